@@ -1,0 +1,42 @@
+//! What an agent knows at this moment, published for the faces; reading it never disturbs the core.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tsugi_cluster_rules::plan::Sight;
+use tsugi_cluster_rules::record::Record;
+use tsugi_vocabulary::{BootId, Generation, NodeName, Span, Wall};
+
+/// One picture of what an agent knows.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// When the picture was made.
+    pub at: Wall,
+    /// The node that it was made on.
+    pub me: NodeName,
+    /// Its boot.
+    pub boot: BootId,
+    /// The record as applied here.
+    pub record: Arc<Record>,
+    /// What it sees of every node, itself among them.
+    pub sights: BTreeMap<NodeName, Sight>,
+    /// Whom it takes for the ledger's leader.
+    pub leader: Option<NodeName>,
+    /// The voters' list it knows.
+    pub membership: Generation,
+    /// What this node can do to itself when it cannot let go of a group: `watchdog`, `reboot`,
+    /// or nothing, with the words for the operator.
+    pub self_fence: String,
+    /// The hash of this node's own file, if it differs from the applied configuration's.
+    pub other_file: Option<String>,
+    /// How long each group's lease still runs here.
+    pub leases: BTreeMap<tsugi_vocabulary::GroupName, Span>,
+}
+
+/// What a face may use of a running agent.
+#[derive(Clone)]
+pub struct AgentView {
+    /// The newest picture.
+    pub standing: watch::Receiver<Arc<Standing>>,
+}

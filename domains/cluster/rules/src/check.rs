@@ -1,0 +1,1 @@
+//! To be furnished: see the room's entry page.

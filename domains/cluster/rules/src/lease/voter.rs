@@ -1,0 +1,1 @@
+//! The promising side of the lease.

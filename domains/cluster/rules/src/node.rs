@@ -1,0 +1,183 @@
+//! One node of the cluster as a pure machine: an event in, orders out.
+//!
+//! Look, decide, record, act: events carry what was looked at, [`crate::planner`] decides on the
+//! node that leads the ledger, orders of the kind [`Order::Propose`] record, and orders of the
+//! kind [`Order::Do`] act, each only on what has come back as applied.
+
+use std::net::SocketAddr;
+
+use tsugi_vocabulary::{Epoch, GroupName, Moment, NodeName, ResourceName, Wall};
+
+use crate::desk::{Act, Outcome};
+use crate::lease::heartbeat::{Ack, Heartbeat};
+use crate::record::{Draft, LinkState, Record};
+
+/// What time it is, by both clocks of the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// The lease clock: everything that keeps a promise.
+    pub lease: Moment,
+    /// The wall clock: records and people.
+    pub wall: Wall,
+}
+
+/// What a node is told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The moment it asked to be woken at has come, or something else woke it.
+    Tick,
+    /// A beat of another node arrived; authenticated, not a replay.
+    Heard {
+        /// The network it came by, to answer on the same.
+        via: Via,
+        /// The beat.
+        beat: Heartbeat,
+    },
+    /// A voter's answer arrived.
+    Acked(Ack),
+    /// The ledger applied entries on this node: the record as it stands now.
+    Applied(std::sync::Arc<Record>),
+    /// Who leads the ledger, as this node knows.
+    Leader {
+        /// The leader's term.
+        term: u64,
+        /// The leader.
+        leader: Option<NodeName>,
+    },
+    /// What became of a proposal.
+    Proposed {
+        /// Its number.
+        proposal: u64,
+        /// Whether it was taken. If it was, `Applied` with it has come or will come.
+        fate: Fate,
+    },
+    /// What became of an act.
+    Done {
+        /// The group.
+        group: GroupName,
+        /// The epoch it was done under.
+        epoch: Epoch,
+        /// Its number.
+        act: u64,
+        /// The outcome.
+        outcome: Outcome,
+    },
+    /// A supervised program ended by itself.
+    Died {
+        /// The group.
+        group: GroupName,
+        /// Under which epoch it ran.
+        epoch: Epoch,
+        /// Which.
+        resource: ResourceName,
+        /// `exit 3`, `signal 9`.
+        how: String,
+    },
+    /// The guardian knows the deadline.
+    Armed {
+        /// The group.
+        group: GroupName,
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// The guardian let go of a group at its deadline; nothing of it is left here.
+    GuardianReleased {
+        /// The group.
+        group: GroupName,
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// The guardian died and was replaced; hands let go of every armed group.
+    GuardianLost,
+    /// An interface changed.
+    Link {
+        /// Which.
+        link: String,
+        /// How it stands now.
+        state: LinkState,
+    },
+    /// The wall clock stepped against the lease clock.
+    ClockStepped {
+        /// By how many milliseconds.
+        by_ms: i64,
+    },
+    /// The machine shuts down, or the operator stops this node: hand everything over, then end.
+    Leave,
+}
+
+/// What became of a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is entry so-and-so.
+    Taken(tsugi_vocabulary::Index),
+    /// Something it was decided on had changed.
+    Overtaken,
+    /// No leader, or no answer: it may or may not be in the ledger.
+    Unknown,
+}
+
+/// The network and address a datagram came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Via {
+    /// The node's own network, by its place in the node's list of addresses.
+    pub network: usize,
+    /// The sender's address.
+    pub from: SocketAddr,
+}
+
+/// What a node wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// Send this to every other voter over every network, now.
+    Beat(Heartbeat),
+    /// Answer on the network that the beat came by.
+    Answer {
+        /// Where.
+        via: Via,
+        /// To whom.
+        to: NodeName,
+        /// What.
+        ack: Ack,
+    },
+    /// Put this to the ledger; answer with `Proposed`.
+    Propose {
+        /// Its number.
+        proposal: u64,
+        /// What.
+        draft: Draft,
+    },
+    /// Tell the guardian: let go of the group at `deadline` unless told a later one. The first
+    /// for an epoch is answered with `Armed`.
+    Arm {
+        /// The group.
+        group: GroupName,
+        /// The epoch.
+        epoch: Epoch,
+        /// The start of the kill, by the lease clock.
+        deadline: Moment,
+    },
+    /// Tell the guardian: this group is not yours to kill any more (released, or pinned).
+    Disarm {
+        /// The group.
+        group: GroupName,
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// Do one thing with one resource; answer with `Done`.
+    Do {
+        /// The group.
+        group: GroupName,
+        /// The epoch it is done under.
+        epoch: Epoch,
+        /// Its number.
+        act: u64,
+        /// What.
+        what: Act,
+    },
+    /// Keep the longest TTL ever promised durable before the next order (L4).
+    KeepPromise(tsugi_vocabulary::Span),
+    /// Wake me at this moment at the latest; replaces the former wish.
+    WakeAt(Moment),
+    /// The last order after `Leave`: everything is handed over or stopped.
+    Left,
+}

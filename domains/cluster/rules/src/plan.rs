@@ -1,0 +1,241 @@
+//! A plan: who is to own each group, who was passed over and why. Immutable once made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, NodeName, Span, Wall};
+
+use crate::reason::{Cause, Rejected};
+use crate::record::{LinkState, Record};
+
+/// What a plan is made from: the record, and what the deciding node sees now.
+#[derive(Clone, Debug)]
+pub struct Situation<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// What is seen of each node; a node that is missing here was never heard.
+    pub sights: BTreeMap<NodeName, Sight>,
+    /// Who decides.
+    pub by: NodeName,
+    /// The time on the wall.
+    pub at: Wall,
+    /// How long after this node started to look it may call a node lost: before, a node that was
+    /// not heard yet is waited for.
+    pub settled: Settled,
+}
+
+/// Whether the deciding node has looked for long enough to call a node lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Settled {
+    /// It has: every node that lives was heard, or a whole TTL has passed.
+    Yes,
+    /// It has not.
+    NotYet,
+}
+
+/// What is seen of one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sight {
+    /// Whether it lives, as far as can be told.
+    pub life: Life,
+    /// Its current or last boot.
+    pub boot: BootId,
+    /// The hash of the configuration it runs.
+    pub config: u64,
+    /// Its interfaces; one that is missing is not known and is taken as up.
+    pub links: BTreeMap<String, LinkState>,
+    /// What its desks report.
+    pub groups: BTreeMap<GroupName, DeskSight>,
+}
+
+/// Whether a node lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub enum Life {
+    /// It is heard and hears a majority.
+    Heard,
+    /// It is heard, and says that it has not heard a majority for a whole TTL.
+    Deaf,
+    /// It has not been heard for a whole TTL.
+    Silent {
+        /// For how long.
+        silence: Span,
+    },
+}
+
+/// What a node says of one group in its heartbeats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeskSight {
+    /// The epoch it is about.
+    pub epoch: Epoch,
+    /// Where its desk stands.
+    pub stand: Stand,
+}
+
+/// Where a desk stands, as heartbeats carry it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stand", rename_all = "kebab-case")]
+pub enum Stand {
+    /// Nothing of the group is here.
+    Clear,
+    /// Resources are being started.
+    Starting,
+    /// All are up and their monitors say so.
+    Running,
+    /// They are being stopped.
+    Stopping,
+    /// Stopped after a failure, verified; the cause goes with it.
+    Failed(Cause),
+    /// Something of the group could not be removed here.
+    Stuck,
+}
+
+/// The decision for all groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Its number.
+    pub generation: Generation,
+    /// The plan it was made from.
+    pub parent: Generation,
+    /// Who decided.
+    pub by: NodeName,
+    /// When.
+    pub at: Wall,
+    /// The decisions, by group. A group whose decision equals its parent's is left out.
+    pub decisions: BTreeMap<GroupName, Decision>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// The decision for one group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What was chosen.
+    pub chosen: Chosen,
+    /// Why anything changes; none if nothing does.
+    pub cause: Option<Cause>,
+    /// Every other node that was considered, and the first reason against it.
+    pub rejected: BTreeMap<NodeName, Rejected>,
+}
+
+/// What was chosen for one group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "chosen", rename_all = "kebab-case")]
+pub enum Chosen {
+    /// It stays where it is.
+    Stay {
+        /// The owner.
+        node: NodeName,
+    },
+    /// It starts, or is taken over, under a new epoch.
+    Give {
+        /// The new owner.
+        node: NodeName,
+        /// Its epoch there.
+        epoch: Epoch,
+    },
+    /// Its owner stops it and hands it over.
+    HandOver {
+        /// The owner.
+        from: NodeName,
+        /// Where it goes.
+        to: NodeName,
+    },
+    /// Its owner stops it.
+    Stop {
+        /// The owner.
+        from: NodeName,
+    },
+    /// It stays stopped.
+    Rest {
+        /// Why.
+        because: Resting,
+    },
+    /// Nobody can take it now; the reasons are under `rejected`.
+    NoPlace,
+    /// It waits for a person: the plan may not decide this.
+    Wait {
+        /// For what.
+        on: Waiting,
+    },
+}
+
+/// Why a group stays stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resting {
+    /// An operator stopped it.
+    Ordered,
+    /// Its startup is manual and nobody started it yet.
+    Manual,
+    /// It failed too often.
+    GaveUp,
+    /// Its configuration is gone.
+    Removed,
+}
+
+/// What a group waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "on", rename_all = "kebab-case")]
+pub enum Waiting {
+    /// It is pinned to a node that is lost (L9).
+    Pinned {
+        /// The node.
+        node: NodeName,
+    },
+    /// Its owner is silent and its volume needs a confirmed fence.
+    Fence {
+        /// The silent owner.
+        node: NodeName,
+    },
+    /// Not every node was heard yet after a start.
+    Settling,
+    /// What its owner has left could not be removed.
+    Stuck {
+        /// The owner.
+        node: NodeName,
+    },
+}
+
+/// One step of a plan. Steps of different groups run side by side; those of one run in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum Step {
+    /// The owner stops the group, verifies and releases.
+    Stop {
+        /// The group.
+        group: GroupName,
+        /// The owner.
+        node: NodeName,
+    },
+    /// The ledger gives the group away.
+    Give {
+        /// The group.
+        group: GroupName,
+        /// The new owner.
+        node: NodeName,
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// The new owner starts it once it holds the lease.
+    Start {
+        /// The group.
+        group: GroupName,
+        /// The new owner.
+        node: NodeName,
+    },
+}
+
+impl Plan {
+    /// The nodes that the plan touches.
+    #[must_use]
+    pub fn touched(&self) -> BTreeSet<&NodeName> {
+        self.steps
+            .iter()
+            .map(|s| match s {
+                Step::Stop { node, .. } | Step::Give { node, .. } | Step::Start { node, .. } => node,
+            })
+            .collect()
+    }
+}

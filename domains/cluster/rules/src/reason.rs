@@ -1,0 +1,171 @@
+//! Why: the causes that start a change, and the reasons for which a node was passed over.
+
+use serde::{Deserialize, Serialize};
+use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span};
+
+/// The first cause of a change of ownership, as `explain` names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "kebab-case")]
+pub enum Cause {
+    /// The cluster started and the group is to run.
+    ClusterStart,
+    /// An operator's command.
+    Operator {
+        /// The person.
+        by: String,
+        /// The reason given.
+        reason: String,
+    },
+    /// A node is being taken out of service.
+    Drain {
+        /// The node.
+        node: NodeName,
+    },
+    /// A node shuts down.
+    Shutdown {
+        /// The node.
+        node: NodeName,
+    },
+    /// A better node is back and the group goes home.
+    Failback {
+        /// The node it goes to.
+        to: NodeName,
+    },
+    /// A supervised program ended by itself.
+    ProcessDied {
+        /// Where.
+        node: NodeName,
+        /// Which.
+        resource: ResourceName,
+        /// How it ended: `exit 3`, `signal 9`.
+        how: String,
+    },
+    /// A monitor said no, or did not answer within its limit.
+    MonitorFailed {
+        /// Where.
+        node: NodeName,
+        /// Which.
+        resource: ResourceName,
+        /// Its exit code, or that it hung or flooded.
+        how: String,
+    },
+    /// A step of a start failed.
+    StartFailed {
+        /// Where.
+        node: NodeName,
+        /// Which.
+        resource: ResourceName,
+        /// What happened.
+        how: String,
+    },
+    /// No network of a node carries the group's address any more; the node itself is heard.
+    LinksDown {
+        /// The node.
+        node: NodeName,
+        /// The interfaces.
+        links: Vec<String>,
+    },
+    /// A node is heard by nobody, on no network. Its return tells which: power, freeze or cut.
+    NodeSilent {
+        /// The node.
+        node: NodeName,
+        /// How long it had not been heard.
+        silence: Span,
+    },
+    /// A node is heard, but says that it hears no majority: its receiving side is cut.
+    OneWay {
+        /// The node.
+        node: NodeName,
+    },
+    /// A node was silent because it had lost power or was reset: it returned with another boot.
+    PowerLost {
+        /// The node.
+        node: NodeName,
+    },
+    /// A node was silent because it stood still: it returned with the same boot.
+    Frozen {
+        /// The node.
+        node: NodeName,
+        /// How long it stood still by its own clocks.
+        pause: Span,
+    },
+    /// A node was silent because its networks were cut: it returned with the same boot, having
+    /// run all the while.
+    WasCutOff {
+        /// The node.
+        node: NodeName,
+    },
+    /// The agent of a node ended; the machine lives.
+    AgentLost {
+        /// The node.
+        node: NodeName,
+    },
+    /// The guardian released a group at its deadline.
+    LeaseRanOut {
+        /// The node.
+        node: NodeName,
+    },
+    /// A group that must share its node moved.
+    Together {
+        /// The group it follows.
+        with: GroupName,
+    },
+    /// The configuration changed.
+    Configuration {
+        /// The version that did it.
+        version: u64,
+    },
+}
+
+/// Why a node was not chosen. Ordered by precedence: the first that holds is the one named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "because", rename_all = "kebab-case")]
+pub enum Rejected {
+    /// R1 It is not in the group's list.
+    NotListed,
+    /// R2 It only votes.
+    Witness,
+    /// R3 It is not heard.
+    Silent {
+        /// For how long.
+        silence: Span,
+    },
+    /// R4 It does not hear a majority itself.
+    Isolated,
+    /// R5 An operator has taken it out, or it shuts down.
+    Drained,
+    /// R6 It runs another configuration.
+    OtherConfiguration,
+    /// R7 The group failed there within the period of its policy.
+    FailedThere {
+        /// How long ago.
+        ago: Span,
+    },
+    /// R8 None of the interfaces that the group needs carries there.
+    NoLink {
+        /// The interfaces.
+        links: Vec<String>,
+    },
+    /// R9 A group that must be apart from this one is there.
+    Apart {
+        /// The group.
+        from: GroupName,
+    },
+    /// R10 A group that must be together with this one is elsewhere and cannot move there.
+    Together {
+        /// The group.
+        with: GroupName,
+    },
+    /// R11 It was a candidate; the chosen one stands before it.
+    LessPreferred {
+        /// The chosen node.
+        than: NodeName,
+    },
+    /// R12 The group stays where it runs.
+    StaysPut {
+        /// Where it runs.
+        on: NodeName,
+        /// Its epoch there.
+        epoch: Epoch,
+    },
+}

@@ -1,0 +1,485 @@
+//! What the ledger holds, typed: configuration, nodes, ownership, intents, plans, events.
+//!
+//! Each noun is one entry of the ledger with a version (the index of its last write). A change is
+//! a [`Draft`]: writes that hold only if the versions they were decided on still stand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, NodeName, Span, Wall};
+
+use crate::plan::Plan;
+use crate::reason::Cause;
+use crate::spec::ClusterSpec;
+use crate::start_kind::{Ending, StartKind};
+
+/// The whole record as one node has applied it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Which life of the ledger this is; every epoch given out carries it.
+    pub incarnation: u64,
+    /// The last applied entry.
+    pub applied: Index,
+    /// The version of the list of voters (L6).
+    pub membership: Generation,
+    /// The applied configuration; none before `init`.
+    pub config: Option<Arc<AppliedConfig>>,
+    /// The nodes that have joined.
+    pub nodes: BTreeMap<NodeName, Versioned<NodeRecord>>,
+    /// The groups of the applied configuration, and those that still have to stop.
+    pub groups: BTreeMap<GroupName, Versioned<GroupRecord>>,
+    /// The newest plan.
+    pub plan: Option<Arc<Plan>>,
+}
+
+/// A value with the index of its last write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// Index of the last write.
+    pub version: Index,
+    /// The value.
+    pub value: Arc<T>,
+}
+
+/// One version of the configuration as it was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedConfig {
+    /// Counts the applied configurations from 1.
+    pub version: u64,
+    /// SHA-256 of the file's text, in hexadecimal.
+    pub hash: String,
+    /// The file's text, comments and all.
+    pub text: String,
+    /// The text, resolved.
+    pub spec: ClusterSpec,
+    /// Set while an apply waits for its confirmation: the version to go back to, and when.
+    pub unconfirmed: Option<Unconfirmed>,
+}
+
+/// An apply that undoes itself unless it is confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// The text to go back to.
+    pub back_to: String,
+    /// How long after the apply.
+    pub within: Span,
+}
+
+/// What the cluster knows of one node for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// Its number among the voters; a wiped node comes back with another.
+    pub voter: u64,
+    /// Whether it may own groups.
+    pub intent: NodeIntent,
+    /// The boot that a confirmed fence has ended (L7).
+    pub fenced: Option<BootId>,
+}
+
+/// Whether a node may own groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeIntent {
+    /// It may.
+    InService,
+    /// An operator has taken it out: its groups move away and none comes.
+    Drained(Order),
+    /// It shuts down: its groups move away now; its next start ends this by itself.
+    Leaving(BootId),
+}
+
+/// Who ordered something, when and why. Names an entry of the audit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The person.
+    pub by: String,
+    /// The reason given; empty where none is asked for.
+    pub reason: String,
+    /// When.
+    pub at: Wall,
+    /// The command's id, as the audit has it.
+    pub command: String,
+}
+
+/// What the cluster knows of one group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupRecord {
+    /// The highest epoch given out; it never falls.
+    pub epoch: Epoch,
+    /// Who owns it.
+    pub ownership: Ownership,
+    /// What the operator wants of it.
+    pub intent: GroupIntent,
+    /// Where the operator put it; survives restarts until cleared (PH-15).
+    pub location: Option<NodeName>,
+    /// A pin (L9): while it stands nobody but its node may run the group.
+    pub pause: Option<Pause>,
+    /// How the group's last run ended (start kind).
+    pub ended: Ending,
+    /// Failures that still count, oldest first.
+    pub failures: Vec<Failure>,
+}
+
+/// Who owns a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub enum Ownership {
+    /// Nobody: it never ran, or was stopped and verified.
+    Nobody,
+    /// One node, at the record's epoch.
+    Owned {
+        /// The owner.
+        node: NodeName,
+        /// The boot of the owner that the entry was made for, once it has reported itself.
+        boot: Option<BootId>,
+        /// How it starts.
+        start: StartKind,
+        /// Why it owns the group.
+        cause: Cause,
+        /// How far it is.
+        phase: Phase,
+        /// Where it has to go: the owner stops, verifies, and hands over in one entry (L8).
+        handover: Option<NodeName>,
+    },
+}
+
+/// How far an owner is with its group, as it last reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Granted; resources are being started.
+    Starting,
+    /// All resources are up.
+    Running,
+    /// A start or a stop failed and what is left is being cleared.
+    Failing,
+}
+
+/// What the operator wants of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "want", rename_all = "lowercase")]
+pub enum GroupIntent {
+    /// Run it.
+    Run,
+    /// Keep it stopped.
+    Stop(Order),
+    /// tsugi gave up after too many failures; `group clear` or `group start` ends this.
+    GaveUp {
+        /// Why.
+        cause: Cause,
+        /// When.
+        at: Wall,
+    },
+}
+
+/// A group that is left alone for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who paused it and why.
+    pub order: Order,
+    /// When it ends by itself; none until resumed.
+    pub until: Option<Wall>,
+    /// The node that holds it, which is left alone with it; none if it was stopped.
+    pub pinned: Option<NodeName>,
+    /// Whether the owner's guardian is disarmed (L9).
+    pub guard: Guard,
+}
+
+/// The guardian's state under a pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Guard {
+    /// The pin is applied: the guardian is disarmed.
+    Disarmed,
+    /// A resume was ordered: the owner arms it again, then clears the pin.
+    Rearming,
+}
+
+/// One failure that counts against a group's policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// When.
+    pub at: Wall,
+    /// Where.
+    pub node: NodeName,
+    /// What.
+    pub cause: Cause,
+    /// What was done about it.
+    pub answer: Answer,
+}
+
+/// What was done about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// Restarted on the same node.
+    Restarted,
+    /// Taken over by another.
+    TakenOver,
+    /// Left stopped.
+    GaveUp,
+}
+
+/// One line of what happened, kept for `history` and `explain`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// When, by the clock of the node that wrote it.
+    pub at: Wall,
+    /// Who wrote it.
+    pub by: NodeName,
+    /// The group it is about, if one.
+    pub group: Option<GroupName>,
+    /// The epoch it is about, if one.
+    pub epoch: Option<Epoch>,
+    /// What happened.
+    pub what: Happening,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "happened", rename_all = "kebab-case")]
+pub enum Happening {
+    /// A group's resources are all up; how long each step took, in order.
+    Started {
+        /// Resource and milliseconds, in start order.
+        steps: Vec<(String, u64)>,
+        /// From the entry that gave the ownership until the last step.
+        took: Span,
+    },
+    /// A group is down and verified.
+    Stopped {
+        /// Resource and milliseconds, in stop order.
+        steps: Vec<(String, u64)>,
+        /// How it ended.
+        ending: Ending,
+    },
+    /// A resource failed.
+    Failed {
+        /// Why.
+        cause: Cause,
+        /// What follows.
+        answer: Answer,
+    },
+    /// A node was last heard, and what it looked like (written by the deciding node).
+    Lost {
+        /// The node.
+        node: NodeName,
+        /// Why, as far as can be told.
+        cause: Cause,
+    },
+    /// A node came back: what its absence turns out to have been.
+    Returned {
+        /// The node.
+        node: NodeName,
+        /// What it was.
+        cause: Cause,
+    },
+    /// The wall clock of a node stepped.
+    ClockStepped {
+        /// The node.
+        node: NodeName,
+        /// By how many milliseconds; negative is back.
+        by_ms: i64,
+    },
+    /// A link of a node went down or came up.
+    Link {
+        /// The node.
+        node: NodeName,
+        /// The interface.
+        link: String,
+        /// What it is now.
+        state: LinkState,
+    },
+    /// An address moved to another link of the same node.
+    AddressMoved {
+        /// The address.
+        address: std::net::IpAddr,
+        /// The interface it stands on now.
+        link: String,
+    },
+}
+
+/// Whether an interface carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkState {
+    /// It carries.
+    Up,
+    /// No carrier, or set down.
+    Down,
+}
+
+/// A change to the record: all its writes or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// What must not have changed since the decision: the entry and its version then; version 0
+    /// is "not there".
+    pub conditions: Vec<(EntryName, Index)>,
+    /// What is written.
+    pub writes: Vec<Write>,
+}
+
+/// The name of an entry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryName {
+    /// The applied configuration.
+    Config,
+    /// A node.
+    Node(NodeName),
+    /// A group.
+    Group(GroupName),
+    /// The head of the plans: the newest generation.
+    Plan,
+    /// The head of the audit chain.
+    Audit,
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// A new configuration.
+    Config(Arc<AppliedConfig>),
+    /// A node, new or changed.
+    Node(NodeName, Arc<NodeRecord>),
+    /// A node that is gone for good.
+    NodeGone(NodeName),
+    /// A group, new or changed.
+    Group(GroupName, Arc<GroupRecord>),
+    /// A group that left the configuration and has stopped.
+    GroupGone(GroupName),
+    /// A new plan.
+    Plan(Arc<Plan>),
+    /// An event; appended.
+    Event(EventRecord),
+    /// An audit entry; appended and chained by whoever encodes the draft.
+    Audit(AuditRecord),
+}
+
+/// One operator's command (I21, SEC18).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// When it was taken.
+    pub at: Wall,
+    /// Its id; a second command with the same id has no effect.
+    pub command: String,
+    /// The person: the user of the socket's peer, and the login behind it.
+    pub person: String,
+    /// Where it came from: node and terminal or client address.
+    pub origin: String,
+    /// The words of the command.
+    pub words: String,
+    /// The reason given.
+    pub reason: String,
+    /// The plan generation that the person decided on.
+    pub decided_on: Generation,
+    /// What came of it: accepted, or the number and words of the refusal.
+    pub outcome: String,
+}
+
+impl GroupRecord {
+    /// A group that has never run.
+    #[must_use]
+    pub fn new(intent: GroupIntent) -> Self {
+        Self {
+            epoch: Epoch::NONE,
+            ownership: Ownership::Nobody,
+            intent,
+            location: None,
+            pause: None,
+            ended: Ending::Orderly,
+            failures: Vec::new(),
+        }
+    }
+
+    /// The owner, if there is one.
+    #[must_use]
+    pub fn owner(&self) -> Option<&NodeName> {
+        match &self.ownership {
+            Ownership::Nobody => None,
+            Ownership::Owned { node, .. } => Some(node),
+        }
+    }
+}
+
+impl Record {
+    /// The applied configuration's spec.
+    #[must_use]
+    pub fn spec(&self) -> Option<&ClusterSpec> {
+        self.config.as_deref().map(|c| &c.spec)
+    }
+
+    /// A group's record.
+    #[must_use]
+    pub fn group(&self, name: &GroupName) -> Option<&GroupRecord> {
+        self.groups.get(name).map(|g| &*g.value)
+    }
+
+    /// The generation of the newest plan.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.plan.as_ref().map_or(Generation::NONE, |p| p.generation)
+    }
+
+    /// The version of an entry; 0 if it is not there. The audit's head is kept by the ledger's
+    /// encoder and has no version here.
+    #[must_use]
+    pub fn version(&self, name: &EntryName) -> Index {
+        match name {
+            EntryName::Config => self.config.as_ref().map_or(Index(0), |c| Index(c.version)),
+            EntryName::Node(n) => self.nodes.get(n).map_or(Index(0), |n| n.version),
+            EntryName::Group(g) => self.groups.get(g).map_or(Index(0), |g| g.version),
+            EntryName::Plan => Index(self.generation().0),
+            EntryName::Audit => Index(0),
+        }
+    }
+
+    /// Whether every condition of `draft` still stands.
+    #[must_use]
+    pub fn admits(&self, draft: &Draft) -> bool {
+        draft.conditions.iter().all(|(name, version)| self.version(name) == *version)
+    }
+
+    /// Applies an admitted draft as entry `index`. Events and audit entries leave no trace here.
+    pub fn apply(&mut self, draft: &Draft, index: Index) {
+        self.applied = index;
+        for write in &draft.writes {
+            match write {
+                Write::Config(c) => self.config = Some(Arc::clone(c)),
+                Write::Node(n, r) => {
+                    let value = Arc::clone(r);
+                    self.nodes.insert(n.clone(), Versioned { version: index, value });
+                }
+                Write::NodeGone(n) => {
+                    self.nodes.remove(n);
+                }
+                Write::Group(g, r) => {
+                    let value = Arc::clone(r);
+                    self.groups.insert(g.clone(), Versioned { version: index, value });
+                }
+                Write::GroupGone(g) => {
+                    self.groups.remove(g);
+                }
+                Write::Plan(p) => self.plan = Some(Arc::clone(p)),
+                Write::Event(_) | Write::Audit(_) => {}
+            }
+        }
+    }
+}
+
+impl Draft {
+    /// Adds the condition that `name` still is as `record` has it.
+    #[must_use]
+    pub fn unless_changed(mut self, record: &Record, name: EntryName) -> Self {
+        let version = record.version(&name);
+        self.conditions.push((name, version));
+        self
+    }
+
+    /// Adds a write.
+    #[must_use]
+    pub fn write(mut self, write: Write) -> Self {
+        self.writes.push(write);
+        self
+    }
+}

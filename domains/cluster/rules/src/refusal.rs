@@ -1,0 +1,121 @@
+//! Refusals: numbered for ever, ordered by precedence; the first that holds is the answer.
+
+use serde::{Deserialize, Serialize};
+use tsugi_vocabulary::{Generation, GroupName, NodeName};
+
+use crate::reason::Rejected;
+use crate::start_kind::StartRefused;
+
+/// Why a command was refused. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "refused", rename_all = "kebab-case")]
+pub enum Refusal {
+    /// 1 A command with this id was carried out already.
+    Repeated {
+        /// The id.
+        command: String,
+    },
+    /// 2 The view it was decided on is not the newest.
+    StaleView {
+        /// The generation it was decided on.
+        decided_on: Generation,
+        /// The newest.
+        newest: Generation,
+    },
+    /// 3 There is no such group.
+    NoSuchGroup {
+        /// The name given.
+        group: String,
+    },
+    /// 4 There is no such node.
+    NoSuchNode {
+        /// The name given.
+        node: String,
+    },
+    /// 5 It interrupts service and no reason was given.
+    ReasonRequired,
+    /// 6 The group is paused.
+    Paused {
+        /// The group.
+        group: GroupName,
+        /// Who paused it.
+        by: String,
+    },
+    /// 7 The group is not paused.
+    NotPaused {
+        /// The group.
+        group: GroupName,
+    },
+    /// 8 The group stands so already.
+    AlreadySo {
+        /// The group or node.
+        what: String,
+    },
+    /// 9 The node cannot take the group.
+    CannotTake {
+        /// The group.
+        group: GroupName,
+        /// The node.
+        node: NodeName,
+        /// Why.
+        why: Rejected,
+    },
+    /// 10 No node can take the group.
+    NobodyCanTake {
+        /// The group.
+        group: GroupName,
+        /// Each node and why.
+        why: Vec<(NodeName, Rejected)>,
+    },
+    /// 11 The start table refuses.
+    Start(StartRefused),
+    /// 12 The group is on its way already.
+    Moving {
+        /// The group.
+        group: GroupName,
+    },
+    /// 13 It would take the last voter that makes a majority.
+    LastMajority {
+        /// The node.
+        node: NodeName,
+    },
+    /// 14 The node still owns groups.
+    StillOwns {
+        /// The node.
+        node: NodeName,
+        /// The groups.
+        groups: Vec<GroupName>,
+    },
+    /// 15 Two nodes without a third vote cannot take over safely.
+    NoThirdVote,
+    /// 16 The node is heard; this is for lost nodes only.
+    NodeIsUp {
+        /// The node.
+        node: NodeName,
+    },
+}
+
+impl Refusal {
+    /// Its number; never reused.
+    #[must_use]
+    pub const fn number(&self) -> u16 {
+        match self {
+            Self::Repeated { .. } => 1,
+            Self::StaleView { .. } => 2,
+            Self::NoSuchGroup { .. } => 3,
+            Self::NoSuchNode { .. } => 4,
+            Self::ReasonRequired => 5,
+            Self::Paused { .. } => 6,
+            Self::NotPaused { .. } => 7,
+            Self::AlreadySo { .. } => 8,
+            Self::CannotTake { .. } => 9,
+            Self::NobodyCanTake { .. } => 10,
+            Self::Start(_) => 11,
+            Self::Moving { .. } => 12,
+            Self::LastMajority { .. } => 13,
+            Self::StillOwns { .. } => 14,
+            Self::NoThirdVote => 15,
+            Self::NodeIsUp { .. } => 16,
+        }
+    }
+}

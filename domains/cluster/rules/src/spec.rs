@@ -1,0 +1,285 @@
+//! What the operator wants: the applied configuration, parsed and resolved.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use tsugi_vocabulary::{GroupName, NodeName, ResourceName, Span};
+
+use crate::timing::Profile;
+
+/// One version of the configuration, the same on every node (I19).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterSpec {
+    /// The cluster's name.
+    pub name: String,
+    /// The times.
+    pub timing: Profile,
+    /// Language of messages: `ja` or `en`; none leaves it to each user's locale.
+    pub language: Option<String>,
+    /// The machines, the witness among them.
+    pub nodes: BTreeMap<NodeName, NodeSpec>,
+    /// The groups.
+    pub groups: BTreeMap<GroupName, GroupSpec>,
+}
+
+/// One machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSpec {
+    /// Its own addresses, one a network, in order of preference; `ip:port`, the port being that
+    /// of the agent.
+    pub addresses: Vec<std::net::SocketAddr>,
+    /// Whether it runs groups.
+    pub role: Role,
+}
+
+/// What a voter is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Votes and runs groups.
+    Node,
+    /// Votes only.
+    Witness,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSpec {
+    /// One owner, or a member on every listed node.
+    pub mode: Mode,
+    /// The nodes that may own it, best first.
+    pub prefer: Vec<NodeName>,
+    /// Started by the cluster's start, or by an operator only (CL-22).
+    pub startup: Startup,
+    /// When it goes back to a better node.
+    pub failback: Failback,
+    /// What a failure of one of its resources leads to.
+    pub failure: FailurePolicy,
+    /// Groups it never shares a node with.
+    pub apart: BTreeSet<GroupName>,
+    /// Groups it always shares a node with.
+    pub together: BTreeSet<GroupName>,
+    /// The stop budget S of this group; none takes the profile's.
+    pub stop_budget: Option<Span>,
+    /// Accepts by name that a volume is taken from a silent node without a confirmed fence.
+    pub fence: FencePolicy,
+    /// Its resources in configuration order.
+    pub resources: Vec<ResourceSpec>,
+}
+
+/// Whether a group is whole, or one member of a parallel group.
+///
+/// A parallel group G on the nodes n1 and n2 is resolved, when the file is read, into the two
+/// groups `G_n1` and `G_n2`. Each is leased, fenced and explained by itself; each may be owned by
+/// its one node only; commands that name G are for all its members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// One owner at a time: the failover group.
+    Single,
+    /// One member of the parallel group of that name: the service group.
+    MemberOf(GroupName),
+}
+
+/// Who starts a group that has never run since the cluster started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Startup {
+    /// The cluster.
+    Auto,
+    /// An operator.
+    Manual,
+}
+
+/// When a group goes back to a node that it prefers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failback {
+    /// Not even when an operator asks for "home" without naming the node.
+    Never,
+    /// When an operator moves it.
+    Manual,
+    /// As soon as a better node can take it.
+    WhenBetter,
+}
+
+/// Restart in place `restarts` times within `within`, then take over, at most `takeovers` times
+/// within the same period, then give up and say so (CL-20, CL-21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailurePolicy {
+    /// Restarts on the same node.
+    pub restarts: u32,
+    /// Takeovers after the restarts are used up.
+    pub takeovers: u32,
+    /// The period after which earlier failures no longer count.
+    pub within: Span,
+}
+
+impl Default for FailurePolicy {
+    fn default() -> Self {
+        Self { restarts: 3, takeovers: 1, within: Span::secs(3600) }
+    }
+}
+
+/// On what proof a volume is taken from a silent node (architecture §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FencePolicy {
+    /// The group has no volume that two nodes can reach; the lease is enough.
+    Lease,
+    /// The owner's guardian is trusted to have let go: accepted by name, shown as unproven.
+    SelfFence,
+    /// Only a confirmed fence; until then the group waits for the operator.
+    Confirmed,
+}
+
+/// One resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceSpec {
+    /// Its name, unique in the group.
+    pub name: ResourceName,
+    /// What it is.
+    pub kind: ResourceKind,
+    /// The resources of the group that must be up before it starts.
+    pub after: BTreeSet<ResourceName>,
+    /// How long its start may take.
+    pub start_limit: Span,
+    /// How long its orderly stop may take before it is killed.
+    pub stop_limit: Span,
+}
+
+/// The kinds of resources.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum ResourceKind {
+    /// A floating address.
+    Address {
+        /// The address.
+        address: IpAddr,
+        /// The length of its network's prefix in bits.
+        prefix: u8,
+        /// The interfaces it may stand on, best first; empty for a loopback address that a
+        /// program holds by exclusive bind.
+        links: Vec<String>,
+    },
+    /// A volume.
+    Volume {
+        /// What is mounted.
+        source: VolumeSource,
+        /// Where.
+        mount: String,
+    },
+    /// A program.
+    Process {
+        /// A supervised program, or scripts.
+        how: ProcessHow,
+        /// Variables added to its environment.
+        environment: BTreeMap<String, String>,
+        /// The user it runs as; none is the user that the node gives to programs.
+        user: Option<String>,
+        /// Started on the standby before the takeover, waiting for address and volume.
+        warm: bool,
+        /// How its health is asked.
+        monitor: Option<Monitor>,
+    },
+}
+
+/// What a volume is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VolumeSource {
+    /// A directory that every node reaches, as on a network file system: nothing is mounted.
+    Directory,
+    /// A block device or an image file with ext4, mounted by its owner only.
+    Block(String),
+}
+
+/// How a program is run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProcessHow {
+    /// Run and supervised by the node: its death is seen at once.
+    Program {
+        /// Absolute path and arguments.
+        run: Vec<String>,
+        /// A line that it prints when it serves; none means that being started is being ready.
+        ready: Option<String>,
+    },
+    /// Started and stopped by scripts that end; watched by a monitor only.
+    Scripts {
+        /// Absolute path and arguments of the start script.
+        start: Vec<String>,
+        /// Absolute path and arguments of the stop script.
+        stop: Vec<String>,
+    },
+}
+
+/// A command that says whether a resource is well: exit code 0 within the limit (PH-04).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Monitor {
+    /// Absolute path and arguments.
+    pub run: Vec<String>,
+    /// How often.
+    pub every: Span,
+    /// How long one run may take; longer is a failure.
+    pub limit: Span,
+    /// How many failures in a row are a failure of the resource.
+    pub failures: u32,
+}
+
+impl GroupSpec {
+    /// The resources in start order: each after what it names, configuration order otherwise.
+    /// A stop is exactly the reverse (CL-02). A cycle was refused when the file was read; what
+    /// is left of one comes last in configuration order.
+    #[must_use]
+    pub fn start_order(&self) -> Vec<&ResourceSpec> {
+        let mut ordered: Vec<&ResourceSpec> = Vec::with_capacity(self.resources.len());
+        let mut rest: Vec<&ResourceSpec> = self.resources.iter().collect();
+        loop {
+            let up = |name: &ResourceName| ordered.iter().any(|r| r.name == *name);
+            match rest.iter().position(|r| r.after.iter().all(&up)) {
+                Some(i) => ordered.push(rest.remove(i)),
+                None => {
+                    ordered.extend(rest);
+                    return ordered;
+                }
+            }
+        }
+    }
+
+    /// Whether the group has a volume that more than one node can mount.
+    #[must_use]
+    pub fn has_block_volume(&self) -> bool {
+        self.resources.iter().any(|r| {
+            matches!(r.kind, ResourceKind::Volume { source: VolumeSource::Block(_), .. })
+        })
+    }
+
+    /// The interfaces of which the group needs at least one, for each of its addresses.
+    #[must_use]
+    pub fn links_needed(&self) -> Vec<&[String]> {
+        let links = |r: &'_ ResourceSpec| matches!(&r.kind, ResourceKind::Address { links, .. } if !links.is_empty());
+        self.resources
+            .iter()
+            .filter(|r| links(r))
+            .filter_map(|r| match &r.kind {
+                ResourceKind::Address { links, .. } => Some(links.as_slice()),
+                ResourceKind::Volume { .. } | ResourceKind::Process { .. } => None,
+            })
+            .collect()
+    }
+}
+
+impl ClusterSpec {
+    /// The nodes that run groups.
+    pub fn members(&self) -> impl Iterator<Item = &NodeName> {
+        self.nodes.iter().filter(|(_, n)| n.role == Role::Node).map(|(name, _)| name)
+    }
+
+    /// How many of the voters are a majority.
+    #[must_use]
+    pub fn majority(&self) -> usize {
+        self.nodes.len() / 2 + 1
+    }
+}

@@ -1,0 +1,77 @@
+//! The times of a cluster: two profiles, and what follows from them.
+
+use serde::{Deserialize, Serialize};
+use tsugi_vocabulary::Span;
+
+/// Which times a cluster uses: `timing = "default"` or `"fast"` under `[cluster]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// For every network.
+    #[default]
+    Default,
+    /// For a quiet local network and real-time priority.
+    Fast,
+}
+
+/// The times themselves. All are spans of the lease clock of the node that uses them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// How long a voter's promise runs from the moment it received the heartbeat.
+    pub ttl: Span,
+    /// How often a node sends a heartbeat.
+    pub beat: Span,
+    /// The stop budget S: from the start of the kill until nothing of a group is left.
+    pub stop: Span,
+    /// The guard G: what scheduling and rounding may cost.
+    pub guard: Span,
+    /// The bound ρ on |rate − 1| of any node's clock, in parts per million.
+    pub rho_ppm: u64,
+}
+
+/// The longest TTL a voter promises, whatever a heartbeat asks (rule L2).
+pub const TTL_CAP: Span = Span::secs(10);
+
+impl Timing {
+    /// The times of `profile`.
+    #[must_use]
+    pub const fn of(profile: Profile) -> Self {
+        match profile {
+            Profile::Default => Self {
+                ttl: Span::millis(560),
+                beat: Span::millis(56),
+                stop: Span::millis(100),
+                guard: Span::millis(20),
+                rho_ppm: 500,
+            },
+            Profile::Fast => Self {
+                ttl: Span::millis(220),
+                beat: Span::millis(25),
+                stop: Span::millis(60),
+                guard: Span::millis(10),
+                rho_ppm: 500,
+            },
+        }
+    }
+
+    /// How long a lease is good after its heartbeat was sent: TTL·(1−2ρ) − S − G (rule L3).
+    #[must_use]
+    pub const fn usable(&self) -> Span {
+        self.ttl
+            .saturating_sub(self.ttl.ppm(2 * self.rho_ppm))
+            .saturating_sub(self.stop)
+            .saturating_sub(self.guard)
+    }
+
+    /// A voter that has not heard the ledger's leader for this long asks for an election.
+    #[must_use]
+    pub const fn election_after(&self) -> Span {
+        Span(self.ttl.0 / 3)
+    }
+
+    /// A node that has not been heard for this long has no live promise left on this voter.
+    #[must_use]
+    pub const fn silent_after(&self) -> Span {
+        self.ttl
+    }
+}

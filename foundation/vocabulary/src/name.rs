@@ -1,0 +1,145 @@
+//! Names: one type a noun, so that a node cannot stand where a group is due.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not a name. Names are `[A-Za-z0-9_-]{1,31}` and do not begin with `-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NameRefused {
+    /// The text is empty.
+    Empty,
+    /// The text is longer than 31 characters.
+    TooLong {
+        /// How many characters it has.
+        length: usize,
+    },
+    /// The text holds a character that is neither a letter, a digit, `_` nor `-`.
+    Character {
+        /// The first such character.
+        found: char,
+    },
+    /// The text begins with `-` and would read as an option.
+    LeadingDash,
+}
+
+impl fmt::Display for NameRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "a name may not be empty"),
+            Self::TooLong { length } => {
+                write!(f, "a name has at most 31 characters, this one has {length}")
+            }
+            Self::Character { found } => {
+                write!(f, "a name is made of letters, digits, _ and -, not {found:?}")
+            }
+            Self::LeadingDash => write!(f, "a name may not begin with -"),
+        }
+    }
+}
+
+impl std::error::Error for NameRefused {}
+
+fn examine(text: &str) -> Result<(), NameRefused> {
+    if text.is_empty() {
+        return Err(NameRefused::Empty);
+    }
+    let length = text.chars().count();
+    if length > 31 {
+        return Err(NameRefused::TooLong { length });
+    }
+    if text.starts_with('-') {
+        return Err(NameRefused::LeadingDash);
+    }
+    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || *c == '_' || *c == '-')) {
+        Some(found) => Err(NameRefused::Character { found }),
+        None => Ok(()),
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes `text` as a name, or says why it is none.
+            ///
+            /// # Errors
+            /// The first rule of [`NameRefused`] that the text breaks.
+            pub fn new(text: &str) -> Result<Self, NameRefused> {
+                examine(text)?;
+                Ok(Self(Arc::from(text)))
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameRefused;
+            fn try_from(text: String) -> Result<Self, NameRefused> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0.to_string()
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NameRefused;
+            fn from_str(text: &str) -> Result<Self, NameRefused> {
+                Self::new(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// A machine of the cluster: a node that runs groups, or the witness.
+    NodeName
+);
+name!(
+    /// A set of resources that moves as one (failover group, resource group).
+    GroupName
+);
+name!(
+    /// One resource of a group: an address, a volume, a process.
+    ResourceName
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_letters_digits_underscore_and_dash() {
+        assert_eq!(NodeName::new("node-1_A").unwrap().as_str(), "node-1_A");
+        assert_eq!(NodeName::new(""), Err(NameRefused::Empty));
+        assert_eq!(NodeName::new("a/b"), Err(NameRefused::Character { found: '/' }));
+        assert_eq!(NodeName::new("給与"), Err(NameRefused::Character { found: '給' }));
+        assert_eq!(NodeName::new("-n"), Err(NameRefused::LeadingDash));
+        assert_eq!(NodeName::new(&"x".repeat(32)), Err(NameRefused::TooLong { length: 32 }));
+    }
+}
