@@ -1,0 +1,137 @@
+//! The clocks of this machine: the lease clock, the time on the wall, and steps of the latter.
+#![expect(unsafe_code, reason = "clock_gettime is read raw: it is on the path of every heartbeat")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tsugi_vocabulary::{Moment, Span, Wall};
+
+/// Where the time comes from; the simulator has its own.
+pub trait Clock {
+    /// The lease clock of this node.
+    fn now(&self) -> Moment;
+    /// The time on the wall, for people and records only.
+    fn wall(&self) -> Wall;
+}
+
+/// The clocks of the machine we run on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MachineClock;
+
+impl Clock for MachineClock {
+    fn now(&self) -> Moment {
+        now()
+    }
+    fn wall(&self) -> Wall {
+        wall()
+    }
+}
+
+fn read(clock: libc::clockid_t) -> i128 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid, writable timespec for the length of the call.
+    let failed = unsafe { libc::clock_gettime(clock, &raw mut time) };
+    assert_eq!(failed, 0, "the kernel has had this clock since 2.6.39");
+    i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
+}
+
+/// The lease clock: `MONOTONIC_RAW + (BOOTTIME − MONOTONIC)`. No daemon slews it and it counts
+/// suspended time (L10).
+#[must_use]
+pub fn now() -> Moment {
+    let suspended = i128::from(suspended());
+    Moment(u64::try_from(read(libc::CLOCK_MONOTONIC_RAW) + suspended).unwrap_or(0))
+}
+
+/// The suspended time as last accepted. Readings of the two clocks differ by the time between
+/// them; only a difference that no such delay explains is taken, so the lease clock stays smooth.
+static SUSPENDED_NS: AtomicU64 = AtomicU64::new(0);
+/// A smaller change of the suspended time is the time between two readings.
+const SUSPEND_LEAST_NS: u64 = 1_000_000;
+/// Readings further apart than this say nothing.
+const READINGS_APART_NS: i128 = 100_000;
+
+fn suspended() -> u64 {
+    let known = SUSPENDED_NS.load(Ordering::Relaxed);
+    let before = read(libc::CLOCK_MONOTONIC);
+    let boot = read(libc::CLOCK_BOOTTIME);
+    let after = read(libc::CLOCK_MONOTONIC);
+    if after - before > READINGS_APART_NS {
+        return known;
+    }
+    let seen = u64::try_from(boot - before).unwrap_or(0);
+    if seen <= known.saturating_add(SUSPEND_LEAST_NS) {
+        return known;
+    }
+    SUSPENDED_NS.fetch_max(seen, Ordering::Relaxed);
+    seen
+}
+
+/// The time on the wall.
+#[must_use]
+pub fn wall() -> Wall {
+    Wall(u64::try_from(read(libc::CLOCK_REALTIME) / 1_000_000).unwrap_or(0))
+}
+
+/// The time on the wall was moved, seen by comparing it with the lease clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// How far: positive is forward, in milliseconds.
+    pub by_ms: i64,
+}
+
+/// Watches the time on the wall for steps.
+#[derive(Clone, Copy, Debug)]
+pub struct StepWatch {
+    least: Span,
+    offset_ns: i128,
+}
+
+impl StepWatch {
+    /// A watch that reports steps of at least `least`; slewing by at most 500 ppm between two
+    /// looks is no step when `least` is well above it.
+    #[must_use]
+    pub fn new(least: Span, now: Moment, wall: Wall) -> Self {
+        Self { least, offset_ns: offset(now, wall) }
+    }
+
+    /// Compares the clocks again.
+    pub fn look(&mut self, now: Moment, wall: Wall) -> Option<Step> {
+        let offset = offset(now, wall);
+        let moved = offset - self.offset_ns;
+        self.offset_ns = offset;
+        (moved.unsigned_abs() >= u128::from(self.least.0))
+            .then(|| Step { by_ms: i64::try_from(moved / 1_000_000).unwrap_or(i64::MAX) })
+    }
+}
+
+fn offset(now: Moment, wall: Wall) -> i128 {
+    i128::from(wall.0) * 1_000_000 - i128::from(now.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lease_clock_never_goes_backwards() {
+        let mut last = now();
+        for _ in 0..100_000 {
+            let next = now();
+            assert!(next >= last, "{next} came after {last}");
+            last = next;
+        }
+    }
+
+    #[test]
+    fn a_step_of_the_wall_is_seen_and_slewing_is_not() {
+        let start = Wall(1_000_000);
+        let mut watch = StepWatch::new(Span::millis(200), Moment(0), start);
+        assert_eq!(watch.look(Moment(1_000_000_000), Wall(1_001_000)), None);
+        assert_eq!(watch.look(Moment(2_000_000_000), Wall(1_002_001)), None, "500 ppm and more");
+        let stepped = watch.look(Moment(3_000_000_000), Wall(1_063_001));
+        assert_eq!(stepped, Some(Step { by_ms: 60_000 }));
+        assert_eq!(watch.look(Moment(4_000_000_000), Wall(1_064_001)), None, "said once");
+        let back = watch.look(Moment(5_000_000_000), Wall(1_000_000));
+        assert_eq!(back, Some(Step { by_ms: -65_001 }));
+    }
+}

@@ -1,0 +1,23 @@
+//! The network links of this node and what happens to them.
+
+/// A network link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The kernel's number of it.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its link-layer address, if it has one of six bytes.
+    pub mac: Option<[u8; 6]>,
+    /// The kernel's flags of it (`IFF_…`).
+    pub flags: u32,
+}
+
+impl Link {
+    /// Whether it is set up and has a carrier.
+    #[must_use]
+    pub const fn carries(&self) -> bool {
+        let both = (libc::IFF_UP | libc::IFF_LOWER_UP) as u32;
+        self.flags & both == both
+    }
+}
