@@ -22,8 +22,7 @@ fn main() {
     println!("cargo::rerun-if-changed={}", catalogue.display());
     let words = read_words(&catalogue.join("variables.toml"));
     let mut entries = BTreeMap::new();
-    for area in ["cluster", "security", "store", "internal"] {
-        let path = catalogue.join(area).with_extension("toml");
+    for path in files(&catalogue, |stem| stem != "variables" && !stem.starts_with("phrases")) {
         for (key, value) in read_table(&path) {
             let id = text(&value, &key, "id");
             let other = entries.insert(id.clone(), (key.clone(), value));
@@ -39,11 +38,23 @@ fn main() {
         write_function(&mut messages, &Function::message(key, index), value, &used);
     }
     table.push_str("];\n");
-    let (phrases, phrase_table) = write_phrases(&catalogue.join("phrases.toml"), &words);
+    let (phrases, phrase_table) = write_phrases(&catalogue, &words);
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
     write(&out.join("messages.rs"), &messages);
     write(&out.join("phrases.rs"), &phrases);
     write(&out.join("entries.rs"), &(table + &phrase_table));
+}
+
+/// The data files whose name without `.toml` is wanted, in the order of their names.
+fn files(catalogue: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let listed = fs::read_dir(catalogue).expect("the catalogue is a folder");
+    let is_wanted = |path: &PathBuf| {
+        let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
+        path.extension().is_some_and(|e| e == "toml") && wanted(stem)
+    };
+    let mut found: Vec<_> = listed.flatten().map(|e| e.path()).filter(is_wanted).collect();
+    found.sort();
+    found
 }
 
 fn write(path: &Path, content: &str) {
@@ -166,11 +177,17 @@ fn write_function(out: &mut String, function: &Function, value: &Value, used: &[
     let _ = writeln!(out, "}}");
 }
 
-fn write_phrases(path: &Path, words: &Words) -> (String, String) {
+fn write_phrases(catalogue: &Path, words: &Words) -> (String, String) {
     let mut functions = String::new();
     let mut table = String::from("/// Every phrase, in the order of the keys.\n");
     let _ = writeln!(table, "pub(crate) static PHRASES: &[PhraseEntry] = &[");
-    let sorted: BTreeMap<_, _> = read_table(path).into_iter().collect();
+    let mut sorted = BTreeMap::new();
+    for path in files(catalogue, |stem| stem.starts_with("phrases")) {
+        for (key, value) in read_table(&path) {
+            let other = sorted.insert(key.clone(), value);
+            assert!(other.is_none(), "the phrase [{key}] is given twice");
+        }
+    }
     for (index, (key, value)) in sorted.iter().enumerate() {
         let used = variables(value, key, words);
         let _ = writeln!(table, "PhraseEntry {{ key: {key:?},");

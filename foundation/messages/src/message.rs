@@ -183,6 +183,27 @@ impl Recorded {
         Some(Message { entry, values: entry.variables.iter().map(value_of).collect() })
     }
 
+    /// The phrase, if it is one that this version knows.
+    #[must_use]
+    pub fn phrase(&self) -> Option<Phrase> {
+        let entry = crate::entry::phrases().iter().find(|p| p.key == self.id)?;
+        let value_of = |variable: &Variable| {
+            self.values.get(variable.name).map_or_else(|| format!("{{{}}}", variable.name), value)
+        };
+        Some(Phrase { entry, values: entry.variables.iter().map(value_of).collect() })
+    }
+
+    /// The words alone, of a message without its id or of a phrase; what neither is in this
+    /// version is shown by its id and values.
+    #[must_use]
+    pub fn words(&self, language: Language) -> String {
+        match (self.phrase(), self.message()) {
+            (Some(phrase), _) => phrase.text(language),
+            (None, Some(message)) => message.text(language),
+            (None, None) => self.line(language),
+        }
+    }
+
     /// `id text`; of a message that a newer version wrote, the id and its values as they are.
     #[must_use]
     pub fn line(&self, language: Language) -> String {
@@ -226,6 +247,16 @@ impl Phrase {
     #[must_use]
     pub fn text(&self, language: Language) -> String {
         fill(self.entry.text.of(language), self.entry.variables, &self.values)
+    }
+
+    /// What is kept or sent: the key and the values, in no language.
+    #[must_use]
+    pub fn recorded(&self) -> Recorded {
+        let names = self.entry.variables.iter().map(|v| v.name.to_owned());
+        Recorded {
+            id: self.entry.key.to_owned(),
+            values: names.zip(self.values.iter().cloned()).collect(),
+        }
     }
 }
 
