@@ -170,7 +170,7 @@ fn write_function(out: &mut String, function: &Function, value: &Value, used: &[
         let _ = writeln!(out, "/// `{}`", line.replace('`', "'"));
     }
     let bound: Vec<_> = used.iter().map(|u| format!("{}: impl Display", u.name)).collect();
-    let given: Vec<_> = used.iter().map(|u| format!("value({})", u.name)).collect();
+    let given: Vec<_> = used.iter().map(|u| format!("crate::message::value({})", u.name)).collect();
     let _ = writeln!(out, "#[must_use]");
     let _ = writeln!(out, "pub fn {name}({}) -> {returns} {{", bound.join(", "));
     let _ = writeln!(out, "    {returns}::new(&{table}[{index}], vec![{}])", given.join(", "));

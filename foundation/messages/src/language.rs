@@ -87,10 +87,7 @@ impl Language {
     ///
     /// # Errors
     /// As [`Language::resolve`].
-    pub fn here(
-        flag: Option<&str>,
-        configuration: Option<&str>,
-    ) -> Result<Self, UnknownLanguage> {
+    pub fn here(flag: Option<&str>, configuration: Option<&str>) -> Result<Self, UnknownLanguage> {
         Self::resolve(flag, configuration, |name| std::env::var(name).ok())
     }
 }

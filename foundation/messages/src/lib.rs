@@ -22,7 +22,7 @@ mod generated {
     use std::fmt::Display;
 
     use crate::entry::ENTRIES;
-    use crate::message::{Message, value};
+    use crate::message::Message;
 
     include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 }
@@ -33,7 +33,7 @@ pub mod phrase {
     use std::fmt::Display;
 
     use crate::entry::PHRASES;
-    use crate::message::{Phrase, value};
+    use crate::message::Phrase;
 
     include!(concat!(env!("OUT_DIR"), "/phrases.rs"));
 }
