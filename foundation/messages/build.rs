@@ -1,11 +1,18 @@
 //! Turns the catalogue's data files into one typed function a message.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use toml::{Table, Value};
+
+/// Adds a line to a text.
+macro_rules! put {
+    ($to:ident, $($line:tt)+) => {{
+        $to.push_str(&format!($($line)+));
+        $to.push('\n');
+    }};
+}
 
 /// One word of the dictionary of variables.
 struct Word {
@@ -31,7 +38,7 @@ fn main() {
     }
     let mut messages = String::new();
     let mut table = String::from("/// Every entry, in the order of the numbers.\n");
-    let _ = writeln!(table, "pub(crate) static ENTRIES: &[Entry] = &[");
+    put!(table, "pub(crate) static ENTRIES: &[Entry] = &[");
     for (index, (id, (key, value))) in entries.iter().enumerate() {
         let used = variables(value, key, &words);
         write_entry(&mut table, (key, id), value, &used);
@@ -108,18 +115,18 @@ fn variables<'a>(value: &Value, key: &str, words: &'a Words) -> Vec<Used<'a>> {
 }
 
 fn write_both(out: &mut String, field: &str, ja: &str, en: &str) {
-    let _ = writeln!(out, "    {field}: Both {{ ja: {ja:?}, en: {en:?} }},");
+    put!(out, "    {field}: Both {{ ja: {ja:?}, en: {en:?} }},");
 }
 
 fn write_variables(out: &mut String, used: &[Used]) {
-    let _ = writeln!(out, "    variables: &[");
+    put!(out, "    variables: &[");
     for Used { name, word } in used {
         let kind = camel(&word.kind);
-        let _ = writeln!(out, "        Variable {{ name: {name:?}, kind: VariableKind::{kind},");
+        put!(out, "        Variable {{ name: {name:?}, kind: VariableKind::{kind},");
         let (ja, en) = (&word.ja, &word.en);
-        let _ = writeln!(out, "            meaning: Both {{ ja: {ja:?}, en: {en:?} }} }},");
+        put!(out, "            meaning: Both {{ ja: {ja:?}, en: {en:?} }} }},");
     }
-    let _ = writeln!(out, "    ],");
+    put!(out, "    ],");
 }
 
 fn camel(word: &str) -> String {
@@ -135,14 +142,14 @@ fn write_entry(out: &mut String, (key, id): (&str, &str), value: &Value, used: &
         _ => panic!("[{key}] {id} does not end in -E, -W or -I"),
     };
     let field = |name: &str| text(value, key, name);
-    let _ = writeln!(out, "Entry {{ key: {key:?}, id: {id:?}, severity: Severity::{severity},");
+    put!(out, "Entry {{ key: {key:?}, id: {id:?}, severity: Severity::{severity},");
     write_both(out, "text", &field("ja"), &field("en"));
     write_variables(out, used);
     write_both(out, "system", &field("system_ja"), &field("system_en"));
     write_both(out, "operator", &field("operator_ja"), &field("operator_en"));
     let (next, formerly) = (optional(value, "next"), optional(value, "formerly"));
     let since = field("since");
-    let _ = writeln!(out, "    next: {next}, formerly: {formerly}, since: {since:?} }},");
+    put!(out, "    next: {next}, formerly: {formerly}, since: {since:?} }},");
 }
 
 /// Where a generated function finds its entry.
@@ -167,20 +174,20 @@ fn write_function(out: &mut String, function: &Function, value: &Value, used: &[
     let Function { name, returns, table, index } = function;
     let doc = text(value, name, "en").replace('[', "\\[").replace(']', "\\]");
     for line in doc.lines() {
-        let _ = writeln!(out, "/// `{}`", line.replace('`', "'"));
+        put!(out, "/// `{}`", line.replace('`', "'"));
     }
     let bound: Vec<_> = used.iter().map(|u| format!("{}: impl Display", u.name)).collect();
     let given: Vec<_> = used.iter().map(|u| format!("crate::message::value({})", u.name)).collect();
-    let _ = writeln!(out, "#[must_use]");
-    let _ = writeln!(out, "pub fn {name}({}) -> {returns} {{", bound.join(", "));
-    let _ = writeln!(out, "    {returns}::new(&{table}[{index}], vec![{}])", given.join(", "));
-    let _ = writeln!(out, "}}");
+    put!(out, "#[must_use]");
+    put!(out, "pub fn {name}({}) -> {returns} {{", bound.join(", "));
+    put!(out, "    {returns}::new(&{table}[{index}], vec![{}])", given.join(", "));
+    put!(out, "}}");
 }
 
 fn write_phrases(catalogue: &Path, words: &Words) -> (String, String) {
     let mut functions = String::new();
     let mut table = String::from("/// Every phrase, in the order of the keys.\n");
-    let _ = writeln!(table, "pub(crate) static PHRASES: &[PhraseEntry] = &[");
+    put!(table, "pub(crate) static PHRASES: &[PhraseEntry] = &[");
     let mut sorted = BTreeMap::new();
     for path in files(catalogue, |stem| stem.starts_with("phrases")) {
         for (key, value) in read_table(&path) {
@@ -190,7 +197,7 @@ fn write_phrases(catalogue: &Path, words: &Words) -> (String, String) {
     }
     for (index, (key, value)) in sorted.iter().enumerate() {
         let used = variables(value, key, words);
-        let _ = writeln!(table, "PhraseEntry {{ key: {key:?},");
+        put!(table, "PhraseEntry {{ key: {key:?},");
         write_both(&mut table, "text", &text(value, key, "ja"), &text(value, key, "en"));
         write_variables(&mut table, &used);
         table.push_str("},\n");

@@ -1,7 +1,7 @@
 //! A message that happened: its entry and the values of its variables.
 
 use std::collections::BTreeMap;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -25,7 +25,7 @@ pub(crate) fn value(given: impl Display) -> String {
             '\t' => out.push(' '),
             '\n' => out.push_str("\\n"),
             letter if letter.is_control() => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(letter));
+                out.push_str(&format!("\\u{{{:x}}}", u32::from(letter)));
             }
             letter => out.push(letter),
         }
@@ -46,7 +46,7 @@ fn fill(template: &str, variables: &[Variable], values: &[String]) -> String {
         match variables.iter().position(|v| v.name == name).and_then(|at| values.get(at)) {
             Some(value) => out.push_str(value),
             None => {
-                let _ = write!(out, "{{{name}}}");
+                out.push_str(&format!("{{{name}}}"));
             }
         }
         rest = tail;
