@@ -1,0 +1,215 @@
+//! Serves the number: many connections, one thread, one fsync for all calls that are waiting.
+
+mod connection;
+mod listener;
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::journal::{Answer, DEFAULT_KEPT, Durability, Journal};
+use crate::kept::CallId;
+use crate::{CounterError, Doing, PROGRAM, epoch_file};
+use connection::{Connection, Request};
+
+/// How long an orderly stop goes on answering calls that are already connected.
+const DRAIN: Duration = Duration::from_millis(20);
+const LISTENER: u64 = 0;
+const SIGNALS: u64 = 1;
+
+/// Serve the number.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CounterArgs {
+    /// Where callers connect.
+    #[arg(long)]
+    pub listen: SocketAddr,
+    /// The directory that holds the number.
+    #[arg(long)]
+    pub volume: PathBuf,
+    /// The name of this node, part of every reply.
+    #[arg(long)]
+    pub node: String,
+    /// Listen on an address that this node does not hold yet.
+    #[arg(long)]
+    pub freebind: bool,
+    /// Answer without waiting for the disk: a planted fault for rehearsals.
+    #[arg(long)]
+    pub unsafe_no_fsync: bool,
+    /// Begin at 0 when the volume holds no number.
+    #[arg(long)]
+    pub create: bool,
+    /// How many replies are kept for callers that ask again.
+    #[arg(long, default_value_t = DEFAULT_KEPT)]
+    pub kept: usize,
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// A volume that cannot be trusted, an address in use, a failing disk. The caller must end the
+/// process then: what is on the disk is known only when it is read back.
+pub fn serve(args: &CounterArgs) -> Result<(), CounterError> {
+    let durability =
+        if args.unsafe_no_fsync { Durability::UnsafeNoSync } else { Durability::Synced };
+    let listener = listener::listen(args.listen, args.freebind)?;
+    if let Some(text) = std::env::var_os("TSUGI_EPOCH") {
+        epoch_file::claim(&args.volume, epoch_file::parse(&text.to_string_lossy())?)?;
+    }
+    if args.create {
+        Journal::create(&args.volume)?;
+    }
+    let journal = Journal::open(&args.volume, args.kept, durability)?;
+    Server::new(listener, journal, args.node.clone())?.run()
+}
+
+struct Server {
+    listener: Option<TcpListener>,
+    signals: SignalFd,
+    epoll: Epoll,
+    connections: BTreeMap<u64, Connection>,
+    next: u64,
+    journal: Journal,
+    node: String,
+}
+
+impl Server {
+    fn new(listener: TcpListener, journal: Journal, node: String) -> Result<Self, CounterError> {
+        let mut ending = SigSet::empty();
+        ending.add(Signal::SIGTERM);
+        ending.add(Signal::SIGINT);
+        ending.thread_block().doing(|| "block signals".into())?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let signals = SignalFd::with_flags(&ending, flags).doing(|| "watch for signals".into())?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing(|| "epoll".into())?;
+        let readable = |token| EpollEvent::new(EpollFlags::EPOLLIN, token);
+        epoll.add(&listener, readable(LISTENER)).doing(|| "watch the listener".into())?;
+        epoll.add(signals.as_fd(), readable(SIGNALS)).doing(|| "watch for signals".into())?;
+        Ok(Self {
+            listener: Some(listener),
+            signals,
+            epoll,
+            connections: BTreeMap::new(),
+            next: SIGNALS + 1,
+            journal,
+            node,
+        })
+    }
+
+    fn run(mut self) -> Result<(), CounterError> {
+        let mut events = [EpollEvent::empty(); 256];
+        let mut stop_at: Option<Instant> = None;
+        loop {
+            let timeout = match stop_at {
+                None => EpollTimeout::NONE,
+                Some(at) => {
+                    let left = at.saturating_duration_since(Instant::now());
+                    if left.is_zero() || self.connections.is_empty() {
+                        return Ok(());
+                    }
+                    EpollTimeout::try_from(left + Duration::from_millis(1))
+                        .expect("the rest of a drain fits in a time-out")
+                }
+            };
+            let count = match self.epoll.wait(&mut events, timeout) {
+                Err(nix::errno::Errno::EINTR) => 0,
+                counted => counted.doing(|| "wait for calls".into())?,
+            };
+            if self.turn(&events[..count])? && stop_at.is_none() {
+                stop_at = Some(Instant::now() + DRAIN);
+            }
+        }
+    }
+
+    /// Serves all that is ready with one durable write; true once an orderly stop was asked for.
+    fn turn(&mut self, ready: &[EpollEvent]) -> Result<bool, CounterError> {
+        let mut requests = Vec::new();
+        let mut stop = false;
+        for event in ready {
+            match event.data() {
+                LISTENER => self.accept(&mut requests)?,
+                SIGNALS => {
+                    stop = self.signals.read_signal().doing(|| "read a signal".into())?.is_some();
+                }
+                token => self.receive(token, &mut requests),
+            }
+        }
+        if stop {
+            self.accept(&mut requests)?;
+            // From here on a caller is refused at once and tries the next owner.
+            self.listener = None;
+        }
+        self.answer(requests)?;
+        Ok(stop)
+    }
+
+    fn accept(&mut self, requests: &mut Vec<(u64, Request)>) -> Result<(), CounterError> {
+        while let Some(listener) = &self.listener {
+            let stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                // A caller that went away again, or too many at once: the others are served.
+                Err(_) => break,
+            };
+            let Ok(connection) = Connection::new(stream) else { continue };
+            let token = self.next;
+            self.next += 1;
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, token);
+            self.epoll.add(connection.stream(), event).doing(|| "watch a caller".into())?;
+            self.connections.insert(token, connection);
+            // The first call is often there already.
+            self.receive(token, requests);
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, token: u64, requests: &mut Vec<(u64, Request)>) {
+        let Some(connection) = self.connections.get_mut(&token) else { return };
+        let open = connection.receive(|request| requests.push((token, request)));
+        if !open && !requests.iter().any(|(of, _)| *of == token) {
+            self.connections.remove(&token);
+        }
+    }
+
+    fn answer(&mut self, requests: Vec<(u64, Request)>) -> Result<(), CounterError> {
+        let calls: Vec<CallId> = requests
+            .iter()
+            .filter_map(|(_, request)| match request {
+                Request::Call(call) => Some(call.clone()),
+                Request::Ping | Request::Unknown => None,
+            })
+            .collect();
+        let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
+        let node = &self.node;
+        let line = move |number: u64, call: &CallId| {
+            format!("{number} {node} {now} {PROGRAM} {} {}", call.client, call.serial)
+        };
+        let mut answers = self.journal.answer(&calls, &line)?.into_iter();
+        for (token, request) in requests {
+            let text = match request {
+                Request::Ping => format!("PONG {} {}", self.node, self.journal.number()),
+                Request::Unknown => "REFUSED not a call".into(),
+                Request::Call(call) => match answers.next() {
+                    Some(Answer::Line(line)) => line,
+                    Some(Answer::Forgotten) | None => {
+                        format!("REFUSED too old {} {}", call.client, call.serial)
+                    }
+                },
+            };
+            let Some(connection) = self.connections.get_mut(&token) else { continue };
+            if !connection.reply(&text) {
+                self.connections.remove(&token);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;
