@@ -1,1 +1,19 @@
-//! Not yet furnished.
+//! What passes between nodes, and between a node and its command line: proved, bounded, counted.
+//!
+//! - [`identity`]: who a node is.
+//! - [`listener`], [`client`]: requests and answers over mutual TLS 1.3.
+//! - [`datagram`]: heartbeats, each with a MAC over all of it.
+//! - [`local`]: the control socket of one machine.
+//! - [`codec`]: numbers, bytes and texts in a body.
+//!
+//! *Invariant:* no length that arrives is believed before it was compared with a limit, and
+//! nothing of a peer is read before it was proved who it is.
+
+pub mod boot;
+pub mod codec;
+pub mod datagram;
+pub mod files;
+pub mod identity;
+pub mod secret;
+pub mod sequences;
+pub mod version;
