@@ -77,12 +77,26 @@ impl fmt::Display for Index {
 }
 
 /// One life of an agent process on a machine that has not lost power in between: 128 random
-/// bits drawn at its start. A restarted agent of a running machine draws a new one.
+/// bits drawn at its start. A restarted agent of a running machine draws a new one. In records
+/// it stands as 32 hexadecimal digits: not every reader of JSON takes a number of 128 bits.
 #[derive(
     Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct BootId(pub u128);
+
+impl From<BootId> for String {
+    fn from(id: BootId) -> Self {
+        format!("{:032x}", id.0)
+    }
+}
+
+impl TryFrom<String> for BootId {
+    type Error = std::num::ParseIntError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u128::from_str_radix(&text, 16).map(Self)
+    }
+}
 
 impl fmt::Display for BootId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

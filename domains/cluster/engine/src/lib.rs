@@ -4,4 +4,5 @@
 //! `tsugi_cluster_rules::node::Node`; everything else here turns its orders into effects and the
 //! world into its events.
 
+pub mod config;
 pub mod standing;

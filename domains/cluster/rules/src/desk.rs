@@ -1,15 +1,128 @@
-//! What one node is doing with one group.
+//! What one node is doing with one group: a table of states, each with its data.
+//!
+//! ```text
+//! Clear ──ours──▶ Waiting ──lease──▶ Arming ──armed──▶ Starting ──last step──▶ Running
+//!   ▲                                                     │  ▲                  │
+//!   │                                                     ▼  └──recorded──┐     ▼
+//!   └──ledger shows it── Released ◀──verified── Stopping / LettingGo ◀── Mending
+//! ```
+//!
+//! Invariants: nothing is started but in `Starting`, which is reached only over `Armed` for that
+//! very epoch; `Released` is reached only by a verified stop and never left for the same epoch.
 
-use tsugi_vocabulary::{ResourceName, Span};
+mod steps;
 
+pub use steps::{Desk, Ground, Input, Mend, Wish};
+
+use tsugi_vocabulary::{Epoch, NodeName, ResourceName, Span};
+
+use crate::reason::Cause;
 use crate::record::LinkState;
 use crate::start_kind::StartKind;
+
+/// Where a desk stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing of the group is here.
+    Clear,
+    /// A former agent of this machine may have left it running; it is being looked for.
+    Adopting {
+        /// The epoch the ledger names.
+        epoch: Epoch,
+        /// The number of the act.
+        act: u64,
+    },
+    /// The ledger names this node; no lease yet.
+    Waiting {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// Leased; the guardian does not know yet.
+    Arming {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// Resources are being started, in order.
+    Starting {
+        /// The epoch.
+        epoch: Epoch,
+        /// The place in the start order that is being started.
+        at: usize,
+        /// The number of the act.
+        act: u64,
+        /// How long each finished step took.
+        steps: Vec<(String, u64)>,
+    },
+    /// All resources are up.
+    Running {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// Resources are being stopped, in reverse order.
+    Stopping {
+        /// The epoch.
+        epoch: Epoch,
+        /// Why.
+        why: Why,
+        /// The place in the start order that is being stopped.
+        at: usize,
+        /// The number of the act.
+        act: u64,
+    },
+    /// A failed resource and what stood on it are down; the failure is being recorded before it
+    /// is started again.
+    Mending {
+        /// The epoch.
+        epoch: Epoch,
+        /// The place to start again from.
+        from: usize,
+    },
+    /// Everything is being let go of at once.
+    LettingGo {
+        /// The epoch.
+        epoch: Epoch,
+        /// Why.
+        why: Why,
+        /// The number of the act.
+        act: u64,
+    },
+    /// Nothing of the group is left here, verified; final for this epoch.
+    Released {
+        /// The epoch.
+        epoch: Epoch,
+        /// Why.
+        why: Why,
+    },
+    /// Something could not be removed. The node no longer asks for the lease; the guardian ends
+    /// this at the deadline, with the machine if need be.
+    Stuck {
+        /// The epoch.
+        epoch: Epoch,
+        /// What is left.
+        left: String,
+    },
+}
+
+/// Why a desk stops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The operator, or the plan, wants it stopped.
+    Ordered,
+    /// It goes to another node.
+    HandOver(NodeName),
+    /// It failed and is not restarted by this desk.
+    Failure(Cause),
+    /// One resource failed; it and what stands on it restart in place, from this place on.
+    Mend(usize),
+    /// The lease ran out.
+    Lapsed,
+    /// The ledger gave the group to somebody else, or under another epoch.
+    Superseded,
+}
 
 /// One thing to do with a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Start a warm program ahead of the takeover: it waits for address and volume.
-    Warm(ResourceName),
     /// Start it, as what, and why scripts are told it starts.
     Start {
         /// Which.

@@ -4,6 +4,13 @@
 //! node that leads the ledger, orders of the kind [`Order::Propose`] record, and orders of the
 //! kind [`Order::Do`] act, each only on what has come back as applied.
 
+mod desks;
+mod ledgerwork;
+mod machine;
+mod peers;
+
+pub use machine::{Node, Birth};
+
 use std::net::SocketAddr;
 
 use tsugi_vocabulary::{Epoch, GroupName, Moment, NodeName, ResourceName, Wall};

@@ -8,7 +8,7 @@ use crate::start_kind::StartRefused;
 
 /// Why a command was refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "refused", rename_all = "kebab-case")]
+#[serde(tag = "refused", content = "detail", rename_all = "kebab-case")]
 pub enum Refusal {
     /// 1 A command with this id was carried out already.
     Repeated {

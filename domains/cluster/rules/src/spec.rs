@@ -178,8 +178,6 @@ pub enum ResourceKind {
         environment: BTreeMap<String, String>,
         /// The user it runs as; none is the user that the node gives to programs.
         user: Option<String>,
-        /// Started on the standby before the takeover, waiting for address and volume.
-        warm: bool,
         /// How its health is asked.
         monitor: Option<Monitor>,
     },

@@ -41,6 +41,11 @@ pub struct Health {
     pub hearing: Hearing,
     /// First eight bytes of the hash of the configuration it runs.
     pub config: u64,
+    /// One life of the machine, longer than that of the agent: tells a restarted agent from a
+    /// machine that lost power.
+    pub machine: BootId,
+    /// The longest time that it stood still lately, by its own lease clock; zero if it did not.
+    pub stood_still: Span,
     /// Its interfaces that are down.
     pub links: BTreeMap<String, LinkState>,
     /// Its desks that are not clear.

@@ -1,0 +1,148 @@
+//! `[group.NAME]`: what runs, where, and what a failure leads to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use tsugi_cluster_rules::spec::{
+    Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, ResourceKind, ResourceSpec, Role,
+    Startup, VolumeSource,
+};
+use tsugi_cluster_rules::timing::{Profile, Timing};
+use tsugi_vocabulary::{GroupName, NodeName, Span};
+
+use super::cluster::{Machines, named};
+use super::page::{Given, Page, meant_or_all};
+use super::problem::Wrong;
+use super::{resource, value, whole};
+
+const KEYS: [&str; 12] = [
+    "prefer", "mode", "startup", "failback", "apart", "together", "restarts", "takeovers",
+    "within", "stop_budget", "fence", "resource",
+];
+
+/// A group as it is written, before a parallel one becomes its members.
+pub(super) struct Written {
+    pub(super) name: GroupName,
+    pub(super) span: Range<usize>,
+    pub(super) shape: Shape,
+    pub(super) apart: Vec<Given<String>>,
+    pub(super) together: Vec<Given<String>>,
+    pub(super) spec: GroupSpec,
+}
+
+/// `mode`, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Single,
+    Parallel,
+}
+
+/// Every group, parallel ones resolved; none if a group cannot even be named.
+pub(super) fn read_all(
+    file: &Page<'_>,
+    machines: &Machines,
+    timing: Profile,
+) -> Option<BTreeMap<GroupName, GroupSpec>> {
+    let mut written = Vec::new();
+    let pages = file.named_pages("group");
+    for (name, page) in &pages {
+        let one = read(page, name, machines);
+        check_budget(page, one.as_ref(), timing);
+        written.extend(one);
+    }
+    let whole = written.len() == pages.len();
+    whole::check_groups(file, machines, &written);
+    let resolved = whole::resolve(file, written);
+    whole.then_some(resolved)
+}
+
+fn read(page: &Page<'_>, name: &Given<String>, machines: &Machines) -> Option<Written> {
+    page.only(&KEYS);
+    let shapes = [("single", Shape::Single), ("parallel", Shape::Parallel)];
+    let shape = page.choice("mode", &shapes).unwrap_or(Shape::Single);
+    let startups = [("auto", Startup::Auto), ("manual", Startup::Manual)];
+    let failbacks = [
+        ("never", Failback::Never),
+        ("manual", Failback::Manual),
+        ("when-better", Failback::WhenBetter),
+    ];
+    let place = format!("[[group.{}.resource]]", name.value);
+    let resources = resource::read_all(page, &place);
+    let policy = FailurePolicy::default();
+    let spec = GroupSpec {
+        mode: Mode::Single,
+        prefer: prefer(page, machines),
+        startup: page.choice("startup", &startups).unwrap_or(Startup::Auto),
+        failback: page.choice("failback", &failbacks).unwrap_or(Failback::Manual),
+        failure: FailurePolicy {
+            restarts: page.count("restarts", policy.restarts),
+            takeovers: page.count("takeovers", policy.takeovers),
+            within: page.span_of_time("within", policy.within),
+        },
+        apart: BTreeSet::new(),
+        together: BTreeSet::new(),
+        stop_budget: page
+            .has("stop_budget")
+            .then(|| page.span_of_time("stop_budget", Span::millis(100))),
+        fence: fence(page, &resources),
+        resources,
+    };
+    Some(Written {
+        name: named(page, name, GroupName::new)?,
+        span: name.span.clone(),
+        shape,
+        apart: page.texts("apart", value::NAMES_EXAMPLE).unwrap_or_default(),
+        together: page.texts("together", value::NAMES_EXAMPLE).unwrap_or_default(),
+        spec,
+    })
+}
+
+/// A volume that two nodes can mount waits for a confirmed fence unless the file says otherwise.
+fn fence(page: &Page<'_>, resources: &[ResourceSpec]) -> FencePolicy {
+    let words = [("self", FencePolicy::SelfFence), ("confirmed", FencePolicy::Confirmed)];
+    let block = |r: &ResourceSpec| {
+        matches!(&r.kind, ResourceKind::Volume { source: VolumeSource::Block(_), .. })
+    };
+    let or = if resources.iter().any(block) { FencePolicy::Confirmed } else { FencePolicy::Lease };
+    page.choice("fence", &words).unwrap_or(or)
+}
+
+fn prefer(page: &Page<'_>, machines: &Machines) -> Vec<NodeName> {
+    let runs_groups = || machines.iter().filter(|(_, m)| m.spec.role == Role::Node);
+    let Some(given) = page.texts("prefer", value::NAMES_EXAMPLE) else {
+        return runs_groups().map(|(name, _)| name.clone()).collect();
+    };
+    let mut out: Vec<NodeName> = Vec::new();
+    for name in given {
+        let known = machines.iter().find(|(n, _)| n.as_str() == name.value);
+        match known {
+            None => {
+                let names = runs_groups().map(|(n, _)| n.as_str());
+                let known = meant_or_all(&name.value, names);
+                page.note(&name.span, Wrong::Reference { name: name.value, known });
+            }
+            Some((_, machine)) if machine.spec.role == Role::Witness => {
+                let names = runs_groups().map(|(n, _)| n.to_string()).collect::<Vec<_>>();
+                page.wrong(&name.span, "prefer", &names.join(", "));
+            }
+            Some((node, _)) if out.contains(node) => {
+                page.note(&name.span, Wrong::Twice(name.value));
+            }
+            Some((node, _)) => out.push(node.clone()),
+        }
+    }
+    out
+}
+
+/// The budget must leave a lease that is worth having: two beats at least.
+fn check_budget(page: &Page<'_>, written: Option<&Written>, timing: Profile) {
+    let Some(written) = written else { return };
+    let Some(budget) = written.spec.stop_budget else { return };
+    let times = Timing::of(timing);
+    let spare = times.usable() + times.stop - times.beat - times.beat;
+    if budget > spare {
+        let at = page.place_of("stop_budget");
+        let group = written.name.clone();
+        page.note(&at, Wrong::Budget { group, budget, most: spare });
+    }
+}

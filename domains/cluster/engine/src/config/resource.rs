@@ -1,0 +1,226 @@
+//! `[[group.NAME.resource]]`: an address, a volume or a process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use tsugi_cluster_rules::spec::{Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeSource};
+use tsugi_vocabulary::{ResourceName, Span};
+
+use super::cluster::named;
+use super::page::{Given, Page, meant_or_all};
+use super::problem::Wrong;
+use super::value;
+
+const COMMON: [&str; 5] = ["name", "kind", "after", "start_limit", "stop_limit"];
+const ADDRESS: [&str; 2] = ["address", "on"];
+const VOLUME: [&str; 2] = ["source", "mount"];
+const PROCESS: [&str; 10] = [
+    "run", "ready", "start", "stop", "monitor", "every", "limit", "failures", "environment",
+    "user",
+];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Address,
+    Volume,
+    Process,
+}
+
+/// A resource, where it stands, and what it comes after.
+struct Placed {
+    spec: ResourceSpec,
+    span: Range<usize>,
+    after: Vec<Given<String>>,
+}
+
+/// The resources of one group, their order checked.
+pub(super) fn read_all(group: &Page<'_>, place: &str) -> Vec<ResourceSpec> {
+    let mut placed: Vec<Placed> = Vec::new();
+    for page in group.listed_pages("resource", place) {
+        let Some(one) = read(&page) else { continue };
+        if placed.iter().any(|p| p.spec.name == one.spec.name) {
+            page.note(&one.span, Wrong::Twice(one.spec.name.to_string()));
+            continue;
+        }
+        placed.push(one);
+    }
+    let names: Vec<ResourceName> = placed.iter().map(|p| p.spec.name.clone()).collect();
+    for one in &mut placed {
+        one.spec.after = after(group, &one.after, &names);
+    }
+    check_cycle(group, &placed);
+    placed.into_iter().map(|p| p.spec).collect()
+}
+
+fn read(page: &Page<'_>) -> Option<Placed> {
+    let kinds =
+        [("address", Kind::Address), ("volume", Kind::Volume), ("process", Kind::Process)];
+    if !page.has("kind") {
+        page.missing("kind", "kind = \"process\"");
+    }
+    let kind = page.choice("kind", &kinds);
+    let own: &[&str] = match kind {
+        Some(Kind::Address) => &ADDRESS,
+        Some(Kind::Volume) => &VOLUME,
+        Some(Kind::Process) => &PROCESS,
+        None => return None,
+    };
+    page.only(&[&COMMON[..], own].concat());
+    if !page.has("name") {
+        page.missing("name", "name = \"program\"");
+    }
+    let kind = match kind? {
+        Kind::Address => address(page),
+        Kind::Volume => volume(page),
+        Kind::Process => process(page),
+    };
+    let given = page.text("name", "\"program\"")?;
+    Some(Placed {
+        spec: ResourceSpec {
+            name: named(page, &given, ResourceName::new)?,
+            kind: kind?,
+            after: BTreeSet::new(),
+            start_limit: page.span_of_time("start_limit", Span::secs(60)),
+            stop_limit: page.span_of_time("stop_limit", Span::secs(10)),
+        },
+        span: given.span,
+        after: page.texts("after", value::NAMES_EXAMPLE).unwrap_or_default(),
+    })
+}
+
+fn address(page: &Page<'_>) -> Option<ResourceKind> {
+    let example = value::FLOATING_EXAMPLE;
+    let Some(given) = page.text("address", example) else {
+        if !page.has("address") {
+            page.missing("address", &format!("address = {example}"));
+        }
+        return None;
+    };
+    let Some((address, prefix)) = value::floating(&given.value) else {
+        page.wrong(&given.span, "address", example);
+        return None;
+    };
+    let on = page.texts("on", "[\"eth0\"]").unwrap_or_default();
+    if on.is_empty() && !address.is_loopback() {
+        page.missing("on", "on = [\"eth0\", \"eth1\"]");
+    }
+    Some(ResourceKind::Address { address, prefix, links: on.into_iter().map(|l| l.value).collect() })
+}
+
+fn volume(page: &Page<'_>) -> Option<ResourceKind> {
+    if !page.has("mount") {
+        page.missing("mount", "mount = \"/data/pay\"");
+    }
+    let source = match page.has("source") {
+        true => VolumeSource::Block(page.path("source", "\"/dev/vg1/pay\"")?),
+        false => VolumeSource::Directory,
+    };
+    Some(ResourceKind::Volume { source, mount: page.path("mount", "\"/data/pay\"")? })
+}
+
+fn process(page: &Page<'_>) -> Option<ResourceKind> {
+    let how = how(page);
+    let environment: BTreeMap<String, String> = page.pairs("environment").into_iter().collect();
+    Some(ResourceKind::Process {
+        monitor: monitor(page),
+        how: how?,
+        environment,
+        user: page.text("user", "\"pay\"").map(|u| u.value),
+    })
+}
+
+/// `run` for a supervised program, or `start`, `stop` and `monitor` for scripts; never both.
+fn how(page: &Page<'_>) -> Option<ProcessHow> {
+    if page.has("run") {
+        for key in ["start", "stop"] {
+            if page.has(key) {
+                page.note(&page.place_of(key), Wrong::Exclude("run".to_owned(), key.to_owned()));
+            }
+        }
+        let ready = page.text("ready", "\"ready\"").map(|r| r.value);
+        return Some(ProcessHow::Program { run: page.command("run")?, ready });
+    }
+    if page.has("ready") {
+        let wrong = Wrong::Needs("ready".to_owned(), "run".to_owned());
+        page.note(&page.place_of("ready"), wrong);
+    }
+    if !page.has("start") {
+        page.missing("run", &format!("run = {}", value::COMMAND_EXAMPLE));
+        return None;
+    }
+    for key in ["stop", "monitor"] {
+        if !page.has(key) {
+            page.missing(key, &format!("{key} = [\"/opt/pay/bin/{key}\"]"));
+        }
+    }
+    Some(ProcessHow::Scripts { start: page.command("start")?, stop: page.command("stop")? })
+}
+
+fn monitor(page: &Page<'_>) -> Option<Monitor> {
+    if !page.has("monitor") {
+        for key in ["every", "limit", "failures"] {
+            if page.has(key) {
+                let wrong = Wrong::Needs(key.to_owned(), "monitor".to_owned());
+                page.note(&page.place_of(key), wrong);
+            }
+        }
+        return None;
+    }
+    Some(Monitor {
+        run: page.command("monitor")?,
+        every: page.span_of_time("every", Span::secs(5)),
+        limit: page.span_of_time("limit", Span::secs(5)),
+        failures: page.count("failures", 1).max(1),
+    })
+}
+
+fn after(
+    group: &Page<'_>,
+    given: &[Given<String>],
+    names: &[ResourceName],
+) -> BTreeSet<ResourceName> {
+    let mut out = BTreeSet::new();
+    for name in given {
+        match names.iter().find(|n| n.as_str() == name.value) {
+            Some(known) => {
+                out.insert(known.clone());
+            }
+            None => {
+                let known = names.iter().map(ResourceName::as_str);
+                let known = meant_or_all(&name.value, known);
+                let name_given = name.value.clone();
+                group.note(&name.span, Wrong::Reference { name: name_given, known });
+            }
+        }
+    }
+    out
+}
+
+/// Takes away what depends on nothing that is left; what cannot be taken away is a cycle.
+fn check_cycle(group: &Page<'_>, placed: &[Placed]) {
+    let mut left: Vec<&Placed> = placed.iter().collect();
+    loop {
+        let names: BTreeSet<_> = left.iter().map(|p| p.spec.name.clone()).collect();
+        let before = left.len();
+        left.retain(|p| p.spec.after.iter().any(|a| names.contains(a)));
+        if left.len() == before {
+            break;
+        }
+    }
+    let Some(first) = left.first() else { return };
+    let mut chain = vec![first.spec.name.to_string()];
+    let mut at = first;
+    loop {
+        let next = left.iter().find(|p| at.spec.after.contains(&p.spec.name));
+        let Some(next) = next else { break };
+        let name = next.spec.name.to_string();
+        let closed = chain.contains(&name);
+        chain.push(name);
+        if closed {
+            break;
+        }
+        at = next;
+    }
+    let span = at.after.first().map_or_else(|| at.span.clone(), |a| a.span.clone());
+    group.note(&span, Wrong::Cycle(chain.join(" → ")));
+}

@@ -1,0 +1,92 @@
+//! Turns one act of the rules into requests to the hands, and their answers into one outcome.
+//!
+//! An errand is a list of steps done one after the other, each with a limit. It never waits: it
+//! is told reports and the time. What runs here is known by resource in the [`roster::Roster`].
+
+mod book;
+mod recipe;
+mod roster;
+
+pub use book::{Errands, Finished};
+pub use roster::Roster;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tsugi_cluster_rules::desk::Act;
+use tsugi_cluster_rules::spec::GroupSpec;
+use tsugi_host::request::{Request, Source};
+use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
+
+/// One act to carry out.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The group.
+    pub group: GroupName,
+    /// The epoch it is done under.
+    pub epoch: Epoch,
+    /// The rules' number for it.
+    pub act: u64,
+    /// What.
+    pub what: Act,
+    /// The group's configuration.
+    pub spec: Arc<GroupSpec>,
+}
+
+/// What every program of a node is started with, whatever its group.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// This node's name, told to programs.
+    pub node: String,
+    /// Where the output of programs goes.
+    pub log_dir: PathBuf,
+    /// The directory a relative volume source is taken from.
+    pub data_dir: PathBuf,
+    /// `PATH` of programs; their environment is built from empty.
+    pub path: String,
+}
+
+/// One step of an errand.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Ask the hands; the answer must be good.
+    Ask(Request),
+    /// Ask the network whether somebody has the address; a conflict is a failure.
+    Probe(Request),
+    /// Start the service program of a resource and note it in the roster.
+    Start(Request),
+    /// Wait until this line stands in the program's output file.
+    Ready {
+        file: PathBuf,
+        line: String,
+        from: u64,
+        within: Span,
+    },
+    /// Run a script to its end; its exit code must be 0.
+    Script(Request),
+    /// Run a script to its end, whatever it says.
+    ScriptAnyhow(Request),
+    /// Ask the program of a resource to end, wait, then kill it.
+    End {
+        resource: ResourceName,
+        within: Span,
+    },
+    /// Look at what runs here and answer the resources of the group that are up.
+    Look,
+}
+
+/// How long the hands may take to answer a request that is not a program.
+const ANSWER_LIMIT: Span = Span::secs(20);
+/// How long a killed program may take to be gone.
+const KILL_LIMIT: Span = Span::secs(2);
+/// How often the output of a program is looked at for the line that says it is ready.
+const READY_LOOK: Span = Span::millis(5);
+/// A monitor that prints more than this floods.
+const FLOOD: u64 = 1 << 20;
+/// The largest log of one program; one older file is kept beside it.
+const LOG_LIMIT: u64 = 8 << 20;
+
+fn source(surroundings: &Surroundings, text: &str) -> Source {
+    let path = surroundings.data_dir.join(text);
+    if path.starts_with("/dev") { Source::Device(path) } else { Source::Image(path) }
+}

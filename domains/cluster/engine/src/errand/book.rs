@@ -1,0 +1,416 @@
+//! The errands under way: which request belongs to which, and what each waits for.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use tsugi_cluster_rules::desk::{Act, Outcome};
+use tsugi_cluster_rules::spec::{ProcessHow, ResourceKind, VolumeSource};
+use tsugi_host::Host;
+use tsugi_host::request::{
+    Answer, Ended, Failure, HowEnded, Listing, ProgramId, Report, Request, RequestId, Target,
+    TimeLimit,
+};
+use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName};
+
+use super::recipe;
+use super::{
+    ANSWER_LIMIT, FLOOD, Job, KILL_LIMIT, READY_LOOK, Roster, Step, Surroundings,
+};
+
+/// What came of the errands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finished {
+    /// An act is done.
+    Act {
+        /// The group.
+        group: GroupName,
+        /// The epoch.
+        epoch: Epoch,
+        /// The rules' number.
+        act: u64,
+        /// The outcome.
+        outcome: Outcome,
+    },
+    /// A service program ended that nobody asked to end.
+    Died {
+        /// The group.
+        group: GroupName,
+        /// The epoch it ran under.
+        epoch: Epoch,
+        /// Its resource.
+        resource: ResourceName,
+        /// `exit 3`, `signal 9`.
+        how: String,
+    },
+}
+
+/// All errands of a node.
+#[derive(Debug)]
+pub struct Errands {
+    around: Surroundings,
+    roster: Roster,
+    next: u64,
+    open: BTreeMap<u64, Errand>,
+    asked: BTreeMap<RequestId, u64>,
+}
+
+#[derive(Debug)]
+struct Errand {
+    job: Job,
+    began: Moment,
+    steps: VecDeque<Step>,
+    wait: Wait,
+}
+
+/// What an errand waits for.
+#[derive(Clone, Debug)]
+enum Wait {
+    /// The answer to a request.
+    Answer { until: Moment },
+    /// The end of a script.
+    Script { program: Option<ProgramId>, anyhow: Anyhow },
+    /// The end of a service program, and what to do if it does not come.
+    End { program: ProgramId, until: Moment, then: Then },
+    /// A line in a file.
+    Line { look: Moment, until: Moment },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Anyhow {
+    MustSucceed,
+    MayFail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Kill,
+    GiveUp,
+}
+
+impl Errands {
+    /// No errands yet.
+    #[must_use]
+    pub fn new(around: Surroundings) -> Self {
+        Self {
+            around,
+            roster: Roster::default(),
+            next: 0,
+            open: BTreeMap::new(),
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// Begins a job. A job for a group that supersedes what goes on there (`LetGo`) does not wait
+    /// for it: the hands answer both.
+    pub fn begin(&mut self, now: Moment, job: Job, host: &mut dyn Host, out: &mut Vec<Finished>) {
+        let steps = match recipe::steps(&job, &self.around) {
+            Ok(steps) => steps,
+            Err(how) => return out.push(finished(&job, Outcome::Failed { how })),
+        };
+        self.next += 1;
+        let wait = Wait::Answer { until: now + ANSWER_LIMIT };
+        self.open.insert(self.next, Errand { job, began: now, steps: steps.into(), wait });
+        self.go_on(now, self.next, host, out);
+    }
+
+    /// The earliest moment at which an errand wants to look again.
+    #[must_use]
+    pub fn next_time(&self) -> Option<Moment> {
+        let time = |e: &Errand| match &e.wait {
+            Wait::Answer { until } | Wait::End { until, .. } => Some(*until),
+            Wait::Line { look, until } => Some(*look.min(until)),
+            Wait::Script { .. } => None,
+        };
+        self.open.values().filter_map(time).min()
+    }
+
+    /// Takes a report of the hands; events that are no program's end are not for errands.
+    pub fn on_report(
+        &mut self,
+        now: Moment,
+        report: &Report,
+        host: &mut dyn Host,
+        out: &mut Vec<Finished>,
+    ) {
+        match report {
+            Report::Answer { id, outcome } => {
+                if let Some(errand) = self.asked.remove(id) {
+                    self.on_answer(now, errand, outcome, host, out);
+                }
+            }
+            Report::Event(tsugi_host::request::Event::Ended(ended)) => {
+                self.on_ended(now, ended, host, out);
+            }
+            Report::Event(_) => {}
+        }
+    }
+
+    /// Looks at the errands whose time has come.
+    pub fn on_time(&mut self, now: Moment, host: &mut dyn Host, out: &mut Vec<Finished>) {
+        let numbers: Vec<u64> = self.open.keys().copied().collect();
+        for number in numbers {
+            let Some(errand) = self.open.get_mut(&number) else { continue };
+            match errand.wait.clone() {
+                Wait::Answer { until } if until <= now => {
+                    self.fail(number, "the hands did not answer".to_owned(), out);
+                }
+                Wait::End { program, until, then: Then::Kill } if until <= now => {
+                    let target = Target::Program(program);
+                    let until = now + KILL_LIMIT;
+                    errand.wait = Wait::End { program, until, then: Then::GiveUp };
+                    self.ask(number, &Request::Signal { target, signal: 9 }, host, out);
+                }
+                Wait::End { program, until, then: Then::GiveUp } if until <= now => {
+                    self.fail(number, format!("pid {} does not end", program.pid), out);
+                }
+                Wait::Line { look, until } if look <= now => {
+                    self.look_for_line(now, number, until, host, out);
+                }
+                Wait::Answer { .. }
+                | Wait::End { .. }
+                | Wait::Line { .. }
+                | Wait::Script { .. } => {}
+            }
+        }
+    }
+
+    fn go_on(&mut self, now: Moment, number: u64, host: &mut dyn Host, out: &mut Vec<Finished>) {
+        let Some(errand) = self.open.get_mut(&number) else { return };
+        let Some(step) = errand.steps.front().cloned() else {
+            let took = now.since(errand.began);
+            return self.end(number, Outcome::Fine { took }, out);
+        };
+        let until = now + ANSWER_LIMIT;
+        match step {
+            Step::Ask(request) | Step::Probe(request) | Step::Start(request) => {
+                errand.wait = Wait::Answer { until };
+                self.ask(number, &request, host, out);
+            }
+            Step::Look => {
+                errand.wait = Wait::Answer { until };
+                self.ask(number, &Request::List, host, out);
+            }
+            Step::Script(request) => {
+                errand.wait = Wait::Script { program: None, anyhow: Anyhow::MustSucceed };
+                self.ask(number, &request, host, out);
+            }
+            Step::ScriptAnyhow(request) => {
+                errand.wait = Wait::Script { program: None, anyhow: Anyhow::MayFail };
+                self.ask(number, &request, host, out);
+            }
+            Step::Ready { within, .. } => {
+                errand.wait = Wait::Line { look: now, until: now + within };
+                self.look_for_line(now, number, now + within, host, out);
+            }
+            Step::End { resource, within } => {
+                let group = errand.job.group.clone();
+                let Some(program) = self.roster.program(&group, &resource) else {
+                    errand.steps.pop_front();
+                    return self.go_on(now, number, host, out);
+                };
+                errand.wait = Wait::End { program, until: now + within, then: Then::Kill };
+                let target = Target::Program(program);
+                self.ask(number, &Request::Signal { target, signal: 15 }, host, out);
+            }
+        }
+    }
+
+    fn ask(
+        &mut self,
+        number: u64,
+        request: &Request,
+        host: &mut dyn Host,
+        out: &mut Vec<Finished>,
+    ) {
+        match host.ask(request) {
+            Ok(id) => {
+                self.asked.insert(id, number);
+            }
+            Err(gone) => self.fail(number, gone.to_string(), out),
+        }
+    }
+
+    fn on_answer(
+        &mut self,
+        now: Moment,
+        number: u64,
+        outcome: &Result<Answer, Failure>,
+        host: &mut dyn Host,
+        out: &mut Vec<Finished>,
+    ) {
+        let Some(errand) = self.open.get_mut(&number) else { return };
+        let answer = match outcome {
+            Ok(answer) => answer,
+            // A program that has ended cannot be signalled: its end is what was wanted.
+            Err(Failure::NoProgram) if matches!(errand.wait, Wait::End { .. }) => {
+                errand.steps.pop_front();
+                return self.go_on(now, number, host, out);
+            }
+            Err(failure) => return self.fail(number, failure.to_string(), out),
+        };
+        match (errand.steps.front(), answer) {
+            (Some(Step::Script(_) | Step::ScriptAnyhow(_)), Answer::Spawned(id)) => {
+                if let Wait::Script { program, .. } = &mut errand.wait {
+                    *program = Some(*id);
+                }
+                return;
+            }
+            (Some(Step::End { .. }), _) => return,
+            (Some(Step::Probe(_)), Answer::Probed { conflict: Some(mac) }) => {
+                let mac: Vec<String> = mac.iter().map(|b| format!("{b:02x}")).collect();
+                let how = format!("the address is in use by {}", mac.join(":"));
+                return self.fail(number, how, out);
+            }
+            (Some(Step::Start(Request::Spawn(program))), Answer::Spawned(id)) => {
+                let at = (errand.job.epoch, *id);
+                self.roster.note(&errand.job.group, &program.name, at);
+            }
+            (Some(Step::Look), Answer::Listing(listing)) => {
+                self.roster.adopt(listing);
+                let found = found(&errand.job, listing);
+                return self.end(number, Outcome::Adopted(found), out);
+            }
+            _ => {}
+        }
+        let Some(errand) = self.open.get_mut(&number) else { return };
+        errand.steps.pop_front();
+        self.go_on(now, number, host, out);
+    }
+
+    fn on_ended(
+        &mut self,
+        now: Moment,
+        ended: &Ended,
+        host: &mut dyn Host,
+        out: &mut Vec<Finished>,
+    ) {
+        let epoch = self.roster.ended(&ended.program);
+        let waiting = |e: &Errand| match &e.wait {
+            Wait::Script { program, .. } => *program == Some(ended.program.id),
+            Wait::End { program, .. } => *program == ended.program.id,
+            Wait::Answer { .. } | Wait::Line { .. } => false,
+        };
+        let number = self.open.iter().find(|(_, e)| waiting(e)).map(|(n, _)| *n);
+        let Some(number) = number else {
+            if let Some(epoch) = epoch {
+                let (group, resource) = (ended.program.group.clone(), ended.program.name.clone());
+                out.push(Finished::Died { group, epoch, resource, how: how_ended(ended) });
+            }
+            return;
+        };
+        let Some(errand) = self.open.get_mut(&number) else { return };
+        let fine = match &errand.wait {
+            Wait::Script { anyhow: Anyhow::MustSucceed, .. } => {
+                ended.how == HowEnded::Exited(0)
+                    && ended.limit == TimeLimit::Kept
+                    && ended.dropped <= FLOOD
+            }
+            Wait::Script { .. } | Wait::End { .. } | Wait::Answer { .. } | Wait::Line { .. } => true,
+        };
+        if !fine {
+            return self.fail(number, how_ended(ended), out);
+        }
+        errand.steps.pop_front();
+        self.go_on(now, number, host, out);
+    }
+
+    fn look_for_line(
+        &mut self,
+        now: Moment,
+        number: u64,
+        until: Moment,
+        host: &mut dyn Host,
+        out: &mut Vec<Finished>,
+    ) {
+        let Some(errand) = self.open.get_mut(&number) else { return };
+        let Some(Step::Ready { file, line, from, .. }) = errand.steps.front() else { return };
+        if has_line(file, line, *from) {
+            errand.steps.pop_front();
+            return self.go_on(now, number, host, out);
+        }
+        if until <= now {
+            let how = format!("it did not say {line:?} within its start limit");
+            return self.fail(number, how, out);
+        }
+        errand.wait = Wait::Line { look: now + READY_LOOK, until };
+    }
+
+    fn fail(&mut self, number: u64, how: String, out: &mut Vec<Finished>) {
+        let Some(errand) = self.open.get(&number) else { return };
+        let outcome = match errand.job.what {
+            Act::LetGo => Outcome::Stuck { left: how },
+            Act::Start { .. }
+            | Act::Stop(_)
+            | Act::Ask(_)
+            | Act::MoveAddress { .. }
+            | Act::Adopt => Outcome::Failed { how },
+        };
+        self.end(number, outcome, out);
+    }
+
+    fn end(&mut self, number: u64, outcome: Outcome, out: &mut Vec<Finished>) {
+        self.asked.retain(|_, n| *n != number);
+        if let Some(errand) = self.open.remove(&number) {
+            out.push(finished(&errand.job, outcome));
+        }
+    }
+}
+
+fn finished(job: &Job, outcome: Outcome) -> Finished {
+    Finished::Act { group: job.group.clone(), epoch: job.epoch, act: job.act, outcome }
+}
+
+fn how_ended(ended: &Ended) -> String {
+    let how = match ended.how {
+        HowEnded::Exited(code) => format!("exit {code}"),
+        HowEnded::Signalled(signal) => format!("signal {signal}"),
+    };
+    let how = match ended.limit {
+        TimeLimit::Kept => how,
+        TimeLimit::Exceeded => "no end within its limit".to_owned(),
+    };
+    let last = String::from_utf8_lossy(&ended.tail);
+    let last = last.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("").trim().to_owned();
+    let how = if ended.dropped > FLOOD { format!("{how}, flooded its output") } else { how };
+    if last.is_empty() { how } else { format!("{how}: {}", last.escape_debug()) }
+}
+
+/// The resources of a job's group that are up by `listing`.
+fn found(job: &Job, listing: &Listing) -> Vec<ResourceName> {
+    let up = |kind: &ResourceKind, name: &ResourceName| match kind {
+        ResourceKind::Address { links, .. } if links.is_empty() => true,
+        ResourceKind::Address { address, .. } => {
+            listing.addresses.iter().any(|(_, a)| a == address)
+        }
+        ResourceKind::Volume { source: VolumeSource::Directory, .. } => true,
+        ResourceKind::Volume { mount, .. } => {
+            listing.mounts.iter().any(|m| m == Path::new(mount))
+        }
+        ResourceKind::Process { how: ProcessHow::Program { .. }, .. } => {
+            let same = |p: &tsugi_host::request::Running| {
+                p.group == job.group && p.name == *name && p.epoch == job.epoch
+            };
+            listing.programs.iter().any(same)
+        }
+        ResourceKind::Process { how: ProcessHow::Scripts { .. }, .. } => {
+            listing.processes.iter().any(|(g, pids)| *g == job.group && !pids.is_empty())
+        }
+    };
+    let resources = job.spec.resources.iter();
+    resources.filter(|r| up(&r.kind, &r.name)).map(|r| r.name.clone()).collect()
+}
+
+fn has_line(file: &Path, line: &str, from: u64) -> bool {
+    let Ok(mut file) = std::fs::File::open(file) else { return false };
+    // A log that was renamed since begins anew.
+    let from = if file.metadata().is_ok_and(|m| m.len() < from) { 0 } else { from };
+    if file.seek(SeekFrom::Start(from)).is_err() {
+        return false;
+    }
+    let mut bytes = Vec::new();
+    if file.take(FLOOD).read_to_end(&mut bytes).is_err() {
+        return false;
+    }
+    String::from_utf8_lossy(&bytes).lines().any(|l| l.trim_end() == line)
+}

@@ -1,0 +1,286 @@
+//! Which steps an act takes, by kind of resource.
+
+use std::path::PathBuf;
+
+use tsugi_cluster_rules::desk::{Act, Probe, ScriptEvent};
+use tsugi_cluster_rules::spec::{
+    GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeSource,
+};
+use tsugi_cluster_rules::start_kind::StartKind;
+use tsugi_host::request::{
+    Limits, Output, PROBE_LONGEST, Program, Purpose, Request, Right, Source, TAIL_LONGEST,
+    Unmounting,
+};
+use tsugi_vocabulary::Span;
+
+use super::{Job, LOG_LIMIT, Step, Surroundings, source};
+
+/// The steps of a job, or why it cannot be done here at all.
+pub(super) fn steps(job: &Job, around: &Surroundings) -> Result<Vec<Step>, String> {
+    let find = |name| {
+        let found = job.spec.resources.iter().find(|r| r.name == *name);
+        found.ok_or_else(|| format!("no resource {name}"))
+    };
+    match &job.what {
+        Act::Start { resource, kind, event, probe } => {
+            start(job, around, find(resource)?, (*kind, *event, *probe))
+        }
+        Act::Stop(resource) => stop(job, around, find(resource)?),
+        Act::LetGo => Ok(let_go(job)),
+        Act::Ask(resource) => ask(job, around, find(resource)?),
+        Act::MoveAddress { resource, link } => move_address(job, find(resource)?, link),
+        Act::Adopt => Ok(vec![Step::Look]),
+    }
+}
+
+fn lease(job: &Job) -> Right {
+    Right::Lease { group: job.group.clone(), epoch: job.epoch }
+}
+
+fn free(job: &Job) -> Right {
+    Right::Free { group: job.group.clone(), epoch: job.epoch }
+}
+
+fn start(
+    job: &Job,
+    around: &Surroundings,
+    resource: &ResourceSpec,
+    (kind, event, probe): (StartKind, ScriptEvent, Probe),
+) -> Result<Vec<Step>, String> {
+    match &resource.kind {
+        ResourceKind::Address { address, prefix, links } => {
+            let Some(link) = links.first() else { return Ok(Vec::new()) };
+            let (link, address) = (link.clone(), *address);
+            let mut steps = Vec::new();
+            if probe == Probe::Once {
+                let link = link.clone();
+                steps.push(Step::Probe(Request::Probe { link, address, wait: PROBE_LONGEST }));
+            }
+            let right = lease(job);
+            let prefix = *prefix;
+            steps.push(Step::Ask(Request::AddAddress {
+                right,
+                link: link.clone(),
+                address,
+                prefix,
+            }));
+            steps.push(Step::Ask(Request::Announce { link, address }));
+            Ok(steps)
+        }
+        ResourceKind::Volume { source: from, mount } => {
+            let dir = PathBuf::from(mount);
+            let source = match from {
+                VolumeSource::Directory => Source::Directory(dir.clone()),
+                VolumeSource::Block(text) => source(around, text),
+            };
+            Ok(vec![Step::Ask(Request::Mount { right: lease(job), source, dir })])
+        }
+        ResourceKind::Process { how, .. } => {
+            let told = Told { kind, event };
+            match how {
+                ProcessHow::Program { run, ready } => {
+                    let file = log_of(job, around, resource);
+                    let from = std::fs::metadata(&file).map_or(0, |m| m.len());
+                    let output = Output::File { path: file.clone(), limit: LOG_LIMIT };
+                    let program = program(
+                        (job, around, resource),
+                        (lease(job), Purpose::Service),
+                        run,
+                        told,
+                        (output, None),
+                    )?;
+                    let mut steps = vec![Step::Start(Request::Spawn(program))];
+                    if let Some(line) = ready.clone() {
+                        let within = resource.start_limit;
+                        steps.push(Step::Ready { file, line, from, within });
+                    }
+                    Ok(steps)
+                }
+                ProcessHow::Scripts { start, .. } => {
+                    let limit = (tail(), Some(resource.start_limit));
+                    let script = program(
+                        (job, around, resource),
+                        (lease(job), Purpose::Start),
+                        start,
+                        told,
+                        limit,
+                    )?;
+                    Ok(vec![Step::Script(Request::Spawn(script))])
+                }
+            }
+        }
+    }
+}
+
+fn stop(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Result<Vec<Step>, String> {
+    let mut steps = match &resource.kind {
+        ResourceKind::Address { links, .. } if links.is_empty() => Vec::new(),
+        ResourceKind::Address { address, .. } => {
+            vec![Step::Ask(Request::RemoveAddress { address: *address })]
+        }
+        ResourceKind::Volume { source: VolumeSource::Directory, .. } => Vec::new(),
+        ResourceKind::Volume { mount, .. } => {
+            let (dir, how) = (PathBuf::from(mount), Unmounting::Orderly);
+            vec![Step::Ask(Request::Unmount { dir, how })]
+        }
+        ResourceKind::Process { how: ProcessHow::Program { .. }, .. } => {
+            vec![Step::End { resource: resource.name.clone(), within: resource.stop_limit }]
+        }
+        ResourceKind::Process { how: ProcessHow::Scripts { stop, .. }, .. } => {
+            let told = Told { kind: StartKind::Normal, event: ScriptEvent::Start };
+            let script = program(
+                (job, around, resource),
+                (free(job), Purpose::Stop),
+                stop,
+                told,
+                (tail(), Some(resource.stop_limit)),
+            )?;
+            vec![Step::Script(Request::Spawn(script))]
+        }
+    };
+    // The last stop of a group is the proof that nothing of it is left (I25).
+    if job.spec.start_order().first().is_some_and(|first| first.name == resource.name) {
+        let group = job.group.clone();
+        let proof = Step::Ask(Request::KillGroup { group });
+        match resource.kind {
+            ResourceKind::Process { .. } => steps.push(proof),
+            ResourceKind::Address { .. } | ResourceKind::Volume { .. } => steps.insert(0, proof),
+        }
+    }
+    Ok(steps)
+}
+
+fn let_go(job: &Job) -> Vec<Step> {
+    let group = job.group.clone();
+    let mut steps = vec![Step::Ask(Request::KillGroup { group })];
+    for resource in &job.spec.resources {
+        if let ResourceKind::Address { address, links, .. } = &resource.kind {
+            if !links.is_empty() {
+                steps.push(Step::Ask(Request::RemoveAddress { address: *address }));
+            }
+        }
+    }
+    for resource in job.spec.start_order().into_iter().rev() {
+        if let ResourceKind::Volume { source: VolumeSource::Block(_), mount } = &resource.kind {
+            let (dir, how) = (PathBuf::from(mount), Unmounting::Emergency);
+            steps.push(Step::Ask(Request::Unmount { dir, how }));
+        }
+    }
+    steps
+}
+
+fn ask(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Result<Vec<Step>, String> {
+    let ResourceKind::Process { monitor: Some(Monitor { run, limit, .. }), .. } = &resource.kind
+    else {
+        return Ok(Vec::new());
+    };
+    let told = Told { kind: StartKind::Normal, event: ScriptEvent::Start };
+    let script = program(
+        (job, around, resource),
+        (free(job), Purpose::Monitor),
+        run,
+        told,
+        (tail(), Some(*limit)),
+    )?;
+    Ok(vec![Step::Script(Request::Spawn(script))])
+}
+
+fn move_address(job: &Job, resource: &ResourceSpec, link: &str) -> Result<Vec<Step>, String> {
+    let ResourceKind::Address { address, prefix, .. } = &resource.kind else {
+        return Err(format!("{} is no address", resource.name));
+    };
+    let (link, address, prefix) = (link.to_owned(), *address, *prefix);
+    let right = lease(job);
+    Ok(vec![
+        Step::Ask(Request::RemoveAddress { address }),
+        Step::Ask(Request::AddAddress { right, link: link.clone(), address, prefix }),
+        Step::Ask(Request::Announce { link, address }),
+    ])
+}
+
+/// What a script is told about its start.
+#[derive(Clone, Copy)]
+struct Told {
+    kind: StartKind,
+    event: ScriptEvent,
+}
+
+fn tail() -> Output {
+    Output::Tail { keep: TAIL_LONGEST }
+}
+
+fn log_of(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> PathBuf {
+    around.log_dir.join(format!("{}.{}.log", job.group, resource.name))
+}
+
+fn program(
+    (job, around, resource): (&Job, &Surroundings, &ResourceSpec),
+    (right, purpose): (Right, Purpose),
+    argv: &[String],
+    told: Told,
+    (output, time_limit): (Output, Option<Span>),
+) -> Result<Program, String> {
+    let ResourceKind::Process { environment, user, .. } = &resource.kind else {
+        return Err(format!("{} is no process", resource.name));
+    };
+    let user = match user {
+        None => None,
+        Some(name) => Some(user_ids(name)?),
+    };
+    let mut env = script_environment(&job.spec, around, told);
+    env.extend(environment.iter().map(|(k, v)| (k.clone(), v.clone())));
+    Ok(Program {
+        right,
+        name: resource.name.clone(),
+        purpose,
+        argv: argv.to_vec(),
+        env,
+        dir: None,
+        user,
+        limits: Limits::default(),
+        output,
+        time_limit,
+    })
+}
+
+fn user_ids(name: &str) -> Result<(u32, u32), String> {
+    match nix::unistd::User::from_name(name) {
+        Ok(Some(user)) => Ok((user.uid.as_raw(), user.gid.as_raw())),
+        Ok(None) => Err(format!("no user {name} on this node")),
+        Err(errno) => Err(format!("user {name}: {errno}")),
+    }
+}
+
+/// The variables of the script contract: old and new names (CL-03, CL-04, CL-05).
+fn script_environment(
+    spec: &GroupSpec,
+    around: &Surroundings,
+    told: Told,
+) -> Vec<(String, String)> {
+    let event = match told.event {
+        ScriptEvent::Start => "START",
+        ScriptEvent::Failover => "FAILOVER",
+        ScriptEvent::Recover => "RECOVER",
+    };
+    let home = spec.prefer.first().is_some_and(|n| n.as_str() == around.node);
+    let server = if home { "HOME" } else { "OTHER" };
+    let kind = match told.kind {
+        StartKind::Normal => "normal",
+        StartKind::Restart => "restart",
+        StartKind::ForcedNormal => "forced-normal",
+    };
+    let pairs = [
+        ("PATH", around.path.as_str()),
+        ("LANG", "C.UTF-8"),
+        ("TSUGI_NODE", around.node.as_str()),
+        ("TSUGI_START", kind),
+        ("ARMS_EVENT", event),
+        ("CLP_EVENT", event),
+        ("ARMS_SERVER", server),
+        ("CLP_SERVER", server),
+        // A script runs only when every disk before it is up.
+        ("ARMS_DISK", "SUCCESS"),
+        ("CLP_DISK", "SUCCESS"),
+    ];
+    pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}

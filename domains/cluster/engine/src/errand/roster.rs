@@ -1,0 +1,45 @@
+//! Which programs of which groups run here, by resource.
+
+use std::collections::BTreeMap;
+
+use tsugi_host::request::{Listing, ProgramId, Purpose, Running};
+use tsugi_vocabulary::{Epoch, GroupName, ResourceName};
+
+/// The service programs that the hands run for us.
+#[derive(Clone, Debug, Default)]
+pub struct Roster {
+    programs: BTreeMap<(GroupName, ResourceName), (Epoch, ProgramId)>,
+}
+
+impl Roster {
+    /// Notes a started program.
+    pub fn note(&mut self, group: &GroupName, resource: &ResourceName, at: (Epoch, ProgramId)) {
+        self.programs.insert((group.clone(), resource.clone()), at);
+    }
+
+    /// The program of a resource.
+    #[must_use]
+    pub fn program(&self, group: &GroupName, resource: &ResourceName) -> Option<ProgramId> {
+        self.programs.get(&(group.clone(), resource.clone())).map(|(_, id)| *id)
+    }
+
+    /// A program ended; the resource it was the service of, if it was one.
+    pub fn ended(&mut self, program: &Running) -> Option<Epoch> {
+        let key = (program.group.clone(), program.name.clone());
+        match self.programs.get(&key) {
+            Some((epoch, id)) if *id == program.id => {
+                let epoch = *epoch;
+                self.programs.remove(&key);
+                Some(epoch)
+            }
+            Some(_) | None => None,
+        }
+    }
+
+    /// Takes over what a former agent of this machine left running.
+    pub fn adopt(&mut self, listing: &Listing) {
+        for running in listing.programs.iter().filter(|p| p.purpose == Purpose::Service) {
+            self.note(&running.group, &running.name, (running.epoch, running.id));
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! Where the desks meet the ledger, the lease and the guardian.
+
+use std::sync::Arc;
+
+use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Wall};
+
+use super::machine::Node;
+use super::{Now, Order};
+use crate::desk::{Act, Desk, Ground, Input, Mend, Probe, ScriptEvent, State, Why, Wish};
+use crate::reason::Cause;
+use crate::record::{
+    Answer, GroupIntent, GroupRecord, Guard, Happening, LinkState, Ownership, Pause,
+};
+use crate::spec::ResourceKind;
+use crate::start_kind::{Ending, StartKind};
+
+impl Node {
+    /// Makes every desk what the record says it should be.
+    pub(super) fn reconcile(&mut self, now: Now, out: &mut Vec<Order>) {
+        let record = Arc::clone(&self.record);
+        self.from_before.retain(|group, _| record.groups.contains_key(group));
+        for (group, entry) in &record.groups {
+            let mine = entry.value.owner() == Some(&self.me);
+            if mine {
+                self.reconcile_mine(now, group, &entry.value, out);
+                self.holder.want(group, entry.value.epoch, entry.version, self.stop_budget(group));
+            } else if self.desks.contains_key(group) {
+                self.reconcile_other(now, group, entry.value.epoch, out);
+            }
+        }
+        let gone = |g: &&GroupName| !record.groups.contains_key(*g);
+        let gone: Vec<GroupName> = self.desks.keys().filter(gone).cloned().collect();
+        for group in gone {
+            self.reconcile_other(now, &group, Epoch::NONE, out);
+        }
+    }
+
+    fn reconcile_mine(
+        &mut self,
+        now: Now,
+        group: &GroupName,
+        entry: &GroupRecord,
+        out: &mut Vec<Order>,
+    ) {
+        let Ownership::Owned { handover, .. } = &entry.ownership else { return };
+        let epoch = entry.epoch;
+        self.reconcile_pin(group, (epoch, entry.pause.as_ref()), out);
+        let held = self.desks.get(group).and_then(Desk::epoch);
+        let busy = self.desks.get(group).is_some_and(|d| {
+            !matches!(d.state, State::Clear | State::Released { .. } | State::Waiting { .. })
+        });
+        if busy && held != Some(epoch) {
+            return self.tell_desk(now, group, Input::Stop(Why::Superseded), out);
+        }
+        if held != Some(epoch) {
+            self.take_spec(group);
+            let before = self.from_before.remove(group) == Some(epoch);
+            let input = if before { Input::OursFromBefore(epoch) } else { Input::Ours(epoch) };
+            self.tell_desk(now, group, input, out);
+            self.beat_now();
+        }
+        if let Some(to) = handover {
+            self.tell_desk(now, group, Input::Stop(Why::HandOver(to.clone())), out);
+        } else if matches!(entry.intent, GroupIntent::Stop(_)) {
+            self.tell_desk(now, group, Input::Stop(Why::Ordered), out);
+        }
+    }
+
+    fn reconcile_other(
+        &mut self,
+        now: Now,
+        group: &GroupName,
+        epoch: Epoch,
+        out: &mut Vec<Order>,
+    ) {
+        let Some(held) = self.desks.get(group).and_then(Desk::epoch) else { return };
+        if epoch != Epoch::NONE && held > epoch {
+            // The record lags behind what this node has been given; it will catch up.
+            return;
+        }
+        self.tell_desk(now, group, Input::Stop(Why::Superseded), out);
+        if let Some(desk) = self.desks.get(group) {
+            if matches!(desk.state, State::Released { .. }) {
+                let over = epoch.max(held);
+                self.tell_desk(now, group, Input::Over(over), out);
+            }
+        }
+        if self.desks.get(group).is_some_and(|d| d.state == State::Clear) {
+            self.holder.forget(group);
+            self.pinned.remove(group);
+            self.desks.remove(group);
+            self.specs.remove(group);
+        }
+    }
+
+    /// L9: a pin that is applied disarms the guardian; a resume arms it again first.
+    fn reconcile_pin(
+        &mut self,
+        group: &GroupName,
+        (epoch, pause): (Epoch, Option<&Pause>),
+        out: &mut Vec<Order>,
+    ) {
+        let disarm = pause.is_some_and(|p| {
+            p.guard == Guard::Disarmed && p.pinned.as_ref() == Some(&self.me)
+        });
+        if disarm {
+            if self.pinned.insert(group.clone()) {
+                out.push(Order::Disarm { group: group.clone(), epoch });
+            }
+        } else {
+            self.pinned.remove(group);
+        }
+    }
+
+    fn take_spec(&mut self, group: &GroupName) {
+        let spec = self.record.spec().and_then(|s| s.groups.get(group));
+        if let Some(spec) = spec {
+            self.specs.insert(group.clone(), Arc::new(spec.clone()));
+        }
+    }
+
+    fn stop_budget(&self, group: &GroupName) -> tsugi_vocabulary::Span {
+        let spec = self.specs.get(group);
+        spec.and_then(|s| s.stop_budget).unwrap_or(self.timing.stop)
+    }
+
+    /// A majority has promised: the guardian hears of it before anything starts (L3).
+    pub(super) fn on_leased(
+        &mut self,
+        now: Now,
+        group: &GroupName,
+        (epoch, deadline): (Epoch, Moment),
+        out: &mut Vec<Order>,
+    ) {
+        self.tell_desk(now, group, Input::Leased(epoch), out);
+        let Some(desk) = self.desks.get(group) else { return };
+        let arm = match &desk.state {
+            State::Adopting { epoch: e, .. }
+            | State::Arming { epoch: e }
+            | State::Starting { epoch: e, .. }
+            | State::Running { epoch: e }
+            | State::Stopping { epoch: e, .. }
+            | State::Mending { epoch: e, .. } => *e == epoch,
+            State::Clear
+            | State::Waiting { .. }
+            | State::LettingGo { .. }
+            | State::Released { .. }
+            | State::Stuck { .. } => false,
+        };
+        if arm {
+            out.push(Order::Arm { group: group.clone(), epoch, deadline });
+        }
+    }
+
+    /// Drops what this node may no longer run.
+    pub(super) fn drop_lapsed(&mut self, now: Now, out: &mut Vec<Order>) {
+        self.mark_silent(now.lease);
+        for group in self.holder.lapsed(now.lease) {
+            if !self.pinned.contains(&group) {
+                self.tell_desk(now, &group, Input::Lapsed, out);
+            }
+        }
+    }
+
+    pub(super) fn ask_monitors(&mut self, now: Now, out: &mut Vec<Order>) {
+        let due = |d: &Desk| d.next_ask().is_some_and(|at| at <= now.lease);
+        let groups: Vec<GroupName> =
+            self.desks.iter().filter(|(_, d)| due(d)).map(|(g, _)| g.clone()).collect();
+        for group in groups {
+            if self.pinned.contains(&group) {
+                continue;
+            }
+            let mut wishes = Vec::new();
+            if let Some(desk) = self.desks.get_mut(&group) {
+                desk.ask(now.lease, &mut wishes);
+            }
+            self.grant(&group, wishes, out);
+        }
+    }
+
+    pub(super) fn on_died(
+        &mut self,
+        now: Now,
+        (group, epoch): (&GroupName, Epoch),
+        resource: ResourceName,
+        how: String,
+        out: &mut Vec<Order>,
+    ) {
+        let held = self.desks.get(group).and_then(Desk::epoch);
+        if held != Some(epoch) || self.pinned.contains(group) {
+            return;
+        }
+        let node = self.me.clone();
+        let cause = Cause::ProcessDied { node, resource: resource.clone(), how };
+        let mend = self.mend(group, now.wall);
+        self.tell_desk(now, group, Input::Died(resource, cause, mend), out);
+    }
+
+    /// What the group's policy says to a failure now (CL-20, CL-21).
+    fn mend(&self, group: &GroupName, at: Wall) -> Mend {
+        let (Some(spec), Some(entry)) = (self.specs.get(group), self.record.group(group)) else {
+            return Mend::GiveAway;
+        };
+        let period = spec.failure.within.as_millis();
+        let counts = |f: &&crate::record::Failure| {
+            f.answer == Answer::Restarted && at.0.saturating_sub(f.at.0) < period
+        };
+        let restarts = entry.failures.iter().filter(counts).count();
+        if restarts < spec.failure.restarts as usize { Mend::InPlace } else { Mend::GiveAway }
+    }
+
+    pub(super) fn on_guardian_lost(&mut self, now: Now, out: &mut Vec<Order>) {
+        // Hands let go of every armed group when the guardian died.
+        let groups: Vec<GroupName> = self.desks.keys().cloned().collect();
+        for group in groups {
+            let Some(epoch) = self.desks.get(&group).and_then(Desk::epoch) else { continue };
+            if !self.pinned.contains(&group) {
+                self.tell_desk(now, &group, Input::GuardianReleased(epoch), out);
+            }
+        }
+    }
+
+    pub(super) fn on_link(
+        &mut self,
+        now: Now,
+        link: String,
+        state: LinkState,
+        out: &mut Vec<Order>,
+    ) {
+        if self.links.insert(link.clone(), state) == Some(state) {
+            return;
+        }
+        let what = Happening::Link { node: self.me.clone(), link: link.clone(), state };
+        self.note(now, None, what);
+        self.beat_now();
+        self.paperwork.plan_again();
+        if state == LinkState::Down {
+            self.move_addresses(&link, out);
+        }
+    }
+
+    /// An address whose link went down moves to the next link of this node (PH-08).
+    fn move_addresses(&mut self, down: &str, out: &mut Vec<Order>) {
+        for (group, desk) in &self.desks {
+            let State::Running { epoch } = desk.state else { continue };
+            let Some(spec) = self.specs.get(group) else { continue };
+            for resource in &spec.resources {
+                let ResourceKind::Address { links, .. } = &resource.kind else { continue };
+                let up = |l: &&String| self.links.get(*l) != Some(&LinkState::Down);
+                if !links.iter().any(|l| l == down) {
+                    continue;
+                }
+                if let Some(link) = links.iter().find(up) {
+                    let what = Act::MoveAddress {
+                        resource: resource.name.clone(),
+                        link: link.clone(),
+                    };
+                    // Its outcome changes nothing here: the address is verified where it stands.
+                    out.push(Order::Do { group: group.clone(), epoch, act: 0, what });
+                }
+            }
+        }
+    }
+
+    /// Gives one input to a desk and turns its wishes into orders.
+    pub(super) fn tell_desk(
+        &mut self,
+        now: Now,
+        group: &GroupName,
+        input: Input,
+        out: &mut Vec<Order>,
+    ) {
+        let Some(spec) = self.specs.get(group).cloned() else { return };
+        let (kind, event, probe) = self.start_terms(group);
+        let start = |resource: &ResourceName| Act::Start {
+            resource: resource.clone(),
+            kind,
+            event,
+            probe,
+        };
+        let me = self.me.clone();
+        let ground = Ground { spec: &spec, now: now.lease, me: &me, start: &start };
+        let mut wishes = Vec::new();
+        self.desks.entry(group.clone()).or_default().step(&ground, input, &mut wishes);
+        self.grant(group, wishes, out);
+    }
+
+    /// What scripts are told, and whether the network is asked before an address is taken.
+    fn start_terms(&self, group: &GroupName) -> (StartKind, ScriptEvent, Probe) {
+        let Some(entry) = self.record.group(group) else {
+            return (StartKind::Restart, ScriptEvent::Start, Probe::Once);
+        };
+        let Ownership::Owned { start, cause, .. } = &entry.ownership else {
+            return (StartKind::Restart, ScriptEvent::Start, Probe::Once);
+        };
+        let probe = match entry.ended {
+            Ending::Orderly | Ending::Forced | Ending::Failure => Probe::NotNeeded,
+            Ending::Unknown => Probe::Once,
+        };
+        (*start, script_event(cause), probe)
+    }
+
+    fn grant(&mut self, group: &GroupName, wishes: Vec<Wish>, out: &mut Vec<Order>) {
+        for wish in wishes {
+            match wish {
+                Wish::Do(epoch, act, what) => {
+                    out.push(Order::Do { group: group.clone(), epoch, act, what });
+                }
+                Wish::Started(epoch, steps) => {
+                    self.paperwork.started(group, epoch, steps);
+                    self.paperwork.plan_again();
+                }
+                Wish::Released(epoch, _) => {
+                    self.holder.released(group, epoch);
+                    out.push(Order::Disarm { group: group.clone(), epoch });
+                    self.paperwork.plan_again();
+                    self.beat_now();
+                }
+                Wish::Record(epoch, cause) => self.paperwork.mend(group, epoch, cause),
+                Wish::Stuck(_, _) => {
+                    self.holder.give_up(group);
+                    self.paperwork.plan_again();
+                    self.beat_now();
+                }
+            }
+        }
+    }
+}
+
+fn script_event(cause: &Cause) -> ScriptEvent {
+    match cause {
+        Cause::ClusterStart
+        | Cause::Operator { .. }
+        | Cause::Drain { .. }
+        | Cause::Shutdown { .. }
+        | Cause::Failback { .. }
+        | Cause::Together { .. }
+        | Cause::Configuration { .. } => ScriptEvent::Start,
+        Cause::ProcessDied { .. }
+        | Cause::MonitorFailed { .. }
+        | Cause::StartFailed { .. }
+        | Cause::LinksDown { .. }
+        | Cause::NodeSilent { .. }
+        | Cause::OneWay { .. }
+        | Cause::PowerLost { .. }
+        | Cause::Frozen { .. }
+        | Cause::WasCutOff { .. }
+        | Cause::AgentLost { .. }
+        | Cause::LeaseRanOut { .. } => ScriptEvent::Failover,
+    }
+}

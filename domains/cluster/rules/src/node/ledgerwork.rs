@@ -1,0 +1,292 @@
+//! What a node has to put to the ledger: plans if it leads, reports of its own groups, events.
+//!
+//! Each pass looks at what is and what the record says, so a lost answer is asked again and a
+//! report that was overtaken is made anew; nothing here is kept across a restart.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tsugi_vocabulary::{Epoch, GroupName, Index, Moment, Span};
+
+use super::machine::{Node, Stay};
+use super::{Fate, Now, Order};
+use crate::desk::{Input, State, Why};
+use crate::plan::Situation;
+use crate::planner;
+use crate::reason::Cause;
+use crate::record::{
+    Draft, EntryName, EventRecord, Guard, Happening, NodeIntent, NodeRecord, Ownership, Phase,
+    Write,
+};
+
+/// What a proposal is about; one is open at a time for each.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Plan,
+    Group(GroupName),
+    Leave,
+    Notes,
+}
+
+/// What waits for the ledger.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Paperwork {
+    numbers: u64,
+    open: BTreeMap<u64, Subject>,
+    /// Taken at this entry, not yet applied here.
+    taken: BTreeMap<Subject, Index>,
+    /// No answer came: not again before this moment.
+    not_before: BTreeMap<Subject, Moment>,
+    plan: PlanDue,
+    started: BTreeMap<GroupName, (Epoch, Vec<(String, u64)>)>,
+    mends: BTreeMap<GroupName, (Epoch, Cause)>,
+    notes: Vec<EventRecord>,
+    sent_notes: Vec<EventRecord>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum PlanDue {
+    #[default]
+    Yes,
+    No,
+}
+
+/// After a proposal without an answer.
+const RETRY: Span = Span::millis(40);
+/// Events that wait for a leader; the oldest are dropped beyond this.
+const NOTES: usize = 64;
+
+impl Paperwork {
+    /// Something that plans are made from has changed.
+    pub(super) fn plan_again(&mut self) {
+        self.plan = PlanDue::Yes;
+    }
+
+    /// A group is up here.
+    pub(super) fn started(&mut self, group: &GroupName, epoch: Epoch, steps: Vec<(String, u64)>) {
+        self.started.insert(group.clone(), (epoch, steps));
+    }
+
+    /// A resource is being restarted in place.
+    pub(super) fn mend(&mut self, group: &GroupName, epoch: Epoch, cause: Cause) {
+        self.mends.insert(group.clone(), (epoch, cause));
+    }
+
+    pub(super) fn retry_at(&self) -> Option<Moment> {
+        self.not_before.values().min().copied()
+    }
+
+    pub(super) fn leave_recorded(&self) -> bool {
+        self.taken.contains_key(&Subject::Leave)
+    }
+
+    fn may(&self, subject: &Subject, now: Moment, applied: Index) -> bool {
+        let open = self.open.values().any(|s| s == subject);
+        let lagging = self.taken.get(subject).is_some_and(|index| applied < *index);
+        let waits = self.not_before.get(subject).is_some_and(|at| now < *at);
+        !open && !lagging && !waits
+    }
+}
+
+impl Node {
+    /// Puts to the ledger what has to be put.
+    pub(super) fn do_paperwork(&mut self, now: Now, out: &mut Vec<Order>) {
+        self.paperwork.not_before.retain(|_, at| now.lease < *at);
+        self.plan_if_leading(now, out);
+        let groups: Vec<GroupName> = self.desks.keys().cloned().collect();
+        for group in groups {
+            self.report(now, &group, out);
+        }
+        self.finish_mends(now, out);
+        self.report_leave(now, out);
+        self.send_notes(now, out);
+    }
+
+    fn propose(&mut self, subject: Subject, draft: Draft, out: &mut Vec<Order>) {
+        self.paperwork.numbers += 1;
+        let proposal = self.paperwork.numbers;
+        self.paperwork.open.insert(proposal, subject);
+        out.push(Order::Propose { proposal, draft });
+    }
+
+    fn plan_if_leading(&mut self, now: Now, out: &mut Vec<Order>) {
+        let leads = self.leader.as_ref() == Some(&self.me);
+        if !leads || self.paperwork.plan == PlanDue::No || self.record.config.is_none() {
+            return;
+        }
+        if !self.paperwork.may(&Subject::Plan, now.lease, self.record.applied) {
+            return;
+        }
+        let situation = Situation {
+            record: &self.record,
+            sights: self.sights(now.lease),
+            by: self.me.clone(),
+            at: now.wall,
+            settled: self.settled(now.lease),
+        };
+        let planned = planner::plan(&situation);
+        self.paperwork.plan = PlanDue::No;
+        let faults = crate::check::check(&self.record, &planned);
+        debug_assert!(faults.is_empty(), "a plan that breaks an invariant: {faults:?}");
+        if !faults.is_empty() {
+            return;
+        }
+        if let Some(draft) = planned.draft {
+            self.propose(Subject::Plan, draft, out);
+        }
+    }
+
+    /// What one group's desk has to report.
+    fn report(&mut self, now: Now, group: &GroupName, out: &mut Vec<Order>) {
+        let subject = Subject::Group(group.clone());
+        if !self.paperwork.may(&subject, now.lease, self.record.applied) {
+            return;
+        }
+        if let Some(draft) = self.report_draft(now, group) {
+            self.propose(subject, draft, out);
+        }
+    }
+
+    fn report_draft(&mut self, now: Now, group: &GroupName) -> Option<Draft> {
+        let record = Arc::clone(&self.record);
+        let entry = record.group(group)?;
+        let Ownership::Owned { node, phase, .. } = &entry.ownership else { return None };
+        if *node != self.me {
+            return None;
+        }
+        let desk = self.desks.get(group)?;
+        if desk.epoch() != Some(entry.epoch) {
+            return None;
+        }
+        match &desk.state {
+            State::Released { why: Why::Ordered | Why::HandOver(_), .. } => {
+                planner::handed_over(&record, group, &self.me, now.wall)
+            }
+            State::Mending { .. } | State::Stopping { why: Why::Mend(_), .. } => {
+                let (_, cause) = self.paperwork.mends.get(group)?;
+                planner::mended(&record, group, cause.clone(), &self.me, now.wall)
+            }
+            State::Running { .. } if *phase != Phase::Running => {
+                let steps = self.paperwork.started.get(group);
+                let steps = steps.map(|(_, s)| s.clone()).unwrap_or_default();
+                planner::report_running(&record, group, steps, &self.me, now.wall)
+            }
+            State::Running { .. } => self.unpin_draft(&record, group),
+            State::Clear
+            | State::Adopting { .. }
+            | State::Waiting { .. }
+            | State::Arming { .. }
+            | State::Starting { .. }
+            | State::Stopping { .. }
+            | State::LettingGo { .. }
+            | State::Released { .. }
+            | State::Stuck { .. } => None,
+        }
+    }
+
+    /// L9: the guardian is armed again with a fresh lease, so the pin may go.
+    fn unpin_draft(&self, record: &crate::record::Record, group: &GroupName) -> Option<Draft> {
+        let entry = record.group(group)?;
+        let pause = entry.pause.as_ref()?;
+        let fresh = self.holder.deadline(group).is_some_and(|d| d > self.last_step);
+        if pause.guard != Guard::Rearming || !fresh || self.pinned.contains(group) {
+            return None;
+        }
+        let mut next = entry.clone();
+        next.pause = None;
+        let draft = Draft::default().unless_changed(record, EntryName::Group(group.clone()));
+        Some(draft.write(Write::Group(group.clone(), Arc::new(next))))
+    }
+
+    fn report_leave(&mut self, now: Now, out: &mut Vec<Order>) {
+        let Stay::Leaving { .. } = self.stay else { return };
+        let Some(entry) = self.record.nodes.get(&self.me) else { return };
+        if entry.value.intent == NodeIntent::Leaving(self.boot) {
+            self.paperwork.taken.entry(Subject::Leave).or_insert(self.record.applied);
+            return;
+        }
+        if matches!(entry.value.intent, NodeIntent::Drained(_)) {
+            self.paperwork.taken.entry(Subject::Leave).or_insert(self.record.applied);
+            return;
+        }
+        if self.paperwork.may(&Subject::Leave, now.lease, self.record.applied) {
+            let intent = NodeIntent::Leaving(self.boot);
+            let next = NodeRecord { intent, ..(*entry.value).clone() };
+            let draft = Draft::default()
+                .unless_changed(&self.record, EntryName::Node(self.me.clone()))
+                .write(Write::Node(self.me.clone(), Arc::new(next)));
+            self.propose(Subject::Leave, draft, out);
+        }
+    }
+
+    /// Writes down something that happened.
+    pub(super) fn note(&mut self, now: Now, about: Option<(GroupName, Epoch)>, what: Happening) {
+        let (group, epoch) = about.map_or((None, None), |(g, e)| (Some(g), Some(e)));
+        let by = self.me.clone();
+        self.paperwork.notes.push(EventRecord { at: now.wall, by, group, epoch, what });
+        if self.paperwork.notes.len() > NOTES {
+            self.paperwork.notes.remove(0);
+        }
+    }
+
+    pub(super) fn note_clock_step(&mut self, now: Now, by_ms: i64) {
+        let what = Happening::ClockStepped { node: self.me.clone(), by_ms };
+        self.note(now, None, what);
+    }
+
+    fn send_notes(&mut self, now: Now, out: &mut Vec<Order>) {
+        if self.paperwork.notes.is_empty() || self.leader.is_none() {
+            return;
+        }
+        if !self.paperwork.may(&Subject::Notes, now.lease, Index(u64::MAX)) {
+            return;
+        }
+        let notes = std::mem::take(&mut self.paperwork.notes);
+        let mut draft = Draft::default();
+        draft.writes.extend(notes.iter().cloned().map(Write::Event));
+        self.paperwork.sent_notes = notes;
+        self.propose(Subject::Notes, draft, out);
+    }
+
+    pub(super) fn on_proposed(&mut self, now: Now, proposal: u64, fate: Fate) {
+        let Some(subject) = self.paperwork.open.remove(&proposal) else { return };
+        match fate {
+            Fate::Taken(index) => {
+                self.paperwork.taken.insert(subject.clone(), index);
+            }
+            Fate::Overtaken => {}
+            Fate::Unknown => {
+                self.paperwork.not_before.insert(subject.clone(), now.lease + RETRY);
+            }
+        }
+        match (&subject, fate) {
+            (Subject::Plan, Fate::Overtaken | Fate::Unknown) => self.paperwork.plan_again(),
+            (Subject::Group(group), Fate::Taken(_) | Fate::Unknown) => {
+                self.paperwork.mends.remove(group);
+            }
+            (Subject::Notes, Fate::Unknown) => {
+                let mut again = std::mem::take(&mut self.paperwork.sent_notes);
+                again.append(&mut self.paperwork.notes);
+                again.truncate(NOTES);
+                self.paperwork.notes = again;
+            }
+            (Subject::Plan | Subject::Leave | Subject::Notes, Fate::Taken(_))
+            | (Subject::Group(_) | Subject::Leave | Subject::Notes, Fate::Overtaken)
+            | (Subject::Leave, Fate::Unknown) => {}
+        }
+    }
+
+    /// The failure of a resource that is being mended is in the ledger, or the ledger does not
+    /// answer: the lease still stands, so the restart goes on either way.
+    fn finish_mends(&mut self, now: Now, out: &mut Vec<Order>) {
+        let ready = |(group, desk): (&GroupName, &crate::desk::Desk)| {
+            let waits = self.paperwork.mends.contains_key(group);
+            let mending = matches!(desk.state, State::Mending { .. });
+            (mending && !waits).then(|| group.clone())
+        };
+        let ready: Vec<GroupName> = self.desks.iter().filter_map(ready).collect();
+        for group in ready {
+            self.tell_desk(now, &group, Input::Recorded, out);
+        }
+    }
+}

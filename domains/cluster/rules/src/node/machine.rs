@@ -1,0 +1,309 @@
+//! The machine itself: what a node keeps between two events, and where each event goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, NodeName, Span};
+
+use super::ledgerwork::Paperwork;
+use super::peers::Peer;
+use super::{Event, Now, Order};
+use crate::desk::{Desk, Input, Why};
+use crate::lease::heartbeat::{Hearing, Heartbeat};
+use crate::lease::holder::Holder;
+use crate::lease::voter::Voter;
+use crate::record::{LinkState, Record};
+use crate::spec::GroupSpec;
+use crate::timing::{Profile, Timing};
+
+/// What a node is born with.
+#[derive(Clone, Debug)]
+pub struct Birth {
+    /// Its name.
+    pub name: NodeName,
+    /// This life of its agent.
+    pub boot: BootId,
+    /// This life of its machine.
+    pub machine: BootId,
+    /// When this agent started.
+    pub at: Moment,
+    /// The longest TTL that this voter ever promised; none if it never promised (L4).
+    pub longest_promise: Option<Span>,
+    /// The record that it starts from.
+    pub record: Arc<Record>,
+    /// The hash of the configuration that it runs.
+    pub config: u64,
+}
+
+/// One node of the cluster.
+#[derive(Clone)]
+pub struct Node {
+    pub(super) me: NodeName,
+    pub(super) boot: BootId,
+    pub(super) machine: BootId,
+    pub(super) born: Moment,
+    pub(super) config: u64,
+    pub(super) record: Arc<Record>,
+    pub(super) timing: Timing,
+    pub(super) holder: Holder,
+    pub(super) voter: Voter,
+    pub(super) desks: BTreeMap<GroupName, Desk>,
+    pub(super) specs: BTreeMap<GroupName, Arc<GroupSpec>>,
+    pub(super) peers: BTreeMap<NodeName, Peer>,
+    pub(super) links: BTreeMap<String, LinkState>,
+    pub(super) leader: Option<NodeName>,
+    pub(super) term: u64,
+    pub(super) paperwork: Paperwork,
+    pub(super) next_beat: Moment,
+    pub(super) beat_due: BeatDue,
+    pub(super) last_step: Moment,
+    pub(super) stood_still: Span,
+    pub(super) stood_still_at: Moment,
+    pub(super) pinned: BTreeSet<GroupName>,
+    pub(super) from_before: BTreeMap<GroupName, Epoch>,
+    pub(super) stay: Stay,
+}
+
+/// Whether something new must be told at once instead of at the next beat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BeatDue {
+    /// The next beat is soon enough.
+    OnTime,
+    /// Now: a lease is asked for or released, or a failure is to be decided on.
+    Now,
+}
+
+/// Whether the node is here to stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// It is.
+    Here,
+    /// It hands everything over and ends.
+    Leaving {
+        /// Since when.
+        since: Moment,
+    },
+    /// It has said `Left`.
+    Gone,
+}
+
+/// A node that leaves and is not relieved of its groups in this time stops them and goes.
+const LEAVE_LIMIT: Span = Span::secs(8);
+
+impl Node {
+    /// A node at its start. Its first event should be a `Tick`.
+    #[must_use]
+    pub fn new(birth: Birth) -> Self {
+        let timing = timing_of(&birth.record);
+        let before = owned_by(&birth.record, &birth.name);
+        let mut node = Self {
+            holder: Holder::new(birth.name.clone(), birth.boot),
+            voter: Voter::new(birth.name.clone(), birth.boot, birth.at, birth.longest_promise),
+            me: birth.name,
+            boot: birth.boot,
+            machine: birth.machine,
+            born: birth.at,
+            config: birth.config,
+            record: birth.record,
+            timing,
+            desks: BTreeMap::new(),
+            specs: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            links: BTreeMap::new(),
+            leader: None,
+            term: 0,
+            paperwork: Paperwork::default(),
+            next_beat: birth.at,
+            beat_due: BeatDue::Now,
+            last_step: birth.at,
+            stood_still: Span::ZERO,
+            stood_still_at: birth.at,
+            pinned: BTreeSet::new(),
+            from_before: before,
+            stay: Stay::Here,
+        };
+        node.meet_peers();
+        node
+    }
+
+    /// Takes one event and says what is to be done.
+    pub fn step(&mut self, now: Now, event: Event, out: &mut Vec<Order>) {
+        self.notice_standstill(now.lease);
+        match event {
+            Event::Tick => {}
+            Event::Heard { via, beat } => self.on_heard(now, via, &beat, out),
+            Event::Acked(ack) => self.on_acked(now, &ack, out),
+            Event::Applied(record) => self.on_applied(record),
+            Event::Leader { term, leader } => self.on_leader(term, leader),
+            Event::Proposed { proposal, fate } => self.on_proposed(now, proposal, fate),
+            Event::Done { group, epoch: _, act, outcome } => {
+                self.tell_desk(now, &group, Input::Done(act, outcome), out);
+            }
+            Event::Died { group, epoch, resource, how } => {
+                self.on_died(now, (&group, epoch), resource, how, out);
+            }
+            Event::Armed { group, epoch } => {
+                self.tell_desk(now, &group, Input::Armed(epoch), out);
+            }
+            Event::GuardianReleased { group, epoch } => {
+                self.tell_desk(now, &group, Input::GuardianReleased(epoch), out);
+            }
+            Event::GuardianLost => self.on_guardian_lost(now, out),
+            Event::Link { link, state } => self.on_link(now, link, state, out),
+            Event::ClockStepped { by_ms } => self.note_clock_step(now, by_ms),
+            Event::Leave => {
+                if self.stay == Stay::Here {
+                    self.stay = Stay::Leaving { since: now.lease };
+                }
+            }
+        }
+        self.settle(now, out);
+    }
+
+    /// What follows from the state, whatever the event was. Each pass is idempotent.
+    fn settle(&mut self, now: Now, out: &mut Vec<Order>) {
+        self.drop_lapsed(now, out);
+        self.reconcile(now, out);
+        self.ask_monitors(now, out);
+        self.do_paperwork(now, out);
+        self.leave_if_done(now, out);
+        self.beat(now, out);
+        out.push(Order::WakeAt(self.wake_at(now.lease)));
+    }
+
+    fn notice_standstill(&mut self, now: Moment) {
+        // The core is woken for every beat; a gap of several beats is a machine that stood still.
+        let gap = now.since(self.last_step);
+        if gap > self.timing.beat + self.timing.beat + self.timing.beat && gap > self.stood_still {
+            self.stood_still = gap;
+            self.stood_still_at = now;
+        }
+        if now.since(self.stood_still_at) > Span::secs(30) {
+            self.stood_still = Span::ZERO;
+        }
+        self.last_step = now;
+    }
+
+    /// Sends a beat if one is due.
+    fn beat(&mut self, now: Now, out: &mut Vec<Order>) {
+        if self.stay == Stay::Gone {
+            return;
+        }
+        if now.lease < self.next_beat && self.beat_due == BeatDue::OnTime {
+            return;
+        }
+        let beat = self.compose(now.lease);
+        self.next_beat = now.lease + self.timing.beat;
+        self.beat_due = BeatDue::OnTime;
+        // The node is a voter too: its own vote takes the same road, without the network.
+        let own = beat.clone();
+        out.push(Order::Beat(beat));
+        self.vote(now, &own, out, |node, now, ack, out| node.on_acked(now, &ack, out));
+    }
+
+    fn compose(&mut self, now: Moment) -> Heartbeat {
+        let health = self.health(now);
+        self.holder.compose(now, self.timing.ttl, &self.record, health)
+    }
+
+    /// Whether this node hears a majority.
+    pub(super) fn hearing(&self, now: Moment) -> Hearing {
+        self.holder.hearing(now, self.timing.ttl, self.voters())
+    }
+
+    /// How many voters there are; at least this node.
+    pub(super) fn voters(&self) -> usize {
+        self.record.spec().map_or(1, |s| s.nodes.len().max(1))
+    }
+
+    fn on_applied(&mut self, record: Arc<Record>) {
+        if record.applied < self.record.applied {
+            return;
+        }
+        self.record = record;
+        self.timing = timing_of(&self.record);
+        self.meet_peers();
+        self.paperwork.plan_again();
+    }
+
+    fn on_leader(&mut self, term: u64, leader: Option<NodeName>) {
+        if term >= self.term && (term, &leader) != (self.term, &self.leader) {
+            self.term = term;
+            self.leader = leader;
+            self.paperwork.plan_again();
+        }
+    }
+
+    fn leave_if_done(&mut self, now: Now, out: &mut Vec<Order>) {
+        let Stay::Leaving { since } = self.stay else { return };
+        let owns = !owned_by(&self.record, &self.me).is_empty();
+        if now.lease.since(since) >= LEAVE_LIMIT {
+            let held: Vec<GroupName> = self.desks.keys().cloned().collect();
+            for group in held {
+                self.tell_desk(now, &group, Input::Stop(Why::Ordered), out);
+            }
+        }
+        let idle = self.desks.values().all(|d| {
+            matches!(d.state, crate::desk::State::Clear | crate::desk::State::Released { .. })
+        });
+        let late = now.lease.since(since) >= LEAVE_LIMIT;
+        let alone = self.record.spec().is_none();
+        if idle && (!owns || late) && (self.paperwork.leave_recorded() || late || alone) {
+            self.stay = Stay::Gone;
+            out.push(Order::Left);
+        }
+    }
+
+    fn wake_at(&self, now: Moment) -> Moment {
+        let mut at = self.next_beat;
+        let mut sooner = |moment: Option<Moment>| {
+            if let Some(moment) = moment {
+                at = at.min(moment);
+            }
+        };
+        sooner(self.holder.next_lapse());
+        sooner(self.desks.values().filter_map(Desk::next_ask).min());
+        sooner(self.paperwork.retry_at());
+        sooner(self.next_silence(now));
+        at.max(now + Span::micros(100))
+    }
+
+    /// What the desk of a group is doing here, for people and for tests.
+    #[must_use]
+    pub fn desk(&self, group: &GroupName) -> Option<&crate::desk::State> {
+        self.desks.get(group).map(|d| &d.state)
+    }
+
+    /// Until when this node may run a group.
+    #[must_use]
+    pub fn deadline(&self, group: &GroupName) -> Option<Moment> {
+        self.holder.deadline(group)
+    }
+
+    /// The record as this node has applied it.
+    #[must_use]
+    pub fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+
+    /// The times in force.
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        self.timing
+    }
+
+    /// Whom this node takes for the ledger's leader, and the term.
+    #[must_use]
+    pub fn leader(&self) -> (u64, Option<&NodeName>) {
+        (self.term, self.leader.as_ref())
+    }
+}
+
+fn timing_of(record: &Record) -> Timing {
+    Timing::of(record.spec().map_or(Profile::Default, |s| s.timing))
+}
+
+fn owned_by(record: &Record, me: &NodeName) -> BTreeMap<GroupName, Epoch> {
+    let mine = record.groups.iter().filter(|(_, g)| g.value.owner() == Some(me));
+    mine.map(|(name, g)| (name.clone(), g.value.epoch)).collect()
+}

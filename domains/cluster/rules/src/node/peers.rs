@@ -1,0 +1,218 @@
+//! What a node sees of the others, and what it tells them of itself.
+
+use std::collections::BTreeMap;
+
+use tsugi_vocabulary::{BootId, GroupName, Moment, NodeName, Span};
+
+use super::machine::{BeatDue, Node};
+use super::{Now, Order, Via};
+use crate::desk::{State, Why};
+use crate::lease::heartbeat::{Ack, Health, Hearing, Heartbeat};
+use crate::plan::{DeskSight, Life, Settled, Sight, Stand};
+use crate::reason::Cause;
+use crate::record::Happening;
+
+/// Another voter, as it was last heard.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Peer {
+    heard: Option<Moment>,
+    boot: BootId,
+    health: Health,
+    /// It had been silent for a whole TTL: its next beat tells what that was.
+    missed: Option<Moment>,
+}
+
+impl Node {
+    /// Every voter of the configuration has a peer entry; one that left has none.
+    pub(super) fn meet_peers(&mut self) {
+        let Some(spec) = self.record.spec() else { return };
+        let me = &self.me;
+        self.peers.retain(|name, _| spec.nodes.contains_key(name));
+        for name in spec.nodes.keys().filter(|n| *n != me) {
+            self.peers.entry(name.clone()).or_default();
+        }
+    }
+
+    pub(super) fn on_heard(&mut self, now: Now, via: Via, beat: &Heartbeat, out: &mut Vec<Order>) {
+        let to = beat.sender.clone();
+        self.look_at(now, beat);
+        self.vote(now, beat, out, |_, _, ack, out| {
+            out.push(Order::Answer { via, to, ack });
+        });
+    }
+
+    fn look_at(&mut self, now: Now, beat: &Heartbeat) {
+        let Some(peer) = self.peers.get_mut(&beat.sender) else { return };
+        let same = peer.boot == beat.boot && peer.health == beat.health;
+        if same && peer.heard.is_some() && peer.missed.is_none() {
+            peer.heard = Some(now.lease);
+            return;
+        }
+        let before = std::mem::replace(&mut peer.health, beat.health.clone());
+        let old_boot = std::mem::replace(&mut peer.boot, beat.boot);
+        let missed = peer.missed.take();
+        peer.heard = Some(now.lease);
+        let cause = missed.map(|_| what_it_was(beat, old_boot, &before));
+        self.paperwork.plan_again();
+        let i_decide = self.leader.as_ref() == Some(&self.me);
+        if let (Some(cause), true) = (cause, i_decide) {
+            let what = Happening::Returned { node: beat.sender.clone(), cause };
+            self.note(now, None, what);
+        }
+    }
+
+    /// Votes on a beat, and keeps a longer promise durable before the answer leaves (L4).
+    pub(super) fn vote(
+        &mut self,
+        now: Now,
+        beat: &Heartbeat,
+        out: &mut Vec<Order>,
+        answer: impl FnOnce(&mut Self, Now, Ack, &mut Vec<Order>),
+    ) {
+        let record = std::sync::Arc::clone(&self.record);
+        let voted = self.voter.on_heartbeat(now.lease, beat, &record);
+        if let Some(span) = voted.longest {
+            out.push(Order::KeepPromise(span));
+        }
+        if let Some(ack) = voted.ack {
+            answer(self, now, ack, out);
+        }
+    }
+
+    pub(super) fn on_acked(&mut self, now: Now, ack: &Ack, out: &mut Vec<Order>) {
+        let record = std::sync::Arc::clone(&self.record);
+        for (group, epoch, deadline) in self.holder.on_ack(now.lease, ack, &record) {
+            if self.pinned.contains(&group) {
+                continue;
+            }
+            self.on_leased(now, &group, (epoch, deadline), out);
+        }
+    }
+
+    /// What this node sees of every node, itself among them.
+    #[must_use]
+    pub fn sights(&self, now: Moment) -> BTreeMap<NodeName, Sight> {
+        let mut sights = BTreeMap::new();
+        for (name, peer) in &self.peers {
+            let Some(heard) = peer.heard else { continue };
+            let silence = now.since(heard);
+            let life = if silence >= self.timing.silent_after() {
+                Life::Silent { silence }
+            } else {
+                match peer.health.hearing {
+                    Hearing::Majority => Life::Heard,
+                    Hearing::Minority => Life::Deaf,
+                }
+            };
+            sights.insert(name.clone(), sight(life, peer.boot, &peer.health));
+        }
+        let own = self.health(now);
+        sights.insert(self.me.clone(), sight(Life::Heard, self.boot, &own));
+        sights
+    }
+
+    /// Whether this node has looked for long enough to call another lost.
+    pub(super) fn settled(&self, now: Moment) -> Settled {
+        let all = self.peers.values().all(|p| p.heard.is_some());
+        if all || now.since(self.born) >= self.timing.silent_after() + self.timing.silent_after() {
+            Settled::Yes
+        } else {
+            Settled::NotYet
+        }
+    }
+
+    /// Marks the peers that have become silent; the next moment at which one will.
+    pub(super) fn mark_silent(&mut self, now: Moment) {
+        let after = self.timing.silent_after();
+        let mut changed = false;
+        for peer in self.peers.values_mut() {
+            let Some(heard) = peer.heard else { continue };
+            if peer.missed.is_none() && now.since(heard) >= after {
+                peer.missed = Some(heard);
+                changed = true;
+            }
+        }
+        if changed {
+            self.paperwork.plan_again();
+        }
+    }
+
+    pub(super) fn next_silence(&self, now: Moment) -> Option<Moment> {
+        let after = self.timing.silent_after();
+        let due = self.peers.values().filter(|p| p.missed.is_none());
+        let next = due.filter_map(|p| p.heard).map(|heard| heard + after).min();
+        let settle = self.born + after + after;
+        if self.settled(now) == Settled::NotYet {
+            return Some(next.map_or(settle, |n| n.min(settle)));
+        }
+        next
+    }
+
+    /// What this node says of itself.
+    pub(super) fn health(&self, now: Moment) -> Health {
+        let desks = self.desks.iter();
+        let groups: BTreeMap<GroupName, DeskSight> = desks
+            .filter_map(|(group, desk)| {
+                let epoch = desk.epoch()?;
+                Some((group.clone(), DeskSight { epoch, stand: self.stand(&desk.state) }))
+            })
+            .collect();
+        let down = self.links.iter().filter(|(_, s)| **s == crate::record::LinkState::Down);
+        Health {
+            hearing: self.hearing(now),
+            config: self.config,
+            machine: self.machine,
+            stood_still: self.stood_still,
+            links: down.map(|(l, s)| (l.clone(), *s)).collect(),
+            groups,
+            leader: self.leader.clone().map(|l| (l, self.term)),
+        }
+    }
+
+    fn stand(&self, state: &State) -> Stand {
+        match state {
+            State::Clear | State::Waiting { .. } | State::Arming { .. } => Stand::Clear,
+            State::Adopting { .. } | State::Starting { .. } | State::Mending { .. } => {
+                Stand::Starting
+            }
+            State::Running { .. } => Stand::Running,
+            State::Stopping { .. } | State::LettingGo { .. } => Stand::Stopping,
+            State::Released { why, .. } => match why {
+                Why::Failure(cause) => Stand::Failed(cause.clone()),
+                Why::Lapsed => Stand::Failed(Cause::LeaseRanOut { node: self.me.clone() }),
+                Why::Ordered | Why::HandOver(_) | Why::Mend(_) | Why::Superseded => Stand::Clear,
+            },
+            State::Stuck { .. } => Stand::Stuck,
+        }
+    }
+
+    /// Says something new at once instead of at the next beat.
+    pub(super) fn beat_now(&mut self) {
+        self.beat_due = BeatDue::Now;
+    }
+}
+
+fn sight(life: Life, boot: BootId, health: &Health) -> Sight {
+    Sight {
+        life,
+        boot,
+        config: health.config,
+        links: health.links.clone(),
+        groups: health.groups.clone(),
+    }
+}
+
+/// What a silence turns out to have been, told by the first beat after it.
+fn what_it_was(beat: &Heartbeat, old_boot: BootId, before: &Health) -> Cause {
+    let node = beat.sender.clone();
+    if beat.health.machine != before.machine {
+        return Cause::PowerLost { node };
+    }
+    if beat.boot != old_boot {
+        return Cause::AgentLost { node };
+    }
+    if beat.health.stood_still > Span::ZERO {
+        return Cause::Frozen { node, pause: beat.health.stood_still };
+    }
+    Cause::WasCutOff { node }
+}
