@@ -16,8 +16,18 @@ use super::problem::Wrong;
 use super::{resource, value, whole};
 
 const KEYS: [&str; 12] = [
-    "prefer", "mode", "startup", "failback", "apart", "together", "restarts", "takeovers",
-    "within", "stop_budget", "fence", "resource",
+    "prefer",
+    "mode",
+    "startup",
+    "failback",
+    "apart",
+    "together",
+    "restarts",
+    "takeovers",
+    "within",
+    "stop_budget",
+    "fence",
+    "resource",
 ];
 
 /// A group as it is written, before a parallel one becomes its members.

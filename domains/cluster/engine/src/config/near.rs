@@ -1,7 +1,10 @@
 //! The known word that was probably meant.
 
 /// The one of `known` that is closest to `given`, if it is close enough to be meant.
-pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(
+    given: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let limit = given.chars().count().div_ceil(3).max(1);
     let scored = known.into_iter().map(|k| (distance(given, k), k));
     scored.filter(|(d, _)| *d <= limit).min().map(|(_, k)| k)
@@ -17,8 +20,7 @@ fn distance(from: &str, to: &str) -> usize {
         for j in 1..=to.len() {
             let changed = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
             let mut best = changed.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            let crossed =
-                i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1];
+            let crossed = i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1];
             if crossed {
                 best = best.min(rows[i - 2][j - 2] + 1);
             }

@@ -60,7 +60,10 @@ impl<'t> Page<'t> {
         self.notes.add(span, wrong);
     }
 
-    fn find(&self, key: &str) -> Option<(&'t Spanned<toml::de::DeString<'t>>, &'t Spanned<DeValue<'t>>)> {
+    fn find(
+        &self,
+        key: &str,
+    ) -> Option<(&'t Spanned<toml::de::DeString<'t>>, &'t Spanned<DeValue<'t>>)> {
         self.table.iter().find(|(k, _)| k.get_ref() == key)
     }
 
@@ -105,9 +108,7 @@ impl<'t> Page<'t> {
     pub(super) fn text(&self, key: &str, example: &str) -> Option<Given<String>> {
         let (_, found) = self.find(key)?;
         match found.get_ref() {
-            DeValue::String(text) => {
-                Some(Given { value: text.to_string(), span: found.span() })
-            }
+            DeValue::String(text) => Some(Given { value: text.to_string(), span: found.span() }),
             _ => {
                 self.wrong(&found.span(), key, example);
                 None
@@ -175,9 +176,10 @@ impl<'t> Page<'t> {
 
     pub(super) fn count(&self, key: &str, or: u32) -> u32 {
         let Some((_, found)) = self.find(key) else { return or };
-        let number = found.get_ref().as_integer().and_then(|i| {
-            u32::from_str_radix(&i.as_str().replace('_', ""), i.radix()).ok()
-        });
+        let number = found
+            .get_ref()
+            .as_integer()
+            .and_then(|i| u32::from_str_radix(&i.as_str().replace('_', ""), i.radix()).ok());
         match number {
             Some(number) if number <= 1000 => number,
             Some(_) | None => {

@@ -15,7 +15,15 @@ const COMMON: [&str; 5] = ["name", "kind", "after", "start_limit", "stop_limit"]
 const ADDRESS: [&str; 2] = ["address", "on"];
 const VOLUME: [&str; 2] = ["source", "mount"];
 const PROCESS: [&str; 10] = [
-    "run", "ready", "start", "stop", "monitor", "every", "limit", "failures", "environment",
+    "run",
+    "ready",
+    "start",
+    "stop",
+    "monitor",
+    "every",
+    "limit",
+    "failures",
+    "environment",
     "user",
 ];
 
@@ -53,8 +61,7 @@ pub(super) fn read_all(group: &Page<'_>, place: &str) -> Vec<ResourceSpec> {
 }
 
 fn read(page: &Page<'_>) -> Option<Placed> {
-    let kinds =
-        [("address", Kind::Address), ("volume", Kind::Volume), ("process", Kind::Process)];
+    let kinds = [("address", Kind::Address), ("volume", Kind::Volume), ("process", Kind::Process)];
     if !page.has("kind") {
         page.missing("kind", "kind = \"process\"");
     }
@@ -104,7 +111,11 @@ fn address(page: &Page<'_>) -> Option<ResourceKind> {
     if on.is_empty() && !address.is_loopback() {
         page.missing("on", "on = [\"eth0\", \"eth1\"]");
     }
-    Some(ResourceKind::Address { address, prefix, links: on.into_iter().map(|l| l.value).collect() })
+    Some(ResourceKind::Address {
+        address,
+        prefix,
+        links: on.into_iter().map(|l| l.value).collect(),
+    })
 }
 
 fn volume(page: &Page<'_>) -> Option<ResourceKind> {

@@ -1,0 +1,311 @@
+//! What the reader accepts, what it refuses, and how it says so in both languages.
+
+use tsugi_cluster_rules::spec::{
+    Failback, FencePolicy, Mode, ProcessHow, ResourceKind, Role, Startup, VolumeSource,
+};
+use tsugi_cluster_rules::timing::Profile;
+use tsugi_messages::Language;
+use tsugi_vocabulary::{GroupName, NodeName, Span};
+
+use super::*;
+
+const WHOLE: &str = r#"# Two nodes and a witness.
+[cluster]
+name = "kessai"
+timing = "fast"
+language = "ja"
+
+[node.node1]
+address = ["10.0.1.1", "10.0.2.1:7500"]
+[node.node2]
+address = "10.0.1.2"
+[witness]
+address = "10.0.9.9:7400"
+
+[group.PAY]
+prefer = ["node1", "node2"]
+startup = "manual"
+failback = "never"
+restarts = 1
+within = "10m"
+stop_budget = "80ms"
+fence = "self"
+apart = ["BATCH"]
+
+[[group.PAY.resource]]
+name = "disk"
+kind = "volume"
+source = "/dev/vg1/pay"
+mount = "/data/pay"
+[[group.PAY.resource]]
+name = "vip"
+kind = "address"
+address = "10.0.0.1/24"
+on = ["eth0", "eth1"]
+[[group.PAY.resource]]
+name = "server"
+kind = "process"
+after = ["disk", "vip"]
+run = ["/opt/pay/bin/server", "--port", "9003"]
+ready = "ready"
+environment = { LANG = "C" }
+user = "pay"
+stop_limit = "3s"
+
+[group.BATCH]
+[[group.BATCH.resource]]
+name = "job"
+kind = "process"
+start = ["/opt/batch/start"]
+stop = ["/opt/batch/stop"]
+monitor = ["/opt/batch/ok"]
+every = "2s"
+failures = 2
+
+[group.WEB]
+mode = "parallel"
+[[group.WEB.resource]]
+name = "httpd"
+kind = "process"
+run = ["/usr/sbin/httpd"]
+"#;
+
+fn spec(text: &str) -> ClusterSpec {
+    match read(text) {
+        Ok(resolved) => resolved.spec,
+        Err(problems) => panic!("{}", shown(&problems, text, Language::En)),
+    }
+}
+
+fn shown(problems: &[Problem], text: &str, language: Language) -> String {
+    problems.iter().map(|p| p.show("tsugi.toml", text, language)).collect()
+}
+
+/// What the reader says about a text that it refuses.
+fn refused(text: &str, language: Language) -> String {
+    let problems = read(text).expect_err("the text is wrong");
+    shown(&problems, text, language)
+}
+
+fn node(name: &str) -> NodeName {
+    NodeName::new(name).unwrap()
+}
+
+fn group(name: &str) -> GroupName {
+    GroupName::new(name).unwrap()
+}
+
+#[test]
+fn a_whole_file_is_read_with_every_key() {
+    let spec = spec(WHOLE);
+    assert_eq!((spec.name.as_str(), spec.timing), ("kessai", Profile::Fast));
+    assert_eq!(spec.language.as_deref(), Some("ja"));
+    assert_eq!(spec.nodes[&node("node1")].addresses[1], "10.0.2.1:7500".parse().unwrap());
+    assert_eq!(spec.nodes[&node("node2")].addresses, ["10.0.1.2:7400".parse().unwrap()]);
+    assert_eq!(spec.nodes[&node("witness")].role, Role::Witness);
+    let pay = &spec.groups[&group("PAY")];
+    assert_eq!((pay.startup, pay.failback), (Startup::Manual, Failback::Never));
+    assert_eq!((pay.failure.restarts, pay.failure.within), (1, Span::secs(600)));
+    assert_eq!((pay.stop_budget, pay.fence), (Some(Span::millis(80)), FencePolicy::SelfFence));
+    let order: Vec<&str> = pay.start_order().iter().map(|r| r.name.as_str()).collect();
+    assert_eq!(order, ["disk", "vip", "server"]);
+    assert!(matches!(&pay.resources[0].kind,
+        ResourceKind::Volume { source: VolumeSource::Block(s), .. } if s == "/dev/vg1/pay"));
+    let ResourceKind::Process { how, monitor, .. } =
+        &spec.groups[&group("BATCH")].resources[0].kind
+    else {
+        panic!("a process")
+    };
+    assert!(matches!(how, ProcessHow::Scripts { .. }));
+    assert_eq!(monitor.as_ref().map(|m| (m.every, m.failures)), Some((Span::secs(2), 2)));
+}
+
+#[test]
+fn a_parallel_group_becomes_one_member_a_node() {
+    let spec = spec(WHOLE);
+    let member = &spec.groups[&group("WEB_node2")];
+    assert_eq!(member.mode, Mode::MemberOf(group("WEB")));
+    assert_eq!(member.prefer, [node("node2")]);
+    assert!(spec.groups.contains_key(&group("WEB_node1")));
+    assert!(!spec.groups.contains_key(&group("WEB")));
+}
+
+#[test]
+fn apart_holds_for_both_sides() {
+    let spec = spec(WHOLE);
+    assert!(spec.groups[&group("BATCH")].apart.contains(&group("PAY")));
+}
+
+#[test]
+fn a_group_without_prefer_may_run_on_every_node_but_the_witness() {
+    let spec = spec(WHOLE);
+    assert_eq!(spec.groups[&group("BATCH")].prefer, [node("node1"), node("node2")]);
+}
+
+#[test]
+fn the_hash_is_of_the_text_comments_and_all() {
+    let one = read(WHOLE).unwrap().hash;
+    let other = read(&WHOLE.replace("# Two", "# two")).unwrap().hash;
+    assert_ne!(one, other);
+    assert_eq!(hash(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_eq!(short(&hash("")), 0xe3b0_c442_98fc_1c14);
+}
+
+#[test]
+fn a_block_volume_waits_for_a_confirmed_fence_unless_the_file_says_self() {
+    let spec = spec(&WHOLE.replace("fence = \"self\"\n", ""));
+    assert_eq!(spec.groups[&group("PAY")].fence, FencePolicy::Confirmed);
+    assert_eq!(spec.groups[&group("BATCH")].fence, FencePolicy::Lease);
+}
+
+#[test]
+fn an_unknown_key_is_shown_with_its_line_a_caret_and_the_key_that_was_meant() {
+    let text = WHOLE.replace("prefer = [", "prefre = [");
+    let expected = "TSUG10601-E tsugi.toml:15: there is no key \"prefre\"; did you mean \
+                    \"prefer\"?\n15 | prefre = [\"node1\", \"node2\"]\n   | ^^^^^^\n";
+    assert_eq!(refused(&text, Language::En), expected);
+    let japanese = "TSUG10601-E tsugi.toml:15: キー「prefre」はありません。「prefer」のことですか\n\
+                    15 | prefre = [\"node1\", \"node2\"]\n   | ^^^^^^\n";
+    assert_eq!(refused(&text, Language::Ja), japanese);
+}
+
+#[test]
+fn a_duplicate_key_is_an_error_at_its_second_place() {
+    let text =
+        WHOLE.replace("startup = \"manual\"\n", "startup = \"manual\"\nstartup = \"auto\"\n");
+    let out = refused(&text, Language::En);
+    assert!(out.contains("TSUG10602-E tsugi.toml:17: key \"startup\" is written twice"), "{out}");
+}
+
+#[test]
+fn the_caret_stands_under_the_word_also_behind_full_width_characters() {
+    let text = "[cluster]\nname = \"継ぎ\"\n[node.a]\naddress=\"10.0.0.1\"\n";
+    let out = refused(text, Language::Ja);
+    assert!(out.contains("2 | name = \"継ぎ\"\n  |        ^^^^^^\n"), "{out}");
+}
+
+#[test]
+fn cl_two_nodes_without_a_witness_are_refused_with_what_to_add() {
+    let text = WHOLE.replace("[witness]\naddress = \"10.0.9.9:7400\"\n", "");
+    assert!(refused(&text, Language::En).contains("add [witness] address ="));
+    assert!(refused(&text, Language::Ja).contains("[witness] address = [\"…\"] を足してください"));
+}
+
+#[test]
+fn one_node_alone_and_three_nodes_need_no_witness() {
+    let one = "[cluster]\nname = \"a\"\n[node.n1]\naddress = \"10.0.0.1\"\n";
+    assert_eq!(spec(one).majority(), 1);
+    let more = "[node.n2]\naddress = \"10.0.0.2\"\n[node.n3]\naddress = \"10.0.0.3\"\n";
+    assert_eq!(spec(&format!("{one}{more}")).majority(), 2);
+}
+
+#[test]
+fn resources_that_wait_for_each_other_are_refused_with_the_circle() {
+    let text = WHOLE.replace("name = \"disk\"\n", "name = \"disk\"\nafter = [\"server\"]\n");
+    let out = refused(&text, Language::En);
+    assert!(out.contains("TSUG10607-E"), "{out}");
+    assert!(out.contains("disk → server → disk"), "{out}");
+}
+
+#[test]
+fn every_error_of_a_file_is_reported_at_once_and_in_file_order() {
+    let text = WHOLE
+        .replace("timing = \"fast\"", "timing = \"quick\"")
+        .replace("within = \"10m\"", "within = \"ten\"")
+        .replace("after = [\"disk\", \"vip\"]", "after = [\"dsik\"]")
+        .replace("\"/opt/batch/start\"", "\"start\"");
+    let problems = read(&text).unwrap_err();
+    let lines: Vec<usize> = problems.iter().map(|p| p.line(&text)).collect();
+    assert_eq!(problems.len(), 4, "{}", shown(&problems, &text, Language::En));
+    assert!(lines.is_sorted());
+}
+
+/// One edit of the whole file and what must be said about it.
+#[test]
+fn each_wrong_value_says_what_to_write_instead() {
+    let cases = [
+        ("timing = \"fast\"", "timing = \"quick\"", "\"default\", \"fast\""),
+        ("language = \"ja\"", "language = \"fr\"", "\"ja\", \"en\""),
+        ("\"10.0.2.1:7500\"", "\"node1.example\"", "[\"10.0.1.1\", \"10.0.2.1:7400\"]"),
+        ("\"10.0.1.2\"", "\"10.0.1.1\"", "10.0.1.1 belongs to node1"),
+        ("prefer = [\"node1\",", "prefer = [\"node3\",", "node3 is not defined"),
+        ("[\"node1\", \"node2\"]", "[\"node1\", \"witness\"]", "node1, node2"),
+        ("[\"node1\", \"node2\"]", "[\"node1\", \"node1\"]", "node1 is given twice"),
+        ("restarts = 1", "restarts = -1", "0 … 1000"),
+        ("restarts = 1", "restarts = \"1\"", "0 … 1000"),
+        ("within = \"10m\"", "within = 10", "\"200ms\", \"5s\""),
+        ("stop_budget = \"80ms\"", "stop_budget = \"900ms\"", "at most 159 ms"),
+        ("apart = [\"BATCH\"]", "apart = [\"BACTH\"]", "there is BATCH"),
+        ("[\"BATCH\"]\n", "[\"BATCH\"]\ntogether = [\"BATCH\"]\n", "TSUG10633-E"),
+        ("kind = \"volume\"", "kind = \"disk\"", "\"address\", \"volume\", \"process\""),
+        ("kind = \"volume\"\n", "", "\"kind\" is missing"),
+        ("name = \"vip\"", "name = \"disk\"", "disk is given twice"),
+        ("name = \"vip\"\n", "", "\"name\" is missing"),
+        ("\"10.0.0.1/24\"", "\"10.0.0.1\"", "\"10.0.0.1/24\""),
+        ("\"10.0.0.1/24\"", "\"10.0.1.1/24\"", "10.0.1.1 belongs to node1"),
+        ("on = [\"eth0\", \"eth1\"]\n", "", "\"on\" is missing"),
+        ("mount = \"/data/pay\"", "mount = \"data/pay\"", "\"/data/pay\""),
+        ("mount = \"/data/pay\"\n", "", "\"mount\" is missing"),
+        ("\"/opt/pay/bin/server\"", "\"server\"", "[\"/…/server\"]"),
+        ("ready = \"ready\"", "stop = [\"/opt/stop\"]", "\"run\" and \"stop\" exclude each other"),
+        ("stop = [\"/opt/batch/stop\"]\n", "", "\"stop\" is missing"),
+        ("monitor = [\"/opt/batch/ok\"]\n", "", "\"monitor\" is missing"),
+        ("start = [\"/opt/batch/start\"]\n", "", "\"run\" is missing"),
+        ("environment = { LANG = \"C\" }", "environment = { LANG = 1 }", "\"LANG\" cannot be 1"),
+        ("mode = \"parallel\"", "mode = \"parallell\"", "\"parallel\""),
+        ("run = [\"/usr/sbin/httpd\"]", "run = [\"/x\"]\nevery = \"1s\"", "without \"monitor\""),
+        ("[group.WEB]", "[group.WEBWEBWEBWEBWEBWEBWEBWEBWEB]", "31"),
+        ("[group.WEB]", "[grup.WEB]", "did you mean \"group\""),
+        ("[cluster]", "[claster]", "did you mean \"cluster\""),
+        ("name = \"kessai\"\n", "", "name = \"kessai\""),
+        ("name = \"kessai\"", "name = \"k/s\"", "[A-Za-z0-9_]"),
+        ("address = \"10.0.9.9:7400\"", "adress = \"10.0.9.9\"", "did you mean \"address\""),
+        ("name = \"kessai\"", "name = kessai", "TSUG10605-E"),
+    ];
+    let mut unsaid = Vec::new();
+    for (from, to, said) in cases {
+        assert!(WHOLE.contains(from), "{from} is in the file");
+        let out = refused(&WHOLE.replacen(from, to, 1), Language::En);
+        if !out.contains(said) {
+            unsaid.push(format!("{to}: expected {said:?} in\n{out}"));
+        }
+    }
+    assert!(unsaid.is_empty(), "{}", unsaid.join("\n"));
+}
+
+#[test]
+fn a_parallel_group_with_something_only_one_node_can_hold_is_refused() {
+    let resource = "[[group.WEB.resource]]\nname = \"vip\"\nkind = \"address\"\n\
+                    address = \"10.0.0.9/24\"\non = [\"eth0\"]\n";
+    let out = refused(&format!("{WHOLE}{resource}"), Language::En);
+    assert!(out.contains("TSUG10635-E") && out.contains("vip"), "{out}");
+}
+
+#[test]
+fn groups_together_by_way_of_a_third_cannot_be_apart() {
+    let text = "[cluster]\nname=\"a\"\n[node.n1]\naddress=\"10.0.0.1\"\n\
+                [group.A]\ntogether=[\"B\"]\n[group.B]\ntogether=[\"C\"]\n[group.C]\napart=[\"A\"]\n";
+    let out = refused(text, Language::En);
+    assert!(out.contains("groups C and A must be together and must be apart"), "{out}");
+}
+
+#[test]
+fn groups_together_need_a_node_that_both_may_own() {
+    let text = "[cluster]\nname=\"a\"\n[node.n1]\naddress=\"10.0.0.1\"\n[node.n2]\n\
+                address=\"10.0.0.2\"\n[witness]\naddress=\"10.0.0.3\"\n\
+                [group.A]\nprefer=[\"n1\"]\ntogether=[\"B\"]\n[group.B]\nprefer=[\"n2\"]\n";
+    assert!(refused(text, Language::En).contains("TSUG10634-E"));
+}
+
+#[test]
+fn any_text_is_read_or_refused_and_never_a_panic() {
+    for cut in 0..WHOLE.len() {
+        let text = &WHOLE[..cut];
+        if let Err(problems) = read(text) {
+            assert!(!shown(&problems, text, Language::Ja).is_empty());
+        }
+    }
+    for strange in ["\u{feff}", "[", "=", "a.b.c=1", "[cluster]\ncluster=1", "\"\\u{0}\"=1"] {
+        assert!(read(strange).is_err(), "{strange}");
+    }
+}
