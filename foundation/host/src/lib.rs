@@ -8,12 +8,23 @@
 //! implements as well.
 
 pub mod address;
+mod cgroup;
 pub mod clock;
+mod codec;
+mod coding;
 pub mod fence;
 pub mod guardian;
 pub mod hands;
 pub mod link;
+mod loop_device;
+mod neighbour;
+pub mod netlink;
+mod packet;
+mod process;
 pub mod request;
+mod socket;
+mod sys;
+mod volume;
 
 use guardian::message::{Notice, Order};
 use request::{Report, Request, RequestId};

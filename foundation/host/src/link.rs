@@ -21,3 +21,12 @@ impl Link {
         self.flags & both == both
     }
 }
+
+impl Link {
+    /// Whether other machines are on it that ask for addresses.
+    #[must_use]
+    pub const fn has_neighbours(&self) -> bool {
+        let none = (libc::IFF_LOOPBACK | libc::IFF_NOARP | libc::IFF_POINTOPOINT) as u32;
+        self.flags & none == 0 && self.mac.is_some()
+    }
+}

@@ -47,6 +47,8 @@ pub struct Arm {
     pub epoch: Epoch,
     /// When the release starts.
     pub deadline: Moment,
+    /// How long the release may take before the fence does it (S of L3).
+    pub allowed: Span,
     /// Its addresses, removed from whatever link has them.
     pub addresses: Vec<IpAddr>,
     /// Its volumes.
@@ -140,6 +142,8 @@ pub enum Refused {
     NotArmed,
     /// The deadline has passed.
     TooLate,
+    /// The order names more addresses, volumes or longer paths than one group may have.
+    TooMuch,
     /// There are [`GROUPS_MOST`] groups already.
     Full,
 }

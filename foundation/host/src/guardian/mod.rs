@@ -1,18 +1,29 @@
 //! The guardian: told deadlines, it releases a group by itself when one passes.
 
+pub(crate) mod environment;
+mod kill_timer;
 pub mod message;
+mod orders;
+pub(crate) mod release;
+pub(crate) mod table;
+mod watch;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use crate::{Gone, Guard};
+use crate::socket::{Connection, Received};
+use crate::{Gone, Guard, codec};
 use message::{Notice, Order};
 
-/// The agent's end of the guardian's socket `RUN_DIR/guardian.sock`.
+/// The name of the guardian's socket in the run directory.
+pub const SOCKET: &str = "guardian.sock";
+const NOTICE_LONGEST: usize = 1024;
+
+/// The agent's end of the guardian's socket.
 #[derive(Debug)]
 pub struct Guardian {
-    socket: OwnedFd,
+    connection: Connection,
 }
 
 impl Guardian {
@@ -20,28 +31,41 @@ impl Guardian {
     ///
     /// # Errors
     /// The socket is not there or refuses us.
-    pub fn connect(_run_dir: &Path) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
+    pub fn connect(run_dir: &Path) -> io::Result<Self> {
+        Ok(Self { connection: Connection::to(&run_dir.join(SOCKET))? })
     }
 }
 
 impl AsFd for Guardian {
     /// Readable when a notice has come.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.connection.as_fd()
     }
 }
 
 impl Guard for Guardian {
-    fn tell(&mut self, _order: &Order) -> Result<(), Gone> {
-        Err(Gone { why: String::new() })
+    fn tell(&mut self, order: &Order) -> Result<(), Gone> {
+        let sent = self.connection.send(&codec::message(order));
+        sent.map_err(|error| Gone { why: error.to_string() })
     }
+
     fn next_notice(&mut self) -> Result<Option<Notice>, Gone> {
-        Err(Gone { why: String::new() })
+        let mut buffer = [0; NOTICE_LONGEST];
+        match self.connection.receive(&mut buffer) {
+            Ok(Received::Message(length)) => match codec::read(&buffer[..length]) {
+                Ok(notice) => Ok(Some(notice)),
+                Err(unreadable) => Err(Gone { why: unreadable.to_string() }),
+            },
+            Ok(Received::Nothing) => Ok(None),
+            Ok(Received::End) => Err(Gone { why: "the guardian ended".to_owned() }),
+            Err(error) => Err(Gone { why: error.to_string() }),
+        }
     }
 }
 
-/// Runs the guardian; the hands start it and give it all it needs by its environment.
+/// Runs the guardian; the hands start it and give it all it needs. The result is the exit code
+/// of the process.
+#[must_use]
 pub fn run() -> i32 {
-    1
+    watch::run()
 }

@@ -1,0 +1,156 @@
+//! Control groups: the only fence around processes from which none of them can climb out.
+//!
+//! Each group of programs has a cgroup below one of this node's own, and each program one below
+//! that, so that a script can be killed with all it left behind without touching its neighbours.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// This node's own part of the cgroup tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    base: PathBuf,
+}
+
+impl Tree {
+    /// Finds the version 2 tree and makes a place in it, if this process may. What an earlier
+    /// life of the same node left there is killed.
+    #[must_use]
+    pub fn claim(name: &str) -> Option<Self> {
+        let root = root()?;
+        clear_abandoned(&root);
+        let base = root.join(name);
+        let tree = Self::at(base);
+        tree.kill_all().ok()?;
+        fs::create_dir_all(&tree.base).ok()?;
+        let writable = OpenOptions::new().write(true).open(tree.base.join("cgroup.procs"));
+        writable.ok().map(|_| tree)
+    }
+
+    /// A place that was claimed by another process.
+    #[must_use]
+    pub const fn at(base: PathBuf) -> Self {
+        Self { base }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.base
+    }
+
+    /// Makes a cgroup for one program of `group`; the file takes the pid of who enters.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn enclose(&self, group: &str, serial: u64) -> io::Result<(PathBuf, File)> {
+        let leaf = self.base.join(group).join(format!("p{serial}"));
+        fs::create_dir_all(&leaf)?;
+        let door = OpenOptions::new().write(true).open(leaf.join("cgroup.procs"))?;
+        Ok((leaf, door))
+    }
+
+    /// Kills everything in the cgroup of `group`; it may take a moment until it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn kill(&self, group: &str) -> io::Result<()> {
+        kill_tree(&self.base.join(group))
+    }
+
+    /// Kills everything of this node.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn kill_all(&self) -> io::Result<()> {
+        kill_tree(&self.base)
+    }
+
+    /// The processes in the cgroup of `group`, zombies not counted.
+    #[must_use]
+    pub fn processes(&self, group: &str) -> Vec<u32> {
+        processes(&self.base.join(group))
+    }
+
+    /// The groups that have a cgroup.
+    #[must_use]
+    pub fn groups(&self) -> Vec<String> {
+        let names = children(&self.base).into_iter();
+        names.filter_map(|dir| Some(dir.file_name()?.to_str()?.to_owned())).collect()
+    }
+}
+
+/// Kills everything in a cgroup and below.
+///
+/// # Errors
+/// The call that failed.
+pub fn kill_tree(dir: &Path) -> io::Result<()> {
+    match fs::write(dir.join("cgroup.kill"), "1") {
+        Ok(()) => Ok(()),
+        Err(error) if gone(&error) && !dir.exists() => Ok(()),
+        // Kernels before 5.14: one by one. Who forks meanwhile is found by the caller, who
+        // kills until the cgroup is empty.
+        Err(error) if gone(&error) => {
+            for pid in processes(dir) {
+                drop(crate::sys::kill(pid.cast_signed(), libc::SIGKILL));
+            }
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The processes in a cgroup and below.
+#[must_use]
+pub fn processes(dir: &Path) -> Vec<u32> {
+    let own = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+    let mut pids: Vec<u32> = own.lines().filter_map(|line| line.parse().ok()).collect();
+    for child in children(dir) {
+        pids.extend(processes(&child));
+    }
+    pids
+}
+
+/// Removes a cgroup and those below; one that still has processes stays.
+pub fn remove(dir: &Path) {
+    for child in children(dir) {
+        remove(&child);
+    }
+    drop(fs::remove_dir(dir));
+}
+
+fn children(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let entries = entries.filter_map(Result::ok);
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+fn gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV))
+}
+
+/// What nodes that are no more left behind: empty cgroups only.
+fn clear_abandoned(root: &Path) {
+    for dir in children(root) {
+        let ours = dir.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(PREFIX));
+        if ours && processes(&dir).is_empty() {
+            remove(&dir);
+        }
+    }
+}
+
+/// How the cgroups of all nodes of tsugi begin.
+pub const PREFIX: &str = "tsugi-";
+
+/// Where the version 2 tree is mounted: alone, or beside version 1.
+fn root() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let line = mounts.lines().find(|line| {
+        line.split_once(" - ").is_some_and(|(_, rest)| rest.starts_with("cgroup2 "))
+    })?;
+    Some(PathBuf::from(line.split(' ').nth(4)?))
+}

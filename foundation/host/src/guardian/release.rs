@@ -1,0 +1,146 @@
+//! Taking a group's machine away from it: its processes, its addresses, its volumes.
+//!
+//! The same few steps whoever takes them: the guardian at a deadline, or the hands when the
+//! guardian is dead. First everything that ends effects at once is done for every group, then it
+//! is waited for and verified.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use nix::errno::Errno;
+use tsugi_vocabulary::Moment;
+
+use super::message::VolumeKind;
+use super::table::{Slot, Table};
+use crate::address;
+use crate::cgroup::Tree;
+use crate::clock;
+use crate::netlink::Netlink;
+use crate::process;
+use crate::request::{ProgramId, Release};
+use crate::{sys, volume};
+
+/// How long to sleep between two looks at a group that is being killed.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_micros(500);
+
+/// The ways of this node to kill a group and to free its addresses.
+pub struct Means {
+    /// The cgroups, where there are any.
+    pub tree: Option<Tree>,
+    /// An open netlink socket: at a deadline is no time to fail to open one.
+    pub netlink: Option<Netlink>,
+    /// The table with the programs.
+    pub table: Table,
+    /// Marks the programs of this node in their environment.
+    pub node_mark: String,
+}
+
+/// The mark of a group's programs.
+#[must_use]
+pub fn mark(node_mark: &str, group: &str) -> String {
+    format!("{node_mark}.{group}")
+}
+
+impl Means {
+    /// Every process of a group that runs.
+    #[must_use]
+    pub fn processes(&self, group: &str) -> Vec<u32> {
+        match &self.tree {
+            Some(tree) => tree.processes(group),
+            None => {
+                let roots: Vec<ProgramId> = self.table.programs_of(group);
+                process::members(&roots, &mark(&self.node_mark, group))
+            }
+        }
+    }
+
+    /// Sends SIGKILL to every process of a group.
+    pub fn kill(&self, group: &str) {
+        if let Some(tree) = &self.tree {
+            // Whether it worked is seen by whether anything is left.
+            drop(tree.kill(group));
+            return;
+        }
+        for pid in self.processes(group) {
+            drop(sys::kill(pid.cast_signed(), libc::SIGKILL));
+        }
+    }
+
+    /// Kills a group until nothing of it is left or the moment `end` has come; what is left.
+    #[must_use]
+    pub fn kill_all(&self, group: &str, end: Moment) -> Vec<u32> {
+        loop {
+            let left = self.processes(group);
+            if left.is_empty() || clock::now() >= end {
+                return left;
+            }
+            self.kill(group);
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Takes the machine away from the groups in `slots`; for each, whether anything is left.
+    pub fn release(&mut self, slots: &[&Slot], began: Moment) -> Vec<Release> {
+        let names: Vec<String> =
+            slots.iter().map(|s| s.group().map_or_else(String::new, Into::into)).collect();
+        for name in &names {
+            self.kill(name);
+        }
+        for volume in slots.iter().flat_map(|slot| slot.volumes()) {
+            if volume.kind == VolumeKind::FileSystem {
+                // A second try follows; here it only has to be quick.
+                drop(volume::shut_down(&volume.dir));
+            }
+        }
+        let addresses: Vec<IpAddr> = slots.iter().flat_map(|slot| slot.addresses()).collect();
+        let addresses = self.remove(&addresses);
+        let each = slots.iter().zip(&names);
+        each.map(|(slot, name)| {
+            let left = self.kill_all(name, began + slot.allowed());
+            let volumes = slot.volumes();
+            let torn =
+                volumes.iter().map(|v| tear_off(&v.dir, v.kind)).fold(Release::Complete, worse);
+            let killed = if left.is_empty() { Release::Complete } else { Release::Incomplete };
+            worse(worse(killed, torn), addresses)
+        })
+        .collect()
+    }
+
+    fn remove(&mut self, addresses: &[IpAddr]) -> Release {
+        if addresses.is_empty() {
+            return Release::Complete;
+        }
+        let removed = match &mut self.netlink {
+            Some(netlink) => address::remove_with(netlink, addresses),
+            None => addresses.iter().try_for_each(|address| address::remove(*address)),
+        };
+        match removed {
+            Ok(()) => Release::Complete,
+            Err(_) => Release::Incomplete,
+        }
+    }
+}
+
+fn tear_off(dir: &Path, kind: VolumeKind) -> Release {
+    let dead = match kind {
+        VolumeKind::FileSystem => volume::shut_down(dir),
+        VolumeKind::Directory => Ok(()),
+    };
+    match (dead, volume::detach(dir)) {
+        (Ok(()), Ok(())) => Release::Complete,
+        // Without the right to mount nothing was mounted by us.
+        (Ok(()), Err(crate::request::Failure::System { errno, .. }))
+            if errno == Errno::EPERM as i32 =>
+        {
+            Release::Complete
+        }
+        (Ok(()) | Err(_), Ok(()) | Err(_)) => Release::Incomplete,
+    }
+}
+
+const fn worse(a: Release, b: Release) -> Release {
+    match (a, b) {
+        (Release::Complete, Release::Complete) => Release::Complete,
+        (Release::Incomplete, _) | (_, Release::Incomplete) => Release::Incomplete,
+    }
+}

@@ -1,0 +1,255 @@
+//! The guardian at work: orders in, deadlines watched, groups released.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::parent_id;
+
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd;
+use tsugi_vocabulary::{Moment, Span};
+
+use super::environment;
+use super::kill_timer::KillTimer;
+use super::message::{Notice, Order};
+use super::orders::{self, Answers};
+use super::release::Means;
+use super::table::{Slot, State, Table};
+use crate::cgroup::Tree;
+use crate::fence::{self, Fence};
+use crate::netlink::Netlink;
+use crate::request::Release;
+use crate::socket::{Connection, Received};
+use crate::{clock, codec, sys};
+
+/// Above the agent's lease thread and above the hands.
+const PRIORITY: i32 = 20;
+/// How long after the earliest deadline, at most, a stopped guardian is killed by the kernel.
+const KILLED_AFTER: Span = Span::millis(20);
+/// Timers run on a clock that may be slewed by 8 %, so they are set short and looked at again.
+const SHARE_OF_WAIT: u64 = 90;
+/// The kernel's own timer is set longer than ours: ours must have the chance to set it anew.
+const SHARE_OF_KILL: u64 = 92;
+const ORDER_LONGEST: usize = 8 * 1024;
+const CONNECTIONS_MOST: usize = 4;
+
+struct Watch {
+    table: Table,
+    means: Means,
+    fence: Fence,
+    hands_pid: u32,
+    hands: OwnedFd,
+    listener: OwnedFd,
+    connections: Vec<Connection>,
+    wake: timerfd::TimerFd,
+    kill: KillTimer,
+    buffer: Box<[u8]>,
+}
+
+/// Runs until the hands are gone; the exit code of the process.
+pub fn run() -> i32 {
+    match Watch::start() {
+        Ok(mut watch) => watch.work(),
+        // The hands see the end and try again.
+        Err(_) => 1,
+    }
+}
+
+impl Watch {
+    fn start() -> io::Result<Self> {
+        let given = environment::read()?;
+        let table = Table::map(&File::from(given.table))?;
+        let hands = sys::pidfd_open(given.hands_pid)?;
+        if parent_id() != given.hands_pid {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        // The hands end the guardian when nothing is left to guard; nobody else does.
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGPIPE] {
+            sys::ignore_signal(signal)?;
+        }
+        let flags = timerfd::TimerFlags::TFD_CLOEXEC | timerfd::TimerFlags::TFD_NONBLOCK;
+        let mut watch = Self {
+            table,
+            means: Means {
+                tree: given.cgroup.map(Tree::at),
+                netlink: Netlink::open().ok(),
+                table,
+                node_mark: given.mark,
+            },
+            fence: given.fence,
+            hands_pid: given.hands_pid,
+            hands,
+            listener: given.listener,
+            connections: Vec::new(),
+            wake: timerfd::TimerFd::new(timerfd::ClockId::CLOCK_BOOTTIME, flags)?,
+            kill: KillTimer::new()?,
+            buffer: vec![0; ORDER_LONGEST].into_boxed_slice(),
+        };
+        watch.rehearse();
+        if nix::unistd::geteuid().is_root() {
+            // Without these it works, a little later under load.
+            drop(sys::lock_memory());
+        }
+        drop(sys::real_time(PRIORITY));
+        Ok(watch)
+    }
+
+    /// Walks once through everything that a release needs, so that its pages are in memory.
+    fn rehearse(&mut self) {
+        let nothing = self.means.kill_all("-", clock::now());
+        debug_assert!(nothing.is_empty(), "no group is called so");
+        drop(crate::volume::shut_down(std::path::Path::new("/nonexistent")));
+        if let Some(netlink) = &mut self.means.netlink {
+            drop(netlink.addresses());
+        }
+        drop(self.means.release(&[], clock::now()));
+    }
+
+    fn work(&mut self) -> i32 {
+        loop {
+            if self.set_timers().is_err() || self.wait().is_err() {
+                return 1;
+            }
+            if self.hands_are_gone() {
+                return self.outlive_hands();
+            }
+            self.accept();
+            self.take_orders();
+            self.release_due(clock::now());
+        }
+    }
+
+    fn earliest(&self) -> Option<Moment> {
+        armed(&self.table).map(Slot::deadline).min()
+    }
+
+    fn set_timers(&mut self) -> io::Result<()> {
+        let Some(earliest) = self.earliest() else {
+            self.wake.unset()?;
+            return self.kill.disarm();
+        };
+        let rest = earliest.since(clock::now());
+        // Zero would switch the timer off.
+        let wait = Span((rest.0 / 100 * SHARE_OF_WAIT).max(20_000));
+        let once = timerfd::Expiration::OneShot(TimeSpec::from(wait.to_std()));
+        self.wake.set(once, timerfd::TimerSetTimeFlags::empty())?;
+        self.kill.arm(Span(rest.0 / 100 * SHARE_OF_KILL) + KILLED_AFTER)
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        let mut all: Vec<BorrowedFd<'_>> =
+            vec![self.wake.as_fd(), self.hands.as_fd(), self.listener.as_fd()];
+        all.extend(self.connections.iter().map(AsFd::as_fd));
+        sys::wait_readable(&all, -1)?;
+        // Reading the timer is only to make it quiet; what is due is asked of the clock.
+        let mut expirations = [0; 8];
+        drop(nix::unistd::read(self.wake.as_fd(), &mut expirations));
+        Ok(())
+    }
+
+    fn hands_are_gone(&self) -> bool {
+        let seen = sys::wait_readable(&[&self.hands], 0);
+        seen.is_ok_and(|ready| !ready.is_empty())
+    }
+
+    fn accept(&mut self) {
+        while let Ok(Some((connection, peer))) = Connection::accept(&self.listener) {
+            let own = nix::unistd::geteuid().as_raw();
+            let known = [0, own, self.table.agent_user()].contains(&peer.uid);
+            let agent = self.table.agent().is_none_or(|pid| pid.cast_signed() == peer.pid);
+            if known && agent {
+                if self.connections.len() == CONNECTIONS_MOST {
+                    self.connections.remove(0);
+                }
+                self.connections.push(connection);
+            }
+        }
+    }
+
+    fn take_orders(&mut self) {
+        let mut connections = std::mem::take(&mut self.connections);
+        connections.retain(|connection| self.listen_to(connection));
+        self.connections = connections;
+    }
+
+    /// Whether the connection is to be kept.
+    fn listen_to(&mut self, connection: &Connection) -> bool {
+        loop {
+            let length = match connection.receive(&mut self.buffer) {
+                Ok(Received::Message(length)) => length,
+                Ok(Received::Nothing) => return true,
+                Ok(Received::End) | Err(_) => return false,
+            };
+            let Ok(order) = codec::read::<Order>(&self.buffer[..length]) else { return false };
+            let notices = orders::carry_out(&self.table, &order, clock::now());
+            let Answers(notices) = notices;
+            for notice in notices {
+                if connection.send(&codec::message(&notice)).is_err() {
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn release_due(&mut self, now: Moment) {
+        let due: Vec<&Slot> = armed(&self.table).filter(|slot| slot.deadline() <= now).collect();
+        if !due.is_empty() {
+            self.release(&due, now);
+        }
+    }
+
+    fn release(&mut self, due: &[&Slot], began: Moment) {
+        // A guardian that hangs in here is killed by the kernel and the hands do the rest.
+        let allowed = due.iter().map(|slot| slot.allowed()).max().unwrap_or(Span::ZERO);
+        drop(self.kill.arm(allowed + KILLED_AFTER));
+        let releases = self.means.release(due, began);
+        let took = clock::now().since(began);
+        for (slot, release) in due.iter().zip(releases) {
+            if release == Release::Incomplete {
+                self.fence(&format!("{:?} could not be released", slot.group()));
+            }
+            let late = began.since(slot.deadline());
+            slot.set_state(State::Released);
+            if let Some(group) = slot.group() {
+                let epoch = slot.epoch();
+                self.tell_all(&Notice::Released { group, epoch, release, late, took });
+            }
+        }
+    }
+
+    fn tell_all(&mut self, notice: &Notice) {
+        let message = codec::message(notice);
+        // An agent that does not take it connects again and recalls.
+        self.connections.retain(|connection| connection.send(&message).is_ok());
+    }
+
+    fn outlive_hands(&mut self) -> i32 {
+        let left: Vec<&Slot> = armed(&self.table).collect();
+        if !left.is_empty() {
+            self.release(&left, clock::now());
+        }
+        // Programs without a lease ended with the hands; what they started did not.
+        if let Some(tree) = &self.means.tree {
+            drop(tree.kill_all());
+        }
+        0
+    }
+
+    fn fence(&self, reason: &str) {
+        if self.fence == Fence::Machine {
+            fence::reset_machine(reason);
+        }
+        // Still here: the programs end with the hands.
+        drop(sys::kill(self.hands_pid.cast_signed(), libc::SIGKILL));
+        if let Some(agent) = self.table.agent() {
+            drop(sys::kill(agent.cast_signed(), libc::SIGKILL));
+        }
+        if let Some(tree) = &self.means.tree {
+            drop(tree.kill_all());
+        }
+    }
+}
+
+fn armed(table: &Table) -> impl Iterator<Item = &'static Slot> + use<> {
+    table.slots().iter().filter(|slot| slot.state() == State::Armed)
+}

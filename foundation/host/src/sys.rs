@@ -1,0 +1,267 @@
+//! The few calls of the kernel that the libraries do not offer, each as one safe function.
+#![expect(unsafe_code, reason = "system calls without a safe wrapper")]
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, setrlimit};
+
+/// Takes over a descriptor that a call has just returned.
+#[must_use]
+pub fn own(fresh: RawFd) -> OwnedFd {
+    // SAFETY: `fresh` was just returned by the kernel to us alone and is owned by nobody else.
+    unsafe { OwnedFd::from_raw_fd(fresh) }
+}
+
+/// A handle of a process that stays that process's when its pid is used again.
+///
+/// # Errors
+/// There is no such process.
+pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from(Errno::ESRCH))?;
+    // SAFETY: pidfd_open takes two integers and touches no memory of ours.
+    let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let raw = RawFd::try_from(Errno::result(raw)?).expect("a descriptor is an int");
+    Ok(own(raw))
+}
+
+/// Sends a signal to the process that the handle means.
+///
+/// # Errors
+/// It has ended, or it may not be signalled.
+pub fn pidfd_signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+    // SAFETY: the info pointer may be null and the flags zero; no memory of ours is touched.
+    let failed = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, 0_usize, 0)
+    };
+    Errno::result(failed)?;
+    Ok(())
+}
+
+/// Sends a signal to a process or, for a negative number, a process group.
+///
+/// # Errors
+/// There is none, or it may not be signalled.
+pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: kill takes two integers.
+    Errno::result(unsafe { libc::kill(pid, signal) })?;
+    Ok(())
+}
+
+/// Runs this thread at FIFO priority `priority`; threads and processes it starts do not.
+///
+/// # Errors
+/// The right to it is missing.
+pub fn real_time(priority: i32) -> io::Result<()> {
+    let param = libc::sched_param { sched_priority: priority };
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: `param` is valid for the length of the call; 0 is the calling thread.
+    Errno::result(unsafe { libc::sched_setscheduler(0, policy, &raw const param) })?;
+    Ok(())
+}
+
+/// Keeps every page that is touched from now on in memory, without loading the others: the
+/// program is large and only a small part of it runs here.
+///
+/// # Errors
+/// The right to it is missing.
+pub fn lock_memory() -> io::Result<()> {
+    let flags = libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT;
+    // SAFETY: mlockall takes one integer.
+    Errno::result(unsafe { libc::mlockall(flags) })?;
+    Ok(())
+}
+
+/// Makes this process the one that inherits orphans of its descendants.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn become_subreaper() -> io::Result<()> {
+    // SAFETY: this prctl takes one integer.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })?;
+    Ok(())
+}
+
+/// The calling process is killed when the thread that started it ends.
+///
+/// # Errors
+/// The parent is already another than `parent`.
+pub fn die_with_parent(parent: u32) -> io::Result<()> {
+    // SAFETY: this prctl takes one integer.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) })?;
+    // The parent may have ended before the call above: then nothing would ever kill us.
+    // SAFETY: getppid takes nothing.
+    let now = unsafe { libc::getppid() };
+    if u32::try_from(now) == Ok(parent) { Ok(()) } else { Err(Errno::ESRCH.into()) }
+}
+
+/// Becomes another user for good: groups, group, user, and no way to gain rights by `exec`.
+///
+/// # Errors
+/// The right to it is missing.
+pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
+    // SAFETY: an empty list of groups needs no memory; the others take integers. The raw calls
+    // change this thread only, which in a fresh child is the whole process.
+    unsafe {
+        Errno::result(libc::syscall(libc::SYS_setgroups, 0, 0_usize))?;
+        Errno::result(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
+        Errno::result(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
+    }
+    Ok(())
+}
+
+/// A process can gain no rights by `exec` from now on, nor can its children.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn no_new_rights() -> io::Result<()> {
+    // SAFETY: this prctl takes integers.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+    Ok(())
+}
+
+/// Gives a limit for this process and its children.
+///
+/// # Errors
+/// It may not be raised.
+pub fn limit(resource: Resource, value: u64) -> io::Result<()> {
+    Ok(setrlimit(resource, value, value)?)
+}
+
+/// Makes `descriptor` number `number` of this process, open across `exec`.
+///
+/// # Errors
+/// The call failed.
+pub fn place(descriptor: RawFd, number: RawFd) -> io::Result<()> {
+    // SAFETY: dup2 takes integers; the number belongs to nobody in a fresh child. A descriptor
+    // that already has the number only loses its close-on-exec mark.
+    unsafe {
+        if descriptor == number {
+            Errno::result(libc::fcntl(number, libc::F_SETFD, 0))?;
+        } else {
+            Errno::result(libc::dup2(descriptor, number))?;
+        }
+    }
+    Ok(())
+}
+
+/// Shuts the ext4 file system of an open directory down without flushing its log: from now on
+/// nothing reaches the disk and every write fails.
+///
+/// # Errors
+/// It is no ext4, or the right is missing.
+pub fn shut_down_ext4(dir: &File) -> io::Result<()> {
+    const EXT4_IOC_SHUTDOWN: libc::Ioctl = nix::request_code_read!(b'X', 125, 4) as libc::Ioctl;
+    let no_log_flush: u32 = 2;
+    // SAFETY: the ioctl reads one u32 that lives for the length of the call.
+    let failed =
+        unsafe { libc::ioctl(dir.as_raw_fd(), EXT4_IOC_SHUTDOWN, &raw const no_log_flush) };
+    Errno::result(failed)?;
+    Ok(())
+}
+
+/// What the kernel says of a place in the tree without visiting what is mounted below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The device of the file system.
+    pub device: (u32, u32),
+    /// The number of the directory in it.
+    pub inode: u64,
+    /// Whether something is mounted exactly here.
+    pub mount_root: MountRoot,
+}
+
+/// Whether something is mounted at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MountRoot {
+    /// Yes, exactly here.
+    Here,
+    /// No.
+    Elsewhere,
+}
+
+/// Looks at a place.
+///
+/// # Errors
+/// There is none.
+pub fn place_of(path: &Path) -> io::Result<Place> {
+    let path = c_path(path)?;
+    // SAFETY: all-zero bytes are a valid statx.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let flags = libc::AT_NO_AUTOMOUNT | libc::AT_SYMLINK_NOFOLLOW | libc::AT_STATX_DONT_SYNC;
+    // SAFETY: the path ends with NUL and `found` is writable for the length of the call.
+    let failed = unsafe {
+        libc::statx(libc::AT_FDCWD, path.as_ptr(), flags, libc::STATX_INO, &raw mut found)
+    };
+    Errno::result(failed)?;
+    let root = found.stx_attributes & libc::STATX_ATTR_MOUNT_ROOT as u64 != 0;
+    Ok(Place {
+        device: (found.stx_dev_major, found.stx_dev_minor),
+        inode: found.stx_ino,
+        mount_root: if root { MountRoot::Here } else { MountRoot::Elsewhere },
+    })
+}
+
+/// A path as the kernel takes it.
+///
+/// # Errors
+/// It holds a NUL.
+pub fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL.into())
+}
+
+/// A memory file that a child can be given.
+///
+/// # Errors
+/// The call failed.
+pub fn memory_file(name: &std::ffi::CStr, length: u64) -> io::Result<File> {
+    let file = nix::sys::memfd::memfd_create(name, nix::sys::memfd::MFdFlags::MFD_CLOEXEC)?;
+    let file = File::from(file);
+    file.set_len(length)?;
+    Ok(file)
+}
+
+/// Waits until one of `descriptors` can be read or `wait_ms` have passed (−1: for ever); says
+/// which can.
+///
+/// # Errors
+/// The call failed.
+pub fn wait_readable<F: AsFd>(descriptors: &[F], wait_ms: i32) -> io::Result<Vec<usize>> {
+    let mut polled: Vec<libc::pollfd> = descriptors
+        .iter()
+        .map(|d| libc::pollfd { fd: d.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 })
+        .collect();
+    // SAFETY: the array is valid and of the length given.
+    let ready = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, wait_ms) };
+    match Errno::result(ready) {
+        Ok(_) => {}
+        Err(Errno::EINTR) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    }
+    Ok((0..polled.len()).filter(|at| polled[*at].revents != 0).collect())
+}
+
+/// Takes over a descriptor that the parent left open for us.
+///
+/// # Errors
+/// It is not open.
+pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl takes integers; it fails if the number is not open.
+    Errno::result(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    Ok(own(number))
+}
+
+/// Ignores a signal from now on.
+///
+/// # Errors
+/// It cannot be ignored.
+pub fn ignore_signal(signal: i32) -> io::Result<()> {
+    // SAFETY: SIG_IGN is no function of ours that could be called at a bad time.
+    let before = unsafe { libc::signal(signal, libc::SIG_IGN) };
+    if before == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
