@@ -16,6 +16,7 @@ pub mod check;
 pub mod command;
 pub mod desk;
 pub mod lease;
+pub mod mutant;
 pub mod node;
 pub mod plan;
 pub mod planner;

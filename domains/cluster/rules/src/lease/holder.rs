@@ -1,1 +1,373 @@
-//! The asking side of the lease.
+//! The asking side of the lease: which groups this node may run, and until when.
+//!
+//! ```text
+//! Asking ──its deadline passed──▶ Lapsed ──┐
+//!    │                                     ├──verified stop──▶ Released ──ledger shows it──▶ gone
+//!    └──something could not be removed──▶ GivenUp ─┘
+//! ```
+//!
+//! Invariants: a deadline never goes back; only an asking claim gains one; an epoch that was
+//! released or that lapsed is never asked for again (L5).
+
+use std::collections::BTreeMap;
+
+use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, Moment, NodeName, Span};
+
+use super::heartbeat::{Ack, Health, Hearing, Heartbeat};
+use super::{is_voter, majority, voters};
+use crate::mutant::mutant;
+use crate::record::Record;
+use crate::timing::{Profile, TTL_CAP, Timing};
+
+/// Answers to older beats than this are of no use to anybody.
+const REMEMBERED: usize = 128;
+
+/// The asking side of one node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Holder {
+    me: NodeName,
+    boot: BootId,
+    sequence: u64,
+    /// When each of the last beats was sent, and under which list of voters.
+    sent: BTreeMap<u64, (Moment, Generation)>,
+    /// The newest beat that each voter has answered, by its send time.
+    answered: BTreeMap<NodeName, Moment>,
+    began: Option<Moment>,
+    membership: Generation,
+    claims: BTreeMap<GroupName, Claim>,
+    /// The newest epoch that this node has let go, for each group (L5).
+    over: BTreeMap<GroupName, Epoch>,
+    clocks: Option<ClockBound>,
+}
+
+/// What may be assumed of clocks and schedulers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClockBound {
+    /// The guard G.
+    pub guard: Span,
+    /// The bound ρ in parts per million.
+    pub rho_ppm: u64,
+}
+
+/// One group that the ledger gives to this node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Claim {
+    epoch: Epoch,
+    /// The ledger entry that gave it.
+    entry: Index,
+    stop: Span,
+    /// The first beat that asked for it.
+    first: Option<u64>,
+    stage: Stage,
+    pinned: Pinned,
+    deadline: Option<Moment>,
+    /// Until when each voter's promise runs at least, by this node's clock.
+    votes: BTreeMap<NodeName, Moment>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stage {
+    Asking,
+    /// Its deadline has passed: a node that went on asking would keep the others from it (L5).
+    Lapsed,
+    /// Something of it could not be removed here; neither asked for nor released.
+    GivenUp,
+    /// Nothing of it is left here; final.
+    Released,
+}
+
+/// Whether the ledger pins the group to this node: then its lease may pass and be renewed (L9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Pinned {
+    Here,
+    No,
+}
+
+impl Holder {
+    /// A node that asks for nothing yet.
+    #[must_use]
+    pub fn new(me: NodeName, boot: BootId) -> Self {
+        Self {
+            me,
+            boot,
+            sequence: 0,
+            sent: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            began: None,
+            membership: Generation::NONE,
+            claims: BTreeMap::new(),
+            over: BTreeMap::new(),
+            clocks: None,
+        }
+    }
+
+    /// The same with another bound than that of the configured times.
+    #[must_use]
+    pub fn with_clocks(mut self, clocks: ClockBound) -> Self {
+        self.clocks = Some(clocks);
+        self
+    }
+
+    /// The ledger gives `group` to this node under `epoch` by the entry at `entry`; `stop` is its
+    /// stop budget S. Said again at every step; an epoch that was let go stays so.
+    pub fn want(&mut self, group: &GroupName, epoch: Epoch, entry: Index, stop: Span) {
+        let over = self.over.get(group).is_some_and(|o| epoch <= *o);
+        if over && !mutant("lease-asked-after-release") {
+            return;
+        }
+        if let Some(claim) = self.claims.get_mut(group) {
+            if epoch < claim.epoch {
+                return;
+            }
+            if epoch == claim.epoch && claim.stage != Stage::Released {
+                claim.stop = stop;
+                return;
+            }
+        }
+        let claim = Claim {
+            epoch,
+            entry,
+            stop,
+            first: None,
+            stage: Stage::Asking,
+            pinned: Pinned::No,
+            deadline: None,
+            votes: BTreeMap::new(),
+        };
+        self.claims.insert(group.clone(), claim);
+    }
+
+    /// The group is not this node's any more and nothing of it is here.
+    pub fn forget(&mut self, group: &GroupName) {
+        self.claims.remove(group);
+    }
+
+    /// A verified stop: every beat says so until the ledger shows it. Final for this epoch (L5).
+    pub fn released(&mut self, group: &GroupName, epoch: Epoch) {
+        let over = self.over.entry(group.clone()).or_insert(epoch);
+        *over = epoch.max(*over);
+        if let Some(claim) = self.claims.get_mut(group) {
+            if claim.epoch == epoch {
+                claim.stage = Stage::Released;
+                claim.votes.clear();
+            }
+        }
+    }
+
+    /// Something of the group cannot be removed: it is neither asked for nor released; what the
+    /// guardian knows of its deadline stands.
+    pub fn give_up(&mut self, group: &GroupName) {
+        if let Some(claim) = self.claims.get_mut(group) {
+            if claim.stage != Stage::Released {
+                claim.stage = Stage::GivenUp;
+                claim.votes.clear();
+            }
+        }
+    }
+
+    /// The beat of this moment. `now` is read before the first copy leaves (L3).
+    pub fn compose(
+        &mut self,
+        now: Moment,
+        ttl: Span,
+        record: &Record,
+        health: Health,
+    ) -> Heartbeat {
+        self.follow(record);
+        self.began.get_or_insert(now);
+        self.lapse(now);
+        self.sequence += 1;
+        self.sent.insert(self.sequence, (now, record.membership));
+        while self.sent.len() > REMEMBERED {
+            self.sent.pop_first();
+        }
+        let sequence = self.sequence;
+        let mut asked = Vec::new();
+        let mut released = Vec::new();
+        for (group, claim) in &mut self.claims {
+            match claim.stage {
+                Stage::Asking => {
+                    claim.first.get_or_insert(sequence);
+                    asked.push((group.clone(), claim.epoch));
+                }
+                Stage::Lapsed | Stage::GivenUp => {}
+                Stage::Released => released.push((group.clone(), claim.epoch)),
+            }
+        }
+        Heartbeat {
+            sender: self.me.clone(),
+            boot: self.boot,
+            sequence,
+            membership: record.membership,
+            applied: record.applied,
+            sent: now,
+            ttl: ttl.min(TTL_CAP),
+            asked,
+            released,
+            health,
+        }
+    }
+
+    /// Takes a voter's answer; the groups whose deadline moved on, each with its new deadline.
+    pub fn on_ack(
+        &mut self,
+        now: Moment,
+        ack: &Ack,
+        record: &Record,
+    ) -> Vec<(GroupName, Epoch, Moment)> {
+        self.follow(record);
+        self.lapse(now);
+        let Some(sent) = self.counts_from(now, ack, record) else { return Vec::new() };
+        let clocks = self.clocks.unwrap_or_else(|| clocks_of(record));
+        let drift = if mutant("lease-drift-ignored") {
+            Span::ZERO
+        } else {
+            ack.ttl.ppm(2 * clocks.rho_ppm)
+        };
+        let promised = sent + ack.ttl.saturating_sub(drift);
+        let need = majority(voters(record));
+        let mut moved = Vec::new();
+        for (group, claim) in &mut self.claims {
+            if !claim.takes(group, ack) {
+                continue;
+            }
+            let vote = claim.votes.entry(ack.voter.clone()).or_insert(promised);
+            *vote = promised.max(*vote);
+            let Some(until) = claim.majority_until(need) else { continue };
+            let kill = if mutant("lease-guard-ignored") {
+                until
+            } else {
+                until.saturating_sub(claim.stop).saturating_sub(clocks.guard)
+            };
+            if kill > now && claim.deadline.is_none_or(|d| kill > d) {
+                claim.deadline = Some(kill);
+                moved.push((group.clone(), claim.epoch, kill));
+            }
+        }
+        moved
+    }
+
+    /// The send time of the beat that `ack` answers, if the answer may count at all.
+    fn counts_from(&mut self, now: Moment, ack: &Ack, record: &Record) -> Option<Moment> {
+        if ack.boot != self.boot || !is_voter(record, &ack.voter) {
+            return None;
+        }
+        let (sent, generation) = *self.sent.get(&ack.sequence)?;
+        let newest = self.answered.entry(ack.voter.clone()).or_insert(sent);
+        *newest = sent.max(*newest);
+        let same = ack.membership == record.membership && generation == record.membership;
+        if !same && !mutant("lease-membership-ignored") {
+            return None;
+        }
+        Some(if mutant("lease-from-reply-time") { now } else { sent })
+    }
+
+    /// Takes over what the record says of voters and pins, and drops what it shows as over.
+    fn follow(&mut self, record: &Record) {
+        if self.membership != record.membership {
+            // Promises of another list of voters may not be counted together with this one's.
+            self.membership = record.membership;
+            for claim in self.claims.values_mut() {
+                claim.votes.clear();
+            }
+            self.answered.retain(|name, _| is_voter(record, name));
+        }
+        let me = &self.me;
+        self.claims.retain(|group, claim| {
+            let Some(entry) = record.group(group) else {
+                return claim.stage != Stage::Released;
+            };
+            let pin = entry.pause.as_ref().and_then(|p| p.pinned.as_ref());
+            claim.pinned = if pin == Some(me) { Pinned::Here } else { Pinned::No };
+            let shown = entry.epoch > claim.epoch
+                || (entry.epoch == claim.epoch && entry.owner() != Some(me));
+            !(shown && claim.stage == Stage::Released)
+        });
+    }
+
+    /// Marks what has passed its deadline.
+    fn lapse(&mut self, now: Moment) {
+        if mutant("lease-asked-after-deadline") {
+            return;
+        }
+        for claim in self.claims.values_mut() {
+            let passed = claim.deadline.is_some_and(|d| d <= now);
+            if passed && claim.stage == Stage::Asking && claim.pinned == Pinned::No {
+                claim.stage = Stage::Lapsed;
+                claim.votes.clear();
+            }
+        }
+    }
+
+    /// Until when this node may run `group`: the start of the kill.
+    #[must_use]
+    pub fn deadline(&self, group: &GroupName) -> Option<Moment> {
+        self.claims.get(group).and_then(|c| c.deadline)
+    }
+
+    /// The groups whose deadline has passed and that are not released yet, at every call.
+    pub fn lapsed(&mut self, now: Moment) -> Vec<GroupName> {
+        self.lapse(now);
+        let lapsed = |(_, c): &(&GroupName, &Claim)| match c.stage {
+            Stage::Lapsed => true,
+            // Only where a fault keeps it asking.
+            Stage::Asking => c.pinned == Pinned::No && c.deadline.is_some_and(|d| d <= now),
+            Stage::GivenUp | Stage::Released => false,
+        };
+        self.claims.iter().filter(lapsed).map(|(group, _)| group.clone()).collect()
+    }
+
+    /// The next deadline that will pass unless it is renewed.
+    #[must_use]
+    pub fn next_lapse(&self) -> Option<Moment> {
+        let asking = |c: &&Claim| c.stage == Stage::Asking && c.pinned == Pinned::No;
+        self.claims.values().filter(asking).filter_map(|c| c.deadline).min()
+    }
+
+    /// Whether a majority of `voters` has answered a beat of the last `ttl`. A node that has just
+    /// begun is given that time.
+    #[must_use]
+    pub fn hearing(&self, now: Moment, ttl: Span, voters: usize) -> Hearing {
+        let young = self.began.is_none_or(|b| now.since(b) < ttl);
+        if young || self.heard(now, ttl) >= majority(voters) {
+            Hearing::Majority
+        } else {
+            Hearing::Minority
+        }
+    }
+
+    /// How many voters, this node among them, have answered a beat of the last `ttl` (L12).
+    #[must_use]
+    pub fn heard(&self, now: Moment, ttl: Span) -> usize {
+        self.answered.values().filter(|sent| now.since(**sent) < ttl).count()
+    }
+}
+
+impl Claim {
+    /// Whether `ack` is a promise for this claim (L3).
+    fn takes(&self, group: &GroupName, ack: &Ack) -> bool {
+        let asked = self.first.is_some_and(|first| ack.sequence >= first);
+        let applied = ack.applied >= self.entry || mutant("lease-ack-without-entry");
+        let refused = ack.refused.iter().any(|(g, _)| g == group);
+        self.stage == Stage::Asking && asked && applied && !refused
+    }
+
+    /// Until when a majority's promises run: the `need`-th newest.
+    fn majority_until(&self, need: usize) -> Option<Moment> {
+        let mut ends: Vec<Moment> = self.votes.values().copied().collect();
+        ends.sort_unstable_by(|a, b| b.cmp(a));
+        if mutant("lease-any-vote-counts") || need == 0 {
+            return ends.first().copied();
+        }
+        let until = *ends.get(need - 1)?;
+        if mutant("lease-newest-vote-counts") {
+            return ends.first().copied();
+        }
+        Some(until)
+    }
+}
+
+fn clocks_of(record: &Record) -> ClockBound {
+    let timing = Timing::of(record.spec().map_or(Profile::Default, |s| s.timing));
+    ClockBound { guard: timing.guard, rho_ppm: timing.rho_ppm }
+}

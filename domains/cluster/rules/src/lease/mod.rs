@@ -2,7 +2,36 @@
 //!
 //! [`holder::Holder`] is the asking side: which of my groups may I run, and until when.
 //! [`voter::Voter`] is the promising side. [`heartbeat`] is what passes between them.
+//! [`margin`] says how many more voters may be lost, [`timer`] how a deadline is waited for.
 
 pub mod heartbeat;
 pub mod holder;
+pub mod margin;
+pub mod timer;
 pub mod voter;
+
+use tsugi_vocabulary::NodeName;
+
+use crate::record::Record;
+
+/// Whether `name` is one of the voters that `record` lists. Nodes that agree on the generation of
+/// the list agree on the list.
+#[must_use]
+pub fn is_voter(record: &Record, name: &NodeName) -> bool {
+    record.spec().is_some_and(|spec| spec.nodes.contains_key(name))
+}
+
+/// How many voters `record` lists.
+#[must_use]
+pub fn voters(record: &Record) -> usize {
+    record.spec().map_or(0, |spec| spec.nodes.len())
+}
+
+/// The smallest number of voters that is more than half of `voters`.
+#[must_use]
+pub const fn majority(voters: usize) -> usize {
+    voters / 2 + 1
+}
+
+#[cfg(test)]
+mod tests;

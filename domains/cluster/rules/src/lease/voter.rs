@@ -1,1 +1,281 @@
-//! The promising side of the lease.
+//! The promising side of the lease: to whom each group is promised, and until when.
+//!
+//! Invariants: a group is promised to one node at a time, for the asker's TTL from the moment its
+//! beat was received; a promise is only ever ended early by its holder's own word, by the entry
+//! that confirms its holder's fence, or not at all.
+
+use std::collections::BTreeMap;
+
+use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, NodeName, Span};
+
+use super::heartbeat::{Ack, Heartbeat, NoPromise};
+use crate::mutant::mutant;
+use crate::record::Record;
+use crate::timing::TTL_CAP;
+
+/// Earlier boots of a sender that are still told from a new one.
+const PAST_BOOTS: usize = 8;
+
+/// The promising side of one node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Voter {
+    me: NodeName,
+    boot: BootId,
+    /// Until then a former life's promises may still run (L4).
+    quiet_until: Moment,
+    /// The longest TTL ever promised; durable before its first use (L4).
+    longest: Span,
+    promises: BTreeMap<GroupName, Promise>,
+    senders: BTreeMap<NodeName, Sender>,
+    /// Who let go of which epoch: nobody there starts it again under that epoch (L5).
+    let_go: BTreeMap<GroupName, (NodeName, Epoch)>,
+}
+
+/// One promise: nobody else is acknowledged for the group until it has run out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Promise {
+    /// To whom.
+    pub to: NodeName,
+    /// To which life of it.
+    pub boot: BootId,
+    /// Under which epoch.
+    pub epoch: Epoch,
+    /// Until when, by this voter's clock.
+    pub until: Moment,
+    /// The beat that it was last given for.
+    sequence: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Sender {
+    boot: BootId,
+    sequence: u64,
+    past: Vec<BootId>,
+}
+
+/// What a voter makes of a beat.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Voted {
+    /// The longest TTL ever promised has grown: durable before the answer leaves (L4).
+    pub longest: Option<Span>,
+    /// The answer; none to a beat that is older than one already heard.
+    pub ack: Option<Ack>,
+}
+
+impl Voter {
+    /// A voter that starts at `at`. `longest` is the longest TTL it ever promised, from its own
+    /// durable record; none only if the ledger has never issued an epoch.
+    #[must_use]
+    pub fn new(me: NodeName, boot: BootId, at: Moment, longest: Option<Span>) -> Self {
+        let wait = if mutant("voter-forgets-at-start") { None } else { longest };
+        Self {
+            me,
+            boot,
+            quiet_until: wait.map_or(Moment(0), |span| at + span),
+            longest: longest.unwrap_or(Span::ZERO),
+            promises: BTreeMap::new(),
+            senders: BTreeMap::new(),
+            let_go: BTreeMap::new(),
+        }
+    }
+
+    /// Answers a beat of any node, this one among them.
+    pub fn on_heartbeat(&mut self, now: Moment, beat: &Heartbeat, record: &Record) -> Voted {
+        if !self.is_news(beat) {
+            return Voted::default();
+        }
+        self.end_fenced(record);
+        self.take_releases(beat, record);
+        let ttl = beat.ttl.min(TTL_CAP);
+        let ttl = if mutant("voter-takes-its-own-ttl") { Span(ttl.0 / 2) } else { ttl };
+        let mut refused = Vec::new();
+        let mut longest = None;
+        for (group, epoch) in &beat.asked {
+            match self.objection(now, (group, *epoch), beat, record) {
+                Some(no) => refused.push((group.clone(), no)),
+                None => {
+                    self.promise(group, *epoch, beat, now + ttl);
+                    if ttl > self.longest {
+                        self.longest = ttl;
+                        longest = Some(ttl);
+                    }
+                }
+            }
+        }
+        let ack = Ack {
+            voter: self.me.clone(),
+            voter_boot: self.boot,
+            boot: beat.boot,
+            sequence: beat.sequence,
+            ttl: beat.ttl.min(TTL_CAP),
+            applied: record.applied,
+            membership: record.membership,
+            refused,
+        };
+        Voted { longest, ack: Some(ack) }
+    }
+
+    /// Whether `beat` is not older than one already heard. Copies over several networks share a
+    /// sequence; each is answered on its own network.
+    fn is_news(&mut self, beat: &Heartbeat) -> bool {
+        if mutant("voter-takes-old-beats") {
+            return true;
+        }
+        let Some(sender) = self.senders.get_mut(&beat.sender) else {
+            let first = Sender { boot: beat.boot, sequence: beat.sequence, past: Vec::new() };
+            self.senders.insert(beat.sender.clone(), first);
+            return true;
+        };
+        if sender.boot == beat.boot {
+            let news = beat.sequence >= sender.sequence;
+            sender.sequence = sender.sequence.max(beat.sequence);
+            return news;
+        }
+        if sender.past.contains(&beat.boot) {
+            return false;
+        }
+        let former = std::mem::replace(&mut sender.boot, beat.boot);
+        sender.past.push(former);
+        if sender.past.len() > PAST_BOOTS {
+            sender.past.remove(0);
+        }
+        sender.sequence = beat.sequence;
+        true
+    }
+
+    /// Why `group` is not promised to the sender under `epoch`; none if it is.
+    fn objection(
+        &self,
+        now: Moment,
+        (group, epoch): (&GroupName, Epoch),
+        beat: &Heartbeat,
+        record: &Record,
+    ) -> Option<NoPromise> {
+        if now < self.quiet_until {
+            return Some(NoPromise::JustStarted { rest: self.quiet_until.since(now) });
+        }
+        if beat.membership != record.membership && !mutant("voter-ignores-membership") {
+            return Some(NoPromise::OtherMembership);
+        }
+        if is_fenced(record, &beat.sender, beat.boot) && !mutant("voter-serves-the-fenced") {
+            return Some(NoPromise::Fenced);
+        }
+        if let Some(no) = not_in_ledger((group, epoch), &beat.sender, record) {
+            return Some(no);
+        }
+        if self.let_go.get(group).is_some_and(|(who, e)| *who == beat.sender && epoch <= *e) {
+            return Some(NoPromise::Released);
+        }
+        let promise = self.promises.get(group).filter(|p| now < p.until)?;
+        if promise.to != beat.sender && !mutant("voter-promises-twice") {
+            let rest = promise.until.since(now);
+            return Some(NoPromise::Promised { to: promise.to.clone(), rest });
+        }
+        (promise.to == beat.sender && epoch < promise.epoch)
+            .then_some(NoPromise::NotOwner { epoch: promise.epoch })
+    }
+
+    fn promise(&mut self, group: &GroupName, epoch: Epoch, beat: &Heartbeat, until: Moment) {
+        let former = self.promises.get(group).filter(|p| p.to == beat.sender);
+        let until = match former {
+            // A late copy of a beat that was already answered gives no more time.
+            Some(p) if p.boot == beat.boot && p.sequence == beat.sequence => p.until,
+            Some(p) => p.until.max(until),
+            None => until,
+        };
+        let promise = Promise {
+            to: beat.sender.clone(),
+            boot: beat.boot,
+            epoch,
+            until,
+            sequence: beat.sequence,
+        };
+        self.promises.insert(group.clone(), promise);
+    }
+
+    /// L5: the holder's own word ends a promise at once, and for good.
+    fn take_releases(&mut self, beat: &Heartbeat, record: &Record) {
+        if !mutant("voter-lets-the-released-return") {
+            for (group, epoch) in &beat.released {
+                let said = (beat.sender.clone(), *epoch);
+                let known = self.let_go.get(group);
+                if known.is_none_or(|(_, e)| *e <= *epoch) {
+                    self.let_go.insert(group.clone(), said);
+                }
+            }
+        }
+        for (group, epoch) in &beat.released {
+            let anybody = mutant("voter-lets-anybody-release");
+            let theirs = self.promises.get(group).is_some_and(|p| {
+                p.to == beat.sender && p.boot == beat.boot && p.epoch == *epoch
+            });
+            if theirs || anybody {
+                self.promises.remove(group);
+            }
+        }
+        let over = |group: &GroupName, epoch: Epoch| {
+            record.group(group).is_some_and(|entry| entry.epoch > epoch)
+        };
+        self.let_go.retain(|group, (_, epoch)| !over(group, *epoch));
+    }
+
+    /// L7: a confirmed fence ends the promises to the boot that it names, and to no other.
+    fn end_fenced(&mut self, record: &Record) {
+        let any_boot = mutant("voter-ends-every-boot");
+        self.promises.retain(|_, p| {
+            let fenced = if any_boot {
+                record.nodes.get(&p.to).is_some_and(|n| n.value.fenced.is_some())
+            } else {
+                is_fenced(record, &p.to, p.boot)
+            };
+            !fenced
+        });
+    }
+
+    /// The running promise of `group`.
+    #[must_use]
+    pub fn promise_of(&self, group: &GroupName, now: Moment) -> Option<&Promise> {
+        self.promises.get(group).filter(|p| now < p.until)
+    }
+
+    /// The longest TTL this voter ever promised.
+    #[must_use]
+    pub fn longest(&self) -> Span {
+        self.longest
+    }
+
+    /// Until when this voter stays silent after its start (L4).
+    #[must_use]
+    pub fn quiet_until(&self) -> Moment {
+        self.quiet_until
+    }
+
+    /// Drops what has run out.
+    pub fn forget_expired(&mut self, now: Moment) {
+        self.promises.retain(|_, p| now < p.until);
+    }
+}
+
+fn is_fenced(record: &Record, node: &NodeName, boot: BootId) -> bool {
+    record.nodes.get(node).is_some_and(|n| n.value.fenced == Some(boot))
+}
+
+/// What the ledger, as this voter has applied it, has against the sender (L1, L9).
+///
+/// An epoch above the newest applied is promised: the voter lags, its answer says how far it has
+/// applied, and the asker does not count it (L3).
+fn not_in_ledger(
+    (group, epoch): (&GroupName, Epoch),
+    sender: &NodeName,
+    record: &Record,
+) -> Option<NoPromise> {
+    let entry = record.group(group)?;
+    let older = epoch < entry.epoch;
+    let other = epoch == entry.epoch && entry.owner() != Some(sender);
+    if (older || other) && !mutant("voter-takes-old-epochs") {
+        return Some(NoPromise::NotOwner { epoch: entry.epoch });
+    }
+    let pin = entry.pause.as_ref().and_then(|p| p.pinned.as_ref())?;
+    (pin != sender && !mutant("voter-unpins-early"))
+        .then(|| NoPromise::Pinned { node: pin.clone() })
+}
