@@ -1,1 +1,35 @@
-//! Not yet furnished.
+//! The cluster's record: who may run what, small, linearizable, mirrored in memory on every node.
+//!
+//! *Key*, *entry*, *version*: an entry stands under a key and was last changed at a place, its
+//! version. *Change*: writes that take effect together if their conditions hold. *View*: all
+//! entries at one place. *Voter*: who keeps a copy and a vote. *Incarnation*: one life of the
+//! ledger, between two restores.
+//!
+//! Invariant: a change that was told *committed* is in every later view of every voter.
+//! Invariant: a view never goes back, also not over a restart.
+//! Invariant: a number given out once (a place, a voter, an incarnation) is never given out
+//! again.
+
+mod backup;
+mod change;
+mod entries;
+mod failure;
+mod format;
+mod key;
+mod ledger;
+mod memory;
+mod published;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
+mod view;
+
+pub use backup::{Backup, BackupRefused, Floor};
+pub use change::{Change, Command, Condition, LONGEST_VALUE, MOST_PARTS, Outcome, Value, Voter};
+pub use entries::{Entries, Entry};
+pub use failure::{Failure, Forgotten, StorageFailure, VotersRefused};
+pub use format::{FORMAT, Unreadable};
+pub use key::{ClusterId, Key, KeyRefused, LONGEST_KEY, VoterId};
+pub use ledger::{Leadership, Ledger, Pending};
+pub use memory::Memory;
+pub use published::Applied;
+pub use view::{FIRST_LEVEL, View, Voters};
