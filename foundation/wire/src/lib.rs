@@ -11,6 +11,7 @@
 
 pub mod boot;
 pub mod codec;
+pub mod control;
 pub mod datagram;
 pub mod files;
 pub mod identity;

@@ -1,0 +1,296 @@
+//! What the command line asks of the agent of its machine over the control socket, and the answers.
+//!
+//! One connection carries one [`Ask`] and one [`Answer`], each a length and JSON ([`talk`]).
+//! Answers hold no words of any language: what people read is the key of a message or phrase of
+//! the catalogue with its values ([`Words`]), and the face fills it in.
+
+pub mod report;
+pub mod talk;
+mod utc;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tsugi_vocabulary::{Generation, Span};
+
+pub use utc::Utc;
+
+/// The version of these requests and answers. Fields are only added.
+pub const VERSION: u16 = 1;
+
+/// A message or phrase of the catalogue with its values, in no language.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Words {
+    /// The id of a message, or the key of a phrase.
+    pub id: String,
+    /// Values by the name of the variable.
+    pub values: BTreeMap<String, String>,
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// [`VERSION`] of the asker.
+    pub version: u16,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// What may be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum Request {
+    /// How everything stands.
+    Status,
+    /// Why a group or node is as it is; `None` asks for all that is not well.
+    Why {
+        /// A group's or a node's name.
+        of: Option<String>,
+    },
+    /// The last takeover or move: cause, decision, steps, effects.
+    Explain {
+        /// Of this group only.
+        group: Option<String>,
+        /// How many before the last one.
+        back: u64,
+    },
+    /// What happened.
+    History {
+        /// Of this group or node only.
+        of: Option<String>,
+        /// At most so many, the newest.
+        most: u64,
+    },
+    /// What would happen.
+    WhatIf {
+        /// If this were so.
+        suppose: Suppose,
+    },
+    /// What a configuration would do if it were applied.
+    Plan {
+        /// The file's text.
+        text: String,
+    },
+    /// Something is to be changed.
+    Change(Change),
+    /// The applied configuration.
+    ConfigShow,
+    /// Who did what.
+    AuditList {
+        /// At most so many, the newest.
+        most: u64,
+    },
+    /// Whether the audit chain is whole.
+    AuditVerify,
+    /// The ledger as the bytes of one file, into a file of this machine.
+    Backup {
+        /// Where.
+        path: String,
+    },
+}
+
+/// What is supposed in a `whatif`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "suppose", rename_all = "kebab-case")]
+pub enum Suppose {
+    /// A node loses its power.
+    NodeLost {
+        /// The node.
+        node: String,
+    },
+    /// A node is drained.
+    Drain {
+        /// The node.
+        node: String,
+    },
+    /// A resource of a group fails on its owner.
+    Fails {
+        /// The group.
+        group: String,
+    },
+    /// A group is moved.
+    Move {
+        /// The group.
+        group: String,
+        /// Where, if it is said.
+        to: Option<String>,
+    },
+    /// An interface of a node goes down.
+    LinkDown {
+        /// The node.
+        node: String,
+        /// The interface.
+        link: String,
+    },
+}
+
+/// Something that is to be changed, and what the audit keeps of the command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The command's id; a second one with the same id has no effect.
+    pub command: String,
+    /// The words of the command as they were typed.
+    pub words: String,
+    /// The reason; empty if none was given.
+    pub reason: String,
+    /// The terminal or client it comes from.
+    pub origin: String,
+    /// The generation that the person decided on; none takes the newest at arrival.
+    pub decided_on: Option<Generation>,
+    /// Carried out, or only looked at.
+    pub how: How,
+    /// What.
+    pub what: Operation,
+}
+
+/// Whether a change is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// It is.
+    ForReal,
+    /// It is only said what would happen.
+    DryRun,
+}
+
+/// The changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Operation {
+    /// Found a cluster on this node.
+    Init {
+        /// The configuration file's text.
+        text: String,
+    },
+    /// Make this node one of the cluster that the token is from.
+    Join {
+        /// The one-time token.
+        token: String,
+    },
+    /// Make a one-time token for a node.
+    Token {
+        /// The node.
+        node: String,
+        /// How long it is good.
+        good_for: Span,
+    },
+    /// Take a node out of the cluster for good.
+    Leave {
+        /// The node.
+        node: String,
+    },
+    /// Move everything off a node and keep it free.
+    Drain {
+        /// The node.
+        node: String,
+    },
+    /// Let a drained node own groups again.
+    Undrain {
+        /// The node.
+        node: String,
+    },
+    /// Start a group.
+    Start {
+        /// The group.
+        group: String,
+        /// Where, if it is said.
+        on: Option<String>,
+        /// What it inherits.
+        option: StartOption,
+    },
+    /// Stop a group.
+    Stop {
+        /// The group.
+        group: String,
+    },
+    /// Move a group.
+    Move {
+        /// The group.
+        group: String,
+        /// Where, if it is said.
+        to: Option<String>,
+    },
+    /// Leave a group alone.
+    Pause {
+        /// The group.
+        group: String,
+        /// For how long; none until resumed.
+        hold: Option<Span>,
+    },
+    /// Watch a paused group again.
+    Resume {
+        /// The group.
+        group: String,
+    },
+    /// Forget a group's failures, and where an operator put it.
+    Clear {
+        /// The group.
+        group: String,
+    },
+    /// Make a configuration the applied one, on all nodes or none.
+    Apply {
+        /// The file's text.
+        text: String,
+        /// Undo it unless it is confirmed within this time.
+        confirm_within: Option<Span>,
+    },
+    /// Keep what was applied.
+    Confirm,
+    /// Say that a silent node has no power: its groups may be taken.
+    ConfirmOff {
+        /// The node.
+        node: String,
+    },
+}
+
+/// What an operator wants a start to inherit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartOption {
+    /// As the table decides.
+    #[default]
+    None,
+    /// Nothing.
+    Fresh,
+    /// What there is.
+    Inherit,
+}
+
+/// The answer to an [`Ask`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// [`VERSION`] of the answerer.
+    pub version: u16,
+    /// When the answer was true.
+    pub observed_at: Utc,
+    /// The node that it was true on.
+    pub observed_by: String,
+    /// The answer.
+    pub reply: Reply,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub enum Reply {
+    /// To [`Request::Status`].
+    Status(report::Status),
+    /// To [`Request::Why`].
+    Why(report::Why),
+    /// To [`Request::Explain`].
+    Explain(report::Explain),
+    /// To [`Request::History`].
+    History(report::History),
+    /// To [`Request::WhatIf`] and [`Request::Plan`], and to a change that is not carried out.
+    Outlook(report::Outlook),
+    /// To a change that was carried out.
+    Done(report::Done),
+    /// To [`Request::ConfigShow`].
+    Config(report::Config),
+    /// To [`Request::AuditList`].
+    Audit(report::Audit),
+    /// To [`Request::AuditVerify`].
+    Verified(report::Verified),
+    /// To anything that was not done.
+    No(report::Refused),
+}

@@ -1,0 +1,333 @@
+//! What the agent answers: facts with the keys of their words. The command line prints them as
+//! text or, with `--json`, as they are; fields are only added.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Utc, Words};
+
+/// How everything stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The cluster's name; none before `init`.
+    pub cluster: Option<String>,
+    /// What needs a person, the worst first.
+    pub needs: Vec<Need>,
+    /// What is weaker than it could be by somebody's choice; nobody has to act.
+    pub notes: Vec<Words>,
+    /// The votes.
+    pub votes: Votes,
+    /// Every machine.
+    pub nodes: Vec<Node>,
+    /// Every group.
+    pub groups: Vec<Group>,
+    /// The generation of the newest plan.
+    pub generation: u64,
+    /// The applied configuration.
+    pub config: Option<ConfigHead>,
+}
+
+/// Something that a person should do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// `E` if service stands still or may double, `W` if it goes on.
+    pub severity: String,
+    /// The group, node or cluster it is about.
+    pub about: String,
+    /// What it is.
+    pub what: Words,
+    /// More words to it: a first cause, a reason.
+    pub because: Option<Words>,
+    /// The command to run next.
+    pub next: Option<String>,
+}
+
+/// Who votes and who is heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Votes {
+    /// How many voters there are.
+    pub of: u64,
+    /// How many of them are heard, this one among them.
+    pub heard: u64,
+    /// How many are a majority.
+    pub needed: u64,
+    /// Who leads the ledger, if that is known.
+    pub leader: Option<String>,
+}
+
+/// One machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// `node` or `witness`.
+    pub role: String,
+    /// `up`, `isolated`, `missing`, `left`, `unknown`.
+    pub state: String,
+    /// `in-service`, `drained`, `leaving`.
+    pub intent: String,
+    /// For how long it has not been heard.
+    pub silent_ms: Option<u64>,
+    /// Whether it leads the ledger.
+    pub leads: bool,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// Its interfaces that are known: `up` or `down`.
+    pub links: BTreeMap<String, String>,
+    /// The groups it owns.
+    pub groups: Vec<String>,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// `running`, `starting`, `stopping`, `moving`, `failed`, `stopped`, `given-up`, `waiting`,
+    /// `down`.
+    pub state: String,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Its owner.
+    pub owner: Option<String>,
+    /// The highest epoch given out.
+    pub epoch: String,
+    /// Why its owner has it.
+    pub cause: Option<Words>,
+    /// The cause as data.
+    pub cause_data: Option<Value>,
+    /// How long its lease still runs; only known to its owner.
+    pub lease_ms: Option<u64>,
+    /// Its nodes, best first.
+    pub prefer: Vec<String>,
+}
+
+/// The applied configuration without its text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigHead {
+    /// Counts the applied configurations.
+    pub version: u64,
+    /// SHA-256 of the text.
+    pub hash: String,
+    /// Whether it undoes itself unless it is confirmed, and within how many milliseconds.
+    pub unconfirmed_within_ms: Option<u64>,
+}
+
+/// Why groups are as they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// The answers, by group.
+    pub groups: Vec<WhyGroup>,
+}
+
+/// Why one group is as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyGroup {
+    /// The group.
+    pub group: String,
+    /// How it stands, and what holds it there.
+    pub stands: Vec<Words>,
+    /// Why its owner has it.
+    pub cause: Option<Words>,
+    /// Every other node and the first reason against it.
+    pub rejected: Vec<Words>,
+    /// The command to run next, if one would change anything.
+    pub next: Option<String>,
+}
+
+/// One takeover or move as a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explain {
+    /// The story; none if there has been no takeover and no move yet.
+    pub story: Option<Story>,
+}
+
+/// The chain: sighting, decision, steps, effects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Story {
+    /// The group.
+    pub group: String,
+    /// Who had it before, if anyone.
+    pub from: Option<String>,
+    /// Who has it then, if anyone.
+    pub to: Option<String>,
+    /// The epoch it was given out under.
+    pub epoch: String,
+    /// The plan that decided.
+    pub generation: u64,
+    /// The first cause.
+    pub cause: Words,
+    /// The first cause as data.
+    pub cause_data: Value,
+    /// What was seen.
+    pub sightings: Vec<Moment>,
+    /// What was chosen.
+    pub decision: Moment,
+    /// Every other node and the first reason against it.
+    pub rejected: Vec<Words>,
+    /// What was done.
+    pub steps: Vec<Moment>,
+    /// What came of it.
+    pub effects: Vec<Moment>,
+    /// From the first sign of the cause until the group was in service again.
+    pub without_service_ms: Option<u64>,
+}
+
+/// One thing at one time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// When.
+    pub at: Utc,
+    /// Who wrote it.
+    pub by: String,
+    /// What.
+    pub what: Words,
+}
+
+/// What happened, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// The lines.
+    pub lines: Vec<HistoryLine>,
+}
+
+/// One line of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryLine {
+    /// When.
+    pub at: Utc,
+    /// Who wrote it.
+    pub by: String,
+    /// The group it is about.
+    pub group: Option<String>,
+    /// The epoch it is about.
+    pub epoch: Option<String>,
+    /// What.
+    pub what: Words,
+    /// The event as data.
+    pub data: Value,
+}
+
+/// What would happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outlook {
+    /// What is supposed, if anything is.
+    pub suppose: Option<Words>,
+    /// What would become of each group that changes.
+    pub groups: Vec<GroupOutlook>,
+    /// What would change in the configuration.
+    pub config: Vec<Words>,
+    /// Whether a majority would be left.
+    pub majority: bool,
+}
+
+/// What would become of one group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupOutlook {
+    /// The group.
+    pub group: String,
+    /// What would become of it.
+    pub what: Words,
+    /// Every node that was considered and not chosen.
+    pub rejected: Vec<Words>,
+}
+
+/// A change that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// Its id, as the audit has it.
+    pub command: String,
+    /// What was done.
+    pub what: Words,
+    /// The entry of the ledger it is, if it is one.
+    pub index: Option<u64>,
+    /// Something that is told once and kept nowhere, as a token.
+    pub secret: Option<String>,
+}
+
+/// The applied configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Version and hash.
+    pub head: ConfigHead,
+    /// The file's text.
+    pub text: String,
+}
+
+/// Who did what, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// The lines.
+    pub lines: Vec<AuditLine>,
+}
+
+/// One command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditLine {
+    /// Its place in the chain.
+    pub number: u64,
+    /// When.
+    pub at: Utc,
+    /// Who.
+    pub person: String,
+    /// From where.
+    pub origin: String,
+    /// The words.
+    pub words: String,
+    /// The reason.
+    pub reason: String,
+    /// The generation it was decided on.
+    pub decided_on: u64,
+    /// What came of it.
+    pub outcome: String,
+    /// The command's id.
+    pub command: String,
+    /// The hash of the chain up to here.
+    pub hash: String,
+}
+
+/// Whether the audit chain is whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// How many entries there are.
+    pub entries: u64,
+    /// The hash of the last one.
+    pub hash: String,
+    /// The first entry that does not follow from those before it.
+    pub broken_at: Option<u64>,
+}
+
+/// Why nothing was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// What kind of no it is.
+    pub kind: No,
+    /// The number of the rule that refused; 0 if none did.
+    pub rule: u16,
+    /// The words.
+    pub what: Words,
+    /// More words: the reasons, node by node.
+    pub because: Vec<Words>,
+    /// The command to run next.
+    pub next: Option<String>,
+}
+
+/// The kinds of no, each an exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum No {
+    /// It was tried and failed.
+    Failed,
+    /// A rule refused it; nothing was changed.
+    Refused,
+    /// There is no such thing.
+    NotFound,
+    /// It is not finished; it may still be carried out.
+    StillRunning,
+    /// No majority can be reached.
+    NoMajority,
+    /// This person may not.
+    NotPermitted,
+}
