@@ -1,0 +1,123 @@
+//! Every entry of the catalogue is emitted somewhere, and its next command exists.
+
+use toml::{Table, Value};
+
+use crate::finding::Finding;
+use crate::rust::{Source, words};
+use crate::tidy::commands::{Commands, FILE as COMMANDS};
+use crate::tree::{Tree, is_test};
+
+const RULE: &str = "catalogue";
+const FOLDER: &str = "foundation/messages/catalogue/";
+const DICTIONARY: &str = "variables.toml";
+
+/// Looks at every entry.
+pub fn look(tree: &Tree) -> Vec<Finding> {
+    let speakers: Vec<_> = tree.rust().filter(|(path, _)| emits(path)).map(|(_, s)| s).collect();
+    let commands = Commands::read(tree);
+    let mut out = Vec::new();
+    for (path, content) in tree.ending(".toml").filter(|(path, _)| path.starts_with(FOLDER)) {
+        if path.ends_with(DICTIONARY) {
+            continue;
+        }
+        let Ok(table) = content.parse::<Table>() else {
+            out.push(Finding::of(path, RULE, "is no TOML"));
+            continue;
+        };
+        for (key, entry) in table {
+            let at = line_of(content, &key);
+            if !speakers.iter().any(|source| emitted(source, &key)) {
+                let says = format!("[{key}] is never emitted");
+                out.push(Finding::at(path, at, RULE, says));
+            }
+            let next = entry.get("next").and_then(Value::as_str);
+            let refused = next.and_then(|next| commands.as_ref()?.refuse(next));
+            out.extend(refused.map(|says| Finding::at(path, at, RULE, says)));
+            if entry.get("id").is_some() {
+                out.extend(both_languages(&entry, (path, at, &key)));
+            }
+        }
+    }
+    if commands.is_none() {
+        out.push(Finding::of(COMMANDS, RULE, "is not there"));
+    }
+    out
+}
+
+fn both_languages(entry: &Value, (path, at, key): (&str, usize, &str)) -> Vec<Finding> {
+    let fields =
+        ["ja", "en", "system_ja", "system_en", "operator_ja", "operator_en", "next", "since"];
+    let missing =
+        |field: &&str| entry.get(*field).and_then(Value::as_str).is_none_or(str::is_empty);
+    let finding = |field: &str| Finding::at(path, at, RULE, format!("[{key}] has no {field}"));
+    fields.into_iter().filter(|f| missing(f)).map(finding).collect()
+}
+
+fn line_of(content: &str, key: &str) -> usize {
+    let head = format!("[{key}]");
+    content.lines().position(|line| line.trim() == head).map_or(0, |index| index + 1)
+}
+
+fn emits(path: &str) -> bool {
+    !path.starts_with("foundation/messages/tests") && !path.starts_with("xtask/") && !is_test(path)
+}
+
+/// A call of its function that ships: `messages::key(`, or `key(` where the crate is imported.
+fn emitted(source: &Source, key: &str) -> bool {
+    let knows = words(&source.code, "tsugi_messages").next().is_some();
+    source.shipped(key).any(|at| {
+        let before = source.code.get(..at).unwrap_or_default();
+        let behind = source.code.get(at + key.len()..).unwrap_or_default();
+        let named = before.ends_with("messages::") || before.ends_with("phrase::");
+        let used = behind.starts_with(['(', ',', ')', ';', '}']);
+        let defines = before.trim_end().ends_with(" fn");
+        (named && used) || (knows && behind.starts_with('(') && !defines && !before.ends_with('.'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: &str = "[gone]\nid = \"TSUG10001-I\"\nja = \"あ\"\nen = \"a\"\nsystem_ja = \"あ\"
+system_en = \"a\"
+operator_ja = \"あ\"\noperator_en = \"a\"
+next = \"tsugi status\"\nsince = \"0.1\"\n";
+
+    fn found(entry: &str, code: &str) -> Vec<String> {
+        let tree = Tree::of([
+            ("foundation/messages/catalogue/cluster.toml", entry),
+            ("faces/tsugi/src/a.rs", code),
+            (COMMANDS, "tsugi status\n"),
+        ]);
+        look(&tree).into_iter().map(|f| f.says).collect()
+    }
+
+    #[test]
+    fn an_entry_that_is_called_is_right() {
+        assert!(found(ENTRY, "fn a() { tsugi_messages::gone(); }").is_empty());
+        assert!(found(ENTRY, "use tsugi_messages::gone;\nfn a() { gone(); }").is_empty());
+    }
+
+    #[test]
+    fn an_entry_that_nobody_or_only_a_test_calls_is_found() {
+        assert_eq!(found(ENTRY, ""), ["[gone] is never emitted"]);
+        let test = "#[cfg(test)]\nmod tests { fn a() { messages::gone(); } }";
+        assert_eq!(found(ENTRY, test), ["[gone] is never emitted"]);
+        assert_eq!(found(ENTRY, "// messages::gone()\nfn gone() {}").len(), 1);
+    }
+
+    #[test]
+    fn a_next_command_that_does_not_exist_is_found() {
+        let entry = ENTRY.replace("tsugi status", "tsugi fly");
+        let found = found(&entry, "fn a() { messages::gone(); }");
+        assert_eq!(found, ["there is no command `tsugi fly`"]);
+    }
+
+    #[test]
+    fn a_missing_language_is_found() {
+        let entry = ENTRY.replace("operator_ja = \"あ\"\n", "");
+        let found = found(&entry, "fn a() { messages::gone(); }");
+        assert_eq!(found, ["[gone] has no operator_ja"]);
+    }
+}
