@@ -102,7 +102,8 @@ pub struct Plan {
     pub by: NodeName,
     /// When.
     pub at: Wall,
-    /// The decisions, by group. A group whose decision equals its parent's is left out.
+    /// The decisions, by group: those that change something, and those that still stand open
+    /// (waiting, no place, on its way). A group that simply stays or rests is left out.
     pub decisions: BTreeMap<GroupName, Decision>,
     /// The steps, in order.
     pub steps: Vec<Step>,
@@ -123,7 +124,7 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "chosen", rename_all = "kebab-case")]
 pub enum Chosen {
-    /// It stays where it is.
+    /// It stays where it is. With a cause: it should leave, and has nowhere to go.
     Stay {
         /// The owner.
         node: NodeName,
@@ -173,6 +174,8 @@ pub enum Resting {
     GaveUp,
     /// Its configuration is gone.
     Removed,
+    /// It was stopped when it was paused.
+    Paused,
 }
 
 /// What a group waits for.
@@ -191,6 +194,13 @@ pub enum Waiting {
     },
     /// Not every node was heard yet after a start.
     Settling,
+    /// Too few voters are heard to decide anything; with two voters there is no third vote.
+    NoMajority {
+        /// How many voters are heard, the deciding node among them.
+        heard: usize,
+        /// How many a majority takes.
+        needed: usize,
+    },
     /// What its owner has left could not be removed.
     Stuck {
         /// The owner.

@@ -1,7 +1,45 @@
-//! Makes a plan: an ordered list of named passes.
+//! Makes a plan: an ordered list of named passes, each in its own file.
+//!
+//! First every group is asked what it needs, by the passes of [`NEEDS`] in order; the first
+//! answer stands. Then what needs a node is placed: bundles of groups that must be together, as
+//! one; what is down before what runs; those with the fewest choices first. Last, groups that
+//! like another node better go home. The same situation always gives the same plan, and planning
+//! again on its result changes nothing.
 
-use crate::plan::{Plan, Situation};
+mod begin;
+mod bundle;
+mod draft;
+mod drain;
+mod failed;
+mod fit;
+mod ground;
+mod keep;
+mod links;
+mod lost;
+mod need;
+mod pinned;
+mod place;
+mod policy;
+mod report;
+mod stop;
+mod under_way;
+
+use std::collections::BTreeMap;
+
+use tsugi_vocabulary::GroupName;
+
+pub use ground::{Asked, config_mark};
+pub use report::{
+    Wanted, answer_to_failure, handed_over, handed_over_by_force, is_out_of_service, mended,
+    next_by_time, released_after_failure, report_running, wanted,
+};
+
+use crate::mutant::mutant;
+use crate::plan::{Chosen, Decision, Plan, Situation, Waiting};
 use crate::record::Draft;
+use bundle::Case;
+use ground::{Ground, View};
+use need::Need;
 
 /// What the planner answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,9 +51,123 @@ pub struct Planned {
     pub draft: Option<Draft>,
 }
 
+/// Whether a plan is written that changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// It is not.
+    OnlyChanges,
+    /// It is: a command makes every older view stale, whatever comes of it.
+    Always,
+}
+
+type Pass = fn(&Ground<'_>, &View<'_>) -> Option<Need>;
+
+/// What a group needs, asked in this order.
+const NEEDS: [Pass; 9] = [
+    // Nobody touches a pinned group, not even to stop it (L9).
+    pinned::pass,
+    // What is not to run is neither restarted nor taken over.
+    stop::pass,
+    // The owner's own word, even that of a deaf one, is better than what its silence says.
+    failed::pass,
+    lost::pass,
+    // An ordered hand-over goes on although links or a drain would now choose another target.
+    under_way::pass,
+    // A node out of service is left whatever its links do.
+    drain::pass,
+    links::pass,
+    keep::pass,
+    // Whoever comes this far is owned by nobody.
+    begin::pass,
+];
+
 /// Decides for all groups. The same situation always gives the same plan.
 #[must_use]
 pub fn plan(situation: &Situation<'_>) -> Planned {
-    let _ = situation;
-    todo!("the passes")
+    plan_asked(situation, &BTreeMap::new(), Weight::OnlyChanges)
+}
+
+/// The decision for every group, those that simply stay among them: for `why` and `whatif`.
+#[must_use]
+pub fn decide(situation: &Situation<'_>) -> BTreeMap<GroupName, Decision> {
+    let Some(spec) = situation.record.spec() else { return BTreeMap::new() };
+    let asked = BTreeMap::new();
+    let ground = Ground::new(situation, spec, &asked);
+    let cases = cases(&ground);
+    let names = cases.iter().map(|c| c.view.name.clone());
+    names.zip(decisions(&ground, &cases)).collect()
+}
+
+/// The same with what a command asks for.
+pub(crate) fn plan_asked(
+    situation: &Situation<'_>,
+    asked: &BTreeMap<GroupName, Asked>,
+    weight: Weight,
+) -> Planned {
+    let Some(spec) = situation.record.spec() else {
+        return draft::nothing(&situation.by, situation.at);
+    };
+    let ground = Ground::new(situation, spec, asked);
+    let cases = cases(&ground);
+    let decisions = decisions(&ground, &cases);
+    let (heard, needed) = ground.majority();
+    if heard < needed && weight == Weight::OnlyChanges && !mutant("minority-decides") {
+        let mut planned = draft::write(&ground, &[], Vec::new(), Weight::OnlyChanges);
+        let names = cases.iter().map(|c| c.view.name.clone());
+        planned.plan.decisions = names.zip(decisions).collect();
+        planned.draft = None;
+        return planned;
+    }
+    draft::write(&ground, &cases, decisions, weight)
+}
+
+fn cases<'a>(ground: &Ground<'a>) -> Vec<Case<'a>> {
+    let (heard, needed) = ground.majority();
+    let minority = heard < needed && !mutant("minority-decides");
+    let mut cases = Vec::new();
+    for mut view in ground.views() {
+        let need = if minority {
+            // CL-27: without a majority nobody may be given anything.
+            Need::Wait(Waiting::NoMajority { heard, needed })
+        } else {
+            let first = NEEDS.iter().find_map(|pass| pass(ground, &view));
+            first.unwrap_or(Need::Rest(crate::plan::Resting::Removed))
+        };
+        // The failure that this plan counts already speaks against its node.
+        match &need {
+            Need::GiveUp(failure) => view.recent.push(failure.clone()),
+            Need::Place(place) => view.recent.extend(place.failure.clone()),
+            Need::Rest(_)
+            | Need::Wait(_)
+            | Need::Hold { .. }
+            | Need::Stop { .. }
+            | Need::LetGo { .. }
+            | Need::UnderWay { .. }
+            | Need::Leave { .. }
+            | Need::Stay { .. } => {}
+        }
+        cases.push(Case { view, need });
+    }
+    cases
+}
+
+/// One decision for each case.
+fn decisions(ground: &Ground<'_>, cases: &[Case<'_>]) -> Vec<Decision> {
+    let mut desk = place::Desk::new(ground, cases);
+    desk.settle_fixed();
+    let bundles = bundle::bundles(cases);
+    let mut order: Vec<&bundle::Bundle> = bundles.iter().collect();
+    // A stable sort: names decide among equals. What is down comes before what runs.
+    order.sort_by_cached_key(|b| match desk.is_down(b) {
+        true => (0, desk.choices(b)),
+        false => (1, 0),
+    });
+    for bundle in order {
+        desk.place(bundle);
+    }
+    for bundle in &bundles {
+        desk.fail_back(bundle);
+    }
+    let undecided = || Decision { chosen: Chosen::NoPlace, cause: None, rejected: BTreeMap::new() };
+    desk.decisions.into_iter().map(|d| d.unwrap_or_else(undecided)).collect()
 }

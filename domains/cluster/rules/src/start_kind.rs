@@ -67,3 +67,51 @@ pub enum StartRefused {
     /// `inherit` after an orderly stop: there is nothing to inherit.
     NothingToInherit,
 }
+
+/// How a group starts: the complete table.
+///
+/// Only an orderly stop followed by an operator's start inherits nothing. The cluster's start is
+/// no operator's start: what a shutdown interrupted is carried on.
+///
+/// # Errors
+/// [`StartRefused`] says which rule refuses.
+pub const fn decide(
+    ending: Ending,
+    occasion: Occasion,
+    option: StartOption,
+) -> Result<StartKind, StartRefused> {
+    use Occasion::{ClusterStart, Operator, SameNodeRestart, Takeover};
+    match (occasion, option, ending) {
+        (Operator, StartOption::None | StartOption::Fresh, Ending::Orderly) => {
+            Ok(StartKind::Normal)
+        }
+        (Operator, StartOption::Fresh, Ending::Forced | Ending::Failure | Ending::Unknown) => {
+            Ok(StartKind::ForcedNormal)
+        }
+        (Operator, StartOption::Inherit, Ending::Orderly) => Err(StartRefused::NothingToInherit),
+        (
+            Operator,
+            StartOption::None | StartOption::Inherit,
+            Ending::Forced | Ending::Failure | Ending::Unknown,
+        )
+        | (
+            Takeover | SameNodeRestart | ClusterStart,
+            StartOption::None,
+            Ending::Orderly | Ending::Forced | Ending::Failure | Ending::Unknown,
+        ) => Ok(StartKind::Restart),
+        (
+            Takeover | SameNodeRestart | ClusterStart,
+            StartOption::Fresh | StartOption::Inherit,
+            Ending::Orderly | Ending::Forced | Ending::Failure | Ending::Unknown,
+        ) => Err(StartRefused::OptionWithoutOperator),
+    }
+}
+
+/// How a group starts that has never run: an orderly end stands before the first beginning, and
+/// whoever starts it, there is nothing to inherit.
+///
+/// # Errors
+/// `inherit` is refused: there is nothing to inherit.
+pub const fn first(option: StartOption) -> Result<StartKind, StartRefused> {
+    decide(Ending::Orderly, Occasion::Operator, option)
+}

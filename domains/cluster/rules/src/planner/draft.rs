@@ -1,0 +1,362 @@
+//! Turns decisions into the ledger entry that makes them true, and into ordered steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tsugi_vocabulary::{Generation, GroupName, NodeName, Span};
+
+use super::bundle::Case;
+use super::ground::{Ground, View};
+use super::need::{Former, Need, Place};
+use super::{Planned, Weight, pinned};
+use crate::mutant::mutant;
+use crate::plan::{Chosen, Decision, Plan, Step};
+use crate::reason::{Cause, Rejected};
+use crate::record::{
+    Answer, Draft, EntryName, EventRecord, Failure, GroupIntent, GroupRecord, Happening, Ownership,
+    Phase, Write,
+};
+use crate::start_kind::{self, Ending, Occasion, StartKind, StartOption};
+
+/// The plan with its draft; none if nothing changes and nobody asked for an entry.
+pub(super) fn write(
+    ground: &Ground<'_>,
+    cases: &[Case<'_>],
+    decisions: Vec<Decision>,
+    weight: Weight,
+) -> Planned {
+    let mut changes = Changes::default();
+    for (case, decision) in cases.iter().zip(decisions) {
+        changes.take(ground, case, decision);
+    }
+    let parent = ground.record.generation();
+    let plan = Plan {
+        generation: parent.next(),
+        parent,
+        by: ground.by.clone(),
+        at: ground.at,
+        decisions: changes.decisions,
+        steps: changes.steps,
+    };
+    let nodes = ground.back_in_service();
+    let idle = !changes.news && changes.groups.is_empty() && nodes.is_empty();
+    if idle && weight == Weight::OnlyChanges {
+        return Planned { plan, draft: None };
+    }
+    let mut draft = Draft::default();
+    if !mutant("draft-without-conditions") {
+        draft = draft
+            .unless_changed(ground.record, EntryName::Plan)
+            .unless_changed(ground.record, EntryName::Config);
+        for (name, _) in &nodes {
+            draft = draft.unless_changed(ground.record, EntryName::Node(name.clone()));
+        }
+        for (name, _) in &changes.groups {
+            draft = draft.unless_changed(ground.record, EntryName::Group(name.clone()));
+        }
+    }
+    for (name, value) in nodes {
+        draft = draft.write(Write::Node(name, Arc::new(value)));
+    }
+    for (name, value) in changes.groups {
+        draft = draft.write(match value {
+            Some(value) => Write::Group(name, Arc::new(value)),
+            None => Write::GroupGone(name),
+        });
+    }
+    draft = draft.write(Write::Plan(Arc::new(plan.clone())));
+    draft.writes.extend(changes.events.into_iter().map(Write::Event));
+    Planned { plan, draft: Some(draft) }
+}
+
+#[derive(Default)]
+struct Changes {
+    decisions: BTreeMap<GroupName, Decision>,
+    steps: Vec<Step>,
+    /// The groups as they are to be written; none is a group that is gone.
+    groups: Vec<(GroupName, Option<GroupRecord>)>,
+    events: Vec<EventRecord>,
+    lost: BTreeSet<NodeName>,
+    news: bool,
+}
+
+impl Changes {
+    fn take(&mut self, ground: &Ground<'_>, case: &Case<'_>, mut decision: Decision) {
+        let name = case.view.name;
+        let stood = ground.parent().and_then(|p| p.decisions.get(name));
+        if let Some(stood) = stood.filter(|s| s.chosen == decision.chosen) {
+            // The same decision keeps the cause it was first made for.
+            decision.cause.clone_from(&stood.cause);
+        }
+        let next = changed(ground, case, &decision);
+        let news = next.is_some() || is_news(stood, &decision);
+        if next.is_some() {
+            self.steps.extend(steps(ground, case, &decision.chosen));
+            self.tell(ground, case, &decision);
+        }
+        if let Some(next) = next {
+            self.groups.push((name.clone(), next));
+        }
+        self.news |= news;
+        if news || !is_quiet(&decision) {
+            self.decisions.insert(name.clone(), decision);
+        }
+    }
+
+    /// The events that go with a change.
+    fn tell(&mut self, ground: &Ground<'_>, case: &Case<'_>, decision: &Decision) {
+        let event = |group: Option<&View<'_>>, what| EventRecord {
+            at: ground.at,
+            by: ground.by.clone(),
+            group: group.map(|v| v.name.clone()),
+            epoch: group.map(|v| v.record.epoch),
+            what,
+        };
+        let failure = match &case.need {
+            Need::GiveUp(failure) => Some(failure.clone()),
+            Need::Place(place) => answered(place, &decision.chosen),
+            _ => None,
+        };
+        if let Some(Failure { cause, answer, .. }) = failure {
+            self.events.push(event(Some(&case.view), Happening::Failed { cause, answer }));
+        }
+        if let Need::Place(Place { former: Former::Lost(node), cause, .. }) = &case.need {
+            if self.lost.insert(node.clone()) {
+                let (node, cause) = (node.clone(), cause.clone());
+                self.events.push(event(None, Happening::Lost { node, cause }));
+            }
+        }
+    }
+}
+
+/// Whether a decision goes without saying.
+fn is_quiet(decision: &Decision) -> bool {
+    match decision.chosen {
+        Chosen::Stay { .. } => decision.cause.is_none(),
+        Chosen::Rest { .. } => true,
+        Chosen::Give { .. }
+        | Chosen::HandOver { .. }
+        | Chosen::Stop { .. }
+        | Chosen::NoPlace
+        | Chosen::Wait { .. } => false,
+    }
+}
+
+/// Whether a decision says something that the newest plan does not.
+fn is_news(stood: Option<&Decision>, now: &Decision) -> bool {
+    match (stood, is_quiet(now)) {
+        (None, quiet) => !quiet,
+        (Some(stood), false) => timeless(stood) != timeless(now),
+        // What stood open is open no more. A hand-over or a stop is seen to be over in the record.
+        (Some(stood), true) => match stood.chosen {
+            Chosen::Wait { .. } | Chosen::NoPlace => true,
+            Chosen::Stay { .. } => !is_quiet(stood),
+            Chosen::Give { .. }
+            | Chosen::HandOver { .. }
+            | Chosen::Stop { .. }
+            | Chosen::Rest { .. } => false,
+        },
+    }
+}
+
+/// The decision without the times in its reasons, which pass.
+pub(super) fn timeless(decision: &Decision) -> Decision {
+    let mut decision = decision.clone();
+    if let Some(Cause::NodeSilent { silence, .. }) = &mut decision.cause {
+        *silence = Span::ZERO;
+    }
+    for reason in decision.rejected.values_mut() {
+        match reason {
+            Rejected::Silent { silence } => *silence = Span::ZERO,
+            Rejected::FailedThere { ago } => *ago = Span::ZERO,
+            Rejected::NotListed
+            | Rejected::Witness
+            | Rejected::Isolated
+            | Rejected::Drained
+            | Rejected::OtherConfiguration
+            | Rejected::NoLink { .. }
+            | Rejected::Apart { .. }
+            | Rejected::Together { .. }
+            | Rejected::LessPreferred { .. }
+            | Rejected::StaysPut { .. } => {}
+        }
+    }
+    decision
+}
+
+/// The failure that a decision counts, with what is really done about it.
+fn answered(place: &Place, chosen: &Chosen) -> Option<Failure> {
+    let mut failure = place.failure.clone()?;
+    let elsewhere = !matches!(chosen, Chosen::Give { node, .. } if *node == failure.node);
+    if elsewhere && failure.answer == Answer::Restarted {
+        failure.answer = Answer::TakenOver;
+    }
+    Some(failure)
+}
+
+/// The group as it is to be written; none inside if it is gone, none outside if it stays as it is.
+fn changed(
+    ground: &Ground<'_>,
+    case: &Case<'_>,
+    decision: &Decision,
+) -> Option<Option<GroupRecord>> {
+    let view = &case.view;
+    let mut next = (*view.record).clone();
+    if let Some(pause) = pinned::changed(ground, view) {
+        next.pause = pause;
+    }
+    match (&case.need, &decision.chosen) {
+        (Need::LetGo { ended, .. }, _) => let_go(&mut next, *ended),
+        (Need::GiveUp(failure), _) => {
+            let_go(&mut next, Ending::Failure);
+            next.failures.clone_from(&view.recent);
+            next.intent = GroupIntent::GaveUp { cause: failure.cause.clone(), at: ground.at };
+        }
+        (Need::Place(place), Chosen::Give { node, .. }) => {
+            give(ground, view, &mut next, (place, node));
+            count(&mut next, view, answered(place, &decision.chosen));
+        }
+        (Need::Place(place), Chosen::NoPlace) if place.former == Former::Released => {
+            let_go(&mut next, place.ended);
+            count(&mut next, view, answered(place, &decision.chosen));
+        }
+        (_, Chosen::HandOver { to, .. }) if mutant("given-without-release") => {
+            let cause = decision.cause.clone().unwrap_or(Cause::ClusterStart);
+            let (ended, former) = (Ending::Unknown, Former::None);
+            let place = Place { cause, ended, home: None, failure: None, former };
+            give(ground, view, &mut next, (&place, to));
+        }
+        (_, Chosen::HandOver { to, .. }) => hand_over(&mut next, Some(to)),
+        (
+            Need::Stay { .. } | Need::Hold { .. } | Need::Leave { .. },
+            Chosen::Stay { .. } | Chosen::Stop { .. },
+        ) => {
+            hand_over(&mut next, None);
+        }
+        _ => {}
+    }
+    let known = ground.record.groups.contains_key(view.name);
+    let gone = view.spec.is_none() && next.ownership == Ownership::Nobody;
+    match (gone, known) {
+        (true, _) => Some(None),
+        (false, true) if next == *view.record => None,
+        (false, _) => Some(Some(next)),
+    }
+}
+
+fn let_go(next: &mut GroupRecord, ended: Ending) {
+    next.ownership = Ownership::Nobody;
+    next.ended = ended;
+}
+
+fn hand_over(next: &mut GroupRecord, to: Option<&NodeName>) {
+    if let Ownership::Owned { handover, .. } = &mut next.ownership {
+        *handover = to.cloned();
+    }
+}
+
+/// The failures that still count, the newest as it was answered.
+fn count(next: &mut GroupRecord, view: &View<'_>, failure: Option<Failure>) {
+    let Some(failure) = failure else { return };
+    next.failures.clone_from(&view.recent);
+    next.failures.pop();
+    next.failures.push(failure);
+}
+
+fn give(
+    ground: &Ground<'_>,
+    view: &View<'_>,
+    next: &mut GroupRecord,
+    (place, node): (&Place, &NodeName),
+) {
+    let option = view.asked.map_or(StartOption::None, |a| a.option);
+    let occasion = occasion(&place.cause, place.home.as_ref() == Some(node));
+    let start = start_of(&view.record, place.ended, (occasion, option));
+    if !mutant("epoch-not-raised") {
+        next.epoch = next.epoch.next(ground.record.incarnation);
+    }
+    next.ended = place.ended;
+    next.ownership = Ownership::Owned {
+        node: node.clone(),
+        boot: ground.boot(node),
+        start,
+        cause: place.cause.clone(),
+        phase: Phase::Starting,
+        handover: None,
+    };
+}
+
+/// How a group starts; an option that the table refuses was refused when it was ordered.
+pub(super) fn start_of(
+    record: &GroupRecord,
+    ended: Ending,
+    (occasion, option): (Occasion, StartOption),
+) -> StartKind {
+    let first = record.epoch == tsugi_vocabulary::Epoch::NONE;
+    let kind =
+        if first { start_kind::first(option) } else { start_kind::decide(ended, occasion, option) };
+    kind.unwrap_or(StartKind::Restart)
+}
+
+/// Why a group starts, as the start table asks it.
+pub(super) const fn occasion(cause: &Cause, in_place: bool) -> Occasion {
+    match cause {
+        Cause::Operator { .. } | Cause::Drain { .. } | Cause::Shutdown { .. } => Occasion::Operator,
+        Cause::ClusterStart => Occasion::ClusterStart,
+        Cause::Failback { .. }
+        | Cause::ProcessDied { .. }
+        | Cause::MonitorFailed { .. }
+        | Cause::StartFailed { .. }
+        | Cause::LinksDown { .. }
+        | Cause::NodeSilent { .. }
+        | Cause::OneWay { .. }
+        | Cause::PowerLost { .. }
+        | Cause::Frozen { .. }
+        | Cause::WasCutOff { .. }
+        | Cause::AgentLost { .. }
+        | Cause::LeaseRanOut { .. }
+        | Cause::Together { .. }
+        | Cause::Configuration { .. } => {
+            if in_place {
+                Occasion::SameNodeRestart
+            } else {
+                Occasion::Takeover
+            }
+        }
+    }
+}
+
+fn steps(ground: &Ground<'_>, case: &Case<'_>, chosen: &Chosen) -> Vec<Step> {
+    let group = || case.view.name.clone();
+    match chosen {
+        Chosen::Give { node, epoch } => vec![
+            Step::Give { group: group(), node: node.clone(), epoch: *epoch },
+            Step::Start { group: group(), node: node.clone() },
+        ],
+        Chosen::HandOver { from, to } => {
+            let epoch = case.view.record.epoch.next(ground.record.incarnation);
+            vec![
+                Step::Stop { group: group(), node: from.clone() },
+                Step::Give { group: group(), node: to.clone(), epoch },
+                Step::Start { group: group(), node: to.clone() },
+            ]
+        }
+        Chosen::Stop { from } => vec![Step::Stop { group: group(), node: from.clone() }],
+        Chosen::Stay { .. } | Chosen::Rest { .. } | Chosen::NoPlace | Chosen::Wait { .. } => {
+            Vec::new()
+        }
+    }
+}
+
+/// A plan that changes nothing.
+pub(super) fn nothing(by: &NodeName, at: tsugi_vocabulary::Wall) -> Planned {
+    let plan = Plan {
+        generation: Generation::NONE,
+        parent: Generation::NONE,
+        by: by.clone(),
+        at,
+        decisions: BTreeMap::new(),
+        steps: Vec::new(),
+    };
+    Planned { plan, draft: None }
+}

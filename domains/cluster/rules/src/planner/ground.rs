@@ -1,0 +1,217 @@
+//! What the passes may look at: the situation, made quick to ask.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tsugi_vocabulary::{BootId, GroupName, NodeName, Span, Wall};
+
+use super::policy;
+use crate::mutant::mutant;
+use crate::plan::{DeskSight, Life, Plan, Settled, Sight, Situation};
+use crate::reason::Cause;
+use crate::record::{
+    Failure, GroupIntent, GroupRecord, NodeIntent, NodeRecord, Ownership, Phase, Record,
+};
+use crate::spec::{ClusterSpec, GroupSpec};
+use crate::start_kind::StartOption;
+
+/// What an operator's command asks for one group, beyond what it changed in the record.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The command as a cause.
+    pub cause: Cause,
+    /// What a start is to inherit.
+    pub option: StartOption,
+}
+
+/// The situation, made quick to ask.
+pub(super) struct Ground<'a> {
+    pub record: &'a Record,
+    pub spec: &'a ClusterSpec,
+    pub sights: &'a BTreeMap<NodeName, Sight>,
+    pub by: &'a NodeName,
+    pub at: Wall,
+    pub settled: Settled,
+    pub asked: &'a BTreeMap<GroupName, Asked>,
+    /// What every group is rejected by on a node for the node's own sake, R2 to R6.
+    pub config: u64,
+    apart: BTreeMap<&'a GroupName, BTreeSet<&'a GroupName>>,
+}
+
+/// One group as the passes see it.
+pub(super) struct View<'a> {
+    pub name: &'a GroupName,
+    /// None if it left the configuration.
+    pub spec: Option<&'a GroupSpec>,
+    pub record: Arc<GroupRecord>,
+    /// The failures that still count.
+    pub recent: Vec<Failure>,
+    pub asked: Option<&'a Asked>,
+}
+
+/// The owner's side of a group's record.
+#[derive(Clone, Copy)]
+pub(super) struct Owner<'a> {
+    pub node: &'a NodeName,
+    pub boot: Option<BootId>,
+    pub phase: Phase,
+    pub cause: &'a Cause,
+    pub handover: Option<&'a NodeName>,
+}
+
+/// How a node is seen.
+#[derive(Clone, Copy)]
+pub(super) enum Seen<'a> {
+    /// It is heard, or is the deciding node itself.
+    Heard(Option<&'a Sight>),
+    /// It is heard and hears no majority.
+    Deaf(&'a Sight),
+    /// It is lost.
+    Silent(Span),
+    /// It was not heard yet, and it is too early to call it lost.
+    Unheard,
+}
+
+impl<'a> Ground<'a> {
+    pub fn new(
+        situation: &'a Situation<'a>,
+        spec: &'a ClusterSpec,
+        asked: &'a BTreeMap<GroupName, Asked>,
+    ) -> Self {
+        let mut apart: BTreeMap<&GroupName, BTreeSet<&GroupName>> = BTreeMap::new();
+        for (group, its) in &spec.groups {
+            for other in &its.apart {
+                apart.entry(group).or_default().insert(other);
+                apart.entry(other).or_default().insert(group);
+            }
+        }
+        let hash = situation.record.config.as_ref().map_or("", |c| c.hash.as_str());
+        Self {
+            record: situation.record,
+            spec,
+            sights: &situation.sights,
+            by: &situation.by,
+            at: situation.at,
+            settled: situation.settled,
+            asked,
+            config: config_mark(hash),
+            apart,
+        }
+    }
+
+    /// Every group of the configuration and of the record, in the order of names.
+    pub fn views(&self) -> Vec<View<'a>> {
+        let names: BTreeSet<&GroupName> =
+            self.spec.groups.keys().chain(self.record.groups.keys()).collect();
+        names.into_iter().map(|name| self.view(name)).collect()
+    }
+
+    fn view(&self, name: &'a GroupName) -> View<'a> {
+        let spec = self.spec.groups.get(name);
+        let record = match self.record.groups.get(name) {
+            Some(known) => Arc::clone(&known.value),
+            None => Arc::new(GroupRecord::new(GroupIntent::Run)),
+        };
+        let recent = match spec {
+            Some(spec) => policy::recent(&record.failures, spec.failure.within, self.at),
+            None => Vec::new(),
+        };
+        View { name, spec, record, recent, asked: self.asked.get(name) }
+    }
+
+    /// How a node is seen.
+    pub fn seen(&self, node: &NodeName) -> Seen<'a> {
+        match self.sights.get(node) {
+            Some(sight) => match sight.life {
+                Life::Heard => Seen::Heard(Some(sight)),
+                Life::Deaf => Seen::Deaf(sight),
+                Life::Silent { silence } => Seen::Silent(silence),
+            },
+            None if node == self.by => Seen::Heard(None),
+            None => match self.settled {
+                Settled::Yes => Seen::Silent(Span::ZERO),
+                Settled::NotYet if mutant("settle-ignored") => Seen::Silent(Span::ZERO),
+                Settled::NotYet => Seen::Unheard,
+            },
+        }
+    }
+
+    /// What a node that is heard says of a group under the epoch that the record names.
+    pub fn desk(&self, view: &View<'_>, node: &NodeName) -> Option<&'a DeskSight> {
+        match self.seen(node) {
+            Seen::Heard(Some(sight)) | Seen::Deaf(sight) => {
+                sight.groups.get(view.name).filter(|d| d.epoch == view.record.epoch)
+            }
+            Seen::Heard(None) | Seen::Silent(_) | Seen::Unheard => None,
+        }
+    }
+
+    /// Whether a node may own groups, as it is now: a shutdown is over once it has another boot.
+    pub fn intent(&self, node: &NodeName) -> NodeIntent {
+        let Some(known) = self.record.nodes.get(node) else { return NodeIntent::InService };
+        match (&known.value.intent, self.seen(node)) {
+            (NodeIntent::Leaving(boot), Seen::Heard(Some(sight))) if sight.boot != *boot => {
+                NodeIntent::InService
+            }
+            (intent, _) => intent.clone(),
+        }
+    }
+
+    /// The nodes whose shutdown is over, as they are to be written.
+    pub fn back_in_service(&self) -> Vec<(NodeName, NodeRecord)> {
+        let over = |(name, known): (&NodeName, &crate::record::Versioned<NodeRecord>)| {
+            let over = self.intent(name) != known.value.intent;
+            over.then(|| {
+                let value = NodeRecord { intent: NodeIntent::InService, ..(*known.value).clone() };
+                (name.clone(), value)
+            })
+        };
+        self.record.nodes.iter().filter_map(over).collect()
+    }
+
+    /// How many voters are heard and hear; how many make a majority.
+    pub fn majority(&self) -> (usize, usize) {
+        let hears = |n: &&NodeName| matches!(self.seen(n), Seen::Heard(_));
+        (self.spec.nodes.keys().filter(hears).count(), self.spec.majority())
+    }
+
+    /// Whether the owner's boot was ended by a confirmed fence.
+    pub fn fenced(&self, owner: &Owner<'_>) -> bool {
+        let boot = owner.boot.or_else(|| self.sights.get(owner.node).map(|s| s.boot));
+        let fenced = self.record.nodes.get(owner.node).and_then(|n| n.value.fenced);
+        fenced.is_some() && fenced == boot
+    }
+
+    /// The groups that must be apart from this one.
+    pub fn apart_from(&self, group: &GroupName) -> impl Iterator<Item = &'a GroupName> {
+        self.apart.get(group).into_iter().flatten().copied()
+    }
+
+    /// The boot of a node, if it is seen.
+    pub fn boot(&self, node: &NodeName) -> Option<BootId> {
+        self.sights.get(node).map(|s| s.boot)
+    }
+
+    /// The newest plan.
+    pub fn parent(&self) -> Option<&'a Plan> {
+        self.record.plan.as_deref()
+    }
+}
+
+impl View<'_> {
+    /// The owner, if there is one.
+    pub fn owner(&self) -> Option<Owner<'_>> {
+        match &self.record.ownership {
+            Ownership::Nobody => None,
+            Ownership::Owned { node, boot, phase, cause, handover, start: _ } => {
+                Some(Owner { node, boot: *boot, phase: *phase, cause, handover: handover.as_ref() })
+            }
+        }
+    }
+}
+
+/// The first eight bytes of a configuration's hash, as heartbeats carry it.
+#[must_use]
+pub fn config_mark(hash: &str) -> u64 {
+    hash.get(..16).and_then(|head| u64::from_str_radix(head, 16).ok()).unwrap_or(0)
+}

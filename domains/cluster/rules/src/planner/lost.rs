@@ -1,0 +1,38 @@
+//! Pass: the owner is lost, so that somebody else is to take the group over.
+
+use super::ground::{Ground, Owner, Seen, View};
+use super::need::{Former, Need, Place};
+use crate::mutant::mutant;
+use crate::plan::Waiting;
+use crate::reason::Cause;
+use crate::spec::FencePolicy;
+use crate::start_kind::Ending;
+
+/// A silent owner, and one that hears no majority, loses the group. The new entry alone starts
+/// nothing: the new owner waits for the old one's lease to run out.
+pub(super) fn pass(ground: &Ground<'_>, view: &View<'_>) -> Option<Need> {
+    let owner = view.owner()?;
+    let node = owner.node.clone();
+    let cause = match ground.seen(&node) {
+        Seen::Heard(_) => return None,
+        Seen::Unheard => return Some(Need::Wait(Waiting::Settling)),
+        Seen::Silent(silence) => Cause::NodeSilent { node: node.clone(), silence },
+        Seen::Deaf(_) => Cause::OneWay { node: node.clone() },
+    };
+    if let Some(wait) = unproven(ground, view, &owner) {
+        return Some(wait);
+    }
+    let former = Former::Lost(node);
+    let place = Place { cause, ended: Ending::Unknown, home: None, failure: None, former };
+    Some(Need::Place(place))
+}
+
+/// The wait for a confirmed fence, where the group asks for one and there is none.
+pub(super) fn unproven(ground: &Ground<'_>, view: &View<'_>, owner: &Owner<'_>) -> Option<Need> {
+    match view.spec?.fence {
+        FencePolicy::Lease | FencePolicy::SelfFence => None,
+        FencePolicy::Confirmed if ground.fenced(owner) => None,
+        FencePolicy::Confirmed if mutant("fence-failure-assumed-dead") => None,
+        FencePolicy::Confirmed => Some(Need::Wait(Waiting::Fence { node: owner.node.clone() })),
+    }
+}

@@ -1,0 +1,292 @@
+//! Chooses a node for what needs one, and says why not the others.
+//!
+//! What runs is never interrupted to make room: a group that finds no room waits for it.
+
+use std::collections::BTreeMap;
+
+use tsugi_vocabulary::{Epoch, NodeName};
+
+use super::bundle::{Bundle, Case, Occupied, against_mates, against_one};
+use super::ground::{Ground, Seen};
+use super::need::{Need, Place};
+use crate::plan::{Chosen, Decision, Settled, Waiting};
+use crate::reason::{Cause, Rejected};
+use crate::record::Phase;
+use crate::spec::Failback;
+
+/// The cases with the decisions made so far, by the same places.
+pub(super) struct Desk<'c, 'a> {
+    pub ground: &'c Ground<'a>,
+    pub cases: &'c [Case<'a>],
+    pub occupied: Occupied<'a>,
+    pub decisions: Vec<Option<Decision>>,
+}
+
+impl<'c, 'a> Desk<'c, 'a> {
+    pub fn new(ground: &'c Ground<'a>, cases: &'c [Case<'a>]) -> Self {
+        let decisions = cases.iter().map(|_| None).collect();
+        Self { ground, cases, occupied: Occupied::by(cases), decisions }
+    }
+
+    /// What needs no node is decided by its need alone.
+    pub fn settle_fixed(&mut self) {
+        for (case, decision) in self.cases.iter().zip(&mut self.decisions) {
+            let (chosen, cause) = match &case.need {
+                Need::Rest(because) => (Chosen::Rest { because: *because }, None),
+                Need::LetGo { because, .. } => (Chosen::Rest { because: *because }, None),
+                Need::GiveUp(failure) => {
+                    let because = crate::plan::Resting::GaveUp;
+                    (Chosen::Rest { because }, Some(failure.cause.clone()))
+                }
+                Need::Wait(on) => (Chosen::Wait { on: on.clone() }, None),
+                Need::Stop { from, cause } => {
+                    (Chosen::Stop { from: from.clone() }, Some(cause.clone()))
+                }
+                Need::Hold { .. }
+                | Need::UnderWay { .. }
+                | Need::Leave { .. }
+                | Need::Place(_)
+                | Need::Stay { .. } => continue,
+            };
+            *decision = Some(Decision { chosen, cause, rejected: BTreeMap::new() });
+        }
+    }
+
+    /// Decides for a bundle: where what needs a node goes, and what follows it there.
+    pub fn place(&mut self, bundle: &Bundle) {
+        let target = self.target(bundle);
+        for &i in bundle {
+            if self.decisions[i].is_none() {
+                let decision = self.decide(bundle, i, target.as_ref());
+                self.note(i, &decision.chosen);
+                self.decisions[i] = Some(decision);
+            }
+        }
+    }
+
+    /// A bundle that is fine goes to a node that it likes better, if all of it says so.
+    pub fn fail_back(&mut self, bundle: &Bundle) {
+        let Some(at) = self.content(bundle) else { return };
+        let order = self.order(bundle);
+        let better: Vec<NodeName> = order.into_iter().take_while(|n| *n != at).collect();
+        let Some(to) = better.into_iter().find(|n| self.all_can(bundle, n)) else { return };
+        for &i in bundle {
+            let cause = Cause::Failback { to: to.clone() };
+            let chosen = Chosen::HandOver { from: at.clone(), to: to.clone() };
+            let decision = self.with_reasons(bundle, i, (chosen, Some(cause)));
+            self.note(i, &decision.chosen);
+            self.decisions[i] = Some(decision);
+        }
+    }
+
+    /// Where the whole bundle runs, if all of it runs there, is fine and may fail back by itself.
+    fn content(&self, bundle: &Bundle) -> Option<NodeName> {
+        if self.ground.settled == Settled::NotYet {
+            return None;
+        }
+        let mut at = None;
+        for &i in bundle {
+            let case = &self.cases[i];
+            let Need::Stay { node } = &case.need else { return None };
+            let eager = case.view.spec.is_some_and(|s| s.failback == Failback::WhenBetter);
+            let up = case.view.owner().is_some_and(|o| o.phase == Phase::Running);
+            if !eager || !up || at.is_some_and(|a| a != node) {
+                return None;
+            }
+            at = Some(node);
+        }
+        at.cloned()
+    }
+
+    /// How many nodes could take the bundle: those with the fewest choose first.
+    pub fn choices(&self, bundle: &Bundle) -> usize {
+        self.ground.spec.nodes.keys().filter(|n| self.all_can(bundle, n)).count()
+    }
+
+    /// Whether a bundle needs a node for something that is down now.
+    pub fn is_down(&self, bundle: &Bundle) -> bool {
+        bundle.iter().any(|&i| matches!(self.cases[i].need, Need::Place(_)))
+    }
+
+    fn all_can(&self, bundle: &Bundle, node: &NodeName) -> bool {
+        bundle.iter().all(|&i| !self.moves(i) || self.own_or_mates(bundle, i, node).is_none())
+    }
+
+    /// Whether the group takes part in the choice of a node.
+    fn moves(&self, i: usize) -> bool {
+        matches!(self.cases[i].need, Need::Stay { .. } | Need::Leave { .. } | Need::Place(_))
+    }
+
+    fn own_or_mates(&self, bundle: &Bundle, i: usize, node: &NodeName) -> Option<Rejected> {
+        against_one(self.ground, &self.occupied, &self.cases[i], node).or_else(|| {
+            let mates: Vec<&Case<'_>> =
+                bundle.iter().filter(|&&j| j != i).map(|&j| &self.cases[j]).collect();
+            against_mates(self.ground, &self.occupied, &mates, node)
+        })
+    }
+
+    /// The nodes in the order in which the bundle likes them: where an operator put it, then as
+    /// its first group says.
+    fn order(&self, bundle: &Bundle) -> Vec<NodeName> {
+        let of = |i: &usize| &self.cases[*i].view;
+        let put = bundle.iter().find_map(|i| of(i).record.location.clone());
+        let leader = bundle.iter().find(|i| self.moves(**i)).or(bundle.first());
+        let spec = leader.and_then(|i| of(i).spec);
+        let liked = spec.into_iter().flat_map(|s| s.prefer.iter().cloned());
+        let mut order: Vec<NodeName> = Vec::new();
+        for node in put.into_iter().chain(liked) {
+            if !order.contains(&node) {
+                order.push(node);
+            }
+        }
+        order
+    }
+
+    /// The node that can take the whole bundle: where part of it runs, where part of it restarts
+    /// in place, then by liking.
+    fn target(&self, bundle: &Bundle) -> Option<NodeName> {
+        let needs = || bundle.iter().map(|&i| &self.cases[i].need);
+        let runs = needs().filter_map(|n| match n {
+            Need::Stay { node } => Some(node.clone()),
+            _ => None,
+        });
+        let homes = needs().filter_map(|n| match n {
+            Need::Place(Place { home, .. }) => home.clone(),
+            _ => None,
+        });
+        let first: Vec<NodeName> = runs.chain(homes).collect();
+        first.into_iter().chain(self.order(bundle)).find(|n| self.all_can(bundle, n))
+    }
+
+    /// A node that was not heard yet and that the bundle would like better than `target`.
+    fn worth_waiting(&self, bundle: &Bundle, i: usize, target: Option<&NodeName>) -> bool {
+        let at_home = matches!(&self.cases[i].need, Need::Place(Place { home: Some(h), .. })
+            if Some(h) == target);
+        let order = self.order(bundle);
+        let unheard = |n: &&NodeName| matches!(self.ground.seen(n), Seen::Unheard);
+        !at_home && order.iter().take_while(|n| Some(*n) != target).any(|n| unheard(&n))
+    }
+
+    fn decide(&self, bundle: &Bundle, i: usize, target: Option<&NodeName>) -> Decision {
+        let case = &self.cases[i];
+        let chosen = match (&case.need, target) {
+            (Need::Place(_), _) if self.worth_waiting(bundle, i, target) => {
+                return self.waiting(i);
+            }
+            (Need::Place(place), Some(to)) => {
+                (Chosen::Give { node: to.clone(), epoch: self.next_epoch(i) }, place.cause.clone())
+            }
+            (Need::Place(place), None) => (Chosen::NoPlace, place.cause.clone()),
+            (Need::Leave { from, cause }, Some(to)) => {
+                (Chosen::HandOver { from: from.clone(), to: to.clone() }, cause.clone())
+            }
+            (Need::Leave { from, cause }, None) => (nowhere(from, cause), cause.clone()),
+            (Need::UnderWay { from, to, cause }, _) => {
+                (Chosen::HandOver { from: from.clone(), to: to.clone() }, cause.clone())
+            }
+            (Need::Stay { node }, Some(to)) if to != node => {
+                let with = self.mover(bundle, i);
+                (Chosen::HandOver { from: node.clone(), to: to.clone() }, Cause::Together { with })
+            }
+            (Need::Stay { node } | Need::Hold { node }, _) => {
+                return self.with_reasons(bundle, i, (Chosen::Stay { node: node.clone() }, None));
+            }
+            (
+                Need::Rest(_)
+                | Need::Wait(_)
+                | Need::Stop { .. }
+                | Need::LetGo { .. }
+                | Need::GiveUp(_),
+                _,
+            ) => unreachable!("what needs no node was decided by its need"),
+        };
+        self.with_reasons(bundle, i, (chosen.0, Some(chosen.1)))
+    }
+
+    fn waiting(&self, i: usize) -> Decision {
+        let Need::Place(place) = &self.cases[i].need else {
+            unreachable!("only what needs a node waits for one")
+        };
+        let chosen = Chosen::Wait { on: Waiting::Settling };
+        Decision { chosen, cause: Some(place.cause.clone()), rejected: BTreeMap::new() }
+    }
+
+    /// The mate that makes a running group follow it.
+    fn mover(&self, bundle: &Bundle, i: usize) -> tsugi_vocabulary::GroupName {
+        let stays = |j: &&usize| matches!(self.cases[**j].need, Need::Stay { .. });
+        let others = || bundle.iter().filter(|&&j| j != i);
+        let mover = others().find(|j| !stays(j)).or(others().next()).unwrap_or(&i);
+        self.cases[*mover].view.name.clone()
+    }
+
+    fn next_epoch(&self, i: usize) -> Epoch {
+        self.cases[i].view.record.epoch.next(self.ground.record.incarnation)
+    }
+
+    /// The decision with the first reason against every node that was not chosen.
+    fn with_reasons(
+        &self,
+        bundle: &Bundle,
+        i: usize,
+        (chosen, cause): (Chosen, Option<Cause>),
+    ) -> Decision {
+        let order = self.order(bundle);
+        let rank = |n: &NodeName| order.iter().position(|o| o == n).unwrap_or(usize::MAX);
+        let mut rejected = BTreeMap::new();
+        let taken = match &chosen {
+            Chosen::Stay { node } | Chosen::Give { node, .. } => Some(node),
+            Chosen::HandOver { to, .. } => Some(to),
+            Chosen::Stop { .. } | Chosen::Rest { .. } | Chosen::NoPlace | Chosen::Wait { .. } => {
+                None
+            }
+        };
+        for node in self.ground.spec.nodes.keys().filter(|n| Some(*n) != taken) {
+            let stands = self.own_or_mates(bundle, i, node);
+            let reason = match (stands, taken) {
+                (Some(reason), _) => reason,
+                (None, Some(on)) if rank(node) < rank(on) => {
+                    let epoch = self.epoch_of(i, &chosen);
+                    Rejected::StaysPut { on: on.clone(), epoch }
+                }
+                (None, Some(than)) => Rejected::LessPreferred { than: than.clone() },
+                (None, None) => continue,
+            };
+            rejected.insert(node.clone(), reason);
+        }
+        Decision { chosen, cause, rejected }
+    }
+
+    fn epoch_of(&self, i: usize, chosen: &Chosen) -> Epoch {
+        match chosen {
+            Chosen::Give { epoch, .. } => *epoch,
+            Chosen::Stay { .. }
+            | Chosen::HandOver { .. }
+            | Chosen::Stop { .. }
+            | Chosen::Rest { .. }
+            | Chosen::NoPlace
+            | Chosen::Wait { .. } => self.cases[i].view.record.epoch,
+        }
+    }
+
+    fn note(&mut self, i: usize, chosen: &Chosen) {
+        match chosen {
+            Chosen::Give { node, .. } | Chosen::HandOver { to: node, .. } => {
+                self.occupied.take(self.cases[i].view.name, node);
+            }
+            Chosen::Stay { .. }
+            | Chosen::Stop { .. }
+            | Chosen::Rest { .. }
+            | Chosen::NoPlace
+            | Chosen::Wait { .. } => {}
+        }
+    }
+}
+
+/// What a group does whose owner should let it go and that nobody else can take: a machine that
+/// shuts down stops it in order; otherwise it is better off where it runs.
+fn nowhere(from: &NodeName, cause: &Cause) -> Chosen {
+    match cause {
+        Cause::Shutdown { .. } => Chosen::Stop { from: from.clone() },
+        _ => Chosen::Stay { node: from.clone() },
+    }
+}

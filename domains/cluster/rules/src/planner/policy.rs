@@ -1,0 +1,57 @@
+//! The failure policy: restart in place n times within a period, then take over, then give up.
+
+use tsugi_vocabulary::{NodeName, Span, Wall};
+
+use crate::mutant::mutant;
+use crate::reason::Cause;
+use crate::record::{Answer, Failure};
+use crate::spec::FailurePolicy;
+
+/// How long `then` is before `now` on the wall; zero if the clock was set back.
+pub(super) fn ago(then: Wall, now: Wall) -> Span {
+    Span::millis(now.0.saturating_sub(then.0))
+}
+
+/// The failures that still count, oldest first.
+pub(super) fn recent(failures: &[Failure], within: Span, now: Wall) -> Vec<Failure> {
+    failures.iter().filter(|f| ago(f.at, now) < within).cloned().collect()
+}
+
+/// What is done about one more failure on `node`, after those in `recent`.
+pub(super) fn answer(policy: FailurePolicy, recent: &[Failure], node: &NodeName) -> Answer {
+    let count = |wanted: &dyn Fn(&Failure) -> bool| {
+        u32::try_from(recent.iter().filter(|f| wanted(f)).count()).unwrap_or(u32::MAX)
+    };
+    let restarts = count(&|f| f.node == *node && f.answer == Answer::Restarted);
+    let takeovers = count(&|f| f.answer == Answer::TakenOver);
+    if restarts < policy.restarts || mutant("retry-without-budget") {
+        Answer::Restarted
+    } else if takeovers < policy.takeovers {
+        Answer::TakenOver
+    } else {
+        Answer::GaveUp
+    }
+}
+
+/// Whether a cause is the group's own failure and counts against its policy. What happens to the
+/// machine, to its networks or to the agent is no fault of the group.
+pub(super) const fn counts(cause: &Cause) -> bool {
+    match cause {
+        Cause::ProcessDied { .. } | Cause::MonitorFailed { .. } | Cause::StartFailed { .. } => true,
+        Cause::ClusterStart
+        | Cause::Operator { .. }
+        | Cause::Drain { .. }
+        | Cause::Shutdown { .. }
+        | Cause::Failback { .. }
+        | Cause::LinksDown { .. }
+        | Cause::NodeSilent { .. }
+        | Cause::OneWay { .. }
+        | Cause::PowerLost { .. }
+        | Cause::Frozen { .. }
+        | Cause::WasCutOff { .. }
+        | Cause::AgentLost { .. }
+        | Cause::LeaseRanOut { .. }
+        | Cause::Together { .. }
+        | Cause::Configuration { .. } => false,
+    }
+}

@@ -1,0 +1,221 @@
+//! What the owner of a group reports: each is one ledger entry of its own, without a plan.
+
+use std::sync::Arc;
+
+use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
+
+use super::draft::{occasion, start_of};
+use super::policy;
+use crate::plan::Chosen;
+use crate::reason::Cause;
+use crate::record::{
+    Answer, Draft, EntryName, EventRecord, Failure, GroupIntent, GroupRecord, Happening,
+    NodeIntent, Ownership, Phase, Record, Write,
+};
+use crate::start_kind::{Ending, StartOption};
+
+/// What the record asks of the owner of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Run it.
+    Run,
+    /// Stop it, verify, and hand it over.
+    HandOver(NodeName),
+    /// Stop it, verify, and give it back.
+    Stop,
+}
+
+/// What the record asks of `node` for a group that it owns; none if it does not own it.
+#[must_use]
+pub fn wanted(record: &Record, group: &GroupName, node: &NodeName) -> Option<Wanted> {
+    let entry = record.group(group)?;
+    let Ownership::Owned { node: owner, handover, .. } = &entry.ownership else { return None };
+    if owner != node {
+        return None;
+    }
+    let configured = record.spec().is_some_and(|s| s.groups.contains_key(group));
+    let decided = record.plan.as_ref().and_then(|p| p.decisions.get(group));
+    let planned = decided.is_some_and(|d| d.chosen == Chosen::Stop { from: node.clone() });
+    Some(match (&entry.intent, handover) {
+        (GroupIntent::Stop(_) | GroupIntent::GaveUp { .. }, _) => Wanted::Stop,
+        (GroupIntent::Run, _) if !configured || planned => Wanted::Stop,
+        (GroupIntent::Run, Some(to)) => Wanted::HandOver(to.clone()),
+        (GroupIntent::Run, None) => Wanted::Run,
+    })
+}
+
+/// Every resource of a group is up on its owner.
+#[must_use]
+pub fn report_running(
+    record: &Record,
+    group: &GroupName,
+    steps: Vec<(String, u64)>,
+    by: &NodeName,
+    at: Wall,
+) -> Option<Draft> {
+    let mut next = owned_by(record, group, by)?.clone();
+    let Ownership::Owned { phase, .. } = &mut next.ownership else { return None };
+    *phase = Phase::Running;
+    let took = Span::millis(steps.iter().map(|(_, ms)| ms).sum());
+    let what = Happening::Started { steps, took };
+    Some(entry(record, group, next, event(at, by, what)))
+}
+
+/// The owner has stopped a group in order, verified: it goes to the node it is to be handed over
+/// to, under the next epoch, or to nobody. One entry does both (L8).
+#[must_use]
+pub fn handed_over(record: &Record, group: &GroupName, by: &NodeName, at: Wall) -> Option<Draft> {
+    stopped(record, group, Ending::Orderly, by, at)
+}
+
+/// The same for a stop that had to be forced: what runs next carries on from it.
+#[must_use]
+pub fn handed_over_by_force(
+    record: &Record,
+    group: &GroupName,
+    by: &NodeName,
+    at: Wall,
+) -> Option<Draft> {
+    stopped(record, group, Ending::Forced, by, at)
+}
+
+fn stopped(
+    record: &Record,
+    group: &GroupName,
+    ending: Ending,
+    by: &NodeName,
+    at: Wall,
+) -> Option<Draft> {
+    let before = owned_by(record, group, by)?;
+    let mut next = before.clone();
+    next.ended = ending;
+    next.ownership = match wanted(record, group, by)? {
+        Wanted::Stop | Wanted::Run => Ownership::Nobody,
+        Wanted::HandOver(to) => {
+            let cause = cause_of(record, group, before);
+            next.epoch = before.epoch.next(record.incarnation);
+            let start = start_of(before, ending, (occasion(&cause, false), StartOption::None));
+            let phase = Phase::Starting;
+            Ownership::Owned { node: to, boot: None, start, cause, phase, handover: None }
+        }
+    };
+    let mut what = event(at, by, Happening::Stopped { steps: Vec::new(), ending });
+    what.epoch = Some(before.epoch);
+    Some(entry(record, group, next, what))
+}
+
+/// Why a group is handed over: the newest plan says it as long as the hand-over stands.
+fn cause_of(record: &Record, group: &GroupName, before: &GroupRecord) -> Cause {
+    let decided = record.plan.as_ref().and_then(|p| p.decisions.get(group));
+    if let Some(cause) = decided.and_then(|d| d.cause.clone()) {
+        return cause;
+    }
+    match &before.ownership {
+        Ownership::Owned { cause, .. } => cause.clone(),
+        Ownership::Nobody => Cause::ClusterStart,
+    }
+}
+
+/// A resource failed and is being restarted in place, under the same epoch: it counts.
+#[must_use]
+pub fn mended(
+    record: &Record,
+    group: &GroupName,
+    cause: Cause,
+    by: &NodeName,
+    at: Wall,
+) -> Option<Draft> {
+    let mut next = owned_by(record, group, by)?.clone();
+    forget_old(record, group, &mut next, at);
+    let answer = Answer::Restarted;
+    next.failures.push(Failure { at, node: by.clone(), cause: cause.clone(), answer });
+    if let Ownership::Owned { phase, .. } = &mut next.ownership {
+        *phase = Phase::Starting;
+    }
+    Some(entry(record, group, next, event(at, by, Happening::Failed { cause, answer })))
+}
+
+/// The owner has let go of a group that failed, verified, and says so itself instead of waiting
+/// until the deciding node reads it from a heartbeat. The next plan decides who goes on.
+#[must_use]
+pub fn released_after_failure(
+    record: &Record,
+    group: &GroupName,
+    cause: Cause,
+    by: &NodeName,
+    at: Wall,
+) -> Option<Draft> {
+    let mut next = owned_by(record, group, by)?.clone();
+    forget_old(record, group, &mut next, at);
+    next.ownership = Ownership::Nobody;
+    next.ended = Ending::Failure;
+    let policy = record.spec()?.groups.get(group)?.failure;
+    if !policy::counts(&cause) {
+        next.ended = Ending::Unknown;
+        let what = Happening::Failed { cause, answer: Answer::Restarted };
+        return Some(entry(record, group, next, event(at, by, what)));
+    }
+    let answer = policy::answer(policy, &next.failures, by);
+    next.failures.push(Failure { at, node: by.clone(), cause: cause.clone(), answer });
+    match answer {
+        Answer::Restarted | Answer::TakenOver => {}
+        Answer::GaveUp => next.intent = GroupIntent::GaveUp { cause: cause.clone(), at },
+    }
+    Some(entry(record, group, next, event(at, by, Happening::Failed { cause, answer })))
+}
+
+/// What the policy says to one more failure of a group on `node` (CL-20, CL-21).
+#[must_use]
+pub fn answer_to_failure(record: &Record, group: &GroupName, node: &NodeName, at: Wall) -> Answer {
+    let spec = record.spec().and_then(|s| s.groups.get(group));
+    let (Some(spec), Some(entry)) = (spec, record.group(group)) else { return Answer::GaveUp };
+    let recent = policy::recent(&entry.failures, spec.failure.within, at);
+    policy::answer(spec.failure, &recent, node)
+}
+
+/// The next moment on the wall at which a plan may differ although nothing happens: a pause
+/// ends by itself, or a failure no longer counts.
+#[must_use]
+pub fn next_by_time(record: &Record, at: Wall) -> Option<Wall> {
+    let spec = record.spec()?;
+    let of = |(name, known): (&GroupName, &crate::record::Versioned<GroupRecord>)| {
+        let pause = known.value.pause.as_ref().and_then(|p| p.until);
+        let within = spec.groups.get(name).map_or(Span::ZERO, |g| g.failure.within);
+        let failures = known.value.failures.iter().map(|f| Wall(f.at.0 + within.as_millis()));
+        failures.chain(pause).filter(|w| *w > at).min()
+    };
+    record.groups.iter().filter_map(of).min()
+}
+
+/// The nodes that have been ordered out of service or shut down, as the record has it.
+#[must_use]
+pub fn is_out_of_service(record: &Record, node: &NodeName) -> bool {
+    record.nodes.get(node).is_some_and(|n| match n.value.intent {
+        NodeIntent::InService => false,
+        NodeIntent::Drained(_) | NodeIntent::Leaving(_) => true,
+    })
+}
+
+fn forget_old(record: &Record, group: &GroupName, next: &mut GroupRecord, at: Wall) {
+    let spec = record.spec().and_then(|s| s.groups.get(group));
+    if let Some(spec) = spec {
+        next.failures = policy::recent(&next.failures, spec.failure.within, at);
+    }
+}
+
+fn owned_by<'r>(record: &'r Record, group: &GroupName, by: &NodeName) -> Option<&'r GroupRecord> {
+    record.group(group).filter(|g| g.owner() == Some(by))
+}
+
+fn event(at: Wall, by: &NodeName, what: Happening) -> EventRecord {
+    EventRecord { at, by: by.clone(), group: None, epoch: None, what }
+}
+
+fn entry(record: &Record, group: &GroupName, next: GroupRecord, mut event: EventRecord) -> Draft {
+    event.group = Some(group.clone());
+    event.epoch = event.epoch.or(Some(next.epoch));
+    Draft::default()
+        .unless_changed(record, EntryName::Group(group.clone()))
+        .write(Write::Group(group.clone(), Arc::new(next)))
+        .write(Write::Event(event))
+}

@@ -1,0 +1,21 @@
+//! Pass: a hand-over that was ordered goes on while its target can still take the group.
+
+use super::fit;
+use super::ground::{Ground, View};
+use super::need::Need;
+
+/// If the target cannot take it any more, the later passes decide anew.
+pub(super) fn pass(ground: &Ground<'_>, view: &View<'_>) -> Option<Need> {
+    let owner = view.owner()?;
+    let to = owner.handover?;
+    if fit::against(ground, view, to).is_some() {
+        return None;
+    }
+    let stood = ground.parent().and_then(|p| p.decisions.get(view.name));
+    let cause = match (view.asked, stood.and_then(|d| d.cause.as_ref())) {
+        (Some(asked), _) => asked.cause.clone(),
+        (None, Some(cause)) => cause.clone(),
+        (None, None) => owner.cause.clone(),
+    };
+    Some(Need::UnderWay { from: owner.node.clone(), to: to.clone(), cause })
+}

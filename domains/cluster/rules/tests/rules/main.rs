@@ -1,0 +1,4 @@
+//! The rules, shown on clusters that are told as text.
+
+mod start_kinds;
+mod world;
