@@ -15,6 +15,7 @@ const DICTIONARY: &str = "variables.toml";
 pub fn look(tree: &Tree) -> Vec<Finding> {
     let speakers: Vec<_> = tree.rust().filter(|(path, _)| emits(path)).map(|(_, s)| s).collect();
     let commands = Commands::read(tree);
+    let help = commands.as_ref().map(Commands::help_keys).unwrap_or_default();
     let mut out = Vec::new();
     for (path, content) in tree.ending(".toml").filter(|(path, _)| path.starts_with(FOLDER)) {
         if path.ends_with(DICTIONARY) {
@@ -26,7 +27,7 @@ pub fn look(tree: &Tree) -> Vec<Finding> {
         };
         for (key, entry) in table {
             let at = line_of(content, &key);
-            if !speakers.iter().any(|source| emitted(source, &key)) {
+            if !help.contains(&key) && !speakers.iter().any(|source| emitted(source, &key)) {
                 let says = format!("[{key}] is never emitted");
                 out.push(Finding::at(path, at, RULE, says));
             }
@@ -62,8 +63,12 @@ fn emits(path: &str) -> bool {
     !path.starts_with("foundation/messages/tests") && !path.starts_with("xtask/") && !is_test(path)
 }
 
-/// A call of its function that ships: `messages::key(`, or `key(` where the crate is imported.
+/// A call of its function that ships: `messages::key(`, or `key(` where the crate is imported;
+/// or its key as a whole text, by which it is looked up.
 fn emitted(source: &Source, key: &str) -> bool {
+    if source.literals.iter().any(|l| l.value == key && !source.in_test(l.at)) {
+        return true;
+    }
     let knows = words(&source.code, "tsugi_messages").next().is_some();
     source.shipped(key).any(|at| {
         let before = source.code.get(..at).unwrap_or_default();

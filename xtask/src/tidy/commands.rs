@@ -1,10 +1,11 @@
 //! The commands that exist: `docs/commands.txt`, kept equal to the real tree by a test of the face.
+//! One command a line, its options and its values behind it: `tsugi group move --reason <GROUP>`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::tree::Tree;
 
-/// Where the list stands: one command a line, `tsugi group move --reason --dry-run …`.
+/// Where the list stands.
 pub const FILE: &str = "docs/commands.txt";
 
 /// Words of a command → its options.
@@ -19,12 +20,30 @@ impl Commands {
         let mut known = BTreeMap::new();
         for line in tree.file(FILE)?.lines().filter(|l| l.starts_with("tsugi")) {
             let words = line.split_whitespace();
-            let (options, words): (Vec<_>, Vec<_>) = words.partition(|w| w.starts_with('-'));
-            let plain = words.into_iter().filter(|w| !w.starts_with(['<', '[']));
-            let command = plain.collect::<Vec<_>>().join(" ");
-            known.insert(command, options.into_iter().map(str::to_owned).collect());
+            let (words, options): (Vec<_>, Vec<_>) = words.partition(|w| is_word(w));
+            let bare = |o: &str| o.trim_matches(['<', '>', '[', ']', '.']).to_owned();
+            known.insert(words.join(" "), options.into_iter().map(bare).collect());
         }
         Some(Self { known })
+    }
+
+    /// The keys under which the face looks for the help of commands and options, by name.
+    pub fn help_keys(&self) -> BTreeSet<String> {
+        let mut out = BTreeSet::new();
+        for (command, options) in &self.known {
+            let words = command.trim_start_matches("tsugi").trim().replace([' ', '-'], "_");
+            let own = |prefix: &str, last: &str| {
+                let parts = [prefix, &words, last].into_iter().filter(|part| !part.is_empty());
+                parts.collect::<Vec<_>>().join("_")
+            };
+            out.extend(["help", "example"].map(|prefix| own(prefix, "")));
+            for option in options {
+                let name = option.trim_start_matches('-').replace('-', "_").to_lowercase();
+                out.insert(own("arg", &name));
+                out.insert(format!("arg_{name}"));
+            }
+        }
+        out
     }
 
     /// Why a written command cannot be typed; `None` if it can.
@@ -71,6 +90,15 @@ mod tests {
             assert!(!refused(written), "{written}");
         }
         assert!(!refused("tsugi explain pay") && !refused("tsugi --help"));
+    }
+
+    #[test]
+    fn help_is_looked_for_under_the_names_of_commands_options_and_values() {
+        let tree = Tree::of([(FILE, "tsugi node join --token-file <NODE>\n")]);
+        let keys = Commands::read(&tree).expect("it is there").help_keys();
+        for key in ["help_node_join", "arg_node_join_token_file", "arg_token_file", "arg_node"] {
+            assert!(keys.contains(key), "{key} is missing in {keys:?}");
+        }
     }
 
     #[test]
