@@ -1,6 +1,6 @@
 //! What passes between nodes, and between a node and its command line: proved, bounded, counted.
 //!
-//! - [`identity`]: who a node is.
+//! - [`identity`]: who a node is; [`join`]: how another one comes in.
 //! - [`listener`], [`client`]: requests and answers over mutual TLS 1.3.
 //! - [`datagram`]: heartbeats, each with a MAC over all of it.
 //! - [`local`]: the control socket of one machine.
@@ -10,11 +10,22 @@
 //! nothing of a peer is read before it was proved who it is.
 
 pub mod boot;
+pub mod client;
 pub mod codec;
 pub mod control;
 pub mod datagram;
+pub mod dial;
 pub mod files;
+pub mod frame;
 pub mod identity;
+pub mod join;
+mod link;
+pub mod listener;
+pub mod refusal;
 pub mod secret;
 pub mod sequences;
+pub mod serve;
+mod slots;
+mod sockets;
+pub mod tls;
 pub mod version;

@@ -25,7 +25,9 @@ use tsugi_vocabulary::{NameRefused, NodeName, Wall};
 
 pub use authority::{Authority, Issued, NODE_CERTIFICATE_DAYS, Validity};
 pub use certificate::{Fingerprint, Role, Subject, SubjectRefused};
-pub use token::{TOKENS_LIMIT, Token, TokenFailure, TokenMalformed, TokenRefused, Tokens, Wanted};
+pub use token::{
+    Redeemed, TOKENS_LIMIT, Token, TokenFailure, TokenMalformed, TokenRefused, Tokens, Wanted,
+};
 
 use crate::files::{self, FileFailure};
 use crate::secret::{self, KeyId, Keyring, Secret};
