@@ -1,0 +1,167 @@
+//! The commands and their options, as they are typed. Their help stands in the catalogue, under
+//! `help_` and the words of the command, and under `arg_` and the name of the option.
+
+mod change;
+mod group;
+mod node;
+mod trial;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use change::{Changing, Gentle};
+pub use group::Group;
+pub use node::{Node, Run};
+pub use trial::{Trial, Up};
+
+/// Where the one configuration file is.
+pub const CONFIG_FILE: &str = "/etc/tsugi/tsugi.toml";
+
+#[derive(Debug, Parser)]
+#[command(name = "tsugi", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(arg_required_else_help = true, disable_colored_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    #[arg(long, global = true, value_name = "ja|en")]
+    pub lang: Option<String>,
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[arg(long, global = true, value_name = "DIR", env = "TSUGI_RUN_DIR", hide_env = true)]
+    pub run_dir: Option<PathBuf>,
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Status {
+        #[arg(long)]
+        watch: bool,
+    },
+    Why {
+        #[arg(value_name = "GROUP|NODE")]
+        of: Option<String>,
+    },
+    Explain {
+        group: Option<String>,
+        #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+        back: u64,
+    },
+    History {
+        #[arg(value_name = "GROUP|NODE")]
+        of: Option<String>,
+        #[arg(short, long, value_name = "N", default_value_t = 50, hide_default_value = true)]
+        most: u64,
+    },
+    #[command(subcommand)]
+    Whatif(WhatIf),
+    #[command(subcommand)]
+    Group(Group),
+    #[command(subcommand)]
+    Node(Node),
+    Init {
+        #[arg(default_value = CONFIG_FILE, hide_default_value = true)]
+        file: PathBuf,
+        #[command(flatten)]
+        gentle: Gentle,
+    },
+    Plan {
+        #[arg(default_value = CONFIG_FILE, hide_default_value = true)]
+        file: PathBuf,
+    },
+    Apply {
+        #[arg(default_value = CONFIG_FILE, hide_default_value = true)]
+        file: PathBuf,
+        #[arg(long, value_name = "TIME")]
+        confirm_within: Option<String>,
+        #[command(flatten)]
+        changing: Changing,
+    },
+    Confirm {
+        #[command(flatten)]
+        gentle: Gentle,
+    },
+    #[command(subcommand)]
+    Config(Config),
+    Backup {
+        file: PathBuf,
+    },
+    Restore {
+        file: PathBuf,
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        #[command(flatten)]
+        changing: Changing,
+    },
+    #[command(subcommand)]
+    Audit(Audit),
+    Message {
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        #[arg(long)]
+        all: bool,
+    },
+    Up(Up),
+    Completions {
+        shell: clap_complete::Shell,
+    },
+    Man {
+        #[arg(value_name = "DIR")]
+        directory: Option<PathBuf>,
+    },
+    #[command(hide = true)]
+    Agent(Raw),
+    #[command(hide = true)]
+    Guardian(Raw),
+    #[command(hide = true)]
+    Hands(Raw),
+    #[command(hide = true, subcommand)]
+    Sample(tsugi_counter::Sample),
+}
+
+/// Words that a daemon reads by itself.
+#[derive(Debug, Args)]
+pub struct Raw {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub words: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WhatIf {
+    Lose { node: String },
+    Drain { node: String },
+    Fail { group: String },
+    Move { group: String, node: Option<String> },
+    LinkDown { node: String, link: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    Validate {
+        #[arg(default_value = CONFIG_FILE, hide_default_value = true)]
+        file: PathBuf,
+    },
+    Diff {
+        #[arg(default_value = CONFIG_FILE, hide_default_value = true)]
+        file: PathBuf,
+    },
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    List {
+        #[arg(short, long, value_name = "N", default_value_t = 50, hide_default_value = true)]
+        most: u64,
+    },
+    Verify,
+}

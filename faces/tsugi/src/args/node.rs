@@ -1,0 +1,57 @@
+//! `tsugi node …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{CONFIG_FILE, Changing, Gentle};
+
+#[derive(Debug, Subcommand)]
+pub enum Node {
+    Run(Run),
+    List,
+    Token {
+        node: String,
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", hide_default_value = true)]
+        good_for: String,
+        #[command(flatten)]
+        gentle: Gentle,
+    },
+    Join {
+        #[arg(long, value_name = "FILE", default_value = "-", hide_default_value = true)]
+        token_file: PathBuf,
+        #[command(flatten)]
+        gentle: Gentle,
+    },
+    Leave {
+        node: String,
+        #[command(flatten)]
+        changing: Changing,
+    },
+    Drain {
+        node: String,
+        #[command(flatten)]
+        changing: Changing,
+    },
+    Undrain {
+        node: String,
+        #[command(flatten)]
+        changing: Changing,
+    },
+    ConfirmOff {
+        node: String,
+        #[command(flatten)]
+        changing: Changing,
+    },
+}
+
+/// How a node is run.
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    #[arg(long, value_name = "NODE")]
+    pub name: Option<String>,
+    #[arg(long, value_name = "FILE", default_value = CONFIG_FILE, hide_default_value = true)]
+    pub config: PathBuf,
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tsugi", hide_default_value = true)]
+    pub data_dir: PathBuf,
+}
