@@ -146,22 +146,19 @@ impl Holder {
     pub fn released(&mut self, group: &GroupName, epoch: Epoch) {
         let over = self.over.entry(group.clone()).or_insert(epoch);
         *over = epoch.max(*over);
-        if let Some(claim) = self.claims.get_mut(group) {
-            if claim.epoch == epoch {
-                claim.stage = Stage::Released;
-                claim.votes.clear();
-            }
+        if let Some(claim) = self.claims.get_mut(group).filter(|c| c.epoch == epoch) {
+            claim.stage = Stage::Released;
+            claim.votes.clear();
         }
     }
 
     /// Something of the group cannot be removed: it is neither asked for nor released; what the
     /// guardian knows of its deadline stands.
     pub fn give_up(&mut self, group: &GroupName) {
-        if let Some(claim) = self.claims.get_mut(group) {
-            if claim.stage != Stage::Released {
-                claim.stage = Stage::GivenUp;
-                claim.votes.clear();
-            }
+        let claim = self.claims.get_mut(group);
+        if let Some(claim) = claim.filter(|c| c.stage != Stage::Released) {
+            claim.stage = Stage::GivenUp;
+            claim.votes.clear();
         }
     }
 

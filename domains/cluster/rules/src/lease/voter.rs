@@ -27,8 +27,8 @@ pub struct Voter {
     longest: Span,
     promises: BTreeMap<GroupName, Promise>,
     senders: BTreeMap<NodeName, Sender>,
-    /// Who let go of which epoch: nobody there starts it again under that epoch (L5).
-    let_go: BTreeMap<GroupName, (NodeName, Epoch)>,
+    /// What each node has let go: nobody there starts it again under that epoch (L5).
+    let_go: BTreeMap<NodeName, BTreeMap<GroupName, Epoch>>,
 }
 
 /// One promise: nobody else is acknowledged for the group until it has run out.
@@ -163,7 +163,8 @@ impl Voter {
         if let Some(no) = not_in_ledger((group, epoch), &beat.sender, record) {
             return Some(no);
         }
-        if self.let_go.get(group).is_some_and(|(who, e)| *who == beat.sender && epoch <= *e) {
+        let let_go = self.let_go.get(&beat.sender).and_then(|groups| groups.get(group));
+        if let_go.is_some_and(|e| epoch <= *e) {
             return Some(NoPromise::Released);
         }
         let promise = self.promises.get(group).filter(|p| now < p.until)?;
@@ -195,28 +196,26 @@ impl Voter {
 
     /// L5: the holder's own word ends a promise at once, and for good.
     fn take_releases(&mut self, beat: &Heartbeat, record: &Record) {
-        if !mutant("voter-lets-the-released-return") {
+        let final_word = !mutant("voter-lets-the-released-return");
+        if final_word && (!beat.released.is_empty() || self.let_go.contains_key(&beat.sender)) {
+            let let_go = self.let_go.entry(beat.sender.clone()).or_default();
             for (group, epoch) in &beat.released {
-                let said = (beat.sender.clone(), *epoch);
-                let known = self.let_go.get(group);
-                if known.is_none_or(|(_, e)| *e <= *epoch) {
-                    self.let_go.insert(group.clone(), said);
-                }
+                let newest = let_go.entry(group.clone()).or_insert(*epoch);
+                *newest = (*newest).max(*epoch);
             }
+            let stands = |group: &GroupName, epoch: Epoch| {
+                record.group(group).is_none_or(|entry| entry.epoch <= epoch)
+            };
+            let_go.retain(|group, epoch| stands(group, *epoch));
         }
         for (group, epoch) in &beat.released {
+            let theirs =
+                |p: &Promise| p.to == beat.sender && p.boot == beat.boot && p.epoch == *epoch;
             let anybody = mutant("voter-lets-anybody-release");
-            let theirs = self.promises.get(group).is_some_and(|p| {
-                p.to == beat.sender && p.boot == beat.boot && p.epoch == *epoch
-            });
-            if theirs || anybody {
+            if self.promises.get(group).is_some_and(|p| theirs(p) || anybody) {
                 self.promises.remove(group);
             }
         }
-        let over = |group: &GroupName, epoch: Epoch| {
-            record.group(group).is_some_and(|entry| entry.epoch > epoch)
-        };
-        self.let_go.retain(|group, (_, epoch)| !over(group, *epoch));
     }
 
     /// L7: a confirmed fence ends the promises to the boot that it names, and to no other.

@@ -1,0 +1,54 @@
+//! Each rule taken away makes its test fail: otherwise the test shows nothing.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{asking, promising};
+use crate::mutant::plant;
+
+/// A planted fault, and the test that must notice it.
+const PLANTED: &[(&str, fn())] = &[
+    ("voter-promises-twice", promising::l1_a_group_is_promised_to_one_node_at_a_time),
+    ("voter-takes-old-epochs", promising::l1_an_epoch_below_the_newest_applied_is_not_promised),
+    ("voter-takes-its-own-ttl", promising::l2_the_time_of_a_promise_is_what_the_beat_asks_for),
+    ("voter-takes-old-beats", promising::l2_an_old_sequence_is_not_answered),
+    ("voter-takes-old-beats", promising::l2_a_beat_of_a_former_boot_is_not_answered),
+    ("voter-forgets-at-start", QUIET),
+    ("voter-lets-anybody-release", promising::l5_only_its_holder_can_release_a_promise),
+    ("voter-lets-the-released-return", FINAL),
+    ("voter-ignores-membership", promising::l6_a_voter_acknowledges_only_its_own_list_of_voters),
+    ("voter-serves-the-fenced", promising::l7_a_fenced_boot_is_not_acknowledged),
+    ("voter-ends-every-boot", promising::l7_a_confirmed_fence_ends_promises_to_that_boot_only),
+    ("voter-unpins-early", promising::l9_a_pinned_group_is_promised_to_its_node_only),
+    ("lease-from-reply-time", asking::l3_the_deadline_counts_from_the_send_time),
+    ("lease-guard-ignored", asking::l3_stop_budget_and_guard_and_drift_are_taken_off),
+    ("lease-drift-ignored", asking::l3_stop_budget_and_guard_and_drift_are_taken_off),
+    ("lease-newest-vote-counts", asking::l3_the_majority_th_newest_send_time_counts),
+    ("lease-any-vote-counts", asking::l3_one_voter_that_answers_twice_is_no_majority),
+    ("lease-ack-without-entry", asking::l3_a_voter_that_has_not_applied_the_entry_does_not_count),
+    ("lease-asked-after-deadline", asking::l5_past_its_deadline_a_node_stops_asking_for_good),
+    ("lease-asked-after-release", RELEASED),
+    ("lease-membership-ignored", asking::l6_votes_of_two_lists_of_voters_are_not_added),
+    ("timer-runs-the-whole-rest", TIMER),
+    ("timer-rounded-down", asking::l10_a_wait_in_whole_milliseconds_is_rounded_up),
+];
+
+const QUIET: fn() =
+    promising::l4_a_voter_is_silent_after_its_start_for_the_longest_time_it_ever_promised;
+const FINAL: fn() = promising::l5_what_was_released_is_never_promised_again_under_its_epoch;
+const RELEASED: fn() = asking::l5_released_is_said_until_the_ledger_shows_it_and_is_final;
+const TIMER: fn() = asking::l10_a_timer_runs_for_nine_tenths_of_the_rest_and_is_set_again;
+
+#[test]
+fn each_rule_taken_away_is_noticed_by_its_test() {
+    let mut missed = Vec::new();
+    for (fault, test) in PLANTED {
+        plant("");
+        test();
+        plant(fault);
+        if catch_unwind(AssertUnwindSafe(test)).is_ok() {
+            missed.push(*fault);
+        }
+    }
+    plant("");
+    assert_eq!(missed, Vec::<&str>::new(), "planted faults that no test noticed");
+}
