@@ -1,2 +1,91 @@
-//! Not yet furnished.
-fn main() {}
+//! Real processes on real networks: power loss, cut links, bad links, and a client that measures.
+
+mod address_log;
+mod badlink;
+mod client;
+mod host;
+mod kernel;
+mod outage;
+mod overlap;
+mod recorder;
+mod self_test;
+mod site;
+mod trouble;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::{Parser, Subcommand};
+
+pub use trouble::Trouble;
+
+/// Real processes on real networks: power loss, cut links, bad links.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Shows that the lab itself tells the truth.
+    SelfTest,
+    /// The outer process of a host.
+    #[command(hide = true)]
+    HostEnter {
+        #[arg(long)]
+        cgroup: PathBuf,
+    },
+    /// The first process of a host.
+    #[command(hide = true)]
+    HostInit,
+    /// A program in a host.
+    #[command(hide = true)]
+    HostExec {
+        #[arg(long)]
+        pid: i32,
+        #[arg(long)]
+        cgroup: PathBuf,
+        #[arg(last = true)]
+        argv: Vec<String>,
+    },
+    /// The sample, for the self-test.
+    #[command(hide = true, subcommand)]
+    Sample(tsugi_counter::Sample),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        What::SelfTest => self_test::run(),
+        What::HostEnter { cgroup } => host::enter(&cgroup),
+        What::HostInit => host::init(),
+        What::HostExec { pid, cgroup, argv } => host::exec(pid, &cgroup, &argv),
+        What::Sample(sample) => Ok(tsugi_counter::run(&sample)),
+    };
+    done.unwrap_or_else(|trouble| {
+        eprintln!("lab: {trouble}");
+        ExitCode::FAILURE
+    })
+}
+
+/// The running program's own file, also when a newer build has replaced it.
+fn own_program() -> Result<PathBuf, Trouble> {
+    Ok(PathBuf::from("/proc/self/exe"))
+}
+
+/// Runs `ip` with many commands in the network namespace of the caller.
+fn ip_batch(script: &str) -> Result<(), Trouble> {
+    let mut ip = Command::new("ip")
+        .args(["-batch", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| Trouble::Missing(format!("ip: {error}")))?;
+    ip.stdin.take().expect("was asked for").write_all(script.as_bytes())?;
+    let done = ip.wait_with_output()?;
+    if done.status.success() {
+        return Ok(());
+    }
+    Err(Trouble::Failed(format!("ip: {}", String::from_utf8_lossy(&done.stderr).trim())))
+}

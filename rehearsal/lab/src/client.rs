@@ -1,0 +1,302 @@
+//! The client: a call every 10 ms whatever the earlier ones do, each over a connection of its own
+//! with 500 ms to answer. It lives in a network namespace of its own and keeps its notes in memory.
+
+mod flight;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use crate::Trouble;
+use crate::badlink::{PortId, Segment, Wire};
+use crate::kernel::{self, now};
+use flight::{Flight, Step};
+
+/// The client's place on the switch.
+pub const HOST: usize = 200;
+const EVERY: Duration = Duration::from_millis(10);
+const LIMIT: Duration = Duration::from_millis(500);
+/// After a pause of its own longer than this the client does not catch up: it never bursts.
+const OWN_PAUSE: Duration = Duration::from_millis(200);
+/// How many unanswered calls are asked again at the same time.
+const AGAIN_AT_ONCE: usize = 16;
+
+/// One finished try of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Which call.
+    pub serial: u64,
+    /// When it was started.
+    pub from: Duration,
+    /// When it was answered or given up.
+    pub until: Duration,
+    /// What came of it.
+    pub end: CallEnd,
+    /// Whether it had been tried before.
+    pub again: bool,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallEnd {
+    /// A number and the node that gave it.
+    Answered {
+        /// The number.
+        number: u64,
+        /// The node.
+        node: String,
+    },
+    /// No answer; the word says why.
+    Failed(String),
+}
+
+/// The running client.
+#[derive(Debug)]
+pub struct Client {
+    calls: Arc<Mutex<Vec<Call>>>,
+    asks: Sender<Ask>,
+}
+
+enum Ask {
+    /// Ask these calls again until each is answered.
+    Again(Vec<u64>),
+    /// No more of that.
+    EnoughAgain,
+}
+
+impl Client {
+    /// Starts the client: its namespace, its link, its thread.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn start(wire: &Wire, to: SocketAddr) -> Result<Self, Trouble> {
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let (asks, asked) = channel();
+        let (ready, is_ready) = channel();
+        let (noted, wire) = (Arc::clone(&calls), wire.clone());
+        let name = format!("lab{}", now().as_nanos());
+        thread::Builder::new().name("tsl-client".into()).spawn(move || {
+            let made = move_in(&wire).and_then(|()| Caller::new(to, name, noted));
+            match made {
+                Ok(mut caller) => {
+                    let _listening = ready.send(Ok(()));
+                    caller.run(&asked);
+                }
+                Err(error) => drop(ready.send(Err(error))),
+            }
+        })?;
+        is_ready.recv().map_err(|_| Trouble::Failed("the client died".into()))??;
+        Ok(Self { calls, asks })
+    }
+
+    /// The finished tries.
+    pub fn calls(&self) -> MutexGuard<'_, Vec<Call>> {
+        self.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Every finished try that ended after `since`.
+    #[must_use]
+    pub fn calls_since(&self, since: Duration) -> Vec<Call> {
+        self.calls().iter().filter(|call| call.until >= since).cloned().collect()
+    }
+
+    /// Forgets what ended before `before`.
+    pub fn forget(&self, before: Duration) {
+        self.calls().retain(|call| call.until >= before);
+    }
+
+    /// Asks every call again that was started since `since` and never answered, under its own
+    /// id. Returns those that had no answer even then.
+    #[must_use]
+    pub fn settle(&self, since: Duration, limit: Duration) -> Vec<u64> {
+        let begun = now();
+        let mut asked = BTreeSet::new();
+        loop {
+            let open = unanswered(&self.calls(), since, begun);
+            if open.is_empty() || now() >= begun + limit {
+                let _gone = self.asks.send(Ask::EnoughAgain);
+                return open.into_keys().collect();
+            }
+            let failed = open.into_iter().filter(|(_, standing)| *standing == Standing::Failed);
+            let new: Vec<u64> =
+                failed.map(|(serial, _)| serial).filter(|serial| asked.insert(*serial)).collect();
+            if !new.is_empty() && self.asks.send(Ask::Again(new)).is_err() {
+                asked.clear();
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Started, not ended.
+    UnderWay,
+    /// Ended without an answer.
+    Failed,
+}
+
+/// The calls started from `since` to `until` that have no answer.
+fn unanswered(calls: &[Call], since: Duration, until: Duration) -> BTreeMap<u64, Standing> {
+    let firsts = || calls.iter().filter(|c| !c.again && c.from >= since && c.from <= until);
+    let (Some(first), Some(last)) =
+        (firsts().map(|c| c.serial).min(), firsts().map(|c| c.serial).max())
+    else {
+        return BTreeMap::new();
+    };
+    let mut open: BTreeMap<u64, Standing> =
+        (first..=last).map(|serial| (serial, Standing::UnderWay)).collect();
+    for call in calls {
+        if let Some(standing) = open.get_mut(&call.serial) {
+            *standing = Standing::Failed;
+        }
+    }
+    for call in calls {
+        if matches!(call.end, CallEnd::Answered { .. }) {
+            open.remove(&call.serial);
+        }
+    }
+    open
+}
+
+/// Puts the calling thread into a network namespace of its own with one link to the switch.
+fn move_in(wire: &Wire) -> Result<(), Trouble> {
+    unshare(CloneFlags::CLONE_NEWNET).map_err(io::Error::from)?;
+    let id = PortId { host: HOST, link: 0 };
+    wire.plug(id, Segment::Data, kernel::open_tap("eth0")?)?;
+    crate::ip_batch(
+        "link set lo up\nlink set eth0 address 02:77:00:00:00:c8\nlink set eth0 up\n\
+         addr add 10.77.1.200/24 dev eth0\n",
+    )
+}
+
+struct Caller {
+    to: SocketAddr,
+    name: String,
+    noted: Arc<Mutex<Vec<Call>>>,
+    epoll: Epoll,
+    flights: BTreeMap<u64, Flight>,
+    /// Keys of flights in the order in which their time ends.
+    order: VecDeque<u64>,
+    key: u64,
+    serial: u64,
+    again: VecDeque<u64>,
+    /// Whether a call that failed again is to be asked once more.
+    persists: bool,
+    out_again: usize,
+}
+
+impl Caller {
+    fn new(to: SocketAddr, name: String, noted: Arc<Mutex<Vec<Call>>>) -> Result<Self, Trouble> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(io::Error::from)?;
+        let (flights, order, again) = (BTreeMap::new(), VecDeque::new(), VecDeque::new());
+        let (key, serial, out_again, persists) = (0, 0, 0, false);
+        Ok(Self { to, name, noted, epoll, flights, order, key, serial, again, persists, out_again })
+    }
+
+    fn run(&mut self, asked: &Receiver<Ask>) {
+        let mut next = now();
+        let mut events = [EpollEvent::empty(); 64];
+        loop {
+            loop {
+                match asked.try_recv() {
+                    Ok(Ask::Again(serials)) => {
+                        self.again.extend(serials);
+                        self.persists = true;
+                    }
+                    Ok(Ask::EnoughAgain) => {
+                        self.again.clear();
+                        self.persists = false;
+                    }
+                    Err(std::sync::mpsc::TryRecvError::Empty) => break,
+                    Err(std::sync::mpsc::TryRecvError::Disconnected) => return,
+                }
+            }
+            let time = now();
+            while time >= next {
+                self.serial += 1;
+                self.start(self.serial, time, false);
+                next += EVERY;
+                if time.saturating_sub(next) > OWN_PAUSE {
+                    next = time + EVERY;
+                }
+            }
+            while self.out_again < AGAIN_AT_ONCE {
+                let Some(serial) = self.again.pop_front() else { break };
+                self.start(serial, time, true);
+            }
+            self.give_up(time);
+            let wait = next.saturating_sub(now()).as_micros().div_ceil(1000);
+            let wait = EpollTimeout::try_from(wait).unwrap_or(EpollTimeout::ZERO);
+            let count = self.epoll.wait(&mut events, wait).unwrap_or(0);
+            for event in &events[..count] {
+                self.go_on(event.data());
+            }
+        }
+    }
+
+    fn start(&mut self, serial: u64, time: Duration, again: bool) {
+        self.key += 1;
+        self.out_again += usize::from(again);
+        let flight = Flight::begin(self.to, serial, time, again);
+        match flight {
+            Ok(flight) => {
+                let event = EpollEvent::new(EpollFlags::EPOLLOUT, self.key);
+                if self.epoll.add(flight.socket(), event).is_ok() {
+                    self.order.push_back(self.key);
+                    self.flights.insert(self.key, flight);
+                }
+            }
+            Err(error) => self.note(serial, time, again, CallEnd::Failed(error.to_string())),
+        }
+    }
+
+    fn give_up(&mut self, time: Duration) {
+        while let Some(key) = self.order.front().copied() {
+            match self.flights.get(&key) {
+                Some(flight) if flight.from + LIMIT > time => return,
+                Some(_) => self.land(key, CallEnd::Failed("no answer".into())),
+                None => {}
+            }
+            self.order.pop_front();
+        }
+    }
+
+    fn go_on(&mut self, key: u64) {
+        let Some(flight) = self.flights.get_mut(&key) else { return };
+        match flight.step(&self.name) {
+            Step::Waits => {}
+            Step::Asked => {
+                let mut event = EpollEvent::new(EpollFlags::EPOLLIN, key);
+                let _watched = self.epoll.modify(flight.socket().as_fd(), &mut event);
+            }
+            Step::Ended(end) => self.land(key, end),
+        }
+    }
+
+    fn land(&mut self, key: u64, end: CallEnd) {
+        // Dropping the flight closes its socket, which also leaves the epoll set.
+        if let Some(flight) = self.flights.remove(&key) {
+            self.note(flight.serial, flight.from, flight.again, end);
+        }
+    }
+
+    fn note(&mut self, serial: u64, from: Duration, again: bool, end: CallEnd) {
+        if again {
+            self.out_again -= 1;
+            if self.persists && matches!(end, CallEnd::Failed(_)) {
+                self.again.push_back(serial);
+            }
+        }
+        let call = Call { serial, from, until: now(), end, again };
+        self.noted.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(call);
+    }
+}

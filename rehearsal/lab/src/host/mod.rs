@@ -1,0 +1,320 @@
+//! A host: namespaces, a disk of its own, links to the switch, and power that can be taken away.
+
+mod cgroup;
+pub mod disk;
+mod enter;
+mod init;
+mod processes;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use crate::Trouble;
+use crate::badlink::{PortId, Segment, Wire, in_namespace};
+use crate::kernel;
+use cgroup::Cgroup;
+pub use disk::Disk;
+pub use enter::{enter, exec};
+pub use init::{DATA, STATE, VOLUME, init};
+pub use processes::{Process, wait_gone};
+
+/// The links of a host: two data networks and the management network.
+pub const LINKS: [Segment; 3] = [Segment::Data, Segment::Data, Segment::Management];
+/// Both data links.
+pub const DATA_LINKS: [usize; 2] = [0, 1];
+/// All links.
+pub const ALL_LINKS: [usize; 3] = [0, 1, 2];
+/// How long a host may take to boot.
+const BOOT_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the init process of a host is told when its taps are there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BootPlan {
+    /// The host's name.
+    pub name: String,
+    /// Its address on each link, with prefix.
+    pub addresses: Vec<String>,
+    /// The hardware address of each link.
+    pub macs: Vec<String>,
+    /// Its disk.
+    pub disk: PathBuf,
+    /// Its device on the shared volume.
+    pub volume: PathBuf,
+    /// Programs that are to be found in `/run/bin`.
+    pub programs: Vec<PathBuf>,
+}
+
+/// What the init process is told later, a line each.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Order {
+    /// Set up and boot.
+    Boot(BootPlan),
+    /// Start this program, and again whenever it fails.
+    Start {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// Additional environment.
+        env: Vec<(String, String)>,
+    },
+    /// End the program in an orderly way and say when it has ended.
+    Stop,
+}
+
+/// Clears away what a killed lab left: processes, control groups, loop devices.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn clear_leftovers(dir: &Path) -> Result<(), Trouble> {
+    cgroup::clear_leftovers();
+    disk::clear_leftovers(dir)
+}
+
+/// A host with or without power.
+#[derive(Debug)]
+pub struct Host {
+    /// 1, 2, 3.
+    pub index: usize,
+    /// `n1`, `n2`, `n3`.
+    pub name: String,
+    disk: Disk,
+    volume: Disk,
+    programs: Vec<PathBuf>,
+    wire: Wire,
+    cgroup: Cgroup,
+    life: Option<Life>,
+}
+
+#[derive(Debug)]
+struct Life {
+    enter: Child,
+    /// Closing it ends the host, whatever happens to the lab.
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    pid: i32,
+}
+
+impl Host {
+    /// A host without power.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn new(
+        index: usize,
+        disk: Disk,
+        volume: Disk,
+        programs: Vec<PathBuf>,
+        wire: Wire,
+    ) -> Result<Self, Trouble> {
+        let name = format!("n{index}");
+        let cgroup = Cgroup::create(&format!("tsl-{name}"))?;
+        Ok(Self { index, name, disk, volume, programs, wire, cgroup, life: None })
+    }
+
+    /// The address of a host on one of its links.
+    #[must_use]
+    pub fn address(index: usize, link: usize) -> String {
+        let network = [1, 2, 9][link];
+        format!("10.77.{network}.{index}")
+    }
+
+    /// Whether it has power.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.life.is_some()
+    }
+
+    /// The pid of its first process, as the lab sees it.
+    ///
+    /// # Errors
+    /// When it has no power.
+    pub fn pid(&self) -> Result<i32, Trouble> {
+        self.life.as_ref().map(|life| life.pid).ok_or_else(|| Trouble::off(&self.name))
+    }
+
+    /// Gives it power and waits until it is up.
+    ///
+    /// # Errors
+    /// What failed.
+    pub fn boot(&mut self) -> Result<(), Trouble> {
+        if self.life.is_some() {
+            return Ok(());
+        }
+        // The last life's file systems go when its last process is gone; a mount before that
+        // would be of the old, dead file system.
+        self.disk.wait_free(BOOT_LIMIT)?;
+        self.volume.wait_free(BOOT_LIMIT)?;
+        let mut enter = Command::new(crate::own_program()?)
+            .args(["host-enter", "--cgroup"])
+            .arg(self.cgroup.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let orders = enter.stdin.take().expect("was asked for");
+        let mut answers = BufReader::new(enter.stdout.take().expect("was asked for"));
+        let mut line = String::new();
+        answers.read_line(&mut line)?;
+        if line.trim() != "here" {
+            let mut rest = String::new();
+            answers.read_to_string(&mut rest)?;
+            return Err(Trouble::Failed(format!("{}: did not start: {line}{rest}", self.name)));
+        }
+        let pid = processes::only_child(enter.id())?;
+        self.life = Some(Life { enter, orders, answers, pid });
+        self.connect(pid)?;
+        let plan = BootPlan {
+            name: self.name.clone(),
+            addresses: (0..LINKS.len()).map(|l| Self::address(self.index, l) + "/24").collect(),
+            macs: (0..LINKS.len())
+                .map(|l| format!("02:77:00:00:{l:02x}:{:02x}", self.index))
+                .collect(),
+            disk: self.disk.device.clone(),
+            volume: self.volume.device.clone(),
+            programs: self.programs.clone(),
+        };
+        let answer = self.order(&Order::Boot(plan))?;
+        if answer == "booted" {
+            Ok(())
+        } else {
+            Err(Trouble::Failed(format!("{}: {answer}", self.name)))
+        }
+    }
+
+    fn connect(&self, pid: i32) -> Result<(), Trouble> {
+        let namespace = PathBuf::from(format!("/proc/{pid}/ns/net"));
+        self.wire.watch(self.index, &namespace)?;
+        for (link, segment) in LINKS.into_iter().enumerate() {
+            let id = PortId { host: self.index, link };
+            let tap = in_namespace(&namespace, move || kernel::open_tap(&format!("eth{link}")))?;
+            self.wire.plug(id, segment, tap)?;
+        }
+        Ok(())
+    }
+
+    /// Gives an order to its first process and waits for the answer.
+    ///
+    /// # Errors
+    /// When it has no power.
+    pub fn order(&mut self, order: &Order) -> Result<String, Trouble> {
+        let life = self.life.as_mut().ok_or_else(|| Trouble::off(&self.name))?;
+        let line = serde_json::to_string(order).expect("plain data is always JSON");
+        writeln!(life.orders, "{line}")?;
+        let mut answer = String::new();
+        life.answers.read_line(&mut answer)?;
+        Ok(answer.trim().to_owned())
+    }
+
+    /// Takes the power: links, disks and processes at one instant. What was not flushed is gone.
+    /// Returns the instant.
+    ///
+    /// # Errors
+    /// A file system that could not be cut: the run would prove nothing.
+    pub fn power_off(&mut self) -> Result<Duration, Trouble> {
+        let Some(mut life) = self.life.take() else { return Err(Trouble::off(&self.name)) };
+        let doomed = self.file_systems(life.pid)?;
+        let at = kernel::now();
+        self.wire.isolate(self.index);
+        let cut = doomed.iter().try_for_each(|dir| kernel::cut_power_of_file_system(dir));
+        let killed = kill(Pid::from_raw(life.pid), Signal::SIGKILL);
+        self.wire.instruments().addresses.end(at, self.index);
+        self.wire.unplug(self.index);
+        drop(life.orders);
+        life.enter.wait()?;
+        cut.map_err(|error| {
+            Trouble::Failed(format!("{}: power loss of disk: {error}", self.name))
+        })?;
+        killed.map_err(io::Error::from)?;
+        Ok(at)
+    }
+
+    /// Where this host has file systems on its own devices.
+    fn file_systems(&self, pid: i32) -> Result<Vec<PathBuf>, Trouble> {
+        let own = [&self.disk.number, &self.volume.number];
+        let table = std::fs::read_to_string(format!("/proc/{pid}/mountinfo"))?;
+        let mut seen = Vec::new();
+        let mut dirs = Vec::new();
+        for line in table.lines() {
+            let mut words = line.split(' ').skip(2);
+            let (Some(number), Some(_), Some(dir)) = (words.next(), words.next(), words.next())
+            else {
+                continue;
+            };
+            if own.iter().any(|disk| *disk == number) && !seen.contains(&number) {
+                seen.push(number);
+                dirs.push(PathBuf::from(format!("/proc/{pid}/root{dir}")));
+            }
+        }
+        Ok(dirs)
+    }
+
+    /// Stops every process at once, as a machine whose hypervisor stopped, and cuts all links.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn freeze(&mut self) -> Result<Duration, Trouble> {
+        let at = kernel::now();
+        self.wire.isolate(self.index);
+        self.cgroup.freeze(true)?;
+        self.wire.instruments().addresses.end(at, self.index);
+        self.wire.cut(self.index, &ALL_LINKS, true);
+        Ok(at)
+    }
+
+    /// Lets it go on, links and processes together. Returns the instant.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn thaw(&mut self, frozen: Duration) -> Result<Duration, Trouble> {
+        let at = kernel::now();
+        self.wire.instruments().addresses.resume(frozen, at, self.index);
+        self.cgroup.freeze(false)?;
+        self.wire.cut(self.index, &ALL_LINKS, false);
+        Ok(at)
+    }
+
+    /// Cuts or restores links.
+    pub fn cut(&self, links: &[usize], cut: bool) {
+        self.wire.cut(self.index, links, cut);
+    }
+
+    /// Runs a program in the host and gives its output; an answer other than 0 is an error.
+    ///
+    /// # Errors
+    /// A program that failed or took longer than `limit`.
+    pub fn run(&self, argv: &[&str], limit: Duration) -> Result<String, Trouble> {
+        enter::run(self.pid()?, self.cgroup.path(), argv, limit)
+            .map_err(|error| Trouble::Failed(format!("{}: {argv:?}: {error}", self.name)))
+    }
+
+    /// Every process of the host.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Process> {
+        processes::of(&self.cgroup)
+    }
+
+    /// A file of the host, for reading from outside.
+    ///
+    /// # Errors
+    /// When it has no power or there is no such file.
+    pub fn open(&self, path: &str) -> Result<File, Trouble> {
+        Ok(File::open(format!("/proc/{}/root{path}", self.pid()?))?)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(mut life) = self.life.take() {
+            // A frozen host could not see that its orders ended.
+            let _frozen = self.cgroup.freeze(false);
+            let _gone = kill(Pid::from_raw(life.pid), Signal::SIGKILL);
+            let _ended = life.enter.wait();
+        }
+        self.wire.unplug(self.index);
+    }
+}

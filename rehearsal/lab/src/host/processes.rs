@@ -1,0 +1,96 @@
+//! The processes of a host, seen from outside.
+
+use std::fs;
+use std::io;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::cgroup::Cgroup;
+use crate::Trouble;
+
+/// One process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its number, as the lab sees it.
+    pub pid: i32,
+    /// Its command line.
+    pub argv: Vec<String>,
+}
+
+impl Process {
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn signal(&self, signal: Signal) -> Result<(), Trouble> {
+        Ok(kill(Pid::from_raw(self.pid), signal).map_err(io::Error::from)?)
+    }
+
+    /// Whether it still runs (a zombie does not).
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        stat(self.pid).is_some_and(|stat| stat.state != 'Z')
+    }
+
+    /// Processor time so far.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        stat(self.pid).map_or(Duration::ZERO, |stat| stat.cpu)
+    }
+
+    /// Resident memory in KiB.
+    #[must_use]
+    pub fn resident_kib(&self) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    }
+}
+
+struct Stat {
+    state: char,
+    cpu: Duration,
+}
+
+fn stat(pid: i32) -> Option<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let words: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: u64 = words.get(11)?.parse::<u64>().ok()? + words.get(12)?.parse::<u64>().ok()?;
+    // Every Linux that tsugi runs on counts 100 ticks a second.
+    Some(Stat { state: words.first()?.chars().next()?, cpu: Duration::from_millis(ticks * 10) })
+}
+
+pub(super) fn of(cgroup: &Cgroup) -> Vec<Process> {
+    cgroup.pids().into_iter().filter_map(read).collect()
+}
+
+fn read(pid: i32) -> Option<Process> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    let argv: Vec<String> = words.map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    (!argv.is_empty()).then_some(Process { pid, argv })
+}
+
+/// The one child of a process.
+pub(super) fn only_child(pid: u32) -> Result<i32, Trouble> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    text.split_whitespace()
+        .next()
+        .and_then(|word| word.parse().ok())
+        .ok_or_else(|| Trouble::Failed(format!("process {pid} has no child")))
+}
+
+/// Waits until none of `processes` runs any more; false at `limit`.
+#[must_use]
+pub fn wait_gone(processes: &[Process], limit: Duration) -> bool {
+    let end = Instant::now() + limit;
+    while processes.iter().any(Process::runs) {
+        if Instant::now() >= end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    true
+}

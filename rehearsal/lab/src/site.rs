@@ -1,0 +1,94 @@
+//! The place of a lab run: one at a time, and nothing of the last one left.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::Trouble;
+use crate::badlink::Wire;
+use crate::host::{Disk, Host, disk};
+use crate::recorder::Recorder;
+
+/// Where images and logs are.
+pub const DIR: &str = "/var/tmp/tsugi-lab";
+const DISK_MIB: usize = 96;
+const VOLUME_MIB: usize = 48;
+
+/// The machine room: hosts, wire, recorder.
+#[derive(Debug)]
+pub struct Site {
+    /// `n1`, `n2`, `n3`, in this order.
+    pub hosts: Vec<Host>,
+    /// The network.
+    pub wire: Wire,
+    /// The recorder of the machine's own pauses.
+    pub recorder: Recorder,
+    /// Where images and logs are.
+    pub dir: PathBuf,
+    // Dropped last: as long as it is held no other lab starts.
+    _lock: Flock<File>,
+}
+
+impl Site {
+    /// Clears what a killed lab left and builds `count` hosts without power. `fill` puts the first
+    /// content on the shared volume.
+    ///
+    /// # Errors
+    /// Another lab that runs, a missing tool, or what the kernel refused.
+    pub fn build(
+        count: usize,
+        seed: u64,
+        programs: &[PathBuf],
+        fill: impl FnOnce(&Path) -> Result<(), Trouble>,
+    ) -> Result<Self, Trouble> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err(Trouble::Missing("the rights of root".into()));
+        }
+        let dir = PathBuf::from(DIR);
+        fs::create_dir_all(&dir)?;
+        let lock = lock(&dir.join("lock"))?;
+        crate::host::clear_leftovers(&dir)?;
+        let recorder = Recorder::start()?;
+        let wire = Wire::start(seed)?;
+        let volume_image = dir.join("volume.img");
+        disk::make_image(&volume_image, VOLUME_MIB)?;
+        let mut fill = Some(fill);
+        let mut hosts = Vec::new();
+        for index in 1..=count {
+            let image = dir.join(format!("disk-n{index}.img"));
+            disk::make_image(&image, DISK_MIB)?;
+            let own = Disk::attach(&image)?;
+            let volume = Disk::attach(&volume_image)?;
+            if let Some(fill) = fill.take() {
+                disk::filled(&volume, &dir.join("mount"), fill)?;
+            }
+            hosts.push(Host::new(index, own, volume, programs.to_vec(), wire.clone())?);
+        }
+        Ok(Self { hosts, wire, recorder, dir, _lock: lock })
+    }
+
+    /// Gives power to every host that has none.
+    ///
+    /// # Errors
+    /// What failed.
+    pub fn boot_all(&mut self) -> Result<(), Trouble> {
+        self.hosts.iter_mut().try_for_each(Host::boot)
+    }
+}
+
+fn lock(path: &Path) -> Result<Flock<File>, Trouble> {
+    let file =
+        fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut lock =
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(mut file, _)| {
+            let mut holder = String::new();
+            let _unreadable = file.read_to_string(&mut holder);
+            Trouble::Busy(holder.trim().to_owned())
+        })?;
+    lock.set_len(0)?;
+    lock.rewind()?;
+    writeln!(lock, "{}", std::process::id())?;
+    Ok(lock)
+}
