@@ -9,6 +9,8 @@ use crate::tree::{Tree, is_test};
 
 const RULE: &str = "catalogue";
 const FOLDER: &str = "foundation/messages/catalogue/";
+/// Where the options of the command line are fields.
+const ARGUMENTS: &str = "faces/tsugi/src/args/";
 const DICTIONARY: &str = "variables.toml";
 
 /// Looks at every entry.
@@ -27,7 +29,10 @@ pub fn look(tree: &Tree) -> Vec<Finding> {
         };
         for (key, entry) in table {
             let at = line_of(content, &key);
-            if !help.contains(&key) && !speakers.iter().any(|source| emitted(source, &key)) {
+            if !help.contains(&key)
+                && !is_argument(tree, &key)
+                && !speakers.iter().any(|source| emitted(source, &key))
+            {
                 let says = format!("[{key}] is never emitted");
                 out.push(Finding::at(path, at, RULE, says));
             }
@@ -61,6 +66,20 @@ fn line_of(content: &str, key: &str) -> usize {
 
 fn emits(path: &str) -> bool {
     !path.starts_with("foundation/messages/tests") && !path.starts_with("xtask/") && !is_test(path)
+}
+
+/// The help of an option or a value is found by its field: `arg_reason`, `arg_node_join_reason`.
+fn is_argument(tree: &Tree, key: &str) -> bool {
+    let Some(name) = key.strip_prefix("arg_") else { return false };
+    let arguments = tree.rust().filter(|(path, _)| path.starts_with(ARGUMENTS));
+    let tails = name.char_indices().filter(|(_, c)| *c == '_').map(|(at, _)| at + 1);
+    let fields: Vec<_> = std::iter::once(0).chain(tails).filter_map(|at| name.get(at..)).collect();
+    let is_field = |source: &Source, field: &str| {
+        let ends =
+            |at: usize| source.code.get(at + field.len()..).is_some_and(|b| b.starts_with(':'));
+        source.shipped(field).any(ends)
+    };
+    arguments.into_iter().any(|(_, source)| fields.iter().any(|field| is_field(source, field)))
 }
 
 /// A call of its function that ships: `messages::key(`, or `key(` where the crate is imported;
@@ -110,6 +129,20 @@ next = \"tsugi status\"\nsince = \"0.1\"\n";
         let test = "#[cfg(test)]\nmod tests { fn a() { messages::gone(); } }";
         assert_eq!(found(ENTRY, test), ["[gone] is never emitted"]);
         assert_eq!(found(ENTRY, "// messages::gone()\nfn gone() {}").len(), 1);
+    }
+
+    #[test]
+    fn the_help_of_a_field_of_the_command_line_is_emitted() {
+        let help = "[arg_group_move_node]\nja = \"あ\"\nen = \"a\"\n";
+        for (field, count) in [("node: String", 0), ("nodes: String", 1)] {
+            let code = format!("struct A {{ {field} }}");
+            let tree = Tree::of([
+                ("foundation/messages/catalogue/phrases.toml", help),
+                ("faces/tsugi/src/args/mod.rs", &code),
+                (COMMANDS, "tsugi status\n"),
+            ]);
+            assert_eq!(look(&tree).len(), count, "{field}");
+        }
     }
 
     #[test]

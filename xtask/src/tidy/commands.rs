@@ -1,10 +1,12 @@
 //! The commands that exist: `docs/commands.txt`, kept equal to the real tree by a test of the face.
-//! One command a line, its options and its values behind it: `tsugi group move --reason <GROUP>`.
+//! One command a line with its values and options: `tsugi group move GROUP [--reason TEXT]`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::tree::Tree;
 
+/// Options that every command has; the list leaves them out.
+const GLOBAL: [&str; 5] = ["--help", "--lang", "--json", "--run-dir", "--no-color"];
 /// Where the list stands.
 pub const FILE: &str = "docs/commands.txt";
 
@@ -27,20 +29,16 @@ impl Commands {
         Some(Self { known })
     }
 
-    /// The keys under which the face looks for the help of commands and options, by name.
+    /// The keys under which the face looks for the help of a command, by its name.
     pub fn help_keys(&self) -> BTreeSet<String> {
         let mut out = BTreeSet::new();
-        for (command, options) in &self.known {
-            let words = command.trim_start_matches("tsugi").trim().replace([' ', '-'], "_");
-            let own = |prefix: &str, last: &str| {
-                let parts = [prefix, &words, last].into_iter().filter(|part| !part.is_empty());
-                parts.collect::<Vec<_>>().join("_")
-            };
-            out.extend(["help", "example"].map(|prefix| own(prefix, "")));
-            for option in options {
-                let name = option.trim_start_matches('-').replace('-', "_").to_lowercase();
-                out.insert(own("arg", &name));
-                out.insert(format!("arg_{name}"));
+        for command in self.known.keys() {
+            let words: Vec<_> = command.split(' ').skip(1).collect();
+            for count in 0..=words.len() {
+                let own = words.get(..count).unwrap_or_default().join("_").replace('-', "_");
+                for prefix in ["help", "example"] {
+                    out.insert(format!("{prefix}_{own}").trim_end_matches('_').to_owned());
+                }
             }
         }
         out
@@ -54,6 +52,9 @@ impl Commands {
             .rev()
             .find_map(|count| self.known.get_key_value(&words.get(..count)?.join(" ")));
         let Some((command, options)) = longest else {
+            if words.iter().skip(1).all(|word| GLOBAL.contains(word)) {
+                return None;
+            }
             return Some(format!("there is no command `{written}`"));
         };
         let has_children = self.known.keys().any(|k| k.starts_with(&format!("{command} ")));
@@ -63,7 +64,8 @@ impl Commands {
         }
         let wrong = words.iter().find(|word| {
             let name = word.split('=').next().unwrap_or_default();
-            name.starts_with('-') && name != "--help" && !options.iter().any(|o| o == name)
+            let known = GLOBAL.contains(&name) || options.iter().any(|o| o == name);
+            name.starts_with('-') && !known
         });
         wrong.map(|option| format!("`{command}` has no option `{option}`"))
     }
@@ -79,31 +81,33 @@ mod tests {
     use super::*;
 
     fn refused(written: &str) -> bool {
-        let list = "tsugi --lang\ntsugi group\ntsugi group move --reason\ntsugi explain [WHAT]\n";
+        let list = "tsugi group move GROUP [--reason TEXT]\ntsugi explain [WHAT]\ntsugi up\ntsugi up kill NODE\n";
         let tree = Tree::of([(FILE, list)]);
         Commands::read(&tree).expect("it is there").refuse(written).is_some()
     }
 
     #[test]
     fn a_command_that_exists_may_be_written_with_values_and_its_options() {
-        for written in ["tsugi group move {group}", "tsugi group move PAY --reason=x"] {
+        for written in ["tsugi group move {group}", "tsugi group move PAY --reason=x", "tsugi up"] {
             assert!(!refused(written), "{written}");
         }
         assert!(!refused("tsugi explain pay") && !refused("tsugi --help"));
     }
 
     #[test]
-    fn help_is_looked_for_under_the_names_of_commands_options_and_values() {
-        let tree = Tree::of([(FILE, "tsugi node join --token-file <NODE>\n")]);
+    fn help_is_looked_for_under_the_words_of_a_command() {
+        let tree = Tree::of([(FILE, "tsugi node join NODE [--token-file FILE]\n    Joins.\n")]);
         let keys = Commands::read(&tree).expect("it is there").help_keys();
-        for key in ["help_node_join", "arg_node_join_token_file", "arg_token_file", "arg_node"] {
+        for key in ["help", "help_node", "help_node_join", "example_node_join"] {
             assert!(keys.contains(key), "{key} is missing in {keys:?}");
         }
     }
 
     #[test]
     fn a_command_or_an_option_that_does_not_exist_is_refused() {
-        for written in ["tsugi group fly PAY", "tsugi fly", "tsugi group move --fast"] {
+        for written in
+            ["tsugi group fly PAY", "tsugi fly", "tsugi group move --fast", "tsugi up fly"]
+        {
             assert!(refused(written), "{written}");
         }
     }
