@@ -76,7 +76,7 @@ pub fn reset_machine(reason: &str) {
         std::mem::forget(watchdog);
     }
     // Returns only where the right is missing.
-    drop(reboot(RebootMode::RB_AUTOBOOT));
+    let _: nix::Result<std::convert::Infallible> = reboot(RebootMode::RB_AUTOBOOT);
 }
 
 fn own_machine() -> bool {
@@ -89,7 +89,9 @@ pub struct Watchdog {
     device: File,
 }
 
-nix::ioctl_readwrite!(watchdog_set_timeout, b'W', 6, libc::c_int);
+mod ioctl {
+    nix::ioctl_readwrite!(set_timeout, b'W', 6, libc::c_int);
+}
 
 impl Watchdog {
     /// Opens, and by that starts, the watchdog at `path`.
@@ -107,7 +109,7 @@ impl Watchdog {
     pub fn set_timeout(&self, seconds: i32) -> io::Result<()> {
         let mut seconds = seconds;
         // SAFETY: the ioctl reads and writes one int that lives for the call.
-        unsafe { watchdog_set_timeout(self.device.as_raw_fd(), &raw mut seconds) }?;
+        unsafe { ioctl::set_timeout(self.device.as_raw_fd(), &raw mut seconds) }?;
         Ok(())
     }
 

@@ -348,7 +348,7 @@ mod tests {
         let body = address_body(held);
         assert_eq!(read_address(&body), Some(held));
         for length in 0..body.len() {
-            drop(read_address(&body[..length]));
+            let _: Option<Held> = read_address(&body[..length]);
             drop(read_link(&body[..length]));
             assert!(messages(&body[..length]).count() <= length);
         }

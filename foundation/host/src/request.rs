@@ -227,7 +227,7 @@ pub struct Limits {
     pub core_bytes: Option<u64>,
 }
 
-/// Where the output of a program goes. It never blocks the program and never fills the disk.
+/// Where the output of a program goes. It never fills the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Nowhere.

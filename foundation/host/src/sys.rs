@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -28,19 +29,6 @@ pub fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     let raw = RawFd::try_from(Errno::result(raw)?).expect("a descriptor is an int");
     Ok(own(raw))
-}
-
-/// Sends a signal to the process that the handle means.
-///
-/// # Errors
-/// It has ended, or it may not be signalled.
-pub fn pidfd_signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
-    // SAFETY: the info pointer may be null and the flags zero; no memory of ours is touched.
-    let failed = unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, 0_usize, 0)
-    };
-    Errno::result(failed)?;
-    Ok(())
 }
 
 /// Sends a signal to a process or, for a negative number, a process group.
@@ -244,6 +232,45 @@ pub fn wait_readable<F: AsFd>(descriptors: &[F], wait_ms: i32) -> io::Result<Vec
         Err(error) => return Err(error.into()),
     }
     Ok((0..polled.len()).filter(|at| polled[*at].revents != 0).collect())
+}
+
+/// Signals do again what they do by default: a child inherits which we block and ignore.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn default_signals() -> io::Result<()> {
+    for signal in [libc::SIGHUP, libc::SIGPIPE] {
+        // SAFETY: SIG_DFL is no function of ours that could be called at a bad time.
+        if unsafe { libc::signal(signal, libc::SIG_DFL) } == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(nix::sys::signal::SigSet::empty().thread_set_mask()?)
+}
+
+/// A second descriptor of the same file with a number above those given to children.
+///
+/// # Errors
+/// The call failed.
+pub fn duplicate_high(file: &impl AsFd) -> io::Result<OwnedFd> {
+    const ABOVE: RawFd = 10;
+    // SAFETY: fcntl takes integers.
+    let raw = unsafe { libc::fcntl(file.as_fd().as_raw_fd(), libc::F_DUPFD_CLOEXEC, ABOVE) };
+    Ok(own(Errno::result(raw)?))
+}
+
+/// Runs `prepare` in the child between fork and exec.
+pub fn before_exec(
+    command: &mut std::process::Command,
+    prepare: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
+) {
+    // SAFETY: what is passed here makes system calls only: no allocation, no lock.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// Reads a counter that has served its purpose by making the poll return.
+pub fn make_quiet(counter: &impl AsFd) {
+    let _: nix::Result<usize> = nix::unistd::read(counter, &mut [0; 8]);
 }
 
 /// Takes over a descriptor that the parent left open for us.

@@ -35,10 +35,10 @@ pub struct Means {
     pub node_mark: String,
 }
 
-/// The mark of a group's programs.
+/// How the marks of a group's programs begin.
 #[must_use]
 pub fn mark(node_mark: &str, group: &str) -> String {
-    format!("{node_mark}.{group}")
+    format!("{node_mark}.{group}.")
 }
 
 impl Means {

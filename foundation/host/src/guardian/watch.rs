@@ -142,8 +142,7 @@ impl Watch {
         all.extend(self.connections.iter().map(AsFd::as_fd));
         sys::wait_readable(&all, -1)?;
         // Reading the timer is only to make it quiet; what is due is asked of the clock.
-        let mut expirations = [0; 8];
-        drop(nix::unistd::read(self.wake.as_fd(), &mut expirations));
+        sys::make_quiet(&self.wake);
         Ok(())
     }
 

@@ -1,19 +1,27 @@
 //! The privileged process of a node: a closed list of requests, and the parent of all others.
 
+mod client;
+mod family;
+mod output;
+mod programs;
+mod serve;
+mod slow;
+mod start;
+
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tsugi_vocabulary::Span;
 
 use crate::fence::Fence;
-use crate::request::{Report, Request, RequestId};
-use crate::{Gone, Host};
+
+pub use client::{Hands, SOCKET};
 
 /// How the hands of a node are set up.
 #[derive(Clone, Debug)]
 pub struct HandsConfig {
-    /// Sockets and logs of the processes; `/run/tsugi` or a directory of the user.
+    /// Sockets of the processes: `/run/tsugi` or a directory of the user. Below it the hands
+    /// make [`AGENT_DIR`], which belongs to the agent.
     pub run_dir: PathBuf,
     /// What survives; given to the agent's user.
     pub data_dir: PathBuf,
@@ -31,37 +39,8 @@ pub struct HandsConfig {
     pub final_codes: Vec<i32>,
 }
 
-/// The agent's end of the hands' socket `RUN_DIR/hands.sock`.
-#[derive(Debug)]
-pub struct Hands {
-    socket: OwnedFd,
-}
-
-impl Hands {
-    /// Connects to the hands of the node whose run directory this is.
-    ///
-    /// # Errors
-    /// The socket is not there or refuses us.
-    pub fn connect(_run_dir: &Path) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-impl AsFd for Hands {
-    /// Readable when a report has come.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
-impl Host for Hands {
-    fn ask(&mut self, _request: &Request) -> Result<RequestId, Gone> {
-        Err(Gone { why: String::new() })
-    }
-    fn next_report(&mut self) -> Result<Option<Report>, Gone> {
-        Err(Gone { why: String::new() })
-    }
-}
+/// The directory below the run directory in which the agent makes its own sockets.
+pub const AGENT_DIR: &str = "agent";
 
 /// Why the hands did not start.
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +62,13 @@ pub enum StartFailure {
     },
 }
 
-/// Runs the hands until they are told to stop; the result is the exit code of the process.
+/// Runs the hands until they are told to stop by SIGTERM or SIGINT; the result is the exit code
+/// of the process. To be called from the main thread before any other thread is started: the
+/// children are killed when the thread that started them ends.
 ///
 /// # Errors
 /// They could not start; nothing is left behind.
-pub fn run(_config: HandsConfig) -> Result<i32, StartFailure> {
-    Ok(1)
+pub fn run(config: HandsConfig) -> Result<i32, StartFailure> {
+    let mut desk = start::start(config)?;
+    Ok(desk.work())
 }

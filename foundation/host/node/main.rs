@@ -1,0 +1,73 @@
+//! Hands and guardian without the rest of a node, for the tests: `hands RUN DATA [OPTION…]`,
+//! `guardian`, or `stay` (which only keeps its own network namespace open).
+
+use std::path::PathBuf;
+use std::process::exit;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use tsugi_host::fence::Fence;
+use tsugi_host::hands::{HandsConfig, run};
+use tsugi_vocabulary::Span;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.first().map(String::as_str) {
+        Some("guardian") => exit(tsugi_host::guardian::run()),
+        Some("stay") => {
+            go_private();
+            loop {
+                std::thread::park();
+            }
+        }
+        Some("hands") => exit(hands(&args[1..])),
+        _ => exit(64),
+    }
+}
+
+fn hands(args: &[String]) -> i32 {
+    let own = std::env::current_exe().expect("it was started from a file");
+    let own = own.to_string_lossy().into_owned();
+    let mut config = HandsConfig {
+        run_dir: PathBuf::from(&args[0]),
+        data_dir: PathBuf::from(&args[1]),
+        agent: None,
+        guardian: vec![own, "guardian".to_owned()],
+        user: None,
+        fence: Fence::Processes,
+        stop_limit: Span::secs(5),
+        final_codes: vec![3],
+    };
+    for option in &args[2..] {
+        match option.split_once('=') {
+            None if option == "private" => go_private(),
+            Some(("as", id)) => become_user(id.parse().expect("a user id")),
+            Some(("user", id)) => {
+                let id = id.parse().expect("a user id");
+                config.user = Some((id, id));
+            }
+            Some(("umask", mask)) => {
+                umask(Mode::from_bits_truncate(mask.parse().expect("a number")));
+            }
+            Some(("agent", line)) => {
+                config.agent = Some(line.split(' ').map(str::to_owned).collect());
+            }
+            _ => return 64,
+        }
+    }
+    run(config).unwrap_or(70)
+}
+
+fn go_private() {
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("root may");
+    let none: Option<&str> = None;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).expect("root may");
+}
+
+fn become_user(id: u32) {
+    setgroups(&[]).expect("root may");
+    setresgid(Gid::from_raw(id), Gid::from_raw(id), Gid::from_raw(id)).expect("root may");
+    setresuid(Uid::from_raw(id), Uid::from_raw(id), Uid::from_raw(id)).expect("root may");
+}

@@ -1,0 +1,266 @@
+//! The guardian and the agent: started, watched, started again.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::sys::resource::Resource;
+use nix::sys::stat::{Mode, umask};
+use tsugi_vocabulary::{Moment, Span};
+
+use super::HandsConfig;
+use crate::guardian::environment;
+use crate::guardian::release::Means;
+use crate::guardian::table::Table;
+use crate::{clock, sys};
+
+/// A child that lived so long starts again at once.
+const LIVED: Span = Span::secs(10);
+/// The first time at once, then after twice the time each time.
+const FIRST_PAUSE: Span = Span::millis(5);
+const LONGEST_PAUSE: Span = Span::secs(5);
+/// The real-time priority that the agent may give to its lease thread.
+pub const AGENT_PRIORITY: u64 = 10;
+
+enum State {
+    Running {
+        pid: u32,
+        since: Moment,
+    },
+    Waiting {
+        until: Moment,
+    },
+    /// There is none, or it is not wanted any more.
+    Off,
+}
+
+struct Child {
+    state: State,
+    failures: u32,
+}
+
+impl Child {
+    const fn pid(&self) -> Option<u32> {
+        match self.state {
+            State::Running { pid, .. } => Some(pid),
+            State::Waiting { .. } | State::Off => None,
+        }
+    }
+
+    fn due(&self, now: Moment) -> bool {
+        matches!(self.state, State::Waiting { until } if until <= now)
+    }
+
+    fn ended(&mut self, now: Moment) {
+        let lived = match self.state {
+            State::Running { since, .. } => now.since(since),
+            State::Waiting { .. } | State::Off => Span::ZERO,
+        };
+        self.failures = if lived >= LIVED { 0 } else { self.failures + 1 };
+        let pause = match self.failures {
+            0 | 1 => Span::ZERO,
+            n => Span(FIRST_PAUSE.0 << n.min(20)).min(LONGEST_PAUSE),
+        };
+        self.state = State::Waiting { until: now + pause };
+    }
+
+    fn started(&mut self, outcome: io::Result<u32>, now: Moment) -> Option<u32> {
+        match outcome {
+            Ok(pid) => {
+                self.state = State::Running { pid, since: now };
+                Some(pid)
+            }
+            Err(_) => {
+                self.ended(now);
+                None
+            }
+        }
+    }
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// The guardian.
+    Guardian,
+    /// The agent.
+    Agent,
+}
+
+/// Both.
+pub struct Family {
+    guardian: Child,
+    agent: Child,
+    guardian_argv: Vec<String>,
+    agent_argv: Vec<String>,
+    user: Option<(u32, u32)>,
+    words: Vec<(&'static str, String)>,
+    memory: OwnedFd,
+    listener: OwnedFd,
+    table: Table,
+}
+
+impl Family {
+    /// Neither runs yet; both are to be started. The files are the table's memory and the
+    /// guardian's listening socket.
+    ///
+    /// # Errors
+    /// A descriptor could not be duplicated.
+    pub fn new(
+        config: &HandsConfig,
+        user: Option<(u32, u32)>,
+        (memory, listener): (File, OwnedFd),
+        means: &Means,
+    ) -> io::Result<Self> {
+        let waiting = || Child { state: State::Waiting { until: Moment(0) }, failures: 0 };
+        let off = || Child { state: State::Off, failures: 0 };
+        let cgroup = means.tree.as_ref().map(|tree| tree.path().to_string_lossy().into_owned());
+        Ok(Self {
+            guardian: waiting(),
+            agent: if config.agent.is_some() { waiting() } else { off() },
+            guardian_argv: config.guardian.clone(),
+            agent_argv: config.agent.clone().unwrap_or_default(),
+            user,
+            words: vec![
+                (environment::HANDS, std::process::id().to_string()),
+                (environment::CGROUP, cgroup.unwrap_or_default()),
+                (environment::FENCE, config.fence.word().to_owned()),
+                (environment::NODE_MARK, means.node_mark.clone()),
+            ],
+            memory: sys::duplicate_high(&memory)?,
+            listener: sys::duplicate_high(&listener)?,
+            table: means.table,
+        })
+    }
+
+    /// Starts who is due; says who was started.
+    pub fn start_due(&mut self, now: Moment) -> Vec<Member> {
+        let mut started = Vec::new();
+        if self.guardian.due(now) {
+            let outcome = self.start_guardian();
+            started.extend(self.guardian.started(outcome, now).map(|_| Member::Guardian));
+        }
+        if self.agent.due(now) {
+            let outcome = self.start_agent();
+            started.extend(self.agent.started(outcome, now).map(|_| Member::Agent));
+        }
+        let own = nix::unistd::geteuid().as_raw();
+        let agent_user = self.user.map_or(own, |(uid, _)| uid);
+        self.table.set_family(std::process::id(), self.agent.pid(), agent_user);
+        started
+    }
+
+    /// When the next is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Moment> {
+        let due = |child: &Child| match child.state {
+            State::Waiting { until } => Some(until),
+            State::Running { .. } | State::Off => None,
+        };
+        due(&self.guardian).into_iter().chain(due(&self.agent)).min()
+    }
+
+    /// Who this process was, if it was one of the two; it is to be started again.
+    pub fn ended(&mut self, pid: u32) -> Option<Member> {
+        let now = clock::now();
+        if self.guardian.pid() == Some(pid) {
+            self.guardian.ended(now);
+            Some(Member::Guardian)
+        } else if self.agent.pid() == Some(pid) {
+            self.agent.ended(now);
+            Some(Member::Agent)
+        } else {
+            None
+        }
+    }
+
+    /// The agent's process.
+    #[must_use]
+    pub const fn agent(&self) -> Option<u32> {
+        self.agent.pid()
+    }
+
+    /// Does not start the agent again.
+    pub fn let_agent_go(&mut self) {
+        self.agent.state = State::Off;
+    }
+
+    /// Asks the agent to hand everything over and end.
+    pub fn ask_agent_to_stop(&self) {
+        if let Some(pid) = self.agent.pid() {
+            drop(sys::kill(pid.cast_signed(), libc::SIGTERM));
+        }
+    }
+
+    /// Kills both.
+    pub fn kill(&mut self) {
+        for child in [&mut self.agent, &mut self.guardian] {
+            if let Some(pid) = child.pid() {
+                drop(sys::kill(pid.cast_signed(), libc::SIGKILL));
+            }
+            child.state = State::Off;
+        }
+    }
+
+    fn start_guardian(&self) -> io::Result<u32> {
+        let mut command = command(&self.guardian_argv)?;
+        command.envs(self.words.iter().map(|(name, value)| (name, value)));
+        let (memory, listener) = (self.memory.as_raw_fd(), self.listener.as_raw_fd());
+        sys::before_exec(&mut command, move || {
+            // It outlives the hands, to release what they leave.
+            sys::default_signals()?;
+            sys::place(memory, environment::TABLE)?;
+            sys::place(listener, environment::LISTENER)
+        });
+        Ok(command.spawn()?.id())
+    }
+
+    fn start_agent(&self) -> io::Result<u32> {
+        let mut command = command(&self.agent_argv)?;
+        let parent = std::process::id();
+        let user = self.user;
+        sys::before_exec(&mut command, move || {
+            // Without root they stay as they are: the agent works, a little later under load.
+            drop(sys::limit(Resource::RLIMIT_RTPRIO, AGENT_PRIORITY));
+            drop(sys::limit(Resource::RLIMIT_MEMLOCK, libc::RLIM_INFINITY));
+            sys::default_signals()?;
+            umask(Mode::from_bits_truncate(0o027));
+            if let Some((uid, gid)) = user {
+                sys::become_user(uid, gid)?;
+                sys::no_new_rights()?;
+            }
+            sys::die_with_parent(parent)
+        });
+        Ok(command.spawn()?.id())
+    }
+}
+
+fn command(argv: &[String]) -> io::Result<Command> {
+    let argv0 = argv.first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = Command::new(argv0);
+    command.args(&argv[1..]).process_group(0);
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_starts_again_at_once_and_then_ever_later() {
+        let mut child = Child { state: State::Off, failures: 0 };
+        let mut pauses = Vec::new();
+        for _ in 0..14 {
+            child.ended(Moment(0));
+            let State::Waiting { until } = child.state else { panic!("it is to be started") };
+            pauses.push(until.0 / 1_000_000);
+        }
+        assert_eq!(pauses[..4], [0, 20, 40, 80]);
+        assert_eq!(pauses.last(), Some(&5000));
+        child.state = State::Running { pid: 1, since: Moment(0) };
+        child.ended(Moment(LIVED.0));
+        assert!(child.due(Moment(LIVED.0)), "it had lived long");
+    }
+}

@@ -1,0 +1,282 @@
+//! The programs of the groups: started, known by pid and start time, killed for certain.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::BorrowedFd;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use nix::sys::resource::Resource;
+use nix::sys::stat::{Mode, umask};
+use tsugi_vocabulary::{GroupName, Moment};
+
+use super::output::{Scribe, Tail, pipe};
+use super::slow::check;
+use crate::cgroup::{self, Tree};
+use crate::guardian::release::{Means, mark};
+use crate::guardian::table::Table;
+use crate::request::{
+    Ended, Failure, HowEnded, Limits, Output, Program, ProgramId, Purpose, Running, TAIL_LONGEST,
+    TimeLimit,
+};
+use crate::{clock, process, sys};
+
+struct Started {
+    running: Running,
+    leaf: Option<PathBuf>,
+    mark: String,
+    tail: Option<Tail>,
+    until: Option<Moment>,
+    limit: TimeLimit,
+}
+
+/// All programs that run.
+pub struct Programs {
+    started: BTreeMap<u32, Started>,
+    tree: Option<Tree>,
+    table: Table,
+    node_mark: String,
+    scribe: Option<Scribe>,
+    serial: u64,
+}
+
+impl Programs {
+    /// None runs.
+    #[must_use]
+    pub fn new(means: &Means) -> Self {
+        Self {
+            started: BTreeMap::new(),
+            tree: means.tree.clone(),
+            table: means.table,
+            node_mark: means.node_mark.clone(),
+            scribe: None,
+            serial: 0,
+        }
+    }
+
+    /// Starts a program; it is killed again if its lease was lost meanwhile.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    pub fn spawn(&mut self, program: &Program) -> Result<ProgramId, Failure> {
+        check(&self.table, &program.right)?;
+        let argv0 = program.argv.first().filter(|text| !text.is_empty());
+        let Some(argv0) = argv0 else {
+            return Err(Failure::Malformed { why: "no program is named".to_owned() });
+        };
+        let failed = |error: io::Error| Failure::NotStarted {
+            step: format!("start {argv0}"),
+            errno: error.raw_os_error().unwrap_or(libc::EINVAL),
+        };
+        self.serial += 1;
+        let group = program.right.group().clone();
+        let mark = format!("{}p{}.", mark(&self.node_mark, group.as_str()), self.serial);
+        let enclosure = match &self.tree {
+            Some(tree) => Some(tree.enclose(group.as_str(), self.serial).map_err(failed)?),
+            None => None,
+        };
+        let (leaf, door) = enclosure.unzip();
+        let mut command = Command::new(argv0);
+        command.args(&program.argv[1..]).env_clear();
+        command.envs(program.env.iter().map(|(name, value)| (name, value)));
+        command.env("TSUGI_GROUP", group.as_str());
+        command.env("TSUGI_EPOCH", program.right.epoch().to_string());
+        command.env(process::MARK, &mark);
+        command.current_dir(program.dir.clone().unwrap_or_else(|| PathBuf::from("/")));
+        let tail = self.connect(&mut command, &program.output).map_err(failed)?;
+        prepare(&mut command, program, door);
+        let child = command.spawn().map_err(failed);
+        // The writing ends of the pipes are in the command.
+        drop(command);
+        let child = match child {
+            Ok(child) => child,
+            Err(failure) => {
+                leaf.as_deref().inspect(|leaf| cgroup::remove(leaf));
+                return Err(failure);
+            }
+        };
+        // Not reaped yet, so it is there even if it has already ended.
+        let id = process::identify(child.id()).ok_or(Failure::NoProgram)?;
+        self.table.enter(id, &group);
+        let running = Running {
+            id,
+            group,
+            epoch: program.right.epoch(),
+            name: program.name.clone(),
+            purpose: program.purpose,
+        };
+        let until = program.time_limit.map(|limit| clock::now() + limit);
+        let limit = TimeLimit::Kept;
+        self.started.insert(id.pid, Started { running, leaf, mark, tail, until, limit });
+        if let Err(lost) = check(&self.table, &program.right) {
+            self.started.get(&id.pid).inspect(|started| started.kill());
+            return Err(lost);
+        }
+        Ok(id)
+    }
+
+    fn connect(&mut self, command: &mut Command, output: &Output) -> io::Result<Option<Tail>> {
+        command.stdin(Stdio::null());
+        if let Output::Discard = output {
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            return Ok(None);
+        }
+        let (read, write) = pipe()?;
+        command.stderr(write.try_clone()?).stdout(write);
+        match output {
+            Output::Discard => Ok(None),
+            Output::Tail { keep } => Ok(Some(Tail::new(read, (*keep).min(TAIL_LONGEST)))),
+            Output::File { path, limit } => {
+                if self.scribe.is_none() {
+                    self.scribe = Some(Scribe::start()?);
+                }
+                if let Some(scribe) = &self.scribe {
+                    scribe.write(read, path.clone(), *limit);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// A process of ours ended; what is to be told if it was a program.
+    pub fn ended(&mut self, pid: u32, how: HowEnded) -> Option<Ended> {
+        let started = self.started.remove(&pid)?;
+        self.table.leave(started.running.id);
+        let keeps = match started.running.purpose {
+            Purpose::Service | Purpose::Start => started.limit == TimeLimit::Kept,
+            Purpose::Stop | Purpose::Monitor => false,
+        };
+        if !keeps {
+            started.kill();
+        }
+        if let Some(leaf) = &started.leaf {
+            // Stays if someone is still in it; goes with the group's kill then.
+            cgroup::remove(leaf);
+        }
+        let (tail, dropped) = started.tail.map(Tail::end).unwrap_or_default();
+        Some(Ended { program: started.running, how, limit: started.limit, tail, dropped })
+    }
+
+    /// Kills those whose time has passed.
+    pub fn keep_time(&mut self, now: Moment) {
+        for started in self.started.values_mut() {
+            if started.until.is_some_and(|until| until <= now) {
+                started.until = None;
+                started.limit = TimeLimit::Exceeded;
+                started.kill();
+            }
+        }
+    }
+
+    /// When the next time limit ends.
+    #[must_use]
+    pub fn next_limit(&self) -> Option<Moment> {
+        self.started.values().filter_map(|started| started.until).min()
+    }
+
+    /// The outputs to poll.
+    pub fn pipes(&self) -> impl Iterator<Item = (u32, BorrowedFd<'_>)> {
+        self.started
+            .iter()
+            .filter_map(|(pid, started)| Some((*pid, started.tail.as_ref()?.pipe()?)))
+    }
+
+    /// Takes output of a program.
+    pub fn read(&mut self, pid: u32) {
+        if let Some(tail) = self.started.get_mut(&pid).and_then(|started| started.tail.as_mut()) {
+            tail.read();
+        }
+    }
+
+    /// The programs that run.
+    #[must_use]
+    pub fn running(&self) -> Vec<Running> {
+        self.started.values().map(|started| started.running.clone()).collect()
+    }
+
+    /// Sends a signal to a program and its process group.
+    ///
+    /// # Errors
+    /// It is not one of ours.
+    pub fn signal(&self, id: ProgramId, signal: i32) -> Result<(), Failure> {
+        let known = self.started.get(&id.pid).is_some_and(|started| started.running.id == id);
+        if !known {
+            return Err(Failure::NoProgram);
+        }
+        // It is not reaped before `ended`, so the number is still its.
+        sys::kill(-id.pid.cast_signed(), signal).map_err(|error| Failure::system("kill", &error))
+    }
+
+    /// Forgets the empty cgroups of a group.
+    pub fn tidy(&self, group: &GroupName) {
+        if let Some(tree) = &self.tree {
+            cgroup::remove(&tree.path().join(group.as_str()));
+        }
+    }
+
+    /// The groups that have processes, as far as they are known by name.
+    #[must_use]
+    pub fn groups(&self) -> Vec<GroupName> {
+        let mut names: Vec<GroupName> = match &self.tree {
+            Some(tree) => {
+                tree.groups().iter().filter_map(|name| GroupName::new(name).ok()).collect()
+            }
+            None => self.started.values().map(|started| started.running.group.clone()).collect(),
+        };
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+impl Started {
+    /// Kills the program and all it started.
+    fn kill(&self) {
+        match &self.leaf {
+            // That nothing is left is verified by the kill of the group.
+            Some(leaf) => drop(cgroup::kill_tree(leaf)),
+            None => {
+                for pid in process::members(&[self.running.id], &self.mark) {
+                    drop(sys::kill(pid.cast_signed(), libc::SIGKILL));
+                }
+            }
+        }
+    }
+}
+
+/// Everything between fork and exec, in this order: what needs root, the user, what the change
+/// of user would undo.
+fn prepare(command: &mut Command, program: &Program, door: Option<File>) {
+    let parent = std::process::id();
+    let (limits, user) = (program.limits, program.user);
+    command.process_group(0);
+    sys::before_exec(command, move || {
+        if let Some(mut door) = door.as_ref() {
+            door.write_all(b"0")?;
+        }
+        sys::default_signals()?;
+        umask(Mode::from_bits_truncate(0o022));
+        limit(limits)?;
+        if let Some((uid, gid)) = user {
+            sys::become_user(uid, gid)?;
+        }
+        sys::die_with_parent(parent)
+    });
+}
+
+fn limit(limits: Limits) -> io::Result<()> {
+    let each = [
+        (Resource::RLIMIT_NOFILE, limits.open_files),
+        (Resource::RLIMIT_AS, limits.memory_bytes),
+        (Resource::RLIMIT_NPROC, limits.processes),
+        (Resource::RLIMIT_CORE, limits.core_bytes),
+    ];
+    for (resource, value) in each {
+        if let Some(value) = value {
+            sys::limit(resource, value)?;
+        }
+    }
+    Ok(())
+}

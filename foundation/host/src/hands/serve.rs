@@ -1,0 +1,460 @@
+//! The hands at work: requests in, answers and events out, children reaped.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::fcntl::Flock;
+use nix::sys::eventfd::EventFd;
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use tsugi_vocabulary::{Moment, Span};
+
+use super::family::{Family, Member};
+use super::programs::Programs;
+use super::slow::Slow;
+use super::{HandsConfig, SOCKET};
+use crate::fence::{self, Fence};
+use crate::guardian;
+use crate::guardian::release::Means;
+use crate::guardian::table::{Slot, Soundness, State};
+use crate::netlink::Netlink;
+use crate::request::{
+    Answer, Event, Failure, HowEnded, Listing, Release, Report, Request, RequestId, Target,
+};
+use crate::socket::{Connection, MESSAGE_LONGEST, Peer, Received};
+use crate::{cgroup, clock, codec, sys};
+
+const VISITORS_MOST: usize = 8;
+/// Requests of one visitor taken in one round.
+const ROUND_MOST: usize = 256;
+/// Reports that wait for a visitor who does not read; then it is turned out.
+const OUTBOX_MOST: usize = 4096;
+/// Events that wait for somebody to watch.
+const UNSEEN_MOST: usize = 1024;
+const TRY_AGAIN_MS: i32 = 5;
+
+/// Those who do the work.
+pub struct Staff {
+    /// The guardian and the agent.
+    pub family: Family,
+    /// The programs of the groups.
+    pub programs: Programs,
+    /// The requests that take time.
+    pub slow: Slow,
+    /// The ways to release a group.
+    pub means: Means,
+}
+
+struct Visitor {
+    connection: Connection,
+    interest: Interest,
+    outbox: VecDeque<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Interest {
+    Answers,
+    Events,
+}
+
+enum Phase {
+    Working,
+    /// The agent hands everything over, until then at most.
+    Stopping {
+        until: Moment,
+    },
+    Ending {
+        code: i32,
+    },
+}
+
+/// All that the main thread has.
+pub struct Desk {
+    config: HandsConfig,
+    staff: Staff,
+    signals: SignalFd,
+    listener: OwnedFd,
+    bell: Arc<EventFd>,
+    visitors: BTreeMap<u64, Visitor>,
+    visits: u64,
+    unseen: VecDeque<Event>,
+    phase: Phase,
+    buffer: Box<[u8]>,
+    _locks: Vec<Flock<File>>,
+}
+
+impl Desk {
+    /// Ready to work.
+    #[must_use]
+    pub fn new(
+        config: HandsConfig,
+        staff: Staff,
+        signals: SignalFd,
+        listener: OwnedFd,
+        locks: Vec<Flock<File>>,
+    ) -> Self {
+        let bell = staff.slow.bell();
+        Self {
+            config,
+            staff,
+            signals,
+            listener,
+            bell,
+            visitors: BTreeMap::new(),
+            visits: 0,
+            unseen: VecDeque::new(),
+            phase: Phase::Working,
+            buffer: vec![0; MESSAGE_LONGEST].into_boxed_slice(),
+            _locks: locks,
+        }
+    }
+
+    /// Works until told to stop; the exit code of the process.
+    pub fn work(&mut self) -> i32 {
+        loop {
+            let now = clock::now();
+            self.staff.programs.keep_time(now);
+            for member in self.staff.family.start_due(now) {
+                if member == Member::Guardian {
+                    self.tell(Event::GuardianReady);
+                }
+            }
+            if let Phase::Stopping { until } = self.phase
+                && (until <= now || self.staff.family.agent().is_none())
+            {
+                self.phase = Phase::Ending { code: 0 };
+            }
+            if let Phase::Ending { code } = self.phase {
+                self.end();
+                return code;
+            }
+            self.wait();
+            self.take_signals();
+            self.reap();
+            self.accept();
+            self.hear_visitors();
+            self.pass_on_finished();
+            self.flush();
+        }
+    }
+
+    fn wait(&mut self) {
+        let bell = Arc::clone(&self.bell);
+        let mut polled: Vec<BorrowedFd<'_>> =
+            vec![self.signals.as_fd(), self.listener.as_fd(), bell.as_fd()];
+        polled.extend(self.visitors.values().map(|visitor| visitor.connection.as_fd()));
+        let first_pipe = polled.len();
+        let mut pids = Vec::new();
+        for (pid, pipe) in self.staff.programs.pipes() {
+            pids.push(pid);
+            polled.push(pipe);
+        }
+        let ready = sys::wait_readable(&polled, self.patience()).unwrap_or_default();
+        quiet(&bell);
+        for at in ready.into_iter().filter(|at| *at >= first_pipe) {
+            self.staff.programs.read(pids[at - first_pipe]);
+        }
+    }
+
+    /// How long nothing has to be done, in milliseconds; −1 is for ever.
+    fn patience(&self) -> i32 {
+        let stop = match self.phase {
+            Phase::Stopping { until } => Some(until),
+            Phase::Working | Phase::Ending { .. } => None,
+        };
+        let next = [self.staff.programs.next_limit(), self.staff.family.next_due(), stop];
+        let rest = next.into_iter().flatten().min().map(|next| {
+            let rest: Span = next.since(clock::now());
+            i32::try_from(rest.0.div_ceil(1_000_000)).unwrap_or(i32::MAX)
+        });
+        let unsent = self.visitors.values().any(|visitor| !visitor.outbox.is_empty());
+        match (rest, unsent) {
+            (Some(rest), true) => rest.min(TRY_AGAIN_MS),
+            (Some(rest), false) => rest,
+            (None, true) => TRY_AGAIN_MS,
+            (None, false) => -1,
+        }
+    }
+
+    fn take_signals(&mut self) {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            let number = i32::try_from(info.ssi_signo).unwrap_or(0);
+            // Children are reaped in every round.
+            if let Ok(Signal::SIGTERM | Signal::SIGINT) = Signal::try_from(number) {
+                self.begin_stop();
+            }
+        }
+    }
+
+    fn begin_stop(&mut self) {
+        match self.phase {
+            Phase::Working => {
+                let until = clock::now() + self.config.stop_limit;
+                self.phase = Phase::Stopping { until };
+                self.staff.family.ask_agent_to_stop();
+                self.tell(Event::Stopping);
+            }
+            // Asked twice: at once.
+            Phase::Stopping { .. } => self.phase = Phase::Ending { code: 0 },
+            Phase::Ending { .. } => {}
+        }
+    }
+
+    fn reap(&mut self) {
+        loop {
+            let (pid, how) = match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) => (pid, HowEnded::Exited(code)),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                    (pid, HowEnded::Signalled(signal as i32))
+                }
+                Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return,
+                Ok(_) | Err(_) => continue,
+            };
+            let pid = pid.as_raw().cast_unsigned();
+            match self.staff.family.ended(pid) {
+                Some(Member::Guardian) => self.stand_in_for_guardian(),
+                Some(Member::Agent) => self.agent_ended(how),
+                None => {
+                    if let Some(ended) = self.staff.programs.ended(pid, how) {
+                        self.tell(Event::Ended(ended));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The guardian is dead: what it guarded has nobody who would end it, so it ends now.
+    fn stand_in_for_guardian(&mut self) {
+        let released = self.release_armed();
+        self.tell(Event::GuardianLost { released });
+    }
+
+    fn release_armed(
+        &mut self,
+    ) -> Vec<(tsugi_vocabulary::GroupName, tsugi_vocabulary::Epoch, Release)> {
+        let slots = self.staff.means.table.slots();
+        let armed: Vec<&Slot> = slots.iter().filter(|slot| slot.state() == State::Armed).collect();
+        if armed.is_empty() {
+            return Vec::new();
+        }
+        let releases = self.staff.means.release(&armed, clock::now());
+        let mut released = Vec::new();
+        for (slot, release) in armed.into_iter().zip(releases) {
+            if release == Release::Incomplete || slot.soundness() == Soundness::Damaged {
+                self.fence("a group could not be released after the loss of the guardian");
+            }
+            slot.set_state(State::Released);
+            released.extend(slot.group().map(|group| (group, slot.epoch(), release)));
+        }
+        released
+    }
+
+    fn agent_ended(&mut self, how: HowEnded) {
+        match (&self.phase, how) {
+            (Phase::Stopping { .. }, _) => {
+                self.staff.family.let_agent_go();
+                self.phase = Phase::Ending { code: 0 };
+            }
+            (Phase::Working, HowEnded::Exited(code))
+                if code == 0 || self.config.final_codes.contains(&code) =>
+            {
+                self.staff.family.let_agent_go();
+                self.phase = Phase::Ending { code };
+            }
+            (Phase::Working | Phase::Ending { .. }, _) => {}
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok(Some((connection, peer))) = Connection::accept(&self.listener) {
+            if self.admits(peer) && self.visitors.len() < VISITORS_MOST {
+                self.visits += 1;
+                let visitor =
+                    Visitor { connection, interest: Interest::Answers, outbox: VecDeque::new() };
+                self.visitors.insert(self.visits, visitor);
+            }
+        }
+    }
+
+    /// Only the agent itself: not a program of the same user, nor another process of root.
+    fn admits(&self, peer: Peer) -> bool {
+        match (&self.config.agent, self.staff.family.agent()) {
+            (Some(_), Some(agent)) => agent.cast_signed() == peer.pid,
+            (Some(_), None) => false,
+            (None, _) => [0, nix::unistd::geteuid().as_raw()].contains(&peer.uid),
+        }
+    }
+
+    fn hear_visitors(&mut self) {
+        let tokens: Vec<u64> = self.visitors.keys().copied().collect();
+        for token in tokens {
+            for _ in 0..ROUND_MOST {
+                let Some(visitor) = self.visitors.get(&token) else { break };
+                let length = match visitor.connection.receive(&mut self.buffer) {
+                    Ok(Received::Message(length)) => length,
+                    Ok(Received::Nothing) => break,
+                    Ok(Received::End) | Err(_) => {
+                        self.visitors.remove(&token);
+                        break;
+                    }
+                };
+                match codec::read::<(RequestId, Request)>(&self.buffer[..length]) {
+                    Ok((id, request)) => self.take(token, id, request),
+                    // Nobody who speaks another language has a place here.
+                    Err(_) => drop(self.visitors.remove(&token)),
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, token: u64, id: RequestId, request: Request) {
+        let outcome = match request {
+            Request::Spawn(program) => self.staff.programs.spawn(&program).map(Answer::Spawned),
+            Request::Signal { target, signal } => {
+                self.signal(&target, signal).map(|()| Answer::Done)
+            }
+            Request::List => self.list().map(Answer::Listing),
+            Request::Reset { reason } => {
+                self.fence(&reason);
+                Ok(Answer::Done)
+            }
+            Request::Watch => {
+                self.answer(token, id, Ok(Answer::Done));
+                self.begin_watch(token);
+                return;
+            }
+            slow @ (Request::AddAddress { .. }
+            | Request::RemoveAddress { .. }
+            | Request::Probe { .. }
+            | Request::Announce { .. }
+            | Request::Mount { .. }
+            | Request::Unmount { .. }
+            | Request::KillGroup { .. }) => match self.staff.slow.begin(token, id, slow) {
+                Ok(()) => return,
+                Err(failure) => Err(failure),
+            },
+        };
+        self.answer(token, id, outcome);
+    }
+
+    fn signal(&self, target: &Target, signal: i32) -> Result<(), Failure> {
+        match target {
+            Target::Program(id) => self.staff.programs.signal(*id, signal),
+            Target::Group(group) => {
+                for pid in self.staff.means.processes(group.as_str()) {
+                    // One that ended meanwhile needs no signal.
+                    drop(sys::kill(pid.cast_signed(), signal));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn list(&self) -> Result<Listing, Failure> {
+        let failed = |error: std::io::Error| Failure::system("netlink", &error);
+        let mut netlink = Netlink::open().map_err(failed)?;
+        let links = netlink.links().map_err(failed)?;
+        let name = |index| links.iter().find(|link| link.index == index).map(|l| l.name.clone());
+        let held = netlink.addresses().map_err(failed)?;
+        let processes = self.staff.programs.groups().into_iter().map(|group| {
+            let pids = self.staff.means.processes(group.as_str());
+            (group, pids)
+        });
+        Ok(Listing {
+            programs: self.staff.programs.running(),
+            processes: processes.filter(|(_, pids)| !pids.is_empty()).collect(),
+            mounts: self.staff.slow.mounts(),
+            addresses: held.iter().filter_map(|h| Some((name(h.link)?, h.address))).collect(),
+            powers: self.staff.slow.powers(),
+        })
+    }
+
+    fn begin_watch(&mut self, token: u64) {
+        if let Some(visitor) = self.visitors.get_mut(&token) {
+            visitor.interest = Interest::Events;
+        }
+        for event in std::mem::take(&mut self.unseen) {
+            self.tell(event);
+        }
+    }
+
+    fn pass_on_finished(&mut self) {
+        for finished in self.staff.slow.finished() {
+            if let Some(group) = finished.emptied {
+                self.staff.programs.tidy(&group);
+            }
+            self.answer(finished.visitor, finished.id, finished.outcome);
+        }
+    }
+
+    fn answer(&mut self, token: u64, id: RequestId, outcome: Result<Answer, Failure>) {
+        if let Some(visitor) = self.visitors.get_mut(&token) {
+            visitor.outbox.push_back(codec::message(&Report::Answer { id, outcome }));
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let watching = |visitor: &&mut Visitor| visitor.interest == Interest::Events;
+        let mut watchers = self.visitors.values_mut().filter(watching).peekable();
+        if watchers.peek().is_none() {
+            self.unseen.push_back(event);
+            if self.unseen.len() > UNSEEN_MOST {
+                self.unseen.pop_front();
+            }
+            return;
+        }
+        let message = codec::message(&Report::Event(event));
+        for visitor in watchers {
+            visitor.outbox.push_back(message.clone());
+        }
+    }
+
+    fn flush(&mut self) {
+        self.visitors.retain(|_, visitor| {
+            while let Some(message) = visitor.outbox.front() {
+                match visitor.connection.send(message) {
+                    Ok(()) => drop(visitor.outbox.pop_front()),
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                        return visitor.outbox.len() <= OUTBOX_MOST;
+                    }
+                    Err(_) => return false,
+                }
+            }
+            true
+        });
+    }
+
+    fn fence(&self, reason: &str) {
+        if self.config.fence == Fence::Machine {
+            fence::reset_machine(reason);
+        }
+        // Programs and agent end with this thread; the guardian releases what is armed.
+        drop(sys::kill(std::process::id().cast_signed(), libc::SIGKILL));
+    }
+
+    /// Leaves nothing behind.
+    fn end(&mut self) {
+        self.flush();
+        self.release_armed();
+        for group in self.staff.programs.groups() {
+            drop(self.staff.means.kill_all(group.as_str(), clock::now() + Span::secs(1)));
+        }
+        self.staff.family.kill();
+        if let Some(tree) = &self.staff.means.tree {
+            cgroup::remove(tree.path());
+        }
+        for socket in [SOCKET, guardian::SOCKET] {
+            drop(std::fs::remove_file(self.config.run_dir.join(socket)));
+        }
+    }
+}
+
+/// What rang is looked at in every round anyway.
+fn quiet(bell: &EventFd) {
+    let _: Result<u64, Errno> = bell.read();
+}

@@ -1,0 +1,264 @@
+//! The requests that may take time, each on a thread of its own: none stands before another.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use nix::sys::eventfd::EventFd;
+use tsugi_vocabulary::{GroupName, Span};
+
+use crate::guardian::release::Means;
+use crate::guardian::table::{LeaseHeld, Table};
+use crate::request::{
+    Answer, Failure, Powers, Rank, Request, RequestId, Right, Source, Unmounting,
+};
+use crate::{address, clock, volume};
+
+/// At most so many run at the same time; the others wait.
+const AT_ONCE_MOST: usize = 128;
+/// At most so many wait.
+const WAITING_MOST: usize = 4096;
+const STACK: usize = 128 * 1024;
+/// How long a group may take to die.
+const KILL_LIMIT: Span = Span::secs(10);
+
+/// What a thread hands back.
+pub struct Finished {
+    /// Who asked.
+    pub visitor: u64,
+    /// What.
+    pub id: RequestId,
+    /// What became of it.
+    pub outcome: Result<Answer, Failure>,
+    /// A group of which nothing is left.
+    pub emptied: Option<GroupName>,
+}
+
+struct Task {
+    visitor: u64,
+    id: RequestId,
+    request: Request,
+}
+
+/// The threads and those who wait for one.
+pub struct Slow {
+    shared: Arc<Shared>,
+    done: Sender<Finished>,
+    finished: Receiver<Finished>,
+    running: usize,
+    waiting: VecDeque<Task>,
+}
+
+struct Shared {
+    powers: Powers,
+    table: Table,
+    tree: Option<crate::cgroup::Tree>,
+    node_mark: String,
+    mounts: Mutex<BTreeSet<PathBuf>>,
+    bell: Arc<EventFd>,
+}
+
+impl Slow {
+    /// Nothing runs yet; `bell` rings when something has finished.
+    #[must_use]
+    pub fn new(powers: Powers, means: &Means, bell: Arc<EventFd>) -> Self {
+        let (done, finished) = channel();
+        let shared = Shared {
+            powers,
+            table: means.table,
+            tree: means.tree.clone(),
+            node_mark: means.node_mark.clone(),
+            mounts: Mutex::new(BTreeSet::new()),
+            bell,
+        };
+        let waiting = VecDeque::new();
+        Self { shared: Arc::new(shared), done, finished, running: 0, waiting }
+    }
+
+    /// What rings when something has finished.
+    #[must_use]
+    pub fn bell(&self) -> Arc<EventFd> {
+        Arc::clone(&self.shared.bell)
+    }
+
+    /// What the hands can do here.
+    #[must_use]
+    pub fn powers(&self) -> Powers {
+        self.shared.powers
+    }
+
+    /// Where the volumes are that were mounted here.
+    #[must_use]
+    pub fn mounts(&self) -> Vec<PathBuf> {
+        self.shared.mounts().iter().cloned().collect()
+    }
+
+    /// Begins a request, now or when a thread is free.
+    ///
+    /// # Errors
+    /// Too many wait already.
+    pub fn begin(&mut self, visitor: u64, id: RequestId, request: Request) -> Result<(), Failure> {
+        if self.waiting.len() == WAITING_MOST {
+            return Err(Failure::Busy);
+        }
+        self.waiting.push_back(Task { visitor, id, request });
+        self.use_free_threads();
+        Ok(())
+    }
+
+    fn use_free_threads(&mut self) {
+        while self.running < AT_ONCE_MOST {
+            let Some(task) = self.waiting.pop_front() else { return };
+            let (shared, done) = (Arc::clone(&self.shared), self.done.clone());
+            let (visitor, id) = (task.visitor, task.id);
+            let started = thread::Builder::new().stack_size(STACK).spawn({
+                let done = done.clone();
+                move || shared.work(task, &done)
+            });
+            self.running += 1;
+            if let Err(error) = started {
+                let outcome = Err(Failure::system("start a thread", &error));
+                let finished = Finished { visitor, id, outcome, emptied: None };
+                done.send(finished).expect("we hold the other end");
+            }
+        }
+    }
+
+    /// What has finished since the last call.
+    pub fn finished(&mut self) -> Vec<Finished> {
+        let finished: Vec<Finished> = self.finished.try_iter().collect();
+        self.running -= finished.len();
+        self.use_free_threads();
+        finished
+    }
+}
+
+impl Shared {
+    fn mounts(&self) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.mounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self, task: Task, done: &Sender<Finished>) {
+        let emptied = match &task.request {
+            Request::KillGroup { group } => Some(group.clone()),
+            _ => None,
+        };
+        let outcome = self.carry_out(task.request);
+        let emptied = emptied.filter(|_| outcome.is_ok());
+        let finished = Finished { visitor: task.visitor, id: task.id, outcome, emptied };
+        // Without a receiver the hands are ending and nobody wants to know.
+        if done.send(finished).is_ok() {
+            ring(&self.bell);
+        }
+    }
+
+    fn carry_out(&self, request: Request) -> Result<Answer, Failure> {
+        match request {
+            Request::AddAddress { right, link, address, prefix } => {
+                self.as_root()?;
+                let add = || address::add(&link, address, prefix).map(|()| Answer::Done);
+                self.under(&right, add, || address::remove(address))
+            }
+            Request::RemoveAddress { address } => address::remove(address).map(|()| Answer::Done),
+            Request::Probe { link, address, wait } => {
+                self.as_root()?;
+                let conflict = address::probe(&link, address, wait)?;
+                Ok(Answer::Probed { conflict })
+            }
+            Request::Announce { link, address } => {
+                self.as_root()?;
+                address::announce(&link, address).map(|()| Answer::Done)
+            }
+            Request::Mount { right, source, dir } => {
+                let mount = || self.mount(&source, &dir);
+                let undo = || volume::unmount(&dir, Unmounting::Emergency).map(drop);
+                self.under(&right, mount, undo)
+            }
+            Request::Unmount { dir, how } => {
+                let killed = volume::unmount(&dir, how)?;
+                self.mounts().remove(&dir);
+                Ok(Answer::Unmounted { killed })
+            }
+            Request::KillGroup { group } => self.kill(&group),
+            Request::Spawn(_)
+            | Request::Signal { .. }
+            | Request::List
+            | Request::Reset { .. }
+            | Request::Watch => Err(Failure::Malformed { why: "not a slow request".to_owned() }),
+        }
+    }
+
+    fn as_root(&self) -> Result<(), Failure> {
+        match self.powers.rank {
+            Rank::Privileged => Ok(()),
+            Rank::Ordinary => Err(Failure::NeedsRoot),
+        }
+    }
+
+    fn mount(&self, source: &Source, dir: &Path) -> Result<Answer, Failure> {
+        let in_place = matches!(source, Source::Directory(from) if from == dir);
+        if !in_place {
+            self.as_root()?;
+        }
+        let device = volume::mount(source, dir)?;
+        if !in_place {
+            self.mounts().insert(dir.to_owned());
+        }
+        Ok(Answer::Mounted { device })
+    }
+
+    /// Acts if the right is there, and undoes it if the right was lost meanwhile.
+    fn under(
+        &self,
+        right: &Right,
+        act: impl FnOnce() -> Result<Answer, Failure>,
+        undo: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<Answer, Failure> {
+        check(&self.table, right)?;
+        let answer = act()?;
+        if let Err(lost) = check(&self.table, right) {
+            undo()?;
+            return Err(lost);
+        }
+        Ok(answer)
+    }
+
+    fn kill(&self, group: &GroupName) -> Result<Answer, Failure> {
+        let means = Means {
+            tree: self.tree.clone(),
+            netlink: None,
+            table: self.table,
+            node_mark: self.node_mark.clone(),
+        };
+        let count = means.processes(group.as_str()).len();
+        let left = means.kill_all(group.as_str(), clock::now() + KILL_LIMIT);
+        if left.is_empty() {
+            Ok(Answer::Killed { count: u32::try_from(count).unwrap_or(u32::MAX) })
+        } else {
+            Err(Failure::StillThere { pids: left })
+        }
+    }
+}
+
+/// Whether `right` stands at this moment.
+///
+/// # Errors
+/// The lease is not armed or its deadline has passed.
+pub fn check(table: &Table, right: &Right) -> Result<(), Failure> {
+    match right {
+        Right::Free { .. } => Ok(()),
+        Right::Lease { group, epoch } => {
+            match table.lease_runs(group.as_str(), *epoch, clock::now()) {
+                LeaseHeld::Yes => Ok(()),
+                LeaseHeld::No => Err(Failure::NotArmed { group: group.clone(), epoch: *epoch }),
+            }
+        }
+    }
+}
+
+/// A bell that already rings loudly needs no more.
+pub fn ring(bell: &EventFd) {
+    let _: Result<usize, nix::errno::Errno> = bell.write(1);
+}

@@ -1,0 +1,128 @@
+//! How the hands come up: directories and sockets with their modes, the cgroup, the table.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::stat::{Mode, umask};
+
+use super::family::Family;
+use super::programs::Programs;
+use super::serve::{Desk, Staff};
+use super::slow::Slow;
+use super::{AGENT_DIR, HandsConfig, SOCKET, StartFailure};
+use crate::cgroup::{self, Tree};
+use crate::guardian::{self, release::Means, table};
+use crate::netlink::Netlink;
+use crate::request::{KillBy, Powers, Rank};
+use crate::{fence, socket, sys};
+
+/// Below the guardian, above everything that is not a lease thread.
+const PRIORITY: i32 = 5;
+
+fn failed(step: &str) -> impl FnOnce(io::Error) -> StartFailure + use<'_> {
+    move |source| StartFailure::System { step: step.to_owned(), source }
+}
+
+/// Makes everything that the hands need.
+///
+/// # Errors
+/// What is missing, or who is there already.
+pub fn start(config: HandsConfig) -> Result<Desk, StartFailure> {
+    // Whatever the caller's mask is, nothing is made wider than it is meant (SEC11).
+    umask(Mode::from_bits_truncate(0o077));
+    let root = nix::unistd::geteuid().is_root();
+    let user = config.user.filter(|_| root);
+    make_directories(&config, root, user)?;
+    let locks = vec![lock(&config.run_dir)?, lock(&config.data_dir)?];
+    sys::become_subreaper().map_err(failed("become the heir of orphans"))?;
+    let signals = take_signals().map_err(failed("take signals"))?;
+    let mark = node_mark(&config.run_dir);
+    let tree = Tree::claim(&format!("{}{mark}", cgroup::PREFIX));
+    let memory = sys::memory_file(c"tsugi-table", table::LENGTH).map_err(failed("make a table"))?;
+    let table = table::Table::map(&memory).map_err(failed("map the table"))?;
+    let group = user.map(|(_, gid)| gid);
+    let listen = |name: &str| {
+        let path = config.run_dir.join(name);
+        socket::listen_at(&path, group).map_err(failed("listen on a socket"))
+    };
+    let listener = listen(SOCKET)?;
+    let guardian_listener = listen(guardian::SOCKET)?;
+    let powers = Powers {
+        rank: if root { Rank::Privileged } else { Rank::Ordinary },
+        kill: if tree.is_some() { KillBy::Cgroup } else { KillBy::Descent },
+        fence: fence::capability(&config.fence),
+    };
+    let means = Means { tree: tree.clone(), netlink: Netlink::open().ok(), table, node_mark: mark };
+    let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+    let bell = EventFd::from_flags(flags).map_err(|error| failed("make a bell")(error.into()))?;
+    let slow = Slow::new(powers, &means, Arc::new(bell));
+    let sockets = (memory, guardian_listener);
+    let family = Family::new(&config, user, sockets, &means).map_err(failed("duplicate"))?;
+    let programs = Programs::new(&means);
+    // Children and threads start at normal priority.
+    drop(sys::real_time(PRIORITY));
+    Ok(Desk::new(config, Staff { family, programs, slow, means }, signals, listener, locks))
+}
+
+fn make_directories(
+    config: &HandsConfig,
+    root: bool,
+    user: Option<(u32, u32)>,
+) -> Result<(), StartFailure> {
+    let (run_mode, agent_mode) = if root { (0o755, 0o755) } else { (0o700, 0o700) };
+    make(&config.run_dir, run_mode, None)?;
+    make(&config.run_dir.join(AGENT_DIR), agent_mode, user)?;
+    make(&config.data_dir, 0o750, user)
+}
+
+fn make(dir: &Path, mode: u32, owner: Option<(u32, u32)>) -> Result<(), StartFailure> {
+    let step = format!("make {}", dir.display());
+    DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(failed(&step))?;
+    fs::set_permissions(dir, Permissions::from_mode(mode)).map_err(failed(&step))?;
+    if let Some((uid, gid)) = owner {
+        chown(dir, Some(uid), Some(gid)).map_err(failed(&step))?;
+    }
+    Ok(())
+}
+
+/// One node, one pair of hands: the lock ends with the process that holds it.
+fn lock(dir: &Path) -> Result<Flock<File>, StartFailure> {
+    let path = dir.join("hands.lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(failed("open the lock"))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
+        nix::errno::Errno::EWOULDBLOCK => StartFailure::Taken { dir: dir.to_owned() },
+        other => failed("lock the directory")(other.into()),
+    })
+}
+
+fn take_signals() -> io::Result<SignalFd> {
+    let mut wanted = SigSet::empty();
+    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT] {
+        wanted.add(signal);
+    }
+    wanted.thread_block()?;
+    sys::ignore_signal(libc::SIGHUP)?;
+    sys::ignore_signal(libc::SIGPIPE)?;
+    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+    Ok(SignalFd::with_flags(&wanted, flags)?)
+}
+
+/// Different for each node of one machine, the same for each life of one node.
+fn node_mark(run_dir: &Path) -> String {
+    let path = run_dir.canonicalize().unwrap_or_else(|_| PathBuf::from(run_dir));
+    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in path.as_os_str().as_encoded_bytes() {
+        sum = (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    let space = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let space: String = space.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    format!("{space}-{sum:016x}")
+}

@@ -1,0 +1,185 @@
+//! Programs and scripts: started, known, limited, killed for certain.
+
+mod support;
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+use support::*;
+use tsugi_host::request::{
+    Answer, Failure, HowEnded, KillBy, Limits, Output, Purpose, Request, Right, Target, TimeLimit,
+};
+use tsugi_vocabulary::{Epoch, GroupName, Span};
+
+#[test]
+fn a_program_is_told_of_with_its_group_and_epoch_and_its_end_is_an_event() {
+    let mut node = Node::start(&[]);
+    let id = node.spawn(shell(free(), Purpose::Service, "exec sleep 1000"));
+    let running = node.list().programs;
+    assert_eq!((running.len(), running[0].id), (1, id));
+    assert_eq!((running[0].group.clone(), running[0].epoch), (group(), epoch()));
+    let signal = Request::Signal { target: Target::Program(id), signal: libc::SIGTERM };
+    assert_eq!(node.ask(&signal), Ok(Answer::Done));
+    assert_eq!(node.ended(id).how, HowEnded::Signalled(libc::SIGTERM));
+    assert_eq!(node.ask(&signal), Err(Failure::NoProgram));
+}
+
+#[test]
+fn sec8_arguments_arrive_byte_for_byte_and_the_environment_is_built_from_empty() {
+    let mut node = Node::start(&[]);
+    let strange = "a b;$(touch /x)'\"\\\n給与";
+    let mut program = shell(free(), Purpose::Start, "");
+    program.argv = vec!["/usr/bin/env".into(), "printf".into(), "%s|".into(), strange.into()];
+    let id = node.spawn(program);
+    assert_eq!(node.ended(id).tail, format!("{strange}|").into_bytes());
+    let mut program = shell(free(), Purpose::Start, "");
+    program.argv = vec!["/usr/bin/env".into()];
+    let id = node.spawn(program);
+    let seen = String::from_utf8(node.ended(id).tail).unwrap();
+    let mut names: Vec<&str> = seen.lines().filter_map(|l| Some(l.split_once('=')?.0)).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["PATH", "TSUGI_EPOCH", "TSUGI_GROUP", "TSUGI_MARK"]);
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_a_failure_and_leaves_nothing() {
+    let mut node = Node::start(&[]);
+    let mut program = shell(free(), Purpose::Service, "");
+    program.argv = vec!["/no/such/program".into()];
+    let outcome = node.ask(&Request::Spawn(program));
+    assert!(matches!(outcome, Err(Failure::NotStarted { errno: libc::ENOENT, .. })), "{outcome:?}");
+    assert!(node.list().programs.is_empty());
+}
+
+#[test]
+fn a_script_that_hangs_is_killed_at_its_limit_with_all_it_started() {
+    let mut node = Node::start(&[]);
+    let script = "setsid sleep 98761 & sleep 98761";
+    let mut program = shell(free(), Purpose::Monitor, script);
+    program.time_limit = Some(Span::millis(150));
+    let id = node.spawn(program);
+    let ended = node.ended(id);
+    assert_eq!(ended.limit, TimeLimit::Exceeded);
+    until("its child is gone too", || named("sleep\098761").is_empty().then_some(()));
+}
+
+#[test]
+fn a_script_that_floods_is_kept_to_its_last_bytes() {
+    let mut node = Node::start(&[]);
+    let script = "head -c 3000000 /dev/zero; echo end";
+    let id = node.spawn(shell(free(), Purpose::Monitor, script));
+    let ended = node.ended(id);
+    assert_eq!((ended.how, ended.tail.len()), (HowEnded::Exited(0), 512));
+    assert!(ended.tail.ends_with(b"end\n"));
+    assert_eq!(ended.dropped, 3_000_004 - 512);
+}
+
+#[test]
+fn what_a_monitor_leaves_running_is_killed_and_what_a_start_script_leaves_stays() {
+    let mut node = Node::start(&[]);
+    let id = node.spawn(shell(free(), Purpose::Start, "setsid sleep 98762 >/dev/null 2>&1 &"));
+    node.ended(id);
+    let id = node.spawn(shell(free(), Purpose::Monitor, "setsid sleep 98763 >/dev/null 2>&1 &"));
+    node.ended(id);
+    until("the monitor's is gone", || named("sleep\098763").is_empty().then_some(()));
+    assert_eq!(named("sleep\098762").len(), 1);
+    let processes = node.list().processes;
+    assert_eq!((processes.len(), processes[0].1.len()), (1, 1), "it belongs to the group");
+    assert_eq!(node.ask(&Request::KillGroup { group: group() }), Ok(Answer::Killed { count: 1 }));
+    assert!(named("sleep\098762").is_empty());
+}
+
+fn escape_artist(node: &mut Node) {
+    let script = "(setsid sh -c '(setsid sleep 98764 &) ; (trap \"\" TERM HUP; \
+                  exec setsid sleep 98764) &' &) ; exec sleep 98764";
+    let id = node.spawn(shell(free(), Purpose::Service, script));
+    until("all three run", || (named("sleep\098764").len() == 3).then_some(()));
+    let other = Right::Free { group: GroupName::new("other").unwrap(), epoch: Epoch::NONE };
+    let bystander = node.spawn(shell(other, Purpose::Service, "exec sleep 98765"));
+    let outcome = node.ask(&Request::KillGroup { group: group() });
+    assert!(matches!(outcome, Ok(Answer::Killed { count: 3.. })), "{outcome:?}");
+    assert!(named("sleep\098764").is_empty(), "verified by the answer");
+    assert_eq!(node.ended(id).how, HowEnded::Signalled(libc::SIGKILL));
+    assert!(lives(bystander.pid), "another group is left alone");
+}
+
+#[test]
+fn sec12_no_process_of_a_group_survives_its_kill() {
+    if !root() {
+        return;
+    }
+    let mut node = Node::start(&[]);
+    if node.list().powers.kill == KillBy::Descent {
+        eprintln!("without cgroups: this is the test of the fallback only");
+    }
+    escape_artist(&mut node);
+}
+
+#[test]
+fn without_root_no_process_of_a_group_survives_its_kill() {
+    let mut node = if root() { Node::start(&["as=65534"]) } else { Node::start(&[]) };
+    escape_artist(&mut node);
+}
+
+#[test]
+fn a_program_runs_as_its_user_within_its_limits() {
+    if !root() {
+        return;
+    }
+    let mut node = Node::start(&[]);
+    let mut program = shell(free(), Purpose::Start, "id -u; id -G; ulimit -n; umask; pwd");
+    program.user = Some((65534, 65534));
+    program.limits = Limits { open_files: Some(33), ..Limits::default() };
+    program.dir = Some("/tmp".into());
+    let id = node.spawn(program);
+    let tail = String::from_utf8(node.ended(id).tail).unwrap();
+    assert_eq!(tail, "65534\n65534\n33\n0022\n/tmp\n");
+}
+
+#[test]
+fn a_log_is_written_and_bounded() {
+    let mut node = Node::start(&[]);
+    let log = node.path("counter.log");
+    let mut program = shell(free(), Purpose::Start, "seq 1 3000");
+    program.output = Output::File { path: log.clone(), limit: 8192 };
+    let id = node.spawn(program);
+    node.ended(id);
+    until("the last line is written", || {
+        fs::read_to_string(&log).ok().filter(|text| text.ends_with("3000\n"))
+    });
+    assert!(fs::metadata(&log).unwrap().len() <= 8192);
+    assert!(fs::metadata(node.path("counter.log.1")).unwrap().len() <= 8192);
+}
+
+#[test]
+fn a_slow_request_does_not_hold_up_a_fast_one() {
+    let mut node = Node::start(&[]);
+    let mut program = shell(free(), Purpose::Monitor, "exec sleep 1000");
+    program.time_limit = Some(Span::secs(100));
+    node.spawn(program);
+    let quick = node.spawn(shell(free(), Purpose::Monitor, "echo quick"));
+    assert_eq!(node.ended(quick).tail, b"quick\n");
+}
+
+#[test]
+fn when_the_hands_are_killed_every_program_ends() {
+    let mut node = Node::start(&[]);
+    let id = node.spawn(shell(free(), Purpose::Service, "exec sleep 98766"));
+    assert!(lives(id.pid));
+    send(node.pid(), Signal::SIGKILL);
+    until("the program is gone", || named("sleep\098766").is_empty().then_some(()));
+}
+
+#[test]
+fn hands_that_are_told_to_stop_leave_nothing_behind() {
+    let mut node = Node::start(&[]);
+    let id = node.spawn(shell(free(), Purpose::Service, "setsid sleep 98767 & exec sleep 98767"));
+    let guardian = node.guardian_pid();
+    send(node.pid(), Signal::SIGTERM);
+    let code = node.process.0.wait().unwrap().code();
+    assert_eq!(code, Some(0));
+    assert!(!lives(id.pid));
+    until("the guardian is gone", || (!lives(guardian)).then_some(()));
+    until("its children are gone", || named("sleep\098767").is_empty().then_some(()));
+    assert!(!node.path("run/hands.sock").exists());
+}
