@@ -81,7 +81,8 @@ mod tests {
     use super::*;
 
     fn refused(written: &str) -> bool {
-        let list = "tsugi group move GROUP [--reason TEXT]\ntsugi explain [WHAT]\ntsugi up\ntsugi up kill NODE\n";
+        let list = "tsugi group move GROUP [--reason TEXT]\ntsugi explain [WHAT]\n\
+            tsugi up\ntsugi up kill NODE\n";
         let tree = Tree::of([(FILE, list)]);
         Commands::read(&tree).expect("it is there").refuse(written).is_some()
     }

@@ -8,6 +8,7 @@ use crate::tree::Tree;
 
 const RULE: &str = "reasons";
 const FILE: &str = "deny.toml";
+const LOCK: &str = "Cargo.lock";
 /// `# why serde: …`: a comment, because cargo-deny refuses tables it does not know.
 const MARK: &str = "# why ";
 
@@ -42,7 +43,21 @@ pub fn look(tree: &Tree) -> Vec<Finding> {
     for gone in reasons.difference(&used) {
         out.push(Finding::of(FILE, RULE, format!("{gone} has a reason and no user")));
     }
+    out.extend(banned(tree, file));
     out
+}
+
+/// What `deny.toml` bans does not come in by way of another crate either.
+fn banned(tree: &Tree, file: &str) -> Vec<Finding> {
+    let table: toml::Table = match file.parse() {
+        Ok(table) => table,
+        Err(error) => return vec![Finding::of(FILE, RULE, error.to_string())],
+    };
+    let listed = table.get("bans").and_then(|b| b.get("deny")).and_then(toml::Value::as_array);
+    let names = listed.into_iter().flatten().filter_map(|b| b.get("crate")?.as_str());
+    let lock = tree.file(LOCK).unwrap_or_default();
+    let locked = |name: &&str| lock.lines().any(|line| line == format!("name = \"{name}\""));
+    names.filter(locked).map(|name| Finding::of(LOCK, RULE, format!("{name} is banned"))).collect()
 }
 
 #[cfg(test)]
@@ -70,5 +85,15 @@ mod tests {
     fn a_reason_for_nothing_is_found() {
         let both = "# why serde: records are typed once\n# why rand: nobody uses it any more\n";
         assert_eq!(found(both), ["rand has a reason and no user"]);
+    }
+
+    #[test]
+    fn a_banned_crate_in_the_lock_file_is_found() {
+        let deny = "[bans]\ndeny = [{ crate = \"openssl-sys\" }]\n";
+        for (name, count) in [("openssl-sys", 1), ("openssl", 0)] {
+            let lock = format!("[[package]]\nname = \"{name}\"\n");
+            let tree = Tree::of([(FILE, deny), (LOCK, &lock)]);
+            assert_eq!(look(&tree).len(), count, "{name}");
+        }
     }
 }
