@@ -21,6 +21,7 @@ pub mod identity;
 pub mod join;
 mod link;
 pub mod listener;
+pub mod local;
 pub mod refusal;
 pub mod secret;
 pub mod sequences;
