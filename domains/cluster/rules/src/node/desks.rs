@@ -8,9 +8,8 @@ use super::machine::Node;
 use super::{Now, Order};
 use crate::desk::{Act, Desk, Ground, Input, Mend, Probe, ScriptEvent, State, Why, Wish};
 use crate::reason::Cause;
-use crate::record::{
-    Answer, GroupIntent, GroupRecord, Guard, Happening, LinkState, Ownership, Pause,
-};
+use crate::planner::{self, Wanted};
+use crate::record::{Answer, GroupRecord, Guard, Happening, LinkState, Ownership, Pause};
 use crate::spec::ResourceKind;
 use crate::start_kind::{Ending, StartKind};
 
@@ -42,7 +41,6 @@ impl Node {
         entry: &GroupRecord,
         out: &mut Vec<Order>,
     ) {
-        let Ownership::Owned { handover, .. } = &entry.ownership else { return };
         let epoch = entry.epoch;
         self.reconcile_pin(group, (epoch, entry.pause.as_ref()), out);
         let held = self.desks.get(group).and_then(Desk::epoch);
@@ -59,10 +57,12 @@ impl Node {
             self.tell_desk(now, group, input, out);
             self.beat_now();
         }
-        if let Some(to) = handover {
-            self.tell_desk(now, group, Input::Stop(Why::HandOver(to.clone())), out);
-        } else if matches!(entry.intent, GroupIntent::Stop(_)) {
-            self.tell_desk(now, group, Input::Stop(Why::Ordered), out);
+        match planner::wanted(&self.record, group, &self.me) {
+            Some(Wanted::HandOver(to)) => {
+                self.tell_desk(now, group, Input::Stop(Why::HandOver(to)), out);
+            }
+            Some(Wanted::Stop) => self.tell_desk(now, group, Input::Stop(Why::Ordered), out),
+            Some(Wanted::Run) | None => {}
         }
     }
 
@@ -198,15 +198,10 @@ impl Node {
 
     /// What the group's policy says to a failure now (CL-20, CL-21).
     fn mend(&self, group: &GroupName, at: Wall) -> Mend {
-        let (Some(spec), Some(entry)) = (self.specs.get(group), self.record.group(group)) else {
-            return Mend::GiveAway;
-        };
-        let period = spec.failure.within.as_millis();
-        let counts = |f: &&crate::record::Failure| {
-            f.answer == Answer::Restarted && at.0.saturating_sub(f.at.0) < period
-        };
-        let restarts = entry.failures.iter().filter(counts).count();
-        if restarts < spec.failure.restarts as usize { Mend::InPlace } else { Mend::GiveAway }
+        match planner::answer_to_failure(&self.record, group, &self.me, at) {
+            Answer::Restarted => Mend::InPlace,
+            Answer::TakenOver | Answer::GaveUp => Mend::GiveAway,
+        }
     }
 
     pub(super) fn on_guardian_lost(&mut self, now: Now, out: &mut Vec<Order>) {

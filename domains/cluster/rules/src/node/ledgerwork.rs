@@ -15,8 +15,8 @@ use crate::plan::Situation;
 use crate::planner;
 use crate::reason::Cause;
 use crate::record::{
-    Draft, EntryName, EventRecord, Guard, Happening, NodeIntent, NodeRecord, Ownership, Phase,
-    Write,
+    Draft, EntryName, EventRecord, GroupRecord, Guard, Happening, NodeIntent, NodeRecord,
+    Ownership, Phase, Record, Write,
 };
 
 /// What a proposal is about; one is open at a time for each.
@@ -38,6 +38,8 @@ pub(super) struct Paperwork {
     /// No answer came: not again before this moment.
     not_before: BTreeMap<Subject, Moment>,
     plan: PlanDue,
+    /// When a plan may differ although nothing happens: a pause ends, a failure is forgotten.
+    plan_by_time: Option<Moment>,
     started: BTreeMap<GroupName, (Epoch, Vec<(String, u64)>)>,
     mends: BTreeMap<GroupName, (Epoch, Cause)>,
     notes: Vec<EventRecord>,
@@ -73,7 +75,7 @@ impl Paperwork {
     }
 
     pub(super) fn retry_at(&self) -> Option<Moment> {
-        self.not_before.values().min().copied()
+        self.not_before.values().copied().chain(self.plan_by_time).min()
     }
 
     pub(super) fn leave_recorded(&self) -> bool {
@@ -92,6 +94,10 @@ impl Node {
     /// Puts to the ledger what has to be put.
     pub(super) fn do_paperwork(&mut self, now: Now, out: &mut Vec<Order>) {
         self.paperwork.not_before.retain(|_, at| now.lease < *at);
+        if self.paperwork.plan_by_time.is_some_and(|at| at <= now.lease) {
+            self.paperwork.plan_by_time = None;
+            self.paperwork.plan_again();
+        }
         self.plan_if_leading(now, out);
         let groups: Vec<GroupName> = self.desks.keys().cloned().collect();
         for group in groups {
@@ -126,6 +132,9 @@ impl Node {
         };
         let planned = planner::plan(&situation);
         self.paperwork.plan = PlanDue::No;
+        let next = planner::next_by_time(&self.record, now.wall);
+        self.paperwork.plan_by_time =
+            next.map(|wall| now.lease + Span::millis(wall.0.saturating_sub(now.wall.0)));
         let faults = crate::check::check(&self.record, &planned);
         debug_assert!(faults.is_empty(), "a plan that breaks an invariant: {faults:?}");
         if !faults.is_empty() {
@@ -171,31 +180,26 @@ impl Node {
                 let steps = steps.map(|(_, s)| s.clone()).unwrap_or_default();
                 planner::report_running(&record, group, steps, &self.me, now.wall)
             }
-            State::Running { .. } => self.unpin_draft(&record, group),
+            State::Running { .. } => self.unpin_armed(&record, group),
+            // Nothing of it is here, so there is nothing for a guardian to end.
+            State::Waiting { .. } | State::Released { .. } => unpin(&record, group),
             State::Clear
             | State::Adopting { .. }
-            | State::Waiting { .. }
             | State::Arming { .. }
             | State::Starting { .. }
             | State::Stopping { .. }
             | State::LettingGo { .. }
-            | State::Released { .. }
             | State::Stuck { .. } => None,
         }
     }
 
     /// L9: the guardian is armed again with a fresh lease, so the pin may go.
-    fn unpin_draft(&self, record: &crate::record::Record, group: &GroupName) -> Option<Draft> {
-        let entry = record.group(group)?;
-        let pause = entry.pause.as_ref()?;
+    fn unpin_armed(&self, record: &Record, group: &GroupName) -> Option<Draft> {
         let fresh = self.holder.deadline(group).is_some_and(|d| d > self.last_step);
-        if pause.guard != Guard::Rearming || !fresh || self.pinned.contains(group) {
+        if !fresh || self.pinned.contains(group) {
             return None;
         }
-        let mut next = entry.clone();
-        next.pause = None;
-        let draft = Draft::default().unless_changed(record, EntryName::Group(group.clone()));
-        Some(draft.write(Write::Group(group.clone(), Arc::new(next))))
+        unpin(record, group)
     }
 
     fn report_leave(&mut self, now: Now, out: &mut Vec<Order>) {
@@ -289,4 +293,15 @@ impl Node {
             self.tell_desk(now, &group, Input::Recorded, out);
         }
     }
+}
+
+/// Ends a pin whose resume was ordered.
+fn unpin(record: &Record, group: &GroupName) -> Option<Draft> {
+    let entry = record.group(group)?;
+    if entry.pause.as_ref()?.guard != Guard::Rearming {
+        return None;
+    }
+    let next = GroupRecord { pause: None, ..entry.clone() };
+    let draft = Draft::default().unless_changed(record, EntryName::Group(group.clone()));
+    Some(draft.write(Write::Group(group.clone(), Arc::new(next))))
 }

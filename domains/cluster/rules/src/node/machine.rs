@@ -274,6 +274,12 @@ impl Node {
         self.desks.get(group).map(|d| &d.state)
     }
 
+    /// The configuration under which a group was taken on here.
+    #[must_use]
+    pub fn spec_of(&self, group: &GroupName) -> Option<Arc<GroupSpec>> {
+        self.specs.get(group).cloned()
+    }
+
     /// Until when this node may run a group.
     #[must_use]
     pub fn deadline(&self, group: &GroupName) -> Option<Moment> {

@@ -27,13 +27,13 @@ pub(super) fn pass(ground: &Ground<'_>, view: &View<'_>) -> Option<Need> {
 }
 
 /// The pause, unless it is over: a confirmed fence has ended the boot it is pinned to, or it was
-/// to end by itself and nothing was running.
+/// to end, by itself or by an operator's resume, and nobody owns the group any more.
 fn standing<'v>(ground: &Ground<'_>, view: &'v View<'_>) -> Option<&'v Pause> {
     let pause = view.record.pause.as_ref()?;
     match view.owner() {
         Some(owner) if ground.fenced(&owner) => None,
         Some(_) => Some(pause),
-        None if expired(ground, pause) => None,
+        None if expired(ground, pause) || pause.guard == Guard::Rearming => None,
         None => Some(pause),
     }
 }

@@ -12,9 +12,11 @@ pub(super) fn ago(then: Wall, now: Wall) -> Span {
     Span::millis(now.0.saturating_sub(then.0))
 }
 
-/// The failures that still count, oldest first.
+/// The failures that still count, oldest first. A wall clock may have stepped since: one that
+/// seems to lie a whole period ahead is as old as nobody knows, and no longer counts.
 pub(super) fn recent(failures: &[Failure], within: Span, now: Wall) -> Vec<Failure> {
-    failures.iter().filter(|f| ago(f.at, now) < within).cloned().collect()
+    let apart = |f: &Failure| Span::millis(f.at.0.abs_diff(now.0));
+    failures.iter().filter(|f| apart(f) < within).cloned().collect()
 }
 
 /// What is done about one more failure on `node`, after those in `recent`.

@@ -1,0 +1,337 @@
+//! One takeover, move or restart as a chain: sighting, decision, steps, effects.
+//!
+//! It is made from the ledger alone, so every node tells the same story, also after a restart of
+//! all of them. What a silent node had been doing is known only when it returns; until then the
+//! cause is its silence, and afterwards the story names what it was.
+
+use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
+use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, LinkState};
+use tsugi_messages::phrase;
+use tsugi_vocabulary::{Epoch, Generation, GroupName, NodeName, Span, Wall};
+use tsugi_wire::control::report;
+use tsugi_wire::control::{Utc, Words};
+
+use super::history;
+use super::words::{Deed, cause, phrased, rejected};
+
+/// What the ledger keeps of what happened, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Chronicle {
+    /// The plans.
+    pub plans: Vec<Plan>,
+    /// The events.
+    pub events: Vec<EventRecord>,
+}
+
+/// The last story, or the one `back` before it, of one group or of all.
+#[must_use]
+pub fn explain(chronicle: &Chronicle, group: Option<&GroupName>, back: usize) -> report::Explain {
+    let mut turns = turns(chronicle);
+    turns.retain(|t| group.is_none_or(|g| t.group == Some(g)));
+    turns.sort_by_key(|t| t.at);
+    let chosen = turns.len().checked_sub(back + 1).and_then(|at| turns.get(at));
+    report::Explain { story: chosen.map(|turn| turn.story(chronicle)) }
+}
+
+/// Something that changed who runs a group, or might have.
+struct Turn<'a> {
+    at: Wall,
+    by: &'a NodeName,
+    group: Option<&'a GroupName>,
+    generation: Generation,
+    from: Option<&'a NodeName>,
+    to: Option<&'a NodeName>,
+    /// The epoch that the turn ends in, if one is known.
+    epoch: Option<Epoch>,
+    cause: Cause,
+    deed: Deed,
+    decision: Option<&'a Decision>,
+    what: What,
+}
+
+/// What kind of turn it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    Takeover,
+    Move,
+    Restart,
+    AddressMoved(String, String),
+    ClockStep(i64),
+}
+
+fn turns(chronicle: &Chronicle) -> Vec<Turn<'_>> {
+    let planned = chronicle.plans.iter().enumerate().flat_map(|(i, plan)| {
+        let before = &chronicle.plans[..i];
+        plan.decisions.iter().filter_map(move |(group, d)| planned(before, plan, group, d))
+    });
+    planned.chain(chronicle.events.iter().filter_map(|e| happened(chronicle, e))).collect()
+}
+
+/// A decision that gives a group to another node. The first start of a group is none.
+fn planned<'a>(
+    before: &'a [Plan],
+    plan: &'a Plan,
+    group: &'a GroupName,
+    decision: &'a Decision,
+) -> Option<Turn<'a>> {
+    let first = decision.cause.clone().unwrap_or(Cause::ClusterStart);
+    let (from, to, epoch, what) = match &decision.chosen {
+        Chosen::Give { node, epoch } => {
+            let from = last_owner(before, group);
+            let starts = matches!(first, Cause::ClusterStart | Cause::Configuration { .. });
+            if starts && from.is_none() {
+                return None;
+            }
+            (from, node, Some(*epoch), What::Takeover)
+        }
+        Chosen::HandOver { from, to } => (Some(from), to, None, What::Move),
+        Chosen::Stay { .. }
+        | Chosen::Stop { .. }
+        | Chosen::Rest { .. }
+        | Chosen::NoPlace
+        | Chosen::Wait { .. } => return None,
+    };
+    let deed = if what == What::Move { Deed::Move } else { Deed::Start };
+    Some(Turn {
+        at: plan.at,
+        by: &plan.by,
+        group: Some(group),
+        generation: plan.generation,
+        from,
+        to: Some(to),
+        epoch,
+        cause: first,
+        deed,
+        decision: Some(decision),
+        what,
+    })
+}
+
+/// Who had a group last, as the plans before say.
+fn last_owner<'a>(before: &'a [Plan], group: &GroupName) -> Option<&'a NodeName> {
+    before.iter().rev().find_map(|plan| match &plan.decisions.get(group)?.chosen {
+        Chosen::Give { node, .. } | Chosen::Stay { node } => Some(node),
+        Chosen::HandOver { to, .. } => Some(to),
+        Chosen::Stop { from } => Some(from),
+        Chosen::Rest { .. } | Chosen::NoPlace | Chosen::Wait { .. } => None,
+    })
+}
+
+/// An event that is a turn of its own: nobody had to plan it.
+fn happened<'a>(chronicle: &'a Chronicle, event: &'a EventRecord) -> Option<Turn<'a>> {
+    let turn = |cause: Cause, node: &'a NodeName, what| Turn {
+        at: event.at,
+        by: &event.by,
+        group: event.group.as_ref(),
+        generation: Generation::NONE,
+        from: Some(node),
+        to: Some(node),
+        epoch: event.epoch,
+        cause,
+        deed: Deed::Start,
+        decision: None,
+        what,
+    };
+    match &event.what {
+        Happening::Failed { cause, answer: Answer::Restarted } => {
+            Some(turn(cause.clone(), &event.by, What::Restart))
+        }
+        Happening::ClockStepped { node, by_ms } => {
+            let cause = Cause::WasCutOff { node: node.clone() };
+            Some(turn(cause, node, What::ClockStep(*by_ms)))
+        }
+        Happening::AddressMoved { address, link } => {
+            let lost = link_lost(chronicle, event)?;
+            let cause = Cause::LinksDown { node: event.by.clone(), links: vec![lost] };
+            let what = What::AddressMoved(address.to_string(), link.clone());
+            Some(turn(cause, &event.by, what))
+        }
+        Happening::Failed { .. }
+        | Happening::Started { .. }
+        | Happening::Stopped { .. }
+        | Happening::Lost { .. }
+        | Happening::Returned { .. }
+        | Happening::Link { .. } => None,
+    }
+}
+
+/// The link of the same node that went down last before `event`.
+fn link_lost(chronicle: &Chronicle, event: &EventRecord) -> Option<String> {
+    chronicle.events.iter().rev().filter(|e| e.at <= event.at).find_map(|e| match &e.what {
+        Happening::Link { node, link, state: LinkState::Down } if *node == event.by => {
+            Some(link.clone())
+        }
+        _ => None,
+    })
+}
+
+impl Turn<'_> {
+    fn story(&self, chronicle: &Chronicle) -> report::Story {
+        let first = self.first_cause(chronicle);
+        let started = self.started(chronicle);
+        let began = self.began(&first);
+        let none = GroupName::new("-").ok();
+        let served = started.map(|(e, _)| e.at.0.saturating_sub(began.0));
+        report::Story {
+            group: self.group.or(none.as_ref()).map_or_else(String::new, ToString::to_string),
+            from: self.from.map(ToString::to_string),
+            to: self.to.map(ToString::to_string),
+            epoch: started
+                .and_then(|(e, _)| e.epoch)
+                .or(self.epoch)
+                .map_or_else(String::new, |e| e.to_string()),
+            generation: self.generation.0,
+            cause: self.cause_words(&first),
+            cause_data: self.cause_data(&first),
+            sightings: self.sightings(chronicle, began),
+            decision: report::Moment {
+                at: Utc(self.at),
+                by: self.by.to_string(),
+                what: self.decision_words(&first),
+            },
+            rejected: self.decision.map_or_else(Vec::new, |d| {
+                d.rejected.iter().map(|(node, why)| rejected(node, why)).collect()
+            }),
+            steps: self.steps(chronicle),
+            effects: self.effects(chronicle),
+            without_service_ms: match self.what {
+                What::AddressMoved(..) | What::ClockStep(_) => Some(0),
+                What::Takeover | What::Move | What::Restart => served,
+            },
+        }
+    }
+
+    /// What the silence of a node turned out to have been, once it has returned.
+    fn first_cause(&self, chronicle: &Chronicle) -> Cause {
+        let Cause::NodeSilent { node: lost, .. } = &self.cause else { return self.cause.clone() };
+        let after = chronicle.events.iter().filter(|e| e.at >= self.at);
+        let mut returned = after.filter_map(|e| match &e.what {
+            Happening::Returned { node, cause } if node == lost => Some(cause.clone()),
+            _ => None,
+        });
+        returned.next().unwrap_or_else(|| self.cause.clone())
+    }
+
+    fn cause_words(&self, first: &Cause) -> Words {
+        match (&self.what, self.from) {
+            (What::ClockStep(by_ms), Some(node)) => {
+                phrased(&phrase::cause_clock_step(node, by_ms))
+            }
+            _ => cause(first, self.deed),
+        }
+    }
+
+    fn cause_data(&self, first: &Cause) -> serde_json::Value {
+        match self.what {
+            What::ClockStep(by_ms) => {
+                serde_json::json!({"cause": "clock-step", "node": self.by, "by_ms": by_ms})
+            }
+            _ => serde_json::to_value(first).unwrap_or_default(),
+        }
+    }
+
+    /// When the first sign of the cause was there.
+    fn began(&self, first: &Cause) -> Wall {
+        let silence = match (&self.cause, first) {
+            (Cause::NodeSilent { silence, .. }, _) => *silence,
+            (_, Cause::Frozen { .. }) | (_, _) => Span::ZERO,
+        };
+        Wall(self.at.0.saturating_sub(silence.as_millis()))
+    }
+
+    fn decision_words(&self, first: &Cause) -> Words {
+        let word = |name: Option<&NodeName>| name.map_or("-", |n| n.as_str()).to_owned();
+        phrased(&match (&self.what, first) {
+            (What::Restart, _) => phrase::decided_restart(word(self.to)),
+            (What::AddressMoved(address, link), _) => phrase::decided_link(address, link),
+            (What::ClockStep(_), _) => phrase::decided_nothing(),
+            (_, Cause::Operator { by, .. }) => phrase::chosen_by_person(word(self.to), by),
+            (_, _) => phrase::chosen_preferred(word(self.to)),
+        })
+    }
+
+    /// What was seen around the first sign: links, losses, failures.
+    fn sightings(&self, chronicle: &Chronicle, began: Wall) -> Vec<report::Moment> {
+        let from = began.0.saturating_sub(5_000);
+        let near = |e: &&EventRecord| e.at.0 >= from && e.at <= self.at;
+        let seen = |e: &&EventRecord| match &e.what {
+            Happening::Lost { .. } | Happening::Link { .. } | Happening::ClockStepped { .. } => {
+                true
+            }
+            Happening::Failed { .. } => e.group.as_ref() == self.group,
+            Happening::Started { .. }
+            | Happening::Stopped { .. }
+            | Happening::Returned { .. }
+            | Happening::AddressMoved { .. } => false,
+        };
+        chronicle.events.iter().filter(near).filter(seen).map(history::moment).collect()
+    }
+
+    /// The next time the group was up again, and how long its steps took.
+    fn started<'c>(
+        &self,
+        chronicle: &'c Chronicle,
+    ) -> Option<(&'c EventRecord, &'c [(String, u64)])> {
+        if matches!(self.what, What::AddressMoved(..) | What::ClockStep(_)) {
+            return None;
+        }
+        chronicle.events.iter().filter(|e| e.at >= self.at && e.group.as_ref() == self.group).find_map(
+            |e| match &e.what {
+                Happening::Started { steps, .. } => Some((e, steps.as_slice())),
+                _ => None,
+            },
+        )
+    }
+
+    fn steps(&self, chronicle: &Chronicle) -> Vec<report::Moment> {
+        let mut steps = Vec::new();
+        let started = self.started(chronicle);
+        let end = started.map_or(Wall(u64::MAX), |(e, _)| e.at);
+        for event in &chronicle.events {
+            let mine = event.group.as_ref() == self.group;
+            let stopped = matches!(event.what, Happening::Stopped { .. });
+            if mine && stopped && event.at >= self.at && event.at <= end {
+                steps.push(history::moment(event));
+            }
+        }
+        if let (Cause::NodeSilent { node, .. }, Some((event, _))) = (&self.cause, started) {
+            let what = phrased(&phrase::step_lease_ended(node));
+            steps.push(report::Moment { at: Utc(self.at), by: event.by.to_string(), what });
+        }
+        let Some((event, each)) = started else { return steps };
+        if let (What::Takeover | What::Move, Some(epoch)) = (&self.what, event.epoch) {
+            let what = phrased(&phrase::step_recorded(epoch));
+            steps.push(report::Moment { at: Utc(self.at), by: self.by.to_string(), what });
+        }
+        let whole: u64 = each.iter().map(|(_, millis)| millis).sum();
+        let mut at = event.at.0.saturating_sub(whole);
+        for (resource, millis) in each {
+            at += millis;
+            let what = phrased(&phrase::step_started(resource));
+            steps.push(report::Moment { at: Utc(Wall(at)), by: event.by.to_string(), what });
+        }
+        steps
+    }
+
+    /// What came of it: in service again, and what the lost node turned out to have been.
+    fn effects(&self, chronicle: &Chronicle) -> Vec<report::Moment> {
+        let mut effects = Vec::new();
+        if let Some((event, _)) = self.started(chronicle) {
+            let what = phrased(&phrase::effect_in_service(&event.by));
+            effects.push(report::Moment { at: Utc(event.at), by: event.by.to_string(), what });
+        }
+        let lost = match &self.cause {
+            Cause::NodeSilent { node, .. } | Cause::OneWay { node } => Some(node),
+            _ => None,
+        };
+        let back = chronicle.events.iter().filter(|e| e.at >= self.at).find(
+            |e| matches!(&e.what, Happening::Returned { node, .. } if Some(node) == lost),
+        );
+        effects.extend(back.map(history::moment));
+        effects
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! What happened and who did what, line by line.
+
+use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, LinkState};
+use tsugi_messages::phrase;
+use tsugi_vocabulary::{GroupName, NodeName};
+use tsugi_wire::control::report;
+use tsugi_wire::control::{Utc, Words};
+
+use super::words::{Deed, cause, phrased};
+use crate::records::AuditLink;
+
+/// The newest `most` events, oldest first, about `of` if it is given.
+#[must_use]
+pub fn history(events: &[EventRecord], of: Option<&str>, most: usize) -> report::History {
+    let mut lines: Vec<_> =
+        events.iter().rev().filter(|e| of.is_none_or(|of| is_about(e, of))).take(most).collect();
+    lines.reverse();
+    report::History { lines: lines.into_iter().map(line).collect() }
+}
+
+/// The newest `most` commands, oldest first.
+#[must_use]
+pub fn audit(links: &[AuditLink], most: usize) -> report::Audit {
+    let from = links.len().saturating_sub(most);
+    let line = |link: &AuditLink| report::AuditLine {
+        number: link.number,
+        at: Utc(link.entry.at),
+        person: link.entry.person.clone(),
+        origin: link.entry.origin.clone(),
+        words: link.entry.words.clone(),
+        reason: link.entry.reason.clone(),
+        decided_on: link.entry.decided_on.0,
+        outcome: link.entry.outcome.clone(),
+        command: link.entry.command.clone(),
+        hash: link.hash.clone(),
+    };
+    report::Audit { lines: links[from..].iter().map(line).collect() }
+}
+
+fn is_about(event: &EventRecord, of: &str) -> bool {
+    let node = match &event.what {
+        Happening::Lost { node, .. }
+        | Happening::Returned { node, .. }
+        | Happening::ClockStepped { node, .. }
+        | Happening::Link { node, .. } => Some(node),
+        Happening::Started { .. }
+        | Happening::Stopped { .. }
+        | Happening::Failed { .. }
+        | Happening::AddressMoved { .. } => Some(&event.by),
+    };
+    event.group.as_ref().map(GroupName::as_str) == Some(of)
+        || node.map(NodeName::as_str) == Some(of)
+}
+
+/// One event as a moment of a story.
+pub(super) fn moment(event: &EventRecord) -> report::Moment {
+    report::Moment { at: Utc(event.at), by: event.by.to_string(), what: words(event) }
+}
+
+fn line(event: &EventRecord) -> report::HistoryLine {
+    report::HistoryLine {
+        at: Utc(event.at),
+        by: event.by.to_string(),
+        group: event.group.as_ref().map(ToString::to_string),
+        epoch: event.epoch.map(|e| e.to_string()),
+        what: words(event),
+        data: serde_json::to_value(&event.what).unwrap_or_default(),
+    }
+}
+
+fn words(event: &EventRecord) -> Words {
+    let group = event.group.as_ref().map_or("-", GroupName::as_str);
+    match &event.what {
+        Happening::Started { took, .. } => {
+            phrased(&phrase::happened_started(group, &event.by, took.as_millis()))
+        }
+        Happening::Stopped { .. } => phrased(&phrase::happened_stopped(group, &event.by)),
+        Happening::Failed { cause: first, answer } => match answer {
+            Answer::Restarted | Answer::TakenOver => cause(first, Deed::Start),
+            Answer::GaveUp => phrased(&phrase::happened_gave_up(group)),
+        },
+        Happening::Lost { cause: first, .. } => cause(first, Deed::Start),
+        Happening::Returned { node, cause: first } => phrased(&match first {
+            Cause::PowerLost { .. } => phrase::returned_power(node),
+            Cause::Frozen { pause, .. } => phrase::returned_frozen(node, pause.as_millis()),
+            Cause::WasCutOff { .. } => phrase::returned_cut_off(node),
+            _ => phrase::returned(node),
+        }),
+        Happening::ClockStepped { node, by_ms } => {
+            phrased(&phrase::cause_clock_step(node, by_ms))
+        }
+        Happening::Link { node, link, state } => match state {
+            LinkState::Down => phrased(&phrase::cause_link_down(node, link)),
+            LinkState::Up => phrased(&phrase::happened_link_up(node, link)),
+        },
+        Happening::AddressMoved { address, link } => {
+            phrased(&phrase::decided_link(address, link))
+        }
+    }
+}

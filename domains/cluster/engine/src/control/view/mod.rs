@@ -1,0 +1,17 @@
+//! What the record and the sightings say, as reports: pure, so that every node says the same.
+
+mod explain;
+mod history;
+mod outlook;
+mod status;
+mod why;
+pub mod words;
+
+#[cfg(test)]
+mod scenes;
+
+pub use explain::{Chronicle, explain};
+pub use history::{audit, history};
+pub use outlook::outlook;
+pub use status::status;
+pub use why::why;

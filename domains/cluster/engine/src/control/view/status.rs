@@ -1,0 +1,340 @@
+//! How everything stands: what needs a person first.
+
+use std::collections::BTreeMap;
+
+use tsugi_cluster_rules::plan::{Chosen, Decision, Life, Resting, Settled, Sight, Situation, Waiting};
+use tsugi_cluster_rules::planner;
+use tsugi_cluster_rules::record::{
+    GroupIntent, GroupRecord, LinkState, NodeIntent, Ownership, Pause, Phase, Record,
+};
+use tsugi_cluster_rules::spec::{ClusterSpec, FencePolicy, NodeSpec, Role};
+use tsugi_messages::{self as messages, Message, phrase};
+use tsugi_vocabulary::{GroupName, NodeName, Span};
+use tsugi_wire::control::report;
+use tsugi_wire::control::{Utc, Words};
+
+use super::words::{Deed, cause, phrased, rejected, told};
+use crate::standing::Standing;
+
+/// How everything stands, as `standing` has it.
+#[must_use]
+pub fn status(standing: &Standing) -> report::Status {
+    let record = &*standing.record;
+    let Some(spec) = record.spec() else { return before_init(standing) };
+    let decisions = decisions(standing);
+    let votes = votes(standing, spec);
+    let mut needs = Vec::new();
+    needs.extend(votes_need(&votes, standing, spec));
+    let groups: Vec<&GroupName> = spec.groups.keys().collect();
+    for name in &groups {
+        if let Some(entry) = record.group(name) {
+            needs.extend(group_need(name, entry, decisions.get(*name), standing));
+        }
+    }
+    needs.extend(node_needs(standing, spec));
+    needs.extend(config_needs(standing, record));
+    needs.sort_by(|a, b| a.severity.cmp(&b.severity));
+    report::Status {
+        cluster: Some(spec.name.clone()),
+        needs,
+        notes: notes(standing, spec),
+        votes,
+        nodes: spec.nodes.iter().map(|(n, s)| node(n, s, standing)).collect(),
+        groups: groups.into_iter().map(|g| group(g, standing, decisions.get(g))).collect(),
+        generation: record.generation().0,
+        config: record.config.as_deref().map(super::super::config_head),
+    }
+}
+
+fn before_init(standing: &Standing) -> report::Status {
+    let what = messages::no_cluster_yet(&standing.me);
+    report::Status {
+        cluster: None,
+        needs: vec![need(&what, standing.me.to_string(), None)],
+        notes: Vec::new(),
+        votes: report::Votes { of: 0, heard: 0, needed: 0, leader: None },
+        nodes: Vec::new(),
+        groups: Vec::new(),
+        generation: 0,
+        config: None,
+    }
+}
+
+/// What the planner would decide now, for each group.
+pub(super) fn decisions(standing: &Standing) -> BTreeMap<GroupName, Decision> {
+    planner::decide(&Situation {
+        record: &standing.record,
+        sights: standing.sights.clone(),
+        by: standing.me.clone(),
+        at: standing.at,
+        settled: Settled::Yes,
+    })
+}
+
+pub(super) fn need(what: &Message, about: String, because: Option<Words>) -> report::Need {
+    report::Need {
+        severity: what.severity().letter().to_string(),
+        about,
+        what: told(what),
+        because,
+        next: what.next(),
+    }
+}
+
+fn hears(standing: &Standing, name: &NodeName) -> bool {
+    match standing.sights.get(name).map(|s| &s.life) {
+        Some(Life::Heard | Life::Deaf) => true,
+        Some(Life::Silent { .. }) => false,
+        None => *name == standing.me,
+    }
+}
+
+fn votes(standing: &Standing, spec: &ClusterSpec) -> report::Votes {
+    let heard = spec.nodes.keys().filter(|n| hears(standing, n)).count();
+    report::Votes {
+        of: spec.nodes.len() as u64,
+        heard: heard as u64,
+        needed: spec.majority() as u64,
+        leader: standing.leader.as_ref().map(ToString::to_string),
+    }
+}
+
+/// No majority, or only just one (L12).
+fn votes_need(
+    votes: &report::Votes,
+    standing: &Standing,
+    spec: &ClusterSpec,
+) -> Option<report::Need> {
+    if votes.heard < votes.needed {
+        let what = messages::majority_lost(votes.heard, votes.of);
+        return Some(need(&what, spec.name.clone(), None));
+    }
+    let missing = spec.nodes.keys().find(|n| !hears(standing, n))?;
+    if votes.heard > votes.needed {
+        return None;
+    }
+    let groups: Vec<&str> = spec.groups.keys().map(GroupName::as_str).collect();
+    let what = messages::one_more_loss_stops(missing, groups.join(", "));
+    Some(need(&what, missing.to_string(), None))
+}
+
+fn group_need(
+    name: &GroupName,
+    entry: &GroupRecord,
+    decision: Option<&Decision>,
+    standing: &Standing,
+) -> Option<report::Need> {
+    let about = name.to_string();
+    if let GroupIntent::GaveUp { cause: first, .. } = &entry.intent {
+        let what = messages::group_given_up(name, entry.failures.len(), "");
+        let mut need = need(&what, about, Some(cause(first, Deed::Start)));
+        need.what = phrased(&phrase::status_given_up(name, entry.failures.len()));
+        return Some(need);
+    }
+    let decision = decision?;
+    let first = decision.cause.as_ref().map(|c| cause(c, Deed::Start));
+    match &decision.chosen {
+        Chosen::NoPlace => {
+            let against = decision.rejected.iter().next().map(|(n, why)| rejected(n, why));
+            Some(need(&messages::group_has_no_place(name), about, first.or(against)))
+        }
+        Chosen::Wait { on } => match on {
+            Waiting::Pinned { node } => {
+                let by = entry.pause.as_ref().map_or("", |p| p.order.by.as_str());
+                Some(need(&messages::paused_group_down(name, node, by), about, first))
+            }
+            Waiting::Fence { node } => {
+                Some(need(&messages::takeover_waits_for_operator(name, node), about, first))
+            }
+            Waiting::Stuck { node } => {
+                Some(need(&messages::group_is_stuck(name, node), about, first))
+            }
+            Waiting::Settling | Waiting::NoMajority { .. } => None,
+        },
+        Chosen::Stay { .. }
+        | Chosen::Give { .. }
+        | Chosen::HandOver { .. }
+        | Chosen::Stop { .. }
+        | Chosen::Rest { .. } => overdue(name, entry, standing),
+    }
+}
+
+/// A pause whose end has come and that was not ended: the owner does not answer.
+fn overdue(name: &GroupName, entry: &GroupRecord, standing: &Standing) -> Option<report::Need> {
+    let Pause { until, order, .. } = entry.pause.as_ref()?;
+    let until = (*until)?;
+    if standing.at.0 < until.0 + 60_000 {
+        return None;
+    }
+    let what = messages::pause_overdue(name, &order.by, Utc(until));
+    Some(need(&what, name.to_string(), None))
+}
+
+fn node_needs(standing: &Standing, spec: &ClusterSpec) -> Vec<report::Need> {
+    let mut needs = Vec::new();
+    for name in spec.nodes.keys() {
+        let left = matches!(intent(standing, name), NodeIntent::Leaving(_));
+        if let Some(Life::Silent { silence }) = standing.sights.get(name).map(|s| &s.life)
+            && !left
+        {
+            let what = messages::node_lost(name, silence.as_millis());
+            needs.push(need(&what, name.to_string(), None));
+        }
+    }
+    if standing.self_fence.is_empty() && runs_groups(spec, &standing.me) {
+        let what = messages::node_cannot_stop_itself(&standing.me);
+        needs.push(need(&what, standing.me.to_string(), None));
+    }
+    needs
+}
+
+fn runs_groups(spec: &ClusterSpec, name: &NodeName) -> bool {
+    spec.nodes.get(name).is_some_and(|n| n.role == Role::Node)
+}
+
+fn config_needs(standing: &Standing, record: &Record) -> Vec<report::Need> {
+    let Some(config) = record.config.as_deref() else { return Vec::new() };
+    let mut needs = Vec::new();
+    if let Some(unconfirmed) = &config.unconfirmed {
+        let seconds = unconfirmed.within.as_millis() / 1000;
+        let what = messages::config_waits_for_confirm(config.version, seconds);
+        needs.push(need(&what, format!("config {}", config.version), None));
+    }
+    if standing.other_file.is_some() {
+        let file = crate::control::CONFIG_FILE;
+        let what = messages::config_file_differs(&standing.me, file, config.version);
+        needs.push(need(&what, standing.me.to_string(), None));
+    }
+    needs
+}
+
+/// What somebody chose to have weaker: drained nodes, pauses, fences by the node itself.
+fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
+    let mut notes = Vec::new();
+    for name in spec.nodes.keys() {
+        if let NodeIntent::Drained(order) = intent(standing, name) {
+            notes.push(phrased(&phrase::status_node_drained(name, &order.by)));
+        }
+    }
+    for (name, group) in &spec.groups {
+        if let Some(Pause { order, until, .. }) =
+            standing.record.group(name).and_then(|g| g.pause.as_ref())
+        {
+            let until = until.map_or_else(|| "-".to_owned(), |w| Utc(w).to_string());
+            let (by, why) = (&order.by, &order.reason);
+            notes.push(phrased(&phrase::status_group_paused(name, by, why, until)));
+        }
+        if group.fence == FencePolicy::SelfFence && group.has_block_volume() {
+            notes.push(phrased(&phrase::status_fence_unproven(name)));
+        }
+    }
+    notes
+}
+
+fn intent(standing: &Standing, name: &NodeName) -> NodeIntent {
+    standing.record.nodes.get(name).map_or(NodeIntent::InService, |n| n.value.intent.clone())
+}
+
+fn node(name: &NodeName, spec: &NodeSpec, standing: &Standing) -> report::Node {
+    let sight = standing.sights.get(name);
+    let intent = intent(standing, name);
+    let life = sight.map(|s| &s.life);
+    let state = match (life, &intent) {
+        (Some(Life::Heard), _) => "up",
+        (Some(Life::Deaf), _) => "isolated",
+        (Some(Life::Silent { .. }), NodeIntent::Leaving(_)) => "left",
+        (Some(Life::Silent { .. }), _) => "missing",
+        (None, _) if *name == standing.me => "up",
+        (None, _) => "unknown",
+    };
+    let silent_ms = match life {
+        Some(Life::Silent { silence }) => Some(silence.as_millis()),
+        Some(Life::Heard | Life::Deaf) | None => None,
+    };
+    let owns = |(g, _): &(&GroupName, _)| {
+        standing.record.group(g).and_then(GroupRecord::owner) == Some(name)
+    };
+    report::Node {
+        name: name.to_string(),
+        role: match spec.role {
+            Role::Node => "node".to_owned(),
+            Role::Witness => "witness".to_owned(),
+        },
+        state: state.to_owned(),
+        intent: match intent {
+            NodeIntent::InService => "in-service".to_owned(),
+            NodeIntent::Drained(_) => "drained".to_owned(),
+            NodeIntent::Leaving(_) => "leaving".to_owned(),
+        },
+        silent_ms,
+        leads: standing.leader.as_ref() == Some(name),
+        addresses: spec.addresses.iter().map(ToString::to_string).collect(),
+        links: sight.map(links).unwrap_or_default(),
+        groups: standing.record.groups.iter().filter(owns).map(|(g, _)| g.to_string()).collect(),
+    }
+}
+
+fn links(sight: &Sight) -> BTreeMap<String, String> {
+    let word = |state: &LinkState| match state {
+        LinkState::Up => "up".to_owned(),
+        LinkState::Down => "down".to_owned(),
+    };
+    sight.links.iter().map(|(link, state)| (link.clone(), word(state))).collect()
+}
+
+fn group(name: &GroupName, standing: &Standing, decision: Option<&Decision>) -> report::Group {
+    let fresh = GroupRecord::new(GroupIntent::Run);
+    let entry = standing.record.group(name).unwrap_or(&fresh);
+    let spec = standing.record.spec().and_then(|s| s.groups.get(name));
+    let first = match &entry.ownership {
+        Ownership::Owned { cause, .. } => Some(cause),
+        Ownership::Nobody => None,
+    };
+    report::Group {
+        name: name.to_string(),
+        state: state(entry, decision, standing).to_owned(),
+        paused: entry.pause.is_some(),
+        owner: entry.owner().map(ToString::to_string),
+        epoch: entry.epoch.to_string(),
+        cause: first.map(|c| cause(c, Deed::Start)),
+        cause_data: first.and_then(|c| serde_json::to_value(c).ok()),
+        lease_ms: standing.leases.get(name).copied().map(Span::as_millis),
+        prefer: spec.map(|s| s.prefer.iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
+    }
+}
+
+/// The state in one word, as the contract has it.
+pub(super) fn state(
+    entry: &GroupRecord,
+    decision: Option<&Decision>,
+    standing: &Standing,
+) -> &'static str {
+    if matches!(entry.intent, GroupIntent::GaveUp { .. }) {
+        return "given-up";
+    }
+    let chosen = decision.map(|d| &d.chosen);
+    match (&entry.ownership, chosen) {
+        (_, Some(Chosen::NoPlace)) => "down",
+        (_, Some(Chosen::Wait { .. })) => "waiting",
+        (Ownership::Nobody, Some(Chosen::Rest { because: Resting::GaveUp })) => "given-up",
+        (Ownership::Nobody, Some(Chosen::Give { .. })) => "starting",
+        (Ownership::Nobody, _) => "stopped",
+        (Ownership::Owned { node, phase, handover, .. }, _) => {
+            if !hears(standing, node) {
+                return "moving";
+            }
+            match (phase, &entry.intent, handover) {
+                (Phase::Failing, _, _) => "failed",
+                (_, GroupIntent::Stop(_), _) => "stopping",
+                (_, _, Some(_)) => "moving",
+                (Phase::Starting, GroupIntent::Run, None) => "starting",
+                (Phase::Running, GroupIntent::Run, None) => "running",
+                (Phase::Starting | Phase::Running, GroupIntent::GaveUp { .. }, None) => "stopping",
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

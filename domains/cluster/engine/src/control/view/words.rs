@@ -1,0 +1,105 @@
+//! Causes and reasons as words of the catalogue.
+
+use tsugi_cluster_rules::reason::{Cause, Rejected};
+use tsugi_messages::{Message, Phrase, Recorded, phrase};
+use tsugi_vocabulary::NodeName;
+use tsugi_wire::control::Words;
+
+/// What a cause led to: an operator's command is named by what it asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// A start.
+    Start,
+    /// A move.
+    Move,
+    /// A stop.
+    Stop,
+}
+
+/// A phrase in no language.
+#[must_use]
+pub fn phrased(phrase: &Phrase) -> Words {
+    plain(phrase.recorded())
+}
+
+/// A message in no language.
+#[must_use]
+pub fn told(message: &Message) -> Words {
+    plain(message.recorded())
+}
+
+fn plain(recorded: Recorded) -> Words {
+    Words { id: recorded.id, values: recorded.values }
+}
+
+/// The first cause of a deed.
+#[must_use]
+pub fn cause(cause: &Cause, deed: Deed) -> Words {
+    phrased(&match cause {
+        Cause::ClusterStart => phrase::cause_cluster_start(),
+        Cause::Operator { by, reason } => match deed {
+            Deed::Start => phrase::cause_operator_start(by),
+            Deed::Move => phrase::cause_operator_move(by, reason),
+            Deed::Stop => phrase::cause_operator_stop(by, reason),
+        },
+        Cause::Drain { node } => phrase::cause_drain(node),
+        Cause::Shutdown { node } => phrase::cause_shutdown(node),
+        Cause::Failback { to } => phrase::cause_preferred_back(to),
+        Cause::ProcessDied { node, resource, how } if how.contains("signal") => {
+            phrase::cause_process_killed(node, resource, how)
+        }
+        Cause::ProcessDied { node, resource, how } => {
+            phrase::cause_process_ended(node, resource, how)
+        }
+        Cause::MonitorFailed { node, resource, how } if is_silence(how) => {
+            phrase::cause_monitor_silent(node, resource, how)
+        }
+        Cause::MonitorFailed { node, resource, how } => {
+            phrase::cause_monitor_failed(node, resource, how)
+        }
+        Cause::StartFailed { node, resource, how } => {
+            phrase::cause_start_failed(node, resource, how)
+        }
+        Cause::LinksDown { node, links } => match links.as_slice() {
+            [link] => phrase::cause_link_down(node, link),
+            links => phrase::cause_links_down(node, links.join(", ")),
+        },
+        Cause::NodeSilent { node, silence } => {
+            phrase::cause_node_silent(node, silence.as_millis())
+        }
+        Cause::OneWay { node } => phrase::cause_one_way_deaf(node),
+        Cause::PowerLost { node } => phrase::cause_power_off(node),
+        Cause::Frozen { node, pause } => phrase::cause_freeze(node, pause.as_millis()),
+        Cause::WasCutOff { node } => phrase::cause_node_isolated(node),
+        Cause::AgentLost { node } => phrase::cause_agent_ended(node),
+        Cause::LeaseRanOut { node } => phrase::cause_lease_ran_out(node),
+        Cause::Together { with } => phrase::cause_together(with),
+        Cause::Configuration { version } => phrase::cause_configuration(version),
+    })
+}
+
+/// Whether a monitor did not answer, as against answering no.
+fn is_silence(how: &str) -> bool {
+    ["hung", "limit", "timed out", "time"].iter().any(|word| how.contains(word))
+}
+
+/// Why `node` was not chosen.
+#[must_use]
+pub fn rejected(node: &NodeName, why: &Rejected) -> Words {
+    phrased(&match why {
+        Rejected::NotListed => phrase::rejected_not_listed(node),
+        Rejected::Witness => phrase::rejected_witness(node),
+        Rejected::Silent { .. } => phrase::rejected_not_up(node),
+        Rejected::Isolated => phrase::rejected_isolated(node),
+        Rejected::Drained => phrase::rejected_drained(node),
+        Rejected::OtherConfiguration => phrase::rejected_config_differs(node),
+        Rejected::FailedThere { ago } => {
+            phrase::rejected_failed_there(node, ago.as_millis() / 1000)
+        }
+        Rejected::NoLink { .. } => phrase::rejected_no_link(node),
+        Rejected::Apart { from } => phrase::rejected_apart(node, from),
+        Rejected::Together { with } => phrase::rejected_together(node, with),
+        Rejected::LessPreferred { .. } => phrase::rejected_less_preferred(node),
+        Rejected::StaysPut { on, .. } => phrase::rejected_stays_put(node, on),
+    })
+}

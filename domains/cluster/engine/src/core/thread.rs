@@ -1,0 +1,313 @@
+//! The loop: wait, look, step, act.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use tokio::sync::{mpsc, watch};
+use tsugi_cluster_rules::node::{Event, Node, Now, Order};
+use tsugi_cluster_rules::record::Draft;
+use tsugi_host::clock;
+use tsugi_host::guardian::Guardian;
+use tsugi_host::hands::Hands;
+use tsugi_host::request::{Event as HostEvent, Report, Request};
+use tsugi_host::{Guard, Host};
+use tsugi_vocabulary::{GroupName, Moment, Span};
+
+use super::guard::Armory;
+use super::mailbox::{Letter, Mailbox};
+use crate::datagrams::Networks;
+use crate::errand::{Errands, Finished, Job};
+use crate::standing::Standing;
+
+/// A draft on its way to the ledger.
+#[derive(Debug)]
+pub struct Proposal {
+    /// The rules' number for it.
+    pub number: u64,
+    /// What.
+    pub draft: Draft,
+}
+
+/// What a core is made of.
+pub struct CoreParts {
+    /// The rules of this node.
+    pub node: Node,
+    /// Its networks.
+    pub networks: Networks,
+    /// Its hands.
+    pub hands: Hands,
+    /// Where its guardian listens.
+    pub run_dir: PathBuf,
+    /// The file that keeps the longest promise (L4).
+    pub promise_file: PathBuf,
+    /// Its errands.
+    pub errands: Errands,
+    /// Its mailbox.
+    pub mailbox: Mailbox,
+    /// Where drafts go.
+    pub proposals: mpsc::UnboundedSender<Proposal>,
+    /// Told each beat heard: the sender takes itself for the ledger's leader of this term.
+    pub leader_heard: Box<dyn Fn(&Event) + Send>,
+    /// Where pictures of the core go.
+    pub standing: watch::Sender<Arc<Standing>>,
+}
+
+/// The core of an agent.
+pub struct Core {
+    parts: CoreParts,
+    guardian: Option<Guardian>,
+    guardian_retry: Moment,
+    armory: Armory,
+    clock_steps: clock::StepWatch,
+    wake: Moment,
+    shown: Moment,
+    ended: Option<Ended>,
+}
+
+/// How a core ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything was handed over or stopped.
+    Left,
+    /// Another agent takes over; the groups go on.
+    SteppedAside,
+    /// The hands are gone: the node is ending.
+    NoHands,
+    /// A promise could not be made durable (L4): the node must not answer any more.
+    CannotWrite,
+}
+
+/// How often a picture is shown when nothing happens.
+const SHOW: Span = Span::millis(250);
+/// A jump of the wall clock that is worth a word.
+const CLOCK_STEP: Span = Span::millis(500);
+/// How often a missing guardian is looked for.
+const GUARDIAN_RETRY: Span = Span::millis(5);
+
+impl Core {
+    /// A core that has not looked yet.
+    #[must_use]
+    pub fn new(parts: CoreParts) -> Self {
+        let now = clock::now();
+        Self {
+            parts,
+            guardian: None,
+            guardian_retry: now,
+            armory: Armory::default(),
+            clock_steps: clock::StepWatch::new(CLOCK_STEP, now, clock::wall()),
+            wake: now,
+            shown: Moment(0),
+            ended: None,
+        }
+    }
+
+    /// Runs until the node leaves or is replaced.
+    pub fn run(&mut self) -> Ended {
+        let _unwatched = self.parts.hands.ask(&Request::Watch);
+        let mut events = vec![Event::Tick];
+        loop {
+            self.step_all(&mut events);
+            if let Some(ended) = self.ended {
+                return ended;
+            }
+            self.wait();
+            self.look(&mut events);
+        }
+    }
+
+    fn step_all(&mut self, events: &mut Vec<Event>) {
+        if events.is_empty() {
+            events.push(Event::Tick);
+        }
+        let mut changed = false;
+        for event in events.drain(..) {
+            changed |= !matches!(event, Event::Tick | Event::Heard { .. } | Event::Acked(_));
+            self.step(event);
+        }
+        if let Some(guardian) = &mut self.guardian {
+            self.armory.flush(guardian);
+        }
+        self.show(changed);
+    }
+
+    fn step(&mut self, event: Event) {
+        let now = Now { lease: clock::now(), wall: clock::wall() };
+        let mut orders = Vec::new();
+        self.parts.node.step(now, event, &mut orders);
+        for order in orders {
+            // After an answer could not be made safe, nothing more leaves.
+            if self.ended == Some(Ended::CannotWrite) {
+                return;
+            }
+            self.carry_out(now.lease, order);
+        }
+    }
+
+    fn carry_out(&mut self, now: Moment, order: Order) {
+        match order {
+            Order::Beat(beat) => self.parts.networks.beat(&beat),
+            Order::Answer { to, ack, .. } => self.parts.networks.answer(&to, &ack),
+            Order::Propose { proposal, draft } => {
+                // A ledger that has ended answers nothing; the core is being ended then.
+                let _ended = self.parts.proposals.send(Proposal { number: proposal, draft });
+            }
+            Order::Arm { group, epoch, deadline } => {
+                let Some(spec) = self.parts.node.spec_of(&group) else { return };
+                if let Some(guardian) = &mut self.guardian {
+                    self.armory.arm(guardian, (group, epoch, deadline), &spec);
+                }
+            }
+            Order::Disarm { group, epoch } => {
+                if let Some(guardian) = &mut self.guardian {
+                    self.armory.disarm(guardian, group, epoch);
+                }
+            }
+            Order::Do { group, epoch, act, what } => {
+                let Some(spec) = self.parts.node.spec_of(&group) else { return };
+                let job = Job { group, epoch, act, what, spec };
+                let mut done = Vec::new();
+                self.parts.errands.begin(now, job, &mut self.parts.hands, &mut done);
+                self.deliver(done);
+            }
+            Order::KeepPromise(span) => {
+                let text = format!("{}\n", span.0);
+                // An answer must not leave before this is durable; a node that cannot write ends.
+                if tsugi_wire::files::replace(&self.parts.promise_file, text.as_bytes()).is_err() {
+                    self.ended = Some(Ended::CannotWrite);
+                }
+            }
+            Order::WakeAt(moment) => self.wake = moment,
+            Order::Left => self.ended = Some(Ended::Left),
+        }
+    }
+
+    /// Gives what errands finished back to the rules, at once.
+    fn deliver(&mut self, done: Vec<Finished>) {
+        for finished in done {
+            let event = match finished {
+                Finished::Act { group, epoch, act, outcome } => {
+                    Event::Done { group, epoch, act, outcome }
+                }
+                Finished::Died { group, epoch, resource, how } => {
+                    Event::Died { group, epoch, resource, how }
+                }
+            };
+            self.step(event);
+        }
+    }
+
+    /// Waits for a descriptor or for the moment the rules asked to be woken at.
+    fn wait(&self) {
+        let mut until = self.wake.min(self.shown + SHOW);
+        if let Some(errand) = self.parts.errands.next_time() {
+            until = until.min(errand);
+        }
+        if self.guardian.is_none() {
+            until = until.min(self.guardian_retry);
+        }
+        let rest = until.since(clock::now());
+        let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds: Vec<PollFd<'_>> = self.parts.networks.fds().map(watch).collect();
+        fds.push(watch(self.parts.mailbox.fd()));
+        fds.push(watch(self.parts.hands.as_fd()));
+        if let Some(guardian) = &self.guardian {
+            fds.push(watch(guardian.as_fd()));
+        }
+        // An interrupted wait is an early look.
+        let _ready = ppoll(&mut fds, Some(TimeSpec::from_duration(rest.to_std())), None);
+    }
+
+    fn look(&mut self, events: &mut Vec<Event>) {
+        self.parts.networks.take(events);
+        for event in events.iter().filter(|e| matches!(e, Event::Heard { .. })) {
+            (self.parts.leader_heard)(event);
+        }
+        for letter in self.parts.mailbox.take() {
+            match letter {
+                Letter::Event(event) => events.push(event),
+                Letter::StepAside => self.ended = Some(Ended::SteppedAside),
+            }
+        }
+        self.look_at_guardian(events);
+        self.look_at_hands(events);
+        if let Some(step) = self.clock_steps.look(clock::now(), clock::wall()) {
+            events.push(Event::ClockStepped { by_ms: step.by_ms });
+        }
+    }
+
+    fn look_at_guardian(&mut self, events: &mut Vec<Event>) {
+        let now = clock::now();
+        if self.guardian.is_none() && self.guardian_retry <= now {
+            self.guardian_retry = now + GUARDIAN_RETRY;
+            self.guardian = Guardian::connect(&self.parts.run_dir).ok();
+            self.armory.forget_all();
+        }
+        let Some(guardian) = &mut self.guardian else { return };
+        loop {
+            match guardian.next_notice() {
+                Ok(Some(notice)) => events.extend(self.armory.on_notice(notice)),
+                Ok(None) => return,
+                Err(_gone) => {
+                    self.guardian = None;
+                    self.armory.forget_all();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn look_at_hands(&mut self, events: &mut Vec<Event>) {
+        loop {
+            let report = match self.parts.hands.next_report() {
+                Ok(Some(report)) => report,
+                Ok(None) => break,
+                Err(_gone) => {
+                    self.ended = Some(Ended::NoHands);
+                    return;
+                }
+            };
+            let now = clock::now();
+            let mut done = Vec::new();
+            self.parts.errands.on_report(now, &report, &mut self.parts.hands, &mut done);
+            self.deliver(done);
+            if let Report::Event(event) = report {
+                match event {
+                    HostEvent::GuardianLost { .. } => events.push(Event::GuardianLost),
+                    HostEvent::GuardianReady => self.guardian_retry = now,
+                    HostEvent::Stopping => events.push(Event::Leave),
+                    HostEvent::Ended(_) => {}
+                }
+            }
+        }
+        let mut done = Vec::new();
+        self.parts.errands.on_time(clock::now(), &mut self.parts.hands, &mut done);
+        self.deliver(done);
+    }
+
+    /// Shows a picture of what is known, when something changed or the last is old.
+    fn show(&mut self, changed: bool) {
+        let now = clock::now();
+        if !changed && now.since(self.shown) < SHOW {
+            return;
+        }
+        self.shown = now;
+        let node = &self.parts.node;
+        let lease = |g: &GroupName| node.deadline(g).map(|d| (g.clone(), d.since(now)));
+        let leases: BTreeMap<GroupName, Span> =
+            node.record().groups.keys().filter_map(lease).collect();
+        self.parts.standing.send_modify(|standing| {
+            let mut next = Standing::clone(standing);
+            next.at = clock::wall();
+            next.record = Arc::clone(node.record());
+            next.sights = node.sights(now);
+            next.leader = node.leader().1.cloned();
+            next.membership = node.record().membership;
+            next.leases = leases;
+            *standing = Arc::new(next);
+        });
+    }
+}

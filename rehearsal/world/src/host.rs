@@ -1,0 +1,56 @@
+//! The machine under a node: resources, the hands and the guardian, with their delays and faults.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName};
+
+/// What one group has on one machine.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held {
+    pub epoch: Epoch,
+    pub up: BTreeSet<ResourceName>,
+}
+
+/// One machine, without its agent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Machine {
+    /// What is up, by group.
+    pub held: BTreeMap<GroupName, Held>,
+    /// The guardian: armed groups with their deadlines by the lease clock of the node.
+    pub armed: BTreeMap<GroupName, (Epoch, Moment)>,
+    /// Epochs that the guardian has ended; it arms none of them again.
+    pub ended: BTreeMap<GroupName, Epoch>,
+    /// Pinned groups: not the guardian's.
+    pub disarmed: BTreeSet<GroupName>,
+    /// Starts that will fail, by group.
+    pub start_fails: BTreeSet<GroupName>,
+    /// Stops that will hang, by group.
+    pub stop_hangs: BTreeSet<GroupName>,
+}
+
+impl Machine {
+    /// Whether the hands may bring something of the group to life: the guardian is armed for
+    /// exactly this epoch and its deadline lies ahead.
+    pub fn may_start(&self, group: &GroupName, epoch: Epoch, now: Moment) -> bool {
+        let armed = self.armed.get(group);
+        armed.is_some_and(|(e, deadline)| *e == epoch && *deadline > now)
+    }
+
+    /// Arms the guardian; `false` if the epoch was ended or is old.
+    pub fn arm(&mut self, group: &GroupName, epoch: Epoch, deadline: Moment, now: Moment) -> bool {
+        let over = self.ended.get(group).is_some_and(|e| epoch <= *e);
+        let newer = self.armed.get(group).is_some_and(|(e, _)| *e > epoch);
+        if over || newer || deadline <= now {
+            return false;
+        }
+        let slot = self.armed.entry(group.clone()).or_insert((epoch, deadline));
+        *slot = if slot.0 == epoch { (epoch, slot.1.max(deadline)) } else { (epoch, deadline) };
+        self.disarmed.remove(group);
+        true
+    }
+
+    /// Everything of the group is gone; the epoch it was under, if anything was there.
+    pub fn clear(&mut self, group: &GroupName) -> Option<Held> {
+        self.held.remove(group)
+    }
+}

@@ -1,0 +1,178 @@
+//! The cluster that a run starts from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tsugi_cluster_rules::record::{
+    AppliedConfig, GroupIntent, GroupRecord, NodeIntent, NodeRecord, Record, Versioned,
+};
+use tsugi_cluster_rules::spec::{
+    ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, NodeSpec, ProcessHow,
+    ResourceKind, ResourceSpec, Role, Startup, VolumeSource,
+};
+use tsugi_cluster_rules::timing::Profile;
+use tsugi_vocabulary::{Generation, GroupName, Index, NodeName, ResourceName, Span};
+
+/// What a run starts from.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// The times.
+    pub profile: Profile,
+    /// How many nodes run groups; one witness comes on top if that makes the number odd.
+    pub members: usize,
+    /// The groups.
+    pub groups: Vec<SceneGroup>,
+}
+
+/// One group of a scene.
+#[derive(Clone, Debug)]
+pub struct SceneGroup {
+    /// Its home, by number.
+    pub home: usize,
+    /// When it goes back.
+    pub failback: Failback,
+    /// Restarts in place before it is taken over.
+    pub restarts: u32,
+}
+
+impl Scene {
+    /// Two nodes and a witness in mutual standby: the report's pattern 7.
+    #[must_use]
+    pub fn mutual(profile: Profile) -> Self {
+        let group = |home| SceneGroup { home, failback: Failback::Never, restarts: 3 };
+        Self { profile, members: 2, groups: vec![group(0), group(1)] }
+    }
+
+    /// The name of a node by number: `n1` and up, the witness last.
+    #[must_use]
+    pub fn node(number: usize) -> NodeName {
+        NodeName::new(&format!("n{}", number + 1)).expect("a letter and a number")
+    }
+
+    /// The name of a group by number.
+    #[must_use]
+    pub fn group(number: usize) -> GroupName {
+        GroupName::new(&format!("G{}", number + 1)).expect("a letter and a number")
+    }
+
+    /// How many voters there are.
+    #[must_use]
+    pub fn voters(&self) -> usize {
+        self.members + usize::from(self.members % 2 == 0)
+    }
+
+    /// The record right after the cluster was founded.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        let spec = self.spec();
+        let node = |n: usize| {
+            let entry = NodeRecord {
+                voter: n as u64 + 1,
+                intent: NodeIntent::InService,
+                fenced: None,
+            };
+            (Self::node(n), Versioned { version: Index(1), value: Arc::new(entry) })
+        };
+        let group = |name: &GroupName| {
+            let entry = GroupRecord::new(GroupIntent::Run);
+            (name.clone(), Versioned { version: Index(1), value: Arc::new(entry) })
+        };
+        Record {
+            incarnation: 1,
+            applied: Index(1),
+            membership: Generation(1),
+            nodes: (0..self.voters()).map(node).collect(),
+            groups: spec.groups.keys().map(group).collect(),
+            config: Some(Arc::new(AppliedConfig {
+                version: 1,
+                hash: "0000000000000001".repeat(4),
+                text: String::new(),
+                spec,
+                unconfirmed: None,
+            })),
+            plan: None,
+        }
+    }
+
+    fn spec(&self) -> ClusterSpec {
+        let nodes = (0..self.voters()).map(|n| {
+            let role = if n < self.members { Role::Node } else { Role::Witness };
+            let address = |network: u8| {
+                SocketAddr::from(([10, 0, network, u8::try_from(n + 1).unwrap_or(1)], 7400))
+            };
+            (Self::node(n), NodeSpec { addresses: (1..=3).map(address).collect(), role })
+        });
+        let groups = self.groups.iter().enumerate();
+        ClusterSpec {
+            name: "stage".to_owned(),
+            timing: self.profile,
+            language: None,
+            nodes: nodes.collect(),
+            groups: groups.map(|(n, g)| (Self::group(n), self.group_spec(n, g))).collect(),
+        }
+    }
+
+    fn group_spec(&self, number: usize, group: &SceneGroup) -> GroupSpec {
+        let home = Self::node(group.home);
+        let others = (0..self.members).map(Self::node).filter(|n| *n != home);
+        GroupSpec {
+            mode: Mode::Single,
+            prefer: std::iter::once(home.clone()).chain(others).collect(),
+            startup: Startup::Auto,
+            failback: group.failback,
+            failure: FailurePolicy {
+                restarts: group.restarts,
+                takeovers: 1_000_000,
+                within: Span::secs(8),
+            },
+            apart: BTreeSet::new(),
+            together: BTreeSet::new(),
+            stop_budget: None,
+            fence: FencePolicy::SelfFence,
+            resources: resources(number),
+        }
+    }
+}
+
+fn resources(number: usize) -> Vec<ResourceSpec> {
+    let name = |text: &str| ResourceName::new(text).expect("a plain word");
+    let resource = |text: &str, after: &[&str], kind| ResourceSpec {
+        name: name(text),
+        kind,
+        after: after.iter().map(|a| name(a)).collect(),
+        start_limit: Span::secs(5),
+        stop_limit: Span::millis(500),
+    };
+    let last = u8::try_from(100 + number % 100).unwrap_or(100);
+    let program = ProcessHow::Program { run: vec!["/bin/counter".to_owned()], ready: None };
+    vec![
+        resource(
+            "volume",
+            &[],
+            ResourceKind::Volume {
+                source: VolumeSource::Block("image".to_owned()),
+                mount: "/data".to_owned(),
+            },
+        ),
+        resource(
+            "address",
+            &["volume"],
+            ResourceKind::Address {
+                address: std::net::IpAddr::from([10, 0, 1, last]),
+                prefix: 24,
+                links: vec!["eth0".to_owned(), "eth1".to_owned()],
+            },
+        ),
+        resource(
+            "program",
+            &["volume", "address"],
+            ResourceKind::Process {
+                how: program,
+                environment: BTreeMap::new(),
+                user: None,
+                monitor: None,
+            },
+        ),
+    ]
+}

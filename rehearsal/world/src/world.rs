@@ -1,0 +1,471 @@
+//! The loop of the false world: the next event, to whom, and what it does.
+#![expect(missing_docs, reason = "times in nanoseconds from the start, nodes by number")]
+
+mod acts;
+mod faults;
+mod net;
+mod operator;
+mod record_keeping;
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
+
+use tsugi_cluster_rules::desk::Outcome;
+use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
+use tsugi_cluster_rules::node::{Birth, Event, Fate, Node, Now, Order};
+use tsugi_cluster_rules::record::{Draft, Record};
+use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, NodeName, ResourceName, Span, Wall};
+
+use crate::chance::Chance;
+use crate::fault::Fault;
+use crate::host::Machine;
+use crate::ledger::Truth;
+use crate::scene::Scene;
+
+/// What can be seen from outside, in order of time (nanoseconds from the start).
+#[derive(Clone, Debug)]
+pub enum Seen<'a> {
+    /// A resource came up on a node.
+    Up { at: u64, node: usize, group: &'a GroupName, epoch: Epoch, resource: &'a ResourceName },
+    /// Everything of a group is gone from a node.
+    Down { at: u64, node: usize, group: &'a GroupName },
+    /// A node stands still.
+    Froze { at: u64, node: usize },
+    /// It goes on.
+    Woke { at: u64, node: usize },
+    /// An entry was committed.
+    Committed { at: u64, before: &'a Record, after: &'a Record, draft: &'a Draft },
+    /// A program of a group tries an effect under an epoch; whether it was accepted.
+    Effect { at: u64, node: usize, group: &'a GroupName, epoch: Epoch, accepted: Accepted },
+    /// A caller was told a number for its call.
+    Replied { at: u64, group: &'a GroupName, serial: u64, number: u64 },
+    /// A desk says that a group runs here.
+    SaysRunning { at: u64, node: usize, group: &'a GroupName, up: usize, of: usize },
+}
+
+/// Whether a receiver took an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It did.
+    Yes,
+    /// It had seen a newer epoch.
+    StaleEpoch,
+}
+
+/// Who watches the world.
+pub trait Witness {
+    /// Something was seen.
+    fn see(&mut self, seen: &Seen<'_>);
+}
+
+/// What a run counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Ownerships given away because of a loss or a failure.
+    pub takeovers: u64,
+    /// Calls that were answered.
+    pub calls: u64,
+    /// Effects of old epochs that were refused.
+    pub stale: u64,
+    /// Events of the heap.
+    pub events: u64,
+    /// Hash of everything that happened, in order.
+    pub trace: u64,
+}
+
+/// One machine with its agent and its clocks.
+pub(crate) struct Actor {
+    pub name: NodeName,
+    pub node: Option<Node>,
+    pub machine: Machine,
+    pub lives: u64,
+    pub boots: u64,
+    pub rate_ppm: i64,
+    pub offset: u64,
+    pub wall_ms: i64,
+    pub frozen: bool,
+    pub deferred: Vec<Ev>,
+    pub wake: u64,
+    pub longest: Option<Span>,
+    pub record: Arc<Record>,
+    pub isolated: bool,
+    pub data_cut: bool,
+    pub seen_seq: BTreeMap<usize, (u64, u64)>,
+}
+
+/// What the shared volume of one group holds, and its caller.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Store {
+    pub epoch: Epoch,
+    pub number: u64,
+    pub last: (u64, u64),
+    pub serial: u64,
+}
+
+/// An event of the world. `life` drops what belongs to a machine or an agent that is gone.
+#[derive(Clone, Debug)]
+pub(crate) enum Ev {
+    Wake { n: usize, token: u64 },
+    Beat { to: usize, from: usize, beat: Heartbeat },
+    Ack { to: usize, ack: Ack },
+    Applied { n: usize, record: Arc<Record> },
+    Leader { n: usize },
+    Propose { from: usize, boot: u64, number: u64, draft: Draft },
+    Fate { n: usize, boot: u64, number: u64, fate: Fate },
+    Act { n: usize, life: u64, job: acts::SimJob },
+    Armed { n: usize, boot: u64, group: GroupName, epoch: Epoch },
+    Fire { n: usize, life: u64, group: GroupName },
+    Fired { n: usize, life: u64, group: GroupName, epoch: Epoch },
+    Fault(usize),
+    Undo(Undo),
+    Elect,
+    CatchUp,
+    Call { group: usize },
+    Answer { group: usize, serial: u64, number: u64, n: usize, life: u64 },
+}
+
+/// The end of a fault.
+#[derive(Clone, Debug)]
+pub(crate) enum Undo {
+    PowerOn(usize),
+    Thaw(usize),
+    Reconnect(usize),
+    Hear(usize, usize),
+    GoodWire,
+    AgentBack(usize),
+    Start(usize),
+    Undrain(usize),
+    Resume(usize),
+    LinksBack(usize),
+}
+
+struct Item {
+    at: u64,
+    order: u64,
+    ev: Ev,
+}
+
+impl PartialEq for Item {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.order) == (other.at, other.order)
+    }
+}
+impl Eq for Item {}
+impl PartialOrd for Item {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Item {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.order).cmp(&(self.at, self.order))
+    }
+}
+
+/// A false world.
+pub struct World<'w> {
+    pub(crate) now: u64,
+    heap: BinaryHeap<Item>,
+    orders: u64,
+    pub(crate) actors: Vec<Actor>,
+    pub(crate) truth: Truth,
+    pub(crate) scene: Scene,
+    pub(crate) stores: Vec<Store>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) chance: Chance,
+    pub(crate) deaf: BTreeSet<(usize, usize)>,
+    pub(crate) loss_per_mille: u64,
+    pub(crate) late_ms: u64,
+    pub(crate) leader_lost_at: Option<u64>,
+    /// What was counted so far.
+    pub counts: Counts,
+    witness: &'w mut dyn Witness,
+}
+
+impl<'w> World<'w> {
+    /// A world at its start: every machine has power and its agent begins.
+    pub fn new(seed: u64, scene: Scene, faults: Vec<Fault>, witness: &'w mut dyn Witness) -> Self {
+        let record = scene.record();
+        let mut chance = Chance::new(seed, 1);
+        let voters = scene.voters();
+        let actors = (0..voters).map(|n| Actor::new(n, &mut chance, &record)).collect();
+        let groups = scene.groups.len();
+        let mut world = Self {
+            now: 0,
+            heap: BinaryHeap::new(),
+            orders: 0,
+            actors,
+            truth: Truth::new(record),
+            scene,
+            stores: vec![Store::default(); groups],
+            faults,
+            chance,
+            deaf: BTreeSet::new(),
+            loss_per_mille: 0,
+            late_ms: 0,
+            leader_lost_at: Some(0),
+            counts: Counts::default(),
+            witness,
+        };
+        for n in 0..voters {
+            world.power_on(n);
+        }
+        for i in 0..world.faults.len() {
+            let at = world.faults[i].at_ms * 1_000_000;
+            world.at(at, Ev::Fault(i));
+        }
+        for group in 0..groups {
+            world.at(1_000_000 * (500 + group as u64), Ev::Call { group });
+        }
+        world.at(1_000_000, Ev::Elect);
+        world.at(5_000_000, Ev::CatchUp);
+        world
+    }
+
+    /// Runs until `until_ms`.
+    pub fn run(&mut self, until_ms: u64) {
+        while let Some(item) = self.heap.pop() {
+            if item.at > until_ms * 1_000_000 {
+                self.heap.push(item);
+                return;
+            }
+            self.now = item.at;
+            self.counts.events += 1;
+            self.take(item.ev);
+        }
+    }
+
+    /// Whether every group that is to run is running somewhere (the liveness half of a run).
+    #[must_use]
+    pub fn all_serve(&self) -> bool {
+        (0..self.scene.groups.len()).all(|g| self.server_of(g).is_some())
+    }
+
+    /// What is wrong at the end of a run that should have healed, for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut text = format!("leader {:?} term {}\n", self.truth.leader, self.truth.term);
+        for (name, g) in &self.truth.head.groups {
+            let g = &*g.value;
+            let (epoch, owned, pause) = (g.epoch, &g.ownership, &g.pause);
+            text += &format!("{name}: {epoch} {owned:?} {:?} {pause:?}\n", g.intent);
+        }
+        if let Some(plan) = &self.truth.head.plan {
+            text += &format!("{:?} by {}: {:?}\n", plan.generation, plan.by, plan.decisions);
+        }
+        for actor in &self.actors {
+            let desks = self.truth.head.groups.keys().map(|g| {
+                let desk = actor.node.as_ref().and_then(|n| n.desk(g).cloned());
+                format!("{g}={desk:?}")
+            });
+            let desks: Vec<String> = desks.collect();
+            let up = actor.machine.held.keys().count();
+            text += &format!("{}: up {up} {}\n", actor.name, desks.join(" "));
+        }
+        text
+    }
+
+    pub(crate) fn at(&mut self, at: u64, ev: Ev) {
+        self.orders += 1;
+        self.heap.push(Item { at: at.max(self.now), order: self.orders, ev });
+    }
+
+    pub(crate) fn after_us(&mut self, us: u64, ev: Ev) {
+        self.at(self.now + us * 1_000, ev);
+    }
+
+    pub(crate) fn see(&mut self, seen: &Seen<'_>) {
+        self.witness.see(seen);
+    }
+
+    /// Mixes something that happened into the trace.
+    pub(crate) fn trace(&mut self, what: u64) {
+        let mixed = self.counts.trace ^ what ^ self.now.rotate_left(17);
+        self.counts.trace = mixed.wrapping_mul(0x0000_0100_0000_01B3).rotate_left(5);
+    }
+
+    fn take(&mut self, ev: Ev) {
+        // A machine that stands still takes nothing; it all happens at once when it goes on.
+        if let Some(n) = concerned(&ev) {
+            if self.actors[n].frozen {
+                self.actors[n].deferred.push(ev);
+                return;
+            }
+        }
+        match ev {
+            Ev::Wake { n, token } => {
+                if self.actors[n].wake == token {
+                    self.step(n, Event::Tick);
+                }
+            }
+            Ev::Beat { to, from, beat } => self.on_beat(to, from, beat),
+            Ev::Ack { to, ack } => self.step(to, Event::Acked(ack)),
+            Ev::Applied { n, record } => self.on_applied(n, record),
+            Ev::Leader { n } => self.tell_leader(n),
+            Ev::Propose { from, boot, number, draft } => {
+                self.on_propose((from, boot, number), &draft);
+            }
+            Ev::Fate { n, boot, number, fate } => {
+                if self.actors[n].boots == boot {
+                    self.step(n, Event::Proposed { proposal: number, fate });
+                }
+            }
+            Ev::Act { n, life, job } => self.on_act(n, life, job),
+            Ev::Armed { n, boot, group, epoch } => {
+                if self.actors[n].boots == boot {
+                    self.step(n, Event::Armed { group, epoch });
+                }
+            }
+            Ev::Fire { n, life, group } => self.on_fire(n, life, &group),
+            Ev::Fired { n, life, group, epoch } => self.on_fired(n, life, group, epoch),
+            Ev::Fault(i) => self.on_fault(i),
+            Ev::Undo(undo) => self.on_undo(undo),
+            Ev::Elect => self.on_elect(),
+            Ev::CatchUp => self.on_catch_up(),
+            Ev::Call { group } => self.on_call(group),
+            Ev::Answer { group, serial, number, n, life } => {
+                self.on_answer(group, (serial, number), (n, life));
+            }
+        }
+    }
+
+    pub(crate) fn local(&self, n: usize) -> Moment {
+        self.actors[n].local(self.now)
+    }
+
+    /// Gives one event to a node and carries out what it orders.
+    pub(crate) fn step(&mut self, n: usize, event: Event) {
+        let now = self.now_at(n);
+        let Some(mut node) = self.actors[n].node.take() else { return };
+        let mut orders = Vec::new();
+        node.step(now, event, &mut orders);
+        self.actors[n].node = Some(node);
+        for order in orders {
+            self.carry_out(n, order);
+        }
+    }
+
+    fn now_at(&self, n: usize) -> Now {
+        let wall = 1_700_000_000_000 + (self.now / 1_000_000) as i64 + self.actors[n].wall_ms;
+        Now { lease: self.local(n), wall: Wall(u64::try_from(wall).unwrap_or(0)) }
+    }
+
+    fn carry_out(&mut self, n: usize, order: Order) {
+        match order {
+            Order::Beat(beat) => self.send_beat(n, &beat),
+            Order::Answer { to, ack, .. } => self.send_ack(n, &to, &ack),
+            Order::Propose { proposal, draft } => {
+                let boot = self.actors[n].boots;
+                let delay = self.chance.between(100, 900);
+                self.after_us(delay, Ev::Propose { from: n, boot, number: proposal, draft });
+            }
+            Order::Arm { group, epoch, deadline } => self.arm(n, group, epoch, deadline),
+            Order::Disarm { group, epoch } => {
+                let armed = self.actors[n].machine.armed.get(&group).map(|(e, _)| *e);
+                if armed == Some(epoch) {
+                    self.actors[n].machine.armed.remove(&group);
+                }
+            }
+            Order::Do { group, epoch, act, what } => self.begin_act(n, (group, epoch, act), what),
+            Order::KeepPromise(span) => self.actors[n].longest = Some(span),
+            Order::WakeAt(moment) => {
+                let at = self.actors[n].global(moment);
+                self.orders += 1;
+                let token = self.orders;
+                self.actors[n].wake = token;
+                self.at(at, Ev::Wake { n, token });
+            }
+            Order::Left => self.agent_left(n),
+        }
+    }
+
+    /// Starts the agent of a machine that has power.
+    pub(crate) fn start_agent(&mut self, n: usize) {
+        let actor = &mut self.actors[n];
+        actor.boots += 1;
+        let boot = BootId((n as u128) << 64 | u128::from(actor.boots));
+        let birth = Birth {
+            name: actor.name.clone(),
+            boot,
+            machine: BootId((n as u128) << 64 | 1 << 63 | u128::from(actor.lives)),
+            at: actor.local(self.now),
+            longest_promise: actor.longest,
+            record: Arc::clone(&actor.record),
+            config: 1,
+        };
+        actor.seen_seq.clear();
+        actor.node = Some(Node::new(birth));
+        self.step(n, Event::Tick);
+        self.after_us(300, Ev::Leader { n });
+    }
+}
+
+impl Actor {
+    fn new(n: usize, chance: &mut Chance, record: &Record) -> Self {
+        Self {
+            name: Scene::node(n),
+            node: None,
+            machine: Machine::default(),
+            lives: 0,
+            boots: 0,
+            rate_ppm: i64::try_from(chance.below(900)).unwrap_or(0) - 450,
+            offset: chance.below(1 << 40),
+            wall_ms: i64::try_from(chance.below(2000)).unwrap_or(0) - 1000,
+            frozen: false,
+            deferred: Vec::new(),
+            wake: 0,
+            longest: None,
+            record: Arc::new(record.clone()),
+            isolated: false,
+            data_cut: false,
+            seen_seq: BTreeMap::new(),
+        }
+    }
+
+    /// The node's lease clock at a moment of the world.
+    pub(crate) fn local(&self, at: u64) -> Moment {
+        let drift = i128::from(at) * i128::from(self.rate_ppm) / 1_000_000;
+        let local = i128::from(self.offset) + i128::from(at) + drift;
+        Moment(u64::try_from(local).unwrap_or(0))
+    }
+
+    /// The first moment of the world at which the node's lease clock shows `moment`.
+    pub(crate) fn global(&self, moment: Moment) -> u64 {
+        let rest = i128::from(moment.0) - i128::from(self.offset);
+        let at = rest * 1_000_000 / (1_000_000 + i128::from(self.rate_ppm)) + 1;
+        u64::try_from(at).unwrap_or(0)
+    }
+
+    /// Whether the machine has power.
+    pub(crate) fn powered(&self) -> bool {
+        self.lives % 2 == 1
+    }
+}
+
+/// The machine that an event happens on.
+fn concerned(ev: &Ev) -> Option<usize> {
+    match ev {
+        Ev::Wake { n, .. }
+        | Ev::Applied { n, .. }
+        | Ev::Leader { n }
+        | Ev::Fate { n, .. }
+        | Ev::Act { n, .. }
+        | Ev::Armed { n, .. }
+        | Ev::Fire { n, .. }
+        | Ev::Fired { n, .. } => Some(*n),
+        Ev::Beat { to, .. } | Ev::Ack { to, .. } => Some(*to),
+        Ev::Propose { .. }
+        | Ev::Fault(_)
+        | Ev::Undo(_)
+        | Ev::Elect
+        | Ev::CatchUp
+        | Ev::Call { .. }
+        | Ev::Answer { .. } => None,
+    }
+}
+
+/// What an act came to, before it is told.
+pub(crate) fn fine(ns: u64) -> Outcome {
+    Outcome::Fine { took: Span(ns) }
+}

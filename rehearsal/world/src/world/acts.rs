@@ -1,0 +1,159 @@
+//! The hands and the guardian of the false world.
+
+use tsugi_cluster_rules::desk::{Act, Outcome};
+use tsugi_cluster_rules::node::Event;
+use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName};
+
+use super::{Ev, Seen, Undo, World, fine};
+use crate::host::Held;
+
+/// One act under way.
+#[derive(Clone, Debug)]
+pub(crate) struct SimJob {
+    pub group: GroupName,
+    pub epoch: Epoch,
+    pub act: u64,
+    pub what: Act,
+    pub boot: u64,
+    pub took_us: u64,
+}
+
+impl World<'_> {
+    pub(crate) fn arm(&mut self, n: usize, group: GroupName, epoch: Epoch, deadline: Moment) {
+        let now = self.local(n);
+        let actor = &mut self.actors[n];
+        let known = actor.machine.armed.get(&group).is_some_and(|(e, _)| *e == epoch);
+        if !actor.machine.arm(&group, epoch, deadline, now) {
+            return;
+        }
+        let (life, boot) = (actor.lives, actor.boots);
+        let at = actor.global(deadline);
+        let us = self.chance.between(20, 120);
+        if !known {
+            self.at(at, Ev::Fire { n, life, group: group.clone() });
+        }
+        self.after_us(us, Ev::Armed { n, boot, group, epoch });
+    }
+
+    /// The guardian's timer: it looks at the clock again, and goes on waiting if it may.
+    pub(crate) fn on_fire(&mut self, n: usize, life: u64, group: &GroupName) {
+        if self.actors[n].lives != life {
+            return;
+        }
+        let now = self.local(n);
+        let Some((epoch, deadline)) = self.actors[n].machine.armed.get(group).copied() else {
+            return;
+        };
+        if now < deadline {
+            let at = self.actors[n].global(deadline);
+            return self.at(at, Ev::Fire { n, life, group: group.clone() });
+        }
+        let us = self.chance.between(500, 8_000);
+        self.after_us(us, Ev::Fired { n, life, group: group.clone(), epoch });
+    }
+
+    pub(crate) fn on_fired(&mut self, n: usize, life: u64, group: GroupName, epoch: Epoch) {
+        if self.actors[n].lives != life {
+            return;
+        }
+        let machine = &mut self.actors[n].machine;
+        if machine.armed.get(&group).is_some_and(|(e, _)| *e == epoch) {
+            machine.armed.remove(&group);
+        }
+        machine.ended.insert(group.clone(), epoch);
+        self.clear(n, &group);
+        self.step(n, Event::GuardianReleased { group, epoch });
+    }
+
+    /// Everything of a group is gone from a node.
+    pub(crate) fn clear(&mut self, n: usize, group: &GroupName) {
+        if self.actors[n].machine.clear(group).is_some() {
+            let at = self.now;
+            self.trace(at ^ n as u64);
+            self.see(&Seen::Down { at, node: n, group });
+        }
+    }
+
+    pub(crate) fn begin_act(
+        &mut self,
+        n: usize,
+        (group, epoch, act): (GroupName, Epoch, u64),
+        what: Act,
+    ) {
+        let us = match &what {
+            Act::Start { .. } => self.chance.between(500, 12_000),
+            Act::Stop(_) if self.actors[n].machine.stop_hangs.remove(&group) => 500_000,
+            Act::Stop(_) => self.chance.between(200, 6_000),
+            Act::LetGo => self.chance.between(500, 6_000),
+            Act::Ask(_) | Act::MoveAddress { .. } | Act::Adopt => self.chance.between(100, 800),
+        };
+        let (life, boot) = (self.actors[n].lives, self.actors[n].boots);
+        let job = SimJob { group, epoch, act, what, boot, took_us: us };
+        self.after_us(us, Ev::Act { n, life, job });
+    }
+
+    pub(crate) fn on_act(&mut self, n: usize, life: u64, job: SimJob) {
+        if self.actors[n].lives != life {
+            return;
+        }
+        let outcome = self.act(n, &job);
+        // An agent that was replaced hears nothing of what its predecessor asked for.
+        if self.actors[n].boots == job.boot {
+            let SimJob { group, epoch, act, .. } = job;
+            self.step(n, Event::Done { group, epoch, act, outcome });
+        }
+    }
+
+    fn act(&mut self, n: usize, job: &SimJob) -> Outcome {
+        match &job.what {
+            Act::Start { resource, .. } => self.start(n, job, resource),
+            Act::Stop(resource) => {
+                let machine = &mut self.actors[n].machine;
+                let empty = machine.held.get_mut(&job.group).is_none_or(|held| {
+                    held.up.remove(resource);
+                    held.up.is_empty()
+                });
+                if empty {
+                    self.clear(n, &job.group);
+                }
+                fine(job.took_us * 1_000)
+            }
+            Act::LetGo => {
+                self.clear(n, &job.group);
+                fine(job.took_us * 1_000)
+            }
+            Act::Adopt => {
+                let held = self.actors[n].machine.held.get(&job.group);
+                let same = held.filter(|h| h.epoch == job.epoch);
+                Outcome::Adopted(same.map(|h| h.up.iter().cloned().collect()).unwrap_or_default())
+            }
+            Act::Ask(_) | Act::MoveAddress { .. } => fine(job.took_us * 1_000),
+        }
+    }
+
+    /// The hands bring nothing to life that the guardian is not armed for.
+    fn start(&mut self, n: usize, job: &SimJob, resource: &ResourceName) -> Outcome {
+        let now = self.local(n);
+        let machine = &mut self.actors[n].machine;
+        if !machine.may_start(&job.group, job.epoch, now) {
+            return Outcome::Failed { how: "not armed".to_owned() };
+        }
+        if machine.start_fails.remove(&job.group) {
+            return Outcome::Failed { how: "planted".to_owned() };
+        }
+        let held = machine.held.entry(job.group.clone()).or_insert_with(Held::default);
+        held.epoch = job.epoch;
+        held.up.insert(resource.clone());
+        let (at, group, epoch) = (self.now, &job.group, job.epoch);
+        self.trace(epoch.counter << 4 | n as u64);
+        self.see(&Seen::Up { at, node: n, group, epoch, resource });
+        fine(job.took_us * 1_000)
+    }
+
+    pub(crate) fn agent_left(&mut self, n: usize) {
+        self.actors[n].node = None;
+        self.power_off(n);
+        let us = self.chance.between(500_000, 4_000_000);
+        self.after_us(us, Ev::Undo(Undo::PowerOn(n)));
+    }
+}

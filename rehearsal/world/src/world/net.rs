@@ -1,0 +1,87 @@
+//! The wire of the false world, and the ledger's traffic over it.
+
+use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
+use tsugi_cluster_rules::node::{Event, Via};
+use tsugi_vocabulary::NodeName;
+
+use super::{Ev, World};
+
+/// How many networks carry heartbeats.
+const NETWORKS: usize = 3;
+
+impl World<'_> {
+    /// Whether datagrams from one node reach another.
+    pub(crate) fn hears(&self, from: usize, to: usize) -> bool {
+        let (a, b) = (&self.actors[from], &self.actors[to]);
+        a.powered()
+            && b.powered()
+            && !a.isolated
+            && !b.isolated
+            && !self.deaf.contains(&(from, to))
+    }
+
+    /// Whether two nodes hear each other and both go on: what the ledger's connections need.
+    pub(crate) fn talks(&self, a: usize, b: usize) -> bool {
+        let alive = |n: usize| !self.actors[n].frozen && self.actors[n].node.is_some();
+        a == b && alive(a) || alive(a) && alive(b) && self.hears(a, b) && self.hears(b, a)
+    }
+
+    /// When the first copy of a datagram arrives, in microseconds; none if all are lost.
+    fn travel(&mut self) -> Option<u64> {
+        let mut first = None;
+        for _ in 0..NETWORKS {
+            if self.chance.happens(self.loss_per_mille) {
+                continue;
+            }
+            let late = self.chance.below(self.late_ms * 1_000 + 1);
+            let us = self.chance.between(30, 300) + late;
+            first = Some(first.map_or(us, |f: u64| f.min(us)));
+        }
+        first
+    }
+
+    pub(crate) fn send_beat(&mut self, from: usize, beat: &Heartbeat) {
+        for to in 0..self.actors.len() {
+            if to == from || !self.hears(from, to) {
+                continue;
+            }
+            if let Some(us) = self.travel() {
+                self.after_us(us, Ev::Beat { to, from, beat: beat.clone() });
+            }
+            // Now and then a copy comes very late, or twice (F10).
+            if self.late_ms > 0 && self.chance.happens(5) {
+                let us = self.chance.between(1_000_000, 4_000_000);
+                self.after_us(us, Ev::Beat { to, from, beat: beat.clone() });
+            }
+        }
+    }
+
+    pub(crate) fn send_ack(&mut self, from: usize, to: &NodeName, ack: &Ack) {
+        let Some(to) = self.actors.iter().position(|a| a.name == *to) else { return };
+        if !self.hears(from, to) {
+            return;
+        }
+        if let Some(us) = self.travel() {
+            self.after_us(us, Ev::Ack { to, ack: ack.clone() });
+        }
+        if self.late_ms > 0 && self.chance.happens(5) {
+            let us = self.chance.between(1_000_000, 4_000_000);
+            self.after_us(us, Ev::Ack { to, ack: ack.clone() });
+        }
+    }
+
+    /// The replay window of the wire: a number that was seen is dropped, and so is an old boot.
+    pub(crate) fn on_beat(&mut self, to: usize, from: usize, beat: Heartbeat) {
+        if !self.actors[to].powered() {
+            return;
+        }
+        let boot = (beat.boot.0 & u128::from(u32::MAX)) as u64;
+        let seen = self.actors[to].seen_seq.entry(from).or_insert((0, 0));
+        if boot < seen.0 || (boot == seen.0 && beat.sequence <= seen.1) {
+            return;
+        }
+        *seen = (boot, beat.sequence);
+        let via = Via { network: 0, from: std::net::SocketAddr::from(([10, 0, 1, 1], 7400)) };
+        self.step(to, Event::Heard { via, beat });
+    }
+}

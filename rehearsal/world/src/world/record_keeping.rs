@@ -1,0 +1,144 @@
+//! The ledger as the nodes of the false world meet it.
+
+use std::sync::Arc;
+
+use tsugi_cluster_rules::node::{Event, Fate};
+use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::record::{Draft, Ownership, Record, Write};
+use tsugi_vocabulary::Index;
+
+use super::{Ev, Seen, World};
+
+/// How often the world looks whether the ledger needs a leader, and whether a copy is behind.
+const LOOK_US: u64 = 10_000;
+
+impl World<'_> {
+    fn majority_of(&self, n: usize) -> bool {
+        let heard = (0..self.actors.len()).filter(|m| self.talks(n, *m)).count();
+        heard > self.actors.len() / 2
+    }
+
+    /// A leader that is gone or hears no majority is replaced after a third of the TTL (the
+    /// election gate), by the voter that has applied most.
+    pub(crate) fn on_elect(&mut self) {
+        self.after_us(LOOK_US, Ev::Elect);
+        let fit = self.truth.leader.is_some_and(|n| self.majority_of(n));
+        if fit {
+            self.leader_lost_at = None;
+            return;
+        }
+        let since = *self.leader_lost_at.get_or_insert(self.now);
+        let timing = tsugi_cluster_rules::timing::Timing::of(self.scene.profile);
+        if self.now - since < timing.election_after().0 + 10_000_000 {
+            return;
+        }
+        let fit: Vec<usize> = (0..self.actors.len()).filter(|n| self.majority_of(*n)).collect();
+        let most = fit.iter().map(|n| self.actors[*n].record.applied).max();
+        let best: Vec<usize> =
+            fit.into_iter().filter(|n| Some(self.actors[*n].record.applied) == most).collect();
+        let Some(leader) = self.chance.pick(&best).copied() else { return };
+        // Raft elects only one that has every committed entry.
+        self.actors[leader].record = Arc::clone(&self.truth.head);
+        self.truth.leader = Some(leader);
+        self.truth.term += 1;
+        self.leader_lost_at = None;
+        self.trace(self.truth.term << 8 | leader as u64);
+        let record = Arc::clone(&self.truth.head);
+        self.after_us(100, Ev::Applied { n: leader, record });
+        for n in 0..self.actors.len() {
+            if self.talks(leader, n) {
+                let us = self.chance.between(200, 3_000);
+                self.after_us(us, Ev::Leader { n });
+            }
+        }
+    }
+
+    pub(crate) fn tell_leader(&mut self, n: usize) {
+        let leader = self.truth.leader.filter(|l| self.talks(*l, n));
+        let Some(leader) = leader else { return };
+        let name = self.actors[leader].name.clone();
+        let term = self.truth.term;
+        self.step(n, Event::Leader { term, leader: Some(name) });
+    }
+
+    pub(crate) fn on_propose(&mut self, (from, boot, number): (usize, u64, u64), draft: &Draft) {
+        let late = self.chance.between(500, 5_000);
+        let unknown = Ev::Fate { n: from, boot, number, fate: Fate::Unknown };
+        let Some(leader) = self.truth.leader else { return self.after_us(400_000, unknown) };
+        if !self.talks(from, leader) || !self.majority_of(leader) {
+            return self.after_us(400_000, unknown);
+        }
+        let before = Arc::clone(&self.truth.head);
+        let fate = match self.truth.commit(draft) {
+            Some(index) => {
+                self.committed(&before, draft, index);
+                Fate::Taken(index)
+            }
+            None => Fate::Overtaken,
+        };
+        // Now and then the answer is lost although the entry is there.
+        if self.chance.happens(10) {
+            return self.after_us(400_000, unknown);
+        }
+        self.after_us(late, Ev::Fate { n: from, boot, number, fate });
+    }
+
+    fn committed(&mut self, before: &Record, draft: &Draft, index: Index) {
+        self.trace(index.0);
+        let after = Arc::clone(&self.truth.head);
+        for write in &draft.writes {
+            let Write::Group(group, entry) = write else { continue };
+            let old = before.group(group).map(|g| g.epoch);
+            if old.is_some_and(|e| e >= entry.epoch) {
+                continue;
+            }
+            if let Ownership::Owned { cause, .. } = &entry.ownership {
+                self.counts.takeovers += u64::from(is_takeover(cause));
+            }
+        }
+        let at = self.now;
+        self.see(&Seen::Committed { at, before, after: &after, draft });
+        for n in 0..self.actors.len() {
+            let leader = self.truth.leader.unwrap_or(n);
+            if self.talks(leader, n) {
+                let us = self.chance.between(200, 2_500);
+                self.after_us(us, Ev::Applied { n, record: Arc::clone(&after) });
+            }
+        }
+    }
+
+    pub(crate) fn on_applied(&mut self, n: usize, record: Arc<Record>) {
+        if !self.actors[n].powered() || record.applied <= self.actors[n].record.applied {
+            let same = record.applied == self.actors[n].record.applied;
+            if same && self.actors[n].node.is_some() {
+                self.step(n, Event::Applied(record));
+            }
+            return;
+        }
+        self.actors[n].record = Arc::clone(&record);
+        self.step(n, Event::Applied(record));
+    }
+
+    /// Copies that were cut off get what they have missed.
+    pub(crate) fn on_catch_up(&mut self) {
+        self.after_us(5 * LOOK_US, Ev::CatchUp);
+        let Some(leader) = self.truth.leader else { return };
+        for n in 0..self.actors.len() {
+            let behind = self.actors[n].record.applied < self.truth.head.applied;
+            if self.talks(leader, n) {
+                if behind {
+                    let record = Arc::clone(&self.truth.head);
+                    self.after_us(500, Ev::Applied { n, record });
+                }
+                let knows = self.actors[n].node.as_ref().map(|x| x.leader().0);
+                if knows != Some(self.truth.term) {
+                    self.after_us(600, Ev::Leader { n });
+                }
+            }
+        }
+    }
+}
+
+fn is_takeover(cause: &Cause) -> bool {
+    !matches!(cause, Cause::ClusterStart)
+}
