@@ -257,10 +257,10 @@ fn ownership(
     };
     let Some(old) = after.before.group(group) else { return };
     let given = matches!(decision.chosen, Chosen::Give { .. });
-    if let Some(next) = next {
-        if given && next.epoch <= old.epoch || !given && next.epoch != old.epoch {
-            faults.push(Fault::Epoch(group.clone()));
-        }
+    let raised = |next: &GroupRecord| next.epoch > old.epoch;
+    let kept = |next: &GroupRecord| next.epoch == old.epoch;
+    if next.is_some_and(|next| if given { !raised(next) } else { !kept(next) }) {
+        faults.push(Fault::Epoch(group.clone()));
     }
     let Some(owner) = old.owner() else { return };
     let keeps = !given && next.and_then(GroupRecord::owner) == Some(owner);

@@ -1,1 +1,230 @@
-//! To be furnished: see the room's entry page.
+//! Operators' commands: each is refused with the first rule that speaks against it, or becomes
+//! one ledger entry with its effect, its plan and its line in the audit.
+//!
+//! Every rule is asked; of those that refuse, the one with the lowest number answers, so the
+//! precedence is the numbering and nothing else.
+
+mod config;
+mod effect;
+mod group;
+mod node;
+
+use tsugi_vocabulary::{Generation, GroupName, NodeName, Wall};
+
+use crate::mutant::mutant;
+use crate::plan::Situation;
+use crate::planner::{self, Planned, Weight};
+use crate::record::{AppliedConfig, AuditRecord, Draft, Order, Record, Write};
+use crate::refusal::Refusal;
+use crate::start_kind::StartOption;
+use effect::Effect;
+
+/// What an operator asks for. A group may be named by the parallel group that it is a member of:
+/// then all its members are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Run it; on this node, if one is named.
+    GroupStart {
+        /// Which.
+        group: GroupName,
+        /// What it inherits.
+        option: StartOption,
+        /// Where.
+        node: Option<NodeName>,
+    },
+    /// Stop it and keep it stopped.
+    GroupStop {
+        /// Which.
+        group: GroupName,
+    },
+    /// Hand it over; to the next node that can take it, if none is named.
+    GroupMove {
+        /// Which.
+        group: GroupName,
+        /// Where to.
+        to: Option<NodeName>,
+    },
+    /// Leave it alone (L9).
+    GroupPause {
+        /// Which.
+        group: GroupName,
+        /// Until when; none is until resumed.
+        until: Option<Wall>,
+    },
+    /// End a pause.
+    GroupResume {
+        /// Which.
+        group: GroupName,
+    },
+    /// Forget its failures, and where an operator put it.
+    GroupClear {
+        /// Which.
+        group: GroupName,
+    },
+    /// A node of the configuration joins.
+    NodeJoin {
+        /// Which.
+        node: NodeName,
+        /// Its number among the voters.
+        voter: u64,
+    },
+    /// Its groups move away and none comes.
+    NodeDrain {
+        /// Which.
+        node: NodeName,
+    },
+    /// It may own groups again.
+    NodeUndrain {
+        /// Which.
+        node: NodeName,
+    },
+    /// It shuts down.
+    NodeLeave {
+        /// Which.
+        node: NodeName,
+    },
+    /// It is gone for good.
+    NodeRemove {
+        /// Which.
+        node: NodeName,
+    },
+    /// The operator vouches that the machine is off (L7).
+    NodeConfirmOff {
+        /// Which.
+        node: NodeName,
+    },
+    /// Another configuration for all nodes.
+    ConfigApply {
+        /// The configuration; its version is set here.
+        config: Box<AppliedConfig>,
+    },
+    /// The applied configuration stays.
+    ConfigConfirm,
+    /// The configuration before the unconfirmed one comes back.
+    ConfigUndo {
+        /// That configuration; its version is set here.
+        config: Box<AppliedConfig>,
+    },
+}
+
+/// A command as it arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// What is asked for.
+    pub command: Command,
+    /// The same in the operator's words.
+    pub words: String,
+    /// The person: the user of the socket's peer, and the login behind it.
+    pub person: String,
+    /// Where it came from.
+    pub origin: String,
+    /// Its id; the same id twice is the same command.
+    pub command_id: String,
+    /// The plan generation that the person decided on.
+    pub decided_on: Generation,
+    /// The reason given; empty if none.
+    pub reason: String,
+    /// When.
+    pub at: Wall,
+    /// What the audit knows of this id.
+    pub before: Before,
+}
+
+/// What the audit knows of a command's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing.
+    New,
+    /// It was carried out.
+    CarriedOut,
+}
+
+/// Decides on a command. The draft holds the effect, the plan that follows from it and the line
+/// in the audit, all or nothing.
+///
+/// # Errors
+/// The refusal with the lowest number of those that hold; nothing changes.
+pub fn decide(situation: &Situation<'_>, issued: &Issued) -> Result<Draft, Refusal> {
+    planned(situation, issued).and_then(|planned| planned.draft.ok_or(NO_CONFIGURATION))
+}
+
+/// Without a configuration there is neither a group nor a node that a command could name.
+const NO_CONFIGURATION: Refusal = Refusal::NoSuchGroup { group: String::new() };
+
+/// The same with its plan, for a dry run.
+///
+/// # Errors
+/// As [`decide`].
+pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Refusal> {
+    let mut effect = Effect::new(situation, issued);
+    if issued.before == Before::CarriedOut {
+        effect.refuse(Refusal::Repeated { command: issued.command_id.clone() });
+    }
+    let newest = situation.record.generation();
+    if issued.decided_on != newest && !mutant("stale-view-accepted") {
+        effect.refuse(Refusal::StaleView { decided_on: issued.decided_on, newest });
+    }
+    match &issued.command {
+        Command::GroupStart { group, option, node } => {
+            group::start(&mut effect, group, *option, node.as_ref());
+        }
+        Command::GroupStop { group } => group::stop(&mut effect, group),
+        Command::GroupMove { group, to } => group::relocate(&mut effect, group, to.as_ref()),
+        Command::GroupPause { group, until } => group::pause(&mut effect, group, *until),
+        Command::GroupResume { group } => group::resume(&mut effect, group),
+        Command::GroupClear { group } => group::clear(&mut effect, group),
+        Command::NodeJoin { node, voter } => node::join(&mut effect, node, *voter),
+        Command::NodeDrain { node } => node::drain(&mut effect, node),
+        Command::NodeUndrain { node } => node::undrain(&mut effect, node),
+        Command::NodeLeave { node } => node::leave(&mut effect, node),
+        Command::NodeRemove { node } => node::remove(&mut effect, node),
+        Command::NodeConfirmOff { node } => node::confirm_off(&mut effect, node),
+        Command::ConfigApply { config } => config::apply(&mut effect, config),
+        Command::ConfigConfirm => config::confirm(&mut effect),
+        Command::ConfigUndo { config } => config::undo(&mut effect, config),
+    }
+    let planned = effect.carry_out()?;
+    let faults = crate::check::check(situation.record, &planned);
+    let planted = mutant("config-half-applied") || mutant("draft-without-conditions");
+    debug_assert!(faults.is_empty() || planted, "{:?} breaks {faults:?}", issued.command);
+    Ok(planned)
+}
+
+/// The entry that keeps a refused command in the audit.
+#[must_use]
+pub fn refused(issued: &Issued, refusal: &Refusal) -> Draft {
+    let outcome = format!("refused {}: {}", refusal.number(), refusal.word());
+    Draft::default().write(Write::Audit(audit(issued, outcome)))
+}
+
+fn audit(issued: &Issued, outcome: String) -> AuditRecord {
+    AuditRecord {
+        at: issued.at,
+        command: issued.command_id.clone(),
+        person: issued.person.clone(),
+        origin: issued.origin.clone(),
+        words: issued.words.clone(),
+        reason: issued.reason.clone(),
+        decided_on: issued.decided_on,
+        outcome,
+    }
+}
+
+fn order(issued: &Issued) -> Order {
+    Order {
+        by: issued.person.clone(),
+        reason: issued.reason.clone(),
+        at: issued.at,
+        command: issued.command_id.clone(),
+    }
+}
+
+/// The plan that follows from a command's own changes.
+fn plan_after(
+    situation: &Situation<'_>,
+    record: &Record,
+    asked: &std::collections::BTreeMap<GroupName, planner::Asked>,
+) -> Planned {
+    let after = Situation { record, ..situation.clone() };
+    planner::plan_asked(&after, asked, Weight::Always)
+}

@@ -23,11 +23,13 @@ mod policy;
 mod report;
 mod stop;
 mod under_way;
+mod unlisted;
 
 use std::collections::BTreeMap;
 
-use tsugi_vocabulary::GroupName;
+use tsugi_vocabulary::{GroupName, NodeName};
 
+pub use draft::timeless;
 pub use ground::{Asked, config_mark};
 pub use report::{
     Wanted, answer_to_failure, handed_over, handed_over_by_force, is_out_of_service, mended,
@@ -36,6 +38,7 @@ pub use report::{
 
 use crate::mutant::mutant;
 use crate::plan::{Chosen, Decision, Plan, Situation, Waiting};
+use crate::reason::Rejected;
 use crate::record::Draft;
 use bundle::Case;
 use ground::{Ground, View};
@@ -63,7 +66,7 @@ pub(crate) enum Weight {
 type Pass = fn(&Ground<'_>, &View<'_>) -> Option<Need>;
 
 /// What a group needs, asked in this order.
-const NEEDS: [Pass; 9] = [
+const NEEDS: [Pass; 10] = [
     // Nobody touches a pinned group, not even to stop it (L9).
     pinned::pass,
     // What is not to run is neither restarted nor taken over.
@@ -75,6 +78,7 @@ const NEEDS: [Pass; 9] = [
     under_way::pass,
     // A node out of service is left whatever its links do.
     drain::pass,
+    unlisted::pass,
     links::pass,
     keep::pass,
     // Whoever comes this far is owned by nobody.
@@ -94,8 +98,34 @@ pub fn decide(situation: &Situation<'_>) -> BTreeMap<GroupName, Decision> {
     let asked = BTreeMap::new();
     let ground = Ground::new(situation, spec, &asked);
     let cases = cases(&ground);
-    let names = cases.iter().map(|c| c.view.name.clone());
-    names.zip(decisions(&ground, &cases)).collect()
+    let stood = |name| ground.parent().and_then(|p| p.decisions.get(name));
+    let all = decisions(&ground, &cases).into_iter().zip(&cases);
+    all.map(|(d, c)| (c.view.name.clone(), draft::carried(stood(c.view.name), d))).collect()
+}
+
+/// What speaks against each node as an owner of a group now, R1 to R10, in the order in which
+/// the group likes them; none is a node that could take it.
+pub(crate) fn obstacles(
+    situation: &Situation<'_>,
+    group: &GroupName,
+) -> Vec<(NodeName, Option<Rejected>)> {
+    let Some(spec) = situation.record.spec() else { return Vec::new() };
+    let asked = BTreeMap::new();
+    let ground = Ground::new(situation, spec, &asked);
+    let cases = cases(&ground);
+    place::Desk::new(&ground, &cases).obstacles(group)
+}
+
+/// The groups that share a node with this one, itself among them.
+pub(crate) fn company(situation: &Situation<'_>, group: &GroupName) -> Vec<GroupName> {
+    let Some(spec) = situation.record.spec() else { return Vec::new() };
+    let asked = BTreeMap::new();
+    let ground = Ground::new(situation, spec, &asked);
+    let cases = cases(&ground);
+    let of = bundle::bundles(&cases)
+        .into_iter()
+        .find(|b| b.iter().any(|&i| cases[i].view.name == group));
+    of.into_iter().flatten().map(|i| cases[i].view.name.clone()).collect()
 }
 
 /// The same with what a command asks for.
@@ -157,16 +187,17 @@ fn decisions(ground: &Ground<'_>, cases: &[Case<'_>]) -> Vec<Decision> {
     desk.settle_fixed();
     let bundles = bundle::bundles(cases);
     let mut order: Vec<&bundle::Bundle> = bundles.iter().collect();
-    // A stable sort: names decide among equals. What is down comes before what runs.
-    order.sort_by_cached_key(|b| match desk.is_down(b) {
-        true => (0, desk.choices(b)),
-        false => (1, 0),
-    });
+    // A stable sort: names decide among equals. What is down comes before what runs, and what
+    // only restarts where it is before what looks for a place.
+    order.sort_by_cached_key(|b| desk.turn(b));
     for bundle in order {
         desk.place(bundle);
     }
     for bundle in &bundles {
         desk.fail_back(bundle);
+    }
+    for bundle in &bundles {
+        desk.explain(bundle);
     }
     let undecided = || Decision { chosen: Chosen::NoPlace, cause: None, rejected: BTreeMap::new() };
     desk.decisions.into_iter().map(|d| d.unwrap_or_else(undecided)).collect()

@@ -93,6 +93,11 @@ pub enum Refusal {
         /// The node.
         node: NodeName,
     },
+    /// 17 The group does not run, so there is nothing to move.
+    NotRunning {
+        /// The group.
+        group: GroupName,
+    },
 }
 
 impl Refusal {
@@ -116,6 +121,31 @@ impl Refusal {
             Self::StillOwns { .. } => 14,
             Self::NoThirdVote => 15,
             Self::NodeIsUp { .. } => 16,
+            Self::NotRunning { .. } => 17,
+        }
+    }
+
+    /// Its word, as the audit and JSON have it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Repeated { .. } => "repeated",
+            Self::StaleView { .. } => "stale-view",
+            Self::NoSuchGroup { .. } => "no-such-group",
+            Self::NoSuchNode { .. } => "no-such-node",
+            Self::ReasonRequired => "reason-required",
+            Self::Paused { .. } => "paused",
+            Self::NotPaused { .. } => "not-paused",
+            Self::AlreadySo { .. } => "already-so",
+            Self::CannotTake { .. } => "cannot-take",
+            Self::NobodyCanTake { .. } => "nobody-can-take",
+            Self::Start(_) => "start",
+            Self::Moving { .. } => "moving",
+            Self::LastMajority { .. } => "last-majority",
+            Self::StillOwns { .. } => "still-owns",
+            Self::NoThirdVote => "no-third-vote",
+            Self::NodeIsUp { .. } => "node-is-up",
+            Self::NotRunning { .. } => "not-running",
         }
     }
 }

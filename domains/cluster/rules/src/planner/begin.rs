@@ -12,7 +12,7 @@ use crate::start_kind::Ending;
 /// goes on by itself in either case.
 pub(super) fn pass(ground: &Ground<'_>, view: &View<'_>) -> Option<Need> {
     let spec = view.spec?;
-    if let Some(asked) = view.asked {
+    if let Some(asked) = view.asked.filter(|a| a.start.is_some()) {
         return Some(place(view, asked.cause.clone(), None));
     }
     match (spec.startup, view.record.ended) {

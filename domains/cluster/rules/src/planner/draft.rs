@@ -81,15 +81,13 @@ struct Changes {
 }
 
 impl Changes {
-    fn take(&mut self, ground: &Ground<'_>, case: &Case<'_>, mut decision: Decision) {
+    fn take(&mut self, ground: &Ground<'_>, case: &Case<'_>, decision: Decision) {
         let name = case.view.name;
         let stood = ground.parent().and_then(|p| p.decisions.get(name));
-        if let Some(stood) = stood.filter(|s| s.chosen == decision.chosen) {
-            // The same decision keeps the cause it was first made for.
-            decision.cause.clone_from(&stood.cause);
-        }
+        let decision = carried(stood, decision);
         let next = changed(ground, case, &decision);
-        let news = next.is_some() || is_news(stood, &decision);
+        let asked = case.view.asked.is_some();
+        let news = asked || next.is_some() || is_news(stood, &decision);
         if next.is_some() {
             self.steps.extend(steps(ground, case, &decision.chosen));
             self.tell(ground, case, &decision);
@@ -120,11 +118,28 @@ impl Changes {
         if let Some(Failure { cause, answer, .. }) = failure {
             self.events.push(event(Some(&case.view), Happening::Failed { cause, answer }));
         }
-        if let Need::Place(Place { former: Former::Lost(node), cause, .. }) = &case.need {
-            if self.lost.insert(node.clone()) {
-                let (node, cause) = (node.clone(), cause.clone());
-                self.events.push(event(None, Happening::Lost { node, cause }));
-            }
+        if let Need::Place(Place { former: Former::Lost(node), cause, .. }) = &case.need
+            && self.lost.insert(node.clone())
+        {
+            let (node, cause) = (node.clone(), cause.clone());
+            self.events.push(event(None, Happening::Lost { node, cause }));
+        }
+    }
+}
+
+/// A decision that still stands keeps the cause it was first made for; one that is being carried
+/// out keeps its reasons too, as they were when it was made.
+pub(super) fn carried(stood: Option<&Decision>, mut decision: Decision) -> Decision {
+    let Some(stood) = stood.filter(|s| s.chosen == decision.chosen) else { return decision };
+    match stood.chosen {
+        Chosen::HandOver { .. } | Chosen::Stop { .. } => stood.clone(),
+        Chosen::Stay { .. }
+        | Chosen::Give { .. }
+        | Chosen::Rest { .. }
+        | Chosen::NoPlace
+        | Chosen::Wait { .. } => {
+            decision.cause.clone_from(&stood.cause);
+            decision
         }
     }
 }
@@ -159,8 +174,9 @@ fn is_news(stood: Option<&Decision>, now: &Decision) -> bool {
     }
 }
 
-/// The decision without the times in its reasons, which pass.
-pub(super) fn timeless(decision: &Decision) -> Decision {
+/// The decision without the times in its reasons: two that differ in nothing else are the same.
+#[must_use]
+pub fn timeless(decision: &Decision) -> Decision {
     let mut decision = decision.clone();
     if let Some(Cause::NodeSilent { silence, .. }) = &mut decision.cause {
         *silence = Span::ZERO;
@@ -187,7 +203,7 @@ pub(super) fn timeless(decision: &Decision) -> Decision {
 /// The failure that a decision counts, with what is really done about it.
 fn answered(place: &Place, chosen: &Chosen) -> Option<Failure> {
     let mut failure = place.failure.clone()?;
-    let elsewhere = !matches!(chosen, Chosen::Give { node, .. } if *node == failure.node);
+    let elsewhere = matches!(chosen, Chosen::Give { node, .. } if *node != failure.node);
     if elsewhere && failure.answer == Answer::Restarted {
         failure.answer = Answer::TakenOver;
     }
@@ -269,7 +285,7 @@ fn give(
     next: &mut GroupRecord,
     (place, node): (&Place, &NodeName),
 ) {
-    let option = view.asked.map_or(StartOption::None, |a| a.option);
+    let option = view.asked.and_then(|a| a.start).unwrap_or_default();
     let occasion = occasion(&place.cause, place.home.as_ref() == Some(node));
     let start = start_of(&view.record, place.ended, (occasion, option));
     if !mutant("epoch-not-raised") {

@@ -20,8 +20,8 @@ use crate::start_kind::StartOption;
 pub struct Asked {
     /// The command as a cause.
     pub cause: Cause,
-    /// What a start is to inherit.
-    pub option: StartOption,
+    /// Whether the group is to be started, and what it is to inherit.
+    pub start: Option<StartOption>,
 }
 
 /// The situation, made quick to ask.
@@ -33,7 +33,7 @@ pub(super) struct Ground<'a> {
     pub at: Wall,
     pub settled: Settled,
     pub asked: &'a BTreeMap<GroupName, Asked>,
-    /// What every group is rejected by on a node for the node's own sake, R2 to R6.
+    /// The mark of the applied configuration.
     pub config: u64,
     apart: BTreeMap<&'a GroupName, BTreeSet<&'a GroupName>>,
 }
@@ -175,9 +175,9 @@ impl<'a> Ground<'a> {
         (self.spec.nodes.keys().filter(hears).count(), self.spec.majority())
     }
 
-    /// Whether the owner's boot was ended by a confirmed fence.
+    /// Whether the newest known boot of the owner was ended by a confirmed fence (L7).
     pub fn fenced(&self, owner: &Owner<'_>) -> bool {
-        let boot = owner.boot.or_else(|| self.sights.get(owner.node).map(|s| s.boot));
+        let boot = self.sights.get(owner.node).map(|s| s.boot).or(owner.boot);
         let fenced = self.record.nodes.get(owner.node).and_then(|n| n.value.fenced);
         fenced.is_some() && fenced == boot
     }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use tsugi_vocabulary::{Epoch, NodeName};
+use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
 use super::bundle::{Bundle, Case, Occupied, against_mates, against_one};
 use super::ground::{Ground, Seen};
@@ -13,6 +13,17 @@ use crate::plan::{Chosen, Decision, Settled, Waiting};
 use crate::reason::{Cause, Rejected};
 use crate::record::Phase;
 use crate::spec::Failback;
+
+/// When a bundle is placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Turn {
+    /// It restarts where it was.
+    InPlace,
+    /// It is down and looks for a place.
+    Down,
+    /// It runs.
+    Runs,
+}
 
 /// The cases with the decisions made so far, by the same places.
 pub(super) struct Desk<'c, 'a> {
@@ -73,9 +84,9 @@ impl<'c, 'a> Desk<'c, 'a> {
         for &i in bundle {
             let cause = Cause::Failback { to: to.clone() };
             let chosen = Chosen::HandOver { from: at.clone(), to: to.clone() };
-            let decision = self.with_reasons(bundle, i, (chosen, Some(cause)));
-            self.note(i, &decision.chosen);
-            self.decisions[i] = Some(decision);
+            self.note(i, &chosen);
+            let rejected = BTreeMap::new();
+            self.decisions[i] = Some(Decision { chosen, cause: Some(cause), rejected });
         }
     }
 
@@ -98,14 +109,60 @@ impl<'c, 'a> Desk<'c, 'a> {
         at.cloned()
     }
 
-    /// How many nodes could take the bundle: those with the fewest choose first.
-    pub fn choices(&self, bundle: &Bundle) -> usize {
-        self.ground.spec.nodes.keys().filter(|n| self.all_can(bundle, n)).count()
+    /// When a bundle is placed, and how many nodes could take it: the fewest choose first.
+    pub fn turn(&self, bundle: &Bundle) -> (Turn, usize) {
+        let places = || {
+            bundle.iter().filter_map(|&i| match &self.cases[i].need {
+                Need::Place(place) => Some(place),
+                _ => None,
+            })
+        };
+        let can = || self.ground.spec.nodes.keys().filter(|n| self.all_can(bundle, n)).count();
+        if places().next().is_none() {
+            (Turn::Runs, 0)
+        } else if places().all(|p| p.home.is_some()) {
+            (Turn::InPlace, can())
+        } else {
+            (Turn::Down, can())
+        }
     }
 
-    /// Whether a bundle needs a node for something that is down now.
-    pub fn is_down(&self, bundle: &Bundle) -> bool {
-        bundle.iter().any(|&i| matches!(self.cases[i].need, Need::Place(_)))
+    /// Says why not the other nodes, once everything has its place.
+    pub fn explain(&mut self, bundle: &Bundle) {
+        for &i in bundle {
+            let Some(decision) = &self.decisions[i] else { continue };
+            match decision.chosen {
+                Chosen::Stay { .. }
+                | Chosen::Give { .. }
+                | Chosen::HandOver { .. }
+                | Chosen::NoPlace => {
+                    let rejected = self.reasons(bundle, i, &decision.chosen);
+                    if let Some(decision) = &mut self.decisions[i] {
+                        decision.rejected = rejected;
+                    }
+                }
+                Chosen::Stop { .. } | Chosen::Rest { .. } | Chosen::Wait { .. } => {}
+            }
+        }
+    }
+
+    /// What speaks against each node for one group, its mates considered.
+    pub fn obstacles(&self, group: &GroupName) -> Vec<(NodeName, Option<Rejected>)> {
+        let bundles = super::bundle::bundles(self.cases);
+        let is_it = |i: &usize| self.cases[*i].view.name == group;
+        let Some(bundle) = bundles.iter().find(|b| b.iter().any(is_it)) else {
+            return Vec::new();
+        };
+        let Some(&i) = bundle.iter().find(|i| is_it(i)) else { return Vec::new() };
+        let mut order = self.order(bundle);
+        let rest = self.ground.spec.nodes.keys().filter(|n| !order.contains(n));
+        let rest: Vec<NodeName> = rest.cloned().collect();
+        order.extend(rest);
+        let against = |n: NodeName| {
+            let why = self.own_or_mates(bundle, i, &n);
+            (n, why)
+        };
+        order.into_iter().map(against).collect()
     }
 
     fn all_can(&self, bundle: &Bundle, node: &NodeName) -> bool {
@@ -189,7 +246,8 @@ impl<'c, 'a> Desk<'c, 'a> {
                 (Chosen::HandOver { from: node.clone(), to: to.clone() }, Cause::Together { with })
             }
             (Need::Stay { node } | Need::Hold { node }, _) => {
-                return self.with_reasons(bundle, i, (Chosen::Stay { node: node.clone() }, None));
+                let (chosen, rejected) = (Chosen::Stay { node: node.clone() }, BTreeMap::new());
+                return Decision { chosen, cause: None, rejected };
             }
             (
                 Need::Rest(_)
@@ -200,7 +258,8 @@ impl<'c, 'a> Desk<'c, 'a> {
                 _,
             ) => unreachable!("what needs no node was decided by its need"),
         };
-        self.with_reasons(bundle, i, (chosen.0, Some(chosen.1)))
+        let (chosen, cause) = chosen;
+        Decision { chosen, cause: Some(cause), rejected: BTreeMap::new() }
     }
 
     fn waiting(&self, i: usize) -> Decision {
@@ -212,7 +271,7 @@ impl<'c, 'a> Desk<'c, 'a> {
     }
 
     /// The mate that makes a running group follow it.
-    fn mover(&self, bundle: &Bundle, i: usize) -> tsugi_vocabulary::GroupName {
+    fn mover(&self, bundle: &Bundle, i: usize) -> GroupName {
         let stays = |j: &&usize| matches!(self.cases[**j].need, Need::Stay { .. });
         let others = || bundle.iter().filter(|&&j| j != i);
         let mover = others().find(|j| !stays(j)).or(others().next()).unwrap_or(&i);
@@ -223,37 +282,30 @@ impl<'c, 'a> Desk<'c, 'a> {
         self.cases[i].view.record.epoch.next(self.ground.record.incarnation)
     }
 
-    /// The decision with the first reason against every node that was not chosen.
-    fn with_reasons(
-        &self,
-        bundle: &Bundle,
-        i: usize,
-        (chosen, cause): (Chosen, Option<Cause>),
-    ) -> Decision {
+    /// The first reason against every node that was not chosen.
+    fn reasons(&self, bundle: &Bundle, i: usize, chosen: &Chosen) -> BTreeMap<NodeName, Rejected> {
         let order = self.order(bundle);
         let rank = |n: &NodeName| order.iter().position(|o| o == n).unwrap_or(usize::MAX);
-        let mut rejected = BTreeMap::new();
-        let taken = match &chosen {
+        let taken = match chosen {
             Chosen::Stay { node } | Chosen::Give { node, .. } => Some(node),
             Chosen::HandOver { to, .. } => Some(to),
             Chosen::Stop { .. } | Chosen::Rest { .. } | Chosen::NoPlace | Chosen::Wait { .. } => {
                 None
             }
         };
+        let mut rejected = BTreeMap::new();
         for node in self.ground.spec.nodes.keys().filter(|n| Some(*n) != taken) {
-            let stands = self.own_or_mates(bundle, i, node);
-            let reason = match (stands, taken) {
+            let reason = match (self.own_or_mates(bundle, i, node), taken) {
                 (Some(reason), _) => reason,
                 (None, Some(on)) if rank(node) < rank(on) => {
-                    let epoch = self.epoch_of(i, &chosen);
-                    Rejected::StaysPut { on: on.clone(), epoch }
+                    Rejected::StaysPut { on: on.clone(), epoch: self.epoch_of(i, chosen) }
                 }
                 (None, Some(than)) => Rejected::LessPreferred { than: than.clone() },
                 (None, None) => continue,
             };
             rejected.insert(node.clone(), reason);
         }
-        Decision { chosen, cause, rejected }
+        rejected
     }
 
     fn epoch_of(&self, i: usize, chosen: &Chosen) -> Epoch {

@@ -1,0 +1,60 @@
+//! Commands on the configuration: for all nodes or for none.
+
+use std::collections::BTreeSet;
+
+use tsugi_vocabulary::NodeName;
+
+use super::effect::Effect;
+use crate::record::AppliedConfig;
+use crate::refusal::Refusal;
+
+/// Another configuration.
+pub(super) fn apply(effect: &mut Effect<'_>, config: &AppliedConfig) {
+    let now = effect.situation.record.config.as_deref();
+    if now.is_some_and(|now| now.hash == config.hash) {
+        effect.refuse(Refusal::AlreadySo { what: "config".to_owned() });
+    }
+    replace(effect, config);
+}
+
+/// The applied configuration stays.
+pub(super) fn confirm(effect: &mut Effect<'_>) {
+    match effect.situation.record.config.as_deref() {
+        Some(now) if now.unconfirmed.is_some() => {
+            effect.write_config(AppliedConfig { unconfirmed: None, ..now.clone() });
+        }
+        Some(_) | None => effect.refuse(Refusal::AlreadySo { what: "config".to_owned() }),
+    }
+}
+
+/// The configuration before the unconfirmed one comes back, as a new version.
+pub(super) fn undo(effect: &mut Effect<'_>, config: &AppliedConfig) {
+    let now = effect.situation.record.config.as_deref();
+    if now.is_none_or(|now| now.unconfirmed.is_none()) {
+        effect.refuse(Refusal::AlreadySo { what: "config".to_owned() });
+    }
+    replace(effect, &AppliedConfig { unconfirmed: None, ..config.clone() });
+}
+
+fn replace(effect: &mut Effect<'_>, config: &AppliedConfig) {
+    let groups = &effect.situation.record.groups;
+    let stops = groups.iter().any(|(name, entry)| {
+        entry.value.owner().is_some() && !config.spec.groups.contains_key(name)
+    });
+    if stops {
+        effect.needs_reason();
+    }
+    if config.spec.nodes.len() == 2 {
+        effect.refuse(Refusal::NoThirdVote);
+    }
+    let gone: BTreeSet<&NodeName> =
+        effect.spec().into_iter().flat_map(|s| s.nodes.keys()).collect();
+    for node in gone.into_iter().filter(|n| !config.spec.nodes.contains_key(*n)) {
+        let groups = effect.owned_by(node);
+        if !groups.is_empty() {
+            effect.refuse(Refusal::StillOwns { node: node.clone(), groups });
+        }
+    }
+    let version = effect.situation.record.config.as_ref().map_or(0, |c| c.version) + 1;
+    effect.write_config(AppliedConfig { version, ..config.clone() });
+}

@@ -1,0 +1,221 @@
+//! Commands on groups.
+
+use tsugi_vocabulary::{Epoch, GroupName, NodeName, Wall};
+
+use super::effect::{Effect, going, stays};
+use crate::planner;
+use crate::reason::Rejected;
+use crate::record::{GroupIntent, GroupRecord, Guard, Ownership, Pause};
+use crate::refusal::Refusal;
+use crate::spec::Failback;
+use crate::start_kind::{self, Occasion, StartOption};
+
+/// Runs it.
+pub(super) fn start(
+    effect: &mut Effect<'_>,
+    name: &GroupName,
+    option: StartOption,
+    node: Option<&NodeName>,
+) {
+    know_node(effect, node);
+    let all = effect.groups(name);
+    let runs = |g: &GroupRecord| g.intent == GroupIntent::Run && g.owner().is_some();
+    if !all.is_empty() && all.iter().all(|(_, g)| runs(g)) {
+        effect.refuse(Refusal::AlreadySo { what: name.to_string() });
+    }
+    for (group, entry) in all {
+        refuse_paused(effect, &group, &entry);
+        if runs(&entry) {
+            continue;
+        }
+        if entry.owner().is_some() {
+            // It is being stopped; a start would overtake the stop.
+            effect.refuse(Refusal::Moving { group: group.clone() });
+        }
+        let kind = if entry.epoch == Epoch::NONE {
+            start_kind::first(option)
+        } else {
+            start_kind::decide(entry.ended, Occasion::Operator, option)
+        };
+        if let Err(refused) = kind {
+            effect.refuse(Refusal::Start(refused));
+        }
+        let mut next = entry;
+        next.intent = GroupIntent::Run;
+        next.failures.clear();
+        if let Some(node) = node {
+            next.location = Some(node.clone());
+        }
+        effect.write_group(&group, next, Some(option));
+        effect.goal(&group, node);
+    }
+}
+
+/// Stops it and keeps it stopped.
+pub(super) fn stop(effect: &mut Effect<'_>, name: &GroupName) {
+    let all = effect.groups(name);
+    let stopped = |g: &GroupRecord| matches!(g.intent, GroupIntent::Stop(_));
+    if !all.is_empty() && all.iter().all(|(_, g)| stopped(g)) {
+        effect.refuse(Refusal::AlreadySo { what: name.to_string() });
+    }
+    for (group, entry) in all {
+        refuse_paused(effect, &group, &entry);
+        if entry.owner().is_some() {
+            effect.needs_reason();
+        }
+        if !stopped(&entry) {
+            let mut next = entry;
+            next.intent = GroupIntent::Stop(effect.order());
+            stays(&mut next);
+            effect.write_group(&group, next, None);
+        }
+    }
+}
+
+/// Hands it over, with the groups that must be together with it.
+pub(super) fn relocate(effect: &mut Effect<'_>, name: &GroupName, to: Option<&NodeName>) {
+    know_node(effect, to);
+    for (group, entry) in effect.groups(name) {
+        refuse_paused(effect, &group, &entry);
+        let Some(owner) = entry.owner().filter(|_| entry.intent == GroupIntent::Run) else {
+            effect.refuse(Refusal::NotRunning { group });
+            continue;
+        };
+        effect.needs_reason();
+        if going(&entry).is_some() {
+            effect.refuse(Refusal::Moving { group: group.clone() });
+        }
+        if to == Some(owner) {
+            effect.refuse(Refusal::AlreadySo { what: group.to_string() });
+        }
+        let Some(target) = target(effect, &group, (owner, to)) else { continue };
+        for mate in planner::company(effect.situation, &group) {
+            let Some(mut next) = effect.situation.record.group(&mate).cloned() else { continue };
+            if let Ownership::Owned { node, handover, .. } = &mut next.ownership {
+                if *node != target {
+                    *handover = Some(target.clone());
+                }
+                next.location = Some(target.clone());
+                effect.write_group(&mate, next, None);
+                effect.goal(&mate, Some(&target));
+            }
+        }
+    }
+}
+
+/// The node that is named, if it can take the group; else the next that can (CL-23, CL-24).
+fn target(
+    effect: &mut Effect<'_>,
+    group: &GroupName,
+    (owner, to): (&NodeName, Option<&NodeName>),
+) -> Option<NodeName> {
+    let all = planner::obstacles(effect.situation, group);
+    if let Some(to) = to {
+        let why = all.into_iter().find(|(n, _)| n == to).and_then(|(_, why)| why);
+        if let Some(why) = why {
+            let (group, node) = (group.clone(), to.clone());
+            effect.refuse(Refusal::CannotTake { group, node, why });
+            return None;
+        }
+        return Some(to.clone());
+    }
+    let never = effect.spec().and_then(|s| s.groups.get(group)).is_some_and(|s| {
+        // A group that never fails back goes home only when home is named.
+        s.failback == Failback::Never
+    });
+    let at = all.iter().position(|(n, _)| n == owner).unwrap_or(0);
+    let from = if never { at } else { 0 };
+    let next = all.iter().skip(from).find(|(n, why)| n != owner && why.is_none());
+    if next.is_none() {
+        let said = |(n, why): &(NodeName, Option<Rejected>)| Some((n.clone(), why.clone()?));
+        let why = all.iter().filter_map(said).collect();
+        effect.refuse(Refusal::NobodyCanTake { group: group.clone(), why });
+    }
+    next.map(|(n, _)| n.clone())
+}
+
+/// Leaves it alone: pinned to its owner, or stopped as it is (L9).
+pub(super) fn pause(effect: &mut Effect<'_>, name: &GroupName, until: Option<Wall>) {
+    for (group, entry) in effect.groups(name) {
+        effect.needs_reason();
+        refuse_paused(effect, &group, &entry);
+        let stopping = entry.owner().is_some() && entry.intent != GroupIntent::Run;
+        if going(&entry).is_some() || stopping {
+            effect.refuse(Refusal::Moving { group: group.clone() });
+        }
+        if let Some(owner) = entry.owner().filter(|o| !effect.is_heard(o)).cloned() {
+            let silence = tsugi_vocabulary::Span::ZERO;
+            let why = Rejected::Silent { silence };
+            effect.refuse(Refusal::CannotTake { group: group.clone(), node: owner, why });
+        }
+        let mut next = entry;
+        next.pause = Some(Pause {
+            order: effect.order(),
+            until,
+            pinned: next.owner().cloned(),
+            guard: Guard::Disarmed,
+        });
+        effect.write_group(&group, next, None);
+    }
+}
+
+/// Ends a pause. The owner arms its guardian again before the pin goes; an owner that is lost
+/// cannot, so there the operator's word stands for it.
+pub(super) fn resume(effect: &mut Effect<'_>, name: &GroupName) {
+    for (group, entry) in effect.groups(name) {
+        let Some(pause) = entry.pause.clone() else {
+            effect.refuse(Refusal::NotPaused { group });
+            continue;
+        };
+        let mut next = entry;
+        match next.owner() {
+            Some(owner) if effect.is_heard(owner) => {
+                if pause.guard == Guard::Rearming {
+                    effect.refuse(Refusal::AlreadySo { what: group.to_string() });
+                }
+                next.pause = Some(Pause { guard: Guard::Rearming, ..pause });
+            }
+            Some(_) => {
+                effect.needs_reason();
+                next.pause = None;
+            }
+            None => next.pause = None,
+        }
+        effect.write_group(&group, next, None);
+    }
+}
+
+/// Forgets its failures, that tsugi gave it up, and where an operator put it (PH-15).
+pub(super) fn clear(effect: &mut Effect<'_>, name: &GroupName) {
+    let all = effect.groups(name);
+    let plain = |g: &GroupRecord| {
+        let gave_up = matches!(g.intent, GroupIntent::GaveUp { .. });
+        !gave_up && g.failures.is_empty() && g.location.is_none()
+    };
+    if !all.is_empty() && all.iter().all(|(_, g)| plain(g)) {
+        effect.refuse(Refusal::AlreadySo { what: name.to_string() });
+    }
+    for (group, entry) in all {
+        let mut next = entry;
+        next.failures.clear();
+        next.location = None;
+        if matches!(next.intent, GroupIntent::GaveUp { .. }) {
+            next.intent = GroupIntent::Run;
+        }
+        effect.write_group(&group, next, None);
+    }
+}
+
+fn know_node(effect: &mut Effect<'_>, node: Option<&NodeName>) {
+    let Some(node) = node else { return };
+    if !effect.spec().is_some_and(|s| s.nodes.contains_key(node)) {
+        effect.refuse(Refusal::NoSuchNode { node: node.to_string() });
+    }
+}
+
+fn refuse_paused(effect: &mut Effect<'_>, group: &GroupName, entry: &GroupRecord) {
+    if let Some(pause) = &entry.pause {
+        let by = pause.order.by.clone();
+        effect.refuse(Refusal::Paused { group: group.clone(), by });
+    }
+}

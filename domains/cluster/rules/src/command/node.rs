@@ -1,0 +1,115 @@
+//! Commands on nodes.
+
+use tsugi_vocabulary::{BootId, NodeName};
+
+use super::effect::Effect;
+use crate::plan::Life;
+use crate::record::{NodeIntent, NodeRecord, Ownership};
+use crate::refusal::Refusal;
+
+/// It joins; a wiped node comes back with another number (L6).
+pub(super) fn join(effect: &mut Effect<'_>, node: &NodeName, voter: u64) {
+    if !effect.spec().is_some_and(|s| s.nodes.contains_key(node)) {
+        effect.refuse(Refusal::NoSuchNode { node: node.to_string() });
+    }
+    let known = effect.situation.record.nodes.get(node);
+    if known.is_some_and(|n| n.value.voter == voter) {
+        effect.refuse(Refusal::AlreadySo { what: node.to_string() });
+    }
+    let next = NodeRecord { voter, intent: NodeIntent::InService, fenced: None };
+    effect.write_node(node, next);
+}
+
+/// Its groups move away and none comes.
+pub(super) fn drain(effect: &mut Effect<'_>, node: &NodeName) {
+    let Some(known) = effect.node(node) else { return };
+    if matches!(known.intent, NodeIntent::Drained(_)) {
+        effect.refuse(Refusal::AlreadySo { what: node.to_string() });
+    }
+    if !effect.owned_by(node).is_empty() {
+        effect.needs_reason();
+    }
+    let intent = NodeIntent::Drained(effect.order());
+    effect.write_node(node, NodeRecord { intent, ..known });
+}
+
+/// It may own groups again.
+pub(super) fn undrain(effect: &mut Effect<'_>, node: &NodeName) {
+    let Some(known) = effect.node(node) else { return };
+    if known.intent == NodeIntent::InService {
+        effect.refuse(Refusal::AlreadySo { what: node.to_string() });
+    }
+    effect.write_node(node, NodeRecord { intent: NodeIntent::InService, ..known });
+}
+
+/// It shuts down.
+pub(super) fn leave(effect: &mut Effect<'_>, node: &NodeName) {
+    let Some(known) = effect.node(node) else { return };
+    let Some(boot) = effect.sight(node).filter(|_| effect.is_heard(node)).map(|s| s.boot) else {
+        return effect.refuse(Refusal::AlreadySo { what: node.to_string() });
+    };
+    if known.intent == NodeIntent::Leaving(boot) {
+        effect.refuse(Refusal::AlreadySo { what: node.to_string() });
+    }
+    if !effect.owned_by(node).is_empty() {
+        effect.needs_reason();
+    }
+    let voters = effect.spec().map_or(0, |s| s.nodes.len());
+    refuse_minority(effect, node, voters);
+    effect.write_node(node, NodeRecord { intent: NodeIntent::Leaving(boot), ..known });
+}
+
+/// It is gone for good.
+pub(super) fn remove(effect: &mut Effect<'_>, node: &NodeName) {
+    if effect.node(node).is_none() {
+        return;
+    }
+    effect.needs_reason();
+    let groups = effect.owned_by(node);
+    if !groups.is_empty() {
+        effect.refuse(Refusal::StillOwns { node: node.clone(), groups });
+    }
+    let voters = effect.spec().map_or(0, |s| s.nodes.len()).saturating_sub(1);
+    refuse_minority(effect, node, voters);
+    effect.remove_node(node);
+}
+
+/// The operator vouches that the machine is off: what it ran may be taken over (L7).
+pub(super) fn confirm_off(effect: &mut Effect<'_>, node: &NodeName) {
+    let Some(known) = effect.node(node) else { return };
+    effect.needs_reason();
+    let heard = |life: &Life| match life {
+        Life::Heard | Life::Deaf => true,
+        Life::Silent { .. } => false,
+    };
+    if *node == effect.situation.by || effect.sight(node).is_some_and(|s| heard(&s.life)) {
+        effect.refuse(Refusal::NodeIsUp { node: node.clone() });
+    }
+    match newest_boot(effect, node) {
+        Some(boot) if known.fenced != Some(boot) => {
+            effect.write_node(node, NodeRecord { fenced: Some(boot), ..known });
+        }
+        Some(_) | None => effect.refuse(Refusal::AlreadySo { what: node.to_string() }),
+    }
+}
+
+/// The newest life of a node that is known: as it was seen, or as it was given groups.
+fn newest_boot(effect: &Effect<'_>, node: &NodeName) -> Option<BootId> {
+    let given = || {
+        let groups = effect.situation.record.groups.values();
+        groups.into_iter().find_map(|g| match &g.value.ownership {
+            Ownership::Owned { node: owner, boot, .. } if owner == node => *boot,
+            Ownership::Owned { .. } | Ownership::Nobody => None,
+        })
+    };
+    effect.sight(node).map(|s| s.boot).or_else(given)
+}
+
+/// Of `voters`, those that are heard without `node` must still be a majority.
+fn refuse_minority(effect: &mut Effect<'_>, node: &NodeName, voters: usize) {
+    let all = effect.spec().into_iter().flat_map(|s| s.nodes.keys());
+    let heard = all.filter(|n| *n != node && effect.is_heard(n)).count();
+    if heard < voters / 2 + 1 {
+        effect.refuse(Refusal::LastMajority { node: node.clone() });
+    }
+}
