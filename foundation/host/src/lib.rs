@@ -24,6 +24,7 @@ mod process;
 pub mod request;
 mod socket;
 mod sys;
+pub mod thread;
 mod volume;
 
 use guardian::message::{Notice, Order};

@@ -53,6 +53,18 @@ pub fn real_time(priority: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// Runs this thread at normal priority.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn normal_time() -> io::Result<()> {
+    let param = libc::sched_param { sched_priority: 0 };
+    let policy = libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: `param` is valid for the length of the call; 0 is the calling thread.
+    Errno::result(unsafe { libc::sched_setscheduler(0, policy, &raw const param) })?;
+    Ok(())
+}
+
 /// Keeps every page that is touched from now on in memory, without loading the others: the
 /// program is large and only a small part of it runs here.
 ///
@@ -270,7 +282,7 @@ pub fn before_exec(
 
 /// Reads a counter that has served its purpose by making the poll return.
 pub fn make_quiet(counter: &impl AsFd) {
-    let _: nix::Result<usize> = nix::unistd::read(counter, &mut [0; 8]);
+    nix::unistd::read(counter, &mut [0; 8]).ok();
 }
 
 /// Takes over a descriptor that the parent left open for us.

@@ -14,6 +14,7 @@ use super::HandsConfig;
 use crate::guardian::environment;
 use crate::guardian::release::Means;
 use crate::guardian::table::Table;
+use crate::thread::AGENT_PRIORITY;
 use crate::{clock, sys};
 
 /// A child that lived so long starts again at once.
@@ -21,8 +22,6 @@ const LIVED: Span = Span::secs(10);
 /// The first time at once, then after twice the time each time.
 const FIRST_PAUSE: Span = Span::millis(5);
 const LONGEST_PAUSE: Span = Span::secs(5);
-/// The real-time priority that the agent may give to its lease thread.
-pub const AGENT_PRIORITY: u64 = 10;
 
 enum State {
     Running {
@@ -222,8 +221,11 @@ impl Family {
         let parent = std::process::id();
         let user = self.user;
         sys::before_exec(&mut command, move || {
-            // Without root they stay as they are: the agent works, a little later under load.
-            drop(sys::limit(Resource::RLIMIT_RTPRIO, AGENT_PRIORITY));
+            // Where these are not allowed the agent works all the same, a little later under
+            // load. Its first thread is real-time from the start, as raising the limit for
+            // another one needs a right that containers often lack.
+            drop(sys::limit(Resource::RLIMIT_RTPRIO, AGENT_PRIORITY.unsigned_abs().into()));
+            drop(sys::real_time(AGENT_PRIORITY));
             drop(sys::limit(Resource::RLIMIT_MEMLOCK, libc::RLIM_INFINITY));
             sys::default_signals()?;
             umask(Mode::from_bits_truncate(0o027));

@@ -260,5 +260,5 @@ pub fn check(table: &Table, right: &Right) -> Result<(), Failure> {
 
 /// A bell that already rings loudly needs no more.
 pub fn ring(bell: &EventFd) {
-    let _: Result<usize, nix::errno::Errno> = bell.write(1);
+    bell.write(1).ok();
 }

@@ -1,5 +1,6 @@
 //! A node to test: its hands and guardian run as processes, the test is the agent.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::VecDeque;
 use std::fs;

@@ -1,0 +1,157 @@
+//! The guardian against the clock, and hands and guardian against each other's loss.
+
+mod support;
+
+use nix::sys::signal::Signal;
+use support::*;
+use tsugi_host::clock;
+use tsugi_host::guardian::message::{Extension, Notice, Order, Refused};
+use tsugi_host::request::{Event, Failure, HowEnded, Purpose, Release, Request};
+use tsugi_host::{Guard, Host};
+use tsugi_vocabulary::Span;
+
+const GROUP_OF_TWO: &str = "setsid sleep 98771 >/dev/null 2>&1 & exec sleep 98771";
+
+fn released(node: &mut Node) -> (Span, Span) {
+    match node.notice() {
+        Notice::Released { group: g, epoch: e, release: Release::Complete, late, took } => {
+            assert_eq!((g, e), (group(), epoch()));
+            (late, took)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn l3_at_the_deadline_everything_of_the_group_is_killed() {
+    let mut node = Node::start(&[]);
+    node.arm(150, &[], Vec::new());
+    let id = node.spawn(shell(lease(), Purpose::Service, GROUP_OF_TWO));
+    let (late, took) = released(&mut node);
+    eprintln!("the release began {late} after the deadline and took {took}");
+    assert!(node.list().processes.is_empty());
+    assert_eq!(node.ended(id).how, HowEnded::Signalled(libc::SIGKILL));
+    assert!(clock::now().0 > 0);
+}
+
+#[test]
+fn a_group_whose_deadline_moves_on_is_left_alone_until_it_does_not() {
+    let mut node = Node::start(&[]);
+    let mut deadline = node.arm(200, &[], Vec::new());
+    let id = node.spawn(shell(lease(), Purpose::Service, "exec sleep 98772"));
+    for _ in 0..20 {
+        deadline = clock::now() + Span::millis(200);
+        let extension = Extension { group: group(), epoch: epoch(), deadline };
+        node.tell(&Order::Extend(vec![extension]));
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+    assert!(lives(id.pid), "500 ms passed under a deadline of 200 ms");
+    released(&mut node);
+    assert!(clock::now() >= deadline, "not before the last deadline");
+    node.ended(id);
+}
+
+#[test]
+fn a_group_that_is_disarmed_runs_on() {
+    let mut node = Node::start(&[]);
+    node.arm(150, &[], Vec::new());
+    let id = node.spawn(shell(lease(), Purpose::Service, "exec sleep 98773"));
+    node.tell(&Order::Disarm { group: group(), epoch: epoch() });
+    assert_eq!(node.notice(), Notice::Disarmed { group: group(), epoch: epoch() });
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(lives(id.pid));
+    assert_eq!(node.guardian.next_notice(), Ok(None));
+}
+
+#[test]
+fn l1_nothing_starts_under_a_lease_that_the_guardian_does_not_know() {
+    let mut node = Node::start(&[]);
+    let refused = Err(Failure::NotArmed { group: group(), epoch: epoch() });
+    let start = || Request::Spawn(shell(lease(), Purpose::Service, "exec sleep 98774"));
+    assert_eq!(node.ask(&start()), refused, "not armed yet");
+    node.arm(100, &[], Vec::new());
+    node.spawn(shell(lease(), Purpose::Service, "exec sleep 98774"));
+    released(&mut node);
+    assert_eq!(node.ask(&start()), refused, "an agent that was frozen comes too late");
+    until("nothing runs", || named("sleep\098774").is_empty().then_some(()));
+}
+
+#[test]
+fn l5_a_released_group_is_never_armed_again_for_the_same_epoch() {
+    let mut node = Node::start(&[]);
+    node.arm(60, &[], Vec::new());
+    released(&mut node);
+    let deadline = clock::now() + Span::secs(10);
+    let late = Extension { group: group(), epoch: epoch(), deadline };
+    node.tell(&Order::Extend(vec![late]));
+    let why = Refused::AlreadyReleased;
+    assert_eq!(node.notice(), Notice::Refused { group: group(), epoch: epoch(), why });
+}
+
+fn lost_guardian(signal: Signal) {
+    let mut node = Node::start(&[]);
+    node.arm(400, &[], Vec::new());
+    let id = node.spawn(shell(lease(), Purpose::Service, GROUP_OF_TWO));
+    let guardian = node.guardian_pid();
+    let began = clock::now();
+    send(guardian, signal);
+    let lost = node.event("loss", |event| matches!(event, Event::GuardianLost { .. }));
+    eprintln!("the hands had released everything after {}", clock::now().since(began));
+    let all = vec![(group(), epoch(), Release::Complete)];
+    assert_eq!(lost, Event::GuardianLost { released: all });
+    assert!(!lives(id.pid));
+    assert!(node.list().processes.is_empty());
+    assert!(node.guardian.next_notice().is_err(), "the agent sees it on the socket too");
+    node.event("a new guardian", |event| *event == Event::GuardianReady);
+    assert_ne!(node.guardian_pid(), guardian);
+    node.guardian = tsugi_host::guardian::Guardian::connect(&node.path("run")).unwrap();
+    node.tell(&Order::Recall);
+    released(&mut node);
+}
+
+#[test]
+fn a_guardian_that_is_stopped_is_killed_by_its_own_timer_and_the_hands_release() {
+    lost_guardian(Signal::SIGSTOP);
+}
+
+#[test]
+fn when_the_guardian_is_killed_the_hands_release_what_was_armed() {
+    lost_guardian(Signal::SIGKILL);
+}
+
+#[test]
+fn when_the_hands_are_killed_the_guardian_releases_at_once() {
+    let mut node = Node::start(&[]);
+    node.arm(60_000, &[], Vec::new());
+    node.spawn(shell(lease(), Purpose::Service, "setsid sleep 98775 & exec sleep 98775"));
+    until("both run", || (named("sleep\098775").len() == 2).then_some(()));
+    let guardian = node.guardian_pid();
+    send(node.pid(), Signal::SIGKILL);
+    until("nothing runs", || named("sleep\098775").is_empty().then_some(()));
+    until("the guardian has ended too", || (!lives(guardian)).then_some(()));
+}
+
+#[test]
+fn an_idle_guardian_is_not_killed_by_its_timer() {
+    let mut node = Node::start(&[]);
+    node.arm(100, &[], Vec::new());
+    released(&mut node);
+    let guardian = node.guardian_pid();
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    assert!(lives(guardian));
+    assert!(node.hands.next_report().is_ok());
+}
+
+#[test]
+fn hands_and_guardian_are_small() {
+    let mut node = Node::start(&[]);
+    node.arm(60_000, &[], Vec::new());
+    let resident = |pid: u32| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let (hands, guardian) = (resident(node.pid()), resident(node.guardian_pid()));
+    eprintln!("hands {hands} KiB, guardian {guardian} KiB resident");
+    assert!(hands + guardian < 12 * 1024, "a node may have 40 MiB with its agent");
+}
