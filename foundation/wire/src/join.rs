@@ -31,15 +31,16 @@ pub const MESSAGE_LIMIT: usize = 16 * 1024;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Plea {
-    token: String,
-    name: NodeName,
-    request: String,
+pub(crate) struct Plea {
+    pub(crate) token: String,
+    pub(crate) name: NodeName,
+    /// The signing request in DER, as hexadecimal digits.
+    pub(crate) request: String,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Decision {
+pub(crate) enum Decision {
     Admitted { certificate: String, authority: String, cluster: ClusterRecord },
     Refused(JoinRefused),
 }

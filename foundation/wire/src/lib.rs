@@ -30,3 +30,6 @@ mod slots;
 mod sockets;
 pub mod tls;
 pub mod version;
+
+#[cfg(test)]
+mod corpus_tests;

@@ -103,8 +103,8 @@ pub enum Suppose {
         /// The node.
         node: String,
     },
-    /// A resource of a group fails on its owner.
-    Fails {
+    /// A group is stopped.
+    Stop {
         /// The group.
         group: String,
     },
@@ -112,8 +112,8 @@ pub enum Suppose {
     Move {
         /// The group.
         group: String,
-        /// Where, if it is said.
-        to: Option<String>,
+        /// Where.
+        to: String,
     },
     /// An interface of a node goes down.
     LinkDown {

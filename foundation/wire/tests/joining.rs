@@ -1,0 +1,219 @@
+//! A node joins with a one-time token, and nobody without one does.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod ground;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ground::raw::{self, Shown};
+use ground::{Cluster, Door, LONG, client, node, open_with};
+use tokio::io::AsyncReadExt;
+use tsugi_wire::frame::Channel;
+use tsugi_wire::identity::{ClusterIdentity, IdentityFailure, Role, Token, TokenRefused};
+use tsugi_wire::join::{Applicant, Desk, JoinFailure, JoinRefused, Turned, enter};
+use tsugi_wire::listener::{Limits, TurnedAway};
+use tsugi_wire::tls::Tls;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+struct Founder {
+    cluster: Cluster,
+    tls: Arc<Tls>,
+    desk: Arc<Desk>,
+    door: Door,
+}
+
+async fn founder() -> Founder {
+    founder_with(Limits::USUAL).await
+}
+
+async fn founder_with(limits: Limits) -> Founder {
+    let mut cluster = Cluster::found();
+    let tls = cluster.founder();
+    let desk = Desk::open(&mut cluster.founder, |applicant: Applicant| {
+        Box::pin(async move {
+            match applicant.name.as_str() {
+                "unwanted" => Err("the configuration has no such node".to_owned()),
+                _ => Ok(()),
+            }
+        })
+    });
+    let desk = Arc::new(desk.unwrap().unwrap());
+    let at_door = Arc::clone(&desk);
+    let door = open_with(Arc::clone(&tls), |door| door.with_desk(at_door).limited(limits)).await;
+    Founder { cluster, tls, desk, door }
+}
+
+impl Founder {
+    fn token(&self, lifetime: Duration) -> Token {
+        self.desk.token(Role::Node, None, lifetime).unwrap()
+    }
+
+    async fn enter(&self, token: &Token, name: &str) -> Result<ClusterIdentity, JoinFailure> {
+        let path = self.path(name);
+        enter(&path, &[self.door.address], token, &node(name), LONG).await
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.cluster.path(&format!("joined-{name}"))
+    }
+}
+
+fn refusal(entered: Result<ClusterIdentity, JoinFailure>) -> JoinRefused {
+    match entered {
+        Err(JoinFailure::Refused(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_node_with_a_token_comes_in_and_speaks_with_the_others() {
+    let founder = founder().await;
+    let token = founder.token(HOUR);
+    let carried: Token = token.reveal().parse().unwrap();
+    let joined = founder.enter(&carried, "b").await.unwrap();
+    assert_eq!(joined.cluster, founder.cluster.founder.cluster, "also the heartbeats' secret");
+    assert_eq!((&joined.subject.name, joined.subject.role), (&node("b"), Role::Node));
+    assert!(joined.authority.is_none(), "the authority's key stays where it was");
+    assert!(!founder.path("b").join("ca.key").exists());
+    let tls = Arc::new(Tls::new(&ClusterIdentity::load(&founder.path("b")).unwrap()).unwrap());
+    let asks = client(Arc::clone(&tls), "a", &[founder.door.address]);
+    assert_eq!(asks.request(Channel(1), b"!".to_vec(), LONG).await.unwrap(), b"b/1:!");
+    let its_door = ground::open(tls, Limits::USUAL).await;
+    let asked = client(Arc::clone(&founder.tls), "b", &[its_door.address]);
+    assert!(asked.request(Channel(1), vec![], LONG).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_token_is_used_once_and_a_forged_or_late_one_never() {
+    let founder = founder().await;
+    let token = founder.token(HOUR);
+    // Keeps the desk open while the others are tried.
+    let other = founder.token(HOUR);
+    founder.enter(&token, "b").await.unwrap();
+    let again = refusal(founder.enter(&token, "c").await);
+    assert_eq!(again, JoinRefused::Token(TokenRefused::Unknown));
+    assert!(matches!(
+        founder.door.turned_away().await,
+        TurnedAway::Join(Turned::Refused { why: JoinRefused::Token(TokenRefused::Unknown), .. })
+    ));
+    let stranger = Cluster::found();
+    let mut foreign = stranger.founder.tokens().unwrap();
+    let wanted = tsugi_wire::identity::Wanted {
+        role: Role::Node,
+        name: None,
+        until: tsugi_vocabulary::Wall(u64::MAX),
+    };
+    let forged = foreign.issue(other.authority, wanted, tsugi_wire::join::wall_now()).unwrap();
+    let refused = refusal(founder.enter(&forged, "c").await);
+    assert_eq!(refused, JoinRefused::Token(TokenRefused::Unknown));
+    let late = founder.token(Duration::ZERO);
+    let refused = refusal(founder.enter(&late, "c").await);
+    assert!(matches!(refused, JoinRefused::Token(TokenRefused::Expired | TokenRefused::Unknown)));
+    assert!(!ClusterIdentity::is_in(&founder.path("c")));
+    founder.enter(&other, "c").await.unwrap();
+}
+
+#[tokio::test]
+async fn two_at_once_with_one_token_and_one_comes_in() {
+    let founder = founder().await;
+    let token = founder.token(HOUR);
+    let (b, c) = tokio::join!(founder.enter(&token, "b"), founder.enter(&token, "c"));
+    assert!(b.is_ok() != c.is_ok(), "{b:?} {c:?}");
+}
+
+#[tokio::test]
+async fn sec1_while_no_token_is_open_the_desk_does_not_exist() {
+    let founder = founder().await;
+    let token = founder.token(HOUR);
+    founder.enter(&token, "b").await.unwrap();
+    match founder.enter(&token, "c").await {
+        Err(JoinFailure::NotTheCluster { .. } | JoinFailure::BrokeOff { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(founder.door.turned_away().await, TurnedAway::Handshake(_)));
+}
+
+#[tokio::test]
+async fn a_node_that_the_cluster_does_not_want_leaves_the_token_open() {
+    let founder = founder().await;
+    let token = founder.token(HOUR);
+    match refusal(founder.enter(&token, "unwanted").await) {
+        JoinRefused::NotAdmitted { why } => assert!(why.contains("no such node"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    founder.enter(&token, "b").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_for_one_name_and_role_gives_no_other() {
+    let founder = founder().await;
+    let token = founder.desk.token(Role::Operator, Some(node("hana")), HOUR).unwrap();
+    let refused = refusal(founder.enter(&token, "b").await);
+    assert_eq!(refused, JoinRefused::Token(TokenRefused::OtherName));
+    let joined = founder.enter(&token, "hana").await.unwrap();
+    assert_eq!(joined.subject.role, Role::Operator);
+}
+
+#[tokio::test]
+async fn a_joining_node_trusts_only_the_authority_of_its_token() {
+    let (founder, impostor) = (founder().await, founder().await);
+    let token = founder.token(HOUR);
+    let _open = impostor.token(HOUR);
+    let path = founder.path("b");
+    match enter(&path, &[impostor.door.address], &token, &node("b"), LONG).await {
+        Err(JoinFailure::NotTheCluster { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(founder.desk.is_open(), "the token's secret was not told");
+    // The impostor's address first costs nothing: the next is tried.
+    let both = [impostor.door.address, founder.door.address];
+    enter(&path, &both, &token, &node("b"), LONG).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_node_that_has_an_identity_does_not_join_over_it() {
+    let founder = founder().await;
+    let token = founder.token(HOUR);
+    founder.enter(&token, "b").await.unwrap();
+    let second = founder.token(HOUR);
+    match founder.enter(&second, "b").await {
+        Err(JoinFailure::Identity(IdentityFailure::AlreadyThere { .. })) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(founder.desk.is_open(), "the token was not used");
+}
+
+#[tokio::test]
+async fn sec1_whoever_says_nothing_at_the_desk_hears_nothing_and_is_cut() {
+    let limits = Limits { handshake: Duration::from_millis(300), ..Limits::USUAL };
+    let founder = founder_with(limits).await;
+    let _open = founder.token(HOUR);
+    let dir = founder.cluster.path("a");
+    let mut config = raw::config(&founder.cluster.founder, &dir, Shown::Nothing);
+    config.alpn_protocols = vec![b"tsugi-join/1".to_vec()];
+    let address: SocketAddr = founder.door.address;
+    let mut stream = raw::handshake(&founder.cluster, config, address).await.unwrap();
+    let mut heard = Vec::new();
+    // An end without farewell is an end as well.
+    drop(tokio::time::timeout(LONG, stream.read_to_end(&mut heard)).await.unwrap());
+    assert!(heard.is_empty());
+    assert!(matches!(founder.door.turned_away().await, TurnedAway::TooSlow));
+}
+
+#[tokio::test]
+async fn nobody_there_is_told_apart_from_no() {
+    let founder = founder().await;
+    let token = founder.token(HOUR);
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    match enter(&founder.path("b"), &[address], &token, &node("b"), LONG).await {
+        Err(JoinFailure::Unreachable { address: tried, .. }) => assert_eq!(tried, address),
+        other => panic!("{other:?}"),
+    }
+}
