@@ -15,10 +15,14 @@ mod change;
 mod entries;
 mod failure;
 mod format;
+pub mod gate;
+#[cfg(test)]
+mod gate_tests;
 mod key;
 mod ledger;
 mod memory;
 mod published;
+mod raft;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
 mod view;
@@ -32,4 +36,5 @@ pub use key::{ClusterId, Key, KeyRefused, LONGEST_KEY, VoterId};
 pub use ledger::{Leadership, Ledger, Pending};
 pub use memory::Memory;
 pub use published::Applied;
+pub use raft::Owner;
 pub use view::{FIRST_LEVEL, View, Voters};
