@@ -392,7 +392,6 @@ impl<'w> World<'w> {
             at: actor.local(self.now),
             longest_promise: actor.longest,
             record: Arc::clone(&actor.record),
-            config: 1,
         };
         actor.seen_seq.clear();
         actor.node = Some(Node::new(birth));

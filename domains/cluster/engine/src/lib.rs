@@ -1,8 +1,14 @@
 //! Carries out what the rules of the cluster decide: the agent of a node.
 //!
-//! [`standing`] is what the agent knows now, for faces to read. The core thread drives
-//! `tsugi_cluster_rules::node::Node`; everything else here turns its orders into effects and the
-//! world into its events.
+//! [`agent`] puts it together. The core thread ([`core`]) drives
+//! `tsugi_cluster_rules::node::Node`; everything else here turns its orders into effects
+//! ([`errand`], [`datagrams`], [`records`]) and the world into its events. [`standing`] is what
+//! the agent knows now, for faces to read; [`control`] is how they ask and order.
 
 pub mod config;
+// pub mod control;
+pub mod core;
+pub mod datagrams;
+pub mod errand;
+pub mod records;
 pub mod standing;

@@ -7,7 +7,7 @@ use tsugi_cluster_rules::node::Event;
 use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, VolumeSource};
 use tsugi_host::Guard;
 use tsugi_host::guardian::message::{Arm, Extension, Notice, Order, Volume, VolumeKind};
-use tsugi_vocabulary::{Epoch, GroupName, Moment};
+use tsugi_vocabulary::{Epoch, GroupName, Moment, Span};
 
 /// The guardian as the core knows it: what it is armed for.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ impl Armory {
         &mut self,
         guard: &mut dyn Guard,
         (group, epoch, deadline): (GroupName, Epoch, Moment),
-        spec: &GroupSpec,
+        (spec, allowed): (&GroupSpec, Span),
     ) {
         if self.armed.get(&group) == Some(&epoch) {
             self.extensions.push(Extension { group, epoch, deadline });
@@ -32,6 +32,7 @@ impl Armory {
             group,
             epoch,
             deadline,
+            allowed,
             addresses: addresses(spec),
             volumes: volumes(spec),
         };

@@ -157,8 +157,9 @@ impl Core {
             }
             Order::Arm { group, epoch, deadline } => {
                 let Some(spec) = self.parts.node.spec_of(&group) else { return };
+                let allowed = spec.stop_budget.unwrap_or(self.parts.node.timing().stop);
                 if let Some(guardian) = &mut self.guardian {
-                    self.armory.arm(guardian, (group, epoch, deadline), &spec);
+                    self.armory.arm(guardian, (group, epoch, deadline), (&spec, allowed));
                 }
             }
             Order::Disarm { group, epoch } => {

@@ -11,13 +11,13 @@ use tsugi_host::request::{
     Limits, Output, PROBE_LONGEST, Program, Purpose, Request, Right, Source, TAIL_LONGEST,
     Unmounting,
 };
-use tsugi_vocabulary::Span;
+use tsugi_vocabulary::{ResourceName, Span};
 
 use super::{Job, LOG_LIMIT, Step, Surroundings, source};
 
 /// The steps of a job, or why it cannot be done here at all.
 pub(super) fn steps(job: &Job, around: &Surroundings) -> Result<Vec<Step>, String> {
-    let find = |name| {
+    let find = |name: &ResourceName| {
         let found = job.spec.resources.iter().find(|r| r.name == *name);
         found.ok_or_else(|| format!("no resource {name}"))
     };

@@ -31,8 +31,6 @@ pub struct Birth {
     pub longest_promise: Option<Span>,
     /// The record that it starts from.
     pub record: Arc<Record>,
-    /// The hash of the configuration that it runs.
-    pub config: u64,
 }
 
 /// One node of the cluster.
@@ -42,7 +40,6 @@ pub struct Node {
     pub(super) boot: BootId,
     pub(super) machine: BootId,
     pub(super) born: Moment,
-    pub(super) config: u64,
     pub(super) record: Arc<Record>,
     pub(super) timing: Timing,
     pub(super) holder: Holder,
@@ -103,7 +100,6 @@ impl Node {
             boot: birth.boot,
             machine: birth.machine,
             born: birth.at,
-            config: birth.config,
             record: birth.record,
             timing,
             desks: BTreeMap::new(),

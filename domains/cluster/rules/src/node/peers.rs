@@ -9,6 +9,7 @@ use super::{Now, Order, Via};
 use crate::desk::{State, Why};
 use crate::lease::heartbeat::{Ack, Health, Hearing, Heartbeat};
 use crate::plan::{DeskSight, Life, Settled, Sight, Stand};
+use crate::planner::config_mark;
 use crate::reason::Cause;
 use crate::record::Happening;
 
@@ -160,7 +161,7 @@ impl Node {
         let down = self.links.iter().filter(|(_, s)| **s == crate::record::LinkState::Down);
         Health {
             hearing: self.hearing(now),
-            config: self.config,
+            config: self.record.config.as_ref().map_or(0, |c| config_mark(&c.hash)),
             machine: self.machine,
             stood_still: self.stood_still,
             links: down.map(|(l, s)| (l.clone(), *s)).collect(),

@@ -1,0 +1,217 @@
+//! What only reads: status, why, explain, history, whatif, the applied configuration, the audit.
+
+use std::sync::Arc;
+
+use tsugi_cluster_rules::plan::{Settled, Situation};
+use tsugi_cluster_rules::record::Record;
+use tsugi_cluster_rules::spec::Mode;
+use tsugi_cluster_rules::whatif::{Hypothesis, whatif};
+use tsugi_ledger::{Ledger, View};
+use tsugi_messages::{self as messages, phrase};
+use tsugi_vocabulary::{GroupName, NodeName};
+use tsugi_wire::control::report::{Config, Done, No, Outlook, Refused, Verified};
+use tsugi_wire::control::{Reply, Request, Suppose, Words};
+
+use super::refusal::{no, no_group, no_node};
+use super::view::words::{phrased, told};
+use super::{Services, config_head, view};
+use crate::standing::Standing;
+use crate::{config, records};
+
+/// The answer to a request that changes nothing.
+pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
+    let standing = services.view.standing.borrow().clone();
+    let found = match request {
+        Request::Status => Ok(Reply::Status(view::status(&standing))),
+        Request::Why { of } => why(&standing, of.as_deref()),
+        Request::Explain { group, back } => explain(services, &standing, (group.as_deref(), *back)),
+        Request::History { of, most } => read(services, |v| {
+            let events = records::events(v)?;
+            Ok(Reply::History(view::history(&events, of.as_deref(), as_count(*most))))
+        }),
+        Request::WhatIf { suppose } => what_if(&standing, suppose),
+        Request::Plan { text } => plan(&standing, text),
+        Request::ConfigShow => shown(&standing),
+        Request::AuditList { most } => read(services, |v| {
+            Ok(Reply::Audit(view::audit(&records::audit(v)?, as_count(*most))))
+        }),
+        Request::AuditVerify => read(services, |v| {
+            let links = records::audit(v)?;
+            let hash = links.last().map_or_else(String::new, |l| l.hash.clone());
+            let broken_at = records::audit_break(&links);
+            Ok(Reply::Verified(Verified { entries: links.len() as u64, hash, broken_at }))
+        }),
+        Request::Backup { path } => backup(services, path).await,
+        Request::Change(_) => Err(no(No::Failed, &messages::internal_failure("-", "-"))),
+    };
+    found.unwrap_or_else(Reply::No)
+}
+
+fn as_count(most: u64) -> usize {
+    usize::try_from(most).unwrap_or(usize::MAX)
+}
+
+fn ledger(services: &Services) -> Result<Arc<dyn Ledger>, Refused> {
+    let me = || services.view.standing.borrow().me.clone();
+    (services.ledger)().ok_or_else(|| no(No::NotFound, &messages::no_cluster_yet(me())))
+}
+
+/// Reads this node's own copy of the ledger: also without a majority.
+fn read(
+    services: &Services,
+    how: impl FnOnce(&View) -> Result<Reply, records::Unreadable>,
+) -> Result<Reply, Refused> {
+    let view = ledger(services)?.view();
+    how(&view).map_err(|e| no(No::Failed, &messages::internal_failure("tsugi", e)))
+}
+
+/// A group, or the members of the parallel group of that name.
+fn groups(record: &Record, name: &str) -> Vec<GroupName> {
+    let Some(spec) = record.spec() else { return Vec::new() };
+    let named = |(group, its): &(&GroupName, &tsugi_cluster_rules::spec::GroupSpec)| {
+        let member = matches!(&its.mode, Mode::MemberOf(of) if of.as_str() == name);
+        group.as_str() == name || member
+    };
+    spec.groups.iter().filter(named).map(|(group, _)| group.clone()).collect()
+}
+
+fn why(standing: &Standing, of: Option<&str>) -> Result<Reply, Refused> {
+    let record = &standing.record;
+    let Some(name) = of else { return Ok(Reply::Why(view::why(standing, &view::Of::All))) };
+    let mut of = groups(record, name);
+    if of.is_empty() {
+        let node = node(record, name).map_err(|_| no(No::NotFound, &no_group(record, name)))?;
+        let may = record.spec().into_iter().flat_map(|s| &s.groups);
+        of = may.filter(|(_, g)| g.prefer.contains(&node)).map(|(g, _)| g.clone()).collect();
+    }
+    Ok(Reply::Why(view::why(standing, &view::Of::Groups(of))))
+}
+
+fn explain(
+    services: &Services,
+    standing: &Standing,
+    (group, back): (Option<&str>, u64),
+) -> Result<Reply, Refused> {
+    let name = match group {
+        Some(name) => Some(
+            GroupName::new(name)
+                .map_err(|_| no(No::NotFound, &no_group(&standing.record, name)))?,
+        ),
+        None => None,
+    };
+    read(services, |v| {
+        let chronicle =
+            view::Chronicle { plans: records::plans(v)?, events: records::events(v)? };
+        Ok(Reply::Explain(view::explain(&chronicle, name.as_ref(), as_count(back))))
+    })
+}
+
+fn node(record: &Record, name: &str) -> Result<NodeName, Refused> {
+    let known = record.spec().and_then(|s| s.nodes.keys().find(|n| n.as_str() == name));
+    known.cloned().ok_or_else(|| no(No::NotFound, &no_node(record, name)))
+}
+
+fn group(record: &Record, name: &str) -> Result<GroupName, Refused> {
+    let known = record.spec().and_then(|s| s.groups.keys().find(|g| g.as_str() == name));
+    known.cloned().ok_or_else(|| no(No::NotFound, &no_group(record, name)))
+}
+
+fn what_if(standing: &Standing, suppose: &Suppose) -> Result<Reply, Refused> {
+    let record = &*standing.record;
+    let (hypothesis, words) = match suppose {
+        Suppose::NodeLost { node: name } => {
+            (Hypothesis::NodeDown(node(record, name)?), phrase::suppose_lost(name))
+        }
+        Suppose::Drain { node: name } => {
+            (Hypothesis::NodeDrain(node(record, name)?), phrase::suppose_drained(name))
+        }
+        Suppose::Stop { group: name } => {
+            (Hypothesis::GroupStop(group(record, name)?), phrase::suppose_stopped(name))
+        }
+        Suppose::Move { group: name, to } => {
+            let to = node(record, to)?;
+            let words = phrase::suppose_moved(name, &to);
+            (Hypothesis::GroupMove(group(record, name)?, to), words)
+        }
+        Suppose::LinkDown { node: name, link } => {
+            let words = phrase::suppose_link_down(name, link);
+            (Hypothesis::LinkDown(node(record, name)?, link.clone()), words)
+        }
+    };
+    let planned = whatif(&situation(standing, record), &[hypothesis]);
+    Ok(Reply::Outlook(view::outlook(record, &planned.plan, Some(phrased(&words)))))
+}
+
+fn situation<'a>(standing: &Standing, record: &'a Record) -> Situation<'a> {
+    Situation {
+        record,
+        sights: standing.sights.clone(),
+        by: standing.me.clone(),
+        at: standing.at,
+        settled: Settled::Yes,
+    }
+}
+
+/// What a configuration would do: its differences, and the plan that would follow.
+fn plan(standing: &Standing, text: &str) -> Result<Reply, Refused> {
+    let resolved = config::read(text).map_err(|problems| {
+        let language = tsugi_messages::Language::En;
+        let mut words: Vec<Words> = problems
+            .iter()
+            .map(|p| told(&p.message(super::CONFIG_FILE, text, language)))
+            .collect();
+        let what = if words.is_empty() { Words::default() } else { words.remove(0) };
+        Refused { kind: No::Refused, rule: 0, what, because: words, next: None }
+    })?;
+    let old = standing.record.config.as_ref();
+    let config = config::differences(old.map_or("", |c| c.text.as_str()), text);
+    let Some(applied) = old else {
+        let outlook = Outlook { suppose: None, groups: Vec::new(), config, majority: true };
+        return Ok(Reply::Outlook(outlook));
+    };
+    let mut record = (*standing.record).clone();
+    let mut next = (**applied).clone();
+    next.spec = resolved.spec;
+    record.config = Some(Arc::new(next));
+    let planned = tsugi_cluster_rules::planner::plan(&situation(standing, &record));
+    let mut outlook = view::outlook(&record, &planned.plan, None);
+    outlook.config = config;
+    Ok(Reply::Outlook(outlook))
+}
+
+fn shown(standing: &Standing) -> Result<Reply, Refused> {
+    let config = standing.record.config.as_deref();
+    let config =
+        config.ok_or_else(|| no(No::NotFound, &messages::no_cluster_yet(&standing.me)))?;
+    Ok(Reply::Config(Config { head: config_head(config), text: config.text.clone() }))
+}
+
+async fn backup(services: &Services, path: &str) -> Result<Reply, Refused> {
+    let failed = |detail: String| no(No::Failed, &messages::backup_failed(path, detail));
+    let bytes = ledger(services)?.backup().await.map_err(|e| failed(e.to_string()))?;
+    let records = ledger(services)?.view().entries.under("").count();
+    let hash = config::hash_of(&bytes);
+    let target = std::path::PathBuf::from(path);
+    let written = tokio::task::spawn_blocking(move || write_durably(&target, &bytes)).await;
+    match written {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(failed(error.to_string())),
+        Err(error) => return Err(failed(error.to_string())),
+    }
+    let what = told(&messages::backup_written(path, records, hash));
+    Ok(Reply::Done(Done { command: String::new(), what, index: None, secret: None }))
+}
+
+/// Writes a file that nobody else may read, makes it durable and reads it back.
+fn write_durably(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    match std::fs::read(path)? == bytes {
+        true => Ok(()),
+        false => Err(std::io::Error::other("read back different")),
+    }
+}

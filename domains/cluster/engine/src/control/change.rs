@@ -1,0 +1,302 @@
+//! A change: asked, decided by the rules, written with its audit line, told when it is committed.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tsugi_cluster_rules::command::{self, Before, Command, Issued};
+use tsugi_cluster_rules::node::Fate;
+use tsugi_cluster_rules::plan::{Settled, Situation};
+use tsugi_cluster_rules::record::{AppliedConfig, Record, Unconfirmed};
+use tsugi_cluster_rules::refusal::Refusal;
+use tsugi_cluster_rules::start_kind::StartOption;
+use tsugi_messages::{self as messages, phrase};
+use tsugi_vocabulary::{GroupName, Index, NameRefused, NodeName, Wall};
+use tsugi_wire::control as wire;
+use tsugi_wire::control::report::{Done, No, Refused};
+use tsugi_wire::control::{Change, How, Operation, Reply, Words};
+
+use super::person::Person;
+use super::refusal::{no, no_group, no_node, refused};
+use super::view::words::{phrased, told};
+use super::{Made, Services, view};
+use crate::{config, records};
+
+/// How often a decision is made again when the ledger moved on under it.
+const TRIES: u32 = 8;
+/// How long the ledger is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Carries a change out, or says why not.
+pub(super) async fn change(services: &Services, change: &Change, person: &Person) -> Reply {
+    match attempt(services, change, person).await {
+        Ok(reply) => reply,
+        Err(refused) => Reply::No(*refused),
+    }
+}
+
+type Tried<T> = Result<T, Box<Refused>>;
+
+async fn attempt(services: &Services, change: &Change, person: &Person) -> Tried<Reply> {
+    match &change.what {
+        Operation::Init { text } => init(services, change, text).await,
+        Operation::Join { token } => {
+            let token = token.clone();
+            made(change, services.membership.join(token).await)
+        }
+        Operation::Token { node, good_for } => {
+            let record = services.view.standing.borrow().record.clone();
+            let node = known_node(&record, node)?;
+            made(change, services.membership.token(node, *good_for).await)
+        }
+        _ => entry(services, change, person).await,
+    }
+}
+
+fn made(change: &Change, made: Result<Made, messages::Message>) -> Tried<Reply> {
+    let made = made.map_err(|what| Box::new(no(No::Failed, &what)))?;
+    let command = change.command.clone();
+    let what = told(&made.what);
+    Ok(Reply::Done(Done { command, what, index: None, secret: made.secret }))
+}
+
+async fn init(services: &Services, change: &Change, text: &str) -> Tried<Reply> {
+    let standing = services.view.standing.borrow().clone();
+    if let Some(spec) = standing.record.spec() {
+        let what = messages::cluster_exists(&spec.name);
+        return Err(Box::new(no(No::Refused, &what)));
+    }
+    let config = applied(text, None)?;
+    if change.how == How::DryRun {
+        let outlook = view::outlook(
+            &standing.record,
+            &tsugi_cluster_rules::plan::Plan {
+                generation: standing.record.generation(),
+                parent: standing.record.generation(),
+                by: standing.me.clone(),
+                at: standing.at,
+                decisions: std::collections::BTreeMap::new(),
+                steps: Vec::new(),
+            },
+            None,
+        );
+        return Ok(Reply::Outlook(outlook));
+    }
+    made(change, services.membership.init(config).await)
+}
+
+/// A file's text as a configuration that may be applied.
+fn applied(text: &str, unconfirmed: Option<Unconfirmed>) -> Tried<AppliedConfig> {
+    match config::read(text) {
+        Ok(resolved) => Ok(AppliedConfig {
+            version: 1,
+            hash: resolved.hash,
+            text: text.to_owned(),
+            spec: resolved.spec,
+            unconfirmed,
+        }),
+        Err(problems) => {
+            let language = tsugi_messages::Language::En;
+            let tell = |p: &config::Problem| told(&p.message(super::CONFIG_FILE, text, language));
+            let mut words: Vec<Words> = problems.iter().map(tell).collect();
+            let what = if words.is_empty() { Words::default() } else { words.remove(0) };
+            Err(Box::new(Refused {
+                kind: No::Refused,
+                rule: 0,
+                what,
+                because: words,
+                next: Some("tsugi config validate".to_owned()),
+            }))
+        }
+    }
+}
+
+fn known_node(record: &Record, name: &str) -> Tried<NodeName> {
+    let known = record.spec().and_then(|s| s.nodes.keys().find(|n| n.as_str() == name));
+    known.cloned().ok_or_else(|| Box::new(no(No::NotFound, &no_node(record, name))))
+}
+
+fn group(record: &Record, name: &str) -> Tried<GroupName> {
+    let unknown = |_: NameRefused| Box::new(no(No::NotFound, &no_group(record, name)));
+    GroupName::new(name).map_err(unknown)
+}
+
+fn node(record: &Record, name: &str) -> Tried<NodeName> {
+    let unknown = |_: NameRefused| Box::new(no(No::NotFound, &no_node(record, name)));
+    NodeName::new(name).map_err(unknown)
+}
+
+/// The command of the rules; none for what is no ledger entry by itself.
+fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command>> {
+    let maybe = |name: &Option<String>| name.as_ref().map(|n| node(record, n)).transpose();
+    Ok(Some(match what {
+        Operation::Init { .. } | Operation::Join { .. } | Operation::Token { .. } => {
+            return Ok(None);
+        }
+        Operation::Leave { node: name } => Command::NodeRemove { node: node(record, name)? },
+        Operation::Drain { node: name } => Command::NodeDrain { node: node(record, name)? },
+        Operation::Undrain { node: name } => Command::NodeUndrain { node: node(record, name)? },
+        Operation::ConfirmOff { node: name } => {
+            Command::NodeConfirmOff { node: node(record, name)? }
+        }
+        Operation::Start { group: name, on, option } => Command::GroupStart {
+            group: group(record, name)?,
+            option: match option {
+                wire::StartOption::None => StartOption::None,
+                wire::StartOption::Fresh => StartOption::Fresh,
+                wire::StartOption::Inherit => StartOption::Inherit,
+            },
+            node: maybe(on)?,
+        },
+        Operation::Stop { group: name } => Command::GroupStop { group: group(record, name)? },
+        Operation::Move { group: name, to } => {
+            Command::GroupMove { group: group(record, name)?, to: maybe(to)? }
+        }
+        Operation::Pause { group: name, hold } => {
+            let until = hold.map(|span| Wall(now.0 + span.as_millis()));
+            Command::GroupPause { group: group(record, name)?, until }
+        }
+        Operation::Resume { group: name } => {
+            Command::GroupResume { group: group(record, name)? }
+        }
+        Operation::Clear { group: name } => Command::GroupClear { group: group(record, name)? },
+        Operation::Apply { text, confirm_within } => {
+            let back_to = record.config.as_ref().map_or_else(String::new, |c| c.text.clone());
+            let unconfirmed = confirm_within.map(|within| Unconfirmed { back_to, within });
+            Command::ConfigApply { config: Box::new(applied(text, unconfirmed)?) }
+        }
+        Operation::Confirm => Command::ConfigConfirm,
+    }))
+}
+
+/// Decides, writes, and decides again if the ledger moved on in between.
+async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<Reply> {
+    for _ in 0..TRIES {
+        let (record, before) = newest(services, change).await?;
+        let now = wall();
+        let Some(command) = command(&change.what, &record, now)? else { break };
+        let issued = issued(change, person, (command, before), (&record, now));
+        let standing = services.view.standing.borrow().clone();
+        let situation = Situation {
+            record: &record,
+            sights: standing.sights.clone(),
+            by: standing.me.clone(),
+            at: now,
+            settled: Settled::Yes,
+        };
+        let planned = match command::planned(&situation, &issued) {
+            Ok(planned) => planned,
+            Err(refusal) => return Err(refuse(services, change, (&issued, &refusal), &record).await),
+        };
+        if change.how == How::DryRun {
+            let mut outlook = view::outlook(&record, &planned.plan, None);
+            outlook.config = config_words(change, &record);
+            return Ok(Reply::Outlook(outlook));
+        }
+        let Some(draft) = planned.draft else { break };
+        match wait_for(services.proposer.propose(draft)).await {
+            Some(Fate::Taken(index)) => return Ok(done(services, change, index).await),
+            Some(Fate::Overtaken) => {}
+            Some(Fate::Unknown) | None => return Err(Box::new(unfinished(change))),
+        }
+    }
+    let what = messages::command_overtaken(&change.words);
+    Err(Box::new(no(No::Failed, &what)))
+}
+
+/// The newest record that a majority has, and whether it knows this command.
+async fn newest(services: &Services, change: &Change) -> Tried<(Record, Before)> {
+    let lost = || {
+        let standing = services.view.standing.borrow();
+        let votes = view::status(&standing).votes;
+        let what = messages::refused_no_majority(&change.words, votes.heard, votes.of);
+        Box::new(no(No::NoMajority, &what))
+    };
+    let Some(ledger) = (services.ledger)() else {
+        let me = services.view.standing.borrow().me.clone();
+        return Err(Box::new(no(No::NotFound, &messages::no_cluster_yet(me))));
+    };
+    match wait_for(ledger.barrier()).await {
+        Some(Ok(_)) => {}
+        Some(Err(_)) | None => return Err(lost()),
+    }
+    let view = ledger.view();
+    let record = records::record(&view, &Record::default()).map_err(|unreadable| {
+        let what = messages::internal_failure(&change.words, unreadable);
+        Box::new(no(No::Failed, &what))
+    })?;
+    let known = records::command_known(&view, &change.command);
+    Ok((record, if known { Before::CarriedOut } else { Before::New }))
+}
+
+fn issued(
+    change: &Change,
+    person: &Person,
+    (command, before): (Command, Before),
+    (record, at): (&Record, Wall),
+) -> Issued {
+    Issued {
+        command,
+        words: change.words.clone(),
+        person: person.0.clone(),
+        origin: change.origin.clone(),
+        command_id: change.command.clone(),
+        decided_on: change.decided_on.unwrap_or_else(|| record.generation()),
+        reason: change.reason.clone(),
+        at,
+        before,
+    }
+}
+
+/// A refusal is in the audit too, unless nothing was really asked for.
+async fn refuse(
+    services: &Services,
+    change: &Change,
+    (issued, refusal): (&Issued, &Refusal),
+    record: &Record,
+) -> Box<Refused> {
+    let repeated = matches!(refusal, Refusal::Repeated { .. });
+    if change.how == How::ForReal && !repeated {
+        let draft = command::refused(issued, refusal);
+        // The refusal stands whether or not its line could be written.
+        let _written = wait_for(services.proposer.propose(draft)).await;
+    }
+    Box::new(refused(refusal, record, &change.words))
+}
+
+fn unfinished(change: &Change) -> Refused {
+    let seconds = PATIENCE.as_secs();
+    let what = messages::command_still_running(&change.words, seconds, &change.command);
+    no(No::StillRunning, &what)
+}
+
+async fn done(services: &Services, change: &Change, index: Index) -> Reply {
+    if let Operation::Leave { node } = &change.what
+        && let Ok(node) = NodeName::new(node)
+        && let Err(what) = services.membership.removed(node).await
+    {
+        return Reply::No(no(No::Failed, &what));
+    }
+    let what = phrased(&phrase::command_taken(&change.words));
+    let command = change.command.clone();
+    Reply::Done(Done { command, what, index: Some(index.0), secret: None })
+}
+
+/// What an apply would change in the configuration.
+fn config_words(change: &Change, record: &Record) -> Vec<Words> {
+    match &change.what {
+        Operation::Apply { text, .. } => {
+            let old = record.config.as_ref().map_or("", |c| c.text.as_str());
+            config::differences(old, text)
+        }
+        _ => Vec::new(),
+    }
+}
+
+async fn wait_for<T>(future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(PATIENCE, future).await.ok()
+}
+
+/// The time on the wall.
+pub(super) fn wall() -> Wall {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Wall(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

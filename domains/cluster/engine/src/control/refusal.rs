@@ -1,0 +1,113 @@
+//! A refusal of the rules as the answer that a person reads.
+
+use tsugi_cluster_rules::reason::Rejected;
+use tsugi_cluster_rules::record::{NodeIntent, Record};
+use tsugi_cluster_rules::refusal::Refusal;
+use tsugi_cluster_rules::start_kind::StartRefused;
+use tsugi_messages::{self as messages, Message};
+use tsugi_vocabulary::{GroupName, NodeName};
+use tsugi_wire::control::report::{No, Refused};
+use tsugi_wire::control::{Utc, Words};
+
+use super::view::words::{rejected, told};
+use crate::config::nearest;
+
+/// A no that is told by one message.
+pub(super) fn no(kind: No, what: &Message) -> Refused {
+    Refused { kind, rule: 0, what: told(what), because: Vec::new(), next: what.next() }
+}
+
+/// A refusal of the rules, about a command of these words.
+pub(super) fn refused(refusal: &Refusal, record: &Record, words: &str) -> Refused {
+    let (kind, what, because) = say(refusal, record, words);
+    Refused { rule: refusal.number(), because, ..no(kind, &what) }
+}
+
+fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Words>) {
+    let plain = |what| (No::Refused, what, Vec::new());
+    match refusal {
+        Refusal::Repeated { command } => plain(messages::command_done_before(command)),
+        Refusal::StaleView { decided_on, newest } => {
+            plain(messages::refused_stale_view(words, decided_on.0, newest.0))
+        }
+        Refusal::NoSuchGroup { group } => (No::NotFound, no_group(record, group), Vec::new()),
+        Refusal::NoSuchNode { node } => (No::NotFound, no_node(record, node), Vec::new()),
+        Refusal::ReasonRequired => plain(messages::refused_reason_missing(words)),
+        Refusal::Paused { group, by } => plain(paused(record, group, by)),
+        Refusal::NotPaused { group } => plain(messages::refused_not_paused(group)),
+        Refusal::AlreadySo { what } => plain(messages::refused_already_so(what)),
+        Refusal::CannotTake { group, node, why } => {
+            let what = cannot_take(record, group, node, why);
+            (No::Refused, what, vec![rejected(node, why)])
+        }
+        Refusal::NobodyCanTake { group, why } => {
+            let because = why.iter().map(|(node, why)| rejected(node, why)).collect();
+            (No::Refused, messages::refused_nobody_can_take(group), because)
+        }
+        Refusal::Start(StartRefused::NothingToInherit) => {
+            plain(messages::refused_nothing_to_inherit(words))
+        }
+        Refusal::Start(StartRefused::OptionWithoutOperator) => {
+            plain(messages::refused_option_without_operator(words))
+        }
+        Refusal::Moving { group } => plain(messages::refused_moving(group)),
+        Refusal::LastMajority { node } => plain(messages::refused_last_voter(node)),
+        Refusal::StillOwns { node, groups } => {
+            let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+            plain(messages::refused_node_has_groups(node, groups.join(", ")))
+        }
+        Refusal::NoThirdVote => {
+            plain(messages::refused_two_nodes_without_witness(super::CONFIG_FILE))
+        }
+        Refusal::NodeIsUp { node } => plain(messages::refused_node_is_up(node)),
+        Refusal::NotRunning { group } => plain(messages::refused_not_running(group)),
+    }
+}
+
+/// There is no such group, and which was probably meant.
+pub(super) fn no_group(record: &Record, group: &str) -> Message {
+    let names: Vec<&str> =
+        record.spec().map_or_else(Vec::new, |s| s.groups.keys().map(GroupName::as_str).collect());
+    messages::refused_unknown_group(group, meant(group, &names))
+}
+
+/// There is no such node, and which was probably meant.
+pub(super) fn no_node(record: &Record, node: &str) -> Message {
+    let names: Vec<&str> =
+        record.spec().map_or_else(Vec::new, |s| s.nodes.keys().map(NodeName::as_str).collect());
+    messages::refused_unknown_node(node, meant(node, &names))
+}
+
+fn meant(given: &str, names: &[&str]) -> String {
+    nearest(given, names.iter().copied()).map_or_else(|| names.join(", "), str::to_owned)
+}
+
+fn paused(record: &Record, group: &GroupName, by: &str) -> Message {
+    let pause = record.group(group).and_then(|g| g.pause.as_ref());
+    let reason = pause.map_or("", |p| p.order.reason.as_str());
+    let until = pause.and_then(|p| p.until).map_or_else(|| "-".to_owned(), |w| Utc(w).to_string());
+    messages::refused_group_paused(group, by, reason, until)
+}
+
+fn cannot_take(record: &Record, group: &GroupName, node: &NodeName, why: &Rejected) -> Message {
+    match why {
+        Rejected::NotListed => messages::refused_not_listed(group, node),
+        Rejected::Silent { .. } => messages::refused_node_not_up(group, node),
+        Rejected::Isolated => messages::refused_node_isolated(group, node),
+        Rejected::Drained => {
+            let by = match record.nodes.get(node).map(|n| &n.value.intent) {
+                Some(NodeIntent::Drained(order)) => order.by.clone(),
+                Some(NodeIntent::InService | NodeIntent::Leaving(_)) | None => "-".to_owned(),
+            };
+            messages::refused_node_drained(group, node, by)
+        }
+        Rejected::Apart { from } => messages::refused_apart(group, from, node),
+        Rejected::Together { with } => messages::refused_together(group, with, node),
+        Rejected::Witness
+        | Rejected::OtherConfiguration
+        | Rejected::FailedThere { .. }
+        | Rejected::NoLink { .. }
+        | Rejected::LessPreferred { .. }
+        | Rejected::StaysPut { .. } => messages::refused_cannot_take(group, node),
+    }
+}
