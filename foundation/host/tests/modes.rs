@@ -27,7 +27,7 @@ fn sec11_sockets_have_their_modes_whatever_the_umask_and_after_a_crash() {
         let run = dir.path().join("run");
         let agents = until("an agent", || {
             let agents = children(node.0.id());
-            agents.into_iter().find(|pid| command_line(*pid).contains("98781"))
+            agents.into_iter().find(|pid| command_line(*pid).starts_with("sleep\098781"))
         });
         for socket in ["hands.sock", "guardian.sock"] {
             let path = run.join(socket);
@@ -53,7 +53,8 @@ fn sec10_the_agent_has_no_capability_and_cannot_gain_one() {
     let node = start_process(dir.path(), &["user=65534", "agent=sleep 98782"]);
     let status = until("an agent", || {
         let agents = children(node.0.id());
-        let agent = agents.into_iter().find(|pid| command_line(*pid).contains("98782"))?;
+        let agent =
+            agents.into_iter().find(|pid| command_line(*pid).starts_with("sleep\098782"))?;
         fs::read_to_string(format!("/proc/{agent}/status")).ok()
     });
     let field = |name: &str| {
@@ -118,7 +119,7 @@ fn an_agent_that_dies_is_started_again_and_one_that_gives_up_ends_the_node() {
     let node = start_process(dir.path(), &["agent=sleep 98784"]);
     let agent = || {
         let agents = children(node.0.id());
-        agents.into_iter().find(|pid| command_line(*pid).contains("98784"))
+        agents.into_iter().find(|pid| command_line(*pid).starts_with("sleep\098784"))
     };
     let first = until("an agent", agent);
     send(first, Signal::SIGKILL);

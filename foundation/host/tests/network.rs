@@ -1,0 +1,234 @@
+//! Floating addresses between two network namespaces: the node's and a neighbour's.
+
+mod support;
+
+use std::net::IpAddr;
+use std::process::{Command, Stdio};
+
+use support::*;
+use tsugi_host::guardian::message::Notice;
+use tsugi_host::request::{Answer, Failure, Release, Request, Right};
+use tsugi_vocabulary::Span;
+
+/// A neighbour with the end `b0` of a cable whose other end `a0` is the node's.
+struct Lan {
+    node: Node,
+    neighbour: Leash,
+}
+
+const V4: &str = "10.77.0.100";
+const V6: &str = "fd77::100";
+
+impl Lan {
+    fn build() -> Self {
+        let node = Node::start(&["private"]);
+        let mut stay = Command::new(env!("CARGO_BIN_EXE_tsugi-host-node"));
+        let neighbour = Leash(stay.arg("stay").stdin(Stdio::null()).spawn().unwrap());
+        let lan = Self { node, neighbour };
+        let own = std::fs::read_link("/proc/self/ns/net").unwrap();
+        until("the neighbour has its own network", || {
+            let link = std::fs::read_link(format!("/proc/{}/ns/net", lan.neighbour.0.id()));
+            link.ok().filter(|link| *link != own)
+        });
+        lan.at_neighbour(&format!(
+            "ip link add b0 type veth peer name a0 netns {}",
+            lan.node.pid()
+        ));
+        lan.at_neighbour("ip addr add 10.77.0.2/24 dev b0");
+        lan.at_neighbour("ip addr add fd77::2/64 dev b0 nodad");
+        lan.at_neighbour("ip link set b0 up");
+        lan.here("ip addr add 10.77.0.1/24 dev a0");
+        lan.here("ip addr add fd77::1/64 dev a0 nodad");
+        lan.here("ip link set a0 up");
+        lan.here("ip link add a1 type veth peer name z1");
+        lan.here("ip link set z1 up");
+        lan.here("ip link set a1 up");
+        lan.here("ip link set lo up");
+        lan
+    }
+
+    fn here(&self, line: &str) -> String {
+        inside(self.node.pid(), line)
+    }
+
+    fn at_neighbour(&self, line: &str) -> String {
+        inside(self.neighbour.0.id(), line)
+    }
+
+    fn add(&mut self, right: Right, link: &str, address: &str) -> Result<Answer, Failure> {
+        let address: IpAddr = address.parse().unwrap();
+        let prefix = if address.is_ipv4() { 24 } else { 64 };
+        let link = link.to_owned();
+        self.node.ask(&Request::AddAddress { right, link, address, prefix })
+    }
+
+    fn remove(&mut self, address: &str) -> Result<Answer, Failure> {
+        self.node.ask(&Request::RemoveAddress { address: address.parse().unwrap() })
+    }
+
+    fn probe(&mut self, address: &str) -> Result<Answer, Failure> {
+        let (link, address) = ("a0".to_owned(), address.parse().unwrap());
+        self.node.ask(&Request::Probe { link, address, wait: Span::millis(10) })
+    }
+
+    fn announce(&mut self, address: &str) {
+        let (link, address) = ("a0".to_owned(), address.parse().unwrap());
+        let announce = Request::Announce { link, address };
+        assert_eq!(self.node.ask(&announce), Ok(Answer::Done));
+    }
+
+    fn mac(&self, here: &str) -> String {
+        let line = self.here(&format!("ip -o link show {here}"));
+        let mut words = line.split_whitespace().skip_while(|word| *word != "link/ether");
+        words.nth(1).unwrap().to_owned()
+    }
+}
+
+#[test]
+fn an_address_is_added_answers_at_once_and_is_removed() {
+    if !root() {
+        return;
+    }
+    let mut lan = Lan::build();
+    for (address, ping) in [(V4, "ping"), (V6, "ping -6")] {
+        assert_eq!(lan.add(free(), "a0", address), Ok(Answer::Done));
+        let shown = lan.here("ip -o addr show dev a0");
+        let line = shown.lines().find(|line| line.contains(address)).expect("it is there");
+        assert!(!line.contains("tentative"), "{line}");
+        assert_eq!(lan.add(free(), "a0", address), Ok(Answer::Done), "twice is once");
+        if Command::new("ping").arg("-V").output().is_ok() {
+            lan.at_neighbour(&format!("{ping} -c 1 -W 1 {address}"));
+        }
+        assert!(lan.node.list().addresses.contains(&("a0".into(), address.parse().unwrap())));
+        assert_eq!(lan.remove(address), Ok(Answer::Done));
+        assert!(!lan.here("ip -o addr show").contains(address));
+        assert_eq!(lan.remove(address), Ok(Answer::Done), "one that is nowhere is removed");
+    }
+}
+
+#[test]
+fn the_first_address_of_a_network_is_removed_without_the_others() {
+    if !root() {
+        return;
+    }
+    let mut lan = Lan::build();
+    for address in ["10.78.0.1", "10.78.0.2"] {
+        assert_eq!(lan.add(free(), "a0", address), Ok(Answer::Done));
+    }
+    assert_eq!(lan.remove("10.78.0.1"), Ok(Answer::Done));
+    assert!(lan.here("ip -o addr show dev a0").contains("10.78.0.2/24"));
+}
+
+#[test]
+fn a_link_that_is_missing_or_down_or_another_that_has_the_address_is_named() {
+    if !root() {
+        return;
+    }
+    let mut lan = Lan::build();
+    let missing = Failure::NoLink { link: "nic9".into() };
+    assert_eq!(lan.add(free(), "nic9", V4), Err(missing));
+    lan.add(free(), "a0", V4).unwrap();
+    assert_eq!(lan.add(free(), "a1", V4), Err(Failure::OnOtherLink { link: "a0".into() }));
+    lan.at_neighbour("ip link set b0 down");
+    let down = Failure::LinkDown { link: "a0".into() };
+    assert_eq!(lan.add(free(), "a0", V6), Err(down), "no carrier");
+    assert_eq!(lan.remove(V4), Ok(Answer::Done), "removed from a link that is down");
+    assert_eq!(lan.add(free(), "a1", V4), Ok(Answer::Done), "it moves to the next link");
+}
+
+#[test]
+fn a_probe_finds_who_has_the_address_and_nobody_otherwise() {
+    if !root() {
+        return;
+    }
+    let mut lan = Lan::build();
+    for (free_one, taken) in [(V4, "10.77.0.2"), (V6, "fd77::2")] {
+        assert_eq!(lan.probe(free_one), Ok(Answer::Probed { conflict: None }));
+        let Ok(Answer::Probed { conflict: Some(mac) }) = lan.probe(taken) else {
+            panic!("{taken} is taken")
+        };
+        let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+        assert!(lan.at_neighbour("ip link show b0").contains(&mac));
+    }
+    let too_long =
+        Request::Probe { link: "a0".into(), address: V4.parse().unwrap(), wait: Span::millis(11) };
+    assert!(matches!(lan.node.ask(&too_long), Err(Failure::Malformed { .. })));
+}
+
+#[test]
+fn an_announcement_replaces_what_the_neighbours_believed() {
+    if !root() {
+        return;
+    }
+    let mut lan = Lan::build();
+    let wrong = "02:00:00:00:00:99";
+    for address in [V4, V6] {
+        lan.at_neighbour(&format!(
+            "ip neigh replace {address} lladdr {wrong} dev b0 nud reachable"
+        ));
+        lan.add(free(), "a0", address).unwrap();
+        assert!(lan.at_neighbour(&format!("ip neigh show {address}")).contains(wrong));
+        lan.announce(address);
+        let right = lan.mac("a0");
+        until("the neighbour believes it", || {
+            let seen = lan.at_neighbour(&format!("ip neigh show {address}"));
+            seen.contains(&right).then_some(())
+        });
+    }
+}
+
+#[test]
+fn at_the_deadline_the_guardian_takes_the_addresses() {
+    if !root() {
+        return;
+    }
+    let mut lan = Lan::build();
+    lan.node.arm(150, &[V4, V6], Vec::new());
+    lan.add(lease(), "a0", V4).unwrap();
+    lan.add(lease(), "a0", V6).unwrap();
+    let Notice::Released { release: Release::Complete, took, .. } = lan.node.notice() else {
+        panic!("not released")
+    };
+    eprintln!("two addresses released in {took}");
+    let shown = lan.here("ip -o addr show");
+    assert!(!shown.contains(V4) && !shown.contains(V6), "{shown}");
+    assert!(shown.contains("10.77.0.1"), "the node keeps its own: {shown}");
+    let late = lan.add(lease(), "a0", V4);
+    assert_eq!(late, Err(Failure::NotArmed { group: group(), epoch: epoch() }));
+    assert!(!lan.here("ip -o addr show").contains(V4));
+}
+
+#[test]
+fn when_the_hands_are_killed_the_guardian_takes_the_addresses() {
+    if !root() {
+        return;
+    }
+    let mut lan = Lan::build();
+    lan.node.arm(60_000, &[V4], Vec::new());
+    lan.add(lease(), "a0", V4).unwrap();
+    // The namespace lives on in a process that looks on.
+    let mut look = Command::new("nsenter");
+    let look = look.args(["-t", &lan.node.pid().to_string(), "-n", "sleep", "1000"]);
+    let onlooker = Leash(look.stdin(Stdio::null()).spawn().unwrap());
+    let own = std::fs::read_link(format!("/proc/{}/ns/net", lan.node.pid())).unwrap();
+    until("the onlooker is inside", || {
+        let seen = std::fs::read_link(format!("/proc/{}/ns/net", onlooker.0.id())).ok()?;
+        (seen == own).then_some(())
+    });
+    send(lan.node.pid(), nix::sys::signal::Signal::SIGKILL);
+    until("the address is gone", || {
+        (!inside(onlooker.0.id(), "ip -o addr show").contains(V4)).then_some(())
+    });
+}
+
+#[test]
+fn without_root_an_address_is_refused_by_name() {
+    let mut node = if root() { Node::start(&["as=65534"]) } else { Node::start(&[]) };
+    let add = Request::AddAddress {
+        right: free(),
+        link: "lo".into(),
+        address: V4.parse().unwrap(),
+        prefix: 32,
+    };
+    assert_eq!(node.ask(&add), Err(Failure::NeedsRoot));
+}
