@@ -1,5 +1,7 @@
 //! Programs and scripts: started, known, limited, killed for certain.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;

@@ -1,4 +1,5 @@
 //! Volumes on real loop devices: mounted once, unmounted for certain, torn off with a writer on.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
