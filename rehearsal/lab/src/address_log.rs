@@ -119,6 +119,8 @@ pub struct Holding {
     pub from: Duration,
     /// Until; still held without it.
     pub until: Option<Duration>,
+    /// Whether this is what a frozen host still had when it woke up: that time is measured apart.
+    pub waking: bool,
 }
 
 /// Everything that was ever held.
@@ -138,7 +140,14 @@ impl AddressLog {
             (Some(_), true) | (None, false) => {}
             (Some(holding), false) => holding.until = Some(at),
             (None, true) => {
-                self.holdings.push(Holding { host, link, address, from: at, until: None });
+                self.holdings.push(Holding {
+                    host,
+                    link,
+                    address,
+                    from: at,
+                    until: None,
+                    waking: false,
+                });
             }
         }
     }
@@ -156,7 +165,7 @@ impl AddressLog {
             .holdings
             .iter()
             .filter(|h| h.host == host && h.until == Some(ended))
-            .map(|h| Holding { from: at, until: None, ..*h })
+            .map(|h| Holding { from: at, until: None, waking: true, ..*h })
             .collect();
         self.holdings.extend(again);
     }
@@ -204,7 +213,7 @@ mod tests {
         log.note(ms(1), 1, Change { address, link: 2, held: true });
         assert_eq!(log.holders(address), [1]);
         log.end(ms(5), 1);
-        assert_eq!(log.holders(address), []);
+        assert!(log.holders(address).is_empty());
         log.resume(ms(5), ms(9), 1);
         assert_eq!(log.holders(address), [1]);
         assert_eq!(log.of(address).len(), 2);

@@ -4,12 +4,22 @@ mod address_log;
 mod badlink;
 mod client;
 mod host;
+mod idle;
 mod kernel;
+mod many_groups;
 mod outage;
 mod overlap;
+mod pattern;
+mod patterns;
+mod planted;
+mod product;
+mod quiet;
 mod recorder;
+mod repetition;
+mod report;
 mod self_test;
 mod site;
+mod stage;
 mod trouble;
 
 use std::io::Write;
@@ -29,8 +39,21 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Every situation, so many times, with what is promised of it.
+    Patterns(patterns::PatternsArgs),
+    /// Nothing happens, for so long, under load; nothing may be taken over.
+    Quiet(quiet::QuietArgs),
+    /// Systems with a planted fault, which must be caught.
+    Unsafe(planted::UnsafeArgs),
+    /// What a node costs while nothing happens.
+    Idle(idle::IdleArgs),
+    /// A node with many groups loses its power.
+    ManyGroups(many_groups::ManyArgs),
     /// Shows that the lab itself tells the truth.
     SelfTest,
+    /// A program of the load.
+    #[command(hide = true)]
+    Load { what: String },
     /// The outer process of a host.
     #[command(hide = true)]
     HostEnter {
@@ -57,6 +80,12 @@ enum What {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        What::Patterns(args) => patterns::run(&args),
+        What::Quiet(args) => quiet::run(&args),
+        What::Unsafe(args) => planted::run(&args),
+        What::Idle(args) => idle::run(&args),
+        What::ManyGroups(args) => many_groups::run(&args),
+        What::Load { what } => quiet::load(&what),
         What::SelfTest => self_test::run(),
         What::HostEnter { cgroup } => host::enter(&cgroup),
         What::HostInit => host::init(),

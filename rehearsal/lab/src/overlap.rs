@@ -12,7 +12,7 @@ pub fn held_twice(holdings: &[Holding], since: Duration, now: Duration) -> Durat
     let mut longest = Duration::ZERO;
     for (at, one) in holdings.iter().enumerate() {
         for other in &holdings[at + 1..] {
-            if one.host == other.host {
+            if one.host == other.host || one.waking || other.waking {
                 continue;
             }
             let from = one.from.max(other.from).max(since);
@@ -38,7 +38,11 @@ pub fn claimed_twice(claims: &[Claim], holdings: &[Holding]) -> Duration {
             let came_after = holdings
                 .iter()
                 .any(|h| h.host == claim.port.host && h.from >= first.at && h.from <= claim.at);
-            if !came_after {
+            let waking = holdings.iter().any(|h| {
+                let lasted = h.until.is_none_or(|until| claim.at <= until);
+                h.waking && h.host == claim.port.host && h.from <= claim.at && lasted
+            });
+            if !came_after && !waking {
                 longest = longest.max(later);
             }
         }
@@ -60,7 +64,7 @@ mod tests {
 
     fn holding(host: usize, from: u64, until: Option<u64>) -> Holding {
         let (address, until) = (IpAddr::from(ADDRESS), until.map(ms));
-        Holding { host, link: 2, address, from: ms(from), until }
+        Holding { host, link: 2, address, from: ms(from), until, waking: false }
     }
 
     fn claim(host: usize, at: u64) -> Claim {

@@ -25,8 +25,6 @@ pub struct Site {
     pub wire: Wire,
     /// The recorder of the machine's own pauses.
     pub recorder: Recorder,
-    /// Where images and logs are.
-    pub dir: PathBuf,
     // Dropped last: as long as it is held no other lab starts.
     _lock: Flock<File>,
 }
@@ -66,7 +64,7 @@ impl Site {
             }
             hosts.push(Host::new(index, own, volume, programs.to_vec(), wire.clone())?);
         }
-        Ok(Self { hosts, wire, recorder, dir, _lock: lock })
+        Ok(Self { hosts, wire, recorder, _lock: lock })
     }
 
     /// Gives power to every host that has none.

@@ -4,6 +4,7 @@ mod connection;
 mod listener;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ use connection::{Connection, Request};
 
 /// How long an orderly stop goes on answering calls that are already connected.
 const DRAIN: Duration = Duration::from_millis(20);
+/// The line that says that calls are answered from now on.
+pub const READY: &str = "ready";
 const LISTENER: u64 = 0;
 const SIGNALS: u64 = 1;
 
@@ -33,7 +36,7 @@ pub struct CounterArgs {
     #[arg(long)]
     pub volume: PathBuf,
     /// The name of this node, part of every reply.
-    #[arg(long)]
+    #[arg(long, env = "TSUGI_NODE")]
     pub node: String,
     /// Listen on an address that this node does not hold yet.
     #[arg(long)]
@@ -65,7 +68,10 @@ pub fn serve(args: &CounterArgs) -> Result<(), CounterError> {
         Journal::create(&args.volume)?;
     }
     let journal = Journal::open(&args.volume, args.kept, durability)?;
-    Server::new(listener, journal, args.node.clone())?.run()
+    let server = Server::new(listener, journal, args.node.clone())?;
+    // Whoever supervises the program waits for this line; nobody has to.
+    let _unread = writeln!(std::io::stdout(), "{READY}");
+    server.run()
 }
 
 struct Server {

@@ -9,7 +9,9 @@ mod frame;
 mod switch;
 mod wire;
 
-pub use claim::{Claim, ClaimKind};
-pub use faults::{Fate, Faults};
-pub use switch::{PortId, Segment, Switch};
-pub use wire::{Instruments, Wire, in_namespace};
+pub use claim::Claim;
+#[cfg(test)]
+pub use claim::ClaimKind;
+pub use faults::Draw;
+pub use switch::{PortId, Segment};
+pub use wire::{Wire, in_namespace};

@@ -6,7 +6,6 @@ mod enter;
 mod init;
 mod processes;
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -23,7 +22,7 @@ use cgroup::Cgroup;
 pub use disk::Disk;
 pub use enter::{enter, exec};
 pub use init::{DATA, STATE, VOLUME, init};
-pub use processes::{Process, wait_gone};
+pub use processes::Process;
 
 /// The links of a host: two data networks and the management network.
 pub const LINKS: [Segment; 3] = [Segment::Data, Segment::Data, Segment::Management];
@@ -298,12 +297,33 @@ impl Host {
         processes::of(&self.cgroup)
     }
 
-    /// A file of the host, for reading from outside.
+    /// A file of the host as its text.
     ///
     /// # Errors
     /// When it has no power or there is no such file.
-    pub fn open(&self, path: &str) -> Result<File, Trouble> {
-        Ok(File::open(format!("/proc/{}/root{path}", self.pid()?))?)
+    pub fn read(&self, path: &str) -> Result<String, Trouble> {
+        Ok(std::fs::read_to_string(format!("/proc/{}/root{path}", self.pid()?))?)
+    }
+
+    /// Writes a file of the host; its directory is made.
+    ///
+    /// # Errors
+    /// When it has no power or the disk is full.
+    pub fn write(&self, path: &str, text: &str) -> Result<(), Trouble> {
+        let path = PathBuf::from(format!("/proc/{}/root{path}", self.pid()?));
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
+        let mut file = std::fs::File::create(path)?;
+        file.write_all(text.as_bytes())?;
+        Ok(file.sync_all()?)
+    }
+
+    /// Whether the shared volume is mounted.
+    #[must_use]
+    pub fn has_volume(&self) -> bool {
+        let table = self.read("/proc/1/mountinfo").unwrap_or_default();
+        table.lines().any(|line| line.split(' ').nth(2) == Some(&self.volume.number))
     }
 }
 

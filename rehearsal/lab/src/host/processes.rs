@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -31,13 +31,20 @@ impl Process {
     /// Whether it still runs (a zombie does not).
     #[must_use]
     pub fn runs(&self) -> bool {
-        stat(self.pid).is_some_and(|stat| stat.state != 'Z')
+        state(self.pid).is_some_and(|state| state != 'Z' && state != 'X')
     }
 
-    /// Processor time so far.
+    /// Processor time of all its threads so far.
     #[must_use]
     pub fn cpu(&self) -> Duration {
-        stat(self.pid).map_or(Duration::ZERO, |stat| stat.cpu)
+        let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", self.pid)) else {
+            return Duration::ZERO;
+        };
+        let of_task = |task: fs::DirEntry| {
+            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
+        };
+        tasks.flatten().filter_map(of_task).sum()
     }
 
     /// Resident memory in KiB.
@@ -49,17 +56,10 @@ impl Process {
     }
 }
 
-struct Stat {
-    state: char,
-    cpu: Duration,
-}
-
-fn stat(pid: i32) -> Option<Stat> {
+/// The state letter of a process.
+fn state(pid: i32) -> Option<char> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let words: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: u64 = words.get(11)?.parse::<u64>().ok()? + words.get(12)?.parse::<u64>().ok()?;
-    // Every Linux that tsugi runs on counts 100 ticks a second.
-    Some(Stat { state: words.first()?.chars().next()?, cpu: Duration::from_millis(ticks * 10) })
+    text.rsplit_once(") ")?.1.chars().next()
 }
 
 pub(super) fn of(cgroup: &Cgroup) -> Vec<Process> {
@@ -80,17 +80,4 @@ pub(super) fn only_child(pid: u32) -> Result<i32, Trouble> {
         .next()
         .and_then(|word| word.parse().ok())
         .ok_or_else(|| Trouble::Failed(format!("process {pid} has no child")))
-}
-
-/// Waits until none of `processes` runs any more; false at `limit`.
-#[must_use]
-pub fn wait_gone(processes: &[Process], limit: Duration) -> bool {
-    let end = Instant::now() + limit;
-    while processes.iter().any(Process::runs) {
-        if Instant::now() >= end {
-            return false;
-        }
-        std::thread::sleep(Duration::from_micros(500));
-    }
-    true
 }

@@ -1,0 +1,60 @@
+//! `lab idle`: what a node costs while nothing happens.
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use crate::Trouble;
+use crate::product::{Plan, Profile};
+use crate::stage::Stage;
+
+/// Resident memory of the daemons of a node.
+const MOST_MIB: f64 = 40.0;
+
+/// What a node costs while nothing happens.
+#[derive(Clone, Debug, clap::Args)]
+pub struct IdleArgs {
+    /// How long to look.
+    #[arg(long, default_value_t = 30)]
+    pub seconds: u64,
+    /// The timing profile of the cluster.
+    #[arg(long, value_enum, default_value_t)]
+    pub timing: Profile,
+}
+
+/// Measures and prints a line a node.
+///
+/// # Errors
+/// A lab that cannot run.
+pub fn run(args: &IdleArgs) -> Result<ExitCode, Trouble> {
+    let mut stage = Stage::set(Plan { profile: args.timing, ..Plan::default() }, 1)?;
+    let status = stage.wait_whole()?;
+    let most_percent = match args.timing {
+        Profile::Default => 0.5,
+        Profile::Fast => 1.0,
+    };
+    let span = Duration::from_secs(args.seconds);
+    let daemons: Vec<_> = stage.site.hosts.iter().map(|host| stage.product.daemons(host)).collect();
+    let cpu = |list: &[crate::host::Process]| list.iter().map(crate::host::Process::cpu).sum();
+    let before: Vec<Duration> = daemons.iter().map(|list| cpu(list)).collect();
+    thread::sleep(span);
+    let mut good = true;
+    for ((host, list), before) in stage.site.hosts.iter().zip(&daemons).zip(before) {
+        let used: Duration = cpu(list);
+        let percent = (used - before).as_secs_f64() / span.as_secs_f64() * 100.0;
+        let mib = list.iter().map(|one| one.resident_kib()).sum::<u64>() as f64 / 1024.0;
+        let role = if status.leader.as_deref() == Some(&host.name) { "leader" } else { "" };
+        good &= mib <= MOST_MIB && percent <= most_percent;
+        println!(
+            "{}  daemons {}  resident {mib:.1} MiB  processor {percent:.2} %  {role}",
+            host.name,
+            list.len(),
+        );
+        for one in list {
+            let name = one.argv.iter().take(3).cloned().collect::<Vec<_>>().join(" ");
+            println!("    {:>7.1} MiB  {name}", one.resident_kib() as f64 / 1024.0);
+        }
+    }
+    println!("limits {MOST_MIB} MiB, {most_percent} %: {}", if good { "held" } else { "OVER" });
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

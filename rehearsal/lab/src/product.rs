@@ -1,0 +1,152 @@
+//! The system under rehearsal: how its configuration is written, how a cluster of it is founded,
+//! and how it is asked and told from outside. Everything here goes through its command line.
+
+mod binary;
+mod config;
+mod status;
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use crate::Trouble;
+use crate::host::{Host, Order, Process};
+use crate::kernel::now;
+use crate::site::Site;
+pub use binary::find as find_binary;
+pub use config::{GROUP, Plan, Planted, Profile, small_address};
+pub use status::{GroupStatus, Status};
+
+/// The floating address of the group.
+pub const ADDRESS: &str = "10.77.1.100";
+/// Where the sample listens.
+pub const PORT: u16 = 9003;
+const PROGRAM: &str = "/run/bin/tsugi";
+const CONFIG: &str = "/etc/tsugi/tsugi.toml";
+const COMMAND: Duration = Duration::from_secs(10);
+
+/// A part of a node that can be hit by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Decides and keeps the lease.
+    Agent,
+    /// Kills at the deadline.
+    Guardian,
+    /// The sample of the group.
+    Sample,
+}
+
+/// The product as it is configured for this run.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// The program.
+    pub binary: PathBuf,
+    /// What is configured.
+    pub plan: Plan,
+}
+
+impl Product {
+    /// Writes the configuration to every host, starts every node and founds the cluster.
+    ///
+    /// # Errors
+    /// The first step that failed, with what the product said.
+    pub fn found(&self, site: &mut Site) -> Result<(), Trouble> {
+        let text = self.plan.text(site.hosts.len());
+        for host in &mut site.hosts {
+            host.write(CONFIG, &text)?;
+            self.start(host)?;
+        }
+        let (first, others) = site.hosts.split_first_mut().expect("a site has hosts");
+        patiently(|| tsugi(first, &["init"]))?;
+        for host in others {
+            let token = patiently(|| tsugi(first, &["node", "token", &host.name]))?;
+            let token = token.split_whitespace().last().unwrap_or_default().to_owned();
+            host.write("/run/token", &token)?;
+            patiently(|| tsugi(host, &["node", "join", "--token-file", "/run/token"]))?;
+        }
+        Ok(())
+    }
+
+    /// Starts the node of a host that has just booted.
+    ///
+    /// # Errors
+    /// When the host has no power.
+    pub fn start(&self, host: &mut Host) -> Result<(), Trouble> {
+        let argv = [PROGRAM, "node", "run", "--name", &host.name].map(str::to_owned).to_vec();
+        let answer = host.order(&Order::Start { argv, env: self.plan.environment() })?;
+        if answer == "started" { Ok(()) } else { Err(Trouble::Failed(answer)) }
+    }
+
+    /// How the cluster stands, asked on any host that answers.
+    ///
+    /// # Errors
+    /// When none answers.
+    pub fn status(&self, site: &Site) -> Result<Status, Trouble> {
+        let mut last = Trouble::Failed("no host has power".into());
+        for host in site.hosts.iter().filter(|host| host.is_on()) {
+            match tsugi(host, &["status", "--json"]).and_then(|text| Status::read(&text)) {
+                Ok(status) if status.knows() => return Ok(status),
+                Ok(status) => last = Trouble::Failed(format!("{}: {status:?}", host.name)),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Moves the group, to `node` if one is named.
+    ///
+    /// # Errors
+    /// What the product refused.
+    pub fn move_group(&self, from: &Host, node: Option<&str>) -> Result<(), Trouble> {
+        let mut words = vec!["group", "move", GROUP];
+        words.extend(node);
+        words.extend(["--reason", "rehearsal"]);
+        tsugi(from, &words).map(drop)
+    }
+
+    /// The processes of one part of a host.
+    #[must_use]
+    pub fn processes(&self, host: &Host, part: Part) -> Vec<Process> {
+        let word = match part {
+            Part::Agent => "agent",
+            Part::Guardian => "guardian",
+            Part::Sample => "sample",
+        };
+        let is_it = |process: &Process| {
+            process.argv.first().is_some_and(|name| name.ends_with("tsugi") || name.contains("exe"))
+                && process.argv.get(1).is_some_and(|first| first == word)
+        };
+        host.processes().into_iter().filter(is_it).collect()
+    }
+
+    /// Every process of the product itself, not of its groups.
+    #[must_use]
+    pub fn daemons(&self, host: &Host) -> Vec<Process> {
+        let is_it = |process: &Process| {
+            process.argv.first().is_some_and(|name| name.ends_with("tsugi"))
+                && process.argv.get(1).is_some_and(|first| first != "sample")
+        };
+        host.processes().into_iter().filter(is_it).collect()
+    }
+}
+
+/// Runs a command of the product in a host.
+///
+/// # Errors
+/// What it said.
+pub fn tsugi(host: &Host, words: &[&str]) -> Result<String, Trouble> {
+    let argv: Vec<&str> = std::iter::once(PROGRAM).chain(words.iter().copied()).collect();
+    host.run(&argv, COMMAND)
+}
+
+/// Tries again for a few seconds: a node that was just started does not listen yet.
+fn patiently(mut work: impl FnMut() -> Result<String, Trouble>) -> Result<String, Trouble> {
+    let end = now() + Duration::from_secs(5);
+    loop {
+        match work() {
+            Ok(text) => return Ok(text),
+            Err(trouble) if now() >= end => return Err(trouble),
+            Err(_) => thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `lab quiet`: nothing happens, on a machine that has much else to do; nothing must be taken over.
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::Trouble;
+use crate::kernel::now;
+use crate::product::{GROUP, Plan, Profile};
+use crate::report::ms;
+use crate::site;
+use crate::stage::Stage;
+
+/// Hogs a processor.
+const HOGS_A_CORE: usize = 2;
+/// So many pauses of the machine itself are tolerated.
+const MOST_STALLS: usize = 2;
+
+/// Nothing happens, for so long, under load.
+#[derive(Clone, Debug, clap::Args)]
+pub struct QuietArgs {
+    /// How long.
+    #[arg(long, default_value_t = 10.0)]
+    pub minutes: f64,
+    /// The timing profile of the cluster.
+    #[arg(long, value_enum, default_value_t)]
+    pub timing: Profile,
+}
+
+/// Programs that only take time; ended when dropped.
+struct Load(Vec<Child>);
+
+impl Load {
+    fn start() -> Result<Self, Trouble> {
+        let cores = thread::available_parallelism()?.get();
+        let start = |what: &str| {
+            let mut command = Command::new(crate::own_program()?);
+            command.args(["load", what]).stdin(Stdio::piped()).spawn().map_err(Trouble::from)
+        };
+        let mut load = Self(Vec::new());
+        for _ in 0..cores * HOGS_A_CORE {
+            load.0.push(start("processor")?);
+        }
+        load.0.push(start("disk")?);
+        Ok(load)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _gone = child.kill();
+            let _ended = child.wait();
+        }
+    }
+}
+
+/// One program of the load; it ends with the lab.
+///
+/// # Errors
+/// A full disk.
+pub fn load(what: &str) -> Result<ExitCode, Trouble> {
+    thread::spawn(|| {
+        // The other end is held by the lab alone.
+        let mut rest = String::new();
+        let _closed = std::io::stdin().read_line(&mut rest);
+        std::process::exit(0);
+    });
+    if what == "disk" {
+        let mut file = File::create(format!("{}/load", site::DIR))?;
+        let block = vec![7; 1 << 16];
+        loop {
+            file.rewind()?;
+            for _ in 0..16 {
+                file.write_all(&block)?;
+                file.sync_data()?;
+            }
+        }
+    }
+    let mut value = 1_u64;
+    loop {
+        value = std::hint::black_box(value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+    }
+}
+
+/// Watches a cluster under load and counts takeovers.
+///
+/// # Errors
+/// A lab that cannot run.
+pub fn run(args: &QuietArgs) -> Result<ExitCode, Trouble> {
+    let mut stage = Stage::set(Plan { profile: args.timing, ..Plan::default() }, 1)?;
+    let before = stage.wait_whole()?;
+    let load = Load::start()?;
+    let begun = now();
+    let end = begun + Duration::from_secs_f64(args.minutes * 60.0);
+    while now() < end {
+        thread::sleep(Duration::from_millis(500).min(end.saturating_sub(now())));
+        stage.client.forget(now().saturating_sub(Duration::from_secs(2)));
+    }
+    let stalls = stage.site.recorder.since(begun);
+    drop(load);
+    let after = stage.wait_whole()?;
+    let holdings = stage.site.wire.instruments().addresses.of(stage.address());
+    let changes = holdings.iter().filter(|holding| holding.from >= begun).count();
+    let epoch = |status: &crate::product::Status| status.group(GROUP).map(|g| g.epoch.clone());
+    let same = epoch(&before) == epoch(&after);
+    println!(
+        "timing {}  minutes {}  takeovers {changes}  epoch {} -> {}  pauses over 50 ms {}  longest pause {:.1} ms",
+        args.timing.word(),
+        args.minutes,
+        epoch(&before).unwrap_or_default(),
+        epoch(&after).unwrap_or_default(),
+        stalls.len(),
+        ms(stage.site.recorder.latest()),
+    );
+    if stalls.len() > MOST_STALLS {
+        println!("void: the machine itself stood still {} times", stalls.len());
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(if changes == 0 && same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,224 @@
+//! A running cluster with a client, between two repetitions and during one.
+
+use std::net::IpAddr;
+use std::thread;
+use std::time::Duration;
+
+use crate::Trouble;
+use crate::badlink::Draw;
+use crate::client::{CallEnd, Client};
+use crate::host::{DATA, Host};
+use crate::kernel::now;
+use crate::outage::BEFORE;
+use crate::product::{ADDRESS, GROUP, PORT, Plan, Product, Status, find_binary};
+use crate::site::Site;
+
+/// How long a cluster may take to be whole again.
+const WHOLE: Duration = Duration::from_secs(15);
+/// When it is almost too late it is asked in any case, to have something to tell.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+/// And how much longer for each group.
+const A_GROUP: Duration = Duration::from_millis(100);
+
+/// Everything a rehearsal needs.
+#[derive(Debug)]
+pub struct Stage {
+    /// Hosts and network. Fields end in this order: first the client, then the hosts.
+    pub client: Client,
+    /// Hosts and network.
+    pub site: Site,
+    /// The system under rehearsal.
+    pub product: Product,
+    /// Chance that follows from the seed.
+    pub draw: Draw,
+    /// From three fresh nodes to the first answer.
+    pub first_service: Duration,
+}
+
+impl Stage {
+    /// Builds the hosts, founds a cluster and waits until it serves.
+    ///
+    /// # Errors
+    /// What failed.
+    pub fn set(plan: Plan, seed: u64) -> Result<Self, Trouble> {
+        let product = Product { binary: find_binary()?, plan };
+        let programs = [product.binary.clone(), std::env::current_exe()?];
+        let mut site = Site::build(3, seed, &programs, fill)?;
+        site.boot_all()?;
+        let to = format!("{ADDRESS}:{PORT}").parse().expect("written as an address");
+        let client = Client::start(&site.wire, to)?;
+        let begun = now();
+        if let Err(trouble) = product.found(&mut site) {
+            show_logs(&site);
+            return Err(trouble);
+        }
+        let first_service = Duration::ZERO;
+        let mut stage = Self { client, site, product, draw: Draw::new(seed), first_service };
+        stage.wait_whole()?;
+        let calls = stage.client.calls();
+        let first = calls.iter().find(|call| matches!(call.end, CallEnd::Answered { .. }));
+        let first = first.map_or_else(now, |call| call.until);
+        drop(calls);
+        stage.first_service = first.saturating_sub(begun);
+        Ok(stage)
+    }
+
+    /// Waits until every node is up, every group runs, one host holds the address, and the client
+    /// has been answered without a break for as long as the arithmetic looks back.
+    ///
+    /// # Errors
+    /// When it does not come to that; the logs of the hosts are shown.
+    pub fn wait_whole(&mut self) -> Result<Status, Trouble> {
+        let groups = u32::try_from(self.product.plan.more_groups).unwrap_or(u32::MAX);
+        let limit = WHOLE + A_GROUP * groups;
+        let end = now() + limit;
+        let mut last = String::from("the client is not answered steadily");
+        while now() < end {
+            thread::sleep(Duration::from_millis(50));
+            let steady = self.is_steady();
+            // Asking takes processor time from the cluster: only once there is hope.
+            if !steady && now() < end.saturating_sub(LAST_LOOK) {
+                continue;
+            }
+            match self.product.status(&self.site) {
+                Ok(status) if steady && status.is_whole(self.site.hosts.len()) => {
+                    if self.one_holder() {
+                        return Ok(status);
+                    }
+                    last = "not one host holds the address".into();
+                }
+                Ok(status) => last = format!("client answered steadily: {steady}; {status:?}"),
+                Err(trouble) => last = trouble.to_string(),
+            }
+        }
+        show_logs(&self.site);
+        Err(Trouble::Failed(format!("the cluster is not whole after {limit:?}: {last}")))
+    }
+
+    fn is_steady(&self) -> bool {
+        let since = now().saturating_sub(BEFORE);
+        let calls = self.client.calls_since(since);
+        let answered: Vec<Duration> = calls
+            .iter()
+            .filter(|call| !call.again && matches!(call.end, CallEnd::Answered { .. }))
+            .map(|call| call.until)
+            .collect();
+        let close = Duration::from_millis(60);
+        answered.len() > 80
+            && answered.windows(2).all(|pair| pair[1].saturating_sub(pair[0]) < close)
+            && answered.last().is_some_and(|last| now().saturating_sub(*last) < close)
+    }
+
+    fn one_holder(&self) -> bool {
+        self.site.wire.instruments().addresses.holders(self.address()).len() == 1
+    }
+
+    /// The floating address.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        ADDRESS.parse().expect("written as an address")
+    }
+
+    /// Where in the list of hosts the owner of the group is.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn owner(&self, status: &Status) -> Result<usize, Trouble> {
+        let owner = status.group(GROUP).and_then(|group| group.owner.as_deref());
+        self.place_of(owner.unwrap_or_default())
+    }
+
+    /// Where in the list of hosts the one of this name is.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn place_of(&self, name: &str) -> Result<usize, Trouble> {
+        let place = self.site.hosts.iter().position(|host| host.name == name);
+        place.ok_or_else(|| Trouble::Failed(format!("there is no host {name:?}")))
+    }
+
+    /// Gives power to whoever has none and starts its node.
+    ///
+    /// # Errors
+    /// What failed.
+    pub fn boot_and_start(&mut self) -> Result<(), Trouble> {
+        for host in &mut self.site.hosts {
+            if !host.is_on() {
+                host.boot()?;
+                self.product.start(host)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the power from everything and gives it back: for a cluster that cannot help itself.
+    ///
+    /// # Errors
+    /// When that does not help either.
+    pub fn start_over(&mut self) -> Result<(), Trouble> {
+        for host in &mut self.site.hosts {
+            if host.is_on() {
+                host.power_off()?;
+            }
+        }
+        self.boot_and_start()?;
+        self.wait_whole().map(drop)
+    }
+
+    /// Waits until calls are answered again and have been for `span`, by a host of which `by`
+    /// approves; false at `limit`.
+    pub fn wait_answered(
+        &self,
+        since: Duration,
+        span: Duration,
+        limit: Duration,
+        by: impl Fn(&str) -> bool,
+    ) -> bool {
+        let end = now() + limit;
+        while now() < end {
+            thread::sleep(Duration::from_millis(20));
+            let from = now().saturating_sub(span + Duration::from_millis(100)).max(since);
+            let calls = self.client.calls_since(from);
+            let answers: Vec<(Duration, &str)> = calls
+                .iter()
+                .filter_map(|call| match &call.end {
+                    CallEnd::Answered { node, .. } => Some((call.until, node.as_str())),
+                    CallEnd::Failed(_) => None,
+                })
+                .collect();
+            let (Some(first), Some(last)) = (answers.first(), answers.last()) else { continue };
+            let enough = answers.len() as u128 * 20 > span.as_millis();
+            if by(last.1) && enough && first.0 + span <= now() {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Puts the number on the fresh volume; any user of a host may serve it.
+fn fill(dir: &std::path::Path) -> Result<(), Trouble> {
+    use std::os::unix::fs::PermissionsExt;
+    tsugi_counter::Journal::create(dir).map_err(|error| Trouble::Failed(error.to_string()))?;
+    let all = |mode| std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(dir, all(0o777))?;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            std::fs::set_permissions(entry.path(), all(0o666))?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows the end of every host's log: without it a failed rehearsal says little.
+pub fn show_logs(site: &Site) {
+    for host in &site.hosts {
+        let log = host.read("/run/log").unwrap_or_else(|trouble| trouble.to_string());
+        let from = log.lines().count().saturating_sub(25);
+        eprintln!("--- {} ({DATA} mounted: {})", host.name, Host::has_volume(host));
+        for line in log.lines().skip(from) {
+            eprintln!("    {line}");
+        }
+    }
+}
