@@ -10,7 +10,7 @@ use crate::plan::{Chosen, Decision};
 use crate::planner::Planned;
 use crate::reason::Cause;
 use crate::record::{Draft, EntryName, GroupIntent, GroupRecord, Ownership, Record, Write};
-use crate::spec::{ClusterSpec, GroupSpec, Role};
+use crate::spec::{ClusterSpec, FencePolicy, GroupSpec, Role};
 
 /// What is wrong with a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Fault {
     Pinned(GroupName),
     /// A group is taken from an owner that nothing speaks against.
     GivenWithoutRelease(GroupName, NodeName),
+    /// A volume is taken from a lost owner without the confirmed fence that it asks for.
+    Unfenced(GroupName, NodeName),
     /// A group goes where one is that it must be apart from.
     Apart(GroupName, GroupName),
     /// A group goes where one is not that it must be together with.
@@ -267,7 +269,7 @@ fn ownership(
     if keeps {
         return;
     }
-    if old.pause.is_some() && !is_fenced(after.before, old) && !after.is_ordered() {
+    if old.pause.is_some() && !is_fenced(after, old) && !after.is_ordered() {
         faults.push(Fault::Pinned(group.clone()));
     }
     let excused = match &decision.chosen {
@@ -280,13 +282,29 @@ fn ownership(
         | Chosen::Stop { .. }
         | Chosen::Wait { .. } => false,
     };
+    let asks = after.group_spec(group).is_some_and(|s| s.fence == FencePolicy::Confirmed);
+    if asks && given && lost(decision) && !is_fenced(after, old) {
+        faults.push(Fault::Unfenced(group.clone(), owner.clone()));
+    }
     if !excused {
         faults.push(Fault::GivenWithoutRelease(group.clone(), owner.clone()));
     }
 }
 
-fn is_fenced(record: &Record, group: &GroupRecord) -> bool {
-    group.owner().and_then(|o| record.nodes.get(o)).is_some_and(|n| n.value.fenced.is_some())
+/// Whether the owner was fenced before, or is in this very entry.
+fn is_fenced(after: &After<'_>, group: &GroupRecord) -> bool {
+    let Some(owner) = group.owner() else { return false };
+    let now = after.draft.writes.iter().find_map(|w| match w {
+        Write::Node(name, node) if name == owner => Some(&**node),
+        _ => None,
+    });
+    let before = after.before.nodes.get(owner).map(|n| &*n.value);
+    now.or(before).is_some_and(|n| n.fenced.is_some())
+}
+
+/// Whether a group is taken because nothing is heard of its owner.
+fn lost(decision: &Decision) -> bool {
+    matches!(decision.cause, Some(Cause::NodeSilent { .. } | Cause::OneWay { .. }))
 }
 
 /// Whether a cause says that this node no longer has the group. What is planned never does: an

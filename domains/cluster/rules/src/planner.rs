@@ -44,6 +44,21 @@ use bundle::Case;
 use ground::{Ground, View};
 use need::Need;
 
+/// The faults planted in plans and commands, and the promise that each breaks.
+pub const MUTANTS: &[(&str, &str)] = &[
+    ("epoch-not-raised", "every ownership has its own, higher epoch"),
+    ("fence-failure-assumed-dead", "a volume is taken only with the fence that it asks for"),
+    ("config-half-applied", "a configuration and what follows from it are one entry"),
+    ("stale-view-accepted", "a command decided on an old plan is refused"),
+    ("paused-group-moved", "a pinned group is left alone"),
+    ("retry-without-budget", "restarts in place are counted"),
+    ("settle-ignored", "a node that was not heard yet is waited for"),
+    ("minority-decides", "without a majority nothing is given away"),
+    ("apart-ignored", "groups that must be apart never meet"),
+    ("given-without-release", "a living owner lets go before another is given the group"),
+    ("draft-without-conditions", "a plan never overwrites what changed meanwhile"),
+];
+
 /// What the planner answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {

@@ -119,16 +119,20 @@ fn target(
         }
         return Some(to.clone());
     }
-    let never = effect.spec().and_then(|s| s.groups.get(group)).is_some_and(|s| {
+    let spec = effect.spec().and_then(|s| s.groups.get(group));
+    let home = |node: &NodeName| match spec {
         // A group that never fails back goes home only when home is named.
-        s.failback == Failback::Never
-    });
-    let at = all.iter().position(|(n, _)| n == owner).unwrap_or(0);
-    let from = if never { at } else { 0 };
-    let next = all.iter().skip(from).find(|(n, why)| n != owner && why.is_none());
+        Some(spec) if spec.failback == Failback::Never => {
+            spec.prefer.iter().take_while(|n| *n != owner).any(|n| n == node)
+        }
+        Some(_) | None => false,
+    };
+    let next = all.iter().find(|(n, why)| n != owner && why.is_none() && !home(n));
     if next.is_none() {
-        let said = |(n, why): &(NodeName, Option<Rejected>)| Some((n.clone(), why.clone()?));
-        let why = all.iter().filter_map(said).collect();
+        let epoch = effect.situation.record.group(group).map_or(Epoch::NONE, |g| g.epoch);
+        let stays = || Rejected::StaysPut { on: owner.clone(), epoch };
+        let others = all.iter().filter(|(n, _)| n != owner);
+        let why = others.map(|(n, w)| (n.clone(), w.clone().unwrap_or_else(stays))).collect();
         effect.refuse(Refusal::NobodyCanTake { group: group.clone(), why });
     }
     next.map(|(n, _)| n.clone())

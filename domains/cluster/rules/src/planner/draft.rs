@@ -88,8 +88,11 @@ impl Changes {
         let next = changed(ground, case, &decision);
         let asked = case.view.asked.is_some();
         let news = asked || next.is_some() || is_news(stood, &decision);
-        if next.is_some() {
+        if asked || next.is_some() {
+            // What a command has changed in the record by itself are steps of this plan too.
             self.steps.extend(steps(ground, case, &decision.chosen));
+        }
+        if next.is_some() {
             self.tell(ground, case, &decision);
         }
         if let Some(next) = next {
@@ -286,7 +289,13 @@ fn give(
     (place, node): (&Place, &NodeName),
 ) {
     let option = view.asked.and_then(|a| a.start).unwrap_or_default();
-    let occasion = occasion(&place.cause, place.home.as_ref() == Some(node));
+    let asked = view.asked.is_some_and(|a| a.start.is_some());
+    let occasion = match (&place.former, place.home.as_ref() == Some(node)) {
+        _ if asked => Occasion::Operator,
+        (Former::None | Former::Released | Former::Lost(_), true) => Occasion::SameNodeRestart,
+        (Former::None, false) => Occasion::ClusterStart,
+        (Former::Released | Former::Lost(_), false) => Occasion::Takeover,
+    };
     let start = start_of(&view.record, place.ended, (occasion, option));
     if !mutant("epoch-not-raised") {
         next.epoch = next.epoch.next(ground.record.incarnation);
@@ -314,12 +323,15 @@ pub(super) fn start_of(
     kind.unwrap_or(StartKind::Restart)
 }
 
-/// Why a group starts, as the start table asks it.
-pub(super) const fn occasion(cause: &Cause, in_place: bool) -> Occasion {
+/// Why a group starts that was handed over: what an operator moves by name is an operator's
+/// start; what leaves a node for any other reason carries on.
+pub(super) const fn occasion_of_handover(cause: &Cause) -> Occasion {
     match cause {
-        Cause::Operator { .. } | Cause::Drain { .. } | Cause::Shutdown { .. } => Occasion::Operator,
-        Cause::ClusterStart => Occasion::ClusterStart,
-        Cause::Failback { .. }
+        Cause::Operator { .. } => Occasion::Operator,
+        Cause::ClusterStart
+        | Cause::Drain { .. }
+        | Cause::Shutdown { .. }
+        | Cause::Failback { .. }
         | Cause::ProcessDied { .. }
         | Cause::MonitorFailed { .. }
         | Cause::StartFailed { .. }
@@ -332,13 +344,7 @@ pub(super) const fn occasion(cause: &Cause, in_place: bool) -> Occasion {
         | Cause::AgentLost { .. }
         | Cause::LeaseRanOut { .. }
         | Cause::Together { .. }
-        | Cause::Configuration { .. } => {
-            if in_place {
-                Occasion::SameNodeRestart
-            } else {
-                Occasion::Takeover
-            }
-        }
+        | Cause::Configuration { .. } => Occasion::Takeover,
     }
 }
 

@@ -92,7 +92,7 @@ impl<'a> Ground<'a> {
             sights: &situation.sights,
             by: &situation.by,
             at: situation.at,
-            settled: situation.settled,
+            settled: settled(situation, spec),
             asked,
             config: config_mark(hash),
             apart,
@@ -208,6 +208,12 @@ impl View<'_> {
             }
         }
     }
+}
+
+/// There is nothing to wait for once every node was heard.
+fn settled(situation: &Situation<'_>, spec: &ClusterSpec) -> Settled {
+    let known = |n: &NodeName| *n == situation.by || situation.sights.contains_key(n);
+    if spec.nodes.keys().all(known) { Settled::Yes } else { situation.settled }
 }
 
 /// The first eight bytes of a configuration's hash, as heartbeats carry it.

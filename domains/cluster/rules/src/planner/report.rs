@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
 
-use super::draft::{occasion, start_of};
+use super::draft::{occasion_of_handover, start_of};
 use super::policy;
 use crate::plan::Chosen;
 use crate::reason::Cause;
@@ -94,7 +94,7 @@ fn stopped(
         Wanted::HandOver(to) => {
             let cause = cause_of(record, group, before);
             next.epoch = before.epoch.next(record.incarnation);
-            let start = start_of(before, ending, (occasion(&cause, false), StartOption::None));
+            let start = start_of(before, ending, (occasion_of_handover(&cause), StartOption::None));
             let phase = Phase::Starting;
             Ownership::Owned { node: to, boot: None, start, cause, phase, handover: None }
         }

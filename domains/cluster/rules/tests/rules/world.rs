@@ -12,6 +12,7 @@ use tsugi_cluster_rules::spec::{
     ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, NodeSpec, ResourceKind,
     ResourceSpec, Role, Startup,
 };
+use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_vocabulary::{BootId, GroupName, Index, NodeName, ResourceName, Span, Wall};
 
@@ -109,7 +110,11 @@ impl World {
             let (record, at) = (self.record.clone(), self.at);
             let draft = match (planner::wanted(&record, &name, owner), phase) {
                 (Some(Wanted::Run), Phase::Starting) => {
-                    let start = format!("{start:?}").to_lowercase();
+                    let start = match start {
+                        StartKind::Normal => "normal",
+                        StartKind::Restart => "restart",
+                        StartKind::ForcedNormal => "forced normal",
+                    };
                     done.push(format!("{name} is up on {owner} {}, {start}", entry.epoch));
                     planner::report_running(&record, &name, Vec::new(), owner, at)
                 }

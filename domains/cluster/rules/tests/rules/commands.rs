@@ -1,0 +1,254 @@
+//! Operators' commands: what refuses them, in which order, and what one entry holds.
+
+use std::sync::Arc;
+
+use tsugi_cluster_rules::check::{Fault, check};
+use tsugi_cluster_rules::command::{self, Before, Command};
+use tsugi_cluster_rules::plan::{Chosen, Life, Settled, Waiting};
+use tsugi_cluster_rules::planner;
+use tsugi_cluster_rules::record::{
+    AppliedConfig, EntryName, GroupIntent, Guard, NodeIntent, Unconfirmed, Write,
+};
+use tsugi_cluster_rules::refusal::Refusal;
+use tsugi_cluster_rules::start_kind::StartOption;
+use tsugi_vocabulary::{Generation, Span};
+
+use crate::random::issued;
+use crate::world::{World, cluster, group, node};
+
+fn three() -> World {
+    let mut world = World::new(cluster("n1 n2 n3", &["G1: prefer n1 n2", "G2: prefer n2 n1"]));
+    world.run();
+    world
+}
+
+fn config(spec: tsugi_cluster_rules::spec::ClusterSpec) -> Box<AppliedConfig> {
+    let hash = "00000000000000080000000000000000".to_owned();
+    Box::new(AppliedConfig { version: 0, hash, text: String::new(), spec, unconfirmed: None })
+}
+
+#[test]
+fn of_all_rules_that_refuse_the_lowest_number_answers() {
+    let world = three();
+    let mut all = issued(&world, Command::GroupMove { group: group("G1"), to: Some(node("n3")) });
+    // Repeated, stale, without a reason, and to a node that is not listed.
+    all.before = Before::CarriedOut;
+    all.decided_on = Generation(0);
+    all.reason.clear();
+    let answer = |i: &_| command::decide(&world.situation(), i).unwrap_err().number();
+    assert_eq!(answer(&all), 1);
+    all.before = Before::New;
+    assert_eq!(answer(&all), 2);
+    all.decided_on = world.record.generation();
+    assert_eq!(answer(&all), 5);
+    all.reason = "because".to_owned();
+    assert_eq!(answer(&all), 9);
+}
+
+/// A command decided on an older plan than the newest is refused, whatever changed since.
+pub fn stale_views_are_refused() {
+    let mut world = three();
+    let stop = issued(&world, Command::GroupStop { group: group("G1") });
+    let clear = issued(&world, Command::NodeDrain { node: node("n3") });
+    let draft = command::decide(&world.situation(), &clear).unwrap();
+    world.apply(&draft);
+    let refusal = command::decide(&world.situation(), &stop).unwrap_err();
+    assert_eq!(refusal.number(), 2, "{refusal:?}");
+}
+
+#[test]
+fn a_command_decided_on_a_stale_view_is_refused() {
+    stale_views_are_refused();
+}
+
+#[test]
+fn effect_plan_and_audit_of_a_command_are_one_entry() {
+    let world = three();
+    let stop = issued(&world, Command::GroupStop { group: group("G1") });
+    let draft = command::decide(&world.situation(), &stop).unwrap();
+    let is_effect = |w: &Write| {
+        matches!(w, Write::Group(g, r) if *g == group("G1")
+            && matches!(r.intent, GroupIntent::Stop(_)))
+    };
+    let is_audit = |w: &Write| {
+        matches!(w, Write::Audit(a) if a.person == "yamada" && a.outcome == "accepted"
+            && a.reason == "maintenance")
+    };
+    assert!(draft.writes.iter().any(is_effect));
+    assert!(draft.writes.iter().any(is_audit));
+    assert!(draft.writes.iter().any(|w| matches!(w, Write::Plan(_))));
+    assert!(draft.conditions.iter().any(|(n, _)| *n == EntryName::Plan));
+}
+
+#[test]
+fn a_refused_command_leaves_a_line_in_the_audit_and_nothing_else() {
+    let world = three();
+    let stop = issued(&world, Command::GroupStop { group: group("G9") });
+    let refusal = command::decide(&world.situation(), &stop).unwrap_err();
+    let draft = command::refused(&stop, &refusal);
+    assert!(matches!(draft.writes.as_slice(),
+        [Write::Audit(a)] if a.outcome == "refused 3: no-such-group"));
+}
+
+#[test]
+fn a_reason_is_asked_for_only_where_service_is_interrupted() {
+    let mut world = three();
+    let without = |world: &World, command| {
+        let mut issued = issued(world, command);
+        issued.reason.clear();
+        command::decide(&world.situation(), &issued).map_err(|r| r.number())
+    };
+    assert_eq!(without(&world, Command::GroupStop { group: group("G1") }), Err(5));
+    assert_eq!(without(&world, Command::NodeDrain { node: node("n1") }), Err(5));
+    assert!(without(&world, Command::NodeDrain { node: node("n3") }).is_ok());
+    let stop = issued(&world, Command::GroupStop { group: group("G1") });
+    let draft = command::decide(&world.situation(), &stop).unwrap();
+    world.apply(&draft);
+    world.run();
+    let start = Command::GroupStart { group: group("G1"), option: StartOption::None, node: None };
+    assert!(without(&world, start).is_ok());
+}
+
+#[test]
+fn commands_that_name_a_parallel_group_are_for_all_its_members() {
+    let members = ["P_n1: prefer n1; member-of P", "P_n2: prefer n2; member-of P"];
+    let mut world = World::new(cluster("n1 n2 w=witness", &members));
+    world.run();
+    let stop = issued(&world, Command::GroupStop { group: group("P") });
+    let draft = command::decide(&world.situation(), &stop).unwrap();
+    world.apply(&draft);
+    world.run();
+    assert_eq!((world.owner("P_n1"), world.owner("P_n2")), (None, None));
+}
+
+#[test]
+fn a_pause_pins_the_group_and_its_resume_arms_the_guardian_first() {
+    let mut world = three();
+    let pause = issued(&world, Command::GroupPause { group: group("G1"), until: None });
+    world.apply(&command::decide(&world.situation(), &pause).unwrap());
+    let pin = |w: &World| w.record.group(&group("G1")).unwrap().pause.clone().unwrap();
+    assert_eq!((pin(&world).pinned, pin(&world).guard), (Some(node("n1")), Guard::Disarmed));
+    world.life("n1", Life::Silent { silence: Span::millis(600) });
+    let planned = world.plan();
+    let wait = Chosen::Wait { on: Waiting::Pinned { node: node("n1") } };
+    assert_eq!(planned.plan.decisions[&group("G1")].chosen, wait);
+    world.life("n1", Life::Heard);
+    let resume = issued(&world, Command::GroupResume { group: group("G1") });
+    world.apply(&command::decide(&world.situation(), &resume).unwrap());
+    assert_eq!(pin(&world).guard, Guard::Rearming, "the owner lifts the pin, not the command");
+}
+
+#[test]
+fn an_operators_resume_stands_for_an_owner_that_is_lost() {
+    let mut world = three();
+    let pause = issued(&world, Command::GroupPause { group: group("G1"), until: None });
+    world.apply(&command::decide(&world.situation(), &pause).unwrap());
+    world.life("n1", Life::Silent { silence: Span::millis(600) });
+    world.run();
+    let resume = issued(&world, Command::GroupResume { group: group("G1") });
+    world.apply(&command::decide(&world.situation(), &resume).unwrap());
+    assert_eq!(world.owner("G1").as_deref(), Some("n2"));
+}
+
+/// A configuration is written with everything that follows from it, or not at all.
+pub fn configuration_is_whole() {
+    let mut world = three();
+    let spec = cluster("n1 n2 n3", &["G1: prefer n1 n2", "G3: prefer n3"]);
+    let apply = issued(&world, Command::ConfigApply { config: config(spec) });
+    let planned = command::planned(&world.situation(), &apply).unwrap();
+    assert_eq!(check(&world.record, &planned), Vec::<Fault>::new());
+    world.apply(&planned.draft.unwrap());
+    let record = &world.record;
+    assert_eq!(record.config.as_ref().map(|c| c.version), Some(2));
+    assert!(record.group(&group("G3")).is_some(), "a new group is there at once");
+    let stopped = planner::wanted(record, &group("G2"), &node("n2"));
+    assert_eq!(stopped, Some(planner::Wanted::Stop), "a group that is gone is stopped");
+    world.run();
+    assert!(world.record.group(&group("G2")).is_none(), "and leaves the record when it is down");
+}
+
+#[test]
+fn a_configuration_is_applied_with_all_that_follows_from_it() {
+    configuration_is_whole();
+}
+
+#[test]
+fn i19_a_node_that_runs_another_configuration_takes_nothing_over() {
+    let mut world = three();
+    world.sights.get_mut(&node("n2")).unwrap().config = 1;
+    world.life("n1", Life::Silent { silence: Span::millis(600) });
+    let planned = world.plan();
+    assert_eq!(planned.plan.decisions[&group("G1")].chosen, Chosen::NoPlace);
+}
+
+#[test]
+fn two_nodes_without_a_third_vote_are_refused() {
+    let world = three();
+    let spec = cluster("n1 n2", &["G1: prefer n1 n2"]);
+    let apply = issued(&world, Command::ConfigApply { config: config(spec) });
+    let refusal = command::decide(&world.situation(), &apply).unwrap_err();
+    assert_eq!(refusal, Refusal::NoThirdVote);
+}
+
+#[test]
+fn an_unconfirmed_configuration_is_confirmed_or_undone_once() {
+    let mut world = three();
+    let old = Box::new((**world.record.config.as_ref().unwrap()).clone());
+    let mut next = config(cluster("n1 n2 n3", &["G1: prefer n1 n2", "G2: prefer n2 n1 n3"]));
+    next.unconfirmed = Some(Unconfirmed { back_to: String::new(), within: Span::secs(300) });
+    let apply = issued(&world, Command::ConfigApply { config: next });
+    world.apply(&command::decide(&world.situation(), &apply).unwrap());
+    let mut confirmed = world.clone();
+    let confirm = issued(&world, Command::ConfigConfirm);
+    confirmed.apply(&command::decide(&confirmed.situation(), &confirm).unwrap());
+    assert!(confirmed.record.config.as_ref().unwrap().unconfirmed.is_none());
+    let undo = issued(&world, Command::ConfigUndo { config: old.clone() });
+    world.apply(&command::decide(&world.situation(), &undo).unwrap());
+    let now = Arc::clone(world.record.config.as_ref().unwrap());
+    assert_eq!((now.version, &now.hash), (3, &old.hash));
+    let again = issued(&world, Command::ConfigUndo { config: old });
+    assert_eq!(command::decide(&world.situation(), &again).unwrap_err().number(), 8);
+}
+
+#[test]
+fn a_shutdown_is_over_when_the_node_is_heard_with_another_boot() {
+    let mut world = three();
+    let leave = issued(&world, Command::NodeLeave { node: node("n1") });
+    world.apply(&command::decide(&world.situation(), &leave).unwrap());
+    world.run();
+    assert_eq!(world.owner("G1").as_deref(), Some("n2"));
+    assert!(planner::is_out_of_service(&world.record, &node("n1")));
+    world.sights.get_mut(&node("n1")).unwrap().boot.0 += 1;
+    world.run();
+    let known = &world.record.nodes[&node("n1")].value;
+    assert_eq!(known.intent, NodeIntent::InService);
+}
+
+#[test]
+fn a_drain_outlives_a_restart_of_the_node() {
+    let mut world = three();
+    let drain = issued(&world, Command::NodeDrain { node: node("n1") });
+    world.apply(&command::decide(&world.situation(), &drain).unwrap());
+    world.sights.get_mut(&node("n1")).unwrap().boot.0 += 1;
+    world.run();
+    assert!(planner::is_out_of_service(&world.record, &node("n1")));
+}
+
+#[test]
+fn a_start_that_nobody_can_carry_out_says_why_for_every_node() {
+    let mut world = three();
+    let stop = issued(&world, Command::GroupStop { group: group("G1") });
+    world.apply(&command::decide(&world.situation(), &stop).unwrap());
+    world.run();
+    for n in ["n1", "n2"] {
+        let drain = issued(&world, Command::NodeDrain { node: node(n) });
+        world.apply(&command::decide(&world.situation(), &drain).unwrap());
+    }
+    world.settled = Settled::Yes;
+    let (group, option) = (group("G1"), StartOption::None);
+    let start = issued(&world, Command::GroupStart { group, option, node: None });
+    match command::decide(&world.situation(), &start).unwrap_err() {
+        Refusal::NobodyCanTake { why, .. } => assert_eq!(why.len(), 3),
+        other => panic!("{other:?}"),
+    }
+}
