@@ -236,6 +236,11 @@ pub enum Operation {
     },
     /// Keep what was applied.
     Confirm,
+    /// Go back to the configuration before one that was not confirmed in time.
+    Undo {
+        /// That file's text.
+        text: String,
+    },
     /// Say that a silent node has no power: its groups may be taken.
     ConfirmOff {
         /// The node.

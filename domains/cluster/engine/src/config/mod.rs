@@ -4,6 +4,7 @@
 //! what is wrong and what to write instead. All errors are reported at once, in file order.
 
 mod cluster;
+mod difference;
 mod group;
 mod near;
 mod page;
@@ -18,6 +19,8 @@ use sha2::{Digest, Sha256};
 use toml::de::{DeTable, Error};
 use tsugi_cluster_rules::spec::ClusterSpec;
 
+pub use difference::differences;
+pub(crate) use near::nearest;
 use page::{Notes, Page};
 pub use problem::{Problem, Wrong};
 pub use value::duration;
@@ -56,17 +59,16 @@ pub fn read(text: &str) -> Result<Resolved, Vec<Problem>> {
 /// SHA-256 of a file's text in hexadecimal.
 #[must_use]
 pub fn hash(text: &str) -> String {
+    hash_of(text.as_bytes())
+}
+
+/// SHA-256 in hexadecimal.
+pub(crate) fn hash_of(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
+    for byte in Sha256::digest(bytes) {
         let _ = write!(out, "{byte:02x}");
     }
     out
-}
-
-/// The first eight bytes of a hash, as heartbeats carry it.
-#[must_use]
-pub fn short(hash: &str) -> u64 {
-    hash.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
 }
 
 /// What the parser itself refuses: it is no TOML at all, or a key stands there twice.

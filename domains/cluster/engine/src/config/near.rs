@@ -1,7 +1,7 @@
 //! The known word that was probably meant.
 
 /// The one of `known` that is closest to `given`, if it is close enough to be meant.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     given: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -148,7 +148,6 @@ fn the_hash_is_of_the_text_comments_and_all() {
     let other = read(&WHOLE.replace("# Two", "# two")).unwrap().hash;
     assert_ne!(one, other);
     assert_eq!(hash(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-    assert_eq!(short(&hash("")), 0xe3b0_c442_98fc_1c14);
 }
 
 #[test]

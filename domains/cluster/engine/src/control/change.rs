@@ -164,6 +164,9 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
             Command::ConfigApply { config: Box::new(applied(text, unconfirmed)?) }
         }
         Operation::Confirm => Command::ConfigConfirm,
+        Operation::Undo { text } => {
+            Command::ConfigUndo { config: Box::new(applied(text, None)?) }
+        }
     }))
 }
 

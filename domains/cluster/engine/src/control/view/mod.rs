@@ -14,4 +14,4 @@ pub use explain::{Chronicle, explain};
 pub use history::{audit, history};
 pub use outlook::outlook;
 pub use status::status;
-pub use why::why;
+pub use why::{Of, why};

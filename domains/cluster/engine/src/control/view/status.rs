@@ -42,7 +42,7 @@ pub fn status(standing: &Standing) -> report::Status {
         nodes: spec.nodes.iter().map(|(n, s)| node(n, s, standing)).collect(),
         groups: groups.into_iter().map(|g| group(g, standing, decisions.get(g))).collect(),
         generation: record.generation().0,
-        config: record.config.as_deref().map(super::super::config_head),
+        config: record.config.as_deref().map(crate::control::config_head),
     }
 }
 
@@ -126,10 +126,8 @@ fn group_need(
 ) -> Option<report::Need> {
     let about = name.to_string();
     if let GroupIntent::GaveUp { cause: first, .. } = &entry.intent {
-        let what = messages::group_given_up(name, entry.failures.len(), "");
-        let mut need = need(&what, about, Some(cause(first, Deed::Start)));
-        need.what = phrased(&phrase::status_given_up(name, entry.failures.len()));
-        return Some(need);
+        let what = messages::group_was_given_up(name, entry.failures.len());
+        return Some(need(&what, about, Some(cause(first, Deed::Start))));
     }
     let decision = decision?;
     let first = decision.cause.as_ref().map(|c| cause(c, Deed::Start));
@@ -181,10 +179,6 @@ fn node_needs(standing: &Standing, spec: &ClusterSpec) -> Vec<report::Need> {
             needs.push(need(&what, name.to_string(), None));
         }
     }
-    if standing.self_fence.is_empty() && runs_groups(spec, &standing.me) {
-        let what = messages::node_cannot_stop_itself(&standing.me);
-        needs.push(need(&what, standing.me.to_string(), None));
-    }
     needs
 }
 
@@ -211,6 +205,11 @@ fn config_needs(standing: &Standing, record: &Record) -> Vec<report::Need> {
 /// What somebody chose to have weaker: drained nodes, pauses, fences by the node itself.
 fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
     let mut notes = Vec::new();
+    let sure = ["watchdog", "reboot"].contains(&standing.self_fence.as_str());
+    if !sure && runs_groups(spec, &standing.me) {
+        let why = &standing.self_fence;
+        notes.push(phrased(&phrase::status_self_fence(&standing.me, why)));
+    }
     for name in spec.nodes.keys() {
         if let NodeIntent::Drained(order) = intent(standing, name) {
             notes.push(phrased(&phrase::status_node_drained(name, &order.by)));

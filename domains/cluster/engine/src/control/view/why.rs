@@ -75,7 +75,7 @@ fn held(name: &GroupName, entry: &GroupRecord, decision: &Decision) -> Option<Wo
         (Chosen::Rest { because }, _) => match because {
             Resting::Manual => phrase::why_never_started(),
             Resting::Removed => phrase::why_removed(),
-            Resting::Ordered | Resting::GaveUp => return None,
+            Resting::Ordered | Resting::GaveUp | Resting::Paused => return None,
         },
         (Chosen::Wait { on }, _) => match on {
             Waiting::Pinned { node } => phrase::why_pinned(node),
