@@ -171,7 +171,8 @@ impl Client {
         Some((link.address, link.theirs))
     }
 
-    /// Asks, and waits for the answer at most until `deadline` from now. Dropping the future
+    /// Asks, and waits for the answer at most until `deadline` from now. Requests of one client
+    /// may overtake each other. Dropping the future
     /// gives up waiting; the request may be carried out all the same.
     ///
     /// # Errors
@@ -192,8 +193,12 @@ impl Client {
             let room = self.0.room.acquire().await.expect("the semaphore is never closed");
             loop {
                 let link = self.0.usable().await?;
-                // A link that ended between the choice and the sending took nothing.
-                if let Ok(sent) = link.send(channel, body.clone()).await {
+                // A link that ends or falls silent before it takes the request took nothing.
+                let sent = tokio::select! {
+                    sent = link.send(channel, &body) => sent,
+                    () = self.0.gone_bad(&link) => continue,
+                };
+                if let Ok(sent) = sent {
                     return Ok((room, link, sent));
                 }
             }
@@ -253,6 +258,15 @@ impl Shared {
 
     fn good_link(&self) -> Option<Arc<Link>> {
         self.lock().link.clone().filter(|link| link.is_good())
+    }
+
+    /// Ends when requests should no longer be sent on `link`.
+    async fn gone_bad(&self, link: &Link) {
+        let mut changed = self.changed.subscribe();
+        while link.is_good() {
+            // The sender lives as long as `self`.
+            drop(changed.changed().await);
+        }
     }
 
     fn begin_connecting(self: &Arc<Self>) {

@@ -137,16 +137,31 @@ impl Frame {
     /// # Errors
     /// [`BodyTooLong`].
     pub fn encode(&self) -> Result<Vec<u8>, BodyTooLong> {
-        let too_long = BodyTooLong { length: self.body.len() };
-        if self.body.len() > BODY_LIMIT {
+        self.head(self.body.len()).map(|mut bytes| {
+            bytes.extend_from_slice(&self.body);
+            bytes
+        })
+    }
+
+    /// The bytes of the frame with `body` in the place of its own: spares a copy.
+    pub(crate) fn encode_with(&self, body: &[u8]) -> Result<Vec<u8>, BodyTooLong> {
+        self.head(body.len()).map(|mut bytes| {
+            bytes.extend_from_slice(body);
+            bytes
+        })
+    }
+
+    /// The bytes before a body of `length`, with room for it.
+    fn head(&self, length: usize) -> Result<Vec<u8>, BodyTooLong> {
+        let too_long = BodyTooLong { length };
+        if length > BODY_LIMIT {
             return Err(too_long);
         }
-        let length = u32::try_from(AFTER_LENGTH + self.body.len()).map_err(|_| too_long)?;
-        let mut bytes = Vec::with_capacity(HEADER + self.body.len());
-        bytes.extend_from_slice(&length.to_be_bytes());
+        let announced = u32::try_from(AFTER_LENGTH + length).map_err(|_| too_long)?;
+        let mut bytes = Vec::with_capacity(HEADER + length);
+        bytes.extend_from_slice(&announced.to_be_bytes());
         bytes.extend_from_slice(&[self.version.0, self.channel.0, self.what.number()]);
         bytes.extend_from_slice(&self.id.to_be_bytes());
-        bytes.extend_from_slice(&self.body);
         Ok(bytes)
     }
 }

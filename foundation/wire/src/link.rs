@@ -45,7 +45,7 @@ pub(crate) struct Link {
     heard: AtomicU64,
     suspect: AtomicBool,
     next_id: AtomicU64,
-    /// Told when a suspect link speaks again, or a link ends.
+    /// Told when a link becomes suspect, speaks again, or ends.
     changed: watch::Sender<u64>,
     /// Ends both tasks, and with them the connection, when nobody holds the link any more.
     tasks: OnceLock<AbortOnDrop>,
@@ -139,7 +139,9 @@ impl Link {
 
     /// Nothing was heard for too long: requests go elsewhere until something is.
     pub(crate) fn suspect(&self) {
-        self.suspect.store(true, Ordering::Release);
+        if !self.suspect.swap(true, Ordering::AcqRel) {
+            self.changed.send_modify(|count| *count += 1);
+        }
     }
 
     fn hear(&self, frame: Frame) -> Result<(), FrameFailure> {
@@ -171,14 +173,15 @@ impl Link {
         Ok(())
     }
 
-    /// Sends a request. It may wait while the connection takes nothing.
+    /// Sends a request. It may wait while the connection takes nothing; when the waiting is
+    /// given up, nothing was sent.
     ///
     /// # Errors
     /// The connection has ended; nothing was sent.
     pub(crate) async fn send(
         self: &Arc<Self>,
         channel: Channel,
-        body: Vec<u8>,
+        body: &[u8],
     ) -> Result<Sent, Arc<FrameFailure>> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (tell, outcome) = oneshot::channel();
@@ -190,8 +193,10 @@ impl Link {
             waiting.by_id.insert(id, tell);
         }
         let sent = Sent { link: Arc::clone(self), id, heard_before: self.heard(), outcome };
-        let frame = Frame { version: self.version, channel, what: What::Request, id, body };
-        let bytes = frame.encode().expect("the length was checked before a link was chosen");
+        let (version, what) = (self.version, What::Request);
+        let frame = Frame { version, channel, what, id, body: Vec::new() };
+        let bytes =
+            frame.encode_with(body).expect("the length was checked before a link was chosen");
         match self.outgoing.send(bytes).await {
             Ok(()) => Ok(sent),
             Err(_) => Err(Arc::new(FrameFailure::Closed)),

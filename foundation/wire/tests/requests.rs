@@ -6,7 +6,7 @@ mod ground;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ground::{Cluster, LONG, client, echo, loopback, node, open, open_with, until};
@@ -147,44 +147,52 @@ async fn a_dead_first_address_costs_one_stagger_and_then_the_good_one_comes_firs
     assert_eq!(client.connected().unwrap().0, door.address);
 }
 
-/// Passes bytes between a client and a door until it is told to swallow everything.
+/// Passes bytes between a client and a door until it is told to swallow everything, or to take
+/// nothing more.
 struct Tube {
     address: SocketAddr,
-    swallow: Arc<std::sync::atomic::AtomicBool>,
+    swallow: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
 }
 
 async fn tube(to: SocketAddr) -> Tube {
     let listener = TcpListener::bind(loopback()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let swallow = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let swallow = Arc::new(AtomicBool::new(false));
+    let stop = Arc::new(AtomicBool::new(false));
+    let stops = Arc::clone(&stop);
     let mute = Arc::clone(&swallow);
     tokio::spawn(async move {
         loop {
             let (near, _) = listener.accept().await.unwrap();
-            if mute.load(Ordering::SeqCst) {
+            if mute.load(Ordering::SeqCst) || stops.load(Ordering::SeqCst) {
                 std::mem::forget(near);
                 continue;
             }
             let far = TcpStream::connect(to).await.unwrap();
             let (near_in, near_out) = near.into_split();
             let (far_in, far_out) = far.into_split();
-            tokio::spawn(pass(near_in, far_out, Arc::clone(&mute)));
-            tokio::spawn(pass(far_in, near_out, Arc::clone(&mute)));
+            tokio::spawn(pass(near_in, far_out, Arc::clone(&mute), Arc::clone(&stops)));
+            tokio::spawn(pass(far_in, near_out, Arc::clone(&mute), Arc::clone(&stops)));
         }
     });
-    Tube { address, swallow }
+    Tube { address, swallow, stop }
 }
 
 async fn pass(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    swallow: Arc<std::sync::atomic::AtomicBool>,
+    swallow: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
 ) {
     let mut bytes = [0; 4096];
     loop {
         let count = from.read(&mut bytes).await.unwrap_or(0);
         if count == 0 {
             return;
+        }
+        if stop.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
         }
         if !swallow.load(Ordering::SeqCst) && to.write_all(&bytes[..count]).await.is_err() {
             return;
@@ -330,4 +338,26 @@ async fn a_member_that_is_dropped_leaves_no_connection_behind() {
     assert_eq!(door.server.counts().connected, 1);
     drop(client);
     until("the door sees the end", || door.server.counts().connected == 0).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_nothing_more_starves_nobody_either() {
+    let cluster = Cluster::found();
+    let door = open(cluster.founder(), Limits::USUAL).await;
+    let (first, second) = (tube(door.address).await, tube(door.address).await);
+    let client = client(cluster.member("b"), "a", &[first.address, second.address]);
+    client.request(Channel(0), vec![], LONG).await.unwrap();
+    first.stop.store(true, Ordering::SeqCst);
+    // More than the system buffers: the later ones wait before they are sent.
+    let mut asked = tokio::task::JoinSet::new();
+    for number in 0..40 {
+        let client = client.clone();
+        let asking = async move { client.request(Channel(number), vec![0; 1 << 20], LONG).await };
+        asked.spawn(asking);
+    }
+    until("one of those that waited is answered over the second network", || {
+        asked.try_join_next().is_some_and(|done| done.unwrap().is_ok())
+    })
+    .await;
+    assert_eq!(client.connected().unwrap().0, second.address);
 }

@@ -9,6 +9,7 @@ use rcgen::{
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use tsugi_vocabulary::{NodeName, Wall};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::certificate::{dns_name, uri};
 use super::{Cluster, ClusterId, Role};
@@ -125,8 +126,13 @@ impl Authority {
         certificate: &CertificateDer<'static>,
         key_pem: &str,
         cluster: ClusterId,
-    ) -> Result<Self, rcgen::Error> {
-        let key = KeyPair::from_pem(key_pem)?;
+    ) -> Result<Self, String> {
+        let key = KeyPair::from_pem(key_pem).map_err(|error| error.to_string())?;
+        let (_, parsed) =
+            X509Certificate::from_der(certificate).map_err(|error| error.to_string())?;
+        if *parsed.public_key().subject_public_key.data != *key.public_key_raw() {
+            return Err("it is not the key of the authority's certificate".to_owned());
+        }
         Ok(Self {
             cluster,
             certificate: certificate.clone(),

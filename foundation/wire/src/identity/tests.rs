@@ -93,6 +93,24 @@ fn a_certificate_of_another_cluster_is_refused_at_load() {
 }
 
 #[test]
+fn a_key_that_does_not_belong_to_its_certificate_is_refused() {
+    let (dir, _) = founded();
+    let (other, _) = founded();
+    for name in [CA_KEY, NODE_KEY] {
+        let of = |dir: &tempfile::TempDir| dir.path().join("pki").join(name);
+        let kept = fs::read(of(&dir)).unwrap();
+        fs::write(of(&dir), fs::read(of(&other)).unwrap()).unwrap();
+        let loaded = ClusterIdentity::load(&dir.path().join("pki"));
+        match loaded {
+            Err(IdentityFailure::Damaged { path, .. }) => assert_eq!(path, of(&dir)),
+            Ok(identity) => assert!(crate::tls::Tls::new(&identity).is_err(), "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
+        fs::write(of(&dir), kept).unwrap();
+    }
+}
+
+#[test]
 fn a_founding_node_makes_others_of_the_same_cluster() {
     let (dir, first) = founded();
     let second = first.found_beside(&dir.path().join("b"), &node("b"), NOW).unwrap();

@@ -1,5 +1,5 @@
 //! What the tests of the wire stand on: clusters in temporary directories, doors on loopback.
-#![allow(dead_code, reason = "each test binary uses another part")]
+#![expect(dead_code, reason = "each test binary uses another part")]
 
 pub mod raw;
 
