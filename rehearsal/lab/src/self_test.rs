@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::Trouble;
-use crate::badlink::PortId;
+use crate::badlink::{Faults, PortId, Segment};
 use crate::client::{self, CallEnd, Client};
 use crate::host::{ALL_LINKS, DATA, Host, Order, STATE, VOLUME};
 use crate::kernel::now;
@@ -18,6 +18,8 @@ use crate::site::Site;
 
 const ADDRESS: &str = "10.77.1.100";
 const PORT: u16 = 9003;
+/// A place on the switch without a host.
+const GHOST: usize = 201;
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Whether the sample waits for the disk.
@@ -39,7 +41,7 @@ struct Bench {
 /// A machine on which the lab cannot run.
 pub fn run() -> Result<ExitCode, Trouble> {
     let own = std::env::current_exe()?;
-    let mut site = Site::build(3, 1, std::slice::from_ref(&own), |dir| {
+    let mut site = Site::build(3, std::slice::from_ref(&own), |dir| {
         tsugi_counter::Journal::create(dir).map_err(|error| Trouble::Failed(error.to_string()))
     })?;
     let started = now();
@@ -54,6 +56,8 @@ pub fn run() -> Result<ExitCode, Trouble> {
     bench.power_loss_loses_no_number()?;
     bench.a_sample_without_fsync_is_caught()?;
     bench.two_holders_are_caught()?;
+    bench.a_seed_repeats_a_bad_link();
+    bench.a_bad_link_is_felt();
     bench.a_frozen_host_does_nothing()?;
     let failed = bench.failed;
     println!("longest lateness of the recorder {:?}", bench.site.recorder.latest());
@@ -236,6 +240,51 @@ impl Bench {
         self.check("two holders are seen by netlink", held > Duration::from_millis(20));
         self.check("two holders are seen on the wire", claimed > Duration::from_millis(20));
         Ok(())
+    }
+
+    /// Sends marked frames into a bad port and looks which arrived.
+    fn arrivals(&self, seed: u64) -> Vec<u8> {
+        let id = PortId { host: GHOST, link: 0 };
+        let since = now();
+        let mut shared = self.site.wire.instruments();
+        shared.switch.plug(id, Segment::Management);
+        let faults = Faults { loss_ppm: 400_000, copy_ppm: 0, ..Faults::default() };
+        shared.switch.spoil(id, seed, faults);
+        drop(shared);
+        for mark in 0..100 {
+            let address = format!("10.79.0.{mark}");
+            self.site.wire.inject(id, &arp(1, [2, 0x77, 0, 0, 9, mark], &address, &address));
+        }
+        let mut shared = self.site.wire.instruments();
+        shared.switch.unplug(id);
+        let claims = shared.switch.claims_since(since).into_iter().filter(|c| c.port == id);
+        claims
+            .filter_map(|claim| match claim.address {
+                std::net::IpAddr::V4(address) => Some(address.octets()[3]),
+                std::net::IpAddr::V6(_) => None,
+            })
+            .collect()
+    }
+
+    fn a_seed_repeats_a_bad_link(&mut self) {
+        let (first, again, other) = (self.arrivals(7), self.arrivals(7), self.arrivals(8));
+        let part = !first.is_empty() && first.len() < 100;
+        self.check("a seed loses the same frames again", part && first == again && first != other);
+    }
+
+    fn a_bad_link_is_felt(&mut self) {
+        let id = PortId { host: client::HOST, link: 0 };
+        let delay = Duration::from_millis(30);
+        let spoil = |faults| self.site.wire.instruments().switch.spoil(id, 1, faults);
+        spoil(Faults { delay, ..Faults::default() });
+        let since = now();
+        thread::sleep(Duration::from_millis(500));
+        spoil(Faults::default());
+        let calls = self.client.calls_since(since + Duration::from_millis(100));
+        let answered = calls.iter().filter(|call| matches!(call.end, CallEnd::Answered { .. }));
+        let quickest = answered.map(|call| call.until - call.from).min().unwrap_or_default();
+        // The question and the connection before it both travel the slow way.
+        self.check("a slow link makes calls slow", quickest >= delay * 2);
     }
 
     fn a_frozen_host_does_nothing(&mut self) -> Result<(), Trouble> {

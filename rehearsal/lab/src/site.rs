@@ -37,7 +37,6 @@ impl Site {
     /// Another lab that runs, a missing tool, or what the kernel refused.
     pub fn build(
         count: usize,
-        seed: u64,
         programs: &[PathBuf],
         fill: impl FnOnce(&Path) -> Result<(), Trouble>,
     ) -> Result<Self, Trouble> {
@@ -49,7 +48,7 @@ impl Site {
         let lock = lock(&dir.join("lock"))?;
         crate::host::clear_leftovers(&dir)?;
         let recorder = Recorder::start()?;
-        let wire = Wire::start(seed)?;
+        let wire = Wire::start()?;
         let volume_image = dir.join("volume.img");
         disk::make_image(&volume_image, VOLUME_MIB)?;
         let mut fill = Some(fill);

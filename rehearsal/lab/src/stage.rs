@@ -43,7 +43,7 @@ impl Stage {
     pub fn set(plan: Plan, seed: u64) -> Result<Self, Trouble> {
         let product = Product { binary: find_binary()?, plan };
         let programs = [product.binary.clone(), std::env::current_exe()?];
-        let mut site = Site::build(3, seed, &programs, fill)?;
+        let mut site = Site::build(3, &programs, fill)?;
         site.boot_all()?;
         let to = format!("{ADDRESS}:{PORT}").parse().expect("written as an address");
         let client = Client::start(&site.wire, to)?;

@@ -12,6 +12,6 @@ mod wire;
 pub use claim::Claim;
 #[cfg(test)]
 pub use claim::ClaimKind;
-pub use faults::Draw;
+pub use faults::{Draw, Faults};
 pub use switch::{PortId, Segment};
 pub use wire::{Wire, in_namespace};

@@ -30,6 +30,7 @@ pub enum Segment {
 struct Port {
     segment: Segment,
     faults: Faults,
+    seed: u64,
     /// Frames from the host are dropped.
     cut_from: bool,
     /// Frames to the host are dropped.
@@ -48,7 +49,6 @@ struct Waiting {
 /// Ports, what is known of them, and what is on its way.
 #[derive(Debug)]
 pub struct Switch {
-    seed: u64,
     ports: BTreeMap<PortId, Port>,
     places: BTreeMap<(Segment, Mac), PortId>,
     waiting: BinaryHeap<Waiting>,
@@ -59,9 +59,8 @@ pub struct Switch {
 impl Switch {
     /// A switch without ports.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub fn new() -> Self {
         Self {
-            seed,
             ports: BTreeMap::new(),
             places: BTreeMap::new(),
             waiting: BinaryHeap::new(),
@@ -73,7 +72,7 @@ impl Switch {
     /// Plugs a port in, sound and open.
     pub fn plug(&mut self, id: PortId, segment: Segment) {
         let faults = Faults::default();
-        let port = Port { segment, faults, cut_from: false, cut_to: false, frames: 0 };
+        let port = Port { segment, faults, seed: 0, cut_from: false, cut_to: false, frames: 0 };
         self.ports.insert(id, port);
     }
 
@@ -90,10 +89,10 @@ impl Switch {
         }
     }
 
-    /// Makes a port as bad as said, its frames counted from 0 again.
-    pub fn spoil(&mut self, id: PortId, faults: Faults) {
+    /// Makes a port as bad as said under `seed`, its frames counted from 0 again.
+    pub fn spoil(&mut self, id: PortId, seed: u64, faults: Faults) {
         if let Some(port) = self.ports.get_mut(&id) {
-            (port.faults, port.frames) = (faults, 0);
+            (port.faults, port.seed, port.frames) = (faults, seed, 0);
         }
     }
 
@@ -112,7 +111,7 @@ impl Switch {
             return;
         }
         let port_number = (from.host as u64) << 8 | from.link as u64;
-        let fate = port.faults.fate(self.seed, port_number, port.frames);
+        let fate = port.faults.fate(port.seed, port_number, port.frames);
         let segment = port.segment;
         let Fate::Arrives { after, copy_after } = fate else { return };
         self.places.insert((segment, sender), from);

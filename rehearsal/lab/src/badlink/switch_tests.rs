@@ -8,7 +8,7 @@ const C: PortId = PortId { host: 3, link: 0 };
 const MANAGEMENT: PortId = PortId { host: 3, link: 2 };
 
 fn switch() -> Switch {
-    let mut switch = Switch::new(5);
+    let mut switch = Switch::new();
     for id in [A, B, C] {
         switch.plug(id, Segment::Data);
     }
@@ -53,7 +53,7 @@ fn a_way_can_be_cut_in_one_direction_only() {
 #[test]
 fn a_delayed_frame_leaves_when_it_is_due() {
     let mut switch = switch();
-    switch.spoil(A, Faults { delay: Duration::from_millis(4), ..Faults::default() });
+    switch.spoil(A, 5, Faults { delay: Duration::from_millis(4), ..Faults::default() });
     assert_eq!(sent(&mut switch, 10, A, &frame(mac(B), A, 1)), []);
     assert_eq!(switch.next_due(), Some(Duration::from_millis(14)));
     let mut heard = Vec::new();
@@ -66,12 +66,12 @@ fn a_delayed_frame_leaves_when_it_is_due() {
 #[test]
 fn the_same_seed_delivers_the_same_frames_in_the_same_order() {
     let run = |seed| {
-        let mut switch = Switch::new(seed);
+        let mut switch = Switch::new();
         switch.plug(A, Segment::Data);
         switch.plug(B, Segment::Data);
         let jitter = Duration::from_millis(9);
-        switch
-            .spoil(A, Faults { loss_ppm: 200_000, copy_ppm: 100_000, jitter, ..Faults::default() });
+        let faults = Faults { loss_ppm: 200_000, copy_ppm: 100_000, jitter, ..Faults::default() };
+        switch.spoil(A, seed, faults);
         let mut heard = Vec::new();
         for mark in 0..200 {
             let at = Duration::from_millis(u64::from(mark));

@@ -49,12 +49,12 @@ impl Wire {
     ///
     /// # Errors
     /// What the kernel refused.
-    pub fn start(seed: u64) -> io::Result<Self> {
+    pub fn start() -> io::Result<Self> {
         let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK)?;
         epoll.add(timer.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
         let shared = Arc::new(Mutex::new(Instruments {
-            switch: Switch::new(seed),
+            switch: Switch::new(),
             addresses: AddressLog::default(),
             taps: BTreeMap::new(),
             watches: BTreeMap::new(),
