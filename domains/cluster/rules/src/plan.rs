@@ -241,11 +241,16 @@ impl Plan {
     /// The nodes that the plan touches.
     #[must_use]
     pub fn touched(&self) -> BTreeSet<&NodeName> {
-        self.steps
-            .iter()
-            .map(|s| match s {
-                Step::Stop { node, .. } | Step::Give { node, .. } | Step::Start { node, .. } => node,
-            })
-            .collect()
+        self.steps.iter().map(Step::node).collect()
+    }
+}
+
+impl Step {
+    /// The node that takes it.
+    #[must_use]
+    pub const fn node(&self) -> &NodeName {
+        match self {
+            Self::Stop { node, .. } | Self::Give { node, .. } | Self::Start { node, .. } => node,
+        }
     }
 }
