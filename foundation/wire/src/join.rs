@@ -61,9 +61,9 @@ pub enum JoinRefused {
     /// The signing request is malformed.
     #[error("the signing request is malformed")]
     Request,
-    /// The desk could not keep its record; the token is still good, or its answer says not.
+    /// The reception could not keep its record; the token is still good, or its answer says not.
     #[error("the node that gave out the token could not carry this out: {why}")]
-    Desk {
+    Reception {
         /// What failed.
         why: String,
     },
@@ -94,11 +94,15 @@ pub enum Turned {
     },
 }
 
-type Admission = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+/// The earlier name of [`Reception`], which means another thing elsewhere in the house.
+pub type Desk = Reception;
+
+/// What `admit` gives: in the end, the cluster's reason when it does not take the applicant.
+pub type Admission = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 type Admit = dyn Fn(Applicant) -> Admission + Send + Sync;
 
-/// The desk of a founding node: gives out tokens, and certificates for them.
-pub struct Desk {
+/// The reception of a founding node: gives out tokens, and certificates for them.
+pub struct Reception {
     authority: Authority,
     fingerprint: Fingerprint,
     cluster: Mutex<Cluster>,
@@ -106,9 +110,9 @@ pub struct Desk {
     admit: Box<Admit>,
 }
 
-impl std::fmt::Debug for Desk {
+impl std::fmt::Debug for Reception {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Desk({:?})", self.authority)
+        write!(f, "Reception({:?})", self.authority)
     }
 }
 
@@ -119,8 +123,8 @@ pub fn wall_now() -> Wall {
     Wall(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-impl Desk {
-    /// The desk of the founding node `identity`, which gives its authority away to it. `admit`
+impl Reception {
+    /// The reception of the founding node `identity`, which gives its authority away to it. `admit`
     /// is asked for each applicant whose token is good; its refusal gives the token back.
     ///
     /// # Errors
@@ -196,11 +200,11 @@ impl Desk {
     async fn decide(&self, plea: Plea, addr: SocketAddr) -> Result<Decision, JoinRefused> {
         let secret: [u8; 16] =
             secret::unhex(&plea.token).ok_or(JoinRefused::Token(TokenRefused::Unknown))?;
-        let desk = |failure: TokenFailure| JoinRefused::Desk { why: failure.to_string() };
+        let failed = |failure: TokenFailure| JoinRefused::Reception { why: failure.to_string() };
         let redeemed = self
             .tokens()
             .redeem(&secret, &plea.name, wall_now())
-            .map_err(desk)?
+            .map_err(failed)?
             .map_err(JoinRefused::Token)?;
         match self.issue(&plea, &redeemed, addr).await {
             Ok(issued) => {
@@ -212,7 +216,7 @@ impl Desk {
                 })
             }
             Err(why) => {
-                self.tokens().put_back(redeemed).map_err(desk)?;
+                self.tokens().put_back(redeemed).map_err(failed)?;
                 Err(why)
             }
         }

@@ -18,7 +18,7 @@ use tsugi_vocabulary::NodeName;
 
 use crate::frame::{BODY_LIMIT, FrameFailure, Reading};
 use crate::identity::{Fingerprint, Role, SubjectRefused};
-use crate::join::Desk;
+use crate::join::Reception;
 use crate::refusal::Refusal;
 use crate::serve::{self, Service};
 use crate::slots::{Slots, WhenFull};
@@ -124,7 +124,7 @@ pub struct Listener {
     version: Protocol,
     roles: Vec<Role>,
     observer: Arc<Observer>,
-    desk: Option<Arc<Desk>>,
+    reception: Option<Arc<Reception>>,
 }
 
 impl std::fmt::Debug for Listener {
@@ -154,7 +154,7 @@ impl Listener {
             version: Protocol::CURRENT,
             roles: vec![Role::Node],
             observer: Arc::new(|_, _| {}),
-            desk: None,
+            reception: None,
         })
     }
 
@@ -190,11 +190,11 @@ impl Listener {
         self
     }
 
-    /// With a desk for nodes that want to join. While no token is open, it does not exist for
+    /// With a reception for nodes that want to join. While no token is open, it does not exist for
     /// anybody outside.
     #[must_use]
-    pub fn with_desk(mut self, desk: Arc<Desk>) -> Self {
-        self.desk = Some(desk);
+    pub fn with_reception(mut self, reception: Arc<Reception>) -> Self {
+        self.reception = Some(reception);
         self
     }
 
@@ -214,7 +214,7 @@ pub(crate) struct Door {
     pub(crate) version: Protocol,
     roles: Vec<Role>,
     observer: Arc<Observer>,
-    desk: Option<Arc<Desk>>,
+    reception: Option<Arc<Reception>>,
     handshakes: Arc<Slots<IpAddr>>,
     members: Arc<Slots<NodeName>>,
     expelled: RwLock<Vec<Fingerprint>>,
@@ -290,7 +290,7 @@ pub fn serve<S: Service>(listener: Listener, service: S) -> Server {
         version: listener.version,
         roles: listener.roles,
         observer: listener.observer,
-        desk: listener.desk,
+        reception: listener.reception,
         handshakes: Slots::new(limits.handshakes, limits.handshakes_of_one, WhenFull::CutOldest),
         members: Slots::new(limits.connections, limits.connections_of_one, WhenFull::TurnAway),
         expelled: RwLock::new(Vec::new()),
@@ -375,10 +375,12 @@ async fn prove(
         .client_hello()
         .alpn()
         .is_some_and(|mut offered| offered.any(|protocol| protocol == JOINING));
-    if let Some(desk) = door.desk.as_ref().filter(|desk| joins && desk.is_open()) {
+    if let Some(reception) =
+        door.reception.as_ref().filter(|reception| joins && reception.is_open())
+    {
         let joining = Arc::clone(&door.tls.joining);
         let stream = hello.into_stream(joining).await.map_err(TurnedAway::Handshake)?;
-        desk.receive(stream, door.version).await.map_err(TurnedAway::Join)?;
+        reception.receive(stream, door.version).await.map_err(TurnedAway::Join)?;
         return Ok(None);
     }
     let server = Arc::clone(&door.tls.server);

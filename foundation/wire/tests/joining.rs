@@ -14,7 +14,7 @@ use ground::{Cluster, Door, LONG, client, node, open_with};
 use tokio::io::AsyncReadExt;
 use tsugi_wire::frame::Channel;
 use tsugi_wire::identity::{ClusterIdentity, IdentityFailure, Role, Token, TokenRefused};
-use tsugi_wire::join::{Applicant, Desk, JoinFailure, JoinRefused, Turned, enter};
+use tsugi_wire::join::{Applicant, JoinFailure, JoinRefused, Reception, Turned, enter};
 use tsugi_wire::listener::{Limits, TurnedAway};
 use tsugi_wire::tls::Tls;
 
@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 struct Founder {
     cluster: Cluster,
     tls: Arc<Tls>,
-    desk: Arc<Desk>,
+    reception: Arc<Reception>,
     door: Door,
 }
 
@@ -34,7 +34,7 @@ async fn founder() -> Founder {
 async fn founder_with(limits: Limits) -> Founder {
     let mut cluster = Cluster::found();
     let tls = cluster.founder();
-    let desk = Desk::open(&mut cluster.founder, |applicant: Applicant| {
+    let reception = Reception::open(&mut cluster.founder, |applicant: Applicant| {
         Box::pin(async move {
             match applicant.name.as_str() {
                 "unwanted" => Err("the configuration has no such node".to_owned()),
@@ -42,15 +42,16 @@ async fn founder_with(limits: Limits) -> Founder {
             }
         })
     });
-    let desk = Arc::new(desk.unwrap().unwrap());
-    let at_door = Arc::clone(&desk);
-    let door = open_with(Arc::clone(&tls), |door| door.with_desk(at_door).limited(limits)).await;
-    Founder { cluster, tls, desk, door }
+    let reception = Arc::new(reception.unwrap().unwrap());
+    let at_door = Arc::clone(&reception);
+    let door =
+        open_with(Arc::clone(&tls), |door| door.with_reception(at_door).limited(limits)).await;
+    Founder { cluster, tls, reception, door }
 }
 
 impl Founder {
     fn token(&self, lifetime: Duration) -> Token {
-        self.desk.token(Role::Node, None, lifetime).unwrap()
+        self.reception.token(Role::Node, None, lifetime).unwrap()
     }
 
     async fn enter(&self, token: &Token, name: &str) -> Result<ClusterIdentity, JoinFailure> {
@@ -92,7 +93,7 @@ async fn a_node_with_a_token_comes_in_and_speaks_with_the_others() {
 async fn a_token_is_used_once_and_a_forged_or_late_one_never() {
     let founder = founder().await;
     let token = founder.token(HOUR);
-    // Keeps the desk open while the others are tried.
+    // Keeps the reception open while the others are tried.
     let other = founder.token(HOUR);
     founder.enter(&token, "b").await.unwrap();
     let again = refusal(founder.enter(&token, "c").await);
@@ -152,7 +153,7 @@ async fn a_node_that_the_cluster_does_not_want_leaves_the_token_open() {
 #[tokio::test]
 async fn a_token_for_one_name_and_role_gives_no_other() {
     let founder = founder().await;
-    let token = founder.desk.token(Role::Operator, Some(node("hana")), HOUR).unwrap();
+    let token = founder.reception.token(Role::Operator, Some(node("hana")), HOUR).unwrap();
     let refused = refusal(founder.enter(&token, "b").await);
     assert_eq!(refused, JoinRefused::Token(TokenRefused::OtherName));
     let joined = founder.enter(&token, "hana").await.unwrap();
@@ -169,7 +170,7 @@ async fn a_joining_node_trusts_only_the_authority_of_its_token() {
         Err(JoinFailure::NotTheCluster { .. }) => {}
         other => panic!("{other:?}"),
     }
-    assert!(founder.desk.is_open(), "the token's secret was not told");
+    assert!(founder.reception.is_open(), "the token's secret was not told");
     // The impostor's address first costs nothing: the next is tried.
     let both = [impostor.door.address, founder.door.address];
     enter(&path, &both, &token, &node("b"), LONG).await.unwrap();
@@ -185,7 +186,7 @@ async fn a_node_that_has_an_identity_does_not_join_over_it() {
         Err(JoinFailure::Identity(IdentityFailure::AlreadyThere { .. })) => {}
         other => panic!("{other:?}"),
     }
-    assert!(founder.desk.is_open(), "the token was not used");
+    assert!(founder.reception.is_open(), "the token was not used");
 }
 
 #[tokio::test]
