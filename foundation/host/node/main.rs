@@ -44,6 +44,7 @@ fn hands(args: &[String]) -> i32 {
         match option.split_once('=') {
             None if option == "private" => go_private(),
             Some(("as", id)) => become_user(id.parse().expect("a user id")),
+            Some(("fence", "machine")) => config.fence = only_in_a_namespace(),
             Some(("user", id)) => {
                 let id = id.parse().expect("a user id");
                 config.user = Some((id, id));
@@ -58,6 +59,13 @@ fn hands(args: &[String]) -> i32 {
         }
     }
     run(config).unwrap_or(70)
+}
+
+/// The machine that a test runs on is not the one to reset.
+fn only_in_a_namespace() -> Fence {
+    let space = std::fs::read_link("/proc/self/ns/pid").expect("/proc is mounted");
+    assert_ne!(space, PathBuf::from("pid:[4026531836]"), "this would reset the machine itself");
+    Fence::Machine
 }
 
 fn go_private() {

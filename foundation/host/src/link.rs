@@ -1,5 +1,11 @@
 //! The network links of this node and what happens to them.
 
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use crate::netlink::{Change, Netlink};
+
 /// A network link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -28,5 +34,94 @@ impl Link {
     pub const fn has_neighbours(&self) -> bool {
         let none = (libc::IFF_LOOPBACK | libc::IFF_NOARP | libc::IFF_POINTOPOINT) as u32;
         self.flags & none == 0 && self.mac.is_some()
+    }
+}
+
+/// Whether a link carries frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// It does.
+    Up,
+    /// It is there but has no carrier or is set down.
+    Down,
+    /// There is no such link any more.
+    Gone,
+}
+
+/// Watches the links without polling; it needs no privilege.
+#[derive(Debug)]
+pub struct Watcher {
+    netlink: Netlink,
+    known: BTreeMap<u32, Link>,
+}
+
+impl AsFd for Watcher {
+    /// Readable when something may have changed.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.netlink.as_fd()
+    }
+}
+
+impl Watcher {
+    /// Starts to watch; the links as they are now are in [`Watcher::links`].
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn open() -> io::Result<Self> {
+        // In this order nothing is missed in between.
+        let netlink = Netlink::listen()?;
+        let mut watcher = Self { netlink, known: BTreeMap::new() };
+        watcher.look_at_all()?;
+        Ok(watcher)
+    }
+
+    /// The links as last seen.
+    #[must_use]
+    pub fn links(&self) -> Vec<Link> {
+        self.known.values().cloned().collect()
+    }
+
+    /// Which links changed since the last look, by name; never waits.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn look(&mut self) -> io::Result<Vec<(String, Carrier)>> {
+        let mut changed = Vec::new();
+        while let Some(changes) = self.netlink.changes()? {
+            for change in changes {
+                match change {
+                    Change::Link(link) => changed.extend(self.see(link)),
+                    Change::LinkGone(link) => {
+                        self.known.remove(&link.index);
+                        changed.push((link.name, Carrier::Gone));
+                    }
+                    Change::Lost => changed.extend(self.look_at_all()?),
+                    Change::Added(_) | Change::Removed(_) => {}
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    fn see(&mut self, link: Link) -> Option<(String, Carrier)> {
+        let carrier = |link: &Link| if link.carries() { Carrier::Up } else { Carrier::Down };
+        let (name, now) = (link.name.clone(), carrier(&link));
+        let before = self.known.insert(link.index, link);
+        let same = before.is_some_and(|before| before.name == name && carrier(&before) == now);
+        (!same).then_some((name, now))
+    }
+
+    fn look_at_all(&mut self) -> io::Result<Vec<(String, Carrier)>> {
+        let before = std::mem::take(&mut self.known);
+        let mut changed = Vec::new();
+        for link in Netlink::open()?.links()? {
+            if let Some(old) = before.get(&link.index) {
+                self.known.insert(old.index, old.clone());
+            }
+            changed.extend(self.see(link));
+        }
+        let gone = before.values().filter(|link| !self.known.contains_key(&link.index));
+        changed.extend(gone.map(|link| (link.name.clone(), Carrier::Gone)));
+        Ok(changed)
     }
 }

@@ -1,5 +1,6 @@
 //! Local sockets that keep messages apart (`SOCK_SEQPACKET`), and who is at the other end.
 
+use std::collections::VecDeque;
 use std::fs::Permissions;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -8,8 +9,8 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, connect,
-    getsockopt, listen, recv, send, socket, sockopt,
+    AddressFamily, Backlog, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, accept4, bind,
+    connect, getsockopt, listen, recv, send, shutdown, socket, sockopt,
 };
 
 /// The longest message of these sockets.
@@ -96,6 +97,11 @@ impl Connection {
         Ok(Some((Self { socket }, Peer { pid: peer.pid(), uid: peer.uid() })))
     }
 
+    /// Ends the connection; both ends see it at their next look.
+    pub fn hang_up(&self) {
+        shutdown(self.socket.as_raw_fd(), Shutdown::Both).ok();
+    }
+
     /// Sends a whole message or nothing.
     ///
     /// # Errors
@@ -128,5 +134,51 @@ impl Connection {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+/// The messages of a connection that the other end has not taken yet.
+#[derive(Debug)]
+pub struct Outbox {
+    waiting: VecDeque<Vec<u8>>,
+    most: usize,
+}
+
+impl Outbox {
+    /// An empty one for at most `most` messages.
+    #[must_use]
+    pub const fn new(most: usize) -> Self {
+        Self { waiting: VecDeque::new(), most }
+    }
+
+    /// Sends a message after those that wait, now or with a later flush.
+    ///
+    /// # Errors
+    /// The other end is gone or does not take anything any more.
+    pub fn post(&mut self, through: &Connection, message: Vec<u8>) -> io::Result<()> {
+        self.waiting.push_back(message);
+        self.flush(through)?;
+        if self.waiting.len() > self.most { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }
+
+    /// Sends as much as the other end takes.
+    ///
+    /// # Errors
+    /// The other end is gone.
+    pub fn flush(&mut self, through: &Connection) -> io::Result<()> {
+        while let Some(message) = self.waiting.front() {
+            match through.send(message) {
+                Ok(()) => drop(self.waiting.pop_front()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 }

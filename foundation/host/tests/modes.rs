@@ -4,10 +4,15 @@
 mod support;
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use nix::sys::signal::Signal;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send as send_bytes,
+    socket,
+};
 use support::*;
 use tsugi_host::Host;
 use tsugi_host::hands::Hands;
@@ -131,4 +136,34 @@ fn an_agent_that_dies_is_started_again_and_one_that_gives_up_ends_the_node() {
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let mut node = start_process(dir.path(), &[&format!("agent={}", script.display())]);
     assert_eq!(node.0.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn sec5_nonsense_on_the_sockets_is_hung_up_on_and_changes_nothing() {
+    let mut node = Node::start(&[]);
+    let run = node.path("run");
+    let mut state = 1_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (state >> 33) as usize
+    };
+    for round in 0..400 {
+        let name = if round % 2 == 0 { "hands.sock" } else { "guardian.sock" };
+        let kind = SockType::SeqPacket;
+        let socket = socket(AddressFamily::Unix, kind, SockFlag::empty(), None).unwrap();
+        connect(socket.as_raw_fd(), &UnixAddr::new(&run.join(name)).unwrap()).unwrap();
+        let length = 1 + random() % 3000;
+        let mut bytes: Vec<u8> = (0..length).map(|_| random() as u8).collect();
+        // The right version, so that what follows is read; of a kind that there is not.
+        bytes[0] = 1;
+        if let Some(kind) = bytes.get_mut(if round % 2 == 0 { 9 } else { 1 }) {
+            *kind |= 0x80;
+        }
+        send_bytes(socket.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL).unwrap();
+        let mut answer = [0; 64];
+        let heard = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty());
+        assert!(matches!(heard, Ok(0) | Err(nix::errno::Errno::ECONNRESET)), "{heard:?}");
+    }
+    assert!(node.list().programs.is_empty());
+    node.arm(60_000, &[], Vec::new());
 }

@@ -7,9 +7,12 @@ use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
 use support::*;
-use tsugi_host::guardian::message::Notice;
-use tsugi_host::request::{Answer, Failure, Release, Request, Right};
-use tsugi_vocabulary::Span;
+use tsugi_host::Host;
+use tsugi_host::clock;
+use tsugi_host::guardian::message::{Arm, Notice, Order};
+use tsugi_host::link::{Carrier, Link, Watcher};
+use tsugi_host::request::{Answer, Failure, Purpose, Release, Report, Request, Right};
+use tsugi_vocabulary::{GroupName, Span};
 
 /// A neighbour with the end `b0` of a cable whose other end `a0` is the node's.
 struct Lan {
@@ -184,7 +187,7 @@ fn at_the_deadline_the_guardian_takes_the_addresses() {
         return;
     }
     let mut lan = Lan::build();
-    lan.node.arm(150, &[V4, V6], Vec::new());
+    lan.node.arm(1000, &[V4, V6], Vec::new());
     lan.add(lease(), "a0", V4).unwrap();
     lan.add(lease(), "a0", V6).unwrap();
     let Notice::Released { release: Release::Complete, took, .. } = lan.node.notice() else {
@@ -232,4 +235,96 @@ fn without_root_an_address_is_refused_by_name() {
         prefix: 32,
     };
     assert_eq!(node.ask(&add), Err(Failure::NeedsRoot));
+}
+
+#[test]
+fn a_link_that_loses_its_carrier_is_seen_without_polling() {
+    if !root() {
+        return;
+    }
+    let here = nix::sched::CloneFlags::CLONE_NEWNET;
+    // A thread of its own may have a network of its own.
+    let watch = std::thread::spawn(move || {
+        nix::sched::unshare(here).unwrap();
+        let ip = |line: &str| {
+            assert!(Command::new("ip").args(line.split(' ')).status().unwrap().success(), "{line}");
+        };
+        ip("link add c0 type veth peer name c1");
+        ip("link set c0 up");
+        ip("link set c1 up");
+        let mut watcher = Watcher::open().unwrap();
+        let c0 = |links: &[Link]| links.iter().find(|l| l.name == "c0").unwrap().carries();
+        assert!(c0(&watcher.links()));
+        let mut expect = |line: &str, carrier: Carrier| {
+            ip(line);
+            until(line, || {
+                let seen = watcher.look().unwrap();
+                seen.contains(&("c0".to_owned(), carrier)).then_some(())
+            });
+        };
+        expect("link set c1 down", Carrier::Down);
+        expect("link set c1 up", Carrier::Up);
+        expect("link del c0", Carrier::Gone);
+    });
+    watch.join().unwrap();
+}
+
+#[test]
+fn two_hundred_groups_are_started_and_released_together() {
+    if !root() {
+        return;
+    }
+    let mut lan = Lan::build();
+    let node = &mut lan.node;
+    let began = clock::now();
+    let groups: Vec<(GroupName, IpAddr)> = (1..=200)
+        .map(|n| {
+            let group = GroupName::new(&format!("g{n}")).unwrap();
+            (group, IpAddr::from([10, 77, 1, n]))
+        })
+        .collect();
+    let deadline = clock::now() + Span::secs(8);
+    for (group, address) in &groups {
+        node.tell(&Order::Arm(Arm {
+            group: group.clone(),
+            epoch: epoch(),
+            deadline,
+            allowed: Span::secs(5),
+            addresses: vec![*address],
+            volumes: Vec::new(),
+        }));
+        assert!(matches!(node.notice(), Notice::Armed { .. }));
+    }
+    let armed = clock::now();
+    let mut asked = 0;
+    for (group, address) in &groups {
+        let right = Right::Lease { group: group.clone(), epoch: epoch() };
+        let (link, address, prefix) = ("a0".to_owned(), *address, 32);
+        let add = Request::AddAddress { right: right.clone(), link, address, prefix };
+        node.hands.ask(&add).unwrap();
+        let mut program = shell(right, Purpose::Service, "");
+        program.argv = vec!["/bin/sleep".into(), "98768".into()];
+        node.hands.ask(&Request::Spawn(program)).unwrap();
+        asked += 2;
+    }
+    let mut done = 0;
+    until("all are started", || {
+        while let Some(report) = node.hands.next_report().unwrap() {
+            let Report::Answer { outcome, .. } = report else { panic!("{report:?}") };
+            assert!(outcome.is_ok(), "{outcome:?}");
+            done += 1;
+        }
+        (done == asked).then_some(())
+    });
+    eprintln!("armed in {}, started in {}", armed.since(began), clock::now().since(armed));
+    let mut longest = Span::ZERO;
+    for _ in &groups {
+        let Notice::Released { release: Release::Complete, took, .. } = node.notice() else {
+            panic!("not released")
+        };
+        longest = longest.max(took);
+    }
+    eprintln!("all released in {longest}");
+    assert!(named("sleep\098768").is_empty());
+    assert!(!lan.here("ip -o addr show").contains("10.77.1."));
 }

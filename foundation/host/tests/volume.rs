@@ -136,7 +136,7 @@ fn at_the_deadline_the_guardian_takes_the_volume_with_its_writer() {
     }
     let mut disk = Disk::new();
     let dir = disk.dir.clone();
-    disk.node.arm(600, &[], vec![Volume { dir, kind: VolumeKind::FileSystem }]);
+    disk.node.arm(2000, &[], vec![Volume { dir, kind: VolumeKind::FileSystem }]);
     let source = Source::Image(disk.image.clone());
     let mount = Request::Mount { right: lease(), source, dir: disk.dir.clone() };
     disk.node.ask(&mount).unwrap();

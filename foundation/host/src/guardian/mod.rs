@@ -12,18 +12,21 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use crate::socket::{Connection, Received};
+use crate::socket::{Connection, Outbox, Received};
 use crate::{Gone, Guard, codec};
 use message::{Notice, Order};
 
 /// The name of the guardian's socket in the run directory.
 pub const SOCKET: &str = "guardian.sock";
 const NOTICE_LONGEST: usize = 1024;
+/// So many orders may wait for a guardian that does not take them; it is about to be killed then.
+const ORDERS_MOST: usize = 2048;
 
 /// The agent's end of the guardian's socket.
 #[derive(Debug)]
 pub struct Guardian {
     connection: Connection,
+    outbox: Outbox,
 }
 
 impl Guardian {
@@ -32,7 +35,8 @@ impl Guardian {
     /// # Errors
     /// The socket is not there or refuses us.
     pub fn connect(run_dir: &Path) -> io::Result<Self> {
-        Ok(Self { connection: Connection::to(&run_dir.join(SOCKET))? })
+        let connection = Connection::to(&run_dir.join(SOCKET))?;
+        Ok(Self { connection, outbox: Outbox::new(ORDERS_MOST) })
     }
 }
 
@@ -45,11 +49,13 @@ impl AsFd for Guardian {
 
 impl Guard for Guardian {
     fn tell(&mut self, order: &Order) -> Result<(), Gone> {
-        let sent = self.connection.send(&codec::message(order));
+        let sent = self.outbox.post(&self.connection, codec::message(order));
         sent.map_err(|error| Gone { why: error.to_string() })
     }
 
     fn next_notice(&mut self) -> Result<Option<Notice>, Gone> {
+        let flushed = self.outbox.flush(&self.connection);
+        flushed.map_err(|error| Gone { why: error.to_string() })?;
         let mut buffer = [0; NOTICE_LONGEST];
         match self.connection.receive(&mut buffer) {
             Ok(Received::Message(length)) => match codec::read(&buffer[..length]) {

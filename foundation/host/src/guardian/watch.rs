@@ -19,7 +19,7 @@ use crate::cgroup::Tree;
 use crate::fence::{self, Fence};
 use crate::netlink::Netlink;
 use crate::request::Release;
-use crate::socket::{Connection, Received};
+use crate::socket::{Connection, Outbox, Received};
 use crate::{clock, codec, sys};
 
 /// Above the agent's lease thread and above the hands.
@@ -32,6 +32,9 @@ const SHARE_OF_WAIT: u64 = 90;
 const SHARE_OF_KILL: u64 = 92;
 const ORDER_LONGEST: usize = 8 * 1024;
 const CONNECTIONS_MOST: usize = 4;
+/// So many notices may wait for an agent that does not read.
+const NOTICES_MOST: usize = 2048;
+const TRY_AGAIN_MS: i32 = 5;
 
 struct Watch {
     table: Table,
@@ -40,10 +43,15 @@ struct Watch {
     hands_pid: u32,
     hands: OwnedFd,
     listener: OwnedFd,
-    connections: Vec<Connection>,
+    connections: Vec<Agent>,
     wake: timerfd::TimerFd,
     kill: KillTimer,
     buffer: Box<[u8]>,
+}
+
+struct Agent {
+    connection: Connection,
+    outbox: Outbox,
 }
 
 /// Runs until the hands are gone; the exit code of the process.
@@ -139,8 +147,9 @@ impl Watch {
     fn wait(&self) -> io::Result<()> {
         let mut all: Vec<BorrowedFd<'_>> =
             vec![self.wake.as_fd(), self.hands.as_fd(), self.listener.as_fd()];
-        all.extend(self.connections.iter().map(AsFd::as_fd));
-        sys::wait_readable(&all, -1)?;
+        all.extend(self.connections.iter().map(|agent| agent.connection.as_fd()));
+        let unsent = self.connections.iter().any(|agent| !agent.outbox.is_empty());
+        sys::wait_readable(&all, if unsent { TRY_AGAIN_MS } else { -1 })?;
         // Reading the timer is only to make it quiet; what is due is asked of the clock.
         sys::make_quiet(&self.wake);
         Ok(())
@@ -160,21 +169,23 @@ impl Watch {
                 if self.connections.len() == CONNECTIONS_MOST {
                     self.connections.remove(0);
                 }
-                self.connections.push(connection);
+                self.connections.push(Agent { connection, outbox: Outbox::new(NOTICES_MOST) });
             }
         }
     }
 
     fn take_orders(&mut self) {
         let mut connections = std::mem::take(&mut self.connections);
-        connections.retain(|connection| self.listen_to(connection));
+        connections.retain_mut(|agent| {
+            agent.outbox.flush(&agent.connection).is_ok() && self.listen_to(agent)
+        });
         self.connections = connections;
     }
 
     /// Whether the connection is to be kept.
-    fn listen_to(&mut self, connection: &Connection) -> bool {
+    fn listen_to(&mut self, agent: &mut Agent) -> bool {
         loop {
-            let length = match connection.receive(&mut self.buffer) {
+            let length = match agent.connection.receive(&mut self.buffer) {
                 Ok(Received::Message(length)) => length,
                 Ok(Received::Nothing) => return true,
                 Ok(Received::End) | Err(_) => return false,
@@ -183,7 +194,7 @@ impl Watch {
             let notices = orders::carry_out(&self.table, &order, clock::now());
             let Answers(notices) = notices;
             for notice in notices {
-                if connection.send(&codec::message(&notice)).is_err() {
+                if agent.outbox.post(&agent.connection, codec::message(&notice)).is_err() {
                     return false;
                 }
             }
@@ -219,7 +230,8 @@ impl Watch {
     fn tell_all(&mut self, notice: &Notice) {
         let message = codec::message(notice);
         // An agent that does not take it connects again and recalls.
-        self.connections.retain(|connection| connection.send(&message).is_ok());
+        self.connections
+            .retain_mut(|agent| agent.outbox.post(&agent.connection, message.clone()).is_ok());
     }
 
     fn outlive_hands(&mut self) -> i32 {

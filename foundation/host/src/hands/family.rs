@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::sys::resource::Resource;
 use nix::sys::stat::{Mode, umask};
@@ -242,7 +242,7 @@ impl Family {
 fn command(argv: &[String]) -> io::Result<Command> {
     let argv0 = argv.first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(argv0);
-    command.args(&argv[1..]).process_group(0);
+    command.args(&argv[1..]).process_group(0).stdin(Stdio::null());
     Ok(command)
 }
 

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{OpenOptionsExt, fchown};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -100,16 +100,16 @@ pub struct Scribe {
 }
 
 impl Scribe {
-    /// Starts the thread.
+    /// Starts the thread; what it writes can be read by `group`.
     ///
     /// # Errors
     /// It does not start.
-    pub fn start() -> io::Result<Self> {
+    pub fn start(group: Option<u32>) -> io::Result<Self> {
         let bell = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
         let heard = bell.as_fd().try_clone_to_owned()?;
         let (new, journals) = channel();
         let thread = thread::Builder::new().name("scribe".to_owned()).stack_size(128 * 1024);
-        thread.spawn(move || write_all(&journals, &heard))?;
+        thread.spawn(move || write_all(&journals, &heard, group))?;
         Ok(Self { new, bell })
     }
 
@@ -122,7 +122,7 @@ impl Scribe {
     }
 }
 
-fn write_all(new: &Receiver<Journal>, bell: &OwnedFd) {
+fn write_all(new: &Receiver<Journal>, bell: &OwnedFd, group: Option<u32>) {
     let mut journals: Vec<Journal> = Vec::new();
     let mut chunk = vec![0; CHUNK];
     loop {
@@ -136,7 +136,7 @@ fn write_all(new: &Receiver<Journal>, bell: &OwnedFd) {
             match journal.pipe.read(&mut chunk) {
                 Ok(0) => ended.push(at - 1),
                 // What the disk does not take is lost, as with any full disk.
-                Ok(length) => drop(append(&journal.path, journal.limit, &chunk[..length])),
+                Ok(length) => drop(append(journal, group, &chunk[..length])),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => ended.push(at - 1),
             }
@@ -149,10 +149,16 @@ fn write_all(new: &Receiver<Journal>, bell: &OwnedFd) {
 }
 
 /// Opened for each chunk, so that a log on a volume never keeps it from being unmounted.
-fn append(path: &Path, limit: u64, bytes: &[u8]) -> io::Result<()> {
+fn append(journal: &Journal, group: Option<u32>, bytes: &[u8]) -> io::Result<()> {
+    let (path, limit) = (&journal.path, journal.limit);
     let open = || {
         let mut options = OpenOptions::new();
-        options.append(true).create(true).mode(0o640).custom_flags(libc::O_NOFOLLOW).open(path)
+        options.append(true).create(true).mode(0o640).custom_flags(libc::O_NOFOLLOW);
+        let file = options.open(path)?;
+        if file.metadata()?.len() == 0 {
+            fchown(&file, None, group)?;
+        }
+        io::Result::Ok(file)
     };
     let piece = usize::try_from(limit).unwrap_or(usize::MAX).max(1);
     let mut file = open()?;
@@ -186,8 +192,10 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("tsugi-log-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let log = dir.join("x.log");
+        let (pipe, _write) = pipe().unwrap();
+        let journal = Journal { pipe, path: log.clone(), limit: 64 };
         for number in 0..100 {
-            append(&log, 64, format!("line {number:04}\n").as_bytes()).unwrap();
+            append(&journal, None, format!("line {number:04}\n").as_bytes()).unwrap();
         }
         let length = |name: &str| fs::metadata(dir.join(name)).unwrap().len();
         assert!(length("x.log") <= 64 && length("x.log.1") <= 64);

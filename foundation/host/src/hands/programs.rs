@@ -39,19 +39,21 @@ pub struct Programs {
     table: Table,
     node_mark: String,
     scribe: Option<Scribe>,
+    log_group: Option<u32>,
     serial: u64,
 }
 
 impl Programs {
-    /// None runs.
+    /// None runs. Logs can be read by `log_group`, which is the agent's.
     #[must_use]
-    pub fn new(means: &Means) -> Self {
+    pub fn new(means: &Means, log_group: Option<u32>) -> Self {
         Self {
             started: BTreeMap::new(),
             tree: means.tree.clone(),
             table: means.table,
             node_mark: means.node_mark.clone(),
             scribe: None,
+            log_group,
             serial: 0,
         }
     }
@@ -130,7 +132,7 @@ impl Programs {
             Output::Tail { keep } => Ok(Some(Tail::new(read, (*keep).min(TAIL_LONGEST)))),
             Output::File { path, limit } => {
                 if self.scribe.is_none() {
-                    self.scribe = Some(Scribe::start()?);
+                    self.scribe = Some(Scribe::start(self.log_group)?);
                 }
                 if let Some(scribe) = &self.scribe {
                     scribe.write(read, path.clone(), *limit);

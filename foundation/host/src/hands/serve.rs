@@ -26,7 +26,7 @@ use crate::netlink::Netlink;
 use crate::request::{
     Answer, Event, Failure, HowEnded, Listing, Release, Report, Request, RequestId, Target,
 };
-use crate::socket::{Connection, MESSAGE_LONGEST, Peer, Received};
+use crate::socket::{Connection, MESSAGE_LONGEST, Outbox, Peer, Received};
 use crate::{cgroup, clock, codec, sys};
 
 const VISITORS_MOST: usize = 8;
@@ -53,13 +53,22 @@ pub struct Staff {
 struct Visitor {
     connection: Connection,
     interest: Interest,
-    outbox: VecDeque<Vec<u8>>,
+    outbox: Outbox,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Interest {
     Answers,
     Events,
+}
+
+impl Visitor {
+    fn post(&mut self, report: &Report) {
+        if self.outbox.post(&self.connection, codec::message(report)).is_err() {
+            // It does not read: it is turned out when it is heard next.
+            self.connection.hang_up();
+        }
+    }
 }
 
 enum Phase {
@@ -274,8 +283,11 @@ impl Desk {
         while let Ok(Some((connection, peer))) = Connection::accept(&self.listener) {
             if self.admits(peer) && self.visitors.len() < VISITORS_MOST {
                 self.visits += 1;
-                let visitor =
-                    Visitor { connection, interest: Interest::Answers, outbox: VecDeque::new() };
+                let visitor = Visitor {
+                    connection,
+                    interest: Interest::Answers,
+                    outbox: Outbox::new(OUTBOX_MOST),
+                };
                 self.visitors.insert(self.visits, visitor);
             }
         }
@@ -394,7 +406,7 @@ impl Desk {
 
     fn answer(&mut self, token: u64, id: RequestId, outcome: Result<Answer, Failure>) {
         if let Some(visitor) = self.visitors.get_mut(&token) {
-            visitor.outbox.push_back(codec::message(&Report::Answer { id, outcome }));
+            visitor.post(&Report::Answer { id, outcome });
         }
     }
 
@@ -408,25 +420,14 @@ impl Desk {
             }
             return;
         }
-        let message = codec::message(&Report::Event(event));
+        let report = Report::Event(event);
         for visitor in watchers {
-            visitor.outbox.push_back(message.clone());
+            visitor.post(&report);
         }
     }
 
     fn flush(&mut self) {
-        self.visitors.retain(|_, visitor| {
-            while let Some(message) = visitor.outbox.front() {
-                match visitor.connection.send(message) {
-                    Ok(()) => drop(visitor.outbox.pop_front()),
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                        return visitor.outbox.len() <= OUTBOX_MOST;
-                    }
-                    Err(_) => return false,
-                }
-            }
-            true
-        });
+        self.visitors.retain(|_, visitor| visitor.outbox.flush(&visitor.connection).is_ok());
     }
 
     fn fence(&self, reason: &str) {

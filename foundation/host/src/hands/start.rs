@@ -65,7 +65,9 @@ pub fn start(config: HandsConfig) -> Result<Desk, StartFailure> {
     let slow = Slow::new(powers, &means, Arc::new(bell));
     let sockets = (memory, guardian_listener);
     let family = Family::new(&config, user, sockets, &means).map_err(failed("duplicate"))?;
-    let programs = Programs::new(&means);
+    let programs = Programs::new(&means, group);
+    // What is made from now on (a mount point, a log) gets its mode where it is made.
+    umask(Mode::from_bits_truncate(0o022));
     // Children and threads start at normal priority.
     drop(sys::real_time(PRIORITY));
     Ok(Desk::new(config, Staff { family, programs, slow, means }, signals, listener, locks))
