@@ -145,12 +145,15 @@ pub fn probe(name: &str, address: IpAddr, wait: Span) -> Result<Option<Mac>, Fai
     }
 }
 
-/// Tells the network once that `address` is here.
+/// Tells the network once that `address` is here, if it is.
 ///
 /// # Errors
-/// It could not be told.
+/// It is not here, or it could not be told.
 pub fn announce(name: &str, address: IpAddr) -> Result<(), Failure> {
     let Some((link, mac)) = neighbourly(name)? else { return Ok(()) };
+    if !held(&mut open()?, address)?.iter().any(|held| held.link == link.index) {
+        return Err(Failure::NoEffect { what: format!("{address} is not on {name}") });
+    }
     let failed = |error: io::Error| Failure::system("announcement", &error);
     let packets = Packets::open(link.index, neighbour::ethertype(address)).map_err(failed)?;
     for frame in neighbour::announcement(mac, address) {

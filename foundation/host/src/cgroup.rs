@@ -18,14 +18,22 @@ impl Tree {
     /// life of the same node left there is killed.
     #[must_use]
     pub fn claim(name: &str) -> Option<Self> {
-        let root = root()?;
-        clear_abandoned(&root);
-        let base = root.join(name);
-        let tree = Self::at(base);
+        places().into_iter().find_map(|place| Self::claim_in(&place, name))
+    }
+
+    fn claim_in(place: &Path, name: &str) -> Option<Self> {
+        let may_enter = |dir: &Path| {
+            let procs = OpenOptions::new().write(true).open(dir.join("cgroup.procs"));
+            procs.ok().map(drop)
+        };
+        // Who moves a process must be allowed to write in what holds both ends of the way.
+        may_enter(place)?;
+        clear_abandoned(place);
+        let tree = Self::at(place.join(name));
         tree.kill_all().ok()?;
         fs::create_dir_all(&tree.base).ok()?;
-        let writable = OpenOptions::new().write(true).open(tree.base.join("cgroup.procs"));
-        writable.ok().map(|_| tree)
+        may_enter(&tree.base)?;
+        Some(tree)
     }
 
     /// A place that was claimed by another process.
@@ -145,6 +153,16 @@ fn clear_abandoned(root: &Path) {
 
 /// How the cgroups of all nodes of tsugi begin.
 pub const PREFIX: &str = "tsugi-";
+
+/// Where a node may have a place of its own: below the cgroup it was started in, which a service
+/// manager may have delegated to it, else at the root of the version 2 tree.
+fn places() -> Vec<PathBuf> {
+    let Some(root) = root() else { return Vec::new() };
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/"));
+    let own = own.filter(|path| !path.is_empty() && !path.contains(".."));
+    own.map(|path| root.join(path)).into_iter().chain([root.clone()]).collect()
+}
 
 /// Where the version 2 tree is mounted: alone, or beside version 1.
 fn root() -> Option<PathBuf> {

@@ -197,6 +197,12 @@ fn at_the_deadline_the_guardian_takes_the_addresses() {
     let shown = lan.here("ip -o addr show");
     assert!(!shown.contains(V4) && !shown.contains(V6), "{shown}");
     assert!(shown.contains("10.77.0.1"), "the node keeps its own: {shown}");
+    lan.here(&format!("ip addr add {V4}/24 dev a0"));
+    let announce =
+        Request::Announce { link: "a0".into(), address: V4.parse().expect("an address") };
+    let refused = Err(Failure::NotArmed { group: group(), epoch: epoch() });
+    assert_eq!(lan.node.ask(&announce), refused, "a delayed announcement is not made");
+    lan.remove(V4).unwrap();
     let late = lan.add(lease(), "a0", V4);
     assert_eq!(late, Err(Failure::NotArmed { group: group(), epoch: epoch() }));
     assert!(!lan.here("ip -o addr show").contains(V4));

@@ -81,6 +81,8 @@ impl Means {
 
     /// Takes the machine away from the groups in `slots`; for each, whether anything is left.
     pub fn release(&mut self, slots: &[&Slot], began: Moment) -> Vec<Release> {
+        // A place whose name is damaged has the empty name, and that is the whole node: rather
+        // too much than too little.
         let names: Vec<String> =
             slots.iter().map(|s| s.group().map_or_else(String::new, Into::into)).collect();
         for name in &names {

@@ -353,6 +353,16 @@ impl Table {
         }
     }
 
+    /// The place whose group has `address`, as far as it still matters.
+    pub fn slot_with(&self, address: IpAddr) -> Option<&'static Slot> {
+        let known = self.slots().iter().filter(|slot| slot.state() != State::Free);
+        let mut having = known.filter(|slot| slot.addresses().contains(&address));
+        // Guarded is what counts if the address has moved from one group to another.
+        let first = having.next();
+        let armed = having.find(|slot| slot.state() == State::Armed);
+        armed.or(first)
+    }
+
     /// Who the processes of this node are.
     pub fn set_family(&self, hands: u32, agent: Option<u32>, agent_user: u32) {
         self.shared.hands.store(u64::from(hands), Ordering::Relaxed);

@@ -260,6 +260,8 @@ fn prepare(command: &mut Command, program: &Program, door: Option<File>) {
         }
         sys::default_signals()?;
         umask(Mode::from_bits_truncate(0o022));
+        // Not protected as the hands are; where that was not allowed this is not needed.
+        drop(std::fs::write("/proc/self/oom_score_adj", "0"));
         limit(limits)?;
         if let Some((uid, gid)) = user {
             sys::become_user(uid, gid)?;

@@ -1,6 +1,7 @@
 //! The requests that may take time, each on a thread of its own: none stands before another.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +11,7 @@ use nix::sys::eventfd::EventFd;
 use tsugi_vocabulary::{GroupName, Span};
 
 use crate::guardian::release::Means;
-use crate::guardian::table::{LeaseHeld, Table};
+use crate::guardian::table::{LeaseHeld, State, Table};
 use crate::request::{
     Answer, Failure, Powers, Rank, Request, RequestId, Right, Source, Unmounting,
 };
@@ -169,6 +170,7 @@ impl Shared {
             }
             Request::Announce { link, address } => {
                 self.as_root()?;
+                self.still_ours(address)?;
                 address::announce(&link, address).map(|()| Answer::Done)
             }
             Request::Mount { right, source, dir } => {
@@ -194,6 +196,22 @@ impl Shared {
         match self.powers.rank {
             Rank::Privileged => Ok(()),
             Rank::Ordinary => Err(Failure::NeedsRoot),
+        }
+    }
+
+    /// An announcement that was delayed must not draw the neighbours to a node that has lost
+    /// the group meanwhile.
+    fn still_ours(&self, address: IpAddr) -> Result<(), Failure> {
+        let Some(slot) = self.table.slot_with(address) else { return Ok(()) };
+        let lost = match slot.state() {
+            State::Armed => slot.deadline() <= clock::now(),
+            State::Released => true,
+            // Pinned by a pause.
+            State::Free | State::Disarmed => false,
+        };
+        match slot.group() {
+            Some(group) if lost => Err(Failure::NotArmed { group, epoch: slot.epoch() }),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -66,6 +66,8 @@ pub fn start(config: HandsConfig) -> Result<Desk, StartFailure> {
     let sockets = (memory, guardian_listener);
     let family = Family::new(&config, user, sockets, &means).map_err(failed("duplicate"))?;
     let programs = Programs::new(&means, group);
+    // When memory runs out, those who keep the promises go last.
+    drop(fs::write("/proc/self/oom_score_adj", "-900"));
     // What is made from now on (a mount point, a log) gets its mode where it is made.
     umask(Mode::from_bits_truncate(0o022));
     // Children and threads start at normal priority.
