@@ -36,5 +36,7 @@ pub use key::{ClusterId, Key, KeyRefused, LONGEST_KEY, VoterId};
 pub use ledger::{Leadership, Ledger, Pending};
 pub use memory::Memory;
 pub use published::Applied;
-pub use raft::Owner;
+#[cfg(any(test, feature = "suite"))]
+pub use raft::Switchboard;
+pub use raft::{Answer, Owner, Peers, RaftLedger, Seat, SendFailure, Timing};
 pub use view::{FIRST_LEVEL, View, Voters};

@@ -135,10 +135,35 @@ impl Log {
         with(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// A look at the end of the log that does not keep the file open.
+    pub(crate) fn end(&self) -> LogEnd {
+        LogEnd(Arc::clone(&self.kept))
+    }
+}
+
+/// A look at the end of the log.
+pub(crate) struct LogEnd(Arc<Mutex<Kept>>);
+
+impl LogEnd {
     /// The place of the last entry.
     pub(crate) fn last(&self) -> Option<LogId> {
-        self.kept(|kept| kept.last())
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).last()
     }
+}
+
+/// How many bytes of entries one message carries before it takes no further entry.
+const HEAVY: usize = 1 << 20;
+
+fn weight(entry: &Entry) -> usize {
+    let openraft::EntryPayload::Normal(batch) = &entry.payload else { return 64 };
+    let value = |value: &Option<crate::Value>| value.as_ref().map_or(0, |value| value.len());
+    let command = |command: &crate::Command| match command {
+        crate::Command::Change(change) => {
+            change.writes.iter().map(|(_, bytes)| 64 + value(bytes)).sum()
+        }
+        crate::Command::RaiseLevel { .. } => 16,
+    };
+    batch.0.iter().map(command).sum()
 }
 
 impl RaftLogReader<Types> for Log {
@@ -162,6 +187,23 @@ impl RaftLogReader<Types> for Log {
             let range = begin as usize..(end as usize).max(begin as usize);
             kept.entries.range(range).cloned().collect()
         }))
+    }
+
+    async fn limited_get_log_entries(
+        &mut self,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<Entry>, StorageError> {
+        let mut entries = self.try_get_log_entries(start..end).await?;
+        let mut heavy = 0;
+        let fits = entries.iter().take_while(|entry| {
+            let before = heavy;
+            heavy += weight(entry);
+            before < HEAVY
+        });
+        let fits = fits.count();
+        entries.truncate(fits);
+        Ok(entries)
     }
 }
 

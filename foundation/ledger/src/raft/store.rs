@@ -63,8 +63,8 @@ impl Store {
     }
 
     /// Told the failure after which nothing is written any more.
-    pub(crate) fn failed(&self) -> watch::Receiver<Option<Failure>> {
-        self.failed.subscribe()
+    pub(crate) fn failing(&self) -> watch::Sender<Option<Failure>> {
+        self.failed.clone()
     }
 
     /// Told once the file is closed. It is closed when the last [`Store`] is gone.
@@ -132,6 +132,8 @@ impl Desk {
             }
             self.write(&mut writes);
         }
+        // As after a power loss: what is durable is durable already, and every start is the same.
+        self.file.abandon();
     }
 
     fn write(&mut self, writes: &mut Vec<(Write, Done)>) {
@@ -165,6 +167,13 @@ impl Desk {
             }
         }
     }
+}
+
+/// Writes into a file that no [`Store`] owns yet.
+pub(crate) fn at_once(file: &mut File, writes: Vec<Write>) -> Result<(), StorageFailure> {
+    file.writes += 1;
+    one_transaction(&mut file.connection, writes, file.writes)
+        .map_err(|error| sql(file.path(), &error))
 }
 
 fn one_transaction(

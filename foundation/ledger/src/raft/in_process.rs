@@ -1,0 +1,103 @@
+//! A transport between voters of one process whose links can be cut, slowed and made lossy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::links::{Answer, Peers, SendFailure};
+use super::node::RaftLedger;
+use crate::{Voter, VoterId};
+
+/// The links between all voters of one process.
+#[derive(Clone, Default)]
+pub struct Switchboard(Arc<Mutex<Board>>);
+
+#[derive(Default)]
+struct Board {
+    up: BTreeMap<VoterId, RaftLedger>,
+    cut: BTreeSet<(VoterId, VoterId)>,
+    delay: Duration,
+}
+
+impl Switchboard {
+    /// A board on which nothing is cut.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn board<T>(&self, with: impl FnOnce(&mut Board) -> T) -> T {
+        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The transport as `me` uses it.
+    #[must_use]
+    pub fn line(&self, me: VoterId) -> Arc<dyn Peers> {
+        Arc::new(Line { me, board: self.clone() })
+    }
+
+    /// Connects a voter.
+    pub fn plug(&self, ledger: &RaftLedger) {
+        self.board(|board| board.up.insert(ledger.voter().id, ledger.clone()));
+    }
+
+    /// Takes a voter off the board.
+    pub fn unplug(&self, id: VoterId) {
+        self.board(|board| board.up.remove(&id));
+    }
+
+    /// Loses everything from `from` to `to`: its requests and its answers.
+    pub fn cut(&self, from: VoterId, to: VoterId) {
+        self.board(|board| board.cut.insert((from, to)));
+    }
+
+    /// Cuts `id` from everybody, both ways.
+    pub fn isolate(&self, id: VoterId) {
+        let others: Vec<_> = self.board(|board| board.up.keys().copied().collect());
+        for other in others {
+            self.cut(id, other);
+            self.cut(other, id);
+        }
+    }
+
+    /// Mends every link.
+    pub fn heal(&self) {
+        self.board(|board| board.cut.clear());
+    }
+
+    /// Delays every message by `delay` each way.
+    pub fn delay(&self, delay: Duration) {
+        self.board(|board| board.delay = delay);
+    }
+}
+
+struct Line {
+    me: VoterId,
+    board: Switchboard,
+}
+
+impl Peers for Line {
+    fn send(&self, to: &Voter, message: Vec<u8>) -> Answer {
+        let (me, to, board) = (self.me, to.id, self.board.clone());
+        Box::pin(async move {
+            let way =
+                |from, to| board.board(|board| (!board.cut.contains(&(from, to)), board.delay));
+            let (open, delay) = way(me, to);
+            let there = board.board(|board| board.up.get(&to).cloned());
+            let Some(there) = there.filter(|_| open) else {
+                // As on a real link: silence, not an error.
+                tokio::time::sleep(Duration::from_millis(40)).await;
+                return Err(SendFailure::NotSent);
+            };
+            tokio::time::sleep(delay).await;
+            let answer = there.handle(message).await;
+            drop(there);
+            let (open, delay) = way(to, me);
+            if !open {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(delay).await;
+            Ok(answer)
+        })
+    }
+}

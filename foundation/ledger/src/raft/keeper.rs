@@ -1,0 +1,90 @@
+//! Carries out what the gate orders, and shows who leads.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tsugi_vocabulary::{NodeName, Span};
+
+use super::node::Node;
+use super::rpc::{Reply, Request};
+use crate::gate::{Order, Sighting};
+use crate::{Failure, Voter, VoterId};
+
+/// Runs until the voter stops.
+pub(super) async fn keep(node: Arc<Node>, mut seen: mpsc::Receiver<Sighting>) {
+    let mut metrics = node.raft.server_metrics();
+    loop {
+        let now = node.links.now();
+        let situation = node.situation(now);
+        let wake = node.gate(|gate| gate.wake_at(situation.role));
+        // Not twice within a millisecond, however late the timers are; and often enough that a
+        // leadership that ran out is shown.
+        let latest = now + Span(node.timing.silence().0 / 2);
+        let wake = wake.min(latest).max(now + Span::millis(1));
+        let sleep = tokio::time::sleep_until(node.links.instant(wake).into());
+        let sighting = tokio::select! {
+            sighting = seen.recv() => match sighting {
+                Some(sighting) => sighting,
+                None => return,
+            },
+            changed = metrics.changed() => match changed {
+                Ok(()) => Sighting::Tick,
+                Err(_) => return note_end(&node),
+            },
+            () = sleep => Sighting::Tick,
+        };
+        if node.raft.metrics().borrow().running_state.is_err() {
+            return note_end(&node);
+        }
+        step(&node, sighting).await;
+    }
+}
+
+/// Raft ended by itself: without a failure of the disk this is a fault of the program.
+fn note_end(node: &Node) {
+    node.failed.send_if_modified(|failed| {
+        let silent = failed.is_none();
+        failed.get_or_insert(Failure::Stopped);
+        silent
+    });
+}
+
+async fn step(node: &Arc<Node>, sighting: Sighting) {
+    let now = node.links.now();
+    let situation = node.situation(now);
+    let order = node.gate(|gate| gate.step(now, sighting, &situation));
+    match order {
+        None => {}
+        Some(Order::Ask { round }) => ask(node, round),
+        // Without Raft there is nothing to elect; the end is noted by the next turn.
+        Some(Order::Elect) => drop(node.raft.trigger().elect().await),
+        Some(Order::StepAside) => node.links.step_aside(),
+        Some(Order::Resume) => node.links.resume(now),
+    }
+    let situation = node.situation(now);
+    node.show_leadership(now, &situation);
+}
+
+fn ask(node: &Arc<Node>, round: u64) {
+    let others: Vec<Voter> = {
+        let metrics = node.raft.server_metrics();
+        let metrics = metrics.borrow();
+        let membership = metrics.membership_config.membership();
+        let voter = |id: u64| {
+            let name = NodeName::new(&membership.get_node(&id)?.node).ok()?;
+            (id != node.voter.id.0).then_some(Voter { id: VoterId(id), node: name })
+        };
+        membership.voter_ids().filter_map(voter).collect()
+    };
+    for other in others {
+        let node = Arc::clone(node);
+        tokio::spawn(async move {
+            let limit = Span(node.timing.silence().0 / 2).to_std();
+            if let Ok(Reply::Hear(says)) = node.links.ask(&other, Request::Hear, limit).await {
+                let answer = Sighting::Answer { round, from: other.id, says };
+                // A voter that stopped needs no answer.
+                node.sightings.send(answer).await.ok();
+            }
+        });
+    }
+}

@@ -1,0 +1,242 @@
+//! The way to the other voters: the transport others build, and what is known of who answers.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use openraft::error::{InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError};
+use openraft::error::{RemoteError as Remote, Unreachable};
+use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
+    VoteRequest, VoteResponse,
+};
+use tsugi_vocabulary::{Moment, NodeName, Span};
+
+use super::file::Owner;
+use super::rpc::{Letter, Refusal, Reply, Request};
+use super::types::{Member, Types};
+use crate::{Voter, VoterId};
+
+/// Why a message has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendFailure {
+    /// It never left this node.
+    #[error("the voter cannot be reached")]
+    NotSent,
+    /// It left, and no answer came. It may have been taken.
+    #[error("the voter did not answer")]
+    NoAnswer,
+}
+
+/// The answer of another voter.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Vec<u8>, SendFailure>> + Send>>;
+
+/// The transport between voters. It authenticates both ends and delivers a message at most once.
+pub trait Peers: Send + Sync + 'static {
+    /// Sends `message` to `to` and answers with what its [`super::RaftLedger::handle`] gave.
+    fn send(&self, to: &Voter, message: Vec<u8>) -> Answer;
+}
+
+/// What this voter knows of its links.
+pub(crate) struct Links {
+    pub(crate) me: Owner,
+    peers: Arc<dyn Peers>,
+    started: Instant,
+    pause: Duration,
+    // When the newest message to each voter was sent that it answered as a follower.
+    answered: Mutex<BTreeMap<u64, Moment>>,
+    resumed: Mutex<Moment>,
+    aside: AtomicBool,
+}
+
+impl Links {
+    pub(crate) fn new(me: Owner, peers: Arc<dyn Peers>, pause: Duration) -> Self {
+        Self {
+            me,
+            peers,
+            started: Instant::now(),
+            pause,
+            answered: Mutex::new(BTreeMap::new()),
+            resumed: Mutex::new(Moment(0)),
+            aside: AtomicBool::new(false),
+        }
+    }
+
+    /// Now, by a clock that only this process compares. It starts late enough for spans to be
+    /// taken away from it.
+    pub(crate) fn now(&self) -> Moment {
+        Moment(0) + Span::secs(3_600) + Span::from(self.started.elapsed())
+    }
+
+    /// The instant of `moment`, for sleeping.
+    pub(crate) fn instant(&self, moment: Moment) -> Instant {
+        self.started + moment.since(Moment(0) + Span::secs(3_600)).to_std()
+    }
+
+    pub(crate) fn step_aside(&self) {
+        self.aside.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn resume(&self, now: Moment) {
+        *self.resumed.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        self.aside.store(false, Ordering::SeqCst);
+    }
+
+    /// The send time of the majority-th newest message that voters answered as followers.
+    pub(crate) fn confirmed(&self, voters: &[VoterId], now: Moment) -> Moment {
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |id: &VoterId| {
+            if *id == self.me.voter {
+                now
+            } else {
+                answered.get(&id.0).copied().unwrap_or_default()
+            }
+        };
+        let mut times: Vec<Moment> = voters.iter().map(of).collect();
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        let newest = times.get(voters.len() / 2).copied().unwrap_or_default();
+        newest.max(*self.resumed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note_answered(&self, id: u64, sent: Moment) {
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = answered.entry(id).or_default();
+        *newest = (*newest).max(sent);
+    }
+
+    /// Asks another voter, and waits for at most `limit`.
+    pub(crate) async fn ask(
+        &self,
+        to: &Voter,
+        request: Request,
+        limit: Duration,
+    ) -> Result<Reply, SendFailure> {
+        let owner = Owner { cluster: self.me.cluster, voter: to.id };
+        let letter = Letter { from: self.me.voter, to: owner, request };
+        let sent = self.peers.send(to, letter.to_bytes());
+        // Its own task: Raft drops its calls at will, and half a message must not be left behind.
+        let answer = tokio::spawn(tokio::time::timeout(limit, sent)).await;
+        let bytes = match answer {
+            Ok(Ok(answer)) => answer?,
+            Ok(Err(_)) | Err(_) => return Err(SendFailure::NoAnswer),
+        };
+        // Whatever cannot be read says nothing about what the other side did.
+        Reply::from_bytes(&bytes).map_err(|_| SendFailure::NoAnswer)
+    }
+}
+
+/// Makes the link to each voter for the Raft library.
+#[derive(Clone)]
+pub(crate) struct Factory(pub(crate) Arc<Links>);
+
+/// The link to one voter.
+pub(crate) struct Link {
+    links: Arc<Links>,
+    to: Option<Voter>,
+    id: u64,
+}
+
+impl RaftNetworkFactory<Types> for Factory {
+    type Network = Link;
+
+    async fn new_client(&mut self, id: u64, member: &Member) -> Link {
+        let voter = NodeName::new(&member.node).map(|node| Voter { id: VoterId(id), node });
+        Link { links: Arc::clone(&self.0), to: voter.ok(), id }
+    }
+}
+
+type Rpc<E> = RPCError<u64, Member, RaftError<u64, E>>;
+
+impl Link {
+    async fn ask<E: std::error::Error>(
+        &self,
+        request: Request,
+        limit: Duration,
+    ) -> Result<Reply, Rpc<E>> {
+        let unreachable = |failure: &SendFailure| RPCError::Unreachable(Unreachable::new(failure));
+        let to = self.to.as_ref().ok_or_else(|| unreachable(&SendFailure::NotSent))?;
+        let reply = self.links.ask(to, request, limit).await;
+        match reply.map_err(|failure| unreachable(&failure))? {
+            Reply::Refused(Refusal::Stopped) => Err(RPCError::RemoteError(RemoteError::new(
+                self.id,
+                RaftError::Fatal(openraft::error::Fatal::Stopped),
+            ))),
+            Reply::Refused(_) => Err(unreachable(&SendFailure::NotSent)),
+            reply => Ok(reply),
+        }
+    }
+}
+
+fn odd<E: std::error::Error>(reply: &Reply) -> Rpc<E> {
+    let what = std::io::Error::other(format!("an answer to another question: {reply:?}"));
+    RPCError::Network(NetworkError::new(&what))
+}
+
+impl RaftNetwork<Types> for Link {
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<Types>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<u64>, Rpc<openraft::error::Infallible>> {
+        if self.links.aside.load(Ordering::SeqCst) {
+            return Err(RPCError::Unreachable(Unreachable::new(&SendFailure::NotSent)));
+        }
+        let sent = self.links.now();
+        match self.ask(Request::Append(rpc), option.hard_ttl()).await? {
+            Reply::Append(reply) => {
+                match reply {
+                    AppendEntriesResponse::Success
+                    | AppendEntriesResponse::PartialSuccess(_)
+                    | AppendEntriesResponse::Conflict => self.links.note_answered(self.id, sent),
+                    AppendEntriesResponse::HigherVote(_) => {}
+                }
+                Ok(reply)
+            }
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        rpc: InstallSnapshotRequest<Types>,
+        option: RPCOption,
+    ) -> Result<InstallSnapshotResponse<u64>, Rpc<InstallSnapshotError>> {
+        let sent = self.links.now();
+        match self.ask(Request::Snapshot(rpc), option.hard_ttl()).await? {
+            Reply::Snapshot(vote) => {
+                self.links.note_answered(self.id, sent);
+                Ok(InstallSnapshotResponse { vote })
+            }
+            Reply::SnapshotMismatch(mismatch) => {
+                let error = InstallSnapshotError::SnapshotMismatch(mismatch);
+                Err(RPCError::RemoteError(Remote::new(self.id, RaftError::APIError(error))))
+            }
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<u64>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<u64>, Rpc<openraft::error::Infallible>> {
+        let sent = self.links.now();
+        match self.ask(Request::Vote(rpc), option.hard_ttl()).await? {
+            Reply::Vote(reply) => {
+                if reply.vote_granted {
+                    self.links.note_answered(self.id, sent);
+                }
+                Ok(reply)
+            }
+            other => Err(odd(&other)),
+        }
+    }
+
+    fn backoff(&self) -> Backoff {
+        Backoff::new(std::iter::repeat(self.links.pause))
+    }
+}

@@ -1,0 +1,301 @@
+//! One voter of the ledger: its file, its Raft, its gate, and the doors to all of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use openraft::ServerState;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tsugi_vocabulary::{Moment, NodeName};
+
+use super::file::{File, Owner};
+use super::keeper;
+use super::links::{Factory, Links, Peers};
+use super::log::{Loaded, Log, LogEnd, place_record, vote_record};
+use super::machine::{self, Machine, State, first_snapshot, membership};
+use super::scribe::{self, Job};
+use super::store::{Store, Write, at_once};
+use super::timing::Timing;
+use super::types::{LogId, Raft, StoredMembership, Vote};
+use crate::gate::{Gate, LogPlace, Role, Sighting, Situation};
+use crate::published::Published;
+use crate::{Backup, ClusterId, Failure, Floor, Leadership, StorageFailure, View, Voter, VoterId};
+
+/// Where a voter sits: its directory, its cluster, its number and machine.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    /// Where its file is. No other process may use it.
+    pub directory: PathBuf,
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The voter.
+    pub voter: Voter,
+    /// The times of the cluster.
+    pub timing: Timing,
+}
+
+impl Seat {
+    fn owner(&self) -> Owner {
+        Owner { cluster: self.cluster, voter: self.voter.id }
+    }
+}
+
+/// A ledger kept by several voters. A clone is another handle of the same voter.
+#[derive(Clone)]
+pub struct RaftLedger {
+    pub(super) node: Arc<Node>,
+    tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    closed: watch::Receiver<bool>,
+}
+
+/// What all handles of one voter share.
+pub(super) struct Node {
+    pub(super) voter: Voter,
+    pub(super) cluster: ClusterId,
+    pub(super) timing: Timing,
+    pub(super) raft: Raft,
+    pub(super) links: Arc<Links>,
+    pub(super) published: Arc<Published>,
+    pub(super) leadership: watch::Sender<Leadership>,
+    pub(super) failed: watch::Sender<Option<Failure>>,
+    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) sightings: mpsc::Sender<Sighting>,
+    pub(super) voters_change: tokio::sync::Mutex<()>,
+    gate: Mutex<Gate>,
+    log_end: LogEnd,
+}
+
+impl RaftLedger {
+    /// Founds a ledger kept by `voters`, this one among them. The others [`join`](Self::join).
+    ///
+    /// # Errors
+    /// [`StorageFailure::Exists`] if there is one already; else what the disk did.
+    pub async fn found(
+        seat: Seat,
+        voters: &[Voter],
+        peers: Arc<dyn Peers>,
+    ) -> Result<Self, Failure> {
+        let ledger = Self::join(seat.clone(), peers).await?;
+        let list = voters.iter().map(|voter| (voter.id, voter.node.clone())).collect();
+        let members = membership(&list);
+        let nodes: std::collections::BTreeMap<_, _> =
+            members.nodes().map(|(id, member)| (*id, member.clone())).collect();
+        match ledger.node.raft.initialize(nodes).await {
+            Ok(()) => Ok(ledger),
+            Err(openraft::error::RaftError::APIError(_)) => {
+                ledger.stop().await;
+                let file = seat.directory.display().to_string();
+                Err(StorageFailure::Exists { file }.into())
+            }
+            Err(openraft::error::RaftError::Fatal(_)) => Err(ledger.node.fatal()),
+        }
+    }
+
+    /// Opens the ledger of a voter that keeps nothing yet, making its file if there is none. It
+    /// waits to be added by a voter of the cluster.
+    ///
+    /// # Errors
+    /// What the disk did.
+    pub async fn join(seat: Seat, peers: Arc<dyn Peers>) -> Result<Self, Failure> {
+        let file = match File::open(&seat.directory, seat.owner()) {
+            Err(StorageFailure::Missing { .. }) => File::create(&seat.directory, seat.owner())?,
+            opened => opened?,
+        };
+        Self::start(seat, file, peers).await
+    }
+
+    /// Opens the ledger of a voter as it was left.
+    ///
+    /// # Errors
+    /// [`StorageFailure::Missing`] if there is none: a voter that lost its file comes back under
+    /// a new number only. Else what is wrong with the file.
+    pub async fn open(seat: Seat, peers: Arc<dyn Peers>) -> Result<Self, Failure> {
+        let file = File::open(&seat.directory, seat.owner())?;
+        Self::start(seat, file, peers).await
+    }
+
+    /// Makes the file of a ledger restored from `backup`, kept by `node` alone, and says which
+    /// voter that is. It is then [opened](Self::open); every other node joins anew.
+    ///
+    /// # Errors
+    /// [`StorageFailure::Exists`] if there is a ledger; else what the disk did.
+    pub fn restore(
+        directory: &Path,
+        backup: &Backup,
+        floor: Floor,
+        node: NodeName,
+    ) -> Result<Owner, Failure> {
+        let view = backup.restored(floor, node);
+        let owner = Owner { cluster: backup.cluster, voter: view.voters.highest };
+        let leader = openraft::CommittedLeaderId::new(1, owner.voter.0);
+        let place = LogId::new(leader, view.applied.0);
+        let stored = StoredMembership::new(Some(place), membership(&view.voters.list));
+        let state = State { view, applied: Some(place), membership: stored };
+        let mut writes = first_snapshot(&state);
+        writes.push(Write::Note("vote", vote_record(&Vote::new(1, owner.voter.0))));
+        writes.push(Write::Note("committed", place_record("committed", &place)));
+        writes.push(Write::Purge(place.index, place_record("purged", &place)));
+        let mut file = File::create(directory, owner)?;
+        at_once(&mut file, writes)?;
+        Ok(owner)
+    }
+
+    /// Whose ledger stands in `directory`.
+    ///
+    /// # Errors
+    /// [`StorageFailure::Missing`] if there is none; else what is wrong with it.
+    pub fn owner_in(directory: &Path) -> Result<Owner, StorageFailure> {
+        File::owner_in(directory)
+    }
+
+    async fn start(seat: Seat, file: File, peers: Arc<dyn Peers>) -> Result<Self, Failure> {
+        let loaded = Loaded::from(&file)?;
+        let (placed, state) = machine::load(&file)?;
+        let owner = seat.owner();
+        let store = Store::start(file);
+        let (failed, closed) = (store.failing(), store.closed());
+        let log = Log::new(loaded, store.clone());
+        let log_end = log.end();
+        let machine = Machine::new(placed, state, store);
+        let published = machine.published();
+        let timing = seat.timing;
+        let links = Arc::new(Links::new(owner, peers, timing.beat().to_std()));
+        let (config, factory) = (Arc::new(timing.config()), Factory(Arc::clone(&links)));
+        let raft = Raft::new(owner.voter.0, config, factory, log, machine).await;
+        let raft = raft.map_err(|_| failed.borrow().clone().unwrap_or(Failure::Stopped))?;
+        let (jobs, queue) = mpsc::channel(1024);
+        let (sightings, seen) = mpsc::channel(256);
+        let voters = voters_of(&raft);
+        let gate = Gate::new(owner.voter, &voters, timing.silence(), links.now());
+        let node = Arc::new(Node {
+            voter: seat.voter,
+            cluster: seat.cluster,
+            timing,
+            raft,
+            links,
+            published,
+            leadership: watch::Sender::new(Leadership::default()),
+            failed,
+            jobs,
+            sightings,
+            voters_change: tokio::sync::Mutex::new(()),
+            gate: Mutex::new(gate),
+            log_end,
+        });
+        let tasks = vec![
+            tokio::spawn(keeper::keep(Arc::clone(&node), seen)),
+            tokio::spawn(scribe::write(node.raft.clone(), queue)),
+        ];
+        Ok(Self { node, tasks: Arc::new(Mutex::new(tasks)), closed })
+    }
+
+    /// The voter.
+    #[must_use]
+    pub fn voter(&self) -> &Voter {
+        &self.node.voter
+    }
+
+    /// To be called for each message that says that `leader` leads `term`.
+    pub fn heard_leader(&self, leader: VoterId, term: u64) {
+        self.node.heard(leader, term);
+    }
+
+    /// Stops this voter and closes its file.
+    pub async fn stop(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in &tasks {
+            task.abort();
+        }
+        self.node.failed.send_modify(|failed| {
+            failed.get_or_insert(Failure::Stopped);
+        });
+        // Its own panic is its end as well.
+        drop(self.node.raft.shutdown().await);
+        self.node.leadership.send_replace(Leadership::default());
+        let mut closed = self.closed.clone();
+        let waited =
+            tokio::time::timeout(Duration::from_secs(5), closed.wait_for(|closed| *closed));
+        drop(waited.await);
+    }
+}
+
+/// The voters that Raft counts now, in order.
+fn voters_of(raft: &Raft) -> Vec<VoterId> {
+    let metrics = raft.server_metrics();
+    let mut ids: Vec<_> = metrics.borrow().membership_config.voter_ids().map(VoterId).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+impl Node {
+    pub(super) fn view(&self) -> Arc<View> {
+        self.published.view()
+    }
+
+    /// Why nothing can be asked of this voter any more.
+    pub(super) fn fatal(&self) -> Failure {
+        self.failed.borrow().clone().unwrap_or(Failure::Stopped)
+    }
+
+    pub(super) fn situation(&self, now: Moment) -> Situation {
+        let voters = voters_of(&self.raft);
+        let (leads, term) = {
+            let metrics = self.raft.server_metrics();
+            let metrics = metrics.borrow();
+            (metrics.state == ServerState::Leader, metrics.vote.leader_id.term)
+        };
+        let role = if self.failed.borrow().is_some() {
+            Role::Outside
+        } else if leads {
+            Role::Leader { term, confirmed: self.links.confirmed(&voters, now) }
+        } else if voters.contains(&self.voter.id) {
+            Role::Voter
+        } else {
+            Role::Outside
+        };
+        let log = self.log_end.last().map_or_else(LogPlace::default, |id| LogPlace {
+            term: id.leader_id.term,
+            index: id.index,
+        });
+        Situation { role, voters, log }
+    }
+
+    pub(super) fn gate<T>(&self, with: impl FnOnce(&mut Gate) -> T) -> T {
+        with(&mut self.gate.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn heard(&self, leader: VoterId, term: u64) {
+        let now = self.links.now();
+        let situation = self.situation(now);
+        // What is heard never asks for anything but quiet, except of a leader: its keeper ticks.
+        let order = self.gate(|gate| match situation.role {
+            Role::Leader { .. } => None,
+            Role::Voter | Role::Outside => {
+                gate.step(now, Sighting::Heard { leader, term }, &situation)
+            }
+        });
+        debug_assert_eq!(order, None);
+        if self.leadership.borrow().leader != Some(leader) {
+            self.show_leadership(now, &situation);
+        }
+    }
+
+    /// Who leads now, checked against the clock.
+    pub(super) fn leads(&self, now: Moment, situation: &Situation) -> Leadership {
+        let me = self.gate(|gate| gate.leads(now, situation.role));
+        let term = self.raft.server_metrics().borrow().vote.leader_id.term;
+        let heard = || self.gate(|gate| gate.hears(now)).filter(|id| *id != self.voter.id);
+        Leadership { term, leader: if me { Some(self.voter.id) } else { heard() }, me }
+    }
+
+    pub(super) fn show_leadership(&self, now: Moment, situation: &Situation) {
+        let leads = self.leads(now, situation);
+        self.leadership.send_if_modified(|shown| {
+            let other = *shown != leads;
+            *shown = leads;
+            other
+        });
+    }
+}

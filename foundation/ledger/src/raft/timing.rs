@@ -1,0 +1,78 @@
+//! Every time of the Raft ledger follows from one number: the length of a lease.
+
+use std::time::Duration;
+
+use openraft::{Config, SnapshotPolicy};
+use tsugi_vocabulary::Span;
+
+/// The times of one cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// How long a lease runs.
+    pub lease: Span,
+}
+
+impl Timing {
+    /// The default profile.
+    pub const DEFAULT: Self = Self { lease: Span::millis(560) };
+    /// The fast profile.
+    pub const FAST: Self = Self { lease: Span::millis(220) };
+
+    /// How long a voter hears no leader before it asks for an election.
+    #[must_use]
+    pub const fn silence(self) -> Span {
+        Span(self.lease.0 / 3)
+    }
+
+    /// How often the leader of the ledger shows that it is there.
+    #[must_use]
+    pub const fn beat(self) -> Span {
+        Span(self.lease.0 / 8)
+    }
+
+    /// How long a question to the leader is tried before it fails.
+    #[must_use]
+    pub fn patience(self) -> Duration {
+        Span(self.lease.0 * 4).max(Span::secs(2)).to_std()
+    }
+
+    /// What the Raft library is told. Its own election timer is off; the upper election timeout
+    /// is how long its followers refuse a vote after they heard the leader.
+    pub(crate) fn config(self) -> Config {
+        let config = Config {
+            cluster_name: "tsugi".to_owned(),
+            election_timeout_min: (self.lease.as_millis() / 6).max(2),
+            election_timeout_max: (self.lease.as_millis() / 4).max(3),
+            heartbeat_interval: self.beat().as_millis().max(1),
+            install_snapshot_timeout: 2_000,
+            max_payload_entries: 128,
+            replication_lag_threshold: 2_000,
+            snapshot_policy: SnapshotPolicy::LogsSinceLast(1_000),
+            snapshot_max_chunk_size: 512 << 10,
+            max_in_snapshot_log_to_keep: 500,
+            purge_batch_size: 64,
+            enable_tick: true,
+            enable_heartbeat: true,
+            enable_elect: false,
+            ..Config::default()
+        };
+        config
+            .validate()
+            .expect("a sixth of a lease is longer than an eighth, shorter than a fourth")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follower_refuses_votes_for_at_most_a_fourth_of_the_lease() {
+        for timing in [Timing::DEFAULT, Timing::FAST, Timing { lease: Span::secs(3) }] {
+            let config = timing.config();
+            assert!(config.election_timeout_max <= timing.lease.as_millis() / 4);
+            assert!(Span::millis(config.election_timeout_max) < timing.silence());
+            assert!(!config.enable_elect);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The ledger by Raft passes the suite, and stays whole when voters and links are lost.
+
+mod stand;
+
+use std::time::Duration;
+
+use stand::Three;
+use tsugi_ledger::suite;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ledger_by_raft_passes_the_suite() {
+    suite::all(async || Three::founded().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_leader_is_replaced_and_nothing_committed_is_lost() {
+    let mut three = Three::founded().await;
+    let old = three.leader().await;
+    let index = suite::commit(three.ledger(old), stand::put("a", 1)).await.committed().unwrap();
+    three.stop(old).await;
+    let new = three.leader().await;
+    assert_ne!(old, new);
+    suite::applied(three.ledger(new), index).await;
+    suite::commit(three.ledger(new), stand::put("b", 2)).await.committed().unwrap();
+    three.start(old).await;
+    let both = suite::commit(three.ledger(old), stand::put("c", 3)).await.committed().unwrap();
+    suite::applied(three.ledger(old), both).await;
+    assert_eq!(three.value(old, "a"), Some(1));
+    assert_eq!(three.value(old, "b"), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_was_cut_off_returns_without_disturbing_the_leader() {
+    let three = Three::founded().await;
+    let leader = three.leader().await;
+    let follower = (leader + 1) % 3;
+    suite::commit(three.ledger(leader), stand::put("a", 1)).await;
+    let term = three.term(leader);
+    three.switchboard.isolate(three.id(follower));
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    three.switchboard.heal();
+    for n in 0..20 {
+        let outcome = three.ledger(leader);
+        let outcome = tsugi_ledger::Ledger::commit(outcome, stand::put("b", n)).await;
+        assert!(outcome.expect("never without a leader").committed().is_some());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(three.leader().await, leader);
+    assert_eq!(three.term(leader), term, "no election took place");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_without_a_majority_says_that_it_does_not_lead() {
+    let three = Three::founded().await;
+    let old = three.leader().await;
+    three.switchboard.isolate(three.id(old));
+    three.until(|three| !three.leads(old)).await;
+    let answer = tsugi_ledger::Ledger::commit(three.ledger(old), stand::put("a", 1)).await;
+    assert_eq!(answer, Err(tsugi_ledger::Failure::NoLeader));
+    let new = three.leader().await;
+    assert_ne!(new, old);
+    three.switchboard.heal();
+    let index = suite::commit(three.ledger(old), stand::put("a", 2)).await.committed().unwrap();
+    suite::applied(three.ledger(old), index).await;
+    assert_eq!(three.leader().await, new);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_hears_nobody_is_replaced_though_it_is_heard() {
+    let three = Three::founded().await;
+    let old = three.leader().await;
+    for other in (0..3).filter(|n| *n != old) {
+        three.switchboard.cut(three.id(other), three.id(old));
+    }
+    three.until(|three| (0..3).any(|n| n != old && three.leads(n))).await;
+    let new = (0..3).find(|n| three.leads(*n)).unwrap();
+    suite::commit(three.ledger(new), stand::put("a", 1)).await.committed().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_full_power_cut_a_leader_is_elected_and_everything_is_there() {
+    let mut three = Three::founded().await;
+    for n in 0..10 {
+        suite::commit(three.ledger(0), stand::put(&format!("k/{n}"), n)).await;
+    }
+    let before: Vec<_> = (0..3).map(|n| three.applied(n)).collect();
+    for n in 0..3 {
+        three.stop(n).await;
+    }
+    for n in 0..3 {
+        three.start(n).await;
+        assert!(three.applied(n) >= before[n], "a view never goes back");
+    }
+    let index = suite::commit(three.ledger(1), stand::put("k/10", 10)).await.committed().unwrap();
+    for n in 0..3 {
+        suite::applied(three.ledger(n), index).await;
+        assert_eq!(three.count(n, "k/"), 11);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_voter_far_behind_gets_a_snapshot() {
+    let mut three = Three::founded().await;
+    let leader = three.leader().await;
+    let behind = (leader + 1) % 3;
+    three.stop(behind).await;
+    for n in 0..2_600_u32 {
+        let change = stand::put(&format!("k/{}", n % 50), (n % 251) as u8);
+        suite::commit(three.ledger(leader), change).await.committed().unwrap();
+    }
+    three.start(behind).await;
+    let index = suite::commit(three.ledger(leader), stand::put("end", 1)).await.committed();
+    suite::applied(three.ledger(behind), index.unwrap()).await;
+    assert_eq!(three.count(behind, "k/"), 50);
+    assert_eq!(three.view(behind).entries, three.view(leader).entries);
+    let after = tsugi_vocabulary::Index(1);
+    let forgotten = tsugi_ledger::Ledger::changes_since(three.ledger(behind), after);
+    assert!(forgotten.is_err(), "what came as a whole is not listed change by change");
+    three.stop(behind).await;
+    three.start(behind).await;
+    assert_eq!(three.count(behind, "k/"), 50);
+}

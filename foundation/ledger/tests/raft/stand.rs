@@ -1,0 +1,169 @@
+//! Three voters of one process, each with a directory of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tsugi_ledger::suite::{self, Stand, Step};
+use tsugi_ledger::{
+    Backup, Change, ClusterId, Floor, Key, Ledger, RaftLedger, Seat, Switchboard, Timing, View,
+    Voter, VoterId,
+};
+use tsugi_vocabulary::{Index, NodeName};
+
+pub const CLUSTER: ClusterId = ClusterId(0x7375_6769);
+
+pub struct Three {
+    pub switchboard: Switchboard,
+    pub directories: Vec<TempDir>,
+    voters: Vec<Voter>,
+    ledgers: Vec<RaftLedger>,
+}
+
+pub fn put(key: &str, value: u8) -> Change {
+    Change::new().write(Key::new(key).unwrap(), vec![1, value])
+}
+
+pub fn voter(id: u64, node: &str) -> Voter {
+    Voter { id: VoterId(id), node: NodeName::new(node).unwrap() }
+}
+
+impl Three {
+    fn seat(&self, n: usize) -> Seat {
+        Seat {
+            directory: self.directories[n].path().to_owned(),
+            cluster: CLUSTER,
+            voter: self.voters[n].clone(),
+            timing: Timing::DEFAULT,
+        }
+    }
+
+    /// Three voters of a new ledger, with a leader.
+    pub async fn founded() -> Self {
+        let voters = vec![voter(1, "a"), voter(2, "b"), voter(3, "c")];
+        let directories = (0..3).map(|_| TempDir::new().unwrap()).collect();
+        let switchboard = Switchboard::new();
+        let mut three = Self { switchboard, directories, voters, ledgers: Vec::new() };
+        for n in (0..3).rev() {
+            let line = three.switchboard.line(three.voters[n].id);
+            let ledger = if n == 0 {
+                RaftLedger::found(three.seat(n), &three.voters, line).await.unwrap()
+            } else {
+                RaftLedger::join(three.seat(n), line).await.unwrap()
+            };
+            three.switchboard.plug(&ledger);
+            three.ledgers.insert(0, ledger);
+        }
+        three.leader().await;
+        let ready = suite::commit(three.ledger(0), put("ready", 1)).await.committed().unwrap();
+        for n in 0..3 {
+            suite::applied(three.ledger(n), ready).await;
+        }
+        three
+    }
+
+    pub fn id(&self, n: usize) -> VoterId {
+        self.voters[n].id
+    }
+
+    pub fn ledger(&self, n: usize) -> &RaftLedger {
+        &self.ledgers[n]
+    }
+
+    pub fn view(&self, n: usize) -> Arc<View> {
+        self.ledgers[n].view()
+    }
+
+    pub fn applied(&self, n: usize) -> Index {
+        self.view(n).applied
+    }
+
+    pub fn term(&self, n: usize) -> u64 {
+        self.ledgers[n].leadership().term
+    }
+
+    pub fn leads(&self, n: usize) -> bool {
+        self.ledgers[n].leadership().me
+    }
+
+    pub fn count(&self, n: usize, prefix: &str) -> usize {
+        self.view(n).entries.under(prefix).count()
+    }
+
+    pub fn value(&self, n: usize, key: &str) -> Option<u8> {
+        self.view(n).get(key).map(|entry| entry.value[1])
+    }
+
+    /// Waits for `condition`, at most ten seconds.
+    pub async fn until(&self, condition: impl Fn(&Self) -> bool) {
+        for _ in 0..2_000 {
+            if condition(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("the condition did not come about");
+    }
+
+    /// The one that leads, once there is one.
+    pub async fn leader(&self) -> usize {
+        self.until(|three| (0..3).any(|n| three.leads(n))).await;
+        (0..3).find(|n| self.leads(*n)).expect("it just led")
+    }
+
+    /// Ends the `n`-th voter.
+    pub async fn stop(&mut self, n: usize) {
+        self.switchboard.unplug(self.voters[n].id);
+        self.ledgers[n].stop().await;
+    }
+
+    /// Starts the `n`-th voter from its disk.
+    pub async fn start(&mut self, n: usize) {
+        let line = self.switchboard.line(self.voters[n].id);
+        self.ledgers[n] = RaftLedger::open(self.seat(n), line).await.unwrap();
+        self.switchboard.plug(&self.ledgers[n]);
+    }
+}
+
+impl Stand for Three {
+    fn handle(&self, n: usize) -> Arc<dyn Ledger> {
+        Arc::new(self.ledgers[n].clone())
+    }
+
+    fn restart(&mut self, n: usize) -> Step<'_, ()> {
+        Box::pin(async move {
+            self.stop(n).await;
+            self.start(n).await;
+        })
+    }
+
+    fn another(&mut self, node: NodeName) -> Step<'_, (Voter, Arc<dyn Ledger>)> {
+        Box::pin(async move {
+            let voter = Voter { id: VoterId(self.voters.len() as u64 + 1), node };
+            self.voters.push(voter.clone());
+            self.directories.push(TempDir::new().unwrap());
+            let seat = self.seat(self.voters.len() - 1);
+            let ledger = RaftLedger::join(seat, self.switchboard.line(voter.id)).await.unwrap();
+            self.switchboard.plug(&ledger);
+            self.ledgers.push(ledger.clone());
+            let ledger: Arc<dyn Ledger> = Arc::new(ledger);
+            (voter, ledger)
+        })
+    }
+
+    fn restored(&self, backup: Backup, floor: Floor, node: NodeName) -> Step<'_, Arc<dyn Ledger>> {
+        Box::pin(async move {
+            let directory = TempDir::new().unwrap();
+            let path = directory.path().to_owned();
+            let owner = RaftLedger::restore(&path, &backup, floor, node.clone()).unwrap();
+            let voter = Voter { id: owner.voter, node };
+            let timing = Timing::DEFAULT;
+            let seat = Seat { directory: path, cluster: owner.cluster, voter, timing };
+            let line = Switchboard::new().line(owner.voter);
+            let ledger = RaftLedger::open(seat, line).await.unwrap();
+            std::mem::forget(directory);
+            let ledger: Arc<dyn Ledger> = Arc::new(ledger);
+            ledger
+        })
+    }
+}
