@@ -21,10 +21,14 @@ pub use journal::{DEFAULT_KEPT, Durability, Journal};
 pub use kept::{CallId, Reply};
 pub use server::CounterArgs;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 /// What the sample says it is in every reply.
 pub const PROGRAM: &str = "counter";
+
+/// The line that says that calls are answered from now on.
+pub const READY: &str = "ready";
 
 /// The two sides of the sample.
 #[derive(Debug, clap::Subcommand)]
@@ -39,7 +43,11 @@ pub enum Sample {
 #[must_use]
 pub fn run(sample: &Sample) -> ExitCode {
     let ended = match sample {
-        Sample::Counter(args) => server::serve(args).map(|()| ExitCode::SUCCESS),
+        Sample::Counter(args) => {
+            // Whoever supervises the program waits for this line; nobody has to.
+            let ready = || drop(writeln!(std::io::stdout(), "{READY}"));
+            server::serve(args, ready).map(|()| ExitCode::SUCCESS)
+        }
         Sample::Caller(args) => caller::run(args),
     };
     ended.unwrap_or_else(|error| {

@@ -4,7 +4,6 @@ mod connection;
 mod listener;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -21,8 +20,6 @@ use connection::{Connection, Request};
 
 /// How long an orderly stop goes on answering calls that are already connected.
 const DRAIN: Duration = Duration::from_millis(20);
-/// The line that says that calls are answered from now on.
-pub const READY: &str = "ready";
 const LISTENER: u64 = 0;
 const SIGNALS: u64 = 1;
 
@@ -52,12 +49,12 @@ pub struct CounterArgs {
     pub kept: usize,
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT; `ready` is called once calls are answered.
 ///
 /// # Errors
 /// A volume that cannot be trusted, an address in use, a failing disk. The caller must end the
 /// process then: what is on the disk is known only when it is read back.
-pub fn serve(args: &CounterArgs) -> Result<(), CounterError> {
+pub fn serve(args: &CounterArgs, ready: impl FnOnce()) -> Result<(), CounterError> {
     let durability =
         if args.unsafe_no_fsync { Durability::UnsafeNoSync } else { Durability::Synced };
     let listener = listener::listen(args.listen, args.freebind)?;
@@ -69,8 +66,7 @@ pub fn serve(args: &CounterArgs) -> Result<(), CounterError> {
     }
     let journal = Journal::open(&args.volume, args.kept, durability)?;
     let server = Server::new(listener, journal, args.node.clone())?;
-    // Whoever supervises the program waits for this line; nobody has to.
-    let _unread = writeln!(std::io::stdout(), "{READY}");
+    ready();
     server.run()
 }
 

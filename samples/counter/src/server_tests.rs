@@ -96,6 +96,6 @@ fn a_volume_without_a_number_is_served_only_when_told_to_begin() {
     let dir = tempfile::tempdir().unwrap();
     let mut asked = args(dir.path(), "127.0.0.1:0".parse().unwrap());
     asked.create = false;
-    let error = serve(&asked).unwrap_err().to_string();
+    let error = serve(&asked, || {}).unwrap_err().to_string();
     assert!(error.contains("--create"), "{error}");
 }
