@@ -102,7 +102,7 @@ pub enum Order {
     Elect,
     /// Send nothing as a leader any more.
     StepAside,
-    /// Send as a leader again.
+    /// Send as a leader again, now or once elected.
     Resume,
 }
 
@@ -198,8 +198,9 @@ impl Gate {
             Role::Leader { confirmed, .. } => self.leading(now, seen, situation, confirmed),
             Role::Outside => {
                 self.note(now, seen);
+                let aside = matches!(self.phase, Phase::Aside { .. });
                 self.phase = Phase::Quiet { ask_at: now + self.silence };
-                None
+                aside.then_some(Order::Resume)
             }
             Role::Voter => self.following(now, seen, situation),
         }
@@ -217,15 +218,17 @@ impl Gate {
     }
 
     fn following(&mut self, now: Moment, seen: Sighting, at: &Situation) -> Option<Order> {
+        if matches!(self.phase, Phase::Aside { .. }) {
+            // It was deposed while it stood aside; when it is elected again it may send.
+            self.note(now, seen);
+            self.phase = Phase::Quiet { ask_at: now + self.silence + self.stagger(&at.voters) };
+            return Some(Order::Resume);
+        }
         if self.note(now, seen) {
             self.phase = Phase::Quiet { ask_at: now + self.silence + self.stagger(&at.voters) };
             return None;
         }
         match (&mut self.phase, seen) {
-            (Phase::Aside { .. }, _) => {
-                self.phase = Phase::Quiet { ask_at: now + self.stagger(&at.voters) };
-                None
-            }
             (Phase::Quiet { ask_at }, Sighting::Tick) if now >= *ask_at => self.ask(now, at),
             (Phase::Asking { since, .. } | Phase::Standing { since }, Sighting::Tick)
                 if now.since(*since) >= Span(self.silence.0 / 2) =>
@@ -240,7 +243,10 @@ impl Gate {
                 self.weigh(now, at)
             }
             (
-                Phase::Quiet { .. } | Phase::Asking { .. } | Phase::Standing { .. },
+                Phase::Quiet { .. }
+                | Phase::Asking { .. }
+                | Phase::Standing { .. }
+                | Phase::Aside { .. },
                 Sighting::Tick | Sighting::Answer { .. } | Sighting::Heard { .. },
             ) => None,
         }

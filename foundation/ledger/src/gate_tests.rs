@@ -272,6 +272,17 @@ fn one_voter_of_three_never_elects_itself() {
 }
 
 #[test]
+fn a_leader_deposed_while_it_stood_aside_may_send_once_it_is_elected_again() {
+    let mut world = World::with_leader();
+    world.isolate(A);
+    world.run(1_000);
+    assert!(world.peers[&A].silent_by_order);
+    world.cut.clear();
+    world.run(300);
+    assert!(!world.peers[&A].silent_by_order);
+}
+
+#[test]
 fn two_voters_do_not_stand_at_the_same_time() {
     let (now, later) = (Moment(1_000_000_000), Moment(1_200_000_000));
     let mut gate = Gate::new(B, &[A, B, C], SILENCE, now);

@@ -18,7 +18,7 @@ use super::scribe::{self, Job};
 use super::store::{Store, Write, at_once};
 use super::timing::Timing;
 use super::types::{LogId, Raft, StoredMembership, Vote};
-use crate::gate::{Gate, LogPlace, Role, Sighting, Situation};
+use crate::gate::{Gate, LogPlace, Order, Role, Sighting, Situation};
 use crate::published::Published;
 use crate::{Backup, ClusterId, Failure, Floor, Leadership, StorageFailure, View, Voter, VoterId};
 
@@ -269,14 +269,18 @@ impl Node {
     pub(super) fn heard(&self, leader: VoterId, term: u64) {
         let now = self.links.now();
         let situation = self.situation(now);
-        // What is heard never asks for anything but quiet, except of a leader: its keeper ticks.
         let order = self.gate(|gate| match situation.role {
+            // A leader's own keeper finds out that it was deposed.
             Role::Leader { .. } => None,
             Role::Voter | Role::Outside => {
                 gate.step(now, Sighting::Heard { leader, term }, &situation)
             }
         });
-        debug_assert_eq!(order, None);
+        match order {
+            // Whoever hears a leader has nothing to ask and nothing to win.
+            None | Some(Order::Ask { .. } | Order::Elect | Order::StepAside) => {}
+            Some(Order::Resume) => self.links.resume(now),
+        }
         if self.leadership.borrow().leader != Some(leader) {
             self.show_leadership(now, &situation);
         }
