@@ -241,6 +241,7 @@ async fn read_begun<R: AsyncRead + Unpin>(
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use tokio::io::AsyncWriteExt;
 
     const READING: Reading =
         Reading { ours: Protocol(3), limit: 1000, time: Duration::from_secs(5) };
@@ -291,6 +292,38 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_length_that_is_allowed_costs_only_what_arrives() {
+        let resident = || {
+            let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+            pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+        };
+        let reading = Reading { limit: BODY_LIMIT, ..READING };
+        let mut announced = frame(3, b"").encode().unwrap();
+        let length = u32::try_from(AFTER_LENGTH + BODY_LIMIT).unwrap();
+        announced[..4].copy_from_slice(&length.to_be_bytes());
+        announced.push(b'x');
+        let before = resident();
+        let mut begun = Vec::new();
+        for _ in 0..16 {
+            let (mut far, mut near) = tokio::io::duplex(64);
+            far.write_all(&announced).await.unwrap();
+            let mut one = Box::pin(async move { read(&mut near, reading).await });
+            // All that has come is read, and the rest is waited for.
+            assert!(is_pending(&mut one).await);
+            begun.push((far, one));
+        }
+        let grown = resident().saturating_sub(before);
+        assert!(grown < BODY_LIMIT, "{grown} bytes for 16 frames of which one byte came");
+    }
+
+    async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_pending())
+        })
+        .await
     }
 
     #[test]

@@ -25,7 +25,8 @@ const OUTGOING: usize = 16;
 const WRITE_AT_ONCE: usize = 256 * 1024;
 
 /// What answers requests. A function `(Arc<Peer>, Channel, Vec<u8>) -> impl Future<Vec<u8>>` is
-/// one.
+/// one. When the connection ends, an answer is dropped where it waits: what must not be left
+/// half way belongs into one ledger entry, or into a task of its own.
 pub trait Service: Send + Sync + 'static {
     /// Answers one request.
     fn answer(

@@ -255,25 +255,6 @@ async fn a_gibibyte_announced_by_a_member_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_length_that_is_allowed_costs_only_what_arrives() {
-    let cluster = Cluster::found();
-    let door = open(cluster.founder(), Limits::USUAL).await;
-    let mut announced = (4u32 << 20).to_be_bytes().to_vec();
-    announced.extend_from_slice(&[1, 1, 1]);
-    announced.extend_from_slice(&[0; 8]);
-    let mut members = Vec::new();
-    for number in 0..12 {
-        let raw = raw::connect(&cluster, &format!("m{number}"), door.address).await;
-        members.push((raw, resident()));
-    }
-    let before = resident();
-    for (raw, _) in &members {
-        raw.say(&announced).await;
-    }
-    assert!(resident().saturating_sub(before) < 4 << 20, "12 times 4 MiB are announced");
-}
-
-#[tokio::test]
 async fn a_frame_that_drips_is_cut() {
     let cluster = Cluster::found();
     let limits = Limits { frame: Duration::from_millis(200), ..Limits::USUAL };
