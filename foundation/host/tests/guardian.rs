@@ -24,7 +24,7 @@ fn released(node: &mut Node) -> (Span, Span) {
 }
 
 #[test]
-fn l3_at_the_deadline_everything_of_the_group_is_killed() {
+fn cl_39_when_the_agent_is_starved_the_group_is_silent_after_its_deadline() {
     let mut node = Node::start(&[]);
     node.arm(800, &[], Vec::new());
     let id = node.spawn(shell(lease(), Purpose::Service, GROUP_OF_TWO));
@@ -158,7 +158,7 @@ fn hands_and_guardian_are_small() {
 }
 
 #[test]
-fn l11_a_node_that_was_frozen_is_rid_of_the_group_when_it_wakes_up() {
+fn cl_30_a_node_that_was_frozen_is_rid_of_the_group_when_it_wakes_up() {
     let mut node = Node::start(&[]);
     node.arm(1000, &[], Vec::new());
     let id = node.spawn(shell(lease(), Purpose::Service, "setsid sleep 98776 & exec sleep 98776"));

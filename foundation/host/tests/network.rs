@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 
 use support::*;
 use tsugi_host::Host;
-use tsugi_host::clock;
 use tsugi_host::guardian::message::{Arm, Notice, Order};
 use tsugi_host::link::{Carrier, Link, Watcher};
 use tsugi_host::request::{Answer, Failure, Purpose, Release, Report, Request, Right};
+use tsugi_host::{address, clock};
 use tsugi_vocabulary::{GroupName, Span};
 
 /// A neighbour with the end `b0` of a cable whose other end `a0` is the node's.
@@ -333,4 +333,38 @@ fn two_hundred_groups_are_started_and_released_together() {
     eprintln!("all released in {longest}");
     assert!(named("sleep\098768").is_empty());
     assert!(!lan.here("ip -o addr show").contains("10.77.1."));
+}
+
+#[test]
+fn ph_08_when_one_of_two_links_is_cut_the_address_moves_to_the_other_of_the_same_node() {
+    if !root() {
+        return;
+    }
+    let mut lan = Lan::build();
+    lan.node.arm(60_000, &[V4], Vec::new());
+    lan.add(lease(), "a0", V4).unwrap();
+    let network = std::fs::File::open(format!("/proc/{}/ns/net", lan.node.pid())).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let (ready, watching) = std::sync::mpsc::channel();
+    // The agent's watch on the links, in the network of the node.
+    let watch = std::thread::spawn(move || {
+        nix::sched::setns(&network, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        let mut watcher = Watcher::open().unwrap();
+        ready.send(()).unwrap();
+        until("a0 is down", || {
+            let seen = watcher.look().unwrap();
+            seen.contains(&("a0".to_owned(), Carrier::Down)).then_some(())
+        });
+        tell.send(watcher.links()).unwrap();
+    });
+    watching.recv().unwrap();
+    lan.at_neighbour("ip link set b0 down");
+    let links = told.recv().unwrap();
+    watch.join().unwrap();
+    let wanted = ["a0".to_owned(), "a1".to_owned()];
+    let next = address::choose(&wanted, &links, None).expect("a1 carries");
+    lan.remove(V4).unwrap();
+    assert_eq!(lan.add(lease(), next, V4), Ok(Answer::Done));
+    assert!(lan.here("ip -o addr show dev a1").contains(V4));
+    assert!(!lan.here("ip -o addr show dev a0").contains(V4));
 }

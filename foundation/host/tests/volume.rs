@@ -10,8 +10,9 @@ use std::process::Command;
 use support::*;
 use tsugi_host::guardian::message::{Notice, Volume, VolumeKind};
 use tsugi_host::request::{
-    Answer, Failure, HowEnded, Purpose, Release, Request, Source, Unmounting,
+    Answer, Failure, HowEnded, Purpose, Release, Request, Right, Source, TimeLimit, Unmounting,
 };
+use tsugi_vocabulary::{GroupName, Span};
 
 /// A node with an image of 32 MiB with ext4, its mounts in a namespace of their own.
 struct Disk {
@@ -91,7 +92,7 @@ fn an_image_is_mounted_with_direct_io_and_unmounted_and_its_loop_device_is_free_
 }
 
 #[test]
-fn cl_unmount_kills_who_still_uses_the_volume_and_says_so() {
+fn cl_18_a_volume_that_is_still_used_is_released_by_killing_its_users() {
     if !root() {
         return;
     }
@@ -228,4 +229,29 @@ fn a_directory_is_a_volume_and_tearing_it_off_leaves_the_file_system_under_it_al
     let in_place = Source::Directory(from.clone());
     let mount = Request::Mount { right: free(), source: in_place, dir: from };
     assert_eq!(disk.node.ask(&mount), Ok(Answer::Mounted { device: None }));
+}
+
+#[test]
+fn ph_18_a_stop_that_hangs_is_escalated_and_no_other_group_waits_for_it() {
+    if !root() {
+        return;
+    }
+    let mut disk = Disk::new();
+    disk.mount().unwrap();
+    let service = disk.writer(shell(free(), Purpose::Service, &format!("trap '' TERM; {WRITE}")));
+    let mut stop = shell(free(), Purpose::Stop, "echo stopping; exec sleep 98791");
+    stop.time_limit = Some(Span::millis(700));
+    let stop = disk.node.spawn(stop);
+    let other = Right::Free { group: GroupName::new("other").unwrap(), epoch: epoch() };
+    let monitor = disk.node.spawn(shell(other, Purpose::Monitor, "echo well"));
+    assert_eq!(disk.node.ended(monitor).tail, b"well\n");
+    assert!(disk.node.list().programs.iter().any(|p| p.id == stop), "the stop still hangs");
+    let ended = disk.node.ended(stop);
+    assert_eq!((ended.limit, ended.tail), (TimeLimit::Exceeded, b"stopping\n".to_vec()));
+    assert!(lives(service));
+    let kill = Request::KillGroup { group: group() };
+    assert!(matches!(disk.node.ask(&kill), Ok(Answer::Killed { count: 1.. })));
+    assert!(!lives(service));
+    let killed = Vec::new();
+    assert_eq!(disk.unmount(Unmounting::Orderly), Ok(Answer::Unmounted { killed }));
 }
