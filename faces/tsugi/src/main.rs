@@ -1,18 +1,24 @@
 //! The one binary: the command line, and every daemon of a node as a subcommand.
 
 mod args;
+mod ask;
 mod complain;
+mod daemon;
 mod exit;
 mod help;
 mod out;
+mod render;
+mod run;
+mod up;
 
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
-use tsugi_messages::Language;
+use tsugi_messages::{self as messages, Language};
 
 use args::{Cli, Command};
 use exit::Exit;
+use out::Out;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
@@ -20,10 +26,20 @@ fn main() -> ExitCode {
     let parsed = help::tree(language)
         .try_get_matches_from(&words)
         .and_then(|matches| Cli::from_arg_matches(&matches));
-    match parsed {
-        Ok(cli) => { let _ = cli; Exit::Done.into() }
-        Err(error) => complain::about(&error, language).into(),
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return complain::about(&error, language).into(),
+    };
+    if let Command::Sample(sample) = &cli.command {
+        return tsugi_counter::run(sample);
     }
+    let out = Out { language, form: run::form(cli.global.json) };
+    if let Err(unknown) = Language::here(cli.global.lang.as_deref(), None) {
+        let detail = messages::phrase::unknown_language(unknown.asked).text(language);
+        out.tell(&messages::usage_wrong(detail, "tsugi --help"));
+        return Exit::Usage.into();
+    }
+    run::run(&cli, &out).into()
 }
 
 /// The language that is asked for, before anything else of the command is understood: help and

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::Changing;
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Group {
     List,
     Start {

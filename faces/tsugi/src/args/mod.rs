@@ -135,12 +135,12 @@ pub struct Raw {
     pub words: Vec<OsString>,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum WhatIf {
     Lose { node: String },
     Drain { node: String },
-    Fail { group: String },
-    Move { group: String, node: Option<String> },
+    Stop { group: String },
+    Move { group: String, node: String },
     LinkDown { node: String, link: String },
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{CONFIG_FILE, Changing, Gentle};
 
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Node {
     Run(Run),
     List,

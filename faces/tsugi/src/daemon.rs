@@ -1,0 +1,160 @@
+//! The daemons of a node, each started as a subcommand.
+//!
+//! `tsugi node run` becomes the hands, which start the guardian and the agent from the same file
+//! on disk: a newer build is taken when the agent is replaced.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use tsugi_cluster_engine::agent::{self, AgentConfig, AgentFailure};
+use tsugi_cluster_engine::core::Ended;
+use tsugi_host::fence::Fence;
+use tsugi_host::hands::{self, HandsConfig};
+use tsugi_messages as messages;
+use tsugi_vocabulary::Span;
+
+use crate::args::{Changing, Run};
+use crate::exit::Exit;
+use crate::out::Out;
+
+/// The user that the agent runs as when the node is root.
+const USER: &str = "tsugi";
+/// How long a node may take to hand everything over when it is told to stop.
+const STOP_LIMIT: Span = Span::secs(10);
+
+/// What the hands tell the agent they start.
+#[derive(Debug, Parser)]
+struct AgentWords {
+    #[arg(long)]
+    run_dir: PathBuf,
+    #[arg(long)]
+    data_dir: PathBuf,
+    #[arg(long)]
+    config: PathBuf,
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// `tsugi node run`.
+pub fn node_run(run: &Run, run_dir: &Path, out: &Out) -> Exit {
+    let root = nix::unistd::geteuid().is_root();
+    let exe = match std::env::current_exe() {
+        Ok(exe) => exe.display().to_string(),
+        Err(error) => return failed(out, &error),
+    };
+    let mut agent = vec![exe.clone(), "agent".to_owned()];
+    let mut add = |option: &str, value: &dyn std::fmt::Display| {
+        agent.push(option.to_owned());
+        agent.push(value.to_string());
+    };
+    add("--run-dir", &run_dir.display());
+    add("--data-dir", &run.data_dir.display());
+    add("--config", &run.config.display());
+    if let Some(name) = &run.name {
+        add("--name", name);
+    }
+    let config = HandsConfig {
+        run_dir: run_dir.to_path_buf(),
+        data_dir: run.data_dir.clone(),
+        agent: Some(agent),
+        guardian: vec![exe, "guardian".to_owned()],
+        user: if root { user_of_agent() } else { None },
+        fence: if root { Fence::Machine } else { Fence::Processes },
+        stop_limit: STOP_LIMIT,
+        final_codes: FINAL.iter().map(|e| *e as i32).collect(),
+    };
+    match hands::run(config) {
+        Ok(0) => Exit::Done,
+        Ok(_) => Exit::Failed,
+        Err(failure) => failed(out, &failure),
+    }
+}
+
+/// The agent ended in a way that starting it again does not change.
+const FINAL: [Exit; 4] = [Exit::Done, Exit::Usage, Exit::Refused, Exit::NotFound];
+
+/// The ids of the agent's user; an ordinary user that every machine has if there is none.
+fn user_of_agent() -> Option<(u32, u32)> {
+    [USER, "nobody"].iter().find_map(|name| {
+        let user = nix::unistd::User::from_name(name).ok().flatten()?;
+        Some((user.uid.as_raw(), user.gid.as_raw()))
+    })
+}
+
+/// `tsugi agent`, as the hands start it.
+pub fn agent(words: &[OsString], out: &Out) -> Exit {
+    let program = OsString::from("tsugi agent");
+    let words = std::iter::once(program).chain(words.iter().cloned());
+    let words = match AgentWords::try_parse_from(words) {
+        Ok(words) => words,
+        Err(error) => return failed(out, &error),
+    };
+    let config = AgentConfig {
+        run_dir: words.run_dir,
+        pki_dir: words.data_dir.join("pki"),
+        data_dir: words.data_dir,
+        name: words.name,
+        config_file: words.config,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    match agent::run(config) {
+        Ok(Ended::Left) => Exit::Done,
+        // The hands start the next one.
+        Ok(Ended::SteppedAside | Ended::NoHands | Ended::CannotWrite) => Exit::StillRunning,
+        Err(failure) => {
+            let end = end_of(&failure);
+            let _told = failed(out, &failure);
+            end
+        }
+    }
+}
+
+/// Whether another start may help.
+fn end_of(failure: &AgentFailure) -> Exit {
+    match failure {
+        AgentFailure::NoName(_) => Exit::Usage,
+        AgentFailure::SecondAgent(_) => Exit::Refused,
+        AgentFailure::Founding(_)
+        | AgentFailure::Identity(_)
+        | AgentFailure::Boot(_)
+        | AgentFailure::File(_)
+        | AgentFailure::Promise(_)
+        | AgentFailure::Bind { .. }
+        | AgentFailure::Hands(_)
+        | AgentFailure::Ledger(_)
+        | AgentFailure::Unreadable(_)
+        | AgentFailure::System(_)
+        | AgentFailure::CannotWrite => Exit::Failed,
+    }
+}
+
+/// `tsugi guardian`, as the hands start it.
+pub fn guardian(_words: &[OsString], _out: &Out) -> Exit {
+    match tsugi_host::guardian::run() {
+        0 => Exit::Done,
+        _ => Exit::Failed,
+    }
+}
+
+/// `tsugi hands`.
+pub fn hands(_words: &[OsString], out: &Out) -> Exit {
+    out.tell(&messages::usage_wrong("tsugi hands", "tsugi node run"));
+    Exit::Usage
+}
+
+/// `tsugi restore`: of a node that does not run.
+pub fn restore(
+    _file: &Path,
+    _data_dir: Option<&Path>,
+    _changing: &Changing,
+    out: &Out,
+) -> Exit {
+    out.tell(&messages::internal_failure("tsugi restore", "-"));
+    Exit::Failed
+}
+
+fn failed(out: &Out, error: &dyn std::fmt::Display) -> Exit {
+    out.tell(&messages::internal_failure("tsugi node", error));
+    Exit::Failed
+}

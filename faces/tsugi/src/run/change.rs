@@ -1,0 +1,177 @@
+//! Commands that change something: with an id, the words as typed, who, from where and why.
+
+use std::io::{Read as _, stdin};
+use std::path::Path;
+
+use tsugi_cluster_engine::config::duration;
+use tsugi_messages::{self as messages};
+use tsugi_vocabulary::{Generation, Span};
+use tsugi_wire::control::report::Done;
+use tsugi_wire::control::{Change, How, Operation, Reply, Request, StartOption};
+
+use super::{config, read};
+use crate::args::{Changing, Gentle, Group, Node};
+use crate::ask::Agents;
+use crate::exit::Exit;
+use crate::out::{Form, Observed, Out, Schema};
+
+/// `group …`
+pub fn group(agents: &Agents, out: &Out, group: &Group) -> Exit {
+    let (what, changing) = match group.clone() {
+        Group::List => return read::groups(agents, out),
+        Group::Start { group, on, fresh, inherit, changing } => {
+            let option = match (fresh, inherit) {
+                (true, _) => StartOption::Fresh,
+                (false, true) => StartOption::Inherit,
+                (false, false) => StartOption::None,
+            };
+            (Operation::Start { group, on, option }, changing)
+        }
+        Group::Stop { group, changing } => (Operation::Stop { group }, changing),
+        Group::Move { group, node, changing } => (Operation::Move { group, to: node }, changing),
+        Group::Pause { group, hold, changing } => match time(out, "--for", hold.as_deref()) {
+            Ok(hold) => (Operation::Pause { group, hold }, changing),
+            Err(exit) => return exit,
+        },
+        Group::Resume { group, changing } => (Operation::Resume { group }, changing),
+        Group::Clear { group, changing } => (Operation::Clear { group }, changing),
+    };
+    send(agents, out, what, &changing)
+}
+
+/// `node …`, all but `run`.
+pub fn node(agents: &Agents, out: &Out, node: &Node) -> Exit {
+    let (what, changing) = match node.clone() {
+        Node::List | Node::Run(_) => return read::nodes(agents, out),
+        Node::Token { node, good_for, gentle } => match time(out, "--for", Some(&good_for)) {
+            Ok(good_for) => {
+                let good_for = good_for.unwrap_or(Span::secs(3600));
+                (Operation::Token { node, good_for }, gentle.into())
+            }
+            Err(exit) => return exit,
+        },
+        Node::Join { token_file, gentle } => match token(out, &token_file) {
+            Ok(token) => (Operation::Join { token }, gentle.into()),
+            Err(exit) => return exit,
+        },
+        Node::Leave { node, changing } => (Operation::Leave { node }, changing),
+        Node::Drain { node, changing } => (Operation::Drain { node }, changing),
+        Node::Undrain { node, changing } => (Operation::Undrain { node }, changing),
+        Node::ConfirmOff { node, changing } => (Operation::ConfirmOff { node }, changing),
+    };
+    send(agents, out, what, &changing)
+}
+
+/// `init`.
+pub fn init(agents: &Agents, out: &Out, (file, gentle): (&Path, &Gentle)) -> Exit {
+    match config::checked(out, file) {
+        Ok(text) => send(agents, out, Operation::Init { text }, &gentle.clone().into()),
+        Err(exit) => exit,
+    }
+}
+
+/// `confirm`.
+pub fn confirm(agents: &Agents, out: &Out, gentle: &Gentle) -> Exit {
+    send(agents, out, Operation::Confirm, &gentle.clone().into())
+}
+
+/// A duration that was given, if one was.
+pub(super) fn time(out: &Out, option: &str, given: Option<&str>) -> Result<Option<Span>, Exit> {
+    let Some(given) = given else { return Ok(None) };
+    duration(given).map(Some).ok_or_else(|| {
+        let detail = messages::phrase::usage_value(given, option).text(out.language);
+        out.tell(&messages::usage_wrong(detail, "tsugi --help"));
+        Exit::Usage
+    })
+}
+
+/// A token is never an argument: other users of the machine see those.
+fn token(out: &Out, file: &Path) -> Result<String, Exit> {
+    let mut text = String::new();
+    let read = match file.to_str() {
+        Some("-") => stdin().read_to_string(&mut text).map(|_| text),
+        _ => std::fs::read_to_string(file),
+    };
+    read.map(|text| text.trim().to_owned()).map_err(|error| {
+        out.tell(&messages::token_unreadable(file.display(), error));
+        Exit::Failed
+    })
+}
+
+/// Sends a change and tells what came of it.
+pub(super) fn send(agents: &Agents, out: &Out, what: Operation, changing: &Changing) -> Exit {
+    let words = typed();
+    let change = Change {
+        command: random_id(),
+        words: words.clone(),
+        reason: changing.reason.clone().unwrap_or_default(),
+        origin: origin(),
+        decided_on: changing.decided_on.map(Generation),
+        how: if changing.dry_run { How::DryRun } else { How::ForReal },
+        what,
+    };
+    match read::ask(agents, out, (&Request::Change(change), &words)) {
+        Ok((Reply::Done(done), observed)) => {
+            show_done(out, &done, &observed);
+            Exit::Done
+        }
+        Ok((Reply::Outlook(outlook), observed)) => {
+            let _differs = read::show_outlook(out, &outlook, &observed);
+            if out.form == Form::Text {
+                eprintln!("{}", messages::dry_run_changed_nothing(&words).line(out.language));
+            }
+            Exit::Done
+        }
+        Ok(_) => read::strange(out, &words),
+        Err(exit) => exit,
+    }
+}
+
+/// What was done; a secret is data, the rest is talk.
+pub(super) fn show_done(out: &Out, done: &Done, observed: &Observed) {
+    match out.form {
+        Form::Json => out.json(Schema::first("tsugi.done"), observed, done),
+        Form::Text => {
+            eprintln!("{}", out.line(&done.what));
+            out.lines(done.secret.clone());
+        }
+    }
+}
+
+/// The words of this command as they were typed, for the audit.
+fn typed() -> String {
+    let quoted = |word: String| match word.contains([' ', '"', '\'']) {
+        true => format!("{word:?}"),
+        false => word,
+    };
+    let words: Vec<String> = std::env::args().skip(1).map(quoted).collect();
+    format!("tsugi {}", words.join(" "))
+}
+
+/// The terminal, or where the person came from.
+fn origin() -> String {
+    let host = nix::unistd::gethostname().ok().and_then(|h| h.into_string().ok());
+    let terminal = std::fs::read_link("/proc/self/fd/0").ok().map(|t| t.display().to_string());
+    let terminal = terminal.filter(|t| t.starts_with("/dev/pts") || t.starts_with("/dev/tty"));
+    let client = std::env::var("SSH_CLIENT").ok();
+    let client = client.and_then(|c| c.split(' ').next().map(str::to_owned));
+    let parts: Vec<String> = [host, terminal, client].into_iter().flatten().collect();
+    parts.join(" ")
+}
+
+/// 128 random bits in the form of a UUID of version 4.
+fn random_id() -> String {
+    let mut bytes = [0u8; 16];
+    let drawn = std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut bytes));
+    if drawn.is_err() {
+        // Without the kernel's source the id need only differ from every other command's.
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let nanos = since.unwrap_or_default().as_nanos() ^ u128::from(std::process::id()) << 96;
+        bytes = nanos.to_be_bytes();
+    }
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    parts.join("-")
+}

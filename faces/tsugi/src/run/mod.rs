@@ -1,0 +1,58 @@
+//! Carries out one command: asks the agent, prints the answer, and says how it ended.
+
+mod change;
+mod config;
+mod offline;
+mod read;
+
+use crate::args::{Audit, Cli, Command, Config, Node};
+use crate::ask::Agents;
+use crate::exit::Exit;
+use crate::out::{Form, Out};
+use crate::{daemon, up};
+
+/// Carries out the command.
+pub fn run(cli: &Cli, out: &Out) -> Exit {
+    let agents = Agents::find(cli.global.run_dir.as_deref());
+    match &cli.command {
+        Command::Status { watch: false } => read::status(&agents, out),
+        Command::Status { watch: true } => read::watch(&agents, out),
+        Command::Why { of } => read::why(&agents, out, of.as_deref()),
+        Command::Explain { group, back } => {
+            read::explain(&agents, out, (group.as_deref(), *back))
+        }
+        Command::History { of, most } => read::history(&agents, out, (of.as_deref(), *most)),
+        Command::Whatif(suppose) => read::what_if(&agents, out, suppose),
+        Command::Group(group) => change::group(&agents, out, group),
+        Command::Node(Node::Run(run)) => daemon::node_run(run, agents.run_dir(), out),
+        Command::Node(node) => change::node(&agents, out, node),
+        Command::Init { file, gentle } => change::init(&agents, out, (file, gentle)),
+        Command::Plan { file } => config::plan(&agents, out, file),
+        Command::Apply { file, confirm_within, changing } => {
+            config::apply(&agents, out, (file, confirm_within.as_deref()), changing)
+        }
+        Command::Confirm { gentle } => change::confirm(&agents, out, gentle),
+        Command::Config(Config::Validate { file }) => config::validate(out, file),
+        Command::Config(Config::Diff { file }) => config::diff(&agents, out, file),
+        Command::Config(Config::Show) => config::show(&agents, out),
+        Command::Backup { file } => read::backup(&agents, out, file),
+        Command::Restore { file, data_dir, changing } => {
+            offline::restore(out, (file, data_dir.as_deref()), changing)
+        }
+        Command::Audit(Audit::List { most }) => read::audit(&agents, out, *most),
+        Command::Audit(Audit::Verify) => read::verify(&agents, out),
+        Command::Message { id, all } => offline::message(out, id.as_deref().filter(|_| !all)),
+        Command::Up(args) => up::up(args, out),
+        Command::Completions { shell } => offline::completions(out, *shell),
+        Command::Man { directory } => offline::man(out, directory.as_deref()),
+        Command::Agent(raw) => daemon::agent(&raw.words, out),
+        Command::Guardian(raw) => daemon::guardian(&raw.words, out),
+        Command::Hands(raw) => daemon::hands(&raw.words, out),
+        Command::Sample(_) => Exit::Failed,
+    }
+}
+
+/// The form that output is wanted in.
+pub fn form(json: bool) -> Form {
+    if json { Form::Json } else { Form::Text }
+}

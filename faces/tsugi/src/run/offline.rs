@@ -1,0 +1,86 @@
+//! Commands that need no agent: the catalogue, completions, the manual, a restore.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use clap_complete::Shell;
+use tsugi_messages as messages;
+
+use crate::args::Changing;
+use crate::daemon;
+use crate::exit::Exit;
+use crate::help;
+use crate::out::{Observed, Out, Schema};
+use crate::render;
+
+const MESSAGES: Schema = Schema::first("tsugi.messages");
+
+/// `message ID`, or all of them.
+pub fn message(out: &Out, id: Option<&str>) -> Exit {
+    let json = |e: &messages::Entry| {
+        serde_json::json!({
+            "id": e.id,
+            "severity": e.severity.letter().to_string(),
+            "text": e.text.of(out.language),
+            "system": e.system.of(out.language),
+            "operator": e.operator.of(out.language),
+            "next": e.next,
+            "formerly": e.formerly,
+            "since": e.since,
+        })
+    };
+    let Some(id) = id else {
+        let content = serde_json::json!({
+            "messages": messages::all().iter().map(json).collect::<Vec<_>>()
+        });
+        out.show(MESSAGES, &Observed::here(), &content, || {
+            render::messages(out, messages::all())
+        });
+        return Exit::Done;
+    };
+    let Some(entry) = messages::lookup(id) else {
+        out.tell(&messages::message_unknown(id));
+        return Exit::NotFound;
+    };
+    let content = serde_json::json!({"messages": [json(entry)]});
+    out.show(MESSAGES, &Observed::here(), &content, || render::message(out, entry));
+    Exit::Done
+}
+
+/// `completions SHELL`.
+pub fn completions(out: &Out, shell: Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut help::tree(out.language), "tsugi", &mut script);
+    written(out, io::stdout().write_all(&script))
+}
+
+/// `man`: the page of the whole on standard output, or every page into a folder.
+pub fn man(out: &Out, directory: Option<&Path>) -> Exit {
+    let tree = help::tree(out.language);
+    let done = match directory {
+        Some(directory) => std::fs::create_dir_all(directory)
+            .and_then(|()| clap_mangen::generate_to(tree, directory)),
+        None => clap_mangen::Man::new(tree).render(&mut io::stdout()),
+    };
+    written(out, done)
+}
+
+fn written(out: &Out, done: io::Result<()>) -> Exit {
+    match done {
+        Ok(()) => Exit::Done,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => {
+            out.tell(&messages::internal_failure("tsugi", error));
+            Exit::Failed
+        }
+    }
+}
+
+/// `restore`.
+pub fn restore(out: &Out, (file, data_dir): (&Path, Option<&Path>), changing: &Changing) -> Exit {
+    if changing.reason.is_none() && !changing.dry_run {
+        out.tell(&messages::refused_reason_missing("tsugi restore"));
+        return Exit::Refused;
+    }
+    daemon::restore(file, data_dir, changing, out)
+}
