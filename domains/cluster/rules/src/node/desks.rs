@@ -79,11 +79,9 @@ impl Node {
             return;
         }
         self.tell_desk(now, group, Input::Stop(Why::Superseded), out);
-        if let Some(desk) = self.desks.get(group) {
-            if matches!(desk.state, State::Released { .. }) {
-                let over = epoch.max(held);
-                self.tell_desk(now, group, Input::Over(over), out);
-            }
+        let released = |d: &Desk| matches!(d.state, State::Released { .. });
+        if self.desks.get(group).is_some_and(released) {
+            self.tell_desk(now, group, Input::Over(epoch.max(held)), out);
         }
         if self.desks.get(group).is_some_and(|d| d.state == State::Clear) {
             self.holder.forget(group);

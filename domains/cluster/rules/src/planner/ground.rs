@@ -122,6 +122,8 @@ impl<'a> Ground<'a> {
     /// How a node is seen.
     pub fn seen(&self, node: &NodeName) -> Seen<'a> {
         match self.sights.get(node) {
+            // A boot that was fenced is over by the ledger's word: no voter promises it anything.
+            Some(sight) if self.is_over(node, sight) => Seen::Silent(Span::ZERO),
             Some(sight) => match sight.life {
                 Life::Heard => Seen::Heard(Some(sight)),
                 Life::Deaf => Seen::Deaf(sight),
@@ -134,6 +136,10 @@ impl<'a> Ground<'a> {
                 Settled::NotYet => Seen::Unheard,
             },
         }
+    }
+
+    fn is_over(&self, node: &NodeName, sight: &Sight) -> bool {
+        self.record.nodes.get(node).is_some_and(|n| n.value.fenced == Some(sight.boot))
     }
 
     /// What a node that is heard says of a group under the epoch that the record names.
@@ -171,7 +177,10 @@ impl<'a> Ground<'a> {
 
     /// How many voters are heard and hear; how many make a majority.
     pub fn majority(&self) -> (usize, usize) {
-        let hears = |n: &&NodeName| matches!(self.seen(n), Seen::Heard(_));
+        let hears = |n: &&NodeName| match self.sights.get(*n) {
+            Some(sight) => sight.life == Life::Heard,
+            None => *n == self.by,
+        };
         (self.spec.nodes.keys().filter(hears).count(), self.spec.majority())
     }
 

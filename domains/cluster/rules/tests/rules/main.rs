@@ -1,5 +1,7 @@
 //! The rules, shown on clusters that are told as text.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod commands;
 #[cfg(feature = "mutants")]
 mod mutants;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use tsugi_cluster_rules::check::check;
 use tsugi_cluster_rules::command::{self, Before, Command, Issued};
-use tsugi_cluster_rules::plan::{Chosen, Decision, Life, Settled, Stand};
+use tsugi_cluster_rules::plan::{Chosen, Decision, Life, Resting, Settled, Stand};
 use tsugi_cluster_rules::planner::{self, Planned};
-use tsugi_cluster_rules::reason::Cause;
-use tsugi_cluster_rules::record::LinkState;
+use tsugi_cluster_rules::reason::{Cause, Rejected};
+use tsugi_cluster_rules::record::{GroupIntent, LinkState};
 use tsugi_cluster_rules::spec::ClusterSpec;
 use tsugi_cluster_rules::start_kind::StartOption;
 use tsugi_cluster_rules::whatif::{Hypothesis, whatif};
@@ -203,6 +203,56 @@ pub fn walks(seeds: std::ops::Range<u64>) {
 #[test]
 fn on_every_random_walk_every_plan_is_sound_repeatable_and_final() {
     walks(0..600);
+}
+
+#[test]
+fn after_the_faults_every_group_that_is_to_run_runs() {
+    let mut ran = 0;
+    for seed in 30_000..30_200 {
+        let mut world = walk(seed, 30);
+        for sight in world.sights.values_mut() {
+            sight.groups.clear();
+            // A machine that was fenced or shut down has restarted.
+            sight.boot.0 += 1 << 64;
+        }
+        let (nodes, groups) = names(&world);
+        for group in &groups {
+            if world.record.group(group).is_some_and(|g| g.pause.is_some()) {
+                world.unpin(group.as_str());
+            }
+        }
+        // Nothing is counted any more, and no machine is out of service.
+        world.at = Wall(world.at.0 + 10_000_000);
+        heal(&mut world);
+        for node in nodes {
+            let undrain = issued(&world, Command::NodeUndrain { node });
+            if let Ok(draft) = command::decide(&world.situation(), &undrain) {
+                world.apply(&draft);
+            }
+        }
+        heal(&mut world);
+        for (group, decision) in planner::decide(&world.situation()) {
+            let entry = world.record.group(&group).unwrap();
+            match &decision.chosen {
+                Chosen::Stay { node } => {
+                    assert_eq!(entry.owner(), Some(node));
+                    ran += 1;
+                }
+                Chosen::Rest { because } => {
+                    let manual = *because == Resting::Manual;
+                    assert!(manual || entry.intent != GroupIntent::Run, "seed {seed} {group}");
+                }
+                Chosen::NoPlace => {
+                    let company = |r: &Rejected| {
+                        matches!(r, Rejected::Apart { .. } | Rejected::Together { .. })
+                    };
+                    assert!(decision.rejected.values().any(company), "seed {seed} {decision:?}");
+                }
+                open => panic!("seed {seed}: {group} still {open:?}"),
+            }
+        }
+    }
+    assert!(ran > 300, "only {ran} groups run");
 }
 
 /// The cause names who asked; the rest must be the same.

@@ -253,15 +253,11 @@ impl World {
             self.desk(&g, Stand::Failed(Cause::AgentLost { node: node(name) }));
         }
     }
+}
 
-    /// The owner has armed its guardian again and lifts the pin.
-    fn unpin(&mut self, g: &str) {
-        let mut next = self.record.group(&group(g)).unwrap().clone();
-        next.pause = None;
-        let write = Write::Group(group(g), std::sync::Arc::new(next));
-        let draft = tsugi_cluster_rules::record::Draft::default().write(write);
-        self.apply(&draft);
-    }
+#[expect(clippy::disallowed_methods, reason = "the one switch of the tests, not of the rules")]
+fn is_to_be_rewritten() -> bool {
+    std::env::var("UPDATE_STORIES").is_ok_and(|v| v == "1")
 }
 
 /// Every story, told anew, is as it is written.
@@ -271,7 +267,7 @@ pub fn all_as_told() {
     files.retain(|f| f.extension().is_some_and(|e| e == "txt"));
     files.sort();
     assert!(files.len() >= 25, "only {} stories", files.len());
-    let update = std::env::var("UPDATE_STORIES").is_ok_and(|v| v == "1");
+    let update = is_to_be_rewritten();
     let mut wrong = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();

@@ -7,6 +7,7 @@ use tsugi_cluster_rules::plan::{DeskSight, Life, Settled, Sight, Situation, Stan
 use tsugi_cluster_rules::planner::{self, Planned, Wanted};
 use tsugi_cluster_rules::record::{
     AppliedConfig, Draft, LinkState, NodeIntent, NodeRecord, Ownership, Phase, Record, Versioned,
+    Write,
 };
 use tsugi_cluster_rules::spec::{
     ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, NodeSpec, ResourceKind,
@@ -175,6 +176,15 @@ impl World {
         let (epoch, owner) = (entry.epoch, entry.owner().unwrap().clone());
         let sight = self.sights.get_mut(&owner).unwrap();
         sight.groups.insert(name, DeskSight { epoch, stand });
+    }
+
+    /// The owner has armed its guardian again and lifts the pin.
+    pub fn unpin(&mut self, g: &str) {
+        let mut next = self.record.group(&group(g)).unwrap().clone();
+        next.pause = None;
+        let write = Write::Group(group(g), Arc::new(next));
+        let draft = Draft::default().write(write);
+        self.apply(&draft);
     }
 
     pub fn owner(&self, name: &str) -> Option<String> {
