@@ -27,6 +27,7 @@ pub struct Owner {
 }
 
 /// The open file.
+#[derive(Debug)]
 pub(crate) struct File {
     pub(crate) connection: Connection,
     path: PathBuf,
@@ -46,14 +47,15 @@ pub(crate) fn sql(file: &Path, error: &rusqlite::Error) -> StorageFailure {
     let name = file.display().to_string();
     let what = error.to_string();
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+        // Our statements are fixed: when one means nothing, the tables are not what we made.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) | None => {
             StorageFailure::Damaged { file: name, what }
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             StorageFailure::InUse { file: name }
         }
         Some(ErrorCode::DiskFull) => StorageFailure::Full { file: name },
-        Some(_) | None => StorageFailure::Io { file: name, what },
+        Some(_) => StorageFailure::Io { file: name, what },
     }
 }
 
@@ -79,41 +81,39 @@ pub(crate) fn damaged(file: &Path, what: &str, why: &Unreadable) -> StorageFailu
 impl File {
     /// Makes the file of `owner` in `directory`, which must hold none.
     pub(crate) fn create(directory: &Path, owner: Owner) -> Result<Self, StorageFailure> {
-        let path = directory.join(NAME);
-        if path.exists() {
-            return Err(StorageFailure::Exists { file: path.display().to_string() });
-        }
         std::fs::create_dir_all(directory).map_err(|error| io(directory, &error))?;
-        let file = Self::connect(directory, OpenFlags::SQLITE_OPEN_CREATE)?;
+        let mut file = Self::connect(directory, OpenFlags::SQLITE_OPEN_CREATE)?;
+        if !file.is_blank()? {
+            return Err(StorageFailure::Exists { file: file.path.display().to_string() });
+        }
         let mut body = Writer::new();
         body.u128(owner.cluster.0).voter(owner.voter);
         let header = seal(b"owner", &body.done());
-        file.sql(|connection| {
-            connection.execute_batch(
+        let made = file.connection.transaction().and_then(|transaction| {
+            transaction.execute_batch(
                 "CREATE TABLE log (place INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
                  CREATE TABLE note (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
                  CREATE TABLE part (slot INTEGER, part INTEGER, bytes BLOB NOT NULL,
                                     PRIMARY KEY (slot, part)) STRICT;",
             )?;
-            connection.execute("INSERT INTO note VALUES ('owner', ?1)", [header])
-        })?;
-        // The name of the new file must outlive a power loss too.
+            transaction.execute("INSERT INTO note VALUES ('owner', ?1)", [header])?;
+            transaction.commit()
+        });
+        made.map_err(|error| sql(&file.path, &error))?;
+        // The names of the new files must outlive a power loss too.
         let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
         synced.map_err(|error| io(directory, &error))?;
+        file.note_seen();
         Ok(file)
     }
 
     /// Opens the file in `directory`, which must belong to `owner`.
     pub(crate) fn open(directory: &Path, owner: Owner) -> Result<Self, StorageFailure> {
-        let path = directory.join(NAME);
-        if !path.exists() {
-            return Err(StorageFailure::Missing { file: path.display().to_string() });
-        }
-        let mut file = Self::connect(directory, OpenFlags::empty())?;
+        let mut file = Self::existing(directory)?;
         let found = file.owner()?;
         if found != owner {
             return Err(StorageFailure::Foreign {
-                file: path.display().to_string(),
+                file: file.path.display().to_string(),
                 expected: owner.to_string(),
                 found: found.to_string(),
             });
@@ -124,11 +124,29 @@ impl File {
 
     /// Whose ledger stands in `directory`.
     pub(crate) fn owner_in(directory: &Path) -> Result<Owner, StorageFailure> {
+        let file = Self::existing(directory)?;
+        let owner = file.owner();
+        file.abandon();
+        owner
+    }
+
+    fn existing(directory: &Path) -> Result<Self, StorageFailure> {
         let path = directory.join(NAME);
+        let missing = || StorageFailure::Missing { file: path.display().to_string() };
         if !path.exists() {
-            return Err(StorageFailure::Missing { file: path.display().to_string() });
+            return Err(missing());
         }
-        Self::connect(directory, OpenFlags::empty())?.owner()
+        let file = Self::connect(directory, OpenFlags::empty())?;
+        if file.is_blank()? { Err(missing()) } else { Ok(file) }
+    }
+
+    /// Whether its making was interrupted: it has no tables, and none was acknowledged.
+    fn is_blank(&self) -> Result<bool, StorageFailure> {
+        let tables: u64 = self.sql(|connection| {
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        })?;
+        let seen = self.seen.metadata().map_err(|error| io(&self.path, &error))?.len();
+        Ok(tables == 0 && seen == 0)
     }
 
     fn connect(directory: &Path, flags: OpenFlags) -> Result<Self, StorageFailure> {

@@ -1,6 +1,8 @@
 //! The ledger that several voters keep by Raft, each in one SQLite file.
 
 mod ask;
+#[cfg(test)]
+mod damage_tests;
 mod file;
 #[cfg(any(test, feature = "suite"))]
 mod in_process;
