@@ -32,18 +32,38 @@ pub struct Voter {
 }
 
 /// One promise: nobody else is acknowledged for the group until it has run out.
+///
+/// Boots of one node have no order that a voter could know: a beat of a former boot may come late,
+/// after one of its successor. So each boot's part stands by itself, and what ends one part (its
+/// release, its fence) leaves the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Promise {
     /// To whom.
     pub to: NodeName,
-    /// To which life of it.
-    pub boot: BootId,
-    /// Under which epoch.
-    pub epoch: Epoch,
-    /// Until when, by this voter's clock.
-    pub until: Moment,
+    /// What each life of it was promised.
+    parts: BTreeMap<BootId, Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Part {
+    epoch: Epoch,
+    until: Moment,
     /// The beat that it was last given for.
     sequence: u64,
+}
+
+impl Promise {
+    /// Until when it runs, by this voter's clock.
+    #[must_use]
+    pub fn until(&self) -> Moment {
+        self.parts.values().map(|p| p.until).max().unwrap_or_default()
+    }
+
+    /// The newest epoch that it was given for.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.parts.values().map(|p| p.epoch).max().unwrap_or(Epoch::NONE)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -154,7 +174,8 @@ impl Voter {
         if now < self.quiet_until {
             return Some(NoPromise::JustStarted { rest: self.quiet_until.since(now) });
         }
-        if beat.membership != record.membership && !mutant("voter-ignores-membership") {
+        let unchecked = mutant("voter-ignores-membership") || mutant("membership-unchecked");
+        if beat.membership != record.membership && !unchecked {
             return Some(NoPromise::OtherMembership);
         }
         if is_fenced(record, &beat.sender, beat.boot) && !mutant("voter-serves-the-fenced") {
@@ -167,31 +188,35 @@ impl Voter {
         if let_go.is_some_and(|e| epoch <= *e) {
             return Some(NoPromise::Released);
         }
-        let promise = self.promises.get(group).filter(|p| now < p.until)?;
+        let promise = self.promise_of(group, now)?;
         if promise.to != beat.sender && !mutant("voter-promises-twice") {
-            let rest = promise.until.since(now);
+            let rest = promise.until().since(now);
             return Some(NoPromise::Promised { to: promise.to.clone(), rest });
         }
-        (promise.to == beat.sender && epoch < promise.epoch)
-            .then_some(NoPromise::NotOwner { epoch: promise.epoch })
+        (promise.to == beat.sender && epoch < promise.epoch())
+            .then(|| NoPromise::NotOwner { epoch: promise.epoch() })
     }
 
     fn promise(&mut self, group: &GroupName, epoch: Epoch, beat: &Heartbeat, until: Moment) {
-        let former = self.promises.get(group).filter(|p| p.to == beat.sender);
-        let until = match former {
+        let fresh = || Promise { to: beat.sender.clone(), parts: BTreeMap::new() };
+        let promise = self.promises.entry(group.clone()).or_insert_with(fresh);
+        if promise.to != beat.sender {
+            *promise = fresh();
+        }
+        let until = match promise.parts.get(&beat.boot) {
             // A late copy of a beat that was already answered gives no more time.
-            Some(p) if p.boot == beat.boot && p.sequence == beat.sequence => p.until,
-            Some(p) => p.until.max(until),
+            Some(part) if part.sequence == beat.sequence => part.until,
+            Some(part) => part.until.max(until),
             None => until,
         };
-        let promise = Promise {
-            to: beat.sender.clone(),
-            boot: beat.boot,
-            epoch,
-            until,
-            sequence: beat.sequence,
-        };
-        self.promises.insert(group.clone(), promise);
+        let part = Part { epoch, until, sequence: beat.sequence };
+        promise.parts.insert(beat.boot, part);
+        if promise.parts.len() > PAST_BOOTS {
+            let oldest = promise.parts.iter().min_by_key(|(_, part)| part.until);
+            if let Some(boot) = oldest.map(|(boot, _)| *boot) {
+                promise.parts.remove(&boot);
+            }
+        }
     }
 
     /// L5: the holder's own word ends a promise at once, and for good.
@@ -209,11 +234,12 @@ impl Voter {
             let_go.retain(|group, epoch| stands(group, *epoch));
         }
         for (group, epoch) in &beat.released {
-            let theirs =
-                |p: &Promise| p.to == beat.sender && p.boot == beat.boot && p.epoch == *epoch;
             let anybody = mutant("voter-lets-anybody-release");
-            if self.promises.get(group).is_some_and(|p| theirs(p) || anybody) {
-                self.promises.remove(group);
+            let Some(promise) = self.promises.get_mut(group) else { continue };
+            if promise.to == beat.sender || anybody {
+                promise
+                    .parts
+                    .retain(|boot, part| (*boot != beat.boot || part.epoch != *epoch) && !anybody);
             }
         }
     }
@@ -221,20 +247,17 @@ impl Voter {
     /// L7: a confirmed fence ends the promises to the boot that it names, and to no other.
     fn end_fenced(&mut self, record: &Record) {
         let any_boot = mutant("voter-ends-every-boot");
-        self.promises.retain(|_, p| {
-            let fenced = if any_boot {
-                record.nodes.get(&p.to).is_some_and(|n| n.value.fenced.is_some())
-            } else {
-                is_fenced(record, &p.to, p.boot)
-            };
-            !fenced
-        });
+        for promise in self.promises.values_mut() {
+            let Some(node) = record.nodes.get(&promise.to) else { continue };
+            let Some(fenced) = node.value.fenced else { continue };
+            promise.parts.retain(|boot, _| *boot != fenced && !any_boot);
+        }
     }
 
     /// The running promise of `group`.
     #[must_use]
     pub fn promise_of(&self, group: &GroupName, now: Moment) -> Option<&Promise> {
-        self.promises.get(group).filter(|p| now < p.until)
+        self.promises.get(group).filter(|p| now < p.until())
     }
 
     /// The longest TTL this voter ever promised.
@@ -251,7 +274,10 @@ impl Voter {
 
     /// Drops what has run out.
     pub fn forget_expired(&mut self, now: Moment) {
-        self.promises.retain(|_, p| now < p.until);
+        for promise in self.promises.values_mut() {
+            promise.parts.retain(|_, part| now < part.until);
+        }
+        self.promises.retain(|_, p| !p.parts.is_empty());
     }
 }
 
