@@ -2,6 +2,8 @@
 
 mod ask;
 #[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
 mod damage_tests;
 mod file;
 #[cfg(any(test, feature = "suite"))]

@@ -47,6 +47,8 @@ pub struct RaftLedger {
     pub(super) node: Arc<Node>,
     tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
     closed: watch::Receiver<bool>,
+    #[cfg(any(test, feature = "suite"))]
+    disk: Arc<Mutex<Option<Store>>>,
 }
 
 /// What all handles of one voter share.
@@ -155,6 +157,8 @@ impl RaftLedger {
         let owner = seat.owner();
         let store = Store::start(file);
         let (failed, closed) = (store.failing(), store.closed());
+        #[cfg(any(test, feature = "suite"))]
+        let disk = Arc::new(Mutex::new(Some(store.clone())));
         let log = Log::new(loaded, store.clone());
         let log_end = log.end();
         let machine = Machine::new(placed, state, store);
@@ -187,7 +191,13 @@ impl RaftLedger {
             tokio::spawn(keeper::keep(Arc::clone(&node), seen)),
             tokio::spawn(scribe::write(node.raft.clone(), queue)),
         ];
-        Ok(Self { node, tasks: Arc::new(Mutex::new(tasks)), closed })
+        Ok(Self {
+            node,
+            tasks: Arc::new(Mutex::new(tasks)),
+            closed,
+            #[cfg(any(test, feature = "suite"))]
+            disk,
+        })
     }
 
     /// The voter.
@@ -210,6 +220,8 @@ impl RaftLedger {
         self.node.failed.send_modify(|failed| {
             failed.get_or_insert(Failure::Stopped);
         });
+        #[cfg(any(test, feature = "suite"))]
+        drop(self.disk.lock().unwrap_or_else(PoisonError::into_inner).take());
         // Its own panic is its end as well.
         drop(self.node.raft.shutdown().await);
         self.node.leadership.send_replace(Leadership::default());
@@ -217,6 +229,32 @@ impl RaftLedger {
         let waited =
             tokio::time::timeout(Duration::from_secs(5), closed.wait_for(|closed| *closed));
         drop(waited.await);
+    }
+}
+
+#[cfg(any(test, feature = "suite"))]
+impl RaftLedger {
+    /// For tests: makes every write of this voter fail from now on, as a broken disk does.
+    pub async fn break_disk(&self) {
+        let disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let disk = disk.expect("the voter runs");
+        let broken = disk
+            .read(|file| file.sql(|connection| connection.pragma_update(None, "query_only", true)));
+        broken.await.expect("the disk worked until now");
+    }
+
+    /// For tests: makes a snapshot now and forgets the log before it.
+    pub async fn compact(&self) {
+        let applied = self.node.view().applied.0;
+        let raft = &self.node.raft;
+        raft.trigger().snapshot().await.expect("the voter runs");
+        let made = raft.wait(Some(Duration::from_secs(10)));
+        let made = made.metrics(|m| m.snapshot.is_some_and(|id| id.index >= applied), "snapshot");
+        made.await.expect("a snapshot is made");
+        raft.trigger().purge_log(applied).await.expect("the voter runs");
+        let gone = raft.wait(Some(Duration::from_secs(10)));
+        let gone = gone.metrics(|m| m.purged.is_some_and(|id| id.index >= applied), "purged");
+        gone.await.expect("the log is forgotten");
     }
 }
 

@@ -5,7 +5,7 @@ mod stand;
 use std::time::Duration;
 
 use stand::Three;
-use tsugi_ledger::suite;
+use tsugi_ledger::{ClusterId, Failure, Ledger, StorageFailure, VoterId, suite};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ledger_by_raft_passes_the_suite() {
@@ -41,7 +41,7 @@ async fn a_follower_that_was_cut_off_returns_without_disturbing_the_leader() {
     three.switchboard.heal();
     for n in 0..20 {
         let outcome = three.ledger(leader);
-        let outcome = tsugi_ledger::Ledger::commit(outcome, stand::put("b", n)).await;
+        let outcome = Ledger::commit(outcome, stand::put("b", n)).await;
         assert!(outcome.expect("never without a leader").committed().is_some());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -55,8 +55,8 @@ async fn a_leader_without_a_majority_says_that_it_does_not_lead() {
     let old = three.leader().await;
     three.switchboard.isolate(three.id(old));
     three.until(|three| !three.leads(old)).await;
-    let answer = tsugi_ledger::Ledger::commit(three.ledger(old), stand::put("a", 1)).await;
-    assert_eq!(answer, Err(tsugi_ledger::Failure::NoLeader));
+    let answer = Ledger::commit(three.ledger(old), stand::put("a", 1)).await;
+    assert_eq!(answer, Err(Failure::NoLeader));
     let new = three.leader().await;
     assert_ne!(new, old);
     three.switchboard.heal();
@@ -104,19 +104,97 @@ async fn a_voter_far_behind_gets_a_snapshot() {
     let leader = three.leader().await;
     let behind = (leader + 1) % 3;
     three.stop(behind).await;
-    for n in 0..2_600_u32 {
+    for n in 0..100_u32 {
         let change = stand::put(&format!("k/{}", n % 50), (n % 251) as u8);
         suite::commit(three.ledger(leader), change).await.committed().unwrap();
     }
+    three.ledger(leader).compact().await;
     three.start(behind).await;
     let index = suite::commit(three.ledger(leader), stand::put("end", 1)).await.committed();
     suite::applied(three.ledger(behind), index.unwrap()).await;
     assert_eq!(three.count(behind, "k/"), 50);
     assert_eq!(three.view(behind).entries, three.view(leader).entries);
+    assert_eq!(three.view(behind).voters, three.view(leader).voters);
     let after = tsugi_vocabulary::Index(1);
-    let forgotten = tsugi_ledger::Ledger::changes_since(three.ledger(behind), after);
+    let forgotten = Ledger::changes_since(three.ledger(behind), after);
     assert!(forgotten.is_err(), "what came as a whole is not listed change by change");
     three.stop(behind).await;
     three.start(behind).await;
     assert_eq!(three.count(behind, "k/"), 50);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_voter_whose_disk_fails_says_so_and_another_leads() {
+    let mut three = Three::founded().await;
+    let old = three.leader().await;
+    let index = suite::commit(three.ledger(old), stand::put("a", 1)).await.committed().unwrap();
+    three.ledger(old).break_disk().await;
+    let answer = three.ledger(old).commit(stand::put("b", 1)).await;
+    assert!(matches!(answer, Err(Failure::Unknown | Failure::Storage(_))), "{answer:?}");
+    let mut failed = three.ledger(old).failed();
+    let told = failed.wait_for(Option::is_some).await.unwrap().clone();
+    assert!(matches!(told, Some(Failure::Storage(StorageFailure::Io { .. }))), "{told:?}");
+    assert!(!three.leads(old));
+    let again = three.ledger(old).commit(stand::put("b", 1)).await;
+    assert_eq!(again.err(), told, "it is not tried again");
+    three.until(|three| (0..3).any(|n| n != old && three.leads(n))).await;
+    three.stop(old).await;
+    three.start(old).await;
+    assert!(three.applied(old) >= index, "what was acknowledged is there");
+    suite::commit(three.ledger(old), stand::put("c", 1)).await.committed().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_leader_itself_can_be_taken_away() {
+    let three = Three::founded().await;
+    let old = three.leader().await;
+    let removed = three.ledger(old).remove_voter(three.id(old)).await;
+    let other = (old + 1) % 3;
+    suite::applied(three.ledger(other), removed.unwrap()).await;
+    assert_eq!(three.view(other).voters.list.len(), 2);
+    three.until(|three| (0..3).any(|n| n != old && three.leads(n))).await;
+    suite::commit(three.ledger(other), stand::put("a", 1)).await.committed().unwrap();
+    assert!(!three.leads(old));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_for_another_cluster_voter_or_version_is_refused() {
+    let three = Three::founded().await;
+    let (first, second) = (three.ledger(0), three.id(1));
+    let probe = Three::probe(stand::CLUSTER, second, three.id(0));
+    let answered = first.handle(probe.clone()).await;
+    let refusals = [
+        Three::probe(ClusterId(1), second, three.id(0)),
+        Three::probe(stand::CLUSTER, second, VoterId(77)),
+        probe[..probe.len() - 1].to_vec(),
+        [&[2], &probe[1..]].concat(),
+    ];
+    let mut seen = Vec::new();
+    for message in refusals {
+        let refused = first.handle(message).await;
+        assert_ne!(refused[..2], answered[..2]);
+        seen.push(refused);
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 4, "each is refused for a reason of its own");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_voter_that_lost_its_file_does_not_come_back_under_its_number() {
+    let mut three = Three::founded().await;
+    let lost = (three.leader().await + 1) % 3;
+    three.stop(lost).await;
+    three.directories[lost] = tempfile::TempDir::new().unwrap();
+    let opened = three.try_start(lost).await;
+    let missing =
+        |failure: &Failure| matches!(failure, Failure::Storage(StorageFailure::Missing { .. }));
+    assert!(opened.is_err_and(|failure| missing(&failure)));
+    let keeper = (lost + 1) % 3;
+    three.ledger(keeper).remove_voter(three.id(lost)).await.unwrap();
+    let node = tsugi_vocabulary::NodeName::new("b2").unwrap();
+    let (voter, ledger) = suite::Stand::another(&mut three, node).await;
+    let index = three.ledger(keeper).add_voter(voter.clone()).await.unwrap();
+    suite::applied(&*ledger, index).await;
+    assert!(ledger.view().voters.list.contains_key(&voter.id));
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tsugi_ledger::suite::{self, Stand, Step};
 use tsugi_ledger::{
-    Backup, Change, ClusterId, Floor, Key, Ledger, RaftLedger, Seat, Switchboard, Timing, View,
-    Voter, VoterId,
+    Backup, Change, ClusterId, Failure, Floor, Key, Ledger, RaftLedger, Seat, Switchboard, Timing,
+    View, Voter, VoterId,
 };
 use tsugi_vocabulary::{Index, NodeName};
 
@@ -119,9 +119,25 @@ impl Three {
 
     /// Starts the `n`-th voter from its disk.
     pub async fn start(&mut self, n: usize) {
+        self.try_start(n).await.unwrap();
+    }
+
+    /// Starts the `n`-th voter from its disk, or says why not.
+    pub async fn try_start(&mut self, n: usize) -> Result<(), Failure> {
         let line = self.switchboard.line(self.voters[n].id);
-        self.ledgers[n] = RaftLedger::open(self.seat(n), line).await.unwrap();
+        self.ledgers[n] = RaftLedger::open(self.seat(n), line).await?;
         self.switchboard.plug(&self.ledgers[n]);
+        Ok(())
+    }
+
+    /// The message *do you hear a leader?*, as bytes.
+    pub fn probe(cluster: ClusterId, from: VoterId, to: VoterId) -> Vec<u8> {
+        let mut bytes = vec![1];
+        bytes.extend(cluster.0.to_le_bytes());
+        bytes.extend(from.0.to_le_bytes());
+        bytes.extend(to.0.to_le_bytes());
+        bytes.push(4);
+        bytes
     }
 }
 
