@@ -348,11 +348,13 @@ async fn a_connection_that_takes_nothing_more_starves_nobody_either() {
     let client = client(cluster.member("b"), "a", &[first.address, second.address]);
     client.request(Channel(0), vec![], LONG).await.unwrap();
     first.stop.store(true, Ordering::SeqCst);
-    // More than the system buffers: the later ones wait before they are sent.
+    // More than the system buffers: the later ones wait before they are sent, and they give up
+    // before the system finds out that the connection is dead.
+    let soon = Duration::from_millis(2_500);
     let mut asked = tokio::task::JoinSet::new();
     for number in 0..40 {
         let client = client.clone();
-        let asking = async move { client.request(Channel(number), vec![0; 1 << 20], LONG).await };
+        let asking = async move { client.request(Channel(number), vec![0; 1 << 20], soon).await };
         asked.spawn(asking);
     }
     until("one of those that waited is answered over the second network", || {
