@@ -32,9 +32,7 @@ fn detail(error: &clap::Error, language: Language) -> String {
         ErrorKind::InvalidSubcommand => {
             phrase::usage_unknown_command(given(ContextKind::InvalidSubcommand))
         }
-        ErrorKind::MissingRequiredArgument => {
-            phrase::usage_missing(given(ContextKind::InvalidArg))
-        }
+        ErrorKind::MissingRequiredArgument => phrase::usage_missing(given(ContextKind::InvalidArg)),
         ErrorKind::ArgumentConflict => {
             let (one, other) = (given(ContextKind::InvalidArg), given(ContextKind::PriorArg));
             phrase::usage_exclude(one, other)
@@ -52,11 +50,8 @@ fn detail(error: &clap::Error, language: Language) -> String {
         }
         _ => phrase::usage_other(first_line(error)),
     };
-    let meant = [
-        ContextKind::SuggestedSubcommand,
-        ContextKind::SuggestedArg,
-        ContextKind::SuggestedValue,
-    ];
+    let meant =
+        [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
     let meant = meant.into_iter().map(given).find(|m| !m.is_empty());
     let hint = meant.map(|m| phrase::did_you_mean(m).text(language));
     joined(&what, hint, language)

@@ -38,12 +38,13 @@ struct AgentWords {
 
 /// `tsugi node run`.
 pub fn node_run(run: &Run, run_dir: &Path, out: &Out) -> Exit {
-    let root = nix::unistd::geteuid().is_root();
+    let machine = nix::unistd::geteuid().is_root() && !run.trial;
     let exe = match std::env::current_exe() {
         Ok(exe) => exe.display().to_string(),
         Err(error) => return failed(out, &error),
     };
-    let mut agent = vec![exe.clone(), "agent".to_owned()];
+    // What follows the dashes is the agent's own, not the command line's.
+    let mut agent = vec![exe.clone(), "agent".to_owned(), "--".to_owned()];
     let mut add = |option: &str, value: &dyn std::fmt::Display| {
         agent.push(option.to_owned());
         agent.push(value.to_string());
@@ -59,8 +60,8 @@ pub fn node_run(run: &Run, run_dir: &Path, out: &Out) -> Exit {
         data_dir: run.data_dir.clone(),
         agent: Some(agent),
         guardian: vec![exe, "guardian".to_owned()],
-        user: if root { user_of_agent() } else { None },
-        fence: if root { Fence::Machine } else { Fence::Processes },
+        user: if machine { user_of_agent() } else { None },
+        fence: if machine { Fence::Machine } else { Fence::Processes },
         stop_limit: STOP_LIMIT,
         final_codes: FINAL.iter().map(|e| *e as i32).collect(),
     };
@@ -144,12 +145,7 @@ pub fn hands(_words: &[OsString], out: &Out) -> Exit {
 }
 
 /// `tsugi restore`: of a node that does not run.
-pub fn restore(
-    _file: &Path,
-    _data_dir: Option<&Path>,
-    _changing: &Changing,
-    out: &Out,
-) -> Exit {
+pub fn restore(_file: &Path, _data_dir: Option<&Path>, _changing: &Changing, out: &Out) -> Exit {
     out.tell(&messages::internal_failure("tsugi restore", "-"));
     Exit::Failed
 }

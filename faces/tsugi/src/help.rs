@@ -44,9 +44,9 @@ fn speak(command: Command, words: &[String], language: Language) -> Command {
     let examples = text(&key("example", words, ""), language);
     let before = examples.map_or_else(String::new, |lines| {
         let indented: String = lines.lines().map(|l| format!("  {l}\n")).collect();
-        format!("{}:\n{indented}\n", say(phrase::help_examples()))
+        format!("{}:\n{indented}\n", say(phrase::heading_examples()))
     });
-    let usage = say(phrase::help_usage());
+    let usage = say(phrase::heading_usage());
     let template = format!("{{about}}\n\n{before}{usage}: {{usage}}\n\n{{all-args}}{{after-help}}");
     let names: Vec<String> =
         command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
@@ -54,7 +54,9 @@ fn speak(command: Command, words: &[String], language: Language) -> Command {
         .about(about)
         .bin_name(path.join(" "))
         .help_template(template)
-        .subcommand_help_heading(text(phrase::help_commands().key(), language).unwrap_or_default())
+        .subcommand_help_heading(
+            text(phrase::heading_commands().key(), language).unwrap_or_default(),
+        )
         .mut_args(|arg| explain(arg, words, language));
     if words.is_empty() {
         command = command.after_help(exits(language));
@@ -71,8 +73,8 @@ fn explain(arg: Arg, words: &[String], language: Language) -> Arg {
     let id = arg.get_id().as_str().to_owned();
     let found = arg_keys(words, &id).iter().find_map(|key| text(key, language));
     let heading = match arg.is_positional() {
-        true => phrase::help_arguments(),
-        false => phrase::help_options(),
+        true => phrase::heading_arguments(),
+        false => phrase::heading_options(),
     };
     // clap takes only headings that live as long as the program, so it is the phrase's own text.
     let heading = text(heading.key(), language).unwrap_or_default();
@@ -84,7 +86,7 @@ fn explain(arg: Arg, words: &[String], language: Language) -> Arg {
 }
 
 fn exits(language: Language) -> String {
-    let title = phrase::help_exit_codes().text(language);
+    let title = phrase::heading_exit_codes().text(language);
     let line = |exit: Exit| format!("\n  {:>2}  {}", exit.code(), exit.words().text(language));
     format!("{title}:{}", Exit::ALL.map(line).concat())
 }
@@ -94,7 +96,7 @@ pub fn listing(language: Language) -> String {
     let mut out = String::new();
     list(&tree(language), &[], &mut out);
     let codes = Exit::ALL.map(|e| format!("{:>2}  {}\n", e.code(), e.words().text(language)));
-    format!("{out}\n{}:\n{}", phrase::help_exit_codes().text(language), codes.concat())
+    format!("{out}\n{}:\n{}", phrase::heading_exit_codes().text(language), codes.concat())
 }
 
 fn list(command: &Command, words: &[String], out: &mut String) {

@@ -61,6 +61,12 @@ pub struct Out {
 }
 
 impl Out {
+    /// Says a line that was put together from phrases.
+    pub fn say_text(&self, text: &str) {
+        // Nobody listens any more; there is nobody to tell.
+        let _unheard = writeln!(io::stderr(), "{text}");
+    }
+
     /// Prints lines of data.
     pub fn lines(&self, lines: impl IntoIterator<Item = String>) {
         let mut out = io::stdout().lock();

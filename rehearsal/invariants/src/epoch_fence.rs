@@ -20,7 +20,8 @@ impl Invariant for EpochFence {
         };
         let highest = self.highest.entry((*group).clone()).or_insert(*epoch);
         if *epoch < *highest {
-            let what = format!("an effect of {group} under {epoch} on n{} after {highest}", node + 1);
+            let what =
+                format!("an effect of {group} under {epoch} on n{} after {highest}", node + 1);
             return Err(Violation { invariant: "I15", at: *at, what });
         }
         *highest = *epoch;

@@ -24,12 +24,7 @@ enum Standstill {
 
 impl OneRunner {
     pub(crate) fn new(grace: u64) -> Self {
-        Self {
-            grace,
-            held: BTreeMap::new(),
-            highest: BTreeMap::new(),
-            frozen: BTreeMap::new(),
-        }
+        Self { grace, held: BTreeMap::new(), highest: BTreeMap::new(), frozen: BTreeMap::new() }
     }
 
     fn excused(&self, node: usize, at: u64) -> bool {
@@ -48,7 +43,8 @@ impl Invariant for OneRunner {
                 let broken = |what| Err(Violation { invariant: "I1", at: *at, what });
                 let group = (*group).clone();
                 let others = self.held.iter().filter(|((g, n), _)| *g == group && n != node);
-                let other = others.map(|((_, n), e)| (*n, *e)).find(|(n, _)| !self.excused(*n, *at));
+                let other =
+                    others.map(|((_, n), e)| (*n, *e)).find(|(n, _)| !self.excused(*n, *at));
                 if let Some((n, e)) = other {
                     return broken(format!(
                         "{group} came up on n{} under {epoch} while n{} has it under {e}",

@@ -32,7 +32,12 @@ fn main() -> std::process::ExitCode {
         calls += counts.calls;
         if let Verdict::Broken(violation) = verdict {
             violations += 1;
-            println!("seed {seed}: {} at {} ms: {}", violation.invariant, violation.at / 1_000_000, violation.what);
+            println!(
+                "seed {seed}: {} at {} ms: {}",
+                violation.invariant,
+                violation.at / 1_000_000,
+                violation.what
+            );
         }
         seed += 1;
     }

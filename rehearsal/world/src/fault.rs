@@ -70,11 +70,8 @@ pub fn draw_faults(seed: u64, nodes: usize, groups: usize, run_ms: u64) -> Vec<F
             faults.push(Fault { at_ms, kind });
         }
         // Often the next comes while the last is still being recovered from (F35).
-        at_ms += if chance.happens(300) {
-            chance.between(1, 900)
-        } else {
-            chance.between(1_500, 5_000)
-        };
+        at_ms +=
+            if chance.happens(300) { chance.between(1, 900) } else { chance.between(1_500, 5_000) };
     }
     faults
 }

@@ -67,11 +67,8 @@ impl Scene {
     pub fn record(&self) -> Record {
         let spec = self.spec();
         let node = |n: usize| {
-            let entry = NodeRecord {
-                voter: n as u64 + 1,
-                intent: NodeIntent::InService,
-                fenced: None,
-            };
+            let entry =
+                NodeRecord { voter: n as u64 + 1, intent: NodeIntent::InService, fenced: None };
             (Self::node(n), Versioned { version: Index(1), value: Arc::new(entry) })
         };
         let group = |name: &GroupName| {

@@ -5,8 +5,9 @@
 //! ([`errand`], [`datagrams`], [`records`]) and the world into its events. [`standing`] is what
 //! the agent knows now, for faces to read; [`control`] is how they ask and order.
 
+pub mod agent;
 pub mod config;
-// pub mod control;
+pub mod control;
 pub mod core;
 pub mod datagrams;
 pub mod errand;

@@ -9,7 +9,7 @@ mod ledgerwork;
 mod machine;
 mod peers;
 
-pub use machine::{Node, Birth};
+pub use machine::{Birth, Node};
 
 use std::net::SocketAddr;
 

@@ -249,9 +249,9 @@ impl GroupSpec {
     /// Whether the group has a volume that more than one node can mount.
     #[must_use]
     pub fn has_block_volume(&self) -> bool {
-        self.resources.iter().any(|r| {
-            matches!(r.kind, ResourceKind::Volume { source: VolumeSource::Block(_), .. })
-        })
+        self.resources
+            .iter()
+            .any(|r| matches!(r.kind, ResourceKind::Volume { source: VolumeSource::Block(_), .. }))
     }
 
     /// The interfaces of which the group needs at least one, for each of its addresses.

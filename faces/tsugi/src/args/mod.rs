@@ -119,6 +119,8 @@ pub enum Command {
         directory: Option<PathBuf>,
     },
     #[command(hide = true)]
+    Commands,
+    #[command(hide = true)]
     Agent(Raw),
     #[command(hide = true)]
     Guardian(Raw),

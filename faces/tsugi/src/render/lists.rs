@@ -86,8 +86,14 @@ fn node_state(out: &Out, node: &Node) -> String {
 
 /// The table of commands.
 pub fn audit(out: &Out, audit: &Audit) -> Vec<String> {
-    let mut table = Table::new([Column::Right, Column::Left, Column::Left, Column::Left,
-        Column::Left, Column::Left]);
+    let mut table = Table::new([
+        Column::Right,
+        Column::Left,
+        Column::Left,
+        Column::Left,
+        Column::Left,
+        Column::Left,
+    ]);
     let (number, moment_) = (phrase::heading_number(), phrase::heading_moment());
     let (person, command) = (phrase::heading_person(), phrase::heading_command());
     let (reason, what) = (phrase::heading_reason(), phrase::heading_what());

@@ -52,12 +52,8 @@ pub fn status(out: &Out, status: &Status, observed: &Observed, source: Source) -
 
 /// The first line.
 fn headline(out: &Out, status: &Status, source: Source) -> String {
-    let running: Vec<&str> = status
-        .groups
-        .iter()
-        .filter(|g| g.state == "running")
-        .map(|g| g.name.as_str())
-        .collect();
+    let running: Vec<&str> =
+        status.groups.iter().filter(|g| g.state == "running").map(|g| g.name.as_str()).collect();
     let lost = status.votes.heard < status.votes.needed;
     let needs = match (source, status.needs.len()) {
         (Source::LastRecord(seconds), _) => phrase::status_agent_down(seconds),
@@ -68,9 +64,7 @@ fn headline(out: &Out, status: &Status, source: Source) -> String {
         (Source::Agent, 0) if running.is_empty() => {
             phrase::status_nothing_needs_you(phrase::none().text(out.language))
         }
-        (Source::Agent, 0) if running.len() > 5 => {
-            phrase::status_nothing_needs_you(running.len())
-        }
+        (Source::Agent, 0) if running.len() > 5 => phrase::status_nothing_needs_you(running.len()),
         (Source::Agent, 0) => phrase::status_nothing_needs_you(running.join(", ")),
     };
     needs.text(out.language)

@@ -18,9 +18,7 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         Command::Status { watch: false } => read::status(&agents, out),
         Command::Status { watch: true } => read::watch(&agents, out),
         Command::Why { of } => read::why(&agents, out, of.as_deref()),
-        Command::Explain { group, back } => {
-            read::explain(&agents, out, (group.as_deref(), *back))
-        }
+        Command::Explain { group, back } => read::explain(&agents, out, (group.as_deref(), *back)),
         Command::History { of, most } => read::history(&agents, out, (of.as_deref(), *most)),
         Command::Whatif(suppose) => read::what_if(&agents, out, suppose),
         Command::Group(group) => change::group(&agents, out, group),
@@ -45,6 +43,7 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         Command::Up(args) => up::up(args, out),
         Command::Completions { shell } => offline::completions(out, *shell),
         Command::Man { directory } => offline::man(out, directory.as_deref()),
+        Command::Commands => offline::commands(out),
         Command::Agent(raw) => daemon::agent(&raw.words, out),
         Command::Guardian(raw) => daemon::guardian(&raw.words, out),
         Command::Hands(raw) => daemon::hands(&raw.words, out),

@@ -33,9 +33,7 @@ pub fn message(out: &Out, id: Option<&str>) -> Exit {
         let content = serde_json::json!({
             "messages": messages::all().iter().map(json).collect::<Vec<_>>()
         });
-        out.show(MESSAGES, &Observed::here(), &content, || {
-            render::messages(out, messages::all())
-        });
+        out.show(MESSAGES, &Observed::here(), &content, || render::messages(out, messages::all()));
         return Exit::Done;
     };
     let Some(entry) = messages::lookup(id) else {
@@ -52,6 +50,12 @@ pub fn completions(out: &Out, shell: Shell) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut help::tree(out.language), "tsugi", &mut script);
     written(out, io::stdout().write_all(&script))
+}
+
+/// `commands`: what `docs/commands.txt` holds.
+pub fn commands(out: &Out) -> Exit {
+    out.lines(help::listing(out.language).lines().map(str::to_owned));
+    Exit::Done
 }
 
 /// `man`: the page of the whole on standard output, or every page into a folder.

@@ -261,7 +261,10 @@ impl World<'_> {
         (n, life): (usize, u64),
     ) {
         let actor = &self.actors[n];
-        if actor.lives != life || actor.frozen || actor.isolated || self.stores[group].serial >= serial
+        if actor.lives != life
+            || actor.frozen
+            || actor.isolated
+            || self.stores[group].serial >= serial
         {
             return;
         }
@@ -276,7 +279,8 @@ impl World<'_> {
         let place = (0..self.stores.len()).find(|g| Scene::group(*g) == *group);
         let Some(store) = place.map(|g| &mut self.stores[g]) else { return Accepted::StaleEpoch };
         let stale = epoch < store.epoch;
-        let accepted = if stale && !tsugi_cluster_rules::mutant::mutant("receiver-takes-any-epoch") {
+        let accepted = if stale && !tsugi_cluster_rules::mutant::mutant("receiver-takes-any-epoch")
+        {
             self.counts.stale += 1;
             Accepted::StaleEpoch
         } else {

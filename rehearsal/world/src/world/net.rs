@@ -13,11 +13,7 @@ impl World<'_> {
     /// Whether datagrams from one node reach another.
     pub(crate) fn hears(&self, from: usize, to: usize) -> bool {
         let (a, b) = (&self.actors[from], &self.actors[to]);
-        a.powered()
-            && b.powered()
-            && !a.isolated
-            && !b.isolated
-            && !self.deaf.contains(&(from, to))
+        a.powered() && b.powered() && !a.isolated && !b.isolated && !self.deaf.contains(&(from, to))
     }
 
     /// Whether two nodes hear each other and both go on: what the ledger's connections need.

@@ -116,8 +116,7 @@ impl World<'_> {
             let fit = entry.pause.is_none() && entry.intent == GroupIntent::Run && running;
             if fit {
                 let order = world.ordered();
-                entry.pause =
-                    Some(Pause { order, until: None, pinned, guard: Guard::Disarmed });
+                entry.pause = Some(Pause { order, until: None, pinned, guard: Guard::Disarmed });
             }
             fit
         });

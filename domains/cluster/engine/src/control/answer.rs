@@ -32,9 +32,9 @@ pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
         Request::WhatIf { suppose } => what_if(&standing, suppose),
         Request::Plan { text } => plan(&standing, text),
         Request::ConfigShow => shown(&standing),
-        Request::AuditList { most } => read(services, |v| {
-            Ok(Reply::Audit(view::audit(&records::audit(v)?, as_count(*most))))
-        }),
+        Request::AuditList { most } => {
+            read(services, |v| Ok(Reply::Audit(view::audit(&records::audit(v)?, as_count(*most)))))
+        }
         Request::AuditVerify => read(services, |v| {
             let links = records::audit(v)?;
             let hash = links.last().map_or_else(String::new, |l| l.hash.clone());
@@ -100,8 +100,7 @@ fn explain(
         None => None,
     };
     read(services, |v| {
-        let chronicle =
-            view::Chronicle { plans: records::plans(v)?, events: records::events(v)? };
+        let chronicle = view::Chronicle { plans: records::plans(v)?, events: records::events(v)? };
         Ok(Reply::Explain(view::explain(&chronicle, name.as_ref(), as_count(back))))
     })
 }
@@ -156,10 +155,8 @@ fn situation<'a>(standing: &Standing, record: &'a Record) -> Situation<'a> {
 fn plan(standing: &Standing, text: &str) -> Result<Reply, Refused> {
     let resolved = config::read(text).map_err(|problems| {
         let language = tsugi_messages::Language::En;
-        let mut words: Vec<Words> = problems
-            .iter()
-            .map(|p| told(&p.message(super::CONFIG_FILE, text, language)))
-            .collect();
+        let mut words: Vec<Words> =
+            problems.iter().map(|p| told(&p.message(super::CONFIG_FILE, text, language))).collect();
         let what = if words.is_empty() { Words::default() } else { words.remove(0) };
         Refused { kind: No::Refused, rule: 0, what, because: words, next: None }
     })?;
@@ -181,8 +178,7 @@ fn plan(standing: &Standing, text: &str) -> Result<Reply, Refused> {
 
 fn shown(standing: &Standing) -> Result<Reply, Refused> {
     let config = standing.record.config.as_deref();
-    let config =
-        config.ok_or_else(|| no(No::NotFound, &messages::no_cluster_yet(&standing.me)))?;
+    let config = config.ok_or_else(|| no(No::NotFound, &messages::no_cluster_yet(&standing.me)))?;
     Ok(Reply::Config(Config { head: config_head(config), text: config.text.clone() }))
 }
 

@@ -154,9 +154,7 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
             let until = hold.map(|span| Wall(now.0 + span.as_millis()));
             Command::GroupPause { group: group(record, name)?, until }
         }
-        Operation::Resume { group: name } => {
-            Command::GroupResume { group: group(record, name)? }
-        }
+        Operation::Resume { group: name } => Command::GroupResume { group: group(record, name)? },
         Operation::Clear { group: name } => Command::GroupClear { group: group(record, name)? },
         Operation::Apply { text, confirm_within } => {
             let back_to = record.config.as_ref().map_or_else(String::new, |c| c.text.clone());
@@ -164,9 +162,7 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
             Command::ConfigApply { config: Box::new(applied(text, unconfirmed)?) }
         }
         Operation::Confirm => Command::ConfigConfirm,
-        Operation::Undo { text } => {
-            Command::ConfigUndo { config: Box::new(applied(text, None)?) }
-        }
+        Operation::Undo { text } => Command::ConfigUndo { config: Box::new(applied(text, None)?) },
     }))
 }
 
@@ -187,7 +183,9 @@ async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<R
         };
         let planned = match command::planned(&situation, &issued) {
             Ok(planned) => planned,
-            Err(refusal) => return Err(refuse(services, change, (&issued, &refusal), &record).await),
+            Err(refusal) => {
+                return Err(refuse(services, change, (&issued, &refusal), &record).await);
+            }
         };
         if change.how == How::DryRun {
             let mut outlook = view::outlook(&record, &planned.plan, None);

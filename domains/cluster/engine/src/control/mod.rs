@@ -34,10 +34,10 @@ use crate::standing::AgentView;
 /// What the configuration file is called where no other is named.
 pub const CONFIG_FILE: &str = "/etc/tsugi/tsugi.toml";
 
-/// Where the socket of the agent of `run_dir` is.
+/// Where the socket of the agent of `run_dir` is: in the part that belongs to the agent's user.
 #[must_use]
 pub fn socket(run_dir: &Path) -> PathBuf {
-    run_dir.join("control.sock")
+    run_dir.join(tsugi_host::hands::AGENT_DIR).join("control.sock")
 }
 
 /// An answer that comes later.

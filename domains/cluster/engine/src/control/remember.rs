@@ -21,8 +21,9 @@ pub struct Memo {
     written: Option<(u64, Answer)>,
 }
 
+/// Beside the socket, where the agent's user may write.
 fn path(run_dir: &Path) -> PathBuf {
-    run_dir.join("last-status.json")
+    super::socket(run_dir).with_file_name("last-status.json")
 }
 
 impl Memo {
@@ -38,9 +39,10 @@ impl Memo {
     /// The file cannot be written; the former one is left as it was.
     pub fn remember(&mut self, standing: &Standing) -> io::Result<()> {
         let now = standing.at.0;
-        let due = self.written.as_ref().map_or(Span::ZERO, |(at, _)| {
-            Span::millis(now.saturating_sub(*at))
-        });
+        let due = self
+            .written
+            .as_ref()
+            .map_or(Span::ZERO, |(at, _)| Span::millis(now.saturating_sub(*at)));
         if self.written.is_some() && due < BUSY {
             return Ok(());
         }

@@ -35,10 +35,8 @@ pub struct Post {
 /// # Errors
 /// The system has no descriptor left.
 pub fn mailbox() -> io::Result<(Mailbox, Post)> {
-    let bell = Arc::new(EventFd::from_value_and_flags(
-        0,
-        EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC,
-    )?);
+    let bell =
+        Arc::new(EventFd::from_value_and_flags(0, EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
     let (sender, letters) = channel();
     Ok((Mailbox { letters, bell: Arc::clone(&bell) }, Post { letters: sender, bell }))
 }

@@ -9,16 +9,18 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use tokio::sync::{mpsc, watch};
 use tsugi_cluster_rules::node::{Event, Node, Now, Order};
-use tsugi_cluster_rules::record::Draft;
+use tsugi_cluster_rules::record::{Draft, LinkState};
 use tsugi_host::clock;
 use tsugi_host::guardian::Guardian;
 use tsugi_host::hands::Hands;
+use tsugi_host::link::{Carrier, Watcher};
 use tsugi_host::request::{Event as HostEvent, Report, Request};
 use tsugi_host::{Guard, Host};
 use tsugi_vocabulary::{GroupName, Moment, Span};
 
 use super::guard::Armory;
 use super::mailbox::{Letter, Mailbox};
+use crate::agent::Founding;
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Finished, Job};
 use crate::standing::Standing;
@@ -54,6 +56,10 @@ pub struct CoreParts {
     pub leader_heard: Box<dyn Fn(&Event) + Send>,
     /// Where pictures of the core go.
     pub standing: watch::Sender<Arc<Standing>>,
+    /// Where the voters are until the record says it.
+    pub founding: Founding,
+    /// The links of this machine.
+    pub links: Watcher,
 }
 
 /// The core of an agent.
@@ -108,7 +114,11 @@ impl Core {
     /// Runs until the node leaves or is replaced.
     pub fn run(&mut self) -> Ended {
         let _unwatched = self.parts.hands.ask(&Request::Watch);
+        self.meet();
         let mut events = vec![Event::Tick];
+        for link in self.parts.links.links().into_iter().filter(|l| !l.carries()) {
+            events.push(Event::Link { link: link.name, state: LinkState::Down });
+        }
         loop {
             self.step_all(&mut events);
             if let Some(ended) = self.ended {
@@ -134,10 +144,28 @@ impl Core {
         self.show(changed);
     }
 
+    /// Who there is to speak to: as the record has it, before that as the founding had it.
+    fn meet(&mut self) {
+        let node = &self.parts.node;
+        let peers: BTreeMap<_, _> = match node.record().spec() {
+            Some(spec) => {
+                let known = spec.nodes.iter();
+                known.map(|(name, n)| (name.clone(), n.addresses.clone())).collect()
+            }
+            None => self.parts.founding.voters.values().cloned().collect(),
+        };
+        let me = node.name().clone();
+        self.parts.networks.meet(peers.into_iter().filter(|(name, _)| *name != me).collect());
+    }
+
     fn step(&mut self, event: Event) {
+        let applied = matches!(event, Event::Applied(_));
         let now = Now { lease: clock::now(), wall: clock::wall() };
         let mut orders = Vec::new();
         self.parts.node.step(now, event, &mut orders);
+        if applied {
+            self.meet();
+        }
         for order in orders {
             // After an answer could not be made safe, nothing more leaves.
             if self.ended == Some(Ended::CannotWrite) {
@@ -215,6 +243,7 @@ impl Core {
         let mut fds: Vec<PollFd<'_>> = self.parts.networks.fds().map(watch).collect();
         fds.push(watch(self.parts.mailbox.fd()));
         fds.push(watch(self.parts.hands.as_fd()));
+        fds.push(watch(self.parts.links.as_fd()));
         if let Some(guardian) = &self.guardian {
             fds.push(watch(guardian.as_fd()));
         }
@@ -235,6 +264,7 @@ impl Core {
         }
         self.look_at_guardian(events);
         self.look_at_hands(events);
+        self.look_at_links(events);
         if let Some(step) = self.clock_steps.look(clock::now(), clock::wall()) {
             events.push(Event::ClockStepped { by_ms: step.by_ms });
         }
@@ -287,6 +317,18 @@ impl Core {
         let mut done = Vec::new();
         self.parts.errands.on_time(clock::now(), &mut self.parts.hands, &mut done);
         self.deliver(done);
+    }
+
+    fn look_at_links(&mut self, events: &mut Vec<Event>) {
+        // A watcher that broke says nothing more; a link that is down is then found by its use.
+        let Ok(changed) = self.parts.links.look() else { return };
+        for (link, carrier) in changed {
+            let state = match carrier {
+                Carrier::Up => LinkState::Up,
+                Carrier::Down | Carrier::Gone => LinkState::Down,
+            };
+            events.push(Event::Link { link, state });
+        }
     }
 
     /// Shows a picture of what is known, when something changed or the last is old.

@@ -14,9 +14,7 @@ use tsugi_host::request::{
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName};
 
 use super::recipe;
-use super::{
-    ANSWER_LIMIT, FLOOD, Job, KILL_LIMIT, READY_LOOK, Roster, Step, Surroundings,
-};
+use super::{ANSWER_LIMIT, FLOOD, Job, KILL_LIMIT, READY_LOOK, Roster, Step, Surroundings};
 
 /// What came of the errands.
 #[derive(Clone, Debug, PartialEq)]
@@ -306,7 +304,9 @@ impl Errands {
                     && ended.limit == TimeLimit::Kept
                     && ended.dropped <= FLOOD
             }
-            Wait::Script { .. } | Wait::End { .. } | Wait::Answer { .. } | Wait::Line { .. } => true,
+            Wait::Script { .. } | Wait::End { .. } | Wait::Answer { .. } | Wait::Line { .. } => {
+                true
+            }
         };
         if !fine {
             return self.fail(number, how_ended(ended), out);
@@ -384,9 +384,7 @@ fn found(job: &Job, listing: &Listing) -> Vec<ResourceName> {
             listing.addresses.iter().any(|(_, a)| a == address)
         }
         ResourceKind::Volume { source: VolumeSource::Directory, .. } => true,
-        ResourceKind::Volume { mount, .. } => {
-            listing.mounts.iter().any(|m| m == Path::new(mount))
-        }
+        ResourceKind::Volume { mount, .. } => listing.mounts.iter().any(|m| m == Path::new(mount)),
         ResourceKind::Process { how: ProcessHow::Program { .. }, .. } => {
             let same = |p: &tsugi_host::request::Running| {
                 p.group == job.group && p.name == *name && p.epoch == job.epoch

@@ -266,7 +266,8 @@ impl Desk {
 
     fn lapse(&mut self, out: &mut Vec<Wish>) {
         match &self.state {
-            State::Clear | State::Waiting { .. } | State::Released { .. } | State::Stuck { .. } => {}
+            State::Clear | State::Waiting { .. } | State::Released { .. } | State::Stuck { .. } => {
+            }
             State::LettingGo { .. } => {}
             State::Arming { epoch } => {
                 // Nothing was started: the guardian may fire at nothing, and says so.
@@ -298,7 +299,9 @@ impl Desk {
                 let epoch = *epoch;
                 self.let_go(epoch, why, out);
             }
-            State::Starting { epoch, .. } | State::Running { epoch } | State::Mending { epoch, .. }
+            State::Starting { epoch, .. }
+            | State::Running { epoch }
+            | State::Mending { epoch, .. }
                 if why == Why::Superseded =>
             {
                 let epoch = *epoch;

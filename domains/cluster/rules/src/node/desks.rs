@@ -7,8 +7,8 @@ use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Wall};
 use super::machine::Node;
 use super::{Now, Order};
 use crate::desk::{Act, Desk, Ground, Input, Mend, Probe, ScriptEvent, State, Why, Wish};
-use crate::reason::Cause;
 use crate::planner::{self, Wanted};
+use crate::reason::Cause;
 use crate::record::{Answer, GroupRecord, Guard, Happening, LinkState, Ownership, Pause};
 use crate::spec::ResourceKind;
 use crate::start_kind::{Ending, StartKind};
@@ -66,13 +66,7 @@ impl Node {
         }
     }
 
-    fn reconcile_other(
-        &mut self,
-        now: Now,
-        group: &GroupName,
-        epoch: Epoch,
-        out: &mut Vec<Order>,
-    ) {
+    fn reconcile_other(&mut self, now: Now, group: &GroupName, epoch: Epoch, out: &mut Vec<Order>) {
         let Some(held) = self.desks.get(group).and_then(Desk::epoch) else { return };
         if epoch != Epoch::NONE && held > epoch {
             // The record lags behind what this node has been given; it will catch up.
@@ -98,9 +92,8 @@ impl Node {
         (epoch, pause): (Epoch, Option<&Pause>),
         out: &mut Vec<Order>,
     ) {
-        let disarm = pause.is_some_and(|p| {
-            p.guard == Guard::Disarmed && p.pinned.as_ref() == Some(&self.me)
-        });
+        let disarm = pause
+            .is_some_and(|p| p.guard == Guard::Disarmed && p.pinned.as_ref() == Some(&self.me));
         if disarm {
             if self.pinned.insert(group.clone()) {
                 out.push(Order::Disarm { group: group.clone(), epoch });
@@ -244,10 +237,8 @@ impl Node {
                     continue;
                 }
                 if let Some(link) = links.iter().find(up) {
-                    let what = Act::MoveAddress {
-                        resource: resource.name.clone(),
-                        link: link.clone(),
-                    };
+                    let what =
+                        Act::MoveAddress { resource: resource.name.clone(), link: link.clone() };
                     // Its outcome changes nothing here: the address is verified where it stands.
                     out.push(Order::Do { group: group.clone(), epoch, act: 0, what });
                 }
@@ -265,12 +256,8 @@ impl Node {
     ) {
         let Some(spec) = self.specs.get(group).cloned() else { return };
         let (kind, event, probe) = self.start_terms(group);
-        let start = |resource: &ResourceName| Act::Start {
-            resource: resource.clone(),
-            kind,
-            event,
-            probe,
-        };
+        let start =
+            |resource: &ResourceName| Act::Start { resource: resource.clone(), kind, event, probe };
         let me = self.me.clone();
         let ground = Ground { spec: &spec, now: now.lease, me: &me, start: &start };
         let mut wishes = Vec::new();

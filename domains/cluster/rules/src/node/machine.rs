@@ -288,6 +288,12 @@ impl Node {
         &self.record
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &NodeName {
+        &self.me
+    }
+
     /// The times in force.
     #[must_use]
     pub fn timing(&self) -> Timing {

@@ -215,9 +215,7 @@ impl Turn<'_> {
 
     fn cause_words(&self, first: &Cause) -> Words {
         match (&self.what, self.from) {
-            (What::ClockStep(by_ms), Some(node)) => {
-                phrased(&phrase::cause_clock_step(node, by_ms))
-            }
+            (What::ClockStep(by_ms), Some(node)) => phrased(&phrase::cause_clock_step(node, by_ms)),
             _ => cause(first, self.deed),
         }
     }
@@ -276,12 +274,14 @@ impl Turn<'_> {
         if matches!(self.what, What::AddressMoved(..) | What::ClockStep(_)) {
             return None;
         }
-        chronicle.events.iter().filter(|e| e.at >= self.at && e.group.as_ref() == self.group).find_map(
-            |e| match &e.what {
+        chronicle
+            .events
+            .iter()
+            .filter(|e| e.at >= self.at && e.group.as_ref() == self.group)
+            .find_map(|e| match &e.what {
                 Happening::Started { steps, .. } => Some((e, steps.as_slice())),
                 _ => None,
-            },
-        )
+            })
     }
 
     fn steps(&self, chronicle: &Chronicle) -> Vec<report::Moment> {
@@ -325,9 +325,10 @@ impl Turn<'_> {
             Cause::NodeSilent { node, .. } | Cause::OneWay { node } => Some(node),
             _ => None,
         };
-        let back = chronicle.events.iter().filter(|e| e.at >= self.at).find(
-            |e| matches!(&e.what, Happening::Returned { node, .. } if Some(node) == lost),
-        );
+        let back =
+            chronicle.events.iter().filter(|e| e.at >= self.at).find(
+                |e| matches!(&e.what, Happening::Returned { node, .. } if Some(node) == lost),
+            );
         effects.extend(back.map(history::moment));
         effects
     }

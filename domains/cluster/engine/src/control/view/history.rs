@@ -87,15 +87,11 @@ fn words(event: &EventRecord) -> Words {
             Cause::WasCutOff { .. } => phrase::returned_cut_off(node),
             _ => phrase::returned(node),
         }),
-        Happening::ClockStepped { node, by_ms } => {
-            phrased(&phrase::cause_clock_step(node, by_ms))
-        }
+        Happening::ClockStepped { node, by_ms } => phrased(&phrase::cause_clock_step(node, by_ms)),
         Happening::Link { node, link, state } => match state {
             LinkState::Down => phrased(&phrase::cause_link_down(node, link)),
             LinkState::Up => phrased(&phrase::happened_link_up(node, link)),
         },
-        Happening::AddressMoved { address, link } => {
-            phrased(&phrase::decided_link(address, link))
-        }
+        Happening::AddressMoved { address, link } => phrased(&phrase::decided_link(address, link)),
     }
 }

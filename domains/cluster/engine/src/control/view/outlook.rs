@@ -12,9 +12,7 @@ use super::words::{phrased, rejected};
 /// What `plan` would make of the groups of `record`.
 #[must_use]
 pub fn outlook(record: &Record, plan: &Plan, suppose: Option<Words>) -> report::Outlook {
-    let lost = |d: &Decision| {
-        matches!(&d.chosen, Chosen::Wait { on: Waiting::NoMajority { .. } })
-    };
+    let lost = |d: &Decision| matches!(&d.chosen, Chosen::Wait { on: Waiting::NoMajority { .. } });
     let groups = plan.decisions.iter().filter_map(|(name, decision)| {
         let what = what(name, record.group(name), decision)?;
         let rejected = decision.rejected.iter().map(|(n, why)| rejected(n, why)).collect();

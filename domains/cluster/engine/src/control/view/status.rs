@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tsugi_cluster_rules::plan::{Chosen, Decision, Life, Resting, Settled, Sight, Situation, Waiting};
+use tsugi_cluster_rules::plan::{
+    Chosen, Decision, Life, Resting, Settled, Sight, Situation, Waiting,
+};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::record::{
     GroupIntent, GroupRecord, LinkState, NodeIntent, Ownership, Pause, Phase, Record,
@@ -298,7 +300,8 @@ fn group(name: &GroupName, standing: &Standing, decision: Option<&Decision>) -> 
         cause: first.map(|c| cause(c, Deed::Start)),
         cause_data: first.and_then(|c| serde_json::to_value(c).ok()),
         lease_ms: standing.leases.get(name).copied().map(Span::as_millis),
-        prefer: spec.map(|s| s.prefer.iter().map(ToString::to_string).collect())
+        prefer: spec
+            .map(|s| s.prefer.iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
     }
 }

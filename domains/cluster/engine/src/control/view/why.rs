@@ -66,9 +66,7 @@ fn one(standing: &Standing, name: &GroupName, decision: &Decision) -> report::Wh
 /// What holds the group where it is.
 fn held(name: &GroupName, entry: &GroupRecord, decision: &Decision) -> Option<Words> {
     let words = match (&decision.chosen, &entry.intent) {
-        (_, GroupIntent::GaveUp { cause: _, at: _ }) => {
-            phrase::why_gave_up(entry.failures.len())
-        }
+        (_, GroupIntent::GaveUp { cause: _, at: _ }) => phrase::why_gave_up(entry.failures.len()),
         (Chosen::Rest { because: Resting::Ordered }, GroupIntent::Stop(order)) => {
             phrase::why_stopped_by(&order.by, &order.reason, Utc(order.at))
         }
@@ -81,9 +79,7 @@ fn held(name: &GroupName, entry: &GroupRecord, decision: &Decision) -> Option<Wo
             Waiting::Pinned { node } => phrase::why_pinned(node),
             Waiting::Fence { node } => phrase::why_waits_for_fence(node),
             Waiting::Settling => phrase::why_settling(),
-            Waiting::NoMajority { heard, needed } => {
-                phrase::why_waits_for_majority(heard, needed)
-            }
+            Waiting::NoMajority { heard, needed } => phrase::why_waits_for_majority(heard, needed),
             Waiting::Stuck { node } => phrase::why_stuck(node),
         },
         (Chosen::NoPlace, _) => phrase::why_no_place(),

@@ -64,9 +64,7 @@ pub fn cause(cause: &Cause, deed: Deed) -> Words {
             [link] => phrase::cause_link_down(node, link),
             links => phrase::cause_links_down(node, links.join(", ")),
         },
-        Cause::NodeSilent { node, silence } => {
-            phrase::cause_node_silent(node, silence.as_millis())
-        }
+        Cause::NodeSilent { node, silence } => phrase::cause_node_silent(node, silence.as_millis()),
         Cause::OneWay { node } => phrase::cause_one_way_deaf(node),
         Cause::PowerLost { node } => phrase::cause_power_off(node),
         Cause::Frozen { node, pause } => phrase::cause_freeze(node, pause.as_millis()),

@@ -1,5 +1,6 @@
 //! One test, or more, for each rule of the lease.
 
+mod any_order;
 mod asking;
 mod promising;
 mod scene;

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{asking, promising};
+use super::{any_order, asking, promising};
 use crate::mutant::plant;
 
 /// A planted fault, and the test that must notice it.
@@ -23,6 +23,8 @@ const PLANTED: &[(&str, fn())] = &[
     ("lease-guard-ignored", asking::l3_stop_budget_and_guard_and_drift_are_taken_off),
     ("lease-drift-ignored", asking::l3_stop_budget_and_guard_and_drift_are_taken_off),
     ("lease-newest-vote-counts", asking::l3_the_majority_th_newest_send_time_counts),
+    ("lease-newest-vote-counts", ORDER),
+    ("lease-from-reply-time", ORDER),
     ("lease-any-vote-counts", asking::l3_one_voter_that_answers_twice_is_no_majority),
     ("lease-ack-without-entry", asking::l3_a_voter_that_has_not_applied_the_entry_does_not_count),
     ("lease-asked-after-deadline", asking::l5_past_its_deadline_a_node_stops_asking_for_good),
@@ -36,6 +38,8 @@ const QUIET: fn() =
     promising::l4_a_voter_is_silent_after_its_start_for_the_longest_time_it_ever_promised;
 const FINAL: fn() = promising::l5_what_was_released_is_never_promised_again_under_its_epoch;
 const RELEASED: fn() = asking::l5_released_is_said_until_the_ledger_shows_it_and_is_final;
+const ORDER: fn() =
+    any_order::l3_in_any_order_the_deadline_follows_the_second_newest_answer_of_three;
 const TIMER: fn() = asking::l10_a_timer_runs_for_nine_tenths_of_the_rest_and_is_set_again;
 
 #[test]

@@ -1,0 +1,16 @@
+//! The agent of a node, put together: identity, ledger, networks, hands, core.
+//!
+//! Threads: the core, at real-time priority where it may; a small runtime for the ledger, the
+//! connections of other nodes and the local socket. The core never waits for the runtime.
+
+mod founding;
+mod join;
+mod ledger_link;
+mod membership;
+mod start;
+mod tasks;
+
+pub use founding::{FOUNDING_FILE, Founding, FoundingFailure, found};
+pub use join::{JoinFailure, join};
+pub use start::{AgentConfig, AgentFailure, run};
+pub use tasks::commit;

@@ -1,0 +1,172 @@
+//! What a node must know before it can reach the ledger: who the voters are and where.
+//!
+//! The file stands in the data directory from `init` or `node join` on. Once the ledger is
+//! reached its record is what counts; the file is brought up to it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tsugi_cluster_rules::record::{
+    AppliedConfig, Draft, GroupIntent, GroupRecord, NodeIntent, NodeRecord, Order, Write,
+};
+use tsugi_cluster_rules::spec::{ClusterSpec, Startup};
+use tsugi_vocabulary::{NodeName, Wall};
+use tsugi_wire::files::{self, FileFailure};
+
+use crate::config;
+
+/// The file's name in the data directory.
+pub const FOUNDING_FILE: &str = "founding.json";
+
+/// What stands in the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Founding {
+    /// The version of this file's form; 1.
+    pub format: u8,
+    /// The voters by number, and where each listens: one address a network.
+    pub voters: BTreeMap<u64, (NodeName, Vec<SocketAddr>)>,
+    /// The configuration the cluster was founded with.
+    pub config: String,
+    /// Whether this node brings the ledger into being when it is empty.
+    pub part: Part,
+}
+
+/// A node's part in the founding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// It founded the cluster.
+    Founder,
+    /// It joined.
+    Joiner,
+}
+
+/// Why the founding record cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FoundingFailure {
+    /// The file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileFailure),
+    /// It holds something else.
+    #[error("{FOUNDING_FILE} cannot be read: {0}")]
+    Damaged(String),
+    /// There is none: neither `init` nor `node join` was run here.
+    #[error("this node belongs to no cluster yet")]
+    Missing,
+    /// The configuration in it is not accepted.
+    #[error("the configuration is not accepted: {0} problems")]
+    Config(usize),
+    /// The configuration does not name this node.
+    #[error("the configuration names no node {0}")]
+    NotNamed(NodeName),
+}
+
+impl Founding {
+    /// The founding of a cluster with this configuration.
+    #[must_use]
+    pub fn of(spec: &ClusterSpec, text: &str, part: Part) -> Self {
+        let numbered = spec.nodes.iter().zip(1..);
+        let voters =
+            numbered.map(|((name, node), id)| (id, (name.clone(), node.addresses.clone())));
+        Self { format: 1, voters: voters.collect(), config: text.to_owned(), part }
+    }
+
+    /// The same for a node that does not found the cluster itself.
+    #[must_use]
+    pub fn for_joiner(&self) -> Self {
+        Self { part: Part::Joiner, ..self.clone() }
+    }
+
+    /// Reads the file in `data_dir`.
+    ///
+    /// # Errors
+    /// [`FoundingFailure`].
+    pub fn read(data_dir: &Path) -> Result<Self, FoundingFailure> {
+        let text = files::read_text_if_there(&data_dir.join(FOUNDING_FILE))?;
+        let text = text.ok_or(FoundingFailure::Missing)?;
+        serde_json::from_str(&text).map_err(|e| FoundingFailure::Damaged(e.to_string()))
+    }
+
+    /// Writes the file into `data_dir`.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn write(&self, data_dir: &Path) -> Result<(), FoundingFailure> {
+        let text = serde_json::to_string_pretty(self).expect("the founding is plain data");
+        Ok(files::replace(&data_dir.join(FOUNDING_FILE), text.as_bytes())?)
+    }
+
+    /// The number of a node among the voters.
+    #[must_use]
+    pub fn voter(&self, node: &NodeName) -> Option<u64> {
+        self.voters.iter().find(|(_, (name, _))| name == node).map(|(id, _)| *id)
+    }
+
+    /// Where a node listens.
+    #[must_use]
+    pub fn addresses(&self, node: &NodeName) -> Option<&[SocketAddr]> {
+        self.voters.values().find(|(name, _)| name == node).map(|(_, at)| at.as_slice())
+    }
+
+    /// The first entry of the ledger: configuration, nodes and groups.
+    ///
+    /// # Errors
+    /// The configuration is not accepted.
+    pub fn first_entry(&self, at: Wall) -> Result<Draft, FoundingFailure> {
+        let read = config::read(&self.config);
+        let resolved = read.map_err(|problems| FoundingFailure::Config(problems.len()))?;
+        let mut draft = Draft::default();
+        for (id, (name, _)) in &self.voters {
+            let intent = NodeIntent::InService;
+            let node = NodeRecord { voter: *id, intent, fenced: None };
+            draft = draft.write(Write::Node(name.clone(), node.into()));
+        }
+        for (name, spec) in &resolved.spec.groups {
+            let intent = first_intent(spec.startup, at);
+            draft = draft.write(Write::Group(name.clone(), GroupRecord::new(intent).into()));
+        }
+        let config = AppliedConfig {
+            version: 1,
+            hash: config::hash(&self.config),
+            text: self.config.clone(),
+            spec: resolved.spec,
+            unconfirmed: None,
+        };
+        Ok(draft.write(Write::Config(config.into())))
+    }
+}
+
+fn first_intent(startup: Startup, at: Wall) -> GroupIntent {
+    match startup {
+        Startup::Auto => GroupIntent::Run,
+        Startup::Manual => GroupIntent::Stop(Order {
+            by: "startup = \"manual\"".to_owned(),
+            reason: String::new(),
+            at,
+            command: "founding".to_owned(),
+        }),
+    }
+}
+
+/// Founds a cluster on this node: identity and founding record, all or nothing.
+///
+/// # Errors
+/// The configuration, the identity or the file.
+pub fn found(
+    (data_dir, pki_dir): (&Path, &Path),
+    text: &str,
+    node: &NodeName,
+) -> Result<tsugi_wire::identity::ClusterIdentity, super::JoinFailure> {
+    let read = config::read(text);
+    let resolved = read.map_err(|problems| FoundingFailure::Config(problems.len()))?;
+    if !resolved.spec.nodes.contains_key(node) {
+        return Err(FoundingFailure::NotNamed(node.clone()).into());
+    }
+    let now = tsugi_wire::join::wall_now();
+    let name = &resolved.spec.name;
+    let identity = tsugi_wire::identity::ClusterIdentity::found(pki_dir, name, node, now)?;
+    Founding::of(&resolved.spec, text, Part::Founder).write(data_dir)?;
+    Ok(identity)
+}

@@ -1,0 +1,209 @@
+//! The ledger over the cluster's own connections: mTLS between voters, one door for all of it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tsugi_cluster_rules::lease::heartbeat::Heartbeat;
+use tsugi_cluster_rules::node::Event;
+use tsugi_cluster_rules::timing::Timing as Times;
+use tsugi_ledger::{
+    Answer, ClusterId, Failure, Ledger, Peers, RaftLedger, Seat, SendFailure, Timing, Voter,
+    VoterId,
+};
+use tsugi_vocabulary::NodeName;
+use tsugi_wire::client::{Client, RequestFailure};
+use tsugi_wire::frame::Channel;
+use tsugi_wire::identity::{ClusterIdentity, IdentityFailure};
+use tsugi_wire::join::Reception;
+use tsugi_wire::listener::{self, Listener, Peer, Server};
+use tsugi_wire::tls::{Tls, TlsFailure};
+
+use super::founding::{Founding, FoundingFailure, Part};
+use super::start::{AgentConfig, FOUNDING_CHANNEL, LEDGER_CHANNEL};
+use crate::config;
+
+/// Why the ledger could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkFailure {
+    /// The ledger's file.
+    #[error("the ledger cannot be opened: {0}")]
+    Ledger(Failure),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsFailure),
+    /// The identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityFailure),
+    /// The founding record.
+    #[error(transparent)]
+    Founding(#[from] FoundingFailure),
+    /// The door could not be opened.
+    #[error("the addresses of this node cannot be listened at: {0}")]
+    Listen(std::io::Error),
+}
+
+/// The ledger, and what keeps it reachable.
+pub(super) struct Link {
+    pub ledger: Arc<dyn Ledger>,
+    pub reception: Option<Arc<Reception>>,
+    /// To be told each beat that was heard.
+    pub heard: Box<dyn Fn(&Event) + Send>,
+    /// Ends the door when it is dropped.
+    _server: Server,
+}
+
+/// The other voters over the wire.
+struct WirePeers {
+    tls: Arc<Tls>,
+    founding: Founding,
+    clients: Mutex<BTreeMap<NodeName, Client>>,
+    patience: Duration,
+}
+
+impl WirePeers {
+    fn client(&self, node: &NodeName) -> Client {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let addresses = self.founding.addresses(node).unwrap_or_default().to_vec();
+            Client::new(Arc::clone(&self.tls), node.clone(), addresses)
+        };
+        clients.entry(node.clone()).or_insert_with(make).clone()
+    }
+}
+
+impl Peers for WirePeers {
+    fn send(&self, to: &Voter, message: Vec<u8>) -> Answer {
+        let client = self.client(&to.node);
+        let patience = self.patience;
+        Box::pin(async move {
+            match client.request(LEDGER_CHANNEL, message, patience).await {
+                Ok(answer) => Ok(answer),
+                Err(failure) => Err(send_failure(&failure)),
+            }
+        })
+    }
+}
+
+fn send_failure(failure: &RequestFailure) -> SendFailure {
+    match failure {
+        RequestFailure::Unreachable { .. }
+        | RequestFailure::NotSentInTime { .. }
+        | RequestFailure::TooLong { .. } => SendFailure::NotSent,
+        RequestFailure::NotAnsweredInTime { .. }
+        | RequestFailure::Lost { .. }
+        | RequestFailure::Refused { .. } => SendFailure::NoAnswer,
+    }
+}
+
+/// Opens this node's copy of the ledger and its door.
+///
+/// # Errors
+/// [`LinkFailure`].
+pub(super) async fn open(
+    agent: &AgentConfig,
+    founding: &Founding,
+    identity: &mut ClusterIdentity,
+    own: &[SocketAddr],
+) -> Result<Link, LinkFailure> {
+    let me = identity.subject.name.clone();
+    let id = founding.voter(&me).ok_or_else(|| FoundingFailure::NotNamed(me.clone()))?;
+    let read = config::read(&founding.config);
+    let resolved = read.map_err(|problems| FoundingFailure::Config(problems.len()))?;
+    let times = Times::of(resolved.spec.timing);
+    let tls = Arc::new(Tls::new(identity)?);
+    let peers = Arc::new(WirePeers {
+        tls: Arc::clone(&tls),
+        founding: founding.clone(),
+        clients: Mutex::default(),
+        patience: (times.ttl + times.ttl).to_std(),
+    });
+    let seat = Seat {
+        directory: agent.data_dir.join("ledger"),
+        cluster: ClusterId(identity.cluster.id.0),
+        voter: Voter { id: VoterId(id), node: me },
+        timing: Timing { lease: times.ttl },
+    };
+    let ledger = open_ledger(seat, founding, peers).await.map_err(LinkFailure::Ledger)?;
+    let reception =
+        Reception::open(identity, |_applicant| Box::pin(async { Ok(()) }))?.map(Arc::new);
+    let server = listen(&tls, own, (ledger.clone(), founding.clone()), reception.clone()).await?;
+    if founding.part == Part::Founder {
+        tokio::spawn(write_first_entry(ledger.clone(), founding.clone()));
+    }
+    let heard = tell_gate(ledger.clone(), founding);
+    Ok(Link { ledger: Arc::new(ledger), reception, heard, _server: server })
+}
+
+async fn open_ledger(
+    seat: Seat,
+    founding: &Founding,
+    peers: Arc<WirePeers>,
+) -> Result<RaftLedger, Failure> {
+    if RaftLedger::owner_in(&seat.directory).is_ok() {
+        return RaftLedger::open(seat, peers).await;
+    }
+    match founding.part {
+        Part::Founder => {
+            let voters: Vec<Voter> = founding
+                .voters
+                .iter()
+                .map(|(id, (node, _))| Voter { id: VoterId(*id), node: node.clone() })
+                .collect();
+            RaftLedger::found(seat, &voters, peers).await
+        }
+        Part::Joiner => RaftLedger::join(seat, peers).await,
+    }
+}
+
+async fn listen(
+    tls: &Arc<Tls>,
+    own: &[SocketAddr],
+    (ledger, founding): (RaftLedger, Founding),
+    reception: Option<Arc<Reception>>,
+) -> Result<Server, LinkFailure> {
+    let bound = Listener::bind(Arc::clone(tls), own).await.map_err(LinkFailure::Listen)?;
+    let bound = match reception {
+        Some(reception) => bound.with_reception(reception),
+        None => bound,
+    };
+    let founding = serde_json::to_vec(&founding).expect("the founding is plain data");
+    Ok(listener::serve(bound, move |_peer: Arc<Peer>, channel: Channel, body: Vec<u8>| {
+        let (ledger, founding) = (ledger.clone(), founding.clone());
+        async move {
+            match channel {
+                LEDGER_CHANNEL => ledger.handle(body).await,
+                FOUNDING_CHANNEL => founding,
+                Channel(_) => Vec::new(),
+            }
+        }
+    }))
+}
+
+/// The founder writes the first entry once there is a leader: configuration, nodes, groups.
+async fn write_first_entry(ledger: RaftLedger, founding: Founding) {
+    let Ok(draft) = founding.first_entry(tsugi_host::clock::wall()) else { return };
+    while ledger.view().get("config").is_none() {
+        if ledger.leadership().leader.is_some() {
+            // Taken or not: the record tells.
+            let _fate = super::tasks::commit(&ledger, &draft).await;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Heartbeats carry who leads the ledger, so its own are not needed to notice a loss quickly.
+fn tell_gate(ledger: RaftLedger, founding: &Founding) -> Box<dyn Fn(&Event) + Send> {
+    let voters: BTreeMap<NodeName, VoterId> =
+        founding.voters.iter().map(|(id, (n, _))| (n.clone(), VoterId(*id))).collect();
+    Box::new(move |event| {
+        let Event::Heard { beat: Heartbeat { sender, health, .. }, .. } = event else { return };
+        let Some((leader, term)) = &health.leader else { return };
+        if leader == sender {
+            if let Some(id) = voters.get(leader) {
+                ledger.heard_leader(*id, *term);
+            }
+        }
+    })
+}

@@ -1,0 +1,125 @@
+//! Who belongs to the cluster: founding it, joining it, and giving tokens out.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tsugi_cluster_rules::record::AppliedConfig;
+use tsugi_ledger::Ledger;
+use tsugi_messages::{self as messages, Message};
+use tsugi_vocabulary::{NodeName, Span};
+use tsugi_wire::identity::{ClusterIdentity, Role, Token};
+use tsugi_wire::join::Reception;
+
+use super::founding::{self, Founding};
+use super::join;
+use super::start::AgentConfig;
+use crate::control::{Later, Made, Membership};
+
+/// What the control socket and the running agent share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    /// Where the agent lives.
+    pub config: Arc<AgentConfig>,
+    /// Told once the node was founded or has joined.
+    pub founded: mpsc::UnboundedSender<()>,
+    /// The running agent, once there is one.
+    pub running: Arc<OnceLock<Running>>,
+}
+
+/// A running agent, as far as membership needs it.
+#[derive(Clone)]
+pub(super) struct Running {
+    pub ledger: Arc<dyn Ledger>,
+    pub reception: Option<Arc<Reception>>,
+}
+
+/// What stands between a token and the addresses it is to be used at.
+const AT: char = '@';
+
+impl Shared {
+    fn failed(&self, why: impl std::fmt::Display) -> Message {
+        messages::internal_failure("membership", why.to_string())
+    }
+
+    fn name(&self) -> Result<NodeName, Message> {
+        super::start::own_name(&self.config).map_err(|e| self.failed(e))
+    }
+
+    fn found(&self, config: &AppliedConfig) -> Result<Made, Message> {
+        let node = self.name()?;
+        let dirs = (self.config.data_dir.as_path(), self.config.pki_dir.as_path());
+        if ClusterIdentity::is_in(dirs.1) {
+            return Err(messages::cluster_exists_here(dirs.1.display(), &config.spec.name));
+        }
+        let identity = founding::found(dirs, &config.text, &node).map_err(|e| self.failed(e))?;
+        // The agent waits for this; if it is gone, so is the node.
+        let _gone = self.founded.send(());
+        let what = messages::cluster_created(&identity.cluster.name, dirs.1.display());
+        Ok(Made { what, secret: None })
+    }
+
+    async fn enter(&self, text: &str) -> Result<Made, Message> {
+        let node = self.name()?;
+        let (token, at) = text.trim().split_once(AT).unwrap_or((text.trim(), ""));
+        let token: Token = token.parse().map_err(|e| self.failed(e))?;
+        let addresses: Vec<SocketAddr> = at.split(',').filter_map(|a| a.parse().ok()).collect();
+        let dirs = (self.config.data_dir.as_path(), self.config.pki_dir.as_path());
+        let identity = join::join(dirs, &addresses, &token, &node)
+            .await
+            .map_err(|e| messages::token_refused(&node, e))?;
+        let _gone = self.founded.send(());
+        Ok(Made {
+            what: messages::node_joined(&node, &identity.cluster.name, "token"),
+            secret: None,
+        })
+    }
+
+    fn give_token(&self, node: &NodeName, good_for: Span) -> Result<Made, Message> {
+        let reception = self.running.get().and_then(|r| r.reception.clone());
+        let reception =
+            reception.ok_or_else(|| self.failed("only the founding node gives tokens out"))?;
+        let lifetime = Duration::from_nanos(good_for.0);
+        let token = reception
+            .token(Role::Node, Some(node.clone()), lifetime)
+            .map_err(|e| self.failed(e))?;
+        let me = self.name()?;
+        let founding = Founding::read(&self.config.data_dir).map_err(|e| self.failed(e))?;
+        let own = founding.addresses(&me).unwrap_or_default();
+        let at: Vec<String> = own.iter().map(ToString::to_string).collect();
+        let secret = format!("{}{AT}{}", token.reveal(), at.join(","));
+        Ok(Made {
+            what: messages::token_made(node, good_for.as_millis() / 1000),
+            secret: Some(secret),
+        })
+    }
+}
+
+impl Membership for Shared {
+    fn init(&self, config: AppliedConfig) -> Later<Result<Made, Message>> {
+        let shared = self.clone();
+        Box::pin(async move { shared.found(&config) })
+    }
+
+    fn join(&self, token: String) -> Later<Result<Made, Message>> {
+        let shared = self.clone();
+        Box::pin(async move { shared.enter(&token).await })
+    }
+
+    fn token(&self, node: NodeName, good_for: Span) -> Later<Result<Made, Message>> {
+        let shared = self.clone();
+        Box::pin(async move { shared.give_token(&node, good_for) })
+    }
+
+    fn removed(&self, node: NodeName) -> Later<Result<(), Message>> {
+        let shared = self.clone();
+        Box::pin(async move {
+            let Some(running) = shared.running.get() else { return Ok(()) };
+            let voter = running.ledger.view().voters.of(&node);
+            let Some(voter) = voter else { return Ok(()) };
+            let removed = running.ledger.remove_voter(voter).await;
+            removed.map(|_| ()).map_err(|e| shared.failed(e))
+        })
+    }
+}

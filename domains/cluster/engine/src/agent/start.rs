@@ -1,0 +1,281 @@
+//! How an agent starts, and how it ends.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, watch};
+use tsugi_cluster_rules::node::{Birth, Node};
+use tsugi_cluster_rules::record::Record;
+use tsugi_host::clock;
+use tsugi_host::hands::Hands;
+use tsugi_host::link::Watcher;
+use tsugi_vocabulary::{BootId, Generation, NodeName, Span};
+use tsugi_wire::boot::{Boot, BootFailure};
+use tsugi_wire::datagram::{Opener, Origin, Sealer};
+use tsugi_wire::files::{self, FileFailure};
+use tsugi_wire::frame::Channel;
+use tsugi_wire::identity::{ClusterIdentity, IdentityFailure};
+
+use super::founding::{Founding, FoundingFailure};
+use super::ledger_link::{self, LinkFailure};
+use super::membership::{Running, Shared};
+use super::tasks::{self, Reader};
+use crate::control::{Direct, Services};
+use crate::core::{Core, CoreParts, Ended, mailbox};
+use crate::datagrams::Networks;
+use crate::errand::{Errands, Surroundings};
+use crate::records;
+use crate::standing::{AgentView, Standing};
+
+/// The ledger's traffic between voters.
+pub const LEDGER_CHANNEL: Channel = Channel(1);
+/// A joining node asks for the founding record.
+pub const FOUNDING_CHANNEL: Channel = Channel(2);
+
+/// Where an agent lives.
+#[derive(Clone, Debug)]
+pub struct AgentConfig {
+    /// Sockets; shared with hands and guardian.
+    pub run_dir: PathBuf,
+    /// What survives: ledger, promises, founding record.
+    pub data_dir: PathBuf,
+    /// The identity.
+    pub pki_dir: PathBuf,
+    /// The name this node takes when it is founded or joins, if the operator said one.
+    pub name: Option<String>,
+    /// This node's own file, compared with the applied configuration.
+    pub config_file: PathBuf,
+    /// The version that people know.
+    pub version: String,
+}
+
+/// Why an agent did not start, or ended other than in order.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentFailure {
+    /// Another agent works in this data directory.
+    #[error("another agent works in {0}")]
+    SecondAgent(PathBuf),
+    /// The founding record.
+    #[error(transparent)]
+    Founding(#[from] FoundingFailure),
+    /// The identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityFailure),
+    /// The number of this start.
+    #[error(transparent)]
+    Boot(#[from] BootFailure),
+    /// A file of the data directory.
+    #[error(transparent)]
+    File(#[from] FileFailure),
+    /// The longest promise cannot be read; guessing it could break a promise (L4).
+    #[error("the longest promise in {0} cannot be read")]
+    Promise(PathBuf),
+    /// Neither the operator nor the machine gave a usable name.
+    #[error("{0:?} is no name of a node")]
+    NoName(String),
+    /// An address of this node is not there or taken.
+    #[error("the addresses {addresses:?} cannot be used: {source}")]
+    Bind {
+        /// Which.
+        addresses: Vec<SocketAddr>,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The hands are not there.
+    #[error("the hands of this node do not answer: {0}")]
+    Hands(std::io::Error),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LinkFailure),
+    /// A value of the ledger cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] records::Unreadable),
+    /// The system has no thread or descriptor left.
+    #[error("the system refused: {0}")]
+    System(#[from] std::io::Error),
+    /// A promise could not be made durable.
+    #[error("a promise could not be made durable")]
+    CannotWrite,
+}
+
+/// Runs the agent until it leaves, is replaced, or cannot go on. A fresh node waits until it is
+/// founded or has joined; its control socket answers from the first moment on.
+///
+/// # Errors
+/// [`AgentFailure`].
+pub fn run(config: AgentConfig) -> Result<Ended, AgentFailure> {
+    let _lock = lock(&config.data_dir)?;
+    let config = Arc::new(config);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("tsugi-io")
+        .enable_all()
+        .build()?;
+    let me = own_name(&config)?;
+    let (picture, standing) = watch::channel(Arc::new(first_standing(&me)));
+    let (founded, mut wait) = mpsc::unbounded_channel();
+    let shared = Shared { config: Arc::clone(&config), founded, running: Arc::default() };
+    let slot = Arc::clone(&shared.running);
+    let ledger = Arc::new(move || slot.get().map(|r| Arc::clone(&r.ledger)));
+    let services = Services {
+        view: AgentView { standing },
+        ledger: ledger.clone(),
+        proposer: Arc::new(Direct::new(ledger)),
+        membership: Arc::new(shared.clone()),
+    };
+    let socket = crate::control::socket(&config.run_dir);
+    runtime.spawn(crate::control::keep_or_undo(services.clone()));
+    runtime.spawn(async move { crate::control::serve(&socket, services).await });
+    if !ClusterIdentity::is_in(&config.pki_dir) || Founding::read(&config.data_dir).is_err() {
+        runtime.block_on(wait.recv());
+    }
+    let ended = work(&shared, &runtime, picture);
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    match ended? {
+        Ended::CannotWrite => Err(AgentFailure::CannotWrite),
+        ended @ (Ended::Left | Ended::SteppedAside | Ended::NoHands) => Ok(ended),
+    }
+}
+
+/// The name of this node: of its identity, else as the operator said, else of the machine.
+pub(super) fn own_name(config: &AgentConfig) -> Result<NodeName, AgentFailure> {
+    if ClusterIdentity::is_in(&config.pki_dir) {
+        return Ok(ClusterIdentity::load(&config.pki_dir)?.subject.name);
+    }
+    let machine = nix::unistd::gethostname().map_err(std::io::Error::from)?;
+    let machine = machine.to_string_lossy();
+    let short = machine.split('.').next().unwrap_or_default();
+    let name = config.name.as_deref().unwrap_or(short);
+    NodeName::new(name).map_err(|_| AgentFailure::NoName(name.to_owned()))
+}
+
+fn work(
+    shared: &Shared,
+    runtime: &tokio::runtime::Runtime,
+    picture: watch::Sender<Arc<Standing>>,
+) -> Result<Ended, AgentFailure> {
+    let config = &*shared.config;
+    let mut identity = ClusterIdentity::load(&config.pki_dir)?;
+    let founding = Founding::read(&config.data_dir)?;
+    let me = identity.subject.name.clone();
+    let own = founding.addresses(&me).ok_or_else(|| FoundingFailure::NotNamed(me.clone()))?;
+    let own = own.to_vec();
+    let boot = Boot::begin(&config.data_dir.join("boot"), clock::wall())?;
+    let promise_file = config.data_dir.join("longest-promise");
+    let longest_promise = read_promise(&promise_file)?;
+    let networks = bind(&own, &identity, &me, boot)?;
+    let hands = Hands::connect(&config.run_dir).map_err(AgentFailure::Hands)?;
+    let (mailbox, post) = mailbox()?;
+    let link = runtime.block_on(ledger_link::open(config, &founding, &mut identity, &own))?;
+    let ledger = Arc::clone(&link.ledger);
+    let mut reader = Reader::new(Arc::new(Record::default()));
+    let record = reader.read(&ledger.view())?;
+    let (drafts, waiting) = mpsc::unbounded_channel();
+    picture.send_modify(|standing| {
+        let next = Standing { me: me.clone(), boot: boot.id, ..Standing::clone(standing) };
+        *standing = Arc::new(next);
+    });
+    let birth = Birth {
+        name: me.clone(),
+        boot: boot.id,
+        machine: machine_id(),
+        at: clock::now(),
+        longest_promise,
+        record,
+    };
+    let parts = CoreParts {
+        node: Node::new(birth),
+        networks,
+        hands,
+        run_dir: config.run_dir.clone(),
+        promise_file,
+        errands: Errands::new(surroundings(config, &me)),
+        mailbox,
+        proposals: drafts,
+        leader_heard: link.heard,
+        standing: picture,
+        founding,
+        links: Watcher::open()?,
+    };
+    runtime.spawn(tasks::propose(Arc::clone(&ledger), waiting, post.clone()));
+    runtime.spawn(tasks::follow(Arc::clone(&ledger), reader, post.clone()));
+    runtime.spawn(tasks::lead(Arc::clone(&ledger), post.clone()));
+    runtime.spawn(tasks::end_with(Arc::clone(&ledger), post.clone()));
+    // Set once: this process works for one cluster only.
+    let _first = shared.running.set(Running { ledger, reception: link.reception });
+    // The first thread of an agent is the one at real-time priority (`tsugi_host::thread`).
+    Ok(Core::new(parts).run())
+}
+
+/// Keeps a second agent out of the data directory for as long as this process lives.
+fn lock(data_dir: &Path) -> Result<nix::fcntl::Flock<std::fs::File>, AgentFailure> {
+    let path = data_dir.join("agent.lock");
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path)?;
+    nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock)
+        .map_err(|_| AgentFailure::SecondAgent(data_dir.to_path_buf()))
+}
+
+fn read_promise(file: &Path) -> Result<Option<Span>, AgentFailure> {
+    match files::read_text_if_there(file)? {
+        None => Ok(None),
+        Some(text) => match text.trim().parse::<u64>() {
+            Ok(ns) => Ok(Some(Span(ns))),
+            Err(_) => Err(AgentFailure::Promise(file.to_path_buf())),
+        },
+    }
+}
+
+fn bind(
+    own: &[SocketAddr],
+    identity: &ClusterIdentity,
+    me: &NodeName,
+    boot: Boot,
+) -> Result<Networks, AgentFailure> {
+    let cluster = identity.cluster.id;
+    let ring = &identity.cluster.keyring;
+    let sealer = Sealer::new(Origin { cluster, node: me.clone(), boot }, ring);
+    let opener = Opener::new(cluster, me.clone(), ring);
+    Networks::bind(own, sealer, opener)
+        .map_err(|source| AgentFailure::Bind { addresses: own.to_vec(), source })
+}
+
+/// One life of this machine as far as a node can tell: its kernel's boot and the process that is
+/// the root of the node. A restarted agent finds the same, a machine that lost power another.
+fn machine_id() -> BootId {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let root = nix::unistd::getppid();
+    let stat = std::fs::read_to_string(format!("/proc/{root}/stat")).unwrap_or_default();
+    let started = stat.rsplit(')').next().and_then(|r| r.split_whitespace().nth(19));
+    let text = format!("{kernel}/{root}/{}", started.unwrap_or("-"));
+    let hash = Sha256::digest(text.as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    BootId(u128::from_be_bytes(bytes))
+}
+
+fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings {
+    Surroundings {
+        node: me.to_string(),
+        log_dir: config.data_dir.join("log"),
+        data_dir: config.data_dir.clone(),
+        path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+    }
+}
+
+fn first_standing(me: &NodeName) -> Standing {
+    Standing {
+        at: clock::wall(),
+        me: me.clone(),
+        boot: BootId::default(),
+        record: Arc::new(Record::default()),
+        sights: BTreeMap::new(),
+        leader: None,
+        membership: Generation::NONE,
+        self_fence: String::new(),
+        other_file: None,
+        leases: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,116 @@
+//! What the runtime does for the core: drafts to the ledger, the ledger to the core.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tsugi_cluster_rules::node::{Event, Fate};
+use tsugi_cluster_rules::record::Record;
+use tsugi_ledger::{Ledger, Outcome, View};
+use tsugi_messages::Language;
+use tsugi_vocabulary::NodeName;
+
+use crate::core::{Post, Proposal};
+use crate::records;
+
+/// A draft that is not answered in this time may or may not be in the ledger.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// The record of a view, decoded; the last good one is kept if a value cannot be read, and the
+/// node then says that its ledger is unreadable instead of guessing.
+pub(super) struct Reader {
+    known: Arc<Record>,
+}
+
+impl Reader {
+    pub(super) fn new(known: Arc<Record>) -> Self {
+        Self { known }
+    }
+
+    pub(super) fn read(&mut self, view: &View) -> Result<Arc<Record>, records::Unreadable> {
+        let record = Arc::new(records::record(view, &self.known)?);
+        self.known = Arc::clone(&record);
+        Ok(record)
+    }
+}
+
+/// Puts drafts to the ledger, each in its own task, and tells the core what became of them.
+pub(super) async fn propose(
+    ledger: Arc<dyn Ledger>,
+    mut drafts: mpsc::UnboundedReceiver<Proposal>,
+    post: Post,
+) {
+    while let Some(Proposal { number, draft }) = drafts.recv().await {
+        let (ledger, post) = (Arc::clone(&ledger), post.clone());
+        tokio::spawn(async move {
+            let fate = commit(&*ledger, &draft).await;
+            post.event(Event::Proposed { proposal: number, fate });
+        });
+    }
+}
+
+/// Puts one draft to the ledger.
+pub async fn commit(ledger: &dyn Ledger, draft: &tsugi_cluster_rules::record::Draft) -> Fate {
+    let view = ledger.view();
+    let Ok(record) = records::record(&view, &Record::default()) else { return Fate::Unknown };
+    let Ok(change) = records::change(draft, &view, &record) else { return Fate::Overtaken };
+    match tokio::time::timeout(PATIENCE, ledger.commit(change)).await {
+        Ok(Ok(Outcome::Committed(index))) => Fate::Taken(index),
+        Ok(Ok(Outcome::Refused { .. } | Outcome::TooNew { .. })) => Fate::Overtaken,
+        Ok(Err(_failure)) => Fate::Unknown,
+        Err(_late) => Fate::Unknown,
+    }
+}
+
+/// Tells the core each time the ledger has moved on here.
+pub(super) async fn follow(ledger: Arc<dyn Ledger>, mut reader: Reader, post: Post) {
+    let mut applied = ledger.watch();
+    loop {
+        match reader.read(&ledger.view()) {
+            Ok(record) => post.event(Event::Applied(record)),
+            // The core goes on with the last record it could read; nothing new is started on it.
+            Err(unreadable) => eprintln!("{}", unreadable_line(&unreadable)),
+        }
+        if applied.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells the core who leads the ledger.
+pub(super) async fn lead(ledger: Arc<dyn Ledger>, post: Post) {
+    let mut leadership = ledger.leadership_watch();
+    let mut applied = ledger.watch();
+    loop {
+        let now = *leadership.borrow_and_update();
+        let leader = now.leader.and_then(|id| node_of(&ledger.view(), id));
+        let unnamed = now.leader.is_some() && leader.is_none();
+        post.event(Event::Leader { term: now.term, leader });
+        // The first leader is elected before the list of voters is applied here.
+        let ended = tokio::select! {
+            changed = leadership.changed() => changed.is_err(),
+            changed = applied.changed(), if unnamed => changed.is_err(),
+        };
+        if ended {
+            return;
+        }
+    }
+}
+
+/// Ends the core when this copy of the ledger can no longer be used (I17): another start reads
+/// what is on the disk.
+pub(super) async fn end_with(ledger: Arc<dyn Ledger>, post: Post) {
+    let mut failed = ledger.failed();
+    if failed.wait_for(Option::is_some).await.is_ok() {
+        post.send(crate::core::Letter::StepAside);
+    }
+}
+
+fn node_of(view: &View, id: tsugi_ledger::VoterId) -> Option<NodeName> {
+    view.voters.list.get(&id).cloned()
+}
+
+fn unreadable_line(unreadable: &records::Unreadable) -> String {
+    let language = Language::here(None, None).unwrap_or(Language::En);
+    tsugi_messages::record_unreadable(&unreadable.key, &unreadable.why).line(language)
+}

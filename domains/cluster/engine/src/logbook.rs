@@ -1,0 +1,59 @@
+//! The logbook: what an agent tells its log, each line a message of the catalogue.
+//!
+//! Two sources: the events that the ledger keeps, and what changed from one picture of the agent
+//! to the next. It reads and never decides; a line that is lost with the log is still in the
+//! ledger, where `history` finds it.
+
+mod event;
+mod turn;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tsugi_cluster_rules::reason::Cause;
+use tsugi_ledger::Ledger;
+use tsugi_messages::{Language, Message, Recorded};
+
+use crate::control::view::words::{Deed, cause};
+use crate::records;
+use crate::standing::Standing;
+
+/// Tells standard error what happens until the agent ends.
+pub async fn keep(
+    ledger: Arc<dyn Ledger>,
+    mut standing: watch::Receiver<Arc<Standing>>,
+    language: Language,
+) {
+    let mut before = Arc::clone(&standing.borrow_and_update());
+    let mut told = records::events(&ledger.view()).map_or(0, |events| newest(&events));
+    while standing.changed().await.is_ok() {
+        let now = Arc::clone(&standing.borrow_and_update());
+        if now.record.applied != before.record.applied {
+            let events = records::events(&ledger.view()).unwrap_or_default();
+            for event in events.iter().filter(|e| e.at.0 > told) {
+                tell(event::message(event, &before.record, language), language);
+            }
+            told = told.max(newest(&events));
+        }
+        for message in turn::messages(&before, &now, language) {
+            tell(Some(message), language);
+        }
+        before = now;
+    }
+}
+
+fn newest(events: &[tsugi_cluster_rules::record::EventRecord]) -> u64 {
+    events.iter().map(|event| event.at.0).max().unwrap_or(0)
+}
+
+fn tell(message: Option<Message>, language: Language) {
+    if let Some(message) = message {
+        eprintln!("{}", message.line(language));
+    }
+}
+
+/// The words of a cause, to stand inside of a message.
+fn because(first: &Cause, deed: Deed, language: Language) -> String {
+    let words = cause(first, deed);
+    Recorded { id: words.id, values: words.values }.words(language)
+}

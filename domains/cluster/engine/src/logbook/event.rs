@@ -1,0 +1,134 @@
+//! An event of the ledger as a message.
+
+use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::record::{
+    Answer, EventRecord, Happening, LinkState, Ownership, Record,
+};
+use tsugi_cluster_rules::start_kind::StartKind;
+use tsugi_messages::{self as messages, Language, Message, Phrase, phrase};
+use tsugi_vocabulary::{GroupName, NodeName};
+
+use super::because;
+use crate::control::view::words::Deed;
+
+/// The message of an event; `before` is the record as it was last told.
+pub(super) fn message(
+    event: &EventRecord,
+    before: &Record,
+    language: Language,
+) -> Option<Message> {
+    match &event.what {
+        Happening::Started { took, .. } => {
+            let group = event.group.as_ref()?;
+            Some(started(event, (group, took.as_millis()), before, language))
+        }
+        Happening::Stopped { steps, .. } => {
+            let millis: u64 = steps.iter().map(|(_, millis)| millis).sum();
+            Some(messages::group_stopped(event.group.as_ref()?, &event.by, millis))
+        }
+        Happening::Failed { cause, answer } => {
+            failed(event.group.as_ref()?, cause, (*answer, before, language))
+        }
+        Happening::Lost { node, cause } => lost(node, cause),
+        Happening::Returned { node, cause } => Some(match cause {
+            Cause::Frozen { pause, .. } => messages::node_frozen_woke(node, pause.as_millis()),
+            _ => messages::node_up(node),
+        }),
+        Happening::ClockStepped { node, by_ms } => Some(messages::clock_stepped(node, by_ms)),
+        Happening::Link { node, link, state } => Some(match state {
+            LinkState::Down => messages::link_down(link, node),
+            LinkState::Up => messages::link_up(link, node),
+        }),
+        Happening::AddressMoved { address, link } => {
+            Some(messages::address_moved_to_link(address, link, &event.by))
+        }
+    }
+}
+
+/// A start is a takeover when something was lost, and an ordinary start when somebody wanted it.
+fn started(
+    event: &EventRecord,
+    (group, millis): (&GroupName, u64),
+    before: &Record,
+    language: Language,
+) -> Message {
+    let node = &event.by;
+    let ownership = before.group(group).map(|g| &g.ownership);
+    let (cause, kind) = match ownership {
+        Some(Ownership::Owned { cause, start, .. }) => (Some(cause), *start),
+        Some(Ownership::Nobody) | None => (None, StartKind::Restart),
+    };
+    let taken_over = || {
+        let epoch = event.epoch.map(|e| e.to_string()).unwrap_or_default();
+        messages::group_taken_over(group, node, epoch, millis)
+    };
+    match cause {
+        Some(
+            Cause::ProcessDied { .. }
+            | Cause::MonitorFailed { .. }
+            | Cause::StartFailed { .. }
+            | Cause::LinksDown { .. }
+            | Cause::NodeSilent { .. }
+            | Cause::OneWay { .. }
+            | Cause::PowerLost { .. }
+            | Cause::Frozen { .. }
+            | Cause::WasCutOff { .. }
+            | Cause::AgentLost { .. }
+            | Cause::LeaseRanOut { .. },
+        ) => taken_over(),
+        Some(
+            Cause::ClusterStart
+            | Cause::Operator { .. }
+            | Cause::Drain { .. }
+            | Cause::Shutdown { .. }
+            | Cause::Failback { .. }
+            | Cause::Together { .. }
+            | Cause::Configuration { .. },
+        )
+        | None => messages::group_started(group, node, words_of(kind).text(language), millis),
+    }
+}
+
+fn failed(
+    group: &GroupName,
+    cause: &Cause,
+    (answer, before, language): (Answer, &Record, Language),
+) -> Option<Message> {
+    if answer == Answer::GaveUp {
+        let count = before.group(group).map_or(0, |g| g.failures.len()) + 1;
+        let reason = because(cause, Deed::Start, language);
+        return Some(messages::group_given_up(group, count, reason));
+    }
+    match cause {
+        Cause::ProcessDied { node, resource, how } => {
+            Some(messages::program_ended(resource, group, node, how))
+        }
+        Cause::MonitorFailed { node, resource, how } => {
+            Some(messages::monitor_failed(resource, group, node, how))
+        }
+        Cause::StartFailed { node, resource, how } => {
+            Some(messages::resource_start_failed(resource, group, node, how))
+        }
+        _ => None,
+    }
+}
+
+fn lost(node: &NodeName, cause: &Cause) -> Option<Message> {
+    match cause {
+        Cause::NodeSilent { silence, .. } => {
+            Some(messages::node_lost(node, silence.as_millis()))
+        }
+        Cause::OneWay { .. } => Some(messages::one_way_loss(node)),
+        Cause::AgentLost { .. } => Some(messages::agent_lost(node)),
+        _ => None,
+    }
+}
+
+/// The words of a start kind.
+pub(super) fn words_of(kind: StartKind) -> Phrase {
+    match kind {
+        StartKind::Normal => phrase::start_kind_normal(),
+        StartKind::Restart => phrase::start_kind_restart(),
+        StartKind::ForcedNormal => phrase::start_kind_forced_normal(),
+    }
+}

@@ -1,0 +1,138 @@
+//! What changed from one picture of the agent to the next, as messages.
+
+use tsugi_cluster_rules::plan::Life;
+use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::record::{
+    AppliedConfig, GroupIntent, GroupRecord, NodeIntent, NodeRecord, Ownership, Record,
+};
+use tsugi_messages::{self as messages, Language, Message};
+use tsugi_vocabulary::{GroupName, NodeName};
+use tsugi_wire::control::Utc;
+
+use super::because;
+use super::event::words_of;
+use crate::control::view::words::Deed;
+use crate::standing::Standing;
+
+/// Everything that is worth a line, in the order of the record.
+pub(super) fn messages(before: &Standing, now: &Standing, language: Language) -> Vec<Message> {
+    let mut out = Vec::new();
+    votes(before, now, &mut out);
+    let (old, new) = (&*before.record, &*now.record);
+    config(old.config.as_deref(), new.config.as_deref(), &mut out);
+    for (name, node) in &new.nodes {
+        let former = old.nodes.get(name).map(|n| &*n.value);
+        out.extend(former.and_then(|former| node_turn(name, former, &node.value)));
+    }
+    let gone = old.nodes.keys().filter(|name| !new.nodes.contains_key(*name));
+    out.extend(gone.map(messages::node_removed));
+    if let Some(plan) = new.plan.as_deref().filter(|p| p.generation > old.generation()) {
+        out.push(messages::plan_recorded(plan.generation.0, plan.steps.len(), &plan.by));
+    }
+    for (name, group) in &new.groups {
+        let former = old.groups.get(name).map(|g| &*g.value);
+        if let Some(former) = former {
+            group_turn(name, (former, &group.value), language, &mut out);
+        }
+    }
+    out
+}
+
+fn votes(before: &Standing, now: &Standing, out: &mut Vec<Message>) {
+    if let Some(leader) = now.leader.as_ref().filter(|l| before.leader.as_ref() != Some(*l)) {
+        out.push(messages::leader_changed(leader));
+    }
+    let (had, has) = (heard(before), heard(now));
+    let Some(needed) = now.record.spec().map(|spec| spec.majority()) else { return };
+    let of = now.record.nodes.len();
+    if had >= needed && has < needed {
+        out.push(messages::majority_lost(has, of));
+    } else if had < needed && has >= needed {
+        out.push(messages::majority_back(has, of));
+    }
+}
+
+/// How many voters are heard, this one among them.
+fn heard(standing: &Standing) -> usize {
+    let record: &Record = &standing.record;
+    let lives = |name: &&NodeName| {
+        **name == standing.me
+            || standing.sights.get(*name).is_some_and(|sight| match sight.life {
+                Life::Heard | Life::Deaf => true,
+                Life::Silent { .. } => false,
+            })
+    };
+    record.nodes.keys().filter(lives).count()
+}
+
+fn config(old: Option<&AppliedConfig>, new: Option<&AppliedConfig>, out: &mut Vec<Message>) {
+    let Some(new) = new else { return };
+    let Some(old) = old else { return };
+    match (&old.unconfirmed, new.version > old.version) {
+        (Some(back), true) if back.back_to == new.text => {
+            out.push(messages::config_undone(new.version));
+        }
+        (_, true) => out.push(messages::config_applied(new.version, &new.hash)),
+        (Some(_), false) if new.unconfirmed.is_none() => {
+            out.push(messages::config_confirmed(new.version));
+        }
+        (_, false) => {}
+    }
+}
+
+fn node_turn(name: &NodeName, old: &NodeRecord, new: &NodeRecord) -> Option<Message> {
+    if new.fenced.is_some() && new.fenced != old.fenced {
+        return Some(messages::node_confirmed_off(name));
+    }
+    match (&old.intent, &new.intent) {
+        (NodeIntent::InService | NodeIntent::Leaving(_), NodeIntent::Drained(order)) => {
+            Some(messages::node_drained(name, &order.by, &order.reason))
+        }
+        (NodeIntent::Drained(_), NodeIntent::InService) => Some(messages::node_undrained(name)),
+        (NodeIntent::InService | NodeIntent::Drained(_), NodeIntent::Leaving(_)) => {
+            Some(messages::node_left(name))
+        }
+        (NodeIntent::Leaving(_), NodeIntent::InService | NodeIntent::Leaving(_))
+        | (NodeIntent::InService, NodeIntent::InService)
+        | (NodeIntent::Drained(_), NodeIntent::Drained(_)) => None,
+    }
+}
+
+fn group_turn(
+    name: &GroupName,
+    (old, new): (&GroupRecord, &GroupRecord),
+    language: Language,
+    out: &mut Vec<Message>,
+) {
+    match (&old.pause, &new.pause) {
+        (None, Some(pause)) => {
+            let until = pause.until.map_or_else(|| "-".to_owned(), |at| Utc(at).to_string());
+            out.push(messages::group_paused(name, &pause.order.by, &pause.order.reason, until));
+        }
+        (Some(_), None) => out.push(messages::group_resumed(name)),
+        (None, None) | (Some(_), Some(_)) => {}
+    }
+    if matches!(old.intent, GroupIntent::GaveUp { .. }) && new.intent == GroupIntent::Run {
+        out.push(messages::failures_cleared(name));
+    }
+    let Ownership::Owned { node, start, cause, .. } = &new.ownership else { return };
+    if new.epoch == old.epoch {
+        return;
+    }
+    let deed = if old.owner().is_some() { Deed::Move } else { Deed::Start };
+    let reason = because(cause, deed, language);
+    out.push(match old.owner() {
+        Some(source) if source != node => match cause {
+            Cause::Operator { .. } | Cause::Drain { .. } | Cause::Failback { .. } => {
+                messages::move_begins(name, source, node, reason)
+            }
+            _ => messages::takeover_begins(name, source, node, reason),
+        },
+        Some(_) | None => {
+            messages::group_start_begins(name, node, words_of(*start).text(language), reason)
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! Runs a trial: founds the cluster, starts the nodes, calls the counter and tells about it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tsugi_cluster_engine::agent::{self, Founding};
+use tsugi_cluster_engine::config;
+use tsugi_counter::caller::{Answered, Caller};
+use tsugi_messages::{self as messages, phrase};
+use tsugi_vocabulary::NodeName;
+
+use super::place::{GROUP, NODES, Place};
+use super::trial;
+use crate::args::Up;
+use crate::exit::Exit;
+use crate::out::{Form, Out};
+
+/// Calls a second.
+const RATE: u32 = 25;
+/// How often the trial looks for what it was asked to do.
+const LOOK: Duration = Duration::from_millis(20);
+/// A gap worth a word.
+const GAP: Duration = Duration::from_millis(150);
+
+/// Runs a trial to its end.
+pub fn run(mut place: Place, up: &Up, out: &Out) -> Exit {
+    let run_for = match time(up.run_for.as_deref(), "--for", out) {
+        Ok(time) => time,
+        Err(exit) => return exit,
+    };
+    let lose_after = match time(up.lose_owner_after.as_deref(), "--lose-owner-after", out) {
+        Ok(time) => time,
+        Err(exit) => return exit,
+    };
+    sweep(&place, out);
+    let mut nodes = match found(&mut place, out) {
+        Ok(nodes) => nodes,
+        Err(why) => {
+            out.tell(&messages::internal_failure("tsugi up", why));
+            return Exit::Failed;
+        }
+    };
+    let exit = watch(&place, &mut nodes, (run_for, lose_after), out);
+    out.say(&phrase::up_ending());
+    for node in NODES {
+        trial::signal_all(&place, node, Signal::SIGKILL);
+    }
+    for child in nodes.values_mut() {
+        // It was killed a moment ago.
+        let _status = child.wait();
+    }
+    let _left_for_the_next = fs::remove_dir_all(place.dir());
+    exit
+}
+
+fn time(text: Option<&str>, option: &str, out: &Out) -> Result<Option<Duration>, Exit> {
+    let Some(text) = text else { return Ok(None) };
+    match config::duration(text) {
+        Some(span) => Ok(Some(span.to_std())),
+        None => {
+            out.tell(&messages::usage_wrong(format!("{option} {text}"), "tsugi up --help"));
+            Err(Exit::Usage)
+        }
+    }
+}
+
+/// Ends what an earlier trial that was killed has left running.
+fn sweep(place: &Place, out: &Out) {
+    let count: usize = NODES.iter().map(|n| trial::signal_all(place, n, Signal::SIGKILL)).sum();
+    if count > 0 {
+        out.tell(&messages::up_left_removed(place.dir().display(), count));
+    }
+}
+
+fn found(place: &mut Place, out: &Out) -> Result<BTreeMap<&'static str, Child>, String> {
+    out.say(&phrase::up_begins());
+    place.furnish().map_err(|e| e.to_string())?;
+    out.say(&phrase::up_directory(place.dir().display()));
+    let exe = std::env::current_exe().map_err(|e| e.to_string())?;
+    let text = place.config(&exe);
+    fs::write(place.dir().join("tsugi.toml"), &text).map_err(|e| e.to_string())?;
+    let name = |text: &str| NodeName::new(text).expect("the names of a trial are names");
+    let (data, first) = (place.data_dir(NODES[0]), name(NODES[0]));
+    let identity =
+        agent::found((&data, &data.join("pki")), &text, &first).map_err(|e| e.to_string())?;
+    let founding = Founding::read(&data).map_err(|e| e.to_string())?;
+    for node in &NODES[1..] {
+        let data = place.data_dir(node);
+        let now = tsugi_wire::join::wall_now();
+        identity.found_beside(&data.join("pki"), &name(node), now).map_err(|e| e.to_string())?;
+        founding.for_joiner().write(&data).map_err(|e| e.to_string())?;
+    }
+    let mut nodes = BTreeMap::new();
+    for node in NODES {
+        let child = trial::begin(place, node).map_err(|e: io::Error| e.to_string())?;
+        nodes.insert(node, child);
+        out.say(&phrase::up_agent_started(node, place.address(node)));
+    }
+    let (service, volume) = (place.service(), place.volume());
+    out.say(&phrase::up_group_starts(GROUP, NODES[0], service, volume.display()));
+    Ok(nodes)
+}
+
+/// Calls until the time is over or the person ends it.
+fn watch(
+    place: &Place,
+    nodes: &mut BTreeMap<&'static str, Child>,
+    (run_for, lose_after): (Option<Duration>, Option<Duration>),
+    out: &Out,
+) -> Exit {
+    let began = Instant::now();
+    let over = Arc::new(AtomicBool::new(false));
+    end_on_signal(&over);
+    let last = Arc::new(std::sync::Mutex::new(None::<Answered>));
+    let helper = {
+        let (over, last, out) = (Arc::clone(&over), Arc::clone(&last), out.clone());
+        move |owner: &dyn Fn() -> Option<String>| {
+            let mut lose_at = lose_after.map(|t| began + t);
+            while !over.load(Ordering::Relaxed) {
+                std::thread::sleep(LOOK);
+                if run_for.is_some_and(|t| began.elapsed() >= t) {
+                    over.store(true, Ordering::Relaxed);
+                }
+                if lose_at.is_some_and(|at| Instant::now() >= at) {
+                    lose_at = None;
+                    if let Some(owner) = owner() {
+                        out.say(&phrase::up_losing_owner(&owner));
+                        trial::signal_all(place, &owner, Signal::SIGKILL);
+                    }
+                }
+                start_asked(place, nodes);
+            }
+            drop(last);
+        }
+    };
+    let client = format!("up-{}", std::process::id());
+    let mut caller = Caller::new(place.service(), &client, RATE);
+    let mut told = Told { began, answered: None, first: true };
+    let summary = std::thread::scope(|scope| {
+        let owner_of = Arc::clone(&last);
+        scope.spawn(move || {
+            helper(&|| {
+                let last = owner_of.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                last.as_ref().map(|a| a.node.clone())
+            });
+        });
+        let summary = caller.call_until(
+            || over.load(Ordering::Relaxed),
+            |answered| {
+                told.tell(answered, out);
+                *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+                    Some(answered.clone());
+            },
+        );
+        over.store(true, Ordering::Relaxed);
+        summary
+    });
+    match out.form {
+        Form::Json => {
+            let text = serde_json::to_string(&summary).expect("five plain fields");
+            out.lines([text]);
+        }
+        Form::Text => out.lines([summary.to_string()]),
+    }
+    if summary.calls > 0 && summary.lost == 0 && summary.doubled == 0 {
+        out.say(&phrase::up_all_followed());
+        Exit::Done
+    } else {
+        out.say(&phrase::up_did_not_follow());
+        Exit::Failed
+    }
+}
+
+/// Starts the nodes that `tsugi up start` asked for.
+fn start_asked(place: &Place, nodes: &mut BTreeMap<&'static str, Child>) {
+    for node in NODES {
+        if fs::remove_file(place.dir().join(format!("start-{node}"))).is_err() {
+            continue;
+        }
+        if let Some(child) = nodes.get_mut(node) {
+            // One that still runs is left alone.
+            if matches!(child.try_wait(), Ok(None)) {
+                continue;
+            }
+        }
+        if let Ok(child) = trial::begin(place, node) {
+            nodes.insert(node, child);
+        }
+    }
+}
+
+fn end_on_signal(over: &Arc<AtomicBool>) {
+    let over = Arc::clone(over);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        // Without it the trial ends at once, and the next one clears away.
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async {
+            let term = tokio::signal::unix::SignalKind::terminate();
+            let Ok(mut term) = tokio::signal::unix::signal(term) else { return };
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = term.recv() => {}
+            }
+        });
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+/// What has been told of the calls.
+struct Told {
+    began: Instant,
+    answered: Option<Instant>,
+    first: bool,
+}
+
+impl Told {
+    fn tell(&mut self, answered: &Answered, out: &Out) {
+        let now = Instant::now();
+        if self.first {
+            self.first = false;
+            out.say(&phrase::up_in_service(self.began.elapsed().as_millis()));
+            out.say(&phrase::up_caller(RATE));
+            self.hints(answered, out);
+        }
+        if let Some(gap) = self.answered.map(|at| now - at).filter(|gap| *gap >= GAP) {
+            out.say(&phrase::up_answer_again(&answered.node, gap.as_millis()));
+        }
+        self.answered = Some(now);
+        if out.form == Form::Text {
+            out.lines([answered.to_string()]);
+        }
+    }
+
+    fn hints(&self, answered: &Answered, out: &Out) {
+        let owner = &answered.node;
+        let other = if owner == NODES[0] { NODES[1] } else { NODES[0] };
+        out.say(&phrase::up_try_title());
+        let hint = |command: String, what: messages::Phrase| {
+            out.say_text(&format!("    {command:<44} {}", what.text(out.language)));
+        };
+        hint(format!("tsugi up kill {owner}"), phrase::up_try_kill(owner));
+        hint(format!("tsugi up freeze {owner}"), phrase::up_try_freeze(owner));
+        hint(format!("tsugi up start {owner}"), phrase::up_try_start(owner));
+        hint("tsugi status".to_owned(), phrase::up_try_status());
+        let reason = "--reason trial";
+        hint(format!("tsugi group move {GROUP} {other} {reason}"), phrase::up_try_move(other));
+        hint("tsugi explain".to_owned(), phrase::up_try_explain());
+        out.say(&phrase::up_stop_hint());
+    }
+}

@@ -1,0 +1,62 @@
+//! The command line as people and programs use it: the built binary, in both languages.
+
+#[path = "cli/agent.rs"]
+mod agent;
+#[path = "cli/offline.rs"]
+mod offline;
+#[path = "cli/online.rs"]
+mod online;
+#[path = "cli/schema.rs"]
+mod schema;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs `tsugi` with these words, in English, away from any cluster of the machine.
+pub fn tsugi(run_dir: &Path, words: &[&str]) -> Ran {
+    run(run_dir, "en_US.UTF-8", words)
+}
+
+/// The same in Japanese.
+pub fn tsugi_ja(run_dir: &Path, words: &[&str]) -> Ran {
+    run(run_dir, "ja_JP.UTF-8", words)
+}
+
+fn run(run_dir: &Path, locale: &str, words: &[&str]) -> Ran {
+    let output = Command::new(env!("CARGO_BIN_EXE_tsugi"))
+        .args(words)
+        .env_clear()
+        .env("TSUGI_RUN_DIR", run_dir)
+        .env("LANG", locale)
+        .env("TZ", "UTC")
+        .output()
+        .expect("the binary was built");
+    Ran::of(&output)
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it prints UTF-8");
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+
+    /// It ended so and said so.
+    #[track_caller]
+    pub fn ended(&self, code: i32, said: &str) -> &Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        assert!(self.out.contains(said) || self.err.contains(said), "{said:?} is not in {self:#?}");
+        self
+    }
+}
