@@ -104,7 +104,7 @@ fn without_an_agent_every_question_ends_with_7_and_names_the_next_command() {
 fn a_message_is_explained_without_an_agent() {
     let here = nobody();
     tsugi(here.path(), &["message", "TSUG10601-E"]).ended(0, "there is no key");
-    tsugi_ja(here.path(), &["message", "tsug10601"]).ended(0, "オペレータ");
+    tsugi_ja(here.path(), &["message", "tsug10601"]).ended(0, "操作する人がすること");
     tsugi(here.path(), &["message", "TSUG99999"]).ended(4, "TSUG90301-E");
     let all = tsugi(here.path(), &["message", "--all"]);
     assert!(all.out.lines().count() > 100);
