@@ -94,9 +94,6 @@ pub enum Turned {
     },
 }
 
-/// The earlier name of [`Reception`], which means another thing elsewhere in the house.
-pub type Desk = Reception;
-
 /// What `admit` gives: in the end, the cluster's reason when it does not take the applicant.
 pub type Admission = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 type Admit = dyn Fn(Applicant) -> Admission + Send + Sync;
