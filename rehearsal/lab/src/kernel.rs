@@ -4,7 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -64,6 +64,18 @@ pub fn set_real_time(priority: i32) -> io::Result<()> {
     // SAFETY: the parameters live until the call returns; 0 is the calling thread.
     let answer = unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A descriptor that becomes readable when the process has ended.
+pub fn watch_end(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two numbers and gives a new descriptor or -1.
+    let answer = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let descriptor = i32::try_from(answer).unwrap_or(-1);
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is fresh and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 /// Time since the start of the machine, on the clock that no one can step.

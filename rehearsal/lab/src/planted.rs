@@ -71,7 +71,7 @@ fn try_lose_epochs(stage: &mut Stage) -> Result<Option<String>, Trouble> {
     let status = stage.wait_whole()?;
     let owner = stage.owner(&status)?;
     stage.product.move_group(&stage.site.hosts[owner], None)?;
-    let confirmed = stage.product.status(&stage.site)?;
+    let confirmed = stage.product.status(&mut stage.site)?;
     for host in &stage.site.hosts {
         stage.site.wire.isolate(host.index);
     }

@@ -81,9 +81,12 @@ impl Product {
     ///
     /// # Errors
     /// When none answers.
-    pub fn status(&self, site: &Site) -> Result<Status, Trouble> {
+    pub fn status(&self, site: &mut Site) -> Result<Status, Trouble> {
         let mut last = Trouble::Failed("no host has power".into());
-        for host in site.hosts.iter().filter(|host| host.is_on()) {
+        for host in &mut site.hosts {
+            if !host.is_on() {
+                continue;
+            }
             match tsugi(host, &["status", "--json"]).and_then(|text| Status::read(&text)) {
                 Ok(status) if status.knows() => return Ok(status),
                 Ok(status) => last = Trouble::Failed(format!("{}: {status:?}", host.name)),

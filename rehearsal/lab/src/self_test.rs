@@ -59,6 +59,7 @@ pub fn run() -> Result<ExitCode, Trouble> {
     bench.a_seed_repeats_a_bad_link();
     bench.a_bad_link_is_felt();
     bench.a_frozen_host_does_nothing()?;
+    bench.a_host_that_resets_itself_is_seen()?;
     let failed = bench.failed;
     println!("longest lateness of the recorder {:?}", bench.site.recorder.latest());
     drop(bench);
@@ -309,6 +310,27 @@ impl Bench {
         let sample = stopped.iter().find(|process| process.argv.contains(&"counter".into()));
         let killed = sample.is_some_and(|process| process.signal(Signal::SIGKILL).is_ok());
         self.check("a process of a host can be found and killed", killed);
+        Ok(())
+    }
+}
+
+impl Bench {
+    fn a_host_that_resets_itself_is_seen(&mut self) -> Result<(), Trouble> {
+        let address: std::net::IpAddr = ADDRESS.parse().expect("written as an address");
+        let held = |bench: &Self| bench.site.wire.instruments().addresses.holders(address);
+        let before = held(self);
+        // A reset in a pid namespace of its own is the end of its first process.
+        let first = nix::unistd::Pid::from_raw(self.site.hosts[1].pid()?);
+        nix::sys::signal::kill(first, Signal::SIGKILL).map_err(std::io::Error::from)?;
+        let end = now() + LIMIT;
+        while self.site.hosts[1].is_on() && now() < end {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let seen = !self.site.hosts[1].is_on() && before == [2] && held(self).is_empty();
+        self.check("a host that resets itself is seen, and holds nothing", seen);
+        self.site.hosts[1].boot()?;
+        let name = self.site.hosts[1].run(&["hostname"], LIMIT)?;
+        self.check("and it boots again", name.trim() == "n2");
         Ok(())
     }
 }

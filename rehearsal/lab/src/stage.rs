@@ -75,12 +75,14 @@ impl Stage {
         let mut last = String::from("the client is not answered steadily");
         while now() < end {
             thread::sleep(Duration::from_millis(50));
+            // A node that reset itself comes back by itself, as machines do.
+            self.boot_and_start()?;
             let steady = self.is_steady();
             // Asking takes processor time from the cluster: only once there is hope.
             if !steady && now() < end.saturating_sub(LAST_LOOK) {
                 continue;
             }
-            match self.product.status(&self.site) {
+            match self.product.status(&mut self.site) {
                 Ok(status) if steady && status.is_whole(self.site.hosts.len()) => {
                     if self.one_holder() {
                         return Ok(status);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -35,6 +35,7 @@ pub struct Instruments {
     pub addresses: AddressLog,
     taps: BTreeMap<PortId, File>,
     watches: BTreeMap<usize, Watch>,
+    ends: BTreeMap<usize, OwnedFd>,
 }
 
 /// The running wire.
@@ -58,6 +59,7 @@ impl Wire {
             addresses: AddressLog::default(),
             taps: BTreeMap::new(),
             watches: BTreeMap::new(),
+            ends: BTreeMap::new(),
         }));
         let wire = Self { shared, epoll };
         let running = wire.clone();
@@ -102,16 +104,22 @@ impl Wire {
         Ok(())
     }
 
+    /// Takes the links of `host` out by itself when its first process ends: it reset itself.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn watch_end(&self, host: usize, pid: i32) -> io::Result<()> {
+        let end = kernel::watch_end(pid)?;
+        let mut shared = self.instruments();
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, end_token(host));
+        self.epoll.add(end.as_fd(), event)?;
+        shared.ends.insert(host, end);
+        Ok(())
+    }
+
     /// Takes all links of `host` out and stops listening to it.
     pub fn unplug(&self, host: usize) {
-        let mut shared = self.instruments();
-        let ports: Vec<PortId> = shared.taps.keys().filter(|id| id.host == host).copied().collect();
-        for id in ports {
-            shared.switch.unplug(id);
-            // Closing the descriptor also takes it out of the epoll set, and the tap with it.
-            shared.taps.remove(&id);
-        }
-        shared.watches.remove(&host);
+        self.instruments().unplug(host);
     }
 
     /// Lets nothing more from or to `host` pass, at one instant.
@@ -154,6 +162,7 @@ impl Wire {
             let mut shared = self.instruments();
             let now = kernel::now();
             shared.hear(now, &events[..count]);
+            shared.see_ends(now, &events[..count]);
             for event in &events[..count] {
                 if let Some(id) = port_of(event.data()) {
                     shared.carry(now, id, &mut buffer);
@@ -180,6 +189,27 @@ impl Instruments {
         for (host, change) in changes {
             self.addresses.note(now, host, change);
         }
+    }
+
+    fn see_ends(&mut self, now: Duration, events: &[EpollEvent]) {
+        for host in events.iter().filter_map(|event| ended_of(event.data())) {
+            // A token may be of a host that was unplugged and has power again.
+            if self.ends.contains_key(&host) {
+                self.addresses.end(now, host);
+                self.unplug(host);
+            }
+        }
+    }
+
+    fn unplug(&mut self, host: usize) {
+        let ports: Vec<PortId> = self.taps.keys().filter(|id| id.host == host).copied().collect();
+        for id in ports {
+            self.switch.unplug(id);
+            // Closing the descriptor also takes it out of the epoll set, and the tap with it.
+            self.taps.remove(&id);
+        }
+        self.watches.remove(&host);
+        self.ends.remove(&host);
     }
 
     fn carry(&mut self, now: Duration, id: PortId, buffer: &mut [u8]) {
@@ -237,6 +267,14 @@ fn token(id: PortId) -> u64 {
 
 fn watch_token(host: usize) -> u64 {
     (host as u64) << 16 | 2
+}
+
+fn end_token(host: usize) -> u64 {
+    (host as u64) << 16 | 3
+}
+
+fn ended_of(token: u64) -> Option<usize> {
+    (token != TIMER && token & 0xff == 3).then_some((token >> 16) as usize)
 }
 
 fn port_of(token: u64) -> Option<PortId> {

@@ -123,9 +123,14 @@ impl Host {
         format!("10.77.{network}.{index}")
     }
 
-    /// Whether it has power.
+    /// Whether it has power and has not reset itself.
     #[must_use]
-    pub fn is_on(&self) -> bool {
+    pub fn is_on(&mut self) -> bool {
+        let ended = |life: &mut Life| !matches!(life.enter.try_wait(), Ok(None));
+        if self.life.as_mut().is_some_and(ended) {
+            self.life = None;
+            self.wire.unplug(self.index);
+        }
         self.life.is_some()
     }
 
@@ -142,7 +147,7 @@ impl Host {
     /// # Errors
     /// What failed.
     pub fn boot(&mut self) -> Result<(), Trouble> {
-        if self.life.is_some() {
+        if self.is_on() {
             return Ok(());
         }
         // The last life's file systems go when its last process is gone; a mount before that
@@ -187,6 +192,7 @@ impl Host {
 
     fn connect(&self, pid: i32) -> Result<(), Trouble> {
         let namespace = PathBuf::from(format!("/proc/{pid}/ns/net"));
+        self.wire.watch_end(self.index, pid)?;
         self.wire.watch(self.index, &namespace)?;
         for (link, segment) in LINKS.into_iter().enumerate() {
             let id = PortId { host: self.index, link };
@@ -215,6 +221,9 @@ impl Host {
     /// # Errors
     /// A file system that could not be cut: the run would prove nothing.
     pub fn power_off(&mut self) -> Result<Duration, Trouble> {
+        if !self.is_on() {
+            return Ok(kernel::now());
+        }
         let Some(mut life) = self.life.take() else { return Err(Trouble::off(&self.name)) };
         let doomed = self.file_systems(life.pid)?;
         let at = kernel::now();
