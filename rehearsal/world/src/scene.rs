@@ -79,6 +79,7 @@ impl Scene {
             incarnation: 1,
             applied: Index(1),
             membership: Generation(1),
+            voters: BTreeSet::new(),
             nodes: (0..self.voters()).map(node).collect(),
             groups: spec.groups.keys().map(group).collect(),
             config: Some(Arc::new(AppliedConfig {

@@ -3,6 +3,7 @@
 //! Threads: the core, at real-time priority where it may; a small runtime for the ledger, the
 //! connections of other nodes and the local socket. The core never waits for the runtime.
 
+mod complaint;
 mod founding;
 mod join;
 mod ledger_link;
@@ -10,6 +11,7 @@ mod membership;
 mod start;
 mod tasks;
 
+pub use complaint::complaint;
 pub use founding::{FOUNDING_FILE, Founding, FoundingFailure, found};
 pub use join::{JoinFailure, join};
 pub use start::{AgentConfig, AgentFailure, run};

@@ -59,8 +59,6 @@ enum Step {
     Ready { file: PathBuf, line: String, from: u64, within: Span },
     /// Run a script to its end; its exit code must be 0.
     Script(Request),
-    /// Run a script to its end, whatever it says.
-    ScriptAnyhow(Request),
     /// Ask the program of a resource to end, wait, then kill it.
     End { resource: ResourceName, within: Span },
     /// Look at what runs here and answer the resources of the group that are up.

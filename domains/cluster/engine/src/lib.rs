@@ -11,5 +11,6 @@ pub mod control;
 pub mod core;
 pub mod datagrams;
 pub mod errand;
+pub mod logbook;
 pub mod records;
 pub mod standing;

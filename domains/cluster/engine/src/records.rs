@@ -68,6 +68,7 @@ pub fn record(view: &View, known: &Record) -> Result<Record, Unreadable> {
         incarnation: view.incarnation,
         applied: view.applied,
         membership: view.voters.generation,
+        voters: view.voters.list.values().cloned().collect(),
         config: None,
         nodes: BTreeMap::new(),
         groups: BTreeMap::new(),

@@ -3,7 +3,7 @@
 //! Each noun is one entry of the ledger with a version (the index of its last write). A change is
 //! a [`Draft`]: writes that hold only if the versions they were decided on still stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,9 @@ pub struct Record {
     pub applied: Index,
     /// The version of the list of voters (L6).
     pub membership: Generation,
+    /// The voters of that list. Empty where no ledger keeps one: the configuration's nodes are
+    /// the voters then.
+    pub voters: BTreeSet<NodeName>,
     /// The applied configuration; none before `init`.
     pub config: Option<Arc<AppliedConfig>>,
     /// The nodes that have joined.
@@ -295,6 +298,8 @@ pub enum Happening {
     AddressMoved {
         /// The address.
         address: std::net::IpAddr,
+        /// The interface that went down.
+        from: String,
         /// The interface it stands on now.
         link: String,
     },

@@ -1,1 +1,355 @@
+//! Over a real socket, on a ledger in memory: what is asked, refused, changed and audited.
 
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tsugi_cluster_rules::record::{Record, Write};
+use tsugi_ledger::{ClusterId, Memory, Voter, VoterId};
+use tsugi_messages as messages;
+use tsugi_vocabulary::{Generation, Wall};
+use tsugi_wire::control::report::{No, Refused};
+use tsugi_wire::control::{Ask, Change, How, Operation, Reply, Request, VERSION, talk};
+
+use super::view::scenes::{FILE, group, node, record, standing, text};
+use super::*;
+use crate::records;
+use crate::standing::Standing;
+
+/// A membership that keeps what it was asked.
+#[derive(Default)]
+struct Members(Mutex<Vec<String>>);
+
+impl Members {
+    fn keep(&self, what: String) -> Later<Result<Made, Message>> {
+        self.0.lock().unwrap().push(what);
+        let what = messages::token_made("node2", 60);
+        Box::pin(async { Ok(Made { what, secret: Some("secret".to_owned()) }) })
+    }
+}
+
+impl Membership for Members {
+    fn init(&self, config: AppliedConfig) -> Later<Result<Made, Message>> {
+        self.keep(format!("init {}", config.spec.name))
+    }
+    fn join(&self, token: String) -> Later<Result<Made, Message>> {
+        self.keep(format!("join {token}"))
+    }
+    fn token(&self, node: NodeName, _good_for: Span) -> Later<Result<Made, Message>> {
+        self.keep(format!("token {node}"))
+    }
+    fn removed(&self, node: NodeName) -> Later<Result<(), Message>> {
+        let _kept = self.keep(format!("removed {node}"));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// An agent without a core: a ledger in memory, a picture made by hand, a real socket.
+struct Site {
+    folder: tempfile::TempDir,
+    ledger: Memory,
+    standing: watch::Sender<Arc<Standing>>,
+    members: Arc<Members>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Site {
+    fn with(record: &Record) -> Self {
+        let voter = Voter { id: VoterId(1), node: node("node2") };
+        let ledger = Memory::founded(ClusterId(7), &voter);
+        let mut draft = Draft::default();
+        if let Some(config) = &record.config {
+            draft = draft.write(Write::Config(Arc::clone(config)));
+        }
+        for (name, known) in &record.nodes {
+            draft = draft.write(Write::Node(name.clone(), Arc::clone(&known.value)));
+        }
+        for (name, known) in &record.groups {
+            draft = draft.write(Write::Group(name.clone(), Arc::clone(&known.value)));
+        }
+        let change = records::change(&draft, &ledger.view(), &Record::default()).unwrap();
+        ledger.commit_now(change).unwrap();
+        let (standing, view) = watch::channel(Arc::new(standing(record.clone())));
+        let folder = tempfile::tempdir().unwrap();
+        let members = Arc::new(Members::default());
+        let known = ledger.handle(VoterId(1));
+        let handle: Arc<dyn Ledger> = Arc::new(known);
+        let empty = record.config.is_none();
+        let get: Arc<dyn Fn() -> Option<Arc<dyn Ledger>> + Send + Sync> =
+            Arc::new(move || (!empty).then(|| Arc::clone(&handle)));
+        let services = Services {
+            view: AgentView { standing: view },
+            ledger: Arc::clone(&get),
+            proposer: Arc::new(Direct::new(get)),
+            membership: members.clone(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let path = folder.path().join("control.sock");
+        let bound = path.clone();
+        runtime.spawn(async move { serve(&bound, services).await });
+        let waited = (0..500).any(|_| {
+            std::thread::sleep(Duration::from_millis(2));
+            path.exists()
+        });
+        assert!(waited, "the socket is there within a second");
+        Self { folder, ledger, standing, members, runtime }
+    }
+
+    fn ask(&self, request: Request) -> Reply {
+        let ask = Ask { version: VERSION, request };
+        let path = self.folder.path().join("control.sock");
+        talk::ask(&path, &ask, Duration::from_secs(20)).expect("the agent answers").reply
+    }
+
+    fn change(&self, change: Change) -> Reply {
+        self.ask(Request::Change(change))
+    }
+
+    fn record(&self) -> Record {
+        records::record(&self.ledger.view(), &Record::default()).unwrap()
+    }
+
+    fn audit(&self) -> Vec<records::AuditLink> {
+        records::audit(&self.ledger.view()).unwrap()
+    }
+}
+
+fn command(id: &str, what: Operation) -> Change {
+    Change {
+        command: id.to_owned(),
+        words: format!("tsugi {id}"),
+        reason: "disk replaced".to_owned(),
+        origin: "console".to_owned(),
+        decided_on: None,
+        how: How::ForReal,
+        what,
+    }
+}
+
+fn move_pay() -> Operation {
+    Operation::Move { group: "PAY".to_owned(), to: None }
+}
+
+#[track_caller]
+fn no(reply: Reply) -> Refused {
+    match reply {
+        Reply::No(refused) => refused,
+        other => panic!("it was not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn i21_a_change_is_in_the_audit_with_person_origin_reason_and_generation() {
+    let site = Site::with(&record());
+    let reply = site.change(command("c-1", move_pay()));
+    assert!(matches!(&reply, Reply::Done(done) if done.command == "c-1"), "{reply:?}");
+    let links = site.audit();
+    let entry = &links[0].entry;
+    assert_eq!(links.len(), 1);
+    assert_eq!(entry.reason, "disk replaced");
+    assert_eq!(entry.origin, "console");
+    assert!(!entry.person.is_empty(), "the peer of the socket is named");
+    assert_eq!(entry.decided_on, Generation(0));
+    let moved = site.record().group(&group("PAY")).cloned().unwrap();
+    assert_eq!(moved.location, Some(node("node2")), "{moved:?}");
+}
+
+#[test]
+fn i21_the_same_command_a_second_time_has_no_effect() {
+    let site = Site::with(&record());
+    site.change(command("c-1", move_pay()));
+    let before = site.record();
+    let refused = no(site.change(command("c-1", move_pay())));
+    assert_eq!((refused.kind, refused.rule), (No::Refused, 1));
+    assert_eq!(site.record().groups, before.groups);
+    assert_eq!(site.audit().len(), 1);
+}
+
+#[test]
+fn a_command_decided_on_an_old_view_is_refused_and_the_refusal_audited() {
+    let site = Site::with(&record());
+    site.change(command("c-1", move_pay()));
+    let mut stale = command("c-2", Operation::Clear { group: "PAY".to_owned() });
+    stale.decided_on = Some(Generation(0));
+    let refused = no(site.change(stale));
+    assert_eq!(refused.rule, 2);
+    assert!(text(&refused.what).contains("generation"), "{}", text(&refused.what));
+    let audit = site.audit();
+    assert!(audit[1].entry.outcome.starts_with("refused 2"), "{}", audit[1].entry.outcome);
+}
+
+#[test]
+fn what_interrupts_service_needs_a_reason() {
+    let site = Site::with(&record());
+    let mut bare = command("c-1", Operation::Stop { group: "PAY".to_owned() });
+    bare.reason = String::new();
+    let refused = no(site.change(bare));
+    assert_eq!((refused.kind, refused.rule), (No::Refused, 5));
+}
+
+#[test]
+fn an_unknown_group_is_not_found_and_the_one_that_was_meant_is_named() {
+    let site = Site::with(&record());
+    let refused = no(site.change(command("c-1", Operation::Stop { group: "PYA".to_owned() })));
+    assert_eq!(refused.kind, No::NotFound);
+    assert!(text(&refused.what).contains("PAY"), "{}", text(&refused.what));
+}
+
+#[test]
+fn a_dry_run_says_what_would_happen_and_leaves_no_trace() {
+    let site = Site::with(&record());
+    let before = site.ledger.view().applied;
+    let mut dry = command("c-1", move_pay());
+    dry.how = How::DryRun;
+    let Reply::Outlook(outlook) = site.change(dry) else { panic!("an outlook") };
+    assert_eq!(text(&outlook.groups[0].what), "PAY goes from node1 to node2");
+    assert_eq!(site.ledger.view().applied, before);
+}
+
+#[test]
+fn sec18_the_audit_is_verified_from_its_first_entry() {
+    let site = Site::with(&record());
+    site.change(command("c-1", move_pay()));
+    site.change(command("c-2", Operation::Drain { node: "node1".to_owned() }));
+    let Reply::Verified(verified) = site.ask(Request::AuditVerify) else { panic!("verified") };
+    assert_eq!((verified.entries, verified.broken_at), (2, None));
+    let mut links = site.audit();
+    links[0].entry.person = "somebody else".to_owned();
+    assert_eq!(records::audit_break(&links), Some(1));
+}
+
+#[test]
+fn a_configuration_is_applied_with_its_differences_told_before() {
+    let site = Site::with(&record());
+    let text_ = FILE.replace("10.0.0.9/24", "10.0.0.8/24");
+    let apply = Operation::Apply { text: text_.clone(), confirm_within: Some(Span::secs(300)) };
+    let mut dry = command("c-1", apply.clone());
+    dry.how = How::DryRun;
+    let Reply::Outlook(outlook) = site.change(dry) else { panic!("an outlook") };
+    let told: Vec<String> = outlook.config.iter().map(text).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("10.0.0.9/24") && told[0].contains("10.0.0.8/24"));
+    let reply = site.change(command("c-2", apply));
+    assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
+    let config = site.record().config.unwrap();
+    assert_eq!((config.text.as_str(), config.version), (text_.as_str(), 2));
+    let back = config.unconfirmed.as_ref().map(|u| u.back_to.as_str());
+    assert_eq!(back, Some(FILE), "it can be undone");
+    let reply = site.change(command("c-3", Operation::Confirm));
+    assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
+    assert_eq!(site.record().config.unwrap().unconfirmed, None);
+}
+
+#[test]
+fn a_wrong_configuration_changes_nothing_and_every_error_is_told() {
+    let site = Site::with(&record());
+    let text_ = FILE.replace("prefer", "prefre").replace("kind", "knd");
+    let apply = Operation::Apply { text: text_, confirm_within: None };
+    let refused = no(site.change(command("c-1", apply)));
+    assert_eq!(refused.kind, No::Refused);
+    assert!(!refused.because.is_empty(), "more than one error is told");
+    assert_eq!(site.record().config.unwrap().version, 1);
+}
+
+#[test]
+fn before_init_a_question_is_answered_and_init_goes_to_the_membership() {
+    let site = Site::with(&Record::default());
+    let Reply::Status(status) = site.ask(Request::Status) else { panic!("a status") };
+    assert_eq!(status.cluster, None);
+    assert_eq!(no(site.ask(Request::AuditVerify)).kind, No::NotFound);
+    let init = Operation::Init { text: FILE.to_owned() };
+    let reply = site.change(command("c-1", init));
+    assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
+    assert_eq!(*site.members.0.lock().unwrap(), ["init kessai"]);
+}
+
+#[test]
+fn init_is_refused_on_a_node_that_is_in_a_cluster() {
+    let site = Site::with(&record());
+    let refused = no(site.change(command("c-1", Operation::Init { text: FILE.to_owned() })));
+    assert!(text(&refused.what).contains("kessai"));
+    assert!(site.members.0.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_token_is_made_for_a_node_of_the_configuration_only() {
+    let site = Site::with(&record());
+    let token = |node: &str| Operation::Token { node: node.to_owned(), good_for: Span::secs(60) };
+    let Reply::Done(done) = site.change(command("c-1", token("node2"))) else { panic!("done") };
+    assert_eq!(done.secret.as_deref(), Some("secret"));
+    assert_eq!(no(site.change(command("c-2", token("node9")))).kind, No::NotFound);
+}
+
+#[test]
+fn whatif_answers_what_the_planner_would_do() {
+    let site = Site::with(&record());
+    let suppose = tsugi_wire::control::Suppose::NodeLost { node: "node1".to_owned() };
+    let Reply::Outlook(outlook) = site.ask(Request::WhatIf { suppose }) else { panic!("outlook") };
+    assert_eq!(text(&outlook.groups[0].what), "PAY goes from node1 to node2");
+    assert!(outlook.majority);
+    let suppose = tsugi_wire::control::Suppose::NodeLost { node: "node9".to_owned() };
+    assert_eq!(no(site.ask(Request::WhatIf { suppose })).kind, No::NotFound);
+}
+
+#[test]
+fn a_backup_is_written_once_and_never_over_another_file() {
+    let site = Site::with(&record());
+    let path = site.folder.path().join("backup").display().to_string();
+    let reply = site.ask(Request::Backup { path: path.clone() });
+    assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
+    assert!(std::fs::metadata(&path).unwrap().len() > 0);
+    assert_eq!(no(site.ask(Request::Backup { path })).kind, No::Failed);
+}
+
+#[test]
+fn the_last_status_is_kept_on_disk_at_changes_and_not_at_every_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(socket(folder.path()).parent().unwrap()).unwrap();
+    let mut memo = Memo::new(folder.path());
+    let mut picture = standing(record());
+    memo.remember(&picture).unwrap();
+    assert_eq!(recall(folder.path()).unwrap().observed_at.0, picture.at);
+    let first = picture.at;
+    picture.at = Wall(first.0 + 1_000);
+    memo.remember(&picture).unwrap();
+    assert_eq!(recall(folder.path()).unwrap().observed_at.0, first, "nothing had changed");
+    picture.at = Wall(first.0 + 2_000);
+    picture.record = Arc::new(Record { config: None, ..record() });
+    memo.remember(&picture).unwrap();
+    assert_eq!(recall(folder.path()).unwrap().observed_at.0, picture.at);
+}
+
+#[test]
+fn an_unconfirmed_apply_is_undone_by_the_node_that_leads() {
+    let mut given = record();
+    let mut config = (**given.config.as_ref().unwrap()).clone();
+    let back_to = FILE.to_owned();
+    config.text = FILE.replace("kessai", "kessai2");
+    config.hash = "x".repeat(64);
+    config.unconfirmed = Some(tsugi_cluster_rules::record::Unconfirmed {
+        back_to,
+        within: Span::millis(1),
+    });
+    given.config = Some(Arc::new(config));
+    let site = Site::with(&given);
+    let handle: Arc<dyn Ledger> = Arc::new(site.ledger.handle(VoterId(1)));
+    let get: Arc<dyn Fn() -> Option<Arc<dyn Ledger>> + Send + Sync> =
+        Arc::new(move || Some(Arc::clone(&handle)));
+    let services = Services {
+        view: AgentView { standing: site.standing.subscribe() },
+        ledger: Arc::clone(&get),
+        proposer: Arc::new(Direct::new(get)),
+        membership: site.members.clone(),
+    };
+    site.runtime.spawn(keep_or_undo(services));
+    let undone = (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        site.record().config.is_some_and(|c| c.text == FILE)
+    });
+    assert!(undone, "it goes back by itself");
+    assert_eq!(site.audit()[0].entry.person, "tsugi");
+}

@@ -7,11 +7,12 @@ use std::path::Path;
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::spec::{ProcessHow, ResourceKind, VolumeSource};
 use tsugi_host::Host;
+use tsugi_host::address::ANNOUNCE_AFTER;
 use tsugi_host::request::{
     Answer, Ended, Failure, HowEnded, Listing, ProgramId, Report, Request, RequestId, Target,
     TimeLimit,
 };
-use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName};
+use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
 
 use super::recipe;
 use super::{ANSWER_LIMIT, FLOOD, Job, KILL_LIMIT, READY_LOOK, Roster, Step, Surroundings};
@@ -51,6 +52,8 @@ pub struct Errands {
     next: u64,
     open: BTreeMap<u64, Errand>,
     asked: BTreeMap<RequestId, u64>,
+    /// Announcements that are made again: caches that missed the first learn from a later one.
+    repeats: Vec<(Moment, GroupName, Request)>,
 }
 
 #[derive(Debug)]
@@ -67,17 +70,11 @@ enum Wait {
     /// The answer to a request.
     Answer { until: Moment },
     /// The end of a script.
-    Script { program: Option<ProgramId>, anyhow: Anyhow },
+    Script { program: Option<ProgramId> },
     /// The end of a service program, and what to do if it does not come.
     End { program: ProgramId, until: Moment, then: Then },
     /// A line in a file.
     Line { look: Moment, until: Moment },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Anyhow {
-    MustSucceed,
-    MayFail,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +93,7 @@ impl Errands {
             next: 0,
             open: BTreeMap::new(),
             asked: BTreeMap::new(),
+            repeats: Vec::new(),
         }
     }
 
@@ -106,6 +104,9 @@ impl Errands {
             Ok(steps) => steps,
             Err(how) => return out.push(finished(&job, Outcome::Failed { how })),
         };
+        if matches!(job.what, Act::Stop(_) | Act::LetGo | Act::MoveAddress { .. }) {
+            self.repeats.retain(|(_, group, _)| *group != job.group);
+        }
         self.next += 1;
         let wait = Wait::Answer { until: now + ANSWER_LIMIT };
         self.open.insert(self.next, Errand { job, began: now, steps: steps.into(), wait });
@@ -120,7 +121,18 @@ impl Errands {
             Wait::Line { look, until } => Some(*look.min(until)),
             Wait::Script { .. } => None,
         };
-        self.open.values().filter_map(time).min()
+        let repeat = self.repeats.iter().map(|(at, _, _)| *at);
+        self.open.values().filter_map(time).chain(repeat).min()
+    }
+
+    /// Makes the announcements that are due again. The hands refuse one whose lease is over.
+    fn repeat(&mut self, now: Moment, host: &mut dyn Host) {
+        let due = |(at, _, _): &(Moment, GroupName, Request)| *at <= now;
+        for (_, _, request) in self.repeats.iter().filter(|r| due(r)) {
+            // Its answer belongs to no errand.
+            let _asked = host.ask(request);
+        }
+        self.repeats.retain(|r| !due(r));
     }
 
     /// Takes a report of the hands; events that are no program's end are not for errands.
@@ -146,6 +158,7 @@ impl Errands {
 
     /// Looks at the errands whose time has come.
     pub fn on_time(&mut self, now: Moment, host: &mut dyn Host, out: &mut Vec<Finished>) {
+        self.repeat(now, host);
         let numbers: Vec<u64> = self.open.keys().copied().collect();
         for number in numbers {
             let Some(errand) = self.open.get_mut(&number) else { continue };
@@ -180,6 +193,11 @@ impl Errands {
             return self.end(number, Outcome::Fine { took }, out);
         };
         let until = now + ANSWER_LIMIT;
+        if let Step::Ask(request @ Request::Announce { .. }) = &step {
+            let group = &errand.job.group;
+            let later = ANNOUNCE_AFTER.iter().filter(|after| **after > Span::ZERO);
+            self.repeats.extend(later.map(|after| (now + *after, group.clone(), request.clone())));
+        }
         match step {
             Step::Ask(request) | Step::Probe(request) | Step::Start(request) => {
                 errand.wait = Wait::Answer { until };
@@ -190,11 +208,7 @@ impl Errands {
                 self.ask(number, &Request::List, host, out);
             }
             Step::Script(request) => {
-                errand.wait = Wait::Script { program: None, anyhow: Anyhow::MustSucceed };
-                self.ask(number, &request, host, out);
-            }
-            Step::ScriptAnyhow(request) => {
-                errand.wait = Wait::Script { program: None, anyhow: Anyhow::MayFail };
+                errand.wait = Wait::Script { program: None };
                 self.ask(number, &request, host, out);
             }
             Step::Ready { within, .. } => {
@@ -248,8 +262,8 @@ impl Errands {
             Err(failure) => return self.fail(number, failure.to_string(), out),
         };
         match (errand.steps.front(), answer) {
-            (Some(Step::Script(_) | Step::ScriptAnyhow(_)), Answer::Spawned(id)) => {
-                if let Wait::Script { program, .. } = &mut errand.wait {
+            (Some(Step::Script(_)), Answer::Spawned(id)) => {
+                if let Wait::Script { program } = &mut errand.wait {
                     *program = Some(*id);
                 }
                 return;
@@ -285,7 +299,7 @@ impl Errands {
     ) {
         let epoch = self.roster.ended(&ended.program);
         let waiting = |e: &Errand| match &e.wait {
-            Wait::Script { program, .. } => *program == Some(ended.program.id),
+            Wait::Script { program } => *program == Some(ended.program.id),
             Wait::End { program, .. } => *program == ended.program.id,
             Wait::Answer { .. } | Wait::Line { .. } => false,
         };
@@ -299,12 +313,12 @@ impl Errands {
         };
         let Some(errand) = self.open.get_mut(&number) else { return };
         let fine = match &errand.wait {
-            Wait::Script { anyhow: Anyhow::MustSucceed, .. } => {
+            Wait::Script { .. } => {
                 ended.how == HowEnded::Exited(0)
                     && ended.limit == TimeLimit::Kept
                     && ended.dropped <= FLOOD
             }
-            Wait::Script { .. } | Wait::End { .. } | Wait::Answer { .. } | Wait::Line { .. } => {
+            Wait::End { .. } | Wait::Answer { .. } | Wait::Line { .. } => {
                 true
             }
         };

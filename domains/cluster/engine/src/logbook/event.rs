@@ -39,8 +39,8 @@ pub(super) fn message(
             LinkState::Down => messages::link_down(link, node),
             LinkState::Up => messages::link_up(link, node),
         }),
-        Happening::AddressMoved { address, link } => {
-            Some(messages::address_moved_to_link(address, link, &event.by))
+        Happening::AddressMoved { address, from, link } => {
+            Some(messages::address_moved_to_link(address, from, link, &event.by))
         }
     }
 }

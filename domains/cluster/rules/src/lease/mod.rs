@@ -18,13 +18,19 @@ use crate::record::Record;
 /// the list agree on the list.
 #[must_use]
 pub fn is_voter(record: &Record, name: &NodeName) -> bool {
-    record.spec().is_some_and(|spec| spec.nodes.contains_key(name))
+    if record.voters.is_empty() {
+        return record.spec().is_some_and(|spec| spec.nodes.contains_key(name));
+    }
+    record.voters.contains(name)
 }
 
 /// How many voters `record` lists.
 #[must_use]
 pub fn voters(record: &Record) -> usize {
-    record.spec().map_or(0, |spec| spec.nodes.len())
+    if record.voters.is_empty() {
+        return record.spec().map_or(0, |spec| spec.nodes.len());
+    }
+    record.voters.len()
 }
 
 /// The smallest number of voters that is more than half of `voters`.

@@ -221,17 +221,20 @@ impl Node {
         self.beat_now();
         self.paperwork.plan_again();
         if state == LinkState::Down {
-            self.move_addresses(&link, out);
+            self.move_addresses(now, &link, out);
         }
     }
 
     /// An address whose link went down moves to the next link of this node (PH-08).
-    fn move_addresses(&mut self, down: &str, out: &mut Vec<Order>) {
+    fn move_addresses(&mut self, now: Now, down: &str, out: &mut Vec<Order>) {
+        let mut moved = Vec::new();
         for (group, desk) in &self.desks {
             let State::Running { epoch } = desk.state else { continue };
             let Some(spec) = self.specs.get(group) else { continue };
             for resource in &spec.resources {
-                let ResourceKind::Address { links, .. } = &resource.kind else { continue };
+                let ResourceKind::Address { links, address, .. } = &resource.kind else {
+                    continue;
+                };
                 let up = |l: &&String| self.links.get(*l) != Some(&LinkState::Down);
                 if !links.iter().any(|l| l == down) {
                     continue;
@@ -241,8 +244,14 @@ impl Node {
                         Act::MoveAddress { resource: resource.name.clone(), link: link.clone() };
                     // Its outcome changes nothing here: the address is verified where it stands.
                     out.push(Order::Do { group: group.clone(), epoch, act: 0, what });
+                    let (address, from, link) = (*address, down.to_owned(), link.clone());
+                    let what = Happening::AddressMoved { address, from, link };
+                    moved.push(((group.clone(), epoch), what));
                 }
             }
+        }
+        for (about, what) in moved {
+            self.note(now, Some(about), what);
         }
     }
 

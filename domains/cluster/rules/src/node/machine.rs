@@ -209,7 +209,7 @@ impl Node {
 
     /// How many voters there are; at least this node.
     pub(super) fn voters(&self) -> usize {
-        self.record.spec().map_or(1, |s| s.nodes.len().max(1))
+        crate::lease::voters(&self.record).max(1)
     }
 
     fn on_applied(&mut self, record: Arc<Record>) {

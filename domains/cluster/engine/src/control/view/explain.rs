@@ -141,7 +141,7 @@ fn happened<'a>(chronicle: &'a Chronicle, event: &'a EventRecord) -> Option<Turn
             let cause = Cause::WasCutOff { node: node.clone() };
             Some(turn(cause, node, What::ClockStep(*by_ms)))
         }
-        Happening::AddressMoved { address, link } => {
+        Happening::AddressMoved { address, link, .. } => {
             let lost = link_lost(chronicle, event)?;
             let cause = Cause::LinksDown { node: event.by.clone(), links: vec![lost] };
             let what = What::AddressMoved(address.to_string(), link.clone());

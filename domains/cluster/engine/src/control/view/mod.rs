@@ -8,7 +8,7 @@ mod why;
 pub mod words;
 
 #[cfg(test)]
-mod scenes;
+pub(crate) mod scenes;
 
 pub use explain::{Chronicle, explain};
 pub use history::{audit, history};

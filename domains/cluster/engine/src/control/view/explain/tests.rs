@@ -1,1 +1,225 @@
+//! The first cause that explain names, for each of the causes that are injected.
 
+use std::collections::BTreeMap;
+
+use tsugi_cluster_rules::reason::Rejected;
+use tsugi_cluster_rules::record::LinkState;
+use tsugi_cluster_rules::start_kind::Ending;
+
+use super::super::scenes::{NOW, epoch, group, node, text};
+use super::*;
+
+fn at(millis: u64) -> Wall {
+    Wall(NOW.0 + millis)
+}
+
+fn event(millis: u64, by: &str, counter: u64, what: Happening) -> EventRecord {
+    EventRecord {
+        at: at(millis),
+        by: node(by),
+        group: Some(group("PAY")),
+        epoch: Some(epoch(counter)),
+        what,
+    }
+}
+
+fn plan(millis: u64, generation: u64, decision: Decision) -> Plan {
+    Plan {
+        generation: Generation(generation),
+        parent: Generation(generation - 1),
+        by: node("node2"),
+        at: at(millis),
+        decisions: BTreeMap::from([(group("PAY"), decision)]),
+        steps: Vec::new(),
+    }
+}
+
+fn give(to: &str, counter: u64, cause: Cause) -> Decision {
+    Decision {
+        chosen: Chosen::Give { node: node(to), epoch: epoch(counter) },
+        cause: Some(cause),
+        rejected: BTreeMap::from([(node("witness"), Rejected::Witness)]),
+    }
+}
+
+fn started(millis: u64, by: &str, counter: u64) -> EventRecord {
+    let steps = vec![("vip".to_owned(), 3), ("server".to_owned(), 9)];
+    event(millis, by, counter, Happening::Started { steps, took: Span::millis(12) })
+}
+
+/// PAY was on node1 since the start of the cluster; then it went to node2 for this cause.
+fn taken_over(cause: Cause) -> Chronicle {
+    Chronicle {
+        plans: vec![
+            plan(0, 1, give("node1", 1, Cause::ClusterStart)),
+            plan(10_000, 2, give("node2", 2, cause)),
+        ],
+        events: vec![started(20, "node1", 1), started(10_030, "node2", 2)],
+    }
+}
+
+fn story(chronicle: &Chronicle) -> report::Story {
+    explain(chronicle, None, 0).story.expect("something moved")
+}
+
+fn silent() -> Cause {
+    Cause::NodeSilent { node: node("node1"), silence: Span::millis(560) }
+}
+
+fn returned(cause: Cause) -> EventRecord {
+    let what = Happening::Returned { node: node("node1"), cause };
+    EventRecord { group: None, epoch: None, ..event(60_000, "node2", 0, what) }
+}
+
+#[test]
+fn before_anything_moved_there_is_no_story() {
+    let first = Chronicle {
+        plans: vec![plan(0, 1, give("node1", 1, Cause::ClusterStart))],
+        events: vec![started(20, "node1", 1)],
+    };
+    assert_eq!(explain(&first, None, 0).story, None);
+}
+
+#[test]
+fn a_takeover_is_told_with_from_to_epoch_reasons_steps_and_time() {
+    let story = story(&taken_over(silent()));
+    assert_eq!(story.from.as_deref(), Some("node1"));
+    assert_eq!(story.to.as_deref(), Some("node2"));
+    assert_eq!((story.epoch, story.generation), (epoch(2).to_string(), 2));
+    assert_eq!(story.without_service_ms, Some(590), "560 ms of silence and 30 ms of takeover");
+    assert_eq!(story.rejected.iter().map(text).collect::<Vec<_>>(), ["witness: only votes"]);
+    let steps: Vec<String> = story.steps.iter().map(|m| text(&m.what)).collect();
+    assert_eq!(steps[0], "waited for the lease of node1 to end");
+    assert!(steps[2].contains("vip") && steps[3].contains("server"), "{steps:?}");
+    assert!(text(&story.effects[0].what).contains("node2"));
+}
+
+#[test]
+fn while_a_node_is_silent_the_cause_is_its_silence_and_its_return_tells_which() {
+    let mut chronicle = taken_over(silent());
+    let said = text(&story(&chronicle).cause);
+    assert!(said.contains("silent") && said.contains("power"), "{said}");
+    let pause = Span::millis(3_000);
+    let cases = [
+        (Cause::PowerLost { node: node("node1") }, "power off"),
+        (Cause::Frozen { node: node("node1"), pause }, "node1 froze for 3000 ms"),
+        (Cause::WasCutOff { node: node("node1") }, "cut off on every network"),
+    ];
+    for (cause, said) in cases {
+        chronicle.events.truncate(2);
+        chronicle.events.push(returned(cause));
+        let story = story(&chronicle);
+        assert!(text(&story.cause).contains(said), "{}", text(&story.cause));
+        assert_eq!(story.effects.len(), 2, "its return is among the effects");
+    }
+}
+
+#[test]
+fn one_way_loss_links_hangs_and_failed_starts_are_named() {
+    let resource = || "server".parse().unwrap();
+    let on = || node("node1");
+    let how = |how: &str| how.to_owned();
+    let cases = [
+        (Cause::OneWay { node: on() }, "one-way loss"),
+        (Cause::LinksDown { node: on(), links: vec![how("eth0")] }, "link eth0 of node1 went down"),
+        (Cause::LinksDown { node: on(), links: vec![how("eth0"), how("eth1")] }, "eth0, eth1"),
+        (
+            Cause::MonitorFailed {
+                node: on(),
+                resource: resource(),
+                how: how("no end within its limit"),
+            },
+            "hung",
+        ),
+        (
+            Cause::MonitorFailed { node: on(), resource: resource(), how: how("exit 1") },
+            "reported a failure (exit 1)",
+        ),
+        (
+            Cause::ProcessDied { node: on(), resource: resource(), how: how("signal 9") },
+            "was killed (signal 9)",
+        ),
+        (
+            Cause::ProcessDied { node: on(), resource: resource(), how: how("exit 3") },
+            "ended by itself (exit 3)",
+        ),
+        (Cause::Shutdown { node: on() }, "shut down"),
+    ];
+    for (cause, said) in cases {
+        let told = text(&story(&taken_over(cause)).cause);
+        assert!(told.contains(said), "{told}");
+    }
+}
+
+#[test]
+fn a_killed_process_restarted_in_place_is_a_story_of_its_own() {
+    let cause = Cause::ProcessDied {
+        node: node("node2"),
+        resource: "server".parse().unwrap(),
+        how: "signal 9".to_owned(),
+    };
+    let mut chronicle = taken_over(silent());
+    let failed = Happening::Failed { cause, answer: Answer::Restarted };
+    chronicle.events.push(event(20_000, "node2", 2, failed));
+    chronicle.events.push(started(20_012, "node2", 2));
+    let story = story(&chronicle);
+    assert_eq!((story.from, story.to), (Some("node2".to_owned()), Some("node2".to_owned())));
+    assert!(text(&story.cause).contains("server on node2 was killed"));
+    assert_eq!(story.without_service_ms, Some(12));
+    let before = explain(&chronicle, None, 1).story.expect("the takeover before it");
+    assert_eq!(before.generation, 2);
+}
+
+#[test]
+fn an_operators_move_names_the_person_and_the_reason() {
+    let cause = Cause::Operator { by: "taro".to_owned(), reason: "disk".to_owned() };
+    let chosen = Chosen::HandOver { from: node("node1"), to: node("node2") };
+    let decision = Decision { chosen, cause: Some(cause), rejected: BTreeMap::new() };
+    let stopped = Happening::Stopped { steps: Vec::new(), ending: Ending::Orderly };
+    let chronicle = Chronicle {
+        plans: vec![plan(0, 1, give("node1", 1, Cause::ClusterStart)), plan(10_000, 2, decision)],
+        events: vec![
+            started(20, "node1", 1),
+            event(10_015, "node1", 1, stopped),
+            started(10_040, "node2", 2),
+        ],
+    };
+    let story = story(&chronicle);
+    assert_eq!(text(&story.cause), "taro asked for the move (disk)");
+    assert!(text(&story.decision.what).contains("chosen by taro"));
+    assert_eq!(story.without_service_ms, Some(40));
+    assert!(text(&story.steps[0].what).contains("stopped on node1"));
+    assert_eq!(story.epoch, epoch(2).to_string());
+}
+
+#[test]
+fn a_clock_step_is_named_and_moved_nothing() {
+    let mut chronicle = taken_over(silent());
+    let what = Happening::ClockStepped { node: node("node1"), by_ms: -30_000 };
+    chronicle.events.push(event(30_000, "node1", 0, what));
+    let story = story(&chronicle);
+    assert!(text(&story.cause).contains("clock of node1 stepped by -30000 ms"));
+    assert_eq!(story.without_service_ms, Some(0));
+    assert!(text(&story.decision.what).contains("leases do not depend"));
+}
+
+#[test]
+fn a_link_that_is_lost_without_a_takeover_is_named_when_the_address_moves() {
+    let mut chronicle = taken_over(silent());
+    let down = Happening::Link { node: node("node2"), link: "eth0".into(), state: LinkState::Down };
+    let address = "10.0.0.9".parse().unwrap();
+    let moved = Happening::AddressMoved { address, from: "eth0".to_owned(), link: "eth1".to_owned() };
+    chronicle.events.push(event(30_000, "node2", 0, down));
+    chronicle.events.push(event(30_002, "node2", 2, moved));
+    let story = story(&chronicle);
+    assert_eq!(text(&story.cause), "link eth0 of node2 went down");
+    assert!(text(&story.decision.what).contains("eth1"));
+}
+
+#[test]
+fn only_the_stories_of_the_group_asked_for_are_told() {
+    let chronicle = taken_over(silent());
+    assert!(explain(&chronicle, Some(&group("PAY")), 0).story.is_some());
+    assert!(explain(&chronicle, Some(&group("BATCH")), 0).story.is_none());
+    assert!(explain(&chronicle, None, 1).story.is_none());
+}

@@ -1,1 +1,160 @@
+//! What status says about hand-made records.
 
+use std::sync::Arc;
+
+use super::super::scenes::{group, node, order, record, standing, text, with_pay, without};
+use super::super::{Of, why};
+use super::*;
+use tsugi_cluster_rules::plan::DeskSight;
+use tsugi_cluster_rules::plan::Stand;
+use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::record::{AppliedConfig, Guard, NodeRecord, Unconfirmed, Versioned};
+
+fn ids(status: &report::Status) -> Vec<&str> {
+    status.needs.iter().map(|n| n.what.id.as_str()).collect()
+}
+
+fn next(status: &report::Status) -> Vec<&str> {
+    status.needs.iter().filter_map(|n| n.next.as_deref()).collect()
+}
+
+#[test]
+fn when_all_is_well_nothing_needs_a_person() {
+    let status = status(&standing(record()));
+    assert!(status.needs.is_empty(), "{:?}", status.needs);
+    assert_eq!(status.groups[0].state, "running");
+    assert_eq!(status.groups[0].owner.as_deref(), Some("node1"));
+    assert_eq!((status.votes.heard, status.votes.needed, status.votes.of), (3, 2, 3));
+}
+
+#[test]
+fn before_init_the_next_command_is_init() {
+    let status = status(&standing(Record::default()));
+    assert_eq!(next(&status), ["tsugi init"]);
+}
+
+#[test]
+fn l12_with_one_voter_lost_status_says_one_more_loss_stops_the_groups() {
+    let status = status(&without(record(), &["witness"]));
+    assert!(ids(&status).contains(&"TSUG10704-W"), "{:?}", ids(&status));
+    let need = status.needs.iter().find(|n| n.what.id == "TSUG10704-W").unwrap();
+    assert_eq!(need.what.values["groups"], "PAY");
+    assert_eq!(status.nodes.iter().find(|n| n.name == "witness").unwrap().state, "missing");
+}
+
+#[test]
+fn without_a_majority_that_is_what_needs_a_person_first() {
+    let status = status(&without(record(), &["witness", "node1"]));
+    assert_eq!(status.needs[0].what.id, "TSUG10702-E");
+    assert_eq!(status.needs[0].severity, "E");
+    assert_eq!(status.votes.heard, 1);
+}
+
+#[test]
+fn a_lost_owner_makes_its_group_move_and_the_node_is_named() {
+    let status = status(&without(record(), &["node1"]));
+    assert_eq!(status.groups[0].state, "moving");
+    let lost: Vec<_> = status.needs.iter().map(|n| n.about.as_str()).collect();
+    assert!(lost.contains(&"node1"));
+}
+
+#[test]
+fn a_group_that_was_given_up_stands_first_with_its_cause_and_clear_as_next() {
+    let cause = Cause::ProcessDied {
+        node: node("node1"),
+        resource: "server".parse().unwrap(),
+        how: "signal 9".to_owned(),
+    };
+    let record = with_pay(|pay| {
+        pay.ownership = Ownership::Nobody;
+        pay.intent = GroupIntent::GaveUp { cause, at: super::super::scenes::NOW };
+    });
+    let status = status(&standing(record));
+    assert_eq!(status.groups[0].state, "given-up");
+    assert_eq!(next(&status)[0], "tsugi group clear PAY");
+    let because = status.needs[0].because.as_ref().map(text).unwrap();
+    assert!(because.contains("server") && because.contains("killed"), "{because}");
+}
+
+#[test]
+fn a_group_stopped_by_a_person_needs_nobody() {
+    let record = with_pay(|pay| {
+        pay.ownership = Ownership::Nobody;
+        pay.intent = GroupIntent::Stop(order());
+    });
+    let standing = standing(record);
+    let status = status(&standing);
+    assert!(status.needs.is_empty(), "{:?}", status.needs);
+    assert_eq!(status.groups[0].state, "stopped");
+    let why = why(&standing, &Of::All);
+    let stands: Vec<String> = why.groups[0].stands.iter().map(text).collect();
+    assert!(stands.iter().any(|s| s.contains("taro") && s.contains("disk replaced")), "{stands:?}");
+    assert_eq!(why.groups[0].next.as_deref(), Some("tsugi group start PAY"));
+}
+
+#[test]
+fn a_pause_is_a_note_and_a_lost_pinned_group_needs_a_resume() {
+    let pause = |pay: &mut GroupRecord| {
+        pay.pause = Some(Pause {
+            order: order(),
+            until: None,
+            pinned: Some(node("node1")),
+            guard: Guard::Disarmed,
+        });
+    };
+    let calm = status(&standing(with_pay(pause)));
+    assert!(calm.needs.is_empty() && calm.groups[0].paused);
+    assert!(calm.notes.iter().any(|n| text(n).contains("taro")), "{:?}", calm.notes);
+    let lost = status(&without(with_pay(pause), &["node1"]));
+    assert!(next(&lost).contains(&"tsugi group resume PAY"), "{:?}", lost.needs);
+    assert_eq!(lost.groups[0].state, "waiting");
+}
+
+#[test]
+fn a_group_that_no_node_can_take_is_down_and_why_names_each_node_and_its_reason() {
+    let mut record = with_pay(|pay| pay.ownership = Ownership::Nobody);
+    for name in ["node1", "node2"] {
+        let value = NodeRecord { voter: 1, intent: NodeIntent::Drained(order()), fenced: None };
+        let version = tsugi_vocabulary::Index(3);
+        record.nodes.insert(node(name), Versioned { version, value: Arc::new(value) });
+    }
+    let standing = standing(record);
+    let status = status(&standing);
+    assert_eq!(status.groups[0].state, "down");
+    assert_eq!(next(&status), ["tsugi why PAY"]);
+    let why = why(&standing, &Of::Groups(vec![group("PAY")]));
+    let reasons: Vec<String> = why.groups[0].rejected.iter().map(text).collect();
+    assert!(reasons.contains(&"node1: drained".to_owned()), "{reasons:?}");
+    assert!(reasons.contains(&"witness: only votes".to_owned()), "{reasons:?}");
+}
+
+#[test]
+fn an_unconfirmed_configuration_and_another_file_need_a_person() {
+    let mut record = record();
+    let unconfirmed = Some(Unconfirmed { back_to: String::new(), within: Span::secs(300) });
+    let config: AppliedConfig = (**record.config.as_ref().unwrap()).clone();
+    record.config = Some(Arc::new(AppliedConfig { unconfirmed, ..config }));
+    let mut standing = standing(record);
+    standing.other_file = Some("x".to_owned());
+    let status = status(&standing);
+    assert_eq!(ids(&status), ["TSUG10612-W", "TSUG10611-W"]);
+    assert_eq!(status.config.unwrap().unconfirmed_within_ms, Some(300_000));
+}
+
+#[test]
+fn what_cannot_be_removed_needs_a_person() {
+    let mut standing = standing(record());
+    let sight = standing.sights.get_mut(&node("node1")).unwrap();
+    let stuck = DeskSight { epoch: super::super::scenes::epoch(4), stand: Stand::Stuck };
+    sight.groups.insert(group("PAY"), stuck);
+    let status = status(&standing);
+    assert_eq!(ids(&status), ["TSUG10122-E"], "{:?}", status.groups);
+}
+
+#[test]
+fn a_node_that_cannot_be_sure_to_stop_itself_says_so() {
+    let mut standing = standing(record());
+    standing.self_fence = "no watchdog, not root".to_owned();
+    let notes: Vec<String> = status(&standing).notes.iter().map(text).collect();
+    assert!(notes.iter().any(|n| n.contains("no watchdog, not root")), "{notes:?}");
+}

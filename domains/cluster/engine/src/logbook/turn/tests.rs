@@ -1,0 +1,87 @@
+//! What one picture says after another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tsugi_cluster_rules::record::{Pause, Phase, Versioned};
+use tsugi_cluster_rules::record::{Guard, Order};
+use tsugi_cluster_rules::start_kind::StartKind;
+use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Span, Wall};
+
+use super::*;
+
+fn name(text: &str) -> NodeName {
+    NodeName::new(text).expect("a good name")
+}
+
+fn pay() -> GroupName {
+    GroupName::new("PAY").expect("a good name")
+}
+
+fn picture(group: GroupRecord) -> Standing {
+    let mut record = Record::default();
+    record.groups.insert(pay(), Versioned { version: Index(1), value: Arc::new(group) });
+    Standing {
+        at: Wall(0),
+        me: name("node1"),
+        boot: BootId::default(),
+        record: Arc::new(record),
+        sights: BTreeMap::new(),
+        leader: None,
+        membership: Generation::NONE,
+        self_fence: String::new(),
+        other_file: None,
+        leases: BTreeMap::new(),
+    }
+}
+
+fn owned(node: &str, counter: u64, cause: Cause) -> GroupRecord {
+    GroupRecord {
+        epoch: Epoch { incarnation: 1, counter },
+        ownership: Ownership::Owned {
+            node: name(node),
+            boot: None,
+            start: StartKind::Restart,
+            cause,
+            phase: Phase::Starting,
+            handover: None,
+        },
+        ..GroupRecord::new(GroupIntent::Run)
+    }
+}
+
+fn ids(before: GroupRecord, now: GroupRecord) -> Vec<&'static str> {
+    let turned = messages(&picture(before), &picture(now), Language::En);
+    turned.iter().map(Message::id).collect()
+}
+
+#[test]
+fn a_new_owner_after_a_loss_is_a_takeover_and_after_an_order_a_move() {
+    let first = owned("node1", 1, Cause::ClusterStart);
+    let silent = Cause::NodeSilent { node: name("node1"), silence: Span::millis(600) };
+    let taken = ids(first.clone(), owned("node2", 2, silent));
+    assert_eq!(taken, ["TSUG10102-W"]);
+    let order = Cause::Operator { by: "suzuki".to_owned(), reason: "patch".to_owned() };
+    assert_eq!(ids(first, owned("node2", 2, order)), ["TSUG10106-I"]);
+}
+
+#[test]
+fn the_same_picture_twice_says_nothing() {
+    let one = owned("node1", 1, Cause::ClusterStart);
+    assert!(ids(one.clone(), one).is_empty());
+}
+
+#[test]
+fn a_pause_is_told_when_it_begins_and_when_it_ends() {
+    let free = owned("node1", 1, Cause::ClusterStart);
+    let order = Order {
+        by: "suzuki".to_owned(),
+        reason: "patch".to_owned(),
+        at: Wall(0),
+        command: "c".to_owned(),
+    };
+    let pause = Pause { order, until: None, pinned: None, guard: Guard::Disarmed };
+    let paused = GroupRecord { pause: Some(pause), ..free.clone() };
+    assert_eq!(ids(free.clone(), paused.clone()), ["TSUG10801-I"]);
+    assert_eq!(ids(paused, free), ["TSUG10802-I"]);
+}
