@@ -112,8 +112,8 @@ fn tell(pattern: Pattern, repetition: &Repetition) {
     let Repetition { outage, held_twice, after_wake, stale, wrong, took, .. } = repetition;
     let since = outage.since_fault.unwrap_or(Duration::ZERO);
     println!(
-        "  {}: outage {:.1} ms (until {:.1} after the fault) {:?} lost {} doubled {} held twice {:.1} \
-         after wake {:?} stale {stale} {wrong:?} {:?} took {:.1} s",
+        "  {}: outage {:.1} ms (until {:.1} after the fault) {:?} lost {} doubled {} \
+         held twice {:.1} after wake {:?} stale {stale} {wrong:?} {:?} took {:.1} s",
         pattern.name(),
         ms(outage.gap),
         ms(since),

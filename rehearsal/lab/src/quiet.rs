@@ -107,7 +107,8 @@ pub fn run(args: &QuietArgs) -> Result<ExitCode, Trouble> {
     let epoch = |status: &crate::product::Status| status.group(GROUP).map(|g| g.epoch.clone());
     let same = epoch(&before) == epoch(&after);
     println!(
-        "timing {}  minutes {}  takeovers {changes}  epoch {} -> {}  pauses over 50 ms {}  longest pause {:.1} ms",
+        "timing {}  minutes {}  takeovers {changes}  epoch {} -> {}  \
+         pauses over 50 ms {}  longest pause {:.1} ms",
         args.timing.word(),
         args.minutes,
         epoch(&before).unwrap_or_default(),

@@ -152,79 +152,85 @@ fn inject(
     owner: usize,
     number: usize,
 ) -> Result<Fault, Trouble> {
-    let at = now();
-    let fault = |at, repair| Ok(Fault { at, repair, after_wake: None });
-    let hit = |stage: &Stage, part, signal| {
-        let found = stage.product.processes(&stage.site.hosts[owner], part);
-        if found.is_empty() {
-            return Err(Trouble::Failed(format!("found no {part:?} to hit")));
-        }
-        let at = now();
-        found.iter().try_for_each(|process| process.signal(signal))?;
-        Ok((at, found))
-    };
-    match pattern {
+    let (at, repair) = match pattern {
         Pattern::Move => {
+            let at = now();
             stage.product.move_group(&stage.site.hosts[owner], None)?;
-            fault(at, Repair::Nothing)
+            (at, Repair::Nothing)
         }
         Pattern::Power | Pattern::PowerLeader => {
-            fault(stage.site.hosts[owner].power_off()?, Repair::Power)
+            (stage.site.hosts[owner].power_off()?, Repair::Power)
         }
-        Pattern::AllPower => {
-            for host in &stage.site.hosts {
-                stage.site.wire.isolate(host.index);
-            }
-            for host in &mut stage.site.hosts {
-                host.power_off()?;
-            }
-            stage.boot_and_start()?;
-            fault(at, Repair::Nothing)
-        }
+        Pattern::AllPower => (all_power(stage)?, Repair::Nothing),
         Pattern::Shutdown => {
+            let at = now();
             stage.site.hosts[owner].order(&Order::Stop)?;
             stage.site.hosts[owner].power_off()?;
-            fault(at, Repair::Power)
+            (at, Repair::Power)
         }
-        Pattern::BothLinks => {
-            stage.site.hosts[owner].cut(&DATA_LINKS, true);
-            fault(at, Repair::Links(DATA_LINKS.to_vec()))
-        }
-        Pattern::Isolated => {
-            stage.site.hosts[owner].cut(&ALL_LINKS, true);
-            fault(at, Repair::Links(ALL_LINKS.to_vec()))
-        }
-        Pattern::OneLink => {
-            stage.site.hosts[owner].cut(&[0], true);
-            fault(at, Repair::Links(vec![0]))
-        }
+        Pattern::BothLinks => cut(stage, owner, &DATA_LINKS),
+        Pattern::Isolated => cut(stage, owner, &ALL_LINKS),
+        Pattern::OneLink => cut(stage, owner, &[0]),
         Pattern::OneWay => {
-            let deaf = number.is_multiple_of(2);
+            let (at, deaf) = (now(), number.is_multiple_of(2));
             set_ways(stage, owner, !deaf, deaf);
-            fault(at, Repair::Ways)
+            (at, Repair::Ways)
         }
-        Pattern::Freeze => fault(stage.site.hosts[owner].freeze()?, Repair::Nothing),
-        Pattern::ProcessKill => {
-            fault(hit(stage, Part::Sample, Signal::SIGKILL)?.0, Repair::Nothing)
-        }
-        Pattern::AgentLost => fault(hit(stage, Part::Agent, Signal::SIGKILL)?.0, Repair::Nothing),
-        Pattern::GuardianLost => {
-            fault(hit(stage, Part::Guardian, Signal::SIGKILL)?.0, Repair::Nothing)
-        }
-        Pattern::AgentStop => {
-            let (at, stopped) = hit(stage, Part::Agent, Signal::SIGSTOP)?;
-            fault(at, Repair::GoOn(stopped))
-        }
+        Pattern::Freeze => (stage.site.hosts[owner].freeze()?, Repair::Nothing),
+        Pattern::ProcessKill => hit(stage, owner, &[Part::Sample], Signal::SIGKILL)?,
+        Pattern::AgentLost => hit(stage, owner, &[Part::Agent], Signal::SIGKILL)?,
+        Pattern::GuardianLost => hit(stage, owner, &[Part::Guardian], Signal::SIGKILL)?,
+        Pattern::AgentStop => hit(stage, owner, &[Part::Agent], Signal::SIGSTOP)?,
         Pattern::GuardianAgentStop => {
-            let (at, mut stopped) = hit(stage, Part::Guardian, Signal::SIGSTOP)?;
-            stopped.extend(hit(stage, Part::Agent, Signal::SIGSTOP)?.1);
-            fault(at, Repair::GoOn(stopped))
+            hit(stage, owner, &[Part::Guardian, Part::Agent], Signal::SIGSTOP)?
         }
         Pattern::Rejoin => {
+            let at = now();
             stage.boot_and_start()?;
-            fault(at, Repair::Nothing)
+            (at, Repair::Nothing)
         }
+    };
+    Ok(Fault { at, repair, after_wake: None })
+}
+
+/// Cuts links of a host.
+fn cut(stage: &Stage, at: usize, links: &[usize]) -> (Duration, Repair) {
+    let time = now();
+    stage.site.hosts[at].cut(links, true);
+    (time, Repair::Links(links.to_vec()))
+}
+
+/// Sends a signal to parts of a node, one right after the other.
+fn hit(
+    stage: &Stage,
+    owner: usize,
+    parts: &[Part],
+    signal: Signal,
+) -> Result<(Duration, Repair), Trouble> {
+    let mut found = Vec::new();
+    for part in parts {
+        let processes = stage.product.processes(&stage.site.hosts[owner], *part);
+        if processes.is_empty() {
+            return Err(Trouble::Failed(format!("found no {part:?} to hit")));
+        }
+        found.extend(processes);
     }
+    let at = now();
+    found.iter().try_for_each(|process| process.signal(signal))?;
+    Ok((at, Repair::GoOn(found)))
+}
+
+/// Takes the power from every host at one instant and gives it back.
+fn all_power(stage: &mut Stage) -> Result<Duration, Trouble> {
+    let at = now();
+    for host in &stage.site.hosts {
+        stage.site.wire.isolate(host.index);
+    }
+    for host in &mut stage.site.hosts {
+        host.power_off()?;
+    }
+    stage.boot_and_start()?;
+    Ok(at)
 }
 
 /// Cuts the ways from and to a host on all links, without its cables showing it.

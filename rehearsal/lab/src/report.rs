@@ -122,7 +122,8 @@ impl Row {
         });
         let wake = self.after_wake_ms.map_or_else(String::new, |wake| format!("{wake:.1}"));
         format!(
-            "{:<20} {:>4} {min:>8.1} {median:>8.1} {p99:>8.1} {max:>8.1} {:>5} {:>7} {:>10.1} {wake:>10} {limit:<14} {}",
+            "{:<20} {:>4} {min:>8.1} {median:>8.1} {p99:>8.1} {max:>8.1} {:>5} {:>7} {:>10.1} \
+             {wake:>10} {limit:<14} {}",
             self.pattern,
             self.runs,
             self.lost,

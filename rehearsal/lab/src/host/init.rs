@@ -253,7 +253,8 @@ fn connect(plan: &BootPlan) -> Result<(), Trouble> {
     let mut script = String::from("link set lo up\n");
     for (link, (address, mac)) in plan.addresses.iter().zip(&plan.macs).enumerate() {
         script += &format!(
-            "link set eth{link} address {mac}\nlink set eth{link} up\naddr add {address} dev eth{link}\n"
+            "link set eth{link} address {mac}\nlink set eth{link} up\n\
+             addr add {address} dev eth{link}\n"
         );
         let key = format!("/proc/sys/net/ipv4/conf/eth{link}/ignore_routes_with_linkdown");
         fs::write(key, "1")?;

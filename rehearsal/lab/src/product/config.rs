@@ -113,7 +113,8 @@ name = "program"
 kind = "process"
 after = ["volume"]
 ready = "ready"
-run = ["/run/bin/tsugi", "sample", "counter", "--freebind", "--listen", "{ADDRESS}:{PORT}", "--volume", "{DATA}"{unsafe_word}]
+run = ["/run/bin/tsugi", "sample", "counter", "--freebind",
+       "--listen", "{ADDRESS}:{PORT}", "--volume", "{DATA}"{unsafe_word}]
 "#
             ),
         );

@@ -96,7 +96,8 @@ mod tests {
     fn a_cluster_is_whole_when_every_node_is_up_and_every_group_runs() {
         let text = r#"{"schema":{"name":"status","version":1},
             "votes":{"of":3,"heard":3,"needed":2,"leader":"n2"},
-            "nodes":[{"name":"n1","state":"up"},{"name":"n2","state":"up"},{"name":"n3","state":"missing"}],
+            "nodes":[{"name":"n1","state":"up"},{"name":"n2","state":"up"},
+                {"name":"n3","state":"missing"}],
             "groups":[{"name":"counter","state":"running","owner":"n1","epoch":"e1.4"}]}"#;
         let status = Status::read(text).unwrap();
         assert_eq!(status.leader.as_deref(), Some("n2"));
