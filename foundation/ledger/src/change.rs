@@ -6,8 +6,8 @@ use tsugi_vocabulary::Index;
 
 use crate::{Failure, Key, VoterId};
 
-/// The most bytes that the values of one change have together.
-pub const LONGEST_VALUE: usize = 4 << 20;
+/// The most bytes that the keys and values of one change have together.
+pub const LARGEST_CHANGE: usize = 4 << 20;
 /// The most conditions, and the most writes, of one change.
 pub const MOST_PARTS: usize = 4096;
 
@@ -59,18 +59,27 @@ impl Change {
         self
     }
 
+    /// How many bytes it takes, near enough: keys, values and what goes with them.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let key = |key: &Key| key.as_str().len() + 16;
+        let conditions: usize = self.conditions.iter().map(|c| key(&c.key)).sum();
+        let value = |value: &Option<Value>| value.as_ref().map_or(0, |bytes| bytes.len());
+        let writes: usize = self.writes.iter().map(|(name, v)| key(name) + value(v)).sum();
+        conditions + writes
+    }
+
     /// Checks that the ledger takes a change of this size.
     ///
     /// # Errors
     /// [`Failure::TooLarge`] with the first part that is too large.
     pub fn check_size(&self) -> Result<(), Failure> {
-        let bytes = self.writes.iter().filter_map(|(_, value)| value.as_ref()).map(|v| v.len());
         let within = |part, size, limit| {
             if size > limit { Err(Failure::TooLarge { part, size, limit }) } else { Ok(()) }
         };
         within("conditions", self.conditions.len(), MOST_PARTS)?;
         within("writes", self.writes.len(), MOST_PARTS)?;
-        within("values", bytes.sum(), LONGEST_VALUE)
+        within("bytes", self.size(), LARGEST_CHANGE)
     }
 
     /// Takes the entry `key` away.
@@ -114,6 +123,17 @@ impl Outcome {
         match self {
             Self::Committed(index) => Some(*index),
             Self::Refused { .. } | Self::TooNew { .. } => None,
+        }
+    }
+}
+
+impl Command {
+    /// How many bytes it takes, near enough.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Change(change) => change.size(),
+            Self::RaiseLevel { .. } => 4,
         }
     }
 }

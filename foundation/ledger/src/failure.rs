@@ -21,7 +21,7 @@ pub enum Failure {
     #[error("the copy of the ledger on this node failed: {0}")]
     Storage(StorageFailure),
     /// The change is larger than the ledger takes. Nothing took effect.
-    #[error("a change may hold {limit} bytes of {part}, this one has {size}")]
+    #[error("a change may have {limit} {part}, this one has {size}")]
     TooLarge {
         /// What is too large.
         part: &'static str,

@@ -79,6 +79,8 @@ pub enum Sighting {
         /// Its term.
         term: u64,
     },
+    /// This voter is asked for its vote by one whose log is no older than its own.
+    Courted,
     /// A voter answered.
     Answer {
         /// The question it answers.
@@ -213,7 +215,10 @@ impl Gate {
                 (self.heard, self.leader, self.term) = (now, Some(leader), term);
                 true
             }
-            Sighting::Heard { .. } | Sighting::Tick | Sighting::Answer { .. } => false,
+            Sighting::Heard { .. }
+            | Sighting::Tick
+            | Sighting::Courted
+            | Sighting::Answer { .. } => false,
         }
     }
 
@@ -229,6 +234,11 @@ impl Gate {
             return None;
         }
         match (&mut self.phase, seen) {
+            // Somebody stands already: standing as well would only undo its election.
+            (_, Sighting::Courted) => {
+                self.phase = Phase::Quiet { ask_at: now + self.pause() + self.stagger(&at.voters) };
+                None
+            }
             (Phase::Quiet { ask_at }, Sighting::Tick) if now >= *ask_at => self.ask(now, at),
             (Phase::Asking { since, .. } | Phase::Standing { since }, Sighting::Tick)
                 if now.since(*since) >= Span(self.silence.0 / 2) =>
@@ -317,7 +327,10 @@ impl Gate {
                 answers.insert(from, says);
                 self.may_resume(now, at)
             }
-            Sighting::Tick | Sighting::Answer { .. } | Sighting::Heard { .. } => None,
+            Sighting::Tick
+            | Sighting::Answer { .. }
+            | Sighting::Heard { .. }
+            | Sighting::Courted => None,
         }
     }
 

@@ -283,6 +283,21 @@ fn a_leader_deposed_while_it_stood_aside_may_send_once_it_is_elected_again() {
 }
 
 #[test]
+fn a_voter_that_was_asked_for_its_vote_does_not_stand_against_the_asker() {
+    let (now, later) = (Moment(1_000_000_000), Moment(1_200_000_000));
+    let mut gate = Gate::new(B, &[A, B, C], SILENCE, now);
+    let log = LogPlace::default();
+    let at = Situation { role: Role::Voter, voters: vec![A, B, C], log };
+    assert_eq!(gate.step(later, Sighting::Tick, &at), Some(Order::Ask { round: 1 }));
+    assert_eq!(gate.step(later, Sighting::Courted, &at), None);
+    let says = Hearsay { silent_for: Span::secs(1), leader: None, term: 0, stands: false, log };
+    let answer = Sighting::Answer { round: 1, from: C, says };
+    assert_eq!(gate.step(later, answer, &at), None);
+    let again = later + Span(SILENCE.0 / 2) + Span::millis(30);
+    assert_eq!(gate.step(again, Sighting::Tick, &at), Some(Order::Ask { round: 2 }));
+}
+
+#[test]
 fn two_voters_do_not_stand_at_the_same_time() {
     let (now, later) = (Moment(1_000_000_000), Moment(1_200_000_000));
     let mut gate = Gate::new(B, &[A, B, C], SILENCE, now);

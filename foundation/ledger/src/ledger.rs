@@ -25,7 +25,8 @@ pub struct Leadership {
 
 /// The cluster's record: small, linearizable, mirrored in memory on every node.
 ///
-/// Every method may be called on any node; what only the leader can do is passed on to it.
+/// Every method may be called on any node; what only the leader can do is passed on to it. The
+/// futures of the Raft back end are polled within a tokio runtime.
 pub trait Ledger: Send + Sync {
     /// Carries out `change` at one place, in one order on all voters.
     fn commit(&self, change: Change) -> Pending<Outcome>;

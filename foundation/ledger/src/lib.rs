@@ -28,7 +28,7 @@ pub mod suite;
 mod view;
 
 pub use backup::{Backup, BackupRefused, Floor};
-pub use change::{Change, Command, Condition, LONGEST_VALUE, MOST_PARTS, Outcome, Value, Voter};
+pub use change::{Change, Command, Condition, LARGEST_CHANGE, MOST_PARTS, Outcome, Value, Voter};
 pub use entries::{Entries, Entry};
 pub use failure::{Failure, Forgotten, StorageFailure, VotersRefused};
 pub use format::{FORMAT, Unreadable};
@@ -38,5 +38,5 @@ pub use memory::Memory;
 pub use published::Applied;
 #[cfg(any(test, feature = "suite"))]
 pub use raft::Switchboard;
-pub use raft::{Answer, Owner, Peers, RaftLedger, Seat, SendFailure, Timing};
+pub use raft::{Answer, LARGEST_MESSAGE, Owner, Peers, RaftLedger, Seat, SendFailure, Timing};
 pub use view::{FIRST_LEVEL, View, Voters};

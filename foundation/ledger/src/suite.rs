@@ -47,6 +47,8 @@ pub async fn commit(ledger: &dyn Ledger, change: Change) -> Outcome {
     for _ in 0..200 {
         match ledger.commit(change.clone()).await {
             Ok(outcome) => return outcome,
+            // Without conditions it may be written twice: the same value stands there again.
+            Err(Failure::Unknown) if change.conditions.is_empty() => {}
             Err(Failure::NoLeader) => tokio::time::sleep(Duration::from_millis(25)).await,
             Err(other) => panic!("commit: {other}"),
         }
@@ -171,9 +173,9 @@ async fn a_newer_format_waits_for_its_level(stand: &impl Stand) {
 }
 
 async fn what_is_too_large_is_refused(stand: &impl Stand) {
-    let large = vec![1; crate::LONGEST_VALUE + 1];
+    let large = vec![1; crate::LARGEST_CHANGE + 1];
     let answer = stand.handle(0).commit(Change::new().write(key("x"), large)).await;
-    assert!(matches!(answer, Err(Failure::TooLarge { part: "values", .. })), "{answer:?}");
+    assert!(matches!(answer, Err(Failure::TooLarge { part: "bytes", .. })), "{answer:?}");
 }
 
 async fn what_was_committed_outlives_every_restart(stand: &mut impl Stand) {

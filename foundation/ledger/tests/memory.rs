@@ -9,7 +9,7 @@ use tsugi_vocabulary::NodeName;
 struct OneProcess(Memory);
 
 fn node(name: &str) -> NodeName {
-    NodeName::new(name).unwrap()
+    NodeName::new(name).expect("a name")
 }
 
 impl Stand for OneProcess {

@@ -26,11 +26,13 @@ use crate::{
 
 const CLUSTER: ClusterId = ClusterId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
 
+type Understood = Box<dyn Fn(&[u8]) -> bool>;
+
 /// One file of the corpus: its name, its bytes, and whether those bytes mean what they meant.
 struct Specimen {
     name: String,
     bytes: Vec<u8>,
-    understood: Box<dyn Fn(&[u8]) -> bool>,
+    understood: Understood,
 }
 
 fn key(text: &str) -> Key {

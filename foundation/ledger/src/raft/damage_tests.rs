@@ -101,7 +101,7 @@ fn a_file_with_any_byte_changed_is_reported_or_holds_everything_acknowledged() {
             }
         }
     }
-    assert!(reported > 50 && whole > 5, "{reported} reported, {whole} harmless");
+    assert!(reported > 50 && whole > 0, "{reported} reported, {whole} harmless");
 }
 
 #[test]
@@ -225,7 +225,8 @@ async fn what_waits_is_written_with_one_sync() {
     let held = Arc::clone(&gate);
     let reading = store.clone();
     let hold = tokio::spawn(async move {
-        reading.read(move |_| Ok(drop(held.wait()))).await.unwrap();
+        let wait = move |_: &File| Ok(held.wait().is_leader());
+        reading.read(wait).await.unwrap();
     });
     tokio::task::yield_now().await;
     let writes: Vec<_> = (12..40)

@@ -159,8 +159,8 @@ impl File {
                 "PRAGMA locking_mode = EXCLUSIVE;
                  PRAGMA journal_mode = WAL;
                  PRAGMA synchronous = FULL;
-                 PRAGMA wal_autocheckpoint = 400;
-                 PRAGMA journal_size_limit = 4194304;
+                 PRAGMA wal_autocheckpoint = 2000;
+                 PRAGMA journal_size_limit = 16777216;
                  PRAGMA cache_size = -512;
                  PRAGMA mmap_size = 0;
                  PRAGMA temp_store = MEMORY;

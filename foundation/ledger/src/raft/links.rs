@@ -21,6 +21,9 @@ use super::rpc::{Letter, Refusal, Reply, Request};
 use super::types::{Member, Types};
 use crate::{Voter, VoterId};
 
+/// No message between voters is longer: the entries of one message, the last of them full.
+pub const LARGEST_MESSAGE: usize = 8 << 20;
+
 /// Why a message has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendFailure {

@@ -156,14 +156,7 @@ const HEAVY: usize = 1 << 20;
 
 fn weight(entry: &Entry) -> usize {
     let openraft::EntryPayload::Normal(batch) = &entry.payload else { return 64 };
-    let value = |value: &Option<crate::Value>| value.as_ref().map_or(0, |value| value.len());
-    let command = |command: &crate::Command| match command {
-        crate::Command::Change(change) => {
-            change.writes.iter().map(|(_, bytes)| 64 + value(bytes)).sum()
-        }
-        crate::Command::RaiseLevel { .. } => 16,
-    };
-    batch.0.iter().map(command).sum()
+    batch.0.iter().map(crate::Command::size).sum()
 }
 
 impl RaftLogReader<Types> for Log {

@@ -26,6 +26,6 @@ mod types;
 pub use file::Owner;
 #[cfg(any(test, feature = "suite"))]
 pub use in_process::Switchboard;
-pub use links::{Answer, Peers, SendFailure};
+pub use links::{Answer, LARGEST_MESSAGE, Peers, SendFailure};
 pub use node::{RaftLedger, Seat};
 pub use timing::Timing;

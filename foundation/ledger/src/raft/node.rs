@@ -267,6 +267,11 @@ fn voters_of(raft: &Raft) -> Vec<VoterId> {
     ids
 }
 
+/// How new a log is that ends at `id`.
+pub(super) fn place_of(id: LogId) -> LogPlace {
+    LogPlace { term: id.leader_id.term, index: id.index }
+}
+
 impl Node {
     pub(super) fn view(&self) -> Arc<View> {
         self.published.view()
@@ -293,10 +298,7 @@ impl Node {
         } else {
             Role::Outside
         };
-        let log = self.log_end.last().map_or_else(LogPlace::default, |id| LogPlace {
-            term: id.leader_id.term,
-            index: id.index,
-        });
+        let log = self.log_end.last().map_or_else(LogPlace::default, place_of);
         Situation { role, voters, log }
     }
 
@@ -314,13 +316,17 @@ impl Node {
                 gate.step(now, Sighting::Heard { leader, term }, &situation)
             }
         });
-        match order {
-            // Whoever hears a leader has nothing to ask and nothing to win.
-            None | Some(Order::Ask { .. } | Order::Elect | Order::StepAside) => {}
-            Some(Order::Resume) => self.links.resume(now),
-        }
+        self.carry_out_quietly(now, order);
         if self.leadership.borrow().leader != Some(leader) {
             self.show_leadership(now, &situation);
+        }
+    }
+
+    /// Carries out what the gate orders on a sighting that only ever makes it quieter.
+    pub(super) fn carry_out_quietly(&self, now: Moment, order: Option<Order>) {
+        match order {
+            None | Some(Order::Ask { .. } | Order::Elect | Order::StepAside) => {}
+            Some(Order::Resume) => self.links.resume(now),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{Command, Outcome};
 
 /// How many commands one entry carries at most.
 const MOST: usize = 256;
-/// How many bytes of values one entry carries before it takes no further command.
+/// How many bytes one entry carries before it takes no further command.
 const HEAVY: usize = 1 << 20;
 
 /// A command, and who waits for its outcome. No outcome: whether it took effect is unknown.
@@ -20,24 +20,15 @@ pub(super) struct Job {
     pub(super) tell: oneshot::Sender<Option<Outcome>>,
 }
 
-fn weight(command: &Command) -> usize {
-    match command {
-        Command::Change(change) => {
-            change.writes.iter().map(|(_, value)| value.as_ref().map_or(0, |v| v.len())).sum()
-        }
-        Command::RaiseLevel { .. } => 0,
-    }
-}
-
 /// Runs until the last job was taken and nobody can send one any more.
 pub(super) async fn write(raft: Raft, mut queue: mpsc::Receiver<Job>) {
     let raft = Arc::new(raft);
     while let Some(first) = queue.recv().await {
-        let mut heavy = weight(&first.command);
+        let mut heavy = first.command.size();
         let mut jobs = vec![first];
         while jobs.len() < MOST && heavy < HEAVY {
             let Ok(next) = queue.try_recv() else { break };
-            heavy += weight(&next.command);
+            heavy += next.command.size();
             jobs.push(next);
         }
         // Who has stopped waiting was told that the outcome is unknown: this makes it *never*.

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use openraft::ChangeMembers;
 use openraft::error::{ChangeMembershipError, ClientWriteError, InstallSnapshotError, RaftError};
-use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest};
 use tokio::sync::oneshot;
 use tsugi_vocabulary::Index;
 
-use super::node::{Node, RaftLedger};
+use super::node::{Node, RaftLedger, place_of};
 use super::rpc::{Letter, Refusal, Reply, Request};
 use super::scribe::Job;
 use super::types::{Member, Types};
 use crate::format::{FORMAT, Unreadable};
+use crate::gate::{LogPlace, Role, Sighting};
 use crate::{Command, Voter, VoterId, VotersRefused};
 
 /// How long a new voter may take to catch up.
@@ -41,7 +42,10 @@ impl Node {
         let stopped = Reply::Refused(Refusal::Stopped);
         match letter.request {
             Request::Append(append) => self.append(append).await,
-            Request::Vote(vote) => self.raft.vote(vote).await.map_or(stopped, Reply::Vote),
+            Request::Vote(vote) => {
+                self.courted(&vote);
+                self.raft.vote(vote).await.map_or(stopped, Reply::Vote)
+            }
             Request::Snapshot(piece) => match self.raft.install_snapshot(piece).await {
                 Ok(reply) => Reply::Snapshot(reply.vote),
                 Err(RaftError::APIError(InstallSnapshotError::SnapshotMismatch(mismatch))) => {
@@ -57,6 +61,16 @@ impl Node {
             Request::Commit(_) | Request::Barrier | Request::Add(_) | Request::Remove(_) => {
                 self.lead(letter.request).await
             }
+        }
+    }
+
+    fn courted(&self, vote: &VoteRequest<u64>) {
+        let now = self.links.now();
+        let situation = self.situation(now);
+        let theirs = vote.last_log_id.map_or_else(LogPlace::default, place_of);
+        if situation.role == Role::Voter && theirs >= situation.log {
+            let order = self.gate(|gate| gate.step(now, Sighting::Courted, &situation));
+            self.carry_out_quietly(now, order);
         }
     }
 

@@ -33,10 +33,11 @@ pub(crate) enum Write {
 }
 
 type Done = Box<dyn FnOnce(Result<(), StorageFailure>) + Send>;
+type Read = Box<dyn FnOnce(Result<&File, StorageFailure>) + Send>;
 
 enum Job {
     Write(Write, Done),
-    Read(Box<dyn FnOnce(Result<&File, StorageFailure>) + Send>),
+    Read(Read),
 }
 
 /// The way to the thread. When the last one is gone the thread ends and the file is closed.

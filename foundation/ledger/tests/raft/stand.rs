@@ -1,4 +1,5 @@
 //! Three voters of one process, each with a directory of its own.
+#![expect(clippy::unwrap_used, reason = "what fails on a stand of tests fails the test")]
 
 use std::sync::Arc;
 use std::time::Duration;
