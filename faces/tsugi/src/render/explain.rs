@@ -134,6 +134,3 @@ pub fn outlook(out: &Out, outlook: &Outlook) -> Vec<String> {
     }
     lines
 }
-
-#[cfg(test)]
-mod tests;

@@ -90,6 +90,3 @@ fn block(out: &Out, need: &Need, cells: usize) -> Vec<String> {
     }
     lines
 }
-
-#[cfg(test)]
-mod tests;

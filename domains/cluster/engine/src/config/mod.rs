@@ -13,8 +13,6 @@ mod resource;
 mod value;
 mod whole;
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 use toml::de::{DeTable, Error};
 use tsugi_cluster_rules::spec::ClusterSpec;
@@ -64,11 +62,7 @@ pub fn hash(text: &str) -> String {
 
 /// SHA-256 in hexadecimal.
 pub(crate) fn hash_of(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What the parser itself refuses: it is no TOML at all, or a key stands there twice.

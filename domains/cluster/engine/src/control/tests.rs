@@ -330,10 +330,8 @@ fn an_unconfirmed_apply_is_undone_by_the_node_that_leads() {
     let back_to = FILE.to_owned();
     config.text = FILE.replace("kessai", "kessai2");
     config.hash = "x".repeat(64);
-    config.unconfirmed = Some(tsugi_cluster_rules::record::Unconfirmed {
-        back_to,
-        within: Span::millis(1),
-    });
+    config.unconfirmed =
+        Some(tsugi_cluster_rules::record::Unconfirmed { back_to, within: Span::millis(1) });
     given.config = Some(Arc::new(config));
     let site = Site::with(&given);
     let handle: Arc<dyn Ledger> = Arc::new(site.ledger.handle(VoterId(1)));

@@ -6,7 +6,7 @@
 
 use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
 use tsugi_cluster_rules::reason::Cause;
-use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, LinkState};
+use tsugi_cluster_rules::record::{Answer, EventRecord, Happening};
 use tsugi_messages::phrase;
 use tsugi_vocabulary::{Epoch, Generation, GroupName, NodeName, Span, Wall};
 use tsugi_wire::control::report;
@@ -65,7 +65,7 @@ fn turns(chronicle: &Chronicle) -> Vec<Turn<'_>> {
         let before = &chronicle.plans[..i];
         plan.decisions.iter().filter_map(move |(group, d)| planned(before, plan, group, d))
     });
-    planned.chain(chronicle.events.iter().filter_map(|e| happened(chronicle, e))).collect()
+    planned.chain(chronicle.events.iter().filter_map(happened)).collect()
 }
 
 /// A decision that gives a group to another node. The first start of a group is none.
@@ -119,8 +119,8 @@ fn last_owner<'a>(before: &'a [Plan], group: &GroupName) -> Option<&'a NodeName>
 }
 
 /// An event that is a turn of its own: nobody had to plan it.
-fn happened<'a>(chronicle: &'a Chronicle, event: &'a EventRecord) -> Option<Turn<'a>> {
-    let turn = |cause: Cause, node: &'a NodeName, what| Turn {
+fn happened(event: &EventRecord) -> Option<Turn<'_>> {
+    let turn = |cause: Cause, node, what| Turn {
         at: event.at,
         by: &event.by,
         group: event.group.as_ref(),
@@ -141,9 +141,8 @@ fn happened<'a>(chronicle: &'a Chronicle, event: &'a EventRecord) -> Option<Turn
             let cause = Cause::WasCutOff { node: node.clone() };
             Some(turn(cause, node, What::ClockStep(*by_ms)))
         }
-        Happening::AddressMoved { address, link, .. } => {
-            let lost = link_lost(chronicle, event)?;
-            let cause = Cause::LinksDown { node: event.by.clone(), links: vec![lost] };
+        Happening::AddressMoved { address, from, link } => {
+            let cause = Cause::LinksDown { node: event.by.clone(), links: vec![from.clone()] };
             let what = What::AddressMoved(address.to_string(), link.clone());
             Some(turn(cause, &event.by, what))
         }
@@ -154,16 +153,6 @@ fn happened<'a>(chronicle: &'a Chronicle, event: &'a EventRecord) -> Option<Turn
         | Happening::Returned { .. }
         | Happening::Link { .. } => None,
     }
-}
-
-/// The link of the same node that went down last before `event`.
-fn link_lost(chronicle: &Chronicle, event: &EventRecord) -> Option<String> {
-    chronicle.events.iter().rev().filter(|e| e.at <= event.at).find_map(|e| match &e.what {
-        Happening::Link { node, link, state: LinkState::Down } if *node == event.by => {
-            Some(link.clone())
-        }
-        _ => None,
-    })
 }
 
 impl Turn<'_> {

@@ -92,6 +92,8 @@ fn words(event: &EventRecord) -> Words {
             LinkState::Down => phrased(&phrase::cause_link_down(node, link)),
             LinkState::Up => phrased(&phrase::happened_link_up(node, link)),
         },
-        Happening::AddressMoved { address, link, .. } => phrased(&phrase::decided_link(address, link)),
+        Happening::AddressMoved { address, link, .. } => {
+            phrased(&phrase::decided_link(address, link))
+        }
     }
 }

@@ -91,12 +91,19 @@ fn hears(standing: &Standing, name: &NodeName) -> bool {
     }
 }
 
+/// Who keeps the ledger; the nodes of the configuration where no ledger says so.
+fn voters<'a>(standing: &'a Standing, spec: &'a ClusterSpec) -> Vec<&'a NodeName> {
+    let voters = &standing.record.voters;
+    if voters.is_empty() { spec.nodes.keys().collect() } else { voters.iter().collect() }
+}
+
 fn votes(standing: &Standing, spec: &ClusterSpec) -> report::Votes {
-    let heard = spec.nodes.keys().filter(|n| hears(standing, n)).count();
+    let voters = voters(standing, spec);
+    let heard = voters.iter().filter(|n| hears(standing, n)).count();
     report::Votes {
-        of: spec.nodes.len() as u64,
+        of: voters.len() as u64,
         heard: heard as u64,
-        needed: spec.majority() as u64,
+        needed: (voters.len() / 2 + 1) as u64,
         leader: standing.leader.as_ref().map(ToString::to_string),
     }
 }
@@ -111,7 +118,7 @@ fn votes_need(
         let what = messages::majority_lost(votes.heard, votes.of);
         return Some(need(&what, spec.name.clone(), None));
     }
-    let missing = spec.nodes.keys().find(|n| !hears(standing, n))?;
+    let missing = voters(standing, spec).into_iter().find(|n| !hears(standing, n))?;
     if votes.heard > votes.needed {
         return None;
     }
@@ -207,7 +214,7 @@ fn config_needs(standing: &Standing, record: &Record) -> Vec<report::Need> {
 /// What somebody chose to have weaker: drained nodes, pauses, fences by the node itself.
 fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
     let mut notes = Vec::new();
-    let sure = ["watchdog", "reboot"].contains(&standing.self_fence.as_str());
+    let sure = ["", "watchdog", "reboot"].contains(&standing.self_fence.as_str());
     if !sure && runs_groups(spec, &standing.me) {
         let why = &standing.self_fence;
         notes.push(phrased(&phrase::status_self_fence(&standing.me, why)));

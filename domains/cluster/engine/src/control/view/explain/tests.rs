@@ -208,7 +208,8 @@ fn a_link_that_is_lost_without_a_takeover_is_named_when_the_address_moves() {
     let mut chronicle = taken_over(silent());
     let down = Happening::Link { node: node("node2"), link: "eth0".into(), state: LinkState::Down };
     let address = "10.0.0.9".parse().unwrap();
-    let moved = Happening::AddressMoved { address, from: "eth0".to_owned(), link: "eth1".to_owned() };
+    let moved =
+        Happening::AddressMoved { address, from: "eth0".to_owned(), link: "eth1".to_owned() };
     chronicle.events.push(event(30_000, "node2", 0, down));
     chronicle.events.push(event(30_002, "node2", 2, moved));
     let story = story(&chronicle);

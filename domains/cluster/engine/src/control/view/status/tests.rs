@@ -125,7 +125,7 @@ fn a_group_that_no_node_can_take_is_down_and_why_names_each_node_and_its_reason(
     let why = why(&standing, &Of::Groups(vec![group("PAY")]));
     let reasons: Vec<String> = why.groups[0].rejected.iter().map(text).collect();
     assert!(reasons.contains(&"node1: drained".to_owned()), "{reasons:?}");
-    assert!(reasons.contains(&"witness: only votes".to_owned()), "{reasons:?}");
+    assert!(reasons.contains(&"witness: not in prefer".to_owned()), "{reasons:?}");
 }
 
 #[test]
