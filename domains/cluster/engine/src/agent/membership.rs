@@ -12,7 +12,7 @@ use tsugi_vocabulary::{NodeName, Span};
 use tsugi_wire::identity::{ClusterIdentity, Role, Token};
 use tsugi_wire::join::Reception;
 
-use super::founding::{self, Founding};
+use super::founding::{self, Founding, FoundingFailure};
 use super::join;
 use super::start::AgentConfig;
 use crate::control::{Later, Made, Membership};
@@ -80,12 +80,15 @@ impl Shared {
         let reception = self.running.get().and_then(|r| r.reception.clone());
         let reception =
             reception.ok_or_else(|| self.failed("only the founding node gives tokens out"))?;
+        let founding = Founding::read(&self.config.data_dir).map_err(|e| self.failed(e))?;
+        if founding.voter(node).is_none() {
+            return Err(self.failed(FoundingFailure::NotNamed(node.clone())));
+        }
         let lifetime = Duration::from_nanos(good_for.0);
         let token = reception
             .token(Role::Node, Some(node.clone()), lifetime)
             .map_err(|e| self.failed(e))?;
         let me = self.name()?;
-        let founding = Founding::read(&self.config.data_dir).map_err(|e| self.failed(e))?;
         let own = founding.addresses(&me).unwrap_or_default();
         let at: Vec<String> = own.iter().map(ToString::to_string).collect();
         let secret = format!("{}{AT}{}", token.reveal(), at.join(","));

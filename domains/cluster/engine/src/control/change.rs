@@ -44,8 +44,13 @@ async fn attempt(services: &Services, change: &Change, person: &Person) -> Tried
         }
         Operation::Token { node, good_for } => {
             let record = services.view.standing.borrow().record.clone();
-            let node = known_node(&record, node)?;
-            made(change, services.membership.token(node, *good_for).await)
+            // Until a majority has joined the record is empty: the founding record, which the
+            // membership reads, says then which nodes there will be.
+            let name = match record.spec() {
+                Some(_) => known_node(&record, node)?,
+                None => self::node(&record, node)?,
+            };
+            made(change, services.membership.token(name, *good_for).await)
         }
         _ => entry(services, change, person).await,
     }
