@@ -9,6 +9,7 @@ mod record_keeping;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::Outcome;
@@ -77,7 +78,7 @@ pub struct Counts {
 /// One machine with its agent and its clocks.
 pub(crate) struct Actor {
     pub name: NodeName,
-    pub node: Option<Node>,
+    pub node: Option<Box<Node>>,
     pub machine: Machine,
     pub lives: u64,
     pub boots: u64,
@@ -107,13 +108,13 @@ pub(crate) struct Store {
 #[derive(Clone, Debug)]
 pub(crate) enum Ev {
     Wake { n: usize, token: u64 },
-    Beat { to: usize, from: usize, beat: Heartbeat },
-    Ack { to: usize, ack: Ack },
+    Beat { to: usize, from: usize, beat: Rc<Heartbeat> },
+    Ack { to: usize, ack: Box<Ack> },
     Applied { n: usize, record: Arc<Record> },
     Leader { n: usize },
-    Propose { from: usize, boot: u64, number: u64, draft: Draft },
+    Propose { from: usize, boot: u64, number: u64, draft: Box<Draft> },
     Fate { n: usize, boot: u64, number: u64, fate: Fate },
-    Act { n: usize, life: u64, job: acts::SimJob },
+    Act { n: usize, life: u64, job: Box<acts::SimJob> },
     Armed { n: usize, boot: u64, group: GroupName, epoch: Epoch },
     Fire { n: usize, life: u64, group: GroupName },
     Fired { n: usize, life: u64, group: GroupName, epoch: Epoch },
@@ -168,6 +169,8 @@ pub struct World<'w> {
     pub(crate) now: u64,
     heap: BinaryHeap<Item>,
     orders: u64,
+    /// The list that orders are collected in, kept for its memory.
+    given: Vec<Order>,
     pub(crate) actors: Vec<Actor>,
     pub(crate) truth: Truth,
     pub(crate) scene: Scene,
@@ -195,6 +198,7 @@ impl<'w> World<'w> {
             now: 0,
             heap: BinaryHeap::new(),
             orders: 0,
+            given: Vec::new(),
             actors,
             truth: Truth::new(record),
             scene,
@@ -300,7 +304,7 @@ impl<'w> World<'w> {
                 }
             }
             Ev::Beat { to, from, beat } => self.on_beat(to, from, beat),
-            Ev::Ack { to, ack } => self.step(to, Event::Acked(ack)),
+            Ev::Ack { to, ack } => self.step(to, Event::Acked(*ack)),
             Ev::Applied { n, record } => self.on_applied(n, record),
             Ev::Leader { n } => self.tell_leader(n),
             Ev::Propose { from, boot, number, draft } => {
@@ -311,7 +315,7 @@ impl<'w> World<'w> {
                     self.step(n, Event::Proposed { proposal: number, fate });
                 }
             }
-            Ev::Act { n, life, job } => self.on_act(n, life, job),
+            Ev::Act { n, life, job } => self.on_act(n, life, *job),
             Ev::Armed { n, boot, group, epoch } => {
                 if self.actors[n].boots == boot {
                     self.step(n, Event::Armed { group, epoch });
@@ -338,12 +342,13 @@ impl<'w> World<'w> {
     pub(crate) fn step(&mut self, n: usize, event: Event) {
         let now = self.now_at(n);
         let Some(mut node) = self.actors[n].node.take() else { return };
-        let mut orders = Vec::new();
+        let mut orders = std::mem::take(&mut self.given);
         node.step(now, event, &mut orders);
         self.actors[n].node = Some(node);
-        for order in orders {
+        for order in orders.drain(..) {
             self.carry_out(n, order);
         }
+        self.given = orders;
     }
 
     fn now_at(&self, n: usize) -> Now {
@@ -353,11 +358,12 @@ impl<'w> World<'w> {
 
     fn carry_out(&mut self, n: usize, order: Order) {
         match order {
-            Order::Beat(beat) => self.send_beat(n, &beat),
-            Order::Answer { to, ack, .. } => self.send_ack(n, &to, &ack),
+            Order::Beat(beat) => self.send_beat(n, beat),
+            Order::Answer { to, ack, .. } => self.send_ack(n, &to, ack),
             Order::Propose { proposal, draft } => {
                 let boot = self.actors[n].boots;
                 let delay = self.chance.between(100, 900);
+                let draft = Box::new(draft);
                 self.after_us(delay, Ev::Propose { from: n, boot, number: proposal, draft });
             }
             Order::Arm { group, epoch, deadline } => self.arm(n, group, epoch, deadline),
@@ -394,7 +400,7 @@ impl<'w> World<'w> {
             record: Arc::clone(&actor.record),
         };
         actor.seen_seq.clear();
-        actor.node = Some(Node::new(birth));
+        actor.node = Some(Box::new(Node::new(birth)));
         self.step(n, Event::Tick);
         self.after_us(300, Ev::Leader { n });
     }

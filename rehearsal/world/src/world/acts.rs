@@ -88,7 +88,7 @@ impl World<'_> {
             Act::Ask(_) | Act::MoveAddress { .. } | Act::Adopt => self.chance.between(100, 800),
         };
         let (life, boot) = (self.actors[n].lives, self.actors[n].boots);
-        let job = SimJob { group, epoch, act, what, boot, took_us: us };
+        let job = Box::new(SimJob { group, epoch, act, what, boot, took_us: us });
         self.after_us(us, Ev::Act { n, life, job });
     }
 

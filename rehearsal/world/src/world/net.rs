@@ -1,5 +1,7 @@
 //! The wire of the false world, and the ledger's traffic over it.
 
+use std::rc::Rc;
+
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
 use tsugi_cluster_rules::node::{Event, Via};
 use tsugi_vocabulary::NodeName;
@@ -36,38 +38,41 @@ impl World<'_> {
         first
     }
 
-    pub(crate) fn send_beat(&mut self, from: usize, beat: &Heartbeat) {
+    pub(crate) fn send_beat(&mut self, from: usize, beat: Heartbeat) {
+        let beat = Rc::new(beat);
         for to in 0..self.actors.len() {
             if to == from || !self.hears(from, to) {
                 continue;
             }
             if let Some(us) = self.travel() {
-                self.after_us(us, Ev::Beat { to, from, beat: beat.clone() });
+                self.after_us(us, Ev::Beat { to, from, beat: Rc::clone(&beat) });
             }
             // Now and then a copy comes very late, or twice (F10).
             if self.late_ms > 0 && self.chance.happens(5) {
                 let us = self.chance.between(1_000_000, 4_000_000);
-                self.after_us(us, Ev::Beat { to, from, beat: beat.clone() });
+                self.after_us(us, Ev::Beat { to, from, beat: Rc::clone(&beat) });
             }
         }
     }
 
-    pub(crate) fn send_ack(&mut self, from: usize, to: &NodeName, ack: &Ack) {
+    pub(crate) fn send_ack(&mut self, from: usize, to: &NodeName, ack: Ack) {
         let Some(to) = self.actors.iter().position(|a| a.name == *to) else { return };
         if !self.hears(from, to) {
             return;
         }
-        if let Some(us) = self.travel() {
-            self.after_us(us, Ev::Ack { to, ack: ack.clone() });
-        }
+        let ack = Box::new(ack);
+        let first = self.travel();
         if self.late_ms > 0 && self.chance.happens(5) {
             let us = self.chance.between(1_000_000, 4_000_000);
             self.after_us(us, Ev::Ack { to, ack: ack.clone() });
         }
+        if let Some(us) = first {
+            self.after_us(us, Ev::Ack { to, ack });
+        }
     }
 
     /// The replay window of the wire: a number that was seen is dropped, and so is an old boot.
-    pub(crate) fn on_beat(&mut self, to: usize, from: usize, beat: Heartbeat) {
+    pub(crate) fn on_beat(&mut self, to: usize, from: usize, beat: Rc<Heartbeat>) {
         if !self.actors[to].powered() {
             return;
         }
@@ -78,6 +83,7 @@ impl World<'_> {
         }
         *seen = (boot, beat.sequence);
         let via = Via { network: 0, from: std::net::SocketAddr::from(([10, 0, 1, 1], 7400)) };
+        let beat = Rc::unwrap_or_clone(beat);
         self.step(to, Event::Heard { via, beat });
     }
 }

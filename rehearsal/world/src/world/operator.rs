@@ -58,7 +58,7 @@ impl World<'_> {
     /// An operator sits at the leader and repeats nothing that was refused.
     fn operator_proposes(&mut self, draft: Draft) {
         let Some(leader) = self.truth.leader else { return };
-        self.after_us(200, Ev::Propose { from: leader, boot: 0, number: 0, draft });
+        self.after_us(200, Ev::Propose { from: leader, boot: 0, number: 0, draft: Box::new(draft) });
     }
 
     pub(crate) fn order_move(&mut self, group: usize, to: usize) {
