@@ -49,6 +49,12 @@ enum What {
     Idle(idle::IdleArgs),
     /// A node with many groups loses its power.
     ManyGroups(many_groups::ManyArgs),
+    /// A cluster to look around in, until standard input ends.
+    Stand {
+        /// The timing profile of the cluster.
+        #[arg(long, value_enum, default_value_t)]
+        timing: product::Profile,
+    },
     /// Shows that the lab itself tells the truth.
     SelfTest,
     /// A program of the load.
@@ -85,6 +91,10 @@ fn main() -> ExitCode {
         What::Unsafe(args) => planted::run(&args),
         What::Idle(args) => idle::run(&args),
         What::ManyGroups(args) => many_groups::run(&args),
+        What::Stand { timing } => {
+            let plan = product::Plan { profile: timing, ..product::Plan::default() };
+            stage::Stage::stand(plan).map(|()| ExitCode::SUCCESS)
+        }
         What::Load { what } => quiet::load(&what),
         What::SelfTest => self_test::run(),
         What::HostEnter { cgroup } => host::enter(&cgroup),

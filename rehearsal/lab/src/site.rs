@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 
@@ -13,6 +14,8 @@ use crate::recorder::Recorder;
 
 /// Where images and logs are.
 pub const DIR: &str = "/var/tmp/tsugi-lab";
+/// How long another lab is waited for.
+const TURN: Duration = Duration::from_secs(180);
 const DISK_MIB: usize = 96;
 const VOLUME_MIB: usize = 48;
 
@@ -75,9 +78,27 @@ impl Site {
     }
 }
 
+/// Takes the one place of a lab on this machine; waits a while for another lab to end.
 fn lock(path: &Path) -> Result<Flock<File>, Trouble> {
-    let file =
-        fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let end = Instant::now() + TURN;
+    let mut said = false;
+    loop {
+        match try_lock(path) {
+            Err(Trouble::Busy(holder)) if Instant::now() < end => {
+                if !said {
+                    eprintln!("lab: waiting for the lab of process {holder}");
+                    said = true;
+                }
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn try_lock(path: &Path) -> Result<Flock<File>, Trouble> {
+    let mut options = fs::OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
     let mut lock =
         Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(mut file, _)| {
             let mut holder = String::new();

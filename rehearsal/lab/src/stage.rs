@@ -63,6 +63,27 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Founds a cluster and leaves it standing until standard input ends, to look around in it.
+    ///
+    /// # Errors
+    /// When no host boots. That the cluster is not founded is only said.
+    pub fn stand(plan: Plan) -> Result<(), Trouble> {
+        let product = Product { binary: find_binary()?, plan };
+        let programs = [product.binary.clone(), std::env::current_exe()?];
+        let mut site = Site::build(3, &programs, fill)?;
+        site.boot_all()?;
+        match product.found(&mut site) {
+            Ok(()) => println!("founded"),
+            Err(trouble) => println!("not founded: {trouble}"),
+        }
+        for host in &site.hosts {
+            println!("{}: {}", host.name, host.way_in()?);
+        }
+        println!("end of input ends it");
+        std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+        Ok(())
+    }
+
     /// Waits until every node is up, every group runs, one host holds the address, and the client
     /// has been answered without a break for as long as the arithmetic looks back.
     ///

@@ -300,6 +300,16 @@ impl Host {
             .map_err(|error| Trouble::Failed(format!("{}: {argv:?}: {error}", self.name)))
     }
 
+    /// The command that gives a person a shell in the host.
+    ///
+    /// # Errors
+    /// When it has no power.
+    pub fn way_in(&self) -> Result<String, Trouble> {
+        let (own, pid) = (std::env::current_exe()?, self.pid()?);
+        let cgroup = self.cgroup.path().display();
+        Ok(format!("{} host-exec --pid {pid} --cgroup {cgroup} -- bash", own.display()))
+    }
+
     /// Every process of the host.
     #[must_use]
     pub fn processes(&self) -> Vec<Process> {
