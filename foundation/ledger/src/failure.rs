@@ -102,6 +102,15 @@ pub enum StorageFailure {
         /// Where it should be.
         file: String,
     },
+    /// This voter kept a ledger here and it is gone. It may have voted and forgotten for whom, so
+    /// its node comes back under a new number only.
+    #[error("the ledger of {owner} at {file} is gone; its node must join again as a new voter")]
+    Lost {
+        /// Where it should be.
+        file: String,
+        /// Whose it was.
+        owner: String,
+    },
     /// There is a ledger in this directory already.
     #[error("there is a ledger at {file} already")]
     Exists {

@@ -293,7 +293,7 @@ fn add_what_is_new_to_the_corpus() {
     }
     let directory = tempfile::TempDir::new().unwrap();
     let owner = Owner { cluster: CLUSTER, voter: VoterId(2) };
-    let mut file = super::file::File::create(directory.path(), owner).unwrap();
+    let mut file = super::file::File::create(&directory.path().join("ledger"), owner).unwrap();
     let mut writes = super::machine::first_snapshot(&state());
     let mut entry = entries().remove(1).1;
     entry.log_id = place(43);
@@ -303,6 +303,6 @@ fn add_what_is_new_to_the_corpus() {
     writes.push(super::store::Write::Note("committed", place_record("committed", &place(42))));
     super::store::at_once(&mut file, writes).unwrap();
     drop(file);
-    std::fs::copy(directory.path().join("ledger.db"), corpus().join("ledger.db")).unwrap();
+    std::fs::copy(directory.path().join("ledger/ledger.db"), corpus().join("ledger.db")).unwrap();
     assert_eq!(Generation(1), state().view.voters.generation);
 }

@@ -46,10 +46,15 @@ fn content(directory: &Path) -> Result<Content, StorageFailure> {
     })
 }
 
+/// The directory of the ledger within a directory that is cleared away afterwards.
+fn in_it(directory: &TempDir) -> std::path::PathBuf {
+    directory.path().join("ledger")
+}
+
 /// A file as a power loss leaves it, after writes of every kind.
 fn written() -> TempDir {
     let directory = TempDir::new().unwrap();
-    let mut file = File::create(directory.path(), OWNER).unwrap();
+    let mut file = File::create(&in_it(&directory), OWNER).unwrap();
     let state = State { view: View::founded(4), ..State::default() };
     at_once(&mut file, first_snapshot(&state)).unwrap();
     at_once(&mut file, vec![Write::Note("vote", vote_record(&Vote::new(3, 2)))]).unwrap();
@@ -64,11 +69,12 @@ fn written() -> TempDir {
     directory
 }
 
-fn copy(from: &Path) -> TempDir {
+fn copy(from: &TempDir) -> TempDir {
     let to = TempDir::new().unwrap();
-    for entry in fs::read_dir(from).unwrap() {
+    fs::create_dir(in_it(&to)).unwrap();
+    for entry in fs::read_dir(in_it(from)).unwrap() {
         let entry = entry.unwrap();
-        fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();
+        fs::copy(entry.path(), in_it(&to).join(entry.file_name())).unwrap();
     }
     to
 }
@@ -80,16 +86,16 @@ fn refused(failure: &StorageFailure) -> bool {
 #[test]
 fn a_file_with_any_byte_changed_is_reported_or_holds_everything_acknowledged() {
     let original = written();
-    let expected = content(copy(original.path()).path()).unwrap();
+    let expected = content(&in_it(&copy(&original))).unwrap();
     let (mut reported, mut whole) = (0, 0);
     for name in ["ledger.db", "ledger.db-wal"] {
-        let bytes = fs::read(original.path().join(name)).unwrap();
+        let bytes = fs::read(in_it(&original).join(name)).unwrap();
         for place in (0..bytes.len()).step_by(1009) {
-            let changed = copy(original.path());
+            let changed = copy(&original);
             let mut bytes = bytes.clone();
             bytes[place] ^= 0x41;
-            fs::write(changed.path().join(name), bytes).unwrap();
-            match content(changed.path()) {
+            fs::write(in_it(&changed).join(name), bytes).unwrap();
+            match content(&in_it(&changed)) {
                 Ok(found) => {
                     assert_eq!(found, expected, "byte {place} of {name}");
                     whole += 1;
@@ -107,11 +113,11 @@ fn a_file_with_any_byte_changed_is_reported_or_holds_everything_acknowledged() {
 #[test]
 fn a_file_cut_before_the_last_acknowledged_write_is_reported() {
     let original = written();
-    let wal = fs::read(original.path().join("ledger.db-wal")).unwrap();
+    let wal = fs::read(in_it(&original).join("ledger.db-wal")).unwrap();
     for length in (0..wal.len()).step_by(4001) {
-        let cut = copy(original.path());
-        fs::write(cut.path().join("ledger.db-wal"), &wal[..length]).unwrap();
-        let failure = content(cut.path()).expect_err("a write that was acknowledged is gone");
+        let cut = copy(&original);
+        fs::write(in_it(&cut).join("ledger.db-wal"), &wal[..length]).unwrap();
+        let failure = content(&in_it(&cut)).expect_err("a write that was acknowledged is gone");
         assert!(refused(&failure), "cut at {length}: {failure}");
     }
 }
@@ -119,15 +125,15 @@ fn a_file_cut_before_the_last_acknowledged_write_is_reported() {
 #[test]
 fn a_torn_tail_after_the_last_acknowledged_write_is_cut() {
     let original = written();
-    let mut file = File::open(original.path(), OWNER).unwrap();
+    let mut file = File::open(&in_it(&original), OWNER).unwrap();
     let expected = file.writes;
-    let before = fs::metadata(original.path().join("ledger.db-wal")).unwrap().len();
+    let before = fs::metadata(in_it(&original).join("ledger.db-wal")).unwrap().len();
     at_once(&mut file, vec![Write::Log(vec![(12, entry_record(&entry(12)))])]).unwrap();
     file.abandon();
     drop(file);
-    let torn = fs::OpenOptions::new().write(true).open(original.path().join("ledger.db-wal"));
+    let torn = fs::OpenOptions::new().write(true).open(in_it(&original).join("ledger.db-wal"));
     torn.unwrap().set_len(before + 3_000).unwrap();
-    let found = content(original.path()).expect("the torn write was not acknowledged");
+    let found = content(&in_it(&original)).expect("the torn write was not acknowledged");
     assert_eq!(found.0, expected);
     assert_eq!(found.1.len(), 12);
 }
@@ -135,13 +141,13 @@ fn a_torn_tail_after_the_last_acknowledged_write_is_cut() {
 #[test]
 fn a_file_that_is_missing_foreign_in_use_or_newer_is_named_as_such() {
     let nowhere = TempDir::new().unwrap();
-    assert!(matches!(File::open(nowhere.path(), OWNER), Err(StorageFailure::Missing { .. })));
+    assert!(matches!(File::open(&in_it(&nowhere), OWNER), Err(StorageFailure::Missing { .. })));
     let directory = written();
     let other = Owner { voter: VoterId(3), ..OWNER };
-    assert!(matches!(File::open(directory.path(), other), Err(StorageFailure::Foreign { .. })));
-    assert!(matches!(File::create(directory.path(), OWNER), Err(StorageFailure::Exists { .. })));
-    let file = File::open(directory.path(), OWNER).unwrap();
-    assert!(matches!(File::open(directory.path(), OWNER), Err(StorageFailure::InUse { .. })));
+    assert!(matches!(File::open(&in_it(&directory), other), Err(StorageFailure::Foreign { .. })));
+    assert!(matches!(File::create(&in_it(&directory), OWNER), Err(StorageFailure::Exists { .. })));
+    let file = File::open(&in_it(&directory), OWNER).unwrap();
+    assert!(matches!(File::open(&in_it(&directory), OWNER), Err(StorageFailure::InUse { .. })));
     let mut newer = seal(b"owner", Writer::new().u128(5).voter(VoterId(2)).so_far());
     newer[0] = crate::FORMAT + 1;
     let length = newer.len() - 4;
@@ -150,8 +156,8 @@ fn a_file_that_is_missing_foreign_in_use_or_newer_is_named_as_such() {
     let put = "UPDATE note SET record = ?1 WHERE name = 'owner'";
     file.sql(|connection| connection.execute(put, [newer])).unwrap();
     drop(file);
-    assert!(matches!(File::open(directory.path(), OWNER), Err(StorageFailure::TooNew { .. })));
-    let not_a_directory = directory.path().join("ledger.seen");
+    assert!(matches!(File::open(&in_it(&directory), OWNER), Err(StorageFailure::TooNew { .. })));
+    let not_a_directory = in_it(&directory).join("ledger.seen");
     let made = File::create(&not_a_directory.join("x"), OWNER);
     assert!(matches!(made, Err(StorageFailure::Io { .. })));
 }
@@ -175,7 +181,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 
 async fn fails(pragma: &'static str, value: i64) -> (Failure, TempDir) {
     let directory = written();
-    let store = Store::start(File::open(directory.path(), OWNER).unwrap());
+    let store = Store::start(File::open(&in_it(&directory), OWNER).unwrap());
     sabotage(&store, pragma, value).await;
     let large = Write::Part { slot: 1, part: 0, bytes: vec![0; 300_000] };
     let failure = store.durable(large).await.unwrap_err();
@@ -193,33 +199,34 @@ async fn fails(pragma: &'static str, value: i64) -> (Failure, TempDir) {
 
 #[test]
 fn a_full_disk_ends_the_use_of_the_file_and_loses_nothing() {
-    let expected = content(written().path()).unwrap();
+    let expected = content(&in_it(&written())).unwrap();
     let (failure, directory) = now(fails("max_page_count", 20));
     assert!(matches!(failure, Failure::Storage(StorageFailure::Full { .. })), "{failure}");
-    assert_eq!(content(directory.path()).unwrap(), expected);
+    assert_eq!(content(&in_it(&directory)).unwrap(), expected);
 }
 
 #[test]
 fn a_refused_write_ends_the_use_of_the_file_and_loses_nothing() {
-    let expected = content(written().path()).unwrap();
+    let expected = content(&in_it(&written())).unwrap();
     let (failure, directory) = now(fails("query_only", 1));
     assert!(matches!(failure, Failure::Storage(StorageFailure::Io { .. })), "{failure}");
-    assert_eq!(content(directory.path()).unwrap(), expected);
+    assert_eq!(content(&in_it(&directory)).unwrap(), expected);
 }
 
 #[test]
 fn a_file_whose_making_was_interrupted_is_made_again() {
     let directory = TempDir::new().unwrap();
-    fs::write(directory.path().join("ledger.db"), b"").unwrap();
-    assert!(matches!(File::open(directory.path(), OWNER), Err(StorageFailure::Missing { .. })));
-    drop(File::create(directory.path(), OWNER).unwrap());
-    assert!(File::open(directory.path(), OWNER).is_ok());
+    fs::create_dir(in_it(&directory)).unwrap();
+    fs::write(in_it(&directory).join("ledger.db"), b"").unwrap();
+    assert!(matches!(File::open(&in_it(&directory), OWNER), Err(StorageFailure::Missing { .. })));
+    drop(File::create(&in_it(&directory), OWNER).unwrap());
+    assert!(File::open(&in_it(&directory), OWNER).is_ok());
 }
 
 #[tokio::test]
 async fn what_waits_is_written_with_one_sync() {
     let directory = written();
-    let store = Store::start(File::open(directory.path(), OWNER).unwrap());
+    let store = Store::start(File::open(&in_it(&directory), OWNER).unwrap());
     let before = store.read(|file| Ok(file.writes)).await.unwrap();
     let gate = Arc::new(std::sync::Barrier::new(2));
     let held = Arc::clone(&gate);

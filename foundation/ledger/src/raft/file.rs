@@ -1,5 +1,8 @@
 //! The one file of a voter: its tables, how it is opened, and what is checked before it is used.
 //!
+//! Beside its directory stands a note of who ever kept a ledger there, so that a voter whose
+//! directory was lost does not begin again under its number.
+//!
 //! Next to it stands a short file that names the last write that was acknowledged. It is written
 //! after the sync and never synced itself: after a power loss it may name an older write, but
 //! when it names a newer one than the ledger holds, an acknowledged record is gone.
@@ -78,6 +81,36 @@ pub(crate) fn damaged(file: &Path, what: &str, why: &Unreadable) -> StorageFailu
     }
 }
 
+/// The note of who kept a ledger in `directory`. It stands beside it, not in it.
+fn kept_beside(directory: &Path) -> PathBuf {
+    let mut name = directory.file_name().unwrap_or_default().to_owned();
+    name.push(".kept");
+    directory.with_file_name(name)
+}
+
+fn note_kept(directory: &Path, owner: Owner) -> Result<(), StorageFailure> {
+    use std::io::Write;
+    let place = kept_beside(directory);
+    let write = || {
+        let mut note = std::fs::File::create(&place)?;
+        writeln!(note, "{owner}")?;
+        note.sync_all()?;
+        std::fs::File::open(place.parent().unwrap_or(Path::new("/")))?.sync_all()
+    };
+    write().map_err(|error| io(&place, &error))
+}
+
+/// Refuses where `owner`, or anybody, kept a ledger; there is none, or nothing in it.
+fn refuse_lost(directory: &Path, owner: Option<Owner>) -> Result<(), StorageFailure> {
+    let Ok(kept) = std::fs::read_to_string(kept_beside(directory)) else { return Ok(()) };
+    let kept = kept.trim_end();
+    if owner.is_some_and(|owner| owner.to_string() != kept) {
+        return Ok(());
+    }
+    let file = directory.join(NAME).display().to_string();
+    Err(StorageFailure::Lost { file, owner: kept.to_owned() })
+}
+
 impl File {
     /// Makes the file of `owner` in `directory`, which must hold none.
     pub(crate) fn create(directory: &Path, owner: Owner) -> Result<Self, StorageFailure> {
@@ -86,6 +119,7 @@ impl File {
         if !file.is_blank()? {
             return Err(StorageFailure::Exists { file: file.path.display().to_string() });
         }
+        refuse_lost(directory, Some(owner))?;
         let mut body = Writer::new();
         body.u128(owner.cluster.0).voter(owner.voter);
         let header = seal(b"owner", &body.done());
@@ -103,6 +137,8 @@ impl File {
         // The names of the new files must outlive a power loss too.
         let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
         synced.map_err(|error| io(directory, &error))?;
+        // Before the first vote: from here on the file may not be made a second time.
+        note_kept(directory, owner)?;
         file.note_seen();
         Ok(file)
     }
@@ -132,12 +168,15 @@ impl File {
 
     fn existing(directory: &Path) -> Result<Self, StorageFailure> {
         let path = directory.join(NAME);
-        let missing = || StorageFailure::Missing { file: path.display().to_string() };
-        if !path.exists() {
-            return Err(missing());
+        let missing = StorageFailure::Missing { file: path.display().to_string() };
+        if path.exists() {
+            let file = Self::connect(directory, OpenFlags::empty())?;
+            if !file.is_blank()? {
+                return Ok(file);
+            }
         }
-        let file = Self::connect(directory, OpenFlags::empty())?;
-        if file.is_blank()? { Err(missing()) } else { Ok(file) }
+        refuse_lost(directory, None)?;
+        Err(missing)
     }
 
     /// Whether its making was interrupted: it has no tables, and none was acknowledged.

@@ -16,7 +16,7 @@ impl StoreBuilder<Types, Log, Machine, TempDir> for Builder {
     async fn build(&self) -> Result<(TempDir, Log, Machine), StorageError> {
         let directory = TempDir::new().unwrap();
         let owner = Owner { cluster: ClusterId(1), voter: VoterId(1) };
-        let file = File::create(directory.path(), owner).unwrap();
+        let file = File::create(&directory.path().join("ledger"), owner).unwrap();
         let loaded = Loaded::from(&file).unwrap();
         let (placed, state) = machine::load(&file).unwrap();
         let store = Store::start(file);

@@ -185,11 +185,11 @@ async fn a_voter_that_lost_its_file_does_not_come_back_under_its_number() {
     let mut three = Three::founded().await;
     let lost = (three.leader().await + 1) % 3;
     three.stop(lost).await;
-    three.directories[lost] = tempfile::TempDir::new().unwrap();
-    let opened = three.try_start(lost).await;
-    let missing =
-        |failure: &Failure| matches!(failure, Failure::Storage(StorageFailure::Missing { .. }));
-    assert!(opened.is_err_and(|failure| missing(&failure)));
+    std::fs::remove_dir_all(three.directories[lost].path().join("ledger")).unwrap();
+    let gone = |failure: &Failure| matches!(failure, Failure::Storage(StorageFailure::Lost { .. }));
+    assert!(three.try_start(lost).await.is_err_and(|failure| gone(&failure)));
+    assert!(three.try_join(lost).await.is_err_and(|failure| gone(&failure)));
+    assert!(three.try_join(lost).await.is_err_and(|failure| gone(&failure)), "nor the next time");
     let keeper = (lost + 1) % 3;
     three.ledger(keeper).remove_voter(three.id(lost)).await.unwrap();
     let node = tsugi_vocabulary::NodeName::new("b2").unwrap();

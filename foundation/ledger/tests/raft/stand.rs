@@ -32,7 +32,7 @@ pub fn voter(id: u64, node: &str) -> Voter {
 impl Three {
     fn seat(&self, n: usize) -> Seat {
         Seat {
-            directory: self.directories[n].path().to_owned(),
+            directory: self.directories[n].path().join("ledger"),
             cluster: CLUSTER,
             voter: self.voters[n].clone(),
             timing: Timing::DEFAULT,
@@ -131,6 +131,13 @@ impl Three {
         Ok(())
     }
 
+    /// Starts the `n`-th voter as one that keeps nothing yet, or says why not.
+    pub async fn try_join(&mut self, n: usize) -> Result<(), Failure> {
+        let line = self.switchboard.line(self.voters[n].id);
+        self.ledgers[n] = RaftLedger::join(self.seat(n), line).await?;
+        Ok(())
+    }
+
     /// The message *do you hear a leader?*, as bytes.
     pub fn probe(cluster: ClusterId, from: VoterId, to: VoterId) -> Vec<u8> {
         let mut bytes = vec![1];
@@ -171,7 +178,7 @@ impl Stand for Three {
     fn restored(&self, backup: Backup, floor: Floor, node: NodeName) -> Step<'_, Arc<dyn Ledger>> {
         Box::pin(async move {
             let directory = TempDir::new().unwrap();
-            let path = directory.path().to_owned();
+            let path = directory.path().join("ledger");
             let owner = RaftLedger::restore(&path, &backup, floor, node.clone()).unwrap();
             let voter = Voter { id: owner.voter, node };
             let timing = Timing::DEFAULT;
