@@ -99,13 +99,13 @@ pub fn agent(words: &[OsString], out: &Out) -> Exit {
         config_file: words.config,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    match agent::run(config) {
+    match agent::run(config.clone()) {
         Ok(Ended::Left) => Exit::Done,
         // The hands start the next one.
         Ok(Ended::SteppedAside | Ended::NoHands | Ended::CannotWrite) => Exit::StillRunning,
         Err(failure) => {
             let end = end_of(&failure);
-            let _told = failed(out, &failure);
+            out.tell(&agent::complaint(&failure, &config));
             end
         }
     }

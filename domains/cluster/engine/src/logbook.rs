@@ -8,15 +8,31 @@ mod event;
 mod turn;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_ledger::Ledger;
 use tsugi_messages::{Language, Message, Recorded};
+use tsugi_vocabulary::NodeName;
 
 use crate::control::view::words::{Deed, cause};
 use crate::records;
 use crate::standing::Standing;
+
+/// How long changes are gathered: an idle node writes nothing and hardly wakes.
+const BREATH: Duration = Duration::from_millis(200);
+
+/// The language of this node's log.
+#[must_use]
+pub fn language() -> Language {
+    Language::here(None, None).unwrap_or_default()
+}
+
+/// The first line of an agent.
+pub fn begin(me: &NodeName, version: &str, started: u64) {
+    tell(Some(tsugi_messages::agent_started(me, version, started)), language());
+}
 
 /// Tells standard error what happens until the agent ends.
 pub async fn keep(
@@ -39,6 +55,7 @@ pub async fn keep(
             tell(Some(message), language);
         }
         before = now;
+        tokio::time::sleep(BREATH).await;
     }
 }
 

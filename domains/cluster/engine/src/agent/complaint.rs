@@ -25,9 +25,7 @@ pub fn complaint(failure: &AgentFailure, config: &AgentConfig) -> Message {
         AgentFailure::Ledger(LinkFailure::Ledger(Failure::Storage(storage))) => {
             of_storage(storage, &node)
         }
-        AgentFailure::Promise(path) => {
-            messages::ledger_damaged(path.display(), &node, failure)
-        }
+        AgentFailure::Promise(path) => messages::ledger_damaged(path.display(), &node, failure),
         AgentFailure::Unreadable(unreadable) => {
             messages::record_unreadable(&unreadable.key, &unreadable.why)
         }
@@ -58,9 +56,7 @@ fn of_file(failure: &FileFailure, node: &str) -> Message {
         FileFailure::Owner { path, .. }
         | FileFailure::NotPlain { path, .. }
         | FileFailure::TooLarge { path }
-        | FileFailure::NotText { path } => {
-            messages::identity_unreadable(path.display(), failure)
-        }
+        | FileFailure::NotText { path } => messages::identity_unreadable(path.display(), failure),
     }
 }
 
@@ -78,11 +74,10 @@ fn of_storage(failure: &StorageFailure, node: &str) -> Message {
         StorageFailure::Damaged { file, what } => messages::ledger_damaged(file, node, what),
         StorageFailure::Missing { file }
         | StorageFailure::Exists { file }
+        | StorageFailure::Lost { file, .. }
         | StorageFailure::Foreign { file, .. } => messages::ledger_damaged(file, node, failure),
         StorageFailure::InUse { file } => messages::agent_directory_in_use(file),
-        StorageFailure::TooNew { file, found, .. } => {
-            messages::ledger_format_unknown(file, found)
-        }
+        StorageFailure::TooNew { file, found, .. } => messages::ledger_format_unknown(file, found),
         StorageFailure::Full { file } => messages::disk_full(file, node),
         StorageFailure::Io { file, what } => messages::disk_sync_failed(file, node, what),
     }

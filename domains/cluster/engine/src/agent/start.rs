@@ -27,6 +27,7 @@ use crate::control::{Direct, Services};
 use crate::core::{Core, CoreParts, Ended, mailbox};
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Surroundings};
+use crate::logbook;
 use crate::records;
 use crate::standing::{AgentView, Standing};
 
@@ -186,6 +187,7 @@ fn work(
         longest_promise,
         record,
     };
+    let pictures = picture.subscribe();
     let parts = CoreParts {
         node: Node::new(birth),
         networks,
@@ -204,6 +206,8 @@ fn work(
     runtime.spawn(tasks::follow(Arc::clone(&ledger), reader, post.clone()));
     runtime.spawn(tasks::lead(Arc::clone(&ledger), post.clone()));
     runtime.spawn(tasks::end_with(Arc::clone(&ledger), post.clone()));
+    runtime.spawn(logbook::keep(Arc::clone(&ledger), pictures, logbook::language()));
+    logbook::begin(&me, &config.version, boot.started);
     // Set once: this process works for one cluster only.
     let _first = shared.running.set(Running { ledger, reception: link.reception });
     // The first thread of an agent is the one at real-time priority (`tsugi_host::thread`).

@@ -1,9 +1,7 @@
 //! An event of the ledger as a message.
 
 use tsugi_cluster_rules::reason::Cause;
-use tsugi_cluster_rules::record::{
-    Answer, EventRecord, Happening, LinkState, Ownership, Record,
-};
+use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, LinkState, Ownership, Record};
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_messages::{self as messages, Language, Message, Phrase, phrase};
 use tsugi_vocabulary::{GroupName, NodeName};
@@ -12,11 +10,7 @@ use super::because;
 use crate::control::view::words::Deed;
 
 /// The message of an event; `before` is the record as it was last told.
-pub(super) fn message(
-    event: &EventRecord,
-    before: &Record,
-    language: Language,
-) -> Option<Message> {
+pub(super) fn message(event: &EventRecord, before: &Record, language: Language) -> Option<Message> {
     match &event.what {
         Happening::Started { took, .. } => {
             let group = event.group.as_ref()?;
@@ -115,9 +109,7 @@ fn failed(
 
 fn lost(node: &NodeName, cause: &Cause) -> Option<Message> {
     match cause {
-        Cause::NodeSilent { silence, .. } => {
-            Some(messages::node_lost(node, silence.as_millis()))
-        }
+        Cause::NodeSilent { silence, .. } => Some(messages::node_lost(node, silence.as_millis())),
         Cause::OneWay { .. } => Some(messages::one_way_loss(node)),
         Cause::AgentLost { .. } => Some(messages::agent_lost(node)),
         _ => None,

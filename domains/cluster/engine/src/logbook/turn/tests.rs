@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tsugi_cluster_rules::record::{Pause, Phase, Versioned};
 use tsugi_cluster_rules::record::{Guard, Order};
+use tsugi_cluster_rules::record::{Pause, Phase, Versioned};
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Span, Wall};
 
