@@ -37,8 +37,11 @@ fn run(run_dir: &Path, locale: &str, words: &[&str]) -> Ran {
 /// What a command did.
 #[derive(Debug)]
 pub struct Ran {
+    /// Its exit code.
     pub code: i32,
+    /// What it printed.
     pub out: String,
+    /// What it said.
     pub err: String,
 }
 

@@ -61,9 +61,7 @@ fn headline(out: &Out, status: &Status, source: Source) -> String {
         (Source::Agent, 1) => phrase::status_needs_you_one(),
         (Source::Agent, 2..) => phrase::status_needs_you(status.needs.len()),
         (Source::Agent, 0) if status.groups.is_empty() => phrase::status_no_groups(),
-        (Source::Agent, 0) if running.is_empty() => {
-            phrase::status_nothing_needs_you(phrase::none().text(out.language))
-        }
+        (Source::Agent, 0) if running.is_empty() => phrase::status_calm_and_none_runs(),
         (Source::Agent, 0) if running.len() > 5 => phrase::status_nothing_needs_you(running.len()),
         (Source::Agent, 0) => phrase::status_nothing_needs_you(running.join(", ")),
     };

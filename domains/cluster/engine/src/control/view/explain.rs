@@ -155,6 +155,30 @@ fn happened(event: &EventRecord) -> Option<Turn<'_>> {
     }
 }
 
+/// The node that a cause is about: what was seen of others has nothing to do with it.
+fn node_of(cause: &Cause) -> Option<&NodeName> {
+    match cause {
+        Cause::Drain { node }
+        | Cause::Shutdown { node }
+        | Cause::ProcessDied { node, .. }
+        | Cause::MonitorFailed { node, .. }
+        | Cause::StartFailed { node, .. }
+        | Cause::LinksDown { node, .. }
+        | Cause::NodeSilent { node, .. }
+        | Cause::OneWay { node }
+        | Cause::PowerLost { node }
+        | Cause::Frozen { node, .. }
+        | Cause::WasCutOff { node }
+        | Cause::AgentLost { node }
+        | Cause::LeaseRanOut { node } => Some(node),
+        Cause::ClusterStart
+        | Cause::Operator { .. }
+        | Cause::Failback { .. }
+        | Cause::Together { .. }
+        | Cause::Configuration { .. } => None,
+    }
+}
+
 impl Turn<'_> {
     fn story(&self, chronicle: &Chronicle) -> report::Story {
         let first = self.first_cause(chronicle);
@@ -169,7 +193,7 @@ impl Turn<'_> {
             epoch: started
                 .and_then(|(e, _)| e.epoch)
                 .or(self.epoch)
-                .map_or_else(String::new, |e| e.to_string()),
+                .map_or_else(|| "-".to_owned(), |e| e.to_string()),
             generation: self.generation.0,
             cause: self.cause_words(&first),
             cause_data: self.cause_data(&first),
@@ -242,10 +266,11 @@ impl Turn<'_> {
     fn sightings(&self, chronicle: &Chronicle, began: Wall) -> Vec<report::Moment> {
         let from = began.0.saturating_sub(5_000);
         let near = |e: &&EventRecord| e.at.0 >= from && e.at <= self.at;
+        let about = node_of(&self.cause);
         let seen = |e: &&EventRecord| match &e.what {
-            Happening::Lost { .. } | Happening::Link { .. } | Happening::ClockStepped { .. } => {
-                true
-            }
+            Happening::Lost { node, .. }
+            | Happening::Link { node, .. }
+            | Happening::ClockStepped { node, .. } => Some(node) == about,
             Happening::Failed { .. } => e.group.as_ref() == self.group,
             Happening::Started { .. }
             | Happening::Stopped { .. }

@@ -304,7 +304,7 @@ fn group(name: &GroupName, standing: &Standing, decision: Option<&Decision>) -> 
         paused: entry.pause.is_some(),
         owner: entry.owner().map(ToString::to_string),
         epoch: entry.epoch.to_string(),
-        cause: first.map(|c| cause(c, Deed::Start)),
+        cause: first.map(|c| cause(c, Deed::Any)),
         cause_data: first.and_then(|c| serde_json::to_value(c).ok()),
         lease_ms: standing.leases.get(name).copied().map(Span::as_millis),
         prefer: spec

@@ -51,7 +51,7 @@ fn one(standing: &Standing, name: &GroupName, decision: &Decision) -> report::Wh
     let deed = match decision.chosen {
         Chosen::HandOver { .. } => Deed::Move,
         Chosen::Stop { .. } | Chosen::Rest { .. } => Deed::Stop,
-        _ => Deed::Start,
+        _ => Deed::Any,
     };
     stands.extend(held(name, entry, decision));
     report::WhyGroup {

@@ -14,6 +14,8 @@ pub enum Deed {
     Move,
     /// A stop.
     Stop,
+    /// It is not known which.
+    Any,
 }
 
 /// A phrase in no language.
@@ -41,6 +43,7 @@ pub fn cause(cause: &Cause, deed: Deed) -> Words {
             Deed::Start => phrase::cause_operator_start(by),
             Deed::Move => phrase::cause_operator_move(by, reason),
             Deed::Stop => phrase::cause_operator_stop(by, reason),
+            Deed::Any => phrase::cause_operator(by, reason),
         },
         Cause::Drain { node } => phrase::cause_drain(node),
         Cause::Shutdown { node } => phrase::cause_shutdown(node),
