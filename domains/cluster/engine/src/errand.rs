@@ -76,7 +76,11 @@ const FLOOD: u64 = 1 << 20;
 /// The largest log of one program; one older file is kept beside it.
 const LOG_LIMIT: u64 = 8 << 20;
 
+/// A block device is mounted as it is, anything else as an image through a loop device; what is
+/// not there is refused by the hands with its name.
 fn source(surroundings: &Surroundings, text: &str) -> Source {
+    use std::os::unix::fs::FileTypeExt as _;
     let path = surroundings.data_dir.join(text);
-    if path.starts_with("/dev") { Source::Device(path) } else { Source::Image(path) }
+    let block = std::fs::metadata(&path).is_ok_and(|m| m.file_type().is_block_device());
+    if block { Source::Device(path) } else { Source::Image(path) }
 }

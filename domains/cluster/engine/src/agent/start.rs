@@ -159,6 +159,7 @@ fn work(
     picture: watch::Sender<Arc<Standing>>,
 ) -> Result<Ended, AgentFailure> {
     let config = &*shared.config;
+    std::fs::create_dir_all(log_dir(config))?;
     let mut identity = ClusterIdentity::load(&config.pki_dir)?;
     let founding = Founding::read(&config.data_dir)?;
     let me = identity.subject.name.clone();
@@ -260,10 +261,15 @@ fn machine_id() -> BootId {
     BootId(u128::from_be_bytes(bytes))
 }
 
+/// Where the output of programs goes.
+fn log_dir(config: &AgentConfig) -> PathBuf {
+    config.data_dir.join("log")
+}
+
 fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings {
     Surroundings {
         node: me.to_string(),
-        log_dir: config.data_dir.join("log"),
+        log_dir: log_dir(config),
         data_dir: config.data_dir.clone(),
         path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
     }

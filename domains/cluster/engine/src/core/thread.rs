@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, watch};
 use tsugi_cluster_rules::node::{Event, Node, Now, Order};
 use tsugi_cluster_rules::record::{Draft, LinkState};
 use tsugi_host::clock;
+use tsugi_host::fence::Capability;
 use tsugi_host::guardian::Guardian;
 use tsugi_host::hands::Hands;
 use tsugi_host::link::{Carrier, Watcher};
-use tsugi_host::request::{Event as HostEvent, Report, Request};
+use tsugi_host::request::{Answer, Event as HostEvent, Report, Request};
 use tsugi_host::{Guard, Host};
 use tsugi_vocabulary::{GroupName, Moment, Span};
 
@@ -72,6 +73,7 @@ pub struct Core {
     wake: Moment,
     shown: Moment,
     ended: Option<Ended>,
+    self_fence: &'static str,
 }
 
 /// How a core ended.
@@ -108,16 +110,20 @@ impl Core {
             wake: now,
             shown: Moment(0),
             ended: None,
+            self_fence: "",
         }
     }
 
     /// Runs until the node leaves or is replaced.
     pub fn run(&mut self) -> Ended {
         let _unwatched = self.parts.hands.ask(&Request::Watch);
+        // What the hands can do here comes with the listing.
+        let _unlisted = self.parts.hands.ask(&Request::List);
         self.meet();
         let mut events = vec![Event::Tick];
-        for link in self.parts.links.links().into_iter().filter(|l| !l.carries()) {
-            events.push(Event::Link { link: link.name, state: LinkState::Down });
+        for link in self.parts.links.links() {
+            let state = if link.carries() { LinkState::Up } else { LinkState::Down };
+            events.push(Event::Link { link: link.name, state });
         }
         loop {
             self.step_all(&mut events);
@@ -305,6 +311,9 @@ impl Core {
             let mut done = Vec::new();
             self.parts.errands.on_report(now, &report, &mut self.parts.hands, &mut done);
             self.deliver(done);
+            if let Report::Answer { outcome: Ok(Answer::Listing(listing)), .. } = &report {
+                self.self_fence = self_fence(listing.powers.fence);
+            }
             if let Report::Event(event) = report {
                 match event {
                     HostEvent::GuardianLost { .. } => events.push(Event::GuardianLost),
@@ -350,7 +359,17 @@ impl Core {
             next.leader = node.leader().1.cloned();
             next.membership = node.record().membership;
             next.leases = leases;
+            self.self_fence.clone_into(&mut next.self_fence);
             *standing = Arc::new(next);
         });
+    }
+}
+
+/// What a node can do to itself when it cannot let go of a group, in one word; nothing is more.
+const fn self_fence(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Watchdog => "watchdog",
+        Capability::Reboot => "reboot",
+        Capability::None => "no watchdog, no right to reboot",
     }
 }

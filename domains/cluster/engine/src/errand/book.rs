@@ -318,9 +318,7 @@ impl Errands {
                     && ended.limit == TimeLimit::Kept
                     && ended.dropped <= FLOOD
             }
-            Wait::End { .. } | Wait::Answer { .. } | Wait::Line { .. } => {
-                true
-            }
+            Wait::End { .. } | Wait::Answer { .. } | Wait::Line { .. } => true,
         };
         if !fine {
             return self.fail(number, how_ended(ended), out);

@@ -213,11 +213,15 @@ impl Node {
         state: LinkState,
         out: &mut Vec<Order>,
     ) {
-        if self.links.insert(link.clone(), state) == Some(state) {
+        let before = self.links.insert(link.clone(), state);
+        if before == Some(state) {
             return;
         }
-        let what = Happening::Link { node: self.me.clone(), link: link.clone(), state };
-        self.note(now, None, what);
+        // How a link stood when the node started is no event.
+        if before.is_some() {
+            let what = Happening::Link { node: self.me.clone(), link: link.clone(), state };
+            self.note(now, None, what);
+        }
         self.beat_now();
         self.paperwork.plan_again();
         if state == LinkState::Down {

@@ -90,6 +90,14 @@ impl Node {
         }
     }
 
+    /// Until when this node, as a voter, keeps others away from a group that is `to`'s: its
+    /// promise runs, or it is silent after its start (L1, L4). Zero if it does not.
+    #[must_use]
+    pub fn keeps_until(&self, group: &GroupName, to: &NodeName) -> Moment {
+        let promise = self.voter.promise_of(group, Moment(0)).filter(|p| p.to == *to);
+        promise.map_or(Moment(0), |p| p.until()).max(self.voter.quiet_until())
+    }
+
     /// What this node sees of every node, itself among them.
     #[must_use]
     pub fn sights(&self, now: Moment) -> BTreeMap<NodeName, Sight> {
