@@ -68,8 +68,20 @@ fn emits(path: &str) -> bool {
     !path.starts_with("foundation/messages/tests") && !path.starts_with("xtask/") && !is_test(path)
 }
 
-/// The help of an option or a value is found by its field: `arg_reason`, `arg_node_join_reason`.
+/// The help of an option or a value is found by its field: `arg_reason`, `arg_node_join_reason`;
+/// that of a hidden command by its variant. Help and version are clap's own.
 fn is_argument(tree: &Tree, key: &str) -> bool {
+    if ["arg_help", "arg_version"].contains(&key) {
+        return true;
+    }
+    if let Some(words) = key.strip_prefix("help_") {
+        let mut variant = words.split('_').next().unwrap_or(words).to_owned();
+        if let Some(first) = variant.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        let hidden = tree.rust().filter(|(path, _)| path.starts_with(ARGUMENTS));
+        return hidden.into_iter().any(|(_, source)| source.shipped(&variant).next().is_some());
+    }
     let Some(name) = key.strip_prefix("arg_") else { return false };
     let arguments = tree.rust().filter(|(path, _)| path.starts_with(ARGUMENTS));
     let tails = name.char_indices().filter(|(_, c)| *c == '_').map(|(at, _)| at + 1);

@@ -28,6 +28,8 @@ pub struct Standing {
     /// What this node can do to itself when it cannot let go of a group: `watchdog`, `reboot`,
     /// or nothing, with the words for the operator.
     pub self_fence: String,
+    /// How many datagrams were dropped since this agent started, by reason.
+    pub drops: [(&'static str, u64); 10],
     /// The hash of this node's own file, if it differs from the applied configuration's.
     pub other_file: Option<String>,
     /// How long each group's lease still runs here.

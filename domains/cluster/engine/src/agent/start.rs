@@ -285,6 +285,7 @@ fn first_standing(me: &NodeName) -> Standing {
         leader: None,
         membership: Generation::NONE,
         self_fence: String::new(),
+        drops: Default::default(),
         other_file: None,
         leases: BTreeMap::new(),
     }

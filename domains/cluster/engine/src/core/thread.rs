@@ -360,6 +360,7 @@ impl Core {
             next.membership = node.record().membership;
             next.leases = leases;
             self.self_fence.clone_into(&mut next.self_fence);
+            next.drops = self.parts.networks.drops();
             *standing = Arc::new(next);
         });
     }

@@ -9,6 +9,11 @@ use tsugi_vocabulary::{GroupName, NodeName};
 use super::because;
 use crate::control::view::words::Deed;
 
+/// The words by which an errand says what it met, as `errand::book` writes them.
+const IN_USE: &str = "the address is in use by";
+const TOO_LATE: &str = "no end within its limit";
+const FLOODED: &str = "flooded its output";
+
 /// The message of an event; `before` is the record as it was last told.
 pub(super) fn message(event: &EventRecord, before: &Record, language: Language) -> Option<Message> {
     match &event.what {
@@ -97,12 +102,20 @@ fn failed(
         Cause::ProcessDied { node, resource, how } => {
             Some(messages::program_ended(resource, group, node, how))
         }
-        Cause::MonitorFailed { node, resource, how } => {
-            Some(messages::monitor_failed(resource, group, node, how))
-        }
-        Cause::StartFailed { node, resource, how } => {
-            Some(messages::resource_start_failed(resource, group, node, how))
-        }
+        Cause::MonitorFailed { node, resource, how } => Some(if how.contains(FLOODED) {
+            messages::monitor_flooded(resource, group, node)
+        } else if how.starts_with(TOO_LATE) {
+            messages::monitor_timed_out(resource, group, node)
+        } else {
+            messages::monitor_failed(resource, group, node, how)
+        }),
+        Cause::StartFailed { node, resource, how } => Some(if how.starts_with(IN_USE) {
+            messages::address_in_use(resource, group, node, how.trim_start_matches(IN_USE).trim())
+        } else if how.starts_with(TOO_LATE) {
+            messages::resource_start_timed_out(resource, group, node)
+        } else {
+            messages::resource_start_failed(resource, group, node, how)
+        }),
         _ => None,
     }
 }

@@ -18,6 +18,11 @@ use crate::standing::Standing;
 pub(super) fn messages(before: &Standing, now: &Standing, language: Language) -> Vec<Message> {
     let mut out = Vec::new();
     votes(before, now, &mut out);
+    let sure = ["", "watchdog", "reboot"].contains(&now.self_fence.as_str());
+    if now.self_fence != before.self_fence && !sure {
+        out.push(messages::node_cannot_fence_itself(&now.me, &now.self_fence));
+    }
+    out.extend(drops(before, now));
     let (old, new) = (&*before.record, &*now.record);
     config(old.config.as_deref(), new.config.as_deref(), &mut out);
     for (name, node) in &new.nodes {
@@ -33,6 +38,29 @@ pub(super) fn messages(before: &Standing, now: &Standing, language: Language) ->
         let former = old.groups.get(name).map(|g| &*g.value);
         if let Some(former) = former {
             group_turn(name, (former, &group.value), language, &mut out);
+        }
+    }
+    out
+}
+
+/// What arrived and was not taken: a line a kind, with how many more than before.
+fn drops(before: &Standing, now: &Standing) -> Vec<Message> {
+    let mut out = Vec::new();
+    for ((kind, count), (_, former)) in now.drops.iter().zip(&before.drops) {
+        let more = count.saturating_sub(*former);
+        let message: fn(u64) -> Message = match *kind {
+            "other_cluster" => |n| messages::peer_of_another_cluster(n),
+            "old_boot" => |n| messages::peer_of_old_boot(n),
+            "unknown_key" | "bad_mac" | "malformed" => |n| messages::peer_forged(n),
+            "version_too_new" | "version_too_old" => |n| messages::peer_version_refused(n),
+            "seen" => {
+                // Each heartbeat goes over every network: its second copy is dropped as seen.
+                continue;
+            }
+            _ => continue,
+        };
+        if more > 0 {
+            out.push(message(more));
         }
     }
     out

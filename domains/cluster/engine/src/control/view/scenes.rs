@@ -40,11 +40,11 @@ on = ["eth0"]
 "#;
 
 pub(crate) fn node(name: &str) -> NodeName {
-    NodeName::new(name).unwrap()
+    NodeName::new(name).expect("the tests write names")
 }
 
 pub(crate) fn group(name: &str) -> GroupName {
-    GroupName::new(name).unwrap()
+    GroupName::new(name).expect("the tests write names")
 }
 
 pub(crate) fn epoch(counter: u64) -> Epoch {
@@ -132,6 +132,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         leader: Some(node("node2")),
         membership: Generation(3),
         self_fence: "reboot".to_owned(),
+        drops: Default::default(),
         other_file: None,
         leases: BTreeMap::new(),
     }

@@ -30,6 +30,7 @@ fn picture(group: GroupRecord) -> Standing {
         leader: None,
         membership: Generation::NONE,
         self_fence: String::new(),
+        drops: Default::default(),
         other_file: None,
         leases: BTreeMap::new(),
     }
@@ -69,6 +70,20 @@ fn a_new_owner_after_a_loss_is_a_takeover_and_after_an_order_a_move() {
 fn the_same_picture_twice_says_nothing() {
     let one = owned("node1", 1, Cause::ClusterStart);
     assert!(ids(one.clone(), one).is_empty());
+}
+
+#[test]
+fn strangers_old_boots_and_a_node_without_a_fence_have_their_own_messages() {
+    let before = picture(owned("node1", 1, Cause::ClusterStart));
+    let mut now = before.clone();
+    now.drops[0] = ("other_cluster", 3);
+    now.drops[1] = ("old_boot", 1);
+    now.drops[2] = ("bad_mac", 2);
+    now.drops[3] = ("seen", 900);
+    now.self_fence = "no watchdog, no right to reboot".to_owned();
+    let turned = messages(&before, &now, Language::En);
+    let ids: Vec<_> = turned.iter().map(Message::id).collect();
+    assert_eq!(ids, ["TSUG10011-W", "TSUG70202-W", "TSUG70203-I", "TSUG70205-W"]);
 }
 
 #[test]
