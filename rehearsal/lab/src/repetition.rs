@@ -295,9 +295,11 @@ fn stale(calls: &[crate::client::Call], old: &str, fault: Duration) -> usize {
         CallEnd::Answered { node, .. } => Some(node.clone()),
         CallEnd::Failed(_) => None,
     };
-    let later = calls.iter().filter(|call| call.until > fault);
+    // A call that was asked again gets the reply it had, which names the node of that time.
+    let calls = || calls.iter().filter(|call| !call.again);
+    let later = calls().filter(|call| call.until > fault);
     let taken = later.filter(|call| by(call).is_some_and(|node| node != old));
     let Some(taken) = taken.map(|call| call.until).min() else { return 0 };
     let from_old = |call: &&crate::client::Call| by(call).is_some_and(|node| node == old);
-    calls.iter().filter(|call| call.from > taken).filter(from_old).count()
+    calls().filter(|call| call.from > taken).filter(from_old).count()
 }
