@@ -51,7 +51,11 @@ impl Commands {
         let longest = (1..=plain)
             .rev()
             .find_map(|count| self.known.get_key_value(&words.get(..count)?.join(" ")));
+        let family = format!("{written} ");
         let Some((command, options)) = longest else {
+            if self.known.keys().any(|command| command.starts_with(&family)) {
+                return None;
+            }
             if words.iter().skip(1).all(|word| GLOBAL.contains(word)) {
                 return None;
             }
