@@ -283,7 +283,8 @@ fn a_parallel_group_with_something_only_one_node_can_hold_is_refused() {
 #[test]
 fn groups_together_by_way_of_a_third_cannot_be_apart() {
     let text = "[cluster]\nname=\"a\"\n[node.n1]\naddress=\"10.0.0.1\"\n\
-                [group.A]\ntogether=[\"B\"]\n[group.B]\ntogether=[\"C\"]\n[group.C]\napart=[\"A\"]\n";
+                [group.A]\ntogether=[\"B\"]\n[group.B]\ntogether=[\"C\"]\n\
+                [group.C]\napart=[\"A\"]\n";
     let out = refused(text, Language::En);
     assert!(out.contains("groups C and A must be together and must be apart"), "{out}");
 }
