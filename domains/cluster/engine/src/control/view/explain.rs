@@ -7,7 +7,7 @@
 use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{Answer, EventRecord, Happening};
-use tsugi_messages::phrase;
+use tsugi_messages::{Phrase, phrase};
 use tsugi_vocabulary::{Epoch, Generation, GroupName, NodeName, Span, Wall};
 use tsugi_wire::control::report;
 use tsugi_wire::control::{Utc, Words};
@@ -299,31 +299,37 @@ impl Turn<'_> {
     }
 
     fn steps(&self, chronicle: &Chronicle) -> Vec<report::Moment> {
-        let mut steps = Vec::new();
         let started = self.started(chronicle);
         let end = started.map_or(Wall(u64::MAX), |(e, _)| e.at);
-        for event in &chronicle.events {
-            let mine = event.group.as_ref() == self.group;
-            let stopped = matches!(event.what, Happening::Stopped { .. });
-            if mine && stopped && event.at >= self.at && event.at <= end {
-                steps.push(history::moment(event));
-            }
-        }
-        if let (Cause::NodeSilent { node, .. }, Some((event, _))) = (&self.cause, started) {
-            let what = phrased(&phrase::step_lease_ended(node));
-            steps.push(report::Moment { at: Utc(self.at), by: event.by.to_string(), what });
-        }
+        let between = |e: &&EventRecord| e.at >= self.at && e.at <= end;
+        let stopped = |e: &&EventRecord| {
+            e.group.as_ref() == self.group && matches!(e.what, Happening::Stopped { .. })
+        };
+        let stops: Vec<_> = chronicle.events.iter().filter(between).filter(stopped).collect();
+        let mut steps: Vec<_> = stops.iter().map(|e| history::moment(e)).collect();
         let Some((event, each)) = started else { return steps };
+        // A hand-over is one entry: the stop and the new epoch stand in it together (L8).
+        let given = match (&self.what, stops.last()) {
+            (What::Move, Some(stop)) => (stop.at, stop.by.to_string()),
+            (What::Move | What::Takeover | What::Restart, _)
+            | (What::AddressMoved(..) | What::ClockStep(_), _) => (self.at, self.by.to_string()),
+        };
         if let (What::Takeover | What::Move, Some(epoch)) = (&self.what, event.epoch) {
             let what = phrased(&phrase::step_recorded(epoch));
-            steps.push(report::Moment { at: Utc(self.at), by: self.by.to_string(), what });
+            steps.push(report::Moment { at: Utc(given.0), by: given.1, what });
         }
         let whole: u64 = each.iter().map(|(_, millis)| millis).sum();
         let mut at = event.at.0.saturating_sub(whole);
+        let mut step = |at, what: &Phrase| {
+            let by = event.by.to_string();
+            steps.push(report::Moment { at: Utc(Wall(at)), by, what: phrased(what) });
+        };
+        if let Cause::NodeSilent { node, .. } = &self.cause {
+            step(at, &phrase::step_lease_ended(node));
+        }
         for (resource, millis) in each {
             at += millis;
-            let what = phrased(&phrase::step_started(resource));
-            steps.push(report::Moment { at: Utc(Wall(at)), by: event.by.to_string(), what });
+            step(at, &phrase::step_started(resource));
         }
         steps
     }

@@ -89,7 +89,7 @@ fn a_takeover_is_told_with_from_to_epoch_reasons_steps_and_time() {
     assert_eq!(story.without_service_ms, Some(590), "560 ms of silence and 30 ms of takeover");
     assert_eq!(story.rejected.iter().map(text).collect::<Vec<_>>(), ["witness: only votes"]);
     let steps: Vec<String> = story.steps.iter().map(|m| text(&m.what)).collect();
-    assert_eq!(steps[0], "waited for the lease of node1 to end");
+    assert_eq!(steps[1], "waited for the lease of node1 to end");
     assert!(steps[2].contains("vip") && steps[3].contains("server"), "{steps:?}");
     assert!(text(&story.effects[0].what).contains("node2"));
 }
