@@ -150,6 +150,15 @@ pub fn place(descriptor: RawFd, number: RawFd) -> io::Result<()> {
     Ok(())
 }
 
+/// Drops what the kernel still holds of a block device that nobody here has mounted: another
+/// node may have written to it since, and what is cached would be read instead.
+pub fn forget_blocks(device: &File) -> io::Result<()> {
+    const BLKFLSBUF: libc::Ioctl = 0x1261;
+    // SAFETY: this ioctl takes no argument.
+    Errno::result(unsafe { libc::ioctl(device.as_raw_fd(), BLKFLSBUF, 0) })?;
+    Ok(())
+}
+
 /// Shuts the ext4 file system of an open directory down without flushing its log: from now on
 /// nothing reaches the disk and every write fails.
 ///

@@ -139,6 +139,9 @@ fn mount_device(device: &Path, dir: &Path) -> Result<PathBuf, Failure> {
         let why = format!("{} is in use outside of what this node sees", device.display());
         return Err(Failure::Source { why });
     }
+    File::open(device)
+        .and_then(|open| sys::forget_blocks(&open))
+        .map_err(|error| Failure::system("flush the device's buffers", &error))?;
     mount_ext4(device, dir)?;
     Ok(device.to_owned())
 }

@@ -206,6 +206,7 @@ fn work(
     runtime.spawn(tasks::propose(Arc::clone(&ledger), waiting, post.clone()));
     runtime.spawn(tasks::follow(Arc::clone(&ledger), reader, post.clone()));
     runtime.spawn(tasks::lead(Arc::clone(&ledger), post.clone()));
+    runtime.spawn(tasks::leave_on_signal(post.clone()));
     runtime.spawn(tasks::end_with(Arc::clone(&ledger), post.clone()));
     runtime.spawn(logbook::keep(Arc::clone(&ledger), pictures, logbook::language()));
     logbook::begin(&me, &config.version, boot.started);

@@ -13,8 +13,10 @@ use tsugi_vocabulary::NodeName;
 use crate::core::{Post, Proposal};
 use crate::records;
 
-/// A draft that is not answered in this time may or may not be in the ledger.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// A draft that is not answered in this time may or may not be in the ledger. The core then looks
+/// and proposes anew; the conditions of a draft keep it from taking effect twice. Shorter than a
+/// lease: a leader that is lost with a draft must not hold a takeover up.
+const PATIENCE: Duration = Duration::from_millis(150);
 
 /// The record of a view, decoded; the last good one is kept if a value cannot be read, and the
 /// node then says that its ledger is unreadable instead of guessing.
@@ -95,6 +97,19 @@ pub(super) async fn lead(ledger: Arc<dyn Ledger>, post: Post) {
             return;
         }
     }
+}
+
+/// Told to stop, the node hands everything over before it ends.
+pub(super) async fn leave_on_signal(post: Post) {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Without the right to listen to signals the node ends as if it had lost power.
+    let Ok(mut term) = signal(SignalKind::terminate()) else { return };
+    let Ok(mut int) = signal(SignalKind::interrupt()) else { return };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    post.event(Event::Leave);
 }
 
 /// Ends the core when this copy of the ledger can no longer be used (I17): another start reads
