@@ -44,15 +44,15 @@ pub async fn keep(
     let mut told = records::events(&ledger.view()).map_or(0, |events| newest(&events));
     while standing.changed().await.is_ok() {
         let now = Arc::clone(&standing.borrow_and_update());
+        for message in turn::messages(&before, &now, language) {
+            tell(Some(message), language);
+        }
         if now.record.applied != before.record.applied {
             let events = records::events(&ledger.view()).unwrap_or_default();
             for event in events.iter().filter(|e| e.at.0 > told) {
-                tell(event::message(event, &before.record, language), language);
+                tell(event::message(event, &now.record, language), language);
             }
             told = told.max(newest(&events));
-        }
-        for message in turn::messages(&before, &now, language) {
-            tell(Some(message), language);
         }
         before = now;
         tokio::time::sleep(BREATH).await;

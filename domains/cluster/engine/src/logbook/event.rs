@@ -14,19 +14,19 @@ const IN_USE: &str = "the address is in use by";
 const TOO_LATE: &str = "no end within its limit";
 const FLOODED: &str = "flooded its output";
 
-/// The message of an event; `before` is the record as it was last told.
-pub(super) fn message(event: &EventRecord, before: &Record, language: Language) -> Option<Message> {
+/// The message of an event; `record` is the record as it is now.
+pub(super) fn message(event: &EventRecord, record: &Record, language: Language) -> Option<Message> {
     match &event.what {
         Happening::Started { took, .. } => {
             let group = event.group.as_ref()?;
-            Some(started(event, (group, took.as_millis()), before, language))
+            Some(started(event, (group, took.as_millis()), record, language))
         }
         Happening::Stopped { steps, .. } => {
             let millis: u64 = steps.iter().map(|(_, millis)| millis).sum();
             Some(messages::group_stopped(event.group.as_ref()?, &event.by, millis))
         }
         Happening::Failed { cause, answer } => {
-            failed(event.group.as_ref()?, cause, (*answer, before, language))
+            failed(event.group.as_ref()?, cause, (*answer, record, language))
         }
         Happening::Lost { node, cause } => lost(node, cause),
         Happening::Returned { node, cause } => Some(match cause {
@@ -48,11 +48,11 @@ pub(super) fn message(event: &EventRecord, before: &Record, language: Language) 
 fn started(
     event: &EventRecord,
     (group, millis): (&GroupName, u64),
-    before: &Record,
+    record: &Record,
     language: Language,
 ) -> Message {
     let node = &event.by;
-    let ownership = before.group(group).map(|g| &g.ownership);
+    let ownership = record.group(group).map(|g| &g.ownership);
     let (cause, kind) = match ownership {
         Some(Ownership::Owned { cause, start, .. }) => (Some(cause), *start),
         Some(Ownership::Nobody) | None => (None, StartKind::Restart),
@@ -91,10 +91,10 @@ fn started(
 fn failed(
     group: &GroupName,
     cause: &Cause,
-    (answer, before, language): (Answer, &Record, Language),
+    (answer, record, language): (Answer, &Record, Language),
 ) -> Option<Message> {
     if answer == Answer::GaveUp {
-        let count = before.group(group).map_or(0, |g| g.failures.len()) + 1;
+        let count = record.group(group).map_or(0, |g| g.failures.len()) + 1;
         let reason = because(cause, Deed::Start, language);
         return Some(messages::group_given_up(group, count, reason));
     }
