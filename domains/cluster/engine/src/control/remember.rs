@@ -1,9 +1,13 @@
 //! The last status on disk, for when nobody answers.
 
 use std::io::{self, Write as _};
+use std::mem::{Discriminant, discriminant};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use tsugi_vocabulary::Span;
+use tokio::sync::watch;
+use tsugi_cluster_rules::plan::{Life, Sight};
+use tsugi_vocabulary::{Index, NodeName, Span};
 use tsugi_wire::control::{Answer, Reply, Utc, VERSION};
 
 use super::view;
@@ -18,33 +22,32 @@ const BUSY: Span = Span::millis(500);
 #[derive(Debug)]
 pub struct Memo {
     path: PathBuf,
-    written: Option<(u64, Answer)>,
+    written: Option<(u64, Glance)>,
 }
 
-/// Beside the socket, where the agent's user may write.
-fn path(run_dir: &Path) -> PathBuf {
-    super::socket(run_dir).with_file_name("last-status.json")
-}
+/// Its name, beside the socket, where the agent's user may write.
+const NAME: &str = "last-status.json";
 
 impl Memo {
-    /// For the agent of this run directory.
+    /// For the agent that listens at this socket.
     #[must_use]
-    pub fn new(run_dir: &Path) -> Self {
-        Self { path: path(run_dir), written: None }
+    pub fn beside(socket: &Path) -> Self {
+        Self { path: socket.with_file_name(NAME), written: None }
     }
 
-    /// Keeps `standing` if it is time: at once when states changed, else now and then.
+    /// Keeps `standing` if it is time: soon when something changed, else now and then.
     ///
     /// # Errors
     /// The file cannot be written; the former one is left as it was.
     pub fn remember(&mut self, standing: &Standing) -> io::Result<()> {
         let now = standing.at.0;
-        let due = self
-            .written
-            .as_ref()
-            .map_or(Span::ZERO, |(at, _)| Span::millis(now.saturating_sub(*at)));
-        if self.written.is_some() && due < BUSY {
-            return Ok(());
+        let seen = Glance::at(standing);
+        if let Some((at, last)) = &self.written {
+            let since = Span::millis(now.saturating_sub(*at));
+            let due = if *last == seen { CALM } else { BUSY };
+            if since < due {
+                return Ok(());
+            }
         }
         let answer = Answer {
             version: VERSION,
@@ -52,23 +55,44 @@ impl Memo {
             observed_by: standing.me.to_string(),
             reply: Reply::Status(view::status(standing)),
         };
-        let changed = self.written.as_ref().is_none_or(|(_, old)| weight(old) != weight(&answer));
-        if !changed && due < CALM {
-            return Ok(());
-        }
         write(&self.path, &answer)?;
-        self.written = Some((now, answer));
+        self.written = Some((now, seen));
         Ok(())
     }
 }
 
-/// What of an answer is worth writing at once: not how long a lease still runs.
-fn weight(answer: &Answer) -> Vec<String> {
-    let Reply::Status(status) = &answer.reply else { return Vec::new() };
-    let groups = status.groups.iter().map(|g| format!("{} {} {:?}", g.name, g.state, g.owner));
-    let nodes = status.nodes.iter().map(|n| format!("{} {} {}", n.name, n.state, n.intent));
-    let needs = status.needs.iter().map(|n| format!("{} {}", n.what.id, n.about));
-    groups.chain(nodes).chain(needs).collect()
+/// What tells cheaply whether a status can have changed: a status itself asks the planner.
+#[derive(Debug, PartialEq, Eq)]
+struct Glance {
+    applied: Index,
+    lives: Vec<(NodeName, Discriminant<Life>)>,
+    leader: Option<NodeName>,
+    other_file: Option<String>,
+}
+
+impl Glance {
+    fn at(standing: &Standing) -> Self {
+        let life = |(name, sight): (&NodeName, &Sight)| (name.clone(), discriminant(&sight.life));
+        Self {
+            applied: standing.record.applied,
+            lives: standing.sights.iter().map(life).collect(),
+            leader: standing.leader.clone(),
+            other_file: standing.other_file.clone(),
+        }
+    }
+}
+
+/// Keeps every picture of weight until the agent ends.
+pub(super) async fn keep(socket: &Path, mut standing: watch::Receiver<Arc<Standing>>) {
+    let mut memo = Memo::beside(socket);
+    loop {
+        let picture = Arc::clone(&standing.borrow_and_update());
+        // A status that cannot be kept is still there to be asked for.
+        let _kept = memo.remember(&picture);
+        if standing.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// A reader sees the old file or the new one, never a half.
@@ -85,6 +109,6 @@ fn write(path: &Path, answer: &Answer) -> io::Result<()> {
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn recall(run_dir: &Path) -> io::Result<Answer> {
-    let bytes = std::fs::read(path(run_dir))?;
+    let bytes = std::fs::read(super::socket(run_dir).with_file_name(NAME))?;
     serde_json::from_slice(&bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }

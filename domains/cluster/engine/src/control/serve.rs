@@ -17,15 +17,15 @@ use tsugi_wire::control::{
 
 use super::person::Person;
 use super::refusal::no;
-use super::{Services, answer, change};
+use super::{Services, answer, change, remember};
 
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often an apply that is not confirmed is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Listens at `socket` and answers until the task is dropped. Whoever may write to the socket
-/// may ask: it belongs to the agent's user and group.
+/// Listens at `socket` and answers until the task is dropped; keeps the last status beside it.
+/// Whoever may write to the socket may ask: it belongs to the agent's user and group.
 ///
 /// # Errors
 /// The socket cannot be made.
@@ -36,6 +36,15 @@ pub async fn serve(socket: &Path, services: Services) -> io::Result<()> {
     }
     let listener = UnixListener::bind(socket)?;
     std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o660))?;
+    let kept = remember::keep(socket, services.view.standing.clone());
+    tokio::select! {
+        // Without a core there are no new pictures; what was asked for last is still answered.
+        () = kept => answer_all(&listener, &services).await,
+        ended = answer_all(&listener, &services) => ended,
+    }
+}
+
+async fn answer_all(listener: &UnixListener, services: &Services) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         let services = services.clone();

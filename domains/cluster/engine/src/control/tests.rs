@@ -309,7 +309,7 @@ fn a_backup_is_written_once_and_never_over_another_file() {
 fn the_last_status_is_kept_on_disk_at_changes_and_not_at_every_picture() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(socket(folder.path()).parent().unwrap()).unwrap();
-    let mut memo = Memo::new(folder.path());
+    let mut memo = Memo::beside(&socket(folder.path()));
     let mut picture = standing(record());
     memo.remember(&picture).unwrap();
     assert_eq!(recall(folder.path()).unwrap().observed_at.0, picture.at);
@@ -318,9 +318,20 @@ fn the_last_status_is_kept_on_disk_at_changes_and_not_at_every_picture() {
     memo.remember(&picture).unwrap();
     assert_eq!(recall(folder.path()).unwrap().observed_at.0, first, "nothing had changed");
     picture.at = Wall(first.0 + 2_000);
-    picture.record = Arc::new(Record { config: None, ..record() });
+    picture.record = Arc::new(Record { applied: tsugi_vocabulary::Index(41), ..record() });
     memo.remember(&picture).unwrap();
     assert_eq!(recall(folder.path()).unwrap().observed_at.0, picture.at);
+}
+
+#[test]
+fn an_agent_that_serves_keeps_its_status_beside_the_socket() {
+    let site = Site::with(&record());
+    let path = site.folder.path().join("last-status.json");
+    let kept = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(2));
+        std::fs::read(&path).is_ok_and(|b| !b.is_empty())
+    });
+    assert!(kept, "within a second");
 }
 
 #[test]
