@@ -1,92 +1,95 @@
-//! Calls of the sample over loopback: each takes a number and keeps its reply, durably.
+//! Durable calls of the sample counter, beside what the disk can sync at the most.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::thread;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tsugi_counter::{CounterArgs, DEFAULT_KEPT, server};
+use tsugi_counter::server::{CounterArgs, serve};
 
-use crate::row::Row;
-use crate::{Trouble, limits};
+use crate::Figure;
 
-const CLIENTS: [usize; 3] = [1, 16, 64];
 const SPAN: Duration = Duration::from_secs(3);
 
-/// A row for each number of clients.
-pub fn measure() -> Result<Vec<Row>, Trouble> {
-    // Below the working directory: /tmp may be memory, whose flush costs nothing.
-    let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(".")?;
-    let flushes = limits::flushes_per_second(dir.path())?;
-    let echo = limits::echo()?;
-    let counter = serve(dir.path())?;
-    let mut rows = Vec::new();
-    for clients in CLIENTS {
-        let limit = run(echo, clients, "echo")?.per_s.min(flushes * clients as f64);
-        rows.push(run(counter, clients, "counter")?.against(limit));
-    }
-    Ok(rows)
-}
-
-fn serve(volume: &std::path::Path) -> Result<SocketAddr, Trouble> {
-    let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+/// Measures with one and with 16 clients.
+pub fn run() -> Vec<Figure> {
+    let volume = tempfile::tempdir().expect("a temporary directory");
+    let limit = syncs(volume.path());
+    let listen = free_address();
     let args = CounterArgs {
         listen,
-        volume: volume.to_owned(),
-        node: "bench".into(),
+        volume: volume.path().to_path_buf(),
+        node: "here".to_owned(),
         freebind: false,
         unsafe_no_fsync: false,
         create: true,
-        kept: DEFAULT_KEPT,
+        kept: 1024,
     };
-    thread::spawn(move || {
-        if let Err(error) = server::serve(&args, || {}) {
-            eprintln!("bench: {error}");
-            std::process::exit(1);
+    std::thread::spawn(move || {
+        if let Err(error) = serve(&args, || {}) {
+            eprintln!("the counter ended: {error}");
         }
     });
-    let end = Instant::now() + Duration::from_secs(5);
-    while TcpStream::connect(listen).is_err() {
-        if Instant::now() > end {
-            return Err(Trouble::Failed("the counter does not listen".into()));
-        }
-        thread::sleep(Duration::from_millis(5));
+    let mut figures = Vec::new();
+    for clients in [1, 16] {
+        let mut figure = calls(listen, clients);
+        figure.limit_per_s = limit;
+        figures.push(figure);
     }
-    Ok(listen)
+    figures
 }
 
-fn run(to: SocketAddr, clients: usize, name: &str) -> Result<Row, Trouble> {
-    let begun = Instant::now();
-    let callers: Vec<_> = (0..clients)
-        .map(|client| {
-            let id = format!("{name}{clients}-{client}");
-            thread::spawn(move || call(to, &id, begun + SPAN))
+fn free_address() -> SocketAddr {
+    let bound = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port");
+    bound.local_addr().expect("a bound socket has an address")
+}
+
+/// How often a second 4 KiB can be written and synced here.
+fn syncs(dir: &Path) -> f64 {
+    let file = std::fs::File::create(dir.join("limit")).expect("the directory is ours");
+    let block = [7_u8; 4096];
+    let began = Instant::now();
+    let mut count = 0_u64;
+    while began.elapsed() < Duration::from_secs(1) {
+        file.write_all_at(&block, count % 1024 * 4096).expect("there is room");
+        file.sync_data().expect("the disk works");
+        count += 1;
+    }
+    count as f64 / began.elapsed().as_secs_f64()
+}
+
+fn calls(to: SocketAddr, clients: usize) -> Figure {
+    let began = Instant::now();
+    let one = |n: usize| std::thread::spawn(move || client(to, &format!("b{clients}-{n}")));
+    let threads: Vec<_> = (0..clients).map(one).collect();
+    let times = threads.into_iter().flat_map(|t| t.join().expect("a client does not panic"));
+    let times: Vec<Duration> = times.collect();
+    Figure::of("counter, durable calls", clients, times, began.elapsed())
+}
+
+fn client(to: SocketAddr, name: &str) -> Vec<Duration> {
+    let stream = (0..200)
+        .find_map(|_| {
+            TcpStream::connect(to).ok().or_else(|| {
+                std::thread::sleep(Duration::from_millis(10));
+                None
+            })
         })
-        .collect();
-    let mut times = Vec::new();
-    for caller in callers {
-        let called = caller.join().map_err(|_| Trouble::Failed("a client died".into()))?;
-        times.extend(called?);
-    }
-    Ok(Row::of(name, clients, times, begun.elapsed()))
-}
-
-fn call(to: SocketAddr, id: &str, end: Instant) -> Result<Vec<Duration>, Trouble> {
-    let mut stream = TcpStream::connect(to)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut lines = BufReader::new(stream.try_clone()?);
-    let mut times = Vec::new();
-    let mut line = String::new();
-    while Instant::now() < end {
-        let begun = Instant::now();
-        writeln!(stream, "CALL {id} {}", times.len() + 1)?;
-        line.clear();
-        lines.read_line(&mut line)?;
-        if line.is_empty() || line.starts_with("REFUSED") {
-            return Err(Trouble::Failed(format!("a call was answered {line:?}")));
+        .expect("the counter listens within two seconds");
+    stream.set_nodelay(true).expect("a socket takes this option");
+    let mut answers = BufReader::new(stream.try_clone().expect("a socket can be cloned"));
+    let mut stream = stream;
+    let (began, mut times, mut line) = (Instant::now(), Vec::new(), String::new());
+    for serial in 1_u64.. {
+        if began.elapsed() >= SPAN {
+            break;
         }
-        times.push(begun.elapsed());
+        let at = Instant::now();
+        stream.write_all(format!("CALL {name} {serial}\n").as_bytes()).expect("it listens");
+        line.clear();
+        answers.read_line(&mut line).expect("it answers");
+        times.push(at.elapsed());
     }
-    Ok(times)
+    times
 }
