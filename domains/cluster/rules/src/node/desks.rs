@@ -43,6 +43,11 @@ impl Node {
     ) {
         let epoch = entry.epoch;
         self.reconcile_pin(group, (epoch, entry.pause.as_ref()), out);
+        if entry.pause.is_none() {
+            if let Some((under, resource, how)) = self.died_pinned.remove(group) {
+                self.on_died(now, (group, under), resource, how, out);
+            }
+        }
         let held = self.desks.get(group).and_then(Desk::epoch);
         let busy = self.desks.get(group).is_some_and(|d| {
             !matches!(d.state, State::Clear | State::Released { .. } | State::Waiting { .. })
@@ -178,7 +183,12 @@ impl Node {
         out: &mut Vec<Order>,
     ) {
         let held = self.desks.get(group).and_then(Desk::epoch);
-        if held != Some(epoch) || self.pinned.contains(group) {
+        if held != Some(epoch) {
+            return;
+        }
+        if self.pinned.contains(group) {
+            // Left alone until the pause is over; then it is a failure like any other.
+            self.died_pinned.insert(group.clone(), (epoch, resource, how));
             return;
         }
         let node = self.me.clone();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, NodeName, Span};
+use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, NodeName, ResourceName, Span};
 
 use super::ledgerwork::Paperwork;
 use super::peers::Peer;
@@ -57,6 +57,8 @@ pub struct Node {
     pub(super) stood_still: Span,
     pub(super) stood_still_at: Moment,
     pub(super) pinned: BTreeSet<GroupName>,
+    /// Programs that ended while their group was pinned here.
+    pub(super) died_pinned: BTreeMap<GroupName, (Epoch, ResourceName, String)>,
     pub(super) from_before: BTreeMap<GroupName, Epoch>,
     pub(super) stay: Stay,
 }
@@ -115,6 +117,7 @@ impl Node {
             stood_still: Span::ZERO,
             stood_still_at: birth.at,
             pinned: BTreeSet::new(),
+            died_pinned: BTreeMap::new(),
             from_before: before,
             stay: Stay::Here,
         };
