@@ -200,3 +200,6 @@ pub enum Outcome {
         state: LinkState,
     },
 }
+
+#[cfg(test)]
+mod tests;

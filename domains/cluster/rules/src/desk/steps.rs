@@ -3,6 +3,7 @@
 use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
 use super::{Act, Outcome, State, Why};
+use crate::mutant::mutant;
 use crate::reason::Cause;
 use crate::spec::{GroupSpec, ProcessHow, ResourceKind};
 
@@ -133,25 +134,7 @@ impl Desk {
     /// Takes one input.
     pub fn step(&mut self, ground: &Ground<'_>, input: Input, out: &mut Vec<Wish>) {
         match input {
-            Input::Ours(epoch) => match &self.state {
-                State::Clear => self.state = State::Waiting { epoch },
-                State::Released { epoch: old, .. } if *old < epoch => {
-                    self.state = State::Waiting { epoch };
-                }
-                State::Waiting { epoch: old } | State::Arming { epoch: old } if *old < epoch => {
-                    self.state = State::Waiting { epoch };
-                }
-                State::Adopting { .. }
-                | State::Waiting { .. }
-                | State::Arming { .. }
-                | State::Starting { .. }
-                | State::Running { .. }
-                | State::Stopping { .. }
-                | State::Mending { .. }
-                | State::LettingGo { .. }
-                | State::Released { .. }
-                | State::Stuck { .. } => {}
-            },
+            Input::Ours(epoch) => self.ours(epoch),
             Input::OursFromBefore(epoch) => {
                 if self.state == State::Clear {
                     let act = self.act();
@@ -162,6 +145,9 @@ impl Desk {
             Input::Leased(epoch) => {
                 if self.state == (State::Waiting { epoch }) {
                     self.state = State::Arming { epoch };
+                    if mutant("start-before-armed") {
+                        self.start_from(ground, epoch, 0, Vec::new(), out);
+                    }
                 }
             }
             Input::Armed(epoch) => {
@@ -197,6 +183,28 @@ impl Desk {
                 | State::Released { .. }
                 | State::Stuck { .. } => {}
             },
+        }
+    }
+
+    fn ours(&mut self, epoch: Epoch) {
+        match &self.state {
+            State::Clear => self.state = State::Waiting { epoch },
+            State::Released { epoch: old, .. } if *old < epoch => {
+                self.state = State::Waiting { epoch };
+            }
+            State::Waiting { epoch: old } | State::Arming { epoch: old } if *old < epoch => {
+                self.state = State::Waiting { epoch };
+            }
+            State::Adopting { .. }
+            | State::Waiting { .. }
+            | State::Arming { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Mending { .. }
+            | State::LettingGo { .. }
+            | State::Released { .. }
+            | State::Stuck { .. } => {}
         }
     }
 
@@ -313,6 +321,9 @@ impl Desk {
             }
             State::Running { epoch } => {
                 let epoch = *epoch;
+                if mutant("release-without-stop") {
+                    return self.release(epoch, why, out);
+                }
                 self.stop_from(ground, epoch, last, why, out);
             }
             State::Mending { epoch, from } => {
@@ -464,10 +475,13 @@ impl Desk {
     ) {
         match outcome {
             Outcome::Fine { .. } | Outcome::Adopted(_) => {}
+            Outcome::Failed { .. } if mutant("failed-stop-believed") => {}
             // A stop that did not finish becomes a release of everything at once: verified by
             // the host, or the machine ends.
-            Outcome::Failed { .. } | Outcome::Stuck { .. } | Outcome::NoLink { .. } => {
-                return self.let_go(epoch, why, out);
+            Outcome::Failed { how }
+            | Outcome::Stuck { left: how }
+            | Outcome::NoLink { link: how, .. } => {
+                return self.let_go(epoch, unmended(ground, why, how), out);
             }
         }
         match (&why, at) {
@@ -493,7 +507,8 @@ impl Desk {
             | Outcome::Stuck { .. }
             | Outcome::NoLink { .. } => Vec::new(),
         };
-        if ground.spec.resources.iter().all(|r| found.contains(&r.name)) {
+        let whole = ground.spec.resources.iter().all(|r| found.contains(&r.name));
+        if whole || mutant("adopted-unseen") {
             self.asks = monitors(ground);
             self.state = State::Running { epoch };
         } else {
@@ -519,6 +534,9 @@ impl Desk {
             }
             Outcome::Failed { how } | Outcome::Stuck { left: how } => how,
         };
+        if mutant("monitor-timeout-is-fine") {
+            return;
+        }
         ask.failed += 1;
         if ask.failed < ask.limit {
             return;
@@ -529,6 +547,15 @@ impl Desk {
         let last = ground.spec.resources.len().saturating_sub(1);
         self.stop_from(ground, epoch, last, Why::Failure(cause), out);
     }
+}
+
+/// A restart in place that could not stop what it was to start again has failed for good: the
+/// deciding node hears of it as of any failure.
+fn unmended(ground: &Ground<'_>, why: Why, how: String) -> Why {
+    let Why::Mend(place) = why else { return why };
+    let order = ground.spec.start_order();
+    let Some(resource) = order.get(place).map(|r| r.name.clone()) else { return why };
+    Why::Failure(Cause::ProcessDied { node: ground.me.clone(), resource, how })
 }
 
 fn monitors(ground: &Ground<'_>) -> Vec<Ask> {

@@ -1,0 +1,63 @@
+//! What a desk does where a run of the false world once showed that it did not.
+
+use std::collections::BTreeSet;
+
+use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
+
+use super::steps::{Desk, Ground, Input, Mend, Wish};
+use super::{Act, Outcome, Probe, ScriptEvent, Why};
+use crate::reason::Cause;
+use crate::spec::{
+    Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, ResourceKind, ResourceSpec, Startup,
+    VolumeSource,
+};
+use crate::start_kind::StartKind;
+
+fn group() -> GroupSpec {
+    let name = ResourceName::new("volume").expect("a plain word");
+    let source = VolumeSource::Block("image".to_owned());
+    GroupSpec {
+        mode: Mode::Single,
+        prefer: Vec::new(),
+        startup: Startup::Auto,
+        failback: Failback::Never,
+        failure: FailurePolicy { restarts: 1, takeovers: 1, within: Span::secs(60) },
+        apart: BTreeSet::new(),
+        together: BTreeSet::new(),
+        stop_budget: None,
+        fence: FencePolicy::SelfFence,
+        resources: vec![ResourceSpec {
+            name,
+            kind: ResourceKind::Volume { source, mount: "/data".to_owned() },
+            after: BTreeSet::new(),
+            start_limit: Span::secs(1),
+            stop_limit: Span::secs(1),
+        }],
+    }
+}
+
+#[test]
+fn a_restart_in_place_whose_stop_fails_is_a_failure_and_says_so() {
+    let (spec, me) = (group(), NodeName::new("n1").expect("a plain word"));
+    let (kind, event, probe) = (StartKind::Restart, ScriptEvent::Start, Probe::Once);
+    let start = |r: &ResourceName| Act::Start { resource: r.clone(), kind, event, probe };
+    let ground = Ground { spec: &spec, now: Moment(1), me: &me, start: &start };
+    let epoch = Epoch { incarnation: 1, counter: 1 };
+    let (mut desk, mut wishes) = (Desk::default(), Vec::new());
+    let fine = || Outcome::Fine { took: Span::ZERO };
+    let volume = spec.resources[0].name.clone();
+    let cause = Cause::AgentLost { node: me.clone() };
+    for input in [
+        Input::Ours(epoch),
+        Input::Leased(epoch),
+        Input::Armed(epoch),
+        Input::Done(1, fine()),
+        Input::Died(volume, cause, Mend::InPlace),
+        Input::Done(2, Outcome::Failed { how: "busy".to_owned() }),
+        Input::Done(3, fine()),
+    ] {
+        desk.step(&ground, input, &mut wishes);
+    }
+    let failed = |w: &Wish| matches!(w, Wish::Released(e, Why::Failure(_)) if *e == epoch);
+    assert!(wishes.iter().any(failed), "{:?} after {wishes:?}", desk.state);
+}
