@@ -1,0 +1,109 @@
+//! Every cause of a change and every reason against a node.
+
+use tsugi_cluster_rules::reason::{Cause, Rejected};
+use tsugi_vocabulary::{Epoch, Span};
+
+use crate::{every, group, keeps, node, resource};
+
+/// One of each cause.
+pub(crate) fn all() -> Vec<(&'static str, Cause)> {
+    let (a, b) = (node("a"), node("b"));
+    let how = || "exit 3".to_owned();
+    let server = || resource("server");
+    let links = vec!["eth0".to_owned(), "eth1".to_owned()];
+    let (by, reason) = ("mika".to_owned(), "new disk".to_owned());
+    vec![
+        ("cluster-start", Cause::ClusterStart),
+        ("operator", Cause::Operator { by, reason }),
+        ("drain", Cause::Drain { node: a.clone() }),
+        ("shutdown", Cause::Shutdown { node: a.clone() }),
+        ("failback", Cause::Failback { to: b }),
+        ("process-died", Cause::ProcessDied { node: a.clone(), resource: server(), how: how() }),
+        (
+            "monitor-failed",
+            Cause::MonitorFailed { node: a.clone(), resource: server(), how: how() },
+        ),
+        ("start-failed", Cause::StartFailed { node: a.clone(), resource: server(), how: how() }),
+        ("links-down", Cause::LinksDown { node: a.clone(), links }),
+        ("node-silent", Cause::NodeSilent { node: a.clone(), silence: Span::millis(560) }),
+        ("one-way", Cause::OneWay { node: a.clone() }),
+        ("power-lost", Cause::PowerLost { node: a.clone() }),
+        ("frozen", Cause::Frozen { node: a.clone(), pause: Span::secs(3) }),
+        ("was-cut-off", Cause::WasCutOff { node: a.clone() }),
+        ("agent-lost", Cause::AgentLost { node: a.clone() }),
+        ("lease-ran-out", Cause::LeaseRanOut { node: a }),
+        ("together", Cause::Together { with: group("DB") }),
+        ("configuration", Cause::Configuration { version: 7 }),
+    ]
+}
+
+/// One of each reason.
+pub(crate) fn rejections() -> Vec<(&'static str, Rejected)> {
+    let epoch = Epoch { incarnation: 1, counter: 4 };
+    vec![
+        ("not-listed", Rejected::NotListed),
+        ("witness", Rejected::Witness),
+        ("silent", Rejected::Silent { silence: Span::millis(600) }),
+        ("isolated", Rejected::Isolated),
+        ("drained", Rejected::Drained),
+        ("other-configuration", Rejected::OtherConfiguration),
+        ("failed-there", Rejected::FailedThere { ago: Span::secs(40) }),
+        ("no-link", Rejected::NoLink { links: vec!["eth0".to_owned()] }),
+        ("apart", Rejected::Apart { from: group("BATCH") }),
+        ("together", Rejected::Together { with: group("DB") }),
+        ("less-preferred", Rejected::LessPreferred { than: node("a") }),
+        ("stays-put", Rejected::StaysPut { on: node("a"), epoch }),
+    ]
+}
+
+#[test]
+fn every_cause_of_version_1_is_kept() {
+    for (name, cause) in all() {
+        keeps(&format!("cause-{name}"), &cause);
+    }
+    let causes: Vec<Cause> = all().into_iter().map(|(_, cause)| cause).collect();
+    every!(
+        causes,
+        Cause::ClusterStart,
+        Cause::Operator { .. },
+        Cause::Drain { .. },
+        Cause::Shutdown { .. },
+        Cause::Failback { .. },
+        Cause::ProcessDied { .. },
+        Cause::MonitorFailed { .. },
+        Cause::StartFailed { .. },
+        Cause::LinksDown { .. },
+        Cause::NodeSilent { .. },
+        Cause::OneWay { .. },
+        Cause::PowerLost { .. },
+        Cause::Frozen { .. },
+        Cause::WasCutOff { .. },
+        Cause::AgentLost { .. },
+        Cause::LeaseRanOut { .. },
+        Cause::Together { .. },
+        Cause::Configuration { .. },
+    );
+}
+
+#[test]
+fn every_reason_against_a_node_of_version_1_is_kept() {
+    for (name, rejected) in rejections() {
+        keeps(&format!("rejected-{name}"), &rejected);
+    }
+    let reasons: Vec<Rejected> = rejections().into_iter().map(|(_, reason)| reason).collect();
+    every!(
+        reasons,
+        Rejected::NotListed,
+        Rejected::Witness,
+        Rejected::Silent { .. },
+        Rejected::Isolated,
+        Rejected::Drained,
+        Rejected::OtherConfiguration,
+        Rejected::FailedThere { .. },
+        Rejected::NoLink { .. },
+        Rejected::Apart { .. },
+        Rejected::Together { .. },
+        Rejected::LessPreferred { .. },
+        Rejected::StaysPut { .. },
+    );
+}

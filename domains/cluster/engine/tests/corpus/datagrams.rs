@@ -1,0 +1,113 @@
+//! The bodies of a beat and of an answer.
+
+use std::collections::BTreeMap;
+
+use tsugi_cluster_rules::lease::heartbeat::{Ack, Health, Hearing, Heartbeat, NoPromise};
+use tsugi_cluster_rules::plan::{DeskSight, Stand};
+use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::record::LinkState;
+use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Moment, Span};
+
+use crate::{every, group, keeps, node};
+
+const EPOCH: Epoch = Epoch { incarnation: 2, counter: 9 };
+
+fn stands() -> Vec<(&'static str, Stand)> {
+    vec![
+        ("CLEAR", Stand::Clear),
+        ("STARTING", Stand::Starting),
+        ("RUNNING", Stand::Running),
+        ("STOPPING", Stand::Stopping),
+        ("FAILED", Stand::Failed(Cause::LeaseRanOut { node: node("a") })),
+        ("STUCK", Stand::Stuck),
+    ]
+}
+
+fn refusals() -> Vec<(&'static str, NoPromise)> {
+    let rest = Span::millis(300);
+    vec![
+        ("JUST", NoPromise::JustStarted { rest }),
+        ("PROMISED", NoPromise::Promised { to: node("b"), rest }),
+        ("NOTOWNER", NoPromise::NotOwner { epoch: EPOCH }),
+        ("PINNED", NoPromise::Pinned { node: node("c") }),
+        ("RELEASED", NoPromise::Released),
+        ("FENCED", NoPromise::Fenced),
+        ("OTHER", NoPromise::OtherMembership),
+    ]
+}
+
+fn health() -> Health {
+    let sight = |(name, stand): (&str, Stand)| (group(name), DeskSight { epoch: EPOCH, stand });
+    Health {
+        hearing: Hearing::Minority,
+        config: 0x0123_4567_89ab_cdef,
+        machine: BootId(0xabc << 64),
+        stood_still: Span::millis(7),
+        links: BTreeMap::from([("eth0".to_owned(), LinkState::Down)]),
+        groups: stands().into_iter().map(sight).collect(),
+        leader: Some((node("b"), 3)),
+    }
+}
+
+fn beat() -> Heartbeat {
+    Heartbeat {
+        sender: node("a"),
+        boot: BootId(0xb007 << 100),
+        sequence: 4711,
+        membership: Generation(2),
+        applied: Index(99),
+        sent: Moment(5_000_000),
+        ttl: Span::millis(560),
+        asked: vec![(group("PAY"), EPOCH)],
+        released: vec![(group("OLD"), Epoch { incarnation: 1, counter: 1 })],
+        health: health(),
+    }
+}
+
+#[test]
+fn a_beat_of_version_1_is_kept_with_every_stand_of_a_group() {
+    keeps("heartbeat", &beat());
+    let bare =
+        Heartbeat { asked: Vec::new(), released: Vec::new(), health: Health::default(), ..beat() };
+    keeps("heartbeat-of-a-node-with-nothing", &bare);
+    let stands: Vec<Stand> = stands().into_iter().map(|(_, stand)| stand).collect();
+    every!(
+        stands,
+        Stand::Clear,
+        Stand::Starting,
+        Stand::Running,
+        Stand::Stopping,
+        Stand::Failed(_),
+        Stand::Stuck,
+    );
+    let hearing = [beat().health.hearing, bare.health.hearing];
+    every!(hearing, Hearing::Majority, Hearing::Minority);
+}
+
+#[test]
+fn an_answer_of_version_1_is_kept_with_every_refusal() {
+    let refused = refusals().into_iter().map(|(name, no)| (group(name), no)).collect();
+    let ack = Ack {
+        voter: node("b"),
+        voter_boot: BootId(0xb008 << 100),
+        boot: BootId(0xb007 << 100),
+        sequence: 4711,
+        ttl: Span::millis(560),
+        applied: Index(98),
+        membership: Generation(2),
+        refused,
+    };
+    keeps("ack", &ack);
+    keeps("ack-that-promises-all", &Ack { refused: Vec::new(), ..ack });
+    let reasons: Vec<NoPromise> = refusals().into_iter().map(|(_, no)| no).collect();
+    every!(
+        reasons,
+        NoPromise::JustStarted { .. },
+        NoPromise::Promised { .. },
+        NoPromise::NotOwner { .. },
+        NoPromise::Pinned { .. },
+        NoPromise::Released,
+        NoPromise::Fenced,
+        NoPromise::OtherMembership,
+    );
+}

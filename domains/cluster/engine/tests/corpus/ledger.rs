@@ -1,0 +1,208 @@
+//! The entries of the ledger: configuration, nodes, groups, events, audit.
+
+use tsugi_cluster_engine::config;
+use tsugi_cluster_engine::records::{self, AuditLink};
+use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::record::{
+    Answer, AppliedConfig, AuditRecord, Draft, EventRecord, Failure, GroupIntent, GroupRecord,
+    Guard, Happening, LinkState, NodeIntent, NodeRecord, Order, Ownership, Pause, Phase, Record,
+    Unconfirmed, Write,
+};
+use tsugi_cluster_rules::start_kind::{Ending, StartKind};
+use tsugi_ledger::{Command, View};
+use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Span, Wall};
+
+use crate::{causes, every, group, keeps, node};
+
+const AT: Wall = Wall(1_800_000_000_000);
+const BOOT: BootId = BootId(0xb007 << 100);
+
+const WHOLE: &str = include_str!("../../corpus/v1/config.toml");
+
+fn order() -> Order {
+    Order {
+        by: "mika".to_owned(),
+        reason: "new disk".to_owned(),
+        at: AT,
+        command: "c-17".to_owned(),
+    }
+}
+
+#[test]
+fn a_configuration_of_version_1_is_kept_with_its_resolved_form() {
+    let resolved = config::read(WHOLE).expect("the corpus' configuration is accepted");
+    let unconfirmed = Unconfirmed { back_to: "[cluster]\n".to_owned(), within: Span::secs(60) };
+    let applied = AppliedConfig {
+        version: 3,
+        hash: config::hash(WHOLE),
+        text: WHOLE.to_owned(),
+        spec: resolved.spec,
+        unconfirmed: Some(unconfirmed),
+    };
+    keeps("config", &applied);
+    keeps("config-confirmed", &AppliedConfig { unconfirmed: None, ..applied });
+}
+
+#[test]
+fn a_node_of_version_1_is_kept_with_every_intent() {
+    let named = [
+        ("in-service", NodeIntent::InService),
+        ("drained", NodeIntent::Drained(order())),
+        ("leaving", NodeIntent::Leaving(BOOT)),
+    ];
+    for (name, intent) in &named {
+        let fenced = (*name == "drained").then_some(BOOT);
+        let record = NodeRecord { voter: 2, intent: intent.clone(), fenced };
+        keeps(&format!("node-{name}"), &record);
+    }
+    let intents = named.map(|(_, intent)| intent);
+    every!(intents, NodeIntent::InService, NodeIntent::Drained(_), NodeIntent::Leaving(_),);
+}
+
+fn owned(start: StartKind, phase: Phase, cause: Cause) -> Ownership {
+    let (boot, handover) = match phase {
+        Phase::Starting => (None, None),
+        Phase::Running => (Some(BOOT), Some(node("b"))),
+        Phase::Failing => (Some(BOOT), None),
+    };
+    Ownership::Owned { node: node("a"), boot, start, cause, phase, handover }
+}
+
+fn groups() -> Vec<(&'static str, GroupRecord)> {
+    let new = GroupRecord::new(GroupIntent::Run);
+    let epoch = Epoch { incarnation: 1, counter: 4 };
+    let gave_up = GroupIntent::GaveUp { cause: causes::all()[5].1.clone(), at: AT };
+    let pause = |guard| {
+        let (until, pinned) = (Some(Wall(AT.0 + 60_000)), Some(node("a")));
+        Some(Pause { order: order(), until, pinned, guard })
+    };
+    let failure = |answer, n: usize| {
+        let (at, node, cause) = (AT, node("a"), causes::all()[n].1.clone());
+        Failure { at, node, cause, answer }
+    };
+    let failures = vec![
+        failure(Answer::Restarted, 5),
+        failure(Answer::TakenOver, 6),
+        failure(Answer::GaveUp, 7),
+    ];
+    let own = |start, phase, cause| GroupRecord {
+        epoch,
+        ownership: owned(start, phase, cause),
+        ended: Ending::Unknown,
+        ..new.clone()
+    };
+    let silent = causes::all()[9].1.clone();
+    vec![
+        ("new", new.clone()),
+        ("starting", own(StartKind::Normal, Phase::Starting, Cause::ClusterStart)),
+        ("running", own(StartKind::Restart, Phase::Running, silent)),
+        ("failing", own(StartKind::ForcedNormal, Phase::Failing, Cause::ClusterStart)),
+        (
+            "stopped",
+            GroupRecord {
+                epoch,
+                intent: GroupIntent::Stop(order()),
+                location: Some(node("b")),
+                ended: Ending::Forced,
+                ..new.clone()
+            },
+        ),
+        (
+            "gave-up",
+            GroupRecord { intent: gave_up, ended: Ending::Failure, failures, ..new.clone() },
+        ),
+        ("pinned", GroupRecord { pause: pause(Guard::Disarmed), ..new.clone() }),
+        ("rearming", GroupRecord { pause: pause(Guard::Rearming), ..new }),
+    ]
+}
+
+#[test]
+fn a_group_of_version_1_is_kept_in_every_standing() {
+    for (name, record) in groups() {
+        keeps(&format!("group-{name}"), &record);
+    }
+    let all: Vec<GroupRecord> = groups().into_iter().map(|(_, record)| record).collect();
+    let owners: Vec<Ownership> = all.iter().map(|g| g.ownership.clone()).collect();
+    every!(
+        owners,
+        Ownership::Nobody,
+        Ownership::Owned { phase: Phase::Starting, .. },
+        Ownership::Owned { phase: Phase::Running, .. },
+        Ownership::Owned { phase: Phase::Failing, .. },
+    );
+    let intents: Vec<GroupIntent> = all.iter().map(|g| g.intent.clone()).collect();
+    every!(intents, GroupIntent::Run, GroupIntent::Stop(_), GroupIntent::GaveUp { .. });
+    let endings: Vec<Ending> = all.iter().map(|g| g.ended).collect();
+    every!(endings, Ending::Orderly, Ending::Forced, Ending::Failure, Ending::Unknown);
+    let guards: Vec<Guard> = all.iter().filter_map(|g| Some(g.pause.as_ref()?.guard)).collect();
+    every!(guards, Guard::Disarmed, Guard::Rearming);
+    let answers: Vec<Answer> =
+        all.iter().flat_map(|g| g.failures.iter().map(|f| f.answer)).collect();
+    every!(answers, Answer::Restarted, Answer::TakenOver, Answer::GaveUp);
+}
+
+fn happenings() -> Vec<(&'static str, Happening)> {
+    let steps = vec![("disk".to_owned(), 12), ("server".to_owned(), 340)];
+    let cause = causes::all()[5].1.clone();
+    let (a, eth0, eth1) = (node("a"), "eth0".to_owned(), "eth1".to_owned());
+    let address = "10.0.0.9".parse().expect("an address");
+    let link = |state| Happening::Link { node: node("a"), link: "eth0".to_owned(), state };
+    vec![
+        ("started", Happening::Started { steps: steps.clone(), took: Span::millis(352) }),
+        ("stopped", Happening::Stopped { steps, ending: Ending::Orderly }),
+        ("failed", Happening::Failed { cause: cause.clone(), answer: Answer::Restarted }),
+        ("lost", Happening::Lost { node: a.clone(), cause: cause.clone() }),
+        ("returned", Happening::Returned { node: a.clone(), cause }),
+        ("clock-stepped", Happening::ClockStepped { node: a, by_ms: -1500 }),
+        ("link-down", link(LinkState::Down)),
+        ("link-up", link(LinkState::Up)),
+        ("address-moved", Happening::AddressMoved { address, from: eth0, link: eth1 }),
+    ]
+}
+
+#[test]
+fn an_event_of_version_1_is_kept_whatever_happened() {
+    for (name, what) in happenings() {
+        let epoch = Some(Epoch { incarnation: 1, counter: 4 });
+        let event = EventRecord { at: AT, by: node("a"), group: Some(group("PAY")), epoch, what };
+        keeps(&format!("event-{name}"), &event);
+    }
+    let all: Vec<Happening> = happenings().into_iter().map(|(_, what)| what).collect();
+    every!(
+        all,
+        Happening::Started { .. },
+        Happening::Stopped { .. },
+        Happening::Failed { .. },
+        Happening::Lost { .. },
+        Happening::Returned { .. },
+        Happening::ClockStepped { .. },
+        Happening::Link { state: LinkState::Up, .. },
+        Happening::Link { state: LinkState::Down, .. },
+        Happening::AddressMoved { .. },
+    );
+}
+
+#[test]
+fn an_audit_link_of_version_1_is_kept_and_its_hash_still_follows() {
+    let entry = AuditRecord {
+        at: AT,
+        command: "c-17".to_owned(),
+        person: "mika".to_owned(),
+        origin: "a pts/3".to_owned(),
+        words: "group stop PAY".to_owned(),
+        reason: "new disk".to_owned(),
+        decided_on: Generation(12),
+        outcome: "accepted".to_owned(),
+    };
+    let mut view = View::founded(1);
+    for n in 1..=2 {
+        let draft = Draft::default().write(Write::Audit(entry.clone()));
+        let change = records::change(&draft, &view, &Record::default()).expect("no conditions");
+        let (outcome, _) = view.apply(Index(n), &Command::Change(change));
+        assert_eq!(outcome.committed(), Some(Index(n)));
+    }
+    let links: Vec<AuditLink> = records::audit(&view).expect("it can be read");
+    keeps("audit-first", &links[0]);
+    keeps("audit-second", &links[1]);
+    assert_eq!(records::audit_break(&links), None);
+}
