@@ -84,3 +84,6 @@ fn source(surroundings: &Surroundings, text: &str) -> Source {
     let block = std::fs::metadata(&path).is_ok_and(|m| m.file_type().is_block_device());
     if block { Source::Device(path) } else { Source::Image(path) }
 }
+
+#[cfg(test)]
+mod tests;

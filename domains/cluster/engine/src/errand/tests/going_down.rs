@@ -1,0 +1,118 @@
+//! Stopping resources and letting go of a group at once.
+
+use super::*;
+use tsugi_host::request::{Target, Unmounting};
+
+/// A group with its program running as pid 1.
+fn up() -> Scene {
+    let mut scene = Scene::new(vec![volume("disk"), address("vip"), server(None)]);
+    scene.start("server");
+    scene.hands.asked.clear();
+    scene.out.clear();
+    scene
+}
+
+#[test]
+fn a_program_is_asked_to_end_and_its_end_is_the_stop() {
+    let mut scene = up();
+    scene.stop("server");
+    assert_eq!(scene.asked(), ["end"]);
+    let program = ProgramId { pid: 1, started: 7 };
+    let target = Target::Program(program);
+    assert_eq!(scene.hands.asked[0], Request::Signal { target, signal: 15 });
+    assert_eq!(scene.outcomes(), [], "asking is not ending");
+    scene.ends(1, "server", HowEnded::Signalled(15));
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }));
+}
+
+#[test]
+fn a_program_that_ignores_the_signal_is_killed_at_its_limit() {
+    let mut scene = up();
+    scene.stop("server");
+    scene.pass(Span::millis(1900));
+    assert_eq!(scene.asked(), ["end"], "it has its time");
+    scene.pass(Span::millis(200));
+    assert_eq!(scene.asked(), ["end", "kill"]);
+    scene.ends(1, "server", HowEnded::Signalled(9));
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }));
+}
+
+#[test]
+fn a_program_that_even_a_kill_does_not_end_is_a_failed_stop() {
+    let mut scene = up();
+    scene.stop("server");
+    scene.pass(Span::secs(5));
+    assert_eq!(scene.failure(), "pid 1 does not end");
+}
+
+#[test]
+fn the_end_of_a_program_that_is_being_stopped_is_no_failure_of_it() {
+    let mut scene = up();
+    scene.stop("server");
+    scene.ends(1, "server", HowEnded::Exited(1));
+    let died = |f: &Finished| matches!(f, Finished::Died { .. });
+    assert!(!scene.out.iter().any(died), "{:?}", scene.out);
+}
+
+#[test]
+fn a_program_that_has_ended_already_is_stopped() {
+    let mut scene = up();
+    scene.answers("end", Err(Failure::NoProgram));
+    scene.stop("server");
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }));
+}
+
+#[test]
+fn the_last_stop_of_a_group_proves_that_no_process_is_left() {
+    let mut scene = up();
+    scene.stop("vip");
+    assert_eq!(scene.asked(), ["remove"], "the group is not down yet");
+    scene.hands.asked.clear();
+    scene.stop("disk");
+    assert_eq!(scene.asked(), ["kill group", "unmount"], "no user of the volume is left");
+    let Request::Unmount { how, .. } = &scene.hands.asked[1] else { panic!("an unmount") };
+    assert_eq!(*how, Unmounting::Orderly);
+}
+
+#[test]
+fn processes_that_cannot_be_killed_fail_the_last_stop() {
+    let mut scene = up();
+    scene.answers("kill group", Err(Failure::StillThere { pids: vec![12] }));
+    scene.stop("disk");
+    assert!(scene.failure().contains("[12]"), "{}", scene.failure());
+    assert_eq!(scene.asked(), ["kill group"], "a volume in use is not taken away");
+}
+
+#[test]
+fn letting_go_kills_then_drops_the_address_then_the_volume() {
+    let mut scene = up();
+    scene.act(Act::LetGo);
+    assert_eq!(scene.asked(), ["kill group", "remove", "unmount"]);
+    let Request::Unmount { how, .. } = &scene.hands.asked[2] else { panic!("an unmount") };
+    assert_eq!(*how, Unmounting::Emergency, "bounded: the deadline is near");
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }));
+}
+
+#[test]
+fn cl_18_what_cannot_be_let_go_of_is_stuck_and_never_called_released() {
+    let steps = [
+        ("kill group", Failure::StillThere { pids: vec![12] }),
+        ("remove", Failure::NoEffect { what: "the address is still there".to_owned() }),
+        ("unmount", Failure::StillThere { pids: vec![13] }),
+    ];
+    for (step, failure) in steps {
+        let mut scene = up();
+        let words = failure.to_string();
+        scene.answers(step, Err(failure));
+        scene.act(Act::LetGo);
+        assert_eq!(scene.outcome(), Outcome::Stuck { left: words }, "{step}");
+    }
+}
+
+#[test]
+fn letting_go_does_not_wait_for_a_stop_that_hangs() {
+    let mut scene = up();
+    scene.stop("server");
+    scene.act(Act::LetGo);
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "the hands answer both");
+}

@@ -1,0 +1,141 @@
+//! Starting resources: in which order the hands are asked, and what a conflict leaves behind.
+
+use super::*;
+use tsugi_host::request::{PROBE_LONGEST, Right};
+
+fn fine(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Fine { .. })
+}
+
+#[test]
+fn an_address_is_asked_for_on_the_network_then_added_then_announced() {
+    let mut scene = Scene::new(vec![address("vip")]);
+    scene.start("vip");
+    assert_eq!(scene.asked(), ["probe", "add", "announce"]);
+    assert!(fine(&scene.outcome()));
+    let Request::Probe { wait, .. } = &scene.hands.asked[0] else { panic!("a probe") };
+    assert!(*wait <= PROBE_LONGEST, "a takeover does not wait for a probe");
+    let Request::AddAddress { right, .. } = &scene.hands.asked[1] else { panic!("an add") };
+    assert_eq!(*right, Right::Lease { group: pay(), epoch: EPOCH }, "only under the lease");
+}
+
+#[test]
+fn an_address_that_somebody_has_is_not_taken() {
+    let mut scene = Scene::new(vec![address("vip")]);
+    scene.answers("probe", Ok(Answer::Probed { conflict: Some([2, 0, 0, 0, 0, 0xaf]) }));
+    scene.start("vip");
+    assert_eq!(scene.asked(), ["probe"], "nothing was added, so nothing is left");
+    assert_eq!(scene.failure(), "the address is in use by 02:00:00:00:00:af");
+    assert_eq!(scene.errands.next_time(), None, "and nothing will be announced");
+}
+
+#[test]
+fn an_address_whose_holder_let_go_is_taken_without_asking() {
+    let mut scene = Scene::new(vec![address("vip")]);
+    let (kind, event) = (StartKind::Restart, ScriptEvent::Start);
+    let resource = resource_name("vip");
+    scene.act(Act::Start { resource, kind, event, probe: Probe::NotNeeded });
+    assert_eq!(scene.asked(), ["add", "announce"]);
+}
+
+#[test]
+fn an_address_is_announced_again_for_those_who_missed_it() {
+    let mut scene = Scene::new(vec![address("vip")]);
+    scene.start("vip");
+    scene.pass(Span::secs(5));
+    let announced = scene.asked().iter().filter(|w| **w == "announce").count();
+    assert_eq!(announced, tsugi_host::address::ANNOUNCE_AFTER.len());
+    assert_eq!(scene.outcomes().len(), 1, "what is repeated is no act of its own");
+    assert_eq!(scene.errands.next_time(), None, "and it ends");
+}
+
+#[test]
+fn an_address_that_is_being_given_up_is_announced_no_more() {
+    for what in [Act::Stop(resource_name("vip")), Act::LetGo] {
+        let mut scene = Scene::new(vec![address("vip")]);
+        scene.start("vip");
+        scene.act(what);
+        let before = scene.asked().len();
+        scene.pass(Span::secs(5));
+        assert_eq!(scene.asked().len(), before, "the network hears of it no more");
+    }
+}
+
+#[test]
+fn an_address_that_moves_to_another_link_leaves_the_old_one_first() {
+    let mut scene = Scene::new(vec![address("vip")]);
+    scene.start("vip");
+    scene.hands.asked.clear();
+    scene.act(Act::MoveAddress { resource: resource_name("vip"), link: "eth1".to_owned() });
+    assert_eq!(scene.asked(), ["remove", "add", "announce"]);
+    let Request::AddAddress { link, .. } = &scene.hands.asked[1] else { panic!("an add") };
+    assert_eq!(link, "eth1");
+    scene.pass(Span::secs(5));
+    let on_the_old = |r: &Request| matches!(r, Request::Announce { link, .. } if link == "eth0");
+    assert!(!scene.hands.asked.iter().any(on_the_old), "the old link is announced no more");
+}
+
+#[test]
+fn a_volume_that_the_hands_refuse_fails_its_start_with_their_words() {
+    let mut scene = Scene::new(vec![volume("disk")]);
+    scene.answers("mount", Err(Failure::Source { why: "no such file".to_owned() }));
+    scene.start("disk");
+    assert!(scene.failure().contains("no such file"), "{}", scene.failure());
+}
+
+#[test]
+fn a_program_is_up_when_it_has_said_its_line_and_not_before() {
+    let mut scene = Scene::new(vec![server(Some("serving"))]);
+    let log = scene.dir.path().join("PAY.server.log");
+    std::fs::write(&log, "serving\n").unwrap();
+    scene.start("server");
+    scene.pass(Span::millis(100));
+    assert_eq!(scene.outcomes(), [], "what an earlier run has said does not count");
+    std::fs::write(&log, "serving\nopening\n serving soon\n").unwrap();
+    scene.pass(Span::millis(100));
+    assert_eq!(scene.outcomes(), [], "the line must stand alone");
+    std::fs::write(&log, "serving\nopening\nserving\n").unwrap();
+    scene.pass(Span::millis(100));
+    assert!(fine(&scene.outcome()));
+}
+
+#[test]
+fn a_program_that_does_not_say_its_line_has_failed_its_start() {
+    let mut scene = Scene::new(vec![server(Some("serving"))]);
+    scene.start("server");
+    scene.pass(Span::secs(4));
+    assert!(scene.failure().contains("\"serving\""), "{}", scene.failure());
+}
+
+#[test]
+fn a_program_that_ends_before_its_line_has_died() {
+    let mut scene = Scene::new(vec![server(Some("serving"))]);
+    scene.start("server");
+    scene.ends(1, "server", HowEnded::Exited(3));
+    let died = Finished::Died {
+        group: pay(),
+        epoch: EPOCH,
+        resource: resource_name("server"),
+        how: "exit 3".to_owned(),
+    };
+    assert_eq!(scene.out, [died]);
+}
+
+#[test]
+fn hands_that_do_not_answer_fail_the_act_in_the_end() {
+    let mut scene = Scene::new(vec![volume("disk")]);
+    scene.hands.silent = true;
+    scene.start("disk");
+    scene.pass(Span::secs(19));
+    assert_eq!(scene.outcomes(), []);
+    scene.pass(Span::secs(2));
+    assert_eq!(scene.failure(), "the hands did not answer");
+}
+
+#[test]
+fn a_resource_that_is_not_in_the_group_is_not_started() {
+    let mut scene = Scene::new(vec![volume("disk")]);
+    scene.start("nowhere");
+    assert_eq!(scene.failure(), "no resource nowhere");
+    assert_eq!(scene.asked(), [""; 0]);
+}

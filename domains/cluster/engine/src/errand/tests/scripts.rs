@@ -1,0 +1,135 @@
+//! What scripts are told, and when their end is a success.
+
+use super::*;
+
+/// The group's start script, running as pid 1.
+fn started() -> Scene {
+    let mut scene = Scene::new(vec![batch()]);
+    scene.start("batch");
+    scene
+}
+
+fn ended(how: HowEnded) -> Ended {
+    let program = running(1, "batch", Purpose::Start, EPOCH);
+    Ended { program, how, limit: TimeLimit::Kept, tail: Vec::new(), dropped: 0 }
+}
+
+#[test]
+fn a_script_has_done_its_work_when_it_ends_with_zero() {
+    let mut scene = started();
+    assert_eq!(scene.asked(), ["start script"]);
+    assert_eq!(scene.outcomes(), [], "started is not done");
+    scene.ended(ended(HowEnded::Exited(0)));
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }));
+}
+
+#[test]
+fn a_script_that_ends_otherwise_has_failed_and_its_last_line_says_why() {
+    let mut scene = started();
+    let tail = b"opening\nno licence\n\n".to_vec();
+    scene.ended(Ended { tail, ..ended(HowEnded::Exited(3)) });
+    assert_eq!(scene.failure(), "exit 3: no licence");
+    let mut scene = started();
+    scene.ended(ended(HowEnded::Signalled(11)));
+    assert_eq!(scene.failure(), "signal 11");
+}
+
+#[test]
+fn a_script_cannot_write_to_the_terminal_of_who_reads_its_failure() {
+    let mut scene = started();
+    scene.ended(Ended { tail: b"\x1b[2Jall is well".to_vec(), ..ended(HowEnded::Exited(1)) });
+    assert!(!scene.failure().contains('\x1b'), "{:?}", scene.failure());
+}
+
+#[test]
+fn a_script_that_exceeds_its_limit_has_failed_even_with_zero() {
+    let mut scene = started();
+    assert_eq!(scene.program().time_limit, Some(Span::secs(3)), "the hands keep the limit");
+    scene.ended(Ended { limit: TimeLimit::Exceeded, ..ended(HowEnded::Exited(0)) });
+    assert_eq!(scene.failure(), "no end within its limit");
+}
+
+#[test]
+fn ph_04_a_monitor_that_says_no_hangs_or_floods_has_failed_and_zero_is_health() {
+    let outcome = |how: HowEnded, limit: TimeLimit, dropped: u64| {
+        let mut scene = Scene::new(vec![server(None)]);
+        scene.act(Act::Ask(resource_name("server")));
+        assert_eq!(scene.asked(), ["monitor"]);
+        assert_eq!(scene.program().time_limit, Some(Span::secs(1)));
+        let program = running(1, "server", Purpose::Monitor, EPOCH);
+        scene.ended(Ended { program, how, limit, tail: Vec::new(), dropped });
+        scene.outcome()
+    };
+    let failed = |how: &str| Outcome::Failed { how: how.to_owned() };
+    let well = outcome(HowEnded::Exited(0), TimeLimit::Kept, 0);
+    assert!(matches!(well, Outcome::Fine { .. }));
+    assert_eq!(outcome(HowEnded::Exited(1), TimeLimit::Kept, 0), failed("exit 1"));
+    let hung = outcome(HowEnded::Signalled(9), TimeLimit::Exceeded, 0);
+    assert_eq!(hung, failed("no end within its limit"));
+    let flood = outcome(HowEnded::Exited(0), TimeLimit::Kept, 2 << 20);
+    assert_eq!(flood, failed("exit 0, flooded its output"));
+}
+
+#[test]
+fn cl_03_scripts_are_told_under_both_names_why_they_start() {
+    let told = [
+        (ScriptEvent::Start, "START"),
+        (ScriptEvent::Failover, "FAILOVER"),
+        (ScriptEvent::Recover, "RECOVER"),
+    ];
+    for (event, word) in told {
+        let mut scene = Scene::new(vec![batch()]);
+        scene.start_as("batch", StartKind::Restart, event);
+        let env = scene.environment();
+        assert_eq!(env["ARMS_EVENT"], word);
+        assert_eq!(env["CLP_EVENT"], word);
+    }
+    let kinds = [
+        (StartKind::Normal, "normal"),
+        (StartKind::Restart, "restart"),
+        (StartKind::ForcedNormal, "forced-normal"),
+    ];
+    for (kind, word) in kinds {
+        let mut scene = Scene::new(vec![batch()]);
+        scene.start_as("batch", kind, ScriptEvent::Start);
+        assert_eq!(scene.environment()["TSUGI_START"], word);
+    }
+}
+
+#[test]
+fn cl_04_scripts_are_told_whether_they_run_on_the_groups_first_node() {
+    for (prefer, word) in [(["a", "b"], "HOME"), (["b", "a"], "OTHER")] {
+        let mut scene = Scene::new(vec![batch()]);
+        let prefer = prefer.map(|n| NodeName::new(n).unwrap()).to_vec();
+        scene.spec = Arc::new(GroupSpec { prefer, ..group_of(vec![batch()]) });
+        scene.start("batch");
+        let env = scene.environment();
+        assert_eq!(env["ARMS_SERVER"], word);
+        assert_eq!(env["CLP_SERVER"], word);
+    }
+}
+
+#[test]
+fn cl_05_a_script_that_runs_is_told_under_both_names_that_its_disks_are_up() {
+    let env = started().environment();
+    assert_eq!(env["ARMS_DISK"], "SUCCESS");
+    assert_eq!(env["CLP_DISK"], "SUCCESS");
+}
+
+#[test]
+fn the_environment_of_a_program_is_its_own_and_what_its_group_adds() {
+    let env = started().environment();
+    assert_eq!(env["SHARD"], "7");
+    assert_eq!(env["TSUGI_NODE"], "a");
+    assert_eq!(env["PATH"], "/usr/bin:/bin");
+    assert!(!env.contains_key("HOME"), "nothing comes from the agent's own");
+}
+
+#[test]
+fn a_monitor_needs_no_lease_but_a_start_does() {
+    use tsugi_host::request::Right;
+    assert!(matches!(started().program().right, Right::Lease { epoch: EPOCH, .. }));
+    let mut scene = Scene::new(vec![server(None)]);
+    scene.act(Act::Ask(resource_name("server")));
+    assert!(matches!(scene.program().right, Right::Free { .. }));
+}
