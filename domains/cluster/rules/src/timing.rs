@@ -45,7 +45,7 @@ impl Timing {
                 rho_ppm: 500,
             },
             Profile::Fast => Self {
-                ttl: Span::millis(220),
+                ttl: Span::millis(200),
                 beat: Span::millis(25),
                 stop: Span::millis(60),
                 guard: Span::millis(10),

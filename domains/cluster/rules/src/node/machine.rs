@@ -12,7 +12,7 @@ use crate::desk::{Desk, Input, Why};
 use crate::lease::heartbeat::{Hearing, Heartbeat};
 use crate::lease::holder::Holder;
 use crate::lease::voter::Voter;
-use crate::record::{LinkState, Record};
+use crate::record::{LinkState, Ownership, Phase, Record};
 use crate::spec::GroupSpec;
 use crate::timing::{Profile, Timing};
 
@@ -247,7 +247,10 @@ impl Node {
         });
         let late = now.lease.since(since) >= LEAVE_LIMIT;
         let alone = self.record.spec().is_none();
-        if idle && (!owns || late) && (self.paperwork.leave_recorded() || late || alone) {
+        // Whoever takes over needs this node's vote, and its ledger if it leads, until it serves.
+        let taken = self.record.groups.values().all(|g| !is_starting(&g.value.ownership));
+        let done = !owns && taken && (self.paperwork.leave_recorded() || alone);
+        if idle && (done || late) {
             self.stay = Stay::Gone;
             out.push(Order::Left);
         }
@@ -307,6 +310,13 @@ impl Node {
     #[must_use]
     pub fn leader(&self) -> (u64, Option<&NodeName>) {
         (self.term, self.leader.as_ref())
+    }
+}
+
+fn is_starting(ownership: &Ownership) -> bool {
+    match ownership {
+        Ownership::Nobody => false,
+        Ownership::Owned { phase, .. } => *phase == Phase::Starting,
     }
 }
 
