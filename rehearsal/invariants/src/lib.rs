@@ -5,11 +5,15 @@
 mod durable_reply;
 mod epoch_fence;
 mod honest_status;
+mod lease_outlived;
+mod once_and_fresh;
 mod one_address;
 mod one_configuration;
+mod one_promise;
 mod one_runner;
 mod rising_record;
 mod stop_is_real;
+mod well_placed;
 
 use tsugi_world::{Seen, Witness};
 
@@ -50,6 +54,10 @@ impl Watch {
             Box::new(one_configuration::OneConfiguration),
             Box::new(stop_is_real::StopIsReal::default()),
             Box::new(honest_status::HonestStatus),
+            Box::new(lease_outlived::LeaseOutlived),
+            Box::new(one_promise::OnePromise::default()),
+            Box::new(once_and_fresh::OnceAndFresh::default()),
+            Box::new(well_placed::WellPlaced::default()),
         ];
         Self { invariants, broken: None }
     }
@@ -67,4 +75,9 @@ impl Witness for Watch {
             }
         }
     }
+}
+
+/// The place of a node by its name, `n1` and up.
+fn number_of(name: &tsugi_vocabulary::NodeName) -> Option<usize> {
+    name.as_str().strip_prefix('n')?.parse::<usize>().ok()?.checked_sub(1)
 }

@@ -54,11 +54,7 @@ impl Invariant for OneAddress {
             Seen::Woke { at, node } => {
                 self.still.insert(*node, Some(*at));
             }
-            Seen::Up { .. }
-            | Seen::Committed { .. }
-            | Seen::Effect { .. }
-            | Seen::Replied { .. }
-            | Seen::SaysRunning { .. } => {}
+            _ => {}
         }
         Ok(())
     }

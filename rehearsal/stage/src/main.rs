@@ -1,9 +1,14 @@
-//! `sim`: runs seeds against the cluster's machine until enough takeovers were seen.
+//! `sim`: runs seeds against the cluster's machine until enough takeovers were seen, then looks
+//! for every planted fault.
 
-mod run;
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
-use run::Verdict;
+use tsugi_cluster_rules::mutant::plant;
+use tsugi_stage::decisions::{self, Decisions};
+use tsugi_stage::run::{Run, Verdict};
+use tsugi_stage::{coverage, mutants, series, shrink};
 
 /// Rehearse the cluster in a false world, from seeds.
 #[derive(Parser)]
@@ -17,45 +22,116 @@ struct Asked {
     /// The first seed of a series.
     #[arg(long, default_value_t = 1)]
     from: u64,
+    /// Run a list of decisions from a file.
+    #[arg(long)]
+    replay: Option<PathBuf>,
+    /// Look for this planted fault only, and show the shortest list of decisions that finds it.
+    #[arg(long)]
+    mutant: Option<String>,
 }
 
-fn main() -> std::process::ExitCode {
+fn main() -> ExitCode {
     let asked = Asked::parse();
+    if let Some(file) = asked.replay {
+        return replay(&file);
+    }
+    if let Some(name) = asked.mutant {
+        return one_mutant(&name);
+    }
     if let Some(seed) = asked.seed {
-        return one(seed);
+        let run = Run::of_seed(seed);
+        return show(&Decisions { mutant: None, run });
     }
-    let mut seed = asked.from;
-    let (mut takeovers, mut calls, mut violations) = (0, 0, 0);
-    while takeovers < asked.takeovers && violations < 5 {
-        let (verdict, counts) = run::run(seed, run::RUN_MS);
-        takeovers += counts.takeovers;
-        calls += counts.calls;
-        if let Verdict::Broken(violation) = verdict {
-            violations += 1;
-            println!(
-                "seed {seed}: {} at {} ms: {}",
-                violation.invariant,
-                violation.at / 1_000_000,
-                violation.what
-            );
-        }
-        seed += 1;
-    }
-    println!("takeovers {takeovers}  calls {calls}  violations {violations}  mutants found 0/0");
-    std::process::ExitCode::from(u8::from(violations > 0))
+    whole(asked.from, asked.takeovers)
 }
 
-fn one(seed: u64) -> std::process::ExitCode {
-    let (verdict, counts) = run::run(seed, run::RUN_MS);
-    for fault in run::faults(seed, run::RUN_MS) {
-        println!("{:>7} ms  {:?}", fault.at_ms, fault.kind);
+fn whole(from: u64, takeovers: u64) -> ExitCode {
+    let total = series::series(from, takeovers);
+    for (what, times) in &total.met {
+        println!("{times:>9}  {what}");
     }
-    println!("{counts:?}");
-    match verdict {
-        Verdict::Held => std::process::ExitCode::SUCCESS,
-        Verdict::Broken(v) => {
-            println!("{} at {} ms: {}", v.invariant, v.at / 1_000_000, v.what);
-            std::process::ExitCode::FAILURE
+    println!(
+        "seeds {}  run twice {}  old effects refused {}  trace {:016x}",
+        total.seeds, total.repeated, total.stale, total.trace
+    );
+    for (seed, violation) in &total.broken {
+        let (at, what) = (violation.at / 1_000_000, &violation.what);
+        println!("seed {seed}: {} at {at} ms: {what}", violation.invariant);
+        println!("repeat it: sim --seed {seed}");
+    }
+    let mut missing = coverage::missing(&total.met);
+    if takeovers < coverage::FROM_TAKEOVERS {
+        missing.clear();
+    }
+    for what in &missing {
+        println!("never met: {what}");
+    }
+    let found = mutants::find_all();
+    for mutant in &found {
+        match mutant.by {
+            Some((seed, invariant)) => println!("{}: seed {seed}, {invariant}", mutant.name),
+            None => println!("{}: NOT FOUND", mutant.name),
         }
     }
+    let caught = found.iter().filter(|f| f.by.is_some()).count();
+    println!(
+        "takeovers {}  calls {}  violations {}  mutants found {caught}/{}",
+        total.takeovers,
+        total.calls,
+        total.broken.len(),
+        found.len()
+    );
+    let bad = !total.broken.is_empty() || caught < found.len() || !missing.is_empty();
+    ExitCode::from(u8::from(bad))
+}
+
+fn replay(file: &PathBuf) -> ExitCode {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => {
+            println!("{}: {error}", file.display());
+            return ExitCode::from(2);
+        }
+    };
+    match decisions::read(&text) {
+        Ok(decisions) => show(&decisions),
+        Err(line) => {
+            println!("{}: no decision: {line}", file.display());
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn one_mutant(name: &str) -> ExitCode {
+    let Some(planted) = mutants::VISIBLE.iter().find(|p| p.name == name) else {
+        println!("no such planted fault: {name}");
+        return ExitCode::from(2);
+    };
+    let Some((seed, _)) = mutants::find(planted).by else {
+        println!("{name}: NOT FOUND in {} seeds", planted.budget);
+        return ExitCode::FAILURE;
+    };
+    let run = Run::of(seed, planted.setting, planted.kinds);
+    show(&Decisions { mutant: Some(planted.name), run })
+}
+
+/// Plays a run; one that breaks is shrunk and shown with the command that repeats it.
+fn show(decisions: &Decisions) -> ExitCode {
+    plant(decisions.mutant.unwrap_or_default());
+    let (verdict, counts) = decisions.run.play();
+    let Verdict::Broken(violation) = verdict else {
+        print!("{}", decisions::write(decisions));
+        println!("{counts:?}");
+        return ExitCode::SUCCESS;
+    };
+    let run = shrink::shrink(&decisions.run);
+    let text = decisions::write(&Decisions { run, ..decisions.clone() });
+    print!("{text}");
+    println!("{} at {} ms: {}", violation.invariant, violation.at / 1_000_000, violation.what);
+    let file = std::env::temp_dir().join(format!("sim-{}.txt", decisions.run.seed));
+    match std::fs::write(&file, text) {
+        Ok(()) => println!("repeat it: sim --replay {}", file.display()),
+        Err(error) => println!("{}: {error}", file.display()),
+    }
+    ExitCode::FAILURE
 }

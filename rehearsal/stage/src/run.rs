@@ -1,18 +1,19 @@
-//! One run: a seed, its faults, then peace; nothing broken, and everything serves at the end.
+//! One run: a scene, its faults, then peace; nothing broken, and everything serves at the end.
 
-use tsugi_cluster_rules::spec::Failback;
+use tsugi_cluster_rules::spec::{Failback, FencePolicy};
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_invariants::{Violation, Watch};
-use tsugi_world::{Chance, Counts, Fault, Scene, SceneGroup, World, draw_faults};
+use tsugi_world::{Cast, Chance, Counts, Fault, Neighbours, Scene, SceneGroup, World, draw_faults};
 
 /// How long the faults of a run last, in milliseconds of the false world.
-pub const RUN_MS: u64 = 60_000;
-/// How long the world has to heal afterwards.
-const HEAL_MS: u64 = 25_000;
+pub const RUN_MS: u64 = 90_000;
+/// How long the world has to heal afterwards, at most.
+const HEAL_MS: u64 = 30_000;
 /// What a woken node has to let go of what it held, in nanoseconds.
 const GRACE: u64 = 50_000_000;
 
 /// What came of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Every promise held, and everything served at the end.
     Held,
@@ -20,48 +21,96 @@ pub enum Verdict {
     Broken(Violation),
 }
 
+/// In what kind of cluster a seed plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Drawn from all.
+    Any,
+    /// Two groups that must be apart.
+    Apart,
+    /// Volumes that ask for a confirmed fence.
+    Fenced,
+}
+
+/// Everything that decides a run. The seed still gives the times of messages and acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The seed.
+    pub seed: u64,
+    /// The kind of cluster.
+    pub setting: Setting,
+    /// How long the faults last, in milliseconds.
+    pub run_ms: u64,
+    /// The faults.
+    pub faults: Vec<Fault>,
+}
+
 /// The scene that a seed plays in.
-pub fn scene(seed: u64) -> Scene {
+fn scene(seed: u64, setting: Setting) -> Scene {
     let mut chance = Chance::new(seed, 3);
     let profile = if chance.happens(500) { Profile::Fast } else { Profile::Default };
     let members = usize::try_from(chance.between(2, 3)).unwrap_or(2);
-    let groups = chance.between(1, 3);
+    let apart = chance.happens(80) && setting == Setting::Any || setting == Setting::Apart;
+    let groups = if apart { 2 } else { chance.between(1, 3) };
     let kinds = [Failback::Never, Failback::Manual, Failback::WhenBetter];
-    let group = |chance: &mut Chance| SceneGroup {
-        home: usize::try_from(chance.below(members as u64)).unwrap_or(0),
-        failback: chance.pick(&kinds).copied().unwrap_or(Failback::Never),
-        restarts: u32::try_from(chance.below(4)).unwrap_or(0),
+    let group = |chance: &mut Chance| {
+        let confirmed = chance.happens(60) && setting == Setting::Any;
+        let confirmed = confirmed || setting == Setting::Fenced;
+        SceneGroup {
+            home: usize::try_from(chance.below(members as u64)).unwrap_or(0),
+            failback: chance.pick(&kinds).copied().unwrap_or(Failback::Never),
+            restarts: u32::try_from(chance.below(4)).unwrap_or(0),
+            fence: if confirmed { FencePolicy::Confirmed } else { FencePolicy::SelfFence },
+        }
     };
-    Scene { profile, members, groups: (0..groups).map(|_| group(&mut chance)).collect() }
+    let groups = (0..groups).map(|_| group(&mut chance)).collect();
+    let neighbours = if apart { Neighbours::Apart } else { Neighbours::Any };
+    Scene { profile, members, groups, neighbours }
 }
 
-/// The faults of a seed.
-pub fn faults(seed: u64, run_ms: u64) -> Vec<Fault> {
-    let scene = scene(seed);
-    draw_faults(seed, scene.voters(), scene.groups.len(), run_ms)
-}
+impl Run {
+    /// The run of a seed, with faults of these kinds; of none named, a random subset of all.
+    #[must_use]
+    pub fn of(seed: u64, setting: Setting, kinds: &'static [&'static str]) -> Self {
+        let scene = scene(seed, setting);
+        let (nodes, groups) = (scene.voters(), scene.groups.len());
+        let cast = Cast { nodes, members: scene.members, groups, kinds };
+        Self { seed, setting, run_ms: RUN_MS, faults: draw_faults(seed, cast, RUN_MS) }
+    }
 
-/// Runs a seed.
-pub fn run(seed: u64, run_ms: u64) -> (Verdict, Counts) {
-    play(seed, faults(seed, run_ms), run_ms)
-}
+    /// The run of a seed in a series.
+    #[must_use]
+    pub fn of_seed(seed: u64) -> Self {
+        Self::of(seed, Setting::Any, &[])
+    }
 
-/// Runs a seed with these faults instead of its own.
-pub fn play(seed: u64, faults: Vec<Fault>, run_ms: u64) -> (Verdict, Counts) {
-    let mut watch = Watch::new(GRACE);
-    let (counts, serves, state) = {
-        let mut world = World::new(seed, scene(seed), faults, &mut watch);
-        world.run(run_ms + HEAL_MS);
-        (world.counts, world.all_serve(), world.describe())
-    };
-    let verdict = match watch.broken {
-        Some(violation) => Verdict::Broken(violation),
-        None if !serves => Verdict::Broken(Violation {
-            invariant: "I28",
-            at: (run_ms + HEAL_MS) * 1_000_000,
-            what: format!("not everything serves after the faults have ended\n{state}"),
-        }),
-        None => Verdict::Held,
-    };
-    (verdict, counts)
+    /// The same with these faults.
+    #[must_use]
+    pub fn with(&self, faults: Vec<Fault>) -> Self {
+        Self { faults, ..self.clone() }
+    }
+
+    /// Runs it.
+    #[must_use]
+    pub fn play(&self) -> (Verdict, Counts) {
+        let mut watch = Watch::new(GRACE);
+        let (counts, serves, state) = {
+            let scene = scene(self.seed, self.setting);
+            let mut world = World::new(self.seed, scene, self.faults.clone(), &mut watch);
+            world.run(self.run_ms);
+            let serves = world.heal(self.run_ms + HEAL_MS);
+            let state = if serves { String::new() } else { world.describe() };
+            (world.counts, serves, state)
+        };
+        let verdict = match watch.broken {
+            Some(violation) => Verdict::Broken(violation),
+            None if !serves => Verdict::Broken(Violation {
+                invariant: "I28",
+                at: (self.run_ms + HEAL_MS) * 1_000_000,
+                what: format!("not everything serves after the faults have ended\n{state}"),
+            }),
+            None => Verdict::Held,
+        };
+        (verdict, counts)
+    }
 }

@@ -1,6 +1,8 @@
 //! What goes wrong, when: a list of decisions that can be shortened and replayed.
 #![expect(missing_docs, reason = "nodes and groups by number, times in milliseconds")]
 
+use std::fmt;
+
 use crate::chance::Chance;
 
 /// One thing that goes wrong.
@@ -12,7 +14,7 @@ pub struct Fault {
     pub kind: FaultKind,
 }
 
-/// The kinds of faults. Nodes are numbers: 0 and 1 run groups, the last is the witness.
+/// The kinds of faults. Nodes are numbers: the last is the witness, if there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// F5 The node loses power for so long: everything on it is gone, its disk stays.
@@ -25,7 +27,7 @@ pub enum FaultKind {
     Isolate { node: usize, for_ms: u64 },
     /// F8 The node is not heard by another, but hears it.
     OneWay { from: usize, to: usize, for_ms: u64 },
-    /// F9 Datagrams are lost and late.
+    /// F9 Datagrams are lost and late, some by seconds (F10).
     BadWire { loss_per_mille: u64, late_ms: u64, for_ms: u64 },
     /// F1 The agent dies and is restarted after so long; programs go on.
     Agent { node: usize, for_ms: u64 },
@@ -33,10 +35,14 @@ pub enum FaultKind {
     Guardian { node: usize },
     /// F1 A program of a group dies wherever it runs.
     Program { group: usize },
+    /// F26 A program of a group hangs wherever it runs, until it is stopped.
+    Hang { group: usize },
     /// F27 The next start of a resource of the group fails.
     StartFails { group: usize },
     /// F27 The next stop of the group hangs until it is killed.
     StopHangs { group: usize },
+    /// F27 The next stop of a resource of the group leaves it where it was.
+    StopFails { group: usize },
     /// F13 The wall clock of the node steps.
     ClockStep { node: usize, by_ms: i64 },
     /// F25 An operator moves a group.
@@ -47,74 +53,230 @@ pub enum FaultKind {
     Drain { node: usize, for_ms: u64 },
     /// F25 An operator pauses a group for so long.
     Pause { group: usize, for_ms: u64 },
+    /// F23 An operator applies another configuration.
+    Apply { group: usize },
     /// The machine is shut down in an orderly way, and starts again.
-    Shutdown { node: usize, for_ms: u64 },
-    /// F7 The data networks of the node are cut; the management network stays.
+    Shutdown { node: usize },
+    /// F6 The data networks of the node are cut; the management network stays.
     DataLinks { node: usize, for_ms: u64 },
+}
+
+/// What faults may happen to.
+#[derive(Clone, Copy, Debug)]
+pub struct Cast {
+    /// How many nodes there are.
+    pub nodes: usize,
+    /// How many of them run groups.
+    pub members: usize,
+    /// How many groups there are.
+    pub groups: usize,
+    /// The kinds to draw from; none named is a random subset of all (swarm).
+    pub kinds: &'static [&'static str],
+}
+
+impl FaultKind {
+    /// The names of all kinds.
+    pub const NAMES: [&'static str; 21] = [
+        "power",
+        "all-power",
+        "freeze",
+        "isolate",
+        "one-way",
+        "bad-wire",
+        "agent",
+        "guardian",
+        "program",
+        "hang",
+        "start-fails",
+        "stop-hangs",
+        "stop-fails",
+        "clock-step",
+        "move",
+        "stop-start",
+        "drain",
+        "pause",
+        "apply",
+        "shutdown",
+        "data-links",
+    ];
+
+    /// Its name and its numbers.
+    #[must_use]
+    pub fn parts(&self) -> (&'static str, Vec<i64>) {
+        let n = |n: usize| i64::try_from(n).unwrap_or(0);
+        let t = |t: u64| i64::try_from(t).unwrap_or(0);
+        match *self {
+            Self::Power { node, for_ms } => ("power", vec![n(node), t(for_ms)]),
+            Self::AllPower { for_ms } => ("all-power", vec![t(for_ms)]),
+            Self::Freeze { node, for_ms } => ("freeze", vec![n(node), t(for_ms)]),
+            Self::Isolate { node, for_ms } => ("isolate", vec![n(node), t(for_ms)]),
+            Self::OneWay { from, to, for_ms } => ("one-way", vec![n(from), n(to), t(for_ms)]),
+            Self::BadWire { loss_per_mille, late_ms, for_ms } => {
+                ("bad-wire", vec![t(loss_per_mille), t(late_ms), t(for_ms)])
+            }
+            Self::Agent { node, for_ms } => ("agent", vec![n(node), t(for_ms)]),
+            Self::Guardian { node } => ("guardian", vec![n(node)]),
+            Self::Program { group } => ("program", vec![n(group)]),
+            Self::Hang { group } => ("hang", vec![n(group)]),
+            Self::StartFails { group } => ("start-fails", vec![n(group)]),
+            Self::StopHangs { group } => ("stop-hangs", vec![n(group)]),
+            Self::StopFails { group } => ("stop-fails", vec![n(group)]),
+            Self::ClockStep { node, by_ms } => ("clock-step", vec![n(node), by_ms]),
+            Self::Move { group, to } => ("move", vec![n(group), n(to)]),
+            Self::StopStart { group, for_ms } => ("stop-start", vec![n(group), t(for_ms)]),
+            Self::Drain { node, for_ms } => ("drain", vec![n(node), t(for_ms)]),
+            Self::Pause { group, for_ms } => ("pause", vec![n(group), t(for_ms)]),
+            Self::Apply { group } => ("apply", vec![n(group)]),
+            Self::Shutdown { node } => ("shutdown", vec![n(node)]),
+            Self::DataLinks { node, for_ms } => ("data-links", vec![n(node), t(for_ms)]),
+        }
+    }
+
+    fn of_parts(name: &str, numbers: &[i64]) -> Option<Self> {
+        let n = |i: usize| usize::try_from(*numbers.get(i)?).ok();
+        let t = |i: usize| u64::try_from(*numbers.get(i)?).ok();
+        Some(match name {
+            "power" => Self::Power { node: n(0)?, for_ms: t(1)? },
+            "all-power" => Self::AllPower { for_ms: t(0)? },
+            "freeze" => Self::Freeze { node: n(0)?, for_ms: t(1)? },
+            "isolate" => Self::Isolate { node: n(0)?, for_ms: t(1)? },
+            "one-way" => Self::OneWay { from: n(0)?, to: n(1)?, for_ms: t(2)? },
+            "bad-wire" => Self::BadWire { loss_per_mille: t(0)?, late_ms: t(1)?, for_ms: t(2)? },
+            "agent" => Self::Agent { node: n(0)?, for_ms: t(1)? },
+            "guardian" => Self::Guardian { node: n(0)? },
+            "program" => Self::Program { group: n(0)? },
+            "hang" => Self::Hang { group: n(0)? },
+            "start-fails" => Self::StartFails { group: n(0)? },
+            "stop-hangs" => Self::StopHangs { group: n(0)? },
+            "stop-fails" => Self::StopFails { group: n(0)? },
+            "clock-step" => Self::ClockStep { node: n(0)?, by_ms: *numbers.get(1)? },
+            "move" => Self::Move { group: n(0)?, to: n(1)? },
+            "stop-start" => Self::StopStart { group: n(0)?, for_ms: t(1)? },
+            "drain" => Self::Drain { node: n(0)?, for_ms: t(1)? },
+            "pause" => Self::Pause { group: n(0)?, for_ms: t(1)? },
+            "apply" => Self::Apply { group: n(0)? },
+            "shutdown" => Self::Shutdown { node: n(0)? },
+            "data-links" => Self::DataLinks { node: n(0)?, for_ms: t(1)? },
+            _ => return None,
+        })
+    }
+}
+
+impl Fault {
+    /// The fault as a line of a list has it: time, name, numbers.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let at_ms = words.next()?.parse().ok()?;
+        let name = words.next()?;
+        let numbers: Option<Vec<i64>> = words.map(|w| w.parse().ok()).collect();
+        Some(Self { at_ms, kind: FaultKind::of_parts(name, &numbers?)? })
+    }
+
+    /// The same with every time in it halved; none if nothing gets shorter.
+    #[must_use]
+    pub fn shorter(&self) -> Option<Self> {
+        let (name, mut numbers) = self.kind.parts();
+        let place = match name {
+            "all-power" => 0,
+            "power" | "freeze" | "isolate" | "agent" | "stop-start" | "drain" | "pause"
+            | "data-links" => 1,
+            "one-way" | "bad-wire" => 2,
+            _ => return None,
+        };
+        if numbers[place] < 50 {
+            return None;
+        }
+        numbers[place] /= 2;
+        Some(Self { at_ms: self.at_ms, kind: FaultKind::of_parts(name, &numbers)? })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, numbers) = self.kind.parts();
+        write!(f, "{:>7} {name}", self.at_ms)?;
+        numbers.iter().try_for_each(|n| write!(f, " {n}"))
+    }
 }
 
 /// Draws the faults of one run. A run draws from a random subset of the kinds (swarm): all of
 /// them at once hide each other.
 #[must_use]
-pub fn draw_faults(seed: u64, nodes: usize, groups: usize, run_ms: u64) -> Vec<Fault> {
+pub fn draw_faults(seed: u64, cast: Cast, run_ms: u64) -> Vec<Fault> {
     let mut chance = Chance::new(seed, 2);
-    let kinds = chance.next() | 1 << chance.below(18);
+    let subset = chance.next() | 1 << chance.below(FaultKind::NAMES.len() as u64);
+    let swarm = FaultKind::NAMES.iter().enumerate().filter(|(n, _)| subset >> n & 1 == 1);
+    let mut kinds: Vec<&str> = swarm.map(|(_, name)| *name).collect();
+    if !cast.kinds.is_empty() {
+        kinds = cast.kinds.to_vec();
+    }
     let mut faults = Vec::new();
-    let mut at_ms = 3_000;
+    let mut at_ms = 1_500;
     while at_ms + 12_000 < run_ms {
-        let kind = (0..40).find_map(|_| {
-            let n = chance.below(18);
-            (kinds >> n & 1 == 1).then(|| draw(&mut chance, n, nodes, groups))
-        });
-        if let Some(kind) = kind {
-            faults.push(Fault { at_ms, kind });
+        if let Some(name) = chance.pick(&kinds).copied() {
+            faults.push(Fault { at_ms, kind: draw(&mut chance, name, cast) });
         }
         // Often the next comes while the last is still being recovered from (F35).
         at_ms +=
-            if chance.happens(300) { chance.between(1, 900) } else { chance.between(1_500, 5_000) };
+            if chance.happens(450) { chance.between(1, 900) } else { chance.between(900, 2_800) };
     }
     faults
 }
 
-fn draw(chance: &mut Chance, kind: u64, nodes: usize, groups: usize) -> FaultKind {
-    let node = usize::try_from(chance.below(nodes as u64)).unwrap_or(0);
-    let member = usize::try_from(chance.below(nodes as u64 - 1)).unwrap_or(0);
-    let group = usize::try_from(chance.below(groups as u64)).unwrap_or(0);
-    let for_ms = match chance.below(3) {
+fn draw(chance: &mut Chance, name: &str, cast: Cast) -> FaultKind {
+    let mut below = |n: usize| usize::try_from(chance.below(n as u64)).unwrap_or(0);
+    let (node, member, group) = (below(cast.nodes), below(cast.members), below(cast.groups));
+    let other = (node + 1 + below(cast.nodes - 1)) % cast.nodes;
+    let for_ms = match chance.below(4) {
         0 => chance.between(50, 600),
-        1 => chance.between(600, 2_500),
+        1 | 2 => chance.between(600, 2_500),
         _ => chance.between(2_500, 8_000),
     };
-    match kind {
-        0 | 1 => FaultKind::Power { node: member, for_ms },
-        2 => FaultKind::AllPower { for_ms },
-        3 => FaultKind::Freeze { node: member, for_ms },
-        4 => FaultKind::Isolate { node, for_ms },
-        5 => FaultKind::OneWay { from: node, to: (node + 1) % nodes, for_ms },
-        6 => FaultKind::BadWire {
+    match name {
+        "power" => FaultKind::Power { node: member, for_ms },
+        "all-power" => FaultKind::AllPower { for_ms },
+        "freeze" => FaultKind::Freeze { node: member, for_ms },
+        "isolate" => FaultKind::Isolate { node, for_ms },
+        "one-way" => FaultKind::OneWay { from: node, to: other, for_ms },
+        "bad-wire" => FaultKind::BadWire {
             loss_per_mille: chance.between(0, 300),
             late_ms: chance.between(0, 120),
             for_ms,
         },
-        7 => FaultKind::Agent { node: member, for_ms: for_ms % 900 },
-        8 => FaultKind::Guardian { node: member },
-        9 => FaultKind::Program { group },
-        10 => FaultKind::StartFails { group },
-        11 => FaultKind::StopHangs { group },
-        12 => {
+        "agent" => FaultKind::Agent { node, for_ms: for_ms % 900 },
+        "guardian" => FaultKind::Guardian { node: member },
+        "program" => FaultKind::Program { group },
+        "hang" => FaultKind::Hang { group },
+        "start-fails" => FaultKind::StartFails { group },
+        "stop-hangs" => FaultKind::StopHangs { group },
+        "stop-fails" => FaultKind::StopFails { group },
+        "clock-step" => {
             let by_ms = i64::try_from(chance.between(0, 7_200_000)).unwrap_or(0) - 3_600_000;
             FaultKind::ClockStep { node, by_ms }
         }
-        13 => FaultKind::Move { group, to: member },
-        14 => FaultKind::StopStart { group, for_ms },
-        15 => FaultKind::Drain { node: member, for_ms },
-        16 => FaultKind::Pause { group, for_ms },
-        _ => {
-            if chance.happens(500) {
-                FaultKind::Shutdown { node: member, for_ms }
-            } else {
-                FaultKind::DataLinks { node: member, for_ms }
-            }
+        "move" => FaultKind::Move { group, to: member },
+        "stop-start" => FaultKind::StopStart { group, for_ms },
+        "drain" => FaultKind::Drain { node: member, for_ms },
+        "pause" => FaultKind::Pause { group, for_ms },
+        "apply" => FaultKind::Apply { group },
+        "shutdown" => FaultKind::Shutdown { node: member },
+        _ => FaultKind::DataLinks { node: member, for_ms },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_fault_can_be_written_down_and_read_again() {
+        let cast = Cast { nodes: 3, members: 2, groups: 2, kinds: &FaultKind::NAMES };
+        let mut names = std::collections::BTreeSet::new();
+        for fault in draw_faults(1, cast, 900_000) {
+            names.insert(fault.kind.parts().0);
+            assert_eq!(Fault::parse(&fault.to_string()), Some(fault));
         }
+        assert_eq!(names.len(), FaultKind::NAMES.len(), "not every kind is drawn");
     }
 }

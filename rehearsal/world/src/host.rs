@@ -24,6 +24,12 @@ pub(crate) struct Machine {
     pub disarmed: BTreeSet<GroupName>,
     /// Starts that will fail, by group.
     pub start_fails: BTreeSet<GroupName>,
+    /// The newest epoch that the guardian was armed for, by group.
+    pub armed_once: BTreeMap<GroupName, Epoch>,
+    /// Groups whose program hangs, since when.
+    pub hangs: BTreeMap<GroupName, u64>,
+    /// Stops that will fail, by group.
+    pub stop_fails: BTreeSet<GroupName>,
     /// Stops that will hang, by group.
     pub stop_hangs: BTreeSet<GroupName>,
 }
@@ -46,11 +52,13 @@ impl Machine {
         let slot = self.armed.entry(group.clone()).or_insert((epoch, deadline));
         *slot = if slot.0 == epoch { (epoch, slot.1.max(deadline)) } else { (epoch, deadline) };
         self.disarmed.remove(group);
+        self.armed_once.insert(group.clone(), epoch);
         true
     }
 
     /// Everything of the group is gone; the epoch it was under, if anything was there.
     pub fn clear(&mut self, group: &GroupName) -> Option<Held> {
+        self.hangs.remove(group);
         self.held.remove(group)
     }
 }

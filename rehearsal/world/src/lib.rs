@@ -12,6 +12,6 @@ mod scene;
 mod world;
 
 pub use chance::Chance;
-pub use fault::{Fault, FaultKind, draw_faults};
-pub use scene::{Scene, SceneGroup};
-pub use world::{Accepted, Counts, Seen, Witness, World};
+pub use fault::{Cast, Fault, FaultKind, draw_faults};
+pub use scene::{Neighbours, Scene, SceneGroup};
+pub use world::{Accepted, Counts, Entitled, Promised, Seen, Witness, World};

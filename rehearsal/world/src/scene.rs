@@ -8,8 +8,8 @@ use tsugi_cluster_rules::record::{
     AppliedConfig, GroupIntent, GroupRecord, NodeIntent, NodeRecord, Record, Versioned,
 };
 use tsugi_cluster_rules::spec::{
-    ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, NodeSpec, ProcessHow,
-    ResourceKind, ResourceSpec, Role, Startup, VolumeSource,
+    ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, NodeSpec,
+    ProcessHow, ResourceKind, ResourceSpec, Role, Startup, VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_vocabulary::{Generation, GroupName, Index, NodeName, ResourceName, Span};
@@ -23,6 +23,17 @@ pub struct Scene {
     pub members: usize,
     /// The groups.
     pub groups: Vec<SceneGroup>,
+    /// Whether the groups may meet.
+    pub neighbours: Neighbours,
+}
+
+/// Whether groups may share a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Neighbours {
+    /// They may.
+    Any,
+    /// They must be apart.
+    Apart,
 }
 
 /// One group of a scene.
@@ -34,16 +45,11 @@ pub struct SceneGroup {
     pub failback: Failback,
     /// Restarts in place before it is taken over.
     pub restarts: u32,
+    /// What a takeover of its volume waits for.
+    pub fence: FencePolicy,
 }
 
 impl Scene {
-    /// Two nodes and a witness in mutual standby: the report's pattern 7.
-    #[must_use]
-    pub fn mutual(profile: Profile) -> Self {
-        let group = |home| SceneGroup { home, failback: Failback::Never, restarts: 3 };
-        Self { profile, members: 2, groups: vec![group(0), group(1)] }
-    }
-
     /// The name of a node by number: `n1` and up, the witness last.
     #[must_use]
     pub fn node(number: usize) -> NodeName {
@@ -114,6 +120,11 @@ impl Scene {
     fn group_spec(&self, number: usize, group: &SceneGroup) -> GroupSpec {
         let home = Self::node(group.home);
         let others = (0..self.members).map(Self::node).filter(|n| *n != home);
+        let others_of = |apart: Neighbours| match apart {
+            Neighbours::Any => 0..0,
+            Neighbours::Apart => 0..self.groups.len(),
+        };
+        let apart = others_of(self.neighbours).filter(|n| *n != number).map(Self::group).collect();
         GroupSpec {
             mode: Mode::Single,
             prefer: std::iter::once(home.clone()).chain(others).collect(),
@@ -124,10 +135,10 @@ impl Scene {
                 takeovers: 1_000_000,
                 within: Span::secs(8),
             },
-            apart: BTreeSet::new(),
+            apart,
             together: BTreeSet::new(),
             stop_budget: None,
-            fence: FencePolicy::SelfFence,
+            fence: group.fence,
             resources: resources(number),
         }
     }
@@ -169,7 +180,12 @@ fn resources(number: usize) -> Vec<ResourceSpec> {
                 how: program,
                 environment: BTreeMap::new(),
                 user: None,
-                monitor: None,
+                monitor: Some(Monitor {
+                    run: vec!["/bin/ask".to_owned()],
+                    every: Span::millis(700),
+                    limit: Span::millis(300),
+                    failures: 2,
+                }),
             },
         ),
     ]

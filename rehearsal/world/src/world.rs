@@ -1,6 +1,7 @@
 //! The loop of the false world: the next event, to whom, and what it does.
 #![expect(missing_docs, reason = "times in nanoseconds from the start, nodes by number")]
 
+mod actor;
 mod acts;
 mod faults;
 mod net;
@@ -12,15 +13,16 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tsugi_cluster_rules::desk::Outcome;
+use tsugi_cluster_rules::command::Issued;
+use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
 use tsugi_cluster_rules::node::{Birth, Event, Fate, Node, Now, Order};
 use tsugi_cluster_rules::record::{Draft, Record};
-use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, NodeName, ResourceName, Span, Wall};
+use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, ResourceName, Span, Wall};
 
+use self::actor::Actor;
 use crate::chance::Chance;
 use crate::fault::Fault;
-use crate::host::Machine;
 use crate::ledger::Truth;
 use crate::scene::Scene;
 
@@ -31,6 +33,8 @@ pub enum Seen<'a> {
     Up { at: u64, node: usize, group: &'a GroupName, epoch: Epoch, resource: &'a ResourceName },
     /// Everything of a group is gone from a node.
     Down { at: u64, node: usize, group: &'a GroupName },
+    /// An agent began.
+    Began { at: u64, node: usize },
     /// A node stands still.
     Froze { at: u64, node: usize },
     /// It goes on.
@@ -41,8 +45,44 @@ pub enum Seen<'a> {
     Effect { at: u64, node: usize, group: &'a GroupName, epoch: Epoch, accepted: Accepted },
     /// A caller was told a number for its call.
     Replied { at: u64, group: &'a GroupName, serial: u64, number: u64 },
-    /// A desk says that a group runs here.
-    SaysRunning { at: u64, node: usize, group: &'a GroupName, up: usize, of: usize },
+    /// A desk says that a group runs here; since when its program hangs, if it does.
+    SaysRunning {
+        at: u64,
+        node: usize,
+        group: &'a GroupName,
+        up: usize,
+        of: usize,
+        hangs_since: Option<u64>,
+    },
+    /// The guardian was told a deadline: by when all of the group is gone at the latest, and
+    /// until when a majority of the voters keeps others away.
+    Armed { at: u64, node: usize, group: &'a GroupName, gone_by: u64, kept_until: u64 },
+    /// The hands were asked to start something that the guardian was never armed for.
+    Unarmed { at: u64, node: usize, group: &'a GroupName, epoch: Epoch },
+    /// A voter promised a group.
+    Promised { at: u64, voter: usize, to: usize, group: &'a GroupName, promise: Promised },
+    /// A voter heard that a node has let a group go.
+    HeardRelease { voter: usize, from: usize, group: &'a GroupName, epoch: Epoch },
+}
+
+/// A promise as it left the voter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promised {
+    /// The epoch it was asked for.
+    pub epoch: Epoch,
+    /// Until when it runs, as the asker may count on.
+    pub until: u64,
+    /// What the voter's own copy of the ledger says to it.
+    pub ledger: Entitled,
+}
+
+/// Whether a ledger entitles a node to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entitled {
+    /// It names the node, or is behind.
+    Yes,
+    /// It names another, or a newer epoch, or pins the group elsewhere.
+    No,
 }
 
 /// Whether a receiver took an effect.
@@ -61,7 +101,7 @@ pub trait Witness {
 }
 
 /// What a run counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Ownerships given away because of a loss or a failure.
     pub takeovers: u64,
@@ -73,26 +113,8 @@ pub struct Counts {
     pub events: u64,
     /// Hash of everything that happened, in order.
     pub trace: u64,
-}
-
-/// One machine with its agent and its clocks.
-pub(crate) struct Actor {
-    pub name: NodeName,
-    pub node: Option<Box<Node>>,
-    pub machine: Machine,
-    pub lives: u64,
-    pub boots: u64,
-    pub rate_ppm: i64,
-    pub offset: u64,
-    pub wall_ms: i64,
-    pub frozen: bool,
-    pub deferred: Vec<Ev>,
-    pub wake: u64,
-    pub longest: Option<Span>,
-    pub record: Arc<Record>,
-    pub isolated: bool,
-    pub data_cut: bool,
-    pub seen_seq: BTreeMap<usize, (u64, u64)>,
+    /// How often each fault and each rare state was met.
+    pub met: BTreeMap<&'static str, u64>,
 }
 
 /// What the shared volume of one group holds, and its caller.
@@ -107,23 +129,76 @@ pub(crate) struct Store {
 /// An event of the world. `life` drops what belongs to a machine or an agent that is gone.
 #[derive(Clone, Debug)]
 pub(crate) enum Ev {
-    Wake { n: usize, token: u64 },
-    Beat { to: usize, from: usize, beat: Rc<Heartbeat> },
-    Ack { to: usize, ack: Box<Ack> },
-    Applied { n: usize, record: Arc<Record> },
-    Leader { n: usize },
-    Propose { from: usize, boot: u64, number: u64, draft: Box<Draft> },
-    Fate { n: usize, boot: u64, number: u64, fate: Fate },
-    Act { n: usize, life: u64, job: Box<acts::SimJob> },
-    Armed { n: usize, boot: u64, group: GroupName, epoch: Epoch },
-    Fire { n: usize, life: u64, group: GroupName },
-    Fired { n: usize, life: u64, group: GroupName, epoch: Epoch },
+    Wake {
+        n: usize,
+        token: u64,
+    },
+    Beat {
+        to: usize,
+        from: usize,
+        beat: Rc<Heartbeat>,
+    },
+    Ack {
+        to: usize,
+        ack: Box<Ack>,
+    },
+    Applied {
+        n: usize,
+        record: Arc<Record>,
+    },
+    Leader {
+        n: usize,
+    },
+    Propose {
+        from: usize,
+        boot: u64,
+        number: u64,
+        draft: Box<Draft>,
+    },
+    Fate {
+        n: usize,
+        boot: u64,
+        number: u64,
+        fate: Fate,
+    },
+    Act {
+        n: usize,
+        life: u64,
+        job: Box<acts::SimJob>,
+    },
+    Armed {
+        n: usize,
+        boot: u64,
+        group: GroupName,
+        epoch: Epoch,
+    },
+    Fire {
+        n: usize,
+        life: u64,
+        group: GroupName,
+    },
+    Fired {
+        n: usize,
+        life: u64,
+        group: GroupName,
+        epoch: Epoch,
+    },
     Fault(usize),
     Undo(Undo),
     Elect,
     CatchUp,
-    Call { group: usize },
-    Answer { group: usize, serial: u64, number: u64, n: usize, life: u64 },
+    /// An operator's command reaches the agent it was given to.
+    Command(Box<Issued>),
+    Call {
+        group: usize,
+    },
+    Answer {
+        group: usize,
+        serial: u64,
+        number: u64,
+        n: usize,
+        life: u64,
+    },
 }
 
 /// The end of a fault.
@@ -181,6 +256,11 @@ pub struct World<'w> {
     pub(crate) loss_per_mille: u64,
     pub(crate) late_ms: u64,
     pub(crate) leader_lost_at: Option<u64>,
+    /// The commands that were carried out, as the audit has them.
+    pub(crate) carried_out: BTreeSet<String>,
+    pub(crate) commands: u64,
+    /// The answer to the beat that is being taken.
+    pub(crate) answer: Option<Ack>,
     /// What was counted so far.
     pub counts: Counts,
     witness: &'w mut dyn Witness,
@@ -209,6 +289,9 @@ impl<'w> World<'w> {
             loss_per_mille: 0,
             late_ms: 0,
             leader_lost_at: Some(0),
+            carried_out: BTreeSet::new(),
+            commands: 0,
+            answer: None,
             counts: Counts::default(),
             witness,
         };
@@ -238,6 +321,19 @@ impl<'w> World<'w> {
             self.counts.events += 1;
             self.take(item.ev);
         }
+    }
+
+    /// Runs on until every group serves, at three looks a second apart, or until `until_ms`;
+    /// whether they do. No fault may be left.
+    pub fn heal(&mut self, until_ms: u64) -> bool {
+        let mut looks = 0;
+        while looks < 3 && self.now < until_ms * 1_000_000 {
+            let next = (self.now / 1_000_000 + 1_000).min(until_ms);
+            self.run(next);
+            self.now = next * 1_000_000;
+            looks = if self.all_serve() { looks + 1 } else { 0 };
+        }
+        looks == 3
     }
 
     /// Whether every group that is to run is running somewhere (the liveness half of a run).
@@ -281,6 +377,11 @@ impl<'w> World<'w> {
 
     pub(crate) fn see(&mut self, seen: &Seen<'_>) {
         self.witness.see(seen);
+    }
+
+    /// Counts a fault or a rare state.
+    pub(crate) fn meet(&mut self, what: &'static str) {
+        *self.counts.met.entry(what).or_insert(0) += 1;
     }
 
     /// Mixes something that happened into the trace.
@@ -327,6 +428,7 @@ impl<'w> World<'w> {
             Ev::Undo(undo) => self.on_undo(undo),
             Ev::Elect => self.on_elect(),
             Ev::CatchUp => self.on_catch_up(),
+            Ev::Command(issued) => self.on_command(&issued),
             Ev::Call { group } => self.on_call(group),
             Ev::Answer { group, serial, number, n, life } => {
                 self.on_answer(group, (serial, number), (n, life));
@@ -359,7 +461,10 @@ impl<'w> World<'w> {
     fn carry_out(&mut self, n: usize, order: Order) {
         match order {
             Order::Beat(beat) => self.send_beat(n, beat),
-            Order::Answer { to, ack, .. } => self.send_ack(n, &to, ack),
+            Order::Answer { to, ack, .. } => {
+                self.answer = Some(ack.clone());
+                self.send_ack(n, &to, ack);
+            }
             Order::Propose { proposal, draft } => {
                 let boot = self.actors[n].boots;
                 let delay = self.chance.between(100, 900);
@@ -373,7 +478,12 @@ impl<'w> World<'w> {
                     self.actors[n].machine.armed.remove(&group);
                 }
             }
-            Order::Do { group, epoch, act, what } => self.begin_act(n, (group, epoch, act), what),
+            Order::Do { group, epoch, act, what } => {
+                if what == Act::Adopt {
+                    self.meet("state adopting");
+                }
+                self.begin_act(n, (group, epoch, act), what);
+            }
             Order::KeepPromise(span) => self.actors[n].longest = Some(span),
             Order::WakeAt(moment) => {
                 let at = self.actors[n].global(moment);
@@ -400,51 +510,11 @@ impl<'w> World<'w> {
             record: Arc::clone(&actor.record),
         };
         actor.seen_seq.clear();
+        let at = self.now;
         actor.node = Some(Box::new(Node::new(birth)));
+        self.see(&Seen::Began { at, node: n });
         self.step(n, Event::Tick);
         self.after_us(300, Ev::Leader { n });
-    }
-}
-
-impl Actor {
-    fn new(n: usize, chance: &mut Chance, record: &Record) -> Self {
-        Self {
-            name: Scene::node(n),
-            node: None,
-            machine: Machine::default(),
-            lives: 0,
-            boots: 0,
-            rate_ppm: i64::try_from(chance.below(900)).unwrap_or(0) - 450,
-            offset: chance.below(1 << 40),
-            wall_ms: i64::try_from(chance.below(2000)).unwrap_or(0) - 1000,
-            frozen: false,
-            deferred: Vec::new(),
-            wake: 0,
-            longest: None,
-            record: Arc::new(record.clone()),
-            isolated: false,
-            data_cut: false,
-            seen_seq: BTreeMap::new(),
-        }
-    }
-
-    /// The node's lease clock at a moment of the world.
-    pub(crate) fn local(&self, at: u64) -> Moment {
-        let drift = i128::from(at) * i128::from(self.rate_ppm) / 1_000_000;
-        let local = i128::from(self.offset) + i128::from(at) + drift;
-        Moment(u64::try_from(local).unwrap_or(0))
-    }
-
-    /// The first moment of the world at which the node's lease clock shows `moment`.
-    pub(crate) fn global(&self, moment: Moment) -> u64 {
-        let rest = i128::from(moment.0) - i128::from(self.offset);
-        let at = rest * 1_000_000 / (1_000_000 + i128::from(self.rate_ppm)) + 1;
-        u64::try_from(at).unwrap_or(0)
-    }
-
-    /// Whether the machine has power.
-    pub(crate) fn powered(&self) -> bool {
-        self.lives % 2 == 1
     }
 }
 
@@ -465,6 +535,7 @@ fn concerned(ev: &Ev) -> Option<usize> {
         | Ev::Undo(_)
         | Ev::Elect
         | Ev::CatchUp
+        | Ev::Command(_)
         | Ev::Call { .. }
         | Ev::Answer { .. } => None,
     }

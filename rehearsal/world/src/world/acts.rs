@@ -1,7 +1,9 @@
 //! The hands and the guardian of the false world.
 
 use tsugi_cluster_rules::desk::{Act, Outcome};
+use tsugi_cluster_rules::lease::timer::wait_for;
 use tsugi_cluster_rules::node::Event;
+use tsugi_cluster_rules::timing::Timing;
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName};
 
 use super::{Ev, Seen, Undo, World, fine};
@@ -21,18 +23,41 @@ pub(crate) struct SimJob {
 impl World<'_> {
     pub(crate) fn arm(&mut self, n: usize, group: GroupName, epoch: Epoch, deadline: Moment) {
         let now = self.local(n);
+        self.show_armed(n, &group, deadline);
         let actor = &mut self.actors[n];
         let known = actor.machine.armed.get(&group).is_some_and(|(e, _)| *e == epoch);
         if !actor.machine.arm(&group, epoch, deadline, now) {
             return;
         }
-        let (life, boot) = (actor.lives, actor.boots);
-        let at = actor.global(deadline);
+        let boot = actor.boots;
         let us = self.chance.between(20, 120);
         if !known {
-            self.at(at, Ev::Fire { n, life, group: group.clone() });
+            self.set_timer(n, &group, deadline);
         }
         self.after_us(us, Ev::Armed { n, boot, group, epoch });
+    }
+
+    /// A kernel timer of a clock that is slewed against the lease clock (L10).
+    fn set_timer(&mut self, n: usize, group: &GroupName, deadline: Moment) {
+        let actor = &self.actors[n];
+        let rest = wait_for(actor.local(self.now), deadline);
+        let slewed = i128::from(rest.0) * i128::from(1_000_000 + actor.timer_ppm) / 1_000_000;
+        let at = self.now + u64::try_from(slewed).unwrap_or(0) + 1_000;
+        let life = actor.lives;
+        self.at(at, Ev::Fire { n, life, group: group.clone() });
+    }
+
+    /// What a lease stands on: the promises of a majority must outlive the kill, which takes the
+    /// whole stop budget, begun late by the whole guard.
+    fn show_armed(&mut self, n: usize, group: &GroupName, deadline: Moment) {
+        let timing = Timing::of(self.scene.profile);
+        let actor = &self.actors[n];
+        let gone_by = actor.global(deadline + timing.stop + timing.guard);
+        let mut kept: Vec<u64> = self.actors.iter().map(|a| a.keeps(group, &actor.name)).collect();
+        kept.sort_unstable_by(|a, b| b.cmp(a));
+        let kept_until = kept.get(kept.len() / 2).copied().unwrap_or(0);
+        let at = self.now;
+        self.see(&Seen::Armed { at, node: n, group, gone_by, kept_until });
     }
 
     /// The guardian's timer: it looks at the clock again, and goes on waiting if it may.
@@ -45,10 +70,15 @@ impl World<'_> {
             return;
         };
         if now < deadline {
-            let at = self.actors[n].global(deadline);
-            return self.at(at, Ev::Fire { n, life, group: group.clone() });
+            return self.set_timer(n, group, deadline);
         }
-        let us = self.chance.between(500, 8_000);
+        // Now and then the kill begins late by all of the guard and takes the whole budget.
+        let timing = Timing::of(self.scene.profile);
+        let us = if self.chance.happens(150) {
+            (timing.guard + timing.stop).0 / 1_000 - 1_000
+        } else {
+            self.chance.between(500, 8_000)
+        };
         self.after_us(us, Ev::Fired { n, life, group: group.clone(), epoch });
     }
 
@@ -60,8 +90,11 @@ impl World<'_> {
         if machine.armed.get(&group).is_some_and(|(e, _)| *e == epoch) {
             machine.armed.remove(&group);
         }
-        machine.ended.insert(group.clone(), epoch);
-        self.clear(n, &group);
+        let ended = machine.ended.entry(group.clone()).or_insert(epoch);
+        *ended = epoch.max(*ended);
+        if machine.held.get(&group).is_some_and(|h| h.epoch <= epoch) {
+            self.clear(n, &group);
+        }
         self.step(n, Event::GuardianReleased { group, epoch });
     }
 
@@ -80,6 +113,11 @@ impl World<'_> {
         (group, epoch, act): (GroupName, Epoch, u64),
         what: Act,
     ) {
+        let once = self.actors[n].machine.armed_once.get(&group);
+        if matches!(what, Act::Start { .. }) && once.is_none_or(|e| *e < epoch) {
+            let at = self.now;
+            self.see(&Seen::Unarmed { at, node: n, group: &group, epoch });
+        }
         let us = match &what {
             Act::Start { .. } => self.chance.between(500, 12_000),
             Act::Stop(_) if self.actors[n].machine.stop_hangs.remove(&group) => 500_000,
@@ -107,8 +145,14 @@ impl World<'_> {
     fn act(&mut self, n: usize, job: &SimJob) -> Outcome {
         match &job.what {
             Act::Start { resource, .. } => self.start(n, job, resource),
+            // What was ordered under an older epoch does nothing to what runs under a newer one.
+            Act::Stop(_) | Act::LetGo if self.holds_newer(n, job) => fine(job.took_us * 1_000),
             Act::Stop(resource) => {
                 let machine = &mut self.actors[n].machine;
+                if machine.stop_fails.remove(&job.group) {
+                    return Outcome::Failed { how: "planted".to_owned() };
+                }
+                machine.hangs.remove(&job.group);
                 let empty = machine.held.get_mut(&job.group).is_none_or(|held| {
                     held.up.remove(resource);
                     held.up.is_empty()
@@ -127,8 +171,15 @@ impl World<'_> {
                 let same = held.filter(|h| h.epoch == job.epoch);
                 Outcome::Adopted(same.map(|h| h.up.iter().cloned().collect()).unwrap_or_default())
             }
+            Act::Ask(_) if self.actors[n].machine.hangs.contains_key(&job.group) => {
+                Outcome::Failed { how: "no answer in time".to_owned() }
+            }
             Act::Ask(_) | Act::MoveAddress { .. } => fine(job.took_us * 1_000),
         }
+    }
+
+    fn holds_newer(&self, n: usize, job: &SimJob) -> bool {
+        self.actors[n].machine.held.get(&job.group).is_some_and(|held| held.epoch > job.epoch)
     }
 
     /// The hands bring nothing to life that the guardian is not armed for.

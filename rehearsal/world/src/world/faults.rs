@@ -1,9 +1,8 @@
 //! Faults begin and end.
 
-use std::sync::Arc;
-
+use tsugi_cluster_rules::desk::State;
 use tsugi_cluster_rules::node::Event;
-use tsugi_cluster_rules::record::LinkState;
+use tsugi_cluster_rules::record::{LinkState, Record};
 use tsugi_vocabulary::{Epoch, GroupName};
 
 use super::operator::Again;
@@ -15,10 +14,14 @@ use crate::scene::Scene;
 /// An operator looks again after this long, until the order shows in the record.
 const OPERATOR_AGAIN_MS: u64 = 700;
 
+/// A command that was given has arrived by then, if it ever does.
+const COMMAND_AT_LAST_MS: u64 = 2_500;
+
 impl World<'_> {
     pub(crate) fn on_fault(&mut self, i: usize) {
         let kind = self.faults[i].kind.clone();
         self.trace(0xFA17 ^ (i as u64) << 20);
+        self.meet(kind.parts().0);
         match kind {
             FaultKind::Power { node, for_ms } => {
                 self.power_off(node);
@@ -50,6 +53,13 @@ impl World<'_> {
             }
             FaultKind::Guardian { node } => self.guardian_dies(node),
             FaultKind::Program { group } => self.program_dies(group),
+            FaultKind::Hang { group } => self.program_hangs(group),
+            FaultKind::StopFails { group } => {
+                let name = Scene::group(group);
+                for actor in &mut self.actors {
+                    actor.machine.stop_fails.insert(name.clone());
+                }
+            }
             FaultKind::StartFails { group } => {
                 let name = Scene::group(group);
                 for actor in &mut self.actors {
@@ -70,16 +80,20 @@ impl World<'_> {
             FaultKind::StopStart { group, for_ms } => {
                 self.order_stop(group);
                 self.later(for_ms, Undo::Start(group));
+                self.later(for_ms + COMMAND_AT_LAST_MS, Undo::Start(group));
             }
             FaultKind::Drain { node, for_ms } => {
                 self.order_drain(node);
                 self.later(for_ms, Undo::Undrain(node));
+                self.later(for_ms + COMMAND_AT_LAST_MS, Undo::Undrain(node));
             }
             FaultKind::Pause { group, for_ms } => {
                 self.order_pause(group);
                 self.later(for_ms, Undo::Resume(group));
+                self.later(for_ms + COMMAND_AT_LAST_MS, Undo::Resume(group));
             }
-            FaultKind::Shutdown { node, .. } => self.step(node, Event::Leave),
+            FaultKind::Apply { group } => self.order_apply(group),
+            FaultKind::Shutdown { node } => self.step(node, Event::Leave),
             FaultKind::DataLinks { node, for_ms } => {
                 self.set_links(node, LinkState::Down);
                 self.later(for_ms, Undo::LinksBack(node));
@@ -167,6 +181,9 @@ impl World<'_> {
         }
         self.actors[n].frozen = false;
         let at = self.now;
+        for since in self.actors[n].machine.hangs.values_mut() {
+            *since = at;
+        }
         self.see(&Seen::Woke { at, node: n });
         // A program in the middle of a call goes on with it before anybody can stop it (L11).
         let held: Vec<(GroupName, Epoch)> =
@@ -211,6 +228,12 @@ impl World<'_> {
         self.step(n, Event::Died { group: name, epoch, resource, how });
     }
 
+    fn program_hangs(&mut self, group: usize) {
+        let Some(n) = self.server_of(group) else { return };
+        let now = self.now;
+        self.actors[n].machine.hangs.insert(Scene::group(group), now);
+    }
+
     fn set_links(&mut self, n: usize, state: LinkState) {
         if !self.actors[n].powered() {
             return;
@@ -228,13 +251,15 @@ impl World<'_> {
         self.actors.iter().position(|a| {
             let held = a.machine.held.get(&name);
             let serves = held.is_some_and(|h| h.up.iter().any(|r| r.as_str() == "program"));
-            serves && a.powered() && !a.frozen && !a.isolated && !a.data_cut
+            let answers = !a.machine.hangs.contains_key(&name);
+            serves && answers && a.powered() && !a.frozen && !a.isolated && !a.data_cut
         })
     }
 
     /// A caller's call: the number is kept with the serial in one durable write.
     pub(crate) fn on_call(&mut self, group: usize) {
         self.after_us(40_000, Ev::Call { group });
+        self.show_running(group);
         let Some(n) = self.server_of(group) else { return };
         let name = Scene::group(group);
         let Some(epoch) = self.actors[n].machine.held.get(&name).map(|h| h.epoch) else { return };
@@ -251,6 +276,31 @@ impl World<'_> {
         let life = self.actors[n].lives;
         let us = self.chance.between(50, 2_000);
         self.after_us(us, Ev::Answer { group, serial, number, n, life });
+    }
+
+    /// What the desks say of a group, beside what is there; a pinned one is left alone.
+    fn show_running(&mut self, group: usize) {
+        let (at, name) = (self.now, Scene::group(group));
+        let paused = |r: &Record| r.group(&name).is_some_and(|g| g.pause.is_some());
+        for n in 0..self.actors.len() {
+            let actor = &mut self.actors[n];
+            let Some(node) = actor.node.as_ref().filter(|_| !actor.frozen) else { continue };
+            if paused(&self.truth.head) || paused(node.record()) {
+                if let Some(since) = actor.machine.hangs.get_mut(&name) {
+                    *since = at;
+                }
+                let owner = self.truth.head.group(&name).and_then(|g| g.owner());
+                if owner == Some(&actor.name) && actor.isolated {
+                    self.meet("state pinned and lost");
+                }
+                continue;
+            }
+            let Some(State::Running { .. }) = node.desk(&name) else { continue };
+            let up = actor.machine.held.get(&name).map_or(0, |h| h.up.len());
+            let of = node.spec_of(&name).map_or(0, |s| s.resources.len());
+            let hangs_since = actor.machine.hangs.get(&name).copied();
+            self.see(&Seen::SaysRunning { at, node: n, group: &name, up, of, hangs_since });
+        }
     }
 
     /// The answer reaches the caller unless its sender is gone or stands still by then.
@@ -290,10 +340,5 @@ impl World<'_> {
         let at = self.now;
         self.see(&Seen::Effect { at, node: n, group, epoch, accepted });
         accepted
-    }
-
-    /// The newest record, for operators' commands.
-    pub(crate) fn head(&self) -> Arc<tsugi_cluster_rules::record::Record> {
-        Arc::clone(&self.truth.head)
     }
 }

@@ -1,12 +1,14 @@
 //! The wire of the false world, and the ledger's traffic over it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
+use tsugi_cluster_rules::lease::heartbeat::{Ack, Hearing, Heartbeat};
 use tsugi_cluster_rules::node::{Event, Via};
-use tsugi_vocabulary::NodeName;
+use tsugi_cluster_rules::record::Record;
+use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
-use super::{Ev, World};
+use super::{Entitled, Ev, Promised, Seen, World};
 
 /// How many networks carry heartbeats.
 const NETWORKS: usize = 3;
@@ -84,6 +86,49 @@ impl World<'_> {
         *seen = (boot, beat.sequence);
         let via = Via { network: 0, from: std::net::SocketAddr::from(([10, 0, 1, 1], 7400)) };
         let beat = Rc::unwrap_or_clone(beat);
+        if beat.health.hearing == Hearing::Minority {
+            self.meet("state deaf");
+        }
+        let (asked, released) = (beat.asked.clone(), beat.released.clone());
+        self.answer = None;
         self.step(to, Event::Heard { via, beat });
+        if let Some(ack) = self.answer.take() {
+            self.show_promises((to, from), &ack, &asked, &released);
+        }
+    }
+
+    /// What a voter's answer promises, told as the asker may count on it.
+    fn show_promises(
+        &mut self,
+        (voter, to): (usize, usize),
+        ack: &Ack,
+        asked: &[(GroupName, Epoch)],
+        released: &[(GroupName, Epoch)],
+    ) {
+        for (group, epoch) in released {
+            self.see(&Seen::HeardRelease { voter, from: to, group, epoch: *epoch });
+        }
+        let at = self.now;
+        let record = Arc::clone(&self.actors[voter].record);
+        for (group, epoch) in asked {
+            if ack.refused.iter().any(|(g, _)| g == group) {
+                continue;
+            }
+            let until = self.actors[voter].global(self.local(voter) + ack.ttl);
+            let ledger = self.entitled(&record, to, (group, *epoch));
+            let promise = Promised { epoch: *epoch, until, ledger };
+            self.see(&Seen::Promised { at, voter, to, group, promise });
+        }
+    }
+
+    fn entitled(&self, record: &Record, to: usize, asked: (&GroupName, Epoch)) -> Entitled {
+        let Some(entry) = record.group(asked.0) else { return Entitled::Yes };
+        let name = &self.actors[to].name;
+        let pin = entry.pause.as_ref().and_then(|p| p.pinned.as_ref());
+        let elsewhere = entry.epoch == asked.1 && entry.owner() != Some(name);
+        if entry.epoch > asked.1 || elsewhere || pin.is_some_and(|p| p != name) {
+            return Entitled::No;
+        }
+        Entitled::Yes
     }
 }

@@ -1,12 +1,16 @@
-//! Operators of the false world: their orders go through the same commands as real ones.
+//! Operators of the false world: their commands are decided as real ones are, on the node that
+//! leads; some come late, decided on a view that is old by then, and some come twice.
 
 use std::sync::Arc;
 
+use tsugi_cluster_rules::command::{Before, Command, Issued, decide};
+use tsugi_cluster_rules::plan::{Life, Situation};
 use tsugi_cluster_rules::record::{
-    Draft, EntryName, GroupIntent, GroupRecord, Guard, NodeIntent, NodeRecord, Order as Ordered,
-    Ownership, Pause, Write,
+    AppliedConfig, GroupIntent, GroupRecord, Guard, NodeIntent, NodeRecord, Pause, Record,
 };
-use tsugi_vocabulary::Wall;
+use tsugi_cluster_rules::refusal::Refusal;
+use tsugi_cluster_rules::start_kind::StartOption;
+use tsugi_vocabulary::{NodeName, Wall};
 
 use super::{Ev, World};
 use crate::scene::Scene;
@@ -21,140 +25,146 @@ pub(crate) enum Again {
 }
 
 impl World<'_> {
-    fn ordered(&self) -> Ordered {
-        Ordered {
-            by: "operator".to_owned(),
+    /// The newest record, as a person sees it.
+    fn head(&self) -> Arc<Record> {
+        Arc::clone(&self.truth.head)
+    }
+
+    fn order(&mut self, command: Command, words: String) {
+        self.commands += 1;
+        let issued = Box::new(Issued {
+            command,
+            words,
+            person: "operator".to_owned(),
+            origin: "rehearsal".to_owned(),
+            command_id: format!("c{}", self.commands),
+            decided_on: self.truth.head.generation(),
             reason: "rehearsal".to_owned(),
             at: Wall(self.now / 1_000_000),
-            command: format!("c{}", self.now),
+            before: Before::New,
+        });
+        if self.chance.happens(150) {
+            // The answer did not come, so it is given once more under the same id.
+            let us = self.chance.between(500, 2_000_000);
+            self.after_us(us, Ev::Command(issued.clone()));
         }
+        // Most know what they want; some think about what they saw.
+        let slow = self.chance.happens(200);
+        let us = if slow {
+            self.chance.between(3_000, 1_500_000)
+        } else {
+            self.chance.between(200, 3_000)
+        };
+        self.after_us(us, Ev::Command(issued));
     }
 
-    fn on_group(&mut self, group: usize, change: impl FnOnce(&Self, &mut GroupRecord) -> bool) {
-        let record = self.head();
-        let name = Scene::group(group);
-        let Some(entry) = record.group(&name) else { return };
-        let mut next = entry.clone();
-        if !change(self, &mut next) {
+    /// An operator sits at the leader.
+    pub(crate) fn on_command(&mut self, issued: &Issued) {
+        let Some(leader) = self.truth.leader else { return };
+        let actor = &self.actors[leader];
+        let Some(node) = actor.node.as_ref().filter(|_| !actor.frozen) else { return };
+        let known = self.carried_out.contains(&issued.command_id);
+        let before = if known { Before::CarriedOut } else { Before::New };
+        let now = self.now_at(leader);
+        let situation = Situation {
+            record: node.record(),
+            sights: node.sights(now.lease),
+            by: actor.name.clone(),
+            at: now.wall,
+            settled: node.settled(now.lease),
+        };
+        if self.is_rash(&situation, &issued.command) {
             return;
         }
-        let draft = Draft::default()
-            .unless_changed(&record, EntryName::Group(name.clone()))
-            .write(Write::Group(name, Arc::new(next)));
-        self.operator_proposes(draft);
+        match decide(&situation, &Issued { before, ..issued.clone() }) {
+            Ok(draft) => {
+                let draft = Box::new(draft);
+                self.after_us(200, Ev::Propose { from: leader, boot: 0, number: 0, draft });
+            }
+            Err(Refusal::StaleView { .. }) => self.meet("refused as stale"),
+            Err(Refusal::Repeated { .. }) => self.meet("refused as repeated"),
+            Err(_) => {}
+        }
     }
 
-    fn on_node(&mut self, node: usize, intent: NodeIntent) {
-        let record = self.head();
-        let name = Scene::node(node);
-        let Some(entry) = record.nodes.get(&name) else { return };
-        let next = NodeRecord { intent, ..(*entry.value).clone() };
-        let draft = Draft::default()
-            .unless_changed(&record, EntryName::Node(name.clone()))
-            .write(Write::Node(name, Arc::new(next)));
-        self.operator_proposes(draft);
-    }
-
-    /// An operator sits at the leader and repeats nothing that was refused.
-    fn operator_proposes(&mut self, draft: Draft) {
-        let Some(leader) = self.truth.leader else { return };
-        self.after_us(200, Ev::Propose { from: leader, boot: 0, number: 0, draft: Box::new(draft) });
+    /// For an owner that is not heard an operator's resume vouches that it is off (L9). The
+    /// operators here look at the machine first.
+    fn is_rash(&self, situation: &Situation<'_>, command: &Command) -> bool {
+        let Command::GroupResume { group } = command else { return false };
+        let owner = situation.record.group(group).and_then(GroupRecord::owner);
+        let heard = |n: &NodeName| situation.sights.get(n).is_some_and(|s| s.life == Life::Heard);
+        let runs = |n: &NodeName| {
+            let machine = self.actors.iter().find(|a| a.name == *n).map(|a| &a.machine);
+            machine.is_some_and(|m| m.held.contains_key(group))
+        };
+        owner.is_some_and(|n| !heard(n) && runs(n))
     }
 
     pub(crate) fn order_move(&mut self, group: usize, to: usize) {
-        let to = Scene::node(to);
-        self.on_group(group, |_, entry| {
-            let fit = entry.pause.is_none()
-                && entry.intent == GroupIntent::Run
-                && entry.owner() != Some(&to);
-            match &mut entry.ownership {
-                Ownership::Owned { handover, .. } if fit && handover.is_none() => {
-                    *handover = Some(to.clone());
-                    entry.location = Some(to);
-                    true
-                }
-                Ownership::Owned { .. } | Ownership::Nobody => false,
-            }
-        });
+        let (group, to) = (Scene::group(group), Some(Scene::node(to)));
+        self.order(Command::GroupMove { group, to }, "group move".to_owned());
     }
 
     pub(crate) fn order_stop(&mut self, group: usize) {
-        self.on_group(group, |world, entry| {
-            let fit = entry.pause.is_none() && entry.intent == GroupIntent::Run;
-            if fit {
-                entry.intent = GroupIntent::Stop(world.ordered());
-            }
-            fit
-        });
+        let group = Scene::group(group);
+        self.order(Command::GroupStop { group }, "group stop".to_owned());
     }
 
     pub(crate) fn order_start(&mut self, group: usize) -> Again {
-        let head = self.head();
+        let group = Scene::group(group);
         let runs = |g: &GroupRecord| g.intent == GroupIntent::Run;
-        if head.group(&Scene::group(group)).is_none_or(runs) {
+        if self.head().group(&group).is_none_or(runs) {
             return Again::No;
         }
-        self.on_group(group, |_, entry| {
-            entry.intent = GroupIntent::Run;
-            entry.failures.clear();
-            true
-        });
+        let start = Command::GroupStart { group, option: StartOption::None, node: None };
+        self.order(start, "group start".to_owned());
         Again::Yes
     }
 
     pub(crate) fn order_pause(&mut self, group: usize) {
-        self.on_group(group, |world, entry| {
-            let pinned = entry.owner().cloned();
-            let running = matches!(
-                entry.ownership,
-                Ownership::Owned {
-                    handover: None,
-                    phase: tsugi_cluster_rules::record::Phase::Running,
-                    ..
-                }
-            );
-            let fit = entry.pause.is_none() && entry.intent == GroupIntent::Run && running;
-            if fit {
-                let order = world.ordered();
-                entry.pause = Some(Pause { order, until: None, pinned, guard: Guard::Disarmed });
-            }
-            fit
-        });
+        let group = Scene::group(group);
+        self.order(Command::GroupPause { group, until: None }, "group pause".to_owned());
     }
 
     pub(crate) fn order_resume(&mut self, group: usize) -> Again {
-        let head = self.head();
+        let group = Scene::group(group);
         let asked = |p: &Pause| p.guard == Guard::Rearming;
-        let pause = head.group(&Scene::group(group)).and_then(|g| g.pause.clone());
+        let pause = self.head().group(&group).and_then(|g| g.pause.clone());
         if pause.as_ref().is_none_or(asked) {
             return Again::No;
         }
-        self.on_group(group, |_, entry| match &mut entry.pause {
-            Some(pause) if pause.pinned.is_some() => {
-                pause.guard = Guard::Rearming;
-                true
-            }
-            Some(_) => {
-                entry.pause = None;
-                true
-            }
-            None => false,
-        });
+        let words = format!("group resume {group}");
+        self.order(Command::GroupResume { group }, words);
         Again::Yes
     }
 
     pub(crate) fn order_drain(&mut self, node: usize) {
-        let order = self.ordered();
-        self.on_node(node, NodeIntent::Drained(order));
+        let node = Scene::node(node);
+        self.order(Command::NodeDrain { node }, "node drain".to_owned());
     }
 
     pub(crate) fn order_undrain(&mut self, node: usize) -> Again {
-        let head = self.head();
+        let node = Scene::node(node);
         let drained = |n: &NodeRecord| matches!(n.intent, NodeIntent::Drained(_));
-        if !head.nodes.get(&Scene::node(node)).is_some_and(|n| drained(&n.value)) {
+        if !self.head().nodes.get(&node).is_some_and(|n| drained(&n.value)) {
             return Again::No;
         }
-        self.on_node(node, NodeIntent::InService);
+        self.order(Command::NodeUndrain { node }, "node undrain".to_owned());
         Again::Yes
+    }
+
+    /// Another configuration: one group likes its nodes in another order and is restarted in
+    /// place more or less often.
+    pub(crate) fn order_apply(&mut self, group: usize) {
+        let head = self.head();
+        let Some(now) = head.config.as_deref() else { return };
+        let hash = format!("{:064x}", self.commands + 2);
+        let mut next = AppliedConfig { hash: hash.clone(), ..now.clone() };
+        if let Some(spec) = next.spec.groups.get_mut(&Scene::group(group)) {
+            spec.prefer.rotate_left(1);
+            spec.failure.restarts = (spec.failure.restarts + 1) % 4;
+        }
+        let config = Box::new(next);
+        self.order(Command::ConfigApply { config }, format!("config apply {hash}"));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tsugi_cluster_rules::node::{Event, Fate};
 use tsugi_cluster_rules::reason::Cause;
-use tsugi_cluster_rules::record::{Draft, Ownership, Record, Write};
+use tsugi_cluster_rules::record::{Answer, Draft, Failure, Ownership, Record, Write};
 use tsugi_vocabulary::Index;
 
 use super::{Ev, Seen, World};
@@ -87,13 +87,25 @@ impl World<'_> {
         self.trace(index.0);
         let after = Arc::clone(&self.truth.head);
         for write in &draft.writes {
+            if let Write::Audit(line) = write {
+                if line.outcome == "accepted" {
+                    self.carried_out.insert(line.command.clone());
+                    self.meet("command carried out");
+                }
+            }
             let Write::Group(group, entry) = write else { continue };
+            let was = before.group(group).map_or(0, |g| g.failures.len());
+            let restarted = |f: &Failure| f.answer == Answer::Restarted;
+            if entry.failures.len() > was && entry.failures.last().is_some_and(restarted) {
+                self.meet("state mending");
+            }
             let old = before.group(group).map(|g| g.epoch);
             if old.is_some_and(|e| e >= entry.epoch) {
                 continue;
             }
             if let Ownership::Owned { cause, .. } = &entry.ownership {
                 self.counts.takeovers += u64::from(is_takeover(cause));
+                self.meet(named(cause));
             }
         }
         let at = self.now;
@@ -141,4 +153,28 @@ impl World<'_> {
 
 fn is_takeover(cause: &Cause) -> bool {
     !matches!(cause, Cause::ClusterStart)
+}
+
+/// What a change of ownership counts as.
+fn named(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::ClusterStart => "began by cluster start",
+        Cause::Operator { .. } => "moved by operator",
+        Cause::Drain { .. } => "moved by drain",
+        Cause::Shutdown { .. } => "moved by shutdown",
+        Cause::Failback { .. } => "moved by failback",
+        Cause::ProcessDied { .. } => "taken over: program died",
+        Cause::MonitorFailed { .. } => "taken over: monitor failed",
+        Cause::StartFailed { .. } => "taken over: start failed",
+        Cause::LinksDown { .. } => "moved by links down",
+        Cause::NodeSilent { .. } => "taken over: node silent",
+        Cause::OneWay { .. } => "taken over: node deaf",
+        Cause::AgentLost { .. } => "taken over: agent lost",
+        Cause::LeaseRanOut { .. } => "taken over: lease ran out",
+        Cause::PowerLost { .. } | Cause::Frozen { .. } | Cause::WasCutOff { .. } => {
+            "taken over: returned"
+        }
+        Cause::Together { .. } => "moved with another",
+        Cause::Configuration { .. } => "moved by configuration",
+    }
 }

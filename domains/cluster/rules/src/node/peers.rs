@@ -121,7 +121,8 @@ impl Node {
     }
 
     /// Whether this node has looked for long enough to call another lost.
-    pub(super) fn settled(&self, now: Moment) -> Settled {
+    #[must_use]
+    pub fn settled(&self, now: Moment) -> Settled {
         let all = self.peers.values().all(|p| p.heard.is_some());
         if all || now.since(self.born) >= self.timing.silent_after() + self.timing.silent_after() {
             Settled::Yes

@@ -1,0 +1,146 @@
+//! What the operator has ruled: a pinned group keeps its node (L9), a group that asks for a
+//! confirmed fence is not taken from one that may still hold it (L7), groups that must be apart
+//! never meet, restarts in place are counted, and nobody is called lost who was never listened for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::record::{Answer, Draft, GroupRecord, Ownership, Record, Write};
+use tsugi_cluster_rules::spec::FencePolicy;
+use tsugi_cluster_rules::timing::Timing;
+use tsugi_vocabulary::{GroupName, Span};
+use tsugi_world::Seen;
+
+use crate::{Invariant, Violation, number_of};
+
+/// What is up where, since when each agent listens, and when the configuration last changed.
+#[derive(Default)]
+pub(crate) struct WellPlaced {
+    up: BTreeSet<(GroupName, usize)>,
+    began: BTreeMap<usize, u64>,
+    configured: u64,
+}
+
+impl Invariant for WellPlaced {
+    fn look(&mut self, seen: &Seen<'_>) -> Result<(), Violation> {
+        match seen {
+            Seen::Up { node, group, .. } => {
+                self.up.insert(((*group).clone(), *node));
+            }
+            Seen::Down { node, group, .. } => {
+                self.up.remove(&((*group).clone(), *node));
+            }
+            Seen::Began { at, node } => {
+                self.began.insert(*node, *at);
+            }
+            Seen::Committed { at, before, after, draft } => {
+                for write in &draft.writes {
+                    match write {
+                        Write::Config(_) => self.configured = *at,
+                        Write::Group(name, now) => {
+                            let resumed = is_resumed(draft, name);
+                            self.judge((*at, resumed), (before, after), (name, now))?;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl WellPlaced {
+    fn judge(
+        &self,
+        (at, resumed): (u64, bool),
+        (before, after): (&Record, &Record),
+        (name, now): (&GroupName, &GroupRecord),
+    ) -> Result<(), Violation> {
+        let broken = |invariant, what| Err(Violation { invariant, at, what });
+        let Some(was) = before.group(name) else { return Ok(()) };
+        let moved = now.owner().is_some() && now.owner() != was.owner();
+        // For an owner that is lost the word of the operator who resumes lifts the pin at once.
+        let taken = now.owner() != was.owner() && now.ownership != Ownership::Nobody;
+        let pin = was.pause.as_ref().and_then(|p| p.pinned.as_ref());
+        if let Some(pin) = pin.filter(|p| taken && was.owner() == Some(*p) && !resumed) {
+            return broken("L9", format!("{name} was taken from {pin}, which it is pinned to"));
+        }
+        if moved && self.is_unfenced(before, name, was) {
+            return broken("L7", format!("{name} was given away without the fence it asks for"));
+        }
+        if moved && meets(after, name, now) {
+            return broken("apart", format!("{name} meets a group that it must be apart from"));
+        }
+        if let Some(what) = self.too_many_restarts(at, before, (name, was, now)) {
+            return broken("restarts", what);
+        }
+        if let (true, Some(node)) = (moved, self.is_hasty(at, after, now)) {
+            return broken("patience", format!("{name} was taken from {node}, never listened for"));
+        }
+        Ok(())
+    }
+
+    fn is_unfenced(&self, record: &Record, name: &GroupName, was: &GroupRecord) -> bool {
+        let spec = record.spec().and_then(|s| s.groups.get(name));
+        let asks = spec.is_some_and(|s| s.fence == FencePolicy::Confirmed);
+        let Some(owner) = was.owner().and_then(number_of) else { return false };
+        asks && self.up.contains(&(name.clone(), owner))
+    }
+
+    /// A list of failures may name no more restarts on one node than the policy has.
+    fn too_many_restarts(
+        &self,
+        at: u64,
+        record: &Record,
+        (name, was, now): (&GroupName, &GroupRecord, &GroupRecord),
+    ) -> Option<String> {
+        let policy = record.spec()?.groups.get(name)?.failure;
+        let last = now.failures.last()?;
+        let new = now.failures.len() > was.failures.len() && last.answer == Answer::Restarted;
+        // A restart may have been decided on under the configuration before.
+        if !new || at < self.configured + 5_000_000_000 {
+            return None;
+        }
+        let within =
+            |wall: tsugi_vocabulary::Wall| Span::millis(wall.0.abs_diff(last.at.0)) < policy.within;
+        let same = now
+            .failures
+            .iter()
+            .filter(|f| f.node == last.node && f.answer == Answer::Restarted && within(f.at));
+        let count = same.count();
+        (count > policy.restarts as usize)
+            .then(|| format!("{name} restarted {count} times on {}", last.node))
+    }
+
+    /// The silent node of a takeover that was decided before a whole time of listening.
+    fn is_hasty<'n>(
+        &self,
+        at: u64,
+        after: &Record,
+        now: &'n GroupRecord,
+    ) -> Option<&'n tsugi_vocabulary::NodeName> {
+        let Ownership::Owned { cause: Cause::NodeSilent { node, silence }, .. } = &now.ownership
+        else {
+            return None;
+        };
+        let by = number_of(&after.plan.as_ref()?.by)?;
+        let listened = at.saturating_sub(*self.began.get(&by)?);
+        let ttl = Timing::of(after.spec()?.timing).ttl;
+        (*silence == Span::ZERO && listened < ttl.0 * 19 / 10).then_some(node)
+    }
+}
+
+/// Whether a group shares its node with one that it must be apart from.
+fn meets(record: &Record, name: &GroupName, now: &GroupRecord) -> bool {
+    let spec = record.spec().and_then(|s| s.groups.get(name));
+    let others = spec.into_iter().flat_map(|s| &s.apart);
+    others.filter_map(|g| record.group(g)).any(|g| g.owner().is_some() && g.owner() == now.owner())
+}
+
+/// Whether an entry is an operator's resume of the group.
+fn is_resumed(draft: &Draft, group: &GroupName) -> bool {
+    let words = format!("group resume {group}");
+    draft.writes.iter().any(|w| matches!(w, Write::Audit(line) if line.words == words))
+}

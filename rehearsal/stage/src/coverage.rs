@@ -1,0 +1,36 @@
+//! What a series must have met: a fault that never happened has tested nothing.
+
+use std::collections::BTreeMap;
+
+use tsugi_world::FaultKind;
+
+/// From so many takeovers on, everything must have been met.
+pub const FROM_TAKEOVERS: u64 = 250_000;
+
+/// The rare states and kinds of takeover.
+const STATES: &[&str] = &[
+    "began by cluster start",
+    "command carried out",
+    "moved by drain",
+    "moved by failback",
+    "moved by operator",
+    "moved by shutdown",
+    "refused as repeated",
+    "refused as stale",
+    "state adopting",
+    "state deaf",
+    "state mending",
+    "state pinned and lost",
+    "taken over: monitor failed",
+    "taken over: node deaf",
+    "taken over: node silent",
+    "taken over: program died",
+    "taken over: start failed",
+];
+
+/// What was never met.
+#[must_use]
+pub fn missing(met: &BTreeMap<&'static str, u64>) -> Vec<&'static str> {
+    let all = FaultKind::NAMES.iter().chain(STATES);
+    all.filter(|name| !met.contains_key(*name)).copied().collect()
+}

@@ -1,0 +1,87 @@
+//! One machine of the false world, with its agent and its clocks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tsugi_cluster_rules::node::Node;
+use tsugi_cluster_rules::record::Record;
+use tsugi_vocabulary::{GroupName, Moment, NodeName, Span};
+
+use super::Ev;
+use crate::chance::Chance;
+use crate::host::Machine;
+use crate::scene::Scene;
+
+/// One machine with its agent and its clocks.
+pub(crate) struct Actor {
+    pub name: NodeName,
+    pub node: Option<Box<Node>>,
+    pub machine: Machine,
+    pub lives: u64,
+    pub boots: u64,
+    pub rate_ppm: i64,
+    /// How much the clock of the guardian's timer is slewed against the lease clock (L10).
+    pub timer_ppm: i64,
+    pub offset: u64,
+    pub wall_ms: i64,
+    pub frozen: bool,
+    pub deferred: Vec<Ev>,
+    pub wake: u64,
+    pub longest: Option<Span>,
+    pub record: Arc<Record>,
+    pub isolated: bool,
+    pub data_cut: bool,
+    pub seen_seq: BTreeMap<usize, (u64, u64)>,
+}
+
+impl Actor {
+    pub(super) fn new(n: usize, chance: &mut Chance, record: &Record) -> Self {
+        Self {
+            name: Scene::node(n),
+            node: None,
+            machine: Machine::default(),
+            lives: 0,
+            boots: 0,
+            rate_ppm: i64::try_from(chance.below(999)).unwrap_or(0) - 499,
+            timer_ppm: i64::try_from(chance.below(200_001)).unwrap_or(0) - 100_000,
+            offset: chance.below(1 << 40),
+            wall_ms: i64::try_from(chance.below(2000)).unwrap_or(0) - 1000,
+            frozen: false,
+            deferred: Vec::new(),
+            wake: 0,
+            longest: None,
+            record: Arc::new(record.clone()),
+            isolated: false,
+            data_cut: false,
+            seen_seq: BTreeMap::new(),
+        }
+    }
+
+    /// The node's lease clock at a moment of the world.
+    pub(crate) fn local(&self, at: u64) -> Moment {
+        let drift = i128::from(at) * i128::from(self.rate_ppm) / 1_000_000;
+        let local = i128::from(self.offset) + i128::from(at) + drift;
+        Moment(u64::try_from(local).unwrap_or(0))
+    }
+
+    /// The first moment of the world at which the node's lease clock shows `moment`.
+    pub(crate) fn global(&self, moment: Moment) -> u64 {
+        let rest = i128::from(moment.0) - i128::from(self.offset);
+        let at = rest * 1_000_000 / (1_000_000 + i128::from(self.rate_ppm)) + 1;
+        u64::try_from(at).unwrap_or(0)
+    }
+
+    /// Until when this voter keeps others away from a group that it promised to a node.
+    pub(super) fn keeps(&self, group: &GroupName, to: &NodeName) -> u64 {
+        // A voter without an agent is silent after its start for as long as it ever promised.
+        let Some(node) = &self.node else {
+            return if self.longest.is_some() { u64::MAX } else { 0 };
+        };
+        self.global(node.keeps_until(group, to))
+    }
+
+    /// Whether the machine has power.
+    pub(crate) fn powered(&self) -> bool {
+        self.lives % 2 == 1
+    }
+}
