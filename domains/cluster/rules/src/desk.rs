@@ -203,3 +203,5 @@ pub enum Outcome {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told;

@@ -1,0 +1,98 @@
+//! The desk's table told as text, and what must hold for every line of it.
+
+mod table;
+mod walks;
+
+use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
+
+use super::*;
+use crate::spec::{
+    Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow, ResourceKind,
+    ResourceSpec, Startup, VolumeSource,
+};
+
+/// The epoch before, that of the desk, and the one after.
+const EPOCHS: [Epoch; 3] = [epoch(1), epoch(2), epoch(3)];
+
+const fn epoch(counter: u64) -> Epoch {
+    Epoch { incarnation: 1, counter }
+}
+
+fn node(name: &str) -> NodeName {
+    NodeName::new(name).unwrap()
+}
+
+fn name(text: &str) -> ResourceName {
+    ResourceName::new(text).unwrap()
+}
+
+fn died() -> Cause {
+    Cause::ProcessDied { node: node("a"), resource: name("server"), how: "exit 3".to_owned() }
+}
+
+/// A disk, an address, and a server on both; written down in another order.
+fn spec() -> GroupSpec {
+    let one = |text: &str, kind, after: &[&str]| ResourceSpec {
+        name: name(text),
+        kind,
+        after: after.iter().map(|a| name(a)).collect(),
+        start_limit: Span::secs(3),
+        stop_limit: Span::secs(2),
+    };
+    let run = vec!["/opt/server".to_owned()];
+    let every = Span::secs(2);
+    let monitor = Monitor { run: vec!["/opt/ok".to_owned()], every, limit: every, failures: 2 };
+    let server = ResourceKind::Process {
+        how: ProcessHow::Program { run, ready: None },
+        environment: [].into(),
+        user: None,
+        monitor: Some(monitor),
+    };
+    let source = VolumeSource::Block("/dev/vg/pay".to_owned());
+    let disk = ResourceKind::Volume { source, mount: "/data/pay".to_owned() };
+    let address = "10.0.0.9".parse().unwrap();
+    let vip = ResourceKind::Address { address, prefix: 24, links: vec!["eth0".to_owned()] };
+    GroupSpec {
+        mode: Mode::Single,
+        prefer: vec![node("a"), node("b")],
+        startup: Startup::Auto,
+        failback: Failback::Manual,
+        failure: FailurePolicy::default(),
+        apart: [].into(),
+        together: [].into(),
+        stop_budget: None,
+        fence: FencePolicy::Confirmed,
+        resources: vec![
+            one("server", server, &["disk", "vip"]),
+            one("disk", disk, &[]),
+            one("vip", vip, &["disk"]),
+        ],
+    }
+}
+
+/// Takes one input at a moment.
+fn step_at(desk: &mut Desk, now: Moment, input: Input) -> Vec<Wish> {
+    let (spec, me) = (spec(), node("a"));
+    let start = |resource: &ResourceName| Act::Start {
+        resource: resource.clone(),
+        kind: StartKind::Normal,
+        event: ScriptEvent::Start,
+        probe: Probe::Once,
+    };
+    let ground = Ground { spec: &spec, now, me: &me, start: &start };
+    let mut out = Vec::new();
+    desk.step(&ground, input, &mut out);
+    out
+}
+
+fn step(desk: &mut Desk, input: Input) -> Vec<Wish> {
+    step_at(desk, Moment(0), input)
+}
+
+fn fine() -> Outcome {
+    Outcome::Fine { took: Span::millis(5) }
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed { how: "no".to_owned() }
+}
