@@ -340,3 +340,6 @@ fn entry_key(name: &EntryName) -> Key {
         EntryName::Audit => key("audit/head"),
     }
 }
+
+#[cfg(test)]
+mod tests;
