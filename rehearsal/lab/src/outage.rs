@@ -52,7 +52,7 @@ impl Outage {
         }
         let longest = longest_gap(&answers, end);
         let after = longest.after.map(|at| answers[at]);
-        let (lost, doubled) = numbers(&seen);
+        let (lost, doubled) = numbers(&seen, since);
         Self {
             gap: longest.gap,
             from_to: (
@@ -93,8 +93,12 @@ fn longest_gap(answers: &[(Duration, &str)], end: Duration) -> Gap {
     best
 }
 
-/// How many numbers were lost and doubled among `calls`, tries of the same call included.
-fn numbers(calls: &[&Call]) -> (u64, u64) {
+/// How many numbers were lost and doubled among the calls begun since `since`, later tries of the
+/// same calls included. Numbers of other calls, as of one that was asked again after an earlier
+/// fault, fill no gap of their own but are not missing either.
+fn numbers(calls: &[&Call], since: Duration) -> (u64, u64) {
+    let begun: BTreeSet<u64> =
+        calls.iter().filter(|c| !c.again && c.from >= since).map(|c| c.serial).collect();
     let mut call_of: BTreeMap<u64, u64> = BTreeMap::new();
     let mut number_of: BTreeMap<u64, u64> = BTreeMap::new();
     let mut doubled = BTreeSet::new();
@@ -106,11 +110,12 @@ fn numbers(calls: &[&Call]) -> (u64, u64) {
             doubled.insert(number);
         }
     }
-    let span = match (call_of.first_key_value(), call_of.last_key_value()) {
-        (Some((first, _)), Some((last, _))) => last - first + 1,
+    let own = || begun.iter().filter_map(|serial| number_of.get(serial));
+    let lost = match (own().min(), own().max()) {
+        (Some(first), Some(last)) => last - first + 1 - call_of.range(first..=last).count() as u64,
         (None, _) | (_, None) => 0,
     };
-    (span - call_of.len() as u64, doubled.len() as u64)
+    (lost, doubled.len() as u64)
 }
 
 #[cfg(test)]
@@ -156,6 +161,14 @@ mod tests {
         assert_eq!(outage.lost, 0);
         assert_eq!(outage.gap, ms(20), "a second try is no answer of the running service");
         assert_eq!(Outage::of(&calls, ms(5000), ms(5400), 2).lost, 2);
+    }
+
+    #[test]
+    fn an_old_number_of_a_call_asked_again_makes_no_gap() {
+        let old = Call { again: true, ..answered(1, 5005, 20) };
+        let calls = [old, answered(30, 5000, 338), answered(31, 5010, 339)];
+        let outage = Outage::of(&calls, ms(5000), ms(5100), 0);
+        assert_eq!((outage.lost, outage.doubled), (0, 0));
     }
 
     #[test]

@@ -59,6 +59,8 @@ struct Fault {
     at: Duration,
     repair: Repair,
     after_wake: Option<Duration>,
+    /// What the product said when it refused to do its part.
+    refused: Option<String>,
 }
 
 /// Runs `pattern` once. `number` counts the repetitions.
@@ -82,7 +84,8 @@ pub fn run(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetit
     };
     let seen_from = fault.at + Duration::from_millis(200);
     let mut wrong = Vec::new();
-    if !stage.wait_answered(seen_from, SPAN, LIMIT, approves) {
+    wrong.extend(fault.refused.take());
+    if wrong.is_empty() && !stage.wait_answered(seen_from, SPAN, LIMIT, approves) {
         wrong.push(format!("was not answered as it must be ({:?})", pattern.after()));
     }
     if pattern == Pattern::Freeze {
@@ -152,10 +155,12 @@ fn inject(
     owner: usize,
     number: usize,
 ) -> Result<Fault, Trouble> {
+    let mut refused = None;
     let (at, repair) = match pattern {
         Pattern::Move => {
             let at = now();
-            stage.product.move_group(&stage.site.hosts[owner], None)?;
+            let moved = stage.product.move_group(&stage.site.hosts[owner], None);
+            refused = moved.err().map(|trouble| trouble.to_string());
             (at, Repair::Nothing)
         }
         Pattern::Power | Pattern::PowerLeader => {
@@ -170,7 +175,7 @@ fn inject(
         }
         Pattern::BothLinks => cut(stage, owner, &DATA_LINKS),
         Pattern::Isolated => cut(stage, owner, &ALL_LINKS),
-        Pattern::OneLink => cut(stage, owner, &[0]),
+        Pattern::OneLink => cut(stage, owner, &[stage.link_of_address()]),
         Pattern::OneWay => {
             let (at, deaf) = (now(), number.is_multiple_of(2));
             set_ways(stage, owner, !deaf, deaf);
@@ -190,7 +195,7 @@ fn inject(
             (at, Repair::Nothing)
         }
     };
-    Ok(Fault { at, repair, after_wake: None })
+    Ok(Fault { at, repair, after_wake: None, refused })
 }
 
 /// Cuts links of a host.

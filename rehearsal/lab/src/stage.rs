@@ -15,6 +15,8 @@ use crate::site::Site;
 
 /// How long a cluster may take to be whole again.
 const WHOLE: Duration = Duration::from_secs(15);
+/// The number that the kernel of a host gives its first link; the loopback comes before it.
+const FIRST_LINK: u32 = 2;
 /// When it is almost too late it is asked in any case, to have something to tell.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 /// And how much longer for each group.
@@ -105,10 +107,10 @@ impl Stage {
             }
             match self.product.status(&mut self.site) {
                 Ok(status) if steady && status.is_whole(self.site.hosts.len()) => {
-                    if self.one_holder() {
+                    if self.holder_is(&status) {
                         return Ok(status);
                     }
-                    last = "not one host holds the address".into();
+                    last = format!("the owner is not the one holder of the address: {status:?}");
                 }
                 Ok(status) => last = format!("client answered steadily: {steady}; {status:?}"),
                 Err(trouble) => last = trouble.to_string(),
@@ -132,14 +134,25 @@ impl Stage {
             && answered.last().is_some_and(|last| now().saturating_sub(*last) < close)
     }
 
-    fn one_holder(&self) -> bool {
-        self.site.wire.instruments().addresses.holders(self.address()).len() == 1
+    /// A node that was away may still tell an old story: what the kernels say decides.
+    fn holder_is(&self, status: &Status) -> bool {
+        let holders = self.site.wire.instruments().addresses.holders(self.address());
+        let owner = self.owner(status).map(|at| self.site.hosts[at].index);
+        owner.is_ok_and(|owner| holders == [owner])
     }
 
     /// The floating address.
     #[must_use]
     pub fn address(&self) -> IpAddr {
         ADDRESS.parse().expect("written as an address")
+    }
+
+    /// The link on which the address is held.
+    #[must_use]
+    pub fn link_of_address(&self) -> usize {
+        let held = self.site.wire.instruments().addresses.of(self.address());
+        let link = held.iter().find(|h| h.until.is_none()).map_or(FIRST_LINK, |h| h.link);
+        (link.max(FIRST_LINK) - FIRST_LINK) as usize
     }
 
     /// Where in the list of hosts the owner of the group is.
