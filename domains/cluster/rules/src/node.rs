@@ -188,3 +188,6 @@ pub enum Order {
     /// The last order after `Leave`: everything is handed over or stopped.
     Left,
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,7 +175,7 @@ fn told(lines: &[Line]) -> String {
     for (n, line) in lines.iter().enumerate() {
         let last = lines.get(n + 1).is_none_or(|next| next.before != line.before);
         if n == 0 || lines[n - 1].before != line.before {
-            let _ = writeln!(text, "{}", state_word(&line.before));
+            writeln!(text, "{}", state_word(&line.before)).unwrap();
         }
         if line.after == line.before && line.wishes.is_empty() {
             rest.push(input_word(&line.input));
@@ -184,12 +184,12 @@ fn told(lines: &[Line]) -> String {
             let wishes = if wishes.is_empty() { String::new() } else { wishes.join(", ") };
             let (input, after) = (input_word(&line.input), state_word(&line.after));
             let row = format!("  {input:<28} -> {after:<40} {wishes}");
-            let _ = writeln!(text, "{}", row.trim_end());
+            writeln!(text, "{}", row.trim_end()).unwrap();
         }
         if last {
-            let _ = writeln!(text, "  nothing at all:");
+            writeln!(text, "  nothing at all:").unwrap();
             rest.drain(..).for_each(|word| {
-                let _ = writeln!(text, "    {word}");
+                writeln!(text, "    {word}").unwrap();
             });
             text.push('\n');
         }

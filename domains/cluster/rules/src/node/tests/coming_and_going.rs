@@ -1,0 +1,113 @@
+//! Groups that are handed over, nodes that leave, agents that come back.
+
+use super::*;
+use crate::record::{Happening, NodeIntent};
+
+#[test]
+fn nothing_starts_before_a_majority_has_promised_and_the_guardian_knows() {
+    let mut bench = Bench::new(record());
+    bench.voters.clear();
+    bench.give(|_| ());
+    bench.pass(Span::secs(2));
+    assert_eq!(bench.done, [""; 0], "the entry alone starts nothing");
+    assert_eq!(bench.desk(), &State::Waiting { epoch: epoch(1) });
+    bench.voters = vec![name("b")];
+    bench.pass(Span::millis(100));
+    assert_eq!(bench.done, ["start vip", "start server"]);
+    let (armed, deadline) = bench.deadlines[0];
+    assert!(armed < deadline, "the guardian had the deadline first");
+}
+
+#[test]
+fn cl_02_ph_06_a_hand_over_stops_in_reverse_and_is_one_entry_that_names_the_target() {
+    let mut bench = Bench::running(record());
+    bench.change(|g| {
+        if let Ownership::Owned { handover, .. } = &mut g.ownership {
+            *handover = Some(name("b"));
+        }
+    });
+    assert_eq!(bench.done[..3], ["stop server", "stop vip", "disarm"]);
+    let entries = bench.entries();
+    assert_eq!(entries.len(), 1, "released and given in one entry");
+    assert_eq!(entries[0].owner(), Some(&name("b")));
+    assert_eq!(entries[0].epoch, epoch(2));
+    bench.pass(Span::secs(2));
+    assert_eq!(bench.done.len(), 3, "and nothing of it comes up here again");
+    assert_eq!(bench.desk(), &State::Clear);
+}
+
+#[test]
+fn a_node_that_leaves_says_so_and_goes_when_its_groups_are_elsewhere() {
+    let mut bench = Bench::running(record());
+    bench.tell(Event::Leave);
+    let intent = |b: &Bench| b.record.nodes[&name("a")].value.intent.clone();
+    assert_eq!(intent(&bench), NodeIntent::Leaving(BOOT));
+    bench.pass(Span::secs(1));
+    assert!(!bench.left, "it still owns a group");
+    bench.change(|g| {
+        if let Ownership::Owned { handover, .. } = &mut g.ownership {
+            *handover = Some(name("b"));
+        }
+    });
+    bench.pass(Span::millis(100));
+    assert_eq!(bench.group().owner(), Some(&name("b")));
+    bench.change(|g| {
+        if let Ownership::Owned { phase, .. } = &mut g.ownership {
+            *phase = Phase::Running;
+        }
+    });
+    assert!(bench.left, "the target serves");
+    let beats = bench.beats.len();
+    bench.pass(Span::secs(1));
+    assert_eq!(bench.beats.len(), beats, "who has left is silent");
+}
+
+#[test]
+fn a_node_that_nobody_relieves_stops_its_groups_in_order_and_goes() {
+    let mut bench = Bench::running(record());
+    bench.ledger = Ledger::Silent;
+    bench.tell(Event::Leave);
+    bench.pass(Span::secs(7));
+    assert!(!bench.left, "it waits for a while");
+    bench.pass(Span::secs(3));
+    assert!(bench.left);
+    assert_eq!(bench.done[..2], ["stop server", "stop vip"]);
+}
+
+/// A new agent on a machine where an earlier one had been given the group, and what is found.
+fn second_agent(found: &[&str]) -> Bench {
+    let mut record = record();
+    let write = Write::Group(pay(), Arc::new(owned(1, "a")));
+    record.apply(&Draft::default().write(write), Index(2));
+    Bench::finding(record, found.iter().map(|f| resource_name(f)).collect())
+}
+
+#[test]
+fn an_agent_that_comes_back_to_less_than_the_group_lets_go_and_says_why() {
+    for found in [&[][..], &["vip"][..]] {
+        let mut bench = second_agent(found);
+        bench.pass(Span::secs(1));
+        assert_eq!(bench.done[..2], ["look what runs", "let go"]);
+        assert!(!bench.done.iter().any(|w| w.starts_with("start")), "{:?}", bench.done);
+        let told = |b: &Heartbeat| match b.health.groups.get(&pay()).map(|s| &s.stand) {
+            Some(crate::plan::Stand::Failed(cause)) => matches!(cause, Cause::AgentLost { .. }),
+            _ => false,
+        };
+        let written = bench.taken.iter().flat_map(|d| &d.writes).any(agent_lost);
+        assert!(written || bench.beats.iter().any(told));
+    }
+}
+
+fn agent_lost(write: &Write) -> bool {
+    let Write::Event(event) = write else { return false };
+    matches!(&event.what, Happening::Failed { cause: Cause::AgentLost { .. }, .. })
+}
+
+#[test]
+fn an_agent_that_comes_back_takes_over_what_runs_and_starts_nothing() {
+    let mut bench = second_agent(&["vip", "server"]);
+    bench.pass(Span::secs(1));
+    assert_eq!(bench.done, ["look what runs"]);
+    assert_eq!(bench.desk(), &State::Running { epoch: epoch(1) });
+    assert!(bench.deadlines.len() > 1, "the guardian keeps hearing of new deadlines");
+}

@@ -1,0 +1,87 @@
+//! What a node does about a resource that failed.
+
+use super::*;
+use crate::plan::Stand;
+use crate::record::Answer;
+
+#[test]
+fn cl_10_a_programs_end_is_mended_in_place_as_often_as_configured_then_given_away() {
+    let mut bench = Bench::running(record());
+    bench.dies("server");
+    assert_eq!(bench.done, ["stop server", "start server"], "only what failed");
+    assert_eq!(bench.desk(), &State::Running { epoch: epoch(1) }, "under the same epoch");
+    let counted: Vec<Answer> = bench.group().failures.iter().map(|f| f.answer).collect();
+    assert_eq!(counted, [Answer::Restarted], "and it counts");
+    bench.done.clear();
+    bench.dies("server");
+    bench.pass(Span::millis(200));
+    let up = |w: &String| w.starts_with("start");
+    assert!(!bench.done.iter().any(up), "not here again: {:?}", bench.done);
+    assert_eq!(bench.done[..2], ["stop server", "stop vip"]);
+    assert!(matches!(bench.desk(), State::Released { .. } | State::Clear), "{:?}", bench.desk());
+}
+
+#[test]
+fn a_group_that_was_given_away_is_told_as_failed_and_asked_for_no_more() {
+    let mut bench = Bench::running(record());
+    bench.ledger = Ledger::Silent;
+    bench.dies("server");
+    bench.pass(Span::millis(500));
+    let failures = |bench: &Bench| {
+        let beat = bench.beats.last().unwrap();
+        let sight = beat.health.groups.get(&pay()).cloned();
+        (beat.asked.clone(), sight.map(|s| s.stand))
+    };
+    assert_eq!(failures(&bench).1, Some(Stand::Running), "mended although nobody took it down");
+    bench.change(|g| {
+        let node = name("a");
+        let (resource, how) = (resource_name("server"), "exit 3".to_owned());
+        let cause = Cause::ProcessDied { node: node.clone(), resource, how };
+        let at = Wall(bench_wall());
+        g.failures.push(crate::record::Failure { at, node, cause, answer: Answer::Restarted });
+    });
+    bench.dies("server");
+    bench.pass(Span::millis(200));
+    let (asked, stand) = failures(&bench);
+    assert!(matches!(stand, Some(Stand::Failed(Cause::ProcessDied { .. }))), "{stand:?}");
+    assert_eq!(asked, [], "a released epoch is not asked for");
+    assert_eq!(bench.beats.last().unwrap().released, [(pay(), epoch(1))]);
+}
+
+/// The wall clock of the bench when it begins, in milliseconds.
+fn bench_wall() -> u64 {
+    10_000
+}
+
+#[test]
+fn the_end_of_a_program_of_another_epoch_is_no_failure_of_this_one() {
+    let mut bench = Bench::running(record());
+    let (group, resource, how) = (pay(), resource_name("server"), "exit 3".to_owned());
+    bench.tell(Event::Died { group, epoch: epoch(7), resource, how });
+    assert_eq!(bench.done, [""; 0]);
+    assert_eq!(bench.desk(), &State::Running { epoch: epoch(1) });
+}
+
+#[test]
+fn ph_08_an_address_whose_link_is_lost_moves_to_the_next_link_and_the_group_stays() {
+    let mut bench = Bench::running(record());
+    for link in ["eth0", "eth1"] {
+        bench.tell(Event::Link { link: link.to_owned(), state: crate::record::LinkState::Up });
+    }
+    let state = crate::record::LinkState::Down;
+    bench.tell(Event::Link { link: "eth0".to_owned(), state });
+    bench.pass(Span::secs(1));
+    assert_eq!(bench.done, ["move vip to eth1"]);
+    assert_eq!(bench.desk(), &State::Running { epoch: epoch(1) });
+    assert_eq!(bench.group().epoch, epoch(1), "no takeover");
+}
+
+#[test]
+fn a_guardian_that_was_lost_has_let_go_and_nothing_more_is_stopped_here() {
+    let mut bench = Bench::running(record());
+    bench.tell(Event::GuardianLost);
+    let acts: Vec<&String> = bench.done.iter().filter(|w| *w != "disarm").collect();
+    assert!(acts.iter().all(|w| !w.starts_with("stop") && *w != "let go"), "{acts:?}");
+    let beat = bench.beats.last().unwrap();
+    assert!(beat.asked.is_empty(), "its lease is not asked for again");
+}

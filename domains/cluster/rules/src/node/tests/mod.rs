@@ -1,0 +1,352 @@
+//! One node told events by hand: what it orders, and what it never orders.
+
+mod coming_and_going;
+mod failing;
+mod silence;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use tsugi_vocabulary::{
+    BootId, Epoch, Generation, GroupName, Index, Moment, NodeName, ResourceName, Span, Wall,
+};
+
+use super::{Birth, Event, Fate, Node, Now, Order, Via};
+use crate::desk::{Act, Outcome, State};
+use crate::lease::heartbeat::{Ack, Heartbeat};
+use crate::reason::Cause;
+use crate::record::{
+    AppliedConfig, Draft, GroupIntent, GroupRecord, NodeIntent, NodeRecord, Ownership, Phase,
+    Record, Write,
+};
+use crate::spec::{
+    ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, NodeSpec, ProcessHow,
+    ResourceKind, ResourceSpec, Role, Startup,
+};
+use crate::start_kind::StartKind;
+use crate::timing::Profile;
+
+const BOOT: BootId = BootId(0xa);
+const MACHINE: BootId = BootId(0xaa);
+
+/// What stands around the node: a ledger that takes what it may, hands that do what they are
+/// told, a guardian that hears, and voters that answer as long as they are named.
+struct Bench {
+    node: Node,
+    now: Moment,
+    record: Record,
+    voters: Vec<NodeName>,
+    ledger: Ledger,
+    /// What was done, in words.
+    done: Vec<String>,
+    /// What the ledger took, in order.
+    taken: Vec<Draft>,
+    beats: Vec<Heartbeat>,
+    deadlines: Vec<(Moment, Moment)>,
+    found: Vec<ResourceName>,
+    left: bool,
+    orders: VecDeque<Order>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ledger {
+    Answers,
+    Silent,
+}
+
+impl Bench {
+    /// The node `a` of a, b and the witness c with this record; it has run for a while already.
+    fn new(record: Record) -> Self {
+        Self::finding(record, Vec::new())
+    }
+
+    /// The same on a machine where this is found running.
+    fn finding(record: Record, found: Vec<ResourceName>) -> Self {
+        let now = Moment(0) + Span::secs(10);
+        let birth = Birth {
+            name: name("a"),
+            boot: BOOT,
+            machine: MACHINE,
+            at: now,
+            longest_promise: None,
+            record: Arc::new(record.clone()),
+        };
+        let mut bench = Self {
+            node: Node::new(birth),
+            now,
+            record,
+            voters: vec![name("b"), name("c")],
+            ledger: Ledger::Answers,
+            done: Vec::new(),
+            taken: Vec::new(),
+            beats: Vec::new(),
+            deadlines: Vec::new(),
+            found,
+            left: false,
+            orders: VecDeque::new(),
+        };
+        bench.tell(Event::Leader { term: 1, leader: Some(name("b")) });
+        bench
+    }
+
+    /// A node that was given the group after its start, and runs it.
+    fn running(record: Record) -> Self {
+        let mut bench = Self::new(record);
+        bench.give(|_| ());
+        bench.pass(Span::secs(1));
+        assert_eq!(bench.desk(), &State::Running { epoch: epoch(1) }, "{:?}", bench.done);
+        bench.done.clear();
+        bench.taken.clear();
+        bench
+    }
+
+    /// The ledger gives the group to the node, under epoch 1.
+    fn give(&mut self, also: impl Fn(&mut GroupRecord)) {
+        let mut group = owned(1, "a");
+        also(&mut group);
+        self.write(group);
+    }
+
+    /// Somebody writes the group's entry.
+    fn write(&mut self, group: GroupRecord) {
+        let write = Write::Group(pay(), Arc::new(group));
+        self.record.apply(&Draft::default().write(write), Index(self.record.applied.0 + 1));
+        self.tell(Event::Applied(Arc::new(self.record.clone())));
+    }
+
+    /// Changes the group's entry.
+    fn change(&mut self, how: impl FnOnce(&mut GroupRecord)) {
+        let mut group = self.group().clone();
+        how(&mut group);
+        self.write(group);
+    }
+
+    fn group(&self) -> &GroupRecord {
+        self.record.group(&pay()).expect("the group is in the record")
+    }
+
+    fn desk(&self) -> &State {
+        self.node.desk(&pay()).unwrap_or(&State::Clear)
+    }
+
+    /// Tells one event, then carries out what follows from it.
+    fn tell(&mut self, event: Event) {
+        self.step(event);
+        while let Some(order) = self.orders.pop_front() {
+            self.carry_out(order);
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let now = Now { lease: self.now, wall: Wall(self.now.0 / 1_000_000) };
+        let mut out = Vec::new();
+        self.node.step(now, event, &mut out);
+        self.orders.extend(out);
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Beat(beat) => {
+                for voter in self.voters.clone() {
+                    let ack = promise(&beat, voter, &self.record);
+                    self.step(Event::Acked(ack));
+                }
+                self.beats.push(beat);
+            }
+            Order::Arm { group, epoch, deadline } => {
+                self.deadlines.push((self.now, deadline));
+                self.step(Event::Armed { group, epoch });
+            }
+            Order::Disarm { .. } => self.done.push("disarm".to_owned()),
+            Order::Do { group, epoch, act, what } => {
+                let outcome = match &what {
+                    Act::Adopt => Outcome::Adopted(self.found.clone()),
+                    Act::Start { .. }
+                    | Act::Stop(_)
+                    | Act::LetGo
+                    | Act::Ask(_)
+                    | Act::MoveAddress { .. } => Outcome::Fine { took: Span::millis(1) },
+                };
+                self.done.push(word(&what));
+                self.step(Event::Done { group, epoch, act, outcome });
+            }
+            Order::Propose { proposal, draft } => self.put(proposal, draft),
+            Order::Left => self.left = true,
+            Order::Answer { .. } | Order::KeepPromise(_) | Order::WakeAt(_) => {}
+        }
+    }
+
+    fn put(&mut self, proposal: u64, draft: Draft) {
+        let fate = match self.ledger {
+            Ledger::Silent => Fate::Unknown,
+            Ledger::Answers if !self.record.admits(&draft) => Fate::Overtaken,
+            Ledger::Answers => {
+                let index = Index(self.record.applied.0 + 1);
+                self.record.apply(&draft, index);
+                self.step(Event::Applied(Arc::new(self.record.clone())));
+                self.taken.push(draft);
+                Fate::Taken(index)
+            }
+        };
+        self.step(Event::Proposed { proposal, fate });
+    }
+
+    /// Time passes, beat by beat.
+    fn pass(&mut self, time: Span) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = (self.now + Span::millis(5)).min(end);
+            self.tell(Event::Tick);
+        }
+    }
+
+    fn dies(&mut self, resource: &str) {
+        let (group, resource) = (pay(), resource_name(resource));
+        let epoch = epoch(1);
+        self.tell(Event::Died { group, epoch, resource, how: "exit 3".to_owned() });
+    }
+
+    /// The group entries that the ledger took from this node.
+    fn entries(&self) -> Vec<&GroupRecord> {
+        let mut entries = Vec::new();
+        for write in self.taken.iter().flat_map(|d| &d.writes) {
+            if let Write::Group(_, record) = write {
+                entries.push(&**record);
+            }
+        }
+        entries
+    }
+}
+
+/// A voter's answer that promises what was asked.
+fn promise(beat: &Heartbeat, voter: NodeName, record: &Record) -> Ack {
+    Ack {
+        voter_boot: BootId(u128::from(voter.as_str().as_bytes()[0])),
+        voter,
+        boot: beat.boot,
+        sequence: beat.sequence,
+        ttl: beat.ttl,
+        applied: record.applied,
+        membership: record.membership,
+        refused: Vec::new(),
+    }
+}
+
+/// A beat of another node that is well and runs nothing.
+fn beat_of(sender: &str, sequence: u64, record: &Record) -> Heartbeat {
+    let hash = record.config.as_ref().map_or("", |c| &c.hash);
+    let health = crate::lease::heartbeat::Health {
+        config: crate::planner::config_mark(hash),
+        machine: BootId(77),
+        ..Default::default()
+    };
+    Heartbeat {
+        sender: name(sender),
+        boot: BootId(u128::from(sender.as_bytes()[0])),
+        sequence,
+        membership: record.membership,
+        applied: record.applied,
+        sent: Moment(sequence),
+        ttl: Span::millis(560),
+        asked: Vec::new(),
+        released: Vec::new(),
+        health,
+    }
+}
+
+fn via(network: usize) -> Via {
+    Via { network, from: "127.0.0.1:7400".parse().unwrap() }
+}
+
+fn word(what: &Act) -> String {
+    match what {
+        Act::Start { resource, .. } => format!("start {resource}"),
+        Act::Stop(resource) => format!("stop {resource}"),
+        Act::LetGo => "let go".to_owned(),
+        Act::Ask(resource) => format!("ask {resource}"),
+        Act::MoveAddress { resource, link } => format!("move {resource} to {link}"),
+        Act::Adopt => "look what runs".to_owned(),
+    }
+}
+
+fn name(text: &str) -> NodeName {
+    NodeName::new(text).unwrap()
+}
+
+fn resource_name(text: &str) -> ResourceName {
+    ResourceName::new(text).unwrap()
+}
+
+fn pay() -> GroupName {
+    GroupName::new("PAY").unwrap()
+}
+
+const fn epoch(counter: u64) -> Epoch {
+    Epoch { incarnation: 1, counter }
+}
+
+fn owned(counter: u64, owner: &str) -> GroupRecord {
+    let ownership = Ownership::Owned {
+        node: name(owner),
+        boot: None,
+        start: StartKind::Normal,
+        cause: Cause::ClusterStart,
+        phase: Phase::Starting,
+        handover: None,
+    };
+    GroupRecord { epoch: epoch(counter), ownership, ..GroupRecord::new(GroupIntent::Run) }
+}
+
+/// Nodes a and b and the witness c; the group has an address and a server on it, and may be
+/// restarted once in place.
+fn record() -> Record {
+    let role = |name: &str| if name == "c" { Role::Witness } else { Role::Node };
+    let node = |n: &str| (name(n), NodeSpec { addresses: Vec::new(), role: role(n) });
+    let spec = ClusterSpec {
+        name: "kessai".to_owned(),
+        timing: Profile::Default,
+        language: None,
+        nodes: ["a", "b", "c"].iter().map(|n| node(n)).collect(),
+        groups: BTreeMap::from([(pay(), group_spec())]),
+    };
+    let hash = "0123456789abcdef".repeat(4);
+    let config = AppliedConfig { version: 1, hash, text: String::new(), spec, unconfirmed: None };
+    let mut record = Record { incarnation: 1, membership: Generation(1), ..Record::default() };
+    let mut draft = Draft::default().write(Write::Config(Arc::new(config)));
+    for (voter, n) in (1..).zip(["a", "b", "c"]) {
+        let node = NodeRecord { voter, intent: NodeIntent::InService, fenced: None };
+        draft = draft.write(Write::Node(name(n), Arc::new(node)));
+    }
+    let group = GroupRecord::new(GroupIntent::Run);
+    draft = draft.write(Write::Group(pay(), Arc::new(group)));
+    record.apply(&draft, Index(1));
+    record
+}
+
+fn group_spec() -> GroupSpec {
+    let one = |text: &str, kind, after: &[&str]| ResourceSpec {
+        name: resource_name(text),
+        kind,
+        after: after.iter().map(|a| resource_name(a)).collect(),
+        start_limit: Span::secs(3),
+        stop_limit: Span::secs(2),
+    };
+    let address = "10.0.0.9".parse().unwrap();
+    let links = vec!["eth0".to_owned(), "eth1".to_owned()];
+    let vip = ResourceKind::Address { address, prefix: 24, links };
+    let how = ProcessHow::Program { run: vec!["/opt/server".to_owned()], ready: None };
+    let environment = BTreeMap::new();
+    let server = ResourceKind::Process { how, environment, user: None, monitor: None };
+    GroupSpec {
+        mode: Mode::Single,
+        prefer: vec![name("a"), name("b")],
+        startup: Startup::Auto,
+        failback: Failback::Manual,
+        failure: FailurePolicy { restarts: 1, takeovers: 1, within: Span::secs(3600) },
+        apart: [].into(),
+        together: [].into(),
+        stop_budget: None,
+        fence: FencePolicy::Lease,
+        resources: vec![one("vip", vip, &[]), one("server", server, &["vip"])],
+    }
+}

@@ -1,0 +1,129 @@
+//! Networks, voters and leases that are lost.
+
+use super::*;
+use crate::record::{Guard, Happening, LinkState, Order as Ordered, Pause};
+
+#[test]
+fn cl_26_an_owner_that_hears_no_voter_lets_go_before_any_promise_to_it_ends() {
+    let mut bench = Bench::running(record());
+    let timing = bench.node.timing();
+    let last = bench.beats.last().unwrap().sent;
+    bench.voters.clear();
+    let (deadline, budget) = (bench.node.deadline(&pay()).unwrap(), timing.stop + timing.guard);
+    // A voter promised from when it received the beat, which is not before it was sent.
+    assert!(deadline + budget <= last + timing.ttl, "the stop fits before the promise ends");
+    bench.ledger = Ledger::Silent;
+    while bench.now < deadline {
+        assert_eq!(bench.done, [""; 0], "its right still stands");
+        bench.pass(Span::millis(5));
+    }
+    assert_eq!(bench.done, ["let go", "disarm"], "at its deadline, without asking anybody");
+    assert!(matches!(bench.desk(), State::Released { .. }));
+    bench.voters = vec![name("b"), name("c")];
+    bench.pass(Span::secs(2));
+    assert_eq!(bench.done.len(), 2, "voters that are back do not bring that epoch back");
+}
+
+#[test]
+fn one_voter_besides_itself_keeps_an_owner_of_three_going() {
+    let mut bench = Bench::running(record());
+    bench.voters = vec![name("c")];
+    bench.pass(Span::secs(5));
+    assert_eq!(bench.done, [""; 0]);
+    assert_eq!(bench.desk(), &State::Running { epoch: epoch(1) });
+}
+
+#[test]
+fn a_pinned_group_runs_on_when_its_lease_runs_out() {
+    let mut bench = Bench::running(record());
+    bench.change(|g| {
+        let order = Ordered {
+            by: "mika".to_owned(),
+            reason: "new disk".to_owned(),
+            at: Wall(0),
+            command: "c-1".to_owned(),
+        };
+        let pinned = Some(name("a"));
+        g.pause = Some(Pause { order, until: None, pinned, guard: Guard::Disarmed });
+    });
+    assert_eq!(bench.done, ["disarm"], "the guardian leaves it alone");
+    bench.voters.clear();
+    bench.ledger = Ledger::Silent;
+    bench.pass(Span::secs(5));
+    bench.dies("server");
+    bench.pass(Span::secs(1));
+    assert_eq!(bench.done, ["disarm"], "nothing is stopped, nothing is mended");
+}
+
+#[test]
+fn cl_31_a_former_owner_that_learns_of_a_higher_epoch_lets_go_and_is_quiet() {
+    let mut bench = Bench::running(record());
+    bench.write(owned(2, "b"));
+    assert_eq!(bench.done, ["let go", "disarm"]);
+    bench.pass(Span::secs(3));
+    assert_eq!(bench.done.len(), 2, "nothing more is done here");
+    assert_eq!(bench.desk(), &State::Clear);
+    assert_eq!(bench.entries().len(), 0, "and nothing is written about it");
+    assert_eq!(bench.group(), &owned(2, "b"));
+    let asked = |b: &Heartbeat| b.asked.iter().any(|(_, e)| *e == epoch(2));
+    assert!(!bench.beats.iter().any(asked), "the new owner's epoch is not asked for");
+}
+
+/// The node leads the ledger, and b runs the group.
+fn watching() -> (Bench, Heartbeat) {
+    let mut bench = Bench::new(record());
+    bench.tell(Event::Leader { term: 2, leader: Some(name("a")) });
+    bench.write(owned(1, "b"));
+    let mut beat = beat_of("b", 1, &bench.record);
+    let stand = crate::plan::Stand::Running;
+    let sight = crate::plan::DeskSight { epoch: epoch(1), stand };
+    beat.asked.push((pay(), epoch(1)));
+    beat.health.groups.insert(pay(), sight);
+    (bench, beat)
+}
+
+/// For a while b is heard on the networks named, and c on all.
+fn heard(bench: &mut Bench, beat: &mut Heartbeat, networks: &[usize], times: u64) {
+    for _ in 0..times {
+        beat.sequence += 1;
+        for network in networks {
+            bench.tell(Event::Heard { via: via(*network), beat: beat.clone() });
+        }
+        let witness = beat_of("c", beat.sequence, &bench.record);
+        for network in [0, 1] {
+            bench.tell(Event::Heard { via: via(network), beat: witness.clone() });
+        }
+        bench.pass(Span::millis(50));
+    }
+}
+
+#[test]
+fn cl_25_the_loss_of_one_network_is_noted_and_takes_nothing_over_the_loss_of_all_does() {
+    let (mut bench, mut beat) = watching();
+    bench.tell(Event::Link { link: "eth0".to_owned(), state: LinkState::Up });
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    bench.taken.clear();
+    bench.tell(Event::Link { link: "eth0".to_owned(), state: LinkState::Down });
+    heard(&mut bench, &mut beat, &[1], 60);
+    let noted = |w: &Write| match w {
+        Write::Event(event) => {
+            matches!(&event.what, Happening::Link { state: LinkState::Down, .. })
+        }
+        _ => false,
+    };
+    assert!(bench.taken.iter().flat_map(|d| &d.writes).any(noted), "it is noted");
+    assert_eq!(bench.group().epoch, epoch(1), "and nothing is taken over");
+    heard(&mut bench, &mut beat, &[], 60);
+    assert_eq!(bench.group().owner(), Some(&name("a")), "heard on no network: taken over");
+    assert_eq!(bench.group().epoch, epoch(2), "under a higher epoch");
+}
+
+#[test]
+fn cl_25_without_a_majority_of_votes_nothing_is_taken_over() {
+    let (mut bench, mut beat) = watching();
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    bench.voters.clear();
+    bench.pass(Span::secs(5));
+    assert_eq!(bench.group().owner(), Some(&name("b")), "it cannot know who is cut off");
+    assert_eq!(bench.group().epoch, epoch(1));
+}
