@@ -194,18 +194,33 @@ pub fn command_known(view: &View, id: &str) -> bool {
     Key::new(&format!("command/{id}")).is_ok_and(|k| view.get(k.as_str()).is_some())
 }
 
-/// The first link whose hash does not follow from what stands before it.
+/// The first link whose hash does not follow from what stands before it. The chain begins with
+/// number 1: a link that is missing before the first is found as well.
 #[must_use]
 pub fn audit_break(links: &[AuditLink]) -> Option<u64> {
-    let mut before: Option<&AuditLink> = None;
+    let mut before = (0, "0".repeat(64));
     for link in links {
-        let follows = before.is_none_or(|b| b.hash == link.before && b.number + 1 == link.number);
+        let follows = before.1 == link.before && before.0 + 1 == link.number;
         if !follows || link_hash(link.number, &link.before, &link.entry) != link.hash {
             return Some(link.number);
         }
-        before = Some(link);
+        before = (link.number, link.hash.clone());
     }
     None
+}
+
+/// The same for the chain that `view` holds, whose end must be the head: a link that was taken
+/// away from the end is found too, by the number it had.
+///
+/// # Errors
+/// A link that cannot be read.
+pub fn audit_broken_at(view: &View, links: &[AuditLink]) -> Result<Option<u64>, Unreadable> {
+    if let Some(number) = audit_break(links) {
+        return Ok(Some(number));
+    }
+    let head = view.get("audit/head").map(|e| value::<AuditLink>("audit/head", e)).transpose()?;
+    let last = links.last().map_or(0, |l| l.number);
+    Ok((head.as_ref() != links.last()).then_some(last + 1))
 }
 
 struct Chain {

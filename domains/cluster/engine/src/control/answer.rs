@@ -38,7 +38,7 @@ pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
         Request::AuditVerify => read(services, |v| {
             let links = records::audit(v)?;
             let hash = links.last().map_or_else(String::new, |l| l.hash.clone());
-            let broken_at = records::audit_break(&links);
+            let broken_at = records::audit_broken_at(v, &links)?;
             Ok(Reply::Verified(Verified { entries: links.len() as u64, hash, broken_at }))
         }),
         Request::Backup { path } => backup(services, path).await,

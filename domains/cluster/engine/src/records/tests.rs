@@ -237,6 +237,20 @@ fn sec18_a_link_that_was_taken_out_or_moved_is_found() {
 }
 
 #[test]
+fn sec18_links_that_were_taken_away_from_either_end_are_found() {
+    let mut kept = Kept::new();
+    kept.orders(3);
+    let links = audit(&kept.view).unwrap();
+    assert_eq!(audit_broken_at(&kept.view, &links).unwrap(), None);
+    assert_eq!(audit_break(&links[1..]), Some(2), "it begins with number 1");
+    let change = Change::new().remove(key("audit/000000000003"));
+    kept.commit(change);
+    let links = audit(&kept.view).unwrap();
+    assert_eq!(audit_break(&links), None, "what is left follows");
+    assert_eq!(audit_broken_at(&kept.view, &links).unwrap(), Some(3), "but not up to the head");
+}
+
+#[test]
 fn sec18_two_orders_at_once_cannot_both_be_the_next_link() {
     let mut kept = Kept::new();
     kept.orders(1);
