@@ -28,6 +28,8 @@ pub(crate) struct Machine {
     pub armed_once: BTreeMap<GroupName, Epoch>,
     /// Groups whose program hangs, since when.
     pub hangs: BTreeMap<GroupName, u64>,
+    /// Until when a stop is under way, by group.
+    pub stops_until: BTreeMap<GroupName, u64>,
     /// Stops that will fail, by group.
     pub stop_fails: BTreeSet<GroupName>,
     /// Stops that will hang, by group.

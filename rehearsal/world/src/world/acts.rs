@@ -125,9 +125,24 @@ impl World<'_> {
             Act::LetGo => self.chance.between(500, 6_000),
             Act::Ask(_) | Act::MoveAddress { .. } | Act::Adopt => self.chance.between(100, 800),
         };
+        let us = self.in_turn(n, &group, &what, us);
         let (life, boot) = (self.actors[n].lives, self.actors[n].boots);
         let job = Box::new(SimJob { group, epoch, act, what, boot, took_us: us });
         self.after_us(us, Ev::Act { n, life, job });
+    }
+
+    /// What is up is told to a new agent only after the stops that its predecessor ordered.
+    fn in_turn(&mut self, n: usize, group: &GroupName, what: &Act, us: u64) -> u64 {
+        let now = self.now / 1_000;
+        let until = self.actors[n].machine.stops_until.entry(group.clone()).or_insert(0);
+        match what {
+            Act::Adopt => us.max(until.saturating_sub(now) + 10),
+            Act::Stop(_) | Act::LetGo => {
+                *until = (now + us).max(*until);
+                us
+            }
+            Act::Start { .. } | Act::Ask(_) | Act::MoveAddress { .. } => us,
+        }
     }
 
     pub(crate) fn on_act(&mut self, n: usize, life: u64, job: SimJob) {

@@ -315,9 +315,8 @@ impl Desk {
                 let epoch = *epoch;
                 self.let_go(epoch, why, out);
             }
-            State::Starting { epoch, at, .. } => {
-                let (epoch, at) = (*epoch, *at);
-                self.stop_from(ground, epoch, at, why, out);
+            State::Starting { epoch, at, act, .. } => {
+                self.state = after_start(*epoch, (*at, *act), why);
             }
             State::Running { epoch } => {
                 let epoch = *epoch;
@@ -366,9 +365,8 @@ impl Desk {
                 let epoch = *epoch;
                 self.stop_from(ground, epoch, last, Why::Failure(cause), out);
             }
-            (State::Starting { epoch, at, .. }, Some(_), Mend::InPlace | Mend::GiveAway) => {
-                let (epoch, at) = (*epoch, *at);
-                self.stop_from(ground, epoch, at, Why::Failure(cause), out);
+            (State::Starting { epoch, at, act, .. }, Some(_), Mend::InPlace | Mend::GiveAway) => {
+                self.state = after_start(*epoch, (*at, *act), Why::Failure(cause));
             }
             // A program that ends while it is being stopped, or that no desk knows, is no news.
             (
@@ -547,6 +545,12 @@ impl Desk {
         let last = ground.spec.resources.len().saturating_sub(1);
         self.stop_from(ground, epoch, last, Why::Failure(cause), out);
     }
+}
+
+/// A start that is under way is waited for before its stop is ordered: one that ends after its
+/// stop would leave something up in a group that was released.
+fn after_start(epoch: Epoch, (at, act): (usize, u64), why: Why) -> State {
+    State::Stopping { epoch, why, at: at + 1, act }
 }
 
 /// A restart in place that could not stop what it was to start again has failed for good: the

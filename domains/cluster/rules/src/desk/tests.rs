@@ -61,3 +61,26 @@ fn a_restart_in_place_whose_stop_fails_is_a_failure_and_says_so() {
     let failed = |w: &Wish| matches!(w, Wish::Released(e, Why::Failure(_)) if *e == epoch);
     assert!(wishes.iter().any(failed), "{:?} after {wishes:?}", desk.state);
 }
+
+#[test]
+fn a_stop_waits_for_the_start_that_is_under_way() {
+    let (spec, me) = (group(), NodeName::new("n1").expect("a plain word"));
+    let (kind, event, probe) = (StartKind::Restart, ScriptEvent::Start, Probe::Once);
+    let start = |r: &ResourceName| Act::Start { resource: r.clone(), kind, event, probe };
+    let ground = Ground { spec: &spec, now: Moment(1), me: &me, start: &start };
+    let epoch = Epoch { incarnation: 1, counter: 1 };
+    let (mut desk, mut wishes) = (Desk::default(), Vec::new());
+    let stops = |wishes: &[Wish]| {
+        wishes.iter().filter(|w| matches!(w, Wish::Do(_, _, Act::Stop(_)))).count()
+    };
+    for input in
+        [Input::Ours(epoch), Input::Leased(epoch), Input::Armed(epoch), Input::Stop(Why::Ordered)]
+    {
+        desk.step(&ground, input, &mut wishes);
+    }
+    assert_eq!(stops(&wishes), 0, "the start has not ended yet");
+    desk.step(&ground, Input::Done(1, Outcome::Fine { took: Span::ZERO }), &mut wishes);
+    assert_eq!(stops(&wishes), 1);
+    desk.step(&ground, Input::Done(2, Outcome::Fine { took: Span::ZERO }), &mut wishes);
+    assert!(matches!(wishes.last(), Some(Wish::Released(_, Why::Ordered))));
+}

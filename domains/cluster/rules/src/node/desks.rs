@@ -43,10 +43,9 @@ impl Node {
     ) {
         let epoch = entry.epoch;
         self.reconcile_pin(group, (epoch, entry.pause.as_ref()), out);
-        if entry.pause.is_none() {
-            if let Some((under, resource, how)) = self.died_pinned.remove(group) {
-                self.on_died(now, (group, under), resource, how, out);
-            }
+        let died = if entry.pause.is_none() { self.died_pinned.remove(group) } else { None };
+        if let Some((under, resource, how)) = died {
+            self.on_died(now, (group, under), resource, how, out);
         }
         let held = self.desks.get(group).and_then(Desk::epoch);
         let busy = self.desks.get(group).is_some_and(|d| {
