@@ -71,7 +71,7 @@ fn ph_04_a_monitor_that_says_no_hangs_or_floods_has_failed_and_zero_is_health() 
 }
 
 #[test]
-fn cl_03_scripts_are_told_under_both_names_why_they_start() {
+fn scripts_are_told_under_both_names_why_they_start() {
     let told = [
         (ScriptEvent::Start, "START"),
         (ScriptEvent::Failover, "FAILOVER"),
@@ -110,7 +110,7 @@ fn cl_04_scripts_are_told_whether_they_run_on_the_groups_first_node() {
 }
 
 #[test]
-fn cl_05_a_script_that_runs_is_told_under_both_names_that_its_disks_are_up() {
+fn a_script_that_runs_is_told_under_both_names_that_its_disks_are_up() {
     let env = started().environment();
     assert_eq!(env["ARMS_DISK"], "SUCCESS");
     assert_eq!(env["CLP_DISK"], "SUCCESS");
