@@ -12,13 +12,13 @@ impl Chance {
     #[must_use]
     pub fn new(seed: u64, purpose: u64) -> Self {
         let mut chance = Self { state: seed ^ purpose.wrapping_mul(0x9E37_79B9_7F4A_7C15) };
-        chance.next();
-        chance.next();
+        chance.draw();
+        chance.draw();
         chance
     }
 
     /// The next number (splitmix64).
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -28,7 +28,7 @@ impl Chance {
 
     /// A number below `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        if n == 0 { 0 } else { self.next() % n }
+        if n == 0 { 0 } else { self.draw() % n }
     }
 
     /// A number from `low` to `high`, both included.
@@ -56,7 +56,7 @@ mod tests {
     fn a_seed_repeats_and_purposes_do_not_meet() {
         let draw = |seed, purpose| {
             let mut chance = Chance::new(seed, purpose);
-            (0..8).map(|_| chance.next()).collect::<Vec<_>>()
+            (0..8).map(|_| chance.draw()).collect::<Vec<_>>()
         };
         assert_eq!(draw(7, 1), draw(7, 1));
         assert_ne!(draw(7, 1), draw(7, 2));

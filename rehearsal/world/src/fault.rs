@@ -205,7 +205,7 @@ impl fmt::Display for Fault {
 #[must_use]
 pub fn draw_faults(seed: u64, cast: Cast, run_ms: u64) -> Vec<Fault> {
     let mut chance = Chance::new(seed, 2);
-    let subset = chance.next() | 1 << chance.below(FaultKind::NAMES.len() as u64);
+    let subset = chance.draw() | 1 << chance.below(FaultKind::NAMES.len() as u64);
     let swarm = FaultKind::NAMES.iter().enumerate().filter(|(n, _)| subset >> n & 1 == 1);
     let mut kinds: Vec<&str> = swarm.map(|(_, name)| *name).collect();
     if !cast.kinds.is_empty() {

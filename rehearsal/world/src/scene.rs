@@ -65,7 +65,7 @@ impl Scene {
     /// How many voters there are.
     #[must_use]
     pub fn voters(&self) -> usize {
-        self.members + usize::from(self.members % 2 == 0)
+        self.members + usize::from(self.members.is_multiple_of(2))
     }
 
     /// The record right after the cluster was founded.

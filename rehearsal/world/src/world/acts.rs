@@ -7,7 +7,6 @@ use tsugi_cluster_rules::timing::Timing;
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName};
 
 use super::{Ev, Seen, Undo, World, fine};
-use crate::host::Held;
 
 /// One act under way.
 #[derive(Clone, Debug)]
@@ -207,7 +206,7 @@ impl World<'_> {
         if machine.start_fails.remove(&job.group) {
             return Outcome::Failed { how: "planted".to_owned() };
         }
-        let held = machine.held.entry(job.group.clone()).or_insert_with(Held::default);
+        let held = machine.held.entry(job.group.clone()).or_default();
         held.epoch = job.epoch;
         held.up.insert(resource.clone());
         let (at, group, epoch) = (self.now, &job.group, job.epoch);
