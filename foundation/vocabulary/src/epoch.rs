@@ -79,9 +79,7 @@ impl fmt::Display for Index {
 /// One life of an agent process on a machine that has not lost power in between: 128 random
 /// bits drawn at its start. A restarted agent of a running machine draws a new one. In records
 /// it stands as 32 hexadecimal digits: not every reader of JSON takes a number of 128 bits.
-#[derive(
-    Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BootId(pub u128);
 

@@ -393,10 +393,11 @@ impl<'w> World<'w> {
     fn take(&mut self, ev: Ev) {
         // A machine that stands still takes nothing; it all happens at once when it goes on.
         if let Some(n) = concerned(&ev)
-            && self.actors[n].frozen {
-                self.actors[n].deferred.push(ev);
-                return;
-            }
+            && self.actors[n].frozen
+        {
+            self.actors[n].deferred.push(ev);
+            return;
+        }
         match ev {
             Ev::Wake { n, token } => {
                 if self.actors[n].wake == token {

@@ -257,9 +257,7 @@ impl GroupSpec {
     /// The interfaces of which the group needs at least one, for each of its addresses.
     #[must_use]
     pub fn links_needed(&self) -> Vec<&[String]> {
-        let links = |r: &'_ ResourceSpec| {
-            matches!(&r.kind, ResourceKind::Address { links, .. } if !links.is_empty())
-        };
+        let links = |r: &'_ ResourceSpec| matches!(&r.kind, ResourceKind::Address { links, .. } if !links.is_empty());
         self.resources
             .iter()
             .filter(|r| links(r))

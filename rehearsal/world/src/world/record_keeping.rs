@@ -88,10 +88,11 @@ impl World<'_> {
         let after = Arc::clone(&self.truth.head);
         for write in &draft.writes {
             if let Write::Audit(line) = write
-                && line.outcome == "accepted" {
-                    self.carried_out.insert(line.command.clone());
-                    self.meet("command carried out");
-                }
+                && line.outcome == "accepted"
+            {
+                self.carried_out.insert(line.command.clone());
+                self.meet("command carried out");
+            }
             let Write::Group(group, entry) = write else { continue };
             let was = before.group(group).map_or(0, |g| g.failures.len());
             let restarted = |f: &Failure| f.answer == Answer::Restarted;

@@ -200,10 +200,10 @@ fn tell_gate(ledger: RaftLedger, founding: &Founding) -> Box<dyn Fn(&Event) + Se
     Box::new(move |event| {
         let Event::Heard { beat: Heartbeat { sender, health, .. }, .. } = event else { return };
         let Some((leader, term)) = &health.leader else { return };
-        if leader == sender {
-            if let Some(id) = voters.get(leader) {
-                ledger.heard_leader(*id, *term);
-            }
+        if leader == sender
+            && let Some(id) = voters.get(leader)
+        {
+            ledger.heard_leader(*id, *term);
         }
     })
 }

@@ -12,7 +12,7 @@ use tsugi_cluster_rules::node::Event;
 #[derive(Debug)]
 pub enum Letter {
     /// An event for the rules.
-    Event(Event),
+    Event(Box<Event>),
     /// End now, leaving the groups as they are: another agent takes over from here.
     StepAside,
 }
@@ -65,6 +65,6 @@ impl Post {
 
     /// Sends an event.
     pub fn event(&self, event: Event) {
-        self.send(Letter::Event(event));
+        self.send(Letter::Event(Box::new(event)));
     }
 }

@@ -264,7 +264,7 @@ impl Core {
         }
         for letter in self.parts.mailbox.take() {
             match letter {
-                Letter::Event(event) => events.push(event),
+                Letter::Event(event) => events.push(*event),
                 Letter::StepAside => self.ended = Some(Ended::SteppedAside),
             }
         }

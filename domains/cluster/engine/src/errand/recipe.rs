@@ -8,8 +8,7 @@ use tsugi_cluster_rules::spec::{
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_host::request::{
-    Limits, Output, Program, Purpose, Request, Right, Source, TAIL_LONGEST,
-    Unmounting,
+    Limits, Output, Program, Purpose, Request, Right, Source, TAIL_LONGEST, Unmounting,
 };
 use tsugi_vocabulary::{ResourceName, Span};
 
@@ -158,10 +157,10 @@ fn let_go(job: &Job) -> Vec<Step> {
     let group = job.group.clone();
     let mut steps = vec![Step::Ask(Request::KillGroup { group })];
     for resource in &job.spec.resources {
-        if let ResourceKind::Address { address, links, .. } = &resource.kind {
-            if !links.is_empty() {
-                steps.push(Step::Ask(Request::RemoveAddress { address: *address }));
-            }
+        if let ResourceKind::Address { address, links, .. } = &resource.kind
+            && !links.is_empty()
+        {
+            steps.push(Step::Ask(Request::RemoveAddress { address: *address }));
         }
     }
     for resource in job.spec.start_order().into_iter().rev() {
