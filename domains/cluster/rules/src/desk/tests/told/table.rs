@@ -201,7 +201,7 @@ fn told(lines: &[Line]) -> String {
 fn every_state_answers_every_input_as_the_table_says() {
     let now = told(&lines());
     if std::env::var_os("TSUGI_WRITE_TABLE").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/desk/told/table.txt");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/desk/tests/told/table.txt");
         std::fs::write(path, &now).unwrap();
         return;
     }
