@@ -113,3 +113,6 @@ fn open(opener: &mut Opener, bytes: &[u8], via: Via) -> Option<Event> {
         Kind(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

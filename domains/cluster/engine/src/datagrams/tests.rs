@@ -1,0 +1,142 @@
+//! Beats and answers over two real networks of the loopback.
+
+use tsugi_cluster_rules::lease::heartbeat::Health;
+use tsugi_vocabulary::{BootId, Generation, Index, Moment, Span};
+use tsugi_wire::boot::Boot;
+use tsugi_wire::datagram::Origin;
+use tsugi_wire::identity::ClusterId;
+use tsugi_wire::secret::{KeyId, Keyring, Secret};
+
+use super::*;
+
+const CLUSTER: ClusterId = ClusterId(7);
+
+fn name(text: &str) -> NodeName {
+    NodeName::new(text).unwrap()
+}
+
+fn boot(node: &str) -> BootId {
+    BootId(u128::from(node.as_bytes()[0]))
+}
+
+fn ring() -> Keyring {
+    Keyring::new(KeyId(1), Secret::new([0x11; 32]))
+}
+
+fn sealer(node: &str, ring: &Keyring) -> Sealer {
+    let boot = Boot { started: 1, id: boot(node) };
+    Sealer::new(Origin { cluster: CLUSTER, node: name(node), boot }, ring)
+}
+
+/// A node on two networks, at ports that the system chose.
+fn node(node: &str) -> Networks {
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let opener = Opener::new(CLUSTER, name(node), &ring());
+    Networks::bind(&[any, any], sealer(node, &ring()), opener).unwrap()
+}
+
+fn addresses(node: &Networks) -> Vec<SocketAddr> {
+    node.sockets.iter().map(|s| s.local_addr().unwrap()).collect()
+}
+
+fn beat(sender: &str) -> Heartbeat {
+    Heartbeat {
+        sender: name(sender),
+        boot: boot(sender),
+        sequence: 1,
+        membership: Generation(1),
+        applied: Index(1),
+        sent: Moment(1),
+        ttl: Span::millis(560),
+        asked: Vec::new(),
+        released: Vec::new(),
+        health: Health::default(),
+    }
+}
+
+fn ack(voter: &str) -> Ack {
+    Ack {
+        voter: name(voter),
+        voter_boot: boot(voter),
+        boot: boot("b"),
+        sequence: 1,
+        ttl: Span::millis(560),
+        applied: Index(1),
+        membership: Generation(1),
+        refused: Vec::new(),
+    }
+}
+
+/// What `node` takes: loopback delivers before the sender's call returns.
+fn taken(node: &mut Networks) -> Vec<Event> {
+    let mut out = Vec::new();
+    node.take(&mut out);
+    out
+}
+
+#[test]
+fn a_beat_goes_over_every_network_and_says_by_which_it_came() {
+    let (mut a, mut b) = (node("a"), node("b"));
+    a.meet([(name("b"), addresses(&b))].into());
+    a.beat(&beat("a"));
+    let came = |e: &Event| match e {
+        Event::Heard { via, beat } => Some((via.network, beat.sender.to_string())),
+        _ => None,
+    };
+    let heard: Vec<_> = taken(&mut b).iter().filter_map(came).collect();
+    assert!(heard.contains(&(0, "a".to_owned())), "{heard:?}");
+}
+
+#[test]
+fn a_network_that_is_gone_does_not_keep_the_other_from_carrying() {
+    let (mut a, mut b) = (node("a"), node("b"));
+    let nobody: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    let second = addresses(&b)[1];
+    a.meet([(name("b"), vec![nobody, second])].into());
+    a.beat(&beat("a"));
+    a.answer(&name("b"), &ack("a"));
+    let heard = taken(&mut b);
+    assert!(matches!(&heard[0], Event::Heard { via, .. } if via.network == 1), "{heard:?}");
+    assert!(matches!(&heard[1], Event::Acked(ack) if ack.voter == name("a")));
+}
+
+#[test]
+fn nothing_is_sent_to_a_node_that_is_not_a_peer() {
+    let (mut a, mut b) = (node("a"), node("b"));
+    a.answer(&name("b"), &ack("a"));
+    a.beat(&beat("a"));
+    assert!(taken(&mut b).is_empty());
+}
+
+#[test]
+fn a_body_that_names_another_than_its_sealed_sender_is_not_taken() {
+    let mut b = node("b");
+    let mut seal = sealer("a", &ring());
+    let via = Via { network: 0, from: "127.0.0.1:9".parse().unwrap() };
+    let bodies = [
+        (Kind::HEARTBEAT, encode(&beat("c"))),
+        (Kind::HEARTBEAT, encode(&Heartbeat { boot: boot("c"), ..beat("a") })),
+        (Kind::ACK, encode(&ack("c"))),
+        (Kind::ACK, encode(&Ack { voter_boot: boot("c"), ..ack("a") })),
+        (Kind::HEARTBEAT, encode(&ack("a"))),
+        (Kind::HEARTBEAT, vec![2, b'{', b'}']),
+        (Kind(200), encode(&beat("a"))),
+    ];
+    for (kind, body) in bodies {
+        let bytes = seal.seal(kind, &body).unwrap();
+        assert!(open(&mut b.opener, &bytes, via).is_none(), "{kind:?}");
+    }
+    let bytes = seal.seal(Kind::HEARTBEAT, &encode(&beat("a"))).unwrap();
+    assert!(open(&mut b.opener, &bytes, via).is_some(), "the true one is taken");
+    assert!(open(&mut b.opener, &bytes, via).is_none(), "once");
+}
+
+#[test]
+fn a_beat_under_another_key_is_dropped_and_counted() {
+    let mut b = node("b");
+    let other = Keyring::new(KeyId(1), Secret::new([0x22; 32]));
+    let bytes = sealer("a", &other).seal(Kind::HEARTBEAT, &encode(&beat("a"))).unwrap();
+    let via = Via { network: 0, from: "127.0.0.1:9".parse().unwrap() };
+    assert!(open(&mut b.opener, &bytes, via).is_none());
+    assert_eq!(b.drops().iter().map(|(_, count)| count).sum::<u64>(), 1);
+}
