@@ -204,4 +204,5 @@ pub enum Outcome {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+#[path = "desk/tests/told/mod.rs"]
 mod told;
