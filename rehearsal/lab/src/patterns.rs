@@ -93,6 +93,7 @@ fn series(stage: &mut Stage, pattern: Pattern, args: &PatternsArgs) -> Result<Se
         let repetition = repetition::run(stage, pattern, series.runs.len() + series.void)?;
         if args.verbose {
             tell(pattern, &repetition);
+            explain_if_slow(stage, pattern, args.timing, &repetition);
         }
         if repetition.stalls.is_empty() {
             series.runs.push(repetition);
@@ -108,12 +109,26 @@ fn series(stage: &mut Stage, pattern: Pattern, args: &PatternsArgs) -> Result<Se
     Ok(series)
 }
 
+/// An outage that was longer than promised is of interest: what the cluster says of it.
+fn explain_if_slow(stage: &mut Stage, pattern: Pattern, profile: Profile, repetition: &Repetition) {
+    let most = pattern.limit(profile).map_or(u64::MAX, |limit| limit.worst_ms);
+    if repetition.outage.gap.as_millis() <= u128::from(most) {
+        return;
+    }
+    for (host, text) in stage.product.explanations(&mut stage.site).into_iter().take(1) {
+        for line in text.lines() {
+            println!("    {host}: {line}");
+        }
+    }
+    crate::stage::show_logs(&stage.site);
+}
+
 fn tell(pattern: Pattern, repetition: &Repetition) {
-    let Repetition { outage, held_twice, after_wake, stale, wrong, took, .. } = repetition;
+    let Repetition { outage, held_twice, after_wake, stale, wrong, causes, took, .. } = repetition;
     let since = outage.since_fault.unwrap_or(Duration::ZERO);
     println!(
         "  {}: outage {:.1} ms (until {:.1} after the fault) {:?} lost {} doubled {} \
-         held twice {:.1} after wake {:?} stale {stale} {wrong:?} {:?} took {:.1} s",
+         held twice {:.1} after wake {:?} stale {stale} {wrong:?} {:?} took {:.1} s {causes:?}",
         pattern.name(),
         ms(outage.gap),
         ms(since),

@@ -96,6 +96,18 @@ impl Product {
         Err(last)
     }
 
+    /// How each host with power explains the last thing that happened to the group.
+    pub fn explanations(&self, site: &mut Site) -> Vec<(String, String)> {
+        let mut told = Vec::new();
+        for host in &mut site.hosts {
+            if host.is_on() {
+                let text = tsugi(host, &["explain", GROUP]).unwrap_or_else(|t| t.to_string());
+                told.push((host.name.clone(), text));
+            }
+        }
+        told
+    }
+
     /// Moves the group, to `node` if one is named.
     ///
     /// # Errors
@@ -142,6 +154,14 @@ pub fn tsugi(host: &Host, words: &[&str]) -> Result<String, Trouble> {
     host.run(&argv, COMMAND)
 }
 
+/// The first cause that an explanation names, on one line.
+#[must_use]
+pub fn first_cause(explanation: &str) -> String {
+    let from = explanation.lines().skip_while(|line| !line.starts_with("first cause"));
+    let cause = from.take_while(|line| !line.starts_with("what ") && !line.trim().is_empty());
+    cause.map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
 /// Tries again for a few seconds: a node that was just started does not listen yet.
 fn patiently(mut work: impl FnMut() -> Result<String, Trouble>) -> Result<String, Trouble> {
     let end = now() + Duration::from_secs(5);
@@ -151,5 +171,15 @@ fn patiently(mut work: impl FnMut() -> Result<String, Trouble>) -> Result<String
             Err(trouble) if now() >= end => return Err(trouble),
             Err(_) => thread::sleep(Duration::from_millis(20)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_first_cause_is_joined_to_one_line() {
+        let text = "counter: n1 -> n2\nfirst cause: volume could not be\nstarted\nwhat was seen\n";
+        assert_eq!(super::first_cause(text), "first cause: volume could not be started");
+        assert_eq!(super::first_cause("nothing"), "");
     }
 }

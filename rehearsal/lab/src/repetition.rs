@@ -1,6 +1,7 @@
 //! One repetition: a whole cluster, a fault at a random moment, what the client and the two
 //! instruments saw, and a whole cluster again.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::kernel::{now, set_real_time};
 use crate::outage::{BEFORE, Outage};
 use crate::overlap;
 use crate::pattern::{After, Pattern};
-use crate::product::Part;
+use crate::product::{Part, first_cause};
 use crate::recorder::Stall;
 use crate::stage::Stage;
 
@@ -40,6 +41,8 @@ pub struct Repetition {
     pub stale: usize,
     /// Why it is not as it must be, apart from the times.
     pub wrong: Vec<String>,
+    /// The first causes that the nodes name for it; one if they agree.
+    pub causes: Vec<String>,
     /// Pauses of the machine itself: the repetition is void.
     pub stalls: Vec<Stall>,
     /// From the wish for a whole cluster to the next one.
@@ -117,6 +120,7 @@ pub fn run(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetit
         after_wake: fault.after_wake,
         stale: stale(&calls, &old, fault.at),
         wrong,
+        causes: causes(stage, pattern),
         stalls,
         took: now() - begun,
     };
@@ -127,6 +131,17 @@ pub fn run(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetit
         stage.start_over()?;
     }
     Ok(repetition)
+}
+
+/// What the nodes say was the first cause, where there was something to explain.
+fn causes(stage: &mut Stage, pattern: Pattern) -> Vec<String> {
+    let explained = pattern.after() == After::Another || pattern == Pattern::ProcessKill;
+    if !explained {
+        return Vec::new();
+    }
+    let told = stage.product.explanations(&mut stage.site);
+    let distinct: BTreeSet<String> = told.iter().map(|(_, text)| first_cause(text)).collect();
+    distinct.into_iter().collect()
 }
 
 /// A whole cluster with the owner where the pattern wants it.

@@ -1,5 +1,6 @@
 //! What is printed of a rehearsal, beside the figures of the verification report.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -32,6 +33,7 @@ pub struct Row {
     void: usize,
     stale: usize,
     wrong: Vec<String>,
+    first_causes: Vec<String>,
 }
 
 /// Smallest, middle, almost largest, largest.
@@ -78,6 +80,7 @@ impl Series {
     #[must_use]
     pub fn row(&self) -> Row {
         let runs = &self.runs;
+        let causes: BTreeSet<String> = runs.iter().flat_map(|run| run.causes.clone()).collect();
         let wakes = runs.iter().filter_map(|run| run.after_wake);
         Row {
             pattern: self.pattern.name(),
@@ -90,6 +93,7 @@ impl Series {
             void: self.void,
             stale: runs.iter().map(|run| run.stale).sum(),
             wrong: runs.iter().flat_map(|run| run.wrong.clone()).collect(),
+            first_causes: causes.into_iter().collect(),
         }
     }
 }
