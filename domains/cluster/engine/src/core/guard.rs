@@ -108,3 +108,6 @@ fn volumes(spec: &GroupSpec) -> Vec<Volume> {
     };
     spec.resources.iter().filter_map(|r| volume(&r.kind)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! What the guardian is told, in which order, and what its notices mean to the rules.
+
+use std::collections::BTreeSet;
+
+use tsugi_cluster_rules::spec::{Failback, FailurePolicy, FencePolicy, Mode, Startup};
+use tsugi_host::Gone;
+use tsugi_host::request::Release;
+
+use super::*;
+
+const EPOCH: Epoch = Epoch { incarnation: 1, counter: 4 };
+
+/// A guardian that writes down what it is told.
+#[derive(Default)]
+struct Listener(Vec<Order>);
+
+impl Guard for Listener {
+    fn tell(&mut self, order: &Order) -> Result<(), Gone> {
+        self.0.push(order.clone());
+        Ok(())
+    }
+
+    fn next_notice(&mut self) -> Result<Option<Notice>, Gone> {
+        Ok(None)
+    }
+}
+
+fn pay() -> GroupName {
+    GroupName::new("PAY").unwrap()
+}
+
+fn spec() -> GroupSpec {
+    GroupSpec {
+        mode: Mode::Single,
+        prefer: Vec::new(),
+        startup: Startup::Auto,
+        failback: Failback::Manual,
+        failure: FailurePolicy::default(),
+        apart: BTreeSet::new(),
+        together: BTreeSet::new(),
+        stop_budget: None,
+        fence: FencePolicy::Lease,
+        resources: Vec::new(),
+    }
+}
+
+fn arm(armory: &mut Armory, guard: &mut Listener, epoch: Epoch, deadline: u64) {
+    armory.arm(guard, (pay(), epoch, Moment(deadline)), (&spec(), Span::millis(100)));
+    armory.flush(guard);
+}
+
+fn armed(epoch: Epoch) -> Notice {
+    Notice::Armed { group: pay(), epoch, deadline: Moment(1) }
+}
+
+fn released(release: Release) -> Notice {
+    let none = Span::ZERO;
+    Notice::Released { group: pay(), epoch: EPOCH, release, late: none, took: none }
+}
+
+#[test]
+fn a_group_is_armed_whole_until_the_guardian_has_said_so_then_only_extended() {
+    let (mut armory, mut guard) = (Armory::default(), Listener::default());
+    arm(&mut armory, &mut guard, EPOCH, 1);
+    arm(&mut armory, &mut guard, EPOCH, 2);
+    assert!(matches!(guard.0[..], [Order::Arm(_), Order::Arm(_)]), "{:?}", guard.0);
+    let event = armory.on_notice(armed(EPOCH));
+    assert!(matches!(event, Some(Event::Armed { epoch: EPOCH, .. })));
+    arm(&mut armory, &mut guard, EPOCH, 3);
+    let Order::Extend(batch) = &guard.0[2] else { panic!("{:?}", guard.0) };
+    assert_eq!((batch.len(), batch[0].deadline), (1, Moment(3)));
+    let next = Epoch { counter: 5, ..EPOCH };
+    arm(&mut armory, &mut guard, next, 4);
+    assert!(matches!(&guard.0[3], Order::Arm(arm) if arm.epoch == next), "a new epoch, whole");
+}
+
+#[test]
+fn a_group_that_is_disarmed_is_not_extended_by_what_was_still_waiting() {
+    let (mut armory, mut guard) = (Armory::default(), Listener::default());
+    armory.on_notice(armed(EPOCH));
+    let terms = (spec(), Span::millis(100));
+    armory.arm(&mut guard, (pay(), EPOCH, Moment(3)), (&terms.0, terms.1));
+    armory.disarm(&mut guard, pay(), EPOCH);
+    armory.flush(&mut guard);
+    assert!(matches!(guard.0[..], [Order::Disarm { .. }]), "{:?}", guard.0);
+}
+
+#[test]
+fn only_a_complete_release_is_told_as_one() {
+    let mut armory = Armory::default();
+    let whole = armory.on_notice(released(Release::Complete));
+    assert!(matches!(whole, Some(Event::GuardianReleased { .. })));
+    let part = armory.on_notice(released(Release::Incomplete));
+    assert!(part.is_none(), "the machine is being reset; nothing is said of the group");
+}
+
+#[test]
+fn a_new_guardian_is_armed_from_the_beginning() {
+    let (mut armory, mut guard) = (Armory::default(), Listener::default());
+    armory.on_notice(armed(EPOCH));
+    armory.forget_all();
+    arm(&mut armory, &mut guard, EPOCH, 5);
+    assert!(matches!(guard.0[..], [Order::Arm(_)]), "{:?}", guard.0);
+}
