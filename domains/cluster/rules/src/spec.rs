@@ -257,13 +257,13 @@ impl GroupSpec {
     /// The interfaces of which the group needs at least one, for each of its addresses.
     #[must_use]
     pub fn links_needed(&self) -> Vec<&[String]> {
-        let links = |r: &'_ ResourceSpec| matches!(&r.kind, ResourceKind::Address { links, .. } if !links.is_empty());
         self.resources
             .iter()
-            .filter(|r| links(r))
             .filter_map(|r| match &r.kind {
-                ResourceKind::Address { links, .. } => Some(links.as_slice()),
-                ResourceKind::Volume { .. } | ResourceKind::Process { .. } => None,
+                ResourceKind::Address { links, .. } if !links.is_empty() => Some(links.as_slice()),
+                ResourceKind::Address { .. }
+                | ResourceKind::Volume { .. }
+                | ResourceKind::Process { .. } => None,
             })
             .collect()
     }
