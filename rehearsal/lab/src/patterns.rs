@@ -120,7 +120,6 @@ fn explain_if_slow(stage: &mut Stage, pattern: Pattern, profile: Profile, repeti
             println!("    {host}: {line}");
         }
     }
-    crate::stage::show_logs(&stage.site);
 }
 
 fn tell(pattern: Pattern, repetition: &Repetition) {
