@@ -73,7 +73,8 @@ impl WellPlaced {
         if moved && meets(after, name, now) {
             return broken("apart", format!("{name} meets a group that it must be apart from"));
         }
-        if let Some(what) = self.too_many_restarts(at, before, (name, was, now)) {
+        // One entry may bring a configuration and the decision under it.
+        if let Some(what) = self.too_many_restarts(at, after, (name, was, now)) {
             return broken("restarts", what);
         }
         if let (true, Some(node)) = (moved, self.is_hasty(at, after, now)) {

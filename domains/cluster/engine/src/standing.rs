@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tsugi_cluster_rules::plan::Sight;
+use tsugi_cluster_rules::plan::{Settled, Sight};
 use tsugi_cluster_rules::record::Record;
 use tsugi_vocabulary::{BootId, Generation, NodeName, Span, Wall};
 
@@ -19,6 +19,8 @@ pub struct Standing {
     pub boot: BootId,
     /// The record as applied here.
     pub record: Arc<Record>,
+    /// Whether it has listened for long enough to call a node lost.
+    pub settled: Settled,
     /// What it sees of every node, itself among them.
     pub sights: BTreeMap<NodeName, Sight>,
     /// Whom it takes for the ledger's leader.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use tsugi_cluster_rules::node::{Birth, Node};
+use tsugi_cluster_rules::plan::Settled;
 use tsugi_cluster_rules::record::Record;
 use tsugi_host::clock;
 use tsugi_host::hands::Hands;
@@ -282,6 +283,7 @@ fn first_standing(me: &NodeName) -> Standing {
         me: me.clone(),
         boot: BootId::default(),
         record: Arc::new(Record::default()),
+        settled: Settled::NotYet,
         sights: BTreeMap::new(),
         leader: None,
         membership: Generation::NONE,

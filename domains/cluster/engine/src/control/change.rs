@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tsugi_cluster_rules::command::{self, Before, Command, Issued};
 use tsugi_cluster_rules::node::Fate;
-use tsugi_cluster_rules::plan::{Settled, Situation};
+use tsugi_cluster_rules::plan::Situation;
 use tsugi_cluster_rules::record::{AppliedConfig, Record, Unconfirmed};
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::start_kind::StartOption;
@@ -184,7 +184,7 @@ async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<R
             sights: standing.sights.clone(),
             by: standing.me.clone(),
             at: now,
-            settled: Settled::Yes,
+            settled: standing.settled,
         };
         let planned = match command::planned(&situation, &issued) {
             Ok(planned) => planned,

@@ -128,6 +128,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         me: node("node2"),
         boot: BootId(7),
         record: Arc::new(record),
+        settled: tsugi_cluster_rules::plan::Settled::Yes,
         sights: names.map(|n| (node(n), sight(Life::Heard))).into(),
         leader: Some(node("node2")),
         membership: Generation(3),
