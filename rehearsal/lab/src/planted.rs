@@ -3,9 +3,13 @@
 
 use std::process::ExitCode;
 
+use tsugi_counter::epoch_file;
+use tsugi_vocabulary::Epoch;
+
 use crate::Trouble;
+use crate::outage::Outage;
 use crate::pattern::Pattern;
-use crate::product::{GROUP, Plan, Planted, Profile};
+use crate::product::{GROUP, Plan, Planted, Profile, Status};
 use crate::repetition;
 use crate::stage::Stage;
 
@@ -35,10 +39,16 @@ pub fn run(args: &UnsafeArgs) -> Result<ExitCode, Trouble> {
         }
         let plan = Plan { profile: args.timing, planted: Some(planted), ..Plan::default() };
         let mut stage = Stage::set(plan, 1)?;
-        let caught = (0..CHANCES).find_map(|number| match planted {
-            Planted::SampleWithoutSync => lose_numbers(&mut stage, number),
-            Planted::LedgerWithoutSync => lose_epochs(&mut stage),
-        });
+        let mut caught = None;
+        for number in 0..CHANCES {
+            caught = match planted {
+                Planted::SampleWithoutSync => lose_numbers(&mut stage, number)?,
+                Planted::LedgerWithoutSync => lose_epochs(&mut stage)?,
+            };
+            if caught.is_some() {
+                break;
+            }
+        }
         match &caught {
             Some(how) => println!("{planted:?}: caught, {how}"),
             None => println!("{planted:?}: NOT CAUGHT in {CHANCES} chances"),
@@ -48,30 +58,20 @@ pub fn run(args: &UnsafeArgs) -> Result<ExitCode, Trouble> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn lose_numbers(stage: &mut Stage, number: usize) -> Option<String> {
-    match repetition::run(stage, Pattern::Power, number) {
-        Ok(run) if run.outage.lost + run.outage.doubled > 0 => {
-            Some(format!("lost {} doubled {}", run.outage.lost, run.outage.doubled))
-        }
-        Ok(_) => None,
-        Err(trouble) => Some(trouble.to_string()),
-    }
+fn lose_numbers(stage: &mut Stage, number: usize) -> Result<Option<String>, Trouble> {
+    let run = repetition::run(stage, Pattern::Power, number)?;
+    let Outage { lost, doubled, .. } = run.outage;
+    Ok((lost + doubled > 0).then(|| format!("lost {lost} doubled {doubled}")))
 }
 
 /// Moves the group, takes the power from all nodes as soon as the move was confirmed, and looks
 /// whether the confirmed epoch is still known.
-fn lose_epochs(stage: &mut Stage) -> Option<String> {
-    match try_lose_epochs(stage) {
-        Ok(caught) => caught,
-        Err(trouble) => Some(trouble.to_string()),
-    }
-}
-
-fn try_lose_epochs(stage: &mut Stage) -> Result<Option<String>, Trouble> {
+fn lose_epochs(stage: &mut Stage) -> Result<Option<String>, Trouble> {
     let status = stage.wait_whole()?;
     let owner = stage.owner(&status)?;
-    stage.product.move_group(&stage.site.hosts[owner], None)?;
-    let confirmed = stage.product.status(&mut stage.site)?;
+    let other = stage.site.hosts[(owner + 1) % stage.site.hosts.len()].name.clone();
+    stage.product.move_group(&stage.site.hosts[owner], Some(&other))?;
+    let confirmed = epoch(&stage.product.status(&mut stage.site)?)?;
     for host in &stage.site.hosts {
         stage.site.wire.isolate(host.index);
     }
@@ -79,11 +79,15 @@ fn try_lose_epochs(stage: &mut Stage) -> Result<Option<String>, Trouble> {
         host.power_off()?;
     }
     stage.boot_and_start()?;
-    let found = stage.wait_whole()?;
-    let epoch = |status: &crate::product::Status| {
-        let text = status.group(GROUP).map(|group| group.epoch.clone()).unwrap_or_default();
-        tsugi_counter::epoch_file::parse(&text).map_err(|error| Trouble::Failed(error.to_string()))
+    // Only from here on is it the planted fault that shows itself.
+    let found = match stage.wait_whole() {
+        Ok(status) => epoch(&status)?,
+        Err(trouble) => return Ok(Some(trouble.to_string())),
     };
-    let (confirmed, found) = (epoch(&confirmed)?, epoch(&found)?);
     Ok((found < confirmed).then(|| format!("epoch {confirmed} was confirmed, now it is {found}")))
+}
+
+fn epoch(status: &Status) -> Result<Epoch, Trouble> {
+    let text = status.group(GROUP).map(|group| group.epoch.clone()).unwrap_or_default();
+    epoch_file::parse(&text).map_err(|error| Trouble::Failed(error.to_string()))
 }

@@ -3,17 +3,18 @@
 
 mod binary;
 mod config;
+mod shim;
 mod status;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use crate::Trouble;
 use crate::host::{Host, Order, Process};
 use crate::kernel::now;
-use crate::site::Site;
-pub use binary::find as find_binary;
+use crate::site::{self, Site};
+use binary::find as find_binary;
 pub use config::{GROUP, Plan, Planted, Profile, small_address};
 pub use status::{GroupStatus, Status};
 
@@ -46,6 +47,27 @@ pub struct Product {
 }
 
 impl Product {
+    /// The product as `plan` wants it.
+    ///
+    /// # Errors
+    /// When there is no program and none can be built.
+    pub fn new(plan: Plan) -> Result<Self, Trouble> {
+        Ok(Self { binary: find_binary()?, plan })
+    }
+
+    /// What every host must have in `/run/bin`.
+    ///
+    /// # Errors
+    /// When something of it cannot be built.
+    pub fn programs(&self) -> Result<Vec<PathBuf>, Trouble> {
+        let mut programs = vec![self.binary.clone(), std::env::current_exe()?];
+        if self.plan.planted == Some(Planted::LedgerWithoutSync) {
+            std::fs::create_dir_all(site::DIR)?;
+            programs.push(shim::build(Path::new(site::DIR))?);
+        }
+        Ok(programs)
+    }
+
     /// Writes the configuration to every host, starts every node and founds the cluster.
     ///
     /// # Errors
@@ -54,6 +76,9 @@ impl Product {
         let text = self.plan.text(site.hosts.len());
         for host in &mut site.hosts {
             host.write(CONFIG, &text)?;
+            if self.plan.planted == Some(Planted::LedgerWithoutSync) {
+                shim::plant(host)?;
+            }
             self.start(host)?;
         }
         let (first, others) = site.hosts.split_first_mut().expect("a site has hosts");
@@ -73,7 +98,7 @@ impl Product {
     /// When the host has no power.
     pub fn start(&self, host: &mut Host) -> Result<(), Trouble> {
         let argv = [PROGRAM, "node", "run", "--name", &host.name].map(str::to_owned).to_vec();
-        let answer = host.order(&Order::Start { argv, env: self.plan.environment() })?;
+        let answer = host.order(&Order::Start { argv, env: Vec::new() })?;
         if answer == "started" { Ok(()) } else { Err(Trouble::Failed(answer)) }
     }
 

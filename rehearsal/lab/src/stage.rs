@@ -10,7 +10,7 @@ use crate::client::{CallEnd, Client};
 use crate::host::{DATA, Host};
 use crate::kernel::now;
 use crate::outage::BEFORE;
-use crate::product::{ADDRESS, GROUP, PORT, Plan, Product, Status, find_binary};
+use crate::product::{ADDRESS, GROUP, PORT, Plan, Product, Status};
 use crate::site::Site;
 
 /// How long a cluster may take to be whole again.
@@ -43,9 +43,8 @@ impl Stage {
     /// # Errors
     /// What failed.
     pub fn set(plan: Plan, seed: u64) -> Result<Self, Trouble> {
-        let product = Product { binary: find_binary()?, plan };
-        let programs = [product.binary.clone(), std::env::current_exe()?];
-        let mut site = Site::build(3, &programs, fill)?;
+        let product = Product::new(plan)?;
+        let mut site = Site::build(3, &product.programs()?, fill)?;
         site.boot_all()?;
         let to = format!("{ADDRESS}:{PORT}").parse().expect("written as an address");
         let client = Client::start(&site.wire, to)?;
@@ -70,9 +69,8 @@ impl Stage {
     /// # Errors
     /// When no host boots. That the cluster is not founded is only said.
     pub fn stand(plan: Plan) -> Result<(), Trouble> {
-        let product = Product { binary: find_binary()?, plan };
-        let programs = [product.binary.clone(), std::env::current_exe()?];
-        let mut site = Site::build(3, &programs, fill)?;
+        let product = Product::new(plan)?;
+        let mut site = Site::build(3, &product.programs()?, fill)?;
         site.boot_all()?;
         match product.found(&mut site) {
             Ok(()) => println!("founded"),

@@ -51,17 +51,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What a node finds in its environment.
-    #[must_use]
-    pub fn environment(&self) -> Vec<(String, String)> {
-        match self.planted {
-            Some(Planted::LedgerWithoutSync) => {
-                vec![("TSUGI_UNSAFE_LEDGER_WITHOUT_FSYNC".into(), "1".into())]
-            }
-            Some(Planted::SampleWithoutSync) | None => Vec::new(),
-        }
-    }
-
     /// The file, the same on every node.
     #[must_use]
     pub fn text(&self, hosts: usize) -> String {
