@@ -174,7 +174,9 @@ fn inject(
     let (at, repair) = match pattern {
         Pattern::Move => {
             let at = now();
-            let moved = stage.product.move_group(&stage.site.hosts[owner], None);
+            // Named, because a group that never fails back does not go home unnamed.
+            let next = stage.site.hosts[(owner + 1) % stage.site.hosts.len()].name.clone();
+            let moved = stage.product.move_group(&stage.site.hosts[owner], Some(&next));
             refused = moved.err().map(|trouble| trouble.to_string());
             (at, Repair::Nothing)
         }
