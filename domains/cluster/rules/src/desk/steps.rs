@@ -508,6 +508,10 @@ impl Desk {
         let whole = ground.spec.resources.iter().all(|r| found.contains(&r.name));
         if whole || mutant("adopted-unseen") {
             self.asks = monitors(ground);
+            // What a former agent knew of its health is gone: ask at once.
+            for ask in &mut self.asks {
+                ask.next = ground.now;
+            }
             self.state = State::Running { epoch };
         } else {
             let why = Why::Failure(Cause::AgentLost { node: ground.me.clone() });

@@ -100,6 +100,7 @@ impl Node {
             .is_some_and(|p| p.guard == Guard::Disarmed && p.pinned.as_ref() == Some(&self.me));
         if disarm {
             if self.pinned.insert(group.clone()) {
+                self.armed.remove(group);
                 out.push(Order::Disarm { group: group.clone(), epoch });
             }
         } else {
@@ -205,6 +206,7 @@ impl Node {
     }
 
     pub(super) fn on_guardian_lost(&mut self, now: Now, out: &mut Vec<Order>) {
+        self.armed.clear();
         // Hands let go of every armed group when the guardian died.
         let groups: Vec<GroupName> = self.desks.keys().cloned().collect();
         for group in groups {
@@ -314,6 +316,7 @@ impl Node {
                 }
                 Wish::Released(epoch, _) => {
                     self.holder.released(group, epoch);
+                    self.armed.remove(group);
                     out.push(Order::Disarm { group: group.clone(), epoch });
                     self.paperwork.plan_again();
                     self.beat_now();

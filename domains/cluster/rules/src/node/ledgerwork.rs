@@ -196,7 +196,11 @@ impl Node {
     /// L9: the guardian is armed again with a fresh lease, so the pin may go.
     fn unpin_armed(&self, record: &Record, group: &GroupName) -> Option<Draft> {
         let fresh = self.holder.deadline(group).is_some_and(|d| d > self.last_step);
-        if !fresh || self.pinned.contains(group) {
+        let epoch = record.group(group)?.epoch;
+        // A fresh lease is not enough: until the guardian has confirmed, nobody would end the
+        // group if this agent died now.
+        let guarded = self.armed.get(group) == Some(&epoch);
+        if !fresh || !guarded || self.pinned.contains(group) {
             return None;
         }
         unpin(record, group)

@@ -57,6 +57,8 @@ pub struct Node {
     pub(super) stood_still: Span,
     pub(super) stood_still_at: Moment,
     pub(super) pinned: BTreeSet<GroupName>,
+    /// What the guardian has confirmed to guard, and was not told to leave since.
+    pub(super) armed: BTreeMap<GroupName, Epoch>,
     /// Programs that ended while their group was pinned here.
     pub(super) died_pinned: BTreeMap<GroupName, (Epoch, ResourceName, String)>,
     pub(super) from_before: BTreeMap<GroupName, Epoch>,
@@ -117,6 +119,7 @@ impl Node {
             stood_still: Span::ZERO,
             stood_still_at: birth.at,
             pinned: BTreeSet::new(),
+            armed: BTreeMap::new(),
             died_pinned: BTreeMap::new(),
             from_before: before,
             stay: Stay::Here,
@@ -142,6 +145,7 @@ impl Node {
                 self.on_died(now, (&group, epoch), resource, how, out);
             }
             Event::Armed { group, epoch } => {
+                self.armed.insert(group.clone(), epoch);
                 self.tell_desk(now, &group, Input::Armed(epoch), out);
             }
             Event::GuardianReleased { group, epoch } => {
