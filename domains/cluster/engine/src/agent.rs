@@ -15,4 +15,4 @@ pub use complaint::complaint;
 pub use founding::{FOUNDING_FILE, Founding, FoundingFailure, found};
 pub use join::{JoinFailure, join};
 pub use start::{AgentConfig, AgentFailure, run};
-pub use tasks::commit;
+pub use tasks::put;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tsugi_cluster_rules::node::{Event, Fate};
-use tsugi_cluster_rules::record::Record;
+use tsugi_cluster_rules::record::{Draft, Record};
 use tsugi_ledger::{Ledger, Outcome, View};
 use tsugi_messages::Language;
 use tsugi_vocabulary::NodeName;
@@ -51,16 +51,21 @@ pub(super) async fn propose(
     }
 }
 
-/// Puts one draft to the ledger.
-pub async fn commit(ledger: &dyn Ledger, draft: &tsugi_cluster_rules::record::Draft) -> Fate {
+/// Puts one draft to the ledger, and waits no longer than a lease allows.
+pub(super) async fn commit(ledger: &dyn Ledger, draft: &Draft) -> Fate {
+    tokio::time::timeout(PATIENCE, put(ledger, draft)).await.unwrap_or(Fate::Unknown)
+}
+
+/// Puts one draft to the ledger. A format that the cluster has not agreed on yet is as good as no
+/// answer: it may be agreed on later.
+pub async fn put(ledger: &dyn Ledger, draft: &Draft) -> Fate {
     let view = ledger.view();
     let Ok(record) = records::record(&view, &Record::default()) else { return Fate::Unknown };
     let Ok(change) = records::change(draft, &view, &record) else { return Fate::Overtaken };
-    match tokio::time::timeout(PATIENCE, ledger.commit(change)).await {
-        Ok(Ok(Outcome::Committed(index))) => Fate::Taken(index),
-        Ok(Ok(Outcome::Refused { .. } | Outcome::TooNew { .. })) => Fate::Overtaken,
-        Ok(Err(_failure)) => Fate::Unknown,
-        Err(_late) => Fate::Unknown,
+    match ledger.commit(change).await {
+        Ok(Outcome::Committed(index)) => Fate::Taken(index),
+        Ok(Outcome::Refused { .. }) => Fate::Overtaken,
+        Ok(Outcome::TooNew { .. }) | Err(_) => Fate::Unknown,
     }
 }
 

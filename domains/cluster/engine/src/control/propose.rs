@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use tsugi_cluster_rules::node::Fate;
-use tsugi_cluster_rules::record::{Draft, Record};
-use tsugi_ledger::{Ledger, Outcome};
+use tsugi_cluster_rules::record::Draft;
+use tsugi_ledger::Ledger;
 
 use super::{Later, Proposer};
-use crate::records;
+use crate::agent;
 
 /// Puts drafts to the ledger that is there.
 pub struct Direct {
@@ -27,18 +27,7 @@ impl Proposer for Direct {
         let ledger = (self.ledger)();
         Box::pin(async move {
             let Some(ledger) = ledger else { return Fate::Unknown };
-            let view = ledger.view();
-            let Ok(record) = records::record(&view, &Record::default()) else {
-                return Fate::Unknown;
-            };
-            let Ok(change) = records::change(&draft, &view, &record) else {
-                return Fate::Overtaken;
-            };
-            match ledger.commit(change).await {
-                Ok(Outcome::Committed(index)) => Fate::Taken(index),
-                Ok(Outcome::Refused { .. }) => Fate::Overtaken,
-                Ok(Outcome::TooNew { .. }) | Err(_) => Fate::Unknown,
-            }
+            agent::put(&*ledger, &draft).await
         })
     }
 }
