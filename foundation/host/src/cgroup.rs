@@ -6,11 +6,22 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::fcntl::{Flock, FlockArg};
+
+/// So often, with so much time between, a place in the tree is made anew when another node has
+/// just taken it for an abandoned one, or a child of an earlier life still holds it.
+const HOLD_TRIES: u32 = 50;
+const HOLD_AGAIN: Duration = Duration::from_millis(2);
 
 /// This node's own part of the cgroup tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Tree {
     base: PathBuf,
+    /// Shows other nodes of the machine that an empty tree is not an abandoned one.
+    _held: Option<Arc<Flock<File>>>,
 }
 
 impl Tree {
@@ -29,17 +40,24 @@ impl Tree {
         // Who moves a process must be allowed to write in what holds both ends of the way.
         may_enter(place)?;
         clear_abandoned(place);
-        let tree = Self::at(place.join(name));
-        tree.kill_all().ok()?;
-        fs::create_dir_all(&tree.base).ok()?;
-        may_enter(&tree.base)?;
-        Some(tree)
+        let base = place.join(name);
+        kill_tree(&base).ok()?;
+        // Between making and holding it another node may take it for abandoned.
+        (0..HOLD_TRIES).find_map(|again| {
+            if again > 0 {
+                std::thread::sleep(HOLD_AGAIN);
+            }
+            fs::create_dir_all(&base).ok()?;
+            let held = hold(&base)?;
+            may_enter(&base)?;
+            Some(Self { base: base.clone(), _held: Some(Arc::new(held)) })
+        })
     }
 
     /// A place that was claimed by another process.
     #[must_use]
     pub const fn at(base: PathBuf) -> Self {
-        Self { base }
+        Self { base, _held: None }
     }
 
     /// Where it is.
@@ -141,14 +159,18 @@ fn gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV))
 }
 
-/// What nodes that are no more left behind: empty cgroups only.
+/// What nodes that are no more left behind: empty cgroups that nobody holds.
 fn clear_abandoned(root: &Path) {
     for dir in children(root) {
         let ours = dir.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(PREFIX));
-        if ours && processes(&dir).is_empty() {
+        if ours && processes(&dir).is_empty() && hold(&dir).is_some() {
             remove(&dir);
         }
     }
+}
+
+fn hold(dir: &Path) -> Option<Flock<File>> {
+    Flock::lock(File::open(dir).ok()?, FlockArg::LockExclusiveNonblock).ok()
 }
 
 /// How the cgroups of all nodes of tsugi begin.
@@ -171,4 +193,22 @@ fn root() -> Option<PathBuf> {
         line.split_once(" - ").is_some_and(|(_, rest)| rest.starts_with("cgroup2 "))
     })?;
     Some(PathBuf::from(line.split(' ').nth(4)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_tree_of_a_node_that_lives_is_not_taken_for_an_abandoned_one() {
+        let Some(place) = places().into_iter().next() else { return };
+        let name = format!("{PREFIX}test-{}", std::process::id());
+        let Some(tree) = Tree::claim_in(&place, &name) else { return };
+        clear_abandoned(&place);
+        assert!(tree.path().exists(), "it is held");
+        let path = tree.path().to_owned();
+        drop(tree);
+        clear_abandoned(&place);
+        assert!(!path.exists(), "nobody holds it any more");
+    }
 }

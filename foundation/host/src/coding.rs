@@ -74,6 +74,8 @@ coded_enum!(Failure {
     13 = Busy,
     14 = NoEffect { what },
     15 = System { step, errno },
+    16 = DiskFull { at },
+    17 = DiskFails { at, errno },
 });
 
 coded_enum!(Order {

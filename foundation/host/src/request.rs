@@ -489,6 +489,21 @@ pub enum Failure {
     /// Too many slow requests run already.
     #[error("too many requests run already")]
     Busy,
+    /// The disk has no room left for what had to be written.
+    #[error("the disk is full at {at}")]
+    DiskFull {
+        /// What could not be written.
+        at: PathBuf,
+    },
+    /// The disk refuses to work: an I/O error, a damaged or a read-only file system. What was
+    /// not yet synced to it counts as lost.
+    #[error("the disk fails at {at}: {}", errno_text(*.errno))]
+    DiskFails {
+        /// What could not be read or written.
+        at: PathBuf,
+        /// The error number of the system.
+        errno: i32,
+    },
     /// It was done but what was wanted is not so.
     #[error("it was done without effect: {what}")]
     NoEffect {
@@ -514,5 +529,18 @@ impl Failure {
     #[must_use]
     pub fn system(step: &str, error: &std::io::Error) -> Self {
         Self::System { step: step.to_owned(), errno: error.raw_os_error().unwrap_or(0) }
+    }
+
+    /// A failed call on what is at `at`: a disk that is full or broken is told by name.
+    #[must_use]
+    pub fn disk(step: &str, at: &std::path::Path, error: &std::io::Error) -> Self {
+        let at = at.to_owned();
+        match error.raw_os_error() {
+            Some(libc::ENOSPC | libc::EDQUOT) => Self::DiskFull { at },
+            Some(errno @ (libc::EIO | libc::EROFS | libc::EUCLEAN)) => {
+                Self::DiskFails { at, errno }
+            }
+            Some(_) | None => Self::system(step, error),
+        }
     }
 }

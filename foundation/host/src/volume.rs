@@ -69,7 +69,7 @@ pub fn mount(source: &Source, dir: &Path) -> Result<Option<PathBuf>, Failure> {
     if source == &Source::Directory(dir.to_owned()) {
         return if dir.is_dir() { Ok(None) } else { Err(missing(dir, "directory")) };
     }
-    fs::create_dir_all(dir).map_err(|error| Failure::system("mkdir", &error))?;
+    fs::create_dir_all(dir).map_err(|error| Failure::disk("mkdir", dir, &error))?;
     match source {
         Source::Directory(from) => bind(from, dir).map(|()| None),
         Source::Image(image) => mount_image(image, dir).map(Some),
@@ -115,7 +115,7 @@ fn mount_image(image: &Path, dir: &Path) -> Result<PathBuf, Failure> {
     }
     refuse_taken(dir)?;
     let (device, open) = loop_device::attach(&image)
-        .map_err(|error| Failure::system("attach to a loop device", &error))?;
+        .map_err(|error| Failure::disk("attach to a loop device", &image, &error))?;
     let outcome = mount_ext4(&device, dir);
     // Once it is mounted the mount holds the device; if it is not, closing frees it.
     drop(open);
@@ -141,7 +141,7 @@ fn mount_device(device: &Path, dir: &Path) -> Result<PathBuf, Failure> {
     }
     File::open(device)
         .and_then(|open| sys::forget_blocks(&open))
-        .map_err(|error| Failure::system("flush the device's buffers", &error))?;
+        .map_err(|error| Failure::disk("flush the device's buffers", device, &error))?;
     mount_ext4(device, dir)?;
     Ok(device.to_owned())
 }
@@ -162,7 +162,7 @@ fn mount_ext4(device: &Path, dir: &Path) -> Result<(), Failure> {
         Err(Errno::EINVAL) => {
             Err(Failure::Source { why: format!("{} holds no ext4 file system", device.display()) })
         }
-        Err(error) => Err(Failure::system("mount", &error.into())),
+        Err(error) => Err(Failure::disk("mount", device, &error.into())),
     }
 }
 
