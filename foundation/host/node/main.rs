@@ -1,15 +1,20 @@
 //! Hands and guardian without the rest of a node, for the tests: `hands RUN DATA [OPTION…]`,
-//! `guardian`, or `stay` (which only keeps its own network namespace open).
+//! `guardian`, `stay` (which only keeps its own network namespace open), or `trespass ROLE CALL`
+//! (which takes the filter of a role and makes a call).
 
+use std::net::UdpSocket;
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::process::exit;
+use std::process::{Command, exit};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, setgroups, sethostname, setresgid, setresuid};
 use tsugi_host::fence::Fence;
+use tsugi_host::filter;
 use tsugi_host::hands::{HandsConfig, run};
+use tsugi_host::netlink::Netlink;
 use tsugi_vocabulary::Span;
 
 fn main() {
@@ -23,6 +28,7 @@ fn main() {
             }
         }
         Some("hands") => exit(hands(&args[1..])),
+        Some("trespass") => exit(trespass(&args[1], &args[2])),
         _ => exit(64),
     }
 }
@@ -59,6 +65,24 @@ fn hands(args: &[String]) -> i32 {
         }
     }
     run(config).unwrap_or(70)
+}
+
+fn trespass(role: &str, call: &str) -> i32 {
+    match role {
+        "hands" => filter::for_hands().expect("the kernel filters"),
+        _ => filter::for_guardian().expect("the kernel filters"),
+    }
+    let done = match call {
+        "inet" => UdpSocket::bind("127.0.0.1:0").is_ok(),
+        "inet6" => UdpSocket::bind("[::1]:0").is_ok(),
+        "local" => UnixDatagram::unbound().is_ok(),
+        "routes" => Netlink::open().and_then(|mut kernel| kernel.links()).is_ok(),
+        "program" => Command::new("/bin/true").spawn().is_ok(),
+        "thread" => std::thread::spawn(|| ()).join().is_ok(),
+        "name" => sethostname("trespasser").is_ok(),
+        _ => return 64,
+    };
+    i32::from(!done)
 }
 
 /// The machine that a test runs on is not the one to reset.

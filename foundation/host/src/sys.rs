@@ -125,6 +125,32 @@ pub fn no_new_rights() -> io::Result<()> {
     Ok(())
 }
 
+/// Takes every capability from this thread that is not in `kept`; none is inherited by `exec`.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn limit_capabilities(kept: u64) -> io::Result<()> {
+    const VERSION_3: u32 = 0x2008_0522;
+    let header: [u32; 2] = [VERSION_3, 0];
+    // Effective, permitted and inheritable: the lower halves, then the upper ones.
+    let mut sets = [[0_u32; 3]; 2];
+    // SAFETY: the header is two and the sets are six u32 that live for the calls; 0 is this
+    // thread.
+    unsafe {
+        let (header, sets) = (header.as_ptr(), sets.as_mut_ptr());
+        Errno::result(libc::syscall(libc::SYS_capget, header, sets))?;
+    }
+    for (set, kept) in sets.iter_mut().zip([kept as u32, (kept >> 32) as u32]) {
+        let permitted = set[1] & kept;
+        *set = [permitted, permitted, 0];
+    }
+    // SAFETY: as above; the kernel only reads.
+    unsafe {
+        Errno::result(libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()))?;
+    }
+    Ok(())
+}
+
 /// Gives a limit for this process and its children.
 ///
 /// # Errors

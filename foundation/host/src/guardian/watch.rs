@@ -20,7 +20,7 @@ use crate::fence::{self, Fence};
 use crate::netlink::Netlink;
 use crate::request::Release;
 use crate::socket::{Connection, Outbox, Received};
-use crate::{clock, codec, sys};
+use crate::{clock, codec, filter, rights, sys};
 
 /// Above the agent's lease thread and above the hands.
 const PRIORITY: i32 = 20;
@@ -99,6 +99,8 @@ impl Watch {
             drop(sys::lock_memory());
         }
         drop(sys::real_time(PRIORITY));
+        rights::keep_only(rights::OF_GUARDIAN)?;
+        filter::for_guardian()?;
         Ok(watch)
     }
 

@@ -11,6 +11,7 @@ use nix::sys::stat::{Mode, umask};
 use tsugi_vocabulary::{Moment, Span};
 
 use super::HandsConfig;
+use super::starter::Starter;
 use crate::guardian::environment;
 use crate::guardian::release::Means;
 use crate::guardian::table::Table;
@@ -99,6 +100,7 @@ pub struct Family {
     memory: OwnedFd,
     listener: OwnedFd,
     table: Table,
+    starter: Starter,
 }
 
 impl Family {
@@ -111,7 +113,7 @@ impl Family {
         config: &HandsConfig,
         user: Option<(u32, u32)>,
         (memory, listener): (File, OwnedFd),
-        means: &Means,
+        (means, starter): (&Means, Starter),
     ) -> io::Result<Self> {
         let waiting = || Child { state: State::Waiting { until: Moment(0) }, failures: 0 };
         let off = || Child { state: State::Off, failures: 0 };
@@ -131,6 +133,7 @@ impl Family {
             memory: sys::duplicate_high(&memory)?,
             listener: sys::duplicate_high(&listener)?,
             table: means.table,
+            starter,
         })
     }
 
@@ -213,7 +216,7 @@ impl Family {
             sys::place(memory, environment::TABLE)?;
             sys::place(listener, environment::LISTENER)
         });
-        Ok(command.spawn()?.id())
+        self.starter.start(command)
     }
 
     fn start_agent(&self) -> io::Result<u32> {
@@ -231,11 +234,11 @@ impl Family {
             umask(Mode::from_bits_truncate(0o027));
             if let Some((uid, gid)) = user {
                 sys::become_user(uid, gid)?;
-                sys::no_new_rights()?;
             }
+            sys::no_new_rights()?;
             sys::die_with_parent(parent)
         });
-        Ok(command.spawn()?.id())
+        self.starter.start(command)
     }
 }
 

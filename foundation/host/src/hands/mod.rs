@@ -7,6 +7,7 @@ mod programs;
 mod serve;
 mod slow;
 mod start;
+mod starter;
 
 use std::io;
 use std::path::PathBuf;
@@ -63,8 +64,8 @@ pub enum StartFailure {
 }
 
 /// Runs the hands until they are told to stop by SIGTERM or SIGINT; the result is the exit code
-/// of the process. To be called from the main thread before any other thread is started: the
-/// children are killed when the thread that started them ends.
+/// of the process. To be called from the main thread before any other thread is started: from
+/// then on its threads have few rights and few system calls, and another would keep all.
 ///
 /// # Errors
 /// They could not start; nothing is left behind.

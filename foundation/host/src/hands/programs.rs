@@ -14,6 +14,7 @@ use tsugi_vocabulary::{GroupName, Moment};
 
 use super::output::{Scribe, Tail, pipe};
 use super::slow::check;
+use super::starter::Starter;
 use crate::cgroup::{self, Tree};
 use crate::guardian::release::{Means, mark};
 use crate::guardian::table::Table;
@@ -35,6 +36,7 @@ struct Started {
 /// All programs that run.
 pub struct Programs {
     started: BTreeMap<u32, Started>,
+    starter: Starter,
     tree: Option<Tree>,
     table: Table,
     node_mark: String,
@@ -46,9 +48,10 @@ pub struct Programs {
 impl Programs {
     /// None runs. Logs can be read by `log_group`, which is the agent's.
     #[must_use]
-    pub fn new(means: &Means, log_group: Option<u32>) -> Self {
+    pub fn new(means: &Means, starter: Starter, log_group: Option<u32>) -> Self {
         Self {
             started: BTreeMap::new(),
+            starter,
             tree: means.tree.clone(),
             table: means.table,
             node_mark: means.node_mark.clone(),
@@ -89,18 +92,12 @@ impl Programs {
         command.current_dir(program.dir.clone().unwrap_or_else(|| PathBuf::from("/")));
         let tail = self.connect(&mut command, &program.output).map_err(failed)?;
         prepare(&mut command, program, door);
-        let child = command.spawn().map_err(failed);
-        // The writing ends of the pipes are in the command.
-        drop(command);
-        let child = match child {
-            Ok(child) => child,
-            Err(failure) => {
-                leaf.as_deref().inspect(|leaf| cgroup::remove(leaf));
-                return Err(failure);
-            }
-        };
+        let pid = self.starter.start(command).map_err(|error| {
+            leaf.as_deref().inspect(|leaf| cgroup::remove(leaf));
+            failed(error)
+        })?;
         // Not reaped yet, so it is there even if it has already ended.
-        let id = process::identify(child.id()).ok_or(Failure::NoProgram)?;
+        let id = process::identify(pid).ok_or(Failure::NoProgram)?;
         self.table.enter(id, &group);
         let running = Running {
             id,

@@ -16,15 +16,16 @@ use super::family::Family;
 use super::programs::Programs;
 use super::serve::{Desk, Staff};
 use super::slow::Slow;
+use super::starter::Starter;
 use super::{AGENT_DIR, HandsConfig, SOCKET, StartFailure};
 use crate::cgroup::{self, Tree};
 use crate::guardian::{self, release::Means, table};
 use crate::netlink::Netlink;
 use crate::request::{KillBy, Powers, Rank};
-use crate::{fence, socket, sys};
+use crate::{fence, filter, rights, socket, sys};
 
 /// Below the guardian, above everything that is not a lease thread.
-const PRIORITY: i32 = 5;
+pub const PRIORITY: i32 = 5;
 
 fn failed(step: &str) -> impl FnOnce(io::Error) -> StartFailure + use<'_> {
     move |source| StartFailure::System { step: step.to_owned(), source }
@@ -43,6 +44,8 @@ pub fn start(config: HandsConfig) -> Result<Desk, StartFailure> {
     let locks = vec![lock(&config.run_dir)?, lock(&config.data_dir)?];
     sys::become_subreaper().map_err(failed("become the heir of orphans"))?;
     let signals = take_signals().map_err(failed("take signals"))?;
+    // It keeps all rights and calls, which this thread gives up below.
+    let starter = Starter::begin().map_err(failed("start a thread"))?;
     let mark = node_mark(&config.run_dir);
     let tree = Tree::claim(&format!("{}{mark}", cgroup::PREFIX));
     let memory = sys::memory_file(c"tsugi-table", table::LENGTH).map_err(failed("make a table"))?;
@@ -64,14 +67,17 @@ pub fn start(config: HandsConfig) -> Result<Desk, StartFailure> {
     let bell = EventFd::from_flags(flags).map_err(|error| failed("make a bell")(error.into()))?;
     let slow = Slow::new(powers, &means, Arc::new(bell));
     let sockets = (memory, guardian_listener);
-    let family = Family::new(&config, user, sockets, &means).map_err(failed("duplicate"))?;
-    let programs = Programs::new(&means, group);
+    let family = Family::new(&config, user, sockets, (&means, starter.clone()));
+    let family = family.map_err(failed("duplicate"))?;
+    let programs = Programs::new(&means, starter, group);
     // When memory runs out, those who keep the promises go last.
     drop(fs::write("/proc/self/oom_score_adj", "-900"));
     // What is made from now on (a mount point, a log) gets its mode where it is made.
     umask(Mode::from_bits_truncate(0o022));
     // Children and threads start at normal priority.
     drop(sys::real_time(PRIORITY));
+    rights::keep_only(rights::OF_HANDS).map_err(failed("give up rights"))?;
+    filter::for_hands().map_err(failed("filter system calls"))?;
     Ok(Desk::new(config, Staff { family, programs, slow, means }, signals, listener, locks))
 }
 

@@ -1,0 +1,60 @@
+//! The one thread of the hands that starts processes, and does nothing else.
+//!
+//! A child inherits the rights of the thread that starts it and its filter of system calls. The
+//! other threads give up both; this one keeps what a program may need. Children are killed when
+//! it ends, and it ends with the hands.
+
+use std::io;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use super::start::PRIORITY;
+use crate::sys;
+
+struct Order {
+    command: Command,
+    tell: Sender<io::Result<u32>>,
+}
+
+/// Where processes are asked for.
+#[derive(Clone)]
+pub struct Starter {
+    orders: Sender<Order>,
+}
+
+impl Starter {
+    /// Starts the thread, with the rights that the caller has now.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn begin() -> io::Result<Self> {
+        let (orders, taken) = channel();
+        let thread = thread::Builder::new().name("starter".to_owned());
+        thread.spawn(move || work(&taken))?;
+        Ok(Self { orders })
+    }
+
+    /// Starts a process; waits until it runs its own program or has failed to.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    pub fn start(&self, command: Command) -> io::Result<u32> {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        let (tell, told) = channel();
+        self.orders.send(Order { command, tell }).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        told.recv().map_err(gone)?
+    }
+}
+
+fn work(orders: &Receiver<Order>) {
+    // Whoever waits for it is real-time as well; what it starts is not.
+    drop(sys::real_time(PRIORITY));
+    for Order { mut command, tell } in orders {
+        let outcome = command.spawn().map(|child| child.id());
+        // The writing ends of the pipes are in the command: closed before anybody reads.
+        drop(command);
+        // Who asked waits for it.
+        tell.send(outcome).ok();
+    }
+}
