@@ -1,6 +1,6 @@
 //! Why the ledger did not answer. Each variant says what is known about the effect.
 
-use tsugi_vocabulary::Index;
+use tsugi_vocabulary::{Generation, Index};
 
 use crate::VoterId;
 
@@ -77,6 +77,12 @@ pub enum VotersRefused {
     /// Another change of the voters is under way.
     #[error("another change of the voters is under way")]
     Busy,
+    /// The list is not the one that this was decided on.
+    #[error("the voters have changed: their list has generation {now}")]
+    Changed {
+        /// The generation of the present list.
+        now: Generation,
+    },
     /// The new voter did not catch up in time; it has no vote.
     #[error("voter {id} did not catch up with the ledger in time")]
     Behind {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tsugi_vocabulary::Index;
+use tsugi_vocabulary::{Generation, Index};
 
 use crate::{Applied, Change, Failure, Forgotten, Outcome, View, Voter, VoterId};
 
@@ -56,12 +56,13 @@ pub trait Ledger: Send + Sync {
     /// Lets values up to format `level` be written. Only when every node can read them.
     fn raise_level(&self, level: u16) -> Pending<Outcome>;
 
-    /// Gives `voter` a copy and then a vote. One change at a time; its number must be new. The
-    /// caller waits the longest lease between two changes.
-    fn add_voter(&self, voter: Voter) -> Pending<Index>;
+    /// Gives `voter` a copy and then a vote, if the list of voters is still that of the generation
+    /// `known`. One change at a time; its number must be new. The caller waits the longest lease
+    /// between two changes: with the generation, nobody else's change can come in between.
+    fn add_voter(&self, voter: Voter, known: Generation) -> Pending<Index>;
 
-    /// Takes the vote of `id` away.
-    fn remove_voter(&self, id: VoterId) -> Pending<Index>;
+    /// Takes the vote of `id` away, if the list of voters is still that of `known`.
+    fn remove_voter(&self, id: VoterId, known: Generation) -> Pending<Index>;
 
     /// Everything committed before this call, as the bytes of one file.
     fn backup(&self) -> Pending<Vec<u8>>;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
-use tsugi_vocabulary::{Index, NodeName};
+use tsugi_vocabulary::{Generation, Index, NodeName};
 
 use crate::published::Published;
 use crate::{
@@ -85,10 +85,15 @@ impl Memory {
 
     fn revote(
         &self,
+        known: Generation,
         change: impl FnOnce(&mut View) -> Result<(), VotersRefused>,
     ) -> Result<Index, Failure> {
         self.state(|view| {
             let index = Index(view.applied.0 + 1);
+            let now = view.voters.generation;
+            if now != known {
+                return Err(Failure::Voters(VotersRefused::Changed { now }));
+            }
             change(view).map_err(Failure::Voters)?;
             view.applied = index;
             let applied = Applied { index, keys: Vec::new() };
@@ -136,8 +141,8 @@ impl Ledger for Memory {
         ready(Ok(self.apply(&Command::RaiseLevel { level })))
     }
 
-    fn add_voter(&self, voter: Voter) -> Pending<Index> {
-        ready(self.revote(|view| {
+    fn add_voter(&self, voter: Voter, known: Generation) -> Pending<Index> {
+        ready(self.revote(known, |view| {
             let at = Index(view.applied.0 + 1);
             let list = view.voters.with_added(&voter)?;
             view.voters.become_list(at, list);
@@ -145,8 +150,8 @@ impl Ledger for Memory {
         }))
     }
 
-    fn remove_voter(&self, id: VoterId) -> Pending<Index> {
-        ready(self.revote(|view| {
+    fn remove_voter(&self, id: VoterId, known: Generation) -> Pending<Index> {
+        ready(self.revote(known, |view| {
             let at = Index(view.applied.0 + 1);
             let list = view.voters.with_removed(id)?;
             view.voters.become_list(at, list);

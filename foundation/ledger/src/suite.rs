@@ -209,21 +209,26 @@ async fn a_voter_joins_catches_up_and_leaves(stand: &mut impl Stand) {
     let ledger = stand.handle(1);
     ledger.barrier().await.expect("a barrier");
     let before = ledger.view().voters.generation;
-    let index = ledger.add_voter(voter.clone()).await.expect("added");
+    let stale = ledger.add_voter(voter.clone(), before.next()).await;
+    let changed = VotersRefused::Changed { now: before };
+    assert_eq!(stale, Err(Failure::Voters(changed)), "decided on another list");
+    let index = ledger.add_voter(voter.clone(), before).await.expect("added");
     applied(&*fourth, index).await;
     assert_eq!(fourth.view().entries.under("j/").count(), 50);
     assert_eq!(fourth.view().voters.generation, before.next());
     assert_eq!(fourth.view().voters.list.len(), 4);
-    let again = ledger.add_voter(voter.clone()).await;
+    ledger.barrier().await.expect("a barrier");
+    let again = ledger.add_voter(voter.clone(), before.next()).await;
     let next = crate::VoterId(voter.id.0 + 1);
     let used = VotersRefused::Used { id: voter.id, next };
     assert_eq!(again, Err(Failure::Voters(used.clone())));
-    let index = ledger.remove_voter(voter.id).await.expect("taken away");
+    let index = ledger.remove_voter(voter.id, before.next()).await.expect("taken away");
     applied(&*ledger, index).await;
-    assert_eq!(ledger.view().voters.generation, Generation(before.0 + 2));
-    assert_eq!(ledger.add_voter(voter.clone()).await, Err(Failure::Voters(used)));
+    let last = Generation(before.0 + 2);
+    assert_eq!(ledger.view().voters.generation, last);
+    assert_eq!(ledger.add_voter(voter.clone(), last).await, Err(Failure::Voters(used)));
     let unknown = VotersRefused::Unknown { id: voter.id };
-    assert_eq!(ledger.remove_voter(voter.id).await, Err(Failure::Voters(unknown)));
+    assert_eq!(ledger.remove_voter(voter.id, last).await, Err(Failure::Voters(unknown)));
 }
 
 async fn a_restored_ledger_begins_above_everything_seen(stand: &impl Stand) {

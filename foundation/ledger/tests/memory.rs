@@ -39,7 +39,7 @@ async fn the_ledger_in_memory_passes_the_suite() {
         let ledger = Memory::founded(ClusterId(1), &Voter { id: VoterId(1), node: node("a") });
         for (id, name) in [(2, "b"), (3, "c")] {
             let voter = Voter { id: VoterId(id), node: node(name) };
-            ledger.add_voter(voter).await.unwrap();
+            ledger.add_voter(voter, ledger.view().voters.generation).await.unwrap();
         }
         OneProcess(ledger)
     })

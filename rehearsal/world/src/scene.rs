@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tsugi_cluster_rules::record::{
-    AppliedConfig, GroupIntent, GroupRecord, NodeIntent, NodeRecord, Record, Versioned,
+    AppliedConfig, GroupIntent, GroupRecord, NodeRecord, Record, Versioned,
 };
 use tsugi_cluster_rules::spec::{
     ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, NodeSpec,
@@ -73,8 +73,7 @@ impl Scene {
     pub fn record(&self) -> Record {
         let spec = self.spec();
         let node = |n: usize| {
-            let entry =
-                NodeRecord { voter: n as u64 + 1, intent: NodeIntent::InService, fenced: None };
+            let entry = NodeRecord::new(n as u64 + 1);
             (Self::node(n), Versioned { version: Index(1), value: Arc::new(entry) })
         };
         let group = |name: &GroupName| {
@@ -85,7 +84,6 @@ impl Scene {
             incarnation: 1,
             applied: Index(1),
             membership: Generation(1),
-            voters: BTreeSet::new(),
             nodes: (0..self.voters()).map(node).collect(),
             groups: spec.groups.keys().map(group).collect(),
             config: Some(Arc::new(AppliedConfig {
@@ -95,7 +93,7 @@ impl Scene {
                 spec,
                 unconfirmed: None,
             })),
-            plan: None,
+            ..Record::default()
         }
     }
 

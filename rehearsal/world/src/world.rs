@@ -484,6 +484,8 @@ impl<'w> World<'w> {
                 }
                 self.begin_act(n, (group, epoch, act), what);
             }
+            // Without a list of voters in the record no change of it is ever due.
+            Order::ChangeVoters { .. } => {}
             Order::KeepPromise(span) => self.actors[n].longest = Some(span),
             Order::WakeAt(moment) => {
                 let at = self.actors[n].global(moment);

@@ -8,15 +8,17 @@ mod desks;
 mod ledgerwork;
 mod machine;
 mod peers;
+mod voters;
 
 pub use machine::{Birth, Node};
 
 use std::net::SocketAddr;
 
-use tsugi_vocabulary::{Epoch, GroupName, Moment, NodeName, ResourceName, Wall};
+use tsugi_vocabulary::{Epoch, Generation, GroupName, Moment, NodeName, ResourceName, Wall};
 
 use crate::desk::{Act, Outcome};
 use crate::lease::heartbeat::{Ack, Heartbeat};
+use crate::lease::voter_list::VoterChange;
 use crate::record::{Draft, LinkState, Record};
 
 /// What time it is, by both clocks of the node.
@@ -180,6 +182,14 @@ pub enum Order {
         act: u64,
         /// What.
         what: Act,
+    },
+    /// Have the ledger change who keeps it, if the list of voters is still that of `known` (L6);
+    /// what comes of it shows in the record, and what is still due is ordered again.
+    ChangeVoters {
+        /// The one change.
+        change: VoterChange,
+        /// The list it was decided on.
+        known: Generation,
     },
     /// Keep the longest TTL ever promised durable before the next order (L4).
     KeepPromise(tsugi_vocabulary::Span),

@@ -3,7 +3,7 @@
 //! Each noun is one entry of the ledger with a version (the index of its last write). A change is
 //! a [`Draft`]: writes that hold only if the versions they were decided on still stand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -23,9 +23,15 @@ pub struct Record {
     pub applied: Index,
     /// The version of the list of voters (L6).
     pub membership: Generation,
-    /// The voters of that list. Empty where no ledger keeps one: the configuration's nodes are
-    /// the voters then.
-    pub voters: BTreeSet<NodeName>,
+    /// The voters of that list, each with its number. Empty where no ledger keeps one: the
+    /// configuration's nodes are the voters then.
+    pub voters: BTreeMap<NodeName, u64>,
+    /// The highest number of a voter that the ledger ever had.
+    pub highest_voter: u64,
+    /// The nodes that were taken out for good, with the highest number that each of them had.
+    pub gone: BTreeMap<NodeName, u64>,
+    /// What a ledger that was made from a backup still has to wait for.
+    pub restored: Option<Arc<Restored>>,
     /// The applied configuration; none before `init`.
     pub config: Option<Arc<AppliedConfig>>,
     /// The nodes that have joined.
@@ -34,6 +40,14 @@ pub struct Record {
     pub groups: BTreeMap<GroupName, Versioned<GroupRecord>>,
     /// The newest plan.
     pub plan: Option<Arc<Plan>>,
+}
+
+/// What is kept of the cluster that a restored ledger follows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// Who kept the former ledger, by number. Nothing is started until all but a minority of them
+    /// have come in under a new number, or were taken out: the others could still hold a lease.
+    pub former: BTreeMap<NodeName, u64>,
 }
 
 /// A value with the index of its last write.
@@ -78,6 +92,10 @@ pub struct NodeRecord {
     pub intent: NodeIntent,
     /// The boot that a confirmed fence has ended (L7).
     pub fenced: Option<BootId>,
+    /// The fingerprint of the certificate that the number was given to; none until it was asked
+    /// for. Another certificate of the same name is a node that was wiped: it gets a new number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// Whether a node may own groups.
@@ -382,6 +400,14 @@ pub struct AuditRecord {
     pub outcome: String,
 }
 
+impl NodeRecord {
+    /// A node that has joined and may own groups.
+    #[must_use]
+    pub const fn new(voter: u64) -> Self {
+        Self { voter, intent: NodeIntent::InService, fenced: None, certificate: None }
+    }
+}
+
 impl GroupRecord {
     /// A group that has never run.
     #[must_use]
@@ -420,6 +446,14 @@ impl Record {
         self.groups.get(name).map(|g| &*g.value)
     }
 
+    /// The lowest number of a voter that no node was ever given.
+    #[must_use]
+    pub fn next_voter(&self) -> u64 {
+        let joined = self.nodes.values().map(|node| node.value.voter);
+        let given = joined.chain(self.gone.values().copied()).chain(self.voters.values().copied());
+        given.fold(self.highest_voter, u64::max) + 1
+    }
+
     /// The generation of the newest plan.
     #[must_use]
     pub fn generation(&self) -> Generation {
@@ -456,7 +490,9 @@ impl Record {
                     self.nodes.insert(n.clone(), Versioned { version: index, value });
                 }
                 Write::NodeGone(n) => {
-                    self.nodes.remove(n);
+                    if let Some(node) = self.nodes.remove(n) {
+                        self.gone.insert(n.clone(), node.value.voter);
+                    }
                 }
                 Write::Group(g, r) => {
                     let value = Arc::clone(r);

@@ -32,6 +32,13 @@ pub struct Timing {
 /// The longest TTL a voter promises, whatever a heartbeat asks (rule L2).
 pub const TTL_CAP: Span = Span::secs(10);
 
+/// The longest TTL of any profile: no lease that a node may still count on was asked for longer,
+/// whichever profile was applied when (L6).
+pub const LONGEST_TTL: Span = {
+    let (default, fast) = (Timing::of(Profile::Default).ttl, Timing::of(Profile::Fast).ttl);
+    if default.0 > fast.0 { default } else { fast }
+};
+
 impl Timing {
     /// The times of `profile`.
     #[must_use]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tsugi_vocabulary::Index;
+use tsugi_vocabulary::{Generation, Index};
 
 use super::links::SendFailure;
 use super::node::{Node, RaftLedger};
@@ -146,14 +146,14 @@ impl Ledger for RaftLedger {
         Box::pin(async move { node.command(Command::RaiseLevel { level }).await })
     }
 
-    fn add_voter(&self, voter: Voter) -> Pending<Index> {
+    fn add_voter(&self, voter: Voter, known: Generation) -> Pending<Index> {
         let node = Arc::clone(&self.node);
-        Box::pin(async move { node.voters(Request::Add(voter)).await })
+        Box::pin(async move { node.voters(Request::Add(voter, Some(known))).await })
     }
 
-    fn remove_voter(&self, id: VoterId) -> Pending<Index> {
+    fn remove_voter(&self, id: VoterId, known: Generation) -> Pending<Index> {
         let node = Arc::clone(&self.node);
-        Box::pin(async move { node.voters(Request::Remove(id)).await })
+        Box::pin(async move { node.voters(Request::Remove(id, Some(known))).await })
     }
 
     fn backup(&self) -> Pending<Vec<u8>> {

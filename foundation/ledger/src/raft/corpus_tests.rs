@@ -115,8 +115,10 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("commit", Request::Commit(Command::Change(change()))),
         ("raise-level", Request::Commit(Command::RaiseLevel { level: 3 })),
         ("barrier", Request::Barrier),
-        ("add-voter", Request::Add(voter)),
-        ("remove-voter", Request::Remove(VoterId(4))),
+        ("add-voter", Request::Add(voter.clone(), None)),
+        ("remove-voter", Request::Remove(VoterId(4), None)),
+        ("add-voter-known", Request::Add(voter, Some(Generation(7)))),
+        ("remove-voter-known", Request::Remove(VoterId(4), Some(Generation(7)))),
     ]
 }
 
@@ -154,6 +156,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
         ("voter-unknown", voters(VotersRefused::Unknown { id })),
         ("voter-last", voters(VotersRefused::Last { id })),
         ("voters-busy", voters(VotersRefused::Busy)),
+        ("voters-changed", voters(VotersRefused::Changed { now: Generation(8) })),
         ("voter-behind", voters(VotersRefused::Behind { id })),
         ("not-leader", Reply::NotLeader),
         ("unknown", Reply::Unknown),

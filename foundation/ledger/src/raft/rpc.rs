@@ -8,7 +8,7 @@ use openraft::error::SnapshotMismatch;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, VoteRequest, VoteResponse,
 };
-use tsugi_vocabulary::{Index, Span};
+use tsugi_vocabulary::{Generation, Index, Span};
 
 use super::file::Owner;
 use super::records::{
@@ -37,10 +37,10 @@ pub(crate) enum Request {
     Commit(Command),
     /// To the leader: up to where must a reader have applied?
     Barrier,
-    /// To the leader: a new voter.
-    Add(Voter),
-    /// To the leader: one voter less.
-    Remove(VoterId),
+    /// To the leader: a new voter, if the list is still that of this generation.
+    Add(Voter, Option<Generation>),
+    /// To the leader: one voter less, if the list is still that of this generation.
+    Remove(VoterId, Option<Generation>),
 }
 
 /// What it is answered.
@@ -126,11 +126,17 @@ impl Request {
             Self::Barrier => {
                 to.u8(6);
             }
-            Self::Add(voter) => {
+            Self::Add(voter, None) => {
                 to.u8(7).voter(voter.id).text(voter.node.as_str());
             }
-            Self::Remove(id) => {
+            Self::Remove(id, None) => {
                 to.u8(8).voter(*id);
+            }
+            Self::Add(voter, Some(known)) => {
+                to.u8(9).voter(voter.id).text(voter.node.as_str()).u64(known.0);
+            }
+            Self::Remove(id, Some(known)) => {
+                to.u8(10).voter(*id).u64(known.0);
             }
         }
     }
@@ -149,11 +155,17 @@ impl Request {
             4 => Self::Hear,
             5 => Self::Commit(read_command(from)?),
             6 => Self::Barrier,
-            7 => Self::Add(Voter { id: from.voter()?, node: from.node()? }),
-            8 => Self::Remove(from.voter()?),
+            7 => Self::Add(read_voter(from)?, None),
+            8 => Self::Remove(from.voter()?, None),
+            9 => Self::Add(read_voter(from)?, Some(Generation(from.u64()?))),
+            10 => Self::Remove(from.voter()?, Some(Generation(from.u64()?))),
             found => return Err(Unreadable::Form { what: "request", found }),
         })
     }
+}
+
+fn read_voter(from: &mut Reader<'_>) -> Result<Voter, Unreadable> {
+    Ok(Voter { id: from.voter()?, node: from.node()? })
 }
 
 fn read_append(from: &mut Reader<'_>) -> Result<AppendEntriesRequest<Types>, Unreadable> {
@@ -279,6 +291,7 @@ fn write_voters_refused(to: &mut Writer, refused: &VotersRefused) {
         VotersRefused::Last { id } => to.u8(4).voter(*id),
         VotersRefused::Busy => to.u8(5),
         VotersRefused::Behind { id } => to.u8(6).voter(*id),
+        VotersRefused::Changed { now } => to.u8(7).u64(now.0),
     };
 }
 
@@ -290,6 +303,7 @@ fn read_voters_refused(from: &mut Reader<'_>) -> Result<VotersRefused, Unreadabl
         4 => VotersRefused::Last { id: from.voter()? },
         5 => VotersRefused::Busy,
         6 => VotersRefused::Behind { id: from.voter()? },
+        7 => VotersRefused::Changed { now: Generation(from.u64()?) },
         found => return Err(Unreadable::Form { what: "refusal", found }),
     })
 }

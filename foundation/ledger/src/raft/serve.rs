@@ -6,7 +6,7 @@ use openraft::ChangeMembers;
 use openraft::error::{ChangeMembershipError, ClientWriteError, InstallSnapshotError, RaftError};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest};
 use tokio::sync::oneshot;
-use tsugi_vocabulary::Index;
+use tsugi_vocabulary::{Generation, Index};
 
 use super::node::{Node, RaftLedger, place_of};
 use super::rpc::{Letter, Refusal, Reply, Request};
@@ -58,7 +58,7 @@ impl Node {
                 let situation = self.situation(now);
                 Reply::Hear(self.gate(|gate| gate.says(now, &situation)))
             }
-            Request::Commit(_) | Request::Barrier | Request::Add(_) | Request::Remove(_) => {
+            Request::Commit(_) | Request::Barrier | Request::Add(..) | Request::Remove(..) => {
                 self.lead(letter.request).await
             }
         }
@@ -104,8 +104,8 @@ impl Node {
                 Ok((read, _)) => Reply::At(Index(read.map_or(0, |id| id.index))),
                 Err(_) => Reply::NotLeader,
             },
-            Request::Add(voter) => self.change_voters(self.add(voter)).await,
-            Request::Remove(id) => self.change_voters(self.remove(id)).await,
+            Request::Add(voter, known) => self.change_voters(known, self.add(voter)).await,
+            Request::Remove(id, known) => self.change_voters(known, self.remove(id)).await,
             Request::Append(_) | Request::Vote(_) | Request::Snapshot(_) | Request::Hear => {
                 Reply::Refused(Refusal::Unreadable)
             }
@@ -124,7 +124,11 @@ impl Node {
         }
     }
 
-    async fn change_voters(&self, change: impl Future<Output = Result<Index, Reply>>) -> Reply {
+    async fn change_voters(
+        &self,
+        known: Option<Generation>,
+        change: impl Future<Output = Result<Index, Reply>>,
+    ) -> Reply {
         let Ok(_alone) = self.voters_change.try_lock() else {
             return Reply::VotersRefused(VotersRefused::Busy);
         };
@@ -132,7 +136,30 @@ impl Node {
         if self.raft.ensure_linearizable().await.is_err() {
             return Reply::NotLeader;
         }
+        if let Some(refused) = self.finish_half_a_change().await {
+            return refused;
+        }
+        let now = self.view().voters.generation;
+        if known.is_some_and(|known| known != now) {
+            return Reply::VotersRefused(VotersRefused::Changed { now });
+        }
         change.await.map_or_else(|refused| refused, Reply::At)
+    }
+
+    /// A leader that was lost half way through a change left both lists standing together. That
+    /// change is finished first; whatever is asked for was decided on an older list.
+    async fn finish_half_a_change(&self) -> Option<Reply> {
+        let last = {
+            let metrics = self.raft.server_metrics();
+            let metrics = metrics.borrow();
+            let lists = metrics.membership_config.membership().get_joint_config();
+            if lists.len() < 2 { None } else { lists.last().cloned() }
+        }?;
+        let finished = self.become_voters(ChangeMembers::ReplaceAllVoters(last)).await;
+        Some(finished.err().unwrap_or_else(|| {
+            let now = self.view().voters.generation;
+            Reply::VotersRefused(VotersRefused::Changed { now })
+        }))
     }
 
     async fn add(&self, voter: Voter) -> Result<Index, Reply> {

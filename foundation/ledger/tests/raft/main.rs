@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use stand::Three;
 use tsugi_ledger::{ClusterId, Failure, Ledger, StorageFailure, VoterId, suite};
+use tsugi_vocabulary::Generation;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ledger_by_raft_passes_the_suite() {
@@ -148,7 +149,7 @@ async fn a_voter_whose_disk_fails_says_so_and_another_leads() {
 async fn the_leader_itself_can_be_taken_away() {
     let three = Three::founded().await;
     let old = three.leader().await;
-    let removed = three.ledger(old).remove_voter(three.id(old)).await;
+    let removed = three.ledger(old).remove_voter(three.id(old), Generation(1)).await;
     let other = (old + 1) % 3;
     suite::applied(three.ledger(other), removed.unwrap()).await;
     assert_eq!(three.view(other).voters.list.len(), 2);
@@ -191,10 +192,10 @@ async fn a_voter_that_lost_its_file_does_not_come_back_under_its_number() {
     assert!(three.try_join(lost).await.is_err_and(|failure| gone(&failure)));
     assert!(three.try_join(lost).await.is_err_and(|failure| gone(&failure)), "nor the next time");
     let keeper = (lost + 1) % 3;
-    three.ledger(keeper).remove_voter(three.id(lost)).await.unwrap();
+    three.ledger(keeper).remove_voter(three.id(lost), Generation(1)).await.unwrap();
     let node = tsugi_vocabulary::NodeName::new("b2").unwrap();
     let (voter, ledger) = suite::Stand::another(&mut three, node).await;
-    let index = three.ledger(keeper).add_voter(voter.clone()).await.unwrap();
+    let index = three.ledger(keeper).add_voter(voter.clone(), Generation(2)).await.unwrap();
     suite::applied(&*ledger, index).await;
     assert!(ledger.view().voters.list.contains_key(&voter.id));
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tsugi_cluster_rules::record::{
-    AppliedConfig, Draft, GroupIntent, GroupRecord, NodeIntent, NodeRecord, Order, Write,
+    AppliedConfig, Draft, GroupIntent, GroupRecord, NodeRecord, Order, Write,
 };
 use tsugi_cluster_rules::spec::{ClusterSpec, Startup};
 use tsugi_vocabulary::{NodeName, Wall};
@@ -119,9 +119,7 @@ impl Founding {
         let resolved = read.map_err(|problems| FoundingFailure::Config(problems.len()))?;
         let mut draft = Draft::default();
         for (id, (name, _)) in &self.voters {
-            let intent = NodeIntent::InService;
-            let node = NodeRecord { voter: *id, intent, fenced: None };
-            draft = draft.write(Write::Node(name.clone(), node.into()));
+            draft = draft.write(Write::Node(name.clone(), NodeRecord::new(*id).into()));
         }
         for (name, spec) in &resolved.spec.groups {
             let intent = first_intent(spec.startup, at);

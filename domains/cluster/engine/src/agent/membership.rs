@@ -114,15 +114,4 @@ impl Membership for Shared {
         let shared = self.clone();
         Box::pin(async move { shared.give_token(&node, good_for) })
     }
-
-    fn removed(&self, node: NodeName) -> Later<Result<(), Message>> {
-        let shared = self.clone();
-        Box::pin(async move {
-            let Some(running) = shared.running.get() else { return Ok(()) };
-            let voter = running.ledger.view().voters.of(&node);
-            let Some(voter) = voter else { return Ok(()) };
-            let removed = running.ledger.remove_voter(voter).await;
-            removed.map(|_| ()).map_err(|e| shared.failed(e))
-        })
-    }
 }

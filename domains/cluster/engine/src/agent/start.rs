@@ -177,6 +177,7 @@ fn work(
     let mut reader = Reader::new(Arc::new(Record::default()));
     let record = reader.read(&ledger.view())?;
     let (drafts, waiting) = mpsc::unbounded_channel();
+    let (voter_changes, changes) = mpsc::unbounded_channel();
     picture.send_modify(|standing| {
         let next = Standing { me: me.clone(), boot: boot.id, ..Standing::clone(standing) };
         *standing = Arc::new(next);
@@ -199,12 +200,14 @@ fn work(
         errands: Errands::new(surroundings(config, &me)),
         mailbox,
         proposals: drafts,
+        voter_changes,
         leader_heard: link.heard,
         standing: picture,
         founding,
         links: Watcher::open()?,
     };
     runtime.spawn(tasks::propose(Arc::clone(&ledger), waiting, post.clone()));
+    runtime.spawn(tasks::change_voters(Arc::clone(&ledger), changes));
     runtime.spawn(tasks::follow(Arc::clone(&ledger), reader, post.clone()));
     runtime.spawn(tasks::lead(Arc::clone(&ledger), post.clone()));
     runtime.spawn(tasks::leave_on_signal(post.clone()));

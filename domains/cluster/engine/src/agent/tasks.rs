@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tsugi_cluster_rules::lease::voter_list::{Seat, VoterChange};
 use tsugi_cluster_rules::node::{Event, Fate};
 use tsugi_cluster_rules::record::{Draft, Record};
-use tsugi_ledger::{Ledger, Outcome, View};
+use tsugi_ledger::{Ledger, Outcome, View, Voter, VoterId};
 use tsugi_messages::Language;
-use tsugi_vocabulary::NodeName;
+use tsugi_vocabulary::{Generation, NodeName};
 
 use crate::core::{Post, Proposal};
 use crate::records;
@@ -48,6 +49,29 @@ pub(super) async fn propose(
             let fate = commit(&*ledger, &draft).await;
             post.event(Event::Proposed { proposal: number, fate });
         });
+    }
+}
+
+/// Has the ledger change its voters, one after the other. What comes of it shows in the record;
+/// what came to nothing is ordered again (L6), so a refusal needs no answer.
+pub(super) async fn change_voters(
+    ledger: Arc<dyn Ledger>,
+    mut changes: mpsc::UnboundedReceiver<(VoterChange, Generation)>,
+) {
+    while let Some(mut newest) = changes.recv().await {
+        // A new voter may take long to catch up; what was ordered meanwhile was ordered again.
+        while let Ok(later) = changes.try_recv() {
+            newest = later;
+        }
+        let (change, known) = newest;
+        let _ordered_again = match change {
+            VoterChange::Add(Seat { node, voter }) => {
+                ledger.add_voter(Voter { id: VoterId(voter), node }, known).await
+            }
+            VoterChange::Remove(Seat { voter, .. }) => {
+                ledger.remove_voter(VoterId(voter), known).await
+            }
+        };
     }
 }
 

@@ -199,7 +199,7 @@ async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<R
         }
         let Some(draft) = planned.draft else { break };
         match wait_for(services.proposer.propose(draft)).await {
-            Some(Fate::Taken(index)) => return Ok(done(services, change, index).await),
+            Some(Fate::Taken(index)) => return Ok(done(change, index)),
             Some(Fate::Overtaken) => {}
             Some(Fate::Unknown) | None => return Err(Box::new(unfinished(change))),
         }
@@ -274,13 +274,7 @@ fn unfinished(change: &Change) -> Refused {
     no(No::StillRunning, &what)
 }
 
-async fn done(services: &Services, change: &Change, index: Index) -> Reply {
-    if let Operation::Leave { node } = &change.what
-        && let Ok(node) = NodeName::new(node)
-        && let Err(what) = services.membership.removed(node).await
-    {
-        return Reply::No(no(No::Failed, &what));
-    }
+fn done(change: &Change, index: Index) -> Reply {
     let what = phrased(&phrase::command_taken(&change.words));
     let command = change.command.clone();
     Reply::Done(Done { command, what, index: Some(index.0), secret: None })

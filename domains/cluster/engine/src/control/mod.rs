@@ -66,8 +66,6 @@ pub trait Membership: Send + Sync {
     fn join(&self, token: String) -> Later<Result<Made, Message>>;
     /// Makes a one-time token for a node.
     fn token(&self, node: NodeName, good_for: Span) -> Later<Result<Made, Message>>;
-    /// Takes the vote of a node away that the record no longer has.
-    fn removed(&self, node: NodeName) -> Later<Result<(), Message>>;
 }
 
 /// What the control socket needs of a running agent.

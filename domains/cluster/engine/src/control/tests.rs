@@ -38,10 +38,6 @@ impl Membership for Members {
     fn token(&self, node: NodeName, _good_for: Span) -> Later<Result<Made, Message>> {
         self.keep(format!("token {node}"))
     }
-    fn removed(&self, node: NodeName) -> Later<Result<(), Message>> {
-        let _kept = self.keep(format!("removed {node}"));
-        Box::pin(async { Ok(()) })
-    }
 }
 
 /// An agent without a core: a ledger in memory, a picture made by hand, a real socket.

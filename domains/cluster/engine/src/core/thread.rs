@@ -8,6 +8,7 @@ use std::sync::Arc;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use tokio::sync::{mpsc, watch};
+use tsugi_cluster_rules::lease::voter_list::VoterChange;
 use tsugi_cluster_rules::node::{Event, Node, Now, Order};
 use tsugi_cluster_rules::record::{Draft, LinkState};
 use tsugi_host::clock;
@@ -17,7 +18,7 @@ use tsugi_host::hands::Hands;
 use tsugi_host::link::{Carrier, Watcher};
 use tsugi_host::request::{Answer, Event as HostEvent, Report, Request};
 use tsugi_host::{Guard, Host};
-use tsugi_vocabulary::{GroupName, Moment, Span};
+use tsugi_vocabulary::{Generation, GroupName, Moment, Span};
 
 use super::guard::Armory;
 use super::mailbox::{Letter, Mailbox};
@@ -53,6 +54,8 @@ pub struct CoreParts {
     pub mailbox: Mailbox,
     /// Where drafts go.
     pub proposals: mpsc::UnboundedSender<Proposal>,
+    /// Where changes of the voters go.
+    pub voter_changes: mpsc::UnboundedSender<(VoterChange, Generation)>,
     /// Told each beat heard: the sender takes itself for the ledger's leader of this term.
     pub leader_heard: Box<dyn Fn(&Event) + Send>,
     /// Where pictures of the core go.
@@ -207,6 +210,10 @@ impl Core {
                 let mut done = Vec::new();
                 self.parts.errands.begin(now, job, &mut self.parts.hands, &mut done);
                 self.deliver(done);
+            }
+            Order::ChangeVoters { change, known } => {
+                // As with drafts: a ledger that has ended changes nothing.
+                let _ended = self.parts.voter_changes.send((change, known));
             }
             Order::KeepPromise(span) => {
                 let text = format!("{}\n", span.0);

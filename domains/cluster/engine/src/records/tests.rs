@@ -49,7 +49,7 @@ fn pay() -> GroupName {
 }
 
 fn in_service(voter: u64) -> Arc<NodeRecord> {
-    Arc::new(NodeRecord { voter, intent: NodeIntent::InService, fenced: None })
+    Arc::new(NodeRecord::new(voter))
 }
 
 fn order(command: &str) -> AuditRecord {

@@ -16,7 +16,7 @@ pub(super) fn join(effect: &mut Effect<'_>, node: &NodeName, voter: u64) {
     if known.is_some_and(|n| n.value.voter == voter) {
         effect.refuse(Refusal::AlreadySo { what: node.to_string() });
     }
-    let next = NodeRecord { voter, intent: NodeIntent::InService, fenced: None };
+    let next = NodeRecord::new(voter);
     effect.write_node(node, next);
 }
 

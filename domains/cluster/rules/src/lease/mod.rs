@@ -2,13 +2,15 @@
 //!
 //! [`holder::Holder`] is the asking side: which of my groups may I run, and until when.
 //! [`voter::Voter`] is the promising side. [`heartbeat`] is what passes between them.
-//! [`margin`] says how many more voters may be lost, [`timer`] how a deadline is waited for.
+//! [`margin`] says how many more voters may be lost, [`timer`] how a deadline is waited for,
+//! [`voter_list`] which change of the voters is due.
 
 pub mod heartbeat;
 pub mod holder;
 pub mod margin;
 pub mod timer;
 pub mod voter;
+pub mod voter_list;
 
 use tsugi_vocabulary::NodeName;
 
@@ -21,7 +23,7 @@ pub fn is_voter(record: &Record, name: &NodeName) -> bool {
     if record.voters.is_empty() {
         return record.spec().is_some_and(|spec| spec.nodes.contains_key(name));
     }
-    record.voters.contains(name)
+    record.voters.contains_key(name)
 }
 
 /// How many voters `record` lists.

@@ -12,6 +12,7 @@ use crate::desk::{Desk, Input, Why};
 use crate::lease::heartbeat::{Hearing, Heartbeat};
 use crate::lease::holder::Holder;
 use crate::lease::voter::Voter;
+use crate::lease::voter_list::Spread;
 use crate::record::{LinkState, Ownership, Phase, Record};
 use crate::spec::GroupSpec;
 use crate::timing::{Profile, Timing};
@@ -44,6 +45,8 @@ pub struct Node {
     pub(super) timing: Timing,
     pub(super) holder: Holder,
     pub(super) voter: Voter,
+    pub(super) spread: Spread,
+    pub(super) next_look_at_voters: Moment,
     pub(super) desks: BTreeMap<GroupName, Desk>,
     pub(super) specs: BTreeMap<GroupName, Arc<GroupSpec>>,
     pub(super) peers: BTreeMap<NodeName, Peer>,
@@ -100,6 +103,8 @@ impl Node {
         let mut node = Self {
             holder: Holder::new(birth.name.clone(), birth.boot),
             voter: Voter::new(birth.name.clone(), birth.boot, birth.at, birth.longest_promise),
+            spread: Spread::default(),
+            next_look_at_voters: birth.at,
             me: birth.name,
             boot: birth.boot,
             machine: birth.machine,
@@ -169,6 +174,7 @@ impl Node {
         self.reconcile(now, out);
         self.ask_monitors(now, out);
         self.do_paperwork(now, out);
+        self.change_voters(now.lease, out);
         self.leave_if_done(now, out);
         self.beat(now, out);
         out.push(Order::WakeAt(self.wake_at(now.lease)));

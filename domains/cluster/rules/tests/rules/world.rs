@@ -44,7 +44,7 @@ impl World {
         let mut sights = BTreeMap::new();
         for (i, name) in spec.nodes.keys().enumerate() {
             let intent = NodeIntent::InService;
-            let value = NodeRecord { voter: i as u64 + 1, intent, fenced: None };
+            let value = NodeRecord { intent, ..NodeRecord::new(i as u64 + 1) };
             let value = Versioned { version: Index(1), value: Arc::new(value) };
             record.nodes.insert(name.clone(), value);
             let sight = Sight {

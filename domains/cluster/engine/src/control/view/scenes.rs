@@ -93,8 +93,7 @@ pub(crate) fn owned(by: &str) -> GroupRecord {
 
 /// The record of the cluster of `FILE`, all of it well, PAY on node1.
 pub(crate) fn record() -> Record {
-    let joined =
-        |voter| versioned(NodeRecord { voter, intent: NodeIntent::InService, fenced: None });
+    let joined = |voter| versioned(NodeRecord::new(voter));
     Record {
         incarnation: 1,
         applied: Index(40),

@@ -94,7 +94,7 @@ fn hears(standing: &Standing, name: &NodeName) -> bool {
 /// Who keeps the ledger; the nodes of the configuration where no ledger says so.
 fn voters<'a>(standing: &'a Standing, spec: &'a ClusterSpec) -> Vec<&'a NodeName> {
     let voters = &standing.record.voters;
-    if voters.is_empty() { spec.nodes.keys().collect() } else { voters.iter().collect() }
+    if voters.is_empty() { spec.nodes.keys().collect() } else { voters.keys().collect() }
 }
 
 fn votes(standing: &Standing, spec: &ClusterSpec) -> report::Votes {

@@ -4,6 +4,7 @@ mod any_order;
 mod asking;
 mod promising;
 mod scene;
+mod voters;
 
 #[cfg(feature = "mutants")]
 mod planted;

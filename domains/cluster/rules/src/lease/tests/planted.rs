@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{any_order, asking, promising};
+use super::{any_order, asking, promising, voters};
 use crate::mutant::plant;
 
 /// A planted fault, and the test that must notice it.
@@ -30,10 +30,16 @@ const PLANTED: &[(&str, fn())] = &[
     ("lease-asked-after-deadline", asking::l5_past_its_deadline_a_node_stops_asking_for_good),
     ("lease-asked-after-release", RELEASED),
     ("lease-membership-ignored", asking::l6_votes_of_two_lists_of_voters_are_not_added),
+    ("voters-changed-at-once", WAIT),
+    ("voters-counted-from-commit", APPLIED),
+    ("voters-removed-blindly", voters::l6_a_change_after_which_no_majority_is_heard_waits),
     ("timer-runs-the-whole-rest", TIMER),
     ("timer-rounded-down", asking::l10_a_wait_in_whole_milliseconds_is_rounded_up),
 ];
 
+const WAIT: fn() = voters::l6_the_list_changes_again_only_after_the_longest_time_of_a_promise;
+const APPLIED: fn() =
+    voters::l6_the_wait_counts_from_when_a_majority_of_the_new_list_has_applied_it;
 const QUIET: fn() =
     promising::l4_a_voter_is_silent_after_its_start_for_the_longest_time_it_ever_promised;
 const FINAL: fn() = promising::l5_what_was_released_is_never_promised_again_under_its_epoch;

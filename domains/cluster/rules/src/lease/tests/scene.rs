@@ -94,7 +94,7 @@ pub fn with_a_fourth(mut record: Record) -> Record {
 }
 
 pub fn fenced(mut record: Record, node: &str, boot: BootId) -> Record {
-    let value = NodeRecord { voter: 1, intent: NodeIntent::InService, fenced: Some(boot) };
+    let value = NodeRecord { fenced: Some(boot), ..NodeRecord::new(1) };
     record.nodes.insert(name(node), Versioned { version: record.applied, value: Arc::new(value) });
     record
 }

@@ -3,6 +3,7 @@
 mod coming_and_going;
 mod failing;
 mod silence;
+mod voters;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tsugi_vocabulary::{
 use super::{Birth, Event, Fate, Node, Now, Order, Via};
 use crate::desk::{Act, Outcome, State};
 use crate::lease::heartbeat::{Ack, Heartbeat};
+use crate::lease::voter_list::VoterChange;
 use crate::reason::Cause;
 use crate::record::{
     AppliedConfig, Draft, GroupIntent, GroupRecord, NodeIntent, NodeRecord, Ownership, Phase,
@@ -45,6 +47,7 @@ struct Bench {
     deadlines: Vec<(Moment, Moment)>,
     found: Vec<ResourceName>,
     left: bool,
+    voter_changes: Vec<(VoterChange, Generation)>,
     orders: VecDeque<Order>,
 }
 
@@ -83,6 +86,7 @@ impl Bench {
             deadlines: Vec::new(),
             found,
             left: false,
+            voter_changes: Vec::new(),
             orders: VecDeque::new(),
         };
         bench.tell(Event::Leader { term: 1, leader: Some(name("b")) });
@@ -171,6 +175,7 @@ impl Bench {
                 self.step(Event::Done { group, epoch, act, outcome });
             }
             Order::Propose { proposal, draft } => self.put(proposal, draft),
+            Order::ChangeVoters { change, known } => self.voter_changes.push((change, known)),
             Order::Left => self.left = true,
             Order::Answer { .. } | Order::KeepPromise(_) | Order::WakeAt(_) => {}
         }
@@ -314,7 +319,7 @@ fn record() -> Record {
     let mut record = Record { incarnation: 1, membership: Generation(1), ..Record::default() };
     let mut draft = Draft::default().write(Write::Config(Arc::new(config)));
     for (voter, n) in (1..).zip(["a", "b", "c"]) {
-        let node = NodeRecord { voter, intent: NodeIntent::InService, fenced: None };
+        let node = NodeRecord::new(voter);
         draft = draft.write(Write::Node(name(n), Arc::new(node)));
     }
     let group = GroupRecord::new(GroupIntent::Run);

@@ -114,7 +114,7 @@ fn a_pause_is_a_note_and_a_lost_pinned_group_needs_a_resume() {
 fn a_group_that_no_node_can_take_is_down_and_why_names_each_node_and_its_reason() {
     let mut record = with_pay(|pay| pay.ownership = Ownership::Nobody);
     for name in ["node1", "node2"] {
-        let value = NodeRecord { voter: 1, intent: NodeIntent::Drained(order()), fenced: None };
+        let value = NodeRecord { intent: NodeIntent::Drained(order()), ..NodeRecord::new(1) };
         let version = tsugi_vocabulary::Index(3);
         record.nodes.insert(node(name), Versioned { version, value: Arc::new(value) });
     }

@@ -1,0 +1,58 @@
+//! The leader orders the change of the voters that is due, and goes on ordering it (L6).
+
+use super::*;
+use crate::lease::voter_list::Seat;
+use crate::timing::LONGEST_TTL;
+
+fn kept_by_three() -> Record {
+    let voters = BTreeMap::from([(name("a"), 1), (name("b"), 2), (name("c"), 3)]);
+    let mut record = Record { voters, highest_voter: 3, ..record() };
+    record.nodes.remove(&name("c"));
+    record
+}
+
+fn ordered(bench: &Bench) -> usize {
+    let change = VoterChange::Remove(Seat { node: name("c"), voter: 3 });
+    let known = bench.record.membership;
+    bench.voter_changes.iter().filter(|c| **c == (change.clone(), known)).count()
+}
+
+/// Beats of b for this long.
+fn hear_b(bench: &mut Bench, first: u64, time: Span) -> u64 {
+    let mut sequence = first;
+    let end = bench.now + time;
+    while bench.now < end {
+        let beat = beat_of("b", sequence, &bench.record.clone());
+        bench.tell(Event::Heard { via: via(0), beat });
+        bench.pass(Span::millis(50));
+        sequence += 1;
+    }
+    sequence
+}
+
+#[test]
+fn l6_the_leader_takes_the_vote_of_a_node_that_left_away_after_the_wait() {
+    let mut bench = Bench::new(kept_by_three());
+    let next = hear_b(&mut bench, 1, LONGEST_TTL + LONGEST_TTL);
+    assert_eq!(bench.voter_changes, [], "b leads");
+    bench.tell(Event::Leader { term: 2, leader: Some(name("a")) });
+    let next = hear_b(&mut bench, next, Span::millis(100));
+    assert_eq!(ordered(&bench), 1, "what it heard before it led counts");
+    let next = hear_b(&mut bench, next, Span::secs(1));
+    assert_eq!(ordered(&bench), 2, "the ledger did nothing, so it is ordered again");
+    bench.record.membership = bench.record.membership.next();
+    bench.record.voters.remove(&name("c"));
+    bench.record.applied = Index(bench.record.applied.0 + 1);
+    bench.tell(Event::Applied(Arc::new(bench.record.clone())));
+    bench.voter_changes.clear();
+    hear_b(&mut bench, next, Span::secs(3));
+    assert_eq!(bench.voter_changes, [], "nothing is due any more");
+}
+
+#[test]
+fn l6_a_leader_that_hears_no_majority_of_the_list_changes_nothing() {
+    let mut bench = Bench::new(kept_by_three());
+    bench.tell(Event::Leader { term: 2, leader: Some(name("a")) });
+    bench.pass(Span::secs(3));
+    assert_eq!(bench.voter_changes, []);
+}

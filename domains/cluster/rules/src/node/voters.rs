@@ -1,0 +1,41 @@
+//! The leader brings the list of voters to what the configuration and the joined nodes say (L6).
+
+use std::collections::BTreeSet;
+
+use tsugi_vocabulary::{Moment, NodeName, Span};
+
+use super::Order;
+use super::machine::Node;
+use crate::lease::voter_list;
+use crate::plan::Life;
+
+/// A change that came to nothing (the new voter did not catch up, the leader changed) is ordered
+/// again after this time.
+const RETRY: Span = Span::secs(1);
+
+impl Node {
+    /// Orders the change of the voters that is due, if this node leads and one is.
+    pub(super) fn change_voters(&mut self, now: Moment, out: &mut Vec<Order>) {
+        let own = (&self.me, self.record.membership);
+        self.spread.tell(now, &self.record, own);
+        if self.leader.as_ref() != Some(&self.me) || now < self.next_look_at_voters {
+            return;
+        }
+        // Votes do not change from one event to the next.
+        self.next_look_at_voters = now + self.timing.beat;
+        let due = voter_list::due(&self.record, &self.spread, &self.who_is_heard(now), now);
+        if let Some(change) = due {
+            self.next_look_at_voters = now + RETRY;
+            out.push(Order::ChangeVoters { change, known: self.record.membership });
+        }
+    }
+
+    fn who_is_heard(&self, now: Moment) -> BTreeSet<NodeName> {
+        let sights = self.sights(now);
+        let heard = sights.into_iter().filter(|(_, sight)| match sight.life {
+            Life::Heard | Life::Deaf => true,
+            Life::Silent { .. } => false,
+        });
+        heard.map(|(name, _)| name).collect()
+    }
+}
