@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 use tsugi_cluster_rules::lease::holder::ClockBound;
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{
-    AppliedConfig, GroupIntent, GroupRecord, Guard, NodeIntent, NodeRecord, Order, Ownership,
-    Pause, Phase, Record, Versioned,
+    AppliedConfig, GroupIntent, GroupRecord, Guard, NodeRecord, Order, Ownership, Pause, Phase,
+    Record, Versioned,
 };
 use tsugi_cluster_rules::spec::{ClusterSpec, NodeSpec, Role};
 use tsugi_cluster_rules::start_kind::StartKind;
@@ -110,7 +110,7 @@ fn build(entries: &[Entry]) -> Record {
             }
             Entry::Fenced(who, life) => {
                 let fenced = Some(boot(*who, *life));
-                let value = NodeRecord { voter: 1, intent: NodeIntent::InService, fenced };
+                let value = NodeRecord { fenced, ..NodeRecord::new(1) };
                 let version = record.applied;
                 let value = Versioned { version, value: Arc::new(value) };
                 record.nodes.insert(name(*who).clone(), value);
