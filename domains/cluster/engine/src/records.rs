@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `config` | the applied configuration |
 //! | `node/NAME`, `group/NAME` | what is known of each |
+//! | `gone/NAME` | a node that was taken out for good: its number is not given out again |
+//! | `restored` | who kept the ledger before this one was made from a backup |
 //! | `plan/head`, `plan/NNNNNNNNNNNN` | the newest plan, and each plan by generation |
 //! | `event/TTTTTTTTTTTTT-NAME-N` | what happened, by wall time in milliseconds |
 //! | `audit/head`, `audit/NNNNNNNNNNNN` | the end of the audit chain, and each of its entries |
@@ -19,7 +21,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tsugi_cluster_rules::plan::Plan;
 use tsugi_cluster_rules::record::{
-    AppliedConfig, AuditRecord, Draft, EntryName, EventRecord, Record, Versioned, Write,
+    AppliedConfig, AuditRecord, Draft, EntryName, EventRecord, Gone, Record, Versioned, Write,
 };
 use tsugi_ledger::{Change, Entry, Key, View};
 use tsugi_vocabulary::{GroupName, Index, NodeName};
@@ -99,6 +101,13 @@ pub fn record(view: &View, known: &Record) -> Result<Record, Unreadable> {
         let old = known.nodes.get(&name);
         record.nodes.insert(name, versioned(key, entry, old)?);
     }
+    for (key, entry) in view.entries.under("gone/") {
+        let name = NodeName::new(&key.as_str()["gone/".len()..]).map_err(|e| bad(key, &e))?;
+        record.gone.insert(name, value(key.as_str(), entry)?);
+    }
+    if let Some(entry) = view.get("restored") {
+        record.restored = Some(Arc::new(value("restored", entry)?));
+    }
     for (key, entry) in view.entries.under("group/") {
         let name = GroupName::new(&key.as_str()["group/".len()..]).map_err(|e| bad(key, &e))?;
         let old = known.groups.get(&name);
@@ -138,7 +147,7 @@ pub fn change(draft: &Draft, view: &View, record: &Record) -> Result<Change, Ove
         change = match write {
             Write::Config(c) => change.write(key("config"), encode(&**c)),
             Write::Node(n, r) => change.write(node_key(n), encode(&**r)),
-            Write::NodeGone(n) => change.remove(node_key(n)),
+            Write::NodeGone(n) => node_gone(change, record, n),
             Write::Group(g, r) => change.write(group_key(g), encode(&**r)),
             Write::GroupGone(g) => change.remove(group_key(g)),
             Write::Plan(p) => {
@@ -224,6 +233,15 @@ pub fn audit_broken_at(view: &View, links: &[AuditLink]) -> Result<Option<u64>, 
     let head = view.get("audit/head").map(|e| value::<AuditLink>("audit/head", e)).transpose()?;
     let last = links.last().map_or(0, |l| l.number);
     Ok((head.as_ref() != links.last()).then_some(last + 1))
+}
+
+/// A node that is gone leaves its number behind, which nobody gets again.
+fn node_gone(change: Change, record: &Record, name: &NodeName) -> Change {
+    let change = change.remove(node_key(name));
+    match record.nodes.get(name) {
+        Some(node) => change.write(gone_key(name), encode(&Gone::of(&node.value))),
+        None => change,
+    }
 }
 
 struct Chain {
@@ -339,6 +357,10 @@ fn key(text: &str) -> Key {
 
 fn node_key(name: &NodeName) -> Key {
     key(&format!("node/{name}"))
+}
+
+fn gone_key(name: &NodeName) -> Key {
+    key(&format!("gone/{name}"))
 }
 
 fn group_key(name: &GroupName) -> Key {

@@ -28,8 +28,8 @@ pub struct Record {
     pub voters: BTreeMap<NodeName, u64>,
     /// The highest number of a voter that the ledger ever had.
     pub highest_voter: u64,
-    /// The nodes that were taken out for good, with the highest number that each of them had.
-    pub gone: BTreeMap<NodeName, u64>,
+    /// The nodes that were taken out for good, as they were when they last were.
+    pub gone: BTreeMap<NodeName, Gone>,
     /// What a ledger that was made from a backup still has to wait for.
     pub restored: Option<Arc<Restored>>,
     /// The applied configuration; none before `init`.
@@ -40,6 +40,15 @@ pub struct Record {
     pub groups: BTreeMap<GroupName, Versioned<GroupRecord>>,
     /// The newest plan.
     pub plan: Option<Arc<Plan>>,
+}
+
+/// What is kept of a node that was taken out for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// The number that it had, which nobody gets again.
+    pub voter: u64,
+    /// The fingerprint of the certificate that it had: whoever shows it is refused.
+    pub certificate: Option<String>,
 }
 
 /// What is kept of the cluster that a restored ledger follows.
@@ -408,6 +417,14 @@ impl NodeRecord {
     }
 }
 
+impl Gone {
+    /// What is kept of this node.
+    #[must_use]
+    pub fn of(node: &NodeRecord) -> Self {
+        Self { voter: node.voter, certificate: node.certificate.clone() }
+    }
+}
+
 impl GroupRecord {
     /// A group that has never run.
     #[must_use]
@@ -450,7 +467,9 @@ impl Record {
     #[must_use]
     pub fn next_voter(&self) -> u64 {
         let joined = self.nodes.values().map(|node| node.value.voter);
-        let given = joined.chain(self.gone.values().copied()).chain(self.voters.values().copied());
+        let given = joined
+            .chain(self.gone.values().map(|gone| gone.voter))
+            .chain(self.voters.values().copied());
         given.fold(self.highest_voter, u64::max) + 1
     }
 
@@ -491,7 +510,7 @@ impl Record {
                 }
                 Write::NodeGone(n) => {
                     if let Some(node) = self.nodes.remove(n) {
-                        self.gone.insert(n.clone(), node.value.voter);
+                        self.gone.insert(n.clone(), Gone::of(&node.value));
                     }
                 }
                 Write::Group(g, r) => {

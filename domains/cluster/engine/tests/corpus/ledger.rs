@@ -52,7 +52,7 @@ fn a_node_of_version_1_is_kept_with_every_intent() {
     ];
     for (name, intent) in &named {
         let fenced = (*name == "drained").then_some(BOOT);
-        let record = NodeRecord { voter: 2, intent: intent.clone(), fenced };
+        let record = NodeRecord { intent: intent.clone(), fenced, ..NodeRecord::new(2) };
         keeps(&format!("node-{name}"), &record);
     }
     let intents = named.map(|(_, intent)| intent);

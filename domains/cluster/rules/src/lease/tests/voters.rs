@@ -7,7 +7,7 @@ use tsugi_vocabulary::{Generation, Moment, NodeName, Span};
 
 use super::scene::{ms, name, owned, with_a_fourth};
 use crate::lease::voter_list::{Seat, Spread, VoterChange, due};
-use crate::record::{NodeRecord, Record, Versioned};
+use crate::record::{Gone, NodeRecord, Record, Versioned};
 use crate::timing::LONGEST_TTL;
 
 /// The voters a, b and c under the numbers 1 to 3, all of them joined and configured.
@@ -184,7 +184,7 @@ fn l6_a_number_is_never_given_out_twice() {
     let mut record = joined(record, "d", 4);
     assert_eq!(record.next_voter(), 5, "joined, and no voter yet");
     record.nodes.remove(&name("d"));
-    record.gone.insert(name("d"), 4);
+    record.gone.insert(name("d"), Gone { voter: 4, certificate: None });
     assert_eq!(record.next_voter(), 5, "gone before it had a vote");
     record.highest_voter = 7;
     assert_eq!(record.next_voter(), 8, "the ledger had more before");
