@@ -1,8 +1,6 @@
 //! From a draft to entries of the ledger and back, the audit chain, and what is pruned.
 
-use tsugi_cluster_rules::record::{
-    GroupIntent, GroupRecord, Happening, NodeIntent, NodeRecord, Ownership,
-};
+use tsugi_cluster_rules::record::{GroupIntent, GroupRecord, Happening, NodeRecord, Ownership};
 use tsugi_ledger::{Command, Outcome};
 use tsugi_vocabulary::{Epoch, Generation, Wall};
 

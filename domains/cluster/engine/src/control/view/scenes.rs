@@ -7,8 +7,7 @@ use tsugi_cluster_rules::plan::{Life, Sight};
 use tsugi_cluster_rules::planner::config_mark;
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{
-    AppliedConfig, GroupIntent, GroupRecord, NodeIntent, NodeRecord, Order, Ownership, Phase,
-    Record, Versioned,
+    AppliedConfig, GroupIntent, GroupRecord, NodeRecord, Order, Ownership, Phase, Record, Versioned,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_messages::{Language, Recorded};

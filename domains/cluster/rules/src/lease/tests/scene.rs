@@ -10,8 +10,8 @@ use crate::lease::holder::Holder;
 use crate::lease::voter::Voter;
 use crate::reason::Cause;
 use crate::record::{
-    AppliedConfig, GroupIntent, GroupRecord, Guard, NodeIntent, NodeRecord, Order, Ownership,
-    Pause, Phase, Record, Versioned,
+    AppliedConfig, GroupIntent, GroupRecord, Guard, NodeRecord, Order, Ownership, Pause, Phase,
+    Record, Versioned,
 };
 use crate::spec::{ClusterSpec, NodeSpec, Role};
 use crate::start_kind::StartKind;

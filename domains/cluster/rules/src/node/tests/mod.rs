@@ -18,8 +18,7 @@ use crate::lease::heartbeat::{Ack, Heartbeat};
 use crate::lease::voter_list::VoterChange;
 use crate::reason::Cause;
 use crate::record::{
-    AppliedConfig, Draft, GroupIntent, GroupRecord, NodeIntent, NodeRecord, Ownership, Phase,
-    Record, Write,
+    AppliedConfig, Draft, GroupIntent, GroupRecord, NodeRecord, Ownership, Phase, Record, Write,
 };
 use crate::spec::{
     ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, NodeSpec, ProcessHow,
