@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::record::{EventRecord, Versioned};
 use tsugi_ledger::Ledger;
 use tsugi_messages::{Language, Message, Recorded};
-use tsugi_vocabulary::NodeName;
+use tsugi_vocabulary::{Index, NodeName};
 
 use crate::control::view::words::{Deed, cause};
 use crate::records;
@@ -41,16 +42,16 @@ pub async fn keep(
     language: Language,
 ) {
     let mut before = Arc::clone(&standing.borrow_and_update());
-    let mut told = records::events(&ledger.view()).map_or(0, |events| newest(&events));
+    let mut told = records::events(&ledger.view()).map_or(Index(0), |events| newest(&events));
     while standing.changed().await.is_ok() {
         let now = Arc::clone(&standing.borrow_and_update());
         for message in turn::messages(&before, &now, language) {
             tell(Some(message), language);
         }
         if now.record.applied != before.record.applied {
-            let events = records::events(&ledger.view()).unwrap_or_default();
-            for event in events.iter().filter(|e| e.at.0 > told) {
-                tell(event::message(event, &now.record, language), language);
+            let events = records::events_since(&ledger.view(), told).unwrap_or_default();
+            for event in &events {
+                tell(event::message(&event.value, &now.record, language), language);
             }
             told = told.max(newest(&events));
         }
@@ -59,8 +60,9 @@ pub async fn keep(
     }
 }
 
-fn newest(events: &[tsugi_cluster_rules::record::EventRecord]) -> u64 {
-    events.iter().map(|event| event.at.0).max().unwrap_or(0)
+/// The entry up to which these were told: a time would not do, clocks step.
+fn newest(events: &[Versioned<EventRecord>]) -> Index {
+    events.last().map_or(Index(0), |event| event.version)
 }
 
 fn tell(message: Option<Message>, language: Language) {

@@ -166,25 +166,35 @@ pub fn change(draft: &Draft, view: &View, record: &Record) -> Result<Change, Ove
     Ok(change)
 }
 
-/// The plans that are kept, oldest first.
+/// The plans that are kept, each with its entry, oldest first.
 ///
 /// # Errors
 /// A plan that cannot be read.
-pub fn plans(view: &View) -> Result<Vec<Plan>, Unreadable> {
+pub fn plans(view: &View) -> Result<Vec<Versioned<Plan>>, Unreadable> {
     let numbered = |k: &Key| k.as_str() != "plan/head";
-    view.entries
-        .under("plan/")
-        .filter(|(k, _)| numbered(k))
-        .map(|(k, e)| value(k.as_str(), e))
-        .collect()
+    let plans = view.entries.under("plan/").filter(|(k, _)| numbered(k));
+    plans.map(|(k, e)| versioned(k, e, None)).collect()
 }
 
-/// The events that are kept, oldest first.
+/// The events that are kept, each with its entry, oldest first: by entry, because the clocks that
+/// wrote them may have stepped.
 ///
 /// # Errors
 /// An event that cannot be read.
-pub fn events(view: &View) -> Result<Vec<EventRecord>, Unreadable> {
-    view.entries.under("event/").map(|(k, e)| value(k.as_str(), e)).collect()
+pub fn events(view: &View) -> Result<Vec<Versioned<EventRecord>>, Unreadable> {
+    events_since(view, Index(0))
+}
+
+/// Those of later entries than `since`.
+///
+/// # Errors
+/// An event that cannot be read.
+pub fn events_since(view: &View, since: Index) -> Result<Vec<Versioned<EventRecord>>, Unreadable> {
+    let later = view.entries.under("event/").filter(|(_, e)| e.version > since);
+    let mut events =
+        later.map(|(k, e)| versioned(k, e, None)).collect::<Result<Vec<_>, Unreadable>>()?;
+    events.sort_by_key(|event| event.version);
+    Ok(events)
 }
 
 /// The audit chain, oldest first.
@@ -287,15 +297,14 @@ fn link_hash(number: u64, before: &str, entry: &AuditRecord) -> String {
 
 /// Takes the oldest entries under `prefix` away when there are too many.
 fn prune(mut change: Change, view: &View, prefix: &str, most: usize) -> Change {
-    let keys: Vec<&Key> = view
-        .entries
-        .under(prefix)
-        .map(|(k, _)| k)
-        .filter(|k| !k.as_str().ends_with("/head"))
-        .take(most + 8)
-        .collect();
+    let kept = view.entries.under(prefix).filter(|(k, _)| !k.as_str().ends_with("/head"));
+    let mut keys: Vec<(Index, &Key)> = kept.map(|(k, e)| (e.version, k)).collect();
     let surplus = keys.len().saturating_sub(most);
-    for key in keys.into_iter().take(surplus) {
+    if surplus > 0 {
+        // The oldest by entry: a key may carry the time of a clock that had stepped.
+        keys.sort_unstable();
+    }
+    for (_, key) in keys.into_iter().take(surplus) {
         change = change.remove(key.clone());
     }
     change

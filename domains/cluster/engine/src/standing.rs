@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tsugi_cluster_rules::plan::{Settled, Sight};
 use tsugi_cluster_rules::record::Record;
-use tsugi_vocabulary::{BootId, Generation, NodeName, Span, Wall};
+use tsugi_vocabulary::{BootId, Generation, Index, NodeName, Span, Wall};
 
 /// One picture of what an agent knows.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Standing {
     pub boot: BootId,
     /// The record as applied here.
     pub record: Arc<Record>,
+    /// The newest entry of the ledger that this node has applied or heard of.
+    pub newest: Index,
     /// Whether it has listened for long enough to call a node lost.
     pub settled: Settled,
     /// What it sees of every node, itself among them.
@@ -36,6 +38,14 @@ pub struct Standing {
     pub other_file: Option<String>,
     /// How long each group's lease still runs here.
     pub leases: BTreeMap<tsugi_vocabulary::GroupName, Span>,
+}
+
+impl Standing {
+    /// Whether the record is as new as any that was heard of; not known before all were heard.
+    #[must_use]
+    pub fn is_caught_up(&self) -> bool {
+        self.settled == Settled::Yes && self.record.applied >= self.newest
+    }
 }
 
 /// What a face may use of a running agent.

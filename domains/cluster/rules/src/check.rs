@@ -316,7 +316,7 @@ fn speaks_against(cause: &Cause, owner: &NodeName) -> bool {
         | Cause::StartFailed { node, .. }
         | Cause::LinksDown { node, .. }
         | Cause::NodeSilent { node, .. }
-        | Cause::OneWay { node }
+        | Cause::OneWay { node, .. }
         | Cause::PowerLost { node }
         | Cause::Frozen { node, .. }
         | Cause::WasCutOff { node }

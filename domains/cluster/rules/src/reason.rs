@@ -72,10 +72,14 @@ pub enum Cause {
         /// How long it had not been heard.
         silence: Span,
     },
-    /// A node is heard, but says that it hears no majority: its receiving side is cut.
+    /// A node is heard, but says that it hears no majority; or it was not heard, and says on its
+    /// return that it had heard the others all the while.
     OneWay {
         /// The node.
         node: NodeName,
+        /// Which way lost everything.
+        #[serde(default, skip_serializing_if = "Way::is_to_it")]
+        way: Way,
     },
     /// A node was silent because it had lost power or was reset: it returned with another boot.
     PowerLost {
@@ -115,6 +119,23 @@ pub enum Cause {
         /// The version that did it.
         version: u64,
     },
+}
+
+/// A direction between a node and all others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// From the others to the node.
+    #[default]
+    ToIt,
+    /// From the node to the others.
+    FromIt,
+}
+
+impl Way {
+    fn is_to_it(&self) -> bool {
+        *self == Self::ToIt
+    }
 }
 
 /// Why a node was not chosen. Ordered by precedence: the first that holds is the one named.

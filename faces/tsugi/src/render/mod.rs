@@ -1,12 +1,10 @@
-//! Reports as lines for people; pure but for the zone that times are shown in.
+//! Reports as lines for people; pure, so that every node shows the same lines of the same report.
 
 mod explain;
 mod lists;
 mod message;
 mod status;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use tsugi_messages::wrap;
 use tsugi_wire::control::Utc;
 
@@ -21,16 +19,9 @@ pub fn columns() -> usize {
     said.filter(|c| *c >= 40).unwrap_or(80)
 }
 
-/// A moment in the zone of this machine, which it names.
+/// A moment in UTC, which it names (`Z`): nodes in two zones tell one story in the same words.
 pub fn moment(utc: Utc) -> String {
-    let millis = i64::try_from(utc.0.0).unwrap_or(i64::MAX);
-    match Timestamp::from_millisecond(millis) {
-        Ok(at) => {
-            let zoned = at.to_zoned(TimeZone::system());
-            zoned.strftime("%Y-%m-%d %H:%M:%S%.3f%:z").to_string()
-        }
-        Err(_) => utc.to_string(),
-    }
+    utc.to_string().replacen('T', " ", 1)
 }
 
 /// A text behind a mark, further lines under its first letter.

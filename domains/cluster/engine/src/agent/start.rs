@@ -13,7 +13,7 @@ use tsugi_cluster_rules::record::Record;
 use tsugi_host::clock;
 use tsugi_host::hands::Hands;
 use tsugi_host::link::Watcher;
-use tsugi_vocabulary::{BootId, Generation, NodeName, Span};
+use tsugi_vocabulary::{BootId, Generation, Index, NodeName, Span};
 use tsugi_wire::boot::{Boot, BootFailure};
 use tsugi_wire::datagram::{Opener, Origin, Sealer};
 use tsugi_wire::files::{self, FileFailure};
@@ -286,6 +286,7 @@ fn first_standing(me: &NodeName) -> Standing {
         me: me.clone(),
         boot: BootId::default(),
         record: Arc::new(Record::default()),
+        newest: Index(0),
         settled: Settled::NotYet,
         sights: BTreeMap::new(),
         leader: None,

@@ -1,7 +1,9 @@
 //! What only reads: status, why, explain, history, whatif, the applied configuration, the audit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tsugi_cluster_rules::plan::{Settled, Situation};
 use tsugi_cluster_rules::record::Record;
 use tsugi_cluster_rules::spec::Mode;
@@ -18,8 +20,14 @@ use super::{Services, config_head, view};
 use crate::standing::Standing;
 use crate::{config, records};
 
+/// How long a node that has just come back may take to learn what it missed.
+const CATCH_UP: Duration = Duration::from_secs(3);
+
 /// The answer to a request that changes nothing.
 pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
+    if is_of_the_past(request) {
+        caught_up(services).await;
+    }
     let standing = services.view.standing.borrow().clone();
     let found = match request {
         Request::Status => Ok(Reply::Status(view::status(&standing))),
@@ -45,6 +53,31 @@ pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
         Request::Change(_) => Err(no(No::Failed, &messages::internal_failure("-", "-"))),
     };
     found.unwrap_or_else(Reply::No)
+}
+
+/// Whether the answer is a story: one that a node had missed would be told without its end.
+fn is_of_the_past(request: &Request) -> bool {
+    match request {
+        Request::Explain { .. } | Request::History { .. } | Request::AuditList { .. } => true,
+        Request::Status
+        | Request::Why { .. }
+        | Request::WhatIf { .. }
+        | Request::Plan { .. }
+        | Request::ConfigShow
+        | Request::AuditVerify
+        | Request::Backup { .. }
+        | Request::Change(_) => false,
+    }
+}
+
+/// Waits until this node has applied what the others had when they were last heard. One that
+/// cannot in this time, as without a majority, tells what it has.
+async fn caught_up(services: &Services) {
+    if (services.ledger)().is_none() {
+        return;
+    }
+    let mut standing = services.view.standing.clone();
+    let _late = timeout(CATCH_UP, standing.wait_for(|s| s.is_caught_up())).await;
 }
 
 fn as_count(most: u64) -> usize {

@@ -4,10 +4,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tsugi_cluster_rules::plan::Settled;
 use tsugi_cluster_rules::record::{Record, Write};
 use tsugi_ledger::{ClusterId, Memory, Voter, VoterId};
 use tsugi_messages as messages;
-use tsugi_vocabulary::{Generation, Wall};
+use tsugi_vocabulary::{Generation, Index, Wall};
 use tsugi_wire::control::report::{No, Refused};
 use tsugi_wire::control::{Ask, Change, How, Operation, Reply, Request, VERSION, talk};
 
@@ -357,4 +358,29 @@ fn an_unconfirmed_apply_is_undone_by_the_node_that_leads() {
     });
     assert!(undone, "it goes back by itself");
     assert_eq!(site.audit()[0].entry.person, "tsugi");
+}
+
+#[test]
+fn a_node_that_has_just_come_back_tells_no_story_before_it_knows_the_end() {
+    let site = Site::with(&record());
+    let behind = |settled, newest| {
+        let old = Standing::clone(&site.standing.borrow());
+        site.standing.send_replace(Arc::new(Standing { settled, newest: Index(newest), ..old }));
+    };
+    for (settled, newest) in [(Settled::NotYet, 40), (Settled::Yes, 41)] {
+        behind(settled, newest);
+        let (told, answer) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let site = &site;
+            scope.spawn(move || {
+                let reply = site.ask(Request::Explain { group: None, back: 0 });
+                told.send(reply).expect("somebody listens");
+            });
+            let early = answer.recv_timeout(Duration::from_millis(100));
+            assert!(early.is_err(), "it waits: {early:?}");
+            behind(Settled::Yes, 40);
+            let told = answer.recv_timeout(Duration::from_secs(10)).expect("and then it tells");
+            assert!(matches!(told, Reply::Explain(_)), "{told:?}");
+        });
+    }
 }

@@ -362,6 +362,7 @@ impl Core {
             let mut next = Standing::clone(standing);
             next.at = clock::wall();
             next.record = Arc::clone(node.record());
+            next.newest = node.newest();
             next.settled = node.settled(now);
             next.sights = node.sights(now);
             next.leader = node.leader().1.cloned();

@@ -1,6 +1,6 @@
 //! Every cause of a change and every reason against a node.
 
-use tsugi_cluster_rules::reason::{Cause, Rejected};
+use tsugi_cluster_rules::reason::{Cause, Rejected, Way};
 use tsugi_vocabulary::{Epoch, Span};
 
 use crate::{every, group, keeps, node, resource};
@@ -26,7 +26,8 @@ pub(crate) fn all() -> Vec<(&'static str, Cause)> {
         ("start-failed", Cause::StartFailed { node: a.clone(), resource: server(), how: how() }),
         ("links-down", Cause::LinksDown { node: a.clone(), links }),
         ("node-silent", Cause::NodeSilent { node: a.clone(), silence: Span::millis(560) }),
-        ("one-way", Cause::OneWay { node: a.clone() }),
+        ("one-way", Cause::OneWay { node: a.clone(), way: Way::ToIt }),
+        ("one-way-from-it", Cause::OneWay { node: a.clone(), way: Way::FromIt }),
         ("power-lost", Cause::PowerLost { node: a.clone() }),
         ("frozen", Cause::Frozen { node: a.clone(), pause: Span::secs(3) }),
         ("was-cut-off", Cause::WasCutOff { node: a.clone() }),

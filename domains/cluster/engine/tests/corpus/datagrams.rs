@@ -43,6 +43,7 @@ fn health() -> Health {
         config: 0x0123_4567_89ab_cdef,
         machine: BootId(0xabc << 64),
         stood_still: Span::millis(7),
+        deaf_lately: None,
         links: BTreeMap::from([("eth0".to_owned(), LinkState::Down)]),
         groups: stands().into_iter().map(sight).collect(),
         leader: Some((node("b"), 3)),

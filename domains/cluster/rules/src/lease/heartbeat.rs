@@ -46,6 +46,10 @@ pub struct Health {
     pub machine: BootId,
     /// The longest time that it stood still lately, by its own lease clock; zero if it did not.
     pub stood_still: Span,
+    /// If it had no majority lately: the longest time since in which it heard no other node. Tells
+    /// a node that nobody heard from one that was cut off; not said by versions before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deaf_lately: Option<Span>,
     /// Its interfaces that are down.
     pub links: BTreeMap<String, LinkState>,
     /// Its desks that are not clear.

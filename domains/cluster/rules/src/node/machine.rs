@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, NodeName, ResourceName, Span};
+use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, ResourceName, Span};
 
 use super::ledgerwork::Paperwork;
-use super::peers::Peer;
+use super::peers::{Contact, Peer};
 use super::{Event, Now, Order};
 use crate::desk::{Desk, Input, Why};
 use crate::lease::heartbeat::{Hearing, Heartbeat};
@@ -59,6 +59,9 @@ pub struct Node {
     pub(super) last_step: Moment,
     pub(super) stood_still: Span,
     pub(super) stood_still_at: Moment,
+    pub(super) contact: Contact,
+    /// The newest entry that another node said to have applied.
+    pub(super) newest: Index,
     pub(super) pinned: BTreeSet<GroupName>,
     /// What the guardian has confirmed to guard, and was not told to leave since.
     pub(super) armed: BTreeMap<GroupName, Epoch>,
@@ -123,6 +126,8 @@ impl Node {
             last_step: birth.at,
             stood_still: Span::ZERO,
             stood_still_at: birth.at,
+            contact: Contact::new(birth.at),
+            newest: Index(0),
             pinned: BTreeSet::new(),
             armed: BTreeMap::new(),
             died_pinned: BTreeMap::new(),
@@ -211,6 +216,8 @@ impl Node {
     }
 
     fn compose(&mut self, now: Moment) -> Heartbeat {
+        let hearing = self.hearing(now);
+        self.contact.look(now, hearing);
         let health = self.health(now);
         self.holder.compose(now, self.timing.ttl, &self.record, health)
     }

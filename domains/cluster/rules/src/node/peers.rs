@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tsugi_vocabulary::{BootId, GroupName, Moment, NodeName, Span};
+use tsugi_vocabulary::{BootId, GroupName, Index, Moment, NodeName, Span};
 
 use super::machine::{BeatDue, Node};
 use super::{Now, Order, Via};
@@ -10,7 +10,7 @@ use crate::desk::{State, Why};
 use crate::lease::heartbeat::{Ack, Health, Hearing, Heartbeat};
 use crate::plan::{DeskSight, Life, Settled, Sight, Stand};
 use crate::planner::config_mark;
-use crate::reason::Cause;
+use crate::reason::{Cause, Way};
 use crate::record::Happening;
 
 /// Another voter, as it was last heard.
@@ -21,6 +21,43 @@ pub(super) struct Peer {
     health: Health,
     /// It had been silent for a whole TTL: its next beat tells what that was.
     missed: Option<Moment>,
+}
+
+/// When this node last heard another one, and whether it had a majority all the while.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Contact {
+    heard: Moment,
+    /// The longest time without hearing anybody since it last had a majority for good.
+    deaf: Span,
+    /// When it last had no majority.
+    alone: Option<Moment>,
+}
+
+/// How long a node goes on saying what it was like while it had no majority.
+const LATELY: Span = Span::secs(30);
+
+impl Contact {
+    pub(super) fn new(at: Moment) -> Self {
+        Self { heard: at, deaf: Span::ZERO, alone: None }
+    }
+
+    fn on_heard(&mut self, now: Moment) {
+        self.deaf = self.deaf.max(now.since(self.heard));
+        self.heard = now;
+    }
+
+    /// Notes how the node hears now; what lies long back is forgotten.
+    pub(super) fn look(&mut self, now: Moment, hearing: Hearing) {
+        if hearing == Hearing::Minority {
+            self.alone = Some(now);
+        } else if self.alone.is_none_or(|at| now.since(at) > LATELY) {
+            (self.alone, self.deaf) = (None, Span::ZERO);
+        }
+    }
+
+    fn deaf_lately(&self, now: Moment) -> Option<Span> {
+        self.alone.map(|_| self.deaf.max(now.since(self.heard)))
+    }
 }
 
 impl Node {
@@ -45,6 +82,8 @@ impl Node {
 
     fn look_at(&mut self, now: Now, beat: &Heartbeat) {
         let Some(peer) = self.peers.get_mut(&beat.sender) else { return };
+        self.contact.on_heard(now.lease);
+        self.newest = self.newest.max(beat.applied);
         let same = peer.boot == beat.boot && peer.health == beat.health;
         if same && peer.heard.is_some() && peer.missed.is_none() {
             peer.heard = Some(now.lease);
@@ -54,7 +93,8 @@ impl Node {
         let old_boot = std::mem::replace(&mut peer.boot, beat.boot);
         let missed = peer.missed.take();
         peer.heard = Some(now.lease);
-        let cause = missed.map(|_| what_it_was(beat, old_boot, &before));
+        let silence = missed.map(|heard| now.lease.since(heard));
+        let cause = silence.map(|silence| what_it_was(beat, old_boot, (&before, silence)));
         self.paperwork.plan_again();
         let i_decide = self.leader.as_ref() == Some(&self.me);
         if let (Some(cause), true) = (cause, i_decide) {
@@ -121,6 +161,12 @@ impl Node {
         sights
     }
 
+    /// The newest entry of the ledger that this node has applied or heard of.
+    #[must_use]
+    pub fn newest(&self) -> Index {
+        self.newest.max(self.record.applied)
+    }
+
     /// Whether this node has looked for long enough to call another lost.
     #[must_use]
     pub fn settled(&self, now: Moment) -> Settled {
@@ -174,6 +220,7 @@ impl Node {
             config: self.record.config.as_ref().map_or(0, |c| config_mark(&c.hash)),
             machine: self.machine,
             stood_still: self.stood_still,
+            deaf_lately: self.contact.deaf_lately(now),
             links: down.map(|(l, s)| (l.clone(), *s)).collect(),
             groups,
             leader: self.leader.clone().map(|l| (l, self.term)),
@@ -214,7 +261,7 @@ fn sight(life: Life, boot: BootId, health: &Health) -> Sight {
 }
 
 /// What a silence turns out to have been, told by the first beat after it.
-fn what_it_was(beat: &Heartbeat, old_boot: BootId, before: &Health) -> Cause {
+fn what_it_was(beat: &Heartbeat, old_boot: BootId, (before, silence): (&Health, Span)) -> Cause {
     let node = beat.sender.clone();
     if beat.health.machine != before.machine {
         return Cause::PowerLost { node };
@@ -224,6 +271,10 @@ fn what_it_was(beat: &Heartbeat, old_boot: BootId, before: &Health) -> Cause {
     }
     if beat.health.stood_still > Span::ZERO {
         return Cause::Frozen { node, pause: beat.health.stood_still };
+    }
+    // Nobody heard it, and it heard others for most of that time.
+    if beat.health.deaf_lately.is_some_and(|deaf| deaf + deaf < silence) {
+        return Cause::OneWay { node, way: Way::FromIt };
     }
     Cause::WasCutOff { node }
 }

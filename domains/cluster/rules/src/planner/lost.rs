@@ -4,7 +4,7 @@ use super::ground::{Ground, Owner, Seen, View};
 use super::need::{Former, Need, Place};
 use crate::mutant::mutant;
 use crate::plan::Waiting;
-use crate::reason::Cause;
+use crate::reason::{Cause, Way};
 use crate::spec::FencePolicy;
 use crate::start_kind::Ending;
 
@@ -17,7 +17,7 @@ pub(super) fn pass(ground: &Ground<'_>, view: &View<'_>) -> Option<Need> {
         Seen::Heard(_) => return None,
         Seen::Unheard => return Some(Need::Wait(Waiting::Settling)),
         Seen::Silent(silence) => Cause::NodeSilent { node: node.clone(), silence },
-        Seen::Deaf(_) => Cause::OneWay { node: node.clone() },
+        Seen::Deaf(_) => Cause::OneWay { node: node.clone(), way: Way::ToIt },
     };
     if let Some(wait) = unproven(ground, view, &owner) {
         return Some(wait);

@@ -86,7 +86,7 @@ fn cause(cause: &Cause) -> String {
         Cause::StartFailed { node, resource, .. } => format!("{resource} did not start on {node}"),
         Cause::LinksDown { node, links } => format!("{node} has no {}", links.join(" nor ")),
         Cause::NodeSilent { node, .. } => format!("{node} is silent"),
-        Cause::OneWay { node } => format!("{node} hears no majority"),
+        Cause::OneWay { node, .. } => format!("{node} hears no majority"),
         Cause::PowerLost { node } => format!("{node} lost power"),
         Cause::Frozen { node, .. } => format!("{node} stood still"),
         Cause::WasCutOff { node } => format!("{node} was cut off"),

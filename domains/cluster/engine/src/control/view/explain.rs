@@ -1,14 +1,15 @@
 //! One takeover, move or restart as a chain: sighting, decision, steps, effects.
 //!
 //! It is made from the ledger alone, so every node tells the same story, also after a restart of
-//! all of them. What a silent node had been doing is known only when it returns; until then the
+//! all of them. What came first is told by the order of the ledger's entries: the times that stand
+//! in them are of clocks that may have stepped. What a silent node had been doing is known only when it returns; until then the
 //! cause is its silence, and afterwards the story names what it was.
 
 use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
 use tsugi_cluster_rules::reason::Cause;
-use tsugi_cluster_rules::record::{Answer, EventRecord, Happening};
+use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, Versioned};
 use tsugi_messages::{Phrase, phrase};
-use tsugi_vocabulary::{Epoch, Generation, GroupName, NodeName, Span, Wall};
+use tsugi_vocabulary::{Epoch, Generation, GroupName, Index, NodeName, Span, Wall};
 use tsugi_wire::control::report;
 use tsugi_wire::control::{Utc, Words};
 
@@ -19,9 +20,16 @@ use super::words::{Deed, cause, phrased, rejected};
 #[derive(Clone, Debug, Default)]
 pub struct Chronicle {
     /// The plans.
-    pub plans: Vec<Plan>,
+    pub plans: Vec<Versioned<Plan>>,
     /// The events.
-    pub events: Vec<EventRecord>,
+    pub events: Vec<Versioned<EventRecord>>,
+}
+
+impl Chronicle {
+    /// The events from this entry on.
+    fn since(&self, entry: Index) -> impl DoubleEndedIterator<Item = &Versioned<EventRecord>> {
+        self.events.iter().filter(move |e| e.version >= entry)
+    }
 }
 
 /// The last story, or the one `back` before it, of one group or of all.
@@ -29,13 +37,14 @@ pub struct Chronicle {
 pub fn explain(chronicle: &Chronicle, group: Option<&GroupName>, back: usize) -> report::Explain {
     let mut turns = turns(chronicle);
     turns.retain(|t| group.is_none_or(|g| t.group == Some(g)));
-    turns.sort_by_key(|t| t.at);
+    turns.sort_by_key(|t| t.entry);
     let chosen = turns.len().checked_sub(back + 1).and_then(|at| turns.get(at));
     report::Explain { story: chosen.map(|turn| turn.story(chronicle)) }
 }
 
 /// Something that changed who runs a group, or might have.
 struct Turn<'a> {
+    entry: Index,
     at: Wall,
     by: &'a NodeName,
     group: Option<&'a GroupName>,
@@ -63,15 +72,16 @@ enum What {
 fn turns(chronicle: &Chronicle) -> Vec<Turn<'_>> {
     let planned = chronicle.plans.iter().enumerate().flat_map(|(i, plan)| {
         let before = &chronicle.plans[..i];
-        plan.decisions.iter().filter_map(move |(group, d)| planned(before, plan, group, d))
+        let decisions = plan.value.decisions.iter();
+        decisions.filter_map(move |(group, d)| planned(before, plan, group, d))
     });
     planned.chain(chronicle.events.iter().filter_map(happened)).collect()
 }
 
 /// A decision that gives a group to another node. The first start of a group is none.
 fn planned<'a>(
-    before: &'a [Plan],
-    plan: &'a Plan,
+    before: &'a [Versioned<Plan>],
+    plan: &'a Versioned<Plan>,
     group: &'a GroupName,
     decision: &'a Decision,
 ) -> Option<Turn<'a>> {
@@ -94,10 +104,11 @@ fn planned<'a>(
     };
     let deed = if what == What::Move { Deed::Move } else { Deed::Start };
     Some(Turn {
-        at: plan.at,
-        by: &plan.by,
+        entry: plan.version,
+        at: plan.value.at,
+        by: &plan.value.by,
         group: Some(group),
-        generation: plan.generation,
+        generation: plan.value.generation,
         from,
         to: Some(to),
         epoch,
@@ -109,8 +120,8 @@ fn planned<'a>(
 }
 
 /// Who had a group last, as the plans before say.
-fn last_owner<'a>(before: &'a [Plan], group: &GroupName) -> Option<&'a NodeName> {
-    before.iter().rev().find_map(|plan| match &plan.decisions.get(group)?.chosen {
+fn last_owner<'a>(before: &'a [Versioned<Plan>], group: &GroupName) -> Option<&'a NodeName> {
+    before.iter().rev().find_map(|plan| match &plan.value.decisions.get(group)?.chosen {
         Chosen::Give { node, .. } | Chosen::Stay { node } => Some(node),
         Chosen::HandOver { to, .. } => Some(to),
         Chosen::Stop { from } => Some(from),
@@ -119,8 +130,10 @@ fn last_owner<'a>(before: &'a [Plan], group: &GroupName) -> Option<&'a NodeName>
 }
 
 /// An event that is a turn of its own: nobody had to plan it.
-fn happened(event: &EventRecord) -> Option<Turn<'_>> {
+fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
+    let event = &*written.value;
     let turn = |cause: Cause, node, what| Turn {
+        entry: written.version,
         at: event.at,
         by: &event.by,
         group: event.group.as_ref(),
@@ -165,7 +178,7 @@ fn node_of(cause: &Cause) -> Option<&NodeName> {
         | Cause::StartFailed { node, .. }
         | Cause::LinksDown { node, .. }
         | Cause::NodeSilent { node, .. }
-        | Cause::OneWay { node }
+        | Cause::OneWay { node, .. }
         | Cause::PowerLost { node }
         | Cause::Frozen { node, .. }
         | Cause::WasCutOff { node }
@@ -185,13 +198,13 @@ impl Turn<'_> {
         let started = self.started(chronicle);
         let began = self.began(&first);
         let none = GroupName::new("-").ok();
-        let served = started.map(|(e, _)| e.at.0.saturating_sub(began.0));
+        let served = started.map(|(e, _)| e.value.at.0.saturating_sub(began.0));
         report::Story {
             group: self.group.or(none.as_ref()).map_or_else(String::new, ToString::to_string),
             from: self.from.map(ToString::to_string),
             to: self.to.map(ToString::to_string),
             epoch: started
-                .and_then(|(e, _)| e.epoch)
+                .and_then(|(e, _)| e.value.epoch)
                 .or(self.epoch)
                 .map_or_else(|| "-".to_owned(), |e| e.to_string()),
             generation: self.generation.0,
@@ -218,8 +231,7 @@ impl Turn<'_> {
     /// What the silence of a node turned out to have been, once it has returned.
     fn first_cause(&self, chronicle: &Chronicle) -> Cause {
         let Cause::NodeSilent { node: lost, .. } = &self.cause else { return self.cause.clone() };
-        let after = chronicle.events.iter().filter(|e| e.at >= self.at);
-        let mut returned = after.filter_map(|e| match &e.what {
+        let mut returned = chronicle.since(self.entry).filter_map(|e| match &e.value.what {
             Happening::Returned { node, cause } if node == lost => Some(cause.clone()),
             _ => None,
         });
@@ -277,37 +289,37 @@ impl Turn<'_> {
             | Happening::Returned { .. }
             | Happening::AddressMoved { .. } => false,
         };
-        chronicle.events.iter().filter(near).filter(seen).map(history::moment).collect()
+        // Who saw it wrote it down when it had a leader to tell: in the ledger it may stand behind
+        // the decision.
+        let events = chronicle.events.iter().map(|e| &*e.value);
+        events.filter(near).filter(seen).map(history::moment).collect()
     }
 
     /// The next time the group was up again, and how long its steps took.
     fn started<'c>(
         &self,
         chronicle: &'c Chronicle,
-    ) -> Option<(&'c EventRecord, &'c [(String, u64)])> {
+    ) -> Option<(&'c Versioned<EventRecord>, &'c [(String, u64)])> {
         if matches!(self.what, What::AddressMoved(..) | What::ClockStep(_)) {
             return None;
         }
-        chronicle
-            .events
-            .iter()
-            .filter(|e| e.at >= self.at && e.group.as_ref() == self.group)
-            .find_map(|e| match &e.what {
-                Happening::Started { steps, .. } => Some((e, steps.as_slice())),
-                _ => None,
-            })
+        let mut its = chronicle.since(self.entry).filter(|e| e.value.group.as_ref() == self.group);
+        its.find_map(|e| match &e.value.what {
+            Happening::Started { steps, .. } => Some((e, steps.as_slice())),
+            _ => None,
+        })
     }
 
     fn steps(&self, chronicle: &Chronicle) -> Vec<report::Moment> {
         let started = self.started(chronicle);
-        let end = started.map_or(Wall(u64::MAX), |(e, _)| e.at);
-        let between = |e: &&EventRecord| e.at >= self.at && e.at <= end;
+        let end = started.map_or(Index(u64::MAX), |(e, _)| e.version);
+        let between = chronicle.since(self.entry).filter(|e| e.version <= end);
         let stopped = |e: &&EventRecord| {
             e.group.as_ref() == self.group && matches!(e.what, Happening::Stopped { .. })
         };
-        let stops: Vec<_> = chronicle.events.iter().filter(between).filter(stopped).collect();
+        let stops: Vec<_> = between.map(|e| &*e.value).filter(stopped).collect();
         let mut steps: Vec<_> = stops.iter().map(|e| history::moment(e)).collect();
-        let Some((event, each)) = started else { return steps };
+        let Some((event, each)) = started.map(|(e, each)| (&*e.value, each)) else { return steps };
         // A hand-over is one entry: the stop and the new epoch stand in it together (L8).
         let given = match (&self.what, stops.last()) {
             (What::Move, Some(stop)) => (stop.at, stop.by.to_string()),
@@ -337,19 +349,18 @@ impl Turn<'_> {
     /// What came of it: in service again, and what the lost node turned out to have been.
     fn effects(&self, chronicle: &Chronicle) -> Vec<report::Moment> {
         let mut effects = Vec::new();
-        if let Some((event, _)) = self.started(chronicle) {
+        if let Some((event, _)) = self.started(chronicle).map(|(e, each)| (&*e.value, each)) {
             let what = phrased(&phrase::effect_in_service(&event.by));
             effects.push(report::Moment { at: Utc(event.at), by: event.by.to_string(), what });
         }
         let lost = match &self.cause {
-            Cause::NodeSilent { node, .. } | Cause::OneWay { node } => Some(node),
+            Cause::NodeSilent { node, .. } | Cause::OneWay { node, .. } => Some(node),
             _ => None,
         };
-        let back =
-            chronicle.events.iter().filter(|e| e.at >= self.at).find(
-                |e| matches!(&e.what, Happening::Returned { node, .. } if Some(node) == lost),
-            );
-        effects.extend(back.map(history::moment));
+        let back = chronicle.since(self.entry).find(
+            |e| matches!(&e.value.what, Happening::Returned { node, .. } if Some(node) == lost),
+        );
+        effects.extend(back.map(|e| history::moment(&e.value)));
         effects
     }
 }

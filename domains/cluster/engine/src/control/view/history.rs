@@ -1,7 +1,7 @@
 //! What happened and who did what, line by line.
 
-use tsugi_cluster_rules::reason::Cause;
-use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, LinkState};
+use tsugi_cluster_rules::reason::{Cause, Way};
+use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, LinkState, Versioned};
 use tsugi_messages::phrase;
 use tsugi_vocabulary::{GroupName, NodeName};
 use tsugi_wire::control::report;
@@ -12,9 +12,18 @@ use crate::records::AuditLink;
 
 /// The newest `most` events, oldest first, about `of` if it is given.
 #[must_use]
-pub fn history(events: &[EventRecord], of: Option<&str>, most: usize) -> report::History {
-    let mut lines: Vec<_> =
-        events.iter().rev().filter(|e| of.is_none_or(|of| is_about(e, of))).take(most).collect();
+pub fn history(
+    events: &[Versioned<EventRecord>],
+    of: Option<&str>,
+    most: usize,
+) -> report::History {
+    let mut lines: Vec<_> = events
+        .iter()
+        .map(|e| &*e.value)
+        .rev()
+        .filter(|e| of.is_none_or(|of| is_about(e, of)))
+        .take(most)
+        .collect();
     lines.reverse();
     report::History { lines: lines.into_iter().map(line).collect() }
 }
@@ -85,6 +94,8 @@ fn words(event: &EventRecord) -> Words {
             Cause::PowerLost { .. } => phrase::returned_power(node),
             Cause::Frozen { pause, .. } => phrase::returned_frozen(node, pause.as_millis()),
             Cause::WasCutOff { .. } => phrase::returned_cut_off(node),
+            Cause::OneWay { way: Way::FromIt, .. } => phrase::returned_one_way(node),
+            Cause::AgentLost { .. } => phrase::returned_agent(node),
             _ => phrase::returned(node),
         }),
         Happening::ClockStepped { node, by_ms } => phrased(&phrase::cause_clock_step(node, by_ms)),

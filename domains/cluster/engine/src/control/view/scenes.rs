@@ -125,6 +125,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         at: NOW,
         me: node("node2"),
         boot: BootId(7),
+        newest: record.applied,
         record: Arc::new(record),
         settled: tsugi_cluster_rules::plan::Settled::Yes,
         sights: names.map(|n| (node(n), sight(Life::Heard))).into(),

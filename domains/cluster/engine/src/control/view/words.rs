@@ -1,6 +1,6 @@
 //! Causes and reasons as words of the catalogue.
 
-use tsugi_cluster_rules::reason::{Cause, Rejected};
+use tsugi_cluster_rules::reason::{Cause, Rejected, Way};
 use tsugi_messages::{Message, Phrase, Recorded, phrase};
 use tsugi_vocabulary::NodeName;
 use tsugi_wire::control::Words;
@@ -68,7 +68,10 @@ pub fn cause(cause: &Cause, deed: Deed) -> Words {
             links => phrase::cause_links_down(node, links.join(", ")),
         },
         Cause::NodeSilent { node, silence } => phrase::cause_node_silent(node, silence.as_millis()),
-        Cause::OneWay { node } => phrase::cause_one_way_deaf(node),
+        Cause::OneWay { node, way } => match way {
+            Way::ToIt => phrase::cause_one_way_deaf(node),
+            Way::FromIt => phrase::cause_one_way_mute(node),
+        },
         Cause::PowerLost { node } => phrase::cause_power_off(node),
         Cause::Frozen { node, pause } => phrase::cause_freeze(node, pause.as_millis()),
         Cause::WasCutOff { node } => phrase::cause_node_isolated(node),

@@ -26,6 +26,7 @@ fn picture(group: GroupRecord) -> Standing {
         me: name("node1"),
         boot: BootId::default(),
         record: Arc::new(record),
+        newest: Index(0),
         settled: tsugi_cluster_rules::plan::Settled::Yes,
         sights: BTreeMap::new(),
         leader: None,

@@ -1,6 +1,7 @@
 //! Networks, voters and leases that are lost.
 
 use super::*;
+use crate::reason::Way;
 use crate::record::{Guard, Happening, LinkState, Order as Ordered, Pause};
 
 #[test]
@@ -126,4 +127,51 @@ fn cl_25_without_a_majority_of_votes_nothing_is_taken_over() {
     bench.pass(Span::secs(5));
     assert_eq!(bench.group().owner(), Some(&name("b")), "it cannot know who is cut off");
     assert_eq!(bench.group().epoch, epoch(1));
+}
+
+/// What the ledger was told of a node that came back.
+fn return_of(bench: &Bench, node: &str) -> Option<Cause> {
+    bench.taken.iter().flat_map(|d| &d.writes).find_map(|w| match w {
+        Write::Event(event) => match &event.what {
+            Happening::Returned { node: who, cause } if *who == name(node) => Some(cause.clone()),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+#[test]
+fn a_silent_node_that_had_heard_the_others_was_lost_one_way() {
+    let cases = [
+        (Some(Span::millis(56)), Cause::OneWay { node: name("b"), way: Way::FromIt }),
+        (Some(Span::secs(3)), Cause::WasCutOff { node: name("b") }),
+        (None, Cause::WasCutOff { node: name("b") }),
+    ];
+    for (deaf_lately, cause) in cases {
+        let (mut bench, mut beat) = watching();
+        heard(&mut bench, &mut beat, &[0, 1], 30);
+        heard(&mut bench, &mut beat, &[], 60);
+        beat.health.deaf_lately = deaf_lately;
+        heard(&mut bench, &mut beat, &[0, 1], 2);
+        assert_eq!(return_of(&bench, "b"), Some(cause), "{deaf_lately:?}");
+    }
+}
+
+#[test]
+fn a_node_without_answers_says_how_long_it_heard_nobody() {
+    let mut bench = Bench::new(record());
+    let mut beat = beat_of("b", 1, &bench.record);
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    let said = |bench: &Bench| bench.beats.last().unwrap().health.deaf_lately;
+    assert_eq!(said(&bench), None, "with a majority there is nothing to say");
+    bench.voters.clear();
+    heard(&mut bench, &mut beat, &[0, 1], 40);
+    assert!(said(&bench).unwrap() <= Span::millis(60), "its own way is cut, not theirs");
+    bench.pass(Span::secs(2));
+    assert!(said(&bench).unwrap() >= Span::secs(2), "now it hears nobody either");
+    bench.voters = vec![name("b"), name("c")];
+    heard(&mut bench, &mut beat, &[0, 1], 10);
+    assert!(said(&bench).unwrap() >= Span::secs(2), "those who had not heard it still ask");
+    heard(&mut bench, &mut beat, &[0, 1], 700);
+    assert_eq!(said(&bench), None, "long ago");
 }

@@ -1,8 +1,9 @@
 //! The first cause that explain names, for each of the causes that are injected.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use tsugi_cluster_rules::reason::Rejected;
+use tsugi_cluster_rules::reason::{Rejected, Way};
 use tsugi_cluster_rules::record::LinkState;
 use tsugi_cluster_rules::start_kind::Ending;
 
@@ -13,25 +14,32 @@ fn at(millis: u64) -> Wall {
     Wall(NOW.0 + millis)
 }
 
-fn event(millis: u64, by: &str, counter: u64, what: Happening) -> EventRecord {
-    EventRecord {
+fn event(millis: u64, by: &str, counter: u64, what: Happening) -> Versioned<EventRecord> {
+    let value = EventRecord {
         at: at(millis),
         by: node(by),
         group: Some(group("PAY")),
         epoch: Some(epoch(counter)),
         what,
-    }
+    };
+    written(millis, value)
 }
 
-fn plan(millis: u64, generation: u64, decision: Decision) -> Plan {
-    Plan {
+/// The entry of that moment, unless a test says otherwise.
+fn written<T>(entry: u64, value: T) -> Versioned<T> {
+    Versioned { version: Index(entry), value: Arc::new(value) }
+}
+
+fn plan(millis: u64, generation: u64, decision: Decision) -> Versioned<Plan> {
+    let value = Plan {
         generation: Generation(generation),
         parent: Generation(generation - 1),
         by: node("node2"),
         at: at(millis),
         decisions: BTreeMap::from([(group("PAY"), decision)]),
         steps: Vec::new(),
-    }
+    };
+    written(millis, value)
 }
 
 fn give(to: &str, counter: u64, cause: Cause) -> Decision {
@@ -42,7 +50,7 @@ fn give(to: &str, counter: u64, cause: Cause) -> Decision {
     }
 }
 
-fn started(millis: u64, by: &str, counter: u64) -> EventRecord {
+fn started(millis: u64, by: &str, counter: u64) -> Versioned<EventRecord> {
     let steps = vec![("vip".to_owned(), 3), ("server".to_owned(), 9)];
     event(millis, by, counter, Happening::Started { steps, took: Span::millis(12) })
 }
@@ -66,9 +74,10 @@ fn silent() -> Cause {
     Cause::NodeSilent { node: node("node1"), silence: Span::millis(560) }
 }
 
-fn returned(cause: Cause) -> EventRecord {
+fn returned(cause: Cause) -> Versioned<EventRecord> {
     let what = Happening::Returned { node: node("node1"), cause };
-    EventRecord { group: None, epoch: None, ..event(60_000, "node2", 0, what) }
+    let about_no_group = (*event(60_000, "node2", 0, what).value).clone();
+    written(60_000, EventRecord { group: None, epoch: None, ..about_no_group })
 }
 
 #[test]
@@ -104,6 +113,7 @@ fn while_a_node_is_silent_the_cause_is_its_silence_and_its_return_tells_which() 
         (Cause::PowerLost { node: node("node1") }, "power off"),
         (Cause::Frozen { node: node("node1"), pause }, "node1 froze for 3000 ms"),
         (Cause::WasCutOff { node: node("node1") }, "cut off on every network"),
+        (Cause::OneWay { node: node("node1"), way: Way::FromIt }, "(one-way loss)"),
     ];
     for (cause, said) in cases {
         chronicle.events.truncate(2);
@@ -120,7 +130,7 @@ fn one_way_loss_links_hangs_and_failed_starts_are_named() {
     let on = || node("node1");
     let how = |how: &str| how.to_owned();
     let cases = [
-        (Cause::OneWay { node: on() }, "one-way loss"),
+        (Cause::OneWay { node: on(), way: Way::ToIt }, "one-way loss"),
         (Cause::LinksDown { node: on(), links: vec![how("eth0")] }, "link eth0 of node1 went down"),
         (Cause::LinksDown { node: on(), links: vec![how("eth0"), how("eth1")] }, "eth0, eth1"),
         (
@@ -201,6 +211,29 @@ fn a_clock_step_is_named_and_moved_nothing() {
     assert!(text(&story.cause).contains("clock of node1 stepped by -30000 ms"));
     assert_eq!(story.without_service_ms, Some(0));
     assert!(text(&story.decision.what).contains("leases do not depend"));
+}
+
+#[test]
+fn a_clock_that_stepped_back_does_not_change_what_came_first() {
+    let mut chronicle = taken_over(silent());
+    chronicle.events.push(returned(Cause::PowerLost { node: node("node1") }));
+    // node2 wrote all of this; an hour back on its clock, a minute later in the ledger.
+    let cause = Cause::Operator { by: "taro".to_owned(), reason: "disk".to_owned() };
+    let chosen = Chosen::HandOver { from: node("node2"), to: node("node1") };
+    let decision = Decision { chosen, cause: Some(cause), rejected: BTreeMap::new() };
+    let mut moved = plan(0, 3, decision);
+    let mut stop =
+        event(5, "node2", 2, Happening::Stopped { steps: Vec::new(), ending: Ending::Orderly });
+    let mut start = started(9, "node1", 3);
+    (moved.version, stop.version, start.version) = (Index(70_000), Index(70_001), Index(70_002));
+    chronicle.plans.push(moved);
+    chronicle.events.extend([stop, start]);
+    let last = story(&chronicle);
+    assert_eq!((last.generation, last.epoch), (3, epoch(3).to_string()));
+    assert!(text(&last.steps[0].what).contains("stopped on node2"));
+    let before = explain(&chronicle, None, 1).story.expect("the takeover before it");
+    assert!(text(&before.cause).contains("power off"), "{}", text(&before.cause));
+    assert_eq!(before.epoch, epoch(2).to_string());
 }
 
 #[test]
