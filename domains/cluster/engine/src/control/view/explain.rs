@@ -168,6 +168,14 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
     }
 }
 
+/// The group is up again.
+struct Up<'a> {
+    entry: Index,
+    event: &'a EventRecord,
+    /// Resource and milliseconds, in start order.
+    steps: &'a [(String, u64)],
+}
+
 /// The node that a cause is about: what was seen of others has nothing to do with it.
 fn node_of(cause: &Cause) -> Option<&NodeName> {
     match cause {
@@ -198,13 +206,13 @@ impl Turn<'_> {
         let started = self.started(chronicle);
         let began = self.began(&first);
         let none = GroupName::new("-").ok();
-        let served = started.map(|(e, _)| e.value.at.0.saturating_sub(began.0));
+        let served = started.as_ref().map(|up| up.event.at.0.saturating_sub(began.0));
         report::Story {
             group: self.group.or(none.as_ref()).map_or_else(String::new, ToString::to_string),
             from: self.from.map(ToString::to_string),
             to: self.to.map(ToString::to_string),
             epoch: started
-                .and_then(|(e, _)| e.value.epoch)
+                .and_then(|up| up.event.epoch)
                 .or(self.epoch)
                 .map_or_else(|| "-".to_owned(), |e| e.to_string()),
             generation: self.generation.0,
@@ -296,30 +304,29 @@ impl Turn<'_> {
     }
 
     /// The next time the group was up again, and how long its steps took.
-    fn started<'c>(
-        &self,
-        chronicle: &'c Chronicle,
-    ) -> Option<(&'c Versioned<EventRecord>, &'c [(String, u64)])> {
+    fn started<'c>(&self, chronicle: &'c Chronicle) -> Option<Up<'c>> {
         if matches!(self.what, What::AddressMoved(..) | What::ClockStep(_)) {
             return None;
         }
         let mut its = chronicle.since(self.entry).filter(|e| e.value.group.as_ref() == self.group);
         its.find_map(|e| match &e.value.what {
-            Happening::Started { steps, .. } => Some((e, steps.as_slice())),
+            Happening::Started { steps, .. } => {
+                Some(Up { entry: e.version, event: &e.value, steps })
+            }
             _ => None,
         })
     }
 
     fn steps(&self, chronicle: &Chronicle) -> Vec<report::Moment> {
         let started = self.started(chronicle);
-        let end = started.map_or(Index(u64::MAX), |(e, _)| e.version);
+        let end = started.as_ref().map_or(Index(u64::MAX), |up| up.entry);
         let between = chronicle.since(self.entry).filter(|e| e.version <= end);
         let stopped = |e: &&EventRecord| {
             e.group.as_ref() == self.group && matches!(e.what, Happening::Stopped { .. })
         };
         let stops: Vec<_> = between.map(|e| &*e.value).filter(stopped).collect();
         let mut steps: Vec<_> = stops.iter().map(|e| history::moment(e)).collect();
-        let Some((event, each)) = started.map(|(e, each)| (&*e.value, each)) else { return steps };
+        let Some(Up { event, steps: each, .. }) = started else { return steps };
         // A hand-over is one entry: the stop and the new epoch stand in it together (L8).
         let given = match (&self.what, stops.last()) {
             (What::Move, Some(stop)) => (stop.at, stop.by.to_string()),
@@ -349,7 +356,7 @@ impl Turn<'_> {
     /// What came of it: in service again, and what the lost node turned out to have been.
     fn effects(&self, chronicle: &Chronicle) -> Vec<report::Moment> {
         let mut effects = Vec::new();
-        if let Some((event, _)) = self.started(chronicle).map(|(e, each)| (&*e.value, each)) {
+        if let Some(Up { event, .. }) = self.started(chronicle) {
             let what = phrased(&phrase::effect_in_service(&event.by));
             effects.push(report::Moment { at: Utc(event.at), by: event.by.to_string(), what });
         }
