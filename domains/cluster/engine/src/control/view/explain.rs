@@ -1,9 +1,10 @@
 //! One takeover, move or restart as a chain: sighting, decision, steps, effects.
 //!
 //! It is made from the ledger alone, so every node tells the same story, also after a restart of
-//! all of them. What came first is told by the order of the ledger's entries: the times that stand
-//! in them are of clocks that may have stepped. What a silent node had been doing is known only when it returns; until then the
-//! cause is its silence, and afterwards the story names what it was.
+//! all of them. What came first is told by the order of the ledger's entries: the times that
+//! stand in them are of clocks that may have stepped. What a silent node had been doing is known
+//! only when it returns; until then the cause is its silence, and afterwards the story names what
+//! it was.
 
 use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
 use tsugi_cluster_rules::reason::Cause;
