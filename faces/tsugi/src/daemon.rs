@@ -62,6 +62,7 @@ pub fn node_run(run: &Run, run_dir: &Path, out: &Out) -> Exit {
         guardian: vec![exe, "guardian".to_owned()],
         user: if machine { user_of_agent() } else { None },
         fence: if machine { Fence::Machine } else { Fence::Processes },
+        watchdog: run.watchdog.clone(),
         stop_limit: STOP_LIMIT,
         final_codes: FINAL.iter().map(|e| *e as i32).collect(),
     };

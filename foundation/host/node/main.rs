@@ -43,6 +43,7 @@ fn hands(args: &[String]) -> i32 {
         guardian: vec![own, "guardian".to_owned()],
         user: None,
         fence: Fence::Processes,
+        watchdog: None,
         stop_limit: Span::secs(5),
         final_codes: vec![3],
     };
@@ -50,6 +51,7 @@ fn hands(args: &[String]) -> i32 {
         match option.split_once('=') {
             None if option == "private" => go_private(),
             Some(("as", id)) => become_user(id.parse().expect("a user id")),
+            Some(("watchdog", path)) => config.watchdog = Some(PathBuf::from(path)),
             Some(("fence", "machine")) => config.fence = only_in_a_namespace(),
             Some(("user", id)) => {
                 let id = id.parse().expect("a user id");

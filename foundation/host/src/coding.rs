@@ -46,7 +46,7 @@ coded_struct!(Listing { programs, processes, mounts, addresses, powers });
 coded_struct!(Powers { rank, kill, fence });
 coded_enum!(Rank { 1 = Privileged, 2 = Ordinary });
 coded_enum!(KillBy { 1 = Cgroup, 2 = Descent });
-coded_enum!(Capability { 1 = Watchdog, 2 = Reboot, 3 = None });
+coded_enum!(Capability { 1 = Watchdog, 2 = Reboot, 3 = None, 4 = BrokenWatchdog });
 coded_struct!(Running { id, group, epoch, name, purpose });
 coded_enum!(Event {
     1 = Ended(ended),

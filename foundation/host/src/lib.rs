@@ -28,6 +28,7 @@ mod socket;
 mod sys;
 pub mod thread;
 mod volume;
+pub mod watchdog;
 
 use guardian::message::{Notice, Order};
 use request::{Report, Request, RequestId};

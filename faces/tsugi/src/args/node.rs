@@ -54,6 +54,8 @@ pub struct Run {
     pub config: PathBuf,
     #[arg(long, value_name = "DIR", default_value = "/var/lib/tsugi", hide_default_value = true)]
     pub data_dir: PathBuf,
+    #[arg(long, value_name = "DEVICE")]
+    pub watchdog: Option<PathBuf>,
     /// One of several nodes of a trial on one machine: its fence ends its own processes only.
     #[arg(long, hide = true)]
     pub trial: bool,

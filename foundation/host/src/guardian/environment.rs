@@ -17,6 +17,8 @@ pub const HANDS: &str = "TSUGI_GUARDIAN_HANDS";
 pub const CGROUP: &str = "TSUGI_GUARDIAN_CGROUP";
 /// What a reset does.
 pub const FENCE: &str = "TSUGI_GUARDIAN_FENCE";
+/// The watchdog that it feeds; empty if there is none.
+pub const WATCHDOG: &str = "TSUGI_GUARDIAN_WATCHDOG";
 /// How the programs of the node are marked.
 pub const NODE_MARK: &str = "TSUGI_GUARDIAN_MARK";
 
@@ -32,6 +34,8 @@ pub struct Given {
     pub cgroup: Option<PathBuf>,
     /// What a reset does.
     pub fence: Fence,
+    /// The watchdog that it feeds.
+    pub watchdog: Option<PathBuf>,
     /// How the programs of the node are marked.
     pub mark: String,
 }
@@ -46,10 +50,11 @@ pub fn read() -> io::Result<Given> {
     };
     let hands_pid =
         word(HANDS)?.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    let cgroup = word(CGROUP)?;
+    let path = |text: String| (!text.is_empty()).then(|| PathBuf::from(text));
     Ok(Given {
         hands_pid,
-        cgroup: (!cgroup.is_empty()).then(|| PathBuf::from(cgroup)),
+        cgroup: path(word(CGROUP)?),
+        watchdog: path(word(WATCHDOG)?),
         fence: Fence::of(&word(FENCE)?),
         mark: word(NODE_MARK)?,
         table: sys::inherited(TABLE)?,

@@ -288,6 +288,7 @@ struct Shared {
     hands: AtomicU64,
     agent: AtomicU64,
     agent_user: AtomicU64,
+    watchdog_refused: AtomicU64,
     groups: [Slot; GROUPS_MOST],
     programs: [ProgramWords; PROGRAMS_MOST],
 }
@@ -378,6 +379,16 @@ impl Table {
     /// The agent's user.
     pub fn agent_user(&self) -> u32 {
         u32::try_from(self.shared.agent_user.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// What the guardian heard from the watchdog when it last fed it.
+    pub fn set_watchdog(&self, fed: &io::Result<()>) {
+        self.shared.watchdog_refused.store(u64::from(fed.is_err()), Ordering::Relaxed);
+    }
+
+    /// Whether the watchdog took its food when it was last fed.
+    pub fn watchdog_works(&self) -> bool {
+        self.shared.watchdog_refused.load(Ordering::Relaxed) == 0
     }
 
     /// Notes a program of a group; one too many is known by its cgroup or mark only.

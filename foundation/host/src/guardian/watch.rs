@@ -20,6 +20,7 @@ use crate::fence::{self, Fence};
 use crate::netlink::Netlink;
 use crate::request::Release;
 use crate::socket::{Connection, Outbox, Received};
+use crate::watchdog::{FEED_EVERY, Watchdog};
 use crate::{clock, codec, filter, rights, sys};
 
 /// Above the agent's lease thread and above the hands.
@@ -35,11 +36,13 @@ const CONNECTIONS_MOST: usize = 4;
 /// So many notices may wait for an agent that does not read.
 const NOTICES_MOST: usize = 2048;
 const TRY_AGAIN_MS: i32 = 5;
+const FEED_EVERY_MS: i32 = (FEED_EVERY.0 / 1_000_000) as i32;
 
 struct Watch {
     table: Table,
     means: Means,
     fence: Fence,
+    watchdog: Option<Watchdog>,
     hands_pid: u32,
     hands: OwnedFd,
     listener: OwnedFd,
@@ -85,6 +88,7 @@ impl Watch {
                 node_mark: given.mark,
             },
             fence: given.fence,
+            watchdog: given.watchdog.map(Watchdog::at),
             hands_pid: given.hands_pid,
             hands,
             listener: given.listener,
@@ -94,6 +98,11 @@ impl Watch {
             buffer: vec![0; ORDER_LONGEST].into_boxed_slice(),
         };
         watch.rehearse();
+        if let Some(watchdog) = &mut watch.watchdog {
+            // One that a former guardian left awake sleeps again: the hands have released what
+            // that one guarded.
+            table.set_watchdog(&watchdog.try_out());
+        }
         if nix::unistd::geteuid().is_root() {
             // Without these it works, a little later under load.
             drop(sys::lock_memory());
@@ -126,6 +135,20 @@ impl Watch {
             self.accept();
             self.take_orders();
             self.release_due(clock::now());
+            self.mind_watchdog();
+        }
+    }
+
+    /// Food only for a node whose leases all run; sleep only for one that guards nothing.
+    fn mind_watchdog(&mut self) {
+        let earliest = self.earliest();
+        let Some(watchdog) = &mut self.watchdog else { return };
+        let now = clock::now();
+        match earliest {
+            Some(deadline) if deadline > now => self.table.set_watchdog(&watchdog.feed(now)),
+            // What is due is released in the next round.
+            Some(_) => {}
+            None => drop(watchdog.sleep()),
         }
     }
 
@@ -151,7 +174,13 @@ impl Watch {
             vec![self.wake.as_fd(), self.hands.as_fd(), self.listener.as_fd()];
         all.extend(self.connections.iter().map(|agent| agent.connection.as_fd()));
         let unsent = self.connections.iter().any(|agent| !agent.outbox.is_empty());
-        sys::wait_readable(&all, if unsent { TRY_AGAIN_MS } else { -1 })?;
+        let hungry = self.watchdog.as_ref().is_some_and(Watchdog::is_awake);
+        let patience = match (unsent, hungry) {
+            (true, _) => TRY_AGAIN_MS,
+            (false, true) => FEED_EVERY_MS,
+            (false, false) => -1,
+        };
+        sys::wait_readable(&all, patience)?;
         // Reading the timer is only to make it quiet; what is due is asked of the clock.
         sys::make_quiet(&self.wake);
         Ok(())
@@ -245,10 +274,16 @@ impl Watch {
         if let Some(tree) = &self.means.tree {
             drop(tree.kill_all());
         }
+        if let Some(watchdog) = &mut self.watchdog {
+            drop(watchdog.sleep());
+        }
         0
     }
 
-    fn fence(&self, reason: &str) {
+    fn fence(&mut self, reason: &str) {
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.starve();
+        }
         if self.fence == Fence::Machine {
             fence::reset_machine(reason);
         }

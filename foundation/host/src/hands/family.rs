@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::sys::resource::Resource;
@@ -117,7 +118,9 @@ impl Family {
     ) -> io::Result<Self> {
         let waiting = || Child { state: State::Waiting { until: Moment(0) }, failures: 0 };
         let off = || Child { state: State::Off, failures: 0 };
-        let cgroup = means.tree.as_ref().map(|tree| tree.path().to_string_lossy().into_owned());
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let cgroup = means.tree.as_ref().map(|tree| text(tree.path()));
+        let watchdog = config.watchdog.as_deref().map(text);
         Ok(Self {
             guardian: waiting(),
             agent: if config.agent.is_some() { waiting() } else { off() },
@@ -127,6 +130,7 @@ impl Family {
             words: vec![
                 (environment::HANDS, std::process::id().to_string()),
                 (environment::CGROUP, cgroup.unwrap_or_default()),
+                (environment::WATCHDOG, watchdog.unwrap_or_default()),
                 (environment::FENCE, config.fence.word().to_owned()),
                 (environment::NODE_MARK, means.node_mark.clone()),
             ],
@@ -196,14 +200,13 @@ impl Family {
         }
     }
 
-    /// Kills both.
+    /// Kills the agent. The guardian ends when the hands do: it may have a watchdog to put to
+    /// sleep.
     pub fn kill(&mut self) {
-        for child in [&mut self.agent, &mut self.guardian] {
-            if let Some(pid) = child.pid() {
-                drop(sys::kill(pid.cast_signed(), libc::SIGKILL));
-            }
-            child.state = State::Off;
+        if let Some(pid) = self.agent.pid() {
+            drop(sys::kill(pid.cast_signed(), libc::SIGKILL));
         }
+        self.let_agent_go();
     }
 
     fn start_guardian(&self) -> io::Result<u32> {

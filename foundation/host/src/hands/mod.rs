@@ -34,6 +34,8 @@ pub struct HandsConfig {
     pub user: Option<(u32, u32)>,
     /// What a reset does.
     pub fence: Fence,
+    /// The watchdog that the guardian feeds, if it is not the usual one.
+    pub watchdog: Option<PathBuf>,
     /// How long the agent may take to hand everything over after SIGTERM.
     pub stop_limit: Span,
     /// Exit codes of the agent after which it is not started again: the hands end with them.

@@ -18,15 +18,16 @@ use super::family::{Family, Member};
 use super::programs::Programs;
 use super::slow::Slow;
 use super::{HandsConfig, SOCKET};
-use crate::fence::{self, Fence};
+use crate::fence::{self, Capability, Fence};
 use crate::guardian;
 use crate::guardian::release::Means;
 use crate::guardian::table::{Slot, Soundness, State};
 use crate::netlink::Netlink;
 use crate::request::{
-    Answer, Event, Failure, HowEnded, Listing, Release, Report, Request, RequestId, Target,
+    Answer, Event, Failure, HowEnded, Listing, Powers, Release, Report, Request, RequestId, Target,
 };
 use crate::socket::{Connection, MESSAGE_LONGEST, Outbox, Peer, Received};
+use crate::watchdog::Watchdog;
 use crate::{cgroup, clock, codec, sys};
 
 const VISITORS_MOST: usize = 8;
@@ -382,8 +383,22 @@ impl Desk {
             processes: processes.filter(|(_, pids)| !pids.is_empty()).collect(),
             mounts: self.staff.slow.mounts(),
             addresses: held.iter().filter_map(|h| Some((name(h.link)?, h.address))).collect(),
-            powers: self.staff.slow.powers(),
+            powers: self.powers(),
         })
+    }
+
+    fn powers(&self) -> Powers {
+        let powers = self.staff.slow.powers();
+        let fence = match powers.fence {
+            Capability::Watchdog if !self.staff.means.table.watchdog_works() => {
+                match self.config.fence {
+                    Fence::Machine => Capability::BrokenWatchdog,
+                    Fence::Processes => Capability::None,
+                }
+            }
+            as_at_start => as_at_start,
+        };
+        Powers { fence, ..powers }
     }
 
     fn begin_watch(&mut self, token: u64) {
@@ -431,6 +446,10 @@ impl Desk {
     }
 
     fn fence(&self, reason: &str) {
+        // One that the guardian has open stays with it.
+        if let Some(path) = &self.config.watchdog {
+            Watchdog::at(path.clone()).starve();
+        }
         if self.config.fence == Fence::Machine {
             fence::reset_machine(reason);
         }

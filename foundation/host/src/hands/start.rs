@@ -19,9 +19,11 @@ use super::slow::Slow;
 use super::starter::Starter;
 use super::{AGENT_DIR, HandsConfig, SOCKET, StartFailure};
 use crate::cgroup::{self, Tree};
+use crate::fence::Fence;
 use crate::guardian::{self, release::Means, table};
 use crate::netlink::Netlink;
 use crate::request::{KillBy, Powers, Rank};
+use crate::watchdog::{self, Watchdog};
 use crate::{fence, filter, rights, socket, sys};
 
 /// Below the guardian, above everything that is not a lease thread.
@@ -35,7 +37,7 @@ fn failed(step: &str) -> impl FnOnce(io::Error) -> StartFailure + use<'_> {
 ///
 /// # Errors
 /// What is missing, or who is there already.
-pub fn start(config: HandsConfig) -> Result<Desk, StartFailure> {
+pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
     // Whatever the caller's mask is, nothing is made wider than it is meant (SEC11).
     umask(Mode::from_bits_truncate(0o077));
     let root = nix::unistd::geteuid().is_root();
@@ -57,10 +59,15 @@ pub fn start(config: HandsConfig) -> Result<Desk, StartFailure> {
     };
     let listener = listen(SOCKET)?;
     let guardian_listener = listen(guardian::SOCKET)?;
+    let watchdog = match config.fence {
+        Fence::Machine => watchdog::device_of(config.watchdog.as_deref()),
+        Fence::Processes => config.watchdog.clone(),
+    };
+    config.watchdog.clone_from(&watchdog);
     let powers = Powers {
         rank: if root { Rank::Privileged } else { Rank::Ordinary },
         kill: if tree.is_some() { KillBy::Cgroup } else { KillBy::Descent },
-        fence: fence::capability(&config.fence),
+        fence: fence::capability(&config.fence, watchdog.map(Watchdog::at).as_mut()),
     };
     let means = Means { tree: tree.clone(), netlink: Netlink::open().ok(), table, node_mark: mark };
     let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;

@@ -380,6 +380,7 @@ const fn self_fence(capability: Capability) -> &'static str {
     match capability {
         Capability::Watchdog => "watchdog",
         Capability::Reboot => "reboot",
+        Capability::BrokenWatchdog => "its watchdog cannot be used, reboot only",
         Capability::None => "no watchdog, no right to reboot",
     }
 }
