@@ -52,7 +52,9 @@ impl Right {
 }
 
 /// One request. Each is answered once by a [`Report::Answer`] of the same id, in any order:
-/// a slow one never stands before a fast one.
+/// a slow one never stands before a fast one. Only at one place (an address, a mount point, the
+/// processes of a group) there is an order: what brings up waits for all that was asked before it,
+/// and what takes down waits for what is being brought up and takes back what waits to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Add an address to a link, without the kernel's duplicate detection; verified afterwards.
@@ -120,7 +122,8 @@ pub enum Request {
         /// The group.
         group: GroupName,
     },
-    /// What runs, is mounted and is held here.
+    /// What runs, is mounted and is held here. What is just coming up or going down is not here:
+    /// neither a program that was told to end, nor a place at which another request acts or waits.
     List,
     /// Reset this machine (or what stands for it, see [`crate::fence::Fence`]). No answer.
     Reset {

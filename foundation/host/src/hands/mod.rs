@@ -8,6 +8,7 @@ mod serve;
 mod slow;
 mod start;
 mod starter;
+mod turns;
 
 use std::io;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! The programs of the groups: started, known by pid and start time, killed for certain.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -31,6 +32,16 @@ struct Started {
     tail: Option<Tail>,
     until: Option<Moment>,
     limit: TimeLimit,
+    told: Cell<Told>,
+}
+
+/// Whether a program was told to end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// It goes on.
+    Nothing,
+    /// It ends, sooner or later.
+    ToEnd,
 }
 
 /// All programs that run.
@@ -108,7 +119,8 @@ impl Programs {
         };
         let until = program.time_limit.map(|limit| clock::now() + limit);
         let limit = TimeLimit::Kept;
-        self.started.insert(id.pid, Started { running, leaf, mark, tail, until, limit });
+        let told = Cell::new(Told::Nothing);
+        self.started.insert(id.pid, Started { running, leaf, mark, tail, until, limit, told });
         if let Err(lost) = check(&self.table, &program.right) {
             self.started.get(&id.pid).inspect(|started| started.kill());
             return Err(lost);
@@ -189,10 +201,12 @@ impl Programs {
         }
     }
 
-    /// The programs that run.
+    /// The programs that run and go on. One that was told to end is as good as gone, also for
+    /// an agent that comes after the one who told it.
     #[must_use]
     pub fn running(&self) -> Vec<Running> {
-        self.started.values().map(|started| started.running.clone()).collect()
+        let go_on = self.started.values().filter(|started| started.told.get() == Told::Nothing);
+        go_on.map(|started| started.running.clone()).collect()
     }
 
     /// Sends a signal to a program and its process group.
@@ -200,9 +214,10 @@ impl Programs {
     /// # Errors
     /// It is not one of ours.
     pub fn signal(&self, id: ProgramId, signal: i32) -> Result<(), Failure> {
-        let known = self.started.get(&id.pid).is_some_and(|started| started.running.id == id);
-        if !known {
-            return Err(Failure::NoProgram);
+        let known = self.started.get(&id.pid).filter(|started| started.running.id == id);
+        let Some(started) = known else { return Err(Failure::NoProgram) };
+        if [libc::SIGTERM, libc::SIGKILL].contains(&signal) {
+            started.told.set(Told::ToEnd);
         }
         // It is not reaped before `ended`, so the number is still its.
         sys::kill(-id.pid.cast_signed(), signal).map_err(|error| Failure::system("kill", &error))

@@ -16,7 +16,7 @@ use tsugi_vocabulary::{Moment, Span};
 
 use super::family::{Family, Member};
 use super::programs::Programs;
-use super::slow::Slow;
+use super::slow::{Slow, taken_back};
 use super::{HandsConfig, SOCKET};
 use crate::fence::{self, Capability, Fence};
 use crate::guardian;
@@ -24,7 +24,8 @@ use crate::guardian::release::Means;
 use crate::guardian::table::{Slot, Soundness, State};
 use crate::netlink::Netlink;
 use crate::request::{
-    Answer, Event, Failure, HowEnded, Listing, Powers, Release, Report, Request, RequestId, Target,
+    Answer, Event, Failure, HowEnded, Listing, Powers, Program, Release, Report, Request,
+    RequestId, Right, Target,
 };
 use crate::socket::{Connection, MESSAGE_LONGEST, Outbox, Peer, Received};
 use crate::watchdog::Watchdog;
@@ -72,6 +73,16 @@ impl Visitor {
     }
 }
 
+/// Who asked for a program, by which request.
+type Patient = (u64, RequestId, Program);
+
+/// How much of what a visitor had to say was heard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    All,
+    Part,
+}
+
 enum Phase {
     Working,
     /// The agent hands everything over, until then at most.
@@ -93,6 +104,8 @@ pub struct Desk {
     visitors: BTreeMap<u64, Visitor>,
     visits: u64,
     unseen: VecDeque<Event>,
+    /// Programs that are to be started when the kill of their group is over.
+    patient: Vec<Patient>,
     phase: Phase,
     buffer: Box<[u8]>,
     _locks: Vec<Flock<File>>,
@@ -118,6 +131,7 @@ impl Desk {
             visitors: BTreeMap::new(),
             visits: 0,
             unseen: VecDeque::new(),
+            patient: Vec::new(),
             phase: Phase::Working,
             buffer: vec![0; MESSAGE_LONGEST].into_boxed_slice(),
             _locks: locks,
@@ -303,30 +317,42 @@ impl Desk {
         }
     }
 
+    /// Hears each visitor to its end before the next: what an agent that died had still asked for
+    /// comes before what its successor asks.
     fn hear_visitors(&mut self) {
         let tokens: Vec<u64> = self.visitors.keys().copied().collect();
         for token in tokens {
-            for _ in 0..ROUND_MOST {
-                let Some(visitor) = self.visitors.get(&token) else { break };
-                let length = match visitor.connection.receive(&mut self.buffer) {
-                    Ok(Received::Message(length)) => length,
-                    Ok(Received::Nothing) => break,
-                    Ok(Received::End) | Err(_) => {
-                        self.visitors.remove(&token);
-                        break;
-                    }
-                };
-                match codec::read::<(RequestId, Request)>(&self.buffer[..length]) {
-                    Ok((id, request)) => self.take(token, id, request),
-                    // Nobody who speaks another language has a place here.
-                    Err(_) => drop(self.visitors.remove(&token)),
-                }
+            if self.hear(token) == Heard::Part {
+                return;
             }
         }
     }
 
+    fn hear(&mut self, token: u64) -> Heard {
+        for _ in 0..ROUND_MOST {
+            let Some(visitor) = self.visitors.get(&token) else { return Heard::All };
+            let length = match visitor.connection.receive(&mut self.buffer) {
+                Ok(Received::Message(length)) => length,
+                Ok(Received::Nothing) => return Heard::All,
+                Ok(Received::End) | Err(_) => {
+                    self.visitors.remove(&token);
+                    return Heard::All;
+                }
+            };
+            match codec::read::<(RequestId, Request)>(&self.buffer[..length]) {
+                Ok((id, request)) => self.take(token, id, request),
+                // Nobody who speaks another language has a place here.
+                Err(_) => drop(self.visitors.remove(&token)),
+            }
+        }
+        Heard::Part
+    }
+
     fn take(&mut self, token: u64, id: RequestId, request: Request) {
         let outcome = match request {
+            Request::Spawn(program) if self.waits(&program) => {
+                return self.patient.push((token, id, program));
+            }
             Request::Spawn(program) => self.staff.programs.spawn(&program).map(Answer::Spawned),
             Request::Signal { target, signal } => {
                 self.signal(&target, signal).map(|()| Answer::Done)
@@ -347,12 +373,46 @@ impl Desk {
             | Request::Announce { .. }
             | Request::Mount { .. }
             | Request::Unmount { .. }
-            | Request::KillGroup { .. }) => match self.staff.slow.begin(token, id, slow) {
-                Ok(()) => return,
-                Err(failure) => Err(failure),
-            },
+            | Request::KillGroup { .. }) => {
+                self.take_back(&slow);
+                match self.staff.slow.begin(token, id, slow) {
+                    Ok(()) => return,
+                    Err(failure) => Err(failure),
+                }
+            }
         };
         self.answer(token, id, outcome);
+    }
+
+    /// Whether a program has to wait: its group is still being killed, by the order of a former
+    /// agent or for a former epoch. A stop or a monitor waits for nothing.
+    fn waits(&self, program: &Program) -> bool {
+        let leased = matches!(program.right, Right::Lease { .. });
+        leased && !self.staff.slow.unsettled().spares_group(program.right.group())
+    }
+
+    /// What waits to be started in a group that is to be killed is not started any more.
+    fn take_back(&mut self, request: &Request) {
+        let Request::KillGroup { group } = request else { return };
+        let of_group = |(_, _, program): &Patient| program.right.group() == group;
+        let (back, stay) = std::mem::take(&mut self.patient).into_iter().partition(of_group);
+        self.patient = stay;
+        let back: Vec<Patient> = back;
+        for (token, id, _) in back {
+            self.answer(token, id, Err(taken_back()));
+        }
+    }
+
+    /// Starts what waited and waits no more, in the order in which it was asked for.
+    fn start_patient(&mut self) {
+        for (token, id, program) in std::mem::take(&mut self.patient) {
+            if self.waits(&program) {
+                self.patient.push((token, id, program));
+            } else {
+                let outcome = self.staff.programs.spawn(&program).map(Answer::Spawned);
+                self.answer(token, id, outcome);
+            }
+        }
     }
 
     fn signal(&self, target: &Target, signal: i32) -> Result<(), Failure> {
@@ -374,15 +434,21 @@ impl Desk {
         let links = netlink.links().map_err(failed)?;
         let name = |index| links.iter().find(|link| link.index == index).map(|l| l.name.clone());
         let held = netlink.addresses().map_err(failed)?;
-        let processes = self.staff.programs.groups().into_iter().map(|group| {
+        // What is coming up or going down is neither: it is not told as being here.
+        let unsettled = self.staff.slow.unsettled();
+        let groups = self.staff.programs.groups().into_iter();
+        let processes = groups.filter(|group| unsettled.spares_group(group)).map(|group| {
             let pids = self.staff.means.processes(group.as_str());
             (group, pids)
         });
+        let mounts = self.staff.slow.mounts();
+        let addresses = held.iter().filter(|h| unsettled.spares_address(h.address));
+        let programs = self.staff.programs.running();
         Ok(Listing {
-            programs: self.staff.programs.running(),
+            programs: programs.into_iter().filter(|p| unsettled.spares_group(&p.group)).collect(),
             processes: processes.filter(|(_, pids)| !pids.is_empty()).collect(),
-            mounts: self.staff.slow.mounts(),
-            addresses: held.iter().filter_map(|h| Some((name(h.link)?, h.address))).collect(),
+            mounts: mounts.into_iter().filter(|dir| unsettled.spares_dir(dir)).collect(),
+            addresses: addresses.filter_map(|h| Some((name(h.link)?, h.address))).collect(),
             powers: self.powers(),
         })
     }
@@ -417,6 +483,7 @@ impl Desk {
             }
             self.answer(finished.visitor, finished.id, finished.outcome);
         }
+        self.start_patient();
     }
 
     fn answer(&mut self, token: u64, id: RequestId, outcome: Result<Answer, Failure>) {

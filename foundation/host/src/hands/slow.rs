@@ -1,6 +1,7 @@
-//! The requests that may take time, each on a thread of its own: none stands before another.
+//! The requests that may take time, each on a thread of its own: none stands before another but
+//! at the same place, where one would undo the other ([`super::turns`]).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -10,6 +11,7 @@ use std::thread;
 use nix::sys::eventfd::EventFd;
 use tsugi_vocabulary::{GroupName, Span};
 
+use super::turns::{Aim, Unsettled};
 use crate::guardian::release::Means;
 use crate::guardian::table::{LeaseHeld, State, Table};
 use crate::request::{
@@ -35,9 +37,12 @@ pub struct Finished {
     pub outcome: Result<Answer, Failure>,
     /// A group of which nothing is left.
     pub emptied: Option<GroupName>,
+    serial: u64,
 }
 
 struct Task {
+    serial: u64,
+    aim: Option<Aim>,
     visitor: u64,
     id: RequestId,
     request: Request,
@@ -48,7 +53,8 @@ pub struct Slow {
     shared: Arc<Shared>,
     done: Sender<Finished>,
     finished: Receiver<Finished>,
-    running: usize,
+    serial: u64,
+    running: BTreeMap<u64, Option<Aim>>,
     waiting: VecDeque<Task>,
 }
 
@@ -74,8 +80,8 @@ impl Slow {
             mounts: Mutex::new(BTreeSet::new()),
             bell,
         };
-        let waiting = VecDeque::new();
-        Self { shared: Arc::new(shared), done, finished, running: 0, waiting }
+        let (running, waiting) = (BTreeMap::new(), VecDeque::new());
+        Self { shared: Arc::new(shared), done, finished, serial: 0, running, waiting }
     }
 
     /// What rings when something has finished.
@@ -104,24 +110,61 @@ impl Slow {
         if self.waiting.len() == WAITING_MOST {
             return Err(Failure::Busy);
         }
-        self.waiting.push_back(Task { visitor, id, request });
+        self.serial += 1;
+        let (serial, aim) = (self.serial, Aim::of(&request));
+        if let Some(aim) = &aim {
+            self.take_back(aim);
+        }
+        self.waiting.push_back(Task { serial, aim, visitor, id, request });
         self.use_free_threads();
         Ok(())
     }
 
+    /// Refuses what waits to come up where something is to go down now.
+    fn take_back(&mut self, down: &Aim) {
+        let (back, stay) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|task| task.aim.as_ref().is_some_and(|aim| down.takes_back(aim)));
+        self.waiting = stay;
+        let back: VecDeque<Task> = back;
+        for Task { serial, visitor, id, .. } in back {
+            let finished =
+                Finished { visitor, id, outcome: Err(taken_back()), emptied: None, serial };
+            self.done.send(finished).expect("we hold the other end");
+        }
+    }
+
+    /// Where something goes on or waits for its turn.
+    #[must_use]
+    pub fn unsettled(&self) -> Unsettled {
+        let waiting = self.waiting.iter().map(|task| &task.aim);
+        Unsettled(self.running.values().chain(waiting).flatten().cloned().collect())
+    }
+
+    /// The first that waits for nothing that was asked before it.
+    fn next(&self) -> Option<usize> {
+        let held = |at: usize, aim: &Aim| {
+            let before = self.waiting.iter().take(at).map(|task| &task.aim);
+            self.running.values().chain(before).flatten().any(|earlier| aim.waits_for(earlier))
+        };
+        let free = |(at, task): (usize, &Task)| !task.aim.as_ref().is_some_and(|aim| held(at, aim));
+        self.waiting.iter().enumerate().find(|each| free(*each)).map(|(at, _)| at)
+    }
+
     fn use_free_threads(&mut self) {
-        while self.running < AT_ONCE_MOST {
-            let Some(task) = self.waiting.pop_front() else { return };
+        while self.running.len() < AT_ONCE_MOST {
+            let next = self.next().and_then(|at| self.waiting.remove(at));
+            let Some(task) = next else { return };
             let (shared, done) = (Arc::clone(&self.shared), self.done.clone());
-            let (visitor, id) = (task.visitor, task.id);
+            let (serial, visitor, id) = (task.serial, task.visitor, task.id);
+            self.running.insert(serial, task.aim.clone());
             let started = thread::Builder::new().stack_size(STACK).spawn({
                 let done = done.clone();
                 move || shared.work(task, &done)
             });
-            self.running += 1;
             if let Err(error) = started {
                 let outcome = Err(Failure::system("start a thread", &error));
-                let finished = Finished { visitor, id, outcome, emptied: None };
+                let finished = Finished { visitor, id, outcome, emptied: None, serial };
                 done.send(finished).expect("we hold the other end");
             }
         }
@@ -130,10 +173,18 @@ impl Slow {
     /// What has finished since the last call.
     pub fn finished(&mut self) -> Vec<Finished> {
         let finished: Vec<Finished> = self.finished.try_iter().collect();
-        self.running -= finished.len();
+        for Finished { serial, .. } in &finished {
+            self.running.remove(serial);
+        }
         self.use_free_threads();
         finished
     }
+}
+
+/// What was to come up and is to go down before it did.
+#[must_use]
+pub fn taken_back() -> Failure {
+    Failure::NoEffect { what: "it was to go down again before it came up".to_owned() }
 }
 
 impl Shared {
@@ -142,13 +193,14 @@ impl Shared {
     }
 
     fn work(&self, task: Task, done: &Sender<Finished>) {
-        let emptied = match &task.request {
+        let Task { serial, visitor, id, request, .. } = task;
+        let emptied = match &request {
             Request::KillGroup { group } => Some(group.clone()),
             _ => None,
         };
-        let outcome = self.carry_out(task.request);
+        let outcome = self.carry_out(request);
         let emptied = emptied.filter(|_| outcome.is_ok());
-        let finished = Finished { visitor: task.visitor, id: task.id, outcome, emptied };
+        let finished = Finished { visitor, id, outcome, emptied, serial };
         // Without a receiver the hands are ending and nobody wants to know.
         if done.send(finished).is_ok() {
             ring(&self.bell);

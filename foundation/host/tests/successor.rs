@@ -1,0 +1,164 @@
+//! What an agent finds that comes after one who died in the middle of its own requests. The test
+//! is both of them: each connection is an agent.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+
+use support::*;
+use tsugi_host::Host;
+use tsugi_host::hands::Hands;
+use tsugi_host::request::{
+    Answer, Failure, HowEnded, Listing, Purpose, Report, Request, RequestId, Source, Target,
+    Unmounting,
+};
+
+/// A node with a directory that is bound to another place, and a program that keeps it busy: an
+/// orderly unmount of it lasts until the program is gone.
+struct Busy {
+    node: Node,
+    from: PathBuf,
+    dir: PathBuf,
+}
+
+impl Busy {
+    fn new() -> Self {
+        let mut node = Node::start(&["private"]);
+        let (from, dir) = (node.path("from"), node.path("volume"));
+        fs::create_dir(&from).unwrap();
+        let source = Source::Directory(from.clone());
+        let mounted = node.ask(&Request::Mount { right: free(), source, dir: dir.clone() });
+        assert_eq!(mounted, Ok(Answer::Mounted { device: None }));
+        let mut user = shell(free(), Purpose::Start, "setsid sleep 98771 >/dev/null 2>&1 &");
+        user.dir = Some(dir.clone());
+        let id = node.spawn(user);
+        node.ended(id);
+        until("its user runs", || (named("sleep\098771").len() == 1).then_some(()));
+        Self { node, from, dir }
+    }
+
+    fn mount(&self) -> Request {
+        let source = Source::Directory(self.from.clone());
+        Request::Mount { right: free(), source, dir: self.dir.clone() }
+    }
+
+    fn unmount(&self, how: Unmounting) -> Request {
+        Request::Unmount { dir: self.dir.clone(), how }
+    }
+
+    fn mounted(&self) -> bool {
+        let mounts = fs::read_to_string(format!("/proc/{}/mounts", self.node.pid())).unwrap();
+        mounts.contains(self.dir.to_str().unwrap())
+    }
+
+    /// The agent asks, and dies without waiting for an answer; the next one is there.
+    fn dies_after(&mut self, last: &Request) {
+        self.node.hands.ask(last).unwrap();
+        let run = self.node.path("run");
+        self.node.hands = Hands::connect(&run).unwrap();
+    }
+}
+
+fn answer(node: &mut Node, asked: RequestId) -> Option<Result<Answer, Failure>> {
+    match node.hands.next_report().unwrap() {
+        Some(Report::Answer { id, outcome }) => {
+            assert_eq!(id, asked);
+            Some(outcome)
+        }
+        Some(Report::Event(_)) | None => None,
+    }
+}
+
+#[test]
+fn a_volume_that_a_former_agent_is_having_unmounted_is_not_told_as_mounted() {
+    if !root() {
+        return;
+    }
+    let mut busy = Busy::new();
+    assert_eq!(busy.node.list().mounts, std::slice::from_ref(&busy.dir));
+    let unmount = busy.unmount(Unmounting::Orderly);
+    busy.dies_after(&unmount);
+    assert_eq!(busy.node.list().mounts, [PathBuf::new(); 0], "although it still is");
+    assert!(busy.mounted());
+}
+
+#[test]
+fn a_mount_waits_for_the_unmount_that_a_former_agent_asked_for() {
+    if !root() {
+        return;
+    }
+    let mut busy = Busy::new();
+    let unmount = busy.unmount(Unmounting::Orderly);
+    busy.dies_after(&unmount);
+    let mount = busy.mount();
+    let asked = busy.node.hands.ask(&mount).unwrap();
+    // Whoever is asked after it and answers at once shows that it waits.
+    let listed = busy.node.hands.ask(&Request::List).unwrap();
+    let listing = until("the listing", || match busy.node.hands.next_report().unwrap() {
+        Some(Report::Answer { id, outcome: Ok(Answer::Listing(listing)) }) if id == listed => {
+            Some(listing)
+        }
+        Some(other) => panic!("{other:?} came before the unmount was over"),
+        None => None,
+    });
+    assert_eq!(listing, Listing { mounts: Vec::new(), ..listing.clone() });
+    for pid in named("sleep\098771") {
+        send(pid, nix::sys::signal::Signal::SIGKILL);
+    }
+    let outcome = until("it is mounted", || answer(&mut busy.node, asked));
+    assert_eq!(outcome, Ok(Answer::Mounted { device: None }));
+    assert!(busy.mounted(), "the older unmount has not taken it down");
+    assert_eq!(busy.node.list().mounts, std::slice::from_ref(&busy.dir));
+}
+
+#[test]
+fn a_mount_that_waits_is_taken_back_by_the_next_unmount_and_an_emergency_does_not_wait() {
+    if !root() {
+        return;
+    }
+    let mut busy = Busy::new();
+    let (unmount, mount) = (busy.unmount(Unmounting::Orderly), busy.mount());
+    busy.dies_after(&unmount);
+    let waits = busy.node.hands.ask(&mount).unwrap();
+    let emergency = busy
+        .node
+        .hands
+        .ask(&Request::Unmount { dir: busy.dir.clone(), how: Unmounting::Emergency });
+    let mut answers = Vec::new();
+    until("both are answered", || {
+        if let Some(Report::Answer { id, outcome }) = busy.node.hands.next_report().unwrap() {
+            answers.push((id, outcome));
+        }
+        (answers.len() == 2).then_some(())
+    });
+    answers.sort_by_key(|(id, _)| *id);
+    assert!(matches!(&answers[0], (id, Err(Failure::NoEffect { .. })) if *id == waits));
+    let killed = Vec::new();
+    assert_eq!(answers[1], (emergency.unwrap(), Ok(Answer::Unmounted { killed })));
+    assert!(!busy.mounted());
+    assert_eq!(
+        busy.node.ask(&Request::KillGroup { group: group() }),
+        Ok(Answer::Killed { count: 1 })
+    );
+}
+
+#[test]
+fn a_program_that_a_former_agent_has_told_to_end_is_not_told_as_running() {
+    let mut node = Node::start(&[]);
+    let deaf = "trap '' TERM; echo ready; while :; do sleep 0.05; done";
+    let id = node.spawn(shell(free(), Purpose::Service, deaf));
+    let other = node.spawn(shell(free(), Purpose::Service, "exec sleep 98772"));
+    assert_eq!(node.list().programs.len(), 2);
+    let end = Request::Signal { target: Target::Program(id), signal: libc::SIGTERM };
+    node.hands.ask(&end).unwrap();
+    node.hands = Hands::connect(&node.path("run")).unwrap();
+    let running: Vec<_> = node.list().programs.into_iter().map(|p| p.id).collect();
+    assert_eq!(running, [other]);
+    assert!(lives(id.pid), "although it still does");
+    // Whoever is told to kill the group finds it all the same.
+    assert_eq!(node.ask(&Request::Watch), Ok(Answer::Done));
+    assert!(matches!(node.ask(&Request::KillGroup { group: group() }), Ok(Answer::Killed { .. })));
+    assert_eq!(node.ended(id).how, HowEnded::Signalled(libc::SIGKILL));
+}
