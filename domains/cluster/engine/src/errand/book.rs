@@ -9,8 +9,8 @@ use tsugi_cluster_rules::spec::{ProcessHow, ResourceKind, VolumeSource};
 use tsugi_host::Host;
 use tsugi_host::address::ANNOUNCE_AFTER;
 use tsugi_host::request::{
-    Answer, Ended, Failure, HowEnded, Listing, ProgramId, Report, Request, RequestId, Target,
-    TimeLimit,
+    Answer, Ended, Failure, HowEnded, Listing, ProgramId, Purpose, Report, Request, RequestId,
+    Running, Target, TimeLimit,
 };
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
 
@@ -107,10 +107,21 @@ impl Errands {
         if matches!(job.what, Act::Stop(_) | Act::LetGo | Act::MoveAddress { .. }) {
             self.repeats.retain(|(_, group, _)| *group != job.group);
         }
+        self.drop_older(&job);
         self.next += 1;
         let wait = Wait::Answer { until: now + ANSWER_LIMIT };
         self.open.insert(self.next, Errand { job, began: now, steps: steps.into(), wait });
         self.go_on(now, self.next, host, out);
+    }
+
+    /// What goes on for an older epoch of the group ends where it is: its next step would take
+    /// from the newer one what it brings up. What the hands were asked already comes before what
+    /// they are asked from now on.
+    fn drop_older(&mut self, job: &Job) {
+        let stays = |e: &Errand| e.job.group != job.group || e.job.epoch >= job.epoch;
+        self.open.retain(|_, errand| stays(errand));
+        let open = &self.open;
+        self.asked.retain(|_, number| open.contains_key(number));
     }
 
     /// The earliest moment at which an errand wants to look again.
@@ -390,6 +401,17 @@ fn how_ended(ended: &Ended) -> String {
 
 /// The resources of a job's group that are up by `listing`.
 fn found(job: &Job, listing: &Listing) -> Vec<ResourceName> {
+    let ours = |p: &&Running| p.group == job.group;
+    let programs: Vec<&Running> = listing.programs.iter().filter(ours).collect();
+    let script =
+        |pid: &u32| programs.iter().any(|p| p.id.pid == *pid && p.purpose != Purpose::Service);
+    // A start or a stop that is under way is neither up nor down.
+    let between = |name: &ResourceName| {
+        programs.iter().any(|p| match p.purpose {
+            Purpose::Start | Purpose::Stop => p.name == *name,
+            Purpose::Service | Purpose::Monitor => false,
+        })
+    };
     let up = |kind: &ResourceKind, name: &ResourceName| match kind {
         ResourceKind::Address { links, .. } if links.is_empty() => true,
         ResourceKind::Address { address, .. } => {
@@ -398,16 +420,17 @@ fn found(job: &Job, listing: &Listing) -> Vec<ResourceName> {
         ResourceKind::Volume { source: VolumeSource::Directory, .. } => true,
         ResourceKind::Volume { mount, .. } => listing.mounts.iter().any(|m| m == Path::new(mount)),
         ResourceKind::Process { how: ProcessHow::Program { .. }, .. } => {
-            let same = |p: &tsugi_host::request::Running| {
-                p.group == job.group && p.name == *name && p.epoch == job.epoch
+            let same = |p: &&&Running| {
+                p.purpose == Purpose::Service && p.name == *name && p.epoch == job.epoch
             };
-            listing.programs.iter().any(same)
+            programs.iter().any(|p| same(&p))
         }
         ResourceKind::Process { how: ProcessHow::Scripts { .. }, .. } => {
-            listing.processes.iter().any(|(g, pids)| *g == job.group && !pids.is_empty())
+            let left = |pids: &Vec<u32>| pids.iter().any(|pid| !script(pid));
+            listing.processes.iter().any(|(g, pids)| *g == job.group && left(pids))
         }
     };
-    let resources = job.spec.resources.iter();
+    let resources = job.spec.resources.iter().filter(|r| !between(&r.name));
     resources.filter(|r| up(&r.kind, &r.name)).map(|r| r.name.clone()).collect()
 }
 

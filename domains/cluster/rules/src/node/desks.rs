@@ -7,9 +7,10 @@ use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Wall};
 use super::machine::Node;
 use super::{Now, Order};
 use crate::desk::{Act, Desk, Ground, Input, Mend, Probe, ScriptEvent, State, Why, Wish};
+use crate::mutant::mutant;
 use crate::planner::{self, Wanted};
 use crate::reason::Cause;
-use crate::record::{Answer, GroupRecord, Guard, Happening, LinkState, Ownership, Pause};
+use crate::record::{Answer, GroupRecord, Guard, Happening, LinkState, Ownership, Pause, Phase};
 use crate::spec::ResourceKind;
 use crate::start_kind::{Ending, StartKind};
 
@@ -59,6 +60,12 @@ impl Node {
             let before = self.from_before.remove(group) == Some(epoch);
             let input = if before { Input::OursFromBefore(epoch) } else { Input::Ours(epoch) };
             self.tell_desk(now, group, input, out);
+            if before && !was_up(entry) && !mutant("adopted-half-way") {
+                // A former agent died while it started the group: nobody would hear of a script
+                // that fails after all, or of a program that never gets ready.
+                let cause = Cause::AgentLost { node: self.me.clone() };
+                self.tell_desk(now, group, Input::Stop(Why::Failure(cause)), out);
+            }
             self.beat_now();
         }
         match planner::wanted(&self.record, group, &self.me) {
@@ -329,6 +336,14 @@ impl Node {
                 }
             }
         }
+    }
+}
+
+/// Whether the record says that everything of the group was up.
+fn was_up(entry: &GroupRecord) -> bool {
+    match &entry.ownership {
+        Ownership::Nobody => false,
+        Ownership::Owned { phase, .. } => *phase == Phase::Running,
     }
 }
 

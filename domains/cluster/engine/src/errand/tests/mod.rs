@@ -101,6 +101,7 @@ struct Scene {
     spec: Arc<GroupSpec>,
     now: Moment,
     acts: u64,
+    epoch: Epoch,
     out: Vec<Finished>,
     dir: TempDir,
 }
@@ -120,6 +121,7 @@ impl Scene {
             spec: Arc::new(group_of(resources)),
             now: Moment(1_000_000_000),
             acts: 0,
+            epoch: EPOCH,
             out: Vec::new(),
             dir,
         }
@@ -133,7 +135,7 @@ impl Scene {
     fn act(&mut self, what: Act) {
         self.acts += 1;
         let (group, spec) = (pay(), Arc::clone(&self.spec));
-        let job = Job { group, epoch: EPOCH, act: self.acts, what, spec };
+        let job = Job { group, epoch: self.epoch, act: self.acts, what, spec };
         self.errands.begin(self.now, job, &mut self.hands, &mut self.out);
         self.hear();
     }

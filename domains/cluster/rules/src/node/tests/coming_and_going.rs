@@ -74,10 +74,18 @@ fn a_node_that_nobody_relieves_stops_its_groups_in_order_and_goes() {
     assert_eq!(bench.done[..2], ["stop server", "stop vip"]);
 }
 
-/// A new agent on a machine where an earlier one had been given the group, and what is found.
+/// A new agent on a machine where an earlier one had said that the group runs, and what is found.
 fn second_agent(found: &[&str]) -> Bench {
+    after_an_agent_that_said(Phase::Running, found)
+}
+
+fn after_an_agent_that_said(said: Phase, found: &[&str]) -> Bench {
     let mut record = record();
-    let write = Write::Group(pay(), Arc::new(owned(1, "a")));
+    let mut group = owned(1, "a");
+    if let Ownership::Owned { phase, .. } = &mut group.ownership {
+        *phase = said;
+    }
+    let write = Write::Group(pay(), Arc::new(group));
     record.apply(&Draft::default().write(write), Index(2));
     Bench::finding(record, found.iter().map(|f| resource_name(f)).collect())
 }
@@ -110,4 +118,14 @@ fn an_agent_that_comes_back_takes_over_what_runs_and_starts_nothing() {
     assert_eq!(bench.done, ["look what runs"]);
     assert_eq!(bench.desk(), &State::Running { epoch: epoch(1) });
     assert!(bench.deadlines.len() > 1, "the guardian keeps hearing of new deadlines");
+}
+
+#[test]
+fn what_a_former_agent_was_still_starting_is_let_go_of_although_all_of_it_is_found() {
+    let mut bench = after_an_agent_that_said(Phase::Starting, &["vip", "server"]);
+    bench.pass(Span::secs(1));
+    assert_eq!(bench.done[..2], ["look what runs", "let go"]);
+    let written = bench.taken.iter().flat_map(|d| &d.writes).any(agent_lost);
+    let told = bench.beats.iter().any(|b| !b.released.is_empty());
+    assert!(written || told, "and says so");
 }
