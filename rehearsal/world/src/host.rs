@@ -34,6 +34,17 @@ pub(crate) struct Machine {
     pub stop_fails: BTreeSet<GroupName>,
     /// Stops that will hang, by group.
     pub stop_hangs: BTreeSet<GroupName>,
+    /// Programs that were started and are not ready yet, by group, with the start that waits.
+    pub coming: BTreeMap<GroupName, Coming>,
+}
+
+/// A program that is not ready yet. It is found running all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Coming {
+    pub epoch: Epoch,
+    pub resource: ResourceName,
+    /// The agent's life and the act that started it.
+    pub by: (u64, u64),
 }
 
 impl Machine {
@@ -58,9 +69,17 @@ impl Machine {
         true
     }
 
+    /// What a new agent finds running under an epoch: what is up, and what is not ready yet.
+    pub fn found(&self, group: &GroupName, epoch: Epoch) -> Vec<ResourceName> {
+        let up = self.held.get(group).filter(|h| h.epoch == epoch).map(|h| &h.up);
+        let coming = self.coming.get(group).filter(|c| c.epoch == epoch).map(|c| &c.resource);
+        up.into_iter().flatten().chain(coming).cloned().collect()
+    }
+
     /// Everything of the group is gone; the epoch it was under, if anything was there.
     pub fn clear(&mut self, group: &GroupName) -> Option<Held> {
         self.hangs.remove(group);
+        self.coming.remove(group);
         self.held.remove(group)
     }
 }

@@ -7,6 +7,10 @@ use tsugi_cluster_rules::timing::Timing;
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName};
 
 use super::{Ev, Seen, Undo, World, fine};
+use crate::host::Coming;
+
+/// The resource whose start takes until it is ready.
+const PROGRAM: &str = "program";
 
 /// One act under way.
 #[derive(Clone, Debug)]
@@ -128,6 +132,12 @@ impl World<'_> {
         };
         let us = self.in_turn(n, &group, &what, us);
         let (life, boot) = (self.actors[n].lives, self.actors[n].boots);
+        if let Act::Start { resource, .. } = &what
+            && resource.as_str() == PROGRAM
+        {
+            let coming = Coming { epoch, resource: resource.clone(), by: (boot, act) };
+            self.actors[n].machine.coming.insert(group.clone(), coming);
+        }
         let job = Box::new(SimJob { group, epoch, act, what, boot, took_us: us });
         self.after_us(us, Ev::Act { n, life, job });
     }
@@ -182,11 +192,7 @@ impl World<'_> {
                 self.clear(n, &job.group);
                 fine(job.took_us * 1_000)
             }
-            Act::Adopt => {
-                let held = self.actors[n].machine.held.get(&job.group);
-                let same = held.filter(|h| h.epoch == job.epoch);
-                Outcome::Adopted(same.map(|h| h.up.iter().cloned().collect()).unwrap_or_default())
-            }
+            Act::Adopt => Outcome::Adopted(self.actors[n].machine.found(&job.group, job.epoch)),
             Act::Ask(_) if self.actors[n].machine.hangs.contains_key(&job.group) => {
                 Outcome::Failed { how: "no answer in time".to_owned() }
             }
@@ -202,6 +208,13 @@ impl World<'_> {
     fn start(&mut self, n: usize, job: &SimJob, resource: &ResourceName) -> Outcome {
         let now = self.local(n);
         let machine = &mut self.actors[n].machine;
+        if resource.as_str() == PROGRAM {
+            let ours = |c: &Coming| c.by == (job.boot, job.act);
+            if !machine.coming.get(&job.group).is_some_and(ours) {
+                return Outcome::Failed { how: "killed before it was ready".to_owned() };
+            }
+            machine.coming.remove(&job.group);
+        }
         if !machine.may_start(&job.group, job.epoch, now) {
             return Outcome::Failed { how: "not armed".to_owned() };
         }
