@@ -70,7 +70,7 @@ pub const VISIBLE: &[Planted] = &[
     planted("release-without-stop", OPERATOR, 10),
     planted("failed-stop-believed", &["stop-fails", "move", "stop-start"], 20),
     planted("adopted-unseen", START, 100),
-    planted("adopted-half-way", &["agent", "start-fails", "power", "move"], 200),
+    planted("adopted-half-way", &["agent", "start-slow", "start-fails", "program"], 100),
     planted("monitor-timeout-is-fine", &["hang", "power"], 20),
     planted("receiver-takes-any-epoch", &["freeze"], 40),
 ];

@@ -39,6 +39,8 @@ pub enum FaultKind {
     Hang { group: usize },
     /// F27 The next start of a resource of the group fails.
     StartFails { group: usize },
+    /// F4 The next start of the group's program takes so long until it is ready.
+    StartSlow { group: usize, for_ms: u64 },
     /// F27 The next stop of the group hangs until it is killed.
     StopHangs { group: usize },
     /// F27 The next stop of a resource of the group leaves it where it was.
@@ -76,7 +78,7 @@ pub struct Cast {
 
 impl FaultKind {
     /// The names of all kinds.
-    pub const NAMES: [&'static str; 21] = [
+    pub const NAMES: [&'static str; 22] = [
         "power",
         "all-power",
         "freeze",
@@ -88,6 +90,7 @@ impl FaultKind {
         "program",
         "hang",
         "start-fails",
+        "start-slow",
         "stop-hangs",
         "stop-fails",
         "clock-step",
@@ -119,6 +122,7 @@ impl FaultKind {
             Self::Program { group } => ("program", vec![n(group)]),
             Self::Hang { group } => ("hang", vec![n(group)]),
             Self::StartFails { group } => ("start-fails", vec![n(group)]),
+            Self::StartSlow { group, for_ms } => ("start-slow", vec![n(group), t(for_ms)]),
             Self::StopHangs { group } => ("stop-hangs", vec![n(group)]),
             Self::StopFails { group } => ("stop-fails", vec![n(group)]),
             Self::ClockStep { node, by_ms } => ("clock-step", vec![n(node), by_ms]),
@@ -147,6 +151,7 @@ impl FaultKind {
             "program" => Self::Program { group: n(0)? },
             "hang" => Self::Hang { group: n(0)? },
             "start-fails" => Self::StartFails { group: n(0)? },
+            "start-slow" => Self::StartSlow { group: n(0)?, for_ms: t(1)? },
             "stop-hangs" => Self::StopHangs { group: n(0)? },
             "stop-fails" => Self::StopFails { group: n(0)? },
             "clock-step" => Self::ClockStep { node: n(0)?, by_ms: *numbers.get(1)? },
@@ -179,8 +184,8 @@ impl Fault {
         let (name, mut numbers) = self.kind.parts();
         let place = match name {
             "all-power" => 0,
-            "power" | "freeze" | "isolate" | "agent" | "stop-start" | "drain" | "pause"
-            | "data-links" => 1,
+            "power" | "freeze" | "isolate" | "agent" | "start-slow" | "stop-start" | "drain"
+            | "pause" | "data-links" => 1,
             "one-way" | "bad-wire" => 2,
             _ => return None,
         };
@@ -249,6 +254,7 @@ fn draw(chance: &mut Chance, name: &str, cast: Cast) -> FaultKind {
         "program" => FaultKind::Program { group },
         "hang" => FaultKind::Hang { group },
         "start-fails" => FaultKind::StartFails { group },
+        "start-slow" => FaultKind::StartSlow { group, for_ms },
         "stop-hangs" => FaultKind::StopHangs { group },
         "stop-fails" => FaultKind::StopFails { group },
         "clock-step" => {

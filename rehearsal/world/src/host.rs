@@ -24,6 +24,8 @@ pub(crate) struct Machine {
     pub disarmed: BTreeSet<GroupName>,
     /// Starts that will fail, by group.
     pub start_fails: BTreeSet<GroupName>,
+    /// How long the next start of a program takes, in milliseconds, by group.
+    pub start_slow: BTreeMap<GroupName, u64>,
     /// The newest epoch that the guardian was armed for, by group.
     pub armed_once: BTreeMap<GroupName, Epoch>,
     /// Groups whose program hangs, since when.

@@ -12,6 +12,9 @@ use crate::host::Coming;
 /// The resource whose start takes until it is ready.
 const PROGRAM: &str = "program";
 
+/// A start takes no longer than this.
+const START_LIMIT_MS: u64 = 5_000;
+
 /// One act under way.
 #[derive(Clone, Debug)]
 pub(crate) struct SimJob {
@@ -124,7 +127,14 @@ impl World<'_> {
             self.see(&Seen::Unarmed { at, node: n, group: &group, epoch });
         }
         let us = match &what {
-            Act::Start { .. } => self.chance.between(500, 12_000),
+            Act::Start { resource, .. } => {
+                let slow = &mut self.actors[n].machine.start_slow;
+                let slow = (resource.as_str() == PROGRAM).then(|| slow.remove(&group)).flatten();
+                slow.map_or_else(
+                    || self.chance.between(500, 12_000),
+                    |ms| ms.min(START_LIMIT_MS) * 1_000,
+                )
+            }
             Act::Stop(_) if self.actors[n].machine.stop_hangs.remove(&group) => 500_000,
             Act::Stop(_) => self.chance.between(200, 6_000),
             Act::LetGo => self.chance.between(500, 6_000),
@@ -218,7 +228,10 @@ impl World<'_> {
         if !machine.may_start(&job.group, job.epoch, now) {
             return Outcome::Failed { how: "not armed".to_owned() };
         }
-        if machine.start_fails.remove(&job.group) {
+        // Sometimes the first step of the start, sometimes the last.
+        let last = resource.as_str() == PROGRAM;
+        if machine.start_fails.contains(&job.group) && (last || self.chance.happens(500)) {
+            machine.start_fails.remove(&job.group);
             return Outcome::Failed { how: "planted".to_owned() };
         }
         let held = machine.held.entry(job.group.clone()).or_default();

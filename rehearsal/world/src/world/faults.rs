@@ -66,6 +66,12 @@ impl World<'_> {
                     actor.machine.start_fails.insert(name.clone());
                 }
             }
+            FaultKind::StartSlow { group, for_ms } => {
+                let name = Scene::group(group);
+                for actor in &mut self.actors {
+                    actor.machine.start_slow.insert(name.clone(), for_ms);
+                }
+            }
             FaultKind::StopHangs { group } => {
                 let name = Scene::group(group);
                 for actor in &mut self.actors {
