@@ -80,7 +80,7 @@ fn a_volume_that_a_former_agent_is_having_unmounted_is_not_told_as_mounted() {
     assert_eq!(busy.node.list().mounts, std::slice::from_ref(&busy.dir));
     let unmount = busy.unmount(Unmounting::Orderly);
     busy.dies_after(&unmount);
-    assert_eq!(busy.node.list().mounts, [PathBuf::new(); 0], "although it still is");
+    assert!(busy.node.list().mounts.is_empty(), "although it still is");
     assert!(busy.mounted());
 }
 
