@@ -4,6 +4,7 @@
 //! is told reports and the time. What runs here is known by resource in the [`roster::Roster`].
 
 mod book;
+mod detour;
 mod recipe;
 mod roster;
 

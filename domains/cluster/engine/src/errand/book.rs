@@ -14,8 +14,8 @@ use tsugi_host::request::{
 };
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
 
-use super::recipe;
 use super::{ANSWER_LIMIT, FLOOD, Job, KILL_LIMIT, READY_LOOK, Roster, Step, Surroundings};
+use super::{detour, recipe};
 
 /// What came of the errands.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +61,7 @@ struct Errand {
     job: Job,
     began: Moment,
     steps: VecDeque<Step>,
+    detours: usize,
     wait: Wait,
 }
 
@@ -110,7 +111,8 @@ impl Errands {
         self.drop_older(&job);
         self.next += 1;
         let wait = Wait::Answer { until: now + ANSWER_LIMIT };
-        self.open.insert(self.next, Errand { job, began: now, steps: steps.into(), wait });
+        let errand = Errand { job, began: now, steps: steps.into(), detours: 0, wait };
+        self.open.insert(self.next, errand);
         self.go_on(now, self.next, host, out);
     }
 
@@ -263,6 +265,14 @@ impl Errands {
         out: &mut Vec<Finished>,
     ) {
         let Some(errand) = self.open.get_mut(&number) else { return };
+        if let Err(failure) = outcome
+            && errand.detours < detour::most(&errand.job.spec.resources)
+            && let Some(steps) = detour::around(&errand.job, failure)
+        {
+            errand.detours += 1;
+            errand.steps = steps.into();
+            return self.go_on(now, number, host, out);
+        }
         let answer = match outcome {
             Ok(answer) => answer,
             // A program that has ended cannot be signalled: its end is what was wanted.

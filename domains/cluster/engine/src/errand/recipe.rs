@@ -51,24 +51,9 @@ fn start(
     (kind, event, probe): (StartKind, ScriptEvent, Probe),
 ) -> Result<Vec<Step>, String> {
     match &resource.kind {
-        ResourceKind::Address { address, prefix, links } => {
+        ResourceKind::Address { links, .. } => {
             let Some(link) = links.first() else { return Ok(Vec::new()) };
-            let (link, address) = (link.clone(), *address);
-            let mut steps = Vec::new();
-            if probe == Probe::Once {
-                let link = link.clone();
-                steps.push(Step::Probe(Request::Probe { link, address, wait: PROBE }));
-            }
-            let right = lease(job);
-            let prefix = *prefix;
-            steps.push(Step::Ask(Request::AddAddress {
-                right,
-                link: link.clone(),
-                address,
-                prefix,
-            }));
-            steps.push(Step::Ask(Request::Announce { link, address }));
-            Ok(steps)
+            Ok(add(job, resource, (link, probe)))
         }
         ResourceKind::Volume { source: from, mount } => {
             let dir = PathBuf::from(mount);
@@ -189,16 +174,28 @@ fn ask(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Result<Vec<
 }
 
 fn move_address(job: &Job, resource: &ResourceSpec, link: &str) -> Result<Vec<Step>, String> {
-    let ResourceKind::Address { address, prefix, .. } = &resource.kind else {
-        return Err(format!("{} is no address", resource.name));
-    };
+    match &resource.kind {
+        // Where it is already nothing happens to it; off another link it is taken first.
+        ResourceKind::Address { .. } => Ok(add(job, resource, (link, Probe::NotNeeded))),
+        ResourceKind::Volume { .. } | ResourceKind::Process { .. } => {
+            Err(format!("{} is no address", resource.name))
+        }
+    }
+}
+
+/// Puts an address on a link and tells the network.
+pub(super) fn add(job: &Job, resource: &ResourceSpec, (link, probe): (&str, Probe)) -> Vec<Step> {
+    let ResourceKind::Address { address, prefix, .. } = &resource.kind else { return Vec::new() };
     let (link, address, prefix) = (link.to_owned(), *address, *prefix);
-    let right = lease(job);
-    Ok(vec![
-        Step::Ask(Request::RemoveAddress { address }),
-        Step::Ask(Request::AddAddress { right, link: link.clone(), address, prefix }),
-        Step::Ask(Request::Announce { link, address }),
-    ])
+    let mut steps = Vec::new();
+    if probe == Probe::Once {
+        let link = link.clone();
+        steps.push(Step::Probe(Request::Probe { link, address, wait: PROBE }));
+    }
+    let (right, on) = (lease(job), link.clone());
+    steps.push(Step::Ask(Request::AddAddress { right, link: on, address, prefix }));
+    steps.push(Step::Ask(Request::Announce { link, address }));
+    steps
 }
 
 /// What a script is told about its start.

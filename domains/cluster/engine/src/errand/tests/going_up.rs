@@ -66,13 +66,63 @@ fn an_address_that_moves_to_another_link_leaves_the_old_one_first() {
     let mut scene = Scene::new(vec![address("vip")]);
     scene.start("vip");
     scene.hands.asked.clear();
+    scene.answers("add", Err(Failure::OnOtherLink { link: "eth0".to_owned() }));
     scene.act(Act::MoveAddress { resource: resource_name("vip"), link: "eth1".to_owned() });
-    assert_eq!(scene.asked(), ["remove", "add", "announce"]);
-    let Request::AddAddress { link, .. } = &scene.hands.asked[1] else { panic!("an add") };
-    assert_eq!(link, "eth1");
+    assert_eq!(scene.asked(), ["add", "remove", "add", "announce"]);
+    assert_eq!(links(&scene), ["eth1", "eth1", "eth1"]);
     scene.pass(Span::secs(5));
     let on_the_old = |r: &Request| matches!(r, Request::Announce { link, .. } if link == "eth0");
     assert!(!scene.hands.asked.iter().any(on_the_old), "the old link is announced no more");
+}
+
+/// On which links an address was probed for, added and announced.
+fn links(scene: &Scene) -> Vec<String> {
+    let link = |request: &Request| match request {
+        Request::Probe { link, .. }
+        | Request::AddAddress { link, .. }
+        | Request::Announce { link, .. } => Some(link.clone()),
+        _ => None,
+    };
+    scene.hands.asked.iter().filter_map(link).collect()
+}
+
+#[test]
+fn an_address_that_is_moved_to_the_link_where_it_is_is_not_taken_off() {
+    let mut scene = Scene::new(vec![address("vip")]);
+    scene.start("vip");
+    scene.hands.asked.clear();
+    scene.act(Act::MoveAddress { resource: resource_name("vip"), link: "eth0".to_owned() });
+    assert_eq!(scene.asked(), ["add", "announce"]);
+}
+
+#[test]
+fn ph_08_an_address_whose_first_link_is_cut_is_started_on_the_next_of_the_same_node() {
+    for step in ["probe", "add", "announce"] {
+        let mut scene = Scene::new(vec![address("vip")]);
+        scene.answers(step, Err(Failure::LinkDown { link: "eth0".to_owned() }));
+        scene.start("vip");
+        assert!(fine(&scene.outcome()), "{step}");
+        let asked = scene.asked();
+        assert_eq!(asked[asked.len() - 4..], ["remove", "probe", "add", "announce"], "{step}");
+        let links = links(&scene);
+        assert_eq!(links[links.len() - 3..], ["eth1"; 3], "{step}");
+    }
+}
+
+#[test]
+fn an_address_whose_links_are_all_cut_is_not_started_and_not_tried_for_ever() {
+    let mut scene = Scene::new(vec![address("vip")]);
+    for link in ["eth0", "eth1"] {
+        scene.answers("add", Err(Failure::LinkDown { link: link.to_owned() }));
+    }
+    scene.start("vip");
+    assert_eq!(scene.failure(), "the link eth1 is down");
+    let mut scene = Scene::new(vec![address("vip")]);
+    for _ in 0..9 {
+        scene.answers("add", Err(Failure::OnOtherLink { link: "eth9".to_owned() }));
+    }
+    scene.start("vip");
+    assert_eq!(scene.failure(), "the address is on the link eth9 of this node");
 }
 
 #[test]
