@@ -5,6 +5,7 @@
 
 mod guard;
 mod mailbox;
+mod stops;
 mod thread;
 
 pub use mailbox::{Letter, Mailbox, Post, mailbox};

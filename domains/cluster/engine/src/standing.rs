@@ -32,12 +32,23 @@ pub struct Standing {
     /// What this node can do to itself when it cannot let go of a group: `watchdog`, `reboot`,
     /// or nothing, with the words for the operator.
     pub self_fence: String,
+    /// Groups that took longer to be let go of here than their stop budget.
+    pub slow_stops: BTreeMap<tsugi_vocabulary::GroupName, SlowStop>,
     /// How many datagrams were dropped since this agent started, by reason.
     pub drops: [(&'static str, u64); 10],
     /// The hash of this node's own file, if it differs from the applied configuration's.
     pub other_file: Option<String>,
     /// How long each group's lease still runs here.
     pub leases: BTreeMap<tsugi_vocabulary::GroupName, Span>,
+}
+
+/// A measured stop and what it should have kept to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowStop {
+    /// How long it took.
+    pub took: Span,
+    /// The stop budget of the group.
+    pub budget: Span,
 }
 
 impl Standing {

@@ -292,6 +292,7 @@ fn first_standing(me: &NodeName) -> Standing {
         leader: None,
         membership: Generation::NONE,
         self_fence: String::new(),
+        slow_stops: BTreeMap::new(),
         drops: Default::default(),
         other_file: None,
         leases: BTreeMap::new(),

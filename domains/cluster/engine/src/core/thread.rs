@@ -14,6 +14,7 @@ use tsugi_cluster_rules::record::{Draft, LinkState};
 use tsugi_host::clock;
 use tsugi_host::fence::Capability;
 use tsugi_host::guardian::Guardian;
+use tsugi_host::guardian::message::Notice;
 use tsugi_host::hands::Hands;
 use tsugi_host::link::{Carrier, Watcher};
 use tsugi_host::request::{Answer, Event as HostEvent, Report, Request};
@@ -22,10 +23,11 @@ use tsugi_vocabulary::{Generation, GroupName, Moment, Span};
 
 use super::guard::Armory;
 use super::mailbox::{Letter, Mailbox};
+use super::stops::Stops;
 use crate::agent::Founding;
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Finished, Job};
-use crate::standing::Standing;
+use crate::standing::{SlowStop, Standing};
 
 /// A draft on its way to the ledger.
 #[derive(Debug)]
@@ -77,6 +79,7 @@ pub struct Core {
     shown: Moment,
     ended: Option<Ended>,
     self_fence: &'static str,
+    stops: Stops,
 }
 
 /// How a core ended.
@@ -114,6 +117,7 @@ impl Core {
             shown: Moment(0),
             ended: None,
             self_fence: "",
+            stops: Stops::default(),
         }
     }
 
@@ -240,6 +244,15 @@ impl Core {
             };
             self.step(event);
         }
+        for (group, took) in self.parts.errands.take_let_go() {
+            self.measured(&group, took);
+        }
+    }
+
+    fn measured(&mut self, group: &GroupName, took: Span) {
+        let budget = self.parts.node.spec_of(group).and_then(|spec| spec.stop_budget);
+        let budget = budget.unwrap_or(self.parts.node.timing().stop);
+        self.stops.measured(group, SlowStop { took, budget });
     }
 
     /// Waits for a descriptor or for the moment the rules asked to be woken at.
@@ -291,16 +304,25 @@ impl Core {
             self.armory.forget_all();
         }
         let Some(guardian) = &mut self.guardian else { return };
+        let mut released = Vec::new();
         loop {
             match guardian.next_notice() {
-                Ok(Some(notice)) => events.extend(self.armory.on_notice(notice)),
-                Ok(None) => return,
+                Ok(Some(notice)) => {
+                    if let Notice::Released { group, took, .. } = &notice {
+                        released.push((group.clone(), *took));
+                    }
+                    events.extend(self.armory.on_notice(notice));
+                }
+                Ok(None) => break,
                 Err(_gone) => {
                     self.guardian = None;
                     self.armory.forget_all();
-                    return;
+                    break;
                 }
             }
+        }
+        for (group, took) in released {
+            self.measured(&group, took);
         }
     }
 
@@ -369,6 +391,7 @@ impl Core {
             next.membership = node.record().membership;
             next.leases = leases;
             self.self_fence.clone_into(&mut next.self_fence);
+            next.slow_stops.clone_from(self.stops.too_slow());
             next.drops = self.parts.networks.drops();
             *standing = Arc::new(next);
         });

@@ -54,6 +54,7 @@ pub struct Errands {
     asked: BTreeMap<RequestId, u64>,
     /// Announcements that are made again: caches that missed the first learn from a later one.
     repeats: Vec<(Moment, GroupName, Request)>,
+    let_go: Vec<(GroupName, Span)>,
 }
 
 #[derive(Debug)]
@@ -95,6 +96,7 @@ impl Errands {
             open: BTreeMap::new(),
             asked: BTreeMap::new(),
             repeats: Vec::new(),
+            let_go: Vec::new(),
         }
     }
 
@@ -124,6 +126,11 @@ impl Errands {
         self.open.retain(|_, errand| stays(errand));
         let open = &self.open;
         self.asked.retain(|_, number| open.contains_key(number));
+    }
+
+    /// How long each group took that was let go of since the last call.
+    pub fn take_let_go(&mut self) -> Vec<(GroupName, Span)> {
+        std::mem::take(&mut self.let_go)
     }
 
     /// The earliest moment at which an errand wants to look again.
@@ -385,6 +392,9 @@ impl Errands {
     fn end(&mut self, number: u64, outcome: Outcome, out: &mut Vec<Finished>) {
         self.asked.retain(|_, n| *n != number);
         if let Some(errand) = self.open.remove(&number) {
+            if let (Act::LetGo, Outcome::Fine { took }) = (&errand.job.what, &outcome) {
+                self.let_go.push((errand.job.group.clone(), *took));
+            }
             out.push(finished(&errand.job, outcome));
         }
     }

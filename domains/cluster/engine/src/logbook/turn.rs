@@ -22,6 +22,12 @@ pub(super) fn messages(before: &Standing, now: &Standing, language: Language) ->
     if now.self_fence != before.self_fence && !sure {
         out.push(messages::node_cannot_fence_itself(&now.me, &now.self_fence));
     }
+    for (group, stop) in &now.slow_stops {
+        if before.slow_stops.get(group) != Some(stop) {
+            let (took, budget) = (stop.took.as_millis(), stop.budget.as_millis());
+            out.push(messages::stop_outlasted_budget(group, &now.me, took, budget));
+        }
+    }
     out.extend(drops(before, now));
     let (old, new) = (&*before.record, &*now.record);
     config(old.config.as_deref(), new.config.as_deref(), &mut out);

@@ -132,6 +132,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         leader: Some(node("node2")),
         membership: Generation(3),
         self_fence: "reboot".to_owned(),
+        slow_stops: BTreeMap::new(),
         drops: Default::default(),
         other_file: None,
         leases: BTreeMap::new(),

@@ -9,6 +9,7 @@ use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Span, Wall};
 
 use super::*;
+use crate::standing::SlowStop;
 
 fn name(text: &str) -> NodeName {
     NodeName::new(text).expect("a good name")
@@ -32,6 +33,7 @@ fn picture(group: GroupRecord) -> Standing {
         leader: None,
         membership: Generation::NONE,
         self_fence: String::new(),
+        slow_stops: BTreeMap::new(),
         drops: Default::default(),
         other_file: None,
         leases: BTreeMap::new(),
@@ -86,6 +88,23 @@ fn strangers_old_boots_and_a_node_without_a_fence_have_their_own_messages() {
     let turned = messages(&before, &now, Language::En);
     let ids: Vec<_> = turned.iter().map(Message::id).collect();
     assert_eq!(ids, ["TSUG10011-W", "TSUG70202-W", "TSUG70203-I", "TSUG70205-W"]);
+}
+
+#[test]
+fn a_stop_that_outlasted_its_budget_is_told_once_and_again_when_it_gets_worse() {
+    let before = picture(owned("node1", 1, Cause::ClusterStart));
+    let slow = |took| {
+        let mut now = before.clone();
+        let stop = SlowStop { took: Span::millis(took), budget: Span::millis(60) };
+        now.slow_stops.insert(pay(), stop);
+        now
+    };
+    let ids = |a: &Standing, b: &Standing| -> Vec<&str> {
+        messages(a, b, Language::En).iter().map(Message::id).collect()
+    };
+    assert_eq!(ids(&before, &slow(75)), ["TSUG10304-W"]);
+    assert!(ids(&slow(75), &slow(75)).is_empty());
+    assert_eq!(ids(&slow(75), &slow(90)), ["TSUG10304-W"]);
 }
 
 #[test]
