@@ -6,6 +6,8 @@ mod agent;
 mod offline;
 #[path = "cli/online.rs"]
 mod online;
+#[path = "cli/sample.rs"]
+mod sample;
 #[path = "cli/schema.rs"]
 mod schema;
 

@@ -42,13 +42,15 @@ fn ask(address: SocketAddr, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_reply_names_number_node_date_time_program_client_and_serial() {
+fn mf_17_a_reply_names_number_node_date_time_program_client_and_serial() {
     let dir = tempfile::tempdir().unwrap();
     let address = served(dir.path());
     let lines = ask(address, "CALL c 1\nCALL c 2\nCALL c 1\nPING\nwhat\n");
     let words: Vec<&str> = lines[0].split(' ').collect();
     assert_eq!((words[0], words[1]), ("1", "n1"));
     assert_eq!(words[4..], ["counter", "c", "1"]);
+    let date_time = format!("{} {}", words[2], words[3]);
+    jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S%.f", date_time).unwrap();
     assert!(lines[1].starts_with("2 n1 "));
     assert_eq!(lines[2], lines[0]);
     assert_eq!(lines[3], "PONG n1 2");

@@ -50,8 +50,10 @@ pub async fn keep(
         }
         if now.record.applied != before.record.applied {
             let events = records::events_since(&ledger.view(), told).unwrap_or_default();
+            let here = (&now.me, &*now.record);
             for event in &events {
                 tell(event::message(&event.value, &now.record, language), language);
+                tell(event::interruption(&event.value, here, language), language);
             }
             told = told.max(newest(&events));
         }

@@ -8,7 +8,7 @@ use tsugi_vocabulary::{GroupName, NodeName};
 
 use crate::plan::{Chosen, Decision};
 use crate::planner::Planned;
-use crate::reason::Cause;
+use crate::reason::{Cause, Nature};
 use crate::record::{Draft, EntryName, GroupIntent, GroupRecord, Ownership, Record, Write};
 use crate::spec::{ClusterSpec, FencePolicy, GroupSpec, Role};
 
@@ -310,24 +310,8 @@ fn lost(decision: &Decision) -> bool {
 /// Whether a cause says that this node no longer has the group. What is planned never does: an
 /// owner that lives stops and hands over by itself.
 fn speaks_against(cause: &Cause, owner: &NodeName) -> bool {
-    match cause {
-        Cause::ProcessDied { node, .. }
-        | Cause::MonitorFailed { node, .. }
-        | Cause::StartFailed { node, .. }
-        | Cause::LinksDown { node, .. }
-        | Cause::NodeSilent { node, .. }
-        | Cause::OneWay { node, .. }
-        | Cause::PowerLost { node }
-        | Cause::Frozen { node, .. }
-        | Cause::WasCutOff { node }
-        | Cause::AgentLost { node }
-        | Cause::LeaseRanOut { node } => node == owner,
-        Cause::ClusterStart
-        | Cause::Operator { .. }
-        | Cause::Drain { .. }
-        | Cause::Shutdown { .. }
-        | Cause::Failback { .. }
-        | Cause::Together { .. }
-        | Cause::Configuration { .. } => false,
+    match cause.nature() {
+        Nature::OwnFailure | Nature::Loss => cause.node() == Some(owner),
+        Nature::Wanted => false,
     }
 }

@@ -16,7 +16,7 @@ pub use steps::{Desk, Ground, Input, Mend, Wish};
 
 use tsugi_vocabulary::{Epoch, NodeName, ResourceName, Span};
 
-use crate::reason::Cause;
+use crate::reason::{Cause, How};
 use crate::record::LinkState;
 use crate::start_kind::StartKind;
 
@@ -182,13 +182,13 @@ pub enum Outcome {
     },
     /// Not done; nothing of it is left half done.
     Failed {
-        /// What happened, for people: one line.
-        how: String,
+        /// What happened.
+        how: How,
     },
     /// It could not be undone: something of the group may still be here.
     Stuck {
         /// What is left.
-        left: String,
+        left: How,
     },
     /// What was found running (answer to `Adopt`): every resource that is up.
     Adopted(Vec<ResourceName>),

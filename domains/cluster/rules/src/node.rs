@@ -7,6 +7,7 @@
 mod desks;
 mod ledgerwork;
 mod machine;
+mod notes;
 mod peers;
 mod voters;
 
@@ -19,7 +20,8 @@ use tsugi_vocabulary::{Epoch, Generation, GroupName, Moment, NodeName, ResourceN
 use crate::desk::{Act, Outcome};
 use crate::lease::heartbeat::{Ack, Heartbeat};
 use crate::lease::voter_list::VoterChange;
-use crate::record::{Draft, LinkState, Record};
+use crate::reason::How;
+use crate::record::{Draft, Happening, LinkState, Record};
 
 /// What time it is, by both clocks of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +82,16 @@ pub enum Event {
         /// Which.
         resource: ResourceName,
         /// `exit 3`, `signal 9`.
-        how: String,
+        how: How,
+    },
+    /// Something to write down that was seen while an act was done; it decides nothing.
+    Seen {
+        /// The group.
+        group: GroupName,
+        /// The epoch it was done under.
+        epoch: Epoch,
+        /// What.
+        what: Happening,
     },
     /// The guardian knows the deadline.
     Armed {

@@ -38,7 +38,8 @@ pub enum Cause {
         /// Which.
         resource: ResourceName,
         /// How it ended: `exit 3`, `signal 9`.
-        how: String,
+        #[serde(flatten)]
+        how: How,
     },
     /// A monitor said no, or did not answer within its limit.
     MonitorFailed {
@@ -47,7 +48,8 @@ pub enum Cause {
         /// Which.
         resource: ResourceName,
         /// Its exit code, or that it hung or flooded.
-        how: String,
+        #[serde(flatten)]
+        how: How,
     },
     /// A step of a start failed.
     StartFailed {
@@ -56,7 +58,8 @@ pub enum Cause {
         /// Which.
         resource: ResourceName,
         /// What happened.
-        how: String,
+        #[serde(flatten)]
+        how: How,
     },
     /// No network of a node carries the group's address any more; the node itself is heard.
     LinksDown {
@@ -135,6 +138,135 @@ pub enum Way {
 impl Way {
     fn is_to_it(&self) -> bool {
         *self == Self::ToIt
+    }
+}
+
+/// How something went wrong: one line for people, and what kind of thing it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct How {
+    /// The line: `exit 3: no licence`.
+    #[serde(rename = "how")]
+    pub words: String,
+    /// What kind of thing it was: decisions and messages go by this and never by the words.
+    #[serde(default, skip_serializing_if = "Mishap::is_plain")]
+    pub mishap: Mishap,
+}
+
+/// What kind of thing went wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Mishap {
+    /// A signal ended it.
+    Signal,
+    /// It did not end within its limit, or did not say that it is ready.
+    TooLate,
+    /// It wrote more than anybody reads.
+    Flooded,
+    /// Somebody else on the network has the address.
+    AddressInUse {
+        /// The link-layer address of who has it.
+        holder: String,
+    },
+    /// It was done, and what was wanted is not so: something is still there.
+    StillThere,
+    /// It said no: nothing more is known than the words. What a later version names is this too.
+    #[default]
+    #[serde(other)]
+    Plain,
+}
+
+impl How {
+    /// What went wrong, and what kind of thing it was.
+    #[must_use]
+    pub fn of(mishap: Mishap, words: impl Into<String>) -> Self {
+        Self { words: words.into(), mishap }
+    }
+}
+
+impl Mishap {
+    fn is_plain(&self) -> bool {
+        *self == Self::Plain
+    }
+}
+
+impl From<&str> for How {
+    fn from(words: &str) -> Self {
+        Self::of(Mishap::Plain, words)
+    }
+}
+
+impl From<String> for How {
+    fn from(words: String) -> Self {
+        Self::of(Mishap::Plain, words)
+    }
+}
+
+impl std::fmt::Display for How {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        to.write_str(&self.words)
+    }
+}
+
+/// What a cause is: wanted by somebody, the group's own failure, or a loss around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nature {
+    /// Somebody or something wanted it: nothing had gone wrong.
+    Wanted,
+    /// The group failed by itself: it counts against its policy.
+    OwnFailure,
+    /// The machine, its networks or its agent were lost, which is no fault of the group.
+    Loss,
+}
+
+impl Cause {
+    /// What this cause is.
+    #[must_use]
+    pub const fn nature(&self) -> Nature {
+        match self {
+            Self::ProcessDied { .. } | Self::MonitorFailed { .. } | Self::StartFailed { .. } => {
+                Nature::OwnFailure
+            }
+            Self::LinksDown { .. }
+            | Self::NodeSilent { .. }
+            | Self::OneWay { .. }
+            | Self::PowerLost { .. }
+            | Self::Frozen { .. }
+            | Self::WasCutOff { .. }
+            | Self::AgentLost { .. }
+            | Self::LeaseRanOut { .. } => Nature::Loss,
+            Self::ClusterStart
+            | Self::Operator { .. }
+            | Self::Drain { .. }
+            | Self::Shutdown { .. }
+            | Self::Failback { .. }
+            | Self::Together { .. }
+            | Self::Configuration { .. } => Nature::Wanted,
+        }
+    }
+
+    /// The node that it happened on, or that it is about.
+    #[must_use]
+    pub const fn node(&self) -> Option<&NodeName> {
+        match self {
+            Self::Drain { node }
+            | Self::Shutdown { node }
+            | Self::ProcessDied { node, .. }
+            | Self::MonitorFailed { node, .. }
+            | Self::StartFailed { node, .. }
+            | Self::LinksDown { node, .. }
+            | Self::NodeSilent { node, .. }
+            | Self::OneWay { node, .. }
+            | Self::PowerLost { node }
+            | Self::Frozen { node, .. }
+            | Self::WasCutOff { node }
+            | Self::AgentLost { node }
+            | Self::LeaseRanOut { node } => Some(node),
+            Self::ClusterStart
+            | Self::Operator { .. }
+            | Self::Failback { .. }
+            | Self::Together { .. }
+            | Self::Configuration { .. } => None,
+        }
     }
 }
 

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, NodeName, Span, Wall};
+use tsugi_vocabulary::{
+    BootId, Epoch, Generation, GroupName, Index, NodeName, ResourceName, Span, Wall,
+};
 
 use crate::plan::Plan;
-use crate::reason::Cause;
+use crate::reason::{Cause, How};
 use crate::spec::ClusterSpec;
 use crate::start_kind::{Ending, StartKind};
 
@@ -329,6 +331,44 @@ pub enum Happening {
         from: String,
         /// The interface it stands on now.
         link: String,
+    },
+    /// The stop of a resource did not do what it should: it hung, failed, or left something.
+    StopFailed {
+        /// Which.
+        resource: ResourceName,
+        /// What was seen.
+        #[serde(flatten)]
+        how: How,
+    },
+    /// Every stop of a group had said that it succeeded, and processes of it were still there;
+    /// they were killed.
+    StopLied {
+        /// How many.
+        left: u32,
+    },
+    /// A start failed half way, and what was up by then was stopped again, verified.
+    StartUndone {
+        /// The resource that did not start.
+        resource: ResourceName,
+        /// How many were up.
+        up: usize,
+    },
+    /// The guardian of a node ended; the hands let go of every group it guarded.
+    GuardianLost {
+        /// The node.
+        node: NodeName,
+    },
+    /// The guardian of a node let go of a group at its deadline: nobody had told it a later one.
+    GuardianActed {
+        /// The node.
+        node: NodeName,
+    },
+    /// A new agent of a node found these groups running and took them over as they were.
+    Readopted {
+        /// The node.
+        node: NodeName,
+        /// The groups.
+        groups: Vec<GroupName>,
     },
 }
 

@@ -186,7 +186,7 @@ impl World<'_> {
             Act::Stop(resource) => {
                 let machine = &mut self.actors[n].machine;
                 if machine.stop_fails.remove(&job.group) {
-                    return Outcome::Failed { how: "planted".to_owned() };
+                    return Outcome::Failed { how: "planted".into() };
                 }
                 machine.hangs.remove(&job.group);
                 let empty = machine.held.get_mut(&job.group).is_none_or(|held| {
@@ -204,7 +204,7 @@ impl World<'_> {
             }
             Act::Adopt => Outcome::Adopted(self.actors[n].machine.found(&job.group, job.epoch)),
             Act::Ask(_) if self.actors[n].machine.hangs.contains_key(&job.group) => {
-                Outcome::Failed { how: "no answer in time".to_owned() }
+                Outcome::Failed { how: "no answer in time".into() }
             }
             Act::Ask(_) | Act::MoveAddress { .. } => fine(job.took_us * 1_000),
         }
@@ -221,18 +221,18 @@ impl World<'_> {
         if resource.as_str() == PROGRAM {
             let ours = |c: &Coming| c.by == (job.boot, job.act);
             if !machine.coming.get(&job.group).is_some_and(ours) {
-                return Outcome::Failed { how: "killed before it was ready".to_owned() };
+                return Outcome::Failed { how: "killed before it was ready".into() };
             }
             machine.coming.remove(&job.group);
         }
         if !machine.may_start(&job.group, job.epoch, now) {
-            return Outcome::Failed { how: "not armed".to_owned() };
+            return Outcome::Failed { how: "not armed".into() };
         }
         // Sometimes the first step of the start, sometimes the last.
         let last = resource.as_str() == PROGRAM;
         if machine.start_fails.contains(&job.group) && (last || self.chance.happens(500)) {
             machine.start_fails.remove(&job.group);
-            return Outcome::Failed { how: "planted".to_owned() };
+            return Outcome::Failed { how: "planted".into() };
         }
         let held = machine.held.entry(job.group.clone()).or_default();
         held.epoch = job.epoch;

@@ -2,6 +2,7 @@
 
 use tsugi_cluster_rules::desk::State;
 use tsugi_cluster_rules::node::Event;
+use tsugi_cluster_rules::reason::{How, Mishap};
 use tsugi_cluster_rules::record::{LinkState, Record};
 use tsugi_vocabulary::{Epoch, GroupName};
 
@@ -230,7 +231,7 @@ impl World<'_> {
             return;
         };
         held.up.remove(&resource);
-        let how = "signal 9".to_owned();
+        let how = How::of(Mishap::Signal, "signal 9");
         self.step(n, Event::Died { group: name, epoch, resource, how });
     }
 

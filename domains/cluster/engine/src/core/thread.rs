@@ -238,6 +238,7 @@ impl Core {
                 Finished::Act { group, epoch, act, outcome } => {
                     Event::Done { group, epoch, act, outcome }
                 }
+                Finished::Seen { group, epoch, what } => Event::Seen { group, epoch, what },
                 Finished::Died { group, epoch, resource, how } => {
                     Event::Died { group, epoch, resource, how }
                 }

@@ -5,6 +5,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use tsugi_cluster_rules::desk::{Act, Outcome};
+use tsugi_cluster_rules::reason::{How, Mishap};
+use tsugi_cluster_rules::record::Happening;
 use tsugi_cluster_rules::spec::{ProcessHow, ResourceKind, VolumeSource};
 use tsugi_host::Host;
 use tsugi_host::address::ANNOUNCE_AFTER;
@@ -31,6 +33,15 @@ pub enum Finished {
         /// The outcome.
         outcome: Outcome,
     },
+    /// Something that was seen on the way, to be written down.
+    Seen {
+        /// The group.
+        group: GroupName,
+        /// The epoch it was done under.
+        epoch: Epoch,
+        /// What.
+        what: Happening,
+    },
     /// A service program ended that nobody asked to end.
     Died {
         /// The group.
@@ -40,7 +51,7 @@ pub enum Finished {
         /// Its resource.
         resource: ResourceName,
         /// `exit 3`, `signal 9`.
-        how: String,
+        how: How,
     },
 }
 
@@ -105,7 +116,7 @@ impl Errands {
     pub fn begin(&mut self, now: Moment, job: Job, host: &mut dyn Host, out: &mut Vec<Finished>) {
         let steps = match recipe::steps(&job, &self.around) {
             Ok(steps) => steps,
-            Err(how) => return out.push(finished(&job, Outcome::Failed { how })),
+            Err(how) => return out.push(finished(&job, Outcome::Failed { how: how.into() })),
         };
         if matches!(job.what, Act::Stop(_) | Act::LetGo | Act::MoveAddress { .. }) {
             self.repeats.retain(|(_, group, _)| *group != job.group);
@@ -184,7 +195,7 @@ impl Errands {
             let Some(errand) = self.open.get_mut(&number) else { continue };
             match errand.wait.clone() {
                 Wait::Answer { until } if until <= now => {
-                    self.fail(number, "the hands did not answer".to_owned(), out);
+                    self.fail(number, How::of(Mishap::TooLate, "the hands did not answer"), out);
                 }
                 Wait::End { program, until, then: Then::Kill } if until <= now => {
                     let target = Target::Program(program);
@@ -193,7 +204,8 @@ impl Errands {
                     self.ask(number, &Request::Signal { target, signal: 9 }, host, out);
                 }
                 Wait::End { program, until, then: Then::GiveUp } if until <= now => {
-                    self.fail(number, format!("pid {} does not end", program.pid), out);
+                    let how = format!("pid {} does not end", program.pid);
+                    self.fail(number, How::of(Mishap::StillThere, how), out);
                 }
                 Wait::Line { look, until } if look <= now => {
                     self.look_for_line(now, number, until, host, out);
@@ -259,7 +271,7 @@ impl Errands {
             Ok(id) => {
                 self.asked.insert(id, number);
             }
-            Err(gone) => self.fail(number, gone.to_string(), out),
+            Err(gone) => self.fail(number, gone.to_string().into(), out),
         }
     }
 
@@ -287,7 +299,7 @@ impl Errands {
                 errand.steps.pop_front();
                 return self.go_on(now, number, host, out);
             }
-            Err(failure) => return self.fail(number, failure.to_string(), out),
+            Err(failure) => return self.fail(number, how_failed(failure), out),
         };
         match (errand.steps.front(), answer) {
             (Some(Step::Script(_)), Answer::Spawned(id)) => {
@@ -299,12 +311,20 @@ impl Errands {
             (Some(Step::End { .. }), _) => return,
             (Some(Step::Probe(_)), Answer::Probed { conflict: Some(mac) }) => {
                 let mac: Vec<String> = mac.iter().map(|b| format!("{b:02x}")).collect();
-                let how = format!("the address is in use by {}", mac.join(":"));
-                return self.fail(number, how, out);
+                let holder = mac.join(":");
+                let words = format!("the address is in use by {holder}");
+                let mishap = Mishap::AddressInUse { holder };
+                return self.fail(number, How::of(mishap, words), out);
             }
             (Some(Step::Start(Request::Spawn(program))), Answer::Spawned(id)) => {
                 let at = (errand.job.epoch, *id);
                 self.roster.note(&errand.job.group, &program.name, at);
+            }
+            // The proof after the last stop: whoever is killed here should have been gone.
+            (Some(Step::Ask(_)), Answer::Killed { count })
+                if *count > 0 && matches!(errand.job.what, Act::Stop(_)) =>
+            {
+                out.push(seen(&errand.job, Happening::StopLied { left: *count }));
             }
             (Some(Step::Look), Answer::Listing(listing)) => {
                 self.roster.adopt(listing);
@@ -371,13 +391,17 @@ impl Errands {
         }
         if until <= now {
             let how = format!("it did not say {line:?} within its start limit");
-            return self.fail(number, how, out);
+            return self.fail(number, How::of(Mishap::TooLate, how), out);
         }
         errand.wait = Wait::Line { look: now + READY_LOOK, until };
     }
 
-    fn fail(&mut self, number: u64, how: String, out: &mut Vec<Finished>) {
+    fn fail(&mut self, number: u64, how: How, out: &mut Vec<Finished>) {
         let Some(errand) = self.open.get(&number) else { return };
+        if let Act::Stop(resource) = &errand.job.what {
+            let (resource, how) = (resource.clone(), how.clone());
+            out.push(seen(&errand.job, Happening::StopFailed { resource, how }));
+        }
         let outcome = match errand.job.what {
             Act::LetGo => Outcome::Stuck { left: how },
             Act::Start { .. }
@@ -400,23 +424,54 @@ impl Errands {
     }
 }
 
+fn seen(job: &Job, what: Happening) -> Finished {
+    Finished::Seen { group: job.group.clone(), epoch: job.epoch, what }
+}
+
 fn finished(job: &Job, outcome: Outcome) -> Finished {
     Finished::Act { group: job.group.clone(), epoch: job.epoch, act: job.act, outcome }
 }
 
-fn how_ended(ended: &Ended) -> String {
-    let how = match ended.how {
-        HowEnded::Exited(code) => format!("exit {code}"),
-        HowEnded::Signalled(signal) => format!("signal {signal}"),
+/// What the hands could not do; what was done without effect is still there.
+fn how_failed(failure: &Failure) -> How {
+    let mishap = match failure {
+        Failure::StillThere { .. } | Failure::NoEffect { .. } => Mishap::StillThere,
+        Failure::NotArmed { .. }
+        | Failure::NoLink { .. }
+        | Failure::LinkDown { .. }
+        | Failure::OnOtherLink { .. }
+        | Failure::Source { .. }
+        | Failure::MountedElsewhere { .. }
+        | Failure::PlaceTaken { .. }
+        | Failure::NoProgram
+        | Failure::NotStarted { .. }
+        | Failure::NeedsRoot
+        | Failure::Malformed { .. }
+        | Failure::Busy
+        | Failure::DiskFull { .. }
+        | Failure::DiskFails { .. }
+        | Failure::System { .. } => Mishap::Plain,
     };
-    let how = match ended.limit {
-        TimeLimit::Kept => how,
-        TimeLimit::Exceeded => "no end within its limit".to_owned(),
+    How::of(mishap, failure.to_string())
+}
+
+fn how_ended(ended: &Ended) -> How {
+    let (how, mishap) = match ended.how {
+        HowEnded::Exited(code) => (format!("exit {code}"), Mishap::Plain),
+        HowEnded::Signalled(signal) => (format!("signal {signal}"), Mishap::Signal),
+    };
+    let (how, mishap) = match ended.limit {
+        TimeLimit::Kept => (how, mishap),
+        TimeLimit::Exceeded => ("no end within its limit".to_owned(), Mishap::TooLate),
+    };
+    let (how, mishap) = match ended.dropped > FLOOD {
+        true => (format!("{how}, flooded its output"), Mishap::Flooded),
+        false => (how, mishap),
     };
     let last = String::from_utf8_lossy(&ended.tail);
     let last = last.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("").trim().to_owned();
-    let how = if ended.dropped > FLOOD { format!("{how}, flooded its output") } else { how };
-    if last.is_empty() { how } else { format!("{how}: {}", last.escape_debug()) }
+    let words = if last.is_empty() { how } else { format!("{how}: {}", last.escape_debug()) };
+    How::of(mishap, words)
 }
 
 /// The resources of a job's group that are up by `listing`.

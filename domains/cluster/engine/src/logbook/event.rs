@@ -1,18 +1,13 @@
 //! An event of the ledger as a message.
 
-use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::reason::{Cause, How, Mishap, Nature};
 use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, LinkState, Ownership, Record};
-use tsugi_cluster_rules::start_kind::StartKind;
+use tsugi_cluster_rules::start_kind::{Ending, StartKind};
 use tsugi_messages::{self as messages, Language, Message, Phrase, phrase};
-use tsugi_vocabulary::{GroupName, NodeName};
+use tsugi_vocabulary::{GroupName, NodeName, ResourceName};
 
 use super::because;
-use crate::control::view::words::Deed;
-
-/// The words by which an errand says what it met, as `errand::book` writes them.
-const IN_USE: &str = "the address is in use by";
-const TOO_LATE: &str = "no end within its limit";
-const FLOODED: &str = "flooded its output";
+use crate::control::view::words::{Deed, named};
 
 /// The message of an event; `record` is the record as it is now.
 pub(super) fn message(event: &EventRecord, record: &Record, language: Language) -> Option<Message> {
@@ -41,6 +36,57 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
         Happening::AddressMoved { address, from, link } => {
             Some(messages::address_moved_to_link(address, from, link, &event.by))
         }
+        Happening::StopFailed { resource, how } => {
+            Some(stop_failed(resource, (event.group.as_ref()?, &event.by), how))
+        }
+        Happening::StopLied { left } => {
+            Some(messages::stop_lied(event.group.as_ref()?, &event.by, left))
+        }
+        Happening::StartUndone { resource, up } => {
+            Some(messages::start_undone(event.group.as_ref()?, &event.by, resource, up))
+        }
+        Happening::GuardianActed { node } => {
+            let epoch = event.epoch.map(|e| e.to_string()).unwrap_or_default();
+            Some(messages::guardian_acted(node, event.group.as_ref()?, epoch))
+        }
+        Happening::GuardianLost { node } => Some(messages::guardian_lost(node)),
+        Happening::Readopted { node, groups } => {
+            Some(messages::agent_replaced(node, groups.len(), named(groups)))
+        }
+    }
+}
+
+/// A stop that hung, left something, or failed in its own words.
+fn stop_failed(
+    resource: &ResourceName,
+    (group, node): (&GroupName, &NodeName),
+    how: &How,
+) -> Message {
+    match how.mishap {
+        Mishap::TooLate => messages::stop_timed_out(resource, group, node),
+        Mishap::StillThere => messages::stop_left_it(resource, group, node, how),
+        Mishap::Plain | Mishap::Signal | Mishap::Flooded | Mishap::AddressInUse { .. } => {
+            messages::stop_failed(resource, group, node, how)
+        }
+    }
+}
+
+/// That work was cut off, for the log of the node that carries it on.
+pub(super) fn interruption(
+    event: &EventRecord,
+    (me, record): (&NodeName, &Record),
+    language: Language,
+) -> Option<Message> {
+    let Happening::Started { .. } = event.what else { return None };
+    let group = event.group.as_ref().filter(|_| event.by == *me)?;
+    let entry = record.group(group).filter(|g| Some(g.epoch) == event.epoch)?;
+    let Ownership::Owned { cause, .. } = &entry.ownership else { return None };
+    match entry.ended {
+        Ending::Failure | Ending::Unknown | Ending::Forced => {
+            let reason = because(cause, Deed::Start, language);
+            Some(messages::work_interrupted(group, me, reason))
+        }
+        Ending::Orderly => None,
     }
 }
 
@@ -61,30 +107,11 @@ fn started(
         let epoch = event.epoch.map(|e| e.to_string()).unwrap_or_default();
         messages::group_taken_over(group, node, epoch, millis)
     };
-    match cause {
-        Some(
-            Cause::ProcessDied { .. }
-            | Cause::MonitorFailed { .. }
-            | Cause::StartFailed { .. }
-            | Cause::LinksDown { .. }
-            | Cause::NodeSilent { .. }
-            | Cause::OneWay { .. }
-            | Cause::PowerLost { .. }
-            | Cause::Frozen { .. }
-            | Cause::WasCutOff { .. }
-            | Cause::AgentLost { .. }
-            | Cause::LeaseRanOut { .. },
-        ) => taken_over(),
-        Some(
-            Cause::ClusterStart
-            | Cause::Operator { .. }
-            | Cause::Drain { .. }
-            | Cause::Shutdown { .. }
-            | Cause::Failback { .. }
-            | Cause::Together { .. }
-            | Cause::Configuration { .. },
-        )
-        | None => messages::group_started(group, node, words_of(kind).text(language), millis),
+    match cause.map(Cause::nature) {
+        Some(Nature::OwnFailure | Nature::Loss) => taken_over(),
+        Some(Nature::Wanted) | None => {
+            messages::group_started(group, node, words_of(kind).text(language), millis)
+        }
     }
 }
 
@@ -102,19 +129,21 @@ fn failed(
         Cause::ProcessDied { node, resource, how } => {
             Some(messages::program_ended(resource, group, node, how))
         }
-        Cause::MonitorFailed { node, resource, how } => Some(if how.contains(FLOODED) {
-            messages::monitor_flooded(resource, group, node)
-        } else if how.starts_with(TOO_LATE) {
-            messages::monitor_timed_out(resource, group, node)
-        } else {
-            messages::monitor_failed(resource, group, node, how)
+        Cause::MonitorFailed { node, resource, how } => Some(match how.mishap {
+            Mishap::Flooded => messages::monitor_flooded(resource, group, node),
+            Mishap::TooLate => messages::monitor_timed_out(resource, group, node),
+            Mishap::Plain | Mishap::Signal | Mishap::AddressInUse { .. } | Mishap::StillThere => {
+                messages::monitor_failed(resource, group, node, how)
+            }
         }),
-        Cause::StartFailed { node, resource, how } => Some(if how.starts_with(IN_USE) {
-            messages::address_in_use(resource, group, node, how.trim_start_matches(IN_USE).trim())
-        } else if how.starts_with(TOO_LATE) {
-            messages::resource_start_timed_out(resource, group, node)
-        } else {
-            messages::resource_start_failed(resource, group, node, how)
+        Cause::StartFailed { node, resource, how } => Some(match &how.mishap {
+            Mishap::AddressInUse { holder } => {
+                messages::address_in_use(resource, group, node, holder)
+            }
+            Mishap::TooLate => messages::resource_start_timed_out(resource, group, node),
+            Mishap::Plain | Mishap::Signal | Mishap::Flooded | Mishap::StillThere => {
+                messages::resource_start_failed(resource, group, node, how)
+            }
         }),
         _ => None,
     }
@@ -137,3 +166,6 @@ pub(super) fn words_of(kind: StartKind) -> Phrase {
         StartKind::ForcedNormal => phrase::start_kind_forced_normal(),
     }
 }
+
+#[cfg(test)]
+mod tests;

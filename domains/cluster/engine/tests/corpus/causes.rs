@@ -1,6 +1,6 @@
 //! Every cause of a change and every reason against a node.
 
-use tsugi_cluster_rules::reason::{Cause, Rejected, Way};
+use tsugi_cluster_rules::reason::{Cause, How, Mishap, Rejected, Way};
 use tsugi_vocabulary::{Epoch, Span};
 
 use crate::{every, group, keeps, node, resource};
@@ -8,7 +8,7 @@ use crate::{every, group, keeps, node, resource};
 /// One of each cause.
 pub(crate) fn all() -> Vec<(&'static str, Cause)> {
     let (a, b) = (node("a"), node("b"));
-    let how = || "exit 3".to_owned();
+    let how = || How::from("exit 3");
     let server = || resource("server");
     let links = vec!["eth0".to_owned(), "eth1".to_owned()];
     let (by, reason) = ("mika".to_owned(), "new disk".to_owned());
@@ -84,6 +84,27 @@ fn every_cause_of_version_1_is_kept() {
         Cause::Together { .. },
         Cause::Configuration { .. },
     );
+}
+
+#[test]
+fn what_kind_of_thing_went_wrong_is_kept_beside_its_words() {
+    let holder = "02:00:00:00:00:07".to_owned();
+    let kinds = [
+        ("signal", Mishap::Signal),
+        ("too-late", Mishap::TooLate),
+        ("flooded", Mishap::Flooded),
+        ("address-in-use", Mishap::AddressInUse { holder }),
+        ("still-there", Mishap::StillThere),
+    ];
+    for (name, mishap) in kinds {
+        let how = How::of(mishap, "words for people");
+        let cause = Cause::StartFailed { node: node("a"), resource: resource("server"), how };
+        keeps(&format!("cause-start-failed-{name}"), &cause);
+    }
+    let later = br#"{"how":"melted","mishap":{"is":"melted","at":1}}"#;
+    let read: How =
+        tsugi_cluster_engine::records::decode(&[&b"\x01"[..], &later[..]].concat()).unwrap();
+    assert_eq!(read, How::from("melted"), "a kind that came later is known by its words");
 }
 
 #[test]

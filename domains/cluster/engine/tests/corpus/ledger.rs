@@ -2,7 +2,7 @@
 
 use tsugi_cluster_engine::config;
 use tsugi_cluster_engine::records::{self, AuditLink};
-use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
     Answer, AppliedConfig, AuditRecord, Draft, EventRecord, Failure, GroupIntent, GroupRecord,
     Guard, Happening, LinkState, NodeIntent, NodeRecord, Order, Ownership, Pause, Phase, Record,
@@ -12,7 +12,7 @@ use tsugi_cluster_rules::start_kind::{Ending, StartKind};
 use tsugi_ledger::{Command, View};
 use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Span, Wall};
 
-use crate::{causes, every, group, keeps, node};
+use crate::{causes, every, group, keeps, node, resource};
 
 const AT: Wall = Wall(1_800_000_000_000);
 const BOOT: BootId = BootId(0xb007 << 100);
@@ -146,6 +146,7 @@ fn happenings() -> Vec<(&'static str, Happening)> {
     let cause = causes::all()[5].1.clone();
     let (a, eth0, eth1) = (node("a"), "eth0".to_owned(), "eth1".to_owned());
     let address = "10.0.0.9".parse().expect("an address");
+    let how = How::of(Mishap::TooLate, "no end within its limit");
     let link = |state| Happening::Link { node: node("a"), link: "eth0".to_owned(), state };
     vec![
         ("started", Happening::Started { steps: steps.clone(), took: Span::millis(352) }),
@@ -153,10 +154,16 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("failed", Happening::Failed { cause: cause.clone(), answer: Answer::Restarted }),
         ("lost", Happening::Lost { node: a.clone(), cause: cause.clone() }),
         ("returned", Happening::Returned { node: a.clone(), cause }),
-        ("clock-stepped", Happening::ClockStepped { node: a, by_ms: -1500 }),
+        ("clock-stepped", Happening::ClockStepped { node: a.clone(), by_ms: -1500 }),
         ("link-down", link(LinkState::Down)),
         ("link-up", link(LinkState::Up)),
         ("address-moved", Happening::AddressMoved { address, from: eth0, link: eth1 }),
+        ("stop-failed", Happening::StopFailed { resource: resource("server"), how }),
+        ("stop-lied", Happening::StopLied { left: 2 }),
+        ("start-undone", Happening::StartUndone { resource: resource("server"), up: 2 }),
+        ("guardian-lost", Happening::GuardianLost { node: a.clone() }),
+        ("guardian-acted", Happening::GuardianActed { node: a.clone() }),
+        ("readopted", Happening::Readopted { node: a, groups: vec![group("PAY")] }),
     ]
 }
 
@@ -179,6 +186,12 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::Link { state: LinkState::Up, .. },
         Happening::Link { state: LinkState::Down, .. },
         Happening::AddressMoved { .. },
+        Happening::StopFailed { .. },
+        Happening::StopLied { .. },
+        Happening::StartUndone { .. },
+        Happening::GuardianLost { .. },
+        Happening::GuardianActed { .. },
+        Happening::Readopted { .. },
     );
 }
 

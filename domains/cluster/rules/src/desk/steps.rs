@@ -4,7 +4,7 @@ use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
 use super::{Act, Outcome, State, Why};
 use crate::mutant::mutant;
-use crate::reason::Cause;
+use crate::reason::{Cause, How};
 use crate::spec::{GroupSpec, ProcessHow, ResourceKind};
 
 /// What one node is doing with one group.
@@ -417,9 +417,12 @@ impl Desk {
             }
             State::LettingGo { epoch, why, act: mine } if mine == act => match outcome {
                 Outcome::Fine { .. } | Outcome::Adopted(_) => self.release(epoch, why, out),
-                Outcome::Failed { how: left }
-                | Outcome::Stuck { left }
-                | Outcome::NoLink { link: left, .. } => {
+                Outcome::Failed { how: left } | Outcome::Stuck { left } => {
+                    let left = left.words;
+                    out.push(Wish::Stuck(epoch, left.clone()));
+                    self.state = State::Stuck { epoch, left };
+                }
+                Outcome::NoLink { link: left, .. } => {
                     out.push(Wish::Stuck(epoch, left.clone()));
                     self.state = State::Stuck { epoch, left };
                 }
@@ -457,8 +460,8 @@ impl Desk {
                 return self.start_from(ground, epoch, at + 1, steps, out);
             }
             Outcome::Failed { how } | Outcome::Stuck { left: how } => how,
-            Outcome::NoLink { link, .. } => format!("no carrier on {link}"),
-            Outcome::Adopted(_) => "answer to another question".to_owned(),
+            Outcome::NoLink { link, .. } => format!("no carrier on {link}").into(),
+            Outcome::Adopted(_) => "answer to another question".into(),
         };
         let cause = Cause::StartFailed { node: ground.me.clone(), resource, how };
         self.stop_from(ground, epoch, at, Why::Failure(cause), out);
@@ -476,10 +479,11 @@ impl Desk {
             Outcome::Failed { .. } if mutant("failed-stop-believed") => {}
             // A stop that did not finish becomes a release of everything at once: verified by
             // the host, or the machine ends.
-            Outcome::Failed { how }
-            | Outcome::Stuck { left: how }
-            | Outcome::NoLink { link: how, .. } => {
+            Outcome::Failed { how } | Outcome::Stuck { left: how } => {
                 return self.let_go(epoch, unmended(ground, why, how), out);
+            }
+            Outcome::NoLink { link, .. } => {
+                return self.let_go(epoch, unmended(ground, why, link.into()), out);
             }
         }
         match (&why, at) {
@@ -559,7 +563,7 @@ fn after_start(epoch: Epoch, (at, act): (usize, u64), why: Why) -> State {
 
 /// A restart in place that could not stop what it was to start again has failed for good: the
 /// deciding node hears of it as of any failure.
-fn unmended(ground: &Ground<'_>, why: Why, how: String) -> Why {
+fn unmended(ground: &Ground<'_>, why: Why, how: How) -> Why {
     let Why::Mend(place) = why else { return why };
     let order = ground.spec.start_order();
     let Some(resource) = order.get(place).map(|r| r.name.clone()) else { return why };

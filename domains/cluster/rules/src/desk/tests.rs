@@ -53,7 +53,7 @@ fn a_restart_in_place_whose_stop_fails_is_a_failure_and_says_so() {
         Input::Armed(epoch),
         Input::Done(1, fine()),
         Input::Died(volume, cause, Mend::InPlace),
-        Input::Done(2, Outcome::Failed { how: "busy".to_owned() }),
+        Input::Done(2, Outcome::Failed { how: "busy".into() }),
         Input::Done(3, fine()),
     ] {
         desk.step(&ground, input, &mut wishes);

@@ -9,7 +9,7 @@ use super::{Now, Order};
 use crate::desk::{Act, Desk, Ground, Input, Mend, Probe, ScriptEvent, State, Why, Wish};
 use crate::mutant::mutant;
 use crate::planner::{self, Wanted};
-use crate::reason::Cause;
+use crate::reason::{Cause, How, Nature};
 use crate::record::{Answer, GroupRecord, Guard, Happening, LinkState, Ownership, Pause, Phase};
 use crate::spec::ResourceKind;
 use crate::start_kind::{Ending, StartKind};
@@ -58,6 +58,9 @@ impl Node {
         if held != Some(epoch) {
             self.take_spec(group);
             let before = self.from_before.remove(group) == Some(epoch);
+            if before {
+                self.adopting.insert(group.clone());
+            }
             let input = if before { Input::OursFromBefore(epoch) } else { Input::Ours(epoch) };
             self.tell_desk(now, group, input, out);
             if before && !was_up(entry) && !mutant("adopted-half-way") {
@@ -177,7 +180,7 @@ impl Node {
             if let Some(desk) = self.desks.get_mut(&group) {
                 desk.ask(now.lease, &mut wishes);
             }
-            self.grant(&group, wishes, out);
+            self.grant(now, &group, wishes, out);
         }
     }
 
@@ -186,7 +189,7 @@ impl Node {
         now: Now,
         (group, epoch): (&GroupName, Epoch),
         resource: ResourceName,
-        how: String,
+        how: How,
         out: &mut Vec<Order>,
     ) {
         let held = self.desks.get(group).and_then(Desk::epoch);
@@ -214,6 +217,7 @@ impl Node {
 
     pub(super) fn on_guardian_lost(&mut self, now: Now, out: &mut Vec<Order>) {
         self.armed.clear();
+        self.note(now, None, Happening::GuardianLost { node: self.me.clone() });
         // Hands let go of every armed group when the guardian died.
         let groups: Vec<GroupName> = self.desks.keys().cloned().collect();
         for group in groups {
@@ -293,7 +297,7 @@ impl Node {
         let ground = Ground { spec: &spec, now: now.lease, me: &me, start: &start };
         let mut wishes = Vec::new();
         self.desks.entry(group.clone()).or_default().step(&ground, input, &mut wishes);
-        self.grant(group, wishes, out);
+        self.grant(now, group, wishes, out);
     }
 
     /// What scripts are told, and whether the network is asked before an address is taken.
@@ -311,7 +315,7 @@ impl Node {
         (*start, script_event(cause), probe)
     }
 
-    fn grant(&mut self, group: &GroupName, wishes: Vec<Wish>, out: &mut Vec<Order>) {
+    fn grant(&mut self, now: Now, group: &GroupName, wishes: Vec<Wish>, out: &mut Vec<Order>) {
         for wish in wishes {
             match wish {
                 Wish::Do(epoch, act, what) => {
@@ -321,7 +325,8 @@ impl Node {
                     self.paperwork.started(group, epoch, steps);
                     self.paperwork.plan_again();
                 }
-                Wish::Released(epoch, _) => {
+                Wish::Released(epoch, why) => {
+                    self.note_undone(now, (group, epoch), &why);
                     self.holder.released(group, epoch);
                     self.armed.remove(group);
                     out.push(Order::Disarm { group: group.clone(), epoch });
@@ -348,24 +353,8 @@ fn was_up(entry: &GroupRecord) -> bool {
 }
 
 fn script_event(cause: &Cause) -> ScriptEvent {
-    match cause {
-        Cause::ClusterStart
-        | Cause::Operator { .. }
-        | Cause::Drain { .. }
-        | Cause::Shutdown { .. }
-        | Cause::Failback { .. }
-        | Cause::Together { .. }
-        | Cause::Configuration { .. } => ScriptEvent::Start,
-        Cause::ProcessDied { .. }
-        | Cause::MonitorFailed { .. }
-        | Cause::StartFailed { .. }
-        | Cause::LinksDown { .. }
-        | Cause::NodeSilent { .. }
-        | Cause::OneWay { .. }
-        | Cause::PowerLost { .. }
-        | Cause::Frozen { .. }
-        | Cause::WasCutOff { .. }
-        | Cause::AgentLost { .. }
-        | Cause::LeaseRanOut { .. } => ScriptEvent::Failover,
+    match cause.nature() {
+        Nature::Wanted => ScriptEvent::Start,
+        Nature::OwnFailure | Nature::Loss => ScriptEvent::Failover,
     }
 }

@@ -13,6 +13,7 @@ use crate::lease::heartbeat::{Hearing, Heartbeat};
 use crate::lease::holder::Holder;
 use crate::lease::voter::Voter;
 use crate::lease::voter_list::Spread;
+use crate::reason::How;
 use crate::record::{LinkState, Ownership, Phase, Record};
 use crate::spec::GroupSpec;
 use crate::timing::{Profile, Timing};
@@ -66,8 +67,11 @@ pub struct Node {
     /// What the guardian has confirmed to guard, and was not told to leave since.
     pub(super) armed: BTreeMap<GroupName, Epoch>,
     /// Programs that ended while their group was pinned here.
-    pub(super) died_pinned: BTreeMap<GroupName, (Epoch, ResourceName, String)>,
+    pub(super) died_pinned: BTreeMap<GroupName, (Epoch, ResourceName, How)>,
     pub(super) from_before: BTreeMap<GroupName, Epoch>,
+    /// Groups of a former agent that are being looked at, and those that were found running.
+    pub(super) adopting: BTreeSet<GroupName>,
+    pub(super) adopted: Vec<GroupName>,
     pub(super) stay: Stay,
 }
 
@@ -132,6 +136,8 @@ impl Node {
             armed: BTreeMap::new(),
             died_pinned: BTreeMap::new(),
             from_before: before,
+            adopting: BTreeSet::new(),
+            adopted: Vec::new(),
             stay: Stay::Here,
         };
         node.meet_peers();
@@ -158,7 +164,9 @@ impl Node {
                 self.armed.insert(group.clone(), epoch);
                 self.tell_desk(now, &group, Input::Armed(epoch), out);
             }
+            Event::Seen { group, epoch, what } => self.note(now, Some((group, epoch)), what),
             Event::GuardianReleased { group, epoch } => {
+                self.note_guardian_acted(now, (&group, epoch));
                 self.tell_desk(now, &group, Input::GuardianReleased(epoch), out);
             }
             Event::GuardianLost => self.on_guardian_lost(now, out),
@@ -178,6 +186,7 @@ impl Node {
         self.drop_lapsed(now, out);
         self.reconcile(now, out);
         self.ask_monitors(now, out);
+        self.note_adoptions(now);
         self.do_paperwork(now, out);
         self.change_voters(now.lease, out);
         self.leave_if_done(now, out);

@@ -6,7 +6,7 @@ use super::ground::{Ground, View};
 use super::need::{Former, Need, Place};
 use super::policy;
 use crate::plan::{Stand, Waiting};
-use crate::reason::Cause;
+use crate::reason::{Cause, Nature};
 use crate::record::{Answer, Failure};
 use crate::start_kind::Ending;
 
@@ -32,7 +32,7 @@ fn after(ground: &Ground<'_>, view: &View<'_>, node: NodeName, cause: Cause) -> 
         failure: None,
         former: Former::Released,
     };
-    let Some(spec) = view.spec.filter(|_| policy::counts(&cause)) else {
+    let Some(spec) = view.spec.filter(|_| cause.nature() == Nature::OwnFailure) else {
         place.ended = Ending::Unknown;
         return Need::Place(place);
     };

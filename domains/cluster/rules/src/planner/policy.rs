@@ -3,7 +3,6 @@
 use tsugi_vocabulary::{NodeName, Span, Wall};
 
 use crate::mutant::mutant;
-use crate::reason::Cause;
 use crate::record::{Answer, Failure};
 use crate::spec::FailurePolicy;
 
@@ -32,28 +31,5 @@ pub(super) fn answer(policy: FailurePolicy, recent: &[Failure], node: &NodeName)
         Answer::TakenOver
     } else {
         Answer::GaveUp
-    }
-}
-
-/// Whether a cause is the group's own failure and counts against its policy. What happens to the
-/// machine, to its networks or to the agent is no fault of the group.
-pub(super) const fn counts(cause: &Cause) -> bool {
-    match cause {
-        Cause::ProcessDied { .. } | Cause::MonitorFailed { .. } | Cause::StartFailed { .. } => true,
-        Cause::ClusterStart
-        | Cause::Operator { .. }
-        | Cause::Drain { .. }
-        | Cause::Shutdown { .. }
-        | Cause::Failback { .. }
-        | Cause::LinksDown { .. }
-        | Cause::NodeSilent { .. }
-        | Cause::OneWay { .. }
-        | Cause::PowerLost { .. }
-        | Cause::Frozen { .. }
-        | Cause::WasCutOff { .. }
-        | Cause::AgentLost { .. }
-        | Cause::LeaseRanOut { .. }
-        | Cause::Together { .. }
-        | Cause::Configuration { .. } => false,
     }
 }

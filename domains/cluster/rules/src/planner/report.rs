@@ -7,7 +7,7 @@ use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
 use super::draft::{occasion_of_handover, start_of};
 use super::policy;
 use crate::plan::Chosen;
-use crate::reason::Cause;
+use crate::reason::{Cause, Nature};
 use crate::record::{
     Answer, Draft, EntryName, EventRecord, Failure, GroupIntent, GroupRecord, Happening,
     NodeIntent, Ownership, Phase, Record, Write,
@@ -150,7 +150,7 @@ pub fn released_after_failure(
     next.ownership = Ownership::Nobody;
     next.ended = Ending::Failure;
     let policy = record.spec()?.groups.get(group)?.failure;
-    if !policy::counts(&cause) {
+    if cause.nature() != Nature::OwnFailure {
         next.ended = Ending::Unknown;
         let what = Happening::Failed { cause, answer: Answer::Restarted };
         return Some(entry(record, group, next, event(at, by, what)));

@@ -138,7 +138,7 @@ fn random_event(chance: &mut Chance, world: &mut World) {
             let owner = world.record.group(&g).and_then(|r| r.owner().cloned());
             if let Some(owner) = owner.filter(|o| world.sights.contains_key(o)) {
                 let resource = ResourceName::new("app").unwrap();
-                let how = "exit 3".to_owned();
+                let how = "exit 3".into();
                 let cause = Cause::ProcessDied { node: owner, resource, how };
                 let stand = if chance.one_in(6) { Stand::Stuck } else { Stand::Failed(cause) };
                 world.desk(g.as_str(), stand);

@@ -13,7 +13,7 @@ fn unwell(on: &str) -> Stand {
     Stand::Failed(Cause::MonitorFailed {
         node: node(on),
         resource: ResourceName::new("app").unwrap(),
-        how: "exit 1".to_owned(),
+        how: "exit 1".into(),
     })
 }
 

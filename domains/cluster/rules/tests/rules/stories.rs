@@ -227,7 +227,7 @@ impl World {
     fn died(&self, g: &str) -> Cause {
         let owner = node(&self.owner(g).expect("only what runs can fail"));
         let resource = ResourceName::new("app").unwrap();
-        Cause::ProcessDied { node: owner, resource, how: "exit 3".to_owned() }
+        Cause::ProcessDied { node: owner, resource, how: "exit 3".into() }
     }
 
     /// Every machine is off; the one that decides next has heard nobody yet.

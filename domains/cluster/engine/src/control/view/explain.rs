@@ -165,7 +165,13 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
         | Happening::Stopped { .. }
         | Happening::Lost { .. }
         | Happening::Returned { .. }
-        | Happening::Link { .. } => None,
+        | Happening::Link { .. }
+        | Happening::StopFailed { .. }
+        | Happening::StopLied { .. }
+        | Happening::StartUndone { .. }
+        | Happening::GuardianLost { .. }
+        | Happening::GuardianActed { .. }
+        | Happening::Readopted { .. } => None,
     }
 }
 
@@ -175,30 +181,6 @@ struct Up<'a> {
     event: &'a EventRecord,
     /// Resource and milliseconds, in start order.
     steps: &'a [(String, u64)],
-}
-
-/// The node that a cause is about: what was seen of others has nothing to do with it.
-fn node_of(cause: &Cause) -> Option<&NodeName> {
-    match cause {
-        Cause::Drain { node }
-        | Cause::Shutdown { node }
-        | Cause::ProcessDied { node, .. }
-        | Cause::MonitorFailed { node, .. }
-        | Cause::StartFailed { node, .. }
-        | Cause::LinksDown { node, .. }
-        | Cause::NodeSilent { node, .. }
-        | Cause::OneWay { node, .. }
-        | Cause::PowerLost { node }
-        | Cause::Frozen { node, .. }
-        | Cause::WasCutOff { node }
-        | Cause::AgentLost { node }
-        | Cause::LeaseRanOut { node } => Some(node),
-        Cause::ClusterStart
-        | Cause::Operator { .. }
-        | Cause::Failback { .. }
-        | Cause::Together { .. }
-        | Cause::Configuration { .. } => None,
-    }
 }
 
 impl Turn<'_> {
@@ -287,16 +269,22 @@ impl Turn<'_> {
     fn sightings(&self, chronicle: &Chronicle, began: Wall) -> Vec<report::Moment> {
         let from = began.0.saturating_sub(5_000);
         let near = |e: &&EventRecord| e.at.0 >= from && e.at <= self.at;
-        let about = node_of(&self.cause);
+        let about = self.cause.node();
         let seen = |e: &&EventRecord| match &e.what {
             Happening::Lost { node, .. }
             | Happening::Link { node, .. }
+            | Happening::GuardianLost { node }
             | Happening::ClockStepped { node, .. } => Some(node) == about,
-            Happening::Failed { .. } => e.group.as_ref() == self.group,
+            Happening::Failed { .. }
+            | Happening::StopFailed { .. }
+            | Happening::StopLied { .. }
+            | Happening::StartUndone { .. }
+            | Happening::GuardianActed { .. } => e.group.as_ref() == self.group,
             Happening::Started { .. }
             | Happening::Stopped { .. }
             | Happening::Returned { .. }
-            | Happening::AddressMoved { .. } => false,
+            | Happening::AddressMoved { .. }
+            | Happening::Readopted { .. } => false,
         };
         // Who saw it wrote it down when it had a leader to tell: in the ledger it may stand behind
         // the decision.

@@ -7,7 +7,7 @@ use tsugi_vocabulary::{GroupName, NodeName};
 use tsugi_wire::control::report;
 use tsugi_wire::control::{Utc, Words};
 
-use super::words::{Deed, cause, phrased};
+use super::words::{Deed, cause, named, phrased};
 use crate::records::AuditLink;
 
 /// The newest `most` events, oldest first, about `of` if it is given.
@@ -52,11 +52,17 @@ fn is_about(event: &EventRecord, of: &str) -> bool {
         Happening::Lost { node, .. }
         | Happening::Returned { node, .. }
         | Happening::ClockStepped { node, .. }
-        | Happening::Link { node, .. } => Some(node),
+        | Happening::Link { node, .. }
+        | Happening::GuardianLost { node }
+        | Happening::GuardianActed { node }
+        | Happening::Readopted { node, .. } => Some(node),
         Happening::Started { .. }
         | Happening::Stopped { .. }
         | Happening::Failed { .. }
-        | Happening::AddressMoved { .. } => Some(&event.by),
+        | Happening::AddressMoved { .. }
+        | Happening::StopFailed { .. }
+        | Happening::StopLied { .. }
+        | Happening::StartUndone { .. } => Some(&event.by),
     };
     event.group.as_ref().map(GroupName::as_str) == Some(of)
         || node.map(NodeName::as_str) == Some(of)
@@ -105,6 +111,20 @@ fn words(event: &EventRecord) -> Words {
         },
         Happening::AddressMoved { address, link, .. } => {
             phrased(&phrase::decided_link(address, link))
+        }
+        Happening::StopFailed { resource, how } => {
+            phrased(&phrase::happened_stop_failed(group, &event.by, resource, how))
+        }
+        Happening::StopLied { left } => {
+            phrased(&phrase::happened_stop_lied(group, &event.by, left))
+        }
+        Happening::StartUndone { resource, up } => {
+            phrased(&phrase::happened_start_undone(group, &event.by, resource, up))
+        }
+        Happening::GuardianLost { node } => phrased(&phrase::happened_guardian_lost(node)),
+        Happening::GuardianActed { node } => phrased(&phrase::happened_guardian_acted(group, node)),
+        Happening::Readopted { node, groups } => {
+            phrased(&phrase::happened_readopted(node, named(groups)))
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Causes and reasons as words of the catalogue.
 
-use tsugi_cluster_rules::reason::{Cause, Rejected, Way};
+use tsugi_cluster_rules::reason::{Cause, Mishap, Rejected, Way};
 use tsugi_messages::{Message, Phrase, Recorded, phrase};
-use tsugi_vocabulary::NodeName;
+use tsugi_vocabulary::{GroupName, NodeName};
 use tsugi_wire::control::Words;
 
 /// What a cause led to: an operator's command is named by what it asked for.
@@ -34,6 +34,12 @@ fn plain(recorded: Recorded) -> Words {
     Words { id: recorded.id, values: recorded.values }
 }
 
+/// Names of groups in one line.
+#[must_use]
+pub fn named(groups: &[GroupName]) -> String {
+    groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ")
+}
+
 /// The first cause of a deed.
 #[must_use]
 pub fn cause(cause: &Cause, deed: Deed) -> Words {
@@ -48,13 +54,13 @@ pub fn cause(cause: &Cause, deed: Deed) -> Words {
         Cause::Drain { node } => phrase::cause_drain(node),
         Cause::Shutdown { node } => phrase::cause_shutdown(node),
         Cause::Failback { to } => phrase::cause_preferred_back(to),
-        Cause::ProcessDied { node, resource, how } if how.contains("signal") => {
+        Cause::ProcessDied { node, resource, how } if how.mishap == Mishap::Signal => {
             phrase::cause_process_killed(node, resource, how)
         }
         Cause::ProcessDied { node, resource, how } => {
             phrase::cause_process_ended(node, resource, how)
         }
-        Cause::MonitorFailed { node, resource, how } if is_silence(how) => {
+        Cause::MonitorFailed { node, resource, how } if how.mishap == Mishap::TooLate => {
             phrase::cause_monitor_silent(node, resource, how)
         }
         Cause::MonitorFailed { node, resource, how } => {
@@ -80,11 +86,6 @@ pub fn cause(cause: &Cause, deed: Deed) -> Words {
         Cause::Together { with } => phrase::cause_together(with),
         Cause::Configuration { version } => phrase::cause_configuration(version),
     })
-}
-
-/// Whether a monitor did not answer, as against answering no.
-fn is_silence(how: &str) -> bool {
-    ["hung", "limit", "timed out", "time"].iter().any(|word| how.contains(word))
 }
 
 /// Why `node` was not chosen.

@@ -1,6 +1,8 @@
 //! Stopping resources and letting go of a group at once.
 
 use super::*;
+use tsugi_cluster_rules::reason::{How, Mishap};
+use tsugi_cluster_rules::record::Happening;
 use tsugi_host::request::{Target, Unmounting};
 
 /// A group with its program running as pid 1.
@@ -102,10 +104,10 @@ fn cl_18_what_cannot_be_let_go_of_is_stuck_and_never_called_released() {
     ];
     for (step, failure) in steps {
         let mut scene = up();
-        let words = failure.to_string();
+        let left = How::of(Mishap::StillThere, failure.to_string());
         scene.answers(step, Err(failure));
         scene.act(Act::LetGo);
-        assert_eq!(scene.outcome(), Outcome::Stuck { left: words }, "{step}");
+        assert_eq!(scene.outcome(), Outcome::Stuck { left }, "{step}");
     }
 }
 
@@ -115,4 +117,52 @@ fn letting_go_does_not_wait_for_a_stop_that_hangs() {
     scene.stop("server");
     scene.act(Act::LetGo);
     assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "the hands answer both");
+}
+
+#[test]
+fn a_stop_that_said_it_succeeded_and_left_processes_is_done_and_told_as_a_lie() {
+    let mut scene = up();
+    scene.answers("kill group", Ok(Answer::Killed { count: 2 }));
+    scene.stop("disk");
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "they are gone, verified");
+    let lie = |f: &Finished| {
+        matches!(f, Finished::Seen { what: Happening::StopLied { left: 2 }, epoch: EPOCH, .. })
+    };
+    assert!(scene.out.iter().any(lie), "{:?}", scene.out);
+    let mut honest = up();
+    honest.answers("kill group", Ok(Answer::Killed { count: 0 }));
+    honest.stop("disk");
+    assert!(!honest.out.iter().any(|f| matches!(f, Finished::Seen { .. })), "{:?}", honest.out);
+}
+
+#[test]
+fn a_release_by_force_kills_and_is_no_lie_of_a_stop() {
+    let mut scene = up();
+    scene.answers("kill group", Ok(Answer::Killed { count: 2 }));
+    scene.act(Act::LetGo);
+    assert!(!scene.out.iter().any(|f| matches!(f, Finished::Seen { .. })), "{:?}", scene.out);
+}
+
+#[test]
+fn a_stop_that_hangs_or_whose_address_stays_is_told_with_its_kind() {
+    let told = |scene: &Scene| {
+        let kind = |f: &Finished| match f {
+            Finished::Seen { what: Happening::StopFailed { how, .. }, .. } => {
+                Some(how.mishap.clone())
+            }
+            _ => None,
+        };
+        scene.out.iter().find_map(kind)
+    };
+    let mut scene = up();
+    let still = Failure::NoEffect { what: "the address is still there".to_owned() };
+    scene.answers("remove", Err(still));
+    scene.stop("vip");
+    assert_eq!(told(&scene), Some(Mishap::StillThere));
+    let mut scene = Scene::new(vec![address("vip"), batch()]);
+    scene.stop("batch");
+    let program = running(1, "batch", Purpose::Stop, EPOCH);
+    let (how, limit) = (HowEnded::Signalled(9), TimeLimit::Exceeded);
+    scene.ended(Ended { program, how, limit, tail: Vec::new(), dropped: 0 });
+    assert_eq!(told(&scene), Some(Mishap::TooLate));
 }

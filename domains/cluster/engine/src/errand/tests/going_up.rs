@@ -166,7 +166,7 @@ fn a_program_that_ends_before_its_line_has_died() {
         group: pay(),
         epoch: EPOCH,
         resource: resource_name("server"),
-        how: "exit 3".to_owned(),
+        how: "exit 3".into(),
     };
     assert_eq!(scene.out, [died]);
 }

@@ -196,7 +196,7 @@ impl Scene {
     fn outcomes(&self) -> Vec<Outcome> {
         let outcome = |f: &Finished| match f {
             Finished::Act { outcome, .. } => Some(outcome.clone()),
-            Finished::Died { .. } => None,
+            Finished::Died { .. } | Finished::Seen { .. } => None,
         };
         self.out.iter().filter_map(outcome).collect()
     }
@@ -211,7 +211,7 @@ impl Scene {
     /// What the only failure says.
     fn failure(&self) -> String {
         match self.outcome() {
-            Outcome::Failed { how } => how,
+            Outcome::Failed { how } => how.words,
             other => panic!("{other:?} is no failure"),
         }
     }

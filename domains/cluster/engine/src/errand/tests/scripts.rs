@@ -1,6 +1,7 @@
 //! What scripts are told, and when their end is a success.
 
 use super::*;
+use tsugi_cluster_rules::reason::{How, Mishap};
 
 /// The group's start script, running as pid 1.
 fn started() -> Scene {
@@ -60,14 +61,14 @@ fn ph_04_a_monitor_that_says_no_hangs_or_floods_has_failed_and_zero_is_health() 
         scene.ended(Ended { program, how, limit, tail: Vec::new(), dropped });
         scene.outcome()
     };
-    let failed = |how: &str| Outcome::Failed { how: how.to_owned() };
+    let failed = |kind: Mishap, how: &str| Outcome::Failed { how: How::of(kind, how) };
     let well = outcome(HowEnded::Exited(0), TimeLimit::Kept, 0);
     assert!(matches!(well, Outcome::Fine { .. }));
-    assert_eq!(outcome(HowEnded::Exited(1), TimeLimit::Kept, 0), failed("exit 1"));
+    assert_eq!(outcome(HowEnded::Exited(1), TimeLimit::Kept, 0), failed(Mishap::Plain, "exit 1"));
     let hung = outcome(HowEnded::Signalled(9), TimeLimit::Exceeded, 0);
-    assert_eq!(hung, failed("no end within its limit"));
+    assert_eq!(hung, failed(Mishap::TooLate, "no end within its limit"));
     let flood = outcome(HowEnded::Exited(0), TimeLimit::Kept, 2 << 20);
-    assert_eq!(flood, failed("exit 0, flooded its output"));
+    assert_eq!(flood, failed(Mishap::Flooded, "exit 0, flooded its output"));
 }
 
 #[test]

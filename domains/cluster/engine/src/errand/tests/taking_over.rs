@@ -48,7 +48,7 @@ fn a_program_that_was_taken_over_can_be_stopped_and_can_die() {
     scene.answers("list", Ok(Answer::Listing(whole())));
     scene.act(Act::Adopt);
     scene.ends(31, "server", HowEnded::Signalled(11));
-    assert!(matches!(&scene.out[1], Finished::Died { how, .. } if how == "signal 11"));
+    assert!(matches!(&scene.out[1], Finished::Died { how, .. } if how.words == "signal 11"));
     let mut scene = Scene::new(vec![volume("disk"), server(None)]);
     scene.answers("list", Ok(Answer::Listing(whole())));
     scene.act(Act::Adopt);

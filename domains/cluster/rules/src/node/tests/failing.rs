@@ -35,7 +35,7 @@ fn a_group_that_was_given_away_is_told_as_failed_and_asked_for_no_more() {
     assert_eq!(failures(&bench).1, Some(Stand::Running), "mended although nobody took it down");
     bench.change(|g| {
         let node = name("a");
-        let (resource, how) = (resource_name("server"), "exit 3".to_owned());
+        let (resource, how) = (resource_name("server"), "exit 3".into());
         let cause = Cause::ProcessDied { node: node.clone(), resource, how };
         let at = Wall(bench_wall());
         g.failures.push(crate::record::Failure { at, node, cause, answer: Answer::Restarted });
@@ -56,7 +56,7 @@ fn bench_wall() -> u64 {
 #[test]
 fn the_end_of_a_program_of_another_epoch_is_no_failure_of_this_one() {
     let mut bench = Bench::running(record());
-    let (group, resource, how) = (pay(), resource_name("server"), "exit 3".to_owned());
+    let (group, resource, how) = (pay(), resource_name("server"), "exit 3".into());
     bench.tell(Event::Died { group, epoch: epoch(7), resource, how });
     assert_eq!(bench.done, [""; 0]);
     assert_eq!(bench.desk(), &State::Running { epoch: epoch(1) });

@@ -2,6 +2,7 @@
 
 mod coming_and_going;
 mod failing;
+mod noting;
 mod silence;
 mod voters;
 
@@ -45,6 +46,8 @@ struct Bench {
     beats: Vec<Heartbeat>,
     deadlines: Vec<(Moment, Moment)>,
     found: Vec<ResourceName>,
+    /// The resource whose start fails.
+    failing: Option<&'static str>,
     left: bool,
     voter_changes: Vec<(VoterChange, Generation)>,
     orders: VecDeque<Order>,
@@ -84,6 +87,7 @@ impl Bench {
             beats: Vec::new(),
             deadlines: Vec::new(),
             found,
+            failing: None,
             left: false,
             voter_changes: Vec::new(),
             orders: VecDeque::new(),
@@ -164,6 +168,9 @@ impl Bench {
             Order::Do { group, epoch, act, what } => {
                 let outcome = match &what {
                     Act::Adopt => Outcome::Adopted(self.found.clone()),
+                    Act::Start { resource, .. } if self.failing == Some(resource.as_str()) => {
+                        Outcome::Failed { how: "exit 3".into() }
+                    }
                     Act::Start { .. }
                     | Act::Stop(_)
                     | Act::LetGo
@@ -207,7 +214,7 @@ impl Bench {
     fn dies(&mut self, resource: &str) {
         let (group, resource) = (pay(), resource_name(resource));
         let epoch = epoch(1);
-        self.tell(Event::Died { group, epoch, resource, how: "exit 3".to_owned() });
+        self.tell(Event::Died { group, epoch, resource, how: "exit 3".into() });
     }
 
     /// The group entries that the ledger took from this node.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tsugi_cluster_rules::reason::{Rejected, Way};
+use tsugi_cluster_rules::reason::{How, Mishap, Rejected, Way};
 use tsugi_cluster_rules::record::LinkState;
 use tsugi_cluster_rules::start_kind::Ending;
 
@@ -137,20 +137,24 @@ fn one_way_loss_links_hangs_and_failed_starts_are_named() {
             Cause::MonitorFailed {
                 node: on(),
                 resource: resource(),
-                how: how("no end within its limit"),
+                how: How::of(Mishap::TooLate, "no end within its limit"),
             },
             "hung",
         ),
         (
-            Cause::MonitorFailed { node: on(), resource: resource(), how: how("exit 1") },
+            Cause::MonitorFailed { node: on(), resource: resource(), how: "exit 1".into() },
             "reported a failure (exit 1)",
         ),
         (
-            Cause::ProcessDied { node: on(), resource: resource(), how: how("signal 9") },
+            Cause::ProcessDied {
+                node: on(),
+                resource: resource(),
+                how: How::of(Mishap::Signal, "signal 9"),
+            },
             "was killed (signal 9)",
         ),
         (
-            Cause::ProcessDied { node: on(), resource: resource(), how: how("exit 3") },
+            Cause::ProcessDied { node: on(), resource: resource(), how: "exit 3".into() },
             "ended by itself (exit 3)",
         ),
         (Cause::Shutdown { node: on() }, "shut down"),
@@ -166,7 +170,7 @@ fn a_killed_process_restarted_in_place_is_a_story_of_its_own() {
     let cause = Cause::ProcessDied {
         node: node("node2"),
         resource: "server".parse().unwrap(),
-        how: "signal 9".to_owned(),
+        how: How::of(Mishap::Signal, "signal 9"),
     };
     let mut chronicle = taken_over(silent());
     let failed = Happening::Failed { cause, answer: Answer::Restarted };

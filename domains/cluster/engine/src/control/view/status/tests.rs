@@ -7,7 +7,7 @@ use super::super::{Of, why};
 use super::*;
 use tsugi_cluster_rules::plan::DeskSight;
 use tsugi_cluster_rules::plan::Stand;
-use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{AppliedConfig, Guard, NodeRecord, Unconfirmed, Versioned};
 
 fn ids(status: &report::Status) -> Vec<&str> {
@@ -63,7 +63,7 @@ fn a_group_that_was_given_up_stands_first_with_its_cause_and_clear_as_next() {
     let cause = Cause::ProcessDied {
         node: node("node1"),
         resource: "server".parse().unwrap(),
-        how: "signal 9".to_owned(),
+        how: How::of(Mishap::Signal, "signal 9"),
     };
     let record = with_pay(|pay| {
         pay.ownership = Ownership::Nobody;

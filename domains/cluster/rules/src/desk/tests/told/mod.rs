@@ -27,7 +27,7 @@ fn name(text: &str) -> ResourceName {
 }
 
 fn died() -> Cause {
-    Cause::ProcessDied { node: node("a"), resource: name("server"), how: "exit 3".to_owned() }
+    Cause::ProcessDied { node: node("a"), resource: name("server"), how: "exit 3".into() }
 }
 
 /// A disk, an address, and a server on both; written down in another order.
@@ -94,5 +94,5 @@ fn fine() -> Outcome {
 }
 
 fn failed() -> Outcome {
-    Outcome::Failed { how: "no".to_owned() }
+    Outcome::Failed { how: "no".into() }
 }

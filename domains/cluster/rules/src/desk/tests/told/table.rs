@@ -58,7 +58,7 @@ fn inputs() -> Vec<Input> {
     let outcomes = [
         fine(),
         failed(),
-        Outcome::Stuck { left: "pid 12".to_owned() },
+        Outcome::Stuck { left: "pid 12".into() },
         Outcome::Adopted(all()),
         Outcome::Adopted(vec![name("disk")]),
         Outcome::NoLink { link: link().0, state: link().1 },

@@ -1,0 +1,96 @@
+//! Which line an event of the ledger is, on which node.
+
+use tsugi_vocabulary::{Epoch, Span, Wall};
+
+use super::*;
+use crate::control::view::scenes::{group, node, record, with_pay};
+
+const EPOCH: Epoch = Epoch { incarnation: 1, counter: 4 };
+
+fn event(what: Happening) -> EventRecord {
+    let (by, group) = (node("node1"), Some(group("PAY")));
+    EventRecord { at: Wall(1), by, group, epoch: Some(EPOCH), what }
+}
+
+fn resource() -> ResourceName {
+    ResourceName::new("server").unwrap()
+}
+
+fn line(what: Happening) -> String {
+    let message = message(&event(what), &record(), Language::En);
+    message.expect("it is worth a line").line(Language::En)
+}
+
+fn up() -> Happening {
+    Happening::Started { steps: Vec::new(), took: Span::millis(40) }
+}
+
+#[test]
+fn a_stop_that_lies_one_that_hangs_and_one_that_leaves_something_have_their_own_messages() {
+    assert!(line(Happening::StopLied { left: 2 }).starts_with("TSUG10220-W"));
+    let failed = |how| line(Happening::StopFailed { resource: resource(), how });
+    let hung = failed(How::of(Mishap::TooLate, "no end within its limit"));
+    assert!(hung.starts_with("TSUG10222-W") && hung.contains("server"), "{hung}");
+    let left = failed(How::of(Mishap::StillThere, "the address is still there"));
+    assert!(left.starts_with("TSUG10221-E") && left.contains("still there"), "{left}");
+    let said_no = failed("exit 3: no licence".into());
+    assert!(said_no.starts_with("TSUG10223-W") && said_no.contains("no licence"), "{said_no}");
+}
+
+#[test]
+fn a_start_that_was_undone_the_guardian_and_a_new_agent_have_their_own_messages() {
+    let undone = line(Happening::StartUndone { resource: resource(), up: 2 });
+    assert!(undone.starts_with("TSUG10224-W") && undone.contains("the 2 resources"), "{undone}");
+    let node1 = || node("node1");
+    assert!(line(Happening::GuardianLost { node: node1() }).starts_with("TSUG10301-W"));
+    let acted = line(Happening::GuardianActed { node: node1() });
+    assert!(acted.starts_with("TSUG10302-W") && acted.contains("1.4"), "{acted}");
+    let groups = vec![group("PAY"), group("WEB")];
+    let replaced = line(Happening::Readopted { node: node1(), groups });
+    assert!(replaced.starts_with("TSUG10021-I") && replaced.contains("PAY, WEB"), "{replaced}");
+}
+
+#[test]
+fn what_kind_of_failure_it_was_is_never_read_from_its_words() {
+    let started = |how| {
+        let (node, resource) = (node("node1"), resource());
+        let cause = Cause::StartFailed { node, resource, how };
+        line(Happening::Failed { cause, answer: Answer::TakenOver })
+    };
+    let asked = |how| {
+        let (node, resource) = (node("node1"), resource());
+        let cause = Cause::MonitorFailed { node, resource, how };
+        line(Happening::Failed { cause, answer: Answer::TakenOver })
+    };
+    let said = "the address is in use by nobody: no end within its limit, flooded its output";
+    assert!(started(said.into()).starts_with("TSUG10206-E"), "a program may say anything");
+    assert!(asked(said.into()).starts_with("TSUG10211-W"), "and so may a monitor");
+    let holder = "02:00:00:00:00:af".to_owned();
+    let in_use = started(How::of(Mishap::AddressInUse { holder }, "-"));
+    assert!(in_use.starts_with("TSUG10214-E") && in_use.contains("00:af"), "{in_use}");
+    assert!(started(How::of(Mishap::TooLate, "-")).starts_with("TSUG10207-E"));
+    assert!(asked(How::of(Mishap::TooLate, "-")).starts_with("TSUG10212-W"));
+    assert!(asked(How::of(Mishap::Flooded, "-")).starts_with("TSUG10213-W"));
+}
+
+#[test]
+fn cl_43_start_stop_and_takeover_are_lines_on_every_node_and_cut_work_where_it_is_carried_on() {
+    let silent = Cause::NodeSilent { node: node("node2"), silence: Span::millis(600) };
+    let taken_over = with_pay(|pay| {
+        pay.ended = Ending::Unknown;
+        let Ownership::Owned { cause, start, .. } = &mut pay.ownership else { unreachable!() };
+        (*cause, *start) = (silent, StartKind::Restart);
+    });
+    let ended = Happening::Stopped { steps: Vec::new(), ending: Ending::Orderly };
+    // The ledger's events are the same everywhere: what is told does not ask who reads it.
+    assert!(line(up()).starts_with("TSUG10201-I"), "a start");
+    assert!(line(ended).starts_with("TSUG10202-I"), "a stop");
+    let takeover = message(&event(up()), &taken_over, Language::En).unwrap();
+    assert_eq!(takeover.id(), "TSUG10101-I", "a takeover");
+    let cut = |me: &str, record: &Record| {
+        interruption(&event(up()), (&node(me), record), Language::En).map(|m| m.id())
+    };
+    assert_eq!(cut("node1", &taken_over), Some("TSUG10111-W"), "on the node that takes over");
+    assert_eq!(cut("node2", &taken_over), None, "and on no other");
+    assert_eq!(cut("node1", &record()), None, "an orderly start interrupts nothing");
+}
