@@ -44,6 +44,7 @@ fn tidy(tree: &Tree) -> ExitCode {
     let allowed = tidy::allowed::read(tree);
     let (findings, excused) = allowed.sift(findings);
     print(&findings);
+    println!("{}", tidy::privileged::summary(tree));
     println!(
         "tidy: {} checks  {} files  {excused} allowed with a reason  {} findings",
         tidy::CHECKS.len(),

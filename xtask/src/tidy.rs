@@ -7,6 +7,7 @@ mod documents;
 mod layers;
 mod marks;
 mod names;
+pub mod privileged;
 mod purity;
 mod reasons;
 mod size;
@@ -28,6 +29,7 @@ pub const CHECKS: &[Check] = &[
     Check { look: purity::look },
     Check { look: names::look },
     Check { look: size::look },
+    Check { look: privileged::look },
     Check { look: marks::look },
     Check { look: texts::look },
     Check { look: catalogue::look },

@@ -1,4 +1,4 @@
-//! Floating addresses: which link takes one, when it is announced, and on which it is.
+//! Floating addresses: added, announced and removed, and each of it verified.
 
 use std::io;
 use std::net::IpAddr;
@@ -16,19 +16,6 @@ use crate::request::{Failure, PROBE_LONGEST};
 /// those who lost the first, late for a switch that was still learning.
 pub const ANNOUNCE_AFTER: [Span; 5] =
     [Span::ZERO, Span::millis(50), Span::millis(200), Span::millis(700), Span::millis(2000)];
-
-/// The first of `wanted` that is up, skipping `except` (the link that just failed).
-///
-/// An address lists its links; when one loses its carrier the address moves to the next link of
-/// the same node without a takeover.
-#[must_use]
-pub fn choose<'a>(wanted: &'a [String], links: &[Link], except: Option<&str>) -> Option<&'a str> {
-    wanted
-        .iter()
-        .map(String::as_str)
-        .filter(|name| Some(*name) != except)
-        .find(|name| links.iter().any(|link| link.name == *name && link.carries()))
-}
 
 /// The longest prefix that makes sense for the family of `address`.
 #[must_use]
@@ -187,26 +174,4 @@ fn held_of(netlink: &mut Netlink, addresses: &[IpAddr]) -> Result<Vec<Held>, Fai
     let mut all = netlink.addresses().map_err(|e| Failure::system("RTM_GETADDR", &e))?;
     all.retain(|held| addresses.contains(&held.address));
     Ok(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn link(name: &str, flags: i32) -> Link {
-        Link { index: 1, name: name.into(), mac: None, flags: flags as u32 }
-    }
-
-    #[test]
-    fn an_address_moves_to_the_next_link_that_carries() {
-        let wanted = ["eth0".to_owned(), "eth1".to_owned()];
-        let up = libc::IFF_UP | libc::IFF_LOWER_UP;
-        let links = [link("eth0", up), link("eth1", up)];
-        assert_eq!(choose(&wanted, &links, None), Some("eth0"));
-        assert_eq!(choose(&wanted, &links, Some("eth0")), Some("eth1"));
-        let cut = [link("eth0", libc::IFF_UP), link("eth1", up)];
-        assert_eq!(choose(&wanted, &cut, None), Some("eth1"), "no carrier");
-        let down = [link("eth0", libc::IFF_UP), link("eth1", libc::IFF_LOWER_UP)];
-        assert_eq!(choose(&wanted, &down, None), None);
-    }
 }

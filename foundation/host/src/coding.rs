@@ -155,6 +155,15 @@ mod tests {
     }
 
     #[test]
+    fn sec9_the_hands_take_twelve_requests_and_no_other() {
+        for number in 0..=u8::MAX {
+            let read = read::<Request>(&[crate::codec::VERSION, number]);
+            let unknown = read == Err(Unreadable::Unknown("Request"));
+            assert_eq!(unknown, !(1..=12).contains(&number), "{number}: {read:?}");
+        }
+    }
+
+    #[test]
     fn a_message_of_another_version_is_refused_by_name() {
         let mut other = message(&Request::List);
         other[0] = 2;

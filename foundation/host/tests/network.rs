@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 
 use support::*;
 use tsugi_host::Host;
+use tsugi_host::clock;
 use tsugi_host::guardian::message::{Arm, Notice, Order};
 use tsugi_host::link::{Carrier, Link, Watcher};
 use tsugi_host::request::{Answer, Failure, Purpose, Release, Report, Request, Right};
-use tsugi_host::{address, clock};
 use tsugi_vocabulary::{GroupName, Span};
 
 /// A neighbour with the end `b0` of a cable whose other end `a0` is the node's.
@@ -121,6 +121,21 @@ fn the_first_address_of_a_network_is_removed_without_the_others() {
     }
     assert_eq!(lan.remove("10.78.0.1"), Ok(Answer::Done));
     assert!(lan.here("ip -o addr show dev a0").contains("10.78.0.2/24"));
+}
+
+#[test]
+fn an_address_that_somebody_put_on_two_links_is_removed_from_both() {
+    if !root() {
+        return;
+    }
+    let mut lan = Lan::build();
+    for (address, bits) in [(V4, 24), (V6, 64)] {
+        for link in ["a0", "a1"] {
+            lan.here(&format!("ip addr add {address}/{bits} dev {link}"));
+        }
+        assert_eq!(lan.remove(address), Ok(Answer::Done));
+        assert!(!lan.here("ip -o addr show").contains(address), "{address}");
+    }
 }
 
 #[test]
@@ -341,8 +356,9 @@ fn ph_08_when_one_of_two_links_is_cut_the_address_moves_to_the_other_of_the_same
         return;
     }
     let mut lan = Lan::build();
-    lan.node.arm(60_000, &[V4], Vec::new());
+    lan.node.arm(60_000, &[V4, V6], Vec::new());
     lan.add(lease(), "a0", V4).unwrap();
+    lan.add(lease(), "a0", V6).unwrap();
     let network = std::fs::File::open(format!("/proc/{}/ns/net", lan.node.pid())).unwrap();
     let (tell, told) = std::sync::mpsc::channel();
     let (ready, watching) = std::sync::mpsc::channel();
@@ -361,10 +377,14 @@ fn ph_08_when_one_of_two_links_is_cut_the_address_moves_to_the_other_of_the_same
     lan.at_neighbour("ip link set b0 down");
     let links = told.recv().unwrap();
     watch.join().unwrap();
-    let wanted = ["a0".to_owned(), "a1".to_owned()];
-    let next = address::choose(&wanted, &links, None).expect("a1 carries");
-    lan.remove(V4).unwrap();
-    assert_eq!(lan.add(lease(), next, V4), Ok(Answer::Done));
-    assert!(lan.here("ip -o addr show dev a1").contains(V4));
-    assert!(!lan.here("ip -o addr show dev a0").contains(V4));
+    let next = links.iter().find(|link| link.name.starts_with('a') && link.carries());
+    let next = next.expect("a1 carries").name.clone();
+    for address in [V4, V6] {
+        let elsewhere = Err(Failure::OnOtherLink { link: "a0".into() });
+        assert_eq!(lan.add(lease(), &next, address), elsewhere, "never on two links at once");
+        lan.remove(address).unwrap();
+        assert_eq!(lan.add(lease(), &next, address), Ok(Answer::Done));
+        assert!(lan.here("ip -o addr show dev a1").contains(address));
+        assert!(!lan.here("ip -o addr show dev a0").contains(address));
+    }
 }

@@ -58,6 +58,55 @@ fn sec9_every_thread_of_hands_and_guardian_is_filtered_but_the_one_that_starts_p
     }
 }
 
+/// Scheduling policy and real-time priority of every thread, by name.
+fn scheduling(pid: u32) -> Vec<(String, u32, u32)> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let read = |task: fs::DirEntry| {
+        let stat = fs::read_to_string(task.path().join("stat")).ok()?;
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
+        let fields: Vec<u32> = rest.split(' ').map(|f| f.trim().parse().unwrap_or(0)).collect();
+        Some((name.to_owned(), fields[38], fields[37]))
+    };
+    tasks.filter_map(|task| read(task.ok()?)).collect()
+}
+
+#[test]
+fn only_those_who_keep_a_lease_are_real_time_and_no_program_is() {
+    if !root() {
+        return;
+    }
+    const FIFO: u32 = 1;
+    let mut node = busy_node();
+    let id = node.spawn(shell(free(), Purpose::Service, "sleep 98862 & exec sleep 98862"));
+    until("both run", || (named("sleep\098862").len() == 2).then_some(()));
+    assert!(scheduling(node.guardian_pid()).iter().all(|(_, policy, _)| *policy == FIFO));
+    let hands = scheduling(node.pid());
+    let scribe = hands.iter().find(|(name, ..)| name == "scribe").unwrap();
+    assert_eq!((scribe.1, scribe.2), (0, 0), "logs are nobody's lease");
+    let highest = hands.iter().map(|(.., priority)| *priority).max().unwrap();
+    let guardian = scheduling(node.guardian_pid())[0].2;
+    assert!(highest < guardian, "the guardian comes before the hands");
+    for pid in named("sleep\098862").into_iter().chain([id.pid]) {
+        assert!(scheduling(pid).iter().all(|(_, policy, _)| *policy == 0), "reset on fork");
+    }
+}
+
+#[test]
+fn the_guardians_memory_is_locked_and_the_node_stays_small() {
+    if !root() {
+        return;
+    }
+    let node = busy_node();
+    let kib = |pid: u32, name: &str| -> u64 {
+        let text = field(&status(&pid.to_string()), name);
+        text.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let guardian = node.guardian_pid();
+    assert!(kib(guardian, "VmLck") > 0, "no page of it is fetched from a disk at a deadline");
+    assert_eq!(kib(guardian, "VmSwap"), 0);
+    assert!(kib(guardian, "VmRSS") + kib(node.pid(), "VmRSS") < 12 * 1024);
+}
+
 #[test]
 fn a_program_is_not_filtered_and_has_the_rights_that_root_gives_it() {
     let mut node = Node::start(&[]);

@@ -113,7 +113,8 @@ fn an_emergency_takes_the_volume_from_a_running_writer_and_what_was_fsynced_is_t
     }
     let mut disk = Disk::new();
     disk.mount().unwrap();
-    let script = "echo kept > kept; sync kept; while :; do echo x >> n || exit 9; done";
+    let script = "echo kept > kept; sync kept; sync .; echo lost > lost; \
+                  while :; do echo x >> n || exit 9; done";
     let writer = disk.writer(shell(free(), Purpose::Service, script));
     let killed = Vec::new();
     assert_eq!(disk.unmount(Unmounting::Emergency), Ok(Answer::Unmounted { killed }));
@@ -127,6 +128,8 @@ fn an_emergency_takes_the_volume_from_a_running_writer_and_what_was_fsynced_is_t
     disk.mount().unwrap();
     let root = format!("/proc/{}/root{}", disk.node.pid(), disk.dir.display());
     assert_eq!(fs::read_to_string(format!("{root}/kept")).unwrap(), "kept\n");
+    let lost = fs::read_to_string(format!("{root}/lost")).unwrap_or_default();
+    assert_eq!(lost, "", "nothing is flushed on the way: a disk that hangs holds nothing up");
     disk.unmount(Unmounting::Orderly).unwrap();
 }
 
