@@ -103,7 +103,9 @@ pub fn agent(words: &[OsString], out: &Out) -> Exit {
     match agent::run(config.clone()) {
         Ok(Ended::Left) => Exit::Done,
         // The hands start the next one.
-        Ok(Ended::SteppedAside | Ended::NoHands | Ended::CannotWrite) => Exit::StillRunning,
+        Ok(Ended::SteppedAside | Ended::NoHands | Ended::CannotWrite | Ended::Removed) => {
+            Exit::StillRunning
+        }
         Err(failure) => {
             let end = end_of(&failure);
             out.tell(&agent::complaint(&failure, &config));
@@ -116,7 +118,7 @@ pub fn agent(words: &[OsString], out: &Out) -> Exit {
 fn end_of(failure: &AgentFailure) -> Exit {
     match failure {
         AgentFailure::NoName(_) => Exit::Usage,
-        AgentFailure::SecondAgent(_) => Exit::Refused,
+        AgentFailure::SecondAgent(_) | AgentFailure::Removed { .. } => Exit::Refused,
         AgentFailure::Founding(_)
         | AgentFailure::Identity(_)
         | AgentFailure::Boot(_)

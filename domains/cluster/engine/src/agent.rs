@@ -3,11 +3,16 @@
 //! Threads: the core, at real-time priority where it may; a small runtime for the ledger, the
 //! connections of other nodes and the local socket. The core never waits for the runtime.
 
+mod aside;
+mod belonging;
+mod book;
 mod complaint;
+mod entry;
 mod founding;
 mod join;
 mod ledger_link;
 mod membership;
+mod register;
 mod start;
 mod tasks;
 

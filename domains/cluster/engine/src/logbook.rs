@@ -67,6 +67,11 @@ fn newest(events: &[Versioned<EventRecord>]) -> Index {
     events.last().map_or(Index(0), |event| event.version)
 }
 
+/// Tells one thing at once.
+pub fn say(message: &Message) {
+    eprintln!("{}", message.line(language()));
+}
+
 fn tell(message: Option<Message>, language: Language) {
     if let Some(message) = message {
         eprintln!("{}", message.line(language));

@@ -65,8 +65,10 @@ pub enum Command {
     NodeJoin {
         /// Which.
         node: NodeName,
+        /// The fingerprint of its certificate.
+        certificate: String,
         /// Its number among the voters.
-        voter: u64,
+        number: Number,
     },
     /// Its groups move away and none comes.
     NodeDrain {
@@ -105,6 +107,15 @@ pub enum Command {
         /// That configuration; its version is set here.
         config: Box<AppliedConfig>,
     },
+}
+
+/// Which number a joining node gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// The one it was founded with, if that was never handed out.
+    OfTheFounding,
+    /// One that nobody ever had.
+    New,
 }
 
 /// A command as it arrives.
@@ -173,7 +184,9 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         Command::GroupPause { group, until } => group::pause(&mut effect, group, *until),
         Command::GroupResume { group } => group::resume(&mut effect, group),
         Command::GroupClear { group } => group::clear(&mut effect, group),
-        Command::NodeJoin { node, voter } => node::join(&mut effect, node, *voter),
+        Command::NodeJoin { node, certificate, number } => {
+            node::join(&mut effect, node, (certificate, *number));
+        }
         Command::NodeDrain { node } => node::drain(&mut effect, node),
         Command::NodeUndrain { node } => node::undrain(&mut effect, node),
         Command::NodeLeave { node } => node::leave(&mut effect, node),

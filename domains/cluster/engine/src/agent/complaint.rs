@@ -29,6 +29,7 @@ pub fn complaint(failure: &AgentFailure, config: &AgentConfig) -> Message {
         AgentFailure::Unreadable(unreadable) => {
             messages::record_unreadable(&unreadable.key, &unreadable.why)
         }
+        AgentFailure::Removed { node, place } => messages::node_removed_here(node, place.display()),
         AgentFailure::CannotWrite => {
             messages::disk_write_failed(config.data_dir.display(), &node, failure)
         }

@@ -9,11 +9,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tsugi_cluster_rules::record::{
-    AppliedConfig, Draft, GroupIntent, GroupRecord, NodeRecord, Order, Write,
+    AppliedConfig, Draft, GroupIntent, GroupRecord, NodeRecord, Order, Record, Write,
 };
 use tsugi_cluster_rules::spec::{ClusterSpec, Startup};
+use tsugi_ledger::View;
 use tsugi_vocabulary::{NodeName, Wall};
 use tsugi_wire::files::{self, FileFailure};
+use tsugi_wire::identity::Fingerprint;
 
 use crate::config;
 
@@ -31,6 +33,9 @@ pub struct Founding {
     pub config: String,
     /// Whether this node brings the ledger into being when it is empty.
     pub part: Part,
+    /// The founder's note: the certificates that the numbers of the founding were given to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub taken: BTreeMap<NodeName, String>,
 }
 
 /// A node's part in the founding.
@@ -70,13 +75,47 @@ impl Founding {
         let numbered = spec.nodes.iter().zip(1..);
         let voters =
             numbered.map(|((name, node), id)| (id, (name.clone(), node.addresses.clone())));
-        Self { format: 1, voters: voters.collect(), config: text.to_owned(), part }
+        let (voters, config) = (voters.collect(), text.to_owned());
+        Self { format: 1, voters, config, part, taken: BTreeMap::new() }
+    }
+
+    /// The same as it stands now, for a node that joins: the voters, the nodes that have joined,
+    /// and the applied configuration. A node that joined again stands under its newest number.
+    ///
+    /// # Errors
+    /// No configuration is applied.
+    pub fn of_record(view: &View, record: &Record) -> Result<Self, FoundingFailure> {
+        let config = record.config.as_ref().ok_or(FoundingFailure::Missing)?;
+        let newest: BTreeMap<NodeName, u64> =
+            super::register::members(view, record).into_iter().map(|(id, n)| (n, id)).collect();
+        let at = |node: &NodeName| {
+            config.spec.nodes.get(node).map(|n| n.addresses.clone()).unwrap_or_default()
+        };
+        let voters = newest.into_iter().map(|(node, id)| (id, (node.clone(), at(&node))));
+        Ok(Self {
+            format: 1,
+            voters: voters.collect(),
+            config: config.text.clone(),
+            part: Part::Joiner,
+            taken: BTreeMap::new(),
+        })
+    }
+
+    /// This record brought up to what the ledger says; what it is not sure of stays.
+    #[must_use]
+    pub fn caught_up(&self, view: &View, record: &Record, me: &NodeName) -> Self {
+        let Ok(now) = Self::of_record(view, record) else { return self.clone() };
+        let own = now.addresses(me).is_some_and(|at| !at.is_empty());
+        if !own || now.voter(me) != self.voter(me) {
+            return self.clone();
+        }
+        Self { part: self.part, taken: self.taken.clone(), ..now }
     }
 
     /// The same for a node that does not found the cluster itself.
     #[must_use]
     pub fn for_joiner(&self) -> Self {
-        Self { part: Part::Joiner, ..self.clone() }
+        Self { part: Part::Joiner, taken: BTreeMap::new(), ..self.clone() }
     }
 
     /// Reads the file in `data_dir`.
@@ -119,7 +158,9 @@ impl Founding {
         let resolved = read.map_err(|problems| FoundingFailure::Config(problems.len()))?;
         let mut draft = Draft::default();
         for (id, (name, _)) in &self.voters {
-            draft = draft.write(Write::Node(name.clone(), NodeRecord::new(*id).into()));
+            let certificate = self.taken.get(name).cloned();
+            let node = NodeRecord { certificate, ..NodeRecord::new(*id) };
+            draft = draft.write(Write::Node(name.clone(), node.into()));
         }
         for (name, spec) in &resolved.spec.groups {
             let intent = first_intent(spec.startup, at);
@@ -165,6 +206,14 @@ pub fn found(
     let now = tsugi_wire::join::wall_now();
     let name = &resolved.spec.name;
     let identity = tsugi_wire::identity::ClusterIdentity::found(pki_dir, name, node, now)?;
-    Founding::of(&resolved.spec, text, Part::Founder).write(data_dir)?;
+    let mut founding = Founding::of(&resolved.spec, text, Part::Founder);
+    founding.taken.insert(node.clone(), own_certificate(&identity));
+    founding.write(data_dir)?;
     Ok(identity)
+}
+
+/// The fingerprint of a node's own certificate, as others see it.
+pub(super) fn own_certificate(identity: &tsugi_wire::identity::ClusterIdentity) -> String {
+    let chain = identity.chain();
+    chain.first().map(|own| Fingerprint::of(own).to_string()).unwrap_or_default()
 }

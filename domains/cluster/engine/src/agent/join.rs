@@ -11,6 +11,7 @@ use tsugi_wire::dial::DialFailure;
 use tsugi_wire::identity::{ClusterIdentity, IdentityFailure, Token};
 use tsugi_wire::tls::{Tls, TlsFailure};
 
+use super::entry::{Answer, Ask, Kept, WhyNot, to_bytes};
 use super::founding::{Founding, FoundingFailure, Part};
 use super::start::FOUNDING_CHANNEL;
 
@@ -33,6 +34,12 @@ pub enum JoinFailure {
     /// The founding record could not be fetched.
     #[error(transparent)]
     Request(#[from] RequestFailure),
+    /// The cluster gives no number out now.
+    #[error(transparent)]
+    No(WhyNot),
+    /// This certificate was taken out of the cluster.
+    #[error("node {0} was taken out of the cluster; it needs a new token")]
+    Removed(NodeName),
 }
 
 /// How long each step of joining may take.
@@ -55,26 +62,42 @@ pub async fn join(
         tsugi_wire::join::enter(pki_dir, addresses, token, node, LIMIT).await?
     };
     let tls = Arc::new(Tls::new(&identity)?);
-    let body = fetch_founding(&tls, addresses).await?;
-    let mut founding: Founding =
-        serde_json::from_slice(&body).map_err(|e| FoundingFailure::Damaged(e.to_string()))?;
-    founding.part = Part::Joiner;
-    if founding.voter(node).is_none() {
-        return Err(FoundingFailure::NotNamed(node.clone()).into());
-    }
+    let founding = number(&tls, addresses, (node, None)).await?;
     founding.write(data_dir)?;
     Ok(identity)
 }
 
-/// Asks whoever listens there: the certificate proves that it belongs to the cluster, and its
-/// name is learned from it.
-async fn fetch_founding(
+/// Asks for this node's number: given to its certificate, so an answer that was lost is simply
+/// asked for again.
+pub(super) async fn number(
     tls: &Arc<Tls>,
     addresses: &[SocketAddr],
+    (node, kept): (&NodeName, Option<Kept>),
+) -> Result<Founding, JoinFailure> {
+    let body = ask_anybody(tls, addresses, &to_bytes(&Ask::Number { kept })).await?;
+    match serde_json::from_slice(&body) {
+        Ok(Answer::Number { founding }) if founding.voter(node).is_none() => {
+            Err(FoundingFailure::NotNamed(node.clone()).into())
+        }
+        Ok(Answer::Number { founding }) => Ok(Founding { part: Part::Joiner, ..*founding }),
+        Ok(Answer::No { why }) => Err(JoinFailure::No(why)),
+        Ok(Answer::Removed { .. }) => Err(JoinFailure::Removed(node.clone())),
+        Ok(Answer::Stands { .. }) => Err(JoinFailure::No(WhyNot::Unreadable)),
+        Err(error) => Err(FoundingFailure::Damaged(error.to_string()).into()),
+    }
+}
+
+/// Asks whoever listens there: the certificate proves that it belongs to the cluster, and its
+/// name is learned from it.
+async fn ask_anybody(
+    tls: &Arc<Tls>,
+    addresses: &[SocketAddr],
+    body: &[u8],
 ) -> Result<Vec<u8>, RequestFailure> {
     let ask = |node: NodeName| {
         let client = Client::new(Arc::clone(tls), node, addresses.to_vec());
-        async move { client.request(FOUNDING_CHANNEL, Vec::new(), LIMIT).await }
+        let body = body.to_vec();
+        async move { client.request(FOUNDING_CHANNEL, body, LIMIT).await }
     };
     let nobody = NodeName::new("unknown").expect("a plain word");
     match ask(nobody).await {

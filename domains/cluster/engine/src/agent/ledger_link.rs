@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tsugi_cluster_rules::lease::heartbeat::Heartbeat;
 use tsugi_cluster_rules::node::Event;
 use tsugi_cluster_rules::timing::Timing as Times;
@@ -20,9 +22,12 @@ use tsugi_wire::join::Reception;
 use tsugi_wire::listener::{self, Listener, Peer, Server};
 use tsugi_wire::tls::{Tls, TlsFailure};
 
+use super::book::Book;
 use super::founding::{Founding, FoundingFailure, Part};
+use super::register::Register;
 use super::start::{AgentConfig, FOUNDING_CHANNEL, LEDGER_CHANNEL};
 use crate::config;
+use crate::standing::Standing;
 
 /// Why the ledger could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,12 @@ pub enum LinkFailure {
 /// The ledger, and what keeps it reachable.
 pub(super) struct Link {
     pub ledger: Arc<dyn Ledger>,
+    /// Where the others listen.
+    pub book: Arc<Book>,
+    /// Who has which number.
+    pub register: Arc<Register>,
+    /// How the others are asked.
+    pub tls: Arc<Tls>,
     pub reception: Option<Arc<Reception>>,
     /// To be told each beat that was heard.
     pub heard: Box<dyn Fn(&Event) + Send>,
@@ -57,19 +68,23 @@ pub(super) struct Link {
 /// The other voters over the wire.
 struct WirePeers {
     tls: Arc<Tls>,
-    founding: Founding,
-    clients: Mutex<BTreeMap<NodeName, Client>>,
+    book: Arc<Book>,
+    clients: Mutex<BTreeMap<NodeName, (Client, Vec<SocketAddr>)>>,
     patience: Duration,
 }
 
 impl WirePeers {
+    /// The connection to a node, at the address where it is said to listen now.
     fn client(&self, node: &NodeName) -> Client {
+        let now = self.book.addresses(node);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || {
-            let addresses = self.founding.addresses(node).unwrap_or_default().to_vec();
-            Client::new(Arc::clone(&self.tls), node.clone(), addresses)
-        };
-        clients.entry(node.clone()).or_insert_with(make).clone()
+        let make = || (Client::new(Arc::clone(&self.tls), node.clone(), now.clone()), now.clone());
+        let (client, at) = clients.entry(node.clone()).or_insert_with(make);
+        if *at != now {
+            client.readdress(now.clone());
+            *at = now;
+        }
+        client.clone()
     }
 }
 
@@ -103,9 +118,9 @@ fn send_failure(failure: &RequestFailure) -> SendFailure {
 /// [`LinkFailure`].
 pub(super) async fn open(
     agent: &AgentConfig,
-    founding: &Founding,
+    (founding, own): (&Founding, &[SocketAddr]),
     identity: &mut ClusterIdentity,
-    own: &[SocketAddr],
+    standing: watch::Receiver<Arc<Standing>>,
 ) -> Result<Link, LinkFailure> {
     let me = identity.subject.name.clone();
     let id = founding.voter(&me).ok_or_else(|| FoundingFailure::NotNamed(me.clone()))?;
@@ -113,9 +128,10 @@ pub(super) async fn open(
     let resolved = read.map_err(|problems| FoundingFailure::Config(problems.len()))?;
     let times = Times::of(resolved.spec.timing);
     let tls = Arc::new(Tls::new(identity)?);
+    let book = Arc::new(Book::of(founding));
     let peers = Arc::new(WirePeers {
         tls: Arc::clone(&tls),
-        founding: founding.clone(),
+        book: Arc::clone(&book),
         clients: Mutex::default(),
         patience: (times.ttl + times.ttl).to_std(),
     });
@@ -128,12 +144,16 @@ pub(super) async fn open(
     let ledger = open_ledger(seat, founding, peers).await.map_err(LinkFailure::Ledger)?;
     let reception =
         Reception::open(identity, |_applicant| Box::pin(async { Ok(()) }))?.map(Arc::new);
-    let server = listen(&tls, own, (ledger.clone(), founding.clone()), reception.clone()).await?;
+    let shared: Arc<dyn Ledger> = Arc::new(ledger.clone());
+    let data_dir = agent.data_dir.clone();
+    let register = Arc::new(Register::new(data_dir.clone(), Arc::clone(&shared), standing));
+    let server =
+        listen(&tls, own, (ledger.clone(), Arc::clone(&register)), reception.clone()).await?;
     if founding.part == Part::Founder {
-        tokio::spawn(write_first_entry(ledger.clone(), founding.clone()));
+        tokio::spawn(write_first_entry(ledger.clone(), data_dir));
     }
-    let heard = tell_gate(ledger.clone(), founding);
-    Ok(Link { ledger: Arc::new(ledger), reception, heard, _server: server })
+    let heard = tell_gate(ledger);
+    Ok(Link { ledger: shared, book, register, tls, reception, heard, _server: server })
 }
 
 async fn open_ledger(
@@ -160,7 +180,7 @@ async fn open_ledger(
 async fn listen(
     tls: &Arc<Tls>,
     own: &[SocketAddr],
-    (ledger, founding): (RaftLedger, Founding),
+    (ledger, register): (RaftLedger, Arc<Register>),
     reception: Option<Arc<Reception>>,
 ) -> Result<Server, LinkFailure> {
     let bound = Listener::bind(Arc::clone(tls), own).await.map_err(LinkFailure::Listen)?;
@@ -168,13 +188,12 @@ async fn listen(
         Some(reception) => bound.with_reception(reception),
         None => bound,
     };
-    let founding = serde_json::to_vec(&founding).expect("the founding is plain data");
-    Ok(listener::serve(bound, move |_peer: Arc<Peer>, channel: Channel, body: Vec<u8>| {
-        let (ledger, founding) = (ledger.clone(), founding.clone());
+    Ok(listener::serve(bound, move |peer: Arc<Peer>, channel: Channel, body: Vec<u8>| {
+        let (ledger, register) = (ledger.clone(), Arc::clone(&register));
         async move {
             match channel {
-                LEDGER_CHANNEL => ledger.handle(body).await,
-                FOUNDING_CHANNEL => founding,
+                LEDGER_CHANNEL if register.hears(&peer) => ledger.handle(body).await,
+                FOUNDING_CHANNEL => register.answer(&peer, &body).await,
                 Channel(_) => Vec::new(),
             }
         }
@@ -182,10 +201,12 @@ async fn listen(
 }
 
 /// The founder writes the first entry once there is a leader: configuration, nodes, groups.
-async fn write_first_entry(ledger: RaftLedger, founding: Founding) {
-    let Ok(draft) = founding.first_entry(tsugi_host::clock::wall()) else { return };
+async fn write_first_entry(ledger: RaftLedger, data_dir: PathBuf) {
     while ledger.view().get("config").is_none() {
         if ledger.leadership().leader.is_some() {
+            // Read anew: it says who has come meanwhile, and under which certificate.
+            let Ok(founding) = Founding::read(&data_dir) else { return };
+            let Ok(draft) = founding.first_entry(tsugi_host::clock::wall()) else { return };
             // Taken or not: the record tells.
             let _fate = super::tasks::commit(&ledger, &draft).await;
         }
@@ -194,16 +215,14 @@ async fn write_first_entry(ledger: RaftLedger, founding: Founding) {
 }
 
 /// Heartbeats carry who leads the ledger, so its own are not needed to notice a loss quickly.
-fn tell_gate(ledger: RaftLedger, founding: &Founding) -> Box<dyn Fn(&Event) + Send> {
-    let voters: BTreeMap<NodeName, VoterId> =
-        founding.voters.iter().map(|(id, (n, _))| (n.clone(), VoterId(*id))).collect();
+fn tell_gate(ledger: RaftLedger) -> Box<dyn Fn(&Event) + Send> {
     Box::new(move |event| {
         let Event::Heard { beat: Heartbeat { sender, health, .. }, .. } = event else { return };
         let Some((leader, term)) = &health.leader else { return };
         if leader == sender
-            && let Some(id) = voters.get(leader)
+            && let Some(id) = ledger.view().voters.of(leader)
         {
-            ledger.heard_leader(*id, *term);
+            ledger.heard_leader(id, *term);
         }
     })
 }

@@ -13,8 +13,8 @@ use tsugi_wire::identity::{ClusterIdentity, Role, Token};
 use tsugi_wire::join::Reception;
 
 use super::founding::{self, Founding, FoundingFailure};
-use super::join;
 use super::start::AgentConfig;
+use super::{belonging, join};
 use crate::control::{Later, Made, Membership};
 
 /// What the control socket and the running agent share.
@@ -66,6 +66,9 @@ impl Shared {
         let token: Token = token.parse().map_err(|e| self.failed(e))?;
         let addresses: Vec<SocketAddr> = at.split(',').filter_map(|a| a.parse().ok()).collect();
         let dirs = (self.config.data_dir.as_path(), self.config.pki_dir.as_path());
+        if !ClusterIdentity::is_in(dirs.1) {
+            belonging::clear_leftovers(dirs.0).map_err(|e| self.failed(e))?;
+        }
         let identity = join::join(dirs, &addresses, &token, &node)
             .await
             .map_err(|e| messages::token_refused(&node, e))?;
@@ -78,17 +81,18 @@ impl Shared {
 
     fn give_token(&self, node: &NodeName, good_for: Span) -> Result<Made, Message> {
         let reception = self.running.get().and_then(|r| r.reception.clone());
-        let reception =
-            reception.ok_or_else(|| self.failed("only the founding node gives tokens out"))?;
+        let me = self.name()?;
+        let reception = reception.ok_or_else(|| messages::token_not_here(&me))?;
         let founding = Founding::read(&self.config.data_dir).map_err(|e| self.failed(e))?;
-        if founding.voter(node).is_none() {
+        // Once there is a record, who asks has found the node in it.
+        let recorded = self.running.get().is_some_and(|r| r.ledger.view().get("config").is_some());
+        if !recorded && founding.voter(node).is_none() {
             return Err(self.failed(FoundingFailure::NotNamed(node.clone())));
         }
         let lifetime = Duration::from_nanos(good_for.0);
         let token = reception
             .token(Role::Node, Some(node.clone()), lifetime)
             .map_err(|e| self.failed(e))?;
-        let me = self.name()?;
         let own = founding.addresses(&me).unwrap_or_default();
         let at: Vec<String> = own.iter().map(ToString::to_string).collect();
         let secret = format!("{}{AT}{}", token.reveal(), at.join(","));

@@ -20,6 +20,7 @@ use tsugi_wire::files::{self, FileFailure};
 use tsugi_wire::frame::Channel;
 use tsugi_wire::identity::{ClusterIdentity, IdentityFailure};
 
+use super::belonging::{self, Lookout};
 use super::founding::{Founding, FoundingFailure};
 use super::ledger_link::{self, LinkFailure};
 use super::membership::{Running, Shared};
@@ -98,6 +99,14 @@ pub enum AgentFailure {
     /// The system has no thread or descriptor left.
     #[error("the system refused: {0}")]
     System(#[from] std::io::Error),
+    /// This node was taken out of the cluster.
+    #[error("node {node} was taken out of the cluster; what it kept is in {place}")]
+    Removed {
+        /// Which.
+        node: NodeName,
+        /// Where what it kept is now.
+        place: PathBuf,
+    },
     /// A promise could not be made durable.
     #[error("a promise could not be made durable")]
     CannotWrite,
@@ -134,10 +143,15 @@ pub fn run(config: AgentConfig) -> Result<Ended, AgentFailure> {
     if !ClusterIdentity::is_in(&config.pki_dir) || Founding::read(&config.data_dir).is_err() {
         runtime.block_on(wait.recv());
     }
+    belonging::come_in_again(&config, &runtime)?;
     let ended = work(&shared, &runtime, picture);
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     match ended? {
         Ended::CannotWrite => Err(AgentFailure::CannotWrite),
+        Ended::Removed => {
+            let place = belonging::put_all_aside(&config)?;
+            Err(AgentFailure::Removed { node: me, place })
+        }
         ended @ (Ended::Left | Ended::SteppedAside | Ended::NoHands) => Ok(ended),
     }
 }
@@ -166,13 +180,15 @@ fn work(
     let me = identity.subject.name.clone();
     let own = founding.addresses(&me).ok_or_else(|| FoundingFailure::NotNamed(me.clone()))?;
     let own = own.to_vec();
+    let voter = founding.voter(&me).unwrap_or_default();
     let boot = Boot::begin(&config.data_dir.join("boot"), clock::wall())?;
     let promise_file = config.data_dir.join("longest-promise");
     let longest_promise = read_promise(&promise_file)?;
     let networks = bind(&own, &identity, &me, boot)?;
     let hands = Hands::connect(&config.run_dir).map_err(AgentFailure::Hands)?;
     let (mailbox, post) = mailbox()?;
-    let link = runtime.block_on(ledger_link::open(config, &founding, &mut identity, &own))?;
+    let opened = ledger_link::open(config, (&founding, &own), &mut identity, picture.subscribe());
+    let link = runtime.block_on(opened)?;
     let ledger = Arc::clone(&link.ledger);
     let mut reader = Reader::new(Arc::new(Record::default()));
     let record = reader.read(&ledger.view())?;
@@ -190,6 +206,7 @@ fn work(
         longest_promise,
         record,
     };
+    let lookout = Lookout::new(config, (me.clone(), voter), &link, post.clone());
     let pictures = picture.subscribe();
     let parts = CoreParts {
         node: Node::new(birth),
@@ -208,6 +225,8 @@ fn work(
     };
     runtime.spawn(tasks::propose(Arc::clone(&ledger), waiting, post.clone()));
     runtime.spawn(tasks::change_voters(Arc::clone(&ledger), changes));
+    runtime.spawn(lookout.watch());
+    runtime.spawn(tasks::catch_up(Arc::clone(&ledger), (link.book, link.register, me.clone())));
     runtime.spawn(tasks::follow(Arc::clone(&ledger), reader, post.clone()));
     runtime.spawn(tasks::lead(Arc::clone(&ledger), post.clone()));
     runtime.spawn(tasks::leave_on_signal(post.clone()));

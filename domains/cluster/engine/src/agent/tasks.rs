@@ -11,6 +11,8 @@ use tsugi_ledger::{Ledger, Outcome, View, Voter, VoterId};
 use tsugi_messages::Language;
 use tsugi_vocabulary::{Generation, NodeName};
 
+use super::book::Book;
+use super::register::Register;
 use crate::core::{Post, Proposal};
 use crate::records;
 
@@ -101,6 +103,30 @@ pub(super) async fn follow(ledger: Arc<dyn Ledger>, mut reader: Reader, post: Po
             Ok(record) => post.event(Event::Applied(record)),
             // The core goes on with the last record it could read; nothing new is started on it.
             Err(unreadable) => eprintln!("{}", unreadable_line(&unreadable)),
+        }
+        if applied.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Keeps what is needed before the ledger can be reached up to what it says: where everybody
+/// listens, and the founding record.
+pub(super) async fn catch_up(
+    ledger: Arc<dyn Ledger>,
+    (book, register, me): (Arc<Book>, Arc<Register>, NodeName),
+) {
+    let mut applied = ledger.watch();
+    let mut seen = None;
+    loop {
+        let view = ledger.view();
+        let now = (view.version("config"), view.voters.generation);
+        if seen != Some(now)
+            && let Ok(record) = records::record(&view, &Record::default())
+        {
+            book.learn(&record);
+            register.catch_up(&view, &record, &me).await;
+            seen = Some(now);
         }
         if applied.changed().await.is_err() {
             return;

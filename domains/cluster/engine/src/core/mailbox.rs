@@ -15,6 +15,8 @@ pub enum Letter {
     Event(Box<Event>),
     /// End now, leaving the groups as they are: another agent takes over from here.
     StepAside,
+    /// End now: this node was taken out of the cluster.
+    Removed,
 }
 
 /// The core's end.

@@ -89,6 +89,8 @@ pub enum Ended {
     Left,
     /// Another agent takes over; the groups go on.
     SteppedAside,
+    /// This node was taken out of the cluster.
+    Removed,
     /// The hands are gone: the node is ending.
     NoHands,
     /// A promise could not be made durable (L4): the node must not answer any more.
@@ -287,6 +289,7 @@ impl Core {
             match letter {
                 Letter::Event(event) => events.push(*event),
                 Letter::StepAside => self.ended = Some(Ended::SteppedAside),
+                Letter::Removed => self.ended = Some(Ended::Removed),
             }
         }
         self.look_at_guardian(events);

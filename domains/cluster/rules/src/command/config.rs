@@ -54,6 +54,8 @@ fn replace(effect: &mut Effect<'_>, config: &AppliedConfig) {
         if !groups.is_empty() {
             effect.refuse(Refusal::StillOwns { node: node.clone(), groups });
         }
+        // Its number is spent; if it is named again, it joins again.
+        effect.remove_node(node);
     }
     let version = effect.situation.record.config.as_ref().map_or(0, |c| c.version) + 1;
     effect.write_config(AppliedConfig { version, ..config.clone() });

@@ -2,22 +2,35 @@
 
 use tsugi_vocabulary::{BootId, NodeName};
 
+use super::Number;
 use super::effect::Effect;
 use crate::plan::Life;
 use crate::record::{NodeIntent, NodeRecord, Ownership};
 use crate::refusal::Refusal;
 
-/// It joins; a wiped node comes back with another number (L6).
-pub(super) fn join(effect: &mut Effect<'_>, node: &NodeName, voter: u64) {
+/// It joins. The number of the founding is handed out once; a wiped node, which shows another
+/// certificate, gets one that nobody ever had (L6).
+pub(super) fn join(
+    effect: &mut Effect<'_>,
+    node: &NodeName,
+    (certificate, number): (&str, Number),
+) {
     if !effect.spec().is_some_and(|s| s.nodes.contains_key(node)) {
         effect.refuse(Refusal::NoSuchNode { node: node.to_string() });
     }
-    let known = effect.situation.record.nodes.get(node);
-    if known.is_some_and(|n| n.value.voter == voter) {
+    let record = effect.situation.record;
+    let known = record.nodes.get(node).map(|node| (*node.value).clone());
+    let unasked = known.clone().filter(|known| known.certificate.is_none());
+    let next = match (unasked, number) {
+        (Some(known), Number::OfTheFounding) => known,
+        (Some(_), Number::New) | (None, Number::OfTheFounding | Number::New) => {
+            NodeRecord::new(record.next_voter())
+        }
+    };
+    if known.is_some_and(|known| known.certificate.as_deref() == Some(certificate)) {
         effect.refuse(Refusal::AlreadySo { what: node.to_string() });
     }
-    let next = NodeRecord::new(voter);
-    effect.write_node(node, next);
+    effect.write_node(node, NodeRecord { certificate: Some(certificate.to_owned()), ..next });
 }
 
 /// Its groups move away and none comes.
@@ -54,23 +67,25 @@ pub(super) fn leave(effect: &mut Effect<'_>, node: &NodeName) {
     if !effect.owned_by(node).is_empty() {
         effect.needs_reason();
     }
-    let voters = effect.spec().map_or(0, |s| s.nodes.len());
+    let voters = crate::lease::voters(effect.situation.record);
     refuse_minority(effect, node, voters);
     effect.write_node(node, NodeRecord { intent: NodeIntent::Leaving(boot), ..known });
 }
 
 /// It is gone for good.
 pub(super) fn remove(effect: &mut Effect<'_>, node: &NodeName) {
-    if effect.node(node).is_none() {
-        return;
+    if !effect.situation.record.nodes.contains_key(node) {
+        return effect.refuse(Refusal::NoSuchNode { node: node.to_string() });
     }
     effect.needs_reason();
     let groups = effect.owned_by(node);
     if !groups.is_empty() {
         effect.refuse(Refusal::StillOwns { node: node.clone(), groups });
     }
-    let voters = effect.spec().map_or(0, |s| s.nodes.len()).saturating_sub(1);
-    refuse_minority(effect, node, voters);
+    let record = effect.situation.record;
+    let voters = crate::lease::voters(record);
+    let has_a_vote = crate::lease::is_voter(record, node);
+    refuse_minority(effect, node, voters.saturating_sub(usize::from(has_a_vote)));
     effect.remove_node(node);
 }
 
@@ -107,7 +122,7 @@ fn newest_boot(effect: &Effect<'_>, node: &NodeName) -> Option<BootId> {
 
 /// Of `voters`, those that are heard without `node` must still be a majority.
 fn refuse_minority(effect: &mut Effect<'_>, node: &NodeName, voters: usize) {
-    let all = effect.spec().into_iter().flat_map(|s| s.nodes.keys());
+    let all = crate::lease::voter_names(effect.situation.record).into_iter();
     let heard = all.filter(|n| *n != node && effect.is_heard(n)).count();
     if heard < voters / 2 + 1 {
         effect.refuse(Refusal::LastMajority { node: node.clone() });

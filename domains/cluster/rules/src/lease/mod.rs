@@ -14,6 +14,7 @@ pub mod voter_list;
 
 use tsugi_vocabulary::NodeName;
 
+use crate::mutant::mutant;
 use crate::record::Record;
 
 /// Whether `name` is one of the voters that `record` lists. Nodes that agree on the generation of
@@ -26,6 +27,15 @@ pub fn is_voter(record: &Record, name: &NodeName) -> bool {
     record.voters.contains_key(name)
 }
 
+/// The voters that `record` lists.
+#[must_use]
+pub fn voter_names(record: &Record) -> Vec<&NodeName> {
+    if record.voters.is_empty() {
+        return record.spec().map_or_else(Vec::new, |spec| spec.nodes.keys().collect());
+    }
+    record.voters.keys().collect()
+}
+
 /// How many voters `record` lists.
 #[must_use]
 pub fn voters(record: &Record) -> usize {
@@ -33,6 +43,27 @@ pub fn voters(record: &Record) -> usize {
         return record.spec().map_or(0, |spec| spec.nodes.len());
     }
     record.voters.len()
+}
+
+/// Those who kept the ledger before it was restored and have neither come in under a new number
+/// nor been taken out: they may still go by the old one.
+#[must_use]
+pub fn former_voters_out_there(record: &Record) -> Vec<&NodeName> {
+    let Some(restored) = &record.restored else { return Vec::new() };
+    let old = |(node, voter): &(&NodeName, &u64)| {
+        record.nodes.get(*node).is_some_and(|known| known.value.voter == **voter)
+    };
+    restored.former.iter().filter(old).map(|(node, _)| node).collect()
+}
+
+/// Whether the voters of the former ledger that are still out there could hold a lease among
+/// themselves: then nothing may be started under a restored one.
+#[must_use]
+pub fn former_majority_out_there(record: &Record) -> bool {
+    let former = record.restored.as_ref().map_or(0, |restored| restored.former.len());
+    former > 0
+        && former_voters_out_there(record).len() >= majority(former)
+        && !mutant("restored-starts-at-once")
 }
 
 /// The smallest number of voters that is more than half of `voters`.

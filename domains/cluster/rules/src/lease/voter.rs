@@ -11,7 +11,7 @@ use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, NodeName, Span};
 use super::heartbeat::{Ack, Heartbeat, NoPromise};
 use crate::mutant::mutant;
 use crate::record::Record;
-use crate::timing::TTL_CAP;
+use crate::timing::{LONGEST_TTL, TTL_CAP};
 
 /// Earlier boots of a sender that are still told from a new one.
 const PAST_BOOTS: usize = 8;
@@ -99,6 +99,11 @@ impl Voter {
         }
     }
 
+    /// Promises nothing before `until`: what others promised under a former ledger may run so long.
+    pub fn keep_quiet(&mut self, until: Moment) {
+        self.quiet_until = self.quiet_until.max(until);
+    }
+
     /// Answers a beat of any node, this one among them.
     pub fn on_heartbeat(&mut self, now: Moment, beat: &Heartbeat, record: &Record) -> Voted {
         if !self.is_news(beat) {
@@ -171,6 +176,13 @@ impl Voter {
         beat: &Heartbeat,
         record: &Record,
     ) -> Option<NoPromise> {
+        if super::former_majority_out_there(record) {
+            return Some(NoPromise::JustStarted { rest: LONGEST_TTL });
+        }
+        if epoch.incarnation != record.incarnation && !mutant("voter-serves-other-incarnations") {
+            let known = record.group(group).map_or(Epoch::NONE, |entry| entry.epoch);
+            return Some(NoPromise::NotOwner { epoch: known });
+        }
         if now < self.quiet_until {
             return Some(NoPromise::JustStarted { rest: self.quiet_until.since(now) });
         }

@@ -97,7 +97,10 @@ pub fn due(
     let surplus = record.voters.iter().filter(|(node, voter)| wanted.get(node) != Some(voter));
     let mut removals: Vec<Seat> = surplus.map(seat).collect();
     removals.sort_unstable_by_key(|seat| seat.voter);
-    let missing = wanted.iter().filter(|(node, _)| !record.voters.contains_key(**node));
+    // A number that had a vote and lost it never gets one again.
+    let unused = |voter: u64| voter > record.highest_voter;
+    let missing = wanted.iter().filter(|(_, voter)| unused(**voter));
+    let missing = missing.filter(|(node, _)| !record.voters.contains_key(**node));
     let mut additions: Vec<Seat> = missing.map(|(node, voter)| seat((node, voter))).collect();
     additions.sort_unstable_by_key(|seat| seat.voter);
 

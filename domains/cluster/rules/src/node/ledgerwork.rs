@@ -11,6 +11,7 @@ use tsugi_vocabulary::{Epoch, GroupName, Index, Moment, Span};
 use super::machine::{Node, Stay};
 use super::{Fate, Now, Order};
 use crate::desk::{Input, State, Why};
+use crate::lease::former_majority_out_there;
 use crate::plan::Situation;
 use crate::planner;
 use crate::reason::Cause;
@@ -118,6 +119,9 @@ impl Node {
     fn plan_if_leading(&mut self, now: Now, out: &mut Vec<Order>) {
         let leads = self.leader.as_ref() == Some(&self.me);
         if !leads || self.paperwork.plan == PlanDue::No || self.record.config.is_none() {
+            return;
+        }
+        if former_majority_out_there(&self.record) {
             return;
         }
         if !self.paperwork.may(&Subject::Plan, now.lease, self.record.applied) {

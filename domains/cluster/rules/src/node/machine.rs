@@ -16,7 +16,7 @@ use crate::lease::voter_list::Spread;
 use crate::reason::How;
 use crate::record::{LinkState, Ownership, Phase, Record};
 use crate::spec::GroupSpec;
-use crate::timing::{Profile, Timing};
+use crate::timing::{LONGEST_TTL, Profile, Timing};
 
 /// What a node is born with.
 #[derive(Clone, Debug)]
@@ -140,6 +140,9 @@ impl Node {
             adopted: Vec::new(),
             stay: Stay::Here,
         };
+        if node.record.restored.is_some() {
+            node.voter.keep_quiet(birth.at + LONGEST_TTL);
+        }
         node.meet_peers();
         node
     }
@@ -151,7 +154,7 @@ impl Node {
             Event::Tick => {}
             Event::Heard { via, beat } => self.on_heard(now, via, &beat, out),
             Event::Acked(ack) => self.on_acked(now, &ack, out),
-            Event::Applied(record) => self.on_applied(record),
+            Event::Applied(record) => self.on_applied(now.lease, record),
             Event::Leader { term, leader } => self.on_leader(term, leader),
             Event::Proposed { proposal, fate } => self.on_proposed(now, proposal, fate),
             Event::Done { group, epoch: _, act, outcome } => {
@@ -241,11 +244,12 @@ impl Node {
         crate::lease::voters(&self.record).max(1)
     }
 
-    fn on_applied(&mut self, record: Arc<Record>) {
+    fn on_applied(&mut self, now: Moment, record: Arc<Record>) {
         if record.applied < self.record.applied {
             return;
         }
-        self.record = record;
+        let before = std::mem::replace(&mut self.record, record);
+        self.wait_for_former_leases(now, &before);
         self.timing = timing_of(&self.record);
         self.meet_peers();
         self.paperwork.plan_again();

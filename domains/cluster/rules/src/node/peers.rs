@@ -61,12 +61,16 @@ impl Contact {
 }
 
 impl Node {
-    /// Every voter of the configuration has a peer entry; one that left has none.
+    /// Every node of the configuration that has joined has a peer entry; one that left has none.
     pub(super) fn meet_peers(&mut self) {
         let Some(spec) = self.record.spec() else { return };
+        let nodes = &self.record.nodes;
+        let is_one = |name: &NodeName| {
+            spec.nodes.contains_key(name) && (nodes.is_empty() || nodes.contains_key(name))
+        };
         let me = &self.me;
-        self.peers.retain(|name, _| spec.nodes.contains_key(name));
-        for name in spec.nodes.keys().filter(|n| *n != me) {
+        self.peers.retain(|name, _| is_one(name));
+        for name in spec.nodes.keys().filter(|n| *n != me && is_one(n)) {
             self.peers.entry(name.clone()).or_default();
         }
     }

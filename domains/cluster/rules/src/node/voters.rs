@@ -6,8 +6,10 @@ use tsugi_vocabulary::{Moment, NodeName, Span};
 
 use super::Order;
 use super::machine::Node;
-use crate::lease::voter_list;
+use crate::lease::{former_majority_out_there, voter_list};
 use crate::plan::Life;
+use crate::record::Record;
+use crate::timing::LONGEST_TTL;
 
 /// A change that came to nothing (the new voter did not catch up, the leader changed) is ordered
 /// again after this time.
@@ -27,6 +29,17 @@ impl Node {
         if let Some(change) = due {
             self.next_look_at_voters = now + RETRY;
             out.push(Order::ChangeVoters { change, known: self.record.membership });
+        }
+    }
+
+    /// Under a restored ledger this voter promises nothing while a majority of the former voters
+    /// is out there, and for the longest TTL after: what one of them promised last, just before
+    /// it came in, may run so long.
+    pub(super) fn wait_for_former_leases(&mut self, now: Moment, before: &Record) {
+        let restored = self.record.restored.is_some();
+        let new = before.restored != self.record.restored || former_majority_out_there(before);
+        if restored && new {
+            self.voter.keep_quiet(now + LONGEST_TTL);
         }
     }
 

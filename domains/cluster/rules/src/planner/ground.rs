@@ -181,7 +181,9 @@ impl<'a> Ground<'a> {
             Some(sight) => sight.life == Life::Heard,
             None => *n == self.by,
         };
-        (self.spec.nodes.keys().filter(hears).count(), self.spec.majority())
+        let voters = crate::lease::voter_names(self.record);
+        let needed = crate::lease::majority(voters.len());
+        (voters.into_iter().filter(hears).count(), needed)
     }
 
     /// Whether the newest known boot of the owner was ended by a confirmed fence (L7).

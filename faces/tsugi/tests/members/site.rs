@@ -1,0 +1,247 @@
+//! Real nodes on loopback addresses: their processes, their directories, and the command line.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+const PORT: u16 = 7400;
+/// How long anything may take that a test waits for: far more than it should.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A corner of the loopback network, and what stands in it.
+pub struct Site {
+    folder: tempfile::TempDir,
+    net: u8,
+    nodes: Vec<(String, Child)>,
+}
+
+impl Site {
+    pub fn new() -> Self {
+        let first = u8::try_from(std::process::id() % 200 + 20).expect("below 220");
+        let free = |net: &u8| {
+            let of = |host| SocketAddr::from((Ipv4Addr::new(127, 79, *net, host), PORT));
+            (1..=4).all(|host| TcpListener::bind(of(host)).is_ok())
+        };
+        let net = (0..200_u8).map(|n| first.wrapping_add(n)).find(free);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { folder, net: net.expect("a free corner of 127.79.0.0/16"), nodes: Vec::new() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the configuration of these nodes and one group that runs on the first two.
+    pub fn configure(&self, nodes: &[&str]) -> PathBuf {
+        let mut text = "[cluster]\nname = \"trial\"\n".to_owned();
+        for name in nodes {
+            let host = u32::from(name.as_bytes()[0] - b'a') + 1;
+            let net = self.net;
+            text += &format!("\n[node.{name}]\naddress = [\"127.79.{net}.{host}\"]\n");
+        }
+        text += "\n[group.WORK]\nprefer = [\"a\", \"b\"]\n\n[[group.WORK.resource]]\n\
+                 name = \"sleeper\"\nkind = \"process\"\nrun = [\"/bin/sleep\", \"100000\"]\n";
+        let file = self.path("tsugi.toml");
+        fs::write(&file, text).expect("a file");
+        file
+    }
+
+    /// Starts the process of a node.
+    pub fn start(&mut self, node: &str) {
+        let dir = self.path(node);
+        fs::create_dir_all(dir.join("data")).expect("a folder");
+        let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("log"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tsugi"));
+        command
+            .args(["node", "run", "--trial", "--name", node, "--run-dir"])
+            .arg(dir.join("run"))
+            .arg("--data-dir")
+            .arg(dir.join("data"))
+            .arg("--config")
+            .arg(self.path("tsugi.toml"))
+            .env("LANG", "en_US.UTF-8")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.expect("a log"))
+            .process_group(0);
+        let child = command.spawn().expect("the binary was built");
+        self.nodes.push((node.to_owned(), child));
+        self.until(&format!("{node} answers"), |site| {
+            site.ask(node, &["status", "--json"]).0 != Some(3)
+                && site.path(node).join("run/agent/control.sock").exists()
+        });
+    }
+
+    fn take(&mut self, node: &str) -> Child {
+        let place = self.nodes.iter().position(|(name, _)| name == node);
+        self.nodes.remove(place.expect("it was started")).1
+    }
+
+    /// Ends every process of a node at once, as a power loss would.
+    pub fn cut_power(&mut self, node: &str) {
+        let mut child = self.take(node);
+        end_all(&child);
+        child.wait().expect("it was a child");
+    }
+
+    /// Waits until a node has ended by itself.
+    pub fn ended(&mut self, node: &str) {
+        let mut child = self.take(node);
+        let until = Instant::now() + PATIENCE;
+        while child.try_wait().expect("it was a child").is_none() {
+            assert!(Instant::now() < until, "{node} goes on: {}", self.log(node));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn log(&self, node: &str) -> String {
+        fs::read_to_string(self.path(node).join("log")).unwrap_or_default()
+    }
+
+    /// Runs `tsugi` against a node: its exit code and what it printed and said.
+    pub fn ask(&self, node: &str, words: &[&str]) -> (Option<i32>, String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_tsugi"))
+            .args(words)
+            .env_clear()
+            .env("TSUGI_RUN_DIR", self.path(node).join("run"))
+            .env("LANG", "en_US.UTF-8")
+            .output()
+            .expect("the binary was built");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints UTF-8");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    /// The same for a command that must succeed; what it printed.
+    #[track_caller]
+    pub fn tsugi(&self, node: &str, words: &[&str]) -> String {
+        let (code, out, err) = self.ask(node, words);
+        assert_eq!(code, Some(0), "{words:?} on {node}: {out}{err}\n{}", self.log(node));
+        out
+    }
+
+    /// The same for a command that may have to wait for a majority first.
+    #[track_caller]
+    pub fn at_last(&self, node: &str, words: &[&str]) -> String {
+        let mut last = String::new();
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            let (code, out, err) = self.ask(node, words);
+            if code == Some(0) {
+                return out;
+            }
+            last = format!("{code:?} {out}{err}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{words:?} on {node}: {last}\n{}", self.log(node));
+    }
+
+    /// Makes a token for a node on another one and joins with it.
+    #[track_caller]
+    pub fn join(&self, node: &str, by: &str) {
+        let file = self.token(node, by);
+        self.at_last(node, &["node", "join", "--token-file", &file]);
+    }
+
+    /// A token for a node, in a file.
+    #[track_caller]
+    pub fn token(&self, node: &str, by: &str) -> String {
+        let token = self.at_last(by, &["node", "token", node]);
+        let file = self.path(&format!("token-{node}"));
+        let mut kept = fs::File::create(&file).expect("a file");
+        kept.write_all(token.as_bytes()).expect("a file");
+        file.to_str().expect("plain").to_owned()
+    }
+
+    pub fn status(&self, node: &str) -> Value {
+        let (_, out, _) = self.ask(node, &["status", "--json"]);
+        serde_json::from_str(&out).unwrap_or_default()
+    }
+
+    /// How many voters a node knows, and how many of them it hears.
+    pub fn votes(&self, node: &str) -> (u64, u64) {
+        let votes = &self.status(node)["votes"];
+        (votes["of"].as_u64().unwrap_or(0), votes["heard"].as_u64().unwrap_or(0))
+    }
+
+    pub fn leader(&self, node: &str) -> Option<String> {
+        self.status(node)["votes"]["leader"].as_str().map(str::to_owned)
+    }
+
+    /// State, owner and epoch of the group, as a node shows them.
+    pub fn group(&self, node: &str) -> (String, String, (u64, u64)) {
+        let group = &self.status(node)["groups"][0];
+        let text = |field: &str| group[field].as_str().unwrap_or_default().to_owned();
+        let epoch = text("epoch");
+        let parts = epoch.split_once('.').unwrap_or_default();
+        let number = |text: &str| text.parse().unwrap_or(0);
+        (text("state"), text("owner"), (number(parts.0), number(parts.1)))
+    }
+
+    #[track_caller]
+    pub fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !holds(self) {
+            if Instant::now() >= until {
+                let logs: Vec<String> = self
+                    .nodes
+                    .iter()
+                    .map(|(n, _)| format!("--- {n}\n{}\n{}", self.log(n), self.status(n)))
+                    .collect();
+                panic!("not in time: {what}\n{}", logs.join("\n"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Three nodes a, b and c, all heard, the group running.
+    pub fn founded() -> Self {
+        let mut site = Self::new();
+        let file = site.configure(&["a", "b", "c"]);
+        for node in ["a", "b", "c"] {
+            site.start(node);
+        }
+        site.tsugi("a", &["init", file.to_str().expect("plain")]);
+        for node in ["b", "c"] {
+            site.join(node, "a");
+        }
+        site.until("three voters", |site| ["a", "b", "c"].iter().all(|n| site.votes(n) == (3, 3)));
+        site.until("the group runs", |site| site.group("a").0 == "running");
+        site
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        for (_, child) in &mut self.nodes {
+            end_all(child);
+            let _ended = child.wait();
+        }
+    }
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("a pid"))
+}
+
+/// Kills a node's process and all that descends from it: only what this test started.
+fn end_all(child: &Child) {
+    let mut pids = vec![pid(child)];
+    let mut at = 0;
+    while let Some(parent) = pids.get(at).copied() {
+        let file = format!("/proc/{parent}/task/{parent}/children");
+        let children = fs::read_to_string(file).unwrap_or_default();
+        pids.extend(children.split_whitespace().filter_map(|p| p.parse().ok()).map(Pid::from_raw));
+        at += 1;
+    }
+    for pid in pids {
+        let _ended = kill(pid, Signal::SIGKILL);
+    }
+}
