@@ -1,6 +1,5 @@
 //! Who belongs to a cluster, with real processes on loopback addresses: it grows, shrinks, and
 //! comes back from a backup.
-#![expect(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
 #[path = "members/site.rs"]
 mod site;
