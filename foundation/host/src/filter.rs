@@ -115,6 +115,7 @@ const HANDS: &[i64] = &[
     libc::SYS_renameat2,
     libc::SYS_rseq,
     libc::SYS_set_robust_list,
+    libc::SYS_syncfs,
     libc::SYS_unlinkat,
     libc::SYS_wait4,
     libc::SYS_waitid,

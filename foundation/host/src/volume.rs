@@ -207,6 +207,10 @@ fn orderly(dir: &Path) -> Result<Vec<u32>, Failure> {
     let mut killed = Vec::new();
     let end = crate::clock::now() + LET_GO.into();
     loop {
+        // An unmount says nothing of what it could not write out.
+        if let Own::Yes = own_file_system {
+            sync(dir)?;
+        }
         match nix::mount::umount2(dir, MntFlags::UMOUNT_NOFOLLOW) {
             Ok(()) => break,
             Err(Errno::EBUSY) if crate::clock::now() < end => {}
@@ -234,6 +238,12 @@ fn orderly(dir: &Path) -> Result<Vec<u32>, Failure> {
         return Err(Failure::NoEffect { what });
     }
     Ok(killed)
+}
+
+fn sync(dir: &Path) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::disk("sync", dir, &error);
+    let open = File::open(dir).map_err(failed)?;
+    nix::unistd::syncfs(open).map_err(|error| failed(error.into()))
 }
 
 #[derive(Clone, Copy)]

@@ -72,6 +72,37 @@ fn a_damaged_file_system_is_told_by_name_and_its_device_is_let_go() {
 }
 
 #[test]
+fn what_the_disk_does_not_take_at_an_unmount_is_told_and_the_volume_can_still_be_torn_off() {
+    if !root() {
+        return;
+    }
+    let mut node = Node::start(&["private"]);
+    let (small, dir) = (node.path("small"), node.path("volume"));
+    fs::create_dir(&small).unwrap();
+    inside(node.pid(), &format!("mount -t tmpfs -o size=12m none {}", small.display()));
+    // The image is larger than what is under it.
+    let disk = small.join("disk.img");
+    inside(node.pid(), &format!("truncate -s 64m {}", disk.display()));
+    inside(node.pid(), &format!("mkfs.ext4 -q -F -O ^has_journal {}", disk.display()));
+    mount(&mut node, &disk, &dir).unwrap();
+    let script = "head -c 30000000 /dev/zero > big; echo written";
+    let mut write = shell(free(), Purpose::Start, script);
+    write.dir = Some(dir.clone());
+    let id = node.spawn(write);
+    assert_eq!(node.ended(id).tail, b"written\n", "into memory, as far as it knows");
+    let outcome = node.ask(&Request::Unmount { dir: dir.clone(), how: Unmounting::Orderly });
+    let told = match &outcome {
+        Err(Failure::DiskFails { at, .. } | Failure::DiskFull { at }) => *at == dir,
+        _ => false,
+    };
+    assert!(told, "{outcome:?}");
+    assert_eq!(node.list().mounts, std::slice::from_ref(&dir), "it is still owned");
+    let torn = node.ask(&Request::Unmount { dir: dir.clone(), how: Unmounting::Emergency });
+    assert_eq!(torn, Ok(Answer::Unmounted { killed: Vec::new() }));
+    nothing_is_left(&mut node, &disk);
+}
+
+#[test]
 fn a_log_that_the_full_disk_does_not_take_holds_up_neither_its_program_nor_another_log() {
     if !root() {
         return;
