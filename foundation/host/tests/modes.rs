@@ -80,6 +80,29 @@ fn sec10_the_agent_has_no_capability_and_cannot_gain_one() {
 }
 
 #[test]
+fn sec10_an_agent_that_stays_root_has_no_capability_either() {
+    if !root() {
+        return;
+    }
+    let dir = tempfile::TempDir::new().unwrap();
+    let node = start_process(dir.path(), &["agent=sleep 98785"]);
+    let status = until("an agent", || {
+        let agents = children(node.0.id());
+        let agent =
+            agents.into_iter().find(|pid| command_line(*pid).starts_with("sleep\098785"))?;
+        fs::read_to_string(format!("/proc/{agent}/status")).ok()
+    });
+    for line in status.lines().filter(|line| line.starts_with("Cap")) {
+        let (set, bits) = line.split_once(":\t").unwrap();
+        // The bounding set gives nothing to who can gain nothing.
+        assert!(set == "CapBnd" || u64::from_str_radix(bits, 16) == Ok(0), "{line}");
+    }
+    assert!(status.contains("NoNewPrivs:\t1"));
+    send(node.0.id(), Signal::SIGKILL);
+    until("it ends with the hands", || named("sleep\098785").is_empty().then_some(()));
+}
+
+#[test]
 fn sec9_the_hands_have_no_network_socket() {
     let node = Node::start(&[]);
     let tables = ["tcp", "tcp6", "udp", "udp6", "raw", "raw6", "packet"];

@@ -17,7 +17,7 @@ use crate::guardian::environment;
 use crate::guardian::release::Means;
 use crate::guardian::table::Table;
 use crate::thread::AGENT_PRIORITY;
-use crate::{clock, sys};
+use crate::{clock, rights, sys};
 
 /// A child that lived so long starts again at once.
 const LIVED: Span = Span::secs(10);
@@ -238,7 +238,9 @@ impl Family {
             if let Some((uid, gid)) = user {
                 sys::become_user(uid, gid)?;
             }
+            // Whoever it runs as: also root's agent decides and does not act.
             sys::no_new_rights()?;
+            rights::keep_only(&[])?;
             sys::die_with_parent(parent)
         });
         self.starter.start(command)
