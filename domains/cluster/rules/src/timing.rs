@@ -76,9 +76,18 @@ impl Timing {
         Span(self.ttl.0 / 3)
     }
 
-    /// A node that has not been heard for this long has no live promise left on this voter.
+    /// A node that has not been heard for this long is given up: where nobody else hears it
+    /// either, its own deadline has passed and it is letting go. Its promises still run for the
+    /// stop budget, and that time is enough to decide and to record; nothing starts before they
+    /// have run out.
     #[must_use]
     pub const fn silent_after(&self) -> Span {
-        self.ttl
+        self.ttl.saturating_sub(self.stop)
+    }
+
+    /// A node that has listened for this long since its start has heard whoever is there.
+    #[must_use]
+    pub const fn settled_after(&self) -> Span {
+        Span(self.ttl.0 * 2)
     }
 }

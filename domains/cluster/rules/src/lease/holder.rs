@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, Moment, NodeName, Span};
 
-use super::heartbeat::{Ack, Health, Hearing, Heartbeat};
+use super::heartbeat::{Ack, Health, Hearing, Heartbeat, NoPromise};
 use super::{is_voter, majority, voters};
 use crate::mutant::mutant;
 use crate::record::Record;
@@ -21,6 +21,11 @@ use crate::timing::{Profile, TTL_CAP, Timing};
 
 /// Answers to older beats than this are of no use to anybody.
 const REMEMBERED: usize = 128;
+
+/// How soon a voter is asked again whose ledger had not reached the entry yet.
+const BEHIND: Span = Span::millis(2);
+/// So many beats of an asker may come early for voters that are behind.
+const CATCH_UP: u64 = 16;
 
 /// The asking side of one node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -242,6 +247,41 @@ impl Holder {
             }
         }
         moved
+    }
+
+    /// How long until the voter of `ack` could promise what it has just not promised: another's
+    /// promise runs for so long, it is silent after its start, or its ledger is a little behind.
+    /// None if nothing is waited for. An asker that waited for its next beat instead would lose
+    /// most of a beat in every takeover.
+    #[must_use]
+    pub fn ask_again(&self, ack: &Ack) -> Option<Span> {
+        if ack.boot != self.boot {
+            return None;
+        }
+        let waits = |(group, claim): (&GroupName, &Claim)| {
+            let first = claim.first.filter(|first| ack.sequence >= *first)?;
+            if claim.stage != Stage::Asking || claim.deadline.is_some() {
+                return None;
+            }
+            match ack.refused.iter().find(|(g, _)| g == group) {
+                Some((_, NoPromise::Promised { rest, .. } | NoPromise::JustStarted { rest })) => {
+                    Some(*rest)
+                }
+                Some((
+                    _,
+                    NoPromise::NotOwner { .. }
+                    | NoPromise::Pinned { .. }
+                    | NoPromise::Released
+                    | NoPromise::Fenced
+                    | NoPromise::OtherMembership,
+                )) => None,
+                None => {
+                    let behind = ack.applied < claim.entry && ack.sequence - first < CATCH_UP;
+                    behind.then_some(BEHIND)
+                }
+            }
+        };
+        self.claims.iter().filter_map(waits).min()
     }
 
     /// The send time of the beat that `ack` answers, if the answer may count at all.

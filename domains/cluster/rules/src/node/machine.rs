@@ -200,9 +200,13 @@ impl Node {
     fn notice_standstill(&mut self, now: Moment) {
         // The core is woken for every beat; a gap of several beats is a machine that stood still.
         let gap = now.since(self.last_step);
-        if gap > self.timing.beat + self.timing.beat + self.timing.beat && gap > self.stood_still {
-            self.stood_still = gap;
-            self.stood_still_at = now;
+        if gap > self.timing.beat + self.timing.beat + self.timing.beat {
+            // The others were not silent meanwhile: their beats wait to be taken.
+            self.excuse_silence(gap);
+            if gap > self.stood_still {
+                self.stood_still = gap;
+                self.stood_still_at = now;
+            }
         }
         if now.since(self.stood_still_at) > Span::secs(30) {
             self.stood_still = Span::ZERO;

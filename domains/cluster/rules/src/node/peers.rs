@@ -133,6 +133,9 @@ impl Node {
             }
             self.on_leased(now, &group, (epoch, deadline), out);
         }
+        if let Some(rest) = self.holder.ask_again(ack) {
+            self.next_beat = self.next_beat.min(now.lease + rest);
+        }
     }
 
     /// Until when this node, as a voter, keeps others away from a group that is `to`'s: its
@@ -175,10 +178,17 @@ impl Node {
     #[must_use]
     pub fn settled(&self, now: Moment) -> Settled {
         let all = self.peers.values().all(|p| p.heard.is_some());
-        if all || now.since(self.born) >= self.timing.silent_after() + self.timing.silent_after() {
+        if all || now.since(self.born) >= self.timing.settled_after() {
             Settled::Yes
         } else {
             Settled::NotYet
+        }
+    }
+
+    /// What this node did not hear while it stood still itself is no silence of the others.
+    pub(super) fn excuse_silence(&mut self, gap: Span) {
+        for heard in self.peers.values_mut().filter_map(|peer| peer.heard.as_mut()) {
+            *heard = *heard + gap;
         }
     }
 
@@ -202,7 +212,7 @@ impl Node {
         let after = self.timing.silent_after();
         let due = self.peers.values().filter(|p| p.missed.is_none());
         let next = due.filter_map(|p| p.heard).map(|heard| heard + after).min();
-        let settle = self.born + after + after;
+        let settle = self.born + self.timing.settled_after();
         if self.settled(now) == Settled::NotYet {
             return Some(next.map_or(settle, |n| n.min(settle)));
         }

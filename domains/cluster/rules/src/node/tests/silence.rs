@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::reason::Way;
+use crate::lease::heartbeat::NoPromise;
 use crate::record::{Guard, Happening, LinkState, Order as Ordered, Pause};
 
 #[test]
@@ -174,4 +175,65 @@ fn a_node_without_answers_says_how_long_it_heard_nobody() {
     assert!(said(&bench).unwrap() >= Span::secs(2), "those who had not heard it still ask");
     heard(&mut bench, &mut beat, &[0, 1], 700);
     assert_eq!(said(&bench), None, "long ago");
+}
+
+#[test]
+fn a_silent_owner_is_given_up_while_its_promises_still_run() {
+    let (mut bench, mut beat) = watching();
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    // The last word of b was told 50 ms ago.
+    let last = bench.now.saturating_sub(Span::millis(50));
+    while bench.group().epoch == epoch(1) {
+        heard(&mut bench, &mut beat, &[], 1);
+    }
+    let timing = bench.node.timing();
+    assert!(bench.now.since(last) < timing.ttl, "its deadline has passed, its promises have not");
+    assert!(bench.now.since(last) > timing.usable());
+}
+
+#[test]
+fn a_node_that_stood_still_does_not_take_the_others_for_silent() {
+    let (mut bench, mut beat) = watching();
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    bench.now = bench.now + Span::secs(2);
+    let witness = beat_of("c", beat.sequence + 1, &bench.record);
+    bench.tell(Event::Heard { via: via(0), beat: witness });
+    assert_eq!(bench.group().epoch, epoch(1), "the beats of b wait to be taken");
+}
+
+/// The answer of b to the newest beat of a node that waits for its lease.
+fn answer_while_waiting(bench: &mut Bench) -> Ack {
+    bench.voters.clear();
+    bench.give(|_| ());
+    assert_eq!(bench.desk(), &State::Waiting { epoch: epoch(1) });
+    promise(bench.beats.last().unwrap(), name("b"), &bench.record)
+}
+
+#[test]
+fn who_is_refused_for_a_running_promise_asks_again_as_it_ends() {
+    let mut bench = Bench::new(record());
+    let mut ack = answer_while_waiting(&mut bench);
+    let (to, rest) = (name("c"), Span::millis(7));
+    ack.refused.push((pay(), NoPromise::Promised { to, rest }));
+    let asked = bench.beats.len();
+    bench.tell(Event::Acked(ack));
+    bench.pass(Span::millis(5));
+    assert_eq!(bench.beats.len(), asked, "it runs still");
+    bench.pass(Span::millis(5));
+    assert_eq!(bench.beats.len(), asked + 1);
+}
+
+#[test]
+fn a_voter_whose_ledger_is_a_little_behind_is_asked_again_soon_but_not_for_ever() {
+    let mut bench = Bench::new(record());
+    let mut ack = answer_while_waiting(&mut bench);
+    ack.applied = Index(1);
+    let asked = bench.beats.len();
+    for _ in 0..40 {
+        ack.sequence = bench.beats.last().unwrap().sequence;
+        bench.tell(Event::Acked(ack.clone()));
+        bench.pass(Span::millis(5));
+    }
+    let early = bench.beats.len() - asked;
+    assert!((8..=20).contains(&early), "{early} beats in 200 ms");
 }
