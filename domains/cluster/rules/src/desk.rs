@@ -10,11 +10,15 @@
 //! Invariants: nothing is started but in `Starting`, which is reached only over `Armed` for that
 //! very epoch; `Released` is reached only by a verified stop and never left for the same epoch.
 
+mod ending;
+mod starting;
 mod steps;
 
 pub use steps::{Desk, Ground, Input, Mend, Wish};
 
-use tsugi_vocabulary::{Epoch, NodeName, ResourceName, Span};
+use std::collections::{BTreeMap, BTreeSet};
+
+use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
 use crate::reason::{Cause, How};
 use crate::record::LinkState;
@@ -42,32 +46,34 @@ pub enum State {
         /// The epoch.
         epoch: Epoch,
     },
-    /// Resources are being started, in order.
+    /// Resources are being started: each as soon as all are up that it comes after.
     Starting {
         /// The epoch.
         epoch: Epoch,
-        /// The place in the start order that is being started.
-        at: usize,
-        /// The number of the act.
-        act: u64,
-        /// How long each finished step took.
-        steps: Vec<(String, u64)>,
+        /// Since when.
+        since: Moment,
+        /// The starts under way: the number of the act, and the place in the start order.
+        acts: BTreeMap<u64, usize>,
+        /// The places that are up.
+        up: BTreeSet<usize>,
+        /// How long each finished step took, by its place.
+        steps: BTreeMap<usize, u64>,
     },
     /// All resources are up.
     Running {
         /// The epoch.
         epoch: Epoch,
     },
-    /// Resources are being stopped, in reverse order.
+    /// Resources are being stopped, one after the other in reverse order.
     Stopping {
         /// The epoch.
         epoch: Epoch,
         /// Why.
         why: Why,
-        /// The place in the start order that is being stopped.
-        at: usize,
-        /// The number of the act.
-        act: u64,
+        /// What is waited for before the next stop: the stop under way, or the starts that were.
+        acts: BTreeSet<u64>,
+        /// The places in the start order that are still to be stopped, the last one first.
+        left: BTreeSet<usize>,
     },
     /// A failed resource and what stood on it are down; the failure is being recorded before it
     /// is started again.
@@ -83,8 +89,10 @@ pub enum State {
         epoch: Epoch,
         /// Why.
         why: Why,
-        /// The number of the act.
-        act: u64,
+        /// The number of the act; none while only `beside` is waited for.
+        act: Option<u64>,
+        /// What was under way when it was ordered.
+        beside: Beside,
     },
     /// Nothing of the group is left here, verified; final for this epoch.
     Released {
@@ -101,6 +109,24 @@ pub enum State {
         /// What is left.
         left: String,
     },
+}
+
+/// What is under way beside a release of everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// Nothing: what the release has verified stays so.
+    Nothing,
+    /// These acts, as long as they have not ended. A start that ends after the release may leave
+    /// something up, so everything is let go of once more after the last of them.
+    Acts(BTreeSet<u64>),
+}
+
+impl Beside {
+    /// These acts, if there are any.
+    fn acts(acts: impl IntoIterator<Item = u64>) -> Self {
+        let acts: BTreeSet<u64> = acts.into_iter().collect();
+        if acts.is_empty() { Self::Nothing } else { Self::Acts(acts) }
+    }
 }
 
 /// Why a desk stops.

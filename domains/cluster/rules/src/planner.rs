@@ -32,7 +32,7 @@ use tsugi_vocabulary::{GroupName, NodeName};
 pub use draft::timeless;
 pub use ground::{Asked, config_mark};
 pub use report::{
-    Wanted, answer_to_failure, handed_over, handed_over_by_force, is_out_of_service, mended,
+    Took, Wanted, answer_to_failure, handed_over, handed_over_by_force, is_out_of_service, mended,
     next_by_time, released_after_failure, report_running, wanted,
 };
 

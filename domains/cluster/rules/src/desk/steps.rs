@@ -1,10 +1,12 @@
 //! The desk's table: every state with every input.
 
+use std::collections::BTreeSet;
+
 use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
-use super::{Act, Outcome, State, Why};
+use super::{Act, Beside, Outcome, State, Why};
 use crate::mutant::mutant;
-use crate::reason::{Cause, How};
+use crate::reason::Cause;
 use crate::spec::{GroupSpec, ProcessHow, ResourceKind};
 
 /// What one node is doing with one group.
@@ -12,13 +14,13 @@ use crate::spec::{GroupSpec, ProcessHow, ResourceKind};
 pub struct Desk {
     /// Where it stands.
     pub state: State,
-    acts: u64,
-    asks: Vec<Ask>,
+    pub(super) acts: u64,
+    pub(super) asks: Vec<Ask>,
 }
 
 /// One monitor of a running group.
 #[derive(Clone, Debug)]
-struct Ask {
+pub(super) struct Ask {
     resource: ResourceName,
     every: Span,
     limit: u32,
@@ -68,8 +70,8 @@ pub enum Mend {
 pub enum Wish {
     /// Do this, under this epoch; answer with `Done` of that number.
     Do(Epoch, u64, Act),
-    /// Every resource is up: say so. How long each step took.
-    Started(Epoch, Vec<(String, u64)>),
+    /// Every resource is up: say so. How long each step took in milliseconds, and all of them.
+    Started(Epoch, Vec<(String, u64)>, Span),
     /// Nothing is left: say so.
     Released(Epoch, Why),
     /// A resource failed and is restarted in place: record it, then say `Recorded`.
@@ -146,13 +148,13 @@ impl Desk {
                 if self.state == (State::Waiting { epoch }) {
                     self.state = State::Arming { epoch };
                     if mutant("start-before-armed") {
-                        self.start_from(ground, epoch, 0, Vec::new(), out);
+                        self.start_from(ground, epoch, 0, out);
                     }
                 }
             }
             Input::Armed(epoch) => {
                 if self.state == (State::Arming { epoch }) {
-                    self.start_from(ground, epoch, 0, Vec::new(), out);
+                    self.start_from(ground, epoch, 0, out);
                 }
             }
             Input::Lapsed => self.lapse(out),
@@ -161,7 +163,7 @@ impl Desk {
             Input::Died(resource, cause, mend) => self.died(ground, &resource, cause, mend, out),
             Input::Recorded => {
                 if let State::Mending { epoch, from } = self.state {
-                    self.start_from(ground, epoch, from, Vec::new(), out);
+                    self.start_from(ground, epoch, from, out);
                 }
             }
             Input::GuardianReleased(epoch) => self.guardian_released(epoch, out),
@@ -221,80 +223,26 @@ impl Desk {
         }
     }
 
-    fn start_from(
-        &mut self,
-        ground: &Ground<'_>,
-        epoch: Epoch,
-        at: usize,
-        steps: Vec<(String, u64)>,
-        out: &mut Vec<Wish>,
-    ) {
-        let order = ground.spec.start_order();
-        if let Some(resource) = order.get(at) {
-            let act = self.act();
-            out.push(Wish::Do(epoch, act, (ground.start)(&resource.name)));
-            self.state = State::Starting { epoch, at, act, steps };
-        } else {
-            self.asks = monitors(ground);
-            self.state = State::Running { epoch };
-            out.push(Wish::Started(epoch, steps));
-        }
-    }
-
-    fn stop_from(
-        &mut self,
-        ground: &Ground<'_>,
-        epoch: Epoch,
-        at: usize,
-        why: Why,
-        out: &mut Vec<Wish>,
-    ) {
-        let act = self.act();
-        let order = ground.spec.start_order();
-        match order.get(at) {
-            Some(resource) => {
-                out.push(Wish::Do(epoch, act, Act::Stop(resource.name.clone())));
-                self.state = State::Stopping { epoch, why, at, act };
-            }
-            None => self.let_go(epoch, why, out),
-        }
-    }
-
-    fn let_go(&mut self, epoch: Epoch, why: Why, out: &mut Vec<Wish>) {
-        let act = self.act();
-        out.push(Wish::Do(epoch, act, Act::LetGo));
-        self.state = State::LettingGo { epoch, why, act };
-    }
-
-    fn release(&mut self, epoch: Epoch, why: Why, out: &mut Vec<Wish>) {
-        self.asks.clear();
-        out.push(Wish::Released(epoch, why.clone()));
-        self.state = State::Released { epoch, why };
-    }
-
     fn lapse(&mut self, out: &mut Vec<Wish>) {
-        match &self.state {
+        let (epoch, beside) = match &self.state {
             State::Clear | State::Waiting { .. } | State::Released { .. } | State::Stuck { .. } => {
+                return;
             }
-            State::LettingGo { .. } => {}
-            State::Arming { epoch } => {
-                // Nothing was started: the guardian may fire at nothing, and says so.
-                let epoch = *epoch;
-                self.let_go(epoch, Why::Lapsed, out);
-            }
-            State::Adopting { epoch, .. }
-            | State::Starting { epoch, .. }
+            State::LettingGo { .. } => return,
+            // While it is arming nothing was started: the guardian may fire at nothing, and says
+            // so.
+            State::Arming { epoch }
+            | State::Adopting { epoch, .. }
             | State::Running { epoch }
-            | State::Stopping { epoch, .. }
-            | State::Mending { epoch, .. } => {
-                let epoch = *epoch;
-                self.let_go(epoch, Why::Lapsed, out);
-            }
-        }
+            | State::Mending { epoch, .. } => (*epoch, Beside::Nothing),
+            State::Starting { epoch, acts, .. } => (*epoch, Beside::acts(acts.keys().copied())),
+            State::Stopping { epoch, acts, .. } => (*epoch, Beside::acts(acts.iter().copied())),
+        };
+        self.let_go((epoch, Why::Lapsed), beside, out);
     }
 
     fn stop(&mut self, ground: &Ground<'_>, why: Why, out: &mut Vec<Wish>) {
-        let last = ground.spec.resources.len().saturating_sub(1);
+        let at_once = why == Why::Superseded;
         match &self.state {
             State::Clear | State::Released { .. } | State::Stuck { .. } => {}
             State::LettingGo { .. } => {}
@@ -304,44 +252,45 @@ impl Desk {
                 self.release(epoch, why, out);
             }
             State::Adopting { epoch, .. } => {
-                let epoch = *epoch;
-                self.let_go(epoch, why, out);
+                let about = (*epoch, why);
+                self.let_go(about, Beside::Nothing, out);
             }
-            State::Starting { epoch, .. }
-            | State::Running { epoch }
-            | State::Mending { epoch, .. }
-                if why == Why::Superseded =>
-            {
-                let epoch = *epoch;
-                self.let_go(epoch, why, out);
+            State::Running { epoch } | State::Mending { epoch, .. } if at_once => {
+                let about = (*epoch, why);
+                self.let_go(about, Beside::Nothing, out);
             }
-            State::Starting { epoch, at, act, .. } => {
-                self.state = after_start(*epoch, (*at, *act), why);
+            State::Starting { epoch, acts, .. } if at_once => {
+                let (about, beside) = ((*epoch, why), Beside::acts(acts.keys().copied()));
+                self.let_go(about, beside, out);
+            }
+            State::Stopping { epoch, acts, .. } if at_once => {
+                let (about, beside) = ((*epoch, why), Beside::acts(acts.iter().copied()));
+                self.let_go(about, beside, out);
+            }
+            State::Starting { epoch, acts, up, .. } => {
+                let about = (*epoch, why);
+                let begun = up.iter().chain(acts.values()).copied().collect();
+                let acts = acts.keys().copied().collect();
+                self.stop_after(ground, about, (acts, begun), out);
             }
             State::Running { epoch } => {
                 let epoch = *epoch;
                 if mutant("release-without-stop") {
                     return self.release(epoch, why, out);
                 }
-                self.stop_from(ground, epoch, last, why, out);
+                self.stop_from(ground, (epoch, why), 0, out);
             }
             State::Mending { epoch, from } => {
-                let (epoch, from) = (*epoch, *from);
-                match from.checked_sub(1) {
-                    Some(at) => self.stop_from(ground, epoch, at, why, out),
-                    None => self.release(epoch, why, out),
-                }
+                let (about, left) = ((*epoch, why), (0..*from).collect());
+                self.stop_after(ground, about, (BTreeSet::new(), left), out);
             }
-            State::Stopping { epoch, why: Why::Mend(_), at, .. } => {
-                let (epoch, at) = (*epoch, *at);
-                self.stop_from(ground, epoch, at, why, out);
+            State::Stopping { epoch, why: Why::Mend(from), acts, left } => {
+                let about = (*epoch, why);
+                let left = left.iter().copied().chain(0..*from).collect();
+                let acts = acts.clone();
+                self.stop_after(ground, about, (acts, left), out);
             }
-            State::Stopping { epoch, .. } => {
-                if why == Why::Superseded {
-                    let epoch = *epoch;
-                    self.let_go(epoch, why, out);
-                }
-            }
+            State::Stopping { .. } => {}
         }
     }
 
@@ -353,20 +302,19 @@ impl Desk {
         mend: Mend,
         out: &mut Vec<Wish>,
     ) {
-        let last = ground.spec.resources.len().saturating_sub(1);
         let place = ground.spec.start_order().iter().position(|r| r.name == *resource);
         match (&self.state, place, mend) {
             (State::Running { epoch }, Some(place), Mend::InPlace) => {
                 let epoch = *epoch;
                 out.push(Wish::Record(epoch, cause));
-                self.stop_from(ground, epoch, last, Why::Mend(place), out);
+                self.stop_from(ground, (epoch, Why::Mend(place)), place, out);
             }
             (State::Running { epoch }, Some(_), Mend::GiveAway) => {
-                let epoch = *epoch;
-                self.stop_from(ground, epoch, last, Why::Failure(cause), out);
+                let about = (*epoch, Why::Failure(cause));
+                self.stop_from(ground, about, 0, out);
             }
-            (State::Starting { epoch, at, act, .. }, Some(_), Mend::InPlace | Mend::GiveAway) => {
-                self.state = after_start(*epoch, (*at, *act), Why::Failure(cause));
+            (State::Starting { .. }, Some(_), Mend::InPlace | Mend::GiveAway) => {
+                self.stop(ground, Why::Failure(cause), out);
             }
             // A program that ends while it is being stopped, or that no desk knows, is no news.
             (
@@ -408,90 +356,23 @@ impl Desk {
     }
 
     fn done(&mut self, ground: &Ground<'_>, act: u64, outcome: Outcome, out: &mut Vec<Wish>) {
-        match self.state.clone() {
-            State::Starting { epoch, at, act: mine, steps } if mine == act => {
-                self.started_one(ground, (epoch, at, steps), outcome, out);
-            }
-            State::Stopping { epoch, why, at, act: mine } if mine == act => {
-                self.stopped_one(ground, (epoch, at, why), outcome, out);
-            }
-            State::LettingGo { epoch, why, act: mine } if mine == act => match outcome {
-                Outcome::Fine { .. } | Outcome::Adopted(_) => self.release(epoch, why, out),
-                Outcome::Failed { how: left } | Outcome::Stuck { left } => {
-                    let left = left.words;
-                    out.push(Wish::Stuck(epoch, left.clone()));
-                    self.state = State::Stuck { epoch, left };
-                }
-                Outcome::NoLink { link: left, .. } => {
-                    out.push(Wish::Stuck(epoch, left.clone()));
-                    self.state = State::Stuck { epoch, left };
-                }
-            },
-            State::Adopting { epoch, act: mine } if mine == act => {
+        match &self.state {
+            State::Starting { .. } => self.started_one(ground, act, outcome, out),
+            State::Stopping { .. } => self.stopped_one(ground, act, outcome, out),
+            State::LettingGo { .. } => self.let_go_one(act, outcome, out),
+            State::Adopting { epoch, act: mine } if *mine == act => {
+                let epoch = *epoch;
                 self.adopted(ground, epoch, outcome, out);
             }
-            State::Running { epoch } => self.answered(ground, epoch, act, outcome, out),
+            State::Running { .. } => self.answered(ground, act, outcome, out),
             // The answer to an act that the desk has turned away from.
             State::Clear
             | State::Adopting { .. }
             | State::Waiting { .. }
             | State::Arming { .. }
-            | State::Starting { .. }
-            | State::Stopping { .. }
             | State::Mending { .. }
-            | State::LettingGo { .. }
             | State::Released { .. }
             | State::Stuck { .. } => {}
-        }
-    }
-
-    fn started_one(
-        &mut self,
-        ground: &Ground<'_>,
-        (epoch, at, mut steps): (Epoch, usize, Vec<(String, u64)>),
-        outcome: Outcome,
-        out: &mut Vec<Wish>,
-    ) {
-        let name = ground.spec.start_order().get(at).map(|r| r.name.clone());
-        let Some(resource) = name else { return };
-        let how = match outcome {
-            Outcome::Fine { took } => {
-                steps.push((resource.to_string(), took.as_millis()));
-                return self.start_from(ground, epoch, at + 1, steps, out);
-            }
-            Outcome::Failed { how } | Outcome::Stuck { left: how } => how,
-            Outcome::NoLink { link, .. } => format!("no carrier on {link}").into(),
-            Outcome::Adopted(_) => "answer to another question".into(),
-        };
-        let cause = Cause::StartFailed { node: ground.me.clone(), resource, how };
-        self.stop_from(ground, epoch, at, Why::Failure(cause), out);
-    }
-
-    fn stopped_one(
-        &mut self,
-        ground: &Ground<'_>,
-        (epoch, at, why): (Epoch, usize, Why),
-        outcome: Outcome,
-        out: &mut Vec<Wish>,
-    ) {
-        match outcome {
-            Outcome::Fine { .. } | Outcome::Adopted(_) => {}
-            Outcome::Failed { .. } if mutant("failed-stop-believed") => {}
-            // A stop that did not finish becomes a release of everything at once: verified by
-            // the host, or the machine ends.
-            Outcome::Failed { how } | Outcome::Stuck { left: how } => {
-                return self.let_go(epoch, unmended(ground, why, how), out);
-            }
-            Outcome::NoLink { link, .. } => {
-                return self.let_go(epoch, unmended(ground, why, link.into()), out);
-            }
-        }
-        match (&why, at) {
-            (Why::Mend(from), at) if *from == at => {
-                self.state = State::Mending { epoch, from: at };
-            }
-            (_, 0) => self.release(epoch, why, out),
-            (_, at) => self.stop_from(ground, epoch, at - 1, why, out),
         }
     }
 
@@ -519,18 +400,12 @@ impl Desk {
             self.state = State::Running { epoch };
         } else {
             let why = Why::Failure(Cause::AgentLost { node: ground.me.clone() });
-            self.let_go(epoch, why, out);
+            self.let_go((epoch, why), Beside::Nothing, out);
         }
     }
 
-    fn answered(
-        &mut self,
-        ground: &Ground<'_>,
-        epoch: Epoch,
-        act: u64,
-        outcome: Outcome,
-        out: &mut Vec<Wish>,
-    ) {
+    fn answered(&mut self, ground: &Ground<'_>, act: u64, outcome: Outcome, out: &mut Vec<Wish>) {
+        let State::Running { epoch } = self.state else { return };
         let Some(ask) = self.asks.iter_mut().find(|a| a.act == Some(act)) else { return };
         ask.act = None;
         let how = match outcome {
@@ -550,27 +425,12 @@ impl Desk {
         ask.failed = 0;
         let resource = ask.resource.clone();
         let cause = Cause::MonitorFailed { node: ground.me.clone(), resource, how };
-        let last = ground.spec.resources.len().saturating_sub(1);
-        self.stop_from(ground, epoch, last, Why::Failure(cause), out);
+        self.stop_from(ground, (epoch, Why::Failure(cause)), 0, out);
     }
 }
 
-/// A start that is under way is waited for before its stop is ordered: one that ends after its
-/// stop would leave something up in a group that was released.
-fn after_start(epoch: Epoch, (at, act): (usize, u64), why: Why) -> State {
-    State::Stopping { epoch, why, at: at + 1, act }
-}
-
-/// A restart in place that could not stop what it was to start again has failed for good: the
-/// deciding node hears of it as of any failure.
-fn unmended(ground: &Ground<'_>, why: Why, how: How) -> Why {
-    let Why::Mend(place) = why else { return why };
-    let order = ground.spec.start_order();
-    let Some(resource) = order.get(place).map(|r| r.name.clone()) else { return why };
-    Why::Failure(Cause::ProcessDied { node: ground.me.clone(), resource, how })
-}
-
-fn monitors(ground: &Ground<'_>) -> Vec<Ask> {
+/// The monitors of a group that is up, each due after its time.
+pub(super) fn monitors(ground: &Ground<'_>) -> Vec<Ask> {
     let monitored = |r: &crate::spec::ResourceSpec| match &r.kind {
         ResourceKind::Process { monitor: Some(m), how, .. } => {
             let (ProcessHow::Program { .. } | ProcessHow::Scripts { .. }) = how;

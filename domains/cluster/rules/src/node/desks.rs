@@ -1,5 +1,6 @@
 //! Where the desks meet the ledger, the lease and the guardian.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Wall};
@@ -251,6 +252,14 @@ impl Node {
         }
     }
 
+    /// The interfaces under the addresses of the groups that this node holds.
+    #[must_use]
+    pub fn links_in_use(&self) -> BTreeSet<String> {
+        let held = self.desks.iter().filter(|(_, desk)| desk.state != State::Clear);
+        let specs = held.filter_map(|(group, _)| self.specs.get(group));
+        specs.flat_map(|spec| spec.links_needed()).flatten().cloned().collect()
+    }
+
     /// An address whose link went down moves to the next link of this node (PH-08).
     fn move_addresses(&mut self, now: Now, down: &str, out: &mut Vec<Order>) {
         let mut moved = Vec::new();
@@ -321,8 +330,8 @@ impl Node {
                 Wish::Do(epoch, act, what) => {
                     out.push(Order::Do { group: group.clone(), epoch, act, what });
                 }
-                Wish::Started(epoch, steps) => {
-                    self.paperwork.started(group, epoch, steps);
+                Wish::Started(epoch, steps, took) => {
+                    self.paperwork.started(group, epoch, (steps, took));
                     self.paperwork.plan_again();
                 }
                 Wish::Released(epoch, why) => {

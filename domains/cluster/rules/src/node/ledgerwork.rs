@@ -41,7 +41,7 @@ pub(super) struct Paperwork {
     plan: PlanDue,
     /// When a plan may differ although nothing happens: a pause ends, a failure is forgotten.
     plan_by_time: Option<Moment>,
-    started: BTreeMap<GroupName, (Epoch, Vec<(String, u64)>)>,
+    started: BTreeMap<GroupName, (Epoch, planner::Took)>,
     mends: BTreeMap<GroupName, (Epoch, Cause)>,
     notes: Vec<EventRecord>,
     sent_notes: Vec<EventRecord>,
@@ -66,8 +66,8 @@ impl Paperwork {
     }
 
     /// A group is up here.
-    pub(super) fn started(&mut self, group: &GroupName, epoch: Epoch, steps: Vec<(String, u64)>) {
-        self.started.insert(group.clone(), (epoch, steps));
+    pub(super) fn started(&mut self, group: &GroupName, epoch: Epoch, took: planner::Took) {
+        self.started.insert(group.clone(), (epoch, took));
     }
 
     /// A resource is being restarted in place.
@@ -180,9 +180,9 @@ impl Node {
                 planner::mended(&record, group, cause.clone(), &self.me, now.wall)
             }
             State::Running { .. } if *phase != Phase::Running => {
-                let steps = self.paperwork.started.get(group);
-                let steps = steps.map(|(_, s)| s.clone()).unwrap_or_default();
-                planner::report_running(&record, group, steps, &self.me, now.wall)
+                let took = self.paperwork.started.get(group);
+                let took = took.map(|(_, took)| took.clone()).unwrap_or_default();
+                planner::report_running(&record, group, took, &self.me, now.wall)
             }
             State::Running { .. } => self.unpin_armed(&record, group),
             // Nothing of it is here, so there is nothing for a guardian to end.

@@ -44,19 +44,22 @@ pub fn wanted(record: &Record, group: &GroupName, node: &NodeName) -> Option<Wan
     })
 }
 
+/// How long a start took: each step in milliseconds, in start order, and all of them, which may
+/// be less than their sum.
+pub type Took = (Vec<(String, u64)>, Span);
+
 /// Every resource of a group is up on its owner.
 #[must_use]
 pub fn report_running(
     record: &Record,
     group: &GroupName,
-    steps: Vec<(String, u64)>,
+    (steps, took): Took,
     by: &NodeName,
     at: Wall,
 ) -> Option<Draft> {
     let mut next = owned_by(record, group, by)?.clone();
     let Ownership::Owned { phase, .. } = &mut next.ownership else { return None };
     *phase = Phase::Running;
-    let took = Span::millis(steps.iter().map(|(_, ms)| ms).sum());
     let what = Happening::Started { steps, took };
     Some(entry(record, group, next, event(at, by, what)))
 }

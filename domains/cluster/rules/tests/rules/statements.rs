@@ -111,7 +111,7 @@ fn an_owner_that_was_overtaken_has_nothing_to_report() {
     world.run();
     let (g, n1, at) = (group("G1"), node("n1"), world.at);
     assert_eq!(planner::handed_over(&world.record, &g, &n1, at), None);
-    assert_eq!(planner::report_running(&world.record, &g, Vec::new(), &n1, at), None);
+    assert_eq!(planner::report_running(&world.record, &g, Default::default(), &n1, at), None);
     assert_eq!(planner::wanted(&world.record, &g, &n1), None);
 }
 

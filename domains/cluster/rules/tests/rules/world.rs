@@ -117,7 +117,7 @@ impl World {
                         StartKind::ForcedNormal => "forced normal",
                     };
                     done.push(format!("{name} is up on {owner} {}, {start}", entry.epoch));
-                    planner::report_running(&record, &name, Vec::new(), owner, at)
+                    planner::report_running(&record, &name, Default::default(), owner, at)
                 }
                 (Some(Wanted::HandOver(to)), _) => {
                     done.push(format!("{name} is down on {owner} and goes to {to}"));

@@ -3,6 +3,8 @@
 mod table;
 mod walks;
 
+use std::collections::BTreeMap;
+
 use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
 use super::*;
@@ -30,7 +32,7 @@ fn died() -> Cause {
     Cause::ProcessDied { node: node("a"), resource: name("server"), how: "exit 3".into() }
 }
 
-/// A disk, an address, and a server on both; written down in another order.
+/// A disk, an address and a cache on it, and a server on all; written down in another order.
 fn spec() -> GroupSpec {
     let one = |text: &str, kind, after: &[&str]| ResourceSpec {
         name: name(text),
@@ -48,6 +50,10 @@ fn spec() -> GroupSpec {
         user: None,
         monitor: Some(monitor),
     };
+    let cache = ResourceKind::Volume {
+        source: VolumeSource::Directory,
+        mount: "/data/pay/cache".to_owned(),
+    };
     let source = VolumeSource::Block("/dev/vg/pay".to_owned());
     let disk = ResourceKind::Volume { source, mount: "/data/pay".to_owned() };
     let address = "10.0.0.9".parse().unwrap();
@@ -63,9 +69,10 @@ fn spec() -> GroupSpec {
         stop_budget: None,
         fence: FencePolicy::Confirmed,
         resources: vec![
-            one("server", server, &["disk", "vip"]),
+            one("server", server, &["disk", "vip", "cache"]),
             one("disk", disk, &[]),
             one("vip", vip, &["disk"]),
+            one("cache", cache, &["disk"]),
         ],
     }
 }

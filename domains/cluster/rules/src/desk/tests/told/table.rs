@@ -18,26 +18,42 @@ struct Line {
 
 fn states() -> Vec<State> {
     let (epoch, act) = (EPOCHS[1], ACT);
-    let starting = |at| State::Starting { epoch, at, act, steps: Vec::new() };
-    let stopping = |why, at| State::Stopping { epoch, why, at, act };
+    let starting = |acts: &[(u64, usize)], up: &[usize]| State::Starting {
+        epoch,
+        since: Moment(0),
+        acts: acts.iter().copied().collect(),
+        up: up.iter().copied().collect(),
+        steps: BTreeMap::new(),
+    };
+    let stopping = |why, acts: &[u64], left: &[usize]| {
+        let (acts, left) = (acts.iter().copied().collect(), left.iter().copied().collect());
+        State::Stopping { epoch, why, acts, left }
+    };
+    let letting_go = |why, act, beside| State::LettingGo { epoch, why, act, beside };
+    let beside = || Beside::Acts([ACT - 1].into());
     vec![
         State::Clear,
         State::Adopting { epoch, act },
         State::Waiting { epoch },
         State::Arming { epoch },
-        starting(0),
-        starting(1),
-        starting(2),
+        starting(&[(ACT, 0)], &[]),
+        starting(&[(ACT, 1), (ACT - 1, 2)], &[0]),
+        starting(&[(ACT, 1)], &[0, 2]),
+        starting(&[(ACT, 3)], &[0, 1, 2]),
         State::Running { epoch },
-        stopping(Why::Ordered, 2),
-        stopping(Why::HandOver(node("b")), 0),
-        stopping(Why::Failure(died()), 1),
-        stopping(Why::Mend(1), 2),
-        stopping(Why::Mend(1), 1),
+        stopping(Why::Ordered, &[ACT], &[0, 1, 2]),
+        stopping(Why::Ordered, &[ACT, ACT - 1], &[0, 1, 2]),
+        stopping(Why::HandOver(node("b")), &[ACT], &[]),
+        stopping(Why::Failure(died()), &[ACT], &[0]),
+        stopping(Why::Mend(1), &[ACT], &[1, 2]),
+        stopping(Why::Mend(1), &[ACT], &[]),
         State::Mending { epoch, from: 0 },
         State::Mending { epoch, from: 1 },
-        State::LettingGo { epoch, why: Why::Lapsed, act },
-        State::LettingGo { epoch, why: Why::HandOver(node("b")), act },
+        letting_go(Why::Lapsed, Some(ACT), Beside::Nothing),
+        letting_go(Why::HandOver(node("b")), Some(ACT), Beside::Nothing),
+        letting_go(Why::Superseded, Some(ACT), beside()),
+        letting_go(Why::Superseded, None, beside()),
+        letting_go(Why::Superseded, Some(ACT), Beside::Acts([].into())),
         State::Released { epoch, why: Why::Ordered },
         State::Released { epoch, why: Why::Failure(died()) },
         State::Stuck { epoch, left: "pid 12".to_owned() },
@@ -45,7 +61,7 @@ fn states() -> Vec<State> {
 }
 
 fn inputs() -> Vec<Input> {
-    let all = || ["disk", "vip", "server"].map(name).to_vec();
+    let all = || ["disk", "vip", "cache", "server"].map(name).to_vec();
     let link = || ("eth0".to_owned(), LinkState::Down);
     let whys = [
         Why::Ordered,
@@ -114,16 +130,31 @@ fn state_word(state: &State) -> String {
         State::Adopting { epoch, .. } => format!("adopting {epoch}"),
         State::Waiting { epoch } => format!("waiting {epoch}"),
         State::Arming { epoch } => format!("arming {epoch}"),
-        State::Starting { epoch, at, .. } => format!("starting {at} {epoch}"),
+        State::Starting { epoch, acts, up, .. } => {
+            format!("starting {} beside {} {epoch}", places(acts.values()), places(up))
+        }
         State::Running { epoch } => format!("running {epoch}"),
-        State::Stopping { epoch, why, at, .. } => {
-            format!("stopping {at} {epoch} ({})", why_word(why))
+        State::Stopping { epoch, why, acts, left } => {
+            let (acts, left) = (acts.len(), places(left));
+            format!("stopping, waits for {acts}, then {left} {epoch} ({})", why_word(why))
         }
         State::Mending { epoch, from } => format!("mending from {from} {epoch}"),
-        State::LettingGo { epoch, why, .. } => format!("letting go {epoch} ({})", why_word(why)),
+        State::LettingGo { epoch, why, act, beside } => {
+            let once_more = match (act, beside) {
+                (_, Beside::Nothing) => String::new(),
+                (Some(_), Beside::Acts(acts)) => format!(", and again after {}", acts.len()),
+                (None, Beside::Acts(acts)) => format!(", again after {}", acts.len()),
+            };
+            format!("letting go{once_more} {epoch} ({})", why_word(why))
+        }
         State::Released { epoch, why } => format!("released {epoch} ({})", why_word(why)),
         State::Stuck { epoch, .. } => format!("stuck {epoch}"),
     }
+}
+
+fn places<'a>(all: impl IntoIterator<Item = &'a usize>) -> String {
+    let all: Vec<String> = all.into_iter().map(ToString::to_string).collect();
+    if all.is_empty() { "nothing".to_owned() } else { all.join("+") }
 }
 
 fn outcome_word(outcome: &Outcome) -> String {
@@ -219,7 +250,7 @@ fn nothing_is_started_but_by_arming_this_very_epoch_a_step_before_or_a_mend() {
             let Wish::Do(under, _, _) = wish else { unreachable!("filtered") };
             let right = match (&line.before, &line.input) {
                 (State::Arming { epoch }, Input::Armed(armed)) => epoch == armed,
-                (State::Starting { .. }, Input::Done(ACT, Outcome::Fine { .. })) => true,
+                (State::Starting { .. }, Input::Done(_, Outcome::Fine { .. })) => true,
                 (State::Mending { .. }, Input::Recorded) => true,
                 _ => false,
             };
@@ -253,7 +284,11 @@ fn only_nothing_begun_or_a_verified_end_is_called_released() {
             (State::Mending { from: 0, .. }, Input::Stop(_)) => true,
             (_, Input::GuardianReleased(epoch)) => *epoch == EPOCHS[1],
             (
-                State::Stopping { at: 0, .. } | State::LettingGo { .. },
+                State::Stopping { left, acts, .. },
+                Input::Done(ACT, Outcome::Fine { .. } | Outcome::Adopted(_)),
+            ) => left.is_empty() && acts.len() == 1,
+            (
+                State::LettingGo { act: Some(ACT), beside: Beside::Nothing, .. },
                 Input::Done(ACT, Outcome::Fine { .. } | Outcome::Adopted(_)),
             ) => true,
             _ => false,

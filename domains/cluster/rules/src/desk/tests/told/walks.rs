@@ -15,8 +15,12 @@ fn up() -> (Desk, Vec<String>) {
 
 /// Carries out what the desk wants, one act after the other, all of it well.
 fn follow(desk: &mut Desk, wishes: &mut Vec<Wish>, asked: &mut Vec<String>) {
-    while let Some(act) = wishes.iter().find_map(|w| act_of(w, asked)) {
-        *wishes = step(desk, Input::Done(act, fine()));
+    loop {
+        let acts: Vec<u64> = wishes.drain(..).filter_map(|w| act_of(&w, asked)).collect();
+        if acts.is_empty() {
+            return;
+        }
+        wishes.extend(acts.into_iter().flat_map(|act| step(desk, Input::Done(act, fine()))));
     }
 }
 
@@ -37,11 +41,11 @@ fn act_of(wish: &Wish, asked: &mut Vec<String>) -> Option<u64> {
 #[test]
 fn cl_02_address_and_volume_come_before_what_is_after_them_and_go_in_exact_reverse() {
     let (mut desk, up) = up();
-    assert_eq!(up, ["start disk", "start vip", "start server"]);
+    assert_eq!(up, ["start disk", "start vip", "start cache", "start server"]);
     let mut down = Vec::new();
     let mut wishes = step(&mut desk, Input::Stop(Why::Ordered));
     follow(&mut desk, &mut wishes, &mut down);
-    assert_eq!(down, ["stop server", "stop vip", "stop disk"]);
+    assert_eq!(down, ["stop server", "stop cache", "stop vip", "stop disk"]);
     assert_eq!(desk.state, State::Released { epoch: EPOCHS[1], why: Why::Ordered });
 }
 
@@ -67,14 +71,35 @@ fn a_start_that_fails_takes_down_what_was_up_from_the_failed_one_on() {
     }
     let first = step(&mut desk, Input::Armed(EPOCHS[1]));
     let act = act_of(&first[0], &mut Vec::new()).unwrap();
-    let second = step(&mut desk, Input::Done(act, fine()));
-    let act = act_of(&second[0], &mut Vec::new()).unwrap();
-    let mut wishes = step(&mut desk, Input::Done(act, failed()));
+    let both = step(&mut desk, Input::Done(act, fine()));
     let mut asked = Vec::new();
+    let acts: Vec<u64> = both.iter().filter_map(|w| act_of(w, &mut asked)).collect();
+    assert_eq!(asked, ["start vip", "start cache"], "side by side");
+    asked.clear();
+    let mut wishes = step(&mut desk, Input::Done(acts[0], failed()));
+    assert_eq!(wishes, [], "the cache is still on its way up");
+    wishes.extend(step(&mut desk, Input::Done(acts[1], fine())));
     follow(&mut desk, &mut wishes, &mut asked);
-    assert_eq!(asked, ["stop vip", "stop disk"]);
+    assert_eq!(asked, ["stop cache", "stop vip", "stop disk"]);
     let State::Released { why: Why::Failure(cause), .. } = &desk.state else { panic!("released") };
     assert!(matches!(cause, Cause::StartFailed { resource, .. } if *resource == name("vip")));
+}
+
+#[test]
+fn what_is_let_go_of_while_it_starts_is_let_go_of_again_after_the_last_start() {
+    let mut desk = Desk::default();
+    let first = [Input::Ours(EPOCHS[1]), Input::Leased(EPOCHS[1]), Input::Armed(EPOCHS[1])]
+        .map(|input| step(&mut desk, input));
+    let start = act_of(&first[2][0], &mut Vec::new()).unwrap();
+    let wishes = step(&mut desk, Input::Lapsed);
+    let mut asked = Vec::new();
+    let release = act_of(&wishes[0], &mut asked).unwrap();
+    assert_eq!(step(&mut desk, Input::Done(release, fine())), [], "the disk may still come up");
+    let wishes = step(&mut desk, Input::Done(start, fine()));
+    let again = act_of(&wishes[0], &mut asked).unwrap();
+    assert_eq!(asked, ["let go", "let go"]);
+    let wishes = step(&mut desk, Input::Done(again, fine()));
+    assert!(matches!(wishes[..], [Wish::Released(_, Why::Lapsed)]), "{wishes:?}");
 }
 
 #[test]
@@ -84,11 +109,11 @@ fn a_mend_takes_down_only_what_stands_on_the_failed_one_and_waits_for_the_record
     assert!(matches!(wishes[0], Wish::Record(..)), "the failure counts");
     let mut asked = Vec::new();
     follow(&mut desk, &mut wishes, &mut asked);
-    assert_eq!(asked, ["stop server", "stop vip"]);
+    assert_eq!(asked, ["stop server", "stop cache", "stop vip"]);
     assert_eq!(desk.state, State::Mending { epoch: EPOCHS[1], from: 1 });
     let mut wishes = step(&mut desk, Input::Recorded);
     follow(&mut desk, &mut wishes, &mut asked);
-    assert_eq!(asked[2..], ["start vip", "start server"]);
+    assert_eq!(asked[3..], ["start vip", "start cache", "start server"]);
     assert_eq!(desk.state, State::Running { epoch: EPOCHS[1] });
 }
 
@@ -131,7 +156,7 @@ fn a_monitor_that_has_not_answered_is_not_asked_again() {
 
 #[test]
 fn what_a_former_agent_left_is_taken_over_whole_or_let_go_of() {
-    let whole = ["disk", "vip", "server"].map(name).to_vec();
+    let whole = ["disk", "vip", "cache", "server"].map(name).to_vec();
     for (found, running) in [(whole, true), (vec![name("disk")], false), (vec![], false)] {
         let mut desk = Desk::default();
         let wishes = step(&mut desk, Input::OursFromBefore(EPOCHS[1]));

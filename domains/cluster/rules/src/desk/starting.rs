@@ -1,0 +1,96 @@
+//! How a desk brings its group up: each resource as soon as all are up that it comes after.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tsugi_vocabulary::{Epoch, ResourceName};
+
+use super::steps::{Desk, Ground, Wish, monitors};
+use super::{Outcome, State, Why};
+use crate::reason::Cause;
+use crate::spec::ResourceSpec;
+
+impl Desk {
+    /// Begins to start what is not below `from` in the start order; what is below is up.
+    pub(super) fn start_from(
+        &mut self,
+        ground: &Ground<'_>,
+        epoch: Epoch,
+        from: usize,
+        out: &mut Vec<Wish>,
+    ) {
+        self.state = State::Starting {
+            epoch,
+            since: ground.now,
+            acts: BTreeMap::new(),
+            up: (0..from).collect(),
+            steps: BTreeMap::new(),
+        };
+        self.start_more(ground, out);
+    }
+
+    /// Starts everything that nothing stands before any more.
+    fn start_more(&mut self, ground: &Ground<'_>, out: &mut Vec<Wish>) {
+        let order = ground.spec.start_order();
+        let State::Starting { epoch, since, acts, up, steps } = &mut self.state else { return };
+        let (epoch, since) = (*epoch, *since);
+        let under_way: BTreeSet<usize> = acts.values().copied().collect();
+        let mut next = ready(&order, up);
+        if next.is_empty() && under_way.is_empty() {
+            // Resources that wait for each other: a configuration that is refused, started in
+            // its order all the same.
+            next.extend((0..order.len()).find(|place| !up.contains(place)));
+        }
+        for place in next.into_iter().filter(|place| !under_way.contains(place)) {
+            self.acts += 1;
+            acts.insert(self.acts, place);
+            out.push(Wish::Do(epoch, self.acts, (ground.start)(&order[place].name)));
+        }
+        if acts.is_empty() {
+            let name = |place: &usize| order.get(*place).map(|r| r.name.to_string());
+            let told = steps.iter().filter_map(|(place, ms)| Some((name(place)?, *ms))).collect();
+            let took = ground.now.since(since);
+            self.asks = monitors(ground);
+            self.state = State::Running { epoch };
+            out.push(Wish::Started(epoch, told, took));
+        }
+    }
+
+    /// One of the starts under way has ended.
+    pub(super) fn started_one(
+        &mut self,
+        ground: &Ground<'_>,
+        act: u64,
+        outcome: Outcome,
+        out: &mut Vec<Wish>,
+    ) {
+        let State::Starting { epoch, acts, up, steps, .. } = &mut self.state else { return };
+        let Some(place) = acts.remove(&act) else { return };
+        let how = match outcome {
+            Outcome::Fine { took } => {
+                up.insert(place);
+                steps.insert(place, took.as_millis());
+                return self.start_more(ground, out);
+            }
+            Outcome::Failed { how } | Outcome::Stuck { left: how } => how,
+            Outcome::NoLink { link, .. } => format!("no carrier on {link}").into(),
+            Outcome::Adopted(_) => "answer to another question".into(),
+        };
+        let name = ground.spec.start_order().get(place).map(|r| r.name.clone());
+        let Some(resource) = name else { return };
+        let epoch = *epoch;
+        let waits = acts.keys().copied().collect();
+        let mut left: BTreeSet<usize> = up.iter().chain(acts.values()).copied().collect();
+        left.insert(place);
+        let cause = Cause::StartFailed { node: ground.me.clone(), resource, how };
+        self.stop_after(ground, (epoch, Why::Failure(cause)), (waits, left), out);
+    }
+}
+
+/// The places that are not up and come only after what is.
+fn ready(order: &[&ResourceSpec], up: &BTreeSet<usize>) -> Vec<usize> {
+    let is_up = |name: &ResourceName| {
+        order.iter().position(|r| r.name == *name).is_none_or(|place| up.contains(&place))
+    };
+    let may = |place: &usize| order[*place].after.iter().all(is_up);
+    (0..order.len()).filter(|place| !up.contains(place)).filter(may).collect()
+}
