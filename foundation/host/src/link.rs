@@ -1,6 +1,6 @@
 //! The network links of this node and what happens to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -52,6 +52,7 @@ pub enum Carrier {
 #[derive(Debug)]
 pub struct Watcher {
     netlink: Netlink,
+    asker: Netlink,
     known: BTreeMap<u32, Link>,
 }
 
@@ -70,7 +71,8 @@ impl Watcher {
     pub fn open() -> io::Result<Self> {
         // In this order nothing is missed in between.
         let netlink = Netlink::listen()?;
-        let mut watcher = Self { netlink, known: BTreeMap::new() };
+        let asker = Netlink::open()?;
+        let mut watcher = Self { netlink, asker, known: BTreeMap::new() };
         watcher.look_at_all()?;
         Ok(watcher)
     }
@@ -103,6 +105,24 @@ impl Watcher {
         Ok(changed)
     }
 
+    /// Asks how the links of these names stand at this moment, and tells those that changed. The
+    /// kernel gathers losses of carrier and may tell of one a whole second late.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn look_at(&mut self, names: &BTreeSet<String>) -> io::Result<Vec<(String, Carrier)>> {
+        let wanted = self.known.values().filter(|link| names.contains(&link.name));
+        let indexes: Vec<u32> = wanted.map(|link| link.index).collect();
+        let mut changed = Vec::new();
+        for index in indexes {
+            // One that is gone is told of at once.
+            if let Some(link) = self.asker.link_at(index)? {
+                changed.extend(self.see(link));
+            }
+        }
+        Ok(changed)
+    }
+
     fn see(&mut self, link: Link) -> Option<(String, Carrier)> {
         let carrier = |link: &Link| if link.carries() { Carrier::Up } else { Carrier::Down };
         let (name, now) = (link.name.clone(), carrier(&link));
@@ -114,7 +134,7 @@ impl Watcher {
     fn look_at_all(&mut self) -> io::Result<Vec<(String, Carrier)>> {
         let before = std::mem::take(&mut self.known);
         let mut changed = Vec::new();
-        for link in Netlink::open()?.links()? {
+        for link in self.asker.links()? {
             if let Some(old) = before.get(&link.index) {
                 self.known.insert(old.index, old.clone());
             }

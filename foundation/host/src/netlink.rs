@@ -98,13 +98,36 @@ impl Netlink {
     /// The call that failed.
     pub fn links(&mut self) -> io::Result<Vec<Link>> {
         let mut links = Vec::new();
-        let body = [0; 16];
+        let body = link_body(0);
         self.dump(libc::RTM_GETLINK, &body, |kind, body| {
             if kind == libc::RTM_NEWLINK {
                 links.extend(read_link(body));
             }
         })?;
         Ok(links)
+    }
+
+    /// The link of this number as it is at this moment; none if it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn link_at(&mut self, index: u32) -> io::Result<Option<Link>> {
+        let mut found = None;
+        let asked = self.ask(
+            (libc::RTM_GETLINK, libc::NLM_F_REQUEST as u16),
+            &link_body(index),
+            |kind, body| {
+                if kind == libc::RTM_NEWLINK {
+                    found = read_link(body);
+                }
+                Heard::TheEnd
+            },
+        );
+        match asked {
+            Ok(()) => Ok(found),
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The link of this name.
@@ -187,7 +210,20 @@ impl Netlink {
     }
 
     fn dump(&mut self, kind: u16, body: &[u8], mut each: impl FnMut(u16, &[u8])) -> io::Result<()> {
-        self.send(kind, (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16, body)?;
+        let flags = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
+        self.ask((kind, flags), body, |kind, body| {
+            each(kind, body);
+            Heard::More
+        })
+    }
+
+    fn ask(
+        &mut self,
+        (kind, flags): (u16, u16),
+        body: &[u8],
+        mut each: impl FnMut(u16, &[u8]) -> Heard,
+    ) -> io::Result<()> {
+        self.send(kind, flags, body)?;
         loop {
             let length = recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty())?;
             for message in messages(&self.buffer[..length]) {
@@ -197,7 +233,10 @@ impl Netlink {
                 match i32::from(message.kind) {
                     libc::NLMSG_DONE => return Ok(()),
                     libc::NLMSG_ERROR => return read_error(message.body),
-                    _ => each(message.kind, message.body),
+                    _ => match each(message.kind, message.body) {
+                        Heard::More => {}
+                        Heard::TheEnd => return Ok(()),
+                    },
                 }
             }
         }
@@ -216,6 +255,12 @@ impl Netlink {
         send(self.socket.as_raw_fd(), &bytes, MsgFlags::empty())?;
         Ok(())
     }
+}
+
+/// Whether an answer goes on after a message of it.
+enum Heard {
+    More,
+    TheEnd,
 }
 
 struct Message<'a> {
@@ -308,6 +353,15 @@ fn put_attribute(to: &mut Vec<u8>, kind: u16, value: &[u8]) {
     to.resize(to.len().next_multiple_of(4), 0);
 }
 
+/// Asks for a link, or for all of them with 0, without the counters that nobody reads here.
+fn link_body(index: u32) -> Vec<u8> {
+    const SKIP_STATISTICS: u32 = 1 << 3;
+    let mut body = vec![0; 16];
+    body[4..8].copy_from_slice(&index.to_ne_bytes());
+    put_attribute(&mut body, libc::IFLA_EXT_MASK, &SKIP_STATISTICS.to_ne_bytes());
+    body
+}
+
 fn address_body(held: Held) -> Vec<u8> {
     let (family, octets) = match held.address {
         IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
@@ -339,6 +393,9 @@ mod tests {
         let has = all.iter().any(|h| h.link == lo.index && h.address == Ipv4Addr::LOCALHOST);
         assert!(has || !lo.carries(), "{all:?}");
         assert_eq!(netlink.link("no-such-link").unwrap(), None);
+        assert_eq!(netlink.link_at(lo.index).unwrap(), Some(lo));
+        assert_eq!(netlink.link_at(u32::MAX / 2).unwrap(), None);
+        assert_eq!(netlink.link("lo").unwrap().map(|l| l.name).as_deref(), Some("lo"));
     }
 
     #[test]

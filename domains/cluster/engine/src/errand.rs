@@ -70,8 +70,9 @@ enum Step {
 const ANSWER_LIMIT: Span = Span::secs(20);
 /// How long a killed program may take to be gone.
 const KILL_LIMIT: Span = Span::secs(2);
-/// How often the output of a program is looked at for the line that says it is ready.
-const READY_LOOK: Span = Span::millis(5);
+/// How often the output of a program is looked at for the line that says it is ready: a start
+/// that has taken long is not asked as often.
+const READY_LOOK: (Span, Span) = (Span::micros(500), Span::millis(50));
 /// A monitor that prints more than this floods.
 const FLOOD: u64 = 1 << 20;
 /// The largest log of one program; one older file is kept beside it.

@@ -77,6 +77,7 @@ pub struct Core {
     clock_steps: clock::StepWatch,
     wake: Moment,
     shown: Moment,
+    links_due: Moment,
     ended: Option<Ended>,
     self_fence: &'static str,
     stops: Stops,
@@ -117,6 +118,7 @@ impl Core {
             clock_steps: clock::StepWatch::new(CLOCK_STEP, now, clock::wall()),
             wake: now,
             shown: Moment(0),
+            links_due: now,
             ended: None,
             self_fence: "",
             stops: Stops::default(),
@@ -363,7 +365,13 @@ impl Core {
 
     fn look_at_links(&mut self, events: &mut Vec<Event>) {
         // A watcher that broke says nothing more; a link that is down is then found by its use.
-        let Ok(changed) = self.parts.links.look() else { return };
+        let Ok(mut changed) = self.parts.links.look() else { return };
+        let now = clock::now();
+        if self.links_due <= now {
+            self.links_due = now + Span(self.parts.node.timing().beat.0 / 2);
+            let in_use = self.parts.node.links_in_use();
+            changed.extend(self.parts.links.look_at(&in_use).unwrap_or_default());
+        }
         for (link, carrier) in changed {
             let state = match carrier {
                 Carrier::Up => LinkState::Up,

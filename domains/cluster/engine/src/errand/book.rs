@@ -122,6 +122,9 @@ impl Errands {
             self.repeats.retain(|(_, group, _)| *group != job.group);
         }
         self.drop_older(&job);
+        if job.what == Act::LetGo {
+            self.cut_short(&job.group, out);
+        }
         self.next += 1;
         let wait = Wait::Answer { until: now + ANSWER_LIMIT };
         let errand = Errand { job, began: now, steps: steps.into(), detours: 0, wait };
@@ -142,6 +145,26 @@ impl Errands {
     /// How long each group took that was let go of since the last call.
     pub fn take_let_go(&mut self) -> Vec<(GroupName, Span)> {
         std::mem::take(&mut self.let_go)
+    }
+
+    /// Starts and moves of a group that is let go of go no further: what they have asked of the
+    /// hands is answered, and nothing is asked any more. What only looks for a line is over.
+    fn cut_short(&mut self, group: &GroupName, out: &mut Vec<Finished>) {
+        let builds = |e: &Errand| match e.job.what {
+            Act::Start { .. } | Act::MoveAddress { .. } => e.job.group == *group,
+            Act::Stop(_) | Act::LetGo | Act::Ask(_) | Act::Adopt => false,
+        };
+        let mut over = Vec::new();
+        for (number, errand) in self.open.iter_mut().filter(|(_, e)| builds(e)) {
+            errand.steps.truncate(1);
+            errand.detours = usize::MAX;
+            if matches!(errand.wait, Wait::Line { .. }) {
+                over.push(*number);
+            }
+        }
+        for number in over {
+            self.fail(number, "its group was let go of".into(), out);
+        }
     }
 
     /// The earliest moment at which an errand wants to look again.
@@ -393,7 +416,10 @@ impl Errands {
             let how = format!("it did not say {line:?} within its start limit");
             return self.fail(number, How::of(Mishap::TooLate, how), out);
         }
-        errand.wait = Wait::Line { look: now + READY_LOOK, until };
+        let (shortest, longest) = READY_LOOK;
+        // A sixteenth of what it has taken.
+        let pause = Span(now.since(errand.began).0 / 16).max(shortest).min(longest);
+        errand.wait = Wait::Line { look: (now + pause).min(until), until };
     }
 
     fn fail(&mut self, number: u64, how: How, out: &mut Vec<Finished>) {

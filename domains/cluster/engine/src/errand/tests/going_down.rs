@@ -166,3 +166,20 @@ fn a_stop_that_hangs_or_whose_address_stays_is_told_with_its_kind() {
     scene.ended(Ended { program, how, limit, tail: Vec::new(), dropped: 0 });
     assert_eq!(told(&scene), Some(Mishap::TooLate));
 }
+
+#[test]
+fn what_is_let_go_of_while_it_starts_goes_no_further() {
+    let mut scene = Scene::new(vec![address("vip"), server(Some("serving"))]);
+    scene.start("server");
+    scene.hands.silent = true;
+    scene.start("vip");
+    assert_eq!(scene.asked(), ["service", "probe"]);
+    scene.act(Act::LetGo);
+    let looked = Outcome::Failed { how: "its group was let go of".into() };
+    assert_eq!(scene.outcomes(), [looked], "nobody looks for its line any more");
+    let conflict = Ok(Answer::Probed { conflict: None });
+    let report = Report::Answer { id: RequestId(2), outcome: conflict };
+    scene.errands.on_report(scene.now, &report, &mut scene.hands, &mut scene.out);
+    assert_eq!(scene.asked(), ["service", "probe", "kill group"], "the address is not added");
+    assert_eq!(scene.outcomes().len(), 2, "and its start is over");
+}

@@ -1,8 +1,8 @@
 //! Networks, voters and leases that are lost.
 
 use super::*;
-use crate::reason::Way;
 use crate::lease::heartbeat::NoPromise;
+use crate::reason::Way;
 use crate::record::{Guard, Happening, LinkState, Order as Ordered, Pause};
 
 #[test]
