@@ -188,7 +188,7 @@ impl Node {
     /// What this node did not hear while it stood still itself is no silence of the others.
     pub(super) fn excuse_silence(&mut self, gap: Span) {
         for heard in self.peers.values_mut().filter_map(|peer| peer.heard.as_mut()) {
-            *heard = *heard + gap;
+            *heard += gap;
         }
     }
 

@@ -195,7 +195,7 @@ fn a_silent_owner_is_given_up_while_its_promises_still_run() {
 fn a_node_that_stood_still_does_not_take_the_others_for_silent() {
     let (mut bench, mut beat) = watching();
     heard(&mut bench, &mut beat, &[0, 1], 30);
-    bench.now = bench.now + Span::secs(2);
+    bench.now += Span::secs(2);
     let witness = beat_of("c", beat.sequence + 1, &bench.record);
     bench.tell(Event::Heard { via: via(0), beat: witness });
     assert_eq!(bench.group().epoch, epoch(1), "the beats of b wait to be taken");

@@ -104,8 +104,7 @@ fn lines() -> Vec<Line> {
     let mut lines = Vec::new();
     for before in states() {
         for input in inputs() {
-            let mut desk = Desk::default();
-            desk.state = before.clone();
+            let mut desk = Desk { state: before.clone(), ..Desk::default() };
             let wishes = step(&mut desk, input.clone());
             lines.push(Line { before: before.clone(), input, after: desk.state, wishes });
         }
