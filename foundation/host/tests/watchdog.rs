@@ -112,6 +112,18 @@ fn a_watchdog_that_cannot_be_used_is_not_counted_on_and_never_made() {
 }
 
 #[test]
+fn a_watchdog_that_was_busy_at_the_start_is_counted_on_once_it_takes_its_food() {
+    let dir = TempDir::new().unwrap();
+    let device = dir.path().join("watchdog");
+    let mut node = Node::start(&[&format!("watchdog={}", device.display())]);
+    assert_eq!(node.list().powers.fence, Capability::None);
+    fs::write(&device, "").unwrap();
+    node.arm(60_000, &[], Vec::new());
+    until("it is told", || (node.list().powers.fence == Capability::Watchdog).then_some(()));
+    assert!(meals(&device).is_some());
+}
+
+#[test]
 fn a_watchdog_that_refuses_later_is_told_with_the_next_listing() {
     let (mut node, _dir, device) = guarded();
     fs::remove_file(&device).unwrap();

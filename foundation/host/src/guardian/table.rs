@@ -288,7 +288,7 @@ struct Shared {
     hands: AtomicU64,
     agent: AtomicU64,
     agent_user: AtomicU64,
-    watchdog_refused: AtomicU64,
+    watchdog: AtomicU64,
     groups: [Slot; GROUPS_MOST],
     programs: [ProgramWords; PROGRAMS_MOST],
 }
@@ -381,14 +381,19 @@ impl Table {
         u32::try_from(self.shared.agent_user.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    /// What the guardian heard from the watchdog when it last fed it.
+    /// How the watchdog took what the guardian gave it.
     pub fn set_watchdog(&self, fed: &io::Result<()>) {
-        self.shared.watchdog_refused.store(u64::from(fed.is_err()), Ordering::Relaxed);
+        let number = if fed.is_ok() { 1 } else { 2 };
+        self.shared.watchdog.store(number, Ordering::Relaxed);
     }
 
-    /// Whether the watchdog took its food when it was last fed.
-    pub fn watchdog_works(&self) -> bool {
-        self.shared.watchdog_refused.load(Ordering::Relaxed) == 0
+    /// How the watchdog took its food when it was last fed.
+    pub fn watchdog(&self) -> Fed {
+        match self.shared.watchdog.load(Ordering::Relaxed) {
+            0 => Fed::Never,
+            1 => Fed::Taken,
+            _ => Fed::Refused,
+        }
     }
 
     /// Notes a program of a group; one too many is known by its cgroup or mark only.
@@ -422,6 +427,17 @@ impl Table {
             })
             .collect()
     }
+}
+
+/// How the watchdog took its food.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fed {
+    /// There is none, or the guardian has not begun.
+    Never,
+    /// It works.
+    Taken,
+    /// It could not be used.
+    Refused,
 }
 
 /// Whether a lease runs.

@@ -21,7 +21,7 @@ use super::{HandsConfig, SOCKET};
 use crate::fence::{self, Capability, Fence};
 use crate::guardian;
 use crate::guardian::release::Means;
-use crate::guardian::table::{Slot, Soundness, State};
+use crate::guardian::table::{Fed, Slot, Soundness, State};
 use crate::netlink::Netlink;
 use crate::request::{
     Answer, Event, Failure, HowEnded, Listing, Powers, Program, Release, Report, Request,
@@ -455,14 +455,11 @@ impl Desk {
 
     fn powers(&self) -> Powers {
         let powers = self.staff.slow.powers();
-        let fence = match powers.fence {
-            Capability::Watchdog if !self.staff.means.table.watchdog_works() => {
-                match self.config.fence {
-                    Fence::Machine => Capability::BrokenWatchdog,
-                    Fence::Processes => Capability::None,
-                }
-            }
-            as_at_start => as_at_start,
+        let fence = match (self.staff.means.table.watchdog(), &self.config.fence) {
+            (Fed::Never, _) => powers.fence,
+            (Fed::Taken, _) => Capability::Watchdog,
+            (Fed::Refused, Fence::Machine) => Capability::BrokenWatchdog,
+            (Fed::Refused, Fence::Processes) => Capability::None,
         };
         Powers { fence, ..powers }
     }

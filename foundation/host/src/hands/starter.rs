@@ -40,10 +40,13 @@ impl Starter {
     /// # Errors
     /// Why it does not run.
     pub fn start(&self, command: Command) -> io::Result<u32> {
-        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         let (tell, told) = channel();
-        self.orders.send(Order { command, tell }).map_err(|_| io::ErrorKind::BrokenPipe)?;
-        told.recv().map_err(gone)?
+        let sent = self.orders.send(Order { command, tell });
+        match (sent, told.recv()) {
+            (Ok(()), Ok(outcome)) => outcome,
+            // All it had started was killed with it: the guardian has to release the rest.
+            (Ok(()) | Err(_), _) => std::process::abort(),
+        }
     }
 }
 
