@@ -38,6 +38,9 @@ pub struct CounterArgs {
     /// Listen on an address that this node does not hold yet.
     #[arg(long)]
     pub freebind: bool,
+    /// Wait so many seconds for another process to leave the address.
+    #[arg(long, default_value_t = 0.0, value_name = "SECONDS")]
+    pub patience: f64,
     /// Answer without waiting for the disk: a planted fault for rehearsals.
     #[arg(long)]
     pub unsafe_no_fsync: bool,
@@ -57,7 +60,9 @@ pub struct CounterArgs {
 pub fn serve(args: &CounterArgs, ready: impl FnOnce()) -> Result<(), CounterError> {
     let durability =
         if args.unsafe_no_fsync { Durability::UnsafeNoSync } else { Durability::Synced };
-    let listener = listener::listen(args.listen, args.freebind)?;
+    // First of all: until here another owner may still write to the volume.
+    let patience = Duration::try_from_secs_f64(args.patience).unwrap_or_default();
+    let listener = listener::listen_within(args.listen, args.freebind, patience)?;
     if let Some(text) = std::env::var_os("TSUGI_EPOCH") {
         epoch_file::claim(&args.volume, epoch_file::parse(&text.to_string_lossy())?)?;
     }

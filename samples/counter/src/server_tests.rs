@@ -11,6 +11,7 @@ fn args(volume: &std::path::Path, listen: SocketAddr) -> CounterArgs {
         volume: volume.to_owned(),
         node: "n1".into(),
         freebind: false,
+        patience: 0.0,
         unsafe_no_fsync: false,
         create: true,
         kept: 64,
@@ -82,6 +83,17 @@ fn two_programs_never_listen_on_one_address() {
     let address = first.local_addr().unwrap();
     assert!(listener::listen(address, false).is_err());
     assert!(listener::listen(address, true).is_err());
+}
+
+#[test]
+fn a_program_with_patience_waits_until_the_former_one_has_left_the_address() {
+    let first = listener::listen("127.0.0.1:0".parse().unwrap(), false).unwrap();
+    let address = first.local_addr().unwrap();
+    let patient = |seconds| listener::listen_within(address, false, Duration::from_secs(seconds));
+    assert!(patient(0).is_err());
+    let leaves = thread::spawn(move || drop(first));
+    patient(60).unwrap();
+    leaves.join().unwrap();
 }
 
 #[test]

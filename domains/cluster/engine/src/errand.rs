@@ -56,8 +56,8 @@ enum Step {
     Probe(Request),
     /// Start the service program of a resource and note it in the roster.
     Start(Request),
-    /// Wait until this line stands in the program's output file.
-    Ready { file: PathBuf, line: String, from: u64, within: Span },
+    /// Wait until this line stands in the output file of the resource's program.
+    Ready { resource: ResourceName, file: PathBuf, line: String, from: u64, within: Span },
     /// Run a script to its end; its exit code must be 0.
     Script(Request),
     /// Ask the program of a resource to end, wait, then kill it.

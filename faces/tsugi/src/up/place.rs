@@ -175,7 +175,7 @@ after = ["volume"]
 [[group.{GROUP}.resource]]
 name = "counter"
 kind = "process"
-run = ["{exe}", "sample", "counter", "--listen", "{service}", "--volume", "{volume}", "--create"]
+run = ["{exe}", "sample", "counter", "--listen", "{service}", "--volume", "{volume}", "--create", "--patience", "30"]
 ready = "ready"
 after = ["address"]
 "#,

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill as send};
 use nix::unistd::Pid;
@@ -17,6 +17,8 @@ use crate::out::Out;
 
 /// How long a frozen node stands still.
 const FREEZE: Duration = Duration::from_secs(3);
+/// By how much the daemons of a woken node are ahead of its programs.
+const DAEMONS_FIRST: Duration = Duration::from_millis(20);
 
 /// Starts the process of a node. It ends with the process that started it.
 pub fn begin(place: &Place, node: &str) -> io::Result<Child> {
@@ -99,9 +101,13 @@ pub fn kill(place: &Place, node: &str, out: &Out) -> Exit {
     if !known(node, out) {
         return Exit::NotFound;
     }
-    let count = signal_all(place, node, Signal::SIGKILL);
-    out.tell(&messages::up_node_killed(node, count));
-    Exit::Done
+    match signal_all(place, node, Signal::SIGKILL) {
+        0 => is_off(node, out),
+        count => {
+            out.tell(&messages::up_node_killed(node, count));
+            Exit::Done
+        }
+    }
 }
 
 /// `tsugi up start NODE`: the process that runs the trial does it.
@@ -109,26 +115,106 @@ pub fn start(place: &Place, node: &str, out: &Out) -> Exit {
     if !known(node, out) {
         return Exit::NotFound;
     }
-    if fs::write(place.dir().join(format!("start-{node}")), "").is_err() {
-        return Exit::Failed;
+    if !processes(place, node).is_empty() {
+        out.tell(&messages::up_node_is_on(node));
+        return Exit::Refused;
     }
-    out.tell(&messages::up_node_started(node));
-    Exit::Done
+    ask(place, Asked::Start, node, &messages::up_node_started(node), out)
 }
 
-/// `tsugi up freeze NODE`: everything of it stands still for a while, then goes on.
+/// `tsugi up freeze NODE`: the process that runs the trial does it, so that the node wakes up
+/// whatever becomes of this terminal.
 pub fn freeze(place: &Place, node: &str, out: &Out) -> Exit {
     if !known(node, out) {
         return Exit::NotFound;
     }
-    let pids = processes(place, node);
-    for pid in &pids {
-        let _ended = send(*pid, Signal::SIGSTOP);
+    if processes(place, node).is_empty() {
+        return is_off(node, out);
     }
-    out.tell(&messages::up_node_frozen(node, FREEZE.as_secs()));
-    std::thread::sleep(FREEZE);
-    for pid in &pids {
-        let _ended = send(*pid, Signal::SIGCONT);
+    ask(place, Asked::Freeze, node, &messages::up_node_frozen(node, FREEZE.as_secs()), out)
+}
+
+fn is_off(node: &str, out: &Out) -> Exit {
+    out.tell(&messages::up_node_is_off(node));
+    Exit::Refused
+}
+
+/// What another terminal may ask of the process that runs the trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Give a node its power back.
+    Start,
+    /// Let a node stand still for a while.
+    Freeze,
+}
+
+impl Asked {
+    fn file(self, place: &Place, node: &str) -> std::path::PathBuf {
+        let word = match self {
+            Self::Start => "start",
+            Self::Freeze => "freeze",
+        };
+        place.dir().join(format!("{word}-{node}"))
     }
-    Exit::Done
+
+    /// Whether it was asked since the last time this was called.
+    pub fn taken(self, place: &Place, node: &str) -> bool {
+        fs::remove_file(self.file(place, node)).is_ok()
+    }
+}
+
+fn ask(place: &Place, what: Asked, node: &str, told: &messages::Message, out: &Out) -> Exit {
+    match fs::write(what.file(place, node), "") {
+        Ok(()) => {
+            out.tell(told);
+            Exit::Done
+        }
+        Err(error) => {
+            out.tell(&messages::internal_failure("tsugi up", error));
+            Exit::Failed
+        }
+    }
+}
+
+/// A node that stands still.
+#[derive(Debug)]
+pub struct Frozen {
+    pids: Vec<Pid>,
+    wakes: Instant,
+}
+
+impl Frozen {
+    /// Stops every process of a node at once.
+    pub fn begin(place: &Place, node: &str) -> Self {
+        let pids = processes(place, node);
+        for pid in &pids {
+            let _ended = send(*pid, Signal::SIGSTOP);
+        }
+        Self { pids, wakes: Instant::now() + FREEZE }
+    }
+
+    /// Lets the node go on once its time is over; whether it does. Its own daemons go first: on a
+    /// machine they have real-time priority, which nobody has here.
+    pub fn woke(&self) -> bool {
+        if Instant::now() < self.wakes {
+            return false;
+        }
+        let (daemons, programs): (Vec<Pid>, Vec<Pid>) =
+            self.pids.iter().partition(|pid| is_daemon(**pid));
+        for pid in daemons {
+            let _ended = send(pid, Signal::SIGCONT);
+        }
+        std::thread::sleep(DAEMONS_FIRST);
+        for pid in programs {
+            let _ended = send(pid, Signal::SIGCONT);
+        }
+        true
+    }
+}
+
+/// Whether a process of a node is one of its daemons, as against a program of a group.
+fn is_daemon(pid: Pid) -> bool {
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let second = words.split(|byte| *byte == 0).nth(1).unwrap_or_default();
+    [&b"node"[..], b"agent", b"guardian"].contains(&second)
 }

@@ -16,7 +16,7 @@ use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::NodeName;
 
 use super::place::{GROUP, NODES, Place};
-use super::trial;
+use super::trial::{self, Asked, Frozen};
 use crate::args::Up;
 use crate::exit::Exit;
 use crate::out::{Form, Out};
@@ -38,6 +38,11 @@ pub fn run(mut place: Place, up: &Up, out: &Out) -> Exit {
         Ok(time) => time,
         Err(exit) => return exit,
     };
+    if lose_after.zip(run_for).is_some_and(|(lose, end)| lose >= end) {
+        let detail = phrase::usage_exceeds("--lose-owner-after", "--for").text(out.language);
+        out.tell(&messages::usage_wrong(detail, "tsugi up --help"));
+        return Exit::Usage;
+    }
     sweep(&place, out);
     let mut nodes = match found(&mut place, out) {
         Ok(nodes) => nodes,
@@ -47,7 +52,6 @@ pub fn run(mut place: Place, up: &Up, out: &Out) -> Exit {
         }
     };
     let exit = watch(&place, &mut nodes, (run_for, lose_after), out);
-    out.say(&phrase::up_ending());
     for node in NODES {
         trial::signal_all(&place, node, Signal::SIGKILL);
     }
@@ -122,20 +126,22 @@ fn watch(
         let (over, last, out) = (Arc::clone(&over), Arc::clone(&last), out.clone());
         move |owner: &dyn Fn() -> Option<String>| {
             let mut lose_at = lose_after.map(|t| began + t);
+            let mut frozen = BTreeMap::new();
             while !over.load(Ordering::Relaxed) {
                 std::thread::sleep(LOOK);
                 if run_for.is_some_and(|t| began.elapsed() >= t) {
                     over.store(true, Ordering::Relaxed);
                 }
-                if lose_at.is_some_and(|at| Instant::now() >= at) {
+                if let Some(owner) = owner().filter(|_| lose_at.is_some_and(|at| at <= Instant::now()))
+                {
                     lose_at = None;
-                    if let Some(owner) = owner() {
-                        out.say(&phrase::up_losing_owner(&owner));
-                        trial::signal_all(place, &owner, Signal::SIGKILL);
-                    }
+                    out.say(&phrase::up_losing_owner(&owner));
+                    trial::signal_all(place, &owner, Signal::SIGKILL);
                 }
                 start_asked(place, nodes);
+                freeze_asked(place, &mut frozen);
             }
+            out.say(&phrase::up_ending());
             drop(last);
         }
     };
@@ -180,7 +186,7 @@ fn watch(
 /// Starts the nodes that `tsugi up start` asked for.
 fn start_asked(place: &Place, nodes: &mut BTreeMap<&'static str, Child>) {
     for node in NODES {
-        if fs::remove_file(place.dir().join(format!("start-{node}"))).is_err() {
+        if !Asked::Start.taken(place, node) {
             continue;
         }
         if let Some(child) = nodes.get_mut(node) {
@@ -193,6 +199,16 @@ fn start_asked(place: &Place, nodes: &mut BTreeMap<&'static str, Child>) {
             nodes.insert(node, child);
         }
     }
+}
+
+/// Stops the nodes that `tsugi up freeze` asked for, and lets them go on.
+fn freeze_asked(place: &Place, frozen: &mut BTreeMap<&'static str, Frozen>) {
+    for node in NODES {
+        if Asked::Freeze.taken(place, node) {
+            frozen.insert(node, Frozen::begin(place, node));
+        }
+    }
+    frozen.retain(|_, node| !node.woke());
 }
 
 fn end_on_signal(over: &Arc<AtomicBool>) {
@@ -242,6 +258,9 @@ impl Told {
         let owner = &answered.node;
         let other = if owner == NODES[0] { NODES[1] } else { NODES[0] };
         out.say(&phrase::up_try_title());
+        if let Some(path) = elsewhere() {
+            out.say_text(&format!("    alias tsugi={}", path.display()));
+        }
         let hint = |command: String, what: messages::Phrase| {
             out.say_text(&format!("    {command:<44} {}", what.text(out.language)));
         };
@@ -254,4 +273,13 @@ impl Told {
         hint("tsugi explain".to_owned(), phrase::up_try_explain());
         out.say(&phrase::up_stop_hint());
     }
+}
+
+/// Where this program is, if a terminal that is told `tsugi` would not find it.
+fn elsewhere() -> Option<std::path::PathBuf> {
+    let here = std::env::current_exe().ok()?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join("tsugi")).find(|p| p.is_file());
+    let same = found.and_then(|found| found.canonicalize().ok()).is_some_and(|f| f == here);
+    (!same).then_some(here)
 }

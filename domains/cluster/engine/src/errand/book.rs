@@ -380,6 +380,16 @@ impl Errands {
                 let (group, resource) = (ended.program.group.clone(), ended.program.name.clone());
                 out.push(Finished::Died { group, epoch, resource, how: how_ended(ended) });
             }
+            // It will not say any more that it is ready.
+            let hoping = |e: &Errand| {
+                let its = matches!(e.steps.front(), Some(Step::Ready { resource, .. })
+                    if *resource == ended.program.name);
+                its && e.job.group == ended.program.group
+            };
+            let number = self.open.iter().find(|(_, e)| hoping(e)).map(|(n, _)| *n);
+            if let Some(number) = number.filter(|_| epoch.is_some()) {
+                self.fail(number, how_ended(ended), out);
+            }
             return;
         };
         let Some(errand) = self.open.get_mut(&number) else { return };

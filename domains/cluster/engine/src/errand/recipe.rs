@@ -80,7 +80,8 @@ fn start(
                     let mut steps = vec![Step::Start(Request::Spawn(program))];
                     if let Some(line) = ready.clone() {
                         let within = resource.start_limit;
-                        steps.push(Step::Ready { file, line, from, within });
+                        let resource = resource.name.clone();
+                        steps.push(Step::Ready { resource, file, line, from, within });
                     }
                     Ok(steps)
                 }

@@ -158,7 +158,7 @@ fn a_program_that_does_not_say_its_line_has_failed_its_start() {
 }
 
 #[test]
-fn a_program_that_ends_before_its_line_has_died() {
+fn a_program_that_ends_before_its_line_has_died_and_is_not_waited_for() {
     let mut scene = Scene::new(vec![server(Some("serving"))]);
     scene.start("server");
     scene.ends(1, "server", HowEnded::Exited(3));
@@ -168,7 +168,9 @@ fn a_program_that_ends_before_its_line_has_died() {
         resource: resource_name("server"),
         how: "exit 3".into(),
     };
-    assert_eq!(scene.out, [died]);
+    assert_eq!(scene.out[0], died);
+    assert_eq!(scene.failure(), "exit 3", "at once, not when its start limit is over");
+    assert_eq!(scene.errands.next_time(), None, "and its log is looked at no more");
 }
 
 #[test]
