@@ -14,8 +14,12 @@ use crate::up;
 
 /// The run directory of a node that was installed.
 const RUN_DIR: &str = "/run/tsugi";
-/// How long an answer may take; a change waits for the ledger up to 5 s at a time.
+/// How long the answer to a change may take: it waits for the ledger up to 5 s at a time.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the answer to a question may take, which an agent gives by itself.
+const QUESTION: Duration = Duration::from_secs(10);
+/// The same where the last record answers otherwise, or another agent.
+const GLANCE: Duration = Duration::from_secs(2);
 
 /// Where agents may be asked.
 #[derive(Clone, Debug)]
@@ -30,8 +34,12 @@ pub enum Silence {
     NoAgent(PathBuf),
     /// This person may not ask.
     NotPermitted,
-    /// The answer did not come in time.
-    TimedOut,
+    /// The answer did not come in this time.
+    TimedOut(Duration),
+    /// The agent ended the connection without an answer.
+    HungUp,
+    /// The agent speaks a version that is not understood here.
+    OtherVersion(io::Error),
     /// Something else.
     Broken(io::Error),
 }
@@ -63,8 +71,15 @@ impl Agents {
     pub fn ask(&self, request: &Request) -> Result<Answer, Silence> {
         let ask = Ask { version: VERSION, request: request.clone() };
         let mut last = Silence::NoAgent(self.run_dir().to_owned());
-        for run_dir in &self.run_dirs {
-            match talk::ask(&socket(run_dir), &ask, PATIENCE) {
+        for (at, run_dir) in self.run_dirs.iter().enumerate() {
+            let is_last = at + 1 == self.run_dirs.len();
+            let patience = match request {
+                Request::Change(_) => PATIENCE,
+                Request::Status => GLANCE,
+                _ if is_last => QUESTION,
+                _ => GLANCE,
+            };
+            match talk::ask(&socket(run_dir), &ask, patience) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => match error.kind() {
                     io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
@@ -73,10 +88,20 @@ impl Agents {
                     io::ErrorKind::PermissionDenied => {
                         last = Silence::NotPermitted;
                     }
-                    // It has heard the request: nobody else may carry it out as well.
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                        return Err(Silence::TimedOut);
+                        last = Silence::TimedOut(patience);
+                        // It has heard the change: nobody else may carry it out as well.
+                        if matches!(request, Request::Change(_)) {
+                            return Err(last);
+                        }
                     }
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                        last = Silence::HungUp;
+                        if matches!(request, Request::Change(_)) {
+                            return Err(last);
+                        }
+                    }
+                    io::ErrorKind::Unsupported => return Err(Silence::OtherVersion(error)),
                     _ => return Err(Silence::Broken(error)),
                 },
             }
@@ -92,8 +117,12 @@ impl Agents {
 }
 
 impl Silence {
-    /// Says why there is no answer.
-    pub fn tell(&self, out: &Out, command: &str) -> Exit {
+    /// Says why there is no answer to a command, which may be a change with an id.
+    pub fn tell(&self, out: &Out, (command, request): (&str, &Request)) -> Exit {
+        let change = match request {
+            Request::Change(change) => Some(change.command.as_str()),
+            _ => None,
+        };
         match self {
             Self::NoAgent(path) => {
                 out.tell(&messages::agent_not_reachable_no_record(path.display()));
@@ -103,10 +132,28 @@ impl Silence {
                 out.tell(&messages::refused_not_permitted(person(), command));
                 Exit::NotPermitted
             }
-            Self::TimedOut => {
-                let seconds = PATIENCE.as_secs();
-                out.tell(&messages::command_still_running(command, seconds, "-"));
+            Self::TimedOut(patience) => {
+                let seconds = patience.as_secs();
+                let Some(id) = change else {
+                    out.tell(&messages::agent_does_not_answer(seconds));
+                    return Exit::NoMajority;
+                };
+                out.tell(&messages::command_still_running(command, seconds, id));
                 Exit::StillRunning
+            }
+            Self::HungUp => {
+                let Some(id) = change else {
+                    out.tell(&messages::agent_does_not_answer(0));
+                    return Exit::NoMajority;
+                };
+                out.tell(&messages::command_cut_off(command, id));
+                Exit::StillRunning
+            }
+            Self::OtherVersion(error) => {
+                let other = error.get_ref().and_then(|e| e.downcast_ref::<talk::OtherVersion>());
+                let theirs = other.map_or(0, |other| other.theirs);
+                out.tell(&messages::control_version_refused(theirs, VERSION));
+                Exit::Failed
             }
             Self::Broken(error) => {
                 out.tell(&messages::internal_failure(command, error));

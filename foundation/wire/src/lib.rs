@@ -3,7 +3,7 @@
 //! - [`identity`]: who a node is; [`join`]: how another one comes in.
 //! - [`listener`], [`client`]: requests and answers over mutual TLS 1.3.
 //! - [`datagram`]: heartbeats, each with a MAC over all of it.
-//! - [`local`]: the control socket of one machine.
+//! - [`control`]: what the command line asks of the agent of its machine.
 //! - [`codec`]: numbers, bytes and texts in a body.
 //!
 //! *Invariant:* no length that arrives is believed before it was compared with a limit, and
@@ -21,7 +21,6 @@ pub mod identity;
 pub mod join;
 mod link;
 pub mod listener;
-pub mod local;
 pub mod refusal;
 pub mod secret;
 pub mod sequences;

@@ -29,7 +29,7 @@ pub(super) fn ask(
     out: &Out,
     (request, command): (&Request, &str),
 ) -> Result<(Reply, Observed), Exit> {
-    let answer = agents.ask(request).map_err(|silence| silence.tell(out, command))?;
+    let answer = agents.ask(request).map_err(|silence| silence.tell(out, (command, request)))?;
     let observed = observed(&answer);
     match answer.reply {
         Reply::No(refused) => Err(no(out, &refused, &observed)),
@@ -73,7 +73,7 @@ pub fn status(agents: &Agents, out: &Out) -> Exit {
             show_status(out, &seen);
             ending(&seen)
         }
-        Err(silence) => silence.tell(out, "tsugi status"),
+        Err(silence) => silence.tell(out, ("tsugi status", &Request::Status)),
     }
 }
 
@@ -90,11 +90,11 @@ fn current(agents: &Agents) -> Result<Seen, Silence> {
             if let Reply::Status(status) = answer.reply {
                 return Ok(Seen { status, observed, source: Source::Agent });
             }
-            Silence::TimedOut
+            Silence::TimedOut(Duration::ZERO)
         }
         Err(silence) => silence,
     };
-    if matches!(silence, Silence::NotPermitted) {
+    if matches!(silence, Silence::NotPermitted | Silence::OtherVersion(_)) {
         return Err(silence);
     }
     let Some(kept) = agents.last_status() else { return Err(silence) };
@@ -151,7 +151,7 @@ pub fn watch(agents: &Agents, out: &Out) -> Exit {
                     last = Some(seen.status);
                 }
             }
-            Err(silence) => return silence.tell(out, "tsugi status --watch"),
+            Err(silence) => return silence.tell(out, ("tsugi status", &Request::Status)),
         }
         std::thread::sleep(WATCH);
     }

@@ -132,7 +132,8 @@ fn watch(
                 if run_for.is_some_and(|t| began.elapsed() >= t) {
                     over.store(true, Ordering::Relaxed);
                 }
-                if let Some(owner) = owner().filter(|_| lose_at.is_some_and(|at| at <= Instant::now()))
+                if let Some(owner) =
+                    owner().filter(|_| lose_at.is_some_and(|at| at <= Instant::now()))
                 {
                     lose_at = None;
                     out.say(&phrase::up_losing_owner(&owner));

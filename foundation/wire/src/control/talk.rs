@@ -5,13 +5,15 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use super::{Answer, Ask};
+use super::{Answer, Ask, VERSION};
 
-/// The longest request or answer.
+/// The longest answer.
 pub const LONGEST: usize = 64 * 1024 * 1024;
+/// The longest request: a configuration file and some words.
+pub const LONGEST_REQUEST: usize = 4 * 1024 * 1024;
 
 /// The bytes of a request or an answer.
 ///
@@ -48,10 +50,39 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     serde_json::from_slice(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }
 
+/// The other end speaks a version that is no neighbour of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("control version {theirs} is no neighbour of {VERSION}")]
+pub struct OtherVersion {
+    /// What it speaks.
+    pub theirs: u16,
+}
+
+/// What every version of a request or an answer begins with.
+#[derive(Deserialize)]
+struct Head {
+    version: u16,
+}
+
+/// Whether a request or an answer is of this version or of a neighbour; fields are only added, so
+/// that these are understood. What has no version is left to [`decode`].
+///
+/// # Errors
+/// [`OtherVersion`].
+pub fn neighbour(bytes: &[u8]) -> Result<(), OtherVersion> {
+    match serde_json::from_slice::<Head>(bytes) {
+        Ok(Head { version: theirs }) if theirs.abs_diff(VERSION) > 1 => {
+            Err(OtherVersion { theirs })
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Asks the agent that listens at `socket`, and waits at most `patience` for each part.
 ///
 /// # Errors
-/// Nobody listens there, this user may not ask, or no answer came.
+/// Nobody listens there, this user may not ask, or no answer came; [`OtherVersion`] as
+/// [`io::ErrorKind::Unsupported`].
 pub fn ask(socket: &Path, ask: &Ask, patience: Duration) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(patience))?;
@@ -65,6 +96,7 @@ pub fn ask(socket: &Path, ask: &Ask, patience: Duration) -> io::Result<Answer> {
     if body.len() < expected {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
+    neighbour(&body).map_err(|other| io::Error::new(io::ErrorKind::Unsupported, other))?;
     decode(&body)
 }
 
@@ -88,8 +120,20 @@ mod tests {
     }
 
     #[test]
-    fn a_request_of_a_later_version_is_refused_and_never_a_panic() {
+    fn a_request_that_only_a_later_version_knows_is_refused_and_never_a_panic() {
         let later = br#"{"version":2,"request":{"ask":"levitate"}}"#;
         assert!(decode::<Ask>(later).is_err());
+    }
+
+    #[test]
+    fn neighbouring_versions_are_understood_and_any_further_is_named() {
+        let of = |version| format!("{{\"version\":{version},\"later\":{{\"field\":1}}}}");
+        for version in [VERSION - 1, VERSION, VERSION + 1] {
+            assert_eq!(neighbour(of(version).as_bytes()), Ok(()));
+        }
+        let theirs = VERSION + 2;
+        assert_eq!(neighbour(of(theirs).as_bytes()), Err(OtherVersion { theirs }));
+        let later = r#"{"version":2,"request":{"ask":"status","since":7},"tone":"polite"}"#;
+        assert_eq!(decode::<Ask>(later.as_bytes()).unwrap().request, Request::Status);
     }
 }

@@ -1,12 +1,15 @@
 //! The socket: who may connect, one request and one answer a connection.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tsugi_messages as messages;
 use tsugi_vocabulary::Span;
@@ -19,7 +22,12 @@ use super::person::Person;
 use super::refusal::no;
 use super::{Services, answer, change, remember};
 
-/// How long a client may take to say what it wants.
+/// How many may ask at the same time, and how many of them as root besides.
+const PEOPLE: usize = 48;
+const ROOT: usize = 16;
+/// How long to wait when no connection can be taken.
+const REST: Duration = Duration::from_millis(50);
+/// How long a client may take to say what it wants, and to hear the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often an apply that is not confirmed is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -30,57 +38,93 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// The socket cannot be made.
 pub async fn serve(socket: &Path, services: Services) -> io::Result<()> {
-    match std::fs::remove_file(socket) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let listener = UnixListener::bind(socket)?;
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o660))?;
+    let listener = bind(socket)?;
     let kept = remember::keep(socket, services.view.standing.clone());
-    tokio::select! {
+    let kept = async {
+        kept.await;
         // Without a core there are no new pictures; what was asked for last is still answered.
-        () = kept => answer_all(&listener, &services).await,
-        ended = answer_all(&listener, &services) => ended,
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = kept => Ok(()),
+        () = answer_all(&listener, &services) => Ok(()),
     }
 }
 
-async fn answer_all(listener: &UnixListener, services: &Services) -> io::Result<()> {
+/// Puts a socket at `path`, in the place of one that a dead agent left. Nobody can connect before
+/// its mode is right, whatever the umask is: it is made in a folder of its own and then moved.
+pub(super) fn bind(path: &Path) -> io::Result<UnixListener> {
+    let nursery = path.with_extension("new");
+    let clear = || match std::fs::remove_dir_all(&nursery) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    };
+    clear()?;
+    std::fs::DirBuilder::new().mode(0o700).create(&nursery)?;
+    let made = nursery.join("s");
+    let listener = UnixListener::bind(&made)?;
+    std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o660))?;
+    std::fs::rename(&made, path)?;
+    clear()?;
+    Ok(listener)
+}
+
+async fn answer_all(listener: &UnixListener, services: &Services) {
+    let (people, root) = (Semaphore::new(PEOPLE), Semaphore::new(ROOT));
+    let (people, root) = (Arc::new(people), Arc::new(root));
     loop {
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, _)) = listener.accept().await else {
+            // No descriptor is left: those that are open will close.
+            tokio::time::sleep(REST).await;
+            continue;
+        };
+        let Ok(peer) = stream.peer_cred() else { continue };
+        let places = if peer.uid() == 0 { &root } else { &people };
+        // Whoever comes when all places are taken is hung up on, and may ask again.
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else { continue };
         let services = services.clone();
+        // A task of its own: a change is not left half way because a terminal closed.
         tokio::spawn(async move {
             // A client that hangs up is no trouble of the agent.
-            let _heard = one(stream, &services).await;
+            let _heard = one(stream, peer, &services).await;
+            drop(place);
         });
     }
 }
 
-async fn one(mut stream: UnixStream, services: &Services) -> io::Result<()> {
-    let peer = stream.peer_cred()?;
-    let person = Person::behind(peer.uid(), peer.pid());
+async fn one(mut stream: UnixStream, peer: UCred, services: &Services) -> io::Result<()> {
     let ask = timeout(PATIENCE, read(&mut stream)).await??;
     let reply = match ask {
-        Ok(ask) if ask.version == VERSION => dispatch(services, &ask.request, &person).await,
         Ok(ask) => {
-            let detail = format!("{} / {VERSION}", ask.version);
-            Reply::No(no(No::Failed, &messages::internal_failure("tsugi", detail)))
+            // Names may come from a directory far away: no thread of the agent waits for it.
+            let look = move || Person::behind(peer.uid(), peer.pid());
+            let person = tokio::task::spawn_blocking(look).await.map_err(io::Error::other)?;
+            dispatch(services, &ask.request, &person).await
         }
-        Err(error) => Reply::No(no(No::Failed, &messages::internal_failure("tsugi", error))),
+        Err(why) => Reply::No(no(No::Failed, &why)),
     };
     let observed_by = services.view.standing.borrow().me.to_string();
     let observed_at = Utc(change::wall());
     let answer = Answer { version: VERSION, observed_at, observed_by, reply };
-    stream.write_all(&talk::encode(&answer)?).await?;
+    let bytes = talk::encode(&answer)?;
+    timeout(PATIENCE, stream.write_all(&bytes)).await??;
     stream.shutdown().await
 }
 
-async fn read(stream: &mut UnixStream) -> io::Result<io::Result<Ask>> {
+/// Reads one request, or says what is wrong with it.
+async fn read(stream: &mut UnixStream) -> io::Result<Result<Ask, messages::Message>> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
     let expected = talk::length(head)?;
+    if expected > talk::LONGEST_REQUEST {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     let mut body = Vec::new();
     stream.take(expected as u64).read_to_end(&mut body).await?;
-    Ok(talk::decode(&body))
+    if let Err(other) = talk::neighbour(&body) {
+        return Ok(Err(messages::control_version_refused(VERSION, other.theirs)));
+    }
+    Ok(talk::decode(&body).map_err(|error| messages::request_not_understood(error)))
 }
 
 async fn dispatch(services: &Services, request: &Request, person: &Person) -> Reply {

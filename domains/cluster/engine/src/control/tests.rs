@@ -1,5 +1,7 @@
 //! Over a real socket, on a ledger in memory: what is asked, refused, changed and audited.
 
+mod socket;
+
 use std::sync::Mutex;
 use std::time::Duration;
 
