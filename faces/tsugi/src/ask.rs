@@ -109,6 +109,14 @@ impl Agents {
         Err(last)
     }
 
+    /// The language that the applied configuration names, as the last record has it.
+    pub fn language(&self) -> Option<String> {
+        match self.last_status()?.reply {
+            Reply::Status(status) => status.config?.language,
+            _ => None,
+        }
+    }
+
     /// The newest status that any of the agents has left on disk.
     pub fn last_status(&self) -> Option<Answer> {
         let kept = self.run_dirs.iter().filter_map(|dir| recall(dir).ok());

@@ -11,18 +11,21 @@ mod render;
 mod run;
 mod up;
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
 use tsugi_messages::{self as messages, Language};
 
 use args::{Cli, Command};
+use ask::Agents;
 use exit::Exit;
 use out::Out;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    let language = asked_language(&words);
+    let language = asked_language(&words, configured_language(&words).as_deref());
     let parsed = help::tree(language)
         .try_get_matches_from(&words)
         .and_then(|matches| Cli::from_arg_matches(&matches));
@@ -42,13 +45,30 @@ fn main() -> ExitCode {
     run::run(&cli, &out).into()
 }
 
-/// The language that is asked for, before anything else of the command is understood: help and
-/// complaints have one too. A language that does not exist is complained about later.
-fn asked_language(words: &[std::ffi::OsString]) -> Language {
+/// The value of an option, before anything else of the command is understood.
+fn option(words: &[OsString], name: &str) -> Option<String> {
     let words: Vec<_> = words.iter().filter_map(|w| w.to_str()).collect();
-    let after = |w: &[&str]| (w[0] == "--lang").then(|| w[1].to_owned());
-    let joined = words.iter().find_map(|w| w.strip_prefix("--lang=").map(str::to_owned));
-    let flag = joined.or_else(|| words.windows(2).find_map(after));
-    let here = Language::here(flag.as_deref(), None).or_else(|_| Language::here(None, None));
-    here.unwrap_or_default()
+    let after = |w: &[&str]| (w[0] == name).then(|| w[1].to_owned());
+    let value = |w: &&str| w.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
+    words.iter().find_map(value).or_else(|| words.windows(2).find_map(after))
+}
+
+/// The language that is asked for: by `--lang`, by the configuration, by the environment. Help and
+/// complaints have one too. A language that does not exist is complained about later.
+fn asked_language(words: &[OsString], configured: Option<&str>) -> Language {
+    let flag = option(words, "--lang");
+    let here = Language::here(flag.as_deref(), configured);
+    here.or_else(|_| Language::here(None, configured)).unwrap_or_default()
+}
+
+/// The language of the applied configuration, as the agent of this machine last knew it.
+/// A daemon and a program of a group start without a look at it.
+fn configured_language(words: &[OsString]) -> Option<String> {
+    let first = words.get(1).and_then(|word| word.to_str()).unwrap_or_default();
+    if ["agent", "guardian", "hands", "sample"].contains(&first) {
+        return None;
+    }
+    let named = option(words, "--run-dir").map(OsString::from);
+    let named = named.or_else(|| std::env::var_os("TSUGI_RUN_DIR")).map(PathBuf::from);
+    Agents::find(named.as_deref()).language()
 }

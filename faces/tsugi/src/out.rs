@@ -127,8 +127,13 @@ impl Out {
     }
 }
 
+/// Moments are shown in the zone of this machine, which they name.
 fn recorded(words: &Words) -> Recorded {
-    Recorded { id: words.id.clone(), values: words.values.clone() }
+    let here = |(name, value): (&String, &String)| {
+        let moment = Utc::try_from(value.clone()).map(crate::render::second);
+        (name.clone(), moment.unwrap_or_else(|_| value.clone()))
+    };
+    Recorded { id: words.id.clone(), values: words.values.iter().map(here).collect() }
 }
 
 /// The object that every JSON output is.

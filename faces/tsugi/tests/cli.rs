@@ -2,6 +2,8 @@
 
 #[path = "cli/agent.rs"]
 mod agent;
+#[path = "cli/ending.rs"]
+mod ending;
 #[path = "cli/offline.rs"]
 mod offline;
 #[path = "cli/online.rs"]

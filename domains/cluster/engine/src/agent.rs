@@ -8,6 +8,7 @@ mod belonging;
 mod book;
 mod complaint;
 mod entry;
+mod file;
 mod founding;
 mod join;
 mod ledger_link;

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tsugi_cluster_rules::reason::Cause;
-use tsugi_cluster_rules::record::{EventRecord, Versioned};
+use tsugi_cluster_rules::record::{EventRecord, Record, Versioned};
 use tsugi_ledger::Ledger;
 use tsugi_messages::{Language, Message, Recorded};
 use tsugi_vocabulary::{Index, NodeName};
+use tsugi_wire::control::Words;
 
 use crate::control::view::words::{Deed, cause};
 use crate::records;
@@ -24,27 +25,26 @@ use crate::standing::Standing;
 /// How long changes are gathered: an idle node writes nothing and hardly wakes.
 const BREATH: Duration = Duration::from_millis(200);
 
-/// The language of this node's log.
+/// The language of this node's log: of the applied configuration, else of the environment.
 #[must_use]
-pub fn language() -> Language {
-    Language::here(None, None).unwrap_or_default()
+pub fn language(record: &Record) -> Language {
+    let configured = record.spec().and_then(|spec| spec.language.as_deref());
+    let here = Language::here(None, configured).or_else(|_| Language::here(None, None));
+    here.unwrap_or_default()
 }
 
 /// The first line of an agent.
-pub fn begin(me: &NodeName, version: &str, started: u64) {
-    tell(Some(tsugi_messages::agent_started(me, version, started)), language());
+pub fn begin(me: &NodeName, version: &str, started: u64, language: Language) {
+    tell(Some(tsugi_messages::agent_started(me, version, started)), language);
 }
 
 /// Tells standard error what happens until the agent ends.
-pub async fn keep(
-    ledger: Arc<dyn Ledger>,
-    mut standing: watch::Receiver<Arc<Standing>>,
-    language: Language,
-) {
+pub async fn keep(ledger: Arc<dyn Ledger>, mut standing: watch::Receiver<Arc<Standing>>) {
     let mut before = Arc::clone(&standing.borrow_and_update());
     let mut told = records::events(&ledger.view()).map_or(Index(0), |events| newest(&events));
     while standing.changed().await.is_ok() {
         let now = Arc::clone(&standing.borrow_and_update());
+        let language = language(&now.record);
         for message in turn::messages(&before, &now, language) {
             tell(Some(message), language);
         }
@@ -80,6 +80,10 @@ fn tell(message: Option<Message>, language: Language) {
 
 /// The words of a cause, to stand inside of a message.
 fn because(first: &Cause, deed: Deed, language: Language) -> String {
-    let words = cause(first, deed);
-    Recorded { id: words.id, values: words.values }.words(language)
+    words(&cause(first, deed), language)
+}
+
+/// What the control socket would answer, to stand inside of a line.
+pub(crate) fn words(words: &Words, language: Language) -> String {
+    Recorded { id: words.id.clone(), values: words.values.clone() }.words(language)
 }

@@ -1,6 +1,7 @@
 //! What an agent knows at this moment, published for the faces; reading it never disturbs the core.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -30,14 +31,16 @@ pub struct Standing {
     /// The voters' list it knows.
     pub membership: Generation,
     /// What this node can do to itself when it cannot let go of a group: `watchdog`, `reboot`,
-    /// or nothing, with the words for the operator.
+    /// `broken-watchdog` (then only a reboot is left) or `none`; empty until it is known.
     pub self_fence: String,
     /// Groups that took longer to be let go of here than their stop budget.
     pub slow_stops: BTreeMap<tsugi_vocabulary::GroupName, SlowStop>,
     /// How many datagrams were dropped since this agent started, by reason.
     pub drops: [(&'static str, u64); 10],
-    /// The hash of this node's own file, if it differs from the applied configuration's.
-    pub other_file: Option<String>,
+    /// This node's own configuration file, if it differs from the applied one.
+    pub other_file: Option<OtherFile>,
+    /// When this node's certificate ends.
+    pub certificate_until: Option<Wall>,
     /// How long each group's lease still runs here.
     pub leases: BTreeMap<tsugi_vocabulary::GroupName, Span>,
 }
@@ -51,11 +54,35 @@ pub struct SlowStop {
     pub budget: Span,
 }
 
+/// A configuration file that is not the applied one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// SHA-256 of its text.
+    pub hash: String,
+}
+
 impl Standing {
     /// Whether the record is as new as any that was heard of; not known before all were heard.
     #[must_use]
     pub fn is_caught_up(&self) -> bool {
         self.settled == Settled::Yes && self.record.applied >= self.newest
+    }
+
+    /// Whether this node can be sure to stop itself; true until it is known.
+    #[must_use]
+    pub fn can_fence_itself(&self) -> bool {
+        ["", "watchdog", "reboot"].contains(&self.self_fence.as_str())
+    }
+
+    /// The file of this node that differs, and the version that is in force. A file that has been
+    /// applied since it was looked at differs no more.
+    #[must_use]
+    pub fn differing_file(&self) -> Option<(&Path, u64)> {
+        let applied = self.record.config.as_deref()?;
+        let other = self.other_file.as_ref().filter(|other| other.hash != applied.hash)?;
+        Some((&other.path, applied.version))
     }
 }
 

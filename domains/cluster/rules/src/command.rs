@@ -55,6 +55,8 @@ pub enum Command {
     GroupResume {
         /// Which.
         group: GroupName,
+        /// What is said of an owner that is lost.
+        vouch: Vouch,
     },
     /// Forget its failures, and where an operator put it.
     GroupClear {
@@ -116,6 +118,17 @@ pub enum Number {
     OfTheFounding,
     /// One that nobody ever had.
     New,
+}
+
+/// What an operator says of the owner of a paused group that is lost. Its guardian is disarmed
+/// while the pause stands (L9): if it is not off, it may run the group still.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vouch {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// It is off.
+    OwnerIsOff,
 }
 
 /// A command as it arrives.
@@ -182,7 +195,7 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         Command::GroupStop { group } => group::stop(&mut effect, group),
         Command::GroupMove { group, to } => group::relocate(&mut effect, group, to.as_ref()),
         Command::GroupPause { group, until } => group::pause(&mut effect, group, *until),
-        Command::GroupResume { group } => group::resume(&mut effect, group),
+        Command::GroupResume { group, vouch } => group::resume(&mut effect, group, *vouch),
         Command::GroupClear { group } => group::clear(&mut effect, group),
         Command::NodeJoin { node, certificate, number } => {
             node::join(&mut effect, node, (certificate, *number));

@@ -92,6 +92,17 @@ pub struct Unconfirmed {
     pub back_to: String,
     /// How long after the apply.
     pub within: Span,
+    /// When it was applied; records of before this was kept do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Wall>,
+}
+
+impl Unconfirmed {
+    /// When it is undone.
+    #[must_use]
+    pub fn undone_at(&self) -> Option<Wall> {
+        self.since.map(|since| Wall(since.0.saturating_add(self.within.as_millis())))
+    }
 }
 
 /// What the cluster knows of one node for good.

@@ -98,6 +98,13 @@ pub enum Refusal {
         /// The group.
         group: GroupName,
     },
+    /// 18 The paused group's owner is lost and nobody has said that it is off.
+    OwnerLost {
+        /// The group.
+        group: GroupName,
+        /// Its owner.
+        node: NodeName,
+    },
 }
 
 impl Refusal {
@@ -122,6 +129,7 @@ impl Refusal {
             Self::NoThirdVote => 15,
             Self::NodeIsUp { .. } => 16,
             Self::NotRunning { .. } => 17,
+            Self::OwnerLost { .. } => 18,
         }
     }
 
@@ -146,6 +154,7 @@ impl Refusal {
             Self::NoThirdVote => "no-third-vote",
             Self::NodeIsUp { .. } => "node-is-up",
             Self::NotRunning { .. } => "not-running",
+            Self::OwnerLost { .. } => "owner-lost",
         }
     }
 }

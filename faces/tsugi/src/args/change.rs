@@ -13,6 +13,28 @@ pub struct Changing {
     pub decided_on: Option<u64>,
 }
 
+/// Of a change that takes its time.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Lasting {
+    #[command(flatten)]
+    pub changing: Changing,
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "60s")]
+    pub wait: Option<String>,
+}
+
+impl From<Changing> for Lasting {
+    fn from(changing: Changing) -> Self {
+        Self { changing, wait: None }
+    }
+}
+
+impl From<Gentle> for Lasting {
+    fn from(gentle: Gentle) -> Self {
+        Changing::from(gentle).into()
+    }
+}
+
 /// Of a change that interrupts nothing.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Gentle {

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::Changing;
+use super::{Changing, Lasting};
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Group {
@@ -16,18 +16,18 @@ pub enum Group {
         #[arg(long)]
         inherit: bool,
         #[command(flatten)]
-        changing: Changing,
+        lasting: Lasting,
     },
     Stop {
         group: String,
         #[command(flatten)]
-        changing: Changing,
+        lasting: Lasting,
     },
     Move {
         group: String,
         node: Option<String>,
         #[command(flatten)]
-        changing: Changing,
+        lasting: Lasting,
     },
     Pause {
         group: String,
@@ -38,12 +38,14 @@ pub enum Group {
     },
     Resume {
         group: String,
+        #[arg(long)]
+        owner_is_off: bool,
         #[command(flatten)]
-        changing: Changing,
+        lasting: Lasting,
     },
     Clear {
         group: String,
         #[command(flatten)]
-        changing: Changing,
+        lasting: Lasting,
     },
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use change::{Changing, Gentle};
+pub use change::{Changing, Gentle, Lasting};
 pub use group::Group;
 pub use node::{Node, Run};
 pub use trial::{Trial, Up};
@@ -84,7 +84,7 @@ pub enum Command {
         #[arg(long, value_name = "TIME")]
         confirm_within: Option<String>,
         #[command(flatten)]
-        changing: Changing,
+        lasting: Lasting,
     },
     Confirm {
         #[command(flatten)]

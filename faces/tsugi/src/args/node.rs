@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{CONFIG_FILE, Changing, Gentle};
+use super::{CONFIG_FILE, Changing, Gentle, Lasting};
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Node {
@@ -31,7 +31,7 @@ pub enum Node {
     Drain {
         node: String,
         #[command(flatten)]
-        changing: Changing,
+        lasting: Lasting,
     },
     Undrain {
         node: String,
@@ -41,7 +41,7 @@ pub enum Node {
     ConfirmOff {
         node: String,
         #[command(flatten)]
-        changing: Changing,
+        lasting: Lasting,
     },
 }
 

@@ -24,6 +24,12 @@ pub fn moment(utc: Utc) -> String {
     utc.to_string().replacen('T', " ", 1)
 }
 
+/// The same to the second, to stand inside of a sentence.
+pub fn second(utc: Utc) -> String {
+    let text = moment(utc);
+    text.split_once('.').map_or(text.clone(), |(second, _)| format!("{second}Z"))
+}
+
 /// A text behind a mark, further lines under its first letter.
 pub fn hanging(mark: &str, text: &str, cells: usize) -> Vec<String> {
     let indent = tsugi_messages::width(mark);

@@ -1,7 +1,7 @@
 //! `status`: whether anything needs a person, then only what does, in 80 × 24.
 
 use tsugi_messages::phrase;
-use tsugi_wire::control::report::{Need, Status};
+use tsugi_wire::control::report::{Group, Need, Status};
 
 use super::{columns, hanging, moment};
 use crate::out::{Observed, Out};
@@ -54,6 +54,9 @@ pub fn status(out: &Out, status: &Status, observed: &Observed, source: Source) -
 fn headline(out: &Out, status: &Status, source: Source) -> String {
     let running: Vec<&str> =
         status.groups.iter().filter(|g| g.state == "running").map(|g| g.name.as_str()).collect();
+    let is_coming = |g: &&Group| ["starting", "moving", "failed"].contains(&g.state.as_str());
+    let coming: Vec<&str> =
+        status.groups.iter().filter(is_coming).map(|g| g.name.as_str()).take(5).collect();
     let lost = status.votes.heard < status.votes.needed;
     let needs = match (source, status.needs.len()) {
         (Source::LastRecord(seconds), _) => phrase::status_agent_down(seconds),
@@ -61,6 +64,7 @@ fn headline(out: &Out, status: &Status, source: Source) -> String {
         (Source::Agent, 1) => phrase::status_needs_you_one(),
         (Source::Agent, 2..) => phrase::status_needs_you(status.needs.len()),
         (Source::Agent, 0) if status.groups.is_empty() => phrase::status_no_groups(),
+        (Source::Agent, 0) if !coming.is_empty() => phrase::status_on_its_way(coming.join(", ")),
         (Source::Agent, 0) if running.is_empty() => phrase::status_calm_and_none_runs(),
         (Source::Agent, 0) if running.len() > 5 => phrase::status_nothing_needs_you(running.len()),
         (Source::Agent, 0) => phrase::status_nothing_needs_you(running.join(", ")),

@@ -7,41 +7,45 @@ use tsugi_cluster_engine::config::duration;
 use tsugi_messages::{self as messages};
 use tsugi_vocabulary::{Generation, Span};
 use tsugi_wire::control::report::Done;
-use tsugi_wire::control::{Change, How, Operation, Reply, Request, StartOption};
+use tsugi_wire::control::{Change, How, Operation, Reply, Request, StartOption, Vouch};
 
+use super::wait::{self, Waited};
 use super::{config, read};
-use crate::args::{Changing, Gentle, Group, Node};
+use crate::args::{Gentle, Group, Lasting, Node};
 use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::{Form, Observed, Out, Schema};
 
 /// `group …`
 pub fn group(agents: &Agents, out: &Out, group: &Group) -> Exit {
-    let (what, changing) = match group.clone() {
+    let (what, lasting): (Operation, Lasting) = match group.clone() {
         Group::List => return read::groups(agents, out),
-        Group::Start { group, on, fresh, inherit, changing } => {
+        Group::Start { group, on, fresh, inherit, lasting } => {
             let option = match (fresh, inherit) {
                 (true, _) => StartOption::Fresh,
                 (false, true) => StartOption::Inherit,
                 (false, false) => StartOption::None,
             };
-            (Operation::Start { group, on, option }, changing)
+            (Operation::Start { group, on, option }, lasting)
         }
-        Group::Stop { group, changing } => (Operation::Stop { group }, changing),
-        Group::Move { group, node, changing } => (Operation::Move { group, to: node }, changing),
+        Group::Stop { group, lasting } => (Operation::Stop { group }, lasting),
+        Group::Move { group, node, lasting } => (Operation::Move { group, to: node }, lasting),
         Group::Pause { group, hold, changing } => match time(out, "--for", hold.as_deref()) {
-            Ok(hold) => (Operation::Pause { group, hold }, changing),
+            Ok(hold) => (Operation::Pause { group, hold }, changing.into()),
             Err(exit) => return exit,
         },
-        Group::Resume { group, changing } => (Operation::Resume { group }, changing),
-        Group::Clear { group, changing } => (Operation::Clear { group }, changing),
+        Group::Resume { group, owner_is_off, lasting } => {
+            let vouch = if owner_is_off { Vouch::OwnerIsOff } else { Vouch::Nothing };
+            (Operation::Resume { group, vouch }, lasting)
+        }
+        Group::Clear { group, lasting } => (Operation::Clear { group }, lasting),
     };
-    send(agents, out, what, &changing)
+    send(agents, out, what, &lasting)
 }
 
 /// `node …`, all but `run`.
 pub fn node(agents: &Agents, out: &Out, node: &Node) -> Exit {
-    let (what, changing) = match node.clone() {
+    let (what, lasting): (Operation, Lasting) = match node.clone() {
         Node::List | Node::Run(_) => return read::nodes(agents, out),
         Node::Token { node, good_for, gentle } => match time(out, "--for", Some(&good_for)) {
             Ok(good_for) => {
@@ -54,12 +58,12 @@ pub fn node(agents: &Agents, out: &Out, node: &Node) -> Exit {
             Ok(token) => (Operation::Join { token }, gentle.into()),
             Err(exit) => return exit,
         },
-        Node::Leave { node, changing } => (Operation::Leave { node }, changing),
-        Node::Drain { node, changing } => (Operation::Drain { node }, changing),
-        Node::Undrain { node, changing } => (Operation::Undrain { node }, changing),
-        Node::ConfirmOff { node, changing } => (Operation::ConfirmOff { node }, changing),
+        Node::Leave { node, changing } => (Operation::Leave { node }, changing.into()),
+        Node::Drain { node, lasting } => (Operation::Drain { node }, lasting),
+        Node::Undrain { node, changing } => (Operation::Undrain { node }, changing.into()),
+        Node::ConfirmOff { node, lasting } => (Operation::ConfirmOff { node }, lasting),
     };
-    send(agents, out, what, &changing)
+    send(agents, out, what, &lasting)
 }
 
 /// `init`.
@@ -99,8 +103,13 @@ fn token(out: &Out, file: &Path) -> Result<String, Exit> {
 }
 
 /// Sends a change and tells what came of it.
-pub(super) fn send(agents: &Agents, out: &Out, what: Operation, changing: &Changing) -> Exit {
+pub(super) fn send(agents: &Agents, out: &Out, what: Operation, lasting: &Lasting) -> Exit {
+    let changing = &lasting.changing;
     let words = typed();
+    let wait = match time(out, "--wait", lasting.wait.as_deref()) {
+        Ok(wait) => wait,
+        Err(exit) => return exit,
+    };
     let change = Change {
         command: random_id(),
         words: words.clone(),
@@ -111,10 +120,13 @@ pub(super) fn send(agents: &Agents, out: &Out, what: Operation, changing: &Chang
         what,
     };
     match read::ask(agents, out, (&Request::Change(change), &words)) {
-        Ok((Reply::Done(done), observed)) => {
-            show_done(out, &done, &observed);
-            Exit::Done
-        }
+        Ok((Reply::Done(done), observed)) => match wait {
+            None => {
+                show_done(out, &done, &observed);
+                waits(out, &done)
+            }
+            Some(wait) => wait::until_done(agents, out, &Waited { done, words: &words }, wait),
+        },
         Ok((Reply::Outlook(outlook), observed)) => {
             let _differs = read::show_outlook(out, &outlook, &observed);
             if out.form == Form::Text {
@@ -125,6 +137,16 @@ pub(super) fn send(agents: &Agents, out: &Out, what: Operation, changing: &Chang
         Ok(_) => read::strange(out, &words),
         Err(exit) => exit,
     }
+}
+
+/// What still waits for a person's word, and how that ends the command.
+pub(super) fn waits(out: &Out, done: &Done) -> Exit {
+    let Some(waits) = &done.waits_for else { return Exit::Done };
+    eprintln!("{}", out.line(&waits.what));
+    if let Some(next) = &waits.next {
+        out.say(&messages::phrase::next_command(next));
+    }
+    Exit::WaitsForApproval
 }
 
 /// What was done; a secret is data, the rest is talk.

@@ -4,15 +4,18 @@ use std::path::Path;
 
 use serde_json::json;
 use tsugi_cluster_engine::config;
-use tsugi_messages as messages;
+use tsugi_messages::{self as messages, phrase};
 use tsugi_wire::control::report::Outlook;
 use tsugi_wire::control::{Operation, Reply, Request};
 
 use super::{change, read};
-use crate::args::Changing;
+use crate::args::Lasting;
 use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::{Form, Observed, Out, Schema};
+
+/// How many problems of a file are shown; a file of another kind has one in every line.
+const SHOWN: usize = 10;
 
 fn text(out: &Out, file: &Path) -> Result<String, Exit> {
     std::fs::read_to_string(file).map_err(|error| {
@@ -32,8 +35,12 @@ pub(super) fn checked(out: &Out, file: &Path) -> Result<String, Exit> {
         Ok(_) => Ok(text),
         Err(problems) => {
             let name = file.display().to_string();
-            for problem in &problems {
+            for problem in problems.iter().take(SHOWN) {
                 eprint!("{}", problem.show(&name, &text, out.language));
+            }
+            let more = problems.len().saturating_sub(SHOWN);
+            if more > 0 {
+                out.say(&phrase::problems_more(more));
             }
             if out.form == Form::Json {
                 show_problems(out, (&name, &text), &problems);
@@ -101,7 +108,7 @@ pub fn diff(agents: &Agents, out: &Out, file: &Path) -> Exit {
         }
         (Form::Text, _) => {
             out.lines(outlook.config.iter().map(|words| out.words(words)));
-            out.tell(&messages::config_differs(count, version));
+            out.tell(&messages::config_differs(count, version, file.display()));
         }
     }
     exit
@@ -138,7 +145,7 @@ pub fn apply(
     agents: &Agents,
     out: &Out,
     (file, confirm_within): (&Path, Option<&str>),
-    changing: &Changing,
+    lasting: &Lasting,
 ) -> Exit {
     let text = match checked(out, file) {
         Ok(text) => text,
@@ -146,7 +153,7 @@ pub fn apply(
     };
     match change::time(out, "--confirm-within", confirm_within) {
         Ok(confirm_within) => {
-            change::send(agents, out, Operation::Apply { text, confirm_within }, changing)
+            change::send(agents, out, Operation::Apply { text, confirm_within }, lasting)
         }
         Err(exit) => exit,
     }

@@ -4,6 +4,7 @@ mod change;
 mod config;
 mod offline;
 mod read;
+mod wait;
 
 use crate::args::{Audit, Cli, Command, Config, Node};
 use crate::ask::Agents;
@@ -26,8 +27,8 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         Command::Node(node) => change::node(&agents, out, node),
         Command::Init { file, gentle } => change::init(&agents, out, (file, gentle)),
         Command::Plan { file } => config::plan(&agents, out, file),
-        Command::Apply { file, confirm_within, changing } => {
-            config::apply(&agents, out, (file, confirm_within.as_deref()), changing)
+        Command::Apply { file, confirm_within, lasting } => {
+            config::apply(&agents, out, (file, confirm_within.as_deref()), lasting)
         }
         Command::Confirm { gentle } => change::confirm(&agents, out, gentle),
         Command::Config(Config::Validate { file }) => config::validate(out, file),

@@ -12,6 +12,9 @@ use nix::fcntl::{Flock, FlockArg};
 pub const NODES: [&str; 3] = ["node1", "node2", "witness"];
 /// The group of a trial.
 pub const GROUP: &str = "COUNTER";
+/// How often the lock is tried, and how long apart.
+const GLANCES: u32 = 5;
+const GLANCE: std::time::Duration = std::time::Duration::from_millis(20);
 /// The port of agents and of the counter; every trial has addresses of its own.
 const PORT: u16 = 7400;
 const SERVICE_PORT: u16 = 9003;
@@ -60,13 +63,18 @@ impl Place {
         if fs::symlink_metadata(&dir)?.uid() != nix::unistd::geteuid().as_raw() {
             return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
         }
-        let file = fs::OpenOptions::new().create(true).append(true).open(dir.join("lock"))?;
-        let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else {
-            let pid = fs::read_to_string(dir.join("pid")).unwrap_or_default();
-            return Err(Taken::By { path: dir, pid: pid.trim().to_owned() });
-        };
-        let place = Self { dir, net: 0, _lock: Some(lock) };
-        Ok(place)
+        for tries_left in (0..GLANCES).rev() {
+            let file = fs::OpenOptions::new().create(true).append(true).open(dir.join("lock"))?;
+            if let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                return Ok(Self { dir, net: 0, _lock: Some(lock) });
+            }
+            // A command that looks whether a trial runs holds it for a moment.
+            if tries_left > 0 {
+                std::thread::sleep(GLANCE);
+            }
+        }
+        let pid = fs::read_to_string(dir.join("pid")).unwrap_or_default();
+        Err(Taken::By { path: dir, pid: pid.trim().to_owned() })
     }
 
     /// Makes the directory ready: a free corner of the loopback network, the nodes' directories.

@@ -29,9 +29,27 @@ pub fn nobody() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
+/// An answer as it stands on the socket.
+pub fn bytes(answer: &Answer) -> Vec<u8> {
+    talk::encode(answer).expect("an answer")
+}
+
 impl Agent {
     /// Answers every request with `reply`.
     pub fn that_says(reply: Reply) -> Self {
+        Self::that_does(move |_| bytes(&answer(reply.clone())))
+    }
+
+    /// Answers a change with `first`, and every question with `then`.
+    pub fn that_says_then(first: Reply, then: Reply) -> Self {
+        Self::that_does(move |request| {
+            let is_change = matches!(request, Request::Change(_));
+            bytes(&answer(if is_change { first.clone() } else { then.clone() }))
+        })
+    }
+
+    /// Sends these bytes, whatever they are, and hangs up.
+    pub fn that_does(does: impl Fn(&Request) -> Vec<u8> + Send + 'static) -> Self {
         let folder = nobody();
         let socket = socket(folder.path());
         let parent = socket.parent().expect("the socket is in a folder");
@@ -48,9 +66,9 @@ impl Agent {
                 let mut body = vec![0; talk::length(head).expect("a length")];
                 stream.read_exact(&mut body).expect("a whole request");
                 let ask: Ask = talk::decode(&body).expect("a request");
-                heard.lock().expect("nobody panicked").push(ask.request);
-                let bytes = talk::encode(&answer(reply.clone())).expect("an answer");
-                stream.write_all(&bytes).expect("the client listens");
+                heard.lock().expect("nobody panicked").push(ask.request.clone());
+                // A client that has gone meanwhile has its own reasons.
+                let _sent = stream.write_all(&does(&ask.request));
             }
         });
         Self { folder, asked }

@@ -11,11 +11,11 @@ use crate::agent::{AT, Agent, answer, leave_record, nobody};
 use crate::schema::check;
 use crate::{tsugi, tsugi_ja};
 
-fn words(recorded: Recorded) -> Words {
+pub fn words(recorded: Recorded) -> Words {
     Words { id: recorded.id, values: recorded.values }
 }
 
-fn group(name: &str, state: &str) -> report::Group {
+pub fn group(name: &str, state: &str) -> report::Group {
     report::Group {
         name: name.to_owned(),
         state: state.to_owned(),
@@ -43,7 +43,7 @@ fn node(name: &str, state: &str) -> report::Node {
     }
 }
 
-fn status(needs: usize) -> report::Status {
+pub fn status(needs: usize) -> report::Status {
     let what = messages::node_lost("node2", 7_000);
     let need = report::Need {
         severity: "W".to_owned(),
@@ -64,6 +64,9 @@ fn status(needs: usize) -> report::Status {
             version: 3,
             hash: "ab".repeat(32),
             unconfirmed_within_ms: None,
+            unconfirmed_since: None,
+            undone_at: None,
+            language: None,
         }),
     }
 }
@@ -268,12 +271,8 @@ fn audit_verify_tells_the_first_broken_link_with_exit_code_10() {
 }
 
 fn done() -> Reply {
-    Reply::Done(report::Done {
-        command: "c".to_owned(),
-        what: words(phrase::command_taken("tsugi group move").recorded()),
-        index: Some(40),
-        secret: None,
-    })
+    let what = words(phrase::command_taken("tsugi group move").recorded());
+    Reply::Done(report::Done { index: Some(40), ..report::Done::at_once("c", what) })
 }
 
 fn asked_change(agent: &Agent) -> tsugi_wire::control::Change {
@@ -363,12 +362,9 @@ fn a_token_comes_from_a_file_and_never_stands_among_the_words() {
 
 #[test]
 fn a_token_that_was_made_is_data() {
-    let made = report::Done {
-        command: "c".to_owned(),
-        what: words(messages::token_made("n2", 3600).recorded()),
-        index: None,
-        secret: Some("the-token".to_owned()),
-    };
+    let what = words(messages::token_made("n2", 3600).recorded());
+    let secret = Some("the-token".to_owned());
+    let made = report::Done { secret, ..report::Done::at_once("c", what) };
     let agent = Agent::that_says(Reply::Done(made));
     let ran = tsugi(agent.run_dir(), &["node", "token", "n2"]);
     assert_eq!((ran.code, ran.out.as_str()), (0, "the-token\n"));
@@ -411,6 +407,9 @@ fn the_applied_configuration_is_printed_and_a_file_compared_with_it() {
         version: 3,
         hash: "ab".repeat(32),
         unconfirmed_within_ms: Some(300_000),
+        unconfirmed_since: Some(Utc(AT)),
+        undone_at: Some(Utc(Wall(AT.0 + 300_000))),
+        language: Some("ja".to_owned()),
     };
     let config = report::Config { head, text: text.to_owned() };
     let agent = Agent::that_says(Reply::Config(config));

@@ -221,6 +221,9 @@ pub enum Operation {
     Resume {
         /// The group.
         group: String,
+        /// What is said of an owner that is lost.
+        #[serde(default)]
+        vouch: Vouch,
     },
     /// Forget a group's failures, and where an operator put it.
     Clear {
@@ -259,6 +262,17 @@ pub enum StartOption {
     Fresh,
     /// What there is.
     Inherit,
+}
+
+/// What an operator says of the lost owner of a paused group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Vouch {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// It is off.
+    OwnerIsOff,
 }
 
 /// The answer to an [`Ask`].

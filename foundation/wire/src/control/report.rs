@@ -113,6 +113,15 @@ pub struct ConfigHead {
     pub hash: String,
     /// Whether it undoes itself unless it is confirmed, and within how many milliseconds.
     pub unconfirmed_within_ms: Option<u64>,
+    /// When one that waits for its confirmation was applied.
+    #[serde(default)]
+    pub unconfirmed_since: Option<Utc>,
+    /// When it undoes itself.
+    #[serde(default)]
+    pub undone_at: Option<Utc>,
+    /// The language of messages, if it names one.
+    #[serde(default)]
+    pub language: Option<String>,
 }
 
 /// Why groups are as they are.
@@ -245,6 +254,70 @@ pub struct Done {
     pub index: Option<u64>,
     /// Something that is told once and kept nowhere, as a token.
     pub secret: Option<String>,
+    /// The plan that it became.
+    #[serde(default)]
+    pub generation: Option<u64>,
+    /// What is to come of it, for whoever waits.
+    #[serde(default)]
+    pub goals: Vec<Goal>,
+    /// What somebody has yet to say before it stays.
+    #[serde(default)]
+    pub waits_for: Option<Waits>,
+}
+
+impl Done {
+    /// Something that is done once it is told.
+    #[must_use]
+    pub fn at_once(command: &str, what: Words) -> Self {
+        Self {
+            command: command.to_owned(),
+            what,
+            index: None,
+            secret: None,
+            generation: None,
+            goals: Vec::new(),
+            waits_for: None,
+        }
+    }
+}
+
+/// What a change is to lead to, for one group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goal {
+    /// The group.
+    pub group: String,
+    /// How it is to stand.
+    #[serde(flatten)]
+    pub wants: Wants,
+}
+
+/// How a group is to stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "wants", rename_all = "kebab-case")]
+pub enum Wants {
+    /// It runs on this node, or on any.
+    Running {
+        /// The node.
+        node: Option<String>,
+    },
+    /// It runs nowhere.
+    Stopped,
+    /// It is no longer on this node.
+    Away {
+        /// The node.
+        node: String,
+    },
+    /// It is watched again.
+    Watched,
+}
+
+/// Something that waits for a person's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// What for.
+    pub what: Words,
+    /// The command that gives the word.
+    pub next: Option<String>,
 }
 
 /// The applied configuration.

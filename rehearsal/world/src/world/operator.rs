@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tsugi_cluster_rules::command::{Before, Command, Issued, decide};
+use tsugi_cluster_rules::command::{Before, Command, Issued, Vouch, decide};
 use tsugi_cluster_rules::plan::{Life, Situation};
 use tsugi_cluster_rules::record::{
     AppliedConfig, GroupIntent, GroupRecord, Guard, NodeIntent, NodeRecord, Pause, Record,
@@ -90,7 +90,7 @@ impl World<'_> {
     /// For an owner that is not heard an operator's resume vouches that it is off (L9). The
     /// operators here look at the machine first.
     fn is_rash(&self, situation: &Situation<'_>, command: &Command) -> bool {
-        let Command::GroupResume { group } = command else { return false };
+        let Command::GroupResume { group, .. } = command else { return false };
         let owner = situation.record.group(group).and_then(GroupRecord::owner);
         let heard = |n: &NodeName| situation.sights.get(n).is_some_and(|s| s.life == Life::Heard);
         let runs = |n: &NodeName| {
@@ -134,7 +134,8 @@ impl World<'_> {
             return Again::No;
         }
         let words = format!("group resume {group}");
-        self.order(Command::GroupResume { group }, words);
+        // The operators here look at the machine before they say so.
+        self.order(Command::GroupResume { group, vouch: Vouch::OwnerIsOff }, words);
         Again::Yes
     }
 

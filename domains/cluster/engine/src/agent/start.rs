@@ -21,11 +21,12 @@ use tsugi_wire::frame::Channel;
 use tsugi_wire::identity::{ClusterIdentity, IdentityFailure};
 
 use super::belonging::{self, Lookout};
+use super::file;
 use super::founding::{Founding, FoundingFailure};
 use super::ledger_link::{self, LinkFailure};
 use super::membership::{Running, Shared};
 use super::tasks::{self, Reader};
-use crate::control::{Direct, Services};
+use crate::control::{Direct, Pace, Services};
 use crate::core::{Core, CoreParts, Ended, mailbox};
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Surroundings};
@@ -138,7 +139,7 @@ pub fn run(config: AgentConfig) -> Result<Ended, AgentFailure> {
         membership: Arc::new(shared.clone()),
     };
     let socket = crate::control::socket(&config.run_dir);
-    runtime.spawn(crate::control::keep_or_undo(services.clone()));
+    runtime.spawn(crate::control::keep_or_undo(services.clone(), Pace::default()));
     runtime.spawn(async move { crate::control::serve(&socket, services).await });
     if !ClusterIdentity::is_in(&config.pki_dir) || Founding::read(&config.data_dir).is_err() {
         runtime.block_on(wait.recv());
@@ -192,10 +193,13 @@ fn work(
     let ledger = Arc::clone(&link.ledger);
     let mut reader = Reader::new(Arc::new(Record::default()));
     let record = reader.read(&ledger.view())?;
+    let language = logbook::language(&record);
     let (drafts, waiting) = mpsc::unbounded_channel();
     let (voter_changes, changes) = mpsc::unbounded_channel();
+    let certificate_until = Some(identity.subject.until);
     picture.send_modify(|standing| {
-        let next = Standing { me: me.clone(), boot: boot.id, ..Standing::clone(standing) };
+        let (me, boot) = (me.clone(), boot.id);
+        let next = Standing { me, boot, certificate_until, ..Standing::clone(standing) };
         *standing = Arc::new(next);
     });
     let birth = Birth {
@@ -231,8 +235,9 @@ fn work(
     runtime.spawn(tasks::lead(Arc::clone(&ledger), post.clone()));
     runtime.spawn(tasks::leave_on_signal(post.clone()));
     runtime.spawn(tasks::end_with(Arc::clone(&ledger), post.clone()));
-    runtime.spawn(logbook::keep(Arc::clone(&ledger), pictures, logbook::language()));
-    logbook::begin(&me, &config.version, boot.started);
+    runtime.spawn(logbook::keep(Arc::clone(&ledger), pictures));
+    runtime.spawn(file::compare(config.config_file.clone(), parts.standing.clone(), file::LOOK));
+    logbook::begin(&me, &config.version, boot.started, language);
     // Set once: this process works for one cluster only.
     let _first = shared.running.set(Running { ledger, reception: link.reception });
     // The first thread of an agent is the one at real-time priority (`tsugi_host::thread`).
@@ -314,6 +319,7 @@ fn first_standing(me: &NodeName) -> Standing {
         slow_stops: BTreeMap::new(),
         drops: Default::default(),
         other_file: None,
+        certificate_until: None,
         leases: BTreeMap::new(),
     }
 }

@@ -1,12 +1,13 @@
 //! What only reads: status, why, explain, history, whatif, the applied configuration, the audit.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 use tsugi_cluster_rules::plan::{Settled, Situation};
 use tsugi_cluster_rules::record::Record;
-use tsugi_cluster_rules::spec::Mode;
+use tsugi_cluster_rules::spec::{Mode, ResourceKind};
 use tsugi_cluster_rules::whatif::{Hypothesis, whatif};
 use tsugi_ledger::{Ledger, View};
 use tsugi_messages::{self as messages, phrase};
@@ -33,10 +34,7 @@ pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
         Request::Status => Ok(Reply::Status(view::status(&standing))),
         Request::Why { of } => why(&standing, of.as_deref()),
         Request::Explain { group, back } => explain(services, &standing, (group.as_deref(), *back)),
-        Request::History { of, most } => read(services, |v| {
-            let events = records::events(v)?;
-            Ok(Reply::History(view::history(&events, of.as_deref(), as_count(*most))))
-        }),
+        Request::History { of, most } => history(services, &standing, (of.as_deref(), *most)),
         Request::WhatIf { suppose } => what_if(&standing, suppose),
         Request::Plan { text } => plan(&standing, text),
         Request::ConfigShow => shown(&standing),
@@ -120,6 +118,29 @@ fn why(standing: &Standing, of: Option<&str>) -> Result<Reply, Refused> {
     Ok(Reply::Why(view::why(standing, &view::Of::Groups(of))))
 }
 
+fn history(
+    services: &Services,
+    standing: &Standing,
+    (of, most): (Option<&str>, u64),
+) -> Result<Reply, Refused> {
+    let record = &standing.record;
+    let mut found = None;
+    read(services, |v| {
+        let happened = (records::events(v)?, records::audit(v)?);
+        let told = view::history((&happened.0, &happened.1), of, as_count(most));
+        found = Some(told.clone());
+        Ok(Reply::History(told))
+    })
+    .and_then(|reply| match (of, found) {
+        // What is gone from the configuration still has its history.
+        (Some(name), Some(told)) if told.lines.is_empty() && groups(record, name).is_empty() => {
+            node(record, name).map_err(|_| no(No::NotFound, &no_group(record, name)))?;
+            Ok(reply)
+        }
+        _ => Ok(reply),
+    })
+}
+
 fn explain(
     services: &Services,
     standing: &Standing,
@@ -136,6 +157,40 @@ fn explain(
         let chronicle = view::Chronicle { plans: records::plans(v)?, events: records::events(v)? };
         Ok(Reply::Explain(view::explain(&chronicle, name.as_ref(), as_count(back))))
     })
+    .and_then(|reply| match (&reply, &name) {
+        (Reply::Explain(told), Some(name)) if told.story.is_none() => {
+            known_or_not_found(&standing.record, name.as_str())?;
+            Ok(reply)
+        }
+        _ => Ok(reply),
+    })
+}
+
+fn known_or_not_found(record: &Record, name: &str) -> Result<(), Refused> {
+    match groups(record, name).is_empty() {
+        true => Err(no(No::NotFound, &no_group(record, name))),
+        false => Ok(()),
+    }
+}
+
+/// An interface that the node has, as far as it is known: others change nothing and were most
+/// likely mistyped.
+fn known_link(standing: &Standing, node: &NodeName, link: &str) -> Result<(), Refused> {
+    let seen = standing.sights.get(node).map(|s| s.links.keys().cloned().collect());
+    let mut known: BTreeSet<String> = seen.unwrap_or_default();
+    let groups = standing.record.spec().into_iter().flat_map(|s| s.groups.values());
+    for resource in groups.flat_map(|g| &g.resources) {
+        if let ResourceKind::Address { links, .. } = &resource.kind {
+            known.extend(links.iter().cloned());
+        }
+    }
+    if known.contains(link) {
+        return Ok(());
+    }
+    let meant = config::nearest(link, known.iter().map(String::as_str)).map(str::to_owned);
+    let all = || known.iter().cloned().collect::<Vec<_>>().join(", ");
+    let meant = meant.unwrap_or_else(all);
+    Err(no(No::NotFound, &messages::refused_unknown_link(link, node, meant)))
 }
 
 fn node(record: &Record, name: &str) -> Result<NodeName, Refused> {
@@ -167,7 +222,9 @@ fn what_if(standing: &Standing, suppose: &Suppose) -> Result<Reply, Refused> {
         }
         Suppose::LinkDown { node: name, link } => {
             let words = phrase::suppose_link_down(name, link);
-            (Hypothesis::LinkDown(node(record, name)?, link.clone()), words)
+            let node = node(record, name)?;
+            known_link(standing, &node, link)?;
+            (Hypothesis::LinkDown(node, link.clone()), words)
         }
     };
     let planned = whatif(&situation(standing, record), &[hypothesis]);
@@ -228,7 +285,7 @@ async fn backup(services: &Services, path: &str) -> Result<Reply, Refused> {
         Err(error) => return Err(failed(error.to_string())),
     }
     let what = told(&messages::backup_written(path, records, hash));
-    Ok(Reply::Done(Done { command: String::new(), what, index: None, secret: None }))
+    Ok(Reply::Done(Done::at_once("", what)))
 }
 
 /// Writes a file that nobody else may read, makes it durable and reads it back.

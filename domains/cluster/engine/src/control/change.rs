@@ -2,18 +2,19 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tsugi_cluster_rules::command::{self, Before, Command, Issued};
+use tsugi_cluster_rules::command::{self, Before, Command, Issued, Vouch};
 use tsugi_cluster_rules::node::Fate;
 use tsugi_cluster_rules::plan::Situation;
-use tsugi_cluster_rules::record::{AppliedConfig, Record, Unconfirmed};
+use tsugi_cluster_rules::record::{AppliedConfig, AuditRecord, Draft, Record, Unconfirmed, Write};
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::start_kind::StartOption;
 use tsugi_messages::{self as messages, phrase};
-use tsugi_vocabulary::{GroupName, Index, NameRefused, NodeName, Wall};
+use tsugi_vocabulary::{GroupName, NameRefused, NodeName, Wall};
 use tsugi_wire::control as wire;
-use tsugi_wire::control::report::{Done, No, Refused};
+use tsugi_wire::control::report::{Done, No, Outlook, Refused, Waits};
 use tsugi_wire::control::{Change, How, Operation, Reply, Words};
 
+use super::goals::goals;
 use super::person::Person;
 use super::refusal::{no, no_group, no_node, refused};
 use super::view::words::{phrased, told};
@@ -38,6 +39,7 @@ type Tried<T> = Result<T, Box<Refused>>;
 async fn attempt(services: &Services, change: &Change, person: &Person) -> Tried<Reply> {
     match &change.what {
         Operation::Init { text } => init(services, change, text).await,
+        Operation::Join { .. } if change.how == How::DryRun => Ok(Reply::Outlook(no_outlook())),
         Operation::Join { token } => {
             let token = token.clone();
             made(change, services.membership.join(token).await)
@@ -50,6 +52,12 @@ async fn attempt(services: &Services, change: &Change, person: &Person) -> Tried
                 Some(_) => known_node(&record, node)?,
                 None => self::node(&record, node)?,
             };
+            if change.how == How::DryRun {
+                return Ok(Reply::Outlook(no_outlook()));
+            }
+            if record.spec().is_some() {
+                audited(services, change, person).await?;
+            }
             made(change, services.membership.token(name, *good_for).await)
         }
         _ => entry(services, change, person).await,
@@ -58,9 +66,37 @@ async fn attempt(services: &Services, change: &Change, person: &Person) -> Tried
 
 fn made(change: &Change, made: Result<Made, messages::Message>) -> Tried<Reply> {
     let made = made.map_err(|what| Box::new(no(No::Failed, &what)))?;
-    let command = change.command.clone();
-    let what = told(&made.what);
-    Ok(Reply::Done(Done { command, what, index: None, secret: made.secret }))
+    let done = Done::at_once(&change.command, told(&made.what));
+    Ok(Reply::Done(Done { secret: made.secret, ..done }))
+}
+
+/// Nothing becomes of any group.
+fn no_outlook() -> Outlook {
+    Outlook { suppose: None, groups: Vec::new(), config: Vec::new(), majority: true }
+}
+
+/// Puts a command that is no entry by itself into the audit, before it has an effect.
+async fn audited(services: &Services, change: &Change, person: &Person) -> Tried<()> {
+    let (record, _) = newest(services, change).await?;
+    let entry = AuditRecord {
+        at: wall(),
+        command: change.command.clone(),
+        person: person.0.clone(),
+        origin: change.origin.clone(),
+        words: change.words.clone(),
+        reason: change.reason.clone(),
+        decided_on: change.decided_on.unwrap_or_else(|| record.generation()),
+        outcome: "accepted".to_owned(),
+    };
+    let draft = Draft::default().write(Write::Audit(entry));
+    match wait_for(services.proposer.propose(draft)).await {
+        Some(Fate::Taken(_)) => Ok(()),
+        Some(Fate::Overtaken) => {
+            let what = messages::command_overtaken(&change.words);
+            Err(Box::new(no(No::Failed, &what)))
+        }
+        Some(Fate::Unknown) | None => Err(Box::new(unfinished(change))),
+    }
 }
 
 async fn init(services: &Services, change: &Change, text: &str) -> Tried<Reply> {
@@ -71,19 +107,8 @@ async fn init(services: &Services, change: &Change, text: &str) -> Tried<Reply> 
     }
     let config = applied(text, None)?;
     if change.how == How::DryRun {
-        let outlook = view::outlook(
-            &standing.record,
-            &tsugi_cluster_rules::plan::Plan {
-                generation: standing.record.generation(),
-                parent: standing.record.generation(),
-                by: standing.me.clone(),
-                at: standing.at,
-                decisions: std::collections::BTreeMap::new(),
-                steps: Vec::new(),
-            },
-            None,
-        );
-        return Ok(Reply::Outlook(outlook));
+        let config = config::differences("", text);
+        return Ok(Reply::Outlook(Outlook { config, ..no_outlook() }));
     }
     made(change, services.membership.init(config).await)
 }
@@ -159,16 +184,30 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
             let until = hold.map(|span| Wall(now.0 + span.as_millis()));
             Command::GroupPause { group: group(record, name)?, until }
         }
-        Operation::Resume { group: name } => Command::GroupResume { group: group(record, name)? },
+        Operation::Resume { group: name, vouch } => Command::GroupResume {
+            group: group(record, name)?,
+            vouch: match vouch {
+                wire::Vouch::Nothing => Vouch::Nothing,
+                wire::Vouch::OwnerIsOff => Vouch::OwnerIsOff,
+            },
+        },
         Operation::Clear { group: name } => Command::GroupClear { group: group(record, name)? },
         Operation::Apply { text, confirm_within } => {
-            let back_to = record.config.as_ref().map_or_else(String::new, |c| c.text.clone());
-            let unconfirmed = confirm_within.map(|within| Unconfirmed { back_to, within });
+            let since = Some(now);
+            let waits = |within| Unconfirmed { back_to: sure_text(record), within, since };
+            let unconfirmed = confirm_within.map(waits);
             Command::ConfigApply { config: Box::new(applied(text, unconfirmed)?) }
         }
         Operation::Confirm => Command::ConfigConfirm,
         Operation::Undo { text } => Command::ConfigUndo { config: Box::new(applied(text, None)?) },
     }))
+}
+
+/// The newest configuration that needs no confirmation: what an apply goes back to, also when
+/// another one waits.
+fn sure_text(record: &Record) -> String {
+    let Some(config) = record.config.as_deref() else { return String::new() };
+    config.unconfirmed.as_ref().map_or_else(|| config.text.clone(), |u| u.back_to.clone())
 }
 
 /// Decides, writes, and decides again if the ledger moved on in between.
@@ -199,7 +238,16 @@ async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<R
         }
         let Some(draft) = planned.draft else { break };
         match wait_for(services.proposer.propose(draft)).await {
-            Some(Fate::Taken(index)) => return Ok(done(change, index)),
+            Some(Fate::Taken(index)) => {
+                let done = Done {
+                    index: Some(index.0),
+                    generation: Some(planned.plan.generation.0),
+                    goals: goals(&change.what, &record, &planned.plan),
+                    waits_for: waits_for(&change.what, &record, now),
+                    ..Done::at_once(&change.command, taken(change))
+                };
+                return Ok(Reply::Done(done));
+            }
             Some(Fate::Overtaken) => {}
             Some(Fate::Unknown) | None => return Err(Box::new(unfinished(change))),
         }
@@ -246,7 +294,11 @@ fn issued(
         origin: change.origin.clone(),
         command_id: change.command.clone(),
         decided_on: change.decided_on.unwrap_or_else(|| record.generation()),
-        reason: change.reason.clone(),
+        reason: match change.how {
+            // What would happen may be asked without one.
+            How::DryRun if change.reason.trim().is_empty() => "-".to_owned(),
+            How::DryRun | How::ForReal => change.reason.clone(),
+        },
         at,
         before,
     }
@@ -265,7 +317,15 @@ async fn refuse(
         // The refusal stands whether or not its line could be written.
         let _written = wait_for(services.proposer.propose(draft)).await;
     }
-    Box::new(refused(refusal, record, &change.words))
+    Box::new(match (&change.what, refusal, record.config.as_deref()) {
+        (Operation::Confirm, Refusal::AlreadySo { .. }, _) => {
+            no(No::Refused, &messages::nothing_to_confirm())
+        }
+        (Operation::Apply { .. }, Refusal::AlreadySo { .. }, Some(config)) => {
+            no(No::Refused, &messages::config_unchanged(config.version))
+        }
+        _ => refused(refusal, record, &change.words),
+    })
 }
 
 fn unfinished(change: &Change) -> Refused {
@@ -274,10 +334,17 @@ fn unfinished(change: &Change) -> Refused {
     no(No::StillRunning, &what)
 }
 
-fn done(change: &Change, index: Index) -> Reply {
-    let what = phrased(&phrase::command_taken(&change.words));
-    let command = change.command.clone();
-    Reply::Done(Done { command, what, index: Some(index.0), secret: None })
+fn taken(change: &Change) -> Words {
+    phrased(&phrase::command_taken(&change.words))
+}
+
+/// What still has to be said for it to stay.
+fn waits_for(what: &Operation, before: &Record, now: Wall) -> Option<Waits> {
+    let Operation::Apply { confirm_within: Some(within), .. } = what else { return None };
+    let version = before.config.as_ref().map_or(0, |c| c.version) + 1;
+    let unconfirmed = Unconfirmed { back_to: String::new(), within: *within, since: Some(now) };
+    let what = view::waits_for_confirm(version, &unconfirmed);
+    Some(Waits { what: told(&what), next: what.next() })
 }
 
 /// What an apply would change in the configuration.

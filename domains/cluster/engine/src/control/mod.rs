@@ -6,11 +6,13 @@
 
 mod answer;
 mod change;
+mod goals;
 mod person;
 mod propose;
 mod refusal;
 mod remember;
 mod serve;
+mod undo;
 pub mod view;
 
 use std::future::Future;
@@ -19,15 +21,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tsugi_cluster_rules::node::Fate;
-use tsugi_cluster_rules::record::{AppliedConfig, Draft};
+use tsugi_cluster_rules::record::{AppliedConfig, Draft, Unconfirmed};
 use tsugi_ledger::Ledger;
 use tsugi_messages::Message;
 use tsugi_vocabulary::{NodeName, Span};
-use tsugi_wire::control::report;
+use tsugi_wire::control::{Utc, report};
 
 pub use propose::Direct;
 pub use remember::{Memo, recall};
-pub use serve::{keep_or_undo, serve};
+pub use serve::serve;
+pub use undo::{Pace, keep_or_undo};
 
 use crate::standing::AgentView;
 
@@ -87,6 +90,9 @@ pub(crate) fn config_head(config: &AppliedConfig) -> report::ConfigHead {
         version: config.version,
         hash: config.hash.clone(),
         unconfirmed_within_ms: config.unconfirmed.as_ref().map(|u| u.within.as_millis()),
+        unconfirmed_since: config.unconfirmed.as_ref().and_then(|u| u.since).map(Utc),
+        undone_at: config.unconfirmed.as_ref().and_then(Unconfirmed::undone_at).map(Utc),
+        language: config.spec.language.clone(),
     }
 }
 

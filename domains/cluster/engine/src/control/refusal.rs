@@ -20,7 +20,11 @@ pub(super) fn no(kind: No, what: &Message) -> Refused {
 /// A refusal of the rules, about a command of these words.
 pub(super) fn refused(refusal: &Refusal, record: &Record, words: &str) -> Refused {
     let (kind, what, because) = say(refusal, record, words);
-    Refused { rule: refusal.number(), because, ..no(kind, &what) }
+    let next = match refusal {
+        Refusal::ReasonRequired => Some(format!("{words} --reason \"…\"")),
+        _ => what.next(),
+    };
+    Refused { rule: refusal.number(), because, next, ..no(kind, &what) }
 }
 
 fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Words>) {
@@ -61,6 +65,7 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
         }
         Refusal::NodeIsUp { node } => plain(messages::refused_node_is_up(node)),
         Refusal::NotRunning { group } => plain(messages::refused_not_running(group)),
+        Refusal::OwnerLost { group, node } => plain(messages::refused_owner_lost(group, node)),
     }
 }
 

@@ -67,7 +67,7 @@ struct Glance {
     applied: Index,
     lives: Vec<(NodeName, Discriminant<Life>)>,
     leader: Option<NodeName>,
-    other_file: Option<String>,
+    other_file: Option<crate::standing::OtherFile>,
 }
 
 impl Glance {

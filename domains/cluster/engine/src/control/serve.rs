@@ -10,13 +10,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tsugi_messages as messages;
-use tsugi_vocabulary::Span;
 use tsugi_wire::control::report::No;
-use tsugi_wire::control::{
-    Answer, Ask, Change, How, Operation, Reply, Request, Utc, VERSION, talk,
-};
+use tsugi_wire::control::{Answer, Ask, Reply, Request, Utc, VERSION, talk};
 
 use super::person::Person;
 use super::refusal::no;
@@ -29,8 +26,6 @@ const ROOT: usize = 16;
 const REST: Duration = Duration::from_millis(50);
 /// How long a client may take to say what it wants, and to hear the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often an apply that is not confirmed is looked at.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// Listens at `socket` and answers until the task is dropped; keeps the last status beside it.
 /// Whoever may write to the socket may ask: it belongs to the agent's user and group.
@@ -131,46 +126,5 @@ async fn dispatch(services: &Services, request: &Request, person: &Person) -> Re
     match request {
         Request::Change(change) => change::change(services, change, person).await,
         _ => answer::answer(services, request).await,
-    }
-}
-
-/// Undoes an apply that nobody confirmed in time; runs beside [`serve`] on every node and acts
-/// only on the one that leads the ledger.
-pub async fn keep_or_undo(services: Services) {
-    let mut seen: Option<(u64, Instant)> = None;
-    loop {
-        tokio::time::sleep(LOOK).await;
-        let standing = services.view.standing.borrow().clone();
-        let config = standing.record.config.clone();
-        let open = config.as_ref().and_then(|c| c.unconfirmed.as_ref().map(|u| (c.version, u)));
-        let leads = standing.leader.as_ref() == Some(&standing.me);
-        let Some((version, unconfirmed)) = open.filter(|_| leads) else {
-            seen = None;
-            continue;
-        };
-        let since = match seen {
-            Some((known, since)) if known == version => since,
-            Some(_) | None => {
-                seen = Some((version, Instant::now()));
-                continue;
-            }
-        };
-        if Span::from(since.elapsed()) >= unconfirmed.within {
-            let undo = undo(version, &unconfirmed.back_to);
-            let person = Person("tsugi".to_owned());
-            let _told = change::change(&services, &undo, &person).await;
-        }
-    }
-}
-
-fn undo(version: u64, text: &str) -> Change {
-    Change {
-        command: format!("undo-of-configuration-{version}"),
-        words: format!("tsugi undo {version}"),
-        reason: "not confirmed".to_owned(),
-        origin: "tsugi".to_owned(),
-        decided_on: None,
-        how: How::ForReal,
-        what: Operation::Undo { text: text.to_owned() },
     }
 }

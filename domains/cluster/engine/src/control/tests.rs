@@ -14,7 +14,7 @@ use tsugi_vocabulary::{Generation, Index, Wall};
 use tsugi_wire::control::report::{No, Refused};
 use tsugi_wire::control::{Ask, Change, How, Operation, Reply, Request, VERSION, talk};
 
-use super::view::scenes::{FILE, group, node, record, standing, text};
+use super::view::scenes::{FILE, group, node, record, standing, text, with_pay};
 use super::*;
 use crate::records;
 use crate::standing::Standing;
@@ -340,25 +340,13 @@ fn an_unconfirmed_apply_is_undone_by_the_node_that_leads() {
     let back_to = FILE.to_owned();
     config.text = FILE.replace("kessai", "kessai2");
     config.hash = "x".repeat(64);
-    config.unconfirmed =
-        Some(tsugi_cluster_rules::record::Unconfirmed { back_to, within: Span::millis(1) });
+    // Whoever leads now has never seen it before: the moment is in the ledger.
+    let (within, since) = (Span::secs(300), Some(Wall(1)));
+    config.unconfirmed = Some(Unconfirmed { back_to, within, since });
     given.config = Some(Arc::new(config));
     let site = Site::with(&given);
-    let handle: Arc<dyn Ledger> = Arc::new(site.ledger.handle(VoterId(1)));
-    let get: Arc<dyn Fn() -> Option<Arc<dyn Ledger>> + Send + Sync> =
-        Arc::new(move || Some(Arc::clone(&handle)));
-    let services = Services {
-        view: AgentView { standing: site.standing.subscribe() },
-        ledger: Arc::clone(&get),
-        proposer: Arc::new(Direct::new(get)),
-        membership: site.members.clone(),
-    };
-    site.runtime.spawn(keep_or_undo(services));
-    let undone = (0..1000).any(|_| {
-        std::thread::sleep(Duration::from_millis(10));
-        site.record().config.is_some_and(|c| c.text == FILE)
-    });
-    assert!(undone, "it goes back by itself");
+    site.undoes();
+    assert!(site.has(FILE), "it goes back by itself");
     assert_eq!(site.audit()[0].entry.person, "tsugi");
 }
 
@@ -384,5 +372,158 @@ fn a_node_that_has_just_come_back_tells_no_story_before_it_knows_the_end() {
             let told = answer.recv_timeout(Duration::from_secs(10)).expect("and then it tells");
             assert!(matches!(told, Reply::Explain(_)), "{told:?}");
         });
+    }
+}
+
+#[test]
+fn an_undo_that_a_rule_refuses_is_tried_again_and_again_until_it_can_be_done() {
+    let mut given = record();
+    let mut config = (**given.config.as_ref().unwrap()).clone();
+    // The configuration to go back to lacks the node that owns PAY.
+    let back_to = FILE.replace("node1", "node3");
+    let (within, since) = (Span::millis(1), Some(Wall(1)));
+    config.unconfirmed = Some(Unconfirmed { back_to: back_to.clone(), within, since });
+    config.hash = "x".repeat(64);
+    given.config = Some(Arc::new(config));
+    let site = Site::with(&given);
+    site.undoes();
+    let refused = |n: usize| {
+        (0..1000).any(|_| {
+            std::thread::sleep(Duration::from_millis(2));
+            site.audit().iter().filter(|l| l.entry.outcome.starts_with("refused 14")).count() >= n
+        })
+    };
+    assert!(refused(2), "{:?}", site.audit());
+    let stopped = with_pay(|pay| {
+        pay.ownership = tsugi_cluster_rules::record::Ownership::Nobody;
+    });
+    let pay = stopped.groups[&group("PAY")].value.clone();
+    let draft = Draft::default().write(Write::Group(group("PAY"), pay));
+    let change = records::change(&draft, &site.ledger.view(), &Record::default()).unwrap();
+    site.ledger.commit_now(change).unwrap();
+    assert!(site.has(&back_to), "{:?}", site.audit());
+}
+
+#[test]
+fn an_apply_on_top_of_one_that_waits_goes_back_to_what_was_sure() {
+    let site = Site::with(&record());
+    let apply = |id: &str, text: &str| {
+        let text = text.to_owned();
+        let what = Operation::Apply { text, confirm_within: Some(Span::secs(300)) };
+        site.change(command(id, what))
+    };
+    let Reply::Done(first) = apply("c-1", &FILE.replace("10.0.0.9/24", "10.0.0.8/24")) else {
+        panic!("done")
+    };
+    assert_eq!(first.waits_for.unwrap().next.as_deref(), Some("tsugi confirm"));
+    apply("c-2", &FILE.replace("10.0.0.9/24", "10.0.0.7/24"));
+    let waits = site.record().config.unwrap().unconfirmed.clone().unwrap();
+    assert_eq!(waits.back_to, FILE);
+    assert!(waits.since.is_some_and(|at| at.0 > 1_600_000_000_000), "{waits:?}");
+}
+
+#[test]
+fn what_is_so_already_is_told_in_the_words_of_the_configuration() {
+    let site = Site::with(&record());
+    assert_eq!(no(site.change(command("c-1", Operation::Confirm))).what.id, "TSUG10556-I");
+    let same = Operation::Apply { text: FILE.to_owned(), confirm_within: None };
+    assert_eq!(no(site.change(command("c-2", same))).what.id, "TSUG10615-I");
+}
+
+#[test]
+fn a_dry_run_needs_no_reason_and_makes_no_token() {
+    let site = Site::with(&record());
+    let dry = |id, what| {
+        let change = Change { how: How::DryRun, reason: String::new(), ..command(id, what) };
+        site.change(change)
+    };
+    assert!(matches!(dry("c-1", move_pay()), Reply::Outlook(_)));
+    let node = "node2".to_owned();
+    let token = Operation::Token { node, good_for: Span::secs(60) };
+    assert!(matches!(dry("c-2", token), Reply::Outlook(_)));
+    assert!(matches!(dry("c-3", Operation::Join { token: "t".to_owned() }), Reply::Outlook(_)));
+    assert!(site.members.0.lock().unwrap().is_empty());
+    let refused = no(site.change(Change { reason: String::new(), ..command("c-4", move_pay()) }));
+    assert_eq!(refused.next.as_deref(), Some("tsugi c-4 --reason \"…\""));
+}
+
+#[test]
+fn i21_a_token_is_in_the_audit_before_it_is_made() {
+    let site = Site::with(&record());
+    let node = "node2".to_owned();
+    site.change(command("c-1", Operation::Token { node, good_for: Span::secs(60) }));
+    assert_eq!(site.audit()[0].entry.words, "tsugi c-1");
+}
+
+#[test]
+fn a_change_tells_what_is_to_come_of_it() {
+    let site = Site::with(&record());
+    let what = Operation::Drain { node: "node1".to_owned() };
+    let Reply::Done(done) = site.change(command("c-1", what)) else { panic!("done") };
+    let node = Some("node2".to_owned());
+    let wants = tsugi_wire::control::report::Wants::Running { node };
+    let goal = tsugi_wire::control::report::Goal { group: "PAY".to_owned(), wants };
+    assert_eq!((done.goals, done.generation), (vec![goal], Some(site.record().generation().0)));
+}
+
+#[test]
+fn names_that_nobody_has_are_not_found_and_the_one_that_was_meant_is_named() {
+    let site = Site::with(&record());
+    let link = |link: &str| {
+        let (node, link) = ("node1".to_owned(), link.to_owned());
+        let suppose = tsugi_wire::control::Suppose::LinkDown { node, link };
+        site.ask(Request::WhatIf { suppose })
+    };
+    assert!(matches!(link("eth0"), Reply::Outlook(_)));
+    let history = |of: &str| site.ask(Request::History { of: Some(of.to_owned()), most: 9 });
+    let explain = |of: &str| site.ask(Request::Explain { group: Some(of.to_owned()), back: 0 });
+    for (reply, meant) in [(link("eht0"), "eth0"), (history("PYA"), "PAY"), (explain("PYA"), "PAY")]
+    {
+        let refused = no(reply);
+        assert_eq!(refused.kind, No::NotFound);
+        assert!(text(&refused.what).contains(meant), "{}", text(&refused.what));
+    }
+    assert!(matches!(history("node1"), Reply::History(_)));
+    assert!(matches!(explain("PAY"), Reply::Explain(_)));
+}
+
+#[test]
+fn history_has_the_commands_of_operators_in_its_time_line() {
+    let site = Site::with(&record());
+    site.change(command("c-1", move_pay()));
+    let of = |of: Option<&str>| {
+        let of = of.map(str::to_owned);
+        let Reply::History(told) = site.ask(Request::History { of, most: 9 }) else { panic!() };
+        told.lines
+    };
+    let lines = of(None);
+    assert_eq!(text(&lines[0].what), "command: tsugi c-1");
+    assert_eq!(lines[0].data["reason"], "disk replaced");
+    assert!(of(Some("PAY")).is_empty(), "the command does not speak of it");
+}
+
+impl Site {
+    /// Undoes from now on what is not confirmed.
+    fn undoes(&self) {
+        let site = self;
+        let handle: Arc<dyn Ledger> = Arc::new(site.ledger.handle(VoterId(1)));
+        let get: Arc<dyn Fn() -> Option<Arc<dyn Ledger>> + Send + Sync> =
+            Arc::new(move || Some(Arc::clone(&handle)));
+        let services = Services {
+            view: AgentView { standing: site.standing.subscribe() },
+            ledger: Arc::clone(&get),
+            proposer: Arc::new(Direct::new(get)),
+            membership: site.members.clone(),
+        };
+        let (look, again) = (Duration::from_millis(10), Duration::from_millis(20));
+        site.runtime.spawn(keep_or_undo(services, Pace { look, again }));
+    }
+
+    /// Whether this text is applied before long.
+    fn has(&self, text: &str) -> bool {
+        (0..1000).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            self.record().config.is_some_and(|c| c.text == text)
+        })
     }
 }

@@ -410,12 +410,12 @@ impl Core {
     }
 }
 
-/// What a node can do to itself when it cannot let go of a group, in one word; nothing is more.
+/// What a node can do to itself when it cannot let go of a group, in one word.
 const fn self_fence(capability: Capability) -> &'static str {
     match capability {
         Capability::Watchdog => "watchdog",
         Capability::Reboot => "reboot",
-        Capability::BrokenWatchdog => "its watchdog cannot be used, reboot only",
-        Capability::None => "no watchdog, no right to reboot",
+        Capability::BrokenWatchdog => "broken-watchdog",
+        Capability::None => "none",
     }
 }

@@ -5,7 +5,7 @@ use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{
     AppliedConfig, GroupIntent, GroupRecord, NodeIntent, NodeRecord, Ownership, Record,
 };
-use tsugi_messages::{self as messages, Language, Message};
+use tsugi_messages::{self as messages, Language, Message, phrase};
 use tsugi_vocabulary::{GroupName, NodeName};
 use tsugi_wire::control::Utc;
 
@@ -18,9 +18,17 @@ use crate::standing::Standing;
 pub(super) fn messages(before: &Standing, now: &Standing, language: Language) -> Vec<Message> {
     let mut out = Vec::new();
     votes(before, now, &mut out);
-    let sure = ["", "watchdog", "reboot"].contains(&now.self_fence.as_str());
-    if now.self_fence != before.self_fence && !sure {
-        out.push(messages::node_cannot_fence_itself(&now.me, &now.self_fence));
+    if now.self_fence != before.self_fence && !now.can_fence_itself() {
+        let why = match now.self_fence.as_str() {
+            "broken-watchdog" => phrase::self_fence_broken_watchdog().text(language),
+            _ => phrase::self_fence_none().text(language),
+        };
+        out.push(messages::node_cannot_fence_itself(&now.me, why));
+    }
+    if now.other_file != before.other_file {
+        out.extend(now.differing_file().map(|(path, version)| {
+            messages::config_file_differs(&now.me, path.display(), version)
+        }));
     }
     for (group, stop) in &now.slow_stops {
         if before.slow_stops.get(group) != Some(stop) {

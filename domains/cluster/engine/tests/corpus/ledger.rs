@@ -31,7 +31,8 @@ fn order() -> Order {
 #[test]
 fn a_configuration_of_version_1_is_kept_with_its_resolved_form() {
     let resolved = config::read(WHOLE).expect("the corpus' configuration is accepted");
-    let unconfirmed = Unconfirmed { back_to: "[cluster]\n".to_owned(), within: Span::secs(60) };
+    let (back_to, within) = ("[cluster]\n".to_owned(), Span::secs(60));
+    let unconfirmed = Unconfirmed { back_to, within, since: None };
     let applied = AppliedConfig {
         version: 3,
         hash: config::hash(WHOLE),
@@ -40,7 +41,9 @@ fn a_configuration_of_version_1_is_kept_with_its_resolved_form() {
         unconfirmed: Some(unconfirmed),
     };
     keeps("config", &applied);
-    keeps("config-confirmed", &AppliedConfig { unconfirmed: None, ..applied });
+    keeps("config-confirmed", &AppliedConfig { unconfirmed: None, ..applied.clone() });
+    let moment = applied.unconfirmed.map(|u| Unconfirmed { since: Some(AT), ..u });
+    keeps("config-unconfirmed-since", &AppliedConfig { unconfirmed: moment, ..applied });
 }
 
 #[test]

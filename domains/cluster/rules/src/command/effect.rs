@@ -96,6 +96,15 @@ impl<'a> Effect<'a> {
         *node == self.situation.by || self.sight(node).is_some_and(|s| s.life == Life::Heard)
     }
 
+    /// Whether a confirmed fence has ended the boot that owns a group.
+    pub fn is_fenced(&self, entry: &GroupRecord) -> bool {
+        let Ownership::Owned { node, boot: Some(boot), .. } = &entry.ownership else {
+            return false;
+        };
+        let known = self.situation.record.nodes.get(node);
+        known.is_some_and(|n| n.value.fenced == Some(*boot))
+    }
+
     /// The groups that a node owns.
     pub fn owned_by(&self, node: &NodeName) -> Vec<GroupName> {
         let groups = self.situation.record.groups.iter();

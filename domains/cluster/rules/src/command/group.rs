@@ -2,6 +2,7 @@
 
 use tsugi_vocabulary::{Epoch, GroupName, NodeName, Wall};
 
+use super::Vouch;
 use super::effect::{Effect, going, stays};
 use crate::planner;
 use crate::reason::Rejected;
@@ -164,8 +165,8 @@ pub(super) fn pause(effect: &mut Effect<'_>, name: &GroupName, until: Option<Wal
 }
 
 /// Ends a pause. The owner arms its guardian again before the pin goes; an owner that is lost
-/// cannot, so there the operator's word stands for it.
-pub(super) fn resume(effect: &mut Effect<'_>, name: &GroupName) {
+/// cannot, so there the operator's word stands for it, and has to be given.
+pub(super) fn resume(effect: &mut Effect<'_>, name: &GroupName, vouch: Vouch) {
     for (group, entry) in effect.groups(name) {
         let Some(pause) = entry.pause.clone() else {
             effect.refuse(Refusal::NotPaused { group });
@@ -179,7 +180,11 @@ pub(super) fn resume(effect: &mut Effect<'_>, name: &GroupName) {
                 }
                 next.pause = Some(Pause { guard: Guard::Rearming, ..pause });
             }
-            Some(_) => {
+            Some(owner) => {
+                if vouch == Vouch::Nothing && !effect.is_fenced(&next) {
+                    let (group, node) = (group.clone(), owner.clone());
+                    effect.refuse(Refusal::OwnerLost { group, node });
+                }
                 effect.needs_reason();
                 next.pause = None;
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tsugi_cluster_rules::check::{Fault, check};
-use tsugi_cluster_rules::command::{self, Before, Command};
+use tsugi_cluster_rules::command::{self, Before, Command, Vouch};
 use tsugi_cluster_rules::plan::{Chosen, Life, Settled, Waiting};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::record::{
@@ -133,7 +133,8 @@ fn a_pause_pins_the_group_and_its_resume_arms_the_guardian_first() {
     let wait = Chosen::Wait { on: Waiting::Pinned { node: node("n1") } };
     assert_eq!(planned.plan.decisions[&group("G1")].chosen, wait);
     world.life("n1", Life::Heard);
-    let resume = issued(&world, Command::GroupResume { group: group("G1") });
+    let (lost, vouch) = (group("G1"), Vouch::Nothing);
+    let resume = issued(&world, Command::GroupResume { group: lost, vouch });
     world.apply(&command::decide(&world.situation(), &resume).unwrap());
     assert_eq!(pin(&world).guard, Guard::Rearming, "the owner lifts the pin, not the command");
 }
@@ -145,9 +146,17 @@ fn an_operators_resume_stands_for_an_owner_that_is_lost() {
     world.apply(&command::decide(&world.situation(), &pause).unwrap());
     world.life("n1", Life::Silent { silence: Span::millis(600) });
     world.run();
-    let resume = issued(&world, Command::GroupResume { group: group("G1") });
-    world.apply(&command::decide(&world.situation(), &resume).unwrap());
-    assert_eq!(world.owner("G1").as_deref(), Some("n2"));
+    let resume = |vouch| Command::GroupResume { group: group("G1"), vouch };
+    let silent = issued(&world, resume(Vouch::Nothing));
+    let refusal = command::decide(&world.situation(), &silent).unwrap_err();
+    assert_eq!(refusal.number(), 18, "its guardian is disarmed: it may run the group still");
+    let mut vouched = world.clone();
+    let off = issued(&vouched, resume(Vouch::OwnerIsOff));
+    vouched.apply(&command::decide(&vouched.situation(), &off).unwrap());
+    assert_eq!(vouched.owner("G1").as_deref(), Some("n2"));
+    let confirm = issued(&world, Command::NodeConfirmOff { node: node("n1") });
+    world.apply(&command::decide(&world.situation(), &confirm).unwrap());
+    assert_eq!(world.owner("G1").as_deref(), Some("n2"), "a confirmed fence ends the pause");
 }
 
 /// A configuration is written with everything that follows from it, or not at all.
@@ -195,7 +204,8 @@ fn an_unconfirmed_configuration_is_confirmed_or_undone_once() {
     let mut world = three();
     let old = Box::new((**world.record.config.as_ref().unwrap()).clone());
     let mut next = config(cluster("n1 n2 n3", &["G1: prefer n1 n2", "G2: prefer n2 n1 n3"]));
-    next.unconfirmed = Some(Unconfirmed { back_to: String::new(), within: Span::secs(300) });
+    let (back_to, within) = (String::new(), Span::secs(300));
+    next.unconfirmed = Some(Unconfirmed { back_to, within, since: None });
     let apply = issued(&world, Command::ConfigApply { config: next });
     world.apply(&command::decide(&world.situation(), &apply).unwrap());
     let mut confirmed = world.clone();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tsugi_cluster_rules::check::check;
-use tsugi_cluster_rules::command::{self, Before, Command, Issued};
+use tsugi_cluster_rules::command::{self, Before, Command, Issued, Vouch};
 use tsugi_cluster_rules::plan::{Chosen, Decision, Life, Resting, Settled, Stand};
 use tsugi_cluster_rules::planner::{self, Planned};
 use tsugi_cluster_rules::reason::{Cause, Rejected};
@@ -104,7 +104,7 @@ fn random_command(chance: &mut Chance, world: &World) -> Command {
             let until = chance.one_in(2).then(|| Wall(world.at.0 + 5_000));
             Command::GroupPause { group, until }
         }
-        5 => Command::GroupResume { group },
+        5 => Command::GroupResume { group, vouch: Vouch::OwnerIsOff },
         6 => Command::GroupClear { group },
         7 => Command::NodeDrain { node },
         8 => Command::NodeLeave { node },

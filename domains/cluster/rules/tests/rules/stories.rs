@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use tsugi_cluster_rules::check::check;
-use tsugi_cluster_rules::command::{self, Before, Command, Issued};
+use tsugi_cluster_rules::command::{self, Before, Command, Issued, Vouch};
 use tsugi_cluster_rules::plan::{Life, Settled, Stand};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::reason::Cause;
@@ -208,7 +208,8 @@ fn command_of(words: &str, at: Wall) -> Command {
             let until = Wall(at.0 + 1_000 * secs.parse::<u64>().unwrap());
             Command::GroupPause { group: group(g), until: Some(until) }
         }
-        ["group-resume", g] => Command::GroupResume { group: group(g) },
+        ["group-resume", g] => resume(g, Vouch::Nothing),
+        ["group-resume", g, "off"] => resume(g, Vouch::OwnerIsOff),
         ["group-clear", g] => Command::GroupClear { group: group(g) },
         ["node-drain", n] => Command::NodeDrain { node: node(n) },
         ["node-undrain", n] => Command::NodeUndrain { node: node(n) },
@@ -221,6 +222,10 @@ fn command_of(words: &str, at: Wall) -> Command {
 
 fn start(g: &str, option: StartOption, on: Option<&&str>) -> Command {
     Command::GroupStart { group: group(g), option, node: on.map(|n| node(n)) }
+}
+
+fn resume(g: &str, vouch: Vouch) -> Command {
+    Command::GroupResume { group: group(g), vouch }
 }
 
 impl World {

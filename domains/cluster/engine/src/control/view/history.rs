@@ -10,22 +10,40 @@ use tsugi_wire::control::{Utc, Words};
 use super::words::{Deed, cause, named, phrased};
 use crate::records::AuditLink;
 
-/// The newest `most` events, oldest first, about `of` if it is given.
+/// The newest `most` things that happened or were commanded, oldest first, about `of` if it is
+/// given.
 #[must_use]
 pub fn history(
-    events: &[Versioned<EventRecord>],
+    (events, commands): (&[Versioned<EventRecord>], &[AuditLink]),
     of: Option<&str>,
     most: usize,
 ) -> report::History {
-    let mut lines: Vec<_> = events
-        .iter()
-        .map(|e| &*e.value)
-        .rev()
-        .filter(|e| of.is_none_or(|of| is_about(e, of)))
-        .take(most)
-        .collect();
-    lines.reverse();
-    report::History { lines: lines.into_iter().map(line).collect() }
+    let happened = events.iter().map(|e| &*e.value);
+    let happened = happened.filter(|e| of.is_none_or(|of| is_about(e, of))).map(line);
+    let commanded = commands.iter().filter(|c| c.entry.outcome == "accepted");
+    let commanded = commanded.filter(|c| of.is_none_or(|of| names(c, of))).map(command);
+    let mut lines: Vec<report::HistoryLine> = happened.chain(commanded).collect();
+    lines.sort_by_key(|line| line.at);
+    let from = lines.len().saturating_sub(most);
+    report::History { lines: lines.split_off(from) }
+}
+
+/// Whether a command speaks of a group or node.
+fn names(link: &AuditLink, of: &str) -> bool {
+    link.entry.words.split_whitespace().any(|word| word == of)
+}
+
+fn command(link: &AuditLink) -> report::HistoryLine {
+    let entry = &link.entry;
+    report::HistoryLine {
+        at: Utc(entry.at),
+        by: entry.person.clone(),
+        group: None,
+        epoch: None,
+        what: phrased(&phrase::happened_command(&entry.words)),
+        data: serde_json::json!({"happened": "command", "number": link.number,
+            "command": entry.command, "reason": entry.reason}),
+    }
 }
 
 /// The newest `most` commands, oldest first.

@@ -14,4 +14,5 @@ pub use explain::{Chronicle, explain};
 pub use history::{audit, history};
 pub use outlook::outlook;
 pub use status::status;
+pub(crate) use status::waits_for_confirm;
 pub use why::{Of, why};

@@ -135,6 +135,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         slow_stops: BTreeMap::new(),
         drops: Default::default(),
         other_file: None,
+        certificate_until: None,
         leases: BTreeMap::new(),
     }
 }

@@ -7,16 +7,19 @@ use tsugi_cluster_rules::plan::{
 };
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::record::{
-    GroupIntent, GroupRecord, LinkState, NodeIntent, Ownership, Pause, Phase, Record,
+    GroupIntent, GroupRecord, LinkState, NodeIntent, Ownership, Pause, Phase, Record, Unconfirmed,
 };
 use tsugi_cluster_rules::spec::{ClusterSpec, FencePolicy, NodeSpec, Role};
 use tsugi_messages::{self as messages, Message, phrase};
-use tsugi_vocabulary::{GroupName, NodeName, Span};
+use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
 use tsugi_wire::control::report;
 use tsugi_wire::control::{Utc, Words};
 
 use super::words::{Deed, cause, phrased, rejected, told};
 use crate::standing::Standing;
+
+/// How long before the end of a node's certificate status begins to say so: 90 days.
+const CERTIFICATE_WARNING_MS: u64 = 90 * 24 * 3_600_000;
 
 /// How everything stands, as `standing` has it.
 #[must_use]
@@ -35,6 +38,7 @@ pub fn status(standing: &Standing) -> report::Status {
     }
     needs.extend(node_needs(standing, spec));
     needs.extend(config_needs(standing, record));
+    needs.extend(certificate_need(standing));
     needs.sort_by(|a, b| a.severity.cmp(&b.severity));
     report::Status {
         cluster: Some(spec.name.clone()),
@@ -199,25 +203,44 @@ fn config_needs(standing: &Standing, record: &Record) -> Vec<report::Need> {
     let Some(config) = record.config.as_deref() else { return Vec::new() };
     let mut needs = Vec::new();
     if let Some(unconfirmed) = &config.unconfirmed {
-        let seconds = unconfirmed.within.as_millis() / 1000;
-        let what = messages::config_waits_for_confirm(config.version, seconds);
+        let what = waits_for_confirm(config.version, unconfirmed);
         needs.push(need(&what, format!("config {}", config.version), None));
     }
-    if standing.other_file.is_some() {
-        let file = crate::control::CONFIG_FILE;
-        let what = messages::config_file_differs(&standing.me, file, config.version);
+    if let Some((path, version)) = standing.differing_file() {
+        let what = messages::config_file_differs(&standing.me, path.display(), version);
         needs.push(need(&what, standing.me.to_string(), None));
     }
     needs
 }
 
+/// When it was applied, and when it is undone unless somebody confirms it.
+pub(crate) fn waits_for_confirm(version: u64, unconfirmed: &Unconfirmed) -> Message {
+    let moment = |at: Option<Wall>| at.map_or_else(|| "-".to_owned(), |at| Utc(at).to_string());
+    let (since, until) = (moment(unconfirmed.since), moment(unconfirmed.undone_at()));
+    messages::config_waits_for_confirm(version, since, until)
+}
+
+/// A certificate that ends soon: without one no other node talks to this one.
+fn certificate_need(standing: &Standing) -> Option<report::Need> {
+    let until = standing.certificate_until?;
+    if standing.at.0.saturating_add(CERTIFICATE_WARNING_MS) < until.0 {
+        return None;
+    }
+    let what = match until.0 <= standing.at.0 {
+        true => messages::certificate_ended(&standing.me, Utc(until)),
+        false => messages::certificate_ends(&standing.me, Utc(until)),
+    };
+    Some(need(&what, standing.me.to_string(), None))
+}
+
 /// What somebody chose to have weaker: drained nodes, pauses, fences by the node itself.
 fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
     let mut notes = Vec::new();
-    let sure = ["", "watchdog", "reboot"].contains(&standing.self_fence.as_str());
-    if !sure && runs_groups(spec, &standing.me) {
-        let why = &standing.self_fence;
-        notes.push(phrased(&phrase::status_self_fence(&standing.me, why)));
+    if !standing.can_fence_itself() && runs_groups(spec, &standing.me) {
+        notes.push(phrased(&match standing.self_fence.as_str() {
+            "broken-watchdog" => phrase::status_self_fence_broken_watchdog(&standing.me),
+            _ => phrase::status_self_fence_none(&standing.me),
+        }));
     }
     for name in spec.nodes.keys() {
         if let NodeIntent::Drained(order) = intent(standing, name) {

@@ -98,10 +98,7 @@ fn next(name: &GroupName, entry: &GroupRecord, decision: &Decision) -> Option<St
         (Chosen::Rest { because: Resting::Ordered | Resting::Manual }, _) => {
             Some(format!("tsugi group start {name}"))
         }
-        (Chosen::Wait { on: Waiting::Pinned { .. } }, _) => {
-            Some(format!("tsugi group resume {name}"))
-        }
-        (Chosen::Wait { on: Waiting::Fence { node } }, _) => {
+        (Chosen::Wait { on: Waiting::Pinned { node } | Waiting::Fence { node } }, _) => {
             Some(format!("tsugi node confirm-off {node}"))
         }
         (Chosen::NoPlace, _) => Some("tsugi node list".to_owned()),

@@ -36,6 +36,7 @@ fn picture(group: GroupRecord) -> Standing {
         slow_stops: BTreeMap::new(),
         drops: Default::default(),
         other_file: None,
+        certificate_until: None,
         leases: BTreeMap::new(),
     }
 }
@@ -84,7 +85,7 @@ fn strangers_old_boots_and_a_node_without_a_fence_have_their_own_messages() {
     now.drops[1] = ("old_boot", 1);
     now.drops[2] = ("bad_mac", 2);
     now.drops[3] = ("seen", 900);
-    now.self_fence = "no watchdog, no right to reboot".to_owned();
+    now.self_fence = "none".to_owned();
     let turned = messages(&before, &now, Language::En);
     let ids: Vec<_> = turned.iter().map(Message::id).collect();
     assert_eq!(ids, ["TSUG10011-W", "TSUG70202-W", "TSUG70203-I", "TSUG70205-W"]);

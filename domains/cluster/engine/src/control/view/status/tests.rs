@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::scenes::{group, node, order, record, standing, text, with_pay, without};
 use super::super::{Of, why};
 use super::*;
+use crate::standing::OtherFile;
 use tsugi_cluster_rules::plan::DeskSight;
 use tsugi_cluster_rules::plan::Stand;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
@@ -131,14 +132,38 @@ fn a_group_that_no_node_can_take_is_down_and_why_names_each_node_and_its_reason(
 #[test]
 fn an_unconfirmed_configuration_and_another_file_need_a_person() {
     let mut record = record();
-    let unconfirmed = Some(Unconfirmed { back_to: String::new(), within: Span::secs(300) });
+    let (since, within) = (Some(super::super::scenes::NOW), Span::secs(300));
+    let unconfirmed = Some(Unconfirmed { back_to: String::new(), within, since });
     let config: AppliedConfig = (**record.config.as_ref().unwrap()).clone();
     record.config = Some(Arc::new(AppliedConfig { unconfirmed, ..config }));
     let mut standing = standing(record);
-    standing.other_file = Some("x".to_owned());
-    let status = status(&standing);
-    assert_eq!(ids(&status), ["TSUG10612-W", "TSUG10611-W"]);
-    assert_eq!(status.config.unwrap().unconfirmed_within_ms, Some(300_000));
+    let path = "/etc/tsugi/tsugi.toml".into();
+    standing.other_file = Some(OtherFile { path, hash: "x".to_owned() });
+    let seen = status(&standing);
+    assert_eq!(ids(&seen), ["TSUG10612-W", "TSUG10611-W"]);
+    assert_eq!(next(&seen), ["tsugi confirm", "tsugi config diff /etc/tsugi/tsugi.toml"]);
+    let waits = &seen.needs[0].what.values;
+    assert_eq!(waits["moment"], "2026-11-21T04:58:39.123Z", "when it was applied");
+    assert_eq!(waits["until"], "2026-11-21T05:03:39.123Z", "when it is undone");
+    let head = seen.config.unwrap();
+    assert_eq!(head.unconfirmed_within_ms, Some(300_000));
+    assert_eq!(head.undone_at.unwrap().to_string(), waits["until"]);
+    let hash = standing.record.config.as_ref().unwrap().hash.clone();
+    standing.other_file.as_mut().unwrap().hash = hash;
+    assert_eq!(ids(&status(&standing)), ["TSUG10612-W"], "it has been applied since");
+}
+
+#[test]
+fn a_certificate_that_ends_within_90_days_needs_a_person() {
+    let mut standing = standing(record());
+    let days = |n: u64| Wall(standing.at.0 + n * 24 * 3_600_000);
+    let (far, near, gone) = (days(91), days(89), Wall(standing.at.0));
+    standing.certificate_until = Some(far);
+    assert!(status(&standing).needs.is_empty());
+    standing.certificate_until = Some(near);
+    assert_eq!(ids(&status(&standing)), ["TSUG70140-W"]);
+    standing.certificate_until = Some(gone);
+    assert_eq!(ids(&status(&standing)), ["TSUG70141-E"]);
 }
 
 #[test]
@@ -154,7 +179,7 @@ fn what_cannot_be_removed_needs_a_person() {
 #[test]
 fn a_node_that_cannot_be_sure_to_stop_itself_says_so() {
     let mut standing = standing(record());
-    standing.self_fence = "no watchdog, not root".to_owned();
+    standing.self_fence = "none".to_owned();
     let notes: Vec<String> = status(&standing).notes.iter().map(text).collect();
-    assert!(notes.iter().any(|n| n.contains("no watchdog, not root")), "{notes:?}");
+    assert!(notes.iter().any(|n| n.contains("no watchdog")), "{notes:?}");
 }

@@ -1,0 +1,69 @@
+//! What a change is to lead to, group by group, for whoever waits until it has.
+
+use tsugi_cluster_rules::plan::{Chosen, Plan};
+use tsugi_cluster_rules::record::{GroupRecord, Record};
+use tsugi_cluster_rules::spec::Mode;
+use tsugi_vocabulary::GroupName;
+use tsugi_wire::control::Operation;
+use tsugi_wire::control::report::{Goal, Wants};
+
+/// The goals of an operation that became `plan`, decided on `before`.
+pub(super) fn goals(what: &Operation, before: &Record, plan: &Plan) -> Vec<Goal> {
+    let one = |(name, decision): (&GroupName, &tsugi_cluster_rules::plan::Decision)| {
+        let owner = before.group(name).and_then(GroupRecord::owner);
+        let own = meant(what, before, name);
+        let wants = match (&decision.chosen, own) {
+            (Chosen::Give { node, .. } | Chosen::HandOver { to: node, .. }, _) => {
+                Wants::Running { node: Some(node.to_string()) }
+            }
+            (Chosen::Stop { .. }, _) => Wants::Stopped,
+            (Chosen::Rest { .. }, _) if owner.is_some() => Wants::Stopped,
+            (Chosen::Stay { .. } | Chosen::NoPlace | Chosen::Wait { .. }, Some(wants)) => wants,
+            (
+                Chosen::Stay { .. } | Chosen::NoPlace | Chosen::Wait { .. } | Chosen::Rest { .. },
+                _,
+            ) => {
+                return None;
+            }
+        };
+        Some(Goal { group: name.to_string(), wants })
+    };
+    plan.decisions.iter().filter_map(one).collect()
+}
+
+/// What the operator wants of a group, where the plan does nothing to it now.
+fn meant(what: &Operation, before: &Record, name: &GroupName) -> Option<Wants> {
+    let is = |named: &str| {
+        let mode = before.spec().and_then(|s| s.groups.get(name)).map(|g| &g.mode);
+        let member = matches!(mode, Some(Mode::MemberOf(of)) if of.as_str() == named);
+        name.as_str() == named || member
+    };
+    match what {
+        Operation::Start { group, on, .. } if is(group) => {
+            Some(Wants::Running { node: on.clone() })
+        }
+        Operation::Move { group, to } if is(group) => Some(Wants::Running { node: to.clone() }),
+        Operation::Clear { group } if is(group) => Some(Wants::Running { node: None }),
+        Operation::Resume { group, .. } if is(group) => Some(Wants::Watched),
+        Operation::Drain { node } => {
+            let owner = before.group(name).and_then(GroupRecord::owner);
+            let here = owner.is_some_and(|owner| owner.as_str() == node);
+            here.then(|| Wants::Away { node: node.clone() })
+        }
+        Operation::Init { .. }
+        | Operation::Join { .. }
+        | Operation::Token { .. }
+        | Operation::Leave { .. }
+        | Operation::Undrain { .. }
+        | Operation::Start { .. }
+        | Operation::Stop { .. }
+        | Operation::Move { .. }
+        | Operation::Pause { .. }
+        | Operation::Resume { .. }
+        | Operation::Clear { .. }
+        | Operation::Apply { .. }
+        | Operation::Confirm
+        | Operation::Undo { .. }
+        | Operation::ConfirmOff { .. } => None,
+    }
+}
