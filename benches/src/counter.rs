@@ -22,6 +22,7 @@ pub fn run() -> Vec<Figure> {
         volume: volume.path().to_path_buf(),
         node: "here".to_owned(),
         freebind: false,
+        patience: 0.0,
         unsafe_no_fsync: false,
         create: true,
         kept: 1024,

@@ -183,7 +183,8 @@ after = ["volume"]
 [[group.{GROUP}.resource]]
 name = "counter"
 kind = "process"
-run = ["{exe}", "sample", "counter", "--listen", "{service}", "--volume", "{volume}", "--create", "--patience", "30"]
+run = ["{exe}", "sample", "counter", "--listen", "{service}", "--volume", "{volume}", "--create",
+  "--patience", "30"]
 ready = "ready"
 after = ["address"]
 "#,

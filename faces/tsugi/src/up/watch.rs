@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use tsugi_cluster_engine::agent::{self, Founding};
 use tsugi_cluster_engine::config;
-use tsugi_counter::caller::{Answered, Caller};
+use tsugi_counter::caller::{Answered, Caller, Summary};
 use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::NodeName;
 
@@ -132,9 +132,8 @@ fn watch(
                 if run_for.is_some_and(|t| began.elapsed() >= t) {
                     over.store(true, Ordering::Relaxed);
                 }
-                if let Some(owner) =
-                    owner().filter(|_| lose_at.is_some_and(|at| at <= Instant::now()))
-                {
+                let due = lose_at.is_some_and(|at| at <= Instant::now());
+                if let Some(owner) = owner().filter(|_| due) {
                     lose_at = None;
                     out.say(&phrase::up_losing_owner(&owner));
                     trial::signal_all(place, &owner, Signal::SIGKILL);
@@ -168,9 +167,14 @@ fn watch(
         over.store(true, Ordering::Relaxed);
         summary
     });
+    sum_up(&summary, out)
+}
+
+/// Prints the last line, and says whether every number followed.
+fn sum_up(summary: &Summary, out: &Out) -> Exit {
     match out.form {
         Form::Json => {
-            let text = serde_json::to_string(&summary).expect("five plain fields");
+            let text = serde_json::to_string(summary).expect("five plain fields");
             out.lines([text]);
         }
         Form::Text => out.lines([summary.to_string()]),

@@ -119,7 +119,7 @@ async fn read(stream: &mut UnixStream) -> io::Result<Result<Ask, messages::Messa
     if let Err(other) = talk::neighbour(&body) {
         return Ok(Err(messages::control_version_refused(VERSION, other.theirs)));
     }
-    Ok(talk::decode(&body).map_err(|error| messages::request_not_understood(error)))
+    Ok(talk::decode(&body).map_err(messages::request_not_understood))
 }
 
 async fn dispatch(services: &Services, request: &Request, person: &Person) -> Reply {
