@@ -104,7 +104,7 @@ fn without_an_agent_the_last_record_answers_and_says_how_old_it_is() {
     let ran = tsugi(here.path(), &["status"]);
     assert_eq!(ran.code, 7);
     assert!(ran.out.starts_with("the agent does not answer; this is the record of"), "{ran:?}");
-    ran.ended(7, "TSUG10006-W").ended(7, "as node1 saw it at 2026-11-21 04:58:39.123+00:00");
+    ran.ended(7, "TSUG10006-W").ended(7, "as node1 saw it at 2026-11-21 04:58:39.123Z");
     let json = tsugi(here.path(), &["status", "--json"]);
     assert_eq!(check(&json.out), "tsugi.status");
     let value: serde_json::Value = serde_json::from_str(&json.out).unwrap();

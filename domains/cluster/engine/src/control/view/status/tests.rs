@@ -94,7 +94,7 @@ fn a_group_stopped_by_a_person_needs_nobody() {
 }
 
 #[test]
-fn a_pause_is_a_note_and_a_lost_pinned_group_needs_a_resume() {
+fn a_pause_is_a_note_and_a_lost_pinned_group_needs_its_owner_confirmed_off() {
     let pause = |pay: &mut GroupRecord| {
         pay.pause = Some(Pause {
             order: order(),
@@ -107,7 +107,7 @@ fn a_pause_is_a_note_and_a_lost_pinned_group_needs_a_resume() {
     assert!(calm.needs.is_empty() && calm.groups[0].paused);
     assert!(calm.notes.iter().any(|n| text(n).contains("taro")), "{:?}", calm.notes);
     let lost = status(&without(with_pay(pause), &["node1"]));
-    assert!(next(&lost).contains(&"tsugi group resume PAY"), "{:?}", lost.needs);
+    assert!(next(&lost).contains(&"tsugi node confirm-off node1"), "{:?}", lost.needs);
     assert_eq!(lost.groups[0].state, "waiting");
 }
 
