@@ -67,9 +67,9 @@ fn newest(events: &[Versioned<EventRecord>]) -> Index {
     events.last().map_or(Index(0), |event| event.version)
 }
 
-/// Tells one thing at once.
+/// Tells one thing at once, before there is a record whose language it could be in.
 pub fn say(message: &Message) {
-    eprintln!("{}", message.line(language()));
+    eprintln!("{}", message.line(language(&Record::default())));
 }
 
 fn tell(message: Option<Message>, language: Language) {

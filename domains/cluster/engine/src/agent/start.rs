@@ -196,12 +196,7 @@ fn work(
     let language = logbook::language(&record);
     let (drafts, waiting) = mpsc::unbounded_channel();
     let (voter_changes, changes) = mpsc::unbounded_channel();
-    let certificate_until = Some(identity.subject.until);
-    picture.send_modify(|standing| {
-        let (me, boot) = (me.clone(), boot.id);
-        let next = Standing { me, boot, certificate_until, ..Standing::clone(standing) };
-        *standing = Arc::new(next);
-    });
+    introduce(&picture, (me.clone(), boot.id), identity.subject.until);
     let birth = Birth {
         name: me.clone(),
         boot: boot.id,
@@ -242,6 +237,19 @@ fn work(
     let _first = shared.running.set(Running { ledger, reception: link.reception });
     // The first thread of an agent is the one at real-time priority (`tsugi_host::thread`).
     Ok(Core::new(parts).run())
+}
+
+/// Puts into the picture who this node is from now on.
+fn introduce(
+    picture: &watch::Sender<Arc<Standing>>,
+    (me, boot): (NodeName, BootId),
+    until: tsugi_vocabulary::Wall,
+) {
+    picture.send_modify(|standing| {
+        let certificate_until = Some(until);
+        let next = Standing { me, boot, certificate_until, ..Standing::clone(standing) };
+        *standing = Arc::new(next);
+    });
 }
 
 /// Keeps a second agent out of the data directory for as long as this process lives.
