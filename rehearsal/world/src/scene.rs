@@ -135,6 +135,7 @@ impl Scene {
             },
             apart,
             together: BTreeSet::new(),
+            after: BTreeSet::new(),
             stop_budget: None,
             fence: group.fence,
             resources: resources(number),

@@ -60,6 +60,8 @@ enum Step {
     Ready { resource: ResourceName, file: PathBuf, line: String, from: u64, within: Span },
     /// Run a script to its end; its exit code must be 0.
     Script(Request),
+    /// Run a check to its end; if its exit code is 0, the next step is left out.
+    Unless(Request),
     /// Ask the program of a resource to end, wait, then kill it.
     End { resource: ResourceName, within: Span },
     /// Look at what runs here and answer the resources of the group that are up.

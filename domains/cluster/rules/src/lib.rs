@@ -25,5 +25,6 @@ pub mod record;
 pub mod refusal;
 pub mod spec;
 pub mod start_kind;
+pub mod timetable;
 pub mod timing;
 pub mod whatif;

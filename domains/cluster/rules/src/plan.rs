@@ -201,6 +201,11 @@ pub enum Waiting {
         /// How many a majority takes.
         needed: usize,
     },
+    /// A group that must be up before it is not up yet.
+    Group {
+        /// That group.
+        group: GroupName,
+    },
     /// What its owner has left could not be removed.
     Stuck {
         /// The owner.

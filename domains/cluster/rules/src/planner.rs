@@ -6,6 +6,7 @@
 //! like another node better go home. The same situation always gives the same plan, and planning
 //! again on its result changes nothing.
 
+mod after;
 mod begin;
 mod bundle;
 mod draft;
@@ -176,7 +177,8 @@ fn cases<'a>(ground: &Ground<'a>) -> Vec<Case<'a>> {
             Need::Wait(Waiting::NoMajority { heard, needed })
         } else {
             let first = NEEDS.iter().find_map(|pass| pass(ground, &view));
-            first.unwrap_or(Need::Rest(crate::plan::Resting::Removed))
+            let first = first.unwrap_or(Need::Rest(crate::plan::Resting::Removed));
+            after::held_back(ground, &view, first)
         };
         // The failure that this plan counts already speaks against its node.
         match &need {

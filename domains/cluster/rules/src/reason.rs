@@ -1,7 +1,7 @@
 //! Why: the causes that start a change, and the reasons for which a node was passed over.
 
 use serde::{Deserialize, Serialize};
-use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span};
+use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span, Wall};
 
 /// The first cause of a change of ownership, as `explain` names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -320,5 +320,10 @@ pub enum Rejected {
         on: NodeName,
         /// Its epoch there.
         epoch: Epoch,
+    },
+    /// R13 It is better, and the group goes there by itself when its timetable says so.
+    NotYet {
+        /// The next time.
+        until: Wall,
     },
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{GroupName, NodeName, ResourceName, Span};
 
+use crate::timetable::Timetable;
 use crate::timing::Profile;
 
 /// One version of the configuration, the same on every node (I19).
@@ -60,6 +61,9 @@ pub struct GroupSpec {
     pub apart: BTreeSet<GroupName>,
     /// Groups it always shares a node with.
     pub together: BTreeSet<GroupName>,
+    /// Groups that must be up before it starts; of a parallel one, any member.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub after: BTreeSet<GroupName>,
     /// The stop budget S of this group; none takes the profile's.
     pub stop_budget: Option<Span>,
     /// Accepts by name that a volume is taken from a silent node without a confirmed fence.
@@ -102,6 +106,8 @@ pub enum Failback {
     Manual,
     /// As soon as a better node can take it.
     WhenBetter,
+    /// When its timetable says so and a better node can take it.
+    At(Timetable),
 }
 
 /// Restart in place `restarts` times within `within`, then take over, at most `takeovers` times
@@ -210,6 +216,9 @@ pub enum ProcessHow {
         start: Vec<String>,
         /// Absolute path and arguments of the stop script.
         stop: Vec<String>,
+        /// A command that ends with 0 if it runs already: then the start script is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        running: Option<Vec<String>>,
     },
 }
 

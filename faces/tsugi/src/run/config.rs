@@ -1,10 +1,12 @@
 //! Commands about the configuration file.
 
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use tsugi_cluster_engine::config;
 use tsugi_messages::{self as messages, phrase};
+use tsugi_vocabulary::Wall;
 use tsugi_wire::control::report::Outlook;
 use tsugi_wire::control::{Operation, Reply, Request};
 
@@ -32,7 +34,12 @@ fn text(out: &Out, file: &Path) -> Result<String, Exit> {
 pub(super) fn checked(out: &Out, file: &Path) -> Result<String, Exit> {
     let text = text(out, file)?;
     match config::read(&text) {
-        Ok(_) => Ok(text),
+        Ok(resolved) => {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let now = Wall(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+            config::warnings(&resolved.spec, now).iter().for_each(|warning| out.tell(warning));
+            Ok(text)
+        }
         Err(problems) => {
             let name = file.display().to_string();
             for problem in problems.iter().take(SHOWN) {

@@ -15,13 +15,14 @@ use super::page::{Given, Page, meant_or_all};
 use super::problem::Wrong;
 use super::{resource, value, whole};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "prefer",
     "mode",
     "startup",
     "failback",
     "apart",
     "together",
+    "after",
     "restarts",
     "takeovers",
     "within",
@@ -37,6 +38,7 @@ pub(super) struct Written {
     pub(super) shape: Shape,
     pub(super) apart: Vec<Given<String>>,
     pub(super) together: Vec<Given<String>>,
+    pub(super) after: Vec<Given<String>>,
     pub(super) spec: GroupSpec,
 }
 
@@ -71,11 +73,6 @@ fn read(page: &Page<'_>, name: &Given<String>, machines: &Machines) -> Option<Wr
     let shapes = [("single", Shape::Single), ("parallel", Shape::Parallel)];
     let shape = page.choice("mode", &shapes).unwrap_or(Shape::Single);
     let startups = [("auto", Startup::Auto), ("manual", Startup::Manual)];
-    let failbacks = [
-        ("never", Failback::Never),
-        ("manual", Failback::Manual),
-        ("when-better", Failback::WhenBetter),
-    ];
     let place = format!("[[group.{}.resource]]", name.value);
     let resources = resource::read_all(page, &place);
     let policy = FailurePolicy::default();
@@ -83,7 +80,7 @@ fn read(page: &Page<'_>, name: &Given<String>, machines: &Machines) -> Option<Wr
         mode: Mode::Single,
         prefer: prefer(page, machines),
         startup: page.choice("startup", &startups).unwrap_or(Startup::Auto),
-        failback: page.choice("failback", &failbacks).unwrap_or(Failback::Manual),
+        failback: failback(page),
         failure: FailurePolicy {
             restarts: page.count("restarts", policy.restarts),
             takeovers: page.count("takeovers", policy.takeovers),
@@ -91,6 +88,7 @@ fn read(page: &Page<'_>, name: &Given<String>, machines: &Machines) -> Option<Wr
         },
         apart: BTreeSet::new(),
         together: BTreeSet::new(),
+        after: BTreeSet::new(),
         stop_budget: page
             .has("stop_budget")
             .then(|| page.span_of_time("stop_budget", Span::millis(100))),
@@ -103,7 +101,25 @@ fn read(page: &Page<'_>, name: &Given<String>, machines: &Machines) -> Option<Wr
         shape,
         apart: page.texts("apart", value::NAMES_EXAMPLE).unwrap_or_default(),
         together: page.texts("together", value::NAMES_EXAMPLE).unwrap_or_default(),
+        after: page.texts("after", value::NAMES_EXAMPLE).unwrap_or_default(),
         spec,
+    })
+}
+
+/// A word, or the times at which it goes back by itself.
+fn failback(page: &Page<'_>) -> Failback {
+    let words = [
+        ("never", Failback::Never),
+        ("manual", Failback::Manual),
+        ("when-better", Failback::WhenBetter),
+    ];
+    let by_clock = |text: &str| value::timetable(text).map(Failback::At);
+    let given = page.text("failback", value::FAILBACK_EXAMPLE);
+    let Some(given) = given else { return Failback::Manual };
+    let word = words.iter().find(|(word, _)| *word == given.value).map(|(_, value)| *value);
+    word.or_else(|| by_clock(&given.value)).unwrap_or_else(|| {
+        page.wrong(&given.span, "failback", value::FAILBACK_EXAMPLE);
+        Failback::Manual
     })
 }
 

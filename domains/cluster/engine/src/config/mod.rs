@@ -15,7 +15,10 @@ mod whole;
 
 use sha2::{Digest, Sha256};
 use toml::de::{DeTable, Error};
-use tsugi_cluster_rules::spec::ClusterSpec;
+use tsugi_cluster_rules::spec::{ClusterSpec, Failback, GroupSpec};
+use tsugi_cluster_rules::timetable::{Days, Timetable};
+use tsugi_messages::{self as messages, Message};
+use tsugi_vocabulary::{GroupName, Wall};
 
 pub use difference::differences;
 pub(crate) use near::nearest;
@@ -52,6 +55,19 @@ pub fn read(text: &str) -> Result<Resolved, Vec<Problem>> {
         Some(spec) if problems.is_empty() => Ok(Resolved { spec, hash: hash(text) }),
         Some(_) | None => Err(problem::sorted(problems)),
     }
+}
+
+/// What is right and yet worth a word at this time: a date of a failback that is past.
+#[must_use]
+pub fn warnings(spec: &ClusterSpec, at: Wall) -> Vec<Message> {
+    let past = |(name, group): (&GroupName, &GroupSpec)| match group.failback {
+        Failback::At(table @ Timetable { on: Days::Once(year, month, day), .. }) => {
+            let date = format!("{year}-{month:02}-{day:02}");
+            table.next(at).is_none().then(|| messages::config_failback_past(name, date))
+        }
+        Failback::At(_) | Failback::Never | Failback::Manual | Failback::WhenBetter => None,
+    };
+    spec.groups.iter().filter_map(past).collect()
 }
 
 /// SHA-256 of a file's text in hexadecimal.

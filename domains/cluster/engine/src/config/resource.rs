@@ -14,11 +14,12 @@ use super::value;
 const COMMON: [&str; 5] = ["name", "kind", "after", "start_limit", "stop_limit"];
 const ADDRESS: [&str; 2] = ["address", "on"];
 const VOLUME: [&str; 2] = ["source", "mount"];
-const PROCESS: [&str; 10] = [
+const PROCESS: [&str; 11] = [
     "run",
     "ready",
     "start",
     "stop",
+    "running",
     "monitor",
     "every",
     "limit",
@@ -143,7 +144,7 @@ fn process(page: &Page<'_>) -> Option<ResourceKind> {
 /// `run` for a supervised program, or `start`, `stop` and `monitor` for scripts; never both.
 fn how(page: &Page<'_>) -> Option<ProcessHow> {
     if page.has("run") {
-        for key in ["start", "stop"] {
+        for key in ["start", "stop", "running"] {
             if page.has(key) {
                 page.note(&page.place_of(key), Wrong::Exclude("run".to_owned(), key.to_owned()));
             }
@@ -164,7 +165,9 @@ fn how(page: &Page<'_>) -> Option<ProcessHow> {
             page.missing(key, &format!("{key} = [\"/opt/pay/bin/{key}\"]"));
         }
     }
-    Some(ProcessHow::Scripts { start: page.command("start")?, stop: page.command("stop")? })
+    let running = if page.has("running") { Some(page.command("running")?) } else { None };
+    let (start, stop) = (page.command("start")?, page.command("stop")?);
+    Some(ProcessHow::Scripts { start, stop, running })
 }
 
 fn monitor(page: &Page<'_>) -> Option<Monitor> {

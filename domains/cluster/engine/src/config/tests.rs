@@ -309,3 +309,39 @@ fn any_text_is_read_or_refused_and_never_a_panic() {
         assert!(read(strange).is_err(), "{strange}");
     }
 }
+
+#[test]
+fn groups_come_after_groups_but_never_in_a_circle() {
+    let file = |a: &str, b: &str| {
+        format!(
+            "[cluster]\nname=\"a\"\n[node.n1]\naddress=\"10.0.0.1\"\n[group.A]\nafter={a}\n\
+             [group.B]\nafter={b}\n"
+        )
+    };
+    let after = &spec(&file("[\"B\"]", "[]")).groups[&group("A")].after;
+    assert_eq!(after.iter().map(GroupName::as_str).collect::<Vec<_>>(), ["B"]);
+    let out = refused(&file("[\"B\"]", "[\"A\"]"), Language::En);
+    assert!(out.contains("TSUG10607-E"), "{out}");
+    assert!(refused(&file("[\"A\"]", "[]"), Language::En).contains("A → A"));
+    assert!(refused(&file("[\"C\"]", "[]"), Language::En).contains("TSUG10606-E"));
+}
+
+#[test]
+fn ph_11_a_failback_by_the_clock_is_read_and_a_past_date_is_warned_of() {
+    let file = |when: &str| {
+        format!(
+            "[cluster]\nname=\"a\"\n[node.n1]\naddress=\"10.0.0.1\"\n[group.A]\n\
+             failback=\"{when}\"\n"
+        )
+    };
+    // 2026-11-22 03:00 UTC.
+    let warned =
+        |when: &str| warnings(&spec(&file(when)), tsugi_vocabulary::Wall(1_795_316_400_000));
+    for to_come in ["never", "daily 03:00", "yearly 01-31 03:00", "2027-01-31 03:00"] {
+        assert_eq!(warned(to_come), [], "{to_come}");
+    }
+    let past = warned("2026-11-22 03:00");
+    assert_eq!(past.iter().map(Message::id).collect::<Vec<_>>(), ["TSUG10639-W"]);
+    assert!(past[0].text(Language::En).contains("2026-11-22"));
+    assert!(refused(&file("sometimes"), Language::En).contains("daily 03:00"));
+}

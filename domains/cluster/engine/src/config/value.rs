@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use tsugi_cluster_rules::timetable::{Days, Timetable};
 use tsugi_vocabulary::Span;
 
 /// The key of a table that is called by its name.
@@ -14,6 +15,11 @@ pub(super) const TEXT_EXAMPLE: &str = r#""text""#;
 pub(super) const NODE_ADDRESS_EXAMPLE: &str = r#"["10.0.1.1", "10.0.2.1:7400"]"#;
 pub(super) const FLOATING_EXAMPLE: &str = r#""10.0.0.1/24""#;
 pub(super) const NAMES_EXAMPLE: &str = r#"["node1", "node2"]"#;
+
+pub(super) const FAILBACK_EXAMPLE: &str = concat!(
+    r#""never", "manual", "when-better", "daily 03:00", "weekly sun 03:00", "#,
+    r#""monthly 1 03:00", "yearly 01-31 03:00", "2027-01-31 03:00+09:00""#
+);
 
 pub(super) fn quoted(word: &str) -> String {
     format!("\"{word}\"")
@@ -54,6 +60,55 @@ pub(super) fn floating(text: &str) -> Option<(IpAddr, u8)> {
     (prefix > 0 && prefix <= most && !ip.is_unspecified()).then_some((ip, prefix))
 }
 
+/// `daily 03:00`, `weekly sun 03:00`, `monthly 1 03:00`, `yearly 01-31 03:00`,
+/// `2027-01-31 03:00`; the time is UTC unless it names its distance: `03:00+09:00`.
+pub(super) fn timetable(text: &str) -> Option<Timetable> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let (on, time) = match words.as_slice() {
+        ["daily", time] => (Days::Daily, time),
+        ["weekly", day, time] => {
+            let week = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+            let number = (1..).zip(week).find(|(_, name)| name == day)?.0;
+            (Days::Weekly(number), time)
+        }
+        ["monthly", day, time] => (Days::Monthly(number(day)?), time),
+        ["yearly", date, time] => {
+            let (month, day) = date.split_once('-')?;
+            (Days::Yearly(number(month)?, number(day)?), time)
+        }
+        [date, time] => {
+            let mut parts = date.splitn(3, '-');
+            let mut next = || parts.next();
+            let (year, month, day) = (number(next()?)?, number(next()?)?, number(next()?)?);
+            (Days::Once(year, month, day), time)
+        }
+        _ => return None,
+    };
+    let distance = time.find(['+', '-']).unwrap_or(time.len());
+    let minute = minutes(&time[..distance]).filter(|m| *m < 24 * 60)?;
+    let ahead = match time[distance..].split_at_checked(1) {
+        None => 0,
+        Some((sign, rest)) => {
+            let far = i16::try_from(minutes(rest).filter(|m| *m <= 14 * 60)?).ok()?;
+            if sign == "-" { -far } else { far }
+        }
+    };
+    on.exists().then_some(Timetable { on, minute, ahead })
+}
+
+/// `03:00` as minutes.
+fn minutes(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    let (hours, minutes): (u16, u16) = (number(hours)?, number(minutes)?);
+    (minutes < 60 && hours < 100).then_some(hours * 60 + minutes)
+}
+
+/// Digits only: no sign, no blank.
+fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok())?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +119,34 @@ mod tests {
         assert_eq!(duration("1h"), Some(Span::secs(3600)));
         for wrong in ["", "5", "s", "0s", "1.5s", "-1s", "5 s", "18446744073709551615d", "5S"] {
             assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_timetable_names_its_days_its_minute_and_how_far_its_clock_is_from_utc() {
+        let table = |on, minute, ahead| Some(Timetable { on, minute, ahead });
+        assert_eq!(timetable("daily 03:00"), table(Days::Daily, 180, 0));
+        assert_eq!(timetable("weekly sun 23:59"), table(Days::Weekly(7), 1439, 0));
+        assert_eq!(timetable("monthly 31 00:00"), table(Days::Monthly(31), 0, 0));
+        assert_eq!(timetable("yearly 02-29 03:00"), table(Days::Yearly(2, 29), 180, 0));
+        let date = table(Days::Once(2027, 1, 31), 180, 540);
+        assert_eq!(timetable("2027-01-31 03:00+09:00"), date);
+        assert_eq!(timetable("daily 03:00-03:30"), table(Days::Daily, 180, -210));
+        for wrong in [
+            "daily",
+            "daily 24:00",
+            "daily 3:0x",
+            "daily +3:00",
+            "weekly son 03:00",
+            "monthly 32 03:00",
+            "yearly 02-30 03:00",
+            "2027-02-29 03:00",
+            "daily 03:00+15:00",
+            "daily  03:00",
+            "hourly 03:00",
+            "",
+        ] {
+            assert_eq!(timetable(wrong), None, "{wrong}");
         }
     }
 

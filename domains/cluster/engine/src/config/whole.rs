@@ -45,6 +45,8 @@ pub(super) fn check_groups(file: &Page<'_>, machines: &Machines, written: &[Writ
     for group in written {
         check_named(file, written, &group.apart);
         check_named(file, written, &group.together);
+        check_named(file, written, &group.after);
+        check_after(file, written, group);
         check_together(file, written, group);
     }
 }
@@ -136,6 +138,27 @@ fn check_together(file: &Page<'_>, written: &[Written], group: &Written) {
     }
 }
 
+/// A group that comes after itself, directly or by way of others, would wait for ever.
+fn check_after(file: &Page<'_>, written: &[Written], group: &Written) {
+    let of = |name: &str| written.iter().find(|g| g.name.as_str() == name);
+    let mut open: Vec<Vec<String>> = vec![vec![group.name.to_string()]];
+    let mut seen = BTreeSet::new();
+    while let Some(chain) = open.pop() {
+        let last = chain.last().and_then(|name| of(name));
+        for next in last.into_iter().flat_map(|g| &g.after) {
+            let longer = [chain.clone(), vec![next.value.clone()]].concat();
+            if next.value == group.name.as_str() {
+                let span =
+                    group.after.first().map_or_else(|| group.span.clone(), |a| a.span.clone());
+                return file.note(&span, Wrong::Cycle(longer.join(" → ")));
+            }
+            if seen.insert(next.value.clone()) {
+                open.push(longer);
+            }
+        }
+    }
+}
+
 /// The groups that share a node with `name`, itself among them.
 fn bound_to(written: &[Written], name: &GroupName) -> BTreeSet<String> {
     let mut bound = BTreeSet::from([name.to_string()]);
@@ -191,7 +214,8 @@ pub(super) fn resolve(file: &Page<'_>, written: Vec<Written>) -> BTreeMap<GroupN
                 let later = if first.start > one.span.start { &first } else { &one.span };
                 file.note(later, Wrong::Twice(name.to_string()));
             }
-            out.insert(name, GroupSpec { mode, prefer, ..one.spec.clone() });
+            let after = one.after.iter().filter_map(|g| GroupName::new(&g.value).ok()).collect();
+            out.insert(name, GroupSpec { mode, prefer, after, ..one.spec.clone() });
         }
     }
     for one in &written {

@@ -113,6 +113,7 @@ fn cannot_take(record: &Record, group: &GroupName, node: &NodeName, why: &Reject
         | Rejected::FailedThere { .. }
         | Rejected::NoLink { .. }
         | Rejected::LessPreferred { .. }
-        | Rejected::StaysPut { .. } => messages::refused_cannot_take(group, node),
+        | Rejected::StaysPut { .. }
+        | Rejected::NotYet { .. } => messages::refused_cannot_take(group, node),
     }
 }

@@ -262,7 +262,7 @@ impl Errands {
                 errand.wait = Wait::Answer { until };
                 self.ask(number, &Request::List, host, out);
             }
-            Step::Script(request) => {
+            Step::Script(request) | Step::Unless(request) => {
                 errand.wait = Wait::Script { program: None };
                 self.ask(number, &request, host, out);
             }
@@ -325,7 +325,7 @@ impl Errands {
             Err(failure) => return self.fail(number, how_failed(failure), out),
         };
         match (errand.steps.front(), answer) {
-            (Some(Step::Script(_)), Answer::Spawned(id)) => {
+            (Some(Step::Script(_) | Step::Unless(_)), Answer::Spawned(id)) => {
                 if let Wait::Script { program } = &mut errand.wait {
                     *program = Some(*id);
                 }
@@ -401,10 +401,13 @@ impl Errands {
             }
             Wait::End { .. } | Wait::Answer { .. } | Wait::Line { .. } => true,
         };
-        if !fine {
-            return self.fail(number, how_ended(ended), out);
+        match errand.steps.pop_front() {
+            // It runs already: what would start it is left out.
+            Some(Step::Unless(_)) if fine => drop(errand.steps.pop_front()),
+            Some(Step::Unless(_)) => {}
+            _ if !fine => return self.fail(number, how_ended(ended), out),
+            _ => {}
         }
-        errand.steps.pop_front();
         self.go_on(now, number, host, out);
     }
 

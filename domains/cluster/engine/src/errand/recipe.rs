@@ -85,16 +85,20 @@ fn start(
                     }
                     Ok(steps)
                 }
-                ProcessHow::Scripts { start, .. } => {
+                ProcessHow::Scripts { start, running, .. } => {
                     let limit = (tail(), Some(resource.start_limit));
-                    let script = program(
-                        (job, around, resource),
-                        (lease(job), Purpose::Start),
-                        start,
-                        told,
-                        limit,
-                    )?;
-                    Ok(vec![Step::Script(Request::Spawn(script))])
+                    let place = (job, around, resource);
+                    let right = (lease(job), Purpose::Start);
+                    let script = program(place, right, start, told, limit.clone())?;
+                    let mut steps = Vec::new();
+                    if let Some(running) = running {
+                        // Under the lease as well: it may find out by touching what it guards.
+                        let right = (lease(job), Purpose::Monitor);
+                        let check = program(place, right, running, told, limit)?;
+                        steps.push(Step::Unless(Request::Spawn(check)));
+                    }
+                    steps.push(Step::Script(Request::Spawn(script)));
+                    Ok(steps)
                 }
             }
         }

@@ -39,6 +39,9 @@ pub(super) fn messages(before: &Standing, now: &Standing, language: Language) ->
     out.extend(drops(before, now));
     let (old, new) = (&*before.record, &*now.record);
     config(old.config.as_deref(), new.config.as_deref(), &mut out);
+    if let Some(applied) = new.config.as_deref().filter(|c| changed(old.config.as_deref(), c)) {
+        out.extend(crate::config::warnings(&applied.spec, now.at));
+    }
     for (name, node) in &new.nodes {
         let former = old.nodes.get(name).map(|n| &*n.value);
         out.extend(former.and_then(|former| node_turn(name, former, &node.value)));
@@ -105,6 +108,11 @@ fn heard(standing: &Standing) -> usize {
             })
     };
     record.nodes.keys().filter(lives).count()
+}
+
+/// Whether another configuration is in force than before.
+fn changed(old: Option<&AppliedConfig>, new: &AppliedConfig) -> bool {
+    old.is_some_and(|old| old.version < new.version)
 }
 
 fn config(old: Option<&AppliedConfig>, new: Option<&AppliedConfig>, out: &mut Vec<Message>) {

@@ -54,6 +54,7 @@ pub(crate) fn rejections() -> Vec<(&'static str, Rejected)> {
         ("together", Rejected::Together { with: group("DB") }),
         ("less-preferred", Rejected::LessPreferred { than: node("a") }),
         ("stays-put", Rejected::StaysPut { on: node("a"), epoch }),
+        ("not-yet", Rejected::NotYet { until: tsugi_vocabulary::Wall(1_795_316_400_000) }),
     ]
 }
 
@@ -127,5 +128,6 @@ fn every_reason_against_a_node_of_version_1_is_kept() {
         Rejected::Together { .. },
         Rejected::LessPreferred { .. },
         Rejected::StaysPut { .. },
+        Rejected::NotYet { .. },
     );
 }

@@ -61,7 +61,11 @@ fn a_plan_of_version_1_is_kept_with_every_choice() {
     keeps("plan", &plan);
     let nothing = Plan { decisions: BTreeMap::new(), steps: Vec::new(), ..plan.clone() };
     keeps("plan-of-nothing", &nothing);
-    let choices: Vec<Chosen> = chosen().into_iter().map(|(_, chosen)| chosen).collect();
+    let group = group("DB");
+    let waits = Chosen::Wait { on: Waiting::Group { group } };
+    keeps("chosen-waits-for-a-group", &waits);
+    let mut choices: Vec<Chosen> = chosen().into_iter().map(|(_, chosen)| chosen).collect();
+    choices.push(waits);
     every!(
         choices,
         Chosen::Stay { .. },
@@ -79,6 +83,7 @@ fn a_plan_of_version_1_is_kept_with_every_choice() {
         Chosen::Wait { on: Waiting::Settling },
         Chosen::Wait { on: Waiting::NoMajority { .. } },
         Chosen::Wait { on: Waiting::Stuck { .. } },
+        Chosen::Wait { on: Waiting::Group { .. } },
     );
     every!(plan.steps, Step::Stop { .. }, Step::Give { .. }, Step::Start { .. });
 }

@@ -24,6 +24,7 @@ fn group() -> GroupSpec {
         failure: FailurePolicy { restarts: 1, takeovers: 1, within: Span::secs(60) },
         apart: BTreeSet::new(),
         together: BTreeSet::new(),
+        after: BTreeSet::new(),
         stop_budget: None,
         fence: FencePolicy::SelfFence,
         resources: vec![ResourceSpec {

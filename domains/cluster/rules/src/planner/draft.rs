@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tsugi_vocabulary::{Generation, GroupName, NodeName, Span};
+use tsugi_vocabulary::{Generation, GroupName, NodeName, Span, Wall};
 
 use super::bundle::Case;
 use super::ground::{Ground, View};
@@ -188,6 +188,7 @@ pub fn timeless(decision: &Decision) -> Decision {
         match reason {
             Rejected::Silent { silence } => *silence = Span::ZERO,
             Rejected::FailedThere { ago } => *ago = Span::ZERO,
+            Rejected::NotYet { until } => *until = Wall(0),
             Rejected::NotListed
             | Rejected::Witness
             | Rejected::Isolated

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use tsugi_vocabulary::{Epoch, GroupName, NodeName};
+use tsugi_vocabulary::{Epoch, GroupName, NodeName, Wall};
 
 use super::bundle::{Bundle, Case, Occupied, against_mates, against_one};
 use super::ground::{Ground, Seen};
@@ -99,7 +99,11 @@ impl<'c, 'a> Desk<'c, 'a> {
         for &i in bundle {
             let case = &self.cases[i];
             let Need::Stay { node } = &case.need else { return None };
-            let eager = case.view.spec.is_some_and(|s| s.failback == Failback::WhenBetter);
+            let eager = case.view.spec.is_some_and(|s| match s.failback {
+                Failback::WhenBetter => true,
+                Failback::At(timetable) => timetable.is_open(self.ground.at),
+                Failback::Never | Failback::Manual => false,
+            });
             let up = case.view.owner().is_some_and(|o| o.phase == Phase::Running);
             if !eager || !up || at.is_some_and(|a| a != node) {
                 return None;
@@ -297,15 +301,27 @@ impl<'c, 'a> Desk<'c, 'a> {
         for node in self.ground.spec.nodes.keys().filter(|n| Some(*n) != taken) {
             let reason = match (self.own_or_mates(bundle, i, node), taken) {
                 (Some(reason), _) => reason,
-                (None, Some(on)) if rank(node) < rank(on) => {
-                    Rejected::StaysPut { on: on.clone(), epoch: self.epoch_of(i, chosen) }
-                }
+                (None, Some(on)) if rank(node) < rank(on) => match self.next_failback(i) {
+                    Some(until) => Rejected::NotYet { until },
+                    None => {
+                        let epoch = self.epoch_of(i, chosen);
+                        Rejected::StaysPut { on: on.clone(), epoch }
+                    }
+                },
                 (None, Some(than)) => Rejected::LessPreferred { than: than.clone() },
                 (None, None) => continue,
             };
             rejected.insert(node.clone(), reason);
         }
         rejected
+    }
+
+    /// When a group that goes back by its timetable may do so next.
+    fn next_failback(&self, i: usize) -> Option<Wall> {
+        match self.cases[i].view.spec?.failback {
+            Failback::At(timetable) => timetable.next(self.ground.at),
+            Failback::Never | Failback::Manual | Failback::WhenBetter => None,
+        }
     }
 
     fn epoch_of(&self, i: usize, chosen: &Chosen) -> Epoch {

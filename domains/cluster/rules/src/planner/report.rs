@@ -12,6 +12,7 @@ use crate::record::{
     Answer, Draft, EntryName, EventRecord, Failure, GroupIntent, GroupRecord, Happening,
     NodeIntent, Ownership, Phase, Record, Write,
 };
+use crate::spec::Failback;
 use crate::start_kind::{Ending, StartOption};
 
 /// What the record asks of the owner of a group.
@@ -177,7 +178,7 @@ pub fn answer_to_failure(record: &Record, group: &GroupName, node: &NodeName, at
 }
 
 /// The next moment on the wall at which a plan may differ although nothing happens: a pause
-/// ends by itself, or a failure no longer counts.
+/// ends by itself, a failure no longer counts, or a group may go back by its timetable.
 #[must_use]
 pub fn next_by_time(record: &Record, at: Wall) -> Option<Wall> {
     let spec = record.spec()?;
@@ -185,7 +186,11 @@ pub fn next_by_time(record: &Record, at: Wall) -> Option<Wall> {
         let pause = known.value.pause.as_ref().and_then(|p| p.until);
         let within = spec.groups.get(name).map_or(Span::ZERO, |g| g.failure.within);
         let failures = known.value.failures.iter().map(|f| Wall(f.at.0 + within.as_millis()));
-        failures.chain(pause).filter(|w| *w > at).min()
+        let back = match spec.groups.get(name).map(|g| g.failback) {
+            Some(Failback::At(timetable)) => timetable.next(at),
+            Some(Failback::Never | Failback::Manual | Failback::WhenBetter) | None => None,
+        };
+        failures.chain(pause).chain(back).filter(|w| *w > at).min()
     };
     record.groups.iter().filter_map(of).min()
 }

@@ -1,13 +1,14 @@
 //! Statements of the domain that the rules alone make true; more are shown by the stories.
 
-use tsugi_cluster_rules::plan::{Chosen, Life, Stand};
+use tsugi_cluster_rules::plan::{Chosen, Life, Stand, Waiting};
 use tsugi_cluster_rules::planner;
-use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::reason::{Cause, Rejected};
 use tsugi_cluster_rules::record::{Answer, Ownership};
-use tsugi_cluster_rules::spec::FailurePolicy;
+use tsugi_cluster_rules::spec::{Failback, FailurePolicy};
+use tsugi_cluster_rules::timetable::{Days, OPEN, Timetable};
 use tsugi_vocabulary::{ResourceName, Span, Wall};
 
-use crate::world::{World, cluster, group, node};
+use crate::world::{DAILY, World, cluster, group, node};
 
 fn unwell(on: &str) -> Stand {
     Stand::Failed(Cause::MonitorFailed {
@@ -137,4 +138,80 @@ fn a_plan_that_only_time_changes_is_foretold() {
     world.run();
     let due = Wall(world.at.0 + 600_000);
     assert_eq!(planner::next_by_time(&world.record, world.at), Some(due));
+}
+
+#[test]
+fn ph_11_a_group_goes_back_never_at_once_or_when_its_timetable_says_so() {
+    let groups = [
+        "NEVER: prefer n1 n2; failback never",
+        "NOW: prefer n1 n2; failback when-better",
+        "NIGHT: prefer n1 n2; failback daily",
+    ];
+    let mut world = World::new(cluster("n1 n2 w=witness", &groups));
+    // Midnight was an hour ago; the next one is a day less an hour ahead.
+    let midnight = DAILY.next(world.at).unwrap();
+    world.at = Wall(midnight.0 + 3_600_000);
+    let next = DAILY.next(world.at).unwrap();
+    world.run();
+    world.life("n1", Life::Silent { silence: Span::millis(600) });
+    world.run();
+    world.life("n1", Life::Heard);
+    world.run();
+    let owners = |world: &World| ["NEVER", "NOW", "NIGHT"].map(|g| world.owner(g).unwrap());
+    assert_eq!(owners(&world), ["n2", "n1", "n2"], "the hour has not come");
+    let decided = planner::decide(&world.situation());
+    let why = &decided[&group("NIGHT")].rejected[&node("n1")];
+    assert_eq!(why, &Rejected::NotYet { until: next }, "and it is said when it comes");
+    assert_eq!(planner::next_by_time(&world.record, world.at), Some(next));
+    world.at = next;
+    world.run();
+    assert_eq!(owners(&world), ["n2", "n1", "n1"], "now it has");
+}
+
+#[test]
+fn ph_11_a_node_that_returns_long_after_the_hour_waits_for_the_next_and_a_past_date_never_comes() {
+    let mut spec = cluster("n1 n2 w=witness", &["NIGHT: prefer n1 n2; failback daily"]);
+    let past = Timetable { on: Days::Once(1969, 12, 31), ..DAILY };
+    let mut once = spec.groups[&group("NIGHT")].clone();
+    once.failback = Failback::At(past);
+    spec.groups.insert(group("ONCE"), once);
+    let mut world = World::new(spec);
+    world.run();
+    world.life("n1", Life::Silent { silence: Span::millis(600) });
+    world.run();
+    world.at = Wall(DAILY.next(world.at).unwrap().0 + OPEN.as_millis());
+    world.life("n1", Life::Heard);
+    world.run();
+    assert_eq!(world.owner("NIGHT").as_deref(), Some("n2"), "its hour is over");
+    for _ in 0..400 {
+        world.at = DAILY.next(world.at).unwrap();
+        world.run();
+    }
+    assert_eq!(world.owner("NIGHT").as_deref(), Some("n1"));
+    assert_eq!(world.owner("ONCE").as_deref(), Some("n2"), "a past date is ignored");
+}
+
+#[test]
+fn cl_40_a_group_waits_until_the_one_before_it_is_ready_and_not_merely_given() {
+    let groups = ["APP: prefer n1 n2; after DB", "DB: prefer n1 n2"];
+    let mut world = World::new(cluster("n1 n2 w=witness", &groups));
+    let first = world.plan();
+    world.apply(&first.draft.unwrap());
+    assert_eq!(world.owner("DB").as_deref(), Some("n1"), "given, and being started");
+    assert_eq!(world.owner("APP"), None);
+    let waits = |plan: &tsugi_cluster_rules::plan::Plan| {
+        let on = Waiting::Group { group: group("DB") };
+        plan.decisions[&group("APP")].chosen == Chosen::Wait { on }
+    };
+    assert!(waits(&first.plan), "{:?}", first.plan.decisions);
+    assert!(waits(&world.plan().plan), "as long as it is not ready");
+    world.run();
+    assert_eq!(world.owner("APP").as_deref(), Some("n1"), "ready, so it follows");
+    world.life("n1", Life::Silent { silence: Span::millis(600) });
+    let taken = world.plan();
+    assert!(waits(&taken.plan), "also when both are taken over");
+    assert_eq!(tsugi_cluster_rules::check::check(&world.record, &taken), Vec::new());
+    world.run();
+    let owners = ["DB", "APP"].map(|g| world.owner(g).unwrap());
+    assert_eq!(owners, ["n2", "n2"]);
 }

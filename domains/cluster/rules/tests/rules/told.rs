@@ -70,6 +70,7 @@ fn waiting(on: &Waiting) -> String {
         Waiting::Fence { node } => format!("no confirmed fence of {node}"),
         Waiting::Settling => "not every node was heard yet".to_owned(),
         Waiting::NoMajority { heard, needed } => format!("{heard} of the {needed} voters needed"),
+        Waiting::Group { group } => format!("{group} is not up yet"),
         Waiting::Stuck { node } => format!("something is left on {node}"),
     }
 }
@@ -111,6 +112,7 @@ fn rejected(rejected: &Rejected) -> String {
         Rejected::Together { with } => format!("together with {with}"),
         Rejected::LessPreferred { than } => format!("{than} before it"),
         Rejected::StaysPut { on, .. } => format!("stays on {on}"),
+        Rejected::NotYet { until } => format!("better, not before {}", until.0),
     }
 }
 

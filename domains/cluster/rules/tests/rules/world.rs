@@ -14,11 +14,15 @@ use tsugi_cluster_rules::spec::{
     ResourceSpec, Role, Startup,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
+use tsugi_cluster_rules::timetable::{Days, Timetable};
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_vocabulary::{BootId, GroupName, Index, NodeName, ResourceName, Span, Wall};
 
 /// The hash of the configuration that every node of a told cluster runs.
 pub const HASH: &str = "00000000000000070000000000000000";
+
+/// Every day at midnight, UTC.
+pub const DAILY: Timetable = Timetable { on: Days::Daily, minute: 0, ahead: 0 };
 
 pub fn node(name: &str) -> NodeName {
     NodeName::new(name).unwrap()
@@ -215,6 +219,7 @@ pub fn group_spec(text: &str) -> GroupSpec {
         failure: FailurePolicy::default(),
         apart: BTreeSet::new(),
         together: BTreeSet::new(),
+        after: BTreeSet::new(),
         stop_budget: None,
         fence: FencePolicy::Lease,
         resources: vec![resource("app", process())],
@@ -226,6 +231,7 @@ pub fn group_spec(text: &str) -> GroupSpec {
             ("prefer", _) => spec.prefer = words().map(node).collect(),
             ("apart", _) => spec.apart = words().map(group).collect(),
             ("together", _) => spec.together = words().map(group).collect(),
+            ("after", _) => spec.after = words().map(group).collect(),
             ("links", _) => {
                 let links: Vec<String> = words().map(str::to_owned).collect();
                 let address = "10.0.0.1".parse().unwrap();
@@ -235,6 +241,7 @@ pub fn group_spec(text: &str) -> GroupSpec {
             ("failback", "never") => spec.failback = Failback::Never,
             ("failback", "manual") => spec.failback = Failback::Manual,
             ("failback", "when-better") => spec.failback = Failback::WhenBetter,
+            ("failback", "daily") => spec.failback = Failback::At(DAILY),
             ("startup", "auto") => spec.startup = Startup::Auto,
             ("startup", "manual") => spec.startup = Startup::Manual,
             ("fence", "lease") => spec.fence = FencePolicy::Lease,

@@ -7,7 +7,7 @@
 //! it was.
 
 use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
-use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::reason::{Cause, Nature};
 use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, Versioned};
 use tsugi_messages::{Phrase, phrase};
 use tsugi_vocabulary::{Epoch, Generation, GroupName, Index, NodeName, Span, Wall};
@@ -322,6 +322,13 @@ impl Turn<'_> {
             (What::Move | What::Takeover | What::Restart, _)
             | (What::AddressMoved(..) | What::ClockStep(_), _) => (self.at, self.by.to_string()),
         };
+        if let (What::Takeover, Some(node), Nature::OwnFailure) =
+            (&self.what, self.from, self.cause.nature())
+        {
+            // An owner that lives says that it failed only when nothing of the group is left there.
+            let what = phrased(&phrase::step_let_go(node));
+            steps.push(report::Moment { at: Utc(self.at), by: node.to_string(), what });
+        }
         if let (What::Takeover | What::Move, Some(epoch)) = (&self.what, event.epoch) {
             let what = phrased(&phrase::step_recorded(epoch));
             steps.push(report::Moment { at: Utc(given.0), by: given.1, what });
@@ -332,7 +339,7 @@ impl Turn<'_> {
             let by = event.by.to_string();
             steps.push(report::Moment { at: Utc(Wall(at)), by, what: phrased(what) });
         };
-        if let Cause::NodeSilent { node, .. } = &self.cause {
+        if let Cause::NodeSilent { node, .. } | Cause::OneWay { node, .. } = &self.cause {
             step(at, &phrase::step_lease_ended(node));
         }
         for (resource, millis) in each {

@@ -160,7 +160,7 @@ fn group_need(
             Waiting::Stuck { node } => {
                 Some(need(&messages::group_is_stuck(name, node), about, first))
             }
-            Waiting::Settling | Waiting::NoMajority { .. } => None,
+            Waiting::Settling | Waiting::NoMajority { .. } | Waiting::Group { .. } => None,
         },
         Chosen::Stay { .. }
         | Chosen::Give { .. }

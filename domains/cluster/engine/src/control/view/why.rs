@@ -80,6 +80,7 @@ fn held(name: &GroupName, entry: &GroupRecord, decision: &Decision) -> Option<Wo
             Waiting::Fence { node } => phrase::why_waits_for_fence(node),
             Waiting::Settling => phrase::why_settling(),
             Waiting::NoMajority { heard, needed } => phrase::why_waits_for_majority(heard, needed),
+            Waiting::Group { group } => phrase::why_waits_for_group(group),
             Waiting::Stuck { node } => phrase::why_stuck(node),
         },
         (Chosen::NoPlace, _) => phrase::why_no_place(),

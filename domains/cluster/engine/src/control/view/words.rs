@@ -3,7 +3,7 @@
 use tsugi_cluster_rules::reason::{Cause, Mishap, Rejected, Way};
 use tsugi_messages::{Message, Phrase, Recorded, phrase};
 use tsugi_vocabulary::{GroupName, NodeName};
-use tsugi_wire::control::Words;
+use tsugi_wire::control::{Utc, Words};
 
 /// What a cause led to: an operator's command is named by what it asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,5 +106,6 @@ pub fn rejected(node: &NodeName, why: &Rejected) -> Words {
         Rejected::Together { with } => phrase::rejected_together(node, with),
         Rejected::LessPreferred { .. } => phrase::rejected_less_preferred(node),
         Rejected::StaysPut { on, .. } => phrase::rejected_stays_put(node, on),
+        Rejected::NotYet { until } => phrase::rejected_not_yet(node, Utc(*until)),
     })
 }

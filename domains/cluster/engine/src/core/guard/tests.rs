@@ -38,6 +38,7 @@ fn spec() -> GroupSpec {
         failure: FailurePolicy::default(),
         apart: BTreeSet::new(),
         together: BTreeSet::new(),
+        after: BTreeSet::new(),
         stop_budget: None,
         fence: FencePolicy::Lease,
         resources: Vec::new(),

@@ -251,6 +251,7 @@ fn group_of(resources: Vec<ResourceSpec>) -> GroupSpec {
         failure: FailurePolicy::default(),
         apart: [].into(),
         together: [].into(),
+        after: [].into(),
         stop_budget: None,
         fence: FencePolicy::Lease,
         resources,
@@ -296,5 +297,5 @@ fn server(ready: Option<&str>) -> ResourceSpec {
 
 fn batch() -> ResourceSpec {
     let (start, stop) = (vec!["/opt/start".to_owned()], vec!["/opt/stop".to_owned()]);
-    process("batch", ProcessHow::Scripts { start, stop })
+    process("batch", ProcessHow::Scripts { start, stop, running: None })
 }

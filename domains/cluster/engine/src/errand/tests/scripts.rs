@@ -134,3 +134,42 @@ fn a_monitor_needs_no_lease_but_a_start_does() {
     scene.act(Act::Ask(resource_name("server")));
     assert!(matches!(scene.program().right, Right::Free { .. }));
 }
+
+#[test]
+fn ph_13_a_program_that_runs_already_is_not_started_again_and_counts_as_up() {
+    let checked = || {
+        let mut checked = batch();
+        let ResourceKind::Process { how: ProcessHow::Scripts { running, .. }, .. } =
+            &mut checked.kind
+        else {
+            unreachable!()
+        };
+        *running = Some(vec!["/opt/running".to_owned()]);
+        checked
+    };
+    let said = |how: HowEnded, limit: TimeLimit| {
+        let mut scene = Scene::new(vec![checked()]);
+        scene.start("batch");
+        assert_eq!(scene.asked(), ["monitor"], "it is asked first");
+        assert_eq!(scene.program().argv, ["/opt/running"]);
+        let program = running(1, "batch", Purpose::Monitor, EPOCH);
+        scene.ended(Ended { program, how, limit, tail: Vec::new(), dropped: 0 });
+        scene
+    };
+    let up = said(HowEnded::Exited(0), TimeLimit::Kept);
+    assert_eq!(up.asked(), ["monitor"], "the start script is left out");
+    assert!(matches!(up.outcome(), Outcome::Fine { .. }));
+    for (how, limit) in [
+        (HowEnded::Exited(1), TimeLimit::Kept),
+        (HowEnded::Exited(0), TimeLimit::Exceeded),
+        (HowEnded::Signalled(9), TimeLimit::Kept),
+    ] {
+        let mut scene = said(how, limit);
+        assert_eq!(scene.asked(), ["monitor", "start script"], "{how:?} is no yes");
+        assert_eq!(scene.outcomes(), []);
+        let program = running(2, "batch", Purpose::Start, EPOCH);
+        let (how, limit) = (HowEnded::Exited(0), TimeLimit::Kept);
+        scene.ended(Ended { program, how, limit, tail: Vec::new(), dropped: 0 });
+        assert!(matches!(scene.outcome(), Outcome::Fine { .. }));
+    }
+}

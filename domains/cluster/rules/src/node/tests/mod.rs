@@ -356,6 +356,7 @@ fn group_spec() -> GroupSpec {
         failure: FailurePolicy { restarts: 1, takeovers: 1, within: Span::secs(3600) },
         apart: [].into(),
         together: [].into(),
+        after: [].into(),
         stop_budget: None,
         fence: FencePolicy::Lease,
         resources: vec![one("vip", vip, &[]), one("server", server, &["vip"])],

@@ -50,6 +50,36 @@ fn give(to: &str, counter: u64, cause: Cause) -> Decision {
     }
 }
 
+#[test]
+fn cl_42_each_takeover_is_one_record_of_cause_detector_times_fencing_and_readiness() {
+    let silent = Cause::NodeSilent { node: node("node1"), silence: Span::millis(560) };
+    let died = Cause::ProcessDied {
+        node: node("node1"),
+        resource: tsugi_vocabulary::ResourceName::new("server").unwrap(),
+        how: How::of(Mishap::Signal, "signal 9"),
+    };
+    for (first, named, fencing) in [
+        (silent, "node1 was silent", "waited for the lease of node1 to end"),
+        (died, "server", "node1 had let go of everything and verified that nothing was left"),
+    ] {
+        let story = explain(&taken_over(first), None, 0).story.expect("it is recorded");
+        assert!(text(&story.cause).contains(named), "{}", text(&story.cause));
+        assert_eq!(story.decision.by, "node2", "who saw it and decided");
+        assert!(story.steps.iter().any(|step| text(&step.what) == fencing), "{:?}", story.steps);
+        let times: Vec<u64> = story.steps.iter().map(|step| step.at.0.0).collect();
+        assert!(times.iter().all(|at| *at >= NOW.0), "in milliseconds: {times:?}");
+        assert!(story.without_service_ms.is_some_and(|millis| millis > 0), "time to ready");
+        assert!(!story.effects.is_empty(), "ready again, and when");
+    }
+    let mut twice = taken_over(Cause::AgentLost { node: node("node1") });
+    let back = Cause::Operator { by: "suzuki".to_owned(), reason: "repaired".to_owned() };
+    twice.plans.push(plan(20_000, 9, give("node1", 9, back)));
+    let told = |back| explain(&twice, Some(&group("PAY")), back).story.map(|story| story.to);
+    assert_eq!(told(0), Some(Some("node1".to_owned())), "the list is asked one by one");
+    assert_eq!(told(1), Some(Some("node2".to_owned())));
+    assert_eq!(told(2), None, "and it ends");
+}
+
 fn started(millis: u64, by: &str, counter: u64) -> Versioned<EventRecord> {
     let steps = vec![("vip".to_owned(), 3), ("server".to_owned(), 9)];
     event(millis, by, counter, Happening::Started { steps, took: Span::millis(12) })

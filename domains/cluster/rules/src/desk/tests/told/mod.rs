@@ -66,6 +66,7 @@ fn spec() -> GroupSpec {
         failure: FailurePolicy::default(),
         apart: [].into(),
         together: [].into(),
+        after: [].into(),
         stop_budget: None,
         fence: FencePolicy::Confirmed,
         resources: vec![
