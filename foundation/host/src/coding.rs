@@ -53,6 +53,7 @@ coded_enum!(Event {
     2 = GuardianLost { released },
     3 = GuardianReady,
     4 = Stopping,
+    5 = LogLost(failure),
 });
 coded_enum!(Release { 1 = Complete, 2 = Incomplete });
 coded_struct!(Ended { program, how, limit, tail, dropped });

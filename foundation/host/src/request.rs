@@ -370,6 +370,8 @@ pub enum Event {
     },
     /// A guardian is there (again) with nothing armed.
     GuardianReady,
+    /// A program's log cannot be written; the program goes on. Told once a minute at most.
+    LogLost(Failure),
     /// The node is to stop: everything should be handed over in an orderly way.
     Stopping,
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use support::*;
 use tsugi_host::request::{
-    Answer, Failure, HowEnded, Output, Purpose, Request, Source, TimeLimit, Unmounting,
+    Answer, Event, Failure, HowEnded, Output, Purpose, Request, Source, TimeLimit, Unmounting,
 };
 use tsugi_vocabulary::Span;
 
@@ -103,7 +103,7 @@ fn what_the_disk_does_not_take_at_an_unmount_is_told_and_the_volume_can_still_be
 }
 
 #[test]
-fn a_log_that_the_full_disk_does_not_take_holds_up_neither_its_program_nor_another_log() {
+fn a_log_that_the_full_disk_does_not_take_is_told_and_holds_up_neither_program_nor_other_log() {
     if !root() {
         return;
     }
@@ -116,6 +116,8 @@ fn a_log_that_the_full_disk_does_not_take_holds_up_neither_its_program_nor_anoth
     let id = node.spawn(flood);
     let ended = node.ended(id);
     assert_eq!((ended.how, ended.limit), (HowEnded::Exited(0), TimeLimit::Kept));
+    let lost = node.event("the loss is told", |event| matches!(event, Event::LogLost(_)));
+    assert_eq!(lost, Event::LogLost(Failure::DiskFull { at: small.join("flood.log") }));
     let log = node.path("other.log");
     let mut other = shell(free(), Purpose::Start, "echo well");
     other.output = Output::File { path: log.clone(), limit: 4096 };

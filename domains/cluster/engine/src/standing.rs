@@ -1,6 +1,6 @@
 //! What an agent knows at this moment, published for the faces; reading it never disturbs the core.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +35,8 @@ pub struct Standing {
     pub self_fence: String,
     /// Groups that took longer to be let go of here than their stop budget.
     pub slow_stops: BTreeMap<tsugi_vocabulary::GroupName, SlowStop>,
+    /// Logs of programs that could not be written here, and why.
+    pub lost_logs: BTreeSet<String>,
     /// How many datagrams were dropped since this agent started, by reason.
     pub drops: [(&'static str, u64); 10],
     /// This node's own configuration file, if it differs from the applied one.

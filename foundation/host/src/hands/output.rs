@@ -6,14 +6,18 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, fchown};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use tsugi_vocabulary::{Moment, Span};
+
 use super::slow::ring;
-use crate::sys;
+use crate::request::Failure;
+use crate::{clock, sys};
 
 const CHUNK: usize = 16 * 1024;
 /// So much is read after a program's end at most: those it left behind may write for ever.
@@ -91,6 +95,18 @@ struct Journal {
     pipe: File,
     path: PathBuf,
     limit: u64,
+    told: Option<Moment>,
+}
+
+/// How often it is told at most that one log cannot be written.
+const TELL_EVERY: Span = Span::secs(60);
+
+/// Where it is told that a log cannot be written.
+pub struct Complaints {
+    /// Why it cannot.
+    pub lost: Sender<Failure>,
+    /// What rings then.
+    pub bell: Arc<EventFd>,
 }
 
 /// Writes output to files, on a thread of its own: a disk that hangs holds up nothing else.
@@ -104,25 +120,25 @@ impl Scribe {
     ///
     /// # Errors
     /// It does not start.
-    pub fn start(group: Option<u32>) -> io::Result<Self> {
+    pub fn start(group: Option<u32>, complaints: Complaints) -> io::Result<Self> {
         let bell = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
         let heard = bell.as_fd().try_clone_to_owned()?;
         let (new, journals) = channel();
         let thread = thread::Builder::new().name("scribe".to_owned()).stack_size(128 * 1024);
-        thread.spawn(move || write_all(&journals, &heard, group))?;
+        thread.spawn(move || write_all(&journals, &heard, group, &complaints))?;
         Ok(Self { new, bell })
     }
 
     /// Writes what comes out of `pipe` to `path` from now on.
     pub fn write(&self, pipe: File, path: PathBuf, limit: u64) {
         // If the thread is gone the pipe is closed, as for any log that cannot be written.
-        if self.new.send(Journal { pipe, path, limit }).is_ok() {
+        if self.new.send(Journal { pipe, path, limit, told: None }).is_ok() {
             ring(&self.bell);
         }
     }
 }
 
-fn write_all(new: &Receiver<Journal>, bell: &OwnedFd, group: Option<u32>) {
+fn write_all(new: &Receiver<Journal>, bell: &OwnedFd, group: Option<u32>, complaints: &Complaints) {
     let mut journals: Vec<Journal> = Vec::new();
     let mut chunk = vec![0; CHUNK];
     loop {
@@ -135,8 +151,12 @@ fn write_all(new: &Receiver<Journal>, bell: &OwnedFd, group: Option<u32>) {
             let journal = &mut journals[at - 1];
             match journal.pipe.read(&mut chunk) {
                 Ok(0) => ended.push(at - 1),
-                // What the disk does not take is lost, as with any full disk.
-                Ok(length) => drop(append(journal, group, &chunk[..length])),
+                // What the disk does not take is lost, and the program goes on.
+                Ok(length) => {
+                    if let Err(error) = append(journal, group, &chunk[..length]) {
+                        complain(journal, &error, complaints);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => ended.push(at - 1),
             }
@@ -145,6 +165,17 @@ fn write_all(new: &Receiver<Journal>, bell: &OwnedFd, group: Option<u32>) {
             journals.swap_remove(at);
         }
         journals.extend(new.try_iter());
+    }
+}
+
+fn complain(journal: &mut Journal, error: &io::Error, to: &Complaints) {
+    let now = clock::now();
+    if journal.told.is_some_and(|told| now.since(told) < TELL_EVERY) {
+        return;
+    }
+    journal.told = Some(now);
+    if to.lost.send(Failure::disk("write the log", &journal.path, error)).is_ok() {
+        ring(&to.bell);
     }
 }
 
@@ -193,7 +224,7 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         let log = dir.join("x.log");
         let (pipe, _write) = pipe().unwrap();
-        let journal = Journal { pipe, path: log.clone(), limit: 64 };
+        let journal = Journal { pipe, path: log.clone(), limit: 64, told: None };
         for number in 0..100 {
             append(&journal, None, format!("line {number:04}\n").as_bytes()).unwrap();
         }

@@ -8,12 +8,15 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
+use nix::sys::eventfd::EventFd;
 use nix::sys::resource::Resource;
 use nix::sys::stat::{Mode, umask};
 use tsugi_vocabulary::{GroupName, Moment};
 
-use super::output::{Scribe, Tail, pipe};
+use super::output::{Complaints, Scribe, Tail, pipe};
 use super::slow::check;
 use super::starter::Starter;
 use crate::cgroup::{self, Tree};
@@ -52,14 +55,24 @@ pub struct Programs {
     table: Table,
     node_mark: String,
     scribe: Option<Scribe>,
+    bell: Arc<EventFd>,
+    lose: Sender<Failure>,
+    lost: Receiver<Failure>,
     log_group: Option<u32>,
     serial: u64,
 }
 
 impl Programs {
-    /// None runs. Logs can be read by `log_group`, which is the agent's.
+    /// None runs. Logs can be read by `log_group`, which is the agent's; the bell rings when one
+    /// cannot be written.
     #[must_use]
-    pub fn new(means: &Means, starter: Starter, log_group: Option<u32>) -> Self {
+    pub fn new(
+        means: &Means,
+        starter: Starter,
+        log_group: Option<u32>,
+        bell: Arc<EventFd>,
+    ) -> Self {
+        let (lose, lost) = channel();
         Self {
             started: BTreeMap::new(),
             starter,
@@ -67,6 +80,9 @@ impl Programs {
             table: means.table,
             node_mark: means.node_mark.clone(),
             scribe: None,
+            bell,
+            lose,
+            lost,
             log_group,
             serial: 0,
         }
@@ -141,7 +157,9 @@ impl Programs {
             Output::Tail { keep } => Ok(Some(Tail::new(read, (*keep).min(TAIL_LONGEST)))),
             Output::File { path, limit } => {
                 if self.scribe.is_none() {
-                    self.scribe = Some(Scribe::start(self.log_group)?);
+                    let (lost, bell) = (self.lose.clone(), Arc::clone(&self.bell));
+                    let complaints = Complaints { lost, bell };
+                    self.scribe = Some(Scribe::start(self.log_group, complaints)?);
                 }
                 if let Some(scribe) = &self.scribe {
                     scribe.write(read, path.clone(), *limit);
@@ -149,6 +167,11 @@ impl Programs {
                 Ok(None)
             }
         }
+    }
+
+    /// Logs that could not be written since the last call.
+    pub fn lost_logs(&self) -> Vec<Failure> {
+        self.lost.try_iter().collect()
     }
 
     /// A process of ours ended; what is to be told if it was a program.

@@ -474,6 +474,9 @@ impl Desk {
     }
 
     fn pass_on_finished(&mut self) {
+        for lost in self.staff.programs.lost_logs() {
+            self.tell(Event::LogLost(lost));
+        }
         for finished in self.staff.slow.finished() {
             if let Some(group) = finished.emptied {
                 self.staff.programs.tidy(&group);

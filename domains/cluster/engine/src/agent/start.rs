@@ -325,6 +325,7 @@ fn first_standing(me: &NodeName) -> Standing {
         membership: Generation::NONE,
         self_fence: String::new(),
         slow_stops: BTreeMap::new(),
+        lost_logs: std::collections::BTreeSet::new(),
         drops: Default::default(),
         other_file: None,
         certificate_until: None,

@@ -1,6 +1,6 @@
 //! The loop: wait, look, step, act.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,6 +81,7 @@ pub struct Core {
     ended: Option<Ended>,
     self_fence: &'static str,
     stops: Stops,
+    lost_logs: BTreeSet<String>,
 }
 
 /// How a core ended.
@@ -122,6 +123,7 @@ impl Core {
             ended: None,
             self_fence: "",
             stops: Stops::default(),
+            lost_logs: BTreeSet::new(),
         }
     }
 
@@ -353,6 +355,9 @@ impl Core {
                 match event {
                     HostEvent::GuardianLost { .. } => events.push(Event::GuardianLost),
                     HostEvent::GuardianReady => self.guardian_retry = now,
+                    HostEvent::LogLost(failure) => {
+                        self.lost_logs.insert(failure.to_string());
+                    }
                     HostEvent::Stopping => events.push(Event::Leave),
                     HostEvent::Ended(_) => {}
                 }
@@ -403,6 +408,7 @@ impl Core {
             next.membership = node.record().membership;
             next.leases = leases;
             self.self_fence.clone_into(&mut next.self_fence);
+            next.lost_logs.clone_from(&self.lost_logs);
             next.slow_stops.clone_from(self.stops.too_slow());
             next.drops = self.parts.networks.drops();
             *standing = Arc::new(next);

@@ -36,6 +36,9 @@ pub(super) fn messages(before: &Standing, now: &Standing, language: Language) ->
             out.push(messages::stop_outlasted_budget(group, &now.me, took, budget));
         }
     }
+    for why in now.lost_logs.difference(&before.lost_logs) {
+        out.push(messages::log_not_written(&now.me, why));
+    }
     out.extend(drops(before, now));
     let (old, new) = (&*before.record, &*now.record);
     config(old.config.as_deref(), new.config.as_deref(), &mut out);

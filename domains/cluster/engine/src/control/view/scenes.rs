@@ -133,6 +133,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         membership: Generation(3),
         self_fence: "reboot".to_owned(),
         slow_stops: BTreeMap::new(),
+        lost_logs: std::collections::BTreeSet::new(),
         drops: Default::default(),
         other_file: None,
         certificate_until: None,

@@ -34,6 +34,7 @@ fn picture(group: GroupRecord) -> Standing {
         membership: Generation::NONE,
         self_fence: String::new(),
         slow_stops: BTreeMap::new(),
+        lost_logs: std::collections::BTreeSet::new(),
         drops: Default::default(),
         other_file: None,
         certificate_until: None,
@@ -106,6 +107,16 @@ fn a_stop_that_outlasted_its_budget_is_told_once_and_again_when_it_gets_worse() 
     assert_eq!(ids(&before, &slow(75)), ["TSUG10304-W"]);
     assert!(ids(&slow(75), &slow(75)).is_empty());
     assert_eq!(ids(&slow(75), &slow(90)), ["TSUG10304-W"]);
+}
+
+#[test]
+fn a_log_that_is_lost_is_told_once() {
+    let before = picture(owned("node1", 1, Cause::ClusterStart));
+    let mut now = before.clone();
+    now.lost_logs.insert("the disk is full at /var/log/pay.log".to_owned());
+    let told = messages(&before, &now, Language::En);
+    assert_eq!(told.iter().map(Message::id).collect::<Vec<_>>(), ["TSUG10230-W"]);
+    assert!(messages(&now, &now, Language::En).is_empty());
 }
 
 #[test]
