@@ -10,6 +10,7 @@
 pub mod address;
 mod cgroup;
 pub mod clock;
+pub mod clock_step;
 mod codec;
 mod coding;
 pub mod fence;

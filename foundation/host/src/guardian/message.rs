@@ -7,6 +7,8 @@ use tsugi_vocabulary::{Epoch, GroupName, Moment, Span};
 
 use crate::request::Release;
 
+/// The name of the guardian's socket in the run directory.
+pub const SOCKET: &str = "guardian.sock";
 /// The most addresses of one group.
 pub const ADDRESSES_MOST: usize = 8;
 /// The most volumes of one group.

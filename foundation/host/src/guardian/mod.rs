@@ -14,10 +14,8 @@ use std::path::Path;
 
 use crate::socket::{Connection, Outbox, Received};
 use crate::{Gone, Guard, codec};
-use message::{Notice, Order};
+use message::{Notice, Order, SOCKET};
 
-/// The name of the guardian's socket in the run directory.
-pub const SOCKET: &str = "guardian.sock";
 const NOTICE_LONGEST: usize = 1024;
 /// So many orders may wait for a guardian that does not take them; it is about to be killed then.
 const ORDERS_MOST: usize = 2048;

@@ -19,7 +19,7 @@ use super::programs::Programs;
 use super::slow::{Slow, taken_back};
 use super::{HandsConfig, SOCKET};
 use crate::fence::{self, Capability, Fence};
-use crate::guardian;
+use crate::guardian::message;
 use crate::guardian::release::Means;
 use crate::guardian::table::{Fed, Slot, Soundness, State};
 use crate::netlink::Netlink;
@@ -535,7 +535,7 @@ impl Desk {
         if let Some(tree) = &self.staff.means.tree {
             cgroup::remove(tree.path());
         }
-        for socket in [SOCKET, guardian::SOCKET] {
+        for socket in [SOCKET, message::SOCKET] {
             drop(std::fs::remove_file(self.config.run_dir.join(socket)));
         }
     }

@@ -20,7 +20,7 @@ use super::starter::Starter;
 use super::{AGENT_DIR, HandsConfig, SOCKET, StartFailure};
 use crate::cgroup::{self, Tree};
 use crate::fence::Fence;
-use crate::guardian::{self, release::Means, table};
+use crate::guardian::{message, release::Means, table};
 use crate::netlink::Netlink;
 use crate::request::{KillBy, Powers, Rank};
 use crate::watchdog::{self, Watchdog};
@@ -58,7 +58,7 @@ pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
         socket::listen_at(&path, group).map_err(failed("listen on a socket"))
     };
     let listener = listen(SOCKET)?;
-    let guardian_listener = listen(guardian::SOCKET)?;
+    let guardian_listener = listen(message::SOCKET)?;
     let watchdog = match config.fence {
         Fence::Machine => watchdog::device_of(config.watchdog.as_deref()),
         Fence::Processes => config.watchdog.clone(),

@@ -12,6 +12,7 @@ use tsugi_cluster_rules::lease::voter_list::VoterChange;
 use tsugi_cluster_rules::node::{Event, Node, Now, Order};
 use tsugi_cluster_rules::record::{Draft, LinkState};
 use tsugi_host::clock;
+use tsugi_host::clock_step::StepWatch;
 use tsugi_host::fence::Capability;
 use tsugi_host::guardian::Guardian;
 use tsugi_host::guardian::message::Notice;
@@ -74,7 +75,7 @@ pub struct Core {
     guardian: Option<Guardian>,
     guardian_retry: Moment,
     armory: Armory,
-    clock_steps: clock::StepWatch,
+    clock_steps: StepWatch,
     wake: Moment,
     shown: Moment,
     links_due: Moment,
@@ -116,7 +117,7 @@ impl Core {
             guardian: None,
             guardian_retry: now,
             armory: Armory::default(),
-            clock_steps: clock::StepWatch::new(CLOCK_STEP, now, clock::wall()),
+            clock_steps: StepWatch::new(CLOCK_STEP, now, clock::wall()),
             wake: now,
             shown: Moment(0),
             links_due: now,
