@@ -8,6 +8,7 @@ mod honest_status;
 mod lease_outlived;
 mod once_and_fresh;
 mod one_address;
+mod one_change;
 mod one_configuration;
 mod one_promise;
 mod one_runner;
@@ -55,6 +56,7 @@ impl Watch {
             Box::new(stop_is_real::StopIsReal::default()),
             Box::new(honest_status::HonestStatus),
             Box::new(lease_outlived::LeaseOutlived),
+            Box::new(one_change::OneChange::default()),
             Box::new(one_promise::OnePromise::default()),
             Box::new(once_and_fresh::OnceAndFresh::default()),
             Box::new(well_placed::WellPlaced::default()),

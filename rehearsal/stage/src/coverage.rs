@@ -15,6 +15,8 @@ const STATES: &[&str] = &[
     "moved by failback",
     "moved by operator",
     "moved by shutdown",
+    "node joined",
+    "node removed",
     "refused as repeated",
     "refused as stale",
     "state adopting",
@@ -26,6 +28,9 @@ const STATES: &[&str] = &[
     "taken over: node silent",
     "taken over: program died",
     "taken over: start failed",
+    "voter added",
+    "voter removed",
+    "voters not changed",
 ];
 
 /// What was never met.

@@ -125,9 +125,13 @@ fn show(decisions: &Decisions) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let run = shrink::shrink(&decisions.run);
+    let last = match run.play().0 {
+        Verdict::Broken(violation) => violation,
+        Verdict::Held => violation,
+    };
     let text = decisions::write(&Decisions { run, ..decisions.clone() });
     print!("{text}");
-    println!("{} at {} ms: {}", violation.invariant, violation.at / 1_000_000, violation.what);
+    println!("{} at {} ms: {}", last.invariant, last.at / 1_000_000, last.what);
     let file = std::env::temp_dir().join(format!("sim-{}.txt", decisions.run.seed));
     match std::fs::write(&file, text) {
         Ok(()) => println!("repeat it: sim --replay {}", file.display()),

@@ -34,6 +34,7 @@ pub struct Found {
 const LOSS: &[&str] = &["power", "freeze", "isolate", "one-way", "agent", "bad-wire"];
 const OPERATOR: &[&str] = &["move", "stop-start", "drain", "pause", "power", "one-way"];
 const WIRE: &[&str] = &["bad-wire", "agent", "move", "one-way", "power"];
+const VOTERS: &[&str] = &["wipe", "take-out", "power", "isolate", "one-way", "lag"];
 const START: &[&str] = &["all-power", "power", "agent"];
 
 const fn planted(name: &'static str, kinds: &'static [&'static str], budget: u64) -> Planted {
@@ -57,6 +58,11 @@ pub const VISIBLE: &[Planted] = &[
     planted("voter-takes-its-own-ttl", &[], 10),
     planted("voter-lets-anybody-release", WIRE, 200),
     planted("voter-takes-old-epochs", LOSS, 100),
+    planted("voter-of-another-number", VOTERS, 40),
+    planted("membership-unchecked", VOTERS, 200),
+    planted("voters-changed-at-once", VOTERS, 40),
+    planted("voters-counted-from-commit", VOTERS, 40),
+    planted("removed-node-given", &["take-out", "power", "program"], 100),
     planted("epoch-not-raised", LOSS, 10),
     planted("given-without-release", OPERATOR, 20),
     planted("draft-without-conditions", &[], 100),
@@ -78,14 +84,11 @@ pub const VISIBLE: &[Planted] = &[
 /// What only a nearer look can see: the name, and the tests that find it.
 pub const ELSEWHERE: &[(&str, &str)] = &[
     ("lease-ack-without-entry", "the lease's own tests and the model"),
+    ("lease-membership-ignored", "the lease's own tests: the voter refuses another list too"),
+    ("voter-ignores-membership", "the lease's own tests: the asker does not count it either"),
     ("lease-asked-after-deadline", "the lease's own tests: it costs service, not safety"),
     ("lease-asked-after-release", "the lease's own tests: the voter refuses it too"),
-    ("lease-membership-ignored", "the lease's own tests and the model"),
-    ("membership-unchecked", "the model"),
-    ("voters-changed-at-once", "the lease's own tests and the model"),
-    ("voters-counted-from-commit", "the lease's own tests and the model"),
     ("voters-removed-blindly", "the lease's own tests: it costs service, not safety"),
-    ("voter-ignores-membership", "the lease's own tests and the model"),
     ("voter-takes-old-beats", "the lease's own tests: the wire drops them before"),
     ("voter-serves-the-fenced", "the lease's own tests and the model"),
     ("voter-ends-every-boot", "the lease's own tests and the model"),

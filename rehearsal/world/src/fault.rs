@@ -59,6 +59,12 @@ pub enum FaultKind {
     Apply { group: usize },
     /// The machine is shut down in an orderly way, and starts again.
     Shutdown { node: usize },
+    /// F5 The machine loses its disk, and comes back after so long with an empty one.
+    Wipe { node: usize, for_ms: u64 },
+    /// F25 An operator takes a node out for good; after so long its machine joins again, wiped.
+    TakeOut { node: usize, for_ms: u64 },
+    /// F18 The node's disk is slow: what is committed is applied only when that is over.
+    Lag { node: usize, for_ms: u64 },
     /// F6 The data networks of the node are cut; the management network stays.
     DataLinks { node: usize, for_ms: u64 },
 }
@@ -78,7 +84,7 @@ pub struct Cast {
 
 impl FaultKind {
     /// The names of all kinds.
-    pub const NAMES: [&'static str; 22] = [
+    pub const NAMES: [&'static str; 25] = [
         "power",
         "all-power",
         "freeze",
@@ -101,6 +107,9 @@ impl FaultKind {
         "apply",
         "shutdown",
         "data-links",
+        "wipe",
+        "take-out",
+        "lag",
     ];
 
     /// Its name and its numbers.
@@ -132,6 +141,9 @@ impl FaultKind {
             Self::Pause { group, for_ms } => ("pause", vec![n(group), t(for_ms)]),
             Self::Apply { group } => ("apply", vec![n(group)]),
             Self::Shutdown { node } => ("shutdown", vec![n(node)]),
+            Self::Wipe { node, for_ms } => ("wipe", vec![n(node), t(for_ms)]),
+            Self::TakeOut { node, for_ms } => ("take-out", vec![n(node), t(for_ms)]),
+            Self::Lag { node, for_ms } => ("lag", vec![n(node), t(for_ms)]),
             Self::DataLinks { node, for_ms } => ("data-links", vec![n(node), t(for_ms)]),
         }
     }
@@ -161,6 +173,9 @@ impl FaultKind {
             "pause" => Self::Pause { group: n(0)?, for_ms: t(1)? },
             "apply" => Self::Apply { group: n(0)? },
             "shutdown" => Self::Shutdown { node: n(0)? },
+            "wipe" => Self::Wipe { node: n(0)?, for_ms: t(1)? },
+            "take-out" => Self::TakeOut { node: n(0)?, for_ms: t(1)? },
+            "lag" => Self::Lag { node: n(0)?, for_ms: t(1)? },
             "data-links" => Self::DataLinks { node: n(0)?, for_ms: t(1)? },
             _ => return None,
         })
@@ -185,7 +200,7 @@ impl Fault {
         let place = match name {
             "all-power" => 0,
             "power" | "freeze" | "isolate" | "agent" | "start-slow" | "stop-start" | "drain"
-            | "pause" | "data-links" => 1,
+            | "pause" | "data-links" | "wipe" | "take-out" | "lag" => 1,
             "one-way" | "bad-wire" => 2,
             _ => return None,
         };
@@ -267,6 +282,9 @@ fn draw(chance: &mut Chance, name: &str, cast: Cast) -> FaultKind {
         "pause" => FaultKind::Pause { group, for_ms },
         "apply" => FaultKind::Apply { group },
         "shutdown" => FaultKind::Shutdown { node: member },
+        "wipe" => FaultKind::Wipe { node, for_ms },
+        "take-out" => FaultKind::TakeOut { node, for_ms },
+        "lag" => FaultKind::Lag { node, for_ms },
         _ => FaultKind::DataLinks { node: member, for_ms },
     }
 }

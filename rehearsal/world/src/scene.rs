@@ -84,6 +84,8 @@ impl Scene {
             incarnation: 1,
             applied: Index(1),
             membership: Generation(1),
+            voters: (0..self.voters()).map(|n| (Self::node(n), n as u64 + 1)).collect(),
+            highest_voter: self.voters() as u64,
             nodes: (0..self.voters()).map(node).collect(),
             groups: spec.groups.keys().map(group).collect(),
             config: Some(Arc::new(AppliedConfig {

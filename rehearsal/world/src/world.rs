@@ -4,6 +4,7 @@
 mod actor;
 mod acts;
 mod faults;
+mod members;
 mod net;
 mod operator;
 mod record_keeping;
@@ -16,9 +17,10 @@ use std::sync::Arc;
 use tsugi_cluster_rules::command::Issued;
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
+use tsugi_cluster_rules::lease::voter_list::VoterChange;
 use tsugi_cluster_rules::node::{Birth, Event, Fate, Node, Now, Order};
 use tsugi_cluster_rules::record::{Draft, Record};
-use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, ResourceName, Span, Wall};
+use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Moment, ResourceName, Span, Wall};
 
 use self::actor::Actor;
 use crate::chance::Chance;
@@ -61,6 +63,10 @@ pub enum Seen<'a> {
     Unarmed { at: u64, node: usize, group: &'a GroupName, epoch: Epoch },
     /// A voter promised a group.
     Promised { at: u64, voter: usize, to: usize, group: &'a GroupName, promise: Promised },
+    /// The ledger changed who keeps it.
+    VotersChanged { at: u64, before: &'a Record, after: &'a Record },
+    /// A voter has applied the ledger as far as this list of voters.
+    GoesBy { at: u64, node: usize, list: Generation },
     /// A voter heard that a node has let a group go.
     HeardRelease { voter: usize, from: usize, group: &'a GroupName, epoch: Epoch },
 }
@@ -183,6 +189,13 @@ pub(crate) enum Ev {
         group: GroupName,
         epoch: Epoch,
     },
+    /// The ledger changes its voters, if the one who ordered it still leads.
+    Voters {
+        n: usize,
+        term: u64,
+        change: Box<VoterChange>,
+        known: Generation,
+    },
     Fault(usize),
     Undo(Undo),
     Elect,
@@ -214,6 +227,9 @@ pub(crate) enum Undo {
     Undrain(usize),
     Resume(usize),
     LinksBack(usize),
+    Remove { n: usize, for_ms: u64, tries: u8 },
+    Rejoin(usize),
+    Follow(usize),
 }
 
 struct Item {
@@ -346,6 +362,11 @@ impl<'w> World<'w> {
     #[must_use]
     pub fn describe(&self) -> String {
         let mut text = format!("leader {:?} term {}\n", self.truth.leader, self.truth.term);
+        let head = &self.truth.head;
+        text += &format!("at {:?}, {:?} {:?}\n", head.applied, head.membership, head.voters);
+        for (name, node) in &head.nodes {
+            text += &format!("{name} joined as {}: {:?}\n", node.value.voter, node.value.intent);
+        }
         for (name, g) in &self.truth.head.groups {
             let g = &*g.value;
             let (epoch, owned, pause) = (g.epoch, &g.ownership, &g.pause);
@@ -361,7 +382,9 @@ impl<'w> World<'w> {
             });
             let desks: Vec<String> = desks.collect();
             let up = actor.machine.held.keys().count();
-            text += &format!("{}: up {up} {}\n", actor.name, desks.join(" "));
+            let (number, at) = (actor.number, actor.record.applied);
+            let who = format!("{} {number:?} at {at:?}", actor.name);
+            text += &format!("{who}: up {up} {}\n", desks.join(" "));
         }
         text
     }
@@ -424,6 +447,7 @@ impl<'w> World<'w> {
             }
             Ev::Fire { n, life, group } => self.on_fire(n, life, &group),
             Ev::Fired { n, life, group, epoch } => self.on_fired(n, life, group, epoch),
+            Ev::Voters { n, term, change, known } => self.on_voters((n, term), &change, known),
             Ev::Fault(i) => self.on_fault(i),
             Ev::Undo(undo) => self.on_undo(undo),
             Ev::Elect => self.on_elect(),
@@ -484,8 +508,7 @@ impl<'w> World<'w> {
                 }
                 self.begin_act(n, (group, epoch, act), what);
             }
-            // Without a list of voters in the record no change of it is ever due.
-            Order::ChangeVoters { .. } => {}
+            Order::ChangeVoters { change, known } => self.begin_voters(n, change, known),
             Order::KeepPromise(span) => self.actors[n].longest = Some(span),
             Order::WakeAt(moment) => {
                 let at = self.actors[n].global(moment);
@@ -498,13 +521,17 @@ impl<'w> World<'w> {
         }
     }
 
-    /// Starts the agent of a machine that has power.
+    /// Starts the agent of a machine that has power. One that has not joined waits for that.
     pub(crate) fn start_agent(&mut self, n: usize) {
         let actor = &mut self.actors[n];
+        if actor.number.is_none() {
+            return;
+        }
         actor.boots += 1;
         let boot = BootId((n as u128) << 64 | u128::from(actor.boots));
         let birth = Birth {
             name: actor.name.clone(),
+            voter: actor.number,
             boot,
             machine: BootId((n as u128) << 64 | 1 << 63 | u128::from(actor.lives)),
             at: actor.local(self.now),
@@ -533,6 +560,7 @@ fn concerned(ev: &Ev) -> Option<usize> {
         | Ev::Fired { n, .. } => Some(*n),
         Ev::Beat { to, .. } | Ev::Ack { to, .. } => Some(*to),
         Ev::Propose { .. }
+        | Ev::Voters { .. }
         | Ev::Fault(_)
         | Ev::Undo(_)
         | Ev::Elect

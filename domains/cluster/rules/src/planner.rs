@@ -56,6 +56,7 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ("settle-ignored", "a node that was not heard yet is waited for"),
     ("minority-decides", "without a majority nothing is given away"),
     ("apart-ignored", "groups that must be apart never meet"),
+    ("removed-node-given", "a group is given only to a node that has joined"),
     ("given-without-release", "a living owner lets go before another is given the group"),
     ("draft-without-conditions", "a plan never overwrites what changed meanwhile"),
 ];

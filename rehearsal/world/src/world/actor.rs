@@ -29,6 +29,12 @@ pub(crate) struct Actor {
     pub wake: u64,
     pub longest: Option<Span>,
     pub record: Arc<Record>,
+    /// The number that its disk was given among the voters; none before it has joined.
+    pub number: Option<u64>,
+    /// How many disks it has lost.
+    pub disks: u64,
+    /// Its disk is slow: what is committed is applied only when that is over.
+    pub lags: Option<Option<Arc<Record>>>,
     pub isolated: bool,
     pub data_cut: bool,
     pub seen_seq: BTreeMap<usize, (u64, u64)>,
@@ -51,6 +57,9 @@ impl Actor {
             wake: 0,
             longest: None,
             record: Arc::new(record.clone()),
+            number: Some(n as u64 + 1),
+            disks: 0,
+            lags: None,
             isolated: false,
             data_cut: false,
             seen_seq: BTreeMap::new(),

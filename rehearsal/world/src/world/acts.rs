@@ -1,11 +1,15 @@
 //! The hands and the guardian of the false world.
 
+use std::sync::Arc;
+
 use tsugi_cluster_rules::desk::{Act, Outcome};
+use tsugi_cluster_rules::lease::majority;
 use tsugi_cluster_rules::lease::timer::wait_for;
 use tsugi_cluster_rules::node::Event;
 use tsugi_cluster_rules::timing::Timing;
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName};
 
+use super::actor::Actor;
 use super::{Ev, Seen, Undo, World, fine};
 use crate::host::Coming;
 
@@ -53,15 +57,27 @@ impl World<'_> {
         self.at(at, Ev::Fire { n, life, group: group.clone() });
     }
 
-    /// What a lease stands on: the promises of a majority must outlive the kill, which takes the
-    /// whole stop budget, begun late by the whole guard.
+    /// What a lease stands on: the promises of a majority of the voters that its node goes by,
+    /// and who go by the same list, must outlive the kill, which takes the whole stop budget,
+    /// begun late by the whole guard.
     fn show_armed(&mut self, n: usize, group: &GroupName, deadline: Moment) {
         let timing = Timing::of(self.scene.profile);
         let actor = &self.actors[n];
         let gone_by = actor.global(deadline + timing.stop + timing.guard);
-        let mut kept: Vec<u64> = self.actors.iter().map(|a| a.keeps(group, &actor.name)).collect();
+        let record = Arc::clone(actor.node.as_ref().map_or(&actor.record, |node| node.record()));
+        let counts = |(m, a): (usize, &Actor)| {
+            let listed = record.voters.get(&a.name)?;
+            if a.number != Some(*listed) {
+                // What a disk that is gone has promised, nobody breaks: its number answers no more.
+                return Some(u64::MAX);
+            }
+            let same = a.record.membership >= record.membership;
+            (same && self.votes_in(&record, m)).then(|| a.keeps(group, &actor.name))
+        };
+        let mut kept: Vec<u64> = self.actors.iter().enumerate().filter_map(counts).collect();
         kept.sort_unstable_by(|a, b| b.cmp(a));
-        let kept_until = kept.get(kept.len() / 2).copied().unwrap_or(0);
+        let need = majority(record.voters.len());
+        let kept_until = kept.get(need - 1).copied().unwrap_or(0);
         let at = self.now;
         self.see(&Seen::Armed { at, node: n, group, gone_by, kept_until });
     }

@@ -101,6 +101,14 @@ impl World<'_> {
             }
             FaultKind::Apply { group } => self.order_apply(group),
             FaultKind::Shutdown { node } => self.step(node, Event::Leave),
+            FaultKind::Wipe { node, for_ms } => self.wipe(node, for_ms),
+            FaultKind::TakeOut { node, for_ms } => self.take_out(node, for_ms),
+            FaultKind::Lag { node, for_ms } => {
+                if self.truth.leader != Some(node) && self.actors[node].lags.is_none() {
+                    self.actors[node].lags = Some(None);
+                    self.later(for_ms, Undo::Follow(node));
+                }
+            }
             FaultKind::DataLinks { node, for_ms } => {
                 self.set_links(node, LinkState::Down);
                 self.later(for_ms, Undo::LinksBack(node));
@@ -108,7 +116,7 @@ impl World<'_> {
         }
     }
 
-    fn later(&mut self, ms: u64, undo: Undo) {
+    pub(super) fn later(&mut self, ms: u64, undo: Undo) {
         self.after_us(ms * 1_000, Ev::Undo(undo));
     }
 
@@ -141,6 +149,13 @@ impl World<'_> {
                     self.later(OPERATOR_AGAIN_MS, Undo::Resume(group));
                 }
             }
+            Undo::Remove { n, for_ms, tries } => self.go_on_removing(n, for_ms, tries),
+            Undo::Rejoin(n) => {
+                if self.rejoin(n) == Again::Yes {
+                    self.later(OPERATOR_AGAIN_MS, Undo::Rejoin(n));
+                }
+            }
+            Undo::Follow(n) => self.follow(n),
             Undo::LinksBack(n) => self.set_links(n, LinkState::Up),
         }
     }
@@ -162,6 +177,7 @@ impl World<'_> {
         actor.data_cut = false;
     }
 
+    /// Gives a machine power, with its clock as it then is.
     pub(crate) fn power_on(&mut self, n: usize) {
         if self.actors[n].powered() {
             return;

@@ -115,7 +115,12 @@ impl World<'_> {
                 continue;
             }
             let until = self.actors[voter].global(self.local(voter) + ack.ttl);
-            let ledger = self.entitled(&record, to, (group, *epoch));
+            let votes = self.votes_in(&record, voter);
+            let ledger = match self.entitled(&record, to, (group, *epoch)) {
+                Entitled::Yes if votes => Entitled::Yes,
+                // What has no vote promises nothing.
+                Entitled::Yes | Entitled::No => Entitled::No,
+            };
             let promise = Promised { epoch: *epoch, until, ledger };
             self.see(&Seen::Promised { at, voter, to, group, promise });
         }

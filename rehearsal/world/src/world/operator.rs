@@ -30,7 +30,7 @@ impl World<'_> {
         Arc::clone(&self.truth.head)
     }
 
-    fn order(&mut self, command: Command, words: String) {
+    pub(super) fn order(&mut self, command: Command, words: String) {
         self.commands += 1;
         let issued = Box::new(Issued {
             command,

@@ -13,11 +13,6 @@ use super::{Ev, Seen, World};
 const LOOK_US: u64 = 10_000;
 
 impl World<'_> {
-    fn majority_of(&self, n: usize) -> bool {
-        let heard = (0..self.actors.len()).filter(|m| self.talks(n, *m)).count();
-        heard > self.actors.len() / 2
-    }
-
     /// A leader that is gone or hears no majority is replaced after a third of the TTL (the
     /// election gate), by the voter that has applied most.
     pub(crate) fn on_elect(&mut self) {
@@ -39,6 +34,8 @@ impl World<'_> {
         let Some(leader) = self.chance.pick(&best).copied() else { return };
         // Raft elects only one that has every committed entry.
         self.actors[leader].record = Arc::clone(&self.truth.head);
+        self.actors[leader].lags = None;
+        self.show_list(leader);
         self.truth.leader = Some(leader);
         self.truth.term += 1;
         self.leader_lost_at = None;
@@ -65,7 +62,7 @@ impl World<'_> {
         let late = self.chance.between(500, 5_000);
         let unknown = Ev::Fate { n: from, boot, number, fate: Fate::Unknown };
         let Some(leader) = self.truth.leader else { return self.after_us(400_000, unknown) };
-        if !self.talks(from, leader) || !self.majority_of(leader) {
+        if !self.is_fed(from) || !self.talks(from, leader) || !self.majority_of(leader) {
             return self.after_us(400_000, unknown);
         }
         let before = Arc::clone(&self.truth.head);
@@ -110,12 +107,11 @@ impl World<'_> {
         }
         let at = self.now;
         self.see(&Seen::Committed { at, before, after: &after, draft });
-        for n in 0..self.actors.len() {
-            let leader = self.truth.leader.unwrap_or(n);
-            if self.talks(leader, n) {
-                let us = self.chance.between(200, 2_500);
-                self.after_us(us, Ev::Applied { n, record: Arc::clone(&after) });
-            }
+        for write in &draft.writes {
+            self.let_in(write);
+        }
+        if let Some(leader) = self.truth.leader {
+            self.spread_head(leader);
         }
     }
 
@@ -127,8 +123,34 @@ impl World<'_> {
             }
             return;
         }
+        if !self.is_entitled_to(n, &record) {
+            return;
+        }
+        if let Some(waits) = &mut self.actors[n].lags {
+            *waits = Some(record);
+            return;
+        }
+        let list = self.actors[n].record.membership;
         self.actors[n].record = Arc::clone(&record);
+        if record.membership != list {
+            self.show_list(n);
+        }
         self.step(n, Event::Applied(record));
+    }
+
+    /// Whether a copy that was on its way is for the disk that is there now.
+    fn is_entitled_to(&self, n: usize, record: &Record) -> bool {
+        let actor = &self.actors[n];
+        let joined = record.nodes.get(&actor.name).map(|node| node.value.voter);
+        self.votes_in(record, n) || actor.number.is_some() && joined == actor.number
+    }
+
+    /// A disk that was slow has applied what waited for it.
+    pub(crate) fn follow(&mut self, n: usize) {
+        let waited = self.actors[n].lags.take().flatten();
+        if let Some(record) = waited {
+            self.after_us(100, Ev::Applied { n, record });
+        }
     }
 
     /// Copies that were cut off get what they have missed.
@@ -137,7 +159,7 @@ impl World<'_> {
         let Some(leader) = self.truth.leader else { return };
         for n in 0..self.actors.len() {
             let behind = self.actors[n].record.applied < self.truth.head.applied;
-            if self.talks(leader, n) {
+            if self.is_fed(n) && self.talks(leader, n) {
                 if behind {
                     let record = Arc::clone(&self.truth.head);
                     self.after_us(500, Ev::Applied { n, record });

@@ -199,6 +199,7 @@ fn work(
     introduce(&picture, (me.clone(), boot.id), identity.subject.until);
     let birth = Birth {
         name: me.clone(),
+        voter: founding.voter(&me),
         boot: boot.id,
         machine: machine_id(),
         at: clock::now(),

@@ -17,14 +17,17 @@ use tsugi_vocabulary::NodeName;
 use crate::mutant::mutant;
 use crate::record::Record;
 
-/// Whether `name` is one of the voters that `record` lists. Nodes that agree on the generation of
-/// the list agree on the list.
+/// Whether the node of this name has a vote in the list of `record`. Nodes that agree on the
+/// generation of the list agree on the list. A node that has joined again under another number
+/// has none: the listed number is of a disk that is gone (L6).
 #[must_use]
 pub fn is_voter(record: &Record, name: &NodeName) -> bool {
     if record.voters.is_empty() {
         return record.spec().is_some_and(|spec| spec.nodes.contains_key(name));
     }
-    record.voters.contains_key(name)
+    let Some(listed) = record.voters.get(name) else { return false };
+    let joined = record.nodes.get(name);
+    joined.is_none_or(|node| node.value.voter == *listed) || mutant("voter-of-another-number")
 }
 
 /// The voters that `record` lists.

@@ -20,6 +20,8 @@ const PAST_BOOTS: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Voter {
     me: NodeName,
+    /// Its number among the voters; a list that names another is not about this one (L6).
+    number: Option<u64>,
     boot: BootId,
     /// Until then a former life's promises may still run (L4).
     quiet_until: Moment,
@@ -90,6 +92,7 @@ impl Voter {
         let wait = if mutant("voter-forgets-at-start") { None } else { longest };
         Self {
             me,
+            number: None,
             boot,
             quiet_until: wait.map_or(Moment(0), |span| at + span),
             longest: longest.unwrap_or(Span::ZERO),
@@ -102,6 +105,12 @@ impl Voter {
     /// Promises nothing before `until`: what others promised under a former ledger may run so long.
     pub fn keep_quiet(&mut self, until: Moment) {
         self.quiet_until = self.quiet_until.max(until);
+    }
+
+    /// The same with its number among the voters, which its disk was given and nobody else has.
+    #[must_use]
+    pub fn numbered(self, number: Option<u64>) -> Self {
+        Self { number, ..self }
     }
 
     /// Answers a beat of any node, this one among them.
@@ -190,6 +199,11 @@ impl Voter {
         if beat.membership != record.membership && !unchecked {
             return Some(NoPromise::OtherMembership);
         }
+        // Under this name the list may have another number still: that of a disk that was lost
+        // with all it had promised. What it promised runs on; this one has no vote yet (L6).
+        if !self.has_vote(record) && !mutant("voter-of-another-number") {
+            return Some(NoPromise::OtherMembership);
+        }
         if is_fenced(record, &beat.sender, beat.boot) && !mutant("voter-serves-the-fenced") {
             return Some(NoPromise::Fenced);
         }
@@ -207,6 +221,11 @@ impl Voter {
         }
         (promise.to == beat.sender && epoch < promise.epoch())
             .then(|| NoPromise::NotOwner { epoch: promise.epoch() })
+    }
+
+    fn has_vote(&self, record: &Record) -> bool {
+        let listed = record.voters.get(&self.me).copied();
+        record.voters.is_empty() || listed.is_some() && listed == self.number
     }
 
     fn promise(&mut self, group: &GroupName, epoch: Epoch, beat: &Heartbeat, until: Moment) {

@@ -23,6 +23,8 @@ use crate::timing::{LONGEST_TTL, Profile, Timing};
 pub struct Birth {
     /// Its name.
     pub name: NodeName,
+    /// The number among the voters that its disk was given; none before it has joined.
+    pub voter: Option<u64>,
     /// This life of its agent.
     pub boot: BootId,
     /// This life of its machine.
@@ -109,7 +111,8 @@ impl Node {
         let before = owned_by(&birth.record, &birth.name);
         let mut node = Self {
             holder: Holder::new(birth.name.clone(), birth.boot),
-            voter: Voter::new(birth.name.clone(), birth.boot, birth.at, birth.longest_promise),
+            voter: Voter::new(birth.name.clone(), birth.boot, birth.at, birth.longest_promise)
+                .numbered(birth.voter),
             spread: Spread::default(),
             next_look_at_voters: birth.at,
             me: birth.name,

@@ -4,6 +4,7 @@ use tsugi_vocabulary::NodeName;
 
 use super::ground::{Ground, Seen, View};
 use super::policy;
+use crate::mutant::mutant;
 use crate::plan::Sight;
 use crate::reason::Rejected;
 use crate::record::{Answer, LinkState, NodeIntent};
@@ -24,6 +25,11 @@ pub(super) fn against(ground: &Ground<'_>, view: &View<'_>, node: &NodeName) -> 
         Seen::Deaf(_) => return Some(Rejected::Isolated),
         Seen::Heard(sight) => sight,
     };
+    // A node that was taken out for good may be heard for a while yet; the ledger is not brought
+    // to it any more, so it would never hear that the group is its own.
+    if !ground.has_joined(node) && !mutant("removed-node-given") {
+        return Some(Rejected::Drained);
+    }
     match ground.intent(node) {
         NodeIntent::Drained(_) | NodeIntent::Leaving(_) => return Some(Rejected::Drained),
         NodeIntent::InService => {}

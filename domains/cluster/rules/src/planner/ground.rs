@@ -152,6 +152,11 @@ impl<'a> Ground<'a> {
         }
     }
 
+    /// Whether a node belongs to the cluster now.
+    pub fn has_joined(&self, node: &NodeName) -> bool {
+        self.record.nodes.contains_key(node)
+    }
+
     /// Whether a node may own groups, as it is now: a shutdown is over once it has another boot.
     pub fn intent(&self, node: &NodeName) -> NodeIntent {
         let Some(known) = self.record.nodes.get(node) else { return NodeIntent::InService };

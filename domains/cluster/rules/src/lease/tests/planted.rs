@@ -16,6 +16,7 @@ const PLANTED: &[(&str, fn())] = &[
     ("voter-lets-anybody-release", promising::l5_only_its_holder_can_release_a_promise),
     ("voter-lets-the-released-return", FINAL),
     ("voter-ignores-membership", promising::l6_a_voter_acknowledges_only_its_own_list_of_voters),
+    ("voter-of-another-number", voters::l6_a_vote_is_of_its_number_and_of_no_other),
     ("voter-serves-the-fenced", promising::l7_a_fenced_boot_is_not_acknowledged),
     ("voter-ends-every-boot", promising::l7_a_confirmed_fence_ends_promises_to_that_boot_only),
     ("voter-unpins-early", promising::l9_a_pinned_group_is_promised_to_its_node_only),

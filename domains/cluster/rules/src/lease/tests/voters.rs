@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tsugi_vocabulary::{Generation, Moment, NodeName, Span};
 
-use super::scene::{ms, name, owned, with_a_fourth};
+use super::scene::{TTL, group, ms, name, owned, voter, wanting, with, with_a_fourth};
+use crate::lease::heartbeat::{Health, NoPromise};
 use crate::lease::voter_list::{Seat, Spread, VoterChange, due};
-use crate::record::{Gone, NodeRecord, Record, Versioned};
+use crate::record::{Gone, NodeRecord, Ownership, Record, Versioned};
 use crate::timing::LONGEST_TTL;
 
 /// The voters a, b and c under the numbers 1 to 3, all of them joined and configured.
@@ -188,4 +189,36 @@ fn l6_a_number_is_never_given_out_twice() {
     assert_eq!(record.next_voter(), 5, "gone before it had a vote");
     record.highest_voter = 7;
     assert_eq!(record.next_voter(), 8, "the ledger had more before");
+}
+
+#[test]
+pub fn l6_a_vote_is_of_its_number_and_of_no_other() {
+    // c lost its disk with all it had promised; b has the group from the answers of b and c.
+    let old = with(three(), |g| {
+        if let Ownership::Owned { node, .. } = &mut g.ownership {
+            *node = name("b");
+        }
+    });
+    let record = joined(old.clone(), "c", 4);
+    let mut asks = wanting("b", &record);
+    let beat = asks.compose(ms(0), TTL, &record, Health::default());
+    for known in [&old, &record] {
+        let mut fresh = voter("c").numbered(Some(4));
+        let ack = fresh.on_heartbeat(ms(1), &beat, known).ack.unwrap();
+        assert_eq!(ack.refused, [(group(), NoPromise::OtherMembership)], "it has no vote yet");
+    }
+    let own = voter("b").numbered(Some(2)).on_heartbeat(ms(1), &beat, &record).ack.unwrap();
+    assert_eq!(own.refused, []);
+    assert_eq!(asks.on_ack(ms(1), &own, &record), []);
+    let mut former = voter("c").numbered(Some(3));
+    let ack = former.on_heartbeat(ms(1), &beat, &old).ack.unwrap();
+    assert_eq!(asks.on_ack(ms(2), &ack, &record), [], "nobody uses the listed number any more");
+    let list = changed(record, |r| drop(r.voters.insert(name("c"), 4)));
+    let mut asks = wanting("b", &list);
+    let beat = asks.compose(ms(10), TTL, &list, Health::default());
+    for (n, number) in [("b", 2), ("c", 4)] {
+        let ack = voter(n).numbered(Some(number)).on_heartbeat(ms(11), &beat, &list).ack.unwrap();
+        let moved = asks.on_ack(ms(12), &ack, &list);
+        assert_eq!(moved.len(), usize::from(n == "c"), "listed under its own number it counts");
+    }
 }
