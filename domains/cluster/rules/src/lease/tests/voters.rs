@@ -213,7 +213,7 @@ pub fn l6_a_vote_is_of_its_number_and_of_no_other() {
     let mut former = voter("c").numbered(Some(3));
     let ack = former.on_heartbeat(ms(1), &beat, &old).ack.unwrap();
     assert_eq!(asks.on_ack(ms(2), &ack, &record), [], "nobody uses the listed number any more");
-    let list = changed(record, |r| drop(r.voters.insert(name("c"), 4)));
+    let list = changed(record, |r| _ = r.voters.insert(name("c"), 4));
     let mut asks = wanting("b", &list);
     let beat = asks.compose(ms(10), TTL, &list, Health::default());
     for (n, number) in [("b", 2), ("c", 4)] {
