@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use tsugi_messages::{Language, Message, Phrase, Recorded};
+use tsugi_messages::{Language, Message, Phrase, Recorded, phrase};
 use tsugi_vocabulary::Wall;
 use tsugi_wire::control::{Utc, Words};
 
@@ -108,32 +108,38 @@ impl Out {
     pub fn tell(&self, message: &Message) {
         eprintln!("{}", message.line(self.language));
         if let Some(next) = message.next() {
-            eprintln!("{}", tsugi_messages::phrase::next_command(next).text(self.language));
+            eprintln!("{}", phrase::next_command(next).text(self.language));
         }
     }
 
     /// The words in the person's language, a message without its id.
     pub fn words(&self, words: &Words) -> String {
-        recorded(words).words(self.language)
+        self.recorded(words).words(self.language)
     }
 
     /// The words in the person's language, a message with its id.
     pub fn line(&self, words: &Words) -> String {
-        let recorded = recorded(words);
+        let recorded = self.recorded(words);
         match recorded.phrase() {
             Some(phrase) => phrase.text(self.language),
             None => recorded.line(self.language),
         }
     }
-}
 
-/// Moments are shown in the zone of this machine, which they name.
-fn recorded(words: &Words) -> Recorded {
-    let here = |(name, value): (&String, &String)| {
-        let moment = Utc::try_from(value.clone()).map(crate::render::second);
-        (name.clone(), moment.unwrap_or_else(|_| value.clone()))
-    };
-    Recorded { id: words.id.clone(), values: words.values.iter().map(here).collect() }
+    /// Moments to the second; the end of a pause that has none is its resume.
+    fn recorded(&self, words: &Words) -> Recorded {
+        let told = |(name, value): (&String, &String)| {
+            let told = match Utc::try_from(value.clone()) {
+                Ok(at) => crate::render::second(at),
+                Err(_) if name == "moment" && value == "-" => {
+                    phrase::moment_of_resume().text(self.language)
+                }
+                Err(_) => value.clone(),
+            };
+            (name.clone(), told)
+        };
+        Recorded { id: words.id.clone(), values: words.values.iter().map(told).collect() }
+    }
 }
 
 /// The object that every JSON output is.

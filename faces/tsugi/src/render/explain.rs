@@ -8,9 +8,10 @@ use super::{columns, hanging, moment};
 use crate::out::Out;
 
 /// The lines of a why.
-pub fn why(out: &Out, why: &Why) -> Vec<String> {
+pub fn why(out: &Out, why: &Why, of: Option<&str>) -> Vec<String> {
     if why.groups.is_empty() {
-        return vec![phrase::status_no_groups().text(out.language)];
+        let nothing = of.map_or_else(phrase::status_no_groups, phrase::why_nothing_here);
+        return vec![nothing.text(out.language)];
     }
     let mut lines = Vec::new();
     for (at, group) in why.groups.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! `status`: whether anything needs a person, then only what does, in 80 × 24.
 
-use tsugi_messages::phrase;
+use tsugi_messages::{Phrase, phrase};
 use tsugi_wire::control::report::{Group, Need, Status};
 
 use super::{columns, hanging, moment};
@@ -59,8 +59,12 @@ fn headline(out: &Out, status: &Status, source: Source) -> String {
         status.groups.iter().filter(is_coming).map(|g| g.name.as_str()).take(5).collect();
     let lost = status.votes.heard < status.votes.needed;
     let needs = match (source, status.needs.len()) {
-        (Source::LastRecord(seconds), _) => phrase::status_agent_down(seconds),
-        (Source::Agent, _) if lost => phrase::status_no_majority(lost_for(status)),
+        (Source::LastRecord(seconds), _) => {
+            phrase::status_agent_down(age(seconds).text(out.language))
+        }
+        (Source::Agent, _) if lost => {
+            phrase::status_no_majority(age(lost_for(status)).text(out.language))
+        }
         (Source::Agent, 1) => phrase::status_needs_you_one(),
         (Source::Agent, 2..) => phrase::status_needs_you(status.needs.len()),
         (Source::Agent, 0) if status.groups.is_empty() => phrase::status_no_groups(),
@@ -70,6 +74,17 @@ fn headline(out: &Out, status: &Status, source: Source) -> String {
         (Source::Agent, 0) => phrase::status_nothing_needs_you(running.join(", ")),
     };
     needs.text(out.language)
+}
+
+/// How old a record is, in two units at most.
+fn age(seconds: u64) -> Phrase {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0..=2) => phrase::age_seconds(seconds),
+        (0, 0, _) => phrase::age_minutes(minutes),
+        (0, _, _) => phrase::age_hours(hours, minutes % 60),
+        (_, _, _) => phrase::age_days(days, hours % 24),
+    }
 }
 
 /// For how long there has been no majority: the voter that would make one has been silent since.
@@ -91,4 +106,18 @@ fn block(out: &Out, need: &Need, cells: usize) -> Vec<String> {
         lines.extend(hanging("   ", &next, cells));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tsugi_messages::Language;
+
+    #[test]
+    fn an_age_is_told_in_units_that_a_person_can_grasp() {
+        let told = |seconds| age(seconds).text(Language::En);
+        let ages = [7, 179, 180, 3_599, 12_907, 90_000].map(told);
+        assert_eq!(ages, ["7 s", "179 s", "3 min", "59 min", "3 h 35 min", "1 d 1 h"]);
+        assert_eq!(age(12_907).text(Language::Ja), "3時間35分");
+    }
 }

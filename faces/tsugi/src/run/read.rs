@@ -208,7 +208,7 @@ pub fn why(agents: &Agents, out: &Out, of: Option<&str>) -> Exit {
     match ask(agents, out, (&request, "tsugi why")) {
         Ok((Reply::Why(why), observed)) => {
             let schema = Schema::first("tsugi.why");
-            out.show(schema, &observed, &why, || render::why(out, &why));
+            out.show(schema, &observed, &why, || render::why(out, &why, of));
             Exit::Done
         }
         Ok(_) => strange(out, "tsugi why"),

@@ -209,6 +209,25 @@ fn a_group_on_its_way_is_not_told_as_calm() {
 }
 
 #[test]
+fn a_pause_without_an_end_lasts_until_it_is_resumed() {
+    let held = words(phrase::why_paused_by("taro", "backup", "-").recorded());
+    let until = words(phrase::why_paused_by("taro", "backup", Utc(AT)).recorded());
+    let one = report::WhyGroup {
+        group: "PAY".to_owned(),
+        stands: vec![held, until],
+        cause: None,
+        rejected: Vec::new(),
+        next: None,
+    };
+    let agent = Agent::that_says(Reply::Why(report::Why { groups: vec![one] }));
+    let ran = tsugi(agent.run_dir(), &["why"]);
+    ran.ended(0, "until it is resumed").ended(0, "until 2026-11-21 04:58:39Z");
+    tsugi_ja(agent.run_dir(), &["why"]).ended(0, "解除する時まで");
+    let nothing = Agent::that_says(Reply::Why(report::Why { groups: Vec::new() }));
+    tsugi(nothing.run_dir(), &["why", "witness"]).ended(0, "no group is to run on witness");
+}
+
+#[test]
 fn a_file_of_another_kind_is_not_complained_about_line_by_line() {
     let agent = Agent::that_says(done(&[]));
     let file = agent.run_dir().join("passwd");

@@ -29,7 +29,7 @@ pub fn status(standing: &Standing) -> report::Status {
     let decisions = decisions(standing);
     let votes = votes(standing, spec);
     let mut needs = Vec::new();
-    needs.extend(votes_need(&votes, standing, spec));
+    let about_votes = votes_need(&votes, standing, spec);
     let groups: Vec<&GroupName> = spec.groups.keys().collect();
     for name in &groups {
         if let Some(entry) = record.group(name) {
@@ -37,6 +37,11 @@ pub fn status(standing: &Standing) -> report::Status {
         }
     }
     needs.extend(node_needs(standing, spec));
+    match votes.heard < votes.needed {
+        // Nothing else can be done before there is a majority.
+        true => needs.splice(0..0, about_votes).for_each(drop),
+        false => needs.extend(about_votes),
+    }
     needs.extend(config_needs(standing, record));
     needs.extend(certificate_need(standing));
     needs.sort_by(|a, b| a.severity.cmp(&b.severity));
@@ -87,7 +92,7 @@ pub(super) fn need(what: &Message, about: String, because: Option<Words>) -> rep
     }
 }
 
-fn hears(standing: &Standing, name: &NodeName) -> bool {
+pub(super) fn hears(standing: &Standing, name: &NodeName) -> bool {
     match standing.sights.get(name).map(|s| &s.life) {
         Some(Life::Heard | Life::Deaf) => true,
         Some(Life::Silent { .. }) => false,

@@ -37,7 +37,10 @@ fn one(standing: &Standing, name: &GroupName, decision: &Decision) -> report::Wh
     let entry = standing.record.group(name).unwrap_or(&fresh);
     let mut stands = Vec::new();
     if let Ownership::Owned { node, .. } = &entry.ownership {
-        stands.push(phrased(&phrase::why_running(name, node, entry.epoch)));
+        stands.push(phrased(&match status::hears(standing, node) {
+            true => phrase::why_running(name, node, entry.epoch),
+            false => phrase::why_owner_lost(name, node, entry.epoch),
+        }));
     }
     if let Some(pause) = &entry.pause {
         let until = pause.until.map_or_else(|| "-".to_owned(), |w| Utc(w).to_string());

@@ -108,6 +108,12 @@ fn a_pause_is_a_note_and_a_lost_pinned_group_needs_its_owner_confirmed_off() {
     assert!(calm.notes.iter().any(|n| text(n).contains("taro")), "{:?}", calm.notes);
     let lost = status(&without(with_pay(pause), &["node1"]));
     assert!(next(&lost).contains(&"tsugi node confirm-off node1"), "{:?}", lost.needs);
+    assert_eq!(ids(&lost)[0], "TSUG10804-W", "what stands still comes first");
+    let told = why(&without(with_pay(pause), &["node1"]), &Of::All);
+    assert_eq!(
+        text(&told.groups[0].stands[0]),
+        "PAY belongs to node1, which is not heard (epoch e1.4)"
+    );
     assert_eq!(lost.groups[0].state, "waiting");
 }
 
