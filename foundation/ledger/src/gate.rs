@@ -183,6 +183,15 @@ impl Gate {
         }
     }
 
+    /// When what [`Gate::hears`] or [`Gate::leads`] says runs out, unless something is heard.
+    #[must_use]
+    pub fn runs_out(&self, role: Role) -> Moment {
+        match role {
+            Role::Leader { confirmed, .. } => confirmed + self.silence,
+            Role::Outside | Role::Voter => self.heard + self.silence,
+        }
+    }
+
     fn pause(&self) -> Span {
         Span(self.silence.0 / 2)
     }

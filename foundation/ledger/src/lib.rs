@@ -38,5 +38,7 @@ pub use memory::Memory;
 pub use published::Applied;
 #[cfg(any(test, feature = "suite"))]
 pub use raft::Switchboard;
-pub use raft::{Answer, LARGEST_MESSAGE, Owner, Peers, RaftLedger, Seat, SendFailure, Timing};
+pub use raft::{
+    Answer, Following, LARGEST_MESSAGE, Owner, Peers, RaftLedger, Seat, SendFailure, Timing,
+};
 pub use view::{FIRST_LEVEL, View, Voters};

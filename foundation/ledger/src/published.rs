@@ -56,6 +56,11 @@ impl Published {
         self.applied.subscribe()
     }
 
+    /// The place of the newest applied change.
+    pub(crate) fn applied(&self) -> Index {
+        *self.applied.borrow()
+    }
+
     pub(crate) fn since(&self, after: Index) -> Result<Vec<Applied>, Forgotten> {
         self.with(|shown| {
             if after < shown.complete_after {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tsugi_vocabulary::{NodeName, Span};
+use tsugi_vocabulary::{Moment, NodeName, Span};
 
 use super::node::Node;
 use super::rpc::{Reply, Request};
-use crate::gate::{Order, Sighting};
+use crate::gate::{Order, Role, Sighting, Situation};
 use crate::{Failure, Voter, VoterId};
 
 /// Runs until the voter stops.
@@ -16,11 +16,14 @@ pub(super) async fn keep(node: Arc<Node>, mut seen: mpsc::Receiver<Sighting>) {
     loop {
         let now = node.links.now();
         let situation = node.situation(now);
-        let wake = node.gate(|gate| gate.wake_at(situation.role));
-        // Not twice within a millisecond, however late the timers are; and often enough that a
-        // leadership that ran out is shown.
-        let latest = now + Span(node.timing.silence().0 / 2);
-        let wake = wake.min(latest).max(now + Span::millis(1));
+        let (wake, runs_out) =
+            node.gate(|gate| (gate.wake_at(situation.role), gate.runs_out(situation.role)));
+        // A leadership that runs out is shown then.
+        let runs_out = Some(runs_out).filter(|moment| *moment > now);
+        let sign = sign_due(&node, &situation);
+        let next = [runs_out, sign].into_iter().flatten().fold(wake, Moment::min);
+        // Not twice within a millisecond, however late the timers are.
+        let wake = next.max(now + Span::millis(1));
         let sleep = tokio::time::sleep_until(node.links.instant(wake).into());
         let sighting = tokio::select! {
             sighting = seen.recv() => match sighting {
@@ -37,6 +40,29 @@ pub(super) async fn keep(node: Arc<Node>, mut seen: mpsc::Receiver<Sighting>) {
             return note_end(&node);
         }
         step(&node, sighting).await;
+        give_sign(&node).await;
+    }
+}
+
+/// When this voter's next sign over the ledger's own connections is due, if it leads.
+fn sign_due(node: &Node, situation: &Situation) -> Option<Moment> {
+    match situation.role {
+        Role::Leader { .. } => node.links.sign_due(&situation.voters),
+        Role::Outside | Role::Voter => None,
+    }
+}
+
+/// Shows over the ledger's own connections that this voter leads, if that is due.
+async fn give_sign(node: &Node) {
+    let now = node.links.now();
+    let situation = node.situation(now);
+    // A leader whose vote was taken away steps down by the library's own timer.
+    let leads = matches!(situation.role, Role::Leader { .. });
+    node.raft.runtime_config().tick(leads && !situation.voters.contains(&node.voter.id));
+    if sign_due(node, &situation).is_some_and(|due| due <= now) {
+        node.links.sign_given(now);
+        // Without Raft there is nobody to lead; the end is noted by the next turn.
+        drop(node.raft.trigger().heartbeat().await);
     }
 }
 

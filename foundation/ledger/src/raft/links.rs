@@ -1,6 +1,5 @@
 //! The way to the other voters: the transport others build, and what is known of who answers.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +16,9 @@ use openraft::raft::{
 use tsugi_vocabulary::{Moment, NodeName, Span};
 
 use super::file::Owner;
+use super::pulse::{Progress, Pulse};
 use super::rpc::{Letter, Refusal, Reply, Request};
+use super::timing::Timing;
 use super::types::{Member, Types};
 use crate::{Voter, VoterId};
 
@@ -49,21 +50,20 @@ pub(crate) struct Links {
     pub(crate) me: Owner,
     peers: Arc<dyn Peers>,
     started: Instant,
-    pause: Duration,
-    // When the newest message to each voter was sent that it answered as a follower.
-    answered: Mutex<BTreeMap<u64, Moment>>,
+    timing: Timing,
+    pulse: Mutex<Pulse>,
     resumed: Mutex<Moment>,
     aside: AtomicBool,
 }
 
 impl Links {
-    pub(crate) fn new(me: Owner, peers: Arc<dyn Peers>, pause: Duration) -> Self {
+    pub(crate) fn new(me: Owner, peers: Arc<dyn Peers>, timing: Timing) -> Self {
         Self {
             me,
             peers,
             started: Instant::now(),
-            pause,
-            answered: Mutex::new(BTreeMap::new()),
+            timing,
+            pulse: Mutex::default(),
             resumed: Mutex::new(Moment(0)),
             aside: AtomicBool::new(false),
         }
@@ -89,26 +89,41 @@ impl Links {
         self.aside.store(false, Ordering::SeqCst);
     }
 
+    fn pulse<T>(&self, with: impl FnOnce(&mut Pulse) -> T) -> T {
+        // Nothing under this lock can panic half way, so a poisoned pulse is still whole.
+        with(&mut self.pulse.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The send time of the majority-th newest message that voters answered as followers.
     pub(crate) fn confirmed(&self, voters: &[VoterId], now: Moment) -> Moment {
-        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = |id: &VoterId| {
-            if *id == self.me.voter {
-                now
-            } else {
-                answered.get(&id.0).copied().unwrap_or_default()
-            }
+        let of = |pulse: &Pulse, id: VoterId| {
+            if id == self.me.voter { now } else { pulse.confirmed(id) }
         };
-        let mut times: Vec<Moment> = voters.iter().map(of).collect();
+        let mut times: Vec<Moment> =
+            self.pulse(|pulse| voters.iter().map(|id| of(pulse, *id)).collect());
         times.sort_unstable_by(|a, b| b.cmp(a));
         let newest = times.get(voters.len() / 2).copied().unwrap_or_default();
         newest.max(*self.resumed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn note_answered(&self, id: u64, sent: Moment) {
-        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = answered.entry(id).or_default();
-        *newest = (*newest).max(sent);
+    /// A datagram sent at `sent` was answered by a voter that follows this one.
+    pub(crate) fn heard(&self, id: VoterId, sent: Moment, progress: Progress) {
+        let now = self.now();
+        self.pulse(|pulse| pulse.heard(id, sent, (now, progress)));
+    }
+
+    /// When the leader's next sign over the connections is due; never while it stands aside.
+    pub(crate) fn sign_due(&self, voters: &[VoterId]) -> Option<Moment> {
+        if self.aside.load(Ordering::SeqCst) {
+            return None;
+        }
+        let others = voters.iter().copied().filter(|id| *id != self.me.voter);
+        self.pulse(|pulse| pulse.due(others, self.timing))
+    }
+
+    /// The sign is given now.
+    pub(crate) fn sign_given(&self, now: Moment) {
+        self.pulse(|pulse| pulse.given(now));
     }
 
     /// Asks another voter, and waits for at most `limit`.
@@ -188,13 +203,16 @@ impl RaftNetwork<Types> for Link {
         if self.links.aside.load(Ordering::SeqCst) {
             return Err(RPCError::Unreachable(Unreachable::new(&SendFailure::NotSent)));
         }
-        let sent = self.links.now();
+        let (sent, to) = (self.links.now(), VoterId(self.id));
+        self.links.pulse(|pulse| pulse.asked(to, sent));
         match self.ask(Request::Append(rpc), option.hard_ttl()).await? {
             Reply::Append(reply) => {
                 match reply {
                     AppendEntriesResponse::Success
                     | AppendEntriesResponse::PartialSuccess(_)
-                    | AppendEntriesResponse::Conflict => self.links.note_answered(self.id, sent),
+                    | AppendEntriesResponse::Conflict => {
+                        self.links.pulse(|pulse| pulse.answered(to, sent));
+                    }
                     AppendEntriesResponse::HigherVote(_) => {}
                 }
                 Ok(reply)
@@ -211,7 +229,7 @@ impl RaftNetwork<Types> for Link {
         let sent = self.links.now();
         match self.ask(Request::Snapshot(rpc), option.hard_ttl()).await? {
             Reply::Snapshot(vote) => {
-                self.links.note_answered(self.id, sent);
+                self.links.pulse(|pulse| pulse.answered(VoterId(self.id), sent));
                 Ok(InstallSnapshotResponse { vote })
             }
             Reply::SnapshotMismatch(mismatch) => {
@@ -231,7 +249,7 @@ impl RaftNetwork<Types> for Link {
         match self.ask(Request::Vote(rpc), option.hard_ttl()).await? {
             Reply::Vote(reply) => {
                 if reply.vote_granted {
-                    self.links.note_answered(self.id, sent);
+                    self.links.pulse(|pulse| pulse.answered(VoterId(self.id), sent));
                 }
                 Ok(reply)
             }
@@ -240,6 +258,6 @@ impl RaftNetwork<Types> for Link {
     }
 
     fn backoff(&self) -> Backoff {
-        Backoff::new(std::iter::repeat(self.links.pause))
+        Backoff::new(std::iter::repeat(self.links.timing.beat().to_std()))
     }
 }

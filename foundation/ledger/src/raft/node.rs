@@ -7,13 +7,14 @@ use std::time::Duration;
 use openraft::ServerState;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tsugi_vocabulary::{Moment, NodeName};
+use tsugi_vocabulary::{Index, Moment, NodeName, Span};
 
 use super::file::{File, Owner};
 use super::keeper;
 use super::links::{Factory, Links, Peers};
 use super::log::{Loaded, Log, LogEnd, place_record, vote_record};
 use super::machine::{self, Machine, State, first_snapshot, membership};
+use super::pulse::Progress;
 use super::scribe::{self, Job};
 use super::store::{Store, Write, at_once};
 use super::timing::Timing;
@@ -49,6 +50,17 @@ pub struct RaftLedger {
     closed: watch::Receiver<bool>,
     #[cfg(any(test, feature = "suite"))]
     disk: Arc<Mutex<Option<Store>>>,
+}
+
+/// What a voter says of itself in datagrams, as the leader hears it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Following {
+    /// The term in which it follows this voter.
+    pub term: u64,
+    /// What it has applied.
+    pub applied: Index,
+    /// How long ago the datagram was sent that it answers.
+    pub ago: Span,
 }
 
 /// What all handles of one voter share.
@@ -164,7 +176,7 @@ impl RaftLedger {
         let machine = Machine::new(placed, state, store);
         let published = machine.published();
         let timing = seat.timing;
-        let links = Arc::new(Links::new(owner, peers, timing.beat().to_std()));
+        let links = Arc::new(Links::new(owner, peers, timing));
         let (config, factory) = (Arc::new(timing.config()), Factory(Arc::clone(&links)));
         let raft = Raft::new(owner.voter.0, config, factory, log, machine).await;
         let raft = raft.map_err(|_| failed.borrow().clone().unwrap_or(Failure::Stopped))?;
@@ -209,6 +221,12 @@ impl RaftLedger {
     /// To be called for each message that says that `leader` leads `term`.
     pub fn heard_leader(&self, leader: VoterId, term: u64) {
         self.node.heard(leader, term);
+    }
+
+    /// To be called for each answer of `follower` to a datagram of this voter; what it says of
+    /// itself need not be newer than its last beat.
+    pub fn heard_follower(&self, follower: VoterId, says: Following) {
+        self.node.heard_follower(follower, says);
     }
 
     /// Stops this voter and closes its file.
@@ -319,6 +337,20 @@ impl Node {
         self.carry_out_quietly(now, order);
         if self.leadership.borrow().leader != Some(leader) {
             self.show_leadership(now, &situation);
+        }
+    }
+
+    pub(super) fn heard_follower(&self, follower: VoterId, says: Following) {
+        let leads = {
+            let metrics = self.raft.server_metrics();
+            let metrics = metrics.borrow();
+            metrics.state == ServerState::Leader && metrics.vote.leader_id.term == says.term
+        };
+        if leads {
+            let sent = self.links.now().saturating_sub(says.ago);
+            let behind = says.applied < self.published.applied();
+            let progress = if behind { Progress::Behind } else { Progress::Level };
+            self.links.heard(follower, sent, progress);
         }
     }
 

@@ -24,7 +24,8 @@ impl Timing {
         Span(self.lease.0 / 3)
     }
 
-    /// How often the leader of the ledger shows that it is there.
+    /// How often the leader of the ledger shows that it is there, at most: where datagrams say so
+    /// it does it far less often.
     #[must_use]
     pub const fn beat(self) -> Span {
         Span(self.lease.0 / 8)
@@ -36,8 +37,9 @@ impl Timing {
         Span(self.lease.0 * 4).max(Span::secs(2)).to_std()
     }
 
-    /// What the Raft library is told. Its own election timer is off; the upper election timeout
-    /// is how long its followers refuse a vote after they heard the leader.
+    /// What the Raft library is told. Its own timers are off: the gate elects, and the keeper lets
+    /// the leader give its signs. The upper election timeout is how long its followers refuse a
+    /// vote after they heard the leader; the interval is how long a message waits for its answer.
     pub(crate) fn config(self) -> Config {
         let config = Config {
             cluster_name: "tsugi".to_owned(),
@@ -51,8 +53,8 @@ impl Timing {
             snapshot_max_chunk_size: 512 << 10,
             max_in_snapshot_log_to_keep: 500,
             purge_batch_size: 64,
-            enable_tick: true,
-            enable_heartbeat: true,
+            enable_tick: false,
+            enable_heartbeat: false,
             enable_elect: false,
             ..Config::default()
         };

@@ -79,6 +79,20 @@ async fn a_leader_that_hears_nobody_is_replaced_though_it_is_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_connections_died_is_replaced_though_its_datagrams_are_heard() {
+    let three = Three::founded().await;
+    let old = three.leader().await;
+    let datagrams =
+        tokio::spawn(stand::datagrams((0..3).map(|n| three.ledger(n).clone()).collect()));
+    suite::commit(three.ledger(old), stand::put("a", 1)).await.committed().unwrap();
+    three.switchboard.isolate(three.id(old));
+    three.until(|three| (0..3).any(|n| n != old && three.leads(n))).await;
+    let new = (0..3).find(|n| *n != old && three.leads(*n)).unwrap();
+    suite::commit(three.ledger(new), stand::put("a", 2)).await.committed().unwrap();
+    datagrams.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_full_power_cut_a_leader_is_elected_and_everything_is_there() {
     let mut three = Three::founded().await;
     for n in 0..10 {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tsugi_ledger::suite::{self, Stand, Step};
 use tsugi_ledger::{
-    Backup, Change, ClusterId, Failure, Floor, Key, Ledger, RaftLedger, Seat, Switchboard, Timing,
-    View, Voter, VoterId,
+    Backup, Change, ClusterId, Failure, Floor, Following, Key, Ledger, RaftLedger, Seat,
+    Switchboard, Timing, View, Voter, VoterId,
 };
-use tsugi_vocabulary::{Index, NodeName};
+use tsugi_vocabulary::{Index, NodeName, Span};
 
 pub const CLUSTER: ClusterId = ClusterId(0x7375_6769);
 
@@ -23,6 +23,24 @@ pub struct Three {
 
 pub fn put(key: &str, value: u8) -> Change {
     Change::new().write(Key::new(key).unwrap(), vec![1, value])
+}
+
+/// Tells every voter all the time who leads, and the leader who follows, as heartbeats do.
+pub async fn datagrams(ledgers: Vec<RaftLedger>) {
+    let ago = Span::millis(1);
+    loop {
+        for leader in ledgers.iter().filter(|ledger| ledger.leadership().me) {
+            let (id, term) = (leader.voter().id, leader.leadership().term);
+            for other in ledgers.iter().filter(|other| other.voter().id != id) {
+                other.heard_leader(id, term);
+                let says = Following { term, applied: other.view().applied, ago };
+                if other.leadership().leader == Some(id) {
+                    leader.heard_follower(other.voter().id, says);
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 pub fn voter(id: u64, node: &str) -> Voter {
