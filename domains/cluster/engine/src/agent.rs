@@ -7,6 +7,7 @@ mod aside;
 mod belonging;
 mod book;
 mod complaint;
+mod ear;
 mod entry;
 mod file;
 mod founding;
@@ -18,6 +19,7 @@ mod start;
 mod tasks;
 
 pub use complaint::complaint;
+pub use ear::{Ear, Heard};
 pub use founding::{FOUNDING_FILE, Founding, FoundingFailure, found};
 pub use join::{JoinFailure, join};
 pub use start::{AgentConfig, AgentFailure, run};

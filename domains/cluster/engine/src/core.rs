@@ -5,6 +5,7 @@
 
 mod guard;
 mod mailbox;
+mod ready;
 mod stops;
 mod thread;
 

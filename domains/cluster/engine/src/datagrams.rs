@@ -1,5 +1,7 @@
 //! Heartbeats and their answers on the networks: sealed once, sent over each.
 
+pub mod body;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -7,10 +9,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
 use tsugi_cluster_rules::node::{Event, Via};
-use tsugi_vocabulary::NodeName;
-use tsugi_wire::datagram::{DATAGRAM_LIMIT, Kind, Opener, Sealer};
+use tsugi_vocabulary::{BootId, Moment, NodeName, Span};
+use tsugi_wire::datagram::{DATAGRAM_LIMIT, Dropped, Kind, Opened, Opener, Sealer};
 
-use crate::records::{decode, encode};
+use body::{Form, Known};
 
 /// The most datagrams taken from one network before the core looks elsewhere again.
 const TAKE: usize = 64;
@@ -18,10 +20,38 @@ const TAKE: usize = 64;
 /// The node's ends of all its networks.
 pub struct Networks {
     sockets: Vec<UdpSocket>,
-    peers: BTreeMap<NodeName, Vec<SocketAddr>>,
+    peers: BTreeMap<NodeName, Peer>,
+    /// Stands for every member that the configuration does not name yet.
+    stranger: Peer,
+    beats: Known<Heartbeat>,
     sealer: Sealer,
     opener: Opener,
     buffer: Vec<u8>,
+}
+
+/// Another node: where it is, what was heard of it, and how it is spoken to.
+#[derive(Debug, Default)]
+struct Peer {
+    addresses: Vec<SocketAddr>,
+    /// When something proved to be of it last came, by network: copies count as well.
+    heard: Vec<Option<Moment>>,
+    /// The form in which this boot of it was heard; the newer one, once it was.
+    form: Option<(BootId, Form)>,
+    beats: Known<Heartbeat>,
+    acks: Known<Ack>,
+    answers: Known<Ack>,
+}
+
+impl Peer {
+    /// A boot that was heard only in the old form may not know the new one.
+    fn form(&self) -> Form {
+        self.form.map_or(Form::Split, |(_, form)| form)
+    }
+
+    fn spoke(&mut self, boot: BootId, form: Form) {
+        let before = self.form.filter(|(known, _)| *known == boot);
+        self.form = Some((boot, before.map_or(form, |(_, known)| known.max(form))));
+    }
 }
 
 impl Networks {
@@ -36,58 +66,82 @@ impl Networks {
             socket.set_nonblocking(true)?;
             sockets.push(socket);
         }
-        let buffer = vec![0; DATAGRAM_LIMIT];
-        Ok(Self { sockets, peers: BTreeMap::new(), sealer, opener, buffer })
+        Ok(Self {
+            sockets,
+            peers: BTreeMap::new(),
+            stranger: Peer::default(),
+            beats: Known::default(),
+            sealer,
+            opener,
+            buffer: vec![0; DATAGRAM_LIMIT],
+        })
     }
 
     /// Who there is to speak to, as the applied configuration has it.
     pub fn meet(&mut self, peers: BTreeMap<NodeName, Vec<SocketAddr>>) {
-        self.peers = peers;
+        self.peers.retain(|name, _| peers.contains_key(name));
+        for (name, addresses) in peers {
+            let peer = self.peers.entry(name).or_default();
+            peer.heard.resize(self.sockets.len(), None);
+            peer.addresses = addresses;
+        }
     }
 
     /// What to wait on.
-    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub fn fds(&self) -> impl ExactSizeIterator<Item = BorrowedFd<'_>> {
         self.sockets.iter().map(AsFd::as_fd)
     }
 
     /// Sends a beat to every peer over every network.
-    pub fn beat(&mut self, beat: &Heartbeat) {
-        let bytes = self.sealer.seal(Kind::HEARTBEAT, &encode(beat));
-        // A beat that does not fit is not sent; the lease then ends by itself, which is safe.
-        let Ok(bytes) = bytes else { return };
-        for addresses in self.peers.values() {
-            self.send(&bytes, addresses);
+    pub fn beat(&mut self, mut beat: Heartbeat) {
+        for form in [Form::Split, Form::Whole] {
+            if !self.peers.values().any(|peer| peer.form() == form) {
+                continue;
+            }
+            let (given_back, body) = self.beats.write(beat, form);
+            beat = given_back;
+            // A beat that does not fit is not sent; the lease then ends by itself, which is safe.
+            let Ok(bytes) = self.sealer.seal(Kind::HEARTBEAT, &body) else { continue };
+            for peer in self.peers.values().filter(|peer| peer.form() == form) {
+                send(&self.sockets, &bytes, &peer.addresses);
+            }
         }
     }
 
     /// Answers a beat over every network: the way it came may be open in one direction only.
-    pub fn answer(&mut self, to: &NodeName, ack: &Ack) {
-        let Ok(bytes) = self.sealer.seal(Kind::ACK, &encode(ack)) else { return };
-        if let Some(addresses) = self.peers.get(to) {
-            self.send(&bytes, addresses);
-        }
+    pub fn answer(&mut self, to: &NodeName, ack: Ack) {
+        let Some(peer) = self.peers.get_mut(to) else { return };
+        let (_, body) = peer.answers.write(ack, peer.form());
+        let Ok(bytes) = self.sealer.seal(Kind::ACK, &body) else { return };
+        send(&self.sockets, &bytes, &peer.addresses);
     }
 
-    fn send(&self, bytes: &[u8], addresses: &[SocketAddr]) {
-        for (socket, address) in self.sockets.iter().zip(addresses) {
-            // A network that is down or full loses datagrams; that is what the others are for.
-            let _lost = socket.send_to(bytes, address);
-        }
-    }
-
-    /// Takes what has arrived: proved, fresh, and from a known peer.
-    pub fn take(&mut self, out: &mut Vec<Event>) {
-        for network in 0..self.sockets.len() {
-            for _ in 0..TAKE {
-                let Ok((length, from)) = self.sockets[network].recv_from(&mut self.buffer) else {
-                    break;
-                };
-                let via = Via { network, from };
-                if let Some(event) = open(&mut self.opener, &self.buffer[..length], via) {
-                    out.push(event);
-                }
+    /// Takes what has arrived on `network`: proved, fresh, and of a member.
+    pub fn take(&mut self, network: usize, now: Moment, out: &mut Vec<Event>) {
+        for _ in 0..TAKE {
+            let Ok((length, from)) = self.sockets[network].recv_from(&mut self.buffer) else {
+                return;
+            };
+            let opened = self.opener.open(&self.buffer[..length]);
+            let sender = match &opened {
+                Ok(Opened { sender, .. }) | Err(Dropped::Seen { sender, .. }) => sender,
+                Err(_) => continue,
+            };
+            let peer = self.peers.get_mut(sender).unwrap_or(&mut self.stranger);
+            if let Some(heard) = peer.heard.get_mut(network) {
+                *heard = Some(now);
+            }
+            if let Ok(opened) = &opened {
+                out.extend(read(peer, opened, Via { network, from }));
             }
         }
+    }
+
+    /// Whether `peer` was heard over every network that both are on within `span` before `now`.
+    pub fn whole(&self, peer: &NodeName, (now, span): (Moment, Span)) -> bool {
+        let Some(peer) = self.peers.get(peer) else { return false };
+        let lately = |heard: &Option<Moment>| heard.is_some_and(|at| now.since(at) < span);
+        peer.heard.iter().take(peer.addresses.len()).all(lately)
     }
 
     /// How many datagrams were dropped, by reason.
@@ -96,22 +150,30 @@ impl Networks {
     }
 }
 
-fn open(opener: &mut Opener, bytes: &[u8], via: Via) -> Option<Event> {
-    let opened = opener.open(bytes).ok()?;
-    match opened.kind {
+fn send(sockets: &[UdpSocket], bytes: &[u8], addresses: &[SocketAddr]) {
+    for (socket, address) in sockets.iter().zip(addresses) {
+        // A network that is down or full loses datagrams; that is what the others are for.
+        let _lost = socket.send_to(bytes, address);
+    }
+}
+
+fn read(peer: &mut Peer, opened: &Opened<'_>, via: Via) -> Option<Event> {
+    let (event, form) = match opened.kind {
         Kind::HEARTBEAT => {
-            let beat: Heartbeat = decode(opened.body).ok()?;
+            let (beat, form) = peer.beats.read(opened.body)?;
             let same = beat.sender == opened.sender && beat.boot == opened.boot.id;
-            same.then_some(Event::Heard { via, beat })
+            (same.then_some(Event::Heard { via, beat })?, form)
         }
         Kind::ACK => {
-            let ack: Ack = decode(opened.body).ok()?;
+            let (ack, form) = peer.acks.read(opened.body)?;
             let same = ack.voter == opened.sender && ack.voter_boot == opened.boot.id;
-            same.then_some(Event::Acked(ack))
+            (same.then_some(Event::Acked(ack))?, form)
         }
         // A kind that came later: another version may speak it, this one has no use for it.
-        Kind(_) => None,
-    }
+        Kind(_) => return None,
+    };
+    peer.spoke(opened.boot.id, form);
+    Some(event)
 }
 
 #[cfg(test)]

@@ -7,8 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tsugi_cluster_rules::lease::heartbeat::Heartbeat;
-use tsugi_cluster_rules::node::Event;
 use tsugi_cluster_rules::timing::Timing as Times;
 use tsugi_ledger::{
     Answer, ClusterId, Failure, Ledger, Peers, RaftLedger, Seat, SendFailure, Timing, Voter,
@@ -23,6 +21,7 @@ use tsugi_wire::listener::{self, Listener, Peer, Server};
 use tsugi_wire::tls::{Tls, TlsFailure};
 
 use super::book::Book;
+use super::ear::Ear;
 use super::founding::{Founding, FoundingFailure, Part};
 use super::register::Register;
 use super::start::{AgentConfig, FOUNDING_CHANNEL, LEDGER_CHANNEL};
@@ -59,8 +58,8 @@ pub(super) struct Link {
     /// How the others are asked.
     pub tls: Arc<Tls>,
     pub reception: Option<Arc<Reception>>,
-    /// To be told each beat that was heard.
-    pub heard: Box<dyn Fn(&Event) + Send>,
+    /// To be told of each beat and answer.
+    pub ear: Ear,
     /// Ends the door when it is dropped.
     _server: Server,
 }
@@ -152,8 +151,8 @@ pub(super) async fn open(
     if founding.part == Part::Founder {
         tokio::spawn(write_first_entry(ledger.clone(), data_dir));
     }
-    let heard = tell_gate(ledger);
-    Ok(Link { ledger: shared, book, register, tls, reception, heard, _server: server })
+    let ear = Ear::new(identity.subject.name.clone(), ledger);
+    Ok(Link { ledger: shared, book, register, tls, reception, ear, _server: server })
 }
 
 async fn open_ledger(
@@ -212,17 +211,4 @@ async fn write_first_entry(ledger: RaftLedger, data_dir: PathBuf) {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-/// Heartbeats carry who leads the ledger, so its own are not needed to notice a loss quickly.
-fn tell_gate(ledger: RaftLedger) -> Box<dyn Fn(&Event) + Send> {
-    Box::new(move |event| {
-        let Event::Heard { beat: Heartbeat { sender, health, .. }, .. } = event else { return };
-        let Some((leader, term)) = &health.leader else { return };
-        if leader == sender
-            && let Some(id) = ledger.view().voters.of(leader)
-        {
-            ledger.heard_leader(id, *term);
-        }
-    })
 }

@@ -218,7 +218,7 @@ fn work(
         mailbox,
         proposals: drafts,
         voter_changes,
-        leader_heard: link.heard,
+        ear: link.ear,
         standing: picture,
         founding,
         links: Watcher::open()?,

@@ -24,8 +24,9 @@ use tsugi_vocabulary::{Generation, GroupName, Moment, Span};
 
 use super::guard::Armory;
 use super::mailbox::{Letter, Mailbox};
+use super::ready::{Ready, Source};
 use super::stops::Stops;
-use crate::agent::Founding;
+use crate::agent::{Ear, Founding, Heard};
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Finished, Job};
 use crate::standing::{SlowStop, Standing};
@@ -59,8 +60,8 @@ pub struct CoreParts {
     pub proposals: mpsc::UnboundedSender<Proposal>,
     /// Where changes of the voters go.
     pub voter_changes: mpsc::UnboundedSender<(VoterChange, Generation)>,
-    /// Told each beat heard: the sender takes itself for the ledger's leader of this term.
-    pub leader_heard: Box<dyn Fn(&Event) + Send>,
+    /// The ledger's ear for beats and answers.
+    pub ear: Ear,
     /// Where pictures of the core go.
     pub standing: watch::Sender<Arc<Standing>>,
     /// Where the voters are until the record says it.
@@ -144,13 +145,14 @@ impl Core {
             if let Some(ended) = self.ended {
                 return ended;
             }
-            self.wait();
-            self.look(&mut events);
+            let ready = self.wait();
+            self.look(ready, &mut events);
         }
     }
 
     fn step_all(&mut self, events: &mut Vec<Event>) {
-        if events.is_empty() {
+        // A copy that was dropped, or a descriptor without news, is nothing to think about.
+        if events.is_empty() && self.wake <= clock::now() {
             events.push(Event::Tick);
         }
         let mut changed = false;
@@ -197,8 +199,11 @@ impl Core {
 
     fn carry_out(&mut self, now: Moment, order: Order) {
         match order {
-            Order::Beat(beat) => self.parts.networks.beat(&beat),
-            Order::Answer { to, ack, .. } => self.parts.networks.answer(&to, &ack),
+            Order::Beat(beat) => {
+                self.parts.ear.sent(&beat);
+                self.parts.networks.beat(beat);
+            }
+            Order::Answer { to, ack, .. } => self.parts.networks.answer(&to, ack),
             Order::Propose { proposal, draft } => {
                 // A ledger that has ended answers nothing; the core is being ended then.
                 let _ended = self.parts.proposals.send(Proposal { number: proposal, draft });
@@ -264,7 +269,7 @@ impl Core {
     }
 
     /// Waits for a descriptor or for the moment the rules asked to be woken at.
-    fn wait(&self) {
+    fn wait(&self) -> Ready {
         let mut until = self.wake.min(self.shown + SHOW);
         if let Some(errand) = self.parts.errands.next_time() {
             until = until.min(errand);
@@ -283,30 +288,60 @@ impl Core {
         }
         // An interrupted wait is an early look.
         let _ready = ppoll(&mut fds, Some(TimeSpec::from_duration(rest.to_std())), None);
+        Ready::of(&fds, self.parts.networks.fds().len())
     }
 
-    fn look(&mut self, events: &mut Vec<Event>) {
-        self.parts.networks.take(events);
-        for event in events.iter().filter(|e| matches!(e, Event::Heard { .. })) {
-            (self.parts.leader_heard)(event);
-        }
-        for letter in self.parts.mailbox.take() {
-            match letter {
-                Letter::Event(event) => events.push(*event),
-                Letter::StepAside => self.ended = Some(Ended::SteppedAside),
-                Letter::Removed => self.ended = Some(Ended::Removed),
+    fn look(&mut self, ready: Ready, events: &mut Vec<Event>) {
+        let now = clock::now();
+        self.look_at_networks(now, ready, events);
+        if ready.has(Source::Mailbox) {
+            for letter in self.parts.mailbox.take() {
+                match letter {
+                    Letter::Event(event) => events.push(*event),
+                    Letter::StepAside => self.ended = Some(Ended::SteppedAside),
+                    Letter::Removed => self.ended = Some(Ended::Removed),
+                }
             }
         }
-        self.look_at_guardian(events);
-        self.look_at_hands(events);
-        self.look_at_links(events);
-        if let Some(step) = self.clock_steps.look(clock::now(), clock::wall()) {
+        if self.guardian.is_none() || ready.has(Source::Guardian) {
+            self.look_at_guardian(now, events);
+        }
+        if ready.has(Source::Hands) {
+            self.look_at_hands(events);
+        }
+        let mut done = Vec::new();
+        self.parts.errands.on_time(now, &mut self.parts.hands, &mut done);
+        self.deliver(done);
+        if ready.has(Source::Links) {
+            self.look_at_links(events);
+        }
+        if let Some(step) = self.clock_steps.look(now, clock::wall()) {
             events.push(Event::ClockStepped { by_ms: step.by_ms });
         }
     }
 
-    fn look_at_guardian(&mut self, events: &mut Vec<Event>) {
-        let now = clock::now();
+    fn look_at_networks(&mut self, now: Moment, ready: Ready, events: &mut Vec<Event>) {
+        let parts = &mut self.parts;
+        let networks = parts.networks.fds().len();
+        for network in 0..networks {
+            if ready.has(Source::Network(network)) {
+                parts.networks.take(network, now, events);
+            }
+        }
+        // The ledger's connections are looked at before they are missed.
+        let lately = Span(parts.node.timing().ttl.0 / 6);
+        for event in events.iter() {
+            if let Event::Heard { beat, .. } = event {
+                parts.ear.heard(beat);
+            }
+            if let Event::Acked(ack) = event {
+                let whole = parts.networks.whole(&ack.voter, (now, lately));
+                parts.ear.answered(ack, now, if whole { Heard::Whole } else { Heard::InPart });
+            }
+        }
+    }
+
+    fn look_at_guardian(&mut self, now: Moment, events: &mut Vec<Event>) {
         if self.guardian.is_none() && self.guardian_retry <= now {
             self.guardian_retry = now + GUARDIAN_RETRY;
             self.guardian = Guardian::connect(&self.parts.run_dir).ok();
@@ -364,9 +399,6 @@ impl Core {
                 }
             }
         }
-        let mut done = Vec::new();
-        self.parts.errands.on_time(clock::now(), &mut self.parts.hands, &mut done);
-        self.deliver(done);
     }
 
     fn look_at_links(&mut self, events: &mut Vec<Event>) {

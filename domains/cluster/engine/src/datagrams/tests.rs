@@ -8,6 +8,7 @@ use tsugi_wire::identity::ClusterId;
 use tsugi_wire::secret::{KeyId, Keyring, Secret};
 
 use super::*;
+use crate::records::encode;
 
 const CLUSTER: ClusterId = ClusterId(7);
 
@@ -70,15 +71,22 @@ fn ack(voter: &str) -> Ack {
 /// What `node` takes: loopback delivers before the sender's call returns.
 fn taken(node: &mut Networks) -> Vec<Event> {
     let mut out = Vec::new();
-    node.take(&mut out);
+    for network in 0..node.sockets.len() {
+        node.take(network, Moment(1), &mut out);
+    }
     out
+}
+
+/// What `node` makes of a datagram.
+fn open(node: &mut Networks, bytes: &[u8], via: Via) -> Option<Event> {
+    read(&mut node.stranger, &node.opener.open(bytes).ok()?, via)
 }
 
 #[test]
 fn a_beat_goes_over_every_network_and_says_by_which_it_came() {
     let (mut a, mut b) = (node("a"), node("b"));
     a.meet([(name("b"), addresses(&b))].into());
-    a.beat(&beat("a"));
+    a.beat(beat("a"));
     let came = |e: &Event| match e {
         Event::Heard { via, beat } => Some((via.network, beat.sender.to_string())),
         _ => None,
@@ -93,8 +101,8 @@ fn a_network_that_is_gone_does_not_keep_the_other_from_carrying() {
     let nobody: SocketAddr = "127.0.0.1:9".parse().unwrap();
     let second = addresses(&b)[1];
     a.meet([(name("b"), vec![nobody, second])].into());
-    a.beat(&beat("a"));
-    a.answer(&name("b"), &ack("a"));
+    a.beat(beat("a"));
+    a.answer(&name("b"), ack("a"));
     let heard = taken(&mut b);
     assert!(matches!(&heard[0], Event::Heard { via, .. } if via.network == 1), "{heard:?}");
     assert!(matches!(&heard[1], Event::Acked(ack) if ack.voter == name("a")));
@@ -103,8 +111,8 @@ fn a_network_that_is_gone_does_not_keep_the_other_from_carrying() {
 #[test]
 fn nothing_is_sent_to_a_node_that_is_not_a_peer() {
     let (mut a, mut b) = (node("a"), node("b"));
-    a.answer(&name("b"), &ack("a"));
-    a.beat(&beat("a"));
+    a.answer(&name("b"), ack("a"));
+    a.beat(beat("a"));
     assert!(taken(&mut b).is_empty());
 }
 
@@ -124,11 +132,11 @@ fn a_body_that_names_another_than_its_sealed_sender_is_not_taken() {
     ];
     for (kind, body) in bodies {
         let bytes = seal.seal(kind, &body).unwrap();
-        assert!(open(&mut b.opener, &bytes, via).is_none(), "{kind:?}");
+        assert!(open(&mut b, &bytes, via).is_none(), "{kind:?}");
     }
     let bytes = seal.seal(Kind::HEARTBEAT, &encode(&beat("a"))).unwrap();
-    assert!(open(&mut b.opener, &bytes, via).is_some(), "the true one is taken");
-    assert!(open(&mut b.opener, &bytes, via).is_none(), "once");
+    assert!(open(&mut b, &bytes, via).is_some(), "the true one is taken");
+    assert!(open(&mut b, &bytes, via).is_none(), "once");
 }
 
 #[test]
@@ -137,6 +145,54 @@ fn a_beat_under_another_key_is_dropped_and_counted() {
     let other = Keyring::new(KeyId(1), Secret::new([0x22; 32]));
     let bytes = sealer("a", &other).seal(Kind::HEARTBEAT, &encode(&beat("a"))).unwrap();
     let via = Via { network: 0, from: "127.0.0.1:9".parse().unwrap() };
-    assert!(open(&mut b.opener, &bytes, via).is_none());
+    assert!(open(&mut b, &bytes, via).is_none());
     assert_eq!(b.drops().iter().map(|(_, count)| count).sum::<u64>(), 1);
+}
+
+#[test]
+fn a_peer_is_whole_while_it_is_heard_over_every_network_though_copies_are_dropped() {
+    let (mut a, mut b) = (node("a"), node("b"));
+    a.meet([(name("b"), addresses(&b))].into());
+    b.meet([(name("a"), addresses(&a))].into());
+    let within = |ms| (Moment(1) + Span::millis(ms), Span::millis(90));
+    assert!(!b.whole(&name("a"), within(1)), "not heard yet");
+    a.beat(beat("a"));
+    assert_eq!(taken(&mut b).len(), 1);
+    assert!(b.whole(&name("a"), within(89)));
+    assert!(!b.whole(&name("a"), within(90)));
+    let nobody: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    a.meet([(name("b"), vec![nobody, addresses(&b)[1]])].into());
+    a.beat(beat("a"));
+    let mut out = Vec::new();
+    b.take(1, Moment(1) + Span::millis(60), &mut out);
+    assert!(!b.whole(&name("a"), within(100)), "the first network is silent");
+}
+
+#[test]
+fn a_peer_that_speaks_only_the_old_form_is_answered_in_it_until_it_speaks_the_new_one() {
+    let (mut a, mut b) = (node("a"), node("b"));
+    a.meet([(name("b"), addresses(&b))].into());
+    b.meet([(name("a"), addresses(&a))].into());
+    let form = |b: &Networks| b.peers[&name("a")].form();
+    assert_eq!(form(&b), Form::Split, "as long as nothing was heard");
+    let mut old = sealer("a", &ring());
+    let bytes = old.seal(Kind::HEARTBEAT, &encode(&beat("a"))).unwrap();
+    send(&a.sockets, &bytes, &addresses(&b));
+    assert_eq!(taken(&mut b).len(), 1);
+    assert_eq!(form(&b), Form::Whole);
+    b.answer(&name("a"), ack("b"));
+    let answered = |a: &mut Networks| {
+        let mut buffer = [0; 2048];
+        let (length, _) = a.sockets[0].recv_from(&mut buffer).unwrap();
+        a.opener.open(&buffer[..length]).unwrap().body[0]
+    };
+    assert_eq!(answered(&mut a), 1);
+    let _seen_copy = taken(&mut a);
+    // The same numbers as the old one used: of them only those not seen yet count.
+    a.beat(beat("a"));
+    a.beat(Heartbeat { sequence: 2, ..beat("a") });
+    assert_eq!(taken(&mut b).len(), 1);
+    assert_eq!(form(&b), Form::Split);
+    b.answer(&name("a"), ack("b"));
+    assert_eq!(answered(&mut a), 2);
 }

@@ -1,14 +1,17 @@
 //! The bodies of a beat and of an answer.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::fs;
 
+use tsugi_cluster_engine::datagrams::body::{Body, Form, Known};
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Health, Hearing, Heartbeat, NoPromise};
 use tsugi_cluster_rules::plan::{DeskSight, Stand};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::LinkState;
 use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Moment, Span};
 
-use crate::{every, group, keeps, node};
+use crate::{every, folder, group, keeps, node};
 
 const EPOCH: Epoch = Epoch { incarnation: 2, counter: 9 };
 
@@ -65,6 +68,20 @@ fn beat() -> Heartbeat {
     }
 }
 
+fn ack() -> Ack {
+    let refused = refusals().into_iter().map(|(name, no)| (group(name), no)).collect();
+    Ack {
+        voter: node("b"),
+        voter_boot: BootId(0xb008 << 100),
+        boot: BootId(0xb007 << 100),
+        sequence: 4711,
+        ttl: Span::millis(560),
+        applied: Index(98),
+        membership: Generation(2),
+        refused,
+    }
+}
+
 #[test]
 fn a_beat_of_version_1_is_kept_with_every_stand_of_a_group() {
     keeps("heartbeat", &beat());
@@ -87,17 +104,7 @@ fn a_beat_of_version_1_is_kept_with_every_stand_of_a_group() {
 
 #[test]
 fn an_answer_of_version_1_is_kept_with_every_refusal() {
-    let refused = refusals().into_iter().map(|(name, no)| (group(name), no)).collect();
-    let ack = Ack {
-        voter: node("b"),
-        voter_boot: BootId(0xb008 << 100),
-        boot: BootId(0xb007 << 100),
-        sequence: 4711,
-        ttl: Span::millis(560),
-        applied: Index(98),
-        membership: Generation(2),
-        refused,
-    };
+    let ack = ack();
     keeps("ack", &ack);
     keeps("ack-that-promises-all", &Ack { refused: Vec::new(), ..ack });
     let reasons: Vec<NoPromise> = refusals().into_iter().map(|(_, no)| no).collect();
@@ -111,4 +118,23 @@ fn an_answer_of_version_1_is_kept_with_every_refusal() {
         NoPromise::Fenced,
         NoPromise::OtherMembership,
     );
+}
+
+/// The same for a body whose numbers stand before the rest.
+fn keeps_split<T: Body + Debug>(name: &str, value: &T) {
+    let path = folder().join(format!("{name}.split"));
+    let (_, now) = Known::default().write(value.clone(), Form::Split);
+    if !path.exists() && std::env::var_os("TSUGI_WRITE_CORPUS").is_some() {
+        fs::write(&path, &now).expect("the file can be written");
+    }
+    let kept = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let read = Known::default().read(&kept);
+    assert_eq!(read, Some((value.clone(), Form::Split)), "{name} is read as something else");
+    assert_eq!(now, kept, "{name} is written differently");
+}
+
+#[test]
+fn bodies_with_their_numbers_before_the_rest_are_kept() {
+    keeps_split("heartbeat", &beat());
+    keeps_split("ack", &ack());
 }

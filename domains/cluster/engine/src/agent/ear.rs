@@ -1,0 +1,88 @@
+//! What the ledger is told of beats and answers, so that it need not ask for itself.
+//!
+//! A beat of the ledger's leader says that it leads. A beat of another voter says whom that one
+//! follows, and its answer to a beat of this node says when it was heard last. A voter that is
+//! not heard over every network is not passed on: the ledger's own connection to it may have died
+//! with the network, and only the ledger's use of it finds that out.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
+use tsugi_ledger::{Following, Ledger, RaftLedger, VoterId};
+use tsugi_vocabulary::{Moment, NodeName};
+
+/// Answers to older beats than this are of no use to anybody.
+const REMEMBERED: usize = 16;
+
+/// How a voter was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Over every network that it shares with this node.
+    Whole,
+    /// Not over every network lately.
+    InPart,
+}
+
+/// The ledger's ear for datagrams.
+pub struct Ear {
+    me: NodeName,
+    ledger: RaftLedger,
+    sent: VecDeque<(u64, Moment)>,
+    /// The terms in which others said that they follow this node.
+    followers: BTreeMap<NodeName, u64>,
+}
+
+impl Ear {
+    /// An ear that has heard nobody.
+    #[must_use]
+    pub fn new(me: NodeName, ledger: RaftLedger) -> Self {
+        Self { me, ledger, sent: VecDeque::new(), followers: BTreeMap::new() }
+    }
+
+    fn voter(&self, node: &NodeName) -> Option<VoterId> {
+        self.ledger.view().voters.of(node)
+    }
+
+    /// A beat of this node leaves.
+    pub fn sent(&mut self, beat: &Heartbeat) {
+        self.sent.push_back((beat.sequence, beat.sent));
+        if self.sent.len() > REMEMBERED {
+            self.sent.pop_front();
+        }
+    }
+
+    /// A beat came.
+    pub fn heard(&mut self, beat: &Heartbeat) {
+        let following = beat.health.leader.as_ref().filter(|(leader, _)| *leader == self.me);
+        match following {
+            Some((_, term)) => {
+                if let Some(known) = self.followers.get_mut(&beat.sender) {
+                    *known = *term;
+                } else {
+                    self.followers.insert(beat.sender.clone(), *term);
+                }
+            }
+            None => drop(self.followers.remove(&beat.sender)),
+        }
+        // Heartbeats carry who leads the ledger, so its own are not needed to notice a loss.
+        if let Some((leader, term)) = &beat.health.leader
+            && *leader == beat.sender
+            && let Some(id) = self.voter(leader)
+        {
+            self.ledger.heard_leader(id, *term);
+        }
+    }
+
+    /// An answer to a beat of this node came.
+    pub fn answered(&self, ack: &Ack, now: Moment, heard: Heard) {
+        let Some(term) = self.followers.get(&ack.voter).copied() else { return };
+        let of_it = |(sequence, _): &&(u64, Moment)| *sequence == ack.sequence;
+        let Some((_, sent)) = self.sent.iter().rev().find(of_it) else { return };
+        if heard == Heard::Whole
+            && let Some(id) = self.voter(&ack.voter)
+        {
+            let says = Following { term, applied: ack.applied, ago: now.since(*sent) };
+            self.ledger.heard_follower(id, says);
+        }
+    }
+}
