@@ -2,20 +2,18 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tsugi_counter::server::{CounterArgs, serve};
 
-use crate::Figure;
+use crate::{Figure, limits};
 
 const SPAN: Duration = Duration::from_secs(3);
 
 /// Measures with one and with 16 clients.
 pub fn run() -> Vec<Figure> {
     let volume = tempfile::tempdir().expect("a temporary directory");
-    let limit = syncs(volume.path());
+    let limit = limits::syncs_per_second(volume.path());
     let listen = free_address();
     let args = CounterArgs {
         listen,
@@ -44,20 +42,6 @@ pub fn run() -> Vec<Figure> {
 fn free_address() -> SocketAddr {
     let bound = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port");
     bound.local_addr().expect("a bound socket has an address")
-}
-
-/// How often a second 4 KiB can be written and synced here.
-fn syncs(dir: &Path) -> f64 {
-    let file = std::fs::File::create(dir.join("limit")).expect("the directory is ours");
-    let block = [7_u8; 4096];
-    let began = Instant::now();
-    let mut count = 0_u64;
-    while began.elapsed() < Duration::from_secs(1) {
-        file.write_all_at(&block, count % 1024 * 4096).expect("there is room");
-        file.sync_data().expect("the disk works");
-        count += 1;
-    }
-    count as f64 / began.elapsed().as_secs_f64()
 }
 
 fn calls(to: SocketAddr, clients: usize) -> Figure {

@@ -1,6 +1,8 @@
 //! `bench`: speed against the limit of this machine, measured in the same run.
 
 mod counter;
+mod ledger;
+mod limits;
 mod plan;
 
 use std::path::PathBuf;
@@ -14,6 +16,7 @@ use serde::Serialize;
 #[derive(Parser)]
 struct Asked {
     /// `plan`: a plan of 200 groups on three nodes. `counter`: durable calls of the sample.
+    /// `ledger`: commits through three voters.
     name: String,
     /// Measure the peers beside it where they can run.
     #[arg(long)]
@@ -54,18 +57,27 @@ impl Figure {
     }
 }
 
+/// What there is to say of the peers of a bench: none runs here.
+fn peers(name: &str) -> &'static str {
+    match name {
+        "ledger" => "etcd: not run (this bench brings no other ledger with it)",
+        _ => "peers: not run (this measure has no peer that does the same)",
+    }
+}
+
 fn main() -> ExitCode {
     let asked = Asked::parse();
     let figures = match asked.name.as_str() {
         "plan" => plan::run(),
         "counter" => counter::run(),
+        "ledger" => ledger::run(),
         other => {
-            eprintln!("there is no bench {other:?}: say plan or counter");
+            eprintln!("there is no bench {other:?}: say plan, counter or ledger");
             return ExitCode::from(2);
         }
     };
     if asked.peers {
-        println!("peers: not run (none of these measures has a peer that does the same)");
+        println!("{}", peers(&asked.name));
     }
     println!(
         "{:<28} {:>7} {:>12} {:>9} {:>9} {:>12}",
