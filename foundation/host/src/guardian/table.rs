@@ -328,6 +328,11 @@ impl Table {
         &self.shared.groups
     }
 
+    /// How many places have to be looked at to see every one that is not free.
+    pub fn used(&self) -> usize {
+        self.slots().iter().rposition(|slot| slot.state() != State::Free).map_or(0, |at| at + 1)
+    }
+
     /// The place of a group, whatever is thought of it.
     pub fn slot_of(&self, group: &str) -> Option<&'static Slot> {
         let wanted = group.as_bytes();

@@ -36,10 +36,16 @@ const CONNECTIONS_MOST: usize = 4;
 /// So many notices may wait for an agent that does not read.
 const NOTICES_MOST: usize = 2048;
 const TRY_AGAIN_MS: i32 = 5;
+/// The order in which descriptors are waited on; the connections follow.
+const TIMER: usize = 0;
+const HANDS: usize = 1;
+const LISTENER: usize = 2;
 const FEED_EVERY_MS: i32 = (FEED_EVERY.0 / 1_000_000) as i32;
 
 struct Watch {
     table: Table,
+    /// Behind this place the table was free when it was last given an order to arm.
+    used: usize,
     means: Means,
     fence: Fence,
     watchdog: Option<Watchdog>,
@@ -81,6 +87,7 @@ impl Watch {
         let flags = timerfd::TimerFlags::TFD_CLOEXEC | timerfd::TimerFlags::TFD_NONBLOCK;
         let mut watch = Self {
             table,
+            used: table.used(),
             means: Means {
                 tree: given.cgroup.map(Tree::at),
                 netlink: Netlink::open().ok(),
@@ -126,14 +133,21 @@ impl Watch {
 
     fn work(&mut self) -> i32 {
         loop {
-            if self.set_timers().is_err() || self.wait().is_err() {
+            if self.set_timers().is_err() {
                 return 1;
             }
-            if self.hands_are_gone() {
+            let Ok(ready) = self.wait() else { return 1 };
+            // What waits to be sent again makes no descriptor ready: after silence all is looked at.
+            let has = |at: usize| ready.is_empty() || ready.contains(&at);
+            if has(HANDS) && self.hands_are_gone() {
                 return self.outlive_hands();
             }
-            self.accept();
-            self.take_orders();
+            if has(LISTENER) {
+                self.accept();
+            }
+            if ready.iter().any(|at| *at > LISTENER) || ready.is_empty() {
+                self.take_orders();
+            }
             self.release_due(clock::now());
             self.mind_watchdog();
         }
@@ -152,8 +166,13 @@ impl Watch {
         }
     }
 
+    /// What is guarded. The places that were never used are pages that need not be touched.
+    fn armed(&self) -> impl Iterator<Item = &'static Slot> + use<> {
+        armed(&self.table.slots()[..self.used])
+    }
+
     fn earliest(&self) -> Option<Moment> {
-        armed(&self.table).map(Slot::deadline).min()
+        self.armed().map(Slot::deadline).min()
     }
 
     fn set_timers(&mut self) -> io::Result<()> {
@@ -169,7 +188,8 @@ impl Watch {
         self.kill.arm(Span(rest.0 / 100 * SHARE_OF_KILL) + KILLED_AFTER)
     }
 
-    fn wait(&self) -> io::Result<()> {
+    /// Which descriptors can be read: the timer, the hands, the listener, then the connections.
+    fn wait(&self) -> io::Result<Vec<usize>> {
         let mut all: Vec<BorrowedFd<'_>> =
             vec![self.wake.as_fd(), self.hands.as_fd(), self.listener.as_fd()];
         all.extend(self.connections.iter().map(|agent| agent.connection.as_fd()));
@@ -180,10 +200,12 @@ impl Watch {
             (false, true) => FEED_EVERY_MS,
             (false, false) => -1,
         };
-        sys::wait_readable(&all, patience)?;
-        // Reading the timer is only to make it quiet; what is due is asked of the clock.
-        sys::make_quiet(&self.wake);
-        Ok(())
+        let ready = sys::wait_readable(&all, patience)?;
+        if ready.contains(&TIMER) {
+            // Reading it is only to make it quiet; what is due is asked of the clock.
+            sys::make_quiet(&self.wake);
+        }
+        Ok(ready)
     }
 
     fn hands_are_gone(&self) -> bool {
@@ -223,6 +245,9 @@ impl Watch {
             };
             let Ok(order) = codec::read::<Order>(&self.buffer[..length]) else { return false };
             let notices = orders::carry_out(&self.table, &order, clock::now());
+            if matches!(order, Order::Arm(_)) {
+                self.used = self.table.used();
+            }
             let Answers(notices) = notices;
             for notice in notices {
                 if agent.outbox.post(&agent.connection, codec::message(&notice)).is_err() {
@@ -233,7 +258,7 @@ impl Watch {
     }
 
     fn release_due(&mut self, now: Moment) {
-        let due: Vec<&Slot> = armed(&self.table).filter(|slot| slot.deadline() <= now).collect();
+        let due: Vec<&Slot> = self.armed().filter(|slot| slot.deadline() <= now).collect();
         if !due.is_empty() {
             self.release(&due, now);
         }
@@ -266,7 +291,7 @@ impl Watch {
     }
 
     fn outlive_hands(&mut self) -> i32 {
-        let left: Vec<&Slot> = armed(&self.table).collect();
+        let left: Vec<&Slot> = armed(self.table.slots()).collect();
         if !left.is_empty() {
             self.release(&left, clock::now());
         }
@@ -298,6 +323,6 @@ impl Watch {
     }
 }
 
-fn armed(table: &Table) -> impl Iterator<Item = &'static Slot> + use<> {
-    table.slots().iter().filter(|slot| slot.state() == State::Armed)
+fn armed(slots: &'static [Slot]) -> impl Iterator<Item = &'static Slot> + use<> {
+    slots.iter().filter(|slot| slot.state() == State::Armed)
 }

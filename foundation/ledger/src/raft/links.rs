@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use openraft::error::{InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError};
-use openraft::error::{RemoteError as Remote, Unreachable};
-use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
+use openraft::error::{RemoteError as Remote, Timeout, Unreachable};
+use openraft::network::{Backoff, RPCOption, RPCTypes, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
     VoteRequest, VoteResponse,
@@ -189,6 +189,14 @@ impl Link {
     }
 }
 
+impl Link {
+    /// No answer in time: it is tried again at once.
+    fn late<E: std::error::Error>(&self, timeout: Duration) -> Rpc<E> {
+        let (id, target) = (self.links.me.voter.0, self.id);
+        RPCError::Timeout(Timeout { action: RPCTypes::AppendEntries, id, target, timeout })
+    }
+}
+
 fn odd<E: std::error::Error>(reply: &Reply) -> Rpc<E> {
     let what = std::io::Error::other(format!("an answer to another question: {reply:?}"));
     RPCError::Network(NetworkError::new(&what))
@@ -205,7 +213,13 @@ impl RaftNetwork<Types> for Link {
         }
         let (sent, to) = (self.links.now(), VoterId(self.id));
         self.links.pulse(|pulse| pulse.asked(to, sent));
-        match self.ask(Request::Append(rpc), option.hard_ttl()).await? {
+        let limit = self.links.timing.beat().to_std().min(option.hard_ttl());
+        let asked = self.ask(Request::Append(rpc), limit);
+        let answer = match tokio::time::timeout(limit, asked).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(self.late(limit)),
+        };
+        match answer {
             Reply::Append(reply) => {
                 match reply {
                     AppendEntriesResponse::Success

@@ -39,7 +39,7 @@ impl Timing {
 
     /// What the Raft library is told. Its own timers are off: the gate elects, and the keeper lets
     /// the leader give its signs. The upper election timeout is how long its followers refuse a
-    /// vote after they heard the leader; the interval is how long a message waits for its answer.
+    /// vote after they heard the leader.
     pub(crate) fn config(self) -> Config {
         let config = Config {
             cluster_name: "tsugi".to_owned(),
@@ -58,9 +58,12 @@ impl Timing {
             enable_elect: false,
             ..Config::default()
         };
-        config
+        let config = config
             .validate()
-            .expect("a sixth of a lease is longer than an eighth, shorter than a fourth")
+            .expect("a sixth of a lease is longer than an eighth, shorter than a fourth");
+        // Set behind the check, which is made for the library's own signs: with those off, this is
+        // how often it looks whether a leader without a vote has to step down.
+        Config { heartbeat_interval: self.lease.as_millis().max(1), ..config }
     }
 }
 

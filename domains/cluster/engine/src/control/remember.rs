@@ -99,8 +99,7 @@ pub(super) async fn keep(socket: &Path, mut standing: watch::Receiver<Arc<Standi
 fn write(path: &Path, answer: &Answer) -> io::Result<()> {
     let new = path.with_extension("json.new");
     let mut file = std::fs::File::create(&new)?;
-    serde_json::to_writer(&mut file, answer)?;
-    file.flush()?;
+    file.write_all(&serde_json::to_vec(answer)?)?;
     std::fs::rename(new, path)
 }
 

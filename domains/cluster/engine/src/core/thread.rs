@@ -80,6 +80,7 @@ pub struct Core {
     wake: Moment,
     shown: Moment,
     links_due: Moment,
+    told: Moment,
     ended: Option<Ended>,
     self_fence: &'static str,
     stops: Stops,
@@ -103,6 +104,8 @@ pub enum Ended {
 
 /// How often a picture is shown when nothing happens.
 const SHOW: Span = Span::millis(250);
+/// How often those who wait for a picture are told of one without news.
+const TELL: Span = Span::secs(2);
 /// A jump of the wall clock that is worth a word.
 const CLOCK_STEP: Span = Span::millis(500);
 /// How often a missing guardian is looked for.
@@ -122,6 +125,7 @@ impl Core {
             wake: now,
             shown: Moment(0),
             links_due: now,
+            told: Moment(0),
             ended: None,
             self_fence: "",
             stops: Stops::default(),
@@ -430,7 +434,9 @@ impl Core {
         let lease = |g: &GroupName| node.deadline(g).map(|d| (g.clone(), d.since(now)));
         let leases: BTreeMap<GroupName, Span> =
             node.record().groups.keys().filter_map(lease).collect();
-        self.parts.standing.send_modify(|standing| {
+        // Who waits for news is not woken by the age of old ones, but now and then.
+        let told = changed || now.since(self.told) >= TELL;
+        let told = self.parts.standing.send_if_modified(|standing| {
             let mut next = Standing::clone(standing);
             next.at = clock::wall();
             next.record = Arc::clone(node.record());
@@ -444,8 +450,17 @@ impl Core {
             next.lost_logs.clone_from(&self.lost_logs);
             next.slow_stops.clone_from(self.stops.too_slow());
             next.drops = self.parts.networks.drops();
+            let news = next.settled != standing.settled
+                || next.sights != standing.sights
+                || next.self_fence != standing.self_fence
+                || next.slow_stops != standing.slow_stops
+                || next.lost_logs != standing.lost_logs;
             *standing = Arc::new(next);
+            told || news
         });
+        if told {
+            self.told = now;
+        }
     }
 }
 
