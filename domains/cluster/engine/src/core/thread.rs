@@ -451,6 +451,7 @@ impl Core {
             next.slow_stops.clone_from(self.stops.too_slow());
             next.drops = self.parts.networks.drops();
             let news = next.settled != standing.settled
+                || next.newest != standing.newest
                 || next.sights != standing.sights
                 || next.self_fence != standing.self_fence
                 || next.slow_stops != standing.slow_stops
