@@ -316,7 +316,7 @@ impl Core {
         let mut done = Vec::new();
         self.parts.errands.on_time(now, &mut self.parts.hands, &mut done);
         self.deliver(done);
-        if ready.has(Source::Links) {
+        if ready.has(Source::Links) || self.links_due <= now {
             self.look_at_links(events);
         }
         if let Some(step) = self.clock_steps.look(now, clock::wall()) {
