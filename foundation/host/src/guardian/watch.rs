@@ -137,7 +137,7 @@ impl Watch {
                 return 1;
             }
             let Ok(ready) = self.wait() else { return 1 };
-            // What waits to be sent again makes no descriptor ready: after silence all is looked at.
+            // What waits to be sent again makes nothing ready: after silence all is looked at.
             let has = |at: usize| ready.is_empty() || ready.contains(&at);
             if has(HANDS) && self.hands_are_gone() {
                 return self.outlive_hands();
