@@ -18,6 +18,16 @@ pub enum Source {
     LastRecord(u64),
 }
 
+impl Source {
+    /// How old it is, coarsely; nothing for an agent's own word.
+    pub fn tens_of_seconds(self) -> Option<u64> {
+        match self {
+            Self::Agent => None,
+            Self::LastRecord(seconds) => Some(seconds / 10),
+        }
+    }
+}
+
 /// The lines of a status.
 pub fn status(out: &Out, status: &Status, observed: &Observed, source: Source) -> Vec<String> {
     let cells = columns();

@@ -1,7 +1,7 @@
 //! Commands that change nothing.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tsugi_messages::{self as messages, phrase};
 use tsugi_wire::control::report::{Outlook, Refused, Status};
@@ -17,6 +17,8 @@ const STATUS: Schema = Schema::first("tsugi.status");
 const REFUSED: Schema = Schema::first("tsugi.refused");
 /// How often a watched status is asked for.
 const WATCH: Duration = Duration::from_millis(500);
+/// How often a watched status is shown on a screen although nothing has changed.
+const SCREEN: Duration = Duration::from_secs(2);
 
 /// Who saw an answer, and when.
 pub(super) fn observed(answer: &Answer) -> Observed {
@@ -136,19 +138,24 @@ fn ending(seen: &Seen) -> Exit {
 pub fn watch(agents: &Agents, out: &Out) -> Exit {
     use std::io::IsTerminal as _;
     let clear = std::io::stdout().is_terminal() && out.form == Form::Text;
-    let mut last: Option<Status> = None;
+    let mut last: Option<(Status, Source, Instant)> = None;
     loop {
         match current(agents) {
             Ok(mut seen) => {
                 // How long a lease still runs changes always and is no news.
                 seen.status.groups.iter_mut().for_each(|g| g.lease_ms = None);
-                let known = last.as_ref().is_some_and(|l| steady(l) == steady(&seen.status));
-                if !known {
+                let is_known = |(status, source, shown): &(Status, Source, Instant)| {
+                    // On a screen the time of the last look goes on; a record grows older.
+                    let is_fresh = !clear || shown.elapsed() < SCREEN;
+                    let same_age = source.tens_of_seconds() == seen.source.tens_of_seconds();
+                    is_fresh && same_age && steady(status) == steady(&seen.status)
+                };
+                if !last.as_ref().is_some_and(is_known) {
                     if clear {
                         print!("\u{1b}[H\u{1b}[2J");
                     }
                     show_status(out, &seen);
-                    last = Some(seen.status);
+                    last = Some((seen.status, seen.source, Instant::now()));
                 }
             }
             Err(silence) => return silence.tell(out, ("tsugi status", &Request::Status)),

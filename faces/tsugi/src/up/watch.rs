@@ -28,39 +28,38 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A gap worth a word.
 const GAP: Duration = Duration::from_millis(150);
 
-/// Runs a trial to its end.
+/// Runs a trial to its end; nothing of it is left, however it ends.
 pub fn run(mut place: Place, up: &Up, out: &Out) -> Exit {
-    let run_for = match time(up.run_for.as_deref(), "--for", out) {
-        Ok(time) => time,
-        Err(exit) => return exit,
-    };
-    let lose_after = match time(up.lose_owner_after.as_deref(), "--lose-owner-after", out) {
-        Ok(time) => time,
-        Err(exit) => return exit,
-    };
+    let exit = attempt(&mut place, up, out).unwrap_or_else(|exit| exit);
+    for node in NODES {
+        trial::signal_all(&place, node, Signal::SIGKILL);
+    }
+    let _left_for_the_next = fs::remove_dir_all(place.dir());
+    exit
+}
+
+fn attempt(place: &mut Place, up: &Up, out: &Out) -> Result<Exit, Exit> {
+    let run_for = time(up.run_for.as_deref(), "--for", out)?;
+    let lose_after = time(up.lose_owner_after.as_deref(), "--lose-owner-after", out)?;
     if lose_after.zip(run_for).is_some_and(|(lose, end)| lose >= end) {
         let detail = phrase::usage_exceeds("--lose-owner-after", "--for").text(out.language);
         out.tell(&messages::usage_wrong(detail, "tsugi up --help"));
-        return Exit::Usage;
+        return Err(Exit::Usage);
     }
-    sweep(&place, out);
-    let mut nodes = match found(&mut place, out) {
-        Ok(nodes) => nodes,
-        Err(why) => {
-            out.tell(&messages::internal_failure("tsugi up", why));
-            return Exit::Failed;
-        }
-    };
-    let exit = watch(&place, &mut nodes, (run_for, lose_after), out);
+    sweep(place, out);
+    let mut nodes = found(place, out).map_err(|why| {
+        out.tell(&messages::internal_failure("tsugi up", why));
+        Exit::Failed
+    })?;
+    let exit = watch(place, &mut nodes, (run_for, lose_after), out);
     for node in NODES {
-        trial::signal_all(&place, node, Signal::SIGKILL);
+        trial::signal_all(place, node, Signal::SIGKILL);
     }
     for child in nodes.values_mut() {
         // It was killed a moment ago.
         let _status = child.wait();
     }
-    let _left_for_the_next = fs::remove_dir_all(place.dir());
-    exit
+    Ok(exit)
 }
 
 fn time(text: Option<&str>, option: &str, out: &Out) -> Result<Option<Duration>, Exit> {
@@ -68,7 +67,8 @@ fn time(text: Option<&str>, option: &str, out: &Out) -> Result<Option<Duration>,
     match config::duration(text) {
         Some(span) => Ok(Some(span.to_std())),
         None => {
-            out.tell(&messages::usage_wrong(format!("{option} {text}"), "tsugi up --help"));
+            let detail = phrase::usage_value(text, option).text(out.language);
+            out.tell(&messages::usage_wrong(detail, "tsugi up --help"));
             Err(Exit::Usage)
         }
     }

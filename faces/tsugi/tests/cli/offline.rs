@@ -151,3 +151,23 @@ fn a_restore_asks_for_a_reason() {
     let here = nobody();
     tsugi(here.path(), &["restore", "/no/such/file"]).ended(3, "TSUG10507-E");
 }
+
+#[test]
+fn a_trial_that_was_asked_for_wrongly_starts_nothing_and_leaves_nothing() {
+    let here = nobody();
+    let cases: [(&[&str], &str); 2] = [
+        (&["up", "--for", "soon"], "--for cannot be soon"),
+        (&["up", "--for", "5s", "--lose-owner-after", "6s"], "must be shorter than --for"),
+    ];
+    for (words, said) in cases {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_tsugi"))
+            .args(words)
+            .env_clear()
+            .env("TMPDIR", here.path())
+            .output()
+            .expect("the binary was built");
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(said), "{output:?}");
+        assert_eq!(std::fs::read_dir(here.path()).unwrap().count(), 0, "nothing is left");
+    }
+}
