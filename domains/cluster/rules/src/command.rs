@@ -51,6 +51,16 @@ pub enum Command {
         /// Until when; none is until resumed.
         until: Option<Wall>,
     },
+    /// Leave every group alone: the cluster is suspended (CL-34).
+    AllPause {
+        /// Until when; none is until resumed.
+        until: Option<Wall>,
+    },
+    /// End every pause.
+    AllResume {
+        /// What is said of owners that are lost.
+        vouch: Vouch,
+    },
     /// End a pause.
     GroupResume {
         /// Which.
@@ -195,6 +205,8 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         Command::GroupStop { group } => group::stop(&mut effect, group),
         Command::GroupMove { group, to } => group::relocate(&mut effect, group, to.as_ref()),
         Command::GroupPause { group, until } => group::pause(&mut effect, group, *until),
+        Command::AllPause { until } => group::pause_all(&mut effect, *until),
+        Command::AllResume { vouch } => group::resume_all(&mut effect, *vouch),
         Command::GroupResume { group, vouch } => group::resume(&mut effect, group, *vouch),
         Command::GroupClear { group } => group::clear(&mut effect, group),
         Command::NodeJoin { node, certificate, number } => {

@@ -30,14 +30,20 @@ pub enum Group {
         lasting: Lasting,
     },
     Pause {
-        group: String,
+        #[arg(required_unless_present = "all")]
+        group: Option<String>,
+        #[arg(long, conflicts_with = "group")]
+        all: bool,
         #[arg(long = "for", value_name = "TIME")]
         hold: Option<String>,
         #[command(flatten)]
         changing: Changing,
     },
     Resume {
-        group: String,
+        #[arg(required_unless_present = "all")]
+        group: Option<String>,
+        #[arg(long, conflicts_with = "group")]
+        all: bool,
         #[arg(long)]
         owner_is_off: bool,
         #[command(flatten)]

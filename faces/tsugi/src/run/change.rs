@@ -7,7 +7,7 @@ use tsugi_cluster_engine::config::duration;
 use tsugi_messages::{self as messages};
 use tsugi_vocabulary::{Generation, Span};
 use tsugi_wire::control::report::Done;
-use tsugi_wire::control::{Change, How, Operation, Reply, Request, StartOption, Vouch};
+use tsugi_wire::control::{ALL_GROUPS, Change, How, Operation, Reply, Request, StartOption, Vouch};
 
 use super::wait::{self, Waited};
 use super::{config, read};
@@ -30,17 +30,23 @@ pub fn group(agents: &Agents, out: &Out, group: &Group) -> Exit {
         }
         Group::Stop { group, lasting } => (Operation::Stop { group }, lasting),
         Group::Move { group, node, lasting } => (Operation::Move { group, to: node }, lasting),
-        Group::Pause { group, hold, changing } => match time(out, "--for", hold.as_deref()) {
-            Ok(hold) => (Operation::Pause { group, hold }, changing.into()),
+        Group::Pause { group, all: _, hold, changing } => match time(out, "--for", hold.as_deref())
+        {
+            Ok(hold) => (Operation::Pause { group: one_or_all(group), hold }, changing.into()),
             Err(exit) => return exit,
         },
-        Group::Resume { group, owner_is_off, lasting } => {
+        Group::Resume { group, all: _, owner_is_off, lasting } => {
             let vouch = if owner_is_off { Vouch::OwnerIsOff } else { Vouch::Nothing };
-            (Operation::Resume { group, vouch }, lasting)
+            (Operation::Resume { group: one_or_all(group), vouch }, lasting)
         }
         Group::Clear { group, lasting } => (Operation::Clear { group }, lasting),
     };
     send(agents, out, what, &lasting)
+}
+
+/// The group that was named, or with `--all` every one.
+fn one_or_all(group: Option<String>) -> String {
+    group.unwrap_or_else(|| ALL_GROUPS.to_owned())
 }
 
 /// `node …`, all but `run`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tsugi_messages::{self as messages, Recorded, phrase};
 use tsugi_vocabulary::{Generation, Span, Wall};
 use tsugi_wire::control::report::{self, No};
-use tsugi_wire::control::{How, Operation, Reply, Request, Suppose, Utc, Words};
+use tsugi_wire::control::{ALL_GROUPS, How, Operation, Reply, Request, Suppose, Utc, Words};
 
 use crate::agent::{AT, Agent, answer, leave_record, nobody};
 use crate::schema::check;
@@ -335,6 +335,21 @@ fn a_dry_run_is_asked_for_as_such_on_every_change() {
         ran.ended(0, "TSUG10524-I");
         assert_eq!(asked_change(&agent).how, How::DryRun, "{words:?}");
     }
+}
+
+#[test]
+fn a_suspension_is_for_every_group_and_a_pause_names_one_or_all() {
+    let agent = Agent::that_says(done());
+    tsugi(agent.run_dir(), &["group", "pause", "--all", "--reason", "r"]).ended(0, "");
+    let every = ALL_GROUPS.to_owned();
+    assert_eq!(asked_change(&agent).what, Operation::Pause { group: every, hold: None });
+    tsugi(agent.run_dir(), &["group", "resume", "--all"]).ended(0, "");
+    let what = asked_change(&agent).what;
+    assert!(matches!(&what, Operation::Resume { group, .. } if group == ALL_GROUPS), "{what:?}");
+    let before = agent.times();
+    tsugi(agent.run_dir(), &["group", "pause", "--reason", "r"]).ended(2, "GROUP");
+    tsugi(agent.run_dir(), &["group", "pause", "G", "--all", "--reason", "r"]).ended(2, "--all");
+    assert_eq!(agent.times(), before, "neither was asked");
 }
 
 #[test]

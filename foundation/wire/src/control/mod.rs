@@ -153,6 +153,9 @@ pub enum How {
     DryRun,
 }
 
+/// In place of a group's name, where a change may be for all of them; no group can be called so.
+pub const ALL_GROUPS: &str = "*";
+
 /// The changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]

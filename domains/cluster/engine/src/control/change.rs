@@ -182,15 +182,21 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
         }
         Operation::Pause { group: name, hold } => {
             let until = hold.map(|span| Wall(now.0 + span.as_millis()));
-            Command::GroupPause { group: group(record, name)?, until }
+            match name.as_str() {
+                wire::ALL_GROUPS => Command::AllPause { until },
+                name => Command::GroupPause { group: group(record, name)?, until },
+            }
         }
-        Operation::Resume { group: name, vouch } => Command::GroupResume {
-            group: group(record, name)?,
-            vouch: match vouch {
+        Operation::Resume { group: name, vouch } => {
+            let vouch = match vouch {
                 wire::Vouch::Nothing => Vouch::Nothing,
                 wire::Vouch::OwnerIsOff => Vouch::OwnerIsOff,
-            },
-        },
+            };
+            match name.as_str() {
+                wire::ALL_GROUPS => Command::AllResume { vouch },
+                name => Command::GroupResume { group: group(record, name)?, vouch },
+            }
+        }
         Operation::Clear { group: name } => Command::GroupClear { group: group(record, name)? },
         Operation::Apply { text, confirm_within } => {
             let since = Some(now);

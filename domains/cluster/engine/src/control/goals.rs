@@ -4,8 +4,8 @@ use tsugi_cluster_rules::plan::{Chosen, Plan};
 use tsugi_cluster_rules::record::{GroupRecord, Record};
 use tsugi_cluster_rules::spec::Mode;
 use tsugi_vocabulary::GroupName;
-use tsugi_wire::control::Operation;
 use tsugi_wire::control::report::{Goal, Wants};
+use tsugi_wire::control::{ALL_GROUPS, Operation};
 
 /// The goals of an operation that became `plan`, decided on `before`.
 pub(super) fn goals(what: &Operation, before: &Record, plan: &Plan) -> Vec<Goal> {
@@ -36,7 +36,7 @@ fn meant(what: &Operation, before: &Record, name: &GroupName) -> Option<Wants> {
     let is = |named: &str| {
         let mode = before.spec().and_then(|s| s.groups.get(name)).map(|g| &g.mode);
         let member = matches!(mode, Some(Mode::MemberOf(of)) if of.as_str() == named);
-        name.as_str() == named || member
+        name.as_str() == named || member || named == ALL_GROUPS
     };
     match what {
         Operation::Start { group, on, .. } if is(group) => {

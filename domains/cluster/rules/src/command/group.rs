@@ -194,6 +194,41 @@ pub(super) fn resume(effect: &mut Effect<'_>, name: &GroupName, vouch: Vouch) {
     }
 }
 
+/// Pauses every group that is not paused yet, all or none.
+pub(super) fn pause_all(effect: &mut Effect<'_>, until: Option<Wall>) {
+    for group in all(effect, Paused::No) {
+        pause(effect, &group, until);
+    }
+}
+
+/// Ends every pause, all or none.
+pub(super) fn resume_all(effect: &mut Effect<'_>, vouch: Vouch) {
+    for group in all(effect, Paused::Yes) {
+        resume(effect, &group, vouch);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Paused {
+    Yes,
+    No,
+}
+
+/// The groups that are paused, or those that are not; it is refused if there is none.
+fn all(effect: &mut Effect<'_>, wanted: Paused) -> Vec<GroupName> {
+    let Some(spec) = effect.spec() else { return Vec::new() };
+    let paused = |group: &GroupName| {
+        let entry = effect.situation.record.group(group);
+        if entry.is_some_and(|g| g.pause.is_some()) { Paused::Yes } else { Paused::No }
+    };
+    let names: Vec<GroupName> =
+        spec.groups.keys().filter(|group| paused(group) == wanted).cloned().collect();
+    if names.is_empty() {
+        effect.refuse(Refusal::AlreadySo { what: spec.name.clone() });
+    }
+    names
+}
+
 /// Forgets its failures, that tsugi gave it up, and where an operator put it (PH-15).
 pub(super) fn clear(effect: &mut Effect<'_>, name: &GroupName) {
     let all = effect.groups(name);

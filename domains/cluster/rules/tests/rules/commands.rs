@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tsugi_cluster_rules::check::{Fault, check};
 use tsugi_cluster_rules::command::{self, Before, Command, Vouch};
-use tsugi_cluster_rules::plan::{Chosen, Life, Settled, Waiting};
+use tsugi_cluster_rules::plan::{Chosen, Life, Settled, Stand, Waiting};
 use tsugi_cluster_rules::planner;
+use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{
     AppliedConfig, EntryName, GroupIntent, Guard, NodeIntent, Unconfirmed, Write,
 };
@@ -261,4 +262,48 @@ fn a_start_that_nobody_can_carry_out_says_why_for_every_node() {
         Refusal::NobodyCanTake { why, .. } => assert_eq!(why.len(), 3),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn cl_34_while_the_cluster_is_suspended_groups_run_on_and_nothing_moves_whatever_happens() {
+    let groups = ["G1: prefer n1 n2", "G2: prefer n2 n1", "G3: prefer n1 n2; failback when-better"];
+    let mut world = World::new(cluster("n1 n2 w=witness", &groups));
+    world.run();
+    let owners = |w: &World| ["G1", "G2", "G3"].map(|g| w.owner(g).unwrap());
+    let before = owners(&world);
+    let suspend = issued(&world, Command::AllPause { until: None });
+    world.apply(&command::decide(&world.situation(), &suspend).unwrap());
+    world.life("n1", Life::Silent { silence: Span::millis(600) });
+    world.run();
+    assert_eq!(owners(&world), before, "no takeover");
+    world.life("n1", Life::Heard);
+    // The agent of n1 is replaced, as in a rolling upgrade; the new one finds nothing.
+    world.desk("G1", Stand::Failed(Cause::AgentLost { node: node("n1") }));
+    world.run();
+    assert_eq!(owners(&world), before, "nor after a restart of an agent");
+    let again = issued(&world, Command::AllPause { until: None });
+    let refusal = command::decide(&world.situation(), &again).unwrap_err();
+    assert_eq!(refusal.number(), 8, "it is suspended already");
+    let go_on = issued(&world, Command::AllResume { vouch: Vouch::Nothing });
+    world.apply(&command::decide(&world.situation(), &go_on).unwrap());
+    for g in ["G1", "G2", "G3"] {
+        world.unpin(g);
+    }
+    world.life("n1", Life::Silent { silence: Span::millis(600) });
+    world.run();
+    assert_eq!(owners(&world), ["n2", "n2", "n2"], "resumed: the loss is answered");
+}
+
+#[test]
+fn a_cluster_is_suspended_whole_or_not_at_all() {
+    let mut world =
+        World::new(cluster("n1 n2 w=witness", &["G1: prefer n1 n2", "G2: prefer n2 n1"]));
+    world.run();
+    world.life("n1", Life::Silent { silence: Span::millis(600) });
+    let suspend = issued(&world, Command::AllPause { until: None });
+    assert!(
+        command::decide(&world.situation(), &suspend).is_err(),
+        "a lost owner cannot be pinned"
+    );
+    assert!(world.record.groups.values().all(|g| g.value.pause.is_none()));
 }
