@@ -7,14 +7,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use tsugi_cluster_engine::agent::{self, AgentConfig, AgentFailure};
+use tsugi_cluster_engine::agent::{self, AgentConfig, AgentFailure, Restore, RestoreRefused};
 use tsugi_cluster_engine::core::Ended;
 use tsugi_host::fence::Fence;
 use tsugi_host::hands::{self, HandsConfig};
 use tsugi_messages as messages;
 use tsugi_vocabulary::Span;
 
-use crate::args::{Changing, Run};
+use crate::args::Run;
 use crate::exit::Exit;
 use crate::out::Out;
 
@@ -148,9 +148,25 @@ pub fn hands(_words: &[OsString], out: &Out) -> Exit {
 }
 
 /// `tsugi restore`: of a node that does not run.
-pub fn restore(_file: &Path, _data_dir: Option<&Path>, _changing: &Changing, out: &Out) -> Exit {
-    out.tell(&messages::internal_failure("tsugi restore", "-"));
-    Exit::Failed
+pub fn restore(what: &Restore, out: &Out) -> Exit {
+    match agent::restore(what) {
+        Ok(done) => {
+            out.tell(&done);
+            Exit::Done
+        }
+        Err(RestoreRefused::Because(why)) => {
+            out.tell(&why);
+            Exit::Refused
+        }
+        Err(RestoreRefused::NoFile(why)) => {
+            out.tell(&why);
+            Exit::NotFound
+        }
+        Err(RestoreRefused::Failed(why)) => {
+            out.tell(&why);
+            Exit::Failed
+        }
+    }
 }
 
 fn failed(out: &Out, error: &dyn std::fmt::Display) -> Exit {

@@ -44,7 +44,7 @@ fn a_node_that_dies_at_every_step_of_joining_becomes_a_voter_all_the_same() {
 
     // It has its number. The leader goes while it catches up.
     site.start("d");
-    let leader = site.leader("a").expect("there is one");
+    let leader = site.leader("a");
     site.cut_power(&leader);
     let other = if leader == "b" { "c" } else { "b" };
     site.until("three of four are heard", |site| site.votes(other) == (4, 3));
@@ -56,4 +56,92 @@ fn a_node_that_dies_at_every_step_of_joining_becomes_a_voter_all_the_same() {
     site.start("d");
     site.until("all four are heard again", |site| site.votes("d") == (4, 4));
     site.until("the group runs", |site| site.group("d").0 == "running");
+}
+
+const REASON: [&str; 2] = ["--reason", "the ledger was spoiled"];
+
+/// A founded site with a backup, after which the group has gone on under a later epoch; all
+/// stopped. The last epoch is told.
+fn with_a_backup_and_stopped() -> (Site, (u64, u64)) {
+    let mut site = Site::founded();
+    let backup = site.path("backup");
+    site.tsugi("a", &["backup", backup.to_str().expect("plain")]);
+    site.tsugi("a", &["group", "move", "WORK", "b", "--reason", "after the backup"]);
+    let moved = |site: &Site| {
+        let (state, owner, _) = site.group("c");
+        (state.as_str(), owner.as_str()) == ("running", "b")
+    };
+    site.until("b runs it", moved);
+    let last = site.group("c").2;
+    let (code, said) = site.restore("a", &REASON);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("TSUG"), "its own agent runs: {said}");
+    site.stop("a");
+    let (code, said) = site.restore("a", &REASON);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("TSUG80305-E") && said.contains("b, c"), "{said}");
+    site.stop("b");
+    site.stop("c");
+    (site, last)
+}
+
+#[test]
+fn a_restored_ledger_gives_out_no_epoch_that_was_seen_and_its_voters_come_in_again() {
+    let (mut site, last) = with_a_backup_and_stopped();
+    let (code, said) = site.restore("a", &["--dry-run"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("TSUG80303-I"), "{said}");
+    assert!(!site.path("a").join("data/aside").exists(), "nothing was changed");
+
+    // A restore that was interrupted after it had put the old copy aside.
+    let data = site.path("a").join("data");
+    std::fs::create_dir_all(data.join("aside/1")).unwrap();
+    std::fs::rename(data.join("ledger"), data.join("aside/1/ledger")).unwrap();
+    let (code, said) = site.restore("a", &REASON);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("TSUG80304-W") && said.contains("b, c"), "{said}");
+
+    site.start("a");
+    site.until("a keeps it alone", |site| site.votes("a") == (1, 1));
+    site.until("it waits", |site| site.needs("a").iter().any(|id| id.contains("TSUG80308")));
+    assert_ne!(site.group("a").0, "running", "nothing starts while b and c may go on");
+
+    site.start("b");
+    site.until("b has come in", |site| site.votes("b") == (2, 2));
+    site.until("the group runs", |site| site.group("b").0 == "running");
+    assert!(site.group("b").2 > last, "{:?} after {last:?}", site.group("b").2);
+    assert!(site.log("b").contains("TSUG80302-W"), "{}", site.log("b"));
+    assert!(site.path("b").join("data/aside/1/ledger/ledger.db").exists(), "nothing is deleted");
+
+    site.start("c");
+    site.until("c has come in", |site| site.votes("c") == (3, 3));
+    assert!(site.needs("c").is_empty(), "{:?}", site.needs("c"));
+    site.tsugi("c", &["audit", "verify"]);
+    let audit = site.tsugi("c", &["audit", "list", "--json"]);
+    assert!(audit.contains("tsugi restore") && audit.contains("the ledger was spoiled"), "{audit}");
+}
+
+#[test]
+fn a_restored_ledger_starts_nothing_while_the_former_one_is_alive() {
+    let (mut site, last) = with_a_backup_and_stopped();
+    let (code, said) = site.restore("a", &REASON);
+    assert_eq!(code, Some(0), "{said}");
+
+    // The others are started before it: two of three go on under the ledger they have.
+    site.start("b");
+    site.start("c");
+    site.until("the former ledger is alive", |site| site.group("c").0 == "running");
+    let alive = site.group("c").2;
+    assert_eq!(alive.0, last.0, "of the same life");
+    site.start("a");
+    site.until("a waits", |site| site.needs("a").iter().any(|id| id.contains("TSUG80308")));
+    assert_ne!(site.group("a").0, "running");
+    assert_eq!(site.group("c").2, alive, "the others go on");
+
+    // At its next start b finds the later life, and c, then alone, does too.
+    site.stop("b");
+    site.start("b");
+    site.until("all have come in", |site| site.votes("a") == (3, 3));
+    site.until("the group runs", |site| site.group("c").0 == "running");
+    assert!(site.group("c").2 > alive, "{:?}", site.group("c").2);
 }

@@ -88,6 +88,8 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     ("voter-ignores-membership", "the lease's own tests: the asker does not count it either"),
     ("lease-asked-after-deadline", "the lease's own tests: it costs service, not safety"),
     ("lease-asked-after-release", "the lease's own tests: the voter refuses it too"),
+    ("restored-starts-at-once", "the lease's own tests: the world restores nothing"),
+    ("voter-serves-other-incarnations", "the lease's own tests: the world has one life"),
     ("voters-removed-blindly", "the lease's own tests: it costs service, not safety"),
     ("voter-takes-old-beats", "the lease's own tests: the wire drops them before"),
     ("voter-serves-the-fenced", "the lease's own tests and the model"),

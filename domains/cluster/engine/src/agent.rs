@@ -15,6 +15,7 @@ mod join;
 mod ledger_link;
 mod membership;
 mod register;
+mod restore;
 mod start;
 mod tasks;
 
@@ -22,5 +23,6 @@ pub use complaint::complaint;
 pub use ear::{Ear, Heard};
 pub use founding::{FOUNDING_FILE, Founding, FoundingFailure, found};
 pub use join::{JoinFailure, join};
+pub use restore::{How as RestoreHow, Restore, RestoreRefused, restore};
 pub use start::{AgentConfig, AgentFailure, run};
 pub use tasks::put;

@@ -148,6 +148,7 @@ pub fn change(draft: &Draft, view: &View, record: &Record) -> Result<Change, Ove
             Write::Config(c) => change.write(key("config"), encode(&**c)),
             Write::Node(n, r) => change.write(node_key(n), encode(&**r)),
             Write::NodeGone(n) => node_gone(change, record, n),
+            Write::Restored(r) => change.write(key("restored"), encode(&**r)),
             Write::Group(g, r) => change.write(group_key(g), encode(&**r)),
             Write::GroupGone(g) => change.remove(group_key(g)),
             Write::Plan(p) => {

@@ -87,6 +87,7 @@ impl<'a> After<'a> {
                 }
                 Write::Node(..)
                 | Write::NodeGone(_)
+                | Write::Restored(_)
                 | Write::Plan(_)
                 | Write::Event(_)
                 | Write::Audit(_) => {}
@@ -130,6 +131,8 @@ fn conditions(draft: &Draft, faults: &mut Vec<Fault>) {
     let needed = draft.writes.iter().filter_map(|write| match write {
         Write::Config(_) => Some(EntryName::Config),
         Write::Node(name, _) | Write::NodeGone(name) => Some(EntryName::Node(name.clone())),
+        // It has no version of its own: every command goes through the plans.
+        Write::Restored(_) => Some(EntryName::Plan),
         Write::Group(name, _) | Write::GroupGone(name) => Some(EntryName::Group(name.clone())),
         Write::Plan(_) => Some(EntryName::Plan),
         Write::Event(_) | Write::Audit(_) => None,

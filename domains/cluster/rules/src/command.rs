@@ -9,6 +9,8 @@ mod effect;
 mod group;
 mod node;
 
+use std::collections::BTreeSet;
+
 use tsugi_vocabulary::{Generation, GroupName, NodeName, Wall};
 
 use crate::mutant::mutant;
@@ -81,6 +83,8 @@ pub enum Command {
         certificate: String,
         /// Its number among the voters.
         number: Number,
+        /// Who kept the former life of the ledger as far as it knew, if it comes in from there.
+        former: BTreeSet<NodeName>,
     },
     /// Its groups move away and none comes.
     NodeDrain {
@@ -209,8 +213,9 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         Command::AllResume { vouch } => group::resume_all(&mut effect, *vouch),
         Command::GroupResume { group, vouch } => group::resume(&mut effect, group, *vouch),
         Command::GroupClear { group } => group::clear(&mut effect, group),
-        Command::NodeJoin { node, certificate, number } => {
+        Command::NodeJoin { node, certificate, number, former } => {
             node::join(&mut effect, node, (certificate, *number));
+            node::bring_list(&mut effect, former);
         }
         Command::NodeDrain { node } => node::drain(&mut effect, node),
         Command::NodeUndrain { node } => node::undrain(&mut effect, node),

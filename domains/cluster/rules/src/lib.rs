@@ -23,6 +23,7 @@ pub mod planner;
 pub mod reason;
 pub mod record;
 pub mod refusal;
+pub mod restore;
 pub mod spec;
 pub mod start_kind;
 pub mod timetable;

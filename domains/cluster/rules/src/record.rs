@@ -3,6 +3,10 @@
 //! Each noun is one entry of the ledger with a version (the index of its last write). A change is
 //! a [`Draft`]: writes that hold only if the versions they were decided on still stand.
 
+mod former;
+
+pub use former::{Gone, Restored};
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -42,23 +46,6 @@ pub struct Record {
     pub groups: BTreeMap<GroupName, Versioned<GroupRecord>>,
     /// The newest plan.
     pub plan: Option<Arc<Plan>>,
-}
-
-/// What is kept of a node that was taken out for good.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gone {
-    /// The number that it had, which nobody gets again.
-    pub voter: u64,
-    /// The fingerprint of the certificate that it had: whoever shows it is refused.
-    pub certificate: Option<String>,
-}
-
-/// What is kept of the cluster that a restored ledger follows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Restored {
-    /// Who kept the former ledger, by number. Nothing is started until all but a minority of them
-    /// have come in under a new number, or were taken out: the others could still hold a lease.
-    pub former: BTreeMap<NodeName, u64>,
 }
 
 /// A value with the index of its last write.
@@ -427,6 +414,8 @@ pub enum Write {
     Node(NodeName, Arc<NodeRecord>),
     /// A node that is gone for good.
     NodeGone(NodeName),
+    /// What a restored ledger waits for.
+    Restored(Arc<Restored>),
     /// A group, new or changed.
     Group(GroupName, Arc<GroupRecord>),
     /// A group that left the configuration and has stopped.
@@ -465,14 +454,6 @@ impl NodeRecord {
     #[must_use]
     pub const fn new(voter: u64) -> Self {
         Self { voter, intent: NodeIntent::InService, fenced: None, certificate: None }
-    }
-}
-
-impl Gone {
-    /// What is kept of this node.
-    #[must_use]
-    pub fn of(node: &NodeRecord) -> Self {
-        Self { voter: node.voter, certificate: node.certificate.clone() }
     }
 }
 
@@ -564,6 +545,7 @@ impl Record {
                         self.gone.insert(n.clone(), Gone::of(&node.value));
                     }
                 }
+                Write::Restored(r) => self.restored = Some(Arc::clone(r)),
                 Write::Group(g, r) => {
                     let value = Arc::clone(r);
                     self.groups.insert(g.clone(), Versioned { version: index, value });

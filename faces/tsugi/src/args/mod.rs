@@ -18,6 +18,8 @@ pub use trial::{Trial, Up};
 
 /// Where the one configuration file is.
 pub const CONFIG_FILE: &str = "/etc/tsugi/tsugi.toml";
+/// Where a node keeps what must survive.
+pub const DATA_DIR: &str = "/var/lib/tsugi";
 
 #[derive(Debug, Parser)]
 #[command(name = "tsugi", version, max_term_width = 100, disable_help_subcommand = true)]

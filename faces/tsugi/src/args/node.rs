@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{CONFIG_FILE, Changing, Gentle, Lasting};
+use super::{CONFIG_FILE, Changing, DATA_DIR, Gentle, Lasting};
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Node {
@@ -52,7 +52,7 @@ pub struct Run {
     pub name: Option<String>,
     #[arg(long, value_name = "FILE", default_value = CONFIG_FILE, hide_default_value = true)]
     pub config: PathBuf,
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/tsugi", hide_default_value = true)]
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR, hide_default_value = true)]
     pub data_dir: PathBuf,
     #[arg(long, value_name = "DEVICE")]
     pub watchdog: Option<PathBuf>,

@@ -4,9 +4,11 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use clap_complete::Shell;
+use tsugi_cluster_engine::agent::{Restore, RestoreHow};
 use tsugi_messages as messages;
 
-use crate::args::Changing;
+use super::change;
+use crate::args::{Changing, DATA_DIR};
 use crate::daemon;
 use crate::exit::Exit;
 use crate::help;
@@ -86,5 +88,14 @@ pub fn restore(out: &Out, (file, data_dir): (&Path, Option<&Path>), changing: &C
         out.tell(&messages::refused_reason_missing("tsugi restore"));
         return Exit::Refused;
     }
-    daemon::restore(file, data_dir, changing, out)
+    let what = Restore {
+        file: file.to_path_buf(),
+        data_dir: data_dir.unwrap_or(Path::new(DATA_DIR)).to_path_buf(),
+        reason: changing.reason.clone().unwrap_or_default(),
+        words: change::typed(),
+        command: change::random_id(),
+        origin: change::origin(),
+        how: if changing.dry_run { RestoreHow::DryRun } else { RestoreHow::ForReal },
+    };
+    daemon::restore(&what, out)
 }

@@ -88,8 +88,19 @@ impl Site {
     /// Ends every process of a node at once, as a power loss would.
     pub fn cut_power(&mut self, node: &str) {
         let mut child = self.take(node);
+        let all = family(&child);
         end_all(&child);
         child.wait().expect("it was a child");
+        all_gone(&all);
+    }
+
+    /// Has a node hand over and end.
+    pub fn stop(&mut self, node: &str) {
+        let mut child = self.take(node);
+        let all = family(&child);
+        kill(pid(&child), Signal::SIGTERM).expect("it runs");
+        child.wait().expect("it was a child");
+        all_gone(&all);
     }
 
     /// Waits until a node has ended by itself.
@@ -160,6 +171,22 @@ impl Site {
         file.to_str().expect("plain").to_owned()
     }
 
+    /// Restores the ledger of a node that does not run: its exit code and what it said.
+    pub fn restore(&self, node: &str, words: &[&str]) -> (Option<i32>, String) {
+        let (backup, data) = (self.path("backup"), self.path(node).join("data"));
+        let paths = [&backup, &data].map(|path| path.to_str().expect("plain"));
+        let first = ["restore", paths[0], "--data-dir", paths[1]];
+        let (code, out, err) = self.ask(node, &[&first[..], words].concat());
+        (code, out + &err)
+    }
+
+    /// What needs a person, by the numbers of its messages.
+    pub fn needs(&self, node: &str) -> Vec<String> {
+        let status = self.status(node);
+        let needs = status["needs"].as_array().cloned().unwrap_or_default();
+        needs.iter().map(|need| need["what"]["id"].to_string()).collect()
+    }
+
     pub fn status(&self, node: &str) -> Value {
         let (_, out, _) = self.ask(node, &["status", "--json"]);
         serde_json::from_str(&out).unwrap_or_default()
@@ -171,15 +198,18 @@ impl Site {
         (votes["of"].as_u64().unwrap_or(0), votes["heard"].as_u64().unwrap_or(0))
     }
 
-    pub fn leader(&self, node: &str) -> Option<String> {
-        self.status(node)["votes"]["leader"].as_str().map(str::to_owned)
+    /// Who leads the ledger, once a node knows.
+    pub fn leader(&self, node: &str) -> String {
+        let leader = |site: &Self| site.status(node)["votes"]["leader"].as_str().map(str::to_owned);
+        self.until("somebody leads", |site| leader(site).is_some());
+        leader(self).unwrap_or_else(|| self.leader(node))
     }
 
     /// State, owner and epoch of the group, as a node shows them.
     pub fn group(&self, node: &str) -> (String, String, (u64, u64)) {
         let group = &self.status(node)["groups"][0];
         let text = |field: &str| group[field].as_str().unwrap_or_default().to_owned();
-        let epoch = text("epoch");
+        let epoch = text("epoch").trim_start_matches('e').to_owned();
         let parts = epoch.split_once('.').unwrap_or_default();
         let number = |text: &str| text.parse().unwrap_or(0);
         (text("state"), text("owner"), (number(parts.0), number(parts.1)))
@@ -231,17 +261,40 @@ fn pid(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).expect("a pid"))
 }
 
-/// Kills a node's process and all that descends from it: only what this test started.
-fn end_all(child: &Child) {
+/// A node's process and all that descends from it: only what this test started.
+fn family(child: &Child) -> Vec<Pid> {
     let mut pids = vec![pid(child)];
     let mut at = 0;
     while let Some(parent) = pids.get(at).copied() {
-        let file = format!("/proc/{parent}/task/{parent}/children");
-        let children = fs::read_to_string(file).unwrap_or_default();
-        pids.extend(children.split_whitespace().filter_map(|p| p.parse().ok()).map(Pid::from_raw));
+        let tasks = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+        for task in tasks {
+            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            let children = children.split_whitespace().filter_map(|p| p.parse().ok());
+            pids.extend(children.map(Pid::from_raw));
+        }
         at += 1;
     }
-    for pid in pids {
-        let _ended = kill(pid, Signal::SIGKILL);
+    pids
+}
+
+/// Kills them at once; whoever was born meanwhile as well.
+fn end_all(child: &Child) {
+    for _ in 0..2 {
+        for pid in family(child) {
+            let _ended = kill(pid, Signal::SIGKILL);
+        }
+    }
+}
+
+/// Waits until nothing of them holds a lock or a port any more.
+fn all_gone(pids: &[Pid]) {
+    let there = |pid: &Pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
+    };
+    let until = Instant::now() + PATIENCE;
+    while pids.iter().any(there) {
+        assert!(Instant::now() < until, "something of the node stays");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -49,6 +49,11 @@ pub(crate) struct Log {
 pub(crate) struct Loaded(Kept);
 
 impl Loaded {
+    /// The entries, in order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.0.entries.iter()
+    }
+
     pub(crate) fn from(file: &File) -> Result<Self, StorageFailure> {
         let whole = |mut from: Reader<'_>| {
             let id = read_log_id(&mut from)?;

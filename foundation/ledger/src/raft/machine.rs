@@ -53,6 +53,14 @@ impl State {
         Ok(state)
     }
 
+    /// Applies what follows the state in a log.
+    pub(crate) fn catch_up<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) {
+        let from = self.applied.map_or(0, |id| id.index + 1);
+        for entry in entries.filter(|entry| entry.log_id.index >= from) {
+            let _answers = self.apply(entry, &mut Vec::new());
+        }
+    }
+
     fn apply(&mut self, entry: &Entry, changes: &mut Vec<Applied>) -> Outcomes {
         let index = Index(entry.log_id.index);
         self.applied = Some(entry.log_id);

@@ -140,8 +140,16 @@ impl RaftLedger {
         floor: Floor,
         node: NodeName,
     ) -> Result<Owner, Failure> {
-        let view = backup.restored(floor, node);
-        let owner = Owner { cluster: backup.cluster, voter: view.voters.highest };
+        Self::begin(directory, backup.cluster, &backup.restored(floor, node))
+    }
+
+    /// Makes the file of a ledger that stands at `view`, kept by its newest voter alone.
+    ///
+    /// # Errors
+    /// [`StorageFailure::Exists`] if there is a ledger; else what the disk did.
+    pub fn begin(directory: &Path, cluster: ClusterId, view: &View) -> Result<Owner, Failure> {
+        let view = view.clone();
+        let owner = Owner { cluster, voter: view.voters.highest };
         let leader = openraft::CommittedLeaderId::new(1, owner.voter.0);
         let place = LogId::new(leader, view.applied.0);
         let stored = StoredMembership::new(Some(place), membership(&view.voters.list));
@@ -161,6 +169,20 @@ impl RaftLedger {
     /// [`StorageFailure::Missing`] if there is none; else what is wrong with it.
     pub fn owner_in(directory: &Path) -> Result<Owner, StorageFailure> {
         File::owner_in(directory)
+    }
+
+    /// The newest state that the file in `directory` holds, whether or not all of it was committed.
+    ///
+    /// # Errors
+    /// [`StorageFailure::Missing`] if there is none; else what is wrong with it.
+    pub fn last_view(directory: &Path) -> Result<View, StorageFailure> {
+        let owner = File::owner_in(directory)?;
+        let file = File::open(directory, owner)?;
+        let (_, mut state) = machine::load(&file)?;
+        let loaded = Loaded::from(&file)?;
+        file.abandon();
+        state.catch_up(loaded.entries());
+        Ok(state.view)
     }
 
     async fn start(seat: Seat, file: File, peers: Arc<dyn Peers>) -> Result<Self, Failure> {

@@ -179,7 +179,12 @@ impl World<'_> {
         }
         self.power_on(n);
         let certificate = self.certificate(n);
-        let join = Command::NodeJoin { node: Scene::node(n), certificate, number: Number::New };
+        let join = Command::NodeJoin {
+            node: Scene::node(n),
+            certificate,
+            number: Number::New,
+            former: [].into(),
+        };
         self.order(join, "node join".to_owned());
         Again::Yes
     }

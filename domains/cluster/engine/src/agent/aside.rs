@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The folder in the data directory; each time has a numbered folder of its own in it.
-const ASIDE: &str = "aside";
+pub const ASIDE: &str = "aside";
 /// What belongs to the ledger in a data directory: the copy itself, and the note beside it.
 pub const LEDGER: [&str; 2] = ["ledger", "ledger.kept"];
 

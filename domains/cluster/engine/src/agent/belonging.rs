@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tsugi_cluster_rules::spec::ResourceKind;
 use tsugi_host::Host;
 use tsugi_host::hands::Hands;
@@ -37,12 +38,10 @@ use crate::core::{Letter, Post};
 use crate::{config, logbook};
 
 /// The note that this node's copy is to be put aside.
-const NOTE: &str = "comes-in-again.json";
-/// The first look after a start.
-const FIRST: Duration = Duration::from_secs(1);
-/// The next, while no leader is heard.
+pub(super) const NOTE: &str = "comes-in-again.json";
+/// The next look, while no leader is heard.
 const OFTEN: Duration = Duration::from_secs(2);
-/// The next, while one is.
+/// The next look, while one is.
 const SELDOM: Duration = Duration::from_secs(30);
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -58,6 +57,13 @@ pub(super) struct Lookout {
     tls: Arc<Tls>,
     ledger: Arc<dyn Ledger>,
     post: Post,
+}
+
+/// Which look it is: the first with something to compare, or a later one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    First,
+    Later,
 }
 
 enum Verdict {
@@ -86,7 +92,9 @@ impl Lookout {
 
     /// Looks now and then, and ends the core when this node does not belong any more.
     pub(super) async fn watch(self) {
-        tokio::time::sleep(FIRST).await;
+        // After the start of all agents no lease is given for the longest TTL (L4). A ledger that
+        // was restored meanwhile is found in that time, before anything of the former one starts.
+        let mut first = Look::First;
         loop {
             if self.own_record_says_removed() {
                 self.vote_to_the_end().await;
@@ -95,25 +103,47 @@ impl Lookout {
             match self.look().await {
                 Verdict::Belongs => {}
                 Verdict::Removed => return self.post.send(Letter::Removed),
-                Verdict::Superseded if self.ledger.leadership().leader.is_none() => {
-                    if leave_note(&self.data_dir, self.kept()).is_ok() {
+                Verdict::Superseded if first == Look::First || self.is_alone() => {
+                    if leave_note(&self.data_dir, &self.kept()).is_ok() {
                         return self.post.send(Letter::StepAside);
                     }
                 }
                 Verdict::Superseded => {}
             }
-            let alone = self.ledger.leadership().leader.is_none();
-            let pause = if alone { OFTEN } else { SELDOM };
-            let mut applied = self.ledger.watch();
-            let until = tokio::time::Instant::now() + pause;
-            // Its own copy may say it first.
-            while !self.own_record_says_removed() {
-                match tokio::time::timeout_at(until, applied.changed()).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) | Err(_) => break,
-                }
+            if self.has_caught_up() {
+                first = Look::Later;
+            }
+            self.rest(first).await;
+        }
+    }
+
+    /// Waits for the next look: shortly while no leader is heard, and until its own copy says more.
+    async fn rest(&self, look: Look) {
+        let mut applied = self.ledger.watch();
+        let mut leads = self.ledger.leadership_watch();
+        let alone = || self.is_alone() || look == Look::First;
+        let begun = tokio::time::Instant::now();
+        while !self.own_record_says_removed() {
+            let until = begun + if alone() { OFTEN } else { SELDOM };
+            let ended = tokio::select! {
+                () = tokio::time::sleep_until(until) => return,
+                changed = applied.changed() => changed.is_err(),
+                changed = leads.changed() => changed.is_err(),
+            };
+            if ended {
+                return;
             }
         }
+    }
+
+    /// Whether no leader is heard. While one is, a node that runs stays with it: somebody may
+    /// have restored a backup on a machine that was only cut off.
+    fn is_alone(&self) -> bool {
+        self.ledger.leadership().leader.is_none()
+    }
+
+    fn has_caught_up(&self) -> bool {
+        self.ledger.view().get("config").is_some()
     }
 
     fn own_record_says_removed(&self) -> bool {
@@ -134,18 +164,25 @@ impl Lookout {
     }
 
     fn kept(&self) -> Kept {
-        Kept { incarnation: self.ledger.view().incarnation, voter: self.voter }
+        let view = self.ledger.view();
+        let voters = view.voters.list.values().cloned().collect();
+        Kept { incarnation: view.incarnation, voter: self.voter, voters }
     }
 
     async fn look(&self) -> Verdict {
-        if self.ledger.view().get("config").is_none() {
+        if !self.has_caught_up() {
             // It has not caught up: it knows of no life of the ledger yet.
             return Verdict::Belongs;
         }
+        let kept = self.kept();
+        let mut looks = JoinSet::new();
         for node in self.book.nodes().into_iter().filter(|node| *node != self.me) {
-            let addresses = self.book.addresses(&node);
-            let answer = look_at(&self.tls, &node, addresses).await;
-            match judge(answer.as_ref(), self.kept()) {
+            let (tls, addresses) = (Arc::clone(&self.tls), self.book.addresses(&node));
+            looks.spawn(async move { look_at(&tls, &node, addresses).await });
+        }
+        // The first word that counts: whoever is away is not waited for.
+        while let Some(answer) = looks.join_next().await {
+            match judge(answer.ok().flatten().as_ref(), &kept) {
                 Verdict::Belongs => {}
                 verdict => return verdict,
             }
@@ -154,7 +191,7 @@ impl Lookout {
     }
 }
 
-async fn look_at(
+pub(super) async fn look_at(
     tls: &Arc<Tls>,
     node: &NodeName,
     addresses: Vec<std::net::SocketAddr>,
@@ -165,7 +202,7 @@ async fn look_at(
 }
 
 /// What one node's answer says to a node that keeps this.
-fn judge(answer: Option<&Answer>, kept: Kept) -> Verdict {
+fn judge(answer: Option<&Answer>, kept: &Kept) -> Verdict {
     match answer {
         Some(Answer::Removed { incarnation }) if *incarnation >= kept.incarnation => {
             Verdict::Removed
@@ -189,8 +226,8 @@ fn judge(answer: Option<&Answer>, kept: Kept) -> Verdict {
     }
 }
 
-fn leave_note(data_dir: &Path, kept: Kept) -> Result<(), files::FileFailure> {
-    files::replace(&data_dir.join(NOTE), &to_bytes(&kept))
+fn leave_note(data_dir: &Path, kept: &Kept) -> Result<(), files::FileFailure> {
+    files::replace(&data_dir.join(NOTE), &to_bytes(kept))
 }
 
 /// The note, if this node is on its way in again.
@@ -215,7 +252,7 @@ pub(super) fn come_in_again(
     let ledger = aside::LEDGER.map(|name| config.data_dir.join(name));
     loop {
         let (found, answer) = runtime.block_on(ask_around(&tls, &book, &me));
-        match judge(answer.as_ref(), kept) {
+        match judge(answer.as_ref(), &kept) {
             Verdict::Superseded => {}
             // The later life is not there any more; this node has not begun to leave its own.
             Verdict::Belongs if answer.is_some() && ledger.iter().all(|path| path.exists()) => {
@@ -231,7 +268,7 @@ pub(super) fn come_in_again(
             let place = aside::put(&config.data_dir, &ledger)?;
             logbook::say(&messages::came_in_again(&me, place.display()));
         }
-        match runtime.block_on(join::number(&tls, &found, (&me, Some(kept)))) {
+        match runtime.block_on(join::number(&tls, &found, (&me, Some(kept.clone())))) {
             Ok(next) => {
                 next.write(&config.data_dir)?;
                 break;
@@ -338,10 +375,9 @@ pub(super) fn clear_leftovers(data_dir: &Path) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
-    const KEPT: Kept = Kept { incarnation: 7, voter: 2 };
-
     fn verdict(answer: &Answer) -> &'static str {
-        match judge(Some(answer), KEPT) {
+        let kept = Kept { incarnation: 7, voter: 2, voters: [].into() };
+        match judge(Some(answer), &kept) {
             Verdict::Belongs => "belongs",
             Verdict::Removed => "removed",
             Verdict::Superseded => "superseded",

@@ -3,17 +3,23 @@
 //! It has proved its certificate; a number is given to the certificate, not to the name, so an
 //! answer that was lost is asked for again, and a node that was wiped gets another number.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
+use tsugi_vocabulary::NodeName;
 
 use super::founding::Founding;
 
 /// A ledger that this node keeps, or kept last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// Which life of the ledger.
     pub incarnation: u64,
     /// Under which number.
     pub voter: u64,
+    /// Who kept it then, as far as this copy knows.
+    #[serde(default)]
+    pub voters: BTreeSet<NodeName>,
 }
 
 /// What is asked.
@@ -93,4 +99,45 @@ pub enum WhyNot {
 /// The bytes of a question or an answer.
 pub fn to_bytes<T: Serialize>(what: &T) -> Vec<u8> {
     serde_json::to_vec(what).expect("questions and answers are plain data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says<T: Serialize>(what: &T, text: &str) {
+        assert_eq!(String::from_utf8(to_bytes(what)).unwrap(), text);
+    }
+
+    #[test]
+    fn what_is_said_at_the_door_keeps_its_form() {
+        says(&Ask::Look, r#""look""#);
+        says(&Ask::Number { kept: None }, r#"{"number":{"kept":null}}"#);
+        let voters = [NodeName::new("b").unwrap()].into();
+        let kept = Some(Kept { incarnation: 7, voter: 2, voters });
+        let text = r#"{"number":{"kept":{"incarnation":7,"voter":2,"voters":["b"]}}}"#;
+        says(&Ask::Number { kept }, text);
+        let without = serde_json::from_str(r#"{"incarnation":7,"voter":2}"#).unwrap();
+        assert_eq!(Kept { incarnation: 7, voter: 2, voters: [].into() }, without);
+        says(&Answer::Removed { incarnation: 7 }, r#"{"removed":{"incarnation":7}}"#);
+        let stands = Answer::Stands { incarnation: 7, voter: Some(2) };
+        says(&stands, r#"{"stands":{"incarnation":7,"voter":2}}"#);
+        says(&Answer::No { why: WhyNot::NameTaken }, r#"{"no":{"why":"name-taken"}}"#);
+        let later = Answer::No { why: WhyNot::Later { kept: 9, ours: 7 } };
+        says(&later, r#"{"no":{"why":{"later":{"kept":9,"ours":7}}}}"#);
+    }
+
+    #[test]
+    fn a_founding_is_told_whole_and_without_the_founders_own_notes() {
+        let text = concat!(
+            r#"{"number":{"founding":{"format":1,"voters":{"4":["d",["10.0.0.4:7400"]]},"#,
+            r#""config":"","part":"joiner"}}}"#
+        );
+        let answer: Answer = serde_json::from_str(text).unwrap();
+        says(&answer, text);
+        let Answer::Number { founding } = answer else { panic!("a number") };
+        let mut noted = *founding;
+        noted.taken.insert(NodeName::new("d").unwrap(), "ab".to_owned());
+        assert!(noted.for_joiner().taken.is_empty());
+    }
 }

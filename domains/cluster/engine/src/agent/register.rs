@@ -3,6 +3,7 @@
 //! Invariants: a number is given to one certificate, and is durable before it is told; the
 //! numbers of the founding are the founder's to give until the ledger has its first entry.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +95,8 @@ impl Register {
             Ok(Err(_)) | Err(_) => return Err(WhyNot::NoMajority),
         }
         let view = self.ledger.view();
+        let former = kept.as_ref().filter(|k| k.incarnation < view.incarnation);
+        let former = former.map(|kept| kept.voters.clone()).unwrap_or_default();
         if let Some(Kept { incarnation: kept, .. }) =
             kept.filter(|k| k.incarnation > view.incarnation)
         {
@@ -121,7 +124,7 @@ impl Register {
                 Ok(()) if mine => Number::OfTheFounding,
                 Ok(()) | Err(_) => Number::New,
             };
-            self.enter(&record, peer, number).await?;
+            self.enter(&record, peer, (number, &former)).await?;
         }
         Err(WhyNot::NoMajority)
     }
@@ -156,7 +159,12 @@ impl Register {
     }
 
     /// Puts the node into the ledger, with its line in the audit.
-    async fn enter(&self, record: &Record, peer: &Peer, number: Number) -> Result<(), WhyNot> {
+    async fn enter(
+        &self,
+        record: &Record,
+        peer: &Peer,
+        (number, former): (Number, &BTreeSet<NodeName>),
+    ) -> Result<(), WhyNot> {
         let standing = self.standing.borrow().clone();
         let at = tsugi_host::clock::wall();
         let certificate = peer.fingerprint.to_string();
@@ -165,6 +173,7 @@ impl Register {
                 node: peer.node.clone(),
                 certificate: certificate.clone(),
                 number,
+                former: former.clone(),
             },
             words: "tsugi node join".to_owned(),
             person: format!("node {}", peer.node),

@@ -254,7 +254,7 @@ fn introduce(
 }
 
 /// Keeps a second agent out of the data directory for as long as this process lives.
-fn lock(data_dir: &Path) -> Result<nix::fcntl::Flock<std::fs::File>, AgentFailure> {
+pub(super) fn lock(data_dir: &Path) -> Result<nix::fcntl::Flock<std::fs::File>, AgentFailure> {
     let path = data_dir.join("agent.lock");
     let file = std::fs::OpenOptions::new().create(true).append(true).open(&path)?;
     nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock)

@@ -27,6 +27,7 @@ use tsugi_messages::Message;
 use tsugi_vocabulary::{NodeName, Span};
 use tsugi_wire::control::{Utc, report};
 
+pub use person::Person;
 pub use propose::Direct;
 pub use remember::{Memo, recall};
 pub use serve::serve;

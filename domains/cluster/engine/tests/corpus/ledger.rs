@@ -4,9 +4,9 @@ use tsugi_cluster_engine::config;
 use tsugi_cluster_engine::records::{self, AuditLink};
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
-    Answer, AppliedConfig, AuditRecord, Draft, EventRecord, Failure, GroupIntent, GroupRecord,
-    Guard, Happening, LinkState, NodeIntent, NodeRecord, Order, Ownership, Pause, Phase, Record,
-    Unconfirmed, Write,
+    Answer, AppliedConfig, AuditRecord, Draft, EventRecord, Failure, Gone, GroupIntent,
+    GroupRecord, Guard, Happening, LinkState, NodeIntent, NodeRecord, Order, Ownership, Pause,
+    Phase, Record, Restored, Unconfirmed, Write,
 };
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
 use tsugi_ledger::{Command, View};
@@ -60,6 +60,17 @@ fn a_node_of_version_1_is_kept_with_every_intent() {
     }
     let intents = named.map(|(_, intent)| intent);
     every!(intents, NodeIntent::InService, NodeIntent::Drained(_), NodeIntent::Leaving(_),);
+}
+
+#[test]
+fn who_joined_who_is_gone_and_what_a_restored_ledger_waits_for_is_kept() {
+    let certificate = Some("ab".repeat(32));
+    let joined = NodeRecord { certificate, ..NodeRecord::new(4) };
+    keeps("node-joined", &joined);
+    keeps("gone", &Gone::of(&joined));
+    keeps("gone-unasked", &Gone::of(&NodeRecord::new(2)));
+    let former = vec![[node("a"), node("b")].into(), [node("c")].into()];
+    keeps("restored", &Restored { first: 5, former });
 }
 
 fn owned(start: StartKind, phase: Phase, cause: Cause) -> Ownership {

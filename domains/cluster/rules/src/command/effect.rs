@@ -11,8 +11,8 @@ use crate::plan::{Chosen, Decision, Life, Sight, Situation};
 use crate::planner::{Asked, Planned};
 use crate::reason::{Cause, Rejected};
 use crate::record::{
-    AppliedConfig, Draft, EntryName, GroupRecord, NodeRecord, Order, Ownership, Record, Versioned,
-    Write,
+    AppliedConfig, Draft, EntryName, GroupRecord, NodeRecord, Order, Ownership, Record, Restored,
+    Versioned, Write,
 };
 use crate::refusal::Refusal;
 use crate::spec::{ClusterSpec, Mode};
@@ -133,6 +133,10 @@ impl<'a> Effect<'a> {
         self.record.nodes.remove(name);
     }
 
+    pub fn write_restored(&mut self, restored: Restored) {
+        self.record.restored = Some(Arc::new(restored));
+    }
+
     pub fn write_config(&mut self, config: AppliedConfig) {
         self.record.config = Some(Arc::new(config));
     }
@@ -235,6 +239,11 @@ impl<'a> Effect<'a> {
                 Some(node) => Write::Node(name.clone(), Arc::clone(&node.value)),
                 None => Write::NodeGone(name.clone()),
             });
+        }
+        if let Some(restored) = &self.record.restored
+            && before.restored.as_ref() != Some(restored)
+        {
+            draft = draft.write(Write::Restored(Arc::clone(restored)));
         }
         let changed = self.record.config.as_ref().filter(|c| Some(*c) != before.config.as_ref());
         if let Some(config) = changed.filter(|_| !mutant("config-half-applied")) {

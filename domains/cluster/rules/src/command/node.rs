@@ -1,5 +1,7 @@
 //! Commands on nodes.
 
+use std::collections::BTreeSet;
+
 use tsugi_vocabulary::{BootId, NodeName};
 
 use super::Number;
@@ -31,6 +33,25 @@ pub(super) fn join(
         effect.refuse(Refusal::AlreadySo { what: node.to_string() });
     }
     effect.write_node(node, NodeRecord { certificate: Some(certificate.to_owned()), ..next });
+}
+
+/// A node that comes in from the former life of a restored ledger names who kept that one: of
+/// that list, too, no majority may be out there.
+pub(super) fn bring_list(effect: &mut Effect<'_>, former: &BTreeSet<NodeName>) {
+    let record = effect.situation.record;
+    let Some(restored) = record.restored.as_deref() else { return };
+    if former.is_empty() || restored.former.contains(former) {
+        return;
+    }
+    let unknown =
+        |name: &&NodeName| !record.nodes.contains_key(*name) && !record.gone.contains_key(*name);
+    for name in former.iter().filter(unknown) {
+        // Its number is not known here, only that it is a former one.
+        effect.write_node(name, NodeRecord::new(0));
+    }
+    let mut next = restored.clone();
+    next.former.push(former.clone());
+    effect.write_restored(next);
 }
 
 /// Its groups move away and none comes.

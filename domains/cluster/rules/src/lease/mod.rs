@@ -12,10 +12,12 @@ pub mod timer;
 pub mod voter;
 pub mod voter_list;
 
+use std::collections::BTreeSet;
+
 use tsugi_vocabulary::NodeName;
 
 use crate::mutant::mutant;
-use crate::record::Record;
+use crate::record::{Record, Restored};
 
 /// Whether the node of this name has a vote in the list of `record`. Nodes that agree on the
 /// generation of the list agree on the list. A node that has joined again under another number
@@ -53,20 +55,24 @@ pub fn voters(record: &Record) -> usize {
 #[must_use]
 pub fn former_voters_out_there(record: &Record) -> Vec<&NodeName> {
     let Some(restored) = &record.restored else { return Vec::new() };
-    let old = |(node, voter): &(&NodeName, &u64)| {
-        record.nodes.get(*node).is_some_and(|known| known.value.voter == **voter)
-    };
-    restored.former.iter().filter(old).map(|(node, _)| node).collect()
+    let all: BTreeSet<&NodeName> = restored.former.iter().flatten().collect();
+    all.into_iter().filter(|node| is_out_there(record, restored, node)).collect()
+}
+
+fn is_out_there(record: &Record, restored: &Restored, node: &NodeName) -> bool {
+    record.nodes.get(node).is_some_and(|known| known.value.voter < restored.first)
 }
 
 /// Whether the voters of the former ledger that are still out there could hold a lease among
 /// themselves: then nothing may be started under a restored one.
 #[must_use]
 pub fn former_majority_out_there(record: &Record) -> bool {
-    let former = record.restored.as_ref().map_or(0, |restored| restored.former.len());
-    former > 0
-        && former_voters_out_there(record).len() >= majority(former)
-        && !mutant("restored-starts-at-once")
+    let Some(restored) = &record.restored else { return false };
+    let stands = |list: &BTreeSet<NodeName>| {
+        let there = list.iter().filter(|node| is_out_there(record, restored, node)).count();
+        !list.is_empty() && there >= majority(list.len())
+    };
+    restored.former.iter().any(stands) && !mutant("restored-starts-at-once")
 }
 
 /// The smallest number of voters that is more than half of `voters`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tsugi_cluster_rules::lease::{former_majority_out_there, former_voters_out_there};
 use tsugi_cluster_rules::plan::{
     Chosen, Decision, Life, Resting, Settled, Sight, Situation, Waiting,
 };
@@ -29,6 +30,7 @@ pub fn status(standing: &Standing) -> report::Status {
     let decisions = decisions(standing);
     let votes = votes(standing, spec);
     let mut needs = Vec::new();
+    needs.extend(restored_need(standing, spec));
     let about_votes = votes_need(&votes, standing, spec);
     let groups: Vec<&GroupName> = spec.groups.keys().collect();
     for name in &groups {
@@ -115,6 +117,17 @@ fn votes(standing: &Standing, spec: &ClusterSpec) -> report::Votes {
         needed: (voters.len() / 2 + 1) as u64,
         leader: standing.leader.as_ref().map(ToString::to_string),
     }
+}
+
+/// A restored ledger that nothing may be started under yet.
+fn restored_need(standing: &Standing, spec: &ClusterSpec) -> Option<report::Need> {
+    if !former_majority_out_there(&standing.record) {
+        return None;
+    }
+    let awaited = former_voters_out_there(&standing.record);
+    let awaited: Vec<&str> = awaited.into_iter().map(NodeName::as_str).collect();
+    let what = messages::restored_ledger_waits(awaited.join(", "));
+    Some(need(&what, spec.name.clone(), None))
 }
 
 /// No majority, or only just one (L12).

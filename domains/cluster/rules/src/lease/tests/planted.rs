@@ -31,6 +31,8 @@ const PLANTED: &[(&str, fn())] = &[
     ("lease-asked-after-deadline", asking::l5_past_its_deadline_a_node_stops_asking_for_good),
     ("lease-asked-after-release", RELEASED),
     ("lease-membership-ignored", asking::l6_votes_of_two_lists_of_voters_are_not_added),
+    ("restored-starts-at-once", FORMER),
+    ("voter-serves-other-incarnations", LIFE),
     ("voters-changed-at-once", WAIT),
     ("voters-counted-from-commit", APPLIED),
     ("voters-removed-blindly", voters::l6_a_change_after_which_no_majority_is_heard_waits),
@@ -38,6 +40,9 @@ const PLANTED: &[(&str, fn())] = &[
     ("timer-rounded-down", asking::l10_a_wait_in_whole_milliseconds_is_rounded_up),
 ];
 
+const FORMER: fn() =
+    promising::l4_under_a_restored_ledger_nothing_is_promised_while_a_former_majority_is_out_there;
+const LIFE: fn() = promising::l1_an_epoch_of_another_life_of_the_ledger_is_not_promised;
 const WAIT: fn() = voters::l6_the_list_changes_again_only_after_the_longest_time_of_a_promise;
 const APPLIED: fn() =
     voters::l6_the_wait_counts_from_when_a_majority_of_the_new_list_has_applied_it;

@@ -1,5 +1,7 @@
 //! The rules of the promising side: L1, L2, L4, L5, L6, L7, L9.
 
+use std::sync::Arc;
+
 use tsugi_vocabulary::{BootId, Index, Moment, Span};
 
 use super::scene::{
@@ -8,7 +10,7 @@ use super::scene::{
 };
 use crate::lease::heartbeat::NoPromise;
 use crate::lease::voter::Voter;
-use crate::record::Ownership;
+use crate::record::{NodeRecord, Ownership, Record, Restored, Versioned};
 use crate::timing::TTL_CAP;
 
 #[test]
@@ -264,6 +266,37 @@ pub fn l9_a_pinned_group_is_promised_to_its_node_only() {
     assert_eq!(said, Some(NoPromise::Pinned { node: name("a") }));
     let own = with(owned("a", 2, 6), |g| g.pause = Some(pinned_to("a")));
     assert!(promises(&mut c, ms(1), &asks("a", 1, 2), &own));
+}
+
+/// A ledger restored by c, of which a and b kept the former life.
+fn restored() -> Record {
+    let mut record = owned("a", 1, 5);
+    for (n, voter) in [("a", 1), ("b", 2), ("c", 4)] {
+        let value = Arc::new(NodeRecord::new(voter));
+        record.nodes.insert(name(n), Versioned { version: record.applied, value });
+    }
+    let former = vec![["a", "b", "c"].map(name).into()];
+    record.restored = Some(Arc::new(Restored { first: 4, former }));
+    record
+}
+
+#[test]
+pub fn l4_under_a_restored_ledger_nothing_is_promised_while_a_former_majority_is_out_there() {
+    let mut c = voter("c");
+    let mut record = restored();
+    assert!(!promises(&mut c, ms(60_000), &asks("a", 1, 1), &record));
+    record.nodes.remove(&name("b"));
+    assert!(promises(&mut c, ms(60_001), &asks("a", 2, 1), &record));
+}
+
+#[test]
+pub fn l1_an_epoch_of_another_life_of_the_ledger_is_not_promised() {
+    let mut c = voter("c");
+    let record = Record { incarnation: 2, ..owned("a", 1, 5) };
+    let said = refusal(&mut c, ms(0), &asks("a", 1, 1), &record);
+    assert_eq!(said, Some(NoPromise::NotOwner { epoch: epoch(1) }));
+    let later = asks("a", 2, 9);
+    assert!(!promises(&mut c, ms(1), &later, &record), "nor one that it has not seen");
 }
 
 #[test]

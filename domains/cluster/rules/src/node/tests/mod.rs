@@ -70,7 +70,7 @@ impl Bench {
         let now = Moment(0) + Span::secs(10);
         let birth = Birth {
             name: name("a"),
-            voter: Some(1),
+            voter: record.voters.get(&name("a")).copied().or(Some(1)),
             boot: BOOT,
             machine: MACHINE,
             at: now,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::lease::voter_list::Seat;
+use crate::record::{Restored, Versioned};
 use crate::timing::LONGEST_TTL;
 
 fn kept_by_three() -> Record {
@@ -55,4 +56,33 @@ fn l6_a_leader_that_hears_no_majority_of_the_list_changes_nothing() {
     bench.tell(Event::Leader { term: 2, leader: Some(name("a")) });
     bench.pass(Span::secs(3));
     assert_eq!(bench.voter_changes, []);
+}
+
+#[test]
+fn l4_after_the_last_needed_voter_came_in_a_restored_ledger_promises_nothing_for_the_longest_ttl() {
+    let mut record = kept_by_three();
+    record.voters = BTreeMap::from([(name("a"), 4)]);
+    for (n, voter) in [("a", 4), ("b", 2), ("c", 3)] {
+        let value = Arc::new(NodeRecord::new(voter));
+        record.nodes.insert(name(n), Versioned { version: record.applied, value });
+    }
+    let former = vec![["a", "b", "c"].map(name).into()];
+    record.restored = Some(Arc::new(Restored { first: 4, former }));
+    let mut bench = Bench::new(record);
+    bench.voters.clear();
+    bench.pass(LONGEST_TTL + LONGEST_TTL);
+    bench.give(|_| ());
+    bench.pass(Span::secs(5));
+    assert!(bench.done.iter().all(|d| !d.starts_with("start")), "{:?}", bench.done);
+
+    let came_in = NodeRecord::new(5);
+    let draft = Draft::default().write(Write::Node(name("b"), Arc::new(came_in)));
+    bench.record.apply(&draft, Index(bench.record.applied.0 + 1));
+    bench.tell(Event::Applied(Arc::new(bench.record.clone())));
+    let since = bench.now;
+    while !bench.done.iter().any(|d| d.starts_with("start")) {
+        bench.pass(Span::millis(5));
+        assert!(bench.now.since(since) < Span::secs(5), "{:?}", bench.done);
+    }
+    assert!(bench.now.since(since) >= LONGEST_TTL, "b may have promised just before it came in");
 }

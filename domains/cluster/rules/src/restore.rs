@@ -1,0 +1,110 @@
+//! What becomes of the record when the ledger is made anew from a backup.
+//!
+//! The machines have gone on since the backup was made, so nothing of it is believed that only
+//! the owner of a group could know: nobody owns anything, every end was unseen, and what was
+//! pinned since stays pinned. Invariant: nothing starts before the former ledger can no longer
+//! give anybody a lease ([`crate::lease::former_majority_out_there`]).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tsugi_vocabulary::{BootId, Epoch, NodeName};
+
+use crate::lease::former_voters_out_there;
+use crate::record::{
+    Draft, GroupRecord, NodeIntent, NodeRecord, Ownership, Record, Restored, Write,
+};
+use crate::start_kind::Ending;
+
+/// What this node still knows besides the backup.
+#[derive(Clone, Copy, Debug)]
+pub enum Newest<'a> {
+    /// Its own copy of the former ledger, as far as it had come.
+    Kept(&'a Record),
+    /// It never kept one, or it cannot be read.
+    Lost,
+}
+
+/// The node that keeps the restored ledger, alone at first.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeper<'a> {
+    /// Its name.
+    pub node: &'a NodeName,
+    /// Its number: the first of the new life.
+    pub voter: u64,
+    /// The fingerprint of its certificate.
+    pub certificate: &'a str,
+}
+
+/// The first entry of a ledger that is made from `backup`.
+#[must_use]
+pub fn restored(backup: &Record, newest: Newest<'_>, keeper: Keeper<'_>) -> Draft {
+    let known = match newest {
+        Newest::Kept(record) => record,
+        Newest::Lost => backup,
+    };
+    let former = former(backup, newest);
+    let mut draft = Draft::default();
+    let kept = backup.nodes.iter().map(|(name, node)| (name, Some(&*node.value)));
+    let later = former.iter().flatten().filter(|name| !backup.nodes.contains_key(*name));
+    for (name, node) in kept.chain(later.map(|name| (name, None))) {
+        let gone = known.gone.contains_key(name) && !known.nodes.contains_key(name);
+        if name == keeper.node {
+            continue;
+        }
+        draft = draft.write(match node {
+            Some(_) if gone => Write::NodeGone(name.clone()),
+            Some(node) => Write::Node(name.clone(), Arc::new(waited_for(node, keeper.voter))),
+            // Its number is not known here, only that it is a former one.
+            None => Write::Node(name.clone(), Arc::new(NodeRecord::new(0))),
+        });
+    }
+    let own = NodeRecord {
+        certificate: Some(keeper.certificate.to_owned()),
+        ..NodeRecord::new(keeper.voter)
+    };
+    draft = draft.write(Write::Node(keeper.node.clone(), Arc::new(own)));
+    for (name, group) in &backup.groups {
+        let next = unowned(&group.value, known.group(name));
+        draft = draft.write(Write::Group(name.clone(), Arc::new(next)));
+    }
+    draft.write(Write::Restored(Arc::new(Restored { first: keeper.voter, former })))
+}
+
+/// The lists of voters of which no majority may be left. Who has lost its own copy cannot know
+/// which list was the last, so it waits for each voter of the backup.
+fn former(backup: &Record, newest: Newest<'_>) -> Vec<BTreeSet<NodeName>> {
+    let known = match newest {
+        Newest::Kept(record) => record,
+        Newest::Lost => {
+            let each = backup.voters.keys().map(|name| BTreeSet::from([name.clone()]));
+            return each.collect();
+        }
+    };
+    let mut former = vec![known.voters.keys().cloned().collect()];
+    if !former_voters_out_there(known).is_empty() {
+        // It was itself restored, and the ledger before that may still be alive.
+        former.extend(known.restored.iter().flat_map(|restored| restored.former.clone()));
+    }
+    former
+}
+
+fn waited_for(node: &NodeRecord, first: u64) -> NodeRecord {
+    let intent = match &node.intent {
+        NodeIntent::Leaving(BootId(_)) => NodeIntent::InService,
+        NodeIntent::InService | NodeIntent::Drained(_) => node.intent.clone(),
+    };
+    let voter = node.voter.min(first.saturating_sub(1));
+    NodeRecord { voter, intent, certificate: None, ..node.clone() }
+}
+
+/// A group that nobody owns, with the pin that it was given last (L9).
+fn unowned(backup: &GroupRecord, newest: Option<&GroupRecord>) -> GroupRecord {
+    let epoch = newest.map_or(backup.epoch, |newest| newest.epoch.max(backup.epoch));
+    let ended = if epoch == Epoch::NONE { backup.ended } else { Ending::Unknown };
+    let pause = newest.and_then(|newest| newest.pause.clone()).or_else(|| backup.pause.clone());
+    GroupRecord { epoch, ownership: Ownership::Nobody, ended, pause, ..backup.clone() }
+}
+
+#[cfg(test)]
+mod tests;
