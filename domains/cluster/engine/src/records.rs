@@ -7,7 +7,7 @@
 //! | `gone/NAME` | a node that was taken out for good: its number is not given out again |
 //! | `restored` | who kept the ledger before this one was made from a backup |
 //! | `plan/head`, `plan/NNNNNNNNNNNN` | the newest plan, and each plan by generation |
-//! | `event/TTTTTTTTTTTTT-NAME-N` | what happened, by wall time in milliseconds |
+//! | `event/TTTTTTTTTTTTT-NAME-HASH-N` | what happened, by wall time in milliseconds |
 //! | `audit/head`, `audit/NNNNNNNNNNNN` | the end of the audit chain, and each of its entries |
 //! | `command/ID` | the audit entry of a command, so that it has no second effect |
 //!
@@ -159,7 +159,14 @@ pub fn change(draft: &Draft, view: &View, record: &Record) -> Result<Change, Ove
             }
             Write::Event(e) => {
                 let change = prune(change, view, "event/", EVENTS);
-                change.write(event_key(e, view.applied, n), encode(e))
+                let same = |w: &&Write| matches!(w, Write::Event(other) if other == e);
+                let n = draft.writes[..n].iter().filter(same).count();
+                let (key, bytes) = (event_key(e, n), encode(e));
+                // A node that was cut off tells again what it had no answer to; once is enough.
+                match view.get(key.as_str()) {
+                    Some(_) => change,
+                    None => change.write(key, bytes),
+                }
             }
             Write::Audit(a) => audit.append(change, a),
         };
@@ -377,8 +384,11 @@ fn group_key(name: &GroupName) -> Key {
     key(&format!("group/{name}"))
 }
 
-fn event_key(event: &EventRecord, applied: Index, n: usize) -> Key {
-    key(&format!("event/{:013}-{}-{}-{n}", event.at.0, event.by, applied.0))
+/// The same event told twice has the same key; `n` counts its like before it in one draft.
+fn event_key(event: &EventRecord, n: usize) -> Key {
+    let hash = Sha256::digest(encode(event));
+    let hash: String = hash[..4].iter().map(|b| format!("{b:02x}")).collect();
+    key(&format!("event/{:013}-{}-{hash}-{n}", event.at.0, event.by))
 }
 
 fn entry_key(name: &EntryName) -> Key {

@@ -303,7 +303,7 @@ fn the_oldest_events_are_pruned_by_their_entry() {
     let mut kept = Kept::new();
     let mut filled = Change::new();
     for at in 0..EVENTS as u64 {
-        filled = filled.write(event_key(&event_at(1000 + at), Index(0), 0), encode(&event_at(at)));
+        filled = filled.write(event_key(&event_at(1000 + at), 0), encode(&event_at(1000 + at)));
     }
     kept.commit(filled);
     // The clock stepped back: what is newest by the ledger bears the oldest times.
@@ -314,7 +314,22 @@ fn the_oldest_events_are_pruned_by_their_entry() {
     let left = events(&kept.view).unwrap();
     assert!(left.len() <= EVENTS + 1, "{} are left", left.len());
     assert_eq!(left.last().unwrap().value.at, Wall(9));
-    assert_ne!(left[0].value.at, Wall(0), "the oldest went first");
+    assert!(left[0].value.at > Wall(1000), "the oldest went first");
+}
+
+#[test]
+fn an_event_that_is_told_again_is_kept_once_and_where_it_was() {
+    let mut kept = Kept::new();
+    let draft = Draft::default().write(Write::Event(event_at(5))).write(Write::Event(event_at(6)));
+    kept.put(&draft).unwrap();
+    let before = events(&kept.view).unwrap();
+    kept.put(&draft).unwrap();
+    // What waits for an answer is told with what has come since, in any place.
+    let more = Draft::default().write(Write::Event(event_at(7))).write(Write::Event(event_at(5)));
+    kept.put(&more).unwrap();
+    let after = events(&kept.view).unwrap();
+    assert_eq!(after[..2], before);
+    assert_eq!(after.len(), 3, "only the one that is new");
 }
 
 #[test]

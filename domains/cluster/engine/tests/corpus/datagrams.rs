@@ -88,6 +88,9 @@ fn a_beat_of_version_1_is_kept_with_every_stand_of_a_group() {
     let bare =
         Heartbeat { asked: Vec::new(), released: Vec::new(), health: Health::default(), ..beat() };
     keeps("heartbeat-of-a-node-with-nothing", &bare);
+    let deaf_lately = Some(Span::millis(640));
+    let alone = Heartbeat { health: Health { deaf_lately, ..Health::default() }, ..bare.clone() };
+    keeps("heartbeat-of-a-node-that-was-alone", &alone);
     let stands: Vec<Stand> = stands().into_iter().map(|(_, stand)| stand).collect();
     every!(
         stands,

@@ -36,9 +36,8 @@ impl Chronicle {
 /// The last story, or the one `back` before it, of one group or of all.
 #[must_use]
 pub fn explain(chronicle: &Chronicle, group: Option<&GroupName>, back: usize) -> report::Explain {
-    let mut turns = turns(chronicle);
+    let mut turns = in_order(turns(chronicle), chronicle);
     turns.retain(|t| group.is_none_or(|g| t.group == Some(g)));
-    turns.sort_by_key(|t| t.entry);
     let chosen = turns.len().checked_sub(back + 1).and_then(|at| turns.get(at));
     report::Explain { story: chosen.map(|turn| turn.story(chronicle)) }
 }
@@ -77,6 +76,30 @@ fn turns(chronicle: &Chronicle) -> Vec<Turn<'_>> {
         decisions.filter_map(move |(group, d)| planned(before, plan, group, d))
     });
     planned.chain(chronicle.events.iter().filter_map(happened)).collect()
+}
+
+/// In the order of their entries. What a node that was cut off could tell only later stands before
+/// the decision that took its epoch from it.
+fn in_order<'a>(mut turns: Vec<Turn<'a>>, chronicle: &Chronicle) -> Vec<Turn<'a>> {
+    let ended: Vec<_> = turns
+        .iter()
+        .filter(|turn| turn.decision.is_some())
+        .filter_map(|turn| {
+            let given = turn.epoch.or_else(|| turn.started(chronicle)?.event.epoch)?;
+            Some((turn.group, given, turn.entry))
+        })
+        .collect();
+    turns.sort_by_cached_key(|turn| {
+        let ends = |(group, given, entry): &(Option<&GroupName>, Epoch, Index)| {
+            let earlier = turn.epoch.is_some_and(|epoch| epoch < *given);
+            (*group == turn.group && earlier && *entry < turn.entry).then_some(*entry)
+        };
+        match turn.decision.is_none().then(|| ended.iter().filter_map(ends).min()).flatten() {
+            Some(entry) => (entry, 0),
+            None => (turn.entry, 1),
+        }
+    });
+    turns
 }
 
 /// A decision that gives a group to another node. The first start of a group is none.
@@ -222,11 +245,23 @@ impl Turn<'_> {
     /// What the silence of a node turned out to have been, once it has returned.
     fn first_cause(&self, chronicle: &Chronicle) -> Cause {
         let Cause::NodeSilent { node: lost, .. } = &self.cause else { return self.cause.clone() };
-        let mut returned = chronicle.since(self.entry).filter_map(|e| match &e.value.what {
-            Happening::Returned { node, cause } if node == lost => Some(cause.clone()),
-            _ => None,
-        });
-        returned.next().unwrap_or_else(|| self.cause.clone())
+        match self.return_of(lost, chronicle).map(|e| &e.what) {
+            Some(Happening::Returned { cause, .. }) => cause.clone(),
+            _ => self.cause.clone(),
+        }
+    }
+
+    /// How a node that was lost came back, if that is known. What it was when it was lost again is
+    /// another story.
+    fn return_of<'c>(&self, lost: &NodeName, chronicle: &'c Chronicle) -> Option<&'c EventRecord> {
+        let again = |e: &&Versioned<EventRecord>| {
+            let is_it = matches!(&e.value.what, Happening::Lost { node, .. } if node == lost);
+            is_it && e.version > self.entry
+        };
+        let until_again = chronicle.since(self.entry).take_while(|e| !again(e));
+        until_again
+            .map(|e| &*e.value)
+            .find(|e| matches!(&e.what, Happening::Returned { node, .. } if node == lost))
     }
 
     fn cause_words(&self, first: &Cause) -> Words {
@@ -307,6 +342,9 @@ impl Turn<'_> {
     }
 
     fn steps(&self, chronicle: &Chronicle) -> Vec<report::Moment> {
+        if matches!(self.what, What::AddressMoved(..) | What::ClockStep(_)) {
+            return Vec::new();
+        }
         let started = self.started(chronicle);
         let end = started.as_ref().map_or(Index(u64::MAX), |up| up.entry);
         let between = chronicle.since(self.entry).filter(|e| e.version <= end);
@@ -356,14 +394,11 @@ impl Turn<'_> {
             let what = phrased(&phrase::effect_in_service(&event.by));
             effects.push(report::Moment { at: Utc(event.at), by: event.by.to_string(), what });
         }
-        let lost = match &self.cause {
-            Cause::NodeSilent { node, .. } | Cause::OneWay { node, .. } => Some(node),
+        let back = match &self.cause {
+            Cause::NodeSilent { node, .. } => self.return_of(node, chronicle),
             _ => None,
         };
-        let back = chronicle.since(self.entry).find(
-            |e| matches!(&e.value.what, Happening::Returned { node, .. } if Some(node) == lost),
-        );
-        effects.extend(back.map(|e| history::moment(&e.value)));
+        effects.extend(back.map(history::moment));
         effects
     }
 }

@@ -104,10 +104,14 @@ fn silent() -> Cause {
     Cause::NodeSilent { node: node("node1"), silence: Span::millis(560) }
 }
 
+/// Something of a node, which no group's record is about.
+fn of_node(millis: u64, by: &str, what: Happening) -> Versioned<EventRecord> {
+    let value = EventRecord { at: at(millis), by: node(by), group: None, epoch: None, what };
+    written(millis, value)
+}
+
 fn returned(cause: Cause) -> Versioned<EventRecord> {
-    let what = Happening::Returned { node: node("node1"), cause };
-    let about_no_group = (*event(60_000, "node2", 0, what).value).clone();
-    written(60_000, EventRecord { group: None, epoch: None, ..about_no_group })
+    of_node(60_000, "node2", Happening::Returned { node: node("node1"), cause })
 }
 
 #[test]
@@ -240,7 +244,7 @@ fn an_operators_move_names_the_person_and_the_reason() {
 fn a_clock_step_is_named_and_moved_nothing() {
     let mut chronicle = taken_over(silent());
     let what = Happening::ClockStepped { node: node("node1"), by_ms: -30_000 };
-    chronicle.events.push(event(30_000, "node1", 0, what));
+    chronicle.events.push(of_node(30_000, "node1", what));
     let story = story(&chronicle);
     assert!(text(&story.cause).contains("clock of node1 stepped by -30000 ms"));
     assert_eq!(story.without_service_ms, Some(0));
@@ -271,13 +275,47 @@ fn a_clock_that_stepped_back_does_not_change_what_came_first() {
 }
 
 #[test]
+fn what_a_node_that_was_cut_off_tells_later_does_not_become_the_newest_story() {
+    let mut chronicle = taken_over(silent());
+    let address = "10.0.0.9".parse().unwrap();
+    let moved =
+        Happening::AddressMoved { address, from: "eth0".to_owned(), link: "eth1".to_owned() };
+    let mut late = event(9_990, "node1", 1, moved);
+    late.version = Index(12_000);
+    chronicle.events.push(late);
+    assert_eq!(story(&chronicle).epoch, epoch(2).to_string(), "the takeover is the newest");
+    let before = explain(&chronicle, None, 1).story.expect("the address had moved before");
+    assert_eq!(text(&before.cause), "link eth0 of node1 went down");
+}
+
+#[test]
+fn what_happens_later_is_no_part_of_a_story_that_has_ended() {
+    let address = "10.0.0.9".parse().unwrap();
+    let moved =
+        Happening::AddressMoved { address, from: "eth0".to_owned(), link: "eth1".to_owned() };
+    let one_way = Cause::OneWay { node: node("node1"), way: Way::ToIt };
+    for cause in [silent(), one_way] {
+        let mut chronicle = taken_over(cause);
+        chronicle.events.push(event(12_000, "node2", 2, moved.clone()));
+        let before = [0, 1].map(|back| explain(&chronicle, None, back).story);
+        assert!(before.iter().all(Option::is_some));
+        let lost = Happening::Lost { node: node("node1"), cause: silent() };
+        chronicle.events.push(of_node(50_000, "node2", lost));
+        chronicle.events.push(returned(Cause::PowerLost { node: node("node1") }));
+        let stopped = Happening::Stopped { steps: Vec::new(), ending: Ending::Orderly };
+        chronicle.events.push(event(70_000, "node2", 2, stopped));
+        assert_eq!([0, 1].map(|back| explain(&chronicle, None, back).story), before);
+    }
+}
+
+#[test]
 fn a_link_that_is_lost_without_a_takeover_is_named_when_the_address_moves() {
     let mut chronicle = taken_over(silent());
     let down = Happening::Link { node: node("node2"), link: "eth0".into(), state: LinkState::Down };
     let address = "10.0.0.9".parse().unwrap();
     let moved =
         Happening::AddressMoved { address, from: "eth0".to_owned(), link: "eth1".to_owned() };
-    chronicle.events.push(event(30_000, "node2", 0, down));
+    chronicle.events.push(of_node(30_000, "node2", down));
     chronicle.events.push(event(30_002, "node2", 2, moved));
     let story = story(&chronicle);
     assert_eq!(text(&story.cause), "link eth0 of node2 went down");
