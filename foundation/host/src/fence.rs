@@ -50,13 +50,27 @@ impl Fence {
 /// What this node can do to itself; looked at once at its start, before anything is guarded.
 #[must_use]
 pub fn capability(fence: &Fence, watchdog: Option<&mut Watchdog>) -> Capability {
-    let reboot = *fence == Fence::Machine && nix::unistd::geteuid().is_root();
+    let reboot = *fence == Fence::Machine && may_reboot();
     match (watchdog.map(Watchdog::try_out), reboot) {
         (Some(Ok(())), _) => Capability::Watchdog,
         (Some(Err(_)), true) => Capability::BrokenWatchdog,
         (None, true) => Capability::Reboot,
         (Some(Err(_)) | None, false) => Capability::None,
     }
+}
+
+/// The right to reboot, among the rights of a process as the kernel lists them.
+const SYS_BOOT: u64 = 1 << 22;
+
+/// Whether this process has the right to reboot: root in a container often has not.
+fn may_reboot() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    rights(&status) & SYS_BOOT != 0
+}
+
+fn rights(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Reboots the machine at once without writing anything out. In a pid namespace of its own the
@@ -70,6 +84,15 @@ pub fn reset_machine(reason: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn root_without_the_right_to_reboot_cannot_fence_the_machine() {
+        let all = "Name:\ttsugi\nCapEff:\t000001ffffffffff\nCapBnd:\t000001ffffffffff\n";
+        assert_ne!(rights(all) & SYS_BOOT, 0);
+        let less = all.replacen("000001ffffffffff", "000001ffffbfffff", 1);
+        assert_eq!(rights(&less) & SYS_BOOT, 0);
+        assert_eq!(rights("nothing of the kind"), 0, "what is not known is not had");
+    }
 
     #[test]
     fn a_node_that_may_kill_processes_only_cannot_fence_itself() {

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 
 use tsugi_ledger::{Failure, StorageFailure};
 use tsugi_messages::{self as messages, Message};
+use tsugi_wire::boot::BootFailure;
 use tsugi_wire::files::FileFailure;
 use tsugi_wire::identity::IdentityFailure;
 
@@ -14,12 +15,13 @@ use super::start::{AgentConfig, AgentFailure};
 /// The message of a failure on this node.
 #[must_use]
 pub fn complaint(failure: &AgentFailure, config: &AgentConfig) -> Message {
-    let node = super::start::own_name(config).map_or_else(|_| "-".to_owned(), |n| n.to_string());
+    let node = super::start::own_name(config)
+        .map_or_else(|_| config.name.clone().unwrap_or("-".to_owned()), |n| n.to_string());
     match failure {
         AgentFailure::SecondAgent(path) => messages::agent_directory_in_use(path.display()),
-        AgentFailure::Founding(FoundingFailure::File(file)) | AgentFailure::File(file) => {
-            of_file(file, &node)
-        }
+        AgentFailure::Founding(FoundingFailure::File(file))
+        | AgentFailure::Boot(BootFailure::File(file))
+        | AgentFailure::File(file) => of_file(file, &node),
         AgentFailure::Identity(identity) => of_identity(identity, config),
         AgentFailure::Ledger(LinkFailure::Identity(identity)) => of_identity(identity, config),
         AgentFailure::Ledger(LinkFailure::Ledger(Failure::Storage(storage))) => {
@@ -34,7 +36,7 @@ pub fn complaint(failure: &AgentFailure, config: &AgentConfig) -> Message {
             messages::disk_write_failed(config.data_dir.display(), &node, failure)
         }
         AgentFailure::Founding(_)
-        | AgentFailure::Boot(_)
+        | AgentFailure::Boot(BootFailure::NotANumber { .. })
         | AgentFailure::NoName(_)
         | AgentFailure::Bind { .. }
         | AgentFailure::Hands(_)
@@ -70,7 +72,8 @@ fn of_identity(failure: &IdentityFailure, config: &AgentConfig) -> Message {
     }
 }
 
-fn of_storage(failure: &StorageFailure, node: &str) -> Message {
+/// A disk that does not keep the ledger.
+pub(super) fn of_storage(failure: &StorageFailure, node: &str) -> Message {
     match failure {
         StorageFailure::Damaged { file, what } => messages::ledger_damaged(file, node, what),
         StorageFailure::Missing { file }

@@ -230,7 +230,7 @@ fn work(
     runtime.spawn(tasks::follow(Arc::clone(&ledger), reader, post.clone()));
     runtime.spawn(tasks::lead(Arc::clone(&ledger), post.clone()));
     runtime.spawn(tasks::leave_on_signal(post.clone()));
-    runtime.spawn(tasks::end_with(Arc::clone(&ledger), post.clone()));
+    runtime.spawn(tasks::end_with(Arc::clone(&ledger), (me.clone(), language), post.clone()));
     runtime.spawn(logbook::keep(Arc::clone(&ledger), pictures));
     runtime.spawn(file::compare(config.config_file.clone(), parts.standing.clone(), file::LOOK));
     logbook::begin(&me, &config.version, boot.started, language);
@@ -256,7 +256,10 @@ fn introduce(
 /// Keeps a second agent out of the data directory for as long as this process lives.
 pub(super) fn lock(data_dir: &Path) -> Result<nix::fcntl::Flock<std::fs::File>, AgentFailure> {
     let path = data_dir.join("agent.lock");
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path)?;
+    let file =
+        std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|source| {
+            FileFailure::Refused { action: "open", path: path.clone(), source }
+        })?;
     nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock)
         .map_err(|_| AgentFailure::SecondAgent(data_dir.to_path_buf()))
 }

@@ -7,11 +7,12 @@ use tokio::sync::mpsc;
 use tsugi_cluster_rules::lease::voter_list::{Seat, VoterChange};
 use tsugi_cluster_rules::node::{Event, Fate};
 use tsugi_cluster_rules::record::{Draft, Record};
-use tsugi_ledger::{Ledger, Outcome, View, Voter, VoterId};
+use tsugi_ledger::{Failure, Ledger, Outcome, View, Voter, VoterId};
 use tsugi_messages::Language;
 use tsugi_vocabulary::{Generation, NodeName};
 
 use super::book::Book;
+use super::complaint::of_storage;
 use super::register::Register;
 use crate::core::{Post, Proposal};
 use crate::records;
@@ -167,13 +168,21 @@ pub(super) async fn leave_on_signal(post: Post) {
     post.event(Event::Leave);
 }
 
-/// Ends the core when this copy of the ledger can no longer be used (I17): another start reads
-/// what is on the disk.
-pub(super) async fn end_with(ledger: Arc<dyn Ledger>, post: Post) {
+/// Ends the core when this copy of the ledger can no longer be used (I17), and says why: another
+/// start reads what is on the disk.
+pub(super) async fn end_with(
+    ledger: Arc<dyn Ledger>,
+    (node, language): (NodeName, Language),
+    post: Post,
+) {
     let mut failed = ledger.failed();
-    if failed.wait_for(Option::is_some).await.is_ok() {
-        post.send(crate::core::Letter::StepAside);
+    let Ok(failure) = failed.wait_for(Option::is_some).await.map(|failure| failure.clone()) else {
+        return;
+    };
+    if let Some(Failure::Storage(storage)) = failure {
+        eprintln!("{}", of_storage(&storage, node.as_str()).line(language));
     }
+    post.send(crate::core::Letter::StepAside);
 }
 
 fn node_of(view: &View, id: tsugi_ledger::VoterId) -> Option<NodeName> {

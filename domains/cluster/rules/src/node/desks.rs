@@ -310,16 +310,20 @@ impl Node {
     }
 
     /// What scripts are told, and whether the network is asked before an address is taken.
-    fn start_terms(&self, group: &GroupName) -> (StartKind, ScriptEvent, Probe) {
+    pub(super) fn start_terms(&self, group: &GroupName) -> (StartKind, ScriptEvent, Probe) {
         let Some(entry) = self.record.group(group) else {
             return (StartKind::Restart, ScriptEvent::Start, Probe::Once);
         };
         let Ownership::Owned { start, cause, .. } = &entry.ownership else {
             return (StartKind::Restart, ScriptEvent::Start, Probe::Once);
         };
+        // A start that failed may have failed because somebody else has the address.
+        let start_failed = |cause: &Cause| matches!(cause, Cause::StartFailed { .. });
+        let last = entry.failures.last().map(|failure| &failure.cause);
         let probe = match entry.ended {
-            Ending::Orderly | Ending::Forced | Ending::Failure => Probe::NotNeeded,
             Ending::Unknown => Probe::Once,
+            Ending::Failure if start_failed(cause) || last.is_some_and(start_failed) => Probe::Once,
+            Ending::Orderly | Ending::Forced | Ending::Failure => Probe::NotNeeded,
         };
         (*start, script_event(cause), probe)
     }

@@ -1,8 +1,10 @@
 //! What a node does about a resource that failed.
 
 use super::*;
+use crate::desk::Probe;
 use crate::plan::Stand;
 use crate::record::Answer;
+use crate::start_kind::Ending;
 
 #[test]
 fn cl_10_a_programs_end_is_mended_in_place_as_often_as_configured_then_given_away() {
@@ -84,4 +86,24 @@ fn a_guardian_that_was_lost_has_let_go_and_nothing_more_is_stopped_here() {
     assert!(acts.iter().all(|w| !w.starts_with("stop") && *w != "let go"), "{acts:?}");
     let beat = bench.beats.last().unwrap();
     assert!(beat.asked.is_empty(), "its lease is not asked for again");
+}
+
+#[test]
+fn an_address_is_asked_for_again_after_a_start_that_failed() {
+    let failed = |how: Cause| {
+        let mut group = owned(2, "a");
+        group.ended = Ending::Failure;
+        if let Ownership::Owned { cause, .. } = &mut group.ownership {
+            *cause = how;
+        }
+        let mut bench = Bench::new(record());
+        bench.write(group);
+        let (_, _, probe) = bench.node.start_terms(&pay());
+        probe
+    };
+    let (node, resource, how) = (name("b"), resource_name("vip"), "in use".into());
+    let start = Cause::StartFailed { node: node.clone(), resource: resource.clone(), how };
+    assert_eq!(failed(start), Probe::Once, "somebody else may still have it");
+    let died = Cause::ProcessDied { node, resource, how: "exit 3".into() };
+    assert_eq!(failed(died), Probe::NotNeeded, "the address was ours until the release");
 }
