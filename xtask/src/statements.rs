@@ -8,6 +8,8 @@ use crate::tree::Tree;
 
 const REGISTER: &str = "docs/statements.toml";
 const RULE: &str = "statements";
+/// Where situations are rehearsed on real processes.
+const LAB: &str = "rehearsal/lab/src/";
 /// How many statements each part has.
 const PARTS: [(&str, usize); 11] = [
     ("CL", 44),
@@ -130,7 +132,7 @@ impl Register {
     }
 }
 
-/// Every test and story of the tree that carries a number.
+/// Every test, story and rehearsal of the tree that carries a number.
 pub fn shown(tree: &Tree) -> Shown {
     let mut out = Shown::new();
     for (path, source) in tree.rust().filter(|(path, _)| !path.starts_with("xtask/")) {
@@ -138,6 +140,11 @@ pub fn shown(tree: &Tree) -> Shown {
             for number in carried(&function.name) {
                 out.entry(number).or_default().push(format!("{path} fn {}", function.name));
             }
+        }
+    }
+    for (path, source) in tree.rust().filter(|(path, _)| path.starts_with(LAB)) {
+        for (number, of) in rehearsed(&source.whole) {
+            out.entry(number).or_default().push(format!("{path} {of} (lab)"));
         }
     }
     for (path, content) in tree.ending(".txt").filter(|(path, _)| path.starts_with("stories/")) {
@@ -149,6 +156,20 @@ pub fn shown(tree: &Tree) -> Shown {
         }
     }
     out
+}
+
+/// What the lab rehearses on real processes: `// statement: CL-01` above the name of a situation.
+fn rehearsed(text: &str) -> Vec<(String, String)> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let said = lines.windows(2).filter_map(|two| {
+        let numbers = two[0].strip_prefix("// statement:")?;
+        Some((numbers, two[1].trim_end_matches([',', '{', ' '])))
+    });
+    said.flat_map(|(numbers, of)| {
+        let each = numbers.split([',', ' ']).filter(|n| !n.is_empty());
+        each.map(move |number| (number.to_owned(), of.to_owned()))
+    })
+    .collect()
 }
 
 /// Whether an attribute above makes the function a test: `#[test]`, `#[tokio::test]` and their kin.
@@ -233,6 +254,18 @@ mod tests {
         let register = Register::read(&tree).expect("complete");
         assert!(register.compare(&shown(&tree)).is_empty());
         assert_eq!(register.covered(&shown(&tree)), 1);
+    }
+
+    #[test]
+    fn a_situation_of_the_lab_may_carry_numbers() {
+        let register = register(&["CL-01", "MF-09"]);
+        let lab = "enum Pattern {\n    /// Lost.\n    // statement: CL-01, MF-09\n    Power,\n}\n";
+        let tree = Tree::of([(REGISTER, &register), ("rehearsal/lab/src/pattern.rs", lab)]);
+        let shown = shown(&tree);
+        assert!(Register::read(&tree).expect("complete").compare(&shown).is_empty());
+        assert_eq!(shown["CL-01"], ["rehearsal/lab/src/pattern.rs Power (lab)"]);
+        let elsewhere = Tree::of([(REGISTER, &register), ("a/src/lib.rs", lab)]);
+        assert!(super::shown(&elsewhere).is_empty(), "only where it is rehearsed");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use clap::Parser;
 use tsugi_cluster_engine::agent::{self, AgentConfig, AgentFailure, Restore, RestoreRefused};
 use tsugi_cluster_engine::core::Ended;
 use tsugi_host::fence::Fence;
-use tsugi_host::hands::{self, HandsConfig};
+use tsugi_host::hands::{self, HandsConfig, StartFailure};
 use tsugi_messages as messages;
 use tsugi_vocabulary::Span;
 
@@ -69,7 +69,11 @@ pub fn node_run(run: &Run, run_dir: &Path, out: &Out) -> Exit {
     match hands::run(config) {
         Ok(0) => Exit::Done,
         Ok(_) => Exit::Failed,
-        Err(failure) => failed(out, &failure),
+        Err(StartFailure::Taken { dir }) => {
+            out.tell(&messages::agent_directory_in_use(dir.display()));
+            Exit::Refused
+        }
+        Err(failure @ StartFailure::System { .. }) => failed(out, &failure),
     }
 }
 
@@ -83,6 +87,13 @@ fn user_of_agent() -> Option<(u32, u32)> {
         Some((user.uid.as_raw(), user.gid.as_raw()))
     })
 }
+
+/// The version that people know.
+const VERSION: &str = if cfg!(feature = "next") {
+    concat!(env!("CARGO_PKG_VERSION"), "-next")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
 
 /// `tsugi agent`, as the hands start it.
 pub fn agent(words: &[OsString], out: &Out) -> Exit {
@@ -98,7 +109,7 @@ pub fn agent(words: &[OsString], out: &Out) -> Exit {
         data_dir: words.data_dir,
         name: words.name,
         config_file: words.config,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: VERSION.to_owned(),
     };
     match agent::run(config.clone()) {
         Ok(Ended::Left) => Exit::Done,

@@ -22,7 +22,7 @@ pub enum Standing {
 
 impl Protocol {
     /// What this build speaks.
-    pub const CURRENT: Self = Self(1);
+    pub const CURRENT: Self = Self(if cfg!(feature = "next") { 2 } else { 1 });
 
     /// How a peer of version `theirs` stands to us. Version 0 was never given out.
     #[must_use]

@@ -4,9 +4,12 @@
 mod flight;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io;
-use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -16,7 +19,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::Trouble;
-use crate::badlink::{PortId, Segment, Wire};
+use crate::badlink::{PortId, Segment, Wire, in_namespace};
 use crate::kernel::{self, now};
 use flight::{Flight, Step};
 
@@ -63,6 +66,7 @@ pub enum CallEnd {
 pub struct Client {
     calls: Arc<Mutex<Vec<Call>>>,
     asks: Sender<Ask>,
+    namespace: File,
 }
 
 enum Ask {
@@ -84,17 +88,43 @@ impl Client {
         let (noted, wire) = (Arc::clone(&calls), wire.clone());
         let name = format!("lab{}", now().as_nanos());
         thread::Builder::new().name("tsl-client".into()).spawn(move || {
-            let made = move_in(&wire).and_then(|()| Caller::new(to, name, noted));
+            let made = move_in(&wire).and_then(|namespace| {
+                let caller = Caller::new(to, name, noted)?;
+                Ok((caller, namespace))
+            });
             match made {
-                Ok(mut caller) => {
-                    let _listening = ready.send(Ok(()));
+                Ok((mut caller, namespace)) => {
+                    let _listening = ready.send(Ok(namespace));
                     caller.run(&asked);
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
         })?;
-        is_ready.recv().map_err(|_| Trouble::Failed("the client died".into()))??;
-        Ok(Self { calls, asks })
+        let namespace =
+            is_ready.recv().map_err(|_| Trouble::Failed("the client died".into()))??;
+        Ok(Self { calls, asks, namespace })
+    }
+
+    /// The client's machine takes an address that is not its own.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn also_has(&self, address: IpAddr) -> Result<(), Trouble> {
+        self.ip(format!("addr add {address}/32 dev eth0\n"))
+    }
+
+    /// And gives it back.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn has_no_longer(&self, address: IpAddr) -> Result<(), Trouble> {
+        self.ip(format!("addr del {address}/32 dev eth0\n"))
+    }
+
+    fn ip(&self, script: String) -> Result<(), Trouble> {
+        let namespace = PathBuf::from(format!("/proc/self/fd/{}", self.namespace.as_raw_fd()));
+        let run = move || crate::ip_batch(&script).map_err(io::Error::other);
+        Ok(in_namespace(&namespace, run)?)
     }
 
     /// The finished tries.
@@ -136,6 +166,18 @@ impl Client {
     }
 }
 
+/// Asks a sample once whether it answers; one that hangs is waited for.
+///
+/// # Errors
+/// Nobody listens, or the answer is none.
+pub fn ask(at: SocketAddr) -> Result<ExitCode, Trouble> {
+    let mut stream = TcpStream::connect(at)?;
+    stream.write_all(b"PING\n")?;
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer)?;
+    Ok(if answer == *b"PONG" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Standing {
     /// Started, not ended.
@@ -168,14 +210,15 @@ fn unanswered(calls: &[Call], since: Duration, until: Duration) -> BTreeMap<u64,
 }
 
 /// Puts the calling thread into a network namespace of its own with one link to the switch.
-fn move_in(wire: &Wire) -> Result<(), Trouble> {
+fn move_in(wire: &Wire) -> Result<File, Trouble> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(io::Error::from)?;
     let id = PortId { host: HOST, link: 0 };
     wire.plug(id, Segment::Data, kernel::open_tap("eth0")?)?;
     crate::ip_batch(
         "link set lo up\nlink set eth0 address 02:77:00:00:00:c8\nlink set eth0 up\n\
-         addr add 10.77.1.200/24 dev eth0\n",
-    )
+         addr add 10.77.1.200/24 dev eth0\naddr add fd77:1::200/64 dev eth0 nodad\n",
+    )?;
+    Ok(File::open("/proc/thread-self/ns/net")?)
 }
 
 struct Caller {

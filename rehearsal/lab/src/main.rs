@@ -3,8 +3,11 @@
 mod address_log;
 mod badlink;
 mod client;
+mod expected;
+mod faults;
 mod host;
 mod idle;
+mod judged;
 mod kernel;
 mod many_groups;
 mod outage;
@@ -57,6 +60,11 @@ enum What {
     },
     /// Shows that the lab itself tells the truth.
     SelfTest,
+    /// Bad input and broken disks: each has its own message and leaves nothing half owned.
+    Faults(faults::FaultsArgs),
+    /// Asks a sample whether it answers, for as long as it takes.
+    #[command(hide = true)]
+    Ask { at: std::net::SocketAddr },
     /// A program of the load.
     #[command(hide = true)]
     Load { what: String },
@@ -95,6 +103,8 @@ fn main() -> ExitCode {
             let plan = product::Plan { profile: timing, ..product::Plan::default() };
             stage::Stage::stand(plan).map(|()| ExitCode::SUCCESS)
         }
+        What::Faults(args) => faults::run(&args),
+        What::Ask { at } => client::ask(at),
         What::Load { what } => quiet::load(&what),
         What::SelfTest => self_test::run(),
         What::HostEnter { cgroup } => host::enter(&cgroup),

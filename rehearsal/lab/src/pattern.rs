@@ -1,13 +1,15 @@
 //! The situations that are rehearsed, each with what must hold afterwards.
 
-use crate::product::Profile;
+use crate::product::{Profile, Shape};
 
 /// A situation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pattern {
     /// An operator moves the group (pattern 1 of the report).
+    // statement: PH-01
     Move,
     /// The owner loses its power (pattern 2).
+    // statement: CL-01, CL-42, MF-09, MF-10
     Power,
     /// Both data links of the owner are cut; the management network stays (pattern 3).
     BothLinks,
@@ -37,6 +39,17 @@ pub enum Pattern {
     GuardianAgentStop,
     /// A node that had lost its power comes back.
     Rejoin,
+    /// The program stands still: it lives and answers nothing.
+    // statement: MF-08, MF-21
+    Hung,
+    /// The owner's clock on the wall steps by an hour.
+    ClockStep,
+    /// The owner of a group that is called over IPv6 loses its power.
+    Ipv6,
+    /// The owner is drained by an operator.
+    Drain,
+    /// The owner's agent is replaced by a newer build, and that one by the former again.
+    NewerAgent,
 }
 
 /// Who must answer after the fault.
@@ -59,8 +72,8 @@ pub struct Limit {
     pub worst_ms: u64,
 }
 
-/// All of them, in the order in which they are run.
-pub const ALL: [Pattern; 16] = [
+/// All of them, in the order in which they are run: those of one cluster one after the other.
+pub const ALL: [Pattern; 21] = [
     Pattern::Move,
     Pattern::Power,
     Pattern::BothLinks,
@@ -77,6 +90,11 @@ pub const ALL: [Pattern; 16] = [
     Pattern::GuardianLost,
     Pattern::GuardianAgentStop,
     Pattern::Rejoin,
+    Pattern::Drain,
+    Pattern::Hung,
+    Pattern::ClockStep,
+    Pattern::Ipv6,
+    Pattern::NewerAgent,
 ];
 
 impl Pattern {
@@ -100,6 +118,11 @@ impl Pattern {
             Self::GuardianLost => "guardian-lost",
             Self::GuardianAgentStop => "guardian-agent-stop",
             Self::Rejoin => "rejoin",
+            Self::Hung => "hung",
+            Self::ClockStep => "clock-step",
+            Self::Ipv6 => "ipv6",
+            Self::Drain => "drain",
+            Self::NewerAgent => "newer-agent",
         }
     }
 
@@ -107,6 +130,31 @@ impl Pattern {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         ALL.into_iter().find(|pattern| pattern.name() == name)
+    }
+
+    /// The cluster in which it is rehearsed.
+    #[must_use]
+    pub fn shape(self) -> Shape {
+        match self {
+            Self::Hung | Self::ClockStep | Self::Ipv6 | Self::NewerAgent => Shape::Wide,
+            Self::Move
+            | Self::Power
+            | Self::BothLinks
+            | Self::ProcessKill
+            | Self::Shutdown
+            | Self::PowerLeader
+            | Self::AllPower
+            | Self::Isolated
+            | Self::OneLink
+            | Self::OneWay
+            | Self::Freeze
+            | Self::AgentStop
+            | Self::AgentLost
+            | Self::GuardianLost
+            | Self::GuardianAgentStop
+            | Self::Rejoin
+            | Self::Drain => Shape::Plain,
+        }
     }
 
     /// Who must answer afterwards.
@@ -120,8 +168,16 @@ impl Pattern {
             | Self::PowerLeader
             | Self::Isolated
             | Self::OneWay
-            | Self::Freeze => After::Another,
-            Self::ProcessKill | Self::OneLink | Self::AgentLost | Self::Rejoin => After::Same,
+            | Self::Freeze
+            | Self::Hung
+            | Self::Ipv6
+            | Self::Drain => After::Another,
+            Self::ProcessKill
+            | Self::OneLink
+            | Self::AgentLost
+            | Self::Rejoin
+            | Self::ClockStep
+            | Self::NewerAgent => After::Same,
             Self::AllPower | Self::AgentStop | Self::GuardianLost | Self::GuardianAgentStop => {
                 After::Anyone
             }
@@ -133,8 +189,10 @@ impl Pattern {
     pub fn limit(self, profile: Profile) -> Option<Limit> {
         let ms = |median_ms, worst_ms| Some(Limit { median_ms, worst_ms });
         match self {
-            Self::Move | Self::Shutdown => ms(50, 100),
-            Self::ProcessKill => ms(30, 80),
+            Self::Move | Self::Shutdown | Self::Drain => ms(50, 100),
+            Self::ProcessKill | Self::ClockStep | Self::NewerAgent => ms(30, 80),
+            // A monitor every 300 ms that may take 300 ms, and the start.
+            Self::Hung => ms(1000, 1500),
             Self::Power
             | Self::BothLinks
             | Self::PowerLeader
@@ -144,7 +202,8 @@ impl Pattern {
             | Self::AgentStop
             | Self::AgentLost
             | Self::GuardianLost
-            | Self::GuardianAgentStop => match profile {
+            | Self::GuardianAgentStop
+            | Self::Ipv6 => match profile {
                 Profile::Default => ms(700, 1000),
                 Profile::Fast => ms(280, 350),
             },
@@ -171,7 +230,12 @@ impl Pattern {
             | Self::AgentLost
             | Self::GuardianLost
             | Self::GuardianAgentStop
-            | Self::Rejoin => "not done",
+            | Self::Rejoin
+            | Self::Hung
+            | Self::ClockStep
+            | Self::Ipv6
+            | Self::Drain
+            | Self::NewerAgent => "not done",
         }
     }
 }
@@ -179,6 +243,12 @@ impl Pattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_patterns_of_one_cluster_stand_together() {
+        let shapes: Vec<Shape> = ALL.iter().map(|pattern| pattern.shape()).collect();
+        assert!(shapes.is_sorted());
+    }
 
     #[test]
     fn every_pattern_is_found_by_its_name() {

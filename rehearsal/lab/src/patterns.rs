@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::Trouble;
+use crate::expected;
 use crate::pattern::{ALL, Pattern};
-use crate::product::{Plan, Profile};
+use crate::product::{GROUP, Plan, Profile};
 use crate::repetition::{self, Repetition};
-use crate::report::{self, Series, ms};
+use crate::report::{self, Row, Series, ms};
 use crate::stage::Stage;
 
 /// So many repetitions of a pattern may be void.
@@ -46,30 +47,52 @@ pub struct PatternsArgs {
 /// A lab that cannot run; a cluster that does not become whole again.
 pub fn run(args: &PatternsArgs) -> Result<ExitCode, Trouble> {
     let wanted = wanted(&args.only)?;
-    let plan = Plan { profile: args.timing, ..Plan::default() };
-    let mut stage = Stage::set(plan, args.seed)?;
-    println!(
-        "timing {}, first in service after {:.0} ms",
-        args.timing.word(),
-        ms(stage.first_service)
-    );
-    println!("{}", report::heading());
     let mut rows = Vec::new();
     let mut good = true;
-    for pattern in wanted {
-        let series = series(&mut stage, pattern, args)?;
-        let row = series.row();
-        println!("{}", row.line(pattern, args.timing));
-        good &= row.is_safe() && series.void <= MOST_VOID;
-        good &= !args.strict || row.is_quick(pattern, args.timing);
-        rows.push(row);
+    for of_one_cluster in wanted.chunk_by(|one, next| one.shape() == next.shape()) {
+        good &= in_one_cluster(args, of_one_cluster, &mut rows)?;
     }
-    println!("longest pause of the machine {:.1} ms", ms(stage.site.recorder.latest()));
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&rows).expect("plain data is always JSON");
         std::fs::write(path, text + "\n")?;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Founds the cluster that these patterns are rehearsed in and runs them. Whether all was well.
+fn in_one_cluster(
+    args: &PatternsArgs,
+    patterns: &[Pattern],
+    rows: &mut Vec<Row>,
+) -> Result<bool, Trouble> {
+    let shape = patterns.first().map(|pattern| pattern.shape()).unwrap_or_default();
+    let plan = Plan { profile: args.timing, shape, ..Plan::default() };
+    let mut stage = Stage::set(plan, args.seed)?;
+    println!(
+        "timing {}, {}, first in service after {:.0} ms",
+        args.timing.word(),
+        shape.word(),
+        ms(stage.first_service)
+    );
+    println!("{}", report::heading());
+    let mut good = true;
+    for pattern in patterns {
+        let series = series(&mut stage, *pattern, args)?;
+        let row = series.row();
+        println!("{}", row.line(*pattern, args.timing));
+        for wrong in row.wrong() {
+            println!("    wrong: {wrong}");
+        }
+        good &= row.is_safe() && series.void <= MOST_VOID;
+        good &= !args.strict || row.is_quick(*pattern, args.timing);
+        rows.push(row);
+    }
+    for missing in expected::all_told_again(&mut stage)? {
+        good = false;
+        println!("    wrong: {missing}");
+    }
+    println!("longest pause of the machine {:.1} ms", ms(stage.site.recorder.latest()));
+    Ok(good)
 }
 
 fn wanted(only: &[String]) -> Result<Vec<Pattern>, Trouble> {
@@ -95,7 +118,7 @@ fn series(stage: &mut Stage, pattern: Pattern, args: &PatternsArgs) -> Result<Se
             tell(pattern, &repetition);
             explain_if_slow(stage, pattern, args.timing, &repetition);
         }
-        if repetition.stalls.is_empty() {
+        if repetition.stalls.is_empty() || repetition.is_unsafe() {
             series.runs.push(repetition);
             continue;
         }
@@ -115,7 +138,8 @@ fn explain_if_slow(stage: &mut Stage, pattern: Pattern, profile: Profile, repeti
     if repetition.outage.gap.as_millis() <= u128::from(most) {
         return;
     }
-    for (host, text) in stage.product.explanations(&mut stage.site).into_iter().take(1) {
+    let told = stage.product.explanations(&mut stage.site, (Some(GROUP), 0));
+    for (host, text) in told.into_iter().take(1) {
         for line in text.lines() {
             println!("    {host}: {line}");
         }

@@ -72,13 +72,7 @@ fn lose_epochs(stage: &mut Stage) -> Result<Option<String>, Trouble> {
     let other = stage.site.hosts[(owner + 1) % stage.site.hosts.len()].name.clone();
     stage.product.move_group(&stage.site.hosts[owner], Some(&other))?;
     let confirmed = epoch(&stage.product.status(&mut stage.site)?)?;
-    for host in &stage.site.hosts {
-        stage.site.wire.isolate(host.index);
-    }
-    for host in &mut stage.site.hosts {
-        host.power_off()?;
-    }
-    stage.boot_and_start()?;
+    stage.all_power()?;
     // Only from here on is it the planted fault that shows itself.
     let found = match stage.wait_whole() {
         Ok(status) => epoch(&status)?,

@@ -2,6 +2,7 @@
 //! and how it is asked and told from outside. Everything here goes through its command line.
 
 mod binary;
+mod clock;
 mod config;
 mod shim;
 mod status;
@@ -14,15 +15,19 @@ use crate::Trouble;
 use crate::host::{Host, Order, Process};
 use crate::kernel::now;
 use crate::site::{self, Site};
-use binary::find as find_binary;
-pub use config::{GROUP, Plan, Planted, Profile, small_address};
+pub use binary::Build;
+pub use clock::move_wall;
+pub use config::{GROUP, Plan, Planted, Profile, Shape, small_address};
 pub use status::{GroupStatus, Status};
 
 /// The floating address of the group.
 pub const ADDRESS: &str = "10.77.1.100";
+/// The group's second floating address, where there is one.
+pub const ADDRESS_6: &str = "fd77:1::100";
 /// Where the sample listens.
 pub const PORT: u16 = 9003;
 const PROGRAM: &str = "/run/bin/tsugi";
+const NEWER: &str = "/run/bin/tsugi-next";
 const CONFIG: &str = "/etc/tsugi/tsugi.toml";
 const COMMAND: Duration = Duration::from_secs(10);
 
@@ -42,6 +47,8 @@ pub enum Part {
 pub struct Product {
     /// The program.
     pub binary: PathBuf,
+    /// A newer build of it, where one is rehearsed.
+    pub newer: Option<PathBuf>,
     /// What is configured.
     pub plan: Plan,
 }
@@ -52,7 +59,11 @@ impl Product {
     /// # Errors
     /// When there is no program and none can be built.
     pub fn new(plan: Plan) -> Result<Self, Trouble> {
-        Ok(Self { binary: find_binary()?, plan })
+        let newer = match plan.shape {
+            Shape::Plain => None,
+            Shape::Wide => Some(Build::Next.find()?),
+        };
+        Ok(Self { binary: Build::Current.find()?, newer, plan })
     }
 
     /// What every host must have in `/run/bin`.
@@ -61,6 +72,11 @@ impl Product {
     /// When something of it cannot be built.
     pub fn programs(&self) -> Result<Vec<PathBuf>, Trouble> {
         let mut programs = vec![self.binary.clone(), std::env::current_exe()?];
+        programs.extend(self.newer.clone());
+        if self.plan.shape == Shape::Wide {
+            std::fs::create_dir_all(site::DIR)?;
+            programs.push(clock::build(Path::new(site::DIR))?);
+        }
         if self.plan.planted == Some(Planted::LedgerWithoutSync) {
             std::fs::create_dir_all(site::DIR)?;
             programs.push(shim::build(Path::new(site::DIR))?);
@@ -97,7 +113,40 @@ impl Product {
     /// # Errors
     /// When the host has no power.
     pub fn start(&self, host: &mut Host) -> Result<(), Trouble> {
-        let argv = [PROGRAM, "node", "run", "--name", &host.name].map(str::to_owned).to_vec();
+        self.start_as(host, (&[], &[]))
+    }
+
+    /// The same, the program started by another one.
+    ///
+    /// # Errors
+    /// When the host has no power.
+    pub fn start_by(&self, host: &mut Host, by: &[&str]) -> Result<(), Trouble> {
+        self.start_as(host, (by, &[]))
+    }
+
+    /// The same in another directory: as another node.
+    ///
+    /// # Errors
+    /// When the host has no power.
+    pub fn start_elsewhere(&self, host: &mut Host, dir: &str) -> Result<(), Trouble> {
+        self.start_as(host, (&[], &["--data-dir", dir]))
+    }
+
+    /// Founds a cluster on a node that belongs to none.
+    ///
+    /// # Errors
+    /// What the product said.
+    pub fn found_alone(&self, host: &Host) -> Result<(), Trouble> {
+        patiently(|| tsugi(host, &["init"])).map(drop)
+    }
+
+    fn start_as(&self, host: &mut Host, (by, with): (&[&str], &[&str])) -> Result<(), Trouble> {
+        if self.plan.shape == Shape::Wide {
+            clock::plant(host)?;
+        }
+        let name = host.name.clone();
+        let node = [PROGRAM, "node", "run", "--name", &name];
+        let argv = by.iter().chain(&node).chain(with).map(|word| (*word).to_owned()).collect();
         let answer = host.order(&Order::Start { argv, env: Vec::new() })?;
         if answer == "started" { Ok(()) } else { Err(Trouble::Failed(answer)) }
     }
@@ -121,12 +170,19 @@ impl Product {
         Err(last)
     }
 
-    /// How each host with power explains the last thing that happened to the group.
-    pub fn explanations(&self, site: &mut Site) -> Vec<(String, String)> {
+    /// How each host with power explains the last thing that happened, or the one `back` before
+    /// it, to the group or at all.
+    pub fn explanations(
+        &self,
+        site: &mut Site,
+        (about, back): (Option<&str>, usize),
+    ) -> Vec<(String, String)> {
+        let back = back.to_string();
+        let words: Vec<&str> = ["explain", "--back", &back].into_iter().chain(about).collect();
         let mut told = Vec::new();
         for host in &mut site.hosts {
             if host.is_on() {
-                let text = tsugi(host, &["explain", GROUP]).unwrap_or_else(|t| t.to_string());
+                let text = tsugi(host, &words).unwrap_or_else(|t| t.to_string());
                 told.push((host.name.clone(), text));
             }
         }
@@ -142,6 +198,45 @@ impl Product {
         words.extend(node);
         words.extend(["--reason", "rehearsal"]);
         tsugi(from, &words).map(drop)
+    }
+
+    /// Takes a node out of service, or puts it back.
+    ///
+    /// # Errors
+    /// What the product refused.
+    pub fn drain(&self, from: &Host, word: &str, node: &str) -> Result<(), Trouble> {
+        tsugi(from, &["node", word, node, "--reason", "rehearsal"]).map(drop)
+    }
+
+    /// What a question is answered, also where the answer has an exit code of its own.
+    ///
+    /// # Errors
+    /// When the host has no power.
+    pub fn answer(&self, host: &Host, words: &[&str]) -> Result<String, Trouble> {
+        let argv: Vec<&str> = std::iter::once(PROGRAM).chain(words.iter().copied()).collect();
+        host.ask(&argv, COMMAND).map(|(_, said)| said)
+    }
+
+    /// The file of a build.
+    #[must_use]
+    pub fn file(&self, build: Build) -> &Path {
+        match (build, &self.newer) {
+            (Build::Next, Some(newer)) => newer,
+            (Build::Current, _) | (Build::Next, None) => &self.binary,
+        }
+    }
+
+    /// Puts the newer build, or the former one again, where the program is. What runs goes on.
+    ///
+    /// # Errors
+    /// What the host refused.
+    pub fn install(&self, host: &Host, build: Build) -> Result<(), Trouble> {
+        match build {
+            Build::Next => host.run(&["mount", "--bind", NEWER, PROGRAM], COMMAND),
+            // The build that runs from there keeps its file.
+            Build::Current => host.run(&["umount", "--lazy", PROGRAM], COMMAND),
+        }
+        .map(drop)
     }
 
     /// The processes of one part of a host.

@@ -1,7 +1,6 @@
 //! One repetition: a whole cluster, a fault at a random moment, what the client and the two
 //! instruments saw, and a whole cluster again.
 
-use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
@@ -9,13 +8,13 @@ use nix::sys::signal::Signal;
 
 use crate::Trouble;
 use crate::badlink::PortId;
-use crate::client::CallEnd;
+use crate::expected::{self, Injected, Told};
 use crate::host::{ALL_LINKS, DATA_LINKS, LINKS, Order, Process};
+use crate::judged;
 use crate::kernel::{now, set_real_time};
 use crate::outage::{BEFORE, Outage};
-use crate::overlap;
 use crate::pattern::{After, Pattern};
-use crate::product::{Part, first_cause};
+use crate::product::{Build, Part, Status, move_wall};
 use crate::recorder::Stall;
 use crate::stage::Stage;
 
@@ -25,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(9);
 const SPAN: Duration = Duration::from_secs(1);
 /// A fault that may have no effect is watched for this long: longer than any lease.
 const WATCH: Duration = Duration::from_millis(1800);
+/// In seconds: what somebody gets wrong who sets a clock by hand.
+const HOUR: i64 = 3600;
 /// Unanswered calls are asked again for this long.
 const SETTLE: Duration = Duration::from_secs(3);
 
@@ -49,6 +50,16 @@ pub struct Repetition {
     pub took: Duration,
 }
 
+impl Repetition {
+    /// Whether something happened that must not happen on any machine, however slow: no pause
+    /// makes it void.
+    #[must_use]
+    pub fn is_unsafe(&self) -> bool {
+        let Outage { lost, doubled, .. } = self.outage;
+        lost + doubled > 0 || self.stale > 0 || !self.held_twice.is_zero()
+    }
+}
+
 /// What must be put right after the fault.
 enum Repair {
     Nothing,
@@ -56,6 +67,9 @@ enum Repair {
     Links(Vec<usize>),
     Ways,
     GoOn(Vec<Process>),
+    Clock,
+    Undrain,
+    FormerBuild,
 }
 
 struct Fault {
@@ -72,14 +86,16 @@ struct Fault {
 /// A lab that could not do its part; a cluster that is not whole afterwards.
 pub fn run(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition, Trouble> {
     let begun = now();
-    let owner = prepare(stage, pattern)?;
-    let old = stage.site.hosts[owner].name.clone();
+    let (owner, before) = prepare(stage, pattern)?;
+    let injected = planned(stage, pattern, (owner, number));
+    let old = injected.node.clone();
+    let foretold = expected::foretold(stage, pattern, owner)?;
     let pause = 100 + stage.draw.below(400);
     thread::sleep(Duration::from_millis(pause));
     set_real_time(20)?;
-    let injected = inject(stage, pattern, owner, number);
+    let fault = inject(stage, &injected, owner, number);
     set_real_time(0)?;
-    let mut fault = injected?;
+    let mut fault = fault?;
     let approves = |node: &str| match pattern.after() {
         After::Another => node != old,
         After::Same => node == old,
@@ -102,27 +118,32 @@ pub fn run(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetit
     let seen = Outage::of(&stage.client.calls_since(since), fault.at, seen_until, 0);
     repair(stage, owner, fault.repair)?;
     let whole = stage.wait_whole();
+    if let Ok(after) = &whole {
+        let statuses = (&before, after);
+        wrong.extend(judged::afterwards(stage, pattern, statuses, foretold.as_deref()));
+    }
     let open = stage.client.settle(since, SETTLE);
     let calls = stage.client.calls_since(since);
     let all = Outage::of(&calls, fault.at, now(), open.len());
-    let (holdings, claims) = {
-        let shared = stage.site.wire.instruments();
-        let mut claims = shared.switch.claims_since(since);
-        claims.retain(|claim| claim.address == stage.address());
-        (shared.addresses.of(stage.address()), claims)
-    };
-    let kernels = overlap::held_twice(&holdings, since, now());
-    let wire = overlap::claimed_twice(&claims, &holdings);
     let stalls = stage.site.recorder.since(since);
+    let took = now() - begun;
+    let mut told = Told { causes: Vec::new(), wrong: None };
+    if whole.is_ok() {
+        told = expected::ask(stage, &injected);
+    }
+    wrong.extend(told.wrong);
+    wrong.extend(expected::recorded(stage, pattern));
+    wrong.extend(judged::promised(pattern, &seen));
+    wrong.extend(judged::announced(stage, pattern, fault.at, &old));
     let mut repetition = Repetition {
         outage: Outage { lost: all.lost, doubled: all.doubled, ..seen },
-        held_twice: kernels.max(wire),
+        held_twice: judged::held_twice(stage, since),
         after_wake: fault.after_wake,
-        stale: stale(&calls, &old, fault.at),
+        stale: judged::stale(&calls, &old, fault.at),
         wrong,
-        causes: causes(stage, pattern),
+        causes: told.causes,
         stalls,
-        took: now() - begun,
+        took,
     };
     stage.client.forget(since);
     stage.site.wire.instruments().switch.forget(since);
@@ -133,19 +154,16 @@ pub fn run(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetit
     Ok(repetition)
 }
 
-/// What the nodes say was the first cause, where there was something to explain.
-fn causes(stage: &mut Stage, pattern: Pattern) -> Vec<String> {
-    let explained = pattern.after() == After::Another || pattern == Pattern::ProcessKill;
-    if !explained {
-        return Vec::new();
-    }
-    let told = stage.product.explanations(&mut stage.site);
-    let distinct: BTreeSet<String> = told.iter().map(|(_, text)| first_cause(text)).collect();
-    distinct.into_iter().collect()
+/// What will be done to whom.
+fn planned(stage: &Stage, pattern: Pattern, (owner, number): (usize, usize)) -> Injected {
+    let node = stage.site.hosts[owner].name.clone();
+    let link = format!("eth{}", stage.link_of_address());
+    let stepped = if number.is_multiple_of(2) { -HOUR } else { HOUR };
+    Injected { pattern, node, link, stepped }
 }
 
 /// A whole cluster with the owner where the pattern wants it.
-fn prepare(stage: &mut Stage, pattern: Pattern) -> Result<usize, Trouble> {
+fn prepare(stage: &mut Stage, pattern: Pattern) -> Result<(usize, Status), Trouble> {
     let mut status = stage.wait_whole()?;
     if pattern == Pattern::PowerLeader {
         let leader = status.leader.clone().unwrap_or_default();
@@ -161,17 +179,17 @@ fn prepare(stage: &mut Stage, pattern: Pattern) -> Result<usize, Trouble> {
         stage.site.hosts[other].power_off()?;
         thread::sleep(BEFORE + Duration::from_millis(500));
     }
-    Ok(owner)
+    Ok((owner, status))
 }
 
 fn inject(
     stage: &mut Stage,
-    pattern: Pattern,
+    injected: &Injected,
     owner: usize,
     number: usize,
 ) -> Result<Fault, Trouble> {
     let mut refused = None;
-    let (at, repair) = match pattern {
+    let (at, repair) = match injected.pattern {
         Pattern::Move => {
             let at = now();
             // Named, because a group that never fails back does not go home unnamed.
@@ -180,10 +198,10 @@ fn inject(
             refused = moved.err().map(|trouble| trouble.to_string());
             (at, Repair::Nothing)
         }
-        Pattern::Power | Pattern::PowerLeader => {
+        Pattern::Power | Pattern::PowerLeader | Pattern::Ipv6 => {
             (stage.site.hosts[owner].power_off()?, Repair::Power)
         }
-        Pattern::AllPower => (all_power(stage)?, Repair::Nothing),
+        Pattern::AllPower => (stage.all_power()?, Repair::Nothing),
         Pattern::Shutdown => {
             let at = now();
             stage.site.hosts[owner].order(&Order::Stop)?;
@@ -211,6 +229,19 @@ fn inject(
             stage.boot_and_start()?;
             (at, Repair::Nothing)
         }
+        Pattern::Hung => hit(stage, owner, &[Part::Sample], Signal::SIGSTOP)?,
+        Pattern::ClockStep => {
+            let at = now();
+            move_wall(&stage.site.hosts[owner], injected.stepped)?;
+            (at, Repair::Clock)
+        }
+        Pattern::Drain => {
+            let (at, host) = (now(), &stage.site.hosts[owner]);
+            let drained = stage.product.drain(host, "drain", &host.name);
+            refused = drained.err().map(|trouble| trouble.to_string());
+            (at, Repair::Undrain)
+        }
+        Pattern::NewerAgent => (replace_agent(stage, owner, Build::Next)?, Repair::FormerBuild),
     };
     Ok(Fault { at, repair, after_wake: None, refused })
 }
@@ -242,17 +273,25 @@ fn hit(
     Ok((at, Repair::GoOn(found)))
 }
 
-/// Takes the power from every host at one instant and gives it back.
-fn all_power(stage: &mut Stage) -> Result<Duration, Trouble> {
+/// Installs another build and ends the agent; the next one is of that build.
+fn replace_agent(stage: &Stage, owner: usize, build: Build) -> Result<Duration, Trouble> {
+    let host = &stage.site.hosts[owner];
+    let former = stage.product.processes(host, Part::Agent);
+    stage.product.install(host, build)?;
     let at = now();
-    for host in &stage.site.hosts {
-        stage.site.wire.isolate(host.index);
+    former.iter().try_for_each(|process| process.signal(Signal::SIGKILL))?;
+    let end = at + LIMIT;
+    while now() < end {
+        let here = stage.product.processes(host, Part::Agent);
+        if let Some(next) = here.iter().find(|process| !former.contains(process)) {
+            return match next.runs_file(stage.product.file(build)) {
+                true => Ok(at),
+                false => Err(Trouble::Failed(format!("the agent is not of the {build:?} build"))),
+            };
+        }
+        thread::sleep(Duration::from_millis(1));
     }
-    for host in &mut stage.site.hosts {
-        host.power_off()?;
-    }
-    stage.boot_and_start()?;
-    Ok(at)
+    Err(Trouble::Failed("no agent came after the one that was ended".into()))
 }
 
 /// Cuts the ways from and to a host on all links, without its cables showing it.
@@ -276,6 +315,12 @@ fn repair(stage: &mut Stage, owner: usize, repair: Repair) -> Result<(), Trouble
             set_ways(stage, owner, false, false);
             Ok(())
         }
+        Repair::Clock => move_wall(&stage.site.hosts[owner], 0),
+        Repair::Undrain => {
+            let host = &stage.site.hosts[owner];
+            stage.product.drain(host, "undrain", &host.name)
+        }
+        Repair::FormerBuild => replace_agent(stage, owner, Build::Current).map(drop),
         Repair::GoOn(stopped) => {
             // Whoever was replaced meanwhile is gone.
             for process in stopped.iter().filter(|process| process.runs()) {
@@ -300,8 +345,11 @@ fn until_gone(stage: &Stage, at: usize, old: &[Process], woken: Duration) -> Dur
     let host = &stage.site.hosts[at];
     let end = woken + Duration::from_secs(3);
     loop {
-        let held = stage.site.wire.instruments().addresses.holders(stage.address());
-        let address = held.contains(&host.index);
+        let address = {
+            let shared = stage.site.wire.instruments();
+            let mut all = stage.product.plan.addresses().into_iter();
+            all.any(|address| shared.addresses.holders(address).contains(&host.index))
+        };
         let time = now();
         let stays = address || old.iter().any(Process::runs) || host.has_volume();
         if !stays || time >= end {
@@ -309,19 +357,4 @@ fn until_gone(stage: &Stage, at: usize, old: &[Process], woken: Duration) -> Dur
         }
         thread::sleep(Duration::from_micros(300));
     }
-}
-
-/// How many calls, begun after another node had answered, the old owner still answered.
-fn stale(calls: &[crate::client::Call], old: &str, fault: Duration) -> usize {
-    let by = |call: &crate::client::Call| match &call.end {
-        CallEnd::Answered { node, .. } => Some(node.clone()),
-        CallEnd::Failed(_) => None,
-    };
-    // A call that was asked again gets the reply it had, which names the node of that time.
-    let calls = || calls.iter().filter(|call| !call.again);
-    let later = calls().filter(|call| call.until > fault);
-    let taken = later.filter(|call| by(call).is_some_and(|node| node != old));
-    let Some(taken) = taken.map(|call| call.until).min() else { return 0 };
-    let from_old = |call: &&crate::client::Call| by(call).is_some_and(|node| node == old);
-    calls().filter(|call| call.from > taken).filter(from_old).count()
 }

@@ -99,6 +99,12 @@ impl Series {
 }
 
 impl Row {
+    /// What was not as it must be, apart from the times.
+    #[must_use]
+    pub fn wrong(&self) -> &[String] {
+        &self.wrong
+    }
+
     /// Whether nothing was lost, doubled or held twice, and whoever had to answer did.
     #[must_use]
     pub fn is_safe(&self) -> bool {

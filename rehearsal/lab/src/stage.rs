@@ -1,16 +1,17 @@
 //! A running cluster with a client, between two repetitions and during one.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
 use crate::Trouble;
 use crate::badlink::Draw;
 use crate::client::{CallEnd, Client};
+use crate::expected::Telling;
 use crate::host::{DATA, Host};
 use crate::kernel::now;
 use crate::outage::BEFORE;
-use crate::product::{ADDRESS, GROUP, PORT, Plan, Product, Status};
+use crate::product::{GROUP, PORT, Part, Plan, Product, Status};
 use crate::site::Site;
 
 /// How long a cluster may take to be whole again.
@@ -35,6 +36,8 @@ pub struct Stage {
     pub draw: Draw,
     /// From three fresh nodes to the first answer.
     pub first_service: Duration,
+    /// What every node has told, to be told again.
+    pub tellings: Vec<Telling>,
 }
 
 impl Stage {
@@ -46,15 +49,15 @@ impl Stage {
         let product = Product::new(plan)?;
         let mut site = Site::build(3, &product.programs()?, fill)?;
         site.boot_all()?;
-        let to = format!("{ADDRESS}:{PORT}").parse().expect("written as an address");
-        let client = Client::start(&site.wire, to)?;
+        let client = Client::start(&site.wire, SocketAddr::new(product.plan.address(), PORT))?;
         let begun = now();
         if let Err(trouble) = product.found(&mut site) {
             show_logs(&site);
             return Err(trouble);
         }
         let first_service = Duration::ZERO;
-        let mut stage = Self { client, site, product, draw: Draw::new(seed), first_service };
+        let (draw, tellings) = (Draw::new(seed), Vec::new());
+        let mut stage = Self { client, site, product, draw, first_service, tellings };
         stage.wait_whole()?;
         let calls = stage.client.calls();
         let first = calls.iter().find(|call| matches!(call.end, CallEnd::Answered { .. }));
@@ -134,15 +137,49 @@ impl Stage {
 
     /// A node that was away may still tell an old story: what the kernels say decides.
     fn holder_is(&self, status: &Status) -> bool {
-        let holders = self.site.wire.instruments().addresses.holders(self.address());
         let owner = self.owner(status).map(|at| self.site.hosts[at].index);
-        owner.is_ok_and(|owner| holders == [owner])
+        let shared = self.site.wire.instruments();
+        let alone = |owner| {
+            let mut all = self.product.plan.addresses().into_iter();
+            all.all(|address| shared.addresses.holders(address) == [owner])
+        };
+        owner.is_ok_and(alone)
     }
 
-    /// The floating address.
+    /// On which hosts the parts of the group are: the addresses in the kernel, the volume mounted,
+    /// the program running.
+    #[must_use]
+    pub fn parts(&mut self) -> Vec<(String, [bool; 3])> {
+        let addresses = self.product.plan.addresses();
+        let mut parts = Vec::new();
+        for host in &mut self.site.hosts {
+            let shared = self.site.wire.instruments();
+            let held = |address: &IpAddr| shared.addresses.holders(*address).contains(&host.index);
+            let held = addresses.iter().any(held);
+            drop(shared);
+            let on = host.is_on();
+            let samples = self.product.processes(host, Part::Sample);
+            let runs = on && samples.iter().any(|sample| sample.runs());
+            parts.push((host.name.clone(), [held, on && host.has_volume(), runs]));
+        }
+        parts
+    }
+
+    /// The one host that has every part of the group, if no other has any.
+    #[must_use]
+    pub fn whole_owner(&mut self) -> Option<String> {
+        let parts = self.parts();
+        let some: Vec<_> = parts.iter().filter(|(_, held)| *held != [false; 3]).collect();
+        match some.as_slice() {
+            [(name, held)] if *held == [true; 3] => Some(name.clone()),
+            _ => None,
+        }
+    }
+
+    /// The floating address that the client calls.
     #[must_use]
     pub fn address(&self) -> IpAddr {
-        ADDRESS.parse().expect("written as an address")
+        self.product.plan.address()
     }
 
     /// The link on which the address is held.
@@ -183,6 +220,22 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// Takes the power from every host at one instant and gives it back. Returns the instant.
+    ///
+    /// # Errors
+    /// What failed.
+    pub fn all_power(&mut self) -> Result<Duration, Trouble> {
+        let at = now();
+        for host in &self.site.hosts {
+            self.site.wire.isolate(host.index);
+        }
+        for host in &mut self.site.hosts {
+            host.power_off()?;
+        }
+        self.boot_and_start()?;
+        Ok(at)
     }
 
     /// Takes the power from everything and gives it back: for a cluster that cannot help itself.

@@ -24,6 +24,11 @@ pub(super) fn is_group(mac: Mac) -> bool {
     mac[0] & 1 == 1
 }
 
+/// Whether a frame carries a UDP datagram over IPv4.
+pub(super) fn is_datagram(frame: &[u8]) -> bool {
+    frame.get(12..14) == Some(&[0x08, 0x00]) && frame.get(23) == Some(&17)
+}
+
 /// The address a frame says its sender holds.
 pub(super) fn claim(frame: &[u8]) -> Option<(IpAddr, ClaimKind)> {
     let kind: [u8; 2] = frame.get(12..14)?.try_into().ok()?;

@@ -9,9 +9,7 @@ mod frame;
 mod switch;
 mod wire;
 
-pub use claim::Claim;
-#[cfg(test)]
-pub use claim::ClaimKind;
+pub use claim::{Claim, ClaimKind};
 pub use faults::{Draw, Faults};
 pub use switch::{PortId, Segment};
 pub use wire::{Wire, in_namespace};

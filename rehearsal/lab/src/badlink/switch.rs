@@ -54,7 +54,18 @@ pub struct Switch {
     waiting: BinaryHeap<Waiting>,
     order: u64,
     claims: Vec<Claim>,
+    tape: Option<Tape>,
 }
+
+/// What a port sent while it was recorded.
+#[derive(Debug)]
+struct Tape {
+    of: PortId,
+    frames: Vec<Vec<u8>>,
+}
+
+/// So many frames fit on a tape.
+const TAPE: usize = 64;
 
 impl Switch {
     /// A switch without ports.
@@ -66,6 +77,7 @@ impl Switch {
             waiting: BinaryHeap::new(),
             order: 0,
             claims: Vec::new(),
+            tape: None,
         }
     }
 
@@ -109,6 +121,11 @@ impl Switch {
         port.frames += 1;
         if port.cut_from {
             return;
+        }
+        if let Some(tape) = self.tape.as_mut().filter(|t| t.of == from && t.frames.len() < TAPE)
+            && frame::is_datagram(bytes)
+        {
+            tape.frames.push(bytes.to_vec());
         }
         let port_number = (from.host as u64) << 8 | from.link as u64;
         let fate = port.faults.fate(port.seed, port_number, port.frames);
@@ -160,6 +177,16 @@ impl Switch {
                 out(*id, bytes);
             }
         }
+    }
+
+    /// Records the datagrams that a port sends from now on.
+    pub fn tape(&mut self, of: PortId) {
+        self.tape = Some(Tape { of, frames: Vec::new() });
+    }
+
+    /// What was recorded.
+    pub fn take_tape(&mut self) -> Vec<Vec<u8>> {
+        self.tape.take().map(|tape| tape.frames).unwrap_or_default()
     }
 
     /// Every claim since `since`.

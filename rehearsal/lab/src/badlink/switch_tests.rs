@@ -51,6 +51,24 @@ fn a_way_can_be_cut_in_one_direction_only() {
 }
 
 #[test]
+fn a_tape_has_the_datagrams_of_its_port_and_nothing_else() {
+    let mut switch = switch();
+    let datagram = |from: PortId, mark| {
+        let mut bytes = frame([0xff; 6], from, mark);
+        bytes.resize(40, 0);
+        (bytes[12], bytes[13], bytes[23]) = (8, 0, 17);
+        bytes
+    };
+    sent(&mut switch, 0, A, &datagram(A, 1));
+    switch.tape(A);
+    sent(&mut switch, 1, A, &datagram(A, 2));
+    sent(&mut switch, 1, B, &datagram(B, 3));
+    sent(&mut switch, 1, A, &frame([0xff; 6], A, 4));
+    assert_eq!(switch.take_tape(), [datagram(A, 2)]);
+    assert!(switch.take_tape().is_empty());
+}
+
+#[test]
 fn a_delayed_frame_leaves_when_it_is_due() {
     let mut switch = switch();
     switch.spoil(A, 5, Faults { delay: Duration::from_millis(4), ..Faults::default() });

@@ -316,12 +316,32 @@ impl Host {
         processes::of(&self.cgroup)
     }
 
+    /// The same for a program whose exit code is part of its answer: that code, and what it said.
+    ///
+    /// # Errors
+    /// A program that took longer than `limit`.
+    pub fn ask(&self, argv: &[&str], limit: Duration) -> Result<(i32, String), Trouble> {
+        match enter::run(self.pid()?, self.cgroup.path(), argv, limit) {
+            Ok(said) => Ok((0, said)),
+            Err(Trouble::Answered { code, said }) => Ok((code, said)),
+            Err(error) => Err(Trouble::Failed(format!("{}: {argv:?}: {error}", self.name))),
+        }
+    }
+
+    /// Where the lab finds a file of the host.
+    ///
+    /// # Errors
+    /// When it has no power.
+    pub fn place(&self, path: &str) -> Result<PathBuf, Trouble> {
+        Ok(PathBuf::from(format!("/proc/{}/root{path}", self.pid()?)))
+    }
+
     /// A file of the host as its text.
     ///
     /// # Errors
     /// When it has no power or there is no such file.
     pub fn read(&self, path: &str) -> Result<String, Trouble> {
-        Ok(std::fs::read_to_string(format!("/proc/{}/root{path}", self.pid()?))?)
+        Ok(std::fs::read_to_string(self.place(path)?)?)
     }
 
     /// Writes a file of the host; its directory is made.
@@ -329,7 +349,7 @@ impl Host {
     /// # Errors
     /// When it has no power or the disk is full.
     pub fn write(&self, path: &str, text: &str) -> Result<(), Trouble> {
-        let path = PathBuf::from(format!("/proc/{}/root{path}", self.pid()?));
+        let path = self.place(path)?;
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir)?;
         }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -32,6 +33,16 @@ impl Process {
     #[must_use]
     pub fn runs(&self) -> bool {
         state(self.pid).is_some_and(|state| state != 'Z' && state != 'X')
+    }
+
+    /// Whether this file is what it runs: another of the same name is another.
+    #[must_use]
+    pub fn runs_file(&self, file: &std::path::Path) -> bool {
+        let own = fs::metadata(format!("/proc/{}/exe", self.pid));
+        let same = |own: &fs::Metadata, file: &fs::Metadata| {
+            (own.dev(), own.ino()) == (file.dev(), file.ino())
+        };
+        matches!((own, fs::metadata(file)), (Ok(own), Ok(file)) if same(&own, &file))
     }
 
     /// Processor time of all its threads so far.

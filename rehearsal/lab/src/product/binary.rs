@@ -1,23 +1,60 @@
 //! Where the program under rehearsal is: beside the lab, built if it is missing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use crate::Trouble;
 
-/// Finds `tsugi` beside the running program; builds it there if it is missing.
-///
-/// # Errors
-/// When it cannot be built.
-pub fn find() -> Result<PathBuf, Trouble> {
-    let own = std::env::current_exe()?;
-    let dir = own.parent().ok_or_else(|| Trouble::Failed("the lab lies nowhere".into()))?;
-    let binary = dir.join("tsugi");
-    if binary.exists() {
-        return Ok(binary);
+/// Which build of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// This one.
+    Current,
+    /// The same as the next release would be: another version, and the next protocol.
+    Next,
+}
+
+impl Build {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Current => "tsugi",
+            Self::Next => "tsugi-next",
+        }
     }
+
+    /// Finds the program beside the running one; builds it there if it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn find(self) -> Result<PathBuf, Trouble> {
+        let own = std::env::current_exe()?;
+        let dir = own.parent().ok_or_else(|| Trouble::Failed("the lab lies nowhere".into()))?;
+        let (binary, current) = (dir.join(self.name()), dir.join(Self::Current.name()));
+        match self {
+            Self::Current if !binary.exists() => build(dir, &[])?,
+            // It is no rehearsal of an update if the newer build is an old one.
+            Self::Next if written(&binary) < written(&current) => {
+                build(dir, &["--features", "next"])?;
+                std::fs::copy(&current, &binary)?;
+                build(dir, &[])?;
+                std::fs::File::open(&binary)?.set_modified(SystemTime::now())?;
+            }
+            Self::Current | Self::Next => {}
+        }
+        Ok(binary)
+    }
+}
+
+fn written(file: &Path) -> Option<SystemTime> {
+    file.metadata().and_then(|about| about.modified()).ok()
+}
+
+/// Has cargo put the program into `dir`.
+fn build(dir: &Path, features: &[&str]) -> Result<(), Trouble> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--package", "tsugi", "--bin", "tsugi"]);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo.args(["build", "--package", "tsugi", "--bin", Build::Current.name()]).args(features);
     if dir.ends_with("release") {
         cargo.arg("--release");
     }
@@ -26,9 +63,9 @@ pub fn find() -> Result<PathBuf, Trouble> {
         cargo.arg("--target-dir").arg(target);
     }
     let done = cargo.status().map_err(|error| Trouble::Missing(format!("cargo: {error}")))?;
-    if done.success() && binary.exists() {
-        Ok(binary)
+    if done.success() {
+        Ok(())
     } else {
-        Err(Trouble::Failed(format!("{} could not be built", binary.display())))
+        Err(Trouble::Failed(format!("the program could not be built in {}", dir.display())))
     }
 }

@@ -1,9 +1,9 @@
 //! The configuration file of a rehearsal.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use super::{ADDRESS, PORT};
+use super::{ADDRESS, ADDRESS_6, PORT};
 use crate::host::{DATA, Host, LINKS, VOLUME};
 
 /// The group that holds the sample.
@@ -30,6 +30,28 @@ impl Profile {
     }
 }
 
+/// What the cluster of a rehearsal has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shape {
+    /// One group: an address, a volume, the sample.
+    #[default]
+    Plain,
+    /// The same called over IPv6, with a second address, a monitor and no restart in place; the
+    /// clock on the wall of each host can be moved.
+    Wide,
+}
+
+impl Shape {
+    /// In a few words.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "one address and a volume",
+            Self::Wide => "called over IPv6, monitored",
+        }
+    }
+}
+
 /// A fault that is planted in the system, to see that it is caught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Planted {
@@ -44,6 +66,8 @@ pub enum Planted {
 pub struct Plan {
     /// The timing.
     pub profile: Profile,
+    /// What there is.
+    pub shape: Shape,
     /// What is made wrong on purpose.
     pub planted: Option<Planted>,
     /// How many more groups there are, each one address and one process.
@@ -63,14 +87,41 @@ impl Plan {
                 (0..LINKS.len()).map(|link| format!("{:?}", Host::address(index, link))).collect();
             add(&mut text, &format!("\n[node.n{index}]\naddress = [{}]\n", addresses.join(", ")));
         }
-        self.add_counter(&mut text);
+        self.add_counter(&mut text, hosts);
         for number in 0..self.more_groups {
             add_small(&mut text, number, hosts);
         }
         text
     }
 
-    fn add_counter(&self, text: &mut String) {
+    /// The address at which the sample is called.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        let text = match self.shape {
+            Shape::Plain => ADDRESS,
+            Shape::Wide => ADDRESS_6,
+        };
+        text.parse().expect("written as an address")
+    }
+
+    /// Every floating address of the sample's group.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let both = [ADDRESS, ADDRESS_6].map(|text| text.parse().expect("written as an address"));
+        match self.shape {
+            Shape::Plain => vec![both[0]],
+            Shape::Wide => both.to_vec(),
+        }
+    }
+
+    fn add_counter(&self, text: &mut String, hosts: usize) {
+        let prefer: Vec<String> = (1..=hosts).map(|index| format!("\"n{index}\"")).collect();
+        let prefer = prefer.join(", ");
+        let at = SocketAddr::new(self.address(), PORT);
+        let (restarts, more_addresses, monitor) = match self.shape {
+            Shape::Plain => (1000, String::new(), String::new()),
+            Shape::Wide => (0, second_address(), monitor(at)),
+        };
         let unsafe_word = match self.planted {
             Some(Planted::SampleWithoutSync) => ", \"--unsafe-no-fsync\"",
             Some(Planted::LedgerWithoutSync) | None => "",
@@ -80,8 +131,9 @@ impl Plan {
             &format!(
                 r#"
 [group.{GROUP}]
+prefer = [{prefer}]
 failback = "never"
-restarts = 1000
+restarts = {restarts}
 within = "1s"
 fence = "self"
 
@@ -90,7 +142,7 @@ name = "address"
 kind = "address"
 address = "{ADDRESS}/24"
 on = ["eth0", "eth1"]
-
+{more_addresses}
 [[group.{GROUP}.resource]]
 name = "volume"
 kind = "volume"
@@ -103,11 +155,34 @@ kind = "process"
 after = ["volume"]
 ready = "ready"
 run = ["/run/bin/tsugi", "sample", "counter", "--freebind",
-       "--listen", "{ADDRESS}:{PORT}", "--volume", "{DATA}"{unsafe_word}]
-"#
+       "--listen", "{at}", "--volume", "{DATA}"{unsafe_word}]
+{monitor}"#
             ),
         );
     }
+}
+
+fn second_address() -> String {
+    format!(
+        r#"
+[[group.{GROUP}.resource]]
+name = "address6"
+kind = "address"
+address = "{ADDRESS_6}/64"
+on = ["eth0", "eth1"]
+"#
+    )
+}
+
+/// Asks the sample whether it answers; what it does not answer hangs until its limit.
+fn monitor(at: SocketAddr) -> String {
+    format!(
+        r#"monitor = ["/run/bin/lab", "ask", "{at}"]
+every = "300ms"
+limit = "300ms"
+stop_limit = "200ms"
+"#
+    )
 }
 
 /// The address of the small group of this number.

@@ -1,0 +1,290 @@
+//! The first cause that every node must name for an injected fault, and who has the group then.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::Trouble;
+use crate::kernel::now;
+use crate::pattern::Pattern;
+use crate::product::{GROUP, first_cause};
+use crate::stage::Stage;
+
+/// How long after the cluster is whole a node may still learn what the fault was: what a silence
+/// had been is written down when the silent node is heard again.
+const LEARNS: Duration = Duration::from_secs(3);
+/// How many stories back a story is looked for.
+const BACK: usize = 400;
+
+/// A story as every node told it.
+#[derive(Clone, Debug)]
+pub struct Telling {
+    pattern: Pattern,
+    text: String,
+}
+
+/// What the nodes said of one fault.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The first causes they name; one if they agree.
+    pub causes: Vec<String>,
+    /// What is wrong with that.
+    pub wrong: Option<String>,
+}
+
+/// What was done to whom.
+#[derive(Clone, Debug)]
+pub struct Injected {
+    /// What.
+    pub pattern: Pattern,
+    /// The node that had the group.
+    pub node: String,
+    /// The link that had its address.
+    pub link: String,
+    /// How far a clock was moved, in seconds.
+    pub stepped: i64,
+}
+
+/// What a first cause must contain.
+fn cause(injected: &Injected) -> Option<String> {
+    let Injected { pattern, node, link, stepped } = injected;
+    Some(match pattern {
+        Pattern::Move => "asked for the move (rehearsal)".into(),
+        Pattern::Power | Pattern::PowerLeader | Pattern::Ipv6 => {
+            format!("everything of {node} fell silent at once (power off)")
+        }
+        Pattern::BothLinks => format!("all data links of {node} went down"),
+        Pattern::ProcessKill => format!("program on {node} was killed (signal 9)"),
+        Pattern::Shutdown => format!("{node} was shut down in order"),
+        Pattern::Isolated => format!("{node} was cut off on every network"),
+        Pattern::OneLink => format!("link {link} of {node} went down"),
+        Pattern::OneWay => "(one-way loss)".into(),
+        Pattern::Freeze => format!("{node} froze for"),
+        Pattern::Hung => format!("program on {node} was alive but hung"),
+        // To the millisecond it depends on when the clocks were looked at.
+        Pattern::ClockStep => format!("the clock of {node} stepped by {}", first_digit(*stepped)),
+        Pattern::Drain => format!("{node} is being drained"),
+        Pattern::AllPower
+        | Pattern::AgentStop
+        | Pattern::AgentLost
+        | Pattern::GuardianLost
+        | Pattern::GuardianAgentStop
+        | Pattern::Rejoin
+        | Pattern::NewerAgent => return None,
+    })
+}
+
+/// Sign and first digit: `-3` of an hour back.
+fn first_digit(seconds: i64) -> String {
+    seconds.to_string().chars().take(if seconds < 0 { 2 } else { 1 }).collect()
+}
+
+/// About what the nodes are asked, and how far back. A clock that stepped is nothing of a group's
+/// own, and it has been set right since.
+fn about(pattern: Pattern) -> (Option<&'static str>, usize) {
+    match pattern {
+        Pattern::ClockStep => (None, 1),
+        _ => (Some(GROUP), 0),
+    }
+}
+
+/// Asks every node until all tell one story with the right first cause, for a bounded time. A
+/// story that every node told is kept for [`all_told_again`].
+pub fn ask(stage: &mut Stage, injected: &Injected) -> Told {
+    let pattern = injected.pattern;
+    let wanted = cause(injected);
+    let end = now() + LEARNS;
+    loop {
+        let told = stage.product.explanations(&mut stage.site, about(pattern));
+        let texts: BTreeSet<&String> = told.iter().map(|(_, text)| text).collect();
+        let causes: BTreeSet<String> = texts.iter().map(|text| first_cause(text)).collect();
+        let right = wanted.as_ref().is_none_or(|wanted| causes.iter().all(|c| c.contains(wanted)));
+        let one = texts.len() == 1;
+        if one && right {
+            let text = texts.into_iter().next().cloned().unwrap_or_default();
+            stage.tellings.push(Telling { pattern, text });
+            return Told { causes: causes.into_iter().collect(), wrong: None };
+        }
+        if now() >= end {
+            let wrong = match (one, &wanted) {
+                (false, _) => format!("the nodes tell {} stories: {told:?}", texts.len()),
+                (true, wanted) => format!("{wanted:?} was to be the first cause: {causes:?}"),
+            };
+            return Told { causes: causes.into_iter().collect(), wrong: Some(wrong) };
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Whether a takeover has left one record with all that is asked of it: cause, who found it, the
+/// times of its steps, how the former owner was kept off, and the time until it was ready.
+pub fn recorded(stage: &Stage, pattern: Pattern) -> Option<String> {
+    if pattern != Pattern::Power {
+        return None;
+    }
+    let host = stage.site.hosts.first()?;
+    let asked = |words: &[&str]| {
+        let text = stage.product.answer(host, words).unwrap_or_default();
+        serde_json::from_str::<Value>(&text).unwrap_or_default()
+    };
+    let story = &asked(&["--json", "explain", GROUP])["story"];
+    let history = asked(&["--json", "history", GROUP]);
+    missing(story, &history)
+        .map(|what| format!("the record of the takeover has no {what}: {story}"))
+}
+
+fn missing(story: &Value, history: &Value) -> Option<&'static str> {
+    let steps = story["steps"].as_array().cloned().unwrap_or_default();
+    let named = |id: &str| steps.iter().any(|step| step["what"]["id"] == id);
+    let listed = history["lines"].as_array().is_some_and(|lines| {
+        lines.iter().any(|line| !line["epoch"].is_null() && line["epoch"] == story["epoch"])
+    });
+    let has = [
+        ("cause", story["cause"]["id"].is_string()),
+        ("detecting node", story["decision"]["by"].is_string()),
+        ("time of its steps", !steps.is_empty() && steps.iter().all(|s| s["at"].is_string())),
+        ("word of how the former owner was kept off", named("step_lease_ended")),
+        ("time until ready", story["without_service_ms"].as_u64().is_some_and(|ms| ms > 0)),
+        ("line in the history", listed),
+    ];
+    has.into_iter().find(|(_, there)| !there).map(|(what, _)| what)
+}
+
+/// Takes the power from every node, gives it back, and looks whether each tells every story in
+/// the same words again. Says what is missing.
+///
+/// # Errors
+/// A cluster that does not become whole again.
+pub fn all_told_again(stage: &mut Stage) -> Result<Vec<String>, Trouble> {
+    let tellings = std::mem::take(&mut stage.tellings);
+    stage.all_power()?;
+    stage.wait_whole()?;
+    let mut missing = Vec::new();
+    for about in [Some(GROUP), None] {
+        let of_it = tellings.iter().filter(|t| self::about(t.pattern).0 == about);
+        let wanted: BTreeSet<&str> = of_it.clone().map(|t| t.text.as_str()).collect();
+        for (host, told) in stories(stage, about, wanted.clone()) {
+            let lost = of_it.clone().filter(|t| !told.contains(&t.text));
+            missing.extend(lost.map(|t| {
+                let title = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+                let now: Vec<_> = told.iter().filter(|n| title(n) == title(&t.text)).collect();
+                let (name, was) = (t.pattern.name(), &t.text);
+                format!("{host} told another story of {name}: {was}\nand now: {now:#?}")
+            }));
+        }
+    }
+    println!("stories told again after all nodes lost their power: {}", tellings.len());
+    Ok(missing)
+}
+
+/// The stories of every node, newest first, as far back as it takes to find those wanted.
+fn stories(
+    stage: &mut Stage,
+    about: Option<&str>,
+    wanted: BTreeSet<&str>,
+) -> Vec<(String, BTreeSet<String>)> {
+    let mut all: Vec<(String, BTreeSet<String>)> = Vec::new();
+    for back in 0..BACK {
+        let told = stage.product.explanations(&mut stage.site, (about, back));
+        all.resize_with(told.len(), Default::default);
+        for ((host, text), known) in told.into_iter().zip(&mut all) {
+            known.0 = host;
+            known.1.insert(text);
+        }
+        let has = |known: &BTreeSet<String>| wanted.iter().all(|text| known.contains(*text));
+        if all.iter().all(|(_, known)| has(known)) || all.iter().all(|(_, k)| k.len() < back) {
+            break;
+        }
+    }
+    all
+}
+
+/// What a fault would do to the group, as the cluster foretells it: who has it then.
+///
+/// # Errors
+/// An answer that is none.
+pub fn foretold(stage: &Stage, pattern: Pattern, owner: usize) -> Result<Option<String>, Trouble> {
+    let hosts = &stage.site.hosts;
+    let (name, next) = (&hosts[owner].name, &hosts[(owner + 1) % hosts.len()].name);
+    let suppose: &[&str] = match pattern {
+        Pattern::Move => &["move", GROUP, next],
+        Pattern::Drain => &["drain", name],
+        Pattern::Power | Pattern::PowerLeader | Pattern::Isolated | Pattern::Ipv6 => {
+            &["lose", name]
+        }
+        Pattern::BothLinks
+        | Pattern::ProcessKill
+        | Pattern::Shutdown
+        | Pattern::AllPower
+        | Pattern::OneLink
+        | Pattern::OneWay
+        | Pattern::Freeze
+        | Pattern::AgentStop
+        | Pattern::AgentLost
+        | Pattern::GuardianLost
+        | Pattern::GuardianAgentStop
+        | Pattern::Rejoin
+        | Pattern::Hung
+        | Pattern::ClockStep
+        | Pattern::NewerAgent => return Ok(None),
+    };
+    let words: Vec<&str> =
+        ["--json", "whatif"].into_iter().chain(suppose.iter().copied()).collect();
+    read_outlook(&stage.product.answer(&hosts[(owner + 1) % hosts.len()], &words)?).map(Some)
+}
+
+/// The node that an outlook gives the group.
+fn read_outlook(text: &str) -> Result<String, Trouble> {
+    let odd = || Trouble::Failed(format!("what would happen to the group is not told: {text}"));
+    let outlook: Value = serde_json::from_str(text).map_err(|_| odd())?;
+    let groups = outlook["groups"].as_array().ok_or_else(odd)?;
+    let ours = groups.iter().find(|group| group["group"] == GROUP).ok_or_else(odd)?;
+    let to = ours["what"]["values"]["node"].as_str().ok_or_else(odd)?;
+    Ok(to.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_is_read_from_an_outlook() {
+        let text = r#"{"groups":[{"group":"g1","what":{"id":"x","values":{}}},
+            {"group":"counter","what":{"id":"whatif_moves",
+             "values":{"group":"counter","source":"n1","node":"n3"}}}]}"#;
+        assert_eq!(read_outlook(text).unwrap(), "n3");
+        assert!(read_outlook("{\"groups\":[]}").is_err());
+    }
+
+    #[test]
+    fn a_record_that_lacks_something_is_found() {
+        let story: Value = serde_json::from_str(
+            r#"{"cause":{"id":"cause_power_off"},"decision":{"by":"n2"},"epoch":"e1.4",
+                "steps":[{"at":"2026-11-21T04:58:39.123Z","what":{"id":"step_lease_ended"}}],
+                "without_service_ms":612}"#,
+        )
+        .unwrap();
+        let history: Value = serde_json::from_str(r#"{"lines":[{"epoch":"e1.4"}]}"#).unwrap();
+        assert_eq!(missing(&story, &history), None);
+        assert_eq!(missing(&story, &Value::Null), Some("line in the history"));
+        for (field, what) in [("cause", "cause"), ("without_service_ms", "time until ready")] {
+            let mut less = story.clone();
+            less[field] = Value::Null;
+            assert_eq!(missing(&less, &history), Some(what));
+        }
+    }
+
+    #[test]
+    fn what_was_injected_is_in_the_cause_that_is_wanted() {
+        let wanted = |pattern, stepped| {
+            cause(&Injected { pattern, node: "n2".into(), link: "eth1".into(), stepped })
+        };
+        assert!(wanted(Pattern::Power, 0).unwrap().contains("n2"));
+        assert!(wanted(Pattern::OneLink, 0).unwrap().contains("link eth1 of n2"));
+        assert!(wanted(Pattern::ClockStep, -3600).unwrap().ends_with("stepped by -3"));
+        assert!(wanted(Pattern::ClockStep, 3600).unwrap().ends_with("stepped by 3"));
+        assert_eq!(wanted(Pattern::Rejoin, 0), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! `lab faults`: bad input and broken disks. Each has a message of its own and leaves nothing
+//! half owned.
+
+mod disk;
+mod network;
+mod start;
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use crate::Trouble;
+use crate::kernel::now;
+use crate::product::{GROUP, Plan, Profile};
+use crate::stage::{Stage, show_logs};
+
+/// A message that a fault must bring.
+const SAYS: Duration = Duration::from_secs(10);
+/// Where a node writes what it says.
+const LOG: &str = "/run/log";
+
+/// Bad input and broken disks.
+#[derive(Clone, Debug, clap::Args)]
+pub struct FaultsArgs {
+    /// Only these.
+    #[arg(long)]
+    pub only: Vec<String>,
+    /// The timing profile of the cluster.
+    #[arg(long, value_enum, default_value_t)]
+    pub timing: Profile,
+}
+
+type Rehearse = fn(&mut Stage) -> Result<Vec<String>, Trouble>;
+
+/// Every fault with its name.
+const ALL: [(&str, Rehearse); 8] = [
+    ("address-in-use", network::address_in_use),
+    ("disk-full", disk::full),
+    ("sync-fails", disk::sync_fails),
+    ("ledger-damaged", disk::ledger_damaged),
+    ("second-agent", start::second_agent),
+    ("other-cluster", network::other_cluster),
+    ("old-boot", network::old_boot),
+    ("no-fence", start::no_fence),
+];
+
+/// Runs them one after the other in one cluster, which must be whole again after each.
+///
+/// # Errors
+/// A lab that cannot run; a cluster that does not become whole again.
+pub fn run(args: &FaultsArgs) -> Result<ExitCode, Trouble> {
+    let names: BTreeSet<&str> = args.only.iter().flat_map(|list| list.split(',')).collect();
+    if let Some(odd) = names.iter().find(|name| ALL.iter().all(|(known, _)| known != *name)) {
+        return Err(Trouble::Failed(format!("no fault {odd:?}")));
+    }
+    let mut stage = Stage::set(Plan { profile: args.timing, ..Plan::default() }, 1)?;
+    let mut failed = 0;
+    for (name, rehearse) in ALL {
+        if !names.is_empty() && !names.contains(name) {
+            continue;
+        }
+        let begun = now();
+        stage.wait_whole()?;
+        let wrong = rehearse(&mut stage)?;
+        if !wrong.is_empty() {
+            show_logs(&stage.site);
+        }
+        stage.wait_whole()?;
+        let verdict = if wrong.is_empty() { "ok    " } else { "FAILED" };
+        println!("{verdict} {name} in {:.1} s", (now() - begun).as_secs_f64());
+        wrong.iter().for_each(|why| println!("    {why}"));
+        failed += usize::from(!wrong.is_empty());
+    }
+    println!("faults that were not as they must be {failed}");
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How long the log of a host is: what comes later was said later.
+fn mark(stage: &Stage, at: usize) -> usize {
+    stage.site.hosts[at].read(LOG).map_or(0, |log| log.len())
+}
+
+/// Waits until a host has said `id` behind `from`; what is wrong if it does not.
+fn says(stage: &Stage, at: usize, from: usize, id: &str) -> Option<String> {
+    let host = &stage.site.hosts[at];
+    let said = || {
+        let log = host.read(LOG).unwrap_or_default();
+        log.get(from..).unwrap_or_default().contains(id)
+    };
+    (!until(SAYS, said)).then(|| format!("{} never said {id}", host.name))
+}
+
+/// Waits for something, for a bounded time.
+fn until(limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    let end = now() + limit;
+    while now() < end {
+        if holds() {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+/// Waits until the group is wholly on one host: the address in its kernel, the volume mounted and
+/// the program running there and nowhere else. What is wrong if it does not come to that.
+fn not_wholly_owned(stage: &mut Stage) -> Option<String> {
+    let whole = until(SAYS, || stage.whole_owner().is_some());
+    (!whole).then(|| format!("addresses, volume, program: {:?}", stage.parts()))
+}
+
+/// The owner and the two others, in this order.
+fn roles(stage: &mut Stage) -> Result<[usize; 3], Trouble> {
+    let status = stage.product.status(&mut stage.site)?;
+    let owner = stage.owner(&status)?;
+    let count = stage.site.hosts.len();
+    Ok([owner, (owner + 1) % count, (owner + 2) % count])
+}
+
+/// Has the ledger take an entry that changes nothing of the group: `idle`, which does not own it,
+/// is drained and undrained.
+fn write_entries(stage: &Stage, ask: usize, idle: usize) {
+    let host = &stage.site.hosts[ask];
+    for word in ["drain", "undrain"] {
+        // While a node is being replaced a command may find no majority; the next one does.
+        let _refused = stage.product.drain(host, word, &stage.site.hosts[idle].name);
+    }
+}
+
+/// The epoch under which the group runs.
+fn epoch(stage: &mut Stage) -> Result<Option<String>, Trouble> {
+    let status = stage.product.status(&mut stage.site)?;
+    Ok(status.group(GROUP).map(|group| group.epoch.clone()))
+}
