@@ -17,6 +17,9 @@ use crate::serve::IN_FLIGHT;
 use crate::tls::Tls;
 use crate::version::Protocol;
 
+/// How often a connection is begun that nobody waits for.
+const WARM_AGAIN: Duration = Duration::from_millis(200);
+
 /// Addresses tried, each with why it did not lead to the node.
 pub type Tried = Arc<Vec<(SocketAddr, DialFailure)>>;
 
@@ -92,6 +95,8 @@ struct State {
     link: Option<Arc<Link>>,
     last_good: Option<SocketAddr>,
     connecting: bool,
+    /// When a connection was last begun before it was needed.
+    warmed: Option<Instant>,
     /// Counts the attempts that ended without a connection, with the last one's result.
     failed: (u64, Tried),
 }
@@ -127,6 +132,7 @@ impl Client {
             link: None,
             last_good: None,
             connecting: false,
+            warmed: None,
             failed: (0, Arc::new(Vec::new())),
         });
         let room = Semaphore::new(IN_FLIGHT);
@@ -171,6 +177,18 @@ impl Client {
         Some((link.address, link.theirs))
     }
 
+    /// Begins a connection before it is needed, if none is open and none was begun just now.
+    pub fn warm(&self) {
+        let mut state = self.0.lock();
+        let lately = state.warmed.is_some_and(|at| at.elapsed() < WARM_AGAIN);
+        if lately || state.link.as_ref().is_some_and(|link| link.is_good()) {
+            return;
+        }
+        state.warmed = Some(Instant::now());
+        drop(state);
+        self.0.begin_connecting();
+    }
+
     /// Asks, and waits for the answer at most until `deadline` from now. Requests of one client
     /// may overtake each other. Dropping the future
     /// gives up waiting; the request may be carried out all the same.
@@ -193,6 +211,10 @@ impl Client {
             let room = self.0.room.acquire().await.expect("the semaphore is never closed");
             loop {
                 let link = self.0.usable().await?;
+                link.look_back(self.0.target.times.silence);
+                if !link.is_good() {
+                    continue;
+                }
                 // A link that ends or falls silent before it takes the request took nothing.
                 let sent = tokio::select! {
                     sent = link.send(channel, &body) => sent,

@@ -2,6 +2,7 @@
 //!
 //! - [`identity`]: who a node is; [`join`]: how another one comes in.
 //! - [`listener`], [`client`]: requests and answers over mutual TLS 1.3.
+//! - [`ways`]: which network a request takes.
 //! - [`datagram`]: heartbeats, each with a MAC over all of it.
 //! - [`control`]: what the command line asks of the agent of its machine.
 //! - [`codec`]: numbers, bytes and texts in a body.
@@ -29,6 +30,7 @@ mod slots;
 mod sockets;
 pub mod tls;
 pub mod version;
+pub mod ways;
 
 #[cfg(test)]
 mod corpus_tests;

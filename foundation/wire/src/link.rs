@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncRead;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -32,6 +33,21 @@ struct Waiting {
     ended: Option<Arc<FrameFailure>>,
 }
 
+/// Something was sent, and nothing heard since.
+#[derive(Clone, Copy, Debug)]
+struct Owed {
+    since: Instant,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// An answer is owed.
+    Sent,
+    /// A sign of life was asked for.
+    Probed,
+}
+
 /// A connection, from its opening to its end.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -43,6 +59,8 @@ pub(crate) struct Link {
     waiting: Mutex<Waiting>,
     /// Counts the frames heard: the same number later means silence.
     heard: AtomicU64,
+    /// What was sent since the last frame was heard.
+    owed: Mutex<Option<Owed>>,
     suspect: AtomicBool,
     next_id: AtomicU64,
     /// Told when a link becomes suspect, speaks again, or ends.
@@ -78,6 +96,7 @@ impl Link {
             outgoing,
             waiting: Mutex::new(Waiting { by_id: BTreeMap::new(), ended: None }),
             heard: AtomicU64::new(0),
+            owed: Mutex::new(None),
             suspect: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
             changed,
@@ -144,8 +163,25 @@ impl Link {
         }
     }
 
+    /// To be called before each request: whether anything was heard since those before it. One
+    /// that is given up early does not wait long enough to find out itself.
+    pub(crate) fn look_back(&self, silence: Duration) {
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match *owed {
+            None => *owed = Some(Owed { since: now, stage: Stage::Sent }),
+            Some(Owed { since, .. }) if now - since < silence => {}
+            Some(Owed { stage: Stage::Sent, .. }) => {
+                *owed = Some(Owed { since: now, stage: Stage::Probed });
+                self.probe();
+            }
+            Some(Owed { stage: Stage::Probed, .. }) => self.suspect(),
+        }
+    }
+
     fn hear(&self, frame: Frame) -> Result<(), FrameFailure> {
         self.heard.fetch_add(1, Ordering::AcqRel);
+        *self.owed.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if self.suspect.swap(false, Ordering::AcqRel) {
             self.changed.send_modify(|count| *count += 1);
         }

@@ -4,14 +4,13 @@
 
 mod ground;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use ground::tube::tube;
 use ground::{Cluster, LONG, client, echo, loopback, node, open, open_with, until};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tsugi_wire::client::RequestFailure;
 use tsugi_wire::dial::DialFailure;
 use tsugi_wire::frame::{BODY_LIMIT, Channel};
@@ -145,59 +144,6 @@ async fn a_dead_first_address_costs_one_stagger_and_then_the_good_one_comes_firs
     let client = client(cluster.member("b"), "a", &addresses);
     assert!(client.request(Channel(0), vec![], LONG).await.is_ok());
     assert_eq!(client.connected().unwrap().0, door.address);
-}
-
-/// Passes bytes between a client and a door until it is told to swallow everything, or to take
-/// nothing more.
-struct Tube {
-    address: SocketAddr,
-    swallow: Arc<AtomicBool>,
-    stop: Arc<AtomicBool>,
-}
-
-async fn tube(to: SocketAddr) -> Tube {
-    let listener = TcpListener::bind(loopback()).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let swallow = Arc::new(AtomicBool::new(false));
-    let stop = Arc::new(AtomicBool::new(false));
-    let stops = Arc::clone(&stop);
-    let mute = Arc::clone(&swallow);
-    tokio::spawn(async move {
-        loop {
-            let (near, _) = listener.accept().await.unwrap();
-            if mute.load(Ordering::SeqCst) || stops.load(Ordering::SeqCst) {
-                std::mem::forget(near);
-                continue;
-            }
-            let far = TcpStream::connect(to).await.unwrap();
-            let (near_in, near_out) = near.into_split();
-            let (far_in, far_out) = far.into_split();
-            tokio::spawn(pass(near_in, far_out, Arc::clone(&mute), Arc::clone(&stops)));
-            tokio::spawn(pass(far_in, near_out, Arc::clone(&mute), Arc::clone(&stops)));
-        }
-    });
-    Tube { address, swallow, stop }
-}
-
-async fn pass(
-    mut from: tokio::net::tcp::OwnedReadHalf,
-    mut to: tokio::net::tcp::OwnedWriteHalf,
-    swallow: Arc<AtomicBool>,
-    stop: Arc<AtomicBool>,
-) {
-    let mut bytes = [0; 4096];
-    loop {
-        let count = from.read(&mut bytes).await.unwrap_or(0);
-        if count == 0 {
-            return;
-        }
-        if stop.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        if !swallow.load(Ordering::SeqCst) && to.write_all(&bytes[..count]).await.is_err() {
-            return;
-        }
-    }
 }
 
 #[tokio::test]
@@ -361,5 +307,21 @@ async fn a_connection_that_takes_nothing_more_starves_nobody_either() {
         asked.try_join_next().is_some_and(|done| done.unwrap().is_ok())
     })
     .await;
+    assert_eq!(client.connected().unwrap().0, second.address);
+}
+
+#[tokio::test]
+async fn requests_that_are_given_up_early_find_a_dead_connection_all_the_same() {
+    let cluster = Cluster::found();
+    let door = open(cluster.founder(), Limits::USUAL).await;
+    let (first, second) = (tube(door.address).await, tube(door.address).await);
+    let client = client(cluster.member("b"), "a", &[first.address, second.address]);
+    client.request(Channel(0), vec![], LONG).await.unwrap();
+    first.swallow.store(true, Ordering::SeqCst);
+    let begun = std::time::Instant::now();
+    // Each waits for less than a silence.
+    while client.request(Channel(0), vec![], Duration::from_millis(20)).await.is_err() {
+        assert!(begun.elapsed() < LONG, "the dead connection is used for ever");
+    }
     assert_eq!(client.connected().unwrap().0, second.address);
 }

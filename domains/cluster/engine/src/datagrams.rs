@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
 use tsugi_cluster_rules::node::{Event, Via};
 use tsugi_vocabulary::{BootId, Moment, NodeName, Span};
 use tsugi_wire::datagram::{DATAGRAM_LIMIT, Dropped, Kind, Opened, Opener, Sealer};
+use tsugi_wire::ways::Heard;
 
 use body::{Form, Known};
 
@@ -26,6 +28,7 @@ pub struct Networks {
     beats: Known<Heartbeat>,
     sealer: Sealer,
     opener: Opener,
+    heard: Arc<Heard>,
     buffer: Vec<u8>,
 }
 
@@ -73,6 +76,7 @@ impl Networks {
             beats: Known::default(),
             sealer,
             opener,
+            heard: Arc::default(),
             buffer: vec![0; DATAGRAM_LIMIT],
         })
     }
@@ -85,6 +89,12 @@ impl Networks {
             peer.heard.resize(self.sockets.len(), None);
             peer.addresses = addresses;
         }
+    }
+
+    /// When each node was last heard on each network, kept up to date from here.
+    #[must_use]
+    pub fn heard(&self) -> Arc<Heard> {
+        Arc::clone(&self.heard)
     }
 
     /// What to wait on.
@@ -127,6 +137,8 @@ impl Networks {
                 Ok(Opened { sender, .. }) | Err(Dropped::Seen { sender, .. }) => sender,
                 Err(_) => continue,
             };
+            // A copy of what came over another network says that this one works as well.
+            self.heard.note(sender, network);
             let peer = self.peers.get_mut(sender).unwrap_or(&mut self.stranger);
             if let Some(heard) = peer.heard.get_mut(network) {
                 *heard = Some(now);

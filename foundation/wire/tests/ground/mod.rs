@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test binary uses another part")]
 
 pub mod raw;
+pub mod tube;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -13,12 +13,13 @@ use tsugi_ledger::{
     VoterId,
 };
 use tsugi_vocabulary::NodeName;
-use tsugi_wire::client::{Client, RequestFailure};
+use tsugi_wire::client::RequestFailure;
 use tsugi_wire::frame::Channel;
 use tsugi_wire::identity::{ClusterIdentity, IdentityFailure};
 use tsugi_wire::join::Reception;
 use tsugi_wire::listener::{self, Listener, Peer, Server};
 use tsugi_wire::tls::{Tls, TlsFailure};
+use tsugi_wire::ways::{Heard, Ways};
 
 use super::book::Book;
 use super::ear::Ear;
@@ -27,6 +28,9 @@ use super::register::Register;
 use super::start::{AgentConfig, FOUNDING_CHANNEL, LEDGER_CHANNEL};
 use crate::config;
 use crate::standing::Standing;
+
+/// How often missing connections are made before they are needed.
+const WARM_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the ledger could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -68,31 +72,35 @@ pub(super) struct Link {
 struct WirePeers {
     tls: Arc<Tls>,
     book: Arc<Book>,
-    clients: Mutex<BTreeMap<NodeName, (Client, Vec<SocketAddr>)>>,
+    heard: Arc<Heard>,
+    ways: Mutex<BTreeMap<NodeName, (Ways, Vec<SocketAddr>)>>,
     patience: Duration,
 }
 
 impl WirePeers {
-    /// The connection to a node, at the address where it is said to listen now.
-    fn client(&self, node: &NodeName) -> Client {
+    /// The ways to a node, at the addresses where it is said to listen now.
+    fn ways(&self, node: &NodeName) -> Ways {
         let now = self.book.addresses(node);
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || (Client::new(Arc::clone(&self.tls), node.clone(), now.clone()), now.clone());
-        let (client, at) = clients.entry(node.clone()).or_insert_with(make);
+        let mut all = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let (tls, heard) = (Arc::clone(&self.tls), Arc::clone(&self.heard));
+            (Ways::new(tls, node.clone(), now.clone(), heard), now.clone())
+        };
+        let (ways, at) = all.entry(node.clone()).or_insert_with(make);
         if *at != now {
-            client.readdress(now.clone());
+            ways.readdress(now.clone());
             *at = now;
         }
-        client.clone()
+        ways.clone()
     }
 }
 
 impl Peers for WirePeers {
     fn send(&self, to: &Voter, message: Vec<u8>) -> Answer {
-        let client = self.client(&to.node);
+        let ways = self.ways(&to.node);
         let patience = self.patience;
         Box::pin(async move {
-            match client.request(LEDGER_CHANNEL, message, patience).await {
+            match ways.request(LEDGER_CHANNEL, message, patience).await {
                 Ok(answer) => Ok(answer),
                 Err(failure) => Err(send_failure(&failure)),
             }
@@ -111,6 +119,21 @@ fn send_failure(failure: &RequestFailure) -> SendFailure {
     }
 }
 
+/// Keeps a connection to every node on every network: an election after the loss of a node or
+/// of a network does not wait for one.
+async fn keep_warm(peers: Weak<WirePeers>, me: NodeName) {
+    loop {
+        match peers.upgrade() {
+            Some(peers) => {
+                let others = peers.book.nodes().into_iter().filter(|node| *node != me);
+                others.for_each(|node| peers.ways(&node).warm());
+            }
+            None => return,
+        }
+        tokio::time::sleep(WARM_EVERY).await;
+    }
+}
+
 /// Opens this node's copy of the ledger and its door.
 ///
 /// # Errors
@@ -119,7 +142,7 @@ pub(super) async fn open(
     agent: &AgentConfig,
     (founding, own): (&Founding, &[SocketAddr]),
     identity: &mut ClusterIdentity,
-    standing: watch::Receiver<Arc<Standing>>,
+    (standing, heard): (watch::Receiver<Arc<Standing>>, Arc<Heard>),
 ) -> Result<Link, LinkFailure> {
     let me = identity.subject.name.clone();
     let id = founding.voter(&me).ok_or_else(|| FoundingFailure::NotNamed(me.clone()))?;
@@ -131,9 +154,11 @@ pub(super) async fn open(
     let peers = Arc::new(WirePeers {
         tls: Arc::clone(&tls),
         book: Arc::clone(&book),
-        clients: Mutex::default(),
+        heard,
+        ways: Mutex::default(),
         patience: (times.ttl + times.ttl).to_std(),
     });
+    tokio::spawn(keep_warm(Arc::downgrade(&peers), me.clone()));
     let seat = Seat {
         directory: agent.data_dir.join("ledger"),
         cluster: ClusterId(identity.cluster.id.0),

@@ -184,12 +184,12 @@ fn work(
     let voter = founding.voter(&me).unwrap_or_default();
     let boot = Boot::begin(&config.data_dir.join("boot"), clock::wall())?;
     let promise_file = config.data_dir.join("longest-promise");
-    let longest_promise = read_promise(&promise_file)?;
     let networks = bind(&own, &identity, &me, boot)?;
     let hands = Hands::connect(&config.run_dir).map_err(AgentFailure::Hands)?;
     let (mailbox, post) = mailbox()?;
-    let opened = ledger_link::open(config, (&founding, &own), &mut identity, picture.subscribe());
-    let link = runtime.block_on(opened)?;
+    let seen = (picture.subscribe(), networks.heard());
+    let link =
+        runtime.block_on(ledger_link::open(config, (&founding, &own), &mut identity, seen))?;
     let ledger = Arc::clone(&link.ledger);
     let mut reader = Reader::new(Arc::new(Record::default()));
     let record = reader.read(&ledger.view())?;
@@ -203,7 +203,7 @@ fn work(
         boot: boot.id,
         machine: machine_id(),
         at: clock::now(),
-        longest_promise,
+        longest_promise: read_promise(&promise_file)?,
         record,
     };
     let lookout = Lookout::new(config, (me.clone(), voter), &link, post.clone());
