@@ -79,6 +79,12 @@ impl Witness for Watch {
     }
 }
 
+/// The promise of one address alone: broken together with others, another is named first.
+#[must_use]
+pub fn one_address(grace: u64) -> impl Invariant {
+    one_address::OneAddress::new(grace)
+}
+
 /// The place of a node by its name, `n1` and up.
 fn number_of(name: &tsugi_vocabulary::NodeName) -> Option<usize> {
     name.as_str().strip_prefix('n')?.parse::<usize>().ok()?.checked_sub(1)

@@ -22,7 +22,7 @@ use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
 use crate::reason::{Cause, How};
 use crate::record::LinkState;
-use crate::start_kind::StartKind;
+use crate::start_kind::{Ending, StartKind};
 
 /// Where a desk stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,6 +206,11 @@ pub enum Outcome {
         /// How long it took.
         took: Span,
     },
+    /// Done, and verified, but what did not end by itself within its limit was killed.
+    Forced {
+        /// How long it took.
+        took: Span,
+    },
     /// Not done; nothing of it is left half done.
     Failed {
         /// What happened.
@@ -225,6 +230,23 @@ pub enum Outcome {
         /// How it stands.
         state: LinkState,
     },
+}
+
+/// How a group went down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Down {
+    /// In order, or by force: something of it did not end by itself.
+    pub ending: Ending,
+    /// Each resource that was stopped and its milliseconds, in the order of the stop.
+    pub steps: Vec<(String, u64)>,
+}
+
+impl Down {
+    /// In order, and nothing had to be stopped.
+    #[must_use]
+    pub const fn orderly() -> Self {
+        Self { ending: Ending::Orderly, steps: Vec::new() }
+    }
 }
 
 #[cfg(test)]

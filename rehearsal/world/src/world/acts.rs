@@ -7,7 +7,7 @@ use tsugi_cluster_rules::lease::majority;
 use tsugi_cluster_rules::lease::timer::wait_for;
 use tsugi_cluster_rules::node::Event;
 use tsugi_cluster_rules::timing::Timing;
-use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName};
+use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
 
 use super::actor::Actor;
 use super::{Ev, Seen, Undo, World, fine};
@@ -15,6 +15,9 @@ use crate::host::Coming;
 
 /// The resource whose start takes until it is ready.
 const PROGRAM: &str = "program";
+
+/// What has not stopped by itself after this time is killed.
+const STOP_LIMIT_US: u64 = 500_000;
 
 /// A start takes no longer than this.
 const START_LIMIT_MS: u64 = 5_000;
@@ -151,7 +154,7 @@ impl World<'_> {
                     |ms| ms.min(START_LIMIT_MS) * 1_000,
                 )
             }
-            Act::Stop(_) if self.actors[n].machine.stop_hangs.remove(&group) => 500_000,
+            Act::Stop(_) if self.actors[n].machine.stop_hangs.remove(&group) => STOP_LIMIT_US,
             Act::Stop(_) => self.chance.between(200, 6_000),
             Act::LetGo => self.chance.between(500, 6_000),
             Act::Ask(_) | Act::MoveAddress { .. } | Act::Adopt => self.chance.between(100, 800),
@@ -212,7 +215,10 @@ impl World<'_> {
                 if empty {
                     self.clear(n, &job.group);
                 }
-                fine(job.took_us * 1_000)
+                match job.took_us {
+                    STOP_LIMIT_US.. => Outcome::Forced { took: Span(job.took_us * 1_000) },
+                    _ => fine(job.took_us * 1_000),
+                }
             }
             Act::LetGo => {
                 self.clear(n, &job.group);

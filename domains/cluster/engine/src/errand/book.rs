@@ -75,6 +75,14 @@ struct Errand {
     steps: VecDeque<Step>,
     detours: usize,
     wait: Wait,
+    end: HowItEnds,
+}
+
+/// Whether all that was to end has ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HowItEnds {
+    ByItself,
+    Killed,
 }
 
 /// What an errand waits for.
@@ -127,7 +135,14 @@ impl Errands {
         }
         self.next += 1;
         let wait = Wait::Answer { until: now + ANSWER_LIMIT };
-        let errand = Errand { job, began: now, steps: steps.into(), detours: 0, wait };
+        let errand = Errand {
+            job,
+            began: now,
+            steps: steps.into(),
+            detours: 0,
+            wait,
+            end: HowItEnds::ByItself,
+        };
         self.open.insert(self.next, errand);
         self.go_on(now, self.next, host, out);
     }
@@ -224,6 +239,7 @@ impl Errands {
                     let target = Target::Program(program);
                     let until = now + KILL_LIMIT;
                     errand.wait = Wait::End { program, until, then: Then::GiveUp };
+                    errand.end = HowItEnds::Killed;
                     self.ask(number, &Request::Signal { target, signal: 9 }, host, out);
                 }
                 Wait::End { program, until, then: Then::GiveUp } if until <= now => {
@@ -245,7 +261,11 @@ impl Errands {
         let Some(errand) = self.open.get_mut(&number) else { return };
         let Some(step) = errand.steps.front().cloned() else {
             let took = now.since(errand.began);
-            return self.end(number, Outcome::Fine { took }, out);
+            let outcome = match errand.end {
+                HowItEnds::ByItself => Outcome::Fine { took },
+                HowItEnds::Killed => Outcome::Forced { took },
+            };
+            return self.end(number, outcome, out);
         };
         let until = now + ANSWER_LIMIT;
         if let Step::Ask(request @ Request::Announce { .. }) = &step {
@@ -332,6 +352,11 @@ impl Errands {
                 return;
             }
             (Some(Step::End { .. }), _) => return,
+            (Some(Step::Ask(Request::Unmount { .. })), Answer::Unmounted { killed })
+                if !killed.is_empty() =>
+            {
+                errand.end = HowItEnds::Killed;
+            }
             (Some(Step::Probe(_)), Answer::Probed { conflict: Some(mac) }) => {
                 let mac: Vec<String> = mac.iter().map(|b| format!("{b:02x}")).collect();
                 let holder = mac.join(":");
@@ -455,7 +480,9 @@ impl Errands {
     fn end(&mut self, number: u64, outcome: Outcome, out: &mut Vec<Finished>) {
         self.asked.retain(|_, n| *n != number);
         if let Some(errand) = self.open.remove(&number) {
-            if let (Act::LetGo, Outcome::Fine { took }) = (&errand.job.what, &outcome) {
+            if let (Act::LetGo, Outcome::Fine { took } | Outcome::Forced { took }) =
+                (&errand.job.what, &outcome)
+            {
                 self.let_go.push((errand.job.group.clone(), *took));
             }
             out.push(finished(&errand.job, outcome));

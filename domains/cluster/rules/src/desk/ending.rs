@@ -8,6 +8,7 @@ use super::steps::{Desk, Ground, Wish};
 use super::{Act, Beside, Outcome, State, Why};
 use crate::mutant::mutant;
 use crate::reason::{Cause, How};
+use crate::start_kind::Ending;
 
 impl Desk {
     /// Stops the places from `from` to the last one.
@@ -57,6 +58,7 @@ impl Desk {
             Some(resource) => {
                 self.acts += 1;
                 acts.insert(self.acts);
+                self.stopping = Some((self.acts, resource.name.to_string()));
                 out.push(Wish::Do(epoch, self.acts, Act::Stop(resource.name.clone())));
             }
             // It is not in the configuration that the group was taken on with.
@@ -79,8 +81,15 @@ impl Desk {
         if !acts.remove(&act) {
             return;
         }
+        let stopped = self.stopping.take_if(|(stopping, _)| *stopping == act);
+        if let (Outcome::Fine { took } | Outcome::Forced { took }, Some((_, resource))) =
+            (&outcome, stopped)
+        {
+            self.down.steps.push((resource, took.as_millis()));
+        }
         match outcome {
             Outcome::Fine { .. } | Outcome::Adopted(_) => {}
+            Outcome::Forced { .. } => self.down.ending = Ending::Forced,
             Outcome::Failed { .. } if mutant("failed-stop-believed") => {}
             // What did not finish becomes a release of everything at once: verified by the host,
             // or the machine ends.
@@ -105,6 +114,7 @@ impl Desk {
         out: &mut Vec<Wish>,
     ) {
         self.acts += 1;
+        self.down.ending = Ending::Forced;
         let act = Some(self.acts);
         out.push(Wish::Do(epoch, self.acts, Act::LetGo));
         self.state = State::LettingGo { epoch, why, act, beside };
@@ -115,7 +125,7 @@ impl Desk {
         let State::LettingGo { epoch, why, act, beside } = &mut self.state else { return };
         if *act == Some(ended) {
             match outcome {
-                Outcome::Fine { .. } | Outcome::Adopted(_) => *act = None,
+                Outcome::Fine { .. } | Outcome::Forced { .. } | Outcome::Adopted(_) => *act = None,
                 Outcome::Failed { how: left } | Outcome::Stuck { left } => {
                     let epoch = *epoch;
                     return self.stay_stuck(epoch, left.words, out);

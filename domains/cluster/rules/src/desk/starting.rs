@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tsugi_vocabulary::{Epoch, ResourceName};
 
 use super::steps::{Desk, Ground, Wish, monitors};
-use super::{Outcome, State, Why};
+use super::{Down, Outcome, State, Why};
 use crate::reason::Cause;
 use crate::spec::ResourceSpec;
 
@@ -18,6 +18,7 @@ impl Desk {
         from: usize,
         out: &mut Vec<Wish>,
     ) {
+        self.down = Down::orderly();
         self.state = State::Starting {
             epoch,
             since: ground.now,
@@ -66,7 +67,7 @@ impl Desk {
         let State::Starting { epoch, acts, up, steps, .. } = &mut self.state else { return };
         let Some(place) = acts.remove(&act) else { return };
         let how = match outcome {
-            Outcome::Fine { took } => {
+            Outcome::Fine { took } | Outcome::Forced { took } => {
                 up.insert(place);
                 steps.insert(place, took.as_millis());
                 return self.start_more(ground, out);

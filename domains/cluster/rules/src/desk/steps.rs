@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
-use super::{Act, Beside, Outcome, State, Why};
+use super::{Act, Beside, Down, Outcome, State, Why};
 use crate::mutant::mutant;
 use crate::reason::Cause;
 use crate::spec::{GroupSpec, ProcessHow, ResourceKind};
@@ -16,6 +16,9 @@ pub struct Desk {
     pub state: State,
     pub(super) acts: u64,
     pub(super) asks: Vec<Ask>,
+    /// The stop under way, and whose it is.
+    pub(super) stopping: Option<(u64, String)>,
+    pub(super) down: Down,
 }
 
 /// One monitor of a running group.
@@ -94,7 +97,8 @@ pub struct Ground<'a> {
 
 impl Default for Desk {
     fn default() -> Self {
-        Self { state: State::Clear, acts: 0, asks: Vec::new() }
+        let (asks, stopping, down) = (Vec::new(), None, Down::orderly());
+        Self { state: State::Clear, acts: 0, asks, stopping, down }
     }
 }
 
@@ -115,6 +119,12 @@ impl Desk {
             | State::Released { epoch, .. }
             | State::Stuck { epoch, .. } => Some(*epoch),
         }
+    }
+
+    /// How the group went down here, once nothing of it is left.
+    #[must_use]
+    pub fn down(&self) -> Down {
+        self.down.clone()
     }
 
     /// The next moment at which a monitor is due.
@@ -189,6 +199,9 @@ impl Desk {
     }
 
     fn ours(&mut self, epoch: Epoch) {
+        if self.epoch().is_none_or(|old| old < epoch) {
+            self.down = Down::orderly();
+        }
         match &self.state {
             State::Clear => self.state = State::Waiting { epoch },
             State::Released { epoch: old, .. } if *old < epoch => {
@@ -386,6 +399,7 @@ impl Desk {
         let found = match outcome {
             Outcome::Adopted(found) => found,
             Outcome::Fine { .. }
+            | Outcome::Forced { .. }
             | Outcome::Failed { .. }
             | Outcome::Stuck { .. }
             | Outcome::NoLink { .. } => Vec::new(),
@@ -397,6 +411,7 @@ impl Desk {
             for ask in &mut self.asks {
                 ask.next = ground.now;
             }
+            self.down = Down::orderly();
             self.state = State::Running { epoch };
         } else {
             let why = Why::Failure(Cause::AgentLost { node: ground.me.clone() });
@@ -409,7 +424,10 @@ impl Desk {
         let Some(ask) = self.asks.iter_mut().find(|a| a.act == Some(act)) else { return };
         ask.act = None;
         let how = match outcome {
-            Outcome::Fine { .. } | Outcome::Adopted(_) | Outcome::NoLink { .. } => {
+            Outcome::Fine { .. }
+            | Outcome::Forced { .. }
+            | Outcome::Adopted(_)
+            | Outcome::NoLink { .. } => {
                 ask.failed = 0;
                 return;
             }

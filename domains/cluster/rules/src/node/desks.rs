@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Wall};
+use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, ResourceName, Wall};
 
 use super::machine::Node;
 use super::{Now, Order};
@@ -58,7 +58,8 @@ impl Node {
         }
         if held != Some(epoch) {
             self.take_spec(group);
-            let before = self.from_before.remove(group) == Some(epoch);
+            let before = self.from_before.remove(group) == Some(epoch)
+                || is_of_another_life(entry, self.boot);
             if before {
                 self.adopting.insert(group.clone());
             }
@@ -354,6 +355,15 @@ impl Node {
                 }
             }
         }
+    }
+}
+
+/// Whether an ownership was given to another life of this node's agent than this one. A machine
+/// that lost its disk does not know what a former life of it was given, ran and released.
+fn is_of_another_life(entry: &GroupRecord, boot: BootId) -> bool {
+    match &entry.ownership {
+        Ownership::Owned { boot: Some(given_to), .. } => *given_to != boot,
+        Ownership::Owned { boot: None, .. } | Ownership::Nobody => false,
     }
 }
 

@@ -173,7 +173,7 @@ impl Node {
         }
         match &desk.state {
             State::Released { why: Why::Ordered | Why::HandOver(_), .. } => {
-                planner::handed_over(&record, group, &self.me, now.wall)
+                planner::handed_over(&record, group, desk.down(), &self.me, now.wall)
             }
             State::Mending { .. } | State::Stopping { why: Why::Mend(_), .. } => {
                 let (_, cause) = self.paperwork.mends.get(group)?;

@@ -6,6 +6,7 @@ use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
 
 use super::draft::{occasion_of_handover, start_of};
 use super::policy;
+use crate::desk::Down;
 use crate::plan::Chosen;
 use crate::reason::{Cause, Nature};
 use crate::record::{
@@ -65,31 +66,18 @@ pub fn report_running(
     Some(entry(record, group, next, event(at, by, what)))
 }
 
-/// The owner has stopped a group in order, verified: it goes to the node it is to be handed over
-/// to, under the next epoch, or to nobody. One entry does both (L8).
+/// The owner has stopped a group, verified: it goes to the node it is to be handed over to, under
+/// the next epoch, or to nobody. One entry does both (L8). After a stop that had to be forced
+/// whatever runs next carries on from it.
 #[must_use]
-pub fn handed_over(record: &Record, group: &GroupName, by: &NodeName, at: Wall) -> Option<Draft> {
-    stopped(record, group, Ending::Orderly, by, at)
-}
-
-/// The same for a stop that had to be forced: what runs next carries on from it.
-#[must_use]
-pub fn handed_over_by_force(
+pub fn handed_over(
     record: &Record,
     group: &GroupName,
+    down: Down,
     by: &NodeName,
     at: Wall,
 ) -> Option<Draft> {
-    stopped(record, group, Ending::Forced, by, at)
-}
-
-fn stopped(
-    record: &Record,
-    group: &GroupName,
-    ending: Ending,
-    by: &NodeName,
-    at: Wall,
-) -> Option<Draft> {
+    let Down { ending, steps } = down;
     let before = owned_by(record, group, by)?;
     let mut next = before.clone();
     next.ended = ending;
@@ -103,7 +91,7 @@ fn stopped(
             Ownership::Owned { node: to, boot: None, start, cause, phase, handover: None }
         }
     };
-    let mut what = event(at, by, Happening::Stopped { steps: Vec::new(), ending });
+    let mut what = event(at, by, Happening::Stopped { steps, ending });
     what.epoch = Some(before.epoch);
     Some(entry(record, group, next, what))
 }

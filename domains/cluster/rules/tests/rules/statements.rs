@@ -1,5 +1,6 @@
 //! Statements of the domain that the rules alone make true; more are shown by the stories.
 
+use tsugi_cluster_rules::desk::Down;
 use tsugi_cluster_rules::plan::{Chosen, Life, Stand, Waiting};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::reason::{Cause, Rejected};
@@ -97,7 +98,8 @@ fn ph_06_a_planned_move_gives_nothing_before_the_source_has_let_go() {
     assert_eq!((entry.owner(), entry.epoch), (Some(&node("n1")), before));
     assert!(matches!(&entry.ownership, Ownership::Owned { handover: Some(to), .. }
         if *to == node("n2")));
-    let draft = planner::handed_over(&world.record, &group("G1"), &node("n1"), world.at);
+    let draft =
+        planner::handed_over(&world.record, &group("G1"), Down::orderly(), &node("n1"), world.at);
     world.apply(&draft.unwrap());
     let entry = world.record.group(&group("G1")).unwrap();
     assert_eq!(entry.owner(), Some(&node("n2")));
@@ -111,7 +113,7 @@ fn an_owner_that_was_overtaken_has_nothing_to_report() {
     world.life("n1", Life::Silent { silence: Span::millis(600) });
     world.run();
     let (g, n1, at) = (group("G1"), node("n1"), world.at);
-    assert_eq!(planner::handed_over(&world.record, &g, &n1, at), None);
+    assert_eq!(planner::handed_over(&world.record, &g, Down::orderly(), &n1, at), None);
     assert_eq!(planner::report_running(&world.record, &g, Default::default(), &n1, at), None);
     assert_eq!(planner::wanted(&world.record, &g, &n1), None);
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tsugi_cluster_rules::desk::Down;
 use tsugi_cluster_rules::plan::{DeskSight, Life, Settled, Sight, Situation, Stand};
 use tsugi_cluster_rules::planner::{self, Planned, Wanted};
 use tsugi_cluster_rules::record::{
@@ -125,11 +126,11 @@ impl World {
                 }
                 (Some(Wanted::HandOver(to)), _) => {
                     done.push(format!("{name} is down on {owner} and goes to {to}"));
-                    planner::handed_over(&record, &name, owner, at)
+                    planner::handed_over(&record, &name, Down::orderly(), owner, at)
                 }
                 (Some(Wanted::Stop), _) => {
                     done.push(format!("{name} is down on {owner}"));
-                    planner::handed_over(&record, &name, owner, at)
+                    planner::handed_over(&record, &name, Down::orderly(), owner, at)
                 }
                 (Some(Wanted::Run), Phase::Running | Phase::Failing) | (None, _) => None,
             };

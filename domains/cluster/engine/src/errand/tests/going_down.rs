@@ -36,7 +36,7 @@ fn a_program_that_ignores_the_signal_is_killed_at_its_limit() {
     scene.pass(Span::millis(200));
     assert_eq!(scene.asked(), ["end", "kill"]);
     scene.ends(1, "server", HowEnded::Signalled(9));
-    assert!(matches!(scene.outcome(), Outcome::Fine { .. }));
+    assert!(matches!(scene.outcome(), Outcome::Forced { .. }), "and this is told");
 }
 
 #[test]
@@ -182,4 +182,12 @@ fn what_is_let_go_of_while_it_starts_goes_no_further() {
     scene.errands.on_report(scene.now, &report, &mut scene.hands, &mut scene.out);
     assert_eq!(scene.asked(), ["service", "probe", "kill group"], "the address is not added");
     assert_eq!(scene.outcomes().len(), 2, "and its start is over");
+}
+
+#[test]
+fn a_volume_whose_users_had_to_be_killed_went_down_by_force() {
+    let mut scene = up();
+    scene.answers("unmount", Ok(Answer::Unmounted { killed: vec![31] }));
+    scene.stop("disk");
+    assert!(matches!(scene.outcome(), Outcome::Forced { .. }), "{:?}", scene.out);
 }

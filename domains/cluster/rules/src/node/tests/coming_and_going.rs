@@ -1,7 +1,8 @@
 //! Groups that are handed over, nodes that leave, agents that come back.
 
 use super::*;
-use crate::record::{Happening, NodeIntent};
+use crate::record::{EventRecord, Happening, NodeIntent};
+use crate::start_kind::Ending;
 
 #[test]
 fn nothing_starts_before_a_majority_has_promised_and_the_guardian_knows() {
@@ -128,4 +129,70 @@ fn what_a_former_agent_was_still_starting_is_let_go_of_although_all_of_it_is_fou
     let written = bench.taken.iter().flat_map(|d| &d.writes).any(agent_lost);
     let told = bench.beats.iter().any(|b| !b.released.is_empty());
     assert!(written || told, "and says so");
+}
+
+fn hand_over_to_b(bench: &mut Bench) {
+    bench.change(|g| {
+        if let Ownership::Owned { handover, cause, .. } = &mut g.ownership {
+            *handover = Some(name("b"));
+            *cause = Cause::Operator { by: "yamada".to_owned(), reason: String::new() };
+        }
+    });
+}
+
+/// How the ledger was told that the group went down: each step, and the ending.
+fn told_stop(bench: &Bench) -> Option<(Vec<(String, u64)>, Ending)> {
+    let told = |write: &Write| match write {
+        Write::Event(EventRecord { what: Happening::Stopped { steps, ending }, .. }) => {
+            Some((steps.clone(), *ending))
+        }
+        _ => None,
+    };
+    bench.taken.iter().flat_map(|d| &d.writes).find_map(told)
+}
+
+#[test]
+fn a_stop_is_told_with_its_steps_and_an_operators_move_after_it_inherits_nothing() {
+    let mut bench = Bench::running(record());
+    hand_over_to_b(&mut bench);
+    let steps = vec![("server".to_owned(), 1), ("vip".to_owned(), 1)];
+    assert_eq!(told_stop(&bench), Some((steps, Ending::Orderly)));
+    let Ownership::Owned { start, .. } = &bench.group().ownership else {
+        panic!("it has an owner")
+    };
+    assert_eq!((bench.group().ended, *start), (Ending::Orderly, StartKind::Normal));
+}
+
+#[test]
+fn a_stop_that_had_to_kill_is_told_as_forced_and_what_runs_next_carries_on() {
+    let mut bench = Bench::running(record());
+    bench.stops = Stops::Killed;
+    hand_over_to_b(&mut bench);
+    let steps = vec![("server".to_owned(), 2_000), ("vip".to_owned(), 2_000)];
+    assert_eq!(told_stop(&bench), Some((steps, Ending::Forced)));
+    let Ownership::Owned { start, .. } = &bench.group().ownership else {
+        panic!("it has an owner")
+    };
+    assert_eq!((bench.group().ended, *start), (Ending::Forced, StartKind::Restart));
+}
+
+#[test]
+fn what_was_given_to_another_life_of_this_node_is_looked_for_before_it_is_asked_for() {
+    let mut bench = Bench::new(record());
+    bench.give(|g| {
+        if let Ownership::Owned { boot, phase, .. } = &mut g.ownership {
+            (*boot, *phase) = (Some(BootId(7)), Phase::Running);
+        }
+    });
+    bench.pass(Span::secs(1));
+    assert_eq!(bench.done[..2], ["look what runs", "let go"]);
+    assert!(!bench.done.iter().any(|w| w.starts_with("start")), "{:?}", bench.done);
+    let mut bench = Bench::new(record());
+    bench.give(|g| {
+        if let Ownership::Owned { boot, .. } = &mut g.ownership {
+            *boot = Some(BOOT);
+        }
+    });
+    bench.pass(Span::secs(1));
+    assert_eq!(bench.done, ["start vip", "start server"], "this life was meant");
 }

@@ -49,8 +49,16 @@ struct Bench {
     /// The resource whose start fails.
     failing: Option<&'static str>,
     left: bool,
+    stops: Stops,
     voter_changes: Vec<(VoterChange, Generation)>,
     orders: VecDeque<Order>,
+}
+
+/// How programs that are stopped end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stops {
+    ByThemselves,
+    Killed,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,6 +98,7 @@ impl Bench {
             found,
             failing: None,
             left: false,
+            stops: Stops::ByThemselves,
             voter_changes: Vec::new(),
             orders: VecDeque::new(),
         };
@@ -169,6 +178,9 @@ impl Bench {
             Order::Do { group, epoch, act, what } => {
                 let outcome = match &what {
                     Act::Adopt => Outcome::Adopted(self.found.clone()),
+                    Act::Stop(_) if self.stops == Stops::Killed => {
+                        Outcome::Forced { took: Span::millis(2_000) }
+                    }
                     Act::Start { resource, .. } if self.failing == Some(resource.as_str()) => {
                         Outcome::Failed { how: "exit 3".into() }
                     }

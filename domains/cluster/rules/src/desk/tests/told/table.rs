@@ -73,6 +73,7 @@ fn inputs() -> Vec<Input> {
     ];
     let outcomes = [
         fine(),
+        Outcome::Forced { took: Span::millis(5) },
         failed(),
         Outcome::Stuck { left: "pid 12".into() },
         Outcome::Adopted(all()),
@@ -159,6 +160,7 @@ fn places<'a>(all: impl IntoIterator<Item = &'a usize>) -> String {
 fn outcome_word(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Fine { .. } => "fine".to_owned(),
+        Outcome::Forced { .. } => "forced".to_owned(),
         Outcome::Failed { .. } => "failed".to_owned(),
         Outcome::Stuck { .. } => "stuck".to_owned(),
         Outcome::Adopted(found) => format!("adopted {}", found.len()),
@@ -249,7 +251,10 @@ fn nothing_is_started_but_by_arming_this_very_epoch_a_step_before_or_a_mend() {
             let Wish::Do(under, _, _) = wish else { unreachable!("filtered") };
             let right = match (&line.before, &line.input) {
                 (State::Arming { epoch }, Input::Armed(armed)) => epoch == armed,
-                (State::Starting { .. }, Input::Done(_, Outcome::Fine { .. })) => true,
+                (
+                    State::Starting { .. },
+                    Input::Done(_, Outcome::Fine { .. } | Outcome::Forced { .. }),
+                ) => true,
                 (State::Mending { .. }, Input::Recorded) => true,
                 _ => false,
             };
@@ -284,11 +289,17 @@ fn only_nothing_begun_or_a_verified_end_is_called_released() {
             (_, Input::GuardianReleased(epoch)) => *epoch == EPOCHS[1],
             (
                 State::Stopping { left, acts, .. },
-                Input::Done(ACT, Outcome::Fine { .. } | Outcome::Adopted(_)),
+                Input::Done(
+                    ACT,
+                    Outcome::Fine { .. } | Outcome::Forced { .. } | Outcome::Adopted(_),
+                ),
             ) => left.is_empty() && acts.len() == 1,
             (
                 State::LettingGo { act: Some(ACT), beside: Beside::Nothing, .. },
-                Input::Done(ACT, Outcome::Fine { .. } | Outcome::Adopted(_)),
+                Input::Done(
+                    ACT,
+                    Outcome::Fine { .. } | Outcome::Forced { .. } | Outcome::Adopted(_),
+                ),
             ) => true,
             _ => false,
         };

@@ -1,0 +1,233 @@
+//! Each promise is broken once by hand, with nothing else wrong: its checker notices it, and says
+//! which promise it was.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::record::{
+    AuditRecord, Draft, GroupIntent, GroupRecord, Ownership, Phase, Record, Versioned, Write,
+};
+use tsugi_cluster_rules::start_kind::StartKind;
+use tsugi_cluster_rules::timing::LONGEST_TTL;
+use tsugi_invariants::{Invariant, Watch};
+use tsugi_vocabulary::{Epoch, Generation, GroupName, Index, NodeName, ResourceName, Wall};
+use tsugi_world::{Accepted, Entitled, Promised, Seen, Witness};
+
+const GRACE: u64 = 50_000_000;
+
+fn group() -> GroupName {
+    GroupName::new("G1").unwrap()
+}
+
+fn resource(name: &str) -> ResourceName {
+    ResourceName::new(name).unwrap()
+}
+
+fn node(name: &str) -> NodeName {
+    NodeName::new(name).unwrap()
+}
+
+const fn epoch(counter: u64) -> Epoch {
+    Epoch { incarnation: 1, counter }
+}
+
+/// The promise that was broken by what was seen, if one was.
+fn broken(seen: &[Seen<'_>]) -> Option<&'static str> {
+    let mut watch = Watch::new(GRACE);
+    seen.iter().for_each(|s| watch.see(s));
+    watch.broken.map(|violation| violation.invariant)
+}
+
+fn owned(counter: u64, by: &str) -> GroupRecord {
+    let ownership = Ownership::Owned {
+        node: node(by),
+        boot: None,
+        start: StartKind::Restart,
+        cause: Cause::ClusterStart,
+        phase: Phase::Running,
+        handover: None,
+    };
+    GroupRecord { epoch: epoch(counter), ownership, ..GroupRecord::new(GroupIntent::Run) }
+}
+
+fn record(entry: GroupRecord) -> Record {
+    let mut record = Record { applied: Index(1), membership: Generation(1), ..Record::default() };
+    record.voters = [("n1", 1), ("n2", 2), ("n3", 3)].map(|(n, v)| (node(n), v)).into();
+    record.groups.insert(group(), Versioned { version: Index(1), value: Arc::new(entry) });
+    record
+}
+
+/// What the watch makes of one entry on this record.
+fn committed(before: &Record, draft: &Draft) -> Option<&'static str> {
+    let mut after = before.clone();
+    after.apply(draft, Index(before.applied.0 + 1));
+    broken(&[Seen::Committed { at: 5, before, after: &after, draft }])
+}
+
+fn command(id: &str, words: &str, decided_on: u64) -> Write {
+    Write::Audit(AuditRecord {
+        at: Wall(0),
+        command: id.to_owned(),
+        person: "yamada".to_owned(),
+        origin: "host1".to_owned(),
+        words: words.to_owned(),
+        reason: String::new(),
+        decided_on: Generation(decided_on),
+        outcome: "accepted".to_owned(),
+    })
+}
+
+#[test]
+fn i1_two_nodes_with_the_same_group_or_an_epoch_that_falls() {
+    let (g, r) = (group(), resource("volume"));
+    let up =
+        |at, node, counter| Seen::Up { at, node, group: &g, epoch: epoch(counter), resource: &r };
+    assert_eq!(broken(&[up(1, 0, 1), up(2, 1, 2)]), Some("I1"));
+    let down = Seen::Down { at: 2, node: 0, group: &g };
+    assert_eq!(broken(&[up(1, 0, 2), down.clone(), up(3, 1, 1)]), Some("I1"));
+    assert_eq!(broken(&[up(1, 0, 1), down, up(3, 1, 2)]), None);
+}
+
+#[test]
+fn i1_a_lease_that_outlives_its_promises_and_a_start_without_a_guardian() {
+    let g = group();
+    let armed =
+        |gone_by, kept_until| Seen::Armed { at: 1, node: 0, group: &g, gone_by, kept_until };
+    assert_eq!(broken(&[armed(10, 9)]), Some("I1"));
+    assert_eq!(broken(&[armed(10, 10)]), None);
+    let unarmed = Seen::Unarmed { at: 1, node: 0, group: &g, epoch: epoch(1) };
+    assert_eq!(broken(&[unarmed]), Some("I1"));
+}
+
+#[test]
+fn i1_a_voter_that_promises_twice_or_what_its_ledger_denies() {
+    let g = group();
+    let promised = |at, to, ledger| {
+        let promise = Promised { epoch: epoch(1), until: 900_000_000, ledger };
+        Seen::Promised { at, voter: 2, to, group: &g, promise }
+    };
+    assert_eq!(broken(&[promised(1, 0, Entitled::Yes), promised(2, 1, Entitled::Yes)]), Some("I1"));
+    assert_eq!(broken(&[promised(1, 0, Entitled::No)]), Some("I1"));
+    let released = Seen::HeardRelease { voter: 2, from: 0, group: &g, epoch: epoch(1) };
+    let ended = [promised(1, 0, Entitled::Yes), released, promised(2, 1, Entitled::Yes)];
+    assert_eq!(broken(&ended), None);
+}
+
+#[test]
+fn i2_an_address_that_two_nodes_answer_for() {
+    let (g, r) = (group(), resource("address"));
+    let up =
+        |at, node, counter| [Seen::Up { at, node, group: &g, epoch: epoch(counter), resource: &r }];
+    let mut address = tsugi_invariants::one_address(GRACE);
+    let mut look = |seen: &[Seen<'_>]| seen.iter().find_map(|s| address.look(s).err());
+    assert_eq!(look(&up(1, 0, 1)), None);
+    assert_eq!(look(&[Seen::Froze { at: 2, node: 0 }]), None);
+    assert_eq!(look(&up(3, 1, 2)), None, "a node that stands still answers nobody");
+    assert_eq!(look(&[Seen::Woke { at: 4, node: 0 }]), None);
+    assert_eq!(look(&up(4 + GRACE, 1, 2)), None, "it has a little time");
+    let found = look(&up(5 + GRACE, 1, 2)).unwrap();
+    assert_eq!(found.invariant, "I2");
+}
+
+#[test]
+fn i6_an_owner_that_changes_without_a_new_epoch() {
+    let before = record(owned(4, "n1"));
+    let to = |counter, by: &str| {
+        Draft::default().write(Write::Group(group(), Arc::new(owned(counter, by))))
+    };
+    assert_eq!(committed(&before, &to(4, "n2")), Some("I6"));
+    assert_eq!(committed(&before, &to(3, "n2")), Some("I6"));
+    assert_eq!(committed(&before, &to(5, "n2")), None);
+}
+
+#[test]
+fn i15_an_effect_of_an_old_epoch_that_is_accepted() {
+    let g = group();
+    let effect = |node, counter, accepted| Seen::Effect {
+        at: 1,
+        node,
+        group: &g,
+        epoch: epoch(counter),
+        accepted,
+    };
+    let (newer, older) = (effect(1, 2, Accepted::Yes), effect(0, 1, Accepted::Yes));
+    assert_eq!(broken(&[newer.clone(), older]), Some("I15"));
+    assert_eq!(broken(&[newer, effect(0, 1, Accepted::StaleEpoch)]), None);
+}
+
+#[test]
+fn i16_a_number_that_is_lost_or_doubled() {
+    let g = group();
+    let told = |serial, number| Seen::Replied { at: 1, group: &g, serial, number };
+    assert_eq!(broken(&[told(1, 1), told(2, 3)]), Some("I16"));
+    assert_eq!(broken(&[told(1, 1), told(2, 1)]), Some("I16"));
+    assert_eq!(broken(&[told(1, 1), told(2, 2)]), None);
+}
+
+#[test]
+fn i19_a_configuration_that_was_accepted_and_is_not_applied() {
+    let before = record(owned(4, "n1"));
+    let draft = Draft::default().write(command("c1", "config apply 00ff", 0));
+    assert_eq!(committed(&before, &draft), Some("I19"));
+}
+
+#[test]
+fn i21_a_command_on_a_stale_view_or_carried_out_twice() {
+    let before = record(owned(4, "n1"));
+    let stale = Draft::default().write(command("c1", "group move", 7));
+    assert_eq!(committed(&before, &stale), Some("I21"));
+    let once = Draft::default().write(command("c1", "group move", 0));
+    assert_eq!(committed(&before, &once), None);
+    let seen = || Seen::Committed { at: 5, before: &before, after: &before, draft: &once };
+    assert_eq!(broken(&[seen(), seen()]), Some("I21"));
+}
+
+#[test]
+fn i25_a_group_that_is_stopped_by_the_ledger_and_still_there() {
+    let (g, r) = (group(), resource("program"));
+    let before = record(owned(4, "n1"));
+    let nobody = GroupRecord { ownership: Ownership::Nobody, ..owned(4, "n1") };
+    let draft = Draft::default().write(Write::Group(g.clone(), Arc::new(nobody)));
+    let mut after = before.clone();
+    after.apply(&draft, Index(2));
+    let up = Seen::Up { at: 1, node: 0, group: &g, epoch: epoch(4), resource: &r };
+    let stopped = Seen::Committed { at: 5, before: &before, after: &after, draft: &draft };
+    assert_eq!(broken(&[up.clone(), stopped.clone()]), Some("I25"));
+    let down = Seen::Down { at: 4, node: 0, group: &g };
+    assert_eq!(broken(&[up, down, stopped]), None);
+}
+
+#[test]
+fn i27_a_node_that_says_running_of_what_is_not_whole_or_hangs() {
+    let g = group();
+    let at = 9_000_000_000;
+    let says =
+        |up, hangs_since| Seen::SaysRunning { at, node: 0, group: &g, up, of: 3, hangs_since };
+    assert_eq!(broken(&[says(2, None)]), Some("I27"));
+    assert_eq!(broken(&[says(3, Some(1_000_000_000))]), Some("I27"));
+    assert_eq!(broken(&[says(3, Some(8_000_000_000))]), None);
+}
+
+#[test]
+fn l6_voters_that_change_two_at_once_or_too_soon() {
+    let before = record(owned(4, "n1"));
+    let without = |from: &Record, gone: &[&str]| {
+        let mut next = Record { membership: from.membership.next(), ..from.clone() };
+        next.voters.retain(|name, _| !gone.contains(&name.as_str()));
+        next
+    };
+    let two = without(&before, &["n2", "n3"]);
+    let at_once = Seen::VotersChanged { at: 5, before: &before, after: &two };
+    assert_eq!(broken(&[at_once]), Some("L6"));
+    let first = without(&before, &["n3"]);
+    let second = without(&first, &["n2"]);
+    let goes_by = |at, node| Seen::GoesBy { at, node, list: first.membership };
+    let one = || Seen::VotersChanged { at: 5, before: &before, after: &first };
+    let other = |at| Seen::VotersChanged { at, before: &first, after: &second };
+    let told = |at| broken(&[one(), goes_by(6, 0), goes_by(7, 1), other(at)]);
+    assert_eq!(told(LONGEST_TTL.0 / 2), Some("L6"));
+    assert_eq!(told(LONGEST_TTL.0 + 8), None);
+    let unheard = [one(), goes_by(6, 0), other(u64::MAX)];
+    assert_eq!(broken(&unheard), Some("L6"), "one of two goes by it");
+}
