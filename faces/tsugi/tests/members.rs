@@ -145,3 +145,21 @@ fn a_restored_ledger_starts_nothing_while_the_former_one_is_alive() {
     site.until("the group runs", |site| site.group("c").0 == "running");
     assert!(site.group("c").2 > alive, "{:?}", site.group("c").2);
 }
+
+#[test]
+fn a_lost_machine_is_taken_out_of_a_restored_ledger_and_refused_when_it_returns() {
+    let (mut site, last) = with_a_backup_and_stopped();
+    let (code, said) = site.restore("a", &REASON);
+    assert_eq!(code, Some(0), "{said}");
+    site.start("a");
+    site.until("it waits", |site| site.needs("a").iter().any(|id| id.contains("TSUG80308")));
+    site.at_last("a", &["node", "leave", "b", "--reason", "its machine is scrap"]);
+    site.until("the group runs", |site| site.group("a").0 == "running");
+    assert!(site.group("a").2 > last, "{:?}", site.group("a").2);
+
+    site.start("b");
+    site.ended("b");
+    assert!(site.log("b").contains("TSUG10016-E"), "{}", site.log("b"));
+    assert!(site.path("b").join("data/aside/1/ledger/ledger.db").exists(), "nothing is deleted");
+    assert_eq!(site.votes("a"), (1, 1), "and has no vote");
+}

@@ -5,7 +5,7 @@ mod stand;
 use std::time::Duration;
 
 use stand::Three;
-use tsugi_ledger::{ClusterId, Failure, Ledger, StorageFailure, VoterId, suite};
+use tsugi_ledger::{ClusterId, Failure, Ledger, RaftLedger, StorageFailure, VoterId, suite};
 use tsugi_vocabulary::Generation;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -212,4 +212,21 @@ async fn a_voter_that_lost_its_file_does_not_come_back_under_its_number() {
     let index = three.ledger(keeper).add_voter(voter.clone(), Generation(2)).await.unwrap();
     suite::applied(&*ledger, index).await;
     assert!(ledger.view().voters.list.contains_key(&voter.id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_does_not_run_still_says_how_far_it_came() {
+    let mut three = Three::founded().await;
+    let leader = three.leader().await;
+    let index = suite::commit(three.ledger(leader), stand::put("a", 7)).await.committed().unwrap();
+    let running = RaftLedger::last_view(&three.directories[leader].path().join("ledger"));
+    assert!(matches!(running, Err(StorageFailure::InUse { .. })), "{running:?}");
+    three.stop(leader).await;
+    let view = RaftLedger::last_view(&three.directories[leader].path().join("ledger")).unwrap();
+    assert!(view.applied >= index);
+    assert_eq!(view.get("a").unwrap().value[1], 7);
+    assert_eq!(view.voters, three.view((leader + 1) % 3).voters);
+    let nothing = tempfile::TempDir::new().unwrap();
+    let missing = RaftLedger::last_view(nothing.path());
+    assert!(matches!(missing, Err(StorageFailure::Missing { .. })), "{missing:?}");
 }

@@ -258,7 +258,11 @@ pub(super) fn come_in_again(
             Verdict::Belongs if answer.is_some() && ledger.iter().all(|path| path.exists()) => {
                 break;
             }
-            Verdict::Belongs | Verdict::Removed => {
+            Verdict::Removed => {
+                let place = put_all_aside(config)?;
+                return Err(AgentFailure::Removed { node: me, place });
+            }
+            Verdict::Belongs => {
                 std::thread::sleep(OFTEN);
                 continue;
             }
@@ -353,12 +357,12 @@ fn gone(gone: tsugi_host::Gone) -> AgentFailure {
     AgentFailure::Hands(std::io::Error::other(gone.why))
 }
 
-/// A node that was taken out for good: what it kept is put aside, the identity first, so that its
-/// next start waits for a new token whatever happens in between.
+/// A node that was taken out for good: what it kept is put aside, the identity before the ledger,
+/// so that its next start waits for a new token whatever happens in between.
 pub(super) fn put_all_aside(config: &AgentConfig) -> std::io::Result<PathBuf> {
     let [ledger, kept] = aside::LEDGER.map(|name| config.data_dir.join(name));
-    let founding = config.data_dir.join(FOUNDING_FILE);
-    aside::put(&config.data_dir, &[config.pki_dir.clone(), ledger, kept, founding])
+    let [note, founding] = [NOTE, FOUNDING_FILE].map(|name| config.data_dir.join(name));
+    aside::put(&config.data_dir, &[note, config.pki_dir.clone(), ledger, kept, founding])
 }
 
 /// What a former cluster left in the directory of a node that has no identity.
