@@ -16,7 +16,7 @@ use crate::scene::Scene;
 const OPERATOR_AGAIN_MS: u64 = 700;
 
 /// A command that was given has arrived by then, if it ever does.
-const COMMAND_AT_LAST_MS: u64 = 2_500;
+pub(super) const COMMAND_AT_LAST_MS: u64 = 2_500;
 
 impl World<'_> {
     pub(crate) fn on_fault(&mut self, i: usize) {

@@ -9,6 +9,7 @@ use tsugi_cluster_rules::lease::voter_list::VoterChange;
 use tsugi_cluster_rules::record::{NodeIntent, Record, Write};
 use tsugi_vocabulary::Generation;
 
+use super::faults::COMMAND_AT_LAST_MS;
 use super::operator::Again;
 use super::{Ev, Seen, Undo, World};
 use crate::scene::Scene;
@@ -31,9 +32,13 @@ impl World<'_> {
 
     /// Whether the ledger is brought to a machine: it has a vote, or has joined and will get one.
     pub(crate) fn is_fed(&self, n: usize) -> bool {
+        self.votes(n) || self.has_joined(n)
+    }
+
+    fn has_joined(&self, n: usize) -> bool {
         let actor = &self.actors[n];
         let joined = self.truth.head.nodes.get(&actor.name).map(|node| node.value.voter);
-        self.votes(n) || actor.number.is_some() && joined == actor.number
+        actor.number.is_some() && joined == actor.number
     }
 
     /// Whether a majority of the voters of `record` can be asked by `n`.
@@ -163,7 +168,9 @@ impl World<'_> {
         };
         let drained = matches!(node.value.intent, NodeIntent::Drained(_));
         if tries == 0 || !self.can_be_spared(n) || !drained {
-            return self.later(LOOK_AGAIN_MS, Undo::Undrain(n));
+            self.later(LOOK_AGAIN_MS, Undo::Undrain(n));
+            // A removal that was given before may still be carried out.
+            return self.later(COMMAND_AT_LAST_MS, Undo::Rejoin(n));
         }
         self.order(Command::NodeRemove { node: name }, "node remove".to_owned());
         self.later(LOOK_AGAIN_MS, Undo::Remove { n, for_ms, tries: tries - 1 });
@@ -171,7 +178,8 @@ impl World<'_> {
 
     /// Whoever is not in the cluster joins it, with an empty disk and a number nobody ever had.
     pub(crate) fn rejoin(&mut self, n: usize) -> Again {
-        if self.is_fed(n) {
+        // Its vote may be there a while longer than it is.
+        if self.has_joined(n) {
             return Again::No;
         }
         if self.actors[n].number.is_some() {
