@@ -40,7 +40,7 @@ pub fn begin(me: &NodeName, version: &str, started: u64, language: Language) {
 
 /// Tells standard error what happens until the agent ends.
 pub async fn keep(ledger: Arc<dyn Ledger>, mut standing: watch::Receiver<Arc<Standing>>) {
-    let mut before = Arc::clone(&standing.borrow_and_update());
+    let mut before = Arc::new(turn::untold(&standing.borrow_and_update()));
     let mut told = records::events(&ledger.view()).map_or(Index(0), |events| newest(&events));
     while standing.changed().await.is_ok() {
         let now = Arc::clone(&standing.borrow_and_update());

@@ -63,6 +63,12 @@ pub(super) fn messages(before: &Standing, now: &Standing, language: Language) ->
     out
 }
 
+/// The first picture as it was before anything was told: what this node lacks is told once at
+/// every start, also where it was known before the first look.
+pub(super) fn untold(first: &Standing) -> Standing {
+    Standing { self_fence: String::new(), ..first.clone() }
+}
+
 /// What arrived and was not taken: a line a kind, with how many more than before.
 fn drops(before: &Standing, now: &Standing) -> Vec<Message> {
     let mut out = Vec::new();

@@ -90,6 +90,8 @@ fn strangers_old_boots_and_a_node_without_a_fence_have_their_own_messages() {
     let turned = messages(&before, &now, Language::En);
     let ids: Vec<_> = turned.iter().map(Message::id).collect();
     assert_eq!(ids, ["TSUG10011-W", "TSUG70202-W", "TSUG70203-I", "TSUG70205-W"]);
+    let at_start = messages(&untold(&now), &now, Language::En);
+    assert_eq!(at_start.iter().map(Message::id).collect::<Vec<_>>(), ["TSUG10011-W"]);
 }
 
 #[test]
