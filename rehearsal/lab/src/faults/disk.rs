@@ -1,6 +1,6 @@
 //! Disks that are full, that fail, or that hold something else than was written.
 
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::{SAYS, mark, not_wholly_owned, roles, says, until, write_entries};
@@ -65,6 +65,8 @@ pub(super) fn sync_fails(stage: &mut Stage) -> Result<Vec<String>, Trouble> {
 pub(super) fn ledger_damaged(stage: &mut Stage) -> Result<Vec<String>, Trouble> {
     let [_, _, third] = roles(stage)?;
     stage.site.hosts[third].order(&Order::Stop)?;
+    let about = std::fs::metadata(stage.site.hosts[third].place(LEDGER)?)?;
+    let owner = (about.uid(), about.gid());
     let kept = damage(&stage.site.hosts[third].place(LEDGER)?)?;
     let from = mark(stage, third);
     stage.product.start(&mut stage.site.hosts[third])?;
@@ -72,8 +74,14 @@ pub(super) fn ledger_damaged(stage: &mut Stage) -> Result<Vec<String>, Trouble> 
     wrong.extend(says(stage, third, from, DAMAGED));
     wrong.extend(not_wholly_owned(stage));
     stage.site.hosts[third].order(&Order::Stop)?;
+    // What the node made of the damaged files belongs to no ledger.
+    for entry in std::fs::read_dir(stage.site.hosts[third].place(LEDGER)?)? {
+        std::fs::remove_file(entry?.path())?;
+    }
     for (place, sound) in kept {
-        std::fs::write(place, sound)?;
+        std::fs::write(&place, sound)?;
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o600))?;
+        std::os::unix::fs::chown(&place, Some(owner.0), Some(owner.1))?;
     }
     stage.product.start(&mut stage.site.hosts[third])?;
     Ok(wrong)
