@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
 use tsugi_cluster_rules::node::{Event, Via};
-use tsugi_vocabulary::{BootId, Moment, NodeName, Span};
+use tsugi_vocabulary::{BootId, Index, Moment, NodeName, Span};
 use tsugi_wire::datagram::{DATAGRAM_LIMIT, Dropped, Kind, Opened, Opener, Sealer};
 use tsugi_wire::ways::Heard;
 
-use body::{Form, Known};
+use body::{Form, Known, Rest};
 
 /// The most datagrams taken from one network before the core looks elsewhere again.
 const TAKE: usize = 64;
@@ -43,6 +43,10 @@ struct Peer {
     beats: Known<Heartbeat>,
     acks: Known<Ack>,
     answers: Known<Ack>,
+    /// The ledger's entry in the last answer to it.
+    answered: Index,
+    /// The network of the last answer that needed only one.
+    turn: usize,
 }
 
 impl Peer {
@@ -108,7 +112,7 @@ impl Networks {
             if !self.peers.values().any(|peer| peer.form() == form) {
                 continue;
             }
-            let (given_back, body) = self.beats.write(beat, form);
+            let (given_back, body, _) = self.beats.write(beat, form);
             beat = given_back;
             // A beat that does not fit is not sent; the lease then ends by itself, which is safe.
             let Ok(bytes) = self.sealer.seal(Kind::HEARTBEAT, &body) else { continue };
@@ -118,12 +122,25 @@ impl Networks {
         }
     }
 
-    /// Answers a beat over every network: the way it came may be open in one direction only.
-    pub fn answer(&mut self, to: &NodeName, ack: Ack) {
+    /// Answers a beat over every network: the way it came may be open in one direction only. An
+    /// answer that says nothing new to a peer that was heard over all of them within `lately` goes
+    /// over one, each in turn: a lease outlives several answers, and most of what an idle node
+    /// costs is what it sends.
+    pub fn answer(&mut self, to: &NodeName, ack: Ack, (now, lately): (Moment, Span)) {
+        let whole = self.whole(to, (now, lately));
         let Some(peer) = self.peers.get_mut(to) else { return };
-        let (_, body) = peer.answers.write(ack, peer.form());
+        // What is asked for the first time follows from an entry that was new.
+        let moved = std::mem::replace(&mut peer.answered, ack.applied) != ack.applied;
+        let (_, body, rest) = peer.answers.write(ack, peer.form());
         let Ok(bytes) = self.sealer.seal(Kind::ACK, &body) else { return };
-        send(&self.sockets, &bytes, &peer.addresses);
+        if rest == Rest::Same && !moved && whole {
+            let ways = self.sockets.len().min(peer.addresses.len()).max(1);
+            peer.turn = (peer.turn + 1) % ways;
+            let one = peer.turn..=peer.turn;
+            send(&self.sockets[one.clone()], &bytes, &peer.addresses[one]);
+        } else {
+            send(&self.sockets, &bytes, &peer.addresses);
+        }
     }
 
     /// Takes what has arrived on `network`: proved, fresh, and of a member.

@@ -207,7 +207,10 @@ impl Core {
                 self.parts.ear.sent(&beat);
                 self.parts.networks.beat(beat);
             }
-            Order::Answer { to, ack, .. } => self.parts.networks.answer(&to, ack),
+            Order::Answer { to, ack, .. } => {
+                let beat = self.parts.node.timing().beat;
+                self.parts.networks.answer(&to, ack, (now, beat + beat));
+            }
             Order::Propose { proposal, draft } => {
                 // A ledger that has ended answers nothing; the core is being ended then.
                 let _ended = self.parts.proposals.send(Proposal { number: proposal, draft });

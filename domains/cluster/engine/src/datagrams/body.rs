@@ -26,6 +26,15 @@ pub enum Form {
     Split,
 }
 
+/// What a message says besides its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// The same as the last one written.
+    Same,
+    /// Something else.
+    New,
+}
+
 /// A message whose numbers can be taken out and put back.
 pub trait Body: Clone + PartialEq + Serialize + DeserializeOwned {
     /// Swaps the numbers that change with every message for `numbers`.
@@ -65,29 +74,31 @@ impl<T> Default for Known<T> {
 }
 
 impl<T: Body> Known<T> {
-    /// The body of `message`, which is given back.
-    pub fn write(&mut self, mut message: T, form: Form) -> (T, Vec<u8>) {
+    /// The body of `message`, which is given back, and whether it says anything new.
+    pub fn write(&mut self, mut message: T, form: Form) -> (T, Vec<u8>, Rest) {
         if form == Form::Whole {
             let bytes = encode(&message);
-            return (message, bytes);
+            return (message, bytes, Rest::New);
         }
         let numbers = message.swap([0; NUMBERS]);
-        let rest = self.rest_of(&message);
+        let (rest, news) = self.rest_of(&message);
         let mut bytes = Vec::with_capacity(REST + rest.len());
         bytes.push(SPLIT);
         numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_be_bytes()));
         bytes.extend_from_slice(rest);
         message.swap(numbers);
-        (message, bytes)
+        (message, bytes, news)
     }
 
     /// The bytes of `message`, made anew only if it is another than the last.
-    fn rest_of(&mut self, message: &T) -> &[u8] {
+    fn rest_of(&mut self, message: &T) -> (&[u8], Rest) {
+        let mut news = Rest::Same;
         if self.last.as_ref().is_none_or(|(known, _)| known != message) {
             let rest = serde_json::to_vec(message).expect("beats and answers are plain data");
             self.last = Some((message.clone(), rest));
+            news = Rest::New;
         }
-        self.last.as_ref().map_or(&[], |(_, rest)| rest)
+        (self.last.as_ref().map_or(&[], |(_, rest)| rest), news)
     }
 
     /// The message in `body`, and the form it was in.

@@ -11,6 +11,7 @@ use super::*;
 use crate::records::encode;
 
 const CLUSTER: ClusterId = ClusterId(7);
+const LATELY: (Moment, Span) = (Moment(1), Span::millis(100));
 
 fn name(text: &str) -> NodeName {
     NodeName::new(text).unwrap()
@@ -102,16 +103,40 @@ fn a_network_that_is_gone_does_not_keep_the_other_from_carrying() {
     let second = addresses(&b)[1];
     a.meet([(name("b"), vec![nobody, second])].into());
     a.beat(beat("a"));
-    a.answer(&name("b"), ack("a"));
+    a.answer(&name("b"), ack("a"), LATELY);
     let heard = taken(&mut b);
     assert!(matches!(&heard[0], Event::Heard { via, .. } if via.network == 1), "{heard:?}");
     assert!(matches!(&heard[1], Event::Acked(ack) if ack.voter == name("a")));
 }
 
+/// Over how many networks each of five answers of `b` comes to `a`.
+fn ways(a: &Networks, b: &mut Networks, (membership, applied): (u64, u64)) -> [usize; 5] {
+    [1, 2, 3, 4, 5].map(|sequence| {
+        let (membership, applied) = (Generation(membership), Index(applied));
+        b.answer(&name("a"), Ack { sequence, membership, applied, ..ack("b") }, LATELY);
+        let come = |socket: &&UdpSocket| socket.recv_from(&mut [0; 2048]).is_ok();
+        a.sockets.iter().filter(come).count()
+    })
+}
+
+#[test]
+fn an_answer_without_news_goes_over_one_network_and_any_other_over_all() {
+    let (mut a, mut b) = (node("a"), node("b"));
+    a.meet([(name("b"), addresses(&b))].into());
+    b.meet([(name("a"), addresses(&a))].into());
+    a.beat(beat("a"));
+    assert_eq!(taken(&mut b).len(), 1);
+    assert_eq!(ways(&a, &mut b, (1, 1)), [2, 1, 1, 1, 1]);
+    assert_eq!(ways(&a, &mut b, (2, 1)), [2, 1, 1, 1, 1], "another list of voters");
+    assert_eq!(ways(&a, &mut b, (2, 7)), [2, 1, 1, 1, 1], "another entry");
+    b.peers.get_mut(&name("a")).unwrap().heard[0] = None;
+    assert_eq!(ways(&a, &mut b, (2, 7)), [2; 5], "one network is silent");
+}
+
 #[test]
 fn nothing_is_sent_to_a_node_that_is_not_a_peer() {
     let (mut a, mut b) = (node("a"), node("b"));
-    a.answer(&name("b"), ack("a"));
+    a.answer(&name("b"), ack("a"), LATELY);
     a.beat(beat("a"));
     assert!(taken(&mut b).is_empty());
 }
@@ -180,7 +205,7 @@ fn a_peer_that_speaks_only_the_old_form_is_answered_in_it_until_it_speaks_the_ne
     send(&a.sockets, &bytes, &addresses(&b));
     assert_eq!(taken(&mut b).len(), 1);
     assert_eq!(form(&b), Form::Whole);
-    b.answer(&name("a"), ack("b"));
+    b.answer(&name("a"), ack("b"), LATELY);
     let answered = |a: &mut Networks| {
         let mut buffer = [0; 2048];
         let (length, _) = a.sockets[0].recv_from(&mut buffer).unwrap();
@@ -193,6 +218,6 @@ fn a_peer_that_speaks_only_the_old_form_is_answered_in_it_until_it_speaks_the_ne
     a.beat(Heartbeat { sequence: 2, ..beat("a") });
     assert_eq!(taken(&mut b).len(), 1);
     assert_eq!(form(&b), Form::Split);
-    b.answer(&name("a"), ack("b"));
+    b.answer(&name("a"), ack("b"), LATELY);
     assert_eq!(answered(&mut a), 2);
 }
