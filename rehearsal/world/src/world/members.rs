@@ -182,6 +182,9 @@ impl World<'_> {
         if self.has_joined(n) {
             return Again::No;
         }
+        if self.votes(n) && !self.can_be_spared(n) {
+            return Again::Yes;
+        }
         if self.actors[n].number.is_some() {
             self.blank(n);
         }

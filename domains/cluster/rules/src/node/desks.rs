@@ -59,7 +59,7 @@ impl Node {
         if held != Some(epoch) {
             self.take_spec(group);
             let before = self.from_before.remove(group) == Some(epoch)
-                || is_of_another_life(entry, self.boot);
+                || held.is_none() && is_of_another_life(entry, self.boot);
             if before {
                 self.adopting.insert(group.clone());
             }
@@ -359,7 +359,8 @@ impl Node {
 }
 
 /// Whether an ownership was given to another life of this node's agent than this one. A machine
-/// that lost its disk does not know what a former life of it was given, ran and released.
+/// that lost its disk does not know what a former life of it was given, ran and released. A life
+/// that has had the group itself knows that nothing of it is left, whomever the entry means.
 fn is_of_another_life(entry: &GroupRecord, boot: BootId) -> bool {
     match &entry.ownership {
         Ownership::Owned { boot: Some(given_to), .. } => *given_to != boot,
