@@ -1,4 +1,5 @@
-//! `lab idle`: what a node costs while nothing happens.
+//! `lab idle`: what a node costs while nothing happens. What it uses of the processor depends on
+//! who else runs on the machine, so alone it is a failure only if that is asked for.
 
 use std::process::ExitCode;
 use std::thread;
@@ -20,6 +21,9 @@ pub struct IdleArgs {
     /// The timing profile of the cluster.
     #[arg(long, value_enum, default_value_t)]
     pub timing: Profile,
+    /// Fail also when more of the processor is used than promised.
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// Measures and prints a line a node.
@@ -38,13 +42,14 @@ pub fn run(args: &IdleArgs) -> Result<ExitCode, Trouble> {
     let cpu = |list: &[crate::host::Process]| list.iter().map(crate::host::Process::cpu).sum();
     let before: Vec<Duration> = daemons.iter().map(|list| cpu(list)).collect();
     thread::sleep(span);
-    let mut good = true;
+    let (mut small, mut calm) = (true, true);
     for ((host, list), before) in stage.site.hosts.iter().zip(&daemons).zip(before) {
         let used: Duration = cpu(list);
         let percent = (used - before).as_secs_f64() / span.as_secs_f64() * 100.0;
         let mib = list.iter().map(|one| one.resident_kib()).sum::<u64>() as f64 / 1024.0;
         let role = if status.leader.as_deref() == Some(&host.name) { "leader" } else { "" };
-        good &= mib <= MOST_MIB && percent <= most_percent;
+        small &= mib <= MOST_MIB;
+        calm &= percent <= most_percent;
         println!(
             "{}  daemons {}  resident {mib:.1} MiB  processor {percent:.2} %  {role}",
             host.name,
@@ -55,6 +60,7 @@ pub fn run(args: &IdleArgs) -> Result<ExitCode, Trouble> {
             println!("    {:>7.1} MiB  {name}", one.resident_kib() as f64 / 1024.0);
         }
     }
-    println!("limits {MOST_MIB} MiB, {most_percent} %: {}", if good { "held" } else { "OVER" });
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let told = |held: bool| if held { "held" } else { "OVER" };
+    println!("limits {MOST_MIB} MiB {}, {most_percent} % {}", told(small), told(calm));
+    Ok(if small && (calm || !args.strict) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
