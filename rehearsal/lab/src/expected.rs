@@ -15,6 +15,9 @@ use crate::stage::Stage;
 /// How long after the cluster is whole a node may still learn what the fault was: what a silence
 /// had been is written down when the silent node is heard again.
 const LEARNS: Duration = Duration::from_secs(3);
+/// A story that has stood still for so long has all its notes: those of a node that was cut off
+/// are written down when it is back.
+const STANDS: Duration = Duration::from_millis(250);
 /// How many stories back a story is looked for.
 const BACK: usize = 400;
 
@@ -90,27 +93,34 @@ fn about(pattern: Pattern) -> (Option<&'static str>, usize) {
     }
 }
 
-/// Asks every node until all tell one story with the right first cause, for a bounded time. A
-/// story that every node told is kept for [`all_told_again`].
+/// Asks every node until all tell one story with the right first cause that grows no more, for a
+/// bounded time. A story that every node told is kept for [`all_told_again`].
 pub fn ask(stage: &mut Stage, injected: &Injected) -> Told {
     let pattern = injected.pattern;
     let wanted = cause(injected);
     let end = now() + LEARNS;
+    let mut still = (String::new(), now());
     loop {
         let told = stage.product.explanations(&mut stage.site, about(pattern));
         let texts: BTreeSet<&String> = told.iter().map(|(_, text)| text).collect();
         let causes: BTreeSet<String> = texts.iter().map(|text| first_cause(text)).collect();
         let right = wanted.as_ref().is_none_or(|wanted| causes.iter().all(|c| c.contains(wanted)));
         let one = texts.len() == 1;
-        if one && right {
-            let text = texts.into_iter().next().cloned().unwrap_or_default();
+        let text = texts.iter().next().map(|text| (*text).clone()).unwrap_or_default();
+        if !one || still.0 != text {
+            still = (text.clone(), now());
+        }
+        if one && right && now() >= still.1 + STANDS {
             stage.tellings.push(Telling { pattern, text });
             return Told { causes: causes.into_iter().collect(), wrong: None };
         }
         if now() >= end {
-            let wrong = match (one, &wanted) {
-                (false, _) => format!("the nodes tell {} stories: {told:?}", texts.len()),
-                (true, wanted) => format!("{wanted:?} was to be the first cause: {causes:?}"),
+            let wrong = match (one, right, &wanted) {
+                (false, _, _) => format!("the nodes tell {} stories: {told:?}", texts.len()),
+                (true, true, _) => format!("the story goes on changing: {text}"),
+                (true, false, wanted) => {
+                    format!("{wanted:?} was to be the first cause: {causes:?}")
+                }
             };
             return Told { causes: causes.into_iter().collect(), wrong: Some(wrong) };
         }

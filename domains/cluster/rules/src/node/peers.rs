@@ -27,7 +27,7 @@ pub(super) struct Peer {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Contact {
     heard: Moment,
-    /// The longest time without hearing anybody since it last had a majority for good.
+    /// The longest time without hearing anybody while it last had no majority.
     deaf: Span,
     /// When it last had no majority.
     alone: Option<Moment>,
@@ -35,6 +35,8 @@ pub(super) struct Contact {
 
 /// How long a node goes on saying what it was like while it had no majority.
 const LATELY: Span = Span::secs(30);
+/// A majority for longer than this ends the time without one; the next such time is another.
+const APART: Span = Span::secs(1);
 
 impl Contact {
     pub(super) fn new(at: Moment) -> Self {
@@ -49,6 +51,10 @@ impl Contact {
     /// Notes how the node hears now; what lies long back is forgotten.
     pub(super) fn look(&mut self, now: Moment, hearing: Hearing) {
         if hearing == Hearing::Minority {
+            // How deaf it was an earlier time says nothing of this one.
+            if self.alone.is_none_or(|at| now.since(at) > APART) {
+                self.deaf = Span::ZERO;
+            }
             self.alone = Some(now);
         } else if self.alone.is_none_or(|at| now.since(at) > LATELY) {
             (self.alone, self.deaf) = (None, Span::ZERO);

@@ -173,6 +173,11 @@ fn a_node_without_answers_says_how_long_it_heard_nobody() {
     bench.voters = vec![name("b"), name("c")];
     heard(&mut bench, &mut beat, &[0, 1], 10);
     assert!(said(&bench).unwrap() >= Span::secs(2), "those who had not heard it still ask");
+    heard(&mut bench, &mut beat, &[0, 1], 60);
+    bench.voters.clear();
+    heard(&mut bench, &mut beat, &[0, 1], 40);
+    assert!(said(&bench).unwrap() <= Span::millis(60), "this time it heard the others");
+    bench.voters = vec![name("b"), name("c")];
     heard(&mut bench, &mut beat, &[0, 1], 700);
     assert_eq!(said(&bench), None, "long ago");
 }
