@@ -3,7 +3,9 @@
 use tsugi_cluster_rules::spec::{Failback, FencePolicy};
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_invariants::{Violation, Watch};
-use tsugi_world::{Cast, Chance, Counts, Fault, Neighbours, Scene, SceneGroup, World, draw_faults};
+use tsugi_world::{
+    Cast, Chance, Counts, Fault, FaultKind, Neighbours, Scene, SceneGroup, World, draw_faults,
+};
 
 /// How long the faults of a run last, in milliseconds of the false world.
 pub const RUN_MS: u64 = 90_000;
@@ -30,6 +32,16 @@ pub enum Setting {
     Apart,
     /// Volumes that ask for a confirmed fence.
     Fenced,
+}
+
+/// Whether the list of voters changes in a series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Voters {
+    /// It stays as it was founded.
+    #[default]
+    Stay,
+    /// Machines lose their disks, nodes are taken out and join again.
+    Change,
 }
 
 /// Everything that decides a run. The seed still gives the times of messages and acts.
@@ -72,16 +84,28 @@ impl Run {
     /// The run of a seed, with faults of these kinds; of none named, a random subset of all.
     #[must_use]
     pub fn of(seed: u64, setting: Setting, kinds: &'static [&'static str]) -> Self {
-        let scene = scene(seed, setting);
-        let (nodes, groups) = (scene.voters(), scene.groups.len());
-        let cast = Cast { nodes, members: scene.members, groups, kinds };
-        Self { seed, setting, run_ms: RUN_MS, faults: draw_faults(seed, cast, RUN_MS) }
+        Self::drawn(seed, setting, (kinds, &[]))
     }
 
     /// The run of a seed in a series.
     #[must_use]
-    pub fn of_seed(seed: u64) -> Self {
-        Self::of(seed, Setting::Any, &[])
+    pub fn of_seed(seed: u64, voters: Voters) -> Self {
+        let without: &'static [&'static str] = match voters {
+            Voters::Stay => &FaultKind::MEMBERSHIP,
+            Voters::Change => &[],
+        };
+        Self::drawn(seed, Setting::Any, (&[], without))
+    }
+
+    fn drawn(
+        seed: u64,
+        setting: Setting,
+        (kinds, without): (&'static [&'static str], &'static [&'static str]),
+    ) -> Self {
+        let scene = scene(seed, setting);
+        let (nodes, groups) = (scene.voters(), scene.groups.len());
+        let cast = Cast { nodes, members: scene.members, groups, without, kinds };
+        Self { seed, setting, run_ms: RUN_MS, faults: draw_faults(seed, cast, RUN_MS) }
     }
 
     /// The same with these faults.

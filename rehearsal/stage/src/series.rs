@@ -9,10 +9,12 @@ use tsugi_cluster_rules::mutant::plant;
 use tsugi_invariants::Violation;
 use tsugi_world::Counts;
 
-use crate::run::{Run, Verdict};
+use crate::run::{Run, Verdict, Voters};
 
 /// One seed in this many is run twice.
 const TWICE: u64 = 100;
+/// Everything serves again after the faults have ended.
+const SERVES: &str = "I28";
 /// A series ends after so many violations.
 const ENOUGH: usize = 5;
 
@@ -33,13 +35,15 @@ pub struct Total {
     pub met: BTreeMap<&'static str, u64>,
     /// What broke, by seed.
     pub broken: Vec<(u64, Violation)>,
+    /// Seeds with changing voters after which not everything served again.
+    pub unserved: Vec<u64>,
     /// The traces of all runs, in order.
     pub trace: u64,
 }
 
 /// Runs seeds from `from` on until so many takeovers were seen.
 #[must_use]
-pub fn series(from: u64, takeovers: u64) -> Total {
+pub fn series(voters: Voters, (from, takeovers): (u64, u64)) -> Total {
     let next = AtomicU64::new(from);
     let stop = AtomicBool::new(false);
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -52,7 +56,7 @@ pub fn series(from: u64, takeovers: u64) -> Total {
                 plant("");
                 while !stop.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if sender.send((seed, one(seed))).is_err() {
+                    if sender.send((seed, one(seed, voters))).is_err() {
                         return;
                     }
                 }
@@ -66,7 +70,7 @@ pub fn series(from: u64, takeovers: u64) -> Total {
             early.insert(seed, result);
             while let Some((verdict, counts)) = early.remove(&due) {
                 if total.takeovers < takeovers && total.broken.len() < ENOUGH {
-                    total.add(due, verdict, &counts);
+                    total.add((due, voters), verdict, &counts);
                 }
                 due += 1;
             }
@@ -78,8 +82,8 @@ pub fn series(from: u64, takeovers: u64) -> Total {
 }
 
 /// Runs a seed; one in a hundred twice, which must be the same to the bit.
-fn one(seed: u64) -> (Verdict, Counts) {
-    let run = Run::of_seed(seed);
+fn one(seed: u64, voters: Voters) -> (Verdict, Counts) {
+    let run = Run::of_seed(seed, voters);
     let first = run.play();
     if seed % TWICE != 1 || run.play() == first {
         return first;
@@ -89,7 +93,7 @@ fn one(seed: u64) -> (Verdict, Counts) {
 }
 
 impl Total {
-    fn add(&mut self, seed: u64, verdict: Verdict, counts: &Counts) {
+    fn add(&mut self, (seed, voters): (u64, Voters), verdict: Verdict, counts: &Counts) {
         self.seeds += 1;
         self.takeovers += counts.takeovers;
         self.calls += counts.calls;
@@ -100,7 +104,28 @@ impl Total {
             *self.met.entry(what).or_insert(0) += times;
         }
         if let Verdict::Broken(violation) = verdict {
-            self.broken.push((seed, violation));
+            if voters == Voters::Change && violation.invariant == SERVES {
+                self.unserved.push(seed);
+            } else {
+                self.broken.push((seed, violation));
+            }
         }
+    }
+
+    /// What came of this series and of another.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        self.seeds += other.seeds;
+        self.takeovers += other.takeovers;
+        self.calls += other.calls;
+        self.stale += other.stale;
+        self.repeated += other.repeated;
+        self.trace = self.trace.rotate_left(7) ^ other.trace;
+        for (what, times) in other.met {
+            *self.met.entry(what).or_insert(0) += times;
+        }
+        self.broken.extend(other.broken);
+        self.unserved.extend(other.unserved);
+        self
     }
 }

@@ -78,6 +78,8 @@ pub struct Cast {
     pub members: usize,
     /// How many groups there are.
     pub groups: usize,
+    /// The kinds that are never drawn.
+    pub without: &'static [&'static str],
     /// The kinds to draw from; none named is a random subset of all (swarm).
     pub kinds: &'static [&'static str],
 }
@@ -111,6 +113,9 @@ impl FaultKind {
         "take-out",
         "lag",
     ];
+
+    /// The kinds after which another list of voters is in force.
+    pub const MEMBERSHIP: [&'static str; 2] = ["wipe", "take-out"];
 
     /// Its name and its numbers.
     #[must_use]
@@ -231,6 +236,7 @@ pub fn draw_faults(seed: u64, cast: Cast, run_ms: u64) -> Vec<Fault> {
     if !cast.kinds.is_empty() {
         kinds = cast.kinds.to_vec();
     }
+    kinds.retain(|name| !cast.without.contains(name));
     let mut faults = Vec::new();
     let mut at_ms = 1_500;
     while at_ms + 12_000 < run_ms {
@@ -295,7 +301,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_can_be_written_down_and_read_again() {
-        let cast = Cast { nodes: 3, members: 2, groups: 2, kinds: &FaultKind::NAMES };
+        let cast = Cast { nodes: 3, members: 2, groups: 2, without: &[], kinds: &FaultKind::NAMES };
         let mut names = std::collections::BTreeSet::new();
         for fault in draw_faults(1, cast, 900_000) {
             names.insert(fault.kind.parts().0);
