@@ -238,10 +238,16 @@ impl Desk {
 
     fn lapse(&mut self, out: &mut Vec<Wish>) {
         let (epoch, beside) = match &self.state {
-            State::Clear | State::Waiting { .. } | State::Released { .. } | State::Stuck { .. } => {
-                return;
+            State::Clear
+            | State::Released { .. }
+            | State::Stuck { .. }
+            | State::LettingGo { .. } => return,
+            // A lease that came while the group was pinned and ended before it could be used: it
+            // is not asked for again under this epoch, and nothing was started.
+            State::Waiting { epoch } => {
+                let epoch = *epoch;
+                return self.release(epoch, Why::Lapsed, out);
             }
-            State::LettingGo { .. } => return,
             // While it is arming nothing was started: the guardian may fire at nothing, and says
             // so.
             State::Arming { epoch }

@@ -285,6 +285,7 @@ fn only_nothing_begun_or_a_verified_end_is_called_released() {
     for line in lines().iter().filter(said) {
         let right = match (&line.before, &line.input) {
             (State::Waiting { .. } | State::Arming { .. }, Input::Stop(_)) => true,
+            (State::Waiting { .. }, Input::Lapsed) => true,
             (State::Mending { from: 0, .. }, Input::Stop(_)) => true,
             (_, Input::GuardianReleased(epoch)) => *epoch == EPOCHS[1],
             (
