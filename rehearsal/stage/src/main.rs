@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use tsugi_cluster_rules::mutant::plant;
 use tsugi_stage::decisions::{self, Decisions};
 use tsugi_stage::run::{Run, Verdict, Voters};
@@ -50,21 +50,10 @@ fn main() -> ExitCode {
 
 /// So many takeovers are seen with voters that stay for one with voters that change.
 const STAY: u64 = 10;
-/// With voters that change, about one run in 250 leaves something waiting for ever: a liveness
-/// fault that is known and open. More than one in so many takeovers is a new one.
-const OPEN: u64 = 2_000;
 
 fn whole(from: u64, takeovers: u64) -> ExitCode {
     let changing = series::series(Voters::Change, (from, takeovers / STAY));
-    println!(
-        "voters change: seeds {}  takeovers {}  violations {}  not served again {} {:?}",
-        changing.seeds,
-        changing.takeovers,
-        changing.broken.len(),
-        changing.unserved.len(),
-        changing.unserved,
-    );
-    let too_many = changing.unserved.len() as u64 > 1 + changing.takeovers / OPEN;
+    println!("voters change: seeds {}  takeovers {}", changing.seeds, changing.takeovers);
     let total = series::series(Voters::Stay, (from, takeovers)).with(changing);
     for (what, times) in &total.met {
         println!("{times:>9}  {what}");
@@ -73,10 +62,11 @@ fn whole(from: u64, takeovers: u64) -> ExitCode {
         "seeds {}  run twice {}  old effects refused {}  trace {:016x}",
         total.seeds, total.repeated, total.stale, total.trace
     );
-    for (seed, violation) in &total.broken {
+    for (seed, voters, violation) in &total.broken {
         let (at, what) = (violation.at / 1_000_000, &violation.what);
         println!("seed {seed}: {} at {at} ms: {what}", violation.invariant);
-        println!("repeat it: sim --seed {seed}");
+        let voters = voters.to_possible_value().expect("no way of voters is hidden");
+        println!("repeat it: sim --seed {seed} --voters {}", voters.get_name());
     }
     let mut missing = coverage::missing(&total.met);
     if takeovers < coverage::FROM_TAKEOVERS {
@@ -100,7 +90,7 @@ fn whole(from: u64, takeovers: u64) -> ExitCode {
         total.broken.len(),
         found.len()
     );
-    let bad = !total.broken.is_empty() || caught < found.len() || !missing.is_empty() || too_many;
+    let bad = !total.broken.is_empty() || caught < found.len() || !missing.is_empty();
     ExitCode::from(u8::from(bad))
 }
 

@@ -13,8 +13,6 @@ use crate::run::{Run, Verdict, Voters};
 
 /// One seed in this many is run twice.
 const TWICE: u64 = 100;
-/// Everything serves again after the faults have ended.
-const SERVES: &str = "I28";
 /// A series ends after so many violations.
 const ENOUGH: usize = 5;
 
@@ -33,10 +31,8 @@ pub struct Total {
     pub repeated: u64,
     /// What was met, and how often.
     pub met: BTreeMap<&'static str, u64>,
-    /// What broke, by seed.
-    pub broken: Vec<(u64, Violation)>,
-    /// Seeds with changing voters after which not everything served again.
-    pub unserved: Vec<u64>,
+    /// What broke, by seed and by whether its voters change.
+    pub broken: Vec<(u64, Voters, Violation)>,
     /// The traces of all runs, in order.
     pub trace: u64,
 }
@@ -104,11 +100,7 @@ impl Total {
             *self.met.entry(what).or_insert(0) += times;
         }
         if let Verdict::Broken(violation) = verdict {
-            if voters == Voters::Change && violation.invariant == SERVES {
-                self.unserved.push(seed);
-            } else {
-                self.broken.push((seed, violation));
-            }
+            self.broken.push((seed, voters, violation));
         }
     }
 
@@ -125,7 +117,6 @@ impl Total {
             *self.met.entry(what).or_insert(0) += times;
         }
         self.broken.extend(other.broken);
-        self.unserved.extend(other.unserved);
         self
     }
 }
