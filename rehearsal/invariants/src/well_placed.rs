@@ -8,7 +8,7 @@ use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{Answer, Draft, GroupRecord, Ownership, Record, Write};
 use tsugi_cluster_rules::spec::FencePolicy;
 use tsugi_cluster_rules::timing::Timing;
-use tsugi_vocabulary::{GroupName, Span};
+use tsugi_vocabulary::{GroupName, NodeName, Span};
 use tsugi_world::Seen;
 
 use crate::{Invariant, Violation, number_of};
@@ -77,7 +77,8 @@ impl WellPlaced {
         if let Some(what) = self.too_many_restarts(at, after, (name, was, now)) {
             return broken("restarts", what);
         }
-        if let (true, Some(node)) = (moved, self.is_hasty(at, after, now)) {
+        let lost = was.owner().filter(|node| now.owner() != Some(*node));
+        if let Some(node) = lost.filter(|node| self.is_hasty(at, after, (name, node))) {
             return broken("patience", format!("{name} was taken from {node}, never listened for"));
         }
         Ok(())
@@ -115,21 +116,20 @@ impl WellPlaced {
             .then(|| format!("{name} restarted {count} times on {}", last.node))
     }
 
-    /// The silent node of a takeover that was decided before a whole time of listening.
-    fn is_hasty<'n>(
-        &self,
-        at: u64,
-        after: &Record,
-        now: &'n GroupRecord,
-    ) -> Option<&'n tsugi_vocabulary::NodeName> {
-        let Ownership::Owned { cause: Cause::NodeSilent { node, silence }, .. } = &now.ownership
-        else {
-            return None;
+    /// Whether the owner was called lost before a whole time of listening. Judged when it loses the
+    /// group: one that finds no place keeps its cause, and who gives it away later listened for
+    /// nobody.
+    fn is_hasty(&self, at: u64, after: &Record, (group, owner): (&GroupName, &NodeName)) -> bool {
+        let Some((plan, timing)) = after.plan.as_ref().zip(after.spec().map(|s| s.timing)) else {
+            return false;
         };
-        let by = number_of(&after.plan.as_ref()?.by)?;
-        let listened = at.saturating_sub(*self.began.get(&by)?);
-        let ttl = Timing::of(after.spec()?.timing).ttl;
-        (*silence == Span::ZERO && listened < ttl.0 * 19 / 10).then_some(node)
+        let cause = plan.decisions.get(group).and_then(|decision| decision.cause.as_ref());
+        let Some(Cause::NodeSilent { node, silence: Span::ZERO }) = cause else { return false };
+        let Some(began) = number_of(&plan.by).and_then(|by| self.began.get(&by)) else {
+            return false;
+        };
+        let listened = at.saturating_sub(*began);
+        node == owner && listened < Timing::of(timing).ttl.0 * 19 / 10
     }
 }
 
