@@ -1,298 +1,151 @@
-//! The bytes of the local sockets: fixed order, bounded lengths, a version first.
+//! The bytes of the local sockets: a version, then one value in postcard's compact form.
 //!
-//! Numbers are little-endian; a list is its count as `u32` and its items; a choice is one byte
-//! and its fields. A count is checked against the bytes that are there before anything is
-//! allocated, so a message cannot cost more memory than it has bytes (SEC5).
+//! A length is checked against the bytes that are there before anything is allocated, so a
+//! message cannot cost more memory than it has bytes (SEC5). A choice is written as its place in
+//! its type, a struct as its fields in their order: new ones are only added at the end of a type
+//! that nothing follows, anything else is another version.
 
-use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::io;
 
-use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// The version of the format, the first byte of every message.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// A message that cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// It is of another version.
-    #[error("the message has version {0}, this side reads 1")]
+    #[error("the message has version {0}, this side reads {VERSION}")]
     Version(u8),
-    /// It ends early.
-    #[error("the message ends early")]
-    Short,
+    /// It ends early or holds what this version does not know.
+    #[error("the message cannot be read: {0}")]
+    Damaged(#[from] postcard::Error),
     /// Something follows its end.
     #[error("the message has {0} bytes too many")]
     Long(usize),
-    /// A choice that this version does not know, a text that is none, a name that is none.
-    #[error("the message holds an unknown {0}")]
-    Unknown(&'static str),
-}
-
-/// What can be written to and read from a message.
-pub trait Coded: Sized {
-    /// Appends it.
-    fn put(&self, to: &mut Vec<u8>);
-    /// Takes it off the front.
-    ///
-    /// # Errors
-    /// What is wrong with the bytes.
-    fn get(from: &mut &[u8]) -> Result<Self, Unreadable>;
 }
 
 /// A whole message: version, then `value`.
-#[must_use]
-pub fn message<T: Coded>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    value.put(&mut bytes);
-    bytes
+///
+/// # Errors
+/// It holds a path that is no text.
+pub fn message<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
+    postcard::to_extend(value, vec![VERSION])
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }
 
 /// Reads a whole message, with nothing left over.
 ///
 /// # Errors
 /// What is wrong with the bytes.
-pub fn read<T: Coded>(bytes: &[u8]) -> Result<T, Unreadable> {
-    let (version, mut rest) = bytes.split_first().ok_or(Unreadable::Short)?;
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    let (version, rest) = bytes.split_first().ok_or(postcard::Error::DeserializeUnexpectedEnd)?;
     if *version != VERSION {
         return Err(Unreadable::Version(*version));
     }
-    let value = T::get(&mut rest)?;
+    let (value, rest) = postcard::take_from_bytes(rest)?;
     if rest.is_empty() { Ok(value) } else { Err(Unreadable::Long(rest.len())) }
 }
 
-/// Takes `n` bytes off the front.
-fn take<'a>(from: &mut &'a [u8], n: usize) -> Result<&'a [u8], Unreadable> {
-    let (head, rest) = from.split_at_checked(n).ok_or(Unreadable::Short)?;
-    *from = rest;
-    Ok(head)
-}
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
 
-macro_rules! number {
-    ($($number:ty),*) => {$(
-        impl Coded for $number {
-            fn put(&self, to: &mut Vec<u8>) {
-                to.extend_from_slice(&self.to_le_bytes());
-            }
-            fn get(from: &mut &[u8]) -> Result<Self, Unreadable> {
-                let bytes = take(from, size_of::<$number>())?;
-                Ok(Self::from_le_bytes(bytes.try_into().expect("as many as asked for")))
-            }
+    use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
+
+    use super::*;
+    use crate::guardian::message::Order;
+    use crate::request::{Limits, Output, Program, Purpose, Request, Right};
+
+    fn program() -> Request {
+        let group = GroupName::new("pay").unwrap();
+        Request::Spawn(Program {
+            right: Right::Lease { group, epoch: Epoch { incarnation: 2, counter: 7 } },
+            name: ResourceName::new("counter").unwrap(),
+            purpose: Purpose::Monitor,
+            argv: vec!["/bin/x".into(), "$(a) 'b'\n".into()],
+            env: vec![("A".into(), "給与".into())],
+            dir: Some(PathBuf::from("/tmp")),
+            user: Some((1, 2)),
+            limits: Limits { open_files: Some(3), ..Limits::default() },
+            output: Output::Tail { keep: 9 },
+            time_limit: Some(Span::secs(1)),
+        })
+    }
+
+    #[test]
+    fn a_request_arrives_as_it_was_sent() {
+        let request = program();
+        assert_eq!(read::<Request>(&message(&request).unwrap()), Ok(request));
+    }
+
+    #[test]
+    fn a_damaged_message_is_refused_and_never_a_panic() {
+        let whole = message(&program()).unwrap();
+        for length in 0..whole.len() {
+            assert!(read::<Request>(&whole[..length]).is_err(), "cut at {length}");
         }
-    )*};
-}
-number!(u8, u16, u32, u64, i32);
-
-impl<T: Coded> Coded for Vec<T> {
-    fn put(&self, to: &mut Vec<u8>) {
-        u32::try_from(self.len()).expect("a message is shorter than 4 GiB").put(to);
-        for item in self {
-            item.put(to);
-        }
-    }
-    fn get(from: &mut &[u8]) -> Result<Self, Unreadable> {
-        let count = u32::get(from)? as usize;
-        // Every item has at least one byte.
-        if count > from.len() {
-            return Err(Unreadable::Short);
-        }
-        let mut items = Vec::new();
-        for _ in 0..count {
-            items.push(T::get(from)?);
-        }
-        Ok(items)
-    }
-}
-
-impl Coded for String {
-    fn put(&self, to: &mut Vec<u8>) {
-        self.as_bytes().to_vec().put(to);
-    }
-    fn get(from: &mut &[u8]) -> Result<Self, Unreadable> {
-        Self::from_utf8(Vec::get(from)?).map_err(|_| Unreadable::Unknown("text"))
-    }
-}
-
-impl Coded for PathBuf {
-    fn put(&self, to: &mut Vec<u8>) {
-        self.as_os_str().as_bytes().to_vec().put(to);
-    }
-    fn get(from: &mut &[u8]) -> Result<Self, Unreadable> {
-        Ok(Self::from(OsString::from_vec(Vec::get(from)?)))
-    }
-}
-
-impl<T: Coded> Coded for Option<T> {
-    fn put(&self, to: &mut Vec<u8>) {
-        match self {
-            None => to.push(0),
-            Some(value) => {
-                to.push(1);
-                value.put(to);
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut damaged = whole.clone();
+                damaged[at] ^= 1 << bit;
+                let read = read::<Request>(&damaged);
+                assert_ne!(read, Ok(program()), "bit {bit} of byte {at} is not read");
             }
         }
+        let mut longer = whole.clone();
+        longer.push(0);
+        assert_eq!(read::<Request>(&longer), Err(Unreadable::Long(1)));
     }
-    fn get(from: &mut &[u8]) -> Result<Self, Unreadable> {
-        match u8::get(from)? {
-            0 => Ok(None),
-            1 => Ok(Some(T::get(from)?)),
-            _ => Err(Unreadable::Unknown("option")),
+
+    #[test]
+    fn sec9_the_hands_take_twelve_requests_and_no_other() {
+        let unknown = Err(Unreadable::Damaged(postcard::Error::SerdeDeCustom));
+        for number in 0..=u16::MAX {
+            let bytes = message(&u32::from(number)).unwrap();
+            assert_eq!(read::<Request>(&bytes) == unknown, number >= 12, "{number}");
         }
     }
-}
 
-impl<T: Coded, E: Coded> Coded for Result<T, E> {
-    fn put(&self, to: &mut Vec<u8>) {
-        match self {
-            Ok(value) => {
-                to.push(0);
-                value.put(to);
-            }
-            Err(error) => {
-                to.push(1);
-                error.put(to);
-            }
-        }
+    #[test]
+    fn a_message_of_another_version_is_refused_by_name() {
+        let mut other = message(&Request::List).unwrap();
+        other[0] = VERSION + 1;
+        assert_eq!(read::<Request>(&other), Err(Unreadable::Version(VERSION + 1)));
     }
-    fn get(from: &mut &[u8]) -> Result<Self, Unreadable> {
-        match u8::get(from)? {
-            0 => Ok(Ok(T::get(from)?)),
-            1 => Ok(Err(E::get(from)?)),
-            _ => Err(Unreadable::Unknown("result")),
-        }
-    }
-}
 
-impl<A: Coded, B: Coded> Coded for (A, B) {
-    fn put(&self, to: &mut Vec<u8>) {
-        self.0.put(to);
-        self.1.put(to);
+    #[test]
+    fn a_choice_keeps_its_number_in_every_build() {
+        let first = Request::Probe { link: "a".into(), address: [1; 4].into(), wait: Span(3) };
+        assert_eq!(message(&first).unwrap(), [2, 2, 1, b'a', 0, 1, 1, 1, 1, 3]);
+        assert_eq!(message(&Request::Watch).unwrap(), [2, 11]);
     }
-    fn get(from: &mut &[u8]) -> Result<Self, Unreadable> {
-        Ok((A::get(from)?, B::get(from)?))
-    }
-}
 
-impl<A: Coded, B: Coded, C: Coded> Coded for (A, B, C) {
-    fn put(&self, to: &mut Vec<u8>) {
-        self.0.put(to);
-        self.1.put(to);
-        self.2.put(to);
+    #[test]
+    fn sec5_a_length_that_the_message_cannot_hold_allocates_nothing() {
+        // Spawn, a lease, and a group name that claims 4 GiB; a killing of so many processes.
+        let short = Unreadable::Damaged(postcard::Error::DeserializeUnexpectedEnd);
+        let name = [VERSION, 6, 0, 0xff, 0xff, 0xff, 0xff, 0x0f];
+        assert_eq!(read::<Request>(&name), Err(short.clone()));
+        let pids = [VERSION, 0xff, 0xff, 0xff, 0xff, 0x0f];
+        assert_eq!(read::<Vec<u64>>(&pids), Err(short));
     }
-    fn get(from: &mut &[u8]) -> Result<Self, Unreadable> {
-        Ok((A::get(from)?, B::get(from)?, C::get(from)?))
-    }
-}
 
-impl Coded for [u8; 6] {
-    fn put(&self, to: &mut Vec<u8>) {
-        to.extend_from_slice(self);
-    }
-    fn get(from: &mut &[u8]) -> Result<Self, Unreadable> {
-        Ok(take(from, 6)?.try_into().expect("as many as asked for"))
-    }
-}
-
-impl Coded for IpAddr {
-    fn put(&self, to: &mut Vec<u8>) {
-        match self {
-            Self::V4(address) => {
-                to.push(4);
-                to.extend_from_slice(&address.octets());
+    #[test]
+    fn random_bytes_are_refused_without_harm() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut bytes = [0_u8; 64];
+        for _ in 0..20_000 {
+            for byte in &mut bytes {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                *byte = (state >> 56) as u8;
             }
-            Self::V6(address) => {
-                to.push(6);
-                to.extend_from_slice(&address.octets());
-            }
-        }
-    }
-    fn get(from: &mut &[u8]) -> Result<Self, Unreadable> {
-        match u8::get(from)? {
-            4 => {
-                let octets: [u8; 4] = take(from, 4)?.try_into().expect("as many as asked for");
-                Ok(Self::V4(Ipv4Addr::from(octets)))
-            }
-            6 => {
-                let octets: [u8; 16] = take(from, 16)?.try_into().expect("as many as asked for");
-                Ok(Self::V6(Ipv6Addr::from(octets)))
-            }
-            _ => Err(Unreadable::Unknown("family of address")),
+            bytes[0] = VERSION;
+            bytes[1] %= 14;
+            drop(read::<Request>(&bytes));
+            drop(read::<Order>(&bytes));
         }
     }
 }
-
-macro_rules! name {
-    ($($name:ty),*) => {$(
-        impl Coded for $name {
-            fn put(&self, to: &mut Vec<u8>) {
-                self.as_str().to_owned().put(to);
-            }
-            fn get(from: &mut &[u8]) -> Result<Self, Unreadable> {
-                Self::new(&String::get(from)?).map_err(|_| Unreadable::Unknown("name"))
-            }
-        }
-    )*};
-}
-name!(GroupName, ResourceName);
-
-macro_rules! wrapped {
-    ($($name:ty),*) => {$(
-        impl Coded for $name {
-            fn put(&self, to: &mut Vec<u8>) {
-                self.0.put(to);
-            }
-            fn get(from: &mut &[u8]) -> Result<Self, Unreadable> {
-                Ok(Self(Coded::get(from)?))
-            }
-        }
-    )*};
-}
-wrapped!(Moment, Span, crate::request::RequestId);
-
-/// Writes out `Coded` for a struct with these fields.
-macro_rules! coded_struct {
-    ($name:ident { $($field:ident),* $(,)? }) => {
-        impl $crate::codec::Coded for $name {
-            fn put(&self, to: &mut Vec<u8>) {
-                $($crate::codec::Coded::put(&self.$field, to);)*
-            }
-            fn get(from: &mut &[u8]) -> Result<Self, $crate::codec::Unreadable> {
-                Ok(Self { $($field: $crate::codec::Coded::get(from)?),* })
-            }
-        }
-    };
-}
-
-/// Writes out `Coded` for an enum; the number of a choice is never used again for another.
-macro_rules! coded_enum {
-    ($name:ident { $($number:literal = $variant:ident
-        $(($($item:ident),*))? $({ $($field:ident),* })?),* $(,)? }) => {
-        impl $crate::codec::Coded for $name {
-            fn put(&self, to: &mut Vec<u8>) {
-                match self {
-                    $(Self::$variant $(($($item),*))? $({ $($field),* })? => {
-                        to.push($number);
-                        $($($crate::codec::Coded::put($item, to);)*)?
-                        $($($crate::codec::Coded::put($field, to);)*)?
-                    })*
-                }
-            }
-            fn get(from: &mut &[u8]) -> Result<Self, $crate::codec::Unreadable> {
-                match <u8 as $crate::codec::Coded>::get(from)? {
-                    $($number => {
-                        $($(let $item = $crate::codec::Coded::get(from)?;)*)?
-                        $($(let $field = $crate::codec::Coded::get(from)?;)*)?
-                        Ok(Self::$variant $(($($item),*))? $({ $($field),* })?)
-                    })*
-                    _ => Err($crate::codec::Unreadable::Unknown(stringify!($name))),
-                }
-            }
-        }
-    };
-}
-
-pub(crate) use {coded_enum, coded_struct};
-
-coded_struct!(Epoch { incarnation, counter });

@@ -1,6 +1,7 @@
 //! What this machine can do to itself when nothing else stops a group.
 
 use nix::sys::reboot::{RebootMode, reboot};
+use serde::{Deserialize, Serialize};
 
 use crate::watchdog::Watchdog;
 
@@ -17,7 +18,7 @@ pub enum Fence {
 }
 
 /// What a node can do to fence itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Capability {
     /// A hardware watchdog, and reboot.
     Watchdog,

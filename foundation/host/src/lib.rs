@@ -12,7 +12,6 @@ mod cgroup;
 pub mod clock;
 pub mod clock_step;
 mod codec;
-mod coding;
 pub mod fence;
 pub mod filter;
 pub mod guardian;

@@ -6,14 +6,17 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
 
 /// Ties an answer to its request; chosen by the one who asks, rising.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct RequestId(pub u64);
 
 /// By what right a request brings something of a group to life.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Right {
     /// Under a lease. Refused unless the guardian is armed for exactly this epoch and its
     /// deadline lies ahead, before *and* after the act; undone if it passed in between. So an
@@ -51,11 +54,13 @@ impl Right {
     }
 }
 
-/// One request. Each is answered once by a [`Report::Answer`] of the same id, in any order:
-/// a slow one never stands before a fast one. Only at one place (an address, a mount point, the
-/// processes of a group) there is an order: what brings up waits for all that was asked before it,
-/// and what takes down waits for what is being brought up and takes back what waits to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One request; its place here is its number in a message.
+///
+/// Each is answered once by a [`Report::Answer`] of the same id, in any order: a slow one never
+/// stands before a fast one. Only at one place (an address, a mount point, the processes of a
+/// group) there is an order: what brings up waits for all that was asked before it, and what takes
+/// down waits for what is being brought up and takes back what waits to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Add an address to a link, without the kernel's duplicate detection; verified afterwards.
     /// An address that is already there is `Done`.
@@ -138,7 +143,7 @@ pub enum Request {
 pub const PROBE_LONGEST: Span = Span::millis(10);
 
 /// What a volume is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// A directory that is always there. If it is not the place where it is wanted, it is bound
     /// there. It fences nothing by itself.
@@ -150,7 +155,7 @@ pub enum Source {
 }
 
 /// How a volume is unmounted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unmounting {
     /// Processes that still use it are killed, data are written out, the unmount is verified.
     /// Unbounded: the disk may be slow.
@@ -161,7 +166,7 @@ pub enum Unmounting {
 }
 
 /// Whom a signal goes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     /// Every process of the group.
     Group(GroupName),
@@ -170,7 +175,7 @@ pub enum Target {
 }
 
 /// A process that cannot be mistaken for a later one with the same pid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProgramId {
     /// Its pid, as the hands see it.
     pub pid: u32,
@@ -179,7 +184,7 @@ pub struct ProgramId {
 }
 
 /// What a program is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Purpose {
     /// It is the service: it runs until it is stopped, and its end is an event.
     Service,
@@ -193,7 +198,7 @@ pub enum Purpose {
 
 /// A program to start. Its environment is built from empty and its arguments arrive byte for
 /// byte; no shell reads them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// By what right, and of which group.
     pub right: Right,
@@ -218,7 +223,7 @@ pub struct Program {
 }
 
 /// What a program may use; `None` is what the hands may use themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Open files.
     pub open_files: Option<u64>,
@@ -231,7 +236,7 @@ pub struct Limits {
 }
 
 /// Where the output of a program goes. It never fills the disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Output {
     /// Nowhere.
     Discard,
@@ -253,7 +258,7 @@ pub enum Output {
 pub const TAIL_LONGEST: u32 = 16 * 1024;
 
 /// What comes from the hands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
     /// The answer to a request.
     Answer {
@@ -267,7 +272,7 @@ pub enum Report {
 }
 
 /// A request was carried out, and this was verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// It is so.
     Done,
@@ -298,7 +303,7 @@ pub enum Answer {
 }
 
 /// What the hands have at the moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     /// The programs they started that still run.
     pub programs: Vec<Running>,
@@ -313,7 +318,7 @@ pub struct Listing {
 }
 
 /// What the hands can do on this machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Powers {
     /// Whether they may add addresses and mount.
     pub rank: Rank,
@@ -324,7 +329,7 @@ pub struct Powers {
 }
 
 /// Whether the hands are privileged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rank {
     /// They run as root.
     Privileged,
@@ -334,7 +339,7 @@ pub enum Rank {
 }
 
 /// How a group is killed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KillBy {
     /// By `cgroup.kill`: nothing hides from it.
     Cgroup,
@@ -344,7 +349,7 @@ pub enum KillBy {
 }
 
 /// A program that runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
     /// Which process.
     pub id: ProgramId,
@@ -359,7 +364,7 @@ pub struct Running {
 }
 
 /// Something happened that nobody asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A program ended.
     Ended(Ended),
@@ -377,7 +382,7 @@ pub enum Event {
 }
 
 /// Whether a release left something behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Release {
     /// Nothing of the group is left here.
     Complete,
@@ -386,7 +391,7 @@ pub enum Release {
 }
 
 /// The end of a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// What it was.
     pub program: Running,
@@ -401,7 +406,7 @@ pub struct Ended {
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HowEnded {
     /// By itself with this code.
     Exited(i32),
@@ -410,7 +415,7 @@ pub enum HowEnded {
 }
 
 /// Whether a program ended within its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TimeLimit {
     /// It did, or had none.
     Kept,
@@ -419,7 +424,7 @@ pub enum TimeLimit {
 }
 
 /// Why a request was not carried out. Nothing of it is left behind.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Failure {
     /// The lease that the request stands on is not armed (any more).
     #[error("the guardian is not armed for {group} under {epoch}")]
@@ -539,7 +544,8 @@ impl Failure {
     /// A failed call on what is at `at`: a disk that is full or broken is told by name.
     #[must_use]
     pub fn disk(step: &str, at: &std::path::Path, error: &std::io::Error) -> Self {
-        let at = at.to_owned();
+        // What is no text cannot be told.
+        let at = std::path::PathBuf::from(at.to_string_lossy().into_owned());
         match error.raw_os_error() {
             Some(libc::ENOSPC | libc::EDQUOT) => Self::DiskFull { at },
             Some(errno @ (libc::EIO | libc::EROFS | libc::EUCLEAN)) => {

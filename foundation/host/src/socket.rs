@@ -13,6 +13,10 @@ use nix::sys::socket::{
     connect, getsockopt, listen, recv, send, shutdown, socket, sockopt,
 };
 
+use serde::Serialize;
+
+use crate::codec;
+
 /// The longest message of these sockets.
 pub const MESSAGE_LONGEST: usize = 128 * 1024;
 
@@ -154,8 +158,12 @@ impl Outbox {
     /// Sends a message after those that wait, now or with a later flush.
     ///
     /// # Errors
-    /// The other end is gone or does not take anything any more.
-    pub fn post(&mut self, through: &Connection, message: Vec<u8>) -> io::Result<()> {
+    /// The other end is gone or does not take anything any more, or this is no message.
+    pub fn post<T: Serialize>(&mut self, through: &Connection, value: &T) -> io::Result<()> {
+        let message = codec::message(value)?;
+        if message.len() > MESSAGE_LONGEST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         self.waiting.push_back(message);
         self.flush(through)?;
         if self.waiting.len() > self.most { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }

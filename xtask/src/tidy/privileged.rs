@@ -13,8 +13,6 @@ const RULE: &str = "privileged";
 const ROOM: &str = "foundation/host/src/";
 /// The agent's end of the socket of the hands is not theirs.
 const NOT_HANDS: &str = "foundation/host/src/hands/client.rs";
-/// Nobody names it: it is reached by what it makes of the types of messages.
-const UNNAMED: &str = "foundation/host/src/coding.rs";
 /// What the whole of it is meant to have (SEC9).
 const GOAL: usize = 1500;
 
@@ -27,8 +25,8 @@ struct Process {
 }
 
 const PROCESSES: [Process; 2] = [
-    Process { name: "hands", begins: "hands/", lines_max: 4900 },
-    Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 3650 },
+    Process { name: "hands", begins: "hands/", lines_max: 4550 },
+    Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 3300 },
 ];
 
 /// Looks at both processes.
@@ -62,7 +60,6 @@ fn measure(tree: &Tree, begins: &str) -> (usize, usize) {
     let first = tree.rust().map(|(path, _)| path.to_owned());
     let mut open: Vec<String> =
         first.filter(|path| path.starts_with(&start) && path != NOT_HANDS).collect();
-    open.push(UNNAMED.to_owned());
     let mut reached = BTreeSet::new();
     let mut lines = 0;
     while let Some(path) = open.pop() {
@@ -171,8 +168,8 @@ mod tests {
 
     #[test]
     fn growth_beyond_the_limit_is_found() {
-        let long = "fn a() {}\n".repeat(4901);
+        let long = "fn a() {}\n".repeat(4551);
         let tree = Tree::of([("foundation/host/src/hands/mod.rs", long.as_str())]);
-        assert!(look(&tree)[0].says.contains("4901 lines of code"));
+        assert!(look(&tree)[0].says.contains("4551 lines of code"));
     }
 }

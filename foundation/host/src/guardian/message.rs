@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{Epoch, GroupName, Moment, Span};
 
 use crate::request::Release;
@@ -21,7 +22,7 @@ pub const GROUPS_MOST: usize = 512;
 pub const EXTENSIONS_MOST: usize = 64;
 
 /// What the agent tells the guardian.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// Guard a group from now on; before anything of it starts. Answered by [`Notice::Armed`].
     /// Arming an armed group again with a higher epoch replaces what is released.
@@ -41,7 +42,7 @@ pub enum Order {
 }
 
 /// A group to guard, and what there is to take from it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arm {
     /// The group; its processes are those that the hands started for it.
     pub group: GroupName,
@@ -58,7 +59,7 @@ pub struct Arm {
 }
 
 /// A volume to take from a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// Where it is mounted.
     pub dir: PathBuf,
@@ -67,7 +68,7 @@ pub struct Volume {
 }
 
 /// What a volume is, as far as releasing it matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VolumeKind {
     /// A file system of its own: shut down, then unmounted.
     FileSystem,
@@ -77,7 +78,7 @@ pub enum VolumeKind {
 }
 
 /// A deadline that moved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extension {
     /// The group.
     pub group: GroupName,
@@ -88,7 +89,7 @@ pub struct Extension {
 }
 
 /// What the guardian tells the agent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Notice {
     /// The group is guarded: something of it may start now.
     Armed {
@@ -134,7 +135,7 @@ pub enum Notice {
 }
 
 /// Why the guardian refuses an order, in the order in which it looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refused {
     /// The group is armed for, or was released under, a newer epoch.
     OldEpoch,

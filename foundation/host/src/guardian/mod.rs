@@ -47,7 +47,7 @@ impl AsFd for Guardian {
 
 impl Guard for Guardian {
     fn tell(&mut self, order: &Order) -> Result<(), Gone> {
-        let sent = self.outbox.post(&self.connection, codec::message(order));
+        let sent = self.outbox.post(&self.connection, order);
         sent.map_err(|error| Gone { why: error.to_string() })
     }
 

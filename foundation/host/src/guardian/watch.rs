@@ -250,7 +250,7 @@ impl Watch {
             }
             let Answers(notices) = notices;
             for notice in notices {
-                if agent.outbox.post(&agent.connection, codec::message(&notice)).is_err() {
+                if agent.outbox.post(&agent.connection, &notice).is_err() {
                     return false;
                 }
             }
@@ -284,10 +284,8 @@ impl Watch {
     }
 
     fn tell_all(&mut self, notice: &Notice) {
-        let message = codec::message(notice);
         // An agent that does not take it connects again and recalls.
-        self.connections
-            .retain_mut(|agent| agent.outbox.post(&agent.connection, message.clone()).is_ok());
+        self.connections.retain_mut(|agent| agent.outbox.post(&agent.connection, notice).is_ok());
     }
 
     fn outlive_hands(&mut self) -> i32 {

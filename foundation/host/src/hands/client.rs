@@ -47,11 +47,7 @@ impl AsFd for Hands {
 impl Host for Hands {
     fn ask(&mut self, request: &Request) -> Result<RequestId, Gone> {
         let id = RequestId(self.last.0 + 1);
-        let message = codec::message(&(id, request.clone()));
-        if message.len() > MESSAGE_LONGEST {
-            return Err(Gone { why: "the request is longer than a message may be".to_owned() });
-        }
-        let posted = self.outbox.post(&self.connection, message);
+        let posted = self.outbox.post(&self.connection, &(id, request));
         posted.map_err(|error| Gone { why: error.to_string() })?;
         self.last = id;
         Ok(id)

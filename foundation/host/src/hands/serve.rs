@@ -66,7 +66,7 @@ enum Interest {
 
 impl Visitor {
     fn post(&mut self, report: &Report) {
-        if self.outbox.post(&self.connection, codec::message(report)).is_err() {
+        if self.outbox.post(&self.connection, report).is_err() {
             // It does not read: it is turned out when it is heard next.
             self.connection.hang_up();
         }
