@@ -6,9 +6,8 @@ use std::net::IpAddr;
 use tsugi_vocabulary::Span;
 
 use crate::clock;
-use crate::link::Link;
 use crate::neighbour::{self, Mac};
-use crate::netlink::{Held, Netlink};
+use crate::netlink::{Held, Link, Netlink};
 use crate::packet::Packets;
 use crate::request::{Failure, PROBE_LONGEST};
 

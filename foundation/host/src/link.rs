@@ -2,40 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use crate::netlink::{Change, Netlink};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, SockFlag, recv};
 
-/// A network link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// The kernel's number of it.
-    pub index: u32,
-    /// Its name.
-    pub name: String,
-    /// Its link-layer address, if it has one of six bytes.
-    pub mac: Option<[u8; 6]>,
-    /// The kernel's flags of it (`IFF_…`).
-    pub flags: u32,
-}
-
-impl Link {
-    /// Whether it is set up and has a carrier.
-    #[must_use]
-    pub const fn carries(&self) -> bool {
-        let both = (libc::IFF_UP | libc::IFF_LOWER_UP) as u32;
-        self.flags & both == both
-    }
-}
-
-impl Link {
-    /// Whether other machines are on it that ask for addresses.
-    #[must_use]
-    pub const fn has_neighbours(&self) -> bool {
-        let none = (libc::IFF_LOOPBACK | libc::IFF_NOARP | libc::IFF_POINTOPOINT) as u32;
-        self.flags & none == 0 && self.mac.is_some()
-    }
-}
+pub use crate::netlink::Link;
+use crate::netlink::{BUFFER, Netlink, bound, messages, read_link};
 
 /// Whether a link carries frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,10 +21,20 @@ pub enum Carrier {
     Gone,
 }
 
+enum Change {
+    /// A link is as told now.
+    Link(Link),
+    /// A link is gone.
+    Gone(Link),
+    /// Changes were lost; everything must be looked at again.
+    Lost,
+}
+
 /// Watches the links without polling; it needs no privilege.
 #[derive(Debug)]
 pub struct Watcher {
-    netlink: Netlink,
+    heard: OwnedFd,
+    buffer: Vec<u8>,
     asker: Netlink,
     known: BTreeMap<u32, Link>,
 }
@@ -59,7 +42,7 @@ pub struct Watcher {
 impl AsFd for Watcher {
     /// Readable when something may have changed.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.netlink.as_fd()
+        self.heard.as_fd()
     }
 }
 
@@ -70,9 +53,9 @@ impl Watcher {
     /// The call that failed.
     pub fn open() -> io::Result<Self> {
         // In this order nothing is missed in between.
-        let netlink = Netlink::listen()?;
-        let asker = Netlink::open()?;
-        let mut watcher = Self { netlink, asker, known: BTreeMap::new() };
+        let heard = bound(SockFlag::SOCK_NONBLOCK, libc::RTMGRP_LINK as u32)?;
+        let (buffer, asker) = (vec![0; BUFFER], Netlink::open()?);
+        let mut watcher = Self { heard, buffer, asker, known: BTreeMap::new() };
         watcher.look_at_all()?;
         Ok(watcher)
     }
@@ -89,20 +72,34 @@ impl Watcher {
     /// The call that failed.
     pub fn look(&mut self) -> io::Result<Vec<(String, Carrier)>> {
         let mut changed = Vec::new();
-        while let Some(changes) = self.netlink.changes()? {
+        while let Some(changes) = self.changes()? {
             for change in changes {
                 match change {
                     Change::Link(link) => changed.extend(self.see(link)),
-                    Change::LinkGone(link) => {
+                    Change::Gone(link) => {
                         self.known.remove(&link.index);
                         changed.push((link.name, Carrier::Gone));
                     }
                     Change::Lost => changed.extend(self.look_at_all()?),
-                    Change::Added(_) | Change::Removed(_) => {}
                 }
             }
         }
         Ok(changed)
+    }
+
+    fn changes(&mut self) -> io::Result<Option<Vec<Change>>> {
+        let length = match recv(self.heard.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
+            Ok(length) => length,
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+            Err(Errno::ENOBUFS) => return Ok(Some(vec![Change::Lost])),
+            Err(error) => return Err(error.into()),
+        };
+        let told = messages(&self.buffer[..length]).filter_map(|message| match message.kind {
+            libc::RTM_NEWLINK => read_link(message.body).map(Change::Link),
+            libc::RTM_DELLINK => read_link(message.body).map(Change::Gone),
+            _ => None,
+        });
+        Ok(Some(told.collect()))
     }
 
     /// Asks how the links of these names stand at this moment, and tells those that changed. The

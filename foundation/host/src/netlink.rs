@@ -2,18 +2,15 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
     setsockopt, socket, sockopt,
 };
 
-use crate::link::Link;
-
 /// The longest answer that is read at once; the kernel sends at most 32 KiB.
-const BUFFER: usize = 64 * 1024;
+pub(crate) const BUFFER: usize = 64 * 1024;
 const HEADER: usize = 16;
 
 /// An address of a link.
@@ -29,19 +26,33 @@ pub struct Held {
     pub flags: u32,
 }
 
-/// Something changed on this node's network.
+/// A network link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A link is as told now.
-    Link(Link),
-    /// A link is gone.
-    LinkGone(Link),
-    /// An address was added or is as told now.
-    Added(Held),
-    /// An address was removed.
-    Removed(Held),
-    /// Changes were lost; everything must be looked at again.
-    Lost,
+pub struct Link {
+    /// The kernel's number of it.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its link-layer address, if it has one of six bytes.
+    pub mac: Option<[u8; 6]>,
+    /// The kernel's flags of it (`IFF_…`).
+    pub flags: u32,
+}
+
+impl Link {
+    /// Whether it is set up and has a carrier.
+    #[must_use]
+    pub const fn carries(&self) -> bool {
+        let both = (libc::IFF_UP | libc::IFF_LOWER_UP) as u32;
+        self.flags & both == both
+    }
+
+    /// Whether other machines are on it that ask for addresses.
+    #[must_use]
+    pub const fn has_neighbours(&self) -> bool {
+        let none = (libc::IFF_LOOPBACK | libc::IFF_NOARP | libc::IFF_POINTOPOINT) as u32;
+        self.flags & none == 0 && self.mac.is_some()
+    }
 }
 
 /// A netlink socket.
@@ -52,43 +63,16 @@ pub struct Netlink {
     buffer: Vec<u8>,
 }
 
-impl AsFd for Netlink {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
-/// Which of the kernel's multicast groups a socket hears.
-const GROUPS_OF_CHANGES: i32 =
-    libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
-
 impl Netlink {
     /// A socket to ask with.
     ///
     /// # Errors
     /// The call that failed.
     pub fn open() -> io::Result<Self> {
-        Self::new(SockFlag::empty(), 0)
-    }
-
-    /// A socket that hears changes; it never waits.
-    ///
-    /// # Errors
-    /// The call that failed.
-    pub fn listen() -> io::Result<Self> {
-        Self::new(SockFlag::SOCK_NONBLOCK, GROUPS_OF_CHANGES as u32)
-    }
-
-    fn new(flags: SockFlag, groups: u32) -> io::Result<Self> {
-        let flags = flags | SockFlag::SOCK_CLOEXEC;
-        let route = SockProtocol::NetlinkRoute;
-        let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, route)?;
-        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
-        if groups == 0 {
-            // A kernel that does not answer must not hold up a release.
-            let limit = nix::sys::time::TimeVal::new(1, 0);
-            setsockopt(&socket, sockopt::ReceiveTimeout, &limit)?;
-        }
+        let socket = bound(SockFlag::empty(), 0)?;
+        // A kernel that does not answer must not hold up a release.
+        let limit = nix::sys::time::TimeVal::new(1, 0);
+        setsockopt(&socket, sockopt::ReceiveTimeout, &limit)?;
         Ok(Self { socket, sequence: 0, buffer: vec![0; BUFFER] })
     }
 
@@ -97,14 +81,7 @@ impl Netlink {
     /// # Errors
     /// The call that failed.
     pub fn links(&mut self) -> io::Result<Vec<Link>> {
-        let mut links = Vec::new();
-        let body = link_body(0);
-        self.dump(libc::RTM_GETLINK, &body, |kind, body| {
-            if kind == libc::RTM_NEWLINK {
-                links.extend(read_link(body));
-            }
-        })?;
-        Ok(links)
+        self.ask((libc::RTM_GETLINK, libc::NLM_F_DUMP), &link_body(0), read_link)
     }
 
     /// The link of this number as it is at this moment; none if it is gone.
@@ -112,19 +89,8 @@ impl Netlink {
     /// # Errors
     /// The call that failed.
     pub fn link_at(&mut self, index: u32) -> io::Result<Option<Link>> {
-        let mut found = None;
-        let asked = self.ask(
-            (libc::RTM_GETLINK, libc::NLM_F_REQUEST as u16),
-            &link_body(index),
-            |kind, body| {
-                if kind == libc::RTM_NEWLINK {
-                    found = read_link(body);
-                }
-                Heard::TheEnd
-            },
-        );
-        match asked {
-            Ok(()) => Ok(found),
+        match self.ask((libc::RTM_GETLINK, libc::NLM_F_ACK), &link_body(index), read_link) {
+            Ok(found) => Ok(found.into_iter().next()),
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
             Err(error) => Err(error),
         }
@@ -143,14 +109,7 @@ impl Netlink {
     /// # Errors
     /// The call that failed.
     pub fn addresses(&mut self) -> io::Result<Vec<Held>> {
-        let mut all = Vec::new();
-        let body = [0; 8];
-        self.dump(libc::RTM_GETADDR, &body, |kind, body| {
-            if kind == libc::RTM_NEWADDR {
-                all.extend(read_address(body));
-            }
-        })?;
-        Ok(all)
+        self.ask((libc::RTM_GETADDR, libc::NLM_F_DUMP), &[0; 8], read_address)
     }
 
     /// Adds an address to a link, without duplicate detection by the kernel (it would keep an
@@ -159,8 +118,8 @@ impl Netlink {
     /// # Errors
     /// The call that failed.
     pub fn add(&mut self, held: Held) -> io::Result<()> {
-        let flags = (libc::NLM_F_CREATE | libc::NLM_F_EXCL) as u16;
-        self.change(libc::RTM_NEWADDR, flags, &address_body(held))
+        let flags = libc::NLM_F_CREATE | libc::NLM_F_EXCL | libc::NLM_F_ACK;
+        self.ask((libc::RTM_NEWADDR, flags), &address_body(held), |_| None::<()>).map(drop)
     }
 
     /// Removes an address from a link.
@@ -168,75 +127,27 @@ impl Netlink {
     /// # Errors
     /// The call that failed.
     pub fn remove(&mut self, held: Held) -> io::Result<()> {
-        self.change(libc::RTM_DELADDR, 0, &address_body(held))
+        let asked = (libc::RTM_DELADDR, libc::NLM_F_ACK);
+        self.ask(asked, &address_body(held), |_| None::<()>).map(drop)
     }
 
-    /// The next change, on a socket that listens.
-    ///
-    /// # Errors
-    /// The call that failed.
-    pub fn changes(&mut self) -> io::Result<Option<Vec<Change>>> {
-        let length = match recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
-            Ok(length) => length,
-            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
-            Err(Errno::ENOBUFS) => return Ok(Some(vec![Change::Lost])),
-            Err(error) => return Err(error.into()),
-        };
-        let mut changes = Vec::new();
-        for message in messages(&self.buffer[..length]) {
-            let body = message.body;
-            changes.extend(match message.kind {
-                libc::RTM_NEWLINK => read_link(body).map(Change::Link),
-                libc::RTM_DELLINK => read_link(body).map(Change::LinkGone),
-                libc::RTM_NEWADDR => read_address(body).map(Change::Added),
-                libc::RTM_DELADDR => read_address(body).map(Change::Removed),
-                _ => None,
-            });
-        }
-        Ok(Some(changes))
-    }
-
-    fn change(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
-        self.send(kind, flags | (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16, body)?;
-        loop {
-            let length = recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty())?;
-            for message in messages(&self.buffer[..length]) {
-                if message.sequence == self.sequence && i32::from(message.kind) == libc::NLMSG_ERROR
-                {
-                    return read_error(message.body);
-                }
-            }
-        }
-    }
-
-    fn dump(&mut self, kind: u16, body: &[u8], mut each: impl FnMut(u16, &[u8])) -> io::Result<()> {
-        let flags = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
-        self.ask((kind, flags), body, |kind, body| {
-            each(kind, body);
-            Heard::More
-        })
-    }
-
-    fn ask(
+    /// Asks, and reads what comes until the kernel says that this was all.
+    fn ask<T>(
         &mut self,
-        (kind, flags): (u16, u16),
+        (kind, flags): (u16, i32),
         body: &[u8],
-        mut each: impl FnMut(u16, &[u8]) -> Heard,
-    ) -> io::Result<()> {
-        self.send(kind, flags, body)?;
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> io::Result<Vec<T>> {
+        self.send(kind, (flags | libc::NLM_F_REQUEST) as u16, body)?;
+        let mut answers = Vec::new();
         loop {
             let length = recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty())?;
             for message in messages(&self.buffer[..length]) {
-                if message.sequence != self.sequence {
-                    continue;
-                }
                 match i32::from(message.kind) {
-                    libc::NLMSG_DONE => return Ok(()),
-                    libc::NLMSG_ERROR => return read_error(message.body),
-                    _ => match each(message.kind, message.body) {
-                        Heard::More => {}
-                        Heard::TheEnd => return Ok(()),
-                    },
+                    _ if message.sequence != self.sequence => {}
+                    libc::NLMSG_DONE => return Ok(answers),
+                    libc::NLMSG_ERROR => return read_error(message.body).map(|()| answers),
+                    _ => answers.extend(read(message.body)),
                 }
             }
         }
@@ -257,16 +168,25 @@ impl Netlink {
     }
 }
 
-/// Whether an answer goes on after a message of it.
-enum Heard {
-    More,
-    TheEnd,
+/// A socket of the kernel's routing that hears these multicast groups.
+///
+/// # Errors
+/// The call that failed.
+pub(crate) fn bound(flags: SockFlag, groups: u32) -> io::Result<OwnedFd> {
+    let flags = flags | SockFlag::SOCK_CLOEXEC;
+    let route = SockProtocol::NetlinkRoute;
+    let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, route)?;
+    bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
+    Ok(socket)
 }
 
-struct Message<'a> {
-    kind: u16,
+/// One message of the kernel.
+pub(crate) struct Message<'a> {
+    /// What it is (`RTM_…`).
+    pub kind: u16,
     sequence: u32,
-    body: &'a [u8],
+    /// What follows its header.
+    pub body: &'a [u8],
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -277,7 +197,8 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
+/// The messages in what was received.
+pub(crate) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
     std::iter::from_fn(move || {
         let length = u32_at(bytes, 0)? as usize;
         let kind = u16_at(bytes, 4)?;
@@ -306,7 +227,8 @@ fn read_error(body: &[u8]) -> io::Result<()> {
     }
 }
 
-fn read_link(body: &[u8]) -> Option<Link> {
+/// The link that a message tells of.
+pub(crate) fn read_link(body: &[u8]) -> Option<Link> {
     let mut link =
         Link { index: u32_at(body, 4)?, name: String::new(), mac: None, flags: u32_at(body, 8)? };
     for (kind, value) in attributes(body.get(16..)?) {
