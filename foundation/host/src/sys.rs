@@ -10,7 +10,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 
 /// Takes over a descriptor that a call has just returned.
 #[must_use]
@@ -41,49 +44,17 @@ pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs this thread at FIFO priority `priority`; threads and processes it starts do not.
+/// Runs this thread at FIFO priority `priority`, at normal priority with 0; threads and processes
+/// it starts are ordinary.
 ///
 /// # Errors
 /// The right to it is missing.
 pub fn real_time(priority: i32) -> io::Result<()> {
     let param = libc::sched_param { sched_priority: priority };
-    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    let policy = if priority == 0 { libc::SCHED_OTHER } else { libc::SCHED_FIFO };
+    let policy = policy | libc::SCHED_RESET_ON_FORK;
     // SAFETY: `param` is valid for the length of the call; 0 is the calling thread.
     Errno::result(unsafe { libc::sched_setscheduler(0, policy, &raw const param) })?;
-    Ok(())
-}
-
-/// Runs this thread at normal priority.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn normal_time() -> io::Result<()> {
-    let param = libc::sched_param { sched_priority: 0 };
-    let policy = libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK;
-    // SAFETY: `param` is valid for the length of the call; 0 is the calling thread.
-    Errno::result(unsafe { libc::sched_setscheduler(0, policy, &raw const param) })?;
-    Ok(())
-}
-
-/// Keeps every page that is touched from now on in memory, without loading the others: the
-/// program is large and only a small part of it runs here.
-///
-/// # Errors
-/// The right to it is missing.
-pub fn lock_memory() -> io::Result<()> {
-    let flags = libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT;
-    // SAFETY: mlockall takes one integer.
-    Errno::result(unsafe { libc::mlockall(flags) })?;
-    Ok(())
-}
-
-/// Makes this process the one that inherits orphans of its descendants.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn become_subreaper() -> io::Result<()> {
-    // SAFETY: this prctl takes one integer.
-    Errno::result(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })?;
     Ok(())
 }
 
@@ -92,12 +63,9 @@ pub fn become_subreaper() -> io::Result<()> {
 /// # Errors
 /// The parent is already another than `parent`.
 pub fn die_with_parent(parent: u32) -> io::Result<()> {
-    // SAFETY: this prctl takes one integer.
-    Errno::result(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) })?;
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
     // The parent may have ended before the call above: then nothing would ever kill us.
-    // SAFETY: getppid takes nothing.
-    let now = unsafe { libc::getppid() };
-    if u32::try_from(now) == Ok(parent) { Ok(()) } else { Err(Errno::ESRCH.into()) }
+    if std::os::unix::process::parent_id() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
 }
 
 /// Becomes another user for good: groups, group, user, and no way to gain rights by `exec`.
@@ -112,16 +80,6 @@ pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
         Errno::result(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
         Errno::result(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
     }
-    Ok(())
-}
-
-/// A process can gain no rights by `exec` from now on, nor can its children.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn no_new_rights() -> io::Result<()> {
-    // SAFETY: this prctl takes integers.
-    Errno::result(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
     Ok(())
 }
 
@@ -149,14 +107,6 @@ pub fn limit_capabilities(kept: u64) -> io::Result<()> {
         Errno::result(libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()))?;
     }
     Ok(())
-}
-
-/// Gives a limit for this process and its children.
-///
-/// # Errors
-/// It may not be raised.
-pub fn limit(resource: Resource, value: u64) -> io::Result<()> {
-    Ok(setrlimit(resource, value, value)?)
 }
 
 /// Makes `descriptor` number `number` of this process, open across `exec`.
@@ -267,18 +217,13 @@ pub fn memory_file(name: &std::ffi::CStr, length: u64) -> io::Result<File> {
 /// # Errors
 /// The call failed.
 pub fn wait_readable<F: AsFd>(descriptors: &[F], wait_ms: i32) -> io::Result<Vec<usize>> {
-    let mut polled: Vec<libc::pollfd> = descriptors
-        .iter()
-        .map(|d| libc::pollfd { fd: d.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 })
-        .collect();
-    // SAFETY: the array is valid and of the length given.
-    let ready = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, wait_ms) };
-    match Errno::result(ready) {
-        Ok(_) => {}
-        Err(Errno::EINTR) => return Ok(Vec::new()),
+    let each = descriptors.iter().map(|d| PollFd::new(d.as_fd(), PollFlags::POLLIN));
+    let mut polled: Vec<PollFd<'_>> = each.collect();
+    match poll(&mut polled, PollTimeout::try_from(wait_ms).unwrap_or(PollTimeout::NONE)) {
+        Ok(_) | Err(Errno::EINTR) => {}
         Err(error) => return Err(error.into()),
     }
-    Ok((0..polled.len()).filter(|at| polled[*at].revents != 0).collect())
+    Ok((0..polled.len()).filter(|at| polled[*at].any() != Some(false)).collect())
 }
 
 /// Signals do again what they do by default: a child inherits which we block and ignore.
@@ -286,13 +231,11 @@ pub fn wait_readable<F: AsFd>(descriptors: &[F], wait_ms: i32) -> io::Result<Vec
 /// # Errors
 /// The kernel refuses.
 pub fn default_signals() -> io::Result<()> {
-    for signal in [libc::SIGHUP, libc::SIGPIPE] {
+    for name in [Signal::SIGHUP, Signal::SIGPIPE] {
         // SAFETY: SIG_DFL is no function of ours that could be called at a bad time.
-        if unsafe { libc::signal(signal, libc::SIG_DFL) } == libc::SIG_ERR {
-            return Err(io::Error::last_os_error());
-        }
+        unsafe { signal(name, SigHandler::SigDfl) }?;
     }
-    Ok(nix::sys::signal::SigSet::empty().thread_set_mask()?)
+    Ok(SigSet::empty().thread_set_mask()?)
 }
 
 /// A second descriptor of the same file with a number above those given to children.
@@ -301,9 +244,7 @@ pub fn default_signals() -> io::Result<()> {
 /// The call failed.
 pub fn duplicate_high(file: &impl AsFd) -> io::Result<OwnedFd> {
     const ABOVE: RawFd = 10;
-    // SAFETY: fcntl takes integers.
-    let raw = unsafe { libc::fcntl(file.as_fd().as_raw_fd(), libc::F_DUPFD_CLOEXEC, ABOVE) };
-    Ok(own(Errno::result(raw)?))
+    Ok(own(fcntl(file, FcntlArg::F_DUPFD_CLOEXEC(ABOVE))?))
 }
 
 /// Runs `prepare` in the child between fork and exec.
@@ -334,8 +275,8 @@ pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// It cannot be ignored.
-pub fn ignore_signal(signal: i32) -> io::Result<()> {
+pub fn ignore_signal(name: Signal) -> io::Result<()> {
     // SAFETY: SIG_IGN is no function of ours that could be called at a bad time.
-    let before = unsafe { libc::signal(signal, libc::SIG_IGN) };
-    if before == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
+    unsafe { signal(name, SigHandler::SigIgn) }?;
+    Ok(())
 }

@@ -21,5 +21,5 @@ pub fn become_lease_thread() -> io::Result<()> {
 /// # Errors
 /// The kernel refuses.
 pub fn become_ordinary_thread() -> io::Result<()> {
-    sys::normal_time()
+    sys::real_time(0)
 }

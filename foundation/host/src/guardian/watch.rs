@@ -5,6 +5,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::parent_id;
 
+use nix::sys::mman::{MlockAllFlags, mlockall};
+use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd;
 use tsugi_vocabulary::{Moment, Span};
@@ -81,7 +83,7 @@ impl Watch {
             return Err(io::ErrorKind::NotFound.into());
         }
         // The hands end the guardian when nothing is left to guard; nobody else does.
-        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGPIPE] {
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGPIPE] {
             sys::ignore_signal(signal)?;
         }
         let flags = timerfd::TimerFlags::TFD_CLOEXEC | timerfd::TimerFlags::TFD_NONBLOCK;
@@ -112,7 +114,11 @@ impl Watch {
         }
         if nix::unistd::geteuid().is_root() {
             // Without these it works, a little later under load.
-            drop(sys::lock_memory());
+            // Every page that is touched from now on; the program is large and only a small part
+            // of it runs here.
+            let touched = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
+            let all = MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | touched;
+            mlockall(all).ok();
         }
         drop(sys::real_time(PRIORITY));
         rights::keep_only(rights::OF_GUARDIAN)?;

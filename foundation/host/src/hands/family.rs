@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use nix::sys::resource::Resource;
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tsugi_vocabulary::{Moment, Span};
 
@@ -230,16 +230,17 @@ impl Family {
             // Where these are not allowed the agent works all the same, a little later under
             // load. Its first thread is real-time from the start, as raising the limit for
             // another one needs a right that containers often lack.
-            drop(sys::limit(Resource::RLIMIT_RTPRIO, AGENT_PRIORITY.unsigned_abs().into()));
+            let most = AGENT_PRIORITY.unsigned_abs().into();
+            setrlimit(Resource::RLIMIT_RTPRIO, most, most).ok();
             drop(sys::real_time(AGENT_PRIORITY));
-            drop(sys::limit(Resource::RLIMIT_MEMLOCK, libc::RLIM_INFINITY));
+            setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY).ok();
             sys::default_signals()?;
             umask(Mode::from_bits_truncate(0o027));
             if let Some((uid, gid)) = user {
                 sys::become_user(uid, gid)?;
             }
             // Whoever it runs as: also root's agent decides and does not act.
-            sys::no_new_rights()?;
+            nix::sys::prctl::set_no_new_privs()?;
             rights::keep_only(&[])?;
             sys::die_with_parent(parent)
         });

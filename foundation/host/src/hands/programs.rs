@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use nix::sys::eventfd::EventFd;
-use nix::sys::resource::Resource;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tsugi_vocabulary::{GroupName, Moment};
 
@@ -314,7 +314,7 @@ fn limit(limits: Limits) -> io::Result<()> {
     ];
     for (resource, value) in each {
         if let Some(value) = value {
-            sys::limit(resource, value)?;
+            setrlimit(resource, value, value)?;
         }
     }
     Ok(())

@@ -44,7 +44,8 @@ pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
     let user = config.user.filter(|_| root);
     make_directories(&config, root, user)?;
     let locks = vec![lock(&config.run_dir)?, lock(&config.data_dir)?];
-    sys::become_subreaper().map_err(failed("become the heir of orphans"))?;
+    nix::sys::prctl::set_child_subreaper(true)
+        .map_err(|error| failed("become the heir of orphans")(error.into()))?;
     let signals = take_signals().map_err(failed("take signals"))?;
     // It keeps all rights and calls, which this thread gives up below.
     let starter = Starter::begin().map_err(failed("start a thread"))?;
@@ -126,8 +127,8 @@ fn take_signals() -> io::Result<SignalFd> {
         wanted.add(signal);
     }
     wanted.thread_block()?;
-    sys::ignore_signal(libc::SIGHUP)?;
-    sys::ignore_signal(libc::SIGPIPE)?;
+    sys::ignore_signal(Signal::SIGHUP)?;
+    sys::ignore_signal(Signal::SIGPIPE)?;
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
     Ok(SignalFd::with_flags(&wanted, flags)?)
 }
