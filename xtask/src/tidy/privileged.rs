@@ -25,8 +25,8 @@ struct Process {
 }
 
 const PROCESSES: [Process; 2] = [
-    Process { name: "hands", begins: "hands/", lines_max: 4550 },
-    Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 3300 },
+    Process { name: "hands", begins: "hands/", lines_max: 4250 },
+    Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 3020 },
 ];
 
 /// Looks at both processes.
@@ -168,8 +168,8 @@ mod tests {
 
     #[test]
     fn growth_beyond_the_limit_is_found() {
-        let long = "fn a() {}\n".repeat(4551);
+        let long = "fn a() {}\n".repeat(4251);
         let tree = Tree::of([("foundation/host/src/hands/mod.rs", long.as_str())]);
-        assert!(look(&tree)[0].says.contains("4551 lines of code"));
+        assert!(look(&tree)[0].says.contains("4251 lines of code"));
     }
 }

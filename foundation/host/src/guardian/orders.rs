@@ -115,7 +115,7 @@ fn disarm(table: &Table, group: &GroupName, epoch: Epoch) -> Notice {
 
 fn recall(table: &Table) -> Vec<Notice> {
     let known = table.slots().iter().filter_map(|slot| {
-        let (group, epoch) = (slot.group()?, slot.epoch());
+        let (group, epoch) = (slot.read()?.group, slot.epoch());
         match slot.state() {
             State::Free | State::Disarmed => None,
             State::Armed => Some(Notice::Armed { group, epoch, deadline: slot.deadline() }),

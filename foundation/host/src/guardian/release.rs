@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use nix::errno::Errno;
-use tsugi_vocabulary::Moment;
+use tsugi_vocabulary::{Moment, Span};
 
-use super::message::VolumeKind;
-use super::table::{Slot, Table};
+use super::message::{Arm, VolumeKind};
+use super::table::{Slot, Soundness, Table};
 use crate::address;
 use crate::cgroup::Tree;
 use crate::clock;
@@ -83,29 +83,30 @@ impl Means {
     pub fn release(&mut self, slots: &[&Slot], began: Moment) -> Vec<Release> {
         // A place whose name is damaged has the empty name, and that is the whole node: rather
         // too much than too little.
-        let names: Vec<String> =
-            slots.iter().map(|s| s.group().map_or_else(String::new, Into::into)).collect();
-        for name in &names {
-            self.kill(name);
+        let arms: Vec<Option<Arm>> = slots.iter().map(|slot| slot.read()).collect();
+        let name =
+            |arm: &Option<Arm>| arm.as_ref().map_or_else(String::new, |arm| arm.group.to_string());
+        for arm in &arms {
+            self.kill(&name(arm));
         }
-        for volume in slots.iter().flat_map(|slot| slot.volumes()) {
-            if volume.kind == VolumeKind::FileSystem {
-                // A second try follows; here it only has to be quick.
-                drop(volume::shut_down(&volume.dir));
-            }
+        let volumes = arms.iter().flatten().flat_map(|arm| &arm.volumes);
+        for volume in volumes.filter(|volume| volume.kind == VolumeKind::FileSystem) {
+            // A second try follows; here it only has to be quick.
+            drop(volume::shut_down(&volume.dir));
         }
-        let addresses: Vec<IpAddr> = slots.iter().flat_map(|slot| slot.addresses()).collect();
+        let each = arms.iter().flatten();
+        let addresses: Vec<IpAddr> = each.flat_map(|arm| arm.addresses.clone()).collect();
         let addresses = self.remove(&addresses);
-        let each = slots.iter().zip(&names);
-        each.map(|(slot, name)| {
-            let left = self.kill_all(name, began + slot.allowed());
-            let volumes = slot.volumes();
-            let torn =
-                volumes.iter().map(|v| tear_off(&v.dir, v.kind)).fold(Release::Complete, worse);
-            let killed = if left.is_empty() { Release::Complete } else { Release::Incomplete };
-            worse(worse(killed, torn), addresses)
-        })
-        .collect()
+        let left = slots.iter().zip(&arms).map(|(slot, arm)| {
+            let allowed = arm.as_ref().map_or(Span::ZERO, |arm| arm.allowed);
+            let left = self.kill_all(&name(arm), began + allowed);
+            let volumes = arm.iter().flat_map(|arm| &arm.volumes);
+            let torn = volumes.map(|v| tear_off(&v.dir, v.kind)).fold(addresses, worse);
+            // What a damaged place does not name any more is still there.
+            let named = slot.soundness() == Soundness::Sound;
+            if left.is_empty() && named { torn } else { Release::Incomplete }
+        });
+        left.collect()
     }
 
     fn remove(&mut self, addresses: &[IpAddr]) -> Release {

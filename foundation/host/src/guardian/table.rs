@@ -8,26 +8,23 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
-use tsugi_vocabulary::{Epoch, GroupName, Moment, Span};
+use tsugi_vocabulary::{Epoch, GroupName, Moment};
 
-use super::message::{
-    ADDRESSES_MOST, Arm, GROUPS_MOST, PATH_LONGEST, VOLUMES_MOST, Volume, VolumeKind,
-};
+use super::message::{ADDRESSES_MOST, Arm, GROUPS_MOST, PATH_LONGEST, VOLUMES_MOST};
 use crate::request::ProgramId;
 
 /// The most programs that are known by pid.
 pub const PROGRAMS_MOST: usize = 2048;
 const NAME_WORDS: usize = 4;
-const PATH_WORDS: usize = PATH_LONGEST / 8;
+/// Room for the longest name, the most addresses and volumes with the longest paths.
+const RECORD_WORDS: usize = (72 + ADDRESSES_MOST * 18 + VOLUMES_MOST * (PATH_LONGEST + 3)) / 8 + 1;
 
 /// What the guardian thinks of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,50 +61,32 @@ impl State {
     }
 }
 
+/// Bytes that the other process may read at any time, whole words of them.
 #[repr(C)]
-struct Text<const WORDS: usize> {
-    length: AtomicU64,
-    words: [AtomicU64; WORDS],
-}
+struct Bytes<const WORDS: usize>([AtomicU64; WORDS]);
 
-impl<const WORDS: usize> Text<WORDS> {
+impl<const WORDS: usize> Bytes<WORDS> {
     fn store(&self, bytes: &[u8]) {
-        assert!(bytes.len() <= WORDS * 8, "lengths are checked where an order arrives");
-        self.length.store(bytes.len() as u64, Ordering::Relaxed);
-        for (word, chunk) in self.words.iter().zip(bytes.chunks(8)) {
+        let chunks = bytes.chunks(8).chain(std::iter::repeat(&[][..]));
+        for (word, chunk) in self.0.iter().zip(chunks) {
             let mut eight = [0; 8];
             eight[..chunk.len()].copy_from_slice(chunk);
             word.store(u64::from_ne_bytes(eight), Ordering::Relaxed);
         }
     }
 
-    fn load(&self) -> Vec<u8> {
-        let words = self.words.iter().flat_map(|w| w.load(Ordering::Relaxed).to_ne_bytes());
-        let length = usize::try_from(self.length.load(Ordering::Relaxed)).unwrap_or(0);
-        words.take(length.min(WORDS * 8)).collect()
+    fn load(&self) -> impl Iterator<Item = u8> {
+        self.0.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes())
     }
 
-    fn is(&self, bytes: &[u8]) -> bool {
-        self.length.load(Ordering::Relaxed) == bytes.len() as u64
-            && self
-                .words
-                .iter()
-                .flat_map(|w| w.load(Ordering::Relaxed).to_ne_bytes())
-                .zip(bytes)
-                .all(|(a, b)| a == *b)
+    fn begin_with(&self, wanted: &[u8]) -> bool {
+        self.load().take(wanted.len()).eq(wanted.iter().copied())
     }
 }
 
-#[repr(C)]
-struct AddressWords {
-    family: AtomicU64,
-    octets: [AtomicU64; 2],
-}
-
-#[repr(C)]
-struct VolumeWords {
-    kind: AtomicU64,
-    dir: Text<PATH_WORDS>,
+/// A name as it begins a record: its length, then its letters.
+fn name_bytes(group: &str) -> Vec<u8> {
+    [&[u8::try_from(group.len()).unwrap_or(u8::MAX)], group.as_bytes()].concat()
 }
 
 /// One guarded group.
@@ -116,12 +95,10 @@ pub struct Slot {
     state: AtomicU32,
     _pad: AtomicU32,
     deadline: AtomicU64,
-    name: Text<NAME_WORDS>,
     incarnation: AtomicU64,
     counter: AtomicU64,
-    allowed: AtomicU64,
-    addresses: [AddressWords; ADDRESSES_MOST],
-    volumes: [VolumeWords; VOLUMES_MOST],
+    /// The whole of what was armed, its group first, in postcard's form.
+    record: Bytes<RECORD_WORDS>,
     check: AtomicU64,
 }
 
@@ -163,61 +140,23 @@ impl Slot {
         }
     }
 
-    /// The group.
-    pub fn group(&self) -> Option<GroupName> {
-        GroupName::new(std::str::from_utf8(&self.name.load()).ok()?).ok()
-    }
-
-    /// How long its release may take.
-    pub fn allowed(&self) -> Span {
-        Span(self.allowed.load(Ordering::Relaxed))
+    /// What was armed, as far as it can be read.
+    pub fn read(&self) -> Option<Arm> {
+        let bytes: Vec<u8> = self.record.load().collect();
+        postcard::take_from_bytes(&bytes).ok().map(|(arm, _)| arm)
     }
 
     /// Writes what is armed; readers see it armed only when all of it is there.
     pub fn arm(&self, arm: &Arm) {
         self.set_state(State::Free);
-        self.name.store(arm.group.as_str().as_bytes());
         self.incarnation.store(arm.epoch.incarnation, Ordering::Relaxed);
         self.counter.store(arm.epoch.counter, Ordering::Relaxed);
-        self.allowed.store(arm.allowed.0, Ordering::Relaxed);
         self.deadline.store(arm.deadline.0, Ordering::Relaxed);
-        for (at, place) in self.addresses.iter().enumerate() {
-            store_address(place, arm.addresses.get(at));
-        }
-        for (at, place) in self.volumes.iter().enumerate() {
-            let volume = arm.volumes.get(at);
-            let dir = volume.map(|v| v.dir.as_os_str().as_bytes()).unwrap_or_default();
-            place.dir.store(dir);
-            let kind = match volume.map(|v| v.kind) {
-                None => 0,
-                Some(VolumeKind::FileSystem) => 1,
-                Some(VolumeKind::Directory) => 2,
-            };
-            place.kind.store(kind, Ordering::Relaxed);
-        }
+        let mut bytes = [0; RECORD_WORDS * 8];
+        let written = postcard::to_slice(arm, &mut bytes);
+        self.record.store(written.expect("lengths are checked where an order arrives"));
         self.check.store(self.sum(), Ordering::Relaxed);
         self.set_state(State::Armed);
-    }
-
-    /// Its addresses.
-    pub fn addresses(&self) -> Vec<IpAddr> {
-        self.addresses.iter().filter_map(load_address).collect()
-    }
-
-    /// Its volumes.
-    pub fn volumes(&self) -> Vec<Volume> {
-        self.volumes
-            .iter()
-            .filter_map(|place| {
-                let kind = match place.kind.load(Ordering::Relaxed) {
-                    0 => return None,
-                    1 => VolumeKind::FileSystem,
-                    _ => VolumeKind::Directory,
-                };
-                let dir = PathBuf::from(std::ffi::OsString::from_vec(place.dir.load()));
-                Some(Volume { dir, kind })
-            })
-            .collect()
     }
 
     /// Compares the slot with the sum that was written with it.
@@ -231,48 +170,11 @@ impl Slot {
 
     /// FNV-1a over everything that does not change while the group is armed.
     fn sum(&self) -> u64 {
-        let mut sum = 0xcbf2_9ce4_8422_2325_u64;
-        let mut add = |word: &AtomicU64| {
-            for byte in word.load(Ordering::Relaxed).to_ne_bytes() {
-                sum = (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        };
-        add(&self.name.length);
-        self.name.words.iter().for_each(&mut add);
-        add(&self.incarnation);
-        add(&self.counter);
-        add(&self.allowed);
-        for address in &self.addresses {
-            add(&address.family);
-            address.octets.iter().for_each(&mut add);
-        }
-        for volume in &self.volumes {
-            add(&volume.kind);
-            add(&volume.dir.length);
-            volume.dir.words.iter().for_each(&mut add);
-        }
-        sum
-    }
-}
-
-fn store_address(place: &AddressWords, address: Option<&IpAddr>) {
-    let (family, bits) = match address {
-        None => (0, 0),
-        Some(IpAddr::V4(v4)) => (4, u128::from(v4.to_bits())),
-        Some(IpAddr::V6(v6)) => (6, v6.to_bits()),
-    };
-    place.family.store(family, Ordering::Relaxed);
-    place.octets[0].store((bits >> 64) as u64, Ordering::Relaxed);
-    place.octets[1].store(bits as u64, Ordering::Relaxed);
-}
-
-fn load_address(place: &AddressWords) -> Option<IpAddr> {
-    let high = u128::from(place.octets[0].load(Ordering::Relaxed)) << 64;
-    let bits = high | u128::from(place.octets[1].load(Ordering::Relaxed));
-    match place.family.load(Ordering::Relaxed) {
-        0 => None,
-        4 => Some(IpAddr::V4(Ipv4Addr::from_bits(bits as u32))),
-        _ => Some(IpAddr::V6(Ipv6Addr::from_bits(bits))),
+        let Epoch { incarnation, counter } = self.epoch();
+        let epoch = [incarnation, counter].into_iter().flat_map(u64::to_ne_bytes);
+        self.record.load().chain(epoch).fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+            (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
     }
 }
 
@@ -280,7 +182,7 @@ fn load_address(place: &AddressWords) -> Option<IpAddr> {
 struct ProgramWords {
     pid: AtomicU64,
     started: AtomicU64,
-    group: Text<NAME_WORDS>,
+    group: Bytes<NAME_WORDS>,
 }
 
 #[repr(C)]
@@ -335,8 +237,10 @@ impl Table {
 
     /// The place of a group, whatever is thought of it.
     pub fn slot_of(&self, group: &str) -> Option<&'static Slot> {
-        let wanted = group.as_bytes();
-        self.slots().iter().find(|slot| slot.state() != State::Free && slot.name.is(wanted))
+        let wanted = name_bytes(group);
+        self.slots()
+            .iter()
+            .find(|slot| slot.state() != State::Free && slot.record.begin_with(&wanted))
     }
 
     /// A place for another group: a free one, else one whose group is not guarded any more.
@@ -362,7 +266,8 @@ impl Table {
     /// The place whose group has `address`, as far as it still matters.
     pub fn slot_with(&self, address: IpAddr) -> Option<&'static Slot> {
         let known = self.slots().iter().filter(|slot| slot.state() != State::Free);
-        let mut having = known.filter(|slot| slot.addresses().contains(&address));
+        let has = |slot: &&Slot| slot.read().is_some_and(|arm| arm.addresses.contains(&address));
+        let mut having = known.filter(has);
         // Guarded is what counts if the address has moved from one group to another.
         let first = having.next();
         let armed = having.find(|slot| slot.state() == State::Armed);
@@ -405,7 +310,7 @@ impl Table {
     pub fn enter(&self, id: ProgramId, group: &GroupName) {
         let free = |program: &&ProgramWords| program.pid.load(Ordering::Relaxed) == 0;
         if let Some(place) = self.shared.programs.iter().find(free) {
-            place.group.store(group.as_str().as_bytes());
+            place.group.store(&name_bytes(group.as_str()));
             place.started.store(id.started, Ordering::Relaxed);
             place.pid.store(u64::from(id.pid), Ordering::Release);
         }
@@ -422,15 +327,13 @@ impl Table {
 
     /// The programs of a group.
     pub fn programs_of(&self, group: &str) -> Vec<ProgramId> {
-        self.shared
-            .programs
-            .iter()
-            .filter(|p| p.pid.load(Ordering::Acquire) != 0 && p.group.is(group.as_bytes()))
-            .filter_map(|p| {
-                let pid = u32::try_from(p.pid.load(Ordering::Relaxed)).ok()?;
-                Some(ProgramId { pid, started: p.started.load(Ordering::Relaxed) })
-            })
-            .collect()
+        let wanted = name_bytes(group);
+        let known = self.shared.programs.iter().filter_map(|p| {
+            let pid = u32::try_from(p.pid.load(Ordering::Acquire)).ok().filter(|pid| *pid != 0)?;
+            let of_group = p.group.begin_with(&wanted);
+            of_group.then(|| ProgramId { pid, started: p.started.load(Ordering::Relaxed) })
+        });
+        known.collect()
     }
 }
 
@@ -456,7 +359,10 @@ pub enum LeaseHeld {
 
 #[cfg(test)]
 mod tests {
+    use tsugi_vocabulary::Span;
+
     use super::*;
+    use crate::guardian::message::{Volume, VolumeKind};
 
     fn table() -> Table {
         Table::map(&crate::sys::memory_file(c"table", LENGTH).unwrap()).unwrap()
@@ -480,12 +386,32 @@ mod tests {
         let armed = arm("pay", 7);
         guardian.spare().unwrap().arm(&armed);
         let seen = hands.slot_of("pay").unwrap();
-        assert_eq!(seen.addresses(), armed.addresses);
-        assert_eq!(seen.volumes(), armed.volumes);
-        assert_eq!(seen.group(), Some(armed.group));
+        assert_eq!(seen.read(), Some(armed));
         assert_eq!(seen.soundness(), Soundness::Sound);
-        seen.volumes[0].dir.words[0].fetch_xor(1, Ordering::Relaxed);
+        seen.record.0[7].fetch_xor(1, Ordering::Relaxed);
         assert_eq!(seen.soundness(), Soundness::Damaged);
+    }
+
+    #[test]
+    fn the_longest_order_has_room() {
+        let table = table();
+        let longest = Arm {
+            group: GroupName::new(&"g".repeat(31)).unwrap(),
+            epoch: Epoch { incarnation: u64::MAX, counter: u64::MAX },
+            deadline: Moment(u64::MAX),
+            allowed: Span(u64::MAX),
+            addresses: vec!["ffff::1".parse().unwrap(); ADDRESSES_MOST],
+            volumes: vec![
+                Volume {
+                    dir: "/".repeat(PATH_LONGEST).into(),
+                    kind: VolumeKind::Directory
+                };
+                VOLUMES_MOST
+            ],
+        };
+        table.spare().unwrap().arm(&longest);
+        assert_eq!(table.slot_of(&"g".repeat(31)).unwrap().read(), Some(longest));
+        assert!(table.slot_of(&"g".repeat(30)).is_none(), "another name");
     }
 
     #[test]
@@ -512,6 +438,6 @@ mod tests {
         }
         assert!(table.spare().is_none(), "all are armed");
         table.slot_of("g3").unwrap().set_state(State::Disarmed);
-        assert_eq!(table.spare().unwrap().group().unwrap().as_str(), "g3");
+        assert_eq!(table.spare().unwrap().read().unwrap().group.as_str(), "g3");
     }
 }

@@ -13,7 +13,7 @@ use tsugi_vocabulary::{Moment, Span};
 
 use super::environment;
 use super::kill_timer::KillTimer;
-use super::message::{Notice, Order};
+use super::message::{Arm, Notice, Order};
 use super::orders::{self, Answers};
 use super::release::Means;
 use super::table::{Slot, State, Table};
@@ -130,6 +130,7 @@ impl Watch {
     fn rehearse(&mut self) {
         let nothing = self.means.kill_all("-", clock::now());
         debug_assert!(nothing.is_empty(), "no group is called so");
+        drop(self.table.slots()[0].read());
         drop(crate::volume::shut_down(std::path::Path::new("/nonexistent")));
         if let Some(netlink) = &mut self.means.netlink {
             drop(netlink.addresses());
@@ -272,17 +273,19 @@ impl Watch {
 
     fn release(&mut self, due: &[&Slot], began: Moment) {
         // A guardian that hangs in here is killed by the kernel and the hands do the rest.
-        let allowed = due.iter().map(|slot| slot.allowed()).max().unwrap_or(Span::ZERO);
+        let arms: Vec<Option<Arm>> = due.iter().map(|slot| slot.read()).collect();
+        let allowed = arms.iter().flatten().map(|arm| arm.allowed).max().unwrap_or(Span::ZERO);
         drop(self.kill.arm(allowed + KILLED_AFTER));
         let releases = self.means.release(due, began);
         let took = clock::now().since(began);
-        for (slot, release) in due.iter().zip(releases) {
+        for ((slot, release), arm) in due.iter().zip(releases).zip(arms) {
+            let group = arm.map(|arm| arm.group);
             if release == Release::Incomplete {
-                self.fence(&format!("{:?} could not be released", slot.group()));
+                self.fence(&format!("{group:?} could not be released"));
             }
             let late = began.since(slot.deadline());
             slot.set_state(State::Released);
-            if let Some(group) = slot.group() {
+            if let Some(group) = group {
                 let epoch = slot.epoch();
                 self.tell_all(&Notice::Released { group, epoch, release, late, took });
             }

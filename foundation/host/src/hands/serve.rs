@@ -21,7 +21,7 @@ use super::{HandsConfig, SOCKET};
 use crate::fence::{self, Capability, Fence};
 use crate::guardian::message;
 use crate::guardian::release::Means;
-use crate::guardian::table::{Fed, Slot, Soundness, State};
+use crate::guardian::table::{Fed, Slot, State};
 use crate::netlink::Netlink;
 use crate::request::{
     Answer, Event, Failure, HowEnded, Listing, Powers, Program, Release, Report, Request,
@@ -269,11 +269,11 @@ impl Desk {
         let releases = self.staff.means.release(&armed, clock::now());
         let mut released = Vec::new();
         for (slot, release) in armed.into_iter().zip(releases) {
-            if release == Release::Incomplete || slot.soundness() == Soundness::Damaged {
+            if release == Release::Incomplete {
                 self.fence("a group could not be released after the loss of the guardian");
             }
             slot.set_state(State::Released);
-            released.extend(slot.group().map(|group| (group, slot.epoch(), release)));
+            released.extend(slot.read().map(|arm| (arm.group, slot.epoch(), release)));
         }
         released
     }

@@ -12,6 +12,7 @@ use nix::sys::eventfd::EventFd;
 use tsugi_vocabulary::{GroupName, Span};
 
 use super::turns::{Aim, Unsettled};
+use crate::guardian::message::Arm;
 use crate::guardian::release::Means;
 use crate::guardian::table::{LeaseHeld, State, Table};
 use crate::request::{
@@ -261,8 +262,8 @@ impl Shared {
             // Pinned by a pause.
             State::Free | State::Disarmed => false,
         };
-        match slot.group() {
-            Some(group) if lost => Err(Failure::NotArmed { group, epoch: slot.epoch() }),
+        match slot.read() {
+            Some(Arm { group, epoch, .. }) if lost => Err(Failure::NotArmed { group, epoch }),
             Some(_) | None => Ok(()),
         }
     }
