@@ -8,7 +8,7 @@ use tsugi_cluster_rules::record::{
     AppliedConfig, GroupIntent, GroupRecord, NodeRecord, Record, Versioned,
 };
 use tsugi_cluster_rules::spec::{
-    ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, NodeSpec,
+    Check, ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, NodeSpec,
     ProcessHow, ResourceKind, ResourceSpec, Role, Startup, VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
@@ -182,10 +182,11 @@ fn resources(number: usize) -> Vec<ResourceSpec> {
                 environment: BTreeMap::new(),
                 user: None,
                 monitor: Some(Monitor {
-                    run: vec!["/bin/ask".to_owned()],
+                    check: Check::Run(vec!["/bin/ask".to_owned()]),
                     every: Span::millis(700),
                     limit: Span::millis(300),
                     failures: 2,
+                    delay: None,
                 }),
             },
         ),

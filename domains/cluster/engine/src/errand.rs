@@ -45,6 +45,8 @@ pub struct Surroundings {
     pub data_dir: PathBuf,
     /// `PATH` of programs; their environment is built from empty.
     pub path: String,
+    /// This program, which also asks what a monitor without a command asks.
+    pub tsugi: String,
 }
 
 /// One step of an errand.

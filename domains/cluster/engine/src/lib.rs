@@ -12,5 +12,6 @@ pub mod core;
 pub mod datagrams;
 pub mod errand;
 pub mod logbook;
+pub mod monitor;
 pub mod records;
 pub mod standing;

@@ -222,17 +222,40 @@ pub enum ProcessHow {
     },
 }
 
-/// A command that says whether a resource is well: exit code 0 within the limit (PH-04).
+/// What says whether a resource is well, how often it is asked and when its word counts (PH-04).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Monitor {
-    /// Absolute path and arguments.
-    pub run: Vec<String>,
+    /// What is asked.
+    #[serde(flatten)]
+    pub check: Check,
     /// How often.
     pub every: Span,
     /// How long one run may take; longer is a failure.
     pub limit: Span,
     /// How many failures in a row are a failure of the resource.
     pub failures: u32,
+    /// How long after the start the first one is due; none waits for `every`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Span>,
+}
+
+/// What a monitor asks. All but a command are `tsugi monitor …`, run as a process of its own like
+/// a command: one that hangs is ended at the limit and hangs nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    /// Absolute path and arguments; exit code 0 is health.
+    Run(Vec<String>),
+    /// A connection is accepted at `host:port`.
+    Tcp(String),
+    /// `http://host…` answers with a status of 200 to 399.
+    Http(String),
+    /// The host answers an echo request.
+    Ping(IpAddr),
+    /// The interface carries frames.
+    Link(String),
+    /// A device or file can be read past the cache; a directory takes a file that is synced.
+    Disk(String),
 }
 
 impl GroupSpec {

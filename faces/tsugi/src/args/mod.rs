@@ -3,6 +3,7 @@
 
 mod change;
 mod group;
+mod monitor;
 mod node;
 mod trial;
 
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use change::{Changing, Gentle, Lasting};
 pub use group::Group;
+pub use monitor::{Monitor, Patience};
 pub use node::{Node, Run};
 pub use trial::{Trial, Up};
 
@@ -106,6 +108,8 @@ pub enum Command {
     },
     #[command(subcommand)]
     Audit(Audit),
+    #[command(subcommand)]
+    Monitor(Monitor),
     Message {
         #[arg(required_unless_present = "all")]
         id: Option<String>,

@@ -2,6 +2,7 @@
 
 mod change;
 mod config;
+mod monitor;
 mod offline;
 mod read;
 mod wait;
@@ -40,6 +41,7 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         }
         Command::Audit(Audit::List { most }) => read::audit(&agents, out, *most),
         Command::Audit(Audit::Verify) => read::verify(&agents, out),
+        Command::Monitor(asked) => monitor::monitor(out, asked),
         Command::Message { id, all } => offline::message(out, id.as_deref().filter(|_| !all)),
         Command::Up(args) => up::up(args, out),
         Command::Completions { shell } => offline::completions(out, *shell),

@@ -171,3 +171,20 @@ fn a_trial_that_was_asked_for_wrongly_starts_nothing_and_leaves_nothing() {
         assert_eq!(std::fs::read_dir(here.path()).unwrap().count(), 0, "nothing is left");
     }
 }
+
+#[test]
+fn what_a_monitor_asks_can_be_asked_by_hand_and_its_exit_code_says_how_it_was() {
+    let here = nobody();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    let well = tsugi(here.path(), &["monitor", "tcp", &at]);
+    assert_eq!((well.code, well.err.contains("TSUG10217-I")), (0, true), "{}", well.err);
+    drop(listener);
+    let refused = tsugi(here.path(), &["monitor", "tcp", &at]);
+    assert_eq!((refused.code, refused.err.contains("TSUG10218-E")), (1, true), "{}", refused.err);
+    let missing = tsugi_ja(here.path(), &["monitor", "link", "nosuchlink0"]);
+    assert_eq!(missing.code, 1);
+    assert!(missing.err.contains("その名前のリンクがありません"), "{}", missing.err);
+    let wrong = tsugi(here.path(), &["monitor", "tcp", &at, "--within", "3"]);
+    assert_eq!((wrong.code, wrong.err.contains("--within")), (2, true), "{}", wrong.err);
+}

@@ -313,6 +313,8 @@ fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings {
         log_dir: log_dir(config),
         data_dir: config.data_dir.clone(),
         path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+        tsugi: std::env::current_exe()
+            .map_or_else(|_| "/usr/bin/tsugi".to_owned(), |exe| exe.display().to_string()),
     }
 }
 

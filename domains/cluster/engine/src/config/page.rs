@@ -202,6 +202,11 @@ impl<'t> Page<'t> {
         None
     }
 
+    /// Whether a table stands under `key`, not a value or a list.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        self.find(key).is_some_and(|(_, found)| matches!(found.get_ref(), DeValue::Table(_)))
+    }
+
     /// The table under `key`.
     pub(super) fn page(&self, key: &str) -> Option<Page<'t>> {
         let (name, found) = self.find(key)?;

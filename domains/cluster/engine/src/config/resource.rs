@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use tsugi_cluster_rules::spec::{Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeSource};
+use tsugi_cluster_rules::spec::{
+    Check, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeSource,
+};
 use tsugi_vocabulary::{ResourceName, Span};
 
 use super::cluster::named;
@@ -14,7 +16,7 @@ use super::value;
 const COMMON: [&str; 5] = ["name", "kind", "after", "start_limit", "stop_limit"];
 const ADDRESS: [&str; 2] = ["address", "on"];
 const VOLUME: [&str; 2] = ["source", "mount"];
-const PROCESS: [&str; 11] = [
+const PROCESS: [&str; 12] = [
     "run",
     "ready",
     "start",
@@ -24,6 +26,7 @@ const PROCESS: [&str; 11] = [
     "every",
     "limit",
     "failures",
+    "delay",
     "environment",
     "user",
 ];
@@ -34,6 +37,9 @@ enum Kind {
     Volume,
     Process,
 }
+
+/// What a monitor may ask without a command of its own.
+const CHECKS: [&str; 5] = ["tcp", "http", "ping", "link", "disk"];
 
 /// A resource, where it stands, and what it comes after.
 struct Placed {
@@ -172,7 +178,7 @@ fn how(page: &Page<'_>) -> Option<ProcessHow> {
 
 fn monitor(page: &Page<'_>) -> Option<Monitor> {
     if !page.has("monitor") {
-        for key in ["every", "limit", "failures"] {
+        for key in ["every", "limit", "failures", "delay"] {
             if page.has(key) {
                 let wrong = Wrong::Needs(key.to_owned(), "monitor".to_owned());
                 page.note(&page.place_of(key), wrong);
@@ -180,12 +186,38 @@ fn monitor(page: &Page<'_>) -> Option<Monitor> {
         }
         return None;
     }
+    let every = page.span_of_time("every", Span::secs(5));
     Some(Monitor {
-        run: page.command("monitor")?,
-        every: page.span_of_time("every", Span::secs(5)),
+        check: check(page)?,
+        every,
         limit: page.span_of_time("limit", Span::secs(5)),
         failures: page.count("failures", 1).max(1),
+        delay: page.has("delay").then(|| page.span_of_time("delay", every)),
     })
+}
+
+/// `["/opt/pay/bin/ok"]`, or one of the kinds that need no command: `{ tcp = "127.0.0.1:5432" }`.
+fn check(page: &Page<'_>) -> Option<Check> {
+    if !page.is_table("monitor") {
+        return Some(Check::Run(page.command("monitor")?));
+    }
+    let table = page.page("monitor")?;
+    table.only(&CHECKS);
+    let mut given = CHECKS.into_iter().filter(|key| table.has(key));
+    let Some(kind) = given.next() else {
+        page.wrong(&page.place_of("monitor"), "monitor", value::CHECK_EXAMPLE);
+        return None;
+    };
+    if let Some(other) = given.next() {
+        table.note(&table.place_of(other), Wrong::Exclude(kind.to_owned(), other.to_owned()));
+        return None;
+    }
+    let text = table.text(kind, value::CHECK_EXAMPLE)?;
+    let check = value::check(kind, &text.value);
+    if check.is_none() {
+        table.wrong(&text.span, kind, value::check_example(kind));
+    }
+    check
 }
 
 fn after(

@@ -1,7 +1,7 @@
 //! What the reader accepts, what it refuses, and how it says so in both languages.
 
 use tsugi_cluster_rules::spec::{
-    Failback, FencePolicy, Mode, ProcessHow, ResourceKind, Role, Startup, VolumeSource,
+    Check, Failback, FencePolicy, Mode, ProcessHow, ResourceKind, Role, Startup, VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_messages::Language;
@@ -118,6 +118,30 @@ fn a_whole_file_is_read_with_every_key() {
     };
     assert!(matches!(how, ProcessHow::Scripts { .. }));
     assert_eq!(monitor.as_ref().map(|m| (m.every, m.failures)), Some((Span::secs(2), 2)));
+}
+
+#[test]
+fn a_monitor_is_a_command_or_one_of_the_kinds_that_need_none() {
+    let cases = [
+        ("{ tcp = \"db:5432\" }", Check::Tcp("db:5432".to_owned())),
+        ("{ http = \"http://[::1]:80/\" }", Check::Http("http://[::1]:80/".to_owned())),
+        ("{ ping = \"fd00::1\" }", Check::Ping("fd00::1".parse().unwrap())),
+        ("{ link = \"bond0\" }", Check::Link("bond0".to_owned())),
+        ("{ disk = \"/dev/sdb\" }", Check::Disk("/dev/sdb".to_owned())),
+        ("[\"/ok\", \"-q\"]", Check::Run(vec!["/ok".to_owned(), "-q".to_owned()])),
+    ];
+    for (written, check) in cases {
+        let delayed = format!("{written}\ndelay = \"30s\"");
+        let spec = spec(&WHOLE.replacen("[\"/opt/batch/ok\"]", &delayed, 1));
+        let ResourceKind::Process { monitor: Some(monitor), .. } =
+            &spec.groups[&group("BATCH")].resources[0].kind
+        else {
+            panic!("a process with a monitor")
+        };
+        assert_eq!((&monitor.check, monitor.delay), (&check, Some(Span::secs(30))));
+        let again = serde_json::from_value(serde_json::to_value(monitor).unwrap());
+        assert_eq!(&again.ok(), &Some(monitor.clone()), "it is read as it was written down");
+    }
 }
 
 #[test]
@@ -249,6 +273,14 @@ fn each_wrong_value_says_what_to_write_instead() {
         ("ready = \"ready\"", "stop = [\"/opt/stop\"]", "\"run\" and \"stop\" exclude each other"),
         ("stop = [\"/opt/batch/stop\"]\n", "", "\"stop\" is missing"),
         ("monitor = [\"/opt/batch/ok\"]\n", "", "\"monitor\" is missing"),
+        ("[\"/opt/batch/ok\"]", "{ tpc = \"127.0.0.1:1\" }", "did you mean \"tcp\""),
+        ("[\"/opt/batch/ok\"]", "{ tcp = \"127.0.0.1\" }", "\"127.0.0.1:5432\""),
+        ("[\"/opt/batch/ok\"]", "{ http = \"https://h/\" }", "\"http://127.0.0.1:8080/health\""),
+        ("[\"/opt/batch/ok\"]", "{ ping = \"gateway\" }", "\"10.0.0.254\""),
+        ("[\"/opt/batch/ok\"]", "{ link = \"eth0:1\" }", "\"eth0\""),
+        ("[\"/opt/batch/ok\"]", "{ disk = \"data\" }", "\"/data/pay\""),
+        ("[\"/opt/batch/ok\"]", "{}", "{ tcp = \"127.0.0.1:5432\" }"),
+        ("[\"/opt/batch/ok\"]", "{ tcp = \"h:1\", link = \"lo\" }", "\"tcp\" and \"link\" exclude"),
         ("start = [\"/opt/batch/start\"]\n", "", "\"run\" is missing"),
         ("environment = { LANG = \"C\" }", "environment = { LANG = 1 }", "\"LANG\" cannot be 1"),
         ("mode = \"parallel\"", "mode = \"parallell\"", "\"parallel\""),

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use tsugi_cluster_rules::spec::Check;
 use tsugi_cluster_rules::timetable::{Days, Timetable};
 use tsugi_vocabulary::Span;
 
@@ -9,6 +10,10 @@ use tsugi_vocabulary::Span;
 pub(super) const NAME: &str = "name";
 pub(super) const NAME_EXAMPLE: &str = "[A-Za-z0-9_][A-Za-z0-9_-]{0,30}";
 pub(super) const COMMAND_EXAMPLE: &str = r#"["/opt/pay/bin/start", "--fast"]"#;
+pub(super) const CHECK_EXAMPLE: &str = concat!(
+    r#"["/opt/pay/bin/ok"], { tcp = "127.0.0.1:5432" }, { http = "http://127.0.0.1:8080/" }, "#,
+    r#"{ ping = "10.0.0.254" }, { link = "eth0" }, { disk = "/data/pay" }"#
+);
 pub(super) const DURATION_EXAMPLE: &str = r#""200ms", "5s", "10m", "1h""#;
 pub(super) const COUNT_EXAMPLE: &str = "0 … 1000";
 pub(super) const TEXT_EXAMPLE: &str = r#""text""#;
@@ -49,6 +54,44 @@ pub(super) fn node_address(text: &str) -> Option<SocketAddr> {
     }
     let ip = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok()?;
     Some(SocketAddr::new(ip, super::DEFAULT_PORT))
+}
+
+/// What a monitor asks, by its kind and what is given for it.
+pub(super) fn check(kind: &str, given: &str) -> Option<Check> {
+    let given_owned = given.to_owned();
+    match kind {
+        "tcp" => {
+            let (host, port) = given.rsplit_once(':')?;
+            let port: u16 = port.parse().ok()?;
+            (!host.is_empty() && port > 0).then_some(Check::Tcp(given_owned))
+        }
+        "http" => {
+            let host = given.strip_prefix("http://")?;
+            (!host.is_empty() && !host.starts_with('/')).then_some(Check::Http(given_owned))
+        }
+        "ping" => given.parse().ok().map(Check::Ping),
+        "link" => is_link(given).then_some(Check::Link(given_owned)),
+        "disk" => given.starts_with('/').then_some(Check::Disk(given_owned)),
+        _ => None,
+    }
+}
+
+/// What may be given for a kind of monitor.
+pub(super) fn check_example(kind: &str) -> &'static str {
+    match kind {
+        "tcp" => "\"127.0.0.1:5432\"",
+        "http" => "\"http://127.0.0.1:8080/health\"",
+        "ping" => "\"10.0.0.254\"",
+        "link" => "\"eth0\"",
+        "disk" => "\"/dev/vg1/pay\", \"/data/pay\"",
+        _ => CHECK_EXAMPLE,
+    }
+}
+
+/// A name that the kernel takes for an interface.
+fn is_link(name: &str) -> bool {
+    let odd = |c: char| c == '/' || c == ':' || c.is_whitespace();
+    !name.is_empty() && name.len() < 16 && !name.contains(odd)
 }
 
 /// `10.0.0.1/24`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tsugi_cluster_rules::desk::{Act, Probe, ScriptEvent};
 use tsugi_cluster_rules::spec::{
-    GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeSource,
+    Check, GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_host::request::{
@@ -163,7 +163,7 @@ fn let_go(job: &Job) -> Vec<Step> {
 }
 
 fn ask(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Result<Vec<Step>, String> {
-    let ResourceKind::Process { monitor: Some(Monitor { run, limit, .. }), .. } = &resource.kind
+    let ResourceKind::Process { monitor: Some(Monitor { check, limit, .. }), .. } = &resource.kind
     else {
         return Ok(Vec::new());
     };
@@ -171,11 +171,24 @@ fn ask(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Result<Vec<
     let script = program(
         (job, around, resource),
         (free(job), Purpose::Monitor),
-        run,
+        &asking(check, around),
         told,
         (tail(), Some(*limit)),
     )?;
     Ok(vec![Step::Script(Request::Spawn(script))])
+}
+
+/// The command that asks what a monitor asks.
+fn asking(check: &Check, around: &Surroundings) -> Vec<String> {
+    let (kind, of) = match check {
+        Check::Run(command) => return command.clone(),
+        Check::Tcp(to) => ("tcp", to.clone()),
+        Check::Http(url) => ("http", url.clone()),
+        Check::Ping(host) => ("ping", host.to_string()),
+        Check::Link(name) => ("link", name.clone()),
+        Check::Disk(path) => ("disk", path.clone()),
+    };
+    vec![around.tsugi.clone(), "monitor".to_owned(), kind.to_owned(), of]
 }
 
 fn move_address(job: &Job, resource: &ResourceSpec, link: &str) -> Result<Vec<Step>, String> {

@@ -463,7 +463,7 @@ pub(super) fn monitors(ground: &Ground<'_>) -> Vec<Ask> {
                 every: m.every,
                 limit: m.failures.max(1),
                 failed: 0,
-                next: ground.now + m.every,
+                next: ground.now + m.delay.unwrap_or(m.every),
                 act: None,
             })
         }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tsugi_cluster_rules::desk::{Act, Outcome, Probe, ScriptEvent};
 use tsugi_cluster_rules::spec::{
-    Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow, ResourceKind,
-    ResourceSpec, Startup, VolumeSource,
+    Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow,
+    ResourceKind, ResourceSpec, Startup, VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_host::request::{
@@ -114,6 +114,7 @@ impl Scene {
             log_dir: dir.path().to_owned(),
             data_dir: dir.path().to_owned(),
             path: "/usr/bin:/bin".to_owned(),
+            tsugi: "/usr/bin/tsugi".to_owned(),
         };
         Self {
             errands: Errands::new(around),
@@ -281,10 +282,11 @@ fn volume(name: &str) -> ResourceSpec {
 
 fn process(name: &str, how: ProcessHow) -> ResourceSpec {
     let monitor = Some(Monitor {
-        run: vec!["/opt/ok".to_owned()],
+        check: Check::Run(vec!["/opt/ok".to_owned()]),
         every: Span::secs(2),
         limit: Span::secs(1),
         failures: 1,
+        delay: None,
     });
     let environment = BTreeMap::from([("SHARD".to_owned(), "7".to_owned())]);
     resource(name, ResourceKind::Process { how, environment, user: None, monitor })

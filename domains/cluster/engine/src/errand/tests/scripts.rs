@@ -173,3 +173,27 @@ fn ph_13_a_program_that_runs_already_is_not_started_again_and_counts_as_up() {
         assert!(matches!(scene.outcome(), Outcome::Fine { .. }));
     }
 }
+
+#[test]
+fn a_monitor_without_a_command_is_asked_by_this_program_itself() {
+    let asked = |check: Check| {
+        let mut watched = server(None);
+        let ResourceKind::Process { monitor: Some(monitor), .. } = &mut watched.kind else {
+            unreachable!()
+        };
+        monitor.check = check;
+        let mut scene = Scene::new(vec![watched]);
+        scene.act(Act::Ask(resource_name("server")));
+        scene.program().argv.join(" ")
+    };
+    let cases = [
+        (Check::Tcp("db:1".to_owned()), "tcp db:1"),
+        (Check::Http("http://db/".to_owned()), "http http://db/"),
+        (Check::Ping("10.0.0.254".parse().unwrap()), "ping 10.0.0.254"),
+        (Check::Link("eth0".to_owned()), "link eth0"),
+        (Check::Disk("/data".to_owned()), "disk /data"),
+    ];
+    for (check, words) in cases {
+        assert_eq!(asked(check), format!("/usr/bin/tsugi monitor {words}"));
+    }
+}

@@ -9,8 +9,8 @@ use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
 use super::*;
 use crate::spec::{
-    Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow, ResourceKind,
-    ResourceSpec, Startup, VolumeSource,
+    Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow,
+    ResourceKind, ResourceSpec, Startup, VolumeSource,
 };
 
 /// The epoch before, that of the desk, and the one after.
@@ -43,7 +43,13 @@ fn spec() -> GroupSpec {
     };
     let run = vec!["/opt/server".to_owned()];
     let every = Span::secs(2);
-    let monitor = Monitor { run: vec!["/opt/ok".to_owned()], every, limit: every, failures: 2 };
+    let monitor = Monitor {
+        check: Check::Run(vec!["/opt/ok".to_owned()]),
+        every,
+        limit: every,
+        failures: 2,
+        delay: Some(Span::secs(1)),
+    };
     let server = ResourceKind::Process {
         how: ProcessHow::Program { run, ready: None },
         environment: [].into(),

@@ -146,6 +146,18 @@ fn ph_04_a_monitor_is_asked_every_so_often_and_only_failures_in_a_row_count() {
 }
 
 #[test]
+fn the_first_question_of_a_monitor_waits_for_its_delay_and_the_next_for_its_interval() {
+    let (mut desk, _) = up();
+    let first = desk.next_ask().expect("it is due some time");
+    assert_eq!(first, Moment(0) + Span::secs(1));
+    let mut out = Vec::new();
+    desk.ask(first, &mut out);
+    let act = act_of(&out[0], &mut Vec::new()).unwrap();
+    step(&mut desk, Input::Done(act, fine()));
+    assert_eq!(desk.next_ask(), Some(first + Span::secs(2)));
+}
+
+#[test]
 fn a_monitor_that_has_not_answered_is_not_asked_again() {
     let (mut desk, _) = up();
     let mut out = Vec::new();
