@@ -119,7 +119,9 @@ impl Wire {
 
     /// Takes all links of `host` out and stops listening to it.
     pub fn unplug(&self, host: usize) {
-        self.instruments().unplug(host);
+        // The kernel takes its time over the end of a link: the others go on meanwhile.
+        let ends = self.instruments().unplug(&self.epoll, host);
+        drop(ends);
     }
 
     /// Lets nothing more from or to `host` pass, at one instant.
@@ -162,7 +164,7 @@ impl Wire {
             let mut shared = self.instruments();
             let now = kernel::now();
             shared.hear(now, &events[..count]);
-            shared.see_ends(now, &events[..count]);
+            shared.see_ends(&self.epoll, now, &events[..count]);
             for event in &events[..count] {
                 if let Some(id) = port_of(event.data()) {
                     shared.carry(now, id, &mut buffer);
@@ -191,25 +193,33 @@ impl Instruments {
         }
     }
 
-    fn see_ends(&mut self, now: Duration, events: &[EpollEvent]) {
+    fn see_ends(&mut self, epoll: &Epoll, now: Duration, events: &[EpollEvent]) {
         for host in events.iter().filter_map(|event| ended_of(event.data())) {
             // A token may be of a host that was unplugged and has power again.
             if self.ends.contains_key(&host) {
                 self.addresses.end(now, host);
-                self.unplug(host);
+                let ends = self.unplug(epoll, host);
+                // Not in this thread, which carries the frames of the other hosts.
+                thread::spawn(move || drop(ends));
             }
         }
     }
 
-    fn unplug(&mut self, host: usize) {
+    /// Takes the links of `host` out at once. A tap goes when what is given back is dropped.
+    #[must_use]
+    fn unplug(&mut self, epoll: &Epoll, host: usize) -> Vec<File> {
         let ports: Vec<PortId> = self.taps.keys().filter(|id| id.host == host).copied().collect();
-        for id in ports {
-            self.switch.unplug(id);
-            // Closing the descriptor also takes it out of the epoll set, and the tap with it.
-            self.taps.remove(&id);
+        for id in &ports {
+            self.switch.unplug(*id);
         }
         self.watches.remove(&host);
         self.ends.remove(&host);
+        let taps: Vec<File> = ports.iter().filter_map(|id| self.taps.remove(id)).collect();
+        for tap in &taps {
+            // A tap that is in the table is in the set.
+            epoll.delete(tap).expect("it was added when it was plugged in");
+        }
+        taps
     }
 
     fn carry(&mut self, now: Duration, id: PortId, buffer: &mut [u8]) {
