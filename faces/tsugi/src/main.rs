@@ -6,12 +6,14 @@ mod complain;
 mod daemon;
 mod exit;
 mod help;
+mod old_names;
 mod out;
 mod render;
 mod run;
 mod up;
 
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,11 +23,18 @@ use tsugi_messages::{self as messages, Language};
 use args::{Cli, Command};
 use ask::Agents;
 use exit::Exit;
-use out::Out;
+use out::{Form, Out};
 
 fn main() -> ExitCode {
-    let words: Vec<_> = std::env::args_os().collect();
+    let mut words: Vec<_> = std::env::args_os().collect();
     let language = asked_language(&words, configured_language(&words).as_deref());
+    if let Some(old) = old_names::called_by(words.first()) {
+        let out = Out { language, form: Form::Text };
+        match run::old_name(&out, old, words.get(1..).unwrap_or_default()) {
+            ControlFlow::Continue(now) => words = now,
+            ControlFlow::Break(exit) => return exit.into(),
+        }
+    }
     let parsed = help::tree(language)
         .try_get_matches_from(&words)
         .and_then(|matches| Cli::from_arg_matches(&matches));

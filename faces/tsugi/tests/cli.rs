@@ -6,6 +6,8 @@ mod agent;
 mod ending;
 #[path = "cli/offline.rs"]
 mod offline;
+#[path = "cli/old_names.rs"]
+mod old_names;
 #[path = "cli/online.rs"]
 mod online;
 #[path = "cli/sample.rs"]
@@ -26,8 +28,17 @@ pub fn tsugi_ja(run_dir: &Path, words: &[&str]) -> Ran {
     run(run_dir, "ja_JP.UTF-8", words)
 }
 
+/// The same under another name, by a link that stands at `program`.
+pub fn tsugi_as(program: &Path, run_dir: &Path, words: &[&str]) -> Ran {
+    run_as(program, run_dir, "en_US.UTF-8", words)
+}
+
 fn run(run_dir: &Path, locale: &str, words: &[&str]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_tsugi"))
+    run_as(Path::new(env!("CARGO_BIN_EXE_tsugi")), run_dir, locale, words)
+}
+
+fn run_as(program: &Path, run_dir: &Path, locale: &str, words: &[&str]) -> Ran {
+    let output = Command::new(program)
         .args(words)
         .env_clear()
         .env("TSUGI_RUN_DIR", run_dir)

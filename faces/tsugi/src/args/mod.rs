@@ -117,6 +117,8 @@ pub enum Command {
         all: bool,
     },
     Up(Up),
+    #[command(subcommand)]
+    Compat(Compat),
     Completions {
         shell: clap_complete::Shell,
     },
@@ -172,4 +174,12 @@ pub enum Audit {
         most: u64,
     },
     Verify,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Compat {
+    Install {
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }

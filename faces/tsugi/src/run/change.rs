@@ -14,6 +14,7 @@ use super::{config, read};
 use crate::args::{Gentle, Group, Lasting, Node};
 use crate::ask::Agents;
 use crate::exit::Exit;
+use crate::old_names;
 use crate::out::{Form, Observed, Out, Schema};
 
 /// `group …`
@@ -172,8 +173,9 @@ pub(super) fn typed() -> String {
         true => format!("{word:?}"),
         false => word,
     };
+    let old = old_names::called_by(std::env::args_os().next().as_ref());
     let words: Vec<String> = std::env::args().skip(1).map(quoted).collect();
-    format!("tsugi {}", words.join(" "))
+    format!("{} {}", old.map_or("tsugi", |old| old.name), words.join(" "))
 }
 
 /// The terminal, or where the person came from.

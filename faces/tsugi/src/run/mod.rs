@@ -4,10 +4,11 @@ mod change;
 mod config;
 mod monitor;
 mod offline;
+mod old_name;
 mod read;
 mod wait;
 
-use crate::args::{Audit, Cli, Command, Config, Node};
+use crate::args::{Audit, Cli, Command, Compat, Config, Node};
 use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::{Form, Out};
@@ -41,6 +42,7 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         }
         Command::Audit(Audit::List { most }) => read::audit(&agents, out, *most),
         Command::Audit(Audit::Verify) => read::verify(&agents, out),
+        Command::Compat(Compat::Install { directory }) => old_name::install(out, directory),
         Command::Monitor(asked) => monitor::monitor(out, asked),
         Command::Message { id, all } => offline::message(out, id.as_deref().filter(|_| !all)),
         Command::Up(args) => up::up(args, out),
@@ -53,6 +55,8 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         Command::Sample(_) => Exit::Failed,
     }
 }
+
+pub use old_name::old_name;
 
 /// The form that output is wanted in.
 pub fn form(json: bool) -> Form {

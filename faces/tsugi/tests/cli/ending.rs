@@ -15,7 +15,7 @@ use crate::{tsugi, tsugi_ja};
 const FILE: &str = "[cluster]\nname=\"a\"\n[node.n1]\naddress=\"10.0.0.1\"\n";
 
 /// A change that is to lead to these goals, in plan 13.
-fn done(goals: &[(&str, Wants)]) -> Reply {
+pub fn done(goals: &[(&str, Wants)]) -> Reply {
     let what = words(phrase::command_taken("tsugi node drain n1").recorded());
     let goal =
         |(group, wants): &(&str, Wants)| Goal { group: (*group).to_owned(), wants: wants.clone() };
@@ -28,7 +28,7 @@ fn done(goals: &[(&str, Wants)]) -> Reply {
 }
 
 /// A status of plan 13 with these groups: name, state, owner.
-fn stands(groups: &[(&str, &str, &str)]) -> Reply {
+pub fn stands(groups: &[(&str, &str, &str)]) -> Reply {
     let one = |(name, state, owner): &(&str, &str, &str)| report::Group {
         owner: Some((*owner).to_owned()),
         ..group(name, state)
@@ -37,7 +37,7 @@ fn stands(groups: &[(&str, &str, &str)]) -> Reply {
     Reply::Status(report::Status { groups, generation: 13, ..status(0) })
 }
 
-fn on(node: &str) -> Wants {
+pub fn on(node: &str) -> Wants {
     Wants::Running { node: Some(node.to_owned()) }
 }
 

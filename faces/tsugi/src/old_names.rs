@@ -1,0 +1,133 @@
+//! The names that runbooks use: the program called by one of them says what the command is now,
+//! carries it out, and ends as the old one did where its manual says how.
+
+mod clp;
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use tsugi_messages::{Phrase, phrase};
+
+/// One old name.
+pub struct OldName {
+    /// The name, as it stands on the path.
+    pub name: &'static str,
+    /// How it is used here.
+    pub usage: &'static str,
+    /// What it means now.
+    now: fn(&[String]) -> Result<Now, Misuse>,
+}
+
+/// What an old command means.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Now {
+    /// These words after `tsugi`.
+    Command(Vec<String>),
+    /// Print the node that a group is on (`clpgrp -n`), as `tsugi group list` shows it.
+    OwnerOf(String),
+}
+
+/// Why an old command is not carried out.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Misuse {
+    /// A word that the old command knows and that means nothing here, or that nobody knows.
+    Word(String),
+    /// Something is missing.
+    Missing(&'static str),
+    /// Two words that exclude each other.
+    Both(String, String),
+    /// Another command of the system does that.
+    Elsewhere(&'static str),
+}
+
+/// All of them.
+pub const ALL: [OldName; 3] = [
+    OldName {
+        name: "clpgrp",
+        usage: "clpgrp -s|-t|-m|-n GROUP [-h NODE] [-a NODE]",
+        now: clp::group,
+    },
+    OldName { name: "clpstat", usage: "clpstat [-s|-g|-n|-i]", now: clp::status },
+    OldName { name: "clpcl", usage: "clpcl --suspend|--resume", now: clp::cluster },
+];
+
+/// The old name that the program was called by.
+pub fn called_by(word: Option<&OsString>) -> Option<&'static OldName> {
+    let name = Path::new(word?).file_name()?.to_str()?;
+    ALL.iter().find(|old| old.name == name)
+}
+
+impl OldName {
+    /// What the words after the name mean.
+    pub fn now(&self, words: &[OsString]) -> Result<Now, Misuse> {
+        let words: Vec<String> = words.iter().map(|w| w.to_string_lossy().into_owned()).collect();
+        (self.now)(&words)
+    }
+}
+
+impl Misuse {
+    /// In words.
+    pub fn words(&self) -> Phrase {
+        match self {
+            Self::Word(word) => phrase::usage_unknown_option(word.clone()),
+            Self::Missing(what) => phrase::usage_missing(what),
+            Self::Both(one, other) => phrase::usage_exclude(one.clone(), other.clone()),
+            Self::Elsewhere(command) => phrase::old_name_elsewhere(command),
+        }
+    }
+}
+
+impl Now {
+    /// The new command, as a person would type it.
+    pub fn spelled(&self) -> String {
+        match self {
+            Self::Command(words) => {
+                let quoted = words.iter().map(|word| match word.contains(' ') {
+                    true => format!("\"{word}\""),
+                    false => word.clone(),
+                });
+                quoted.fold("tsugi".to_owned(), |line, word| format!("{line} {word}"))
+            }
+            Self::OwnerOf(_) => "tsugi group list".to_owned(),
+        }
+    }
+}
+
+/// Why an old name was not installed.
+#[derive(Debug)]
+pub enum NotInstalled {
+    /// Something else stands there, perhaps the product that is to be replaced.
+    Taken(PathBuf),
+    /// A call failed.
+    Failed(PathBuf, io::Error),
+}
+
+/// Puts every old name into a directory, as a link to this program; what stands there already is
+/// left alone. All or none: nothing is made where one name is taken.
+pub fn install(dir: &Path, program: &Path) -> Result<Vec<PathBuf>, NotInstalled> {
+    let places: Vec<PathBuf> = ALL.iter().map(|old| dir.join(old.name)).collect();
+    let mut open = Vec::new();
+    for place in &places {
+        match place.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => open.push(place.clone()),
+            Err(error) => return Err(NotInstalled::Failed(place.clone(), error)),
+            Ok(_) if is_ours(place, program) => {}
+            Ok(_) => return Err(NotInstalled::Taken(place.clone())),
+        }
+    }
+    for place in open {
+        symlink(program, &place).map_err(|error| NotInstalled::Failed(place.clone(), error))?;
+    }
+    Ok(places)
+}
+
+/// A link to this program, or to one of the same name that is gone: an earlier installation.
+fn is_ours(place: &Path, program: &Path) -> bool {
+    let named = |path: &Path| path.file_name().map(OsStr::to_owned);
+    place.read_link().is_ok_and(|to| to == program || named(&to) == named(program))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! CLUSTERPRO X, EXPRESSCLUSTER: `clpgrp`, `clpstat`, `clpcl` (reference guide, command chapters).
+
+use super::{Misuse, Now};
+
+/// What `clpgrp` is asked to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Start,
+    Stop,
+    Move,
+    Name,
+}
+
+/// `clpgrp -s|-t|-m|-n GROUP [-h NODE] [-a NODE]`: it ends with 0 only when the group has reached
+/// what was asked (CL-23). `-a` names where to move; so does `-h` where there is no `-a`.
+pub(super) fn group(words: &[String]) -> Result<Now, Misuse> {
+    let (mut verb, mut group, mut host, mut to) = (None, None, None, None);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let asked = match word.as_str() {
+            "-s" => Verb::Start,
+            "-t" => Verb::Stop,
+            "-m" => Verb::Move,
+            "-n" => Verb::Name,
+            "-h" => {
+                host = Some(words.next().ok_or(Misuse::Missing("-h NODE"))?.clone());
+                continue;
+            }
+            "-a" => {
+                to = Some(words.next().ok_or(Misuse::Missing("-a NODE"))?.clone());
+                continue;
+            }
+            // To force it is what is done anyway, and an answer is waited for anyway.
+            "-f" => continue,
+            name if !name.starts_with('-') && group.is_none() => {
+                group = Some(name.to_owned());
+                continue;
+            }
+            other => return Err(Misuse::Word(other.to_owned())),
+        };
+        if let Some((_, first)) = verb.replace((asked, word.clone())) {
+            return Err(Misuse::Both(first, word.clone()));
+        }
+    }
+    let (verb, _) = verb.ok_or(Misuse::Missing("-s|-t|-m|-n"))?;
+    let group = group.ok_or(Misuse::Missing("GROUP"))?;
+    if let (Some(_), true) = (&to, verb != Verb::Move) {
+        return Err(Misuse::Word("-a".to_owned()));
+    }
+    Ok(match verb {
+        Verb::Name => Now::OwnerOf(group),
+        Verb::Start => {
+            let on = host.into_iter().flat_map(|node| ["--on".to_owned(), node]);
+            waited("clpgrp -s", "start", group, on)
+        }
+        Verb::Stop => waited("clpgrp -t", "stop", group, None),
+        Verb::Move => waited("clpgrp -m", "move", group, to.or(host)),
+    })
+}
+
+/// The command that ends when the group is where it was to be.
+fn waited(old: &str, verb: &str, group: String, rest: impl IntoIterator<Item = String>) -> Now {
+    let reason = format!("{old} {group}");
+    let mut words = vec!["group".to_owned(), verb.to_owned(), group];
+    words.extend(rest);
+    words.extend(["--wait".to_owned(), "--reason".to_owned(), reason]);
+    Now::Command(words)
+}
+
+/// `clpstat`: the state; `-g` the groups, `-n` the nodes, `-i` the configuration.
+pub(super) fn status(words: &[String]) -> Result<Now, Misuse> {
+    let mut now: Option<(&str, &[&str])> = None;
+    for word in words {
+        let meant: &[&str] = match word.as_str() {
+            "-s" => &["status"],
+            "-g" => &["group", "list"],
+            "-n" => &["node", "list"],
+            "-i" => &["config", "show"],
+            // Of this node alone there is nothing else to show: every agent knows all.
+            "--local" | "--long" => continue,
+            other => return Err(Misuse::Word(other.to_owned())),
+        };
+        if let Some((first, _)) = now.replace((word, meant)) {
+            return Err(Misuse::Both(first.to_owned(), word.clone()));
+        }
+    }
+    let words = now.map_or(&["status"][..], |(_, words)| words);
+    Ok(Now::Command(words.iter().map(|w| (*w).to_owned()).collect()))
+}
+
+/// `clpcl --suspend|--resume`: groups run on, and no failure moves one (CL-34). Starting and
+/// stopping the cluster's own service is the system's business.
+pub(super) fn cluster(words: &[String]) -> Result<Now, Misuse> {
+    let mut now: Option<(&str, &str)> = None;
+    for word in words {
+        let meant = match word.as_str() {
+            "--suspend" => "pause",
+            "--resume" => "resume",
+            "-s" => return Err(Misuse::Elsewhere("systemctl start tsugi")),
+            "-t" => return Err(Misuse::Elsewhere("systemctl stop tsugi")),
+            "-d" => return Err(Misuse::Elsewhere("shutdown")),
+            "-r" => return Err(Misuse::Elsewhere("reboot")),
+            other => return Err(Misuse::Word(other.to_owned())),
+        };
+        if let Some((first, _)) = now.replace((word, meant)) {
+            return Err(Misuse::Both(first.to_owned(), word.clone()));
+        }
+    }
+    let (old, verb) = now.ok_or(Misuse::Missing("--suspend|--resume"))?;
+    let reason = format!("clpcl {old}");
+    let words = ["group", verb, "--all", "--reason", &reason];
+    Ok(Now::Command(words.iter().map(|w| (*w).to_owned()).collect()))
+}

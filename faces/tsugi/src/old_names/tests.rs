@@ -1,0 +1,61 @@
+//! Old words and what they mean.
+
+use super::*;
+
+fn now(line: &str) -> Result<String, Misuse> {
+    let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+    let old = called_by(words.first()).expect("it is an old name");
+    old.now(&words[1..]).map(|now| now.spelled())
+}
+
+#[test]
+fn cl_23_old_words_of_groups_start_stop_and_move_and_wait_for_the_end() {
+    let cases = [
+        ("clpgrp -s PAY", "group start PAY --wait --reason \"clpgrp -s PAY\""),
+        ("clpgrp PAY -s -h n1", "group start PAY --on n1 --wait --reason \"clpgrp -s PAY\""),
+        ("/usr/sbin/clpgrp -t PAY -f", "group stop PAY --wait --reason \"clpgrp -t PAY\""),
+        ("clpgrp -m PAY", "group move PAY --wait --reason \"clpgrp -m PAY\""),
+        ("clpgrp -m PAY -h n2", "group move PAY n2 --wait --reason \"clpgrp -m PAY\""),
+        ("clpgrp -m PAY -h n1 -a n2", "group move PAY n2 --wait --reason \"clpgrp -m PAY\""),
+        ("clpgrp -n PAY", "group list"),
+        ("clpstat -s", "status"),
+        ("clpstat --local -n", "node list"),
+        ("clpcl --suspend", "group pause --all --reason \"clpcl --suspend\""),
+        ("clpcl --resume", "group resume --all --reason \"clpcl --resume\""),
+    ];
+    for (old, new) in cases {
+        assert_eq!(now(old), Ok(format!("tsugi {new}")), "{old}");
+    }
+}
+
+#[test]
+fn an_old_command_that_is_not_understood_does_nothing() {
+    let word = |word: &str| Err(Misuse::Word(word.to_owned()));
+    assert_eq!(now("clpgrp -x PAY"), word("-x"));
+    assert_eq!(now("clpgrp -s PAY BATCH"), word("BATCH"));
+    assert_eq!(now("clpgrp -t PAY -a n2"), word("-a"));
+    assert_eq!(now("clpgrp PAY"), Err(Misuse::Missing("-s|-t|-m|-n")));
+    assert_eq!(now("clpgrp -m"), Err(Misuse::Missing("GROUP")));
+    assert_eq!(now("clpgrp -m PAY -h"), Err(Misuse::Missing("-h NODE")));
+    assert_eq!(now("clpgrp -s -t PAY"), Err(Misuse::Both("-s".to_owned(), "-t".to_owned())));
+    assert_eq!(now("clpcl -t"), Err(Misuse::Elsewhere("systemctl stop tsugi")));
+    assert_eq!(called_by(Some(&OsString::from("/usr/bin/tsugi"))).map(|o| o.name), None);
+}
+
+#[test]
+fn every_name_is_installed_once_and_what_stands_there_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Path::new("/usr/bin/tsugi");
+    for _twice in 0..2 {
+        let places = install(dir.path(), program).unwrap();
+        assert_eq!(places.len(), ALL.len());
+        for place in places {
+            assert_eq!(place.read_link().unwrap(), program);
+        }
+    }
+    let other = tempfile::tempdir().unwrap();
+    std::fs::write(other.path().join("clpstat"), "the product's own").unwrap();
+    let refused = install(other.path(), program);
+    assert!(matches!(refused, Err(NotInstalled::Taken(at)) if at == other.path().join("clpstat")));
+    assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 1, "none was installed");
+}

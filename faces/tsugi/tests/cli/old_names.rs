@@ -1,0 +1,91 @@
+//! Called by the names that runbooks use.
+
+use std::path::PathBuf;
+
+use tsugi_wire::control::report::Wants;
+use tsugi_wire::control::{Operation, Request};
+
+use crate::agent::{Agent, nobody};
+use crate::ending::{done, on, stands};
+use crate::{Ran, tsugi, tsugi_as};
+
+/// A directory with the old names in it.
+fn installed() -> (tempfile::TempDir, impl Fn(&str) -> PathBuf) {
+    let dir = nobody();
+    let place = dir.path().to_owned();
+    let ran = tsugi(dir.path(), &["compat", "install", place.to_str().expect("a path")]);
+    assert_eq!((ran.code, ran.out.lines().count()), (0, 3), "{ran:#?}");
+    (dir, move |name| place.join(name))
+}
+
+#[test]
+fn cl_23_an_old_group_command_ends_with_0_only_when_the_group_is_where_it_was_asked_to_be() {
+    let (_dir, place) = installed();
+    let clpgrp = |wants: Wants, came: (&str, &str), words: &[&str]| -> (Agent, Ran) {
+        let there = stands(&[("PAY", came.0, came.1)]);
+        let agent = Agent::that_says_then(done(&[("PAY", wants)]), there);
+        let ran = tsugi_as(&place("clpgrp"), agent.run_dir(), words);
+        (agent, ran)
+    };
+    let anywhere = || Wants::Running { node: None };
+    let cases = [
+        (anywhere(), ("running", "node1"), &["-s", "PAY"][..], 0),
+        (anywhere(), ("given-up", "-"), &["-s", "PAY"][..], 1),
+        (Wants::Stopped, ("stopped", "-"), &["-t", "PAY"][..], 0),
+        (on("node2"), ("running", "node2"), &["-m", "PAY", "-h", "node2"][..], 0),
+        (on("node2"), ("given-up", "-"), &["-m", "PAY", "-a", "node2"][..], 1),
+    ];
+    for (wants, came, words, code) in cases {
+        let (_agent, ran) = clpgrp(wants, came, words);
+        assert_eq!(ran.code, code, "{words:?} {came:?} {ran:#?}");
+        assert!(ran.err.contains("clpgrp is now: tsugi group "), "{ran:#?}");
+    }
+}
+
+#[test]
+fn an_old_command_asks_for_the_same_and_stands_in_the_audit_as_it_was_typed() {
+    let (_dir, place) = installed();
+    let there = stands(&[("PAY", "running", "node2")]);
+    let agent = Agent::that_does(move |request| {
+        if let Request::Change(change) = request {
+            assert_eq!(change.words, "clpgrp -m PAY -h node2");
+            assert_eq!(change.reason, "clpgrp -m PAY");
+            let to = Some("node2".to_owned());
+            assert_eq!(change.what, Operation::Move { group: "PAY".to_owned(), to });
+            return crate::agent::bytes(&crate::agent::answer(done(&[("PAY", on("node2"))])));
+        }
+        crate::agent::bytes(&crate::agent::answer(there.clone()))
+    });
+    let ran = tsugi_as(&place("clpgrp"), agent.run_dir(), &["-m", "PAY", "-h", "node2"]);
+    ran.ended(0, "PAY runs on node2");
+}
+
+#[test]
+fn the_owner_of_a_group_is_printed_alone_and_an_unknown_group_ends_otherwise() {
+    let (_dir, place) = installed();
+    let agent = Agent::that_says(stands(&[("PAY", "running", "node2")]));
+    let ran = tsugi_as(&place("clpgrp"), agent.run_dir(), &["-n", "PAY"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "node2\n"), "{ran:#?}");
+    tsugi_as(&place("clpgrp"), agent.run_dir(), &["-n", "PYA"]).ended(4, "TSUG10511-E");
+}
+
+#[test]
+fn an_old_command_that_is_not_understood_asks_nobody_and_says_how_it_is_used() {
+    let (_dir, place) = installed();
+    let agent = Agent::that_says(done(&[]));
+    let clpgrp = |words: &[&str]| tsugi_as(&place("clpgrp"), agent.run_dir(), words);
+    clpgrp(&["-x", "PAY"]).ended(2, "clpgrp -s|-t|-m|-n GROUP");
+    clpgrp(&["-s"]).ended(2, "GROUP is missing");
+    let stop = tsugi_as(&place("clpcl"), agent.run_dir(), &["-t"]);
+    stop.ended(2, "systemctl stop tsugi");
+    assert_eq!(agent.times(), 0);
+}
+
+#[test]
+fn what_stands_at_an_old_name_already_is_not_replaced() {
+    let dir = nobody();
+    std::fs::write(dir.path().join("clpcl"), "the former product").expect("a file");
+    let ran = tsugi(dir.path(), &["compat", "install", dir.path().to_str().expect("a path")]);
+    ran.ended(3, "TSUG10558-E");
+    assert!(!dir.path().join("clpgrp").exists(), "all or none");
+}
