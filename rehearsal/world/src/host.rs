@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tsugi_cluster_rules::node::TakenOn;
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName};
 
 /// What one group has on one machine.
@@ -16,6 +17,8 @@ pub(crate) struct Held {
 pub(crate) struct Machine {
     /// What is up, by group.
     pub held: BTreeMap<GroupName, Held>,
+    /// Written down by its agent: under which epoch each group was taken on, and as what.
+    pub taken_on: TakenOn,
     /// The guardian: armed groups with their deadlines by the lease clock of the node.
     pub armed: BTreeMap<GroupName, (Epoch, Moment)>,
     /// Epochs that the guardian has ended; it arms none of them again.

@@ -506,6 +506,7 @@ impl<'w> World<'w> {
                 if what == Act::Adopt {
                     self.meet("state adopting");
                 }
+                self.write_down(n, &group, epoch);
                 self.begin_act(n, (group, epoch, act), what);
             }
             Order::ChangeVoters { change, known } => self.begin_voters(n, change, known),
@@ -518,6 +519,16 @@ impl<'w> World<'w> {
                 self.at(at, Ev::Wake { n, token });
             }
             Order::Left => self.agent_left(n),
+        }
+    }
+
+    /// As what the agent has taken a group on, for the one after it.
+    fn write_down(&mut self, n: usize, group: &GroupName, epoch: Epoch) {
+        let actor = &mut self.actors[n];
+        let known = actor.machine.taken_on.get(group).is_some_and(|(e, _)| *e == epoch);
+        let spec = actor.node.as_ref().and_then(|node| node.spec_of(group));
+        if let Some(spec) = spec.filter(|_| !known) {
+            actor.machine.taken_on.insert(group.clone(), (epoch, spec));
         }
     }
 
@@ -537,6 +548,7 @@ impl<'w> World<'w> {
             at: actor.local(self.now),
             longest_promise: actor.longest,
             record: Arc::clone(&actor.record),
+            taken_on: actor.machine.taken_on.clone(),
         };
         actor.seen_seq.clear();
         let at = self.now;

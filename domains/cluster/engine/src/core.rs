@@ -7,7 +7,9 @@ mod guard;
 mod mailbox;
 mod ready;
 mod stops;
+mod taken_on;
 mod thread;
 
 pub use mailbox::{Letter, Mailbox, Post, mailbox};
+pub use taken_on::Notebook;
 pub use thread::{Core, CoreParts, Ended, Proposal};

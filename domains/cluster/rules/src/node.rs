@@ -11,7 +11,7 @@ mod notes;
 mod peers;
 mod voters;
 
-pub use machine::{Birth, Node};
+pub use machine::{Birth, Node, TakenOn};
 
 use std::net::SocketAddr;
 

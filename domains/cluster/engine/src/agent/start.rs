@@ -27,7 +27,7 @@ use super::ledger_link::{self, LinkFailure};
 use super::membership::{Running, Shared};
 use super::tasks::{self, Reader};
 use crate::control::{Direct, Pace, Services};
-use crate::core::{Core, CoreParts, Ended, mailbox};
+use crate::core::{Core, CoreParts, Ended, Notebook, mailbox};
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Surroundings};
 use crate::logbook;
@@ -197,6 +197,7 @@ fn work(
     let (drafts, waiting) = mpsc::unbounded_channel();
     let (voter_changes, changes) = mpsc::unbounded_channel();
     introduce(&picture, (me.clone(), boot.id), identity.subject.until);
+    let notebook = Notebook::in_folder(&config.run_dir);
     let birth = Birth {
         name: me.clone(),
         voter: founding.voter(&me),
@@ -205,6 +206,7 @@ fn work(
         at: clock::now(),
         longest_promise: read_promise(&promise_file)?,
         record,
+        taken_on: notebook.read(),
     };
     let lookout = Lookout::new(config, (me.clone(), voter), &link, post.clone());
     let pictures = picture.subscribe();
@@ -214,6 +216,7 @@ fn work(
         hands,
         run_dir: config.run_dir.clone(),
         promise_file,
+        notebook,
         errands: Errands::new(surroundings(config, &me)),
         mailbox,
         proposals: drafts,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use tokio::sync::{mpsc, watch};
+use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::lease::voter_list::VoterChange;
 use tsugi_cluster_rules::node::{Event, Node, Now, Order};
 use tsugi_cluster_rules::record::{Draft, LinkState};
@@ -26,6 +27,7 @@ use super::guard::Armory;
 use super::mailbox::{Letter, Mailbox};
 use super::ready::{Ready, Source};
 use super::stops::Stops;
+use super::taken_on::Notebook;
 use crate::agent::{Ear, Founding, Heard};
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Finished, Job};
@@ -52,6 +54,8 @@ pub struct CoreParts {
     pub run_dir: PathBuf,
     /// The file that keeps the longest promise (L4).
     pub promise_file: PathBuf,
+    /// As what it has taken its groups on.
+    pub notebook: Notebook,
     /// Its errands.
     pub errands: Errands,
     /// Its mailbox.
@@ -229,9 +233,20 @@ impl Core {
             }
             Order::Do { group, epoch, act, what } => {
                 let Some(spec) = self.parts.node.spec_of(&group) else { return };
-                let job = Job { group, epoch, act, what, spec };
                 let mut done = Vec::new();
-                self.parts.errands.begin(now, job, &mut self.parts.hands, &mut done);
+                let starts = matches!(what, Act::Start { .. });
+                match if starts { self.parts.notebook.write(&group, epoch, &spec) } else { Ok(()) }
+                {
+                    Ok(()) => {
+                        let job = Job { group, epoch, act, what, spec };
+                        self.parts.errands.begin(now, job, &mut self.parts.hands, &mut done);
+                    }
+                    // What could not be taken down as it went up does not go up.
+                    Err(failed) => {
+                        let outcome = Outcome::Failed { how: failed.to_string().as_str().into() };
+                        done.push(Finished::Act { group, epoch, act, outcome });
+                    }
+                }
                 self.deliver(done);
             }
             Order::ChangeVoters { change, known } => {

@@ -57,9 +57,9 @@ impl Node {
             return self.tell_desk(now, group, Input::Stop(Why::Superseded), out);
         }
         if held != Some(epoch) {
-            self.take_spec(group);
             let before = self.from_before.remove(group) == Some(epoch)
                 || held.is_none() && is_of_another_life(entry, self.boot);
+            self.take_spec(group, if before { Some(epoch) } else { None });
             if before {
                 self.adopting.insert(group.clone());
             }
@@ -120,10 +120,15 @@ impl Node {
         }
     }
 
-    fn take_spec(&mut self, group: &GroupName) {
-        let spec = self.record.spec().and_then(|s| s.groups.get(group));
-        if let Some(spec) = spec {
-            self.specs.insert(group.clone(), Arc::new(spec.clone()));
+    /// As what the group is run from now on. What a former agent left under this epoch is what it
+    /// was configured as then: another configuration may have been applied since, and by that one
+    /// an address or a volume of the former would be left behind.
+    fn take_spec(&mut self, group: &GroupName, left_under: Option<Epoch>) {
+        let former = self.taken_on.remove(group).filter(|(epoch, _)| left_under == Some(*epoch));
+        let applied = || self.record.spec().and_then(|s| s.groups.get(group)).cloned();
+        let former = former.map(|(_, spec)| spec);
+        if let Some(spec) = former.or_else(|| applied().map(Arc::new)) {
+            self.specs.insert(group.clone(), spec);
         }
     }
 

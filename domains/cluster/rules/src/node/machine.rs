@@ -35,7 +35,13 @@ pub struct Birth {
     pub longest_promise: Option<Span>,
     /// The record that it starts from.
     pub record: Arc<Record>,
+    /// The groups that an earlier agent of this machine took on: under which epoch, and as they
+    /// were configured then.
+    pub taken_on: TakenOn,
 }
+
+/// Groups as they were configured when a node took them on, with the epoch of that.
+pub type TakenOn = BTreeMap<GroupName, (Epoch, Arc<GroupSpec>)>;
 
 /// One node of the cluster.
 #[derive(Clone)]
@@ -71,6 +77,8 @@ pub struct Node {
     /// Programs that ended while their group was pinned here.
     pub(super) died_pinned: BTreeMap<GroupName, (Epoch, ResourceName, How)>,
     pub(super) from_before: BTreeMap<GroupName, Epoch>,
+    /// As what a former agent took them on.
+    pub(super) taken_on: TakenOn,
     /// Groups of a former agent that are being looked at, and those that were found running.
     pub(super) adopting: BTreeSet<GroupName>,
     pub(super) adopted: Vec<GroupName>,
@@ -139,6 +147,7 @@ impl Node {
             armed: BTreeMap::new(),
             died_pinned: BTreeMap::new(),
             from_before: before,
+            taken_on: birth.taken_on,
             adopting: BTreeSet::new(),
             adopted: Vec::new(),
             stay: Stay::Here,

@@ -4,6 +4,7 @@ mod coming_and_going;
 mod failing;
 mod noting;
 mod silence;
+mod taken_on;
 mod voters;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,7 +14,7 @@ use tsugi_vocabulary::{
     BootId, Epoch, Generation, GroupName, Index, Moment, NodeName, ResourceName, Span, Wall,
 };
 
-use super::{Birth, Event, Fate, Node, Now, Order, Via};
+use super::{Birth, Event, Fate, Node, Now, Order, TakenOn, Via};
 use crate::desk::{Act, Outcome, State};
 use crate::lease::heartbeat::{Ack, Heartbeat};
 use crate::lease::voter_list::VoterChange;
@@ -75,6 +76,11 @@ impl Bench {
 
     /// The same on a machine where this is found running.
     fn finding(record: Record, found: Vec<ResourceName>) -> Self {
+        Self::knowing(record, found, BTreeMap::new())
+    }
+
+    /// The same where an earlier agent wrote down as what it took its groups on.
+    fn knowing(record: Record, found: Vec<ResourceName>, taken_on: TakenOn) -> Self {
         let now = Moment(0) + Span::secs(10);
         let birth = Birth {
             name: name("a"),
@@ -84,6 +90,7 @@ impl Bench {
             at: now,
             longest_promise: None,
             record: Arc::new(record.clone()),
+            taken_on,
         };
         let mut bench = Self {
             node: Node::new(birth),
