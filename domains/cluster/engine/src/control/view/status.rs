@@ -140,7 +140,11 @@ fn votes_need(
         let what = messages::majority_lost(votes.heard, votes.of);
         return Some(need(&what, spec.name.clone(), None));
     }
-    let missing = voters(standing, spec).into_iter().find(|n| !hears(standing, n))?;
+    let voters = voters(standing, spec);
+    // A node that was taken out, or has not come in yet, is missed like one that is silent.
+    let without_vote = || spec.nodes.keys().find(|n| !voters.contains(n));
+    let silent = voters.iter().copied().find(|n| !hears(standing, n));
+    let missing = silent.or_else(without_vote)?;
     if votes.heard > votes.needed {
         return None;
     }

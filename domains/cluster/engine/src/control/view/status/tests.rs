@@ -44,6 +44,15 @@ fn l12_with_one_voter_lost_status_says_one_more_loss_stops_the_groups() {
 }
 
 #[test]
+fn l12_a_node_that_was_taken_out_for_good_is_missed_like_one_that_is_silent() {
+    let mut record = record();
+    record.voters = [(node("node1"), 1), (node("node2"), 2)].into();
+    let status = status(&standing(record));
+    assert_eq!(ids(&status), ["TSUG10704-W"]);
+    assert_eq!(status.needs[0].what.values["node"], "witness");
+}
+
+#[test]
 fn without_a_majority_that_is_what_needs_a_person_first() {
     let status = status(&without(record(), &["witness", "node1"]));
     assert_eq!(status.needs[0].what.id, "TSUG10702-E");
