@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tsugi_cluster_rules::command::{self, Before, Command, Issued};
 use tsugi_cluster_rules::plan::{Settled, Situation};
 use tsugi_cluster_rules::record::Record;
+use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::spec::{Mode, ResourceKind};
 use tsugi_cluster_rules::whatif::{Hypothesis, whatif};
 use tsugi_ledger::{Ledger, View};
@@ -15,7 +17,7 @@ use tsugi_vocabulary::{GroupName, NodeName};
 use tsugi_wire::control::report::{Config, Done, No, Outlook, Refused, Verified};
 use tsugi_wire::control::{Reply, Request, Suppose, Words};
 
-use super::refusal::{no, no_group, no_node};
+use super::refusal::{no, no_group, no_node, refused};
 use super::view::words::{phrased, told};
 use super::{Services, config_head, view};
 use crate::standing::Standing;
@@ -210,15 +212,23 @@ fn what_if(standing: &Standing, suppose: &Suppose) -> Result<Reply, Refused> {
             (Hypothesis::NodeDown(node(record, name)?), phrase::suppose_lost(name))
         }
         Suppose::Drain { node: name } => {
-            (Hypothesis::NodeDrain(node(record, name)?), phrase::suppose_drained(name))
+            let node = node(record, name)?;
+            let command = Command::NodeDrain { node: node.clone() };
+            refuse_as_then(standing, command, format!("tsugi node drain {name}"))?;
+            (Hypothesis::NodeDrain(node), phrase::suppose_drained(name))
         }
         Suppose::Stop { group: name } => {
-            (Hypothesis::GroupStop(group(record, name)?), phrase::suppose_stopped(name))
+            let group = group(record, name)?;
+            let command = Command::GroupStop { group: group.clone() };
+            refuse_as_then(standing, command, format!("tsugi group stop {name}"))?;
+            (Hypothesis::GroupStop(group), phrase::suppose_stopped(name))
         }
         Suppose::Move { group: name, to } => {
-            let to = node(record, to)?;
+            let (group, to) = (group(record, name)?, node(record, to)?);
+            let command = Command::GroupMove { group: group.clone(), to: Some(to.clone()) };
+            refuse_as_then(standing, command, format!("tsugi group move {name} {to}"))?;
             let words = phrase::suppose_moved(name, &to);
-            (Hypothesis::GroupMove(group(record, name)?, to), words)
+            (Hypothesis::GroupMove(group, to), words)
         }
         Suppose::LinkDown { node: name, link } => {
             let words = phrase::suppose_link_down(name, link);
@@ -229,6 +239,26 @@ fn what_if(standing: &Standing, suppose: &Suppose) -> Result<Reply, Refused> {
     };
     let planned = whatif(&situation(standing, record), &[hypothesis]);
     Ok(Reply::Outlook(view::outlook(record, &planned.plan, Some(phrased(&words)))))
+}
+
+/// What the command itself would be refused for is the answer to what it would do.
+fn refuse_as_then(standing: &Standing, command: Command, words: String) -> Result<(), Refused> {
+    let record = &*standing.record;
+    let issued = Issued {
+        command,
+        words,
+        person: String::new(),
+        origin: String::new(),
+        command_id: String::new(),
+        decided_on: record.generation(),
+        reason: "-".to_owned(),
+        at: standing.at,
+        before: Before::New,
+    };
+    match command::planned(&situation(standing, record), &issued) {
+        Ok(_) | Err(Refusal::AlreadySo { .. }) => Ok(()),
+        Err(refusal) => Err(refused(&refusal, record, &issued.words)),
+    }
 }
 
 fn situation<'a>(standing: &Standing, record: &'a Record) -> Situation<'a> {
@@ -259,9 +289,11 @@ fn plan(standing: &Standing, text: &str) -> Result<Reply, Refused> {
     let mut record = (*standing.record).clone();
     let mut next = (**applied).clone();
     next.spec = resolved.spec;
-    record.config = Some(Arc::new(next));
+    let next = Arc::new(next);
+    record.config = Some(Arc::clone(&next));
     let planned = tsugi_cluster_rules::planner::plan(&situation(standing, &record));
     let mut outlook = view::outlook(&record, &planned.plan, None);
+    view::add_later_ones(&mut outlook, &standing.record, &next.spec);
     outlook.config = config;
     Ok(Reply::Outlook(outlook))
 }

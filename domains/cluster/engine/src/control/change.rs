@@ -240,6 +240,9 @@ async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<R
         if change.how == How::DryRun {
             let mut outlook = view::outlook(&record, &planned.plan, None);
             outlook.config = config_words(change, &record);
+            if let Command::ConfigApply { config } = &issued.command {
+                view::add_later_ones(&mut outlook, &record, &config.spec);
+            }
             return Ok(Reply::Outlook(outlook));
         }
         let Some(draft) = planned.draft else { break };

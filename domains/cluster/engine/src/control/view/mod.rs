@@ -12,7 +12,7 @@ pub(crate) mod scenes;
 
 pub use explain::{Chronicle, explain};
 pub use history::{audit, history};
-pub use outlook::outlook;
+pub use outlook::{add_later_ones, outlook};
 pub use status::status;
 pub(crate) use status::waits_for_confirm;
 pub use why::{Of, why};

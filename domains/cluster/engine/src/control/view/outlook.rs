@@ -2,6 +2,7 @@
 
 use tsugi_cluster_rules::plan::{Chosen, Decision, Plan, Waiting};
 use tsugi_cluster_rules::record::{GroupRecord, Record};
+use tsugi_cluster_rules::spec::ClusterSpec;
 use tsugi_messages::{Phrase, phrase};
 use tsugi_vocabulary::GroupName;
 use tsugi_wire::control::Words;
@@ -23,6 +24,22 @@ pub fn outlook(record: &Record, plan: &Plan, suppose: Option<Words>) -> report::
         groups: groups.collect(),
         config: Vec::new(),
         majority: !plan.decisions.values().any(lost),
+    }
+}
+
+/// Adds the groups that go on as they were started, because `next` configures what they consist of
+/// otherwise and that is taken up by a start only.
+pub fn add_later_ones(outlook: &mut report::Outlook, record: &Record, next: &ClusterSpec) {
+    let now = record.spec().into_iter().flat_map(|spec| &spec.groups);
+    for (name, old) in now {
+        let runs = record.group(name).and_then(GroupRecord::owner).is_some();
+        let told = outlook.groups.iter().any(|g| g.group == name.as_str());
+        let Some(new) = next.groups.get(name).filter(|_| runs && !told) else { continue };
+        if (&old.resources, old.stop_budget) != (&new.resources, new.stop_budget) {
+            let what = phrased(&phrase::outlook_at_next_start(name));
+            let group = name.to_string();
+            outlook.groups.push(report::GroupOutlook { group, what, rejected: Vec::new() });
+        }
     }
 }
 

@@ -1,0 +1,43 @@
+//! What is foretold is what then comes, also where nothing comes of it.
+
+use tsugi_cluster_rules::record::{NodeIntent, NodeRecord};
+
+use super::super::view::scenes::order;
+use super::*;
+
+#[test]
+fn whatif_says_what_the_command_itself_would_be_refused_for() {
+    let mut record = record();
+    let drained = NodeIntent::Drained(order());
+    let known = record.nodes.get_mut(&node("node2")).expect("it is configured");
+    known.value = Arc::new(NodeRecord { intent: drained, ..(*known.value).clone() });
+    let site = Site::with(&record);
+    let to = |node: &str| Operation::Move { group: "PAY".to_owned(), to: Some(node.to_owned()) };
+    let suppose = |node: &str| Request::WhatIf {
+        suppose: tsugi_wire::control::Suppose::Move {
+            group: "PAY".to_owned(),
+            to: node.to_owned(),
+        },
+    };
+    let foretold = no(site.ask(suppose("node2")));
+    assert_eq!(foretold, no(site.change(command("c-1", to("node2")))));
+    assert!(text(&foretold.what).contains("drained"), "{foretold:?}");
+    assert!(matches!(site.ask(suppose("node1")), Reply::Outlook(_)), "it is there already");
+}
+
+#[test]
+fn a_group_that_goes_on_as_it_was_started_is_named_by_the_plan_and_by_the_dry_run() {
+    let site = Site::with(&record());
+    let other = FILE.replace("10.0.0.9/24", "10.0.0.10/24");
+    let planned = site.ask(Request::Plan { text: other.clone() });
+    let apply = Operation::Apply { text: other, confirm_within: None };
+    let dry = Change { how: How::DryRun, ..command("c-1", apply) };
+    for reply in [planned, site.change(dry)] {
+        let Reply::Outlook(outlook) = reply else { panic!("an outlook: {reply:?}") };
+        let told: Vec<String> = outlook.groups.iter().map(|g| text(&g.what)).collect();
+        assert_eq!(told, ["PAY runs on as it was started; the change counts from its next start"]);
+    }
+    let same = Request::Plan { text: FILE.replace("[cluster]", "# the same\n[cluster]") };
+    let Reply::Outlook(outlook) = site.ask(same) else { panic!("an outlook") };
+    assert!(outlook.groups.is_empty(), "{:?}", outlook.groups);
+}
