@@ -28,7 +28,8 @@ pub fn about(error: &clap::Error, language: Language) -> Exit {
 fn detail(error: &clap::Error, language: Language) -> String {
     let given = |kind| value(error, kind);
     let what = match error.kind() {
-        ErrorKind::UnknownArgument => phrase::usage_unknown_option(given(ContextKind::InvalidArg)),
+        ErrorKind::UnknownArgument => unknown(given(ContextKind::InvalidArg)),
+        ErrorKind::MissingSubcommand => phrase::usage_missing("<COMMAND>"),
         ErrorKind::InvalidSubcommand => {
             phrase::usage_unknown_command(given(ContextKind::InvalidSubcommand))
         }
@@ -53,8 +54,24 @@ fn detail(error: &clap::Error, language: Language) -> String {
     let meant =
         [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
     let meant = meant.into_iter().map(given).find(|m| !m.is_empty());
+    let meant = meant.or_else(|| waiting(&given(ContextKind::InvalidArg), std::env::args()));
     let hint = meant.map(|m| phrase::did_you_mean(m).text(language));
     joined(&what, hint, language)
+}
+
+/// An option that does not exist, or a word that nothing takes.
+fn unknown(word: String) -> Phrase {
+    match word.starts_with('-') {
+        true => phrase::usage_unknown_option(word),
+        false => phrase::usage_superfluous(word),
+    }
+}
+
+/// The time of `--wait` stands behind a `=`, because it may be left out.
+fn waiting(word: &str, given: impl Iterator<Item = String>) -> Option<String> {
+    let given: Vec<String> = given.collect();
+    let apart = given.windows(2).any(|two| two == ["--wait", word]);
+    apart.then(|| format!("--wait={word}"))
 }
 
 fn joined(what: &Phrase, hint: Option<String>, language: Language) -> String {

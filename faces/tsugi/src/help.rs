@@ -123,6 +123,9 @@ fn shown(arg: &Arg) -> String {
     let value = values.first().map(ToString::to_string);
     let takes = arg.get_action().takes_values();
     match (arg.get_long(), value) {
+        (Some(long), Some(value)) if takes && arg.is_require_equals_set() => {
+            format!("[--{long}[={value}]]")
+        }
         (Some(long), Some(value)) if takes => format!("[--{long} {value}]"),
         (Some(long), _) => format!("[--{long}]"),
         (None, value) => {

@@ -23,7 +23,10 @@ impl Commands {
         for line in tree.file(FILE)?.lines().filter(|l| l.starts_with("tsugi")) {
             let words = line.split_whitespace();
             let (words, options): (Vec<_>, Vec<_>) = words.partition(|w| is_word(w));
-            let bare = |o: &str| o.trim_matches(['<', '>', '[', ']', '.']).to_owned();
+            let bare = |o: &str| {
+                let option = o.trim_matches(['<', '>', '[', ']', '.']);
+                option.split_once("[=").map_or(option, |(name, _)| name).to_owned()
+            };
             known.insert(words.join(" "), options.into_iter().map(bare).collect());
         }
         Some(Self { known })

@@ -32,7 +32,7 @@ pub enum Refusal {
         /// The name given.
         node: String,
     },
-    /// 5 It interrupts service and no reason was given.
+    /// 5 It interrupts service, or takes its guard away, and no reason was given.
     ReasonRequired,
     /// 6 The group is paused.
     Paused {

@@ -45,10 +45,13 @@ fn every_command_and_option_has_help_in_both_languages() {
 #[test]
 fn wrong_words_are_answered_with_what_was_meant_and_exit_code_2() {
     let here = nobody();
-    let cases: [(&[&str], &str, &str); 8] = [
+    let cases: [(&[&str], &str, &str); 11] = [
         (&["stauts"], "did you mean", "のことですか"),
         (&["group", "mvoe", "G"], "did you mean \"move\"", "「move」のことですか"),
         (&["status", "--wach"], "did you mean \"--watch\"", "「--watch」のことですか"),
+        (&["group"], "<COMMAND> is missing", "<COMMAND> が要ります"),
+        (&["status", "now"], "now is one word too many", "「now」は余分です"),
+        (&["group", "stop", "G", "--wait", "5s"], "mean \"--wait=5s\"", "「--wait=5s」のこと"),
         (&["group", "stop"], "<GROUP> is missing", "<GROUP> が要ります"),
         (
             &["group", "start", "G", "--fresh", "--inherit"],
