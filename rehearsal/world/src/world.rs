@@ -506,7 +506,9 @@ impl<'w> World<'w> {
                 if what == Act::Adopt {
                     self.meet("state adopting");
                 }
-                self.write_down(n, &group, epoch);
+                if matches!(what, Act::Start { .. }) {
+                    self.write_down(n, &group, epoch);
+                }
                 self.begin_act(n, (group, epoch, act), what);
             }
             Order::ChangeVoters { change, known } => self.begin_voters(n, change, known),
@@ -525,9 +527,7 @@ impl<'w> World<'w> {
     /// As what the agent has taken a group on, for the one after it.
     fn write_down(&mut self, n: usize, group: &GroupName, epoch: Epoch) {
         let actor = &mut self.actors[n];
-        let known = actor.machine.taken_on.get(group).is_some_and(|(e, _)| *e == epoch);
-        let spec = actor.node.as_ref().and_then(|node| node.spec_of(group));
-        if let Some(spec) = spec.filter(|_| !known) {
+        if let Some(spec) = actor.node.as_ref().and_then(|node| node.spec_of(group)) {
             actor.machine.taken_on.insert(group.clone(), (epoch, spec));
         }
     }

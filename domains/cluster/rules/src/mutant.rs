@@ -24,6 +24,21 @@ pub const fn mutant(_name: &str) -> bool {
     false
 }
 
+/// Whether any fault is planted on this thread: what is broken by one is for a watcher to see, not
+/// for the code's own assertions.
+#[cfg(feature = "mutants")]
+#[must_use]
+pub fn any_planted() -> bool {
+    !PLANTED.get().is_empty()
+}
+
+/// Whether any fault is planted: never, in what ships.
+#[cfg(not(feature = "mutants"))]
+#[must_use]
+pub const fn any_planted() -> bool {
+    false
+}
+
 /// Plants one fault on this thread in place of the former; the empty name plants none.
 #[cfg(feature = "mutants")]
 pub fn plant(name: &'static str) {

@@ -198,16 +198,8 @@ fn work(
     let (voter_changes, changes) = mpsc::unbounded_channel();
     introduce(&picture, (me.clone(), boot.id), identity.subject.until);
     let notebook = Notebook::in_folder(&config.run_dir);
-    let birth = Birth {
-        name: me.clone(),
-        voter: founding.voter(&me),
-        boot: boot.id,
-        machine: machine_id(),
-        at: clock::now(),
-        longest_promise: read_promise(&promise_file)?,
-        record,
-        taken_on: notebook.read(),
-    };
+    let kept = (&*promise_file, &notebook);
+    let birth = birth((me.clone(), founding.voter(&me)), boot.id, kept, record)?;
     let lookout = Lookout::new(config, (me.clone(), voter), &link, post.clone());
     let pictures = picture.subscribe();
     let parts = CoreParts {
@@ -241,6 +233,18 @@ fn work(
     let _first = shared.running.set(Running { ledger, reception: link.reception });
     // The first thread of an agent is the one at real-time priority (`tsugi_host::thread`).
     Ok(Core::new(parts).run())
+}
+
+/// How this agent comes into the world: with what earlier ones have left for it.
+fn birth(
+    (name, voter): (NodeName, Option<u64>),
+    boot: BootId,
+    (promise_file, notebook): (&Path, &Notebook),
+    record: Arc<Record>,
+) -> Result<Birth, AgentFailure> {
+    let longest_promise = read_promise(promise_file)?;
+    let (machine, at, taken_on) = (machine_id(), clock::now(), notebook.read());
+    Ok(Birth { name, voter, boot, machine, at, longest_promise, record, taken_on })
 }
 
 /// Puts into the picture who this node is from now on.
