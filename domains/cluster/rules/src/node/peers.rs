@@ -104,13 +104,23 @@ impl Node {
         let missed = peer.missed.take();
         peer.heard = Some(now.lease);
         let silence = missed.map(|heard| now.lease.since(heard));
+        let mine = silence.is_some_and(|silence| self.missed_it_myself(now.lease, silence));
         let cause = silence.map(|silence| what_it_was(beat, old_boot, (&before, silence)));
+        let cause = cause.filter(|cause| !(mine && is_of_the_way(cause)));
         self.paperwork.plan_again();
         let i_decide = self.leader.as_ref() == Some(&self.me);
         if let (Some(cause), true) = (cause, i_decide) {
             let what = Happening::Returned { node: beat.sender.clone(), cause };
             self.note(now, None, what);
         }
+    }
+
+    /// Whether this node stood still, or heard nobody at all, for about as long as it missed
+    /// another one: then it cannot say that it was the other that was cut off.
+    fn missed_it_myself(&self, now: Moment, silence: Span) -> bool {
+        let deaf = self.contact.deaf_lately(now).unwrap_or(Span::ZERO);
+        let away = deaf.max(self.stood_still);
+        away + away >= silence
     }
 
     /// Votes on a beat, and keeps a longer promise durable before the answer leaves (L4).
@@ -278,6 +288,11 @@ fn sight(life: Life, boot: BootId, health: &Health) -> Sight {
         links: health.links.clone(),
         groups: health.groups.clone(),
     }
+}
+
+/// Whether it was the way between the two, of which each end sees the same.
+const fn is_of_the_way(cause: &Cause) -> bool {
+    matches!(cause, Cause::WasCutOff { .. } | Cause::OneWay { .. })
 }
 
 /// What a silence turns out to have been, told by the first beat after it.

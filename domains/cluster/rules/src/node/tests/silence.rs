@@ -159,6 +159,32 @@ fn a_silent_node_that_had_heard_the_others_was_lost_one_way() {
 }
 
 #[test]
+fn who_stood_still_or_heard_nobody_does_not_say_that_the_others_were_cut_off() {
+    // Frozen for three seconds, and then for a while without its links.
+    let (mut bench, mut beat) = watching();
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    bench.now += Span::secs(3);
+    bench.pass(Span::secs(1));
+    heard(&mut bench, &mut beat, &[0, 1], 2);
+    assert_eq!((return_of(&bench, "b"), return_of(&bench, "c")), (None, None));
+    // Without the links alone.
+    let (mut bench, mut beat) = watching();
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    bench.voters.clear();
+    bench.pass(Span::secs(3));
+    heard(&mut bench, &mut beat, &[0, 1], 2);
+    assert_eq!((return_of(&bench, "b"), return_of(&bench, "c")), (None, None));
+    // What the other says of itself is told all the same.
+    let (mut bench, mut beat) = watching();
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    bench.now += Span::secs(3);
+    bench.pass(Span::secs(1));
+    beat.health.machine = BootId(78);
+    heard(&mut bench, &mut beat, &[0, 1], 2);
+    assert_eq!(return_of(&bench, "b"), Some(Cause::PowerLost { node: name("b") }));
+}
+
+#[test]
 fn a_node_without_answers_says_how_long_it_heard_nobody() {
     let mut bench = Bench::new(record());
     let mut beat = beat_of("b", 1, &bench.record);
