@@ -6,6 +6,7 @@ mod complain;
 mod daemon;
 mod exit;
 mod help;
+mod metrics;
 mod old_names;
 mod out;
 mod render;

@@ -101,14 +101,14 @@ impl Out {
 
     /// Says something to the person.
     pub fn say(&self, phrase: &Phrase) {
-        eprintln!("{}", phrase.text(self.language));
+        self.say_text(&phrase.text(self.language));
     }
 
     /// Tells a message, and the command to run next.
     pub fn tell(&self, message: &Message) {
-        eprintln!("{}", message.line(self.language));
+        self.say_text(&message.line(self.language));
         if let Some(next) = message.next() {
-            eprintln!("{}", phrase::next_command(next).text(self.language));
+            self.say(&phrase::next_command(next));
         }
     }
 

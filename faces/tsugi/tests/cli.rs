@@ -4,6 +4,8 @@
 mod agent;
 #[path = "cli/ending.rs"]
 mod ending;
+#[path = "cli/metrics.rs"]
+mod metrics;
 #[path = "cli/offline.rs"]
 mod offline;
 #[path = "cli/old_names.rs"]

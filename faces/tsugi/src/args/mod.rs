@@ -8,6 +8,7 @@ mod node;
 mod trial;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -110,6 +111,10 @@ pub enum Command {
     Audit(Audit),
     #[command(subcommand)]
     Monitor(Monitor),
+    Metrics {
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<SocketAddr>,
+    },
     Message {
         #[arg(required_unless_present = "all")]
         id: Option<String>,

@@ -12,7 +12,7 @@ use crate::args::{Audit, Cli, Command, Compat, Config, Node};
 use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::{Form, Out};
-use crate::{daemon, up};
+use crate::{daemon, metrics, up};
 
 /// Carries out the command.
 pub fn run(cli: &Cli, out: &Out) -> Exit {
@@ -43,6 +43,8 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         Command::Audit(Audit::List { most }) => read::audit(&agents, out, *most),
         Command::Audit(Audit::Verify) => read::verify(&agents, out),
         Command::Compat(Compat::Install { directory }) => old_name::install(out, directory),
+        Command::Metrics { listen: None } => metrics::print(&agents, out),
+        Command::Metrics { listen: Some(at) } => metrics::serve(&agents, out, *at),
         Command::Monitor(asked) => monitor::monitor(out, asked),
         Command::Message { id, all } => offline::message(out, id.as_deref().filter(|_| !all)),
         Command::Up(args) => up::up(args, out),

@@ -1,0 +1,78 @@
+//! `tsugi metrics`: how everything stands in the form that Prometheus reads, once or as a page;
+//! and a page a group that load balancers ask.
+//!
+//! A process of its own that asks the agent like any command: what reads HTTP from strangers is
+//! no part of a node's daemons, and a node runs on without it.
+
+mod lines;
+mod pages;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tsugi_messages as messages;
+use tsugi_wire::control::report::Status;
+use tsugi_wire::control::{Answer, Reply, Request};
+
+use crate::ask::{Agents, Silence};
+use crate::exit::Exit;
+use crate::out::Out;
+use lines::Takeovers;
+
+/// What is asked of the agent, and counted between two questions.
+pub struct Exporter {
+    agents: Agents,
+    takeovers: Mutex<Takeovers>,
+}
+
+/// The state, and whose agent said so.
+struct Seen {
+    node: String,
+    status: Status,
+}
+
+impl Exporter {
+    fn new(agents: &Agents) -> Self {
+        Self { agents: agents.clone(), takeovers: Mutex::default() }
+    }
+
+    /// Asks the agent; none if it does not answer with a state.
+    fn look(&self) -> Result<Option<Seen>, Silence> {
+        let Answer { observed_by: node, reply, .. } = self.agents.ask(&Request::Status)?;
+        let Reply::Status(status) = reply else { return Ok(None) };
+        Ok(Some(Seen { node, status }))
+    }
+
+    /// The page of all metrics. An agent that does not answer is one of them: `tsugi_up 0`.
+    fn page(&self) -> String {
+        let seen = self.look().ok().flatten();
+        let mut takeovers = self.takeovers.lock().expect("nobody panics while counting");
+        if let Some(seen) = &seen {
+            takeovers.see(&seen.status);
+        }
+        lines::page(seen.as_ref().map(|s| (s.node.as_str(), &s.status)), &takeovers)
+    }
+}
+
+/// Prints the metrics once.
+pub fn print(agents: &Agents, out: &Out) -> Exit {
+    let exporter = Exporter::new(agents);
+    if let Err(silence) = exporter.look() {
+        return silence.tell(out, ("tsugi metrics", &Request::Status));
+    }
+    out.lines(exporter.page().lines().map(str::to_owned));
+    Exit::Done
+}
+
+/// Answers at `at` until it is told to end.
+pub fn serve(agents: &Agents, out: &Out, at: SocketAddr) -> Exit {
+    match pages::serve(Arc::new(Exporter::new(agents)), at, |at| {
+        out.tell(&messages::metrics_served(at));
+    }) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            out.tell(&messages::metrics_not_served(at, error));
+            Exit::Failed
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The text form of Prometheus, version 0.0.4.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use tsugi_wire::control::report::{Group, Status};
+
+/// Every state that a group may have, each a series of its own, 0 or 1.
+const STATES: [&str; 9] = [
+    "running", "starting", "stopping", "moving", "failed", "stopped", "given-up", "waiting", "down",
+];
+
+/// How often each group got another owner, by reason, since this process began to look.
+#[derive(Debug, Default)]
+pub(super) struct Takeovers {
+    epochs: BTreeMap<String, String>,
+    counts: BTreeMap<(String, String), u64>,
+}
+
+impl Takeovers {
+    /// Counts what changed since the last look; what stood at the first is where counting begins.
+    pub(super) fn see(&mut self, status: &Status) {
+        for group in &status.groups {
+            let before = self.epochs.insert(group.name.clone(), group.epoch.clone());
+            if before.is_some_and(|before| before != group.epoch) && group.owner.is_some() {
+                *self.counts.entry((group.name.clone(), reason(group))).or_default() += 1;
+            }
+        }
+    }
+}
+
+/// The kind of the cause, as it stands in every JSON output.
+fn reason(group: &Group) -> String {
+    let kind = group.cause_data.as_ref().and_then(|data| data.get("cause")?.as_str());
+    kind.unwrap_or("unknown").to_owned()
+}
+
+/// The whole page; without a state only that there is none.
+pub(super) fn page(seen: Option<(&str, &Status)>, takeovers: &Takeovers) -> String {
+    let mut page = Page::default();
+    page.family("build_info", "gauge", "The version of this program.");
+    page.series("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    page.family("up", "gauge", "Whether the agent of this machine answers.");
+    page.series("up", &[], f64::from(u8::from(seen.is_some())));
+    if let Some((node, status)) = seen {
+        votes(&mut page, status);
+        nodes(&mut page, status);
+        groups(&mut page, (node, status));
+    }
+    page.family("takeover_total", "counter", "New owners of a group, by reason.");
+    for ((group, reason), count) in &takeovers.counts {
+        let labels = [("group", group.as_str()), ("reason", reason.as_str())];
+        page.series("takeover_total", &labels, whole(*count));
+    }
+    page.0
+}
+
+fn votes(page: &mut Page, status: &Status) {
+    let votes = &status.votes;
+    page.family("votes_heard", "gauge", "Voters that are heard, this one among them.");
+    page.series("votes_heard", &[], whole(votes.heard));
+    page.family("votes_needed", "gauge", "Voters that are a majority.");
+    page.series("votes_needed", &[], whole(votes.needed));
+    page.family("needs", "gauge", "What needs a person, by severity.");
+    for severity in ["E", "W"] {
+        let count = status.needs.iter().filter(|n| n.severity == severity).count();
+        page.series("needs", &[("severity", severity)], whole(count as u64));
+    }
+    if let Some(config) = &status.config {
+        page.family("config_version", "gauge", "The applied configuration.");
+        page.series("config_version", &[], whole(config.version));
+    }
+}
+
+fn nodes(page: &mut Page, status: &Status) {
+    let each = || status.nodes.iter();
+    page.family("node_up", "gauge", "Whether a node is heard and hears a majority.");
+    for node in each() {
+        let up = f64::from(u8::from(node.state == "up"));
+        page.series("node_up", &[("node", &node.name), ("role", &node.role)], up);
+    }
+    page.family("node_silence_seconds", "gauge", "For how long a node has not been heard.");
+    for node in each() {
+        let silence = node.silent_ms.map_or(0.0, seconds);
+        page.series("node_silence_seconds", &[("node", &node.name)], silence);
+    }
+    page.family("ledger_leader", "gauge", "Whether a node leads the ledger.");
+    for node in each() {
+        let leads = f64::from(u8::from(node.leads));
+        page.series("ledger_leader", &[("node", &node.name)], leads);
+    }
+    page.family("link_up", "gauge", "Whether a link of a node carries.");
+    for node in each() {
+        for (link, state) in &node.links {
+            let labels = [("node", node.name.as_str()), ("link", link.as_str())];
+            page.series("link_up", &labels, f64::from(u8::from(state == "up")));
+        }
+    }
+}
+
+fn groups(page: &mut Page, (me, status): (&str, &Status)) {
+    let each = || status.groups.iter();
+    page.family("group_state", "gauge", "1 for the state that a group is in.");
+    for group in each() {
+        for state in STATES {
+            let is = f64::from(u8::from(group.state == state));
+            page.series("group_state", &[("group", &group.name), ("state", state)], is);
+        }
+    }
+    page.family("group_owner", "gauge", "1 for the node that owns a group.");
+    for group in each() {
+        for node in &group.prefer {
+            let owns = f64::from(u8::from(group.owner.as_ref() == Some(node)));
+            page.series("group_owner", &[("group", &group.name), ("node", node)], owns);
+        }
+    }
+    page.family("group_paused", "gauge", "Whether a group is paused.");
+    for group in each() {
+        let paused = f64::from(u8::from(group.paused));
+        page.series("group_paused", &[("group", &group.name)], paused);
+    }
+    page.family("group_epoch", "gauge", "The highest epoch given out, without its incarnation.");
+    for group in each() {
+        let counter = group.epoch.rsplit('.').next().and_then(|c| c.parse().ok());
+        page.series("group_epoch", &[("group", &group.name)], counter.unwrap_or(0.0));
+    }
+    page.family("lease_remaining_seconds", "gauge", "What is left of a lease of this node.");
+    for group in each().filter(|g| g.owner.as_deref() == Some(me)) {
+        if let Some(left) = group.lease_ms {
+            page.series("lease_remaining_seconds", &[("group", &group.name)], seconds(left));
+        }
+    }
+}
+
+/// Counts are far below 2^53.
+fn whole(count: u64) -> f64 {
+    count as f64
+}
+
+fn seconds(millis: u64) -> f64 {
+    whole(millis) / 1000.0
+}
+
+/// Lines as they are put together.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let text = format!("# HELP tsugi_{name} {help}\n# TYPE tsugi_{name} {kind}\n");
+        self.0.push_str(&text);
+    }
+
+    fn series(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let labels: Vec<String> =
+            labels.iter().map(|(key, value)| format!("{key}=\"{}\"", escaped(value))).collect();
+        let labels = match labels.is_empty() {
+            true => String::new(),
+            false => format!("{{{}}}", labels.join(",")),
+        };
+        writeln!(self.0, "tsugi_{name}{labels} {value}").expect("a string takes everything");
+    }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests;
