@@ -9,8 +9,15 @@
 //!
 //! A leader that no majority has answered for that long steps aside: it sends nothing, so that
 //! the others can elect, and returns only after a majority has answered that it hears no other.
+//!
+//! While the voters change from one list to the next, a majority is one of each list.
+//!
+//! An election that comes to nothing is given up after half the silence, so that the next one can
+//! try. Where voters answer, but slower than that, each such election would be undone by the one
+//! who stands: it gives the next one twice the time, and the usual time again once it hears a
+//! leader.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_vocabulary::{Moment, Span};
 
@@ -63,8 +70,18 @@ pub struct Situation {
     pub role: Role,
     /// All voters, in order.
     pub voters: Vec<VoterId>,
+    /// The lists that stand: one, or two while the voters change.
+    pub lists: Vec<Vec<VoterId>>,
     /// How new its own log is.
     pub log: LogPlace,
+}
+
+impl Situation {
+    /// Whether these are a majority of each list.
+    fn is_majority(&self, of: &BTreeSet<VoterId>) -> bool {
+        let agreed = |list: &[VoterId]| list.iter().filter(|id| of.contains(id)).count();
+        !self.lists.is_empty() && self.lists.iter().all(|list| agreed(list) > list.len() / 2)
+    }
 }
 
 /// What happened.
@@ -129,8 +146,15 @@ pub struct Gate {
     leader: Option<VoterId>,
     term: u64,
     round: u64,
+    /// How many elections in a row the voters were too slow for.
+    slow: u32,
+    /// The last question that was given up because too few had answered.
+    given_up: Option<u64>,
     phase: Phase,
 }
+
+/// An election is given at most so many times twice the time of the one before.
+const SLOWEST: u32 = 4;
 
 impl Gate {
     /// The gate of the voter `me` among `voters` that starts at `now`; `silence` without the
@@ -138,7 +162,17 @@ impl Gate {
     #[must_use]
     pub fn new(me: VoterId, voters: &[VoterId], silence: Span, now: Moment) -> Self {
         let phase = Phase::Quiet { ask_at: now + silence };
-        let mut gate = Self { me, silence, heard: now, leader: None, term: 0, round: 0, phase };
+        let mut gate = Self {
+            me,
+            silence,
+            heard: now,
+            leader: None,
+            term: 0,
+            round: 0,
+            slow: 0,
+            given_up: None,
+            phase,
+        };
         gate.phase = Phase::Quiet { ask_at: now + silence + gate.stagger(voters) };
         gate
     }
@@ -179,7 +213,7 @@ impl Gate {
             (Phase::Aside { asked, .. }, _) => *asked + pause,
             (_, Role::Leader { confirmed, .. }) => confirmed + self.silence,
             (Phase::Quiet { ask_at }, Role::Voter | Role::Outside) => *ask_at,
-            (Phase::Asking { since, .. } | Phase::Standing { since }, _) => *since + pause,
+            (Phase::Asking { since, .. } | Phase::Standing { since }, _) => *since + self.window(),
         }
     }
 
@@ -194,6 +228,15 @@ impl Gate {
 
     fn pause(&self) -> Span {
         Span(self.silence.0 / 2)
+    }
+
+    /// How long a question or an election of this voter may take.
+    fn window(&self) -> Span {
+        Span(self.pause().0 << self.slow)
+    }
+
+    fn was_slow(&mut self) {
+        self.slow = (self.slow + 1).min(SLOWEST);
     }
 
     /// How long this voter holds back behind those that ask before it.
@@ -222,6 +265,7 @@ impl Gate {
         match seen {
             Sighting::Heard { leader, term } if term >= self.term => {
                 (self.heard, self.leader, self.term) = (now, Some(leader), term);
+                self.slow = 0;
                 true
             }
             Sighting::Heard { .. }
@@ -242,6 +286,7 @@ impl Gate {
             self.phase = Phase::Quiet { ask_at: now + self.silence + self.stagger(&at.voters) };
             return None;
         }
+        let window = self.window();
         match (&mut self.phase, seen) {
             // Somebody stands already: standing as well would only undo its election.
             (_, Sighting::Courted) => {
@@ -249,9 +294,13 @@ impl Gate {
                 None
             }
             (Phase::Quiet { ask_at }, Sighting::Tick) if now >= *ask_at => self.ask(now, at),
-            (Phase::Asking { since, .. } | Phase::Standing { since }, Sighting::Tick)
-                if now.since(*since) >= Span(self.silence.0 / 2) =>
-            {
+            (Phase::Asking { since, .. }, Sighting::Tick) if now.since(*since) >= window => {
+                self.given_up = Some(self.round);
+                self.phase = Phase::Quiet { ask_at: now + self.stagger(&at.voters) };
+                None
+            }
+            (Phase::Standing { since }, Sighting::Tick) if now.since(*since) >= window => {
+                self.was_slow();
                 self.phase = Phase::Quiet { ask_at: now + self.stagger(&at.voters) };
                 None
             }
@@ -260,6 +309,12 @@ impl Gate {
             {
                 answers.insert(from, says);
                 self.weigh(now, at)
+            }
+            // It is there, and was too slow for that question.
+            (_, Sighting::Answer { round, .. }) if self.given_up == Some(round) => {
+                self.given_up = None;
+                self.was_slow();
+                None
             }
             (
                 Phase::Quiet { .. }
@@ -284,8 +339,9 @@ impl Gate {
     fn weigh(&mut self, now: Moment, at: &Situation) -> Option<Order> {
         let Phase::Asking { answers, .. } = &self.phase else { return None };
         let counted = answers.iter().filter(|(id, _)| at.voters.contains(id));
-        let (mut silent, mut not_newer) = (1, 1);
-        for (_, says) in counted {
+        let mut silent = BTreeSet::from([self.me]);
+        let mut not_newer = silent.clone();
+        for (id, says) in counted {
             if says.silent_for < self.silence && says.leader.is_some() {
                 // It may just have heard a little later than this voter did: ask again then.
                 let wait = self.silence - says.silent_for + self.stagger(&at.voters);
@@ -296,11 +352,12 @@ impl Gate {
                 self.phase = Phase::Quiet { ask_at: now + self.pause() + self.stagger(&at.voters) };
                 return None;
             }
-            silent += 1;
-            not_newer += usize::from(says.log <= at.log);
+            silent.insert(*id);
+            if says.log <= at.log {
+                not_newer.insert(*id);
+            }
         }
-        let majority = at.voters.len() / 2 + 1;
-        if silent < majority || not_newer < majority {
+        if !at.is_majority(&silent) || !at.is_majority(&not_newer) {
             return None;
         }
         self.phase = Phase::Standing { since: now };
@@ -317,7 +374,7 @@ impl Gate {
         let fresh = now.since(confirmed) < self.silence;
         let Phase::Aside { asked, answers } = &mut self.phase else {
             if fresh || at.voters == [self.me] {
-                (self.heard, self.leader) = (now, Some(self.me));
+                (self.heard, self.leader, self.slow) = (now, Some(self.me), 0);
                 self.phase = Phase::Quiet { ask_at: now + self.silence };
                 return None;
             }
@@ -352,7 +409,8 @@ impl Gate {
         if counted().any(|(_, says)| hears_other(says) || says.stands) {
             return None;
         }
-        if counted().count() + 1 < at.voters.len() / 2 + 1 {
+        let answered = counted().map(|(id, _)| *id).chain([self.me]).collect();
+        if !at.is_majority(&answered) {
             return None;
         }
         self.phase = Phase::Quiet { ask_at: now + self.silence };

@@ -52,7 +52,7 @@ impl World {
             Some(term) => Role::Leader { term, confirmed: peer.confirmed },
             None => Role::Voter,
         };
-        Situation { role, voters: vec![A, B, C], log: peer.log }
+        Situation { role, voters: vec![A, B, C], lists: vec![vec![A, B, C]], log: peer.log }
     }
 
     fn passes(&self, from: VoterId, to: VoterId) -> bool {
@@ -287,7 +287,8 @@ fn a_voter_that_was_asked_for_its_vote_does_not_stand_against_the_asker() {
     let (now, later) = (Moment(1_000_000_000), Moment(1_200_000_000));
     let mut gate = Gate::new(B, &[A, B, C], SILENCE, now);
     let log = LogPlace::default();
-    let at = Situation { role: Role::Voter, voters: vec![A, B, C], log };
+    let lists = vec![vec![A, B, C]];
+    let at = Situation { role: Role::Voter, voters: vec![A, B, C], lists, log };
     assert_eq!(gate.step(later, Sighting::Tick, &at), Some(Order::Ask { round: 1 }));
     assert_eq!(gate.step(later, Sighting::Courted, &at), None);
     let says = Hearsay { silent_for: Span::secs(1), leader: None, term: 0, stands: false, log };
@@ -302,7 +303,8 @@ fn two_voters_do_not_stand_at_the_same_time() {
     let (now, later) = (Moment(1_000_000_000), Moment(1_200_000_000));
     let mut gate = Gate::new(B, &[A, B, C], SILENCE, now);
     let log = LogPlace::default();
-    let at = Situation { role: Role::Voter, voters: vec![A, B, C], log };
+    let lists = vec![vec![A, B, C]];
+    let at = Situation { role: Role::Voter, voters: vec![A, B, C], lists, log };
     let order = gate.step(later, Sighting::Tick, &at);
     assert_eq!(order, Some(Order::Ask { round: 1 }));
     let says = Hearsay { silent_for: Span::secs(1), leader: None, term: 0, stands: true, log };
@@ -311,4 +313,69 @@ fn two_voters_do_not_stand_at_the_same_time() {
     let says = Hearsay { stands: false, ..says };
     let late = Sighting::Answer { round: 1, from: C, says };
     assert_eq!(gate.step(later, late, &at), None, "an answer to a question that is over");
+}
+
+fn says(index: u64) -> Hearsay {
+    let log = LogPlace { term: 1, index };
+    Hearsay { silent_for: Span::secs(1), leader: None, term: 1, stands: false, log }
+}
+
+/// A voter that has asked, and at what time.
+fn asking(voters: &[VoterId], lists: &[&[VoterId]]) -> (Gate, Situation, Moment) {
+    let (now, log) = (Moment(1_000_000_000), LogPlace { term: 1, index: 7 });
+    let lists = lists.iter().map(|list| list.to_vec()).collect();
+    let at = Situation { role: Role::Voter, voters: voters.to_vec(), lists, log };
+    let mut gate = Gate::new(B, voters, SILENCE, now);
+    let asked = gate.wake_at(Role::Voter);
+    assert_eq!(gate.step(asked, Sighting::Tick, &at), Some(Order::Ask { round: 1 }));
+    (gate, at, asked)
+}
+
+#[test]
+fn while_the_voters_change_a_majority_of_each_list_is_asked_for() {
+    const D: VoterId = VoterId(4);
+    let answer = |from| Sighting::Answer { round: 1, from, says: says(7) };
+    let (mut gate, at, now) = asking(&[A, B, C, D], &[&[A, B], &[A, B, C, D]]);
+    assert_eq!(gate.step(now, answer(C), &at), None);
+    assert_eq!(gate.step(now, answer(D), &at), None, "of the former list there is only this one");
+    assert_eq!(gate.step(now, answer(A), &at), Some(Order::Elect));
+    let (mut gate, at, now) = asking(&[A, B, C, D], &[&[A, B, C], &[B, C, D]]);
+    assert_eq!(gate.step(now, answer(A), &at), None, "of the next list there is only this one");
+    assert_eq!(gate.step(now, answer(D), &at), Some(Order::Elect), "B with A, and B with D");
+}
+
+#[test]
+fn an_election_that_voters_were_too_slow_for_gets_twice_the_time_the_next_time() {
+    let answer = |round| Sighting::Answer { round, from: C, says: says(7) };
+    let half = Span(SILENCE.0 / 2);
+    let (mut gate, at, asked) = asking(&[A, B, C], &[&[A, B, C]]);
+    assert_eq!(gate.wake_at(Role::Voter), asked + half);
+    assert_eq!(gate.step(asked + half, Sighting::Tick, &at), None, "nobody answered in time");
+    let again = gate.wake_at(Role::Voter);
+    assert_eq!(gate.step(again, Sighting::Tick, &at), Some(Order::Ask { round: 2 }));
+    assert_eq!(gate.step(again, answer(1), &at), None, "too late");
+    assert_eq!(gate.wake_at(Role::Voter), again + half + half);
+    assert_eq!(gate.step(again, answer(2), &at), Some(Order::Elect));
+    let over = gate.wake_at(Role::Voter);
+    assert_eq!(over, again + half + half, "and to be elected too");
+    assert_eq!(gate.step(over, Sighting::Tick, &at), None);
+    let third = gate.wake_at(Role::Voter);
+    assert_eq!(gate.step(third, Sighting::Tick, &at), Some(Order::Ask { round: 3 }));
+    assert_eq!(gate.wake_at(Role::Voter), third + Span(half.0 * 4));
+    gate.step(third, Sighting::Heard { leader: C, term: 2 }, &at);
+    let quiet = gate.wake_at(Role::Voter);
+    assert_eq!(gate.step(quiet, Sighting::Tick, &at), Some(Order::Ask { round: 4 }));
+    assert_eq!(gate.wake_at(Role::Voter), quiet + half, "a leader was heard: as ever");
+}
+
+#[test]
+fn voters_that_are_not_there_make_no_election_slow() {
+    let half = Span(SILENCE.0 / 2);
+    let (mut gate, at, mut asked) = asking(&[A, B, C], &[&[A, B, C]]);
+    for _ in 0..5 {
+        assert_eq!(gate.wake_at(Role::Voter), asked + half);
+        gate.step(asked + half, Sighting::Tick, &at);
+        asked = gate.wake_at(Role::Voter);
+        assert!(matches!(gate.step(asked, Sighting::Tick, &at), Some(Order::Ask { .. })));
+    }
 }

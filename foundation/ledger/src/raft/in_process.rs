@@ -17,6 +17,7 @@ struct Board {
     up: BTreeMap<VoterId, RaftLedger>,
     cut: BTreeSet<(VoterId, VoterId)>,
     delay: Duration,
+    fuse: Option<(VoterId, u32)>,
 }
 
 impl Switchboard {
@@ -60,6 +61,30 @@ impl Switchboard {
         }
     }
 
+    /// Lets `id` send so many messages more; with the next it is cut from everybody.
+    pub fn fuse(&self, id: VoterId, messages: u32) {
+        self.board(|board| board.fuse = Some((id, messages)));
+    }
+
+    /// Whether the fuse has blown.
+    #[must_use]
+    pub fn has_blown(&self) -> bool {
+        self.board(|board| matches!(board.fuse, Some((_, 0))))
+    }
+
+    fn burn(&self, from: VoterId) {
+        let blown = self.board(|board| match &mut board.fuse {
+            Some((id, left)) if *id == from && *left > 0 => {
+                *left -= 1;
+                *left == 0
+            }
+            Some(_) | None => false,
+        });
+        if blown {
+            self.isolate(from);
+        }
+    }
+
     /// Mends every link.
     pub fn heal(&self) {
         self.board(|board| board.cut.clear());
@@ -86,6 +111,7 @@ struct Line {
 impl Peers for Line {
     fn send(&self, to: &Voter, message: Vec<u8>) -> Answer {
         let (me, to, board) = (self.me, to.id, self.board.clone());
+        board.burn(me);
         Box::pin(async move {
             let way =
                 |from, to| board.board(|board| (!board.cut.contains(&(from, to)), board.delay));

@@ -105,7 +105,8 @@ fn ask(node: &Arc<Node>, round: u64) {
     for other in others {
         let node = Arc::clone(node);
         tokio::spawn(async move {
-            let limit = Span(node.timing.silence().0 / 2).to_std();
+            // A late answer says that the voter is there, if slow.
+            let limit = Span(node.timing.lease.0 * 2).to_std();
             if let Ok(Reply::Hear(says)) = node.links.ask(&other, Request::Hear, limit).await {
                 let answer = Sighting::Answer { round, from: other.id, says };
                 // A voter that stopped needs no answer.

@@ -204,7 +204,7 @@ impl RaftLedger {
         let raft = raft.map_err(|_| failed.borrow().clone().unwrap_or(Failure::Stopped))?;
         let (jobs, queue) = mpsc::channel(1024);
         let (sightings, seen) = mpsc::channel(256);
-        let voters = voters_of(&raft);
+        let voters = voters_of(&lists_of(&raft));
         let gate = Gate::new(owner.voter, &voters, timing.silence(), links.now());
         let node = Arc::new(Node {
             voter: seat.voter,
@@ -298,13 +298,18 @@ impl RaftLedger {
     }
 }
 
-/// The voters that Raft counts now, in order.
-fn voters_of(raft: &Raft) -> Vec<VoterId> {
+/// The lists of voters that Raft counts now: two while they change.
+fn lists_of(raft: &Raft) -> Vec<Vec<VoterId>> {
     let metrics = raft.server_metrics();
-    let mut ids: Vec<_> = metrics.borrow().membership_config.voter_ids().map(VoterId).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
+    let metrics = metrics.borrow();
+    let lists = metrics.membership_config.membership().get_joint_config();
+    lists.iter().map(|list| list.iter().copied().map(VoterId).collect()).collect()
+}
+
+/// Everybody who is on one of the lists, in order.
+fn voters_of(lists: &[Vec<VoterId>]) -> Vec<VoterId> {
+    let ids: std::collections::BTreeSet<VoterId> = lists.iter().flatten().copied().collect();
+    ids.into_iter().collect()
 }
 
 /// How new a log is that ends at `id`.
@@ -323,7 +328,8 @@ impl Node {
     }
 
     pub(super) fn situation(&self, now: Moment) -> Situation {
-        let voters = voters_of(&self.raft);
+        let lists = lists_of(&self.raft);
+        let voters = voters_of(&lists);
         let (leads, term) = {
             let metrics = self.raft.server_metrics();
             let metrics = metrics.borrow();
@@ -332,14 +338,15 @@ impl Node {
         let role = if self.failed.borrow().is_some() {
             Role::Outside
         } else if leads {
-            Role::Leader { term, confirmed: self.links.confirmed(&voters, now) }
+            let confirmed = lists.iter().map(|list| self.links.confirmed(list, now)).min();
+            Role::Leader { term, confirmed: confirmed.unwrap_or_default() }
         } else if voters.contains(&self.voter.id) {
             Role::Voter
         } else {
             Role::Outside
         };
         let log = self.log_end.last().map_or_else(LogPlace::default, place_of);
-        Situation { role, voters, log }
+        Situation { role, voters, lists, log }
     }
 
     pub(super) fn gate<T>(&self, with: impl FnOnce(&mut Gate) -> T) -> T {

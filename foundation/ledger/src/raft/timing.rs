@@ -39,12 +39,14 @@ impl Timing {
 
     /// What the Raft library is told. Its own timers are off: the gate elects, and the keeper lets
     /// the leader give its signs. The upper election timeout is how long its followers refuse a
-    /// vote after they heard the leader.
+    /// vote after they heard the leader; the lower one is how long a vote may take, and has to be
+    /// below the upper one.
     pub(crate) fn config(self) -> Config {
+        let refused = (self.lease.as_millis() / 4).max(3);
         let config = Config {
             cluster_name: "tsugi".to_owned(),
-            election_timeout_min: (self.lease.as_millis() / 6).max(2),
-            election_timeout_max: (self.lease.as_millis() / 4).max(3),
+            election_timeout_min: refused - 1,
+            election_timeout_max: refused,
             heartbeat_interval: self.beat().as_millis().max(1),
             install_snapshot_timeout: 2_000,
             max_payload_entries: 128,
@@ -58,9 +60,7 @@ impl Timing {
             enable_elect: false,
             ..Config::default()
         };
-        let config = config
-            .validate()
-            .expect("a sixth of a lease is longer than an eighth, shorter than a fourth");
+        let config = config.validate().expect("a fourth of a lease is longer than an eighth");
         // Set behind the check, which is made for the library's own signs: with those off, this is
         // how often it looks whether a leader without a vote has to step down.
         Config { heartbeat_interval: self.lease.as_millis().max(1), ..config }

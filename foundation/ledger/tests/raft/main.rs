@@ -230,3 +230,55 @@ async fn a_ledger_that_does_not_run_still_says_how_far_it_came() {
     let missing = RaftLedger::last_view(nothing.path());
     assert!(matches!(missing, Err(StorageFailure::Missing { .. })), "{missing:?}");
 }
+
+/// Adds a fourth voter while the leader is lost after so many of its messages, and waits until the
+/// others have a leader and the change is done. Whether the leader was lost on the way at all.
+async fn a_change_whose_leader_is_lost(after: u32) -> bool {
+    let mut four = Three::founded().await;
+    let old = four.leader().await;
+    let (voter, ledger) =
+        suite::Stand::another(&mut four, tsugi_vocabulary::NodeName::new("d").expect("a name"))
+            .await;
+    four.switchboard.fuse(four.id(old), after);
+    let adding = four.ledger(old).add_voter(voter.clone(), Generation(1));
+    let asked = tokio::spawn(adding);
+    let settled = |four: &Three| four.switchboard.has_blown() || asked.is_finished();
+    four.until(settled).await;
+    if !four.switchboard.has_blown() {
+        return false;
+    }
+    let left: Vec<usize> = (0..4).filter(|n| *n != old).collect();
+    for _ in 0..100 {
+        if left.iter().any(|n| four.leads(*n)) {
+            let one = four.ledger(left[0]);
+            let known = one.view().voters.generation;
+            // Refused as long as the former change is not done: then that one is finished.
+            let _refused = one.add_voter(voter.clone(), known).await;
+            if ledger.view().voters.list.len() == 4 {
+                break;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let list = &ledger.view().voters.list;
+    assert_eq!(list.len(), 4, "lost after {after} messages: {list:?}");
+    let outcome = suite::commit(&*ledger, stand::put("a", 1)).await;
+    let index = outcome.committed().expect("nothing forbids it");
+    for n in left {
+        suite::applied(four.ledger(n), index).await;
+        assert_eq!(four.view(n).voters, ledger.view().voters);
+    }
+    true
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_voters_is_finished_whenever_its_leader_is_lost() {
+    let mut lost = 0;
+    for first in (1..=32).step_by(8) {
+        let mut tries = tokio::task::JoinSet::new();
+        (first..first + 8)
+            .for_each(|after| drop(tries.spawn(a_change_whose_leader_is_lost(after))));
+        lost += tries.join_all().await.into_iter().filter(|lost| *lost).count();
+    }
+    assert!(lost > 8, "{lost} times the leader was lost on the way");
+}
