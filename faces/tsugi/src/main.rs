@@ -18,7 +18,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::FromArgMatches;
+use clap::{FromArgMatches, Parser};
 use tsugi_messages::{self as messages, Language};
 
 use args::{Cli, Command};
@@ -28,8 +28,12 @@ use out::{Form, Out};
 
 fn main() -> ExitCode {
     let mut words: Vec<_> = std::env::args_os().collect();
+    let old_name = old_names::called_by(words.first());
+    if let (None, Some(sample)) = (&old_name, sample_alone(&words)) {
+        return tsugi_counter::run(&sample);
+    }
     let language = asked_language(&words, configured_language(&words).as_deref());
-    if let Some(old) = old_names::called_by(words.first()) {
+    if let Some(old) = old_name {
         let out = Out { language, form: Form::Text };
         match run::old_name(&out, old, words.get(1..).unwrap_or_default()) {
             ControlFlow::Continue(now) => words = now,
@@ -53,6 +57,24 @@ fn main() -> ExitCode {
         return Exit::Usage.into();
     }
     run::run(&cli, &out).into()
+}
+
+#[derive(Debug, Parser)]
+struct SampleAlone {
+    #[command(subcommand)]
+    sample: tsugi_counter::Sample,
+}
+
+/// The sample with nothing but its own words, as a group starts it. Its callers wait for it, so it
+/// does not wait for the whole command line to be made; anything else takes that way.
+fn sample_alone(words: &[OsString]) -> Option<tsugi_counter::Sample> {
+    let (program, rest) = words.split_first()?;
+    let (word, rest) = rest.split_first()?;
+    if word != "sample" {
+        return None;
+    }
+    let alone = SampleAlone::try_parse_from(std::iter::once(program).chain(rest));
+    alone.ok().map(|alone| alone.sample)
 }
 
 /// The value of an option, before anything else of the command is understood.
