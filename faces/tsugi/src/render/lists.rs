@@ -3,6 +3,7 @@
 use tsugi_messages::{Column, Phrase, Table, phrase};
 use tsugi_wire::control::report::{Audit, Group, Node, Status};
 
+use super::outcome::outcome;
 use super::{columns, moment};
 use crate::out::Out;
 
@@ -105,7 +106,7 @@ pub fn audit(out: &Out, audit: &Audit) -> Vec<String> {
             line.person.clone(),
             line.words.clone(),
             line.reason.clone(),
-            line.outcome.clone(),
+            outcome(&line.outcome, out.language),
         ]);
     }
     table.lines(usize::MAX)

@@ -3,6 +3,7 @@
 mod explain;
 mod lists;
 mod message;
+mod outcome;
 mod status;
 
 use tsugi_messages::wrap;
