@@ -11,6 +11,8 @@ const RULE: &str = "catalogue";
 const FOLDER: &str = "foundation/messages/catalogue/";
 /// Where the options of the command line are fields.
 const ARGUMENTS: &str = "faces/tsugi/src/args/";
+/// Every number that was ever given to a message, with its key; a line is only added.
+const NUMBERS: &str = "foundation/messages/numbers.txt";
 const DICTIONARY: &str = "variables.toml";
 
 /// Looks at every entry.
@@ -39,8 +41,9 @@ pub fn look(tree: &Tree) -> Vec<Finding> {
             let next = entry.get("next").and_then(Value::as_str);
             let refused = next.and_then(|next| commands.as_ref()?.refuse(next));
             out.extend(refused.map(|says| Finding::at(path, at, RULE, says)));
-            if entry.get("id").is_some() {
+            if let Some(id) = entry.get("id").and_then(Value::as_str) {
                 out.extend(both_languages(&entry, (path, at, &key)));
+                out.extend(number(tree, (id, &key)).map(|says| Finding::at(path, at, RULE, says)));
             }
         }
     }
@@ -48,6 +51,20 @@ pub fn look(tree: &Tree) -> Vec<Finding> {
         out.push(Finding::of(COMMANDS, RULE, "is not there"));
     }
     out
+}
+
+/// What is wrong with the number of a message: it stands under no key of the list, or another's.
+fn number(tree: &Tree, (id, key): (&str, &str)) -> Option<String> {
+    let digits = |id: &str| id.split('-').next().unwrap_or_default().to_owned();
+    let lines = tree.file(NUMBERS).unwrap_or_default().lines().filter_map(|l| l.split_once(' '));
+    let known: Vec<_> = lines.filter(|(given, _)| digits(given) == digits(id)).collect();
+    match known.as_slice() {
+        [] => Some(format!("[{key}] {id} is new: add the line `{id} {key}` to {NUMBERS}")),
+        [(given, first)] if (*given, *first) == (id, key) => None,
+        [(given, first), ..] => Some(format!(
+            "[{key}] {id} was given before, as `{given} {first}`: take another number"
+        )),
+    }
 }
 
 fn both_languages(entry: &Value, (path, at, key): (&str, usize, &str)) -> Vec<Finding> {
@@ -125,6 +142,7 @@ next = \"tsugi status\"\nsince = \"0.1\"\n";
             ("foundation/messages/catalogue/cluster.toml", entry),
             ("faces/tsugi/src/a.rs", code),
             (COMMANDS, "tsugi status\n"),
+            (NUMBERS, "TSUG10001-I gone\nTSUG10002-E former\n"),
         ]);
         look(&tree).into_iter().map(|f| f.says).collect()
     }
@@ -162,6 +180,17 @@ next = \"tsugi status\"\nsince = \"0.1\"\n";
         let entry = ENTRY.replace("tsugi status", "tsugi fly");
         let found = found(&entry, "fn a() { messages::gone(); }");
         assert_eq!(found, ["there is no command `tsugi fly`"]);
+    }
+
+    #[test]
+    fn a_number_that_is_new_or_was_given_before_is_found() {
+        let code = "fn a() { messages::gone(); }";
+        let new = found(&ENTRY.replace("TSUG10001-I", "TSUG10003-W"), code);
+        assert!(new[0].starts_with("[gone] TSUG10003-W is new: add the line"), "{new:?}");
+        for given in ["TSUG10002-E", "TSUG10002-W", "TSUG10001-W"] {
+            let again = found(&ENTRY.replace("TSUG10001-I", given), code);
+            assert!(again[0].contains("was given before"), "{given}: {again:?}");
+        }
     }
 
     #[test]
