@@ -100,19 +100,14 @@ const BOTH_OLD: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const BOTH_OLD: &[i64] = &[];
 
-/// What the hands need besides: threads, mounts, directories, logs, the ends of children.
+/// What the hands need besides: threads, mounts, directories, the ends of children.
 const HANDS: &[i64] = &[
     // Refused by the first filter, so that the C library takes `clone`, whose flags can be seen.
     libc::SYS_clone3,
     libc::SYS_dup3,
-    libc::SYS_eventfd2,
-    libc::SYS_fchown,
     libc::SYS_flock,
     libc::SYS_mkdirat,
     libc::SYS_mount,
-    libc::SYS_pipe2,
-    libc::SYS_renameat,
-    libc::SYS_renameat2,
     libc::SYS_rseq,
     libc::SYS_set_robust_list,
     libc::SYS_syncfs,
@@ -122,7 +117,7 @@ const HANDS: &[i64] = &[
 ];
 
 #[cfg(target_arch = "x86_64")]
-const HANDS_OLD: &[i64] = &[libc::SYS_mkdir, libc::SYS_rename, libc::SYS_rmdir, libc::SYS_unlink];
+const HANDS_OLD: &[i64] = &[libc::SYS_mkdir, libc::SYS_rmdir, libc::SYS_unlink];
 #[cfg(not(target_arch = "x86_64"))]
 const HANDS_OLD: &[i64] = &[];
 

@@ -20,6 +20,7 @@ pub mod link;
 mod loop_device;
 mod neighbour;
 pub mod netlink;
+mod output;
 mod packet;
 mod process;
 pub mod request;

@@ -252,6 +252,14 @@ pub enum Output {
         /// How many bytes it may have.
         limit: u64,
     },
+    /// Into a pipe of this name. So the hands are asked by the agent's end of their socket, which
+    /// reads the pipe and does the rest of this list itself.
+    Pipe {
+        /// The pipe.
+        path: PathBuf,
+        /// What becomes of what is written into it; the hands only keep it for the next agent.
+        then: Box<Output>,
+    },
 }
 
 /// The longest tail of output that is kept.
@@ -307,6 +315,8 @@ pub enum Answer {
 pub struct Listing {
     /// The programs they started that still run.
     pub programs: Vec<Running>,
+    /// Where the output of those goes that write into a pipe.
+    pub outputs: Vec<(ProgramId, Output)>,
     /// Every process of each group that has any, known by name or not.
     pub processes: Vec<(GroupName, Vec<u32>)>,
     /// Where the volumes they mounted are.

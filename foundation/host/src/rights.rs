@@ -8,8 +8,6 @@ use crate::sys;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Privilege {
-    /// Give a log to the group that may read it.
-    Chown = 0,
     /// Write below directories that belong to others.
     DacOverride = 1,
     /// Look below directories that belong to others.
@@ -33,7 +31,6 @@ pub enum Privilege {
 /// What the hands keep in every thread but the one that starts programs: those may have all
 /// that root has, and a program that gained rights by its `exec` would outlive the hands.
 pub const OF_HANDS: &[Privilege] = &[
-    Privilege::Chown,
     Privilege::DacOverride,
     Privilege::DacReadSearch,
     Privilege::Kill,

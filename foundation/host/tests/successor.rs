@@ -11,8 +11,8 @@ use support::*;
 use tsugi_host::Host;
 use tsugi_host::hands::Hands;
 use tsugi_host::request::{
-    Answer, Failure, HowEnded, Listing, Purpose, Report, Request, RequestId, Source, Target,
-    Unmounting,
+    Answer, Failure, HowEnded, Listing, Output, Purpose, Report, Request, RequestId, Source,
+    Target, Unmounting,
 };
 
 /// A node with a directory that is bound to another place, and a program that keeps it busy: an
@@ -161,4 +161,41 @@ fn a_program_that_a_former_agent_has_told_to_end_is_not_told_as_running() {
     assert_eq!(node.ask(&Request::Watch), Ok(Answer::Done));
     assert!(matches!(node.ask(&Request::KillGroup { group: group() }), Ok(Answer::Killed { .. })));
     assert_eq!(node.ended(id).how, HowEnded::Signalled(libc::SIGKILL));
+}
+
+/// The pipes that programs write into.
+fn pipes(node: &Node) -> Vec<PathBuf> {
+    let entries = fs::read_dir(node.path("run").join(tsugi_host::hands::AGENT_DIR)).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|e| e == "pipe")).collect()
+}
+
+#[test]
+fn what_a_program_says_while_no_agent_is_there_is_read_by_the_next_one() {
+    let mut node = Node::start(&[]);
+    let (go, log) = (node.path("go"), node.path("counter.log"));
+    let wait = format!("while [ ! -e {} ]; do sleep 0.01; done", go.display());
+    let script = node.spawn(shell(free(), Purpose::Stop, &format!("{wait}; echo script")));
+    let mut service = shell(free(), Purpose::Service, &format!("echo a; {wait}; echo b; sleep 9"));
+    service.output = Output::File { path: log.clone(), limit: 4096 };
+    let service = node.spawn(service);
+    let logged = |text: &str| fs::read_to_string(&log).ok().filter(|found| found == text);
+    until("the first agent writes the log", || logged("a\n"));
+    assert_eq!(pipes(&node).len(), 2);
+    // What another agent left, whose program is gone.
+    let stray = node.path("run").join(tsugi_host::hands::AGENT_DIR).join("1-1.pipe");
+    fs::write(&stray, "").unwrap();
+    let run = node.path("run");
+    let former = std::mem::replace(&mut node.hands, Hands::connect(&run).unwrap());
+    drop(former);
+    fs::write(&go, "").unwrap();
+    assert_eq!(node.list().programs.len(), 2, "both go on");
+    assert!(!stray.exists());
+    assert_eq!(node.ask(&Request::Watch), Ok(Answer::Done));
+    assert_eq!(node.ended(script).tail, b"script\n");
+    until("the second one writes on", || logged("a\nb\n"));
+    assert!(lives(service.pid), "writing into a pipe that nobody read did not end it");
+    assert!(matches!(node.ask(&Request::KillGroup { group: group() }), Ok(Answer::Killed { .. })));
+    node.ended(service);
+    assert_eq!(pipes(&node), Vec::<PathBuf>::new());
 }

@@ -25,7 +25,7 @@ struct Process {
 }
 
 const PROCESSES: [Process; 2] = [
-    Process { name: "hands", begins: "hands/", lines_max: 4250 },
+    Process { name: "hands", begins: "hands/", lines_max: 4050 },
     Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 3020 },
 ];
 
@@ -168,8 +168,8 @@ mod tests {
 
     #[test]
     fn growth_beyond_the_limit_is_found() {
-        let long = "fn a() {}\n".repeat(4251);
+        let long = "fn a() {}\n".repeat(4051);
         let tree = Tree::of([("foundation/host/src/hands/mod.rs", long.as_str())]);
-        assert!(look(&tree)[0].says.contains("4251 lines of code"));
+        assert!(look(&tree)[0].says.contains("4051 lines of code"));
     }
 }

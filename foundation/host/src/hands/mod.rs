@@ -2,7 +2,6 @@
 
 mod client;
 mod family;
-mod output;
 mod programs;
 mod serve;
 mod slow;

@@ -2,29 +2,25 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::BorrowedFd;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 
-use nix::sys::eventfd::EventFd;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tsugi_vocabulary::{GroupName, Moment};
 
-use super::output::{Complaints, Scribe, Tail, pipe};
 use super::slow::check;
 use super::starter::Starter;
 use crate::cgroup::{self, Tree};
 use crate::guardian::release::{Means, mark};
 use crate::guardian::table::Table;
 use crate::request::{
-    Ended, Failure, HowEnded, Limits, Output, Program, ProgramId, Purpose, Running, TAIL_LONGEST,
-    TimeLimit,
+    Ended, Failure, HowEnded, Limits, Output, Program, ProgramId, Purpose, Running, TimeLimit,
 };
 use crate::{clock, process, sys};
 
@@ -32,7 +28,9 @@ struct Started {
     running: Running,
     leaf: Option<PathBuf>,
     mark: String,
-    tail: Option<Tail>,
+    output: Output,
+    /// Held open, so that an agent may come and go.
+    _pipe: Option<File>,
     until: Option<Moment>,
     limit: TimeLimit,
     told: Cell<Told>,
@@ -54,36 +52,19 @@ pub struct Programs {
     tree: Option<Tree>,
     table: Table,
     node_mark: String,
-    scribe: Option<Scribe>,
-    bell: Arc<EventFd>,
-    lose: Sender<Failure>,
-    lost: Receiver<Failure>,
-    log_group: Option<u32>,
     serial: u64,
 }
 
 impl Programs {
-    /// None runs. Logs can be read by `log_group`, which is the agent's; the bell rings when one
-    /// cannot be written.
+    /// None runs.
     #[must_use]
-    pub fn new(
-        means: &Means,
-        starter: Starter,
-        log_group: Option<u32>,
-        bell: Arc<EventFd>,
-    ) -> Self {
-        let (lose, lost) = channel();
+    pub fn new(means: &Means, starter: Starter) -> Self {
         Self {
             started: BTreeMap::new(),
             starter,
             tree: means.tree.clone(),
             table: means.table,
             node_mark: means.node_mark.clone(),
-            scribe: None,
-            bell,
-            lose,
-            lost,
-            log_group,
             serial: 0,
         }
     }
@@ -117,7 +98,7 @@ impl Programs {
         command.env("TSUGI_EPOCH", program.right.epoch().to_string());
         command.env(process::MARK, &mark);
         command.current_dir(program.dir.clone().unwrap_or_else(|| PathBuf::from("/")));
-        let tail = self.connect(&mut command, &program.output).map_err(failed)?;
+        let pipe = connect(&mut command, &program.output).map_err(failed)?;
         prepare(&mut command, program, door);
         let pid = self.starter.start(command).map_err(|error| {
             leaf.as_deref().inspect(|leaf| cgroup::remove(leaf));
@@ -133,45 +114,19 @@ impl Programs {
             name: program.name.clone(),
             purpose: program.purpose,
         };
+        let output = program.output.clone();
         let until = program.time_limit.map(|limit| clock::now() + limit);
         let limit = TimeLimit::Kept;
         let told = Cell::new(Told::Nothing);
-        self.started.insert(id.pid, Started { running, leaf, mark, tail, until, limit, told });
+        self.started.insert(
+            id.pid,
+            Started { running, leaf, mark, output, _pipe: pipe, until, limit, told },
+        );
         if let Err(lost) = check(&self.table, &program.right) {
             self.started.get(&id.pid).inspect(|started| started.kill());
             return Err(lost);
         }
         Ok(id)
-    }
-
-    fn connect(&mut self, command: &mut Command, output: &Output) -> io::Result<Option<Tail>> {
-        command.stdin(Stdio::null());
-        if let Output::Discard = output {
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-            return Ok(None);
-        }
-        let (read, write) = pipe()?;
-        command.stderr(write.try_clone()?).stdout(write);
-        match output {
-            Output::Discard => Ok(None),
-            Output::Tail { keep } => Ok(Some(Tail::new(read, (*keep).min(TAIL_LONGEST)))),
-            Output::File { path, limit } => {
-                if self.scribe.is_none() {
-                    let (lost, bell) = (self.lose.clone(), Arc::clone(&self.bell));
-                    let complaints = Complaints { lost, bell };
-                    self.scribe = Some(Scribe::start(self.log_group, complaints)?);
-                }
-                if let Some(scribe) = &self.scribe {
-                    scribe.write(read, path.clone(), *limit);
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    /// Logs that could not be written since the last call.
-    pub fn lost_logs(&self) -> Vec<Failure> {
-        self.lost.try_iter().collect()
     }
 
     /// A process of ours ended; what is to be told if it was a program.
@@ -189,8 +144,8 @@ impl Programs {
             // Stays if someone is still in it; goes with the group's kill then.
             cgroup::remove(leaf);
         }
-        let (tail, dropped) = started.tail.map(Tail::end).unwrap_or_default();
-        Some(Ended { program: started.running, how, limit: started.limit, tail, dropped })
+        let (program, limit) = (started.running, started.limit);
+        Some(Ended { program, how, limit, tail: Vec::new(), dropped: 0 })
     }
 
     /// Kills those whose time has passed.
@@ -210,18 +165,11 @@ impl Programs {
         self.started.values().filter_map(|started| started.until).min()
     }
 
-    /// The outputs to poll.
-    pub fn pipes(&self) -> impl Iterator<Item = (u32, BorrowedFd<'_>)> {
-        self.started
-            .iter()
-            .filter_map(|(pid, started)| Some((*pid, started.tail.as_ref()?.pipe()?)))
-    }
-
-    /// Takes output of a program.
-    pub fn read(&mut self, pid: u32) {
-        if let Some(tail) = self.started.get_mut(&pid).and_then(|started| started.tail.as_mut()) {
-            tail.read();
-        }
+    /// Where the outputs go that somebody reads.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<(ProgramId, Output)> {
+        let piped = self.started.values().filter(|started| started._pipe.is_some());
+        piped.map(|started| (started.running.id, started.output.clone())).collect()
     }
 
     /// The programs that run and go on. One that was told to end is as good as gone, also for
@@ -281,6 +229,27 @@ impl Started {
             }
         }
     }
+}
+
+/// Connects a program to its pipe; the reading end, which does not wait.
+fn connect(command: &mut Command, output: &Output) -> io::Result<Option<File>> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let path = match output {
+        Output::Discard => return Ok(None),
+        Output::Pipe { path, .. } => path,
+        // What becomes of output is the agent's.
+        Output::Tail { .. } | Output::File { .. } => return Err(io::ErrorKind::Unsupported.into()),
+    };
+    let mut options = OpenOptions::new();
+    let pipe = options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path)?;
+    if !pipe.metadata()?.file_type().is_fifo() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // The very pipe that was looked at, whatever has its name now.
+    let same = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+    let write = OpenOptions::new().write(true).open(same)?;
+    command.stderr(write.try_clone()?).stdout(write);
+    Ok(Some(pipe))
 }
 
 /// Everything between fork and exec, in this order: what needs root, the user, what the change

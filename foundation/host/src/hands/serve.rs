@@ -172,17 +172,8 @@ impl Desk {
         let mut polled: Vec<BorrowedFd<'_>> =
             vec![self.signals.as_fd(), self.listener.as_fd(), bell.as_fd()];
         polled.extend(self.visitors.values().map(|visitor| visitor.connection.as_fd()));
-        let first_pipe = polled.len();
-        let mut pids = Vec::new();
-        for (pid, pipe) in self.staff.programs.pipes() {
-            pids.push(pid);
-            polled.push(pipe);
-        }
-        let ready = sys::wait_readable(&polled, self.patience()).unwrap_or_default();
+        drop(sys::wait_readable(&polled, self.patience()));
         quiet(&bell);
-        for at in ready.into_iter().filter(|at| *at >= first_pipe) {
-            self.staff.programs.read(pids[at - first_pipe]);
-        }
     }
 
     /// How long nothing has to be done, in milliseconds; −1 is for ever.
@@ -445,6 +436,7 @@ impl Desk {
         let addresses = held.iter().filter(|h| unsettled.spares_address(h.address));
         let programs = self.staff.programs.running();
         Ok(Listing {
+            outputs: self.staff.programs.outputs(),
             programs: programs.into_iter().filter(|p| unsettled.spares_group(&p.group)).collect(),
             processes: processes.filter(|(_, pids)| !pids.is_empty()).collect(),
             mounts: mounts.into_iter().filter(|dir| unsettled.spares_dir(dir)).collect(),
@@ -474,9 +466,6 @@ impl Desk {
     }
 
     fn pass_on_finished(&mut self) {
-        for lost in self.staff.programs.lost_logs() {
-            self.tell(Event::LogLost(lost));
-        }
         for finished in self.staff.slow.finished() {
             if let Some(group) = finished.emptied {
                 self.staff.programs.tidy(&group);

@@ -77,7 +77,7 @@ pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
     let sockets = (memory, guardian_listener);
     let family = Family::new(&config, user, sockets, (&means, starter.clone()));
     let family = family.map_err(failed("duplicate"))?;
-    let programs = Programs::new(&means, starter, group, slow.bell());
+    let programs = Programs::new(&means, starter);
     // When memory runs out, those who keep the promises go last.
     drop(fs::write("/proc/self/oom_score_adj", "-900"));
     // What is made from now on (a mount point, a log) gets its mode where it is made.
