@@ -1,12 +1,18 @@
-//! Processes as `/proc` shows them: who belongs to a group, who uses a file system.
+//! Processes as `/proc` shows them, and who belongs to a group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
-use std::os::unix::fs::MetadataExt;
+use serde::{Deserialize, Serialize};
 
-use crate::request::ProgramId;
+/// A process that cannot be mistaken for a later one with the same pid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProgramId {
+    /// Its pid, as the hands see it.
+    pub pid: u32,
+    /// When it started, in the kernel's clock ticks since boot.
+    pub started: u64,
+}
 
 /// What `/proc/PID/stat` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +57,8 @@ const fn dead(state: u8) -> bool {
     matches!(state, b'Z' | b'X')
 }
 
-fn pids() -> Vec<u32> {
+/// Every process that this one can see.
+pub fn pids() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let names =
         entries.filter_map(Result::ok).filter_map(|entry| entry.file_name().into_string().ok());
@@ -108,34 +115,6 @@ pub fn members(roots: &[ProgramId], mark: &str) -> Vec<u32> {
 fn carries(pid: u32, wanted: &[u8]) -> bool {
     let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environ.split(|byte| *byte == 0).any(|variable| variable.starts_with(wanted))
-}
-
-/// Every process, but this one, that uses the file system with this device: a working
-/// directory, a root, an open file, a mapped file, the program itself.
-#[must_use]
-pub fn users_of(device: (u32, u32)) -> Vec<u32> {
-    let own = std::process::id();
-    pids().into_iter().filter(|pid| *pid != own && uses(*pid, device)).collect()
-}
-
-fn uses(pid: u32, device: (u32, u32)) -> bool {
-    let dir = format!("/proc/{pid}");
-    let on = |path: &Path| {
-        fs::metadata(path).is_ok_and(|found| {
-            let number = found.dev();
-            (libc::major(number), libc::minor(number)) == device
-        })
-    };
-    if ["cwd", "root", "exe"].iter().any(|link| on(Path::new(&format!("{dir}/{link}")))) {
-        return true;
-    }
-    let open = fs::read_dir(format!("{dir}/fd"));
-    if open.is_ok_and(|files| files.filter_map(Result::ok).any(|file| on(&file.path()))) {
-        return true;
-    }
-    let wanted = format!("{:02x}:{:02x}", device.0, device.1);
-    let maps = fs::read_to_string(format!("{dir}/maps")).unwrap_or_default();
-    maps.lines().any(|line| line.split(' ').nth(3) == Some(wanted.as_str()))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ struct Process {
 
 const PROCESSES: [Process; 2] = [
     Process { name: "hands", begins: "hands/", lines_max: 4050 },
-    Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 3020 },
+    Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 2220 },
 ];
 
 /// Looks at both processes.
@@ -96,7 +96,21 @@ fn used(tree: &Tree, path: &str, source: &Source) -> Vec<String> {
             out.extend(branches(rest).iter().filter_map(|names| file_of(tree, base, names)));
         }
     }
+    let deeper: Vec<String> = out.iter().flat_map(|path| below(tree, path, source)).collect();
+    out.extend(deeper);
     out
+}
+
+/// The files below a module that a file names only behind the module's own name.
+fn below(tree: &Tree, module: &str, source: &Source) -> Vec<String> {
+    let stem = module.trim_end_matches(".rs").trim_end_matches("/mod");
+    let name = stem.rsplit_once('/').map_or(stem, |(_, name)| name);
+    let child = |path: &str| {
+        let rest = path.strip_prefix(stem)?.strip_prefix('/')?.strip_suffix(".rs")?;
+        let named = source.code.contains(&format!("{name}::{rest}::"));
+        (named && !rest.contains('/')).then(|| path.to_owned())
+    };
+    tree.rust().filter_map(|(path, _)| child(path)).collect()
 }
 
 /// `a::{b, c::d}` as `[a b] [a c d]`; names that no file has do no harm.
@@ -153,17 +167,20 @@ mod tests {
             ("foundation/host/src/hands/mod.rs", "//! x\nmod serve;\nuse crate::sys;\n"),
             (
                 "foundation/host/src/hands/serve.rs",
-                "use crate::{a::{b, c}, request::Request};\n\n// why\nfn f() {}\n",
+                "use crate::{a::{b, c}, d, request::Request};\n\n// why\nfn f() { d::e::g() }\n",
             ),
             ("foundation/host/src/hands/client.rs", "fn agent() {}\nfn end() {}\n"),
             ("foundation/host/src/sys.rs", "fn g() {}\n#[cfg(test)]\nmod tests { fn h() {} }\n"),
             ("foundation/host/src/a/b.rs", "use super::c;\n"),
             ("foundation/host/src/a/c.rs", "const TEXT: &str =\n    \"x\";\n"),
             ("foundation/host/src/request.rs", "struct Request;\n"),
+            ("foundation/host/src/d.rs", "pub mod e;\npub mod f;\n"),
+            ("foundation/host/src/d/e.rs", "pub fn g() {}\n"),
+            ("foundation/host/src/d/f.rs", "pub fn h() {}\n"),
             ("foundation/host/src/link.rs", "struct Link;\n"),
         ]);
-        // mod 2, serve 2, sys 1, b 1, c 2, request 1.
-        assert_eq!(measure(&tree, "hands/"), (6, 9));
+        // mod 2, serve 2, sys 1, b 1, c 2, request 1, d 2, e 1 and not f, which nobody names.
+        assert_eq!(measure(&tree, "hands/"), (8, 12));
     }
 
     #[test]

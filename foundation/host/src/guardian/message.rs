@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{Epoch, GroupName, Moment, Span};
 
-use crate::request::Release;
-
 /// The name of the guardian's socket in the run directory.
 pub const SOCKET: &str = "guardian.sock";
 /// The most addresses of one group.
@@ -132,6 +130,15 @@ pub enum Notice {
     },
     /// The end of the answer to [`Order::Recall`].
     ThatIsAll,
+}
+
+/// Whether a release left something behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Release {
+    /// Nothing of the group is left here.
+    Complete,
+    /// Something is left and a fence was asked for.
+    Incomplete,
 }
 
 /// Why the guardian refuses an order, in the order in which it looks.

@@ -5,10 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use tsugi_vocabulary::{Epoch, GroupName, Moment, Span};
 
 use super::message::{
-    ADDRESSES_MOST, Arm, Extension, Notice, Order, PATH_LONGEST, Refused, VOLUMES_MOST,
+    ADDRESSES_MOST, Arm, Extension, Notice, Order, PATH_LONGEST, Refused, Release, VOLUMES_MOST,
 };
 use super::table::{Slot, State, Table};
-use crate::request::Release;
 
 /// The answers to one order.
 pub struct Answers(pub Vec<Notice>);

@@ -10,14 +10,14 @@ use std::path::Path;
 use nix::errno::Errno;
 use tsugi_vocabulary::{Moment, Span};
 
-use super::message::{Arm, VolumeKind};
+use super::message::{Arm, Release, VolumeKind};
 use super::table::{Slot, Soundness, Table};
 use crate::address;
 use crate::cgroup::Tree;
 use crate::clock;
+use crate::failure::Failure;
 use crate::netlink::Netlink;
-use crate::process;
-use crate::request::{ProgramId, Release};
+use crate::process::{self, ProgramId};
 use crate::{sys, volume};
 
 /// How long to sleep between two looks at a group that is being killed.
@@ -132,9 +132,7 @@ fn tear_off(dir: &Path, kind: VolumeKind) -> Release {
     match (dead, volume::detach(dir)) {
         (Ok(()), Ok(())) => Release::Complete,
         // Without the right to mount nothing was mounted by us.
-        (Ok(()), Err(crate::request::Failure::System { errno, .. }))
-            if errno == Errno::EPERM as i32 =>
-        {
+        (Ok(()), Err(Failure::System { errno, .. })) if errno == Errno::EPERM as i32 => {
             Release::Complete
         }
         (Ok(()) | Err(_), Ok(()) | Err(_)) => Release::Incomplete,

@@ -18,7 +18,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 use tsugi_vocabulary::{Epoch, GroupName, Moment};
 
 use super::message::{ADDRESSES_MOST, Arm, GROUPS_MOST, PATH_LONGEST, VOLUMES_MOST};
-use crate::request::ProgramId;
+use crate::process::ProgramId;
 
 /// The most programs that are known by pid.
 pub const PROGRAMS_MOST: usize = 2048;

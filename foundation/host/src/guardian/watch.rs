@@ -13,14 +13,13 @@ use tsugi_vocabulary::{Moment, Span};
 
 use super::environment;
 use super::kill_timer::KillTimer;
-use super::message::{Arm, Notice, Order};
+use super::message::{Arm, Notice, Order, Release};
 use super::orders::{self, Answers};
 use super::release::Means;
 use super::table::{Slot, State, Table};
 use crate::cgroup::Tree;
 use crate::fence::{self, Fence};
 use crate::netlink::Netlink;
-use crate::request::Release;
 use crate::socket::{Connection, Outbox, Received};
 use crate::watchdog::{FEED_EVERY, Watchdog};
 use crate::{clock, codec, filter, rights, sys};

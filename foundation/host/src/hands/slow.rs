@@ -12,13 +12,14 @@ use nix::sys::eventfd::EventFd;
 use tsugi_vocabulary::{GroupName, Span};
 
 use super::turns::{Aim, Unsettled};
+use crate::address::{self, raise};
 use crate::guardian::message::Arm;
 use crate::guardian::release::Means;
 use crate::guardian::table::{LeaseHeld, State, Table};
 use crate::request::{
     Answer, Failure, Powers, Rank, Request, RequestId, Right, Source, Unmounting,
 };
-use crate::{address, clock, volume};
+use crate::{clock, volume::mount};
 
 /// At most so many run at the same time; the others wait.
 const AT_ONCE_MOST: usize = 128;
@@ -212,27 +213,27 @@ impl Shared {
         match request {
             Request::AddAddress { right, link, address, prefix } => {
                 self.as_root()?;
-                let add = || address::add(&link, address, prefix).map(|()| Answer::Done);
+                let add = || raise::add(&link, address, prefix).map(|()| Answer::Done);
                 self.under(&right, add, || address::remove(address))
             }
             Request::RemoveAddress { address } => address::remove(address).map(|()| Answer::Done),
             Request::Probe { link, address, wait } => {
                 self.as_root()?;
-                let conflict = address::probe(&link, address, wait)?;
+                let conflict = raise::probe(&link, address, wait)?;
                 Ok(Answer::Probed { conflict })
             }
             Request::Announce { link, address } => {
                 self.as_root()?;
                 self.still_ours(address)?;
-                address::announce(&link, address).map(|()| Answer::Done)
+                raise::announce(&link, address).map(|()| Answer::Done)
             }
             Request::Mount { right, source, dir } => {
-                let mount = || self.mount(&source, &dir);
-                let undo = || volume::unmount(&dir, Unmounting::Emergency).map(drop);
-                self.under(&right, mount, undo)
+                let act = || self.mount(&source, &dir);
+                let undo = || mount::unmount(&dir, Unmounting::Emergency).map(drop);
+                self.under(&right, act, undo)
             }
             Request::Unmount { dir, how } => {
-                let killed = volume::unmount(&dir, how)?;
+                let killed = mount::unmount(&dir, how)?;
                 self.mounts().remove(&dir);
                 Ok(Answer::Unmounted { killed })
             }
@@ -273,7 +274,7 @@ impl Shared {
         if !in_place {
             self.as_root()?;
         }
-        let device = volume::mount(source, dir)?;
+        let device = mount::mount(source, dir)?;
         if !in_place {
             self.mounts().insert(dir.to_owned());
         }

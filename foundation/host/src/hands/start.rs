@@ -18,7 +18,7 @@ use super::serve::{Desk, Staff};
 use super::slow::Slow;
 use super::starter::Starter;
 use super::{AGENT_DIR, HandsConfig, SOCKET, StartFailure};
-use crate::cgroup::{self, Tree};
+use crate::cgroup::{Tree, claim};
 use crate::fence::Fence;
 use crate::guardian::{message, release::Means, table};
 use crate::netlink::Netlink;
@@ -50,7 +50,7 @@ pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
     // It keeps all rights and calls, which this thread gives up below.
     let starter = Starter::begin().map_err(failed("start a thread"))?;
     let mark = node_mark(&config.run_dir);
-    let tree = Tree::claim(&format!("{}{mark}", cgroup::PREFIX));
+    let tree = Tree::claim(&format!("{}{mark}", claim::PREFIX));
     let memory = sys::memory_file(c"tsugi-table", table::LENGTH).map_err(failed("make a table"))?;
     let table = table::Table::map(&memory).map_err(failed("map the table"))?;
     let group = user.map(|(_, gid)| gid);

@@ -9,7 +9,7 @@ use tsugi_cluster_rules::reason::{How, Mishap};
 use tsugi_cluster_rules::record::Happening;
 use tsugi_cluster_rules::spec::{ProcessHow, ResourceKind, VolumeSource};
 use tsugi_host::Host;
-use tsugi_host::address::ANNOUNCE_AFTER;
+use tsugi_host::address::raise::ANNOUNCE_AFTER;
 use tsugi_host::request::{
     Answer, Ended, Failure, HowEnded, Listing, ProgramId, Purpose, Report, Request, RequestId,
     Running, Target, TimeLimit,

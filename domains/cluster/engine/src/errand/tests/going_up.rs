@@ -44,7 +44,7 @@ fn an_address_is_announced_again_for_those_who_missed_it() {
     scene.start("vip");
     scene.pass(Span::secs(5));
     let announced = scene.asked().iter().filter(|w| **w == "announce").count();
-    assert_eq!(announced, tsugi_host::address::ANNOUNCE_AFTER.len());
+    assert_eq!(announced, tsugi_host::address::raise::ANNOUNCE_AFTER.len());
     assert_eq!(scene.outcomes().len(), 1, "what is repeated is no act of its own");
     assert_eq!(scene.errands.next_time(), None, "and it ends");
 }

@@ -1,0 +1,283 @@
+//! Volumes: mounted by their owner only, unmounted for certain.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags};
+
+use super::{Own, detach, is_own_file_system, shut_down, verify_gone};
+use crate::request::{Failure, Source, Unmounting};
+use crate::sys::{MountRoot, place_of};
+use crate::{loop_device, process, sys};
+
+/// How long users that were killed may take to let go of a volume.
+const LET_GO: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Something that is mounted in this process's view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mounted {
+    device: (u32, u32),
+    dir: PathBuf,
+}
+
+fn mounted() -> Result<Vec<Mounted>, Failure> {
+    let text = fs::read_to_string("/proc/self/mountinfo")
+        .map_err(|error| Failure::system("mountinfo", &error))?;
+    Ok(text.lines().filter_map(parse_mount).collect())
+}
+
+fn parse_mount(line: &str) -> Option<Mounted> {
+    let mut fields = line.split(' ');
+    let (major, minor) = fields.nth(2)?.split_once(':')?;
+    let dir = fields.nth(1)?;
+    let device = (major.parse().ok()?, minor.parse().ok()?);
+    Some(Mounted { device, dir: PathBuf::from(unescape(dir)) })
+}
+
+/// The kernel writes blanks, tabs, line ends and backslashes as three octal digits.
+fn unescape(text: &str) -> String {
+    let mut parts = text.split('\\');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                plain.push(char::from(byte));
+                plain.push_str(&part[3..]);
+            }
+            None => plain.push_str(part),
+        }
+    }
+    plain
+}
+
+/// Mounts `source` on `dir` and says on which device, if any.
+///
+/// # Errors
+/// Why it is not mounted; then nothing is left behind.
+pub fn mount(source: &Source, dir: &Path) -> Result<Option<PathBuf>, Failure> {
+    if !dir.is_absolute() {
+        return Err(Failure::Malformed { why: format!("{} is not absolute", dir.display()) });
+    }
+    if source == &Source::Directory(dir.to_owned()) {
+        return if dir.is_dir() { Ok(None) } else { Err(missing(dir, "directory")) };
+    }
+    fs::create_dir_all(dir).map_err(|error| Failure::disk("mkdir", dir, &error))?;
+    match source {
+        Source::Directory(from) => bind(from, dir).map(|()| None),
+        Source::Image(image) => mount_image(image, dir).map(Some),
+        Source::Device(device) => mount_device(device, dir).map(Some),
+    }
+}
+
+fn missing(path: &Path, kind: &str) -> Failure {
+    Failure::Source { why: format!("{} is not a {kind}", path.display()) }
+}
+
+fn bind(from: &Path, dir: &Path) -> Result<(), Failure> {
+    if !from.is_dir() {
+        return Err(missing(from, "directory"));
+    }
+    if place(dir)?.mount_root == MountRoot::Here {
+        let same = place(from)?;
+        let there = place(dir)?;
+        let bound = (same.device, same.inode) == (there.device, there.inode);
+        return if bound { Ok(()) } else { Err(Failure::PlaceTaken { dir: dir.to_owned() }) };
+    }
+    let none: Option<&str> = None;
+    nix::mount::mount(Some(from), dir, none, MsFlags::MS_BIND, none)
+        .map_err(|error| Failure::system("bind", &error.into()))
+}
+
+fn place(dir: &Path) -> Result<sys::Place, Failure> {
+    place_of(dir).map_err(|error| Failure::system("statx", &error))
+}
+
+fn mount_image(image: &Path, dir: &Path) -> Result<PathBuf, Failure> {
+    let image = image.canonicalize().map_err(|_| missing(image, "file"))?;
+    if !image.is_file() {
+        return Err(missing(&image, "file"));
+    }
+    for there in mounted()? {
+        if loop_device::image_of(there.device).as_deref() == Some(&image) {
+            if there.dir == dir {
+                return Ok(PathBuf::from(format!("/dev/loop{}", there.device.1)));
+            }
+            return Err(Failure::MountedElsewhere { dir: there.dir });
+        }
+    }
+    refuse_taken(dir)?;
+    let (device, open) = loop_device::attach(&image)
+        .map_err(|error| Failure::disk("attach to a loop device", &image, &error))?;
+    let outcome = mount_ext4(&device, dir);
+    // Once it is mounted the mount holds the device; if it is not, closing frees it.
+    drop(open);
+    outcome.map(|()| device)
+}
+
+fn mount_device(device: &Path, dir: &Path) -> Result<PathBuf, Failure> {
+    let found = fs::metadata(device).map_err(|_| missing(device, "block device"))?;
+    if !found.file_type().is_block_device() {
+        return Err(missing(device, "block device"));
+    }
+    let number = (libc::major(found.rdev()), libc::minor(found.rdev()));
+    if let Some(there) = mounted()?.into_iter().find(|there| there.device == number) {
+        if there.dir == dir {
+            return Ok(device.to_owned());
+        }
+        return Err(Failure::MountedElsewhere { dir: there.dir });
+    }
+    refuse_taken(dir)?;
+    if let Use::Taken = exclusive(device) {
+        let why = format!("{} is in use outside of what this node sees", device.display());
+        return Err(Failure::Source { why });
+    }
+    File::open(device)
+        .and_then(|open| sys::forget_blocks(&open))
+        .map_err(|error| Failure::disk("flush the device's buffers", device, &error))?;
+    mount_ext4(device, dir)?;
+    Ok(device.to_owned())
+}
+
+fn refuse_taken(dir: &Path) -> Result<(), Failure> {
+    match place(dir)?.mount_root {
+        MountRoot::Here => Err(Failure::PlaceTaken { dir: dir.to_owned() }),
+        MountRoot::Elsewhere => Ok(()),
+    }
+}
+
+fn mount_ext4(device: &Path, dir: &Path) -> Result<(), Failure> {
+    let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOATIME;
+    // A file system that finds itself damaged must not go on taking writes.
+    let options = Some("errors=remount-ro");
+    match nix::mount::mount(Some(device), dir, Some("ext4"), flags, options) {
+        Ok(()) => Ok(()),
+        Err(Errno::EINVAL) => {
+            Err(Failure::Source { why: format!("{} holds no ext4 file system", device.display()) })
+        }
+        Err(error) => Err(Failure::disk("mount", device, &error.into())),
+    }
+}
+
+enum Use {
+    Free,
+    Taken,
+}
+
+/// A mounted device cannot be opened exclusively, wherever it is mounted.
+fn exclusive(device: &Path) -> Use {
+    match OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(device) {
+        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => Use::Taken,
+        Ok(_) | Err(_) => Use::Free,
+    }
+}
+
+/// Unmounts what is mounted on `dir`; says which processes were killed for it.
+///
+/// # Errors
+/// Why it is still mounted.
+pub fn unmount(dir: &Path, how: Unmounting) -> Result<Vec<u32>, Failure> {
+    match place_of(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        // A file system that was shut down answers nothing but can still be unmounted.
+        Err(_) => {}
+        Ok(place) if place.mount_root == MountRoot::Elsewhere => return Ok(Vec::new()),
+        Ok(_) => {}
+    }
+    match how {
+        Unmounting::Orderly => orderly(dir),
+        Unmounting::Emergency => {
+            shut_down(dir)?;
+            detach(dir).map(|()| Vec::new())
+        }
+    }
+}
+
+fn orderly(dir: &Path) -> Result<Vec<u32>, Failure> {
+    let device = place(dir)?.device;
+    let block = PathBuf::from(format!("/dev/block/{}:{}", device.0, device.1));
+    let own_file_system = is_own_file_system(dir).unwrap_or(Own::No);
+    let mut killed = Vec::new();
+    let end = crate::clock::now() + LET_GO.into();
+    loop {
+        // An unmount says nothing of what it could not write out.
+        if let Own::Yes = own_file_system {
+            sync(dir)?;
+        }
+        match nix::mount::umount2(dir, MntFlags::UMOUNT_NOFOLLOW) {
+            Ok(()) => break,
+            Err(Errno::EBUSY) if crate::clock::now() < end => {}
+            Err(Errno::EBUSY) => {
+                return Err(Failure::StillThere { pids: users_of(device) });
+            }
+            Err(Errno::EINVAL) => break,
+            Err(error) => return Err(Failure::system("unmount", &error.into())),
+        }
+        // Only a file system of its own has users of its own; a bound directory shares the
+        // device with others, and those who keep it busy are found by the group's kill.
+        if let Own::Yes = own_file_system {
+            for pid in users_of(device) {
+                drop(sys::kill(pid.cast_signed(), libc::SIGKILL));
+                if !killed.contains(&pid) {
+                    killed.push(pid);
+                }
+            }
+        }
+        sleep(LOOK_AGAIN);
+    }
+    verify_gone(dir)?;
+    if let (Own::Yes, Use::Taken) = (own_file_system, exclusive(&block)) {
+        let what = format!("{} is mounted outside of what this node sees", block.display());
+        return Err(Failure::NoEffect { what });
+    }
+    Ok(killed)
+}
+
+fn sync(dir: &Path) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::disk("sync", dir, &error);
+    let open = File::open(dir).map_err(failed)?;
+    nix::unistd::syncfs(open).map_err(|error| failed(error.into()))
+}
+
+/// Every process, but this one, that uses the file system with this device: a working
+/// directory, a root, an open file, a mapped file, the program itself.
+fn users_of(device: (u32, u32)) -> Vec<u32> {
+    let own = std::process::id();
+    process::pids().into_iter().filter(|pid| *pid != own && uses(*pid, device)).collect()
+}
+
+fn uses(pid: u32, device: (u32, u32)) -> bool {
+    let dir = format!("/proc/{pid}");
+    let on = |path: &Path| {
+        fs::metadata(path).is_ok_and(|found| {
+            let number = found.dev();
+            (libc::major(number), libc::minor(number)) == device
+        })
+    };
+    if ["cwd", "root", "exe"].iter().any(|link| on(Path::new(&format!("{dir}/{link}")))) {
+        return true;
+    }
+    let open = fs::read_dir(format!("{dir}/fd"));
+    if open.is_ok_and(|files| files.filter_map(Result::ok).any(|file| on(&file.path()))) {
+        return true;
+    }
+    let wanted = format!("{:02x}:{:02x}", device.0, device.1);
+    let maps = fs::read_to_string(format!("{dir}/maps")).unwrap_or_default();
+    maps.lines().any(|line| line.split(' ').nth(3) == Some(wanted.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_point_with_a_blank_is_read_as_it_is() {
+        let line = "36 35 98:0 / /mnt/a\\040b\\134c rw,noatime master:1 - ext3 /dev/root rw";
+        let expected = Mounted { device: (98, 0), dir: PathBuf::from("/mnt/a b\\c") };
+        assert_eq!(parse_mount(line), Some(expected));
+    }
+}
