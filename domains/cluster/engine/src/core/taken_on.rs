@@ -39,7 +39,9 @@ impl Notebook {
     /// The notebook of the node whose sockets are in `run_dir`.
     #[must_use]
     pub fn in_folder(run_dir: &Path) -> Self {
-        Self { dir: run_dir.join("taken-on"), written: BTreeMap::new() }
+        // Of the directory of the sockets only this part is the agent's to write in.
+        let dir = run_dir.join(tsugi_host::hands::AGENT_DIR).join("taken-on");
+        Self { dir, written: BTreeMap::new() }
     }
 
     /// What earlier agents have written. What cannot be read says nothing: the group is then

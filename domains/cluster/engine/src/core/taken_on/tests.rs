@@ -43,7 +43,7 @@ fn the_next_agent_reads_as_what_each_group_was_taken_on() {
     let read = Notebook::in_folder(dir.path()).read();
     assert_eq!(read[&pay()], (epoch(3), Arc::new(spec())));
     let mode =
-        std::fs::metadata(dir.path().join("taken-on/PAY.json")).unwrap().permissions().mode();
+        std::fs::metadata(dir.path().join("agent/taken-on/PAY.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the environment of a program may hold a secret");
 }
 
@@ -63,14 +63,15 @@ fn an_epoch_is_written_down_as_it_was_first_and_the_next_anew() {
 #[test]
 fn what_cannot_be_written_down_is_said_and_what_cannot_be_read_says_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("taken-on"), "a file").unwrap();
+    std::fs::create_dir(dir.path().join("agent")).unwrap();
+    std::fs::write(dir.path().join("agent/taken-on"), "a file").unwrap();
     let mut notebook = Notebook::in_folder(dir.path());
     assert!(notebook.write(&pay(), epoch(3), &spec()).is_err());
     assert!(notebook.read().is_empty());
     let dir = tempfile::tempdir().unwrap();
     let mut notebook = Notebook::in_folder(dir.path());
     notebook.write(&pay(), epoch(3), &spec()).unwrap();
-    std::fs::write(dir.path().join("taken-on/PAY.json"), "{").unwrap();
+    std::fs::write(dir.path().join("agent/taken-on/PAY.json"), "{").unwrap();
     assert!(notebook.read().is_empty());
 }
 
