@@ -13,7 +13,6 @@ const SPAN: Duration = Duration::from_secs(3);
 /// Measures with one and with 16 clients.
 pub fn run() -> Vec<Figure> {
     let volume = tempfile::tempdir().expect("a temporary directory");
-    let limit = limits::syncs_per_second(volume.path());
     let listen = free_address();
     let args = CounterArgs {
         listen,
@@ -32,9 +31,8 @@ pub fn run() -> Vec<Figure> {
     });
     let mut figures = Vec::new();
     for clients in [1, 16] {
-        let mut figure = calls(listen, clients);
-        figure.limit_per_s = limit;
-        figures.push(figure);
+        let before = limits::syncs_per_second(volume.path());
+        figures.push(limits::beside(calls(listen, clients), before, volume.path()));
     }
     figures
 }

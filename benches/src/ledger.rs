@@ -30,28 +30,25 @@ const KEYS: usize = 200;
 /// Measures with 1, 16 and 64 clients at the leader.
 pub fn run() -> Vec<Figure> {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let limit = limits::syncs_per_second(dir.path());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("the system has threads left");
-    let mut figures = runtime.block_on(async {
+    runtime.block_on(async {
         let three = Three::found(dir.path()).await;
         let leader = three.leader().await;
         let mut figures = Vec::new();
         for clients in [1, 16, 64] {
-            figures.push(commits(leader, clients).await);
+            let before = limits::syncs_per_second(dir.path());
+            let figure = commits(leader, clients).await;
+            figures.push(limits::beside(figure, before, dir.path()));
         }
         for ledger in &three.ledgers {
             ledger.stop().await;
         }
         figures
-    });
-    for figure in &mut figures {
-        figure.limit_per_s = limit;
-    }
-    figures
+    })
 }
 
 async fn commits(leader: &RaftLedger, clients: usize) -> Figure {
