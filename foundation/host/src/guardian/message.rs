@@ -37,6 +37,10 @@ pub enum Order {
     },
     /// What is armed? Answered by one [`Notice::Armed`] a group and then [`Notice::ThatIsAll`].
     Recall,
+    /// What comes over this connection from now on are extensions, and the guardian need not wake
+    /// for them: it reads them before a deadline passes that it knows of, and before every other
+    /// order. What it refuses of them it tells over the other connections.
+    InTime,
 }
 
 /// A group to guard, and what there is to take from it.

@@ -30,6 +30,10 @@ const PRIORITY: i32 = 20;
 const KILLED_AFTER: Span = Span::millis(20);
 /// Timers run on a clock that may be slewed by 8 %, so they are set short and looked at again.
 const SHARE_OF_WAIT: u64 = 90;
+/// As long as a wait is longer than this it is looked again at half of it, for extensions that
+/// were left to be read in time.
+const LONG_WAIT: Span = Span::millis(50);
+const SHARE_OF_LONG_WAIT: u64 = 50;
 /// The kernel's own timer is set longer than ours: ours must have the chance to set it anew.
 const SHARE_OF_KILL: u64 = 92;
 const ORDER_LONGEST: usize = 8 * 1024;
@@ -62,6 +66,16 @@ struct Watch {
 struct Agent {
     connection: Connection,
     outbox: Outbox,
+    reading: Reading,
+}
+
+/// When what comes over a connection is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// At once.
+    AtOnce,
+    /// With the next wake, whatever it is for: only extensions come over it.
+    InTime,
 }
 
 /// Runs until the hands are gone; the exit code of the process.
@@ -151,8 +165,10 @@ impl Watch {
             if has(LISTENER) {
                 self.accept();
             }
+            // Before anything is released, and before what was ordered after them.
+            self.take_orders(Reading::InTime);
             if ready.iter().any(|at| *at > LISTENER) || ready.is_empty() {
-                self.take_orders();
+                self.take_orders(Reading::AtOnce);
             }
             self.release_due(clock::now());
             self.mind_watchdog();
@@ -188,7 +204,8 @@ impl Watch {
         };
         let rest = earliest.since(clock::now());
         // Zero would switch the timer off.
-        let wait = Span((rest.0 / 100 * SHARE_OF_WAIT).max(20_000));
+        let share = if rest > LONG_WAIT { SHARE_OF_LONG_WAIT } else { SHARE_OF_WAIT };
+        let wait = Span((rest.0 / 100 * share).max(20_000));
         let once = timerfd::Expiration::OneShot(TimeSpec::from(wait.to_std()));
         self.wake.set(once, timerfd::TimerSetTimeFlags::empty())?;
         self.kill.arm(Span(rest.0 / 100 * SHARE_OF_KILL) + KILLED_AFTER)
@@ -198,7 +215,8 @@ impl Watch {
     fn wait(&self) -> io::Result<Vec<usize>> {
         let mut all: Vec<BorrowedFd<'_>> =
             vec![self.wake.as_fd(), self.hands.as_fd(), self.listener.as_fd()];
-        all.extend(self.connections.iter().map(|agent| agent.connection.as_fd()));
+        let at_once = self.connections.iter().filter(|agent| agent.reading == Reading::AtOnce);
+        all.extend(at_once.map(|agent| agent.connection.as_fd()));
         let unsent = self.connections.iter().any(|agent| !agent.outbox.is_empty());
         let hungry = self.watchdog.as_ref().is_some_and(Watchdog::is_awake);
         let patience = match (unsent, hungry) {
@@ -228,21 +246,27 @@ impl Watch {
                 if self.connections.len() == CONNECTIONS_MOST {
                     self.connections.remove(0);
                 }
-                self.connections.push(Agent { connection, outbox: Outbox::new(NOTICES_MOST) });
+                let outbox = Outbox::new(NOTICES_MOST);
+                self.connections.push(Agent { connection, outbox, reading: Reading::AtOnce });
             }
         }
     }
 
-    fn take_orders(&mut self) {
+    fn take_orders(&mut self, reading: Reading) {
         let mut connections = std::mem::take(&mut self.connections);
+        let mut refused = Vec::new();
         connections.retain_mut(|agent| {
-            agent.outbox.flush(&agent.connection).is_ok() && self.listen_to(agent)
+            agent.reading != reading
+                || agent.outbox.flush(&agent.connection).is_ok()
+                    && self.listen_to(agent, &mut refused)
         });
         self.connections = connections;
+        refused.iter().for_each(|notice| self.tell_all(notice));
     }
 
-    /// Whether the connection is to be kept.
-    fn listen_to(&mut self, agent: &mut Agent) -> bool {
+    /// Whether the connection is to be kept. What is refused of what is read in time goes to
+    /// `refused`: nobody listens at its other end.
+    fn listen_to(&mut self, agent: &mut Agent, refused: &mut Vec<Notice>) -> bool {
         loop {
             let length = match agent.connection.receive(&mut self.buffer) {
                 Ok(Received::Message(length)) => length,
@@ -251,10 +275,16 @@ impl Watch {
             };
             let Ok(order) = codec::read::<Order>(&self.buffer[..length]) else { return false };
             let notices = orders::carry_out(&self.table, &order, clock::now());
-            if matches!(order, Order::Arm(_)) {
-                self.used = self.table.used();
+            match order {
+                Order::Arm(_) => self.used = self.table.used(),
+                Order::InTime => agent.reading = Reading::InTime,
+                Order::Extend(_) | Order::Disarm { .. } | Order::Recall => {}
             }
             let Answers(notices) = notices;
+            if agent.reading == Reading::InTime {
+                refused.extend(notices);
+                continue;
+            }
             for notice in notices {
                 if agent.outbox.post(&agent.connection, &notice).is_err() {
                     return false;
@@ -293,7 +323,9 @@ impl Watch {
 
     fn tell_all(&mut self, notice: &Notice) {
         // An agent that does not take it connects again and recalls.
-        self.connections.retain_mut(|agent| agent.outbox.post(&agent.connection, notice).is_ok());
+        self.connections.retain_mut(|agent| {
+            agent.reading == Reading::InTime || agent.outbox.post(&agent.connection, notice).is_ok()
+        });
     }
 
     fn outlive_hands(&mut self) -> i32 {
