@@ -1,4 +1,7 @@
 //! Carries out what the gate orders, and shows who leads.
+//!
+//! What is due here is put off by nearly everything that is heard. Whoever hears for this voter
+//! watches the time for it as well, if it can: a timer here would mostly wake for nothing.
 
 use std::sync::Arc;
 
@@ -15,15 +18,9 @@ pub(super) async fn keep(node: Arc<Node>, mut seen: mpsc::Receiver<Sighting>) {
     let mut metrics = node.raft.server_metrics();
     loop {
         let now = node.links.now();
-        let situation = node.situation(now);
-        let (wake, runs_out) =
-            node.gate(|gate| (gate.wake_at(situation.role), gate.runs_out(situation.role)));
-        // A leadership that runs out is shown then.
-        let runs_out = Some(runs_out).filter(|moment| *moment > now);
-        let sign = sign_due(&node, &situation);
-        let next = [runs_out, sign].into_iter().flatten().fold(wake, Moment::min);
+        let wake = node.watched_until(now).unwrap_or_else(|| due(&node, now));
         // Not twice within a millisecond, however late the timers are.
-        let wake = next.max(now + Span::millis(1));
+        let wake = wake.max(now + Span::millis(1));
         let sleep = tokio::time::sleep_until(node.links.instant(wake).into());
         let sighting = tokio::select! {
             sighting = seen.recv() => match sighting {
@@ -42,6 +39,17 @@ pub(super) async fn keep(node: Arc<Node>, mut seen: mpsc::Receiver<Sighting>) {
         step(&node, sighting).await;
         give_sign(&node).await;
     }
+}
+
+/// When there is something to do here, unless something is heard before.
+pub(super) fn due(node: &Node, now: Moment) -> Moment {
+    let situation = node.situation(now);
+    let (wake, runs_out) =
+        node.gate(|gate| (gate.wake_at(situation.role), gate.runs_out(situation.role)));
+    // A leadership that runs out is shown then.
+    let runs_out = Some(runs_out).filter(|moment| *moment > now);
+    let sign = sign_due(node, &situation);
+    [runs_out, sign].into_iter().flatten().fold(wake, Moment::min)
 }
 
 /// When this voter's next sign over the ledger's own connections is due, if it leads.

@@ -1,6 +1,7 @@
 //! One voter of the ledger: its file, its Raft, its gate, and the doors to all of it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -76,6 +77,8 @@ pub(super) struct Node {
     pub(super) jobs: mpsc::Sender<Job>,
     pub(super) sightings: mpsc::Sender<Sighting>,
     pub(super) voters_change: tokio::sync::Mutex<()>,
+    /// When somebody last asked what is due here.
+    watched: AtomicU64,
     gate: Mutex<Gate>,
     log_end: LogEnd,
 }
@@ -218,6 +221,7 @@ impl RaftLedger {
             jobs,
             sightings,
             voters_change: tokio::sync::Mutex::new(()),
+            watched: AtomicU64::new(0),
             gate: Mutex::new(gate),
             log_end,
         });
@@ -249,6 +253,21 @@ impl RaftLedger {
     /// itself need not be newer than its last beat.
     pub fn heard_follower(&self, follower: VoterId, says: Following) {
         self.node.heard_follower(follower, says);
+    }
+
+    /// How long until this voter has something to do by itself. Who asks watches the time for it
+    /// from now on: it asks again after all that it tells, and calls [`Self::look`] then.
+    #[must_use]
+    pub fn due_in(&self) -> Span {
+        let now = self.node.links.now();
+        self.node.watched.store(now.0, Ordering::Relaxed);
+        keeper::due(&self.node, now).since(now)
+    }
+
+    /// Has this voter look at what is due.
+    pub fn look(&self) {
+        // Where so many sightings wait it is about to look anyway.
+        let _full = self.node.sightings.try_send(Sighting::Tick);
     }
 
     /// Stops this voter and closes its file.
@@ -325,6 +344,14 @@ impl Node {
     /// Why nothing can be asked of this voter any more.
     pub(super) fn fatal(&self) -> Failure {
         self.failed.borrow().clone().unwrap_or(Failure::Stopped)
+    }
+
+    /// Until when somebody else watches the time for this voter, if it did so lately. One that
+    /// stopped is noticed a lease after it last did.
+    pub(super) fn watched_until(&self, now: Moment) -> Option<Moment> {
+        let watched = Moment(self.watched.load(Ordering::Relaxed));
+        let until = watched + self.timing.lease;
+        (now.since(watched) < Span(self.timing.lease.0 / 2)).then_some(until)
     }
 
     pub(super) fn situation(&self, now: Moment) -> Situation {

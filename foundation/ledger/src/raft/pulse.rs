@@ -80,7 +80,8 @@ impl Pulse {
     ) -> Option<Moment> {
         let of = |id: VoterId| {
             let follower = self.followers.get(&id).copied().unwrap_or_default();
-            let silent = follower.answered + Span(timing.silence().0 / 2);
+            // Answers come one beat late, and a beat is up to three eighths of this.
+            let silent = follower.answered + Span(timing.silence().0 / 6 * 5);
             follower.behind.map_or(silent, |since| silent.min(since + timing.beat()))
         };
         let first = others.map(of).min()?;
@@ -136,9 +137,9 @@ mod tests {
     fn one_voter_that_is_not_heard_brings_the_signs_back() {
         let mut pulse = pulse();
         pulse.heard(OTHERS[0], at(200), (at(201), Progress::Level));
-        assert_eq!(due(&pulse), at(0) + Span(T.silence().0 / 2));
-        pulse.given(at(94));
-        assert_eq!(due(&pulse), at(94) + T.beat(), "and no more often than every beat");
+        assert_eq!(due(&pulse), at(0) + Span(T.silence().0 / 6 * 5));
+        pulse.given(at(156));
+        assert_eq!(due(&pulse), at(156) + T.beat(), "and no more often than every beat");
     }
 
     #[test]
