@@ -24,6 +24,8 @@ use crate::version::{Protocol, Standing};
 pub const MAGIC: [u8; 4] = *b"TSGH";
 /// The length of the header before the sender's name.
 pub const HEADER: usize = 56;
+/// Where the length of the sender's name stands.
+pub(crate) const NAME_LENGTH_AT: usize = 7;
 /// The largest datagram: above it IPv4 has no room.
 pub const DATAGRAM_LIMIT: usize = 60_000;
 /// The largest body that fits beside the longest name.
@@ -288,7 +290,7 @@ fn header(bytes: &[u8]) -> Option<Header> {
         version: Protocol(bytes[4]),
         key: KeyId(bytes[5]),
         kind: Kind(bytes[6]),
-        name_length: usize::from(bytes[7]),
+        name_length: usize::from(bytes[NAME_LENGTH_AT]),
         cluster: ClusterId(u128::from_be_bytes(take(bytes, 8))),
         boot: Boot {
             started: u64::from_be_bytes(take(bytes, 24)),

@@ -3,7 +3,7 @@
 //! - [`identity`]: who a node is; [`join`]: how another one comes in.
 //! - [`listener`], [`client`]: requests and answers over mutual TLS 1.3.
 //! - [`ways`]: which network a request takes.
-//! - [`datagram`]: heartbeats, each with a MAC over all of it.
+//! - [`datagram`]: heartbeats, each with a MAC over all of it; [`lanes`]: which of them wait.
 //! - [`control`]: what the command line asks of the agent of its machine.
 //! - [`codec`]: numbers, bytes and texts in a body.
 //!
@@ -20,6 +20,7 @@ pub mod files;
 pub mod frame;
 pub mod identity;
 pub mod join;
+pub mod lanes;
 mod link;
 pub mod listener;
 pub mod refusal;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use tsugi_cluster_rules::command::Issued;
 use tsugi_cluster_rules::desk::{Act, Outcome};
-use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
+use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Heartbeat};
 use tsugi_cluster_rules::lease::voter_list::VoterChange;
 use tsugi_cluster_rules::node::{Birth, Event, Fate, Node, Now, Order};
 use tsugi_cluster_rules::record::{Draft, Record};
@@ -143,6 +143,7 @@ pub(crate) enum Ev {
         to: usize,
         from: usize,
         beat: Rc<Heartbeat>,
+        haste: Haste,
     },
     Ack {
         to: usize,
@@ -277,6 +278,8 @@ pub struct World<'w> {
     pub(crate) commands: u64,
     /// The answer to the beat that is being taken.
     pub(crate) answer: Option<Ack>,
+    /// How soon that answer is read: as the beat was.
+    pub(crate) answers: Haste,
     /// What was counted so far.
     pub counts: Counts,
     witness: &'w mut dyn Witness,
@@ -308,6 +311,7 @@ impl<'w> World<'w> {
             carried_out: BTreeSet::new(),
             commands: 0,
             answer: None,
+            answers: Haste::Now,
             counts: Counts::default(),
             witness,
         };
@@ -427,7 +431,7 @@ impl<'w> World<'w> {
                     self.step(n, Event::Tick);
                 }
             }
-            Ev::Beat { to, from, beat } => self.on_beat(to, from, beat),
+            Ev::Beat { to, from, beat, haste } => self.on_beat((to, from), beat, haste),
             Ev::Ack { to, ack } => self.step(to, Event::Acked(*ack)),
             Ev::Applied { n, record } => self.on_applied(n, record),
             Ev::Leader { n } => self.tell_leader(n),
@@ -484,7 +488,7 @@ impl<'w> World<'w> {
 
     fn carry_out(&mut self, n: usize, order: Order) {
         match order {
-            Order::Beat(beat) => self.send_beat(n, beat),
+            Order::Beat(beat, haste) => self.send_beat(n, beat, haste),
             Order::Answer { to, ack, .. } => {
                 self.answer = Some(ack.clone());
                 self.send_ack(n, &to, ack);

@@ -1,27 +1,31 @@
 //! Heartbeats and their answers on the networks: sealed once, sent over each.
+//!
+//! Those that only renew what is known wait in a socket of their own until the reader's next beat:
+//! one wake a beat takes them all. Everything else wakes the reader at once.
 
 pub mod body;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
+use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Heartbeat};
 use tsugi_cluster_rules::node::{Event, Via};
 use tsugi_vocabulary::{BootId, Index, Moment, NodeName, Span};
 use tsugi_wire::datagram::{DATAGRAM_LIMIT, Dropped, Kind, Opened, Opener, Sealer};
+use tsugi_wire::lanes::Lanes;
 use tsugi_wire::ways::Heard;
 
-use body::{Form, Known, Rest};
+use body::{Form, Known, Rest, WAITING};
 
 /// The most datagrams taken from one network before the core looks elsewhere again.
 const TAKE: usize = 64;
 
 /// The node's ends of all its networks.
 pub struct Networks {
-    sockets: Vec<UdpSocket>,
+    lanes: Vec<Lanes>,
     peers: BTreeMap<NodeName, Peer>,
     /// Stands for every member that the configuration does not name yet.
     stranger: Peer,
@@ -45,6 +49,8 @@ struct Peer {
     answers: Known<Ack>,
     /// The ledger's entry in the last answer to it.
     answered: Index,
+    /// The newest beat of it that was to be read at once: its answer is as well.
+    hasty: Option<u64>,
     /// The network of the last answer that needed only one.
     turn: usize,
 }
@@ -52,7 +58,7 @@ struct Peer {
 impl Peer {
     /// A boot that was heard only in the old form may not know the new one.
     fn form(&self) -> Form {
-        self.form.map_or(Form::Split, |(_, form)| form)
+        self.form.map_or(Form::Hasty, |(_, form)| form)
     }
 
     fn spoke(&mut self, boot: BootId, form: Form) {
@@ -67,14 +73,9 @@ impl Networks {
     /// # Errors
     /// An address is not on this machine, or its port is taken: another agent may run.
     pub fn bind(own: &[SocketAddr], sealer: Sealer, opener: Opener) -> io::Result<Self> {
-        let mut sockets = Vec::with_capacity(own.len());
-        for address in own {
-            let socket = UdpSocket::bind(address)?;
-            socket.set_nonblocking(true)?;
-            sockets.push(socket);
-        }
+        let lanes = own.iter().map(|address| Lanes::bind(*address, WAITING));
         Ok(Self {
-            sockets,
+            lanes: lanes.collect::<io::Result<_>>()?,
             peers: BTreeMap::new(),
             stranger: Peer::default(),
             beats: Known::default(),
@@ -90,7 +91,7 @@ impl Networks {
         self.peers.retain(|name, _| peers.contains_key(name));
         for (name, addresses) in peers {
             let peer = self.peers.entry(name).or_default();
-            peer.heard.resize(self.sockets.len(), None);
+            peer.heard.resize(self.lanes.len(), None);
             peer.addresses = addresses;
         }
     }
@@ -101,23 +102,23 @@ impl Networks {
         Arc::clone(&self.heard)
     }
 
-    /// What to wait on.
+    /// What to wait on: what is to be read at once.
     pub fn fds(&self) -> impl ExactSizeIterator<Item = BorrowedFd<'_>> {
-        self.sockets.iter().map(AsFd::as_fd)
+        self.lanes.iter().map(|lanes| lanes.now.as_fd())
     }
 
     /// Sends a beat to every peer over every network.
-    pub fn beat(&mut self, mut beat: Heartbeat) {
-        for form in [Form::Split, Form::Whole] {
+    pub fn beat(&mut self, mut beat: Heartbeat, haste: Haste) {
+        for form in [Form::Hasty, Form::Split, Form::Whole] {
             if !self.peers.values().any(|peer| peer.form() == form) {
                 continue;
             }
-            let (given_back, body, _) = self.beats.write(beat, form);
+            let (given_back, body, _) = self.beats.write(beat, (form, haste));
             beat = given_back;
             // A beat that does not fit is not sent; the lease then ends by itself, which is safe.
             let Ok(bytes) = self.sealer.seal(Kind::HEARTBEAT, &body) else { continue };
             for peer in self.peers.values().filter(|peer| peer.form() == form) {
-                send(&self.sockets, &bytes, &peer.addresses);
+                send(&self.lanes, &bytes, &peer.addresses);
             }
         }
     }
@@ -131,22 +132,39 @@ impl Networks {
         let Some(peer) = self.peers.get_mut(to) else { return };
         // What is asked for the first time follows from an entry that was new.
         let moved = std::mem::replace(&mut peer.answered, ack.applied) != ack.applied;
-        let (_, body, rest) = peer.answers.write(ack, peer.form());
+        let asked = peer.hasty.is_some_and(|sequence| ack.sequence <= sequence);
+        let haste = if moved || asked { Haste::Now } else { Haste::Waits };
+        let (_, body, rest) = peer.answers.write(ack, (peer.form(), haste));
         let Ok(bytes) = self.sealer.seal(Kind::ACK, &body) else { return };
         if rest == Rest::Same && !moved && whole {
-            let ways = self.sockets.len().min(peer.addresses.len()).max(1);
+            let ways = self.lanes.len().min(peer.addresses.len()).max(1);
             peer.turn = (peer.turn + 1) % ways;
             let one = peer.turn..=peer.turn;
-            send(&self.sockets[one.clone()], &bytes, &peer.addresses[one]);
+            send(&self.lanes[one.clone()], &bytes, &peer.addresses[one]);
         } else {
-            send(&self.sockets, &bytes, &peer.addresses);
+            send(&self.lanes, &bytes, &peer.addresses);
         }
     }
 
-    /// Takes what has arrived on `network`: proved, fresh, and of a member.
+    /// Takes what has arrived on `network` to be read at once: proved, fresh, and of a member.
     pub fn take(&mut self, network: usize, now: Moment, out: &mut Vec<Event>) {
+        self.drain((network, Haste::Now), now, out);
+    }
+
+    /// Takes what waits on every network.
+    pub fn take_waiting(&mut self, now: Moment, out: &mut Vec<Event>) {
+        for network in 0..self.lanes.len() {
+            self.drain((network, Haste::Waits), now, out);
+        }
+    }
+
+    fn drain(&mut self, (network, lane): (usize, Haste), now: Moment, out: &mut Vec<Event>) {
         for _ in 0..TAKE {
-            let Ok((length, from)) = self.sockets[network].recv_from(&mut self.buffer) else {
+            let socket = match lane {
+                Haste::Now => Some(&self.lanes[network].now),
+                Haste::Waits => self.lanes[network].waits.as_ref(),
+            };
+            let Some(Ok((length, from))) = socket.map(|s| s.recv_from(&mut self.buffer)) else {
                 return;
             };
             let opened = self.opener.open(&self.buffer[..length]);
@@ -179,22 +197,25 @@ impl Networks {
     }
 }
 
-fn send(sockets: &[UdpSocket], bytes: &[u8], addresses: &[SocketAddr]) {
-    for (socket, address) in sockets.iter().zip(addresses) {
+fn send(lanes: &[Lanes], bytes: &[u8], addresses: &[SocketAddr]) {
+    for (lanes, address) in lanes.iter().zip(addresses) {
         // A network that is down or full loses datagrams; that is what the others are for.
-        let _lost = socket.send_to(bytes, address);
+        let _lost = lanes.now.send_to(bytes, address);
     }
 }
 
 fn read(peer: &mut Peer, opened: &Opened<'_>, via: Via) -> Option<Event> {
     let (event, form) = match opened.kind {
         Kind::HEARTBEAT => {
-            let (beat, form) = peer.beats.read(opened.body)?;
+            let (beat, form, haste) = peer.beats.read(opened.body)?;
             let same = beat.sender == opened.sender && beat.boot == opened.boot.id;
+            if haste == Haste::Now && same {
+                peer.hasty = Some(beat.sequence);
+            }
             (same.then_some(Event::Heard { via, beat })?, form)
         }
         Kind::ACK => {
-            let (ack, form) = peer.acks.read(opened.body)?;
+            let (ack, form, _) = peer.acks.read(opened.body)?;
             let same = ack.voter == opened.sender && ack.voter_boot == opened.boot.id;
             (same.then_some(Event::Acked(ack))?, form)
         }

@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use tsugi_vocabulary::{Epoch, Generation, GroupName, Moment, NodeName, ResourceName, Wall};
 
 use crate::desk::{Act, Outcome};
-use crate::lease::heartbeat::{Ack, Heartbeat};
+use crate::lease::heartbeat::{Ack, Haste, Heartbeat};
 use crate::lease::voter_list::VoterChange;
 use crate::reason::How;
 use crate::record::{Draft, Happening, LinkState, Record};
@@ -148,8 +148,8 @@ pub struct Via {
 /// What a node wants done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
-    /// Send this to every other voter over every network, now.
-    Beat(Heartbeat),
+    /// Send this to every other voter over every network, now, to be read as soon as it says.
+    Beat(Heartbeat, Haste),
     /// Answer on the network that the beat came by.
     Answer {
         /// Where.

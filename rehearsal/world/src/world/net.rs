@@ -3,9 +3,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tsugi_cluster_rules::lease::heartbeat::{Ack, Hearing, Heartbeat};
+use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Hearing, Heartbeat};
 use tsugi_cluster_rules::node::{Event, Via};
 use tsugi_cluster_rules::record::Record;
+use tsugi_cluster_rules::timing::Timing;
 use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
 use super::{Entitled, Ev, Promised, Seen, World};
@@ -40,19 +41,28 @@ impl World<'_> {
         first
     }
 
-    pub(crate) fn send_beat(&mut self, from: usize, beat: Heartbeat) {
+    /// How long what waits for its reader's next beat waits, in microseconds.
+    fn waits(&mut self, haste: Haste) -> u64 {
+        match haste {
+            Haste::Now => 0,
+            Haste::Waits => self.chance.below(Timing::of(self.scene.profile).beat.0 / 1_000),
+        }
+    }
+
+    pub(crate) fn send_beat(&mut self, from: usize, beat: Heartbeat, haste: Haste) {
         let beat = Rc::new(beat);
         for to in 0..self.actors.len() {
             if to == from || !self.hears(from, to) {
                 continue;
             }
             if let Some(us) = self.travel() {
-                self.after_us(us, Ev::Beat { to, from, beat: Rc::clone(&beat) });
+                let us = us + self.waits(haste);
+                self.after_us(us, Ev::Beat { to, from, beat: Rc::clone(&beat), haste });
             }
             // Now and then a copy comes very late, or twice (F10).
             if self.late_ms > 0 && self.chance.happens(5) {
                 let us = self.chance.between(1_000_000, 4_000_000);
-                self.after_us(us, Ev::Beat { to, from, beat: Rc::clone(&beat) });
+                self.after_us(us, Ev::Beat { to, from, beat: Rc::clone(&beat), haste });
             }
         }
     }
@@ -69,12 +79,18 @@ impl World<'_> {
             self.after_us(us, Ev::Ack { to, ack: ack.clone() });
         }
         if let Some(us) = first {
+            let us = us + self.waits(self.answers);
             self.after_us(us, Ev::Ack { to, ack });
         }
     }
 
     /// The replay window of the wire: a number that was seen is dropped, and so is an old boot.
-    pub(crate) fn on_beat(&mut self, to: usize, from: usize, beat: Rc<Heartbeat>) {
+    pub(crate) fn on_beat(
+        &mut self,
+        (to, from): (usize, usize),
+        beat: Rc<Heartbeat>,
+        haste: Haste,
+    ) {
         if !self.actors[to].powered() {
             return;
         }
@@ -90,7 +106,7 @@ impl World<'_> {
             self.meet("state deaf");
         }
         let (asked, released) = (beat.asked.clone(), beat.released.clone());
-        self.answer = None;
+        (self.answer, self.answers) = (None, haste);
         self.step(to, Event::Heard { via, beat });
         if let Some(ack) = self.answer.take() {
             self.show_promises((to, from), &ack, &asked, &released);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
 use tsugi_ledger::{Following, Ledger, RaftLedger, VoterId};
-use tsugi_vocabulary::{Moment, NodeName};
+use tsugi_vocabulary::{Moment, NodeName, Span};
 
 /// Answers to older beats than this are of no use to anybody.
 const REMEMBERED: usize = 16;
@@ -41,6 +41,17 @@ impl Ear {
 
     fn voter(&self, node: &NodeName) -> Option<VoterId> {
         self.ledger.view().voters.of(node)
+    }
+
+    /// How long until the ledger has something to do by itself, as far as it has heard.
+    #[must_use]
+    pub fn due_in(&self) -> Span {
+        self.ledger.due_in()
+    }
+
+    /// Has the ledger look at what is due.
+    pub fn look(&self) {
+        self.ledger.look();
     }
 
     /// A beat of this node leaves.

@@ -25,13 +25,18 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    /// What `fds` say. When they say nothing the time was over: then everything is looked at, so
-    /// that what waits to be sent again, or rang without a sound, is found as well.
+    /// What `fds` say; nothing if the time was over.
     pub(super) fn of(fds: &[PollFd<'_>], networks: usize) -> Self {
         let any = |fd: &PollFd<'_>| fd.revents().is_none_or(|events| !events.is_empty());
         let bits = fds.iter().enumerate().filter(|(_, fd)| any(fd));
         let bits = bits.fold(0, |bits, (at, _)| bits | Self::bit(at));
-        Self { bits: if bits == 0 { u64::MAX } else { bits }, networks }
+        Self { bits, networks }
+    }
+
+    /// Everything: now and then, so that what waits to be sent again, or rang without a sound, is
+    /// found as well.
+    pub(super) const fn all(networks: usize) -> Self {
+        Self { bits: u64::MAX, networks }
     }
 
     const fn bit(at: usize) -> u64 {
@@ -62,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_ready_is_looked_at_and_after_silence_everything_is() {
+    fn what_is_ready_is_looked_at_and_now_and_then_everything_is() {
         let (network, _kept) = pipe().unwrap();
         let (mailbox, rings) = pipe().unwrap();
         let all = [Source::Network(0), Source::Mailbox, Source::Hands, Source::Guardian];
@@ -72,7 +77,9 @@ mod tests {
             Ready::of(&fds, 1)
         };
         let silence = look();
-        assert!(all.into_iter().all(|source| silence.has(source)));
+        assert!(!all.into_iter().any(|source| silence.has(source)));
+        let now_and_then = Ready::all(1);
+        assert!(all.into_iter().all(|source| now_and_then.has(source)));
         write(&rings, b"x").unwrap();
         let rung = look();
         let found: Vec<Source> = all.into_iter().filter(|source| rung.has(*source)).collect();

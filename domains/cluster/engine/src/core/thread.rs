@@ -84,6 +84,11 @@ pub struct Core {
     wake: Moment,
     shown: Moment,
     links_due: Moment,
+    /// When everything is looked at, ready or not.
+    all_due: Moment,
+    /// When something of the ledger is due, as of the last wait, and when it was last told so.
+    ledger_due: Moment,
+    ledger_told: Moment,
     told: Moment,
     ended: Option<Ended>,
     self_fence: &'static str,
@@ -108,10 +113,14 @@ pub enum Ended {
 
 /// How often a picture is shown when nothing happens.
 const SHOW: Span = Span::millis(250);
+/// How often everything is looked at, whether or not it is ready.
+const LOOK_AT_ALL: Span = Span::millis(100);
 /// How often those who wait for a picture are told of one without news.
 const TELL: Span = Span::secs(2);
 /// A jump of the wall clock that is worth a word.
 const CLOCK_STEP: Span = Span::millis(500);
+/// How long the ledger may take to look at what is due before it is told again.
+const LEDGER_LOOKS: Span = Span::millis(5);
 /// How often a missing guardian is looked for.
 const GUARDIAN_RETRY: Span = Span::millis(5);
 
@@ -129,6 +138,9 @@ impl Core {
             wake: now,
             shown: Moment(0),
             links_due: now,
+            all_due: now,
+            ledger_due: now,
+            ledger_told: Moment(0),
             told: Moment(0),
             ended: None,
             self_fence: "",
@@ -163,10 +175,17 @@ impl Core {
         if events.is_empty() && self.wake <= clock::now() {
             events.push(Event::Tick);
         }
+        // What the networks bring is taken together, so that it is thought about once.
+        let of_networks = |e: &Event| matches!(e, Event::Heard { .. } | Event::Acked(_));
+        let heard = events.iter().take_while(|event| of_networks(event)).count();
+        let heard: Vec<Event> = events.drain(..heard).collect();
+        if !heard.is_empty() {
+            self.step(heard);
+        }
         let mut changed = false;
         for event in events.drain(..) {
             changed |= !matches!(event, Event::Tick | Event::Heard { .. } | Event::Acked(_));
-            self.step(event);
+            self.step([event]);
         }
         if let Some(guardian) = &mut self.guardian {
             self.armory.flush(guardian);
@@ -188,11 +207,11 @@ impl Core {
         self.parts.networks.meet(peers.into_iter().filter(|(name, _)| *name != me).collect());
     }
 
-    fn step(&mut self, event: Event) {
-        let applied = matches!(event, Event::Applied(_));
+    fn step<E: AsRef<[Event]> + IntoIterator<Item = Event>>(&mut self, events: E) {
+        let applied = events.as_ref().iter().any(|event| matches!(event, Event::Applied(_)));
         let now = Now { lease: clock::now(), wall: clock::wall() };
         let mut orders = Vec::new();
-        self.parts.node.step(now, event, &mut orders);
+        self.parts.node.step_all(now, events, &mut orders);
         if applied {
             self.meet();
         }
@@ -207,9 +226,9 @@ impl Core {
 
     fn carry_out(&mut self, now: Moment, order: Order) {
         match order {
-            Order::Beat(beat) => {
+            Order::Beat(beat, haste) => {
                 self.parts.ear.sent(&beat);
-                self.parts.networks.beat(beat);
+                self.parts.networks.beat(beat, haste);
             }
             Order::Answer { to, ack, .. } => {
                 let beat = self.parts.node.timing().beat;
@@ -277,7 +296,7 @@ impl Core {
                     Event::Died { group, epoch, resource, how }
                 }
             };
-            self.step(event);
+            self.step([event]);
         }
         for (group, took) in self.parts.errands.take_let_go() {
             self.measured(&group, took);
@@ -291,15 +310,18 @@ impl Core {
     }
 
     /// Waits for a descriptor or for the moment the rules asked to be woken at.
-    fn wait(&self) -> Ready {
-        let mut until = self.wake.min(self.shown + SHOW);
+    fn wait(&mut self) -> Ready {
+        let mut until = self.wake;
         if let Some(errand) = self.parts.errands.next_time() {
             until = until.min(errand);
         }
         if self.guardian.is_none() {
             until = until.min(self.guardian_retry);
         }
-        let rest = until.since(clock::now());
+        let now = clock::now();
+        self.ledger_due = self.ledger_due(now);
+        until = until.min(self.ledger_due);
+        let rest = until.since(now);
         let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds: Vec<PollFd<'_>> = self.parts.networks.fds().map(watch).collect();
         fds.push(watch(self.parts.mailbox.fd()));
@@ -310,12 +332,27 @@ impl Core {
         }
         // An interrupted wait is an early look.
         let _ready = ppoll(&mut fds, Some(TimeSpec::from_duration(rest.to_std())), None);
-        Ready::of(&fds, self.parts.networks.fds().len())
+        let networks = self.parts.networks.fds().len();
+        if clock::now() < self.all_due { Ready::of(&fds, networks) } else { Ready::all(networks) }
+    }
+
+    /// When the ledger is to be told that it has something to do: its own timers would wake it for
+    /// nothing, because all that is heard puts off what is due.
+    fn ledger_due(&self, now: Moment) -> Moment {
+        (now + self.parts.ear.due_in()).max(self.ledger_told + LEDGER_LOOKS)
     }
 
     fn look(&mut self, ready: Ready, events: &mut Vec<Event>) {
         let now = clock::now();
+        if self.all_due <= now {
+            self.all_due = now + LOOK_AT_ALL;
+        }
         self.look_at_networks(now, ready, events);
+        // What was just heard may have put it off.
+        if self.ledger_due <= now && self.ledger_due(now) <= now {
+            self.ledger_told = now;
+            self.parts.ear.look();
+        }
         if ready.has(Source::Mailbox) {
             for letter in self.parts.mailbox.take() {
                 match letter {
@@ -343,6 +380,7 @@ impl Core {
     }
 
     fn look_at_networks(&mut self, now: Moment, ready: Ready, events: &mut Vec<Event>) {
+        let due = self.wake.min(self.ledger_due) <= now;
         let parts = &mut self.parts;
         let networks = parts.networks.fds().len();
         for network in 0..networks {
@@ -350,8 +388,11 @@ impl Core {
                 parts.networks.take(network, now, events);
             }
         }
+        if due {
+            parts.networks.take_waiting(now, events);
+        }
         // The ledger's connections are looked at before they are missed.
-        let lately = Span(parts.node.timing().ttl.0 / 6);
+        let lately = Span(parts.node.timing().ttl.0 / 4);
         for event in events.iter() {
             if let Event::Heard { beat, .. } = event {
                 parts.ear.heard(beat);

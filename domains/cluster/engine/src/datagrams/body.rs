@@ -1,21 +1,28 @@
-//! The bodies of beats and answers, in two forms.
+//! The bodies of beats and answers, in three forms.
 //!
 //! Form 1 is the whole message in JSON. Form 2 is what changes with every message as three numbers
 //! of eight bytes, highest byte first, and then the rest in JSON with zeros in their place. From
-//! one beat to the next the rest is the same, so it is written once and read once.
+//! one beat to the next the rest is the same, so it is written once and read once. Form 3 is form 2
+//! with one more byte behind the first: 1 if the message waits for the reader's own next beat, 0
+//! if it is to be read at once, as are messages of the other forms.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
+use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Heartbeat};
 use tsugi_vocabulary::{Index, Moment};
 
 use crate::records::{FORMAT, decode, encode};
 
 /// The form with the numbers before the rest.
 const SPLIT: u8 = 2;
+/// The form with the haste and the numbers before the rest.
+const HASTY: u8 = 3;
+const WAITS: u8 = 1;
+/// How a body begins that waits to be read.
+pub const WAITING: [u8; 2] = [HASTY, WAITS];
 const NUMBERS: usize = 3;
-/// Where the rest begins in a body of form 2.
-const REST: usize = 1 + 8 * NUMBERS;
+/// How long the numbers are.
+const WIDTH: usize = 8 * NUMBERS;
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +31,8 @@ pub enum Form {
     Whole,
     /// Numbers first.
     Split,
+    /// How soon it is to be read, and numbers.
+    Hasty,
 }
 
 /// What a message says besides its numbers.
@@ -74,16 +83,23 @@ impl<T> Default for Known<T> {
 }
 
 impl<T: Body> Known<T> {
-    /// The body of `message`, which is given back, and whether it says anything new.
-    pub fn write(&mut self, mut message: T, form: Form) -> (T, Vec<u8>, Rest) {
+    /// The body of `message`, which is given back, and whether it says anything new. What does is
+    /// to be read at once.
+    pub fn write(&mut self, mut message: T, (form, haste): (Form, Haste)) -> (T, Vec<u8>, Rest) {
         if form == Form::Whole {
             let bytes = encode(&message);
             return (message, bytes, Rest::New);
         }
         let numbers = message.swap([0; NUMBERS]);
         let (rest, news) = self.rest_of(&message);
-        let mut bytes = Vec::with_capacity(REST + rest.len());
-        bytes.push(SPLIT);
+        let mut bytes = Vec::with_capacity(WAITING.len() + WIDTH + rest.len());
+        match (form, haste, news) {
+            (Form::Hasty, Haste::Waits, Rest::Same) => bytes.extend_from_slice(&WAITING),
+            (Form::Hasty, Haste::Waits | Haste::Now, Rest::Same | Rest::New) => {
+                bytes.extend_from_slice(&[HASTY, 0]);
+            }
+            (Form::Split | Form::Whole, _, _) => bytes.push(SPLIT),
+        }
         numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_be_bytes()));
         bytes.extend_from_slice(rest);
         message.swap(numbers);
@@ -101,17 +117,21 @@ impl<T: Body> Known<T> {
         (self.last.as_ref().map_or(&[], |(_, rest)| rest), news)
     }
 
-    /// The message in `body`, and the form it was in.
-    pub fn read(&mut self, body: &[u8]) -> Option<(T, Form)> {
-        match *body.first()? {
-            FORMAT => Some((decode(body).ok()?, Form::Whole)),
-            SPLIT => Some((self.read_split(body)?, Form::Split)),
+    /// The message in `body`, the form it was in, and how soon it was to be read.
+    pub fn read(&mut self, body: &[u8]) -> Option<(T, Form, Haste)> {
+        match *body {
+            [FORMAT, ..] => Some((decode(body).ok()?, Form::Whole, Haste::Now)),
+            [SPLIT, ref behind @ ..] => Some((self.read_split(behind)?, Form::Split, Haste::Now)),
+            [HASTY, haste, ref behind @ ..] => {
+                let haste = if haste == WAITS { Haste::Waits } else { Haste::Now };
+                Some((self.read_split(behind)?, Form::Hasty, haste))
+            }
             _ => None,
         }
     }
 
-    fn read_split(&mut self, body: &[u8]) -> Option<T> {
-        let (numbers, rest) = body.split_at_checked(REST)?;
+    fn read_split(&mut self, behind: &[u8]) -> Option<T> {
+        let (numbers, rest) = behind.split_at_checked(WIDTH)?;
         let mut message = match &self.last {
             Some((known, bytes)) if bytes == rest => known.clone(),
             Some(_) | None => {
@@ -120,7 +140,7 @@ impl<T: Body> Known<T> {
                 read
             }
         };
-        let (numbers, _) = numbers[1..].as_chunks::<8>();
+        let (numbers, _) = numbers.as_chunks::<8>();
         let numbers: [[u8; 8]; NUMBERS] = numbers.try_into().ok()?;
         message.swap(numbers.map(u64::from_be_bytes));
         Some(message)

@@ -1,5 +1,7 @@
 //! Beats and answers over two real networks of the loopback.
 
+use std::net::UdpSocket;
+
 use tsugi_cluster_rules::lease::heartbeat::Health;
 use tsugi_vocabulary::{BootId, Generation, Index, Moment, Span};
 use tsugi_wire::boot::Boot;
@@ -38,7 +40,7 @@ fn node(node: &str) -> Networks {
 }
 
 fn addresses(node: &Networks) -> Vec<SocketAddr> {
-    node.sockets.iter().map(|s| s.local_addr().unwrap()).collect()
+    node.lanes.iter().map(|lanes| lanes.now.local_addr().unwrap()).collect()
 }
 
 fn beat(sender: &str) -> Heartbeat {
@@ -72,9 +74,10 @@ fn ack(voter: &str) -> Ack {
 /// What `node` takes: loopback delivers before the sender's call returns.
 fn taken(node: &mut Networks) -> Vec<Event> {
     let mut out = Vec::new();
-    for network in 0..node.sockets.len() {
+    for network in 0..node.lanes.len() {
         node.take(network, Moment(1), &mut out);
     }
+    node.take_waiting(Moment(1), &mut out);
     out
 }
 
@@ -87,7 +90,7 @@ fn open(node: &mut Networks, bytes: &[u8], via: Via) -> Option<Event> {
 fn a_beat_goes_over_every_network_and_says_by_which_it_came() {
     let (mut a, mut b) = (node("a"), node("b"));
     a.meet([(name("b"), addresses(&b))].into());
-    a.beat(beat("a"));
+    a.beat(beat("a"), Haste::Now);
     let came = |e: &Event| match e {
         Event::Heard { via, beat } => Some((via.network, beat.sender.to_string())),
         _ => None,
@@ -102,7 +105,7 @@ fn a_network_that_is_gone_does_not_keep_the_other_from_carrying() {
     let nobody: SocketAddr = "127.0.0.1:9".parse().unwrap();
     let second = addresses(&b)[1];
     a.meet([(name("b"), vec![nobody, second])].into());
-    a.beat(beat("a"));
+    a.beat(beat("a"), Haste::Now);
     a.answer(&name("b"), ack("a"), LATELY);
     let heard = taken(&mut b);
     assert!(matches!(&heard[0], Event::Heard { via, .. } if via.network == 1), "{heard:?}");
@@ -114,8 +117,9 @@ fn ways(a: &Networks, b: &mut Networks, (membership, applied): (u64, u64)) -> [u
     [1, 2, 3, 4, 5].map(|sequence| {
         let (membership, applied) = (Generation(membership), Index(applied));
         b.answer(&name("a"), Ack { sequence, membership, applied, ..ack("b") }, LATELY);
-        let come = |socket: &&UdpSocket| socket.recv_from(&mut [0; 2048]).is_ok();
-        a.sockets.iter().filter(come).count()
+        let comes = |socket: &UdpSocket| socket.recv_from(&mut [0; 2048]).is_ok();
+        let come = |l: &&Lanes| comes(&l.now) || l.waits.as_ref().is_some_and(comes);
+        a.lanes.iter().filter(come).count()
     })
 }
 
@@ -124,7 +128,7 @@ fn an_answer_without_news_goes_over_one_network_and_any_other_over_all() {
     let (mut a, mut b) = (node("a"), node("b"));
     a.meet([(name("b"), addresses(&b))].into());
     b.meet([(name("a"), addresses(&a))].into());
-    a.beat(beat("a"));
+    a.beat(beat("a"), Haste::Now);
     assert_eq!(taken(&mut b).len(), 1);
     assert_eq!(ways(&a, &mut b, (1, 1)), [2, 1, 1, 1, 1]);
     assert_eq!(ways(&a, &mut b, (2, 1)), [2, 1, 1, 1, 1], "another list of voters");
@@ -137,7 +141,7 @@ fn an_answer_without_news_goes_over_one_network_and_any_other_over_all() {
 fn nothing_is_sent_to_a_node_that_is_not_a_peer() {
     let (mut a, mut b) = (node("a"), node("b"));
     a.answer(&name("b"), ack("a"), LATELY);
-    a.beat(beat("a"));
+    a.beat(beat("a"), Haste::Now);
     assert!(taken(&mut b).is_empty());
 }
 
@@ -181,13 +185,13 @@ fn a_peer_is_whole_while_it_is_heard_over_every_network_though_copies_are_droppe
     b.meet([(name("a"), addresses(&a))].into());
     let within = |ms| (Moment(1) + Span::millis(ms), Span::millis(90));
     assert!(!b.whole(&name("a"), within(1)), "not heard yet");
-    a.beat(beat("a"));
+    a.beat(beat("a"), Haste::Now);
     assert_eq!(taken(&mut b).len(), 1);
     assert!(b.whole(&name("a"), within(89)));
     assert!(!b.whole(&name("a"), within(90)));
     let nobody: SocketAddr = "127.0.0.1:9".parse().unwrap();
     a.meet([(name("b"), vec![nobody, addresses(&b)[1]])].into());
-    a.beat(beat("a"));
+    a.beat(beat("a"), Haste::Now);
     let mut out = Vec::new();
     b.take(1, Moment(1) + Span::millis(60), &mut out);
     assert!(!b.whole(&name("a"), within(100)), "the first network is silent");
@@ -199,25 +203,53 @@ fn a_peer_that_speaks_only_the_old_form_is_answered_in_it_until_it_speaks_the_ne
     a.meet([(name("b"), addresses(&b))].into());
     b.meet([(name("a"), addresses(&a))].into());
     let form = |b: &Networks| b.peers[&name("a")].form();
-    assert_eq!(form(&b), Form::Split, "as long as nothing was heard");
+    assert_eq!(form(&b), Form::Hasty, "as long as nothing was heard");
     let mut old = sealer("a", &ring());
     let bytes = old.seal(Kind::HEARTBEAT, &encode(&beat("a"))).unwrap();
-    send(&a.sockets, &bytes, &addresses(&b));
+    send(&a.lanes, &bytes, &addresses(&b));
     assert_eq!(taken(&mut b).len(), 1);
     assert_eq!(form(&b), Form::Whole);
     b.answer(&name("a"), ack("b"), LATELY);
     let answered = |a: &mut Networks| {
         let mut buffer = [0; 2048];
-        let (length, _) = a.sockets[0].recv_from(&mut buffer).unwrap();
+        let (length, _) = a.lanes[0].now.recv_from(&mut buffer).unwrap();
         a.opener.open(&buffer[..length]).unwrap().body[0]
     };
     assert_eq!(answered(&mut a), 1);
     let _seen_copy = taken(&mut a);
     // The same numbers as the old one used: of them only those not seen yet count.
-    a.beat(beat("a"));
-    a.beat(Heartbeat { sequence: 2, ..beat("a") });
+    a.beat(beat("a"), Haste::Now);
+    a.beat(Heartbeat { sequence: 2, ..beat("a") }, Haste::Now);
     assert_eq!(taken(&mut b).len(), 1);
-    assert_eq!(form(&b), Form::Split);
+    assert_eq!(form(&b), Form::Hasty);
     b.answer(&name("a"), ack("b"), LATELY);
-    assert_eq!(answered(&mut a), 2);
+    assert_eq!(answered(&mut a), 3);
+}
+
+#[test]
+fn what_renews_waits_for_the_readers_beat_and_what_is_new_or_waited_for_does_not() {
+    let (mut a, mut b) = (node("a"), node("b"));
+    a.meet([(name("b"), addresses(&b))].into());
+    b.meet([(name("a"), addresses(&a))].into());
+    let at_once = |node: &mut Networks| {
+        let mut out = Vec::new();
+        (0..2).for_each(|network| node.take(network, Moment(1), &mut out));
+        let came = out.len();
+        node.take_waiting(Moment(1), &mut out);
+        (came, out.len() - came)
+    };
+    let told = |sequence, applied| Heartbeat { sequence, applied: Index(applied), ..beat("a") };
+    a.beat(told(1, 1), Haste::Waits);
+    assert_eq!(at_once(&mut b), (1, 0), "what it says is new");
+    a.beat(told(2, 2), Haste::Waits);
+    assert_eq!(at_once(&mut b), (0, 1));
+    a.beat(told(3, 2), Haste::Now);
+    assert_eq!(at_once(&mut b), (1, 0));
+    let says = |sequence, applied| Ack { sequence, applied: Index(applied), ..ack("b") };
+    b.answer(&name("a"), says(3, 1), LATELY);
+    assert_eq!(at_once(&mut a), (1, 0), "the beat was to be read at once");
+    b.answer(&name("a"), says(4, 1), LATELY);
+    assert_eq!(at_once(&mut a), (0, 1));
+    b.answer(&name("a"), says(5, 2), LATELY);
+    assert_eq!(at_once(&mut a), (1, 0), "it has applied more");
 }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::fs;
 
 use tsugi_cluster_engine::datagrams::body::{Body, Form, Known};
-use tsugi_cluster_rules::lease::heartbeat::{Ack, Health, Hearing, Heartbeat, NoPromise};
+use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Health, Hearing, Heartbeat, NoPromise};
 use tsugi_cluster_rules::plan::{DeskSight, Stand};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::LinkState;
@@ -124,20 +124,22 @@ fn an_answer_of_version_1_is_kept_with_every_refusal() {
 }
 
 /// The same for a body whose numbers stand before the rest.
-fn keeps_split<T: Body + Debug>(name: &str, value: &T) {
-    let path = folder().join(format!("{name}.split"));
-    let (_, now, _) = Known::default().write(value.clone(), Form::Split);
+fn keeps_split<T: Body + Debug>(name: &str, value: &T, (ending, form): (&str, Form)) {
+    let path = folder().join(format!("{name}.{ending}"));
+    let (_, now, _) = Known::default().write(value.clone(), (form, Haste::Now));
     if !path.exists() && std::env::var_os("TSUGI_WRITE_CORPUS").is_some() {
         fs::write(&path, &now).expect("the file can be written");
     }
     let kept = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let read = Known::default().read(&kept);
-    assert_eq!(read, Some((value.clone(), Form::Split)), "{name} is read as something else");
+    assert_eq!(read, Some((value.clone(), form, Haste::Now)), "{name} is read as something else");
     assert_eq!(now, kept, "{name} is written differently");
 }
 
 #[test]
 fn bodies_with_their_numbers_before_the_rest_are_kept() {
-    keeps_split("heartbeat", &beat());
-    keeps_split("ack", &ack());
+    for form in [("split", Form::Split), ("hasty", Form::Hasty)] {
+        keeps_split("heartbeat", &beat(), form);
+        keeps_split("ack", &ack(), form);
+    }
 }

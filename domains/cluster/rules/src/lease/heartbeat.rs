@@ -34,6 +34,16 @@ pub struct Heartbeat {
     pub health: Health,
 }
 
+/// How soon a beat or an answer is to be read. Reading is a wake of the reader, and most of what an
+/// idle node costs is waking up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Haste {
+    /// With the reader's own next beat: it renews what is known.
+    Waits,
+    /// At once: something is new, or somebody waits for the answer.
+    Now,
+}
+
 /// What a node says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {

@@ -362,6 +362,18 @@ impl Holder {
         self.claims.values().filter(asking).filter_map(|c| c.deadline).min()
     }
 
+    /// Whether a group is asked for that has no deadline yet.
+    #[must_use]
+    pub fn waits_for_first(&self) -> bool {
+        self.claims.values().any(|c| c.stage == Stage::Asking && c.deadline.is_none())
+    }
+
+    /// Whether one of the voters that are `there` has answered no beat of the last `span`.
+    #[must_use]
+    pub fn misses(&self, now: Moment, span: Span, there: impl Fn(&NodeName) -> bool) -> bool {
+        self.answered.iter().any(|(name, sent)| now.since(*sent) >= span && there(name))
+    }
+
     /// Whether a majority of `voters` has answered a beat of the last `ttl`. A node that has just
     /// begun is given that time.
     #[must_use]

@@ -9,7 +9,7 @@ use super::ledgerwork::Paperwork;
 use super::peers::{Contact, Peer};
 use super::{Event, Now, Order};
 use crate::desk::{Desk, Input, Why};
-use crate::lease::heartbeat::{Hearing, Heartbeat};
+use crate::lease::heartbeat::{Haste, Hearing, Heartbeat};
 use crate::lease::holder::Holder;
 use crate::lease::voter::Voter;
 use crate::lease::voter_list::Spread;
@@ -65,6 +65,8 @@ pub struct Node {
     pub(super) paperwork: Paperwork,
     pub(super) next_beat: Moment,
     pub(super) beat_due: BeatDue,
+    /// The newest entry that a beat of this node has told.
+    pub(super) told: Index,
     pub(super) last_step: Moment,
     pub(super) stood_still: Span,
     pub(super) stood_still_at: Moment,
@@ -138,6 +140,7 @@ impl Node {
             paperwork: Paperwork::default(),
             next_beat: birth.at,
             beat_due: BeatDue::Now,
+            told: Index(0),
             last_step: birth.at,
             stood_still: Span::ZERO,
             stood_still_at: birth.at,
@@ -161,7 +164,24 @@ impl Node {
 
     /// Takes one event and says what is to be done.
     pub fn step(&mut self, now: Now, event: Event, out: &mut Vec<Order>) {
+        self.step_all(now, [event], out);
+    }
+
+    /// Takes events that came together: what follows from them is done once, after the last.
+    pub fn step_all(
+        &mut self,
+        now: Now,
+        events: impl IntoIterator<Item = Event>,
+        out: &mut Vec<Order>,
+    ) {
         self.notice_standstill(now.lease);
+        for event in events {
+            self.take(now, event, out);
+        }
+        self.settle(now, out);
+    }
+
+    fn take(&mut self, now: Now, event: Event, out: &mut Vec<Order>) {
         match event {
             Event::Tick => {}
             Event::Heard { via, beat } => self.on_heard(now, via, &beat, out),
@@ -193,7 +213,6 @@ impl Node {
                 }
             }
         }
-        self.settle(now, out);
     }
 
     /// What follows from the state, whatever the event was. Each pass is idempotent.
@@ -235,12 +254,30 @@ impl Node {
             return;
         }
         let beat = self.compose(now.lease);
+        let haste = self.haste(now.lease, &beat);
         self.next_beat = now.lease + self.timing.beat;
         self.beat_due = BeatDue::OnTime;
         // The node is a voter too: its own vote takes the same road, without the network.
         let own = beat.clone();
-        out.push(Order::Beat(beat));
+        out.push(Order::Beat(beat, haste));
         self.vote(now, &own, out, |node, now, ack, out| node.on_acked(now, &ack, out));
+    }
+
+    /// How soon the others are to read a beat. Answers to beats that wait come one beat later; an
+    /// answer that is missing then is asked for at once.
+    fn haste(&mut self, now: Moment, beat: &Heartbeat) -> Haste {
+        let told = std::mem::replace(&mut self.told, beat.applied);
+        let late = Span(self.timing.beat.0 / 2 * 3);
+        let there = |name: &NodeName| {
+            let heard = self.peers.get(name).and_then(Peer::heard);
+            heard.is_some_and(|at| now.since(at) < self.timing.silent_after())
+        };
+        let waited_for = self.holder.waits_for_first() || self.holder.misses(now, late, there);
+        if self.beat_due == BeatDue::Now || told != beat.applied || waited_for {
+            Haste::Now
+        } else {
+            Haste::Waits
+        }
     }
 
     fn compose(&mut self, now: Moment) -> Heartbeat {

@@ -23,6 +23,13 @@ pub(super) struct Peer {
     missed: Option<Moment>,
 }
 
+impl Peer {
+    /// When it was last heard.
+    pub(super) fn heard(&self) -> Option<Moment> {
+        self.heard
+    }
+}
+
 /// When this node last heard another one, and whether it had a majority all the while.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Contact {

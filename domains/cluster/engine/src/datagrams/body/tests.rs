@@ -29,33 +29,39 @@ fn a_rest_that_stays_the_same_is_written_as_the_same_bytes_behind_its_numbers() 
     let mut known = Known::default();
     let bodies: Vec<Vec<u8>> = [(1, "PAY"), (2, "PAY"), (3, "SHIP")]
         .into_iter()
-        .map(|(sequence, group)| known.write(beat(sequence, group), Form::Split).1)
+        .map(|(sequence, group)| known.write(beat(sequence, group), (Form::Split, Haste::Waits)).1)
         .collect();
-    assert_eq!(bodies[0][REST..], bodies[1][REST..]);
-    assert_ne!(bodies[0][..REST], bodies[1][..REST]);
-    assert_ne!(bodies[1][REST..], bodies[2][REST..]);
+    let rest = 1 + WIDTH;
+    assert_eq!(bodies[0][rest..], bodies[1][rest..]);
+    assert_ne!(bodies[0][..rest], bodies[1][..rest]);
+    assert_ne!(bodies[1][rest..], bodies[2][rest..]);
 }
 
 #[test]
 fn a_body_that_was_cut_is_not_read() {
-    let (_, body, _) = Known::default().write(beat(1, "PAY"), Form::Split);
-    for length in 0..body.len() {
-        assert_eq!(Known::<Heartbeat>::default().read(&body[..length]), None, "{length} bytes");
+    for form in [Form::Split, Form::Hasty] {
+        let (_, body, _) = Known::default().write(beat(1, "PAY"), (form, Haste::Now));
+        for length in 0..body.len() {
+            assert_eq!(Known::<Heartbeat>::default().read(&body[..length]), None, "{length} bytes");
+        }
     }
 }
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_in_either_form(
-        messages in proptest::collection::vec((any::<u64>(), "[A-C]", any::<bool>()), 1..40),
+    fn what_is_written_is_read_in_every_form(
+        messages in proptest::collection::vec((any::<u64>(), "[A-C]", 0..3_usize), 1..40),
     ) {
         let (mut writer, mut reader) = (Known::default(), Known::default());
-        for (sequence, group, whole) in messages {
+        for (sequence, group, form) in messages {
             let beat = beat(sequence % (1 << 40), &group);
-            let form = if whole { Form::Whole } else { Form::Split };
-            let (given_back, body, _) = writer.write(beat.clone(), form);
+            let form = [Form::Whole, Form::Split, Form::Hasty][form];
+            let (given_back, body, rest) = writer.write(beat.clone(), (form, Haste::Waits));
             prop_assert_eq!(&given_back, &beat);
-            prop_assert_eq!(reader.read(&body), Some((beat, form)));
+            let waits = form == Form::Hasty && rest == Rest::Same;
+            let haste = if waits { Haste::Waits } else { Haste::Now };
+            prop_assert_eq!(body.starts_with(&WAITING), waits);
+            prop_assert_eq!(reader.read(&body), Some((beat, form, haste)));
         }
     }
 }

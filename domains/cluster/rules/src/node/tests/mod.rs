@@ -2,6 +2,7 @@
 
 mod coming_and_going;
 mod failing;
+mod haste;
 mod noting;
 mod silence;
 mod taken_on;
@@ -16,7 +17,7 @@ use tsugi_vocabulary::{
 
 use super::{Birth, Event, Fate, Node, Now, Order, TakenOn, Via};
 use crate::desk::{Act, Outcome, State};
-use crate::lease::heartbeat::{Ack, Heartbeat};
+use crate::lease::heartbeat::{Ack, Haste, Heartbeat};
 use crate::lease::voter_list::VoterChange;
 use crate::reason::Cause;
 use crate::record::{
@@ -45,6 +46,8 @@ struct Bench {
     /// What the ledger took, in order.
     taken: Vec<Draft>,
     beats: Vec<Heartbeat>,
+    /// How soon each of them was to be read.
+    hastes: Vec<Haste>,
     deadlines: Vec<(Moment, Moment)>,
     found: Vec<ResourceName>,
     /// The resource whose start fails.
@@ -101,6 +104,7 @@ impl Bench {
             done: Vec::new(),
             taken: Vec::new(),
             beats: Vec::new(),
+            hastes: Vec::new(),
             deadlines: Vec::new(),
             found,
             failing: None,
@@ -170,7 +174,8 @@ impl Bench {
 
     fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Beat(beat) => {
+            Order::Beat(beat, haste) => {
+                self.hastes.push(haste);
                 for voter in self.voters.clone() {
                     let ack = promise(&beat, voter, &self.record);
                     self.step(Event::Acked(ack));

@@ -1,0 +1,59 @@
+//! Which beats wake those who hear them.
+
+use super::*;
+
+/// The hastes of the beats of the next `span`, while b and c are heard all the time.
+fn next(bench: &mut Bench, span: Span) -> Vec<Haste> {
+    bench.hastes.clear();
+    let until = bench.now + span;
+    let mut sequence = bench.now.0;
+    while bench.now < until {
+        sequence += 1;
+        for voter in ["b", "c"] {
+            let beat = beat_of(voter, sequence, &bench.record);
+            bench.tell(Event::Heard { via: via(0), beat });
+        }
+        bench.pass(Span::millis(10));
+    }
+    bench.hastes.clone()
+}
+
+#[test]
+fn beats_that_renew_wait_for_their_readers_and_one_that_asks_for_the_first_time_does_not() {
+    let mut bench = Bench::new(record());
+    next(&mut bench, Span::secs(1));
+    let idle = next(&mut bench, Span::secs(1));
+    assert!(idle.len() > 10 && idle.iter().all(|haste| *haste == Haste::Waits), "{idle:?}");
+    bench.hastes.clear();
+    bench.give(|_| ());
+    assert_eq!(bench.hastes.first(), Some(&Haste::Now), "a group is asked for");
+    next(&mut bench, Span::secs(1));
+    let renewing = next(&mut bench, Span::secs(1));
+    assert!(renewing.iter().all(|haste| *haste == Haste::Waits), "{renewing:?}");
+}
+
+#[test]
+fn an_answer_that_is_missing_from_a_voter_that_is_heard_is_asked_for_at_once() {
+    let mut bench = Bench::running(record());
+    next(&mut bench, Span::secs(1));
+    bench.voters.retain(|voter| *voter != name("c"));
+    let missing = next(&mut bench, Span::secs(1));
+    let waited = missing.iter().take_while(|haste| **haste == Haste::Waits).count();
+    assert!(waited <= 2, "{missing:?}");
+    assert!(missing[waited..].iter().all(|haste| *haste == Haste::Now), "{missing:?}");
+    bench.voters.push(name("c"));
+    next(&mut bench, Span::millis(200));
+    let again = next(&mut bench, Span::secs(1));
+    assert!(again.iter().all(|haste| *haste == Haste::Waits), "{again:?}");
+}
+
+#[test]
+fn a_voter_that_is_not_heard_is_not_waited_for() {
+    let mut bench = Bench::running(record());
+    next(&mut bench, Span::secs(1));
+    bench.voters.clear();
+    bench.pass(Span::secs(1));
+    bench.hastes.clear();
+    bench.pass(Span::secs(1));
+    assert!(bench.hastes.iter().all(|haste| *haste == Haste::Waits), "{:?}", bench.hastes);
+}
