@@ -38,6 +38,13 @@ fn busy_node() -> Node {
     logged.output = tsugi_host::request::Output::File { path: node.path("here.log"), limit: 4096 };
     let id = node.spawn(logged);
     node.ended(id);
+    // The hands do not wait for the guardian, which has to be there only once something is armed.
+    // It gives its rights up before it takes its filter.
+    until("the guardian watches", || {
+        let filtered = |(_, status): &(String, String)| field(status, "Seccomp") == "2";
+        let guardian = threads(node.guardian_pid());
+        (!guardian.is_empty() && guardian.iter().all(filtered)).then_some(())
+    });
     node
 }
 
