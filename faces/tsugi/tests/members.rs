@@ -26,6 +26,7 @@ fn a_cluster_grows_to_four_voters_and_shrinks_to_three_again() {
     let (state, _, now) = site.group("a");
     assert_eq!((state.as_str(), now), ("running", epoch), "the group never noticed");
     let audit = site.tsugi("a", &["audit", "list", "--json"]);
+    assert!(audit.contains("\"words\": \"tsugi init"), "it begins with the founding: {audit}");
     assert!(audit.contains("node join") && audit.contains("node leave"), "{audit}");
 }
 

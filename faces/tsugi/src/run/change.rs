@@ -168,7 +168,7 @@ pub(super) fn show_done(out: &Out, done: &Done, observed: &Observed) {
 }
 
 /// The words of this command as they were typed, for the audit.
-pub(super) fn typed() -> String {
+pub fn typed() -> String {
     let quoted = |word: String| match word.contains([' ', '"', '\'']) {
         true => format!("{word:?}"),
         false => word,
@@ -179,7 +179,7 @@ pub(super) fn typed() -> String {
 }
 
 /// The terminal, or where the person came from.
-pub(super) fn origin() -> String {
+pub fn origin() -> String {
     let host = nix::unistd::gethostname().ok().and_then(|h| h.into_string().ok());
     let terminal = std::fs::read_link("/proc/self/fd/0").ok().map(|t| t.display().to_string());
     let terminal = terminal.filter(|t| t.starts_with("/dev/pts") || t.starts_with("/dev/tty"));
@@ -190,7 +190,7 @@ pub(super) fn origin() -> String {
 }
 
 /// 128 random bits in the form of a UUID of version 4.
-pub(super) fn random_id() -> String {
+pub fn random_id() -> String {
     let mut bytes = [0u8; 16];
     let drawn = std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut bytes));
     if drawn.is_err() {

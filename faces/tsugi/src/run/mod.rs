@@ -58,6 +58,7 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
     }
 }
 
+pub use change::{origin, random_id, typed};
 pub use old_name::old_name;
 
 /// The form that output is wanted in.

@@ -11,15 +11,17 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use tsugi_cluster_engine::agent::{self, Founding};
 use tsugi_cluster_engine::config;
+use tsugi_cluster_rules::record::AuditRecord;
 use tsugi_counter::caller::{Answered, Caller, Summary};
 use tsugi_messages::{self as messages, phrase};
-use tsugi_vocabulary::NodeName;
+use tsugi_vocabulary::{Generation, NodeName};
 
 use super::place::{GROUP, NODES, Place};
 use super::trial::{self, Asked, Frozen};
 use crate::args::Up;
 use crate::exit::Exit;
 use crate::out::{Form, Out};
+use crate::run as command;
 
 /// Calls a second.
 const RATE: u32 = 25;
@@ -91,8 +93,8 @@ fn found(place: &mut Place, out: &Out) -> Result<BTreeMap<&'static str, Child>, 
     fs::write(place.dir().join("tsugi.toml"), &text).map_err(|e| e.to_string())?;
     let name = |text: &str| NodeName::new(text).expect("the names of a trial are names");
     let (data, first) = (place.data_dir(NODES[0]), name(NODES[0]));
-    let identity =
-        agent::found((&data, &data.join("pki")), &text, &first).map_err(|e| e.to_string())?;
+    let identity = agent::found((&data, &data.join("pki")), &text, &first, founder())
+        .map_err(|e| e.to_string())?;
     let founding = Founding::read(&data).map_err(|e| e.to_string())?;
     for node in &NODES[1..] {
         let data = place.data_dir(node);
@@ -109,6 +111,22 @@ fn found(place: &mut Place, out: &Out) -> Result<BTreeMap<&'static str, Child>, 
     let (service, volume) = (place.service(), place.volume());
     out.say(&phrase::up_group_starts(GROUP, NODES[0], service, volume.display()));
     Ok(nodes)
+}
+
+/// The first line of the trial's audit.
+fn founder() -> AuditRecord {
+    let uid = nix::unistd::getuid();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten();
+    AuditRecord {
+        at: tsugi_host::clock::wall(),
+        command: command::random_id(),
+        person: user.map_or_else(|| uid.to_string(), |user| user.name),
+        origin: command::origin(),
+        words: command::typed(),
+        reason: String::new(),
+        decided_on: Generation::default(),
+        outcome: "accepted".to_owned(),
+    }
 }
 
 /// Calls until the time is over or the person ends it.

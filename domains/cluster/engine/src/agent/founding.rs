@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tsugi_cluster_rules::record::{
-    AppliedConfig, Draft, GroupIntent, GroupRecord, NodeRecord, Order, Record, Write,
+    AppliedConfig, AuditRecord, Draft, GroupIntent, GroupRecord, NodeRecord, Order, Record, Write,
 };
 use tsugi_cluster_rules::spec::{ClusterSpec, Startup};
 use tsugi_ledger::View;
@@ -36,6 +36,9 @@ pub struct Founding {
     /// The founder's note: the certificates that the numbers of the founding were given to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub taken: BTreeMap<NodeName, String>,
+    /// The founder's note: who founded the cluster, for the audit's first line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub founded: Option<AuditRecord>,
 }
 
 /// A node's part in the founding.
@@ -76,7 +79,7 @@ impl Founding {
         let voters =
             numbered.map(|((name, node), id)| (id, (name.clone(), node.addresses.clone())));
         let (voters, config) = (voters.collect(), text.to_owned());
-        Self { format: 1, voters, config, part, taken: BTreeMap::new() }
+        Self { format: 1, voters, config, part, taken: BTreeMap::new(), founded: None }
     }
 
     /// The same as it stands now, for a node that joins: the voters, the nodes that have joined,
@@ -98,6 +101,7 @@ impl Founding {
             config: config.text.clone(),
             part: Part::Joiner,
             taken: BTreeMap::new(),
+            founded: None,
         })
     }
 
@@ -109,13 +113,13 @@ impl Founding {
         if !own || now.voter(me) != self.voter(me) {
             return self.clone();
         }
-        Self { part: self.part, taken: self.taken.clone(), ..now }
+        Self { part: self.part, taken: self.taken.clone(), founded: self.founded.clone(), ..now }
     }
 
     /// The same for a node that does not found the cluster itself.
     #[must_use]
     pub fn for_joiner(&self) -> Self {
-        Self { part: Part::Joiner, taken: BTreeMap::new(), ..self.clone() }
+        Self { part: Part::Joiner, taken: BTreeMap::new(), founded: None, ..self.clone() }
     }
 
     /// Reads the file in `data_dir`.
@@ -149,7 +153,7 @@ impl Founding {
         self.voters.values().find(|(name, _)| name == node).map(|(_, at)| at.as_slice())
     }
 
-    /// The first entry of the ledger: configuration, nodes and groups.
+    /// The first entry of the ledger: configuration, nodes, groups, and who founded it.
     ///
     /// # Errors
     /// The configuration is not accepted.
@@ -173,7 +177,11 @@ impl Founding {
             spec: resolved.spec,
             unconfirmed: None,
         };
-        Ok(draft.write(Write::Config(config.into())))
+        let draft = draft.write(Write::Config(config.into()));
+        Ok(match &self.founded {
+            Some(by) => draft.write(Write::Audit(by.clone())),
+            None => draft,
+        })
     }
 }
 
@@ -197,6 +205,7 @@ pub fn found(
     (data_dir, pki_dir): (&Path, &Path),
     text: &str,
     node: &NodeName,
+    by: AuditRecord,
 ) -> Result<tsugi_wire::identity::ClusterIdentity, super::JoinFailure> {
     let read = config::read(text);
     let resolved = read.map_err(|problems| FoundingFailure::Config(problems.len()))?;
@@ -208,6 +217,7 @@ pub fn found(
     let identity = tsugi_wire::identity::ClusterIdentity::found(pki_dir, name, node, now)?;
     let mut founding = Founding::of(&resolved.spec, text, Part::Founder);
     founding.taken.insert(node.clone(), own_certificate(&identity));
+    founding.founded = Some(by);
     founding.write(data_dir)?;
     Ok(identity)
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tsugi_cluster_rules::record::AppliedConfig;
+use tsugi_cluster_rules::record::{AppliedConfig, AuditRecord};
 use tsugi_ledger::Ledger;
 use tsugi_messages::{self as messages, Message};
 use tsugi_vocabulary::{NodeName, Span};
@@ -47,13 +47,14 @@ impl Shared {
         super::start::own_name(&self.config).map_err(|e| self.failed(e))
     }
 
-    fn found(&self, config: &AppliedConfig) -> Result<Made, Message> {
+    fn found(&self, config: &AppliedConfig, by: AuditRecord) -> Result<Made, Message> {
         let node = self.name()?;
         let dirs = (self.config.data_dir.as_path(), self.config.pki_dir.as_path());
         if ClusterIdentity::is_in(dirs.1) {
             return Err(messages::cluster_exists_here(dirs.1.display(), &config.spec.name));
         }
-        let identity = founding::found(dirs, &config.text, &node).map_err(|e| self.failed(e))?;
+        let identity =
+            founding::found(dirs, &config.text, &node, by).map_err(|e| self.failed(e))?;
         // The agent waits for this; if it is gone, so is the node.
         let _gone = self.founded.send(());
         let what = messages::cluster_created(&identity.cluster.name, dirs.1.display());
@@ -104,9 +105,9 @@ impl Shared {
 }
 
 impl Membership for Shared {
-    fn init(&self, config: AppliedConfig) -> Later<Result<Made, Message>> {
+    fn init(&self, config: AppliedConfig, by: AuditRecord) -> Later<Result<Made, Message>> {
         let shared = self.clone();
-        Box::pin(async move { shared.found(&config) })
+        Box::pin(async move { shared.found(&config, by) })
     }
 
     fn join(&self, token: String) -> Later<Result<Made, Message>> {

@@ -9,7 +9,7 @@ use tsugi_cluster_rules::record::{AppliedConfig, AuditRecord, Draft, Record, Unc
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::start_kind::StartOption;
 use tsugi_messages::{self as messages, phrase};
-use tsugi_vocabulary::{GroupName, NameRefused, NodeName, Wall};
+use tsugi_vocabulary::{Generation, GroupName, NameRefused, NodeName, Wall};
 use tsugi_wire::control as wire;
 use tsugi_wire::control::report::{Done, No, Outlook, Refused, Waits};
 use tsugi_wire::control::{Change, How, Operation, Reply, Words};
@@ -38,7 +38,7 @@ type Tried<T> = Result<T, Box<Refused>>;
 
 async fn attempt(services: &Services, change: &Change, person: &Person) -> Tried<Reply> {
     match &change.what {
-        Operation::Init { text } => init(services, change, text).await,
+        Operation::Init { text } => init(services, (change, person), text).await,
         Operation::Join { .. } if change.how == How::DryRun => Ok(Reply::Outlook(no_outlook())),
         Operation::Join { token } => {
             let token = token.clone();
@@ -78,16 +78,7 @@ fn no_outlook() -> Outlook {
 /// Puts a command that is no entry by itself into the audit, before it has an effect.
 async fn audited(services: &Services, change: &Change, person: &Person) -> Tried<()> {
     let (record, _) = newest(services, change).await?;
-    let entry = AuditRecord {
-        at: wall(),
-        command: change.command.clone(),
-        person: person.0.clone(),
-        origin: change.origin.clone(),
-        words: change.words.clone(),
-        reason: change.reason.clone(),
-        decided_on: change.decided_on.unwrap_or_else(|| record.generation()),
-        outcome: "accepted".to_owned(),
-    };
+    let entry = accepted(change, person, record.generation());
     let draft = Draft::default().write(Write::Audit(entry));
     match wait_for(services.proposer.propose(draft)).await {
         Some(Fate::Taken(_)) => Ok(()),
@@ -99,7 +90,25 @@ async fn audited(services: &Services, change: &Change, person: &Person) -> Tried
     }
 }
 
-async fn init(services: &Services, change: &Change, text: &str) -> Tried<Reply> {
+/// The audit's line of a command that is carried out.
+fn accepted(change: &Change, person: &Person, newest: Generation) -> AuditRecord {
+    AuditRecord {
+        at: wall(),
+        command: change.command.clone(),
+        person: person.0.clone(),
+        origin: change.origin.clone(),
+        words: change.words.clone(),
+        reason: change.reason.clone(),
+        decided_on: change.decided_on.unwrap_or(newest),
+        outcome: "accepted".to_owned(),
+    }
+}
+
+async fn init(
+    services: &Services,
+    (change, person): (&Change, &Person),
+    text: &str,
+) -> Tried<Reply> {
     let standing = services.view.standing.borrow().clone();
     if let Some(spec) = standing.record.spec() {
         let what = messages::cluster_exists(&spec.name);
@@ -110,7 +119,8 @@ async fn init(services: &Services, change: &Change, text: &str) -> Tried<Reply> 
         let config = config::differences("", text);
         return Ok(Reply::Outlook(Outlook { config, ..no_outlook() }));
     }
-    made(change, services.membership.init(config).await)
+    let by = accepted(change, person, Generation::default());
+    made(change, services.membership.init(config, by).await)
 }
 
 /// A file's text as a configuration that may be applied.

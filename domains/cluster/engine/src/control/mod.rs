@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tsugi_cluster_rules::node::Fate;
-use tsugi_cluster_rules::record::{AppliedConfig, Draft, Unconfirmed};
+use tsugi_cluster_rules::record::{AppliedConfig, AuditRecord, Draft, Unconfirmed};
 use tsugi_ledger::Ledger;
 use tsugi_messages::Message;
 use tsugi_vocabulary::{NodeName, Span};
@@ -64,8 +64,8 @@ pub struct Made {
 
 /// Who belongs to the cluster: what needs identities and other nodes, beyond a ledger entry.
 pub trait Membership: Send + Sync {
-    /// Founds a cluster on this node with this configuration.
-    fn init(&self, config: AppliedConfig) -> Later<Result<Made, Message>>;
+    /// Founds a cluster on this node with this configuration; the audit begins with `by`.
+    fn init(&self, config: AppliedConfig, by: AuditRecord) -> Later<Result<Made, Message>>;
     /// Makes this node one of the cluster that the token is from.
     fn join(&self, token: String) -> Later<Result<Made, Message>>;
     /// Makes a one-time token for a node.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tsugi_cluster_rules::plan::Settled;
-use tsugi_cluster_rules::record::{Record, Write};
+use tsugi_cluster_rules::record::{AuditRecord, Record, Write};
 use tsugi_ledger::{ClusterId, Memory, Voter, VoterId};
 use tsugi_messages as messages;
 use tsugi_vocabulary::{Generation, Index, Wall};
@@ -33,8 +33,8 @@ impl Members {
 }
 
 impl Membership for Members {
-    fn init(&self, config: AppliedConfig) -> Later<Result<Made, Message>> {
-        self.keep(format!("init {}", config.spec.name))
+    fn init(&self, config: AppliedConfig, by: AuditRecord) -> Later<Result<Made, Message>> {
+        self.keep(format!("init {} by {}: {}", config.spec.name, by.person, by.words))
     }
     fn join(&self, token: String) -> Later<Result<Made, Message>> {
         self.keep(format!("join {token}"))
@@ -264,7 +264,8 @@ fn before_init_a_question_is_answered_and_init_goes_to_the_membership() {
     let init = Operation::Init { text: FILE.to_owned() };
     let reply = site.change(command("c-1", init));
     assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
-    assert_eq!(*site.members.0.lock().unwrap(), ["init kessai"]);
+    let kept = site.members.0.lock().unwrap().clone();
+    assert!(kept[0].starts_with("init kessai by ") && kept[0].ends_with(": tsugi c-1"), "{kept:?}");
 }
 
 #[test]
