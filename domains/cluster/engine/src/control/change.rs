@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tsugi_cluster_rules::command::{self, Before, Command, Issued, Vouch};
 use tsugi_cluster_rules::node::Fate;
-use tsugi_cluster_rules::plan::Situation;
+use tsugi_cluster_rules::plan::{Life, Situation};
+use tsugi_cluster_rules::planner::config_mark;
 use tsugi_cluster_rules::record::{AppliedConfig, AuditRecord, Draft, Record, Unconfirmed, Write};
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::start_kind::StartOption;
@@ -23,6 +24,8 @@ use crate::{config, records};
 
 /// How often a decision is made again when the ledger moved on under it.
 const TRIES: u32 = 8;
+/// How long the nodes may take to say which configuration they run.
+const HEARD_WITHIN: Duration = Duration::from_secs(1);
 /// How long the ledger is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -230,6 +233,7 @@ fn sure_text(record: &Record) -> String {
 async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<Reply> {
     for _ in 0..TRIES {
         let (record, before) = newest(services, change).await?;
+        all_configured(services, &record).await;
         let now = wall();
         let Some(command) = command(&change.what, &record, now)? else { break };
         let issued = issued(change, person, (command, before), (&record, now));
@@ -273,6 +277,19 @@ async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<R
     }
     let what = messages::command_overtaken(&change.words);
     Err(Box::new(no(No::Failed, &what)))
+}
+
+/// Waits until every node that is heard has said that it runs the configuration of `record`: right
+/// after an apply or a founding their last words are older, and what they say then would refuse
+/// the next command of a script. A node that stays behind is decided about as it is.
+async fn all_configured(services: &Services, record: &Record) {
+    let Some(config) = record.config.as_ref() else { return };
+    let mark = config_mark(&config.hash);
+    let mut standing = services.view.standing.clone();
+    let all = standing.wait_for(|s| {
+        s.sights.values().all(|sight| sight.life != Life::Heard || sight.config == mark)
+    });
+    let _late = tokio::time::timeout(HEARD_WITHIN, all).await;
 }
 
 /// The newest record that a majority has, and whether it knows this command.

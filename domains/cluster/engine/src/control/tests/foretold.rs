@@ -41,3 +41,34 @@ fn a_group_that_goes_on_as_it_was_started_is_named_by_the_plan_and_by_the_dry_ru
     let Reply::Outlook(outlook) = site.ask(same) else { panic!("an outlook") };
     assert!(outlook.groups.is_empty(), "{:?}", outlook.groups);
 }
+
+#[test]
+fn a_command_right_after_an_apply_waits_for_the_nodes_to_say_that_they_have_it() {
+    let site = Site::with(&record());
+    let says = |mark| {
+        let mut picture = Standing::clone(&site.standing.borrow());
+        picture.sights.get_mut(&node("node2")).expect("it is heard").config = mark;
+        site.standing.send_replace(Arc::new(picture));
+    };
+    let known = site.standing.borrow().sights[&node("node1")].config;
+    says(0);
+    let (told, answer) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let site = &site;
+        scope.spawn(move || {
+            told.send(site.change(command("c-1", move_pay()))).expect("somebody listens");
+        });
+        let early = answer.recv_timeout(Duration::from_millis(100));
+        assert!(early.is_err(), "it waits: {early:?}");
+        says(known);
+        let told = answer.recv_timeout(Duration::from_secs(10)).expect("and then it is decided");
+        assert!(matches!(told, Reply::Done(_)), "{told:?}");
+    });
+
+    says(0);
+    let late = no(site.change(command(
+        "c-2",
+        Operation::Move { group: "PAY".to_owned(), to: Some("node2".to_owned()) },
+    )));
+    assert!(text(&late.what).contains("node2"), "one that stays behind is decided about: {late:?}");
+}
