@@ -133,6 +133,13 @@ impl Refusal {
         }
     }
 
+    /// Whether nothing was changed because everything is as it was asked for: the repeat of a
+    /// command that was carried out, not a rule that speaks against it.
+    #[must_use]
+    pub const fn is_so_already(&self) -> bool {
+        matches!(self, Self::AlreadySo { .. } | Self::NotPaused { .. })
+    }
+
     /// Its word, as the audit and JSON have it.
     #[must_use]
     pub const fn word(&self) -> &'static str {

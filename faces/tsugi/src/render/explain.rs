@@ -126,6 +126,9 @@ pub fn outlook(out: &Out, outlook: &Outlook) -> Vec<String> {
             lines.extend(hanging("      ", &out.words(words), cells));
         }
     }
+    for words in &outlook.notes {
+        lines.extend(hanging("  ", &out.words(words), cells));
+    }
     if outlook.groups.is_empty() && outlook.majority {
         let nothing = match outlook.config.is_empty() {
             true => phrase::whatif_nothing(),

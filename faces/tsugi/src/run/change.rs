@@ -162,6 +162,9 @@ pub(super) fn show_done(out: &Out, done: &Done, observed: &Observed) {
         Form::Json => out.json(Schema::first("tsugi.done"), observed, done),
         Form::Text => {
             eprintln!("{}", out.line(&done.what));
+            for note in &done.notes {
+                eprintln!("{}", out.line(note));
+            }
             out.lines(done.secret.clone());
         }
     }

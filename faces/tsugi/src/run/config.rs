@@ -102,7 +102,7 @@ pub fn diff(agents: &Agents, out: &Out, file: &Path) -> Exit {
     };
     let config = config::differences(&applied.text, &text);
     let count = config.len();
-    let outlook = Outlook { suppose: None, groups: Vec::new(), config, majority: true };
+    let outlook = Outlook { config, ..Outlook::nothing() };
     let exit = match count {
         0 => Exit::Done,
         _ => Exit::Difference,

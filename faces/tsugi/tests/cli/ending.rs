@@ -117,6 +117,29 @@ fn exit_code_9_means_that_somebody_has_yet_to_say_so() {
 }
 
 #[test]
+fn exit_code_0_means_that_it_is_so_also_when_it_was_so_before() {
+    let what = words(messages::refused_already_so("node1").recorded());
+    let so = report::Done { already_so: true, ..report::Done::at_once("id-7", what) };
+    let agent = Agent::that_says(Reply::Done(so));
+    tsugi(agent.run_dir(), &DRAIN).ended(0, "TSUG10540-I node1: it is so already");
+    let json = tsugi(agent.run_dir(), &[&DRAIN[..], &["--json"]].concat());
+    assert_eq!((json.code, check(&json.out).as_str()), (0, "tsugi.done"));
+    assert!(json.out.contains("\"already_so\": true"), "{}", json.out);
+}
+
+#[test]
+fn a_change_that_leaves_something_weaker_says_so() {
+    let Reply::Done(left) = done(&[]) else { unreachable!() };
+    let notes = vec![words(messages::fewer_voters("witness", 2, 0).recorded())];
+    let agent = Agent::that_says(Reply::Done(report::Done { notes: notes.clone(), ..left }));
+    let leave = ["node", "leave", "witness", "--reason", "r"];
+    tsugi(agent.run_dir(), &leave).ended(0, "TSUG10706-W without node witness there are 2 voters");
+    let agent =
+        Agent::that_says(Reply::Outlook(report::Outlook { notes, ..report::Outlook::nothing() }));
+    tsugi(agent.run_dir(), &[&leave[..], &["-n"]].concat()).ended(0, "of which 0 may be lost");
+}
+
+#[test]
 fn a_wait_that_is_no_time_is_refused_before_anything_is_asked() {
     let agent = Agent::that_says(done(&[]));
     tsugi(agent.run_dir(), &[&DRAIN[..], &["--wait=soon"]].concat()).ended(2, "soon");

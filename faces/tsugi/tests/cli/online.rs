@@ -130,8 +130,8 @@ fn every_json_output_is_what_its_schema_says() {
             what: words(phrase::whatif_moves("PAY", "node1", "node2").recorded()),
             rejected: vec![words(phrase::rejected_drained("node3").recorded())],
         }],
-        config: Vec::new(),
-        majority: true,
+        notes: vec![words(messages::fewer_voters("node1", 2, 0).recorded())],
+        ..report::Outlook::nothing()
     };
     let cases: [(&[&str], Reply, &str); 9] = [
         (&["status"], Reply::Status(status(2)), "tsugi.status"),
@@ -249,8 +249,7 @@ fn explain_prints_cause_sighting_decision_steps_and_effects_in_order() {
 
 #[test]
 fn whatif_has_its_own_exit_code_for_a_difference() {
-    let mut outlook =
-        report::Outlook { suppose: None, groups: Vec::new(), config: Vec::new(), majority: true };
+    let mut outlook = report::Outlook::nothing();
     let same = Agent::that_says(Reply::Outlook(outlook.clone()));
     tsugi(same.run_dir(), &["whatif", "drain", "node1"]).ended(0, "nothing changes");
     assert_eq!(
@@ -308,8 +307,7 @@ fn a_change_carries_its_id_words_origin_reason_and_generation() {
 
 #[test]
 fn a_dry_run_is_asked_for_as_such_on_every_change() {
-    let outlook =
-        report::Outlook { suppose: None, groups: Vec::new(), config: Vec::new(), majority: true };
+    let outlook = report::Outlook::nothing();
     let agent = Agent::that_says(Reply::Outlook(outlook));
     let file = agent.run_dir().join("t.toml");
     std::fs::write(&file, "[cluster]\nname=\"a\"\n[node.n1]\naddress=\"10.0.0.1\"\n").unwrap();

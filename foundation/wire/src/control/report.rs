@@ -230,6 +230,18 @@ pub struct Outlook {
     pub config: Vec<Words>,
     /// Whether a majority would be left.
     pub majority: bool,
+    /// What should be known before.
+    #[serde(default)]
+    pub notes: Vec<Words>,
+}
+
+impl Outlook {
+    /// Nothing would change.
+    #[must_use]
+    pub fn nothing() -> Self {
+        let (groups, config, notes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { suppose: None, groups, config, majority: true, notes }
+    }
 }
 
 /// What would become of one group.
@@ -263,6 +275,12 @@ pub struct Done {
     /// What somebody has yet to say before it stays.
     #[serde(default)]
     pub waits_for: Option<Waits>,
+    /// Whether nothing was changed, because everything is as it was asked for.
+    #[serde(default)]
+    pub already_so: bool,
+    /// What is weaker from now on.
+    #[serde(default)]
+    pub notes: Vec<Words>,
 }
 
 impl Done {
@@ -277,6 +295,8 @@ impl Done {
             generation: None,
             goals: Vec::new(),
             waits_for: None,
+            already_so: false,
+            notes: Vec::new(),
         }
     }
 }

@@ -283,7 +283,7 @@ fn plan(standing: &Standing, text: &str) -> Result<Reply, Refused> {
     let old = standing.record.config.as_ref();
     let config = config::differences(old.map_or("", |c| c.text.as_str()), text);
     let Some(applied) = old else {
-        let outlook = Outlook { suppose: None, groups: Vec::new(), config, majority: true };
+        let outlook = Outlook { config, ..Outlook::nothing() };
         return Ok(Reply::Outlook(outlook));
     };
     let mut record = (*standing.record).clone();

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tsugi_cluster_rules::command::{self, Before, Command, Issued, Vouch};
+use tsugi_cluster_rules::lease::margin::weaker_without;
 use tsugi_cluster_rules::node::Fate;
 use tsugi_cluster_rules::plan::{Life, Situation};
 use tsugi_cluster_rules::planner::config_mark;
@@ -15,7 +16,7 @@ use tsugi_wire::control as wire;
 use tsugi_wire::control::report::{Done, No, Outlook, Refused, Waits};
 use tsugi_wire::control::{Change, How, Operation, Reply, Words};
 
-use super::goals::goals;
+use super::goals::{goals, of_what_is_so};
 use super::person::Person;
 use super::refusal::{no, no_group, no_node, refused};
 use super::view::words::{phrased, told};
@@ -42,7 +43,9 @@ type Tried<T> = Result<T, Box<Refused>>;
 async fn attempt(services: &Services, change: &Change, person: &Person) -> Tried<Reply> {
     match &change.what {
         Operation::Init { text } => init(services, (change, person), text).await,
-        Operation::Join { .. } if change.how == How::DryRun => Ok(Reply::Outlook(no_outlook())),
+        Operation::Join { .. } if change.how == How::DryRun => {
+            Ok(Reply::Outlook(Outlook::nothing()))
+        }
         Operation::Join { token } => {
             let token = token.clone();
             made(change, services.membership.join(token).await)
@@ -56,7 +59,7 @@ async fn attempt(services: &Services, change: &Change, person: &Person) -> Tried
                 None => self::node(&record, node)?,
             };
             if change.how == How::DryRun {
-                return Ok(Reply::Outlook(no_outlook()));
+                return Ok(Reply::Outlook(Outlook::nothing()));
             }
             if record.spec().is_some() {
                 audited(services, change, person).await?;
@@ -71,11 +74,6 @@ fn made(change: &Change, made: Result<Made, messages::Message>) -> Tried<Reply> 
     let made = made.map_err(|what| Box::new(no(No::Failed, &what)))?;
     let done = Done::at_once(&change.command, told(&made.what));
     Ok(Reply::Done(Done { secret: made.secret, ..done }))
-}
-
-/// Nothing becomes of any group.
-fn no_outlook() -> Outlook {
-    Outlook { suppose: None, groups: Vec::new(), config: Vec::new(), majority: true }
 }
 
 /// Puts a command that is no entry by itself into the audit, before it has an effect.
@@ -120,7 +118,7 @@ async fn init(
     let config = applied(text, None)?;
     if change.how == How::DryRun {
         let config = config::differences("", text);
-        return Ok(Reply::Outlook(Outlook { config, ..no_outlook() }));
+        return Ok(Reply::Outlook(Outlook { config, ..Outlook::nothing() }));
     }
     let by = accepted(change, person, Generation::default());
     made(change, services.membership.init(config, by).await)
@@ -247,6 +245,10 @@ async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<R
         };
         let planned = match command::planned(&situation, &issued) {
             Ok(planned) => planned,
+            Err(refusal) if is_so_already(&change.what, &refusal) => {
+                let what = already_so(change, &refusal, &record);
+                return Ok(nothing_to_do(change, &what, &situation));
+            }
             Err(refusal) => {
                 return Err(refuse(services, change, (&issued, &refusal), &record).await);
             }
@@ -257,6 +259,7 @@ async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<R
             if let Command::ConfigApply { config } = &issued.command {
                 view::add_later_ones(&mut outlook, &record, &config.spec);
             }
+            outlook.notes = notes(&issued.command, &record);
             return Ok(Reply::Outlook(outlook));
         }
         let Some(draft) = planned.draft else { break };
@@ -267,6 +270,7 @@ async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<R
                     generation: Some(planned.plan.generation.0),
                     goals: goals(&change.what, &record, &planned.plan),
                     waits_for: waits_for(&change.what, &record, now),
+                    notes: notes(&issued.command, &record),
                     ..Done::at_once(&change.command, taken(change))
                 };
                 return Ok(Reply::Done(done));
@@ -353,14 +357,41 @@ async fn refuse(
         // The refusal stands whether or not its line could be written.
         let _written = wait_for(services.proposer.propose(draft)).await;
     }
-    Box::new(match (&change.what, refusal, record.config.as_deref()) {
-        (Operation::Confirm, Refusal::AlreadySo { .. }, _) => {
+    Box::new(match (&change.what, refusal) {
+        (Operation::Confirm, Refusal::AlreadySo { .. }) => {
             no(No::Refused, &messages::nothing_to_confirm())
         }
-        (Operation::Apply { .. }, Refusal::AlreadySo { .. }, Some(config)) => {
-            no(No::Refused, &messages::config_unchanged(config.version))
-        }
         _ => refused(refusal, record, &change.words),
+    })
+}
+
+/// Whether a command is the repeat of what was done. That nothing waits to be confirmed is none:
+/// what waited may have gone back.
+fn is_so_already(what: &Operation, refusal: &Refusal) -> bool {
+    refusal.is_so_already() && !matches!(what, Operation::Confirm)
+}
+
+/// In the words of what was asked for.
+fn already_so(change: &Change, refusal: &Refusal, record: &Record) -> messages::Message {
+    match (&change.what, refusal, record.config.as_deref()) {
+        (Operation::Apply { .. }, _, Some(config)) => messages::config_unchanged(config.version),
+        (_, Refusal::NotPaused { group }, _) => messages::refused_already_so(group),
+        (_, Refusal::AlreadySo { what }, _) => messages::refused_already_so(what),
+        _ => messages::refused_already_so(&change.words),
+    }
+}
+
+/// The answer to a command that has nothing to change: it has no effect, so it is no line of the
+/// audit either; who waits for it waits for what is still under way.
+fn nothing_to_do(change: &Change, what: &messages::Message, situation: &Situation<'_>) -> Reply {
+    if change.how == How::DryRun {
+        return Reply::Outlook(Outlook { notes: vec![told(what)], ..Outlook::nothing() });
+    }
+    let decisions = tsugi_cluster_rules::planner::decide(situation);
+    Reply::Done(Done {
+        already_so: true,
+        goals: of_what_is_so(&change.what, situation.record, &decisions),
+        ..Done::at_once(&change.command, told(what))
     })
 }
 
@@ -368,6 +399,16 @@ fn unfinished(change: &Change) -> Refused {
     let seconds = PATIENCE.as_secs();
     let what = messages::command_still_running(&change.words, seconds, &change.command);
     no(No::StillRunning, &what)
+}
+
+/// What a command leaves weaker than it was.
+fn notes(command: &Command, before: &Record) -> Vec<Words> {
+    let Command::NodeRemove { node } = command else { return Vec::new() };
+    let weaker = weaker_without(before, node);
+    weaker
+        .map(|left| told(&messages::fewer_voters(node, left.voters, left.spare)))
+        .into_iter()
+        .collect()
 }
 
 fn taken(change: &Change) -> Words {

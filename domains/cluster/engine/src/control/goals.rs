@@ -1,6 +1,8 @@
 //! What a change is to lead to, group by group, for whoever waits until it has.
 
-use tsugi_cluster_rules::plan::{Chosen, Plan};
+use std::collections::BTreeMap;
+
+use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
 use tsugi_cluster_rules::record::{GroupRecord, Record};
 use tsugi_cluster_rules::spec::Mode;
 use tsugi_vocabulary::GroupName;
@@ -9,7 +11,28 @@ use tsugi_wire::control::{ALL_GROUPS, Operation};
 
 /// The goals of an operation that became `plan`, decided on `before`.
 pub(super) fn goals(what: &Operation, before: &Record, plan: &Plan) -> Vec<Goal> {
-    let one = |(name, decision): (&GroupName, &tsugi_cluster_rules::plan::Decision)| {
+    of_decisions(what, before, &plan.decisions)
+}
+
+/// The goals of an operation that nothing has to be done for: those of its own groups, which may
+/// still be on their way there.
+pub(super) fn of_what_is_so(
+    what: &Operation,
+    before: &Record,
+    decisions: &BTreeMap<GroupName, Decision>,
+) -> Vec<Goal> {
+    let mut goals = of_decisions(what, before, decisions);
+    let own = |name: &str| GroupName::new(name).ok().and_then(|n| meant(what, before, &n));
+    goals.retain(|goal| own(&goal.group).is_some());
+    goals
+}
+
+fn of_decisions(
+    what: &Operation,
+    before: &Record,
+    decisions: &BTreeMap<GroupName, Decision>,
+) -> Vec<Goal> {
+    let one = |(name, decision): (&GroupName, &Decision)| {
         let owner = before.group(name).and_then(GroupRecord::owner);
         let own = meant(what, before, name);
         let wants = match (&decision.chosen, own) {
@@ -28,7 +51,7 @@ pub(super) fn goals(what: &Operation, before: &Record, plan: &Plan) -> Vec<Goal>
         };
         Some(Goal { group: name.to_string(), wants })
     };
-    plan.decisions.iter().filter_map(one).collect()
+    decisions.iter().filter_map(one).collect()
 }
 
 /// What the operator wants of a group, where the plan does nothing to it now.
@@ -43,6 +66,7 @@ fn meant(what: &Operation, before: &Record, name: &GroupName) -> Option<Wants> {
             Some(Wants::Running { node: on.clone() })
         }
         Operation::Move { group, to } if is(group) => Some(Wants::Running { node: to.clone() }),
+        Operation::Stop { group } if is(group) => Some(Wants::Stopped),
         Operation::Clear { group } if is(group) => Some(Wants::Running { node: None }),
         Operation::Resume { group, .. } if is(group) => Some(Wants::Watched),
         Operation::Drain { node } => {

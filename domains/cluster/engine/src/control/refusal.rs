@@ -38,7 +38,7 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
         Refusal::NoSuchNode { node } => (No::NotFound, no_node(record, node), Vec::new()),
         Refusal::ReasonRequired => plain(messages::refused_reason_missing(words)),
         Refusal::Paused { group, by } => plain(paused(record, group, by)),
-        Refusal::NotPaused { group } => plain(messages::refused_not_paused(group)),
+        Refusal::NotPaused { group } => plain(messages::refused_already_so(group)),
         Refusal::AlreadySo { what } => plain(messages::refused_already_so(what)),
         Refusal::CannotTake { group, node, why } => {
             let what = cannot_take(record, group, node, why);

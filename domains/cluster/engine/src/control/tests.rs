@@ -12,7 +12,8 @@ use tsugi_cluster_rules::record::{AuditRecord, Record, Write};
 use tsugi_ledger::{ClusterId, Memory, Voter, VoterId};
 use tsugi_messages as messages;
 use tsugi_vocabulary::{Generation, Index, Wall};
-use tsugi_wire::control::report::{No, Refused};
+use tsugi_wire::control as wire;
+use tsugi_wire::control::report::{Goal, No, Refused, Wants};
 use tsugi_wire::control::{Ask, Change, How, Operation, Reply, Request, VERSION, talk};
 
 use super::view::scenes::{FILE, group, node, record, standing, text, with_pay};
@@ -429,7 +430,56 @@ fn what_is_so_already_is_told_in_the_words_of_the_configuration() {
     let site = Site::with(&record());
     assert_eq!(no(site.change(command("c-1", Operation::Confirm))).what.id, "TSUG10556-I");
     let same = Operation::Apply { text: FILE.to_owned(), confirm_within: None };
-    assert_eq!(no(site.change(command("c-2", same))).what.id, "TSUG10615-I");
+    let Reply::Done(done) = site.change(command("c-2", same)) else { panic!("done") };
+    assert_eq!((done.what.id.as_str(), done.already_so), ("TSUG10615-I", true));
+}
+
+#[test]
+fn the_repeat_of_a_command_is_done_changes_nothing_and_is_no_line_of_the_audit() {
+    let site = Site::with(&with_pay(|_| {}));
+    let drain = || Operation::Drain { node: "node2".to_owned() };
+    let Reply::Done(first) = site.change(command("c-1", drain())) else { panic!("done") };
+    assert!(!first.already_so && first.index.is_some());
+    let lines = site.audit().len();
+    let here = Operation::Move { group: "PAY".to_owned(), to: Some("node1".to_owned()) };
+    let resume = Operation::Resume { group: "PAY".to_owned(), vouch: wire::Vouch::Nothing };
+    for (id, what) in [("c-2", drain()), ("c-3", here.clone()), ("c-4", resume)] {
+        let Reply::Done(done) = site.change(command(id, what)) else { panic!("{id}: done") };
+        assert_eq!((done.what.id.as_str(), done.already_so), ("TSUG10540-I", true), "{id}");
+        assert_eq!((done.index, done.generation), (None, None), "{id}");
+    }
+    assert_eq!(site.audit().len(), lines, "nothing was done that could be audited");
+    // Whoever waits still waits until it is there.
+    let Reply::Done(done) = site.change(command("c-5", here.clone())) else { panic!("done") };
+    let there = Wants::Running { node: Some("node1".to_owned()) };
+    assert_eq!(done.goals, [Goal { group: "PAY".to_owned(), wants: there }]);
+    let dry = Change { how: How::DryRun, ..command("c-6", here) };
+    let Reply::Outlook(outlook) = site.change(dry) else { panic!("an outlook") };
+    assert_eq!(outlook.notes[0].id, "TSUG10540-I");
+    assert!(outlook.groups.is_empty());
+}
+
+#[test]
+fn taking_a_voter_out_says_how_few_are_left() {
+    let site = Site::with(&record());
+    for (number, name) in [(2, "node1"), (3, "witness")] {
+        let voter = Voter { id: VoterId(number), node: node(name) };
+        let known = site.record().membership;
+        site.runtime.block_on(site.ledger.add_voter(voter, known)).unwrap();
+    }
+    let leave = || Operation::Leave { node: "witness".to_owned() };
+    let told = |notes: &[tsugi_wire::control::Words]| {
+        let [note] = notes else { panic!("{notes:?}") };
+        (note.id.clone(), note.values["count"].clone(), note.values["expected"].clone())
+    };
+    let few = || ("TSUG10706-W".to_owned(), "2".to_owned(), "0".to_owned());
+    let dry = Change { how: How::DryRun, ..command("c-1", leave()) };
+    let Reply::Outlook(outlook) = site.change(dry) else { panic!("an outlook") };
+    assert_eq!(told(&outlook.notes), few());
+    let Reply::Done(done) = site.change(command("c-2", leave())) else { panic!("done") };
+    assert_eq!(told(&done.notes), few());
+    let Reply::Done(done) = site.change(command("c-3", move_pay())) else { panic!("done") };
+    assert!(done.notes.is_empty());
 }
 
 #[test]

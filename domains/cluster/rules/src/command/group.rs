@@ -21,11 +21,20 @@ pub(super) fn start(
     know_node(effect, node);
     let all = effect.groups(name);
     let runs = |g: &GroupRecord| g.intent == GroupIntent::Run && g.owner().is_some();
-    if !all.is_empty() && all.iter().all(|(_, g)| runs(g)) {
-        effect.refuse(Refusal::AlreadySo { what: name.to_string() });
+    let there = |g: &GroupRecord| runs(g) && node.is_none_or(|node| lands_on(g) == Some(node));
+    if !all.is_empty() && all.iter().all(|(_, g)| there(g)) {
+        return effect.refuse(Refusal::AlreadySo { what: name.to_string() });
     }
     for (group, entry) in all {
         refuse_paused(effect, &group, &entry);
+        if let (true, Some(node), Some(on)) = (runs(&entry), node, lands_on(&entry))
+            && node != on
+        {
+            // It runs elsewhere: to have it here is a move, and a move needs a reason.
+            let why = Rejected::StaysPut { on: on.clone(), epoch: entry.epoch };
+            let (group, node) = (group.clone(), node.clone());
+            effect.refuse(Refusal::CannotTake { group, node, why });
+        }
         if runs(&entry) {
             continue;
         }
@@ -57,7 +66,7 @@ pub(super) fn stop(effect: &mut Effect<'_>, name: &GroupName) {
     let all = effect.groups(name);
     let stopped = |g: &GroupRecord| matches!(g.intent, GroupIntent::Stop(_));
     if !all.is_empty() && all.iter().all(|(_, g)| stopped(g)) {
-        effect.refuse(Refusal::AlreadySo { what: name.to_string() });
+        return effect.refuse(Refusal::AlreadySo { what: name.to_string() });
     }
     for (group, entry) in all {
         refuse_paused(effect, &group, &entry);
@@ -76,7 +85,12 @@ pub(super) fn stop(effect: &mut Effect<'_>, name: &GroupName) {
 /// Hands it over, with the groups that must be together with it.
 pub(super) fn relocate(effect: &mut Effect<'_>, name: &GroupName, to: Option<&NodeName>) {
     know_node(effect, to);
-    for (group, entry) in effect.groups(name) {
+    let all = effect.groups(name);
+    let there = |g: &GroupRecord| to.is_some() && g.intent == GroupIntent::Run && lands_on(g) == to;
+    if !all.is_empty() && all.iter().all(|(_, g)| there(g)) {
+        return effect.refuse(Refusal::AlreadySo { what: name.to_string() });
+    }
+    for (group, entry) in all {
         refuse_paused(effect, &group, &entry);
         let Some(owner) = entry.owner().filter(|_| entry.intent == GroupIntent::Run) else {
             effect.refuse(Refusal::NotRunning { group });
@@ -87,7 +101,7 @@ pub(super) fn relocate(effect: &mut Effect<'_>, name: &GroupName, to: Option<&No
             effect.refuse(Refusal::Moving { group: group.clone() });
         }
         if to == Some(owner) {
-            effect.refuse(Refusal::AlreadySo { what: group.to_string() });
+            continue;
         }
         let Some(target) = target(effect, &group, (owner, to)) else { continue };
         for mate in planner::company(effect.situation, &group) {
@@ -141,8 +155,15 @@ fn target(
 
 /// Leaves it alone: pinned to its owner, or stopped as it is (L9).
 pub(super) fn pause(effect: &mut Effect<'_>, name: &GroupName, until: Option<Wall>) {
-    for (group, entry) in effect.groups(name) {
+    let all = effect.groups(name);
+    if !all.is_empty() && all.iter().all(|(_, g)| is_paused_for(g, until)) {
+        return effect.refuse(Refusal::AlreadySo { what: name.to_string() });
+    }
+    for (group, entry) in all {
         effect.needs_reason();
+        if is_paused_for(&entry, until) {
+            continue;
+        }
         refuse_paused(effect, &group, &entry);
         let stopping = entry.owner().is_some() && entry.intent != GroupIntent::Run;
         if going(&entry).is_some() || stopping {
@@ -167,17 +188,24 @@ pub(super) fn pause(effect: &mut Effect<'_>, name: &GroupName, until: Option<Wal
 /// Ends a pause. The owner arms its guardian again before the pin goes; an owner that is lost
 /// cannot, so there the operator's word stands for it, and has to be given.
 pub(super) fn resume(effect: &mut Effect<'_>, name: &GroupName, vouch: Vouch) {
-    for (group, entry) in effect.groups(name) {
-        let Some(pause) = entry.pause.clone() else {
-            effect.refuse(Refusal::NotPaused { group });
-            continue;
-        };
+    let all = effect.groups(name);
+    // An owner that is lost arms nothing: of that pause a person has to say how it ends.
+    let ends = |effect: &Effect<'_>, g: &GroupRecord| {
+        let rearming = g.pause.as_ref().is_some_and(|p| p.guard == Guard::Rearming);
+        rearming && g.owner().is_some_and(|owner| effect.is_heard(owner))
+    };
+    if !all.is_empty() && all.iter().all(|(_, g)| g.pause.is_none()) {
+        return effect.refuse(Refusal::NotPaused { group: name.clone() });
+    }
+    if !all.is_empty() && all.iter().all(|(_, g)| g.pause.is_none() || ends(effect, g)) {
+        return effect.refuse(Refusal::AlreadySo { what: name.to_string() });
+    }
+    for (group, entry) in all {
+        let ending = ends(effect, &entry);
+        let Some(pause) = entry.pause.clone().filter(|_| !ending) else { continue };
         let mut next = entry;
         match next.owner() {
             Some(owner) if effect.is_heard(owner) => {
-                if pause.guard == Guard::Rearming {
-                    effect.refuse(Refusal::AlreadySo { what: group.to_string() });
-                }
                 next.pause = Some(Pause { guard: Guard::Rearming, ..pause });
             }
             Some(owner) => {
@@ -248,6 +276,21 @@ pub(super) fn clear(effect: &mut Effect<'_>, name: &GroupName) {
         }
         effect.write_group(&group, next, None);
     }
+}
+
+/// Where a group is, or is on its way to.
+fn lands_on(entry: &GroupRecord) -> Option<&NodeName> {
+    going(entry).or_else(|| entry.owner())
+}
+
+/// Whether a group is left alone at least until then.
+fn is_paused_for(entry: &GroupRecord, until: Option<Wall>) -> bool {
+    let lasts = |pause: &Pause| match (pause.until, until) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(has), Some(wants)) => has >= wants,
+    };
+    entry.pause.as_ref().is_some_and(|p| p.guard == Guard::Disarmed && lasts(p))
 }
 
 fn know_node(effect: &mut Effect<'_>, node: Option<&NodeName>) {

@@ -6,13 +6,13 @@ use tsugi_cluster_rules::check::{Fault, check};
 use tsugi_cluster_rules::command::{self, Before, Command, Vouch};
 use tsugi_cluster_rules::plan::{Chosen, Life, Settled, Stand, Waiting};
 use tsugi_cluster_rules::planner;
-use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::reason::{Cause, Rejected};
 use tsugi_cluster_rules::record::{
     AppliedConfig, EntryName, GroupIntent, Guard, NodeIntent, Unconfirmed, Write,
 };
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::start_kind::StartOption;
-use tsugi_vocabulary::{Generation, Span};
+use tsugi_vocabulary::{Generation, Span, Wall};
 
 use crate::random::issued;
 use crate::world::{World, cluster, group, node};
@@ -292,6 +292,70 @@ fn cl_34_while_the_cluster_is_suspended_groups_run_on_and_nothing_moves_whatever
     world.life("n1", Life::Silent { silence: Span::millis(600) });
     world.run();
     assert_eq!(owners(&world), ["n2", "n2", "n2"], "resumed: the loss is answered");
+}
+
+fn carry_out(world: &mut World, what: Command) {
+    let first = issued(world, what);
+    let draft = command::decide(&world.situation(), &first).unwrap();
+    world.apply(&draft);
+}
+
+fn refusal(world: &World, what: Command) -> Refusal {
+    command::decide(&world.situation(), &issued(world, what)).unwrap_err()
+}
+
+#[test]
+fn a_command_that_is_repeated_is_so_already() {
+    let g1 = || group("G1");
+    let to = |n| Command::GroupMove { group: g1(), to: Some(node(n)) };
+    let pause = |until| Command::GroupPause { group: g1(), until };
+    let resume = || Command::GroupResume { group: g1(), vouch: Vouch::Nothing };
+    let start = |node| Command::GroupStart { group: g1(), option: StartOption::None, node };
+    let mut world = three();
+    assert!(refusal(&world, start(None)).is_so_already());
+    assert!(refusal(&world, start(Some(node("n1")))).is_so_already());
+    assert!(refusal(&world, to("n1")).is_so_already());
+    assert!(refusal(&world, resume()).is_so_already());
+    assert!(refusal(&world, Command::NodeUndrain { node: node("n3") }).is_so_already());
+    assert!(refusal(&world, Command::GroupClear { group: group("G2") }).is_so_already());
+    for what in [
+        to("n2"),
+        Command::NodeDrain { node: node("n3") },
+        Command::GroupStop { group: group("G2") },
+    ] {
+        carry_out(&mut world, what.clone());
+        assert!(refusal(&world, what.clone()).is_so_already(), "{what:?}, under way");
+        world.run();
+        assert!(refusal(&world, what.clone()).is_so_already(), "{what:?}");
+    }
+    let until = |span| Some(Wall(world.at.0 + span));
+    let (sooner, end) = (until(40_000), until(50_000));
+    carry_out(&mut world, pause(end));
+    assert!(refusal(&world, pause(end)).is_so_already());
+    assert!(refusal(&world, pause(sooner)).is_so_already());
+    carry_out(&mut world, resume());
+    assert!(refusal(&world, resume()).is_so_already(), "its guardian is being armed");
+}
+
+#[test]
+fn what_looks_like_a_repeat_and_asks_for_more_is_refused() {
+    let mut world = three();
+    let g1 = || group("G1");
+    let start =
+        Command::GroupStart { group: g1(), option: StartOption::None, node: Some(node("n2")) };
+    let elsewhere = refusal(&world, start);
+    assert!(matches!(&elsewhere, Refusal::CannotTake { why: Rejected::StaysPut { .. }, .. }));
+    carry_out(&mut world, Command::GroupMove { group: g1(), to: Some(node("n2")) });
+    let back = Command::GroupMove { group: g1(), to: Some(node("n1")) };
+    assert_eq!(refusal(&world, back).number(), 12, "it is leaving n1");
+    world.run();
+    let pause = |until| Command::GroupPause { group: g1(), until };
+    let (end, later) = (Wall(world.at.0 + 50_000), Wall(world.at.0 + 50_001));
+    carry_out(&mut world, pause(Some(end)));
+    assert_eq!(refusal(&world, pause(Some(later))).number(), 6, "it would end before");
+    assert_eq!(refusal(&world, pause(None)).number(), 6);
+    carry_out(&mut world, Command::GroupResume { group: g1(), vouch: Vouch::Nothing });
+    assert_eq!(refusal(&world, pause(Some(end))).number(), 6, "that pause is ending");
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub fn outlook(record: &Record, plan: &Plan, suppose: Option<Words>) -> report::
         groups: groups.collect(),
         config: Vec::new(),
         majority: !plan.decisions.values().any(lost),
+        notes: Vec::new(),
     }
 }
 

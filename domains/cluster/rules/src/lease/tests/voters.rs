@@ -7,6 +7,7 @@ use tsugi_vocabulary::{Generation, Moment, NodeName, Span};
 
 use super::scene::{TTL, group, ms, name, owned, voter, wanting, with, with_a_fourth};
 use crate::lease::heartbeat::{Health, NoPromise};
+use crate::lease::margin::{Left, weaker_without};
 use crate::lease::voter_list::{Seat, Spread, VoterChange, due};
 use crate::record::{Gone, NodeRecord, Ownership, Record, Versioned};
 use crate::timing::LONGEST_TTL;
@@ -43,6 +44,22 @@ fn changed(mut record: Record, change: impl FnOnce(&mut Record)) -> Record {
     record.membership = record.membership.next();
     change(&mut record);
     record
+}
+
+#[test]
+fn l12_an_even_number_of_voters_can_lose_no_more_than_the_odd_one_below_it() {
+    let left = |voters, spare| Some(Left { voters, spare });
+    let mut record = three();
+    assert_eq!(weaker_without(&record, &name("c")), left(2, 0));
+    assert_eq!(weaker_without(&record, &name("d")), None, "it has no vote");
+    for (n, voter) in [("d", 4), ("e", 5)] {
+        record.voters.insert(name(n), voter);
+    }
+    assert_eq!(weaker_without(&record, &name("e")), left(4, 1));
+    record.voters.remove(&name("e"));
+    assert_eq!(weaker_without(&record, &name("d")), None, "three can lose one, as four can");
+    record.voters.retain(|n, _| ["a", "b"].contains(&n.as_str()));
+    assert_eq!(weaker_without(&record, &name("b")), left(1, 0));
 }
 
 fn names(heard: &str) -> BTreeSet<NodeName> {
