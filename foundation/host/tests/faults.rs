@@ -127,33 +127,35 @@ fn a_log_that_the_full_disk_does_not_take_is_told_and_holds_up_neither_program_n
 #[test]
 fn a_monitor_that_hangs_and_floods_is_ended_at_its_limit_and_told_as_both() {
     let mut node = Node::start(&[]);
-    let mut program = shell(free(), Purpose::Monitor, "setsid yes 98851 & exec yes 98851");
+    let yes = format!("yes {}", mark());
+    let mut program = shell(free(), Purpose::Monitor, &format!("setsid {yes} & exec {yes}"));
     program.time_limit = Some(Span::millis(200));
     let id = node.spawn(program);
     let ended = node.ended(id);
     assert_eq!((ended.limit, ended.tail.len()), (TimeLimit::Exceeded, 512));
     assert!(ended.dropped > 0);
-    until("nothing of it runs", || named("yes\098851").is_empty().then_some(()));
+    until("nothing of it runs", || named(&yes).is_empty().then_some(()));
     assert!(node.list().programs.is_empty());
 }
 
 #[test]
 fn a_start_that_fails_half_way_is_told_with_its_code_and_what_it_started_goes_with_the_group() {
     let mut node = Node::start(&[]);
-    let script = "setsid sleep 98852 >/dev/null 2>&1 & echo half; exit 7";
-    let id = node.spawn(shell(free(), Purpose::Start, script));
+    let sleep = sleep();
+    let script = format!("setsid {sleep} >/dev/null 2>&1 & echo half; exit 7");
+    let id = node.spawn(shell(free(), Purpose::Start, &script));
     let ended = node.ended(id);
     assert_eq!((ended.how, ended.tail), (HowEnded::Exited(7), b"half\n".to_vec()));
-    until("its half is there", || (named("sleep\098852").len() == 1).then_some(()));
+    until("its half is there", || (named(&sleep).len() == 1).then_some(()));
     assert_eq!(node.ask(&Request::KillGroup { group: group() }), Ok(Answer::Killed { count: 1 }));
-    assert!(named("sleep\098852").is_empty());
+    assert!(named(&sleep).is_empty());
     assert!(node.list().processes.is_empty());
 }
 
 #[test]
 fn a_stop_that_lies_is_seen_by_what_the_group_still_runs() {
     let mut node = Node::start(&[]);
-    let service = node.spawn(shell(free(), Purpose::Service, "exec sleep 98853"));
+    let service = node.spawn(shell(free(), Purpose::Service, "exec sleep 1000"));
     let stop = node.spawn(shell(free(), Purpose::Stop, "echo stopped; exit 0"));
     assert_eq!(node.ended(stop).how, HowEnded::Exited(0), "it says that it succeeded");
     let left = node.list().processes;

@@ -11,7 +11,20 @@ use tsugi_host::request::{Event, Failure, HowEnded, Purpose, Release, Request};
 use tsugi_host::{Guard, Host};
 use tsugi_vocabulary::Span;
 
-const GROUP_OF_TWO: &str = "setsid sleep 98771 >/dev/null 2>&1 & exec sleep 98771";
+const GROUP_OF_TWO: &str = "setsid sleep 1000 >/dev/null 2>&1 & exec sleep 1000";
+
+/// A group of two of these words.
+fn two(words: &str) -> String {
+    format!("setsid {words} & exec {words}")
+}
+
+fn until_both_run(words: &str) {
+    until("both run", || (named(words).len() == 2).then_some(()));
+}
+
+fn until_gone(words: &str) {
+    until("nothing of it is left", || named(words).is_empty().then_some(()));
+}
 
 fn released(node: &mut Node) -> (Span, Span) {
     match node.notice() {
@@ -26,8 +39,9 @@ fn released(node: &mut Node) -> (Span, Span) {
 #[test]
 fn cl_39_when_the_agent_is_starved_the_group_is_silent_after_its_deadline() {
     let mut node = Node::start(&[]);
-    node.arm(800, &[], Vec::new());
+    node.arm(60_000, &[], Vec::new());
     let id = node.spawn(shell(lease(), Purpose::Service, GROUP_OF_TWO));
+    node.shorten(300, &[], Vec::new());
     let (late, took) = released(&mut node);
     eprintln!("the release began {late} after the deadline and took {took}");
     assert!(node.list().processes.is_empty());
@@ -38,15 +52,17 @@ fn cl_39_when_the_agent_is_starved_the_group_is_silent_after_its_deadline() {
 #[test]
 fn a_group_whose_deadline_moves_on_is_left_alone_until_it_does_not() {
     let mut node = Node::start(&[]);
-    let mut deadline = node.arm(600, &[], Vec::new());
-    let id = node.spawn(shell(lease(), Purpose::Service, "exec sleep 98772"));
-    for _ in 0..40 {
-        deadline = clock::now() + Span::millis(600);
+    node.arm(60_000, &[], Vec::new());
+    let id = node.spawn(shell(lease(), Purpose::Service, "exec sleep 1000"));
+    let first = node.shorten(2_000, &[], Vec::new());
+    let mut deadline = first;
+    while clock::now() < first + Span::millis(400) {
+        deadline = clock::now() + Span::millis(2_000);
         let extension = Extension { group: group(), epoch: epoch(), deadline };
         node.tell(&Order::Extend(vec![extension]));
         std::thread::sleep(std::time::Duration::from_millis(25));
     }
-    assert!(lives(id.pid), "1000 ms passed under a deadline of 600 ms");
+    assert!(lives(id.pid), "its first deadline has passed");
     released(&mut node);
     assert!(clock::now() >= deadline, "not before the last deadline");
     node.ended(id);
@@ -55,11 +71,14 @@ fn a_group_whose_deadline_moves_on_is_left_alone_until_it_does_not() {
 #[test]
 fn a_group_that_is_disarmed_runs_on() {
     let mut node = Node::start(&[]);
-    node.arm(800, &[], Vec::new());
-    let id = node.spawn(shell(lease(), Purpose::Service, "exec sleep 98773"));
+    node.arm(60_000, &[], Vec::new());
+    let id = node.spawn(shell(lease(), Purpose::Service, "exec sleep 1000"));
+    let deadline = node.shorten(2_000, &[], Vec::new());
     node.tell(&Order::Disarm { group: group(), epoch: epoch() });
     assert_eq!(node.notice(), Notice::Disarmed { group: group(), epoch: epoch() });
-    std::thread::sleep(std::time::Duration::from_millis(1200));
+    until("its deadline is well past", || {
+        (clock::now() >= deadline + Span::millis(400)).then_some(())
+    });
     assert!(lives(id.pid));
     assert_eq!(node.guardian.next_notice(), Ok(None));
 }
@@ -68,13 +87,16 @@ fn a_group_that_is_disarmed_runs_on() {
 fn l1_nothing_starts_under_a_lease_that_the_guardian_does_not_know() {
     let mut node = Node::start(&[]);
     let refused = Err(Failure::NotArmed { group: group(), epoch: epoch() });
-    let start = || Request::Spawn(shell(lease(), Purpose::Service, "exec sleep 98774"));
+    let sleep = sleep();
+    let script = format!("exec {sleep}");
+    let start = || Request::Spawn(shell(lease(), Purpose::Service, &script));
     assert_eq!(node.ask(&start()), refused, "not armed yet");
-    node.arm(800, &[], Vec::new());
-    node.spawn(shell(lease(), Purpose::Service, "exec sleep 98774"));
+    node.arm(60_000, &[], Vec::new());
+    node.spawn(shell(lease(), Purpose::Service, &script));
+    node.shorten(300, &[], Vec::new());
     released(&mut node);
     assert_eq!(node.ask(&start()), refused, "an agent that was frozen comes too late");
-    until("nothing runs", || named("sleep\098774").is_empty().then_some(()));
+    until_gone(&sleep);
 }
 
 #[test]
@@ -91,9 +113,10 @@ fn l5_a_released_group_is_never_armed_again_for_the_same_epoch() {
 
 fn lost_guardian(signal: Signal) {
     let mut node = Node::start(&[]);
-    node.arm(1000, &[], Vec::new());
+    node.arm(60_000, &[], Vec::new());
     let id = node.spawn(shell(lease(), Purpose::Service, GROUP_OF_TWO));
     let guardian = node.guardian_pid();
+    node.shorten(2_000, &[], Vec::new());
     let began = clock::now();
     send(guardian, signal);
     let lost = node.event("loss", |event| matches!(event, Event::GuardianLost { .. }));
@@ -124,11 +147,12 @@ fn when_the_guardian_is_killed_the_hands_release_what_was_armed() {
 fn when_the_hands_are_killed_the_guardian_releases_at_once() {
     let mut node = Node::start(&[]);
     node.arm(60_000, &[], Vec::new());
-    node.spawn(shell(lease(), Purpose::Service, "setsid sleep 98775 & exec sleep 98775"));
-    until("both run", || (named("sleep\098775").len() == 2).then_some(()));
+    let sleep = sleep();
+    node.spawn(shell(lease(), Purpose::Service, &two(&sleep)));
+    until_both_run(&sleep);
     let guardian = node.guardian_pid();
     send(node.pid(), Signal::SIGKILL);
-    until("nothing runs", || named("sleep\098775").is_empty().then_some(()));
+    until_gone(&sleep);
     until("the guardian has ended too", || (!lives(guardian)).then_some(()));
 }
 
@@ -160,23 +184,28 @@ fn hands_and_guardian_are_small() {
 #[test]
 fn cl_30_a_node_that_was_frozen_is_rid_of_the_group_when_it_wakes_up() {
     let mut node = Node::start(&[]);
-    node.arm(1000, &[], Vec::new());
-    let id = node.spawn(shell(lease(), Purpose::Service, "setsid sleep 98776 & exec sleep 98776"));
-    until("both run", || (named("sleep\098776").len() == 2).then_some(()));
-    let all = [vec![node.pid(), node.guardian_pid()], named("sleep\098776")].concat();
+    node.arm(60_000, &[], Vec::new());
+    let sleep = sleep();
+    let id = node.spawn(shell(lease(), Purpose::Service, &two(&sleep)));
+    until_both_run(&sleep);
+    let all = [vec![node.pid(), node.guardian_pid()], named(&sleep)].concat();
+    let deadline = node.shorten(2_000, &[], Vec::new());
     for pid in &all {
         send(*pid, Signal::SIGSTOP);
     }
-    std::thread::sleep(std::time::Duration::from_millis(1500));
+    until("the deadline passes meanwhile", || {
+        (clock::now() >= deadline + Span::millis(500)).then_some(())
+    });
     // What the agent asks for just now must come too late.
-    node.hands.ask(&Request::Spawn(shell(lease(), Purpose::Service, "exec sleep 98776"))).unwrap();
+    let more = shell(lease(), Purpose::Service, &format!("exec {sleep}"));
+    node.hands.ask(&Request::Spawn(more)).unwrap();
     let woke = clock::now();
     for pid in &all {
         // The guardian's own timer has killed it meanwhile.
         let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
         nix::sys::signal::kill(pid, Signal::SIGCONT).ok();
     }
-    until("nothing of it is left", || named("sleep\098776").is_empty().then_some(()));
+    until_gone(&sleep);
     eprintln!("gone {} after the wake-up", clock::now().since(woke));
     until("the hands say so", || node.hands.next_report().unwrap());
     assert!(!lives(id.pid));
@@ -186,10 +215,11 @@ fn cl_30_a_node_that_was_frozen_is_rid_of_the_group_when_it_wakes_up() {
 fn a_reset_ends_the_hands_and_every_program() {
     let mut node = Node::start(&[]);
     node.arm(60_000, &[], Vec::new());
-    node.spawn(shell(lease(), Purpose::Service, "setsid sleep 98777 & exec sleep 98777"));
-    until("both run", || (named("sleep\098777").len() == 2).then_some(()));
+    let sleep = sleep();
+    node.spawn(shell(lease(), Purpose::Service, &two(&sleep)));
+    until_both_run(&sleep);
     node.hands.ask(&Request::Reset { reason: "a test".into() }).unwrap();
-    until("nothing runs", || named("sleep\098777").is_empty().then_some(()));
+    until_gone(&sleep);
     until("the hands are gone", || (!lives(node.pid())).then_some(()));
 }
 
@@ -203,14 +233,15 @@ fn a_reset_of_the_machine_in_a_pid_namespace_ends_just_that() {
     machine.args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"]);
     let node = env!("CARGO_BIN_EXE_tsugi-host-node");
     let (run, data) = (dir.path().join("run"), dir.path().join("data"));
+    let sleep = sleep();
     machine.arg(format!(
-        "sleep 98778 & {node} hands {} {} fence=machine",
+        "{sleep} & {node} hands {} {} fence=machine",
         run.display(),
         data.display()
     ));
     let mut machine = Leash(machine.spawn().unwrap());
     let mut hands = until("the hands listen", || tsugi_host::hands::Hands::connect(&run).ok());
     hands.ask(&Request::Reset { reason: "a test".into() }).unwrap();
-    until("the machine is gone", || named("sleep\098778").is_empty().then_some(()));
+    until_gone(&sleep);
     machine.0.wait().unwrap();
 }

@@ -85,11 +85,11 @@ fn sec10_an_agent_that_stays_root_has_no_capability_either() {
         return;
     }
     let dir = tempfile::TempDir::new().unwrap();
-    let node = start_process(dir.path(), &["agent=sleep 98785"]);
+    let sleep = sleep();
+    let node = start_process(dir.path(), &[&format!("agent={sleep}")]);
     let status = until("an agent", || {
         let agents = children(node.0.id());
-        let agent =
-            agents.into_iter().find(|pid| command_line(*pid).starts_with("sleep\098785"))?;
+        let agent = agents.into_iter().find(|pid| command_line(*pid).starts_with("sleep\0"))?;
         fs::read_to_string(format!("/proc/{agent}/status")).ok()
     });
     for line in status.lines().filter(|line| line.starts_with("Cap")) {
@@ -99,7 +99,7 @@ fn sec10_an_agent_that_stays_root_has_no_capability_either() {
     }
     assert!(status.contains("NoNewPrivs:\t1"));
     send(node.0.id(), Signal::SIGKILL);
-    until("it ends with the hands", || named("sleep\098785").is_empty().then_some(()));
+    until("it ends with the hands", || named(&sleep).is_empty().then_some(()));
 }
 
 #[test]

@@ -56,13 +56,14 @@ fn a_program_that_cannot_be_started_is_a_failure_and_leaves_nothing() {
 #[test]
 fn a_script_that_hangs_is_killed_at_its_limit_with_all_it_started() {
     let mut node = Node::start(&[]);
-    let script = "setsid sleep 98761 & sleep 98761";
-    let mut program = shell(free(), Purpose::Monitor, script);
+    let sleep = sleep();
+    let script = format!("setsid {sleep} & {sleep}");
+    let mut program = shell(free(), Purpose::Monitor, &script);
     program.time_limit = Some(Span::millis(150));
     let id = node.spawn(program);
     let ended = node.ended(id);
     assert_eq!(ended.limit, TimeLimit::Exceeded);
-    until("its child is gone too", || named("sleep\098761").is_empty().then_some(()));
+    until("its child is gone too", || named(&sleep).is_empty().then_some(()));
 }
 
 #[test]
@@ -79,30 +80,35 @@ fn a_script_that_floods_is_kept_to_its_last_bytes() {
 #[test]
 fn what_a_monitor_leaves_running_is_killed_and_what_a_start_script_leaves_stays() {
     let mut node = Node::start(&[]);
-    let id = node.spawn(shell(free(), Purpose::Start, "setsid sleep 98762 >/dev/null 2>&1 &"));
+    let (stays, goes) = (sleep(), sleep());
+    let leaves = |words: &str| format!("setsid {words} >/dev/null 2>&1 &");
+    let id = node.spawn(shell(free(), Purpose::Start, &leaves(&stays)));
     node.ended(id);
-    let id = node.spawn(shell(free(), Purpose::Monitor, "setsid sleep 98763 >/dev/null 2>&1 &"));
+    let id = node.spawn(shell(free(), Purpose::Monitor, &leaves(&goes)));
     node.ended(id);
     until("only what the start script left belongs to the group", || {
-        let left = named("sleep\098762");
+        let left = named(&stays);
         (left.len() == 1 && node.list().processes == [(group(), left)]).then_some(())
     });
     assert_eq!(node.ask(&Request::KillGroup { group: group() }), Ok(Answer::Killed { count: 1 }));
-    assert!(named("sleep\098762").is_empty());
+    assert!(named(&stays).is_empty() && named(&goes).is_empty());
 }
 
 fn escape_artist(node: &mut Node) {
-    let script = "(setsid sh -c '(setsid sleep 98764 &) ; (trap \"\" TERM HUP; \
-                  exec setsid sleep 98764) &' &) ; exec sleep 98764";
+    let sleep = sleep();
+    let script = &format!(
+        "(setsid sh -c '(setsid {sleep} &) ; (trap \"\" TERM HUP; exec setsid {sleep}) &' &) ; \
+         exec {sleep}"
+    );
     // Whoever is the agent here may be another user than the hands, who may not open its pipes.
     let silent = |program| tsugi_host::request::Program { output: Output::Discard, ..program };
     let id = node.spawn(silent(shell(free(), Purpose::Service, script)));
-    until("all three run", || (named("sleep\098764").len() == 3).then_some(()));
+    until("all three run", || (named(&sleep).len() == 3).then_some(()));
     let other = Right::Free { group: GroupName::new("other").unwrap(), epoch: Epoch::NONE };
-    let bystander = node.spawn(silent(shell(other, Purpose::Service, "exec sleep 98765")));
+    let bystander = node.spawn(silent(shell(other, Purpose::Service, "exec sleep 1000")));
     let outcome = node.ask(&Request::KillGroup { group: group() });
     assert!(matches!(outcome, Ok(Answer::Killed { count: 3.. })), "{outcome:?}");
-    assert!(named("sleep\098764").is_empty(), "verified by the answer");
+    assert!(named(&sleep).is_empty(), "verified by the answer");
     assert_eq!(node.ended(id).how, HowEnded::Signalled(libc::SIGKILL));
     assert!(lives(bystander.pid), "another group is left alone");
 }
@@ -168,22 +174,25 @@ fn a_slow_request_does_not_hold_up_a_fast_one() {
 #[test]
 fn when_the_hands_are_killed_every_program_ends() {
     let mut node = Node::start(&[]);
-    let id = node.spawn(shell(free(), Purpose::Service, "exec sleep 98766"));
+    let sleep = sleep();
+    let id = node.spawn(shell(free(), Purpose::Service, &format!("exec {sleep}")));
     assert!(lives(id.pid));
     send(node.pid(), Signal::SIGKILL);
-    until("the program is gone", || named("sleep\098766").is_empty().then_some(()));
+    until("the program is gone", || named(&sleep).is_empty().then_some(()));
 }
 
 #[test]
 fn hands_that_are_told_to_stop_leave_nothing_behind() {
     let mut node = Node::start(&[]);
-    let id = node.spawn(shell(free(), Purpose::Service, "setsid sleep 98767 & exec sleep 98767"));
+    let sleep = sleep();
+    let script = format!("setsid {sleep} & exec {sleep}");
+    let id = node.spawn(shell(free(), Purpose::Service, &script));
     let guardian = node.guardian_pid();
     send(node.pid(), Signal::SIGTERM);
     let code = node.process.0.wait().unwrap().code();
     assert_eq!(code, Some(0));
     assert!(!lives(id.pid));
     until("the guardian is gone", || (!lives(guardian)).then_some(()));
-    until("its children are gone", || named("sleep\098767").is_empty().then_some(()));
+    until("its children are gone", || named(&sleep).is_empty().then_some(()));
     assert!(!node.path("run/hands.sock").exists());
 }

@@ -82,14 +82,15 @@ fn only_those_who_keep_a_lease_are_real_time_and_no_program_is() {
     }
     const FIFO: u32 = 1;
     let mut node = busy_node();
-    let id = node.spawn(shell(free(), Purpose::Service, "sleep 98862 & exec sleep 98862"));
-    until("both run", || (named("sleep\098862").len() == 2).then_some(()));
+    let sleep = sleep();
+    let id = node.spawn(shell(free(), Purpose::Service, &format!("{sleep} & exec {sleep}")));
+    until("both run", || (named(&sleep).len() == 2).then_some(()));
     assert!(scheduling(node.guardian_pid()).iter().all(|(_, policy, _)| *policy == FIFO));
     let hands = scheduling(node.pid());
     let highest = hands.iter().map(|(.., priority)| *priority).max().unwrap();
     let guardian = scheduling(node.guardian_pid())[0].2;
     assert!(highest < guardian, "the guardian comes before the hands");
-    for pid in named("sleep\098862").into_iter().chain([id.pid]) {
+    for pid in named(&sleep).into_iter().chain([id.pid]) {
         assert!(scheduling(pid).iter().all(|(_, policy, _)| *policy == 0), "reset on fork");
     }
 }
@@ -113,7 +114,7 @@ fn the_guardians_memory_is_locked_and_the_node_stays_small() {
 #[test]
 fn a_program_is_not_filtered_and_has_the_rights_that_root_gives_it() {
     let mut node = Node::start(&[]);
-    let id = node.spawn(shell(free(), Purpose::Service, "exec sleep 98861"));
+    let id = node.spawn(shell(free(), Purpose::Service, "exec sleep 1000"));
     let program = status(&id.pid.to_string());
     assert_eq!(field(&program, "Seccomp"), field(&status("self"), "Seccomp"));
     assert_eq!(field(&program, "NoNewPrivs"), field(&status("self"), "NoNewPrivs"));

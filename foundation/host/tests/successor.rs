@@ -21,6 +21,8 @@ struct Busy {
     node: Node,
     from: PathBuf,
     dir: PathBuf,
+    /// The words of the program.
+    user: String,
 }
 
 impl Busy {
@@ -31,12 +33,14 @@ impl Busy {
         let source = Source::Directory(from.clone());
         let mounted = node.ask(&Request::Mount { right: free(), source, dir: dir.clone() });
         assert_eq!(mounted, Ok(Answer::Mounted { device: None }));
-        let mut user = shell(free(), Purpose::Start, "setsid sleep 98771 >/dev/null 2>&1 &");
-        user.dir = Some(dir.clone());
-        let id = node.spawn(user);
+        let user = sleep();
+        let script = format!("setsid {user} >/dev/null 2>&1 &");
+        let mut starts = shell(free(), Purpose::Start, &script);
+        starts.dir = Some(dir.clone());
+        let id = node.spawn(starts);
         node.ended(id);
-        until("its user runs", || (named("sleep\098771").len() == 1).then_some(()));
-        Self { node, from, dir }
+        until("its user runs", || (named(&user).len() == 1).then_some(()));
+        Self { node, from, dir, user }
     }
 
     fn mount(&self) -> Request {
@@ -104,7 +108,7 @@ fn a_mount_waits_for_the_unmount_that_a_former_agent_asked_for() {
         None => None,
     });
     assert_eq!(listing, Listing { mounts: Vec::new(), ..listing.clone() });
-    for pid in named("sleep\098771") {
+    for pid in named(&busy.user) {
         send(pid, nix::sys::signal::Signal::SIGKILL);
     }
     let outcome = until("it is mounted", || answer(&mut busy.node, asked));
@@ -147,9 +151,11 @@ fn a_mount_that_waits_is_taken_back_by_the_next_unmount_and_an_emergency_does_no
 #[test]
 fn a_program_that_a_former_agent_has_told_to_end_is_not_told_as_running() {
     let mut node = Node::start(&[]);
-    let deaf = "trap '' TERM; echo ready; while :; do sleep 0.05; done";
-    let id = node.spawn(shell(free(), Purpose::Service, deaf));
-    let other = node.spawn(shell(free(), Purpose::Service, "exec sleep 98772"));
+    let ready = node.path("ready");
+    let deaf = format!("trap '' TERM; : > {}; while :; do sleep 0.05; done", ready.display());
+    let id = node.spawn(shell(free(), Purpose::Service, &deaf));
+    until("it is deaf", || ready.exists().then_some(()));
+    let other = node.spawn(shell(free(), Purpose::Service, "exec sleep 1000"));
     assert_eq!(node.list().programs.len(), 2);
     let end = Request::Signal { target: Target::Program(id), signal: libc::SIGTERM };
     node.hands.ask(&end).unwrap();

@@ -140,11 +140,13 @@ fn at_the_deadline_the_guardian_takes_the_volume_with_its_writer() {
     }
     let mut disk = Disk::new();
     let dir = disk.dir.clone();
-    disk.node.arm(2000, &[], vec![Volume { dir, kind: VolumeKind::FileSystem }]);
+    let volumes = vec![Volume { dir, kind: VolumeKind::FileSystem }];
+    disk.node.arm(60_000, &[], volumes.clone());
     let source = Source::Image(disk.image.clone());
     let mount = Request::Mount { right: lease(), source, dir: disk.dir.clone() };
     disk.node.ask(&mount).unwrap();
     let writer = disk.writer(shell(lease(), Purpose::Service, WRITE));
+    disk.node.shorten(300, &[], volumes);
     let Notice::Released { release: Release::Complete, late, took, .. } = disk.node.notice() else {
         panic!("not released")
     };
@@ -242,8 +244,8 @@ fn ph_18_a_stop_that_hangs_is_escalated_and_no_other_group_waits_for_it() {
     let mut disk = Disk::new();
     disk.mount().unwrap();
     let service = disk.writer(shell(free(), Purpose::Service, &format!("trap '' TERM; {WRITE}")));
-    let mut stop = shell(free(), Purpose::Stop, "echo stopping; exec sleep 98791");
-    stop.time_limit = Some(Span::millis(700));
+    let mut stop = shell(free(), Purpose::Stop, "echo stopping; exec sleep 1000");
+    stop.time_limit = Some(Span::secs(3));
     let stop = disk.node.spawn(stop);
     let other = Right::Free { group: GroupName::new("other").unwrap(), epoch: epoch() };
     let monitor = disk.node.spawn(shell(other, Purpose::Monitor, "echo well"));

@@ -31,6 +31,14 @@ fn meals(device: &Path) -> Option<usize> {
     (slept < fed.len()).then_some(fed.len() - slept)
 }
 
+/// Whether every thread of a process is stopped, or the process has ended.
+fn stands_still(pid: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let stat = |task: fs::DirEntry| fs::read_to_string(task.path().join("stat")).ok();
+    let mut stats = tasks.filter_map(|task| stat(task.ok()?));
+    stats.all(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['T', 'Z'])))
+}
+
 #[test]
 fn the_watchdog_sleeps_while_nothing_is_owned_and_is_fed_while_the_lease_runs() {
     let (mut node, _dir, device) = guarded();
@@ -46,17 +54,19 @@ fn the_watchdog_sleeps_while_nothing_is_owned_and_is_fed_while_the_lease_runs() 
 #[test]
 fn when_the_agent_stops_the_watchdog_is_not_fed_beyond_the_deadline() {
     let (mut node, _dir, device) = guarded();
-    node.arm(400, &[], Vec::new());
-    node.spawn(shell(lease(), Purpose::Service, "exec sleep 98871"));
+    node.arm(60_000, &[], Vec::new());
+    let sleep = sleep();
+    node.spawn(shell(lease(), Purpose::Service, &format!("exec {sleep}")));
+    node.shorten(1_500, &[], Vec::new());
     for _ in 0..20 {
-        let deadline = clock::now() + Span::millis(400);
+        let deadline = clock::now() + Span::millis(1_500);
         let extension = Extension { group: group(), epoch: epoch(), deadline };
         node.tell(&Order::Extend(vec![extension]));
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     assert!(meals(&device).is_some(), "awake while the agent extends");
     let complete = matches!(node.notice(), Notice::Released { release: Release::Complete, .. });
-    assert!(complete && named("sleep\098871").is_empty());
+    assert!(complete && named(&sleep).is_empty());
     until("what was released needs no reset", || meals(&device).is_none().then_some(()));
     let fed = fs::read(&device).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(600));
@@ -69,8 +79,10 @@ fn when_guardian_and_hands_hang_or_are_gone_the_watchdog_gets_nothing_more_and_b
     node.arm(60_000, &[], Vec::new());
     until("it is fed", || meals(&device));
     let (hands, guardian) = (node.pid(), node.guardian_pid());
-    send(hands, Signal::SIGSTOP);
-    send(guardian, Signal::SIGSTOP);
+    for pid in [hands, guardian] {
+        send(pid, Signal::SIGSTOP);
+        until("it stands still", || stands_still(pid).then_some(()));
+    }
     let fed = fs::read(&device).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(600));
     assert_eq!(fs::read(&device).unwrap(), fed, "a node that stands still feeds nothing");
@@ -84,11 +96,12 @@ fn when_guardian_and_hands_hang_or_are_gone_the_watchdog_gets_nothing_more_and_b
 fn when_the_guardian_is_lost_the_next_one_puts_the_watchdog_to_sleep_after_the_release() {
     let (mut node, _dir, device) = guarded();
     node.arm(60_000, &[], Vec::new());
-    node.spawn(shell(lease(), Purpose::Service, "exec sleep 98872"));
+    let sleep = sleep();
+    node.spawn(shell(lease(), Purpose::Service, &format!("exec {sleep}")));
     until("it is fed", || meals(&device));
     send(node.guardian_pid(), Signal::SIGKILL);
     until("it sleeps", || meals(&device).is_none().then_some(()));
-    assert!(named("sleep\098872").is_empty());
+    assert!(named(&sleep).is_empty());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tsugi_vocabulary::{Generation, Index, NodeName};
 
@@ -42,9 +42,13 @@ fn key(text: &str) -> Key {
     Key::new(text).expect("keys of the suite are well formed")
 }
 
+/// How long anything may take that is waited for: far more than it should.
+pub const LONG: Duration = Duration::from_secs(60);
+
 /// Commits until there is an answer: leaders change while a stand warms up.
 pub async fn commit(ledger: &dyn Ledger, change: Change) -> Outcome {
-    for _ in 0..200 {
+    let begun = Instant::now();
+    while begun.elapsed() < LONG {
         match ledger.commit(change.clone()).await {
             Ok(outcome) => return outcome,
             // Without conditions it may be written twice: the same value stands there again.
@@ -60,8 +64,8 @@ pub async fn commit(ledger: &dyn Ledger, change: Change) -> Outcome {
 pub async fn applied(ledger: &dyn Ledger, index: Index) {
     let mut watch = ledger.watch();
     let reached = watch.wait_for(|applied| *applied >= index);
-    let reached = tokio::time::timeout(Duration::from_secs(10), reached).await;
-    reached.expect("applied within 10 s").expect("the ledger still runs");
+    let reached = tokio::time::timeout(LONG, reached).await;
+    reached.expect("applied in time").expect("the ledger still runs");
 }
 
 async fn a_change_is_seen_by_every_voter(stand: &impl Stand) {

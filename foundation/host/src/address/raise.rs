@@ -90,12 +90,13 @@ pub fn probe(name: &str, address: IpAddr, wait: Span) -> Result<Option<Mac>, Fai
     let end = clock::now() + wait;
     let mut buffer = [0; 256];
     loop {
+        // In this order what came in time is read, however late that is.
+        let left = end.since(clock::now());
         while let Some(frame) = packets.receive(&mut buffer).map_err(failed)? {
             if let Some(other) = neighbour::conflict(frame, mac, address) {
                 return Ok(Some(other));
             }
         }
-        let left = end.since(clock::now());
         if left == Span::ZERO {
             return Ok(None);
         }

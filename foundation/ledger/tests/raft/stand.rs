@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails on a stand of tests fails the test")]
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tsugi_ledger::suite::{self, Stand, Step};
@@ -14,11 +14,15 @@ use tsugi_vocabulary::{Index, NodeName, Span};
 
 pub const CLUSTER: ClusterId = ClusterId(0x7375_6769);
 
+/// The times of a calm stand.
+pub const CALM: Timing = Timing { lease: Span::secs(4) };
+
 pub struct Three {
     pub switchboard: Switchboard,
     pub directories: Vec<TempDir>,
     voters: Vec<Voter>,
     ledgers: Vec<RaftLedger>,
+    timing: Timing,
 }
 
 pub fn put(key: &str, value: u8) -> Change {
@@ -53,16 +57,26 @@ impl Three {
             directory: self.directories[n].path().join("ledger"),
             cluster: CLUSTER,
             voter: self.voters[n].clone(),
-            timing: Timing::DEFAULT,
+            timing: self.timing,
         }
     }
 
     /// Three voters of a new ledger, with a leader.
     pub async fn founded() -> Self {
+        Self::founded_at(Timing::DEFAULT).await
+    }
+
+    /// The same with times so long that a machine that stands still for a moment elects nobody:
+    /// for what has to go on under the leader that there is.
+    pub async fn founded_calmly() -> Self {
+        Self::founded_at(CALM).await
+    }
+
+    async fn founded_at(timing: Timing) -> Self {
         let voters = vec![voter(1, "a"), voter(2, "b"), voter(3, "c")];
         let directories = (0..3).map(|_| TempDir::new().unwrap()).collect();
         let switchboard = Switchboard::new();
-        let mut three = Self { switchboard, directories, voters, ledgers: Vec::new() };
+        let mut three = Self { switchboard, directories, voters, ledgers: Vec::new(), timing };
         for n in (0..3).rev() {
             let line = three.switchboard.line(three.voters[n].id);
             let ledger = if n == 0 {
@@ -113,21 +127,32 @@ impl Three {
         self.view(n).get(key).map(|entry| entry.value[1])
     }
 
-    /// Waits for `condition`, at most ten seconds.
+    /// Waits for `condition`, with a bound.
     pub async fn until(&self, condition: impl Fn(&Self) -> bool) {
-        for _ in 0..2_000 {
-            if condition(self) {
-                return;
+        self.find(|three| condition(three).then_some(())).await;
+    }
+
+    /// Waits until there is what is looked for, with a bound. What it tells was so when it looked:
+    /// on a slow machine it may be otherwise the next time.
+    pub async fn find<T>(&self, look: impl Fn(&Self) -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = look(self) {
+                return found;
             }
+            assert!(begun.elapsed() < suite::LONG, "the condition did not come about");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("the condition did not come about");
     }
 
     /// The one that leads, once there is one.
     pub async fn leader(&self) -> usize {
-        self.until(|three| (0..3).any(|n| three.leads(n))).await;
-        (0..3).find(|n| self.leads(*n)).expect("it just led")
+        self.find(|three| (0..3).find(|n| three.leads(*n))).await
+    }
+
+    /// One that leads and is not `old`, once there is one.
+    pub async fn another_leader(&self, old: usize) -> usize {
+        self.find(|three| (0..3).find(|n| *n != old && three.leads(*n))).await
     }
 
     /// Ends the `n`-th voter.

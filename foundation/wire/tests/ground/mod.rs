@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tsugi_vocabulary::NodeName;
 use tsugi_wire::client::Client;
+use tsugi_wire::dial::Times;
 use tsugi_wire::frame::Channel;
 use tsugi_wire::identity::{ClusterIdentity, Role, Validity};
 use tsugi_wire::join::wall_now;
@@ -67,6 +68,13 @@ pub fn loopback() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 
+/// An address of loopback that only this process binds, for one that is bound, left and bound
+/// again: a port of 127.0.0.1 may be given to somebody else meanwhile.
+pub fn own() -> SocketAddr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    SocketAddr::from((Ipv4Addr::new(127, 128 | high, middle, low), 0))
+}
+
 /// Answers with who asked, on which channel, and what.
 pub async fn echo(peer: Arc<Peer>, channel: Channel, body: Vec<u8>) -> Vec<u8> {
     let mut answer = format!("{}/{}:", peer.node, channel.0).into_bytes();
@@ -113,6 +121,12 @@ impl Door {
 
 pub fn client(tls: Arc<Tls>, name: &str, addresses: &[SocketAddr]) -> Client {
     Client::new(tls, node(name), addresses.to_vec())
+}
+
+/// A client that waits for an answer as long as the test does: for a machine that stands still now
+/// and then, where silence is not what the test is about.
+pub fn patient(client: Client) -> Client {
+    client.timed(Times { silence: LONG, ..Times::USUAL })
 }
 
 /// Polls for a condition, with a bound.

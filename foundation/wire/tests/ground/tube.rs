@@ -10,7 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::loopback;
 
 /// Passes bytes between a client and a door until it is told to swallow everything, or to take
-/// nothing more.
+/// nothing more. What was swallowed comes with what is passed later, as TCP sends again what a
+/// network lost: a stream has no holes.
 pub struct Tube {
     pub address: SocketAddr,
     pub swallow: Arc<AtomicBool>,
@@ -48,6 +49,7 @@ async fn pass(
     stop: Arc<AtomicBool>,
 ) {
     let mut bytes = [0; 4096];
+    let mut held = Vec::new();
     loop {
         let count = from.read(&mut bytes).await.unwrap_or(0);
         if count == 0 {
@@ -56,8 +58,13 @@ async fn pass(
         if stop.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        if !swallow.load(Ordering::SeqCst) && to.write_all(&bytes[..count]).await.is_err() {
+        held.extend_from_slice(&bytes[..count]);
+        if swallow.load(Ordering::SeqCst) {
+            continue;
+        }
+        if to.write_all(&held).await.is_err() {
             return;
         }
+        held.clear();
     }
 }
