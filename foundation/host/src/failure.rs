@@ -130,7 +130,7 @@ impl Failure {
         let at = PathBuf::from(at.to_string_lossy().into_owned());
         match error.raw_os_error() {
             Some(libc::ENOSPC | libc::EDQUOT) => Self::DiskFull { at },
-            Some(errno @ (libc::EIO | libc::EROFS | libc::EUCLEAN)) => {
+            Some(errno @ (libc::EIO | libc::EROFS | libc::EUCLEAN | libc::EBADMSG)) => {
                 Self::DiskFails { at, errno }
             }
             Some(_) | None => Self::system(step, error),

@@ -152,9 +152,9 @@ pub enum Source {
     /// A directory that is always there. If it is not the place where it is wanted, it is bound
     /// there. It fences nothing by itself.
     Directory(PathBuf),
-    /// A file with an ext4 file system, through a loop device with direct I/O.
+    /// A file with an ext4 or xfs file system, through a loop device with direct I/O.
     Image(PathBuf),
-    /// A block device with an ext4 file system.
+    /// A block device with an ext4 or xfs file system.
     Device(PathBuf),
 }
 

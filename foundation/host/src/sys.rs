@@ -135,17 +135,16 @@ pub fn forget_blocks(device: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Shuts the ext4 file system of an open directory down without flushing its log: from now on
-/// nothing reaches the disk and every write fails.
+/// Shuts the file system of an open directory down without flushing its log: from now on nothing
+/// reaches the disk and every write fails. ext4 has the call and its flag from xfs.
 ///
 /// # Errors
-/// It is no ext4, or the right is missing.
-pub fn shut_down_ext4(dir: &File) -> io::Result<()> {
-    const EXT4_IOC_SHUTDOWN: libc::Ioctl = nix::request_code_read!(b'X', 125, 4) as libc::Ioctl;
+/// It is neither of them, or the right is missing.
+pub fn shut_down_file_system(dir: &File) -> io::Result<()> {
+    const IOC_SHUTDOWN: libc::Ioctl = nix::request_code_read!(b'X', 125, 4) as libc::Ioctl;
     let no_log_flush: u32 = 2;
     // SAFETY: the ioctl reads one u32 that lives for the length of the call.
-    let failed =
-        unsafe { libc::ioctl(dir.as_raw_fd(), EXT4_IOC_SHUTDOWN, &raw const no_log_flush) };
+    let failed = unsafe { libc::ioctl(dir.as_raw_fd(), IOC_SHUTDOWN, &raw const no_log_flush) };
     Errno::result(failed)?;
     Ok(())
 }

@@ -3,16 +3,16 @@
 
 pub mod mount;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::mount::MntFlags;
-use nix::sys::statfs::{EXT4_SUPER_MAGIC, fstatfs};
+use nix::sys::statfs::{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, fstatfs};
 
 use crate::failure::Failure;
-use crate::sys::{MountRoot, place_of, shut_down_ext4};
+use crate::sys::{MountRoot, place_of, shut_down_file_system};
 
 /// The root directory of every ext4 file system.
 const EXT4_ROOT: u64 = 2;
@@ -23,15 +23,66 @@ enum Own {
     No,
 }
 
-/// Whether a whole ext4 of its own is mounted exactly on `dir`: only such a one is ever shut
-/// down. A directory of the machine's own file system never is, by whatever name.
+/// Whether a whole ext4 or xfs of its own is mounted exactly on `dir`: only such a one is ever
+/// shut down. A directory of the machine's own file system never is, by whatever name.
 fn is_own_file_system(dir: &Path) -> io::Result<Own> {
     let place = place_of(dir)?;
     let machine = place_of(Path::new("/"))?;
     let open = File::open(dir)?;
-    let ext4 = fstatfs(&open)?.filesystem_type() == EXT4_SUPER_MAGIC;
-    let whole = place.mount_root == MountRoot::Here && place.inode == EXT4_ROOT;
-    Ok(if ext4 && whole && place.device != machine.device { Own::Yes } else { Own::No })
+    let kind = fstatfs(&open)?.filesystem_type();
+    let whole = match kind {
+        EXT4_SUPER_MAGIC => place.inode == EXT4_ROOT,
+        XFS_SUPER_MAGIC => is_whole(dir),
+        _ => false,
+    };
+    let own = place.mount_root == MountRoot::Here && place.device != machine.device;
+    Ok(if whole && own { Own::Yes } else { Own::No })
+}
+
+/// Whether all of a file system is mounted on `dir`, not a directory of it: the number of the
+/// root directory is another in every xfs.
+fn is_whole(dir: &Path) -> bool {
+    let there = mounted().unwrap_or_default();
+    there.iter().rfind(|m| m.dir == dir).is_some_and(|m| m.root == Path::new("/"))
+}
+
+/// Something that is mounted in this process's view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mounted {
+    device: (u32, u32),
+    /// Which directory of the file system it is; `/` is the whole of it.
+    root: PathBuf,
+    dir: PathBuf,
+}
+
+fn mounted() -> Result<Vec<Mounted>, Failure> {
+    let text = fs::read_to_string("/proc/self/mountinfo")
+        .map_err(|error| Failure::system("mountinfo", &error))?;
+    Ok(text.lines().filter_map(parse_mount).collect())
+}
+
+fn parse_mount(line: &str) -> Option<Mounted> {
+    let mut fields = line.split(' ');
+    let (major, minor) = fields.nth(2)?.split_once(':')?;
+    let (root, dir) = (fields.next()?, fields.next()?);
+    let device = (major.parse().ok()?, minor.parse().ok()?);
+    Some(Mounted { device, root: unescape(root).into(), dir: unescape(dir).into() })
+}
+
+/// The kernel writes blanks, tabs, line ends and backslashes as three octal digits.
+fn unescape(text: &str) -> String {
+    let mut parts = text.split('\\');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                plain.push(char::from(byte));
+                plain.push_str(&part[3..]);
+            }
+            None => plain.push_str(part),
+        }
+    }
+    plain
 }
 
 /// Shuts down the file system mounted on `dir`, if it is one of its own: from then on nothing
@@ -43,7 +94,7 @@ pub fn shut_down(dir: &Path) -> Result<(), Failure> {
     match is_own_file_system(dir) {
         Ok(Own::No) => Ok(()),
         Ok(Own::Yes) => File::open(dir)
-            .and_then(|open| shut_down_ext4(&open))
+            .and_then(|open| shut_down_file_system(&open))
             .map_err(|error| Failure::system("shut the file system down", &error)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         // It was shut down before and answers nothing any more.
@@ -87,5 +138,12 @@ mod tests {
         for dir in ["/", "/tmp", "/proc", "/no-such-place"] {
             assert!(!matches!(is_own_file_system(Path::new(dir)), Ok(Own::Yes)), "{dir}");
         }
+    }
+
+    #[test]
+    fn a_mount_point_with_a_blank_is_read_as_it_is() {
+        let line = "36 35 98:0 /in /mnt/a\\040b\\134c rw,noatime master:1 - ext3 /dev/root rw";
+        let (root, dir) = (PathBuf::from("/in"), PathBuf::from("/mnt/a b\\c"));
+        assert_eq!(parse_mount(line), Some(Mounted { device: (98, 0), root, dir }));
     }
 }

@@ -14,7 +14,7 @@ use tsugi_host::request::{
 };
 use tsugi_vocabulary::{GroupName, Span};
 
-/// A node with an image of 32 MiB with ext4, its mounts in a namespace of their own.
+/// A node with an image, its mounts in a namespace of their own.
 struct Disk {
     node: Node,
     image: PathBuf,
@@ -27,17 +27,26 @@ fn tool(line: &str) {
     assert!(status.success(), "{line}");
 }
 
-fn format(image: &Path) {
+/// How an image of so many MiB gets its file system.
+const EXT4: (u64, &str) = (32, "mkfs.ext4 -q -F");
+/// The smallest that there may be.
+const XFS: (u64, &str) = (320, "mkfs.xfs -q -f");
+
+fn format(image: &Path, (mib, make): (u64, &str)) {
     let file = fs::File::create(image).unwrap();
-    file.set_len(32 << 20).unwrap();
-    tool(&format!("mkfs.ext4 -q -F {}", image.display()));
+    file.set_len(mib << 20).unwrap();
+    tool(&format!("{make} {}", image.display()));
 }
 
 impl Disk {
     fn new() -> Self {
+        Self::with(EXT4)
+    }
+
+    fn with(file_system: (u64, &str)) -> Self {
         let node = Node::start(&["private"]);
         let (image, dir) = (node.path("disk.img"), node.path("volume"));
-        format(&image);
+        format(&image, file_system);
         Self { node, image, dir }
     }
 
@@ -111,7 +120,12 @@ fn an_emergency_takes_the_volume_from_a_running_writer_and_what_was_fsynced_is_t
     if !root() {
         return;
     }
-    let mut disk = Disk::new();
+    for file_system in [EXT4, XFS] {
+        torn_off(Disk::with(file_system));
+    }
+}
+
+fn torn_off(mut disk: Disk) {
     disk.mount().unwrap();
     let script = "echo kept > kept; sync kept; sync .; echo lost > lost; \
                   while :; do echo x >> n || exit 9; done";
@@ -131,6 +145,42 @@ fn an_emergency_takes_the_volume_from_a_running_writer_and_what_was_fsynced_is_t
     let lost = fs::read_to_string(format!("{root}/lost")).unwrap_or_default();
     assert_eq!(lost, "", "nothing is flushed on the way: a disk that hangs holds nothing up");
     disk.unmount(Unmounting::Orderly).unwrap();
+}
+
+#[test]
+fn a_directory_of_an_xfs_that_others_use_is_not_shut_down() {
+    if !root() {
+        return;
+    }
+    let mut disk = Disk::with(XFS);
+    disk.mount().unwrap();
+    let inside = disk.dir.join("inside");
+    let seen =
+        |path: &Path| PathBuf::from(format!("/proc/{}/root{}", disk.node.pid(), path.display()));
+    let (from, dir) = (seen(&inside), disk.node.path("bound"));
+    fs::create_dir(&from).unwrap();
+    let source = Source::Directory(inside);
+    disk.node.ask(&Request::Mount { right: free(), source, dir: dir.clone() }).unwrap();
+    disk.node.ask(&Request::Unmount { dir, how: Unmounting::Emergency }).unwrap();
+    fs::write(from.join("alive"), "yes").unwrap();
+    disk.unmount(Unmounting::Orderly).unwrap();
+    assert!(!disk.mounted());
+}
+
+#[test]
+fn a_damaged_file_system_is_told_as_a_disk_that_fails_and_a_mended_one_is_mounted() {
+    if !root() {
+        return;
+    }
+    let mut disk = Disk::new();
+    let image = fs::OpenOptions::new().write(true).open(&disk.image).unwrap();
+    // The checksum of the first group's descriptor.
+    std::os::unix::fs::FileExt::write_all_at(&image, &[0xff, 0xff], 2048 + 0x1e).unwrap();
+    assert!(matches!(disk.mount(), Err(Failure::DiskFails { .. })));
+    let mend = Command::new("/sbin/e2fsck").arg("-p").arg(&disk.image).output().unwrap();
+    assert!(matches!(mend.status.code(), Some(0 | 1)), "{mend:?}");
+    assert!(String::from_utf8_lossy(&mend.stdout).contains("FIXED"), "{mend:?}");
+    assert!(matches!(disk.mount(), Ok(Answer::Mounted { .. })));
 }
 
 #[test]
@@ -172,7 +222,7 @@ fn a_volume_is_mounted_in_one_place_only() {
     let there = Failure::MountedElsewhere { dir: disk.dir.clone() };
     assert_eq!(disk.node.ask(&elsewhere), Err(there));
     let second = disk.node.path("second.img");
-    format(&second);
+    format(&second, EXT4);
     let taken =
         Request::Mount { right: free(), source: Source::Image(second), dir: disk.dir.clone() };
     let place = Failure::PlaceTaken { dir: disk.dir.clone() };

@@ -9,7 +9,7 @@ use tsugi_cluster_rules::record::{
 };
 use tsugi_cluster_rules::spec::{
     Check, ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, NodeSpec,
-    ProcessHow, ResourceKind, ResourceSpec, Role, Startup, VolumeSource,
+    ProcessHow, ResourceKind, ResourceSpec, Role, Startup, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_vocabulary::{Generation, GroupName, Index, NodeName, ResourceName, Span};
@@ -161,6 +161,7 @@ fn resources(number: usize) -> Vec<ResourceSpec> {
             "volume",
             &[],
             ResourceKind::Volume {
+                check: VolumeCheck::default(),
                 source: VolumeSource::Block("image".to_owned()),
                 mount: "/data".to_owned(),
             },

@@ -25,8 +25,8 @@ struct Process {
 }
 
 const PROCESSES: [Process; 2] = [
-    Process { name: "hands", begins: "hands/", lines_max: 4050 },
-    Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 2220 },
+    Process { name: "hands", begins: "hands/", lines_max: 4060 },
+    Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 2240 },
 ];
 
 /// Looks at both processes.

@@ -5,6 +5,7 @@
 
 mod book;
 mod detour;
+mod how;
 mod recipe;
 mod roster;
 
@@ -64,6 +65,9 @@ enum Step {
     Script(Request),
     /// Run a check to its end; if its exit code is 0, the next step is left out.
     Unless(Request),
+    /// Check and mend an ext4: exit code 1 says that something was mended, 8 that it is none (an
+    /// xfs checks itself when it is mounted); then the mount says what is wrong, if anything.
+    Check(Request),
     /// Ask the program of a resource to end, wait, then kill it.
     End { resource: ResourceName, within: Span },
     /// Look at what runs here and answer the resources of the group that are up.

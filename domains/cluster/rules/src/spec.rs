@@ -175,6 +175,9 @@ pub enum ResourceKind {
         source: VolumeSource,
         /// Where.
         mount: String,
+        /// When its file system is checked before it is mounted.
+        #[serde(default, skip_serializing_if = "VolumeCheck::is_usual")]
+        check: VolumeCheck,
     },
     /// A program.
     Process {
@@ -195,8 +198,28 @@ pub enum ResourceKind {
 pub enum VolumeSource {
     /// A directory that every node reaches, as on a network file system: nothing is mounted.
     Directory,
-    /// A block device or an image file with ext4, mounted by its owner only.
+    /// A block device or an image file with ext4 or xfs, mounted by its owner only.
     Block(String),
+}
+
+/// When an ext4 is checked with `e2fsck -p`, which mends what can be mended without a person;
+/// anything else fails the start. An xfs checks itself when it is mounted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VolumeCheck {
+    /// Never.
+    Never,
+    /// When it could not be mounted because it is damaged; then it is mounted once more.
+    #[default]
+    Failed,
+    /// Before every mount.
+    Always,
+}
+
+impl VolumeCheck {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How a program is run.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags};
 
-use super::{Own, detach, is_own_file_system, shut_down, verify_gone};
+use super::{Own, detach, is_own_file_system, mounted, shut_down, verify_gone};
 use crate::request::{Failure, Source, Unmounting};
 use crate::sys::{MountRoot, place_of};
 use crate::{loop_device, process, sys};
@@ -18,42 +18,6 @@ use crate::{loop_device, process, sys};
 /// How long users that were killed may take to let go of a volume.
 const LET_GO: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// Something that is mounted in this process's view.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Mounted {
-    device: (u32, u32),
-    dir: PathBuf,
-}
-
-fn mounted() -> Result<Vec<Mounted>, Failure> {
-    let text = fs::read_to_string("/proc/self/mountinfo")
-        .map_err(|error| Failure::system("mountinfo", &error))?;
-    Ok(text.lines().filter_map(parse_mount).collect())
-}
-
-fn parse_mount(line: &str) -> Option<Mounted> {
-    let mut fields = line.split(' ');
-    let (major, minor) = fields.nth(2)?.split_once(':')?;
-    let dir = fields.nth(1)?;
-    let device = (major.parse().ok()?, minor.parse().ok()?);
-    Some(Mounted { device, dir: PathBuf::from(unescape(dir)) })
-}
-
-/// The kernel writes blanks, tabs, line ends and backslashes as three octal digits.
-fn unescape(text: &str) -> String {
-    let mut parts = text.split('\\');
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                plain.push(char::from(byte));
-                plain.push_str(&part[3..]);
-            }
-            None => plain.push_str(part),
-        }
-    }
-    plain
-}
 
 /// Mounts `source` on `dir` and says on which device, if any.
 ///
@@ -113,7 +77,7 @@ fn mount_image(image: &Path, dir: &Path) -> Result<PathBuf, Failure> {
     refuse_taken(dir)?;
     let (device, open) = loop_device::attach(&image)
         .map_err(|error| Failure::disk("attach to a loop device", &image, &error))?;
-    let outcome = mount_ext4(&device, dir);
+    let outcome = mount_on(&device, dir);
     // Once it is mounted the mount holds the device; if it is not, closing frees it.
     drop(open);
     outcome.map(|()| device)
@@ -139,7 +103,7 @@ fn mount_device(device: &Path, dir: &Path) -> Result<PathBuf, Failure> {
     File::open(device)
         .and_then(|open| sys::forget_blocks(&open))
         .map_err(|error| Failure::disk("flush the device's buffers", device, &error))?;
-    mount_ext4(device, dir)?;
+    mount_on(device, dir)?;
     Ok(device.to_owned())
 }
 
@@ -150,17 +114,23 @@ fn refuse_taken(dir: &Path) -> Result<(), Failure> {
     }
 }
 
-fn mount_ext4(device: &Path, dir: &Path) -> Result<(), Failure> {
+/// What a volume may hold, and how it is to be mounted. A file system that finds itself damaged
+/// must not go on taking writes: xfs shuts itself down, ext4 is told to.
+const FILE_SYSTEMS: [(&str, Option<&str>); 2] =
+    [("ext4", Some("errors=remount-ro")), ("xfs", None)];
+
+fn mount_on(device: &Path, dir: &Path) -> Result<(), Failure> {
     let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOATIME;
-    // A file system that finds itself damaged must not go on taking writes.
-    let options = Some("errors=remount-ro");
-    match nix::mount::mount(Some(device), dir, Some("ext4"), flags, options) {
-        Ok(()) => Ok(()),
-        Err(Errno::EINVAL) => {
-            Err(Failure::Source { why: format!("{} holds no ext4 file system", device.display()) })
+    for (name, options) in FILE_SYSTEMS {
+        match nix::mount::mount(Some(device), dir, Some(name), flags, options) {
+            Ok(()) => return Ok(()),
+            // It is not that, or this kernel does not know it.
+            Err(Errno::EINVAL | Errno::ENODEV) => {}
+            Err(error) => return Err(Failure::disk("mount", device, &error.into())),
         }
-        Err(error) => Err(Failure::disk("mount", device, &error.into())),
     }
+    let device = device.display();
+    Err(Failure::Source { why: format!("{device} holds no ext4 or xfs that can be mounted") })
 }
 
 enum Use {
@@ -268,16 +238,4 @@ fn uses(pid: u32, device: (u32, u32)) -> bool {
     let wanted = format!("{:02x}:{:02x}", device.0, device.1);
     let maps = fs::read_to_string(format!("{dir}/maps")).unwrap_or_default();
     maps.lines().any(|line| line.split(' ').nth(3) == Some(wanted.as_str()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mount_point_with_a_blank_is_read_as_it_is() {
-        let line = "36 35 98:0 / /mnt/a\\040b\\134c rw,noatime master:1 - ext3 /dev/root rw";
-        let expected = Mounted { device: (98, 0), dir: PathBuf::from("/mnt/a b\\c") };
-        assert_eq!(parse_mount(line), Some(expected));
-    }
 }

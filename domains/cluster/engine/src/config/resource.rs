@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use tsugi_cluster_rules::spec::{
-    Check, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeSource,
+    Check, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck, VolumeSource,
 };
 use tsugi_vocabulary::{ResourceName, Span};
 
@@ -15,7 +15,7 @@ use super::value;
 
 const COMMON: [&str; 5] = ["name", "kind", "after", "start_limit", "stop_limit"];
 const ADDRESS: [&str; 2] = ["address", "on"];
-const VOLUME: [&str; 2] = ["source", "mount"];
+const VOLUME: [&str; 3] = ["source", "mount", "check"];
 const PROCESS: [&str; 12] = [
     "run",
     "ready",
@@ -133,7 +133,13 @@ fn volume(page: &Page<'_>) -> Option<ResourceKind> {
         true => VolumeSource::Block(page.path("source", "\"/dev/vg1/pay\"")?),
         false => VolumeSource::Directory,
     };
-    Some(ResourceKind::Volume { source, mount: page.path("mount", "\"/data/pay\"")? })
+    let checks = [
+        ("failed", VolumeCheck::Failed),
+        ("always", VolumeCheck::Always),
+        ("never", VolumeCheck::Never),
+    ];
+    let check = page.choice("check", &checks).unwrap_or_default();
+    Some(ResourceKind::Volume { source, mount: page.path("mount", "\"/data/pay\"")?, check })
 }
 
 fn process(page: &Page<'_>) -> Option<ResourceKind> {

@@ -1,7 +1,8 @@
 //! What the reader accepts, what it refuses, and how it says so in both languages.
 
 use tsugi_cluster_rules::spec::{
-    Check, Failback, FencePolicy, Mode, ProcessHow, ResourceKind, Role, Startup, VolumeSource,
+    Check, Failback, FencePolicy, Mode, ProcessHow, ResourceKind, Role, Startup, VolumeCheck,
+    VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_messages::Language;
@@ -118,6 +119,20 @@ fn a_whole_file_is_read_with_every_key() {
     };
     assert!(matches!(how, ProcessHow::Scripts { .. }));
     assert_eq!(monitor.as_ref().map(|m| (m.every, m.failures)), Some((Span::secs(2), 2)));
+}
+
+#[test]
+fn a_volume_says_when_its_file_system_is_checked() {
+    let with = |line: &str| {
+        WHOLE.replace("mount = \"/data/pay\"", &format!("mount = \"/data/pay\"\n{line}"))
+    };
+    let check = |text: &str| match &spec(text).groups[&group("PAY")].resources[0].kind {
+        ResourceKind::Volume { check, .. } => *check,
+        other => panic!("a volume: {other:?}"),
+    };
+    assert_eq!(check(WHOLE), VolumeCheck::Failed);
+    assert_eq!(check(&with("check = \"always\"")), VolumeCheck::Always);
+    assert_eq!(check(&with("check = \"never\"")), VolumeCheck::Never);
 }
 
 #[test]

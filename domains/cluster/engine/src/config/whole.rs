@@ -71,7 +71,7 @@ fn check_mounts(file: &Page<'_>, written: &[Written]) {
     let mut seen = BTreeSet::new();
     for group in written {
         for resource in &group.spec.resources {
-            let ResourceKind::Volume { mount, source } = &resource.kind else { continue };
+            let ResourceKind::Volume { mount, source, .. } = &resource.kind else { continue };
             let mut twice = (!seen.insert(mount)).then_some(mount);
             if let VolumeSource::Block(source) = source {
                 twice = twice.or((!seen.insert(source)).then_some(source));

@@ -99,7 +99,7 @@ fn addresses(spec: &GroupSpec) -> Vec<std::net::IpAddr> {
 
 fn volumes(spec: &GroupSpec) -> Vec<Volume> {
     let volume = |kind: &ResourceKind| match kind {
-        ResourceKind::Volume { source: VolumeSource::Block(_), mount } => {
+        ResourceKind::Volume { source: VolumeSource::Block(_), mount, .. } => {
             Some(Volume { dir: PathBuf::from(mount), kind: VolumeKind::FileSystem })
         }
         ResourceKind::Volume { .. }

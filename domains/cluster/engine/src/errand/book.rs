@@ -16,6 +16,7 @@ use tsugi_host::request::{
 };
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
 
+use super::how::{how_ended, how_failed};
 use super::{ANSWER_LIMIT, FLOOD, Job, KILL_LIMIT, READY_LOOK, Roster, Step, Surroundings};
 use super::{detour, recipe};
 
@@ -267,7 +268,7 @@ impl Errands {
             };
             return self.end(number, outcome, out);
         };
-        let until = now + ANSWER_LIMIT;
+        let until = now + answer_limit(&errand.job, &step);
         if let Step::Ask(request @ Request::Announce { .. }) = &step {
             let group = &errand.job.group;
             let later = ANNOUNCE_AFTER.iter().filter(|after| **after > Span::ZERO);
@@ -282,7 +283,7 @@ impl Errands {
                 errand.wait = Wait::Answer { until };
                 self.ask(number, &Request::List, host, out);
             }
-            Step::Script(request) | Step::Unless(request) => {
+            Step::Script(request) | Step::Unless(request) | Step::Check(request) => {
                 errand.wait = Wait::Script { program: None };
                 self.ask(number, &request, host, out);
             }
@@ -329,7 +330,8 @@ impl Errands {
         let Some(errand) = self.open.get_mut(&number) else { return };
         if let Err(failure) = outcome
             && errand.detours < detour::most(&errand.job.spec.resources)
-            && let Some(steps) = detour::around(&errand.job, failure)
+            && let Some(steps) =
+                detour::around((&errand.job, &self.around), failure, errand.detours)
         {
             errand.detours += 1;
             errand.steps = steps.into();
@@ -345,7 +347,7 @@ impl Errands {
             Err(failure) => return self.fail(number, how_failed(failure), out),
         };
         match (errand.steps.front(), answer) {
-            (Some(Step::Script(_) | Step::Unless(_)), Answer::Spawned(id)) => {
+            (Some(Step::Script(_) | Step::Unless(_) | Step::Check(_)), Answer::Spawned(id)) => {
                 if let Wait::Script { program } = &mut errand.wait {
                     *program = Some(*id);
                 }
@@ -420,7 +422,11 @@ impl Errands {
         let Some(errand) = self.open.get_mut(&number) else { return };
         let fine = match &errand.wait {
             Wait::Script { .. } => {
-                ended.how == HowEnded::Exited(0)
+                let good: &[i32] = match errand.steps.front() {
+                    Some(Step::Check(_)) => &[0, 1, 8],
+                    _ => &[0],
+                };
+                matches!(ended.how, HowEnded::Exited(code) if good.contains(&code))
                     && ended.limit == TimeLimit::Kept
                     && ended.dropped <= FLOOD
             }
@@ -490,54 +496,21 @@ impl Errands {
     }
 }
 
+/// A mount may have a journal to replay: it may take as long as its resource's start.
+fn answer_limit(job: &Job, step: &Step) -> Span {
+    let (Step::Ask(Request::Mount { .. }), Act::Start { resource, .. }) = (step, &job.what) else {
+        return ANSWER_LIMIT;
+    };
+    let its = job.spec.resources.iter().find(|r| r.name == *resource);
+    its.map_or(ANSWER_LIMIT, |r| r.start_limit.max(ANSWER_LIMIT))
+}
+
 fn seen(job: &Job, what: Happening) -> Finished {
     Finished::Seen { group: job.group.clone(), epoch: job.epoch, what }
 }
 
 fn finished(job: &Job, outcome: Outcome) -> Finished {
     Finished::Act { group: job.group.clone(), epoch: job.epoch, act: job.act, outcome }
-}
-
-/// What the hands could not do; what was done without effect is still there.
-fn how_failed(failure: &Failure) -> How {
-    let mishap = match failure {
-        Failure::StillThere { .. } | Failure::NoEffect { .. } => Mishap::StillThere,
-        Failure::NotArmed { .. }
-        | Failure::NoLink { .. }
-        | Failure::LinkDown { .. }
-        | Failure::OnOtherLink { .. }
-        | Failure::Source { .. }
-        | Failure::MountedElsewhere { .. }
-        | Failure::PlaceTaken { .. }
-        | Failure::NoProgram
-        | Failure::NotStarted { .. }
-        | Failure::NeedsRoot
-        | Failure::Malformed { .. }
-        | Failure::Busy
-        | Failure::DiskFull { .. }
-        | Failure::DiskFails { .. }
-        | Failure::System { .. } => Mishap::Plain,
-    };
-    How::of(mishap, failure.to_string())
-}
-
-fn how_ended(ended: &Ended) -> How {
-    let (how, mishap) = match ended.how {
-        HowEnded::Exited(code) => (format!("exit {code}"), Mishap::Plain),
-        HowEnded::Signalled(signal) => (format!("signal {signal}"), Mishap::Signal),
-    };
-    let (how, mishap) = match ended.limit {
-        TimeLimit::Kept => (how, mishap),
-        TimeLimit::Exceeded => ("no end within its limit".to_owned(), Mishap::TooLate),
-    };
-    let (how, mishap) = match ended.dropped > FLOOD {
-        true => (format!("{how}, flooded its output"), Mishap::Flooded),
-        false => (how, mishap),
-    };
-    let last = String::from_utf8_lossy(&ended.tail);
-    let last = last.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("").trim().to_owned();
-    let words = if last.is_empty() { how } else { format!("{how}: {}", last.escape_debug()) };
-    How::of(mishap, words)
 }
 
 /// The resources of a job's group that are up by `listing`.

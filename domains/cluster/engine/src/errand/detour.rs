@@ -1,23 +1,37 @@
-//! Another way for an address: the next of its links, or off the link that has it.
+//! Another way for what failed: for an address the next of its links, or off the link that has
+//! it; for a damaged volume a check of its file system.
 //!
 //! An address lists its links. Which of them carries is seen best where it is added: what the
 //! rules last saw may be older than the cut.
 
 use tsugi_cluster_rules::desk::{Act, Probe};
-use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec};
+use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec, VolumeCheck};
 use tsugi_host::request::{Failure, Request};
 
-use super::{Job, Step, recipe};
+use super::{Job, Step, Surroundings, recipe};
 
-/// The steps by which a job gets its address up although it failed so, if there are any.
-pub(super) fn around(job: &Job, failure: &Failure) -> Option<Vec<Step>> {
+/// The steps by which a job gets on although a step failed so, if there are any; `taken` is how
+/// many detours it has behind it.
+pub(super) fn around(
+    (job, around): (&Job, &Surroundings),
+    failure: &Failure,
+    taken: usize,
+) -> Option<Vec<Step>> {
     let (name, wanted, probe) = match &job.what {
         Act::Start { resource, probe, .. } => (resource, None, *probe),
         Act::MoveAddress { resource, link } => (resource, Some(link), Probe::NotNeeded),
         Act::Stop(_) | Act::LetGo | Act::Ask(_) | Act::Adopt => return None,
     };
     let resource = job.spec.resources.iter().find(|r| r.name == *name)?;
-    let ResourceKind::Address { address, links, .. } = &resource.kind else { return None };
+    let (address, links) = match &resource.kind {
+        ResourceKind::Address { address, links, .. } => (address, links),
+        ResourceKind::Volume { check, .. } => {
+            let damaged = matches!(failure, Failure::DiskFails { .. });
+            let worth = damaged && *check == VolumeCheck::Failed && taken == 0;
+            return worth.then(|| recipe::checked_mount(job, around, resource));
+        }
+        ResourceKind::Process { .. } => return None,
+    };
     let link = match failure {
         Failure::OnOtherLink { .. } => wanted.or(links.first())?,
         Failure::LinkDown { link } | Failure::NoLink { link } => next(links, link)?,

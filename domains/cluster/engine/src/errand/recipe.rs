@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tsugi_cluster_rules::desk::{Act, Probe, ScriptEvent};
 use tsugi_cluster_rules::spec::{
-    Check, GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeSource,
+    Check, GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_host::request::{
@@ -55,14 +55,10 @@ fn start(
             let Some(link) = links.first() else { return Ok(Vec::new()) };
             Ok(add(job, resource, (link, probe)))
         }
-        ResourceKind::Volume { source: from, mount } => {
-            let dir = PathBuf::from(mount);
-            let source = match from {
-                VolumeSource::Directory => Source::Directory(dir.clone()),
-                VolumeSource::Block(text) => source(around, text),
-            };
-            Ok(vec![Step::Ask(Request::Mount { right: lease(job), source, dir })])
-        }
+        ResourceKind::Volume { check, .. } => Ok(match check {
+            VolumeCheck::Always => checked_mount(job, around, resource),
+            VolumeCheck::Failed | VolumeCheck::Never => mount(job, around, resource),
+        }),
         ResourceKind::Process { how, .. } => {
             let told = Told { kind, event };
             match how {
@@ -103,6 +99,50 @@ fn start(
             }
         }
     }
+}
+
+fn mount(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Vec<Step> {
+    let ResourceKind::Volume { source: from, mount, .. } = &resource.kind else {
+        return Vec::new();
+    };
+    let dir = PathBuf::from(mount);
+    let source = match from {
+        VolumeSource::Directory => Source::Directory(dir.clone()),
+        VolumeSource::Block(text) => source(around, text),
+    };
+    vec![Step::Ask(Request::Mount { right: lease(job), source, dir })]
+}
+
+/// Mounts a volume after its file system was checked.
+pub(super) fn checked_mount(
+    job: &Job,
+    around: &Surroundings,
+    resource: &ResourceSpec,
+) -> Vec<Step> {
+    let mut steps = mount(job, around, resource);
+    let path = match steps.first() {
+        Some(Step::Ask(Request::Mount {
+            source: Source::Image(p) | Source::Device(p), ..
+        })) => p,
+        _ => return steps,
+    };
+    let check = Program {
+        right: lease(job),
+        name: resource.name.clone(),
+        purpose: Purpose::Start,
+        argv: vec!["/sbin/e2fsck".to_owned(), "-p".to_owned(), path.to_string_lossy().into_owned()],
+        env: vec![
+            ("PATH".to_owned(), around.path.clone()),
+            ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ],
+        dir: None,
+        user: Some((0, 0)),
+        limits: Limits::default(),
+        output: tail(),
+        time_limit: Some(resource.start_limit),
+    };
+    steps.insert(0, Step::Check(Request::Spawn(check)));
+    steps
 }
 
 fn stop(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Result<Vec<Step>, String> {
@@ -154,7 +194,7 @@ fn let_go(job: &Job) -> Vec<Step> {
         }
     }
     for resource in job.spec.start_order().into_iter().rev() {
-        if let ResourceKind::Volume { source: VolumeSource::Block(_), mount } = &resource.kind {
+        if let ResourceKind::Volume { source: VolumeSource::Block(_), mount, .. } = &resource.kind {
             let (dir, how) = (PathBuf::from(mount), Unmounting::Emergency);
             steps.push(Step::Ask(Request::Unmount { dir, how }));
         }

@@ -9,7 +9,7 @@ use super::{Act, Outcome, Probe, ScriptEvent, Why};
 use crate::reason::Cause;
 use crate::spec::{
     Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, ResourceKind, ResourceSpec, Startup,
-    VolumeSource,
+    VolumeCheck, VolumeSource,
 };
 use crate::start_kind::StartKind;
 
@@ -29,7 +29,11 @@ fn group() -> GroupSpec {
         fence: FencePolicy::SelfFence,
         resources: vec![ResourceSpec {
             name,
-            kind: ResourceKind::Volume { source, mount: "/data".to_owned() },
+            kind: ResourceKind::Volume {
+                source,
+                mount: "/data".to_owned(),
+                check: VolumeCheck::default(),
+            },
             after: BTreeSet::new(),
             start_limit: Span::secs(1),
             stop_limit: Span::secs(1),

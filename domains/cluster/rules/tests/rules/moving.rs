@@ -4,7 +4,7 @@ use tsugi_cluster_rules::desk::{
     Act, Desk, Ground, Input, Outcome, Probe, ScriptEvent, State, Why, Wish,
 };
 use tsugi_cluster_rules::plan::Life;
-use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, VolumeSource};
+use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, VolumeCheck, VolumeSource};
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_vocabulary::{Epoch, Moment, ResourceName, Span};
 
@@ -16,7 +16,11 @@ fn declared() -> GroupSpec {
     let source = VolumeSource::Block("/dev/vg/pay".to_owned());
     let mut disk = spec.resources[0].clone();
     disk.name = ResourceName::new("disk").unwrap();
-    disk.kind = ResourceKind::Volume { source, mount: "/data/pay".to_owned() };
+    disk.kind = ResourceKind::Volume {
+        source,
+        mount: "/data/pay".to_owned(),
+        check: VolumeCheck::default(),
+    };
     spec.resources.insert(1, disk);
     spec
 }

@@ -133,6 +133,57 @@ fn a_volume_that_the_hands_refuse_fails_its_start_with_their_words() {
     assert!(scene.failure().contains("no such file"), "{}", scene.failure());
 }
 
+fn damaged() -> Result<Answer, Failure> {
+    Err(Failure::DiskFails { at: "/data/pay.img".into(), errno: 117 })
+}
+
+#[test]
+fn a_damaged_volume_is_checked_once_and_mounted_again() {
+    for (code, good) in [(0, true), (1, true), (8, true), (4, false)] {
+        let mut scene = Scene::new(vec![volume("disk")]);
+        scene.answers("mount", damaged());
+        scene.start("disk");
+        assert_eq!(scene.asked(), ["mount", "start script"]);
+        let check = scene.program();
+        let image = scene.dir.path().join("pay.img");
+        assert_eq!(check.argv, ["/sbin/e2fsck", "-p", image.to_str().unwrap()]);
+        assert_eq!(check.user, Some((0, 0)), "it opens the device");
+        assert_eq!(check.right, Right::Lease { group: pay(), epoch: EPOCH });
+        scene.ends(1, "disk", HowEnded::Exited(code));
+        match good {
+            true => assert!(fine(&scene.outcome()), "{code}"),
+            false => assert_eq!(scene.failure(), "exit 4", "it is not mounted"),
+        }
+    }
+    let mut scene = Scene::new(vec![volume("disk")]);
+    scene.answers("mount", damaged());
+    scene.answers("mount", damaged());
+    scene.start("disk");
+    scene.ends(1, "disk", HowEnded::Exited(1));
+    assert!(scene.failure().contains("the disk fails"), "{}", scene.failure());
+}
+
+#[test]
+fn a_volume_is_checked_before_every_mount_or_never_where_it_is_configured_so() {
+    let with = |wanted| {
+        let mut disk = volume("disk");
+        if let ResourceKind::Volume { check, .. } = &mut disk.kind {
+            *check = wanted;
+        }
+        Scene::new(vec![disk])
+    };
+    let mut scene = with(VolumeCheck::Always);
+    scene.start("disk");
+    assert_eq!(scene.asked(), ["start script"]);
+    scene.ends(1, "disk", HowEnded::Exited(0));
+    assert_eq!(scene.asked(), ["start script", "mount"]);
+    assert!(fine(&scene.outcome()));
+    let mut scene = with(VolumeCheck::Never);
+    scene.answers("mount", damaged());
+    scene.start("disk");
+    assert!(scene.failure().contains("the disk fails"), "{}", scene.failure());
+}
+
 #[test]
 fn a_program_is_up_when_it_has_said_its_line_and_not_before() {
     let mut scene = Scene::new(vec![server(Some("serving"))]);

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tsugi_cluster_rules::desk::{Act, Outcome, Probe, ScriptEvent};
 use tsugi_cluster_rules::spec::{
     Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow,
-    ResourceKind, ResourceSpec, Startup, VolumeSource,
+    ResourceKind, ResourceSpec, Startup, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_host::request::{
@@ -277,7 +277,14 @@ fn address(name: &str) -> ResourceSpec {
 
 fn volume(name: &str) -> ResourceSpec {
     let source = VolumeSource::Block("pay.img".to_owned());
-    resource(name, ResourceKind::Volume { source, mount: "/data/pay".to_owned() })
+    resource(
+        name,
+        ResourceKind::Volume {
+            source,
+            mount: "/data/pay".to_owned(),
+            check: VolumeCheck::default(),
+        },
+    )
 }
 
 fn process(name: &str, how: ProcessHow) -> ResourceSpec {

@@ -10,7 +10,7 @@ use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 use super::*;
 use crate::spec::{
     Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow,
-    ResourceKind, ResourceSpec, Startup, VolumeSource,
+    ResourceKind, ResourceSpec, Startup, VolumeCheck, VolumeSource,
 };
 
 /// The epoch before, that of the desk, and the one after.
@@ -57,11 +57,16 @@ fn spec() -> GroupSpec {
         monitor: Some(monitor),
     };
     let cache = ResourceKind::Volume {
+        check: VolumeCheck::default(),
         source: VolumeSource::Directory,
         mount: "/data/pay/cache".to_owned(),
     };
     let source = VolumeSource::Block("/dev/vg/pay".to_owned());
-    let disk = ResourceKind::Volume { source, mount: "/data/pay".to_owned() };
+    let disk = ResourceKind::Volume {
+        source,
+        mount: "/data/pay".to_owned(),
+        check: VolumeCheck::default(),
+    };
     let address = "10.0.0.9".parse().unwrap();
     let vip = ResourceKind::Address { address, prefix: 24, links: vec!["eth0".to_owned()] };
     GroupSpec {

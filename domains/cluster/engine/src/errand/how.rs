@@ -1,0 +1,49 @@
+//! Why an errand failed, in the words and by the kind that the rules take.
+
+use tsugi_cluster_rules::reason::{How, Mishap};
+use tsugi_host::request::{Ended, Failure, HowEnded, TimeLimit};
+
+use super::FLOOD;
+
+/// What the hands could not do; what was done without effect is still there.
+pub(super) fn how_failed(failure: &Failure) -> How {
+    let mishap = match failure {
+        Failure::StillThere { .. } | Failure::NoEffect { .. } => Mishap::StillThere,
+        Failure::NotArmed { .. }
+        | Failure::NoLink { .. }
+        | Failure::LinkDown { .. }
+        | Failure::OnOtherLink { .. }
+        | Failure::Source { .. }
+        | Failure::MountedElsewhere { .. }
+        | Failure::PlaceTaken { .. }
+        | Failure::NoProgram
+        | Failure::NotStarted { .. }
+        | Failure::NeedsRoot
+        | Failure::Malformed { .. }
+        | Failure::Busy
+        | Failure::DiskFull { .. }
+        | Failure::DiskFails { .. }
+        | Failure::System { .. } => Mishap::Plain,
+    };
+    How::of(mishap, failure.to_string())
+}
+
+/// How a program ended that should have ended well, or not at all.
+pub(super) fn how_ended(ended: &Ended) -> How {
+    let (how, mishap) = match ended.how {
+        HowEnded::Exited(code) => (format!("exit {code}"), Mishap::Plain),
+        HowEnded::Signalled(signal) => (format!("signal {signal}"), Mishap::Signal),
+    };
+    let (how, mishap) = match ended.limit {
+        TimeLimit::Kept => (how, mishap),
+        TimeLimit::Exceeded => ("no end within its limit".to_owned(), Mishap::TooLate),
+    };
+    let (how, mishap) = match ended.dropped > FLOOD {
+        true => (format!("{how}, flooded its output"), Mishap::Flooded),
+        false => (how, mishap),
+    };
+    let last = String::from_utf8_lossy(&ended.tail);
+    let last = last.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("").trim().to_owned();
+    let words = if last.is_empty() { how } else { format!("{how}: {}", last.escape_debug()) };
+    How::of(mishap, words)
+}
