@@ -154,7 +154,10 @@ pub fn phrases() -> &'static [PhraseEntry] {
 pub fn lookup(id: &str) -> Option<&'static Entry> {
     let asked = id.trim().to_ascii_uppercase();
     let is_it = |entry: &&Entry| {
-        entry.id == asked || entry.number() == asked || entry.formerly == Some(asked.as_str())
+        let formerly = entry.formerly.filter(|id| {
+            *id == asked || id.split('-').next().is_some_and(|number| number == asked)
+        });
+        entry.id == asked || entry.number() == asked || formerly.is_some()
     };
     ENTRIES.iter().find(is_it)
 }

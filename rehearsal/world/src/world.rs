@@ -18,7 +18,7 @@ use tsugi_cluster_rules::command::Issued;
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Heartbeat};
 use tsugi_cluster_rules::lease::voter_list::VoterChange;
-use tsugi_cluster_rules::node::{Birth, Event, Fate, Node, Now, Order};
+use tsugi_cluster_rules::node::{Birth, Event, Fate, Node, Now, Order, Taken};
 use tsugi_cluster_rules::record::{Draft, Record};
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Moment, ResourceName, Span, Wall};
 
@@ -532,7 +532,8 @@ impl<'w> World<'w> {
     fn write_down(&mut self, n: usize, group: &GroupName, epoch: Epoch) {
         let actor = &mut self.actors[n];
         if let Some(spec) = actor.node.as_ref().and_then(|node| node.spec_of(group)) {
-            actor.machine.taken_on.insert(group.clone(), (epoch, spec));
+            let machine = Some(life_of_machine(n, actor.lives));
+            actor.machine.taken_on.insert(group.clone(), Taken { epoch, spec, machine });
         }
     }
 
@@ -548,7 +549,7 @@ impl<'w> World<'w> {
             name: actor.name.clone(),
             voter: actor.number,
             boot,
-            machine: BootId((n as u128) << 64 | 1 << 63 | u128::from(actor.lives)),
+            machine: life_of_machine(n, actor.lives),
             at: actor.local(self.now),
             longest_promise: actor.longest,
             record: Arc::clone(&actor.record),
@@ -561,6 +562,10 @@ impl<'w> World<'w> {
         self.step(n, Event::Tick);
         self.after_us(300, Ev::Leader { n });
     }
+}
+
+fn life_of_machine(n: usize, lives: u64) -> BootId {
+    BootId((n as u128) << 64 | 1 << 63 | u128::from(lives))
 }
 
 /// The machine that an event happens on.

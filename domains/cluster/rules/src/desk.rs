@@ -24,6 +24,27 @@ use crate::reason::{Cause, How};
 use crate::record::LinkState;
 use crate::start_kind::{Ending, StartKind};
 
+/// What of a node has ended since a group's epoch began there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ended {
+    /// Its agent; the machine ran on.
+    #[default]
+    Agent,
+    /// The machine, with all that ran on it.
+    Machine,
+}
+
+impl Ended {
+    /// Why the group runs no more.
+    #[must_use]
+    pub fn cause(self, node: &NodeName) -> Cause {
+        match self {
+            Self::Agent => Cause::AgentLost { node: node.clone() },
+            Self::Machine => Cause::PowerLost { node: node.clone() },
+        }
+    }
+}
+
 /// Where a desk stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {

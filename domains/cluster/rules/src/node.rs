@@ -11,7 +11,7 @@ mod notes;
 mod peers;
 mod voters;
 
-pub use machine::{Birth, Node, TakenOn};
+pub use machine::{Birth, Node, Taken, TakenOn};
 
 use std::net::SocketAddr;
 

@@ -71,6 +71,26 @@ pub struct DeskSight {
     pub epoch: Epoch,
     /// Where its desk stands.
     pub stand: Stand,
+    /// Which configuration it runs as; versions before it do not say.
+    #[serde(default, skip_serializing_if = "RunsAs::is_applied")]
+    pub runs_as: RunsAs,
+}
+
+/// As what a node runs a group: what a group consists of is taken up by its starts only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunsAs {
+    /// As it is configured now.
+    #[default]
+    Applied,
+    /// As it was configured when it was started here.
+    Started,
+}
+
+impl RunsAs {
+    const fn is_applied(&self) -> bool {
+        matches!(self, Self::Applied)
+    }
 }
 
 /// Where a desk stands, as heartbeats carry it.

@@ -122,7 +122,8 @@ pub fn decide(situation: &Situation<'_>) -> BTreeMap<GroupName, Decision> {
 
 /// What speaks against each node as an owner of a group now, R1 to R10, in the order in which
 /// the group likes them; none is a node that could take it.
-pub(crate) fn obstacles(
+#[must_use]
+pub fn obstacles(
     situation: &Situation<'_>,
     group: &GroupName,
 ) -> Vec<(NodeName, Option<Rejected>)> {

@@ -282,6 +282,12 @@ pub enum Check {
 }
 
 impl GroupSpec {
+    /// Whether a start by this configuration makes something else than one by `other`.
+    #[must_use]
+    pub fn starts_otherwise_than(&self, other: &Self) -> bool {
+        (&self.resources, self.stop_budget) != (&other.resources, other.stop_budget)
+    }
+
     /// The resources in start order: each after what it names, configuration order otherwise.
     /// A stop is exactly the reverse (CL-02). A cycle was refused when the file was read; what
     /// is left of one comes last in configuration order.

@@ -2,23 +2,43 @@
 
 use tsugi_messages::{Column, Table, phrase};
 use tsugi_wire::control::Words;
-use tsugi_wire::control::report::{Explain, History, Moment, Outlook, Story, Why, WhyGroup};
+use tsugi_wire::control::report::{
+    Explain, History, Moment, Outlook, Story, Why, WhyGroup, WhyNode,
+};
 
 use super::{columns, hanging, moment};
 use crate::out::Out;
 
 /// The lines of a why.
 pub fn why(out: &Out, why: &Why, of: Option<&str>) -> Vec<String> {
+    let mut lines = why.node.as_ref().map_or_else(Vec::new, |node| why_node(out, node));
     if why.groups.is_empty() {
         let nothing = of.map_or_else(phrase::status_no_groups, phrase::why_nothing_here);
-        return vec![nothing.text(out.language)];
+        lines.push(nothing.text(out.language));
     }
-    let mut lines = Vec::new();
-    for (at, group) in why.groups.iter().enumerate() {
-        if at > 0 {
+    for group in &why.groups {
+        if !lines.is_empty() {
             lines.push(String::new());
         }
         lines.extend(why_group(out, group));
+    }
+    lines
+}
+
+fn why_node(out: &Out, node: &WhyNode) -> Vec<String> {
+    let mut lines = vec![node.node.clone()];
+    for words in &node.stands {
+        lines.extend(hanging("  ", &out.words(words), columns()));
+    }
+    if !node.cannot_take.is_empty() {
+        lines.push(format!("  {}", phrase::why_cannot_take().text(out.language)));
+    }
+    for against in &node.cannot_take {
+        let text = format!("{}: {}", against.group, out.words(&against.why));
+        lines.extend(hanging("    ", &text, columns()));
+    }
+    if let Some(next) = &node.next {
+        lines.push(format!("  {}", phrase::next_command(next).text(out.language)));
     }
     lines
 }

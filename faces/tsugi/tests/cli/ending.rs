@@ -242,11 +242,11 @@ fn a_pause_without_an_end_lasts_until_it_is_resumed() {
         rejected: Vec::new(),
         next: None,
     };
-    let agent = Agent::that_says(Reply::Why(report::Why { groups: vec![one] }));
+    let agent = Agent::that_says(Reply::Why(report::Why { groups: vec![one], node: None }));
     let ran = tsugi(agent.run_dir(), &["why"]);
     ran.ended(0, "until it is resumed").ended(0, "until 2026-11-21 04:58:39Z");
     tsugi_ja(agent.run_dir(), &["why"]).ended(0, "解除する時まで");
-    let nothing = Agent::that_says(Reply::Why(report::Why { groups: Vec::new() }));
+    let nothing = Agent::that_says(Reply::Why(report::Why { groups: Vec::new(), node: None }));
     tsugi(nothing.run_dir(), &["why", "witness"]).ended(0, "no group is to run on witness");
 }
 

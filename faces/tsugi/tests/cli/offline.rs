@@ -108,6 +108,10 @@ fn a_message_is_explained_without_an_agent() {
     let here = nobody();
     tsugi(here.path(), &["message", "TSUG10601-E"]).ended(0, "there is no key");
     tsugi_ja(here.path(), &["message", "tsug10601"]).ended(0, "操作する人がすること");
+    for former in ["KFSB80310-I", "kfsb80310"] {
+        let ran = tsugi(here.path(), &["message", former]);
+        ran.ended(0, "TSUG10008-I").ended(0, "formerly: KFSB80310-I");
+    }
     tsugi(here.path(), &["message", "TSUG99999"]).ended(4, "TSUG90301-E");
     let all = tsugi(here.path(), &["message", "--all"]);
     assert!(all.out.lines().count() > 100);

@@ -163,6 +163,15 @@ fn why() -> report::Why {
             rejected: vec![words(phrase::rejected_not_up("node2").recorded())],
             next: None,
         }],
+        node: Some(report::WhyNode {
+            node: "node2".to_owned(),
+            stands: vec![words(phrase::why_node_silent("node2", 12).recorded())],
+            cannot_take: vec![report::CannotTake {
+                group: "PAY".to_owned(),
+                why: words(phrase::rejected_not_up("node2").recorded()),
+            }],
+            next: None,
+        }),
     }
 }
 

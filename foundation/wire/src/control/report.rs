@@ -129,6 +129,31 @@ pub struct ConfigHead {
 pub struct Why {
     /// The answers, by group.
     pub groups: Vec<WhyGroup>,
+    /// The node that was asked about.
+    #[serde(default)]
+    pub node: Option<WhyNode>,
+}
+
+/// Why a node has what it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyNode {
+    /// The node.
+    pub node: String,
+    /// How it stands, and what it runs.
+    pub stands: Vec<Words>,
+    /// What it cannot take now, of the groups that name it and run elsewhere or nowhere.
+    pub cannot_take: Vec<CannotTake>,
+    /// The command to run next, if one would change anything.
+    pub next: Option<String>,
+}
+
+/// A group that a node cannot take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CannotTake {
+    /// The group.
+    pub group: String,
+    /// The first reason.
+    pub why: Words,
 }
 
 /// Why one group is as it is.

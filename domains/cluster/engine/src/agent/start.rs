@@ -197,7 +197,7 @@ fn work(
     let (drafts, waiting) = mpsc::unbounded_channel();
     let (voter_changes, changes) = mpsc::unbounded_channel();
     introduce(&picture, (me.clone(), boot.id), identity.subject.until);
-    let notebook = Notebook::in_folder(&config.run_dir);
+    let notebook = Notebook::in_folder(&config.run_dir, machine_id());
     let kept = (&*promise_file, &notebook);
     let birth = birth((me.clone(), founding.voter(&me)), boot.id, kept, record)?;
     let lookout = Lookout::new(config, (me.clone(), voter), &link, post.clone());
@@ -243,7 +243,7 @@ fn birth(
     record: Arc<Record>,
 ) -> Result<Birth, AgentFailure> {
     let longest_promise = read_promise(promise_file)?;
-    let (machine, at, taken_on) = (machine_id(), clock::now(), notebook.read());
+    let (machine, at, taken_on) = (notebook.machine(), clock::now(), notebook.read());
     Ok(Birth { name, voter, boot, machine, at, longest_promise, record, taken_on })
 }
 

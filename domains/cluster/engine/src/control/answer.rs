@@ -14,7 +14,7 @@ use tsugi_cluster_rules::whatif::{Hypothesis, whatif};
 use tsugi_ledger::{Ledger, View};
 use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::{GroupName, NodeName};
-use tsugi_wire::control::report::{Config, Done, No, Outlook, Refused, Verified};
+use tsugi_wire::control::report::{Config, Done, No, Outlook, Refused, Verified, Why};
 use tsugi_wire::control::{Reply, Request, Suppose, Words};
 
 use super::refusal::{no, no_group, no_node, refused};
@@ -111,13 +111,15 @@ fn groups(record: &Record, name: &str) -> Vec<GroupName> {
 fn why(standing: &Standing, of: Option<&str>) -> Result<Reply, Refused> {
     let record = &standing.record;
     let Some(name) = of else { return Ok(Reply::Why(view::why(standing, &view::Of::All))) };
-    let mut of = groups(record, name);
-    if of.is_empty() {
-        let node = node(record, name).map_err(|_| no(No::NotFound, &no_group(record, name)))?;
-        let may = record.spec().into_iter().flat_map(|s| &s.groups);
-        of = may.filter(|(_, g)| g.prefer.contains(&node)).map(|(g, _)| g.clone()).collect();
+    let of = groups(record, name);
+    if !of.is_empty() {
+        return Ok(Reply::Why(view::why(standing, &view::Of::Groups(of))));
     }
-    Ok(Reply::Why(view::why(standing, &view::Of::Groups(of))))
+    let node = node(record, name).map_err(|_| no(No::NotFound, &no_group(record, name)))?;
+    let may = record.spec().into_iter().flat_map(|s| &s.groups);
+    let of = may.filter(|(_, g)| g.prefer.contains(&node)).map(|(g, _)| g.clone()).collect();
+    let groups = view::why(standing, &view::Of::Groups(of));
+    Ok(Reply::Why(Why { node: Some(view::why_node(standing, &node)), ..groups }))
 }
 
 fn history(

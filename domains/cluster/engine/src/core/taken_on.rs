@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tsugi_cluster_rules::node::TakenOn;
+use tsugi_cluster_rules::node::{Taken, TakenOn};
 use tsugi_cluster_rules::spec::GroupSpec;
-use tsugi_vocabulary::{Epoch, GroupName};
+use tsugi_vocabulary::{BootId, Epoch, GroupName};
 
 /// The version of the form that is written; one of a later form is not read.
 const FORMAT: u8 = 1;
@@ -26,22 +26,32 @@ struct Page {
     format: u8,
     epoch: Epoch,
     spec: GroupSpec,
+    /// The life of the machine; nothing that runs outlives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    machine: Option<BootId>,
 }
 
 /// The files of a node.
 #[derive(Debug)]
 pub struct Notebook {
     dir: PathBuf,
+    machine: BootId,
     written: BTreeMap<GroupName, Epoch>,
 }
 
 impl Notebook {
-    /// The notebook of the node whose sockets are in `run_dir`.
+    /// The notebook of the node whose sockets are in `run_dir`, in this life of its machine.
     #[must_use]
-    pub fn in_folder(run_dir: &Path) -> Self {
+    pub fn in_folder(run_dir: &Path, machine: BootId) -> Self {
         // Of the directory of the sockets only this part is the agent's to write in.
         let dir = run_dir.join(tsugi_host::hands::AGENT_DIR).join("taken-on");
-        Self { dir, written: BTreeMap::new() }
+        Self { dir, machine, written: BTreeMap::new() }
+    }
+
+    /// This life of the machine.
+    #[must_use]
+    pub fn machine(&self) -> BootId {
+        self.machine
     }
 
     /// What earlier agents have written. What cannot be read says nothing: the group is then
@@ -60,7 +70,8 @@ impl Notebook {
         if self.written.get(group) == Some(&epoch) {
             return Ok(());
         }
-        let page = Page { format: FORMAT, epoch, spec: spec.clone() };
+        let machine = Some(self.machine);
+        let page = Page { format: FORMAT, epoch, spec: spec.clone(), machine };
         std::fs::create_dir_all(&self.dir)?;
         let next = self.dir.join(format!("{group}.next"));
         let mut file = OpenOptions::new();
@@ -72,13 +83,14 @@ impl Notebook {
     }
 }
 
-fn page(path: &Path) -> Option<(GroupName, (Epoch, Arc<GroupSpec>))> {
+fn page(path: &Path) -> Option<(GroupName, Taken)> {
     if path.extension()? != "json" {
         return None;
     }
     let group = GroupName::new(path.file_stem()?.to_str()?).ok()?;
     let page: Page = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-    (page.format == FORMAT).then(|| (group, (page.epoch, Arc::new(page.spec))))
+    let Page { format, epoch, spec, machine } = page;
+    (format == FORMAT).then(|| (group, Taken { epoch, spec: Arc::new(spec), machine }))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fs;
 
 use tsugi_cluster_engine::datagrams::body::{Body, Form, Known};
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Health, Hearing, Heartbeat, NoPromise};
-use tsugi_cluster_rules::plan::{DeskSight, Stand};
+use tsugi_cluster_rules::plan::{DeskSight, RunsAs, Stand};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::LinkState;
 use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Moment, Span};
@@ -40,7 +40,9 @@ fn refusals() -> Vec<(&'static str, NoPromise)> {
 }
 
 fn health() -> Health {
-    let sight = |(name, stand): (&str, Stand)| (group(name), DeskSight { epoch: EPOCH, stand });
+    let sight = |(name, stand): (&str, Stand)| {
+        (group(name), DeskSight { epoch: EPOCH, stand, runs_as: RunsAs::Applied })
+    };
     Health {
         hearing: Hearing::Minority,
         config: 0x0123_4567_89ab_cdef,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
-use super::{Act, Beside, Down, Outcome, State, Why};
+use super::{Act, Beside, Down, Ended, Outcome, State, Why};
 use crate::mutant::mutant;
 use crate::reason::Cause;
 use crate::spec::{GroupSpec, ProcessHow, ResourceKind};
@@ -93,6 +93,8 @@ pub struct Ground<'a> {
     pub me: &'a NodeName,
     /// Makes the act that starts a resource.
     pub start: &'a dyn Fn(&ResourceName) -> Act,
+    /// What of this node has ended since the group's epoch began here.
+    pub ended: Ended,
 }
 
 impl Default for Desk {
@@ -420,7 +422,9 @@ impl Desk {
             self.down = Down::orderly();
             self.state = State::Running { epoch };
         } else {
-            let why = Why::Failure(Cause::AgentLost { node: ground.me.clone() });
+            // What still runs here says that the machine has run on.
+            let ended = if found.is_empty() { ground.ended } else { Ended::Agent };
+            let why = Why::Failure(ended.cause(ground.me));
             self.let_go((epoch, why), Beside::Nothing, out);
         }
     }

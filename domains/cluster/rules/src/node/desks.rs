@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, ResourceName, Wall};
 
-use super::machine::Node;
+use super::machine::{Node, Taken};
 use super::{Now, Order};
-use crate::desk::{Act, Desk, Ground, Input, Mend, Probe, ScriptEvent, State, Why, Wish};
+use crate::desk::{Act, Desk, Ended, Ground, Input, Mend, Probe, ScriptEvent, State, Why, Wish};
 use crate::mutant::mutant;
 use crate::planner::{self, Wanted};
 use crate::reason::{Cause, How, Nature};
 use crate::record::{Answer, GroupRecord, Guard, Happening, LinkState, Ownership, Pause, Phase};
-use crate::spec::ResourceKind;
+use crate::spec::{GroupSpec, ResourceKind};
 use crate::start_kind::{Ending, StartKind};
 
 impl Node {
@@ -34,6 +34,15 @@ impl Node {
         for group in gone {
             self.reconcile_other(now, &group, Epoch::NONE, out);
         }
+        self.as_started =
+            self.specs.iter().filter(|of| self.is_otherwise(*of)).map(|(g, _)| g.clone()).collect();
+    }
+
+    /// Whether a group that is run here is configured otherwise now. What is not of its resources
+    /// is taken up at once.
+    fn is_otherwise(&self, (group, run_as): (&GroupName, &Arc<GroupSpec>)) -> bool {
+        let now = self.record.spec().and_then(|spec| spec.groups.get(group));
+        now.is_some_and(|now| now.starts_otherwise_than(run_as))
     }
 
     fn reconcile_mine(
@@ -59,16 +68,17 @@ impl Node {
         if held != Some(epoch) {
             let before = self.from_before.remove(group) == Some(epoch)
                 || held.is_none() && is_of_another_life(entry, self.boot);
-            self.take_spec(group, if before { Some(epoch) } else { None });
+            self.take_spec(group, if before { Some(epoch) } else { None }, rose(entry));
             if before {
                 self.adopting.insert(group.clone());
             }
             let input = if before { Input::OursFromBefore(epoch) } else { Input::Ours(epoch) };
             self.tell_desk(now, group, input, out);
-            if before && !was_up(entry) && !mutant("adopted-half-way") {
+            if before && rose(entry) == Rose::NotYet && !mutant("adopted-half-way") {
                 // A former agent died while it started the group: nobody would hear of a script
                 // that fails after all, or of a program that never gets ready.
-                let cause = Cause::AgentLost { node: self.me.clone() };
+                let ended = self.ended.get(group).copied().unwrap_or_default();
+                let cause = ended.cause(&self.me);
                 self.tell_desk(now, group, Input::Stop(Why::Failure(cause)), out);
             }
             self.beat_now();
@@ -98,6 +108,7 @@ impl Node {
             self.pinned.remove(group);
             self.desks.remove(group);
             self.specs.remove(group);
+            self.ended.remove(group);
         }
     }
 
@@ -123,10 +134,14 @@ impl Node {
     /// As what the group is run from now on. What a former agent left under this epoch is what it
     /// was configured as then: another configuration may have been applied since, and by that one
     /// an address or a volume of the former would be left behind.
-    fn take_spec(&mut self, group: &GroupName, left_under: Option<Epoch>) {
-        let former = self.taken_on.remove(group).filter(|(epoch, _)| left_under == Some(*epoch));
+    fn take_spec(&mut self, group: &GroupName, left_under: Option<Epoch>, rose: Rose) {
+        let former = self.taken_on.remove(group).filter(|taken| left_under == Some(taken.epoch));
+        self.ended.remove(group);
+        if left_under.is_some() {
+            self.ended.insert(group.clone(), ended_since(former.as_ref(), (rose, self.machine)));
+        }
         let applied = || self.record.spec().and_then(|s| s.groups.get(group)).cloned();
-        let former = former.map(|(_, spec)| spec);
+        let former = former.map(|taken| taken.spec);
         if let Some(spec) = former.or_else(|| applied().map(Arc::new)) {
             self.specs.insert(group.clone(), spec);
         }
@@ -309,7 +324,8 @@ impl Node {
         let start =
             |resource: &ResourceName| Act::Start { resource: resource.clone(), kind, event, probe };
         let me = self.me.clone();
-        let ground = Ground { spec: &spec, now: now.lease, me: &me, start: &start };
+        let ended = self.ended.get(group).copied().unwrap_or_default();
+        let ground = Ground { spec: &spec, now: now.lease, me: &me, start: &start, ended };
         let mut wishes = Vec::new();
         self.desks.entry(group.clone()).or_default().step(&ground, input, &mut wishes);
         self.grant(now, group, wishes, out);
@@ -373,11 +389,31 @@ fn is_of_another_life(entry: &GroupRecord, boot: BootId) -> bool {
     }
 }
 
-/// Whether the record says that everything of the group was up.
-fn was_up(entry: &GroupRecord) -> bool {
+/// How far an owner had come, as the record has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rose {
+    /// Everything of the group was up.
+    Up,
+    /// It was being started, or let go of.
+    NotYet,
+}
+
+fn rose(entry: &GroupRecord) -> Rose {
     match &entry.ownership {
-        Ownership::Nobody => false,
-        Ownership::Owned { phase, .. } => *phase == Phase::Running,
+        Ownership::Owned { phase: Phase::Running, .. } => Rose::Up,
+        Ownership::Owned { phase: Phase::Starting | Phase::Failing, .. } | Ownership::Nobody => {
+            Rose::NotYet
+        }
+    }
+}
+
+/// What has ended since a group was taken on here. The page about it is written before anything
+/// comes up and outlives the agent, but need not outlive the machine.
+fn ended_since(taken: Option<&Taken>, (rose, machine): (Rose, BootId)) -> Ended {
+    match (taken, rose) {
+        (Some(Taken { machine: Some(then), .. }), _) if *then != machine => Ended::Machine,
+        (Some(_), _) | (None, Rose::NotYet) => Ended::Agent,
+        (None, Rose::Up) => Ended::Machine,
     }
 }
 

@@ -8,7 +8,7 @@ use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, Resour
 use super::ledgerwork::Paperwork;
 use super::peers::{Contact, Peer};
 use super::{Event, Now, Order};
-use crate::desk::{Desk, Input, Why};
+use crate::desk::{Desk, Ended, Input, Why};
 use crate::lease::heartbeat::{Haste, Hearing, Heartbeat};
 use crate::lease::holder::Holder;
 use crate::lease::voter::Voter;
@@ -40,8 +40,19 @@ pub struct Birth {
     pub taken_on: TakenOn,
 }
 
-/// Groups as they were configured when a node took them on, with the epoch of that.
-pub type TakenOn = BTreeMap<GroupName, (Epoch, Arc<GroupSpec>)>;
+/// What an agent has written down of every group that it took on.
+pub type TakenOn = BTreeMap<GroupName, Taken>;
+
+/// A group as a node took it on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Under which epoch.
+    pub epoch: Epoch,
+    /// As it was configured then.
+    pub spec: Arc<GroupSpec>,
+    /// In which life of the machine; not said by versions before it.
+    pub machine: Option<BootId>,
+}
 
 /// One node of the cluster.
 #[derive(Clone)]
@@ -58,6 +69,10 @@ pub struct Node {
     pub(super) next_look_at_voters: Moment,
     pub(super) desks: BTreeMap<GroupName, Desk>,
     pub(super) specs: BTreeMap<GroupName, Arc<GroupSpec>>,
+    /// Groups that run here otherwise than they are configured now.
+    pub(super) as_started: BTreeSet<GroupName>,
+    /// Groups of an earlier agent here, and what has ended since it took them on.
+    pub(super) ended: BTreeMap<GroupName, Ended>,
     pub(super) peers: BTreeMap<NodeName, Peer>,
     pub(super) links: BTreeMap<String, LinkState>,
     pub(super) leader: Option<NodeName>,
@@ -151,6 +166,8 @@ impl Node {
             died_pinned: BTreeMap::new(),
             from_before: before,
             taken_on: birth.taken_on,
+            as_started: BTreeSet::new(),
+            ended: BTreeMap::new(),
             adopting: BTreeSet::new(),
             adopted: Vec::new(),
             stay: Stay::Here,

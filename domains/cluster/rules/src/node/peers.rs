@@ -8,7 +8,7 @@ use super::machine::{BeatDue, Node};
 use super::{Now, Order, Via};
 use crate::desk::{State, Why};
 use crate::lease::heartbeat::{Ack, Health, Hearing, Heartbeat};
-use crate::plan::{DeskSight, Life, Settled, Sight, Stand};
+use crate::plan::{DeskSight, Life, RunsAs, Settled, Sight, Stand};
 use crate::planner::config_mark;
 use crate::reason::{Cause, Way};
 use crate::record::Happening;
@@ -248,7 +248,8 @@ impl Node {
         let groups: BTreeMap<GroupName, DeskSight> = desks
             .filter_map(|(group, desk)| {
                 let epoch = desk.epoch()?;
-                Some((group.clone(), DeskSight { epoch, stand: self.stand(&desk.state) }))
+                let (stand, runs_as) = (self.stand(&desk.state), self.runs_as(group));
+                Some((group.clone(), DeskSight { epoch, stand, runs_as }))
             })
             .collect();
         let down = self.links.iter().filter(|(_, s)| **s == crate::record::LinkState::Down);
@@ -262,6 +263,10 @@ impl Node {
             groups,
             leader: self.leader.clone().map(|l| (l, self.term)),
         }
+    }
+
+    fn runs_as(&self, group: &GroupName) -> RunsAs {
+        if self.as_started.contains(group) { RunsAs::Started } else { RunsAs::Applied }
     }
 
     fn stand(&self, state: &State) -> Stand {

@@ -1,7 +1,7 @@
 //! A whole group on its way: what its two desks do, and where the planner sends it.
 
 use tsugi_cluster_rules::desk::{
-    Act, Desk, Ground, Input, Outcome, Probe, ScriptEvent, State, Why, Wish,
+    Act, Desk, Ended, Ground, Input, Outcome, Probe, ScriptEvent, State, Why, Wish,
 };
 use tsugi_cluster_rules::plan::Life;
 use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, VolumeCheck, VolumeSource};
@@ -34,7 +34,7 @@ fn walk(desk: &mut Desk, spec: &GroupSpec, inputs: Vec<Input>) -> Vec<String> {
         event: ScriptEvent::Start,
         probe: Probe::Once,
     };
-    let ground = Ground { spec, now: Moment(0), me: &me, start: &start };
+    let ground = Ground { spec, now: Moment(0), me: &me, start: &start, ended: Ended::Agent };
     let mut inputs: std::collections::VecDeque<Input> = inputs.into();
     while let Some(input) = inputs.pop_front() {
         let mut wishes = Vec::new();

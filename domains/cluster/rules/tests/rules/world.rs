@@ -180,7 +180,10 @@ impl World {
         let entry = self.record.group(&name).unwrap();
         let (epoch, owner) = (entry.epoch, entry.owner().unwrap().clone());
         let sight = self.sights.get_mut(&owner).unwrap();
-        sight.groups.insert(name, DeskSight { epoch, stand });
+        sight.groups.insert(
+            name,
+            DeskSight { epoch, stand, runs_as: tsugi_cluster_rules::plan::RunsAs::Applied },
+        );
     }
 
     /// The owner has armed its guardian again and lifts the pin.

@@ -65,7 +65,10 @@ fn a_command_right_after_an_apply_waits_for_the_nodes_to_say_that_they_have_it()
         assert!(matches!(told, Reply::Done(_)), "{told:?}");
     });
 
-    says(0);
+    let site = Site::with(&record());
+    let mut picture = Standing::clone(&site.standing.borrow());
+    picture.sights.get_mut(&node("node2")).expect("it is heard").config = 0;
+    site.standing.send_replace(Arc::new(picture));
     let late = no(site.change(command(
         "c-2",
         Operation::Move { group: "PAY".to_owned(), to: Some("node2".to_owned()) },

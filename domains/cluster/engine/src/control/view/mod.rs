@@ -5,6 +5,7 @@ mod history;
 mod outlook;
 mod status;
 mod why;
+mod why_node;
 pub mod words;
 
 #[cfg(test)]
@@ -16,3 +17,4 @@ pub use outlook::{add_later_ones, outlook};
 pub use status::status;
 pub(crate) use status::waits_for_confirm;
 pub use why::{Of, why};
+pub use why_node::why_node;

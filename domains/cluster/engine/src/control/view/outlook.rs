@@ -36,7 +36,7 @@ pub fn add_later_ones(outlook: &mut report::Outlook, record: &Record, next: &Clu
         let runs = record.group(name).and_then(GroupRecord::owner).is_some();
         let told = outlook.groups.iter().any(|g| g.group == name.as_str());
         let Some(new) = next.groups.get(name).filter(|_| runs && !told) else { continue };
-        if (&old.resources, old.stop_budget) != (&new.resources, new.stop_budget) {
+        if new.starts_otherwise_than(old) {
             let what = phrased(&phrase::outlook_at_next_start(name));
             let group = name.to_string();
             outlook.groups.push(report::GroupOutlook { group, what, rejected: Vec::new() });

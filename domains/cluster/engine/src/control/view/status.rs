@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tsugi_cluster_rules::lease::{former_majority_out_there, former_voters_out_there};
 use tsugi_cluster_rules::plan::{
-    Chosen, Decision, Life, Resting, Settled, Sight, Situation, Waiting,
+    Chosen, Decision, Life, Resting, RunsAs, Settled, Sight, Situation, Waiting,
 };
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::record::{
@@ -16,7 +16,7 @@ use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
 use tsugi_wire::control::report;
 use tsugi_wire::control::{Utc, Words};
 
-use super::words::{Deed, cause, phrased, rejected, told};
+use super::words::{Deed, cause, cause_by_now, phrased, rejected, told};
 use crate::standing::Standing;
 
 /// How long before the end of a node's certificate status begins to say so: 90 days.
@@ -75,13 +75,18 @@ fn before_init(standing: &Standing) -> report::Status {
 
 /// What the planner would decide now, for each group.
 pub(super) fn decisions(standing: &Standing) -> BTreeMap<GroupName, Decision> {
-    planner::decide(&Situation {
+    planner::decide(&situation(standing))
+}
+
+/// What the planner would be asked now.
+pub(super) fn situation(standing: &Standing) -> Situation<'_> {
+    Situation {
         record: &standing.record,
         sights: standing.sights.clone(),
         by: standing.me.clone(),
         at: standing.at,
         settled: Settled::Yes,
-    })
+    }
 }
 
 pub(super) fn need(what: &Message, about: String, because: Option<Words>) -> report::Need {
@@ -270,6 +275,9 @@ fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
         }
     }
     for (name, group) in &spec.groups {
+        if let Some(owner) = runs_as_started(standing, name) {
+            notes.push(phrased(&phrase::status_runs_as_started(name, owner)));
+        }
         if let Some(Pause { order, until, .. }) =
             standing.record.group(name).and_then(|g| g.pause.as_ref())
         {
@@ -282,6 +290,15 @@ fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
         }
     }
     notes
+}
+
+/// The owner of a group that goes on as it was started: what was applied since is taken up by its
+/// next start.
+fn runs_as_started<'a>(standing: &'a Standing, name: &GroupName) -> Option<&'a NodeName> {
+    let entry = standing.record.group(name)?;
+    let owner = entry.owner()?;
+    let desk = standing.sights.get(owner)?.groups.get(name)?;
+    (desk.epoch == entry.epoch && desk.runs_as == RunsAs::Started).then_some(owner)
 }
 
 fn intent(standing: &Standing, name: &NodeName) -> NodeIntent {
@@ -349,7 +366,7 @@ fn group(name: &GroupName, standing: &Standing, decision: Option<&Decision>) -> 
         paused: entry.pause.is_some(),
         owner: entry.owner().map(ToString::to_string),
         epoch: entry.epoch.to_string(),
-        cause: first.map(|c| cause(c, Deed::Any)),
+        cause: first.map(|c| cause_by_now(c, Deed::Any, |n| hears(standing, n))),
         cause_data: first.and_then(|c| serde_json::to_value(c).ok()),
         lease_ms: standing.leases.get(name).copied().map(Span::as_millis),
         prefer: spec

@@ -8,7 +8,7 @@ use tsugi_wire::control::report;
 use tsugi_wire::control::{Utc, Words};
 
 use super::status;
-use super::words::{Deed, cause, phrased, rejected};
+use super::words::{Deed, cause_by_now, phrased, rejected};
 use crate::standing::Standing;
 
 /// Which groups are asked about.
@@ -29,7 +29,7 @@ pub fn why(standing: &Standing, of: &Of) -> report::Why {
         Of::Groups(names) => names.contains(name),
     };
     let groups = decisions.iter().filter(|(name, _)| asked(name));
-    report::Why { groups: groups.map(|(name, d)| one(standing, name, d)).collect() }
+    report::Why { groups: groups.map(|(name, d)| one(standing, name, d)).collect(), node: None }
 }
 
 fn one(standing: &Standing, name: &GroupName, decision: &Decision) -> report::WhyGroup {
@@ -60,7 +60,7 @@ fn one(standing: &Standing, name: &GroupName, decision: &Decision) -> report::Wh
     report::WhyGroup {
         group: name.to_string(),
         stands,
-        cause: first.map(|c| cause(c, deed)),
+        cause: first.map(|c| cause_by_now(c, deed, |n| status::hears(standing, n))),
         rejected: decision.rejected.iter().map(|(n, why)| rejected(n, why)).collect(),
         next: next(name, entry, decision),
     }

@@ -88,6 +88,18 @@ pub fn cause(cause: &Cause, deed: Deed) -> Words {
     })
 }
 
+/// The same of what is so now: a node that is heard again has told what its silence was, and the
+/// record keeps only what was known when it was decided.
+#[must_use]
+pub fn cause_by_now(first: &Cause, deed: Deed, is_heard: impl Fn(&NodeName) -> bool) -> Words {
+    match first {
+        Cause::NodeSilent { node, silence } if is_heard(node) => {
+            phrased(&phrase::cause_node_was_silent(node, silence.as_millis()))
+        }
+        other => cause(other, deed),
+    }
+}
+
 /// Why `node` was not chosen.
 #[must_use]
 pub fn rejected(node: &NodeName, why: &Rejected) -> Words {

@@ -81,6 +81,12 @@ fn second_agent(found: &[&str]) -> Bench {
 }
 
 fn after_an_agent_that_said(said: Phase, found: &[&str]) -> Bench {
+    let taken =
+        Taken { epoch: epoch(1), spec: Arc::new(group_spec()), machine: Some(super::MACHINE) };
+    after_an_agent_that_wrote(said, found, Some(taken))
+}
+
+fn after_an_agent_that_wrote(said: Phase, found: &[&str], taken: Option<Taken>) -> Bench {
     let mut record = record();
     let mut group = owned(1, "a");
     if let Ownership::Owned { phase, .. } = &mut group.ownership {
@@ -88,7 +94,47 @@ fn after_an_agent_that_said(said: Phase, found: &[&str]) -> Bench {
     }
     let write = Write::Group(pay(), Arc::new(group));
     record.apply(&Draft::default().write(write), Index(2));
-    Bench::finding(record, found.iter().map(|f| resource_name(f)).collect())
+    let found = found.iter().map(|f| resource_name(f)).collect();
+    Bench::knowing(record, found, taken.map(|taken| (pay(), taken)).into_iter().collect())
+}
+
+/// Why the group had to be let go of, as the node said it.
+fn let_go_because(bench: &mut Bench) -> Option<Cause> {
+    bench.pass(Span::secs(1));
+    let of_beat = |b: &Heartbeat| match b.health.groups.get(&pay()).map(|s| &s.stand) {
+        Some(crate::plan::Stand::Failed(cause)) => Some(cause.clone()),
+        _ => None,
+    };
+    let of_write = |write: &Write| match write {
+        Write::Event(EventRecord { what: Happening::Failed { cause, .. }, .. }) => {
+            Some(cause.clone())
+        }
+        _ => None,
+    };
+    let written = bench.taken.iter().flat_map(|d| &d.writes).find_map(of_write);
+    written.or_else(|| bench.beats.iter().find_map(of_beat))
+}
+
+#[test]
+fn what_a_machine_that_is_new_cannot_find_was_lost_with_the_machine() {
+    let of = |machine| Taken { epoch: epoch(1), spec: Arc::new(group_spec()), machine };
+    let (agent, power) =
+        (Cause::AgentLost { node: name("a") }, Cause::PowerLost { node: name("a") });
+    let another = Some(BootId(super::MACHINE.0 + 1));
+    for (said, found, taken, cause) in [
+        (Phase::Running, &[][..], Some(of(Some(super::MACHINE))), &agent),
+        (Phase::Running, &[][..], Some(of(another)), &power),
+        (Phase::Starting, &[][..], Some(of(another)), &power),
+        // The page of a version that did not say, and one that went with the machine.
+        (Phase::Running, &[][..], Some(of(None)), &agent),
+        (Phase::Running, &[][..], None, &power),
+        (Phase::Starting, &[][..], None, &agent),
+        (Phase::Running, &["vip"][..], None, &agent),
+    ] {
+        let mut bench = after_an_agent_that_wrote(said, found, taken.clone());
+        let told = let_go_because(&mut bench);
+        assert_eq!(told.as_ref(), Some(cause), "{said:?} {found:?} {taken:?}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tsugi_vocabulary::{
     BootId, Epoch, Generation, GroupName, Index, Moment, NodeName, ResourceName, Span, Wall,
 };
 
-use super::{Birth, Event, Fate, Node, Now, Order, TakenOn, Via};
+use super::{Birth, Event, Fate, Node, Now, Order, Taken, TakenOn, Via};
 use crate::desk::{Act, Outcome, State};
 use crate::lease::heartbeat::{Ack, Haste, Heartbeat};
 use crate::lease::voter_list::VoterChange;

@@ -1,6 +1,7 @@
 //! Another configuration is applied while a group runs, and its agent comes back.
 
 use super::*;
+use crate::plan::RunsAs;
 
 /// The record after a configuration in which the group is `configured` so, or is no more.
 fn applied(configured: Option<GroupSpec>) -> Record {
@@ -29,7 +30,8 @@ fn moved() -> GroupSpec {
 /// A new agent that finds everything up, of a group that was taken on under this epoch.
 fn second_agent(configured: Option<GroupSpec>, under: Epoch) -> Bench {
     let found = ["vip", "server"].map(resource_name).to_vec();
-    let taken_on = BTreeMap::from([(pay(), (under, Arc::new(group_spec())))]);
+    let taken = Taken { epoch: under, spec: Arc::new(group_spec()), machine: Some(super::MACHINE) };
+    let taken_on = BTreeMap::from([(pay(), taken)]);
     let mut bench = Bench::knowing(applied(configured), found, taken_on);
     bench.pass(Span::secs(1));
     bench
@@ -50,6 +52,23 @@ fn what_a_former_agent_started_is_let_go_of_when_it_is_configured_no_more() {
     let bench = second_agent(None, epoch(1));
     assert!(bench.done.contains(&"let go".to_owned()), "{:?}", bench.done);
     assert_eq!(bench.desk(), &State::Clear);
+}
+
+#[test]
+fn a_node_says_that_a_group_goes_on_as_it_was_started_until_its_next_start() {
+    let said = |bench: &Bench| {
+        let health = &bench.beats.last().unwrap().health;
+        health.groups.get(&pay()).map(|sight| sight.runs_as)
+    };
+    let same = second_agent(Some(group_spec()), epoch(1));
+    assert_eq!(said(&same), Some(RunsAs::Applied));
+    let mut bench = second_agent(Some(moved()), epoch(1));
+    assert_eq!(said(&bench), Some(RunsAs::Started));
+    bench.change(|g| *g = GroupRecord { epoch: epoch(2), ..owned(2, "b") });
+    bench.pass(Span::secs(1));
+    bench.write(owned(3, "a"));
+    bench.pass(Span::secs(1));
+    assert_eq!(said(&bench), Some(RunsAs::Applied), "{:?}", bench.done);
 }
 
 #[test]

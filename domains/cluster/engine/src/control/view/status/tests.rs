@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::super::scenes::{group, node, order, record, standing, text, with_pay, without};
-use super::super::{Of, why};
+use super::super::{Of, why, why_node};
 use super::*;
 use crate::standing::OtherFile;
 use tsugi_cluster_rules::plan::DeskSight;
-use tsugi_cluster_rules::plan::Stand;
+use tsugi_cluster_rules::plan::{RunsAs, Stand};
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{AppliedConfig, Guard, NodeRecord, Unconfirmed, Versioned};
+use tsugi_vocabulary::Index;
 
 fn ids(status: &report::Status) -> Vec<&str> {
     status.needs.iter().map(|n| n.what.id.as_str()).collect()
@@ -185,7 +186,11 @@ fn a_certificate_that_ends_within_90_days_needs_a_person() {
 fn what_cannot_be_removed_needs_a_person() {
     let mut standing = standing(record());
     let sight = standing.sights.get_mut(&node("node1")).unwrap();
-    let stuck = DeskSight { epoch: super::super::scenes::epoch(4), stand: Stand::Stuck };
+    let stuck = DeskSight {
+        epoch: super::super::scenes::epoch(4),
+        stand: Stand::Stuck,
+        runs_as: RunsAs::Applied,
+    };
     sight.groups.insert(group("PAY"), stuck);
     let status = status(&standing);
     assert_eq!(ids(&status), ["TSUG10122-E"], "{:?}", status.groups);
@@ -197,4 +202,72 @@ fn a_node_that_cannot_be_sure_to_stop_itself_says_so() {
     standing.self_fence = "none".to_owned();
     let notes: Vec<String> = status(&standing).notes.iter().map(text).collect();
     assert!(notes.iter().any(|n| n.contains("no watchdog")), "{notes:?}");
+}
+
+#[test]
+fn a_group_that_goes_on_as_it_was_started_is_told_until_its_next_start() {
+    let mut standing = standing(record());
+    let told = |s: &Standing| status(s).notes.iter().map(text).collect::<Vec<_>>();
+    assert!(told(&standing).is_empty());
+    let of = |counter| DeskSight {
+        epoch: super::super::scenes::epoch(counter),
+        stand: Stand::Running,
+        runs_as: RunsAs::Started,
+    };
+    let desks = &mut standing.sights.get_mut(&node("node1")).unwrap().groups;
+    desks.insert(group("PAY"), of(4));
+    assert!(told(&standing)[0].contains("PAY goes on at node1 as it was started"));
+    standing.sights.get_mut(&node("node1")).unwrap().groups.insert(group("PAY"), of(3));
+    assert!(told(&standing).is_empty(), "that was an earlier run of it");
+}
+
+#[test]
+fn a_node_that_is_back_and_has_told_is_not_waited_for_any_more() {
+    let silent = Cause::NodeSilent { node: node("node2"), silence: Span::millis(600) };
+    let of = |standing: &Standing| {
+        let told = why(standing, &Of::All).groups[0].cause.clone().unwrap();
+        let listed = status(standing).groups[0].cause.clone().unwrap();
+        assert_eq!(told, listed);
+        text(&told)
+    };
+    let taken = with_pay(|g| {
+        if let Ownership::Owned { cause, .. } = &mut g.ownership {
+            *cause = silent.clone();
+        }
+    });
+    assert!(of(&without(taken.clone(), &["node2"])).contains("its return will tell"));
+    let back = of(&standing(taken));
+    assert!(back.contains("it is back; tsugi explain tells"), "{back}");
+}
+
+#[test]
+fn why_a_node_is_as_it_is_tells_its_part_its_orders_what_it_has_and_what_it_cannot_take() {
+    let told = |standing: &Standing, name: &str| {
+        let why = why_node(standing, &node(name));
+        let stands: Vec<String> = why.stands.iter().map(text).collect();
+        let not: Vec<String> =
+            why.cannot_take.iter().map(|c| format!("{}: {}", c.group, text(&c.why))).collect();
+        (stands.join("; "), not.join("; "), why.next)
+    };
+    let well = standing(record());
+    let owner = told(&well, "node1").0;
+    assert_eq!(owner, "node1 votes; node1 is heard; node1 has PAY");
+    let leader = told(&well, "node2").0;
+    assert_eq!(leader, "node2 votes and leads the ledger; node2 is heard; node2 has no group");
+    assert!(told(&well, "witness").0.starts_with("witness is the witness: it only votes"));
+    let mut drained = record();
+    let known = NodeRecord { intent: NodeIntent::Drained(order()), ..NodeRecord::new(2) };
+    let versioned = Versioned { version: Index(5), value: Arc::new(known) };
+    drained.nodes.insert(node("node2"), versioned);
+    let (stands, not, next) = told(&standing(drained.clone()), "node2");
+    assert!(stands.contains("node2 was drained by taro"), "{stands}");
+    assert!(stands.contains("(disk replaced)"), "{stands}");
+    assert_eq!(not, "PAY: node2: drained");
+    assert_eq!(next.as_deref(), Some("tsugi node undrain node2"));
+    let (stands, not, _) = told(&without(record(), &["node2"]), "node2");
+    assert!(stands.contains("node2 has been silent for 7 s"), "{stands}");
+    assert_eq!(not, "PAY: node2: not up");
+    let mut other = standing(record());
+    other.sights.get_mut(&node("node2")).unwrap().config = 1;
+    assert!(told(&other, "node2").0.contains("another configuration than number 1"));
 }

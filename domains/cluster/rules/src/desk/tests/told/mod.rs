@@ -98,7 +98,7 @@ fn step_at(desk: &mut Desk, now: Moment, input: Input) -> Vec<Wish> {
         event: ScriptEvent::Start,
         probe: Probe::Once,
     };
-    let ground = Ground { spec: &spec, now, me: &me, start: &start };
+    let ground = Ground { spec: &spec, now, me: &me, start: &start, ended: Ended::Agent };
     let mut out = Vec::new();
     desk.step(&ground, input, &mut out);
     out
