@@ -2,6 +2,7 @@
 
 mod address_log;
 mod badlink;
+mod bare;
 mod client;
 mod expected;
 mod faults;
@@ -65,6 +66,9 @@ enum What {
     /// Asks a sample whether it answers, for as long as it takes.
     #[command(hide = true)]
     Ask { at: std::net::SocketAddr },
+    /// What an idle node sends and receives, without the node.
+    #[command(hide = true)]
+    Bare(bare::BareArgs),
     /// A program of the load.
     #[command(hide = true)]
     Load { what: String },
@@ -105,6 +109,7 @@ fn main() -> ExitCode {
         }
         What::Faults(args) => faults::run(&args),
         What::Ask { at } => client::ask(at),
+        What::Bare(args) => bare::run(&args),
         What::Load { what } => quiet::load(&what),
         What::SelfTest => self_test::run(),
         What::HostEnter { cgroup } => host::enter(&cgroup),

@@ -350,7 +350,7 @@ impl Node {
     /// stopped is noticed a lease after it last did.
     pub(super) fn watched_until(&self, now: Moment) -> Option<Moment> {
         let watched = Moment(self.watched.load(Ordering::Relaxed));
-        let until = watched + self.timing.lease;
+        let until = watched + Span(self.timing.lease.0 * 4);
         (now.since(watched) < Span(self.timing.lease.0 / 2)).then_some(until)
     }
 

@@ -62,8 +62,9 @@ impl Timing {
         };
         let config = config.validate().expect("a fourth of a lease is longer than an eighth");
         // Set behind the check, which is made for the library's own signs: with those off, this is
-        // how often it looks whether a leader without a vote has to step down.
-        Config { heartbeat_interval: self.lease.as_millis().max(1), ..config }
+        // how often it looks whether a leader without a vote has to step down. Its timer runs
+        // always, so it is a slow one.
+        Config { heartbeat_interval: (self.lease.as_millis() * 4).max(1), ..config }
     }
 }
 

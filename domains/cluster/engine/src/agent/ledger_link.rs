@@ -30,7 +30,7 @@ use crate::config;
 use crate::standing::Standing;
 
 /// How often missing connections are made before they are needed.
-const WARM_EVERY: Duration = Duration::from_secs(1);
+const WARM_EVERY: Duration = Duration::from_secs(2);
 
 /// Why the ledger could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -41,12 +41,18 @@ struct Seen {
 /// Runs beside [`super::serve`] on every node and acts only on the one that leads the ledger.
 pub async fn keep_or_undo(services: Services, pace: Pace) {
     let mut seen: Option<Seen> = None;
+    let mut standing = services.view.standing.clone();
     loop {
-        tokio::time::sleep(pace.look).await;
-        let Some(config) = waiting(&services) else {
+        if waiting(&services).is_none() {
+            // At rest there is nothing to count down, so there is no clock either.
+            if standing.changed().await.is_err() {
+                return;
+            }
             seen = None;
             continue;
-        };
+        }
+        tokio::time::sleep(pace.look).await;
+        let Some(config) = waiting(&services) else { continue };
         let Some(unconfirmed) = &config.unconfirmed else { continue };
         let known = seen.take().filter(|known| known.version == config.version);
         let fresh = || Seen { version: config.version, since: Instant::now(), not_before: None };
