@@ -243,6 +243,11 @@ impl Scribe {
             polled.extend(pipes);
             let Ok(ready) = sys::wait_readable(&polled, -1) else { return };
             sys::make_quiet(&self.woken);
+            let words: Vec<Word> = self.words.try_iter().collect();
+            // What comes from now on is the next agent's.
+            if words.iter().any(|word| matches!(word, Word::End)) {
+                return;
+            }
             for at in ready.into_iter().filter(|at| *at > 0) {
                 if let Some(lost) = self.sources[places[at - 1]].take(CHUNK) {
                     self.say(Event::LogLost(lost));
@@ -250,11 +255,11 @@ impl Scribe {
             }
             let read_out = |source: &Source| source.pipe.is_none();
             self.sources.retain(|s| !(read_out(s) && matches!(s.sink, Sink::Journal(_))));
-            while let Ok(word) = self.words.try_recv() {
+            for word in words {
                 match word {
                     Word::Read { program, pipe, output } => self.begin(program, pipe, output),
                     Word::Finish(ended) => self.finish(ended),
-                    Word::End => return,
+                    Word::End => {}
                 }
             }
         }

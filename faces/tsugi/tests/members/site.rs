@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -20,19 +20,24 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub struct Site {
     folder: tempfile::TempDir,
     net: u8,
+    /// Says to other sites that the corner is taken, also while none of its nodes runs.
+    _taken: TcpListener,
     nodes: Vec<(String, Child)>,
 }
 
 impl Site {
     pub fn new() -> Self {
         let first = u8::try_from(std::process::id() % 200 + 20).expect("below 220");
-        let free = |net: &u8| {
-            let of = |host| SocketAddr::from((Ipv4Addr::new(127, 79, *net, host), PORT));
-            (1..=4).all(|host| TcpListener::bind(of(host)).is_ok())
+        let take = |net: u8| {
+            let bind = |host| TcpListener::bind((Ipv4Addr::new(127, 79, net, host), PORT)).ok();
+            let taken = bind(254)?;
+            (1..=4).all(|host| bind(host).is_some()).then_some((net, taken))
         };
-        let net = (0..200_u8).map(|n| first.wrapping_add(n)).find(free);
+        let (net, _taken) = (0..200_u8)
+            .find_map(|n| take(first.wrapping_add(n)))
+            .expect("a free corner of 127.79.0.0/16");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, net: net.expect("a free corner of 127.79.0.0/16"), nodes: Vec::new() }
+        Self { folder, net, _taken, nodes: Vec::new() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -21,6 +21,18 @@ use super::*;
 use crate::records;
 use crate::standing::Standing;
 
+/// How long anything may take that a test waits for: far more than it should.
+const LONG: Duration = Duration::from_secs(40);
+
+#[track_caller]
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < LONG, "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// A membership that keeps what it was asked.
 #[derive(Default)]
 struct Members(Mutex<Vec<String>>);
@@ -92,11 +104,7 @@ impl Site {
         let path = folder.path().join("control.sock");
         let bound = path.clone();
         runtime.spawn(async move { serve(&bound, services).await });
-        let waited = (0..500).any(|_| {
-            std::thread::sleep(Duration::from_millis(2));
-            path.exists()
-        });
-        assert!(waited, "the socket is there within a second");
+        until("the socket is there", || path.exists());
         Self { folder, ledger, standing, members, runtime }
     }
 
@@ -329,11 +337,7 @@ fn the_last_status_is_kept_on_disk_at_changes_and_not_at_every_picture() {
 fn an_agent_that_serves_keeps_its_status_beside_the_socket() {
     let site = Site::with(&record());
     let path = site.folder.path().join("last-status.json");
-    let kept = (0..500).any(|_| {
-        std::thread::sleep(Duration::from_millis(2));
-        std::fs::read(&path).is_ok_and(|b| !b.is_empty())
-    });
-    assert!(kept, "within a second");
+    until("it is kept", || std::fs::read(&path).is_ok_and(|b| !b.is_empty()));
 }
 
 #[test]
@@ -372,7 +376,7 @@ fn a_node_that_has_just_come_back_tells_no_story_before_it_knows_the_end() {
             let early = answer.recv_timeout(Duration::from_millis(100));
             assert!(early.is_err(), "it waits: {early:?}");
             behind(Settled::Yes, 40);
-            let told = answer.recv_timeout(Duration::from_secs(10)).expect("and then it tells");
+            let told = answer.recv_timeout(LONG).expect("and then it tells");
             assert!(matches!(told, Reply::Explain(_)), "{told:?}");
         });
     }
@@ -390,13 +394,8 @@ fn an_undo_that_a_rule_refuses_is_tried_again_and_again_until_it_can_be_done() {
     given.config = Some(Arc::new(config));
     let site = Site::with(&given);
     site.undoes();
-    let refused = |n: usize| {
-        (0..1000).any(|_| {
-            std::thread::sleep(Duration::from_millis(2));
-            site.audit().iter().filter(|l| l.entry.outcome.starts_with("refused 14")).count() >= n
-        })
-    };
-    assert!(refused(2), "{:?}", site.audit());
+    let refused = |l: &&records::AuditLink| l.entry.outcome.starts_with("refused 14");
+    until("it is refused twice", || site.audit().iter().filter(refused).count() >= 2);
     let stopped = with_pay(|pay| {
         pay.ownership = tsugi_cluster_rules::record::Ownership::Nobody;
     });
@@ -573,9 +572,13 @@ impl Site {
 
     /// Whether this text is applied before long.
     fn has(&self, text: &str) -> bool {
-        (0..1000).any(|_| {
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < LONG {
+            if self.record().config.is_some_and(|c| c.text == text) {
+                return true;
+            }
             std::thread::sleep(Duration::from_millis(10));
-            self.record().config.is_some_and(|c| c.text == text)
-        })
+        }
+        false
     }
 }

@@ -61,7 +61,7 @@ fn a_command_right_after_an_apply_waits_for_the_nodes_to_say_that_they_have_it()
         let early = answer.recv_timeout(Duration::from_millis(100));
         assert!(early.is_err(), "it waits: {early:?}");
         says(known);
-        let told = answer.recv_timeout(Duration::from_secs(10)).expect("and then it is decided");
+        let told = answer.recv_timeout(LONG).expect("and then it is decided");
         assert!(matches!(told, Reply::Done(_)), "{told:?}");
     });
 

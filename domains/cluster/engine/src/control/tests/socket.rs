@@ -27,14 +27,6 @@ fn request(json: &str) -> Vec<u8> {
     [&length[..], json.as_bytes()].concat()
 }
 
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let held = (0..1500).any(|_| {
-        std::thread::sleep(Duration::from_millis(2));
-        holds()
-    });
-    assert!(held, "{what}");
-}
-
 #[test]
 fn sec11_the_control_socket_has_its_mode_with_any_umask_and_replaces_a_dead_one() {
     let before = nix::sys::stat::umask(nix::sys::stat::Mode::empty());
