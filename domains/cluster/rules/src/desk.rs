@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
-use crate::reason::{Cause, How};
+use crate::reason::{Cause, How, Nature};
 use crate::record::LinkState;
 use crate::start_kind::{Ending, StartKind};
 
@@ -208,6 +208,20 @@ pub enum ScriptEvent {
     Failover,
     /// A failed server has come back.
     Recover,
+}
+
+impl ScriptEvent {
+    /// Why a start on `here` is one: a failure elsewhere makes it a failover; what failed here and
+    /// is started here again is an ordinary start. A start is never told as a return of a node:
+    /// scripts skip their body then.
+    #[must_use]
+    pub fn of(cause: &Cause, here: &NodeName) -> Self {
+        match (cause.nature(), cause.node()) {
+            (Nature::Wanted, _) => Self::Start,
+            (Nature::OwnFailure | Nature::Loss, Some(node)) if node == here => Self::Start,
+            (Nature::OwnFailure | Nature::Loss, _) => Self::Failover,
+        }
+    }
 }
 
 /// Whether an address is asked for on the network before it is taken.

@@ -91,3 +91,26 @@ fn a_stop_waits_for_the_start_that_is_under_way() {
     desk.step(&ground, Input::Done(2, Outcome::Fine { took: Span::ZERO }), &mut wishes);
     assert!(matches!(wishes.last(), Some(Wish::Released(_, Why::Ordered))));
 }
+
+#[test]
+fn scripts_are_told_of_a_failover_only_when_something_failed_elsewhere() {
+    let n = |name: &str| NodeName::new(name).unwrap();
+    let of = |cause: Cause| ScriptEvent::of(&cause, &n("a"));
+    let silent = |name| Cause::NodeSilent { node: n(name), silence: Span::millis(600) };
+    let operator = Cause::Operator { by: "taro".to_owned(), reason: "move".to_owned() };
+    for (cause, event) in [
+        (Cause::ClusterStart, ScriptEvent::Start),
+        (operator, ScriptEvent::Start),
+        (Cause::Drain { node: n("b") }, ScriptEvent::Start),
+        (Cause::Failback { to: n("a") }, ScriptEvent::Start),
+        (silent("b"), ScriptEvent::Failover),
+        (Cause::PowerLost { node: n("b") }, ScriptEvent::Failover),
+        (Cause::AgentLost { node: n("b") }, ScriptEvent::Failover),
+        // Restarted where it failed.
+        (Cause::AgentLost { node: n("a") }, ScriptEvent::Start),
+        (Cause::PowerLost { node: n("a") }, ScriptEvent::Start),
+        (Cause::LeaseRanOut { node: n("a") }, ScriptEvent::Start),
+    ] {
+        assert_eq!(of(cause.clone()), event, "{cause:?}");
+    }
+}

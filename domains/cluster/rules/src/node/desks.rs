@@ -10,7 +10,7 @@ use super::{Now, Order};
 use crate::desk::{Act, Desk, Ended, Ground, Input, Mend, Probe, ScriptEvent, State, Why, Wish};
 use crate::mutant::mutant;
 use crate::planner::{self, Wanted};
-use crate::reason::{Cause, How, Nature};
+use crate::reason::{Cause, How};
 use crate::record::{Answer, GroupRecord, Guard, Happening, LinkState, Ownership, Pause, Phase};
 use crate::spec::{GroupSpec, ResourceKind};
 use crate::start_kind::{Ending, StartKind};
@@ -347,7 +347,7 @@ impl Node {
             Ending::Failure if start_failed(cause) || last.is_some_and(start_failed) => Probe::Once,
             Ending::Orderly | Ending::Forced | Ending::Failure => Probe::NotNeeded,
         };
-        (*start, script_event(cause), probe)
+        (*start, ScriptEvent::of(cause, &self.me), probe)
     }
 
     fn grant(&mut self, now: Now, group: &GroupName, wishes: Vec<Wish>, out: &mut Vec<Order>) {
@@ -414,12 +414,5 @@ fn ended_since(taken: Option<&Taken>, (rose, machine): (Rose, BootId)) -> Ended 
         (Some(Taken { machine: Some(then), .. }), _) if *then != machine => Ended::Machine,
         (Some(_), _) | (None, Rose::NotYet) => Ended::Agent,
         (None, Rose::Up) => Ended::Machine,
-    }
-}
-
-fn script_event(cause: &Cause) -> ScriptEvent {
-    match cause.nature() {
-        Nature::Wanted => ScriptEvent::Start,
-        Nature::OwnFailure | Nature::Loss => ScriptEvent::Failover,
     }
 }
