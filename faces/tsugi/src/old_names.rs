@@ -1,6 +1,7 @@
 //! The names that runbooks use: the program called by one of them says what the command is now,
 //! carries it out, and ends as the old one did where its manual says how.
 
+mod arm;
 mod clp;
 
 use std::ffi::{OsStr, OsString};
@@ -43,7 +44,7 @@ pub enum Misuse {
 }
 
 /// All of them.
-pub const ALL: [OldName; 3] = [
+pub const ALL: [OldName; 6] = [
     OldName {
         name: "clpgrp",
         usage: "clpgrp -s|-t|-m|-n GROUP [-h NODE] [-a NODE]",
@@ -51,15 +52,44 @@ pub const ALL: [OldName; 3] = [
     },
     OldName { name: "clpstat", usage: "clpstat [-s|-g|-n|-i]", now: clp::status },
     OldName { name: "clpcl", usage: "clpcl --suspend|--resume", now: clp::cluster },
+    OldName {
+        name: "ARMLOAD",
+        usage: "ARMLOAD ID [/M [/FOV] | /R n [/H h] [/WAIT s] [/INT s]] [/U USER] PROGRAM …",
+        now: arm::load,
+    },
+    OldName { name: "ARMKILL", usage: "ARMKILL ID [/T s]", now: arm::kill },
+    OldName { name: "ARMLOADC", usage: "ARMLOADC ID /W pause|continue", now: arm::suspend },
 ];
 
 /// The old name that the program was called by.
 pub fn called_by(word: Option<&OsString>) -> Option<&'static OldName> {
     let name = Path::new(word?).file_name()?.to_str()?;
-    ALL.iter().find(|old| old.name == name)
+    let same = |old: &&OldName| match old.any_case() {
+        true => old.name.eq_ignore_ascii_case(name),
+        false => old.name == name,
+    };
+    ALL.iter().find(same)
 }
 
 impl OldName {
+    /// Whether scripts wrote it in whatever case: where it comes from no file name has one.
+    fn any_case(&self) -> bool {
+        self.name.chars().all(|c| c.is_ascii_uppercase())
+    }
+
+    /// The names to install: scripts of Windows call in capitals, in small letters, or as the
+    /// guide prints it, `ARMLoad`.
+    fn spellings(&self) -> Vec<String> {
+        if !self.any_case() {
+            return vec![self.name.to_owned()];
+        }
+        let small = self.name.to_ascii_lowercase();
+        let (front, back) = self.name.split_at(4);
+        let last = back.len().min(3);
+        let mixed = format!("{front}{}{}", back[..last].to_ascii_lowercase(), &back[last..]);
+        vec![self.name.to_owned(), mixed, small]
+    }
+
     /// What the words after the name mean.
     pub fn now(&self, words: &[OsString]) -> Result<Now, Misuse> {
         let words: Vec<String> = words.iter().map(|w| w.to_string_lossy().into_owned()).collect();
@@ -107,7 +137,8 @@ pub enum NotInstalled {
 /// Puts every old name into a directory, as a link to this program; what stands there already is
 /// left alone. All or none: nothing is made where one name is taken.
 pub fn install(dir: &Path, program: &Path) -> Result<Vec<PathBuf>, NotInstalled> {
-    let places: Vec<PathBuf> = ALL.iter().map(|old| dir.join(old.name)).collect();
+    let spellings = ALL.iter().flat_map(OldName::spellings);
+    let places: Vec<PathBuf> = spellings.map(|name| dir.join(name)).collect();
     let mut open = Vec::new();
     for place in &places {
         match place.symlink_metadata() {

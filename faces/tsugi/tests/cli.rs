@@ -12,6 +12,8 @@ mod offline;
 mod old_names;
 #[path = "cli/online.rs"]
 mod online;
+#[path = "cli/proc.rs"]
+mod proc;
 #[path = "cli/sample.rs"]
 mod sample;
 #[path = "cli/schema.rs"]

@@ -134,6 +134,7 @@ impl Scene {
                 restarts: group.restarts,
                 takeovers: 1_000_000,
                 within: Span::secs(8),
+                ..FailurePolicy::default()
             },
             apart,
             together: BTreeSet::new(),

@@ -5,6 +5,7 @@
 
 mod book;
 mod detour;
+mod findings;
 mod how;
 mod recipe;
 mod roster;
@@ -40,6 +41,8 @@ pub struct Job {
 pub struct Surroundings {
     /// This node's name, told to programs.
     pub node: String,
+    /// Where this node's agent is asked, told to programs.
+    pub run_dir: PathBuf,
     /// Where the output of programs goes.
     pub log_dir: PathBuf,
     /// The directory a relative volume source is taken from.
@@ -70,6 +73,8 @@ enum Step {
     Check(Request),
     /// Ask the program of a resource to end, wait, then kill it.
     End { resource: ResourceName, within: Span },
+    /// The same for every watched program of the group, one after the other.
+    EndRest { within: Span },
     /// Look at what runs here and answer the resources of the group that are up.
     Look,
 }

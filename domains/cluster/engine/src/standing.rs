@@ -7,7 +7,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tsugi_cluster_rules::plan::{Settled, Sight};
 use tsugi_cluster_rules::record::Record;
-use tsugi_vocabulary::{BootId, Generation, Index, NodeName, Span, Wall};
+use tsugi_cluster_rules::watch::table::State;
+use tsugi_vocabulary::{BootId, Generation, Index, NodeName, ResourceName, Span, Wall};
 
 /// One picture of what an agent knows.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct Standing {
     pub other_file: Option<OtherFile>,
     /// When this node's certificate ends.
     pub certificate_until: Option<Wall>,
+    /// How the watched programs stand that are here, by group and the name they run under.
+    pub watches: BTreeMap<(tsugi_vocabulary::GroupName, ResourceName), State>,
     /// How long each group's lease still runs here.
     pub leases: BTreeMap<tsugi_vocabulary::GroupName, Span>,
 }

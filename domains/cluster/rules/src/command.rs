@@ -8,10 +8,11 @@ mod config;
 mod effect;
 mod group;
 mod node;
+mod watch;
 
 use std::collections::BTreeSet;
 
-use tsugi_vocabulary::{Generation, GroupName, NodeName, Wall};
+use tsugi_vocabulary::{Generation, GroupName, NodeName, Span, Wall};
 
 use crate::mutant::{any_planted, mutant};
 use crate::plan::Situation;
@@ -19,7 +20,10 @@ use crate::planner::{self, Planned, Weight};
 use crate::record::{AppliedConfig, AuditRecord, Draft, Order, Record, Write};
 use crate::refusal::Refusal;
 use crate::start_kind::StartOption;
+use crate::watch::Load;
 use effect::Effect;
+
+pub use watch::Run;
 
 /// What an operator asks for. A group may be named by the parallel group that it is a member of:
 /// then all its members are meant.
@@ -74,6 +78,38 @@ pub enum Command {
     GroupClear {
         /// Which.
         group: GroupName,
+    },
+    /// Have a program started and watched under an id, in the group that this node runs.
+    ProcLoad {
+        /// The group, and the run of it that asks.
+        run: Run,
+        /// The id, as it was given.
+        id: String,
+        /// What.
+        load: Box<Load>,
+    },
+    /// End the watch over a program, and then the program.
+    ProcKill {
+        /// The run of a group that asks, if one does.
+        run: Option<Run>,
+        /// The id.
+        id: String,
+        /// How long it may take to end by itself.
+        within: Span,
+    },
+    /// Suspend the watch over a program.
+    ProcHold {
+        /// The run of a group that asks, if one does.
+        run: Option<Run>,
+        /// The id.
+        id: String,
+    },
+    /// Take the watch over a program up again.
+    ProcWatch {
+        /// The run of a group that asks, if one does.
+        run: Option<Run>,
+        /// The id.
+        id: String,
     },
     /// A node of the configuration joins.
     NodeJoin {
@@ -213,6 +249,12 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         Command::AllResume { vouch } => group::resume_all(&mut effect, *vouch),
         Command::GroupResume { group, vouch } => group::resume(&mut effect, group, *vouch),
         Command::GroupClear { group } => group::clear(&mut effect, group),
+        Command::ProcLoad { run, id, load } => watch::load(&mut effect, (run, id), load),
+        Command::ProcKill { run, id, within } => {
+            watch::kill(&mut effect, (run.as_ref(), id), *within);
+        }
+        Command::ProcHold { run, id } => watch::hold(&mut effect, (run.as_ref(), id)),
+        Command::ProcWatch { run, id } => watch::watch(&mut effect, (run.as_ref(), id)),
         Command::NodeJoin { node, certificate, number, former } => {
             node::join(&mut effect, node, (certificate, *number));
             node::bring_list(&mut effect, former);

@@ -23,6 +23,7 @@ use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 use crate::reason::{Cause, How, Nature};
 use crate::record::LinkState;
 use crate::start_kind::{Ending, StartKind};
+use crate::watch::Load;
 
 /// What of a node has ended since a group's epoch began there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -195,6 +196,24 @@ pub enum Act {
         /// Where.
         link: String,
     },
+    /// Start a watched program of the group.
+    Load {
+        /// The name it runs under.
+        slot: ResourceName,
+        /// What.
+        load: Load,
+        /// How the group starts.
+        kind: StartKind,
+        /// START, FAILOVER or RECOVER.
+        event: ScriptEvent,
+    },
+    /// End a watched program of the group within this time, then kill it.
+    End {
+        /// The name it runs under.
+        slot: ResourceName,
+        /// How long it may take to end by itself.
+        within: Span,
+    },
     /// Take over what a former agent of this machine left running; nothing is started.
     Adopt,
 }
@@ -256,7 +275,8 @@ pub enum Outcome {
         /// What is left.
         left: How,
     },
-    /// What was found running (answer to `Adopt`): every resource that is up.
+    /// What was found running (answer to `Adopt`): every resource that is up, and the names of the
+    /// watched programs.
     Adopted(Vec<ResourceName>),
     /// An interface state that came with the act, if it failed for the link.
     NoLink {

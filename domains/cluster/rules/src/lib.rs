@@ -28,4 +28,5 @@ pub mod spec;
 pub mod start_kind;
 pub mod timetable;
 pub mod timing;
+pub mod watch;
 pub mod whatif;

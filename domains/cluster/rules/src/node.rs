@@ -10,6 +10,7 @@ mod machine;
 mod notes;
 mod peers;
 mod voters;
+mod watches;
 
 pub use machine::{Birth, Node, Taken, TakenOn};
 

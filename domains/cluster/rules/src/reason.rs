@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span, Wall};
 
+use crate::watch::Recovery;
+
 /// The first cause of a change of ownership, as `explain` names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "kebab-case")]
@@ -60,6 +62,20 @@ pub enum Cause {
         /// What happened.
         #[serde(flatten)]
         how: How,
+    },
+    /// A watched program ended that nobody had told to end, and its watch says that the group has
+    /// failed.
+    WatchedEnded {
+        /// Where.
+        node: NodeName,
+        /// The watch id.
+        id: String,
+        /// How it ended.
+        #[serde(flatten)]
+        how: How,
+        /// What is done about it.
+        #[serde(default)]
+        recovery: Recovery,
     },
     /// No network of a node carries the group's address any more; the node itself is heard.
     LinksDown {
@@ -223,9 +239,10 @@ impl Cause {
     #[must_use]
     pub const fn nature(&self) -> Nature {
         match self {
-            Self::ProcessDied { .. } | Self::MonitorFailed { .. } | Self::StartFailed { .. } => {
-                Nature::OwnFailure
-            }
+            Self::ProcessDied { .. }
+            | Self::MonitorFailed { .. }
+            | Self::StartFailed { .. }
+            | Self::WatchedEnded { .. } => Nature::OwnFailure,
             Self::LinksDown { .. }
             | Self::NodeSilent { .. }
             | Self::OneWay { .. }
@@ -253,6 +270,7 @@ impl Cause {
             | Self::ProcessDied { node, .. }
             | Self::MonitorFailed { node, .. }
             | Self::StartFailed { node, .. }
+            | Self::WatchedEnded { node, .. }
             | Self::LinksDown { node, .. }
             | Self::NodeSilent { node, .. }
             | Self::OneWay { node, .. }

@@ -19,6 +19,8 @@ use crate::plan::Plan;
 use crate::reason::{Cause, How};
 use crate::spec::ClusterSpec;
 use crate::start_kind::{Ending, StartKind};
+use crate::watch::Watchlist;
+use crate::watch::table::Then;
 
 /// The whole record as one node has applied it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -149,6 +151,9 @@ pub struct GroupRecord {
     pub ended: Ending,
     /// Failures that still count, oldest first.
     pub failures: Vec<Failure>,
+    /// The watched programs of the ownership under this epoch.
+    #[serde(default, skip_serializing_if = "Watchlist::is_new")]
+    pub watched: Watchlist,
 }
 
 /// Who owns a group.
@@ -361,6 +366,16 @@ pub enum Happening {
         /// The node.
         node: NodeName,
     },
+    /// A watched program ended, and the group has not failed by it.
+    WatchedEnded {
+        /// The watch id.
+        id: String,
+        /// How it ended.
+        #[serde(flatten)]
+        how: How,
+        /// What follows.
+        then: Then,
+    },
     /// A new agent of a node found these groups running and took them over as they were.
     Readopted {
         /// The node.
@@ -469,6 +484,7 @@ impl GroupRecord {
             pause: None,
             ended: Ending::Orderly,
             failures: Vec::new(),
+            watched: Watchlist::default(),
         }
     }
 

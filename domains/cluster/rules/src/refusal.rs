@@ -1,10 +1,11 @@
 //! Refusals: numbered for ever, ordered by precedence; the first that holds is the answer.
 
 use serde::{Deserialize, Serialize};
-use tsugi_vocabulary::{Generation, GroupName, NodeName};
+use tsugi_vocabulary::{Epoch, Generation, GroupName, NodeName};
 
 use crate::reason::Rejected;
 use crate::start_kind::StartRefused;
+use crate::watch::{WatchId, WatchIdRefused};
 
 /// Why a command was refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +106,36 @@ pub enum Refusal {
         /// Its owner.
         node: NodeName,
     },
+    /// 19 It is no watch id.
+    NotAWatchId(WatchIdRefused),
+    /// 20 A program is watched under this id already.
+    WatchIdTaken {
+        /// The id.
+        id: WatchId,
+        /// The group whose program it is.
+        group: GroupName,
+    },
+    /// 21 No program is watched under this id.
+    NoSuchWatch {
+        /// The id.
+        id: String,
+    },
+    /// 22 The group does not run on the node where the command was given.
+    NotOwner {
+        /// The group.
+        group: GroupName,
+        /// That node.
+        node: NodeName,
+    },
+    /// 23 It comes from a run of the group that is over.
+    StaleEpoch {
+        /// The group.
+        group: GroupName,
+        /// The epoch of that run.
+        epoch: Epoch,
+        /// The epoch of the group now.
+        newest: Epoch,
+    },
 }
 
 impl Refusal {
@@ -130,6 +161,11 @@ impl Refusal {
             Self::NodeIsUp { .. } => 16,
             Self::NotRunning { .. } => 17,
             Self::OwnerLost { .. } => 18,
+            Self::NotAWatchId(_) => 19,
+            Self::WatchIdTaken { .. } => 20,
+            Self::NoSuchWatch { .. } => 21,
+            Self::NotOwner { .. } => 22,
+            Self::StaleEpoch { .. } => 23,
         }
     }
 
@@ -162,6 +198,11 @@ impl Refusal {
             Self::NodeIsUp { .. } => "node-is-up",
             Self::NotRunning { .. } => "not-running",
             Self::OwnerLost { .. } => "owner-lost",
+            Self::NotAWatchId(_) => "not-a-watch-id",
+            Self::WatchIdTaken { .. } => "watch-id-taken",
+            Self::NoSuchWatch { .. } => "no-such-watch",
+            Self::NotOwner { .. } => "not-owner",
+            Self::StaleEpoch { .. } => "stale-epoch",
         }
     }
 }

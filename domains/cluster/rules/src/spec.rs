@@ -120,11 +120,32 @@ pub struct FailurePolicy {
     pub takeovers: u32,
     /// The period after which earlier failures no longer count.
     pub within: Span,
+    /// What the end of a watched program is answered with that does not say it by itself.
+    #[serde(default, skip_serializing_if = "WatchedFailure::is_takeover")]
+    pub watched: WatchedFailure,
+}
+
+/// What the end of a watched program is answered with (CL-10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WatchedFailure {
+    /// A takeover at once.
+    #[default]
+    Takeover,
+    /// What any failure of the group is answered with: restarts first.
+    Restart,
+}
+
+impl WatchedFailure {
+    fn is_takeover(&self) -> bool {
+        *self == Self::Takeover
+    }
 }
 
 impl Default for FailurePolicy {
     fn default() -> Self {
-        Self { restarts: 3, takeovers: 1, within: Span::secs(3600) }
+        let watched = WatchedFailure::Takeover;
+        Self { restarts: 3, takeovers: 1, within: Span::secs(3600), watched }
     }
 }
 

@@ -5,6 +5,7 @@ mod change;
 mod group;
 mod monitor;
 mod node;
+mod proc;
 mod trial;
 
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ pub use change::{Changing, Gentle, Lasting};
 pub use group::Group;
 pub use monitor::{Monitor, Patience};
 pub use node::{Node, Run};
+pub use proc::{Load, Proc};
 pub use trial::{Trial, Up};
 
 /// Where the one configuration file is.
@@ -73,6 +75,8 @@ pub enum Command {
     Group(Group),
     #[command(subcommand)]
     Node(Node),
+    #[command(subcommand)]
+    Proc(Proc),
     Init {
         #[arg(default_value = CONFIG_FILE, hide_default_value = true)]
         file: PathBuf,

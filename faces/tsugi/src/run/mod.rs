@@ -5,6 +5,7 @@ mod config;
 mod monitor;
 mod offline;
 mod old_name;
+mod proc;
 mod read;
 mod wait;
 
@@ -27,6 +28,7 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         Command::Group(group) => change::group(&agents, out, group),
         Command::Node(Node::Run(run)) => daemon::node_run(run, agents.run_dir(), out),
         Command::Node(node) => change::node(&agents, out, node),
+        Command::Proc(asked) => proc::proc(&agents, out, asked),
         Command::Init { file, gentle } => change::init(&agents, out, (file, gentle)),
         Command::Plan { file } => config::plan(&agents, out, file),
         Command::Apply { file, confirm_within, lasting } => {

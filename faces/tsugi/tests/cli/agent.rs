@@ -84,6 +84,12 @@ impl Agent {
         self.asked.lock().expect("nobody panicked").last().cloned().expect("it was asked")
     }
 
+    /// What it was asked first.
+    #[track_caller]
+    pub fn first(&self) -> Request {
+        self.asked.lock().expect("nobody panicked").first().cloned().expect("it was asked")
+    }
+
     /// How often it was asked.
     pub fn times(&self) -> usize {
         self.asked.lock().expect("nobody panicked").len()

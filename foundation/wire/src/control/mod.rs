@@ -7,6 +7,7 @@
 pub mod report;
 pub mod talk;
 mod utc;
+pub mod watched;
 
 use std::collections::BTreeMap;
 
@@ -71,6 +72,8 @@ pub enum Request {
         /// The file's text.
         text: String,
     },
+    /// The watched programs.
+    Programs,
     /// Something is to be changed.
     Change(Change),
     /// The applied configuration.
@@ -233,6 +236,38 @@ pub enum Operation {
         /// The group.
         group: String,
     },
+    /// Have a program started and watched.
+    Load {
+        /// In which group.
+        run: watched::Run,
+        /// Under which id.
+        id: String,
+        /// What.
+        load: Box<watched::Load>,
+    },
+    /// End the watch over a program, then the program.
+    Kill {
+        /// The run of a group that asks, if one does.
+        run: Option<watched::Run>,
+        /// The id.
+        id: String,
+        /// How long it may take to end by itself.
+        within: Span,
+    },
+    /// Suspend the watch over a program.
+    Hold {
+        /// The run of a group that asks, if one does.
+        run: Option<watched::Run>,
+        /// The id.
+        id: String,
+    },
+    /// Take the watch over a program up again.
+    Watch {
+        /// The run of a group that asks, if one does.
+        run: Option<watched::Run>,
+        /// The id.
+        id: String,
+    },
     /// Make a configuration the applied one, on all nodes or none.
     Apply {
         /// The file's text.
@@ -297,6 +332,8 @@ pub struct Answer {
 pub enum Reply {
     /// To [`Request::Status`].
     Status(report::Status),
+    /// To [`Request::Programs`].
+    Programs(watched::Programs),
     /// To [`Request::Why`].
     Why(report::Why),
     /// To [`Request::Explain`].

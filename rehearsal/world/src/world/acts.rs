@@ -157,7 +157,12 @@ impl World<'_> {
             Act::Stop(_) if self.actors[n].machine.stop_hangs.remove(&group) => STOP_LIMIT_US,
             Act::Stop(_) => self.chance.between(200, 6_000),
             Act::LetGo => self.chance.between(500, 6_000),
-            Act::Ask(_) | Act::MoveAddress { .. } | Act::Adopt => self.chance.between(100, 800),
+            // No story loads a program: it would take as long as a question.
+            Act::Ask(_)
+            | Act::MoveAddress { .. }
+            | Act::Load { .. }
+            | Act::End { .. }
+            | Act::Adopt => self.chance.between(100, 800),
         };
         let us = self.in_turn(n, &group, &what, us);
         let (life, boot) = (self.actors[n].lives, self.actors[n].boots);
@@ -181,7 +186,11 @@ impl World<'_> {
                 *until = (now + us).max(*until);
                 us
             }
-            Act::Start { .. } | Act::Ask(_) | Act::MoveAddress { .. } => us,
+            Act::Start { .. }
+            | Act::Ask(_)
+            | Act::MoveAddress { .. }
+            | Act::Load { .. }
+            | Act::End { .. } => us,
         }
     }
 
@@ -228,7 +237,9 @@ impl World<'_> {
             Act::Ask(_) if self.actors[n].machine.hangs.contains_key(&job.group) => {
                 Outcome::Failed { how: "no answer in time".into() }
             }
-            Act::Ask(_) | Act::MoveAddress { .. } => fine(job.took_us * 1_000),
+            Act::Ask(_) | Act::MoveAddress { .. } | Act::Load { .. } | Act::End { .. } => {
+                fine(job.took_us * 1_000)
+            }
         }
     }
 

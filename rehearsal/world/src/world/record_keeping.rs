@@ -187,6 +187,7 @@ fn named(cause: &Cause) -> &'static str {
         Cause::Failback { .. } => "moved by failback",
         Cause::ProcessDied { .. } => "taken over: program died",
         Cause::MonitorFailed { .. } => "taken over: monitor failed",
+        Cause::WatchedEnded { .. } => "taken over: watched program ended",
         Cause::StartFailed { .. } => "taken over: start failed",
         Cause::LinksDown { .. } => "moved by links down",
         Cause::NodeSilent { .. } => "taken over: node silent",

@@ -318,6 +318,7 @@ fn log_dir(config: &AgentConfig) -> PathBuf {
 fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings {
     Surroundings {
         node: me.to_string(),
+        run_dir: config.run_dir.clone(),
         log_dir: log_dir(config),
         data_dir: config.data_dir.clone(),
         path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
@@ -343,6 +344,7 @@ fn first_standing(me: &NodeName) -> Standing {
         drops: Default::default(),
         other_file: None,
         certificate_until: None,
+        watches: BTreeMap::new(),
         leases: BTreeMap::new(),
     }
 }

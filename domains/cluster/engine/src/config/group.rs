@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use tsugi_cluster_rules::spec::{
     Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, ResourceKind, ResourceSpec, Role,
-    Startup, VolumeSource,
+    Startup, VolumeSource, WatchedFailure,
 };
 use tsugi_cluster_rules::timing::{Profile, Timing};
 use tsugi_vocabulary::{GroupName, NodeName, Span};
@@ -15,7 +15,7 @@ use super::page::{Given, Page, meant_or_all};
 use super::problem::Wrong;
 use super::{resource, value, whole};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "prefer",
     "mode",
     "startup",
@@ -26,6 +26,7 @@ const KEYS: [&str; 13] = [
     "restarts",
     "takeovers",
     "within",
+    "watched",
     "stop_budget",
     "fence",
     "resource",
@@ -76,6 +77,7 @@ fn read(page: &Page<'_>, name: &Given<String>, machines: &Machines) -> Option<Wr
     let place = format!("[[group.{}.resource]]", name.value);
     let resources = resource::read_all(page, &place);
     let policy = FailurePolicy::default();
+    let watched = [("takeover", WatchedFailure::Takeover), ("restart", WatchedFailure::Restart)];
     let spec = GroupSpec {
         mode: Mode::Single,
         prefer: prefer(page, machines),
@@ -85,6 +87,7 @@ fn read(page: &Page<'_>, name: &Given<String>, machines: &Machines) -> Option<Wr
             restarts: page.count("restarts", policy.restarts),
             takeovers: page.count("takeovers", policy.takeovers),
             within: page.span_of_time("within", policy.within),
+            watched: page.choice("watched", &watched).unwrap_or(policy.watched),
         },
         apart: BTreeSet::new(),
         together: BTreeSet::new(),

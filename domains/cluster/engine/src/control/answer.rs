@@ -19,7 +19,7 @@ use tsugi_wire::control::{Reply, Request, Suppose, Words};
 
 use super::refusal::{no, no_group, no_node, refused};
 use super::view::words::{phrased, told};
-use super::{Services, config_head, view};
+use super::{Services, config_head, view, watched};
 use crate::standing::Standing;
 use crate::{config, records};
 
@@ -34,6 +34,7 @@ pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
     let standing = services.view.standing.borrow().clone();
     let found = match request {
         Request::Status => Ok(Reply::Status(view::status(&standing))),
+        Request::Programs => Ok(Reply::Programs(watched::programs(&standing))),
         Request::Why { of } => why(&standing, of.as_deref()),
         Request::Explain { group, back } => explain(services, &standing, (group.as_deref(), *back)),
         Request::History { of, most } => history(services, &standing, (of.as_deref(), *most)),
@@ -60,6 +61,7 @@ fn is_of_the_past(request: &Request) -> bool {
     match request {
         Request::Explain { .. } | Request::History { .. } | Request::AuditList { .. } => true,
         Request::Status
+        | Request::Programs
         | Request::Why { .. }
         | Request::WhatIf { .. }
         | Request::Plan { .. }

@@ -20,7 +20,7 @@ use super::goals::{goals, of_what_is_so};
 use super::person::Person;
 use super::refusal::{no, no_group, no_node, refused};
 use super::view::words::{phrased, told};
-use super::{Made, Services, view};
+use super::{Made, Services, view, watched};
 use crate::{config, records};
 
 /// How often a decision is made again when the ledger moved on under it.
@@ -38,7 +38,7 @@ pub(super) async fn change(services: &Services, change: &Change, person: &Person
     }
 }
 
-type Tried<T> = Result<T, Box<Refused>>;
+pub(super) type Tried<T> = Result<T, Box<Refused>>;
 
 async fn attempt(services: &Services, change: &Change, person: &Person) -> Tried<Reply> {
     match &change.what {
@@ -155,7 +155,7 @@ fn known_node(record: &Record, name: &str) -> Tried<NodeName> {
     known.cloned().ok_or_else(|| Box::new(no(No::NotFound, &no_node(record, name))))
 }
 
-fn group(record: &Record, name: &str) -> Tried<GroupName> {
+pub(super) fn group(record: &Record, name: &str) -> Tried<GroupName> {
     let unknown = |_: NameRefused| Box::new(no(No::NotFound, &no_group(record, name)));
     GroupName::new(name).map_err(unknown)
 }
@@ -209,6 +209,10 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
             }
         }
         Operation::Clear { group: name } => Command::GroupClear { group: group(record, name)? },
+        Operation::Load { .. }
+        | Operation::Kill { .. }
+        | Operation::Hold { .. }
+        | Operation::Watch { .. } => return watched::command(what, record),
         Operation::Apply { text, confirm_within } => {
             let since = Some(now);
             let waits = |within| Unconfirmed { back_to: sure_text(record), within, since };

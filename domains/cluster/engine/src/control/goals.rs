@@ -85,6 +85,10 @@ fn meant(what: &Operation, before: &Record, name: &GroupName) -> Option<Wants> {
         | Operation::Pause { .. }
         | Operation::Resume { .. }
         | Operation::Clear { .. }
+        | Operation::Load { .. }
+        | Operation::Kill { .. }
+        | Operation::Hold { .. }
+        | Operation::Watch { .. }
         | Operation::Apply { .. }
         | Operation::Confirm
         | Operation::Undo { .. }

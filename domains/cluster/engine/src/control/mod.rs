@@ -14,6 +14,7 @@ mod remember;
 mod serve;
 mod undo;
 pub mod view;
+mod watched;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};

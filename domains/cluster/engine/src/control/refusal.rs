@@ -4,6 +4,7 @@ use tsugi_cluster_rules::reason::Rejected;
 use tsugi_cluster_rules::record::{NodeIntent, Record};
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::start_kind::StartRefused;
+use tsugi_cluster_rules::watch::WatchIdRefused;
 use tsugi_messages::{self as messages, Message};
 use tsugi_vocabulary::{GroupName, NodeName};
 use tsugi_wire::control::report::{No, Refused};
@@ -66,6 +67,26 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
         Refusal::NodeIsUp { node } => plain(messages::refused_node_is_up(node)),
         Refusal::NotRunning { group } => plain(messages::refused_not_running(group)),
         Refusal::OwnerLost { group, node } => plain(messages::refused_owner_lost(group, node)),
+        Refusal::NotAWatchId(why) => plain(not_a_watch_id(why)),
+        Refusal::WatchIdTaken { id, group } => plain(messages::refused_watch_id_taken(id, group)),
+        Refusal::NoSuchWatch { id } => {
+            (No::NotFound, messages::refused_no_such_watch(id), Vec::new())
+        }
+        Refusal::NotOwner { group, node } => plain(messages::refused_not_owner(group, node)),
+        Refusal::StaleEpoch { group, epoch, newest } => {
+            plain(messages::refused_stale_epoch(group, epoch, newest))
+        }
+    }
+}
+
+fn not_a_watch_id(why: &WatchIdRefused) -> Message {
+    match why {
+        WatchIdRefused::Empty => messages::refused_watch_id_empty(),
+        WatchIdRefused::TooLong { length } => messages::refused_watch_id_too_long(*length),
+        WatchIdRefused::Character { found } => {
+            messages::refused_watch_id_character(found.escape_debug())
+        }
+        WatchIdRefused::Reserved => messages::refused_watch_id_reserved(),
     }
 }
 

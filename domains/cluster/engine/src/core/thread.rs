@@ -511,6 +511,7 @@ impl Core {
             next.leader = node.leader().1.cloned();
             next.membership = node.record().membership;
             next.leases = leases;
+            next.watches = node.watch_states();
             self.self_fence.clone_into(&mut next.self_fence);
             next.lost_logs.clone_from(&self.lost_logs);
             next.slow_stops.clone_from(self.stops.too_slow());
@@ -518,6 +519,7 @@ impl Core {
             let news = next.settled != standing.settled
                 || next.newest != standing.newest
                 || next.sights != standing.sights
+                || next.watches != standing.watches
                 || next.self_fence != standing.self_fence
                 || next.slow_stops != standing.slow_stops
                 || next.lost_logs != standing.lost_logs;

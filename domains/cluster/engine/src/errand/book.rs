@@ -1,21 +1,19 @@
 //! The errands under way: which request belongs to which, and what each waits for.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::reason::{How, Mishap};
 use tsugi_cluster_rules::record::Happening;
-use tsugi_cluster_rules::spec::{ProcessHow, ResourceKind, VolumeSource};
 use tsugi_host::Host;
 use tsugi_host::address::raise::ANNOUNCE_AFTER;
 use tsugi_host::request::{
-    Answer, Ended, Failure, HowEnded, Listing, ProgramId, Purpose, Report, Request, RequestId,
-    Running, Target, TimeLimit,
+    Answer, Ended, Failure, HowEnded, ProgramId, Report, Request, RequestId, Target, TimeLimit,
 };
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
 
+use super::findings::{found, has_line};
 use super::how::{how_ended, how_failed};
 use super::{ANSWER_LIMIT, FLOOD, Job, KILL_LIMIT, READY_LOOK, Roster, Step, Surroundings};
 use super::{detour, recipe};
@@ -167,8 +165,8 @@ impl Errands {
     /// hands is answered, and nothing is asked any more. What only looks for a line is over.
     fn cut_short(&mut self, group: &GroupName, out: &mut Vec<Finished>) {
         let builds = |e: &Errand| match e.job.what {
-            Act::Start { .. } | Act::MoveAddress { .. } => e.job.group == *group,
-            Act::Stop(_) | Act::LetGo | Act::Ask(_) | Act::Adopt => false,
+            Act::Start { .. } | Act::MoveAddress { .. } | Act::Load { .. } => e.job.group == *group,
+            Act::Stop(_) | Act::LetGo | Act::Ask(_) | Act::End { .. } | Act::Adopt => false,
         };
         let mut over = Vec::new();
         for (number, errand) in self.open.iter_mut().filter(|(_, e)| builds(e)) {
@@ -291,6 +289,17 @@ impl Errands {
                 errand.wait = Wait::Line { look: now, until: now + within };
                 self.look_for_line(now, number, now + within, host, out);
             }
+            Step::EndRest { within } => {
+                let (group, spec) = (errand.job.group.clone(), Arc::clone(&errand.job.spec));
+                let configured =
+                    |name: &ResourceName| spec.resources.iter().any(|r| r.name == *name);
+                let rest = self.roster.of_group(&group).find(|name| !configured(name)).cloned();
+                match rest {
+                    Some(resource) => errand.steps.push_front(Step::End { resource, within }),
+                    None => drop(errand.steps.pop_front()),
+                }
+                self.go_on(now, number, host, out);
+            }
             Step::End { resource, within } => {
                 let group = errand.job.group.clone();
                 let Some(program) = self.roster.program(&group, &resource) else {
@@ -401,8 +410,9 @@ impl Errands {
             Wait::End { program, .. } => *program == ended.program.id,
             Wait::Answer { .. } | Wait::Line { .. } => false,
         };
-        let number = self.open.iter().find(|(_, e)| waiting(e)).map(|(n, _)| *n);
-        let Some(number) = number else {
+        let numbers = self.open.iter().filter(|(_, e)| waiting(e)).map(|(n, _)| *n);
+        let numbers: Vec<u64> = numbers.collect();
+        if numbers.is_empty() {
             if let Some(epoch) = epoch {
                 let (group, resource) = (ended.program.group.clone(), ended.program.name.clone());
                 out.push(Finished::Died { group, epoch, resource, how: how_ended(ended) });
@@ -418,7 +428,20 @@ impl Errands {
                 self.fail(number, how_ended(ended), out);
             }
             return;
-        };
+        }
+        for number in numbers {
+            self.waited_end(now, (number, ended), host, out);
+        }
+    }
+
+    /// The end that an errand has waited for.
+    fn waited_end(
+        &mut self,
+        now: Moment,
+        (number, ended): (u64, &Ended),
+        host: &mut dyn Host,
+        out: &mut Vec<Finished>,
+    ) {
         let Some(errand) = self.open.get_mut(&number) else { return };
         let fine = match &errand.wait {
             Wait::Script { .. } => {
@@ -478,6 +501,8 @@ impl Errands {
             | Act::Stop(_)
             | Act::Ask(_)
             | Act::MoveAddress { .. }
+            | Act::Load { .. }
+            | Act::End { .. }
             | Act::Adopt => Outcome::Failed { how },
         };
         self.end(number, outcome, out);
@@ -511,53 +536,4 @@ fn seen(job: &Job, what: Happening) -> Finished {
 
 fn finished(job: &Job, outcome: Outcome) -> Finished {
     Finished::Act { group: job.group.clone(), epoch: job.epoch, act: job.act, outcome }
-}
-
-/// The resources of a job's group that are up by `listing`.
-fn found(job: &Job, listing: &Listing) -> Vec<ResourceName> {
-    let ours = |p: &&Running| p.group == job.group;
-    let programs: Vec<&Running> = listing.programs.iter().filter(ours).collect();
-    let script =
-        |pid: &u32| programs.iter().any(|p| p.id.pid == *pid && p.purpose != Purpose::Service);
-    // A start or a stop that is under way is neither up nor down.
-    let between = |name: &ResourceName| {
-        programs.iter().any(|p| match p.purpose {
-            Purpose::Start | Purpose::Stop => p.name == *name,
-            Purpose::Service | Purpose::Monitor => false,
-        })
-    };
-    let up = |kind: &ResourceKind, name: &ResourceName| match kind {
-        ResourceKind::Address { links, .. } if links.is_empty() => true,
-        ResourceKind::Address { address, .. } => {
-            listing.addresses.iter().any(|(_, a)| a == address)
-        }
-        ResourceKind::Volume { source: VolumeSource::Directory, .. } => true,
-        ResourceKind::Volume { mount, .. } => listing.mounts.iter().any(|m| m == Path::new(mount)),
-        ResourceKind::Process { how: ProcessHow::Program { .. }, .. } => {
-            let same = |p: &&&Running| {
-                p.purpose == Purpose::Service && p.name == *name && p.epoch == job.epoch
-            };
-            programs.iter().any(|p| same(&p))
-        }
-        ResourceKind::Process { how: ProcessHow::Scripts { .. }, .. } => {
-            let left = |pids: &Vec<u32>| pids.iter().any(|pid| !script(pid));
-            listing.processes.iter().any(|(g, pids)| *g == job.group && left(pids))
-        }
-    };
-    let resources = job.spec.resources.iter().filter(|r| !between(&r.name));
-    resources.filter(|r| up(&r.kind, &r.name)).map(|r| r.name.clone()).collect()
-}
-
-fn has_line(file: &Path, line: &str, from: u64) -> bool {
-    let Ok(mut file) = std::fs::File::open(file) else { return false };
-    // A log that was renamed since begins anew.
-    let from = if file.metadata().is_ok_and(|m| m.len() < from) { 0 } else { from };
-    if file.seek(SeekFrom::Start(from)).is_err() {
-        return false;
-    }
-    let mut bytes = Vec::new();
-    if file.take(FLOOD).read_to_end(&mut bytes).is_err() {
-        return false;
-    }
-    String::from_utf8_lossy(&bytes).lines().any(|l| l.trim_end() == line)
 }

@@ -20,7 +20,12 @@ pub(super) fn around(
     let (name, wanted, probe) = match &job.what {
         Act::Start { resource, probe, .. } => (resource, None, *probe),
         Act::MoveAddress { resource, link } => (resource, Some(link), Probe::NotNeeded),
-        Act::Stop(_) | Act::LetGo | Act::Ask(_) | Act::Adopt => return None,
+        Act::Stop(_)
+        | Act::LetGo
+        | Act::Ask(_)
+        | Act::Load { .. }
+        | Act::End { .. }
+        | Act::Adopt => return None,
     };
     let resource = job.spec.resources.iter().find(|r| r.name == *name)?;
     let (address, links) = match &resource.kind {

@@ -7,6 +7,7 @@ use tsugi_cluster_rules::spec::{
     Check, GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
+use tsugi_cluster_rules::watch::Load;
 use tsugi_host::request::{
     Limits, Output, Program, Purpose, Request, Right, Source, TAIL_LONGEST, Unmounting,
 };
@@ -32,6 +33,12 @@ pub(super) fn steps(job: &Job, around: &Surroundings) -> Result<Vec<Step>, Strin
         Act::LetGo => Ok(let_go(job)),
         Act::Ask(resource) => ask(job, around, find(resource)?),
         Act::MoveAddress { resource, link } => move_address(job, find(resource)?, link),
+        Act::Load { slot, load, kind, event } => {
+            watched(job, around, (slot, load), Told { kind: *kind, event: *event })
+        }
+        Act::End { slot, within } => {
+            Ok(vec![Step::End { resource: slot.clone(), within: *within }])
+        }
         Act::Adopt => Ok(vec![Step::Look]),
     }
 }
@@ -145,6 +152,29 @@ pub(super) fn checked_mount(
     steps
 }
 
+/// A watched program is a service of the group beside its resources, under the same lease.
+fn watched(
+    job: &Job,
+    around: &Surroundings,
+    (slot, load): (&ResourceName, &Load),
+    told: Told,
+) -> Result<Vec<Step>, String> {
+    let path = around.log_dir.join(format!("{}.{slot}.log", job.group));
+    let program = Program {
+        right: lease(job),
+        name: slot.clone(),
+        purpose: Purpose::Service,
+        argv: load.run.clone(),
+        env: script_environment(&job.spec, around, told),
+        dir: load.dir.as_ref().map(PathBuf::from),
+        user: load.user.as_deref().map(user_ids).transpose()?,
+        limits: Limits::default(),
+        output: Output::File { path, limit: LOG_LIMIT },
+        time_limit: None,
+    };
+    Ok(vec![Step::Start(Request::Spawn(program))])
+}
+
 fn stop(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Result<Vec<Step>, String> {
     let mut steps = match &resource.kind {
         ResourceKind::Address { links, .. } if links.is_empty() => Vec::new(),
@@ -175,9 +205,13 @@ fn stop(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Result<Vec
     if job.spec.start_order().first().is_some_and(|first| first.name == resource.name) {
         let group = job.group.clone();
         let proof = Step::Ask(Request::KillGroup { group });
+        // What scripts have loaded and not ended themselves is asked to end before.
+        let rest = Step::EndRest { within: resource.stop_limit };
         match resource.kind {
-            ResourceKind::Process { .. } => steps.push(proof),
-            ResourceKind::Address { .. } | ResourceKind::Volume { .. } => steps.insert(0, proof),
+            ResourceKind::Process { .. } => steps.extend([rest, proof]),
+            ResourceKind::Address { .. } | ResourceKind::Volume { .. } => {
+                steps.splice(0..0, [rest, proof]);
+            }
         }
     }
     Ok(steps)
@@ -327,7 +361,10 @@ fn script_environment(
         StartKind::Restart => "restart",
         StartKind::ForcedNormal => "forced-normal",
     };
+    // A program of the group asks the agent that started it, also where there are several.
+    let run_dir = around.run_dir.display().to_string();
     let pairs = [
+        ("TSUGI_RUN_DIR", run_dir.as_str()),
         ("PATH", around.path.as_str()),
         ("LANG", "C.UTF-8"),
         ("TSUGI_NODE", around.node.as_str()),

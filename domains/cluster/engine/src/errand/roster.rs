@@ -23,6 +23,11 @@ impl Roster {
         self.programs.get(&(group.clone(), resource.clone())).map(|(_, id)| *id)
     }
 
+    /// The resources and watched programs of a group that have a program here.
+    pub fn of_group(&self, group: &GroupName) -> impl Iterator<Item = &ResourceName> {
+        self.programs.keys().filter(move |(of, _)| of == group).map(|(_, name)| name)
+    }
+
     /// A program ended; the resource it was the service of, if it was one.
     pub fn ended(&mut self, program: &Running) -> Option<Epoch> {
         let key = (program.group.clone(), program.name.clone());

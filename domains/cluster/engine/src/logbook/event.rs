@@ -3,6 +3,7 @@
 use tsugi_cluster_rules::reason::{Cause, How, Mishap, Nature};
 use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, LinkState, Ownership, Record};
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
+use tsugi_cluster_rules::watch::table::Then;
 use tsugi_messages::{self as messages, Language, Message, Phrase, phrase};
 use tsugi_vocabulary::{GroupName, NodeName, ResourceName};
 
@@ -44,6 +45,14 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
         }
         Happening::StartUndone { resource, up } => {
             Some(messages::start_undone(event.group.as_ref()?, &event.by, resource, up))
+        }
+        Happening::WatchedEnded { id, how, then } => {
+            let (group, node) = (event.group.as_ref()?, &event.by);
+            Some(match then {
+                Then::Nothing => messages::watched_ended(id, group, node, how),
+                Then::StartedAgain => messages::watched_ended_again(id, group, node, how),
+                Then::Suspended => messages::watched_ended_held(id, group, node, how),
+            })
         }
         Happening::GuardianActed { node } => {
             let epoch = event.epoch.map(|e| e.to_string()).unwrap_or_default();
@@ -136,6 +145,9 @@ fn failed(
                 messages::monitor_failed(resource, group, node, how)
             }
         }),
+        Cause::WatchedEnded { node, id, how, .. } => {
+            Some(messages::watched_failed(id, group, node, how))
+        }
         Cause::StartFailed { node, resource, how } => Some(match &how.mishap {
             Mishap::AddressInUse { holder } => {
                 messages::address_in_use(resource, group, node, holder)

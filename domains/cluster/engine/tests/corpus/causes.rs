@@ -1,6 +1,7 @@
 //! Every cause of a change and every reason against a node.
 
 use tsugi_cluster_rules::reason::{Cause, How, Mishap, Rejected, Way};
+use tsugi_cluster_rules::watch::Recovery;
 use tsugi_vocabulary::{Epoch, Span};
 
 use crate::{every, group, keeps, node, resource};
@@ -10,6 +11,10 @@ pub(crate) fn all() -> Vec<(&'static str, Cause)> {
     let (a, b) = (node("a"), node("b"));
     let how = || How::from("exit 3");
     let server = || resource("server");
+    let watched = |recovery| {
+        let (node, id) = (node("a"), "TUSINAP".to_owned());
+        Cause::WatchedEnded { node, id, how: How::from("exit 3"), recovery }
+    };
     let links = vec!["eth0".to_owned(), "eth1".to_owned()];
     let (by, reason) = ("mika".to_owned(), "new disk".to_owned());
     vec![
@@ -35,6 +40,8 @@ pub(crate) fn all() -> Vec<(&'static str, Cause)> {
         ("lease-ran-out", Cause::LeaseRanOut { node: a }),
         ("together", Cause::Together { with: group("DB") }),
         ("configuration", Cause::Configuration { version: 7 }),
+        ("watched-ended", watched(Recovery::TakeOver)),
+        ("watched-ended-as-configured", watched(Recovery::AsConfigured)),
     ]
 }
 
@@ -74,6 +81,8 @@ fn every_cause_of_version_1_is_kept() {
         Cause::ProcessDied { .. },
         Cause::MonitorFailed { .. },
         Cause::StartFailed { .. },
+        Cause::WatchedEnded { recovery: Recovery::TakeOver, .. },
+        Cause::WatchedEnded { recovery: Recovery::AsConfigured, .. },
         Cause::LinksDown { .. },
         Cause::NodeSilent { .. },
         Cause::OneWay { .. },

@@ -9,6 +9,8 @@ use tsugi_cluster_rules::record::{
     Phase, Record, Restored, Unconfirmed, Write,
 };
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
+use tsugi_cluster_rules::watch::table::Then;
+use tsugi_cluster_rules::watch::{AtEnd, Load, Recovery, WatchId, Watchlist};
 use tsugi_ledger::{Command, View};
 use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Span, Wall};
 
@@ -82,6 +84,29 @@ fn owned(start: StartKind, phase: Phase, cause: Cause) -> Ownership {
     Ownership::Owned { node: node("a"), boot, start, cause, phase, handover }
 }
 
+/// A program of every kind of end, one of them suspended and one ending.
+fn watchlist(epoch: Epoch) -> Watchlist {
+    let (wait, interval) = (Span::secs(5), Span::secs(30));
+    let restart = |within, wait, interval| AtEnd::Restart { times: 3, within, wait, interval };
+    let ends = [
+        ("LOGGED", AtEnd::Log),
+        ("AS_CONFIGURED", AtEnd::Recover { how: Recovery::AsConfigured }),
+        ("TAKEN_OVER", AtEnd::Recover { how: Recovery::TakeOver }),
+        ("AGAIN", restart(None, Span::ZERO, Span::ZERO)),
+        ("AGAIN_LATER", restart(Some(Span::secs(7_200)), wait, interval)),
+    ];
+    let mut list = Watchlist::default();
+    for (id, at_end) in ends {
+        let run = vec!["/opt/ap".to_owned(), "line1".to_owned()];
+        let load = Load { run, dir: Some("/opt".to_owned()), user: Some("ap".to_owned()), at_end };
+        list.put(epoch, WatchId::new(id).expect("an id"), load, |_| false);
+    }
+    let mut programs = list.programs.values_mut();
+    programs.next().expect("a program").held = Some(order());
+    programs.next().expect("another").ending = Some(Span::secs(100));
+    list
+}
+
 fn groups() -> Vec<(&'static str, GroupRecord)> {
     let new = GroupRecord::new(GroupIntent::Run);
     let epoch = Epoch { incarnation: 1, counter: 4 };
@@ -126,7 +151,8 @@ fn groups() -> Vec<(&'static str, GroupRecord)> {
             GroupRecord { intent: gave_up, ended: Ending::Failure, failures, ..new.clone() },
         ),
         ("pinned", GroupRecord { pause: pause(Guard::Disarmed), ..new.clone() }),
-        ("rearming", GroupRecord { pause: pause(Guard::Rearming), ..new }),
+        ("rearming", GroupRecord { pause: pause(Guard::Rearming), ..new.clone() }),
+        ("watched", GroupRecord { epoch, watched: watchlist(epoch), ..new }),
     ]
 }
 
@@ -161,6 +187,8 @@ fn happenings() -> Vec<(&'static str, Happening)> {
     let (a, eth0, eth1) = (node("a"), "eth0".to_owned(), "eth1".to_owned());
     let address = "10.0.0.9".parse().expect("an address");
     let how = How::of(Mishap::TooLate, "no end within its limit");
+    let watched =
+        |then| Happening::WatchedEnded { id: "TUSINAP".to_owned(), how: How::from("exit 3"), then };
     let link = |state| Happening::Link { node: node("a"), link: "eth0".to_owned(), state };
     vec![
         ("started", Happening::Started { steps: steps.clone(), took: Span::millis(352) }),
@@ -175,6 +203,9 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("stop-failed", Happening::StopFailed { resource: resource("server"), how }),
         ("stop-lied", Happening::StopLied { left: 2 }),
         ("start-undone", Happening::StartUndone { resource: resource("server"), up: 2 }),
+        ("watched-ended", watched(Then::Nothing)),
+        ("watched-started-again", watched(Then::StartedAgain)),
+        ("watched-suspended", watched(Then::Suspended)),
         ("guardian-lost", Happening::GuardianLost { node: a.clone() }),
         ("guardian-acted", Happening::GuardianActed { node: a.clone() }),
         ("readopted", Happening::Readopted { node: a, groups: vec![group("PAY")] }),
@@ -203,6 +234,9 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::StopFailed { .. },
         Happening::StopLied { .. },
         Happening::StartUndone { .. },
+        Happening::WatchedEnded { then: Then::Nothing, .. },
+        Happening::WatchedEnded { then: Then::StartedAgain, .. },
+        Happening::WatchedEnded { then: Then::Suspended, .. },
         Happening::GuardianLost { .. },
         Happening::GuardianActed { .. },
         Happening::Readopted { .. },

@@ -21,7 +21,7 @@ fn group() -> GroupSpec {
         prefer: Vec::new(),
         startup: Startup::Auto,
         failback: Failback::Never,
-        failure: FailurePolicy { restarts: 1, takeovers: 1, within: Span::secs(60) },
+        failure: FailurePolicy { restarts: 1, within: Span::secs(60), ..FailurePolicy::default() },
         apart: BTreeSet::new(),
         together: BTreeSet::new(),
         after: BTreeSet::new(),

@@ -215,7 +215,7 @@ impl Node {
         out: &mut Vec<Order>,
     ) {
         let held = self.desks.get(group).and_then(Desk::epoch);
-        if held != Some(epoch) {
+        if held != Some(epoch) || self.watched_died(now, (group, epoch), (&resource, &how), out) {
             return;
         }
         if self.pinned.contains(group) {
@@ -232,6 +232,9 @@ impl Node {
     /// What the group's policy says to a failure now (CL-20, CL-21).
     fn mend(&self, group: &GroupName, at: Wall) -> Mend {
         match planner::answer_to_failure(&self.record, group, &self.me, at) {
+            // Whose scripts have loaded programs is begun anew as a whole: a script that ran again
+            // would find its own ids taken.
+            Answer::Restarted if self.has_watched(group) => Mend::GiveAway,
             Answer::Restarted => Mend::InPlace,
             Answer::TakenOver | Answer::GaveUp => Mend::GiveAway,
         }

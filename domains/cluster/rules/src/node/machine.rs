@@ -7,6 +7,7 @@ use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, Resour
 
 use super::ledgerwork::Paperwork;
 use super::peers::{Contact, Peer};
+use super::watches::Watches;
 use super::{Event, Now, Order};
 use crate::desk::{Desk, Ended, Input, Why};
 use crate::lease::heartbeat::{Haste, Hearing, Heartbeat};
@@ -100,6 +101,7 @@ pub struct Node {
     pub(super) adopting: BTreeSet<GroupName>,
     pub(super) adopted: Vec<GroupName>,
     pub(super) stay: Stay,
+    pub(super) watches: Watches,
 }
 
 /// Whether something new must be told at once instead of at the next beat.
@@ -171,6 +173,7 @@ impl Node {
             adopting: BTreeSet::new(),
             adopted: Vec::new(),
             stay: Stay::Here,
+            watches: Watches::default(),
         };
         if node.record.restored.is_some() {
             node.voter.keep_quiet(birth.at + LONGEST_TTL);
@@ -206,8 +209,8 @@ impl Node {
             Event::Applied(record) => self.on_applied(now.lease, record),
             Event::Leader { term, leader } => self.on_leader(term, leader),
             Event::Proposed { proposal, fate } => self.on_proposed(now, proposal, fate),
-            Event::Done { group, epoch: _, act, outcome } => {
-                self.tell_desk(now, &group, Input::Done(act, outcome), out);
+            Event::Done { group, epoch, act, outcome } => {
+                self.on_done(now, (group, epoch), (act, outcome), out);
             }
             Event::Died { group, epoch, resource, how } => {
                 self.on_died(now, (&group, epoch), resource, how, out);
@@ -236,6 +239,7 @@ impl Node {
     fn settle(&mut self, now: Now, out: &mut Vec<Order>) {
         self.drop_lapsed(now, out);
         self.reconcile(now, out);
+        self.tend_watches(now, out);
         self.ask_monitors(now, out);
         self.note_adoptions(now);
         self.do_paperwork(now, out);
@@ -365,6 +369,7 @@ impl Node {
         };
         sooner(self.holder.next_lapse());
         sooner(self.desks.values().filter_map(Desk::next_ask).min());
+        sooner(self.watches.next_look());
         sooner(self.paperwork.retry_at());
         sooner(self.next_silence(now));
         at.max(now + Span::micros(100))

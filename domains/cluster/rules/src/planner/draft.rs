@@ -336,6 +336,7 @@ pub(super) const fn occasion_of_handover(cause: &Cause) -> Occasion {
         | Cause::ProcessDied { .. }
         | Cause::MonitorFailed { .. }
         | Cause::StartFailed { .. }
+        | Cause::WatchedEnded { .. }
         | Cause::LinksDown { .. }
         | Cause::NodeSilent { .. }
         | Cause::OneWay { .. }

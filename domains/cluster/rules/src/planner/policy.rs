@@ -3,8 +3,10 @@
 use tsugi_vocabulary::{NodeName, Span, Wall};
 
 use crate::mutant::mutant;
+use crate::reason::Cause;
 use crate::record::{Answer, Failure};
-use crate::spec::FailurePolicy;
+use crate::spec::{FailurePolicy, WatchedFailure};
+use crate::watch::Recovery;
 
 /// How long `then` is before `now` on the wall; zero if the clock was set back.
 pub(super) fn ago(then: Wall, now: Wall) -> Span {
@@ -16,6 +18,17 @@ pub(super) fn ago(then: Wall, now: Wall) -> Span {
 pub(super) fn recent(failures: &[Failure], within: Span, now: Wall) -> Vec<Failure> {
     let apart = |f: &Failure| Span::millis(f.at.0.abs_diff(now.0));
     failures.iter().filter(|f| apart(f) < within).cloned().collect()
+}
+
+/// The policy towards a failure of this cause: the end of a watched program is answered with a
+/// takeover unless the group's configuration says otherwise (CL-10).
+pub(super) fn towards(policy: FailurePolicy, cause: &Cause) -> FailurePolicy {
+    let no_restart = FailurePolicy { restarts: 0, ..policy };
+    match (cause, policy.watched) {
+        (Cause::WatchedEnded { recovery: Recovery::TakeOver, .. }, _)
+        | (Cause::WatchedEnded { .. }, WatchedFailure::Takeover) => no_restart,
+        _ => policy,
+    }
 }
 
 /// What is done about one more failure on `node`, after those in `recent`.

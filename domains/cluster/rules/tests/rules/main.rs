@@ -11,4 +11,5 @@ mod start_kinds;
 mod statements;
 mod stories;
 mod told;
+mod watched;
 mod world;

@@ -5,8 +5,9 @@ use tsugi_cluster_rules::plan::{Chosen, Life, Stand, Waiting};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::reason::{Cause, Rejected};
 use tsugi_cluster_rules::record::{Answer, Ownership};
-use tsugi_cluster_rules::spec::{Failback, FailurePolicy};
+use tsugi_cluster_rules::spec::{Failback, FailurePolicy, WatchedFailure};
 use tsugi_cluster_rules::timetable::{Days, OPEN, Timetable};
+use tsugi_cluster_rules::watch::Recovery;
 use tsugi_vocabulary::{ResourceName, Span, Wall};
 
 use crate::world::{DAILY, World, cluster, group, node};
@@ -29,6 +30,28 @@ fn cl_10_the_end_of_a_watched_program_moves_the_group_at_once_or_as_configured()
     world.run();
     assert_eq!(world.owner("NOW").as_deref(), Some("n2"));
     assert_eq!(world.owner("AFTER").as_deref(), Some("n1"));
+}
+
+#[test]
+fn cl_10_a_watched_programs_end_is_a_takeover_unless_the_group_says_restart() {
+    let ended = |recovery| {
+        let how = "exit 1".into();
+        Stand::Failed(Cause::WatchedEnded { node: node("n1"), id: "AP".to_owned(), how, recovery })
+    };
+    for (watched, recovery, owner) in [
+        (WatchedFailure::Takeover, Recovery::AsConfigured, "n2"),
+        (WatchedFailure::Takeover, Recovery::TakeOver, "n2"),
+        (WatchedFailure::Restart, Recovery::AsConfigured, "n1"),
+        (WatchedFailure::Restart, Recovery::TakeOver, "n2"),
+    ] {
+        let mut spec = cluster("n1 n2 w=witness", &["G1: prefer n1 n2; restarts 3"]);
+        spec.groups.get_mut(&group("G1")).unwrap().failure.watched = watched;
+        let mut world = World::new(spec);
+        world.run();
+        world.desk("G1", ended(recovery));
+        world.run();
+        assert_eq!(world.owner("G1").as_deref(), Some(owner), "{watched:?} {recovery:?}");
+    }
 }
 
 #[test]

@@ -85,6 +85,7 @@ fn cause(cause: &Cause) -> String {
         Cause::ProcessDied { node, resource, how } => format!("{resource} died on {node}: {how}"),
         Cause::MonitorFailed { node, resource, .. } => format!("{resource} is unwell on {node}"),
         Cause::StartFailed { node, resource, .. } => format!("{resource} did not start on {node}"),
+        Cause::WatchedEnded { node, id, .. } => format!("{id} ended on {node}"),
         Cause::LinksDown { node, links } => format!("{node} has no {}", links.join(" nor ")),
         Cause::NodeSilent { node, .. } => format!("{node} is silent"),
         Cause::OneWay { node, .. } => format!("{node} hears no majority"),

@@ -192,6 +192,7 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
         | Happening::StopFailed { .. }
         | Happening::StopLied { .. }
         | Happening::StartUndone { .. }
+        | Happening::WatchedEnded { .. }
         | Happening::GuardianLost { .. }
         | Happening::GuardianActed { .. }
         | Happening::Readopted { .. } => None,
@@ -314,6 +315,7 @@ impl Turn<'_> {
             | Happening::StopFailed { .. }
             | Happening::StopLied { .. }
             | Happening::StartUndone { .. }
+            | Happening::WatchedEnded { .. }
             | Happening::GuardianActed { .. } => e.group.as_ref() == self.group,
             Happening::Started { .. }
             | Happening::Stopped { .. }

@@ -2,6 +2,7 @@
 
 use tsugi_cluster_rules::reason::{Cause, Way};
 use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, LinkState, Versioned};
+use tsugi_cluster_rules::watch::table::Then;
 use tsugi_messages::phrase;
 use tsugi_vocabulary::{GroupName, NodeName};
 use tsugi_wire::control::report;
@@ -80,7 +81,8 @@ fn is_about(event: &EventRecord, of: &str) -> bool {
         | Happening::AddressMoved { .. }
         | Happening::StopFailed { .. }
         | Happening::StopLied { .. }
-        | Happening::StartUndone { .. } => Some(&event.by),
+        | Happening::StartUndone { .. }
+        | Happening::WatchedEnded { .. } => Some(&event.by),
     };
     event.group.as_ref().map(GroupName::as_str) == Some(of)
         || node.map(NodeName::as_str) == Some(of)
@@ -139,6 +141,11 @@ fn words(event: &EventRecord) -> Words {
         Happening::StartUndone { resource, up } => {
             phrased(&phrase::happened_start_undone(group, &event.by, resource, up))
         }
+        Happening::WatchedEnded { id, how, then } => phrased(&match then {
+            Then::Nothing => phrase::happened_watched_ended(group, &event.by, id, how),
+            Then::StartedAgain => phrase::happened_watched_again(group, &event.by, id, how),
+            Then::Suspended => phrase::happened_watched_held(group, &event.by, id, how),
+        }),
         Happening::GuardianLost { node } => phrased(&phrase::happened_guardian_lost(node)),
         Happening::GuardianActed { node } => phrased(&phrase::happened_guardian_acted(group, node)),
         Happening::Readopted { node, groups } => {

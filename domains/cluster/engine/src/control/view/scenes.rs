@@ -137,6 +137,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         drops: Default::default(),
         other_file: None,
         certificate_until: None,
+        watches: BTreeMap::new(),
         leases: BTreeMap::new(),
     }
 }

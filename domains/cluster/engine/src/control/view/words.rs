@@ -69,6 +69,7 @@ pub fn cause(cause: &Cause, deed: Deed) -> Words {
         Cause::StartFailed { node, resource, how } => {
             phrase::cause_start_failed(node, resource, how)
         }
+        Cause::WatchedEnded { node, id, how, .. } => phrase::cause_watched_ended(node, id, how),
         Cause::LinksDown { node, links } => match links.as_slice() {
             [link] => phrase::cause_link_down(node, link),
             links => phrase::cause_links_down(node, links.join(", ")),

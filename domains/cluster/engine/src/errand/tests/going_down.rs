@@ -6,7 +6,7 @@ use tsugi_cluster_rules::record::Happening;
 use tsugi_host::request::{Target, Unmounting};
 
 /// A group with its program running as pid 1.
-fn up() -> Scene {
+pub(super) fn up() -> Scene {
     let mut scene = Scene::new(vec![volume("disk"), address("vip"), server(None)]);
     scene.start("server");
     scene.hands.asked.clear();

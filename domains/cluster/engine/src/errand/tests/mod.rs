@@ -4,6 +4,7 @@ mod going_down;
 mod going_up;
 mod scripts;
 mod taking_over;
+mod watched;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -16,8 +17,8 @@ use tsugi_cluster_rules::spec::{
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_host::request::{
-    Answer, Ended, Event, Failure, HowEnded, Program, ProgramId, Purpose, Report, Request,
-    RequestId, Running, TimeLimit,
+    Answer, Ended, Event, Failure, HowEnded, Listing, Program, ProgramId, Purpose, Report, Request,
+    RequestId, Right, Running, TimeLimit,
 };
 use tsugi_host::{Gone, Host};
 use tsugi_vocabulary::{Epoch, GroupName, Moment, NodeName, ResourceName, Span};
@@ -111,6 +112,7 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         let around = Surroundings {
             node: "a".to_owned(),
+            run_dir: "/run/tsugi".into(),
             log_dir: dir.path().to_owned(),
             data_dir: dir.path().to_owned(),
             path: "/usr/bin:/bin".to_owned(),

@@ -38,6 +38,7 @@ fn picture(group: GroupRecord) -> Standing {
         drops: Default::default(),
         other_file: None,
         certificate_until: None,
+        watches: BTreeMap::new(),
         leases: BTreeMap::new(),
     }
 }

@@ -7,6 +7,7 @@ mod noting;
 mod silence;
 mod taken_on;
 mod voters;
+mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -193,6 +194,9 @@ impl Bench {
                     Act::Stop(_) if self.stops == Stops::Killed => {
                         Outcome::Forced { took: Span::millis(2_000) }
                     }
+                    Act::Load { slot, .. } if self.failing == Some(slot.as_str()) => {
+                        Outcome::Failed { how: "no such file".into() }
+                    }
                     Act::Start { resource, .. } if self.failing == Some(resource.as_str()) => {
                         Outcome::Failed { how: "exit 3".into() }
                     }
@@ -200,6 +204,8 @@ impl Bench {
                     | Act::Stop(_)
                     | Act::LetGo
                     | Act::Ask(_)
+                    | Act::Load { .. }
+                    | Act::End { .. }
                     | Act::MoveAddress { .. } => Outcome::Fine { took: Span::millis(1) },
                 };
                 self.done.push(word(&what));
@@ -301,6 +307,8 @@ fn word(what: &Act) -> String {
         Act::LetGo => "let go".to_owned(),
         Act::Ask(resource) => format!("ask {resource}"),
         Act::MoveAddress { resource, link } => format!("move {resource} to {link}"),
+        Act::Load { slot, .. } => format!("load {slot}"),
+        Act::End { slot, .. } => format!("end {slot}"),
         Act::Adopt => "look what runs".to_owned(),
     }
 }
@@ -378,7 +386,7 @@ fn group_spec() -> GroupSpec {
         prefer: vec![name("a"), name("b")],
         startup: Startup::Auto,
         failback: Failback::Manual,
-        failure: FailurePolicy { restarts: 1, takeovers: 1, within: Span::secs(3600) },
+        failure: FailurePolicy { restarts: 1, ..FailurePolicy::default() },
         apart: [].into(),
         together: [].into(),
         after: [].into(),

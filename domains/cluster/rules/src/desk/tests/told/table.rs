@@ -193,6 +193,8 @@ fn wish_word(wish: &Wish) -> String {
         Wish::Do(_, _, Act::LetGo) => "let go".to_owned(),
         Wish::Do(_, _, Act::Ask(resource)) => format!("ask {resource}"),
         Wish::Do(_, _, Act::MoveAddress { resource, link }) => format!("move {resource} to {link}"),
+        Wish::Do(_, _, Act::Load { slot, .. }) => format!("load {slot}"),
+        Wish::Do(_, _, Act::End { slot, .. }) => format!("end {slot}"),
         Wish::Do(_, _, Act::Adopt) => "look what runs".to_owned(),
         Wish::Started(..) => "say it is up".to_owned(),
         Wish::Released(..) => "say it is released".to_owned(),

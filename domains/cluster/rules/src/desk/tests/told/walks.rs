@@ -33,6 +33,8 @@ fn act_of(wish: &Wish, asked: &mut Vec<String>) -> Option<u64> {
         Act::LetGo => "let go".to_owned(),
         Act::Ask(resource) => format!("ask {resource}"),
         Act::MoveAddress { resource, .. } => format!("move {resource}"),
+        Act::Load { slot, .. } => format!("load {slot}"),
+        Act::End { slot, .. } => format!("end {slot}"),
         Act::Adopt => "adopt".to_owned(),
     });
     Some(*number)

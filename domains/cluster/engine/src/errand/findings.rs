@@ -1,0 +1,65 @@
+//! What the listing of the hands and the output of programs show to be up.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use tsugi_cluster_rules::spec::{ProcessHow, ResourceKind, VolumeSource};
+use tsugi_host::request::{Listing, Purpose, Running};
+use tsugi_vocabulary::ResourceName;
+
+use super::{FLOOD, Job};
+
+/// The resources of a job's group that are up by `listing`, and its watched programs.
+pub(super) fn found(job: &Job, listing: &Listing) -> Vec<ResourceName> {
+    let ours = |p: &&Running| p.group == job.group;
+    let programs: Vec<&Running> = listing.programs.iter().filter(ours).collect();
+    let script =
+        |pid: &u32| programs.iter().any(|p| p.id.pid == *pid && p.purpose != Purpose::Service);
+    // A start or a stop that is under way is neither up nor down.
+    let between = |name: &ResourceName| {
+        programs.iter().any(|p| match p.purpose {
+            Purpose::Start | Purpose::Stop => p.name == *name,
+            Purpose::Service | Purpose::Monitor => false,
+        })
+    };
+    let up = |kind: &ResourceKind, name: &ResourceName| match kind {
+        ResourceKind::Address { links, .. } if links.is_empty() => true,
+        ResourceKind::Address { address, .. } => {
+            listing.addresses.iter().any(|(_, a)| a == address)
+        }
+        ResourceKind::Volume { source: VolumeSource::Directory, .. } => true,
+        ResourceKind::Volume { mount, .. } => listing.mounts.iter().any(|m| m == Path::new(mount)),
+        ResourceKind::Process { how: ProcessHow::Program { .. }, .. } => {
+            let same = |p: &&&Running| {
+                p.purpose == Purpose::Service && p.name == *name && p.epoch == job.epoch
+            };
+            programs.iter().any(|p| same(&p))
+        }
+        ResourceKind::Process { how: ProcessHow::Scripts { .. }, .. } => {
+            let left = |pids: &Vec<u32>| pids.iter().any(|pid| !script(pid));
+            listing.processes.iter().any(|(g, pids)| *g == job.group && left(pids))
+        }
+    };
+    let resources = job.spec.resources.iter().filter(|r| !between(&r.name));
+    let resources = resources.filter(|r| up(&r.kind, &r.name)).map(|r| r.name.clone());
+    let configured = |p: &Running| job.spec.resources.iter().any(|r| r.name == p.name);
+    let watched = programs
+        .iter()
+        .filter(|p| p.purpose == Purpose::Service && p.epoch == job.epoch && !configured(p));
+    resources.chain(watched.map(|p| p.name.clone())).collect()
+}
+
+pub(super) fn has_line(file: &Path, line: &str, from: u64) -> bool {
+    let Ok(mut file) = File::open(file) else { return false };
+    // A log that was renamed since begins anew.
+    let from = if file.metadata().is_ok_and(|m| m.len() < from) { 0 } else { from };
+    if file.seek(SeekFrom::Start(from)).is_err() {
+        return false;
+    }
+    let mut bytes = Vec::new();
+    if file.take(FLOOD).read_to_end(&mut bytes).is_err() {
+        return false;
+    }
+    String::from_utf8_lossy(&bytes).lines().any(|l| l.trim_end() == line)
+}
