@@ -38,6 +38,7 @@ pub(super) async fn keep(node: Arc<Node>, mut seen: mpsc::Receiver<Sighting>) {
         }
         step(&node, sighting).await;
         give_sign(&node).await;
+        finish_change(&node);
     }
 }
 
@@ -71,6 +72,23 @@ async fn give_sign(node: &Node) {
         node.links.sign_given(now);
         // Without Raft there is nobody to lead; the end is noted by the next turn.
         drop(node.raft.trigger().heartbeat().await);
+    }
+}
+
+/// Whoever is elected while two lists of voters stand together finishes the change that a former
+/// leader began, without being asked: until then it may itself be on one of them only, and those
+/// who know the voters by the last finished list do not know whom they follow.
+fn finish_change(node: &Arc<Node>) {
+    let situation = node.situation(node.links.now());
+    let leads = matches!(situation.role, Role::Leader { .. });
+    // A change that this voter makes itself has the lock until it is finished.
+    if leads && situation.lists.len() > 1 && node.voters_change.try_lock().is_ok() {
+        let node = Arc::clone(node);
+        tokio::spawn(async move {
+            let Ok(_alone) = node.voters_change.try_lock() else { return };
+            // What does not come about now is tried again with the next sign.
+            let _refused = node.finish_half_a_change().await;
+        });
     }
 }
 

@@ -302,6 +302,12 @@ impl RaftLedger {
         broken.await.expect("the disk worked until now");
     }
 
+    /// For tests: whether two lists of voters stand together, as far as this voter knows.
+    #[must_use]
+    pub fn is_between_lists(&self) -> bool {
+        lists_of(&self.node.raft).len() > 1
+    }
+
     /// For tests: makes a snapshot now and forgets the log before it.
     pub async fn compact(&self) {
         let applied = self.node.view().applied.0;

@@ -148,7 +148,7 @@ impl Node {
 
     /// A leader that was lost half way through a change left both lists standing together. That
     /// change is finished first; whatever is asked for was decided on an older list.
-    async fn finish_half_a_change(&self) -> Option<Reply> {
+    pub(super) async fn finish_half_a_change(&self) -> Option<Reply> {
         let last = {
             let metrics = self.raft.server_metrics();
             let metrics = metrics.borrow();
