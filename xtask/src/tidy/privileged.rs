@@ -185,8 +185,11 @@ mod tests {
 
     #[test]
     fn growth_beyond_the_limit_is_found() {
-        let long = "fn a() {}\n".repeat(4051);
-        let tree = Tree::of([("foundation/host/src/hands/mod.rs", long.as_str())]);
-        assert!(look(&tree)[0].says.contains("4051 lines of code"));
+        let of = |lines| "fn a() {}\n".repeat(lines);
+        let found =
+            |lines| look(&Tree::of([("foundation/host/src/hands/mod.rs", of(lines).as_str())]));
+        let most = PROCESSES[0].lines_max;
+        assert!(found(most).is_empty());
+        assert!(found(most + 1)[0].says.contains(&format!("{} lines of code", most + 1)));
     }
 }
