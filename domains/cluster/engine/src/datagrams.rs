@@ -51,21 +51,14 @@ struct Peer {
     answered: Index,
     /// The newest beat of it that was to be read at once: its answer is as well.
     hasty: Option<u64>,
-    /// The networks of the last beat and of the last answer that needed only one.
-    beat_turn: usize,
-    answer_turn: usize,
+    /// The network of the last answer that needed only one.
+    turn: usize,
 }
 
 impl Peer {
     /// A boot that was heard only in the old form may not know the new one.
     fn form(&self) -> Form {
         self.form.map_or(Form::Hasty, |(_, form)| form)
-    }
-
-    /// Whether it was heard over every network that both are on within `span` before `now`.
-    fn whole(&self, now: Moment, span: Span) -> bool {
-        let lately = |heard: &Option<Moment>| heard.is_some_and(|at| now.since(at) < span);
-        self.heard.iter().take(self.addresses.len()).all(lately)
     }
 
     fn spoke(&mut self, boot: BootId, form: Form) {
@@ -114,34 +107,28 @@ impl Networks {
         self.lanes.iter().map(|lanes| lanes.now.as_fd())
     }
 
-    /// Sends a beat to every peer: over every network, but one that waits and says nothing new over
-    /// each in turn to a peer that was heard over all of them within `lately`.
-    pub fn beat(&mut self, mut beat: Heartbeat, haste: Haste, (now, lately): (Moment, Span)) {
+    /// Sends a beat to every peer over every network.
+    pub fn beat(&mut self, mut beat: Heartbeat, haste: Haste) {
         for form in [Form::Hasty, Form::Split, Form::Whole] {
             if !self.peers.values().any(|peer| peer.form() == form) {
                 continue;
             }
-            let (given_back, body, rest) = self.beats.write(beat, (form, haste));
+            let (given_back, body, _) = self.beats.write(beat, (form, haste));
             beat = given_back;
             // A beat that does not fit is not sent; the lease then ends by itself, which is safe.
             let Ok(bytes) = self.sealer.seal(Kind::HEARTBEAT, &body) else { continue };
-            // Who does not know of waiting knows only of copies over all networks.
-            let renews = form == Form::Hasty && haste == Haste::Waits && rest == Rest::Same;
-            for peer in self.peers.values_mut().filter(|peer| peer.form() == form) {
-                if renews && peer.whole(now, lately) {
-                    send_one(&self.lanes, &bytes, (&peer.addresses, &mut peer.beat_turn));
-                } else {
-                    send(&self.lanes, &bytes, &peer.addresses);
-                }
+            for peer in self.peers.values().filter(|peer| peer.form() == form) {
+                send(&self.lanes, &bytes, &peer.addresses);
             }
         }
     }
 
     /// Answers a beat over every network: the way it came may be open in one direction only. An
     /// answer that says nothing new to a peer that was heard over all of them within `lately` goes
-    /// over one, each in turn: a lease outlives several of them, and most of what an idle node
+    /// over one, each in turn: a lease outlives several answers, and most of what an idle node
     /// costs is what it sends.
     pub fn answer(&mut self, to: &NodeName, ack: Ack, (now, lately): (Moment, Span)) {
+        let whole = self.whole(to, (now, lately));
         let Some(peer) = self.peers.get_mut(to) else { return };
         // What is asked for the first time follows from an entry that was new.
         let moved = std::mem::replace(&mut peer.answered, ack.applied) != ack.applied;
@@ -149,8 +136,11 @@ impl Networks {
         let haste = if moved || asked { Haste::Now } else { Haste::Waits };
         let (_, body, rest) = peer.answers.write(ack, (peer.form(), haste));
         let Ok(bytes) = self.sealer.seal(Kind::ACK, &body) else { return };
-        if rest == Rest::Same && !moved && peer.whole(now, lately) {
-            send_one(&self.lanes, &bytes, (&peer.addresses, &mut peer.answer_turn));
+        if rest == Rest::Same && !moved && whole {
+            let ways = self.lanes.len().min(peer.addresses.len()).max(1);
+            peer.turn = (peer.turn + 1) % ways;
+            let one = peer.turn..=peer.turn;
+            send(&self.lanes[one.clone()], &bytes, &peer.addresses[one]);
         } else {
             send(&self.lanes, &bytes, &peer.addresses);
         }
@@ -196,14 +186,9 @@ impl Networks {
 
     /// Whether `peer` was heard over every network that both are on within `span` before `now`.
     pub fn whole(&self, peer: &NodeName, (now, span): (Moment, Span)) -> bool {
-        self.peers.get(peer).is_some_and(|peer| peer.whole(now, span))
-    }
-
-    /// How long a network may be silent before it counts as such, if a peer sends every `beat`:
-    /// what waits goes over each in turn, and is read a beat later.
-    #[must_use]
-    pub fn lately(&self, beat: Span) -> Span {
-        Span(beat.0 * (self.lanes.len() as u64 + 2))
+        let Some(peer) = self.peers.get(peer) else { return false };
+        let lately = |heard: &Option<Moment>| heard.is_some_and(|at| now.since(at) < span);
+        peer.heard.iter().take(peer.addresses.len()).all(lately)
     }
 
     /// How many datagrams were dropped, by reason.
@@ -216,15 +201,6 @@ fn send(lanes: &[Lanes], bytes: &[u8], addresses: &[SocketAddr]) {
     for (lanes, address) in lanes.iter().zip(addresses) {
         // A network that is down or full loses datagrams; that is what the others are for.
         let _lost = lanes.now.send_to(bytes, address);
-    }
-}
-
-/// Sends `bytes` over the network after that of the last `turn`.
-fn send_one(lanes: &[Lanes], bytes: &[u8], (addresses, turn): (&[SocketAddr], &mut usize)) {
-    *turn = (*turn + 1) % lanes.len().min(addresses.len()).max(1);
-    let one = *turn..=*turn;
-    if let (Some(lanes), Some(addresses)) = (lanes.get(one.clone()), addresses.get(one)) {
-        send(lanes, bytes, addresses);
     }
 }
 

@@ -121,9 +121,8 @@ pub enum AgentFailure {
 pub fn run(config: AgentConfig) -> Result<Ended, AgentFailure> {
     let _lock = lock(&config.data_dir)?;
     let config = Arc::new(config);
-    // One worker: of two, each wakes the other to look for work whenever it finds some itself.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        .worker_threads(2)
         .thread_name("tsugi-io")
         .enable_all()
         .build()?;

@@ -228,12 +228,11 @@ impl Core {
         match order {
             Order::Beat(beat, haste) => {
                 self.parts.ear.sent(&beat);
-                let lately = self.lately();
-                self.parts.networks.beat(beat, haste, (now, lately));
+                self.parts.networks.beat(beat, haste);
             }
             Order::Answer { to, ack, .. } => {
-                let lately = self.lately();
-                self.parts.networks.answer(&to, ack, (now, lately));
+                let beat = self.parts.node.timing().beat;
+                self.parts.networks.answer(&to, ack, (now, beat + beat));
             }
             Order::Propose { proposal, draft } => {
                 // A ledger that has ended answers nothing; the core is being ended then.
@@ -283,11 +282,6 @@ impl Core {
             Order::WakeAt(moment) => self.wake = moment,
             Order::Left => self.ended = Some(Ended::Left),
         }
-    }
-
-    /// Who was not heard over a network for so long is spoken to over all of them.
-    fn lately(&self) -> Span {
-        self.parts.networks.lately(self.parts.node.timing().beat)
     }
 
     /// Gives what errands finished back to the rules, at once.
@@ -387,7 +381,6 @@ impl Core {
 
     fn look_at_networks(&mut self, now: Moment, ready: Ready, events: &mut Vec<Event>) {
         let due = self.wake.min(self.ledger_due) <= now;
-        let lately = self.lately();
         let parts = &mut self.parts;
         let networks = parts.networks.fds().len();
         for network in 0..networks {
@@ -398,6 +391,8 @@ impl Core {
         if due {
             parts.networks.take_waiting(now, events);
         }
+        // The ledger's connections are looked at before they are missed.
+        let lately = Span(parts.node.timing().ttl.0 / 4);
         for event in events.iter() {
             if let Event::Heard { beat, .. } = event {
                 parts.ear.heard(beat);
@@ -474,8 +469,7 @@ impl Core {
         let Ok(mut changed) = self.parts.links.look() else { return };
         let now = clock::now();
         if self.links_due <= now {
-            // Every second beat: each look is a question to the kernel a link.
-            self.links_due = now + Span(self.parts.node.timing().beat.0 / 2 * 3);
+            self.links_due = now + Span(self.parts.node.timing().beat.0 / 2);
             let in_use = self.parts.node.links_in_use();
             changed.extend(self.parts.links.look_at(&in_use).unwrap_or_default());
         }

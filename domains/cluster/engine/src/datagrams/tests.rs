@@ -90,7 +90,7 @@ fn open(node: &mut Networks, bytes: &[u8], via: Via) -> Option<Event> {
 fn a_beat_goes_over_every_network_and_says_by_which_it_came() {
     let (mut a, mut b) = (node("a"), node("b"));
     a.meet([(name("b"), addresses(&b))].into());
-    a.beat(beat("a"), Haste::Now, LATELY);
+    a.beat(beat("a"), Haste::Now);
     let came = |e: &Event| match e {
         Event::Heard { via, beat } => Some((via.network, beat.sender.to_string())),
         _ => None,
@@ -105,7 +105,7 @@ fn a_network_that_is_gone_does_not_keep_the_other_from_carrying() {
     let nobody: SocketAddr = "127.0.0.1:9".parse().unwrap();
     let second = addresses(&b)[1];
     a.meet([(name("b"), vec![nobody, second])].into());
-    a.beat(beat("a"), Haste::Now, LATELY);
+    a.beat(beat("a"), Haste::Now);
     a.answer(&name("b"), ack("a"), LATELY);
     let heard = taken(&mut b);
     assert!(matches!(&heard[0], Event::Heard { via, .. } if via.network == 1), "{heard:?}");
@@ -128,7 +128,7 @@ fn an_answer_without_news_goes_over_one_network_and_any_other_over_all() {
     let (mut a, mut b) = (node("a"), node("b"));
     a.meet([(name("b"), addresses(&b))].into());
     b.meet([(name("a"), addresses(&a))].into());
-    a.beat(beat("a"), Haste::Now, LATELY);
+    a.beat(beat("a"), Haste::Now);
     assert_eq!(taken(&mut b).len(), 1);
     assert_eq!(ways(&a, &mut b, (1, 1)), [2, 1, 1, 1, 1]);
     assert_eq!(ways(&a, &mut b, (2, 1)), [2, 1, 1, 1, 1], "another list of voters");
@@ -138,34 +138,10 @@ fn an_answer_without_news_goes_over_one_network_and_any_other_over_all() {
 }
 
 #[test]
-fn a_beat_that_waits_goes_over_one_network_in_turn_and_any_other_over_all() {
-    let (mut a, mut b) = (node("a"), node("b"));
-    a.meet([(name("b"), addresses(&b))].into());
-    b.meet([(name("a"), addresses(&a))].into());
-    let mut sequence = 0;
-    let mut ways = |a: &mut Networks, haste| {
-        sequence += 1;
-        a.beat(Heartbeat { sequence, ..beat("a") }, haste, LATELY);
-        let comes = |socket: &UdpSocket| socket.recv_from(&mut [0; 2048]).is_ok();
-        let come = |l: &Lanes| comes(&l.now) || l.waits.as_ref().is_some_and(comes);
-        [0, 1].map(|network| come(&b.lanes[network]))
-    };
-    assert_eq!(ways(&mut a, Haste::Waits), [true, true], "b was not heard yet");
-    assert_eq!(ways(&mut a, Haste::Waits), [true, true]);
-    a.peers.get_mut(&name("b")).unwrap().heard.fill(Some(Moment(1)));
-    let (one, other) = (ways(&mut a, Haste::Waits), ways(&mut a, Haste::Waits));
-    assert_eq!([one, other].map(|w| w.iter().filter(|came| **came).count()), [1, 1]);
-    assert_ne!(one, other, "each in turn");
-    assert_eq!(ways(&mut a, Haste::Now), [true, true]);
-    a.peers.get_mut(&name("b")).unwrap().heard[1] = None;
-    assert_eq!(ways(&mut a, Haste::Waits), [true, true], "one network is silent");
-}
-
-#[test]
 fn nothing_is_sent_to_a_node_that_is_not_a_peer() {
     let (mut a, mut b) = (node("a"), node("b"));
     a.answer(&name("b"), ack("a"), LATELY);
-    a.beat(beat("a"), Haste::Now, LATELY);
+    a.beat(beat("a"), Haste::Now);
     assert!(taken(&mut b).is_empty());
 }
 
@@ -209,13 +185,13 @@ fn a_peer_is_whole_while_it_is_heard_over_every_network_though_copies_are_droppe
     b.meet([(name("a"), addresses(&a))].into());
     let within = |ms| (Moment(1) + Span::millis(ms), Span::millis(90));
     assert!(!b.whole(&name("a"), within(1)), "not heard yet");
-    a.beat(beat("a"), Haste::Now, LATELY);
+    a.beat(beat("a"), Haste::Now);
     assert_eq!(taken(&mut b).len(), 1);
     assert!(b.whole(&name("a"), within(89)));
     assert!(!b.whole(&name("a"), within(90)));
     let nobody: SocketAddr = "127.0.0.1:9".parse().unwrap();
     a.meet([(name("b"), vec![nobody, addresses(&b)[1]])].into());
-    a.beat(beat("a"), Haste::Now, LATELY);
+    a.beat(beat("a"), Haste::Now);
     let mut out = Vec::new();
     b.take(1, Moment(1) + Span::millis(60), &mut out);
     assert!(!b.whole(&name("a"), within(100)), "the first network is silent");
@@ -242,8 +218,8 @@ fn a_peer_that_speaks_only_the_old_form_is_answered_in_it_until_it_speaks_the_ne
     assert_eq!(answered(&mut a), 1);
     let _seen_copy = taken(&mut a);
     // The same numbers as the old one used: of them only those not seen yet count.
-    a.beat(beat("a"), Haste::Now, LATELY);
-    a.beat(Heartbeat { sequence: 2, ..beat("a") }, Haste::Now, LATELY);
+    a.beat(beat("a"), Haste::Now);
+    a.beat(Heartbeat { sequence: 2, ..beat("a") }, Haste::Now);
     assert_eq!(taken(&mut b).len(), 1);
     assert_eq!(form(&b), Form::Hasty);
     b.answer(&name("a"), ack("b"), LATELY);
@@ -263,11 +239,11 @@ fn what_renews_waits_for_the_readers_beat_and_what_is_new_or_waited_for_does_not
         (came, out.len() - came)
     };
     let told = |sequence, applied| Heartbeat { sequence, applied: Index(applied), ..beat("a") };
-    a.beat(told(1, 1), Haste::Waits, LATELY);
+    a.beat(told(1, 1), Haste::Waits);
     assert_eq!(at_once(&mut b), (1, 0), "what it says is new");
-    a.beat(told(2, 2), Haste::Waits, LATELY);
+    a.beat(told(2, 2), Haste::Waits);
     assert_eq!(at_once(&mut b), (0, 1));
-    a.beat(told(3, 2), Haste::Now, LATELY);
+    a.beat(told(3, 2), Haste::Now);
     assert_eq!(at_once(&mut b), (1, 0));
     let says = |sequence, applied| Ack { sequence, applied: Index(applied), ..ack("b") };
     b.answer(&name("a"), says(3, 1), LATELY);
