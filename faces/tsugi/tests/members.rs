@@ -115,7 +115,10 @@ fn a_restored_ledger_gives_out_no_epoch_that_was_seen_and_its_voters_come_in_aga
     assert!(site.path("b").join("data/aside/1/ledger/ledger.db").exists(), "nothing is deleted");
 
     site.start("c");
-    site.until("c has come in", |site| site.votes("c") == (3, 3));
+    // Of the former ledger, too, it knows three voters and hears them, until it puts it aside.
+    site.until("c has come in", |site| {
+        site.log("c").contains("TSUG80302-W") && site.votes("c") == (3, 3)
+    });
     assert!(site.needs("c").is_empty(), "{:?}", site.needs("c"));
     site.tsugi("c", &["audit", "verify"]);
     let audit = site.tsugi("c", &["audit", "list", "--json"]);

@@ -225,11 +225,11 @@ impl Site {
         let until = Instant::now() + PATIENCE;
         while !holds(self) {
             if Instant::now() >= until {
-                let logs: Vec<String> = self
-                    .nodes
-                    .iter()
-                    .map(|(n, _)| format!("--- {n}\n{}\n{}", self.log(n), self.status(n)))
-                    .collect();
+                let tell = |(n, child): &(String, Child)| {
+                    let lives = if there(&pid(child)) { "runs" } else { "has ended by itself" };
+                    format!("--- {n} {lives}\n{}\n{}", self.log(n), self.status(n))
+                };
+                let logs: Vec<String> = self.nodes.iter().map(tell).collect();
                 panic!("not in time: {what}\n{}", logs.join("\n"));
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -291,12 +291,14 @@ fn end_all(child: &Child) {
     }
 }
 
+/// Whether the process has not ended.
+fn there(pid: &Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
+}
+
 /// Waits until nothing of them holds a lock or a port any more.
 fn all_gone(pids: &[Pid]) {
-    let there = |pid: &Pid| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
-    };
     let until = Instant::now() + PATIENCE;
     while pids.iter().any(there) {
         assert!(Instant::now() < until, "something of the node stays");
