@@ -11,6 +11,7 @@
 //! on from any of them. Its old copy is aside before it asks for a number: whoever has a number
 //! of the restored ledger never votes in the former one again.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +73,22 @@ enum Verdict {
     Superseded,
 }
 
+/// What all the nodes together say.
+enum Seen {
+    Belongs,
+    Removed,
+    /// These nodes stand in a later life of the ledger.
+    Superseded(BTreeSet<NodeName>),
+}
+
+/// Whether a node whose ledger lives on elsewhere leaves its own. While it runs under a leader it
+/// stays: somebody may have restored a backup on a machine that was only cut off. A leader that
+/// stands in the later life is none of its own, though its beats are heard: they say who leads,
+/// not in which life.
+fn leaves(look: Look, leader: Option<&NodeName>, later: &BTreeSet<NodeName>) -> bool {
+    look == Look::First || leader.is_none_or(|leader| later.contains(leader))
+}
+
 impl Lookout {
     pub(super) fn new(
         config: &AgentConfig,
@@ -101,14 +118,14 @@ impl Lookout {
                 return self.post.send(Letter::Removed);
             }
             match self.look().await {
-                Verdict::Belongs => {}
-                Verdict::Removed => return self.post.send(Letter::Removed),
-                Verdict::Superseded if first == Look::First || self.is_alone() => {
+                Seen::Belongs => {}
+                Seen::Removed => return self.post.send(Letter::Removed),
+                Seen::Superseded(later) if leaves(first, self.leader().as_ref(), &later) => {
                     if leave_note(&self.data_dir, &self.kept()).is_ok() {
                         return self.post.send(Letter::StepAside);
                     }
                 }
-                Verdict::Superseded => {}
+                Seen::Superseded(_) => {}
             }
             if self.has_caught_up() {
                 first = Look::Later;
@@ -136,10 +153,14 @@ impl Lookout {
         }
     }
 
-    /// Whether no leader is heard. While one is, a node that runs stays with it: somebody may
-    /// have restored a backup on a machine that was only cut off.
+    /// Whether no leader is heard.
     fn is_alone(&self) -> bool {
         self.ledger.leadership().leader.is_none()
+    }
+
+    fn leader(&self) -> Option<NodeName> {
+        let leader = self.ledger.leadership().leader?;
+        self.ledger.view().voters.list.get(&leader).cloned()
     }
 
     fn has_caught_up(&self) -> bool {
@@ -169,25 +190,29 @@ impl Lookout {
         Kept { incarnation: view.incarnation, voter: self.voter, voters }
     }
 
-    async fn look(&self) -> Verdict {
+    async fn look(&self) -> Seen {
         if !self.has_caught_up() {
             // It has not caught up: it knows of no life of the ledger yet.
-            return Verdict::Belongs;
+            return Seen::Belongs;
         }
         let kept = self.kept();
         let mut looks = JoinSet::new();
         for node in self.book.nodes().into_iter().filter(|node| *node != self.me) {
             let (tls, addresses) = (Arc::clone(&self.tls), self.book.addresses(&node));
-            looks.spawn(async move { look_at(&tls, &node, addresses).await });
+            looks.spawn(async move {
+                let answer = look_at(&tls, &node, addresses).await;
+                (node, answer)
+            });
         }
-        // The first word that counts: whoever is away is not waited for.
-        while let Some(answer) = looks.join_next().await {
-            match judge(answer.ok().flatten().as_ref(), &kept) {
+        let mut later = BTreeSet::new();
+        while let Some(Ok((node, answer))) = looks.join_next().await {
+            match judge(answer.as_ref(), &kept) {
                 Verdict::Belongs => {}
-                verdict => return verdict,
+                Verdict::Removed => return Seen::Removed,
+                Verdict::Superseded => drop(later.insert(node)),
             }
         }
-        Verdict::Belongs
+        if later.is_empty() { Seen::Belongs } else { Seen::Superseded(later) }
     }
 }
 
@@ -398,5 +423,15 @@ mod tests {
         assert_eq!(verdict(&stands(6, Some(9))), "belongs", "that one was left behind");
         assert_eq!(verdict(&Answer::Removed { incarnation: 7 }), "removed");
         assert_eq!(verdict(&Answer::Removed { incarnation: 6 }), "belongs");
+    }
+
+    #[test]
+    fn a_leader_of_the_later_life_holds_nobody_back_and_one_of_the_own_does() {
+        let node = |name: &str| NodeName::new(name).unwrap();
+        let later = BTreeSet::from([node("a")]);
+        assert!(leaves(Look::Later, None, &later), "nobody leads");
+        assert!(leaves(Look::Later, Some(&node("a")), &later), "its beats say that it leads");
+        assert!(!leaves(Look::Later, Some(&node("b")), &later), "the former ledger goes on");
+        assert!(leaves(Look::First, Some(&node("b")), &later), "before anything is promised");
     }
 }
