@@ -119,7 +119,7 @@ pub fn ask(stage: &mut Stage, injected: &Injected) -> Told {
                 (false, _, _) => format!("the nodes tell {} stories: {told:?}", texts.len()),
                 (true, true, _) => format!("the story goes on changing: {text}"),
                 (true, false, wanted) => {
-                    format!("{wanted:?} was to be the first cause: {causes:?}")
+                    format!("{wanted:?} was to be the first cause: {causes:?}: {text}")
                 }
             };
             return Told { causes: causes.into_iter().collect(), wrong: Some(wrong) };

@@ -78,8 +78,8 @@ fn turns(chronicle: &Chronicle) -> Vec<Turn<'_>> {
     planned.chain(chronicle.events.iter().filter_map(happened)).collect()
 }
 
-/// In the order of their entries. What a node that was cut off could tell only later stands before
-/// the decision that took its epoch from it.
+/// In the order of their entries. What a node that was cut off could tell only later, or wrote
+/// into the same entry, stands before the decision that took its epoch from it.
 fn in_order<'a>(mut turns: Vec<Turn<'a>>, chronicle: &Chronicle) -> Vec<Turn<'a>> {
     let ended: Vec<_> = turns
         .iter()
@@ -92,7 +92,7 @@ fn in_order<'a>(mut turns: Vec<Turn<'a>>, chronicle: &Chronicle) -> Vec<Turn<'a>
     turns.sort_by_cached_key(|turn| {
         let ends = |(group, given, entry): &(Option<&GroupName>, Epoch, Index)| {
             let earlier = turn.epoch.is_some_and(|epoch| epoch < *given);
-            (*group == turn.group && earlier && *entry < turn.entry).then_some(*entry)
+            (*group == turn.group && earlier && *entry <= turn.entry).then_some(*entry)
         };
         match turn.decision.is_none().then(|| ended.iter().filter_map(ends).min()).flatten() {
             Some(entry) => (entry, 0),

@@ -323,6 +323,21 @@ fn a_link_that_is_lost_without_a_takeover_is_named_when_the_address_moves() {
 }
 
 #[test]
+fn an_address_that_moved_in_the_entry_that_also_gave_the_group_away_is_the_earlier_story() {
+    let links = vec!["eth0".to_owned(), "eth1".to_owned()];
+    let mut both = taken_over(Cause::LinksDown { node: node("node1"), links });
+    let address = "10.0.0.9".parse().unwrap();
+    let what =
+        Happening::AddressMoved { address, from: "eth0".to_owned(), link: "eth1".to_owned() };
+    // The owner leads the ledger: what it saw and what it decided go into one entry.
+    both.events.push(event(10_000, "node1", 1, what));
+    both.events.sort_by_key(|event| event.version);
+    assert!(text(&story(&both).cause).contains("all data links of node1"), "{:?}", story(&both));
+    let earlier = explain(&both, None, 1).story.expect("it is told as well");
+    assert!(text(&earlier.cause).contains("link eth0 of node1"), "{earlier:?}");
+}
+
+#[test]
 fn only_the_stories_of_the_group_asked_for_are_told() {
     let chronicle = taken_over(silent());
     assert!(explain(&chronicle, Some(&group("PAY")), 0).story.is_some());
