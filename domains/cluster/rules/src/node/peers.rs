@@ -123,10 +123,16 @@ impl Node {
     }
 
     /// Whether this node stood still, or heard nobody at all, for about as long as it missed
-    /// another one: then it cannot say that it was the other that was cut off.
+    /// another one: then it cannot say that it was the other that was cut off. What it was like
+    /// before it missed the other is no part of that.
     fn missed_it_myself(&self, now: Moment, silence: Span) -> bool {
-        let deaf = self.contact.deaf_lately(now).unwrap_or(Span::ZERO);
-        let away = deaf.max(self.stood_still);
+        let since = now.saturating_sub(silence);
+        let deaf = match self.contact.alone {
+            Some(at) if at >= since => self.contact.deaf_lately(now).unwrap_or(Span::ZERO),
+            Some(_) | None => Span::ZERO,
+        };
+        let still = if self.stood_still_at >= since { self.stood_still } else { Span::ZERO };
+        let away = deaf.max(still);
         away + away >= silence
     }
 

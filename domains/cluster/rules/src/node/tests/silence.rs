@@ -186,6 +186,21 @@ fn who_stood_still_or_heard_nobody_does_not_say_that_the_others_were_cut_off() {
 }
 
 #[test]
+fn who_was_cut_off_itself_a_while_ago_says_all_the_same_that_another_is_now() {
+    let (mut bench, mut beat) = watching();
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    bench.voters.clear();
+    bench.pass(Span::secs(3));
+    bench.voters = vec![name("b"), name("c")];
+    heard(&mut bench, &mut beat, &[0, 1], 60);
+    assert_eq!(return_of(&bench, "b"), None, "that was its own");
+    // Now c is heard all the while, and b is not.
+    heard(&mut bench, &mut beat, &[], 40);
+    heard(&mut bench, &mut beat, &[0, 1], 2);
+    assert_eq!(return_of(&bench, "b"), Some(Cause::WasCutOff { node: name("b") }));
+}
+
+#[test]
 fn a_node_without_answers_says_how_long_it_heard_nobody() {
     let mut bench = Bench::new(record());
     let mut beat = beat_of("b", 1, &bench.record);
