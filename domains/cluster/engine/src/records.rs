@@ -162,10 +162,11 @@ pub fn change(draft: &Draft, view: &View, record: &Record) -> Result<Change, Ove
                 let same = |w: &&Write| matches!(w, Write::Event(other) if other == e);
                 let n = draft.writes[..n].iter().filter(same).count();
                 let (key, bytes) = (event_key(e, n), encode(e));
-                // A node that was cut off tells again what it had no answer to; once is enough.
+                // A node that was cut off tells again what it had no answer to; once is enough, and
+                // the first place stays, also where this view does not reach so far yet.
                 match view.get(key.as_str()) {
                     Some(_) => change,
-                    None => change.write(key, bytes),
+                    None => change.when_absent(key.clone()).write(key, bytes),
                 }
             }
             Write::Audit(a) => audit.append(change, a),

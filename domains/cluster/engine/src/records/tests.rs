@@ -333,6 +333,22 @@ fn an_event_that_is_told_again_is_kept_once_and_where_it_was() {
 }
 
 #[test]
+fn an_event_that_is_told_again_on_an_old_view_stays_where_it_was() {
+    let mut kept = Kept::new();
+    let old = kept.view.clone();
+    kept.put(&Draft::default().write(Write::Event(event_at(5)))).unwrap();
+    kept.put(&Draft::default().write(Write::Event(event_at(6)))).unwrap();
+    let before = events(&kept.view).unwrap();
+    let again = Draft::default().write(Write::Event(event_at(5))).write(Write::Event(event_at(7)));
+    let on_old = change(&again, &old, &Record::default()).unwrap();
+    assert!(matches!(kept.commit(on_old), Outcome::Refused { .. }));
+    assert_eq!(events(&kept.view).unwrap(), before);
+    kept.put(&again).unwrap();
+    assert_eq!(events(&kept.view).unwrap()[..2], before);
+    assert_eq!(events(&kept.view).unwrap().len(), 3, "what is new is told after all");
+}
+
+#[test]
 fn events_of_one_draft_at_one_moment_are_all_kept() {
     let mut kept = Kept::new();
     let draft = Draft::default().write(Write::Event(event_at(5))).write(Write::Event(event_at(5)));

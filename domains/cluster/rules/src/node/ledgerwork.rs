@@ -268,8 +268,10 @@ impl Node {
             Fate::Taken(index) => {
                 self.paperwork.taken.insert(subject.clone(), index);
             }
-            Fate::Overtaken => {}
-            Fate::Unknown => {
+            // Notes rest on nothing but on not being told yet: that this view does not know of it
+            // will pass, and until then asking again at once would be in vain.
+            Fate::Overtaken if subject != Subject::Notes => {}
+            Fate::Overtaken | Fate::Unknown => {
                 self.paperwork.not_before.insert(subject.clone(), now.lease + RETRY);
             }
         }
@@ -278,14 +280,14 @@ impl Node {
             (Subject::Group(group), Fate::Taken(_) | Fate::Unknown) => {
                 self.paperwork.mends.remove(group);
             }
-            (Subject::Notes, Fate::Unknown) => {
+            (Subject::Notes, Fate::Overtaken | Fate::Unknown) => {
                 let mut again = std::mem::take(&mut self.paperwork.sent_notes);
                 again.append(&mut self.paperwork.notes);
                 again.truncate(NOTES);
                 self.paperwork.notes = again;
             }
             (Subject::Plan | Subject::Leave | Subject::Notes, Fate::Taken(_))
-            | (Subject::Group(_) | Subject::Leave | Subject::Notes, Fate::Overtaken)
+            | (Subject::Group(_) | Subject::Leave, Fate::Overtaken)
             | (Subject::Leave, Fate::Unknown) => {}
         }
     }

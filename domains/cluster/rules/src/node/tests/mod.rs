@@ -70,6 +70,8 @@ enum Stops {
 enum Ledger {
     Answers,
     Silent,
+    /// It has moved on, and this node's view has not.
+    Ahead,
 }
 
 impl Bench {
@@ -221,6 +223,7 @@ impl Bench {
     fn put(&mut self, proposal: u64, draft: Draft) {
         let fate = match self.ledger {
             Ledger::Silent => Fate::Unknown,
+            Ledger::Ahead => Fate::Overtaken,
             Ledger::Answers if !self.record.admits(&draft) => Fate::Overtaken,
             Ledger::Answers => {
                 let index = Index(self.record.applied.0 + 1);

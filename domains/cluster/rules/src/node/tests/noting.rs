@@ -23,6 +23,19 @@ fn a_guardian_that_was_lost_is_written_down() {
 }
 
 #[test]
+fn what_a_ledger_refuses_that_is_ahead_of_this_node_is_told_again() {
+    let mut bench = Bench::running(record());
+    bench.ledger = Ledger::Ahead;
+    bench.tell(Event::GuardianLost);
+    bench.pass(Span::millis(100));
+    assert_eq!(told(&bench), []);
+    bench.ledger = Ledger::Answers;
+    bench.pass(Span::millis(200));
+    let lost = Happening::GuardianLost { node: name("a") };
+    assert_eq!(told(&bench).iter().filter(|what| **what == lost).count(), 1);
+}
+
+#[test]
 fn a_guardian_that_acted_is_written_down_once_and_only_if_something_was_here() {
     let mut bench = Bench::running(record());
     for _ in 0..2 {
