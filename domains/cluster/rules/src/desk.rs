@@ -11,18 +11,20 @@
 //! very epoch; `Released` is reached only by a verified stop and never left for the same epoch.
 
 mod ending;
+mod script;
 mod starting;
 mod steps;
 
+pub use script::{Disk, ScriptEvent, Terms, Told};
 pub use steps::{Desk, Ground, Input, Mend, Wish};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
-use crate::reason::{Cause, How, Nature};
+use crate::reason::{Cause, How};
 use crate::record::LinkState;
-use crate::start_kind::{Ending, StartKind};
+use crate::start_kind::Ending;
 use crate::watch::Load;
 
 /// What of a node has ended since a group's epoch began there.
@@ -171,24 +173,32 @@ pub enum Why {
 /// One thing to do with a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Start it, as what, and why scripts are told it starts.
+    /// Start it.
     Start {
         /// Which.
         resource: ResourceName,
-        /// How the group starts.
-        kind: StartKind,
-        /// START, FAILOVER or RECOVER.
-        event: ScriptEvent,
+        /// What its scripts are told.
+        told: Told,
         /// Whether the address may be taken without asking the network first: after a confirmed
         /// release there is nobody to conflict with.
         probe: Probe,
     },
     /// Stop it in an orderly way within its limit, then kill; verified.
-    Stop(ResourceName),
+    Stop {
+        /// Which.
+        resource: ResourceName,
+        /// What its scripts are told.
+        told: Told,
+    },
     /// Let go of everything of the group at once: kill, address, volume; verified.
     LetGo,
     /// Ask its monitor once.
-    Ask(ResourceName),
+    Ask {
+        /// Which.
+        resource: ResourceName,
+        /// What its monitor is told.
+        told: Told,
+    },
     /// Move the address to another interface of this node.
     MoveAddress {
         /// Which.
@@ -202,10 +212,8 @@ pub enum Act {
         slot: ResourceName,
         /// What.
         load: Load,
-        /// How the group starts.
-        kind: StartKind,
-        /// START, FAILOVER or RECOVER.
-        event: ScriptEvent,
+        /// What it is told.
+        told: Told,
     },
     /// End a watched program of the group within this time, then kill it.
     End {
@@ -216,31 +224,6 @@ pub enum Act {
     },
     /// Take over what a former agent of this machine left running; nothing is started.
     Adopt,
-}
-
-/// What a start script is told (CL-03).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScriptEvent {
-    /// Cluster start, operator start, move, restart on the same node.
-    Start,
-    /// A failure elsewhere.
-    Failover,
-    /// A failed server has come back.
-    Recover,
-}
-
-impl ScriptEvent {
-    /// Why a start on `here` is one: a failure elsewhere makes it a failover; what failed here and
-    /// is started here again is an ordinary start. A start is never told as a return of a node:
-    /// scripts skip their body then.
-    #[must_use]
-    pub fn of(cause: &Cause, here: &NodeName) -> Self {
-        match (cause.nature(), cause.node()) {
-            (Nature::Wanted, _) => Self::Start,
-            (Nature::OwnFailure | Nature::Loss, Some(node)) if node == here => Self::Start,
-            (Nature::OwnFailure | Nature::Loss, _) => Self::Failover,
-        }
-    }
 }
 
 /// Whether an address is asked for on the network before it is taken.

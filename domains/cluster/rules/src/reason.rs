@@ -261,6 +261,32 @@ impl Cause {
         }
     }
 
+    /// Its name, as the record and scripts have it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::ClusterStart => "cluster-start",
+            Self::Operator { .. } => "operator",
+            Self::Drain { .. } => "drain",
+            Self::Shutdown { .. } => "shutdown",
+            Self::Failback { .. } => "failback",
+            Self::ProcessDied { .. } => "process-died",
+            Self::MonitorFailed { .. } => "monitor-failed",
+            Self::StartFailed { .. } => "start-failed",
+            Self::WatchedEnded { .. } => "watched-ended",
+            Self::LinksDown { .. } => "links-down",
+            Self::NodeSilent { .. } => "node-silent",
+            Self::OneWay { .. } => "one-way",
+            Self::PowerLost { .. } => "power-lost",
+            Self::Frozen { .. } => "frozen",
+            Self::WasCutOff { .. } => "was-cut-off",
+            Self::AgentLost { .. } => "agent-lost",
+            Self::LeaseRanOut { .. } => "lease-ran-out",
+            Self::Together { .. } => "together",
+            Self::Configuration { .. } => "configuration",
+        }
+    }
+
     /// The node that it happened on, or that it is about.
     #[must_use]
     pub const fn node(&self) -> Option<&NodeName> {

@@ -154,11 +154,11 @@ impl World<'_> {
                     |ms| ms.min(START_LIMIT_MS) * 1_000,
                 )
             }
-            Act::Stop(_) if self.actors[n].machine.stop_hangs.remove(&group) => STOP_LIMIT_US,
-            Act::Stop(_) => self.chance.between(200, 6_000),
+            Act::Stop { .. } if self.actors[n].machine.stop_hangs.remove(&group) => STOP_LIMIT_US,
+            Act::Stop { .. } => self.chance.between(200, 6_000),
             Act::LetGo => self.chance.between(500, 6_000),
             // No story loads a program: it would take as long as a question.
-            Act::Ask(_)
+            Act::Ask { .. }
             | Act::MoveAddress { .. }
             | Act::Load { .. }
             | Act::End { .. }
@@ -182,12 +182,12 @@ impl World<'_> {
         let until = self.actors[n].machine.stops_until.entry(group.clone()).or_insert(0);
         match what {
             Act::Adopt => us.max(until.saturating_sub(now) + 10),
-            Act::Stop(_) | Act::LetGo => {
+            Act::Stop { .. } | Act::LetGo => {
                 *until = (now + us).max(*until);
                 us
             }
             Act::Start { .. }
-            | Act::Ask(_)
+            | Act::Ask { .. }
             | Act::MoveAddress { .. }
             | Act::Load { .. }
             | Act::End { .. } => us,
@@ -210,8 +210,8 @@ impl World<'_> {
         match &job.what {
             Act::Start { resource, .. } => self.start(n, job, resource),
             // What was ordered under an older epoch does nothing to what runs under a newer one.
-            Act::Stop(_) | Act::LetGo if self.holds_newer(n, job) => fine(job.took_us * 1_000),
-            Act::Stop(resource) => {
+            Act::Stop { .. } | Act::LetGo if self.holds_newer(n, job) => fine(job.took_us * 1_000),
+            Act::Stop { resource, .. } => {
                 let machine = &mut self.actors[n].machine;
                 if machine.stop_fails.remove(&job.group) {
                     return Outcome::Failed { how: "planted".into() };
@@ -234,10 +234,10 @@ impl World<'_> {
                 fine(job.took_us * 1_000)
             }
             Act::Adopt => Outcome::Adopted(self.actors[n].machine.found(&job.group, job.epoch)),
-            Act::Ask(_) if self.actors[n].machine.hangs.contains_key(&job.group) => {
+            Act::Ask { .. } if self.actors[n].machine.hangs.contains_key(&job.group) => {
                 Outcome::Failed { how: "no answer in time".into() }
             }
-            Act::Ask(_) | Act::MoveAddress { .. } | Act::Load { .. } | Act::End { .. } => {
+            Act::Ask { .. } | Act::MoveAddress { .. } | Act::Load { .. } | Act::End { .. } => {
                 fine(job.took_us * 1_000)
             }
         }

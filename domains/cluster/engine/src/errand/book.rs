@@ -125,7 +125,7 @@ impl Errands {
             Ok(steps) => steps,
             Err(how) => return out.push(finished(&job, Outcome::Failed { how: how.into() })),
         };
-        if matches!(job.what, Act::Stop(_) | Act::LetGo | Act::MoveAddress { .. }) {
+        if matches!(job.what, Act::Stop { .. } | Act::LetGo | Act::MoveAddress { .. }) {
             self.repeats.retain(|(_, group, _)| *group != job.group);
         }
         self.drop_older(&job);
@@ -166,7 +166,7 @@ impl Errands {
     fn cut_short(&mut self, group: &GroupName, out: &mut Vec<Finished>) {
         let builds = |e: &Errand| match e.job.what {
             Act::Start { .. } | Act::MoveAddress { .. } | Act::Load { .. } => e.job.group == *group,
-            Act::Stop(_) | Act::LetGo | Act::Ask(_) | Act::End { .. } | Act::Adopt => false,
+            Act::Stop { .. } | Act::LetGo | Act::Ask { .. } | Act::End { .. } | Act::Adopt => false,
         };
         let mut over = Vec::new();
         for (number, errand) in self.open.iter_mut().filter(|(_, e)| builds(e)) {
@@ -381,7 +381,7 @@ impl Errands {
             }
             // The proof after the last stop: whoever is killed here should have been gone.
             (Some(Step::Ask(_)), Answer::Killed { count })
-                if *count > 0 && matches!(errand.job.what, Act::Stop(_)) =>
+                if *count > 0 && matches!(errand.job.what, Act::Stop { .. }) =>
             {
                 out.push(seen(&errand.job, Happening::StopLied { left: *count }));
             }
@@ -491,15 +491,15 @@ impl Errands {
 
     fn fail(&mut self, number: u64, how: How, out: &mut Vec<Finished>) {
         let Some(errand) = self.open.get(&number) else { return };
-        if let Act::Stop(resource) = &errand.job.what {
+        if let Act::Stop { resource, .. } = &errand.job.what {
             let (resource, how) = (resource.clone(), how.clone());
             out.push(seen(&errand.job, Happening::StopFailed { resource, how }));
         }
         let outcome = match errand.job.what {
             Act::LetGo => Outcome::Stuck { left: how },
             Act::Start { .. }
-            | Act::Stop(_)
-            | Act::Ask(_)
+            | Act::Stop { .. }
+            | Act::Ask { .. }
             | Act::MoveAddress { .. }
             | Act::Load { .. }
             | Act::End { .. }

@@ -20,9 +20,9 @@ pub(super) fn around(
     let (name, wanted, probe) = match &job.what {
         Act::Start { resource, probe, .. } => (resource, None, *probe),
         Act::MoveAddress { resource, link } => (resource, Some(link), Probe::NotNeeded),
-        Act::Stop(_)
+        Act::Stop { .. }
         | Act::LetGo
-        | Act::Ask(_)
+        | Act::Ask { .. }
         | Act::Load { .. }
         | Act::End { .. }
         | Act::Adopt => return None,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tsugi_cluster_rules::desk::{Act, Probe, ScriptEvent};
+use tsugi_cluster_rules::desk::{Act, Disk, Probe, ScriptEvent, Told};
 use tsugi_cluster_rules::spec::{
     Check, GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck, VolumeSource,
 };
@@ -26,16 +26,14 @@ pub(super) fn steps(job: &Job, around: &Surroundings) -> Result<Vec<Step>, Strin
         found.ok_or_else(|| format!("no resource {name}"))
     };
     match &job.what {
-        Act::Start { resource, kind, event, probe } => {
-            start(job, around, find(resource)?, (*kind, *event, *probe))
+        Act::Start { resource, told, probe } => {
+            start(job, around, find(resource)?, (*told, *probe))
         }
-        Act::Stop(resource) => stop(job, around, find(resource)?),
+        Act::Stop { resource, told } => stop(job, around, find(resource)?, *told),
         Act::LetGo => Ok(let_go(job)),
-        Act::Ask(resource) => ask(job, around, find(resource)?),
+        Act::Ask { resource, told } => ask(job, around, find(resource)?, *told),
         Act::MoveAddress { resource, link } => move_address(job, find(resource)?, link),
-        Act::Load { slot, load, kind, event } => {
-            watched(job, around, (slot, load), Told { kind: *kind, event: *event })
-        }
+        Act::Load { slot, load, told } => watched(job, around, (slot, load), *told),
         Act::End { slot, within } => {
             Ok(vec![Step::End { resource: slot.clone(), within: *within }])
         }
@@ -55,7 +53,7 @@ fn start(
     job: &Job,
     around: &Surroundings,
     resource: &ResourceSpec,
-    (kind, event, probe): (StartKind, ScriptEvent, Probe),
+    (told, probe): (Told, Probe),
 ) -> Result<Vec<Step>, String> {
     match &resource.kind {
         ResourceKind::Address { links, .. } => {
@@ -67,7 +65,6 @@ fn start(
             VolumeCheck::Failed | VolumeCheck::Never => mount(job, around, resource),
         }),
         ResourceKind::Process { how, .. } => {
-            let told = Told { kind, event };
             match how {
                 ProcessHow::Program { run, ready } => {
                     let file = log_of(job, around, resource);
@@ -175,7 +172,12 @@ fn watched(
     Ok(vec![Step::Start(Request::Spawn(program))])
 }
 
-fn stop(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Result<Vec<Step>, String> {
+fn stop(
+    job: &Job,
+    around: &Surroundings,
+    resource: &ResourceSpec,
+    told: Told,
+) -> Result<Vec<Step>, String> {
     let mut steps = match &resource.kind {
         ResourceKind::Address { links, .. } if links.is_empty() => Vec::new(),
         ResourceKind::Address { address, .. } => {
@@ -190,7 +192,6 @@ fn stop(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Result<Vec
             vec![Step::End { resource: resource.name.clone(), within: resource.stop_limit }]
         }
         ResourceKind::Process { how: ProcessHow::Scripts { stop, .. }, .. } => {
-            let told = Told { kind: StartKind::Normal, event: ScriptEvent::Start };
             let script = program(
                 (job, around, resource),
                 (free(job), Purpose::Stop),
@@ -236,12 +237,16 @@ fn let_go(job: &Job) -> Vec<Step> {
     steps
 }
 
-fn ask(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Result<Vec<Step>, String> {
+fn ask(
+    job: &Job,
+    around: &Surroundings,
+    resource: &ResourceSpec,
+    told: Told,
+) -> Result<Vec<Step>, String> {
     let ResourceKind::Process { monitor: Some(Monitor { check, limit, .. }), .. } = &resource.kind
     else {
         return Ok(Vec::new());
     };
-    let told = Told { kind: StartKind::Normal, event: ScriptEvent::Start };
     let script = program(
         (job, around, resource),
         (free(job), Purpose::Monitor),
@@ -288,13 +293,6 @@ pub(super) fn add(job: &Job, resource: &ResourceSpec, (link, probe): (&str, Prob
     steps.push(Step::Ask(Request::AddAddress { right, link: on, address, prefix }));
     steps.push(Step::Ask(Request::Announce { link, address }));
     steps
-}
-
-/// What a script is told about its start.
-#[derive(Clone, Copy)]
-struct Told {
-    kind: StartKind,
-    event: ScriptEvent,
 }
 
 fn tail() -> Output {
@@ -361,6 +359,10 @@ fn script_environment(
         StartKind::Restart => "restart",
         StartKind::ForcedNormal => "forced-normal",
     };
+    let disk = match told.disk {
+        Disk::Success => "SUCCESS",
+        Disk::Failure => "FAILURE",
+    };
     // A program of the group asks the agent that started it, also where there are several.
     let run_dir = around.run_dir.display().to_string();
     let pairs = [
@@ -373,9 +375,9 @@ fn script_environment(
         ("CLP_EVENT", event),
         ("ARMS_SERVER", server),
         ("CLP_SERVER", server),
-        // A script runs only when every disk before it is up.
-        ("ARMS_DISK", "SUCCESS"),
-        ("CLP_DISK", "SUCCESS"),
+        ("ARMS_DISK", disk),
+        ("CLP_DISK", disk),
+        ("TSUGI_REASON", told.reason),
     ];
     pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
 }

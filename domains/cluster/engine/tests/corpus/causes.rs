@@ -97,6 +97,14 @@ fn every_cause_of_version_1_is_kept() {
 }
 
 #[test]
+fn scripts_are_told_a_cause_by_the_name_it_has_in_the_record() {
+    for (_, cause) in all() {
+        let written = serde_json::to_value(&cause).unwrap();
+        assert_eq!(written["cause"], cause.word());
+    }
+}
+
+#[test]
 fn what_kind_of_thing_went_wrong_is_kept_beside_its_words() {
     let holder = "02:00:00:00:00:07".to_owned();
     let kinds = [

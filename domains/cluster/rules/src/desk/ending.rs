@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tsugi_vocabulary::Epoch;
 
 use super::steps::{Desk, Ground, Wish};
-use super::{Act, Beside, Outcome, State, Why};
+use super::{Act, Beside, Outcome, State, Told, Why};
 use crate::mutant::mutant;
 use crate::reason::{Cause, How};
 use crate::start_kind::Ending;
@@ -59,7 +59,10 @@ impl Desk {
                 self.acts += 1;
                 acts.insert(self.acts);
                 self.stopping = Some((self.acts, resource.name.to_string()));
-                out.push(Wish::Do(epoch, self.acts, Act::Stop(resource.name.clone())));
+                let reason = why.word();
+                let told = Told { reason, ..self.told(ground, place) };
+                let resource = resource.name.clone();
+                out.push(Wish::Do(epoch, self.acts, Act::Stop { resource, told }));
             }
             // It is not in the configuration that the group was taken on with.
             None => {

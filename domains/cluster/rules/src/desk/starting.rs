@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_vocabulary::{Epoch, ResourceName};
 
-use super::steps::{Desk, Ground, Wish, monitors};
-use super::{Down, Outcome, State, Why};
+use super::steps::{Desk, Ground, Wish, told};
+use super::{Act, Disk, Down, Outcome, State, Why};
 use crate::reason::Cause;
-use crate::spec::ResourceSpec;
+use crate::spec::{ResourceKind, ResourceSpec};
 
 impl Desk {
     /// Begins to start what is not below `from` in the start order; what is below is up.
@@ -19,6 +19,7 @@ impl Desk {
         out: &mut Vec<Wish>,
     ) {
         self.down = Down::orderly();
+        self.disk = Disk::Success;
         self.state = State::Starting {
             epoch,
             since: ground.now,
@@ -44,14 +45,16 @@ impl Desk {
         for place in next.into_iter().filter(|place| !under_way.contains(place)) {
             self.acts += 1;
             acts.insert(self.acts, place);
-            out.push(Wish::Do(epoch, self.acts, (ground.start)(&order[place].name)));
+            let told = told(ground, (self.mended, self.disk), place);
+            let (resource, probe) = (order[place].name.clone(), ground.terms.probe);
+            out.push(Wish::Do(epoch, self.acts, Act::Start { resource, told, probe }));
         }
         if acts.is_empty() {
             let name = |place: &usize| order.get(*place).map(|r| r.name.to_string());
             let told = steps.iter().filter_map(|(place, ms)| Some((name(place)?, *ms))).collect();
             let took = ground.now.since(since);
-            self.asks = monitors(ground);
             self.state = State::Running { epoch };
+            self.asks = self.monitors(ground);
             out.push(Wish::Started(epoch, told, took));
         }
     }
@@ -76,8 +79,12 @@ impl Desk {
             Outcome::NoLink { link, .. } => format!("no carrier on {link}").into(),
             Outcome::Adopted(_) => "answer to another question".into(),
         };
-        let name = ground.spec.start_order().get(place).map(|r| r.name.clone());
-        let Some(resource) = name else { return };
+        let order = ground.spec.start_order();
+        let Some(failed) = order.get(place) else { return };
+        if matches!(failed.kind, ResourceKind::Volume { .. }) {
+            self.disk = Disk::Failure;
+        }
+        let resource = failed.name.clone();
         let epoch = *epoch;
         let waits = acts.keys().copied().collect();
         let mut left: BTreeSet<usize> = up.iter().chain(acts.values()).copied().collect();

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
-use super::{Act, Beside, Down, Ended, Outcome, State, Why};
+use super::{Act, Beside, Disk, Down, Ended, Outcome, ScriptEvent, State, Terms, Told, Why};
 use crate::mutant::mutant;
 use crate::reason::Cause;
-use crate::spec::{GroupSpec, ProcessHow, ResourceKind};
+use crate::spec::{GroupSpec, ProcessHow, ResourceKind, ResourceSpec};
+use crate::start_kind::StartKind;
 
 /// What one node is doing with one group.
 #[derive(Clone, Debug)]
@@ -19,12 +20,19 @@ pub struct Desk {
     /// The stop under way, and whose it is.
     pub(super) stopping: Option<(u64, String)>,
     pub(super) down: Down,
+    /// Whether the volumes came up in this run.
+    pub(super) disk: Disk,
+    /// What was restarted in place under this epoch: the first place, and why, in one word.
+    pub(super) mended: Option<(usize, &'static str)>,
+    /// The same, as it is once the restart under way has begun.
+    pub(super) mending: Option<(usize, &'static str)>,
 }
 
 /// One monitor of a running group.
 #[derive(Clone, Debug)]
 pub(super) struct Ask {
     resource: ResourceName,
+    told: Told,
     every: Span,
     limit: u32,
     failed: u32,
@@ -91,8 +99,8 @@ pub struct Ground<'a> {
     pub now: Moment,
     /// This node.
     pub me: &'a NodeName,
-    /// Makes the act that starts a resource.
-    pub start: &'a dyn Fn(&ResourceName) -> Act,
+    /// How the group is started under its epoch.
+    pub terms: Terms,
     /// What of this node has ended since the group's epoch began here.
     pub ended: Ended,
 }
@@ -100,7 +108,8 @@ pub struct Ground<'a> {
 impl Default for Desk {
     fn default() -> Self {
         let (asks, stopping, down) = (Vec::new(), None, Down::orderly());
-        Self { state: State::Clear, acts: 0, asks, stopping, down }
+        let (disk, mended, mending) = (Disk::Success, None, None);
+        Self { state: State::Clear, acts: 0, asks, stopping, down, disk, mended, mending }
     }
 }
 
@@ -175,6 +184,7 @@ impl Desk {
             Input::Died(resource, cause, mend) => self.died(ground, &resource, cause, mend, out),
             Input::Recorded => {
                 if let State::Mending { epoch, from } = self.state {
+                    self.mended = self.mending.take().or(self.mended);
                     self.start_from(ground, epoch, from, out);
                 }
             }
@@ -203,6 +213,8 @@ impl Desk {
     fn ours(&mut self, epoch: Epoch) {
         if self.epoch().is_none_or(|old| old < epoch) {
             self.down = Down::orderly();
+            self.disk = Disk::Success;
+            self.mended = None;
         }
         match &self.state {
             State::Clear => self.state = State::Waiting { epoch },
@@ -233,7 +245,9 @@ impl Desk {
                 let act = self.act();
                 self.asks[i].act = Some(act);
                 self.asks[i].next = now + self.asks[i].every;
-                out.push(Wish::Do(epoch, act, Act::Ask(self.asks[i].resource.clone())));
+                let Ask { resource, told, .. } = &self.asks[i];
+                let (resource, told) = (resource.clone(), *told);
+                out.push(Wish::Do(epoch, act, Act::Ask { resource, told }));
             }
         }
     }
@@ -327,8 +341,11 @@ impl Desk {
         match (&self.state, place, mend) {
             (State::Running { epoch }, Some(place), Mend::InPlace) => {
                 let epoch = *epoch;
+                let from = self.mended.map_or(place, |(from, _)| from.min(place));
+                let reason = cause.word();
                 out.push(Wish::Record(epoch, cause));
                 self.stop_from(ground, (epoch, Why::Mend(place)), place, out);
+                self.mending = Some((from, reason));
             }
             (State::Running { epoch }, Some(_), Mend::GiveAway) => {
                 let about = (*epoch, Why::Failure(cause));
@@ -414,7 +431,7 @@ impl Desk {
         };
         let whole = ground.spec.resources.iter().all(|r| found.contains(&r.name));
         if whole || mutant("adopted-unseen") {
-            self.asks = monitors(ground);
+            self.asks = self.monitors(ground);
             // What a former agent knew of its health is gone: ask at once.
             for ask in &mut self.asks {
                 ask.next = ground.now;
@@ -455,25 +472,49 @@ impl Desk {
         let cause = Cause::MonitorFailed { node: ground.me.clone(), resource, how };
         self.stop_from(ground, (epoch, Why::Failure(cause)), 0, out);
     }
+
+    /// What the scripts of the resource at this place are told of the run they are in.
+    pub(super) fn told(&self, ground: &Ground<'_>, place: usize) -> Told {
+        told(ground, (self.mended, self.disk), place)
+    }
+
+    /// The monitors of a group that is up, each due after its time.
+    pub(super) fn monitors(&self, ground: &Ground<'_>) -> Vec<Ask> {
+        let order = ground.spec.start_order();
+        let monitored = |r: &ResourceSpec| match &r.kind {
+            ResourceKind::Process { monitor: Some(m), how, .. } => {
+                let (ProcessHow::Program { .. } | ProcessHow::Scripts { .. }) = how;
+                let place = order.iter().position(|o| o.name == r.name).unwrap_or(0);
+                Some(Ask {
+                    resource: r.name.clone(),
+                    told: self.told(ground, place),
+                    every: m.every,
+                    limit: m.failures.max(1),
+                    failed: 0,
+                    next: ground.now + m.delay.unwrap_or(m.every),
+                    act: None,
+                })
+            }
+            ResourceKind::Process { monitor: None, .. }
+            | ResourceKind::Address { .. }
+            | ResourceKind::Volume { .. } => None,
+        };
+        ground.spec.resources.iter().filter_map(monitored).collect()
+    }
 }
 
-/// The monitors of a group that is up, each due after its time.
-pub(super) fn monitors(ground: &Ground<'_>) -> Vec<Ask> {
-    let monitored = |r: &crate::spec::ResourceSpec| match &r.kind {
-        ResourceKind::Process { monitor: Some(m), how, .. } => {
-            let (ProcessHow::Program { .. } | ProcessHow::Scripts { .. }) = how;
-            Some(Ask {
-                resource: r.name.clone(),
-                every: m.every,
-                limit: m.failures.max(1),
-                failed: 0,
-                next: ground.now + m.delay.unwrap_or(m.every),
-                act: None,
-            })
+/// What the scripts of the resource at this place are told: of the group's start under its epoch,
+/// or of the restart in place that came since.
+pub(super) fn told(
+    ground: &Ground<'_>,
+    (mended, disk): (Option<(usize, &'static str)>, Disk),
+    place: usize,
+) -> Told {
+    let told = Told { disk, ..ground.terms.told() };
+    match mended {
+        Some((from, reason)) if from <= place => {
+            Told { kind: StartKind::Restart, event: ScriptEvent::Start, reason, ..told }
         }
-        ResourceKind::Process { monitor: None, .. }
-        | ResourceKind::Address { .. }
-        | ResourceKind::Volume { .. } => None,
-    };
-    ground.spec.resources.iter().filter_map(monitored).collect()
+        Some(_) | None => told,
+    }
 }

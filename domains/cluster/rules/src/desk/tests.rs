@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
 use super::steps::{Desk, Ground, Input, Mend, Wish};
-use super::{Act, Ended, Outcome, Probe, ScriptEvent, Why};
+use super::{Act, Ended, Outcome, Probe, ScriptEvent, Terms, Why};
 use crate::reason::Cause;
 use crate::spec::{
     Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, ResourceKind, ResourceSpec, Startup,
@@ -41,13 +41,16 @@ fn group() -> GroupSpec {
     }
 }
 
+fn terms() -> Terms {
+    let (kind, event) = (StartKind::Restart, ScriptEvent::Start);
+    Terms { kind, event, reason: "operator", probe: Probe::Once }
+}
+
 #[test]
 fn a_restart_in_place_whose_stop_fails_is_a_failure_and_says_so() {
     let (spec, me) = (group(), NodeName::new("n1").expect("a plain word"));
-    let (kind, event, probe) = (StartKind::Restart, ScriptEvent::Start, Probe::Once);
-    let start = |r: &ResourceName| Act::Start { resource: r.clone(), kind, event, probe };
     let ground =
-        Ground { spec: &spec, now: Moment(1), me: &me, start: &start, ended: Ended::Agent };
+        Ground { spec: &spec, now: Moment(1), me: &me, terms: terms(), ended: Ended::Agent };
     let epoch = Epoch { incarnation: 1, counter: 1 };
     let (mut desk, mut wishes) = (Desk::default(), Vec::new());
     let fine = || Outcome::Fine { took: Span::ZERO };
@@ -71,14 +74,12 @@ fn a_restart_in_place_whose_stop_fails_is_a_failure_and_says_so() {
 #[test]
 fn a_stop_waits_for_the_start_that_is_under_way() {
     let (spec, me) = (group(), NodeName::new("n1").expect("a plain word"));
-    let (kind, event, probe) = (StartKind::Restart, ScriptEvent::Start, Probe::Once);
-    let start = |r: &ResourceName| Act::Start { resource: r.clone(), kind, event, probe };
     let ground =
-        Ground { spec: &spec, now: Moment(1), me: &me, start: &start, ended: Ended::Agent };
+        Ground { spec: &spec, now: Moment(1), me: &me, terms: terms(), ended: Ended::Agent };
     let epoch = Epoch { incarnation: 1, counter: 1 };
     let (mut desk, mut wishes) = (Desk::default(), Vec::new());
     let stops = |wishes: &[Wish]| {
-        wishes.iter().filter(|w| matches!(w, Wish::Do(_, _, Act::Stop(_)))).count()
+        wishes.iter().filter(|w| matches!(w, Wish::Do(_, _, Act::Stop { .. }))).count()
     };
     for input in
         [Input::Ours(epoch), Input::Leased(epoch), Input::Armed(epoch), Input::Stop(Why::Ordered)]

@@ -7,7 +7,9 @@ use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, ResourceName, Wall};
 
 use super::machine::{Node, Taken};
 use super::{Now, Order};
-use crate::desk::{Act, Desk, Ended, Ground, Input, Mend, Probe, ScriptEvent, State, Why, Wish};
+use crate::desk::{
+    Act, Desk, Ended, Ground, Input, Mend, Probe, ScriptEvent, State, Terms, Why, Wish,
+};
 use crate::mutant::mutant;
 use crate::planner::{self, Wanted};
 use crate::reason::{Cause, How};
@@ -323,24 +325,24 @@ impl Node {
         out: &mut Vec<Order>,
     ) {
         let Some(spec) = self.specs.get(group).cloned() else { return };
-        let (kind, event, probe) = self.start_terms(group);
-        let start =
-            |resource: &ResourceName| Act::Start { resource: resource.clone(), kind, event, probe };
+        let terms = self.terms(group);
         let me = self.me.clone();
         let ended = self.ended.get(group).copied().unwrap_or_default();
-        let ground = Ground { spec: &spec, now: now.lease, me: &me, start: &start, ended };
+        let ground = Ground { spec: &spec, now: now.lease, me: &me, terms, ended };
         let mut wishes = Vec::new();
         self.desks.entry(group.clone()).or_default().step(&ground, input, &mut wishes);
         self.grant(now, group, wishes, out);
     }
 
     /// What scripts are told, and whether the network is asked before an address is taken.
-    pub(super) fn start_terms(&self, group: &GroupName) -> (StartKind, ScriptEvent, Probe) {
-        let Some(entry) = self.record.group(group) else {
-            return (StartKind::Restart, ScriptEvent::Start, Probe::Once);
-        };
-        let Ownership::Owned { start, cause, .. } = &entry.ownership else {
-            return (StartKind::Restart, ScriptEvent::Start, Probe::Once);
+    pub(super) fn terms(&self, group: &GroupName) -> Terms {
+        let owned = self.record.group(group).and_then(|entry| match &entry.ownership {
+            Ownership::Owned { start, cause, .. } => Some((entry, *start, cause)),
+            Ownership::Nobody => None,
+        });
+        let Some((entry, kind, cause)) = owned else {
+            let (kind, event) = (StartKind::Restart, ScriptEvent::Start);
+            return Terms { kind, event, reason: "superseded", probe: Probe::Once };
         };
         // A start that failed may have failed because somebody else has the address.
         let start_failed = |cause: &Cause| matches!(cause, Cause::StartFailed { .. });
@@ -350,7 +352,7 @@ impl Node {
             Ending::Failure if start_failed(cause) || last.is_some_and(start_failed) => Probe::Once,
             Ending::Orderly | Ending::Forced | Ending::Failure => Probe::NotNeeded,
         };
-        (*start, ScriptEvent::of(cause, &self.me), probe)
+        Terms { kind, event: ScriptEvent::of(cause, &self.me), reason: cause.word(), probe }
     }
 
     fn grant(&mut self, now: Now, group: &GroupName, wishes: Vec<Wish>, out: &mut Vec<Order>) {

@@ -213,9 +213,9 @@ impl Node {
         match wish {
             Wish::Start => {
                 let Some((_, watched)) = listed else { return };
-                let (kind, event, _) = self.start_terms(group);
+                let told = self.terms(group).told();
                 let load = watched.load.clone();
-                let what = Act::Load { slot: name.clone(), load, kind, event };
+                let what = Act::Load { slot: name.clone(), load, told };
                 self.order_watch(slot, epoch, what, out);
             }
             Wish::End(within) => {

@@ -1,7 +1,7 @@
 //! A whole group on its way: what its two desks do, and where the planner sends it.
 
 use tsugi_cluster_rules::desk::{
-    Act, Desk, Ended, Ground, Input, Outcome, Probe, ScriptEvent, State, Why, Wish,
+    Act, Desk, Ended, Ground, Input, Outcome, Probe, ScriptEvent, State, Terms, Why, Wish,
 };
 use tsugi_cluster_rules::plan::Life;
 use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, VolumeCheck, VolumeSource};
@@ -28,13 +28,9 @@ fn declared() -> GroupSpec {
 /// Tells a desk these inputs, carries out all it wants, and says in words what that was.
 fn walk(desk: &mut Desk, spec: &GroupSpec, inputs: Vec<Input>) -> Vec<String> {
     let (me, mut done) = (node("any"), Vec::new());
-    let start = |resource: &ResourceName| Act::Start {
-        resource: resource.clone(),
-        kind: StartKind::Normal,
-        event: ScriptEvent::Start,
-        probe: Probe::Once,
-    };
-    let ground = Ground { spec, now: Moment(0), me: &me, start: &start, ended: Ended::Agent };
+    let (kind, event) = (StartKind::Normal, ScriptEvent::Start);
+    let terms = Terms { kind, event, reason: "cluster-start", probe: Probe::Once };
+    let ground = Ground { spec, now: Moment(0), me: &me, terms, ended: Ended::Agent };
     let mut inputs: std::collections::VecDeque<Input> = inputs.into();
     while let Some(input) = inputs.pop_front() {
         let mut wishes = Vec::new();
@@ -43,7 +39,7 @@ fn walk(desk: &mut Desk, spec: &GroupSpec, inputs: Vec<Input>) -> Vec<String> {
             let Wish::Do(_, act, what) = wish else { continue };
             done.push(match &what {
                 Act::Start { resource, .. } => format!("start {resource}"),
-                Act::Stop(resource) => format!("stop {resource}"),
+                Act::Stop { resource, .. } => format!("stop {resource}"),
                 other => format!("{other:?}"),
             });
             inputs.push_back(Input::Done(act, Outcome::Fine { took: Span::ZERO }));

@@ -32,9 +32,8 @@ fn an_address_that_somebody_has_is_not_taken() {
 #[test]
 fn an_address_whose_holder_let_go_is_taken_without_asking() {
     let mut scene = Scene::new(vec![address("vip")]);
-    let (kind, event) = (StartKind::Restart, ScriptEvent::Start);
     let resource = resource_name("vip");
-    scene.act(Act::Start { resource, kind, event, probe: Probe::NotNeeded });
+    scene.act(Act::Start { resource, told: TOLD, probe: Probe::NotNeeded });
     assert_eq!(scene.asked(), ["add", "announce"]);
 }
 
@@ -51,7 +50,7 @@ fn an_address_is_announced_again_for_those_who_missed_it() {
 
 #[test]
 fn an_address_that_is_being_given_up_is_announced_no_more() {
-    for what in [Act::Stop(resource_name("vip")), Act::LetGo] {
+    for what in [Act::Stop { resource: resource_name("vip"), told: TOLD }, Act::LetGo] {
         let mut scene = Scene::new(vec![address("vip")]);
         scene.start("vip");
         scene.act(what);

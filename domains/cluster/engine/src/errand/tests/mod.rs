@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use tsugi_cluster_rules::desk::{Act, Outcome, Probe, ScriptEvent};
+use tsugi_cluster_rules::desk::{Act, Disk, Outcome, Probe, ScriptEvent, Told};
 use tsugi_cluster_rules::spec::{
     Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow,
     ResourceKind, ResourceSpec, Startup, VolumeCheck, VolumeSource,
@@ -26,6 +26,14 @@ use tsugi_vocabulary::{Epoch, GroupName, Moment, NodeName, ResourceName, Span};
 use super::{Errands, Finished, Job, Surroundings};
 
 const EPOCH: Epoch = Epoch { incarnation: 1, counter: 4 };
+
+/// What scripts are told where the test is not about it.
+const TOLD: Told = Told {
+    kind: StartKind::Normal,
+    event: ScriptEvent::Start,
+    disk: Disk::Success,
+    reason: "cluster-start",
+};
 
 /// Hands that answer what they are told to, `Done` otherwise, and start every program.
 #[derive(Default)]
@@ -144,16 +152,24 @@ impl Scene {
     }
 
     fn start(&mut self, name: &str) {
-        self.start_as(name, StartKind::Normal, ScriptEvent::Start);
+        self.start_as(name, TOLD);
     }
 
-    fn start_as(&mut self, name: &str, kind: StartKind, event: ScriptEvent) {
+    fn start_as(&mut self, name: &str, told: Told) {
         let resource = resource_name(name);
-        self.act(Act::Start { resource, kind, event, probe: Probe::Once });
+        self.act(Act::Start { resource, told, probe: Probe::Once });
     }
 
     fn stop(&mut self, name: &str) {
-        self.act(Act::Stop(resource_name(name)));
+        self.stop_as(name, TOLD);
+    }
+
+    fn stop_as(&mut self, name: &str, told: Told) {
+        self.act(Act::Stop { resource: resource_name(name), told });
+    }
+
+    fn ask(&mut self, name: &str) {
+        self.act(Act::Ask { resource: resource_name(name), told: TOLD });
     }
 
     fn hear(&mut self) {

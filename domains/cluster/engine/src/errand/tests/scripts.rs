@@ -54,7 +54,7 @@ fn a_script_that_exceeds_its_limit_has_failed_even_with_zero() {
 fn ph_04_a_monitor_that_says_no_hangs_or_floods_has_failed_and_zero_is_health() {
     let outcome = |how: HowEnded, limit: TimeLimit, dropped: u64| {
         let mut scene = Scene::new(vec![server(None)]);
-        scene.act(Act::Ask(resource_name("server")));
+        scene.ask("server");
         assert_eq!(scene.asked(), ["monitor"]);
         assert_eq!(scene.program().time_limit, Some(Span::secs(1)));
         let program = running(1, "server", Purpose::Monitor, EPOCH);
@@ -72,19 +72,33 @@ fn ph_04_a_monitor_that_says_no_hangs_or_floods_has_failed_and_zero_is_health() 
 }
 
 #[test]
-fn scripts_are_told_under_both_names_why_they_start() {
-    let told = [
+fn start_scripts_monitors_and_stop_scripts_are_told_their_event_under_both_names() {
+    let words = [
         (ScriptEvent::Start, "START"),
         (ScriptEvent::Failover, "FAILOVER"),
         (ScriptEvent::Recover, "RECOVER"),
     ];
-    for (event, word) in told {
+    for (event, word) in words {
+        let told = Told { event, ..TOLD };
         let mut scene = Scene::new(vec![batch()]);
-        scene.start_as("batch", StartKind::Restart, event);
-        let env = scene.environment();
-        assert_eq!(env["ARMS_EVENT"], word);
-        assert_eq!(env["CLP_EVENT"], word);
+        scene.start_as("batch", told);
+        assert_eq!(both(&scene, "EVENT"), [word, word]);
+        scene.act(Act::Ask { resource: resource_name("batch"), told });
+        assert_eq!(both(&scene, "EVENT"), [word, word]);
+        scene.stop_as("batch", told);
+        assert_eq!(scene.program().purpose, Purpose::Stop);
+        assert_eq!(both(&scene, "EVENT"), [word, word]);
     }
+}
+
+/// What the newest program is told under the old and the new name.
+fn both(scene: &Scene, what: &str) -> [String; 2] {
+    let env = scene.environment();
+    ["ARMS", "CLP"].map(|of| env[&format!("{of}_{what}")].clone())
+}
+
+#[test]
+fn scripts_are_told_how_the_group_starts_and_why() {
     let kinds = [
         (StartKind::Normal, "normal"),
         (StartKind::Restart, "restart"),
@@ -92,9 +106,13 @@ fn scripts_are_told_under_both_names_why_they_start() {
     ];
     for (kind, word) in kinds {
         let mut scene = Scene::new(vec![batch()]);
-        scene.start_as("batch", kind, ScriptEvent::Start);
-        assert_eq!(scene.environment()["TSUGI_START"], word);
+        scene.start_as("batch", Told { kind, reason: "node-silent", ..TOLD });
+        let env = scene.environment();
+        assert_eq!((&*env["TSUGI_START"], &*env["TSUGI_REASON"]), (word, "node-silent"));
     }
+    let mut scene = Scene::new(vec![batch()]);
+    scene.stop_as("batch", Told { reason: "move", ..TOLD });
+    assert_eq!(scene.environment()["TSUGI_REASON"], "move");
 }
 
 #[test]
@@ -111,10 +129,15 @@ fn cl_04_scripts_are_told_whether_they_run_on_the_groups_first_node() {
 }
 
 #[test]
-fn a_script_that_runs_is_told_under_both_names_that_its_disks_are_up() {
-    let env = started().environment();
-    assert_eq!(env["ARMS_DISK"], "SUCCESS");
-    assert_eq!(env["CLP_DISK"], "SUCCESS");
+fn cl_05_scripts_are_told_under_both_names_whether_the_disks_came_up() {
+    for (disk, word) in [(Disk::Success, "SUCCESS"), (Disk::Failure, "FAILURE")] {
+        let told = Told { disk, ..TOLD };
+        let mut scene = Scene::new(vec![batch()]);
+        scene.start_as("batch", told);
+        assert_eq!(both(&scene, "DISK"), [word, word]);
+        scene.stop_as("batch", told);
+        assert_eq!(both(&scene, "DISK"), [word, word]);
+    }
 }
 
 #[test]
@@ -131,7 +154,7 @@ fn a_monitor_needs_no_lease_but_a_start_does() {
     use tsugi_host::request::Right;
     assert!(matches!(started().program().right, Right::Lease { epoch: EPOCH, .. }));
     let mut scene = Scene::new(vec![server(None)]);
-    scene.act(Act::Ask(resource_name("server")));
+    scene.ask("server");
     assert!(matches!(scene.program().right, Right::Free { .. }));
 }
 
@@ -183,7 +206,7 @@ fn a_monitor_without_a_command_is_asked_by_this_program_itself() {
         };
         monitor.check = check;
         let mut scene = Scene::new(vec![watched]);
-        scene.act(Act::Ask(resource_name("server")));
+        scene.ask("server");
         scene.program().argv.join(" ")
     };
     let cases = [

@@ -7,8 +7,7 @@ use super::*;
 fn load() -> Act {
     let (run, dir) = (vec!["/opt/ap".to_owned(), "line 1".to_owned()], Some("/opt".to_owned()));
     let load = Load { run, dir, user: None, at_end: AtEnd::Log };
-    let (kind, event) = (StartKind::Normal, ScriptEvent::Start);
-    Act::Load { slot: resource_name("watch-1"), load, kind, event }
+    Act::Load { slot: resource_name("watch-1"), load, told: TOLD }
 }
 
 fn end(within: Span) -> Act {

@@ -98,8 +98,7 @@ fn an_address_is_asked_for_again_after_a_start_that_failed() {
         }
         let mut bench = Bench::new(record());
         bench.write(group);
-        let (_, _, probe) = bench.node.start_terms(&pay());
-        probe
+        bench.node.terms(&pay()).probe
     };
     let (node, resource, how) = (name("b"), resource_name("vip"), "in use".into());
     let start = Cause::StartFailed { node: node.clone(), resource: resource.clone(), how };

@@ -193,7 +193,7 @@ impl Bench {
             Order::Do { group, epoch, act, what } => {
                 let outcome = match &what {
                     Act::Adopt => Outcome::Adopted(self.found.clone()),
-                    Act::Stop(_) if self.stops == Stops::Killed => {
+                    Act::Stop { .. } if self.stops == Stops::Killed => {
                         Outcome::Forced { took: Span::millis(2_000) }
                     }
                     Act::Load { slot, .. } if self.failing == Some(slot.as_str()) => {
@@ -203,9 +203,9 @@ impl Bench {
                         Outcome::Failed { how: "exit 3".into() }
                     }
                     Act::Start { .. }
-                    | Act::Stop(_)
+                    | Act::Stop { .. }
                     | Act::LetGo
-                    | Act::Ask(_)
+                    | Act::Ask { .. }
                     | Act::Load { .. }
                     | Act::End { .. }
                     | Act::MoveAddress { .. } => Outcome::Fine { took: Span::millis(1) },
@@ -306,9 +306,9 @@ fn via(network: usize) -> Via {
 fn word(what: &Act) -> String {
     match what {
         Act::Start { resource, .. } => format!("start {resource}"),
-        Act::Stop(resource) => format!("stop {resource}"),
+        Act::Stop { resource, .. } => format!("stop {resource}"),
         Act::LetGo => "let go".to_owned(),
-        Act::Ask(resource) => format!("ask {resource}"),
+        Act::Ask { resource, .. } => format!("ask {resource}"),
         Act::MoveAddress { resource, link } => format!("move {resource} to {link}"),
         Act::Load { slot, .. } => format!("load {slot}"),
         Act::End { slot, .. } => format!("end {slot}"),

@@ -1,5 +1,6 @@
 //! The desk's table told as text, and what must hold for every line of it.
 
+mod scripts;
 mod table;
 mod walks;
 
@@ -12,6 +13,7 @@ use crate::spec::{
     Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow,
     ResourceKind, ResourceSpec, Startup, VolumeCheck, VolumeSource,
 };
+use crate::start_kind::StartKind;
 
 /// The epoch before, that of the desk, and the one after.
 const EPOCHS: [Epoch; 3] = [epoch(1), epoch(2), epoch(3)];
@@ -92,13 +94,9 @@ fn spec() -> GroupSpec {
 /// Takes one input at a moment.
 fn step_at(desk: &mut Desk, now: Moment, input: Input) -> Vec<Wish> {
     let (spec, me) = (spec(), node("a"));
-    let start = |resource: &ResourceName| Act::Start {
-        resource: resource.clone(),
-        kind: StartKind::Normal,
-        event: ScriptEvent::Start,
-        probe: Probe::Once,
-    };
-    let ground = Ground { spec: &spec, now, me: &me, start: &start, ended: Ended::Agent };
+    let (kind, event) = (StartKind::Normal, ScriptEvent::Start);
+    let terms = Terms { kind, event, reason: "cluster-start", probe: Probe::Once };
+    let ground = Ground { spec: &spec, now, me: &me, terms, ended: Ended::Agent };
     let mut out = Vec::new();
     desk.step(&ground, input, &mut out);
     out

@@ -189,9 +189,9 @@ fn input_word(input: &Input) -> String {
 fn wish_word(wish: &Wish) -> String {
     match wish {
         Wish::Do(_, _, Act::Start { resource, .. }) => format!("start {resource}"),
-        Wish::Do(_, _, Act::Stop(resource)) => format!("stop {resource}"),
+        Wish::Do(_, _, Act::Stop { resource, .. }) => format!("stop {resource}"),
         Wish::Do(_, _, Act::LetGo) => "let go".to_owned(),
-        Wish::Do(_, _, Act::Ask(resource)) => format!("ask {resource}"),
+        Wish::Do(_, _, Act::Ask { resource, .. }) => format!("ask {resource}"),
         Wish::Do(_, _, Act::MoveAddress { resource, link }) => format!("move {resource} to {link}"),
         Wish::Do(_, _, Act::Load { slot, .. }) => format!("load {slot}"),
         Wish::Do(_, _, Act::End { slot, .. }) => format!("end {slot}"),

@@ -29,9 +29,9 @@ fn act_of(wish: &Wish, asked: &mut Vec<String>) -> Option<u64> {
     assert_eq!(*epoch, EPOCHS[1]);
     asked.push(match act {
         Act::Start { resource, .. } => format!("start {resource}"),
-        Act::Stop(resource) => format!("stop {resource}"),
+        Act::Stop { resource, .. } => format!("stop {resource}"),
         Act::LetGo => "let go".to_owned(),
-        Act::Ask(resource) => format!("ask {resource}"),
+        Act::Ask { resource, .. } => format!("ask {resource}"),
         Act::MoveAddress { resource, .. } => format!("move {resource}"),
         Act::Load { slot, .. } => format!("load {slot}"),
         Act::End { slot, .. } => format!("end {slot}"),
