@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser};
+use tsugi_cluster_engine::fence::step;
 use tsugi_messages::{self as messages, Language};
 
 use args::{Cli, Command};
@@ -29,6 +30,9 @@ use out::{Form, Out};
 fn main() -> ExitCode {
     let mut words: Vec<_> = std::env::args_os().collect();
     let old_name = old_names::called_by(words.first());
+    if old_name.is_none() && words.get(1).is_some_and(|word| word == step::WORD) {
+        return fencing(&words);
+    }
     if let (None, Some(sample)) = (&old_name, sample_alone(&words)) {
         return tsugi_counter::run(&sample);
     }
@@ -57,6 +61,14 @@ fn main() -> ExitCode {
         return Exit::Usage.into();
     }
     run::run(&cli, &out).into()
+}
+
+/// One run of a fence agent, as the agent has the hands start it. A takeover may wait for it, so it
+/// does not wait for the whole command line to be made.
+fn fencing(words: &[OsString]) -> ExitCode {
+    let (code, printed) = step::run(words.get(2..).unwrap_or_default());
+    println!("{printed}");
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 #[derive(Debug, Parser)]

@@ -152,7 +152,7 @@ fn order() -> Order {
 
 fn config(voters: &[Place]) -> AppliedConfig {
     let node = |place: &Place| {
-        (name(*place).clone(), NodeSpec { addresses: Vec::new(), role: Role::Node })
+        (name(*place).clone(), NodeSpec { addresses: Vec::new(), role: Role::Node, fence: None })
     };
     let spec = ClusterSpec {
         name: String::from("model"),

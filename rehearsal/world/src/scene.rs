@@ -105,7 +105,10 @@ impl Scene {
             let address = |network: u8| {
                 SocketAddr::from(([10, 0, network, u8::try_from(n + 1).unwrap_or(1)], 7400))
             };
-            (Self::node(n), NodeSpec { addresses: (1..=3).map(address).collect(), role })
+            (
+                Self::node(n),
+                NodeSpec { addresses: (1..=3).map(address).collect(), role, fence: None },
+            )
         });
         let groups = self.groups.iter().enumerate();
         ClusterSpec {

@@ -11,6 +11,7 @@ pub mod control;
 pub mod core;
 pub mod datagrams;
 pub mod errand;
+pub mod fence;
 pub mod logbook;
 pub mod monitor;
 pub mod records;

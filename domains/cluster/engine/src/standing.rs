@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::fence::Fault;
 use tokio::sync::watch;
 use tsugi_cluster_rules::plan::{Settled, Sight};
 use tsugi_cluster_rules::record::Record;
@@ -38,6 +39,8 @@ pub struct Standing {
     pub slow_stops: BTreeMap<tsugi_vocabulary::GroupName, SlowStop>,
     /// Logs of programs that could not be written here, and why.
     pub lost_logs: BTreeSet<String>,
+    /// What is wrong with the fence devices of other nodes, as this node asked them last.
+    pub fence_faults: BTreeMap<NodeName, Fault>,
     /// How many datagrams were dropped since this agent started, by reason.
     pub drops: [(&'static str, u64); 10],
     /// This node's own configuration file, if it differs from the applied one.

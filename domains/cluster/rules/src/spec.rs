@@ -32,6 +32,25 @@ pub struct NodeSpec {
     pub addresses: Vec<std::net::SocketAddr>,
     /// Whether it runs groups.
     pub role: Role,
+    /// What switches it off, if anything does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fence: Option<FenceDevice>,
+}
+
+/// A device that switches one machine off, as its fence agent is told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceDevice {
+    /// The agent: `fence_ipmilan`, or an absolute path.
+    pub agent: String,
+    /// Its options; no password is among them.
+    pub options: BTreeMap<String, String>,
+    /// The file of root that holds the password, the same on every node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// How long one run of the agent may take; longer is a failure.
+    pub limit: Span,
+    /// How often each other node asks whether it answers.
+    pub every: Span,
 }
 
 /// What a voter is there for.

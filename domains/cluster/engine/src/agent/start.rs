@@ -30,6 +30,7 @@ use crate::control::{Direct, Pace, Services};
 use crate::core::{Core, CoreParts, Ended, Notebook, mailbox};
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Surroundings};
+use crate::fence::Fences;
 use crate::logbook;
 use crate::records;
 use crate::standing::{AgentView, Standing};
@@ -210,6 +211,7 @@ fn work(
         promise_file,
         notebook,
         errands: Errands::new(surroundings(config, &me)),
+        fences: Fences::new(surroundings(config, &me), own_ids()),
         mailbox,
         proposals: drafts,
         voter_changes,
@@ -314,6 +316,11 @@ fn log_dir(config: &AgentConfig) -> PathBuf {
     config.data_dir.join("log")
 }
 
+/// Whose rights a fence agent gets: those of this process.
+fn own_ids() -> (u32, u32) {
+    (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw())
+}
+
 fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings {
     Surroundings {
         node: me.to_string(),
@@ -340,6 +347,7 @@ fn first_standing(me: &NodeName) -> Standing {
         self_fence: String::new(),
         slow_stops: BTreeMap::new(),
         lost_logs: std::collections::BTreeSet::new(),
+        fence_faults: BTreeMap::new(),
         drops: Default::default(),
         other_file: None,
         certificate_until: None,

@@ -9,7 +9,7 @@ use tsugi_vocabulary::{NameRefused, NodeName};
 
 use super::page::{Given, Page};
 use super::problem::Wrong;
-use super::{group, value, whole};
+use super::{device, group, value, whole};
 
 /// The name of a witness that is given none.
 const WITNESS: &str = "witness";
@@ -113,15 +113,16 @@ fn witnesses<'t>(file: &Page<'t>) -> Vec<(Given<String>, Page<'t>)> {
 }
 
 fn add(out: &mut Machines, name: &Given<String>, page: &Page<'_>, role: Role) {
-    page.only(&["address"]);
+    page.only(&["address", "fence"]);
     let addresses = addresses(page);
+    let fence = device::read(page);
     let Some(known) = named(page, name, NodeName::new) else { return };
     if out.contains_key(&known) {
         page.note(&name.span, Wrong::Twice(name.value.clone()));
         return;
     }
     let at = Given { value: (), span: name.span.clone() };
-    out.insert(known, Machine { spec: NodeSpec { addresses, role }, at });
+    out.insert(known, Machine { spec: NodeSpec { addresses, role, fence }, at });
 }
 
 fn addresses(page: &Page<'_>) -> Vec<SocketAddr> {

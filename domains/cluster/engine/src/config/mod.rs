@@ -4,6 +4,7 @@
 //! what is wrong and what to write instead. All errors are reported at once, in file order.
 
 mod cluster;
+mod device;
 mod difference;
 mod group;
 mod near;

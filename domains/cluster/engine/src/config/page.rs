@@ -78,6 +78,30 @@ impl<'t> Page<'t> {
         }
     }
 
+    /// Every key, with its place.
+    pub(super) fn keys(&self) -> Vec<Given<String>> {
+        let given = |(key, _): (&Spanned<toml::de::DeString<'_>>, _)| Given {
+            value: key.get_ref().to_string(),
+            span: key.span(),
+        };
+        self.table.iter().map(given).collect()
+    }
+
+    /// A text, a number or a truth, as a program reads it.
+    pub(super) fn word(&self, key: &str) -> Option<Given<String>> {
+        let (_, found) = self.find(key)?;
+        let value = match found.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
+            DeValue::Boolean(truth) => u8::from(*truth).to_string(),
+            _ => {
+                self.wrong(&found.span(), key, value::TEXT_EXAMPLE);
+                return None;
+            }
+        };
+        Some(Given { value, span: found.span() })
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.find(key).is_some()
     }

@@ -82,6 +82,8 @@ pub enum Wrong {
     Exclude(String, String),
     /// A key that means nothing without another.
     Needs(String, String),
+    /// A password that everybody may read who may read the file; it is not told again.
+    OpenPassword(String),
     /// A stop budget that leaves no lease.
     Budget {
         /// The group.
@@ -116,6 +118,9 @@ impl Problem {
     /// The message, the line of the file, and a caret under what is wrong.
     #[must_use]
     pub fn show(&self, file: &str, text: &str, language: Language) -> String {
+        if matches!(self.wrong, Wrong::OpenPassword(_)) {
+            return format!("{}\n", self.message(file, text, language).line(language));
+        }
         let start = self.start(text);
         let begin = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let shown = text[begin..].lines().next().unwrap_or_default();
@@ -186,6 +191,7 @@ impl Wrong {
             }
             Self::Exclude(key, other) => messages::config_keys_exclude(file, line, key, other),
             Self::Needs(key, other) => messages::config_key_needs(file, line, key, other),
+            Self::OpenPassword(key) => messages::config_open_password(file, line, key),
             Self::Budget { group, budget, most } => {
                 let (budget, most) = (budget.as_millis(), most.as_millis());
                 messages::config_lease_too_short(file, line, group, budget, most)

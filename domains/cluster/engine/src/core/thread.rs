@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::lease::voter_list::VoterChange;
 use tsugi_cluster_rules::node::{Event, Node, Now, Order};
+use tsugi_cluster_rules::plan::Life;
 use tsugi_cluster_rules::record::{Draft, LinkState};
 use tsugi_host::clock;
 use tsugi_host::clock_step::StepWatch;
@@ -21,7 +22,7 @@ use tsugi_host::hands::Hands;
 use tsugi_host::link::{Carrier, Watcher};
 use tsugi_host::request::{Answer, Event as HostEvent, Report, Request};
 use tsugi_host::{Guard, Host};
-use tsugi_vocabulary::{Generation, GroupName, Moment, Span};
+use tsugi_vocabulary::{Generation, GroupName, Moment, NodeName, Span};
 
 use super::guard::Armory;
 use super::mailbox::{Letter, Mailbox};
@@ -31,6 +32,7 @@ use super::taken_on::Notebook;
 use crate::agent::{Ear, Founding, Heard};
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Finished, Job};
+use crate::fence::Fences;
 use crate::standing::{SlowStop, Standing};
 
 /// A draft on its way to the ledger.
@@ -58,6 +60,8 @@ pub struct CoreParts {
     pub notebook: Notebook,
     /// Its errands.
     pub errands: Errands,
+    /// The fence devices of the other nodes.
+    pub fences: Fences,
     /// Its mailbox.
     pub mailbox: Mailbox,
     /// Where drafts go.
@@ -214,6 +218,10 @@ impl Core {
         self.parts.node.step_all(now, events, &mut orders);
         if applied {
             self.meet();
+            let spec = self.parts.node.record().spec();
+            let nodes = spec.into_iter().flat_map(|spec| &spec.nodes);
+            let devices = nodes.filter_map(|(name, node)| Some((name, node.fence.as_ref()?)));
+            self.parts.fences.configured(now.lease, devices);
         }
         for order in orders {
             // After an answer could not be made safe, nothing more leaves.
@@ -312,9 +320,8 @@ impl Core {
     /// Waits for a descriptor or for the moment the rules asked to be woken at.
     fn wait(&mut self) -> Ready {
         let mut until = self.wake;
-        if let Some(errand) = self.parts.errands.next_time() {
-            until = until.min(errand);
-        }
+        let times = [self.parts.errands.next_time(), self.parts.fences.next_time()];
+        until = times.into_iter().flatten().fold(until, Moment::min);
         if self.guardian.is_none() {
             until = until.min(self.guardian_retry);
         }
@@ -370,6 +377,7 @@ impl Core {
         }
         let mut done = Vec::new();
         self.parts.errands.on_time(now, &mut self.parts.hands, &mut done);
+        self.parts.fences.on_time(now, &mut self.parts.hands);
         self.deliver(done);
         if ready.has(Source::Links) || self.links_due <= now {
             self.look_at_links(events);
@@ -447,6 +455,10 @@ impl Core {
             let mut done = Vec::new();
             self.parts.errands.on_report(now, &report, &mut self.parts.hands, &mut done);
             self.deliver(done);
+            let node = &self.parts.node;
+            let life = |name: &NodeName| node.sights(now).get(name).map(|s| s.life.clone());
+            let heard = |name: &NodeName| life(name) == Some(Life::Heard);
+            self.parts.fences.on_report(now, &report, heard);
             if let Report::Answer { outcome: Ok(Answer::Listing(listing)), .. } = &report {
                 self.self_fence = self_fence(listing.powers.fence);
             }
@@ -508,6 +520,7 @@ impl Core {
             next.watches = node.watch_states();
             self.self_fence.clone_into(&mut next.self_fence);
             next.lost_logs.clone_from(&self.lost_logs);
+            next.fence_faults = self.parts.fences.faults();
             next.slow_stops.clone_from(self.stops.too_slow());
             next.drops = self.parts.networks.drops();
             let news = next.settled != standing.settled
@@ -516,6 +529,7 @@ impl Core {
                 || next.watches != standing.watches
                 || next.self_fence != standing.self_fence
                 || next.slow_stops != standing.slow_stops
+                || next.fence_faults != standing.fence_faults
                 || next.lost_logs != standing.lost_logs;
             *standing = Arc::new(next);
             told || news

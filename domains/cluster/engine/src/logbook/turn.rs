@@ -39,6 +39,7 @@ pub(super) fn messages(before: &Standing, now: &Standing, language: Language) ->
     for why in now.lost_logs.difference(&before.lost_logs) {
         out.push(messages::log_not_written(&now.me, why));
     }
+    fences(before, now, &mut out);
     out.extend(drops(before, now));
     let (old, new) = (&*before.record, &*now.record);
     config(old.config.as_deref(), new.config.as_deref(), &mut out);
@@ -61,6 +62,18 @@ pub(super) fn messages(before: &Standing, now: &Standing, language: Language) ->
         }
     }
     out
+}
+
+/// What this node's tests of the others' fence devices have found since.
+fn fences(before: &Standing, now: &Standing, out: &mut Vec<Message>) {
+    for (node, fault) in &now.fence_faults {
+        if before.fence_faults.get(node) != Some(fault) {
+            out.push(fault.message(node, &now.me));
+        }
+    }
+    let gone = |node: &&NodeName| !now.fence_faults.contains_key(*node);
+    let well = before.fence_faults.keys().filter(gone);
+    out.extend(well.map(|node| messages::fence_device_well(node, &now.me)));
 }
 
 /// The first picture as it was before anything was told: what this node lacks is told once at

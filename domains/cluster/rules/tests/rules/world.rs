@@ -208,7 +208,7 @@ pub fn nodes(text: &str) -> BTreeMap<NodeName, NodeSpec> {
             Some((_, other)) => panic!("no role {other}"),
             None => (word, Role::Node),
         };
-        (node(name), NodeSpec { addresses: Vec::new(), role })
+        (node(name), NodeSpec { addresses: Vec::new(), role, fence: None })
     };
     text.split_whitespace().map(one).collect()
 }

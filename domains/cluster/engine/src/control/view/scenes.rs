@@ -134,6 +134,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         self_fence: "reboot".to_owned(),
         slow_stops: BTreeMap::new(),
         lost_logs: std::collections::BTreeSet::new(),
+        fence_faults: BTreeMap::new(),
         drops: Default::default(),
         other_file: None,
         certificate_until: None,

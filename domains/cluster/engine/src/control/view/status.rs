@@ -46,6 +46,10 @@ pub fn status(standing: &Standing) -> report::Status {
     }
     needs.extend(config_needs(standing, record));
     needs.extend(certificate_need(standing));
+    needs.extend(standing.fence_faults.iter().map(|(node, fault)| {
+        let what = fault.message(node, &standing.me);
+        need(&what, node.to_string(), None)
+    }));
     needs.sort_by(|a, b| a.severity.cmp(&b.severity));
     report::Status {
         cluster: Some(spec.name.clone()),

@@ -35,6 +35,7 @@ fn picture(group: GroupRecord) -> Standing {
         self_fence: String::new(),
         slow_stops: BTreeMap::new(),
         lost_logs: std::collections::BTreeSet::new(),
+        fence_faults: BTreeMap::new(),
         drops: Default::default(),
         other_file: None,
         certificate_until: None,

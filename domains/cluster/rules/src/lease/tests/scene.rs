@@ -41,7 +41,7 @@ pub fn ms(n: u64) -> Moment {
 pub fn owned(owner: &str, counter: u64, entry: u64) -> Record {
     let nodes = ["a", "b", "c"].map(|n| {
         let role = if n == "c" { Role::Witness } else { Role::Node };
-        (name(n), NodeSpec { addresses: Vec::new(), role })
+        (name(n), NodeSpec { addresses: Vec::new(), role, fence: None })
     });
     let spec = ClusterSpec {
         name: "t".into(),
@@ -89,7 +89,10 @@ pub fn with(mut record: Record, change: impl FnOnce(&mut GroupRecord)) -> Record
 pub fn with_a_fourth(mut record: Record) -> Record {
     record.membership = record.membership.next();
     let config = Arc::make_mut(record.config.as_mut().unwrap());
-    config.spec.nodes.insert(name("d"), NodeSpec { addresses: Vec::new(), role: Role::Node });
+    config
+        .spec
+        .nodes
+        .insert(name("d"), NodeSpec { addresses: Vec::new(), role: Role::Node, fence: None });
     record
 }
 

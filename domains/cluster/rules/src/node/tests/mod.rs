@@ -348,7 +348,7 @@ fn owned(counter: u64, owner: &str) -> GroupRecord {
 /// restarted once in place.
 fn record() -> Record {
     let role = |name: &str| if name == "c" { Role::Witness } else { Role::Node };
-    let node = |n: &str| (name(n), NodeSpec { addresses: Vec::new(), role: role(n) });
+    let node = |n: &str| (name(n), NodeSpec { addresses: Vec::new(), role: role(n), fence: None });
     let spec = ClusterSpec {
         name: "kessai".to_owned(),
         timing: Profile::Default,

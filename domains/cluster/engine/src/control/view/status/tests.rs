@@ -205,6 +205,17 @@ fn a_node_that_cannot_be_sure_to_stop_itself_says_so() {
 }
 
 #[test]
+fn cl_29_a_fence_device_that_failed_its_test_needs_a_person_before_it_is_needed() {
+    let mut standing = standing(record());
+    let fault = crate::fence::Fault::Failed("login failed".to_owned());
+    standing.fence_faults.insert(node("node1"), fault);
+    let status = status(&standing);
+    assert_eq!(ids(&status), ["TSUG10322-E"], "{:?}", status.needs);
+    let said = text(&status.needs[0].what);
+    assert!(said.contains("node1") && said.contains("login failed"), "{said}");
+}
+
+#[test]
 fn a_group_that_goes_on_as_it_was_started_is_told_until_its_next_start() {
     let mut standing = standing(record());
     let told = |s: &Standing| status(s).notes.iter().map(text).collect::<Vec<_>>();

@@ -1,0 +1,159 @@
+//! When devices are asked, and what their answers mean, against hands that start nothing.
+
+use tsugi_host::Gone;
+use tsugi_host::request::Running;
+
+use super::*;
+
+/// Hands that write down what they are to start, and start it.
+#[derive(Default)]
+struct FakeHands(Vec<Program>);
+
+impl Host for FakeHands {
+    fn ask(&mut self, request: &Request) -> Result<RequestId, Gone> {
+        match request {
+            Request::Spawn(program) => self.0.push(program.clone()),
+            other => panic!("{other:?} is no business of a fence"),
+        }
+        Ok(RequestId(self.0.len() as u64))
+    }
+
+    fn next_report(&mut self) -> Result<Option<Report>, Gone> {
+        Ok(None)
+    }
+}
+
+struct Scene {
+    fences: Fences,
+    hands: FakeHands,
+    now: Moment,
+}
+
+fn node(name: &str) -> NodeName {
+    NodeName::new(name).unwrap()
+}
+
+fn device() -> FenceDevice {
+    FenceDevice {
+        agent: "fence_site".to_owned(),
+        options: [("plug".to_owned(), "3".to_owned())].into(),
+        secret: None,
+        limit: Span::secs(20),
+        every: Span::secs(3600),
+    }
+}
+
+impl Scene {
+    fn new() -> Self {
+        let around = Surroundings {
+            node: "a".to_owned(),
+            run_dir: "/run/tsugi".into(),
+            log_dir: "/".into(),
+            data_dir: "/".into(),
+            path: "/usr/sbin:/usr/bin".to_owned(),
+            tsugi: "/usr/bin/tsugi".to_owned(),
+        };
+        let mut fences = Fences::new(around, (77, 78));
+        let now = Moment(1_000_000_000);
+        let (a, b) = (node("a"), node("b"));
+        fences.configured(now, [(&a, &device()), (&b, &device())].into_iter());
+        Self { fences, hands: FakeHands::default(), now }
+    }
+
+    fn pass(&mut self, time: Span) {
+        self.now += time;
+        self.fences.on_time(self.now, &mut self.hands);
+    }
+
+    fn report(&mut self, report: &Report) {
+        self.fences.on_report(self.now, report, |name| name.as_str() == "b");
+    }
+
+    /// The program that was asked for last is started, and ends.
+    fn ends(&mut self, how: HowEnded, limit: TimeLimit) -> Option<Fault> {
+        let number = self.hands.0.len() as u64;
+        let id = ProgramId { pid: u32::try_from(number).unwrap(), started: 7 };
+        let outcome = Ok(Answer::Spawned(id));
+        self.report(&Report::Answer { id: RequestId(number), outcome });
+        let program = Running {
+            id,
+            group: GroupName::new(GROUP).unwrap(),
+            epoch: Epoch::NONE,
+            name: ResourceName::new("b").unwrap(),
+            purpose: Purpose::Monitor,
+        };
+        let ended = Ended { program, how, limit, tail: b"its words\n".to_vec(), dropped: 0 };
+        self.report(&Report::Event(Event::Ended(ended)));
+        self.fences.faults().get(&node("b")).cloned()
+    }
+}
+
+#[test]
+fn the_devices_of_the_others_are_asked_soon_and_then_every_so_often() {
+    let mut scene = Scene::new();
+    scene.pass(Span::secs(1));
+    assert!(scene.hands.0.is_empty());
+    scene.pass(FIRST);
+    let [program] = scene.hands.0.as_slice() else { panic!("one device is another node's") };
+    let argv: Vec<&str> = program.argv.iter().map(String::as_str).collect();
+    let own = ["/usr/bin/tsugi", "fencing", "fence_site", "-", "77", "78"];
+    assert_eq!(argv[..6], own);
+    assert_eq!(argv[6..], ["plug=3", "nodename=b", "action=status"]);
+    assert_eq!((program.time_limit, program.user), (Some(Span::secs(20)), Some((77, 78))));
+    assert_eq!(scene.ends(HowEnded::Exited(0), TimeLimit::Kept), None);
+    scene.pass(Span::secs(3500));
+    assert_eq!(scene.hands.0.len(), 1);
+    scene.pass(Span::secs(100));
+    assert_eq!(scene.hands.0.len(), 2);
+}
+
+#[test]
+fn one_with_a_password_begins_as_root_to_read_it() {
+    let mut scene = Scene::new();
+    let secret = FenceDevice { secret: Some("/etc/tsugi/pki/bmc".to_owned()), ..device() };
+    scene.fences.configured(scene.now, [(&node("b"), &secret)].into_iter());
+    scene.pass(FIRST);
+    let program = &scene.hands.0[0];
+    assert_eq!((program.user, program.argv[3].as_str()), (None, "/etc/tsugi/pki/bmc"));
+}
+
+#[test]
+fn cl_29_each_way_a_device_can_fail_is_told_apart_and_asked_again_soon() {
+    let words = || "its words".to_owned();
+    for (code, fault) in [
+        (1, Fault::Failed(words())),
+        (step::ABSENT, Fault::Absent(words())),
+        (step::SECRET, Fault::Secret(words())),
+        (step::FLOODED, Fault::Flooded),
+        (step::NONSENSE, Fault::Nonsense(words())),
+        // The node is heard: what is switched by this device is another machine.
+        (2, Fault::Wrong),
+    ] {
+        let mut scene = Scene::new();
+        scene.pass(FIRST);
+        assert_eq!(scene.ends(HowEnded::Exited(code), TimeLimit::Kept), Some(fault));
+        scene.pass(AGAIN);
+        assert_eq!(scene.hands.0.len(), 2);
+        assert_eq!(scene.ends(HowEnded::Exited(0), TimeLimit::Kept), None, "it answers again");
+    }
+    let mut scene = Scene::new();
+    scene.pass(FIRST);
+    let slow = scene.ends(HowEnded::Signalled(9), TimeLimit::Exceeded);
+    assert_eq!(slow, Some(Fault::Slow(Span::secs(20))), "a timeout is a failure");
+}
+
+#[test]
+fn a_device_of_another_configuration_is_asked_anew_and_one_that_is_gone_is_forgotten() {
+    let mut scene = Scene::new();
+    scene.pass(FIRST);
+    scene.ends(HowEnded::Exited(1), TimeLimit::Kept);
+    scene.fences.configured(scene.now, [(&node("b"), &device())].into_iter());
+    assert_eq!(scene.fences.faults().len(), 1, "what did not change is known still");
+    let other = FenceDevice { agent: "fence_other".to_owned(), ..device() };
+    scene.fences.configured(scene.now, [(&node("b"), &other)].into_iter());
+    assert!(scene.fences.faults().is_empty());
+    scene.pass(FIRST);
+    assert_eq!(scene.hands.0.len(), 2);
+    scene.fences.configured(scene.now, std::iter::empty());
+    assert_eq!(scene.fences.next_time(), None);
+}
