@@ -189,6 +189,10 @@ impl World<'_> {
             self.blank(n);
         }
         self.power_on(n);
+        if let Some(voter) = self.number_given(n) {
+            self.is_numbered(n, voter);
+            return Again::No;
+        }
         let certificate = self.certificate(n);
         let join = Command::NodeJoin {
             node: Scene::node(n),
@@ -206,6 +210,22 @@ impl World<'_> {
         format!("{} {}", actor.name, actor.disks)
     }
 
+    /// The number that the disk in a machine was given before, if it hears of it now: a node that
+    /// lost its power before the answer to its join came asks again.
+    fn number_given(&self, n: usize) -> Option<u64> {
+        let heard = |l: usize| self.hears(n, l) && self.hears(l, n) && !self.actors[n].frozen;
+        let reached = self.truth.leader.is_some_and(|l| self.majority_of(l) && heard(l));
+        let node = &self.truth.head.nodes.get(&self.actors[n].name)?.value;
+        let its = node.certificate == Some(self.certificate(n));
+        (its && reached).then_some(node.voter)
+    }
+
+    fn is_numbered(&mut self, n: usize, voter: u64) {
+        self.actors[n].number = Some(voter);
+        self.meet("node joined");
+        self.start_agent(n);
+    }
+
     /// A node that waits to be let in hears its number.
     pub(crate) fn let_in(&mut self, write: &Write) {
         let Write::Node(name, node) = write else { return };
@@ -215,9 +235,7 @@ impl World<'_> {
         };
         let Some(n) = (0..self.actors.len()).find(waits) else { return };
         if node.certificate == Some(self.certificate(n)) {
-            self.actors[n].number = Some(node.voter);
-            self.meet("node joined");
-            self.start_agent(n);
+            self.is_numbered(n, node.voter);
         }
     }
 }
