@@ -1,6 +1,8 @@
 //! Who belongs to a cluster, with real processes on loopback addresses: it grows, shrinks, and
 //! comes back from a backup.
 
+#[path = "members/ocf.rs"]
+mod ocf;
 #[path = "members/site.rs"]
 mod site;
 

@@ -6,7 +6,7 @@ mod support;
 use nix::sys::signal::Signal;
 use support::*;
 use tsugi_host::clock;
-use tsugi_host::guardian::message::{Extension, Notice, Order, Refused};
+use tsugi_host::guardian::message::{Extension, Notice, Order, Refused, Volume, VolumeKind};
 use tsugi_host::request::{Event, Failure, HowEnded, Purpose, Release, Request};
 use tsugi_host::{Guard, Host};
 use tsugi_vocabulary::Span;
@@ -219,6 +219,19 @@ fn a_reset_ends_the_hands_and_every_program() {
     node.spawn(shell(lease(), Purpose::Service, &two(&sleep)));
     until_both_run(&sleep);
     node.hands.ask(&Request::Reset { reason: "a test".into() }).unwrap();
+    until_gone(&sleep);
+    until("the hands are gone", || (!lives(node.pid())).then_some(()));
+}
+
+#[test]
+fn what_nothing_here_can_take_away_ends_with_the_machine_at_the_deadline() {
+    let mut node = Node::start(&[]);
+    let beyond = || vec![Volume { dir: "".into(), kind: VolumeKind::BeyondReach }];
+    node.arm(60_000, &[], beyond());
+    let sleep = sleep();
+    node.spawn(shell(lease(), Purpose::Service, &two(&sleep)));
+    until_both_run(&sleep);
+    node.shorten(300, &[], beyond());
     until_gone(&sleep);
     until("the hands are gone", || (!lives(node.pid())).then_some(()));
 }

@@ -7,6 +7,7 @@ mod book;
 mod detour;
 mod findings;
 mod how;
+mod ocf;
 mod recipe;
 mod roster;
 
@@ -49,8 +50,18 @@ pub struct Surroundings {
     pub data_dir: PathBuf,
     /// `PATH` of programs; their environment is built from empty.
     pub path: String,
+    /// Where resource agents and what they share are: `/usr/lib/ocf`.
+    pub ocf_root: PathBuf,
     /// This program, which also asks what a monitor without a command asks.
     pub tsugi: String,
+}
+
+impl Surroundings {
+    /// Where resource agents keep what must not outlive the machine.
+    #[must_use]
+    pub fn ocf_files(&self) -> PathBuf {
+        self.run_dir.join("ocf")
+    }
 }
 
 /// One step of an errand.
@@ -71,6 +82,8 @@ enum Step {
     /// Check and mend an ext4: exit code 1 says that something was mended, 8 that it is none (an
     /// xfs checks itself when it is mounted); then the mount says what is wrong, if anything.
     Check(Request),
+    /// Call the resource agent of a resource; its exit code is judged by the table of the rules.
+    Call { call: ocf::Call, request: Request },
     /// Ask the program of a resource to end, wait, then kill it.
     End { resource: ResourceName, within: Span },
     /// The same for every watched program of the group, one after the other.

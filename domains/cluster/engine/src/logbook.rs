@@ -54,6 +54,7 @@ pub async fn keep(ledger: Arc<dyn Ledger>, mut standing: watch::Receiver<Arc<Sta
             for event in &events {
                 tell(event::message(&event.value, &now.record, language), language);
                 tell(event::interruption(&event.value, here, language), language);
+                tell(event::beyond_reach(&event.value, here), language);
             }
             told = told.max(newest(&events));
         }

@@ -18,6 +18,7 @@ pub mod desk;
 pub mod lease;
 pub mod mutant;
 pub mod node;
+pub mod ocf;
 pub mod plan;
 pub mod planner;
 pub mod reason;

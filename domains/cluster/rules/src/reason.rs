@@ -185,6 +185,17 @@ pub enum Mishap {
     },
     /// It was done, and what was wanted is not so: something is still there.
     StillThere,
+    /// A resource agent's monitor answered that it cannot run here (5 or 6): taken as a failure
+    /// like any other.
+    TakenAsFailed {
+        /// The exit code.
+        code: i32,
+    },
+    /// A resource agent answered with a code that its contract does not have for this.
+    Nonsense {
+        /// The exit code.
+        code: i32,
+    },
     /// It said no: nothing more is known than the words. What a later version names is this too.
     #[default]
     #[serde(other)]

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{GroupName, NodeName, ResourceName, Span};
 
+use crate::ocf::{AgentName, Undo};
 use crate::timetable::Timetable;
 use crate::timing::Profile;
 
@@ -230,6 +231,33 @@ pub enum ResourceKind {
         /// How its health is asked.
         monitor: Option<Monitor>,
     },
+    /// What a resource agent starts, stops and looks after.
+    Ocf {
+        /// The agent.
+        agent: AgentName,
+        /// What it is told: `OCF_RESKEY_` and the name.
+        parameters: BTreeMap<String, String>,
+        /// What takes away what it has made, where the agent is not asked.
+        undo: Undo,
+        /// How closely its monitor looks: 0, 10 or 20.
+        level: u32,
+        /// When its monitor is asked.
+        monitor: Rhythm,
+    },
+}
+
+/// When something is asked, and when its word counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rhythm {
+    /// How often.
+    pub every: Span,
+    /// How long one run may take; longer is a failure.
+    pub limit: Span,
+    /// How many failures in a row are a failure of the resource.
+    pub failures: u32,
+    /// How long after the start the first one is due; none waits for `every`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Span>,
 }
 
 /// What a volume is.
@@ -355,6 +383,18 @@ impl GroupSpec {
             .any(|r| matches!(r.kind, ResourceKind::Volume { source: VolumeSource::Block(_), .. }))
     }
 
+    /// The resources of the group that only a reset of the machine takes away for certain: the
+    /// guardian knows no place that it could clear.
+    pub fn beyond_reach(&self) -> impl Iterator<Item = &ResourceSpec> {
+        let beyond = |r: &&ResourceSpec| match &r.kind {
+            ResourceKind::Ocf { undo, .. } => *undo == Undo::Reset,
+            ResourceKind::Address { .. }
+            | ResourceKind::Volume { .. }
+            | ResourceKind::Process { .. } => false,
+        };
+        self.resources.iter().filter(beyond)
+    }
+
     /// The interfaces of which the group needs at least one, for each of its addresses.
     #[must_use]
     pub fn links_needed(&self) -> Vec<&[String]> {
@@ -364,7 +404,8 @@ impl GroupSpec {
                 ResourceKind::Address { links, .. } if !links.is_empty() => Some(links.as_slice()),
                 ResourceKind::Address { .. }
                 | ResourceKind::Volume { .. }
-                | ResourceKind::Process { .. } => None,
+                | ResourceKind::Process { .. }
+                | ResourceKind::Ocf { .. } => None,
             })
             .collect()
     }

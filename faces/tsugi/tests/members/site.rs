@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -46,14 +46,21 @@ impl Site {
 
     /// Writes the configuration of these nodes and one group that runs on the first two.
     pub fn configure(&self, nodes: &[&str]) -> PathBuf {
+        let sleeper = "[[group.WORK.resource]]\nname = \"sleeper\"\nkind = \"process\"\n\
+                       run = [\"/bin/sleep\", \"100000\"]\n";
+        self.configure_group(nodes, sleeper)
+    }
+
+    /// The same with what else is to stand in the group.
+    pub fn configure_group(&self, nodes: &[&str], group: &str) -> PathBuf {
         let mut text = "[cluster]\nname = \"trial\"\n".to_owned();
         for name in nodes {
             let host = u32::from(name.as_bytes()[0] - b'a') + 1;
             let net = self.net;
             text += &format!("\n[node.{name}]\naddress = [\"127.79.{net}.{host}\"]\n");
         }
-        text += "\n[group.WORK]\nprefer = [\"a\", \"b\"]\n\n[[group.WORK.resource]]\n\
-                 name = \"sleeper\"\nkind = \"process\"\nrun = [\"/bin/sleep\", \"100000\"]\n";
+        text += "\n[group.WORK]\nprefer = [\"a\", \"b\"]\n\n";
+        text += group;
         let file = self.path("tsugi.toml");
         fs::write(&file, text).expect("a file");
         file
@@ -238,8 +245,21 @@ impl Site {
 
     /// Three nodes a, b and c, all heard, the group running.
     pub fn founded() -> Self {
-        let mut site = Self::new();
+        let site = Self::new();
         let file = site.configure(&["a", "b", "c"]);
+        site.found(&file)
+    }
+
+    /// The same with the group of this configuration.
+    pub fn found(self, file: &Path) -> Self {
+        let site = self.found_without_group(file);
+        site.until("the group runs", |site| site.group("a").0 == "running");
+        site
+    }
+
+    /// The same where the group may not come up.
+    pub fn found_without_group(mut self, file: &Path) -> Self {
+        let site = &mut self;
         for node in ["a", "b", "c"] {
             site.start(node);
         }
@@ -248,8 +268,18 @@ impl Site {
             site.join(node, "a");
         }
         site.until("three voters", |site| ["a", "b", "c"].iter().all(|n| site.votes(n) == (3, 3)));
-        site.until("the group runs", |site| site.group("a").0 == "running");
-        site
+        self
+    }
+
+    /// Ends the agent of a node and nothing else of it.
+    pub fn kill_agent(&self, node: &str) {
+        let (_, child) = self.nodes.iter().find(|(n, _)| n == node).expect("it was started");
+        let is_agent = |of: &&Pid| {
+            let words = fs::read(format!("/proc/{of}/cmdline")).unwrap_or_default();
+            words.split(|byte| *byte == 0).nth(1) == Some(&b"agent"[..])
+        };
+        let agent = family(child).iter().find(is_agent).copied().expect("it has an agent");
+        kill(agent, Signal::SIGKILL).expect("it runs");
     }
 }
 

@@ -77,6 +77,9 @@ pub enum VolumeKind {
     /// A directory: only the processes are killed and a binding is undone; the file system it
     /// is on belongs to others.
     Directory,
+    /// What a resource agent has made, an address or a mount, wherever it is: nothing here takes
+    /// it away, so the release of its group ends the machine.
+    BeyondReach,
 }
 
 /// A deadline that moved.

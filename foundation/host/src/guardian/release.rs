@@ -128,6 +128,7 @@ fn tear_off(dir: &Path, kind: VolumeKind) -> Release {
     let dead = match kind {
         VolumeKind::FileSystem => volume::shut_down(dir),
         VolumeKind::Directory => Ok(()),
+        VolumeKind::BeyondReach => return Release::Incomplete,
     };
     match (dead, volume::detach(dir)) {
         (Ok(()), Ok(())) => Release::Complete,
@@ -140,8 +141,5 @@ fn tear_off(dir: &Path, kind: VolumeKind) -> Release {
 }
 
 const fn worse(a: Release, b: Release) -> Release {
-    match (a, b) {
-        (Release::Complete, Release::Complete) => Release::Complete,
-        (Release::Incomplete, _) | (_, Release::Incomplete) => Release::Incomplete,
-    }
+    if matches!(a, Release::Complete) { b } else { a }
 }

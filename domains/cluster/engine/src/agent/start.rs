@@ -198,6 +198,8 @@ fn work(
     let (drafts, waiting) = mpsc::unbounded_channel();
     let (voter_changes, changes) = mpsc::unbounded_channel();
     introduce(&picture, (me.clone(), boot.id), identity.subject.until);
+    let around = surroundings(config, &me);
+    std::fs::create_dir_all(around.ocf_files())?;
     let notebook = Notebook::in_folder(&config.run_dir, machine_id());
     let kept = (&*promise_file, &notebook);
     let birth = birth((me.clone(), founding.voter(&me)), boot.id, kept, record)?;
@@ -210,8 +212,8 @@ fn work(
         run_dir: config.run_dir.clone(),
         promise_file,
         notebook,
-        errands: Errands::new(surroundings(config, &me)),
-        fences: Fences::new(surroundings(config, &me), own_ids()),
+        errands: Errands::new(around.clone()),
+        fences: Fences::new(around, own_ids()),
         mailbox,
         proposals: drafts,
         voter_changes,
@@ -328,6 +330,7 @@ fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings {
         log_dir: log_dir(config),
         data_dir: config.data_dir.clone(),
         path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+        ocf_root: "/usr/lib/ocf".into(),
         tsugi: std::env::current_exe()
             .map_or_else(|_| "/usr/bin/tsugi".to_owned(), |exe| exe.display().to_string()),
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::spec::{
     Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, ResourceKind, ResourceSpec, Role,
     Startup, VolumeSource, WatchedFailure,
@@ -126,13 +127,18 @@ fn failback(page: &Page<'_>) -> Failback {
     })
 }
 
-/// A volume that two nodes can mount waits for a confirmed fence unless the file says otherwise.
+/// A volume that two nodes can mount waits for a confirmed fence unless the file says otherwise,
+/// and so does what a resource agent has made and only a reset takes away.
 fn fence(page: &Page<'_>, resources: &[ResourceSpec]) -> FencePolicy {
     let words = [("self", FencePolicy::SelfFence), ("confirmed", FencePolicy::Confirmed)];
-    let block = |r: &ResourceSpec| {
-        matches!(&r.kind, ResourceKind::Volume { source: VolumeSource::Block(_), .. })
+    let shared = |r: &ResourceSpec| match &r.kind {
+        ResourceKind::Volume { source: VolumeSource::Block(_), .. } => true,
+        ResourceKind::Ocf { undo, .. } => *undo == Undo::Reset,
+        ResourceKind::Volume { source: VolumeSource::Directory, .. }
+        | ResourceKind::Address { .. }
+        | ResourceKind::Process { .. } => false,
     };
-    let or = if resources.iter().any(block) { FencePolicy::Confirmed } else { FencePolicy::Lease };
+    let or = if resources.iter().any(shared) { FencePolicy::Confirmed } else { FencePolicy::Lease };
     page.choice("fence", &words).unwrap_or(or)
 }
 

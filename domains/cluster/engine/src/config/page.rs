@@ -213,6 +213,18 @@ impl<'t> Page<'t> {
         }
     }
 
+    /// One number out of a fixed list; the first if there is none.
+    pub(super) fn one_of(&self, key: &str, numbers: &[u32]) -> u32 {
+        let first = numbers.first().copied().unwrap_or(0);
+        let Some((_, found)) = self.find(key) else { return first };
+        let number = found.get_ref().as_integer().and_then(|i| i.as_str().parse().ok());
+        number.filter(|n| numbers.contains(n)).unwrap_or_else(|| {
+            let known: Vec<String> = numbers.iter().map(u32::to_string).collect();
+            self.wrong(&found.span(), key, &known.join(", "));
+            first
+        })
+    }
+
     /// One word out of a fixed list.
     pub(super) fn choice<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
         let given = self.text(key, words.first().map_or("", |w| w.0))?;

@@ -1,10 +1,11 @@
-//! `[[group.NAME.resource]]`: an address, a volume or a process.
+//! `[[group.NAME.resource]]`: an address, a volume, a process, or what an OCF agent looks after.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use tsugi_cluster_rules::ocf::{Undo, is_parameter_name};
 use tsugi_cluster_rules::spec::{
-    Check, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck, VolumeSource,
+    Check, Monitor, ProcessHow, ResourceKind, ResourceSpec, Rhythm, VolumeCheck, VolumeSource,
 };
 use tsugi_vocabulary::{ResourceName, Span};
 
@@ -31,11 +32,15 @@ const PROCESS: [&str; 12] = [
     "user",
 ];
 
+const OCF: [&str; 8] =
+    ["agent", "parameters", "undo", "level", "every", "limit", "failures", "delay"];
+
 #[derive(Clone, Copy)]
 enum Kind {
     Address,
     Volume,
     Process,
+    Ocf,
 }
 
 /// What a monitor may ask without a command of its own.
@@ -68,7 +73,12 @@ pub(super) fn read_all(group: &Page<'_>, place: &str) -> Vec<ResourceSpec> {
 }
 
 fn read(page: &Page<'_>) -> Option<Placed> {
-    let kinds = [("address", Kind::Address), ("volume", Kind::Volume), ("process", Kind::Process)];
+    let kinds = [
+        ("address", Kind::Address),
+        ("volume", Kind::Volume),
+        ("process", Kind::Process),
+        ("ocf", Kind::Ocf),
+    ];
     if !page.has("kind") {
         page.missing("kind", "kind = \"process\"");
     }
@@ -77,6 +87,7 @@ fn read(page: &Page<'_>) -> Option<Placed> {
         Some(Kind::Address) => &ADDRESS,
         Some(Kind::Volume) => &VOLUME,
         Some(Kind::Process) => &PROCESS,
+        Some(Kind::Ocf) => &OCF,
         None => return None,
     };
     page.only(&[&COMMON[..], own].concat());
@@ -87,6 +98,7 @@ fn read(page: &Page<'_>) -> Option<Placed> {
         Kind::Address => address(page),
         Kind::Volume => volume(page),
         Kind::Process => process(page),
+        Kind::Ocf => ocf(page),
     };
     let given = page.text("name", "\"program\"")?;
     Some(Placed {
@@ -192,14 +204,38 @@ fn monitor(page: &Page<'_>) -> Option<Monitor> {
         }
         return None;
     }
-    let every = page.span_of_time("every", Span::secs(5));
-    Some(Monitor {
-        check: check(page)?,
+    let Rhythm { every, limit, failures, delay } = rhythm(page, (Span::secs(5), Span::secs(5)));
+    Some(Monitor { check: check(page)?, every, limit, failures, delay })
+}
+
+fn rhythm(page: &Page<'_>, (every, limit): (Span, Span)) -> Rhythm {
+    let every = page.span_of_time("every", every);
+    Rhythm {
         every,
-        limit: page.span_of_time("limit", Span::secs(5)),
+        limit: page.span_of_time("limit", limit),
         failures: page.count("failures", 1).max(1),
         delay: page.has("delay").then(|| page.span_of_time("delay", every)),
-    })
+    }
+}
+
+/// A resource agent always has a monitor: by the contract, its own.
+fn ocf(page: &Page<'_>) -> Option<ResourceKind> {
+    if !page.has("agent") {
+        page.missing("agent", &format!("agent = {}", value::AGENT_EXAMPLE));
+    }
+    let parameters: BTreeMap<String, String> = page.pairs("parameters").into_iter().collect();
+    for name in parameters.keys().filter(|name| !is_parameter_name(name)) {
+        page.wrong(&page.place_of("parameters"), name, value::PARAMETER_EXAMPLE);
+    }
+    let undo = page.choice("undo", &[("kill", Undo::Kill), ("reset", Undo::Reset)]);
+    let level = page.one_of("level", &[0, 10, 20]);
+    let monitor = rhythm(page, (Span::secs(10), Span::secs(20)));
+    let given = page.text("agent", value::AGENT_EXAMPLE)?;
+    let Ok(agent) = given.value.parse() else {
+        page.wrong(&given.span, "agent", value::AGENT_EXAMPLE);
+        return None;
+    };
+    Some(ResourceKind::Ocf { agent, parameters, undo: undo.unwrap_or_default(), level, monitor })
 }
 
 /// `["/opt/pay/bin/ok"]`, or one of the kinds that need no command: `{ tcp = "127.0.0.1:5432" }`.

@@ -1,5 +1,6 @@
 //! What the reader accepts, what it refuses, and how it says so in both languages.
 
+use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::spec::{
     Check, Failback, FencePolicy, Mode, ProcessHow, ResourceKind, Role, Startup, VolumeCheck,
     VolumeSource,
@@ -156,6 +157,56 @@ fn a_monitor_is_a_command_or_one_of_the_kinds_that_need_none() {
         assert_eq!((&monitor.check, monitor.delay), (&check, Some(Span::secs(30))));
         let again = serde_json::from_value(serde_json::to_value(monitor).unwrap());
         assert_eq!(&again.ok(), &Some(monitor.clone()), "it is read as it was written down");
+    }
+}
+
+const OCF: &str = r#"
+[group.DB]
+[[group.DB.resource]]
+name = "db"
+kind = "ocf"
+agent = "ocf:heartbeat:pgsql"
+parameters = { pgdata = "/data/db", pgport = "5433" }
+level = 10
+every = "7s"
+"#;
+
+#[test]
+fn what_a_resource_agent_looks_after_is_monitored_and_undone_by_a_reset_unless_told() {
+    let read = |more: &str| {
+        let spec = spec(&format!("{WHOLE}{OCF}{more}"));
+        let db = spec.groups[&group("DB")].clone();
+        (db.resources[0].kind.clone(), db.fence)
+    };
+    let (kind, fence) = read("");
+    let ResourceKind::Ocf { agent, parameters, undo, level, monitor } = kind else {
+        panic!("{kind:?}")
+    };
+    assert_eq!((agent.to_string().as_str(), level), ("ocf:heartbeat:pgsql", 10));
+    assert_eq!((parameters["pgdata"].as_str(), parameters.len()), ("/data/db", 2));
+    assert_eq!((undo, fence), (Undo::Reset, FencePolicy::Confirmed));
+    assert_eq!((monitor.every, monitor.failures), (Span::secs(7), 1));
+    let (kind, fence) = read("undo = \"kill\"\n");
+    assert!(matches!(kind, ResourceKind::Ocf { undo: Undo::Kill, .. }));
+    assert_eq!(fence, FencePolicy::Lease, "processes are the guardian's");
+}
+
+#[test]
+fn an_agent_or_a_parameter_that_cannot_be_is_refused_with_what_to_write() {
+    let refused = |from: &str, to: &str| {
+        let text = format!("{WHOLE}{}", OCF.replace(from, to));
+        refused(&text, Language::En)
+    };
+    for (from, to, expected) in [
+        ("ocf:heartbeat:pgsql", "ocf:../x:pgsql", "ocf:heartbeat:pgsql"),
+        ("agent = \"ocf:heartbeat:pgsql\"\n", "", "agent = \"ocf:heartbeat:pgsql\""),
+        ("pgport =", "\"pg-port\" =", "[A-Za-z_]"),
+        ("pgport =", "CRM_meta_timeout =", "[A-Za-z_]"),
+        ("level = 10", "level = 5", "0, 10, 20"),
+        ("level = 10", "user = \"pay\"", "user"),
+    ] {
+        let said = refused(from, to);
+        assert!(said.contains(expected), "{to}: {said}");
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) const CHECK_EXAMPLE: &str = concat!(
     r#"["/opt/pay/bin/ok"], { tcp = "127.0.0.1:5432" }, { http = "http://127.0.0.1:8080/" }, "#,
     r#"{ ping = "10.0.0.254" }, { link = "eth0" }, { disk = "/data/pay" }"#
 );
+pub(super) const AGENT_EXAMPLE: &str = r#""ocf:heartbeat:pgsql""#;
+pub(super) const PARAMETER_EXAMPLE: &str = "[A-Za-z_][A-Za-z0-9_]*";
 pub(super) const DURATION_EXAMPLE: &str = r#""200ms", "5s", "10m", "1h""#;
 pub(super) const COUNT_EXAMPLE: &str = "0 … 1000";
 pub(super) const TEXT_EXAMPLE: &str = r#""text""#;

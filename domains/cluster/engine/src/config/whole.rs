@@ -89,7 +89,7 @@ fn check_parallel(file: &Page<'_>, group: &Written) {
         let alone = match &resource.kind {
             ResourceKind::Address { .. } => true,
             ResourceKind::Volume { source, .. } => matches!(source, VolumeSource::Block(_)),
-            ResourceKind::Process { .. } => false,
+            ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => false,
         };
         if alone {
             let wrong = Wrong::ParallelAlone(group.name.clone(), resource.name.clone());

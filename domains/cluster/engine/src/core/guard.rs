@@ -92,7 +92,8 @@ fn addresses(spec: &GroupSpec) -> Vec<std::net::IpAddr> {
         ResourceKind::Address { address, links, .. } if !links.is_empty() => Some(*address),
         ResourceKind::Address { .. }
         | ResourceKind::Volume { .. }
-        | ResourceKind::Process { .. } => None,
+        | ResourceKind::Process { .. }
+        | ResourceKind::Ocf { .. } => None,
     };
     spec.resources.iter().filter_map(|r| address(&r.kind)).collect()
 }
@@ -104,9 +105,15 @@ fn volumes(spec: &GroupSpec) -> Vec<Volume> {
         }
         ResourceKind::Volume { .. }
         | ResourceKind::Address { .. }
-        | ResourceKind::Process { .. } => None,
+        | ResourceKind::Process { .. }
+        | ResourceKind::Ocf { .. } => None,
     };
-    spec.resources.iter().filter_map(|r| volume(&r.kind)).collect()
+    let beyond = spec.beyond_reach().next().map(|_| Volume {
+        // It has no place that anybody here knows.
+        dir: PathBuf::new(),
+        kind: VolumeKind::BeyondReach,
+    });
+    spec.resources.iter().filter_map(|r| volume(&r.kind)).chain(beyond).collect()
 }
 
 #[cfg(test)]

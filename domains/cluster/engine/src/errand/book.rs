@@ -1,6 +1,8 @@
 //! The errands under way: which request belongs to which, and what each waits for.
 
-use std::collections::{BTreeMap, VecDeque};
+mod calls;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::{Act, Outcome};
@@ -75,6 +77,8 @@ struct Errand {
     detours: usize,
     wait: Wait,
     end: HowItEnds,
+    /// The resources whose agents have said that they run.
+    answered: BTreeSet<ResourceName>,
 }
 
 /// Whether all that was to end has ended by itself.
@@ -132,6 +136,9 @@ impl Errands {
         if job.what == Act::LetGo {
             self.cut_short(&job.group, out);
         }
+        if job.what == Act::Adopt {
+            self.may_all_run(&job);
+        }
         self.next += 1;
         let wait = Wait::Answer { until: now + ANSWER_LIMIT };
         let errand = Errand {
@@ -141,6 +148,7 @@ impl Errands {
             detours: 0,
             wait,
             end: HowItEnds::ByItself,
+            answered: BTreeSet::new(),
         };
         self.open.insert(self.next, errand);
         self.go_on(now, self.next, host, out);
@@ -285,6 +293,10 @@ impl Errands {
                 errand.wait = Wait::Script { program: None };
                 self.ask(number, &request, host, out);
             }
+            Step::Call { call, request } => {
+                errand.wait = Wait::Script { program: None };
+                self.call(number, (call, &request), host, out);
+            }
             Step::Ready { within, .. } => {
                 errand.wait = Wait::Line { look: now, until: now + within };
                 self.look_for_line(now, number, now + within, host, out);
@@ -336,27 +348,16 @@ impl Errands {
         host: &mut dyn Host,
         out: &mut Vec<Finished>,
     ) {
-        let Some(errand) = self.open.get_mut(&number) else { return };
-        if let Err(failure) = outcome
-            && errand.detours < detour::most(&errand.job.spec.resources)
-            && let Some(steps) =
-                detour::around((&errand.job, &self.around), failure, errand.detours)
-        {
-            errand.detours += 1;
-            errand.steps = steps.into();
-            return self.go_on(now, number, host, out);
-        }
         let answer = match outcome {
             Ok(answer) => answer,
-            // A program that has ended cannot be signalled: its end is what was wanted.
-            Err(Failure::NoProgram) if matches!(errand.wait, Wait::End { .. }) => {
-                errand.steps.pop_front();
-                return self.go_on(now, number, host, out);
-            }
-            Err(failure) => return self.fail(number, how_failed(failure), out),
+            Err(failure) => return self.on_failure(now, number, failure, host, out),
         };
+        let Some(errand) = self.open.get_mut(&number) else { return };
         match (errand.steps.front(), answer) {
-            (Some(Step::Script(_) | Step::Unless(_) | Step::Check(_)), Answer::Spawned(id)) => {
+            (
+                Some(Step::Script(_) | Step::Unless(_) | Step::Check(_) | Step::Call { .. }),
+                Answer::Spawned(id),
+            ) => {
                 if let Wait::Script { program } = &mut errand.wait {
                     *program = Some(*id);
                 }
@@ -387,7 +388,7 @@ impl Errands {
             }
             (Some(Step::Look), Answer::Listing(listing)) => {
                 self.roster.adopt(listing);
-                let found = found(&errand.job, listing);
+                let found = found(&errand.job, listing, &errand.answered);
                 return self.end(number, Outcome::Adopted(found), out);
             }
             _ => {}
@@ -395,6 +396,35 @@ impl Errands {
         let Some(errand) = self.open.get_mut(&number) else { return };
         errand.steps.pop_front();
         self.go_on(now, number, host, out);
+    }
+
+    /// The hands could not do what they were asked.
+    fn on_failure(
+        &mut self,
+        now: Moment,
+        number: u64,
+        failure: &Failure,
+        host: &mut dyn Host,
+        out: &mut Vec<Finished>,
+    ) {
+        let Some(errand) = self.open.get_mut(&number) else { return };
+        if errand.detours < detour::most(&errand.job.spec.resources)
+            && let Some(steps) =
+                detour::around((&errand.job, &self.around), failure, errand.detours)
+        {
+            errand.detours += 1;
+            errand.steps = steps.into();
+            return self.go_on(now, number, host, out);
+        }
+        match (errand.steps.front(), &errand.wait) {
+            (Some(Step::Call { .. }), _) => self.not_called((now, number), failure, host, out),
+            // A program that has ended cannot be signalled: its end is what was wanted.
+            (_, Wait::End { .. }) if matches!(failure, Failure::NoProgram) => {
+                errand.steps.pop_front();
+                self.go_on(now, number, host, out);
+            }
+            _ => self.fail(number, how_failed(failure), out),
+        }
     }
 
     fn on_ended(
@@ -443,6 +473,10 @@ impl Errands {
         out: &mut Vec<Finished>,
     ) {
         let Some(errand) = self.open.get_mut(&number) else { return };
+        if let Some(Step::Call { call, .. }) = errand.steps.front() {
+            let call = *call;
+            return self.called((now, number), (call, ended), host, out);
+        }
         let fine = match &errand.wait {
             Wait::Script { .. } => {
                 let good: &[i32] = match errand.steps.front() {

@@ -1,5 +1,6 @@
 //! What the listing of the hands and the output of programs show to be up.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -10,8 +11,13 @@ use tsugi_vocabulary::ResourceName;
 
 use super::{FLOOD, Job};
 
-/// The resources of a job's group that are up by `listing`, and its watched programs.
-pub(super) fn found(job: &Job, listing: &Listing) -> Vec<ResourceName> {
+/// The resources of a job's group that are up by `listing`, or that their agents have `answered`
+/// for, and its watched programs.
+pub(super) fn found(
+    job: &Job,
+    listing: &Listing,
+    answered: &BTreeSet<ResourceName>,
+) -> Vec<ResourceName> {
     let ours = |p: &&Running| p.group == job.group;
     let programs: Vec<&Running> = listing.programs.iter().filter(ours).collect();
     let script =
@@ -40,6 +46,7 @@ pub(super) fn found(job: &Job, listing: &Listing) -> Vec<ResourceName> {
             let left = |pids: &Vec<u32>| pids.iter().any(|pid| !script(pid));
             listing.processes.iter().any(|(g, pids)| *g == job.group && left(pids))
         }
+        ResourceKind::Ocf { .. } => answered.contains(name),
     };
     let resources = job.spec.resources.iter().filter(|r| !between(&r.name));
     let resources = resources.filter(|r| up(&r.kind, &r.name)).map(|r| r.name.clone());

@@ -42,8 +42,13 @@ pub(super) fn how_ended(ended: &Ended) -> How {
         true => (format!("{how}, flooded its output"), Mishap::Flooded),
         false => (how, mishap),
     };
-    let last = String::from_utf8_lossy(&ended.tail);
-    let last = last.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("").trim().to_owned();
-    let words = if last.is_empty() { how } else { format!("{how}: {}", last.escape_debug()) };
+    let last = last_line(&String::from_utf8_lossy(&ended.tail));
+    let words = if last.is_empty() { how } else { format!("{how}: {last}") };
     How::of(mishap, words)
+}
+
+/// The last line that says something, as it can be shown on a terminal.
+pub(super) fn last_line(text: &str) -> String {
+    let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    last.unwrap_or_default().escape_debug().to_string()
 }

@@ -13,7 +13,7 @@ use tsugi_host::request::{
 };
 use tsugi_vocabulary::{ResourceName, Span};
 
-use super::{Job, LOG_LIMIT, Step, Surroundings, source};
+use super::{Job, LOG_LIMIT, Step, Surroundings, ocf, source};
 
 /// How long the network is listened to for a conflict before an address is taken. A neighbour on
 /// the same link answers in well under a millisecond; the hands allow twice as much.
@@ -30,22 +30,22 @@ pub(super) fn steps(job: &Job, around: &Surroundings) -> Result<Vec<Step>, Strin
             start(job, around, find(resource)?, (*told, *probe))
         }
         Act::Stop { resource, told } => stop(job, around, find(resource)?, *told),
-        Act::LetGo => Ok(let_go(job)),
+        Act::LetGo => Ok(let_go(job, around)),
         Act::Ask { resource, told } => ask(job, around, find(resource)?, *told),
         Act::MoveAddress { resource, link } => move_address(job, find(resource)?, link),
         Act::Load { slot, load, told } => watched(job, around, (slot, load), *told),
         Act::End { slot, within } => {
             Ok(vec![Step::End { resource: slot.clone(), within: *within }])
         }
-        Act::Adopt => Ok(vec![Step::Look]),
+        Act::Adopt => Ok([ocf::find(job, around), vec![Step::Look]].concat()),
     }
 }
 
-fn lease(job: &Job) -> Right {
+pub(super) fn lease(job: &Job) -> Right {
     Right::Lease { group: job.group.clone(), epoch: job.epoch }
 }
 
-fn free(job: &Job) -> Right {
+pub(super) fn free(job: &Job) -> Right {
     Right::Free { group: job.group.clone(), epoch: job.epoch }
 }
 
@@ -64,6 +64,7 @@ fn start(
             VolumeCheck::Always => checked_mount(job, around, resource),
             VolumeCheck::Failed | VolumeCheck::Never => mount(job, around, resource),
         }),
+        ResourceKind::Ocf { .. } => Ok(ocf::start((job, around, resource))),
         ResourceKind::Process { how, .. } => {
             match how {
                 ProcessHow::Program { run, ready } => {
@@ -201,6 +202,7 @@ fn stop(
             )?;
             vec![Step::Script(Request::Spawn(script))]
         }
+        ResourceKind::Ocf { .. } => ocf::stop((job, around, resource)),
     };
     // The last stop of a group is the proof that nothing of it is left (I25).
     if job.spec.start_order().first().is_some_and(|first| first.name == resource.name) {
@@ -209,7 +211,9 @@ fn stop(
         // What scripts have loaded and not ended themselves is asked to end before.
         let rest = Step::EndRest { within: resource.stop_limit };
         match resource.kind {
-            ResourceKind::Process { .. } => steps.extend([rest, proof]),
+            ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => {
+                steps.extend([rest, proof]);
+            }
             ResourceKind::Address { .. } | ResourceKind::Volume { .. } => {
                 steps.splice(0..0, [rest, proof]);
             }
@@ -218,7 +222,7 @@ fn stop(
     Ok(steps)
 }
 
-fn let_go(job: &Job) -> Vec<Step> {
+fn let_go(job: &Job, around: &Surroundings) -> Vec<Step> {
     let group = job.group.clone();
     let mut steps = vec![Step::Ask(Request::KillGroup { group })];
     for resource in &job.spec.resources {
@@ -233,6 +237,7 @@ fn let_go(job: &Job) -> Vec<Step> {
             let (dir, how) = (PathBuf::from(mount), Unmounting::Emergency);
             steps.push(Step::Ask(Request::Unmount { dir, how }));
         }
+        steps.extend(ocf::let_go((job, around, resource)));
     }
     steps
 }
@@ -243,9 +248,12 @@ fn ask(
     resource: &ResourceSpec,
     told: Told,
 ) -> Result<Vec<Step>, String> {
-    let ResourceKind::Process { monitor: Some(Monitor { check, limit, .. }), .. } = &resource.kind
-    else {
-        return Ok(Vec::new());
+    let (check, limit) = match &resource.kind {
+        ResourceKind::Process { monitor: Some(Monitor { check, limit, .. }), .. } => (check, limit),
+        ResourceKind::Ocf { .. } => return Ok(ocf::ask((job, around, resource))),
+        ResourceKind::Process { monitor: None, .. }
+        | ResourceKind::Address { .. }
+        | ResourceKind::Volume { .. } => return Ok(Vec::new()),
     };
     let script = program(
         (job, around, resource),
@@ -274,7 +282,7 @@ fn move_address(job: &Job, resource: &ResourceSpec, link: &str) -> Result<Vec<St
     match &resource.kind {
         // Where it is already nothing happens to it; off another link it is taken first.
         ResourceKind::Address { .. } => Ok(add(job, resource, (link, Probe::NotNeeded))),
-        ResourceKind::Volume { .. } | ResourceKind::Process { .. } => {
+        ResourceKind::Volume { .. } | ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => {
             Err(format!("{} is no address", resource.name))
         }
     }
@@ -295,7 +303,7 @@ pub(super) fn add(job: &Job, resource: &ResourceSpec, (link, probe): (&str, Prob
     steps
 }
 
-fn tail() -> Output {
+pub(super) fn tail() -> Output {
     Output::Tail { keep: TAIL_LONGEST }
 }
 

@@ -1,6 +1,6 @@
 //! Which programs of which groups run here, by resource.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_host::request::{Listing, ProgramId, Purpose, Running};
 use tsugi_vocabulary::{Epoch, GroupName, ResourceName};
@@ -9,6 +9,17 @@ use tsugi_vocabulary::{Epoch, GroupName, ResourceName};
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
     programs: BTreeMap<(GroupName, ResourceName), (Epoch, ProgramId)>,
+    /// What resource agents may have brought up and have not taken down for certain.
+    by_agents: BTreeSet<(GroupName, ResourceName)>,
+}
+
+/// Whether something that an agent looks after is on this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Here {
+    /// It is not.
+    Nothing,
+    /// It may be.
+    Perhaps,
 }
 
 impl Roster {
@@ -38,6 +49,25 @@ impl Roster {
                 Some(epoch)
             }
             Some(_) | None => None,
+        }
+    }
+
+    /// A resource agent may bring this up from now on, or has done so.
+    pub fn may_run(&mut self, group: &GroupName, resource: &ResourceName) {
+        self.by_agents.insert((group.clone(), resource.clone()));
+    }
+
+    /// Nothing of this is here: its agent has proved it, or has never begun.
+    pub fn is_gone(&mut self, group: &GroupName, resource: &ResourceName) {
+        self.by_agents.remove(&(group.clone(), resource.clone()));
+    }
+
+    /// Whether a resource agent may have something of this here.
+    #[must_use]
+    pub fn by_agent(&self, group: &GroupName, resource: &ResourceName) -> Here {
+        match self.by_agents.contains(&(group.clone(), resource.clone())) {
+            true => Here::Perhaps,
+            false => Here::Nothing,
         }
     }
 

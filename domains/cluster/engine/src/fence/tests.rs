@@ -51,6 +51,7 @@ impl Scene {
             log_dir: "/".into(),
             data_dir: "/".into(),
             path: "/usr/sbin:/usr/bin".to_owned(),
+            ocf_root: "/usr/lib/ocf".into(),
             tsugi: "/usr/bin/tsugi".to_owned(),
         };
         let mut fences = Fences::new(around, (77, 78));

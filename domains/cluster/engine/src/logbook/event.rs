@@ -74,9 +74,12 @@ fn stop_failed(
     match how.mishap {
         Mishap::TooLate => messages::stop_timed_out(resource, group, node),
         Mishap::StillThere => messages::stop_left_it(resource, group, node, how),
-        Mishap::Plain | Mishap::Signal | Mishap::Flooded | Mishap::AddressInUse { .. } => {
-            messages::stop_failed(resource, group, node, how)
-        }
+        Mishap::Plain
+        | Mishap::Signal
+        | Mishap::Flooded
+        | Mishap::TakenAsFailed { .. }
+        | Mishap::Nonsense { .. }
+        | Mishap::AddressInUse { .. } => messages::stop_failed(resource, group, node, how),
     }
 }
 
@@ -97,6 +100,18 @@ pub(super) fn interruption(
         }
         Ending::Orderly => None,
     }
+}
+
+/// What the guardian cannot take away, for the log of the node that has brought it up.
+pub(super) fn beyond_reach(
+    event: &EventRecord,
+    (me, record): (&NodeName, &Record),
+) -> Option<Message> {
+    let Happening::Started { .. } = event.what else { return None };
+    let group = event.group.as_ref().filter(|_| event.by == *me)?;
+    let spec = record.spec()?.groups.get(group)?;
+    let names: Vec<&str> = spec.beyond_reach().map(|r| r.name.as_str()).collect();
+    (!names.is_empty()).then(|| messages::ocf_ends_with_machine(group, me, names.join(", ")))
 }
 
 /// A start is a takeover when something was lost, and an ordinary start when somebody wanted it.
@@ -141,6 +156,10 @@ fn failed(
         Cause::MonitorFailed { node, resource, how } => Some(match how.mishap {
             Mishap::Flooded => messages::monitor_flooded(resource, group, node),
             Mishap::TooLate => messages::monitor_timed_out(resource, group, node),
+            Mishap::TakenAsFailed { .. } => {
+                messages::ocf_cannot_run_here(resource, group, node, how)
+            }
+            Mishap::Nonsense { .. } => messages::ocf_answered_nonsense(resource, group, node, how),
             Mishap::Plain | Mishap::Signal | Mishap::AddressInUse { .. } | Mishap::StillThere => {
                 messages::monitor_failed(resource, group, node, how)
             }
@@ -153,9 +172,12 @@ fn failed(
                 messages::address_in_use(resource, group, node, holder)
             }
             Mishap::TooLate => messages::resource_start_timed_out(resource, group, node),
-            Mishap::Plain | Mishap::Signal | Mishap::Flooded | Mishap::StillThere => {
-                messages::resource_start_failed(resource, group, node, how)
-            }
+            Mishap::Plain
+            | Mishap::Signal
+            | Mishap::Flooded
+            | Mishap::TakenAsFailed { .. }
+            | Mishap::Nonsense { .. }
+            | Mishap::StillThere => messages::resource_start_failed(resource, group, node, how),
         }),
         _ => None,
     }

@@ -7,7 +7,7 @@ use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 use super::{Act, Beside, Disk, Down, Ended, Outcome, ScriptEvent, State, Terms, Told, Why};
 use crate::mutant::mutant;
 use crate::reason::Cause;
-use crate::spec::{GroupSpec, ProcessHow, ResourceKind, ResourceSpec};
+use crate::spec::{GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, Rhythm};
 use crate::start_kind::StartKind;
 
 /// What one node is doing with one group.
@@ -481,23 +481,29 @@ impl Desk {
     /// The monitors of a group that is up, each due after its time.
     pub(super) fn monitors(&self, ground: &Ground<'_>) -> Vec<Ask> {
         let order = ground.spec.start_order();
-        let monitored = |r: &ResourceSpec| match &r.kind {
+        let rhythm = |r: &ResourceSpec| match &r.kind {
             ResourceKind::Process { monitor: Some(m), how, .. } => {
                 let (ProcessHow::Program { .. } | ProcessHow::Scripts { .. }) = how;
-                let place = order.iter().position(|o| o.name == r.name).unwrap_or(0);
-                Some(Ask {
-                    resource: r.name.clone(),
-                    told: self.told(ground, place),
-                    every: m.every,
-                    limit: m.failures.max(1),
-                    failed: 0,
-                    next: ground.now + m.delay.unwrap_or(m.every),
-                    act: None,
-                })
+                let Monitor { every, limit, failures, delay, .. } = *m;
+                Some(Rhythm { every, limit, failures, delay })
             }
+            ResourceKind::Ocf { monitor, .. } => Some(*monitor),
             ResourceKind::Process { monitor: None, .. }
             | ResourceKind::Address { .. }
             | ResourceKind::Volume { .. } => None,
+        };
+        let monitored = |r: &ResourceSpec| {
+            let Rhythm { every, failures, delay, .. } = rhythm(r)?;
+            let place = order.iter().position(|o| o.name == r.name).unwrap_or(0);
+            Some(Ask {
+                resource: r.name.clone(),
+                told: self.told(ground, place),
+                every,
+                limit: failures.max(1),
+                failed: 0,
+                next: ground.now + delay.unwrap_or(every),
+                act: None,
+            })
         };
         ground.spec.resources.iter().filter_map(monitored).collect()
     }

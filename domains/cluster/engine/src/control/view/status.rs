@@ -292,6 +292,10 @@ fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
         if group.fence == FencePolicy::SelfFence && group.has_block_volume() {
             notes.push(phrased(&phrase::status_fence_unproven(name)));
         }
+        let beyond: Vec<&str> = group.beyond_reach().map(|r| r.name.as_str()).collect();
+        if group.fence == FencePolicy::SelfFence && !beyond.is_empty() {
+            notes.push(phrased(&phrase::status_ocf_unproven(name, beyond.join(", "))));
+        }
     }
     notes
 }

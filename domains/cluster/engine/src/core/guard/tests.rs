@@ -87,6 +87,19 @@ fn a_group_that_is_disarmed_is_not_extended_by_what_was_still_waiting() {
 }
 
 #[test]
+fn what_only_a_reset_takes_away_is_told_to_the_guardian() {
+    let text = "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n\
+                [[group.PAY.resource]]\nname = \"fs\"\nkind = \"ocf\"\n\
+                agent = \"ocf:heartbeat:Filesystem\"\n";
+    let told = |text: &str| {
+        let resolved = crate::config::read(text).expect("it is right");
+        volumes(&resolved.spec.groups[&pay()]).into_iter().map(|v| v.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(told(text), [VolumeKind::BeyondReach]);
+    assert_eq!(told(&format!("{text}undo = \"kill\"\n")), []);
+}
+
+#[test]
 fn only_a_complete_release_is_told_as_one() {
     let mut armory = Armory::default();
     let whole = armory.on_notice(released(Release::Complete));

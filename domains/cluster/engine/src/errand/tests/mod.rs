@@ -2,6 +2,7 @@
 
 mod going_down;
 mod going_up;
+mod ocf;
 mod scripts;
 mod taking_over;
 mod watched;
@@ -124,6 +125,7 @@ impl Scene {
             log_dir: dir.path().to_owned(),
             data_dir: dir.path().to_owned(),
             path: "/usr/bin:/bin".to_owned(),
+            ocf_root: "/usr/lib/ocf".into(),
             tsugi: "/usr/bin/tsugi".to_owned(),
         };
         Self {

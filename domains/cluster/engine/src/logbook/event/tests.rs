@@ -1,5 +1,6 @@
 //! Which line an event of the ledger is, on which node.
 
+use tsugi_cluster_rules::record::AppliedConfig;
 use tsugi_vocabulary::{Epoch, Span, Wall};
 
 use super::*;
@@ -71,6 +72,28 @@ fn what_kind_of_failure_it_was_is_never_read_from_its_words() {
     assert!(started(How::of(Mishap::TooLate, "-")).starts_with("TSUG10207-E"));
     assert!(asked(How::of(Mishap::TooLate, "-")).starts_with("TSUG10212-W"));
     assert!(asked(How::of(Mishap::Flooded, "-")).starts_with("TSUG10213-W"));
+    let unable = asked(How::of(Mishap::TakenAsFailed { code: 5 }, "exit 5: no psql"));
+    assert!(unable.starts_with("TSUG10250-W") && unable.contains("no psql"), "{unable}");
+    let nonsense = asked(How::of(Mishap::Nonsense { code: 77 }, "exit 77"));
+    assert!(nonsense.starts_with("TSUG10251-W") && nonsense.contains("exit 77"), "{nonsense}");
+}
+
+#[test]
+fn what_only_a_reset_undoes_is_said_where_it_has_started() {
+    let mut known = record();
+    let said = |record: &Record, me: &str| {
+        beyond_reach(&event(up()), (&node(me), record)).map(|m| m.line(Language::En))
+    };
+    assert_eq!(said(&known, "node1"), None);
+    let text = "[cluster]\nname = \"c\"\n[node.node1]\naddress = \"127.0.0.1\"\n\
+                [[group.PAY.resource]]\nname = \"fs\"\nkind = \"ocf\"\n\
+                agent = \"ocf:heartbeat:Filesystem\"\n";
+    let spec = crate::config::read(text).expect("it is right").spec;
+    let applied = known.config.as_deref().expect("it has one").clone();
+    known.config = Some(std::sync::Arc::new(AppliedConfig { spec, ..applied }));
+    let line = said(&known, "node1").expect("it is worth a line");
+    assert!(line.starts_with("TSUG10252-W") && line.contains("fs of group PAY"), "{line}");
+    assert_eq!(said(&known, "node2"), None, "and nowhere else");
 }
 
 #[test]
