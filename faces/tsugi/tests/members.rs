@@ -1,8 +1,10 @@
-//! Who belongs to a cluster, with real processes on loopback addresses: it grows, shrinks, and
+//! Clusters of real processes on loopback addresses. Who belongs: a cluster grows, shrinks, and
 //! comes back from a backup.
 
 #[path = "members/ocf.rs"]
 mod ocf;
+#[path = "members/scripts.rs"]
+mod scripts;
 #[path = "members/site.rs"]
 mod site;
 

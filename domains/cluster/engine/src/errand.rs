@@ -6,6 +6,7 @@
 mod book;
 mod detour;
 mod findings;
+mod folder;
 mod how;
 mod ocf;
 mod recipe;
@@ -54,6 +55,10 @@ pub struct Surroundings {
     pub ocf_root: PathBuf,
     /// This program, which also asks what a monitor without a command asks.
     pub tsugi: String,
+    /// The user id of the agent.
+    pub agent_uid: u32,
+    /// That of the hands, and of the programs for which no user is configured.
+    pub hands_uid: u32,
 }
 
 impl Surroundings {
@@ -77,6 +82,8 @@ enum Step {
     Ready { resource: ResourceName, file: PathBuf, line: String, from: u64, within: Span },
     /// Run a script to its end; its exit code must be 0.
     Script(Request),
+    /// Run a program to its end; whatever comes of it, the next step follows.
+    Try(Request),
     /// Run a check to its end; if its exit code is 0, the next step is left out.
     Unless(Request),
     /// Check and mend an ext4: exit code 1 says that something was mended, 8 that it is none (an

@@ -333,7 +333,16 @@ fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings {
         ocf_root: "/usr/lib/ocf".into(),
         tsugi: std::env::current_exe()
             .map_or_else(|_| "/usr/bin/tsugi".to_owned(), |exe| exe.display().to_string()),
+        agent_uid: nix::unistd::geteuid().as_raw(),
+        hands_uid: uid_of_hands(&config.run_dir),
     }
+}
+
+/// The hands have made the directory of the sockets, and keep it.
+fn uid_of_hands(run_dir: &Path) -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+    let own = || nix::unistd::geteuid().as_raw();
+    std::fs::metadata(run_dir).map_or_else(|_| own(), |found| found.uid())
 }
 
 fn first_standing(me: &NodeName) -> Standing {

@@ -81,6 +81,16 @@ struct Errand {
     answered: BTreeSet<ResourceName>,
 }
 
+impl Errand {
+    /// Whether its next step follows although this one was refused.
+    fn does_without(&self, failure: &Failure) -> bool {
+        let tried = matches!(self.steps.front(), Some(Step::Try(_)));
+        // A program that has ended cannot be signalled: its end is what was wanted.
+        let ended = *failure == Failure::NoProgram && matches!(self.wait, Wait::End { .. });
+        tried || ended
+    }
+}
+
 /// Whether all that was to end has ended by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HowItEnds {
@@ -289,7 +299,10 @@ impl Errands {
                 errand.wait = Wait::Answer { until };
                 self.ask(number, &Request::List, host, out);
             }
-            Step::Script(request) | Step::Unless(request) | Step::Check(request) => {
+            Step::Script(request)
+            | Step::Try(request)
+            | Step::Unless(request)
+            | Step::Check(request) => {
                 errand.wait = Wait::Script { program: None };
                 self.ask(number, &request, host, out);
             }
@@ -354,10 +367,7 @@ impl Errands {
         };
         let Some(errand) = self.open.get_mut(&number) else { return };
         match (errand.steps.front(), answer) {
-            (
-                Some(Step::Script(_) | Step::Unless(_) | Step::Check(_) | Step::Call { .. }),
-                Answer::Spawned(id),
-            ) => {
+            (_, Answer::Spawned(id)) if matches!(errand.wait, Wait::Script { .. }) => {
                 if let Wait::Script { program } = &mut errand.wait {
                     *program = Some(*id);
                 }
@@ -416,10 +426,9 @@ impl Errands {
             errand.steps = steps.into();
             return self.go_on(now, number, host, out);
         }
-        match (errand.steps.front(), &errand.wait) {
-            (Some(Step::Call { .. }), _) => self.not_called((now, number), failure, host, out),
-            // A program that has ended cannot be signalled: its end is what was wanted.
-            (_, Wait::End { .. }) if matches!(failure, Failure::NoProgram) => {
+        match errand.steps.front() {
+            Some(Step::Call { .. }) => self.not_called((now, number), failure, host, out),
+            _ if errand.does_without(failure) => {
                 errand.steps.pop_front();
                 self.go_on(now, number, host, out);
             }
@@ -492,7 +501,7 @@ impl Errands {
         match errand.steps.pop_front() {
             // It runs already: what would start it is left out.
             Some(Step::Unless(_)) if fine => drop(errand.steps.pop_front()),
-            Some(Step::Unless(_)) => {}
+            Some(Step::Unless(_) | Step::Try(_)) => {}
             _ if !fine => return self.fail(number, how_ended(ended), out),
             _ => {}
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tsugi_cluster_rules::desk::{Act, Disk, Probe, ScriptEvent, Told};
 use tsugi_cluster_rules::spec::{
-    Check, GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck, VolumeSource,
+    Check, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::watch::Load;
@@ -13,7 +13,7 @@ use tsugi_host::request::{
 };
 use tsugi_vocabulary::{ResourceName, Span};
 
-use super::{Job, LOG_LIMIT, Step, Surroundings, ocf, source};
+use super::{Job, LOG_LIMIT, Step, Surroundings, folder, ocf, source};
 
 /// How long the network is listened to for a conflict before an address is taken. A neighbour on
 /// the same link answers in well under a millisecond; the hands allow twice as much.
@@ -65,7 +65,10 @@ fn start(
             VolumeCheck::Failed | VolumeCheck::Never => mount(job, around, resource),
         }),
         ResourceKind::Ocf { .. } => Ok(ocf::start((job, around, resource))),
-        ResourceKind::Process { how, .. } => {
+        ResourceKind::Process { how, user, .. } => {
+            let user = user.as_deref().map(user_ids).transpose()?;
+            let whose = (&resource.name, &lease(job), user);
+            let mut steps = folder::make((job, around), whose)?;
             match how {
                 ProcessHow::Program { run, ready } => {
                     let file = log_of(job, around, resource);
@@ -78,7 +81,7 @@ fn start(
                         told,
                         (output, None),
                     )?;
-                    let mut steps = vec![Step::Start(Request::Spawn(program))];
+                    steps.push(Step::Start(Request::Spawn(program)));
                     if let Some(line) = ready.clone() {
                         let within = resource.start_limit;
                         let resource = resource.name.clone();
@@ -91,7 +94,6 @@ fn start(
                     let place = (job, around, resource);
                     let right = (lease(job), Purpose::Start);
                     let script = program(place, right, start, told, limit.clone())?;
-                    let mut steps = Vec::new();
                     if let Some(running) = running {
                         // Under the lease as well: it may find out by touching what it guards.
                         let right = (lease(job), Purpose::Monitor);
@@ -158,19 +160,22 @@ fn watched(
     told: Told,
 ) -> Result<Vec<Step>, String> {
     let path = around.log_dir.join(format!("{}.{slot}.log", job.group));
+    let user = load.user.as_deref().map(user_ids).transpose()?;
+    let mut steps = folder::make((job, around), (slot, &lease(job), user))?;
     let program = Program {
         right: lease(job),
         name: slot.clone(),
         purpose: Purpose::Service,
         argv: load.run.clone(),
-        env: script_environment(&job.spec, around, told),
+        env: script_environment(job, around, (told, user)),
         dir: load.dir.as_ref().map(PathBuf::from),
-        user: load.user.as_deref().map(user_ids).transpose()?,
+        user,
         limits: Limits::default(),
         output: Output::File { path, limit: LOG_LIMIT },
         time_limit: None,
     };
-    Ok(vec![Step::Start(Request::Spawn(program))])
+    steps.push(Step::Start(Request::Spawn(program)));
+    Ok(steps)
 }
 
 fn stop(
@@ -210,12 +215,12 @@ fn stop(
         let proof = Step::Ask(Request::KillGroup { group });
         // What scripts have loaded and not ended themselves is asked to end before.
         let rest = Step::EndRest { within: resource.stop_limit };
+        let folders = folder::remove_all((job, around), (&resource.name, free(job)));
+        let last = [Some(rest), folders, Some(proof)].into_iter().flatten();
         match resource.kind {
-            ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => {
-                steps.extend([rest, proof]);
-            }
+            ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => steps.extend(last),
             ResourceKind::Address { .. } | ResourceKind::Volume { .. } => {
-                steps.splice(0..0, [rest, proof]);
+                steps.splice(0..0, last);
             }
         }
     }
@@ -325,7 +330,7 @@ fn program(
         None => None,
         Some(name) => Some(user_ids(name)?),
     };
-    let mut env = script_environment(&job.spec, around, told);
+    let mut env = script_environment(job, around, (told, user));
     env.extend(environment.iter().map(|(k, v)| (k.clone(), v.clone())));
     Ok(Program {
         right,
@@ -351,16 +356,16 @@ fn user_ids(name: &str) -> Result<(u32, u32), String> {
 
 /// The variables of the script contract: old and new names (CL-03, CL-04, CL-05).
 fn script_environment(
-    spec: &GroupSpec,
+    job: &Job,
     around: &Surroundings,
-    told: Told,
+    (told, user): (Told, folder::User),
 ) -> Vec<(String, String)> {
     let event = match told.event {
         ScriptEvent::Start => "START",
         ScriptEvent::Failover => "FAILOVER",
         ScriptEvent::Recover => "RECOVER",
     };
-    let home = spec.prefer.first().is_some_and(|n| n.as_str() == around.node);
+    let home = job.spec.prefer.first().is_some_and(|n| n.as_str() == around.node);
     let server = if home { "HOME" } else { "OTHER" };
     let kind = match told.kind {
         StartKind::Normal => "normal",
@@ -373,8 +378,10 @@ fn script_environment(
     };
     // A program of the group asks the agent that started it, also where there are several.
     let run_dir = around.run_dir.display().to_string();
+    let folder = folder::path(job, around, user).display().to_string();
     let pairs = [
         ("TSUGI_RUN_DIR", run_dir.as_str()),
+        ("TSUGI_RUN", folder.as_str()),
         ("PATH", around.path.as_str()),
         ("LANG", "C.UTF-8"),
         ("TSUGI_NODE", around.node.as_str()),

@@ -53,6 +53,8 @@ impl Scene {
             path: "/usr/sbin:/usr/bin".to_owned(),
             ocf_root: "/usr/lib/ocf".into(),
             tsugi: "/usr/bin/tsugi".to_owned(),
+            agent_uid: 0,
+            hands_uid: 0,
         };
         let mut fences = Fences::new(around, (77, 78));
         let now = Moment(1_000_000_000);

@@ -1,5 +1,6 @@
 //! Errands against hands that only write down what they are asked and answer as told.
 
+mod folders;
 mod going_down;
 mod going_up;
 mod ocf;
@@ -118,16 +119,15 @@ struct Scene {
 
 impl Scene {
     fn new(resources: Vec<ResourceSpec>) -> Self {
+        Self::with_hands_of(nix::unistd::geteuid().as_raw(), resources)
+    }
+
+    /// The same where the hands are of this user.
+    fn with_hands_of(hands_uid: u32, resources: Vec<ResourceSpec>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let around = Surroundings {
-            node: "a".to_owned(),
-            run_dir: "/run/tsugi".into(),
-            log_dir: dir.path().to_owned(),
-            data_dir: dir.path().to_owned(),
-            path: "/usr/bin:/bin".to_owned(),
-            ocf_root: "/usr/lib/ocf".into(),
-            tsugi: "/usr/bin/tsugi".to_owned(),
-        };
+        let around = Self::around(&dir, hands_uid);
+        // The hands make it before they start the agent.
+        std::fs::create_dir_all(around.run_dir.join(tsugi_host::hands::AGENT_DIR)).unwrap();
         Self {
             errands: Errands::new(around),
             hands: FakeHands::default(),
@@ -137,6 +137,20 @@ impl Scene {
             epoch: EPOCH,
             out: Vec::new(),
             dir,
+        }
+    }
+
+    fn around(dir: &TempDir, hands_uid: u32) -> Surroundings {
+        Surroundings {
+            node: "a".to_owned(),
+            run_dir: dir.path().join("run"),
+            log_dir: dir.path().to_owned(),
+            data_dir: dir.path().to_owned(),
+            path: "/usr/bin:/bin".to_owned(),
+            ocf_root: "/usr/lib/ocf".into(),
+            tsugi: "/usr/bin/tsugi".to_owned(),
+            agent_uid: nix::unistd::geteuid().as_raw(),
+            hands_uid,
         }
     }
 

@@ -68,6 +68,7 @@ fn an_agent_is_called_with_its_action_and_an_environment_from_empty() {
     assert_eq!(program.time_limit, Some(Span::secs(3)), "the hands keep the start limit");
     assert!(matches!(program.right, Right::Lease { epoch: EPOCH, .. }));
     let env = scene.environment();
+    let scratch = scene.dir.path().join("run/ocf");
     for (name, value) in [
         ("OCF_ROOT", "/usr/lib/ocf"),
         ("OCF_RESKEY_pgdata", "/data/pay"),
@@ -78,7 +79,7 @@ fn an_agent_is_called_with_its_action_and_an_environment_from_empty() {
         ("OCF_RA_VERSION_MINOR", "1"),
         ("OCF_RESKEY_CRM_meta_timeout", "3000"),
         ("OCF_RESKEY_CRM_meta_interval", "0"),
-        ("HA_RSCTMP", "/run/tsugi/ocf"),
+        ("HA_RSCTMP", scratch.to_str().unwrap()),
     ] {
         assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
     }

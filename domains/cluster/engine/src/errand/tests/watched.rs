@@ -33,7 +33,8 @@ fn cl_07_a_program_is_loaded_under_the_lease_of_its_group_with_its_own_words() {
     assert_eq!((program.name.as_str(), program.purpose), ("watch-1", Purpose::Service));
     let told = |name: &str| program.env.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
     assert_eq!(told("ARMS_EVENT"), Some("START"));
-    assert_eq!(told("TSUGI_RUN_DIR"), Some("/run/tsugi"), "it may ask the agent in turn");
+    let run_dir = scene.dir.path().join("run");
+    assert_eq!(told("TSUGI_RUN_DIR"), run_dir.to_str(), "it may ask the agent in turn");
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! The private folders of a group's runs, told to scripts as `TSUGI_RUN`: one for each run and
+//! each user that programs of it run as.
+//!
+//! They are made before the first program of a run starts, outlive the agent, and go with the
+//! stop of the group; what an emergency release has left goes with the next start here.
+
+use std::fs::{DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tsugi_host::hands::AGENT_DIR;
+use tsugi_host::request::{Limits, Program, Purpose, Request, Right};
+use tsugi_vocabulary::{GroupName, ResourceName, Span};
+
+use super::recipe::tail;
+use super::{Job, Step, Surroundings};
+
+/// How long making one or removing some may take.
+const LIMIT: Span = Span::secs(2);
+
+/// A user and group id; none is those of the hands.
+pub(super) type User = Option<(u32, u32)>;
+
+/// The folder of a run for programs of this user.
+pub(super) fn path(job: &Job, around: &Surroundings, user: User) -> PathBuf {
+    let uid = user.map_or(around.hands_uid, |(uid, _)| uid);
+    of_group(around, &job.group).join(format!("{}-{uid}", job.epoch))
+}
+
+fn of_group(around: &Surroundings, group: &GroupName) -> PathBuf {
+    // Of the directory of the sockets only this part is the agent's to write in.
+    around.run_dir.join(AGENT_DIR).join("runs").join(group.as_str())
+}
+
+/// Makes the folder, and says by which steps the rest is done: a folder of another user's is made
+/// by the hands' own, and so is the end of what earlier runs have left.
+pub(super) fn make(
+    (job, around): (&Job, &Surroundings),
+    (resource, right, user): (&ResourceName, &Right, User),
+) -> Result<Vec<Step>, String> {
+    let (folder, group) = (path(job, around, user), of_group(around, &job.group));
+    let failed = |error: io::Error| format!("{}: {error}", folder.display());
+    let uid = user.map_or(around.hands_uid, |(uid, _)| uid);
+    let mut steps = Vec::new();
+    if !is_private(&folder, uid) {
+        for parent in group.ancestors().take(2).collect::<Vec<_>>().into_iter().rev() {
+            open_to_pass(parent).map_err(failed)?;
+        }
+        if uid == around.agent_uid {
+            DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
+        } else {
+            let mut argv = words(&["/usr/bin/install", "-d", "-m", "0700"]);
+            if let Some((uid, gid)) = user {
+                argv.extend(["-o".to_owned(), uid.to_string(), "-g".to_owned(), gid.to_string()]);
+            }
+            argv.extend(["--".to_owned(), folder.display().to_string()]);
+            let made = program(around, (resource, right.clone(), Purpose::Start), argv);
+            steps.push(Step::Script(made));
+        }
+    }
+    let now = format!("{}-", job.epoch);
+    let over = |name: &str| !name.starts_with(&now);
+    steps
+        .extend(remove(&group, over).map(|argv| {
+            Step::Try(program(around, (resource, right.clone(), Purpose::Stop), argv))
+        }));
+    Ok(steps)
+}
+
+/// Removes the folders of all runs of a group.
+pub(super) fn remove_all(
+    (job, around): (&Job, &Surroundings),
+    (resource, right): (&ResourceName, Right),
+) -> Option<Step> {
+    let argv = remove(&of_group(around, &job.group), |_| true)?;
+    Some(Step::Try(program(around, (resource, right, Purpose::Stop), argv)))
+}
+
+/// Removes those of the group's folders that are empty and says what ends the others: what is in
+/// them may be much, and another user's.
+fn remove(group: &Path, over: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    let folders = std::fs::read_dir(group).into_iter().flatten().flatten();
+    let over = folders.filter(|folder| folder.file_name().to_str().is_some_and(&over));
+    let full = over.map(|folder| folder.path()).filter(|path| std::fs::remove_dir(path).is_err());
+    let full: Vec<String> = full.map(|path| path.display().to_string()).collect();
+    (!full.is_empty())
+        .then(|| [words(&["/bin/rm", "-rf", "--one-file-system", "--"]), full].concat())
+}
+
+fn words(text: &[&str]) -> Vec<String> {
+    text.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// Whether it is a folder of this user that nobody else can look into.
+fn is_private(folder: &Path, uid: u32) -> bool {
+    let found = std::fs::symlink_metadata(folder);
+    found.is_ok_and(|m| m.is_dir() && m.uid() == uid && m.mode() & 0o777 == 0o700)
+}
+
+/// A folder of the agent's through which every user finds its own, and none the others'.
+fn open_to_pass(folder: &Path) -> io::Result<()> {
+    match std::fs::create_dir(folder) {
+        Ok(()) => std::fs::set_permissions(folder, Permissions::from_mode(0o711)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn program(
+    around: &Surroundings,
+    (resource, right, purpose): (&ResourceName, Right, Purpose),
+    argv: Vec<String>,
+) -> Request {
+    Request::Spawn(Program {
+        right,
+        name: resource.clone(),
+        purpose,
+        argv,
+        env: vec![("PATH".to_owned(), around.path.clone())],
+        dir: None,
+        user: None,
+        limits: Limits::default(),
+        output: tail(),
+        time_limit: Some(LIMIT),
+    })
+}
