@@ -67,3 +67,26 @@ fn an_agent_that_is_not_installed_is_a_start_that_failed_and_no_node_ends_for_it
         assert_eq!(site.votes(node), (3, 3), "{node} runs on");
     }
 }
+
+/// A group whose owner hears nobody any more, and what an agent has made is undone so.
+fn alone(undo: &str) -> Site {
+    let site = Site::new();
+    let group = format!("{DUMMY}undo = \"{undo}\"\n");
+    let file = site.configure_group(&["a", "b", "c"], &group);
+    let mut site = site.found(&file);
+    site.cut_power("b");
+    site.cut_power("c");
+    site
+}
+
+#[test]
+fn what_only_its_agent_can_undo_ends_with_the_machine_when_the_lease_runs_out() {
+    alone("reset").ended("a");
+}
+
+#[test]
+fn where_a_kill_undoes_what_an_agent_has_made_the_machine_runs_on() {
+    let site = alone("kill");
+    site.until("the group is let go of", |site| site.group("a").0 != "running");
+    assert_eq!(site.votes("a"), (3, 1), "it runs on");
+}
