@@ -6,6 +6,8 @@ mod agent;
 mod ending;
 #[path = "cli/metrics.rs"]
 mod metrics;
+#[path = "cli/ocf.rs"]
+mod ocf;
 #[path = "cli/offline.rs"]
 mod offline;
 #[path = "cli/old_names.rs"]

@@ -7,7 +7,7 @@ mod book;
 mod detour;
 mod findings;
 mod folder;
-mod how;
+pub(crate) mod how;
 mod ocf;
 mod recipe;
 mod roster;
@@ -98,6 +98,11 @@ enum Step {
     /// Look at what runs here and answer the resources of the group that are up.
     Look,
 }
+
+/// Where resource agents and what they share are.
+pub const OCF_ROOT: &str = "/usr/lib/ocf";
+/// Before the line in which a resource agent says why it ended so.
+pub(crate) const REASON: &str = "ocf-exit-reason:";
 
 /// How long the hands may take to answer a request that is not a program.
 const ANSWER_LIMIT: Span = Span::secs(20);

@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod config;
+pub mod contract;
 pub mod control;
 pub mod core;
 pub mod datagrams;

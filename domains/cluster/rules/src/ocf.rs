@@ -4,6 +4,9 @@
 //! by the Open Cluster Framework's contract (OCF 1.1). It is called with one word, the action, and
 //! answers with an exit code. What each code of each action means is the one table here.
 
+pub mod contract;
+pub mod description;
+
 use std::fmt;
 use std::str::FromStr;
 

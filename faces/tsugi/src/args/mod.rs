@@ -5,6 +5,7 @@ mod change;
 mod group;
 mod monitor;
 mod node;
+mod ocf;
 mod proc;
 mod trial;
 
@@ -18,6 +19,7 @@ pub use change::{Changing, Gentle, Lasting};
 pub use group::Group;
 pub use monitor::{Monitor, Patience};
 pub use node::{Node, Run};
+pub use ocf::Ocf;
 pub use proc::{Load, Proc};
 pub use trial::{Trial, Up};
 
@@ -115,6 +117,8 @@ pub enum Command {
     Audit(Audit),
     #[command(subcommand)]
     Monitor(Monitor),
+    #[command(subcommand)]
+    Ocf(Ocf),
     Metrics {
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<SocketAddr>,

@@ -3,6 +3,7 @@
 mod change;
 mod config;
 mod monitor;
+mod ocf;
 mod offline;
 mod old_name;
 mod proc;
@@ -48,6 +49,7 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         Command::Metrics { listen: None } => metrics::print(&agents, out),
         Command::Metrics { listen: Some(at) } => metrics::serve(&agents, out, *at),
         Command::Monitor(asked) => monitor::monitor(out, asked),
+        Command::Ocf(asked) => ocf::ocf(out, asked),
         Command::Message { id, all } => offline::message(out, id.as_deref().filter(|_| !all)),
         Command::Up(args) => up::up(args, out),
         Command::Completions { shell } => offline::completions(out, *shell),

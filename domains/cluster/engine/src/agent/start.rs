@@ -330,7 +330,7 @@ fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings {
         log_dir: log_dir(config),
         data_dir: config.data_dir.clone(),
         path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
-        ocf_root: "/usr/lib/ocf".into(),
+        ocf_root: crate::errand::OCF_ROOT.into(),
         tsugi: std::env::current_exe()
             .map_or_else(|_| "/usr/bin/tsugi".to_owned(), |exe| exe.display().to_string()),
         agent_uid: nix::unistd::geteuid().as_raw(),

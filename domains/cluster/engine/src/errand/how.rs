@@ -50,5 +50,14 @@ pub(super) fn how_ended(ended: &Ended) -> How {
 /// The last line that says something, as it can be shown on a terminal.
 pub(super) fn last_line(text: &str) -> String {
     let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
-    last.unwrap_or_default().escape_debug().to_string()
+    shown(last.unwrap_or_default())
+}
+
+/// What a program has said, as it can be shown on a terminal: quotes as they are.
+pub(crate) fn shown(text: &str) -> String {
+    let one = |c: char| match c {
+        '\'' | '"' => c.to_string(),
+        other => other.escape_debug().to_string(),
+    };
+    text.chars().map(one).collect()
 }

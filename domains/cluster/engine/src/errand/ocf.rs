@@ -9,12 +9,9 @@ use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec};
 use tsugi_host::request::{Ended, HowEnded, Limits, Program, Purpose, Request, Right, TimeLimit};
 use tsugi_vocabulary::Span;
 
-use super::how::{how_ended, last_line};
+use super::how::{how_ended, last_line, shown};
 use super::recipe::{free, lease, tail};
-use super::{FLOOD, Job, Step, Surroundings};
-
-/// Before the line in which an agent says why it ended so.
-const REASON: &str = "ocf-exit-reason:";
+use super::{FLOOD, Job, REASON, Step, Surroundings};
 
 /// Why an agent is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +118,7 @@ fn how(code: i32, mishap: Mishap, ended: &Ended) -> How {
     let text = String::from_utf8_lossy(&ended.tail);
     let reasons = text.lines().rev().filter_map(|line| line.split_once(REASON));
     let reason = reasons.map(|(_, reason)| reason.trim()).find(|reason| !reason.is_empty());
-    let said = reason.map_or_else(|| last_line(&text), |r| r.escape_debug().to_string());
+    let said = reason.map_or_else(|| last_line(&text), shown);
     let words =
         if said.is_empty() { format!("exit {code}") } else { format!("exit {code}: {said}") };
     How::of(mishap, words)
