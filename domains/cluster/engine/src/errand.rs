@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::Act;
 use tsugi_cluster_rules::spec::GroupSpec;
+use tsugi_host::hands::AGENT_DIR;
 use tsugi_host::request::{Request, Source};
 use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
 
@@ -65,7 +66,8 @@ impl Surroundings {
     /// Where resource agents keep what must not outlive the machine.
     #[must_use]
     pub fn ocf_files(&self) -> PathBuf {
-        self.run_dir.join("ocf")
+        // Of the directory of the sockets only this part is the agent's to write in.
+        self.run_dir.join(AGENT_DIR).join("ocf")
     }
 }
 

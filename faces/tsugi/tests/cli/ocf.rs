@@ -1,7 +1,6 @@
 //! `tsugi ocf test`: real resource agents keep the contract, and what does not is named.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::Command;
 
 use crate::agent::nobody;
@@ -37,11 +36,11 @@ esac
 /// Tries an agent out that differs from the good one so.
 fn tried(from: &str, to: &str) -> Ran {
     assert!(GOOD.contains(from), "{from}");
-    let folder = tempfile::tempdir().unwrap();
+    let folder = nobody();
     let file = folder.path().join("fake");
-    std::fs::write(&file, GOOD.replacen(from, to, 1)).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
-    tsugi(folder.path(), &["ocf", "test", file.to_str().unwrap(), "--within", "2s"])
+    std::fs::write(&file, GOOD.replacen(from, to, 1)).expect("a file");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("a program");
+    tsugi(folder.path(), &["ocf", "test", file.to_str().expect("plain"), "--within", "2s"])
 }
 
 #[track_caller]
@@ -136,7 +135,7 @@ fn what_runs_already_or_cannot_run_here_is_not_started() {
 fn a_file_that_is_no_program_and_a_parameter_that_is_none_are_refused() {
     let here = nobody();
     let absent = here.path().join("absent");
-    assert!(!Path::new(&absent).exists());
+    assert!(!absent.exists());
     tsugi(here.path(), &["ocf", "test", absent.to_str().unwrap()]).ended(1, "TSUG10268-E");
     for wrong in ["state", "a-b=1", "CRM_meta_timeout=1"] {
         tsugi(here.path(), &["ocf", "test", DUMMY, "-p", wrong]).ended(2, wrong);

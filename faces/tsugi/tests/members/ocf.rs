@@ -9,7 +9,7 @@ const DUMMY: &str = "fence = \"self\"\n\n[[group.WORK.resource]]\nname = \"dummy
 
 /// What Dummy keeps on a node while it runs there.
 fn state(site: &Site, node: &str) -> PathBuf {
-    site.path(node).join("run/ocf/Dummy-WORK.dummy.state")
+    site.path(node).join("run/agent/ocf/Dummy-WORK.dummy.state")
 }
 
 /// Whether Debian's agents are here; `./test` installs them.

@@ -68,7 +68,7 @@ fn an_agent_is_called_with_its_action_and_an_environment_from_empty() {
     assert_eq!(program.time_limit, Some(Span::secs(3)), "the hands keep the start limit");
     assert!(matches!(program.right, Right::Lease { epoch: EPOCH, .. }));
     let env = scene.environment();
-    let scratch = scene.dir.path().join("run/ocf");
+    let scratch = scene.dir.path().join("run/agent/ocf");
     for (name, value) in [
         ("OCF_ROOT", "/usr/lib/ocf"),
         ("OCF_RESKEY_pgdata", "/data/pay"),
