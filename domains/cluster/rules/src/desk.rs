@@ -222,6 +222,12 @@ pub enum Act {
         /// How long it may take to end by itself.
         within: Span,
     },
+    /// Tell the start scripts that are configured for it that this node has come back while their
+    /// group runs elsewhere. What they leave running is ended.
+    Recover {
+        /// What they are told.
+        told: Told,
+    },
     /// Take over what a former agent of this machine left running; nothing is started.
     Adopt,
 }

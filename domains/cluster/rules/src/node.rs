@@ -9,6 +9,7 @@ mod ledgerwork;
 mod machine;
 mod notes;
 mod peers;
+mod returning;
 mod voters;
 mod watches;
 

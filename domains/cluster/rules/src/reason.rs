@@ -272,6 +272,33 @@ impl Cause {
         }
     }
 
+    /// The node that had gone, as far as others could tell: not the one whose links were cut or
+    /// whose program failed.
+    #[must_use]
+    pub const fn lost_node(&self) -> Option<&NodeName> {
+        match self {
+            Self::NodeSilent { node, .. }
+            | Self::OneWay { node, .. }
+            | Self::PowerLost { node }
+            | Self::Frozen { node, .. }
+            | Self::WasCutOff { node }
+            | Self::AgentLost { node }
+            | Self::LeaseRanOut { node } => Some(node),
+            Self::ClusterStart
+            | Self::Operator { .. }
+            | Self::Drain { .. }
+            | Self::Shutdown { .. }
+            | Self::Failback { .. }
+            | Self::ProcessDied { .. }
+            | Self::MonitorFailed { .. }
+            | Self::StartFailed { .. }
+            | Self::WatchedEnded { .. }
+            | Self::LinksDown { .. }
+            | Self::Together { .. }
+            | Self::Configuration { .. } => None,
+        }
+    }
+
     /// Its name, as the record and scripts have it.
     #[must_use]
     pub const fn word(&self) -> &'static str {

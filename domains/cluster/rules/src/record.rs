@@ -376,6 +376,12 @@ pub enum Happening {
         /// What follows.
         then: Then,
     },
+    /// The scripts of a group that runs elsewhere were told that this node has come back.
+    Recovered {
+        /// What went wrong with them, if anything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failed: Option<How>,
+    },
     /// A new agent of a node found these groups running and took them over as they were.
     Readopted {
         /// The node.

@@ -310,7 +310,42 @@ pub enum ProcessHow {
         /// A command that ends with 0 if it runs already: then the start script is left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         running: Option<Vec<String>>,
+        /// What becomes of the start script when a node has come back.
+        #[serde(default, skip_serializing_if = "OnRecover::is_skip")]
+        on_recover: OnRecover,
     },
+}
+
+/// What becomes of a start script on a node that was lost and has come back, while its group runs
+/// elsewhere (CL-06).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnRecover {
+    /// It is not run: the guard that scripts spell in two ways, one of which never guards.
+    #[default]
+    Skip,
+    /// It is run with the event RECOVER.
+    Run,
+}
+
+impl OnRecover {
+    fn is_skip(&self) -> bool {
+        *self == Self::Skip
+    }
+}
+
+impl ResourceKind {
+    /// What becomes of its start script when a node has come back.
+    #[must_use]
+    pub const fn on_recover(&self) -> OnRecover {
+        match self {
+            Self::Process { how: ProcessHow::Scripts { on_recover, .. }, .. } => *on_recover,
+            Self::Process { how: ProcessHow::Program { .. }, .. }
+            | Self::Address { .. }
+            | Self::Volume { .. }
+            | Self::Ocf { .. } => OnRecover::Skip,
+        }
+    }
 }
 
 /// What says whether a resource is well, how often it is asked and when its word counts (PH-04).

@@ -89,3 +89,28 @@ fn the_folder_of_a_run_outlives_the_agent_and_ends_with_the_run() {
     assert!(a[1].ends_with(" stop WORK start."), "it found what the start has left: {a:?}");
     assert_eq!(folders(), 0, "nothing of the run is left");
 }
+
+#[test]
+fn a_node_that_was_lost_and_is_back_runs_the_script_that_is_configured_for_it() {
+    let mut site = founded("on_recover = \"run\"");
+    site.cut_power("a");
+    site.until("b has taken over", |site| {
+        owner(site, "b") == ("running".to_owned(), "b".to_owned())
+    });
+    site.start("a");
+    site.until("its script has run", |site| told(site, "a").len() == 2);
+    let first = "start RECOVER/RECOVER HOME/HOME SUCCESS/SUCCESS restart node-silent WORK";
+    assert_eq!(told(&site, "a")[1], first);
+    site.until("it is in the history", |site| {
+        site.tsugi("b", &["history", "WORK"])
+            .contains("scripts of WORK were told that a has come back")
+    });
+    let sleeps = || {
+        let pid = fs::read_dir(site.path("a").join("run/agent/runs/WORK")).into_iter().flatten();
+        let pid = pid.flatten().find_map(|run| fs::read_to_string(run.path().join("pid")).ok());
+        fs::metadata(format!("/proc/{}", pid.expect("the script has started one").trim())).is_ok()
+    };
+    site.until("what it started is gone", |_| !sleeps());
+    assert_eq!(owner(&site, "b"), ("running".to_owned(), "b".to_owned()), "it never noticed");
+    assert_eq!(told(&site, "b").len(), 1);
+}

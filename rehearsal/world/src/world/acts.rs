@@ -159,6 +159,7 @@ impl World<'_> {
             Act::LetGo => self.chance.between(500, 6_000),
             // No story loads a program: it would take as long as a question.
             Act::Ask { .. }
+            | Act::Recover { .. }
             | Act::MoveAddress { .. }
             | Act::Load { .. }
             | Act::End { .. }
@@ -188,6 +189,7 @@ impl World<'_> {
             }
             Act::Start { .. }
             | Act::Ask { .. }
+            | Act::Recover { .. }
             | Act::MoveAddress { .. }
             | Act::Load { .. }
             | Act::End { .. } => us,
@@ -237,9 +239,11 @@ impl World<'_> {
             Act::Ask { .. } if self.actors[n].machine.hangs.contains_key(&job.group) => {
                 Outcome::Failed { how: "no answer in time".into() }
             }
-            Act::Ask { .. } | Act::MoveAddress { .. } | Act::Load { .. } | Act::End { .. } => {
-                fine(job.took_us * 1_000)
-            }
+            Act::Ask { .. }
+            | Act::Recover { .. }
+            | Act::MoveAddress { .. }
+            | Act::Load { .. }
+            | Act::End { .. } => fine(job.took_us * 1_000),
         }
     }
 

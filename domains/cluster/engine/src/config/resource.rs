@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use tsugi_cluster_rules::ocf::{Undo, is_parameter_name};
 use tsugi_cluster_rules::spec::{
-    Check, Monitor, ProcessHow, ResourceKind, ResourceSpec, Rhythm, VolumeCheck, VolumeSource,
+    Check, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, Rhythm, VolumeCheck,
+    VolumeSource,
 };
 use tsugi_vocabulary::{ResourceName, Span};
 
@@ -17,12 +18,13 @@ use super::value;
 const COMMON: [&str; 5] = ["name", "kind", "after", "start_limit", "stop_limit"];
 const ADDRESS: [&str; 2] = ["address", "on"];
 const VOLUME: [&str; 3] = ["source", "mount", "check"];
-const PROCESS: [&str; 12] = [
+const PROCESS: [&str; 13] = [
     "run",
     "ready",
     "start",
     "stop",
     "running",
+    "on_recover",
     "monitor",
     "every",
     "limit",
@@ -168,7 +170,7 @@ fn process(page: &Page<'_>) -> Option<ResourceKind> {
 /// `run` for a supervised program, or `start`, `stop` and `monitor` for scripts; never both.
 fn how(page: &Page<'_>) -> Option<ProcessHow> {
     if page.has("run") {
-        for key in ["start", "stop", "running"] {
+        for key in ["start", "stop", "running", "on_recover"] {
             if page.has(key) {
                 page.note(&page.place_of(key), Wrong::Exclude("run".to_owned(), key.to_owned()));
             }
@@ -191,7 +193,9 @@ fn how(page: &Page<'_>) -> Option<ProcessHow> {
     }
     let running = if page.has("running") { Some(page.command("running")?) } else { None };
     let (start, stop) = (page.command("start")?, page.command("stop")?);
-    Some(ProcessHow::Scripts { start, stop, running })
+    let when = [("skip", OnRecover::Skip), ("run", OnRecover::Run)];
+    let on_recover = page.choice("on_recover", &when).unwrap_or_default();
+    Some(ProcessHow::Scripts { start, stop, running, on_recover })
 }
 
 fn monitor(page: &Page<'_>) -> Option<Monitor> {

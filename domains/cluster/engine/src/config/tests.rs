@@ -2,8 +2,8 @@
 
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::spec::{
-    Check, Failback, FencePolicy, Mode, ProcessHow, ResourceKind, Role, Startup, VolumeCheck,
-    VolumeSource,
+    Check, Failback, FencePolicy, Mode, OnRecover, ProcessHow, ResourceKind, Role, Startup,
+    VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_messages::Language;
@@ -120,6 +120,23 @@ fn a_whole_file_is_read_with_every_key() {
     };
     assert!(matches!(how, ProcessHow::Scripts { .. }));
     assert_eq!(monitor.as_ref().map(|m| (m.every, m.failures)), Some((Span::secs(2), 2)));
+}
+
+#[test]
+fn cl_06_a_start_script_is_run_at_a_return_only_where_the_file_says_so() {
+    let with = |line: &str| {
+        WHOLE.replace(
+            "stop = [\"/opt/batch/stop\"]",
+            &format!("stop = [\"/opt/batch/stop\"]\n{line}"),
+        )
+    };
+    let read = |text: &str| spec(text).groups[&group("BATCH")].resources[0].kind.on_recover();
+    assert_eq!(read(WHOLE), OnRecover::Skip);
+    assert_eq!(read(&with("on_recover = \"skip\"")), OnRecover::Skip);
+    assert_eq!(read(&with("on_recover = \"run\"")), OnRecover::Run);
+    let program = WHOLE.replace("ready = \"ready\"", "on_recover = \"run\"");
+    let problems = refused(&program, Language::En);
+    assert!(problems.contains("on_recover"), "a program has no start script: {problems}");
 }
 
 #[test]

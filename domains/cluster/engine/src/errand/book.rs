@@ -142,7 +142,7 @@ impl Errands {
         if matches!(job.what, Act::Stop { .. } | Act::LetGo | Act::MoveAddress { .. }) {
             self.repeats.retain(|(_, group, _)| *group != job.group);
         }
-        self.drop_older(&job);
+        self.drop_older(&job, host);
         if job.what == Act::LetGo {
             self.cut_short(&job.group, out);
         }
@@ -167,8 +167,15 @@ impl Errands {
     /// What goes on for an older epoch of the group ends where it is: its next step would take
     /// from the newer one what it brings up. What the hands were asked already comes before what
     /// they are asked from now on.
-    fn drop_older(&mut self, job: &Job) {
+    fn drop_older(&mut self, job: &Job, host: &mut dyn Host) {
         let stays = |e: &Errand| e.job.group != job.group || e.job.epoch >= job.epoch;
+        let returns = |e: &&Errand| matches!(e.job.what, Act::Recover { .. });
+        if self.open.values().filter(returns).any(|e| !stays(e)) {
+            // A script that is told of a return ends before its group begins here: there is
+            // nothing else of it yet. Its answer belongs to no errand.
+            let group = job.group.clone();
+            let _asked = host.ask(&Request::KillGroup { group });
+        }
         self.open.retain(|_, errand| stays(errand));
         let open = &self.open;
         self.asked.retain(|_, number| open.contains_key(number));
@@ -184,7 +191,12 @@ impl Errands {
     fn cut_short(&mut self, group: &GroupName, out: &mut Vec<Finished>) {
         let builds = |e: &Errand| match e.job.what {
             Act::Start { .. } | Act::MoveAddress { .. } | Act::Load { .. } => e.job.group == *group,
-            Act::Stop { .. } | Act::LetGo | Act::Ask { .. } | Act::End { .. } | Act::Adopt => false,
+            Act::Stop { .. }
+            | Act::LetGo
+            | Act::Ask { .. }
+            | Act::Recover { .. }
+            | Act::End { .. }
+            | Act::Adopt => false,
         };
         let mut over = Vec::new();
         for (number, errand) in self.open.iter_mut().filter(|(_, e)| builds(e)) {
@@ -543,6 +555,7 @@ impl Errands {
             Act::Start { .. }
             | Act::Stop { .. }
             | Act::Ask { .. }
+            | Act::Recover { .. }
             | Act::MoveAddress { .. }
             | Act::Load { .. }
             | Act::End { .. }

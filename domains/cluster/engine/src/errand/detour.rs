@@ -23,6 +23,7 @@ pub(super) fn around(
         Act::Stop { .. }
         | Act::LetGo
         | Act::Ask { .. }
+        | Act::Recover { .. }
         | Act::Load { .. }
         | Act::End { .. }
         | Act::Adopt => return None,

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use tsugi_cluster_rules::desk::{Act, Disk, Probe, ScriptEvent, Told};
 use tsugi_cluster_rules::spec::{
-    Check, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck, VolumeSource,
+    Check, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::watch::Load;
 use tsugi_host::request::{
     Limits, Output, Program, Purpose, Request, Right, Source, TAIL_LONGEST, Unmounting,
 };
-use tsugi_vocabulary::{ResourceName, Span};
+use tsugi_vocabulary::{Epoch, ResourceName, Span};
 
 use super::{Job, LOG_LIMIT, Step, Surroundings, folder, ocf, source};
 
@@ -37,6 +37,7 @@ pub(super) fn steps(job: &Job, around: &Surroundings) -> Result<Vec<Step>, Strin
         Act::End { slot, within } => {
             Ok(vec![Step::End { resource: slot.clone(), within: *within }])
         }
+        Act::Recover { told } => recover(job, around, *told),
         Act::Adopt => Ok([ocf::find(job, around), vec![Step::Look]].concat()),
     }
 }
@@ -150,6 +151,30 @@ pub(super) fn checked_mount(
     };
     steps.insert(0, Step::Check(Request::Spawn(check)));
     steps
+}
+
+/// The start scripts that are told of a node's return, one after the other. The group runs
+/// elsewhere: they have neither its lease nor its epoch, and nothing that they start stays.
+fn recover(job: &Job, around: &Surroundings, told: Told) -> Result<Vec<Step>, String> {
+    let right = Right::Free { group: job.group.clone(), epoch: Epoch::NONE };
+    let mut steps = Vec::new();
+    for resource in job.spec.start_order() {
+        let ResourceKind::Process { how: ProcessHow::Scripts { start, .. }, user, .. } =
+            &resource.kind
+        else {
+            continue;
+        };
+        if resource.kind.on_recover() == OnRecover::Skip {
+            continue;
+        }
+        let user = user.as_deref().map(user_ids).transpose()?;
+        steps.extend(folder::make((job, around), (&resource.name, &right, user))?);
+        let how = (right.clone(), Purpose::Monitor);
+        let limit = (tail(), Some(resource.start_limit));
+        let script = program((job, around, resource), how, start, told, limit)?;
+        steps.push(Step::Script(Request::Spawn(script)));
+    }
+    Ok(steps)
 }
 
 /// A watched program is a service of the group beside its resources, under the same lease.

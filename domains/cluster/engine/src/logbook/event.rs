@@ -54,6 +54,13 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
                 Then::Suspended => messages::watched_ended_held(id, group, node, how),
             })
         }
+        Happening::Recovered { failed } => {
+            let (group, node) = (event.group.as_ref()?, &event.by);
+            Some(match failed {
+                None => messages::recover_told(group, node),
+                Some(how) => messages::recover_failed(group, node, how),
+            })
+        }
         Happening::GuardianActed { node } => {
             let epoch = event.epoch.map(|e| e.to_string()).unwrap_or_default();
             Some(messages::guardian_acted(node, event.group.as_ref()?, epoch))

@@ -7,6 +7,7 @@ use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, Resour
 
 use super::ledgerwork::Paperwork;
 use super::peers::{Contact, Peer};
+use super::returning::Returns;
 use super::watches::Watches;
 use super::{Event, Now, Order};
 use crate::desk::{Desk, Ended, Input, Why};
@@ -102,6 +103,7 @@ pub struct Node {
     pub(super) adopted: Vec<GroupName>,
     pub(super) stay: Stay,
     pub(super) watches: Watches,
+    pub(super) returns: Returns,
 }
 
 /// Whether something new must be told at once instead of at the next beat.
@@ -174,6 +176,7 @@ impl Node {
             adopted: Vec::new(),
             stay: Stay::Here,
             watches: Watches::default(),
+            returns: Returns::default(),
         };
         if node.record.restored.is_some() {
             node.voter.keep_quiet(birth.at + LONGEST_TTL);
@@ -240,6 +243,7 @@ impl Node {
         self.drop_lapsed(now, out);
         self.reconcile(now, out);
         self.tend_watches(now, out);
+        self.tell_return(now, out);
         self.ask_monitors(now, out);
         self.note_adoptions(now);
         self.do_paperwork(now, out);
@@ -381,10 +385,11 @@ impl Node {
         self.desks.get(group).map(|d| &d.state)
     }
 
-    /// The configuration under which a group was taken on here.
+    /// The configuration under which a group was taken on here, or the one in force.
     #[must_use]
     pub fn spec_of(&self, group: &GroupName) -> Option<Arc<GroupSpec>> {
-        self.specs.get(group).cloned()
+        let applied = || self.record.spec().and_then(|s| s.groups.get(group)).cloned();
+        self.specs.get(group).cloned().or_else(|| applied().map(Arc::new))
     }
 
     /// Until when this node may run a group.

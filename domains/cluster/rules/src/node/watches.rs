@@ -28,7 +28,7 @@ pub(super) struct Watches {
 }
 
 /// The numbers of acts above this one are no desk's.
-const ACTS: u64 = 1 << 63;
+pub(super) const ACTS: u64 = 1 << 63;
 
 impl Watches {
     pub(super) fn next_look(&self) -> Option<Moment> {
@@ -87,6 +87,9 @@ impl Node {
         (act, outcome): (u64, Outcome),
         out: &mut Vec<Order>,
     ) {
+        if self.on_return_told(now, act, &outcome) {
+            return;
+        }
         if act < ACTS {
             let found = match &outcome {
                 Outcome::Adopted(found) => found.clone(),

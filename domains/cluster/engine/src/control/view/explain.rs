@@ -193,6 +193,7 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
         | Happening::StopLied { .. }
         | Happening::StartUndone { .. }
         | Happening::WatchedEnded { .. }
+        | Happening::Recovered { .. }
         | Happening::GuardianLost { .. }
         | Happening::GuardianActed { .. }
         | Happening::Readopted { .. } => None,
@@ -321,6 +322,7 @@ impl Turn<'_> {
             | Happening::Stopped { .. }
             | Happening::Returned { .. }
             | Happening::AddressMoved { .. }
+            | Happening::Recovered { .. }
             | Happening::Readopted { .. } => false,
         };
         // Who saw it wrote it down when it had a leader to tell: in the ledger it may stand behind

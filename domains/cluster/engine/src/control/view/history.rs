@@ -82,6 +82,7 @@ fn is_about(event: &EventRecord, of: &str) -> bool {
         | Happening::StopFailed { .. }
         | Happening::StopLied { .. }
         | Happening::StartUndone { .. }
+        | Happening::Recovered { .. }
         | Happening::WatchedEnded { .. } => Some(&event.by),
     };
     event.group.as_ref().map(GroupName::as_str) == Some(of)
@@ -146,6 +147,12 @@ fn words(event: &EventRecord) -> Words {
             Then::StartedAgain => phrase::happened_watched_again(group, &event.by, id, how),
             Then::Suspended => phrase::happened_watched_held(group, &event.by, id, how),
         }),
+        Happening::Recovered { failed: None } => {
+            phrased(&phrase::happened_recovered(group, &event.by))
+        }
+        Happening::Recovered { failed: Some(how) } => {
+            phrased(&phrase::happened_recover_failed(group, &event.by, how))
+        }
         Happening::GuardianLost { node } => phrased(&phrase::happened_guardian_lost(node)),
         Happening::GuardianActed { node } => phrased(&phrase::happened_guardian_acted(group, node)),
         Happening::Readopted { node, groups } => {

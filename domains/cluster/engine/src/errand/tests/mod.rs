@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tsugi_cluster_rules::desk::{Act, Disk, Outcome, Probe, ScriptEvent, Told};
 use tsugi_cluster_rules::spec::{
-    Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow,
+    Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, OnRecover, ProcessHow,
     ResourceKind, ResourceSpec, Startup, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
@@ -340,5 +340,8 @@ fn server(ready: Option<&str>) -> ResourceSpec {
 
 fn batch() -> ResourceSpec {
     let (start, stop) = (vec!["/opt/start".to_owned()], vec!["/opt/stop".to_owned()]);
-    process("batch", ProcessHow::Scripts { start, stop, running: None })
+    process(
+        "batch",
+        ProcessHow::Scripts { start, stop, running: None, on_recover: OnRecover::Skip },
+    )
 }

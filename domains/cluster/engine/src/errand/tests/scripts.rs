@@ -2,6 +2,7 @@
 
 use super::*;
 use tsugi_cluster_rules::reason::{How, Mishap};
+use tsugi_host::request::Right;
 
 /// The group's start script, running as pid 1.
 fn started() -> Scene {
@@ -72,7 +73,7 @@ fn ph_04_a_monitor_that_says_no_hangs_or_floods_has_failed_and_zero_is_health() 
 }
 
 #[test]
-fn start_scripts_monitors_and_stop_scripts_are_told_their_event_under_both_names() {
+fn cl_03_start_scripts_monitors_and_stop_scripts_are_told_their_event_under_both_names() {
     let words = [
         (ScriptEvent::Start, "START"),
         (ScriptEvent::Failover, "FAILOVER"),
@@ -151,7 +152,6 @@ fn the_environment_of_a_program_is_its_own_and_what_its_group_adds() {
 
 #[test]
 fn a_monitor_needs_no_lease_but_a_start_does() {
-    use tsugi_host::request::Right;
     assert!(matches!(started().program().right, Right::Lease { epoch: EPOCH, .. }));
     let mut scene = Scene::new(vec![server(None)]);
     scene.ask("server");
@@ -219,4 +219,48 @@ fn a_monitor_without_a_command_is_asked_by_this_program_itself() {
     for (check, words) in cases {
         assert_eq!(asked(check), format!("/usr/bin/tsugi monitor {words}"));
     }
+}
+
+/// Two script resources of which one is told of a return, its script running as pid 1.
+fn back() -> Scene {
+    let mut recovers = batch();
+    recovers.name = resource_name("cleanup");
+    let ResourceKind::Process { how: ProcessHow::Scripts { on_recover, start, .. }, .. } =
+        &mut recovers.kind
+    else {
+        unreachable!()
+    };
+    *on_recover = OnRecover::Run;
+    *start = vec!["/opt/cleanup".to_owned()];
+    let mut scene = Scene::new(vec![volume("disk"), address("vip"), batch(), recovers]);
+    scene.act(Act::Recover { told: Told { event: ScriptEvent::Recover, ..TOLD } });
+    scene
+}
+
+#[test]
+fn cl_06_a_return_runs_the_start_scripts_that_are_configured_for_it_and_no_others() {
+    let mut scene = back();
+    assert_eq!(
+        scene.asked(),
+        ["monitor"],
+        "no address, no volume, and what it starts does not stay"
+    );
+    let program = scene.program();
+    assert_eq!(program.argv, ["/opt/cleanup"]);
+    assert_eq!(program.right, Right::Free { group: pay(), epoch: Epoch::NONE }, "no right at all");
+    assert_eq!(program.time_limit, Some(Span::secs(3)), "its start limit");
+    assert_eq!(both(&scene, "EVENT"), ["RECOVER", "RECOVER"]);
+    let program = running(1, "cleanup", Purpose::Monitor, Epoch::NONE);
+    let (how, limit) = (HowEnded::Exited(4), TimeLimit::Kept);
+    scene.ended(Ended { program, how, limit, tail: b"no room".to_vec(), dropped: 0 });
+    assert_eq!(scene.failure(), "exit 4: no room");
+}
+
+#[test]
+fn a_script_that_is_told_of_a_return_ends_before_its_group_begins_here() {
+    let mut scene = back();
+    scene.epoch = Epoch { counter: 5, ..EPOCH };
+    scene.start("batch");
+    assert_eq!(scene.asked(), ["monitor", "kill group", "start script"]);
+    assert_eq!(scene.outcomes(), [], "what becomes of it is nobody's any more");
 }

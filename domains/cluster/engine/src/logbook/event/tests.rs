@@ -52,6 +52,14 @@ fn a_start_that_was_undone_the_guardian_and_a_new_agent_have_their_own_messages(
 }
 
 #[test]
+fn scripts_that_were_told_of_a_return_have_a_line_and_another_when_they_failed() {
+    let told = line(Happening::Recovered { failed: None });
+    assert!(told.starts_with("TSUG10231-I") && told.contains("node1"), "{told}");
+    let failed = line(Happening::Recovered { failed: Some("exit 4: no room".into()) });
+    assert!(failed.starts_with("TSUG10232-W") && failed.contains("no room"), "{failed}");
+}
+
+#[test]
 fn what_kind_of_failure_it_was_is_never_read_from_its_words() {
     let started = |how| {
         let (node, resource) = (node("node1"), resource());

@@ -4,6 +4,7 @@ mod coming_and_going;
 mod failing;
 mod haste;
 mod noting;
+mod returning;
 mod silence;
 mod taken_on;
 mod voters;
@@ -17,7 +18,7 @@ use tsugi_vocabulary::{
 };
 
 use super::{Birth, Event, Fate, Node, Now, Order, Taken, TakenOn, Via};
-use crate::desk::{Act, Outcome, State};
+use crate::desk::{Act, Outcome, State, Told};
 use crate::lease::heartbeat::{Ack, Haste, Heartbeat};
 use crate::lease::voter_list::VoterChange;
 use crate::reason::Cause;
@@ -54,6 +55,8 @@ struct Bench {
     /// The resource whose start fails.
     failing: Option<&'static str>,
     left: bool,
+    /// What scripts were last told of a return.
+    told: Option<Told>,
     stops: Stops,
     voter_changes: Vec<(VoterChange, Generation)>,
     orders: VecDeque<Order>,
@@ -112,6 +115,7 @@ impl Bench {
             found,
             failing: None,
             left: false,
+            told: None,
             stops: Stops::ByThemselves,
             voter_changes: Vec::new(),
             orders: VecDeque::new(),
@@ -202,14 +206,21 @@ impl Bench {
                     Act::Start { resource, .. } if self.failing == Some(resource.as_str()) => {
                         Outcome::Failed { how: "exit 3".into() }
                     }
+                    Act::Recover { .. } if self.failing == Some("tell of a return") => {
+                        Outcome::Failed { how: "exit 3".into() }
+                    }
                     Act::Start { .. }
                     | Act::Stop { .. }
                     | Act::LetGo
                     | Act::Ask { .. }
+                    | Act::Recover { .. }
                     | Act::Load { .. }
                     | Act::End { .. }
                     | Act::MoveAddress { .. } => Outcome::Fine { took: Span::millis(1) },
                 };
+                if let Act::Recover { told } = &what {
+                    self.told = Some(*told);
+                }
                 self.done.push(word(&what));
                 self.step(Event::Done { group, epoch, act, outcome });
             }
@@ -308,6 +319,7 @@ fn word(what: &Act) -> String {
         Act::Start { resource, .. } => format!("start {resource}"),
         Act::Stop { resource, .. } => format!("stop {resource}"),
         Act::LetGo => "let go".to_owned(),
+        Act::Recover { .. } => "tell of a return".to_owned(),
         Act::Ask { resource, .. } => format!("ask {resource}"),
         Act::MoveAddress { resource, link } => format!("move {resource} to {link}"),
         Act::Load { slot, .. } => format!("load {slot}"),

@@ -60,7 +60,7 @@ fn well(_: &str) -> Outcome {
 }
 
 #[test]
-fn a_stop_script_is_told_the_event_of_the_start_and_why_it_stops() {
+fn cl_03_a_stop_script_is_told_the_event_of_the_start_and_why_it_stops() {
     let failed =
         Cause::MonitorFailed { node: node("a"), resource: name("server"), how: "no".into() };
     let cases = [
@@ -85,7 +85,7 @@ fn a_stop_script_is_told_the_event_of_the_start_and_why_it_stops() {
 }
 
 #[test]
-fn what_restarts_in_place_is_told_an_ordinary_start_and_the_rest_of_its_group_is_not() {
+fn cl_03_what_restarts_in_place_is_told_an_ordinary_start_and_the_rest_of_its_group_is_not() {
     let mut desk = Desk::default();
     told(&mut desk, begin(), well);
     let how = "signal 9".into();

@@ -191,6 +191,7 @@ fn wish_word(wish: &Wish) -> String {
         Wish::Do(_, _, Act::Start { resource, .. }) => format!("start {resource}"),
         Wish::Do(_, _, Act::Stop { resource, .. }) => format!("stop {resource}"),
         Wish::Do(_, _, Act::LetGo) => "let go".to_owned(),
+        Wish::Do(_, _, Act::Recover { .. }) => "tell of a return".to_owned(),
         Wish::Do(_, _, Act::Ask { resource, .. }) => format!("ask {resource}"),
         Wish::Do(_, _, Act::MoveAddress { resource, link }) => format!("move {resource} to {link}"),
         Wish::Do(_, _, Act::Load { slot, .. }) => format!("load {slot}"),

@@ -31,6 +31,7 @@ fn act_of(wish: &Wish, asked: &mut Vec<String>) -> Option<u64> {
         Act::Start { resource, .. } => format!("start {resource}"),
         Act::Stop { resource, .. } => format!("stop {resource}"),
         Act::LetGo => "let go".to_owned(),
+        Act::Recover { .. } => "tell of a return".to_owned(),
         Act::Ask { resource, .. } => format!("ask {resource}"),
         Act::MoveAddress { resource, .. } => format!("move {resource}"),
         Act::Load { slot, .. } => format!("load {slot}"),
