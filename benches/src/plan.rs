@@ -9,7 +9,7 @@ use tsugi_cluster_rules::record::Record;
 use tsugi_cluster_rules::spec::{Failback, FencePolicy};
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_vocabulary::{BootId, Index, NodeName, Span, Wall};
-use tsugi_world::{Neighbours, Scene, SceneGroup};
+use tsugi_world::{Devices, Neighbours, Scene, SceneGroup};
 
 use crate::Figure;
 
@@ -25,8 +25,8 @@ pub fn run() -> Vec<Figure> {
         fence: FencePolicy::SelfFence,
     };
     let groups = (0..GROUPS).map(group).collect();
-    let scene =
-        Scene { profile: Profile::Default, members: 3, groups, neighbours: Neighbours::Any };
+    let (neighbours, devices) = (Neighbours::Any, Devices::None);
+    let scene = Scene { profile: Profile::Default, members: 3, groups, neighbours, devices };
     let mut record = scene.record();
     let planned = planner::plan(&situation(&record, Life::Heard));
     if let Some(draft) = planned.draft {

@@ -112,6 +112,12 @@ fn i1_a_voter_that_promises_twice_or_what_its_ledger_denies() {
     let released = Seen::HeardRelease { voter: 2, from: 0, group: &g, epoch: epoch(1) };
     let ended = [promised(1, 0, Entitled::Yes), released, promised(2, 1, Entitled::Yes)];
     assert_eq!(broken(&ended), None);
+    let off = |at, node| Seen::SwitchedOff { at, node };
+    let given = |at, to| promised(at, to, Entitled::Yes);
+    assert_eq!(broken(&[given(1, 0), off(2, 0), given(3, 1)]), None, "its holder is off");
+    assert_eq!(broken(&[given(1, 0), off(2, 1), given(3, 1)]), Some("I1"), "another is");
+    let back = Seen::Began { at: 3, node: 0 };
+    assert_eq!(broken(&[off(2, 0), back, given(4, 0), given(5, 1)]), Some("I1"), "it is back");
 }
 
 #[test]

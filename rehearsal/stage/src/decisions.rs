@@ -37,6 +37,7 @@ pub fn write(decisions: &Decisions) -> String {
         Setting::Any => "any",
         Setting::Apart => "apart",
         Setting::Fenced => "fenced",
+        Setting::Devices => "devices",
     };
     text += &format!("setting {setting}\nseed {}\nrun_ms {}\n", run.seed, run.run_ms);
     for fault in &run.faults {
@@ -67,6 +68,7 @@ fn take(decisions: &mut Decisions, line: &str) -> Option<()> {
         Some(("setting", "any")) => run.setting = Setting::Any,
         Some(("setting", "apart")) => run.setting = Setting::Apart,
         Some(("setting", "fenced")) => run.setting = Setting::Fenced,
+        Some(("setting", "devices")) => run.setting = Setting::Devices,
         _ => run.faults.push(Fault::parse(line)?),
     }
     Some(())

@@ -72,6 +72,7 @@ pub const VISIBLE: &[Planted] = &[
     planted("stale-view-accepted", OPERATOR, 40),
     planted("config-half-applied", &["apply", "move"], 20),
     set(Setting::Apart, planted("apart-ignored", LOSS, 40)),
+    set(Setting::Devices, planted("fence-failure-confirms", LOSS, 200)),
     planted("start-before-armed", &[], 10),
     planted("release-without-stop", OPERATOR, 10),
     planted("failed-stop-believed", &["stop-fails", "move", "stop-start"], 20),
@@ -97,6 +98,7 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     ("voter-lets-the-released-return", "the lease's own tests"),
     ("voter-unpins-early", "the lease's own tests: the planner never asks for it"),
     ("timer-rounded-down", "the lease's own tests: it spins, and is not early"),
+    ("fence-carried-out-late", "the node's own tests: it costs service, not safety"),
     ("fence-failure-assumed-dead", "the rules' walks: the checker of plans stops it before"),
     ("minority-decides", "the rules' walks: no minority commits what it decides"),
 ];

@@ -4,7 +4,8 @@ use tsugi_cluster_rules::spec::{Failback, FencePolicy};
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_invariants::{Violation, Watch};
 use tsugi_world::{
-    Cast, Chance, Counts, Fault, FaultKind, Neighbours, Scene, SceneGroup, World, draw_faults,
+    Cast, Chance, Counts, Devices, Fault, FaultKind, Neighbours, Scene, SceneGroup, World,
+    draw_faults,
 };
 
 /// How long the faults of a run last, in milliseconds of the false world.
@@ -32,6 +33,8 @@ pub enum Setting {
     Apart,
     /// Volumes that ask for a confirmed fence.
     Fenced,
+    /// Something switches each node off; of the volumes some ask for it.
+    Devices,
 }
 
 /// Whether the list of voters changes in a series.
@@ -64,9 +67,13 @@ fn scene(seed: u64, setting: Setting) -> Scene {
     let members = usize::try_from(chance.between(2, 3)).unwrap_or(2);
     let apart = chance.happens(80) && setting == Setting::Any || setting == Setting::Apart;
     let groups = if apart { 2 } else { chance.between(1, 3) };
+    // One run in four of a series; what else is drawn stays as it was without.
+    let each = setting == Setting::Any && seed.is_multiple_of(4) || setting == Setting::Devices;
+    let devices = if each { Devices::Each } else { Devices::None };
     let kinds = [Failback::Never, Failback::Manual, Failback::WhenBetter];
     let group = |chance: &mut Chance| {
-        let confirmed = chance.happens(60) && setting == Setting::Any;
+        let likely = if devices == Devices::Each { 500 } else { 60 };
+        let confirmed = chance.happens(likely) && setting != Setting::Apart;
         let confirmed = confirmed || setting == Setting::Fenced;
         SceneGroup {
             home: usize::try_from(chance.below(members as u64)).unwrap_or(0),
@@ -77,7 +84,7 @@ fn scene(seed: u64, setting: Setting) -> Scene {
     };
     let groups = (0..groups).map(|_| group(&mut chance)).collect();
     let neighbours = if apart { Neighbours::Apart } else { Neighbours::Any };
-    Scene { profile, members, groups, neighbours }
+    Scene { profile, members, groups, neighbours, devices }
 }
 
 impl Run {

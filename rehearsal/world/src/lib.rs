@@ -13,5 +13,5 @@ mod world;
 
 pub use chance::Chance;
 pub use fault::{Cast, Fault, FaultKind, draw_faults};
-pub use scene::{Neighbours, Scene, SceneGroup};
+pub use scene::{Devices, Neighbours, Scene, SceneGroup};
 pub use world::{Accepted, Counts, Entitled, Promised, Seen, Witness, World};

@@ -8,8 +8,9 @@ use tsugi_cluster_rules::record::{
     AppliedConfig, GroupIntent, GroupRecord, NodeRecord, Record, Versioned,
 };
 use tsugi_cluster_rules::spec::{
-    Check, ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, NodeSpec,
-    ProcessHow, ResourceKind, ResourceSpec, Role, Startup, VolumeCheck, VolumeSource,
+    Check, ClusterSpec, Failback, FailurePolicy, FenceDevice, FencePolicy, GroupSpec, Mode,
+    Monitor, NodeSpec, ProcessHow, ResourceKind, ResourceSpec, Role, Startup, VolumeCheck,
+    VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_vocabulary::{Generation, GroupName, Index, NodeName, ResourceName, Span};
@@ -25,6 +26,17 @@ pub struct Scene {
     pub groups: Vec<SceneGroup>,
     /// Whether the groups may meet.
     pub neighbours: Neighbours,
+    /// Whether there is something that switches a node off.
+    pub devices: Devices,
+}
+
+/// Whether the nodes have fence devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Devices {
+    /// They have none.
+    None,
+    /// Each has one.
+    Each,
 }
 
 /// Whether groups may share a node.
@@ -107,7 +119,7 @@ impl Scene {
             };
             (
                 Self::node(n),
-                NodeSpec { addresses: (1..=3).map(address).collect(), role, fence: None },
+                NodeSpec { addresses: (1..=3).map(address).collect(), role, fence: self.device() },
             )
         });
         let groups = self.groups.iter().enumerate();
@@ -117,6 +129,20 @@ impl Scene {
             language: None,
             nodes: nodes.collect(),
             groups: groups.map(|(n, g)| (Self::group(n), self.group_spec(n, g))).collect(),
+        }
+    }
+
+    fn device(&self) -> Option<FenceDevice> {
+        let device = FenceDevice {
+            agent: "fence_rehearsal".to_owned(),
+            options: BTreeMap::new(),
+            secret: None,
+            limit: Span::secs(4),
+            every: Span::secs(3600),
+        };
+        match self.devices {
+            Devices::None => None,
+            Devices::Each => Some(device),
         }
     }
 

@@ -3,26 +3,26 @@
 
 mod actor;
 mod acts;
+mod ev;
 mod faults;
+mod fence;
 mod members;
 mod net;
 mod operator;
 mod record_keeping;
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::rc::Rc;
 use std::sync::Arc;
 
-use tsugi_cluster_rules::command::Issued;
 use tsugi_cluster_rules::desk::{Act, Outcome};
-use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Heartbeat};
-use tsugi_cluster_rules::lease::voter_list::VoterChange;
-use tsugi_cluster_rules::node::{Birth, Event, Fate, Node, Now, Order, Taken};
+use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste};
+use tsugi_cluster_rules::node::{Birth, Event, Node, Now, Order, Taken};
 use tsugi_cluster_rules::record::{Draft, Record};
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Moment, ResourceName, Span, Wall};
 
 use self::actor::Actor;
+pub(crate) use self::ev::Undo;
+use self::ev::{Ev, Item, concerned};
 use crate::chance::Chance;
 use crate::fault::Fault;
 use crate::ledger::Truth;
@@ -35,6 +35,8 @@ pub enum Seen<'a> {
     Up { at: u64, node: usize, group: &'a GroupName, epoch: Epoch, resource: &'a ResourceName },
     /// Everything of a group is gone from a node.
     Down { at: u64, node: usize, group: &'a GroupName },
+    /// A device has switched a node off, or found it off.
+    SwitchedOff { at: u64, node: usize },
     /// An agent began.
     Began { at: u64, node: usize },
     /// A node stands still.
@@ -130,130 +132,6 @@ pub(crate) struct Store {
     pub number: u64,
     pub last: (u64, u64),
     pub serial: u64,
-}
-
-/// An event of the world. `life` drops what belongs to a machine or an agent that is gone.
-#[derive(Clone, Debug)]
-pub(crate) enum Ev {
-    Wake {
-        n: usize,
-        token: u64,
-    },
-    Beat {
-        to: usize,
-        from: usize,
-        beat: Rc<Heartbeat>,
-        haste: Haste,
-    },
-    Ack {
-        to: usize,
-        ack: Box<Ack>,
-    },
-    Applied {
-        n: usize,
-        record: Arc<Record>,
-    },
-    Leader {
-        n: usize,
-    },
-    Propose {
-        from: usize,
-        boot: u64,
-        number: u64,
-        draft: Box<Draft>,
-    },
-    Fate {
-        n: usize,
-        boot: u64,
-        number: u64,
-        fate: Fate,
-    },
-    Act {
-        n: usize,
-        life: u64,
-        job: Box<acts::SimJob>,
-    },
-    Armed {
-        n: usize,
-        boot: u64,
-        group: GroupName,
-        epoch: Epoch,
-    },
-    Fire {
-        n: usize,
-        life: u64,
-        group: GroupName,
-    },
-    Fired {
-        n: usize,
-        life: u64,
-        group: GroupName,
-        epoch: Epoch,
-    },
-    /// The ledger changes its voters, if the one who ordered it still leads.
-    Voters {
-        n: usize,
-        term: u64,
-        change: Box<VoterChange>,
-        known: Generation,
-    },
-    Fault(usize),
-    Undo(Undo),
-    Elect,
-    CatchUp,
-    /// An operator's command reaches the agent it was given to.
-    Command(Box<Issued>),
-    Call {
-        group: usize,
-    },
-    Answer {
-        group: usize,
-        serial: u64,
-        number: u64,
-        n: usize,
-        life: u64,
-    },
-}
-
-/// The end of a fault.
-#[derive(Clone, Debug)]
-pub(crate) enum Undo {
-    PowerOn(usize),
-    Thaw(usize),
-    Reconnect(usize),
-    Hear(usize, usize),
-    GoodWire,
-    AgentBack(usize),
-    Start(usize),
-    Undrain(usize),
-    Resume(usize),
-    LinksBack(usize),
-    Remove { n: usize, for_ms: u64, tries: u8 },
-    Rejoin(usize),
-    Follow(usize),
-}
-
-struct Item {
-    at: u64,
-    order: u64,
-    ev: Ev,
-}
-
-impl PartialEq for Item {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.order) == (other.at, other.order)
-    }
-}
-impl Eq for Item {}
-impl PartialOrd for Item {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Item {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.order).cmp(&(self.at, self.order))
-    }
 }
 
 /// A false world.
@@ -451,6 +329,7 @@ impl<'w> World<'w> {
             }
             Ev::Fire { n, life, group } => self.on_fire(n, life, &group),
             Ev::Fired { n, life, group, epoch } => self.on_fired(n, life, group, epoch),
+            Ev::Shot { n, life, shot } => self.on_shot(n, life, *shot),
             Ev::Voters { n, term, change, known } => self.on_voters((n, term), &change, known),
             Ev::Fault(i) => self.on_fault(i),
             Ev::Undo(undo) => self.on_undo(undo),
@@ -515,6 +394,7 @@ impl<'w> World<'w> {
                 }
                 self.begin_act(n, (group, epoch, act), what);
             }
+            Order::Fence { node, boot, .. } => self.begin_fence(n, node, boot),
             Order::ChangeVoters { change, known } => self.begin_voters(n, change, known),
             Order::KeepPromise(span) => self.actors[n].longest = Some(span),
             Order::WakeAt(moment) => {
@@ -566,30 +446,6 @@ impl<'w> World<'w> {
 
 fn life_of_machine(n: usize, lives: u64) -> BootId {
     BootId((n as u128) << 64 | 1 << 63 | u128::from(lives))
-}
-
-/// The machine that an event happens on.
-fn concerned(ev: &Ev) -> Option<usize> {
-    match ev {
-        Ev::Wake { n, .. }
-        | Ev::Applied { n, .. }
-        | Ev::Leader { n }
-        | Ev::Fate { n, .. }
-        | Ev::Act { n, .. }
-        | Ev::Armed { n, .. }
-        | Ev::Fire { n, .. }
-        | Ev::Fired { n, .. } => Some(*n),
-        Ev::Beat { to, .. } | Ev::Ack { to, .. } => Some(*to),
-        Ev::Propose { .. }
-        | Ev::Voters { .. }
-        | Ev::Fault(_)
-        | Ev::Undo(_)
-        | Ev::Elect
-        | Ev::CatchUp
-        | Ev::Command(_)
-        | Ev::Call { .. }
-        | Ev::Answer { .. } => None,
-    }
 }
 
 /// What an act came to, before it is told.

@@ -1,4 +1,5 @@
-//! The fence devices of the other nodes: asked now and then whether they answer.
+//! The fence devices of the other nodes: asked now and then whether they answer, and told to
+//! switch one off. That is believed when the device, asked once more, says off.
 //!
 //! It never waits: the hands start `tsugi fencing` ([`step`]), and their report says how it ended.
 
@@ -6,6 +7,7 @@ pub mod step;
 
 use std::collections::BTreeMap;
 
+use tsugi_cluster_rules::record::FenceFault;
 use tsugi_cluster_rules::spec::FenceDevice;
 use tsugi_host::Host;
 use tsugi_host::request::{
@@ -13,7 +15,7 @@ use tsugi_host::request::{
     RequestId, Right, TimeLimit,
 };
 use tsugi_messages::{self as messages, Message};
-use tsugi_vocabulary::{Epoch, GroupName, Moment, NodeName, ResourceName, Span};
+use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, NodeName, ResourceName, Span};
 
 use crate::errand::Surroundings;
 use step::Action;
@@ -27,38 +29,19 @@ const KEEP: u32 = 2048;
 /// The name that the hands know these programs by; no group of a configuration is called so.
 const GROUP: &str = "tsugi-fencing";
 
-/// Why a device cannot be counted on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Its agent cannot be started.
-    Absent(String),
-    /// The file of its password cannot be used.
-    Secret(String),
-    /// It failed what was asked of it.
-    Failed(String),
-    /// Its agent did not end in this time.
-    Slow(Span),
-    /// Its agent printed far too much.
-    Flooded,
-    /// Its agent ended in a way that means nothing.
-    Nonsense(String),
-    /// It says off of a machine that is heard.
-    Wrong,
-}
-
-impl Fault {
-    /// As a message: of `node`'s device, asked from `here`.
-    #[must_use]
-    pub fn message(&self, node: &NodeName, here: &NodeName) -> Message {
-        match self {
-            Self::Absent(why) => messages::fence_agent_absent(node, here, why),
-            Self::Secret(why) => messages::fence_secret_unusable(node, here, why),
-            Self::Failed(why) => messages::fence_device_failed(node, here, why),
-            Self::Slow(limit) => messages::fence_agent_slow(node, here, limit.as_millis()),
-            Self::Flooded => messages::fence_agent_flooded(node, here),
-            Self::Nonsense(why) => messages::fence_agent_nonsense(node, here, why),
-            Self::Wrong => messages::fence_device_wrong(node, here),
-        }
+/// Why a fence device failed, as a message: of `node`'s device, asked from `here`.
+#[must_use]
+pub fn message(fault: &FenceFault, (node, here): (&NodeName, &NodeName)) -> Message {
+    match fault {
+        FenceFault::Absent(why) => messages::fence_agent_absent(node, here, why),
+        FenceFault::Secret(why) => messages::fence_secret_unusable(node, here, why),
+        FenceFault::Failed(why) => messages::fence_device_failed(node, here, why),
+        FenceFault::Slow(limit) => messages::fence_agent_slow(node, here, limit.as_millis()),
+        FenceFault::Flooded => messages::fence_agent_flooded(node, here),
+        FenceFault::Nonsense(why) => messages::fence_agent_nonsense(node, here, why),
+        FenceFault::Wrong => messages::fence_device_wrong(node, here),
+        FenceFault::Lied => messages::fence_device_lied(node, here),
+        FenceFault::Late => messages::fence_too_late(node, here),
     }
 }
 
@@ -67,7 +50,7 @@ impl Fault {
 enum Said {
     On,
     Off,
-    Nothing(Fault),
+    Nothing(FenceFault),
 }
 
 /// One device, and when it is asked next.
@@ -75,7 +58,37 @@ enum Said {
 struct Test {
     device: FenceDevice,
     due: Moment,
-    fault: Option<Fault>,
+    fault: Option<FenceFault>,
+}
+
+/// What a run of a fence agent is for.
+#[derive(Clone, Debug)]
+enum Run {
+    /// To know whether the device answers.
+    Test(NodeName),
+    /// To switch a node off.
+    Off(Shot),
+    /// To see that it is off.
+    Look(Shot),
+}
+
+/// A node that is to be switched off.
+#[derive(Clone, Debug)]
+struct Shot {
+    node: NodeName,
+    boot: BootId,
+    device: FenceDevice,
+}
+
+/// What became of a node that was to be switched off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fenced {
+    /// Which.
+    pub node: NodeName,
+    /// The life of it that the order named.
+    pub boot: BootId,
+    /// Whether it is off for certain.
+    pub outcome: Result<(), FenceFault>,
 }
 
 /// The devices of the other nodes.
@@ -84,8 +97,8 @@ pub struct Fences {
     around: Surroundings,
     user: (u32, u32),
     tests: BTreeMap<NodeName, Test>,
-    asked: BTreeMap<RequestId, NodeName>,
-    running: BTreeMap<ProgramId, NodeName>,
+    asked: BTreeMap<RequestId, Run>,
+    running: BTreeMap<ProgramId, Run>,
 }
 
 impl Fences {
@@ -94,6 +107,40 @@ impl Fences {
     pub fn new(around: Surroundings, user: (u32, u32)) -> Self {
         let (tests, asked, running) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { around, user, tests, asked, running }
+    }
+
+    /// Has a node switched off; what came of it, if that is known at once. A device that says off
+    /// of a running machine is not asked: it would switch off another.
+    pub fn shoot(
+        &mut self,
+        (node, boot): (NodeName, BootId),
+        device: FenceDevice,
+        host: &mut dyn Host,
+    ) -> Option<Fenced> {
+        if self.tests.get(&node).is_some_and(|t| t.fault == Some(FenceFault::Wrong)) {
+            return Some(Fenced { node, boot, outcome: Err(FenceFault::Wrong) });
+        }
+        self.begin(Run::Off(Shot { node, boot, device }), host)
+    }
+
+    fn begin(&mut self, run: Run, host: &mut dyn Host) -> Option<Fenced> {
+        let program = match &run {
+            Run::Test(node) => {
+                let device = self.tests.get(node).map(|test| test.device.clone())?;
+                self.program(&device, (Action::Status, node))
+            }
+            Run::Off(shot) => self.program(&shot.device, (Action::Off, &shot.node)),
+            Run::Look(shot) => self.program(&shot.device, (Action::Status, &shot.node)),
+        };
+        let asked = program.and_then(|program| host.ask(&Request::Spawn(program)).ok());
+        match asked {
+            Some(id) => {
+                self.asked.insert(id, run);
+                None
+            }
+            // Without hands the node is ending.
+            None => failed(run, FenceFault::Absent(String::new())),
+        }
     }
 
     /// The devices of the other nodes as they are configured now: a new or changed one is asked
@@ -120,7 +167,7 @@ impl Fences {
 
     /// What is wrong with the devices, as they were asked last.
     #[must_use]
-    pub fn faults(&self) -> BTreeMap<NodeName, Fault> {
+    pub fn faults(&self) -> BTreeMap<NodeName, FenceFault> {
         let fault = |(node, test): (&NodeName, &Test)| Some((node.clone(), test.fault.clone()?));
         self.tests.iter().filter_map(fault).collect()
     }
@@ -133,20 +180,15 @@ impl Fences {
             let Some(test) = self.tests.get_mut(&node) else { continue };
             // One that is asked still is ended at its limit and asked again after that.
             test.due = now + test.device.every;
-            let device = test.device.clone();
-            if self.is_asked(&node) {
-                continue;
-            }
-            if let Some(program) = self.program(&device, (Action::Status, &node))
-                && let Ok(id) = host.ask(&Request::Spawn(program))
-            {
-                self.asked.insert(id, node);
+            if !self.is_asked(&node) {
+                self.begin(Run::Test(node), host);
             }
         }
     }
 
     fn is_asked(&self, node: &NodeName) -> bool {
-        self.asked.values().chain(self.running.values()).any(|asked| asked == node)
+        let test = |run: &Run| matches!(run, Run::Test(of) if of == node);
+        self.asked.values().chain(self.running.values()).any(test)
     }
 
     fn program(
@@ -172,37 +214,65 @@ impl Fences {
         })
     }
 
-    /// Takes a report of the hands; `heard` says whether a node is heard now.
-    pub fn on_report(&mut self, now: Moment, report: &Report, heard: impl Fn(&NodeName) -> bool) {
-        match report {
+    /// Takes a report of the hands, and says what became of a node that was to be switched off;
+    /// `heard` says whether a node is heard now.
+    pub fn on_report(
+        &mut self,
+        now: Moment,
+        report: &Report,
+        heard: impl Fn(&NodeName) -> bool,
+        host: &mut dyn Host,
+    ) -> Option<Fenced> {
+        let (run, said) = match report {
             Report::Answer { id, outcome } => {
-                let Some(node) = self.asked.remove(id) else { return };
+                let run = self.asked.remove(id)?;
                 match outcome {
                     Ok(Answer::Spawned(program)) => {
-                        self.running.insert(*program, node);
+                        self.running.insert(*program, run);
+                        return None;
                     }
-                    Ok(_) => {}
-                    Err(failure) => {
-                        let fault = Fault::Absent(failure.to_string());
-                        self.tested(now, &node, Some(fault));
-                    }
+                    Ok(_) => return None,
+                    Err(failure) => (run, Said::Nothing(FenceFault::Absent(failure.to_string()))),
                 }
             }
             Report::Event(Event::Ended(ended)) => {
-                let Some(node) = self.running.remove(&ended.program.id) else { return };
-                let limit = self.tests.get(&node).map_or(Span::ZERO, |test| test.device.limit);
-                let fault = match said(ended, limit) {
-                    Said::Off if heard(&node) => Some(Fault::Wrong),
+                let run = self.running.remove(&ended.program.id)?;
+                let limit = self.limit(&run);
+                (run, said(ended, limit))
+            }
+            Report::Event(_) => return None,
+        };
+        match (run, said) {
+            (Run::Test(node), said) => {
+                let fault = match said {
+                    Said::Off if heard(&node) => Some(FenceFault::Wrong),
                     Said::On | Said::Off => None,
                     Said::Nothing(fault) => Some(fault),
                 };
                 self.tested(now, &node, fault);
+                None
             }
-            Report::Event(_) => {}
+            // Exit code 0 of an order is: done. So it says; the device is asked.
+            (Run::Off(shot), Said::On) => self.begin(Run::Look(shot), host),
+            (run @ Run::Off(_), Said::Off) => {
+                failed(run, FenceFault::Nonsense("exit code 2".to_owned()))
+            }
+            (Run::Look(Shot { node, boot, .. }), Said::Off) => {
+                Some(Fenced { node, boot, outcome: Ok(()) })
+            }
+            (run @ Run::Look(_), Said::On) => failed(run, FenceFault::Lied),
+            (run @ (Run::Off(_) | Run::Look(_)), Said::Nothing(fault)) => failed(run, fault),
         }
     }
 
-    fn tested(&mut self, now: Moment, node: &NodeName, fault: Option<Fault>) {
+    fn limit(&self, run: &Run) -> Span {
+        match run {
+            Run::Test(node) => self.tests.get(node).map_or(Span::ZERO, |test| test.device.limit),
+            Run::Off(shot) | Run::Look(shot) => shot.device.limit,
+        }
+    }
+
+    fn tested(&mut self, now: Moment, node: &NodeName, fault: Option<FenceFault>) {
         let Some(test) = self.tests.get_mut(node) else { return };
         if fault.is_some() {
             test.due = test.due.min(now + AGAIN);
@@ -211,21 +281,31 @@ impl Fences {
     }
 }
 
+/// A run that came to nothing; a test is made again when it is due.
+fn failed(run: Run, fault: FenceFault) -> Option<Fenced> {
+    match run {
+        Run::Test(_) => None,
+        Run::Off(Shot { node, boot, .. }) | Run::Look(Shot { node, boot, .. }) => {
+            Some(Fenced { node, boot, outcome: Err(fault) })
+        }
+    }
+}
+
 /// What the end of one run means.
 fn said(ended: &Ended, limit: Span) -> Said {
     if ended.limit == TimeLimit::Exceeded {
-        return Said::Nothing(Fault::Slow(limit));
+        return Said::Nothing(FenceFault::Slow(limit));
     }
     let words = String::from_utf8_lossy(&ended.tail).trim().to_owned();
     Said::Nothing(match ended.how {
         HowEnded::Exited(0) => return Said::On,
         HowEnded::Exited(2) => return Said::Off,
-        HowEnded::Exited(1) => Fault::Failed(words),
-        HowEnded::Exited(step::ABSENT) => Fault::Absent(words),
-        HowEnded::Exited(step::SECRET) => Fault::Secret(words),
-        HowEnded::Exited(step::FLOODED) => Fault::Flooded,
-        HowEnded::Exited(_) => Fault::Nonsense(words),
-        HowEnded::Signalled(signal) => Fault::Nonsense(format!("signal {signal}")),
+        HowEnded::Exited(1) => FenceFault::Failed(words),
+        HowEnded::Exited(step::ABSENT) => FenceFault::Absent(words),
+        HowEnded::Exited(step::SECRET) => FenceFault::Secret(words),
+        HowEnded::Exited(step::FLOODED) => FenceFault::Flooded,
+        HowEnded::Exited(_) => FenceFault::Nonsense(words),
+        HowEnded::Signalled(signal) => FenceFault::Nonsense(format!("signal {signal}")),
     })
 }
 

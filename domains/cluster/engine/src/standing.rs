@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::fence::Fault;
 use tokio::sync::watch;
 use tsugi_cluster_rules::plan::{Settled, Sight};
-use tsugi_cluster_rules::record::Record;
+use tsugi_cluster_rules::record::{FenceFault, Record};
 use tsugi_cluster_rules::watch::table::State;
 use tsugi_vocabulary::{BootId, Generation, Index, NodeName, ResourceName, Span, Wall};
 
@@ -40,7 +39,7 @@ pub struct Standing {
     /// Logs of programs that could not be written here, and why.
     pub lost_logs: BTreeSet<String>,
     /// What is wrong with the fence devices of other nodes, as this node asked them last.
-    pub fence_faults: BTreeMap<NodeName, Fault>,
+    pub fence_faults: BTreeMap<NodeName, FenceFault>,
     /// How many datagrams were dropped since this agent started, by reason.
     pub drops: [(&'static str, u64); 10],
     /// This node's own configuration file, if it differs from the applied one.

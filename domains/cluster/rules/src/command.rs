@@ -142,6 +142,11 @@ pub enum Command {
         /// Which.
         node: NodeName,
     },
+    /// Its device switches it off (L7).
+    NodeFence {
+        /// Which.
+        node: NodeName,
+    },
     /// The operator vouches that the machine is off (L7).
     NodeConfirmOff {
         /// Which.
@@ -263,6 +268,7 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         Command::NodeUndrain { node } => node::undrain(&mut effect, node),
         Command::NodeLeave { node } => node::leave(&mut effect, node),
         Command::NodeRemove { node } => node::remove(&mut effect, node),
+        Command::NodeFence { node } => node::fence(&mut effect, node),
         Command::NodeConfirmOff { node } => node::confirm_off(&mut effect, node),
         Command::ConfigApply { config } => config::apply(&mut effect, config),
         Command::ConfigConfirm => config::confirm(&mut effect),

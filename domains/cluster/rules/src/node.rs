@@ -5,6 +5,7 @@
 //! kind [`Order::Do`] act, each only on what has come back as applied.
 
 mod desks;
+mod fencing;
 mod ledgerwork;
 mod machine;
 mod notes;
@@ -17,13 +18,16 @@ pub use machine::{Birth, Node, Taken, TakenOn};
 
 use std::net::SocketAddr;
 
-use tsugi_vocabulary::{Epoch, Generation, GroupName, Moment, NodeName, ResourceName, Wall};
+use tsugi_vocabulary::{
+    BootId, Epoch, Generation, GroupName, Moment, NodeName, ResourceName, Wall,
+};
 
 use crate::desk::{Act, Outcome};
 use crate::lease::heartbeat::{Ack, Haste, Heartbeat};
 use crate::lease::voter_list::VoterChange;
 use crate::reason::How;
-use crate::record::{Draft, Happening, LinkState, Record};
+use crate::record::{Draft, FenceFault, Happening, LinkState, Record};
+use crate::spec::FenceDevice;
 
 /// What time it is, by both clocks of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +122,15 @@ pub enum Event {
         /// How it stands now.
         state: LinkState,
     },
+    /// What became of a fence: off is confirmed, or why it is not.
+    Fenced {
+        /// The node.
+        node: NodeName,
+        /// The life of it that the order named.
+        boot: BootId,
+        /// What came of it.
+        outcome: Result<(), FenceFault>,
+    },
     /// The wall clock stepped against the lease clock.
     ClockStepped {
         /// By how many milliseconds.
@@ -195,6 +208,15 @@ pub enum Order {
         act: u64,
         /// What.
         what: Act,
+    },
+    /// Have a node switched off; answer with `Fenced`.
+    Fence {
+        /// Which.
+        node: NodeName,
+        /// The life of it that is to end.
+        boot: BootId,
+        /// By what.
+        device: Box<FenceDevice>,
     },
     /// Have the ledger change who keeps it, if the list of voters is still that of `known` (L6);
     /// what comes of it shows in the record, and what is still due is ordered again.

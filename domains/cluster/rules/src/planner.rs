@@ -12,6 +12,7 @@ mod bundle;
 mod draft;
 mod drain;
 mod failed;
+mod fence;
 mod fit;
 mod ground;
 mod keep;
@@ -33,8 +34,8 @@ use tsugi_vocabulary::{GroupName, NodeName};
 pub use draft::timeless;
 pub use ground::{Asked, config_mark};
 pub use report::{
-    Took, Wanted, answer_to_failure, handed_over, is_out_of_service, mended, next_by_time,
-    released_after_failure, report_running, wanted,
+    Took, Wanted, answer_to_failure, fence_ended, handed_over, is_out_of_service, mended,
+    next_by_time, released_after_failure, report_running, wanted,
 };
 
 use crate::mutant::mutant;
@@ -58,6 +59,7 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ("apart-ignored", "groups that must be apart never meet"),
     ("removed-node-given", "a group is given only to a node that has joined"),
     ("given-without-release", "a living owner lets go before another is given the group"),
+    ("fence-failure-confirms", "a fence that failed confirms nothing"),
     ("draft-without-conditions", "a plan never overwrites what changed meanwhile"),
 ];
 

@@ -136,6 +136,11 @@ pub enum Refusal {
         /// The epoch of the group now.
         newest: Epoch,
     },
+    /// 24 No fence device is configured for the node.
+    NoFenceDevice {
+        /// The node.
+        node: NodeName,
+    },
 }
 
 impl Refusal {
@@ -166,6 +171,7 @@ impl Refusal {
             Self::NoSuchWatch { .. } => 21,
             Self::NotOwner { .. } => 22,
             Self::StaleEpoch { .. } => 23,
+            Self::NoFenceDevice { .. } => 24,
         }
     }
 
@@ -203,6 +209,7 @@ impl Refusal {
             Self::NoSuchWatch { .. } => "no-such-watch",
             Self::NotOwner { .. } => "not-owner",
             Self::StaleEpoch { .. } => "stale-epoch",
+            Self::NoFenceDevice { .. } => "no-fence-device",
         }
     }
 }

@@ -38,6 +38,11 @@ pub enum Node {
         #[command(flatten)]
         changing: Changing,
     },
+    Fence {
+        node: String,
+        #[command(flatten)]
+        lasting: Lasting,
+    },
     ConfirmOff {
         node: String,
         #[command(flatten)]

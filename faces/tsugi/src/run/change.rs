@@ -68,6 +68,7 @@ pub fn node(agents: &Agents, out: &Out, node: &Node) -> Exit {
         Node::Leave { node, changing } => (Operation::Leave { node }, changing.into()),
         Node::Drain { node, lasting } => (Operation::Drain { node }, lasting),
         Node::Undrain { node, changing } => (Operation::Undrain { node }, changing.into()),
+        Node::Fence { node, lasting } => (Operation::Fence { node }, lasting),
         Node::ConfirmOff { node, lasting } => (Operation::ConfirmOff { node }, lasting),
     };
     send(agents, out, what, &lasting)

@@ -282,6 +282,11 @@ pub enum Operation {
         /// That file's text.
         text: String,
     },
+    /// Have a node switched off by its device.
+    Fence {
+        /// The node.
+        node: String,
+    },
     /// Say that a silent node has no power: its groups may be taken.
     ConfirmOff {
         /// The node.

@@ -175,6 +175,7 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
         Operation::Leave { node: name } => Command::NodeRemove { node: node(record, name)? },
         Operation::Drain { node: name } => Command::NodeDrain { node: node(record, name)? },
         Operation::Undrain { node: name } => Command::NodeUndrain { node: node(record, name)? },
+        Operation::Fence { node: name } => Command::NodeFence { node: node(record, name)? },
         Operation::ConfirmOff { node: name } => {
             Command::NodeConfirmOff { node: node(record, name)? }
         }

@@ -92,6 +92,7 @@ fn meant(what: &Operation, before: &Record, name: &GroupName) -> Option<Wants> {
         | Operation::Apply { .. }
         | Operation::Confirm
         | Operation::Undo { .. }
+        | Operation::Fence { .. }
         | Operation::ConfirmOff { .. } => None,
     }
 }

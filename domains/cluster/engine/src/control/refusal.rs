@@ -73,6 +73,7 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
             (No::NotFound, messages::refused_no_such_watch(id), Vec::new())
         }
         Refusal::NotOwner { group, node } => plain(messages::refused_not_owner(group, node)),
+        Refusal::NoFenceDevice { node } => plain(messages::refused_no_fence_device(node)),
         Refusal::StaleEpoch { group, epoch, newest } => {
             plain(messages::refused_stale_epoch(group, epoch, newest))
         }

@@ -32,7 +32,7 @@ use super::taken_on::Notebook;
 use crate::agent::{Ear, Founding, Heard};
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Finished, Job};
-use crate::fence::Fences;
+use crate::fence::{Fenced, Fences};
 use crate::standing::{SlowStop, Standing};
 
 /// A draft on its way to the ledger.
@@ -276,6 +276,12 @@ impl Core {
                 }
                 self.deliver(done);
             }
+            Order::Fence { node, boot, device } => {
+                let hands = &mut self.parts.hands;
+                if let Some(ended) = self.parts.fences.shoot((node, boot), *device, hands) {
+                    self.step([fenced(ended)]);
+                }
+            }
             Order::ChangeVoters { change, known } => {
                 // As with drafts: a ledger that has ended changes nothing.
                 let _ended = self.parts.voter_changes.send((change, known));
@@ -458,7 +464,9 @@ impl Core {
             let node = &self.parts.node;
             let life = |name: &NodeName| node.sights(now).get(name).map(|s| s.life.clone());
             let heard = |name: &NodeName| life(name) == Some(Life::Heard);
-            self.parts.fences.on_report(now, &report, heard);
+            let hands = &mut self.parts.hands;
+            let ended = self.parts.fences.on_report(now, &report, heard, hands);
+            events.extend(ended.map(fenced));
             if let Report::Answer { outcome: Ok(Answer::Listing(listing)), .. } = &report {
                 self.self_fence = self_fence(listing.powers.fence);
             }
@@ -538,6 +546,10 @@ impl Core {
             self.told = now;
         }
     }
+}
+
+fn fenced(Fenced { node, boot, outcome }: Fenced) -> Event {
+    Event::Fenced { node, boot, outcome }
 }
 
 /// What a node can do to itself when it cannot let go of a group, in one word.

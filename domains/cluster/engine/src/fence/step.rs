@@ -44,12 +44,15 @@ const NONE: &str = "-";
 pub enum Action {
     /// Say whether the machine has power.
     Status,
+    /// Take its power.
+    Off,
 }
 
 impl Action {
     const fn word(self) -> &'static str {
         match self {
             Self::Status => "status",
+            Self::Off => "off",
         }
     }
 }

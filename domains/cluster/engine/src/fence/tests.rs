@@ -68,12 +68,19 @@ impl Scene {
         self.fences.on_time(self.now, &mut self.hands);
     }
 
-    fn report(&mut self, report: &Report) {
-        self.fences.on_report(self.now, report, |name| name.as_str() == "b");
+    fn report(&mut self, report: &Report) -> Option<Fenced> {
+        let heard = |name: &NodeName| name.as_str() == "b";
+        self.fences.on_report(self.now, report, heard, &mut self.hands)
     }
 
     /// The program that was asked for last is started, and ends.
-    fn ends(&mut self, how: HowEnded, limit: TimeLimit) -> Option<Fault> {
+    fn ends(&mut self, how: HowEnded, limit: TimeLimit) -> Option<FenceFault> {
+        let nothing = self.ended(how, limit);
+        assert_eq!(nothing, None, "a test is no shot");
+        self.fences.faults().get(&node("b")).cloned()
+    }
+
+    fn ended(&mut self, how: HowEnded, limit: TimeLimit) -> Option<Fenced> {
         let number = self.hands.0.len() as u64;
         let id = ProgramId { pid: u32::try_from(number).unwrap(), started: 7 };
         let outcome = Ok(Answer::Spawned(id));
@@ -86,8 +93,20 @@ impl Scene {
             purpose: Purpose::Monitor,
         };
         let ended = Ended { program, how, limit, tail: b"its words\n".to_vec(), dropped: 0 };
-        self.report(&Report::Event(Event::Ended(ended)));
-        self.fences.faults().get(&node("b")).cloned()
+        self.report(&Report::Event(Event::Ended(ended)))
+    }
+
+    fn exits(&mut self, code: i32) -> Option<Result<(), FenceFault>> {
+        self.ended(HowEnded::Exited(code), TimeLimit::Kept).map(|fenced| fenced.outcome)
+    }
+
+    /// What the fence agent was asked to do last.
+    fn action(&self) -> Option<&str> {
+        self.hands.0.last()?.argv.last().map(String::as_str)
+    }
+
+    fn shoot(&mut self) -> Option<Fenced> {
+        self.fences.shoot((node("b"), BootId(9)), device(), &mut self.hands)
     }
 }
 
@@ -124,13 +143,13 @@ fn one_with_a_password_begins_as_root_to_read_it() {
 fn cl_29_each_way_a_device_can_fail_is_told_apart_and_asked_again_soon() {
     let words = || "its words".to_owned();
     for (code, fault) in [
-        (1, Fault::Failed(words())),
-        (step::ABSENT, Fault::Absent(words())),
-        (step::SECRET, Fault::Secret(words())),
-        (step::FLOODED, Fault::Flooded),
-        (step::NONSENSE, Fault::Nonsense(words())),
+        (1, FenceFault::Failed(words())),
+        (step::ABSENT, FenceFault::Absent(words())),
+        (step::SECRET, FenceFault::Secret(words())),
+        (step::FLOODED, FenceFault::Flooded),
+        (step::NONSENSE, FenceFault::Nonsense(words())),
         // The node is heard: what is switched by this device is another machine.
-        (2, Fault::Wrong),
+        (2, FenceFault::Wrong),
     ] {
         let mut scene = Scene::new();
         scene.pass(FIRST);
@@ -142,7 +161,7 @@ fn cl_29_each_way_a_device_can_fail_is_told_apart_and_asked_again_soon() {
     let mut scene = Scene::new();
     scene.pass(FIRST);
     let slow = scene.ends(HowEnded::Signalled(9), TimeLimit::Exceeded);
-    assert_eq!(slow, Some(Fault::Slow(Span::secs(20))), "a timeout is a failure");
+    assert_eq!(slow, Some(FenceFault::Slow(Span::secs(20))), "a timeout is a failure");
 }
 
 #[test]
@@ -159,4 +178,53 @@ fn a_device_of_another_configuration_is_asked_anew_and_one_that_is_gone_is_forgo
     assert_eq!(scene.hands.0.len(), 2);
     scene.fences.configured(scene.now, std::iter::empty());
     assert_eq!(scene.fences.next_time(), None);
+}
+
+#[test]
+fn off_is_believed_when_the_agent_says_so_and_the_device_then_says_off() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.shoot(), None);
+    assert_eq!(scene.action(), Some("action=off"));
+    assert_eq!(scene.exits(0), None, "the word of the agent alone");
+    assert_eq!(scene.action(), Some("action=status"));
+    let fenced = scene.ended(HowEnded::Exited(2), TimeLimit::Kept);
+    let off = Fenced { node: node("b"), boot: BootId(9), outcome: Ok(()) };
+    assert_eq!(fenced, Some(off));
+}
+
+#[test]
+fn whatever_else_a_fence_agent_answers_confirms_nothing() {
+    let words = || "its words".to_owned();
+    for (code, fault) in [
+        (1, FenceFault::Failed(words())),
+        (2, FenceFault::Nonsense("exit code 2".to_owned())),
+        (step::ABSENT, FenceFault::Absent(words())),
+        (step::SECRET, FenceFault::Secret(words())),
+        (step::FLOODED, FenceFault::Flooded),
+        (step::NONSENSE, FenceFault::Nonsense(words())),
+    ] {
+        let mut scene = Scene::new();
+        scene.shoot();
+        assert_eq!(scene.exits(code), Some(Err(fault)), "off: {code}");
+    }
+    for (code, fault) in [(0, FenceFault::Lied), (1, FenceFault::Failed(words()))] {
+        let mut scene = Scene::new();
+        scene.shoot();
+        scene.exits(0);
+        assert_eq!(scene.exits(code), Some(Err(fault)), "status after off: {code}");
+    }
+    let mut scene = Scene::new();
+    scene.shoot();
+    let slow = scene.ended(HowEnded::Signalled(9), TimeLimit::Exceeded).unwrap();
+    assert_eq!(slow.outcome, Err(FenceFault::Slow(Span::secs(20))), "a timeout is a failure");
+}
+
+#[test]
+fn a_device_that_says_off_of_a_running_machine_is_not_asked_to_switch_off() {
+    let mut scene = Scene::new();
+    scene.pass(FIRST);
+    scene.ends(HowEnded::Exited(2), TimeLimit::Kept);
+    let asked = scene.hands.0.len();
+    let refused = scene.shoot().unwrap();
+    assert_eq!((refused.outcome, scene.hands.0.len()), (Err(FenceFault::Wrong), asked));
 }

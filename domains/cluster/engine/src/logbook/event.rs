@@ -9,6 +9,7 @@ use tsugi_vocabulary::{GroupName, NodeName, ResourceName};
 
 use super::because;
 use crate::control::view::words::{Deed, named};
+use crate::fence;
 
 /// The message of an event; `record` is the record as it is now.
 pub(super) fn message(event: &EventRecord, record: &Record, language: Language) -> Option<Message> {
@@ -65,6 +66,11 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
             let epoch = event.epoch.map(|e| e.to_string()).unwrap_or_default();
             Some(messages::guardian_acted(node, event.group.as_ref()?, epoch))
         }
+        Happening::FenceOrdered { node, by } => Some(messages::fence_ordered(node, by)),
+        Happening::Fenced { node, took } => {
+            Some(messages::node_fenced(node, &event.by, took.as_millis()))
+        }
+        Happening::FenceFailed { node, fault } => Some(fence::message(fault, (node, &event.by))),
         Happening::GuardianLost { node } => Some(messages::guardian_lost(node)),
         Happening::Readopted { node, groups } => {
             Some(messages::agent_replaced(node, groups.len(), named(groups)))

@@ -12,6 +12,7 @@ use tsugi_wire::control::Utc;
 use super::because;
 use super::event::words_of;
 use crate::control::view::words::Deed;
+use crate::fence;
 use crate::standing::Standing;
 
 /// Everything that is worth a line, in the order of the record.
@@ -68,7 +69,7 @@ pub(super) fn messages(before: &Standing, now: &Standing, language: Language) ->
 fn fences(before: &Standing, now: &Standing, out: &mut Vec<Message>) {
     for (node, fault) in &now.fence_faults {
         if before.fence_faults.get(node) != Some(fault) {
-            out.push(fault.message(node, &now.me));
+            out.push(fence::message(fault, (node, &now.me)));
         }
     }
     let gone = |node: &&NodeName| !now.fence_faults.contains_key(*node);

@@ -4,7 +4,7 @@ use tsugi_cluster_engine::config;
 use tsugi_cluster_engine::records::{self, AuditLink};
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
-    Answer, AppliedConfig, AuditRecord, Draft, EventRecord, Failure, Gone, GroupIntent,
+    Answer, AppliedConfig, AuditRecord, Draft, EventRecord, Failure, FenceFault, Gone, GroupIntent,
     GroupRecord, Guard, Happening, LinkState, NodeIntent, NodeRecord, Order, Ownership, Pause,
     Phase, Record, Restored, Unconfirmed, Write,
 };
@@ -208,6 +208,9 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("watched-suspended", watched(Then::Suspended)),
         ("recovered", Happening::Recovered { failed: None }),
         ("recover-failed", Happening::Recovered { failed: Some(How::from("exit 3")) }),
+        ("fence-ordered", Happening::FenceOrdered { node: a.clone(), by: node("b") }),
+        ("fenced", Happening::Fenced { node: a.clone(), took: Span::millis(1_250) }),
+        ("fence-failed", Happening::FenceFailed { node: a.clone(), fault: FenceFault::Lied }),
         ("guardian-lost", Happening::GuardianLost { node: a.clone() }),
         ("guardian-acted", Happening::GuardianActed { node: a.clone() }),
         ("readopted", Happening::Readopted { node: a, groups: vec![group("PAY")] }),
@@ -241,6 +244,9 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::WatchedEnded { then: Then::Suspended, .. },
         Happening::Recovered { failed: None },
         Happening::Recovered { failed: Some(_) },
+        Happening::FenceOrdered { .. },
+        Happening::Fenced { .. },
+        Happening::FenceFailed { .. },
         Happening::GuardianLost { .. },
         Happening::GuardianActed { .. },
         Happening::Readopted { .. },

@@ -7,7 +7,7 @@ use tsugi_vocabulary::{BootId, NodeName};
 use super::Number;
 use super::effect::Effect;
 use crate::plan::Life;
-use crate::record::{NodeIntent, NodeRecord, Ownership};
+use crate::record::{FenceOrder, NodeIntent, NodeRecord, Ownership};
 use crate::refusal::Refusal;
 
 /// It joins. The number of the founding is handed out once; a wiped node, which shows another
@@ -123,10 +123,48 @@ pub(super) fn confirm_off(effect: &mut Effect<'_>, node: &NodeName) {
     }
     match newest_boot(effect, node) {
         Some(boot) if known.fenced != Some(boot) => {
-            effect.write_node(node, NodeRecord { fenced: Some(boot), ..known });
+            effect.write_node(node, NodeRecord { fenced: Some(boot), fencing: None, ..known });
         }
         Some(_) | None => effect.refuse(Refusal::AlreadySo { what: node.to_string() }),
     }
+}
+
+/// It is switched off by its device, alive or not (L7). Who takes the command has it done, or
+/// somebody else if it is about himself.
+pub(super) fn fence(effect: &mut Effect<'_>, node: &NodeName) {
+    let Some(known) = effect.node(node) else { return };
+    effect.needs_reason();
+    let device = effect.spec().and_then(|spec| spec.nodes.get(node)?.fence.as_ref());
+    if device.is_none() {
+        effect.refuse(Refusal::NoFenceDevice { node: node.clone() });
+    }
+    let voters = crate::lease::voters(effect.situation.record);
+    refuse_minority(effect, node, voters);
+    let Some(boot) = newest_boot(effect, node) else {
+        return effect.refuse(Refusal::AlreadySo { what: node.to_string() });
+    };
+    let under_way = |order: &FenceOrder| {
+        let asks = effect.sight(&order.by).is_some_and(|s| s.boot == order.by_boot);
+        order.boot == boot && order.failed.is_none() && asks
+    };
+    if known.fenced == Some(boot) || known.fencing.as_ref().is_some_and(under_way) {
+        return effect.refuse(Refusal::AlreadySo { what: node.to_string() });
+    }
+    let own = effect.situation.by.clone();
+    let all = effect.situation.sights.keys().filter(|n| **n != own);
+    let by = std::iter::once(&own).chain(all).find(|n| *n != node && effect.is_heard(n));
+    let Some((by, by_boot)) = by.and_then(|by| Some((by.clone(), effect.sight(by)?.boot))) else {
+        return effect.refuse(Refusal::LastMajority { node: node.clone() });
+    };
+    let order = FenceOrder {
+        boot,
+        by,
+        by_boot,
+        at: effect.issued.at,
+        order: Some(effect.order()),
+        failed: None,
+    };
+    effect.write_node(node, NodeRecord { fencing: Some(order), ..known });
 }
 
 /// The newest life of a node that is known: as it was seen, or as it was given groups.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tsugi_vocabulary::{Epoch, GroupName, Index, Moment, Span};
+use tsugi_vocabulary::{Epoch, GroupName, Index, Moment, NodeName, Span};
 
 use super::machine::{Node, Stay};
 use super::{Fate, Now, Order};
@@ -27,6 +27,7 @@ enum Subject {
     Plan,
     Group(GroupName),
     Leave,
+    Fence(NodeName),
     Notes,
 }
 
@@ -107,6 +108,7 @@ impl Node {
         }
         self.finish_mends(now, out);
         self.report_leave(now, out);
+        self.report_fences(now, out);
         self.send_notes(now, out);
     }
 
@@ -233,6 +235,19 @@ impl Node {
         }
     }
 
+    fn report_fences(&mut self, now: Now, out: &mut Vec<Order>) {
+        for (node, order, outcome) in self.fences_ended() {
+            let subject = Subject::Fence(node.clone());
+            if !self.paperwork.may(&subject, now.lease, self.record.applied) {
+                continue;
+            }
+            let ended = (&order, outcome);
+            if let Some(draft) = planner::fence_ended(&self.record, &node, ended, now.wall) {
+                self.propose(subject, draft, out);
+            }
+        }
+    }
+
     /// Writes down something that happened.
     pub(super) fn note(&mut self, now: Now, about: Option<(GroupName, Epoch)>, what: Happening) {
         let (group, epoch) = about.map_or((None, None), |(g, e)| (Some(g), Some(e)));
@@ -286,9 +301,12 @@ impl Node {
                 again.truncate(NOTES);
                 self.paperwork.notes = again;
             }
-            (Subject::Plan | Subject::Leave | Subject::Notes, Fate::Taken(_))
-            | (Subject::Group(_) | Subject::Leave, Fate::Overtaken)
-            | (Subject::Leave, Fate::Unknown) => {}
+            (
+                Subject::Plan | Subject::Leave | Subject::Fence(_) | Subject::Notes,
+                Fate::Taken(_),
+            )
+            | (Subject::Group(_) | Subject::Leave | Subject::Fence(_), Fate::Overtaken)
+            | (Subject::Leave | Subject::Fence(_), Fate::Unknown) => {}
         }
     }
 

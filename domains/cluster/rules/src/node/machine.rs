@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, ResourceName, Span};
 
+use super::fencing::Fences;
 use super::ledgerwork::Paperwork;
 use super::peers::{Contact, Peer};
 use super::returning::Returns;
@@ -104,6 +105,7 @@ pub struct Node {
     pub(super) stay: Stay,
     pub(super) watches: Watches,
     pub(super) returns: Returns,
+    pub(super) fences: Fences,
 }
 
 /// Whether something new must be told at once instead of at the next beat.
@@ -177,6 +179,7 @@ impl Node {
             stay: Stay::Here,
             watches: Watches::default(),
             returns: Returns::default(),
+            fences: Fences::default(),
         };
         if node.record.restored.is_some() {
             node.voter.keep_quiet(birth.at + LONGEST_TTL);
@@ -229,6 +232,7 @@ impl Node {
             }
             Event::GuardianLost => self.on_guardian_lost(now, out),
             Event::Link { link, state } => self.on_link(now, link, state, out),
+            Event::Fenced { node, boot, outcome } => self.on_fenced(&node, boot, outcome),
             Event::ClockStepped { by_ms } => self.note_clock_step(now, by_ms),
             Event::Leave => {
                 if self.stay == Stay::Here {
@@ -244,6 +248,7 @@ impl Node {
         self.reconcile(now, out);
         self.tend_watches(now, out);
         self.tell_return(now, out);
+        self.carry_out_fences(now, out);
         self.ask_monitors(now, out);
         self.note_adoptions(now);
         self.do_paperwork(now, out);
@@ -331,6 +336,14 @@ impl Node {
         self.timing = timing_of(&self.record);
         self.meet_peers();
         self.paperwork.plan_again();
+        // What was refused for the promise to a node that is off now is asked again at once.
+        let fenced = |record: &Record, node: &NodeName| {
+            record.nodes.get(node).and_then(|known| known.value.fenced)
+        };
+        let nodes = self.record.nodes.keys();
+        if nodes.into_iter().any(|n| fenced(&self.record, n) != fenced(&before, n)) {
+            self.beat_now();
+        }
     }
 
     fn on_leader(&mut self, term: u64, leader: Option<NodeName>) {

@@ -8,13 +8,13 @@ use tsugi_vocabulary::{Generation, GroupName, NodeName, Span, Wall};
 use super::bundle::Case;
 use super::ground::{Ground, View};
 use super::need::{Former, Need, Place};
-use super::{Planned, Weight, pinned};
+use super::{Planned, Weight, fence, pinned};
 use crate::mutant::mutant;
 use crate::plan::{Chosen, Decision, Plan, Step};
 use crate::reason::{Cause, Rejected};
 use crate::record::{
-    Answer, Draft, EntryName, EventRecord, Failure, GroupIntent, GroupRecord, Happening, Ownership,
-    Phase, Write,
+    Answer, Draft, EntryName, EventRecord, Failure, GroupIntent, GroupRecord, Happening,
+    NodeRecord, Ownership, Phase, Write,
 };
 use crate::start_kind::{self, Ending, Occasion, StartKind, StartOption};
 
@@ -29,6 +29,8 @@ pub(super) fn write(
     for (case, decision) in cases.iter().zip(decisions) {
         changes.take(ground, case, decision);
     }
+    let fences = fence::orders(ground, cases);
+    changes.tell_of_fences(ground, &fences);
     let parent = ground.record.generation();
     let plan = Plan {
         generation: parent.next(),
@@ -38,7 +40,7 @@ pub(super) fn write(
         decisions: changes.decisions,
         steps: changes.steps,
     };
-    let nodes = ground.back_in_service();
+    let nodes = [ground.back_in_service(), fences].concat();
     let idle = !changes.news && changes.groups.is_empty() && nodes.is_empty();
     if idle && weight == Weight::OnlyChanges {
         return Planned { plan, draft: None };
@@ -101,6 +103,15 @@ impl Changes {
         self.news |= news;
         if news || !is_quiet(&decision) {
             self.decisions.insert(name.clone(), decision);
+        }
+    }
+
+    fn tell_of_fences(&mut self, ground: &Ground<'_>, fences: &[(NodeName, NodeRecord)]) {
+        for (node, known) in fences {
+            let Some(order) = &known.fencing else { continue };
+            let what = Happening::FenceOrdered { node: node.clone(), by: order.by.clone() };
+            let (at, by) = (ground.at, ground.by.clone());
+            self.events.push(EventRecord { at, by, group: None, epoch: None, what });
         }
     }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
 
 use super::draft::{occasion_of_handover, start_of};
-use super::policy;
+use super::{fence, policy};
 use crate::desk::Down;
+use crate::mutant::mutant;
 use crate::plan::Chosen;
 use crate::reason::{Cause, Nature};
 use crate::record::{
-    Answer, Draft, EntryName, EventRecord, Failure, GroupIntent, GroupRecord, Happening,
-    NodeIntent, Ownership, Phase, Record, Write,
+    Answer, Draft, EntryName, EventRecord, Failure, FenceFault, FenceOrder, GroupIntent,
+    GroupRecord, Happening, NodeIntent, NodeRecord, Ownership, Phase, Record, Write,
 };
 use crate::spec::Failback;
 use crate::start_kind::{Ending, StartOption};
@@ -166,10 +167,15 @@ pub fn answer_to_failure(record: &Record, group: &GroupName, node: &NodeName, at
 }
 
 /// The next moment on the wall at which a plan may differ although nothing happens: a pause
-/// ends by itself, a failure no longer counts, or a group may go back by its timetable.
+/// ends by itself, a failure no longer counts, a group may go back by its timetable, or a fence
+/// that failed may be tried again.
 #[must_use]
 pub fn next_by_time(record: &Record, at: Wall) -> Option<Wall> {
     let spec = record.spec()?;
+    let again = |known: &crate::record::Versioned<NodeRecord>| {
+        let (failed, _) = known.value.fencing.as_ref()?.failed.as_ref()?;
+        Some(Wall(failed.0.saturating_add(fence::AGAIN.as_millis()))).filter(|w| *w > at)
+    };
     let of = |(name, known): (&GroupName, &crate::record::Versioned<GroupRecord>)| {
         let pause = known.value.pause.as_ref().and_then(|p| p.until);
         let within = spec.groups.get(name).map_or(Span::ZERO, |g| g.failure.within);
@@ -180,7 +186,42 @@ pub fn next_by_time(record: &Record, at: Wall) -> Option<Wall> {
         };
         failures.chain(pause).chain(back).filter(|w| *w > at).min()
     };
-    record.groups.iter().filter_map(of).min()
+    record.groups.iter().filter_map(of).chain(record.nodes.values().filter_map(again)).min()
+}
+
+/// What became of a fence that `by` was ordered to have carried out, if the order still stands. A
+/// confirmation names the boot that the order named, and no other (L7).
+#[must_use]
+pub fn fence_ended(
+    record: &Record,
+    node: &NodeName,
+    (order, outcome): (&FenceOrder, Result<(), FenceFault>),
+    at: Wall,
+) -> Option<Draft> {
+    let known = &*record.nodes.get(node)?.value;
+    if known.fencing.as_ref() != Some(order) {
+        return None;
+    }
+    let fenced = Some(order.boot);
+    let believed = if mutant("fence-failure-confirms") { Ok(()) } else { outcome };
+    let (next, what) = match believed {
+        Ok(()) => {
+            let took = Span::millis(at.0.saturating_sub(order.at.0));
+            let next = NodeRecord { fenced, fencing: None, ..known.clone() };
+            (next, Happening::Fenced { node: node.clone(), took })
+        }
+        Err(fault) => {
+            let failed = Some((at, fault.clone()));
+            let fencing = Some(FenceOrder { failed, ..order.clone() });
+            let next = NodeRecord { fencing, ..known.clone() };
+            (next, Happening::FenceFailed { node: node.clone(), fault })
+        }
+    };
+    let draft = Draft::default()
+        .unless_changed(record, EntryName::Node(node.clone()))
+        .write(Write::Node(node.clone(), Arc::new(next)))
+        .write(Write::Event(event(at, &order.by, what)));
+    Some(draft)
 }
 
 /// The nodes that have been ordered out of service or shut down, as the record has it.

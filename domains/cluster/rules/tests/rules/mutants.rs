@@ -5,13 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tsugi_cluster_rules::mutant::plant;
 use tsugi_cluster_rules::planner::MUTANTS;
 
-use crate::{commands, random, stories};
+use crate::{commands, fences, random, stories};
 
 fn is_found() -> bool {
     let notices = |what: fn()| catch_unwind(AssertUnwindSafe(what)).is_err();
     notices(stories::all_as_told)
         || notices(commands::stale_views_are_refused)
         || notices(commands::configuration_is_whole)
+        || notices(fences::a_failed_fence_confirms_nothing)
         || notices(|| random::walks(0..200))
 }
 

@@ -196,6 +196,9 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
         | Happening::Recovered { .. }
         | Happening::GuardianLost { .. }
         | Happening::GuardianActed { .. }
+        | Happening::FenceOrdered { .. }
+        | Happening::Fenced { .. }
+        | Happening::FenceFailed { .. }
         | Happening::Readopted { .. } => None,
     }
 }
@@ -311,6 +314,9 @@ impl Turn<'_> {
             Happening::Lost { node, .. }
             | Happening::Link { node, .. }
             | Happening::GuardianLost { node }
+            | Happening::FenceOrdered { node, .. }
+            | Happening::Fenced { node, .. }
+            | Happening::FenceFailed { node, .. }
             | Happening::ClockStepped { node, .. } => Some(node) == about,
             Happening::Failed { .. }
             | Happening::StopFailed { .. }
@@ -356,6 +362,7 @@ impl Turn<'_> {
             e.group.as_ref() == self.group && matches!(e.what, Happening::Stopped { .. })
         };
         let stops: Vec<_> = between.map(|e| &*e.value).filter(stopped).collect();
+        let fences = self.fences(chronicle, end);
         let mut steps: Vec<_> = stops.iter().map(|e| history::moment(e)).collect();
         let Some(Up { event, steps: each, .. }) = started else { return steps };
         // A hand-over is one entry: the stop and the new epoch stand in it together (L8).
@@ -375,13 +382,16 @@ impl Turn<'_> {
             let what = phrased(&phrase::step_recorded(epoch));
             steps.push(report::Moment { at: Utc(given.0), by: given.1, what });
         }
+        steps.extend(fences.iter().map(|fence| history::moment(fence)));
         let whole: u64 = each.iter().map(|(_, millis)| millis).sum();
         let mut at = event.at.0.saturating_sub(whole);
         let mut step = |at, what: &Phrase| {
             let by = event.by.to_string();
             steps.push(report::Moment { at: Utc(Wall(at)), by, what: phrased(what) });
         };
-        if let Cause::NodeSilent { node, .. } | Cause::OneWay { node, .. } = &self.cause {
+        if let Cause::NodeSilent { node, .. } | Cause::OneWay { node, .. } = &self.cause
+            && !fences.iter().any(|fence| matches!(fence.what, Happening::Fenced { .. }))
+        {
             step(at, &phrase::step_lease_ended(node));
         }
         for (resource, millis) in each {
@@ -389,6 +399,18 @@ impl Turn<'_> {
             step(at, &phrase::step_started(resource));
         }
         steps
+    }
+
+    /// What came of the fence of the node that was lost, until the group was up again.
+    fn fences<'c>(&self, chronicle: &'c Chronicle, end: Index) -> Vec<&'c EventRecord> {
+        let of_it = |e: &&EventRecord| match &e.what {
+            Happening::Fenced { node, .. } | Happening::FenceFailed { node, .. } => {
+                Some(node) == self.cause.node()
+            }
+            _ => false,
+        };
+        let between = chronicle.since(self.entry).filter(|e| e.version <= end);
+        between.map(|e| &*e.value).filter(of_it).collect()
     }
 
     /// What came of it: in service again, and what the lost node turned out to have been.

@@ -72,6 +72,9 @@ fn is_about(event: &EventRecord, of: &str) -> bool {
         | Happening::Returned { node, .. }
         | Happening::ClockStepped { node, .. }
         | Happening::Link { node, .. }
+        | Happening::FenceOrdered { node, .. }
+        | Happening::Fenced { node, .. }
+        | Happening::FenceFailed { node, .. }
         | Happening::GuardianLost { node }
         | Happening::GuardianActed { node }
         | Happening::Readopted { node, .. } => Some(node),
@@ -152,6 +155,13 @@ fn words(event: &EventRecord) -> Words {
         }
         Happening::Recovered { failed: Some(how) } => {
             phrased(&phrase::happened_recover_failed(group, &event.by, how))
+        }
+        Happening::FenceOrdered { node, by } => phrased(&phrase::happened_fence_ordered(node, by)),
+        Happening::Fenced { node, took } => {
+            phrased(&phrase::happened_fenced(node, &event.by, took.as_millis()))
+        }
+        Happening::FenceFailed { node, .. } => {
+            phrased(&phrase::happened_fence_failed(node, &event.by))
         }
         Happening::GuardianLost { node } => phrased(&phrase::happened_guardian_lost(node)),
         Happening::GuardianActed { node } => phrased(&phrase::happened_guardian_acted(group, node)),

@@ -8,7 +8,8 @@ use tsugi_cluster_rules::plan::{
 };
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::record::{
-    GroupIntent, GroupRecord, LinkState, NodeIntent, Ownership, Pause, Phase, Record, Unconfirmed,
+    FenceOrder, GroupIntent, GroupRecord, LinkState, NodeIntent, Ownership, Pause, Phase, Record,
+    Unconfirmed,
 };
 use tsugi_cluster_rules::spec::{ClusterSpec, FencePolicy, NodeSpec, Role};
 use tsugi_messages::{self as messages, Message, phrase};
@@ -17,6 +18,7 @@ use tsugi_wire::control::report;
 use tsugi_wire::control::{Utc, Words};
 
 use super::words::{Deed, cause, cause_by_now, phrased, rejected, told};
+use crate::fence;
 use crate::standing::Standing;
 
 /// How long before the end of a node's certificate status begins to say so: 90 days.
@@ -46,8 +48,9 @@ pub fn status(standing: &Standing) -> report::Status {
     }
     needs.extend(config_needs(standing, record));
     needs.extend(certificate_need(standing));
+    needs.extend(fence_needs(standing));
     needs.extend(standing.fence_faults.iter().map(|(node, fault)| {
-        let what = fault.message(node, &standing.me);
+        let what = fence::message(fault, (node, &standing.me));
         need(&what, node.to_string(), None)
     }));
     needs.sort_by(|a, b| a.severity.cmp(&b.severity));
@@ -222,6 +225,25 @@ fn node_needs(standing: &Standing, spec: &ClusterSpec) -> Vec<report::Need> {
             let what = messages::node_lost(name, silence.as_millis());
             needs.push(need(&what, name.to_string(), None));
         }
+    }
+    needs
+}
+
+/// A fence that was ordered and failed, or of which nothing is known any more.
+fn fence_needs(standing: &Standing) -> Vec<report::Need> {
+    let mut needs = Vec::new();
+    for (node, known) in &standing.record.nodes {
+        let Some(FenceOrder { boot, by, failed, .. }) = &known.value.fencing else { continue };
+        let back = standing.sights.get(node).is_some_and(|s| s.boot != *boot);
+        if back && hears(standing, node) {
+            continue;
+        }
+        let what = match failed {
+            Some((_, fault)) => fence::message(fault, (node, by)),
+            None if hears(standing, by) => continue,
+            None => messages::fence_asker_lost(node, by),
+        };
+        needs.push(need(&what, node.to_string(), None));
     }
     needs
 }

@@ -2,6 +2,7 @@
 
 mod coming_and_going;
 mod failing;
+mod fencing;
 mod haste;
 mod noting;
 mod returning;
@@ -225,6 +226,7 @@ impl Bench {
                 self.step(Event::Done { group, epoch, act, outcome });
             }
             Order::Propose { proposal, draft } => self.put(proposal, draft),
+            Order::Fence { node, .. } => self.done.push(format!("fence {node}")),
             Order::ChangeVoters { change, known } => self.voter_changes.push((change, known)),
             Order::Left => self.left = true,
             Order::Answer { .. } | Order::KeepPromise(_) | Order::WakeAt(_) => {}

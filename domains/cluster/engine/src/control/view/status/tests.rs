@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use super::super::scenes::{group, node, order, record, standing, text, with_pay, without};
+use super::super::scenes::{group, node, order, record, sight, standing, text, with_pay, without};
 use super::super::{Of, why, why_node};
 use super::*;
 use crate::standing::OtherFile;
 use tsugi_cluster_rules::plan::DeskSight;
 use tsugi_cluster_rules::plan::{RunsAs, Stand};
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
-use tsugi_cluster_rules::record::{AppliedConfig, Guard, NodeRecord, Unconfirmed, Versioned};
-use tsugi_vocabulary::Index;
+use tsugi_cluster_rules::record::{
+    AppliedConfig, FenceFault, Guard, NodeRecord, Unconfirmed, Versioned,
+};
+use tsugi_vocabulary::{BootId, Index};
 
 fn ids(status: &report::Status) -> Vec<&str> {
     status.needs.iter().map(|n| n.what.id.as_str()).collect()
@@ -207,12 +209,38 @@ fn a_node_that_cannot_be_sure_to_stop_itself_says_so() {
 #[test]
 fn cl_29_a_fence_device_that_failed_its_test_needs_a_person_before_it_is_needed() {
     let mut standing = standing(record());
-    let fault = crate::fence::Fault::Failed("login failed".to_owned());
+    let fault = FenceFault::Failed("login failed".to_owned());
     standing.fence_faults.insert(node("node1"), fault);
     let status = status(&standing);
     assert_eq!(ids(&status), ["TSUG10322-E"], "{:?}", status.needs);
     let said = text(&status.needs[0].what);
     assert!(said.contains("node1") && said.contains("login failed"), "{said}");
+}
+
+#[test]
+fn a_fence_that_failed_or_whose_asker_is_lost_needs_a_person_until_the_node_is_back() {
+    let ordered = |failed| {
+        let mut record = record();
+        let entry = record.nodes.get_mut(&node("node1")).unwrap();
+        let mut known = (*entry.value).clone();
+        let (by, by_boot, at) = (node("witness"), BootId(7), Wall(0));
+        known.fencing = Some(FenceOrder { boot: BootId(7), by, by_boot, at, order: None, failed });
+        entry.value = Arc::new(known);
+        record
+    };
+    let about = |standing: &Standing, id: &str| {
+        let its = |need: &&report::Need| need.what.id == id;
+        status(standing).needs.iter().filter(its).map(|need| text(&need.what)).next()
+    };
+    let failed = without(ordered(Some((Wall(1), FenceFault::Lied))), &["node1"]);
+    assert!(about(&failed, "TSUG10328-E").unwrap().contains("told node witness"));
+    let under_way = without(ordered(None), &["node1"]);
+    assert_eq!(about(&under_way, "TSUG10332-E"), None, "it may end well yet");
+    let mut asker_lost = without(ordered(None), &["node1", "witness"]);
+    assert!(about(&asker_lost, "TSUG10332-E").unwrap().contains("node witness"));
+    let back = Sight { boot: BootId(8), ..sight(Life::Heard) };
+    asker_lost.sights.insert(node("node1"), back);
+    assert_eq!(about(&asker_lost, "TSUG10332-E"), None, "another life of it is here");
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! The fences that this node was ordered to have carried out (L7).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tsugi_vocabulary::{BootId, NodeName};
+
+use super::machine::Node;
+use super::peers::Peer;
+use super::{Now, Order};
+use crate::lease::heartbeat::Hearing;
+use crate::mutant::mutant;
+use crate::record::{FenceFault, FenceOrder, NodeRecord};
+
+/// The orders that this life of the node has begun to carry out, and what came of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fences(BTreeMap<NodeName, (FenceOrder, Option<Result<(), FenceFault>>)>);
+
+impl Node {
+    /// Carries out what this node was ordered to, each order once and at once: one that is found
+    /// when it no longer holds fails.
+    pub(super) fn carry_out_fences(&mut self, now: Now, out: &mut Vec<Order>) {
+        let record = Arc::clone(&self.record);
+        let mine = |known: &NodeRecord| {
+            let order = known.fencing.clone()?;
+            let me = order.by == self.me && order.by_boot == self.boot;
+            (me && order.failed.is_none()).then_some(order)
+        };
+        let mut orders = BTreeMap::new();
+        for (node, known) in &record.nodes {
+            if let Some(order) = mine(&known.value) {
+                orders.insert(node.clone(), order);
+            }
+        }
+        self.fences.0.retain(|node, (begun, _)| orders.get(node) == Some(begun));
+        for (node, order) in orders {
+            if self.fences.0.contains_key(&node) {
+                continue;
+            }
+            let device = record.spec().and_then(|spec| spec.nodes.get(&node)?.fence.clone());
+            let ended = match device {
+                None => Some(Err(FenceFault::Absent(String::new()))),
+                Some(_) if !self.still_holds(now, &node, &order) => Some(Err(FenceFault::Late)),
+                Some(device) => {
+                    let (node, boot) = (node.clone(), order.boot);
+                    out.push(Order::Fence { node, boot, device: Box::new(device) });
+                    None
+                }
+            };
+            self.fences.0.insert(node, (order, ended));
+        }
+    }
+
+    /// A node that is cut off shoots nobody, and nobody is shot who is heard again; a person may
+    /// have a node shot that is heard.
+    fn still_holds(&self, now: Now, node: &NodeName, order: &FenceOrder) -> bool {
+        if mutant("fence-carried-out-late") {
+            return true;
+        }
+        let heard = self.peers.get(node).and_then(Peer::heard);
+        let silent = heard.is_none_or(|at| now.lease.since(at) >= self.timing.silent_after());
+        self.hearing(now.lease) == Hearing::Majority && (silent || order.order.is_some())
+    }
+
+    /// What came of one.
+    pub(super) fn on_fenced(
+        &mut self,
+        node: &NodeName,
+        boot: BootId,
+        outcome: Result<(), FenceFault>,
+    ) {
+        if let Some((order, ended)) = self.fences.0.get_mut(node)
+            && order.boot == boot
+        {
+            ended.get_or_insert(outcome);
+        }
+    }
+
+    /// Those that have ended, with what came of them.
+    pub(super) fn fences_ended(&self) -> Vec<(NodeName, FenceOrder, Result<(), FenceFault>)> {
+        let ended = self.fences.0.iter();
+        let ended = ended.filter_map(|(node, (order, ended))| {
+            Some((node.clone(), order.clone(), ended.clone()?))
+        });
+        ended.collect()
+    }
+}

@@ -1,0 +1,147 @@
+//! A fence that was ordered: carried out once, at once, by the one who was to do it.
+
+use tsugi_vocabulary::BootId;
+
+use super::*;
+use crate::record::{FenceFault, FenceOrder};
+use crate::spec::FenceDevice;
+
+/// The boot of b.
+const TARGET: BootId = BootId(b'b' as u128);
+
+/// A node whose record names a device of b; b was heard once, long ago.
+fn bench() -> Bench {
+    let mut record = record();
+    let mut config = (**record.config.as_ref().unwrap()).clone();
+    config.spec.nodes.get_mut(&name("b")).unwrap().fence = Some(FenceDevice {
+        agent: "fence_rack".to_owned(),
+        options: [].into(),
+        secret: None,
+        limit: Span::secs(20),
+        every: Span::secs(3600),
+    });
+    record.config = Some(Arc::new(config));
+    let mut bench = Bench::new(record);
+    bench.voters = vec![name("c")];
+    let beat = beat_of("b", 1, &bench.record);
+    bench.tell(Event::Heard { via: via(0), beat });
+    bench.pass(Span::secs(1));
+    bench
+}
+
+fn order() -> FenceOrder {
+    let (by, by_boot) = (name("a"), BOOT);
+    FenceOrder { boot: TARGET, by, by_boot, at: Wall(11_000), order: None, failed: None }
+}
+
+fn write(bench: &mut Bench, order: FenceOrder) {
+    let known = NodeRecord { fencing: Some(order), ..NodeRecord::new(2) };
+    let write = Write::Node(name("b"), Arc::new(known));
+    bench.record.apply(&Draft::default().write(write), Index(bench.record.applied.0 + 1));
+    bench.tell(Event::Applied(Arc::new(bench.record.clone())));
+}
+
+fn shots(bench: &Bench) -> usize {
+    bench.done.iter().filter(|done| done.starts_with("fence")).count()
+}
+
+fn known(bench: &Bench) -> &NodeRecord {
+    &bench.record.nodes[&name("b")].value
+}
+
+fn late(bench: &Bench) -> bool {
+    let failed = known(bench).fencing.as_ref().and_then(|order| order.failed.clone());
+    shots(bench) == 0 && failed.is_some_and(|(_, fault)| fault == FenceFault::Late)
+}
+
+#[test]
+fn an_order_is_carried_out_once_and_its_confirmation_is_an_entry_that_names_the_boot() {
+    let mut bench = bench();
+    write(&mut bench, order());
+    assert_eq!(bench.done, ["fence b"]);
+    bench.pass(Span::secs(1));
+    assert_eq!(shots(&bench), 1);
+    assert_eq!(known(&bench).fenced, None, "nothing is known yet");
+    let beats = bench.beats.len();
+    bench.tell(Event::Fenced { node: name("b"), boot: TARGET, outcome: Ok(()) });
+    assert_eq!((known(&bench).fenced, &known(&bench).fencing), (Some(TARGET), &None));
+    assert!(bench.beats.len() > beats, "what the promise held up is asked again at once");
+}
+
+#[test]
+fn a_failure_is_written_down_and_not_tried_again_by_itself() {
+    let mut bench = bench();
+    write(&mut bench, order());
+    let outcome = Err(FenceFault::Lied);
+    bench.tell(Event::Fenced { node: name("b"), boot: TARGET, outcome });
+    let failed = known(&bench).fencing.clone().unwrap().failed;
+    assert_eq!(failed.map(|(_, fault)| fault), Some(FenceFault::Lied));
+    assert_eq!(known(&bench).fenced, None);
+    bench.pass(Span::secs(30));
+    assert_eq!(shots(&bench), 1);
+}
+
+#[test]
+fn an_order_of_another_node_or_to_another_life_of_this_one_is_not_carried_out() {
+    let mut bench = bench();
+    write(&mut bench, FenceOrder { by: name("c"), ..order() });
+    write(&mut bench, FenceOrder { by_boot: BootId(4711), ..order() });
+    bench.pass(Span::secs(1));
+    assert_eq!((shots(&bench), known(&bench).fenced), (0, None));
+}
+
+/// A node that is heard when it comes to it is not switched off, and a node that is cut off
+/// switches nobody off.
+fn the_cut_off_shoots_nobody() {
+    let mut heard = bench();
+    let beat = beat_of("b", 2, &heard.record);
+    heard.tell(Event::Heard { via: via(0), beat });
+    write(&mut heard, order());
+    assert!(late(&heard), "{:?}", heard.done);
+    let mut cut_off = bench();
+    cut_off.voters.clear();
+    cut_off.pass(Span::secs(1));
+    write(&mut cut_off, order());
+    assert!(late(&cut_off), "{:?}", cut_off.done);
+}
+
+#[test]
+fn a_node_that_is_cut_off_shoots_nobody_and_nobody_is_shot_who_is_heard_again() {
+    the_cut_off_shoots_nobody();
+}
+
+#[test]
+fn a_person_may_have_a_node_switched_off_that_is_heard() {
+    let mut bench = bench();
+    let beat = beat_of("b", 2, &bench.record);
+    bench.tell(Event::Heard { via: via(0), beat });
+    let by_hand = crate::record::Order {
+        by: "mika".to_owned(),
+        reason: "it burns".to_owned(),
+        at: Wall(0),
+        command: "c-1".to_owned(),
+    };
+    write(&mut bench, FenceOrder { order: Some(by_hand), ..order() });
+    assert_eq!(shots(&bench), 1);
+}
+
+#[test]
+fn an_outcome_that_no_ledger_takes_is_put_to_it_again() {
+    let mut bench = bench();
+    write(&mut bench, order());
+    bench.ledger = Ledger::Silent;
+    bench.tell(Event::Fenced { node: name("b"), boot: TARGET, outcome: Ok(()) });
+    assert_eq!(known(&bench).fenced, None);
+    bench.ledger = Ledger::Answers;
+    bench.pass(Span::secs(1));
+    assert_eq!(known(&bench).fenced, Some(TARGET));
+}
+
+#[cfg(feature = "mutants")]
+#[test]
+fn an_order_that_is_carried_out_late_is_noticed() {
+    crate::mutant::plant("fence-carried-out-late");
+    let found = std::panic::catch_unwind(the_cut_off_shoots_nobody).is_err();
+    crate::mutant::plant("");
+    assert!(found);
+}

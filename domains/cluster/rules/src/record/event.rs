@@ -1,0 +1,175 @@
+//! What happened, as it is kept for `history` and `explain`.
+
+use serde::{Deserialize, Serialize};
+use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span, Wall};
+
+use super::{Answer, FenceFault};
+use crate::reason::{Cause, How};
+use crate::start_kind::Ending;
+use crate::watch::table::Then;
+
+/// One line of what happened, kept for `history` and `explain`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// When, by the clock of the node that wrote it.
+    pub at: Wall,
+    /// Who wrote it.
+    pub by: NodeName,
+    /// The group it is about, if one.
+    pub group: Option<GroupName>,
+    /// The epoch it is about, if one.
+    pub epoch: Option<Epoch>,
+    /// What happened.
+    pub what: Happening,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "happened", rename_all = "kebab-case")]
+pub enum Happening {
+    /// A group's resources are all up; how long each step took, in order.
+    Started {
+        /// Resource and milliseconds, in start order.
+        steps: Vec<(String, u64)>,
+        /// From the entry that gave the ownership until the last step.
+        took: Span,
+    },
+    /// A group is down and verified.
+    Stopped {
+        /// Resource and milliseconds, in stop order.
+        steps: Vec<(String, u64)>,
+        /// How it ended.
+        ending: Ending,
+    },
+    /// A resource failed.
+    Failed {
+        /// Why.
+        cause: Cause,
+        /// What follows.
+        answer: Answer,
+    },
+    /// A node was last heard, and what it looked like (written by the deciding node).
+    Lost {
+        /// The node.
+        node: NodeName,
+        /// Why, as far as can be told.
+        cause: Cause,
+    },
+    /// A node came back: what its absence turns out to have been.
+    Returned {
+        /// The node.
+        node: NodeName,
+        /// What it was.
+        cause: Cause,
+    },
+    /// The wall clock of a node stepped.
+    ClockStepped {
+        /// The node.
+        node: NodeName,
+        /// By how many milliseconds; negative is back.
+        by_ms: i64,
+    },
+    /// A link of a node went down or came up.
+    Link {
+        /// The node.
+        node: NodeName,
+        /// The interface.
+        link: String,
+        /// What it is now.
+        state: LinkState,
+    },
+    /// An address moved to another link of the same node.
+    AddressMoved {
+        /// The address.
+        address: std::net::IpAddr,
+        /// The interface that went down.
+        from: String,
+        /// The interface it stands on now.
+        link: String,
+    },
+    /// The stop of a resource did not do what it should: it hung, failed, or left something.
+    StopFailed {
+        /// Which.
+        resource: ResourceName,
+        /// What was seen.
+        #[serde(flatten)]
+        how: How,
+    },
+    /// Every stop of a group had said that it succeeded, and processes of it were still there;
+    /// they were killed.
+    StopLied {
+        /// How many.
+        left: u32,
+    },
+    /// A start failed half way, and what was up by then was stopped again, verified.
+    StartUndone {
+        /// The resource that did not start.
+        resource: ResourceName,
+        /// How many were up.
+        up: usize,
+    },
+    /// The guardian of a node ended; the hands let go of every group it guarded.
+    GuardianLost {
+        /// The node.
+        node: NodeName,
+    },
+    /// The guardian of a node let go of a group at its deadline: nobody had told it a later one.
+    GuardianActed {
+        /// The node.
+        node: NodeName,
+    },
+    /// A node is to be switched off (L7).
+    FenceOrdered {
+        /// The node.
+        node: NodeName,
+        /// Who is to have it done.
+        by: NodeName,
+    },
+    /// A node was switched off, and its device says that it is off.
+    Fenced {
+        /// The node.
+        node: NodeName,
+        /// From the order until the device said so.
+        took: Span,
+    },
+    /// A node was not switched off, as far as is known.
+    FenceFailed {
+        /// The node.
+        node: NodeName,
+        /// Why.
+        fault: FenceFault,
+    },
+    /// A watched program ended, and the group has not failed by it.
+    WatchedEnded {
+        /// The watch id.
+        id: String,
+        /// How it ended.
+        #[serde(flatten)]
+        how: How,
+        /// What follows.
+        then: Then,
+    },
+    /// The scripts of a group that runs elsewhere were told that this node has come back.
+    Recovered {
+        /// What went wrong with them, if anything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failed: Option<How>,
+    },
+    /// A new agent of a node found these groups running and took them over as they were.
+    Readopted {
+        /// The node.
+        node: NodeName,
+        /// The groups.
+        groups: Vec<GroupName>,
+    },
+}
+
+/// Whether an interface carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkState {
+    /// It carries.
+    Up,
+    /// No carrier, or set down.
+    Down,
+}

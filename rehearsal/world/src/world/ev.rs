@@ -1,0 +1,169 @@
+//! What happens in the false world, in order of time.
+
+use std::cmp::Ordering;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tsugi_cluster_rules::command::Issued;
+use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Heartbeat};
+use tsugi_cluster_rules::lease::voter_list::VoterChange;
+use tsugi_cluster_rules::node::Fate;
+use tsugi_cluster_rules::record::{Draft, Record};
+use tsugi_vocabulary::{Epoch, Generation, GroupName};
+
+use super::{acts, fence};
+
+/// An event of the world. `life` drops what belongs to a machine or an agent that is gone.
+#[derive(Clone, Debug)]
+pub(crate) enum Ev {
+    Wake {
+        n: usize,
+        token: u64,
+    },
+    Beat {
+        to: usize,
+        from: usize,
+        beat: Rc<Heartbeat>,
+        haste: Haste,
+    },
+    Ack {
+        to: usize,
+        ack: Box<Ack>,
+    },
+    Applied {
+        n: usize,
+        record: Arc<Record>,
+    },
+    Leader {
+        n: usize,
+    },
+    Propose {
+        from: usize,
+        boot: u64,
+        number: u64,
+        draft: Box<Draft>,
+    },
+    Fate {
+        n: usize,
+        boot: u64,
+        number: u64,
+        fate: Fate,
+    },
+    Act {
+        n: usize,
+        life: u64,
+        job: Box<acts::SimJob>,
+    },
+    Armed {
+        n: usize,
+        boot: u64,
+        group: GroupName,
+        epoch: Epoch,
+    },
+    Fire {
+        n: usize,
+        life: u64,
+        group: GroupName,
+    },
+    Fired {
+        n: usize,
+        life: u64,
+        group: GroupName,
+        epoch: Epoch,
+    },
+    /// A fence device has done what it does.
+    Shot {
+        n: usize,
+        life: u64,
+        shot: Box<fence::Shot>,
+    },
+    /// The ledger changes its voters, if the one who ordered it still leads.
+    Voters {
+        n: usize,
+        term: u64,
+        change: Box<VoterChange>,
+        known: Generation,
+    },
+    Fault(usize),
+    Undo(Undo),
+    Elect,
+    CatchUp,
+    /// An operator's command reaches the agent it was given to.
+    Command(Box<Issued>),
+    Call {
+        group: usize,
+    },
+    Answer {
+        group: usize,
+        serial: u64,
+        number: u64,
+        n: usize,
+        life: u64,
+    },
+}
+
+/// The end of a fault.
+#[derive(Clone, Debug)]
+pub(crate) enum Undo {
+    PowerOn(usize),
+    Thaw(usize),
+    Reconnect(usize),
+    Hear(usize, usize),
+    GoodWire,
+    AgentBack(usize),
+    Start(usize),
+    Undrain(usize),
+    Resume(usize),
+    LinksBack(usize),
+    Remove { n: usize, for_ms: u64, tries: u8 },
+    Rejoin(usize),
+    Follow(usize),
+}
+
+pub(crate) struct Item {
+    pub at: u64,
+    pub order: u64,
+    pub ev: Ev,
+}
+
+impl PartialEq for Item {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.order) == (other.at, other.order)
+    }
+}
+impl Eq for Item {}
+impl PartialOrd for Item {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Item {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.order).cmp(&(self.at, self.order))
+    }
+}
+
+/// The machine that an event happens on.
+pub(crate) fn concerned(ev: &Ev) -> Option<usize> {
+    match ev {
+        Ev::Wake { n, .. }
+        | Ev::Applied { n, .. }
+        | Ev::Leader { n }
+        | Ev::Fate { n, .. }
+        | Ev::Act { n, .. }
+        | Ev::Armed { n, .. }
+        | Ev::Fire { n, .. }
+        | Ev::Fired { n, .. }
+        | Ev::Shot { n, .. } => Some(*n),
+        Ev::Beat { to, .. } | Ev::Ack { to, .. } => Some(*to),
+        Ev::Propose { .. }
+        | Ev::Voters { .. }
+        | Ev::Fault(_)
+        | Ev::Undo(_)
+        | Ev::Elect
+        | Ev::CatchUp
+        | Ev::Command(_)
+        | Ev::Call { .. }
+        | Ev::Answer { .. } => None,
+    }
+}
