@@ -18,7 +18,7 @@ use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
 use super::findings::{found, has_line};
 use super::how::{how_ended, how_failed};
 use super::{ANSWER_LIMIT, FLOOD, Job, KILL_LIMIT, READY_LOOK, Roster, Step, Surroundings};
-use super::{detour, recipe};
+use super::{detour, folder, recipe};
 
 /// What came of the errands.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,6 +148,10 @@ impl Errands {
         }
         if job.what == Act::Adopt {
             self.may_all_run(&job);
+        }
+        for request in folder::ahead(&job, &self.around, &recipe::lease(&job)) {
+            // It belongs to no errand: who needs what it makes looks for it.
+            let _asked = host.ask(&request);
         }
         self.next += 1;
         let wait = Wait::Answer { until: now + ANSWER_LIMIT };

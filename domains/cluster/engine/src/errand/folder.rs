@@ -9,11 +9,13 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use tsugi_cluster_rules::desk::Act;
+use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec};
 use tsugi_host::hands::AGENT_DIR;
 use tsugi_host::request::{Limits, Program, Purpose, Request, Right};
 use tsugi_vocabulary::{GroupName, ResourceName, Span};
 
-use super::recipe::tail;
+use super::recipe::{tail, user_ids};
 use super::{Job, Step, Surroundings};
 
 /// How long making one or removing some may take.
@@ -39,33 +41,55 @@ pub(super) fn make(
     (job, around): (&Job, &Surroundings),
     (resource, right, user): (&ResourceName, &Right, User),
 ) -> Result<Vec<Step>, String> {
-    let (folder, group) = (path(job, around, user), of_group(around, &job.group));
+    let made = missing((job, around), (resource, right, user))?;
+    let now = format!("{}-", job.epoch);
+    let over = remove(&of_group(around, &job.group), |name| !name.starts_with(&now));
+    let over = over.map(|argv| program(around, (resource, right.clone(), Purpose::Stop), argv));
+    Ok(made.map(Step::Script).into_iter().chain(over.map(Step::Try)).collect())
+}
+
+/// What may be asked as soon as a group begins to start, so that its programs need not wait for
+/// their folders: the start of each makes what is not there by then.
+pub(super) fn ahead(job: &Job, around: &Surroundings, right: &Right) -> Vec<Request> {
+    let Act::Start { resource: begun, .. } = &job.what else { return Vec::new() };
+    let order = job.spec.start_order();
+    if order.first().is_none_or(|first| first.name != *begun) {
+        return Vec::new();
+    }
+    let later = order.into_iter().filter(|r| !r.after.is_empty() && r.name != *begun);
+    let folder = |resource: &ResourceSpec| {
+        let ResourceKind::Process { user, .. } = &resource.kind else { return None };
+        let user = user.as_deref().map(user_ids).transpose().ok()?;
+        missing((job, around), (&resource.name, right, user)).ok()?
+    };
+    later.filter_map(folder).collect()
+}
+
+/// Makes the folder if it is the agent's own user's; what makes it if not.
+fn missing(
+    (job, around): (&Job, &Surroundings),
+    (resource, right, user): (&ResourceName, &Right, User),
+) -> Result<Option<Request>, String> {
+    let folder = path(job, around, user);
     let failed = |error: io::Error| format!("{}: {error}", folder.display());
     let uid = user.map_or(around.hands_uid, |(uid, _)| uid);
-    let mut steps = Vec::new();
-    if !is_private(&folder, uid) {
-        for parent in group.ancestors().take(2).collect::<Vec<_>>().into_iter().rev() {
-            open_to_pass(parent).map_err(failed)?;
-        }
-        if uid == around.agent_uid {
-            DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
-        } else {
-            let mut argv = words(&["/usr/bin/install", "-d", "-m", "0700"]);
-            if let Some((uid, gid)) = user {
-                argv.extend(["-o".to_owned(), uid.to_string(), "-g".to_owned(), gid.to_string()]);
-            }
-            argv.extend(["--".to_owned(), folder.display().to_string()]);
-            let made = program(around, (resource, right.clone(), Purpose::Start), argv);
-            steps.push(Step::Script(made));
-        }
+    if is_private(&folder, uid) {
+        return Ok(None);
     }
-    let now = format!("{}-", job.epoch);
-    let over = |name: &str| !name.starts_with(&now);
-    steps
-        .extend(remove(&group, over).map(|argv| {
-            Step::Try(program(around, (resource, right.clone(), Purpose::Stop), argv))
-        }));
-    Ok(steps)
+    let group = of_group(around, &job.group);
+    for parent in group.ancestors().take(2).collect::<Vec<_>>().into_iter().rev() {
+        open_to_pass(parent).map_err(failed)?;
+    }
+    if uid == around.agent_uid {
+        DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
+        return Ok(None);
+    }
+    let mut argv = words(&["/usr/bin/install", "-d", "-m", "0700"]);
+    if let Some((uid, gid)) = user {
+        argv.extend(["-o".to_owned(), uid.to_string(), "-g".to_owned(), gid.to_string()]);
+    }
+    argv.extend(["--".to_owned(), folder.display().to_string()]);
+    Ok(Some(program(around, (resource, right.clone(), Purpose::Start), argv)))
 }
 
 /// Removes the folders of all runs of a group.

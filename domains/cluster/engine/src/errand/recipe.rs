@@ -371,7 +371,7 @@ fn program(
     })
 }
 
-fn user_ids(name: &str) -> Result<(u32, u32), String> {
+pub(super) fn user_ids(name: &str) -> Result<(u32, u32), String> {
     match nix::unistd::User::from_name(name) {
         Ok(Some(user)) => Ok((user.uid.as_raw(), user.gid.as_raw())),
         Ok(None) => Err(format!("no user {name} on this node")),

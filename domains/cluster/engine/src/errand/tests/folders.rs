@@ -141,6 +141,34 @@ fn a_folder_of_another_users_is_made_by_the_hands() {
 }
 
 #[test]
+fn a_folder_is_asked_for_when_the_group_begins_and_not_again_once_it_is_there() {
+    let other = nix::unistd::geteuid().as_raw() + 1;
+    let after =
+        |of: ResourceSpec, what: &str| ResourceSpec { after: [resource_name(what)].into(), ..of };
+    let resources = vec![address("vip"), volume("disk"), after(batch(), "disk")];
+    let mut scene = Scene::with_hands_of(other, resources);
+    scene.start("vip");
+    assert_eq!(scene.asked(), ["start script", "probe", "add", "announce"], "beside the address");
+    assert!(words(&scene).starts_with("/usr/bin/install"), "{}", words(&scene));
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "and nobody waits for it");
+    scene.start("disk");
+    assert_eq!(scene.asked()[4..], ["mount"], "once a run");
+    let folder = words(&scene).split_once("PAY/").unwrap().1.to_owned();
+    // As if it had been made, by the user that the scene takes for the hands'.
+    let place = scene.dir.path().join("run/agent/runs/PAY").join(folder);
+    std::fs::create_dir(&place).unwrap();
+    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let made = nix::unistd::geteuid().is_root();
+    if made {
+        std::os::unix::fs::chown(&place, Some(other), None).unwrap();
+    }
+    scene.start("batch");
+    let again = if made { 0 } else { 1 };
+    assert_eq!(scene.asked().len(), 6, "{:?}", scene.asked());
+    assert_eq!(usize::from(words(&scene).starts_with("/usr/bin/install")), again);
+}
+
+#[test]
 fn a_folder_for_a_named_user_is_given_to_it() {
     let mut resource = batch();
     let ResourceKind::Process { user, .. } = &mut resource.kind else { unreachable!() };
