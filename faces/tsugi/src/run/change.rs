@@ -10,7 +10,7 @@ use tsugi_wire::control::report::Done;
 use tsugi_wire::control::{ALL_GROUPS, Change, How, Operation, Reply, Request, StartOption, Vouch};
 
 use super::wait::{self, Waited};
-use super::{config, read};
+use super::{config, read, typed_name};
 use crate::args::{Gentle, Group, Lasting, Node};
 use crate::ask::Agents;
 use crate::exit::Exit;
@@ -69,7 +69,14 @@ pub fn node(agents: &Agents, out: &Out, node: &Node) -> Exit {
         Node::Drain { node, lasting } => (Operation::Drain { node }, lasting),
         Node::Undrain { node, changing } => (Operation::Undrain { node }, changing.into()),
         Node::Fence { node, lasting } => (Operation::Fence { node }, lasting),
-        Node::ConfirmOff { node, lasting } => (Operation::ConfirmOff { node }, lasting),
+        Node::ConfirmOff { node, lasting } => {
+            if !lasting.changing.dry_run
+                && let Err(exit) = typed_name::of_node(out, &node)
+            {
+                return exit;
+            }
+            (Operation::ConfirmOff { node }, lasting)
+        }
     };
     send(agents, out, what, &lasting)
 }

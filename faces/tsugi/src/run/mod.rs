@@ -8,6 +8,7 @@ mod offline;
 mod old_name;
 mod proc;
 mod read;
+mod typed_name;
 mod wait;
 
 use crate::args::{Audit, Cli, Command, Compat, Config, Node};

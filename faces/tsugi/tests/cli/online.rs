@@ -321,7 +321,7 @@ fn a_dry_run_is_asked_for_as_such_on_every_change() {
     let file = agent.run_dir().join("t.toml");
     std::fs::write(&file, "[cluster]\nname=\"a\"\n[node.n1]\naddress=\"10.0.0.1\"\n").unwrap();
     let file = file.to_str().unwrap();
-    let changes: [&[&str]; 14] = [
+    let changes: [&[&str]; 15] = [
         &["group", "start", "G"],
         &["group", "stop", "G"],
         &["group", "move", "G"],
@@ -332,6 +332,7 @@ fn a_dry_run_is_asked_for_as_such_on_every_change() {
         &["node", "drain", "n1"],
         &["node", "undrain", "n1"],
         &["node", "confirm-off", "n1"],
+        &["node", "fence", "n1"],
         &["node", "token", "n1"],
         &["apply", file, "--confirm-within", "5m"],
         &["confirm"],
