@@ -117,7 +117,7 @@ impl Outputs {
                 Some(report)
             }
             Report::Event(Event::Ended(ended)) => match self.running.remove(&ended.program.id) {
-                Some((path, Output::Tail { .. })) => {
+                Some((path, output)) if has_tail(&output) => {
                     drop(fs::remove_file(path));
                     self.say(Word::Finish(ended));
                     None
@@ -211,7 +211,7 @@ struct Scribe {
 struct Source {
     program: ProgramId,
     pipe: Option<File>,
-    sink: Sink,
+    sinks: Vec<Sink>,
 }
 
 enum Sink {
@@ -254,7 +254,8 @@ impl Scribe {
                 }
             }
             let read_out = |source: &Source| source.pipe.is_none();
-            self.sources.retain(|s| !(read_out(s) && matches!(s.sink, Sink::Journal(_))));
+            let tail = |source: &Source| source.sinks.iter().any(|s| matches!(s, Sink::Tail(_)));
+            self.sources.retain(|source| !read_out(source) || tail(source));
             for word in words {
                 match word {
                     Word::Read { program, pipe, output } => self.begin(program, pipe, output),
@@ -266,15 +267,14 @@ impl Scribe {
     }
 
     fn begin(&mut self, program: ProgramId, pipe: File, output: Output) {
-        let sink = match output {
-            Output::Discard | Output::Pipe { .. } => return,
-            Output::Tail { keep } => {
-                let keep = keep.min(TAIL_LONGEST) as usize;
-                Sink::Tail(Tail { keep, ..Tail::default() })
-            }
-            Output::File { path, limit } => Sink::Journal(Journal { path, limit, told: None }),
+        let outputs = match output {
+            Output::Both(one, other) => vec![*one, *other],
+            one => vec![one],
         };
-        self.sources.push(Source { program, pipe: Some(pipe), sink });
+        let sinks: Vec<Sink> = outputs.into_iter().filter_map(sink).collect();
+        if !sinks.is_empty() {
+            self.sources.push(Source { program, pipe: Some(pipe), sinks });
+        }
     }
 
     fn finish(&mut self, mut ended: Ended) {
@@ -282,9 +282,11 @@ impl Scribe {
         if let Some(at) = at {
             let mut source = self.sources.swap_remove(at);
             source.take(AFTER_END_MOST);
-            if let Sink::Tail(tail) = source.sink {
-                ended.tail = tail.kept.into();
-                ended.dropped = tail.dropped;
+            for sink in source.sinks {
+                if let Sink::Tail(tail) = sink {
+                    ended.tail = tail.kept.into();
+                    ended.dropped = tail.dropped;
+                }
             }
         }
         self.say(Event::Ended(ended));
@@ -302,7 +304,7 @@ impl Source {
     /// told.
     fn take(&mut self, most: usize) -> Option<Failure> {
         let mut chunk = vec![0; CHUNK];
-        let mut taken = 0;
+        let (mut taken, mut lost) = (0, None);
         while let Some(pipe) = &mut self.pipe
             && taken < most
         {
@@ -311,19 +313,51 @@ impl Source {
                 Ok(length) => {
                     taken += length;
                     let bytes = &chunk[..length];
-                    match &mut self.sink {
-                        Sink::Tail(tail) => tail.keep(bytes),
-                        // What the disk does not take is lost, and the program goes on.
-                        Sink::Journal(journal) => {
-                            if let Err(error) = append(journal, bytes) {
-                                return journal.complain(&error);
-                            }
-                        }
+                    for sink in &mut self.sinks {
+                        lost = sink.take(bytes).or(lost);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return lost,
                 Err(_) => self.pipe = None,
+            }
+        }
+        lost
+    }
+}
+
+/// Whether the last bytes of an output come with the end of its program.
+fn has_tail(output: &Output) -> bool {
+    match output {
+        Output::Tail { .. } => true,
+        Output::Both(one, other) => {
+            [one, other].iter().any(|output| matches!(***output, Output::Tail { .. }))
+        }
+        Output::Discard | Output::File { .. } | Output::Pipe { .. } => false,
+    }
+}
+
+fn sink(output: Output) -> Option<Sink> {
+    match output {
+        Output::Discard | Output::Pipe { .. } | Output::Both(..) => None,
+        Output::Tail { keep } => {
+            let keep = keep.min(TAIL_LONGEST) as usize;
+            Some(Sink::Tail(Tail { keep, ..Tail::default() }))
+        }
+        Output::File { path, limit } => Some(Sink::Journal(Journal { path, limit, told: None })),
+    }
+}
+
+impl Sink {
+    /// Takes some bytes; why it cannot, if that is to be told.
+    fn take(&mut self, bytes: &[u8]) -> Option<Failure> {
+        match self {
+            Self::Tail(tail) => tail.keep(bytes),
+            // What the disk does not take is lost, and the program goes on.
+            Self::Journal(journal) => {
+                if let Err(error) = append(journal, bytes) {
+                    return journal.complain(&error);
+                }
             }
         }
         None

@@ -255,6 +255,8 @@ pub enum Output {
         /// What becomes of what is written into it; the hands only keep it for the next agent.
         then: Box<Output>,
     },
+    /// To the one and to the other, neither of which is itself this.
+    Both(Box<Output>, Box<Output>),
 }
 
 /// The longest tail of output that is kept.

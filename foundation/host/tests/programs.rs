@@ -162,6 +162,25 @@ fn a_log_is_written_and_bounded() {
 }
 
 #[test]
+fn what_a_program_prints_can_be_in_a_log_and_its_end_with_the_end() {
+    let mut node = Node::start(&[]);
+    let log = node.path("start.log");
+    for said in ["first", "second"] {
+        let mut program = shell(free(), Purpose::Start, &format!("echo {said}; seq 1 300"));
+        let file = Output::File { path: log.clone(), limit: 8192 };
+        program.output = Output::Both(Box::new(file), Box::new(Output::Tail { keep: 8 }));
+        let id = node.spawn(program);
+        let ended = node.ended(id);
+        assert_eq!(ended.tail, b"299\n300\n");
+        assert!(ended.dropped > 1000, "{ended:?}");
+        let text = fs::read_to_string(&log).unwrap();
+        assert!(text.ends_with("299\n300\n"), "it is whole when the end is told: {text}");
+    }
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.starts_with("first\n1\n") && text.contains("\n300\nsecond\n1\n"), "{text}");
+}
+
+#[test]
 fn a_slow_request_does_not_hold_up_a_fast_one() {
     let mut node = Node::start(&[]);
     let mut program = shell(free(), Purpose::Monitor, "exec sleep 1000");

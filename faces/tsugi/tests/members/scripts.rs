@@ -11,6 +11,7 @@ const SCRIPT: &str = r#"#!/bin/sh
 told="$ARMS_EVENT/$CLP_EVENT $ARMS_SERVER/$CLP_SERVER $ARMS_DISK/$CLP_DISK"
 told="$told $TSUGI_START $TSUGI_REASON $TSUGI_GROUP $(cat "$TSUGI_RUN/done" 2>/dev/null)"
 echo "$1 $told" >> "$2/told-$TSUGI_NODE"
+echo "$1 has begun"
 printf '%s.' "$1" >> "$TSUGI_RUN/done"
 case "$1" in
 start) sleep 100000 > /dev/null 2>&1 & echo $! > "$TSUGI_RUN/pid" ;;
@@ -88,6 +89,8 @@ fn the_folder_of_a_run_outlives_the_agent_and_ends_with_the_run() {
     assert!(a[1].starts_with("stop START/START"), "{a:?}");
     assert!(a[1].ends_with(" stop WORK start."), "it found what the start has left: {a:?}");
     assert_eq!(folders(), 0, "nothing of the run is left");
+    let log = fs::read_to_string(site.path("a").join("data/log/WORK.batch.log"));
+    assert_eq!(log.expect("a log"), "start has begun\nstop has begun\n");
 }
 
 #[test]

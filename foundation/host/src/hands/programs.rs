@@ -238,7 +238,9 @@ fn connect(command: &mut Command, output: &Output) -> io::Result<Option<File>> {
         Output::Discard => return Ok(None),
         Output::Pipe { path, .. } => path,
         // What becomes of output is the agent's.
-        Output::Tail { .. } | Output::File { .. } => return Err(io::ErrorKind::Unsupported.into()),
+        Output::Tail { .. } | Output::File { .. } | Output::Both(..) => {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
     };
     let mut options = OpenOptions::new();
     let pipe = options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path)?;

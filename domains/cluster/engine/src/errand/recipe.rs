@@ -91,14 +91,14 @@ fn start(
                     Ok(steps)
                 }
                 ProcessHow::Scripts { start, running, .. } => {
-                    let limit = (tail(), Some(resource.start_limit));
+                    let limit = Some(resource.start_limit);
                     let place = (job, around, resource);
                     let right = (lease(job), Purpose::Start);
-                    let script = program(place, right, start, told, limit.clone())?;
+                    let script = program(place, right, start, told, (kept(place), limit))?;
                     if let Some(running) = running {
                         // Under the lease as well: it may find out by touching what it guards.
                         let right = (lease(job), Purpose::Monitor);
-                        let check = program(place, right, running, told, limit)?;
+                        let check = program(place, right, running, told, (tail(), limit))?;
                         steps.push(Step::Unless(Request::Spawn(check)));
                     }
                     steps.push(Step::Script(Request::Spawn(script)));
@@ -170,8 +170,9 @@ fn recover(job: &Job, around: &Surroundings, told: Told) -> Result<Vec<Step>, St
         let user = user.as_deref().map(user_ids).transpose()?;
         steps.extend(folder::make((job, around), (&resource.name, &right, user))?);
         let how = (right.clone(), Purpose::Monitor);
-        let limit = (tail(), Some(resource.start_limit));
-        let script = program((job, around, resource), how, start, told, limit)?;
+        let place = (job, around, resource);
+        let limit = (kept(place), Some(resource.start_limit));
+        let script = program(place, how, start, told, limit)?;
         steps.push(Step::Script(Request::Spawn(script)));
     }
     Ok(steps)
@@ -228,7 +229,7 @@ fn stop(
                 (free(job), Purpose::Stop),
                 stop,
                 told,
-                (tail(), Some(resource.stop_limit)),
+                (kept((job, around, resource)), Some(resource.stop_limit)),
             )?;
             vec![Step::Script(Request::Spawn(script))]
         }
@@ -331,6 +332,12 @@ pub(super) fn add(job: &Job, resource: &ResourceSpec, (link, probe): (&str, Prob
     steps.push(Step::Ask(Request::AddAddress { right, link: on, address, prefix }));
     steps.push(Step::Ask(Request::Announce { link, address }));
     steps
+}
+
+/// The output of a script: in the log of its resource, and the end of it with its own end.
+fn kept((job, around, resource): (&Job, &Surroundings, &ResourceSpec)) -> Output {
+    let file = Output::File { path: log_of(job, around, resource), limit: LOG_LIMIT };
+    Output::Both(Box::new(file), Box::new(tail()))
 }
 
 pub(super) fn tail() -> Output {

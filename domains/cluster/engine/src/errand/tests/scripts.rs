@@ -2,7 +2,7 @@
 
 use super::*;
 use tsugi_cluster_rules::reason::{How, Mishap};
-use tsugi_host::request::Right;
+use tsugi_host::request::{Output, Right, TAIL_LONGEST};
 
 /// The group's start script, running as pid 1.
 fn started() -> Scene {
@@ -148,6 +148,21 @@ fn the_environment_of_a_program_is_its_own_and_what_its_group_adds() {
     assert_eq!(env["TSUGI_NODE"], "a");
     assert_eq!(env["PATH"], "/usr/bin:/bin");
     assert!(!env.contains_key("HOME"), "nothing comes from the agent's own");
+}
+
+#[test]
+fn what_scripts_print_is_kept_in_a_log_with_a_limit_and_its_end_says_why_they_failed() {
+    let mut scene = Scene::new(vec![batch()]);
+    scene.start("batch");
+    let log = Output::File { path: scene.dir.path().join("PAY.batch.log"), limit: 8 << 20 };
+    let end = Output::Tail { keep: TAIL_LONGEST };
+    let both = Output::Both(Box::new(log), Box::new(end.clone()));
+    assert_eq!(scene.program().output, both);
+    scene.stop("batch");
+    assert_eq!(scene.program().purpose, Purpose::Stop);
+    assert_eq!(scene.program().output, both);
+    scene.ask("batch");
+    assert_eq!(scene.program().output, end, "a monitor that is asked for ever fills no disk");
 }
 
 #[test]
