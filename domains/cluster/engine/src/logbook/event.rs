@@ -44,6 +44,9 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
         Happening::StopLied { left } => {
             Some(messages::stop_lied(event.group.as_ref()?, &event.by, left))
         }
+        Happening::Flooded { resource } => {
+            Some(messages::ocf_flooded(resource, event.group.as_ref()?, &event.by))
+        }
         Happening::StartUndone { resource, up } => {
             Some(messages::start_undone(event.group.as_ref()?, &event.by, resource, up))
         }

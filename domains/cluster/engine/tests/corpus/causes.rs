@@ -113,6 +113,8 @@ fn what_kind_of_thing_went_wrong_is_kept_beside_its_words() {
         ("flooded", Mishap::Flooded),
         ("address-in-use", Mishap::AddressInUse { holder }),
         ("still-there", Mishap::StillThere),
+        ("taken-as-failed", Mishap::TakenAsFailed { code: 5 }),
+        ("nonsense", Mishap::Nonsense { code: 77 }),
     ];
     for (name, mishap) in kinds {
         let how = How::of(mishap, "words for people");

@@ -2,12 +2,14 @@
 
 use tsugi_cluster_engine::config;
 use tsugi_cluster_engine::records::{self, AuditLink};
+use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
     Answer, AppliedConfig, AuditRecord, Draft, EventRecord, Failure, FenceFault, Gone, GroupIntent,
     GroupRecord, Guard, Happening, LinkState, NodeIntent, NodeRecord, Order, Ownership, Pause,
     Phase, Record, Restored, Unconfirmed, Write,
 };
+use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec, Rhythm};
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
 use tsugi_cluster_rules::watch::table::Then;
 use tsugi_cluster_rules::watch::{AtEnd, Load, Recovery, WatchId, Watchlist};
@@ -46,6 +48,22 @@ fn a_configuration_of_version_1_is_kept_with_its_resolved_form() {
     keeps("config-confirmed", &AppliedConfig { unconfirmed: None, ..applied.clone() });
     let moment = applied.unconfirmed.map(|u| Unconfirmed { since: Some(AT), ..u });
     keeps("config-unconfirmed-since", &AppliedConfig { unconfirmed: moment, ..applied });
+}
+
+#[test]
+fn what_a_resource_agent_looks_after_is_kept_in_its_resolved_form() {
+    let text = "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n\
+                [[group.DB.resource]]\nname = \"db\"\nkind = \"ocf\"\n\
+                agent = \"ocf:heartbeat:pgsql\"\nparameters = { pgport = \"5433\" }\n";
+    let spec = config::read(text).expect("it is right").spec;
+    keeps("group-of-a-resource-agent", &spec.groups[&group("DB")]);
+    let told = spec.groups[&group("DB")].resources[0].clone();
+    let ResourceKind::Ocf { agent, parameters, monitor, .. } = told.kind else {
+        panic!("{:?}", told.kind)
+    };
+    let monitor = Rhythm { delay: Some(Span::secs(3)), ..monitor };
+    let kind = ResourceKind::Ocf { agent, parameters, undo: Undo::Kill, level: 20, monitor };
+    keeps("resource-of-an-agent", &ResourceSpec { kind, ..told });
 }
 
 #[test]
@@ -202,6 +220,7 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("address-moved", Happening::AddressMoved { address, from: eth0, link: eth1 }),
         ("stop-failed", Happening::StopFailed { resource: resource("server"), how }),
         ("stop-lied", Happening::StopLied { left: 2 }),
+        ("flooded", Happening::Flooded { resource: resource("server") }),
         ("start-undone", Happening::StartUndone { resource: resource("server"), up: 2 }),
         ("watched-ended", watched(Then::Nothing)),
         ("watched-started-again", watched(Then::StartedAgain)),
@@ -238,6 +257,7 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::AddressMoved { .. },
         Happening::StopFailed { .. },
         Happening::StopLied { .. },
+        Happening::Flooded { .. },
         Happening::StartUndone { .. },
         Happening::WatchedEnded { then: Then::Nothing, .. },
         Happening::WatchedEnded { then: Then::StartedAgain, .. },

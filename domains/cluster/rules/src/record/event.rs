@@ -101,6 +101,12 @@ pub enum Happening {
         /// How many.
         left: u32,
     },
+    /// A resource agent printed more than anybody reads while it started or stopped something; what
+    /// it did counts all the same.
+    Flooded {
+        /// Of which resource.
+        resource: ResourceName,
+    },
     /// A start failed half way, and what was up by then was stopped again, verified.
     StartUndone {
         /// The resource that did not start.

@@ -191,6 +191,7 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
         | Happening::Link { .. }
         | Happening::StopFailed { .. }
         | Happening::StopLied { .. }
+        | Happening::Flooded { .. }
         | Happening::StartUndone { .. }
         | Happening::WatchedEnded { .. }
         | Happening::Recovered { .. }
@@ -329,6 +330,7 @@ impl Turn<'_> {
             | Happening::Returned { .. }
             | Happening::AddressMoved { .. }
             | Happening::Recovered { .. }
+            | Happening::Flooded { .. }
             | Happening::Readopted { .. } => false,
         };
         // Who saw it wrote it down when it had a leader to tell: in the ledger it may stand behind

@@ -84,6 +84,7 @@ fn is_about(event: &EventRecord, of: &str) -> bool {
         | Happening::AddressMoved { .. }
         | Happening::StopFailed { .. }
         | Happening::StopLied { .. }
+        | Happening::Flooded { .. }
         | Happening::StartUndone { .. }
         | Happening::Recovered { .. }
         | Happening::WatchedEnded { .. } => Some(&event.by),
@@ -141,6 +142,9 @@ fn words(event: &EventRecord) -> Words {
         }
         Happening::StopLied { left } => {
             phrased(&phrase::happened_stop_lied(group, &event.by, left))
+        }
+        Happening::Flooded { resource } => {
+            phrased(&phrase::happened_flooded(group, &event.by, resource))
         }
         Happening::StartUndone { resource, up } => {
             phrased(&phrase::happened_start_undone(group, &event.by, resource, up))

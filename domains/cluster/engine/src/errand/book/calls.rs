@@ -5,6 +5,7 @@
 //! it may have, nothing but its own word that it runs no more is believed.
 
 use tsugi_cluster_rules::reason::{How, Mishap};
+use tsugi_cluster_rules::record::Happening;
 use tsugi_cluster_rules::spec::ResourceKind;
 use tsugi_host::Host;
 use tsugi_host::request::{Ended, Failure, Request};
@@ -13,7 +14,7 @@ use tsugi_vocabulary::{GroupName, Moment, ResourceName};
 use super::super::how::how_failed;
 use super::super::ocf::{Call, Came, came_of};
 use super::super::roster::Here;
-use super::super::{Job, Step};
+use super::super::{FLOOD, Job, Step};
 use super::{Errands, Finished};
 
 impl Errands {
@@ -72,6 +73,11 @@ impl Errands {
         out: &mut Vec<Finished>,
     ) {
         let Some((group, resource)) = self.called_for(number) else { return };
+        if let (Call::Start | Call::Stop, true) = (call, ended.dropped > FLOOD) {
+            let (epoch, of) = (ended.program.epoch, resource.clone());
+            let what = Happening::Flooded { resource: of };
+            out.push(Finished::Seen { group: group.clone(), epoch, what });
+        }
         match came_of(call, ended) {
             Came::Well => {
                 match call {

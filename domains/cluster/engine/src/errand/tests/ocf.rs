@@ -3,6 +3,7 @@
 use super::*;
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::reason::{How, Mishap};
+use tsugi_cluster_rules::record::Happening;
 use tsugi_cluster_rules::spec::Rhythm;
 
 fn agent(undo: Undo) -> ResourceSpec {
@@ -214,6 +215,11 @@ fn an_agent_that_floods_is_judged_by_what_it_did_and_its_monitor_is_not() {
     let mut starting = scene(Undo::Reset);
     starting.start("db");
     flood(&mut starting, Purpose::Start);
+    let seen = |f: &Finished| {
+        matches!(f, Finished::Seen { what: Happening::Flooded { resource }, epoch: EPOCH, .. }
+            if resource.as_str() == "db")
+    };
+    assert!(starting.out.iter().any(seen), "and it is told");
     assert!(matches!(starting.outcome(), Outcome::Fine { .. }));
     let mut asking = scene(Undo::Reset).up();
     asking.ask("db");

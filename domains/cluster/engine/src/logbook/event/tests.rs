@@ -29,6 +29,8 @@ fn up() -> Happening {
 #[test]
 fn a_stop_that_lies_one_that_hangs_and_one_that_leaves_something_have_their_own_messages() {
     assert!(line(Happening::StopLied { left: 2 }).starts_with("TSUG10220-W"));
+    let flooded = line(Happening::Flooded { resource: resource() });
+    assert!(flooded.starts_with("TSUG10253-W") && flooded.contains("server"), "{flooded}");
     let failed = |how| line(Happening::StopFailed { resource: resource(), how });
     let hung = failed(How::of(Mishap::TooLate, "no end within its limit"));
     assert!(hung.starts_with("TSUG10222-W") && hung.contains("server"), "{hung}");
