@@ -25,6 +25,8 @@ use crate::errand::{OCF_ROOT, REASON};
 const LIMIT: Duration = Duration::from_secs(60);
 /// How long the output of what has ended is waited for: what it left running may keep it open.
 const AFTER_END: Duration = Duration::from_millis(300);
+/// What is there so long after a stop was not stopped.
+const STAYS: Duration = Duration::from_secs(3);
 /// How much is kept of what one call prints.
 const KEPT: usize = 1 << 20;
 /// By this variable the processes are known that come from a call.
@@ -109,7 +111,7 @@ pub fn show(tried: &Tried) -> io::Result<Shown> {
         }
         let says_down = [Part::Down, Part::DownStill].contains(&part);
         if says_down && part.kept_by(call.end) == Kept::Yes {
-            call.left = marked(&mark);
+            call.left = left(&mark);
         }
         let next = part.next(call.end);
         shown.calls.push(call);
@@ -276,6 +278,19 @@ fn reason_of(said: &[u8]) -> String {
     let mut lines = text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
     let reason = lines.clone().find_map(|line| line.split_once(REASON)).map(|(_, reason)| reason);
     shown(reason.or_else(|| lines.next()).unwrap_or_default().trim())
+}
+
+/// How many processes stay: what an agent runs beside, as the announcement of an address, may
+/// take a moment to see that it is over.
+fn left(mark: &str) -> usize {
+    let end = Instant::now() + STAYS;
+    loop {
+        let count = marked(mark);
+        if count == 0 || Instant::now() >= end {
+            return count;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// How many processes carry the mark.

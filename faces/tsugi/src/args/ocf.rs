@@ -1,9 +1,16 @@
 //! `tsugi ocf …`
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Ocf {
+    Install {
+        #[arg(value_name = "DIR", default_value = "/usr/lib/ocf/resource.d/tsugi")]
+        #[arg(hide_default_value = true)]
+        directory: PathBuf,
+    },
     Test {
         #[arg(value_name = "AGENT")]
         agent: String,

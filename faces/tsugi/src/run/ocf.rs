@@ -1,6 +1,10 @@
-//! `ocf test`: tries a resource agent out and says what does not keep the contract.
+//! `ocf`: tries a resource agent out and says what does not keep the contract; puts our own, by
+//! which a group lives inside another cluster manager, where that one looks for agents.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,10 +20,58 @@ use crate::args::Ocf;
 use crate::exit::Exit;
 use crate::out::Out;
 
-/// Tries it out, tells what was seen, and ends with 0 if all of it was as it must be.
+/// Our own agent: `ocf:tsugi:group`.
+const GROUP: &str = include_str!("../../ocf/group");
+
+/// `ocf …`
 pub fn ocf(out: &Out, asked: &Ocf) -> Exit {
-    let Ocf::Test { agent, parameter, within } = asked;
-    let tried = match tried(agent, parameter, within.as_deref()) {
+    match asked {
+        Ocf::Install { directory } => install(out, directory),
+        Ocf::Test { agent, parameter, within } => test(out, (agent, parameter, within.as_deref())),
+    }
+}
+
+/// Puts our agent there; another one of that name is left alone.
+fn install(out: &Out, directory: &Path) -> Exit {
+    let place = directory.join("group");
+    match put(directory, &place) {
+        Ok(()) => {
+            out.lines([place.display().to_string()]);
+            Exit::Done
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            out.tell(&messages::ocf_place_taken(place.display()));
+            Exit::Refused
+        }
+        Err(error) => {
+            out.tell(&messages::ocf_not_installed(place.display(), error));
+            Exit::Failed
+        }
+    }
+}
+
+/// In one step: nobody ever calls half of it.
+fn put(directory: &Path, place: &Path) -> io::Result<()> {
+    let ours = |text: &String| text.lines().nth(1) == GROUP.lines().nth(1);
+    match std::fs::read_to_string(place) {
+        Ok(text) if !ours(&text) => return Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(_) | Err(_) => {}
+    }
+    std::fs::create_dir_all(directory)?;
+    let new = directory.join(format!(".group.{}", std::process::id()));
+    let put = std::fs::write(&new, GROUP)
+        .and_then(|()| std::fs::set_permissions(&new, Permissions::from_mode(0o755)))
+        .and_then(|()| std::fs::rename(&new, place));
+    put.inspect_err(|_| drop(std::fs::remove_file(&new)))
+}
+
+/// Tries an agent out, tells what was seen, and ends with 0 if all of it was as it must be.
+fn test(out: &Out, (agent, parameter, within): (&str, &[String], Option<&str>)) -> Exit {
+    let tried = match tried(agent, parameter, within) {
         Ok(tried) => tried,
         Err((given, option)) => {
             let detail = phrase::usage_value(given, option).text(out.language);

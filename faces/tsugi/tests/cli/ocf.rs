@@ -104,7 +104,7 @@ fn an_agent_that_hangs_and_ignores_the_end_is_ended_at_its_limit() {
 #[test]
 fn an_agent_that_leaves_a_process_or_floods_is_told_so() {
     // It ends by itself: nobody else is to end what an agent has left.
-    let lies = "start) up; (exec setsid sleep 5 >/dev/null 2>&1 &)";
+    let lies = "start) up; (exec setsid sleep 20 >/dev/null 2>&1 &)";
     broken("start) up", lies, &["TSUG10264-E"]);
     let flood = "monitor) head -c 3000000 /dev/zero; runs || exit 7";
     broken("monitor) runs || exit 7", flood, &["TSUG10265-E", "1951424 bytes"]);
@@ -141,4 +141,50 @@ fn a_file_that_is_no_program_and_a_parameter_that_is_none_are_refused() {
         tsugi(here.path(), &["ocf", "test", DUMMY, "-p", wrong]).ended(2, wrong);
     }
     tsugi(here.path(), &["ocf", "test", DUMMY, "--within", "3"]).ended(2, "--within");
+}
+
+/// Our own agent with these variables: its exit code and what it said.
+fn ours(action: &str, variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/ocf/group"));
+    command.arg(action).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.env("OCF_RESKEY_tsugi", env!("CARGO_BIN_EXE_tsugi"));
+    let ran = command.envs(variables.iter().copied()).output().expect("it is a program");
+    (ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned())
+}
+
+#[test]
+fn where_no_node_runs_no_group_does_and_without_a_name_nothing_is_asked() {
+    let here = nobody();
+    let run_dir = here.path().to_str().unwrap();
+    let given = [("OCF_RESKEY_group", "PAY"), ("OCF_RESKEY_run_dir", run_dir)];
+    assert_eq!(ours("monitor", &given).0, Some(7));
+    assert_eq!(ours("stop", &given).0, Some(0));
+    let (code, said) = ours("start", &given);
+    assert_eq!((code, said.contains("ocf-exit-reason:")), (Some(1), true), "{said}");
+    assert_eq!(ours("promote", &given).0, Some(3));
+    let (code, said) = ours("monitor", &given[1..]);
+    assert_eq!((code, said.contains("group is missing")), (Some(6), true), "{said}");
+    // Somebody holds the lock of the hands and nobody answers: it may run.
+    let lock = std::fs::File::create(here.path().join("hands.lock")).unwrap();
+    let lock = nix::fcntl::Flock::lock(lock, nix::fcntl::FlockArg::LockExclusive).unwrap();
+    assert_eq!(ours("monitor", &given).0, Some(1), "in doubt it runs");
+    assert_ne!(ours("stop", &given).0, Some(0));
+    drop(lock);
+}
+
+#[test]
+fn our_agent_is_put_where_it_is_looked_for_and_takes_no_place_of_another() {
+    let here = nobody();
+    let folder = here.path().join("tsugi");
+    let put = || tsugi(here.path(), &["ocf", "install", folder.to_str().unwrap()]);
+    put().ended(0, "group");
+    let agent = folder.join("group");
+    assert_eq!(std::fs::metadata(&agent).unwrap().permissions().mode() & 0o777, 0o755);
+    put().ended(0, "group");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside it");
+    std::fs::write(&agent, "#!/bin/sh\n# of somebody else\n").unwrap();
+    put().ended(3, "TSUG10269-E");
+    let file = here.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    tsugi(here.path(), &["ocf", "install", file.to_str().unwrap()]).ended(1, "TSUG10270-E");
 }
