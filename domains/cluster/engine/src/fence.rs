@@ -58,7 +58,8 @@ enum Said {
 struct Test {
     device: FenceDevice,
     due: Moment,
-    fault: Option<FenceFault>,
+    /// What it said last; none before it was asked.
+    said: Option<Result<(), FenceFault>>,
 }
 
 /// What a run of a fence agent is for.
@@ -99,6 +100,8 @@ pub struct Fences {
     tests: BTreeMap<NodeName, Test>,
     asked: BTreeMap<RequestId, Run>,
     running: BTreeMap<ProgramId, Run>,
+    /// What was told last of all of them.
+    told: Option<BTreeMap<NodeName, FenceFault>>,
 }
 
 impl Fences {
@@ -106,7 +109,7 @@ impl Fences {
     #[must_use]
     pub fn new(around: Surroundings, user: (u32, u32)) -> Self {
         let (tests, asked, running) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { around, user, tests, asked, running }
+        Self { around, user, tests, asked, running, told: None }
     }
 
     /// Has a node switched off; what came of it, if that is known at once. A device that says off
@@ -117,7 +120,7 @@ impl Fences {
         device: FenceDevice,
         host: &mut dyn Host,
     ) -> Option<Fenced> {
-        if self.tests.get(&node).is_some_and(|t| t.fault == Some(FenceFault::Wrong)) {
+        if self.tests.get(&node).is_some_and(|t| t.said == Some(Err(FenceFault::Wrong))) {
             return Some(Fenced { node, boot, outcome: Err(FenceFault::Wrong) });
         }
         self.begin(Run::Off(Shot { node, boot, device }), host)
@@ -154,7 +157,7 @@ impl Fences {
         let devices = devices.filter(|(node, _)| node.as_str() != self.around.node);
         for (node, device) in devices {
             let same = former.remove(node).filter(|test| test.device == *device);
-            let fresh = || Test { device: device.clone(), due: now + FIRST, fault: None };
+            let fresh = || Test { device: device.clone(), due: now + FIRST, said: None };
             self.tests.insert(node.clone(), same.unwrap_or_else(fresh));
         }
     }
@@ -168,8 +171,18 @@ impl Fences {
     /// What is wrong with the devices, as they were asked last.
     #[must_use]
     pub fn faults(&self) -> BTreeMap<NodeName, FenceFault> {
-        let fault = |(node, test): (&NodeName, &Test)| Some((node.clone(), test.fault.clone()?));
+        let fault = |(node, test): (&NodeName, &Test)| {
+            let fault = test.said.clone()?.err()?;
+            Some((node.clone(), fault))
+        };
         self.tests.iter().filter_map(fault).collect()
+    }
+
+    /// What is wrong with them, once all were asked and whenever that is another than was told.
+    pub fn news(&mut self) -> Option<BTreeMap<NodeName, FenceFault>> {
+        let now = self.tests.values().all(|t| t.said.is_some()).then(|| self.faults())?;
+        let news = self.told.as_ref() != Some(&now);
+        news.then(|| self.told.insert(now).clone())
     }
 
     /// Asks the devices that are due.
@@ -277,7 +290,7 @@ impl Fences {
         if fault.is_some() {
             test.due = test.due.min(now + AGAIN);
         }
-        test.fault = fault;
+        test.said = Some(fault.map_or(Ok(()), Err));
     }
 }
 

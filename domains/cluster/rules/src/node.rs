@@ -16,6 +16,7 @@ mod watches;
 
 pub use machine::{Birth, Node, Taken, TakenOn};
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use tsugi_vocabulary::{
@@ -131,6 +132,8 @@ pub enum Event {
         /// What came of it.
         outcome: Result<(), FenceFault>,
     },
+    /// Every fence device was asked: the nodes that could not be switched off from here, and why.
+    DevicesAsked(BTreeMap<NodeName, FenceFault>),
     /// The wall clock stepped against the lease clock.
     ClockStepped {
         /// By how many milliseconds.

@@ -107,6 +107,9 @@ pub struct NodeRecord {
     /// The newest fence that was ordered and is not confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fencing: Option<FenceOrder>,
+    /// The nodes that it could not have switched off when it last asked their devices, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unable: BTreeMap<NodeName, FenceFault>,
     /// The fingerprint of the certificate that the number was given to; none until it was asked
     /// for. Another certificate of the same name is a node that was wiped: it gets a new number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -338,6 +341,7 @@ impl NodeRecord {
             intent: NodeIntent::InService,
             fenced: None,
             fencing: None,
+            unable: BTreeMap::new(),
             certificate: None,
         }
     }

@@ -467,6 +467,7 @@ impl Core {
             let hands = &mut self.parts.hands;
             let ended = self.parts.fences.on_report(now, &report, heard, hands);
             events.extend(ended.map(fenced));
+            events.extend(self.parts.fences.news().map(Event::DevicesAsked));
             if let Report::Answer { outcome: Ok(Answer::Listing(listing)), .. } = &report {
                 self.self_fence = self_fence(listing.powers.fence);
             }

@@ -228,3 +228,30 @@ fn a_device_that_says_off_of_a_running_machine_is_not_asked_to_switch_off() {
     let refused = scene.shoot().unwrap();
     assert_eq!((refused.outcome, scene.hands.0.len()), (Err(FenceFault::Wrong), asked));
 }
+
+#[test]
+fn what_the_devices_say_is_told_once_all_were_asked_and_whenever_it_changes() {
+    let mut scene = Scene::new();
+    let (b, c) = (node("b"), node("c"));
+    scene.fences.configured(scene.now, [(&b, &device()), (&c, &device())].into_iter());
+    scene.pass(FIRST);
+    let end = |scene: &mut Scene, number: u32, code| {
+        let id = ProgramId { pid: number, started: 7 };
+        let outcome = Ok(Answer::Spawned(id));
+        scene.report(&Report::Answer { id: RequestId(u64::from(number)), outcome });
+        let (group, name) = (GroupName::new(GROUP).unwrap(), ResourceName::new("x").unwrap());
+        let (epoch, purpose) = (Epoch::NONE, Purpose::Monitor);
+        let program = Running { id, group, epoch, name, purpose };
+        let (how, limit) = (HowEnded::Exited(code), TimeLimit::Kept);
+        let ended = Ended { program, how, limit, tail: Vec::new(), dropped: 0 };
+        scene.report(&Report::Event(Event::Ended(ended)));
+        scene.fences.news()
+    };
+    assert_eq!(end(&mut scene, 1, 0), None, "the other was not asked yet");
+    let failed = BTreeMap::from([(c, FenceFault::Failed(String::new()))]);
+    assert_eq!(end(&mut scene, 2, 1), Some(failed));
+    scene.pass(AGAIN);
+    assert_eq!(end(&mut scene, 3, 1), None, "that was told");
+    scene.pass(AGAIN);
+    assert_eq!(end(&mut scene, 4, 0), Some(BTreeMap::new()), "it answers again");
+}

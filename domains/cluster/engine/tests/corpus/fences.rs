@@ -41,6 +41,8 @@ fn a_fence_of_version_1_is_kept_with_every_outcome() {
     for (name, fault) in faults() {
         keep(name, FenceOrder { failed: Some((Wall(AT.0 + 20_000), fault)), ..fence() });
     }
+    let unable = faults().into_iter().map(|(name, fault)| (node(name), fault)).collect();
+    keeps("node-unable", &NodeRecord { unable, ..NodeRecord::new(2) });
     let all: Vec<FenceFault> = faults().into_iter().map(|(_, fault)| fault).collect();
     every!(
         all,

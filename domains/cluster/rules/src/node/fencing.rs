@@ -14,7 +14,11 @@ use crate::record::{FenceFault, FenceOrder, NodeRecord};
 
 /// The orders that this life of the node has begun to carry out, and what came of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fences(BTreeMap<NodeName, (FenceOrder, Option<Result<(), FenceFault>>)>);
+pub(super) struct Fences {
+    begun: BTreeMap<NodeName, (FenceOrder, Option<Result<(), FenceFault>>)>,
+    /// Whom it could not have switched off; none before every device was asked.
+    unable: Option<BTreeMap<NodeName, FenceFault>>,
+}
 
 impl Node {
     /// Carries out what this node was ordered to, each order once and at once: one that is found
@@ -32,9 +36,9 @@ impl Node {
                 orders.insert(node.clone(), order);
             }
         }
-        self.fences.0.retain(|node, (begun, _)| orders.get(node) == Some(begun));
+        self.fences.begun.retain(|node, (begun, _)| orders.get(node) == Some(begun));
         for (node, order) in orders {
-            if self.fences.0.contains_key(&node) {
+            if self.fences.begun.contains_key(&node) {
                 continue;
             }
             let device = record.spec().and_then(|spec| spec.nodes.get(&node)?.fence.clone());
@@ -47,7 +51,7 @@ impl Node {
                     None
                 }
             };
-            self.fences.0.insert(node, (order, ended));
+            self.fences.begun.insert(node, (order, ended));
         }
     }
 
@@ -69,16 +73,30 @@ impl Node {
         boot: BootId,
         outcome: Result<(), FenceFault>,
     ) {
-        if let Some((order, ended)) = self.fences.0.get_mut(node)
+        if let Some((order, ended)) = self.fences.begun.get_mut(node)
             && order.boot == boot
         {
             ended.get_or_insert(outcome);
         }
     }
 
+    /// What the devices said is written down, so that every node can tell it and whoever decides
+    /// asks somebody who can.
+    pub(super) fn on_devices_asked(&mut self, unable: BTreeMap<NodeName, FenceFault>) {
+        self.fences.unable = Some(unable);
+    }
+
+    /// The own entry with what the devices said, if the record has it otherwise.
+    pub(super) fn devices_to_report(&self) -> Option<NodeRecord> {
+        let unable = self.fences.unable.as_ref()?;
+        let known = &*self.record.nodes.get(&self.me)?.value;
+        let news = known.unable != *unable;
+        news.then(|| NodeRecord { unable: unable.clone(), ..known.clone() })
+    }
+
     /// Those that have ended, with what came of them.
     pub(super) fn fences_ended(&self) -> Vec<(NodeName, FenceOrder, Result<(), FenceFault>)> {
-        let ended = self.fences.0.iter();
+        let ended = self.fences.begun.iter();
         let ended = ended.filter_map(|(node, (order, ended))| {
             Some((node.clone(), order.clone(), ended.clone()?))
         });

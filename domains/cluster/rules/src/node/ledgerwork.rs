@@ -28,6 +28,7 @@ enum Subject {
     Group(GroupName),
     Leave,
     Fence(NodeName),
+    Devices,
     Notes,
 }
 
@@ -109,6 +110,7 @@ impl Node {
         self.finish_mends(now, out);
         self.report_leave(now, out);
         self.report_fences(now, out);
+        self.report_devices(now, out);
         self.send_notes(now, out);
     }
 
@@ -248,6 +250,18 @@ impl Node {
         }
     }
 
+    fn report_devices(&mut self, now: Now, out: &mut Vec<Order>) {
+        if !self.paperwork.may(&Subject::Devices, now.lease, self.record.applied) {
+            return;
+        }
+        if let Some(next) = self.devices_to_report() {
+            let draft = Draft::default()
+                .unless_changed(&self.record, EntryName::Node(self.me.clone()))
+                .write(Write::Node(self.me.clone(), Arc::new(next)));
+            self.propose(Subject::Devices, draft, out);
+        }
+    }
+
     /// Writes down something that happened.
     pub(super) fn note(&mut self, now: Now, about: Option<(GroupName, Epoch)>, what: Happening) {
         let (group, epoch) = about.map_or((None, None), |(g, e)| (Some(g), Some(e)));
@@ -302,11 +316,18 @@ impl Node {
                 self.paperwork.notes = again;
             }
             (
-                Subject::Plan | Subject::Leave | Subject::Fence(_) | Subject::Notes,
+                Subject::Plan
+                | Subject::Leave
+                | Subject::Devices
+                | Subject::Fence(_)
+                | Subject::Notes,
                 Fate::Taken(_),
             )
-            | (Subject::Group(_) | Subject::Leave | Subject::Fence(_), Fate::Overtaken)
-            | (Subject::Leave | Subject::Fence(_), Fate::Unknown) => {}
+            | (
+                Subject::Group(_) | Subject::Leave | Subject::Devices | Subject::Fence(_),
+                Fate::Overtaken,
+            )
+            | (Subject::Leave | Subject::Devices | Subject::Fence(_), Fate::Unknown) => {}
         }
     }
 

@@ -233,6 +233,7 @@ impl Node {
             Event::GuardianLost => self.on_guardian_lost(now, out),
             Event::Link { link, state } => self.on_link(now, link, state, out),
             Event::Fenced { node, boot, outcome } => self.on_fenced(&node, boot, outcome),
+            Event::DevicesAsked(unable) => self.on_devices_asked(unable),
             Event::ClockStepped { by_ms } => self.note_clock_step(now, by_ms),
             Event::Leave => {
                 if self.stay == Stay::Here {

@@ -90,14 +90,18 @@ fn order(
     Some(NodeRecord { fencing, ..known.clone() })
 }
 
-/// Who is to have `node` switched off: the deciding node first, and after a failure the next one.
+/// Who is to have `node` switched off: the deciding node first, and after a failure the next one;
+/// those whose last test of the device failed only where there is nobody else.
 pub(super) fn asker(
     ground: &Ground<'_>,
     node: &NodeName,
     after: Option<&NodeName>,
 ) -> Option<NodeName> {
     let able = |n: &&NodeName| *n != node && matches!(ground.seen(n), Seen::Heard(Some(_)));
-    let able: Vec<&NodeName> = ground.record.nodes.keys().filter(able).collect();
+    let heard: Vec<&NodeName> = ground.record.nodes.keys().filter(able).collect();
+    let fit = |n: &&NodeName| !ground.record.nodes[*n].value.unable.contains_key(node);
+    let able: Vec<&NodeName> = heard.iter().copied().filter(fit).collect();
+    let able = if able.is_empty() { heard } else { able };
     match after {
         None if able.contains(&ground.by) => Some(ground.by.clone()),
         None => able.first().map(|n| (*n).clone()),

@@ -3,7 +3,7 @@
 use tsugi_cluster_rules::command::{self, Command};
 use tsugi_cluster_rules::plan::{Chosen, Life, Waiting};
 use tsugi_cluster_rules::planner;
-use tsugi_cluster_rules::record::{EventRecord, FenceFault, FenceOrder, Happening, Write};
+use tsugi_cluster_rules::record::{Draft, EventRecord, FenceFault, FenceOrder, Happening, Write};
 use tsugi_cluster_rules::spec::{ClusterSpec, FenceDevice};
 use tsugi_vocabulary::{BootId, Span};
 
@@ -201,4 +201,22 @@ fn a_person_may_have_a_node_switched_off_that_lives_but_not_the_majority() {
     ends(&mut world, "n1", Ok(()));
     world.run();
     assert_eq!(world.owner("G1").as_deref(), Some("n2"), "although it is still heard");
+}
+
+#[test]
+fn whoever_could_not_ask_a_device_lately_is_asked_only_where_there_is_nobody_else() {
+    let unable = |world: &mut World, name: &str| {
+        let mut known = (*world.record.nodes[&node(name)].value).clone();
+        known.unable.insert(node("n1"), FenceFault::Flooded);
+        let write = Write::Node(node(name), std::sync::Arc::new(known));
+        world.apply(&Draft::default().write(write));
+    };
+    let mut world = lost();
+    unable(&mut world, "n2");
+    let mut nobody = world.clone();
+    world.run();
+    assert_eq!(order(&world, "n1").unwrap().by, node("n3"));
+    unable(&mut nobody, "n3");
+    nobody.run();
+    assert_eq!(order(&nobody, "n1").unwrap().by, node("n2"), "it may be well by now");
 }

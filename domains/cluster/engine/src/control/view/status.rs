@@ -49,10 +49,7 @@ pub fn status(standing: &Standing) -> report::Status {
     needs.extend(config_needs(standing, record));
     needs.extend(certificate_need(standing));
     needs.extend(fence_needs(standing));
-    needs.extend(standing.fence_faults.iter().map(|(node, fault)| {
-        let what = fence::message(fault, (node, &standing.me));
-        need(&what, node.to_string(), None)
-    }));
+    needs.extend(device_needs(standing, spec));
     needs.sort_by(|a, b| a.severity.cmp(&b.severity));
     report::Status {
         cluster: Some(spec.name.clone()),
@@ -224,6 +221,22 @@ fn node_needs(standing: &Standing, spec: &ClusterSpec) -> Vec<report::Need> {
         {
             let what = messages::node_lost(name, silence.as_millis());
             needs.push(need(&what, name.to_string(), None));
+        }
+    }
+    needs
+}
+
+/// The fence devices that a node could not count on: this one as it knows, the others as they have
+/// written down.
+fn device_needs(standing: &Standing, spec: &ClusterSpec) -> Vec<report::Need> {
+    let others = standing.record.nodes.iter().filter(|(n, _)| **n != standing.me);
+    let others = others.filter(|(n, _)| hears(standing, n));
+    let known = others.map(|(by, known)| (by, &known.value.unable));
+    let mut needs = Vec::new();
+    for (by, unable) in known.chain([(&standing.me, &standing.fence_faults)]) {
+        let has_one = |n: &NodeName| spec.nodes.get(n).is_some_and(|n| n.fence.is_some());
+        for (node, fault) in unable.iter().filter(|(node, _)| has_one(node)) {
+            needs.push(need(&fence::message(fault, (node, by)), node.to_string(), None));
         }
     }
     needs

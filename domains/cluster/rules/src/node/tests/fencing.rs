@@ -137,6 +137,24 @@ fn an_outcome_that_no_ledger_takes_is_put_to_it_again() {
     assert_eq!(known(&bench).fenced, Some(TARGET));
 }
 
+#[test]
+fn what_the_devices_said_stands_in_the_nodes_own_entry_and_is_written_when_it_changes() {
+    let mut bench = bench();
+    let own = |bench: &Bench| bench.record.nodes[&name("a")].value.unable.clone();
+    let writes = |bench: &Bench| bench.taken.len();
+    let before = writes(&bench);
+    bench.tell(Event::DevicesAsked(BTreeMap::new()));
+    assert_eq!(writes(&bench), before, "all is well, as the record has it");
+    let unable = BTreeMap::from([(name("b"), FenceFault::Flooded)]);
+    bench.tell(Event::DevicesAsked(unable.clone()));
+    assert_eq!((own(&bench), writes(&bench)), (unable.clone(), before + 1));
+    bench.tell(Event::DevicesAsked(unable));
+    bench.pass(Span::secs(5));
+    assert_eq!(writes(&bench), before + 1);
+    bench.tell(Event::DevicesAsked(BTreeMap::new()));
+    assert_eq!(own(&bench), BTreeMap::new());
+}
+
 #[cfg(feature = "mutants")]
 #[test]
 fn an_order_that_is_carried_out_late_is_noticed() {

@@ -12,6 +12,7 @@ use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
     AppliedConfig, FenceFault, Guard, NodeRecord, Unconfirmed, Versioned,
 };
+use tsugi_cluster_rules::spec::FenceDevice;
 use tsugi_vocabulary::{BootId, Index};
 
 fn ids(status: &report::Status) -> Vec<&str> {
@@ -206,15 +207,44 @@ fn a_node_that_cannot_be_sure_to_stop_itself_says_so() {
     assert!(notes.iter().any(|n| n.contains("no watchdog")), "{notes:?}");
 }
 
+/// A record in which node1 has a fence device.
+fn with_device() -> Record {
+    let mut record = record();
+    let mut config = (**record.config.as_ref().unwrap()).clone();
+    config.spec.nodes.get_mut(&node("node1")).unwrap().fence = Some(FenceDevice {
+        agent: "fence_rack".to_owned(),
+        options: BTreeMap::new(),
+        secret: None,
+        limit: Span::secs(20),
+        every: Span::secs(3600),
+    });
+    record.config = Some(Arc::new(config));
+    record
+}
+
 #[test]
 fn cl_29_a_fence_device_that_failed_its_test_needs_a_person_before_it_is_needed() {
-    let mut standing = standing(record());
+    let mut standing = standing(with_device());
     let fault = FenceFault::Failed("login failed".to_owned());
     standing.fence_faults.insert(node("node1"), fault);
     let status = status(&standing);
     assert_eq!(ids(&status), ["TSUG10322-E"], "{:?}", status.needs);
     let said = text(&status.needs[0].what);
     assert!(said.contains("node1") && said.contains("login failed"), "{said}");
+}
+
+#[test]
+fn cl_29_what_another_node_found_of_a_fence_device_is_told_here_as_well() {
+    let mut record = with_device();
+    let entry = record.nodes.get_mut(&node("witness")).unwrap();
+    let mut known = (*entry.value).clone();
+    known.unable.insert(node("node1"), FenceFault::Flooded);
+    entry.value = Arc::new(known);
+    let told = status(&standing(record.clone()));
+    assert_eq!(ids(&told), ["TSUG10324-E"], "{:?}", told.needs);
+    assert!(text(&told.needs[0].what).contains("witness"), "who found it");
+    let away = status(&without(record, &["witness"]));
+    assert!(!ids(&away).contains(&"TSUG10324-E"), "one that is lost switches nobody off anyway");
 }
 
 #[test]
