@@ -6,6 +6,7 @@
 mod aside;
 mod belonging;
 mod book;
+mod by_agents;
 mod complaint;
 mod ear;
 mod entry;

@@ -212,3 +212,28 @@ fn each_way_to_misbehave_has_its_number_and_leaves_nothing_half_done() {
     assert_eq!(left, 0, "what it has forked went with its group");
     assert_eq!(site.votes("c"), (3, 3), "every node runs on");
 }
+
+#[test]
+fn what_an_agent_has_left_under_a_former_ledger_is_taken_down_before_a_node_comes_in() {
+    let site = Site::new();
+    let file = site.configure_group(&["a", "b", "c"], DUMMY);
+    let mut site = site.found(&file);
+    let backup = site.path("backup");
+    site.tsugi("a", &["backup", backup.to_str().expect("plain")]);
+    site.tsugi("a", &["group", "pause", "WORK", "--reason", "a test"]);
+    // Its machine runs on, and nobody is left who would take anything down.
+    site.cut_power("a");
+    site.stop("b");
+    site.stop("c");
+    assert!(state(&site, "a").exists(), "its guardian was disarmed by the pause");
+    let (code, said) = site.restore("b", &["--reason", "the ledger was spoiled"]);
+    assert_eq!(code, Some(0), "{said}");
+    site.start("b");
+    site.start("a");
+    site.until("a has come in", |site| site.votes("a") == (2, 2));
+    assert!(!state(&site, "a").exists(), "before it came in");
+    site.tsugi("b", &["group", "resume", "WORK", "--reason", "a test"]);
+    site.until("it runs again", |site| site.group("a").0 == "running");
+    let owner = site.group("a").1;
+    assert!(state(&site, &owner).exists(), "where it is said to run");
+}

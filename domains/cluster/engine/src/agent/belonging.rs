@@ -33,8 +33,8 @@ use super::book::Book;
 use super::entry::{Answer, Ask, Kept, to_bytes};
 use super::founding::{FOUNDING_FILE, Founding, FoundingFailure};
 use super::ledger_link::{Link, LinkFailure};
-use super::start::{AgentConfig, AgentFailure, FOUNDING_CHANNEL};
-use super::{aside, join};
+use super::start::{AgentConfig, AgentFailure, FOUNDING_CHANNEL, surroundings};
+use super::{aside, by_agents, join};
 use crate::core::{Letter, Post};
 use crate::{config, logbook};
 
@@ -292,7 +292,7 @@ pub(super) fn come_in_again(
                 continue;
             }
         }
-        let_go_of_all(config, &founding)?;
+        let_go_of_all(config, &founding, &me)?;
         if ledger.iter().any(|path| path.exists()) {
             let place = aside::put(&config.data_dir, &ledger)?;
             logbook::say(&messages::came_in_again(&me, place.display()));
@@ -334,10 +334,15 @@ async fn ask_around(
 
 /// Nothing that ran here under the former ledger may go on under the restored one, not even a
 /// group that was pinned, whose guardian was disarmed.
-fn let_go_of_all(config: &AgentConfig, founding: &Founding) -> Result<(), AgentFailure> {
+fn let_go_of_all(
+    config: &AgentConfig,
+    founding: &Founding,
+    me: &NodeName,
+) -> Result<(), AgentFailure> {
     let mut hands = Hands::connect(&config.run_dir).map_err(AgentFailure::Hands)?;
     let spec = config::read(&founding.config).map(|resolved| resolved.spec);
     let groups = spec.map(|spec| spec.groups).unwrap_or_default();
+    by_agents::let_go(&mut hands, &groups, &surroundings(config, me)).map_err(gone)?;
     loop {
         let listing = listing(&mut hands)?;
         let addresses: Vec<_> = groups

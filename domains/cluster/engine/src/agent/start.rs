@@ -323,7 +323,7 @@ fn own_ids() -> (u32, u32) {
     (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw())
 }
 
-fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings {
+pub(super) fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings {
     Surroundings {
         node: me.to_string(),
         run_dir: config.run_dir.clone(),
