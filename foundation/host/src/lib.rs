@@ -18,6 +18,7 @@ pub mod filter;
 pub mod guardian;
 pub mod hands;
 pub mod link;
+mod link_state;
 mod loop_device;
 mod neighbour;
 pub mod netlink;

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockFlag, recv};
 
+use crate::link_state;
 pub use crate::netlink::Link;
 use crate::netlink::{BUFFER, Netlink, bound, messages, read_link};
 
@@ -103,12 +104,17 @@ impl Watcher {
     }
 
     /// Asks how the links of these names stand at this moment, and tells those that changed. The
-    /// kernel gathers losses of carrier and may tell of one a whole second late.
+    /// kernel gathers losses of carrier and may tell of one a whole second late. A link that its
+    /// driver says is as it was known costs one short call; only another answer, or none, is
+    /// followed by the long question with all that the kernel knows of a link.
     ///
     /// # Errors
     /// The call that failed.
     pub fn look_at(&mut self, names: &BTreeSet<String>) -> io::Result<Vec<(String, Carrier)>> {
+        let asked = self.heard.as_fd();
+        let as_known = |link: &Link| link_state::carries(asked, &link.name) == Ok(link.carries());
         let wanted = self.known.values().filter(|link| names.contains(&link.name));
+        let wanted = wanted.filter(|link| !as_known(link));
         let indexes: Vec<u32> = wanted.map(|link| link.index).collect();
         let mut changed = Vec::new();
         for index in indexes {
