@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -124,6 +125,16 @@ impl Watcher {
             }
         }
         Ok(changed)
+    }
+
+    /// How the link stands, as last seen, that holds `address`; none if no link holds it.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn carries(&mut self, address: IpAddr) -> io::Result<Option<Carrier>> {
+        let held = self.asker.addresses()?.into_iter().find(|held| held.address == address);
+        let link = held.and_then(|held| self.known.get(&held.link));
+        Ok(link.map(|link| if link.carries() { Carrier::Up } else { Carrier::Down }))
     }
 
     fn see(&mut self, link: Link) -> Option<(String, Carrier)> {

@@ -287,6 +287,7 @@ fn a_link_that_loses_its_carrier_is_seen_without_polling() {
             assert!(Command::new("ip").args(line.split(' ')).status().unwrap().success(), "{line}");
         };
         ip("link add c0 type veth peer name c1");
+        ip("address add 10.77.99.1/24 dev c0");
         ip("link set c0 up");
         ip("link set c1 up");
         let mut watcher = Watcher::open().unwrap();
@@ -307,7 +308,12 @@ fn a_link_that_loses_its_carrier_is_seen_without_polling() {
         ip("link set c1 down");
         assert_eq!(asked.look_at(&names).unwrap(), [("c0".to_owned(), Carrier::Down)]);
         assert_eq!(asked.look_at(&names).unwrap(), []);
+        let of = |asked: &mut Watcher, address: &str| asked.carries(address.parse().unwrap());
+        assert_eq!(of(&mut asked, "10.77.99.1").unwrap(), Some(Carrier::Down));
+        assert_eq!(of(&mut asked, "10.77.99.2").unwrap(), None, "no link holds it");
         ip("link set c1 up");
+        assert_eq!(asked.look_at(&names).unwrap(), [("c0".to_owned(), Carrier::Up)]);
+        assert_eq!(of(&mut asked, "10.77.99.1").unwrap(), Some(Carrier::Up));
         assert_eq!(asked.look_at(&["lo".to_owned()].into()).unwrap(), []);
         expect("link del c0", Carrier::Gone);
     });

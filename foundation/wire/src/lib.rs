@@ -18,6 +18,7 @@ pub mod datagram;
 pub mod dial;
 pub mod files;
 pub mod frame;
+pub mod heard;
 pub mod identity;
 pub mod join;
 pub mod lanes;

@@ -1,64 +1,16 @@
 //! Asking a node over the network on which it is heard now: a connection on every network is
 //! kept open, so that the loss of one network costs the next request nothing.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tsugi_vocabulary::NodeName;
 
 use crate::client::{Client, RequestFailure};
 use crate::frame::Channel;
+use crate::heard::Heard;
 use crate::tls::Tls;
-
-/// Copies of one datagram come over all networks within this time. A network that is further
-/// behind than this has lost some.
-const TOGETHER: Duration = Duration::from_millis(15);
-
-/// A node that was not heard for so long is not looked for before it is needed.
-const LATELY: Duration = Duration::from_secs(2);
-
-/// When each node was last heard on each network, as its datagrams tell.
-#[derive(Debug, Default)]
-pub struct Heard(Mutex<BTreeMap<NodeName, Vec<Option<Instant>>>>);
-
-impl Heard {
-    /// A datagram of `node` has come over the network at this place in its list of addresses.
-    pub fn note(&self, node: &NodeName, network: usize) {
-        let mut all = self.lock();
-        if !all.contains_key(node) {
-            all.insert(node.clone(), Vec::new());
-        }
-        let Some(times) = all.get_mut(node) else { return };
-        if times.len() <= network {
-            times.resize(network + 1, None);
-        }
-        times[network] = Some(Instant::now());
-    }
-
-    /// The networks on which `node` is heard as lately as anywhere, of `count`; all of them as
-    /// long as it was not heard at all.
-    fn alive(&self, node: &NodeName, count: usize) -> Vec<usize> {
-        let all = self.lock();
-        let times = all.get(node).map(Vec::as_slice).unwrap_or_default();
-        let at = |network: usize| times.get(network).copied().flatten();
-        let Some(newest) = (0..count).filter_map(at).max() else { return (0..count).collect() };
-        let lately = |network: &usize| at(*network).is_some_and(|t| newest - t <= TOGETHER);
-        (0..count).filter(lately).collect()
-    }
-
-    fn lately(&self, node: &NodeName) -> bool {
-        let all = self.lock();
-        let newest = all.get(node).and_then(|times| times.iter().flatten().max());
-        newest.is_some_and(|at| at.elapsed() < LATELY)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeName, Vec<Option<Instant>>>> {
-        // Nothing under this lock can panic half way, so a poisoned map is still whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 struct Inner {
     tls: Arc<Tls>,

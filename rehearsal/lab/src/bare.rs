@@ -87,12 +87,10 @@ pub fn run(args: &BareArgs) -> Result<ExitCode, Trouble> {
         }
         let turn = ((due - begun).as_millis() / every.as_millis().max(1)) as usize;
         for addresses in &others {
+            let (one, next) = (turn % sockets.len(), (turn + 1) % sockets.len());
             // What is lost here was sent all the same.
-            let one = turn % sockets.len();
-            drop(sockets[one].send_to(&answer, addresses[one]));
-            for (socket, address) in sockets.iter().zip(addresses) {
-                drop(socket.send_to(&beat, address));
-            }
+            drop(sockets[next].send_to(&answer, addresses[next]));
+            drop(sockets[one].send_to(&beat, addresses[one]));
         }
         due += every;
         thread::sleep(due.saturating_duration_since(Instant::now()));

@@ -7,16 +7,16 @@ pub mod body;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Heartbeat};
 use tsugi_cluster_rules::node::{Event, Via};
-use tsugi_vocabulary::{BootId, Index, Moment, NodeName, Span};
+use tsugi_vocabulary::{BootId, Index, NodeName, Span};
 use tsugi_wire::datagram::{DATAGRAM_LIMIT, Dropped, Kind, Opened, Opener, Sealer};
+use tsugi_wire::heard::{Came, Heard};
 use tsugi_wire::lanes::Lanes;
-use tsugi_wire::ways::Heard;
 
 use body::{Form, Known, Rest, WAITING};
 
@@ -40,8 +40,6 @@ pub struct Networks {
 #[derive(Debug, Default)]
 struct Peer {
     addresses: Vec<SocketAddr>,
-    /// When something proved to be of it last came, by network: copies count as well.
-    heard: Vec<Option<Moment>>,
     /// The form in which this boot of it was heard; the newer one, once it was.
     form: Option<(BootId, Form)>,
     beats: Known<Heartbeat>,
@@ -51,8 +49,9 @@ struct Peer {
     answered: Index,
     /// The newest beat of it that was to be read at once: its answer is as well.
     hasty: Option<u64>,
-    /// The network of the last answer that needed only one.
-    turn: usize,
+    /// The networks of the last beat and of the last answer that needed only one.
+    beat_turn: usize,
+    answer_turn: usize,
 }
 
 impl Peer {
@@ -91,7 +90,6 @@ impl Networks {
         self.peers.retain(|name, _| peers.contains_key(name));
         for (name, addresses) in peers {
             let peer = self.peers.entry(name).or_default();
-            peer.heard.resize(self.lanes.len(), None);
             peer.addresses = addresses;
         }
     }
@@ -107,28 +105,35 @@ impl Networks {
         self.lanes.iter().map(|lanes| lanes.now.as_fd())
     }
 
-    /// Sends a beat to every peer over every network.
+    /// Sends a beat to every peer: over every network, but one that waits and says nothing new over
+    /// each in turn to a peer that is heard over all of them.
     pub fn beat(&mut self, mut beat: Heartbeat, haste: Haste) {
         for form in [Form::Hasty, Form::Split, Form::Whole] {
             if !self.peers.values().any(|peer| peer.form() == form) {
                 continue;
             }
-            let (given_back, body, _) = self.beats.write(beat, (form, haste));
+            let (given_back, body, rest) = self.beats.write(beat, (form, haste));
             beat = given_back;
             // A beat that does not fit is not sent; the lease then ends by itself, which is safe.
             let Ok(bytes) = self.sealer.seal(Kind::HEARTBEAT, &body) else { continue };
-            for peer in self.peers.values().filter(|peer| peer.form() == form) {
-                send(&self.lanes, &bytes, &peer.addresses);
+            // Who does not know of waiting knows only of copies over all networks.
+            let renews = form == Form::Hasty && haste == Haste::Waits && rest == Rest::Same;
+            let at_form = self.peers.iter_mut().filter(|(_, peer)| peer.form() == form);
+            for (name, peer) in at_form {
+                if renews && self.heard.on_all(name, ways(&self.lanes, peer)) {
+                    send_one(&self.lanes, &bytes, (&peer.addresses, &mut peer.beat_turn));
+                } else {
+                    send(&self.lanes, &bytes, &peer.addresses);
+                }
             }
         }
     }
 
     /// Answers a beat over every network: the way it came may be open in one direction only. An
-    /// answer that says nothing new to a peer that was heard over all of them within `lately` goes
-    /// over one, each in turn: a lease outlives several answers, and most of what an idle node
-    /// costs is what it sends.
-    pub fn answer(&mut self, to: &NodeName, ack: Ack, (now, lately): (Moment, Span)) {
-        let whole = self.whole(to, (now, lately));
+    /// answer that waits and says nothing new to a peer that is heard over all of them goes over
+    /// one, each in turn: a lease outlives several of them, and most of what an idle node costs is
+    /// what it sends.
+    pub fn answer(&mut self, to: &NodeName, ack: Ack) {
         let Some(peer) = self.peers.get_mut(to) else { return };
         // What is asked for the first time follows from an entry that was new.
         let moved = std::mem::replace(&mut peer.answered, ack.applied) != ack.applied;
@@ -136,29 +141,27 @@ impl Networks {
         let haste = if moved || asked { Haste::Now } else { Haste::Waits };
         let (_, body, rest) = peer.answers.write(ack, (peer.form(), haste));
         let Ok(bytes) = self.sealer.seal(Kind::ACK, &body) else { return };
-        if rest == Rest::Same && !moved && whole {
-            let ways = self.lanes.len().min(peer.addresses.len()).max(1);
-            peer.turn = (peer.turn + 1) % ways;
-            let one = peer.turn..=peer.turn;
-            send(&self.lanes[one.clone()], &bytes, &peer.addresses[one]);
+        let renews = haste == Haste::Waits && rest == Rest::Same;
+        if renews && self.heard.on_all(to, ways(&self.lanes, peer)) {
+            send_one(&self.lanes, &bytes, (&peer.addresses, &mut peer.answer_turn));
         } else {
             send(&self.lanes, &bytes, &peer.addresses);
         }
     }
 
     /// Takes what has arrived on `network` to be read at once: proved, fresh, and of a member.
-    pub fn take(&mut self, network: usize, now: Moment, out: &mut Vec<Event>) {
-        self.drain((network, Haste::Now), now, out);
+    pub fn take(&mut self, network: usize, out: &mut Vec<Event>) {
+        self.drain((network, Haste::Now), out);
     }
 
     /// Takes what waits on every network.
-    pub fn take_waiting(&mut self, now: Moment, out: &mut Vec<Event>) {
+    pub fn take_waiting(&mut self, out: &mut Vec<Event>) {
         for network in 0..self.lanes.len() {
-            self.drain((network, Haste::Waits), now, out);
+            self.drain((network, Haste::Waits), out);
         }
     }
 
-    fn drain(&mut self, (network, lane): (usize, Haste), now: Moment, out: &mut Vec<Event>) {
+    fn drain(&mut self, (network, lane): (usize, Haste), out: &mut Vec<Event>) {
         for _ in 0..TAKE {
             let socket = match lane {
                 Haste::Now => Some(&self.lanes[network].now),
@@ -168,27 +171,45 @@ impl Networks {
                 return;
             };
             let opened = self.opener.open(&self.buffer[..length]);
-            let sender = match &opened {
-                Ok(Opened { sender, .. }) | Err(Dropped::Seen { sender, .. }) => sender,
+            // A copy of what came over another network says that this one works as well.
+            let (sender, came) = match &opened {
+                Ok(o) => (&o.sender, Came { boot: Some(o.boot.id), sequence: o.sequence }),
+                Err(Dropped::Seen { sender, sequence }) => {
+                    (sender, Came { boot: None, sequence: *sequence })
+                }
                 Err(_) => continue,
             };
-            // A copy of what came over another network says that this one works as well.
-            self.heard.note(sender, network);
+            self.heard.note(sender, network, came);
+            let Ok(opened) = &opened else { continue };
             let peer = self.peers.get_mut(sender).unwrap_or(&mut self.stranger);
-            if let Some(heard) = peer.heard.get_mut(network) {
-                *heard = Some(now);
+            let Some((event, spread)) = read(peer, opened, Via { network, from }) else { continue };
+            if spread == Spread::Everywhere {
+                self.heard.went_everywhere(sender, came.sequence);
             }
-            if let Ok(opened) = &opened {
-                out.extend(read(peer, opened, Via { network, from }));
-            }
+            out.push(event);
         }
     }
 
-    /// Whether `peer` was heard over every network that both are on within `span` before `now`.
-    pub fn whole(&self, peer: &NodeName, (now, span): (Moment, Span)) -> bool {
-        let Some(peer) = self.peers.get(peer) else { return false };
-        let lately = |heard: &Option<Moment>| heard.is_some_and(|at| now.since(at) < span);
-        peer.heard.iter().take(peer.addresses.len()).all(lately)
+    /// Whether `peer` is heard now over every network that both are on.
+    #[must_use]
+    pub fn whole(&self, peer: &NodeName) -> bool {
+        self.peers.get(peer).is_some_and(|known| self.heard.on_all(peer, ways(&self.lanes, known)))
+    }
+
+    /// If a peer sends every `beat`: how long a network may be silent before it counts as such.
+    /// What waits goes over each in turn, and is read a beat later.
+    pub fn every(&self, beat: Span) {
+        self.heard.patience(Span(beat.0 * (self.lanes.len() as u64 + 2)).to_std());
+    }
+
+    /// Where this node listens, one address a network.
+    pub fn own(&self) -> impl Iterator<Item = IpAddr> {
+        self.lanes.iter().filter_map(|lanes| Some(lanes.now.local_addr().ok()?.ip()))
+    }
+
+    /// The link of one of this node's own addresses is lost.
+    pub fn lost(&self, network: usize) {
+        self.heard.lost(network);
     }
 
     /// How many datagrams were dropped, by reason.
@@ -204,26 +225,57 @@ fn send(lanes: &[Lanes], bytes: &[u8], addresses: &[SocketAddr]) {
     }
 }
 
-fn read(peer: &mut Peer, opened: &Opened<'_>, via: Via) -> Option<Event> {
-    let (event, form) = match opened.kind {
+/// Sends `bytes` over the network after that of the last `turn`.
+fn send_one(lanes: &[Lanes], bytes: &[u8], (addresses, turn): (&[SocketAddr], &mut usize)) {
+    *turn = (*turn + 1) % lanes.len().min(addresses.len()).max(1);
+    let one = *turn..=*turn;
+    if let (Some(lanes), Some(addresses)) = (lanes.get(one.clone()), addresses.get(one)) {
+        send(lanes, bytes, addresses);
+    }
+}
+
+/// Over how many networks this node and `peer` reach each other, if none is down.
+fn ways(lanes: &[Lanes], peer: &Peer) -> usize {
+    lanes.len().min(peer.addresses.len())
+}
+
+/// How a datagram was sent, as far as it tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spread {
+    Everywhere,
+    PerhapsOnce,
+}
+
+/// What is to be read at once goes over every network. Forms that know no haste do not tell.
+const fn spread(form: Form, haste: Haste) -> Spread {
+    match (form, haste) {
+        (Form::Hasty, Haste::Now) => Spread::Everywhere,
+        (Form::Hasty, Haste::Waits) | (Form::Split | Form::Whole, Haste::Now | Haste::Waits) => {
+            Spread::PerhapsOnce
+        }
+    }
+}
+
+fn read(peer: &mut Peer, opened: &Opened<'_>, via: Via) -> Option<(Event, Spread)> {
+    let (event, form, haste) = match opened.kind {
         Kind::HEARTBEAT => {
             let (beat, form, haste) = peer.beats.read(opened.body)?;
             let same = beat.sender == opened.sender && beat.boot == opened.boot.id;
             if haste == Haste::Now && same {
                 peer.hasty = Some(beat.sequence);
             }
-            (same.then_some(Event::Heard { via, beat })?, form)
+            (same.then_some(Event::Heard { via, beat })?, form, haste)
         }
         Kind::ACK => {
-            let (ack, form, _) = peer.acks.read(opened.body)?;
+            let (ack, form, haste) = peer.acks.read(opened.body)?;
             let same = ack.voter == opened.sender && ack.voter_boot == opened.boot.id;
-            (same.then_some(Event::Acked(ack))?, form)
+            (same.then_some(Event::Acked(ack))?, form, haste)
         }
         // A kind that came later: another version may speak it, this one has no use for it.
         Kind(_) => return None,
     };
     peer.spoke(opened.boot.id, form);
-    Some(event)
+    Some((event, spread(form, haste)))
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ use tsugi_vocabulary::{Moment, Span};
 use super::timing::Timing;
 use crate::VoterId;
 
+/// How many leases apart signs are that nothing asks for: each wakes every voter.
+const NOW_AND_THEN: u64 = 8;
+
 /// What is known of one follower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Follower {
@@ -85,7 +88,8 @@ impl Pulse {
             follower.behind.map_or(silent, |since| silent.min(since + timing.beat()))
         };
         let first = others.map(of).min()?;
-        Some(first.min(self.last + timing.lease).max(self.last + timing.beat()))
+        let now_and_then = self.last + Span(timing.lease.0 * NOW_AND_THEN);
+        Some(first.min(now_and_then).max(self.last + timing.beat()))
     }
 
     /// The sign is given at `now`.
@@ -128,9 +132,9 @@ mod tests {
             }
         }
         for id in OTHERS {
-            pulse.heard(id, at(1_000), (at(1_001), Progress::Level));
+            pulse.heard(id, at(9_000), (at(9_001), Progress::Level));
         }
-        assert_eq!(due(&pulse), at(0) + T.lease);
+        assert_eq!(due(&pulse), at(0) + Span(T.lease.0 * NOW_AND_THEN));
     }
 
     #[test]

@@ -14,6 +14,14 @@ use super::{Entitled, Ev, Promised, Seen, World};
 /// How many networks carry heartbeats.
 const NETWORKS: usize = 3;
 
+/// Over how many networks a datagram goes: what waits takes one of them, each in turn.
+const fn copies(haste: Haste) -> usize {
+    match haste {
+        Haste::Now => NETWORKS,
+        Haste::Waits => 1,
+    }
+}
+
 impl World<'_> {
     /// Whether datagrams from one node reach another.
     pub(crate) fn hears(&self, from: usize, to: usize) -> bool {
@@ -28,9 +36,9 @@ impl World<'_> {
     }
 
     /// When the first copy of a datagram arrives, in microseconds; none if all are lost.
-    fn travel(&mut self) -> Option<u64> {
+    fn travel(&mut self, haste: Haste) -> Option<u64> {
         let mut first = None;
-        for _ in 0..NETWORKS {
+        for _ in 0..copies(haste) {
             if self.chance.happens(self.loss_per_mille) {
                 continue;
             }
@@ -55,7 +63,7 @@ impl World<'_> {
             if to == from || !self.hears(from, to) {
                 continue;
             }
-            if let Some(us) = self.travel() {
+            if let Some(us) = self.travel(haste) {
                 let us = us + self.waits(haste);
                 self.after_us(us, Ev::Beat { to, from, beat: Rc::clone(&beat), haste });
             }
@@ -73,7 +81,7 @@ impl World<'_> {
             return;
         }
         let ack = Box::new(ack);
-        let first = self.travel();
+        let first = self.travel(self.answers);
         if self.late_ms > 0 && self.chance.happens(5) {
             let us = self.chance.between(1_000_000, 4_000_000);
             self.after_us(us, Ev::Ack { to, ack: ack.clone() });

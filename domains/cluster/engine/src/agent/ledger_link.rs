@@ -15,11 +15,12 @@ use tsugi_ledger::{
 use tsugi_vocabulary::NodeName;
 use tsugi_wire::client::RequestFailure;
 use tsugi_wire::frame::Channel;
+use tsugi_wire::heard::Heard;
 use tsugi_wire::identity::{ClusterIdentity, IdentityFailure};
 use tsugi_wire::join::Reception;
 use tsugi_wire::listener::{self, Listener, Peer, Server};
 use tsugi_wire::tls::{Tls, TlsFailure};
-use tsugi_wire::ways::{Heard, Ways};
+use tsugi_wire::ways::Ways;
 
 use super::book::Book;
 use super::ear::Ear;

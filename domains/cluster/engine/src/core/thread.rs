@@ -208,6 +208,7 @@ impl Core {
             None => self.parts.founding.voters.values().cloned().collect(),
         };
         let me = node.name().clone();
+        self.parts.networks.every(node.timing().beat);
         self.parts.networks.meet(peers.into_iter().filter(|(name, _)| *name != me).collect());
     }
 
@@ -238,10 +239,7 @@ impl Core {
                 self.parts.ear.sent(&beat);
                 self.parts.networks.beat(beat, haste);
             }
-            Order::Answer { to, ack, .. } => {
-                let beat = self.parts.node.timing().beat;
-                self.parts.networks.answer(&to, ack, (now, beat + beat));
-            }
+            Order::Answer { to, ack, .. } => self.parts.networks.answer(&to, ack),
             Order::Propose { proposal, draft } => {
                 // A ledger that has ended answers nothing; the core is being ended then.
                 let _ended = self.parts.proposals.send(Proposal { number: proposal, draft });
@@ -399,20 +397,18 @@ impl Core {
         let networks = parts.networks.fds().len();
         for network in 0..networks {
             if ready.has(Source::Network(network)) {
-                parts.networks.take(network, now, events);
+                parts.networks.take(network, events);
             }
         }
         if due {
-            parts.networks.take_waiting(now, events);
+            parts.networks.take_waiting(events);
         }
-        // The ledger's connections are looked at before they are missed.
-        let lately = Span(parts.node.timing().ttl.0 / 4);
         for event in events.iter() {
             if let Event::Heard { beat, .. } = event {
                 parts.ear.heard(beat);
             }
             if let Event::Acked(ack) = event {
-                let whole = parts.networks.whole(&ack.voter, (now, lately));
+                let whole = parts.networks.whole(&ack.voter);
                 parts.ear.answered(ack, now, if whole { Heard::Whole } else { Heard::InPart });
             }
         }
@@ -494,12 +490,26 @@ impl Core {
             let in_use = self.parts.node.links_in_use();
             changed.extend(self.parts.links.look_at(&in_use).unwrap_or_default());
         }
+        if changed.iter().any(|(_, carrier)| *carrier != Carrier::Up) {
+            self.forget_lost_networks();
+        }
         for (link, carrier) in changed {
             let state = match carrier {
                 Carrier::Up => LinkState::Up,
                 Carrier::Down | Carrier::Gone => LinkState::Down,
             };
             events.push(Event::Link { link, state });
+        }
+    }
+
+    /// What is asked next must not take a network whose link here has just gone down.
+    fn forget_lost_networks(&mut self) {
+        let own: Vec<_> = self.parts.networks.own().collect();
+        for (network, address) in own.into_iter().enumerate() {
+            // What the kernel does not say is found by the silence over that network.
+            if self.parts.links.carries(address).is_ok_and(|says| says == Some(Carrier::Down)) {
+                self.parts.networks.lost(network);
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! What nodes tell each other on every network at every beat (L2).
+//! What nodes tell each other at every beat (L2).
 
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, Moment, NodeName, Span};
@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use crate::plan::DeskSight;
 use crate::record::LinkState;
 
-/// A node's beat, to every voter over every network. Sender, boot, sequence and the cluster are
-/// also in the authenticated header of the datagram.
+/// A node's beat, to every voter: over every network, or over each in turn if it only renews what
+/// is known. Sender, boot, sequence and the cluster are also in the authenticated header of the
+/// datagram.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
     /// Who.
