@@ -18,7 +18,7 @@ use tsugi_wire::datagram::{DATAGRAM_LIMIT, Dropped, Kind, Opened, Opener, Sealer
 use tsugi_wire::heard::{Came, Heard};
 use tsugi_wire::lanes::Lanes;
 
-use body::{Form, Known, Rest, WAITING};
+use body::{Form, Known, Read, Rest, WAITING};
 
 /// The most datagrams taken from one network before the core looks elsewhere again.
 const TAKE: usize = 64;
@@ -49,15 +49,16 @@ struct Peer {
     answered: Index,
     /// The newest beat of it that was to be read at once: its answer is as well.
     hasty: Option<u64>,
-    /// The networks of the last beat and of the last answer that needed only one.
-    beat_turn: usize,
-    answer_turn: usize,
+    /// An answer that goes with the next beat.
+    with_beat: Option<Vec<u8>>,
+    /// The network of the last datagram that needed only one.
+    turn: usize,
 }
 
 impl Peer {
-    /// A boot that was heard only in the old form may not know the new one.
+    /// A boot that was heard only in an old form may not know the new one.
     fn form(&self) -> Form {
-        self.form.map_or(Form::Hasty, |(_, form)| form)
+        self.form.map_or(Form::Laden, |(_, form)| form)
     }
 
     fn spoke(&mut self, boot: BootId, form: Form) {
@@ -106,46 +107,68 @@ impl Networks {
     }
 
     /// Sends a beat to every peer: over every network, but one that waits and says nothing new over
-    /// each in turn to a peer that is heard over all of them.
-    pub fn beat(&mut self, mut beat: Heartbeat, haste: Haste) {
-        for form in [Form::Hasty, Form::Split, Form::Whole] {
+    /// each in turn to a peer that is heard over all of them, with the answer that goes with it.
+    pub fn beat(&mut self, mut beat: Heartbeat, mut haste: Haste) {
+        for form in [Form::Laden, Form::Hasty, Form::Split, Form::Whole] {
             if !self.peers.values().any(|peer| peer.form() == form) {
                 continue;
             }
             let (given_back, body, rest) = self.beats.write(beat, (form, haste));
             beat = given_back;
+            if rest == Rest::New {
+                // What is new in one form is new in every other.
+                haste = Haste::Now;
+            }
             // A beat that does not fit is not sent; the lease then ends by itself, which is safe.
             let Ok(bytes) = self.sealer.seal(Kind::HEARTBEAT, &body) else { continue };
-            // Who does not know of waiting knows only of copies over all networks.
-            let renews = form == Form::Hasty && haste == Haste::Waits && rest == Rest::Same;
             let at_form = self.peers.iter_mut().filter(|(_, peer)| peer.form() == form);
             for (name, peer) in at_form {
-                if renews && self.heard.on_all(name, ways(&self.lanes, peer)) {
-                    send_one(&self.lanes, &bytes, (&peer.addresses, &mut peer.beat_turn));
-                } else {
+                // Who does not know of waiting knows only of copies over all networks.
+                let renews = form >= Form::Hasty && haste == Haste::Waits;
+                if !renews || !self.heard.on_all(name, ways(&self.lanes, peer)) {
                     send(&self.lanes, &bytes, &peer.addresses);
+                    continue;
                 }
+                let both = peer.with_beat.take().map(|answer| [&body[..], &answer].concat());
+                let both = both.and_then(|both| self.sealer.seal(Kind::HEARTBEAT, &both).ok());
+                let bytes = both.as_deref().unwrap_or(&bytes);
+                send_one(&self.lanes, bytes, (&peer.addresses, &mut peer.turn));
             }
         }
     }
 
     /// Answers a beat over every network: the way it came may be open in one direction only. An
     /// answer that waits and says nothing new to a peer that is heard over all of them goes over
-    /// one, each in turn: a lease outlives several of them, and most of what an idle node costs is
-    /// what it sends.
+    /// one, each in turn, and with the next beat if there is one before [`Networks::flush`]: a
+    /// lease outlives several answers, and most of what an idle node costs is what it sends.
     pub fn answer(&mut self, to: &NodeName, ack: Ack) {
         let Some(peer) = self.peers.get_mut(to) else { return };
         // What is asked for the first time follows from an entry that was new.
         let moved = std::mem::replace(&mut peer.answered, ack.applied) != ack.applied;
         let asked = peer.hasty.is_some_and(|sequence| ack.sequence <= sequence);
         let haste = if moved || asked { Haste::Now } else { Haste::Waits };
-        let (_, body, rest) = peer.answers.write(ack, (peer.form(), haste));
-        let Ok(bytes) = self.sealer.seal(Kind::ACK, &body) else { return };
+        let form = peer.form();
+        let (_, body, rest) = peer.answers.write(ack, (form, haste));
         let renews = haste == Haste::Waits && rest == Rest::Same;
-        if renews && self.heard.on_all(to, ways(&self.lanes, peer)) {
-            send_one(&self.lanes, &bytes, (&peer.addresses, &mut peer.answer_turn));
+        let one = renews && self.heard.on_all(to, ways(&self.lanes, peer));
+        if one && form == Form::Laden && peer.with_beat.is_none() {
+            peer.with_beat = Some(body);
+            return;
+        }
+        let Ok(bytes) = self.sealer.seal(Kind::ACK, &body) else { return };
+        if one {
+            send_one(&self.lanes, &bytes, (&peer.addresses, &mut peer.turn));
         } else {
             send(&self.lanes, &bytes, &peer.addresses);
+        }
+    }
+
+    /// Sends the answers that no beat took with it.
+    pub fn flush(&mut self) {
+        for peer in self.peers.values_mut() {
+            let Some(body) = peer.with_beat.take() else { continue };
+            let Ok(bytes) = self.sealer.seal(Kind::ACK, &body) else { continue };
+            send_one(&self.lanes, &bytes, (&peer.addresses, &mut peer.turn));
         }
     }
 
@@ -182,11 +205,9 @@ impl Networks {
             self.heard.note(sender, network, came);
             let Ok(opened) = &opened else { continue };
             let peer = self.peers.get_mut(sender).unwrap_or(&mut self.stranger);
-            let Some((event, spread)) = read(peer, opened, Via { network, from }) else { continue };
-            if spread == Spread::Everywhere {
+            if read(peer, opened, Via { network, from }, out) == Some(Spread::Everywhere) {
                 self.heard.went_everywhere(sender, came.sequence);
             }
-            out.push(event);
         }
     }
 
@@ -249,33 +270,45 @@ enum Spread {
 /// What is to be read at once goes over every network. Forms that know no haste do not tell.
 const fn spread(form: Form, haste: Haste) -> Spread {
     match (form, haste) {
-        (Form::Hasty, Haste::Now) => Spread::Everywhere,
-        (Form::Hasty, Haste::Waits) | (Form::Split | Form::Whole, Haste::Now | Haste::Waits) => {
-            Spread::PerhapsOnce
-        }
+        (Form::Hasty | Form::Laden, Haste::Now) => Spread::Everywhere,
+        (Form::Hasty | Form::Laden, Haste::Waits)
+        | (Form::Split | Form::Whole, Haste::Now | Haste::Waits) => Spread::PerhapsOnce,
     }
 }
 
-fn read(peer: &mut Peer, opened: &Opened<'_>, via: Via) -> Option<(Event, Spread)> {
-    let (event, form, haste) = match opened.kind {
+/// What a datagram of `peer` says goes to `out`; none if it is not a beat or an answer of it.
+fn read(peer: &mut Peer, opened: &Opened<'_>, via: Via, out: &mut Vec<Event>) -> Option<Spread> {
+    let (form, haste) = match opened.kind {
         Kind::HEARTBEAT => {
-            let (beat, form, haste) = peer.beats.read(opened.body)?;
-            let same = beat.sender == opened.sender && beat.boot == opened.boot.id;
-            if haste == Haste::Now && same {
+            let Read { message: beat, form, haste, behind } = peer.beats.read(opened.body)?;
+            if beat.sender != opened.sender || beat.boot != opened.boot.id {
+                return None;
+            }
+            if haste == Haste::Now {
                 peer.hasty = Some(beat.sequence);
             }
-            (same.then_some(Event::Heard { via, beat })?, form, haste)
+            if !behind.is_empty() {
+                out.extend(read_answer(peer, opened, behind).map(|(ack, _, _)| ack));
+            }
+            out.push(Event::Heard { via, beat });
+            (form, haste)
         }
         Kind::ACK => {
-            let (ack, form, haste) = peer.acks.read(opened.body)?;
-            let same = ack.voter == opened.sender && ack.voter_boot == opened.boot.id;
-            (same.then_some(Event::Acked(ack))?, form, haste)
+            let (ack, form, haste) = read_answer(peer, opened, opened.body)?;
+            out.push(ack);
+            (form, haste)
         }
         // A kind that came later: another version may speak it, this one has no use for it.
         Kind(_) => return None,
     };
     peer.spoke(opened.boot.id, form);
-    Some((event, spread(form, haste)))
+    Some(spread(form, haste))
+}
+
+fn read_answer(peer: &mut Peer, opened: &Opened<'_>, body: &[u8]) -> Option<(Event, Form, Haste)> {
+    let Read { message: ack, form, haste, .. } = peer.acks.read(body)?;
+    let same = ack.voter == opened.sender && ack.voter_boot == opened.boot.id;
+    same.then_some((Event::Acked(ack), form, haste))
 }
 
 #[cfg(test)]

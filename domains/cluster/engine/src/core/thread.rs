@@ -231,6 +231,7 @@ impl Core {
             }
             self.carry_out(now.lease, order);
         }
+        self.parts.networks.flush();
     }
 
     fn carry_out(&mut self, now: Moment, order: Order) {

@@ -1,10 +1,12 @@
-//! The bodies of beats and answers, in three forms.
+//! The bodies of beats and answers, in four forms.
 //!
 //! Form 1 is the whole message in JSON. Form 2 is what changes with every message as three numbers
 //! of eight bytes, highest byte first, and then the rest in JSON with zeros in their place. From
 //! one beat to the next the rest is the same, so it is written once and read once. Form 3 is form 2
 //! with one more byte behind the first: 1 if the message waits for the reader's own next beat, 0
-//! if it is to be read at once, as are messages of the other forms.
+//! if it is to be read at once, as are messages of the other forms. Form 4 is form 3 with the
+//! length of what follows in two bytes behind the haste, and behind that a second body of form 4,
+//! or nothing: the answer to the reader that goes with a beat.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,9 +19,12 @@ use crate::records::{FORMAT, decode, encode};
 const SPLIT: u8 = 2;
 /// The form with the haste and the numbers before the rest.
 const HASTY: u8 = 3;
+/// The form with room for a second body.
+const LADEN: u8 = 4;
 const WAITS: u8 = 1;
-/// How a body begins that waits to be read.
-pub const WAITING: [u8; 2] = [HASTY, WAITS];
+/// How a body begins that waits to be read. One of form 3 that waits is read at once: it is of a
+/// node that is a version behind.
+pub const WAITING: [u8; 2] = [LADEN, WAITS];
 const NUMBERS: usize = 3;
 /// How long the numbers are.
 const WIDTH: usize = 8 * NUMBERS;
@@ -33,6 +38,8 @@ pub enum Form {
     Split,
     /// How soon it is to be read, and numbers.
     Hasty,
+    /// The same, with room for a second body.
+    Laden,
 }
 
 /// What a message says besides its numbers.
@@ -42,6 +49,19 @@ pub enum Rest {
     Same,
     /// Something else.
     New,
+}
+
+/// A message as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read<'a, T> {
+    /// The message.
+    pub message: T,
+    /// The form it was in.
+    pub form: Form,
+    /// How soon it was to be read.
+    pub haste: Haste,
+    /// The second body; empty if there is none.
+    pub behind: &'a [u8],
 }
 
 /// A message whose numbers can be taken out and put back.
@@ -92,13 +112,20 @@ impl<T: Body> Known<T> {
         }
         let numbers = message.swap([0; NUMBERS]);
         let (rest, news) = self.rest_of(&message);
-        let mut bytes = Vec::with_capacity(WAITING.len() + WIDTH + rest.len());
-        match (form, haste, news) {
-            (Form::Hasty, Haste::Waits, Rest::Same) => bytes.extend_from_slice(&WAITING),
-            (Form::Hasty, Haste::Waits | Haste::Now, Rest::Same | Rest::New) => {
-                bytes.extend_from_slice(&[HASTY, 0]);
+        let mut bytes = Vec::with_capacity(WAITING.len() + 2 + WIDTH + rest.len());
+        let haste = match (haste, news) {
+            (Haste::Waits, Rest::Same) => WAITS,
+            (Haste::Waits, Rest::New) | (Haste::Now, Rest::Same | Rest::New) => 0,
+        };
+        match form {
+            Form::Laden => {
+                // One that is too long for a datagram is not sent, whatever its length says.
+                let length = u16::try_from(WIDTH + rest.len()).unwrap_or(u16::MAX);
+                bytes.extend_from_slice(&[LADEN, haste]);
+                bytes.extend_from_slice(&length.to_be_bytes());
             }
-            (Form::Split | Form::Whole, _, _) => bytes.push(SPLIT),
+            Form::Hasty => bytes.extend_from_slice(&[HASTY, haste]),
+            Form::Split | Form::Whole => bytes.push(SPLIT),
         }
         numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_be_bytes()));
         bytes.extend_from_slice(rest);
@@ -117,17 +144,21 @@ impl<T: Body> Known<T> {
         (self.last.as_ref().map_or(&[], |(_, rest)| rest), news)
     }
 
-    /// The message in `body`, the form it was in, and how soon it was to be read.
-    pub fn read(&mut self, body: &[u8]) -> Option<(T, Form, Haste)> {
-        match *body {
-            [FORMAT, ..] => Some((decode(body).ok()?, Form::Whole, Haste::Now)),
-            [SPLIT, ref behind @ ..] => Some((self.read_split(behind)?, Form::Split, Haste::Now)),
-            [HASTY, haste, ref behind @ ..] => {
-                let haste = if haste == WAITS { Haste::Waits } else { Haste::Now };
-                Some((self.read_split(behind)?, Form::Hasty, haste))
+    /// The message in `body`; none if it is not one.
+    pub fn read<'a>(&mut self, body: &'a [u8]) -> Option<Read<'a, T>> {
+        let (message, form, haste, behind): (T, _, _, &[u8]) = match *body {
+            [FORMAT, ..] => (decode(body).ok()?, Form::Whole, 0, &[]),
+            [SPLIT, ref rest @ ..] => (self.read_split(rest)?, Form::Split, 0, &[]),
+            [HASTY, haste, ref rest @ ..] => (self.read_split(rest)?, Form::Hasty, haste, &[]),
+            [LADEN, haste, high, low, ref rest @ ..] => {
+                let length = usize::from(u16::from_be_bytes([high, low]));
+                let (rest, behind) = rest.split_at_checked(length)?;
+                (self.read_split(rest)?, Form::Laden, haste, behind)
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        let haste = if haste == WAITS { Haste::Waits } else { Haste::Now };
+        Some(Read { message, form, haste, behind })
     }
 
     fn read_split(&mut self, behind: &[u8]) -> Option<T> {

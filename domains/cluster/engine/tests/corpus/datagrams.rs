@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs;
 
-use tsugi_cluster_engine::datagrams::body::{Body, Form, Known};
+use tsugi_cluster_engine::datagrams::body::{Body, Form, Known, Read};
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Health, Hearing, Heartbeat, NoPromise};
 use tsugi_cluster_rules::plan::{DeskSight, RunsAs, Stand};
 use tsugi_cluster_rules::reason::Cause;
@@ -134,13 +134,14 @@ fn keeps_split<T: Body + Debug>(name: &str, value: &T, (ending, form): (&str, Fo
     }
     let kept = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let read = Known::default().read(&kept);
-    assert_eq!(read, Some((value.clone(), form, Haste::Now)), "{name} is read as something else");
+    let expected = Read { message: value.clone(), form, haste: Haste::Now, behind: &[] };
+    assert_eq!(read, Some(expected), "{name} is read as something else");
     assert_eq!(now, kept, "{name} is written differently");
 }
 
 #[test]
 fn bodies_with_their_numbers_before_the_rest_are_kept() {
-    for form in [("split", Form::Split), ("hasty", Form::Hasty)] {
+    for form in [("split", Form::Split), ("hasty", Form::Hasty), ("laden", Form::Laden)] {
         keeps_split("heartbeat", &beat(), form);
         keeps_split("ack", &ack(), form);
     }

@@ -280,10 +280,10 @@ impl Node {
 
     /// The interfaces under the addresses of the groups that this node holds.
     #[must_use]
-    pub fn links_in_use(&self) -> BTreeSet<String> {
+    pub fn links_in_use(&self) -> BTreeSet<&str> {
         let held = self.desks.iter().filter(|(_, desk)| desk.state != State::Clear);
         let specs = held.filter_map(|(group, _)| self.specs.get(group));
-        specs.flat_map(|spec| spec.links_needed()).flatten().cloned().collect()
+        specs.flat_map(|spec| spec.links_needed()).flatten().map(String::as_str).collect()
     }
 
     /// An address whose link went down moves to the next link of this node (PH-08).

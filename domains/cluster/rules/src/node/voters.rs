@@ -23,8 +23,8 @@ impl Node {
         if self.leader.as_ref() != Some(&self.me) || now < self.next_look_at_voters {
             return;
         }
-        // Votes do not change from one event to the next.
-        self.next_look_at_voters = now + self.timing.beat;
+        // Votes do not change from one beat to the next.
+        self.next_look_at_voters = now + self.timing.ttl;
         let due = voter_list::due(&self.record, &self.spread, &self.who_is_heard(now), now);
         if let Some(change) = due {
             self.next_look_at_voters = now + RETRY;

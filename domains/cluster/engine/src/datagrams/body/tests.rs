@@ -39,7 +39,7 @@ fn a_rest_that_stays_the_same_is_written_as_the_same_bytes_behind_its_numbers() 
 
 #[test]
 fn a_body_that_was_cut_is_not_read() {
-    for form in [Form::Split, Form::Hasty] {
+    for form in [Form::Split, Form::Hasty, Form::Laden] {
         let (_, body, _) = Known::default().write(beat(1, "PAY"), (form, Haste::Now));
         for length in 0..body.len() {
             assert_eq!(Known::<Heartbeat>::default().read(&body[..length]), None, "{length} bytes");
@@ -47,21 +47,30 @@ fn a_body_that_was_cut_is_not_read() {
     }
 }
 
+#[test]
+fn what_goes_with_a_beat_is_found_behind_it() {
+    let (_, mut body, _) = Known::default().write(beat(1, "PAY"), (Form::Laden, Haste::Now));
+    body.extend_from_slice(b"the answer");
+    let read = Known::<Heartbeat>::default().read(&body).unwrap();
+    assert_eq!((read.message, read.behind), (beat(1, "PAY"), &b"the answer"[..]));
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_in_every_form(
-        messages in proptest::collection::vec((any::<u64>(), "[A-C]", 0..3_usize), 1..40),
+        messages in proptest::collection::vec((any::<u64>(), "[A-C]", 0..4_usize), 1..40),
     ) {
         let (mut writer, mut reader) = (Known::default(), Known::default());
         for (sequence, group, form) in messages {
             let beat = beat(sequence % (1 << 40), &group);
-            let form = [Form::Whole, Form::Split, Form::Hasty][form];
+            let form = [Form::Whole, Form::Split, Form::Hasty, Form::Laden][form];
             let (given_back, body, rest) = writer.write(beat.clone(), (form, Haste::Waits));
             prop_assert_eq!(&given_back, &beat);
-            let waits = form == Form::Hasty && rest == Rest::Same;
+            let waits = form >= Form::Hasty && rest == Rest::Same;
             let haste = if waits { Haste::Waits } else { Haste::Now };
-            prop_assert_eq!(body.starts_with(&WAITING), waits);
-            prop_assert_eq!(reader.read(&body), Some((beat, form, haste)));
+            prop_assert_eq!(body.starts_with(&WAITING), waits && form == Form::Laden);
+            let read = Read { message: beat, form, haste, behind: &[] };
+            prop_assert_eq!(reader.read(&body), Some(read));
         }
     }
 }
