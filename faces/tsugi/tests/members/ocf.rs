@@ -35,7 +35,8 @@ fn an_agent_of_others_is_started_moved_watched_found_again_and_stopped_unchanged
     site.until("the new agent takes it over", |site| said(site, "a", "TSUG10021-I"));
     assert_eq!(site.group("b"), ("running".to_owned(), "a".to_owned(), epoch));
 
-    site.tsugi("a", &["group", "move", "WORK", "b", "--reason", "a test", "--wait"]);
+    // It has to hear the others first.
+    site.at_last("a", &["group", "move", "WORK", "b", "--reason", "a test", "--wait"]);
     assert!(state(&site, "b").exists() && !state(&site, "a").exists(), "on one node only");
 
     // Somebody takes it down behind the cluster's back.

@@ -60,12 +60,16 @@ pub fn cause(cause: &Cause, deed: Deed) -> Words {
         Cause::ProcessDied { node, resource, how } => {
             phrase::cause_process_ended(node, resource, how)
         }
-        Cause::MonitorFailed { node, resource, how } if how.mishap == Mishap::TooLate => {
-            phrase::cause_monitor_silent(node, resource, how)
-        }
-        Cause::MonitorFailed { node, resource, how } => {
-            phrase::cause_monitor_failed(node, resource, how)
-        }
+        Cause::MonitorFailed { node, resource, how } => match how.mishap {
+            Mishap::TooLate => phrase::cause_monitor_silent(node, resource, how),
+            Mishap::TakenAsFailed { .. } => phrase::cause_ocf_cannot_run(node, resource, how),
+            Mishap::Nonsense { .. } => phrase::cause_ocf_nonsense(node, resource, how),
+            Mishap::Plain
+            | Mishap::Signal
+            | Mishap::Flooded
+            | Mishap::StillThere
+            | Mishap::AddressInUse { .. } => phrase::cause_monitor_failed(node, resource, how),
+        },
         Cause::StartFailed { node, resource, how } => {
             phrase::cause_start_failed(node, resource, how)
         }

@@ -163,7 +163,16 @@ fn one_way_loss_links_hangs_and_failed_starts_are_named() {
     let resource = || "server".parse().unwrap();
     let on = || node("node1");
     let how = |how: &str| how.to_owned();
+    let asked = |mishap, words: &str| {
+        let how = How::of(mishap, words);
+        Cause::MonitorFailed { node: on(), resource: resource(), how }
+    };
     let cases = [
+        (
+            asked(Mishap::TakenAsFailed { code: 5 }, "exit 5"),
+            "cannot run there, a failure (exit 5)",
+        ),
+        (asked(Mishap::Nonsense { code: 77 }, "exit 77"), "OCF does not have (exit 77)"),
         (Cause::OneWay { node: on(), way: Way::ToIt }, "one-way loss"),
         (Cause::LinksDown { node: on(), links: vec![how("eth0")] }, "link eth0 of node1 went down"),
         (Cause::LinksDown { node: on(), links: vec![how("eth0"), how("eth1")] }, "eth0, eth1"),
