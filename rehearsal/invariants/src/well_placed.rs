@@ -19,6 +19,8 @@ pub(crate) struct WellPlaced {
     up: BTreeSet<(GroupName, usize)>,
     began: BTreeMap<usize, u64>,
     configured: u64,
+    /// The nodes that were switched off and have not begun again.
+    off: BTreeSet<usize>,
 }
 
 impl Invariant for WellPlaced {
@@ -32,6 +34,10 @@ impl Invariant for WellPlaced {
             }
             Seen::Began { at, node } => {
                 self.began.insert(*node, *at);
+                self.off.remove(node);
+            }
+            Seen::SwitchedOff { node, .. } => {
+                self.off.insert(*node);
             }
             Seen::Committed { at, before, after, draft } => {
                 for write in &draft.writes {
@@ -64,7 +70,9 @@ impl WellPlaced {
         // For an owner that is lost the word of the operator who resumes lifts the pin at once.
         let taken = now.owner() != was.owner() && now.ownership != Ownership::Nobody;
         let pin = was.pause.as_ref().and_then(|p| p.pinned.as_ref());
-        if let Some(pin) = pin.filter(|p| taken && was.owner() == Some(*p) && !resumed) {
+        let fenced = self.is_fenced(before, (name, was));
+        let pin = pin.filter(|p| taken && was.owner() == Some(*p) && !resumed && !fenced);
+        if let Some(pin) = pin {
             return broken("L9", format!("{name} was taken from {pin}, which it is pinned to"));
         }
         if moved && self.is_unfenced(before, name, was) {
@@ -77,11 +85,21 @@ impl WellPlaced {
         if let Some(what) = self.too_many_restarts(at, after, (name, was, now)) {
             return broken("restarts", what);
         }
-        let lost = was.owner().filter(|node| now.owner() != Some(*node));
+        let lost = was.owner().filter(|node| now.owner() != Some(*node) && !fenced);
         if let Some(node) = lost.filter(|node| self.is_hasty(at, after, (name, node))) {
             return broken("patience", format!("{name} was taken from {node}, never listened for"));
         }
         Ok(())
+    }
+
+    /// Whether the owner was confirmed to be off, and in truth nothing of the group is there: that
+    /// ends a pin (L9), and there is nobody left to listen for.
+    fn is_fenced(&self, record: &Record, (name, was): (&GroupName, &GroupRecord)) -> bool {
+        let Ownership::Owned { node, boot, .. } = &was.ownership else { return false };
+        let confirmed = record.nodes.get(node).and_then(|known| known.value.fenced);
+        let Some(number) = number_of(node).filter(|_| confirmed.is_some()) else { return false };
+        let gone = self.off.contains(&number) || *boot == confirmed;
+        gone && !self.up.contains(&(name.clone(), number))
     }
 
     fn is_unfenced(&self, record: &Record, name: &GroupName, was: &GroupRecord) -> bool {
