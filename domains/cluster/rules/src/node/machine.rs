@@ -108,6 +108,14 @@ pub struct Node {
     pub(super) fences: Fences,
 }
 
+/// Whether the voters that are heard have answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answers {
+    There,
+    /// One of them owes an answer for longer than one and a half beats.
+    Missing,
+}
+
 /// Whether something new must be told at once instead of at the next beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BeatDue {
@@ -285,8 +293,15 @@ impl Node {
             return;
         }
         let beat = self.compose(now.lease);
-        let haste = self.haste(now.lease, &beat);
-        self.next_beat = now.lease + self.timing.beat;
+        let answers = self.answers(now.lease);
+        let haste = self.haste(&beat, answers);
+        // Whose answers just miss its own beat would ask for them again and again: it falls out
+        // of step with the voter that is a hair behind it.
+        self.next_beat = now.lease
+            + match answers {
+                Answers::There => self.timing.beat,
+                Answers::Missing => Span(self.timing.beat.0 / 4 * 3),
+            };
         self.beat_due = BeatDue::OnTime;
         // The node is a voter too: its own vote takes the same road, without the network.
         let own = beat.clone();
@@ -296,19 +311,24 @@ impl Node {
 
     /// How soon the others are to read a beat. Answers to beats that wait come one beat later; an
     /// answer that is missing then is asked for at once.
-    fn haste(&mut self, now: Moment, beat: &Heartbeat) -> Haste {
+    fn haste(&mut self, beat: &Heartbeat, answers: Answers) -> Haste {
         let told = std::mem::replace(&mut self.told, beat.applied);
-        let late = Span(self.timing.beat.0 / 2 * 3);
-        let there = |name: &NodeName| {
-            let heard = self.peers.get(name).and_then(Peer::heard);
-            heard.is_some_and(|at| now.since(at) < self.timing.silent_after())
-        };
-        let waited_for = self.holder.waits_for_first() || self.holder.misses(now, late, there);
+        let waited_for = self.holder.waits_for_first() || answers == Answers::Missing;
         if self.beat_due == BeatDue::Now || told != beat.applied || waited_for {
             Haste::Now
         } else {
             Haste::Waits
         }
+    }
+
+    /// Whether every voter that is heard has answered of late.
+    fn answers(&self, now: Moment) -> Answers {
+        let late = Span(self.timing.beat.0 / 2 * 3);
+        let there = |name: &NodeName| {
+            let heard = self.peers.get(name).and_then(Peer::heard);
+            heard.is_some_and(|at| now.since(at) < self.timing.silent_after())
+        };
+        if self.holder.misses(now, late, there) { Answers::Missing } else { Answers::There }
     }
 
     fn compose(&mut self, now: Moment) -> Heartbeat {

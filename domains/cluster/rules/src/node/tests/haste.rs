@@ -48,6 +48,23 @@ fn an_answer_that_is_missing_from_a_voter_that_is_heard_is_asked_for_at_once() {
 }
 
 #[test]
+fn a_node_that_misses_an_answer_falls_out_of_step_until_it_comes() {
+    let mut bench = Bench::running(record());
+    next(&mut bench, Span::secs(1));
+    let rests = |bench: &mut Bench| {
+        let before = bench.beats.len();
+        next(bench, Span::secs(1));
+        let sent: Vec<Moment> = bench.beats[before..].iter().map(|beat| beat.sent).collect();
+        sent.windows(2).map(|two| two[1].since(two[0])).max().unwrap()
+    };
+    let (beat, step) = (bench.node.timing().beat, Span::millis(5));
+    assert!(rests(&mut bench) >= beat);
+    bench.voters.retain(|voter| *voter != name("c"));
+    next(&mut bench, Span::millis(200));
+    assert!(rests(&mut bench) <= Span(beat.0 / 4 * 3) + step);
+}
+
+#[test]
 fn a_voter_that_is_not_heard_is_not_waited_for() {
     let mut bench = Bench::running(record());
     next(&mut bench, Span::secs(1));
