@@ -127,14 +127,18 @@ impl Watcher {
         Ok(changed)
     }
 
-    /// How the link stands, as last seen, that holds `address`; none if no link holds it.
+    /// How the links stand, as last seen, that hold these addresses; gone if no link holds it.
     ///
     /// # Errors
     /// The call that failed.
-    pub fn carries(&mut self, address: IpAddr) -> io::Result<Option<Carrier>> {
-        let held = self.asker.addresses()?.into_iter().find(|held| held.address == address);
-        let link = held.and_then(|held| self.known.get(&held.link));
-        Ok(link.map(|link| if link.carries() { Carrier::Up } else { Carrier::Down }))
+    pub fn carry(&mut self, addresses: &[IpAddr]) -> io::Result<Vec<Carrier>> {
+        let all = self.asker.addresses()?;
+        let link = |address: &IpAddr| {
+            let held = all.iter().find(|held| held.address == *address)?;
+            self.known.get(&held.link)
+        };
+        let carrier = |link: &Link| if link.carries() { Carrier::Up } else { Carrier::Down };
+        Ok(addresses.iter().map(|a| link(a).map_or(Carrier::Gone, carrier)).collect())
     }
 
     fn see(&mut self, link: Link) -> Option<(String, Carrier)> {

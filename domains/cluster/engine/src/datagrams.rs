@@ -36,19 +36,30 @@ pub struct Networks {
     buffer: Vec<u8>,
 }
 
+/// The longest datagram that takes an answer with it: what every path carries in one piece
+/// (RFC 8200, 5: 1,280 bytes with the headers). Each alone may be longer.
+const TOGETHER: usize = 1_232;
+/// After a beat that was to be read at once everything goes over every network for so many beats:
+/// it may have been at once because what went over one of them is lost without a word.
+const CAREFUL_BEATS: u8 = 20;
+
 /// Another node: where it is, what was heard of it, and how it is spoken to.
 #[derive(Debug, Default)]
 struct Peer {
     addresses: Vec<SocketAddr>,
-    /// The form in which this boot of it was heard; the newer one, once it was.
+    /// The newest form in which this boot of it was heard.
     form: Option<(BootId, Form)>,
     beats: Known<Heartbeat>,
     acks: Known<Ack>,
     answers: Known<Ack>,
     /// The ledger's entry in the last answer to it.
     answered: Index,
+    /// Its newest beat: what waited is read after what was to be read at once, and is old news.
+    newest: Option<(BootId, u64)>,
     /// The newest beat of it that was to be read at once: its answer is as well.
     hasty: Option<u64>,
+    /// For how many beats it is still sent everything over every network.
+    careful: u8,
     /// An answer that goes with the next beat.
     with_beat: Option<Vec<u8>>,
     /// The network of the last datagram that needed only one.
@@ -59,6 +70,16 @@ impl Peer {
     /// A boot that was heard only in an old form may not know the new one.
     fn form(&self) -> Form {
         self.form.map_or(Form::Laden, |(_, form)| form)
+    }
+
+    /// Whether a beat of it is its newest; takes note of it.
+    fn is_newest(&mut self, beat: &Heartbeat) -> bool {
+        let older = |(boot, newest): (BootId, u64)| boot == beat.boot && beat.sequence < newest;
+        if self.newest.is_some_and(older) {
+            return false;
+        }
+        self.newest = Some((beat.boot, beat.sequence));
+        true
     }
 
     fn spoke(&mut self, boot: BootId, form: Form) {
@@ -123,13 +144,21 @@ impl Networks {
             let Ok(bytes) = self.sealer.seal(Kind::HEARTBEAT, &body) else { continue };
             let at_form = self.peers.iter_mut().filter(|(_, peer)| peer.form() == form);
             for (name, peer) in at_form {
-                // Who does not know of waiting knows only of copies over all networks.
-                let renews = form >= Form::Hasty && haste == Haste::Waits;
-                if !renews || !self.heard.on_all(name, ways(&self.lanes, peer)) {
+                let whole = self.heard.on_all(name, ways(&self.lanes, peer));
+                let careful = peer.careful > 0;
+                peer.careful = match haste {
+                    Haste::Now => CAREFUL_BEATS,
+                    Haste::Waits => peer.careful.saturating_sub(1),
+                };
+                // An older version knows only of copies over all networks.
+                let renews = form == Form::Laden && haste == Haste::Waits;
+                if !renews || !whole || careful {
                     send(&self.lanes, &bytes, &peer.addresses);
                     continue;
                 }
-                let both = peer.with_beat.take().map(|answer| [&body[..], &answer].concat());
+                let fits = |answer: &mut Vec<u8>| bytes.len() + answer.len() <= TOGETHER;
+                let answer = peer.with_beat.take_if(fits);
+                let both = answer.map(|answer| [&body[..], &answer].concat());
                 let both = both.and_then(|both| self.sealer.seal(Kind::HEARTBEAT, &both).ok());
                 let bytes = both.as_deref().unwrap_or(&bytes);
                 send_one(&self.lanes, bytes, (&peer.addresses, &mut peer.turn));
@@ -150,8 +179,10 @@ impl Networks {
         let form = peer.form();
         let (_, body, rest) = peer.answers.write(ack, (form, haste));
         let renews = haste == Haste::Waits && rest == Rest::Same;
-        let one = renews && self.heard.on_all(to, ways(&self.lanes, peer));
-        if one && form == Form::Laden && peer.with_beat.is_none() {
+        let whole = self.heard.on_all(to, ways(&self.lanes, peer));
+        let one = renews && whole && peer.careful == 0;
+        if one && form == Form::Laden {
+            // One that waits already says the same of an older beat.
             peer.with_beat = Some(body);
             return;
         }
@@ -217,9 +248,9 @@ impl Networks {
         self.peers.get(peer).is_some_and(|known| self.heard.on_all(peer, ways(&self.lanes, known)))
     }
 
-    /// If a peer sends every `beat`: how long a network may be silent before it counts as such.
-    /// What waits goes over each in turn, and is read a beat later.
-    pub fn every(&self, beat: Span) {
+    /// Peers send something every `beat`: what waits goes over each network in turn, and is read a
+    /// beat later, so a network may be silent for so many beats before it counts as such.
+    pub fn expect_beats_every(&self, beat: Span) {
         self.heard.patience(Span(beat.0 * (self.lanes.len() as u64 + 2)).to_std());
     }
 
@@ -267,12 +298,15 @@ enum Spread {
     PerhapsOnce,
 }
 
-/// What is to be read at once goes over every network. Forms that know no haste do not tell.
+/// What is to be read at once goes over every network. Older forms do not tell: whoever speaks
+/// them also sends answers of this kind over one.
 const fn spread(form: Form, haste: Haste) -> Spread {
     match (form, haste) {
-        (Form::Hasty | Form::Laden, Haste::Now) => Spread::Everywhere,
-        (Form::Hasty | Form::Laden, Haste::Waits)
-        | (Form::Split | Form::Whole, Haste::Now | Haste::Waits) => Spread::PerhapsOnce,
+        (Form::Laden, Haste::Now) => Spread::Everywhere,
+        (Form::Laden, Haste::Waits)
+        | (Form::Hasty | Form::Split | Form::Whole, Haste::Now | Haste::Waits) => {
+            Spread::PerhapsOnce
+        }
     }
 }
 
@@ -287,10 +321,13 @@ fn read(peer: &mut Peer, opened: &Opened<'_>, via: Via, out: &mut Vec<Event>) ->
             if haste == Haste::Now {
                 peer.hasty = Some(beat.sequence);
             }
+            // An answer counts from its own beat, so one that comes late is still worth reading.
             if !behind.is_empty() {
                 out.extend(read_answer(peer, opened, behind).map(|(ack, _, _)| ack));
             }
-            out.push(Event::Heard { via, beat });
+            if peer.is_newest(&beat) {
+                out.push(Event::Heard { via, beat });
+            }
             (form, haste)
         }
         Kind::ACK => {

@@ -208,7 +208,7 @@ impl Core {
             None => self.parts.founding.voters.values().cloned().collect(),
         };
         let me = node.name().clone();
-        self.parts.networks.every(node.timing().beat);
+        self.parts.networks.expect_beats_every(node.timing().beat);
         self.parts.networks.meet(peers.into_iter().filter(|(name, _)| *name != me).collect());
     }
 
@@ -506,9 +506,10 @@ impl Core {
     /// What is asked next must not take a network whose link here has just gone down.
     fn forget_lost_networks(&mut self) {
         let own: Vec<_> = self.parts.networks.own().collect();
-        for (network, address) in own.into_iter().enumerate() {
-            // What the kernel does not say is found by the silence over that network.
-            if self.parts.links.carries(address).is_ok_and(|says| says == Some(Carrier::Down)) {
+        // What the kernel does not say is found by the silence over that network.
+        let Ok(carry) = self.parts.links.carry(&own) else { return };
+        for (network, carrier) in carry.into_iter().enumerate() {
+            if carrier != Carrier::Up {
                 self.parts.networks.lost(network);
             }
         }

@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 
 use tsugi_cluster_rules::lease::heartbeat::Health;
-use tsugi_vocabulary::{BootId, Generation, Index, Moment, Span};
+use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, Moment, Span};
 use tsugi_wire::boot::Boot;
 use tsugi_wire::datagram::Origin;
 use tsugi_wire::identity::ClusterId;
@@ -37,7 +37,7 @@ fn node(node: &str) -> Networks {
     let opener = Opener::new(CLUSTER, name(node), &ring());
     let networks = Networks::bind(&[any, any], sealer(node, &ring()), opener).unwrap();
     // However slow the machine is: only what comes decides here.
-    networks.every(Span::secs(900));
+    networks.expect_beats_every(Span::secs(900));
     networks
 }
 
@@ -159,10 +159,15 @@ fn a_beat_that_waits_goes_over_one_network_in_turn_and_any_other_over_all() {
     assert_eq!(ways(&mut a, &b, Haste::Waits), [true, true]);
     b.beat(beat("b"), Haste::Now);
     assert_eq!(taken(&mut a).len(), 1);
+    carefree(&mut a);
     let (one, other) = (ways(&mut a, &b, Haste::Waits), ways(&mut a, &b, Haste::Waits));
     assert_eq!([one, other].map(|w| w.iter().filter(|came| **came).count()), [1, 1]);
     assert_ne!(one, other, "each in turn");
     assert_eq!(ways(&mut a, &b, Haste::Now), [true, true]);
+    for _ in 0..CAREFUL_BEATS {
+        assert_eq!(ways(&mut a, &b, Haste::Waits), [true, true], "something may be lost");
+    }
+    assert_ne!(ways(&mut a, &b, Haste::Waits), [true, true]);
     a.lost(1);
     assert_eq!(ways(&mut a, &b, Haste::Waits), [true, true], "one network is lost");
 }
@@ -176,7 +181,14 @@ fn acquainted() -> (Networks, Networks) {
     b.beat(beat("b"), Haste::Now);
     b.answer(&name("a"), ack("b"));
     assert_eq!((taken(&mut a).len(), taken(&mut b).len()), (2, 1));
+    carefree(&mut a);
+    carefree(&mut b);
     (a, b)
+}
+
+/// The beats after one that was to be read at once are over.
+fn carefree(node: &mut Networks) {
+    node.peers.values_mut().for_each(|peer| peer.careful = 0);
 }
 
 /// What `node` is sent, as the first byte of each body and what is made of it.
@@ -213,6 +225,41 @@ fn an_answer_that_waits_goes_with_the_beat_that_follows_it() {
     let (copies, mut words) = sent(&mut a);
     words.sort();
     assert_eq!((copies, words), (1, vec!["answer 5".to_owned(), "beat 5".to_owned()]), "apart");
+    carefree(&mut b);
+    b.answer(&name("a"), says(6));
+    b.answer(&name("a"), says(7));
+    b.beat(beats(7), Haste::Waits);
+    b.flush();
+    assert_eq!(sent(&mut a), (0, vec!["answer 7".to_owned(), "beat 7".to_owned()]), "the newer");
+}
+
+#[test]
+fn an_answer_that_would_break_a_datagram_in_pieces_goes_apart() {
+    let (mut a, mut b) = acquainted();
+    let groups = (0..12).map(|n| GroupName::new(&format!("GROUP-WITH-A-NAME-{n:02}")).unwrap());
+    let epoch = Epoch { incarnation: 1, counter: 2 };
+    let asked: Vec<_> = groups.map(|group| (group, epoch)).collect();
+    let long = |sequence| Heartbeat { sequence, asked: asked.clone(), ..beat("b") };
+    b.beat(long(2), Haste::Now);
+    assert_eq!(sent(&mut a), (1, vec!["beat 2".to_owned()]));
+    carefree(&mut b);
+    b.answer(&name("a"), Ack { sequence: 3, ..ack("b") });
+    b.beat(long(3), Haste::Waits);
+    let length = |lanes: &Lanes| lanes.waits.as_ref()?.peek_from(&mut [0; 4096]).ok();
+    let longest = a.lanes.iter().filter_map(length).map(|(length, _)| length).max().unwrap();
+    assert!((TOGETHER - 400..TOGETHER).contains(&longest), "{longest}: it tests something else");
+    assert_eq!(sent(&mut a), (0, vec!["beat 3".to_owned()]));
+    b.flush();
+    assert_eq!(sent(&mut a), (0, vec!["answer 3".to_owned()]));
+}
+
+#[test]
+fn a_beat_that_waited_is_old_news_after_one_that_was_read_at_once() {
+    let (mut a, mut b) = acquainted();
+    b.beat(Heartbeat { sequence: 2, ..beat("b") }, Haste::Waits);
+    b.beat(Heartbeat { sequence: 3, ..beat("b") }, Haste::Now);
+    let (_, words) = sent(&mut a);
+    assert_eq!(words, ["beat 3"]);
 }
 
 #[test]
@@ -221,20 +268,24 @@ fn who_does_not_know_of_it_is_sent_an_answer_apart() {
     b.peers.get_mut(&name("a")).unwrap().form = Some((boot("a"), Form::Hasty));
     b.beat(Heartbeat { sequence: 2, ..beat("b") }, Haste::Now);
     assert_eq!(sent(&mut a), (1, vec!["beat 2".to_owned()]));
+    carefree(&mut b);
     b.answer(&name("a"), Ack { sequence: 3, ..ack("b") });
     b.beat(Heartbeat { sequence: 3, ..beat("b") }, Haste::Waits);
     b.flush();
     let mut buffer = [0; 2048];
     let sockets = a.lanes.iter().flat_map(|lanes| [Some(&lanes.now), lanes.waits.as_ref()]);
-    let mut forms = Vec::new();
+    let (mut forms, mut copies) = (Vec::new(), 0);
     for socket in sockets.flatten() {
         while let Ok((length, _)) = socket.recv_from(&mut buffer) {
-            let opened = a.opener.open(&buffer[..length]).unwrap();
-            forms.push((opened.kind, opened.body[0]));
+            match a.opener.open(&buffer[..length]) {
+                Ok(opened) => forms.push((opened.kind, opened.body[0])),
+                Err(_) => copies += 1,
+            }
         }
     }
     forms.sort_unstable_by_key(|(kind, _)| kind.0);
     assert_eq!(forms, [(Kind::HEARTBEAT, 3), (Kind::ACK, 3)]);
+    assert_eq!(copies, 1, "it expects every beat over every network");
 }
 
 #[test]
@@ -289,6 +340,7 @@ fn a_peer_is_whole_until_what_went_everywhere_does_not_come_over_a_network() {
     assert!(b.whole(&name("a")), "copies are dropped, and count");
     b.beat(beat("b"), Haste::Now);
     assert_eq!(taken(&mut a).len(), 1);
+    carefree(&mut a);
     for sequence in 2..5 {
         a.beat(Heartbeat { sequence, ..beat("a") }, Haste::Waits);
         assert_eq!(taken(&mut b).len(), 1);

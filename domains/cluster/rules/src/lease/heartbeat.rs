@@ -80,7 +80,7 @@ pub enum Hearing {
     Minority,
 }
 
-/// A voter's answer to one beat, on the network it came by.
+/// A voter's answer to one beat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
     /// Who answers.

@@ -149,8 +149,7 @@ impl Voter {
         Voted { longest, ack: Some(ack) }
     }
 
-    /// Whether `beat` is not older than one already heard. Copies over several networks share a
-    /// sequence; each is answered on its own network.
+    /// Whether `beat` is not older than one already heard. Copies of it share its sequence.
     fn is_news(&mut self, beat: &Heartbeat) -> bool {
         if mutant("voter-takes-old-beats") {
             return true;

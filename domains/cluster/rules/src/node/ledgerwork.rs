@@ -312,7 +312,7 @@ impl Node {
             (Subject::Notes, Fate::Overtaken | Fate::Unknown) => {
                 let mut again = std::mem::take(&mut self.paperwork.sent_notes);
                 again.append(&mut self.paperwork.notes);
-                again.truncate(NOTES);
+                again.drain(..again.len().saturating_sub(NOTES));
                 self.paperwork.notes = again;
             }
             (
