@@ -1,13 +1,17 @@
 //! The output of programs, read by the agent: the last bytes kept in memory, or a file that
 //! cannot grow for ever.
 //!
-//! A program writes into a pipe with a name in the agent's directory. The hands hold its other
-//! end open as well, so that an agent may come and go; who comes finds the pipes in the listing.
+//! A program writes into a pipe with a name in the agent's directory. It holds the other end open
+//! as well, so that an agent may come and go; who comes finds the pipes in the listing. What a
+//! program has left running is read until its last process has closed the pipe: its name stays
+//! there until then, and beside it where the output goes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -28,17 +32,22 @@ const CHUNK: usize = 16 * 1024;
 const AFTER_END_MOST: usize = 256 * 1024;
 /// How often it is told at most that one log cannot be written.
 const TELL_EVERY: Span = Span::secs(60);
-/// How the names of pipes end.
+/// How the names of pipes end, and of the notes beside them.
 const PIPE: &str = "pipe";
+const NOTE: &str = "log";
 
 /// The pipes of all programs and the thread that reads them: a disk that hangs holds up nothing
 /// else.
 #[derive(Debug)]
 pub struct Outputs {
     dir: PathBuf,
+    /// How the names of its own pipes begin.
+    own: String,
     serial: u64,
     asked: BTreeMap<RequestId, (PathBuf, File, Output)>,
-    running: BTreeMap<ProgramId, (PathBuf, Output)>,
+    running: BTreeMap<ProgramId, Output>,
+    /// The pipes of former agents that are read.
+    followed: BTreeSet<PathBuf>,
     scribe: Sender<Word>,
     wake: EventFd,
     told: Sender<Report>,
@@ -66,8 +75,11 @@ impl Outputs {
         };
         let thread = thread::Builder::new().name("scribe".to_owned()).stack_size(128 * 1024);
         thread.spawn(move || work.work())?;
-        let (asked, running) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { dir, serial: 0, asked, running, scribe, wake, told, heard, bell: own_bell })
+        let (asked, running, followed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let (serial, bell) = (0, own_bell);
+        // A former agent's process may have had the same number.
+        let own = format!("{}-{}-", std::process::id(), clock::now().0);
+        Ok(Self { dir, own, serial, asked, running, followed, scribe, wake, told, heard, bell })
     }
 
     /// Readable when [`Outputs::next`] has something.
@@ -91,12 +103,16 @@ impl Outputs {
             return Ok(program);
         }
         self.serial += 1;
-        let name = format!("{}-{}.{PIPE}", std::process::id(), self.serial);
+        let name = format!("{}{}.{PIPE}", self.own, self.serial);
         let path = self.dir.join(name);
         let made = nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR);
         let opened = made.map_err(io::Error::from).and_then(|()| read_end(&path));
         let pipe = opened.map_err(|error| Failure::disk("make a pipe", &path, &error))?;
         let wanted = std::mem::replace(&mut program.output, Output::Discard);
+        if let Err(error) = write_note(&path, &wanted) {
+            forget(&path);
+            return Err(Failure::disk("note where the output goes", &path, &error));
+        }
         program.output = Output::Pipe { path: path.clone(), then: Box::new(wanted.clone()) };
         self.asked.insert(id, (path, pipe, wanted));
         Ok(program)
@@ -111,21 +127,17 @@ impl Outputs {
                         self.read(*program, pipe, path, output);
                     }
                     (Ok(Answer::Listing(listing)), _) => self.resume(listing),
-                    (_, Some((path, ..))) => drop(fs::remove_file(path)),
+                    (_, Some((path, ..))) => forget(&path),
                     (_, None) => {}
                 }
                 Some(report)
             }
             Report::Event(Event::Ended(ended)) => match self.running.remove(&ended.program.id) {
-                Some((path, output)) if has_tail(&output) => {
-                    drop(fs::remove_file(path));
+                Some(output) if has_tail(&output) => {
                     self.say(Word::Finish(ended));
                     None
                 }
-                other => {
-                    other.map(|(path, _)| fs::remove_file(path));
-                    Some(Report::Event(Event::Ended(ended)))
-                }
+                _ => Some(Report::Event(Event::Ended(ended))),
             },
             Report::Event(_) => Some(report),
         }
@@ -138,11 +150,12 @@ impl Outputs {
     }
 
     fn read(&mut self, program: ProgramId, pipe: File, path: PathBuf, output: Output) {
-        self.running.insert(program, (path, output.clone()));
-        self.say(Word::Read { program, pipe, output });
+        self.running.insert(program, output.clone());
+        self.say(Word::Read { program: Some(program), pipe, path, output });
     }
 
-    /// Reads on what a former agent has left, and clears away what nobody writes into.
+    /// Reads on what a former agent has left: of programs that run, and of what has outlived its
+    /// program. What nobody writes into is cleared away.
     fn resume(&mut self, listing: &Listing) {
         let mut used = BTreeSet::new();
         for (program, output) in &listing.outputs {
@@ -151,18 +164,26 @@ impl Outputs {
             if !self.running.contains_key(program)
                 && let Ok(pipe) = read_end(path)
             {
+                self.followed.insert(path.clone());
                 self.read(*program, pipe, path.clone(), (**then).clone());
             }
         }
-        let own = format!("{}-", std::process::id());
+        let own = self.own.as_bytes();
         let Ok(entries) = fs::read_dir(&self.dir) else { return };
         for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
             let pipe = path.extension().is_some_and(|extension| extension == PIPE);
-            let ours = path
-                .file_name()
-                .is_some_and(|name| name.as_encoded_bytes().starts_with(own.as_bytes()));
-            if pipe && !ours && !used.contains(&path) {
-                drop(fs::remove_file(path));
+            let ours =
+                path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(own));
+            if !pipe || ours || used.contains(&path) || self.followed.contains(&path) {
+                continue;
+            }
+            match read_end(&path) {
+                Ok(pipe) => {
+                    self.followed.insert(path.clone());
+                    let output = read_note(&path).unwrap_or(Output::Discard);
+                    self.say(Word::Read { program: None, pipe, path, output });
+                }
+                Err(_) => forget(&path),
             }
         }
     }
@@ -187,6 +208,32 @@ fn read_end(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Writes beside a pipe where what comes out of it goes, for an agent that finds only the pipe.
+fn write_note(pipe: &Path, output: &Output) -> io::Result<()> {
+    match output {
+        Output::File { path, limit } => {
+            let text = [format!("{limit} ").as_bytes(), path.as_os_str().as_bytes()].concat();
+            fs::write(pipe.with_extension(NOTE), text)
+        }
+        Output::Both(one, other) => write_note(pipe, one).and_then(|()| write_note(pipe, other)),
+        Output::Discard | Output::Tail { .. } | Output::Pipe { .. } => Ok(()),
+    }
+}
+
+fn read_note(pipe: &Path) -> Option<Output> {
+    let text = fs::read(pipe.with_extension(NOTE)).ok()?;
+    let space = text.iter().position(|byte| *byte == b' ')?;
+    let limit = std::str::from_utf8(&text[..space]).ok()?.parse().ok()?;
+    let path = PathBuf::from(OsStr::from_bytes(&text[space + 1..]));
+    path.is_absolute().then_some(Output::File { path, limit })
+}
+
+/// Takes the name of a pipe and the note beside it away.
+fn forget(pipe: &Path) {
+    fs::remove_file(pipe.with_extension(NOTE)).ok();
+    fs::remove_file(pipe).ok();
+}
+
 /// A bell that already rings loudly needs no more.
 fn ring(bell: &impl AsFd) {
     nix::unistd::write(bell, &1_u64.to_ne_bytes()).ok();
@@ -195,7 +242,7 @@ fn ring(bell: &impl AsFd) {
 /// What the thread is told.
 #[derive(Debug)]
 enum Word {
-    Read { program: ProgramId, pipe: File, output: Output },
+    Read { program: Option<ProgramId>, pipe: File, path: PathBuf, output: Output },
     Finish(Ended),
     End,
 }
@@ -209,8 +256,10 @@ struct Scribe {
 }
 
 struct Source {
-    program: ProgramId,
+    /// None if it has ended.
+    program: Option<ProgramId>,
     pipe: Option<File>,
+    path: PathBuf,
     sinks: Vec<Sink>,
 }
 
@@ -253,42 +302,55 @@ impl Scribe {
                     self.say(Event::LogLost(lost));
                 }
             }
-            let read_out = |source: &Source| source.pipe.is_none();
-            let tail = |source: &Source| source.sinks.iter().any(|s| matches!(s, Sink::Tail(_)));
-            self.sources.retain(|source| !read_out(source) || tail(source));
             for word in words {
                 match word {
-                    Word::Read { program, pipe, output } => self.begin(program, pipe, output),
+                    Word::Read { program, pipe, path, output } => {
+                        self.begin(program, (pipe, path), output);
+                    }
                     Word::Finish(ended) => self.finish(ended),
                     Word::End => {}
                 }
             }
+            let tail = |source: &Source| source.sinks.iter().any(|s| matches!(s, Sink::Tail(_)));
+            for over in self.sources.extract_if(.., |s| s.pipe.is_none() && !tail(s)) {
+                forget(&over.path);
+            }
         }
     }
 
-    fn begin(&mut self, program: ProgramId, pipe: File, output: Output) {
+    fn begin(&mut self, program: Option<ProgramId>, (pipe, path): (File, PathBuf), output: Output) {
         let outputs = match output {
             Output::Both(one, other) => vec![*one, *other],
             one => vec![one],
         };
         let sinks: Vec<Sink> = outputs.into_iter().filter_map(sink).collect();
-        if !sinks.is_empty() {
-            self.sources.push(Source { program, pipe: Some(pipe), sinks });
-        }
+        let mut source = Source { program, pipe: Some(pipe), path, sinks };
+        // That nobody writes into a pipe any more is seen by reading only.
+        let lost = source.take(CHUNK);
+        self.sources.push(source);
+        lost.into_iter().for_each(|lost| self.say(Event::LogLost(lost)));
     }
 
+    /// Tells a program's end with the last bytes of its output. What it has left running writes
+    /// on: it would die of a pipe that nobody reads.
     fn finish(&mut self, mut ended: Ended) {
-        let at = self.sources.iter().position(|source| source.program == ended.program.id);
-        if let Some(at) = at {
-            let mut source = self.sources.swap_remove(at);
-            source.take(AFTER_END_MOST);
-            for sink in source.sinks {
+        let its = |source: &&mut Source| source.program == Some(ended.program.id);
+        let mut lost = None;
+        if let Some(source) = self.sources.iter_mut().find(its) {
+            lost = source.take(AFTER_END_MOST);
+            source.program = None;
+            let (tails, others) = std::mem::take(&mut source.sinks)
+                .into_iter()
+                .partition(|sink| matches!(sink, Sink::Tail(_)));
+            source.sinks = others;
+            for sink in tails {
                 if let Sink::Tail(tail) = sink {
                     ended.tail = tail.kept.into();
                     ended.dropped = tail.dropped;
                 }
             }
         }
+        lost.into_iter().for_each(|lost| self.say(Event::LogLost(lost)));
         self.say(Event::Ended(ended));
     }
 

@@ -180,6 +180,57 @@ fn what_a_program_prints_can_be_in_a_log_and_its_end_with_the_end() {
     assert!(text.starts_with("first\n1\n") && text.contains("\n300\nsecond\n1\n"), "{text}");
 }
 
+/// A start script that leaves something running which prints a line and goes on once there is a
+/// file, and the log of it.
+fn leaves_a_printer(node: &mut Node, sleep: &str) -> std::path::PathBuf {
+    let (log, go) = (node.path("start.log"), node.path("go"));
+    let wait = format!("while [ ! -e {} ]; do sleep 0.01; done", go.display());
+    let script = format!("({wait}; echo late; exec {sleep}) & echo early");
+    let mut program = shell(free(), Purpose::Start, &script);
+    let file = Output::File { path: log.clone(), limit: 8192 };
+    program.output = Output::Both(Box::new(file), Box::new(Output::Tail { keep: 512 }));
+    let id = node.spawn(program);
+    assert_eq!(node.ended(id).tail, b"early\n");
+    log
+}
+
+fn prints_on(node: &Node, log: &std::path::Path, sleep: &str) {
+    fs::write(node.path("go"), "").unwrap();
+    until("it has printed and goes on", || (named(sleep).len() == 1).then_some(()));
+    until("its line is kept", || {
+        fs::read_to_string(log).ok().filter(|text| text == "early\nlate\n")
+    });
+}
+
+fn pipes(node: &Node) -> usize {
+    let found = fs::read_dir(node.path("run/agent")).unwrap().flatten();
+    found.filter(|f| f.path().extension().is_some_and(|e| e == "pipe" || e == "log")).count()
+}
+
+#[test]
+fn what_a_start_script_leaves_running_prints_on_into_the_log() {
+    let mut node = Node::start(&[]);
+    let sleep = sleep();
+    let log = leaves_a_printer(&mut node, &sleep);
+    prints_on(&node, &log, &sleep);
+    assert!(matches!(node.ask(&Request::KillGroup { group: group() }), Ok(Answer::Killed { .. })));
+    until("its pipe is cleared away", || (pipes(&node) == 0).then_some(()));
+}
+
+#[test]
+fn what_a_start_script_leaves_running_outlives_the_agent_that_reads_it() {
+    let mut node = Node::start(&[]);
+    let sleep = sleep();
+    let log = leaves_a_printer(&mut node, &sleep);
+    let run = node.path("run");
+    node.hands = until("the next agent", || tsugi_host::hands::Hands::connect(&run).ok());
+    node.list();
+    node.list();
+    prints_on(&node, &log, &sleep);
+    assert!(matches!(node.ask(&Request::KillGroup { group: group() }), Ok(Answer::Killed { .. })));
+    until("its pipe is cleared away", || (pipes(&node) == 0).then_some(()));
+}
+
 #[test]
 fn a_slow_request_does_not_hold_up_a_fast_one() {
     let mut node = Node::start(&[]);

@@ -29,8 +29,6 @@ struct Started {
     leaf: Option<PathBuf>,
     mark: String,
     output: Output,
-    /// Held open, so that an agent may come and go.
-    _pipe: Option<File>,
     until: Option<Moment>,
     limit: TimeLimit,
     told: Cell<Told>,
@@ -98,7 +96,7 @@ impl Programs {
         command.env("TSUGI_EPOCH", program.right.epoch().to_string());
         command.env(process::MARK, &mark);
         command.current_dir(program.dir.clone().unwrap_or_else(|| PathBuf::from("/")));
-        let pipe = connect(&mut command, &program.output).map_err(failed)?;
+        connect(&mut command, &program.output).map_err(failed)?;
         prepare(&mut command, program, door);
         let pid = self.starter.start(command).map_err(|error| {
             leaf.as_deref().inspect(|leaf| cgroup::remove(leaf));
@@ -118,10 +116,7 @@ impl Programs {
         let until = program.time_limit.map(|limit| clock::now() + limit);
         let limit = TimeLimit::Kept;
         let told = Cell::new(Told::Nothing);
-        self.started.insert(
-            id.pid,
-            Started { running, leaf, mark, output, _pipe: pipe, until, limit, told },
-        );
+        self.started.insert(id.pid, Started { running, leaf, mark, output, until, limit, told });
         if let Err(lost) = check(&self.table, &program.right) {
             self.started.get(&id.pid).inspect(|started| started.kill());
             return Err(lost);
@@ -168,7 +163,7 @@ impl Programs {
     /// Where the outputs go that somebody reads.
     #[must_use]
     pub fn outputs(&self) -> Vec<(ProgramId, Output)> {
-        let piped = self.started.values().filter(|started| started._pipe.is_some());
+        let piped = self.started.values().filter(|s| matches!(s.output, Output::Pipe { .. }));
         piped.map(|started| (started.running.id, started.output.clone())).collect()
     }
 
@@ -231,11 +226,12 @@ impl Started {
     }
 }
 
-/// Connects a program to its pipe; the reading end, which does not wait.
-fn connect(command: &mut Command, output: &Output) -> io::Result<Option<File>> {
+/// Connects a program to its pipe. It has the reading end as well: an agent may come and go, and
+/// whoever writes does not die of it.
+fn connect(command: &mut Command, output: &Output) -> io::Result<()> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let path = match output {
-        Output::Discard => return Ok(None),
+        Output::Discard => return Ok(()),
         Output::Pipe { path, .. } => path,
         // What becomes of output is the agent's.
         Output::Tail { .. } | Output::File { .. } | Output::Both(..) => {
@@ -249,9 +245,9 @@ fn connect(command: &mut Command, output: &Output) -> io::Result<Option<File>> {
     }
     // The very pipe that was looked at, whatever has its name now.
     let same = format!("/proc/self/fd/{}", pipe.as_raw_fd());
-    let write = OpenOptions::new().write(true).open(same)?;
-    command.stderr(write.try_clone()?).stdout(write);
-    Ok(Some(pipe))
+    let both = OpenOptions::new().read(true).write(true).open(same)?;
+    command.stderr(both.try_clone()?).stdout(both);
+    Ok(())
 }
 
 /// Everything between fork and exec, in this order: what needs root, the user, what the change
