@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tsugi_vocabulary::{BootId, NodeName};
+use tsugi_vocabulary::{BootId, Moment, NodeName};
 
 use super::machine::Node;
 use super::peers::Peer;
@@ -15,9 +15,20 @@ use crate::record::{FenceFault, FenceOrder, NodeRecord};
 /// The orders that this life of the node has begun to carry out, and what came of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fences {
-    begun: BTreeMap<NodeName, (FenceOrder, Option<Result<(), FenceFault>>)>,
+    begun: BTreeMap<NodeName, (FenceOrder, Came)>,
     /// Whom it could not have switched off; none before every device was asked.
     unable: Option<BTreeMap<NodeName, FenceFault>>,
+}
+
+/// What came of an order.
+#[derive(Clone, Debug)]
+enum Came {
+    /// Nothing yet.
+    Nothing,
+    /// The device says since then that the node is off. It may have switched off another.
+    SaidOff(Moment),
+    /// It failed.
+    Failed(FenceFault),
 }
 
 impl Node {
@@ -42,16 +53,16 @@ impl Node {
                 continue;
             }
             let device = record.spec().and_then(|spec| spec.nodes.get(&node)?.fence.clone());
-            let ended = match device {
-                None => Some(Err(FenceFault::Absent(String::new()))),
-                Some(_) if !self.still_holds(now, &node, &order) => Some(Err(FenceFault::Late)),
+            let came = match device {
+                None => Came::Failed(FenceFault::Absent(String::new())),
+                Some(_) if !self.still_holds(now, &node, &order) => Came::Failed(FenceFault::Late),
                 Some(device) => {
                     let (node, boot) = (node.clone(), order.boot);
                     out.push(Order::Fence { node, boot, device: Box::new(device) });
-                    None
+                    Came::Nothing
                 }
             };
-            self.fences.begun.insert(node, (order, ended));
+            self.fences.begun.insert(node, (order, came));
         }
     }
 
@@ -69,14 +80,32 @@ impl Node {
     /// What came of one.
     pub(super) fn on_fenced(
         &mut self,
-        node: &NodeName,
-        boot: BootId,
+        now: Now,
+        (node, boot): (&NodeName, BootId),
         outcome: Result<(), FenceFault>,
     ) {
-        if let Some((order, ended)) = self.fences.begun.get_mut(node)
+        if let Some((order, came @ Came::Nothing)) = self.fences.begun.get_mut(node)
             && order.boot == boot
         {
-            ended.get_or_insert(outcome);
+            *came = match outcome {
+                Ok(()) => Came::SaidOff(now.lease),
+                Err(fault) => Came::Failed(fault),
+            };
+        }
+    }
+
+    /// Whether a node that is said to be off is: one that is heard is not, whatever its device
+    /// says. What it sent before may be read up to a beat later, so it is waited for its silence.
+    fn is_off(&self, now: Now, (node, boot): (&NodeName, BootId), since: Moment) -> IsOff {
+        let Some(peer) = self.peers.get(node) else { return IsOff::Yes };
+        let Some(heard) = peer.heard() else { return IsOff::Yes };
+        let again = peer.boot() != boot;
+        if again || now.lease.since(heard) >= self.timing.silent_after() {
+            IsOff::Yes
+        } else if heard >= since + self.timing.beat + self.timing.beat {
+            IsOff::No
+        } else {
+            IsOff::Unknown
         }
     }
 
@@ -95,11 +124,31 @@ impl Node {
     }
 
     /// Those that have ended, with what came of them.
-    pub(super) fn fences_ended(&self) -> Vec<(NodeName, FenceOrder, Result<(), FenceFault>)> {
+    pub(super) fn fences_ended(
+        &self,
+        now: Now,
+    ) -> Vec<(NodeName, FenceOrder, Result<(), FenceFault>)> {
         let ended = self.fences.begun.iter();
-        let ended = ended.filter_map(|(node, (order, ended))| {
-            Some((node.clone(), order.clone(), ended.clone()?))
+        let ended = ended.filter_map(|(node, (order, came))| {
+            let outcome = match came {
+                Came::Nothing => return None,
+                Came::Failed(fault) => Err(fault.clone()),
+                Came::SaidOff(since) => match self.is_off(now, (node, order.boot), *since) {
+                    IsOff::Yes => Ok(()),
+                    IsOff::No => Err(FenceFault::Wrong),
+                    IsOff::Unknown => return None,
+                },
+            };
+            Some((node.clone(), order.clone(), outcome))
         });
         ended.collect()
     }
+}
+
+/// Whether a node that is said to be off is.
+enum IsOff {
+    Yes,
+    No,
+    /// It was heard too lately to know.
+    Unknown,
 }

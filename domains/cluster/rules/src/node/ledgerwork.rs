@@ -238,7 +238,7 @@ impl Node {
     }
 
     fn report_fences(&mut self, now: Now, out: &mut Vec<Order>) {
-        for (node, order, outcome) in self.fences_ended() {
+        for (node, order, outcome) in self.fences_ended(now) {
             let subject = Subject::Fence(node.clone());
             if !self.paperwork.may(&subject, now.lease, self.record.applied) {
                 continue;

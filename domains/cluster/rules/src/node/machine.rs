@@ -240,7 +240,7 @@ impl Node {
             }
             Event::GuardianLost => self.on_guardian_lost(now, out),
             Event::Link { link, state } => self.on_link(now, link, state, out),
-            Event::Fenced { node, boot, outcome } => self.on_fenced(&node, boot, outcome),
+            Event::Fenced { node, boot, outcome } => self.on_fenced(now, (&node, boot), outcome),
             Event::DevicesAsked(unable) => self.on_devices_asked(unable),
             Event::ClockStepped { by_ms } => self.note_clock_step(now, by_ms),
             Event::Leave => {

@@ -28,6 +28,11 @@ impl Peer {
     pub(super) fn heard(&self) -> Option<Moment> {
         self.heard
     }
+
+    /// The start of it that was heard last.
+    pub(super) fn boot(&self) -> BootId {
+        self.boot
+    }
 }
 
 /// When this node last heard another one, and whether it had a majority all the while.

@@ -13,15 +13,6 @@ use crate::record::{FenceOrder, NodeRecord};
 /// After a failure it is ordered again, of another node, this much later.
 pub(super) const AGAIN: Span = Span::secs(20);
 
-/// What the fence of a node is for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Use {
-    /// It ends a wait that ends by itself.
-    Sooner,
-    /// A group waits for it alone.
-    Needed,
-}
-
 /// The nodes that are to be switched off, as they are to be written. Each is lost with a group
 /// and has a device. A plan without a majority has none.
 pub(super) fn orders(ground: &Ground<'_>, cases: &[Case<'_>]) -> Vec<(NodeName, NodeRecord)> {
@@ -29,11 +20,11 @@ pub(super) fn orders(ground: &Ground<'_>, cases: &[Case<'_>]) -> Vec<(NodeName, 
     if an_asker_is_lost(ground) {
         return Vec::new();
     }
-    let mut lost: BTreeMap<NodeName, (Use, Option<BootId>)> = BTreeMap::new();
+    let mut lost: BTreeMap<NodeName, Option<BootId>> = BTreeMap::new();
     for case in cases {
-        let (node, wanted) = match &case.need {
-            Need::Place(Place { former: Former::Lost(node), .. }) => (node, Use::Sooner),
-            Need::Wait(Waiting::Fence { node }) => (node, Use::Needed),
+        let node = match &case.need {
+            Need::Place(Place { former: Former::Lost(node), .. })
+            | Need::Wait(Waiting::Fence { node }) => node,
             Need::Place(_)
             | Need::Wait(_)
             | Need::Rest(_)
@@ -46,21 +37,16 @@ pub(super) fn orders(ground: &Ground<'_>, cases: &[Case<'_>]) -> Vec<(NodeName, 
             | Need::Stay { .. } => continue,
         };
         let boot = ground.boot(node).or(case.view.owner().and_then(|owner| owner.boot));
-        let known = lost.entry(node.clone()).or_insert((wanted, boot));
-        known.0 = known.0.max(wanted);
+        lost.entry(node.clone()).or_insert(boot);
     }
-    let one = |(node, (wanted, boot)): (NodeName, (Use, Option<BootId>))| {
-        let next = order(ground, &node, (wanted, boot?))?;
+    let one = |(node, boot): (NodeName, Option<BootId>)| {
+        let next = order(ground, &node, boot?)?;
         Some((node, next))
     };
     lost.into_iter().filter_map(one).collect()
 }
 
-fn order(
-    ground: &Ground<'_>,
-    node: &NodeName,
-    (wanted, boot): (Use, BootId),
-) -> Option<NodeRecord> {
+fn order(ground: &Ground<'_>, node: &NodeName, boot: BootId) -> Option<NodeRecord> {
     // One that is heard still says by itself when it has let go.
     if !matches!(ground.seen(node), Seen::Silent(_)) {
         return None;
@@ -75,7 +61,7 @@ fn order(
         None => asker(ground, node, None)?,
         Some(FenceOrder { failed: Some((at, _)), by, .. }) => {
             let due = ground.at.0 >= at.0.saturating_add(AGAIN.as_millis());
-            if wanted == Use::Sooner || !due {
+            if !due {
                 return None;
             }
             asker(ground, node, Some(by))?
@@ -85,7 +71,10 @@ fn order(
         Some(_) => return None,
     };
     let by_boot = ground.boot(&by)?;
-    let (at, order) = (ground.at, former.and_then(|former| former.order.clone()));
+    // A person's order was for that moment: what is tried again is not a person's any more, and
+    // is not carried out on a node that is heard.
+    let standing = former.filter(|former| former.failed.is_none());
+    let (at, order) = (ground.at, standing.and_then(|former| former.order.clone()));
     let fencing = Some(FenceOrder { boot, by, by_boot, at, order, failed: None });
     Some(NodeRecord { fencing, ..known.clone() })
 }

@@ -69,6 +69,42 @@ fn an_order_is_carried_out_once_and_its_confirmation_is_an_entry_that_names_the_
 }
 
 #[test]
+fn a_node_that_is_said_to_be_off_and_is_heard_is_not_taken_for_off() {
+    for lives in [true, false] {
+        let mut bench = bench();
+        let mut sequence = 10;
+        let mut hear = |bench: &mut Bench| {
+            sequence += 1;
+            let beat = beat_of("b", sequence, &bench.record);
+            bench.tell(Event::Heard { via: via(0), beat });
+        };
+        hear(&mut bench);
+        let by_hand = Some(crate::record::Order {
+            by: "mori".to_owned(),
+            reason: "smoke".to_owned(),
+            at: Wall(11_000),
+            command: "c-1".to_owned(),
+        });
+        write(&mut bench, FenceOrder { order: by_hand, ..order() });
+        bench.tell(Event::Fenced { node: name("b"), boot: TARGET, outcome: Ok(()) });
+        assert_eq!(known(&bench).fenced, None, "it was heard a moment ago");
+        for _ in 0..60 {
+            bench.pass(Span::millis(20));
+            if lives {
+                hear(&mut bench);
+            }
+        }
+        let fault = known(&bench).fencing.as_ref().and_then(|order| order.failed.clone());
+        if lives {
+            assert_eq!(known(&bench).fenced, None);
+            assert_eq!(fault.map(|(_, fault)| fault), Some(FenceFault::Wrong));
+        } else {
+            assert_eq!(known(&bench).fenced, Some(TARGET), "it has been silent since");
+        }
+    }
+}
+
+#[test]
 fn a_failure_is_written_down_and_not_tried_again_by_itself() {
     let mut bench = bench();
     write(&mut bench, order());
