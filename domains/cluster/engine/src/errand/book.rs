@@ -1,6 +1,7 @@
 //! The errands under way: which request belongs to which, and what each waits for.
 
 mod calls;
+mod ends;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -10,14 +11,12 @@ use tsugi_cluster_rules::reason::{How, Mishap};
 use tsugi_cluster_rules::record::Happening;
 use tsugi_host::Host;
 use tsugi_host::address::raise::ANNOUNCE_AFTER;
-use tsugi_host::request::{
-    Answer, Ended, Failure, HowEnded, ProgramId, Report, Request, RequestId, Target, TimeLimit,
-};
+use tsugi_host::request::{Answer, Failure, ProgramId, Report, Request, RequestId, Target};
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
 
 use super::findings::{found, has_line};
-use super::how::{how_ended, how_failed};
-use super::{ANSWER_LIMIT, FLOOD, Job, KILL_LIMIT, READY_LOOK, Roster, Step, Surroundings};
+use super::how::how_failed;
+use super::{ANSWER_LIMIT, Job, KILL_LIMIT, READY_LOOK, Roster, Step, Surroundings};
 use super::{detour, folder, recipe};
 
 /// What came of the errands.
@@ -450,78 +449,6 @@ impl Errands {
             }
             _ => self.fail(number, how_failed(failure), out),
         }
-    }
-
-    fn on_ended(
-        &mut self,
-        now: Moment,
-        ended: &Ended,
-        host: &mut dyn Host,
-        out: &mut Vec<Finished>,
-    ) {
-        let epoch = self.roster.ended(&ended.program);
-        let waiting = |e: &Errand| match &e.wait {
-            Wait::Script { program } => *program == Some(ended.program.id),
-            Wait::End { program, .. } => *program == ended.program.id,
-            Wait::Answer { .. } | Wait::Line { .. } => false,
-        };
-        let numbers = self.open.iter().filter(|(_, e)| waiting(e)).map(|(n, _)| *n);
-        let numbers: Vec<u64> = numbers.collect();
-        if numbers.is_empty() {
-            if let Some(epoch) = epoch {
-                let (group, resource) = (ended.program.group.clone(), ended.program.name.clone());
-                out.push(Finished::Died { group, epoch, resource, how: how_ended(ended) });
-            }
-            // It will not say any more that it is ready.
-            let hoping = |e: &Errand| {
-                let its = matches!(e.steps.front(), Some(Step::Ready { resource, .. })
-                    if *resource == ended.program.name);
-                its && e.job.group == ended.program.group
-            };
-            let number = self.open.iter().find(|(_, e)| hoping(e)).map(|(n, _)| *n);
-            if let Some(number) = number.filter(|_| epoch.is_some()) {
-                self.fail(number, how_ended(ended), out);
-            }
-            return;
-        }
-        for number in numbers {
-            self.waited_end(now, (number, ended), host, out);
-        }
-    }
-
-    /// The end that an errand has waited for.
-    fn waited_end(
-        &mut self,
-        now: Moment,
-        (number, ended): (u64, &Ended),
-        host: &mut dyn Host,
-        out: &mut Vec<Finished>,
-    ) {
-        let Some(errand) = self.open.get_mut(&number) else { return };
-        if let Some(Step::Call { call, .. }) = errand.steps.front() {
-            let call = *call;
-            return self.called((now, number), (call, ended), host, out);
-        }
-        let fine = match &errand.wait {
-            Wait::Script { .. } => {
-                let good: &[i32] = match errand.steps.front() {
-                    Some(Step::Check(_)) => &[0, 1, 8],
-                    _ => &[0],
-                };
-                matches!(ended.how, HowEnded::Exited(code) if good.contains(&code))
-                    && ended.limit == TimeLimit::Kept
-                    && ended.dropped <= FLOOD
-            }
-            Wait::End { .. } | Wait::Answer { .. } | Wait::Line { .. } => true,
-        };
-        match errand.steps.pop_front() {
-            // It runs already: what would start it is left out.
-            Some(Step::Unless(_)) if fine => drop(errand.steps.pop_front()),
-            Some(Step::Unless(_) | Step::Try(_)) => {}
-            _ if !fine => return self.fail(number, how_ended(ended), out),
-            _ => {}
-        }
-        self.go_on(now, number, host, out);
     }
 
     fn look_for_line(

@@ -2,6 +2,7 @@
 
 use super::*;
 use tsugi_cluster_rules::reason::{How, Mishap};
+use tsugi_cluster_rules::record::Happening;
 use tsugi_host::request::{Output, Right, TAIL_LONGEST};
 
 /// The group's start script, running as pid 1.
@@ -70,6 +71,31 @@ fn ph_04_a_monitor_that_says_no_hangs_or_floods_has_failed_and_zero_is_health() 
     assert_eq!(hung, failed(Mishap::TooLate, "no end within its limit"));
     let flood = outcome(HowEnded::Exited(0), TimeLimit::Kept, 2 << 20);
     assert_eq!(flood, failed(Mishap::Flooded, "exit 0, flooded its output"));
+}
+
+#[test]
+fn a_script_that_floods_and_has_done_its_work_has_not_failed() {
+    let flooded = |scene: &Scene| {
+        let flood = |f: &&Finished| {
+            matches!(f, Finished::Seen { what: Happening::Flooded { resource }, epoch: EPOCH, .. }
+                if resource.as_str() == "batch")
+        };
+        scene.out.iter().filter(flood).count()
+    };
+    let mut scene = started();
+    scene.ended(Ended { dropped: 2 << 20, ..ended(HowEnded::Exited(0)) });
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "{:?}", scene.outcome());
+    assert_eq!(flooded(&scene), 1, "and it is told");
+    let mut scene = Scene::new(vec![batch()]);
+    scene.stop("batch");
+    let program = running(1, "batch", Purpose::Stop, EPOCH);
+    scene.ended(Ended { program, dropped: 2 << 20, ..ended(HowEnded::Exited(0)) });
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "{:?}", scene.outcome());
+    assert_eq!(flooded(&scene), 1);
+    let mut scene = started();
+    let tail = b"no licence\n".to_vec();
+    scene.ended(Ended { tail, dropped: 2 << 20, ..ended(HowEnded::Exited(3)) });
+    assert_eq!(scene.failure(), "exit 3: no licence");
 }
 
 #[test]

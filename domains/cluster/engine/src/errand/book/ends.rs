@@ -1,0 +1,114 @@
+//! The ends of programs: which errand waited for one, and whether it was a good one.
+
+use tsugi_cluster_rules::desk::Act;
+use tsugi_cluster_rules::reason::How;
+use tsugi_cluster_rules::record::Happening;
+use tsugi_host::Host;
+use tsugi_host::request::{Ended, HowEnded, TimeLimit};
+use tsugi_vocabulary::Moment;
+
+use super::super::how::how_ended;
+use super::super::{FLOOD, Step};
+use super::{Errand, Errands, Finished, Wait, seen};
+
+/// What makes the end of a program a good one.
+#[derive(Clone, Copy)]
+enum Judged {
+    /// That it has ended.
+    NotAtAll,
+    /// One of these exit codes: it did something, however much it has printed.
+    ByCode(&'static [i32]),
+    /// Zero, and no flood: it was asked something.
+    ByCodeAndOutput,
+}
+
+impl Judged {
+    /// Whether it is, and how it ended if not.
+    fn judge(self, ended: &Ended) -> (bool, How) {
+        let (good, counted): (&[i32], _) = match self {
+            Self::NotAtAll => return (true, how_ended(ended)),
+            Self::ByCode(good) => (good, 0),
+            Self::ByCodeAndOutput => (&[0], ended.dropped),
+        };
+        let fine = matches!(ended.how, HowEnded::Exited(code) if good.contains(&code))
+            && ended.limit == TimeLimit::Kept
+            && counted <= FLOOD;
+        (fine, how_ended(&Ended { dropped: counted, ..ended.clone() }))
+    }
+}
+
+impl Errands {
+    /// A program has ended: what an errand waited for, a service that died, or neither.
+    pub(super) fn on_ended(
+        &mut self,
+        now: Moment,
+        ended: &Ended,
+        host: &mut dyn Host,
+        out: &mut Vec<Finished>,
+    ) {
+        let epoch = self.roster.ended(&ended.program);
+        let waiting = |e: &Errand| match &e.wait {
+            Wait::Script { program } => *program == Some(ended.program.id),
+            Wait::End { program, .. } => *program == ended.program.id,
+            Wait::Answer { .. } | Wait::Line { .. } => false,
+        };
+        let numbers = self.open.iter().filter(|(_, e)| waiting(e)).map(|(n, _)| *n);
+        let numbers: Vec<u64> = numbers.collect();
+        if numbers.is_empty() {
+            if let Some(epoch) = epoch {
+                let (group, resource) = (ended.program.group.clone(), ended.program.name.clone());
+                out.push(Finished::Died { group, epoch, resource, how: how_ended(ended) });
+            }
+            // It will not say any more that it is ready.
+            let hoping = |e: &Errand| {
+                let its = matches!(e.steps.front(), Some(Step::Ready { resource, .. })
+                    if *resource == ended.program.name);
+                its && e.job.group == ended.program.group
+            };
+            let number = self.open.iter().find(|(_, e)| hoping(e)).map(|(n, _)| *n);
+            if let Some(number) = number.filter(|_| epoch.is_some()) {
+                self.fail(number, how_ended(ended), out);
+            }
+            return;
+        }
+        for number in numbers {
+            self.waited_end(now, (number, ended), host, out);
+        }
+    }
+
+    /// The end that an errand has waited for.
+    fn waited_end(
+        &mut self,
+        now: Moment,
+        (number, ended): (u64, &Ended),
+        host: &mut dyn Host,
+        out: &mut Vec<Finished>,
+    ) {
+        let Some(errand) = self.open.get_mut(&number) else { return };
+        if let Some(Step::Call { call, .. }) = errand.steps.front() {
+            let call = *call;
+            return self.called((now, number), (call, ended), host, out);
+        }
+        let judged = match (&errand.wait, errand.steps.front(), &errand.job.what) {
+            (Wait::End { .. } | Wait::Answer { .. } | Wait::Line { .. }, ..) => Judged::NotAtAll,
+            (Wait::Script { .. }, Some(Step::Check(_)), _) => Judged::ByCode(&[0, 1, 8]),
+            (Wait::Script { .. }, Some(Step::Unless(_)), _) | (_, _, Act::Ask { .. }) => {
+                Judged::ByCodeAndOutput
+            }
+            (Wait::Script { .. }, ..) => Judged::ByCode(&[0]),
+        };
+        let (fine, how) = judged.judge(ended);
+        if matches!(judged, Judged::ByCode(_)) && ended.dropped > FLOOD {
+            let resource = ended.program.name.clone();
+            out.push(seen(&errand.job, Happening::Flooded { resource }));
+        }
+        match errand.steps.pop_front() {
+            // It runs already: what would start it is left out.
+            Some(Step::Unless(_)) if fine => drop(errand.steps.pop_front()),
+            Some(Step::Unless(_) | Step::Try(_)) => {}
+            _ if !fine => return self.fail(number, how, out),
+            _ => {}
+        }
+        self.go_on(now, number, host, out);
+    }
+}
