@@ -14,7 +14,14 @@ echo "$1 $told" >> "$2/told-$TSUGI_NODE"
 echo "$1 has begun"
 printf '%s.' "$1" >> "$TSUGI_RUN/done"
 case "$1" in
-start) sleep 100000 > /dev/null 2>&1 & echo $! > "$TSUGI_RUN/pid" ;;
+start)
+    if [ "$ARMS_EVENT" = RECOVER ] && [ -e "$2/hang" ]; then
+        echo $$ >> "$2/hung"
+        exec sleep 100000
+    fi
+    sleep 100000 > /dev/null 2>&1 &
+    echo $! | tee "$2/slept-$TSUGI_NODE" > "$TSUGI_RUN/pid"
+    ;;
 stop) pid=$(cat "$TSUGI_RUN/pid") && kill "$pid" && while kill -0 "$pid"; do sleep 0.01; done ;;
 esac 2> /dev/null
 true
@@ -108,12 +115,38 @@ fn a_node_that_was_lost_and_is_back_runs_the_script_that_is_configured_for_it() 
         site.tsugi("b", &["history", "WORK"])
             .contains("scripts of WORK were told that a has come back")
     });
-    let sleeps = || {
-        let pid = fs::read_dir(site.path("a").join("run/agent/runs/WORK")).into_iter().flatten();
-        let pid = pid.flatten().find_map(|run| fs::read_to_string(run.path().join("pid")).ok());
-        fs::metadata(format!("/proc/{}", pid.expect("the script has started one").trim())).is_ok()
-    };
-    site.until("what it started is gone", |_| !sleeps());
+    let slept = fs::read_to_string(site.path("slept-a")).expect("the script has started one");
+    site.until("what it started is gone", |_| !sleeps(slept.trim()));
+    let runs = site.path("a").join("run/agent/runs/WORK");
+    assert_eq!(fs::read_dir(runs).map_or(0, Iterator::count), 0, "and its folder");
     assert_eq!(owner(&site, "b"), ("running".to_owned(), "b".to_owned()), "it never noticed");
     assert_eq!(told(&site, "b").len(), 1);
+}
+
+fn sleeps(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("sleep"))
+}
+
+#[test]
+fn a_script_that_is_told_of_a_return_runs_beside_no_other_also_after_its_agent() {
+    let mut site = founded("on_recover = \"run\"");
+    fs::write(site.path("hang"), "").expect("a file");
+    site.cut_power("a");
+    site.until("b has taken over", |site| {
+        owner(site, "b") == ("running".to_owned(), "b".to_owned())
+    });
+    site.start("a");
+    let hung = site.path("hung");
+    let pids = || {
+        let text = fs::read_to_string(&hung).unwrap_or_default();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    site.until("its script runs and does not end", |_| pids().len() == 1);
+    site.kill_agent("a");
+    site.until("the new agent tells it as well", |_| pids().len() == 2);
+    assert!(!sleeps(&pids()[0]), "the first was ended before");
+    site.until("a is back", |site| site.votes("a") == (3, 3));
+    site.at_last("b", &["group", "move", "WORK", "a", "--reason", "home"]);
+    site.until("a runs it", |site| owner(site, "a") == ("running".to_owned(), "a".to_owned()));
+    assert!(!sleeps(&pids()[1]), "the second was ended before the group began here");
 }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::reason::{How, Mishap};
 use tsugi_cluster_rules::record::Happening;
+use tsugi_cluster_rules::spec::{OnRecover, ResourceSpec};
 use tsugi_host::Host;
 use tsugi_host::address::raise::ANNOUNCE_AFTER;
 use tsugi_host::request::{Answer, Failure, ProgramId, Report, Request, RequestId, Target};
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
 
-use super::findings::{found, has_line};
+use super::findings::{found, has_line, recovers};
 use super::how::how_failed;
 use super::{ANSWER_LIMIT, Job, KILL_LIMIT, READY_LOOK, Roster, Step, Surroundings};
 use super::{detour, folder, recipe};
@@ -66,6 +67,8 @@ pub struct Errands {
     /// Announcements that are made again: caches that missed the first learn from a later one.
     repeats: Vec<(Moment, GroupName, Request)>,
     let_go: Vec<(GroupName, Span)>,
+    /// The epoch in which each group last began here, with nothing left of before.
+    begun: BTreeMap<GroupName, Epoch>,
 }
 
 #[derive(Debug)]
@@ -78,9 +81,23 @@ struct Errand {
     end: HowItEnds,
     /// The resources whose agents have said that they run.
     answered: BTreeSet<ResourceName>,
+    /// What has failed of scripts of which none keeps the next from its turn.
+    failed: Option<How>,
 }
 
 impl Errand {
+    /// Whether its scripts have nothing to do with each other.
+    fn goes_on(&self) -> bool {
+        matches!(self.job.what, Act::Recover { .. })
+    }
+
+    fn note_failed(&mut self, how: How) {
+        self.failed = Some(match self.failed.take() {
+            None => how,
+            Some(first) => How::of(first.mishap, format!("{}; {}", first.words, how.words)),
+        });
+    }
+
     /// Whether its next step follows although this one was refused.
     fn does_without(&self, failure: &Failure) -> bool {
         let tried = matches!(self.steps.front(), Some(Step::Try(_)));
@@ -128,27 +145,34 @@ impl Errands {
             asked: BTreeMap::new(),
             repeats: Vec::new(),
             let_go: Vec::new(),
+            begun: BTreeMap::new(),
         }
     }
 
     /// Begins a job. A job for a group that supersedes what goes on there (`LetGo`) does not wait
     /// for it: the hands answer both.
     pub fn begin(&mut self, now: Moment, job: Job, host: &mut dyn Host, out: &mut Vec<Finished>) {
-        let steps = match recipe::steps(&job, &self.around) {
+        let mut steps = match recipe::steps(&job, &self.around) {
             Ok(steps) => steps,
             Err(how) => return out.push(finished(&job, Outcome::Failed { how: how.into() })),
         };
         if matches!(job.what, Act::Stop { .. } | Act::LetGo | Act::MoveAddress { .. }) {
             self.repeats.retain(|(_, group, _)| *group != job.group);
         }
-        self.drop_older(&job, host);
+        let returning = self.drop_older(&job);
+        let clears = self.is_to_clear(&job, returning);
+        if clears {
+            // What is started waits for the answer: nothing runs beside what is left.
+            steps.insert(0, Step::Ask(Request::KillGroup { group: job.group.clone() }));
+        }
         if job.what == Act::LetGo {
             self.cut_short(&job.group, out);
         }
         if job.what == Act::Adopt {
             self.may_all_run(&job);
         }
-        for request in folder::ahead(&job, &self.around, &recipe::lease(&job)) {
+        let ahead = (!clears).then(|| folder::ahead(&job, &self.around, &recipe::lease(&job)));
+        for request in ahead.into_iter().flatten() {
             // It belongs to no errand: who needs what it makes looks for it.
             let _asked = host.ask(&request);
         }
@@ -162,6 +186,7 @@ impl Errands {
             wait,
             end: HowItEnds::ByItself,
             answered: BTreeSet::new(),
+            failed: None,
         };
         self.open.insert(self.next, errand);
         self.go_on(now, self.next, host, out);
@@ -169,19 +194,24 @@ impl Errands {
 
     /// What goes on for an older epoch of the group ends where it is: its next step would take
     /// from the newer one what it brings up. What the hands were asked already comes before what
-    /// they are asked from now on.
-    fn drop_older(&mut self, job: &Job, host: &mut dyn Host) {
+    /// they are asked from now on. Whether scripts were being told of a return.
+    fn drop_older(&mut self, job: &Job) -> bool {
         let stays = |e: &Errand| e.job.group != job.group || e.job.epoch >= job.epoch;
         let returns = |e: &&Errand| matches!(e.job.what, Act::Recover { .. });
-        if self.open.values().filter(returns).any(|e| !stays(e)) {
-            // A script that is told of a return ends before its group begins here: there is
-            // nothing else of it yet. Its answer belongs to no errand.
-            let group = job.group.clone();
-            let _asked = host.ask(&Request::KillGroup { group });
-        }
+        let returning = self.open.values().filter(returns).any(|e| !stays(e));
         self.open.retain(|_, errand| stays(errand));
         let open = &self.open;
         self.asked.retain(|_, number| open.contains_key(number));
+        returning
+    }
+
+    /// Whether a script that was told of a return, also by a former agent, may have to end before
+    /// its group begins here: there is nothing else of the group yet.
+    fn is_to_clear(&self, job: &Job, returning: bool) -> bool {
+        let told = |r: &ResourceSpec| r.kind.on_recover() == OnRecover::Run;
+        matches!(job.what, Act::Start { .. })
+            && self.begun.get(&job.group) != Some(&job.epoch)
+            && (returning || job.spec.resources.iter().any(told))
     }
 
     /// How long each group took that was let go of since the last call.
@@ -293,9 +323,10 @@ impl Errands {
         let Some(errand) = self.open.get_mut(&number) else { return };
         let Some(step) = errand.steps.front().cloned() else {
             let took = now.since(errand.began);
-            let outcome = match errand.end {
-                HowItEnds::ByItself => Outcome::Fine { took },
-                HowItEnds::Killed => Outcome::Forced { took },
+            let outcome = match (errand.failed.take(), errand.end) {
+                (Some(how), _) => Outcome::Failed { how },
+                (None, HowItEnds::ByItself) => Outcome::Fine { took },
+                (None, HowItEnds::Killed) => Outcome::Forced { took },
             };
             return self.end(number, outcome, out);
         };
@@ -411,7 +442,15 @@ impl Errands {
             {
                 out.push(seen(&errand.job, Happening::StopLied { left: *count }));
             }
+            (Some(Step::Ask(Request::KillGroup { group })), _)
+                if matches!(errand.job.what, Act::Start { .. }) =>
+            {
+                self.begun.insert(group.clone(), errand.job.epoch);
+            }
             (Some(Step::Look), Answer::Listing(listing)) => {
+                if !recovers(&errand.job, listing) {
+                    self.begun.insert(errand.job.group.clone(), errand.job.epoch);
+                }
                 self.roster.adopt(listing);
                 let found = found(&errand.job, listing, &errand.answered);
                 return self.end(number, Outcome::Adopted(found), out);
@@ -444,6 +483,11 @@ impl Errands {
         match errand.steps.front() {
             Some(Step::Call { .. }) => self.not_called((now, number), failure, host, out),
             _ if errand.does_without(failure) => {
+                errand.steps.pop_front();
+                self.go_on(now, number, host, out);
+            }
+            Some(Step::Script(_)) if errand.goes_on() => {
+                errand.note_failed(how_failed(failure));
                 errand.steps.pop_front();
                 self.go_on(now, number, host, out);
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tsugi_cluster_rules::spec::{ProcessHow, ResourceKind, VolumeSource};
 use tsugi_host::request::{Listing, Purpose, Running};
-use tsugi_vocabulary::ResourceName;
+use tsugi_vocabulary::{Epoch, ResourceName};
 
 use super::{FLOOD, Job};
 
@@ -44,7 +44,8 @@ pub(super) fn found(
         }
         ResourceKind::Process { how: ProcessHow::Scripts { .. }, .. } => {
             let left = |pids: &Vec<u32>| pids.iter().any(|pid| !script(pid));
-            listing.processes.iter().any(|(g, pids)| *g == job.group && left(pids))
+            let there = listing.processes.iter().any(|(g, p)| *g == job.group && left(p));
+            there && !recovers(job, listing)
         }
         ResourceKind::Ocf { .. } => answered.contains(name),
     };
@@ -55,6 +56,11 @@ pub(super) fn found(
         .iter()
         .filter(|p| p.purpose == Purpose::Service && p.epoch == job.epoch && !configured(p));
     resources.chain(watched.map(|p| p.name.clone())).collect()
+}
+
+/// Whether a script of the group runs that is told of a return: what there is of it is that.
+pub(super) fn recovers(job: &Job, listing: &Listing) -> bool {
+    listing.programs.iter().any(|p| p.group == job.group && p.epoch == Epoch::NONE)
 }
 
 pub(super) fn has_line(file: &Path, line: &str, from: u64) -> bool {

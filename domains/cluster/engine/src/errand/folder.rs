@@ -21,6 +21,8 @@ use super::{Job, Step, Surroundings};
 /// How long making one or removing some may take.
 const LIMIT: Span = Span::secs(2);
 
+const RM: [&str; 4] = ["/bin/rm", "-rf", "--one-file-system", "--"];
+
 /// A user and group id; none is those of the hands.
 pub(super) type User = Option<(u32, u32)>;
 
@@ -101,6 +103,17 @@ pub(super) fn remove_all(
     Some(Step::Try(program(around, (resource, right, Purpose::Stop), argv)))
 }
 
+/// Removes this run's folder of a user: there may be none.
+pub(super) fn remove_own(
+    (job, around): (&Job, &Surroundings),
+    right: &Right,
+    (resource, user): (&ResourceName, User),
+) -> Step {
+    let folder = path(job, around, user).display().to_string();
+    let argv = [words(&RM), vec![folder]].concat();
+    Step::Try(program(around, (resource, right.clone(), Purpose::Monitor), argv))
+}
+
 /// Removes those of the group's folders that are empty and says what ends the others: what is in
 /// them may be much, and another user's.
 fn remove(group: &Path, over: impl Fn(&str) -> bool) -> Option<Vec<String>> {
@@ -108,8 +121,7 @@ fn remove(group: &Path, over: impl Fn(&str) -> bool) -> Option<Vec<String>> {
     let over = folders.filter(|folder| folder.file_name().to_str().is_some_and(&over));
     let full = over.map(|folder| folder.path()).filter(|path| std::fs::remove_dir(path).is_err());
     let full: Vec<String> = full.map(|path| path.display().to_string()).collect();
-    (!full.is_empty())
-        .then(|| [words(&["/bin/rm", "-rf", "--one-file-system", "--"]), full].concat())
+    (!full.is_empty()).then(|| [words(&RM), full].concat())
 }
 
 fn words(text: &[&str]) -> Vec<String> {

@@ -153,11 +153,13 @@ pub(super) fn checked_mount(
     steps
 }
 
-/// The start scripts that are told of a node's return, one after the other. The group runs
-/// elsewhere: they have neither its lease nor its epoch, and nothing that they start stays.
+/// The start scripts that are told of a node's return, one after the other, also if one fails.
+/// The group runs elsewhere: they have neither its lease nor its epoch, and nothing that they
+/// start stays; what a former agent has told first is ended, and their folders go with them.
 fn recover(job: &Job, around: &Surroundings, told: Told) -> Result<Vec<Step>, String> {
     let right = Right::Free { group: job.group.clone(), epoch: Epoch::NONE };
-    let mut steps = Vec::new();
+    let mut steps = vec![Step::Ask(Request::KillGroup { group: job.group.clone() })];
+    let mut folders = Vec::new();
     for resource in job.spec.start_order() {
         let ResourceKind::Process { how: ProcessHow::Scripts { start, .. }, user, .. } =
             &resource.kind
@@ -174,7 +176,10 @@ fn recover(job: &Job, around: &Surroundings, told: Told) -> Result<Vec<Step>, St
         let limit = (kept(place), Some(resource.start_limit));
         let script = program(place, how, start, told, limit)?;
         steps.push(Step::Script(Request::Spawn(script)));
+        folders.push((&resource.name, user));
     }
+    let over = folders.into_iter();
+    steps.extend(over.map(|whose| folder::remove_own((job, around), &right, whose)));
     Ok(steps)
 }
 

@@ -106,6 +106,7 @@ impl Errands {
             // It runs already: what would start it is left out.
             Some(Step::Unless(_)) if fine => drop(errand.steps.pop_front()),
             Some(Step::Unless(_) | Step::Try(_)) => {}
+            _ if !fine && errand.goes_on() => errand.note_failed(how),
             _ if !fine => return self.fail(number, how, out),
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! What scripts are told, and when their end is a success.
 
+use std::path::PathBuf;
+
 use super::*;
 use tsugi_cluster_rules::reason::{How, Mishap};
 use tsugi_cluster_rules::record::Happening;
@@ -281,11 +283,8 @@ fn back() -> Scene {
 #[test]
 fn cl_06_a_return_runs_the_start_scripts_that_are_configured_for_it_and_no_others() {
     let mut scene = back();
-    assert_eq!(
-        scene.asked(),
-        ["monitor"],
-        "no address, no volume, and what it starts does not stay"
-    );
+    let asked = ["kill group", "monitor"];
+    assert_eq!(scene.asked(), asked, "no address, no volume, and what it starts does not stay");
     let program = scene.program();
     assert_eq!(program.argv, ["/opt/cleanup"]);
     assert_eq!(program.right, Right::Free { group: pay(), epoch: Epoch::NONE }, "no right at all");
@@ -294,7 +293,70 @@ fn cl_06_a_return_runs_the_start_scripts_that_are_configured_for_it_and_no_other
     let program = running(1, "cleanup", Purpose::Monitor, Epoch::NONE);
     let (how, limit) = (HowEnded::Exited(4), TimeLimit::Kept);
     scene.ended(Ended { program, how, limit, tail: b"no room".to_vec(), dropped: 0 });
+    assert_eq!(scene.program().argv[0], "/bin/rm", "its folder goes with it");
+    recovered(&mut scene, HowEnded::Exited(0));
     assert_eq!(scene.failure(), "exit 4: no room");
+}
+
+/// The newest program of a return ends.
+fn recovered(scene: &mut Scene, how: HowEnded) {
+    let name = scene.program().name.clone();
+    let program = running(scene.hands.pids, name.as_str(), Purpose::Monitor, Epoch::NONE);
+    scene.ended(Ended { program, ..ended(how) });
+}
+
+#[test]
+fn a_script_that_fails_at_a_return_does_not_keep_the_others_from_theirs() {
+    let recovers = |name: &str| {
+        let mut recovers = batch();
+        recovers.name = resource_name(name);
+        let ResourceKind::Process { how: ProcessHow::Scripts { on_recover, start, .. }, .. } =
+            &mut recovers.kind
+        else {
+            unreachable!()
+        };
+        *on_recover = OnRecover::Run;
+        *start = vec![format!("/opt/{name}")];
+        recovers
+    };
+    let mut scene = Scene::new(vec![recovers("first"), recovers("second"), recovers("third")]);
+    scene.act(Act::Recover { told: Told { event: ScriptEvent::Recover, ..TOLD } });
+    for (script, code) in [("/opt/first", 3), ("/opt/second", 4), ("/opt/third", 0)] {
+        assert_eq!(scene.program().argv, [script]);
+        assert_eq!(scene.outcomes(), []);
+        recovered(&mut scene, HowEnded::Exited(code));
+    }
+    let folder = PathBuf::from(scene.environment().get("TSUGI_RUN").cloned().unwrap_or_default());
+    assert_eq!(folder, PathBuf::new(), "then the folders are removed");
+    for _ in 0..3 {
+        assert_eq!(scene.program().argv[0], "/bin/rm");
+        recovered(&mut scene, HowEnded::Exited(0));
+    }
+    assert_eq!(scene.failure(), "exit 3; exit 4");
+}
+
+#[test]
+fn a_group_that_has_scripts_for_a_return_begins_once_nothing_of_one_is_left() {
+    let mut scene = back();
+    let spec = Arc::clone(&scene.spec);
+    // An agent that knows nothing of what a former one has told.
+    scene = Scene::new(spec.resources.clone());
+    scene.hands.silent = true;
+    scene.start("batch");
+    assert_eq!(scene.asked(), ["kill group"], "and the answer is awaited");
+    let id = RequestId(1);
+    let answer = Report::Answer { id, outcome: Ok(Answer::Killed { count: 1 }) };
+    scene.hands.silent = false;
+    scene.errands.on_report(scene.now, &answer, &mut scene.hands, &mut scene.out);
+    scene.hear();
+    assert_eq!(scene.asked(), ["kill group", "start script"]);
+    scene.start("cleanup");
+    assert_eq!(scene.asked()[2..], ["start script"], "what has begun is left alone");
+    let mut scene = Scene::new(spec.resources.clone());
+    scene.answers("kill group", Err(Failure::StillThere { pids: vec![3] }));
+    scene.start("batch");
+    assert_eq!(scene.asked(), ["kill group"]);
+    assert!(matches!(scene.outcome(), Outcome::Failed { .. }), "nothing runs beside it");
 }
 
 #[test]
@@ -302,6 +364,6 @@ fn a_script_that_is_told_of_a_return_ends_before_its_group_begins_here() {
     let mut scene = back();
     scene.epoch = Epoch { counter: 5, ..EPOCH };
     scene.start("batch");
-    assert_eq!(scene.asked(), ["monitor", "kill group", "start script"]);
+    assert_eq!(scene.asked(), ["kill group", "monitor", "kill group", "start script"]);
     assert_eq!(scene.outcomes(), [], "what becomes of it is nobody's any more");
 }
