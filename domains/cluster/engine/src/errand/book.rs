@@ -114,6 +114,9 @@ enum HowItEnds {
     Killed,
 }
 
+/// So many detours: an errand that goes no further.
+const CUT_SHORT: usize = usize::MAX;
+
 /// What an errand waits for.
 #[derive(Clone, Debug)]
 enum Wait {
@@ -234,7 +237,7 @@ impl Errands {
         let mut over = Vec::new();
         for (number, errand) in self.open.iter_mut().filter(|(_, e)| builds(e)) {
             errand.steps.truncate(1);
-            errand.detours = usize::MAX;
+            errand.detours = CUT_SHORT;
             if matches!(errand.wait, Wait::Line { .. }) {
                 over.push(*number);
             }
@@ -322,6 +325,11 @@ impl Errands {
     fn go_on(&mut self, now: Moment, number: u64, host: &mut dyn Host, out: &mut Vec<Finished>) {
         let Some(errand) = self.open.get_mut(&number) else { return };
         let Some(step) = errand.steps.front().cloned() else {
+            let whole = errand.detours != CUT_SHORT;
+            if whole && let Some(request) = folder::of_earlier_runs(&errand.job, &self.around) {
+                // Its answer belongs to no errand.
+                let _asked = host.ask(&request);
+            }
             let took = now.since(errand.began);
             let outcome = match (errand.failed.take(), errand.end) {
                 (Some(how), _) => Outcome::Failed { how },

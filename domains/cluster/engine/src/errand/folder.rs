@@ -2,7 +2,8 @@
 //! each user that programs of it run as.
 //!
 //! They are made before the first program of a run starts, outlive the agent, and go with the
-//! stop of the group; what an emergency release has left goes with the next start here.
+//! stop of the group; what an emergency release has left goes once the
+//! group has started here again.
 
 use std::fs::{DirBuilder, Permissions};
 use std::io;
@@ -15,7 +16,7 @@ use tsugi_host::hands::AGENT_DIR;
 use tsugi_host::request::{Limits, Program, Purpose, Request, Right};
 use tsugi_vocabulary::{GroupName, ResourceName, Span};
 
-use super::recipe::{tail, user_ids};
+use super::recipe::{lease, tail, user_ids};
 use super::{Job, Step, Surroundings};
 
 /// How long making one or removing some may take.
@@ -38,16 +39,25 @@ fn of_group(around: &Surroundings, group: &GroupName) -> PathBuf {
 }
 
 /// Makes the folder, and says by which steps the rest is done: a folder of another user's is made
-/// by the hands' own, and so is the end of what earlier runs have left.
+/// by the hands' own.
 pub(super) fn make(
     (job, around): (&Job, &Surroundings),
     (resource, right, user): (&ResourceName, &Right, User),
 ) -> Result<Vec<Step>, String> {
     let made = missing((job, around), (resource, right, user))?;
+    Ok(made.map(Step::Script).into_iter().collect())
+}
+
+/// What ends the folders of earlier runs, to be asked once the last resource of a group has
+/// started: nobody waits for it.
+pub(super) fn of_earlier_runs(job: &Job, around: &Surroundings) -> Option<Request> {
+    let Act::Start { resource, .. } = &job.what else { return None };
+    if job.spec.start_order().last().is_none_or(|last| last.name != *resource) {
+        return None;
+    }
     let now = format!("{}-", job.epoch);
-    let over = remove(&of_group(around, &job.group), |name| !name.starts_with(&now));
-    let over = over.map(|argv| program(around, (resource, right.clone(), Purpose::Stop), argv));
-    Ok(made.map(Step::Script).into_iter().chain(over.map(Step::Try)).collect())
+    let argv = remove(&of_group(around, &job.group), |name| !name.starts_with(&now))?;
+    Some(program(around, (resource, lease(job), Purpose::Monitor), argv))
 }
 
 /// What may be asked as soon as a group begins to start, so that its programs need not wait for

@@ -160,6 +160,10 @@ fn recover(job: &Job, around: &Surroundings, told: Told) -> Result<Vec<Step>, St
     let right = Right::Free { group: job.group.clone(), epoch: Epoch::NONE };
     let mut steps = vec![Step::Ask(Request::KillGroup { group: job.group.clone() })];
     let mut folders = Vec::new();
+    // What runs have left that were here before the loss goes as well: nothing of them is here.
+    let first = job.spec.start_order().into_iter().next();
+    let left =
+        first.and_then(|first| folder::remove_all((job, around), (&first.name, right.clone())));
     for resource in job.spec.start_order() {
         let ResourceKind::Process { how: ProcessHow::Scripts { start, .. }, user, .. } =
             &resource.kind
@@ -180,6 +184,7 @@ fn recover(job: &Job, around: &Surroundings, told: Told) -> Result<Vec<Step>, St
     }
     let over = folders.into_iter();
     steps.extend(over.map(|whose| folder::remove_own((job, around), &right, whose)));
+    steps.extend(left);
     Ok(steps)
 }
 

@@ -116,14 +116,17 @@ fn what_an_emergency_release_left_goes_with_the_next_start() {
     assert!(folder.exists(), "nothing stands in the way of the release");
     scene.epoch = Epoch { counter: 5, ..EPOCH };
     scene.hands.asked.clear();
+    scene.out.clear();
     scene.start("batch");
-    assert!(words(&scene).ends_with(&format!("PAY/e1.4-{}", uid(0))), "{}", words(&scene));
-    carry_out(&scene);
-    ends(&mut scene, Purpose::Stop);
+    assert_eq!(scene.asked(), ["start script"], "nothing stands in the way of the start either");
+    let own = told(&scene);
+    assert_ne!(own, folder);
     ends(&mut scene, Purpose::Start);
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "and nobody waits for the removal");
+    assert_eq!(words(&scene), "/bin/rm -rf --one-file-system -- PAY/e1.4-".to_owned() + &uid(0));
+    carry_out(&scene);
     assert!(!folder.exists());
-    assert!(told(&scene).is_dir(), "the new run has its own");
-    assert_ne!(told(&scene), folder);
+    assert!(own.is_dir(), "the new run has its own");
 }
 
 #[test]
