@@ -78,8 +78,10 @@ impl WellPlaced {
         if moved && self.is_unfenced(before, name, was) {
             return broken("L7", format!("{name} was given away without the fence it asks for"));
         }
-        if moved && meets(after, name, now) {
-            return broken("apart", format!("{name} meets a group that it must be apart from"));
+        // Also one that is given anew to the node that has it comes up there anew.
+        let given = now.owner().is_some() && (moved || now.epoch != was.epoch);
+        if let Some(other) = given.then(|| self.meets(after, name, now)).flatten() {
+            return broken("apart", format!("{name} meets {other}, which it must be apart from"));
         }
         // One entry may bring a configuration and the decision under it.
         if let Some(what) = self.too_many_restarts(at, after, (name, was, now)) {
@@ -107,6 +109,22 @@ impl WellPlaced {
         let asks = spec.is_some_and(|s| s.fence == FencePolicy::Confirmed);
         let Some(owner) = was.owner().and_then(number_of) else { return false };
         asks && self.up.contains(&(name.clone(), owner))
+    }
+
+    /// A group that it must be apart from and that is on its node. One that a former life of the
+    /// node owned, and of which nothing is there in truth, is not: it comes up there again only
+    /// with an entry of its own, which is judged then.
+    fn meets(&self, record: &Record, name: &GroupName, now: &GroupRecord) -> Option<GroupName> {
+        let Ownership::Owned { node, boot, .. } = &now.ownership else { return None };
+        let there = |other: &&GroupName| {
+            let entry = record.group(other).map(|entry| &entry.ownership);
+            let Some(Ownership::Owned { node: at, boot: of, .. }) = entry else { return false };
+            let former = matches!((boot, of), (Some(boot), Some(of)) if boot != of);
+            let up = number_of(at).is_some_and(|at| self.up.contains(&((*other).clone(), at)));
+            at == node && (up || !former)
+        };
+        let spec = record.spec().and_then(|s| s.groups.get(name));
+        spec.into_iter().flat_map(|s| &s.apart).find(there).cloned()
     }
 
     /// A list of failures may name no more restarts on one node than the policy has.
@@ -149,13 +167,6 @@ impl WellPlaced {
         let listened = at.saturating_sub(*began);
         node == owner && listened < Timing::of(timing).ttl.0 * 19 / 10
     }
-}
-
-/// Whether a group shares its node with one that it must be apart from.
-fn meets(record: &Record, name: &GroupName, now: &GroupRecord) -> bool {
-    let spec = record.spec().and_then(|s| s.groups.get(name));
-    let others = spec.into_iter().flat_map(|s| &s.apart);
-    others.filter_map(|g| record.group(g)).any(|g| g.owner().is_some() && g.owner() == now.owner())
 }
 
 /// Whether an entry is an operator's resume of the group.

@@ -8,11 +8,14 @@ use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{
     AuditRecord, Draft, GroupIntent, GroupRecord, Ownership, Phase, Record, Versioned, Write,
 };
+use tsugi_cluster_rules::spec::{Failback, FencePolicy};
 use tsugi_cluster_rules::start_kind::StartKind;
-use tsugi_cluster_rules::timing::LONGEST_TTL;
+use tsugi_cluster_rules::timing::{LONGEST_TTL, Profile};
 use tsugi_invariants::{Invariant, Watch};
-use tsugi_vocabulary::{Epoch, Generation, GroupName, Index, NodeName, ResourceName, Wall};
-use tsugi_world::{Accepted, Entitled, Promised, Seen, Witness};
+use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, NodeName, ResourceName, Wall};
+use tsugi_world::{
+    Accepted, Devices, Entitled, Neighbours, Promised, Scene, SceneGroup, Seen, Witness,
+};
 
 const GRACE: u64 = 50_000_000;
 
@@ -87,6 +90,57 @@ fn i1_two_nodes_with_the_same_group_or_an_epoch_that_falls() {
     let down = Seen::Down { at: 2, node: 0, group: &g };
     assert_eq!(broken(&[up(1, 0, 2), down.clone(), up(3, 1, 1)]), Some("I1"));
     assert_eq!(broken(&[up(1, 0, 1), down, up(3, 1, 2)]), None);
+}
+
+/// The record of two groups that must be apart; `G2` is owned by this life of this node.
+fn apart(owner: &str, boot: BootId) -> Record {
+    let at_home = |home| SceneGroup {
+        home,
+        failback: Failback::Never,
+        restarts: 1,
+        fence: FencePolicy::Lease,
+    };
+    let mut record = Scene {
+        profile: Profile::Default,
+        members: 3,
+        groups: vec![at_home(0), at_home(1)],
+        neighbours: Neighbours::Apart,
+        devices: Devices::None,
+    }
+    .record();
+    let entry = Versioned { version: Index(1), value: Arc::new(lived(owned(3, owner), boot)) };
+    record.groups.insert(GroupName::new("G2").unwrap(), entry);
+    record
+}
+
+fn lived(mut entry: GroupRecord, life: BootId) -> GroupRecord {
+    let Ownership::Owned { boot, .. } = &mut entry.ownership else { unreachable!() };
+    *boot = Some(life);
+    entry
+}
+
+#[test]
+fn groups_that_must_be_apart_and_meet() {
+    let (g2, r) = (GroupName::new("G2").unwrap(), resource("volume"));
+    let given = |before: &Record, life, seen: &[Seen<'_>]| {
+        let entry = Arc::new(lived(owned(1, "n1"), BootId(life)));
+        let draft = Draft::default().write(Write::Group(group(), entry));
+        let mut after = before.clone();
+        after.apply(&draft, Index(before.applied.0 + 1));
+        let last = Seen::Committed { at: 5, before, after: &after, draft: &draft };
+        broken(&seen.iter().cloned().chain([last]).collect::<Vec<_>>())
+    };
+    let (here, there) = (apart("n1", BootId(7)), apart("n2", BootId(7)));
+    assert_eq!(given(&here, 7, &[]), Some("apart"));
+    assert_eq!(given(&there, 7, &[]), None);
+    assert_eq!(given(&here, 8, &[]), None, "a former life had it, and nothing of it is there");
+    let up = Seen::Up { at: 1, node: 0, group: &g2, epoch: epoch(3), resource: &r };
+    assert_eq!(given(&here, 8, &[up]), Some("apart"), "something of it is there");
+    // Given anew to the node that has it already.
+    let mut again = here;
+    let entry = Versioned { version: Index(1), value: Arc::new(lived(owned(0, "n1"), BootId(7))) };
+    again.groups.insert(group(), entry);
+    assert_eq!(given(&again, 7, &[]), Some("apart"));
 }
 
 #[test]
