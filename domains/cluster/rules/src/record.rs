@@ -173,7 +173,8 @@ pub enum Ownership {
     Owned {
         /// The owner.
         node: NodeName,
-        /// The boot of the owner that the entry was made for, once it has reported itself.
+        /// The boot of the owner that the entry was made for, as far as it was known; the owner's
+        /// own once it has reported itself.
         boot: Option<BootId>,
         /// How it starts.
         start: StartKind,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tsugi_vocabulary::{Epoch, GroupName, Index, Moment, NodeName, Span};
+use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, Span};
 
 use super::machine::{Node, Stay};
 use super::{Fate, Now, Order};
@@ -179,7 +179,8 @@ impl Node {
         }
         match &desk.state {
             State::Released { why: Why::Ordered | Why::HandOver(_), .. } => {
-                planner::handed_over(&record, group, desk.down(), &self.me, now.wall)
+                let down = (desk.down(), self.life_of_next(&entry.ownership));
+                planner::handed_over(&record, group, down, &self.me, now.wall)
             }
             State::Mending { .. } | State::Stopping { why: Why::Mend(_), .. } => {
                 let (_, cause) = self.paperwork.mends.get(group)?;
@@ -188,7 +189,8 @@ impl Node {
             State::Running { .. } if *phase != Phase::Running => {
                 let took = self.paperwork.started.get(group);
                 let took = took.map(|(_, took)| took.clone()).unwrap_or_default();
-                planner::report_running(&record, group, took, &self.me, now.wall)
+                let me = (&self.me, self.boot);
+                planner::report_running(&record, group, took, me, now.wall)
             }
             State::Running { .. } => self.unpin_armed(&record, group),
             // Nothing of it is here, so there is nothing for a guardian to end.
@@ -201,6 +203,13 @@ impl Node {
             | State::LettingGo { .. }
             | State::Stuck { .. } => None,
         }
+    }
+
+    /// The life of the node that a group goes to, as it is heard.
+    fn life_of_next(&self, ownership: &Ownership) -> Option<BootId> {
+        let Ownership::Owned { handover: Some(to), .. } = ownership else { return None };
+        let peer = self.peers.get(to)?;
+        peer.heard().map(|_| peer.boot())
     }
 
     /// L9: the guardian is armed again with a fresh lease, so the pin may go.

@@ -191,11 +191,14 @@ impl<'a> Ground<'a> {
         (voters.into_iter().filter(hears).count(), needed)
     }
 
-    /// Whether the newest known boot of the owner was ended by a confirmed fence (L7).
+    /// Whether the newest known boot of the owner was ended by a confirmed fence (L7), and is the
+    /// one that the group was given to: whoever decides may have heard only a former boot, and not
+    /// the next one, which runs the group.
     pub fn fenced(&self, owner: &Owner<'_>) -> bool {
         let boot = self.sights.get(owner.node).map(|s| s.boot).or(owner.boot);
         let fenced = self.record.nodes.get(owner.node).and_then(|n| n.value.fenced);
-        fenced.is_some() && fenced == boot
+        let given_to_it = owner.boot.is_none() || owner.boot == fenced;
+        fenced.is_some() && fenced == boot && given_to_it
     }
 
     /// The groups that must be apart from this one.

@@ -1,6 +1,6 @@
 //! Pass: a paused group is left alone, whatever happens to it (L9).
 
-use super::ground::{Ground, Owner, Seen, View};
+use super::ground::{Ground, Seen, View};
 use super::need::Need;
 use crate::mutant::mutant;
 use crate::plan::{Resting, Waiting};
@@ -31,18 +31,11 @@ pub(super) fn pass(ground: &Ground<'_>, view: &View<'_>) -> Option<Need> {
 fn standing<'v>(ground: &Ground<'_>, view: &'v View<'_>) -> Option<&'v Pause> {
     let pause = view.record.pause.as_ref()?;
     match view.owner() {
-        Some(owner) if ground.fenced(&owner) && is_of_that_boot(ground, &owner) => None,
+        Some(owner) if ground.fenced(&owner) => None,
         Some(_) => Some(pause),
         None if expired(ground, pause) || pause.guard == Guard::Rearming => None,
         None => Some(pause),
     }
-}
-
-/// Whether the group was given to the very boot that was fenced: whoever decides may never have
-/// heard the next one, which runs the group without a guardian.
-fn is_of_that_boot(ground: &Ground<'_>, owner: &Owner<'_>) -> bool {
-    let fenced = ground.record.nodes.get(owner.node).and_then(|known| known.value.fenced);
-    owner.boot.is_none() || owner.boot == fenced
 }
 
 fn expired(ground: &Ground<'_>, pause: &Pause) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
+use tsugi_vocabulary::{BootId, GroupName, NodeName, Span, Wall};
 
 use super::draft::{occasion_of_handover, start_of};
 use super::{fence, policy};
@@ -51,30 +51,32 @@ pub fn wanted(record: &Record, group: &GroupName, node: &NodeName) -> Option<Wan
 /// be less than their sum.
 pub type Took = (Vec<(String, u64)>, Span);
 
-/// Every resource of a group is up on its owner.
+/// Every resource of a group is up on its owner, in this life of it.
 #[must_use]
 pub fn report_running(
     record: &Record,
     group: &GroupName,
     (steps, took): Took,
-    by: &NodeName,
+    (by, life): (&NodeName, BootId),
     at: Wall,
 ) -> Option<Draft> {
     let mut next = owned_by(record, group, by)?.clone();
-    let Ownership::Owned { phase, .. } = &mut next.ownership else { return None };
+    let Ownership::Owned { phase, boot, .. } = &mut next.ownership else { return None };
     *phase = Phase::Running;
+    boot.get_or_insert(life);
     let what = Happening::Started { steps, took };
     Some(entry(record, group, next, event(at, by, what)))
 }
 
 /// The owner has stopped a group, verified: it goes to the node it is to be handed over to, under
-/// the next epoch, or to nobody. One entry does both (L8). After a stop that had to be forced
+/// the next epoch, or to nobody. One entry does both (L8). `boot` is the life of that node that is
+/// heard now. After a stop that had to be forced
 /// whatever runs next carries on from it.
 #[must_use]
 pub fn handed_over(
     record: &Record,
     group: &GroupName,
-    down: Down,
+    (down, boot): (Down, Option<BootId>),
     by: &NodeName,
     at: Wall,
 ) -> Option<Draft> {
@@ -89,7 +91,7 @@ pub fn handed_over(
             next.epoch = before.epoch.next(record.incarnation);
             let start = start_of(before, ending, (occasion_of_handover(&cause), StartOption::None));
             let phase = Phase::Starting;
-            Ownership::Owned { node: to, boot: None, start, cause, phase, handover: None }
+            Ownership::Owned { node: to, boot, start, cause, phase, handover: None }
         }
     };
     let mut what = event(at, by, Happening::Stopped { steps, ending });

@@ -8,7 +8,7 @@ use tsugi_cluster_rules::record::{Answer, Ownership};
 use tsugi_cluster_rules::spec::{Failback, FailurePolicy, WatchedFailure};
 use tsugi_cluster_rules::timetable::{Days, OPEN, Timetable};
 use tsugi_cluster_rules::watch::Recovery;
-use tsugi_vocabulary::{ResourceName, Span, Wall};
+use tsugi_vocabulary::{BootId, ResourceName, Span, Wall};
 
 use crate::world::{DAILY, World, cluster, group, node};
 
@@ -121,12 +121,22 @@ fn ph_06_a_planned_move_gives_nothing_before_the_source_has_let_go() {
     assert_eq!((entry.owner(), entry.epoch), (Some(&node("n1")), before));
     assert!(matches!(&entry.ownership, Ownership::Owned { handover: Some(to), .. }
         if *to == node("n2")));
-    let draft =
-        planner::handed_over(&world.record, &group("G1"), Down::orderly(), &node("n1"), world.at);
+    let draft = planner::handed_over(
+        &world.record,
+        &group("G1"),
+        (Down::orderly(), Some(BootId(2))),
+        &node("n1"),
+        world.at,
+    );
     world.apply(&draft.unwrap());
     let entry = world.record.group(&group("G1")).unwrap();
-    assert_eq!(entry.owner(), Some(&node("n2")));
     assert!(entry.epoch > before);
+    let Ownership::Owned { node: owner, boot, .. } = &entry.ownership else { unreachable!() };
+    assert_eq!(
+        (owner, *boot),
+        (&node("n2"), Some(BootId(2))),
+        "a fence of another boot is not its"
+    );
 }
 
 #[test]
@@ -136,8 +146,9 @@ fn an_owner_that_was_overtaken_has_nothing_to_report() {
     world.life("n1", Life::Silent { silence: Span::millis(600) });
     world.run();
     let (g, n1, at) = (group("G1"), node("n1"), world.at);
-    assert_eq!(planner::handed_over(&world.record, &g, Down::orderly(), &n1, at), None);
-    assert_eq!(planner::report_running(&world.record, &g, Default::default(), &n1, at), None);
+    assert_eq!(planner::handed_over(&world.record, &g, (Down::orderly(), None), &n1, at), None);
+    let by = (&n1, BootId(1));
+    assert_eq!(planner::report_running(&world.record, &g, Default::default(), by, at), None);
     assert_eq!(planner::wanted(&world.record, &g, &n1), None);
 }
 

@@ -122,15 +122,21 @@ impl World {
                         StartKind::ForcedNormal => "forced normal",
                     };
                     done.push(format!("{name} is up on {owner} {}, {start}", entry.epoch));
-                    planner::report_running(&record, &name, Default::default(), owner, at)
+                    planner::report_running(
+                        &record,
+                        &name,
+                        Default::default(),
+                        (owner, self.sights[owner].boot),
+                        at,
+                    )
                 }
                 (Some(Wanted::HandOver(to)), _) => {
                     done.push(format!("{name} is down on {owner} and goes to {to}"));
-                    planner::handed_over(&record, &name, Down::orderly(), owner, at)
+                    planner::handed_over(&record, &name, (Down::orderly(), None), owner, at)
                 }
                 (Some(Wanted::Stop), _) => {
                     done.push(format!("{name} is down on {owner}"));
-                    planner::handed_over(&record, &name, Down::orderly(), owner, at)
+                    planner::handed_over(&record, &name, (Down::orderly(), None), owner, at)
                 }
                 (Some(Wanted::Run), Phase::Running | Phase::Failing) | (None, _) => None,
             };
