@@ -23,6 +23,12 @@ pub enum Carrier {
     Gone,
 }
 
+impl Carrier {
+    const fn of(link: &Link) -> Self {
+        if link.carries() { Self::Up } else { Self::Down }
+    }
+}
+
 enum Change {
     /// A link is as told now.
     Link(Link),
@@ -137,15 +143,13 @@ impl Watcher {
             let held = all.iter().find(|held| held.address == *address)?;
             self.known.get(&held.link)
         };
-        let carrier = |link: &Link| if link.carries() { Carrier::Up } else { Carrier::Down };
-        Ok(addresses.iter().map(|a| link(a).map_or(Carrier::Gone, carrier)).collect())
+        Ok(addresses.iter().map(|a| link(a).map_or(Carrier::Gone, Carrier::of)).collect())
     }
 
     fn see(&mut self, link: Link) -> Option<(String, Carrier)> {
-        let carrier = |link: &Link| if link.carries() { Carrier::Up } else { Carrier::Down };
-        let (name, now) = (link.name.clone(), carrier(&link));
+        let (name, now) = (link.name.clone(), Carrier::of(&link));
         let before = self.known.insert(link.index, link);
-        let same = before.is_some_and(|before| before.name == name && carrier(&before) == now);
+        let same = before.is_some_and(|before| before.name == name && Carrier::of(&before) == now);
         (!same).then_some((name, now))
     }
 

@@ -22,6 +22,12 @@ use body::{Form, Known, Read, Rest, WAITING};
 
 /// The most datagrams taken from one network before the core looks elsewhere again.
 const TAKE: usize = 64;
+/// The longest datagram that takes an answer with it: what every path carries in one piece
+/// (RFC 8200, 5: 1,280 bytes with the headers). Each alone may be longer.
+const TOGETHER: usize = 1_232;
+/// After a beat that was to be read at once everything goes over every network for so many beats:
+/// it may have been at once because what went over one of them is lost without a word.
+const CAREFUL_BEATS: u8 = 20;
 
 /// The node's ends of all its networks.
 pub struct Networks {
@@ -35,13 +41,6 @@ pub struct Networks {
     heard: Arc<Heard>,
     buffer: Vec<u8>,
 }
-
-/// The longest datagram that takes an answer with it: what every path carries in one piece
-/// (RFC 8200, 5: 1,280 bytes with the headers). Each alone may be longer.
-const TOGETHER: usize = 1_232;
-/// After a beat that was to be read at once everything goes over every network for so many beats:
-/// it may have been at once because what went over one of them is lost without a word.
-const CAREFUL_BEATS: u8 = 20;
 
 /// Another node: where it is, what was heard of it, and how it is spoken to.
 #[derive(Debug, Default)]

@@ -72,8 +72,7 @@ impl Node {
         if mutant("fence-carried-out-late") {
             return true;
         }
-        let heard = self.peers.get(node).and_then(Peer::heard);
-        let silent = heard.is_none_or(|at| now.lease.since(at) >= self.timing.silent_after());
+        let silent = self.is_silent(now.lease, node);
         self.hearing(now.lease) == Hearing::Majority && (silent || order.order.is_some())
     }
 
@@ -97,16 +96,13 @@ impl Node {
     /// Whether a node that is said to be off is: one that is heard is not, whatever its device
     /// says. What it sent before may be read up to a beat later, so it is waited for its silence.
     fn is_off(&self, now: Now, (node, boot): (&NodeName, BootId), since: Moment) -> IsOff {
-        let Some(peer) = self.peers.get(node) else { return IsOff::Yes };
-        let Some(heard) = peer.heard() else { return IsOff::Yes };
-        let again = peer.boot() != boot;
-        if again || now.lease.since(heard) >= self.timing.silent_after() {
-            IsOff::Yes
-        } else if heard >= since + self.timing.beat + self.timing.beat {
-            IsOff::No
-        } else {
-            IsOff::Unknown
+        let again = |peer: &Peer| peer.boot() != boot;
+        if self.is_silent(now.lease, node) || self.peers.get(node).is_some_and(again) {
+            return IsOff::Yes;
         }
+        let lately = since + self.timing.beat + self.timing.beat;
+        let heard = self.peers.get(node).and_then(Peer::heard);
+        if heard.is_some_and(|at| at >= lately) { IsOff::No } else { IsOff::Unknown }
     }
 
     /// What the devices said is written down, so that every node can tell it and whoever decides

@@ -239,11 +239,16 @@ impl Node {
         if self.paperwork.may(&Subject::Leave, now.lease, self.record.applied) {
             let intent = NodeIntent::Leaving(self.boot);
             let next = NodeRecord { intent, ..(*entry.value).clone() };
-            let draft = Draft::default()
-                .unless_changed(&self.record, EntryName::Node(self.me.clone()))
-                .write(Write::Node(self.me.clone(), Arc::new(next)));
+            let draft = self.own_entry(next);
             self.propose(Subject::Leave, draft, out);
         }
+    }
+
+    /// What the record is to say of this node.
+    fn own_entry(&self, next: NodeRecord) -> Draft {
+        Draft::default()
+            .unless_changed(&self.record, EntryName::Node(self.me.clone()))
+            .write(Write::Node(self.me.clone(), Arc::new(next)))
     }
 
     fn report_fences(&mut self, now: Now, out: &mut Vec<Order>) {
@@ -264,9 +269,7 @@ impl Node {
             return;
         }
         if let Some(next) = self.devices_to_report() {
-            let draft = Draft::default()
-                .unless_changed(&self.record, EntryName::Node(self.me.clone()))
-                .write(Write::Node(self.me.clone(), Arc::new(next)));
+            let draft = self.own_entry(next);
             self.propose(Subject::Devices, draft, out);
         }
     }

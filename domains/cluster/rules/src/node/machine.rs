@@ -324,10 +324,7 @@ impl Node {
     /// Whether every voter that is heard has answered of late.
     fn answers(&self, now: Moment) -> Answers {
         let late = Span(self.timing.beat.0 / 2 * 3);
-        let there = |name: &NodeName| {
-            let heard = self.peers.get(name).and_then(Peer::heard);
-            heard.is_some_and(|at| now.since(at) < self.timing.silent_after())
-        };
+        let there = |name: &NodeName| !self.is_silent(now, name);
         if self.holder.misses(now, late, there) { Answers::Missing } else { Answers::There }
     }
 

@@ -180,6 +180,12 @@ impl Node {
         promise.map_or(Moment(0), |p| p.until()).max(self.voter.quiet_until())
     }
 
+    /// Whether a node was not heard for so long that it is called silent, or not at all.
+    pub(super) fn is_silent(&self, now: Moment, node: &NodeName) -> bool {
+        let heard = self.peers.get(node).and_then(Peer::heard);
+        heard.is_none_or(|at| now.since(at) >= self.timing.silent_after())
+    }
+
     /// What this node sees of every node, itself among them.
     #[must_use]
     pub fn sights(&self, now: Moment) -> BTreeMap<NodeName, Sight> {
