@@ -22,6 +22,7 @@ pub fn run() -> Vec<Figure> {
         patience: 0.0,
         unsafe_no_fsync: false,
         create: true,
+        log: None,
         kept: 1024,
     };
     std::thread::spawn(move || {

@@ -13,6 +13,7 @@ mod checksum;
 pub mod epoch_file;
 mod journal;
 mod kept;
+pub mod log;
 mod record;
 pub mod server;
 

@@ -1,6 +1,7 @@
 //! Serves the number: many connections, one thread, one fsync for all calls that are waiting.
 
 mod connection;
+mod held;
 mod listener;
 
 use std::collections::BTreeMap;
@@ -15,8 +16,10 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::journal::{Answer, DEFAULT_KEPT, Durability, Journal};
 use crate::kept::CallId;
+use crate::log::Log;
 use crate::{CounterError, Doing, PROGRAM, epoch_file};
 use connection::{Connection, Request};
+use held::{Due, Held, Pace};
 
 /// How long an orderly stop goes on answering calls that are already connected.
 const DRAIN: Duration = Duration::from_millis(20);
@@ -47,6 +50,9 @@ pub struct CounterArgs {
     /// Begin at 0 when the volume holds no number.
     #[arg(long)]
     pub create: bool,
+    /// Write down every answer in this directory; the former run's log is kept there.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub log: Option<PathBuf>,
     /// How many replies are kept for callers that ask again.
     #[arg(long, default_value_t = DEFAULT_KEPT)]
     pub kept: usize,
@@ -70,7 +76,8 @@ pub fn serve(args: &CounterArgs, ready: impl FnOnce()) -> Result<(), CounterErro
         Journal::create(&args.volume)?;
     }
     let journal = Journal::open(&args.volume, args.kept, durability)?;
-    let server = Server::new(listener, journal, args.node.clone())?;
+    let mut server = Server::new(listener, journal, args.node.clone())?;
+    server.log = args.log.as_deref().map(|dir| Log::begin(dir, &args.node)).transpose()?;
     ready();
     server.run()
 }
@@ -82,6 +89,8 @@ struct Server {
     connections: BTreeMap<u64, Connection>,
     next: u64,
     journal: Journal,
+    held: Held,
+    log: Option<Log>,
     node: String,
 }
 
@@ -104,6 +113,8 @@ impl Server {
             connections: BTreeMap::new(),
             next: SIGNALS + 1,
             journal,
+            held: Held::default(),
+            log: None,
             node,
         })
     }
@@ -112,17 +123,11 @@ impl Server {
         let mut events = [EpollEvent::empty(); 256];
         let mut stop_at: Option<Instant> = None;
         loop {
-            let timeout = match stop_at {
-                None => EpollTimeout::NONE,
-                Some(at) => {
-                    let left = at.saturating_duration_since(Instant::now());
-                    if left.is_zero() || self.connections.is_empty() {
-                        return Ok(());
-                    }
-                    EpollTimeout::try_from(left + Duration::from_millis(1))
-                        .expect("the rest of a drain fits in a time-out")
-                }
-            };
+            let over = |at: Instant| at <= Instant::now() || self.connections.is_empty();
+            if stop_at.is_some_and(over) {
+                return Ok(());
+            }
+            let timeout = until(stop_at.into_iter().chain(self.held.next()).min());
             let count = match self.epoll.wait(&mut events, timeout) {
                 Err(nix::errno::Errno::EINTR) => 0,
                 counted => counted.doing(|| "wait for calls".into())?,
@@ -144,6 +149,12 @@ impl Server {
                     stop = self.signals.read_signal().doing(|| "read a signal".into())?.is_some();
                 }
                 token => self.receive(token, &mut requests),
+            }
+        }
+        for (token, due) in self.held.take(Instant::now()) {
+            match due {
+                Due::Call(call) => requests.push((token, Request::Call(call, Pace::AtOnce))),
+                Due::Reply(text) => self.reply(token, &text),
             }
         }
         if stop {
@@ -184,37 +195,89 @@ impl Server {
     }
 
     fn answer(&mut self, requests: Vec<(u64, Request)>) -> Result<(), CounterError> {
+        let requests = self.put_off(requests);
         let calls: Vec<CallId> = requests
             .iter()
             .filter_map(|(_, request)| match request {
-                Request::Call(call) => Some(call.clone()),
+                Request::Call(call, _) => Some(call.clone()),
                 Request::Ping | Request::Unknown => None,
             })
             .collect();
+        let mut answers = self.carry_out(&calls)?.into_iter();
+        let now = Instant::now();
+        for (token, request) in requests {
+            match request {
+                Request::Ping => {
+                    let text = format!("PONG {} {}", self.node, self.journal.number());
+                    self.reply(token, &text);
+                }
+                Request::Unknown => self.reply(token, "REFUSED not a call"),
+                Request::Call(call, pace) => {
+                    let text = match answers.next() {
+                        Some(Answer::Line(line)) => line,
+                        Some(Answer::Forgotten) | None => {
+                            format!("REFUSED too old {} {}", call.client, call.serial)
+                        }
+                    };
+                    match pace {
+                        Pace::After(span) => self.held.keep(now + span, token, Due::Reply(text)),
+                        Pace::AtOnce | Pace::Before(_) => self.reply(token, &text),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps for later what is to be carried out later; gives back the rest.
+    fn put_off(&mut self, requests: Vec<(u64, Request)>) -> Vec<(u64, Request)> {
+        let now = Instant::now();
+        let mut rest = Vec::with_capacity(requests.len());
+        for (token, request) in requests {
+            match request {
+                Request::Call(call, Pace::Before(span)) => {
+                    self.held.keep(now + span, token, Due::Call(call));
+                }
+                Request::Call(..) | Request::Ping | Request::Unknown => {
+                    rest.push((token, request));
+                }
+            }
+        }
+        rest
+    }
+
+    /// Gives the calls their numbers, durably, and writes the answers down.
+    fn carry_out(&mut self, calls: &[CallId]) -> Result<Vec<Answer>, CounterError> {
         let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
         let node = &self.node;
         let line = move |number: u64, call: &CallId| {
             format!("{number} {node} {now} {PROGRAM} {} {}", call.client, call.serial)
         };
-        let mut answers = self.journal.answer(&calls, &line)?.into_iter();
-        for (token, request) in requests {
-            let text = match request {
-                Request::Ping => format!("PONG {} {}", self.node, self.journal.number()),
-                Request::Unknown => "REFUSED not a call".into(),
-                Request::Call(call) => match answers.next() {
-                    Some(Answer::Line(line)) => line,
-                    Some(Answer::Forgotten) | None => {
-                        format!("REFUSED too old {} {}", call.client, call.serial)
-                    }
-                },
-            };
-            let Some(connection) = self.connections.get_mut(&token) else { continue };
-            if !connection.reply(&text) {
-                self.connections.remove(&token);
-            }
+        let answers = self.journal.answer(calls, &line)?;
+        if let Some(log) = &mut self.log {
+            let lines = answers.iter().filter_map(|answer| match answer {
+                Answer::Line(line) => Some(format!("{line}\n")),
+                Answer::Forgotten => None,
+            });
+            log.note(&lines.collect::<String>())?;
         }
-        Ok(())
+        Ok(answers)
     }
+
+    fn reply(&mut self, token: u64, text: &str) {
+        let Some(connection) = self.connections.get_mut(&token) else { return };
+        if !connection.reply(text) {
+            self.connections.remove(&token);
+        }
+    }
+}
+
+/// How long to wait for something to happen, if nothing comes before.
+fn until(at: Option<Instant>) -> EpollTimeout {
+    at.map_or(EpollTimeout::NONE, |at| {
+        let left = at.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        EpollTimeout::try_from(left).expect("a held call and a drain fit in a time-out")
+    })
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ fn args(volume: &std::path::Path, listen: SocketAddr) -> CounterArgs {
         patience: 0.0,
         unsafe_no_fsync: false,
         create: true,
+        log: None,
         kept: 64,
     }
 }
@@ -56,6 +57,20 @@ fn mf_17_a_reply_names_number_node_date_time_program_client_and_serial() {
     assert_eq!(lines[2], lines[0]);
     assert_eq!(lines[3], "PONG n1 2");
     assert_eq!(lines[4], "REFUSED not a call");
+}
+
+#[test]
+fn mf_10_a_call_that_was_counted_and_not_answered_gets_its_number_when_it_is_asked_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = served(dir.path());
+    let mut lost = TcpStream::connect(address).unwrap();
+    lost.write_all(b"CALL c 1 after 10000\n").unwrap();
+    // Nothing of this call is answered; that it was counted is seen from the next one.
+    let counted = (0..1000).any(|_| ask(address, "PING\n")[0] == "PONG n1 1");
+    assert!(counted);
+    drop(lost);
+    assert!(ask(address, "CALL c 2\n")[0].starts_with("2 n1 "));
+    assert!(ask(address, "CALL c 1\n")[0].starts_with("1 n1 "));
 }
 
 #[test]

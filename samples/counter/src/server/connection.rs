@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
+use super::held::Pace;
 use crate::kept::CallId;
 
 /// A line longer than this is no call.
@@ -11,8 +12,8 @@ const LONGEST_LINE: usize = 256;
 /// What a caller asked.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request {
-    /// The next number.
-    Call(CallId),
+    /// The next number, in its time.
+    Call(CallId, Pace),
     /// Whether the program answers.
     Ping,
     /// Something else.
@@ -80,10 +81,14 @@ fn parse(line: &[u8]) -> Request {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     match words.as_slice() {
         ["PING"] => Request::Ping,
-        ["CALL", client, serial] if text.len() <= LONGEST_LINE => serial
-            .parse()
-            .map(|serial| Request::Call(CallId { client: (*client).into(), serial }))
-            .unwrap_or(Request::Unknown),
+        ["CALL", client, serial, pace @ ..] if text.len() <= LONGEST_LINE => {
+            match (serial.parse(), Pace::read(pace)) {
+                (Ok(serial), Some(pace)) => {
+                    Request::Call(CallId { client: (*client).into(), serial }, pace)
+                }
+                (Ok(_) | Err(_), _) => Request::Unknown,
+            }
+        }
         _ => Request::Unknown,
     }
 }
@@ -95,9 +100,20 @@ mod tests {
     #[test]
     fn only_a_client_and_a_serial_make_a_call() {
         let call = CallId { client: "c".into(), serial: 7 };
-        assert_eq!(parse(b"CALL c 7\r"), Request::Call(call));
+        assert_eq!(parse(b"CALL c 7\r"), Request::Call(call.clone(), Pace::AtOnce));
+        let slow = Pace::After(std::time::Duration::from_millis(150));
+        assert_eq!(parse(b"CALL c 7 after 150"), Request::Call(call, slow));
         assert_eq!(parse(b"PING"), Request::Ping);
-        for wrong in ["CALL c", "CALL c x", "CALL c -1", "call c 1", "", "CALL c 1 2"] {
+        for wrong in [
+            "CALL c",
+            "CALL c x",
+            "CALL c -1",
+            "call c 1",
+            "",
+            "CALL c 1 2",
+            "CALL c 1 after",
+            "CALL c 1 after x",
+        ] {
             assert_eq!(parse(wrong.as_bytes()), Request::Unknown, "{wrong}");
         }
     }
