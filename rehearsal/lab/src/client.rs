@@ -1,15 +1,15 @@
 //! The client: a call every 10 ms whatever the earlier ones do, each over a connection of its own
 //! with 500 ms to answer. It lives in a network namespace of its own and keeps its notes in memory.
 
+mod committer;
 mod flight;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -21,14 +21,17 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use crate::Trouble;
 use crate::badlink::{PortId, Segment, Wire, in_namespace};
 use crate::kernel::{self, now};
+use committer::Committer;
 use flight::{Flight, Step};
 
-/// The client's place on the switch.
+/// The first client's place on the switch; others follow.
 pub const HOST: usize = 200;
 const EVERY: Duration = Duration::from_millis(10);
 const LIMIT: Duration = Duration::from_millis(500);
 /// After a pause of its own longer than this the client does not catch up: it never bursts.
 const OWN_PAUSE: Duration = Duration::from_millis(200);
+/// How long a call takes that takes its time.
+const TAKES: Duration = Duration::from_millis(150);
 /// How many unanswered calls are asked again at the same time.
 const AGAIN_AT_ONCE: usize = 16;
 
@@ -61,48 +64,139 @@ pub enum CallEnd {
     Failed(String),
 }
 
+/// Where a client puts its finished tries.
+type Noted = Arc<Mutex<Vec<Call>>>;
+
+/// What a client says to whom it calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// Calls of the sample, each on a connection of its own.
+    Calls,
+    /// Rows that it commits.
+    Rows,
+}
+
+impl Speaks {
+    /// How often.
+    #[must_use]
+    pub fn every(self) -> Duration {
+        match self {
+            Self::Calls => EVERY,
+            Self::Rows => EVERY * 2,
+        }
+    }
+}
+
 /// The running client.
 #[derive(Debug)]
 pub struct Client {
-    calls: Arc<Mutex<Vec<Call>>>,
+    /// What it says.
+    pub speaks: Speaks,
+    calls: Noted,
     asks: Sender<Ask>,
     namespace: File,
 }
 
+/// How the calls are: all are carried out and answered at once, or of three one is carried out
+/// late and one is answered late, so that a fault finds some of each kind under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// At once.
+    Quick,
+    /// Some take their time.
+    Mixed,
+}
+
+/// How a single call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Carried out and answered at once.
+    AtOnce,
+    /// Carried out late.
+    Late,
+    /// Carried out at once, answered late.
+    Told,
+}
+
+impl Pace {
+    /// How the call of this number is while calls are mixed.
+    #[must_use]
+    pub fn of(serial: u64) -> Self {
+        match serial % 3 {
+            0 => Self::AtOnce,
+            1 => Self::Late,
+            _ => Self::Told,
+        }
+    }
+
+    /// What is added to the call.
+    fn words(self) -> String {
+        match self {
+            Self::AtOnce => String::new(),
+            Self::Late => format!(" before {}", TAKES.as_millis()),
+            Self::Told => format!(" after {}", TAKES.as_millis()),
+        }
+    }
+}
+
 enum Ask {
+    /// New calls are so from now on.
+    Work(Work),
     /// Ask these calls again until each is answered.
     Again(Vec<u64>),
     /// No more of that.
     EnoughAgain,
+    /// Say what is wrong with what must have been kept.
+    Kept(Sender<Vec<String>>),
 }
 
 impl Client {
-    /// Starts the client: its namespace, its link, its thread.
+    /// Starts the client of this number: its namespace, its link, its thread.
     ///
     /// # Errors
     /// What the kernel refused.
-    pub fn start(wire: &Wire, to: SocketAddr) -> Result<Self, Trouble> {
+    pub fn start(
+        wire: &Wire,
+        number: usize,
+        (speaks, to): (Speaks, SocketAddr),
+    ) -> Result<Self, Trouble> {
         let calls = Arc::new(Mutex::new(Vec::new()));
         let (asks, asked) = channel();
         let (ready, is_ready) = channel();
         let (noted, wire) = (Arc::clone(&calls), wire.clone());
         let name = format!("lab{}", now().as_nanos());
         thread::Builder::new().name("tsl-client".into()).spawn(move || {
-            let made = move_in(&wire).and_then(|namespace| {
-                let caller = Caller::new(to, name, noted)?;
-                Ok((caller, namespace))
+            let made = move_in(&wire, number).and_then(|namespace| match speaks {
+                Speaks::Calls => Ok((Some(Caller::new(to, name, Arc::clone(&noted))?), namespace)),
+                Speaks::Rows => Ok((None, namespace)),
             });
             match made {
-                Ok((mut caller, namespace)) => {
+                Ok((caller, namespace)) => {
                     let _listening = ready.send(Ok(namespace));
-                    caller.run(&asked);
+                    match caller {
+                        Some(mut caller) => caller.run(&asked),
+                        None => Committer::new(to, noted).run(&asked),
+                    }
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
         })?;
         let namespace =
             is_ready.recv().map_err(|_| Trouble::Failed("the client died".into()))??;
-        Ok(Self { calls, asks, namespace })
+        Ok(Self { speaks, calls, asks, namespace })
+    }
+
+    /// What is wrong with what must have been kept of everything that was ever answered.
+    #[must_use]
+    pub fn kept(&self) -> Vec<String> {
+        let (answer, answered) = channel();
+        let _gone = self.asks.send(Ask::Kept(answer));
+        answered.recv().unwrap_or_else(|_| vec!["the client died".into()])
+    }
+
+    /// New calls are so from now on.
+    pub fn set_work(&self, work: Work) {
+        let _gone = self.asks.send(Ask::Work(work));
     }
 
     /// The client's machine takes an address that is not its own.
@@ -166,18 +260,6 @@ impl Client {
     }
 }
 
-/// Asks a sample once whether it answers; one that hangs is waited for.
-///
-/// # Errors
-/// Nobody listens, or the answer is none.
-pub fn ask(at: SocketAddr) -> Result<ExitCode, Trouble> {
-    let mut stream = TcpStream::connect(at)?;
-    stream.write_all(b"PING\n")?;
-    let mut answer = [0; 4];
-    stream.read_exact(&mut answer)?;
-    Ok(if answer == *b"PONG" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Standing {
     /// Started, not ended.
@@ -210,21 +292,22 @@ fn unanswered(calls: &[Call], since: Duration, until: Duration) -> BTreeMap<u64,
 }
 
 /// Puts the calling thread into a network namespace of its own with one link to the switch.
-fn move_in(wire: &Wire) -> Result<File, Trouble> {
+fn move_in(wire: &Wire, number: usize) -> Result<File, Trouble> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(io::Error::from)?;
-    let id = PortId { host: HOST, link: 0 };
+    let host = HOST + number;
+    let id = PortId { host, link: 0 };
     wire.plug(id, Segment::Data, kernel::open_tap("eth0")?)?;
-    crate::ip_batch(
-        "link set lo up\nlink set eth0 address 02:77:00:00:00:c8\nlink set eth0 up\n\
-         addr add 10.77.1.200/24 dev eth0\naddr add fd77:1::200/64 dev eth0 nodad\n",
-    )?;
+    crate::ip_batch(&format!(
+        "link set lo up\nlink set eth0 address 02:77:00:00:00:{host:02x}\nlink set eth0 up\n\
+         addr add 10.77.1.{host}/24 dev eth0\naddr add fd77:1::{host}/64 dev eth0 nodad\n",
+    ))?;
     Ok(File::open("/proc/thread-self/ns/net")?)
 }
 
 struct Caller {
     to: SocketAddr,
     name: String,
-    noted: Arc<Mutex<Vec<Call>>>,
+    noted: Noted,
     epoll: Epoll,
     flights: BTreeMap<u64, Flight>,
     /// Keys of flights in the order in which their time ends.
@@ -234,15 +317,28 @@ struct Caller {
     again: VecDeque<u64>,
     /// Whether a call that failed again is to be asked once more.
     persists: bool,
+    work: Work,
     out_again: usize,
 }
 
 impl Caller {
-    fn new(to: SocketAddr, name: String, noted: Arc<Mutex<Vec<Call>>>) -> Result<Self, Trouble> {
+    fn new(to: SocketAddr, name: String, noted: Noted) -> Result<Self, Trouble> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(io::Error::from)?;
         let (flights, order, again) = (BTreeMap::new(), VecDeque::new(), VecDeque::new());
-        let (key, serial, out_again, persists) = (0, 0, 0, false);
-        Ok(Self { to, name, noted, epoll, flights, order, key, serial, again, persists, out_again })
+        Ok(Self {
+            to,
+            name,
+            noted,
+            epoll,
+            flights,
+            order,
+            key: 0,
+            serial: 0,
+            again,
+            persists: false,
+            work: Work::Quick,
+            out_again: 0,
+        })
     }
 
     fn run(&mut self, asked: &Receiver<Ask>) {
@@ -251,6 +347,9 @@ impl Caller {
         loop {
             loop {
                 match asked.try_recv() {
+                    Ok(Ask::Work(work)) => self.work = work,
+                    // The numbers themselves tell.
+                    Ok(Ask::Kept(answer)) => drop(answer.send(Vec::new())),
                     Ok(Ask::Again(serials)) => {
                         self.again.extend(serials);
                         self.persists = true;
@@ -289,7 +388,11 @@ impl Caller {
     fn start(&mut self, serial: u64, time: Duration, again: bool) {
         self.key += 1;
         self.out_again += usize::from(again);
-        let flight = Flight::begin(self.to, serial, time, again);
+        let pace = match self.work {
+            Work::Mixed if !again => Pace::of(serial),
+            Work::Mixed | Work::Quick => Pace::AtOnce,
+        };
+        let flight = Flight::begin(self.to, (serial, pace), time, again);
         match flight {
             Ok(flight) => {
                 let event = EpollEvent::new(EpollFlags::EPOLLOUT, self.key);

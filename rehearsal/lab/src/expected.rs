@@ -25,6 +25,7 @@ const BACK: usize = 400;
 #[derive(Clone, Debug)]
 pub struct Telling {
     pattern: Pattern,
+    about: Option<&'static str>,
     text: String,
 }
 
@@ -42,6 +43,8 @@ pub struct Told {
 pub struct Injected {
     /// What.
     pub pattern: Pattern,
+    /// The group.
+    pub group: &'static str,
     /// The node that had the group.
     pub node: String,
     /// The link that had its address.
@@ -52,13 +55,15 @@ pub struct Injected {
 
 /// What a first cause must contain.
 fn cause(injected: &Injected) -> Option<String> {
-    let Injected { pattern, node, link, stepped } = injected;
+    let Injected { pattern, node, link, stepped, .. } = injected;
     Some(match pattern {
-        Pattern::Move => "asked for the move (rehearsal)".into(),
-        Pattern::Power | Pattern::PowerLeader | Pattern::Ipv6 => {
+        Pattern::Move | Pattern::PgMove => "asked for the move (rehearsal)".into(),
+        Pattern::Power | Pattern::PowerLeader | Pattern::Ipv6 | Pattern::PgPower => {
             format!("everything of {node} fell silent at once (power off)")
         }
-        Pattern::BothLinks => format!("all data links of {node} went down"),
+        Pattern::BothLinks | Pattern::RunningLinks => {
+            format!("all data links of {node} went down")
+        }
         Pattern::ProcessKill => format!("program on {node} was killed (signal 9)"),
         Pattern::Shutdown => format!("{node} was shut down in order"),
         Pattern::Isolated => format!("{node} was cut off on every network"),
@@ -69,13 +74,17 @@ fn cause(injected: &Injected) -> Option<String> {
         // To the millisecond it depends on when the clocks were looked at.
         Pattern::ClockStep => format!("the clock of {node} stepped by {}", first_digit(*stepped)),
         Pattern::Drain => format!("{node} is being drained"),
+        Pattern::Monitor | Pattern::Log | Pattern::RunningMonitor | Pattern::Mutual => {
+            format!("the monitor of program on {node} reported a failure")
+        }
         Pattern::AllPower
         | Pattern::AgentStop
         | Pattern::AgentLost
         | Pattern::GuardianLost
         | Pattern::GuardianAgentStop
         | Pattern::Rejoin
-        | Pattern::NewerAgent => return None,
+        | Pattern::NewerAgent
+        | Pattern::AgentReplace => return None,
     })
 }
 
@@ -86,22 +95,22 @@ fn first_digit(seconds: i64) -> String {
 
 /// About what the nodes are asked, and how far back. A clock that stepped is nothing of a group's
 /// own, and it has been set right since.
-fn about(pattern: Pattern) -> (Option<&'static str>, usize) {
-    match pattern {
+fn about(injected: &Injected) -> (Option<&'static str>, usize) {
+    match injected.pattern {
         Pattern::ClockStep => (None, 1),
-        _ => (Some(GROUP), 0),
+        _ => (Some(injected.group), 0),
     }
 }
 
 /// Asks every node until all tell one story with the right first cause that grows no more, for a
 /// bounded time. A story that every node told is kept for [`all_told_again`].
 pub fn ask(stage: &mut Stage, injected: &Injected) -> Told {
-    let pattern = injected.pattern;
+    let (pattern, about) = (injected.pattern, about(injected));
     let wanted = cause(injected);
     let end = now() + LEARNS;
     let mut still = (String::new(), now());
     loop {
-        let told = stage.product.explanations(&mut stage.site, about(pattern));
+        let told = stage.product.explanations(&mut stage.site, about);
         let texts: BTreeSet<&String> = told.iter().map(|(_, text)| text).collect();
         let causes: BTreeSet<String> = texts.iter().map(|text| first_cause(text)).collect();
         let right = wanted.as_ref().is_none_or(|wanted| causes.iter().all(|c| c.contains(wanted)));
@@ -111,7 +120,7 @@ pub fn ask(stage: &mut Stage, injected: &Injected) -> Told {
             still = (text.clone(), now());
         }
         if one && right && now() >= still.1 + STANDS {
-            stage.tellings.push(Telling { pattern, text });
+            stage.tellings.push(Telling { pattern, about: about.0, text });
             return Told { causes: causes.into_iter().collect(), wrong: None };
         }
         if now() >= end {
@@ -172,8 +181,8 @@ pub fn all_told_again(stage: &mut Stage) -> Result<Vec<String>, Trouble> {
     stage.all_power()?;
     stage.wait_whole()?;
     let mut missing = Vec::new();
-    for about in [Some(GROUP), None] {
-        let of_it = tellings.iter().filter(|t| self::about(t.pattern).0 == about);
+    for about in tellings.iter().map(|telling| telling.about).collect::<BTreeSet<_>>() {
+        let of_it = tellings.iter().filter(|t| t.about == about);
         let wanted: BTreeSet<&str> = of_it.clone().map(|t| t.text.as_str()).collect();
         for (host, told) in stories(stage, about, wanted.clone()) {
             let lost = of_it.clone().filter(|t| !told.contains(&t.text));
@@ -216,14 +225,16 @@ fn stories(
 /// # Errors
 /// An answer that is none.
 pub fn foretold(stage: &Stage, pattern: Pattern, owner: usize) -> Result<Option<String>, Trouble> {
-    let hosts = &stage.site.hosts;
+    let (group, hosts) = (stage.group(), &stage.site.hosts);
     let (name, next) = (&hosts[owner].name, &hosts[(owner + 1) % hosts.len()].name);
     let suppose: &[&str] = match pattern {
-        Pattern::Move => &["move", GROUP, next],
+        Pattern::Move | Pattern::PgMove => &["move", group, next],
         Pattern::Drain => &["drain", name],
-        Pattern::Power | Pattern::PowerLeader | Pattern::Isolated | Pattern::Ipv6 => {
-            &["lose", name]
-        }
+        Pattern::Power
+        | Pattern::PowerLeader
+        | Pattern::Isolated
+        | Pattern::Ipv6
+        | Pattern::PgPower => &["lose", name],
         Pattern::BothLinks
         | Pattern::ProcessKill
         | Pattern::Shutdown
@@ -238,19 +249,26 @@ pub fn foretold(stage: &Stage, pattern: Pattern, owner: usize) -> Result<Option<
         | Pattern::Rejoin
         | Pattern::Hung
         | Pattern::ClockStep
-        | Pattern::NewerAgent => return Ok(None),
+        | Pattern::NewerAgent
+        | Pattern::AgentReplace
+        | Pattern::Monitor
+        | Pattern::Log
+        | Pattern::RunningLinks
+        | Pattern::RunningMonitor
+        | Pattern::Mutual => return Ok(None),
     };
     let words: Vec<&str> =
         ["--json", "whatif"].into_iter().chain(suppose.iter().copied()).collect();
-    read_outlook(&stage.product.answer(&hosts[(owner + 1) % hosts.len()], &words)?).map(Some)
+    let told = stage.product.answer(&hosts[(owner + 1) % hosts.len()], &words)?;
+    read_outlook(&told, group).map(Some)
 }
 
 /// The node that an outlook gives the group.
-fn read_outlook(text: &str) -> Result<String, Trouble> {
+fn read_outlook(text: &str, group: &str) -> Result<String, Trouble> {
     let odd = || Trouble::Failed(format!("what would happen to the group is not told: {text}"));
     let outlook: Value = serde_json::from_str(text).map_err(|_| odd())?;
     let groups = outlook["groups"].as_array().ok_or_else(odd)?;
-    let ours = groups.iter().find(|group| group["group"] == GROUP).ok_or_else(odd)?;
+    let ours = groups.iter().find(|row| row["group"] == group).ok_or_else(odd)?;
     let to = ours["what"]["values"]["node"].as_str().ok_or_else(odd)?;
     Ok(to.to_owned())
 }
@@ -264,8 +282,8 @@ mod tests {
         let text = r#"{"groups":[{"group":"g1","what":{"id":"x","values":{}}},
             {"group":"counter","what":{"id":"whatif_moves",
              "values":{"group":"counter","source":"n1","node":"n3"}}}]}"#;
-        assert_eq!(read_outlook(text).unwrap(), "n3");
-        assert!(read_outlook("{\"groups\":[]}").is_err());
+        assert_eq!(read_outlook(text, GROUP).unwrap(), "n3");
+        assert!(read_outlook("{\"groups\":[]}", GROUP).is_err());
     }
 
     #[test]
@@ -289,7 +307,8 @@ mod tests {
     #[test]
     fn what_was_injected_is_in_the_cause_that_is_wanted() {
         let wanted = |pattern, stepped| {
-            cause(&Injected { pattern, node: "n2".into(), link: "eth1".into(), stepped })
+            let (node, link) = ("n2".into(), "eth1".into());
+            cause(&Injected { pattern, group: GROUP, node, link, stepped })
         };
         assert!(wanted(Pattern::Power, 0).unwrap().contains("n2"));
         assert!(wanted(Pattern::OneLink, 0).unwrap().contains("link eth1 of n2"));

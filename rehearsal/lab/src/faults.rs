@@ -11,14 +11,13 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Trouble;
+use crate::host::LOG;
 use crate::kernel::now;
 use crate::product::{GROUP, Plan, Profile};
 use crate::stage::{Stage, show_logs};
 
 /// A message that a fault must bring.
 const SAYS: Duration = Duration::from_secs(10);
-/// Where a node writes what it says.
-const LOG: &str = "/run/log";
 
 /// Bad input and broken disks.
 #[derive(Clone, Debug, clap::Args)]

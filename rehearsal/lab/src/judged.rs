@@ -1,47 +1,64 @@
 //! What must hold after every repetition, apart from the causes and the times.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::badlink::{Claim, ClaimKind};
-use crate::client::{Call, CallEnd};
+use crate::client::{Call, CallEnd, Pace};
+use crate::host::LOG;
 use crate::kernel::now;
 use crate::outage::Outage;
 use crate::overlap;
 use crate::pattern::{After, Pattern};
-use crate::product::{GROUP, Status};
+use crate::product::{Part, Status};
+use crate::repetition::Before;
 use crate::stage::Stage;
 
 /// The interval and the limit of the monitor, the stop and the start, and some air.
 const HUNG: Duration = Duration::from_secs(2);
+
+/// What an agent says that came after another one and found groups running.
+const TAKEN_ON: &str = "TSUG10021-I";
 
 /// What is not as it must be once the cluster is whole again.
 #[must_use]
 pub fn afterwards(
     stage: &mut Stage,
     pattern: Pattern,
-    (before, after): (&Status, &Status),
+    (before, after): (&Before, &Status),
     foretold: Option<&str>,
 ) -> Vec<String> {
+    let group = stage.group();
     let mut wrong = Vec::new();
-    wrong.extend(kept(pattern, before, after));
-    wrong.extend(came_true(foretold, after));
+    if stays(pattern) {
+        wrong.extend(same_epoch(group, &before.status, after));
+        wrong.extend(same_program(stage, before));
+    }
+    if pattern == Pattern::AgentReplace {
+        wrong.extend(not_told_twice(stage, before));
+    }
+    wrong.extend(came_true(foretold, (group, after)));
     wrong.extend(together(stage, after));
     wrong
 }
 
-/// How long two hosts held one of the addresses, by either instrument; the longest.
+/// How long two hosts held one of the addresses, by either instrument; the longest, and what was
+/// noted of that address.
 #[must_use]
-pub fn held_twice(stage: &Stage, since: Duration) -> Duration {
+pub fn held_twice(stage: &Stage, since: Duration) -> (Duration, Option<String>) {
     let shared = stage.site.wire.instruments();
     let claims = shared.switch.claims_since(since);
-    let of_one = |address| {
-        let of_it = |claim: &&Claim| claim.address == address;
+    let of_one = |address: &IpAddr| {
+        let of_it = |claim: &&Claim| claim.address == *address;
         let claims: Vec<Claim> = claims.iter().filter(of_it).copied().collect();
-        let holdings = shared.addresses.of(address);
+        let holdings = overlap::from_first_claim(&shared.addresses.of(*address), &claims);
         let kernels = overlap::held_twice(&holdings, since, now());
-        kernels.max(overlap::claimed_twice(&claims, &holdings))
+        let longest = kernels.max(overlap::claimed_twice(&claims, &holdings));
+        let told = (!longest.is_zero()).then(|| overlap::noted(&claims, &holdings, since));
+        (longest, told.map(|told| format!("two hosts had {address}: {told}")))
     };
-    stage.product.plan.addresses().into_iter().map(of_one).max().unwrap_or_default()
+    let all = stage.served().addresses.iter().map(of_one);
+    all.max_by_key(|(longest, _)| *longest).unwrap_or_default()
 }
 
 /// A new owner says unasked, on the wire, that every address is here now.
@@ -54,23 +71,69 @@ pub fn announced(stage: &Stage, pattern: Pattern, since: Duration, old: &str) ->
     let claims = stage.site.wire.instruments().switch.claims_since(since);
     let unasked = |claim: &&Claim| claim.kind == ClaimKind::Announcement && claim.port.host != old;
     let silent =
-        stage.product.plan.addresses().into_iter().find(|address| {
-            !claims.iter().filter(unasked).any(|claim| claim.address == *address)
+        stage.served().addresses.iter().find(|address| {
+            !claims.iter().filter(unasked).any(|claim| claim.address == **address)
         })?;
     Some(format!("nobody announced {silent}"))
 }
 
-/// An agent that is replaced takes its group over as it runs: the epoch stays.
-fn kept(pattern: Pattern, before: &Status, after: &Status) -> Option<String> {
-    let stays = matches!(pattern, Pattern::AgentLost | Pattern::NewerAgent | Pattern::ClockStep);
-    let epoch = |status: &Status| status.group(GROUP).map(|group| group.epoch.clone());
-    (stays && epoch(before) != epoch(after))
+/// What happens to the groups that were not hit: nothing. Every call of theirs was answered, their
+/// addresses stayed where they were, and they run under the epoch that they had.
+#[must_use]
+pub fn untouched(
+    stage: &Stage,
+    (before, after): (&Status, &Status),
+    since: Duration,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (served, client) in stage.others() {
+        let failed = |call: &Call| matches!(call.end, CallEnd::Failed(_)) && call.from >= since;
+        let failed = client.calls_since(since).into_iter().filter(failed).count();
+        let moved = served.addresses.iter().any(|address| {
+            let shared = stage.site.wire.instruments();
+            shared.addresses.of(*address).iter().any(|holding| holding.from >= since)
+        });
+        let epoch = same_epoch(served.group, before, after);
+        if failed > 0 || moved || epoch.is_some() {
+            let group = served.group;
+            wrong.push(format!("{group} was hit too: {failed} calls, moved {moved}, {epoch:?}"));
+        }
+    }
+    wrong
+}
+
+/// Whether the group goes on as it runs: an agent that is replaced takes it over, and a clock on
+/// the wall is nothing that it depends on.
+fn stays(pattern: Pattern) -> bool {
+    matches!(
+        pattern,
+        Pattern::AgentLost | Pattern::NewerAgent | Pattern::AgentReplace | Pattern::ClockStep
+    )
+}
+
+/// A new agent says which groups it took over as they ran: the newer one, and the former again.
+fn not_told_twice(stage: &Stage, before: &Before) -> Option<String> {
+    let log = stage.site.hosts[before.owner].read(LOG).unwrap_or_default();
+    let told = log.get(before.said..).unwrap_or_default().matches(TAKEN_ON).count();
+    (told != 2).then(|| format!("{TAKEN_ON} was said {told} times"))
+}
+
+fn same_epoch(group: &str, before: &Status, after: &Status) -> Option<String> {
+    let epoch = |status: &Status| status.group(group).map(|group| group.epoch.clone());
+    (epoch(before) != epoch(after))
         .then(|| format!("the group was given out anew: {:?}", epoch(after)))
+}
+
+/// The program is the one that ran before, by its number and by when it began.
+fn same_program(stage: &Stage, before: &Before) -> Option<String> {
+    let host = &stage.site.hosts[before.owner];
+    let now = stage.product.processes_of(host, Part::Sample, stage.served());
+    (now != before.programs).then(|| format!("{:?} ran, now it is {now:?}", before.programs))
 }
 
 /// Addresses, volume and program are where the record says, and nothing of them anywhere else.
 fn together(stage: &mut Stage, after: &Status) -> Option<String> {
-    let owner = after.group(GROUP).and_then(|group| group.owner.clone());
+    let owner = after.group(stage.group()).and_then(|group| group.owner.clone());
     let has = stage.whole_owner();
     (has.is_none() || has != owner)
         .then(|| format!("{owner:?} owns the group, but: {:?}", stage.parts()))
@@ -86,13 +149,45 @@ pub fn promised(pattern: Pattern, seen: &Outage) -> Option<String> {
         Pattern::Hung if seen.gap > HUNG => {
             Some(format!("a program that hangs was out for {:?}", seen.gap))
         }
+        Pattern::Monitor if seen.since_fault.is_none_or(|since| since > HUNG) => {
+            Some(format!("taken over {:?} after the service beside it ended", seen.since_fault))
+        }
+        Pattern::AgentReplace if !seen.failures.is_empty() => {
+            Some(format!("callers felt that agents were replaced: {:?}", seen.failures))
+        }
         _ => None,
     }
 }
 
+/// What became of the calls that were under way at the fault. That each was carried out once is
+/// seen from the numbers; here it is seen that there were such calls of both kinds: one that the
+/// old owner had carried out is answered by the stored reply, which names that node, and one that
+/// it had not is carried out by another.
+#[must_use]
+pub fn carried_out_once(calls: &[Call], old: &str, fault: Duration) -> Option<String> {
+    let under_way = |call: &&Call| {
+        let failed = |c: &Call| !c.again && matches!(c.end, CallEnd::Failed(_));
+        call.again
+            && call.until > fault
+            && calls.iter().any(|c| c.serial == call.serial && failed(c))
+    };
+    let count = |pace: Pace, by_old: bool| {
+        let by = |call: &&Call| match &call.end {
+            CallEnd::Answered { node, .. } => (node == old) == by_old,
+            CallEnd::Failed(_) => false,
+        };
+        let of_it = calls.iter().filter(|call| Pace::of(call.serial) == pace);
+        of_it.filter(under_way).filter(by).count()
+    };
+    let (stored, anew) = (count(Pace::Told, true), count(Pace::Late, false));
+    (stored == 0 || anew == 0).then(|| {
+        format!("no call of each kind was under way: {stored} carried out before, {anew} after")
+    })
+}
+
 /// What was foretold is what happened.
-fn came_true(foretold: Option<&str>, after: &Status) -> Option<String> {
-    let owner = after.group(GROUP).and_then(|group| group.owner.as_deref());
+fn came_true(foretold: Option<&str>, (group, after): (&str, &Status)) -> Option<String> {
+    let owner = after.group(group).and_then(|group| group.owner.as_deref());
     (foretold.is_some() && foretold != owner)
         .then(|| format!("{foretold:?} was foretold as the owner, it is {owner:?}"))
 }
@@ -116,6 +211,7 @@ pub fn stale(calls: &[Call], old: &str, fault: Duration) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::product::GROUP;
 
     fn answered(from: u64, until: u64, node: &str) -> Call {
         let ms = Duration::from_millis;
@@ -134,6 +230,22 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_that_found_no_call_under_way_rehearsed_nothing() {
+        let ms = Duration::from_millis;
+        let failed = |serial| {
+            let end = CallEnd::Failed("reset".into());
+            Call { serial, from: ms(1), until: ms(6), end, again: false }
+        };
+        let again = |serial, node| Call { serial, again: true, ..answered(1, 20, node) };
+        let (late, told) = (4, 5);
+        let calls = [failed(late), failed(told), again(late, "n2"), again(told, "n1")];
+        assert_eq!(carried_out_once(&calls, "n1", ms(5)), None);
+        assert!(carried_out_once(&calls[..3], "n1", ms(5)).is_some());
+        let twice = [failed(late), failed(told), again(late, "n2"), again(told, "n2")];
+        assert!(carried_out_once(&twice, "n1", ms(5)).is_some(), "no stored reply");
+    }
+
+    #[test]
     fn what_was_foretold_is_compared_with_the_owner() {
         let group = crate::product::GroupStatus {
             name: GROUP.into(),
@@ -141,8 +253,8 @@ mod tests {
             ..crate::product::GroupStatus::default()
         };
         let after = Status { groups: vec![group], ..Status::default() };
-        assert_eq!(came_true(Some("n2"), &after), None);
-        assert!(came_true(Some("n3"), &after).is_some());
-        assert_eq!(came_true(None, &after), None, "nothing was foretold");
+        assert_eq!(came_true(Some("n2"), (GROUP, &after)), None);
+        assert!(came_true(Some("n3"), (GROUP, &after)).is_some());
+        assert_eq!(came_true(None, (GROUP, &after)), None, "nothing was foretold");
     }
 }

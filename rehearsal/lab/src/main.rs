@@ -3,13 +3,16 @@
 mod address_log;
 mod badlink;
 mod bare;
+mod beside;
 mod client;
 mod expected;
 mod faults;
 mod host;
 mod idle;
+mod inject;
 mod judged;
 mod kernel;
+mod logs;
 mod many_groups;
 mod outage;
 mod overlap;
@@ -21,6 +24,7 @@ mod quiet;
 mod recorder;
 mod repetition;
 mod report;
+mod rows;
 mod self_test;
 mod site;
 mod stage;
@@ -63,9 +67,12 @@ enum What {
     SelfTest,
     /// Bad input and broken disks: each has its own message and leaves nothing half owned.
     Faults(faults::FaultsArgs),
-    /// Asks a sample whether it answers, for as long as it takes.
+    /// Asks a sample and what is beside it whether they answer, for as long as it takes.
     #[command(hide = true)]
-    Ask { at: std::net::SocketAddr },
+    Ask { at: Vec<std::net::SocketAddr> },
+    /// A service beside a group, which answers.
+    #[command(hide = true)]
+    Beside { at: std::net::SocketAddr },
     /// What an idle node sends and receives, without the node.
     #[command(hide = true)]
     Bare(bare::BareArgs),
@@ -108,7 +115,8 @@ fn main() -> ExitCode {
             stage::Stage::stand(plan).map(|()| ExitCode::SUCCESS)
         }
         What::Faults(args) => faults::run(&args),
-        What::Ask { at } => client::ask(at),
+        What::Ask { at } => beside::ask(&at),
+        What::Beside { at } => beside::run(at),
         What::Bare(args) => bare::run(&args),
         What::Load { what } => quiet::load(&what),
         What::SelfTest => self_test::run(),

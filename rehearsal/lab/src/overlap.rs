@@ -6,6 +6,24 @@ use std::time::Duration;
 use crate::address_log::Holding;
 use crate::badlink::Claim;
 
+/// A kernel tells of an IPv6 address a moment after the host can use it. Longer than this it never
+/// takes.
+const TOLD_LATE: Duration = Duration::from_millis(20);
+
+/// The holdings with their true beginnings: who claimed an address just before its kernel told of
+/// it held it from that claim on.
+#[must_use]
+pub fn from_first_claim(holdings: &[Holding], claims: &[Claim]) -> Vec<Holding> {
+    let began = |holding: &Holding| {
+        let own = claims.iter().filter(|c| c.port.host == holding.host && c.at <= holding.from);
+        let former = holdings.iter().filter(|h| h.host == holding.host && h.from < holding.from);
+        let since = former.filter_map(|h| h.until).max().unwrap_or_default();
+        let late = own.map(|c| c.at).filter(|at| *at >= since && *at + TOLD_LATE >= holding.from);
+        late.min().unwrap_or(holding.from)
+    };
+    holdings.iter().map(|holding| Holding { from: began(holding), ..*holding }).collect()
+}
+
 /// The longest time in which two hosts held one address, by their own kernels, since `since`.
 #[must_use]
 pub fn held_twice(holdings: &[Holding], since: Duration, now: Duration) -> Duration {
@@ -50,6 +68,16 @@ pub fn claimed_twice(claims: &[Claim], holdings: &[Holding]) -> Duration {
     longest
 }
 
+/// What the two instruments noted, for whoever has to understand it.
+#[must_use]
+pub fn noted(claims: &[Claim], holdings: &[Holding], since: Duration) -> String {
+    let recent = holdings.iter().filter(|h| h.until.is_none_or(|until| until >= since));
+    let held = recent.map(|h| format!("host {} held it {:?} to {:?}", h.host, h.from, h.until));
+    let said =
+        claims.iter().map(|c| format!("host {} claimed it {:?} ({:?})", c.port.host, c.at, c.kind));
+    held.chain(said).collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +116,20 @@ mod tests {
         assert_eq!(held_twice(&both, ms(0), ms(90)), ms(30));
         assert_eq!(held_twice(&both, ms(70), ms(90)), ms(10));
         assert_eq!(claimed_twice(&[claim(1, 40), claim(2, 51), claim(1, 75)], &both), ms(24));
+    }
+
+    #[test]
+    fn a_host_holds_an_address_from_its_first_claim_when_its_kernel_tells_of_it_late() {
+        let told = [holding(1, 0, Some(50)), holding(2, 61, None)];
+        let claims = [claim(1, 40), claim(2, 60)];
+        let held = from_first_claim(&told, &claims);
+        assert_eq!(held, [told[0], Holding { from: ms(60), ..told[1] }]);
+        assert_eq!(claimed_twice(&claims, &held), ms(0));
+        let early = [claim(1, 40), claim(2, 45)];
+        let held = from_first_claim(&told, &early);
+        assert_eq!(held_twice(&held, ms(0), ms(90)), ms(5), "before the other had let go");
+        let back = [holding(2, 0, Some(60)), holding(2, 61, None)];
+        assert_eq!(from_first_claim(&back, &[claim(2, 59)]), back, "that was the former time");
     }
 
     #[test]

@@ -50,6 +50,30 @@ pub enum Pattern {
     Drain,
     /// The owner's agent is replaced by a newer build, and that one by the former again.
     NewerAgent,
+    /// The agents of all nodes are replaced by a newer build, one after the other, and back.
+    AgentReplace,
+    /// The monitor fails because a service beside the program has ended (pattern 4).
+    // statement: PH-07, MF-08, MF-21
+    Monitor,
+    /// The same, with the program's log on the volume (pattern 9).
+    // statement: MF-14
+    Log,
+    /// Calls are being carried out as both data links of the owner are cut: pattern 5 as the
+    /// report's text has it.
+    // statement: MF-07, MF-09, MF-10
+    RunningLinks,
+    /// Calls are being carried out as the monitor fails: pattern 5 as the report's result has it.
+    // statement: MF-08, MF-09, MF-10
+    RunningMonitor,
+    /// Two groups that stand by for each other: first one fails on its node, then the other on
+    /// the node that has both (pattern 7).
+    // statement: PH-03, PH-05, MF-12
+    Mutual,
+    /// An operator moves a group with PostgreSQL, while rows are committed; once by its resource
+    /// agent, once by scripts.
+    PgMove,
+    /// The owner of a group with PostgreSQL loses its power; the same two ways.
+    PgPower,
 }
 
 /// Who must answer after the fault.
@@ -73,7 +97,7 @@ pub struct Limit {
 }
 
 /// All of them, in the order in which they are run: those of one cluster one after the other.
-pub const ALL: [Pattern; 21] = [
+pub const ALL: [Pattern; 29] = [
     Pattern::Move,
     Pattern::Power,
     Pattern::BothLinks,
@@ -95,6 +119,14 @@ pub const ALL: [Pattern; 21] = [
     Pattern::ClockStep,
     Pattern::Ipv6,
     Pattern::NewerAgent,
+    Pattern::AgentReplace,
+    Pattern::Monitor,
+    Pattern::Log,
+    Pattern::RunningLinks,
+    Pattern::RunningMonitor,
+    Pattern::Mutual,
+    Pattern::PgMove,
+    Pattern::PgPower,
 ];
 
 impl Pattern {
@@ -123,6 +155,14 @@ impl Pattern {
             Self::Ipv6 => "ipv6",
             Self::Drain => "drain",
             Self::NewerAgent => "newer-agent",
+            Self::AgentReplace => "agent-replace",
+            Self::Monitor => "4-monitor",
+            Self::Log => "9-log",
+            Self::RunningLinks => "5-running-links",
+            Self::RunningMonitor => "5-running-monitor",
+            Self::Mutual => "7-mutual",
+            Self::PgMove => "pg-move",
+            Self::PgPower => "pg-power",
         }
     }
 
@@ -136,7 +176,17 @@ impl Pattern {
     #[must_use]
     pub fn shape(self) -> Shape {
         match self {
-            Self::Hung | Self::ClockStep | Self::Ipv6 | Self::NewerAgent => Shape::Wide,
+            Self::Hung
+            | Self::ClockStep
+            | Self::Ipv6
+            | Self::NewerAgent
+            | Self::AgentReplace
+            | Self::Monitor
+            | Self::Log
+            | Self::RunningLinks
+            | Self::RunningMonitor => Shape::Wide,
+            Self::Mutual => Shape::Mutual,
+            Self::PgMove | Self::PgPower => Shape::Database,
             Self::Move
             | Self::Power
             | Self::BothLinks
@@ -171,17 +221,31 @@ impl Pattern {
             | Self::Freeze
             | Self::Hung
             | Self::Ipv6
+            | Self::Monitor
+            | Self::Log
+            | Self::RunningLinks
+            | Self::RunningMonitor
+            | Self::Mutual
+            | Self::PgMove
+            | Self::PgPower
             | Self::Drain => After::Another,
             Self::ProcessKill
             | Self::OneLink
             | Self::AgentLost
             | Self::Rejoin
             | Self::ClockStep
-            | Self::NewerAgent => After::Same,
+            | Self::NewerAgent
+            | Self::AgentReplace => After::Same,
             Self::AllPower | Self::AgentStop | Self::GuardianLost | Self::GuardianAgentStop => {
                 After::Anyone
             }
         }
+    }
+
+    /// Whether calls take their time in it, so that the fault finds some under way.
+    #[must_use]
+    pub fn has_work(self) -> bool {
+        matches!(self, Self::RunningLinks | Self::RunningMonitor)
     }
 
     /// What is promised of the outage.
@@ -190,7 +254,16 @@ impl Pattern {
         let ms = |median_ms, worst_ms| Some(Limit { median_ms, worst_ms });
         match self {
             Self::Move | Self::Shutdown | Self::Drain => ms(50, 100),
-            Self::ProcessKill | Self::ClockStep | Self::NewerAgent => ms(30, 80),
+            // The program serves until it is stopped: what is seen is a move.
+            Self::Monitor | Self::Log | Self::Mutual => ms(50, 100),
+            // Of the calls a third is answered at once.
+            Self::RunningMonitor => ms(100, 200),
+            Self::ProcessKill | Self::ClockStep | Self::NewerAgent | Self::AgentReplace => {
+                ms(30, 80)
+            }
+            // The database stops, writes out what it has, and reads it again elsewhere.
+            Self::PgMove => ms(1500, 1500),
+            Self::PgPower => ms(3000, 3000),
             // A monitor every 300 ms that may take 300 ms, and the start.
             Self::Hung => ms(1000, 1500),
             Self::Power
@@ -203,6 +276,7 @@ impl Pattern {
             | Self::AgentLost
             | Self::GuardianLost
             | Self::GuardianAgentStop
+            | Self::RunningLinks
             | Self::Ipv6 => match profile {
                 Profile::Default => ms(700, 1000),
                 Profile::Fast => ms(280, 350),
@@ -215,9 +289,11 @@ impl Pattern {
     #[must_use]
     pub fn reported(self) -> &'static str {
         match self {
-            Self::Move => "no time given",
-            Self::Power => "47,000-49,000 ms",
-            Self::BothLinks => "97,000 ms, 1 lost",
+            Self::Move | Self::Power | Self::BothLinks | Self::Monitor | Self::Log => {
+                "no time given"
+            }
+            Self::RunningLinks | Self::RunningMonitor => "96,500 ms, 1 lost",
+            Self::Mutual => "47,400-49,400 ms",
             Self::ProcessKill
             | Self::Shutdown
             | Self::PowerLeader
@@ -235,7 +311,10 @@ impl Pattern {
             | Self::ClockStep
             | Self::Ipv6
             | Self::Drain
-            | Self::NewerAgent => "not done",
+            | Self::NewerAgent
+            | Self::AgentReplace
+            | Self::PgMove
+            | Self::PgPower => "not done",
         }
     }
 }

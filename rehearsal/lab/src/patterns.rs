@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::Trouble;
 use crate::expected;
 use crate::pattern::{ALL, Pattern};
-use crate::product::{GROUP, Plan, Profile};
+use crate::product::{Plan, Profile};
 use crate::repetition::{self, Repetition};
 use crate::report::{self, Row, Series, ms};
 use crate::stage::Stage;
@@ -138,7 +138,8 @@ fn explain_if_slow(stage: &mut Stage, pattern: Pattern, profile: Profile, repeti
     if repetition.outage.gap.as_millis() <= u128::from(most) {
         return;
     }
-    let told = stage.product.explanations(&mut stage.site, (Some(GROUP), 0));
+    let about = (Some(stage.group()), 0);
+    let told = stage.product.explanations(&mut stage.site, about);
     for (host, text) in told.into_iter().take(1) {
         for line in text.lines() {
             println!("    {host}: {line}");

@@ -70,7 +70,7 @@ fn lose_epochs(stage: &mut Stage) -> Result<Option<String>, Trouble> {
     let status = stage.wait_whole()?;
     let owner = stage.owner(&status)?;
     let other = stage.site.hosts[(owner + 1) % stage.site.hosts.len()].name.clone();
-    stage.product.move_group(&stage.site.hosts[owner], Some(&other))?;
+    stage.product.move_group(&stage.site.hosts[owner], (GROUP, &other))?;
     let confirmed = epoch(&stage.product.status(&mut stage.site)?)?;
     stage.all_power()?;
     // Only from here on is it the planted fault that shows itself.

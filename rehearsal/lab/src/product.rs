@@ -4,6 +4,8 @@
 mod binary;
 mod clock;
 mod config;
+mod postgres;
+mod served;
 mod shim;
 mod status;
 
@@ -17,15 +19,11 @@ use crate::kernel::now;
 use crate::site::{self, Site};
 pub use binary::Build;
 pub use clock::move_wall;
-pub use config::{GROUP, Plan, Planted, Profile, Shape, small_address};
+pub use config::{Plan, Planted, Profile, Shape, small_address};
+pub use postgres::fill as fill_database;
+pub use served::{GROUP, Program, Served};
 pub use status::{GroupStatus, Status};
 
-/// The floating address of the group.
-pub const ADDRESS: &str = "10.77.1.100";
-/// The group's second floating address, where there is one.
-pub const ADDRESS_6: &str = "fd77:1::100";
-/// Where the sample listens.
-pub const PORT: u16 = 9003;
 const PROGRAM: &str = "/run/bin/tsugi";
 const NEWER: &str = "/run/bin/tsugi-next";
 const CONFIG: &str = "/etc/tsugi/tsugi.toml";
@@ -40,6 +38,8 @@ pub enum Part {
     Guardian,
     /// The sample of the group.
     Sample,
+    /// The service beside the group that its monitor asks for.
+    Beside,
 }
 
 /// The product as it is configured for this run.
@@ -60,7 +60,7 @@ impl Product {
     /// When there is no program and none can be built.
     pub fn new(plan: Plan) -> Result<Self, Trouble> {
         let newer = match plan.shape {
-            Shape::Plain => None,
+            Shape::Plain | Shape::Mutual | Shape::Database => None,
             Shape::Wide => Some(Build::Next.find()?),
         };
         Ok(Self { binary: Build::Current.find()?, newer, plan })
@@ -92,6 +92,9 @@ impl Product {
         let text = self.plan.text(site.hosts.len());
         for host in &mut site.hosts {
             host.write(CONFIG, &text)?;
+            if self.plan.shape == Shape::Database {
+                postgres::install(host)?;
+            }
             if self.plan.planted == Some(Planted::LedgerWithoutSync) {
                 shim::plant(host)?;
             }
@@ -148,7 +151,47 @@ impl Product {
         let node = [PROGRAM, "node", "run", "--name", &name];
         let argv = by.iter().chain(&node).chain(with).map(|word| (*word).to_owned()).collect();
         let answer = host.order(&Order::Start { argv, env: Vec::new() })?;
-        if answer == "started" { Ok(()) } else { Err(Trouble::Failed(answer)) }
+        if answer != "started" {
+            return Err(Trouble::Failed(answer));
+        }
+        self.start_beside(host)
+    }
+
+    /// Starts on a host what its groups' monitors ask for and does not run there. It belongs to no
+    /// group, as the directory service of the report: every node has it before a group comes.
+    ///
+    /// # Errors
+    /// When the host has no power.
+    pub fn start_beside(&self, host: &Host) -> Result<(), Trouble> {
+        for at in Served::of(self.plan.shape).into_iter().filter_map(|served| served.beside) {
+            let at = at.to_string();
+            if self.beside(host, &at).is_empty() {
+                let line = format!("setsid /run/bin/lab beside {at} </dev/null >/dev/null 2>&1 &");
+                host.run(&["sh", "-c", &line], COMMAND)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn beside(&self, host: &Host, at: &str) -> Vec<Process> {
+        let all = self.processes(host, Part::Beside).into_iter();
+        all.filter(|process| process.argv.get(2).is_some_and(|listens| listens == at)).collect()
+    }
+
+    /// What of one part of a host belongs to a group; a daemon is of no group.
+    #[must_use]
+    pub fn processes_of(&self, host: &Host, part: Part, served: &Served) -> Vec<Process> {
+        match part {
+            Part::Agent | Part::Guardian => self.processes(host, part),
+            Part::Sample => {
+                let own = served.is_of();
+                let all = host.processes().into_iter();
+                all.filter(|process| own(&process.argv)).collect()
+            }
+            Part::Beside => {
+                served.beside.map_or_else(Vec::new, |at| self.beside(host, &at.to_string()))
+            }
+        }
     }
 
     /// How the cluster stands, asked on any host that answers.
@@ -161,13 +204,21 @@ impl Product {
             if !host.is_on() {
                 continue;
             }
-            match tsugi(host, &["status", "--json"]).and_then(|text| Status::read(&text)) {
+            match self.status_of(host) {
                 Ok(status) if status.knows() => return Ok(status),
                 Ok(status) => last = Trouble::Failed(format!("{}: {status:?}", host.name)),
                 Err(error) => last = error,
             }
         }
         Err(last)
+    }
+
+    /// The same asked on one host.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn status_of(&self, host: &Host) -> Result<Status, Trouble> {
+        tsugi(host, &["status", "--json"]).and_then(|text| Status::read(&text))
     }
 
     /// How each host with power explains the last thing that happened, or the one `back` before
@@ -189,15 +240,12 @@ impl Product {
         told
     }
 
-    /// Moves the group, to `node` if one is named.
+    /// Moves a group to `node`.
     ///
     /// # Errors
     /// What the product refused.
-    pub fn move_group(&self, from: &Host, node: Option<&str>) -> Result<(), Trouble> {
-        let mut words = vec!["group", "move", GROUP];
-        words.extend(node);
-        words.extend(["--reason", "rehearsal"]);
-        tsugi(from, &words).map(drop)
+    pub fn move_group(&self, from: &Host, (group, node): (&str, &str)) -> Result<(), Trouble> {
+        tsugi(from, &["group", "move", group, node, "--reason", "rehearsal"]).map(drop)
     }
 
     /// Takes a node out of service, or puts it back.
@@ -246,9 +294,13 @@ impl Product {
             Part::Agent => "agent",
             Part::Guardian => "guardian",
             Part::Sample => "sample",
+            Part::Beside => "beside",
+        };
+        let ours = |name: &String| {
+            name.ends_with("tsugi") || name.ends_with("lab") || name.contains("exe")
         };
         let is_it = |process: &Process| {
-            process.argv.first().is_some_and(|name| name.ends_with("tsugi") || name.contains("exe"))
+            process.argv.first().is_some_and(ours)
                 && process.argv.get(1).is_some_and(|first| first == word)
         };
         host.processes().into_iter().filter(is_it).collect()

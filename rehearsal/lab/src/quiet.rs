@@ -132,7 +132,7 @@ fn watch(stage: &mut Stage, span: Duration) -> Result<Seen, Trouble> {
     let end = begun + span;
     while now() < end {
         thread::sleep(Duration::from_millis(500).min(end.saturating_sub(now())));
-        stage.client.forget(now().saturating_sub(Duration::from_secs(2)));
+        stage.forget(now().saturating_sub(Duration::from_secs(2)));
     }
     let stalls = stage.site.recorder.since(begun).len();
     let holdings = stage.site.wire.instruments().addresses.of(stage.address());

@@ -4,17 +4,17 @@
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-
 use crate::Trouble;
-use crate::badlink::PortId;
+use crate::client::Work;
 use crate::expected::{self, Injected, Told};
-use crate::host::{ALL_LINKS, DATA_LINKS, LINKS, Order, Process};
+use crate::host::{LOG, Process};
+use crate::inject::{Fault, inject, repair};
 use crate::judged;
 use crate::kernel::{now, set_real_time};
+use crate::logs;
 use crate::outage::{BEFORE, Outage};
 use crate::pattern::{After, Pattern};
-use crate::product::{Build, Part, Status, move_wall};
+use crate::product::{Part, Status};
 use crate::recorder::Stall;
 use crate::stage::Stage;
 
@@ -58,26 +58,37 @@ impl Repetition {
         let Outage { lost, doubled, .. } = self.outage;
         lost + doubled > 0 || self.stale > 0 || !self.held_twice.is_zero()
     }
+
+    /// Both as one: the longer outage, and everything else of either.
+    fn with(mut self, other: Self) -> Self {
+        let (lost, doubled) = (self.outage.lost, self.outage.doubled);
+        if other.outage.gap > self.outage.gap {
+            self.outage = other.outage.clone();
+        }
+        self.outage.lost = lost + other.outage.lost;
+        self.outage.doubled = doubled + other.outage.doubled;
+        self.held_twice = self.held_twice.max(other.held_twice);
+        self.after_wake = self.after_wake.max(other.after_wake);
+        self.stale += other.stale;
+        self.wrong.extend(other.wrong);
+        self.causes.extend(other.causes);
+        self.stalls.extend(other.stalls);
+        self.took += other.took;
+        self
+    }
 }
 
-/// What must be put right after the fault.
-enum Repair {
-    Nothing,
-    Power,
-    Links(Vec<usize>),
-    Ways,
-    GoOn(Vec<Process>),
-    Clock,
-    Undrain,
-    FormerBuild,
-}
-
-struct Fault {
-    at: Duration,
-    repair: Repair,
-    after_wake: Option<Duration>,
-    /// What the product said when it refused to do its part.
-    refused: Option<String>,
+/// How it stood before the fault.
+#[derive(Debug)]
+pub struct Before {
+    /// Where in the list of hosts the owner is.
+    pub owner: usize,
+    /// What the cluster said.
+    pub status: Status,
+    /// The program of the group.
+    pub programs: Vec<Process>,
+    /// How much the owner's node had said.
+    pub said: usize,
 }
 
 /// Runs `pattern` once. `number` counts the repetitions.
@@ -85,45 +96,73 @@ struct Fault {
 /// # Errors
 /// A lab that could not do its part; a cluster that is not whole afterwards.
 pub fn run(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition, Trouble> {
-    let begun = now();
-    let (owner, before) = prepare(stage, pattern)?;
+    let mut whole = once(stage, pattern, number)?;
+    // Groups that stand by for each other: the other one's turn.
+    for next in 1..stage.count() {
+        stage.turn_to(next);
+        let other = once(stage, pattern, number);
+        stage.turn_to(0);
+        whole = whole.with(other?);
+    }
+    Ok(whole)
+}
+
+/// A fault that was just injected, and what was known before.
+struct Struck {
+    before: Before,
+    injected: Injected,
+    /// Who was to have the group afterwards.
+    foretold: Option<String>,
+    /// What the owner had logged.
+    log: String,
+    fault: Fault,
+}
+
+fn strike(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Struck, Trouble> {
+    let before = prepare(stage, pattern)?;
+    let owner = before.owner;
     let injected = planned(stage, pattern, (owner, number));
-    let old = injected.node.clone();
     let foretold = expected::foretold(stage, pattern, owner)?;
-    let pause = 100 + stage.draw.below(400);
+    if pattern.has_work() {
+        stage.client().set_work(Work::Mixed);
+    }
+    // Longer than any call takes.
+    let pause = 200 + stage.draw.below(400);
     thread::sleep(Duration::from_millis(pause));
+    let log = logs::read(stage, owner);
     set_real_time(20)?;
     let fault = inject(stage, &injected, owner, number);
     set_real_time(0)?;
-    let mut fault = fault?;
-    let approves = |node: &str| match pattern.after() {
-        After::Another => node != old,
-        After::Same => node == old,
-        After::Anyone => true,
-    };
-    let seen_from = fault.at + Duration::from_millis(200);
-    let mut wrong = Vec::new();
-    wrong.extend(fault.refused.take());
-    if wrong.is_empty() && !stage.wait_answered(seen_from, SPAN, LIMIT, approves) {
+    Ok(Struck { before, injected, foretold, log, fault: fault? })
+}
+
+fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition, Trouble> {
+    let begun = now();
+    let Struck { before, injected, foretold, log, fault } = strike(stage, pattern, number)?;
+    let (owner, old) = (before.owner, injected.node.clone());
+    let mut wrong: Vec<String> = fault.refused.into_iter().collect();
+    if wrong.is_empty() && !comes_back(stage, pattern, &old, fault.at) {
         wrong.push(format!("was not answered as it must be ({:?})", pattern.after()));
     }
-    if pattern == Pattern::Freeze {
-        fault.after_wake = Some(wake(stage, owner, fault.at)?);
-    }
+    let after_wake = match pattern {
+        Pattern::Freeze => Some(wake(stage, owner, fault.at)?),
+        _ => None,
+    };
     if pattern.after() != After::Another {
         thread::sleep((fault.at + WATCH).saturating_sub(now()));
     }
     let seen_until = now();
+    stage.client().set_work(Work::Quick);
     let since = fault.at.saturating_sub(BEFORE);
-    let seen = Outage::of(&stage.client.calls_since(since), fault.at, seen_until, 0);
+    let seen = Outage::of(&stage.client().calls_since(since), fault.at, seen_until, 0);
     repair(stage, owner, fault.repair)?;
     let whole = stage.wait_whole();
     if let Ok(after) = &whole {
-        let statuses = (&before, after);
-        wrong.extend(judged::afterwards(stage, pattern, statuses, foretold.as_deref()));
+        wrong.extend(judged::afterwards(stage, pattern, (&before, after), foretold.as_deref()));
+        wrong.extend(judged::untouched(stage, (&before.status, after), since));
     }
-    let open = stage.client.settle(since, SETTLE);
-    let calls = stage.client.calls_since(since);
+    let open = stage.client().settle(since, SETTLE);
+    let calls = stage.client().calls_since(since);
     let all = Outage::of(&calls, fault.at, now(), open.len());
     let stalls = stage.site.recorder.since(since);
     let took = now() - begun;
@@ -135,17 +174,26 @@ pub fn run(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetit
     wrong.extend(expected::recorded(stage, pattern));
     wrong.extend(judged::promised(pattern, &seen));
     wrong.extend(judged::announced(stage, pattern, fault.at, &old));
+    if pattern.has_work() {
+        wrong.extend(judged::carried_out_once(&calls, &old, fault.at));
+    }
+    wrong.extend(stage.client().kept());
+    if pattern == Pattern::Log {
+        wrong.extend(logs::kept(stage, &log, &old, &calls));
+    }
+    let (held_twice, by) = judged::held_twice(stage, since);
+    wrong.extend(by);
     let mut repetition = Repetition {
         outage: Outage { lost: all.lost, doubled: all.doubled, ..seen },
-        held_twice: judged::held_twice(stage, since),
-        after_wake: fault.after_wake,
+        held_twice,
+        after_wake,
         stale: judged::stale(&calls, &old, fault.at),
         wrong,
         causes: told.causes,
         stalls,
         took,
     };
-    stage.client.forget(since);
+    stage.forget(since);
     stage.site.wire.instruments().switch.forget(since);
     if let Err(trouble) = whole {
         repetition.wrong.push(trouble.to_string());
@@ -154,22 +202,32 @@ pub fn run(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetit
     Ok(repetition)
 }
 
+/// Whether whoever must answer after the fault does, and goes on to.
+fn comes_back(stage: &Stage, pattern: Pattern, old: &str, fault: Duration) -> bool {
+    let approves = |node: &str| match pattern.after() {
+        After::Another => node != old,
+        After::Same => node == old,
+        After::Anyone => true,
+    };
+    stage.wait_answered(fault + Duration::from_millis(200), SPAN, LIMIT, approves)
+}
+
 /// What will be done to whom.
 fn planned(stage: &Stage, pattern: Pattern, (owner, number): (usize, usize)) -> Injected {
     let node = stage.site.hosts[owner].name.clone();
     let link = format!("eth{}", stage.link_of_address());
     let stepped = if number.is_multiple_of(2) { -HOUR } else { HOUR };
-    Injected { pattern, node, link, stepped }
+    Injected { pattern, group: stage.group(), node, link, stepped }
 }
 
 /// A whole cluster with the owner where the pattern wants it.
-fn prepare(stage: &mut Stage, pattern: Pattern) -> Result<(usize, Status), Trouble> {
+fn prepare(stage: &mut Stage, pattern: Pattern) -> Result<Before, Trouble> {
     let mut status = stage.wait_whole()?;
     if pattern == Pattern::PowerLeader {
         let leader = status.leader.clone().unwrap_or_default();
         let owner = stage.owner(&status)?;
         if stage.site.hosts[owner].name != leader {
-            stage.product.move_group(&stage.site.hosts[owner], Some(&leader))?;
+            stage.product.move_group(&stage.site.hosts[owner], (stage.group(), &leader))?;
             status = stage.wait_whole()?;
         }
     }
@@ -179,156 +237,10 @@ fn prepare(stage: &mut Stage, pattern: Pattern) -> Result<(usize, Status), Troub
         stage.site.hosts[other].power_off()?;
         thread::sleep(BEFORE + Duration::from_millis(500));
     }
-    Ok((owner, status))
-}
-
-fn inject(
-    stage: &mut Stage,
-    injected: &Injected,
-    owner: usize,
-    number: usize,
-) -> Result<Fault, Trouble> {
-    let mut refused = None;
-    let (at, repair) = match injected.pattern {
-        Pattern::Move => {
-            let at = now();
-            // Named, because a group that never fails back does not go home unnamed.
-            let next = stage.site.hosts[(owner + 1) % stage.site.hosts.len()].name.clone();
-            let moved = stage.product.move_group(&stage.site.hosts[owner], Some(&next));
-            refused = moved.err().map(|trouble| trouble.to_string());
-            (at, Repair::Nothing)
-        }
-        Pattern::Power | Pattern::PowerLeader | Pattern::Ipv6 => {
-            (stage.site.hosts[owner].power_off()?, Repair::Power)
-        }
-        Pattern::AllPower => (stage.all_power()?, Repair::Nothing),
-        Pattern::Shutdown => {
-            let at = now();
-            stage.site.hosts[owner].order(&Order::Stop)?;
-            stage.site.hosts[owner].power_off()?;
-            (at, Repair::Power)
-        }
-        Pattern::BothLinks => cut(stage, owner, &DATA_LINKS),
-        Pattern::Isolated => cut(stage, owner, &ALL_LINKS),
-        Pattern::OneLink => cut(stage, owner, &[stage.link_of_address()]),
-        Pattern::OneWay => {
-            let (at, deaf) = (now(), number.is_multiple_of(2));
-            set_ways(stage, owner, !deaf, deaf);
-            (at, Repair::Ways)
-        }
-        Pattern::Freeze => (stage.site.hosts[owner].freeze()?, Repair::Nothing),
-        Pattern::ProcessKill => hit(stage, owner, &[Part::Sample], Signal::SIGKILL)?,
-        Pattern::AgentLost => hit(stage, owner, &[Part::Agent], Signal::SIGKILL)?,
-        Pattern::GuardianLost => hit(stage, owner, &[Part::Guardian], Signal::SIGKILL)?,
-        Pattern::AgentStop => hit(stage, owner, &[Part::Agent], Signal::SIGSTOP)?,
-        Pattern::GuardianAgentStop => {
-            hit(stage, owner, &[Part::Guardian, Part::Agent], Signal::SIGSTOP)?
-        }
-        Pattern::Rejoin => {
-            let at = now();
-            stage.boot_and_start()?;
-            (at, Repair::Nothing)
-        }
-        Pattern::Hung => hit(stage, owner, &[Part::Sample], Signal::SIGSTOP)?,
-        Pattern::ClockStep => {
-            let at = now();
-            move_wall(&stage.site.hosts[owner], injected.stepped)?;
-            (at, Repair::Clock)
-        }
-        Pattern::Drain => {
-            let (at, host) = (now(), &stage.site.hosts[owner]);
-            let drained = stage.product.drain(host, "drain", &host.name);
-            refused = drained.err().map(|trouble| trouble.to_string());
-            (at, Repair::Undrain)
-        }
-        Pattern::NewerAgent => (replace_agent(stage, owner, Build::Next)?, Repair::FormerBuild),
-    };
-    Ok(Fault { at, repair, after_wake: None, refused })
-}
-
-/// Cuts links of a host.
-fn cut(stage: &Stage, at: usize, links: &[usize]) -> (Duration, Repair) {
-    let time = now();
-    stage.site.hosts[at].cut(links, true);
-    (time, Repair::Links(links.to_vec()))
-}
-
-/// Sends a signal to parts of a node, one right after the other.
-fn hit(
-    stage: &Stage,
-    owner: usize,
-    parts: &[Part],
-    signal: Signal,
-) -> Result<(Duration, Repair), Trouble> {
-    let mut found = Vec::new();
-    for part in parts {
-        let processes = stage.product.processes(&stage.site.hosts[owner], *part);
-        if processes.is_empty() {
-            return Err(Trouble::Failed(format!("found no {part:?} to hit")));
-        }
-        found.extend(processes);
-    }
-    let at = now();
-    found.iter().try_for_each(|process| process.signal(signal))?;
-    Ok((at, Repair::GoOn(found)))
-}
-
-/// Installs another build and ends the agent; the next one is of that build.
-fn replace_agent(stage: &Stage, owner: usize, build: Build) -> Result<Duration, Trouble> {
     let host = &stage.site.hosts[owner];
-    let former = stage.product.processes(host, Part::Agent);
-    stage.product.install(host, build)?;
-    let at = now();
-    former.iter().try_for_each(|process| process.signal(Signal::SIGKILL))?;
-    let end = at + LIMIT;
-    while now() < end {
-        let here = stage.product.processes(host, Part::Agent);
-        if let Some(next) = here.iter().find(|process| !former.contains(process)) {
-            return match next.runs_file(stage.product.file(build)) {
-                true => Ok(at),
-                false => Err(Trouble::Failed(format!("the agent is not of the {build:?} build"))),
-            };
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    Err(Trouble::Failed("no agent came after the one that was ended".into()))
-}
-
-/// Cuts the ways from and to a host on all links, without its cables showing it.
-fn set_ways(stage: &Stage, at: usize, from: bool, to: bool) {
-    let host = stage.site.hosts[at].index;
-    let mut shared = stage.site.wire.instruments();
-    for link in 0..LINKS.len() {
-        shared.switch.cut(PortId { host, link }, from, to);
-    }
-}
-
-fn repair(stage: &mut Stage, owner: usize, repair: Repair) -> Result<(), Trouble> {
-    match repair {
-        Repair::Nothing => Ok(()),
-        Repair::Power => stage.boot_and_start(),
-        Repair::Links(links) => {
-            stage.site.hosts[owner].cut(&links, false);
-            Ok(())
-        }
-        Repair::Ways => {
-            set_ways(stage, owner, false, false);
-            Ok(())
-        }
-        Repair::Clock => move_wall(&stage.site.hosts[owner], 0),
-        Repair::Undrain => {
-            let host = &stage.site.hosts[owner];
-            stage.product.drain(host, "undrain", &host.name)
-        }
-        Repair::FormerBuild => replace_agent(stage, owner, Build::Current).map(drop),
-        Repair::GoOn(stopped) => {
-            // Whoever was replaced meanwhile is gone.
-            for process in stopped.iter().filter(|process| process.runs()) {
-                process.signal(Signal::SIGCONT)?;
-            }
-            Ok(())
-        }
-    }
+    let programs = stage.product.processes_of(host, Part::Sample, stage.served());
+    let said = host.read(LOG).map_or(0, |log| log.len());
+    Ok(Before { owner, status, programs, said })
 }
 
 /// Lets a frozen host go on and measures how long anything of the old epoch stays.
@@ -347,11 +259,12 @@ fn until_gone(stage: &Stage, at: usize, old: &[Process], woken: Duration) -> Dur
     loop {
         let address = {
             let shared = stage.site.wire.instruments();
-            let mut all = stage.product.plan.addresses().into_iter();
-            all.any(|address| shared.addresses.holders(address).contains(&host.index))
+            let mut all = stage.served().addresses.iter();
+            all.any(|address| shared.addresses.holders(*address).contains(&host.index))
         };
         let time = now();
-        let stays = address || old.iter().any(Process::runs) || host.has_volume();
+        let stays =
+            address || old.iter().any(Process::runs) || host.has_volume(stage.served().volume());
         if !stays || time >= end {
             return time;
         }

@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn mf_21_the_time_until_the_first_answer_is_reported_beside_its_target_and_the_old_figure() {
         for profile in [Profile::Default, Profile::Fast] {
-            for pattern in [Pattern::ProcessKill, Pattern::AgentLost, Pattern::Power] {
+            for pattern in [Pattern::ProcessKill, Pattern::Power, Pattern::RunningLinks] {
                 let limit = pattern.limit(profile).expect("it has a target");
                 assert!(limit.worst_ms < 10_000, "below 10 s, where the report had 47 to 97 s");
                 let told = |gap| {
@@ -218,6 +218,8 @@ mod tests {
                 assert!(line.ends_with(pattern.reported()), "{line}");
             }
         }
-        assert!(Pattern::Power.reported().contains("47"), "{}", Pattern::Power.reported());
+        for (pattern, seconds) in [(Pattern::RunningLinks, "96,5"), (Pattern::Mutual, "47,4")] {
+            assert!(pattern.reported().contains(seconds), "{}", pattern.reported());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Shows that the lab tells the truth: each fault really happens and each instrument really sees.
 //! The product is not needed; a hand moves the address.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -9,15 +10,16 @@ use nix::sys::signal::Signal;
 
 use crate::Trouble;
 use crate::badlink::{Faults, PortId, Segment};
-use crate::client::{self, CallEnd, Client};
-use crate::host::{ALL_LINKS, DATA, Host, Order, STATE, VOLUME};
+use crate::client::{self, CallEnd, Client, Speaks};
+use crate::host::{ALL_LINKS, Host, Order, STATE, data, device};
 use crate::kernel::now;
 use crate::outage::Outage;
 use crate::overlap;
-use crate::site::Site;
+use crate::site::{SharedVolume, Site};
 
 const ADDRESS: &str = "10.77.1.100";
 const PORT: u16 = 9003;
+const VOLUME: &str = "counter";
 /// A place on the switch without a host.
 const GHOST: usize = 201;
 const LIMIT: Duration = Duration::from_secs(5);
@@ -41,14 +43,16 @@ struct Bench {
 /// A machine on which the lab cannot run.
 pub fn run() -> Result<ExitCode, Trouble> {
     let own = std::env::current_exe()?;
-    let mut site = Site::build(3, std::slice::from_ref(&own), |dir| {
+    let fill = |dir: &Path| {
         tsugi_counter::Journal::create(dir).map_err(|error| Trouble::Failed(error.to_string()))
-    })?;
+    };
+    let volume = SharedVolume { name: VOLUME, mib: 48, fill };
+    let mut site = Site::build(3, std::slice::from_ref(&own), &[volume])?;
     let started = now();
     site.boot_all()?;
     println!("hosts booted in {} ms", (now() - started).as_millis());
     let to = format!("{ADDRESS}:{PORT}").parse().expect("written as an address");
-    let client = Client::start(&site.wire, to)?;
+    let client = Client::start(&site.wire, 0, (Speaks::Calls, to))?;
     let mut bench = Bench { site, client, failed: 0 };
     bench.hosts_are_apart()?;
     bench.links_are_cut_and_restored()?;
@@ -93,7 +97,8 @@ impl Bench {
         let program = std::env::current_exe()?;
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let host = &mut self.site.hosts[at];
-        host.run(&["mount", "-t", "ext4", VOLUME, DATA], LIMIT)?;
+        let (source, data) = (device(VOLUME), data(VOLUME));
+        host.run(&["mount", "-t", "ext4", &source, &data], LIMIT)?;
         host.run(&["ip", "addr", "add", &format!("{ADDRESS}/24"), "dev", "eth0"], LIMIT)?;
         let mut argv: Vec<String> = [
             &format!("/run/bin/{name}"),
@@ -103,7 +108,7 @@ impl Bench {
             "--listen",
             &format!("0.0.0.0:{PORT}"),
             "--volume",
-            DATA,
+            &data,
             "--node",
             &host.name,
         ]
@@ -201,7 +206,7 @@ impl Bench {
         let host = &mut self.site.hosts[at];
         host.order(&Order::Stop)?;
         host.run(&["ip", "addr", "del", &format!("{ADDRESS}/24"), "dev", "eth0"], LIMIT)?;
-        host.run(&["umount", DATA], LIMIT)?;
+        host.run(&["umount", &data(VOLUME)], LIMIT)?;
         Ok(())
     }
 

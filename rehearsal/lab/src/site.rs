@@ -17,7 +17,17 @@ pub const DIR: &str = "/var/tmp/tsugi-lab";
 /// How long another lab is waited for.
 const TURN: Duration = Duration::from_secs(180);
 const DISK_MIB: usize = 96;
-const VOLUME_MIB: usize = 48;
+
+/// A volume that every host can mount and one does.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedVolume {
+    /// Its name.
+    pub name: &'static str,
+    /// How large it is.
+    pub mib: usize,
+    /// Puts its first content there.
+    pub fill: fn(&Path) -> Result<(), Trouble>,
+}
 
 /// The machine room: hosts, wire, recorder.
 #[derive(Debug)]
@@ -33,15 +43,14 @@ pub struct Site {
 }
 
 impl Site {
-    /// Clears what a killed lab left and builds `count` hosts without power. `fill` puts the first
-    /// content on the shared volume.
+    /// Clears what a killed lab left and builds `count` hosts without power.
     ///
     /// # Errors
     /// Another lab that runs, a missing tool, or what the kernel refused.
     pub fn build(
         count: usize,
         programs: &[PathBuf],
-        fill: impl FnOnce(&Path) -> Result<(), Trouble>,
+        shared: &[SharedVolume],
     ) -> Result<Self, Trouble> {
         if !nix::unistd::geteuid().is_root() {
             return Err(Trouble::Missing("the rights of root".into()));
@@ -52,19 +61,21 @@ impl Site {
         crate::host::clear_leftovers(&dir)?;
         let recorder = Recorder::start()?;
         let wire = Wire::start()?;
-        let volume_image = dir.join("volume.img");
-        disk::make_image(&volume_image, VOLUME_MIB)?;
-        let mut fill = Some(fill);
+        for SharedVolume { name, mib, fill } in shared {
+            let image = volume_image(&dir, name);
+            disk::make_image(&image, *mib)?;
+            disk::filled(&Disk::attach(&image)?, &dir.join("mount"), fill)?;
+        }
         let mut hosts = Vec::new();
         for index in 1..=count {
             let image = dir.join(format!("disk-n{index}.img"));
             disk::make_image(&image, DISK_MIB)?;
             let own = Disk::attach(&image)?;
-            let volume = Disk::attach(&volume_image)?;
-            if let Some(fill) = fill.take() {
-                disk::filled(&volume, &dir.join("mount"), fill)?;
+            let mut volumes = Vec::new();
+            for SharedVolume { name, .. } in shared {
+                volumes.push(((*name).to_owned(), Disk::attach(&volume_image(&dir, name))?));
             }
-            hosts.push(Host::new(index, own, volume, programs.to_vec(), wire.clone())?);
+            hosts.push(Host::new(index, own, volumes, programs.to_vec(), wire.clone())?);
         }
         Ok(Self { hosts, wire, recorder, _lock: lock })
     }
@@ -76,6 +87,10 @@ impl Site {
     pub fn boot_all(&mut self) -> Result<(), Trouble> {
         self.hosts.iter_mut().try_for_each(Host::boot)
     }
+}
+
+fn volume_image(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("volume-{name}.img"))
 }
 
 /// Takes the one place of a lab on this machine; waits a while for another lab to end.

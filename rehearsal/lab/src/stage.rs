@@ -1,6 +1,6 @@
 //! A running cluster with a client, between two repetitions and during one.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::Trouble;
 use crate::badlink::Draw;
 use crate::client::{CallEnd, Client};
 use crate::expected::Telling;
-use crate::host::{DATA, Host};
+use crate::host::LOG;
 use crate::kernel::now;
 use crate::outage::BEFORE;
-use crate::product::{GROUP, PORT, Part, Plan, Product, Status};
-use crate::site::Site;
+use crate::product::{self, GROUP, Part, Plan, Product, Program, Served, Status};
+use crate::site::{SharedVolume, Site};
 
 /// How long a cluster may take to be whole again.
 const WHOLE: Duration = Duration::from_secs(15);
@@ -22,12 +22,20 @@ const FIRST_LINK: u32 = 2;
 const LAST_LOOK: Duration = Duration::from_secs(1);
 /// And how much longer for each group.
 const A_GROUP: Duration = Duration::from_millis(100);
+/// How large a volume with a number is.
+const VOLUME_MIB: usize = 48;
+/// And one with a database.
+const DATABASE_MIB: usize = 128;
 
 /// Everything a rehearsal needs.
 #[derive(Debug)]
 pub struct Stage {
-    /// Hosts and network. Fields end in this order: first the client, then the hosts.
-    pub client: Client,
+    /// Who calls each group. Fields end in this order: first the clients, then the hosts.
+    clients: Vec<Client>,
+    /// The groups with a sample.
+    served: Vec<Served>,
+    /// Which of them is rehearsed now.
+    focus: usize,
     /// Hosts and network.
     pub site: Site,
     /// The system under rehearsal.
@@ -47,9 +55,13 @@ impl Stage {
     /// What failed.
     pub fn set(plan: Plan, seed: u64) -> Result<Self, Trouble> {
         let product = Product::new(plan)?;
-        let mut site = Site::build(3, &product.programs()?, fill)?;
+        let served = Served::of(product.plan.shape);
+        let mut site = Site::build(3, &product.programs()?, &volumes(&served))?;
         site.boot_all()?;
-        let client = Client::start(&site.wire, SocketAddr::new(product.plan.address(), PORT))?;
+        let start = |(number, served): (usize, &Served)| {
+            Client::start(&site.wire, number, (served.speaks(), served.at()))
+        };
+        let clients = served.iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
         let begun = now();
         if let Err(trouble) = product.found(&mut site) {
             show_logs(&site);
@@ -57,9 +69,11 @@ impl Stage {
         }
         let first_service = Duration::ZERO;
         let (draw, tellings) = (Draw::new(seed), Vec::new());
-        let mut stage = Self { client, site, product, draw, first_service, tellings };
+        let focus = 0;
+        let mut stage =
+            Self { clients, served, focus, site, product, draw, first_service, tellings };
         stage.wait_whole()?;
-        let calls = stage.client.calls();
+        let calls = stage.client().calls();
         let first = calls.iter().find(|call| matches!(call.end, CallEnd::Answered { .. }));
         let first = first.map_or_else(now, |call| call.until);
         drop(calls);
@@ -73,7 +87,8 @@ impl Stage {
     /// When no host boots. That the cluster is not founded is only said.
     pub fn stand(plan: Plan) -> Result<(), Trouble> {
         let product = Product::new(plan)?;
-        let mut site = Site::build(3, &product.programs()?, fill)?;
+        let shared = volumes(&Served::of(product.plan.shape));
+        let mut site = Site::build(3, &product.programs()?, &shared)?;
         site.boot_all()?;
         match product.found(&mut site) {
             Ok(()) => println!("founded"),
@@ -122,45 +137,36 @@ impl Stage {
     }
 
     fn is_steady(&self) -> bool {
-        let since = now().saturating_sub(BEFORE);
-        let calls = self.client.calls_since(since);
-        let answered: Vec<Duration> = calls
-            .iter()
-            .filter(|call| !call.again && matches!(call.end, CallEnd::Answered { .. }))
-            .map(|call| call.until)
-            .collect();
-        let close = Duration::from_millis(60);
-        answered.len() > 80
-            && answered.windows(2).all(|pair| pair[1].saturating_sub(pair[0]) < close)
-            && answered.last().is_some_and(|last| now().saturating_sub(*last) < close)
+        self.clients.iter().all(is_steady)
     }
 
     /// A node that was away may still tell an old story: what the kernels say decides.
     fn holder_is(&self, status: &Status) -> bool {
-        let owner = self.owner(status).map(|at| self.site.hosts[at].index);
         let shared = self.site.wire.instruments();
-        let alone = |owner| {
-            let mut all = self.product.plan.addresses().into_iter();
-            all.all(|address| shared.addresses.holders(address) == [owner])
-        };
-        owner.is_ok_and(alone)
+        self.served.iter().all(|served| {
+            let owner = status.group(served.group).and_then(|group| group.owner.as_deref());
+            let host = self.site.hosts.iter().find(|host| Some(host.name.as_str()) == owner);
+            let mut all = served.addresses.iter();
+            host.is_some_and(|h| all.all(|a| shared.addresses.holders(*a) == [h.index]))
+        })
     }
 
     /// On which hosts the parts of the group are: the addresses in the kernel, the volume mounted,
     /// the program running.
     #[must_use]
     pub fn parts(&mut self) -> Vec<(String, [bool; 3])> {
-        let addresses = self.product.plan.addresses();
+        let served = self.served().clone();
         let mut parts = Vec::new();
         for host in &mut self.site.hosts {
             let shared = self.site.wire.instruments();
             let held = |address: &IpAddr| shared.addresses.holders(*address).contains(&host.index);
-            let held = addresses.iter().any(held);
+            let held = served.addresses.iter().any(held);
             drop(shared);
             let on = host.is_on();
-            let samples = self.product.processes(host, Part::Sample);
+            let samples = self.product.processes_of(host, Part::Sample, &served);
             let runs = on && samples.iter().any(|sample| sample.runs());
-            parts.push((host.name.clone(), [held, on && host.has_volume(), runs]));
+            let mounted = on && host.has_volume(served.volume());
+            parts.push((host.name.clone(), [held, mounted, runs]));
         }
         parts
     }
@@ -176,10 +182,50 @@ impl Stage {
         }
     }
 
+    /// The group that is rehearsed now.
+    #[must_use]
+    pub fn served(&self) -> &Served {
+        &self.served[self.focus]
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn group(&self) -> &'static str {
+        self.served().group
+    }
+
+    /// The groups that are not rehearsed now, each with its client.
+    pub fn others(&self) -> impl Iterator<Item = (&Served, &Client)> {
+        let all = self.served.iter().zip(&self.clients).enumerate();
+        all.filter(|(number, _)| *number != self.focus).map(|(_, other)| other)
+    }
+
+    /// How many groups can be rehearsed.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.served.len()
+    }
+
+    /// Rehearses the group of this number from now on.
+    pub fn turn_to(&mut self, number: usize) {
+        self.focus = number;
+    }
+
+    /// Who calls the group.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.clients[self.focus]
+    }
+
+    /// Has all clients forget what ended before `before`.
+    pub fn forget(&self, before: Duration) {
+        self.clients.iter().for_each(|client| client.forget(before));
+    }
+
     /// The floating address that the client calls.
     #[must_use]
     pub fn address(&self) -> IpAddr {
-        self.product.plan.address()
+        self.served().called()
     }
 
     /// The link on which the address is held.
@@ -195,7 +241,7 @@ impl Stage {
     /// # Errors
     /// When there is none.
     pub fn owner(&self, status: &Status) -> Result<usize, Trouble> {
-        let owner = status.group(GROUP).and_then(|group| group.owner.as_deref());
+        let owner = status.group(self.group()).and_then(|group| group.owner.as_deref());
         self.place_of(owner.unwrap_or_default())
     }
 
@@ -265,7 +311,7 @@ impl Stage {
         while now() < end {
             thread::sleep(Duration::from_millis(20));
             let from = now().saturating_sub(span + Duration::from_millis(100)).max(since);
-            let calls = self.client.calls_since(from);
+            let calls = self.client().calls_since(from);
             let answers: Vec<(Duration, &str)> = calls
                 .iter()
                 .filter_map(|call| match &call.end {
@@ -274,13 +320,44 @@ impl Stage {
                 })
                 .collect();
             let (Some(first), Some(last)) = (answers.first(), answers.last()) else { continue };
-            let enough = answers.len() as u128 * 20 > span.as_millis();
+            let half = 2 * self.client().speaks.every();
+            let enough = answers.len() as u128 * half.as_millis() > span.as_millis();
             if by(last.1) && enough && first.0 + span <= now() {
                 return true;
             }
         }
         false
     }
+}
+
+/// Whether the client has been answered without a break for as long as the arithmetic looks back.
+fn is_steady(client: &Client) -> bool {
+    let since = now().saturating_sub(BEFORE);
+    let calls = client.calls_since(since);
+    let answered: Vec<Duration> = calls
+        .iter()
+        .filter(|call| !call.again && matches!(call.end, CallEnd::Answered { .. }))
+        .map(|call| call.until)
+        .collect();
+    let every = client.speaks.every();
+    let (close, most) = (every * 6, BEFORE.as_millis() / every.as_millis());
+    answered.len() as u128 * 10 > most * 8
+        && answered.windows(2).all(|pair| pair[1].saturating_sub(pair[0]) < close)
+        && answered.last().is_some_and(|last| now().saturating_sub(*last) < close)
+}
+
+/// The volumes of these groups, each with what its program begins with.
+fn volumes(served: &[Served]) -> Vec<SharedVolume> {
+    let volume = |served: &Served| {
+        let name = served.volume();
+        match served.program {
+            Program::Counter => SharedVolume { name, mib: VOLUME_MIB, fill },
+            Program::Postgres(_) => {
+                SharedVolume { name, mib: DATABASE_MIB, fill: product::fill_database }
+            }
+        }
+    };
+    served.iter().map(volume).collect()
 }
 
 /// Puts the number on the fresh volume; any user of a host may serve it.
@@ -301,9 +378,9 @@ fn fill(dir: &std::path::Path) -> Result<(), Trouble> {
 /// Shows the end of every host's log: without it a failed rehearsal says little.
 pub fn show_logs(site: &Site) {
     for host in &site.hosts {
-        let log = host.read("/run/log").unwrap_or_else(|trouble| trouble.to_string());
+        let log = host.read(LOG).unwrap_or_else(|trouble| trouble.to_string());
         let from = log.lines().count().saturating_sub(25);
-        eprintln!("--- {} ({DATA} mounted: {})", host.name, Host::has_volume(host));
+        eprintln!("--- {} (volume mounted: {})", host.name, host.has_volume(GROUP));
         for line in log.lines().skip(from) {
             eprintln!("    {line}");
         }

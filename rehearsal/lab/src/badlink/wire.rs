@@ -16,8 +16,9 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
+use super::frame;
 use super::switch::{PortId, Segment, Switch};
-use crate::address_log::{AddressLog, Watch};
+use crate::address_log::{AddressLog, Change, Watch};
 use crate::kernel;
 
 /// Above every process of the hosts: a real switch has its own processor.
@@ -177,20 +178,32 @@ impl Wire {
 }
 
 impl Instruments {
+    fn hear(&mut self, now: Duration, events: &[EpollEvent]) {
+        if events.iter().any(|event| host_of(event.data()).is_some()) {
+            self.hear_all(now);
+        }
+    }
+
     /// Changes of addresses that came in one turn cannot be told apart in time: what went is
     /// written down before what came.
-    fn hear(&mut self, now: Duration, events: &[EpollEvent]) {
-        let mut changes = Vec::new();
-        for event in events {
-            let Some(host) = host_of(event.data()) else { continue };
-            if let Some(watch) = self.watches.get_mut(&host) {
-                changes.extend(watch.changes().into_iter().map(|change| (host, change)));
-            }
+    fn hear_all(&mut self, now: Duration) {
+        let mut changes = self.changes();
+        if changes.iter().any(|(_, change)| change.held) {
+            // What had to go before that may be of a host that was asked too early.
+            changes.extend(self.changes());
         }
         changes.sort_by_key(|(_, change)| change.held);
         for (host, change) in changes {
             self.addresses.note(now, host, change);
         }
+    }
+
+    fn changes(&mut self) -> Vec<(usize, Change)> {
+        let of_one = |(host, watch): (&usize, &mut Watch)| {
+            let host = *host;
+            watch.changes().into_iter().map(move |change| (host, change))
+        };
+        self.watches.iter_mut().flat_map(of_one).collect()
     }
 
     fn see_ends(&mut self, epoll: &Epoll, now: Duration, events: &[EpollEvent]) {
@@ -226,6 +239,11 @@ impl Instruments {
         for _ in 0..TURN {
             let Some(tap) = self.taps.get(&id) else { return };
             let Ok(length) = (&*tap).read(buffer) else { return };
+            if frame::claim(&buffer[..length]).is_some() {
+                // Its host had the address before it said so, and the word of its kernel may have
+                // come since the turn began.
+                self.hear_all(now);
+            }
             let taps = &self.taps;
             self.switch.take(now, id, &buffer[..length], &mut |to, bytes| deliver(taps, to, bytes));
         }

@@ -11,12 +11,13 @@ use nix::sys::socket::{
     setsockopt, socket, sockopt,
 };
 
-use super::CallEnd;
+use super::{CallEnd, Pace};
 
 pub(super) struct Flight {
     pub(super) serial: u64,
     pub(super) from: Duration,
     pub(super) again: bool,
+    pace: Pace,
     socket: OwnedFd,
     asked: bool,
 }
@@ -35,7 +36,7 @@ impl Flight {
     /// Starts connecting.
     pub(super) fn begin(
         to: SocketAddr,
-        serial: u64,
+        (serial, pace): (u64, Pace),
         from: Duration,
         again: bool,
     ) -> io::Result<Self> {
@@ -49,7 +50,7 @@ impl Flight {
             Ok(()) | Err(Errno::EINPROGRESS) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(Self { serial, from, again, socket, asked: false })
+        Ok(Self { serial, from, again, pace, socket, asked: false })
     }
 
     pub(super) fn socket(&self) -> &OwnedFd {
@@ -70,7 +71,7 @@ impl Flight {
             if error != 0 {
                 return Err(Errno::from_raw(error));
             }
-            let line = format!("CALL {client} {}\n", self.serial);
+            let line = format!("CALL {client} {}{}\n", self.serial, self.pace.words());
             send(self.socket.as_raw_fd(), line.as_bytes(), MsgFlags::MSG_NOSIGNAL)?;
             self.asked = true;
             return Ok(Step::Asked);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{SAYS, mark, not_wholly_owned, roles, says, until, write_entries};
 use crate::Trouble;
-use crate::host::{Order, STATE};
+use crate::host::{LOG, Order, STATE};
 use crate::kernel;
 use crate::stage::Stage;
 
@@ -28,7 +28,7 @@ pub(super) fn full(stage: &mut Stage) -> Result<Vec<String>, Trouble> {
     host.run(&["sh", "-c", &fill], SAYS)?;
     let said = until(SAYS, || {
         write_entries(stage, second, third);
-        stage.site.hosts[owner].read(super::LOG).is_ok_and(|log| log[from..].contains(FULL))
+        stage.site.hosts[owner].read(LOG).is_ok_and(|log| log[from..].contains(FULL))
     });
     let mut wrong = Vec::new();
     if !said {
@@ -46,12 +46,12 @@ pub(super) fn sync_fails(stage: &mut Stage) -> Result<Vec<String>, Trouble> {
     kernel::cut_power_of_file_system(&stage.site.hosts[owner].place(STATE)?)?;
     let said = until(SAYS, || {
         write_entries(stage, second, third);
-        let log = stage.site.hosts[owner].read(super::LOG).unwrap_or_default();
+        let log = stage.site.hosts[owner].read(LOG).unwrap_or_default();
         FAILS.iter().any(|id| log.get(from..).unwrap_or_default().contains(id))
     });
     let mut wrong = Vec::new();
     if !said {
-        let log = stage.site.hosts[owner].read(super::LOG).unwrap_or_default();
+        let log = stage.site.hosts[owner].read(LOG).unwrap_or_default();
         let name = &stage.site.hosts[owner].name;
         wrong.push(format!("{name} never said {FAILS:?}: {}", log.get(from..).unwrap_or_default()));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{SAYS, epoch, mark, not_wholly_owned, roles, says, until};
 use crate::Trouble;
 use crate::badlink::PortId;
-use crate::host::Order;
+use crate::host::{LOG, Order};
 use crate::kernel::now;
 use crate::product::Part;
 use crate::stage::Stage;
@@ -21,11 +21,11 @@ pub(super) fn address_in_use(stage: &mut Stage) -> Result<Vec<String>, Trouble> 
     let [owner, second, third] = roles(stage)?;
     let marks = [mark(stage, second), mark(stage, third)];
     let address = stage.address();
-    stage.client.also_has(address)?;
+    stage.client().also_has(address)?;
     let fault = stage.site.hosts[owner].power_off()?;
     let either = until(SAYS, || {
         [second, third].into_iter().zip(marks).any(|(at, from)| {
-            let log = stage.site.hosts[at].read(super::LOG).unwrap_or_default();
+            let log = stage.site.hosts[at].read(LOG).unwrap_or_default();
             log.get(from..).unwrap_or_default().contains(IN_USE)
         })
     });
@@ -38,7 +38,7 @@ pub(super) fn address_in_use(stage: &mut Stage) -> Result<Vec<String>, Trouble> 
     if let Some(held) = holdings.iter().find(|holding| holding.from > fault) {
         wrong.push(format!("host {} took the address all the same", held.host));
     }
-    stage.client.has_no_longer(address)?;
+    stage.client().has_no_longer(address)?;
     wrong.extend(not_wholly_owned(stage));
     Ok(wrong)
 }

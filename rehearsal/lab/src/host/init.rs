@@ -24,12 +24,21 @@ pub(super) const PATH: &str = "/run/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The pause before a failed program is started again.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// Where a host writes what its node says.
+pub const LOG: &str = "/run/log";
 /// Where the host keeps what must outlive its processes.
 pub const STATE: &str = "/var/lib/tsugi";
-/// Where a group may mount the shared volume.
-pub const DATA: &str = "/var/lib/counter";
+/// Where a group may mount the shared volume of this name.
+#[must_use]
+pub fn data(volume: &str) -> String {
+    format!("/var/lib/{volume}")
+}
+
 /// The shared volume's device, the same on every host.
-pub const VOLUME: &str = "/run/volume/counter";
+#[must_use]
+pub fn device(volume: &str) -> String {
+    format!("/run/volume/{volume}")
+}
 
 struct Init {
     program: Option<Program>,
@@ -155,7 +164,7 @@ impl Init {
             return Ok(());
         }
         program.again = None;
-        let log = fs::OpenOptions::new().create(true).append(true).open("/run/log")?;
+        let log = fs::OpenOptions::new().create(true).append(true).open(LOG)?;
         let (name, arguments) =
             program.argv.split_first().ok_or_else(|| Trouble::Failed("no program".into()))?;
         let child = Command::new(name)
@@ -192,7 +201,6 @@ fn boot(plan: &BootPlan) -> Result<(), Trouble> {
     fresh("tmpfs", "/dev/shm")?;
     over("/var/lib", "/run/over/up", "/run/over/work")?;
     fs::create_dir_all(STATE)?;
-    fs::create_dir_all(DATA)?;
     mount(Some(&plan.disk), STATE, Some("ext4"), MsFlags::empty(), nothing)
         .map_err(io::Error::from)?;
     let (up, work) = (format!("{STATE}/.etc/up"), format!("{STATE}/.etc/work"));
@@ -200,10 +208,14 @@ fn boot(plan: &BootPlan) -> Result<(), Trouble> {
     fs::create_dir_all(&work)?;
     over("/etc", &up, &work)?;
     add_user()?;
-    let number = std::os::unix::fs::MetadataExt::rdev(&fs::metadata(&plan.volume)?);
-    let number = makedev(nix::sys::stat::major(number), nix::sys::stat::minor(number));
-    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
-    mknod(VOLUME, SFlag::S_IFBLK, mode, number).map_err(io::Error::from)?;
+    for (volume, device_of_lab) in &plan.volumes {
+        fs::create_dir_all(data(volume))?;
+        let number = std::os::unix::fs::MetadataExt::rdev(&fs::metadata(device_of_lab)?);
+        let number = makedev(nix::sys::stat::major(number), nix::sys::stat::minor(number));
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+        let place = device(volume);
+        mknod(place.as_str(), SFlag::S_IFBLK, mode, number).map_err(io::Error::from)?;
+    }
     connect(plan)
 }
 

@@ -21,7 +21,7 @@ use crate::kernel;
 use cgroup::Cgroup;
 pub use disk::Disk;
 pub use enter::{enter, exec};
-pub use init::{DATA, STATE, VOLUME, init};
+pub use init::{LOG, STATE, data, device, init};
 pub use processes::Process;
 
 /// The links of a host: two data networks and the management network.
@@ -44,8 +44,8 @@ pub struct BootPlan {
     pub macs: Vec<String>,
     /// Its disk.
     pub disk: PathBuf,
-    /// Its device on the shared volume.
-    pub volume: PathBuf,
+    /// The name of each shared volume and its device on it.
+    pub volumes: Vec<(String, PathBuf)>,
     /// Programs that are to be found in `/run/bin`.
     pub programs: Vec<PathBuf>,
 }
@@ -83,7 +83,7 @@ pub struct Host {
     /// `n1`, `n2`, `n3`.
     pub name: String,
     disk: Disk,
-    volume: Disk,
+    volumes: Vec<(String, Disk)>,
     programs: Vec<PathBuf>,
     wire: Wire,
     cgroup: Cgroup,
@@ -107,13 +107,13 @@ impl Host {
     pub fn new(
         index: usize,
         disk: Disk,
-        volume: Disk,
+        volumes: Vec<(String, Disk)>,
         programs: Vec<PathBuf>,
         wire: Wire,
     ) -> Result<Self, Trouble> {
         let name = format!("n{index}");
         let cgroup = Cgroup::create(&format!("tsl-{name}"))?;
-        Ok(Self { index, name, disk, volume, programs, wire, cgroup, life: None })
+        Ok(Self { index, name, disk, volumes, programs, wire, cgroup, life: None })
     }
 
     /// The address of a host on one of its links.
@@ -153,7 +153,7 @@ impl Host {
         // The last life's file systems go when its last process is gone; a mount before that
         // would be of the old, dead file system.
         self.disk.wait_free(BOOT_LIMIT)?;
-        self.volume.wait_free(BOOT_LIMIT)?;
+        self.volumes.iter().try_for_each(|(_, volume)| volume.wait_free(BOOT_LIMIT))?;
         let mut enter = Command::new(crate::own_program()?)
             .args(["host-enter", "--cgroup"])
             .arg(self.cgroup.path())
@@ -179,7 +179,11 @@ impl Host {
                 .map(|l| format!("02:77:00:00:{l:02x}:{:02x}", self.index))
                 .collect(),
             disk: self.disk.device.clone(),
-            volume: self.volume.device.clone(),
+            volumes: self
+                .volumes
+                .iter()
+                .map(|(name, volume)| (name.clone(), volume.device.clone()))
+                .collect(),
             programs: self.programs.clone(),
         };
         let answer = self.order(&Order::Boot(plan))?;
@@ -243,7 +247,10 @@ impl Host {
 
     /// Where this host has file systems on its own devices.
     fn file_systems(&self, pid: i32) -> Result<Vec<PathBuf>, Trouble> {
-        let own = [&self.disk.number, &self.volume.number];
+        let own: Vec<&String> = std::iter::once(&self.disk)
+            .chain(self.volumes.iter().map(|(_, volume)| volume))
+            .map(|disk| &disk.number)
+            .collect();
         let table = std::fs::read_to_string(format!("/proc/{pid}/mountinfo"))?;
         let mut seen = Vec::new();
         let mut dirs = Vec::new();
@@ -358,11 +365,14 @@ impl Host {
         Ok(file.sync_all()?)
     }
 
-    /// Whether the shared volume is mounted.
+    /// Whether the shared volume of this name is mounted.
     #[must_use]
-    pub fn has_volume(&self) -> bool {
+    pub fn has_volume(&self, name: &str) -> bool {
         let table = self.read("/proc/1/mountinfo").unwrap_or_default();
-        table.lines().any(|line| line.split(' ').nth(2) == Some(&self.volume.number))
+        let number = self.volumes.iter().find(|(known, _)| known == name).map(|(_, v)| &v.number);
+        number.is_some_and(|number| {
+            table.lines().any(|line| line.split(' ').nth(2) == Some(number.as_str()))
+        })
     }
 }
 

@@ -11,11 +11,13 @@ use nix::unistd::Pid;
 use super::cgroup::Cgroup;
 use crate::Trouble;
 
-/// One process.
+/// One process: two of one number that began at different times are two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Its number, as the lab sees it.
     pub pid: i32,
+    /// When it began, in ticks of the machine.
+    pub began: u64,
     /// Its command line.
     pub argv: Vec<String>,
 }
@@ -69,8 +71,13 @@ impl Process {
 
 /// The state letter of a process.
 fn state(pid: i32) -> Option<char> {
+    stat(pid, 0)?.chars().next()
+}
+
+/// One of the words that the kernel says of a process, counted behind its name.
+fn stat(pid: i32, word: usize) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    text.rsplit_once(") ")?.1.chars().next()
+    text.rsplit_once(") ")?.1.split(' ').nth(word).map(str::to_owned)
 }
 
 pub(super) fn of(cgroup: &Cgroup) -> Vec<Process> {
@@ -81,7 +88,8 @@ fn read(pid: i32) -> Option<Process> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
     let argv: Vec<String> = words.map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-    (!argv.is_empty()).then_some(Process { pid, argv })
+    let began = stat(pid, 19)?.parse().ok()?;
+    (!argv.is_empty()).then_some(Process { pid, began, argv })
 }
 
 /// The one child of a process.

@@ -3,11 +3,9 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{ADDRESS, ADDRESS_6, PORT};
-use crate::host::{DATA, Host, LINKS, VOLUME};
-
-/// The group that holds the sample.
-pub const GROUP: &str = "counter";
+use super::postgres;
+use super::served::{Program, Served};
+use crate::host::{Host, LINKS, data, device};
 
 /// A timing profile of the product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -37,8 +35,12 @@ pub enum Shape {
     #[default]
     Plain,
     /// The same called over IPv6, with a second address, a monitor and no restart in place; the
-    /// clock on the wall of each host can be moved.
+    /// clock on the wall of each host can be moved, and the sample keeps a log on the volume.
     Wide,
+    /// Two groups on two nodes that stand by for each other; the third node only has a vote.
+    Mutual,
+    /// Two groups with PostgreSQL: one by its resource agent, one by scripts.
+    Database,
 }
 
 impl Shape {
@@ -48,6 +50,8 @@ impl Shape {
         match self {
             Self::Plain => "one address and a volume",
             Self::Wide => "called over IPv6, monitored",
+            Self::Mutual => "two groups that stand by for each other",
+            Self::Database => "PostgreSQL by its agent and by scripts",
         }
     }
 }
@@ -87,97 +91,98 @@ impl Plan {
                 (0..LINKS.len()).map(|link| format!("{:?}", Host::address(index, link))).collect();
             add(&mut text, &format!("\n[node.n{index}]\naddress = [{}]\n", addresses.join(", ")));
         }
-        self.add_counter(&mut text, hosts);
+        for served in Served::of(self.shape) {
+            self.add_served(&mut text, &served, hosts);
+        }
         for number in 0..self.more_groups {
             add_small(&mut text, number, hosts);
         }
         text
     }
 
-    /// The address at which the sample is called.
-    #[must_use]
-    pub fn address(&self) -> IpAddr {
-        let text = match self.shape {
-            Shape::Plain => ADDRESS,
-            Shape::Wide => ADDRESS_6,
-        };
-        text.parse().expect("written as an address")
-    }
-
-    /// Every floating address of the sample's group.
-    #[must_use]
-    pub fn addresses(&self) -> Vec<IpAddr> {
-        let both = [ADDRESS, ADDRESS_6].map(|text| text.parse().expect("written as an address"));
-        match self.shape {
-            Shape::Plain => vec![both[0]],
-            Shape::Wide => both.to_vec(),
-        }
-    }
-
-    fn add_counter(&self, text: &mut String, hosts: usize) {
-        let prefer: Vec<String> = (1..=hosts).map(|index| format!("\"n{index}\"")).collect();
-        let prefer = prefer.join(", ");
-        let at = SocketAddr::new(self.address(), PORT);
-        let (restarts, more_addresses, monitor) = match self.shape {
-            Shape::Plain => (1000, String::new(), String::new()),
-            Shape::Wide => (0, second_address(), monitor(at)),
-        };
-        let unsafe_word = match self.planted {
-            Some(Planted::SampleWithoutSync) => ", \"--unsafe-no-fsync\"",
-            Some(Planted::LedgerWithoutSync) | None => "",
-        };
+    fn add_served(&self, text: &mut String, served: &Served, hosts: usize) {
+        let prefer: Vec<String> =
+            served.prefer(hosts).iter().map(|name| format!("{name:?}")).collect();
+        let (group, prefer) = (served.group, prefer.join(", "));
+        let (device, data) = (device(served.volume()), data(served.volume()));
+        let restarts = if served.beside.is_some() { 0 } else { 1000 };
         add(
             text,
             &format!(
                 r#"
-[group.{GROUP}]
+[group.{group}]
 prefer = [{prefer}]
 failback = "never"
 restarts = {restarts}
 within = "1s"
 fence = "self"
-
-[[group.{GROUP}.resource]]
-name = "address"
-kind = "address"
-address = "{ADDRESS}/24"
-on = ["eth0", "eth1"]
-{more_addresses}
-[[group.{GROUP}.resource]]
+{}
+[[group.{group}.resource]]
 name = "volume"
 kind = "volume"
-source = "{VOLUME}"
-mount = "{DATA}"
+source = "{device}"
+mount = "{data}"
+"#,
+                addresses(served),
+            ),
+        );
+        add(
+            text,
+            &match served.program {
+                Program::Counter => self.counter(served),
+                Program::Postgres(way) => postgres::resource(served, way),
+            },
+        );
+    }
 
-[[group.{GROUP}.resource]]
+    fn counter(&self, served: &Served) -> String {
+        let (group, at, data) = (served.group, served.at(), data(served.volume()));
+        let unsafe_word = match self.planted {
+            Some(Planted::SampleWithoutSync) => ", \"--unsafe-no-fsync\"",
+            Some(Planted::LedgerWithoutSync) | None => "",
+        };
+        let log = served.log().map_or_else(String::new, |dir| format!(", \"--log\", {dir:?}"));
+        let monitor = served.beside.map_or_else(String::new, |beside| monitor(at, beside));
+        format!(
+            r#"
+[[group.{group}.resource]]
 name = "program"
 kind = "process"
 after = ["volume"]
 ready = "ready"
 run = ["/run/bin/tsugi", "sample", "counter", "--freebind",
-       "--listen", "{at}", "--volume", "{DATA}"{unsafe_word}]
+       "--listen", "{at}", "--volume", "{data}"{log}{unsafe_word}]
 {monitor}"#
-            ),
-        );
+        )
     }
 }
 
-fn second_address() -> String {
-    format!(
-        r#"
-[[group.{GROUP}.resource]]
-name = "address6"
+fn addresses(served: &Served) -> String {
+    let mut text = String::new();
+    for address in &served.addresses {
+        let group = served.group;
+        let (name, prefix) = if address.is_ipv4() { ("address", 24) } else { ("address6", 64) };
+        add(
+            &mut text,
+            &format!(
+                r#"
+[[group.{group}.resource]]
+name = "{name}"
 kind = "address"
-address = "{ADDRESS_6}/64"
+address = "{address}/{prefix}"
 on = ["eth0", "eth1"]
 "#
-    )
+            ),
+        );
+    }
+    text
 }
 
-/// Asks the sample whether it answers; what it does not answer hangs until its limit.
-fn monitor(at: SocketAddr) -> String {
+/// Asks the sample and the service beside it whether they answer; what does not answer hangs until
+/// its limit.
+fn monitor(at: SocketAddr, beside: SocketAddr) -> String {
     format!(
-        r#"monitor = ["/run/bin/lab", "ask", "{at}"]
+        r#"monitor = ["/run/bin/lab", "ask", "{at}", "{beside}"]
 every = "300ms"
 limit = "300ms"
 stop_limit = "200ms"
