@@ -20,6 +20,9 @@ pub enum Failure {
     /// The disk of this copy failed. The process must not use the ledger any more.
     #[error("the copy of the ledger on this node failed: {0}")]
     Storage(StorageFailure),
+    /// Another node demanded the end of this life of the node. The process must end.
+    #[error("another node demanded that this node ends")]
+    Poisoned,
     /// The change is larger than the ledger takes. Nothing took effect.
     #[error("a change may have {limit} {part}, this one has {size}")]
     TooLarge {

@@ -12,6 +12,7 @@
 
 mod backup;
 mod change;
+pub mod disk;
 mod entries;
 mod failure;
 mod format;
@@ -21,6 +22,7 @@ mod gate_tests;
 mod key;
 mod ledger;
 mod memory;
+mod mutant;
 mod published;
 mod raft;
 #[cfg(any(test, feature = "suite"))]
@@ -35,6 +37,8 @@ pub use format::{FORMAT, Unreadable};
 pub use key::{ClusterId, Key, KeyRefused, LONGEST_KEY, VoterId};
 pub use ledger::{Leadership, Ledger, Pending};
 pub use memory::Memory;
+#[cfg(feature = "mutants")]
+pub use mutant::plant;
 pub use published::Applied;
 #[cfg(any(test, feature = "suite"))]
 pub use raft::Switchboard;

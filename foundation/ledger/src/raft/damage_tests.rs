@@ -11,10 +11,9 @@ use tempfile::TempDir;
 use super::file::{File, Owner};
 use super::log::{Loaded, Log, entry_record, place_record, vote_record};
 use super::machine::{self, State, first_snapshot};
-use super::records::seal;
 use super::store::{Store, Write, at_once};
 use super::types::{Batch, Entry, LogId, Vote};
-use crate::format::Writer;
+use crate::format::{Writer, seal};
 use crate::{Change, ClusterId, Command, Failure, Key, StorageFailure, View, VoterId};
 
 const OWNER: Owner = Owner { cluster: ClusterId(5), voter: VoterId(2) };

@@ -13,8 +13,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
-use super::records::{seal, unseal};
-use crate::format::{Reader, Unreadable, Writer};
+use crate::format::{Reader, Unreadable, Writer, seal, unseal};
 use crate::{ClusterId, StorageFailure, VoterId};
 
 const NAME: &str = "ledger.db";

@@ -10,13 +10,11 @@ use openraft::storage::{LogFlushed, RaftLogStorage};
 use openraft::{LogState, OptionalSend, RaftLogReader, StorageIOError};
 
 use super::file::{File, damaged};
-use super::records::{
-    read_entry, read_log_id, read_vote, seal, unseal, write_entry, write_log_id, write_vote,
-};
+use super::records::{read_entry, read_log_id, read_vote, write_entry, write_log_id, write_vote};
 use super::store::{Store, Write};
 use super::types::{Entry, LogId, StorageError, Types, Vote};
 use crate::StorageFailure;
-use crate::format::{Reader, Unreadable, Writer};
+use crate::format::{Reader, Unreadable, Writer, seal, unseal};
 
 #[derive(Debug, Default)]
 struct Kept {

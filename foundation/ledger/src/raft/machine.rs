@@ -12,15 +12,14 @@ use tsugi_vocabulary::{Index, NodeName};
 use super::file::{File, damaged};
 use super::log::as_io;
 use super::records::{
-    read_log_id_option, read_meta, read_stored, seal, unseal, write_log_id_option, write_meta,
-    write_stored,
+    read_log_id_option, read_meta, read_stored, write_log_id_option, write_meta, write_stored,
 };
 use super::store::{Store, Write};
 use super::types::{
     Batch, Entry, LogId, Member, Membership, Outcomes, SnapshotMeta, StorageError,
     StoredMembership, Types,
 };
-use crate::format::{Reader, Unreadable, Writer, read_view, write_view};
+use crate::format::{Reader, Unreadable, Writer, read_view, seal, unseal, write_view};
 use crate::published::Published;
 use crate::{Applied, Key, StorageFailure, View, VoterId};
 

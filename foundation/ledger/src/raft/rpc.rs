@@ -17,7 +17,8 @@ use super::records::{
 };
 use super::types::{Types, Vote};
 use crate::format::{
-    FORMAT, Reader, Unreadable, Writer, read_command, read_outcome, write_command, write_outcome,
+    FORMAT, Reader, Unreadable, Writer, read_command, read_outcome, read_voters_refused,
+    write_command, write_outcome, write_voters_refused,
 };
 use crate::gate::{Hearsay, LogPlace};
 use crate::{ClusterId, Command, Outcome, Voter, VoterId, VotersRefused};
@@ -281,31 +282,6 @@ fn read_hearsay(from: &mut Reader<'_>) -> Result<Hearsay, Unreadable> {
     let log = LogPlace { term: from.u64()?, index: from.u64()? };
     let leader = if from.flag("leader")? { Some(from.voter()?) } else { None };
     Ok(Hearsay { silent_for, leader, term, stands, log })
-}
-
-fn write_voters_refused(to: &mut Writer, refused: &VotersRefused) {
-    match refused {
-        VotersRefused::Used { id, next } => to.u8(1).voter(*id).voter(*next),
-        VotersRefused::NodeHasVoter { node, id } => to.u8(2).text(node).voter(*id),
-        VotersRefused::Unknown { id } => to.u8(3).voter(*id),
-        VotersRefused::Last { id } => to.u8(4).voter(*id),
-        VotersRefused::Busy => to.u8(5),
-        VotersRefused::Behind { id } => to.u8(6).voter(*id),
-        VotersRefused::Changed { now } => to.u8(7).u64(now.0),
-    };
-}
-
-fn read_voters_refused(from: &mut Reader<'_>) -> Result<VotersRefused, Unreadable> {
-    Ok(match from.u8()? {
-        1 => VotersRefused::Used { id: from.voter()?, next: from.voter()? },
-        2 => VotersRefused::NodeHasVoter { node: from.text("node")?.to_owned(), id: from.voter()? },
-        3 => VotersRefused::Unknown { id: from.voter()? },
-        4 => VotersRefused::Last { id: from.voter()? },
-        5 => VotersRefused::Busy,
-        6 => VotersRefused::Behind { id: from.voter()? },
-        7 => VotersRefused::Changed { now: Generation(from.u64()?) },
-        found => return Err(Unreadable::Form { what: "refusal", found }),
-    })
 }
 
 fn write_refusal(to: &mut Writer, refusal: Refusal) {

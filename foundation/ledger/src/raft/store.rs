@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
 use super::file::{File, sql};
-use super::records::seal;
+use crate::format::seal;
 use crate::{Failure, StorageFailure};
 
 /// How many writes one transaction takes at most.

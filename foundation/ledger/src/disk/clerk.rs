@@ -1,0 +1,468 @@
+//! The thread that does a node's part at the disk: leads or follows, carries out what is asked
+//! here and what stands in the petition boxes, and takes over when the leader falls silent.
+//!
+//! A disk may hang for minutes; whoever waits for an answer has a limit of its own, and a
+//! leadership is shown only as long as it was lately confirmed.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use tsugi_vocabulary::{BootId, Index, NodeName};
+
+use super::board::Board;
+use super::frame::Entry;
+use super::keeper::{Appended, Campaign, Followed, Keeper};
+use super::node::Shared;
+use super::region::News;
+use super::store::Store;
+use super::trouble::Trouble;
+use super::vow::{Term, newest};
+use super::word::{Answer, Petition, Reply, Word};
+use crate::{Failure, Leadership};
+
+/// How many entries one frame carries at most, and how many of whose bytes.
+const MOST: usize = 256;
+const HEAVY: usize = 1 << 20;
+
+/// What is asked of the clerk.
+pub(super) enum Job {
+    /// Have this take effect.
+    Do(Entry, Asker<Answer>),
+    /// Tell when the view holds everything that took effect before now.
+    Catch(Asker<Index>),
+    /// Demand the end of this life of a node.
+    Poison(NodeName, BootId, Asker<()>),
+    /// End.
+    Stop(oneshot::Sender<()>),
+}
+
+/// Who waits, and until when.
+pub(super) struct Asker<T> {
+    pub(super) tell: oneshot::Sender<Result<T, Failure>>,
+    pub(super) until: Instant,
+}
+
+impl<T> Asker<T> {
+    fn answer(self, answer: Result<T, Failure>) {
+        // Who asked may have stopped waiting.
+        drop(self.tell.send(answer));
+    }
+}
+
+/// A petition that waits for its answer.
+struct Posted {
+    petition: Petition,
+    asker: Asker<Answer>,
+}
+
+/// The clerk of one node.
+pub(super) struct Clerk<S> {
+    keeper: Keeper<S>,
+    shared: Arc<Shared>,
+    jobs: Receiver<Job>,
+    word: Word,
+    /// What waits for a leader.
+    waiting: Vec<(Entry, Asker<Answer>)>,
+    posted: Option<Posted>,
+    /// How many petitions this life has written.
+    petitions: u64,
+    catching: Vec<Asker<Index>>,
+    /// What was last seen of others, and since when nothing else was.
+    signs: (Vec<u64>, Instant),
+}
+
+impl<S: Store> Clerk<S> {
+    pub(super) fn new(keeper: Keeper<S>, shared: Arc<Shared>, jobs: Receiver<Job>) -> Self {
+        let word = Word::new(keeper.life(), keeper.title().layout.seats);
+        Self {
+            keeper,
+            shared,
+            jobs,
+            word,
+            waiting: Vec::new(),
+            posted: None,
+            petitions: 0,
+            catching: Vec::new(),
+            signs: (Vec::new(), Instant::now()),
+        }
+    }
+
+    /// Runs until it is told to stop, nobody can ask any more, or the disk fails.
+    pub(super) fn run(mut self) {
+        let stopped = loop {
+            match self.round() {
+                Ok(None) => {}
+                Ok(Some(stopped)) => break stopped,
+                Err(failure) => {
+                    self.shared.fail(failure.clone());
+                    self.let_go(&failure);
+                    return;
+                }
+            }
+        };
+        self.let_go(&Failure::Stopped);
+        drop(self.keeper.into_store());
+        if let Some(stopped) = stopped {
+            // Who asked may have stopped waiting.
+            stopped.send(()).ok();
+        }
+    }
+
+    /// One beat, or one thing that was asked. Some if it is the last.
+    fn round(&mut self) -> Result<Option<Option<oneshot::Sender<()>>>, Failure> {
+        let beat = self.shared.pace.beat.to_std();
+        match self.jobs.recv_timeout(beat) {
+            Ok(job) => {
+                if let Some(stopped) = self.take(job) {
+                    return Ok(Some(Some(stopped)));
+                }
+                // What came meanwhile goes into the same frame.
+                while self.waiting.len() < MOST {
+                    let Ok(job) = self.jobs.try_recv() else { break };
+                    if let Some(stopped) = self.take(job) {
+                        return Ok(Some(Some(stopped)));
+                    }
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(Some(None)),
+        }
+        match self.work() {
+            // The disk cannot be read now. Nothing was changed; the next beat reads again.
+            Ok(()) | Err(Ended::Trouble(Trouble::Away(_))) => {}
+            Err(Ended::Trouble(Trouble::Broken(failure))) => {
+                return Err(Failure::Storage(failure));
+            }
+            Err(Ended::Poisoned) => return Err(Failure::Poisoned),
+        }
+        self.give_up_late();
+        self.shared.show(self.leadership(), self.keeper.leads().is_some());
+        Ok(None)
+    }
+
+    fn take(&mut self, job: Job) -> Option<oneshot::Sender<()>> {
+        match job {
+            Job::Do(entry, asker) => self.waiting.push((entry, asker)),
+            Job::Catch(asker) => self.catching.push(asker),
+            Job::Poison(node, life, asker) => {
+                let seat = self.keeper.title().nodes.iter().position(|name| *name == node);
+                if let Some(seat) = seat {
+                    self.word.pills[seat] = Some(life);
+                }
+                let said = self.say().map_err(|ended| match ended {
+                    Ended::Poisoned => Failure::Poisoned,
+                    Ended::Trouble(trouble) => Failure::Storage(trouble.failure()),
+                });
+                asker.answer(said);
+            }
+            Job::Stop(stopped) => return Some(stopped),
+        }
+        None
+    }
+
+    /// Leads or follows.
+    fn work(&mut self) -> Result<(), Ended> {
+        if self.keeper.leads().is_some() {
+            self.lead()?;
+        }
+        if self.keeper.leads().is_none() {
+            self.follow()?;
+        }
+        Ok(())
+    }
+
+    fn lead(&mut self) -> Result<(), Ended> {
+        let (entries, askers) = self.next_batch().into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
+        if !entries.is_empty() {
+            self.carry_out(entries, askers)?;
+        }
+        let board = self.keeper.look()?;
+        self.heed(&board)?;
+        if self.keeper.leads().is_none() {
+            return Ok(());
+        }
+        self.shared.confirm();
+        for asker in std::mem::take(&mut self.catching) {
+            asker.answer(Ok(self.keeper.view().applied));
+        }
+        self.carry_out_petitions(&board)?;
+        self.say()
+    }
+
+    fn next_batch(&mut self) -> Vec<(Entry, Asker<Answer>)> {
+        let mut heavy = 0;
+        let fits = |(entry, _): &&(Entry, Asker<Answer>)| {
+            let before = heavy;
+            heavy += weight(entry);
+            before == 0 || heavy < HEAVY
+        };
+        let count = self.waiting.iter().take_while(fits).take(MOST).count();
+        let mut batch: Vec<_> = self.waiting.drain(..count).collect();
+        // Who has stopped waiting was told that nothing took effect, and nothing will.
+        batch.retain(|(_, asker)| !asker.tell.is_closed());
+        batch
+    }
+
+    fn carry_out(&mut self, entries: Vec<Entry>, askers: Vec<Asker<Answer>>) -> Result<(), Ended> {
+        match self.keeper.append(entries)? {
+            Appended::Done(answers, applied) => {
+                self.shared.published.advance(self.keeper.view().clone(), applied);
+                for (asker, answer) in askers.into_iter().zip(answers) {
+                    asker.answer(Ok(answer));
+                }
+            }
+            Appended::Unknown => {
+                askers.into_iter().for_each(|asker| asker.answer(Err(Failure::Unknown)));
+            }
+            Appended::NotLeading(entries) => self.waiting.extend(entries.into_iter().zip(askers)),
+            Appended::TooLarge(left) => {
+                askers.into_iter().for_each(|asker| asker.answer(Ok(Answer::TooLarge(left))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out the petitions that are for this leader, each once.
+    fn carry_out_petitions(&mut self, board: &Board) -> Result<(), Ended> {
+        let Some(term) = self.keeper.leads() else { return Ok(()) };
+        for (seat, word) in board.words.iter().enumerate() {
+            let Some((life, petition)) = word.as_ref().and_then(|w| Some((w.life, w.petition?)))
+            else {
+                continue;
+            };
+            let done = self.word.replies[seat].as_ref();
+            let done = done.is_some_and(|r| r.life == life && r.number >= petition.number);
+            if seat == self.keeper.me() || petition.term != term || done {
+                continue;
+            }
+            let Some(entry) = self.keeper.fetch(seat, &petition)? else { continue };
+            match self.keeper.append(vec![entry])? {
+                Appended::Done(answers, applied) => {
+                    self.shared.published.advance(self.keeper.view().clone(), applied);
+                    let answer = answers.into_iter().next();
+                    self.word.replies[seat] =
+                        answer.map(|answer| Reply { life, number: petition.number, answer });
+                }
+                Appended::TooLarge(left) => {
+                    let answer = Answer::TooLarge(left);
+                    self.word.replies[seat] = Some(Reply { life, number: petition.number, answer });
+                }
+                Appended::Unknown | Appended::NotLeading(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self) -> Result<(), Ended> {
+        self.word.beat += 1;
+        self.word.leads = self.keeper.leads();
+        self.word.committed = self.keeper.view().applied;
+        Ok(self.keeper.say(&self.word)?)
+    }
+
+    fn follow(&mut self) -> Result<(), Ended> {
+        let board = match self.keeper.follow()? {
+            Followed::Caught(news, board) => {
+                self.publish(news);
+                for asker in std::mem::take(&mut self.catching) {
+                    asker.answer(Ok(self.keeper.view().applied));
+                }
+                board
+            }
+            Followed::Between(board) => board,
+        };
+        self.heed(&board)?;
+        self.note_signs(&board);
+        self.read_reply(&board);
+        if self.is_due(&board) {
+            return self.campaign();
+        }
+        self.post(&board)
+    }
+
+    fn publish(&self, news: News) {
+        let view = self.keeper.view().clone();
+        match news {
+            News::Changes(applied) if applied.is_empty() => {}
+            News::Changes(applied) => self.shared.published.advance(view, applied),
+            News::Whole => self.shared.published.replace(view),
+        }
+    }
+
+    fn campaign(&mut self) -> Result<(), Ended> {
+        self.signs.1 = Instant::now();
+        match self.keeper.campaign()? {
+            Campaign::Won(news) => {
+                self.publish(news);
+                self.shared.confirm();
+                // Petitions to a former leader are answered by nobody.
+                self.word.replies = vec![None; self.word.replies.len()];
+                self.word.petition = None;
+                if let Some(posted) = self.posted.take() {
+                    posted.asker.answer(Err(Failure::Unknown));
+                }
+                self.say()
+            }
+            Campaign::Lost => Ok(()),
+        }
+    }
+
+    /// Ends if somebody demands the end of this life.
+    fn heed(&self, board: &Board) -> Result<(), Ended> {
+        let (me, life) = (self.keeper.me(), self.keeper.life());
+        let pills = board.words.iter().flatten().filter_map(|word| *word.pills.get(me)?);
+        if pills.into_iter().any(|pill| pill == life) { Err(Ended::Poisoned) } else { Ok(()) }
+    }
+
+    /// Whatever a seat writes is a sign of life.
+    fn note_signs(&mut self, board: &Board) {
+        let me = self.keeper.me();
+        let beats = board.words.iter().map(|word| word.as_ref().map_or(0, |word| word.beat));
+        let mut signs: Vec<u64> = beats.zip(&board.vows).map(|(beat, v)| beat + v.number).collect();
+        signs[me] = 0;
+        if signs != self.signs.0 {
+            self.signs = (signs, Instant::now());
+        }
+    }
+
+    /// Whether nobody leads for so long that this node should. The seats wait differently long, so
+    /// that seldom two try at once; who led in a former life does not wait for itself.
+    fn is_due(&self, board: &Board) -> bool {
+        let pace = &self.shared.pace;
+        let seat = newest(&board.vows);
+        let me = self.keeper.me();
+        let promised = board.vows.iter().map(|vow| vow.promised).max();
+        let mine = seat == me && promised.is_some_and(|term| term.seat() == me);
+        let wait = if mine {
+            pace.beat.to_std() * 2
+        } else {
+            pace.silence.to_std() + pace.beat.to_std() * 4 * me as u32
+        };
+        self.signs.1.elapsed() >= wait
+    }
+
+    /// Hands one thing that waits to the leader, if there is one.
+    fn post(&mut self, board: &Board) -> Result<(), Ended> {
+        let Some(term) = led_term(board) else { return Ok(()) };
+        // Where nobody reads, what is asked stays here: nothing of it takes effect.
+        let silent = self.signs.1.elapsed() >= self.shared.pace.silence.to_std() / 2;
+        let nobody = silent || term.seat() == self.keeper.me();
+        if nobody || self.posted.is_some() || self.waiting.is_empty() {
+            return Ok(());
+        }
+        let (entry, asker) = self.waiting.remove(0);
+        if asker.tell.is_closed() {
+            return Ok(());
+        }
+        self.petitions += 1;
+        let bytes = entry.to_bytes();
+        match self.keeper.post(self.petitions, term, &bytes)? {
+            Some(petition) => {
+                self.posted = Some(Posted { petition, asker });
+                self.word.petition = Some(petition);
+                self.say()
+            }
+            None => {
+                asker.answer(Ok(Answer::TooLarge(self.keeper.title().layout.petition_box)));
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the leader's answer; if another leads by now, nobody knows what came of the petition.
+    fn read_reply(&mut self, board: &Board) {
+        let Some(posted) = self.posted.take() else { return };
+        let (me, life) = (self.keeper.me(), self.keeper.life());
+        let leader = posted.petition.term.seat();
+        let word = board.words.get(leader).and_then(Option::as_ref);
+        let word = word.filter(|word| word.leads == Some(posted.petition.term));
+        let reply = word.and_then(|word| word.replies.get(me)?.as_ref());
+        let reply = reply.filter(|r| r.life == life && r.number == posted.petition.number);
+        if let Some(reply) = reply {
+            posted.asker.answer(Ok(reply.answer.clone()));
+        } else if board.vows.iter().any(|vow| vow.promised > posted.petition.term) {
+            posted.asker.answer(Err(Failure::Unknown));
+        } else {
+            self.posted = Some(posted);
+            return;
+        }
+        self.word.petition = None;
+    }
+
+    /// Tells those whose time is over: what was not written has not taken effect.
+    fn give_up_late(&mut self) {
+        let now = Instant::now();
+        if self.posted.as_ref().is_some_and(|posted| posted.asker.until <= now)
+            && let Some(posted) = self.posted.take()
+        {
+            self.word.petition = None;
+            posted.asker.answer(Err(Failure::Unknown));
+        }
+        for (entry, asker) in std::mem::take(&mut self.waiting) {
+            if asker.until <= now {
+                asker.answer(Err(Failure::NoLeader));
+            } else {
+                self.waiting.push((entry, asker));
+            }
+        }
+        for asker in std::mem::take(&mut self.catching) {
+            if asker.until <= now {
+                asker.answer(Err(Failure::NoLeader));
+            } else {
+                self.catching.push(asker);
+            }
+        }
+    }
+
+    fn let_go(&mut self, failure: &Failure) {
+        if let Some(posted) = self.posted.take() {
+            posted.asker.answer(Err(Failure::Unknown));
+        }
+        self.waiting.drain(..).for_each(|(_, asker)| asker.answer(Err(failure.clone())));
+        self.catching.drain(..).for_each(|asker| asker.answer(Err(failure.clone())));
+    }
+
+    /// Who leads, as far as this node knows.
+    fn leadership(&self) -> Leadership {
+        let (term, seat) = match self.keeper.leads() {
+            Some(term) => (Some(term), Some(self.keeper.me())),
+            None => {
+                let term = self.keeper.known_term();
+                let fresh = self.signs.1.elapsed() < self.shared.pace.silence.to_std();
+                (term, term.map(Term::seat).filter(|_| fresh))
+            }
+        };
+        let nodes = &self.keeper.title().nodes;
+        let leader = seat.and_then(|seat| self.keeper.view().voters.of(nodes.get(seat)?));
+        Leadership { term: term.unwrap_or_default().0, leader, me: false }
+    }
+}
+
+/// The term that somebody leads under and nobody has promised above.
+fn led_term(board: &Board) -> Option<Term> {
+    let seat = newest(&board.vows);
+    let term = board.words[seat].as_ref()?.leads?;
+    let highest = board.vows.iter().map(|vow| vow.promised).max();
+    (highest == Some(term) && board.vows[seat].accepted == term).then_some(term)
+}
+
+fn weight(entry: &Entry) -> usize {
+    match entry {
+        Entry::Command(command) => command.size().max(1),
+        Entry::Add(..) | Entry::Remove(..) => 1,
+    }
+}
+
+/// Why a round ended early.
+enum Ended {
+    Trouble(Trouble),
+    Poisoned,
+}
+
+impl From<Trouble> for Ended {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}

@@ -1,0 +1,276 @@
+//! The ledger on a shared disk as its users see it.
+
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+use tsugi_vocabulary::{BootId, Generation, Index, NodeName, Span};
+
+use super::clerk::{Asker, Clerk, Job};
+use super::frame::Entry;
+use super::keeper::Keeper;
+use super::store::Store;
+use super::word::Answer;
+use crate::published::Published;
+use crate::{
+    Applied, Backup, Change, ClusterId, Command, Failure, Forgotten, Leadership, Ledger, Outcome,
+    Pending, StorageFailure, View, Voter, VoterId,
+};
+
+/// How often the disk is asked, and how long is waited. Nothing that takes effect rests on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// How often each node reads the disk, and the leader writes that it is there.
+    pub beat: Span,
+    /// A leader that writes nothing for so long is replaced.
+    pub silence: Span,
+    /// How long a question waits for its answer.
+    pub patience: Span,
+}
+
+impl Pace {
+    /// For a disk that answers within some tens of milliseconds.
+    pub const DEFAULT: Self =
+        Self { beat: Span::millis(50), silence: Span::millis(600), patience: Span::secs(5) };
+}
+
+/// Whose place at the disk is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskSeat {
+    /// The cluster whose ledger it must be.
+    pub cluster: ClusterId,
+    /// The node; the disk was made ready for it.
+    pub node: NodeName,
+    /// This start of it, drawn at random.
+    pub life: BootId,
+    /// The times.
+    pub pace: Pace,
+}
+
+/// What the clerk shows to everybody.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) published: Published,
+    pub(super) pace: Pace,
+    cluster: ClusterId,
+    life: BootId,
+    /// When it was last confirmed that this node leads.
+    confirmed: Mutex<Option<Instant>>,
+    leadership: watch::Sender<Leadership>,
+    failed: watch::Sender<Option<Failure>>,
+}
+
+impl Shared {
+    fn confirmed(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn confirm(&self) {
+        *self.confirmed() = Some(Instant::now());
+    }
+
+    pub(super) fn fail(&self, failure: Failure) {
+        *self.confirmed() = None;
+        self.failed.send_replace(Some(failure));
+    }
+
+    pub(super) fn show(&self, leadership: Leadership, leads: bool) {
+        if !leads {
+            *self.confirmed() = None;
+        }
+        let shown = Leadership { me: leads, ..leadership };
+        self.leadership.send_if_modified(|known| {
+            let changed = *known != shown;
+            *known = shown;
+            changed
+        });
+    }
+
+    fn leadership(&self) -> Leadership {
+        let lately = self.pace.silence.to_std() / 2;
+        let me = self.confirmed().is_some_and(|at| at.elapsed() < lately);
+        Leadership { me, ..*self.leadership.borrow() }
+    }
+
+    fn why_not(&self) -> Failure {
+        self.failed.borrow().clone().unwrap_or(Failure::Stopped)
+    }
+}
+
+/// One node's ledger on a disk that it shares with others. A clone is another handle of it; it ends
+/// with its last handle.
+#[derive(Clone, Debug)]
+pub struct DiskLedger {
+    shared: Arc<Shared>,
+    jobs: Sender<Job>,
+}
+
+impl DiskLedger {
+    /// Takes the seat at the disk in `store`, and waits until this copy holds everything that had
+    /// taken effect before.
+    ///
+    /// # Errors
+    /// What is wrong with the disk; [`Failure::NoLeader`] if it cannot be read in time.
+    pub async fn open(store: impl Store, seat: DiskSeat) -> Result<Self, Failure> {
+        let (jobs, queue) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            published: Published::new(View::default()),
+            pace: seat.pace,
+            cluster: seat.cluster,
+            life: seat.life,
+            confirmed: Mutex::new(None),
+            leadership: watch::Sender::new(Leadership::default()),
+            failed: watch::Sender::new(None),
+        });
+        let (clerks, node) = (Arc::clone(&shared), seat.node.clone());
+        let work = move || match Keeper::open(store, seat.cluster, &node, seat.life) {
+            Ok(keeper) => Clerk::new(keeper, clerks, queue).run(),
+            Err(trouble) => clerks.fail(Failure::Storage(trouble.failure())),
+        };
+        let started = thread::Builder::new().name("ledger-disk".to_owned()).spawn(work);
+        started.map_err(|error| {
+            let what = format!("no thread: {error}");
+            StorageFailure::Io { file: seat.node.to_string(), what }
+        })?;
+        let (mut applied, mut failed) = (shared.published.watch(), shared.failed.subscribe());
+        let read = async {
+            tokio::select! {
+                reached = applied.wait_for(|index| *index > Index(0)) => drop(reached),
+                ended = failed.wait_for(Option::is_some) => drop(ended),
+            }
+        };
+        let in_time = tokio::time::timeout(seat.pace.patience.to_std(), read).await;
+        if let Some(failure) = shared.failed.borrow().clone() {
+            return Err(failure);
+        }
+        in_time.map_err(|_| Failure::NoLeader)?;
+        Ok(Self { shared, jobs })
+    }
+
+    /// This life of the node: what [`DiskLedger::poison`] of another node names.
+    #[must_use]
+    pub fn life(&self) -> BootId {
+        self.shared.life
+    }
+
+    /// Ends this copy and waits until it does not touch the disk any more.
+    pub async fn stop(&self) {
+        let (told, stopped) = oneshot::channel();
+        if self.jobs.send(Job::Stop(told)).is_ok() {
+            // A clerk that has failed before is not there to say so.
+            drop(stopped.await);
+        }
+    }
+
+    /// Demands the end of the life `life` of `node`: its ledger fails once it reads this. Nothing
+    /// says that it has: who waits for its end waits for its lease.
+    pub fn poison(&self, node: NodeName, life: BootId) -> Pending<()> {
+        self.ask(|asker| Job::Poison(node, life, asker))
+    }
+
+    fn ask<T: Send + 'static>(&self, job: impl FnOnce(Asker<T>) -> Job) -> Pending<T> {
+        let patience = self.shared.pace.patience.to_std();
+        let (tell, told) = oneshot::channel();
+        let sent = self.jobs.send(job(Asker { tell, until: Instant::now() + patience }));
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            sent.map_err(|_| shared.why_not())?;
+            // The clerk keeps the time; this is for a disk that hangs.
+            let limit = patience + Duration::from_secs(1);
+            match tokio::time::timeout(limit, told).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => Err(shared.why_not()),
+                Err(_) => Err(Failure::Unknown),
+            }
+        })
+    }
+
+    fn command(&self, command: Command) -> Pending<Outcome> {
+        let size = command.size();
+        let asked = self.ask(|asker| Job::Do(Entry::Command(command), asker));
+        Box::pin(async move {
+            match asked.await? {
+                Answer::Outcome(outcome) => Ok(outcome),
+                Answer::TooLarge(limit) => {
+                    Err(Failure::TooLarge { part: "bytes", size, limit: limit as usize })
+                }
+                Answer::Voters(_) | Answer::Refused(_) => Err(Failure::Unknown),
+            }
+        })
+    }
+
+    fn voters(&self, entry: Entry) -> Pending<Index> {
+        let asked = self.ask(|asker| Job::Do(entry, asker));
+        Box::pin(async move {
+            match asked.await? {
+                Answer::Voters(index) => Ok(index),
+                Answer::Refused(refused) => Err(Failure::Voters(refused)),
+                Answer::TooLarge(limit) => {
+                    Err(Failure::TooLarge { part: "bytes", size: 0, limit: limit as usize })
+                }
+                Answer::Outcome(_) => Err(Failure::Unknown),
+            }
+        })
+    }
+}
+
+impl Ledger for DiskLedger {
+    fn commit(&self, change: Change) -> Pending<Outcome> {
+        match change.check_size() {
+            Ok(()) => self.command(Command::Change(change)),
+            Err(failure) => Box::pin(std::future::ready(Err(failure))),
+        }
+    }
+
+    fn view(&self) -> Arc<View> {
+        self.shared.published.view()
+    }
+
+    fn watch(&self) -> watch::Receiver<Index> {
+        self.shared.published.watch()
+    }
+
+    fn changes_since(&self, after: Index) -> Result<Vec<Applied>, Forgotten> {
+        self.shared.published.since(after)
+    }
+
+    fn barrier(&self) -> Pending<Index> {
+        self.ask(Job::Catch)
+    }
+
+    fn leadership(&self) -> Leadership {
+        self.shared.leadership()
+    }
+
+    fn leadership_watch(&self) -> watch::Receiver<Leadership> {
+        self.shared.leadership.subscribe()
+    }
+
+    fn raise_level(&self, level: u16) -> Pending<Outcome> {
+        self.command(Command::RaiseLevel { level })
+    }
+
+    fn add_voter(&self, voter: Voter, known: Generation) -> Pending<Index> {
+        self.voters(Entry::Add(voter, known))
+    }
+
+    fn remove_voter(&self, id: VoterId, known: Generation) -> Pending<Index> {
+        self.voters(Entry::Remove(id, known))
+    }
+
+    fn backup(&self) -> Pending<Vec<u8>> {
+        let caught = self.barrier();
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            caught.await?;
+            let view = View::clone(&shared.published.view());
+            Ok(Backup { cluster: shared.cluster, view }.to_bytes())
+        })
+    }
+
+    fn failed(&self) -> watch::Receiver<Option<Failure>> {
+        self.shared.failed.subscribe()
+    }
+}

@@ -1,0 +1,166 @@
+//! The ledger on a shared disk passes the suite, and stays whole when nodes and the disk fail.
+
+mod stand;
+
+use stand::{CALM, OneDisk, QUICK};
+use tsugi_ledger::disk::{SharedDisk, Store, found};
+use tsugi_ledger::suite::{self, Stand};
+use tsugi_ledger::{ClusterId, Failure, Ledger, StorageFailure};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ledger_on_a_shared_disk_passes_the_suite() {
+    suite::all(async || OneDisk::with(&["a", "b", "c"], CALM).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_two_machines_goes_on_alone_with_everything_that_was_committed() {
+    let two = OneDisk::with(&["a", "b"], QUICK).await;
+    let lost = two.leader().await;
+    let left = 1 - lost;
+    for n in 0..20_u8 {
+        let change = stand::put(&format!("k/{n}"), n);
+        suite::commit(two.ledger(usize::from(n) % 2), change).await.committed().expect("done");
+    }
+    two.ledger(lost).stop().await;
+    let index = suite::commit(two.ledger(left), stand::put("alone", 1)).await.committed();
+    let view = two.ledger(left).view();
+    assert!(view.applied >= index.expect("no conditions"));
+    assert_eq!(view.entries.under("k/").count(), 20);
+    assert!(two.ledger(left).leadership().me);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_end_is_demanded_fails_and_only_in_that_life() {
+    let mut two = OneDisk::with(&["a", "b"], QUICK).await;
+    let victim = two.leader().await;
+    let other = 1 - victim;
+    let name = stand::node(["a", "b"][victim]);
+    let mut failed = two.ledger(victim).failed();
+    let life = two.ledger(victim).life();
+    two.ledger(other).poison(name, life).await.expect("written");
+    let told = tokio::time::timeout(suite::LONG, failed.wait_for(Option::is_some)).await;
+    assert_eq!(*told.expect("in time").expect("told"), Some(Failure::Poisoned));
+    assert!(!two.ledger(victim).leadership().me);
+    two.restart(victim).await;
+    suite::commit(two.ledger(victim), stand::put("again", 1)).await.committed().expect("done");
+    assert_eq!(*two.ledger(victim).failed().borrow(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_process_of_the_same_node_ends_the_first() {
+    let two = OneDisk::with(&["a", "b"], CALM).await;
+    let mut failed = two.ledger(0).failed();
+    let second = stand::open(two.image(), "a", CALM).await.expect("it takes the seat");
+    let told = tokio::time::timeout(suite::LONG, failed.wait_for(Option::is_some)).await;
+    let told = told.expect("in time").expect("told").clone();
+    assert!(matches!(told, Some(Failure::Storage(StorageFailure::InUse { .. }))), "{told:?}");
+    suite::commit(&second, stand::put("x", 1)).await.committed().expect("done");
+}
+
+#[tokio::test]
+async fn a_disk_with_anything_on_it_is_not_made_ready() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let view = stand::fresh(&["a", "b"]);
+    let image = stand::image(directory.path(), "image", &["a", "b"], &view);
+    let mut disk = SharedDisk::open(&image).expect("it opens");
+    let nodes = [stand::node("a"), stand::node("b")];
+    let again = found(&mut disk, (stand::CLUSTER, stand::life()), &nodes, &view);
+    assert!(matches!(again, Err(StorageFailure::Exists { .. })), "{again:?}");
+    disk.write(0, &[b'x'; 2 * tsugi_ledger::disk::BLOCK]).expect("it writes");
+    let other = found(&mut disk, (stand::CLUSTER, stand::life()), &nodes, &view);
+    assert!(matches!(other, Err(StorageFailure::Foreign { .. })), "{other:?}");
+    std::fs::File::create(&image).and_then(|file| file.set_len(1 << 20)).expect("a small one");
+    let mut disk = SharedDisk::open(&image).expect("it opens");
+    let small = found(&mut disk, (stand::CLUSTER, stand::life()), &nodes, &view);
+    assert!(matches!(small, Err(StorageFailure::Full { .. })), "{small:?}");
+}
+
+#[tokio::test]
+async fn a_disk_of_another_cluster_or_node_is_refused() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let image = stand::image(directory.path(), "image", &["a"], &stand::fresh(&["a"]));
+    let unknown = stand::open(&image, "z", CALM).await.map(drop);
+    let foreign = |answer: &Result<(), Failure>| {
+        matches!(answer, Err(Failure::Storage(StorageFailure::Foreign { .. })))
+    };
+    assert!(foreign(&unknown), "{unknown:?}");
+    let seat = tsugi_ledger::disk::DiskSeat {
+        cluster: ClusterId(1),
+        node: stand::node("a"),
+        life: stand::life(),
+        pace: CALM,
+    };
+    let disk = SharedDisk::open(&image).expect("it opens");
+    let other = tsugi_ledger::disk::DiskLedger::open(disk, seat).await.map(drop);
+    assert!(foreign(&other), "{other:?}");
+    let empty = directory.path().join("empty");
+    std::fs::File::create(&empty).and_then(|file| file.set_len(1 << 26)).expect("an empty one");
+    let missing = stand::open(&empty, "a", CALM).await.map(drop);
+    let missing = matches!(missing, Err(Failure::Storage(StorageFailure::Missing { .. })));
+    assert!(missing);
+}
+
+/// A disk that hangs as long as it is told to.
+struct Hanging(SharedDisk, std::sync::Arc<tokio::sync::Mutex<()>>);
+
+impl Hanging {
+    fn wait(&self) {
+        drop(self.1.blocking_lock());
+    }
+}
+
+impl Store for Hanging {
+    fn name(&self) -> String {
+        self.0.name()
+    }
+    fn size(&mut self) -> std::io::Result<u64> {
+        self.0.size()
+    }
+    fn read(&mut self, at: u64, into: &mut [u8]) -> std::io::Result<()> {
+        self.wait();
+        self.0.read(at, into)
+    }
+    fn write(&mut self, at: u64, bytes: &[u8]) -> std::io::Result<()> {
+        self.wait();
+        self.0.write(at, bytes)
+    }
+    fn settle(&mut self) -> std::io::Result<()> {
+        self.wait();
+        self.0.settle()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_disk_hangs_is_replaced_and_its_late_write_changes_nothing() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let image = stand::image(directory.path(), "image", &["a", "b"], &stand::fresh(&["a", "b"]));
+    let hang = std::sync::Arc::new(tokio::sync::Mutex::new(()));
+    let seat = tsugi_ledger::disk::DiskSeat {
+        cluster: stand::CLUSTER,
+        node: stand::node("a"),
+        life: stand::life(),
+        pace: QUICK,
+    };
+    let disk = SharedDisk::open(&image).expect("it opens");
+    let hanging = Hanging(disk, std::sync::Arc::clone(&hang));
+    let first = tsugi_ledger::disk::DiskLedger::open(hanging, seat).await.expect("it opens");
+    suite::commit(&first, stand::put("x", 1)).await.committed().expect("done");
+    assert!(first.leadership().me);
+    let other = stand::open(&image, "b", QUICK).await.expect("it opens");
+    let hung = hang.lock().await;
+    let late = first.commit(stand::put("x", 2));
+    suite::commit(&other, stand::put("x", 3)).await.committed().expect("done");
+    assert!(!first.leadership().me, "what was not confirmed lately is not shown");
+    drop(hung);
+    // It was never written, or it was and nobody counts it: the first finds out by reading.
+    let outcome = late.await;
+    first.barrier().await.expect("it reads again");
+    assert_eq!(first.view().entries, other.view().entries);
+    let value = other.view().get("x").expect("it is there").value[1];
+    match outcome {
+        // It was still in the queue and went to the new leader.
+        Ok(outcome) => assert!(outcome.committed().is_some() && value == 2),
+        Err(Failure::Unknown | Failure::NoLeader) => assert_eq!(value, 3),
+        Err(other) => panic!("{other}"),
+    }
+}
