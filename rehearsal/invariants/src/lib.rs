@@ -12,6 +12,7 @@ mod one_change;
 mod one_configuration;
 mod one_promise;
 mod one_runner;
+mod only_observed;
 mod rising_record;
 mod stop_is_real;
 mod well_placed;
@@ -60,6 +61,7 @@ impl Watch {
             Box::new(one_promise::OnePromise::default()),
             Box::new(once_and_fresh::OnceAndFresh::default()),
             Box::new(well_placed::WellPlaced::default()),
+            Box::new(only_observed::OnlyObserved),
         ];
         Self { invariants, broken: None }
     }

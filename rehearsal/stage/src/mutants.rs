@@ -67,6 +67,7 @@ pub const VISIBLE: &[Planted] = &[
     planted("given-without-release", OPERATOR, 20),
     planted("draft-without-conditions", &[], 100),
     planted("paused-group-moved", &["pause", "isolate", "freeze", "power"], 40),
+    planted("observed-group-moved", &["apply", "power", "isolate"], 40),
     planted("retry-without-budget", &["program", "hang"], 40),
     planted("settle-ignored", START, 60),
     planted("stale-view-accepted", OPERATOR, 40),

@@ -9,8 +9,8 @@ use tsugi_cluster_rules::record::{
 };
 use tsugi_cluster_rules::spec::{
     Check, ClusterSpec, Failback, FailurePolicy, FenceDevice, FencePolicy, GroupSpec, Mode,
-    Monitor, NodeSpec, ProcessHow, ResourceKind, ResourceSpec, Role, Startup, VolumeCheck,
-    VolumeSource,
+    Monitor, NodeSpec, ProcessHow, ResourceKind, ResourceSpec, Role, Startup, Takeover,
+    VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_vocabulary::{Generation, GroupName, Index, NodeName, ResourceName, Span};
@@ -169,6 +169,7 @@ impl Scene {
             together: BTreeSet::new(),
             after: BTreeSet::new(),
             stop_budget: None,
+            takeover: Takeover::default(),
             fence: group.fence,
             resources: resources(number),
         }

@@ -226,6 +226,7 @@ impl<'w> World<'w> {
     pub fn heal(&mut self, until_ms: u64) -> bool {
         let mut looks = 0;
         while looks < 3 && self.now < until_ms * 1_000_000 {
+            self.order_automatic();
             let next = (self.now / 1_000_000 + 1_000).min(until_ms);
             self.run(next);
             self.now = next * 1_000_000;

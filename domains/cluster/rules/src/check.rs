@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use tsugi_vocabulary::{GroupName, NodeName};
 
-use crate::plan::{Chosen, Decision};
+use crate::plan::{Chosen, Decision, Waiting};
 use crate::planner::Planned;
 use crate::reason::{Cause, Nature};
 use crate::record::{Draft, EntryName, GroupIntent, GroupRecord, Ownership, Record, Write};
-use crate::spec::{ClusterSpec, FencePolicy, GroupSpec, Role};
+use crate::spec::{ClusterSpec, FencePolicy, GroupSpec, Role, Takeover};
+use crate::start_kind::Ending;
 
 /// What is wrong with a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum Fault {
     Unexplained(GroupName, NodeName),
     /// What is written is not what was decided.
     DraftDiffers(GroupName),
+    /// A group whose takeovers are only observed goes somewhere, and nobody has ordered it.
+    Observed(GroupName),
     /// Something is overwritten whatever became of it meanwhile.
     Unconditional(EntryName),
 }
@@ -55,6 +58,7 @@ pub fn check(before: &Record, planned: &Planned) -> Vec<Fault> {
         explained(spec, group, decision, &mut faults);
         target(&after, group, decision, &mut faults);
         written_as_decided(&after, group, decision, &mut faults);
+        observed(&after, group, decision, &mut faults);
     }
     for (group, next) in &after.written {
         ownership(&after, group, next.as_ref().copied(), &mut faults);
@@ -189,6 +193,34 @@ fn target(after: &After<'_>, group: &GroupName, decision: &Decision, faults: &mu
     }
 }
 
+/// What is only observed stays, or was ordered: now, by a hand-over that stands, or by the
+/// configuration of a group that ended in order.
+fn observed(after: &After<'_>, group: &GroupName, decision: &Decision, faults: &mut Vec<Fault>) {
+    let observes = after.group_spec(group).is_some_and(|s| s.takeover == Takeover::Observe);
+    let old = after.before.group(group).filter(|_| observes && !after.is_ordered());
+    let Some(old) = old else { return };
+    let standing = places(Some(old)).1.is_some();
+    let ordered = match &decision.chosen {
+        Chosen::Give { .. } => {
+            let in_order = matches!(old.ended, Ending::Orderly | Ending::Forced);
+            standing || old.owner().is_none() && in_order
+        }
+        Chosen::HandOver { .. } => {
+            standing || decision.cause.as_ref().is_some_and(|c| c.nature() == Nature::Wanted)
+        }
+        Chosen::Stay { .. }
+        | Chosen::Stop { .. }
+        | Chosen::Rest { .. }
+        | Chosen::NoPlace
+        | Chosen::Wait { .. } => true,
+    };
+    let goes_back = matches!(decision.cause, Some(Cause::Failback { .. } | Cause::Together { .. }));
+    let hands_over = matches!(decision.chosen, Chosen::HandOver { .. });
+    if !ordered || hands_over && goes_back && !standing {
+        faults.push(Fault::Observed(group.clone()));
+    }
+}
+
 /// The groups that one names, or that name it.
 fn related<'a>(
     after: &After<'a>,
@@ -276,7 +308,7 @@ fn ownership(
         faults.push(Fault::Pinned(group.clone()));
     }
     let excused = match &decision.chosen {
-        Chosen::Give { .. } | Chosen::NoPlace => {
+        Chosen::Give { .. } | Chosen::NoPlace | Chosen::Wait { on: Waiting::Observed { .. } } => {
             decision.cause.as_ref().is_some_and(|c| speaks_against(c, owner))
         }
         Chosen::Rest { .. } => true,

@@ -103,6 +103,9 @@ pub enum Stand {
     Starting,
     /// All are up and their monitors say so.
     Running,
+    /// It runs, and something of it has failed: its takeovers are only observed, so it is left as
+    /// it is.
+    Unwell(Cause),
     /// They are being stopped.
     Stopping,
     /// Stopped after a failure, verified; the cause goes with it.
@@ -225,6 +228,11 @@ pub enum Waiting {
     Group {
         /// That group.
         group: GroupName,
+    },
+    /// Its takeovers are only observed: a person would have to order what was decided.
+    Observed {
+        /// Who would have it now.
+        to: NodeName,
     },
     /// What its owner has left could not be removed.
     Stuck {

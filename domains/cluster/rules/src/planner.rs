@@ -19,6 +19,7 @@ mod keep;
 mod links;
 mod lost;
 mod need;
+mod observe;
 mod pinned;
 mod place;
 mod policy;
@@ -60,6 +61,7 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ("removed-node-given", "a group is given only to a node that has joined"),
     ("given-without-release", "a living owner lets go before another is given the group"),
     ("fence-failure-confirms", "a fence that failed confirms nothing"),
+    ("observed-group-moved", "what is only observed is told, and nobody acts"),
     ("draft-without-conditions", "a plan never overwrites what changed meanwhile"),
 ];
 
@@ -85,7 +87,7 @@ pub(crate) enum Weight {
 type Pass = fn(&Ground<'_>, &View<'_>) -> Option<Need>;
 
 /// What a group needs, asked in this order.
-const NEEDS: [Pass; 10] = [
+const NEEDS: [Pass; 11] = [
     // Nobody touches a pinned group, not even to stop it (L9).
     pinned::pass,
     // What is not to run is neither restarted nor taken over.
@@ -98,6 +100,7 @@ const NEEDS: [Pass; 10] = [
     // A node out of service is left whatever its links do.
     drain::pass,
     unlisted::pass,
+    observe::pass,
     links::pass,
     keep::pass,
     // Whoever comes this far is owned by nobody.
@@ -195,8 +198,10 @@ fn cases<'a>(ground: &Ground<'a>) -> Vec<Case<'a>> {
             | Need::LetGo { .. }
             | Need::UnderWay { .. }
             | Need::Leave { .. }
+            | Need::Observed(_)
             | Need::Stay { .. } => {}
         }
+        let need = observe::told_only(&view, need);
         cases.push(Case { view, need });
     }
     cases
@@ -216,6 +221,10 @@ fn decisions(ground: &Ground<'_>, cases: &[Case<'_>]) -> Vec<Decision> {
     }
     for bundle in &bundles {
         desk.fail_back(bundle);
+    }
+    // What is only observed takes no place: it is decided on what all the others have left.
+    for bundle in &bundles {
+        desk.observe(bundle);
     }
     for bundle in &bundles {
         desk.explain(bundle);

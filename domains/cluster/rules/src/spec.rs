@@ -86,6 +86,9 @@ pub struct GroupSpec {
     pub after: BTreeSet<GroupName>,
     /// The stop budget S of this group; none takes the profile's.
     pub stop_budget: Option<Span>,
+    /// Whether what the cluster decides for it by itself is carried out.
+    #[serde(default, skip_serializing_if = "Takeover::is_automatic")]
+    pub takeover: Takeover,
     /// Accepts by name that a volume is taken from a silent node without a confirmed fence.
     pub fence: FencePolicy,
     /// Its resources in configuration order.
@@ -128,6 +131,24 @@ pub enum Failback {
     WhenBetter,
     /// When its timetable says so and a better node can take it.
     At(Timetable),
+}
+
+/// Whether the cluster carries out what it decides by itself for a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Takeover {
+    /// It does.
+    #[default]
+    Automatic,
+    /// It decides and tells, with the reason; only what a person orders is carried out. A lease
+    /// that ends still ends the group: that is safety and no decision.
+    Observe,
+}
+
+impl Takeover {
+    const fn is_automatic(&self) -> bool {
+        matches!(self, Self::Automatic)
+    }
 }
 
 /// Restart in place `restarts` times within `within`, then take over, at most `takeovers` times

@@ -1,7 +1,7 @@
 //! Faults begin and end.
 
-use tsugi_cluster_rules::desk::State;
 use tsugi_cluster_rules::node::Event;
+use tsugi_cluster_rules::plan::Stand;
 use tsugi_cluster_rules::reason::{How, Mishap};
 use tsugi_cluster_rules::record::{LinkState, Record};
 use tsugi_vocabulary::{Epoch, GroupName};
@@ -318,7 +318,7 @@ impl World<'_> {
                 }
                 continue;
             }
-            let Some(State::Running { .. }) = node.desk(&name) else { continue };
+            let Some(Stand::Running) = node.stand_of(&name) else { continue };
             let up = actor.machine.held.get(&name).map_or(0, |h| h.up.len());
             let of = node.spec_of(&name).map_or(0, |s| s.resources.len());
             let hangs_since = actor.machine.hangs.get(&name).copied();

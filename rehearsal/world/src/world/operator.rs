@@ -9,6 +9,7 @@ use tsugi_cluster_rules::record::{
     AppliedConfig, GroupIntent, GroupRecord, Guard, NodeIntent, NodeRecord, Pause, Record,
 };
 use tsugi_cluster_rules::refusal::Refusal;
+use tsugi_cluster_rules::spec::{GroupSpec, Takeover};
 use tsugi_cluster_rules::start_kind::StartOption;
 use tsugi_vocabulary::{NodeName, Wall};
 
@@ -154,8 +155,8 @@ impl World<'_> {
         Again::Yes
     }
 
-    /// Another configuration: one group likes its nodes in another order and is restarted in
-    /// place more or less often.
+    /// Another configuration: one group likes its nodes in another order, is restarted in place
+    /// more or less often, and its takeovers are only observed, or no more.
     pub(crate) fn order_apply(&mut self, group: usize) {
         let head = self.head();
         let Some(now) = head.config.as_deref() else { return };
@@ -164,8 +165,29 @@ impl World<'_> {
         if let Some(spec) = next.spec.groups.get_mut(&Scene::group(group)) {
             spec.prefer.rotate_left(1);
             spec.failure.restarts = (spec.failure.restarts + 1) % 4;
+            spec.takeover = match spec.takeover {
+                Takeover::Automatic => Takeover::Observe,
+                Takeover::Observe => Takeover::Automatic,
+            };
         }
         let config = Box::new(next);
         self.order(Command::ConfigApply { config }, format!("config apply {hash}"));
+    }
+
+    /// Nothing is only observed any more: what was left to an operator is done by itself again.
+    pub(crate) fn order_automatic(&mut self) {
+        let head = self.head();
+        let Some(now) = head.config.as_deref() else { return };
+        let mut next = AppliedConfig { hash: format!("{:064x}", self.commands + 2), ..now.clone() };
+        let observed = |spec: &&mut GroupSpec| spec.takeover == Takeover::Observe;
+        let changed: Vec<_> = next.spec.groups.values_mut().filter(observed).collect();
+        if changed.is_empty() {
+            return;
+        }
+        for spec in changed {
+            spec.takeover = Takeover::Automatic;
+        }
+        let words = format!("config apply {}", next.hash);
+        self.order(Command::ConfigApply { config: Box::new(next) }, words);
     }
 }

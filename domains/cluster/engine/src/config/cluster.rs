@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use tsugi_cluster_rules::spec::{ClusterSpec, NodeSpec, Role};
+use tsugi_cluster_rules::spec::{ClusterSpec, NodeSpec, Role, Takeover};
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_vocabulary::{NameRefused, NodeName};
 
@@ -29,7 +29,9 @@ pub(super) fn read(file: &Page<'_>) -> Option<ClusterSpec> {
     whole::check_machines(file, &machines);
     let timing_and_name = head(file);
     let timing = timing_and_name.as_ref().map_or(Profile::Default, |h| h.timing);
-    let groups = group::read_all(file, &machines, timing);
+    // A group that does not say it does as its cluster.
+    let takeover = timing_and_name.as_ref().map_or(Takeover::Automatic, |h| h.takeover);
+    let groups = group::read_all(file, &machines, (timing, takeover));
     let head = timing_and_name?;
     let nodes = machines.into_iter().map(|(name, m)| (name, m.spec)).collect();
     Some(ClusterSpec {
@@ -45,6 +47,7 @@ struct Head {
     name: String,
     timing: Profile,
     language: Option<String>,
+    takeover: Takeover,
 }
 
 fn head(file: &Page<'_>) -> Option<Head> {
@@ -54,10 +57,11 @@ fn head(file: &Page<'_>) -> Option<Head> {
         }
         return None;
     };
-    page.only(&["name", "timing", "language"]);
+    page.only(&["name", "timing", "language", "takeover"]);
     let profiles = [("default", Profile::Default), ("fast", Profile::Fast)];
     let timing = page.choice("timing", &profiles).unwrap_or_default();
     let language = page.choice("language", &[("ja", "ja"), ("en", "en")]).map(str::to_owned);
+    let takeover = group::takeover(&page).unwrap_or_default();
     let example = "name = \"kessai\"";
     let Some(name) = page.text("name", example) else {
         if !page.has("name") {
@@ -66,7 +70,7 @@ fn head(file: &Page<'_>) -> Option<Head> {
         return None;
     };
     let name = named(&page, &name, NodeName::new)?.as_str().to_owned();
-    Some(Head { name, timing, language })
+    Some(Head { name, timing, language, takeover })
 }
 
 /// Takes a text as a name, or notes why it is none.

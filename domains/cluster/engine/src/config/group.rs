@@ -6,7 +6,7 @@ use std::ops::Range;
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::spec::{
     Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, ResourceKind, ResourceSpec, Role,
-    Startup, VolumeSource, WatchedFailure,
+    Startup, Takeover, VolumeSource, WatchedFailure,
 };
 use tsugi_cluster_rules::timing::{Profile, Timing};
 use tsugi_vocabulary::{GroupName, NodeName, Span};
@@ -16,7 +16,7 @@ use super::page::{Given, Page, meant_or_all};
 use super::problem::Wrong;
 use super::{resource, value, whole};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "prefer",
     "mode",
     "startup",
@@ -29,6 +29,7 @@ const KEYS: [&str; 14] = [
     "within",
     "watched",
     "stop_budget",
+    "takeover",
     "fence",
     "resource",
 ];
@@ -55,12 +56,12 @@ pub(super) enum Shape {
 pub(super) fn read_all(
     file: &Page<'_>,
     machines: &Machines,
-    timing: Profile,
+    (timing, takeover): (Profile, Takeover),
 ) -> Option<BTreeMap<GroupName, GroupSpec>> {
     let mut written = Vec::new();
     let pages = file.named_pages("group");
     for (name, page) in &pages {
-        let one = read(page, name, machines);
+        let one = read(page, name, (machines, takeover));
         check_budget(page, one.as_ref(), timing);
         written.extend(one);
     }
@@ -70,7 +71,11 @@ pub(super) fn read_all(
     whole.then_some(resolved)
 }
 
-fn read(page: &Page<'_>, name: &Given<String>, machines: &Machines) -> Option<Written> {
+fn read(
+    page: &Page<'_>,
+    name: &Given<String>,
+    (machines, by_cluster): (&Machines, Takeover),
+) -> Option<Written> {
     page.only(&KEYS);
     let shapes = [("single", Shape::Single), ("parallel", Shape::Parallel)];
     let shape = page.choice("mode", &shapes).unwrap_or(Shape::Single);
@@ -96,6 +101,7 @@ fn read(page: &Page<'_>, name: &Given<String>, machines: &Machines) -> Option<Wr
         stop_budget: page
             .has("stop_budget")
             .then(|| page.span_of_time("stop_budget", Span::millis(100))),
+        takeover: takeover(page).unwrap_or(by_cluster),
         fence: fence(page, &resources),
         resources,
     };
@@ -108,6 +114,11 @@ fn read(page: &Page<'_>, name: &Given<String>, machines: &Machines) -> Option<Wr
         after: page.texts("after", value::NAMES_EXAMPLE).unwrap_or_default(),
         spec,
     })
+}
+
+/// `takeover`, of the cluster or of one group.
+pub(super) fn takeover(page: &Page<'_>) -> Option<Takeover> {
+    page.choice("takeover", &[("automatic", Takeover::Automatic), ("observe", Takeover::Observe)])
 }
 
 /// A word, or the times at which it goes back by itself.

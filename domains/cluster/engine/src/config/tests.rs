@@ -3,7 +3,7 @@
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::spec::{
     Check, Failback, FencePolicy, Mode, OnRecover, ProcessHow, ResourceKind, Role, Startup,
-    VolumeCheck, VolumeSource,
+    Takeover, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_messages::Language;
@@ -120,6 +120,19 @@ fn a_whole_file_is_read_with_every_key() {
     };
     assert!(matches!(how, ProcessHow::Scripts { .. }));
     assert_eq!(monitor.as_ref().map(|m| (m.every, m.failures)), Some((Span::secs(2), 2)));
+}
+
+#[test]
+fn takeovers_are_observed_as_the_cluster_says_unless_a_group_says_otherwise() {
+    let of = |text: &str| {
+        let spec = spec(text);
+        ["PAY", "BATCH"].map(|name| spec.groups[&group(name)].takeover)
+    };
+    assert_eq!(of(WHOLE), [Takeover::Automatic, Takeover::Automatic]);
+    let cluster = WHOLE.replacen("[cluster]\n", "[cluster]\ntakeover = \"observe\"\n", 1);
+    assert_eq!(of(&cluster), [Takeover::Observe, Takeover::Observe]);
+    let but = cluster.replacen("[group.PAY]\n", "[group.PAY]\ntakeover = \"automatic\"\n", 1);
+    assert_eq!(of(&but), [Takeover::Automatic, Takeover::Observe]);
 }
 
 #[test]

@@ -25,6 +25,10 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
         Happening::Failed { cause, answer } => {
             failed(event.group.as_ref()?, cause, (*answer, record, language))
         }
+        Happening::Observed { cause, to } => {
+            let reason = because(cause, Deed::Start, language);
+            Some(messages::takeover_observed(event.group.as_ref()?, to, reason))
+        }
         Happening::Lost { node, cause } => lost(node, cause),
         Happening::Returned { node, cause } => Some(match cause {
             Cause::Frozen { pause, .. } => messages::node_frozen_woke(node, pause.as_millis()),

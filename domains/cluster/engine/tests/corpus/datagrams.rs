@@ -93,12 +93,16 @@ fn a_beat_of_version_1_is_kept_with_every_stand_of_a_group() {
     let deaf_lately = Some(Span::millis(640));
     let alone = Heartbeat { health: Health { deaf_lately, ..Health::default() }, ..bare.clone() };
     keeps("heartbeat-of-a-node-that-was-alone", &alone);
-    let stands: Vec<Stand> = stands().into_iter().map(|(_, stand)| stand).collect();
+    let unwell = Stand::Unwell(Cause::LeaseRanOut { node: node("a") });
+    keeps("stand-unwell", &unwell);
+    let mut stands: Vec<Stand> = stands().into_iter().map(|(_, stand)| stand).collect();
+    stands.push(unwell);
     every!(
         stands,
         Stand::Clear,
         Stand::Starting,
         Stand::Running,
+        Stand::Unwell(_),
         Stand::Stopping,
         Stand::Failed(_),
         Stand::Stuck,

@@ -64,8 +64,10 @@ fn a_plan_of_version_1_is_kept_with_every_choice() {
     let group = group("DB");
     let waits = Chosen::Wait { on: Waiting::Group { group } };
     keeps("chosen-waits-for-a-group", &waits);
+    let observed = Chosen::Wait { on: Waiting::Observed { to: node("b") } };
+    keeps("chosen-only-observed", &observed);
     let mut choices: Vec<Chosen> = chosen().into_iter().map(|(_, chosen)| chosen).collect();
-    choices.push(waits);
+    choices.extend([waits, observed]);
     every!(
         choices,
         Chosen::Stay { .. },
@@ -84,6 +86,7 @@ fn a_plan_of_version_1_is_kept_with_every_choice() {
         Chosen::Wait { on: Waiting::NoMajority { .. } },
         Chosen::Wait { on: Waiting::Stuck { .. } },
         Chosen::Wait { on: Waiting::Group { .. } },
+        Chosen::Wait { on: Waiting::Observed { .. } },
     );
     every!(plan.steps, Step::Stop { .. }, Step::Give { .. }, Step::Start { .. });
 }

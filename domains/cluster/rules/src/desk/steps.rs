@@ -7,7 +7,7 @@ use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 use super::{Act, Beside, Disk, Down, Ended, Outcome, ScriptEvent, State, Terms, Told, Why};
 use crate::mutant::mutant;
 use crate::reason::Cause;
-use crate::spec::{GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, Rhythm};
+use crate::spec::{GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, Rhythm, Takeover};
 use crate::start_kind::StartKind;
 
 /// What one node is doing with one group.
@@ -17,6 +17,8 @@ pub struct Desk {
     pub state: State,
     pub(super) acts: u64,
     pub(super) asks: Vec<Ask>,
+    /// What of a running group has failed and is left as it is.
+    pub(super) unwell: Option<Cause>,
     /// The stop under way, and whose it is.
     pub(super) stopping: Option<(u64, String)>,
     pub(super) down: Down,
@@ -74,6 +76,8 @@ pub enum Mend {
     InPlace,
     /// Stop the group and say that it failed.
     GiveAway,
+    /// Say so, and leave the group as it is.
+    Leave,
 }
 
 /// What a desk wants.
@@ -101,6 +105,8 @@ pub struct Ground<'a> {
     pub me: &'a NodeName,
     /// How the group is started under its epoch.
     pub terms: Terms,
+    /// Whether a failure of the running group is acted on.
+    pub takeover: Takeover,
     /// What of this node has ended since the group's epoch began here.
     pub ended: Ended,
 }
@@ -109,7 +115,8 @@ impl Default for Desk {
     fn default() -> Self {
         let (asks, stopping, down) = (Vec::new(), None, Down::orderly());
         let (disk, mended, mending) = (Disk::Success, None, None);
-        Self { state: State::Clear, acts: 0, asks, stopping, down, disk, mended, mending }
+        let (state, unwell) = (State::Clear, None);
+        Self { state, acts: 0, asks, unwell, stopping, down, disk, mended, mending }
     }
 }
 
@@ -129,6 +136,22 @@ impl Desk {
             | State::LettingGo { epoch, .. }
             | State::Released { epoch, .. }
             | State::Stuck { epoch, .. } => Some(*epoch),
+        }
+    }
+
+    /// What of a running group has failed and is left as it is.
+    #[must_use]
+    pub const fn unwell(&self) -> Option<&Cause> {
+        match self.state {
+            State::Running { .. } => self.unwell.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Leaves a running group as it is although this has failed.
+    pub fn leave(&mut self, cause: Cause) {
+        if let State::Running { .. } = self.state {
+            self.unwell.get_or_insert(cause);
         }
     }
 
@@ -215,6 +238,7 @@ impl Desk {
             self.down = Down::orderly();
             self.disk = Disk::Success;
             self.mended = None;
+            self.unwell = None;
         }
         match &self.state {
             State::Clear => self.state = State::Waiting { epoch },
@@ -351,7 +375,8 @@ impl Desk {
                 let about = (*epoch, Why::Failure(cause));
                 self.stop_from(ground, about, 0, out);
             }
-            (State::Starting { .. }, Some(_), Mend::InPlace | Mend::GiveAway) => {
+            (State::Running { .. }, Some(_), Mend::Leave) => self.unwell = Some(cause),
+            (State::Starting { .. }, Some(_), Mend::InPlace | Mend::GiveAway | Mend::Leave) => {
                 self.stop(ground, Why::Failure(cause), out);
             }
             // A program that ends while it is being stopped, or that no desk knows, is no news.
@@ -431,6 +456,7 @@ impl Desk {
         };
         let whole = ground.spec.resources.iter().all(|r| found.contains(&r.name));
         if whole || mutant("adopted-unseen") {
+            self.unwell = None;
             self.asks = self.monitors(ground);
             // What a former agent knew of its health is gone: ask at once.
             for ask in &mut self.asks {
@@ -456,6 +482,9 @@ impl Desk {
             | Outcome::Adopted(_)
             | Outcome::NoLink { .. } => {
                 ask.failed = 0;
+                let resource = &ask.resource;
+                let of_it = |cause: &Cause| matches!(cause, Cause::MonitorFailed { resource: of, .. } if of == resource);
+                self.unwell = self.unwell.take().filter(|cause| !of_it(cause));
                 return;
             }
             Outcome::Failed { how } | Outcome::Stuck { left: how } => how,
@@ -463,13 +492,17 @@ impl Desk {
         if mutant("monitor-timeout-is-fine") {
             return;
         }
-        ask.failed += 1;
+        ask.failed = ask.failed.saturating_add(1);
         if ask.failed < ask.limit {
             return;
         }
-        ask.failed = 0;
         let resource = ask.resource.clone();
         let cause = Cause::MonitorFailed { node: ground.me.clone(), resource, how };
+        if ground.takeover == Takeover::Observe {
+            self.unwell.get_or_insert(cause);
+            return;
+        }
+        ask.failed = 0;
         self.stop_from(ground, (epoch, Why::Failure(cause)), 0, out);
     }
 

@@ -9,7 +9,7 @@ use super::{Act, Ended, Outcome, Probe, ScriptEvent, Terms, Why};
 use crate::reason::Cause;
 use crate::spec::{
     Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, ResourceKind, ResourceSpec, Startup,
-    VolumeCheck, VolumeSource,
+    Takeover, VolumeCheck, VolumeSource,
 };
 use crate::start_kind::StartKind;
 
@@ -26,6 +26,7 @@ fn group() -> GroupSpec {
         together: BTreeSet::new(),
         after: BTreeSet::new(),
         stop_budget: None,
+        takeover: Takeover::default(),
         fence: FencePolicy::SelfFence,
         resources: vec![ResourceSpec {
             name,
@@ -49,8 +50,14 @@ fn terms() -> Terms {
 #[test]
 fn a_restart_in_place_whose_stop_fails_is_a_failure_and_says_so() {
     let (spec, me) = (group(), NodeName::new("n1").expect("a plain word"));
-    let ground =
-        Ground { spec: &spec, now: Moment(1), me: &me, terms: terms(), ended: Ended::Agent };
+    let ground = Ground {
+        spec: &spec,
+        now: Moment(1),
+        me: &me,
+        terms: terms(),
+        takeover: Takeover::Automatic,
+        ended: Ended::Agent,
+    };
     let epoch = Epoch { incarnation: 1, counter: 1 };
     let (mut desk, mut wishes) = (Desk::default(), Vec::new());
     let fine = || Outcome::Fine { took: Span::ZERO };
@@ -74,8 +81,14 @@ fn a_restart_in_place_whose_stop_fails_is_a_failure_and_says_so() {
 #[test]
 fn a_stop_waits_for_the_start_that_is_under_way() {
     let (spec, me) = (group(), NodeName::new("n1").expect("a plain word"));
-    let ground =
-        Ground { spec: &spec, now: Moment(1), me: &me, terms: terms(), ended: Ended::Agent };
+    let ground = Ground {
+        spec: &spec,
+        now: Moment(1),
+        me: &me,
+        terms: terms(),
+        takeover: Takeover::Automatic,
+        ended: Ended::Agent,
+    };
     let epoch = Epoch { incarnation: 1, counter: 1 };
     let (mut desk, mut wishes) = (Desk::default(), Vec::new());
     let stops = |wishes: &[Wish]| {

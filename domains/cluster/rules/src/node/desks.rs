@@ -14,7 +14,7 @@ use crate::mutant::mutant;
 use crate::planner::{self, Wanted};
 use crate::reason::{Cause, How};
 use crate::record::{Answer, GroupRecord, Guard, Happening, LinkState, Ownership, Pause, Phase};
-use crate::spec::{GroupSpec, ResourceKind};
+use crate::spec::{GroupSpec, ResourceKind, Takeover};
 use crate::start_kind::{Ending, StartKind};
 
 impl Node {
@@ -56,7 +56,8 @@ impl Node {
     ) {
         let epoch = entry.epoch;
         self.reconcile_pin(group, (epoch, entry.pause.as_ref()), out);
-        let died = if entry.pause.is_none() { self.died_pinned.remove(group) } else { None };
+        let acts = entry.pause.is_none() && self.takeover_of(group) == Takeover::Automatic;
+        let died = if acts { self.died_alone.remove(group) } else { None };
         if let Some((under, resource, how)) = died {
             self.on_died(now, (group, under), resource, how, out);
         }
@@ -222,13 +223,24 @@ impl Node {
         }
         if self.pinned.contains(group) {
             // Left alone until the pause is over; then it is a failure like any other.
-            self.died_pinned.insert(group.clone(), (epoch, resource, how));
+            self.died_alone.insert(group.clone(), (epoch, resource, how));
             return;
         }
         let node = self.me.clone();
-        let cause = Cause::ProcessDied { node, resource: resource.clone(), how };
+        let cause = Cause::ProcessDied { node, resource: resource.clone(), how: how.clone() };
+        let runs = self.desks.get(group).is_some_and(|d| d.state == State::Running { epoch });
+        if runs && self.takeover_of(group) == Takeover::Observe {
+            self.died_alone.insert(group.clone(), (epoch, resource.clone(), how));
+            return self.tell_desk(now, group, Input::Died(resource, cause, Mend::Leave), out);
+        }
         let mend = self.mend(group, now.wall);
         self.tell_desk(now, group, Input::Died(resource, cause, mend), out);
+    }
+
+    /// Whether what is decided for a group is carried out, as it is configured now.
+    pub(super) fn takeover_of(&self, group: &GroupName) -> Takeover {
+        let spec = self.record.spec().and_then(|spec| spec.groups.get(group));
+        spec.map(|spec| spec.takeover).unwrap_or_default()
     }
 
     /// What the group's policy says to a failure now (CL-20, CL-21).
@@ -328,9 +340,16 @@ impl Node {
         let terms = self.terms(group);
         let me = self.me.clone();
         let ended = self.ended.get(group).copied().unwrap_or_default();
-        let ground = Ground { spec: &spec, now: now.lease, me: &me, terms, ended };
+        let takeover = self.takeover_of(group);
+        let ground = Ground { spec: &spec, now: now.lease, me: &me, terms, takeover, ended };
         let mut wishes = Vec::new();
-        self.desks.entry(group.clone()).or_default().step(&ground, input, &mut wishes);
+        let desk = self.desks.entry(group.clone()).or_default();
+        let before = desk.unwell().cloned();
+        desk.step(&ground, input, &mut wishes);
+        if desk.unwell() != before.as_ref() {
+            self.beat_now();
+            self.paperwork.plan_again();
+        }
         self.grant(now, group, wishes, out);
     }
 

@@ -94,8 +94,8 @@ pub struct Node {
     pub(super) pinned: BTreeSet<GroupName>,
     /// What the guardian has confirmed to guard, and was not told to leave since.
     pub(super) armed: BTreeMap<GroupName, Epoch>,
-    /// Programs that ended while their group was pinned here.
-    pub(super) died_pinned: BTreeMap<GroupName, (Epoch, ResourceName, How)>,
+    /// Programs that ended while their group was left alone: pinned here, or only observed.
+    pub(super) died_alone: BTreeMap<GroupName, (Epoch, ResourceName, How)>,
     pub(super) from_before: BTreeMap<GroupName, Epoch>,
     /// As what a former agent took them on.
     pub(super) taken_on: TakenOn,
@@ -177,7 +177,7 @@ impl Node {
             newest: Index(0),
             pinned: BTreeSet::new(),
             armed: BTreeMap::new(),
-            died_pinned: BTreeMap::new(),
+            died_alone: BTreeMap::new(),
             from_before: before,
             taken_on: birth.taken_on,
             as_started: BTreeSet::new(),

@@ -6,7 +6,7 @@ use tsugi_vocabulary::{BootId, GroupName, Index, Moment, NodeName, Span};
 
 use super::machine::{BeatDue, Node};
 use super::{Now, Order, Via};
-use crate::desk::{State, Why};
+use crate::desk::{Desk, State, Why};
 use crate::lease::heartbeat::{Ack, Health, Hearing, Heartbeat};
 use crate::plan::{DeskSight, Life, RunsAs, Settled, Sight, Stand};
 use crate::planner::config_mark;
@@ -265,7 +265,7 @@ impl Node {
         let groups: BTreeMap<GroupName, DeskSight> = desks
             .filter_map(|(group, desk)| {
                 let epoch = desk.epoch()?;
-                let (stand, runs_as) = (self.stand(&desk.state), self.runs_as(group));
+                let (stand, runs_as) = (self.stand(desk), self.runs_as(group));
                 Some((group.clone(), DeskSight { epoch, stand, runs_as }))
             })
             .collect();
@@ -282,17 +282,26 @@ impl Node {
         }
     }
 
+    /// What this node says of a group: nothing of one that it does not have.
+    #[must_use]
+    pub fn stand_of(&self, group: &GroupName) -> Option<Stand> {
+        self.desks.get(group).map(|desk| self.stand(desk))
+    }
+
     fn runs_as(&self, group: &GroupName) -> RunsAs {
         if self.as_started.contains(group) { RunsAs::Started } else { RunsAs::Applied }
     }
 
-    fn stand(&self, state: &State) -> Stand {
-        match state {
+    /// What this node says of one desk.
+    fn stand(&self, desk: &Desk) -> Stand {
+        match &desk.state {
             State::Clear | State::Waiting { .. } | State::Arming { .. } => Stand::Clear,
             State::Adopting { .. } | State::Starting { .. } | State::Mending { .. } => {
                 Stand::Starting
             }
-            State::Running { .. } => Stand::Running,
+            State::Running { .. } => {
+                desk.unwell().map_or(Stand::Running, |cause| Stand::Unwell(cause.clone()))
+            }
             State::Stopping { .. } | State::LettingGo { .. } => Stand::Stopping,
             State::Released { why, .. } => match why {
                 Why::Failure(cause) => Stand::Failed(cause.clone()),

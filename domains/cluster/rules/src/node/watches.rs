@@ -12,6 +12,7 @@ use crate::desk::{Act, Desk, Input as DeskInput, Outcome, State as DeskState, Wh
 use crate::plan::Settled;
 use crate::reason::{Cause, How};
 use crate::record::Happening;
+use crate::spec::Takeover;
 use crate::watch::table::{EndedBy, Ground, Input, Service, State, Watch, Wish};
 use crate::watch::{WatchId, Watched};
 
@@ -231,6 +232,13 @@ impl Node {
             Wish::Fail(how, recovery) => {
                 let node = self.me.clone();
                 let cause = Cause::WatchedEnded { node, id: id(), how, recovery };
+                if self.takeover_of(group) == Takeover::Observe {
+                    if let Some(desk) = self.desks.get_mut(group) {
+                        desk.leave(cause);
+                    }
+                    self.beat_now();
+                    return self.paperwork.plan_again();
+                }
                 self.tell_desk(now, group, DeskInput::Stop(Why::Failure(cause)), out);
             }
         }

@@ -2,6 +2,7 @@
 
 use super::ground::{Ground, View};
 use super::need::{Former, Need, Place};
+use super::observe;
 use crate::plan::Resting;
 use crate::reason::Cause;
 use crate::record::{Answer, Failure};
@@ -21,7 +22,8 @@ pub(super) fn pass(ground: &Ground<'_>, view: &View<'_>) -> Option<Need> {
             Some(place(view, open_cause(ground, view).unwrap_or(Cause::ClusterStart), None))
         }
         (Startup::Auto | Startup::Manual, Ending::Failure | Ending::Unknown) => {
-            Some(place(view, interrupted(ground, view), in_place(view.recent.last())))
+            let home = in_place(view.recent.last()).or_else(|| observe::chosen(ground, view));
+            Some(place(view, interrupted(ground, view), home))
         }
     }
 }

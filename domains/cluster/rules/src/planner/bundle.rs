@@ -66,7 +66,9 @@ impl<'a> Occupied<'a> {
                     all.take(case.view.name, from);
                     all.take(case.view.name, to);
                 }
-                Need::Wait(_) => {
+                // Its owner has let go of it.
+                Need::Observed(observed) if observed.released().is_some() => {}
+                Need::Wait(_) | Need::Observed(_) => {
                     if let Some(owner) = case.view.record.owner() {
                         all.take(case.view.name, owner);
                     }
@@ -113,6 +115,7 @@ pub(super) fn against_mates(
 ) -> Option<Rejected> {
     let cannot = |mate: &&&Case<'_>| match &mate.need {
         Need::Hold { node: at } | Need::UnderWay { to: at, .. } => at != node,
+        Need::Observed(observed) => observed.at().is_some_and(|at| at != node),
         Need::Stay { .. } | Need::Leave { .. } | Need::Place(_) => {
             against_one(ground, occupied, mate, node).is_some()
         }
@@ -129,5 +132,16 @@ pub(super) fn against_mates(
 
 /// Whether the group runs on `node` and is fine there.
 pub(super) fn stays_on(case: &Case<'_>, node: &NodeName) -> bool {
-    matches!(&case.need, Need::Stay { node: at } | Need::Hold { node: at } if at == node)
+    match &case.need {
+        Need::Stay { node: at } | Need::Hold { node: at } => at == node,
+        Need::Observed(observed) => observed.stays() == Some(node),
+        Need::Rest(_)
+        | Need::Wait(_)
+        | Need::Stop { .. }
+        | Need::LetGo { .. }
+        | Need::GiveUp(_)
+        | Need::UnderWay { .. }
+        | Need::Leave { .. }
+        | Need::Place(_) => false,
+    }
 }

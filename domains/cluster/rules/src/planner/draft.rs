@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tsugi_vocabulary::{Generation, GroupName, NodeName, Span, Wall};
+use tsugi_vocabulary::{Epoch, Generation, GroupName, NodeName, Span, Wall};
 
 use super::bundle::Case;
 use super::ground::{Ground, View};
 use super::need::{Former, Need, Place};
-use super::{Planned, Weight, fence, pinned};
+use super::{Planned, Weight, fence, observe, pinned};
 use crate::mutant::mutant;
-use crate::plan::{Chosen, Decision, Plan, Step};
+use crate::plan::{Chosen, Decision, Plan, Step, Waiting};
 use crate::reason::{Cause, Rejected};
 use crate::record::{
     Answer, Draft, EntryName, EventRecord, Failure, GroupIntent, GroupRecord, Happening,
@@ -97,6 +97,9 @@ impl Changes {
         if next.is_some() {
             self.tell(ground, case, &decision);
         }
+        if let Some(what) = observe::told(&decision).filter(|_| is_news(stood, &decision)) {
+            self.events.push(event(ground, Some(&case.view), what));
+        }
         if let Some(next) = next {
             self.groups.push((name.clone(), next));
         }
@@ -117,27 +120,34 @@ impl Changes {
 
     /// The events that go with a change.
     fn tell(&mut self, ground: &Ground<'_>, case: &Case<'_>, decision: &Decision) {
-        let event = |group: Option<&View<'_>>, what| EventRecord {
-            at: ground.at,
-            by: ground.by.clone(),
-            group: group.map(|v| v.name.clone()),
-            epoch: group.map(|v| v.record.epoch),
-            what,
-        };
         let failure = match &case.need {
             Need::GiveUp(failure) => Some(failure.clone()),
             Need::Place(place) => answered(place, &decision.chosen),
+            Need::Observed(observed) => {
+                observed.released().and_then(|place| as_observed(place, &decision.chosen))
+            }
             _ => None,
         };
         if let Some(Failure { cause, answer, .. }) = failure {
-            self.events.push(event(Some(&case.view), Happening::Failed { cause, answer }));
+            let what = Happening::Failed { cause, answer };
+            self.events.push(event(ground, Some(&case.view), what));
         }
         if let Need::Place(Place { former: Former::Lost(node), cause, .. }) = &case.need
             && self.lost.insert(node.clone())
         {
             let (node, cause) = (node.clone(), cause.clone());
-            self.events.push(event(None, Happening::Lost { node, cause }));
+            self.events.push(event(ground, None, Happening::Lost { node, cause }));
         }
+    }
+}
+
+fn event(ground: &Ground<'_>, group: Option<&View<'_>>, what: Happening) -> EventRecord {
+    EventRecord {
+        at: ground.at,
+        by: ground.by.clone(),
+        group: group.map(|v| v.name.clone()),
+        epoch: group.map(|v| v.record.epoch),
+        what,
     }
 }
 
@@ -147,6 +157,11 @@ pub(super) fn carried(stood: Option<&Decision>, mut decision: Decision) -> Decis
     let Some(stood) = stood.filter(|s| s.chosen == decision.chosen) else { return decision };
     match stood.chosen {
         Chosen::HandOver { .. } | Chosen::Stop { .. } => stood.clone(),
+        // Told once, unless what was a wish has become a failure.
+        Chosen::Wait { on: Waiting::Observed { .. } } => {
+            let nature = |decision: &Decision| decision.cause.as_ref().map(Cause::nature);
+            if nature(stood) == nature(&decision) { stood.clone() } else { decision }
+        }
         Chosen::Stay { .. }
         | Chosen::Give { .. }
         | Chosen::Rest { .. }
@@ -225,6 +240,16 @@ fn answered(place: &Place, chosen: &Chosen) -> Option<Failure> {
     Some(failure)
 }
 
+/// The failure that a decision counts which is only told, as it would have been answered.
+fn as_observed(place: &Place, chosen: &Chosen) -> Option<Failure> {
+    match chosen {
+        Chosen::Wait { on: Waiting::Observed { to } } => {
+            answered(place, &Chosen::Give { node: to.clone(), epoch: Epoch::NONE })
+        }
+        _ => answered(place, chosen),
+    }
+}
+
 /// The group as it is to be written; none inside if it is gone, none outside if it stays as it is.
 fn changed(
     ground: &Ground<'_>,
@@ -238,6 +263,13 @@ fn changed(
     }
     match (&case.need, &decision.chosen) {
         (Need::LetGo { ended, .. }, _) => let_go(&mut next, *ended),
+        (Need::Observed(observed), _) => match observed.released() {
+            Some(place) => {
+                let_go(&mut next, place.ended);
+                count(&mut next, view, as_observed(place, &decision.chosen));
+            }
+            None => hand_over(&mut next, None),
+        },
         (Need::GiveUp(failure), _) => {
             let_go(&mut next, Ending::Failure);
             next.failures.clone_from(&view.recent);
@@ -329,7 +361,7 @@ pub(super) fn start_of(
     ended: Ending,
     (occasion, option): (Occasion, StartOption),
 ) -> StartKind {
-    let first = record.epoch == tsugi_vocabulary::Epoch::NONE;
+    let first = record.epoch == Epoch::NONE;
     let kind =
         if first { start_kind::first(option) } else { start_kind::decide(ended, occasion, option) };
     kind.unwrap_or(StartKind::Restart)

@@ -20,7 +20,9 @@ pub(super) fn pass(ground: &Ground<'_>, view: &View<'_>) -> Option<Need> {
         Stand::Stuck => Some(Need::Wait(Waiting::Stuck { node })),
         // A desk is also clear while it waits for the lease, and after a hand-over that its owner
         // is about to record: both are the owner's to end.
-        Stand::Clear | Stand::Starting | Stand::Running | Stand::Stopping => None,
+        Stand::Clear | Stand::Starting | Stand::Running | Stand::Unwell(_) | Stand::Stopping => {
+            None
+        }
     }
 }
 

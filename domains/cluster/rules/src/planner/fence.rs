@@ -34,6 +34,7 @@ pub(super) fn orders(ground: &Ground<'_>, cases: &[Case<'_>]) -> Vec<(NodeName, 
             | Need::GiveUp(_)
             | Need::UnderWay { .. }
             | Need::Leave { .. }
+            | Need::Observed(_)
             | Need::Stay { .. } => continue,
         };
         let boot = ground.boot(node).or(case.view.owner().and_then(|owner| owner.boot));

@@ -2,6 +2,7 @@
 
 use super::ground::{Ground, Owner, Seen, View};
 use super::need::{Former, Need, Place};
+use super::observe::loss_is_observed;
 use crate::mutant::mutant;
 use crate::plan::Waiting;
 use crate::reason::{Cause, Way};
@@ -19,7 +20,9 @@ pub(super) fn pass(ground: &Ground<'_>, view: &View<'_>) -> Option<Need> {
         Seen::Silent(silence) => Cause::NodeSilent { node: node.clone(), silence },
         Seen::Deaf(_) => Cause::OneWay { node: node.clone(), way: Way::ToIt },
     };
-    if let Some(wait) = unproven(ground, view, &owner) {
+    // What is only told needs no fence, and orders none.
+    let proof = || unproven(ground, view, &owner).filter(|_| !loss_is_observed(view, &owner));
+    if let Some(wait) = proof() {
         return Some(wait);
     }
     let former = Former::Lost(node);

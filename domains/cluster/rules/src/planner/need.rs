@@ -53,6 +53,8 @@ pub(super) enum Need {
     },
     /// It needs an owner under a new epoch.
     Place(Place),
+    /// What it would need, which is only told.
+    Observed(super::observe::Observed),
     /// Nothing: its owner is fine.
     Stay {
         /// The owner.

@@ -57,6 +57,7 @@ impl<'c, 'a> Desk<'c, 'a> {
                 | Need::UnderWay { .. }
                 | Need::Leave { .. }
                 | Need::Place(_)
+                | Need::Observed(_)
                 | Need::Stay { .. } => continue,
             };
             *decision = Some(Decision { chosen, cause, rejected: BTreeMap::new() });
@@ -67,7 +68,8 @@ impl<'c, 'a> Desk<'c, 'a> {
     pub fn place(&mut self, bundle: &Bundle) {
         let target = self.target(bundle);
         for &i in bundle {
-            if self.decisions[i].is_none() {
+            let observed = matches!(self.cases[i].need, Need::Observed(_));
+            if self.decisions[i].is_none() && !observed {
                 let decision = self.decide(bundle, i, target.as_ref());
                 self.note(i, &decision.chosen);
                 self.decisions[i] = Some(decision);
@@ -77,10 +79,10 @@ impl<'c, 'a> Desk<'c, 'a> {
 
     /// A bundle that is fine goes to a node that it likes better, if all of it says so.
     pub fn fail_back(&mut self, bundle: &Bundle) {
-        let Some(at) = self.content(bundle) else { return };
-        let order = self.order(bundle);
-        let better: Vec<NodeName> = order.into_iter().take_while(|n| *n != at).collect();
-        let Some(to) = better.into_iter().find(|n| self.all_can(bundle, n)) else { return };
+        let Some((at, to)) = self.better(bundle) else { return };
+        if bundle.iter().any(|&i| matches!(self.cases[i].need, Need::Observed(_))) {
+            return;
+        }
         for &i in bundle {
             let cause = Cause::Failback { to: to.clone() };
             let chosen = Chosen::HandOver { from: at.clone(), to: to.clone() };
@@ -88,6 +90,15 @@ impl<'c, 'a> Desk<'c, 'a> {
             let rejected = BTreeMap::new();
             self.decisions[i] = Some(Decision { chosen, cause: Some(cause), rejected });
         }
+    }
+
+    /// Where a bundle runs that may fail back by itself, and the better node that it goes to.
+    pub(super) fn better(&self, bundle: &Bundle) -> Option<(NodeName, NodeName)> {
+        let at = self.content(bundle)?;
+        let order = self.order(bundle);
+        let better: Vec<NodeName> = order.into_iter().take_while(|n| *n != at).collect();
+        let can = |n: &NodeName| bundle.iter().all(|&i| self.own_or_mates(bundle, i, n).is_none());
+        Some((at, better.into_iter().find(can)?))
     }
 
     /// Where the whole bundle runs, if all of it runs there, is fine and may fail back by itself.
@@ -98,7 +109,11 @@ impl<'c, 'a> Desk<'c, 'a> {
         let mut at = None;
         for &i in bundle {
             let case = &self.cases[i];
-            let Need::Stay { node } = &case.need else { return None };
+            let node = match &case.need {
+                Need::Stay { node } => node,
+                Need::Observed(observed) => observed.stays()?,
+                _ => return None,
+            };
             let eager = case.view.spec.is_some_and(|s| match s.failback {
                 Failback::WhenBetter => true,
                 Failback::At(timetable) => timetable.is_open(self.ground.at),
@@ -178,7 +193,12 @@ impl<'c, 'a> Desk<'c, 'a> {
         matches!(self.cases[i].need, Need::Stay { .. } | Need::Leave { .. } | Need::Place(_))
     }
 
-    fn own_or_mates(&self, bundle: &Bundle, i: usize, node: &NodeName) -> Option<Rejected> {
+    pub(super) fn own_or_mates(
+        &self,
+        bundle: &Bundle,
+        i: usize,
+        node: &NodeName,
+    ) -> Option<Rejected> {
         against_one(self.ground, &self.occupied, &self.cases[i], node).or_else(|| {
             let mates: Vec<&Case<'_>> =
                 bundle.iter().filter(|&&j| j != i).map(|&j| &self.cases[j]).collect();
@@ -188,7 +208,7 @@ impl<'c, 'a> Desk<'c, 'a> {
 
     /// The nodes in the order in which the bundle likes them: where an operator put it, then as
     /// its first group says.
-    fn order(&self, bundle: &Bundle) -> Vec<NodeName> {
+    pub(super) fn order(&self, bundle: &Bundle) -> Vec<NodeName> {
         let of = |i: &usize| &self.cases[*i].view;
         let put = bundle.iter().find_map(|i| of(i).record.location.clone());
         let leader = bundle.iter().find(|i| self.moves(**i)).or(bundle.first());
@@ -209,6 +229,7 @@ impl<'c, 'a> Desk<'c, 'a> {
         let needs = || bundle.iter().map(|&i| &self.cases[i].need);
         let runs = needs().filter_map(|n| match n {
             Need::Stay { node } => Some(node.clone()),
+            Need::Observed(observed) => observed.at().cloned(),
             _ => None,
         });
         let homes = needs().filter_map(|n| match n {
@@ -258,6 +279,7 @@ impl<'c, 'a> Desk<'c, 'a> {
                 | Need::Wait(_)
                 | Need::Stop { .. }
                 | Need::LetGo { .. }
+                | Need::Observed(_)
                 | Need::GiveUp(_),
                 _,
             ) => unreachable!("what needs no node was decided by its need"),
@@ -282,12 +304,17 @@ impl<'c, 'a> Desk<'c, 'a> {
         self.cases[*mover].view.name.clone()
     }
 
-    fn next_epoch(&self, i: usize) -> Epoch {
+    pub(super) fn next_epoch(&self, i: usize) -> Epoch {
         self.cases[i].view.record.epoch.next(self.ground.record.incarnation)
     }
 
     /// The first reason against every node that was not chosen.
-    fn reasons(&self, bundle: &Bundle, i: usize, chosen: &Chosen) -> BTreeMap<NodeName, Rejected> {
+    pub(super) fn reasons(
+        &self,
+        bundle: &Bundle,
+        i: usize,
+        chosen: &Chosen,
+    ) -> BTreeMap<NodeName, Rejected> {
         let order = self.order(bundle);
         let rank = |n: &NodeName| order.iter().position(|o| o == n).unwrap_or(usize::MAX);
         let taken = match chosen {
@@ -352,7 +379,7 @@ impl<'c, 'a> Desk<'c, 'a> {
 
 /// What a group does whose owner should let it go and that nobody else can take: a machine that
 /// shuts down stops it in order; otherwise it is better off where it runs.
-fn nowhere(from: &NodeName, cause: &Cause) -> Chosen {
+pub(super) fn nowhere(from: &NodeName, cause: &Cause) -> Chosen {
     match cause {
         Cause::Shutdown { .. } => Chosen::Stop { from: from.clone() },
         _ => Chosen::Stay { node: from.clone() },

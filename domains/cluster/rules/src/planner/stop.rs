@@ -17,7 +17,12 @@ pub(super) fn pass(ground: &Ground<'_>, view: &View<'_>) -> Option<Need> {
         Seen::Heard(_) | Seen::Deaf(_) => match ground.desk(view, owner.node).map(|d| &d.stand) {
             Some(Stand::Failed(_)) => Ending::Failure,
             Some(
-                Stand::Clear | Stand::Starting | Stand::Running | Stand::Stopping | Stand::Stuck,
+                Stand::Clear
+                | Stand::Starting
+                | Stand::Running
+                | Stand::Unwell(_)
+                | Stand::Stopping
+                | Stand::Stuck,
             )
             | None => {
                 let from = owner.node.clone();

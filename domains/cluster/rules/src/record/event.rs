@@ -48,6 +48,13 @@ pub enum Happening {
         /// What follows.
         answer: Answer,
     },
+    /// Something was decided for a group whose takeovers are only observed: nobody has acted.
+    Observed {
+        /// Why it was decided.
+        cause: Cause,
+        /// Who would have had it: another node, or the same for a restart.
+        to: NodeName,
+    },
     /// A node was last heard, and what it looked like (written by the deciding node).
     Lost {
         /// The node.

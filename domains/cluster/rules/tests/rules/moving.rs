@@ -4,7 +4,7 @@ use tsugi_cluster_rules::desk::{
     Act, Desk, Ended, Ground, Input, Outcome, Probe, ScriptEvent, State, Terms, Why, Wish,
 };
 use tsugi_cluster_rules::plan::Life;
-use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, VolumeCheck, VolumeSource};
+use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, Takeover, VolumeCheck, VolumeSource};
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_vocabulary::{Epoch, Moment, ResourceName, Span};
 
@@ -30,7 +30,8 @@ fn walk(desk: &mut Desk, spec: &GroupSpec, inputs: Vec<Input>) -> Vec<String> {
     let (me, mut done) = (node("any"), Vec::new());
     let (kind, event) = (StartKind::Normal, ScriptEvent::Start);
     let terms = Terms { kind, event, reason: "cluster-start", probe: Probe::Once };
-    let ground = Ground { spec, now: Moment(0), me: &me, terms, ended: Ended::Agent };
+    let takeover = Takeover::Automatic;
+    let ground = Ground { spec, now: Moment(0), me: &me, terms, takeover, ended: Ended::Agent };
     let mut inputs: std::collections::VecDeque<Input> = inputs.into();
     while let Some(input) = inputs.pop_front() {
         let mut wishes = Vec::new();

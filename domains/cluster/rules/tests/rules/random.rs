@@ -1,6 +1,7 @@
 //! Random clusters on random walks: what holds for every plan.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tsugi_cluster_rules::check::check;
 use tsugi_cluster_rules::command::{self, Before, Command, Issued, Vouch};
@@ -8,7 +9,7 @@ use tsugi_cluster_rules::plan::{Chosen, Decision, Life, Resting, Settled, Stand}
 use tsugi_cluster_rules::planner::{self, Planned};
 use tsugi_cluster_rules::reason::{Cause, Rejected};
 use tsugi_cluster_rules::record::{GroupIntent, LinkState};
-use tsugi_cluster_rules::spec::ClusterSpec;
+use tsugi_cluster_rules::spec::{ClusterSpec, Takeover};
 use tsugi_cluster_rules::start_kind::StartOption;
 use tsugi_cluster_rules::whatif::{Hypothesis, whatif};
 use tsugi_vocabulary::{BootId, GroupName, NodeName, ResourceName, Span, Wall};
@@ -60,6 +61,9 @@ fn random_cluster(chance: &mut Chance) -> ClusterSpec {
         text += &format!("; restarts {}; takeovers {}", chance.below(3), chance.below(3));
         text += &format!("; startup {}", chance.pick(&["auto", "auto", "auto", "manual"]));
         text += &format!("; fence {}", chance.pick(&["lease", "lease", "self", "confirmed"]));
+        if i % 3 == 2 {
+            text += "; takeover observe";
+        }
         if chance.one_in(2) {
             text += "; links lan1 lan2";
         }
@@ -220,6 +224,10 @@ fn after_the_faults_every_group_that_is_to_run_runs() {
             if world.record.group(group).is_some_and(|g| g.pause.is_some()) {
                 world.unpin(group.as_str());
             }
+        }
+        let config = world.record.config.as_mut().unwrap();
+        for spec in Arc::make_mut(config).spec.groups.values_mut() {
+            spec.takeover = Takeover::Automatic;
         }
         // Nothing is counted any more, and no machine is out of service.
         world.at = Wall(world.at.0 + 10_000_000);

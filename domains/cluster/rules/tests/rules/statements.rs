@@ -4,10 +4,11 @@ use tsugi_cluster_rules::desk::Down;
 use tsugi_cluster_rules::plan::{Chosen, Life, Stand, Waiting};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::reason::{Cause, Rejected};
-use tsugi_cluster_rules::record::{Answer, Ownership};
-use tsugi_cluster_rules::spec::{Failback, FailurePolicy, WatchedFailure};
+use tsugi_cluster_rules::record::{Answer, Happening, Ownership, Write};
+use tsugi_cluster_rules::spec::{Failback, FailurePolicy, FenceDevice, WatchedFailure};
 use tsugi_cluster_rules::timetable::{Days, OPEN, Timetable};
 use tsugi_cluster_rules::watch::Recovery;
+use tsugi_cluster_rules::whatif::{Hypothesis, whatif};
 use tsugi_vocabulary::{BootId, ResourceName, Span, Wall};
 
 use crate::world::{DAILY, World, cluster, group, node};
@@ -250,4 +251,58 @@ fn cl_40_a_group_waits_until_the_one_before_it_is_ready_and_not_merely_given() {
     world.run();
     let owners = ["DB", "APP"].map(|g| world.owner(g).unwrap());
     assert_eq!(owners, ["n2", "n2"]);
+}
+
+#[test]
+fn ph_20_what_is_only_observed_is_foretold_and_told_with_its_reason_and_nobody_acts() {
+    let groups = ["SEEN: prefer n1 n2; takeover observe", "MOVED: prefer n1 n2"];
+    let mut world = World::new(cluster("n1 n2 w=witness", &groups));
+    world.run();
+    let foretold = whatif(&world.situation(), &[Hypothesis::NodeDown(node("n1"))]).plan;
+    world.life("n1", Life::Silent { silence: Span::millis(600) });
+    let planned = world.plan();
+    for decided in [&foretold, &planned.plan] {
+        let seen = &decided.decisions[&group("SEEN")];
+        assert_eq!(seen.chosen, Chosen::Wait { on: Waiting::Observed { to: node("n2") } });
+        assert_eq!(seen.cause.as_ref().and_then(Cause::node), Some(&node("n1")));
+        assert!(matches!(seen.rejected[&node("n1")], Rejected::Silent { .. }));
+    }
+    let told = planned.draft.as_ref().unwrap().writes.iter().any(|write| match write {
+        Write::Event(event) => {
+            let what = matches!(&event.what, Happening::Observed { to, .. } if *to == node("n2"));
+            what && event.group == Some(group("SEEN"))
+        }
+        _ => false,
+    });
+    assert!(told, "it stands in the history");
+    world.run();
+    assert_eq!(world.owner("SEEN").as_deref(), Some("n1"));
+    assert_eq!(world.owner("MOVED").as_deref(), Some("n2"));
+    assert!(world.plan().draft.is_none(), "and is told once");
+}
+
+#[test]
+fn nobody_is_switched_off_for_what_is_only_observed() {
+    for (takeover, ordered) in [("automatic", true), ("observe", false)] {
+        let text = format!("G1: prefer n1 n2; fence confirmed; takeover {takeover}");
+        let mut spec = cluster("n1 n2 w=witness", &[&text]);
+        spec.nodes.get_mut(&node("n1")).unwrap().fence = Some(device());
+        let mut world = World::new(spec);
+        world.run();
+        world.life("n1", Life::Silent { silence: Span::millis(600) });
+        world.run();
+        let known = &world.record.nodes[&node("n1")].value;
+        assert_eq!(known.fencing.is_some(), ordered, "{takeover}");
+        assert_eq!(world.owner("G1").as_deref(), Some("n1"), "{takeover}");
+    }
+}
+
+fn device() -> FenceDevice {
+    FenceDevice {
+        agent: "fence_one".to_owned(),
+        options: std::collections::BTreeMap::new(),
+        secret: None,
+        limit: Span::secs(4),
+        every: Span::secs(3600),
+    }
 }

@@ -71,6 +71,7 @@ fn waiting(on: &Waiting) -> String {
         Waiting::Settling => "not every node was heard yet".to_owned(),
         Waiting::NoMajority { heard, needed } => format!("{heard} of the {needed} voters needed"),
         Waiting::Group { group } => format!("{group} is not up yet"),
+        Waiting::Observed { to } => format!("only observed, else to {to}"),
         Waiting::Stuck { node } => format!("something is left on {node}"),
     }
 }

@@ -12,7 +12,7 @@ use tsugi_cluster_rules::record::{
 };
 use tsugi_cluster_rules::spec::{
     ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, NodeSpec, ResourceKind,
-    ResourceSpec, Role, Startup,
+    ResourceSpec, Role, Startup, Takeover,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::timetable::{Days, Timetable};
@@ -231,6 +231,7 @@ pub fn group_spec(text: &str) -> GroupSpec {
         together: BTreeSet::new(),
         after: BTreeSet::new(),
         stop_budget: None,
+        takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: vec![resource("app", process())],
     };
@@ -254,6 +255,8 @@ pub fn group_spec(text: &str) -> GroupSpec {
             ("failback", "daily") => spec.failback = Failback::At(DAILY),
             ("startup", "auto") => spec.startup = Startup::Auto,
             ("startup", "manual") => spec.startup = Startup::Manual,
+            ("takeover", "observe") => spec.takeover = Takeover::Observe,
+            ("takeover", "automatic") => spec.takeover = Takeover::Automatic,
             ("fence", "lease") => spec.fence = FencePolicy::Lease,
             ("fence", "self") => spec.fence = FencePolicy::SelfFence,
             ("fence", "confirmed") => spec.fence = FencePolicy::Confirmed,

@@ -184,6 +184,7 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
             Some(turn(cause, &event.by, what))
         }
         Happening::Failed { .. }
+        | Happening::Observed { .. }
         | Happening::Started { .. }
         | Happening::Stopped { .. }
         | Happening::Lost { .. }
@@ -320,6 +321,7 @@ impl Turn<'_> {
             | Happening::FenceFailed { node, .. }
             | Happening::ClockStepped { node, .. } => Some(node) == about,
             Happening::Failed { .. }
+            | Happening::Observed { .. }
             | Happening::StopFailed { .. }
             | Happening::StopLied { .. }
             | Happening::StartUndone { .. }

@@ -81,6 +81,7 @@ fn is_about(event: &EventRecord, of: &str) -> bool {
         Happening::Started { .. }
         | Happening::Stopped { .. }
         | Happening::Failed { .. }
+        | Happening::Observed { .. }
         | Happening::AddressMoved { .. }
         | Happening::StopFailed { .. }
         | Happening::StopLied { .. }
@@ -120,6 +121,9 @@ fn words(event: &EventRecord) -> Words {
             Answer::Restarted | Answer::TakenOver => cause(first, Deed::Start),
             Answer::GaveUp => phrased(&phrase::happened_gave_up(group)),
         },
+        Happening::Observed { cause: first, to } => {
+            phrased(&phrase::happened_observed(group, to, first.word()))
+        }
         Happening::Lost { cause: first, .. } => cause(first, Deed::Start),
         Happening::Returned { node, cause: first } => phrased(&match first {
             Cause::PowerLost { .. } => phrase::returned_power(node),

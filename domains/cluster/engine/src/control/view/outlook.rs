@@ -61,6 +61,7 @@ fn what(name: &GroupName, entry: Option<&GroupRecord>, decision: &Decision) -> O
             Waiting::Fence { node } => phrase::outlook_waits_for_fence(name, node),
             Waiting::Settling | Waiting::NoMajority { .. } => return None,
             Waiting::Group { group } => phrase::outlook_waits_for_group(name, group),
+            Waiting::Observed { to } => phrase::outlook_observed(name, to),
             Waiting::Stuck { node } => phrase::outlook_stuck(name, node),
         },
     })

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use tsugi_cluster_rules::lease::{former_majority_out_there, former_voters_out_there};
 use tsugi_cluster_rules::plan::{
-    Chosen, Decision, Life, Resting, RunsAs, Settled, Sight, Situation, Waiting,
+    Chosen, Decision, Life, Resting, RunsAs, Settled, Sight, Situation, Stand, Waiting,
 };
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::record::{
     FenceOrder, GroupIntent, GroupRecord, LinkState, NodeIntent, Ownership, Pause, Phase, Record,
     Unconfirmed,
 };
-use tsugi_cluster_rules::spec::{ClusterSpec, FencePolicy, NodeSpec, Role};
+use tsugi_cluster_rules::spec::{ClusterSpec, FencePolicy, NodeSpec, Role, Takeover};
 use tsugi_messages::{self as messages, Message, phrase};
 use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
 use tsugi_wire::control::report;
@@ -188,6 +188,9 @@ fn group_need(
             Waiting::Fence { node } => {
                 Some(need(&messages::takeover_waits_for_operator(name, node), about, first))
             }
+            Waiting::Observed { to } => {
+                Some(need(&messages::only_observed(name, to), about, first))
+            }
             Waiting::Stuck { node } => {
                 Some(need(&messages::group_is_stuck(name, node), about, first))
             }
@@ -314,6 +317,9 @@ fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
         }
     }
     for (name, group) in &spec.groups {
+        if group.takeover == Takeover::Observe {
+            notes.push(phrased(&phrase::status_only_observed(name)));
+        }
         if let Some(owner) = runs_as_started(standing, name) {
             notes.push(phrased(&phrase::status_runs_as_started(name, owner)));
         }
@@ -405,7 +411,10 @@ fn group(name: &GroupName, standing: &Standing, decision: Option<&Decision>) -> 
     };
     report::Group {
         name: name.to_string(),
-        state: state(entry, decision, standing).to_owned(),
+        state: match is_unwell(standing, name) {
+            true => "failed".to_owned(),
+            false => state(entry, decision, standing).to_owned(),
+        },
         paused: entry.pause.is_some(),
         owner: entry.owner().map(ToString::to_string),
         epoch: entry.epoch.to_string(),
@@ -416,6 +425,14 @@ fn group(name: &GroupName, standing: &Standing, decision: Option<&Decision>) -> 
             .map(|s| s.prefer.iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
     }
+}
+
+/// Whether its owner has left a group as it is although something of it has failed.
+fn is_unwell(standing: &Standing, name: &GroupName) -> bool {
+    let owner = standing.record.group(name).and_then(GroupRecord::owner);
+    let sight = owner.and_then(|owner| standing.sights.get(owner));
+    let desk = sight.and_then(|sight| sight.groups.get(name));
+    desk.is_some_and(|desk| matches!(desk.stand, Stand::Unwell(_)))
 }
 
 /// The state in one word, as the contract has it.
@@ -430,6 +447,11 @@ pub(super) fn state(
     let chosen = decision.map(|d| &d.chosen);
     match (&entry.ownership, chosen) {
         (_, Some(Chosen::NoPlace)) => "down",
+        // What is only observed runs on where it is.
+        (
+            Ownership::Owned { node, phase: Phase::Running, .. },
+            Some(Chosen::Wait { on: Waiting::Observed { .. } }),
+        ) if hears(standing, node) => "running",
         (_, Some(Chosen::Wait { .. })) => "waiting",
         (Ownership::Nobody, Some(Chosen::Rest { because: Resting::GaveUp })) => "given-up",
         (Ownership::Nobody, Some(Chosen::Give { .. })) => "starting",

@@ -84,6 +84,7 @@ fn held(name: &GroupName, entry: &GroupRecord, decision: &Decision) -> Option<Wo
             Waiting::Settling => phrase::why_settling(),
             Waiting::NoMajority { heard, needed } => phrase::why_waits_for_majority(heard, needed),
             Waiting::Group { group } => phrase::why_waits_for_group(group),
+            Waiting::Observed { to } => phrase::why_observed(to),
             Waiting::Stuck { node } => phrase::why_stuck(node),
         },
         (Chosen::NoPlace, _) => phrase::why_no_place(),
@@ -105,6 +106,10 @@ fn next(name: &GroupName, entry: &GroupRecord, decision: &Decision) -> Option<St
         (Chosen::Wait { on: Waiting::Pinned { node } | Waiting::Fence { node } }, _) => {
             Some(format!("tsugi node confirm-off {node}"))
         }
+        (Chosen::Wait { on: Waiting::Observed { to } }, _) => Some(match entry.owner() {
+            Some(_) => format!("tsugi group move {name} {to}"),
+            None => format!("tsugi group start {name}"),
+        }),
         (Chosen::NoPlace, _) => Some("tsugi node list".to_owned()),
         _ => None,
     }

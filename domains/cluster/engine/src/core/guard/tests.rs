@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tsugi_cluster_rules::spec::{Failback, FailurePolicy, FencePolicy, Mode, Startup};
+use tsugi_cluster_rules::spec::{Failback, FailurePolicy, FencePolicy, Mode, Startup, Takeover};
 use tsugi_host::Gone;
 use tsugi_host::request::Release;
 
@@ -40,6 +40,7 @@ fn spec() -> GroupSpec {
         together: BTreeSet::new(),
         after: BTreeSet::new(),
         stop_budget: None,
+        takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: Vec::new(),
     }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tsugi_cluster_rules::desk::{Act, Disk, Outcome, Probe, ScriptEvent, Told};
 use tsugi_cluster_rules::spec::{
     Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, OnRecover, ProcessHow,
-    ResourceKind, ResourceSpec, Startup, VolumeCheck, VolumeSource,
+    ResourceKind, ResourceSpec, Startup, Takeover, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_host::request::{
@@ -288,6 +288,7 @@ fn group_of(resources: Vec<ResourceSpec>) -> GroupSpec {
         together: [].into(),
         after: [].into(),
         stop_budget: None,
+        takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources,
     }

@@ -5,6 +5,7 @@ mod failing;
 mod fencing;
 mod haste;
 mod noting;
+mod observed;
 mod returning;
 mod silence;
 mod taken_on;
@@ -28,7 +29,7 @@ use crate::record::{
 };
 use crate::spec::{
     ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, NodeSpec, ProcessHow,
-    ResourceKind, ResourceSpec, Role, Startup,
+    ResourceKind, ResourceSpec, Role, Startup, Takeover,
 };
 use crate::start_kind::StartKind;
 use crate::timing::Profile;
@@ -205,6 +206,9 @@ impl Bench {
                         Outcome::Failed { how: "no such file".into() }
                     }
                     Act::Start { resource, .. } if self.failing == Some(resource.as_str()) => {
+                        Outcome::Failed { how: "exit 3".into() }
+                    }
+                    Act::Ask { .. } if self.failing == Some("ask server") => {
                         Outcome::Failed { how: "exit 3".into() }
                     }
                     Act::Recover { .. } if self.failing == Some("tell of a return") => {
@@ -408,6 +412,7 @@ fn group_spec() -> GroupSpec {
         together: [].into(),
         after: [].into(),
         stop_budget: None,
+        takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: vec![one("vip", vip, &[]), one("server", server, &["vip"])],
     }

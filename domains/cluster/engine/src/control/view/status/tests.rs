@@ -340,3 +340,30 @@ fn why_a_node_is_as_it_is_tells_its_part_its_orders_what_it_has_and_what_it_cann
     other.sights.get_mut(&node("node2")).unwrap().config = 1;
     assert!(told(&other, "node2").0.contains("another configuration than number 1"));
 }
+
+#[test]
+fn what_is_only_observed_says_so_and_where_it_would_go() {
+    let mut record = record();
+    let config = Arc::make_mut(record.config.as_mut().unwrap());
+    config.spec.groups.get_mut(&group("PAY")).unwrap().takeover = Takeover::Observe;
+    let mut standing = standing(record.clone());
+    let shown = status(&standing);
+    assert_eq!(shown.groups[0].state, "running");
+    assert!(text(&shown.notes[0]).starts_with("takeovers of PAY are only observed"));
+    let cause = Cause::ProcessDied {
+        node: node("node1"),
+        resource: tsugi_vocabulary::ResourceName::new("server").unwrap(),
+        how: "exit 3".into(),
+    };
+    let epoch = super::super::scenes::epoch(4);
+    let unwell = DeskSight { epoch, stand: Stand::Unwell(cause), runs_as: RunsAs::Applied };
+    standing.sights.get_mut(&node("node1")).unwrap().groups.insert(group("PAY"), unwell);
+    let shown = status(&standing);
+    assert_eq!((shown.groups[0].state.as_str(), ids(&shown)), ("failed", vec!["TSUG10131-W"]));
+    let lost = without(record, &["node1"]);
+    assert_eq!(status(&lost).groups[0].state, "waiting");
+    let why = &why(&lost, &Of::All).groups[0];
+    let stands: Vec<String> = why.stands.iter().map(text).collect();
+    assert!(stands.iter().any(|s| s.contains("node2 was chosen")), "{stands:?}");
+    assert_eq!(why.next.as_deref(), Some("tsugi group move PAY node2"));
+}

@@ -11,7 +11,7 @@ use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 use super::*;
 use crate::spec::{
     Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow,
-    ResourceKind, ResourceSpec, Startup, VolumeCheck, VolumeSource,
+    ResourceKind, ResourceSpec, Startup, Takeover, VolumeCheck, VolumeSource,
 };
 use crate::start_kind::StartKind;
 
@@ -81,6 +81,7 @@ fn spec() -> GroupSpec {
         together: [].into(),
         after: [].into(),
         stop_budget: None,
+        takeover: Takeover::default(),
         fence: FencePolicy::Confirmed,
         resources: vec![
             one("server", server, &["disk", "vip", "cache"]),
@@ -96,7 +97,14 @@ fn step_at(desk: &mut Desk, now: Moment, input: Input) -> Vec<Wish> {
     let (spec, me) = (spec(), node("a"));
     let (kind, event) = (StartKind::Normal, ScriptEvent::Start);
     let terms = Terms { kind, event, reason: "cluster-start", probe: Probe::Once };
-    let ground = Ground { spec: &spec, now, me: &me, terms, ended: Ended::Agent };
+    let ground = Ground {
+        spec: &spec,
+        now,
+        me: &me,
+        terms,
+        takeover: Takeover::Automatic,
+        ended: Ended::Agent,
+    };
     let mut out = Vec::new();
     desk.step(&ground, input, &mut out);
     out

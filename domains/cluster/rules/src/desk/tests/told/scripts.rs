@@ -12,7 +12,14 @@ fn told(
     let (spec, me, mut all) = (spec(), node("a"), BTreeMap::new());
     let (kind, event) = (StartKind::Normal, ScriptEvent::Failover);
     let terms = Terms { kind, event, reason: "node-silent", probe: Probe::Once };
-    let ground = Ground { spec: &spec, now: Moment(0), me: &me, terms, ended: Ended::Agent };
+    let ground = Ground {
+        spec: &spec,
+        now: Moment(0),
+        me: &me,
+        terms,
+        takeover: Takeover::Automatic,
+        ended: Ended::Agent,
+    };
     let mut inputs: std::collections::VecDeque<Input> = inputs.into();
     while let Some(input) = inputs.pop_front() {
         let mut wishes = Vec::new();

@@ -97,6 +97,7 @@ fn inputs() -> Vec<Input> {
     for who in ["disk", "server", "nobody"] {
         inputs.push(Input::Died(name(who), died(), Mend::InPlace));
         inputs.push(Input::Died(name(who), died(), Mend::GiveAway));
+        inputs.push(Input::Died(name(who), died(), Mend::Leave));
     }
     inputs
 }
@@ -180,6 +181,7 @@ fn input_word(input: &Input) -> String {
         Input::Done(_, outcome) => format!("another act done: {}", outcome_word(outcome)),
         Input::Died(who, _, Mend::InPlace) => format!("died: {who}, restart"),
         Input::Died(who, _, Mend::GiveAway) => format!("died: {who}, give away"),
+        Input::Died(who, _, Mend::Leave) => format!("died: {who}, leave"),
         Input::Recorded => "recorded".to_owned(),
         Input::GuardianReleased(epoch) => format!("guardian released {epoch}"),
         Input::Over(epoch) => format!("over {epoch}"),
