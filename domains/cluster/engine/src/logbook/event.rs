@@ -26,8 +26,8 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
             failed(event.group.as_ref()?, cause, (*answer, record, language))
         }
         Happening::Observed { cause, to } => {
-            let reason = because(cause, Deed::Start, language);
-            Some(messages::takeover_observed(event.group.as_ref()?, to, reason))
+            let why = because(cause, Deed::Start, language);
+            Some(messages::takeover_observed(event.group.as_ref()?, to, why))
         }
         Happening::Lost { node, cause } => lost(node, cause),
         Happening::Returned { node, cause } => Some(match cause {
@@ -63,11 +63,7 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
             })
         }
         Happening::Recovered { failed } => {
-            let (group, node) = (event.group.as_ref()?, &event.by);
-            Some(match failed {
-                None => messages::recover_told(group, node),
-                Some(how) => messages::recover_failed(group, node, how),
-            })
+            Some(recovered((event.group.as_ref()?, &event.by), failed.as_ref()))
         }
         Happening::GuardianActed { node } => {
             let epoch = event.epoch.map(|e| e.to_string()).unwrap_or_default();
@@ -82,6 +78,14 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
         Happening::Readopted { node, groups } => {
             Some(messages::agent_replaced(node, groups.len(), named(groups)))
         }
+    }
+}
+
+/// What came of telling scripts that their node is back.
+fn recovered((group, node): (&GroupName, &NodeName), failed: Option<&How>) -> Message {
+    match failed {
+        None => messages::recover_told(group, node),
+        Some(how) => messages::recover_failed(group, node, how),
     }
 }
 

@@ -483,8 +483,11 @@ impl Desk {
             | Outcome::NoLink { .. } => {
                 ask.failed = 0;
                 let resource = &ask.resource;
-                let of_it = |cause: &Cause| matches!(cause, Cause::MonitorFailed { resource: of, .. } if of == resource);
-                self.unwell = self.unwell.take().filter(|cause| !of_it(cause));
+                let well = |cause: &mut Cause| match cause {
+                    Cause::MonitorFailed { resource: of, .. } => of == resource,
+                    _ => false,
+                };
+                self.unwell.take_if(well);
                 return;
             }
             Outcome::Failed { how } | Outcome::Stuck { left: how } => how,
