@@ -67,7 +67,6 @@ pub const VISIBLE: &[Planted] = &[
     planted("given-without-release", OPERATOR, 20),
     planted("draft-without-conditions", &[], 100),
     planted("paused-group-moved", &["pause", "isolate", "freeze", "power"], 40),
-    planted("observed-group-moved", &["apply", "power", "isolate"], 40),
     planted("retry-without-budget", &["program", "hang"], 40),
     planted("settle-ignored", START, 60),
     planted("stale-view-accepted", OPERATOR, 40),
@@ -101,6 +100,7 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     ("timer-rounded-down", "the lease's own tests: it spins, and is not early"),
     ("fence-carried-out-late", "the node's own tests: it costs service, not safety"),
     ("fence-failure-assumed-dead", "the rules' walks: the checker of plans stops it before"),
+    ("observed-group-moved", "the rules' stories: the checker of plans stops it before"),
     ("minority-decides", "the rules' walks: no minority commits what it decides"),
 ];
 
