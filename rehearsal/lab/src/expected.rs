@@ -58,7 +58,11 @@ fn cause(injected: &Injected) -> Option<String> {
     let Injected { pattern, node, link, stepped, .. } = injected;
     Some(match pattern {
         Pattern::Move | Pattern::PgMove => "asked for the move (rehearsal)".into(),
-        Pattern::Power | Pattern::PowerLeader | Pattern::Ipv6 | Pattern::PgPower => {
+        Pattern::Power
+        | Pattern::PowerLeader
+        | Pattern::Ipv6
+        | Pattern::Warm
+        | Pattern::PgPower => {
             format!("everything of {node} fell silent at once (power off)")
         }
         Pattern::BothLinks | Pattern::RunningLinks => {
@@ -234,6 +238,7 @@ pub fn foretold(stage: &Stage, pattern: Pattern, owner: usize) -> Result<Option<
         | Pattern::PowerLeader
         | Pattern::Isolated
         | Pattern::Ipv6
+        | Pattern::Warm
         | Pattern::PgPower => &["lose", name],
         Pattern::BothLinks
         | Pattern::ProcessKill

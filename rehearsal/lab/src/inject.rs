@@ -75,9 +75,11 @@ pub fn inject(
             refused = moved.err().map(|trouble| trouble.to_string());
             (at, Repair::Nothing)
         }
-        Pattern::Power | Pattern::PowerLeader | Pattern::Ipv6 | Pattern::PgPower => {
-            (stage.site.hosts[owner].power_off()?, Repair::Power)
-        }
+        Pattern::Power
+        | Pattern::PowerLeader
+        | Pattern::Ipv6
+        | Pattern::Warm
+        | Pattern::PgPower => (stage.site.hosts[owner].power_off()?, Repair::Power),
         Pattern::AllPower => (stage.all_power()?, Repair::Nothing),
         Pattern::Shutdown => {
             let at = now();

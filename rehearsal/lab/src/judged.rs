@@ -13,6 +13,7 @@ use crate::pattern::{After, Pattern};
 use crate::product::{Part, Status};
 use crate::repetition::Before;
 use crate::stage::Stage;
+use crate::warm;
 
 /// The interval and the limit of the monitor, the stop and the start, and some air.
 const HUNG: Duration = Duration::from_secs(2);
@@ -33,6 +34,9 @@ pub fn afterwards(
     if stays(pattern) {
         wrong.extend(same_epoch(group, &before.status, after));
         wrong.extend(same_program(stage, before));
+    }
+    if pattern == Pattern::Warm {
+        wrong.extend(warm::was_started(stage, &before.standing_by, after));
     }
     if pattern == Pattern::AgentReplace {
         wrong.extend(not_told_twice(stage, before));

@@ -29,6 +29,7 @@ mod self_test;
 mod site;
 mod stage;
 mod trouble;
+mod warm;
 
 use std::io::Write;
 use std::path::PathBuf;

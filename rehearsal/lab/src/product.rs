@@ -60,7 +60,7 @@ impl Product {
     /// When there is no program and none can be built.
     pub fn new(plan: Plan) -> Result<Self, Trouble> {
         let newer = match plan.shape {
-            Shape::Plain | Shape::Mutual | Shape::Database => None,
+            Shape::Plain | Shape::Mutual | Shape::Warm | Shape::Database => None,
             Shape::Wide => Some(Build::Next.find()?),
         };
         Ok(Self { binary: Build::Current.find()?, newer, plan })
@@ -304,6 +304,14 @@ impl Product {
                 && process.argv.get(1).is_some_and(|first| first == word)
         };
         host.processes().into_iter().filter(is_it).collect()
+    }
+
+    /// The programs that stand by on a host, whoever has the group.
+    #[must_use]
+    pub fn standing_by(&self, host: &Host) -> Vec<Process> {
+        let mut all = self.processes(host, Part::Sample);
+        all.retain(|process| process.argv.get(2).is_some_and(|side| side == "standby"));
+        all
     }
 
     /// Every process of the product itself, not of its groups.

@@ -17,6 +17,7 @@ use crate::pattern::{After, Pattern};
 use crate::product::{Part, Status};
 use crate::recorder::Stall;
 use crate::stage::Stage;
+use crate::warm;
 
 /// Service must have come back within this.
 const LIMIT: Duration = Duration::from_secs(9);
@@ -89,6 +90,8 @@ pub struct Before {
     pub programs: Vec<Process>,
     /// How much the owner's node had said.
     pub said: usize,
+    /// What stood by on each host.
+    pub standing_by: Vec<Vec<Process>>,
 }
 
 /// Runs `pattern` once. `number` counts the repetitions.
@@ -115,6 +118,8 @@ struct Struck {
     foretold: Option<String>,
     /// What the owner had logged.
     log: String,
+    /// What was not as it must be even before.
+    unready: Option<String>,
     fault: Fault,
 }
 
@@ -130,17 +135,23 @@ fn strike(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Struck, 
     let pause = 200 + stage.draw.below(400);
     thread::sleep(Duration::from_millis(pause));
     let log = logs::read(stage, owner);
+    let unready = match pattern {
+        Pattern::Warm => warm::not_bound(stage, owner),
+        _ => None,
+    };
     set_real_time(20)?;
     let fault = inject(stage, &injected, owner, number);
     set_real_time(0)?;
-    Ok(Struck { before, injected, foretold, log, fault: fault? })
+    Ok(Struck { before, injected, foretold, log, unready, fault: fault? })
 }
 
 fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition, Trouble> {
     let begun = now();
-    let Struck { before, injected, foretold, log, fault } = strike(stage, pattern, number)?;
+    let struck = strike(stage, pattern, number)?;
+    let Struck { before, injected, foretold, log, unready, fault } = struck;
     let (owner, old) = (before.owner, injected.node.clone());
     let mut wrong: Vec<String> = fault.refused.into_iter().collect();
+    wrong.extend(unready);
     if wrong.is_empty() && !comes_back(stage, pattern, &old, fault.at) {
         wrong.push(format!("was not answered as it must be ({:?})", pattern.after()));
     }
@@ -240,7 +251,8 @@ fn prepare(stage: &mut Stage, pattern: Pattern) -> Result<Before, Trouble> {
     let host = &stage.site.hosts[owner];
     let programs = stage.product.processes_of(host, Part::Sample, stage.served());
     let said = host.read(LOG).map_or(0, |log| log.len());
-    Ok(Before { owner, status, programs, said })
+    let standing_by = warm::standing_by(stage);
+    Ok(Before { owner, status, programs, said, standing_by })
 }
 
 /// Lets a frozen host go on and measures how long anything of the old epoch stays.

@@ -351,7 +351,7 @@ fn volumes(served: &[Served]) -> Vec<SharedVolume> {
     let volume = |served: &Served| {
         let name = served.volume();
         match served.program {
-            Program::Counter => SharedVolume { name, mib: VOLUME_MIB, fill },
+            Program::Counter | Program::Warm => SharedVolume { name, mib: VOLUME_MIB, fill },
             Program::Postgres(_) => {
                 SharedVolume { name, mib: DATABASE_MIB, fill: product::fill_database }
             }

@@ -16,11 +16,13 @@ mod kept;
 pub mod log;
 mod record;
 pub mod server;
+pub mod standby;
 
 pub use caller::{Caller, CallerArgs, Summary};
 pub use journal::{DEFAULT_KEPT, Durability, Journal};
 pub use kept::{CallId, Reply};
 pub use server::CounterArgs;
+pub use standby::{ActivateArgs, StandbyArgs};
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -31,11 +33,15 @@ pub const PROGRAM: &str = "counter";
 /// The line that says that calls are answered from now on.
 pub const READY: &str = "ready";
 
-/// The two sides of the sample.
+/// The sides of the sample.
 #[derive(Debug, clap::Subcommand)]
 pub enum Sample {
     /// Serve the number.
     Counter(CounterArgs),
+    /// Listen before the address is here, and serve a volume while one is handed over.
+    Standby(StandbyArgs),
+    /// Hand a volume to the program that stands by on this node, until told to stop.
+    Activate(ActivateArgs),
     /// Call for numbers, print a line a call, and say at the end what was lost or doubled.
     Caller(CallerArgs),
 }
@@ -43,12 +49,13 @@ pub enum Sample {
 /// Runs one side of the sample until it is told to stop.
 #[must_use]
 pub fn run(sample: &Sample) -> ExitCode {
+    // Whoever supervises the program waits for this line; nobody has to.
+    let ready = || drop(writeln!(std::io::stdout(), "{READY}"));
+    let done = |()| ExitCode::SUCCESS;
     let ended = match sample {
-        Sample::Counter(args) => {
-            // Whoever supervises the program waits for this line; nobody has to.
-            let ready = || drop(writeln!(std::io::stdout(), "{READY}"));
-            server::serve(args, ready).map(|()| ExitCode::SUCCESS)
-        }
+        Sample::Counter(args) => server::serve(args, ready).map(done),
+        Sample::Standby(args) => standby::stand_by(args, ready).map(done),
+        Sample::Activate(args) => standby::activate(args, ready).map(done),
         Sample::Caller(args) => caller::run(args),
     };
     ended.unwrap_or_else(|error| {

@@ -5,8 +5,10 @@ mod held;
 mod listener;
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -20,11 +22,13 @@ use crate::log::Log;
 use crate::{CounterError, Doing, PROGRAM, epoch_file};
 use connection::{Connection, Request};
 use held::{Due, Held, Pace};
+pub(crate) use listener::listen_within;
 
 /// How long an orderly stop goes on answering calls that are already connected.
 const DRAIN: Duration = Duration::from_millis(20);
 const LISTENER: u64 = 0;
 const SIGNALS: u64 = 1;
+const MASTER: u64 = 2;
 
 /// Serve the number.
 #[derive(Clone, Debug, clap::Args)]
@@ -79,12 +83,35 @@ pub fn serve(args: &CounterArgs, ready: impl FnOnce()) -> Result<(), CounterErro
     let mut server = Server::new(listener, journal, args.node.clone())?;
     server.log = args.log.as_deref().map(|dir| Log::begin(dir, &args.node)).transpose()?;
     ready();
-    server.run()
+    server.run().map(drop)
 }
 
-struct Server {
+/// Why a server has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was told to by a signal.
+    Signal,
+    /// Whoever gave it the volume wants it back.
+    Closed,
+    /// Whoever did has gone: whether it may still write is not known.
+    Cut,
+}
+
+/// The signals that end a program in order, to be waited for beside everything else.
+pub(crate) fn signals() -> Result<SignalFd, CounterError> {
+    let mut ending = SigSet::empty();
+    ending.add(Signal::SIGTERM);
+    ending.add(Signal::SIGINT);
+    ending.thread_block().doing(|| "block signals".into())?;
+    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+    SignalFd::with_flags(&ending, flags).doing(|| "watch for signals".into())
+}
+
+pub(crate) struct Server {
     listener: Option<TcpListener>,
     signals: SignalFd,
+    /// Who gave it the volume, if somebody did.
+    master: Option<UnixStream>,
     epoll: Epoll,
     connections: BTreeMap<u64, Connection>,
     next: u64,
@@ -95,13 +122,12 @@ struct Server {
 }
 
 impl Server {
-    fn new(listener: TcpListener, journal: Journal, node: String) -> Result<Self, CounterError> {
-        let mut ending = SigSet::empty();
-        ending.add(Signal::SIGTERM);
-        ending.add(Signal::SIGINT);
-        ending.thread_block().doing(|| "block signals".into())?;
-        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        let signals = SignalFd::with_flags(&ending, flags).doing(|| "watch for signals".into())?;
+    pub(crate) fn new(
+        listener: TcpListener,
+        journal: Journal,
+        node: String,
+    ) -> Result<Self, CounterError> {
+        let signals = signals()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing(|| "epoll".into())?;
         let readable = |token| EpollEvent::new(EpollFlags::EPOLLIN, token);
         epoll.add(&listener, readable(LISTENER)).doing(|| "watch the listener".into())?;
@@ -109,9 +135,10 @@ impl Server {
         Ok(Self {
             listener: Some(listener),
             signals,
+            master: None,
             epoll,
             connections: BTreeMap::new(),
-            next: SIGNALS + 1,
+            next: MASTER + 1,
             journal,
             held: Held::default(),
             log: None,
@@ -119,35 +146,71 @@ impl Server {
         })
     }
 
-    fn run(mut self) -> Result<(), CounterError> {
+    /// Ends when `master` wants the volume back or has gone.
+    pub(crate) fn held_by(&mut self, master: &UnixStream) -> Result<(), CounterError> {
+        let master = master.try_clone().doing(|| "watch the owner".into())?;
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, MASTER);
+        self.epoll.add(&master, event).doing(|| "watch the owner".into())?;
+        self.master = Some(master);
+        Ok(())
+    }
+
+    pub(crate) fn run(mut self) -> Result<Ended, CounterError> {
         let mut events = [EpollEvent::empty(); 256];
-        let mut stop_at: Option<Instant> = None;
+        let mut stopping: Option<(Instant, Ended)> = None;
         loop {
-            let over = |at: Instant| at <= Instant::now() || self.connections.is_empty();
-            if stop_at.is_some_and(over) {
-                return Ok(());
+            if let Some((at, ended)) = stopping
+                && (at <= Instant::now() || self.connections.is_empty())
+            {
+                return Ok(ended);
             }
-            let timeout = until(stop_at.into_iter().chain(self.held.next()).min());
-            let count = match self.epoll.wait(&mut events, timeout) {
+            let wakes = stopping.map(|(at, _)| at).into_iter().chain(self.held.next()).min();
+            let count = match self.epoll.wait(&mut events, until(wakes)) {
                 Err(nix::errno::Errno::EINTR) => 0,
                 counted => counted.doing(|| "wait for calls".into())?,
             };
-            if self.turn(&events[..count])? && stop_at.is_none() {
-                stop_at = Some(Instant::now() + DRAIN);
+            let ready = &events[..count];
+            match self.told(ready)? {
+                // Nothing is written or answered any more, not even what has come already.
+                Some(Ended::Cut) => return Ok(Ended::Cut),
+                told => {
+                    self.turn(ready, told.is_some())?;
+                    stopping = stopping.or(told.map(|ended| (Instant::now() + DRAIN, ended)));
+                }
             }
         }
     }
 
-    /// Serves all that is ready with one durable write; true once an orderly stop was asked for.
-    fn turn(&mut self, ready: &[EpollEvent]) -> Result<bool, CounterError> {
+    /// Whether it was told to end.
+    fn told(&mut self, ready: &[EpollEvent]) -> Result<Option<Ended>, CounterError> {
+        let mut told = None;
+        for event in ready {
+            match event.data() {
+                SIGNALS => {
+                    let signal = self.signals.read_signal().doing(|| "read a signal".into())?;
+                    told = told.or(signal.map(|_| Ended::Signal));
+                }
+                MASTER => {
+                    let mut word = [0; 64];
+                    let length = self.master.as_mut().map_or(Ok(0), |m| m.read(&mut word));
+                    let closes = matches!(length, Ok(length)
+                        if word[..length].starts_with(crate::standby::CLOSE.as_bytes()));
+                    told = Some(if closes { Ended::Closed } else { Ended::Cut });
+                }
+                _ => {}
+            }
+        }
+        Ok(told)
+    }
+
+    /// Serves all that is ready with one durable write; the last one but what is connected when it
+    /// is to `stop`.
+    fn turn(&mut self, ready: &[EpollEvent], stop: bool) -> Result<(), CounterError> {
         let mut requests = Vec::new();
-        let mut stop = false;
         for event in ready {
             match event.data() {
                 LISTENER => self.accept(&mut requests)?,
-                SIGNALS => {
-                    stop = self.signals.read_signal().doing(|| "read a signal".into())?.is_some();
-                }
+                SIGNALS | MASTER => {}
                 token => self.receive(token, &mut requests),
             }
         }
@@ -162,8 +225,7 @@ impl Server {
             // From here on a caller is refused at once and tries the next owner.
             self.listener = None;
         }
-        self.answer(requests)?;
-        Ok(stop)
+        self.answer(requests)
     }
 
     fn accept(&mut self, requests: &mut Vec<(u64, Request)>) -> Result<(), CounterError> {

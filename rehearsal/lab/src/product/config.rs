@@ -39,6 +39,8 @@ pub enum Shape {
     Wide,
     /// Two groups on two nodes that stand by for each other; the third node only has a vote.
     Mutual,
+    /// The program stands by on every node, its port bound, and the group hands it its volume.
+    Warm,
     /// Two groups with PostgreSQL: one by its resource agent, one by scripts.
     Database,
 }
@@ -51,6 +53,7 @@ impl Shape {
             Self::Plain => "one address and a volume",
             Self::Wide => "called over IPv6, monitored",
             Self::Mutual => "two groups that stand by for each other",
+            Self::Warm => "a program that stands by on every node",
             Self::Database => "PostgreSQL by its agent and by scripts",
         }
     }
@@ -130,6 +133,7 @@ mount = "{data}"
             text,
             &match served.program {
                 Program::Counter => self.counter(served),
+                Program::Warm => warm(served),
                 Program::Postgres(way) => postgres::resource(served, way),
             },
         );
@@ -155,6 +159,31 @@ run = ["/run/bin/tsugi", "sample", "counter", "--freebind",
 {monitor}"#
         )
     }
+}
+
+/// Two groups: a parallel one whose program listens on every node before the address is there, and
+/// the one that moves, whose program hands that one the volume.
+fn warm(served: &Served) -> String {
+    let (group, at, data) = (served.group, served.at(), data(served.volume()));
+    format!(
+        r#"
+[[group.{group}.resource]]
+name = "program"
+kind = "process"
+after = ["volume"]
+ready = "ready"
+run = ["/run/bin/tsugi", "sample", "activate", "--control", "/tmp/standby", "--volume", "{data}"]
+
+[group.standby]
+mode = "parallel"
+
+[[group.standby.resource]]
+name = "program"
+kind = "process"
+ready = "ready"
+run = ["/run/bin/tsugi", "sample", "standby", "--listen", "{at}", "--control", "/tmp/standby"]
+"#
+    )
 }
 
 fn addresses(served: &Served) -> String {

@@ -27,6 +27,8 @@ const DATABASE_PORT: u16 = 5432;
 pub enum Program {
     /// The sample.
     Counter,
+    /// The sample, handed to one that stands by on every node.
+    Warm,
     /// PostgreSQL.
     Postgres(Way),
 }
@@ -65,6 +67,7 @@ impl Served {
         let named: &[(Named, &[&str])] = match shape {
             Shape::Plain => &[(counter, &[ADDRESS])],
             Shape::Wide => &[(counter, &[ADDRESS, ADDRESS_6])],
+            Shape::Warm => &[((GROUP, Program::Warm), &[ADDRESS])],
             Shape::Mutual => &[(counter, &[ADDRESS]), (other, &[OTHER_ADDRESS])],
             Shape::Database => &[(by_agent, &[ADDRESS]), (by_scripts, &[OTHER_ADDRESS])],
         };
@@ -80,11 +83,11 @@ impl Served {
             program,
             addresses: addresses.iter().map(read).collect(),
             port: match program {
-                Program::Counter => PORT,
+                Program::Counter | Program::Warm => PORT,
                 Program::Postgres(_) => DATABASE_PORT + behind,
             },
             beside: match shape {
-                Shape::Plain | Shape::Database => None,
+                Shape::Plain | Shape::Warm | Shape::Database => None,
                 Shape::Wide | Shape::Mutual => {
                     Some(SocketAddr::from(([127, 0, 0, 1], BESIDE_PORT + behind)))
                 }
@@ -104,7 +107,7 @@ impl Served {
     #[must_use]
     pub fn speaks(&self) -> Speaks {
         match self.program {
-            Program::Counter => Speaks::Calls,
+            Program::Counter | Program::Warm => Speaks::Calls,
             Program::Postgres(_) => Speaks::Rows,
         }
     }
@@ -113,6 +116,7 @@ impl Served {
     pub fn is_of(&self) -> impl Fn(&[String]) -> bool + use<> {
         let (name, word) = match self.program {
             Program::Counter => ("tsugi", self.at().to_string()),
+            Program::Warm => ("tsugi", "activate".to_owned()),
             Program::Postgres(_) => ("postgres", format!("{}/data", data(self.volume()))),
         };
         move |argv| argv.first().is_some_and(|n| n.ends_with(name)) && argv.contains(&word)
@@ -135,7 +139,7 @@ impl Served {
     pub fn log(&self) -> Option<String> {
         match self.shape {
             Shape::Wide => Some(format!("{}/log", data(self.volume()))),
-            Shape::Plain | Shape::Mutual | Shape::Database => None,
+            Shape::Plain | Shape::Mutual | Shape::Warm | Shape::Database => None,
         }
     }
 
@@ -143,7 +147,7 @@ impl Served {
     #[must_use]
     pub fn prefer(&self, hosts: usize) -> Vec<String> {
         let mut order: Vec<usize> = match self.shape {
-            Shape::Plain | Shape::Wide | Shape::Database => (1..=hosts).collect(),
+            Shape::Plain | Shape::Wide | Shape::Warm | Shape::Database => (1..=hosts).collect(),
             Shape::Mutual => vec![1, 2],
         };
         order.rotate_left(self.number);

@@ -16,7 +16,7 @@ use crate::{CounterError, Doing};
 const AGAIN: Duration = Duration::from_millis(5);
 
 /// Listens on `address`, and waits at most `patience` for another process to leave it.
-pub(super) fn listen_within(
+pub(crate) fn listen_within(
     address: SocketAddr,
     freebind: bool,
     patience: Duration,
