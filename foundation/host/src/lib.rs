@@ -19,6 +19,7 @@ pub mod guardian;
 pub mod hands;
 pub mod link;
 mod link_state;
+pub mod listen;
 mod loop_device;
 mod neighbour;
 pub mod netlink;

@@ -119,6 +119,13 @@ pub enum Command {
     Monitor(Monitor),
     #[command(subcommand)]
     Ocf(Ocf),
+    Listen {
+        #[arg(value_name = "ADDRESS:PORT")]
+        at: SocketAddr,
+        #[arg(value_name = "PROGRAM", required = true)]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        run: Vec<OsString>,
+    },
     Metrics {
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<SocketAddr>,

@@ -50,6 +50,7 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         Command::Metrics { listen: None } => metrics::print(&agents, out),
         Command::Metrics { listen: Some(at) } => metrics::serve(&agents, out, *at),
         Command::Monitor(asked) => monitor::monitor(out, asked),
+        Command::Listen { at, run } => offline::listen(out, *at, run),
         Command::Ocf(asked) => ocf::ocf(out, asked),
         Command::Message { id, all } => offline::message(out, id.as_deref().filter(|_| !all)),
         Command::Up(args) => up::up(args, out),

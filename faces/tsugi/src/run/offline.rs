@@ -1,6 +1,8 @@
 //! Commands that need no agent: the catalogue, completions, the manual, a restore.
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use clap_complete::Shell;
@@ -52,6 +54,14 @@ pub fn completions(out: &Out, shell: Shell) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut help::tree(out.language), "tsugi", &mut script);
     written(out, io::stdout().write_all(&script))
+}
+
+/// `listen`: becomes a program that finds its port bound, also where its address is not yet.
+pub fn listen(out: &Out, at: SocketAddr, run: &[OsString]) -> Exit {
+    let error = tsugi_host::listen::become_program(at, run);
+    let program = run.first().map(|name| name.to_string_lossy().into_owned());
+    out.tell(&messages::listen_failed(at, program.unwrap_or_default(), error));
+    Exit::Failed
 }
 
 /// `commands`: what `docs/commands.txt` holds.

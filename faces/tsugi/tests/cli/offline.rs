@@ -1,6 +1,7 @@
 //! Without an agent: help, wrong input, the catalogue, the configuration file.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::agent::nobody;
 use crate::schema::check;
@@ -194,4 +195,27 @@ fn what_a_monitor_asks_can_be_asked_by_hand_and_its_exit_code_says_how_it_was() 
     assert!(missing.err.contains("その名前のリンクがありません"), "{}", missing.err);
     let wrong = tsugi(here.path(), &["monitor", "tcp", &at, "--within", "3"]);
     assert_eq!((wrong.code, wrong.err.contains("--within")), (2, true), "{}", wrong.err);
+}
+
+/// The program finds its number and one socket that listens at the port, whatever number that
+/// socket had here.
+const LOOKS: &str = r#"socket=$(readlink /proc/$$/fd/3 | tr -dc 0-9)
+[ "$LISTEN_PID" = $$ ] && [ "$LISTEN_FDS" = 1 ] || exit 5
+grep -q "^ *[0-9]*: 4D0200C0:1EDE 00000000:0000 0A .* $socket " /proc/net/tcp || exit 6
+echo "$1""#;
+
+#[test]
+fn a_program_is_started_with_its_port_before_the_address_is_here() {
+    // 192.0.2.0/24 is set aside for documents: no machine holds it.
+    let listen = |words: &[&str]| {
+        let mut tsugi = Command::new(env!("CARGO_BIN_EXE_tsugi"));
+        tsugi.args(["--lang", "en", "listen", "192.0.2.77:7902"]).args(words).output().unwrap()
+    };
+    let done = listen(&["sh", "-c", LOOKS, "sh", "--its own words"]);
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert_eq!((done.status.code(), said.as_str()), (Some(0), "--its own words\n"));
+    let none = listen(&["/nonexistent/program"]);
+    let said = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert_eq!(none.status.code(), Some(1), "{said}");
+    assert!(said.contains("TSUG10280-E") && said.contains("/nonexistent/program"), "{said}");
 }
