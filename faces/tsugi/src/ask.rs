@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tsugi_cluster_engine::control::{recall, socket};
+use tsugi_cluster_engine::control::{recall, recall_doctor, socket};
 use tsugi_messages as messages;
 use tsugi_wire::control::{Answer, Ask, Reply, Request, VERSION, talk};
 
@@ -121,6 +121,14 @@ impl Agents {
     pub fn last_status(&self) -> Option<Answer> {
         let kept = self.run_dirs.iter().filter_map(|dir| recall(dir).ok());
         kept.filter(|a| matches!(a.reply, Reply::Status(_))).max_by_key(|a| a.observed_at)
+    }
+}
+
+impl Agents {
+    /// What the doctor of any of the agents found last, as they have left it on disk.
+    pub fn last_doctor(&self) -> Option<Answer> {
+        let kept = self.run_dirs.iter().filter_map(|dir| recall_doctor(dir).ok());
+        kept.filter(|a| matches!(a.reply, Reply::Doctor(_))).max_by_key(|a| a.observed_at)
     }
 }
 

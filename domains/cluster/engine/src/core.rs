@@ -5,6 +5,7 @@
 
 mod guard;
 mod mailbox;
+mod rate;
 mod ready;
 mod stops;
 mod taken_on;

@@ -60,6 +60,8 @@ struct Test {
     due: Moment,
     /// What it said last; none before it was asked.
     said: Option<Result<(), FenceFault>>,
+    /// When it last answered well; kept when the device is configured anew as it was.
+    well: Option<Moment>,
 }
 
 /// What a run of a fence agent is for.
@@ -157,7 +159,8 @@ impl Fences {
         let devices = devices.filter(|(node, _)| node.as_str() != self.around.node);
         for (node, device) in devices {
             let same = former.remove(node).filter(|test| test.device == *device);
-            let fresh = || Test { device: device.clone(), due: now + FIRST, said: None };
+            let fresh =
+                || Test { device: device.clone(), due: now + FIRST, said: None, well: None };
             self.tests.insert(node.clone(), same.unwrap_or_else(fresh));
         }
     }
@@ -176,6 +179,12 @@ impl Fences {
             Some((node.clone(), fault))
         };
         self.tests.iter().filter_map(fault).collect()
+    }
+
+    /// When each device last answered well from here; none if it never did.
+    #[must_use]
+    pub fn tested_well(&self) -> BTreeMap<NodeName, Option<Moment>> {
+        self.tests.iter().map(|(node, test)| (node.clone(), test.well)).collect()
     }
 
     /// What is wrong with them, once all were asked and whenever that is another than was told.
@@ -289,6 +298,9 @@ impl Fences {
         let Some(test) = self.tests.get_mut(node) else { return };
         if fault.is_some() {
             test.due = test.due.min(now + AGAIN);
+        }
+        if fault.is_none() {
+            test.well = Some(now);
         }
         test.said = Some(fault.map_or(Ok(()), Err));
     }

@@ -40,6 +40,10 @@ pub struct Standing {
     pub lost_logs: BTreeSet<String>,
     /// What is wrong with the fence devices of other nodes, as this node asked them last.
     pub fence_faults: BTreeMap<NodeName, FenceFault>,
+    /// When the fence devices of other nodes last answered well from here; none if one never did.
+    pub fence_tests: BTreeMap<NodeName, Option<Wall>>,
+    /// By how many parts in a million this node's lease clock differs from the steered one.
+    pub clock_ppm: Option<i64>,
     /// How many datagrams were dropped since this agent started, by reason.
     pub drops: [(&'static str, u64); 10],
     /// This node's own configuration file, if it differs from the applied one.

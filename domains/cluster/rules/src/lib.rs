@@ -15,6 +15,7 @@
 pub mod check;
 pub mod command;
 pub mod desk;
+pub mod doctor;
 pub mod lease;
 pub mod mutant;
 pub mod node;

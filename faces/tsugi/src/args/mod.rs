@@ -60,6 +60,7 @@ pub enum Command {
         #[arg(value_name = "GROUP|NODE")]
         of: Option<String>,
     },
+    Doctor,
     Explain {
         group: Option<String>,
         #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]

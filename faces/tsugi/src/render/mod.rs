@@ -1,5 +1,6 @@
 //! Reports as lines for people; pure, so that every node shows the same lines of the same report.
 
+mod doctor;
 mod explain;
 mod lists;
 mod message;
@@ -9,6 +10,7 @@ mod status;
 use tsugi_messages::wrap;
 use tsugi_wire::control::Utc;
 
+pub use doctor::doctor;
 pub use explain::{explain, history, outlook, why};
 pub use lists::{audit, groups, nodes};
 pub use message::{message, messages};

@@ -87,7 +87,7 @@ fn headline(out: &Out, status: &Status, source: Source) -> String {
 }
 
 /// How old a record is, in two units at most.
-fn age(seconds: u64) -> Phrase {
+pub(super) fn age(seconds: u64) -> Phrase {
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match (days, hours, minutes) {
         (0, 0, 0..=2) => phrase::age_seconds(seconds),
@@ -106,7 +106,8 @@ fn lost_for(status: &Status) -> u64 {
     silences.get(missing.saturating_sub(1)).copied().unwrap_or(0) / 1000
 }
 
-fn block(out: &Out, need: &Need, cells: usize) -> Vec<String> {
+/// One need with its reason and the command to run next.
+pub(super) fn block(out: &Out, need: &Need, cells: usize) -> Vec<String> {
     let mut lines = hanging(&format!("{}  ", need.severity), &out.line(&need.what), cells);
     if let Some(because) = &need.because {
         lines.extend(hanging("   ", &out.words(because), cells));

@@ -2,6 +2,7 @@
 
 mod change;
 mod config;
+mod doctor;
 mod monitor;
 mod ocf;
 mod offline;
@@ -24,6 +25,7 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         Command::Status { watch: false } => read::status(&agents, out),
         Command::Status { watch: true } => read::watch(&agents, out),
         Command::Why { of } => read::why(&agents, out, of.as_deref()),
+        Command::Doctor => doctor::doctor(&agents, out),
         Command::Explain { group, back } => read::explain(&agents, out, (group.as_deref(), *back)),
         Command::History { of, most } => read::history(&agents, out, (of.as_deref(), *most)),
         Command::Whatif(suppose) => read::what_if(&agents, out, suppose),

@@ -83,9 +83,10 @@ fn the_flag_wins_over_the_locale() {
 #[test]
 fn without_an_agent_every_question_ends_with_7_and_names_the_next_command() {
     let here = nobody();
-    let questions: [&[&str]; 12] = [
+    let questions: [&[&str]; 13] = [
         &["status"],
         &["why"],
+        &["doctor"],
         &["explain"],
         &["history"],
         &["whatif", "lose", "n1"],

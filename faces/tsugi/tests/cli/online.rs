@@ -133,11 +133,12 @@ fn every_json_output_is_what_its_schema_says() {
         notes: vec![words(messages::fewer_voters("node1", 2, 0).recorded())],
         ..report::Outlook::nothing()
     };
-    let cases: [(&[&str], Reply, &str); 9] = [
+    let cases: [(&[&str], Reply, &str); 10] = [
         (&["status"], Reply::Status(status(2)), "tsugi.status"),
         (&["group", "list"], Reply::Status(status(0)), "tsugi.groups"),
         (&["node", "list"], Reply::Status(status(0)), "tsugi.nodes"),
         (&["why"], Reply::Why(why()), "tsugi.why"),
+        (&["doctor"], Reply::Doctor(doctor()), "tsugi.doctor"),
         (&["explain"], Reply::Explain(explain()), "tsugi.explain"),
         (&["history"], Reply::History(history()), "tsugi.history"),
         (&["whatif", "lose", "node1"], Reply::Outlook(outlook), "tsugi.outlook"),
@@ -152,6 +153,49 @@ fn every_json_output_is_what_its_schema_says() {
         assert_eq!(check(&ran.out), name, "{question:?}");
         assert!(ran.err.is_empty(), "{question:?}: {}", ran.err);
     }
+}
+
+fn doctor() -> report::Doctor {
+    let found = messages::doctor_fence_untested("node1", "node2");
+    report::Doctor {
+        findings: vec![report::Need {
+            severity: "W".to_owned(),
+            about: "node1".to_owned(),
+            what: words(found.recorded()),
+            because: None,
+            next: found.next(),
+        }],
+        settings: vec![report::Setting {
+            about: "PAY".to_owned(),
+            setting: "fence = \"self\"".to_owned(),
+            proven: false,
+            because: words(phrase::proof_accepted().recorded()),
+        }],
+    }
+}
+
+#[test]
+fn a_doctor_that_finds_something_ends_with_10_and_one_that_does_not_with_0() {
+    let agent = Agent::that_says(Reply::Doctor(doctor()));
+    let ran = tsugi(agent.run_dir(), &["doctor"]);
+    ran.ended(10, "TSUG10337-W").ended(10, "next: tsugi why node1").ended(10, "unproven");
+    let well = report::Doctor { findings: Vec::new(), ..doctor() };
+    let agent = Agent::that_says(Reply::Doctor(well));
+    tsugi(agent.run_dir(), &["doctor"]).ended(0, "nothing to mend");
+}
+
+#[test]
+fn without_an_agent_the_doctor_tells_what_it_found_last_and_how_old_that_is() {
+    let here = nobody();
+    let status = leave_record(here.path(), &answer(Reply::Doctor(doctor())));
+    std::fs::rename(&status, status.with_file_name("last-doctor.json")).unwrap();
+    let ran = tsugi(here.path(), &["doctor"]);
+    ran.ended(7, "the agent does not answer; this is the record of").ended(7, "TSUG10337-W");
+    let json = tsugi(here.path(), &["doctor", "--json"]);
+    assert_eq!(check(&json.out), "tsugi.doctor");
+    let value: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(value["source"], "last-record");
+    assert!(value["age_seconds"].as_u64().unwrap() > 0);
 }
 
 fn why() -> report::Why {

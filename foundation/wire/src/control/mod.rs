@@ -55,6 +55,8 @@ pub enum Request {
         /// How many before the last one.
         back: u64,
     },
+    /// What should be mended before anything fails, and which settings are proven.
+    Doctor,
     /// What happened.
     History {
         /// Of this group or node only.
@@ -343,6 +345,8 @@ pub enum Reply {
     Why(report::Why),
     /// To [`Request::Explain`].
     Explain(report::Explain),
+    /// To [`Request::Doctor`].
+    Doctor(report::Doctor),
     /// To [`Request::History`].
     History(report::History),
     /// To [`Request::WhatIf`] and [`Request::Plan`], and to a change that is not carried out.

@@ -44,6 +44,28 @@ pub struct Need {
     pub next: Option<String>,
 }
 
+/// What should be mended before anything fails, and which settings are proven.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doctor {
+    /// What was found.
+    pub findings: Vec<Need>,
+    /// Every setting on which a takeover rests.
+    pub settings: Vec<Setting>,
+}
+
+/// One setting, and whether anything has shown that it does what it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The group or node it is of.
+    pub about: String,
+    /// Its key and value.
+    pub setting: String,
+    /// Whether it is proven.
+    pub proven: bool,
+    /// By what, or why not.
+    pub because: Words,
+}
+
 /// Who votes and who is heard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Votes {

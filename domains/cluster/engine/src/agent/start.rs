@@ -360,6 +360,8 @@ fn first_standing(me: &NodeName) -> Standing {
         slow_stops: BTreeMap::new(),
         lost_logs: std::collections::BTreeSet::new(),
         fence_faults: BTreeMap::new(),
+        fence_tests: BTreeMap::new(),
+        clock_ppm: None,
         drops: Default::default(),
         other_file: None,
         certificate_until: None,

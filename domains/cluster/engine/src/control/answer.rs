@@ -14,7 +14,7 @@ use tsugi_cluster_rules::whatif::{Hypothesis, whatif};
 use tsugi_ledger::{Ledger, View};
 use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::{GroupName, NodeName};
-use tsugi_wire::control::report::{Config, Done, No, Outlook, Refused, Verified, Why};
+use tsugi_wire::control::report::{Config, Doctor, Done, No, Outlook, Refused, Verified, Why};
 use tsugi_wire::control::{Reply, Request, Suppose, Words};
 
 use super::refusal::{no, no_group, no_node, refused};
@@ -34,6 +34,7 @@ pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
     let standing = services.view.standing.borrow().clone();
     let found = match request {
         Request::Status => Ok(Reply::Status(view::status(&standing))),
+        Request::Doctor => Ok(Reply::Doctor(examined(services, &standing))),
         Request::Programs => Ok(Reply::Programs(watched::programs(&standing))),
         Request::Why { of } => why(&standing, of.as_deref()),
         Request::Explain { group, back } => explain(services, &standing, (group.as_deref(), *back)),
@@ -61,6 +62,7 @@ fn is_of_the_past(request: &Request) -> bool {
     match request {
         Request::Explain { .. } | Request::History { .. } | Request::AuditList { .. } => true,
         Request::Status
+        | Request::Doctor
         | Request::Programs
         | Request::Why { .. }
         | Request::WhatIf { .. }
@@ -98,6 +100,13 @@ fn read(
 ) -> Result<Reply, Refused> {
     let view = ledger(services)?.view();
     how(&view).map_err(|e| no(No::Failed, &messages::internal_failure("tsugi", e)))
+}
+
+/// What the doctor finds; before there is a ledger nothing has happened.
+pub(super) fn examined(services: &Services, standing: &Standing) -> Doctor {
+    let view = (services.ledger)().map(|ledger| ledger.view());
+    let events = view.and_then(|view| records::events(&view).ok()).unwrap_or_default();
+    view::doctor(standing, &events)
 }
 
 /// A group, or the members of the parallel group of that name.

@@ -30,7 +30,7 @@ use tsugi_wire::control::{Utc, report};
 
 pub use person::Person;
 pub use propose::Direct;
-pub use remember::{Memo, recall};
+pub use remember::{Memo, recall, recall_doctor};
 pub use serve::serve;
 pub use undo::{Pace, keep_or_undo};
 

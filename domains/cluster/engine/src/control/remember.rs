@@ -5,12 +5,11 @@ use std::mem::{Discriminant, discriminant};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::watch;
 use tsugi_cluster_rules::plan::{Life, Sight};
 use tsugi_vocabulary::{Index, NodeName, Span};
 use tsugi_wire::control::{Answer, Reply, Utc, VERSION};
 
-use super::view;
+use super::{Services, answer, view};
 use crate::standing::Standing;
 
 /// How often it is written when nothing of weight has changed.
@@ -24,6 +23,11 @@ pub struct Memo {
     path: PathBuf,
     written: Option<(u64, Glance)>,
 }
+
+/// How often what the doctor found is written: it is read from all that happened.
+const EXAMINED: Span = Span::secs(900);
+/// The name of that.
+const DOCTOR: &str = "last-doctor.json";
 
 /// Its name, beside the socket, where the agent's user may write.
 const NAME: &str = "last-status.json";
@@ -49,16 +53,16 @@ impl Memo {
                 return Ok(());
             }
         }
-        let answer = Answer {
-            version: VERSION,
-            observed_at: Utc(standing.at),
-            observed_by: standing.me.to_string(),
-            reply: Reply::Status(view::status(standing)),
-        };
+        let answer = answer_of(standing, Reply::Status(view::status(standing)));
         write(&self.path, &answer)?;
         self.written = Some((now, seen));
         Ok(())
     }
+}
+
+fn answer_of(standing: &Standing, reply: Reply) -> Answer {
+    let (observed_at, observed_by) = (Utc(standing.at), standing.me.to_string());
+    Answer { version: VERSION, observed_at, observed_by, reply }
 }
 
 /// What tells cheaply whether a status can have changed: a status itself asks the planner.
@@ -83,12 +87,20 @@ impl Glance {
 }
 
 /// Keeps every picture of weight until the agent ends.
-pub(super) async fn keep(socket: &Path, mut standing: watch::Receiver<Arc<Standing>>) {
+pub(super) async fn keep(socket: &Path, services: Services) {
+    let mut standing = services.view.standing.clone();
     let mut memo = Memo::beside(socket);
+    let mut examined: Option<u64> = None;
     loop {
         let picture = Arc::clone(&standing.borrow_and_update());
         // A status that cannot be kept is still there to be asked for.
         let _kept = memo.remember(&picture);
+        let since = examined.map(|at| Span::millis(picture.at.0.saturating_sub(at)));
+        if since.is_none_or(|since| since >= EXAMINED) && picture.record.spec().is_some() {
+            examined = Some(picture.at.0);
+            let doctor = Reply::Doctor(answer::examined(&services, &picture));
+            let _kept = write(&socket.with_file_name(DOCTOR), &answer_of(&picture, doctor));
+        }
         if standing.changed().await.is_err() {
             return;
         }
@@ -108,6 +120,18 @@ fn write(path: &Path, answer: &Answer) -> io::Result<()> {
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn recall(run_dir: &Path) -> io::Result<Answer> {
-    let bytes = std::fs::read(super::socket(run_dir).with_file_name(NAME))?;
+    read(run_dir, NAME)
+}
+
+/// What the doctor of the agent of `run_dir` has found last.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn recall_doctor(run_dir: &Path) -> io::Result<Answer> {
+    read(run_dir, DOCTOR)
+}
+
+fn read(run_dir: &Path, name: &str) -> io::Result<Answer> {
+    let bytes = std::fs::read(super::socket(run_dir).with_file_name(name))?;
     serde_json::from_slice(&bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }

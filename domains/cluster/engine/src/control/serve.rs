@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The socket cannot be made.
 pub async fn serve(socket: &Path, services: Services) -> io::Result<()> {
     let listener = bind(socket)?;
-    let kept = remember::keep(socket, services.view.standing.clone());
+    let kept = remember::keep(socket, services.clone());
     let kept = async {
         kept.await;
         // Without a core there are no new pictures; what was asked for last is still answered.

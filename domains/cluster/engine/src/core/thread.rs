@@ -22,10 +22,11 @@ use tsugi_host::hands::Hands;
 use tsugi_host::link::{Carrier, Watcher};
 use tsugi_host::request::{Answer, Event as HostEvent, Report, Request};
 use tsugi_host::{Guard, Host};
-use tsugi_vocabulary::{Generation, GroupName, Moment, NodeName, Span};
+use tsugi_vocabulary::{Generation, GroupName, Moment, NodeName, Span, Wall};
 
 use super::guard::Armory;
 use super::mailbox::{Letter, Mailbox};
+use super::rate::ClockRate;
 use super::ready::{Ready, Source};
 use super::stops::Stops;
 use super::taken_on::Notebook;
@@ -85,6 +86,7 @@ pub struct Core {
     guardian_retry: Moment,
     armory: Armory,
     clock_steps: StepWatch,
+    clock_rate: ClockRate,
     wake: Moment,
     shown: Moment,
     links_due: Moment,
@@ -139,6 +141,7 @@ impl Core {
             guardian_retry: now,
             armory: Armory::default(),
             clock_steps: StepWatch::new(CLOCK_STEP, now, clock::wall()),
+            clock_rate: ClockRate::begin(),
             wake: now,
             shown: Moment(0),
             links_due: now,
@@ -542,6 +545,10 @@ impl Core {
             self.self_fence.clone_into(&mut next.self_fence);
             next.lost_logs.clone_from(&self.lost_logs);
             next.fence_faults = self.parts.fences.faults();
+            let wall = |at: Moment| Wall(next.at.0.saturating_sub(now.since(at).as_millis()));
+            let tests = self.parts.fences.tested_well().into_iter();
+            next.fence_tests = tests.map(|(node, at)| (node, at.map(wall))).collect();
+            next.clock_ppm = self.clock_rate.ppm();
             next.slow_stops.clone_from(self.stops.too_slow());
             next.drops = self.parts.networks.drops();
             let news = next.settled != standing.settled

@@ -1,5 +1,6 @@
 //! What the record and the sightings say, as reports: pure, so that every node says the same.
 
+mod doctor;
 mod explain;
 mod history;
 mod outlook;
@@ -11,6 +12,7 @@ pub mod words;
 #[cfg(test)]
 pub(crate) mod scenes;
 
+pub use doctor::doctor;
 pub use explain::{Chronicle, explain};
 pub use history::{audit, history};
 pub use outlook::{add_later_ones, outlook};

@@ -135,6 +135,8 @@ pub(crate) fn standing(record: Record) -> Standing {
         slow_stops: BTreeMap::new(),
         lost_logs: std::collections::BTreeSet::new(),
         fence_faults: BTreeMap::new(),
+        fence_tests: BTreeMap::new(),
+        clock_ppm: None,
         drops: Default::default(),
         other_file: None,
         certificate_until: None,

@@ -1,0 +1,101 @@
+//! What should be mended before anything fails, and which settings are proven.
+
+use tsugi_cluster_rules::doctor::{
+    Finding, LimitOf, Proof, SelfFence, Setting, Vitals, findings, settings,
+};
+use tsugi_cluster_rules::record::{EventRecord, Versioned};
+use tsugi_messages::{self as messages, Message, phrase};
+use tsugi_vocabulary::NodeName;
+use tsugi_wire::control::{Utc, report};
+
+use super::status::need;
+use super::words::phrased;
+use crate::standing::Standing;
+
+/// What is found from a picture and what happened, as far as it is kept.
+#[must_use]
+pub fn doctor(standing: &Standing, events: &[Versioned<EventRecord>]) -> report::Doctor {
+    let overran = standing.slow_stops.iter();
+    let vitals = Vitals {
+        at: standing.at,
+        me: &standing.me,
+        record: &standing.record,
+        events: events.iter().map(|event| &*event.value).collect(),
+        fence_tests: standing.fence_tests.clone(),
+        self_fence: match standing.can_fence_itself() {
+            true => SelfFence::Able,
+            false => SelfFence::Unable,
+        },
+        certificate_until: standing.certificate_until,
+        overran: overran.map(|(group, stop)| (group.clone(), (stop.took, stop.budget))).collect(),
+        clock_ppm: standing.clock_ppm,
+    };
+    let found = findings(&vitals).into_iter().map(|finding| {
+        let (message, about) = told(&finding, &standing.me);
+        need(&message, about, None)
+    });
+    report::Doctor {
+        findings: found.collect(),
+        settings: settings(&vitals).into_iter().map(shown).collect(),
+    }
+}
+
+fn told(finding: &Finding, me: &NodeName) -> (Message, String) {
+    match finding {
+        Finding::BudgetTooShort { group, took, budget } => {
+            let (took, budget) = (took.as_millis(), budget.as_millis());
+            (messages::doctor_budget_too_short(group, me, took, budget), group.to_string())
+        }
+        Finding::LimitTooShort { group, resource, limit_of, took, limit } => {
+            let (took, limit) = (took.as_millis(), limit.as_millis());
+            let message = match limit_of {
+                LimitOf::Start => messages::doctor_start_limit(resource, group, took, limit),
+                LimitOf::Stop => messages::doctor_stop_limit(resource, group, took, limit),
+            };
+            (message, group.to_string())
+        }
+        Finding::NoDevice { group, node } => {
+            (messages::doctor_no_device(group, node), group.to_string())
+        }
+        Finding::FenceUntested { node } => {
+            (messages::doctor_fence_untested(node, me), node.to_string())
+        }
+        Finding::FenceTestOld { node, at } => {
+            (messages::doctor_fence_test_old(node, me, Utc(*at)), node.to_string())
+        }
+        Finding::ClockRate { ppm, most } => {
+            (messages::doctor_clock_rate(me, ppm.to_string(), most), me.to_string())
+        }
+        Finding::CertificateEnds { days, until } => {
+            (messages::doctor_certificate_ends(me, days, Utc(*until)), me.to_string())
+        }
+        Finding::CertificateEnded { until } => {
+            (messages::certificate_ended(me, Utc(*until)), me.to_string())
+        }
+        Finding::NoSelfFence => (messages::doctor_no_self_fence(me), me.to_string()),
+        Finding::NeverRan { group, node } => {
+            (messages::doctor_never_ran(group, node), group.to_string())
+        }
+        Finding::RanLongAgo { group, node, at } => {
+            (messages::doctor_ran_long_ago(group, node, Utc(*at)), group.to_string())
+        }
+    }
+}
+
+fn shown(setting: Setting) -> report::Setting {
+    let (proven, because) = match setting.proof {
+        Proof::Seen(at) => (true, phrase::proof_seen(Utc(at))),
+        Proof::ByRules => (true, phrase::proof_by_rules()),
+        Proof::Accepted => (false, phrase::proof_accepted()),
+        Proof::Unseen => (false, phrase::proof_unseen()),
+    };
+    report::Setting {
+        about: setting.about,
+        setting: setting.words,
+        proven,
+        because: phrased(&because),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! Each finding as a person reads it.
+
+use tsugi_cluster_rules::record::Happening;
+use tsugi_vocabulary::{Epoch, Index, Span, Wall};
+
+use super::super::scenes::{NOW, group, node, record, standing, text};
+use super::*;
+use crate::standing::SlowStop;
+
+fn started(by: &str, at: Wall) -> Versioned<EventRecord> {
+    let what = Happening::Started { steps: vec![("vip".to_owned(), 3)], took: Span::millis(3) };
+    let (group, epoch) = (Some(group("PAY")), Some(Epoch { incarnation: 1, counter: 4 }));
+    let value = std::sync::Arc::new(EventRecord { at, by: node(by), group, epoch, what });
+    Versioned { version: Index(9), value }
+}
+
+fn ids(doctor: &report::Doctor) -> Vec<&str> {
+    doctor.findings.iter().map(|finding| finding.what.id.as_str()).collect()
+}
+
+#[test]
+fn a_cluster_that_has_run_on_every_node_needs_nothing() {
+    let seen = [started("node1", NOW), started("node2", NOW)];
+    let found = doctor(&standing(record()), &seen);
+    assert_eq!(ids(&found), [""; 0]);
+    let proven: Vec<bool> = found.settings.iter().map(|s| s.proven).collect();
+    assert_eq!(proven, [true, true, false], "its stop was never seen: {:?}", found.settings);
+}
+
+#[test]
+fn every_finding_has_its_number_and_the_command_to_run_next() {
+    let mut sick = standing(record());
+    sick.self_fence = "none".to_owned();
+    sick.clock_ppm = Some(-700);
+    sick.certificate_until = Some(Wall(NOW.0 + 6 * 24 * 3_600_000));
+    let (took, budget) = (Span::millis(240), Span::millis(100));
+    sick.slow_stops.insert(group("PAY"), SlowStop { took, budget });
+    let found = doctor(&sick, &[started("node1", NOW)]);
+    let all = ["TSUG10339-W", "TSUG70142-W", "TSUG10406-W", "TSUG10333-W", "TSUG10133-W"];
+    assert_eq!(ids(&found), all);
+    assert!(found.findings.iter().all(|finding| finding.next.is_some()));
+    let read: Vec<String> = found.findings.iter().map(|f| text(&f.what)).collect();
+    assert!(read[1].contains("within 7 days"), "{read:?}");
+    assert!(read[2].contains("-700 ppm"), "{read:?}");
+    assert!(read[3].contains("240 ms") && read[3].contains("100 ms"), "{read:?}");
+    assert!(read[4].contains("never seen to run on node node2"), "{read:?}");
+}

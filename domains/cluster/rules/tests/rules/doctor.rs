@@ -1,0 +1,164 @@
+//! What the doctor finds: each thing that can be wrong is planted alone, and named.
+
+use std::collections::BTreeMap;
+
+use tsugi_cluster_rules::doctor::{
+    CERTIFICATE_DAYS, Finding, LimitOf, PROVEN_FOR, Proof, SelfFence, Vitals, findings, settings,
+};
+use tsugi_cluster_rules::record::{EventRecord, Happening, Record};
+use tsugi_cluster_rules::spec::FenceDevice;
+use tsugi_cluster_rules::start_kind::Ending;
+use tsugi_vocabulary::{NodeName, ResourceName, Span, Wall};
+
+use crate::world::{World, cluster, group, node};
+
+const NOW: Wall = Wall(100 * 24 * 3_600_000);
+const DAY: u64 = 24 * 3_600_000;
+
+fn event(by: &str, at: Wall, what: Happening) -> EventRecord {
+    EventRecord { at, by: node(by), group: Some(group("PAY")), epoch: None, what }
+}
+
+fn started(by: &str, at: Wall, millis: u64) -> EventRecord {
+    let steps = vec![("app".to_owned(), millis)];
+    event(by, at, Happening::Started { steps, took: Span::millis(millis) })
+}
+
+fn stopped(millis: u64) -> EventRecord {
+    let steps = vec![("app".to_owned(), millis)];
+    event("n1", NOW, Happening::Stopped { steps, ending: Ending::Orderly })
+}
+
+/// Two nodes with a device each, PAY seen to start on both and to stop once.
+struct Well {
+    record: Record,
+    me: NodeName,
+    events: Vec<EventRecord>,
+}
+
+impl Well {
+    fn with(fence: &str) -> Self {
+        let text = format!("PAY: prefer n1 n2; fence {fence}");
+        let mut spec = cluster("n1 n2 w=witness", &[&text]);
+        for name in ["n1", "n2"] {
+            spec.nodes.get_mut(&node(name)).unwrap().fence = Some(FenceDevice {
+                agent: "fence_one".to_owned(),
+                options: BTreeMap::new(),
+                secret: None,
+                limit: Span::secs(4),
+                every: Span::secs(3600),
+            });
+        }
+        let events = vec![started("n1", NOW, 5), started("n2", NOW, 5), stopped(5)];
+        Self { record: World::new(spec).record, me: node("n1"), events }
+    }
+
+    fn vitals(&self) -> Vitals<'_> {
+        Vitals {
+            at: NOW,
+            me: &self.me,
+            record: &self.record,
+            events: self.events.iter().collect(),
+            fence_tests: BTreeMap::from([(node("n2"), Some(NOW))]),
+            self_fence: SelfFence::Able,
+            certificate_until: Some(Wall(NOW.0 + 400 * DAY)),
+            overran: BTreeMap::new(),
+            clock_ppm: Some(30),
+        }
+    }
+}
+
+#[test]
+fn a_cluster_of_which_everything_was_seen_needs_nothing_and_is_proven() {
+    let well = Well::with("confirmed");
+    assert_eq!(findings(&well.vitals()), []);
+    let all = settings(&well.vitals());
+    assert!(all.iter().all(|setting| setting.proof == Proof::Seen(NOW)), "{all:?}");
+    assert_eq!(all.len(), 4, "the device, the fence and both nodes");
+}
+
+#[test]
+fn each_thing_that_is_planted_is_found_alone() {
+    let well = Well::with("confirmed");
+    let (pay, n2) = (group("PAY"), node("n2"));
+    let (took, budget) = (Span::millis(300), Span::millis(100));
+    let until = Wall(NOW.0 + 13 * DAY);
+    let old = Wall(NOW.0 - 3 * 3_600_000);
+    let cases: [(&dyn Fn(&mut Vitals<'_>), Finding); 7] = [
+        (&|v| v.self_fence = SelfFence::Unable, Finding::NoSelfFence),
+        (&|v| v.clock_ppm = Some(-501), Finding::ClockRate { ppm: -501, most: 500 }),
+        (&|v| v.certificate_until = Some(until), Finding::CertificateEnds { days: 14, until }),
+        (&|v| v.certificate_until = Some(NOW), Finding::CertificateEnded { until: NOW }),
+        (
+            &|v| v.overran = BTreeMap::from([(group("PAY"), (took, budget))]),
+            Finding::BudgetTooShort { group: pay.clone(), took, budget },
+        ),
+        (&|v| v.fence_tests = BTreeMap::new(), Finding::FenceUntested { node: n2.clone() }),
+        (
+            &|v| v.fence_tests = BTreeMap::from([(node("n2"), Some(old))]),
+            Finding::FenceTestOld { node: n2.clone(), at: old },
+        ),
+    ];
+    for (plant, finding) in cases {
+        let mut vitals = well.vitals();
+        plant(&mut vitals);
+        assert_eq!(findings(&vitals), [finding]);
+    }
+}
+
+#[test]
+fn the_end_of_a_certificate_is_told_at_sixty_thirty_fourteen_seven_days_and_one() {
+    let well = Well::with("lease");
+    let days = |left: u64| {
+        let mut vitals = well.vitals();
+        vitals.certificate_until = Some(Wall(NOW.0 + left));
+        findings(&vitals).into_iter().find_map(|finding| match finding {
+            Finding::CertificateEnds { days, .. } => Some(days),
+            _ => None,
+        })
+    };
+    assert_eq!(days(61 * DAY), None);
+    for step in CERTIFICATE_DAYS {
+        assert_eq!(days(step * DAY), Some(step));
+    }
+    assert_eq!([days(59 * DAY), days(2 * DAY), days(1)], [Some(60), Some(7), Some(1)]);
+}
+
+#[test]
+fn a_start_or_stop_that_uses_up_its_limit_and_a_node_never_tried_are_found() {
+    let mut well = Well::with("confirmed");
+    let resource = ResourceName::new("app").unwrap();
+    let limit = Span::secs(10);
+    for (slow, limit_of) in
+        [(stopped(8_000), LimitOf::Stop), (started("n1", NOW, 8_000), LimitOf::Start)]
+    {
+        well.events.push(slow);
+        let (group, resource, took) = (group("PAY"), resource.clone(), Span::secs(8));
+        let finding = Finding::LimitTooShort { group, resource, limit_of, took, limit };
+        assert_eq!(findings(&well.vitals()), [finding]);
+        well.events.pop();
+    }
+    let at = Wall(NOW.0 - PROVEN_FOR.as_millis() - 1);
+    well.events[1] = started("n2", at, 5);
+    let (pay, n2) = (group("PAY"), node("n2"));
+    let long_ago = Finding::RanLongAgo { group: pay.clone(), node: n2.clone(), at };
+    assert_eq!(findings(&well.vitals()), [long_ago]);
+    well.events.remove(1);
+    assert_eq!(findings(&well.vitals()), [Finding::NeverRan { group: pay, node: n2 }]);
+}
+
+#[test]
+fn what_waits_for_a_fence_that_no_device_can_confirm_is_found_and_what_was_accepted_is_unproven() {
+    let mut well = Well::with("confirmed");
+    let config = std::sync::Arc::make_mut(well.record.config.as_mut().unwrap());
+    config.spec.nodes.get_mut(&node("n2")).unwrap().fence = None;
+    let finding = Finding::NoDevice { group: group("PAY"), node: node("n2") };
+    assert_eq!(findings(&well.vitals()), [finding]);
+    let proof = |well: &Well| {
+        let all = settings(&well.vitals());
+        all.iter().find(|s| s.about == "PAY" && s.words.starts_with("fence")).unwrap().proof
+    };
+    assert_eq!(proof(&well), Proof::Unseen);
+    assert_eq!(proof(&Well::with("self")), Proof::Accepted);
+    assert_eq!(proof(&Well::with("confirmed")), Proof::Seen(NOW));
+}
