@@ -341,6 +341,19 @@ fn an_agent_that_serves_keeps_its_status_beside_the_socket() {
 }
 
 #[test]
+fn what_the_doctor_finds_is_asked_for_and_kept_beside_the_socket_for_when_nobody_answers() {
+    let site = Site::with(&record());
+    let Reply::Doctor(found) = site.ask(Request::Doctor) else { panic!("another answer") };
+    assert!(found.findings.iter().any(|f| f.what.id == "TSUG10133-W"), "{found:?}");
+    let path = site.folder.path().join("last-doctor.json");
+    until("it is kept", || {
+        let read = std::fs::read(&path).unwrap_or_default();
+        let kept = serde_json::from_slice::<tsugi_wire::control::Answer>(&read);
+        kept.is_ok_and(|answer| answer.reply == Reply::Doctor(found.clone()))
+    });
+}
+
+#[test]
 fn an_unconfirmed_apply_is_undone_by_the_node_that_leads() {
     let mut given = record();
     let mut config = (**given.config.as_ref().unwrap()).clone();

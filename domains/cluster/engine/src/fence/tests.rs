@@ -122,7 +122,9 @@ fn the_devices_of_the_others_are_asked_soon_and_then_every_so_often() {
     assert_eq!(argv[..6], own);
     assert_eq!(argv[6..], ["plug=3", "nodename=b", "action=status"]);
     assert_eq!((program.time_limit, program.user), (Some(Span::secs(20)), Some((77, 78))));
+    assert_eq!(scene.fences.tested_well()[&node("b")], None);
     assert_eq!(scene.ends(HowEnded::Exited(0), TimeLimit::Kept), None);
+    assert!(scene.fences.tested_well()[&node("b")].is_some(), "and when is known");
     scene.pass(Span::secs(3500));
     assert_eq!(scene.hands.0.len(), 1);
     scene.pass(Span::secs(100));
@@ -171,6 +173,7 @@ fn a_device_of_another_configuration_is_asked_anew_and_one_that_is_gone_is_forgo
     scene.ends(HowEnded::Exited(1), TimeLimit::Kept);
     scene.fences.configured(scene.now, [(&node("b"), &device())].into_iter());
     assert_eq!(scene.fences.faults().len(), 1, "what did not change is known still");
+    assert_eq!(scene.fences.tested_well()[&node("b")], None, "it never answered well");
     let other = FenceDevice { agent: "fence_other".to_owned(), ..device() };
     scene.fences.configured(scene.now, [(&node("b"), &other)].into_iter());
     assert!(scene.fences.faults().is_empty());
