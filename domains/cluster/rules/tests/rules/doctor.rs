@@ -12,6 +12,9 @@ use tsugi_vocabulary::{NodeName, ResourceName, Span, Wall};
 
 use crate::world::{World, cluster, group, node};
 
+/// One thing that is made wrong.
+type Plant<'a> = &'a dyn Fn(&mut Vitals<'_>);
+
 const NOW: Wall = Wall(100 * 24 * 3_600_000);
 const DAY: u64 = 24 * 3_600_000;
 
