@@ -87,7 +87,7 @@ fn each_thing_that_is_planted_is_found_alone() {
     let (took, budget) = (Span::millis(300), Span::millis(100));
     let until = Wall(NOW.0 + 13 * DAY);
     let old = Wall(NOW.0 - 3 * 3_600_000);
-    let cases: [(&dyn Fn(&mut Vitals<'_>), Finding); 7] = [
+    let cases: [(Plant<'_>, Finding); 7] = [
         (&|v| v.self_fence = SelfFence::Unable, Finding::NoSelfFence),
         (&|v| v.clock_ppm = Some(-501), Finding::ClockRate { ppm: -501, most: 500 }),
         (&|v| v.certificate_until = Some(until), Finding::CertificateEnds { days: 14, until }),
