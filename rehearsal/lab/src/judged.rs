@@ -82,15 +82,20 @@ pub fn announced(stage: &Stage, pattern: Pattern, since: Duration, old: &str) ->
 }
 
 /// What happens to the groups that were not hit: nothing. Every call of theirs was answered, their
-/// addresses stayed where they were, and they run under the epoch that they had.
+/// addresses stayed where they were, and they run under the epoch that they had. Where a node is
+/// lost (`lost`), so is what else it had.
 #[must_use]
 pub fn untouched(
     stage: &Stage,
     (before, after): (&Status, &Status),
-    since: Duration,
+    (since, lost): (Duration, Option<&str>),
 ) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (served, client) in stage.others() {
+    let was_there = |group: &str| {
+        let owner = before.group(group).and_then(|group| group.owner.as_deref());
+        lost.is_some() && owner == lost
+    };
+    for (served, client) in stage.others().filter(|(served, _)| !was_there(served.group)) {
         let failed = |call: &Call| matches!(call.end, CallEnd::Failed(_)) && call.from >= since;
         let failed = client.calls_since(since).into_iter().filter(failed).count();
         let moved = served.addresses.iter().any(|address| {

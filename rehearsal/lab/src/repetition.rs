@@ -170,7 +170,8 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
     let whole = stage.wait_whole();
     if let Ok(after) = &whole {
         wrong.extend(judged::afterwards(stage, pattern, (&before, after), foretold.as_deref()));
-        wrong.extend(judged::untouched(stage, (&before.status, after), since));
+        let lost = (pattern == Pattern::PgPower).then_some(old.as_str());
+        wrong.extend(judged::untouched(stage, (&before.status, after), (since, lost)));
     }
     let open = stage.client().settle(since, SETTLE);
     let calls = stage.client().calls_since(since);
