@@ -9,13 +9,17 @@
 //!
 //! Invariants: two nodes never run the group at once; a run never begins after one of a newer
 //! epoch has; a promise does not outlive its holder's deadline by more than a TTL and a delay.
+//!
+//! [`walk_disk`] does the same for the ledger on a shared disk: read by read and write by write.
 
 mod acts;
 mod check;
+mod disk;
 mod ground;
 mod scenes;
 mod state;
 
 pub use check::{Found, Report, Whole, report, walk};
+pub use disk::{DISK_TAKEN_AWAY, DiskFound, DiskScene, disk_scenes, walk_disk};
 pub use scenes::{Scene, TAKEN_AWAY, TakenAway, scenes};
 pub use state::{Model, State};

@@ -11,7 +11,7 @@ use super::found;
 use super::frame::Entry;
 use super::keeper::{Appended, Campaign, Followed, Keeper};
 use super::layout::{Layout, Made, Title, Whose};
-use super::platter::{Io, Platter, Reach, Replay, Want};
+use super::platter::{Block, Io, Platter, Reach, Replay, Want};
 use super::trouble::Trouble;
 use crate::format::{Writer, write_view};
 use crate::{Change, ClusterId, Command, Key, StorageFailure, View, VoterId};
@@ -69,7 +69,7 @@ struct Node {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Late {
     at: u64,
-    bytes: Arc<[u8]>,
+    bytes: Block,
     life: u8,
     generation: u64,
 }
