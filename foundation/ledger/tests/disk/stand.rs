@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 use tsugi_ledger::disk::{DiskLedger, DiskSeat, Layout, Pace, SharedDisk, found};
-use tsugi_ledger::suite::{Stand, Step};
+use tsugi_ledger::suite::{self, Stand, Step};
 use tsugi_ledger::{Backup, Change, ClusterId, Failure, Floor, Key, Ledger, View, Voter, VoterId};
 use tsugi_vocabulary::{BootId, Index, NodeName, Span};
 
@@ -56,6 +56,16 @@ pub fn image(directory: &Path, name: &str, seats: &[&str], view: &View) -> PathB
 pub async fn open(image: &Path, name: &str, pace: Pace) -> Result<DiskLedger, Failure> {
     let seat = DiskSeat { cluster: CLUSTER, node: node(name), life: life(), pace };
     DiskLedger::open(SharedDisk::open(image).unwrap(), seat).await
+}
+
+/// Waits until `ledger` shows that it leads.
+pub async fn leads(ledger: &DiskLedger) {
+    let wait = async {
+        while !ledger.leadership().me {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(suite::LONG, wait).await.unwrap();
 }
 
 pub struct OneDisk {
