@@ -14,6 +14,8 @@ mod offline;
 mod old_names;
 #[path = "cli/online.rs"]
 mod online;
+#[path = "cli/parity.rs"]
+mod parity;
 #[path = "cli/proc.rs"]
 mod proc;
 #[path = "cli/sample.rs"]

@@ -15,5 +15,6 @@ pub mod errand;
 pub mod fence;
 pub mod logbook;
 pub mod monitor;
+pub mod parity;
 pub mod records;
 pub mod standing;

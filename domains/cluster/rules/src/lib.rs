@@ -20,6 +20,7 @@ pub mod lease;
 pub mod mutant;
 pub mod node;
 pub mod ocf;
+pub mod parity;
 pub mod plan;
 pub mod planner;
 pub mod reason;

@@ -61,6 +61,11 @@ pub enum Command {
         of: Option<String>,
     },
     Doctor,
+    Parity {
+        group: Option<String>,
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
+    },
     Explain {
         group: Option<String>,
         #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]

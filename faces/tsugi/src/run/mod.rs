@@ -7,6 +7,7 @@ mod monitor;
 mod ocf;
 mod offline;
 mod old_name;
+mod parity;
 mod proc;
 mod read;
 mod typed_name;
@@ -25,6 +26,9 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         Command::Status { watch: false } => read::status(&agents, out),
         Command::Status { watch: true } => read::watch(&agents, out),
         Command::Why { of } => read::why(&agents, out, of.as_deref()),
+        Command::Parity { group, against } => {
+            parity::parity(&agents, out, (group.as_deref(), against.as_deref()))
+        }
         Command::Doctor => doctor::doctor(&agents, out),
         Command::Explain { group, back } => read::explain(&agents, out, (group.as_deref(), *back)),
         Command::History { of, most } => read::history(&agents, out, (of.as_deref(), *most)),

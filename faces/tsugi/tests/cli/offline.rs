@@ -83,10 +83,11 @@ fn the_flag_wins_over_the_locale() {
 #[test]
 fn without_an_agent_every_question_ends_with_7_and_names_the_next_command() {
     let here = nobody();
-    let questions: [&[&str]; 13] = [
+    let questions: [&[&str]; 14] = [
         &["status"],
         &["why"],
         &["doctor"],
+        &["parity"],
         &["explain"],
         &["history"],
         &["whatif", "lose", "n1"],

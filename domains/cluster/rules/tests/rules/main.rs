@@ -8,6 +8,7 @@ mod fences;
 mod moving;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod parity;
 mod random;
 mod start_kinds;
 mod statements;

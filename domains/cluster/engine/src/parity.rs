@@ -1,0 +1,172 @@
+//! Looks up what this node has of what its groups need. It runs where it is asked, as who asks,
+//! and changes nothing; what to make of it is decided in the rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::statvfs::statvfs;
+use nix::unistd::User;
+use tsugi_cluster_rules::parity::{Fact, Gap, Inventory, Item, Wrong, items};
+use tsugi_cluster_rules::spec::ClusterSpec;
+use tsugi_messages::{self as messages, Message};
+use tsugi_vocabulary::{GroupName, NodeName};
+
+use crate::config;
+use crate::errand::OCF_ROOT;
+
+/// Where a fence agent is looked for that is not named by its whole path.
+const PATH: [&str; 5] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin"];
+
+/// What `me` has of what these groups need.
+#[must_use]
+pub fn look(
+    (spec, hash): (&ClusterSpec, &str),
+    me: &NodeName,
+    of: impl Fn(&GroupName) -> Asked,
+) -> Inventory {
+    let mut inventory = Inventory {
+        node: me.clone(),
+        config: hash.to_owned(),
+        groups: BTreeMap::new(),
+        facts: BTreeMap::new(),
+        needed: BTreeSet::new(),
+    };
+    for (name, group) in spec.groups.iter().filter(|(name, _)| of(name) == Asked::Yes) {
+        let all = items(spec, group, me);
+        if all.is_empty() {
+            continue;
+        }
+        let names = all.iter().map(Item::name).collect();
+        inventory.groups.insert(name.clone(), names);
+        for item in all {
+            if item.is_needed() {
+                inventory.needed.insert(item.name());
+            }
+            inventory.facts.entry(item.name()).or_insert_with(|| fact(&item));
+        }
+    }
+    inventory
+}
+
+/// Whether a group is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+}
+
+fn there(mark: impl ToString) -> Fact {
+    Fact::There { mark: mark.to_string() }
+}
+
+fn fact(item: &Item) -> Fact {
+    let found = match item {
+        Item::Program(path) => program(Path::new(path)),
+        Item::File(path) => content(Path::new(path)),
+        Item::Agent(agent) => {
+            let folder = Path::new(OCF_ROOT).join("resource.d");
+            program(&folder.join(agent.provider()).join(agent.kind()))
+        }
+        Item::Fence(agent) => fence(agent),
+        // A password is not read, not even for its hash.
+        Item::Secret(path) => fs::metadata(path).map(|_| there("there")),
+        Item::User(name) => user(name),
+        Item::Device(path) => device(Path::new(path)),
+        Item::Mount(path) => fs::metadata(path).map(|found| match found.is_dir() {
+            true => there("directory"),
+            false => Fact::Unreadable { why: "not a directory".to_owned() },
+        }),
+        Item::Space(path) => space(Path::new(path)),
+        Item::Link(name) => {
+            fs::metadata(Path::new("/sys/class/net").join(name)).map(|_| there("there"))
+        }
+        Item::Limit(name) => limit(name),
+        Item::Version => Ok(there(env!("CARGO_PKG_VERSION"))),
+        Item::Zone => content(Path::new("/etc/localtime")),
+    };
+    found.unwrap_or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Fact::Missing,
+        _ => Fact::Unreadable { why: error.to_string() },
+    })
+}
+
+/// A file that is run: whoever may run it, and the hash of what is in it.
+fn program(path: &Path) -> io::Result<Fact> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() || found.permissions().mode() & 0o111 == 0 {
+        return Ok(Fact::NotExecutable);
+    }
+    content(path)
+}
+
+fn content(path: &Path) -> io::Result<Fact> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() {
+        return Ok(there("not a file"));
+    }
+    Ok(there(config::hash_of(&fs::read(path)?)))
+}
+
+fn fence(agent: &str) -> io::Result<Fact> {
+    let places = PATH.iter().map(|folder| Path::new(folder).join(agent));
+    let whole = agent.starts_with('/').then(|| PathBuf::from(agent));
+    let found = whole.into_iter().chain(places).find(|path| path.exists());
+    found.map_or(Ok(Fact::Missing), |path| program(&path))
+}
+
+fn user(name: &str) -> io::Result<Fact> {
+    Ok(match User::from_name(name)? {
+        Some(user) => there(format_args!("{}:{}", user.uid, user.gid)),
+        None => Fact::Missing,
+    })
+}
+
+fn device(path: &Path) -> io::Result<Fact> {
+    let found = fs::metadata(path)?;
+    Ok(match found.file_type().is_block_device() {
+        true => there("block device"),
+        false => there(format_args!("file of {} bytes", found.len())),
+    })
+}
+
+fn space(path: &Path) -> io::Result<Fact> {
+    let found = statvfs(path)?;
+    let percent = found.blocks_available().saturating_mul(100) / found.blocks().max(1);
+    Ok(Fact::Free { percent })
+}
+
+/// The limit that programs of who asks have here, which a service inherits likewise.
+fn limit(name: &str) -> io::Result<Fact> {
+    let resource = match name {
+        "nofile" => Resource::RLIMIT_NOFILE,
+        "nproc" => Resource::RLIMIT_NPROC,
+        "memlock" => Resource::RLIMIT_MEMLOCK,
+        _ => Resource::RLIMIT_STACK,
+    };
+    let (_, hard) = getrlimit(resource)?;
+    Ok(there(hard))
+}
+
+/// A gap as a message: found on `here`, and compared with `other`.
+#[must_use]
+pub fn message(gap: &Gap, (here, other): (&NodeName, &NodeName)) -> Message {
+    let Gap { group, item, what } = gap;
+    match what {
+        Wrong::Missing => messages::parity_missing(group, here, item),
+        Wrong::NotExecutable => messages::parity_not_executable(group, here, item),
+        Wrong::Unreadable(why) => messages::parity_unreadable(group, here, item, why),
+        Wrong::Full(percent) => messages::parity_full(group, here, item, percent),
+        Wrong::Differs { here: mine, there } => {
+            messages::parity_differs(group, item, mine, other, there)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
