@@ -8,7 +8,7 @@ use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{
     AuditRecord, Draft, GroupIntent, GroupRecord, Ownership, Phase, Record, Versioned, Write,
 };
-use tsugi_cluster_rules::spec::{Failback, FencePolicy};
+use tsugi_cluster_rules::spec::{Failback, FencePolicy, Takeover};
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::timing::{LONGEST_TTL, Profile};
 use tsugi_invariants::{Invariant, Watch};
@@ -141,6 +141,32 @@ fn groups_that_must_be_apart_and_meet() {
     let entry = Versioned { version: Index(1), value: Arc::new(lived(owned(0, "n1"), BootId(7))) };
     again.groups.insert(group(), entry);
     assert_eq!(given(&again, 7, &[]), Some("apart"));
+}
+
+/// G1 on n1, its takeovers only observed or not.
+fn watched(takeover: Takeover) -> Record {
+    let mut record = apart("n3", BootId(7));
+    let config = Arc::make_mut(record.config.as_mut().unwrap());
+    let spec = config.spec.groups.get_mut(&group()).unwrap();
+    (spec.takeover, spec.fence) = (takeover, FencePolicy::SelfFence);
+    let entry = Versioned { version: Index(1), value: Arc::new(owned(1, "n1")) };
+    record.groups.insert(group(), entry);
+    record
+}
+
+#[test]
+fn what_is_only_observed_and_goes_somewhere_that_nobody_has_ordered() {
+    let moved = Draft::default().write(Write::Group(group(), Arc::new(owned(2, "n2"))));
+    assert_eq!(committed(&watched(Takeover::Observe), &moved), Some("observe"));
+    assert_eq!(committed(&watched(Takeover::Automatic), &moved), None);
+    let mut sent = owned(1, "n1");
+    if let Ownership::Owned { handover, .. } = &mut sent.ownership {
+        *handover = Some(node("n2"));
+    }
+    let sent = Draft::default().write(Write::Group(group(), Arc::new(sent)));
+    assert_eq!(committed(&watched(Takeover::Observe), &sent), Some("observe"));
+    let ordered = moved.write(command("c1", "group move G1", 0));
+    assert_ne!(committed(&watched(Takeover::Observe), &ordered), Some("observe"));
 }
 
 #[test]
