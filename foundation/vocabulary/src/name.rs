@@ -1,9 +1,12 @@
 //! Names: one type a noun, so that a node cannot stand where a group is due.
 
 use std::fmt;
-use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The longest name, in characters.
+const LONGEST: usize = 31;
 
 /// Why a text is not a name. Names are `[A-Za-z0-9_-]{1,31}` and do not begin with `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +49,7 @@ fn examine(text: &str) -> Result<(), NameRefused> {
         return Err(NameRefused::Empty);
     }
     let length = text.chars().count();
-    if length > 31 {
+    if length > LONGEST {
         return Err(NameRefused::TooLong { length });
     }
     if text.starts_with('-') {
@@ -58,12 +61,50 @@ fn examine(text: &str) -> Result<(), NameRefused> {
     }
 }
 
+/// The text of a name, in its place: names are compared, copied and looked up with every beat, and
+/// one that stood elsewhere would be fetched from there each time. Behind its end are zeros, so
+/// that the bytes are in the order of the texts.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Text {
+    bytes: [u8; LONGEST],
+    length: u8,
+}
+
+impl Text {
+    fn new(text: &str) -> Result<Self, NameRefused> {
+        examine(text)?;
+        let mut bytes = [0; LONGEST];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        let length = u8::try_from(text.len()).expect("it is not longer than the longest");
+        Ok(Self { bytes, length })
+    }
+
+    fn as_str(&self) -> &str {
+        let bytes = &self.bytes[..usize::from(self.length)];
+        str::from_utf8(bytes).expect("a name is made of ASCII characters")
+    }
+}
+
+/// Takes a name from what is being read.
+struct Reading;
+
+impl Visitor<'_> for Reading {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+        Text::new(text).map_err(E::custom)
+    }
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(Arc<str>);
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Text);
 
         impl $name {
             /// Takes `text` as a name, or says why it is none.
@@ -71,14 +112,25 @@ macro_rules! name {
             /// # Errors
             /// The first rule of [`NameRefused`] that the text breaks.
             pub fn new(text: &str) -> Result<Self, NameRefused> {
-                examine(text)?;
-                Ok(Self(Arc::from(text)))
+                Ok(Self(Text::new(text)?))
             }
 
             /// The name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                from.deserialize_str(Reading).map(Self)
             }
         }
 
@@ -91,7 +143,7 @@ macro_rules! name {
 
         impl From<$name> for String {
             fn from(name: $name) -> String {
-                name.0.to_string()
+                name.as_str().to_owned()
             }
         }
 
@@ -104,13 +156,13 @@ macro_rules! name {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(self.as_str())
             }
         }
     };
@@ -141,5 +193,16 @@ mod tests {
         assert_eq!(NodeName::new("給与"), Err(NameRefused::Character { found: '給' }));
         assert_eq!(NodeName::new("-n"), Err(NameRefused::LeadingDash));
         assert_eq!(NodeName::new(&"x".repeat(32)), Err(NameRefused::TooLong { length: 32 }));
+    }
+
+    #[test]
+    fn names_stand_in_the_order_of_their_texts() {
+        let longest = "z".repeat(31);
+        let mut texts = ["a", "a-1", "a1", "A", "a_", "node-10", "node-1", "node-2", &longest];
+        let mut names = texts.map(|text| GroupName::new(text).unwrap());
+        names.sort();
+        texts.sort_unstable();
+        assert_eq!(names.each_ref().map(GroupName::as_str), texts);
+        assert_eq!(names[0], names[0].clone());
     }
 }
