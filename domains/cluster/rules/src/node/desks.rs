@@ -36,8 +36,12 @@ impl Node {
         for group in gone {
             self.reconcile_other(now, &group, Epoch::NONE, out);
         }
-        self.as_started =
-            self.specs.iter().filter(|of| self.is_otherwise(*of)).map(|(g, _)| g.clone()).collect();
+    }
+
+    /// Compares what is run here with what is configured: whenever one of the two has changed.
+    pub(super) fn compare_with_applied(&mut self) {
+        let otherwise = self.specs.iter().filter(|of| self.is_otherwise(*of));
+        self.as_started = otherwise.map(|(group, _)| group.clone()).collect();
     }
 
     /// Whether a group that is run here is configured otherwise now. What is not of its resources
@@ -111,6 +115,7 @@ impl Node {
             self.pinned.remove(group);
             self.desks.remove(group);
             self.specs.remove(group);
+            self.compare_with_applied();
             self.ended.remove(group);
         }
     }
@@ -147,6 +152,7 @@ impl Node {
         let former = former.map(|taken| taken.spec);
         if let Some(spec) = former.or_else(|| applied().map(Arc::new)) {
             self.specs.insert(group.clone(), spec);
+            self.compare_with_applied();
         }
     }
 
@@ -163,7 +169,11 @@ impl Node {
         (epoch, deadline): (Epoch, Moment),
         out: &mut Vec<Order>,
     ) {
-        self.tell_desk(now, group, Input::Leased(epoch), out);
+        let waits = |desk: &Desk| matches!(desk.state, State::Waiting { .. });
+        // No other desk has a use for it, and every renewal comes here.
+        if self.desks.get(group).is_some_and(waits) {
+            self.tell_desk(now, group, Input::Leased(epoch), out);
+        }
         let Some(desk) = self.desks.get(group) else { return };
         let arm = match &desk.state {
             State::Adopting { epoch: e, .. }

@@ -303,10 +303,11 @@ impl Node {
                 Answers::Missing => Span(self.timing.beat.0 / 4 * 3),
             };
         self.beat_due = BeatDue::OnTime;
-        // The node is a voter too: its own vote takes the same road, without the network.
-        let own = beat.clone();
-        out.push(Order::Beat(beat, haste));
-        self.vote(now, &own, out, |node, now, ack, out| node.on_acked(now, &ack, out));
+        // The node is a voter too: its own vote takes the same road, without the network. What
+        // follows from it comes after the beat.
+        let at = out.len();
+        self.vote(now, &beat, out, |node, now, ack, out| node.on_acked(now, &ack, out));
+        out.insert(at, Order::Beat(beat, haste));
     }
 
     /// How soon the others are to read a beat. Answers to beats that wait come one beat later; an
@@ -353,6 +354,7 @@ impl Node {
         self.wait_for_former_leases(now, &before);
         self.timing = timing_of(&self.record);
         self.meet_peers();
+        self.compare_with_applied();
         self.paperwork.plan_again();
         // What was refused for the promise to a node that is off now is asked again at once.
         let fenced = |record: &Record, node: &NodeName| {
