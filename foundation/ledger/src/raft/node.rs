@@ -19,7 +19,7 @@ use super::pulse::Progress;
 use super::scribe::{self, Job};
 use super::store::{Store, Write, at_once};
 use super::timing::Timing;
-use super::types::{LogId, Raft, StoredMembership, Vote};
+use super::types::{LogId, Raft, Shown, StoredMembership, Vote};
 use crate::gate::{Gate, LogPlace, Order, Role, Sighting, Situation};
 use crate::published::Published;
 use crate::{Backup, ClusterId, Failure, Floor, Leadership, StorageFailure, View, Voter, VoterId};
@@ -70,6 +70,8 @@ pub(super) struct Node {
     pub(super) cluster: ClusterId,
     pub(super) timing: Timing,
     pub(super) raft: Raft,
+    /// Looked at with every beat that comes; a place of its own to look from each time costs more.
+    shown: watch::Receiver<Shown>,
     pub(super) links: Arc<Links>,
     pub(super) published: Arc<Published>,
     pub(super) leadership: watch::Sender<Leadership>,
@@ -207,13 +209,15 @@ impl RaftLedger {
         let raft = raft.map_err(|_| failed.borrow().clone().unwrap_or(Failure::Stopped))?;
         let (jobs, queue) = mpsc::channel(1024);
         let (sightings, seen) = mpsc::channel(256);
-        let voters = voters_of(&lists_of(&raft));
+        let shown = raft.server_metrics();
+        let voters = voters_of(&lists_of(&shown.borrow()));
         let gate = Gate::new(owner.voter, &voters, timing.silence(), links.now());
         let node = Arc::new(Node {
             voter: seat.voter,
             cluster: seat.cluster,
             timing,
             raft,
+            shown,
             links,
             published,
             leadership: watch::Sender::new(Leadership::default()),
@@ -305,7 +309,7 @@ impl RaftLedger {
     /// For tests: whether two lists of voters stand together, as far as this voter knows.
     #[must_use]
     pub fn is_between_lists(&self) -> bool {
-        lists_of(&self.node.raft).len() > 1
+        lists_of(&self.node.shown.borrow()).len() > 1
     }
 
     /// For tests: makes a snapshot now and forgets the log before it.
@@ -324,15 +328,16 @@ impl RaftLedger {
 }
 
 /// The lists of voters that Raft counts now: two while they change.
-fn lists_of(raft: &Raft) -> Vec<Vec<VoterId>> {
-    let metrics = raft.server_metrics();
-    let metrics = metrics.borrow();
-    let lists = metrics.membership_config.membership().get_joint_config();
+fn lists_of(shown: &Shown) -> Vec<Vec<VoterId>> {
+    let lists = shown.membership_config.membership().get_joint_config();
     lists.iter().map(|list| list.iter().copied().map(VoterId).collect()).collect()
 }
 
 /// Everybody who is on one of the lists, in order.
 fn voters_of(lists: &[Vec<VoterId>]) -> Vec<VoterId> {
+    if let [list] = lists {
+        return list.clone();
+    }
     let ids: std::collections::BTreeSet<VoterId> = lists.iter().flatten().copied().collect();
     ids.into_iter().collect()
 }
@@ -361,13 +366,12 @@ impl Node {
     }
 
     pub(super) fn situation(&self, now: Moment) -> Situation {
-        let lists = lists_of(&self.raft);
-        let voters = voters_of(&lists);
-        let (leads, term) = {
-            let metrics = self.raft.server_metrics();
-            let metrics = metrics.borrow();
-            (metrics.state == ServerState::Leader, metrics.vote.leader_id.term)
+        let (lists, leads, term) = {
+            let shown = self.shown.borrow();
+            let leads = shown.state == ServerState::Leader;
+            (lists_of(&shown), leads, shown.vote.leader_id.term)
         };
+        let voters = voters_of(&lists);
         let role = if self.failed.borrow().is_some() {
             Role::Outside
         } else if leads {
@@ -404,9 +408,8 @@ impl Node {
 
     pub(super) fn heard_follower(&self, follower: VoterId, says: Following) {
         let leads = {
-            let metrics = self.raft.server_metrics();
-            let metrics = metrics.borrow();
-            metrics.state == ServerState::Leader && metrics.vote.leader_id.term == says.term
+            let shown = self.shown.borrow();
+            shown.state == ServerState::Leader && shown.vote.leader_id.term == says.term
         };
         if leads {
             let sent = self.links.now().saturating_sub(says.ago);
@@ -427,7 +430,7 @@ impl Node {
     /// Who leads now, checked against the clock.
     pub(super) fn leads(&self, now: Moment, situation: &Situation) -> Leadership {
         let me = self.gate(|gate| gate.leads(now, situation.role));
-        let term = self.raft.server_metrics().borrow().vote.leader_id.term;
+        let term = self.shown.borrow().vote.leader_id.term;
         let heard = || self.gate(|gate| gate.hears(now)).filter(|id| *id != self.voter.id);
         Leadership { term, leader: if me { Some(self.voter.id) } else { heard() }, me }
     }

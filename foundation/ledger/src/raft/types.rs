@@ -32,6 +32,8 @@ openraft::declare_raft_types!(
 );
 
 pub(crate) type Raft = openraft::Raft<Types>;
+/// What Raft shows of its vote, its state and its members.
+pub(crate) type Shown = openraft::metrics::RaftServerMetrics<u64, Member>;
 pub(crate) type Entry = openraft::Entry<Types>;
 pub(crate) type LogId = openraft::LogId<u64>;
 pub(crate) type Vote = openraft::Vote<u64>;
