@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use support::*;
 use tsugi_host::Host;
@@ -176,12 +176,22 @@ fn pipes(node: &Node) -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|e| e == "pipe")).collect()
 }
 
+/// Whether this process has one of these files open.
+fn holds_one_of(files: &[PathBuf]) -> bool {
+    let open = fs::read_dir("/proc/self/fd").unwrap().filter_map(Result::ok);
+    open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|file| files.contains(&file))
+}
+
 #[test]
 fn what_a_program_says_while_no_agent_is_there_is_read_by_the_next_one() {
     let mut node = Node::start(&[]);
-    let (go, log) = (node.path("go"), node.path("counter.log"));
-    let wait = format!("while [ ! -e {} ]; do sleep 0.01; done", go.display());
-    let script = node.spawn(shell(free(), Purpose::Stop, &format!("{wait}; echo script")));
+    let (go, end, log) = (node.path("go"), node.path("end"), node.path("counter.log"));
+    let until_there =
+        |file: &Path| format!("while [ ! -e {} ]; do sleep 0.01; done", file.display());
+    let wait = until_there(&go);
+    // What it says stays in the pipe as long as it runs: nobody else holds it open.
+    let says = format!("{wait}; echo script; {}", until_there(&end));
+    let script = node.spawn(shell(free(), Purpose::Stop, &says));
     let mut service = shell(free(), Purpose::Service, &format!("echo a; {wait}; echo b; sleep 9"));
     service.output = Output::File { path: log.clone(), limit: 4096 };
     let service = node.spawn(service);
@@ -194,8 +204,13 @@ fn what_a_program_says_while_no_agent_is_there_is_read_by_the_next_one() {
     let run = node.path("run");
     let former = std::mem::replace(&mut node.hands, Hands::connect(&run).unwrap());
     drop(former);
+    // Its thread is of this process and reads until it has seen the end.
+    until("the former agent has let go of its pipes", || {
+        (!holds_one_of(&pipes(&node))).then_some(())
+    });
     fs::write(&go, "").unwrap();
     assert_eq!(node.list().programs.len(), 2, "both go on");
+    fs::write(&end, "").unwrap();
     until("what nobody writes into is cleared away", || (!stray.exists()).then_some(()));
     assert_eq!(node.ask(&Request::Watch), Ok(Answer::Done));
     assert_eq!(node.ended(script).tail, b"script\n");
