@@ -117,10 +117,10 @@ impl Watcher {
     ///
     /// # Errors
     /// The call that failed.
-    pub fn look_at(&mut self, names: &BTreeSet<&str>) -> io::Result<Vec<(String, Carrier)>> {
+    pub fn look_at(&mut self, names: &BTreeSet<String>) -> io::Result<Vec<(String, Carrier)>> {
         let asked = self.heard.as_fd();
         let as_known = |link: &Link| link_state::carries(asked, &link.name) == Ok(link.carries());
-        let wanted = self.known.values().filter(|link| names.contains(&*link.name));
+        let wanted = self.known.values().filter(|link| names.contains(&link.name));
         let wanted = wanted.filter(|link| !as_known(link));
         let indexes: Vec<u32> = wanted.map(|link| link.index).collect();
         let mut changed = Vec::new();

@@ -1,5 +1,7 @@
 //! Local sockets that keep messages apart (`SOCK_SEQPACKET`), and who is at the other end.
 
+pub mod file;
+
 use std::collections::VecDeque;
 use std::fs::Permissions;
 use std::io;

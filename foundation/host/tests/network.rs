@@ -304,7 +304,7 @@ fn a_link_that_loses_its_carrier_is_seen_without_polling() {
         expect("link set c1 up", Carrier::Up);
         // Asked for, it is told at once: without the kernel having told of it.
         let mut asked = Watcher::open().unwrap();
-        let names = ["c0"].into();
+        let names = ["c0".to_owned()].into();
         ip("link set c1 down");
         assert_eq!(asked.look_at(&names).unwrap(), [("c0".to_owned(), Carrier::Down)]);
         assert_eq!(asked.look_at(&names).unwrap(), []);
@@ -313,7 +313,7 @@ fn a_link_that_loses_its_carrier_is_seen_without_polling() {
         ip("link set c1 up");
         assert_eq!(asked.look_at(&names).unwrap(), [("c0".to_owned(), Carrier::Up)]);
         assert_eq!(asked.carry(&held).unwrap(), [Carrier::Up, Carrier::Gone]);
-        assert_eq!(asked.look_at(&["lo"].into()).unwrap(), []);
+        assert_eq!(asked.look_at(&["lo".to_owned()].into()).unwrap(), []);
         expect("link del c0", Carrier::Gone);
     });
     watch.join().unwrap();

@@ -37,10 +37,11 @@ pub enum Order {
     },
     /// What is armed? Answered by one [`Notice::Armed`] a group and then [`Notice::ThatIsAll`].
     Recall,
-    /// What comes over this connection from now on are extensions, and the guardian need not wake
-    /// for them: it reads them before a deadline passes that it knows of, and before every other
-    /// order. What it refuses of them it tells over the other connections.
-    InTime,
+    /// The memory that comes with this order is a sheet: the guardian reads from it where deadlines
+    /// have moved, before one passes that it knows of and before every other order. Answered by
+    /// [`Notice::SheetTaken`]; what stands there of an epoch that is not armed is passed over. The
+    /// sheet is read as long as this connection stands, which brings no other notice.
+    Sheet,
 }
 
 /// A group to guard, and what there is to take from it.
@@ -137,6 +138,8 @@ pub enum Notice {
     },
     /// The end of the answer to [`Order::Recall`].
     ThatIsAll,
+    /// The sheet is read from now on.
+    SheetTaken,
 }
 
 /// Whether a release left something behind.

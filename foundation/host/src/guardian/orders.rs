@@ -7,6 +7,7 @@ use tsugi_vocabulary::{Epoch, GroupName, Moment, Span};
 use super::message::{
     ADDRESSES_MOST, Arm, Extension, Notice, Order, PATH_LONGEST, Refused, Release, VOLUMES_MOST,
 };
+use super::sheet::Sheet;
 use super::table::{Slot, State, Table};
 
 /// The answers to one order.
@@ -22,8 +23,8 @@ pub fn carry_out(table: &Table, order: &Order, now: Moment) -> Answers {
         }
         Order::Disarm { group, epoch } => vec![disarm(table, group, *epoch)],
         Order::Recall => recall(table),
-        // How a connection is read does not concern the table.
-        Order::InTime => Vec::new(),
+        // What there is to read does not concern the table.
+        Order::Sheet => vec![Notice::SheetTaken],
     })
 }
 
@@ -94,6 +95,16 @@ fn extend(table: &Table, extension: &Extension, now: Moment) -> Option<Notice> {
         Ok(slot) => {
             slot.extend(*deadline);
             None
+        }
+    }
+}
+
+/// Moves on what is guarded to where a sheet says that it stands. What is not guarded any more may
+/// still stand there.
+pub fn follow(table: &Table, sheet: &Sheet, now: Moment) {
+    for Extension { group, epoch, deadline } in sheet.extensions() {
+        if let (Ok(slot), true) = (guarded(table, &group, epoch), deadline > now) {
+            slot.extend(deadline);
         }
     }
 }

@@ -22,7 +22,8 @@ use crate::process::ProgramId;
 
 /// The most programs that are known by pid.
 pub const PROGRAMS_MOST: usize = 2048;
-const NAME_WORDS: usize = 4;
+/// Room for the longest name and its length.
+pub(super) const NAME_WORDS: usize = 4;
 /// Room for the longest name, the most addresses and volumes with the longest paths.
 const RECORD_WORDS: usize = (72 + ADDRESSES_MOST * 18 + VOLUMES_MOST * (PATH_LONGEST + 3)) / 8 + 1;
 
@@ -63,10 +64,10 @@ impl State {
 
 /// Bytes that the other process may read at any time, whole words of them.
 #[repr(C)]
-struct Bytes<const WORDS: usize>([AtomicU64; WORDS]);
+pub(super) struct Bytes<const WORDS: usize>([AtomicU64; WORDS]);
 
 impl<const WORDS: usize> Bytes<WORDS> {
-    fn store(&self, bytes: &[u8]) {
+    pub(super) fn store(&self, bytes: &[u8]) {
         let chunks = bytes.chunks(8).chain(std::iter::repeat(&[][..]));
         for (word, chunk) in self.0.iter().zip(chunks) {
             let mut eight = [0; 8];
@@ -75,7 +76,7 @@ impl<const WORDS: usize> Bytes<WORDS> {
         }
     }
 
-    fn load(&self) -> impl Iterator<Item = u8> {
+    pub(super) fn load(&self) -> impl Iterator<Item = u8> {
         self.0.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes())
     }
 
@@ -85,7 +86,7 @@ impl<const WORDS: usize> Bytes<WORDS> {
 }
 
 /// A name as it begins a record: its length, then its letters.
-fn name_bytes(group: &str) -> Vec<u8> {
+pub(super) fn name_bytes(group: &str) -> Vec<u8> {
     [&[u8::try_from(group.len()).unwrap_or(u8::MAX)], group.as_bytes()].concat()
 }
 

@@ -16,11 +16,12 @@ use super::kill_timer::KillTimer;
 use super::message::{Arm, Notice, Order, Release};
 use super::orders::{self, Answers};
 use super::release::Means;
+use super::sheet::Sheet;
 use super::table::{Slot, State, Table};
 use crate::cgroup::Tree;
 use crate::fence::{self, Fence};
 use crate::netlink::Netlink;
-use crate::socket::{Connection, Outbox, Received};
+use crate::socket::{Connection, Outbox, Received, file};
 use crate::watchdog::{FEED_EVERY, Watchdog};
 use crate::{clock, codec, filter, rights, sys};
 
@@ -30,8 +31,8 @@ const PRIORITY: i32 = 20;
 const KILLED_AFTER: Span = Span::millis(20);
 /// Timers run on a clock that may be slewed by 8 %, so they are set short and looked at again.
 const SHARE_OF_WAIT: u64 = 90;
-/// As long as a wait is longer than this it is looked again at half of it, for extensions that
-/// were left to be read in time.
+/// As long as a wait is longer than this it is looked again at half of it, for what stands in the
+/// sheets.
 const LONG_WAIT: Span = Span::millis(50);
 const SHARE_OF_LONG_WAIT: u64 = 50;
 /// The kernel's own timer is set longer than ours: ours must have the chance to set it anew.
@@ -66,16 +67,8 @@ struct Watch {
 struct Agent {
     connection: Connection,
     outbox: Outbox,
-    reading: Reading,
-}
-
-/// When what comes over a connection is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
-    /// At once.
-    AtOnce,
-    /// With the next wake, whatever it is for: only extensions come over it.
-    InTime,
+    /// Where it writes how deadlines move on, if it does so over this connection.
+    sheet: Option<Sheet>,
 }
 
 /// Runs until the hands are gone; the exit code of the process.
@@ -165,12 +158,16 @@ impl Watch {
             if has(LISTENER) {
                 self.accept();
             }
-            // Before anything is released, and before what was ordered after them.
-            self.take_orders(Reading::InTime);
-            if ready.iter().any(|at| *at > LISTENER) || ready.is_empty() {
-                self.take_orders(Reading::AtOnce);
+            // Before anything is released, and before what was ordered after it. What was written
+            // before `now` is seen, so nothing is released that was extended in time.
+            let now = clock::now();
+            for sheet in self.connections.iter().filter_map(|agent| agent.sheet.as_ref()) {
+                orders::follow(&self.table, sheet, now);
             }
-            self.release_due(clock::now());
+            if ready.iter().any(|at| *at > LISTENER) || ready.is_empty() {
+                self.take_orders();
+            }
+            self.release_due(now);
             self.mind_watchdog();
         }
     }
@@ -215,8 +212,7 @@ impl Watch {
     fn wait(&self) -> io::Result<Vec<usize>> {
         let mut all: Vec<BorrowedFd<'_>> =
             vec![self.wake.as_fd(), self.hands.as_fd(), self.listener.as_fd()];
-        let at_once = self.connections.iter().filter(|agent| agent.reading == Reading::AtOnce);
-        all.extend(at_once.map(|agent| agent.connection.as_fd()));
+        all.extend(self.connections.iter().map(|agent| agent.connection.as_fd()));
         let unsent = self.connections.iter().any(|agent| !agent.outbox.is_empty());
         let hungry = self.watchdog.as_ref().is_some_and(Watchdog::is_awake);
         let patience = match (unsent, hungry) {
@@ -247,43 +243,39 @@ impl Watch {
                     self.connections.remove(0);
                 }
                 let outbox = Outbox::new(NOTICES_MOST);
-                self.connections.push(Agent { connection, outbox, reading: Reading::AtOnce });
+                self.connections.push(Agent { connection, outbox, sheet: None });
             }
         }
     }
 
-    fn take_orders(&mut self, reading: Reading) {
+    fn take_orders(&mut self) {
         let mut connections = std::mem::take(&mut self.connections);
-        let mut refused = Vec::new();
         connections.retain_mut(|agent| {
-            agent.reading != reading
-                || agent.outbox.flush(&agent.connection).is_ok()
-                    && self.listen_to(agent, &mut refused)
+            agent.outbox.flush(&agent.connection).is_ok() && self.listen_to(agent)
         });
         self.connections = connections;
-        refused.iter().for_each(|notice| self.tell_all(notice));
     }
 
-    /// Whether the connection is to be kept. What is refused of what is read in time goes to
-    /// `refused`: nobody listens at its other end.
-    fn listen_to(&mut self, agent: &mut Agent, refused: &mut Vec<Notice>) -> bool {
+    /// Whether the connection is to be kept.
+    fn listen_to(&mut self, agent: &mut Agent) -> bool {
         loop {
-            let length = match agent.connection.receive(&mut self.buffer) {
-                Ok(Received::Message(length)) => length,
-                Ok(Received::Nothing) => return true,
-                Ok(Received::End) | Err(_) => return false,
+            let (length, brought) = match file::receive(&agent.connection, &mut self.buffer) {
+                Ok((Received::Message(length), brought)) => (length, brought),
+                Ok((Received::Nothing, _)) => return true,
+                Ok((Received::End, _)) | Err(_) => return false,
             };
             let Ok(order) = codec::read::<Order>(&self.buffer[..length]) else { return false };
-            let notices = orders::carry_out(&self.table, &order, clock::now());
+            let Answers(notices) = orders::carry_out(&self.table, &order, clock::now());
             match order {
                 Order::Arm(_) => self.used = self.table.used(),
-                Order::InTime => agent.reading = Reading::InTime,
+                Order::Sheet => {
+                    let sheet = brought.and_then(|file| Sheet::given(&File::from(file)).ok());
+                    agent.sheet = sheet;
+                    if agent.sheet.is_none() {
+                        return false;
+                    }
+                }
                 Order::Extend(_) | Order::Disarm { .. } | Order::Recall => {}
-            }
-            let Answers(notices) = notices;
-            if agent.reading == Reading::InTime {
-                refused.extend(notices);
-                continue;
             }
             for notice in notices {
                 if agent.outbox.post(&agent.connection, &notice).is_err() {
@@ -324,7 +316,7 @@ impl Watch {
     fn tell_all(&mut self, notice: &Notice) {
         // An agent that does not take it connects again and recalls.
         self.connections.retain_mut(|agent| {
-            agent.reading == Reading::InTime || agent.outbox.post(&agent.connection, notice).is_ok()
+            agent.sheet.is_some() || agent.outbox.post(&agent.connection, notice).is_ok()
         });
     }
 

@@ -12,7 +12,7 @@ use crate::config;
 use crate::standing::{OtherFile, Standing};
 
 /// How often it is looked whether the file has changed.
-pub(super) const LOOK: Duration = Duration::from_secs(2);
+pub(super) const LOOK: Duration = Duration::from_secs(5);
 
 /// What tells cheaply whether a comparison would come out as before.
 #[derive(Clone, Debug, PartialEq, Eq)]

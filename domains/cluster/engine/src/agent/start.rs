@@ -236,7 +236,7 @@ fn work(
     // Set once: this process works for one cluster only.
     let _first = shared.running.set(Running { ledger, reception: link.reception });
     // The first thread of an agent is the one at real-time priority (`tsugi_host::thread`).
-    Ok(Core::new(parts).run())
+    Ok(Core::new(parts)?.run())
 }
 
 /// How this agent comes into the world: with what earlier ones have left for it.

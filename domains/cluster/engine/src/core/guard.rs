@@ -6,14 +6,17 @@ use std::path::PathBuf;
 use tsugi_cluster_rules::node::Event;
 use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, VolumeSource};
 use tsugi_host::Guard;
-use tsugi_host::guardian::message::{Arm, Extension, Notice, Order, Volume, VolumeKind};
+use tsugi_host::guardian::message::{
+    Arm, EXTENSIONS_MOST, Extension, Notice, Order, Volume, VolumeKind,
+};
 use tsugi_vocabulary::{Epoch, GroupName, Moment, Span};
 
 /// The guardian as the core knows it: what it is armed for.
 #[derive(Debug, Default)]
 pub(super) struct Armory {
     armed: BTreeMap<GroupName, Epoch>,
-    extensions: Vec<Extension>,
+    /// What is to be told of each group; a deadline that moved twice is told once.
+    extensions: BTreeMap<GroupName, Extension>,
 }
 
 impl Armory {
@@ -25,7 +28,8 @@ impl Armory {
         (spec, allowed): (&GroupSpec, Span),
     ) {
         if self.armed.get(&group) == Some(&epoch) {
-            self.extensions.push(Extension { group, epoch, deadline });
+            let of = group.clone();
+            self.extensions.insert(of, Extension { group, epoch, deadline });
             return;
         }
         let arm = Arm {
@@ -42,15 +46,18 @@ impl Armory {
 
     /// Sends the deadlines that have moved, in one order.
     pub(super) fn flush(&mut self, guard: &mut dyn Guard) {
-        while !self.extensions.is_empty() {
-            let most = tsugi_host::guardian::message::EXTENSIONS_MOST.min(self.extensions.len());
-            let batch: Vec<Extension> = self.extensions.drain(..most).collect();
+        let mut extensions = std::mem::take(&mut self.extensions).into_values();
+        loop {
+            let batch: Vec<Extension> = extensions.by_ref().take(EXTENSIONS_MOST).collect();
+            if batch.is_empty() {
+                return;
+            }
             let _no_guardian = guard.tell(&Order::Extend(batch));
         }
     }
 
     pub(super) fn disarm(&mut self, guard: &mut dyn Guard, group: GroupName, epoch: Epoch) {
-        self.extensions.retain(|e| e.group != group);
+        self.extensions.remove(&group);
         self.armed.remove(&group);
         let _no_guardian = guard.tell(&Order::Disarm { group, epoch });
     }
@@ -82,7 +89,7 @@ impl Armory {
                 self.armed.remove(&group);
                 None
             }
-            Notice::Disarmed { .. } | Notice::ThatIsAll => None,
+            Notice::Disarmed { .. } | Notice::ThatIsAll | Notice::SheetTaken => None,
         }
     }
 }

@@ -1,6 +1,12 @@
 //! Which descriptors of the core have something to be read.
 
-use nix::poll::PollFd;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::time::TimeSpec;
+use tsugi_vocabulary::Span;
 
 /// Whom a descriptor belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,72 +23,99 @@ pub(super) enum Source {
     Guardian,
 }
 
-/// What a wait found. The descriptors stand in the order of [`Source`], the networks first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ready {
-    bits: u64,
-    networks: usize,
+impl Source {
+    const fn bit(self) -> u64 {
+        match self {
+            // More networks than bits share the last one and are looked at together.
+            Self::Network(network) => 1 << if network < 59 { network } else { 59 },
+            Self::Mailbox => 1 << 60,
+            Self::Hands => 1 << 61,
+            Self::Links => 1 << 62,
+            Self::Guardian => 1 << 63,
+        }
+    }
 }
 
-impl Ready {
-    /// What `fds` say; nothing if the time was over.
-    pub(super) fn of(fds: &[PollFd<'_>], networks: usize) -> Self {
-        let any = |fd: &PollFd<'_>| fd.revents().is_none_or(|events| !events.is_empty());
-        let bits = fds.iter().enumerate().filter(|(_, fd)| any(fd));
-        let bits = bits.fold(0, |bits, (at, _)| bits | Self::bit(at));
-        Self { bits, networks }
-    }
+/// What a wait found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ready(u64);
 
+impl Ready {
     /// Everything: now and then, so that what waits to be sent again, or rang without a sound, is
     /// found as well.
-    pub(super) const fn all(networks: usize) -> Self {
-        Self { bits: u64::MAX, networks }
-    }
-
-    const fn bit(at: usize) -> u64 {
-        // More descriptors than bits share the last one and are looked at together.
-        1 << if at < 63 { at } else { 63 }
-    }
+    pub(super) const ALL: Self = Self(u64::MAX);
 
     /// Whether `source` is to be looked at.
     pub(super) const fn has(self, source: Source) -> bool {
-        let at = match source {
-            Source::Network(network) => network,
-            Source::Mailbox => self.networks,
-            Source::Hands => self.networks + 1,
-            Source::Links => self.networks + 2,
-            Source::Guardian => self.networks + 3,
-        };
-        self.bits & Self::bit(at) != 0
+        self.0 & source.bit() != 0
+    }
+}
+
+/// What the core waits for. Most of its waits end by the time alone: the kernel keeps the
+/// descriptors as one, and a wait looks at that one instead of at each of them twice.
+#[derive(Debug)]
+pub(super) struct Wakes(Epoll);
+
+impl Wakes {
+    /// Nothing is waited for yet.
+    ///
+    /// # Errors
+    /// The system has no descriptor left.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?))
+    }
+
+    /// From now on what can be read from `fd` ends a wait.
+    ///
+    /// # Errors
+    /// The system has no room for it.
+    pub(super) fn watch(&self, source: Source, fd: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(self.0.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, source.bit()))?)
+    }
+
+    /// `fd` ends no wait any more. To close it is not enough: a process that is just being started
+    /// holds a copy of it until its own program runs.
+    pub(super) fn forget(&self, fd: BorrowedFd<'_>) {
+        // One that is not waited for is as it should be.
+        let _unknown = self.0.delete(fd);
+    }
+
+    /// Waits for at most `rest`.
+    pub(super) fn wait(&self, rest: Span) -> Ready {
+        let mut fds = [PollFd::new(self.0.0.as_fd(), PollFlags::POLLIN)];
+        // An interrupted wait is an early look.
+        let woken = ppoll(&mut fds, Some(TimeSpec::from_duration(rest.to_std())), None);
+        if !woken.is_ok_and(|ready| ready > 0) {
+            return Ready(0);
+        }
+        let mut events = [EpollEvent::empty(); 16];
+        let found = self.0.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
+        Ready(events[..found].iter().fold(0, |bits, event| bits | event.data()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
-
-    use nix::poll::{PollFlags, poll};
     use nix::unistd::{pipe, write};
 
     use super::*;
 
     #[test]
     fn what_is_ready_is_looked_at_and_now_and_then_everything_is() {
+        let wakes = Wakes::new().unwrap();
         let (network, _kept) = pipe().unwrap();
         let (mailbox, rings) = pipe().unwrap();
+        wakes.watch(Source::Network(0), network.as_fd()).unwrap();
+        wakes.watch(Source::Mailbox, mailbox.as_fd()).unwrap();
         let all = [Source::Network(0), Source::Mailbox, Source::Hands, Source::Guardian];
-        let look = || {
-            let mut fds = [&network, &mailbox].map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
-            poll(&mut fds, 0u8).unwrap();
-            Ready::of(&fds, 1)
+        let found = |ready: Ready| -> Vec<Source> {
+            all.into_iter().filter(|source| ready.has(*source)).collect()
         };
-        let silence = look();
-        assert!(!all.into_iter().any(|source| silence.has(source)));
-        let now_and_then = Ready::all(1);
-        assert!(all.into_iter().all(|source| now_and_then.has(source)));
+        assert_eq!(found(wakes.wait(Span::ZERO)), []);
+        assert_eq!(found(Ready::ALL), all);
         write(&rings, b"x").unwrap();
-        let rung = look();
-        let found: Vec<Source> = all.into_iter().filter(|source| rung.has(*source)).collect();
-        assert_eq!(found, [Source::Mailbox]);
+        assert_eq!(found(wakes.wait(Span::secs(60))), [Source::Mailbox]);
+        wakes.forget(mailbox.as_fd());
+        assert_eq!(found(wakes.wait(Span::ZERO)), []);
     }
 }

@@ -1,12 +1,11 @@
 //! The loop: wait, look, step, act.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::time::TimeSpec;
 use tokio::sync::{mpsc, watch};
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::lease::voter_list::VoterChange;
@@ -27,7 +26,7 @@ use tsugi_vocabulary::{Generation, GroupName, Moment, NodeName, Span, Wall};
 use super::guard::Armory;
 use super::mailbox::{Letter, Mailbox};
 use super::rate::ClockRate;
-use super::ready::{Ready, Source};
+use super::ready::{Ready, Source, Wakes};
 use super::stops::Stops;
 use super::taken_on::Notebook;
 use crate::agent::{Ear, Founding, Heard};
@@ -82,6 +81,7 @@ pub struct CoreParts {
 /// The core of an agent.
 pub struct Core {
     parts: CoreParts,
+    wakes: Wakes,
     guardian: Option<Guardian>,
     guardian_retry: Moment,
     armory: Armory,
@@ -90,6 +90,8 @@ pub struct Core {
     wake: Moment,
     shown: Moment,
     links_due: Moment,
+    /// The links that are asked for their carrier at every beat.
+    in_use: BTreeSet<String>,
     /// When everything is looked at, ready or not.
     all_due: Moment,
     /// When something of the ledger is due, as of the last wait, and when it was last told so.
@@ -118,9 +120,12 @@ pub enum Ended {
 }
 
 /// How often a picture is shown when nothing happens.
-const SHOW: Span = Span::millis(250);
+const SHOW: Span = Span::millis(500);
 /// How often everything is looked at, whether or not it is ready.
-const LOOK_AT_ALL: Span = Span::millis(250);
+const LOOK_AT_ALL: Span = Span::millis(500);
+/// How often a driver is asked for its carrier at most: at every beat of the default profile, at
+/// every second one of the fast.
+const LINKS_EVERY: Span = Span::millis(40);
 /// How often those who wait for a picture are told of one without news.
 const TELL: Span = Span::secs(2);
 /// A jump of the wall clock that is worth a word.
@@ -132,11 +137,21 @@ const GUARDIAN_RETRY: Span = Span::millis(5);
 
 impl Core {
     /// A core that has not looked yet.
-    #[must_use]
-    pub fn new(parts: CoreParts) -> Self {
+    ///
+    /// # Errors
+    /// The system has no descriptor left.
+    pub fn new(parts: CoreParts) -> io::Result<Self> {
         let now = clock::now();
-        Self {
+        let wakes = Wakes::new()?;
+        for (network, fd) in parts.networks.fds().enumerate() {
+            wakes.watch(Source::Network(network), fd)?;
+        }
+        wakes.watch(Source::Mailbox, parts.mailbox.fd())?;
+        wakes.watch(Source::Hands, parts.hands.as_fd())?;
+        wakes.watch(Source::Links, parts.links.as_fd())?;
+        Ok(Self {
             parts,
+            wakes,
             guardian: None,
             guardian_retry: now,
             armory: Armory::default(),
@@ -145,6 +160,7 @@ impl Core {
             wake: now,
             shown: Moment(0),
             links_due: now,
+            in_use: BTreeSet::new(),
             all_due: now,
             ledger_due: now,
             ledger_told: Moment(0),
@@ -153,7 +169,7 @@ impl Core {
             self_fence: "",
             stops: Stops::default(),
             lost_logs: BTreeSet::new(),
-        }
+        })
     }
 
     /// Runs until the node leaves or is replaced.
@@ -336,19 +352,8 @@ impl Core {
         let now = clock::now();
         self.ledger_due = self.ledger_due(now);
         until = until.min(self.ledger_due);
-        let rest = until.since(now);
-        let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut fds: Vec<PollFd<'_>> = self.parts.networks.fds().map(watch).collect();
-        fds.push(watch(self.parts.mailbox.fd()));
-        fds.push(watch(self.parts.hands.as_fd()));
-        fds.push(watch(self.parts.links.as_fd()));
-        if let Some(guardian) = &self.guardian {
-            fds.push(watch(guardian.as_fd()));
-        }
-        // An interrupted wait is an early look.
-        let _ready = ppoll(&mut fds, Some(TimeSpec::from_duration(rest.to_std())), None);
-        let networks = self.parts.networks.fds().len();
-        if clock::now() < self.all_due { Ready::of(&fds, networks) } else { Ready::all(networks) }
+        let ready = self.wakes.wait(until.since(now));
+        if clock::now() < self.all_due { ready } else { Ready::ALL }
     }
 
     /// When the ledger is to be told that it has something to do: its own timers would wake it for
@@ -387,8 +392,15 @@ impl Core {
         self.parts.errands.on_time(now, &mut self.parts.hands, &mut done);
         self.parts.fences.on_time(now, &mut self.parts.hands);
         self.deliver(done);
-        if ready.has(Source::Links) || self.links_due <= now {
-            self.look_at_links(events);
+        if ready.has(Source::Links) {
+            // A watcher that broke says nothing more; a link that is down is then found by its use.
+            let told = self.parts.links.look().unwrap_or_default();
+            self.on_links(told, events);
+        }
+        if self.links_due <= now {
+            self.links_due = now + LINKS_EVERY;
+            let asked = self.parts.links.look_at(&self.in_use).unwrap_or_default();
+            self.on_links(asked, events);
         }
         if let Some(step) = self.clock_steps.look(now, clock::wall()) {
             events.push(Event::ClockStepped { by_ms: step.by_ms });
@@ -421,7 +433,9 @@ impl Core {
     fn look_at_guardian(&mut self, now: Moment, events: &mut Vec<Event>) {
         if self.guardian.is_none() && self.guardian_retry <= now {
             self.guardian_retry = now + GUARDIAN_RETRY;
-            self.guardian = Guardian::connect(&self.parts.run_dir).ok();
+            let found = Guardian::connect(&self.parts.run_dir).ok();
+            let watched = |g: &Guardian| self.wakes.watch(Source::Guardian, g.as_fd()).is_ok();
+            self.guardian = found.filter(watched);
             self.armory.forget_all();
         }
         let Some(guardian) = &mut self.guardian else { return };
@@ -436,6 +450,7 @@ impl Core {
                 }
                 Ok(None) => break,
                 Err(_gone) => {
+                    self.wakes.forget(guardian.as_fd());
                     self.guardian = None;
                     self.armory.forget_all();
                     break;
@@ -485,15 +500,7 @@ impl Core {
         }
     }
 
-    fn look_at_links(&mut self, events: &mut Vec<Event>) {
-        // A watcher that broke says nothing more; a link that is down is then found by its use.
-        let Ok(mut changed) = self.parts.links.look() else { return };
-        let now = clock::now();
-        if self.links_due <= now {
-            self.links_due = now + Span(self.parts.node.timing().beat.0 / 2);
-            let in_use = self.parts.node.links_in_use();
-            changed.extend(self.parts.links.look_at(&in_use).unwrap_or_default());
-        }
+    fn on_links(&mut self, changed: Vec<(String, Carrier)>, events: &mut Vec<Event>) {
         if changed.iter().any(|(_, carrier)| *carrier != Carrier::Up) {
             self.forget_lost_networks();
         }
@@ -526,6 +533,7 @@ impl Core {
         }
         self.shown = now;
         let node = &self.parts.node;
+        self.in_use = node.links_in_use().into_iter().map(str::to_owned).collect();
         let lease = |g: &GroupName| node.deadline(g).map(|d| (g.clone(), d.since(now)));
         let leases: BTreeMap<GroupName, Span> =
             node.record().groups.keys().filter_map(lease).collect();
