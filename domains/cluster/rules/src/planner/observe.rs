@@ -18,7 +18,7 @@ use crate::start_kind::Ending;
 #[derive(Clone, Debug)]
 pub(super) enum Observed {
     /// It needs an owner under a new epoch.
-    Place(Place),
+    Place(Box<Place>),
     /// Its owner lives and would hand it over.
     Leave {
         /// The owner.
@@ -64,7 +64,7 @@ impl Observed {
     /// The end of a run whose owner has let go of it.
     pub fn released(&self) -> Option<&Place> {
         match self {
-            Self::Place(place) => Some(place).filter(|p| p.former == Former::Released),
+            Self::Place(place) => Some(&**place).filter(|p| p.former == Former::Released),
             Self::Leave { .. } | Self::Unwell { .. } | Self::Stay { .. } => None,
         }
     }
@@ -107,7 +107,7 @@ pub(super) fn told_only(view: &View<'_>, need: Need) -> Need {
     }
     match need {
         Need::Place(place) if !is_ordered_place(view, &place) => {
-            Need::Observed(Observed::Place(place))
+            Need::Observed(Observed::Place(Box::new(place)))
         }
         Need::Leave { from, cause } if !is_ordered(&cause) => {
             Need::Observed(Observed::Leave { from, cause })
