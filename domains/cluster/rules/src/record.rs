@@ -166,7 +166,6 @@ pub struct GroupRecord {
 /// Who owns a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "lowercase")]
-#[expect(clippy::large_enum_variant, reason = "nearly every group is owned, and looked at often")]
 pub enum Ownership {
     /// Nobody: it never ran, or was stopped and verified.
     Nobody,
