@@ -89,7 +89,7 @@ fn whole(name: &str) -> Inventory {
 }
 
 #[test]
-fn ph_16_every_difference_that_is_planted_is_named_and_nothing_else_is() {
+fn every_difference_that_is_planted_is_named_and_nothing_else_is() {
     let (mine, theirs) = (whole("n1"), whole("n2"));
     assert_eq!((shortfalls(&mine), differences(&mine, &theirs)), (Vec::new(), Vec::new()));
     let mut planted = 0;
