@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::address_log::AddressLog;
 use crate::badlink::{Claim, ClaimKind};
 use crate::client::{Call, CallEnd, Pace};
 use crate::host::LOG;
@@ -10,13 +11,13 @@ use crate::kernel::now;
 use crate::outage::Outage;
 use crate::overlap;
 use crate::pattern::{After, Pattern};
-use crate::product::{Part, Status};
+use crate::product::{Part, Served, Status};
 use crate::repetition::Before;
 use crate::stage::Stage;
 use crate::warm;
 
 /// The interval and the limit of the monitor, the stop and the start, and some air.
-const HUNG: Duration = Duration::from_secs(2);
+const FOUND: Duration = Duration::from_secs(2);
 
 /// What an agent says that came after another one and found groups running.
 const TAKEN_ON: &str = "TSUG10021-I";
@@ -46,22 +47,30 @@ pub fn afterwards(
     wrong
 }
 
-/// How long two hosts held one of the addresses, by either instrument; the longest, and what was
-/// noted of that address.
+/// How long two hosts held one of the addresses of any group, by either instrument; the longest,
+/// and what was noted of that address. A group that was lost with its node is not excused here.
 #[must_use]
 pub fn held_twice(stage: &Stage, since: Duration) -> (Duration, Option<String>) {
     let shared = stage.site.wire.instruments();
-    let claims = shared.switch.claims_since(since);
+    let noted = (&shared.addresses, shared.switch.claims_since(since));
+    longest_twice(stage.groups().map(|(served, _)| served), noted, (since, now()))
+}
+
+fn longest_twice<'a>(
+    groups: impl Iterator<Item = &'a Served>,
+    (log, claims): (&AddressLog, Vec<Claim>),
+    (since, until): (Duration, Duration),
+) -> (Duration, Option<String>) {
     let of_one = |address: &IpAddr| {
         let of_it = |claim: &&Claim| claim.address == *address;
         let claims: Vec<Claim> = claims.iter().filter(of_it).copied().collect();
-        let holdings = overlap::from_first_claim(&shared.addresses.of(*address), &claims);
-        let kernels = overlap::held_twice(&holdings, since, now());
+        let holdings = overlap::from_first_claim(&log.of(*address), &claims);
+        let kernels = overlap::held_twice(&holdings, since, until);
         let longest = kernels.max(overlap::claimed_twice(&claims, &holdings));
         let told = (!longest.is_zero()).then(|| overlap::noted(&claims, &holdings, since));
         (longest, told.map(|told| format!("two hosts had {address}: {told}")))
     };
-    let all = stage.served().addresses.iter().map(of_one);
+    let all = groups.flat_map(|served| &served.addresses).map(of_one);
     all.max_by_key(|(longest, _)| *longest).unwrap_or_default()
 }
 
@@ -155,10 +164,12 @@ pub fn promised(pattern: Pattern, seen: &Outage) -> Option<String> {
         Pattern::Power if seen.failures.is_empty() => {
             Some("no caller saw an error, so nothing was rehearsed".into())
         }
-        Pattern::Hung if seen.gap > HUNG => {
+        Pattern::Hung if seen.gap > FOUND => {
             Some(format!("a program that hangs was out for {:?}", seen.gap))
         }
-        Pattern::Monitor if seen.since_fault.is_none_or(|since| since > HUNG) => {
+        Pattern::Monitor | Pattern::Log | Pattern::RunningMonitor | Pattern::Mutual
+            if seen.since_fault.is_none_or(|since| since > FOUND) =>
+        {
             Some(format!("taken over {:?} after the service beside it ended", seen.since_fault))
         }
         Pattern::AgentReplace if !seen.failures.is_empty() => {
@@ -201,6 +212,26 @@ fn came_true(foretold: Option<&str>, (group, after): (&str, &Status)) -> Option<
         .then(|| format!("{foretold:?} was foretold as the owner, it is {owner:?}"))
 }
 
+/// How many calls of any group its old owner answered though another node had before; what a
+/// group's owner was is in `before`.
+#[must_use]
+pub fn stale_of_all(stage: &Stage, before: &Status, (since, fault): (Duration, Duration)) -> usize {
+    let calls = stage.groups().map(|(served, client)| (served.group, client.calls_since(since)));
+    stale_by_owner(calls, before, fault)
+}
+
+fn stale_by_owner(
+    groups: impl Iterator<Item = (&'static str, Vec<Call>)>,
+    before: &Status,
+    fault: Duration,
+) -> usize {
+    let of_one = |(group, calls): (&str, Vec<Call>)| {
+        let old = before.group(group).and_then(|group| group.owner.as_deref());
+        old.map_or(0, |old| stale(&calls, old, fault))
+    };
+    groups.map(of_one).sum()
+}
+
 /// How many calls, begun after another node had answered, the old owner still answered.
 #[must_use]
 pub fn stale(calls: &[Call], old: &str, fault: Duration) -> usize {
@@ -220,7 +251,8 @@ pub fn stale(calls: &[Call], old: &str, fault: Duration) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::product::GROUP;
+    use crate::address_log::Change;
+    use crate::product::{GROUP, GroupStatus, Shape};
 
     fn answered(from: u64, until: u64, node: &str) -> Call {
         let ms = Duration::from_millis;
@@ -236,6 +268,71 @@ mod tests {
         assert_eq!(stale(&calls, "n1", ms(5)), 0, "it was begun before");
         let calls = [calls[0].clone(), calls[1].clone(), Call { from: ms(21), ..late }];
         assert_eq!(stale(&calls, "n1", ms(5)), 1);
+    }
+
+    #[test]
+    fn the_address_of_each_group_is_held_once_whichever_is_rehearsed() {
+        let ms = Duration::from_millis;
+        for shape in [Shape::Mutual, Shape::Database] {
+            let groups = Served::of(shape);
+            assert_eq!(groups.len(), 2);
+            for address in groups.iter().map(Served::called) {
+                let mut log = AddressLog::default();
+                let twice = |log: &AddressLog| {
+                    longest_twice(groups.iter(), (log, Vec::new()), (ms(0), ms(90)))
+                };
+                log.note(ms(1), 1, Change { address, link: 2, held: true });
+                assert_eq!(twice(&log), (Duration::ZERO, None));
+                log.note(ms(50), 2, Change { address, link: 2, held: true });
+                let (longest, told) = twice(&log);
+                assert_eq!(longest, ms(40), "of {address}");
+                assert!(told.unwrap().contains(&address.to_string()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_stale_answer_is_counted_in_each_group_by_the_owner_that_it_had() {
+        let ms = Duration::from_millis;
+        let of = |name: &str, owner: &str| GroupStatus {
+            name: name.into(),
+            owner: Some(owner.into()),
+            ..GroupStatus::default()
+        };
+        let groups = vec![of("one", "n1"), of("two", "n2")];
+        let before = Status { groups, ..Status::default() };
+        let stays = || vec![answered(10, 20, "n1"), answered(22, 23, "n1")];
+        let back = vec![answered(10, 20, "n3"), answered(22, 23, "n2")];
+        let stale = |two| {
+            let calls = [("one", stays()), ("two", two)];
+            stale_by_owner(calls.into_iter(), &before, ms(5))
+        };
+        assert_eq!(stale(vec![answered(1, 2, "n2"), answered(10, 20, "n3")]), 0);
+        assert_eq!(stale(back), 1);
+    }
+
+    #[test]
+    fn whatever_ends_with_a_failed_monitor_is_taken_over_within_two_seconds() {
+        use Pattern::{Log, Monitor, Mutual, RunningMonitor};
+        let seen = |since_fault| Outage {
+            gap: Duration::from_millis(40),
+            from_to: (Some("n1".into()), Some("n2".into())),
+            since_fault,
+            lost: 0,
+            doubled: 0,
+            answered: 900,
+            failures: std::collections::BTreeMap::new(),
+        };
+        for pattern in [Monitor, Log, RunningMonitor, Mutual] {
+            let name = pattern.name();
+            assert_eq!(promised(pattern, &seen(Some(Duration::from_secs(2)))), None, "{name}");
+            assert!(
+                promised(pattern, &seen(Some(Duration::from_millis(2001)))).is_some(),
+                "{name}"
+            );
+            assert!(promised(pattern, &seen(None)).is_some(), "{name}");
+        }
+        assert_eq!(promised(Pattern::Move, &seen(None)), None, "nothing was to be found out");
     }
 
     #[test]
@@ -256,11 +353,8 @@ mod tests {
 
     #[test]
     fn what_was_foretold_is_compared_with_the_owner() {
-        let group = crate::product::GroupStatus {
-            name: GROUP.into(),
-            owner: Some("n2".into()),
-            ..crate::product::GroupStatus::default()
-        };
+        let group =
+            GroupStatus { name: GROUP.into(), owner: Some("n2".into()), ..GroupStatus::default() };
         let after = Status { groups: vec![group], ..Status::default() };
         assert_eq!(came_true(Some("n2"), (GROUP, &after)), None);
         assert!(came_true(Some("n3"), (GROUP, &after)).is_some());

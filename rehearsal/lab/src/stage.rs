@@ -194,9 +194,14 @@ impl Stage {
         self.served().group
     }
 
+    /// The groups, each with its client.
+    pub fn groups(&self) -> impl Iterator<Item = (&Served, &Client)> {
+        self.served.iter().zip(&self.clients)
+    }
+
     /// The groups that are not rehearsed now, each with its client.
     pub fn others(&self) -> impl Iterator<Item = (&Served, &Client)> {
-        let all = self.served.iter().zip(&self.clients).enumerate();
+        let all = self.groups().enumerate();
         all.filter(|(number, _)| *number != self.focus).map(|(_, other)| other)
     }
 
