@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_vocabulary::{GroupName, NodeName, ResourceName, Span, Wall};
 
-use crate::record::{EventRecord, Happening, Record};
+use crate::reason::{Cause, How, Mishap};
+use crate::record::{EventRecord, FenceFault, Happening, Record};
 use crate::spec::{ClusterSpec, FencePolicy, GroupSpec, Role, Takeover};
 
 const HOUR: u64 = 3_600_000;
@@ -37,6 +38,8 @@ pub struct Vitals<'a> {
     /// When the fence device of each other node last answered well from here; none if it never
     /// did.
     pub fence_tests: BTreeMap<NodeName, Option<Wall>>,
+    /// What is wrong now with the fence devices of other nodes, as seen from here.
+    pub fence_faults: BTreeMap<NodeName, FenceFault>,
     /// Whether this node can stop itself.
     pub self_fence: SelfFence,
     /// When this node's certificate ends.
@@ -89,7 +92,14 @@ pub enum Finding {
         /// The node.
         node: NodeName,
     },
-    /// The fence device of a node never answered well from here.
+    /// The fence device of a node fails what is asked of it from here now.
+    FenceFails {
+        /// The node.
+        node: NodeName,
+        /// How.
+        fault: FenceFault,
+    },
+    /// The fence device of a node has not answered well from here since this agent started.
     FenceUntested {
         /// The node.
         node: NodeName,
@@ -180,17 +190,18 @@ pub fn findings(vitals: &Vitals<'_>) -> Vec<Finding> {
     own(vitals, &mut found);
     let Some(spec) = vitals.record.spec() else { return found };
     let most = crate::timing::Timing::of(spec.timing).rho_ppm;
-    if let Some(ppm) = vitals.clock_ppm.filter(|ppm| ppm.unsigned_abs() > most) {
+    // Half of what leases allow for is told: beyond it all they would not hold.
+    if let Some(ppm) = vitals.clock_ppm.filter(|ppm| ppm.unsigned_abs() > most / 2) {
         found.push(Finding::ClockRate { ppm, most });
     }
     devices(vitals, spec, &mut found);
-    let (slowest, starts) = (slowest(vitals), starts(vitals));
+    let (slowest, used_up, starts) = (slowest(vitals), used_up(vitals), starts(vitals));
     for (name, group) in &spec.groups {
         if let Some((took, budget)) = vitals.overran.get(name) {
             let (group, took, budget) = (name.clone(), *took, *budget);
             found.push(Finding::BudgetTooShort { group, took, budget });
         }
-        limits((name, group), &slowest, &mut found);
+        limits((name, group), (&slowest, &used_up), &mut found);
         for node in group.prefer.iter().filter(|_| group.fence == FencePolicy::Confirmed) {
             if spec.nodes.get(node).is_some_and(|n| n.fence.is_none()) {
                 found.push(Finding::NoDevice { group: name.clone(), node: node.clone() });
@@ -231,6 +242,10 @@ fn own(vitals: &Vitals<'_>, found: &mut Vec<Finding>) {
 fn devices(vitals: &Vitals<'_>, spec: &ClusterSpec, found: &mut Vec<Finding>) {
     for (node, its) in spec.nodes.iter().filter(|(node, _)| *node != vitals.me) {
         let Some(device) = &its.fence else { continue };
+        if let Some(fault) = vitals.fence_faults.get(node).cloned() {
+            found.push(Finding::FenceFails { node: node.clone(), fault });
+            continue;
+        }
         match vitals.fence_tests.get(node).copied().flatten() {
             None => found.push(Finding::FenceUntested { node: node.clone() }),
             // One test may have failed to be made; two in a row are too few.
@@ -240,6 +255,14 @@ fn devices(vitals: &Vitals<'_>, spec: &ClusterSpec, found: &mut Vec<Finding>) {
             Some(_) => {}
         }
     }
+}
+
+/// When the fence device of a node was last seen to work, if nothing says otherwise since.
+fn tested(vitals: &Vitals<'_>, spec: &ClusterSpec, node: &NodeName) -> Option<Wall> {
+    let device = spec.nodes.get(node)?.fence.as_ref()?;
+    let at = vitals.fence_tests.get(node).copied().flatten()?;
+    let old = is_old(vitals.at, at, Span(device.every.0.saturating_mul(2)));
+    (!old && !vitals.fence_faults.contains_key(node)).then_some(at)
 }
 
 fn is_old(now: Wall, at: Wall, most: Span) -> bool {
@@ -266,20 +289,40 @@ fn slowest<'a>(vitals: &Vitals<'a>) -> Slowest<'a> {
     slowest
 }
 
+type UsedUp<'a> = BTreeSet<(&'a GroupName, &'a str, LimitOf)>;
+
+/// What was seen to run into its limit: no duration is written down of it, as it never ended.
+fn used_up<'a>(vitals: &Vitals<'a>) -> UsedUp<'a> {
+    let mut used_up = UsedUp::new();
+    for event in &vitals.events {
+        let (resource, how, of) = match &event.what {
+            Happening::StopFailed { resource, how } => (resource, how, LimitOf::Stop),
+            Happening::Failed { cause: Cause::StartFailed { resource, how, .. }, .. } => {
+                (resource, how, LimitOf::Start)
+            }
+            _ => continue,
+        };
+        if let (Some(group), How { mishap: Mishap::TooLate, .. }) = (&event.group, how) {
+            used_up.insert((group, resource.as_str(), of));
+        }
+    }
+    used_up
+}
+
 fn limits(
     (name, group): (&GroupName, &GroupSpec),
-    slowest: &Slowest<'_>,
+    (slowest, used_up): (&Slowest<'_>, &UsedUp<'_>),
     found: &mut Vec<Finding>,
 ) {
     for resource in &group.resources {
         let each = [(LimitOf::Start, resource.start_limit), (LimitOf::Stop, resource.stop_limit)];
         for (limit_of, limit) in each {
-            let Some(millis) = slowest.get(&(name, resource.name.as_str(), limit_of)) else {
-                continue;
-            };
+            let key = (name, resource.name.as_str(), limit_of);
+            let all = used_up.contains(&key).then(|| limit.as_millis());
+            let Some(millis) = all.max(slowest.get(&key).copied()) else { continue };
             if millis.saturating_mul(100) >= limit.as_millis().saturating_mul(NEAR) {
                 let (group, resource) = (name.clone(), resource.name.clone());
-                let took = Span::millis(*millis);
+                let took = Span::millis(millis);
                 found.push(Finding::LimitTooShort { group, resource, limit_of, took, limit });
             }
         }
@@ -306,7 +349,7 @@ pub fn settings(vitals: &Vitals<'_>) -> Vec<Setting> {
     let mut all = Vec::new();
     for (node, its) in &spec.nodes {
         let Some(device) = its.fence.as_ref().filter(|_| node != vitals.me) else { continue };
-        let seen = vitals.fence_tests.get(node).copied().flatten();
+        let seen = tested(vitals, spec, node);
         let words = format!("fence = {{ agent = \"{}\" }}", device.agent);
         all.push(setting(node.as_str(), words, seen.map_or(Proof::Unseen, Proof::Seen)));
     }
@@ -346,12 +389,8 @@ fn fence(vitals: &Vitals<'_>, spec: &ClusterSpec, group: &GroupSpec) -> Option<P
         FencePolicy::SelfFence => Some(Proof::Accepted),
         FencePolicy::Confirmed => {
             let others = group.prefer.iter().filter(|node| *node != vitals.me);
-            let tested = |node: &NodeName| {
-                let has_one = spec.nodes.get(node).is_some_and(|n| n.fence.is_some());
-                vitals.fence_tests.get(node).copied().flatten().filter(|_| has_one)
-            };
             // As good as its oldest test.
-            let all: Option<Vec<Wall>> = others.map(tested).collect();
+            let all: Option<Vec<Wall>> = others.map(|node| tested(vitals, spec, node)).collect();
             Some(all.and_then(|all| all.into_iter().min()).map_or(Proof::Unseen, Proof::Seen))
         }
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tsugi_cluster_rules::doctor::{
     CERTIFICATE_DAYS, Finding, LimitOf, PROVEN_FOR, Proof, SelfFence, Vitals, findings, settings,
 };
-use tsugi_cluster_rules::record::{EventRecord, Happening, Record};
+use tsugi_cluster_rules::reason::{Cause, How, Mishap};
+use tsugi_cluster_rules::record::{Answer, EventRecord, FenceFault, Happening, Record};
 use tsugi_cluster_rules::spec::FenceDevice;
 use tsugi_cluster_rules::start_kind::Ending;
 use tsugi_vocabulary::{NodeName, ResourceName, Span, Wall};
@@ -63,6 +64,7 @@ impl Well {
             record: &self.record,
             events: self.events.iter().collect(),
             fence_tests: BTreeMap::from([(node("n2"), Some(NOW))]),
+            fence_faults: BTreeMap::new(),
             self_fence: SelfFence::Able,
             certificate_until: Some(Wall(NOW.0 + 400 * DAY)),
             overran: BTreeMap::new(),
@@ -87,9 +89,10 @@ fn each_thing_that_is_planted_is_found_alone() {
     let (took, budget) = (Span::millis(300), Span::millis(100));
     let until = Wall(NOW.0 + 13 * DAY);
     let old = Wall(NOW.0 - 3 * 3_600_000);
-    let cases: [(Plant<'_>, Finding); 7] = [
+    let fault = FenceFault::Failed("exit 1".to_owned());
+    let cases: [(Plant<'_>, Finding); 8] = [
         (&|v| v.self_fence = SelfFence::Unable, Finding::NoSelfFence),
-        (&|v| v.clock_ppm = Some(-501), Finding::ClockRate { ppm: -501, most: 500 }),
+        (&|v| v.clock_ppm = Some(-251), Finding::ClockRate { ppm: -251, most: 500 }),
         (&|v| v.certificate_until = Some(until), Finding::CertificateEnds { days: 14, until }),
         (&|v| v.certificate_until = Some(NOW), Finding::CertificateEnded { until: NOW }),
         (
@@ -97,6 +100,10 @@ fn each_thing_that_is_planted_is_found_alone() {
             Finding::BudgetTooShort { group: pay.clone(), took, budget },
         ),
         (&|v| v.fence_tests = BTreeMap::new(), Finding::FenceUntested { node: n2.clone() }),
+        (
+            &|v| v.fence_faults = BTreeMap::from([(node("n2"), fault.clone())]),
+            Finding::FenceFails { node: n2.clone(), fault: fault.clone() },
+        ),
         (
             &|v| v.fence_tests = BTreeMap::from([(node("n2"), Some(old))]),
             Finding::FenceTestOld { node: n2.clone(), at: old },
@@ -164,4 +171,54 @@ fn what_waits_for_a_fence_that_no_device_can_confirm_is_found_and_what_was_accep
     assert_eq!(proof(&well), Proof::Unseen);
     assert_eq!(proof(&Well::with("self")), Proof::Accepted);
     assert_eq!(proof(&Well::with("confirmed")), Proof::Seen(NOW));
+}
+
+#[test]
+fn a_device_is_proven_neither_by_an_old_test_nor_beside_a_present_fault() {
+    let well = Well::with("confirmed");
+    let unproven: [Plant<'_>; 2] = [
+        &|v| {
+            let old = Wall(NOW.0 - 2 * 3_600_000 - 1);
+            v.fence_tests = BTreeMap::from([(node("n2"), Some(old))]);
+        },
+        &|v| v.fence_faults = BTreeMap::from([(node("n2"), FenceFault::Flooded)]),
+    ];
+    for plant in unproven {
+        let mut vitals = well.vitals();
+        plant(&mut vitals);
+        let all = settings(&vitals);
+        let rests: Vec<_> = all.iter().filter(|s| s.words.starts_with("fence")).collect();
+        assert_eq!(rests.len(), 2, "the device, and the group that waits for it: {all:?}");
+        assert!(rests.iter().all(|s| s.proof == Proof::Unseen), "{rests:?}");
+    }
+}
+
+#[test]
+fn a_start_or_stop_that_ran_into_its_limit_has_used_it_up_and_proves_nothing() {
+    let resource = ResourceName::new("app").unwrap();
+    let how = |mishap| How { words: "as it was".to_owned(), mishap };
+    let stop = |mishap| Happening::StopFailed { resource: resource.clone(), how: how(mishap) };
+    let start = |mishap| {
+        let (node, resource) = (node("n1"), resource.clone());
+        let cause = Cause::StartFailed { node, resource, how: how(mishap) };
+        Happening::Failed { cause, answer: Answer::TakenOver }
+    };
+    let seen = |what: Happening| {
+        let mut well = Well::with("confirmed");
+        well.events.pop();
+        well.events.push(event("n1", NOW, what));
+        let unproven = |s: &tsugi_cluster_rules::doctor::Setting| s.words == "stop of app";
+        assert!(settings(&well.vitals()).iter().any(unproven), "no stop has ended well");
+        findings(&well.vitals())
+    };
+    let limit = Span::secs(10);
+    for (what, limit_of) in
+        [(stop(Mishap::TooLate), LimitOf::Stop), (start(Mishap::TooLate), LimitOf::Start)]
+    {
+        let (group, resource) = (group("PAY"), resource.clone());
+        let finding = Finding::LimitTooShort { group, resource, limit_of, took: limit, limit };
+        assert_eq!(seen(what), [finding]);
+    }
+    assert_eq!(seen(stop(Mishap::Signal)), []);
+    assert_eq!(seen(start(Mishap::Signal)), []);
 }

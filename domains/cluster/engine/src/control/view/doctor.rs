@@ -10,6 +10,7 @@ use tsugi_wire::control::{Utc, report};
 
 use super::status::need;
 use super::words::phrased;
+use crate::fence;
 use crate::standing::Standing;
 
 /// What is found from a picture and what happened, as far as it is kept.
@@ -22,6 +23,7 @@ pub fn doctor(standing: &Standing, events: &[Versioned<EventRecord>]) -> report:
         record: &standing.record,
         events: events.iter().map(|event| &*event.value).collect(),
         fence_tests: standing.fence_tests.clone(),
+        fence_faults: standing.fence_faults.clone(),
         self_fence: match standing.can_fence_itself() {
             true => SelfFence::Able,
             false => SelfFence::Unable,
@@ -56,6 +58,9 @@ fn told(finding: &Finding, me: &NodeName) -> (Message, String) {
         }
         Finding::NoDevice { group, node } => {
             (messages::doctor_no_device(group, node), group.to_string())
+        }
+        Finding::FenceFails { node, fault } => {
+            (fence::message(fault, (node, me)), node.to_string())
         }
         Finding::FenceUntested { node } => {
             (messages::doctor_fence_untested(node, me), node.to_string())

@@ -1,6 +1,10 @@
 //! Each finding as a person reads it.
 
-use tsugi_cluster_rules::record::Happening;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tsugi_cluster_rules::record::{FenceFault, Happening};
+use tsugi_cluster_rules::spec::FenceDevice;
 use tsugi_vocabulary::{Epoch, Index, Span, Wall};
 
 use super::super::scenes::{NOW, group, node, record, standing, text};
@@ -44,4 +48,30 @@ fn every_finding_has_its_number_and_the_command_to_run_next() {
     assert!(read[2].contains("-700 ppm"), "{read:?}");
     assert!(read[3].contains("240 ms") && read[3].contains("100 ms"), "{read:?}");
     assert!(read[4].contains("never seen to run on node node2"), "{read:?}");
+}
+
+#[test]
+fn a_device_that_fails_its_test_now_is_told_with_the_number_that_says_how() {
+    let mut record = record();
+    let config = Arc::make_mut(record.config.as_mut().unwrap());
+    config.spec.nodes.get_mut(&node("node1")).unwrap().fence = Some(FenceDevice {
+        agent: "fence_rack".to_owned(),
+        options: BTreeMap::new(),
+        secret: None,
+        limit: Span::secs(20),
+        every: Span::secs(3600),
+    });
+    let mut standing = standing(record);
+    standing.fence_tests.insert(node("node1"), Some(NOW));
+    let seen = [started("node1", NOW), started("node2", NOW)];
+    assert_eq!(ids(&doctor(&standing, &seen)), [""; 0]);
+    let fault = FenceFault::Failed("login failed".to_owned());
+    standing.fence_faults.insert(node("node1"), fault);
+    assert_eq!(ids(&doctor(&standing, &seen)), ["TSUG10322-E"]);
+    standing.fence_faults.clear();
+    standing.fence_tests.clear();
+    let found = doctor(&standing, &seen);
+    assert_eq!(ids(&found), ["TSUG10337-W"]);
+    let said = text(&found.findings[0].what);
+    assert!(said.contains("since the agent there started"), "{said}");
 }
