@@ -101,6 +101,9 @@ enum Step {
     Look,
 }
 
+/// `PATH` of the programs that are run here: what looks for them before looks in the same places.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Where resource agents and what they share are.
 pub const OCF_ROOT: &str = "/usr/lib/ocf";
 /// Before the line in which a resource agent says why it ended so.

@@ -2,24 +2,24 @@
 //! and changes nothing; what to make of it is decided in the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::User;
+use sha2::{Digest as _, Sha256};
 use tsugi_cluster_rules::parity::{Fact, Gap, Inventory, Item, Wrong, items};
 use tsugi_cluster_rules::spec::ClusterSpec;
 use tsugi_messages::{self as messages, Message};
 use tsugi_vocabulary::{GroupName, NodeName};
 
-use crate::config;
-use crate::errand::OCF_ROOT;
+use crate::errand::{OCF_ROOT, PATH};
 
-/// Where a fence agent is looked for that is not named by its whole path.
-const PATH: [&str; 5] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin"];
+/// A larger file is not read: it is data, and reading it would cost more than it tells.
+const MOST_READ: u64 = 16 << 20;
 
 /// What `me` has of what these groups need.
 #[must_use]
@@ -110,11 +110,42 @@ fn content(path: &Path) -> io::Result<Fact> {
     if !found.is_file() {
         return Ok(there("not a file"));
     }
-    Ok(there(config::hash_of(&fs::read(path)?)))
+    // What not everybody may read may be a password: not even its hash is printed.
+    if found.permissions().mode() & 0o004 == 0 {
+        let (owner, group, mode) = (found.uid(), found.gid(), found.mode() & 0o7777);
+        let bytes = found.len();
+        return Ok(there(format_args!("not read: {bytes} bytes, {owner}:{group}, {mode:04o}")));
+    }
+    if found.len() > MOST_READ {
+        return Ok(unread(&found));
+    }
+    Ok(hash(File::open(path)?)?.map_or_else(|| unread(&found), there))
+}
+
+/// A file that is too large to be read, by what its directory says of it.
+fn unread(found: &Metadata) -> Fact {
+    there(format_args!("not read: {} bytes, modified {}", found.len(), found.mtime()))
+}
+
+/// The hash of what is in a file, read piece by piece; none if there is more than is read.
+fn hash(file: File) -> io::Result<Option<String>> {
+    let mut file = file.take(MOST_READ + 1);
+    let (mut hash, mut piece, mut read) = (Sha256::new(), vec![0; 64 << 10], 0_u64);
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            more => {
+                hash.update(&piece[..more]);
+                read += more as u64;
+            }
+        }
+    }
+    let whole = (read <= MOST_READ).then(|| hash.finalize());
+    Ok(whole.map(|hash| hash.iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
 fn fence(agent: &str) -> io::Result<Fact> {
-    let places = PATH.iter().map(|folder| Path::new(folder).join(agent));
+    let places = PATH.split(':').map(|folder| Path::new(folder).join(agent));
     let whole = agent.starts_with('/').then(|| PathBuf::from(agent));
     let found = whole.into_iter().chain(places).find(|path| path.exists());
     found.map_or(Ok(Fact::Missing), |path| program(&path))
@@ -165,6 +196,7 @@ pub fn message(gap: &Gap, (here, other): (&NodeName, &NodeName)) -> Message {
         Wrong::Differs { here: mine, there } => {
             messages::parity_differs(group, item, mine, other, there)
         }
+        Wrong::NotCompared => messages::parity_not_compared(group, other),
     }
 }
 

@@ -155,6 +155,8 @@ pub enum Wrong {
         /// How it is there.
         there: String,
     },
+    /// The other node may run the group too, and has not looked at it.
+    NotCompared,
 }
 
 /// What a group needs on this node, if it may run there at all.
@@ -256,17 +258,47 @@ pub fn differences(mine: &Inventory, theirs: &Inventory) -> Vec<Gap> {
     for (group, items) in &mine.groups {
         let Some(other) = theirs.groups.get(group) else { continue };
         for item in items.intersection(other) {
-            let (Some(here), Some(there)) = (mine.facts.get(item), theirs.facts.get(item)) else {
-                continue;
-            };
-            let rooms = matches!((here, there), (Fact::Free { .. }, Fact::Free { .. }));
-            if here != there && !rooms {
-                let what = Wrong::Differs { here: shown(here), there: shown(there) };
-                gaps.push(Gap { group: group.clone(), item: item.clone(), what });
+            let (here, there) = (mine.facts.get(item), theirs.facts.get(item));
+            if let Some(what) = compared(here, there) {
+                // What this node needs and cannot look at is named as a shortfall already.
+                let known = mine.needed.contains(item) && matches!(what, Wrong::Unreadable(_));
+                if !known {
+                    gaps.push(Gap { group: group.clone(), item: item.clone(), what });
+                }
             }
         }
     }
     gaps
+}
+
+/// What is wrong between two facts: what nobody could look at is not known to be the same.
+fn compared(here: Option<&Fact>, there: Option<&Fact>) -> Option<Wrong> {
+    match (here, there) {
+        (Some(Fact::Unreadable { why }), Some(Fact::Unreadable { .. })) => {
+            Some(Wrong::Unreadable(why.clone()))
+        }
+        (Some(Fact::Free { .. }), Some(Fact::Free { .. })) => None,
+        (here, there) if here == there => None,
+        (here, there) => {
+            let word = |fact: Option<&Fact>| fact.map_or_else(|| "not looked at".to_owned(), shown);
+            Some(Wrong::Differs { here: word(here), there: word(there) })
+        }
+    }
+}
+
+/// The groups that both may run and of which the other has said nothing.
+#[must_use]
+pub fn not_compared(spec: &ClusterSpec, mine: &Inventory, theirs: &Inventory) -> Vec<Gap> {
+    let both = |group: &GroupName| {
+        spec.groups.get(group).is_some_and(|group| group.prefer.contains(&theirs.node))
+    };
+    let left = mine.groups.keys().filter(|name| both(name) && !theirs.groups.contains_key(*name));
+    let gap = |name: &GroupName| Gap {
+        group: name.clone(),
+        item: format!("group:{name}"),
+        what: Wrong::NotCompared,
+    };
+    left.map(gap).collect()
 }
 
 /// A fact in one word, the same in every language.
@@ -275,7 +307,11 @@ fn shown(fact: &Fact) -> String {
         Fact::Missing => "missing".to_owned(),
         Fact::NotExecutable => "not executable".to_owned(),
         Fact::Unreadable { why } => why.clone(),
-        Fact::There { mark } => mark.chars().take(24).collect(),
+        // A hash is told by its beginning.
+        Fact::There { mark } if mark.len() == 64 && !mark.contains(' ') => {
+            mark.chars().take(24).collect()
+        }
+        Fact::There { mark } => mark.clone(),
         Fact::Free { percent } => format!("{percent} %"),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use tsugi_cluster_engine::config;
 use tsugi_cluster_engine::parity::{Asked, look, message};
-use tsugi_cluster_rules::parity::{Gap, Inventory, differences, shortfalls};
+use tsugi_cluster_rules::parity::{Gap, Inventory, differences, not_compared, shortfalls};
 use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::NodeName;
 use tsugi_wire::control::{Reply, Request};
@@ -54,6 +54,11 @@ pub fn parity(agents: &Agents, out: &Out, (of, against): (Option<&str>, Option<&
         _ => Asked::Yes,
     };
     let mine = look((&read.spec, &applied.head.hash), &me, asked);
+    // Who asks for one group by name gets an answer about it, or is told that there is none.
+    if let Some(name) = of.filter(|_| mine.groups.is_empty()) {
+        out.tell(&messages::parity_not_listed(name, &me));
+        return Exit::Difference;
+    }
     let theirs = match against.map(|path| other(out, path, &mine)).transpose() {
         Ok(theirs) => theirs,
         Err(exit) => return exit,
@@ -61,7 +66,8 @@ pub fn parity(agents: &Agents, out: &Out, (of, against): (Option<&str>, Option<&
     let mut gaps: Vec<(Gap, NodeName)> =
         shortfalls(&mine).into_iter().map(|gap| (gap, me.clone())).collect();
     if let Some(theirs) = &theirs {
-        let differ = differences(&mine, theirs).into_iter();
+        let left = not_compared(&read.spec, &mine, theirs).into_iter();
+        let differ = differences(&mine, theirs).into_iter().chain(left);
         gaps.extend(differ.map(|gap| (gap, theirs.node.clone())));
     }
     let told = |(gap, other): &(Gap, NodeName)| {
@@ -88,6 +94,10 @@ fn other(out: &Out, path: &Path, mine: &Inventory) -> Result<Inventory, Exit> {
         .map_err(|error| unusable(error.to_string()))?;
     if theirs.config != mine.config {
         out.tell(&messages::parity_other_config(path.display(), &theirs.node));
+        return Err(Exit::Refused);
+    }
+    if theirs.node == mine.node {
+        out.tell(&messages::parity_same_node(path.display(), &theirs.node));
         return Err(Exit::Refused);
     }
     Ok(theirs)

@@ -11,6 +11,10 @@ use crate::tsugi;
 
 /// An agent whose applied configuration runs this script.
 fn agent(script: &Path) -> Agent {
+    agent_that_prefers(script, r#""node1", "node2""#)
+}
+
+fn agent_that_prefers(script: &Path, nodes: &str) -> Agent {
     let script = script.display();
     let text = format!(
         r#"
@@ -23,7 +27,7 @@ address = "10.0.0.2"
 [witness]
 address = "10.0.0.3"
 [group.PAY]
-prefer = ["node1", "node2"]
+prefer = [{nodes}]
 [[group.PAY.resource]]
 name = "batch"
 kind = "process"
@@ -81,4 +85,18 @@ fn what_is_otherwise_on_another_node_is_named_with_how_it_is_here_and_there() {
     compare().ended(3, "TSUG10588-E");
     std::fs::write(&other, "{}").unwrap();
     compare().ended(1, "TSUG10587-E");
+    std::fs::write(&other, &printed.out).unwrap();
+    compare().ended(3, "TSUG10589-E");
+    let mut value: serde_json::Value = serde_json::from_str(&printed.out).unwrap();
+    value["inventory"]["node"] = "node2".into();
+    value["inventory"]["groups"] = serde_json::json!({});
+    std::fs::write(&other, value.to_string()).unwrap();
+    compare().ended(10, "TSUG10145-W");
+}
+
+#[test]
+fn a_group_that_never_comes_to_this_node_is_not_one_that_it_could_take() {
+    let here = nobody();
+    let agent = agent_that_prefers(&here.path().join("start"), r#""node2""#);
+    tsugi(agent.run_dir(), &["parity", "PAY"]).ended(10, "TSUG10146-W");
 }

@@ -329,7 +329,7 @@ pub(super) fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings 
         run_dir: config.run_dir.clone(),
         log_dir: log_dir(config),
         data_dir: config.data_dir.clone(),
-        path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+        path: crate::errand::PATH.to_owned(),
         ocf_root: crate::errand::OCF_ROOT.into(),
         tsugi: std::env::current_exe()
             .map_or_else(|_| "/usr/bin/tsugi".to_owned(), |exe| exe.display().to_string()),

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use tsugi_cluster_rules::parity::{Wrong, differences, shortfalls};
 
 use super::*;
+use crate::config;
 
 /// A node whose files are in a folder of their own.
 struct Machine(tempfile::TempDir);
@@ -116,4 +117,42 @@ fn what_is_planted_on_one_node_is_named_there_and_as_a_difference() {
             differences(&mine, &good).into_iter().map(|gap| gap.item).collect();
         assert_eq!(differ, [item]);
     }
+}
+
+#[test]
+fn a_file_that_not_everybody_may_read_and_one_that_is_large_are_told_without_their_content() {
+    let mark = |machine: &Machine, name: &str| match content(&machine.path(name)).unwrap() {
+        Fact::There { mark } => mark,
+        other => panic!("{other:?}"),
+    };
+    let machine = Machine::new();
+    assert_eq!(mark(&machine, "table").len(), 64);
+    machine.write("table", "secret", 0o640);
+    let of_secret = mark(&machine, "table");
+    assert!(of_secret.starts_with("not read: 6 bytes, "), "{of_secret}");
+    assert!(of_secret.ends_with(", 0640"), "{of_secret}");
+    machine.write("table", "SECRET", 0o640);
+    assert_eq!(mark(&machine, "table"), of_secret, "the content is in nothing that is printed");
+    let large = File::create(machine.path("large")).unwrap();
+    fs::set_permissions(machine.path("large"), fs::Permissions::from_mode(0o644)).unwrap();
+    large.set_len(MOST_READ).unwrap();
+    assert_eq!(mark(&machine, "large").len(), 64);
+    large.set_len(MOST_READ + 1).unwrap();
+    let of_large = mark(&machine, "large");
+    assert!(of_large.contains(&format!("{} bytes, modified ", MOST_READ + 1)), "{of_large}");
+}
+
+#[test]
+fn a_fence_agent_is_looked_for_where_a_fence_looks_for_it() {
+    let places: Vec<&str> = PATH.split(':').collect();
+    let name = places.iter().find_map(|place| {
+        let mut all = fs::read_dir(place).ok()?.flatten();
+        all.find_map(|entry| match program(&entry.path()) {
+            Ok(Fact::There { .. }) => entry.file_name().into_string().ok(),
+            _ => None,
+        })
+    });
+    let name = name.expect("some program is on the path");
+    assert!(matches!(fence(&name), Ok(Fact::There { .. })), "{name}");
+    assert_eq!(fence("no-such-fence-agent").unwrap(), Fact::Missing);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_cluster_rules::parity::{
-    Fact, Gap, Inventory, Item, LEAST_FREE, Wrong, differences, items, shortfalls,
+    Fact, Gap, Inventory, Item, LEAST_FREE, Wrong, differences, items, not_compared, shortfalls,
 };
 use tsugi_cluster_rules::spec::{
     Check, FenceDevice, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck,
@@ -152,4 +152,32 @@ fn a_file_system_that_is_almost_full_is_named_and_one_that_is_less_full_than_ano
     assert_eq!((shortfalls(&mine), differences(&mine, &theirs)), (Vec::new(), Vec::new()));
     mine.facts.insert("space:/share".to_owned(), Fact::Free { percent: LEAST_FREE - 1 });
     assert_eq!(shortfalls(&mine)[0].what, Wrong::Full(LEAST_FREE - 1));
+}
+
+#[test]
+fn what_neither_node_could_look_at_is_not_the_same_on_both() {
+    let (mut mine, mut theirs) = (whole("n1"), whole("n2"));
+    let hidden = Fact::Unreadable { why: "permission denied".to_owned() };
+    for name in ["file:/etc/table", "program:/opt/start"] {
+        mine.facts.insert(name.to_owned(), hidden.clone());
+        theirs.facts.insert(name.to_owned(), hidden.clone());
+    }
+    let what = Wrong::Unreadable("permission denied".to_owned());
+    let gap = |item: &str| Gap { group: group("PAY"), item: item.to_owned(), what: what.clone() };
+    assert_eq!(differences(&mine, &theirs), [gap("file:/etc/table")]);
+    assert_eq!(shortfalls(&mine), [gap("program:/opt/start")], "each is told once");
+}
+
+#[test]
+fn what_the_other_node_has_said_nothing_of_is_not_the_same() {
+    let spec = cluster("n1 n2 n3 w=witness", &["PAY: prefer n1 n2"]);
+    let (mine, mut theirs) = (whole("n1"), whole("n2"));
+    assert_eq!(not_compared(&spec, &mine, &theirs), []);
+    theirs.facts.remove("version:tsugi");
+    assert_eq!(differences(&mine, &theirs)[0].item, "version:tsugi");
+    theirs.groups.clear();
+    let gap = Gap { group: group("PAY"), item: "group:PAY".to_owned(), what: Wrong::NotCompared };
+    assert_eq!(not_compared(&spec, &mine, &theirs), [gap]);
+    theirs.node = node("n3");
+    assert_eq!(not_compared(&spec, &mine, &theirs), [], "it never runs it");
 }
