@@ -227,6 +227,9 @@ impl Node {
         how: How,
         out: &mut Vec<Order>,
     ) {
+        // After the deadline it was the guardian that ended the program: it is the lease that ran
+        // out, on a machine that stood still, whoever tells of it first.
+        self.drop_lapsed(now, out);
         let held = self.desks.get(group).and_then(Desk::epoch);
         if held != Some(epoch) || self.watched_died(now, (group, epoch), (&resource, &how), out) {
             return;

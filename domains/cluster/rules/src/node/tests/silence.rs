@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::lease::heartbeat::NoPromise;
+use crate::plan::Stand;
 use crate::reason::Way;
 use crate::record::{Guard, Happening, LinkState, Order as Ordered, Pause};
 
@@ -24,6 +25,20 @@ fn cl_26_an_owner_that_hears_no_voter_lets_go_before_any_promise_to_it_ends() {
     bench.voters = vec![name("b"), name("c")];
     bench.pass(Span::secs(2));
     assert_eq!(bench.done.len(), 2, "voters that are back do not bring that epoch back");
+}
+
+#[test]
+fn what_died_after_the_deadline_of_a_node_that_stood_still_was_ended_by_its_guardian() {
+    let mut bench = Bench::running(record());
+    bench.voters.clear();
+    bench.ledger = Ledger::Silent;
+    // The hands are the first to tell of what happened meanwhile.
+    bench.now = bench.node.deadline(&pay()).unwrap() + Span::millis(30);
+    bench.dies("server");
+    assert_eq!(bench.done, ["let go", "disarm"], "nothing is mended in place");
+    bench.pass(Span::millis(200));
+    let stand = bench.beats.last().unwrap().health.groups[&pay()].stand.clone();
+    assert_eq!(stand, Stand::Failed(Cause::LeaseRanOut { node: name("a") }));
 }
 
 #[test]
