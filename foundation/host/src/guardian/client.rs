@@ -9,7 +9,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use tsugi_vocabulary::{Epoch, GroupName, Moment};
 
 use super::message::{Extension, Notice, Order, SOCKET};
-use super::sheet::Sheet;
+use super::sheet::Writable;
 use crate::socket::{Connection, Outbox, Received};
 use crate::{Gone, Guard, clock, codec};
 
@@ -31,7 +31,7 @@ pub struct Guardian {
 /// A sheet that the guardian was given.
 #[derive(Debug)]
 struct Shared {
-    sheet: Sheet,
+    sheet: Writable,
     /// The guardian reads the sheet as long as this stands.
     connection: Connection,
     taken: Taken,
@@ -49,7 +49,7 @@ enum Taken {
 impl Shared {
     fn offer(place: &Path) -> io::Result<Self> {
         let connection = Connection::to(place)?;
-        let (sheet, memory) = Sheet::create()?;
+        let (sheet, memory) = Writable::create()?;
         send_with_file(&connection, &codec::message(&Order::Sheet)?, memory.as_fd())?;
         Ok(Self { sheet, connection, taken: Taken::NotYet, places: BTreeMap::new() })
     }

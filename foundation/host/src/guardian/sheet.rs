@@ -8,6 +8,8 @@
 
 mod written;
 
+pub use written::Writable;
+
 use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
@@ -119,7 +121,7 @@ mod tests {
 
     #[test]
     fn what_one_side_writes_the_other_reads() {
-        let (agent, file) = Sheet::create().unwrap();
+        let (agent, file) = Writable::create().unwrap();
         let guardian = Sheet::given(&file).unwrap();
         assert_eq!(read(&guardian), []);
         let longest = "g".repeat(31);
@@ -134,17 +136,17 @@ mod tests {
 
     #[test]
     fn a_place_that_is_being_written_is_not_read() {
-        let (agent, file) = Sheet::create().unwrap();
+        let (agent, file) = Writable::create().unwrap();
         let guardian = Sheet::given(&file).unwrap();
         agent.write(0, &extension("pay", 7, 500)).unwrap();
         // As by an agent that ends half way.
-        agent.places[0].version.fetch_add(1, Ordering::Relaxed);
+        agent.0.places[0].version.fetch_add(1, Ordering::Relaxed);
         assert_eq!(read(&guardian), []);
     }
 
     #[test]
     fn no_deadline_is_read_for_an_epoch_that_it_was_not_written_for() {
-        let (agent, file) = Sheet::create().unwrap();
+        let (agent, file) = Writable::create().unwrap();
         let guardian = Sheet::given(&file).unwrap();
         thread::scope(|scope| {
             let writes = scope.spawn(move || {

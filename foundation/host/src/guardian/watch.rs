@@ -240,7 +240,9 @@ impl Watch {
             let agent = self.table.agent().is_none_or(|pid| pid.cast_signed() == peer.pid);
             if known && agent {
                 if self.connections.len() == CONNECTIONS_MOST {
-                    self.connections.remove(0);
+                    // An agent would go on to write into a sheet that nobody reads.
+                    let at = self.connections.iter().position(|agent| agent.sheet.is_none());
+                    self.connections.remove(at.unwrap_or(0));
                 }
                 let outbox = Outbox::new(NOTICES_MOST);
                 self.connections.push(Agent { connection, outbox, sheet: None });

@@ -13,7 +13,11 @@ use super::{Places, Sheet};
 use crate::guardian::message::Extension;
 use crate::guardian::table::name_bytes;
 
-impl Sheet {
+/// The sheet on the side that writes it.
+#[derive(Debug)]
+pub struct Writable(pub(super) Sheet);
+
+impl Writable {
     /// An empty sheet, and the file to give to who reads it.
     ///
     /// # Errors
@@ -23,13 +27,14 @@ impl Sheet {
         let file = File::from(memfd_create(c"tsugi-sheet", flags)?);
         file.set_len(size_of::<Places>() as u64)?;
         fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL))?;
-        Ok((Self::map(&file, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?, file))
+        let rights = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        Ok((Self(Sheet::map(&file, rights)?), file))
     }
 
     /// Gives the place `at` to a group and its epoch; none if there is no such place. They are to
     /// be used in order.
     pub fn write(&self, at: usize, extension: &Extension) -> Option<()> {
-        let place = self.places.get(at)?;
+        let place = self.0.places.get(at)?;
         let version = place.version.load(Ordering::Relaxed);
         place.version.store(version | 1, Ordering::Relaxed);
         fence(Ordering::Release);
@@ -43,6 +48,6 @@ impl Sheet {
 
     /// Moves the deadline at a place that was written.
     pub fn move_on(&self, at: usize, deadline: Moment) {
-        self.places[at].deadline.store(deadline.0, Ordering::Release);
+        self.0.places[at].deadline.store(deadline.0, Ordering::Release);
     }
 }
