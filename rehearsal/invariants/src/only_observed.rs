@@ -25,7 +25,8 @@ impl Invariant for OnlyObserved {
             let broken = |what| Err(Violation { invariant: "observe", at: *at, what });
             let given = now.epoch > was.epoch && now.owner().is_some();
             let in_order = matches!(was.ended, Ending::Orderly | Ending::Forced);
-            let allowed = now.owner() == going(was) || was.owner().is_none() && in_order;
+            // Who was on its way, and lost both ends of it, is not left lying between them.
+            let allowed = going(was).is_some() || was.owner().is_none() && in_order;
             if given && !allowed {
                 return broken(format!(
                     "{name} was given to {:?}, and nobody said so",

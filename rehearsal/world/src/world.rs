@@ -438,6 +438,10 @@ impl<'w> World<'w> {
         };
         actor.seen_seq.clear();
         let at = self.now;
+        // It asks its monitors anew, at once; what is only observed hangs for longer than that.
+        for since in actor.machine.hangs.values_mut() {
+            *since = at;
+        }
         actor.node = Some(Box::new(Node::new(birth)));
         self.see(&Seen::Began { at, node: n });
         self.step(n, Event::Tick);

@@ -54,6 +54,7 @@ impl Desk {
             let told = steps.iter().filter_map(|(place, ms)| Some((name(place)?, *ms))).collect();
             let took = ground.now.since(since);
             self.state = State::Running { epoch };
+            self.unwell = None;
             self.asks = self.monitors(ground);
             out.push(Wish::Started(epoch, told, took));
         }

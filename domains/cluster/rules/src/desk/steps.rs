@@ -151,7 +151,11 @@ impl Desk {
     /// Leaves a running group as it is although this has failed.
     pub fn leave(&mut self, cause: Cause) {
         if let State::Running { .. } = self.state {
-            self.unwell.get_or_insert(cause);
+            // What has ended does not come back by itself, as a monitor's answer may.
+            let lasts = !matches!(self.unwell, None | Some(Cause::MonitorFailed { .. }));
+            if !lasts {
+                self.unwell = Some(cause);
+            }
         }
     }
 
@@ -455,8 +459,10 @@ impl Desk {
             | Outcome::NoLink { .. } => Vec::new(),
         };
         let whole = ground.spec.resources.iter().all(|r| found.contains(&r.name));
-        if whole || mutant("adopted-unseen") {
-            self.unwell = None;
+        // What is only observed is left as it is, also by the next agent.
+        let left = !whole && !found.is_empty() && ground.takeover == Takeover::Observe;
+        if whole || left || mutant("adopted-unseen") {
+            self.unwell = left.then(|| Ended::Agent.cause(ground.me));
             self.asks = self.monitors(ground);
             // What a former agent knew of its health is gone: ask at once.
             for ask in &mut self.asks {

@@ -60,10 +60,8 @@ impl Node {
     ) {
         let epoch = entry.epoch;
         self.reconcile_pin(group, (epoch, entry.pause.as_ref()), out);
-        let acts = entry.pause.is_none() && self.takeover_of(group) == Takeover::Automatic;
-        let died = if acts { self.died_alone.remove(group) } else { None };
-        if let Some((under, resource, how)) = died {
-            self.on_died(now, (group, under), resource, how, out);
+        if entry.pause.is_none() {
+            self.act_on_what_was_left(now, group, out);
         }
         let held = self.desks.get(group).and_then(Desk::epoch);
         let busy = self.desks.get(group).is_some_and(|d| {
@@ -96,6 +94,39 @@ impl Node {
             }
             Some(Wanted::Stop) => self.tell_desk(now, group, Input::Stop(Why::Ordered), out),
             Some(Wanted::Run) | None => {}
+        }
+    }
+
+    /// What died alone is a failure once the group is not paused any more: of one that is only
+    /// observed it is told, and acted on when that ends.
+    fn act_on_what_was_left(&mut self, now: Now, group: &GroupName, out: &mut Vec<Order>) {
+        let unwell = self.desks.get(group).and_then(Desk::unwell).cloned();
+        let acts = self.takeover_of(group) == Takeover::Automatic;
+        if !acts && unwell.is_some() {
+            return;
+        }
+        if let Some((under, resource, how)) = self.died_alone.remove(group) {
+            return self.on_died(now, (group, under), resource, how, out);
+        }
+        if let Some(cause) = unwell {
+            self.tell_desk(now, group, Input::Stop(Why::Failure(cause)), out);
+        }
+    }
+
+    /// What a former agent left as it was is so still, as far as the plan says; a monitor that
+    /// answers may show otherwise.
+    pub(super) fn leave_as_told(&mut self, group: &GroupName) {
+        let told = self.record.plan.as_ref().and_then(|plan| plan.decisions.get(group));
+        let here = |cause: &&Cause| match cause {
+            Cause::ProcessDied { node, .. }
+            | Cause::MonitorFailed { node, .. }
+            | Cause::WatchedEnded { node, .. } => *node == self.me,
+            _ => false,
+        };
+        let cause = told.and_then(|decision| decision.cause.as_ref()).filter(here).cloned();
+        let observed = self.takeover_of(group) == Takeover::Observe;
+        if let (Some(cause), Some(desk), true) = (cause, self.desks.get_mut(group), observed) {
+            desk.leave(cause);
         }
     }
 

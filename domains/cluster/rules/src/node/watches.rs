@@ -104,6 +104,7 @@ impl Node {
             self.tell_desk(now, &group, DeskInput::Done(act, outcome), out);
             if adopting && self.desks.get(&group).is_some_and(is_serving) {
                 self.adopt_watches(now, (&group, epoch), &found);
+                self.leave_as_told(&group);
             }
             return;
         }
@@ -230,12 +231,12 @@ impl Node {
                 self.note(now, Some((group.clone(), epoch)), what);
             }
             Wish::Fail(how, recovery) => {
-                let node = self.me.clone();
+                let (node, takeover) = (self.me.clone(), self.takeover_of(group));
                 let cause = Cause::WatchedEnded { node, id: id(), how, recovery };
-                if self.takeover_of(group) == Takeover::Observe {
-                    if let Some(desk) = self.desks.get_mut(group) {
-                        desk.leave(cause);
-                    }
+                // One that fails while its group is being started is a start that failed.
+                let running = self.desks.get_mut(group).filter(|d| is_running(d));
+                if let (Some(desk), Takeover::Observe) = (running, takeover) {
+                    desk.leave(cause);
                     self.beat_now();
                     return self.paperwork.plan_again();
                 }
@@ -250,6 +251,10 @@ impl Node {
         self.watches.acts.insert(act, slot.clone());
         out.push(Order::Do { group: slot.0.clone(), epoch, act, what });
     }
+}
+
+const fn is_running(desk: &Desk) -> bool {
+    matches!(desk.state, DeskState::Running { .. })
 }
 
 /// Whether a group is being started, or runs: its scripts may load programs then.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::plan::Stand;
+use crate::record::Pause;
 use crate::spec::{Check, Monitor};
 
 /// A group that runs here, its takeovers only observed, its program asked every 100 ms.
@@ -71,4 +72,87 @@ fn what_ended_while_it_was_observed_is_a_failure_once_it_is_not_observed_any_mor
     bench.change(|_| {});
     bench.pass(Span::secs(1));
     assert!(bench.done.iter().any(|w| w == "stop vip"), "{:?}", bench.done);
+}
+
+#[test]
+fn what_ended_while_it_was_paused_is_told_once_it_is_only_observed_again() {
+    let mut bench = observed();
+    let order = crate::record::Order {
+        by: "mika".to_owned(),
+        reason: "new disk".to_owned(),
+        at: Wall(0),
+        command: "c-1".to_owned(),
+    };
+    let guard = crate::record::Guard::Disarmed;
+    let pause = Pause { order, until: None, pinned: Some(name("a")), guard };
+    bench.change(|g| g.pause = Some(pause));
+    bench.dies("server");
+    bench.pass(Span::millis(200));
+    assert_eq!(stand(&bench), Stand::Running, "it is left alone");
+    bench.change(|g| g.pause = None);
+    bench.pass(Span::millis(200));
+    assert!(matches!(stand(&bench), Stand::Unwell(Cause::ProcessDied { .. })));
+    assert!(!bench.done.iter().any(|w| w.starts_with("st")), "{:?}", bench.done);
+}
+
+/// An agent that begins where another one left an observed group, with this of it still up.
+fn adopts(up: &[&str], told: Option<Cause>) -> Bench {
+    let mut record = with(Takeover::Observe);
+    let mut group = owned(1, "a");
+    if let Ownership::Owned { phase, .. } = &mut group.ownership {
+        *phase = Phase::Running;
+    }
+    record.apply(&Draft::default().write(Write::Group(pay(), Arc::new(group))), Index(1));
+    let chosen = crate::plan::Chosen::Stay { node: name("a") };
+    let decision = crate::plan::Decision { chosen, cause: told, rejected: BTreeMap::new() };
+    let plan = crate::plan::Plan {
+        generation: Generation(1),
+        parent: Generation::NONE,
+        by: name("b"),
+        at: Wall(0),
+        decisions: BTreeMap::from([(pay(), decision)]),
+        steps: Vec::new(),
+    };
+    record.plan = Some(Arc::new(plan));
+    let found = up.iter().map(|resource| resource_name(resource)).collect();
+    let mut bench = Bench::finding(record, found);
+    bench.pass(Span::millis(200));
+    bench
+}
+
+#[test]
+fn the_next_agent_leaves_what_a_former_one_left_as_it_was() {
+    let mut bench = adopts(&["vip"], None);
+    assert_eq!(bench.desk(), &State::Running { epoch: epoch(1) }, "{:?}", bench.done);
+    assert!(matches!(stand(&bench), Stand::Unwell(Cause::AgentLost { .. })));
+    bench.pass(Span::secs(1));
+    assert_eq!(done(&bench), ["look what runs"], "the address stays up");
+    bench.record.config = with(Takeover::Automatic).config;
+    bench.change(|_| {});
+    bench.pass(Span::secs(1));
+    assert!(bench.done.iter().any(|w| w == "stop vip"), "{:?}", bench.done);
+}
+
+#[test]
+fn the_next_agent_goes_on_to_tell_what_was_told_of_the_group() {
+    let (node, resource) = (name("a"), resource_name("server"));
+    let died = Cause::ProcessDied { node, resource, how: "exit 3".into() };
+    let bench = adopts(&["vip", "server"], Some(died.clone()));
+    assert_eq!(stand(&bench), Stand::Unwell(died));
+    assert_eq!(stand(&adopts(&["vip", "server"], None)), Stand::Running);
+}
+
+#[test]
+fn a_group_that_was_mended_in_place_is_well_when_it_is_observed_again() {
+    let mut bench = observed();
+    bench.dies("server");
+    bench.pass(Span::millis(200));
+    let mut automatic = with(Takeover::Automatic);
+    let config = Arc::make_mut(automatic.config.as_mut().expect("a configuration"));
+    config.spec.groups.get_mut(&pay()).expect("the group").failure.restarts = 1;
+    bench.record.config = automatic.config;
+    bench.change(|_| {});
+    bench.pass(Span::secs(1));
+    assert!(bench.done.iter().any(|w| w == "start server"), "{:?}", bench.done);
+    assert_eq!(stand(&bench), Stand::Running);
 }
