@@ -67,7 +67,7 @@ fn there(mark: impl ToString) -> Fact {
 
 fn fact(item: &Item) -> Fact {
     let found = match item {
-        Item::Program(path) => program(Path::new(path)),
+        Item::Program { path, user } => program_of(Path::new(path), user.as_deref()),
         Item::File(path) => content(Path::new(path)),
         Item::Agent(agent) => {
             let folder = Path::new(OCF_ROOT).join("resource.d");
@@ -94,6 +94,23 @@ fn fact(item: &Item) -> Fact {
         io::ErrorKind::NotFound => Fact::Missing,
         _ => Fact::Unreadable { why: error.to_string() },
     })
+}
+
+/// A program that is run as this user, who gets no further groups than its own.
+fn program_of(path: &Path, user: Option<&str>) -> io::Result<Fact> {
+    // A user that is not there is named as itself.
+    let Some(user) = user.map(User::from_name).transpose()?.flatten() else { return program(path) };
+    let found = fs::metadata(path)?;
+    let bit = match (found.uid(), found.gid()) {
+        _ if user.uid.is_root() => 0o111,
+        (owner, _) if owner == user.uid.as_raw() => 0o100,
+        (_, group) if group == user.gid.as_raw() => 0o010,
+        _ => 0o001,
+    };
+    match found.permissions().mode() & bit {
+        0 => Ok(Fact::NotExecutable),
+        _ => program(path),
+    }
 }
 
 /// A file that is run: whoever may run it, and the hash of what is in it.

@@ -19,8 +19,13 @@ pub const LEAST_FREE: u64 = 5;
 /// Something that a group needs on a node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Item {
-    /// A program that is run: there, executable, the same everywhere.
-    Program(String),
+    /// A program that is run: there, executable for who runs it, the same everywhere.
+    Program {
+        /// Its path.
+        path: String,
+        /// The user it runs as, if one is named.
+        user: Option<String>,
+    },
     /// A file that a program is given by name.
     File(String),
     /// A resource agent.
@@ -52,7 +57,8 @@ impl Item {
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Self::Program(path) => format!("program:{path}"),
+            Self::Program { path, user: None } => format!("program:{path}"),
+            Self::Program { path, user: Some(user) } => format!("program:{path} ({user})"),
             Self::File(path) => format!("file:{path}"),
             Self::Agent(agent) => format!("agent:{agent}"),
             Self::Fence(agent) => format!("fence:{agent}"),
@@ -72,7 +78,7 @@ impl Item {
     #[must_use]
     pub const fn is_needed(&self) -> bool {
         match self {
-            Self::Program(_)
+            Self::Program { .. }
             | Self::Agent(_)
             | Self::Fence(_)
             | Self::Secret(_)
@@ -181,7 +187,7 @@ pub fn items(spec: &ClusterSpec, group: &GroupSpec, me: &NodeName) -> BTreeSet<I
         })
     };
     items.retain(|item| match item {
-        Item::Program(path) | Item::File(path) => !carried(path),
+        Item::Program { path, .. } | Item::File(path) => !carried(path),
         _ => true,
     });
     for (_, node) in spec.nodes.iter().filter(|(name, n)| *name != me && n.role == Role::Node) {
@@ -206,15 +212,15 @@ fn of_resource(kind: &ResourceKind, items: &mut BTreeSet<Item>) {
         }
         ResourceKind::Process { how, user, monitor, .. } => {
             match how {
-                ProcessHow::Program { run, .. } => command(run, items),
+                ProcessHow::Program { run, .. } => command(run, user, items),
                 ProcessHow::Scripts { start, stop, running, .. } => {
-                    command(start, items);
-                    command(stop, items);
-                    command(running.as_deref().unwrap_or_default(), items);
+                    command(start, user, items);
+                    command(stop, user, items);
+                    command(running.as_deref().unwrap_or_default(), user, items);
                 }
             }
             if let Some(Monitor { check: Check::Run(run), .. }) = monitor {
-                command(run, items);
+                command(run, user, items);
             }
             items.extend(user.clone().map(Item::User));
         }
@@ -225,9 +231,9 @@ fn of_resource(kind: &ResourceKind, items: &mut BTreeSet<Item>) {
 }
 
 /// The program of a command, and the files that it is given by their whole names.
-fn command(words: &[String], items: &mut BTreeSet<Item>) {
+fn command(words: &[String], user: &Option<String>, items: &mut BTreeSet<Item>) {
     let Some((program, given)) = words.split_first() else { return };
-    items.insert(Item::Program(program.clone()));
+    items.insert(Item::Program { path: program.clone(), user: user.clone() });
     let files = given.iter().filter(|word| word.starts_with('/'));
     items.extend(files.cloned().map(Item::File));
 }

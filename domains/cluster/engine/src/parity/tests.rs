@@ -77,7 +77,10 @@ fn two_nodes_that_have_the_same_lack_nothing_and_differ_in_nothing() {
     assert_eq!(shortfalls(&mine), []);
     assert_eq!(differences(&mine, &theirs), []);
     for name in PLACES {
-        let known = |item: &&String| item.ends_with(&format!("/site/{name}"));
+        let known = |item: &&String| {
+            let item = item.strip_suffix(" (root)").unwrap_or(item);
+            item.ends_with(&format!("/site/{name}"))
+        };
         assert!(mine.facts.keys().any(|k| known(&k)), "{name}: {:?}", mine.facts.keys());
     }
 }
@@ -88,15 +91,15 @@ fn what_is_planted_on_one_node_is_named_there_and_as_a_difference() {
     let plants: [(Plant, &str, Option<Wrong>); 7] = [
         (
             |m| fs::remove_file(m.path("start")).unwrap(),
-            "program:/site/start",
+            "program:/site/start (root)",
             Some(Wrong::Missing),
         ),
         (
             |m| m.write("stop", "#!/bin/sh\n", 0o644),
-            "program:/site/stop",
+            "program:/site/stop (root)",
             Some(Wrong::NotExecutable),
         ),
-        (|m| m.write("ask", "#!/bin/sh\nexit 0\n", 0o755), "program:/site/ask", None),
+        (|m| m.write("ask", "#!/bin/sh\nexit 0\n", 0o755), "program:/site/ask (root)", None),
         (|m| m.write("table", "1,2,4\n", 0o644), "file:/site/table", None),
         (|m| fs::remove_file(m.path("image")).unwrap(), "device:/site/image", Some(Wrong::Missing)),
         (|m| m.write("image", "00000000", 0o600), "device:/site/image", None),
@@ -155,4 +158,21 @@ fn a_fence_agent_is_looked_for_where_a_fence_looks_for_it() {
     let name = name.expect("some program is on the path");
     assert!(matches!(fence(&name), Ok(Fact::There { .. })), "{name}");
     assert_eq!(fence("no-such-fence-agent").unwrap(), Fact::Missing);
+}
+
+#[test]
+fn a_program_that_its_own_user_may_not_run_is_not_executable() {
+    let machine = Machine::new();
+    let start = machine.path("start");
+    let whose = |mode| {
+        machine.write("start", "#!/bin/sh\n", mode);
+        ["root", "nobody"].map(|user| program_of(&start, Some(user)).unwrap())
+    };
+    let runs = |fact: &Fact| matches!(fact, Fact::There { .. });
+    assert!(whose(0o755).iter().all(runs));
+    // The owner may, and nobody is not the owner.
+    let [root, nobody] = whose(0o744);
+    assert!(runs(&root), "{root:?}");
+    assert_eq!(nobody, Fact::NotExecutable);
+    assert_eq!(whose(0o644), [Fact::NotExecutable, Fact::NotExecutable]);
 }

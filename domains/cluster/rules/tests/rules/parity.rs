@@ -122,10 +122,10 @@ fn every_difference_that_is_planted_is_named_and_nothing_else_is() {
 fn what_a_group_needs_is_everything_its_resources_name_but_what_comes_with_its_volume() {
     let names: Vec<String> = wanted().iter().map(Item::name).collect();
     for name in [
-        "program:/opt/start",
-        "program:/opt/stop",
-        "program:/opt/running",
-        "program:/opt/ask",
+        "program:/opt/start (pay)",
+        "program:/opt/stop (pay)",
+        "program:/opt/running (pay)",
+        "program:/opt/ask (pay)",
         "file:/etc/table",
         "file:/etc/ask.conf",
         "fence:fence_site",
@@ -158,14 +158,14 @@ fn a_file_system_that_is_almost_full_is_named_and_one_that_is_less_full_than_ano
 fn what_neither_node_could_look_at_is_not_the_same_on_both() {
     let (mut mine, mut theirs) = (whole("n1"), whole("n2"));
     let hidden = Fact::Unreadable { why: "permission denied".to_owned() };
-    for name in ["file:/etc/table", "program:/opt/start"] {
+    for name in ["file:/etc/table", "program:/opt/start (pay)"] {
         mine.facts.insert(name.to_owned(), hidden.clone());
         theirs.facts.insert(name.to_owned(), hidden.clone());
     }
     let what = Wrong::Unreadable("permission denied".to_owned());
     let gap = |item: &str| Gap { group: group("PAY"), item: item.to_owned(), what: what.clone() };
     assert_eq!(differences(&mine, &theirs), [gap("file:/etc/table")]);
-    assert_eq!(shortfalls(&mine), [gap("program:/opt/start")], "each is told once");
+    assert_eq!(shortfalls(&mine), [gap("program:/opt/start (pay)")], "each is told once");
 }
 
 #[test]
