@@ -69,6 +69,25 @@ fn cl_10_with_m_and_fov_the_end_of_a_program_takes_the_group_down_for_another_no
 }
 
 #[test]
+fn what_ends_while_its_group_is_only_observed_is_acted_on_when_that_ends() {
+    let mut bench = loaded(FOV);
+    let observe = |bench: &mut Bench, takeover: Takeover| {
+        let config = Arc::make_mut(bench.record.config.as_mut().expect("a configuration"));
+        config.spec.groups.get_mut(&pay()).expect("the group").takeover = takeover;
+        bench.change(|_| {});
+    };
+    observe(&mut bench, Takeover::Observe);
+    dies(&mut bench, "watch-1", 1);
+    bench.pass(Span::millis(200));
+    assert_eq!(bench.done, [""; 0]);
+    assert!(matches!(stand(&bench), Stand::Unwell(Cause::WatchedEnded { .. })));
+    observe(&mut bench, Takeover::Automatic);
+    bench.pass(Span::millis(200));
+    assert_eq!(bench.done[..2], ["stop server", "stop vip"], "{:?}", bench.done);
+    assert!(matches!(stand(&bench), Stand::Failed(Cause::WatchedEnded { .. })));
+}
+
+#[test]
 fn cl_09_the_end_of_a_program_without_m_takes_nothing_down() {
     let mut bench = loaded(AtEnd::Log);
     dies(&mut bench, "watch-1", 1);
