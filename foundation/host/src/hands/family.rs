@@ -20,7 +20,7 @@ use crate::thread::AGENT_PRIORITY;
 use crate::{clock, rights, sys};
 
 /// A child that lived so long starts again at once.
-const LIVED: Span = Span::secs(10);
+const LIVED: Span = Span::secs(1);
 /// The first time at once, then after twice the time each time.
 const FIRST_PAUSE: Span = Span::millis(5);
 const LONGEST_PAUSE: Span = Span::secs(5);
