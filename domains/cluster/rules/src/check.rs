@@ -206,7 +206,7 @@ fn observed(after: &After<'_>, group: &GroupName, decision: &Decision, faults: &
             standing || old.owner().is_none() && in_order
         }
         Chosen::HandOver { .. } => {
-            standing || decision.cause.as_ref().is_some_and(|c| c.nature() == Nature::Wanted)
+            standing || decision.cause.as_ref().is_some_and(Cause::is_ordered)
         }
         Chosen::Stay { .. }
         | Chosen::Stop { .. }
@@ -214,9 +214,7 @@ fn observed(after: &After<'_>, group: &GroupName, decision: &Decision, faults: &
         | Chosen::NoPlace
         | Chosen::Wait { .. } => true,
     };
-    let goes_back = matches!(decision.cause, Some(Cause::Failback { .. } | Cause::Together { .. }));
-    let hands_over = matches!(decision.chosen, Chosen::HandOver { .. });
-    if !ordered || hands_over && goes_back && !standing {
+    if !ordered {
         faults.push(Fault::Observed(group.clone()));
     }
 }

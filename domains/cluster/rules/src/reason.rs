@@ -272,6 +272,14 @@ impl Cause {
         }
     }
 
+    /// Whether a person has ordered what this leads to: a machine that is shut down is; what the
+    /// configuration wishes for a group that runs is not.
+    #[must_use]
+    pub const fn is_ordered(&self) -> bool {
+        matches!(self.nature(), Nature::Wanted)
+            && !matches!(self, Self::Failback { .. } | Self::Together { .. })
+    }
+
     /// The node that had gone, as far as others could tell: not the one whose links were cut or
     /// whose program failed.
     #[must_use]

@@ -150,12 +150,10 @@ impl Desk {
 
     /// Leaves a running group as it is although this has failed.
     pub fn leave(&mut self, cause: Cause) {
-        if let State::Running { .. } = self.state {
-            // What has ended does not come back by itself, as a monitor's answer may.
-            let lasts = !matches!(self.unwell, None | Some(Cause::MonitorFailed { .. }));
-            if !lasts {
-                self.unwell = Some(cause);
-            }
+        let running = matches!(self.state, State::Running { .. });
+        // What has ended does not come back by itself, as a monitor's answer may.
+        if running && matches!(self.unwell, None | Some(Cause::MonitorFailed { .. })) {
+            self.unwell = Some(cause);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::desk::{
 };
 use crate::mutant::mutant;
 use crate::planner::{self, Wanted};
-use crate::reason::{Cause, How};
+use crate::reason::{Cause, How, Nature};
 use crate::record::{Answer, GroupRecord, Guard, Happening, LinkState, Ownership, Pause, Phase};
 use crate::spec::{GroupSpec, ResourceKind, Takeover};
 use crate::start_kind::{Ending, StartKind};
@@ -117,12 +117,8 @@ impl Node {
     /// answers may show otherwise.
     pub(super) fn leave_as_told(&mut self, group: &GroupName) {
         let told = self.record.plan.as_ref().and_then(|plan| plan.decisions.get(group));
-        let here = |cause: &&Cause| match cause {
-            Cause::ProcessDied { node, .. }
-            | Cause::MonitorFailed { node, .. }
-            | Cause::WatchedEnded { node, .. } => *node == self.me,
-            _ => false,
-        };
+        let here =
+            |cause: &&Cause| cause.nature() == Nature::OwnFailure && cause.node() == Some(&self.me);
         let cause = told.and_then(|decision| decision.cause.as_ref()).filter(here).cloned();
         let observed = self.takeover_of(group) == Takeover::Observe;
         if let (Some(cause), Some(desk), true) = (cause, self.desks.get_mut(group), observed) {

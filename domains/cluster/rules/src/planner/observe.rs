@@ -109,7 +109,7 @@ pub(super) fn told_only(view: &View<'_>, need: Need) -> Need {
         Need::Place(place) if !is_ordered_place(view, &place) => {
             Need::Observed(Observed::Place(Box::new(place)))
         }
-        Need::Leave { from, cause } if !is_ordered(&cause) => {
+        Need::Leave { from, cause } if !cause.is_ordered() => {
             Need::Observed(Observed::Leave { from, cause })
         }
         Need::Stay { node } => Need::Observed(Observed::Stay { node }),
@@ -138,37 +138,12 @@ fn is_ordered_place(view: &View<'_>, place: &Place) -> bool {
     }
 }
 
-/// Whether a person has ordered what this cause leads to. A machine that is shut down is.
-const fn is_ordered(cause: &Cause) -> bool {
-    match cause {
-        Cause::ClusterStart
-        | Cause::Operator { .. }
-        | Cause::Drain { .. }
-        | Cause::Shutdown { .. }
-        | Cause::Configuration { .. } => true,
-        Cause::Failback { .. }
-        | Cause::Together { .. }
-        | Cause::ProcessDied { .. }
-        | Cause::MonitorFailed { .. }
-        | Cause::StartFailed { .. }
-        | Cause::WatchedEnded { .. }
-        | Cause::LinksDown { .. }
-        | Cause::NodeSilent { .. }
-        | Cause::OneWay { .. }
-        | Cause::PowerLost { .. }
-        | Cause::Frozen { .. }
-        | Cause::WasCutOff { .. }
-        | Cause::AgentLost { .. }
-        | Cause::LeaseRanOut { .. } => false,
-    }
-}
-
 impl Desk<'_, '_> {
     /// Where each group of a bundle would go that is only observed, as everything else stands.
     pub fn observe(&mut self, bundle: &Bundle) {
         for &i in bundle {
             let Need::Observed(observed) = &self.cases[i].need else { continue };
-            let found = match observed {
+            let (found, cause) = match observed {
                 Observed::Place(place) => {
                     let to = self.first_of(bundle, i, place.home.as_ref());
                     (to.ok_or(Chosen::NoPlace), Some(place.cause.clone()))
@@ -190,7 +165,6 @@ impl Desk<'_, '_> {
                     None => (Err(Chosen::Stay { node: node.clone() }), None),
                 },
             };
-            let (found, cause) = found;
             let decision = match found {
                 Err(chosen) => Decision { chosen, cause, rejected: Default::default() },
                 Ok(to) => {
