@@ -240,29 +240,50 @@ fn own(vitals: &Vitals<'_>, found: &mut Vec<Finding>) {
 
 /// The fence devices of the other nodes, as they answered from here.
 fn devices(vitals: &Vitals<'_>, spec: &ClusterSpec, found: &mut Vec<Finding>) {
-    for (node, its) in spec.nodes.iter().filter(|(node, _)| *node != vitals.me) {
-        let Some(device) = &its.fence else { continue };
-        if let Some(fault) = vitals.fence_faults.get(node).cloned() {
-            found.push(Finding::FenceFails { node: node.clone(), fault });
-            continue;
-        }
-        match vitals.fence_tests.get(node).copied().flatten() {
-            None => found.push(Finding::FenceUntested { node: node.clone() }),
-            // One test may have failed to be made; two in a row are too few.
-            Some(at) if is_old(vitals.at, at, Span(device.every.0.saturating_mul(2))) => {
-                found.push(Finding::FenceTestOld { node: node.clone(), at });
-            }
-            Some(_) => {}
+    for name in spec.nodes.keys().filter(|node| *node != vitals.me) {
+        let node = name.clone();
+        match answers(vitals, spec, name) {
+            Some(Answers::Badly(fault)) => found.push(Finding::FenceFails { node, fault }),
+            Some(Answers::Untested) => found.push(Finding::FenceUntested { node }),
+            Some(Answers::LongAgo(at)) => found.push(Finding::FenceTestOld { node, at }),
+            Some(Answers::Well(_)) | None => {}
         }
     }
 }
 
+/// How a fence device answers what is asked of it from here.
+enum Answers {
+    /// It fails now.
+    Badly(FenceFault),
+    /// It has not answered since this agent started.
+    Untested,
+    /// It last answered well so long ago that this proves nothing any more.
+    LongAgo(Wall),
+    /// It last did then.
+    Well(Wall),
+}
+
+/// How the fence device of a node answers, if it has one.
+fn answers(vitals: &Vitals<'_>, spec: &ClusterSpec, node: &NodeName) -> Option<Answers> {
+    let device = spec.nodes.get(node)?.fence.as_ref()?;
+    if let Some(fault) = vitals.fence_faults.get(node) {
+        return Some(Answers::Badly(fault.clone()));
+    }
+    // One test may have failed to be made; two in a row are too few.
+    let most = Span(device.every.0.saturating_mul(2));
+    Some(match vitals.fence_tests.get(node).copied().flatten() {
+        None => Answers::Untested,
+        Some(at) if is_old(vitals.at, at, most) => Answers::LongAgo(at),
+        Some(at) => Answers::Well(at),
+    })
+}
+
 /// When the fence device of a node was last seen to work, if nothing says otherwise since.
 fn tested(vitals: &Vitals<'_>, spec: &ClusterSpec, node: &NodeName) -> Option<Wall> {
-    let device = spec.nodes.get(node)?.fence.as_ref()?;
-    let at = vitals.fence_tests.get(node).copied().flatten()?;
-    let old = is_old(vitals.at, at, Span(device.every.0.saturating_mul(2)));
-    (!old && !vitals.fence_faults.contains_key(node)).then_some(at)
+    match answers(vitals, spec, node)? {
+        Answers::Well(at) => Some(at),
+        Answers::Badly(_) | Answers::Untested | Answers::LongAgo(_) => None,
+    }
 }
 
 fn is_old(now: Wall, at: Wall, most: Span) -> bool {
