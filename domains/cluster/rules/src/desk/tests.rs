@@ -47,17 +47,16 @@ fn terms() -> Terms {
     Terms { kind, event, reason: "operator", probe: Probe::Once }
 }
 
+/// Where a desk of an automatic group stands at the first moment.
+pub(super) fn ground<'a>((spec, me): (&'a GroupSpec, &'a NodeName), terms: Terms) -> Ground<'a> {
+    let (takeover, ended) = (Takeover::Automatic, Ended::Agent);
+    Ground { spec, now: Moment(1), me, terms, takeover, ended }
+}
+
 #[test]
 fn a_restart_in_place_whose_stop_fails_is_a_failure_and_says_so() {
     let (spec, me) = (group(), NodeName::new("n1").expect("a plain word"));
-    let ground = Ground {
-        spec: &spec,
-        now: Moment(1),
-        me: &me,
-        terms: terms(),
-        takeover: Takeover::Automatic,
-        ended: Ended::Agent,
-    };
+    let ground = ground((&spec, &me), terms());
     let epoch = Epoch { incarnation: 1, counter: 1 };
     let (mut desk, mut wishes) = (Desk::default(), Vec::new());
     let fine = || Outcome::Fine { took: Span::ZERO };
@@ -81,14 +80,7 @@ fn a_restart_in_place_whose_stop_fails_is_a_failure_and_says_so() {
 #[test]
 fn a_stop_waits_for_the_start_that_is_under_way() {
     let (spec, me) = (group(), NodeName::new("n1").expect("a plain word"));
-    let ground = Ground {
-        spec: &spec,
-        now: Moment(1),
-        me: &me,
-        terms: terms(),
-        takeover: Takeover::Automatic,
-        ended: Ended::Agent,
-    };
+    let ground = ground((&spec, &me), terms());
     let epoch = Epoch { incarnation: 1, counter: 1 };
     let (mut desk, mut wishes) = (Desk::default(), Vec::new());
     let stops = |wishes: &[Wish]| {

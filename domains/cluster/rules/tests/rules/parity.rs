@@ -6,25 +6,14 @@ use tsugi_cluster_rules::parity::{
     Fact, Gap, Inventory, Item, LEAST_FREE, Wrong, differences, items, not_compared, shortfalls,
 };
 use tsugi_cluster_rules::spec::{
-    Check, FenceDevice, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck,
-    VolumeSource,
+    Check, FenceDevice, Monitor, OnRecover, ProcessHow, ResourceKind, VolumeCheck, VolumeSource,
 };
-use tsugi_vocabulary::{ResourceName, Span};
+use tsugi_vocabulary::Span;
 
-use crate::world::{cluster, group, node};
+use crate::world::{cluster, group, node, resource};
 
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
-}
-
-fn resource(name: &str, kind: ResourceKind) -> ResourceSpec {
-    ResourceSpec {
-        name: ResourceName::new(name).unwrap(),
-        kind,
-        after: BTreeSet::new(),
-        start_limit: Span::secs(10),
-        stop_limit: Span::secs(10),
-    }
 }
 
 fn process(how: ProcessHow, monitor: Option<Monitor>) -> ResourceKind {

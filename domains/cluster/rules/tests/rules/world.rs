@@ -282,7 +282,7 @@ fn process() -> ResourceKind {
     }
 }
 
-fn resource(name: &str, kind: ResourceKind) -> ResourceSpec {
+pub fn resource(name: &str, kind: ResourceKind) -> ResourceSpec {
     ResourceSpec {
         name: ResourceName::new(name).unwrap(),
         kind,

@@ -97,14 +97,7 @@ fn step_at(desk: &mut Desk, now: Moment, input: Input) -> Vec<Wish> {
     let (spec, me) = (spec(), node("a"));
     let (kind, event) = (StartKind::Normal, ScriptEvent::Start);
     let terms = Terms { kind, event, reason: "cluster-start", probe: Probe::Once };
-    let ground = Ground {
-        spec: &spec,
-        now,
-        me: &me,
-        terms,
-        takeover: Takeover::Automatic,
-        ended: Ended::Agent,
-    };
+    let ground = Ground { now, ..super::tests::ground((&spec, &me), terms) };
     let mut out = Vec::new();
     desk.step(&ground, input, &mut out);
     out

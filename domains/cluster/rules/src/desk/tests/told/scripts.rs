@@ -12,14 +12,7 @@ fn told(
     let (spec, me, mut all) = (spec(), node("a"), BTreeMap::new());
     let (kind, event) = (StartKind::Normal, ScriptEvent::Failover);
     let terms = Terms { kind, event, reason: "node-silent", probe: Probe::Once };
-    let ground = Ground {
-        spec: &spec,
-        now: Moment(0),
-        me: &me,
-        terms,
-        takeover: Takeover::Automatic,
-        ended: Ended::Agent,
-    };
+    let ground = Ground { now: Moment(0), ..super::super::tests::ground((&spec, &me), terms) };
     let mut inputs: std::collections::VecDeque<Input> = inputs.into();
     while let Some(input) = inputs.pop_front() {
         let mut wishes = Vec::new();
