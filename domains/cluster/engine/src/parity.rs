@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, getrlimit};
@@ -16,6 +16,7 @@ use tsugi_cluster_rules::spec::ClusterSpec;
 use tsugi_messages::{self as messages, Message};
 use tsugi_vocabulary::{GroupName, NodeName};
 
+use crate::config::hex;
 use crate::errand::{OCF_ROOT, PATH};
 
 /// A larger file is not read: it is data, and reading it would cost more than it tells.
@@ -67,11 +68,11 @@ fn there(mark: impl ToString) -> Fact {
 
 fn fact(item: &Item) -> Fact {
     let found = match item {
-        Item::Program { path, user } => program_of(Path::new(path), user.as_deref()),
+        Item::Program { path, user } => program(Path::new(path), user.as_deref()),
         Item::File(path) => content(Path::new(path)),
         Item::Agent(agent) => {
             let folder = Path::new(OCF_ROOT).join("resource.d");
-            program(&folder.join(agent.provider()).join(agent.kind()))
+            program(&folder.join(agent.provider()).join(agent.kind()), None)
         }
         Item::Fence(agent) => fence(agent),
         // A password is not read, not even for its hash.
@@ -96,47 +97,45 @@ fn fact(item: &Item) -> Fact {
     })
 }
 
-/// A program that is run as this user, who gets no further groups than its own.
-fn program_of(path: &Path, user: Option<&str>) -> io::Result<Fact> {
-    // A user that is not there is named as itself.
-    let Some(user) = user.map(User::from_name).transpose()?.flatten() else { return program(path) };
+/// A file that is run: whether who runs it may, and the hash of what is in it.
+fn program(path: &Path, user: Option<&str>) -> io::Result<Fact> {
     let found = fs::metadata(path)?;
-    let bit = match (found.uid(), found.gid()) {
-        _ if user.uid.is_root() => 0o111,
+    // A user that is not there is named as itself.
+    let user = user.map(User::from_name).transpose()?.flatten();
+    if !found.is_file() || found.mode() & runs(&found, user.as_ref()) == 0 {
+        return Ok(Fact::NotExecutable);
+    }
+    content_of(path, &found)
+}
+
+/// The bits of which one lets this user run a file; it gets no further groups than its own.
+fn runs(found: &Metadata, user: Option<&User>) -> u32 {
+    let Some(user) = user.filter(|user| !user.uid.is_root()) else { return 0o111 };
+    match (found.uid(), found.gid()) {
         (owner, _) if owner == user.uid.as_raw() => 0o100,
         (_, group) if group == user.gid.as_raw() => 0o010,
         _ => 0o001,
-    };
-    match found.permissions().mode() & bit {
-        0 => Ok(Fact::NotExecutable),
-        _ => program(path),
     }
-}
-
-/// A file that is run: whoever may run it, and the hash of what is in it.
-fn program(path: &Path) -> io::Result<Fact> {
-    let found = fs::metadata(path)?;
-    if !found.is_file() || found.permissions().mode() & 0o111 == 0 {
-        return Ok(Fact::NotExecutable);
-    }
-    content(path)
 }
 
 fn content(path: &Path) -> io::Result<Fact> {
-    let found = fs::metadata(path)?;
+    content_of(path, &fs::metadata(path)?)
+}
+
+fn content_of(path: &Path, found: &Metadata) -> io::Result<Fact> {
     if !found.is_file() {
         return Ok(there("not a file"));
     }
     // What not everybody may read may be a password: not even its hash is printed.
-    if found.permissions().mode() & 0o004 == 0 {
+    if found.mode() & 0o004 == 0 {
         let (owner, group, mode) = (found.uid(), found.gid(), found.mode() & 0o7777);
         let bytes = found.len();
         return Ok(there(format_args!("not read: {bytes} bytes, {owner}:{group}, {mode:04o}")));
     }
     if found.len() > MOST_READ {
-        return Ok(unread(&found));
+        return Ok(unread(found));
     }
-    Ok(hash(File::open(path)?)?.map_or_else(|| unread(&found), there))
+    Ok(hash(File::open(path)?)?.map_or_else(|| unread(found), there))
 }
 
 /// A file that is too large to be read, by what its directory says of it.
@@ -147,25 +146,22 @@ fn unread(found: &Metadata) -> Fact {
 /// The hash of what is in a file, read piece by piece; none if there is more than is read.
 fn hash(file: File) -> io::Result<Option<String>> {
     let mut file = file.take(MOST_READ + 1);
-    let (mut hash, mut piece, mut read) = (Sha256::new(), vec![0; 64 << 10], 0_u64);
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; 64 << 10]);
     loop {
         match file.read(&mut piece)? {
             0 => break,
-            more => {
-                hash.update(&piece[..more]);
-                read += more as u64;
-            }
+            more => hash.update(&piece[..more]),
         }
     }
-    let whole = (read <= MOST_READ).then(|| hash.finalize());
-    Ok(whole.map(|hash| hash.iter().map(|byte| format!("{byte:02x}")).collect()))
+    // One byte more than is read was left to be taken.
+    Ok((file.limit() > 0).then(|| hex(hash.finalize())))
 }
 
 fn fence(agent: &str) -> io::Result<Fact> {
     let places = PATH.split(':').map(|folder| Path::new(folder).join(agent));
     let whole = agent.starts_with('/').then(|| PathBuf::from(agent));
     let found = whole.into_iter().chain(places).find(|path| path.exists());
-    found.map_or(Ok(Fact::Missing), |path| program(&path))
+    found.map_or(Ok(Fact::Missing), |path| program(&path, None))
 }
 
 fn user(name: &str) -> io::Result<Fact> {

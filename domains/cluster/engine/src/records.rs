@@ -26,6 +26,8 @@ use tsugi_cluster_rules::record::{
 use tsugi_ledger::{Change, Entry, Key, View};
 use tsugi_vocabulary::{GroupName, Index, NodeName};
 
+use crate::config::hex;
+
 /// The format of every value that this version writes.
 pub const FORMAT: u8 = 1;
 /// How many plans are kept.
@@ -301,7 +303,7 @@ fn link_hash(number: u64, before: &str, entry: &AuditRecord) -> String {
     hash.update(number.to_be_bytes());
     hash.update(before.as_bytes());
     hash.update(serde_json::to_vec(entry).expect("an audit entry is plain data"));
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    hex(hash.finalize())
 }
 
 /// Takes the oldest entries under `prefix` away when there are too many.
@@ -388,7 +390,7 @@ fn group_key(name: &GroupName) -> Key {
 /// The same event told twice has the same key; `n` counts its like before it in one draft.
 fn event_key(event: &EventRecord, n: usize) -> Key {
     let hash = Sha256::digest(encode(event));
-    let hash: String = hash[..4].iter().map(|b| format!("{b:02x}")).collect();
+    let hash = hex(&hash[..4]);
     key(&format!("event/{:013}-{}-{hash}-{n}", event.at.0, event.by))
 }
 

@@ -150,7 +150,7 @@ fn a_fence_agent_is_looked_for_where_a_fence_looks_for_it() {
     let places: Vec<&str> = PATH.split(':').collect();
     let name = places.iter().find_map(|place| {
         let mut all = fs::read_dir(place).ok()?.flatten();
-        all.find_map(|entry| match program(&entry.path()) {
+        all.find_map(|entry| match program(&entry.path(), None) {
             Ok(Fact::There { .. }) => entry.file_name().into_string().ok(),
             _ => None,
         })
@@ -166,7 +166,7 @@ fn a_program_that_its_own_user_may_not_run_is_not_executable() {
     let start = machine.path("start");
     let whose = |mode| {
         machine.write("start", "#!/bin/sh\n", mode);
-        ["root", "nobody"].map(|user| program_of(&start, Some(user)).unwrap())
+        ["root", "nobody"].map(|user| program(&start, Some(user)).unwrap())
     };
     let runs = |fact: &Fact| matches!(fact, Fact::There { .. });
     assert!(whose(0o755).iter().all(runs));
