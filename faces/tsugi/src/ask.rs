@@ -119,20 +119,31 @@ impl Agents {
 
     /// The newest status that any of the agents has left on disk.
     pub fn last_status(&self) -> Option<Answer> {
-        let kept = self.run_dirs.iter().filter_map(|dir| recall(dir).ok());
-        kept.filter(|a| matches!(a.reply, Reply::Status(_))).max_by_key(|a| a.observed_at)
+        self.newest(recall, |reply| matches!(reply, Reply::Status(_)))
     }
-}
 
-impl Agents {
     /// What the doctor of any of the agents found last, as they have left it on disk.
     pub fn last_doctor(&self) -> Option<Answer> {
-        let kept = self.run_dirs.iter().filter_map(|dir| recall_doctor(dir).ok());
-        kept.filter(|a| matches!(a.reply, Reply::Doctor(_))).max_by_key(|a| a.observed_at)
+        self.newest(recall_doctor, |reply| matches!(reply, Reply::Doctor(_)))
+    }
+
+    fn newest(
+        &self,
+        recall: impl Fn(&Path) -> io::Result<Answer>,
+        wanted: impl Fn(&Reply) -> bool,
+    ) -> Option<Answer> {
+        let kept = self.run_dirs.iter().filter_map(|dir| recall(dir).ok());
+        kept.filter(|answer| wanted(&answer.reply)).max_by_key(|answer| answer.observed_at)
     }
 }
 
 impl Silence {
+    /// Whether what an agent left on disk may stand for its answer: there may be none that could
+    /// give one.
+    pub const fn is_down(&self) -> bool {
+        !matches!(self, Self::NotPermitted | Self::OtherVersion(_))
+    }
+
     /// Says why there is no answer to a command, which may be a change with an id.
     pub fn tell(&self, out: &Out, (command, request): (&str, &Request)) -> Exit {
         let change = match request {

@@ -1,26 +1,15 @@
 //! `doctor`: what should be mended before anything fails.
 
-use std::time::Duration;
-
 use tsugi_wire::control::report::Doctor;
 use tsugi_wire::control::{Reply, Request};
 
-use super::read::{no, observed, strange};
-use crate::ask::{Agents, Silence};
+use super::read::{Shown, kept_since, no, observed, strange};
+use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::{Observed, Out, Schema};
 use crate::render::{self, Source};
 
 const COMMAND: &str = "tsugi doctor";
-
-/// What was found with where it is from, as JSON has it.
-#[derive(serde::Serialize)]
-struct Shown<'a> {
-    source: &'a str,
-    age_seconds: u64,
-    #[serde(flatten)]
-    doctor: &'a Doctor,
-}
 
 /// Asks the agent; without one, what it found last and how old that is.
 pub fn doctor(agents: &Agents, out: &Out) -> Exit {
@@ -38,29 +27,19 @@ pub fn doctor(agents: &Agents, out: &Out) -> Exit {
         }
         Err(silence) => silence,
     };
-    match agents.last_doctor().filter(|_| is_down(&silence)) {
+    match agents.last_doctor().filter(|_| silence.is_down()) {
         Some(kept) => {
             let observed = observed(&kept);
             let Reply::Doctor(doctor) = kept.reply else { return strange(out, COMMAND) };
-            let now = Observed::here().at.0.0;
-            let age = Duration::from_millis(now.saturating_sub(observed.at.0.0)).as_secs();
-            show(out, &doctor, &observed, Source::LastRecord(age));
+            show(out, &doctor, &observed, kept_since(&observed));
             Exit::NoMajority
         }
         None => silence.tell(out, (COMMAND, &Request::Doctor)),
     }
 }
 
-fn is_down(silence: &Silence) -> bool {
-    !matches!(silence, Silence::NotPermitted | Silence::OtherVersion(_))
-}
-
 fn show(out: &Out, doctor: &Doctor, observed: &Observed, source: Source) {
-    let (word, age) = match source {
-        Source::Agent => ("agent", 0),
-        Source::LastRecord(age) => ("last-record", age),
-    };
-    let shown = Shown { source: word, age_seconds: age, doctor };
     let schema = Schema::first("tsugi.doctor");
+    let shown = Shown::new(source, doctor);
     out.show(schema, observed, &shown, || render::doctor(out, doctor, observed, source));
 }

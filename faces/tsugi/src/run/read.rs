@@ -1,7 +1,7 @@
 //! Commands that change nothing.
 
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tsugi_messages::{self as messages, phrase};
 use tsugi_wire::control::report::{Outlook, Refused, Status};
@@ -96,33 +96,44 @@ fn current(agents: &Agents) -> Result<Seen, Silence> {
         }
         Err(silence) => silence,
     };
-    if matches!(silence, Silence::NotPermitted | Silence::OtherVersion(_)) {
+    if !silence.is_down() {
         return Err(silence);
     }
     let Some(kept) = agents.last_status() else { return Err(silence) };
     let observed = observed(&kept);
     let Reply::Status(status) = kept.reply else { return Err(silence) };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let age = u64::try_from(now).unwrap_or(0).saturating_sub(observed.at.0.0) / 1000;
-    Ok(Seen { status, observed, source: Source::LastRecord(age) })
+    let source = kept_since(&observed);
+    Ok(Seen { status, observed, source })
 }
 
-/// A status with where it is from, as JSON has it.
+/// The source of what an agent left on disk when it observed it.
+pub(super) fn kept_since(observed: &Observed) -> Source {
+    let now = Observed::here().at.0.0;
+    Source::LastRecord(now.saturating_sub(observed.at.0.0) / 1000)
+}
+
+/// What an agent says or has left, with where it is from, as JSON has it.
 #[derive(serde::Serialize)]
-struct Shown<'a> {
-    source: &'a str,
+pub(super) struct Shown<'a, T> {
+    source: &'static str,
     age_seconds: u64,
     #[serde(flatten)]
-    status: &'a Status,
+    what: &'a T,
+}
+
+impl<'a, T> Shown<'a, T> {
+    pub(super) const fn new(source: Source, what: &'a T) -> Self {
+        let (source, age_seconds) = match source {
+            Source::Agent => ("agent", 0),
+            Source::LastRecord(age) => ("last-record", age),
+        };
+        Self { source, age_seconds, what }
+    }
 }
 
 fn show_status(out: &Out, seen: &Seen) {
     let Seen { status, observed, source } = seen;
-    let (word, age) = match source {
-        Source::Agent => ("agent", 0),
-        Source::LastRecord(age) => ("last-record", *age),
-    };
-    let shown = Shown { source: word, age_seconds: age, status };
+    let shown = Shown::new(*source, status);
     out.show(STATUS, observed, &shown, || render::status(out, status, observed, *source));
 }
 
