@@ -134,19 +134,6 @@ macro_rules! name {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = NameRefused;
-            fn try_from(text: String) -> Result<Self, NameRefused> {
-                Self::new(&text)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> String {
-                name.as_str().to_owned()
-            }
-        }
-
         impl std::str::FromStr for $name {
             type Err = NameRefused;
             fn from_str(text: &str) -> Result<Self, NameRefused> {
