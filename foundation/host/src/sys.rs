@@ -12,6 +12,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 
@@ -199,13 +200,13 @@ pub fn c_path(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL.into())
 }
 
-/// A memory file that a child can be given.
+/// A memory file that another process can be given, and that can be sealed.
 ///
 /// # Errors
 /// The call failed.
 pub fn memory_file(name: &std::ffi::CStr, length: u64) -> io::Result<File> {
-    let file = nix::sys::memfd::memfd_create(name, nix::sys::memfd::MFdFlags::MFD_CLOEXEC)?;
-    let file = File::from(file);
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let file = File::from(memfd_create(name, flags)?);
     file.set_len(length)?;
     Ok(file)
 }

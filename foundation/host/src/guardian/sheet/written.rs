@@ -5,7 +5,6 @@ use std::io;
 use std::sync::atomic::{Ordering, fence};
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::ProtFlags;
 use tsugi_vocabulary::Moment;
 
@@ -23,9 +22,7 @@ impl Writable {
     /// # Errors
     /// The call that failed.
     pub fn create() -> io::Result<(Self, File)> {
-        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-        let file = File::from(memfd_create(c"tsugi-sheet", flags)?);
-        file.set_len(size_of::<Places>() as u64)?;
+        let file = crate::sys::memory_file(c"tsugi-sheet", size_of::<Places>() as u64)?;
         fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL))?;
         let rights = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         Ok((Self(Sheet::map(&file, rights)?), file))
