@@ -57,7 +57,7 @@ impl Spread {
             let since = mutant("voters-counted-from-commit").then_some(now);
             *self = Self { list: record.membership, applied_by: BTreeSet::new(), since };
         }
-        if generation != record.membership || !is_voter(record, node) || self.since.is_some() {
+        if self.since.is_some() || generation != record.membership || !is_voter(record, node) {
             return;
         }
         self.applied_by.insert(node.clone());

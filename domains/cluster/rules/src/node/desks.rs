@@ -13,14 +13,15 @@ use crate::desk::{
 use crate::mutant::mutant;
 use crate::planner::{self, Wanted};
 use crate::reason::{Cause, How, Nature};
-use crate::record::{Answer, GroupRecord, Guard, Happening, LinkState, Ownership, Pause, Phase};
+use crate::record::{
+    Answer, GroupRecord, Guard, Happening, LinkState, Ownership, Pause, Phase, Record,
+};
 use crate::spec::{GroupSpec, ResourceKind, Takeover};
 use crate::start_kind::{Ending, StartKind};
 
 impl Node {
     /// Makes every desk what the record says it should be.
-    pub(super) fn reconcile(&mut self, now: Now, out: &mut Vec<Order>) {
-        let record = Arc::clone(&self.record);
+    pub(super) fn reconcile(&mut self, now: Now, record: &Record, out: &mut Vec<Order>) {
         self.from_before.retain(|group, _| record.groups.contains_key(group));
         for (group, entry) in &record.groups {
             let mine = entry.value.owner() == Some(&self.me);
@@ -63,8 +64,9 @@ impl Node {
         if entry.pause.is_none() {
             self.act_on_what_was_left(now, group, out);
         }
-        let held = self.desks.get(group).and_then(Desk::epoch);
-        let busy = self.desks.get(group).is_some_and(|d| {
+        let desk = self.desks.get(group);
+        let held = desk.and_then(Desk::epoch);
+        let busy = desk.is_some_and(|d| {
             !matches!(d.state, State::Clear | State::Released { .. } | State::Waiting { .. })
         });
         if busy && held != Some(epoch) {
@@ -101,6 +103,9 @@ impl Node {
     /// observed it is told, and acted on when that ends.
     fn act_on_what_was_left(&mut self, now: Now, group: &GroupName, out: &mut Vec<Order>) {
         let unwell = self.desks.get(group).and_then(Desk::unwell).cloned();
+        if unwell.is_none() && !self.died_alone.contains_key(group) {
+            return;
+        }
         let acts = self.takeover_of(group) == Takeover::Automatic;
         if !acts && unwell.is_some() {
             return;

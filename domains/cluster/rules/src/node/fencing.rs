@@ -1,7 +1,6 @@
 //! The fences that this node was ordered to have carried out (L7).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use tsugi_vocabulary::{BootId, Moment, NodeName};
 
@@ -10,7 +9,7 @@ use super::peers::Peer;
 use super::{Now, Order};
 use crate::lease::heartbeat::Hearing;
 use crate::mutant::mutant;
-use crate::record::{FenceFault, FenceOrder, NodeRecord};
+use crate::record::{FenceFault, FenceOrder, NodeRecord, Record};
 
 /// The orders that this life of the node has begun to carry out, and what came of them.
 #[derive(Clone, Debug, Default)]
@@ -34,12 +33,11 @@ enum Came {
 impl Node {
     /// Carries out what this node was ordered to, each order once and at once: one that is found
     /// when it no longer holds fails.
-    pub(super) fn carry_out_fences(&mut self, now: Now, out: &mut Vec<Order>) {
-        let record = Arc::clone(&self.record);
+    pub(super) fn carry_out_fences(&mut self, now: Now, record: &Record, out: &mut Vec<Order>) {
         let mine = |known: &NodeRecord| {
-            let order = known.fencing.clone()?;
+            let order = known.fencing.as_ref()?;
             let me = order.by == self.me && order.by_boot == self.boot;
-            (me && order.failed.is_none()).then_some(order)
+            (me && order.failed.is_none()).then(|| order.clone())
         };
         let mut orders = BTreeMap::new();
         for (node, known) in &record.nodes {

@@ -10,7 +10,7 @@ use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, Span};
 
 use super::machine::{Node, Stay};
 use super::{Fate, Now, Order};
-use crate::desk::{Input, State, Why};
+use crate::desk::{Desk, Input, State, Why};
 use crate::lease::former_majority_out_there;
 use crate::mutant::any_planted;
 use crate::plan::Situation;
@@ -103,10 +103,7 @@ impl Node {
             self.paperwork.plan_again();
         }
         self.plan_if_leading(now, out);
-        let groups: Vec<GroupName> = self.desks.keys().cloned().collect();
-        for group in groups {
-            self.report(now, &group, out);
-        }
+        self.report_groups(now, out);
         self.finish_mends(now, out);
         self.report_leave(now, out);
         self.report_fences(now, out);
@@ -155,46 +152,45 @@ impl Node {
         }
     }
 
-    /// What one group's desk has to report.
-    fn report(&mut self, now: Now, group: &GroupName, out: &mut Vec<Order>) {
-        let subject = Subject::Group(group.clone());
-        if !self.paperwork.may(&subject, now.lease, self.record.applied) {
-            return;
-        }
-        if let Some(draft) = self.report_draft(now, group) {
+    /// Puts to the ledger what the desks have to report.
+    fn report_groups(&mut self, now: Now, out: &mut Vec<Order>) {
+        let drafts = self.desks.iter().filter_map(|(group, desk)| {
+            let draft = self.report_draft(now, group, desk)?;
+            let subject = Subject::Group(group.clone());
+            let may = self.paperwork.may(&subject, now.lease, self.record.applied);
+            may.then_some((subject, draft))
+        });
+        for (subject, draft) in drafts.collect::<Vec<_>>() {
             self.propose(subject, draft, out);
         }
     }
 
-    fn report_draft(&mut self, now: Now, group: &GroupName) -> Option<Draft> {
-        let record = Arc::clone(&self.record);
+    /// What one group's desk has to report.
+    fn report_draft(&self, now: Now, group: &GroupName, desk: &Desk) -> Option<Draft> {
+        let record = &*self.record;
         let entry = record.group(group)?;
         let Ownership::Owned { node, phase, .. } = &entry.ownership else { return None };
-        if *node != self.me {
-            return None;
-        }
-        let desk = self.desks.get(group)?;
-        if desk.epoch() != Some(entry.epoch) {
+        if *node != self.me || desk.epoch() != Some(entry.epoch) {
             return None;
         }
         match &desk.state {
             State::Released { why: Why::Ordered | Why::HandOver(_), .. } => {
                 let down = (desk.down(), self.life_of_next(&entry.ownership));
-                planner::handed_over(&record, group, down, &self.me, now.wall)
+                planner::handed_over(record, group, down, &self.me, now.wall)
             }
             State::Mending { .. } | State::Stopping { why: Why::Mend(_), .. } => {
                 let (_, cause) = self.paperwork.mends.get(group)?;
-                planner::mended(&record, group, cause.clone(), &self.me, now.wall)
+                planner::mended(record, group, cause.clone(), &self.me, now.wall)
             }
             State::Running { .. } if *phase != Phase::Running => {
                 let took = self.paperwork.started.get(group);
                 let took = took.map(|(_, took)| took.clone()).unwrap_or_default();
                 let me = (&self.me, self.boot);
-                planner::report_running(&record, group, took, me, now.wall)
+                planner::report_running(record, group, took, me, now.wall)
             }
-            State::Running { .. } => self.unpin_armed(&record, group),
+            State::Running { .. } => self.unpin_armed(group, entry),
             // Nothing of it is here, so there is nothing for a guardian to end.
-            State::Waiting { .. } | State::Released { .. } => unpin(&record, group),
+            State::Waiting { .. } | State::Released { .. } => unpin(record, group),
             State::Clear
             | State::Adopting { .. }
             | State::Arming { .. }
@@ -213,16 +209,13 @@ impl Node {
     }
 
     /// L9: the guardian is armed again with a fresh lease, so the pin may go.
-    fn unpin_armed(&self, record: &Record, group: &GroupName) -> Option<Draft> {
+    fn unpin_armed(&self, group: &GroupName, entry: &GroupRecord) -> Option<Draft> {
+        let draft = unpin(&self.record, group)?;
         let fresh = self.holder.deadline(group).is_some_and(|d| d > self.last_step);
-        let epoch = record.group(group)?.epoch;
         // A fresh lease is not enough: until the guardian has confirmed, nobody would end the
         // group if this agent died now.
-        let guarded = self.armed.get(group) == Some(&epoch);
-        if !fresh || !guarded || self.pinned.contains(group) {
-            return None;
-        }
-        unpin(record, group)
+        let guarded = self.armed.get(group) == Some(&entry.epoch);
+        (fresh && guarded && !self.pinned.contains(group)).then_some(draft)
     }
 
     fn report_leave(&mut self, now: Now, out: &mut Vec<Order>) {
@@ -265,10 +258,8 @@ impl Node {
     }
 
     fn report_devices(&mut self, now: Now, out: &mut Vec<Order>) {
-        if !self.paperwork.may(&Subject::Devices, now.lease, self.record.applied) {
-            return;
-        }
-        if let Some(next) = self.devices_to_report() {
+        let Some(next) = self.devices_to_report() else { return };
+        if self.paperwork.may(&Subject::Devices, now.lease, self.record.applied) {
             let draft = self.own_entry(next);
             self.propose(Subject::Devices, draft, out);
         }
@@ -346,10 +337,10 @@ impl Node {
     /// The failure of a resource that is being mended is in the ledger, or the ledger does not
     /// answer: the lease still stands, so the restart goes on either way.
     fn finish_mends(&mut self, now: Now, out: &mut Vec<Order>) {
-        let ready = |(group, desk): (&GroupName, &crate::desk::Desk)| {
-            let waits = self.paperwork.mends.contains_key(group);
+        let ready = |(group, desk): (&GroupName, &Desk)| {
             let mending = matches!(desk.state, State::Mending { .. });
-            (mending && !waits).then(|| group.clone())
+            let ready = mending && !self.paperwork.mends.contains_key(group);
+            ready.then(|| group.clone())
         };
         let ready: Vec<GroupName> = self.desks.iter().filter_map(ready).collect();
         for group in ready {

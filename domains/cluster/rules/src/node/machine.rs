@@ -253,11 +253,13 @@ impl Node {
 
     /// What follows from the state, whatever the event was. Each pass is idempotent.
     fn settle(&mut self, now: Now, out: &mut Vec<Order>) {
+        // No pass changes it.
+        let record = Arc::clone(&self.record);
         self.drop_lapsed(now, out);
-        self.reconcile(now, out);
-        self.tend_watches(now, out);
+        self.reconcile(now, &record, out);
+        self.tend_watches(now, &record, out);
         self.tell_return(now, out);
-        self.carry_out_fences(now, out);
+        self.carry_out_fences(now, &record, out);
         self.ask_monitors(now, out);
         self.note_adoptions(now);
         self.do_paperwork(now, out);

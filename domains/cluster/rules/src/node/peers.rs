@@ -149,8 +149,7 @@ impl Node {
         out: &mut Vec<Order>,
         answer: impl FnOnce(&mut Self, Now, Ack, &mut Vec<Order>),
     ) {
-        let record = std::sync::Arc::clone(&self.record);
-        let voted = self.voter.on_heartbeat(now.lease, beat, &record);
+        let voted = self.voter.on_heartbeat(now.lease, beat, &self.record);
         if let Some(span) = voted.longest {
             out.push(Order::KeepPromise(span));
         }
@@ -160,8 +159,7 @@ impl Node {
     }
 
     pub(super) fn on_acked(&mut self, now: Now, ack: &Ack, out: &mut Vec<Order>) {
-        let record = std::sync::Arc::clone(&self.record);
-        for (group, epoch, deadline) in self.holder.on_ack(now.lease, ack, &record) {
+        for (group, epoch, deadline) in self.holder.on_ack(now.lease, ack, &self.record) {
             if self.pinned.contains(&group) {
                 continue;
             }
@@ -217,8 +215,8 @@ impl Node {
     /// Whether this node has looked for long enough to call another lost.
     #[must_use]
     pub fn settled(&self, now: Moment) -> Settled {
-        let all = self.peers.values().all(|p| p.heard.is_some());
-        if all || now.since(self.born) >= self.timing.settled_after() {
+        let all = || self.peers.values().all(|p| p.heard.is_some());
+        if now.since(self.born) >= self.timing.settled_after() || all() {
             Settled::Yes
         } else {
             Settled::NotYet

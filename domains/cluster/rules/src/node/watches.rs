@@ -11,7 +11,7 @@ use super::{Now, Order};
 use crate::desk::{Act, Desk, Input as DeskInput, Outcome, State as DeskState, Why};
 use crate::plan::Settled;
 use crate::reason::{Cause, How};
-use crate::record::Happening;
+use crate::record::{Happening, Record};
 use crate::spec::Takeover;
 use crate::watch::table::{EndedBy, Ground, Input, Service, State, Watch, Wish};
 use crate::watch::{WatchId, Watched};
@@ -46,7 +46,7 @@ impl Node {
     }
 
     /// Makes every watched program what the list of its group says.
-    pub(super) fn tend_watches(&mut self, now: Now, out: &mut Vec<Order>) {
+    pub(super) fn tend_watches(&mut self, now: Now, record: &Record, out: &mut Vec<Order>) {
         let desks = &self.desks;
         let is_up = |group: &GroupName, epoch: Epoch| {
             let desk = desks.get(group).filter(|desk| desk.epoch() == Some(epoch));
@@ -55,7 +55,6 @@ impl Node {
         self.watches.here.retain(|(group, _), (epoch, _)| is_up(group, *epoch));
         let here = &self.watches.here;
         self.watches.acts.retain(|_, slot| here.contains_key(slot));
-        let record = Arc::clone(&self.record);
         for (group, desk) in &self.desks {
             let Some(entry) = record.group(group) else { continue };
             let (list, epoch) = (&entry.watched, entry.epoch);

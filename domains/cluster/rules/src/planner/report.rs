@@ -38,7 +38,8 @@ pub fn wanted(record: &Record, group: &GroupName, node: &NodeName) -> Option<Wan
     }
     let configured = record.spec().is_some_and(|s| s.groups.contains_key(group));
     let decided = record.plan.as_ref().and_then(|p| p.decisions.get(group));
-    let planned = decided.is_some_and(|d| d.chosen == Chosen::Stop { from: node.clone() });
+    let planned =
+        decided.is_some_and(|d| matches!(&d.chosen, Chosen::Stop { from } if from == node));
     Some(match (&entry.intent, handover) {
         (GroupIntent::Stop(_) | GroupIntent::GaveUp { .. }, _) => Wanted::Stop,
         (GroupIntent::Run, _) if !configured || planned => Wanted::Stop,
