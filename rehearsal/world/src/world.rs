@@ -9,9 +9,10 @@ mod fence;
 mod members;
 mod net;
 mod operator;
+mod queue;
 mod record_keeping;
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::{Act, Outcome};
@@ -22,7 +23,8 @@ use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Moment, ResourceNam
 
 use self::actor::Actor;
 pub(crate) use self::ev::Undo;
-use self::ev::{Ev, Item, concerned};
+use self::ev::{Ev, concerned};
+use self::queue::Queue;
 use crate::chance::Chance;
 use crate::fault::Fault;
 use crate::ledger::Truth;
@@ -117,7 +119,7 @@ pub struct Counts {
     pub calls: u64,
     /// Effects of old epochs that were refused.
     pub stale: u64,
-    /// Events of the heap.
+    /// Events of the queue.
     pub events: u64,
     /// Hash of everything that happened, in order.
     pub trace: u64,
@@ -137,13 +139,14 @@ pub(crate) struct Store {
 /// A false world.
 pub struct World<'w> {
     pub(crate) now: u64,
-    heap: BinaryHeap<Item>,
-    orders: u64,
+    queue: Queue,
     /// The list that orders are collected in, kept for its memory.
     given: Vec<Order>,
     pub(crate) actors: Vec<Actor>,
     pub(crate) truth: Truth,
     pub(crate) scene: Scene,
+    /// The groups by number.
+    pub(crate) names: Vec<GroupName>,
     pub(crate) stores: Vec<Store>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) chance: Chance,
@@ -173,12 +176,12 @@ impl<'w> World<'w> {
         let groups = scene.groups.len();
         let mut world = Self {
             now: 0,
-            heap: BinaryHeap::new(),
-            orders: 0,
+            queue: Queue::default(),
             given: Vec::new(),
             actors,
             truth: Truth::new(record),
             scene,
+            names: (0..groups).map(Scene::group).collect(),
             stores: vec![Store::default(); groups],
             faults,
             chance,
@@ -210,14 +213,11 @@ impl<'w> World<'w> {
 
     /// Runs until `until_ms`.
     pub fn run(&mut self, until_ms: u64) {
-        while let Some(item) = self.heap.pop() {
-            if item.at > until_ms * 1_000_000 {
-                self.heap.push(item);
-                return;
-            }
-            self.now = item.at;
+        let until = until_ms * 1_000_000;
+        while let Some((at, ev)) = self.queue.next(until, |n| self.actors[n].wake) {
+            self.now = at;
             self.counts.events += 1;
-            self.take(item.ev);
+            self.take(ev);
         }
     }
 
@@ -273,8 +273,7 @@ impl<'w> World<'w> {
     }
 
     pub(crate) fn at(&mut self, at: u64, ev: Ev) {
-        self.orders += 1;
-        self.heap.push(Item { at: at.max(self.now), order: self.orders, ev });
+        self.queue.put(at.max(self.now), ev);
     }
 
     pub(crate) fn after_us(&mut self, us: u64, ev: Ev) {
@@ -306,7 +305,7 @@ impl<'w> World<'w> {
         }
         match ev {
             Ev::Wake { n, token } => {
-                if self.actors[n].wake == token {
+                if self.actors[n].wake.token == token {
                     self.step(n, Event::Tick);
                 }
             }
@@ -399,11 +398,8 @@ impl<'w> World<'w> {
             Order::ChangeVoters { change, known } => self.begin_voters(n, change, known),
             Order::KeepPromise(span) => self.actors[n].longest = Some(span),
             Order::WakeAt(moment) => {
-                let at = self.actors[n].global(moment);
-                self.orders += 1;
-                let token = self.orders;
-                self.actors[n].wake = token;
-                self.at(at, Ev::Wake { n, token });
+                let at = self.actors[n].global(moment).max(self.now);
+                self.queue.wish(n, &mut self.actors[n].wake, at);
             }
             Order::Left => self.agent_left(n),
         }

@@ -8,9 +8,16 @@ use tsugi_cluster_rules::record::Record;
 use tsugi_vocabulary::{GroupName, Moment, NodeName, Span};
 
 use super::Ev;
+use super::queue::Wish;
 use crate::chance::Chance;
 use crate::host::Machine;
 use crate::scene::Scene;
+
+const MILLION: i64 = 1_000_000;
+
+fn signed(nanoseconds: u64) -> i64 {
+    i64::try_from(nanoseconds).expect("a world lasts for minutes")
+}
 
 /// One machine with its agent and its clocks.
 pub(crate) struct Actor {
@@ -26,7 +33,8 @@ pub(crate) struct Actor {
     pub wall_ms: i64,
     pub frozen: bool,
     pub deferred: Vec<Ev>,
-    pub wake: u64,
+    /// When the node wishes to be woken.
+    pub wake: Wish,
     pub longest: Option<Span>,
     pub record: Arc<Record>,
     /// The number that its disk was given among the voters; none before it has joined.
@@ -54,7 +62,7 @@ impl Actor {
             wall_ms: i64::try_from(chance.below(2000)).unwrap_or(0) - 1000,
             frozen: false,
             deferred: Vec::new(),
-            wake: 0,
+            wake: Wish::default(),
             longest: None,
             record: Arc::new(record.clone()),
             number: Some(n as u64 + 1),
@@ -68,16 +76,17 @@ impl Actor {
 
     /// The node's lease clock at a moment of the world.
     pub(crate) fn local(&self, at: u64) -> Moment {
-        let drift = i128::from(at) * i128::from(self.rate_ppm) / 1_000_000;
-        let local = i128::from(self.offset) + i128::from(at) + drift;
-        Moment(u64::try_from(local).unwrap_or(0))
+        let (since, offset) = (signed(at), signed(self.offset));
+        Moment(u64::try_from(offset + since + since * self.rate_ppm / MILLION).unwrap_or(0))
     }
 
     /// The first moment of the world at which the node's lease clock shows `moment`.
     pub(crate) fn global(&self, moment: Moment) -> u64 {
-        let rest = i128::from(moment.0) - i128::from(self.offset);
-        let at = rest * 1_000_000 / (1_000_000 + i128::from(self.rate_ppm)) + 1;
-        u64::try_from(at).unwrap_or(0)
+        let rest = signed(moment.0) - signed(self.offset);
+        let rate = MILLION + self.rate_ppm;
+        // `rest * MILLION / rate`, which has no room for the product.
+        let at = rest / rate * MILLION + rest % rate * MILLION / rate;
+        u64::try_from(at + 1).unwrap_or(0)
     }
 
     /// Until when this voter keeps others away from a group that it promised to a node.

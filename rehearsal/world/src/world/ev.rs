@@ -1,6 +1,5 @@
 //! What happens in the false world, in order of time.
 
-use std::cmp::Ordering;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -118,29 +117,6 @@ pub(crate) enum Undo {
     Remove { n: usize, for_ms: u64, tries: u8 },
     Rejoin(usize),
     Follow(usize),
-}
-
-pub(crate) struct Item {
-    pub at: u64,
-    pub order: u64,
-    pub ev: Ev,
-}
-
-impl PartialEq for Item {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.order) == (other.at, other.order)
-    }
-}
-impl Eq for Item {}
-impl PartialOrd for Item {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Item {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.order).cmp(&(self.at, self.order))
-    }
 }
 
 /// The machine that an event happens on.

@@ -270,11 +270,11 @@ impl World<'_> {
 
     /// The node on which a group's program serves, as a caller would find it.
     pub(crate) fn server_of(&self, group: usize) -> Option<usize> {
-        let name = Scene::group(group);
+        let name = &self.names[group];
         self.actors.iter().position(|a| {
-            let held = a.machine.held.get(&name);
+            let held = a.machine.held.get(name);
             let serves = held.is_some_and(|h| h.up.iter().any(|r| r.as_str() == "program"));
-            let answers = !a.machine.hangs.contains_key(&name);
+            let answers = !a.machine.hangs.contains_key(name);
             serves && answers && a.powered() && !a.frozen && !a.isolated && !a.data_cut
         })
     }
@@ -284,7 +284,7 @@ impl World<'_> {
         self.after_us(40_000, Ev::Call { group });
         self.show_running(group);
         let Some(n) = self.server_of(group) else { return };
-        let name = Scene::group(group);
+        let name = self.names[group].clone();
         let Some(epoch) = self.actors[n].machine.held.get(&name).map(|h| h.epoch) else { return };
         if self.effect(n, &name, epoch) != Accepted::Yes {
             return;
@@ -303,7 +303,7 @@ impl World<'_> {
 
     /// What the desks say of a group, beside what is there; a pinned one is left alone.
     fn show_running(&mut self, group: usize) {
-        let (at, name) = (self.now, Scene::group(group));
+        let (at, name) = (self.now, self.names[group].clone());
         let paused = |r: &Record| r.group(&name).is_some_and(|g| g.pause.is_some());
         for n in 0..self.actors.len() {
             let actor = &mut self.actors[n];
@@ -343,13 +343,13 @@ impl World<'_> {
         }
         self.stores[group].serial = serial;
         self.counts.calls += 1;
-        let (at, name) = (self.now, Scene::group(group));
+        let (at, name) = (self.now, self.names[group].clone());
         self.see(&Seen::Replied { at, group: &name, serial, number });
     }
 
     /// A program's effect at a receiver that keeps the highest epoch it has seen (I15).
     fn effect(&mut self, n: usize, group: &GroupName, epoch: Epoch) -> Accepted {
-        let place = (0..self.stores.len()).find(|g| Scene::group(*g) == *group);
+        let place = self.names.iter().position(|name| name == group);
         let Some(store) = place.map(|g| &mut self.stores[g]) else { return Accepted::StaleEpoch };
         let stale = epoch < store.epoch;
         let accepted = if stale && !tsugi_cluster_rules::mutant::mutant("receiver-takes-any-epoch")
