@@ -325,7 +325,7 @@ fn read(peer: &mut Peer, opened: &Opened<'_>, via: Via, out: &mut Vec<Event>) ->
                 out.extend(read_answer(peer, opened, behind).map(|(ack, _, _)| ack));
             }
             if peer.is_newest(&beat) {
-                out.push(Event::Heard { via, beat });
+                out.push(Event::Heard { via, beat: Arc::new(beat) });
             }
             (form, haste)
         }

@@ -18,6 +18,7 @@ pub use machine::{Birth, Node, Taken, TakenOn};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tsugi_vocabulary::{
     BootId, Epoch, Generation, GroupName, Moment, NodeName, ResourceName, Wall,
@@ -49,12 +50,12 @@ pub enum Event {
         /// The network it came by, to answer on the same.
         via: Via,
         /// The beat.
-        beat: Heartbeat,
+        beat: Arc<Heartbeat>,
     },
     /// A voter's answer arrived.
     Acked(Ack),
     /// The ledger applied entries on this node: the record as it stands now.
-    Applied(std::sync::Arc<Record>),
+    Applied(Arc<Record>),
     /// Who leads the ledger, as this node knows.
     Leader {
         /// The leader's term.

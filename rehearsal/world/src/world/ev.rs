@@ -1,6 +1,5 @@
 //! What happens in the false world, in order of time.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use tsugi_cluster_rules::command::Issued;
@@ -22,7 +21,7 @@ pub(crate) enum Ev {
     Beat {
         to: usize,
         from: usize,
-        beat: Rc<Heartbeat>,
+        beat: Arc<Heartbeat>,
         haste: Haste,
     },
     Ack {

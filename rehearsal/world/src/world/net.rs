@@ -1,6 +1,5 @@
 //! The wire of the false world, and the ledger's traffic over it.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Hearing, Heartbeat};
@@ -58,19 +57,19 @@ impl World<'_> {
     }
 
     pub(crate) fn send_beat(&mut self, from: usize, beat: Heartbeat, haste: Haste) {
-        let beat = Rc::new(beat);
+        let beat = Arc::new(beat);
         for to in 0..self.actors.len() {
             if to == from || !self.hears(from, to) {
                 continue;
             }
             if let Some(us) = self.travel(haste) {
                 let us = us + self.waits(haste);
-                self.after_us(us, Ev::Beat { to, from, beat: Rc::clone(&beat), haste });
+                self.after_us(us, Ev::Beat { to, from, beat: Arc::clone(&beat), haste });
             }
             // Now and then a copy comes very late, or twice (F10).
             if self.late_ms > 0 && self.chance.happens(5) {
                 let us = self.chance.between(1_000_000, 4_000_000);
-                self.after_us(us, Ev::Beat { to, from, beat: Rc::clone(&beat), haste });
+                self.after_us(us, Ev::Beat { to, from, beat: Arc::clone(&beat), haste });
             }
         }
     }
@@ -96,7 +95,7 @@ impl World<'_> {
     pub(crate) fn on_beat(
         &mut self,
         (to, from): (usize, usize),
-        beat: Rc<Heartbeat>,
+        beat: Arc<Heartbeat>,
         haste: Haste,
     ) {
         if !self.actors[to].powered() {
@@ -109,32 +108,24 @@ impl World<'_> {
         }
         *seen = (boot, beat.sequence);
         let via = Via { network: 0, from: std::net::SocketAddr::from(([10, 0, 1, 1], 7400)) };
-        let beat = Rc::unwrap_or_clone(beat);
         if beat.health.hearing == Hearing::Minority {
             self.meet("state deaf");
         }
-        let (asked, released) = (beat.asked.clone(), beat.released.clone());
         (self.answer, self.answers) = (None, haste);
-        self.step(to, Event::Heard { via, beat });
+        self.step(to, Event::Heard { via, beat: Arc::clone(&beat) });
         if let Some(ack) = self.answer.take() {
-            self.show_promises((to, from), &ack, &asked, &released);
+            self.show_promises((to, from), &ack, &beat);
         }
     }
 
     /// What a voter's answer promises, told as the asker may count on it.
-    fn show_promises(
-        &mut self,
-        (voter, to): (usize, usize),
-        ack: &Ack,
-        asked: &[(GroupName, Epoch)],
-        released: &[(GroupName, Epoch)],
-    ) {
-        for (group, epoch) in released {
+    fn show_promises(&mut self, (voter, to): (usize, usize), ack: &Ack, beat: &Heartbeat) {
+        for (group, epoch) in &beat.released {
             self.see(&Seen::HeardRelease { voter, from: to, group, epoch: *epoch });
         }
         let at = self.now;
         let record = Arc::clone(&self.actors[voter].record);
-        for (group, epoch) in asked {
+        for (group, epoch) in &beat.asked {
             if ack.refused.iter().any(|(g, _)| g == group) {
                 continue;
             }

@@ -9,7 +9,7 @@
 //! Invariants: a deadline never goes back; only an asking claim gains one; an epoch that was
 //! released or that lapsed is never asked for again (L5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, Moment, NodeName, Span};
 
@@ -33,8 +33,8 @@ pub struct Holder {
     me: NodeName,
     boot: BootId,
     sequence: u64,
-    /// When each of the last beats was sent, and under which list of voters.
-    sent: BTreeMap<u64, (Moment, Generation)>,
+    /// When each of the last beats was sent, and under which list of voters; the newest last.
+    sent: VecDeque<(Moment, Generation)>,
     /// The newest beat that each voter has answered, by its send time.
     answered: BTreeMap<NodeName, Moment>,
     began: Option<Moment>,
@@ -96,7 +96,7 @@ impl Holder {
             me,
             boot,
             sequence: 0,
-            sent: BTreeMap::new(),
+            sent: VecDeque::new(),
             answered: BTreeMap::new(),
             began: None,
             membership: Generation::NONE,
@@ -179,9 +179,9 @@ impl Holder {
         self.began.get_or_insert(now);
         self.lapse(now);
         self.sequence += 1;
-        self.sent.insert(self.sequence, (now, record.membership));
-        while self.sent.len() > REMEMBERED {
-            self.sent.pop_first();
+        self.sent.push_back((now, record.membership));
+        if self.sent.len() > REMEMBERED {
+            self.sent.pop_front();
         }
         let sequence = self.sequence;
         let mut asked = Vec::new();
@@ -289,7 +289,7 @@ impl Holder {
         if ack.boot != self.boot || !is_voter(record, &ack.voter) {
             return None;
         }
-        let (sent, generation) = *self.sent.get(&ack.sequence)?;
+        let (sent, generation) = self.sent_at(ack.sequence)?;
         let newest = self.answered.entry(ack.voter.clone()).or_insert(sent);
         *newest = sent.max(*newest);
         let same = ack.membership == record.membership && generation == record.membership;
@@ -298,6 +298,12 @@ impl Holder {
             return None;
         }
         Some(if mutant("lease-from-reply-time") { now } else { sent })
+    }
+
+    /// When a beat was sent, and under which list of voters; none if it is too old.
+    fn sent_at(&self, sequence: u64) -> Option<(Moment, Generation)> {
+        let newer = usize::try_from(self.sequence.checked_sub(sequence)?).ok()?;
+        self.sent.get(self.sent.len().checked_sub(newer + 1)?).copied()
     }
 
     /// Takes over what the record says of voters and pins, and drops what it shows as over.
@@ -404,14 +410,14 @@ impl Claim {
 
     /// Until when a majority's promises run: the `need`-th newest.
     fn majority_until(&self, need: usize) -> Option<Moment> {
-        let mut ends: Vec<Moment> = self.votes.values().copied().collect();
-        ends.sort_unstable_by(|a, b| b.cmp(a));
+        let ends = || self.votes.values().copied();
         if mutant("lease-any-vote-counts") || need == 0 {
-            return ends.first().copied();
+            return ends().max();
         }
-        let until = *ends.get(need - 1)?;
+        let as_late = |end: Moment| ends().filter(|other| *other >= end).count();
+        let until = ends().filter(|end| as_late(*end) >= need).max()?;
         if mutant("lease-newest-vote-counts") {
-            return ends.first().copied();
+            return ends().max();
         }
         Some(until)
     }

@@ -22,7 +22,9 @@ use crate::start_kind::{Ending, StartKind};
 impl Node {
     /// Makes every desk what the record says it should be.
     pub(super) fn reconcile(&mut self, now: Now, record: &Record, out: &mut Vec<Order>) {
-        self.from_before.retain(|group, _| record.groups.contains_key(group));
+        if !self.from_before.is_empty() {
+            self.from_before.retain(|group, _| record.groups.contains_key(group));
+        }
         for (group, entry) in &record.groups {
             let mine = entry.value.owner() == Some(&self.me);
             if mine {

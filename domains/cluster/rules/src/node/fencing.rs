@@ -45,6 +45,9 @@ impl Node {
                 orders.insert(node.clone(), order);
             }
         }
+        if orders.is_empty() && self.fences.begun.is_empty() {
+            return;
+        }
         self.fences.begun.retain(|node, (begun, _)| orders.get(node) == Some(begun));
         for (node, order) in orders {
             if self.fences.begun.contains_key(&node) {

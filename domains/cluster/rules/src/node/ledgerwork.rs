@@ -97,7 +97,9 @@ impl Paperwork {
 impl Node {
     /// Puts to the ledger what has to be put.
     pub(super) fn do_paperwork(&mut self, now: Now, out: &mut Vec<Order>) {
-        self.paperwork.not_before.retain(|_, at| now.lease < *at);
+        if !self.paperwork.not_before.is_empty() {
+            self.paperwork.not_before.retain(|_, at| now.lease < *at);
+        }
         if self.paperwork.plan_by_time.is_some_and(|at| at <= now.lease) {
             self.paperwork.plan_by_time = None;
             self.paperwork.plan_again();

@@ -47,14 +47,9 @@ impl Node {
 
     /// Makes every watched program what the list of its group says.
     pub(super) fn tend_watches(&mut self, now: Now, record: &Record, out: &mut Vec<Order>) {
-        let desks = &self.desks;
-        let is_up = |group: &GroupName, epoch: Epoch| {
-            let desk = desks.get(group).filter(|desk| desk.epoch() == Some(epoch));
-            desk.is_some_and(|d| !matches!(d.state, DeskState::Clear | DeskState::Released { .. }))
-        };
-        self.watches.here.retain(|(group, _), (epoch, _)| is_up(group, *epoch));
-        let here = &self.watches.here;
-        self.watches.acts.retain(|_, slot| here.contains_key(slot));
+        if !self.watches.here.is_empty() || !self.watches.acts.is_empty() {
+            self.forget_watches();
+        }
         for (group, desk) in &self.desks {
             let Some(entry) = record.group(group) else { continue };
             let (list, epoch) = (&entry.watched, entry.epoch);
@@ -71,6 +66,18 @@ impl Node {
         for slot in slots {
             self.tell_watch(now, &slot, Input::Look, out);
         }
+    }
+
+    /// What was here of groups that are not up any more is not.
+    fn forget_watches(&mut self) {
+        let desks = &self.desks;
+        let is_up = |group: &GroupName, epoch: Epoch| {
+            let desk = desks.get(group).filter(|desk| desk.epoch() == Some(epoch));
+            desk.is_some_and(|d| !matches!(d.state, DeskState::Clear | DeskState::Released { .. }))
+        };
+        self.watches.here.retain(|(group, _), (epoch, _)| is_up(group, *epoch));
+        let here = &self.watches.here;
+        self.watches.acts.retain(|_, slot| here.contains_key(slot));
     }
 
     /// Whether the list of a group that this node runs holds anything.

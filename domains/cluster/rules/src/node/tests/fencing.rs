@@ -24,7 +24,7 @@ fn bench() -> Bench {
     let mut bench = Bench::new(record);
     bench.voters = vec![name("c")];
     let beat = beat_of("b", 1, &bench.record);
-    bench.tell(Event::Heard { via: via(0), beat });
+    bench.tell(Event::Heard { via: via(0), beat: beat.into() });
     bench.pass(Span::secs(1));
     bench
 }
@@ -76,7 +76,7 @@ fn a_node_that_is_said_to_be_off_and_is_heard_is_not_taken_for_off() {
         let mut hear = |bench: &mut Bench| {
             sequence += 1;
             let beat = beat_of("b", sequence, &bench.record);
-            bench.tell(Event::Heard { via: via(0), beat });
+            bench.tell(Event::Heard { via: via(0), beat: beat.into() });
         };
         hear(&mut bench);
         let by_hand = Some(crate::record::Order {
@@ -131,7 +131,7 @@ fn an_order_of_another_node_or_to_another_life_of_this_one_is_not_carried_out() 
 fn the_cut_off_shoots_nobody() {
     let mut heard = bench();
     let beat = beat_of("b", 2, &heard.record);
-    heard.tell(Event::Heard { via: via(0), beat });
+    heard.tell(Event::Heard { via: via(0), beat: beat.into() });
     write(&mut heard, order());
     assert!(late(&heard), "{:?}", heard.done);
     let mut cut_off = bench();
@@ -150,7 +150,7 @@ fn a_node_that_is_cut_off_shoots_nobody_and_nobody_is_shot_who_is_heard_again() 
 fn a_person_may_have_a_node_switched_off_that_is_heard() {
     let mut bench = bench();
     let beat = beat_of("b", 2, &bench.record);
-    bench.tell(Event::Heard { via: via(0), beat });
+    bench.tell(Event::Heard { via: via(0), beat: beat.into() });
     let by_hand = crate::record::Order {
         by: "mika".to_owned(),
         reason: "it burns".to_owned(),

@@ -11,7 +11,7 @@ fn next(bench: &mut Bench, span: Span) -> Vec<Haste> {
         sequence += 1;
         for voter in ["b", "c"] {
             let beat = beat_of(voter, sequence, &bench.record);
-            bench.tell(Event::Heard { via: via(0), beat });
+            bench.tell(Event::Heard { via: via(0), beat: beat.into() });
         }
         bench.pass(Span::millis(10));
     }

@@ -105,11 +105,11 @@ fn heard(bench: &mut Bench, beat: &mut Heartbeat, networks: &[usize], times: u64
     for _ in 0..times {
         beat.sequence += 1;
         for network in networks {
-            bench.tell(Event::Heard { via: via(*network), beat: beat.clone() });
+            bench.tell(Event::Heard { via: via(*network), beat: beat.clone().into() });
         }
         let witness = beat_of("c", beat.sequence, &bench.record);
         for network in [0, 1] {
-            bench.tell(Event::Heard { via: via(network), beat: witness.clone() });
+            bench.tell(Event::Heard { via: via(network), beat: witness.clone().into() });
         }
         bench.pass(Span::millis(50));
     }
@@ -259,7 +259,7 @@ fn a_node_that_stood_still_does_not_take_the_others_for_silent() {
     heard(&mut bench, &mut beat, &[0, 1], 30);
     bench.now += Span::secs(2);
     let witness = beat_of("c", beat.sequence + 1, &bench.record);
-    bench.tell(Event::Heard { via: via(0), beat: witness });
+    bench.tell(Event::Heard { via: via(0), beat: witness.into() });
     assert_eq!(bench.group().epoch, epoch(1), "the beats of b wait to be taken");
 }
 

@@ -24,7 +24,7 @@ fn hear_b(bench: &mut Bench, first: u64, time: Span) -> u64 {
     let end = bench.now + time;
     while bench.now < end {
         let beat = beat_of("b", sequence, &bench.record.clone());
-        bench.tell(Event::Heard { via: via(0), beat });
+        bench.tell(Event::Heard { via: via(0), beat: beat.into() });
         bench.pass(Span::millis(50));
         sequence += 1;
     }
