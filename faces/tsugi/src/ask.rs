@@ -62,6 +62,11 @@ impl Agents {
         Self { run_dirs }
     }
 
+    /// Whether it is an installed node that is asked.
+    pub fn is_installed(&self) -> bool {
+        self.run_dir() == Path::new(RUN_DIR)
+    }
+
     /// The first of the run directories.
     pub fn run_dir(&self) -> &Path {
         self.run_dirs.first().map_or(Path::new(RUN_DIR), PathBuf::as_path)

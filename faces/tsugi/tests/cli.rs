@@ -2,6 +2,8 @@
 
 #[path = "cli/agent.rs"]
 mod agent;
+#[path = "cli/drill.rs"]
+mod drill;
 #[path = "cli/ending.rs"]
 mod ending;
 #[path = "cli/metrics.rs"]

@@ -11,6 +11,11 @@ pub const FROM_TAKEOVERS: u64 = 250_000;
 const STATES: &[&str] = &[
     "began by cluster start",
     "command carried out",
+    "drill beyond its line",
+    "drill failed",
+    "drill interrupted",
+    "drill proven",
+    "drill stayed away",
     "moved by drain",
     "moved by failback",
     "moved by operator",

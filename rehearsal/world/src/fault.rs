@@ -49,6 +49,8 @@ pub enum FaultKind {
     ClockStep { node: usize, by_ms: i64 },
     /// F25 An operator moves a group.
     Move { group: usize, to: usize },
+    /// F25 An operator rehearses a takeover of a group: it is back after so long.
+    Drill { group: usize, for_ms: u64 },
     /// F25 An operator stops a group, and starts it again after so long.
     StopStart { group: usize, for_ms: u64 },
     /// F25 An operator takes a node out, and back after so long.
@@ -86,7 +88,7 @@ pub struct Cast {
 
 impl FaultKind {
     /// The names of all kinds.
-    pub const NAMES: [&'static str; 25] = [
+    pub const NAMES: [&'static str; 26] = [
         "power",
         "all-power",
         "freeze",
@@ -112,6 +114,7 @@ impl FaultKind {
         "wipe",
         "take-out",
         "lag",
+        "drill",
     ];
 
     /// The kinds after which another list of voters is in force.
@@ -141,6 +144,7 @@ impl FaultKind {
             Self::StopFails { group } => ("stop-fails", vec![n(group)]),
             Self::ClockStep { node, by_ms } => ("clock-step", vec![n(node), by_ms]),
             Self::Move { group, to } => ("move", vec![n(group), n(to)]),
+            Self::Drill { group, for_ms } => ("drill", vec![n(group), t(for_ms)]),
             Self::StopStart { group, for_ms } => ("stop-start", vec![n(group), t(for_ms)]),
             Self::Drain { node, for_ms } => ("drain", vec![n(node), t(for_ms)]),
             Self::Pause { group, for_ms } => ("pause", vec![n(group), t(for_ms)]),
@@ -173,6 +177,7 @@ impl FaultKind {
             "stop-fails" => Self::StopFails { group: n(0)? },
             "clock-step" => Self::ClockStep { node: n(0)?, by_ms: *numbers.get(1)? },
             "move" => Self::Move { group: n(0)?, to: n(1)? },
+            "drill" => Self::Drill { group: n(0)?, for_ms: t(1)? },
             "stop-start" => Self::StopStart { group: n(0)?, for_ms: t(1)? },
             "drain" => Self::Drain { node: n(0)?, for_ms: t(1)? },
             "pause" => Self::Pause { group: n(0)?, for_ms: t(1)? },
@@ -283,6 +288,7 @@ fn draw(chance: &mut Chance, name: &str, cast: Cast) -> FaultKind {
             FaultKind::ClockStep { node, by_ms }
         }
         "move" => FaultKind::Move { group, to: member },
+        "drill" => FaultKind::Drill { group, for_ms },
         "stop-start" => FaultKind::StopStart { group, for_ms },
         "drain" => FaultKind::Drain { node: member, for_ms },
         "pause" => FaultKind::Pause { group, for_ms },

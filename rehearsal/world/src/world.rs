@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste};
 use tsugi_cluster_rules::node::{Birth, Event, Node, Now, Order, Taken};
-use tsugi_cluster_rules::record::{Draft, Record};
+use tsugi_cluster_rules::record::{Draft, GroupRecord, Record, Versioned};
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Moment, ResourceName, Span, Wall};
 
 use self::actor::Actor;
@@ -235,10 +235,14 @@ impl<'w> World<'w> {
         looks == 3
     }
 
-    /// Whether every group that is to run is running somewhere (the liveness half of a run).
+    /// Whether every group that is to run is running somewhere (the liveness half of a run), and
+    /// none is away for a drill that does not end.
     #[must_use]
     pub fn all_serve(&self) -> bool {
+        let drills = |group: &Versioned<GroupRecord>| group.value.drills.under_way().is_some();
+        let all = self.truth.head.groups.values();
         (0..self.scene.groups.len()).all(|g| self.server_of(g).is_some())
+            && !all.into_iter().any(drills)
     }
 
     /// What is wrong at the end of a run that should have healed, for people.
@@ -254,6 +258,7 @@ impl<'w> World<'w> {
             let g = &*g.value;
             let (epoch, owned, pause) = (g.epoch, &g.ownership, &g.pause);
             text += &format!("{name}: {epoch} {owned:?} {:?} {pause:?}\n", g.intent);
+            text += &format!("{name}: {:?}\n", g.drills);
         }
         if let Some(plan) = &self.truth.head.plan {
             text += &format!("{:?} by {}: {:?}\n", plan.generation, plan.by, plan.decisions);

@@ -5,6 +5,7 @@
 //! precedence is the numbering and nothing else.
 
 mod config;
+mod drill;
 mod effect;
 mod group;
 mod node;
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 
 use tsugi_vocabulary::{Generation, GroupName, NodeName, Span, Wall};
 
+use crate::drill::Back;
 use crate::mutant::{any_planted, mutant};
 use crate::plan::Situation;
 use crate::planner::{self, Planned, Weight};
@@ -23,6 +25,7 @@ use crate::start_kind::StartOption;
 use crate::watch::Load;
 use effect::Effect;
 
+pub use drill::Lines;
 pub use watch::Run;
 
 /// What an operator asks for. A group may be named by the parallel group that it is a member of:
@@ -78,6 +81,22 @@ pub enum Command {
     GroupClear {
         /// Which.
         group: GroupName,
+    },
+    /// Rehearse a takeover: it goes to another node and comes back by itself.
+    GroupDrill {
+        /// Which.
+        group: GroupName,
+        /// Where to; to the next node that can take it, if none is named.
+        to: Option<NodeName>,
+        /// How far it may go.
+        lines: Lines,
+    },
+    /// The group of a drill goes back now.
+    DrillBack {
+        /// Which.
+        group: GroupName,
+        /// Why.
+        because: Back,
     },
     /// Have a program started and watched under an id, in the group that this node runs.
     ProcLoad {
@@ -254,6 +273,10 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         Command::AllResume { vouch } => group::resume_all(&mut effect, *vouch),
         Command::GroupResume { group, vouch } => group::resume(&mut effect, group, *vouch),
         Command::GroupClear { group } => group::clear(&mut effect, group),
+        Command::GroupDrill { group, to, lines } => {
+            drill::begin(&mut effect, group, to.as_ref(), *lines);
+        }
+        Command::DrillBack { group, because } => drill::back(&mut effect, group, *because),
         Command::ProcLoad { run, id, load } => watch::load(&mut effect, (run, id), load),
         Command::ProcKill { run, id, within } => {
             watch::kill(&mut effect, (run.as_ref(), id), *within);

@@ -16,6 +16,7 @@ pub mod check;
 pub mod command;
 pub mod desk;
 pub mod doctor;
+pub mod drill;
 pub mod lease;
 pub mod mutant;
 pub mod node;

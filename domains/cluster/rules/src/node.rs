@@ -5,6 +5,7 @@
 //! kind [`Order::Do`] act, each only on what has come back as applied.
 
 mod desks;
+mod drills;
 mod fencing;
 mod ledgerwork;
 mod machine;

@@ -7,7 +7,7 @@ mod event;
 mod fencing;
 mod former;
 
-pub use event::{EventRecord, Happening, LinkState};
+pub use event::{DrillTurn, EventRecord, Happening, LinkState};
 pub use fencing::{FenceFault, FenceOrder};
 pub use former::{Gone, Restored};
 
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, NodeName, Span, Wall};
 
+use crate::drill::Drills;
 use crate::plan::Plan;
 use crate::reason::Cause;
 use crate::spec::ClusterSpec;
@@ -161,6 +162,9 @@ pub struct GroupRecord {
     /// The watched programs of the ownership under this epoch.
     #[serde(default, skip_serializing_if = "Watchlist::is_new")]
     pub watched: Watchlist,
+    /// Its rehearsals: the newest one, and what was last proven.
+    #[serde(default, skip_serializing_if = "Drills::is_new")]
+    pub drills: Drills,
 }
 
 /// Who owns a group.
@@ -361,6 +365,7 @@ impl GroupRecord {
             ended: Ending::Orderly,
             failures: Vec::new(),
             watched: Watchlist::default(),
+            drills: Drills::default(),
         }
     }
 

@@ -141,6 +141,30 @@ pub enum Refusal {
         /// The node.
         node: NodeName,
     },
+    /// 25 Its takeovers are only observed, so there is none to rehearse.
+    OnlyObserved {
+        /// The group.
+        group: GroupName,
+    },
+    /// 26 A drill of the group is under way.
+    Drilling {
+        /// The group.
+        group: GroupName,
+        /// Who ordered it.
+        by: String,
+    },
+    /// 27 Something else is being changed, a takeover among it.
+    Busy {
+        /// The group that was to be rehearsed.
+        group: GroupName,
+        /// What: a group, or `config`.
+        what: String,
+    },
+    /// 28 No drill of the group is under way.
+    NotDrilling {
+        /// The group.
+        group: GroupName,
+    },
 }
 
 impl Refusal {
@@ -172,6 +196,10 @@ impl Refusal {
             Self::NotOwner { .. } => 22,
             Self::StaleEpoch { .. } => 23,
             Self::NoFenceDevice { .. } => 24,
+            Self::OnlyObserved { .. } => 25,
+            Self::Drilling { .. } => 26,
+            Self::Busy { .. } => 27,
+            Self::NotDrilling { .. } => 28,
         }
     }
 
@@ -210,6 +238,10 @@ impl Refusal {
             Self::NotOwner { .. } => "not-owner",
             Self::StaleEpoch { .. } => "stale-epoch",
             Self::NoFenceDevice { .. } => "no-fence-device",
+            Self::OnlyObserved { .. } => "only-observed",
+            Self::Drilling { .. } => "drilling",
+            Self::Busy { .. } => "busy",
+            Self::NotDrilling { .. } => "not-drilling",
         }
     }
 }

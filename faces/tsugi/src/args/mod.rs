@@ -2,6 +2,7 @@
 //! `help_` and the words of the command, and under `arg_` and the name of the option.
 
 mod change;
+mod drill;
 mod group;
 mod monitor;
 mod node;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use change::{Changing, Gentle, Lasting};
+pub use drill::{Drill, Level};
 pub use group::Group;
 pub use monitor::{Monitor, Patience};
 pub use node::{Node, Run};
@@ -66,6 +68,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         against: Option<PathBuf>,
     },
+    Drill(Drill),
     Explain {
         group: Option<String>,
         #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]

@@ -1,6 +1,8 @@
 //! Reports as lines for people; pure, so that every node shows the same lines of the same report.
 
 mod doctor;
+mod drill;
+mod drill_page;
 mod explain;
 mod lists;
 mod message;
@@ -11,6 +13,8 @@ use tsugi_messages::wrap;
 use tsugi_wire::control::Utc;
 
 pub use doctor::doctor;
+pub use drill::{drill, drill_state, findings, proven};
+pub use drill_page::drill_page;
 pub use explain::{explain, history, outlook, why};
 pub use lists::{audit, groups, nodes};
 pub use message::{message, messages};

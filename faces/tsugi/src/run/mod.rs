@@ -3,6 +3,7 @@
 mod change;
 mod config;
 mod doctor;
+mod drill;
 mod monitor;
 mod ocf;
 mod offline;
@@ -30,6 +31,7 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
             parity::parity(&agents, out, (group.as_deref(), against.as_deref()))
         }
         Command::Doctor => doctor::doctor(&agents, out),
+        Command::Drill(asked) => drill::drill(&agents, out, asked),
         Command::Explain { group, back } => read::explain(&agents, out, (group.as_deref(), *back)),
         Command::History { of, most } => read::history(&agents, out, (of.as_deref(), *most)),
         Command::Whatif(suppose) => read::what_if(&agents, out, suppose),

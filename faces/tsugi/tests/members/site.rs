@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -38,6 +38,11 @@ impl Site {
             .expect("a free corner of 127.79.0.0/16");
         let folder = tempfile::tempdir().expect("a temporary folder");
         Self { folder, net, _taken, nodes: Vec::new() }
+    }
+
+    /// An address of the corner that no node has.
+    pub fn service(&self) -> SocketAddr {
+        (Ipv4Addr::new(127, 79, self.net, 100), PORT).into()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -4,6 +4,7 @@
 //! Answers hold no words of any language: what people read is the key of a message or phrase of
 //! the catalogue with its values ([`Words`]), and the face fills it in.
 
+pub mod drill;
 pub mod report;
 pub mod talk;
 mod utc;
@@ -76,6 +77,11 @@ pub enum Request {
     },
     /// The watched programs.
     Programs,
+    /// The newest drill of a group, and what is proven of it.
+    Drill {
+        /// The group.
+        group: String,
+    },
     /// Something is to be changed.
     Change(Change),
     /// The applied configuration.
@@ -218,6 +224,22 @@ pub enum Operation {
         /// Where, if it is said.
         to: Option<String>,
     },
+    /// Rehearse a takeover of a group: it goes to another node and comes back by itself.
+    Drill {
+        /// The group.
+        group: String,
+        /// Where, if it is said.
+        to: Option<String>,
+        /// For how long after the order, before it goes back by itself.
+        window: Span,
+        /// For how long it may be out of service in one direction.
+        gap: Span,
+    },
+    /// Have the group of a drill go back now.
+    DrillBack {
+        /// The group.
+        group: String,
+    },
     /// Leave a group alone.
     Pause {
         /// The group.
@@ -341,6 +363,8 @@ pub enum Reply {
     Status(report::Status),
     /// To [`Request::Programs`].
     Programs(watched::Programs),
+    /// To [`Request::Drill`].
+    Drill(drill::Drills),
     /// To [`Request::Why`].
     Why(report::Why),
     /// To [`Request::Explain`].

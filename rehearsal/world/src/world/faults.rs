@@ -84,6 +84,7 @@ impl World<'_> {
                 self.step(node, Event::ClockStepped { by_ms });
             }
             FaultKind::Move { group, to } => self.order_move(group, to),
+            FaultKind::Drill { group, for_ms } => self.order_drill(group, for_ms),
             FaultKind::StopStart { group, for_ms } => {
                 self.order_stop(group);
                 self.later(for_ms, Undo::Start(group));

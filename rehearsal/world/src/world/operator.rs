@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tsugi_cluster_rules::command::{Before, Command, Issued, Vouch, decide};
+use tsugi_cluster_rules::command::{Before, Command, Issued, Lines, Vouch, decide};
 use tsugi_cluster_rules::plan::{Life, Situation};
 use tsugi_cluster_rules::record::{
     AppliedConfig, GroupIntent, GroupRecord, Guard, NodeIntent, NodeRecord, Pause, Record,
@@ -11,7 +11,7 @@ use tsugi_cluster_rules::record::{
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::spec::{GroupSpec, Takeover};
 use tsugi_cluster_rules::start_kind::StartOption;
-use tsugi_vocabulary::{NodeName, Wall};
+use tsugi_vocabulary::{NodeName, Span, Wall};
 
 use super::{Ev, World};
 use crate::scene::Scene;
@@ -104,6 +104,13 @@ impl World<'_> {
     pub(crate) fn order_move(&mut self, group: usize, to: usize) {
         let (group, to) = (Scene::group(group), Some(Scene::node(to)));
         self.order(Command::GroupMove { group, to }, "group move".to_owned());
+    }
+
+    /// A rehearsal whose stop line a quick takeover keeps and a slow one does not.
+    pub(crate) fn order_drill(&mut self, group: usize, for_ms: u64) {
+        let lines = Lines { gap: Span::millis(400), window: Span::millis(for_ms) };
+        let drill = Command::GroupDrill { group: Scene::group(group), to: None, lines };
+        self.order(drill, "drill".to_owned());
     }
 
     pub(crate) fn order_stop(&mut self, group: usize) {

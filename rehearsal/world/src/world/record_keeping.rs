@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tsugi_cluster_rules::drill::Verdict;
 use tsugi_cluster_rules::node::{Event, Fate};
 use tsugi_cluster_rules::reason::Cause;
-use tsugi_cluster_rules::record::{Answer, Draft, Failure, Ownership, Record, Write};
+use tsugi_cluster_rules::record::{
+    Answer, Draft, DrillTurn, Failure, Happening, Ownership, Record, Write,
+};
 use tsugi_vocabulary::Index;
 
 use super::{Ev, Seen, World};
@@ -89,6 +92,11 @@ impl World<'_> {
             {
                 self.carried_out.insert(line.command.clone());
                 self.meet("command carried out");
+            }
+            if let Write::Event(event) = write
+                && let Happening::Drill { turn: DrillTurn::Ended { verdict }, .. } = &event.what
+            {
+                self.meet(rehearsed(*verdict));
             }
             let Write::Group(group, entry) = write else { continue };
             let was = before.group(group).map_or(0, |g| g.failures.len());
@@ -175,6 +183,17 @@ impl World<'_> {
 
 fn is_takeover(cause: &Cause) -> bool {
     !matches!(cause, Cause::ClusterStart)
+}
+
+/// What the end of a drill counts as.
+const fn rehearsed(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Proven => "drill proven",
+        Verdict::BeyondLine => "drill beyond its line",
+        Verdict::Failed => "drill failed",
+        Verdict::Stayed => "drill stayed away",
+        Verdict::Interrupted => "drill interrupted",
+    }
 }
 
 /// What a change of ownership counts as.

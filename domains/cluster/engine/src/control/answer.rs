@@ -36,6 +36,8 @@ pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
         Request::Status => Ok(Reply::Status(view::status(&standing))),
         Request::Doctor => Ok(Reply::Doctor(examined(services, &standing))),
         Request::Programs => Ok(Reply::Programs(watched::programs(&standing))),
+        Request::Drill { group: name } => group(&standing.record, name)
+            .map(|group| Reply::Drill(view::drills(&group, standing.record.group(&group)))),
         Request::Why { of } => why(&standing, of.as_deref()),
         Request::Explain { group, back } => explain(services, &standing, (group.as_deref(), *back)),
         Request::History { of, most } => history(services, &standing, (of.as_deref(), *most)),
@@ -64,6 +66,7 @@ fn is_of_the_past(request: &Request) -> bool {
         Request::Status
         | Request::Doctor
         | Request::Programs
+        | Request::Drill { .. }
         | Request::Why { .. }
         | Request::WhatIf { .. }
         | Request::Plan { .. }

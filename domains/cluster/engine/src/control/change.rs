@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tsugi_cluster_rules::command::{self, Before, Command, Issued, Vouch};
+use tsugi_cluster_rules::command::{self, Before, Command, Issued, Lines, Vouch};
+use tsugi_cluster_rules::drill::Back;
 use tsugi_cluster_rules::lease::margin::weaker_without;
 use tsugi_cluster_rules::node::Fate;
 use tsugi_cluster_rules::plan::{Life, Situation};
@@ -191,6 +192,14 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
         Operation::Stop { group: name } => Command::GroupStop { group: group(record, name)? },
         Operation::Move { group: name, to } => {
             Command::GroupMove { group: group(record, name)?, to: maybe(to)? }
+        }
+        Operation::Drill { group: name, to, window, gap } => Command::GroupDrill {
+            group: group(record, name)?,
+            to: maybe(to)?,
+            lines: Lines { gap: *gap, window: *window },
+        },
+        Operation::DrillBack { group: name } => {
+            Command::DrillBack { group: group(record, name)?, because: Back::Ordered }
         }
         Operation::Pause { group: name, hold } => {
             let until = hold.map(|span| Wall(now.0 + span.as_millis()));

@@ -82,6 +82,8 @@ fn meant(what: &Operation, before: &Record, name: &GroupName) -> Option<Wants> {
         | Operation::Start { .. }
         | Operation::Stop { .. }
         | Operation::Move { .. }
+        | Operation::Drill { .. }
+        | Operation::DrillBack { .. }
         | Operation::Pause { .. }
         | Operation::Resume { .. }
         | Operation::Clear { .. }

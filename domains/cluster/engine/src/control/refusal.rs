@@ -74,6 +74,10 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
         }
         Refusal::NotOwner { group, node } => plain(messages::refused_not_owner(group, node)),
         Refusal::NoFenceDevice { node } => plain(messages::refused_no_fence_device(node)),
+        Refusal::OnlyObserved { group } => plain(messages::refused_only_observed(group)),
+        Refusal::Drilling { group, by } => plain(messages::refused_drilling(group, by)),
+        Refusal::Busy { group, what } => plain(messages::refused_busy(group, what)),
+        Refusal::NotDrilling { group } => plain(messages::refused_not_drilling(group)),
         Refusal::StaleEpoch { group, epoch, newest } => {
             plain(messages::refused_stale_epoch(group, epoch, newest))
         }

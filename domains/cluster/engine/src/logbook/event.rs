@@ -1,13 +1,17 @@
 //! An event of the ledger as a message.
 
+use tsugi_cluster_rules::drill::{Back, Verdict};
 use tsugi_cluster_rules::reason::{Cause, How, Mishap, Nature};
-use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, LinkState, Ownership, Record};
+use tsugi_cluster_rules::record::{
+    Answer, DrillTurn, EventRecord, Happening, LinkState, Ownership, Record,
+};
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
 use tsugi_cluster_rules::watch::table::Then;
 use tsugi_messages::{self as messages, Language, Message, Phrase, phrase};
 use tsugi_vocabulary::{GroupName, NodeName, ResourceName};
 
 use super::because;
+use crate::control::view::drill;
 use crate::control::view::words::{Deed, named};
 use crate::fence;
 
@@ -75,10 +79,39 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
         }
         Happening::FenceFailed { node, fault } => Some(fence::message(fault, (node, &event.by))),
         Happening::GuardianLost { node } => Some(messages::guardian_lost(node)),
+        Happening::Drill { by, turn } => drill_turn((event.group.as_ref()?, by), turn, language),
         Happening::Readopted { node, groups } => {
             Some(messages::agent_replaced(node, groups.len(), named(groups)))
         }
     }
+}
+
+/// A step of a drill.
+fn drill_turn(
+    (group, by): (&GroupName, &str),
+    turn: &DrillTurn,
+    language: Language,
+) -> Option<Message> {
+    Some(match turn {
+        DrillTurn::Began { from, to } => messages::drill_began(group, from, to, by),
+        DrillTurn::Arrived { node, gap } => messages::drill_arrived(group, node, gap.as_millis()),
+        DrillTurn::TurnedBack { because } => {
+            let why = drill::back(*because).text(language);
+            match because {
+                Back::Window | Back::Ordered => messages::drill_goes_back(group, why),
+                Back::StopLine | Back::Failed => messages::drill_turned_back(group, why),
+            }
+        }
+        DrillTurn::Ended { verdict } => {
+            let what = drill::verdict(*verdict).text(language);
+            match verdict {
+                Verdict::Proven => messages::drill_proven(group, what),
+                Verdict::BeyondLine | Verdict::Failed | Verdict::Stayed | Verdict::Interrupted => {
+                    messages::drill_not_proven(group, what)
+                }
+            }
+        }
+    })
 }
 
 /// What came of telling scripts that their node is back.

@@ -2,12 +2,13 @@
 
 use tsugi_cluster_engine::config;
 use tsugi_cluster_engine::records::{self, AuditLink};
+use tsugi_cluster_rules::drill::{Back, Verdict};
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
-    Answer, AppliedConfig, AuditRecord, Draft, EventRecord, Failure, FenceFault, Gone, GroupIntent,
-    GroupRecord, Guard, Happening, LinkState, NodeIntent, NodeRecord, Order, Ownership, Pause,
-    Phase, Record, Restored, Unconfirmed, Write,
+    Answer, AppliedConfig, AuditRecord, Draft, DrillTurn, EventRecord, Failure, FenceFault, Gone,
+    GroupIntent, GroupRecord, Guard, Happening, LinkState, NodeIntent, NodeRecord, Order,
+    Ownership, Pause, Phase, Record, Restored, Unconfirmed, Write,
 };
 use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec, Rhythm};
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
@@ -16,14 +17,14 @@ use tsugi_cluster_rules::watch::{AtEnd, Load, Recovery, WatchId, Watchlist};
 use tsugi_ledger::{Command, View};
 use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Span, Wall};
 
-use crate::{causes, every, group, keeps, node, resource};
+use crate::{causes, drills, every, group, keeps, node, resource};
 
-const AT: Wall = Wall(1_800_000_000_000);
+pub(crate) const AT: Wall = Wall(1_800_000_000_000);
 const BOOT: BootId = BootId(0xb007 << 100);
 
 const WHOLE: &str = include_str!("../../corpus/v1/config.toml");
 
-fn order() -> Order {
+pub(crate) fn order() -> Order {
     Order {
         by: "mika".to_owned(),
         reason: "new disk".to_owned(),
@@ -170,7 +171,9 @@ fn groups() -> Vec<(&'static str, GroupRecord)> {
         ),
         ("pinned", GroupRecord { pause: pause(Guard::Disarmed), ..new.clone() }),
         ("rearming", GroupRecord { pause: pause(Guard::Rearming), ..new.clone() }),
-        ("watched", GroupRecord { epoch, watched: watchlist(epoch), ..new }),
+        ("watched", GroupRecord { epoch, watched: watchlist(epoch), ..new.clone() }),
+        ("drilling", GroupRecord { epoch, drills: drills::under_way(epoch), ..new.clone() }),
+        ("drilled", GroupRecord { epoch, drills: drills::over(epoch), ..new }),
     ]
 }
 
@@ -233,6 +236,10 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("fence-failed", Happening::FenceFailed { node: a.clone(), fault: FenceFault::Lied }),
         ("guardian-lost", Happening::GuardianLost { node: a.clone() }),
         ("guardian-acted", Happening::GuardianActed { node: a.clone() }),
+        ("drill-began", drills::turn(DrillTurn::Began { from: a.clone(), to: node("b") })),
+        ("drill-arrived", drills::turn(drills::arrived())),
+        ("drill-turned-back", drills::turn(DrillTurn::TurnedBack { because: Back::StopLine })),
+        ("drill-ended", drills::turn(DrillTurn::Ended { verdict: Verdict::BeyondLine })),
         ("readopted", Happening::Readopted { node: a, groups: vec![group("PAY")] }),
     ]
 }
@@ -271,6 +278,10 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::FenceFailed { .. },
         Happening::GuardianLost { .. },
         Happening::GuardianActed { .. },
+        Happening::Drill { turn: DrillTurn::Began { .. }, .. },
+        Happening::Drill { turn: DrillTurn::Arrived { .. }, .. },
+        Happening::Drill { turn: DrillTurn::TurnedBack { .. }, .. },
+        Happening::Drill { turn: DrillTurn::Ended { .. }, .. },
         Happening::Readopted { .. },
     );
 }

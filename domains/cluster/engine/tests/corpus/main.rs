@@ -6,6 +6,7 @@
 
 mod causes;
 mod datagrams;
+mod drills;
 mod fences;
 mod ledger;
 mod plans;

@@ -11,8 +11,8 @@ use crate::plan::{Chosen, Decision, Life, Sight, Situation};
 use crate::planner::{Asked, Planned};
 use crate::reason::{Cause, Rejected};
 use crate::record::{
-    AppliedConfig, Draft, EntryName, GroupRecord, NodeRecord, Order, Ownership, Record, Restored,
-    Versioned, Write,
+    AppliedConfig, Draft, DrillTurn, EntryName, EventRecord, GroupRecord, Happening, NodeRecord,
+    Order, Ownership, Record, Restored, Versioned, Write,
 };
 use crate::refusal::Refusal;
 use crate::spec::{ClusterSpec, Mode};
@@ -29,6 +29,7 @@ pub(super) struct Effect<'a> {
     refusals: Vec<Refusal>,
     /// Groups that must come out with this node, or with any.
     goals: Vec<(GroupName, Option<NodeName>)>,
+    events: Vec<EventRecord>,
 }
 
 impl<'a> Effect<'a> {
@@ -41,6 +42,7 @@ impl<'a> Effect<'a> {
             nodes: BTreeSet::new(),
             refusals: Vec::new(),
             goals: Vec::new(),
+            events: Vec::new(),
         }
     }
 
@@ -139,6 +141,14 @@ impl<'a> Effect<'a> {
 
     pub fn write_config(&mut self, config: AppliedConfig) {
         self.record.config = Some(Arc::new(config));
+    }
+
+    /// A drill goes on by this step.
+    pub fn tell_of_drill(&mut self, group: &GroupName, turn: DrillTurn) {
+        let what = Happening::Drill { by: self.issued.person.clone(), turn };
+        let (at, by) = (self.situation.at, self.situation.by.clone());
+        let epoch = self.situation.record.group(group).map(|g| g.epoch);
+        self.events.push(EventRecord { at, by, group: Some(group.clone()), epoch, what });
     }
 
     /// The plan must give the group to this node, or to any.
@@ -249,6 +259,7 @@ impl<'a> Effect<'a> {
         if let Some(config) = changed.filter(|_| !mutant("config-half-applied")) {
             draft = draft.write(Write::Config(Arc::clone(config)));
         }
+        draft.writes.extend(self.events.iter().cloned().map(Write::Event));
         draft.write(Write::Audit(audit(self.issued, "accepted".to_owned())))
     }
 }

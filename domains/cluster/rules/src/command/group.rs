@@ -119,7 +119,7 @@ pub(super) fn relocate(effect: &mut Effect<'_>, name: &GroupName, to: Option<&No
 }
 
 /// The node that is named, if it can take the group; else the next that can (CL-23, CL-24).
-fn target(
+pub(super) fn target(
     effect: &mut Effect<'_>,
     group: &GroupName,
     (owner, to): (&NodeName, Option<&NodeName>),
@@ -293,14 +293,14 @@ fn is_paused_for(entry: &GroupRecord, until: Option<Wall>) -> bool {
     entry.pause.as_ref().is_some_and(|p| p.guard == Guard::Disarmed && lasts(p))
 }
 
-fn know_node(effect: &mut Effect<'_>, node: Option<&NodeName>) {
+pub(super) fn know_node(effect: &mut Effect<'_>, node: Option<&NodeName>) {
     let Some(node) = node else { return };
     if !effect.spec().is_some_and(|s| s.nodes.contains_key(node)) {
         effect.refuse(Refusal::NoSuchNode { node: node.to_string() });
     }
 }
 
-fn refuse_paused(effect: &mut Effect<'_>, group: &GroupName, entry: &GroupRecord) {
+pub(super) fn refuse_paused(effect: &mut Effect<'_>, group: &GroupName, entry: &GroupRecord) {
     if let Some(pause) = &entry.pause {
         let by = pause.order.by.clone();
         effect.refuse(Refusal::Paused { group: group.clone(), by });

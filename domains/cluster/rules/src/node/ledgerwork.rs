@@ -143,13 +143,17 @@ impl Node {
         let next = planner::next_by_time(&self.record, now.wall);
         self.paperwork.plan_by_time =
             next.map(|wall| now.lease + Span::millis(wall.0.saturating_sub(now.wall.0)));
+        let bound = self.drills.next_bound(&self.record, now);
+        self.paperwork.plan_by_time = self.paperwork.plan_by_time.into_iter().chain(bound).min();
         let faults = crate::check::check(&self.record, &planned);
         let sound = faults.is_empty() || any_planted();
         debug_assert!(sound, "a plan that breaks an invariant: {faults:?}");
         if !faults.is_empty() {
             return;
         }
-        if let Some(draft) = planned.draft {
+        // A drill goes on where nothing else has to be decided.
+        let due = || self.drill_due(now, &situation);
+        if let Some(draft) = planned.draft.or_else(due) {
             self.propose(Subject::Plan, draft, out);
         }
     }

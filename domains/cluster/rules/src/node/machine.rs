@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, ResourceName, Span};
 
+use super::drills::{Drills, Orders};
 use super::fencing::Fences;
 use super::ledgerwork::Paperwork;
 use super::peers::{Contact, Peer};
@@ -106,6 +107,7 @@ pub struct Node {
     pub(super) watches: Watches,
     pub(super) returns: Returns,
     pub(super) fences: Fences,
+    pub(super) drills: Drills,
 }
 
 /// Whether the voters that are heard have answered.
@@ -188,7 +190,9 @@ impl Node {
             watches: Watches::default(),
             returns: Returns::default(),
             fences: Fences::default(),
+            drills: Drills::default(),
         };
+        node.drills.look(&node.record, birth.at, Orders::Found);
         if node.record.restored.is_some() {
             node.voter.keep_quiet(birth.at + LONGEST_TTL);
         }
@@ -357,6 +361,7 @@ impl Node {
         self.timing = timing_of(&self.record);
         self.meet_peers();
         self.compare_with_applied();
+        self.drills.look(&self.record, now, Orders::Given);
         self.paperwork.plan_again();
         // What was refused for the promise to a node that is off now is asked again at once.
         let fenced = |record: &Record, node: &NodeName| {

@@ -65,6 +65,7 @@ pub fn report_running(
     let Ownership::Owned { phase, boot, .. } = &mut next.ownership else { return None };
     *phase = Phase::Running;
     boot.get_or_insert(life);
+    next.drills.started(next.epoch, &steps, took);
     let what = Happening::Started { steps, took };
     Some(entry(record, group, next, event(at, by, what)))
 }
@@ -90,6 +91,7 @@ pub fn handed_over(
         Wanted::HandOver(to) => {
             let cause = cause_of(record, group, before);
             next.epoch = before.epoch.next(record.incarnation);
+            next.drills.stopped(next.epoch, &steps);
             let start = start_of(before, ending, (occasion_of_handover(&cause), StartOption::None));
             let phase = Phase::Starting;
             Ownership::Owned { node: to, boot, start, cause, phase, handover: None }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span, Wall};
 
 use super::{Answer, FenceFault};
+use crate::drill::{Back, Verdict};
 use crate::reason::{Cause, How};
 use crate::start_kind::Ending;
 use crate::watch::table::Then;
@@ -168,12 +169,50 @@ pub enum Happening {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failed: Option<How>,
     },
+    /// A drill of a group went on by a step.
+    Drill {
+        /// Who ordered it.
+        by: String,
+        /// What.
+        #[serde(flatten)]
+        turn: DrillTurn,
+    },
     /// A new agent of a node found these groups running and took them over as they were.
     Readopted {
         /// The node.
         node: NodeName,
         /// The groups.
         groups: Vec<GroupName>,
+    },
+}
+
+/// A step of a drill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "turn", rename_all = "kebab-case")]
+pub enum DrillTurn {
+    /// It began: the group goes to another node.
+    Began {
+        /// From here.
+        from: NodeName,
+        /// To here.
+        to: NodeName,
+    },
+    /// The group is up there.
+    Arrived {
+        /// Where.
+        node: NodeName,
+        /// For how long it was out of service at most.
+        gap: Span,
+    },
+    /// It goes back.
+    TurnedBack {
+        /// Why.
+        because: Back,
+    },
+    /// The drill is over.
+    Ended {
+        /// What came of it.
+        verdict: Verdict,
     },
 }
 

@@ -4,6 +4,7 @@
 
 mod commands;
 mod doctor;
+mod drills;
 mod fences;
 mod moving;
 #[cfg(feature = "mutants")]

@@ -201,6 +201,7 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
         | Happening::FenceOrdered { .. }
         | Happening::Fenced { .. }
         | Happening::FenceFailed { .. }
+        | Happening::Drill { .. }
         | Happening::Readopted { .. } => None,
     }
 }
@@ -333,6 +334,7 @@ impl Turn<'_> {
             | Happening::AddressMoved { .. }
             | Happening::Recovered { .. }
             | Happening::Flooded { .. }
+            | Happening::Drill { .. }
             | Happening::Readopted { .. } => false,
         };
         // Who saw it wrote it down when it had a leader to tell: in the ledger it may stand behind

@@ -1,13 +1,16 @@
 //! What happened and who did what, line by line.
 
 use tsugi_cluster_rules::reason::{Cause, Way};
-use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, LinkState, Versioned};
+use tsugi_cluster_rules::record::{
+    Answer, DrillTurn, EventRecord, Happening, LinkState, Versioned,
+};
 use tsugi_cluster_rules::watch::table::Then;
-use tsugi_messages::phrase;
+use tsugi_messages::{Phrase, phrase};
 use tsugi_vocabulary::{GroupName, NodeName};
 use tsugi_wire::control::report;
 use tsugi_wire::control::{Utc, Words};
 
+use super::drill;
 use super::words::{Deed, cause, named, phrased};
 use crate::records::AuditLink;
 
@@ -88,6 +91,7 @@ fn is_about(event: &EventRecord, of: &str) -> bool {
         | Happening::Flooded { .. }
         | Happening::StartUndone { .. }
         | Happening::Recovered { .. }
+        | Happening::Drill { .. }
         | Happening::WatchedEnded { .. } => Some(&event.by),
     };
     event.group.as_ref().map(GroupName::as_str) == Some(of)
@@ -173,8 +177,20 @@ fn words(event: &EventRecord) -> Words {
         }
         Happening::GuardianLost { node } => phrased(&phrase::happened_guardian_lost(node)),
         Happening::GuardianActed { node } => phrased(&phrase::happened_guardian_acted(group, node)),
+        Happening::Drill { by, turn } => phrased(&drill_turn((group, by), turn)),
         Happening::Readopted { node, groups } => {
             phrased(&phrase::happened_readopted(node, named(groups)))
         }
+    }
+}
+
+fn drill_turn((group, by): (&str, &str), turn: &DrillTurn) -> Phrase {
+    match turn {
+        DrillTurn::Began { from, to } => phrase::happened_drill_began(group, from, to, by),
+        DrillTurn::Arrived { node, gap } => {
+            phrase::happened_drill_arrived(group, node, gap.as_millis())
+        }
+        DrillTurn::TurnedBack { because } => drill::back(*because),
+        DrillTurn::Ended { verdict } => drill::verdict(*verdict),
     }
 }

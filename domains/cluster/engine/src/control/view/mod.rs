@@ -1,6 +1,7 @@
 //! What the record and the sightings say, as reports: pure, so that every node says the same.
 
 mod doctor;
+pub mod drill;
 mod explain;
 mod history;
 mod outlook;
@@ -13,6 +14,7 @@ pub mod words;
 pub(crate) mod scenes;
 
 pub use doctor::doctor;
+pub use drill::drills;
 pub use explain::{Chronicle, explain};
 pub use history::{audit, history};
 pub use outlook::{add_later_ones, outlook};

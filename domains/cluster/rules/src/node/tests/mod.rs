@@ -1,6 +1,7 @@
 //! One node told events by hand: what it orders, and what it never orders.
 
 mod coming_and_going;
+mod drills;
 mod failing;
 mod fencing;
 mod haste;

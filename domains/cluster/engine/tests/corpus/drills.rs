@@ -1,0 +1,104 @@
+//! Rehearsals, as a group's record and its events keep them.
+
+use std::collections::BTreeMap;
+
+use tsugi_cluster_rules::drill::{Back, Drill, Drills, Leg, Level, Proven, State, Verdict};
+use tsugi_cluster_rules::record::{DrillTurn, Happening};
+use tsugi_vocabulary::{Epoch, Span, Wall};
+
+use crate::ledger::{AT, order};
+use crate::{every, group, keeps, node};
+
+fn steps(millis: u64) -> Vec<(String, u64)> {
+    vec![("disk".to_owned(), millis), ("server".to_owned(), 10 * millis)]
+}
+
+fn leg(from: &str, to: &str, epoch: Epoch) -> Leg {
+    Leg {
+        from: node(from),
+        to: node(to),
+        epoch,
+        at: AT,
+        gap: Some(Span::millis(410)),
+        stop: steps(3),
+        start: steps(30),
+        took: Some(Span::millis(335)),
+    }
+}
+
+fn drill(epoch: Epoch, state: State) -> Box<Drill> {
+    Box::new(Drill {
+        order: order(),
+        level: Level::Move,
+        gap: Span::secs(10),
+        window: Span::secs(120),
+        state,
+        there: leg("a", "b", epoch),
+        back: Some(leg("b", "a", epoch.next(1))),
+        places: BTreeMap::from([(group("PAY"), None), (group("LOG"), Some(node("a")))]),
+    })
+}
+
+/// One that goes, of a group of which nothing is proven yet.
+pub fn under_way(epoch: Epoch) -> Drills {
+    let mut drill = drill(epoch, State::Going);
+    drill.back = None;
+    drill.there =
+        Leg { gap: None, stop: Vec::new(), start: Vec::new(), took: None, ..drill.there.clone() };
+    Drills { newest: Some(drill), proven: Vec::new() }
+}
+
+/// One that is over, and what it has proven.
+pub fn over(epoch: Epoch) -> Drills {
+    let state = State::Ended { at: Wall(AT.0 + 130_000), verdict: Verdict::Proven };
+    let gap = Span::millis(410);
+    let proven =
+        |from, to| Proven { from: node(from), to: node(to), level: Level::Move, at: AT, gap };
+    Drills { newest: Some(drill(epoch, state)), proven: vec![proven("a", "b"), proven("b", "a")] }
+}
+
+pub fn turn(turn: DrillTurn) -> Happening {
+    Happening::Drill { by: "mika".to_owned(), turn }
+}
+
+pub fn arrived() -> DrillTurn {
+    DrillTurn::Arrived { node: node("b"), gap: Span::millis(410) }
+}
+
+#[test]
+fn a_drill_of_version_1_is_kept_in_every_state_and_with_every_end() {
+    let epoch = Epoch { incarnation: 1, counter: 4 };
+    let ended = |verdict| State::Ended { at: AT, verdict };
+    let back = |because| State::Returning { because };
+    let all = [
+        ("going", State::Going),
+        ("there", State::There),
+        ("back-at-the-end", back(Back::Window)),
+        ("back-at-the-line", back(Back::StopLine)),
+        ("back-after-a-failure", back(Back::Failed)),
+        ("back-by-order", back(Back::Ordered)),
+        ("proven", ended(Verdict::Proven)),
+        ("beyond-its-line", ended(Verdict::BeyondLine)),
+        ("failed", ended(Verdict::Failed)),
+        ("stayed", ended(Verdict::Stayed)),
+        ("interrupted", ended(Verdict::Interrupted)),
+    ];
+    for (name, state) in all {
+        keeps(&format!("drill-{name}"), &*drill(epoch, state));
+    }
+    every!(
+        all.map(|(_, state)| state),
+        State::Going,
+        State::There,
+        State::Returning { because: Back::Window },
+        State::Returning { because: Back::StopLine },
+        State::Returning { because: Back::Failed },
+        State::Returning { because: Back::Ordered },
+        State::Ended { verdict: Verdict::Proven, .. },
+        State::Ended { verdict: Verdict::BeyondLine, .. },
+        State::Ended { verdict: Verdict::Failed, .. },
+        State::Ended { verdict: Verdict::Stayed, .. },
+        State::Ended { verdict: Verdict::Interrupted, .. },
+    );
+    every!([Level::Move], Level::Move);
+}

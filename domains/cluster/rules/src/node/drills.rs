@@ -1,0 +1,143 @@
+//! The drills of the record, carried on by the node that leads.
+//!
+//! Every node sees for how long the group of a drill is out of service, by its own lease clock, so
+//! that whoever comes to lead knows. One that was not there at the start goes by the wall.
+
+use std::collections::BTreeMap;
+
+use tsugi_vocabulary::{Epoch, GroupName, Moment, Span, Wall};
+
+use super::Now;
+use super::machine::Node;
+use crate::command::{self, Before, Command, Issued};
+use crate::drill::{self, Back, Drill, Due, Seen, Stand, Step, Verdict};
+use crate::plan::Situation;
+use crate::record::{Draft, Record};
+
+/// What this node has seen of the drills.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Drills(BTreeMap<GroupName, Watched>);
+
+/// One drill, as this node has seen it.
+#[derive(Clone, Debug)]
+struct Watched {
+    /// The command that ordered it.
+    command: String,
+    /// When it was ordered; none if that was before this node looked.
+    began: Option<Moment>,
+    way: Way,
+}
+
+/// The way that it takes.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    epoch: Epoch,
+    /// When it was ordered; none if that was before this node looked.
+    ordered: Option<Moment>,
+    up: Option<Moment>,
+}
+
+/// Whether the orders in the record were given while this node looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Orders {
+    /// They were there when it began.
+    Found,
+    /// They are new.
+    Given,
+}
+
+impl Drills {
+    /// Looks at the record as it is applied.
+    pub(super) fn look(&mut self, record: &Record, now: Moment, orders: Orders) {
+        let drill = |group: &GroupName| {
+            let entry = record.group(group)?;
+            Some((entry, entry.drills.under_way()?))
+        };
+        self.0.retain(|group, _| drill(group).is_some());
+        for group in record.groups.keys() {
+            let Some((entry, drill)) = drill(group) else { continue };
+            let ordered = (orders == Orders::Given).then_some(now);
+            let (command, epoch) = (drill.order.command.clone(), drill.leg().epoch);
+            let way = Way { epoch, ordered, up: None };
+            let watched = self.0.get(group).filter(|known| known.command == command).cloned();
+            let mut watched = watched.unwrap_or(Watched { command, began: ordered, way });
+            if watched.way.epoch != epoch {
+                watched.way = way;
+            }
+            if drill.stand(entry) == Stand::Up {
+                watched.way.up.get_or_insert(now);
+            }
+            self.0.insert(group.clone(), watched);
+        }
+    }
+
+    /// When the next drill crosses one of its bounds, if nothing happens until then.
+    pub(super) fn next_bound(&self, record: &Record, now: Now) -> Option<Moment> {
+        let bounds = self.0.iter().filter_map(|(group, watched)| {
+            let drill = record.group(group)?.drills.under_way()?;
+            let since = |moment: Option<Moment>, wall: Wall| {
+                moment.unwrap_or_else(|| now.lease.saturating_sub(by_wall(now, wall)))
+            };
+            let window = since(watched.began, drill.order.at) + drill.window;
+            let way = since(watched.way.ordered, drill.leg().at) + drill.gap + Span::millis(1);
+            let line = watched.way.up.is_none().then_some(way);
+            [Some(window), line].into_iter().flatten().filter(|bound| *bound > now.lease).min()
+        });
+        bounds.min()
+    }
+
+    /// How long a drill has been going on.
+    fn seen(&self, group: &GroupName, drill: &Drill, now: Now) -> Seen {
+        let leg = drill.leg();
+        let watched = self.0.get(group).filter(|w| w.command == drill.order.command);
+        let began = watched.and_then(|watched| watched.began);
+        let way = watched.map(|watched| watched.way).filter(|way| way.epoch == leg.epoch);
+        let gap = way.and_then(|way| Some(way.up.unwrap_or(now.lease).since(way.ordered?)));
+        Seen {
+            whole: began.map_or_else(|| by_wall(now, drill.order.at), |at| now.lease.since(at)),
+            gap: gap.unwrap_or_else(|| by_wall(now, leg.at)),
+        }
+    }
+}
+
+fn by_wall(now: Now, then: Wall) -> Span {
+    Span::millis(now.wall.0.saturating_sub(then.0))
+}
+
+impl Node {
+    /// The next entry of the drills that are under way, if one is due.
+    pub(super) fn drill_due(&self, now: Now, situation: &Situation<'_>) -> Option<Draft> {
+        situation.record.groups.iter().find_map(|(group, known)| {
+            let drill = known.value.drills.under_way()?;
+            let due = Due::of(situation, group, self.drills.seen(group, drill, now))?;
+            let by = (&self.me, now.wall);
+            match drill::next(drill, drill.stand(due.entry), due.bounds) {
+                Step::Wait => None,
+                Step::Arrive => Some(drill::arrived(&due, situation.record, by)),
+                Step::End(verdict) => Some(drill::ended(&due, verdict, situation.record, by)),
+                Step::TurnBack(because) => {
+                    Some(turn_back(situation, &due, because).unwrap_or_else(|| {
+                        drill::ended(&due, Verdict::Stayed, situation.record, by)
+                    }))
+                }
+            }
+        })
+    }
+}
+
+/// The second half of what the person has ordered who ordered the drill.
+fn turn_back(situation: &Situation<'_>, due: &Due<'_>, because: Back) -> Option<Draft> {
+    let order = &due.drill.order;
+    let issued = Issued {
+        command: Command::DrillBack { group: due.group.clone(), because },
+        words: format!("tsugi drill {} --back", due.group),
+        person: order.by.clone(),
+        origin: situation.by.to_string(),
+        command_id: format!("{}-back", order.command),
+        decided_on: situation.record.generation(),
+        reason: order.reason.clone(),
+        at: situation.at,
+        before: Before::New,
+    };
+    command::decide(situation, &issued).ok()
+}

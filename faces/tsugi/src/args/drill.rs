@@ -1,0 +1,36 @@
+//! `tsugi drill …`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::Changing;
+
+#[derive(Clone, Debug, Args)]
+pub struct Drill {
+    pub group: String,
+    #[arg(long, value_enum, value_name = "check|move")]
+    #[arg(required_unless_present_any = ["last", "back"])]
+    pub level: Option<Level>,
+    #[arg(long, value_name = "NODE")]
+    pub to: Option<String>,
+    #[arg(long, value_name = "TIME", default_value = "120s", hide_default_value = true)]
+    pub window: String,
+    #[arg(long, value_name = "TIME", default_value = "10s", hide_default_value = true)]
+    pub gap: String,
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    #[arg(long, conflicts_with_all = ["level", "back"])]
+    pub last: bool,
+    #[arg(long, conflicts_with = "level")]
+    pub back: bool,
+    #[command(flatten)]
+    pub changing: Changing,
+}
+
+// What each level is stands in the catalogue: clap would print comments of documentation as help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    Check,
+    Move,
+}

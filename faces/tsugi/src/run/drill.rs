@@ -1,0 +1,241 @@
+//! `drill`: a takeover is rehearsed on the live system, and reported.
+
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tsugi_cluster_engine::config::duration;
+use tsugi_messages::{self as messages, phrase};
+use tsugi_vocabulary::{Generation, Span};
+use tsugi_wire::control::drill::{Drill, Drills};
+use tsugi_wire::control::report::{Need, Outlook};
+use tsugi_wire::control::{Change, How, Operation, Reply, Request};
+
+use super::change::{origin, random_id, send, typed};
+use super::read::{self, ask, strange};
+use crate::args::{DATA_DIR, Drill as Asked, Lasting, Level};
+use crate::ask::Agents;
+use crate::exit::Exit;
+use crate::out::{Form, Observed, Out, Schema, envelope};
+use crate::render;
+
+const SCHEMA: Schema = Schema::first("tsugi.drill");
+/// How often the drill is asked for.
+const LOOK: Duration = Duration::from_millis(100);
+/// How much longer than its window and two stop lines a drill may take before nobody waits for it
+/// any more. It goes on and ends by itself.
+const PATIENCE: Span = Span::secs(60);
+
+/// What is known of a group's drills, as JSON and the report have it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    drills: &'a Drills,
+    /// What the next drill would do, where that was asked.
+    outlook: Option<&'a Outlook>,
+    /// What should be mended before it.
+    findings: &'a [Need],
+    /// Where the report is, if one was written.
+    report: Option<String>,
+}
+
+/// `drill`.
+pub fn drill(agents: &Agents, out: &Out, asked: &Asked) -> Exit {
+    if asked.last {
+        return last(agents, out, asked);
+    }
+    if asked.back {
+        let what = Operation::DrillBack { group: asked.group.clone() };
+        return send(agents, out, what, &Lasting::from(asked.changing.clone()));
+    }
+    let (window, gap) = match (time(out, "--window", &asked.window), time(out, "--gap", &asked.gap))
+    {
+        (Ok(window), Ok(gap)) => (window, gap),
+        (Err(exit), _) | (_, Err(exit)) => return exit,
+    };
+    let (group, to) = (asked.group.clone(), asked.to.clone());
+    let what = Operation::Drill { group, to, window, gap };
+    match asked.level {
+        Some(Level::Check) | None => check(agents, out, (asked, what)),
+        Some(Level::Move) if asked.changing.dry_run => {
+            send(agents, out, what, &Lasting::from(asked.changing.clone()))
+        }
+        Some(Level::Move) => rehearse(agents, out, (asked, what), window + gap + gap),
+    }
+}
+
+fn time(out: &Out, option: &str, given: &str) -> Result<Span, Exit> {
+    duration(given).ok_or_else(|| {
+        let detail = phrase::usage_value(given, option).text(out.language);
+        out.tell(&messages::usage_wrong(detail, "tsugi drill --help"));
+        Exit::Usage
+    })
+}
+
+fn change(asked: &Asked, what: Operation, how: How) -> Change {
+    Change {
+        command: random_id(),
+        words: typed(),
+        reason: asked.changing.reason.clone().unwrap_or_default(),
+        origin: origin(),
+        decided_on: asked.changing.decided_on.map(Generation),
+        how,
+        what,
+    }
+}
+
+fn drills(agents: &Agents, out: &Out, asked: &Asked) -> Result<(Drills, Observed), Exit> {
+    let request = Request::Drill { group: asked.group.clone() };
+    match ask(agents, out, (&request, &typed())) {
+        Ok((Reply::Drill(drills), observed)) => Ok((drills, observed)),
+        Ok(_) => Err(strange(out, &typed())),
+        Err(exit) => Err(exit),
+    }
+}
+
+/// What a drill would do and be refused for, and what should be mended before; nothing is touched.
+fn check(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation)) -> Exit {
+    let change = change(asked, what, How::DryRun);
+    let outlook = match ask(agents, out, (&Request::Change(change), &typed())) {
+        Ok((Reply::Outlook(outlook), _)) => outlook,
+        Ok(_) => return strange(out, &typed()),
+        Err(exit) => return exit,
+    };
+    let doctor = match ask(agents, out, (&Request::Doctor, &typed())) {
+        Ok((Reply::Doctor(doctor), _)) => doctor,
+        Ok(_) => return strange(out, &typed()),
+        Err(exit) => return exit,
+    };
+    let (drills, observed) = match drills(agents, out, asked) {
+        Ok(found) => found,
+        Err(exit) => return exit,
+    };
+    let about = |need: &Need| need.about == asked.group;
+    let findings: Vec<Need> = doctor.findings.into_iter().filter(about).collect();
+    let shown =
+        Shown { drills: &drills, outlook: Some(&outlook), findings: &findings, report: None };
+    out.show(SCHEMA, &observed, &shown, || {
+        let mut lines = render::outlook(out, &outlook);
+        lines.extend(render::findings(out, &findings));
+        lines.extend(render::proven(out, &drills));
+        lines
+    });
+    if findings.is_empty() { Exit::Done } else { Exit::Difference }
+}
+
+/// Orders the drill, tells how it goes, and reports it. It is the cluster that carries it on: who
+/// stops waiting stops nothing.
+fn rehearse(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation), bounds: Span) -> Exit {
+    let change = change(asked, what, How::ForReal);
+    let (id, words) = (change.command.clone(), change.words.clone());
+    match ask(agents, out, (&Request::Change(change), &words)) {
+        Ok((Reply::Done(_), _)) => {}
+        Ok(_) => return strange(out, &words),
+        Err(exit) => return exit,
+    }
+    let limit = bounds + PATIENCE;
+    let end = Instant::now() + limit.to_std();
+    let request = Request::Drill { group: asked.group.clone() };
+    let mut told = String::new();
+    loop {
+        // An agent that does not answer for a moment is asked again while there is time.
+        let found = agents.ask(&request).ok().and_then(|answer| {
+            let observed = read::observed(&answer);
+            match answer.reply {
+                Reply::Drill(drills) => Some((drills, observed)),
+                _ => None,
+            }
+        });
+        if let Some((drills, observed)) = found
+            && let Some(drill) = drills.newest.clone().filter(|drill| drill.id == id)
+        {
+            if drill.state != told && out.form == Form::Text {
+                render::drill_state(out, &drills.group, &drill)
+                    .iter()
+                    .for_each(|line| out.say_text(line));
+                told.clone_from(&drill.state);
+            }
+            if drill.verdict.is_some() {
+                return over(agents, out, asked, (&drills, &drill, &observed));
+            }
+        }
+        if Instant::now() >= end {
+            let seconds = limit.as_millis() / 1000;
+            out.tell(&messages::command_still_running(&words, seconds, &id));
+            return Exit::StillRunning;
+        }
+        sleep(LOOK);
+    }
+}
+
+/// The last drill as the ledger has it, with its report where one is asked for.
+fn last(agents: &Agents, out: &Out, asked: &Asked) -> Exit {
+    let (drills, observed) = match drills(agents, out, asked) {
+        Ok(found) => found,
+        Err(exit) => return exit,
+    };
+    match drills.newest.clone().filter(|drill| drill.verdict.is_some()) {
+        Some(drill) => over(agents, out, asked, (&drills, &drill, &observed)),
+        None => {
+            let shown = Shown { drills: &drills, outlook: None, findings: &[], report: None };
+            out.show(SCHEMA, &observed, &shown, || render::drill(out, &drills));
+            if drills.newest.is_some() { Exit::StillRunning } else { Exit::Done }
+        }
+    }
+}
+
+/// Reports a drill that is over, and ends as it ended.
+fn over(
+    agents: &Agents,
+    out: &Out,
+    asked: &Asked,
+    (drills, drill, observed): (&Drills, &Drill, &Observed),
+) -> Exit {
+    let folder = asked.report.clone().unwrap_or_else(|| reports(agents));
+    let shown = |report| Shown { drills, outlook: None, findings: &[], report };
+    let page = render::drill_page(out.language, drills, drill);
+    let data = |path: &Path| {
+        let object = envelope(SCHEMA, observed, &shown(Some(path.display().to_string())));
+        serde_json::to_vec_pretty(&object).expect("JSON is plain data")
+    };
+    let name = file_name(drills, drill);
+    let path = folder.join(format!("{name}.html"));
+    let written = std::fs::create_dir_all(&folder)
+        .and_then(|()| write(&path, page.as_bytes()))
+        .and_then(|()| write(&folder.join(format!("{name}.json")), &data(&path)));
+    let report = written.as_ref().is_ok().then(|| path.display().to_string());
+    out.show(SCHEMA, observed, &shown(report), || {
+        let mut lines = render::drill(out, drills);
+        if written.is_ok() {
+            lines.push(phrase::drill_report_at(path.display()).text(out.language));
+        }
+        lines
+    });
+    if let Err(error) = written {
+        out.tell(&messages::drill_report_unwritten(path.display(), error));
+        return Exit::PartFailed;
+    }
+    if drill.verdict.as_deref() == Some("proven") { Exit::Done } else { Exit::Failed }
+}
+
+/// Beside what an installed node keeps; for a trial cluster, in its run directory.
+fn reports(agents: &Agents) -> PathBuf {
+    let run_dir = agents.run_dir();
+    let of = if agents.is_installed() { Path::new(DATA_DIR) } else { run_dir };
+    of.join("drills")
+}
+
+/// `PAY-20260512T021413Z`: the group and when the drill began.
+fn file_name(drills: &Drills, drill: &Drill) -> String {
+    let began: String =
+        drill.began.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{}-{began}", drills.group)
+}
+
+/// A reader sees the old file or the new one, never a half.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let new = path.with_extension("new");
+    std::fs::write(&new, bytes)?;
+    std::fs::rename(new, path)
+}

@@ -1,0 +1,155 @@
+//! `drill`: how it is asked for, what is printed and written, and how it ends.
+
+use std::path::Path;
+
+use tsugi_messages::phrase;
+use tsugi_vocabulary::{Span, Wall};
+use tsugi_wire::control::drill::{Drill, Drills, Phase, Proven, Way};
+use tsugi_wire::control::report::{Doctor, Done, Outlook};
+use tsugi_wire::control::{How, Operation, Reply, Request, Utc};
+
+use crate::agent::{Agent, answer, bytes};
+use crate::online::words;
+use crate::schema::check;
+use crate::{tsugi, tsugi_ja};
+
+const AT: Utc = Utc(Wall(1_795_237_119_123));
+
+fn way(from: &str, to: &str, gap_ms: u64) -> Way {
+    let phase = |resource: &str, millis| Phase { resource: resource.to_owned(), millis };
+    Way {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        at: AT,
+        epoch: "e1.5".to_owned(),
+        gap_ms: Some(gap_ms),
+        stop: vec![phase("server<1>", 30), phase("disk", 12)],
+        start: vec![phase("disk", 90), phase("server<1>", 200)],
+        start_ms: Some(290),
+    }
+}
+
+fn drills(id: &str, verdict: &str) -> Drills {
+    let drill = Drill {
+        id: id.to_owned(),
+        level: "move".to_owned(),
+        by: "mika".to_owned(),
+        reason: "quarterly & more".to_owned(),
+        began: AT,
+        until: AT,
+        line_ms: 10_000,
+        state: "ended".to_owned(),
+        because: None,
+        ended: Some(AT),
+        verdict: Some(verdict.to_owned()),
+        outcome: Some(words(phrase::drill_verdict_proven().recorded())),
+        ways: vec![way("node1", "node2", 400), way("node2", "node1", 12_000)],
+    };
+    let (from, to) = ("node1".to_owned(), "node2".to_owned());
+    let proven = Proven { from, to, level: "move".to_owned(), at: AT, gap_ms: 400 };
+    Drills { group: "PAY".to_owned(), newest: Some(drill), proven: vec![proven] }
+}
+
+/// An agent whose drill of every command has ended so.
+fn ending(verdict: &'static str) -> Agent {
+    let id = std::sync::Mutex::new(String::new());
+    Agent::that_does(move |request| {
+        let mut id = id.lock().expect("nobody panicked");
+        bytes(&answer(match request {
+            Request::Change(change) => {
+                id.clone_from(&change.command);
+                let what = words(phrase::command_taken("tsugi drill").recorded());
+                Reply::Done(Done::at_once(&change.command, what))
+            }
+            _ => Reply::Drill(drills(&id, verdict)),
+        }))
+    })
+}
+
+fn rehearse(agent: &Agent, report: &Path, more: &[&str]) -> crate::Ran {
+    let report = report.to_str().expect("plain");
+    let first = ["drill", "PAY", "--level", "move", "--reason", "quarterly", "--report", report];
+    tsugi(agent.run_dir(), &[&first[..], more].concat())
+}
+
+#[test]
+fn a_drill_ends_as_it_ended_and_leaves_its_report_as_a_page_and_as_data() {
+    let folder = tempfile::tempdir().unwrap();
+    for (verdict, code) in [("proven", 0), ("beyond-line", 1), ("stayed", 1), ("interrupted", 1)] {
+        let agent = ending(verdict);
+        let ran = rehearse(&agent, folder.path(), &["--json"]);
+        assert_eq!(ran.code, code, "{verdict}: {}", ran.err);
+        assert_eq!(check(&ran.out), "tsugi.drill");
+    }
+    let path = |end: &str| folder.path().join(format!("PAY-20261121T045839123Z.{end}"));
+    let page = std::fs::read_to_string(path("html")).expect("a page");
+    for part in ["<svg", "server&lt;1&gt;", "quarterly &amp; more", "12000 ms", "</html>"] {
+        assert!(page.contains(part), "no {part} in {page}");
+    }
+    assert!(!page.contains("<script") && !page.contains("server<1>"), "{page}");
+    let data = std::fs::read_to_string(path("json")).expect("data");
+    assert_eq!(check(&data), "tsugi.drill");
+}
+
+#[test]
+fn what_is_asked_for_is_the_group_its_bounds_and_where_to() {
+    let agent = ending("proven");
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--to", "node2", "--window", "30s", "--gap", "5s"];
+    let ran = rehearse(&agent, folder.path(), &more);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("report: ") && ran.out.contains("stop line 10000 ms"), "{}", ran.out);
+    let Request::Change(change) = agent.first() else { panic!("{:?}", agent.first()) };
+    let (group, to) = ("PAY".to_owned(), Some("node2".to_owned()));
+    let (window, gap) = (Span::secs(30), Span::secs(5));
+    assert_eq!(change.what, Operation::Drill { group, to, window, gap });
+    assert_eq!((change.how, change.reason.as_str()), (How::ForReal, "quarterly"));
+}
+
+#[test]
+fn a_check_touches_nothing_and_shows_what_would_be_done_and_what_is_proven() {
+    let agent = Agent::that_does(|request| {
+        bytes(&answer(match request {
+            Request::Change(change) => {
+                assert_eq!(change.how, How::DryRun);
+                Reply::Outlook(Outlook::nothing())
+            }
+            Request::Doctor => Reply::Doctor(Doctor { findings: Vec::new(), settings: Vec::new() }),
+            _ => Reply::Drill(drills("x", "proven")),
+        }))
+    });
+    let words = ["drill", "PAY", "--level", "check"];
+    let ran = tsugi(agent.run_dir(), &words);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("node1 → node2: last proven"), "{}", ran.out);
+    let ran = tsugi_ja(agent.run_dir(), &words);
+    assert!(ran.out.contains("最後の証明は"), "{}", ran.out);
+    let ran = tsugi(agent.run_dir(), &[&words[..], &["--json"]].concat());
+    assert_eq!(check(&ran.out), "tsugi.drill");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_said_and_the_drill_is_told_all_the_same() {
+    let agent = ending("proven");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("in-the-way");
+    std::fs::write(&file, "").unwrap();
+    let ran = rehearse(&agent, &file, &[]);
+    assert_eq!(ran.code, 6, "{}", ran.err);
+    assert!(ran.err.contains("TSUG10595-E"), "{}", ran.err);
+    assert!(ran.out.contains("node1 → node2"), "{}", ran.out);
+}
+
+#[test]
+fn a_level_is_needed_unless_the_last_one_is_asked_for() {
+    let agent = ending("proven");
+    let ran = tsugi(agent.run_dir(), &["drill", "PAY"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert_eq!(tsugi(agent.run_dir(), &["drill", "PAY", "--level", "isolate"]).code, 2);
+    let bad = tsugi(agent.run_dir(), &["drill", "PAY", "--level", "move", "--gap", "soon"]);
+    assert_eq!(bad.code, 2, "{}", bad.err);
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().to_str().unwrap();
+    let ran = tsugi(agent.run_dir(), &["drill", "PAY", "--last", "--report", report]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
