@@ -169,6 +169,7 @@ impl Scene {
             together: BTreeSet::new(),
             after: BTreeSet::new(),
             stop_budget: None,
+            drill_every: None,
             takeover: Takeover::default(),
             fence: group.fence,
             resources: resources(number),

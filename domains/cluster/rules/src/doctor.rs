@@ -148,6 +148,15 @@ pub enum Finding {
         /// When.
         at: Wall,
     },
+    /// A move of a group to a node was not proven by a drill for longer than it asks for.
+    DrillDue {
+        /// The group.
+        group: GroupName,
+        /// The node.
+        node: NodeName,
+        /// When it last was; none if it never was.
+        at: Option<Wall>,
+    },
 }
 
 /// Which limit of a resource.
@@ -219,7 +228,28 @@ pub fn findings(vitals: &Vitals<'_>) -> Vec<Finding> {
             }
         }
     }
+    found.extend(drills_due(vitals.record, vitals.at));
     found
+}
+
+/// The moves that were not proven by a drill for longer than their groups ask for.
+#[must_use]
+pub fn drills_due(record: &Record, now: Wall) -> Vec<Finding> {
+    let groups = record.spec().into_iter().flat_map(|spec| &spec.groups);
+    let of = |(name, spec): (&GroupName, &GroupSpec)| {
+        let drills = record.group(name).map(|entry| &entry.drills);
+        let due = |node: &NodeName, every: Span| {
+            let at = drills.and_then(|drills| drills.proven_to(node));
+            let (group, node) = (name.clone(), node.clone());
+            let old = at.is_none_or(|at| is_old(now, at, every));
+            old.then_some(Finding::DrillDue { group, node, at })
+        };
+        // What runs on one node only goes nowhere.
+        let every = spec.drill_every.filter(|_| spec.prefer.len() > 1);
+        let found = every.map(|every| spec.prefer.iter().filter_map(|n| due(n, every)).collect());
+        found.unwrap_or_else(Vec::new)
+    };
+    groups.flat_map(of).collect()
 }
 
 /// What this node knows of itself.

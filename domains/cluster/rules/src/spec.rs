@@ -86,6 +86,10 @@ pub struct GroupSpec {
     pub after: BTreeSet<GroupName>,
     /// The stop budget S of this group; none takes the profile's.
     pub stop_budget: Option<Span>,
+    /// How old the last proof of a move to each of its nodes may be before that is told; none is
+    /// never told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill_every: Option<Span>,
     /// Whether what the cluster decides for it by itself is carried out.
     #[serde(default, skip_serializing_if = "Takeover::is_automatic")]
     pub takeover: Takeover,

@@ -26,6 +26,7 @@ pub fn group(name: &str, state: &str) -> report::Group {
         cause_data: Some(serde_json::json!({"cause": "power-lost", "node": "node2"})),
         lease_ms: Some(410),
         prefer: vec!["node1".to_owned(), "node2".to_owned()],
+        proven: Vec::new(),
     }
 }
 

@@ -76,6 +76,10 @@ fn a_drill_goes_there_and_back_under_load_and_no_call_is_lost() {
     let page = std::fs::read_to_string(told["report"].as_str().expect("a report")).expect("a page");
     assert!(page.contains("<svg") && page.contains("stop of counter"), "{page}");
     assert!(!page.contains("<script"), "{page}");
+    let status = site.status("c");
+    assert_eq!(status["groups"][0]["proven"].as_array().map(Vec::len), Some(2), "{status}");
+    let (_, foretold, _) = site.ask("c", &["whatif", "move", "WORK", "b"]);
+    assert!(foretold.contains("proven by a drill"), "{foretold}");
     let history = site.tsugi("b", &["history", "WORK"]);
     assert!(history.contains("proven by a drill"), "{history}");
 }

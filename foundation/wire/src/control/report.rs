@@ -124,6 +124,9 @@ pub struct Group {
     pub lease_ms: Option<u64>,
     /// Its nodes, best first.
     pub prefer: Vec<String>,
+    /// The directions in which a drill has last seen a move of it hold.
+    #[serde(default)]
+    pub proven: Vec<super::drill::Proven>,
 }
 
 /// The applied configuration without its text.

@@ -16,7 +16,7 @@ use super::page::{Given, Page, meant_or_all};
 use super::problem::Wrong;
 use super::{resource, value, whole};
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "prefer",
     "mode",
     "startup",
@@ -29,6 +29,7 @@ const KEYS: [&str; 15] = [
     "within",
     "watched",
     "stop_budget",
+    "drill_every",
     "takeover",
     "fence",
     "resource",
@@ -101,6 +102,9 @@ fn read(
         stop_budget: page
             .has("stop_budget")
             .then(|| page.span_of_time("stop_budget", Span::millis(100))),
+        drill_every: page
+            .has("drill_every")
+            .then(|| page.span_of_time("drill_every", Span::secs(90 * 24 * 3600))),
         takeover: takeover(page).unwrap_or(by_cluster),
         fence: fence(page, &resources),
         resources,

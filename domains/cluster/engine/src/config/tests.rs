@@ -473,3 +473,17 @@ fn ph_11_a_failback_by_the_clock_is_read_and_a_past_date_is_warned_of() {
     assert!(past[0].text(Language::En).contains("2026-11-22"));
     assert!(refused(&file("sometimes"), Language::En).contains("daily 03:00"));
 }
+
+#[test]
+fn how_often_a_group_is_to_be_drilled_is_a_time_and_none_if_it_is_not_said() {
+    let text = |line: &str| {
+        format!("[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n[group.G]\n{line}\n")
+    };
+    let every = |line: &str| {
+        let spec = read(&text(line)).expect("it is right").spec;
+        spec.groups.values().next().expect("a group").drill_every
+    };
+    assert_eq!(every("drill_every = \"90d\""), Some(Span::secs(90 * 24 * 3600)));
+    assert_eq!(every(""), None);
+    assert!(read(&text("drill_every = \"often\"")).is_err());
+}

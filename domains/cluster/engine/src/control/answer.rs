@@ -254,7 +254,9 @@ fn what_if(standing: &Standing, suppose: &Suppose) -> Result<Reply, Refused> {
         }
     };
     let planned = whatif(&situation(standing, record), &[hypothesis]);
-    Ok(Reply::Outlook(view::outlook(record, &planned.plan, Some(phrased(&words)))))
+    let mut outlook = view::outlook(record, &planned.plan, Some(phrased(&words)));
+    outlook.notes = view::proofs(record, &planned.plan);
+    Ok(Reply::Outlook(outlook))
 }
 
 /// What the command itself would be refused for is the answer to what it would do.

@@ -26,6 +26,7 @@ fn group() -> GroupSpec {
         together: BTreeSet::new(),
         after: BTreeSet::new(),
         stop_budget: None,
+        drill_every: None,
         takeover: Takeover::default(),
         fence: FencePolicy::SelfFence,
         resources: vec![ResourceSpec {

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use tsugi_cluster_rules::doctor::{
-    CERTIFICATE_DAYS, Finding, LimitOf, PROVEN_FOR, Proof, SelfFence, Vitals, findings, settings,
+    CERTIFICATE_DAYS, Finding, LimitOf, PROVEN_FOR, Proof, SelfFence, Vitals, drills_due, findings,
+    settings,
 };
+use tsugi_cluster_rules::drill::{Level, Proven};
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
-use tsugi_cluster_rules::record::{Answer, EventRecord, FenceFault, Happening, Record};
+use tsugi_cluster_rules::record::{
+    Answer, Draft, EventRecord, FenceFault, Happening, Record, Write,
+};
 use tsugi_cluster_rules::spec::FenceDevice;
 use tsugi_cluster_rules::start_kind::Ending;
 use tsugi_vocabulary::{NodeName, ResourceName, Span, Wall};
@@ -221,4 +225,31 @@ fn a_start_or_stop_that_ran_into_its_limit_has_used_it_up_and_proves_nothing() {
     }
     assert_eq!(seen(stop(Mishap::Signal)), []);
     assert_eq!(seen(start(Mishap::Signal)), []);
+}
+
+#[test]
+fn a_proof_by_a_drill_that_is_missing_or_older_than_the_group_asks_for_is_told_for_each_node() {
+    let mut spec = cluster("n1 n2 w=witness", &["PAY: prefer n1 n2", "LOG: prefer n1 n2"]);
+    spec.groups.get_mut(&group("PAY")).unwrap().drill_every = Some(Span::secs(30 * 24 * 3600));
+    let mut world = World::new(spec);
+    world.run();
+    let prove = |world: &mut World, days: u64| {
+        let mut entry = world.record.group(&group("PAY")).unwrap().clone();
+        let at = Wall(NOW.0 - days * DAY);
+        let (from, to) = (node("n1"), node("n2"));
+        let (level, gap) = (Level::Move, Span::millis(9));
+        entry.drills.proven = vec![Proven { from, to, level, at, gap }];
+        let write = Write::Group(group("PAY"), std::sync::Arc::new(entry));
+        world.apply(&Draft::default().write(write));
+    };
+    let due = |to: &str, at| {
+        let (group, node) = (group("PAY"), node(to));
+        Finding::DrillDue { group, node, at }
+    };
+    assert_eq!(drills_due(&world.record, NOW), [due("n1", None), due("n2", None)]);
+    prove(&mut world, 30);
+    assert_eq!(drills_due(&world.record, NOW), [due("n1", None)]);
+    prove(&mut world, 31);
+    let at = Wall(NOW.0 - 31 * DAY);
+    assert_eq!(drills_due(&world.record, NOW), [due("n1", None), due("n2", Some(at))]);
 }

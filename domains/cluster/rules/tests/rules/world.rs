@@ -231,6 +231,7 @@ pub fn group_spec(text: &str) -> GroupSpec {
         together: BTreeSet::new(),
         after: BTreeSet::new(),
         stop_budget: None,
+        drill_every: None,
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: vec![resource("app", process())],

@@ -14,6 +14,7 @@ fn group(epoch: &str, owner: Option<&str>, cause: &str) -> Group {
         cause_data: Some(serde_json::json!({ "cause": cause })),
         lease_ms: Some(1500),
         prefer: vec!["n1".to_owned(), "n2".to_owned()],
+        proven: Vec::new(),
     }
 }
 

@@ -42,7 +42,7 @@ pub fn doctor(standing: &Standing, events: &[Versioned<EventRecord>]) -> report:
     }
 }
 
-fn told(finding: &Finding, me: &NodeName) -> (Message, String) {
+pub(super) fn told(finding: &Finding, me: &NodeName) -> (Message, String) {
     match finding {
         Finding::BudgetTooShort { group, took, budget } => {
             let (took, budget) = (took.as_millis(), budget.as_millis());
@@ -80,6 +80,12 @@ fn told(finding: &Finding, me: &NodeName) -> (Message, String) {
         Finding::NoSelfFence => (messages::doctor_no_self_fence(me), me.to_string()),
         Finding::NeverRan { group, node } => {
             (messages::doctor_never_ran(group, node), group.to_string())
+        }
+        Finding::DrillDue { group, node, at: None } => {
+            (messages::doctor_never_drilled(group, node), group.to_string())
+        }
+        Finding::DrillDue { group, node, at: Some(at) } => {
+            (messages::doctor_drilled_long_ago(group, node, Utc(*at)), group.to_string())
         }
         Finding::RanLongAgo { group, node, at } => {
             (messages::doctor_ran_long_ago(group, node, Utc(*at)), group.to_string())

@@ -1,11 +1,12 @@
 //! The drills of one group, as its record has them.
 
 use tsugi_cluster_rules::drill::{Back, Drill, Leg, Level, Proven, State, Verdict};
-use tsugi_cluster_rules::record::GroupRecord;
+use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
+use tsugi_cluster_rules::record::{GroupRecord, Record};
 use tsugi_messages::{Phrase, phrase};
 use tsugi_vocabulary::GroupName;
-use tsugi_wire::control::Utc;
 use tsugi_wire::control::drill as wire;
+use tsugi_wire::control::{Utc, Words};
 
 use super::words::phrased;
 
@@ -18,6 +19,27 @@ pub fn drills(group: &GroupName, entry: Option<&GroupRecord>) -> wire::Drills {
         newest: drills.and_then(|drills| drills.newest.as_deref()).map(drill),
         proven: drills.into_iter().flat_map(|drills| &drills.proven).map(proven).collect(),
     }
+}
+
+/// What is proven of the moves that a plan would make, where a drill has shown anything.
+#[must_use]
+pub fn proofs(record: &Record, plan: &Plan) -> Vec<Words> {
+    let of = |(name, decision): (&GroupName, &Decision)| {
+        let entry = record.group(name)?;
+        let (from, to) = match &decision.chosen {
+            Chosen::Give { node, .. } => (entry.owner()?, node),
+            Chosen::HandOver { from, to } => (from, to),
+            Chosen::Stay { .. }
+            | Chosen::Stop { .. }
+            | Chosen::Rest { .. }
+            | Chosen::NoPlace
+            | Chosen::Wait { .. } => return None,
+        };
+        let proven = entry.drills.proven(from, to)?;
+        let (at, gap) = (Utc(proven.at), proven.gap.as_millis());
+        Some(phrased(&phrase::whatif_proven(name, from, to, at, gap)))
+    };
+    plan.decisions.iter().filter_map(of).collect()
 }
 
 fn drill(drill: &Drill) -> wire::Drill {

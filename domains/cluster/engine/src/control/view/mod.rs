@@ -14,7 +14,7 @@ pub mod words;
 pub(crate) mod scenes;
 
 pub use doctor::doctor;
-pub use drill::drills;
+pub use drill::{drills, proofs};
 pub use explain::{Chronicle, explain};
 pub use history::{audit, history};
 pub use outlook::{add_later_ones, outlook};

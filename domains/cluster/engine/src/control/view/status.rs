@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use tsugi_cluster_rules::doctor::drills_due;
+use tsugi_cluster_rules::drill::Drills;
 use tsugi_cluster_rules::lease::{former_majority_out_there, former_voters_out_there};
 use tsugi_cluster_rules::plan::{
     Chosen, Decision, Life, Resting, RunsAs, Settled, Sight, Situation, Stand, Waiting,
@@ -17,6 +19,7 @@ use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
 use tsugi_wire::control::report;
 use tsugi_wire::control::{Utc, Words};
 
+use super::drill::drills;
 use super::words::{Deed, cause, cause_by_now, phrased, rejected, told};
 use crate::fence;
 use crate::standing::Standing;
@@ -50,6 +53,10 @@ pub fn status(standing: &Standing) -> report::Status {
     needs.extend(certificate_need(standing));
     needs.extend(fence_needs(standing));
     needs.extend(device_needs(standing, spec));
+    needs.extend(drills_due(record, standing.at).iter().map(|due| {
+        let (what, about) = super::doctor::told(due, &standing.me);
+        need(&what, about, None)
+    }));
     needs.sort_by(|a, b| a.severity.cmp(&b.severity));
     report::Status {
         cluster: Some(spec.name.clone()),
@@ -320,6 +327,11 @@ fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
         if group.takeover == Takeover::Observe {
             notes.push(phrased(&phrase::status_only_observed(name)));
         }
+        let drills = standing.record.group(name).map(|entry| &entry.drills);
+        if let Some(drill) = drills.and_then(Drills::under_way) {
+            let (by, until) = (&drill.order.by, Utc(drill.until()));
+            notes.push(phrased(&phrase::status_drill(name, by, until)));
+        }
         if let Some(owner) = runs_as_started(standing, name) {
             notes.push(phrased(&phrase::status_runs_as_started(name, owner)));
         }
@@ -420,6 +432,7 @@ fn group(name: &GroupName, standing: &Standing, decision: Option<&Decision>) -> 
         epoch: entry.epoch.to_string(),
         cause: first.map(|c| cause_by_now(c, Deed::Any, |n| hears(standing, n))),
         cause_data: first.and_then(|c| serde_json::to_value(c).ok()),
+        proven: drills(name, Some(entry)).proven,
         lease_ms: standing.leases.get(name).copied().map(Span::as_millis),
         prefer: spec
             .map(|s| s.prefer.iter().map(ToString::to_string).collect())

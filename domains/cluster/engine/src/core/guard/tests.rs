@@ -40,6 +40,7 @@ fn spec() -> GroupSpec {
         together: BTreeSet::new(),
         after: BTreeSet::new(),
         stop_budget: None,
+        drill_every: None,
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: Vec::new(),

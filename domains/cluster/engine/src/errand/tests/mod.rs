@@ -288,6 +288,7 @@ fn group_of(resources: Vec<ResourceSpec>) -> GroupSpec {
         together: [].into(),
         after: [].into(),
         stop_budget: None,
+        drill_every: None,
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources,

@@ -413,6 +413,7 @@ fn group_spec() -> GroupSpec {
         together: [].into(),
         after: [].into(),
         stop_budget: None,
+        drill_every: None,
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: vec![one("vip", vip, &[]), one("server", server, &["vip"])],

@@ -81,6 +81,7 @@ fn spec() -> GroupSpec {
         together: [].into(),
         after: [].into(),
         stop_budget: None,
+        drill_every: None,
         takeover: Takeover::default(),
         fence: FencePolicy::Confirmed,
         resources: vec![
