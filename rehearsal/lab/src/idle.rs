@@ -34,8 +34,8 @@ pub fn run(args: &IdleArgs) -> Result<ExitCode, Trouble> {
     let mut stage = Stage::set(Plan { profile: args.timing, ..Plan::default() }, 1)?;
     let status = stage.wait_whole()?;
     let (most_percent, beat) = match args.timing {
-        Profile::Default => (0.5, Duration::from_millis(56)),
-        Profile::Fast => (1.0, Duration::from_millis(25)),
+        Profile::Default => (0.5, Duration::from_millis(75)),
+        Profile::Fast => (1.0, Duration::from_millis(28)),
     };
     let span = Duration::from_secs(args.seconds);
     let daemons: Vec<_> = stage.site.hosts.iter().map(|host| stage.product.daemons(host)).collect();

@@ -19,7 +19,8 @@ pub enum Profile {
 pub struct Timing {
     /// How long a voter's promise runs from the moment it received the heartbeat.
     pub ttl: Span,
-    /// How often a node sends a heartbeat.
+    /// How often a node sends a heartbeat. Two, of which one is lost, fit into the silence after
+    /// which an election is asked for, and the lease that may be used lasts for five.
     pub beat: Span,
     /// The stop budget S: from the start of the kill until nothing of a group is left.
     pub stop: Span,
@@ -46,14 +47,14 @@ impl Timing {
         match profile {
             Profile::Default => Self {
                 ttl: Span::millis(560),
-                beat: Span::millis(56),
+                beat: Span::millis(75),
                 stop: Span::millis(100),
                 guard: Span::millis(20),
                 rho_ppm: 500,
             },
             Profile::Fast => Self {
-                ttl: Span::millis(200),
-                beat: Span::millis(25),
+                ttl: Span::millis(220),
+                beat: Span::millis(28),
                 stop: Span::millis(60),
                 guard: Span::millis(10),
                 rho_ppm: 500,

@@ -31,10 +31,10 @@ const PRIORITY: i32 = 20;
 const KILLED_AFTER: Span = Span::millis(20);
 /// Timers run on a clock that may be slewed by 8 %, so they are set short and looked at again.
 const SHARE_OF_WAIT: u64 = 90;
-/// As long as a wait is longer than this it is looked again at half of it, for what stands in the
-/// sheets.
+/// As long as a wait is longer than this it is looked again when two thirds of it have passed, for
+/// what stands in the sheets.
 const LONG_WAIT: Span = Span::millis(50);
-const SHARE_OF_LONG_WAIT: u64 = 50;
+const SHARE_OF_LONG_WAIT: u64 = 66;
 /// The kernel's own timer is set longer than ours: ours must have the chance to set it anew.
 const SHARE_OF_KILL: u64 = 92;
 const ORDER_LONGEST: usize = 8 * 1024;
@@ -42,8 +42,7 @@ const CONNECTIONS_MOST: usize = 4;
 /// So many notices may wait for an agent that does not read.
 const NOTICES_MOST: usize = 2048;
 const TRY_AGAIN_MS: i32 = 5;
-/// The order in which descriptors are waited on; the connections follow.
-const TIMER: usize = 0;
+/// The order in which descriptors are waited on, behind the timer; the connections follow.
 const HANDS: usize = 1;
 const LISTENER: usize = 2;
 const FEED_EVERY_MS: i32 = (FEED_EVERY.0 / 1_000_000) as i32;
@@ -220,12 +219,9 @@ impl Watch {
             (false, true) => FEED_EVERY_MS,
             (false, false) => -1,
         };
-        let ready = sys::wait_readable(&all, patience)?;
-        if ready.contains(&TIMER) {
-            // Reading it is only to make it quiet; what is due is asked of the clock.
-            sys::make_quiet(&self.wake);
-        }
-        Ok(ready)
+        // The timer is not read: it is set anew before the next wait, and that makes it quiet. What
+        // is due is asked of the clock.
+        sys::wait_readable(&all, patience)
     }
 
     fn hands_are_gone(&self) -> bool {

@@ -14,8 +14,8 @@ use tsugi_vocabulary::{Moment, Span};
 use super::timing::Timing;
 use crate::VoterId;
 
-/// How many leases apart signs are that nothing asks for: each wakes every voter.
-const NOW_AND_THEN: u64 = 8;
+/// How far apart signs are that nothing asks for: each wakes every voter.
+const NOW_AND_THEN: Span = Span::secs(5);
 
 /// What is known of one follower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,12 +83,12 @@ impl Pulse {
     ) -> Option<Moment> {
         let of = |id: VoterId| {
             let follower = self.followers.get(&id).copied().unwrap_or_default();
-            // Answers come one beat late, and a beat is up to three eighths of this.
+            // Answers come one beat late, and a beat is up to two fifths of this.
             let silent = follower.answered + Span(timing.silence().0 / 6 * 5);
             follower.behind.map_or(silent, |since| silent.min(since + timing.beat()))
         };
         let first = others.map(of).min()?;
-        let now_and_then = self.last + Span(timing.lease.0 * NOW_AND_THEN);
+        let now_and_then = self.last + NOW_AND_THEN;
         Some(first.min(now_and_then).max(self.last + timing.beat()))
     }
 
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn followers_heard_by_datagrams_need_a_sign_only_now_and_then() {
         let mut pulse = pulse();
-        for ms in (0..500).step_by(56) {
+        for ms in (0..500).step_by(75) {
             assert!(due(&pulse) > at(ms), "at {ms} ms");
             for id in OTHERS {
                 pulse.heard(id, at(ms), (at(ms + 1), Progress::Level));
@@ -134,7 +134,7 @@ mod tests {
         for id in OTHERS {
             pulse.heard(id, at(9_000), (at(9_001), Progress::Level));
         }
-        assert_eq!(due(&pulse), at(0) + Span(T.lease.0 * NOW_AND_THEN));
+        assert_eq!(due(&pulse), at(0) + NOW_AND_THEN);
     }
 
     #[test]

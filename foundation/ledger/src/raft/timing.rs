@@ -16,7 +16,7 @@ impl Timing {
     /// The default profile.
     pub const DEFAULT: Self = Self { lease: Span::millis(560) };
     /// The fast profile.
-    pub const FAST: Self = Self { lease: Span::millis(200) };
+    pub const FAST: Self = Self { lease: Span::millis(220) };
 
     /// How long a voter hears no leader before it asks for an election.
     #[must_use]
