@@ -14,7 +14,7 @@ use crate::mutant::mutant;
 use crate::planner::{self, Wanted};
 use crate::reason::{Cause, How, Nature};
 use crate::record::{
-    Answer, GroupRecord, Guard, Happening, LinkState, Ownership, Pause, Phase, Record,
+    Answer, Failure, GroupRecord, Guard, Happening, LinkState, Ownership, Pause, Phase, Record,
 };
 use crate::spec::{GroupSpec, ResourceKind, Takeover};
 use crate::start_kind::{Ending, StartKind};
@@ -292,7 +292,8 @@ impl Node {
 
     /// What the group's policy says to a failure now (CL-20, CL-21).
     fn mend(&self, group: &GroupName, at: Wall) -> Mend {
-        match planner::answer_to_failure(&self.record, group, &self.me, at) {
+        let unseen = self.paperwork.unseen(group, self.desks.get(group).and_then(Desk::epoch));
+        match planner::answer_to_failure(&self.record, group, (&self.me, at), unseen) {
             // Whose scripts have loaded programs is begun anew as a whole: a script that ran again
             // would find its own ids taken.
             Answer::Restarted if self.has_watched(group) => Mend::GiveAway,
@@ -439,7 +440,11 @@ impl Node {
                     self.paperwork.plan_again();
                     self.beat_now();
                 }
-                Wish::Record(epoch, cause) => self.paperwork.mend(group, epoch, cause),
+                Wish::Record(epoch, cause) => {
+                    let (node, answer) = (self.me.clone(), Answer::Restarted);
+                    let failure = Failure { at: now.wall, node, cause, answer };
+                    self.paperwork.mend(group, epoch, failure);
+                }
                 Wish::Stuck(_, _) => {
                     self.holder.give_up(group);
                     self.paperwork.plan_again();

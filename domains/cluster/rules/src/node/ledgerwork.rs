@@ -15,9 +15,8 @@ use crate::lease::former_majority_out_there;
 use crate::mutant::any_planted;
 use crate::plan::Situation;
 use crate::planner;
-use crate::reason::Cause;
 use crate::record::{
-    Draft, EntryName, EventRecord, GroupRecord, Guard, Happening, NodeIntent, NodeRecord,
+    Draft, EntryName, EventRecord, Failure, GroupRecord, Guard, Happening, NodeIntent, NodeRecord,
     Ownership, Phase, Record, Write,
 };
 
@@ -45,7 +44,9 @@ pub(super) struct Paperwork {
     /// When a plan may differ although nothing happens: a pause ends, a failure is forgotten.
     plan_by_time: Option<Moment>,
     started: BTreeMap<GroupName, (Epoch, planner::Took)>,
-    mends: BTreeMap<GroupName, (Epoch, Cause)>,
+    mends: BTreeMap<GroupName, Failure>,
+    /// Restarts in place under an epoch that the record has not shown yet.
+    unseen: BTreeMap<GroupName, (Epoch, Vec<Failure>)>,
     notes: Vec<EventRecord>,
     sent_notes: Vec<EventRecord>,
 }
@@ -74,8 +75,29 @@ impl Paperwork {
     }
 
     /// A resource is being restarted in place.
-    pub(super) fn mend(&mut self, group: &GroupName, epoch: Epoch, cause: Cause) {
-        self.mends.insert(group.clone(), (epoch, cause));
+    pub(super) fn mend(&mut self, group: &GroupName, epoch: Epoch, failure: Failure) {
+        self.mends.insert(group.clone(), failure.clone());
+        let (of, unseen) = self.unseen.entry(group.clone()).or_insert((epoch, Vec::new()));
+        if *of != epoch {
+            (*of, *unseen) = (epoch, Vec::new());
+        }
+        unseen.push(failure);
+    }
+
+    /// The restarts in place of a group under this epoch that count although a view that lags, or
+    /// a ledger that did not answer, does not show them.
+    pub(super) fn unseen(&self, group: &GroupName, epoch: Option<Epoch>) -> &[Failure] {
+        let under = self.unseen.get(group).filter(|(of, _)| Some(*of) == epoch);
+        under.map_or(&[], |(_, unseen)| unseen)
+    }
+
+    /// What the record shows now counts there, until somebody takes it out.
+    pub(super) fn look_for_unseen(&mut self, record: &Record) {
+        self.unseen.retain(|group, (_, unseen)| {
+            let shown = record.group(group).map_or(&[][..], |entry| &entry.failures);
+            unseen.retain(|failure| !shown.contains(failure));
+            !unseen.is_empty()
+        });
     }
 
     pub(super) fn retry_at(&self) -> Option<Moment> {
@@ -185,8 +207,7 @@ impl Node {
                 planner::handed_over(record, group, down, &self.me, now.wall)
             }
             State::Mending { .. } | State::Stopping { why: Why::Mend(_), .. } => {
-                let (_, cause) = self.paperwork.mends.get(group)?;
-                planner::mended(record, group, cause.clone(), &self.me, now.wall)
+                planner::mended(record, group, self.paperwork.mends.get(group)?)
             }
             State::Running { .. } if *phase != Phase::Running => {
                 let took = self.paperwork.started.get(group);

@@ -362,6 +362,7 @@ impl Node {
         self.meet_peers();
         self.compare_with_applied();
         self.drills.look(&self.record, now, Orders::Given);
+        self.paperwork.look_for_unseen(&self.record);
         self.paperwork.plan_again();
         // What was refused for the promise to a node that is off now is asked again at once.
         let fenced = |record: &Record, node: &NodeName| {

@@ -116,21 +116,15 @@ fn cause_of(record: &Record, group: &GroupName, before: &GroupRecord) -> Cause {
 
 /// A resource failed and is being restarted in place, under the same epoch: it counts.
 #[must_use]
-pub fn mended(
-    record: &Record,
-    group: &GroupName,
-    cause: Cause,
-    by: &NodeName,
-    at: Wall,
-) -> Option<Draft> {
-    let mut next = owned_by(record, group, by)?.clone();
+pub fn mended(record: &Record, group: &GroupName, failure: &Failure) -> Option<Draft> {
+    let Failure { at, node, cause, answer } = failure.clone();
+    let mut next = owned_by(record, group, &node)?.clone();
     forget_old(record, group, &mut next, at);
-    let answer = Answer::Restarted;
-    next.failures.push(Failure { at, node: by.clone(), cause: cause.clone(), answer });
+    next.failures.push(failure.clone());
     if let Ownership::Owned { phase, .. } = &mut next.ownership {
         *phase = Phase::Starting;
     }
-    Some(entry(record, group, next, event(at, by, Happening::Failed { cause, answer })))
+    Some(entry(record, group, next, event(at, &node, Happening::Failed { cause, answer })))
 }
 
 /// The owner has let go of a group that failed, verified, and says so itself instead of waiting
@@ -162,13 +156,20 @@ pub fn released_after_failure(
     Some(entry(record, group, next, event(at, by, Happening::Failed { cause, answer })))
 }
 
-/// What the policy says to one more failure of a group on `node` (CL-20, CL-21).
+/// What the policy says to one more failure of a group on `node`, after those in the record and
+/// those that it does not show yet (CL-20, CL-21).
 #[must_use]
-pub fn answer_to_failure(record: &Record, group: &GroupName, node: &NodeName, at: Wall) -> Answer {
+pub fn answer_to_failure(
+    record: &Record,
+    group: &GroupName,
+    (node, at): (&NodeName, Wall),
+    unseen: &[Failure],
+) -> Answer {
     let spec = record.spec().and_then(|s| s.groups.get(group));
     let (Some(spec), Some(entry)) = (spec, record.group(group)) else { return Answer::GaveUp };
-    let recent = policy::recent(&entry.failures, spec.failure.within, at);
-    policy::answer(spec.failure, &recent, node)
+    let [seen, unseen] =
+        [&entry.failures, unseen].map(|all| policy::recent(all, spec.failure.within, at));
+    policy::answer(spec.failure, &[seen, unseen].concat(), node)
 }
 
 /// The next moment on the wall at which a plan may differ although nothing happens: a pause

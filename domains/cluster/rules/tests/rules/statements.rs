@@ -158,7 +158,10 @@ fn what_the_owner_says_of_a_failure_and_what_the_plan_makes_of_it_agree() {
     let mut world = World::new(cluster("n1 n2 w=witness", &["G1: prefer n1 n2; restarts 0"]));
     world.run();
     let (g, n1) = (group("G1"), node("n1"));
-    assert_eq!(planner::answer_to_failure(&world.record, &g, &n1, world.at), Answer::TakenOver);
+    assert_eq!(
+        planner::answer_to_failure(&world.record, &g, (&n1, world.at), &[]),
+        Answer::TakenOver
+    );
     let Stand::Failed(cause) = unwell("n1") else { unreachable!() };
     let draft = planner::released_after_failure(&world.record, &g, cause, &n1, world.at);
     world.apply(&draft.unwrap());

@@ -9,7 +9,7 @@ use tsugi_cluster_rules::command::{self, Before, Command, Issued, Vouch};
 use tsugi_cluster_rules::plan::{Life, Settled, Stand};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::reason::Cause;
-use tsugi_cluster_rules::record::{LinkState, Write};
+use tsugi_cluster_rules::record::{Answer, Failure, LinkState, Write};
 use tsugi_cluster_rules::start_kind::StartOption;
 use tsugi_cluster_rules::whatif::{Hypothesis, whatif};
 use tsugi_vocabulary::{BootId, Generation, ResourceName, Span, Wall};
@@ -114,7 +114,9 @@ impl Teller {
             }
             ["mends", g] => {
                 let (cause, owner) = (world.died(g), node(&world.owner(g).unwrap()));
-                let draft = planner::mended(&world.record, &group(g), cause, &owner, world.at);
+                let (at, answer) = (world.at, Answer::Restarted);
+                let failure = Failure { at, node: owner, cause, answer };
+                let draft = planner::mended(&world.record, &group(g), &failure);
                 world.apply(&draft.unwrap());
             }
             ["armed", g] => world.unpin(g),

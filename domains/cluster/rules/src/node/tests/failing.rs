@@ -24,6 +24,31 @@ fn cl_10_a_programs_end_is_mended_in_place_as_often_as_configured_then_given_awa
 }
 
 #[test]
+fn cl_10_a_restart_that_its_own_view_does_not_show_yet_counts_all_the_same() {
+    for ledger in [Ledger::Unseen, Ledger::Silent] {
+        let mut bench = Bench::running(record());
+        bench.ledger = ledger;
+        bench.dies("server");
+        bench.pass(Span::millis(500));
+        assert_eq!(bench.done, ["stop server", "start server"], "{ledger:?}");
+        bench.done.clear();
+        bench.dies("server");
+        bench.pass(Span::millis(200));
+        assert_eq!(bench.done[..2], ["stop server", "stop vip"], "{ledger:?}: not here again");
+    }
+}
+
+#[test]
+fn what_an_operator_takes_out_of_the_record_counts_no_more() {
+    let mut bench = Bench::running(record());
+    bench.dies("server");
+    bench.change(|group| group.failures.clear());
+    bench.done.clear();
+    bench.dies("server");
+    assert_eq!(bench.done, ["stop server", "start server"]);
+}
+
+#[test]
 fn a_group_that_was_given_away_is_told_as_failed_and_asked_for_no_more() {
     let mut bench = Bench::running(record());
     bench.ledger = Ledger::Silent;

@@ -72,12 +72,14 @@ enum Stops {
     Killed,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ledger {
     Answers,
     Silent,
     /// It has moved on, and this node's view has not.
     Ahead,
+    /// It takes what is put to it, and this node's view does not follow for a while.
+    Unseen,
 }
 
 impl Bench {
@@ -242,11 +244,13 @@ impl Bench {
         let fate = match self.ledger {
             Ledger::Silent => Fate::Unknown,
             Ledger::Ahead => Fate::Overtaken,
-            Ledger::Answers if !self.record.admits(&draft) => Fate::Overtaken,
-            Ledger::Answers => {
+            Ledger::Answers | Ledger::Unseen if !self.record.admits(&draft) => Fate::Overtaken,
+            Ledger::Answers | Ledger::Unseen => {
                 let index = Index(self.record.applied.0 + 1);
                 self.record.apply(&draft, index);
-                self.step(Event::Applied(Arc::new(self.record.clone())));
+                if self.ledger == Ledger::Answers {
+                    self.step(Event::Applied(Arc::new(self.record.clone())));
+                }
                 self.taken.push(draft);
                 Fate::Taken(index)
             }
