@@ -102,6 +102,32 @@ fn at_the_stop_line_a_drill_goes_back_by_itself() {
 }
 
 #[test]
+fn a_start_that_hangs_is_cut_short_at_the_stop_line_long_before_its_own_limit() {
+    let site = Site::new();
+    let (once, twice) = (site.path("once"), site.path("twice"));
+    // Its second start never gets ready; its limit is far beyond what anybody waits for here.
+    let script = format!(
+        "if mkdir {} || ! mkdir {}; then echo ready; fi; exec sleep 100000",
+        once.display(),
+        twice.display()
+    );
+    let group = format!(
+        "[[group.WORK.resource]]\nname = \"sleeper\"\nkind = \"process\"\n\
+         run = [\"/bin/sh\", \"-c\", \"{script}\"]\nready = \"ready\"\n\
+         start_limit = \"10m\"\n"
+    );
+    let file = site.configure_group(&["a", "b", "c"], &group);
+    let site = site.found(&file);
+    let words = ["--level", "move", "--window", "5s", "--gap", "2s"];
+    let (code, told, err) = drill(&site, "c", &words);
+    assert_eq!(code, Some(1), "{told} {err}");
+    assert_eq!(told["newest"]["verdict"], "beyond-line", "{told}");
+    let (state, owner, _) = site.group("b");
+    assert_eq!((state.as_str(), owner.as_str()), ("running", "a"));
+    assert!(twice.exists(), "it was begun on b");
+}
+
+#[test]
 fn who_leads_next_carries_a_drill_on_and_whoever_waited_need_not() {
     let site = Site::founded();
     let leader = site.leader("a");

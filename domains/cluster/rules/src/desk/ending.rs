@@ -24,7 +24,8 @@ impl Desk {
     }
 
     /// Stops the places in `left` once `acts` have ended. A start that is under way is waited for:
-    /// one that ends after its stop would leave something up in a group that was released.
+    /// one that ends after its stop would leave something up in a group that was released. A
+    /// hand-over does not come here: it cuts the start short and lets go of everything.
     pub(super) fn stop_after(
         &mut self,
         ground: &Ground<'_>,

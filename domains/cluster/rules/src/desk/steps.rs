@@ -304,6 +304,8 @@ impl Desk {
 
     fn stop(&mut self, ground: &Ground<'_>, why: Why, out: &mut Vec<Wish>) {
         let at_once = why == Why::Superseded;
+        // Who is to have it next does not wait until a start that hangs has reached its limit.
+        let cuts_short = at_once || matches!(why, Why::HandOver(_));
         match &self.state {
             State::Clear | State::Released { .. } | State::Stuck { .. } => {}
             State::LettingGo { .. } => {}
@@ -320,13 +322,20 @@ impl Desk {
                 let about = (*epoch, why);
                 self.let_go(about, Beside::Nothing, out);
             }
-            State::Starting { epoch, acts, .. } if at_once => {
+            State::Starting { epoch, acts, .. } if cuts_short => {
                 let (about, beside) = ((*epoch, why), Beside::acts(acts.keys().copied()));
                 self.let_go(about, beside, out);
             }
             State::Stopping { epoch, acts, .. } if at_once => {
                 let (about, beside) = ((*epoch, why), Beside::acts(acts.iter().copied()));
                 self.let_go(about, beside, out);
+            }
+            // One start has failed and another is waited for.
+            State::Stopping { epoch, why: failed @ Why::Failure(_), acts, .. }
+                if cuts_short && self.stopping.is_none() && !acts.is_empty() =>
+            {
+                let about = (*epoch, failed.clone());
+                self.let_go(about, Beside::acts(acts.iter().copied()), out);
             }
             State::Starting { epoch, acts, up, .. } => {
                 let about = (*epoch, why);

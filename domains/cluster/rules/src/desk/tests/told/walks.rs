@@ -106,6 +106,44 @@ fn what_is_let_go_of_while_it_starts_is_let_go_of_again_after_the_last_start() {
 }
 
 #[test]
+fn a_hand_over_cuts_a_start_short_and_is_released_only_once_the_start_has_ended() {
+    let mut desk = Desk::default();
+    let first = [Input::Ours(EPOCHS[1]), Input::Leased(EPOCHS[1]), Input::Armed(EPOCHS[1])]
+        .map(|input| step(&mut desk, input));
+    let start = act_of(&first[2][0], &mut Vec::new()).unwrap();
+    let mut asked = Vec::new();
+    let wishes = step(&mut desk, Input::Stop(Why::HandOver(node("b"))));
+    let release = act_of(&wishes[0], &mut asked).unwrap();
+    assert_eq!(asked, ["let go"], "it does not wait for the start's limit");
+    assert_eq!(step(&mut desk, Input::Stop(Why::HandOver(node("b")))), [], "told once more");
+    assert_eq!(step(&mut desk, Input::Done(release, fine())), [], "the disk may still come up");
+    let mut wishes = step(&mut desk, Input::Done(start, failed()));
+    follow(&mut desk, &mut wishes, &mut asked);
+    assert_eq!(asked, ["let go", "let go"]);
+    let why = Why::HandOver(node("b"));
+    assert_eq!(desk.state, State::Released { epoch: EPOCHS[1], why });
+}
+
+#[test]
+fn a_hand_over_cuts_short_what_a_failed_start_waits_for_and_it_has_failed_all_the_same() {
+    let mut desk = Desk::default();
+    let first = [Input::Ours(EPOCHS[1]), Input::Leased(EPOCHS[1]), Input::Armed(EPOCHS[1])]
+        .map(|input| step(&mut desk, input));
+    let disk = act_of(&first[2][0], &mut Vec::new()).unwrap();
+    let both = step(&mut desk, Input::Done(disk, fine()));
+    let acts: Vec<u64> = both.iter().filter_map(|w| act_of(w, &mut Vec::new())).collect();
+    assert_eq!(step(&mut desk, Input::Done(acts[0], failed())), [], "the other start hangs");
+    let mut wishes = step(&mut desk, Input::Stop(Why::HandOver(node("b"))));
+    let mut asked = Vec::new();
+    follow(&mut desk, &mut wishes, &mut asked);
+    assert_eq!(asked, ["let go"]);
+    let mut wishes = step(&mut desk, Input::Done(acts[1], failed()));
+    follow(&mut desk, &mut wishes, &mut asked);
+    assert_eq!(asked, ["let go", "let go"]);
+    assert!(matches!(&desk.state, State::Released { why: Why::Failure(_), .. }));
+}
+
+#[test]
 fn a_mend_takes_down_only_what_stands_on_the_failed_one_and_waits_for_the_record() {
     let (mut desk, _) = up();
     let mut wishes = step(&mut desk, Input::Died(name("vip"), died(), Mend::InPlace));
