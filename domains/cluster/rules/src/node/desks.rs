@@ -303,15 +303,21 @@ impl Node {
     }
 
     pub(super) fn on_guardian_lost(&mut self, now: Now, out: &mut Vec<Order>) {
-        self.armed.clear();
+        let armed = std::mem::take(&mut self.armed);
         self.note(now, None, Happening::GuardianLost { node: self.me.clone() });
-        // Hands let go of every armed group when the guardian died.
-        let groups: Vec<GroupName> = self.desks.keys().cloned().collect();
-        for group in groups {
-            let Some(epoch) = self.desks.get(&group).and_then(Desk::epoch) else { continue };
-            if !self.pinned.contains(&group) {
-                self.tell_desk(now, &group, Input::GuardianReleased(epoch), out);
-            }
+        // Nothing is here of a group that waits for its lease.
+        let is_here = |desk: &Desk| !matches!(desk.state, State::Waiting { .. });
+        let here = self
+            .desks
+            .iter()
+            .filter(|(group, desk)| is_here(desk) && !self.pinned.contains(*group));
+        let here = here.filter_map(|(group, desk)| Some((group.clone(), desk.epoch()?)));
+        for (group, epoch) in here.collect::<Vec<_>>() {
+            // Hands let go of every group that was armed when the guardian died. Of one that it
+            // had not confirmed, as after a resume, nobody knows: that is let go now.
+            let is_armed = armed.get(&group) == Some(&epoch);
+            let input = if is_armed { Input::GuardianReleased(epoch) } else { Input::Lapsed };
+            self.tell_desk(now, &group, input, out);
         }
     }
 

@@ -50,19 +50,30 @@ fn one_voter_besides_itself_keeps_an_owner_of_three_going() {
     assert_eq!(bench.desk(), &State::Running { epoch: epoch(1) });
 }
 
+/// A pause that pins the group to the node of the bench.
+fn pinned_here(guard: Guard) -> Option<Pause> {
+    let (by, reason) = ("mika".to_owned(), "new disk".to_owned());
+    let order = Ordered { by, reason, at: Wall(0), command: "c-1".to_owned() };
+    Some(Pause { order, until: None, pinned: Some(name("a")), guard })
+}
+
+#[test]
+fn what_a_lost_guardian_had_not_confirmed_after_a_resume_is_let_go() {
+    let mut bench = Bench::running(record());
+    bench.change(|g| g.pause = pinned_here(Guard::Disarmed));
+    bench.pass(Span::secs(2));
+    assert_eq!(bench.done, ["disarm"], "it is left alone");
+    bench.voters.clear();
+    bench.change(|g| g.pause = pinned_here(Guard::Rearming));
+    bench.tell(Event::GuardianLost);
+    assert_eq!(bench.done[1..2], ["let go"], "no guardian had it to let go of: {:?}", bench.done);
+    assert!(matches!(bench.desk(), State::Released { .. }), "{:?}", bench.desk());
+}
+
 #[test]
 fn a_pinned_group_runs_on_when_its_lease_runs_out() {
     let mut bench = Bench::running(record());
-    bench.change(|g| {
-        let order = Ordered {
-            by: "mika".to_owned(),
-            reason: "new disk".to_owned(),
-            at: Wall(0),
-            command: "c-1".to_owned(),
-        };
-        let pinned = Some(name("a"));
-        g.pause = Some(Pause { order, until: None, pinned, guard: Guard::Disarmed });
-    });
+    bench.change(|g| g.pause = pinned_here(Guard::Disarmed));
     assert_eq!(bench.done, ["disarm"], "the guardian leaves it alone");
     bench.voters.clear();
     bench.ledger = Ledger::Silent;
