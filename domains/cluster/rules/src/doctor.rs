@@ -244,8 +244,9 @@ pub fn drills_due(record: &Record, now: Wall) -> Vec<Finding> {
             let old = at.is_none_or(|at| is_old(now, at, every));
             old.then_some(Finding::DrillDue { group, node, at })
         };
-        // What runs on one node only goes nowhere.
-        let every = spec.drill_every.filter(|_| spec.prefer.len() > 1);
+        // What runs on one node only goes nowhere, and a drill of what is only observed is refused.
+        let goes = spec.prefer.len() > 1 && spec.takeover == Takeover::Automatic;
+        let every = spec.drill_every.filter(|_| goes);
         let found = every.map(|every| spec.prefer.iter().filter_map(|n| due(n, every)).collect());
         found.unwrap_or_else(Vec::new)
     };

@@ -9,9 +9,9 @@ use tsugi_cluster_rules::doctor::{
 use tsugi_cluster_rules::drill::{Level, Proven};
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
-    Answer, Draft, EventRecord, FenceFault, Happening, Record, Write,
+    Answer, AppliedConfig, Draft, EventRecord, FenceFault, Happening, Record, Write,
 };
-use tsugi_cluster_rules::spec::FenceDevice;
+use tsugi_cluster_rules::spec::{FenceDevice, Takeover};
 use tsugi_cluster_rules::start_kind::Ending;
 use tsugi_vocabulary::{NodeName, ResourceName, Span, Wall};
 
@@ -252,4 +252,8 @@ fn a_proof_by_a_drill_that_is_missing_or_older_than_the_group_asks_for_is_told_f
     prove(&mut world, 31);
     let at = Wall(NOW.0 - 31 * DAY);
     assert_eq!(drills_due(&world.record, NOW), [due("n1", None), due("n2", Some(at))]);
+    let mut config = AppliedConfig::clone(world.record.config.as_ref().unwrap());
+    config.spec.groups.get_mut(&group("PAY")).unwrap().takeover = Takeover::Observe;
+    world.record.config = Some(std::sync::Arc::new(config));
+    assert_eq!(drills_due(&world.record, NOW), [], "a drill of it is refused");
 }
