@@ -97,6 +97,8 @@ pub enum Command {
         group: GroupName,
         /// Why.
         because: Back,
+        /// For how long it was out of service so far, if that was seen.
+        gap: Option<Span>,
     },
     /// Have a program started and watched under an id, in the group that this node runs.
     ProcLoad {
@@ -276,7 +278,9 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         Command::GroupDrill { group, to, lines } => {
             drill::begin(&mut effect, group, to.as_ref(), *lines);
         }
-        Command::DrillBack { group, because } => drill::back(&mut effect, group, *because),
+        Command::DrillBack { group, because, gap } => {
+            drill::back(&mut effect, group, (*because, *gap));
+        }
         Command::ProcLoad { run, id, load } => watch::load(&mut effect, (run, id), load),
         Command::ProcKill { run, id, within } => {
             watch::kill(&mut effect, (run.as_ref(), id), *within);

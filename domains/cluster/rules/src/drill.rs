@@ -16,16 +16,17 @@
 mod steps;
 mod table;
 
-pub use steps::{Due, Seen, arrived, ended};
-pub use table::{Bounded, Bounds, Step, next};
+pub use steps::{Due, GRACE, Seen, arrived, ended};
+pub use table::{Bounded, Bounds, Home, Step, next};
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName, Span, Wall};
 
-use crate::reason::Nature;
+use crate::reason::{Cause, Nature};
 use crate::record::{GroupIntent, GroupRecord, Order, Ownership, Phase};
+use crate::start_kind::Ending;
 
 /// What a group's record keeps of drills.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +174,8 @@ pub enum Stand {
     Restarted,
     /// It has not left, and the hand-over was dropped: where it goes, it could not be taken.
     Dropped,
+    /// It failed where the drill had put it, and is not begun anew there.
+    Failed,
     /// Somebody else has it, or is to have it.
     Elsewhere,
     /// It is not to run, or is left alone.
@@ -253,6 +256,32 @@ impl Drill {
     /// How its group stands to that way.
     #[must_use]
     pub fn stand(&self, group: &GroupRecord) -> Stand {
+        match self.stand_of_way(group) {
+            Stand::Elsewhere | Stand::Taken if self.failed(group) => Stand::Failed,
+            stand => stand,
+        }
+    }
+
+    /// Whether what took its group from it is a failure of the group where it had put it.
+    fn failed(&self, group: &GroupRecord) -> bool {
+        let by_itself = |cause: &Cause| {
+            let of = |leg: &Leg| cause.node() == Some(&leg.to);
+            cause.nature() == Nature::OwnFailure
+                && (of(&self.there) || self.back.as_ref().is_some_and(of))
+        };
+        let last = || group.failures.last().filter(|_| group.ended == Ending::Failure);
+        match (&group.intent, &group.ownership) {
+            (GroupIntent::GaveUp { cause, .. }, _) => by_itself(cause),
+            (GroupIntent::Stop(_), _) => false,
+            (GroupIntent::Run, _) if group.pause.is_some() => false,
+            (GroupIntent::Run, Ownership::Owned { cause, .. }) => by_itself(cause),
+            (GroupIntent::Run, Ownership::Nobody) => {
+                last().is_some_and(|failure| by_itself(&failure.cause))
+            }
+        }
+    }
+
+    fn stand_of_way(&self, group: &GroupRecord) -> Stand {
         let leg = self.leg();
         if group.intent != GroupIntent::Run || group.pause.is_some() {
             return Stand::Taken;

@@ -199,7 +199,8 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
             lines: Lines { gap: *gap, window: *window },
         },
         Operation::DrillBack { group: name } => {
-            Command::DrillBack { group: group(record, name)?, because: Back::Ordered }
+            let group = group(record, name)?;
+            Command::DrillBack { group, because: Back::Ordered, gap: None }
         }
         Operation::Pause { group: name, hold } => {
             let until = hold.map(|span| Wall(now.0 + span.as_millis()));

@@ -145,7 +145,14 @@ fn leg(effect: &Effect<'_>, entry: &GroupRecord, (from, to): (&NodeName, &NodeNa
 }
 
 /// The group of a drill goes back now.
-pub(super) fn back(effect: &mut Effect<'_>, name: &GroupName, because: Back) {
+pub(super) fn back(
+    effect: &mut Effect<'_>,
+    name: &GroupName,
+    (because, gap): (Back, Option<Span>),
+) {
+    if because == Back::Ordered {
+        effect.needs_reason();
+    }
     for (group, entry) in effect.groups(name) {
         let Some(drill) = entry.drills.under_way() else {
             effect.refuse(Refusal::NotDrilling { group });
@@ -173,11 +180,15 @@ pub(super) fn back(effect: &mut Effect<'_>, name: &GroupName, because: Back) {
             continue;
         }
         let back = leg(effect, &entry, (&drill.there.to, &home));
+        // Who gives the order from outside goes by the wall.
+        let by_wall = effect.situation.at.0.saturating_sub(drill.there.at.0);
+        let gap = gap.unwrap_or(Span::millis(by_wall));
         effect.tell_of_drill(&group, DrillTurn::TurnedBack { because });
         hand_over(effect, &group, &home, |next| {
             if let Some(drill) = next.drills.newest.as_deref_mut() {
                 drill.state = State::Returning { because };
                 drill.back = Some(back);
+                drill.there.gap.get_or_insert(gap);
             }
         });
     }

@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
 
-use super::table::{Bounded, Bounds};
-use super::{Drill, Leg, Proven, State, Verdict};
-use crate::plan::{Chosen, Situation, Waiting};
+use super::table::{Bounded, Bounds, Home};
+use super::{Back, Drill, Leg, Proven, Stand, State, Verdict};
+use crate::plan::{Chosen, Life, Situation, Waiting};
 use crate::planner;
+use crate::reason::Rejected;
 use crate::record::{
-    Draft, DrillTurn, EntryName, EventRecord, GroupRecord, Happening, Record, Write,
+    Draft, DrillTurn, EntryName, EventRecord, GroupRecord, Happening, NodeIntent, Record, Write,
 };
+
+/// For how long a group that is due home waits for what keeps home from taking it and passes by
+/// itself: that it boots, that its agent is replaced, that it takes a configuration up.
+pub const GRACE: Span = Span::secs(20);
 
 /// A drill that is under way, and what bounds it now.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +37,8 @@ pub struct Seen {
     pub whole: Span,
     /// Since its group was ordered on the way that it takes; until it was up there, if it is.
     pub gap: Span,
+    /// Since it was due home and home could not take it; nothing if it is not so.
+    pub waits: Span,
 }
 
 impl<'a> Due<'a> {
@@ -47,16 +54,54 @@ impl<'a> Due<'a> {
             // Who sees too little to decide for the group sees too little to judge its drill.
             return None;
         }
+        let over = matches!(drill.stand(entry), Stand::Elsewhere | Stand::Taken | Stand::Failed);
+        if !over && owner_is_lost(situation, entry) {
+            // A takeover of it is pending: what it finds decides about the drill.
+            return None;
+        }
         let gap = seen.gap.max(drill.leg().measured());
         let window = if drill.window <= seen.whole { Bounded::Closed } else { Bounded::Open };
-        let home = &drill.there.from;
-        let free = |(node, why): &(NodeName, _)| node == home && Option::is_none(why);
-        let home = match planner::obstacles(situation, group).iter().any(free) {
-            true => Bounded::Open,
-            false => Bounded::Closed,
-        };
+        let home = home(situation, (group, &drill.there.from), seen.waits);
         Some(Self { group, entry, drill, bounds: Bounds { gap, window, home } })
     }
+}
+
+fn owner_is_lost(situation: &Situation<'_>, entry: &GroupRecord) -> bool {
+    let lives = |owner: &NodeName| match situation.sights.get(owner).map(|sight| &sight.life) {
+        Some(Life::Heard | Life::Deaf) => true,
+        Some(Life::Silent { .. }) | None => *owner == situation.by,
+    };
+    entry.owner().is_some_and(|owner| !lives(owner))
+}
+
+/// Whether a group that waited for so long can go home.
+fn home(situation: &Situation<'_>, (group, home): (&GroupName, &NodeName), waits: Span) -> Home {
+    let all = planner::obstacles(situation, group);
+    let Some((_, against)) = all.into_iter().find(|(node, _)| node == home) else {
+        return Home::Closed;
+    };
+    let leaves = || {
+        let known = situation.record.nodes.get(home);
+        known.is_some_and(|known| matches!(known.value.intent, NodeIntent::Leaving(_)))
+    };
+    let passes = match against {
+        None => return Home::Open,
+        Some(Rejected::Silent { .. } | Rejected::Isolated | Rejected::OtherConfiguration) => true,
+        Some(Rejected::NoLink { .. }) => true,
+        // Its next start ends a shutdown by itself, and only a person what a person has ordered.
+        Some(Rejected::Drained) => leaves(),
+        Some(
+            Rejected::NotListed
+            | Rejected::Witness
+            | Rejected::FailedThere { .. }
+            | Rejected::Apart { .. }
+            | Rejected::Together { .. }
+            | Rejected::LessPreferred { .. }
+            | Rejected::StaysPut { .. }
+            | Rejected::NotYet { .. },
+        ) => false,
+    };
+    if passes && waits < GRACE { Home::Awaited } else { Home::Closed }
 }
 
 /// The group is up on the other node: from now on it stands there for the rest of the window.
@@ -92,6 +137,7 @@ pub fn ended(
     }
     if let Some(back) = next.drills.newest.as_deref().and_then(|drill| drill.back.clone())
         && back.gap.is_some()
+        && proves_its_return(due.drill)
     {
         prove(&mut next, &back, (due, at));
     }
@@ -111,9 +157,21 @@ pub fn ended(
     draft
 }
 
+/// Whether its return shows that the group can move from there: it ran there, and nothing else
+/// than the end of the drill took it back.
+fn proves_its_return(drill: &Drill) -> bool {
+    let because = match drill.state {
+        State::Returning { because } => because,
+        State::Going | State::There | State::Ended { .. } => return false,
+    };
+    drill.there.took.is_some() && matches!(because, Back::Window | Back::Ordered)
+}
+
 /// Where an operator had put it, unless one has put it elsewhere since.
 fn put_back(drill: &Drill, group: &GroupName, next: &mut GroupRecord) {
-    let by_drill = next.location.as_ref() == Some(&drill.leg().to);
+    let legs = [Some(&drill.there), drill.back.as_ref()];
+    // What nobody had while the group went back still has its place from the way there.
+    let by_drill = legs.into_iter().flatten().any(|leg| next.location.as_ref() == Some(&leg.to));
     if let (true, Some(place)) = (by_drill, drill.places.get(group)) {
         next.location.clone_from(place);
     }

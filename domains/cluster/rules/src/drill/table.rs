@@ -13,6 +13,8 @@ pub enum Step {
     Arrive,
     /// It is handed back.
     TurnBack(Back),
+    /// It is to be handed back, and home cannot take it for the moment.
+    AwaitHome,
     /// It is over.
     End(Verdict),
 }
@@ -25,7 +27,18 @@ pub struct Bounds {
     /// Whether the window has ended.
     pub window: Bounded,
     /// Whether the node that it came from can take it back.
-    pub home: Bounded,
+    pub home: Home,
+}
+
+/// Whether the node that it came from can take it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// It can.
+    Open,
+    /// Not now, for something that passes by itself, and not for long yet.
+    Awaited,
+    /// It cannot.
+    Closed,
 }
 
 /// Whether something still holds.
@@ -44,6 +57,7 @@ pub fn next(drill: &Drill, stand: Stand, bounds: Bounds) -> Step {
     let wanted = match (drill.state, stand) {
         (State::Ended { .. }, _) => Step::Wait,
         (_, Stand::Elsewhere | Stand::Taken) => Step::End(Verdict::Interrupted),
+        (_, Stand::Failed) => Step::End(Verdict::Failed),
 
         (State::Going, Stand::Leaving) => Step::Wait,
         (State::Going, Stand::Rising) if beyond(bounds.gap) => Step::TurnBack(Back::StopLine),
@@ -65,6 +79,8 @@ pub fn next(drill: &Drill, stand: Stand, bounds: Bounds) -> Step {
 
         (State::Returning { .. }, Stand::Leaving | Stand::Rising) => Step::Wait,
         (State::Returning { because }, Stand::Up) => Step::End(match because {
+            // It was called back before it had come up at all.
+            Back::Ordered if drill.there.took.is_none() => Verdict::Interrupted,
             Back::Window | Back::Ordered if beyond(bounds.gap) => Verdict::BeyondLine,
             Back::Window | Back::Ordered => Verdict::Proven,
             Back::StopLine => Verdict::BeyondLine,
@@ -75,8 +91,9 @@ pub fn next(drill: &Drill, stand: Stand, bounds: Bounds) -> Step {
     };
     match (wanted, bounds.home, drill.state) {
         // Where it rises it may come up all the same, and it cannot come up anywhere else.
-        (Step::TurnBack(Back::StopLine), Bounded::Closed, State::Going) => Step::Wait,
-        (Step::TurnBack(_), Bounded::Closed, _) => Step::End(Verdict::Stayed),
+        (Step::TurnBack(Back::StopLine), Home::Awaited | Home::Closed, State::Going) => Step::Wait,
+        (Step::TurnBack(_), Home::Awaited, _) => Step::AwaitHome,
+        (Step::TurnBack(_), Home::Closed, _) => Step::End(Verdict::Stayed),
         (wanted, _, _) => wanted,
     }
 }

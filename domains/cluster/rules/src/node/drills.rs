@@ -26,6 +26,8 @@ struct Watched {
     /// When it was ordered; none if that was before this node looked.
     began: Option<Moment>,
     way: Way,
+    /// Since when it is due home and cannot go, as this node has judged it.
+    waits: Option<Moment>,
 }
 
 /// The way that it takes.
@@ -42,8 +44,22 @@ struct Way {
 pub(super) enum Orders {
     /// They were there when it began.
     Found,
-    /// They are new.
-    Given,
+    /// They are new, and this is the time on the wall: who lags reads old ones as well.
+    Given(Wall),
+}
+
+/// An order is read this much later than it was given, at most, by who does not lag.
+const PROMPT: Span = Span::secs(3);
+
+impl Orders {
+    /// When an order was given that is read now, by the clock that nobody steps; none if it was
+    /// given before this node looked.
+    fn as_of(self, at: Wall, now: Moment) -> Option<Moment> {
+        match self {
+            Self::Given(wall) if wall.0.saturating_sub(at.0) <= PROMPT.as_millis() => Some(now),
+            Self::Given(_) | Self::Found => None,
+        }
+    }
 }
 
 impl Drills {
@@ -56,11 +72,11 @@ impl Drills {
         self.0.retain(|group, _| drill(group).is_some());
         for group in record.groups.keys() {
             let Some((entry, drill)) = drill(group) else { continue };
-            let ordered = (orders == Orders::Given).then_some(now);
             let (command, epoch) = (drill.order.command.clone(), drill.leg().epoch);
-            let way = Way { epoch, ordered, up: None };
+            let way = Way { epoch, ordered: orders.as_of(drill.leg().at, now), up: None };
+            let began = orders.as_of(drill.order.at, now);
             let watched = self.0.get(group).filter(|known| known.command == command).cloned();
-            let mut watched = watched.unwrap_or(Watched { command, began: ordered, way });
+            let mut watched = watched.unwrap_or(Watched { command, began, way, waits: None });
             if watched.way.epoch != epoch {
                 watched.way = way;
             }
@@ -81,7 +97,12 @@ impl Drills {
             let window = since(watched.began, drill.order.at) + drill.window;
             let way = since(watched.way.ordered, drill.leg().at) + drill.gap + Span::millis(1);
             let line = watched.way.up.is_none().then_some(way);
-            [Some(window), line].into_iter().flatten().filter(|bound| *bound > now.lease).min()
+            let grace = watched.waits.map(|since| since + drill::GRACE);
+            [Some(window), line, grace]
+                .into_iter()
+                .flatten()
+                .filter(|bound| *bound > now.lease)
+                .min()
         });
         bounds.min()
     }
@@ -96,6 +117,14 @@ impl Drills {
         Seen {
             whole: began.map_or_else(|| by_wall(now, drill.order.at), |at| now.lease.since(at)),
             gap: gap.unwrap_or_else(|| by_wall(now, leg.at)),
+            waits: watched.and_then(|w| w.waits).map_or(Span::ZERO, |at| now.lease.since(at)),
+        }
+    }
+
+    /// Whether a drill is due home and cannot go, as it was judged now.
+    fn judged(&mut self, group: &GroupName, waits: Option<Moment>) {
+        if let Some(watched) = self.0.get_mut(group) {
+            watched.waits = waits.and(watched.waits).or(waits);
         }
     }
 }
@@ -106,31 +135,45 @@ fn by_wall(now: Now, then: Wall) -> Span {
 
 impl Node {
     /// The next entry of the drills that are under way, if one is due.
-    pub(super) fn drill_due(&self, now: Now, situation: &Situation<'_>) -> Option<Draft> {
-        situation.record.groups.iter().find_map(|(group, known)| {
-            let drill = known.value.drills.under_way()?;
-            let due = Due::of(situation, group, self.drills.seen(group, drill, now))?;
-            let by = (&self.me, now.wall);
-            match drill::next(drill, drill.stand(due.entry), due.bounds) {
-                Step::Wait => None,
-                Step::Arrive => Some(drill::arrived(&due, situation.record, by)),
-                Step::End(verdict) => Some(drill::ended(&due, verdict, situation.record, by)),
-                Step::TurnBack(because) => {
-                    Some(turn_back(situation, &due, because).unwrap_or_else(|| {
-                        drill::ended(&due, Verdict::Stayed, situation.record, by)
-                    }))
-                }
-            }
-        })
+    pub(super) fn drill_due(&mut self, now: Now, situation: &Situation<'_>) -> Option<Draft> {
+        let groups = situation.record.groups.keys();
+        groups.into_iter().find_map(|group| self.next_of(now, situation, group))
+    }
+
+    fn next_of(&mut self, now: Now, situation: &Situation<'_>, group: &GroupName) -> Option<Draft> {
+        let drill = situation.record.group(group)?.drills.under_way()?;
+        let seen = self.drills.seen(group, drill, now);
+        let Some(due) = Due::of(situation, group, seen) else {
+            self.drills.judged(group, None);
+            return None;
+        };
+        let by = (&self.me, now.wall);
+        let end = |verdict| Some(drill::ended(&due, verdict, situation.record, by));
+        let (waits, draft) = match drill::next(drill, drill.stand(due.entry), due.bounds) {
+            Step::Wait => (None, None),
+            Step::AwaitHome => (Some(now.lease), None),
+            Step::Arrive => (None, Some(drill::arrived(&due, situation.record, by))),
+            Step::End(verdict) => (None, end(verdict)),
+            Step::TurnBack(because) => match turn_back(situation, &due, because) {
+                Some(draft) => (None, Some(draft)),
+                // Something else speaks against it for the moment.
+                None if seen.waits < drill::GRACE => (Some(now.lease), None),
+                None => (None, end(Verdict::Stayed)),
+            },
+        };
+        self.drills.judged(group, waits);
+        draft
     }
 }
 
 /// The second half of what the person has ordered who ordered the drill.
 fn turn_back(situation: &Situation<'_>, due: &Due<'_>, because: Back) -> Option<Draft> {
     let order = &due.drill.order;
+    let gap = Some(due.bounds.gap);
     let issued = Issued {
-        command: Command::DrillBack { group: due.group.clone(), because },
-        words: format!("tsugi drill {} --back", due.group),
+        command: Command::DrillBack { group: due.group.clone(), because, gap },
+        // No person has typed it.
+        words: format!("drill {}: goes back by itself", due.group),
         person: order.by.clone(),
         origin: situation.by.to_string(),
         command_id: format!("{}-back", order.command),

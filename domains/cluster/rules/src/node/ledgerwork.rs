@@ -153,8 +153,9 @@ impl Node {
         if !self.paperwork.may(&Subject::Plan, now.lease, self.record.applied) {
             return;
         }
+        let record = Arc::clone(&self.record);
         let situation = Situation {
-            record: &self.record,
+            record: &record,
             sights: self.sights(now.lease),
             by: self.me.clone(),
             at: now.wall,
@@ -165,8 +166,6 @@ impl Node {
         let next = planner::next_by_time(&self.record, now.wall);
         self.paperwork.plan_by_time =
             next.map(|wall| now.lease + Span::millis(wall.0.saturating_sub(now.wall.0)));
-        let bound = self.drills.next_bound(&self.record, now);
-        self.paperwork.plan_by_time = self.paperwork.plan_by_time.into_iter().chain(bound).min();
         let faults = crate::check::check(&self.record, &planned);
         let sound = faults.is_empty() || any_planted();
         debug_assert!(sound, "a plan that breaks an invariant: {faults:?}");
@@ -174,8 +173,10 @@ impl Node {
             return;
         }
         // A drill goes on where nothing else has to be decided.
-        let due = || self.drill_due(now, &situation);
-        if let Some(draft) = planned.draft.or_else(due) {
+        let draft = planned.draft.or_else(|| self.drill_due(now, &situation));
+        let bound = self.drills.next_bound(&self.record, now);
+        self.paperwork.plan_by_time = self.paperwork.plan_by_time.into_iter().chain(bound).min();
+        if let Some(draft) = draft {
             self.propose(Subject::Plan, draft, out);
         }
     }

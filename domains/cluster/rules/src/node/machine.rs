@@ -224,7 +224,7 @@ impl Node {
             Event::Tick => {}
             Event::Heard { via, beat } => self.on_heard(now, via, &beat, out),
             Event::Acked(ack) => self.on_acked(now, &ack, out),
-            Event::Applied(record) => self.on_applied(now.lease, record),
+            Event::Applied(record) => self.on_applied(now, record),
             Event::Leader { term, leader } => self.on_leader(term, leader),
             Event::Proposed { proposal, fate } => self.on_proposed(now, proposal, fate),
             Event::Done { group, epoch, act, outcome } => {
@@ -352,16 +352,16 @@ impl Node {
         crate::lease::voters(&self.record).max(1)
     }
 
-    fn on_applied(&mut self, now: Moment, record: Arc<Record>) {
+    fn on_applied(&mut self, now: Now, record: Arc<Record>) {
         if record.applied < self.record.applied {
             return;
         }
         let before = std::mem::replace(&mut self.record, record);
-        self.wait_for_former_leases(now, &before);
+        self.wait_for_former_leases(now.lease, &before);
         self.timing = timing_of(&self.record);
         self.meet_peers();
         self.compare_with_applied();
-        self.drills.look(&self.record, now, Orders::Given);
+        self.drills.look(&self.record, now.lease, Orders::Given(now.wall));
         self.paperwork.look_for_unseen(&self.record);
         self.paperwork.plan_again();
         // What was refused for the promise to a node that is off now is asked again at once.

@@ -7,7 +7,7 @@ use tsugi_cluster_rules::command::{self, Command, Lines};
 use tsugi_cluster_rules::drill::{self, Back, Due, Seen, State, Step, Verdict};
 use tsugi_cluster_rules::plan::Life;
 use tsugi_cluster_rules::record::{
-    AppliedConfig, DrillTurn, Happening, Ownership, Unconfirmed, Write,
+    AppliedConfig, Draft, DrillTurn, Happening, Ownership, Phase, Unconfirmed, Write,
 };
 use tsugi_vocabulary::{Span, Wall};
 
@@ -45,11 +45,11 @@ fn step(world: &mut World, name: &str, seen: Seen) -> bool {
     let situation = world.situation();
     let Some(due) = Due::of(&situation, &name, seen) else { return false };
     let draft = match drill::next(due.drill, due.drill.stand(due.entry), due.bounds) {
-        Step::Wait => return false,
+        Step::Wait | Step::AwaitHome => return false,
         Step::Arrive => drill::arrived(&due, situation.record, (&by, world.at)),
         Step::End(verdict) => drill::ended(&due, verdict, situation.record, (&by, world.at)),
         Step::TurnBack(because) => {
-            let back = Command::DrillBack { group: name.clone(), because };
+            let back = Command::DrillBack { group: name.clone(), because, gap: Some(seen.gap) };
             command::decide(&situation, &issued(world, back)).unwrap()
         }
     };
@@ -57,7 +57,7 @@ fn step(world: &mut World, name: &str, seen: Seen) -> bool {
     true
 }
 
-const WELL: Seen = Seen { whole: Span::secs(1), gap: Span::millis(200) };
+const WELL: Seen = Seen { whole: Span::secs(1), gap: Span::millis(200), waits: Span::ZERO };
 const OVER: Seen = Seen { whole: Span::secs(120), ..WELL };
 
 fn state(world: &World, name: &str) -> State {
@@ -126,7 +126,7 @@ fn each_thing_that_speaks_against_a_drill_has_its_number_and_changes_nothing() {
     assert_eq!(refusal(&calm, drill("G1", Some("n7"))), 4);
     assert_eq!(refusal(&calm, drill("G1", Some("n1"))), 9, "it is there");
     assert_eq!(refusal(&calm, drill("G2", None)), 25, "only observed");
-    let back = |because| Command::DrillBack { group: group("G1"), because };
+    let back = |because| Command::DrillBack { group: group("G1"), because, gap: None };
     assert_eq!(refusal(&calm, back(Back::Ordered)), 28);
 
     let mut without = issued(&calm, drill("G1", None));
@@ -212,17 +212,91 @@ fn one_that_cannot_come_home_stays_and_says_so() {
 }
 
 #[test]
+fn one_whose_home_is_not_heard_for_a_moment_waits_and_then_goes_home() {
+    let mut world = world(&["G1: prefer n2 n3"]);
+    order(&mut world, drill("G1", Some("n3")));
+    world.run();
+    assert!(step(&mut world, "G1", WELL));
+    world.life("n2", Life::Silent { silence: Span::secs(1) });
+    assert!(!step(&mut world, "G1", OVER), "n2 may only be booting");
+    let waited = |waits| Seen { waits, ..OVER };
+    let nearly = Span(drill::GRACE.0 - 1);
+    assert!(!step(&mut world, "G1", waited(nearly)));
+    let mut gone = world.clone();
+    assert!(step(&mut gone, "G1", waited(drill::GRACE)));
+    assert!(matches!(state(&gone, "G1"), State::Ended { verdict: Verdict::Stayed, .. }));
+    world.life("n2", Life::Heard);
+    assert!(step(&mut world, "G1", waited(nearly)));
+    world.run();
+    assert_eq!(world.owner("G1"), Some("n2".into()));
+}
+
+#[test]
+fn while_its_owner_is_lost_a_drill_does_not_end_as_one_that_home_cannot_take() {
+    let mut world = world(&["G1: prefer n2 n3"]);
+    order(&mut world, drill("G1", Some("n3")));
+    world.run();
+    assert!(step(&mut world, "G1", WELL));
+    world.life("n2", Life::Silent { silence: Span::secs(1) });
+    world.life("n3", Life::Silent { silence: Span::secs(1) });
+    let long = Seen { waits: Span::secs(3_600), ..OVER };
+    assert!(!step(&mut world, "G1", long), "a takeover is pending");
+}
+
+#[test]
 fn an_operator_can_have_it_back_before_its_window_ends() {
     let mut world = world(&["G1: prefer n1 n2"]);
     order(&mut world, drill("G1", None));
-    let back = || Command::DrillBack { group: group("G1"), because: Back::Ordered };
+    let back = || Command::DrillBack { group: group("G1"), because: Back::Ordered, gap: None };
     assert_eq!(refusal(&world, back()), 12, "it is being stopped for the way there");
     world.run();
     assert!(step(&mut world, "G1", WELL));
+    let mut without = issued(&world, back());
+    without.reason.clear();
+    assert_eq!(command::decide(&world.situation(), &without).unwrap_err().number(), 5);
     order(&mut world, back());
     assert_eq!(refusal(&world, back()), 8);
     world.run();
     assert!(step(&mut world, "G1", WELL));
     assert_eq!(world.owner("G1"), Some("n1".into()));
     assert!(matches!(state(&world, "G1"), State::Ended { verdict: Verdict::Proven, .. }));
+}
+
+#[test]
+fn the_way_back_of_a_group_that_never_came_up_proves_nothing_and_its_gap_is_kept() {
+    let mut world = world(&["G1: prefer n1 n2"]);
+    order(&mut world, drill("G1", None));
+    world.run();
+    // As it stood while it was being started on n2.
+    let mut entry = world.record.group(&group("G1")).unwrap().clone();
+    if let Ownership::Owned { phase, .. } = &mut entry.ownership {
+        *phase = Phase::Starting;
+    }
+    entry.drills.newest.as_mut().unwrap().there.took = None;
+    world.apply(&Draft::default().write(Write::Group(group("G1"), Arc::new(entry))));
+    let slow = Seen { gap: LINES.gap + Span::millis(1), ..WELL };
+    assert!(step(&mut world, "G1", slow));
+    assert_eq!(state(&world, "G1"), State::Returning { because: Back::StopLine });
+    world.run();
+    assert!(step(&mut world, "G1", WELL));
+    let drills = &world.record.group(&group("G1")).unwrap().drills;
+    assert_eq!(drills.proven, Vec::new());
+    assert_eq!(drills.newest.as_ref().unwrap().there.gap, Some(slow.gap));
+    assert!(matches!(state(&world, "G1"), State::Ended { verdict: Verdict::BeyondLine, .. }));
+}
+
+#[test]
+fn a_mate_that_nobody_had_at_the_return_is_placed_as_it_was() {
+    let mut world = world(&["G1: prefer n1 n2; together G2", "G2: prefer n1 n2"]);
+    order(&mut world, drill("G1", None));
+    world.run();
+    assert!(step(&mut world, "G1", WELL));
+    order(&mut world, Command::GroupStop { group: group("G2") });
+    world.run();
+    assert_eq!(world.record.group(&group("G2")).unwrap().location, Some(node("n2")));
+    assert!(step(&mut world, "G1", OVER));
+    world.run();
+    assert!(step(&mut world, "G1", OVER));
+    assert!(matches!(state(&world, "G1"), State::Ended { .. }));
+    assert_eq!(world.record.group(&group("G2")).unwrap().location, None);
 }

@@ -87,6 +87,8 @@ fn a_group_that_rises_too_slowly_is_turned_back_when_its_line_is_crossed() {
     assert_eq!(bench.drill().state, Stands::Returning { because: Back::StopLine });
     assert_eq!(bench.goes_to(), Some(&name("a")));
     assert_eq!(bench.drill().back.as_ref().map(|leg| leg.epoch), Some(epoch(3)));
+    let gap = bench.drill().there.gap.expect("how long it was out of service is written down");
+    assert!(gap > LINE, "{gap:?}");
 }
 
 #[test]
@@ -150,4 +152,52 @@ fn a_node_that_does_not_lead_carries_no_drill_on() {
     bench.write(drilled(Phase::Starting, Stands::Going, at));
     bench.pass_with_b(Span::secs(3));
     assert_eq!((bench.drill().state, bench.goes_to()), (Stands::Going, None));
+}
+
+/// One that came from c, which is not heard, and whose window ends.
+fn due_home_to_c() -> Bench {
+    let mut record = record();
+    let mut config = AppliedConfig::clone(record.config.as_deref().expect("a configuration"));
+    config.spec.nodes.get_mut(&name("c")).expect("c").role = Role::Node;
+    config.spec.groups.get_mut(&pay()).expect("the group").prefer.push(name("c"));
+    let write = Write::Config(Arc::new(config));
+    record.apply(&Draft::default().write(write), Index(record.applied.0 + 1));
+    let mut bench = Bench::new(record);
+    bench.leads();
+    let mut entry = drilled(Phase::Running, Stands::There, bench.wall());
+    let drill = entry.drills.newest.as_deref_mut().expect("a drill");
+    drill.there = leg("c", "b", 2, drill.order.at);
+    bench.write(entry);
+    bench.pass_with(&["b"], WINDOW + Span::secs(10));
+    assert_eq!((bench.drill().state, bench.goes_to()), (Stands::There, None), "c may be booting");
+    bench
+}
+
+#[test]
+fn a_group_that_is_due_home_waits_until_home_is_heard_again() {
+    let mut bench = due_home_to_c();
+    bench.pass_with_b(Span::secs(1));
+    assert_eq!(bench.drill().state, Stands::Returning { because: Back::Window });
+    assert_eq!(bench.goes_to(), Some(&name("c")));
+}
+
+#[test]
+fn one_whose_home_does_not_come_back_stays_at_last_without_anything_that_happens() {
+    let mut bench = due_home_to_c();
+    bench.pass_with(&["b"], crate::drill::GRACE);
+    let Stands::Ended { verdict, .. } = bench.drill().state else {
+        panic!("{:?}", bench.drill().state)
+    };
+    assert_eq!(verdict, Verdict::Stayed);
+}
+
+#[test]
+fn who_lagged_takes_an_old_drill_for_no_new_one() {
+    let mut bench = Bench::new(record());
+    bench.leads();
+    bench.pass_with_b(Span::secs(10));
+    let at = Wall(bench.wall().0 - 5_500);
+    bench.write(drilled(Phase::Running, Stands::There, at));
+    bench.pass_with_b(Span::millis(200));
+    assert_eq!(bench.drill().state, Stands::Returning { because: Back::Window });
 }
