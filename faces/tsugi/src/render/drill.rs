@@ -29,10 +29,12 @@ pub fn drill(out: &Out, drills: &Drills) -> Vec<String> {
     lines
 }
 
-fn way_words(way: &Way, line: u64) -> Phrase {
-    match way.gap_ms {
-        Some(gap) => phrase::drill_way(&way.from, &way.to, gap, line),
-        None => phrase::drill_way_open(&way.from, &way.to),
+/// How long a way took the group out of service, or that it did not get there.
+pub fn way_words(way: &Way, line: u64) -> Phrase {
+    match (way.gap_ms, way.start_ms) {
+        (Some(gap), Some(_)) => phrase::drill_way(&way.from, &way.to, gap, line),
+        (Some(gap), None) => phrase::drill_way_turned(&way.from, &way.to, gap, line),
+        (None, _) => phrase::drill_way_open(&way.from, &way.to),
     }
 }
 

@@ -45,10 +45,7 @@ pub fn drill_page(language: Language, drills: &Drills, drill: &Drill) -> String 
     }
     page.push_str("</table>\n");
     for way in &drill.ways {
-        let told = match way.gap_ms {
-            Some(gap) => phrase::drill_way(&way.from, &way.to, gap, drill.line_ms),
-            None => phrase::drill_way_open(&way.from, &way.to),
-        };
+        let told = super::drill::way_words(way, drill.line_ms);
         page.push_str(&format!("<h2>{}</h2>\n{}", say(told), picture(way, drill, language)));
     }
     page.push_str(&proven(drills, language));
@@ -90,8 +87,10 @@ fn bars(way: &Way, language: Language) -> Vec<Bar> {
         bars.push(Bar { name: name.text(language), from: at, millis, colour: STOP });
         at += millis;
     }
-    let name = phrase::drill_between().text(language);
-    bars.push(Bar { name, from: at, millis: begin - at, colour: BETWEEN });
+    if way.gap_ms.is_some() {
+        let name = phrase::drill_between().text(language);
+        bars.push(Bar { name, from: at, millis: begin - at, colour: BETWEEN });
+    }
     // Resources that do not need each other start side by side: only all of it is known then.
     let in_turn = sum(&way.start) <= start;
     at = begin;
@@ -100,8 +99,11 @@ fn bars(way: &Way, language: Language) -> Vec<Bar> {
         bars.push(Bar { name, from: at, millis: phase.millis, colour: START });
         at += if in_turn { phase.millis } else { 0 };
     }
-    let name = phrase::drill_out_of_service().text(language);
-    bars.push(Bar { name, from: 0, millis: gap, colour: OUT });
+    // For how long it was out of service is not known of a way that did not end.
+    if way.gap_ms.is_some() {
+        let name = phrase::drill_out_of_service().text(language);
+        bars.push(Bar { name, from: 0, millis: gap, colour: OUT });
+    }
     bars
 }
 

@@ -1,5 +1,7 @@
 //! `drill`: a takeover is rehearsed on the live system, and reported.
 
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -9,8 +11,8 @@ use tsugi_cluster_engine::config::duration;
 use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::{Generation, Span};
 use tsugi_wire::control::drill::{Drill, Drills};
-use tsugi_wire::control::report::{Need, Outlook};
-use tsugi_wire::control::{Change, How, Operation, Reply, Request};
+use tsugi_wire::control::report::{Need, No, Outlook, Refused};
+use tsugi_wire::control::{Answer, Change, How, Operation, Reply, Request};
 
 use super::change::{origin, random_id, send, typed};
 use super::read::{self, ask, strange};
@@ -25,7 +27,7 @@ const SCHEMA: Schema = Schema::first("tsugi.drill");
 const LOOK: Duration = Duration::from_millis(100);
 /// How much longer than its window and two stop lines a drill may take before nobody waits for it
 /// any more. It goes on and ends by itself.
-const PATIENCE: Span = Span::secs(60);
+const PATIENCE: Span = Span::secs(90);
 
 /// What is known of a group's drills, as JSON and the report have it.
 #[derive(Serialize)]
@@ -34,6 +36,8 @@ struct Shown<'a> {
     drills: &'a Drills,
     /// What the next drill would do, where that was asked.
     outlook: Option<&'a Outlook>,
+    /// What would refuse it, where that was asked.
+    refusal: Option<&'a Refused>,
     /// What should be mended before it.
     findings: &'a [Need],
     /// Where the report is, if one was written.
@@ -97,10 +101,18 @@ fn drills(agents: &Agents, out: &Out, asked: &Asked) -> Result<(Drills, Observed
 /// What a drill would do and be refused for, and what should be mended before; nothing is touched.
 fn check(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation)) -> Exit {
     let change = change(asked, what, How::DryRun);
-    let outlook = match ask(agents, out, (&Request::Change(change), &typed())) {
-        Ok((Reply::Outlook(outlook), _)) => outlook,
-        Ok(_) => return strange(out, &typed()),
-        Err(exit) => return exit,
+    let request = Request::Change(change);
+    let answer = match agents.ask(&request) {
+        Ok(answer) => answer,
+        Err(silence) => return silence.tell(out, (&typed(), &request)),
+    };
+    let observed = read::observed(&answer);
+    let (outlook, refusal) = match answer.reply {
+        Reply::Outlook(outlook) => (Some(outlook), None),
+        // What would refuse it is one of the things to be mended: the others are shown with it.
+        Reply::No(refused) if refused.kind == No::Refused => (None, Some(refused)),
+        Reply::No(refused) => return read::no(out, &refused, &observed),
+        _ => return strange(out, &typed()),
     };
     let doctor = match ask(agents, out, (&Request::Doctor, &typed())) {
         Ok((Reply::Doctor(doctor), _)) => doctor,
@@ -111,17 +123,37 @@ fn check(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation)) -> Exit
         Ok(found) => found,
         Err(exit) => return exit,
     };
-    let about = |need: &Need| need.about == asked.group;
-    let findings: Vec<Need> = doctor.findings.into_iter().filter(about).collect();
-    let shown =
-        Shown { drills: &drills, outlook: Some(&outlook), findings: &findings, report: None };
+    let before = |need: &Need| need.about == asked.group && !is_what_a_drill_shows(need);
+    let findings: Vec<Need> = doctor.findings.into_iter().filter(before).collect();
+    let shown = Shown {
+        drills: &drills,
+        outlook: outlook.as_ref(),
+        refusal: refusal.as_ref(),
+        findings: &findings,
+        report: None,
+    };
     out.show(SCHEMA, &observed, &shown, || {
-        let mut lines = render::outlook(out, &outlook);
+        let mut lines: Vec<String> =
+            outlook.iter().flat_map(|outlook| render::outlook(out, outlook)).collect();
         lines.extend(render::findings(out, &findings));
         lines.extend(render::proven(out, &drills));
         lines
     });
-    if findings.is_empty() { Exit::Done } else { Exit::Difference }
+    match refusal {
+        Some(refused) => read::say_no(out, &refused),
+        None if findings.is_empty() => Exit::Done,
+        None => Exit::Difference,
+    }
+}
+
+/// Whether a drill is what mends it: nothing to be mended before one.
+fn is_what_a_drill_shows(need: &Need) -> bool {
+    let ids = [
+        messages::doctor_never_ran("", "").id(),
+        messages::doctor_never_drilled("", "").id(),
+        messages::doctor_drilled_long_ago("", "", "").id(),
+    ];
+    ids.contains(&need.what.id.as_str())
 }
 
 /// Orders the drill, tells how it goes, and reports it. It is the cluster that carries it on: who
@@ -140,13 +172,16 @@ fn rehearse(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation), boun
     let mut told = String::new();
     loop {
         // An agent that does not answer for a moment is asked again while there is time.
-        let found = agents.ask(&request).ok().and_then(|answer| {
-            let observed = read::observed(&answer);
-            match answer.reply {
-                Reply::Drill(drills) => Some((drills, observed)),
-                _ => None,
+        let found = match agents.ask(&request).map(|answer| (read::observed(&answer), answer)) {
+            Ok((observed, Answer { reply: Reply::Drill(drills), .. })) => Some((drills, observed)),
+            // Its group is not in the configuration any more.
+            Ok((observed, Answer { reply: Reply::No(refused), .. }))
+                if refused.kind == No::NotFound =>
+            {
+                return read::no(out, &refused, &observed);
             }
-        });
+            Ok(_) | Err(_) => None,
+        };
         if let Some((drills, observed)) = found
             && let Some(drill) = drills.newest.clone().filter(|drill| drill.id == id)
         {
@@ -178,7 +213,7 @@ fn last(agents: &Agents, out: &Out, asked: &Asked) -> Exit {
     match drills.newest.clone().filter(|drill| drill.verdict.is_some()) {
         Some(drill) => over(agents, out, asked, (&drills, &drill, &observed)),
         None => {
-            let shown = Shown { drills: &drills, outlook: None, findings: &[], report: None };
+            let shown = shown(&drills, None);
             out.show(SCHEMA, &observed, &shown, || render::drill(out, &drills));
             if drills.newest.is_some() { Exit::StillRunning } else { Exit::Done }
         }
@@ -193,10 +228,9 @@ fn over(
     (drills, drill, observed): (&Drills, &Drill, &Observed),
 ) -> Exit {
     let folder = asked.report.clone().unwrap_or_else(|| reports(agents));
-    let shown = |report| Shown { drills, outlook: None, findings: &[], report };
     let page = render::drill_page(out.language, drills, drill);
     let data = |path: &Path| {
-        let object = envelope(SCHEMA, observed, &shown(Some(path.display().to_string())));
+        let object = envelope(SCHEMA, observed, &shown(drills, Some(path.display().to_string())));
         serde_json::to_vec_pretty(&object).expect("JSON is plain data")
     };
     let name = file_name(drills, drill);
@@ -205,18 +239,27 @@ fn over(
         .and_then(|()| write(&path, page.as_bytes()))
         .and_then(|()| write(&folder.join(format!("{name}.json")), &data(&path)));
     let report = written.as_ref().is_ok().then(|| path.display().to_string());
-    out.show(SCHEMA, observed, &shown(report), || {
+    out.show(SCHEMA, observed, &shown(drills, report), || {
         let mut lines = render::drill(out, drills);
         if written.is_ok() {
             lines.push(phrase::drill_report_at(path.display()).text(out.language));
         }
         lines
     });
+    let unwritten = written.is_err();
     if let Err(error) = written {
         out.tell(&messages::drill_report_unwritten(path.display(), error));
-        return Exit::PartFailed;
     }
-    if drill.verdict.as_deref() == Some("proven") { Exit::Done } else { Exit::Failed }
+    match (drill.verdict.as_deref(), unwritten) {
+        (Some("proven"), false) => Exit::Done,
+        (Some("proven"), true) => Exit::PartFailed,
+        (Some(_) | None, _) => Exit::Failed,
+    }
+}
+
+/// A drill and its report.
+fn shown(drills: &Drills, report: Option<String>) -> Shown<'_> {
+    Shown { drills, outlook: None, refusal: None, findings: &[], report }
 }
 
 /// Beside what an installed node keeps; for a trial cluster, in its run directory.
@@ -233,9 +276,16 @@ fn file_name(drills: &Drills, drill: &Drill) -> String {
     format!("{}-{began}", drills.group)
 }
 
-/// A reader sees the old file or the new one, never a half.
+/// A reader sees the old file or the new one, never a half. The folder may be another's: what
+/// stands in the way there is not written through.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let new = path.with_extension("new");
-    std::fs::write(&new, bytes)?;
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&new)?;
+    file.write_all(bytes)?;
     std::fs::rename(new, path)
 }

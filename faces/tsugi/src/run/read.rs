@@ -44,6 +44,11 @@ pub(super) fn no(out: &Out, refused: &Refused, observed: &Observed) -> Exit {
     if out.form == Form::Json {
         out.json(REFUSED, observed, refused);
     }
+    say_no(out, refused)
+}
+
+/// Says a no to the person, and how it ends the command.
+pub(super) fn say_no(out: &Out, refused: &Refused) -> Exit {
     eprintln!("{}", out.line(&refused.what));
     for words in &refused.because {
         eprintln!("  {}", out.words(words));

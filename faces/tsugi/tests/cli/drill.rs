@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use tsugi_messages::phrase;
+use tsugi_messages::{self as messages, Recorded, phrase};
 use tsugi_vocabulary::{Span, Wall};
 use tsugi_wire::control::drill::{Drill, Drills, Phase, Proven, Way};
-use tsugi_wire::control::report::{Doctor, Done, Outlook};
+use tsugi_wire::control::report::{Doctor, Done, Need, No, Outlook, Refused};
 use tsugi_wire::control::{How, Operation, Reply, Request, Utc};
 
 use crate::agent::{Agent, answer, bytes};
@@ -52,6 +52,11 @@ fn drills(id: &str, verdict: &str) -> Drills {
 
 /// An agent whose drill of every command has ended so.
 fn ending(verdict: &'static str) -> Agent {
+    ending_as(verdict, |_| {})
+}
+
+/// The same with what else is told of the drill.
+fn ending_as(verdict: &'static str, change: fn(&mut Drill)) -> Agent {
     let id = std::sync::Mutex::new(String::new());
     Agent::that_does(move |request| {
         let mut id = id.lock().expect("nobody panicked");
@@ -61,7 +66,11 @@ fn ending(verdict: &'static str) -> Agent {
                 let what = words(phrase::command_taken("tsugi drill").recorded());
                 Reply::Done(Done::at_once(&change.command, what))
             }
-            _ => Reply::Drill(drills(&id, verdict)),
+            _ => {
+                let mut told = drills(&id, verdict);
+                told.newest.as_mut().into_iter().for_each(change);
+                Reply::Drill(told)
+            }
         }))
     })
 }
@@ -137,6 +146,9 @@ fn a_report_that_cannot_be_written_is_said_and_the_drill_is_told_all_the_same() 
     let ran = rehearse(&agent, &file, &[]);
     assert_eq!(ran.code, 6, "{}", ran.err);
     assert!(ran.err.contains("TSUG10595-E"), "{}", ran.err);
+    let worse = rehearse(&ending("failed"), &file, &[]);
+    assert_eq!(worse.code, 1, "that nothing was proven goes first: {}", worse.err);
+    assert!(worse.err.contains("TSUG10595-E"), "{}", worse.err);
     assert!(ran.out.contains("node1 → node2"), "{}", ran.out);
 }
 
@@ -152,4 +164,104 @@ fn a_level_is_needed_unless_the_last_one_is_asked_for() {
     let report = folder.path().to_str().unwrap();
     let ran = tsugi(agent.run_dir(), &["drill", "PAY", "--last", "--report", report]);
     assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+#[test]
+fn a_way_that_was_turned_back_shows_how_long_it_was_out_and_one_without_a_gap_no_bar_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = |change| {
+        let agent = ending_as("beyond-line", change);
+        let ran = rehearse(&agent, folder.path(), &[]);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        let path = folder.path().join("PAY-20261121T045839123Z.html");
+        (ran.out, std::fs::read_to_string(path).expect("a page"))
+    };
+    let (out, turned) = page(|drill| {
+        drill.ways.truncate(1);
+        drill.ways[0].start_ms = None;
+        drill.ways[0].start.clear();
+    });
+    assert!(out.contains("turned back before it was up, 400 ms"), "{out}");
+    assert!(turned.contains(">out of service<"), "{turned}");
+    let (out, open) = page(|drill| {
+        drill.ways.truncate(1);
+        (drill.ways[0].gap_ms, drill.ways[0].start_ms) = (None, None);
+    });
+    assert!(out.contains("did not arrive"), "{out}");
+    assert!(open.contains("<svg") && !open.contains(">out of service<"), "{open}");
+}
+
+#[test]
+fn a_check_that_would_be_refused_shows_the_refusal_beside_what_is_to_be_mended_and_proven() {
+    let agent = Agent::that_does(|request| {
+        let need = |what: Recorded, about: &str| Need {
+            severity: "W".to_owned(),
+            about: about.to_owned(),
+            what: words(what),
+            because: None,
+            next: None,
+        };
+        bytes(&answer(match request {
+            Request::Change(_) => {
+                let refused = messages::refused_group_paused("PAY", "taro", "backup", "-");
+                let (kind, what, next) = (No::Refused, words(refused.recorded()), refused.next());
+                Reply::No(Refused { kind, rule: 6, what, because: Vec::new(), next })
+            }
+            Request::Doctor => {
+                let findings = vec![
+                    need(messages::doctor_never_ran("PAY", "node2").recorded(), "PAY"),
+                    need(messages::doctor_never_drilled("PAY", "node2").recorded(), "PAY"),
+                    need(messages::doctor_no_device("PAY", "node2").recorded(), "PAY"),
+                ];
+                Reply::Doctor(Doctor { findings, settings: Vec::new() })
+            }
+            _ => Reply::Drill(drills("x", "proven")),
+        }))
+    });
+    let words = ["drill", "PAY", "--level", "check"];
+    let ran = tsugi(agent.run_dir(), &words);
+    ran.ended(3, "TSUG10502-E").ended(3, "node1 → node2: last proven");
+    let device = messages::doctor_no_device("PAY", "node2").id();
+    ran.ended(3, device);
+    assert!(!ran.out.contains(messages::doctor_never_ran("", "").id()), "{}", ran.out);
+    let ran = tsugi(agent.run_dir(), &[&words[..], &["--json"]].concat());
+    assert_eq!((ran.code, check(&ran.out).as_str()), (3, "tsugi.drill"));
+    let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(told["findings"].as_array().map(Vec::len), Some(1), "a drill mends the others");
+    assert_eq!(told["refusal"]["rule"], 6);
+}
+
+#[test]
+fn who_waits_for_a_drill_of_a_group_that_is_gone_waits_no_longer() {
+    let agent = Agent::that_does(|request| {
+        bytes(&answer(match request {
+            Request::Change(change) => {
+                let what = words(phrase::command_taken("tsugi drill").recorded());
+                Reply::Done(Done::at_once(&change.command, what))
+            }
+            _ => {
+                let what = words(phrase::drill_never("PAY").recorded());
+                let (because, next) = (Vec::new(), None);
+                Reply::No(Refused { kind: No::NotFound, rule: 0, what, because, next })
+            }
+        }))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let ran = rehearse(&agent, folder.path(), &["--window", "1h"]);
+    assert_eq!(ran.code, 4, "{}", ran.err);
+}
+
+#[test]
+fn a_report_is_the_persons_own_and_nothing_is_written_through_a_link() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::write(&elsewhere, "kept").unwrap();
+    symlink(&elsewhere, folder.path().join("PAY-20261121T045839123Z.new")).unwrap();
+    let agent = ending("proven");
+    let ran = rehearse(&agent, folder.path(), &[]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "kept");
+    let page = folder.path().join("PAY-20261121T045839123Z.html");
+    assert_eq!(page.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }

@@ -53,7 +53,8 @@ fn a_drill_goes_there_and_back_under_load_and_no_call_is_lost() {
     assert_eq!(told["newest"]["verdict"], "proven", "{told}");
     let ways = told["newest"]["ways"].as_array().expect("ways");
     let ends = |way: &Value| (way["from"].clone(), way["to"].clone());
-    assert_eq!(ways.iter().map(ends).collect::<Vec<_>>().len(), 2);
+    let there_and_back = [("a".into(), "b".into()), ("b".into(), "a".into())];
+    assert_eq!(ways.iter().map(ends).collect::<Vec<_>>(), there_and_back);
     for way in ways {
         let started: Vec<&str> = way["start"]
             .as_array()
@@ -124,6 +125,8 @@ fn a_start_that_hangs_is_cut_short_at_the_stop_line_long_before_its_own_limit() 
     assert_eq!(told["newest"]["verdict"], "beyond-line", "{told}");
     let (state, owner, _) = site.group("b");
     assert_eq!((state.as_str(), owner.as_str()), ("running", "a"));
+    let there = &told["newest"]["ways"][0];
+    assert!(there["gap_ms"].as_u64() >= Some(2000), "{there}");
     assert!(twice.exists(), "it was begun on b");
 }
 
@@ -139,9 +142,15 @@ fn who_leads_next_carries_a_drill_on_and_whoever_waited_need_not() {
         });
         site.kill_agent(&leader);
         let (code, told, err) = asked.join().expect("nobody panicked");
-        assert!(told["newest"]["state"] == "ended", "{code:?} {told} {err}");
+        // Where it runs its owner may be taken for lost first.
+        let verdict = told["newest"]["verdict"].as_str().unwrap_or_default();
+        let taken_over = leader == "b" && verdict == "interrupted";
+        assert!(verdict == "proven" || taken_over, "{code:?} {told} {err}");
     });
-    site.until("it runs", |site| site.group("b").0 == "running");
+    site.until("it runs at home", |site| {
+        let (state, owner, _) = site.group("b");
+        (state.as_str(), owner.as_str()) == ("running", "a")
+    });
     let last = site.tsugi(
         "b",
         &["drill", "WORK", "--last", "--report", site.path("r").to_str().expect("plain")],
