@@ -70,6 +70,9 @@ pub struct Node {
     pub(super) holder: Holder,
     pub(super) voter: Voter,
     pub(super) spread: Spread,
+    /// Voters that are no nodes of the cluster any more, and when each was last heard: their votes
+    /// count until they are taken away.
+    pub(super) outgoing: BTreeMap<NodeName, Moment>,
     pub(super) next_look_at_voters: Moment,
     pub(super) desks: BTreeMap<GroupName, Desk>,
     pub(super) specs: BTreeMap<GroupName, Arc<GroupSpec>>,
@@ -155,6 +158,7 @@ impl Node {
             voter: Voter::new(birth.name.clone(), birth.boot, birth.at, birth.longest_promise)
                 .numbered(birth.voter),
             spread: Spread::default(),
+            outgoing: BTreeMap::new(),
             next_look_at_voters: birth.at,
             me: birth.name,
             boot: birth.boot,

@@ -96,6 +96,7 @@ impl Node {
     pub(super) fn on_heard(&mut self, now: Now, via: Via, beat: &Heartbeat, out: &mut Vec<Order>) {
         let to = beat.sender.clone();
         self.spread.tell(now.lease, &self.record, (&to, beat.membership));
+        self.note_outgoing(now.lease, &to);
         self.look_at(now, beat);
         self.vote(now, beat, out, |_, _, ack, out| {
             out.push(Order::Answer { via, to, ack });

@@ -6,7 +6,7 @@ use tsugi_vocabulary::{Moment, NodeName, Span};
 
 use super::Order;
 use super::machine::Node;
-use crate::lease::{former_majority_out_there, voter_list};
+use crate::lease::{former_majority_out_there, is_voter, voter_list};
 use crate::plan::Life;
 use crate::record::Record;
 use crate::timing::LONGEST_TTL;
@@ -49,6 +49,18 @@ impl Node {
             Life::Heard | Life::Deaf => true,
             Life::Silent { .. } => false,
         });
-        heard.map(|(name, _)| name).collect()
+        let outgoing = self.outgoing.iter().filter(|(_, at)| self.is_recent(now, **at));
+        heard.map(|(name, _)| name).chain(outgoing.map(|(name, _)| name.clone())).collect()
+    }
+
+    /// A node that was taken out votes on until its vote is taken away.
+    pub(super) fn note_outgoing(&mut self, now: Moment, sender: &NodeName) {
+        if !self.peers.contains_key(sender) && is_voter(&self.record, sender) {
+            self.outgoing.insert(sender.clone(), now);
+        }
+    }
+
+    fn is_recent(&self, now: Moment, heard: Moment) -> bool {
+        now.since(heard) < self.timing.silent_after()
     }
 }

@@ -59,6 +59,30 @@ fn l6_a_leader_that_hears_no_majority_of_the_list_changes_nothing() {
 }
 
 #[test]
+fn l6_the_vote_of_a_node_that_was_taken_out_carries_the_change_that_another_waits_for() {
+    let mut record = kept_by_three();
+    // b lost its disk and came in anew: its former vote is nobody's, so a needs that of c.
+    let value = Arc::new(NodeRecord::new(4));
+    record.nodes.insert(name("b"), Versioned { version: record.applied, value });
+    let mut bench = Bench::new(record);
+    bench.tell(Event::Leader { term: 2, leader: Some(name("a")) });
+    hear_b(&mut bench, 1, LONGEST_TTL + LONGEST_TTL);
+    assert_eq!(bench.voter_changes, [], "without c no majority would be left");
+    let end = bench.now + LONGEST_TTL + LONGEST_TTL;
+    for sequence in 1.. {
+        let beat = beat_of("c", sequence, &bench.record);
+        bench.tell(Event::Heard { via: via(0), beat: beat.into() });
+        bench.pass(Span::millis(50));
+        if bench.now >= end {
+            break;
+        }
+    }
+    let first = bench.voter_changes.first().map(|(change, _)| change.clone());
+    let former = Seat { node: name("b"), voter: 2 };
+    assert_eq!(first, Some(VoterChange::Remove(former)));
+}
+
+#[test]
 fn l4_after_the_last_needed_voter_came_in_a_restored_ledger_promises_nothing_for_the_longest_ttl() {
     let mut record = kept_by_three();
     record.voters = BTreeMap::from([(name("a"), 4)]);
