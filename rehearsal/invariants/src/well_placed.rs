@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tsugi_cluster_rules::plan::{Chosen, Decision, Waiting};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{Answer, Draft, GroupRecord, Ownership, Record, Write};
 use tsugi_cluster_rules::spec::FencePolicy;
@@ -159,8 +160,17 @@ impl WellPlaced {
         let Some((plan, timing)) = after.plan.as_ref().zip(after.spec().map(|s| s.timing)) else {
             return false;
         };
-        let cause = plan.decisions.get(group).and_then(|decision| decision.cause.as_ref());
+        let decision = plan.decisions.get(group);
+        let cause = decision.and_then(|decision| decision.cause.as_ref());
         let Some(Cause::NodeSilent { node, silence: Span::ZERO }) = cause else { return false };
+        // What is only observed is told once, with the cause of an earlier plan. It is let go of
+        // when its owner says that nothing of it is there, and in truth nothing is.
+        let observed =
+            |d: &Decision| matches!(d.chosen, Chosen::Wait { on: Waiting::Observed { .. } });
+        let is_there = number_of(node).is_some_and(|n| self.up.contains(&(group.clone(), n)));
+        if decision.is_some_and(observed) && !is_there {
+            return false;
+        }
         let Some(began) = number_of(&plan.by).and_then(|by| self.began.get(&by)) else {
             return false;
         };
