@@ -17,6 +17,7 @@ use tsugi_wire::identity::ClusterIdentity;
 use tsugi_wire::join::wall_now;
 use tsugi_wire::listener::{Listener, Peer, Server, serve};
 use tsugi_wire::tls::Tls;
+use tsugi_wire::version::Protocol;
 
 use crate::{Figure, limits};
 
@@ -123,7 +124,9 @@ impl Three {
         identities.insert(0, first);
         let tls: Vec<Arc<Tls>> = identities
             .iter()
-            .map(|one| Arc::new(Tls::new(one).expect("a certificate just made is good")))
+            .map(|one| {
+                Arc::new(Tls::new(one, Protocol::CURRENT).expect("a certificate just made is good"))
+            })
             .collect();
         let voters: Vec<Voter> =
             (0..3).map(|n| Voter { id: VoterId(n as u64 + 1), node: node(n) }).collect();

@@ -13,6 +13,7 @@ use tsugi_host::fence::Fence;
 use tsugi_host::hands::{self, HandsConfig, StartFailure};
 use tsugi_messages as messages;
 use tsugi_vocabulary::Span;
+use tsugi_wire::version::Build;
 
 use crate::args::Run;
 use crate::exit::Exit;
@@ -88,15 +89,8 @@ fn user_of_agent() -> Option<(u32, u32)> {
     })
 }
 
-/// The version that people know.
-const VERSION: &str = if cfg!(feature = "next") {
-    concat!(env!("CARGO_PKG_VERSION"), "-next")
-} else {
-    env!("CARGO_PKG_VERSION")
-};
-
 /// `tsugi agent`, as the hands start it.
-pub fn agent(words: &[OsString], out: &Out) -> Exit {
+pub fn agent(words: &[OsString], out: &Out, build: Build) -> Exit {
     let program = OsString::from("tsugi agent");
     let words = std::iter::once(program).chain(words.iter().cloned());
     let words = match AgentWords::try_parse_from(words) {
@@ -109,7 +103,7 @@ pub fn agent(words: &[OsString], out: &Out) -> Exit {
         data_dir: words.data_dir,
         name: words.name,
         config_file: words.config,
-        version: VERSION.to_owned(),
+        build,
     };
     match agent::run(config.clone()) {
         Ok(Ended::Left) => Exit::Done,

@@ -122,7 +122,7 @@ impl Client {
     /// A client of `node`, which listens at `addresses`, one for each network, the best first.
     #[must_use]
     pub fn new(tls: Arc<Tls>, node: NodeName, addresses: Vec<SocketAddr>) -> Self {
-        let target = Target { tls, node, version: Protocol::CURRENT, times: Times::USUAL };
+        let target = Target { version: tls.protocol, tls, node, times: Times::USUAL };
         Self::of(target, addresses)
     }
 
@@ -143,13 +143,6 @@ impl Client {
     #[must_use]
     pub fn timed(self, times: Times) -> Self {
         let target = Target { times, ..self.0.target.clone() };
-        Self::of(target, self.0.lock().addresses.clone())
-    }
-
-    /// Speaking another version: how a rehearsal stands in for another release.
-    #[must_use]
-    pub fn speaking(self, version: Protocol) -> Self {
-        let target = Target { version, ..self.0.target.clone() };
         Self::of(target, self.0.lock().addresses.clone())
     }
 

@@ -199,7 +199,7 @@ fn the_directory_of_an_identity_of_version_1_is_loaded() {
     let identity = ClusterIdentity::load(&pki).unwrap();
     assert_eq!((identity.cluster.name.as_str(), &identity.subject.name), ("bank", &node("a")));
     assert!(identity.authority.is_some());
-    assert!(crate::tls::Tls::new(&identity).is_ok());
+    assert!(crate::tls::Tls::new(&identity, V1).is_ok());
     assert!(Tokens::open(&pki.join("tokens.json")).unwrap().any_open(began));
 }
 

@@ -87,7 +87,7 @@ impl Sealer {
         Self { version: Protocol::CURRENT, origin, key_id: ring.current(), key, sequence: 0 }
     }
 
-    /// The same, speaking another version: how a rehearsal stands in for another release.
+    /// The same, speaking this version.
     #[must_use]
     pub fn speaking(mut self, version: Protocol) -> Self {
         self.version = version;
@@ -320,7 +320,7 @@ impl Opener {
         }
     }
 
-    /// The same, speaking another version: how a rehearsal stands in for another release.
+    /// The same, speaking this version.
     #[must_use]
     pub fn speaking(mut self, version: Protocol) -> Self {
         self.version = version;

@@ -186,7 +186,7 @@ impl Reception {
             Ok(admitted) => (admitted, None),
             Err(why) => (Decision::Refused(why.clone()), Some(why)),
         };
-        send(&mut stream, What::Answer, &decision).await.map_err(Turned::Form)?;
+        send(&mut stream, ours, (What::Answer, &decision)).await.map_err(Turned::Form)?;
         stream.shutdown().await.map_err(|error| Turned::Form(error.into()))?;
         match refused {
             None => Ok(()),
@@ -258,11 +258,11 @@ async fn receive<T: for<'a> Deserialize<'a>>(
 
 async fn send<T: Serialize>(
     to: &mut (impl AsyncWrite + Unpin),
-    what: What,
-    message: &T,
+    ours: Protocol,
+    (what, message): (What, &T),
 ) -> Result<(), FrameFailure> {
     let body = serde_json::to_vec(message).expect("texts and numbers are JSON");
-    let frame = Frame { version: Protocol::CURRENT, channel: Channel(0), what, id: 1, body };
+    let frame = Frame { version: ours, channel: Channel(0), what, id: 1, body };
     let bytes = frame.encode().map_err(std::io::Error::other)?;
     to.write_all(&bytes).await?;
     Ok(to.flush().await?)
@@ -322,16 +322,16 @@ pub enum JoinFailure {
     Tls(#[from] TlsFailure),
 }
 
-/// Joins as `name` through the first of `addresses` that answers, and keeps the identity in
-/// `directory`.
+/// Joins as `name` through the first of `addresses` that answers, speaking `ours`, and keeps the
+/// identity in `directory`.
 ///
 /// # Errors
 /// A [`JoinFailure`]; `directory` holds no identity then.
 pub async fn enter(
     directory: &Path,
     addresses: &[SocketAddr],
-    token: &Token,
-    name: &NodeName,
+    (token, name): (&Token, &NodeName),
+    ours: Protocol,
     limit: Duration,
 ) -> Result<ClusterIdentity, JoinFailure> {
     if ClusterIdentity::is_in(directory) {
@@ -344,7 +344,7 @@ pub async fn enter(
         source: no_address(),
     };
     for &address in addresses {
-        let attempt = plead(directory, address, token, name);
+        let attempt = plead(directory, address, (token, name), ours);
         match tokio::time::timeout(limit, attempt).await {
             Ok(Err(unheard @ JoinFailure::Unreachable { .. })) => last = unheard,
             Ok(Err(unheard @ JoinFailure::NotTheCluster { .. })) => last = unheard,
@@ -358,8 +358,8 @@ pub async fn enter(
 async fn plead(
     directory: &Path,
     address: SocketAddr,
-    token: &Token,
-    name: &NodeName,
+    (token, name): (&Token, &NodeName),
+    ours: Protocol,
 ) -> Result<ClusterIdentity, JoinFailure> {
     let unreachable = |source| JoinFailure::Unreachable { address, source };
     let tcp = TcpStream::connect(address).await.map_err(unreachable)?;
@@ -380,8 +380,8 @@ async fn plead(
         request: secret::hex(request.der()),
     };
     let broke_off = |source| JoinFailure::BrokeOff { address, source };
-    send(&mut stream, What::Request, &plea).await.map_err(broke_off)?;
-    match receive(&mut stream, Protocol::CURRENT).await.map_err(broke_off)? {
+    send(&mut stream, ours, (What::Request, &plea)).await.map_err(broke_off)?;
+    match receive(&mut stream, ours).await.map_err(broke_off)? {
         Decision::Refused(why) => Err(why.into()),
         Decision::Admitted { certificate, authority, cluster } => {
             let issued = Issued {

@@ -149,9 +149,9 @@ impl Listener {
         }
         Ok(Self {
             sockets,
-            tls,
             limits: Limits::USUAL,
-            version: Protocol::CURRENT,
+            version: tls.protocol,
+            tls,
             roles: vec![Role::Node],
             observer: Arc::new(|_, _| {}),
             reception: None,
@@ -162,13 +162,6 @@ impl Listener {
     #[must_use]
     pub fn limited(mut self, limits: Limits) -> Self {
         self.limits = limits;
-        self
-    }
-
-    /// Speaking another version: how a rehearsal stands in for another release.
-    #[must_use]
-    pub fn speaking(mut self, version: Protocol) -> Self {
-        self.version = version;
         self
     }
 

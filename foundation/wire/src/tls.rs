@@ -18,6 +18,7 @@ use crate::identity::{
     ClusterId, ClusterIdentity, Fingerprint, Role, Subject, SubjectRefused, read_subject,
     server_name,
 };
+use crate::version::Protocol;
 
 /// The protocol's name in the handshake of members.
 pub(crate) const MEMBERS: &[u8] = b"tsugi/1";
@@ -39,6 +40,7 @@ impl TlsFailure {
 pub struct Tls {
     pub(crate) cluster: ClusterId,
     pub(crate) own: NodeName,
+    pub(crate) protocol: Protocol,
     pub(crate) server: Arc<ServerConfig>,
     pub(crate) joining: Arc<ServerConfig>,
     pub(crate) client: Arc<ClientConfig>,
@@ -70,11 +72,12 @@ fn without_resumption(mut config: ServerConfig, protocol: &[u8]) -> Arc<ServerCo
 }
 
 impl Tls {
-    /// Reads keys and certificates of `identity` into what the connections use.
+    /// Reads keys and certificates of `identity` into what the connections use, and has them
+    /// speak `protocol`.
     ///
     /// # Errors
     /// Key and certificate do not belong together.
-    pub fn new(identity: &ClusterIdentity) -> Result<Self, TlsFailure> {
+    pub fn new(identity: &ClusterIdentity, protocol: Protocol) -> Result<Self, TlsFailure> {
         let roots = roots(identity.ca())?;
         let versions = &[&rustls::version::TLS13];
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider())
@@ -107,6 +110,7 @@ impl Tls {
         Ok(Self {
             cluster: identity.cluster.id,
             own: identity.subject.name.clone(),
+            protocol,
             server: without_resumption(server, MEMBERS),
             joining: without_resumption(joining, JOINING),
             client: Arc::new(client),

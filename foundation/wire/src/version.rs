@@ -6,6 +6,16 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Protocol(pub u8);
 
+/// One build of the program, as people and other nodes tell it from another. The program gives it
+/// at its top, so that one source makes two builds for the rehearsal of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// The version that people know.
+    pub version: &'static str,
+    /// What it speaks with other nodes.
+    pub protocol: Protocol,
+}
+
 /// How a peer's version stands to ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -21,8 +31,8 @@ pub enum Standing {
 }
 
 impl Protocol {
-    /// What this build speaks.
-    pub const CURRENT: Self = Self(if cfg!(feature = "next") { 2 } else { 1 });
+    /// What the program that ships speaks.
+    pub const CURRENT: Self = Self(1);
 
     /// How a peer of version `theirs` stands to us. Version 0 was never given out.
     #[must_use]

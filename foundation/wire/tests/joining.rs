@@ -17,6 +17,7 @@ use tsugi_wire::identity::{ClusterIdentity, IdentityFailure, Role, Token, TokenR
 use tsugi_wire::join::{Applicant, JoinFailure, JoinRefused, Reception, Turned, enter};
 use tsugi_wire::listener::{Limits, TurnedAway};
 use tsugi_wire::tls::Tls;
+use tsugi_wire::version::Protocol;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -56,7 +57,7 @@ impl Founder {
 
     async fn enter(&self, token: &Token, name: &str) -> Result<ClusterIdentity, JoinFailure> {
         let path = self.path(name);
-        enter(&path, &[self.door.address], token, &node(name), LONG).await
+        enter(&path, &[self.door.address], (token, &node(name)), Protocol::CURRENT, LONG).await
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -81,7 +82,9 @@ async fn a_node_with_a_token_comes_in_and_speaks_with_the_others() {
     assert_eq!((&joined.subject.name, joined.subject.role), (&node("b"), Role::Node));
     assert!(joined.authority.is_none(), "the authority's key stays where it was");
     assert!(!founder.path("b").join("ca.key").exists());
-    let tls = Arc::new(Tls::new(&ClusterIdentity::load(&founder.path("b")).unwrap()).unwrap());
+    let tls = Arc::new(
+        Tls::new(&ClusterIdentity::load(&founder.path("b")).unwrap(), Protocol::CURRENT).unwrap(),
+    );
     let asks = client(Arc::clone(&tls), "a", &[founder.door.address]);
     assert_eq!(asks.request(Channel(1), b"!".to_vec(), LONG).await.unwrap(), b"b/1:!");
     let its_door = ground::open(tls, Limits::USUAL).await;
@@ -166,14 +169,16 @@ async fn a_joining_node_trusts_only_the_authority_of_its_token() {
     let token = founder.token(HOUR);
     let _open = impostor.token(HOUR);
     let path = founder.path("b");
-    match enter(&path, &[impostor.door.address], &token, &node("b"), LONG).await {
+    match enter(&path, &[impostor.door.address], (&token, &node("b")), Protocol::CURRENT, LONG)
+        .await
+    {
         Err(JoinFailure::NotTheCluster { .. }) => {}
         other => panic!("{other:?}"),
     }
     assert!(founder.reception.is_open(), "the token's secret was not told");
     // The impostor's address first costs nothing: the next is tried.
     let both = [impostor.door.address, founder.door.address];
-    enter(&path, &both, &token, &node("b"), LONG).await.unwrap();
+    enter(&path, &both, (&token, &node("b")), Protocol::CURRENT, LONG).await.unwrap();
 }
 
 #[tokio::test]
@@ -208,13 +213,28 @@ async fn sec1_whoever_says_nothing_at_the_desk_hears_nothing_and_is_cut() {
 }
 
 #[tokio::test]
+async fn a_node_of_the_next_version_comes_in_and_one_further_does_not() {
+    let founder = founder().await;
+    let (near, far) = (founder.token(HOUR), founder.token(HOUR));
+    let later = |steps| Protocol(Protocol::CURRENT.0 + steps);
+    let door = [founder.door.address];
+    enter(&founder.path("b"), &door, (&near, &node("b")), later(1), LONG).await.unwrap();
+    match enter(&founder.path("c"), &door, (&far, &node("c")), later(2), LONG).await {
+        Err(JoinFailure::BrokeOff { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(founder.reception.is_open(), "the token was not used");
+}
+
+#[tokio::test]
 async fn nobody_there_is_told_apart_from_no() {
     let founder = founder().await;
     let token = founder.token(HOUR);
     let free = tokio::net::TcpListener::bind(own()).await.unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    match enter(&founder.path("b"), &[address], &token, &node("b"), LONG).await {
+    match enter(&founder.path("b"), &[address], (&token, &node("b")), Protocol::CURRENT, LONG).await
+    {
         Err(JoinFailure::Unreachable { address: tried, .. }) => assert_eq!(tried, address),
         other => panic!("{other:?}"),
     }

@@ -215,14 +215,15 @@ async fn a_node_of_another_name_at_the_address_is_not_asked() {
 async fn versions_n_and_n_plus_1_interoperate_and_n_plus_2_is_refused_by_name() {
     let cluster = Cluster::found();
     for (door_speaks, client_speaks) in [(4, 4), (4, 5), (5, 4)] {
-        let door = open_with(cluster.founder(), |door| door.speaking(Protocol(door_speaks))).await;
-        let tls = cluster.member(&format!("n{door_speaks}{client_speaks}"));
-        let client = client(tls, "a", &[door.address]).speaking(Protocol(client_speaks));
+        let door = open(cluster.founder_speaking(Protocol(door_speaks)), Limits::USUAL).await;
+        let name = format!("n{door_speaks}{client_speaks}");
+        let tls = cluster.member_speaking(&name, Protocol(client_speaks));
+        let client = client(tls, "a", &[door.address]);
         assert!(client.request(Channel(0), vec![], LONG).await.is_ok());
         assert_eq!(client.connected().unwrap().1, Protocol(door_speaks));
     }
-    let door = open_with(cluster.founder(), |door| door.speaking(Protocol(4))).await;
-    let client = client(cluster.member("new"), "a", &[door.address]).speaking(Protocol(6));
+    let door = open(cluster.founder_speaking(Protocol(4)), Limits::USUAL).await;
+    let client = client(cluster.member_speaking("new", Protocol(6)), "a", &[door.address]);
     let refused = client.request(Channel(0), vec![], LONG).await.unwrap_err();
     let RequestFailure::Unreachable { tried, .. } = &refused else { panic!("{refused:?}") };
     match &tried[0].1 {
@@ -237,10 +238,10 @@ async fn versions_n_and_n_plus_1_interoperate_and_n_plus_2_is_refused_by_name() 
 async fn the_door_names_a_member_whose_version_is_too_far() {
     // A client that does not look at the version itself: it greets with its own and waits.
     let cluster = Cluster::found();
-    let door = open_with(cluster.founder(), |door| door.speaking(Protocol(5))).await;
-    let client = client(cluster.member("new"), "a", &[door.address]).speaking(Protocol(6));
+    let door = open(cluster.founder_speaking(Protocol(5)), Limits::USUAL).await;
+    let client = client(cluster.member_speaking("new", Protocol(6)), "a", &[door.address]);
     client.request(Channel(0), vec![], LONG).await.unwrap();
-    let far = open_with(cluster.founder(), |door| door.speaking(Protocol(4))).await;
+    let far = open(cluster.founder_speaking(Protocol(4)), Limits::USUAL).await;
     let raw = ground::raw::connect(&cluster, "raw", far.address).await;
     raw.say_version(Protocol(6)).await;
     match far.turned_away().await {
@@ -277,7 +278,7 @@ async fn an_expelled_node_is_cut_and_does_not_come_back() {
     let made =
         cluster.founder.found_beside(&cluster.path("b"), &node("b"), tsugi_wire::join::wall_now());
     let made = made.unwrap();
-    let tls = Arc::new(tsugi_wire::tls::Tls::new(&made).unwrap());
+    let tls = Arc::new(tsugi_wire::tls::Tls::new(&made, Protocol::CURRENT).unwrap());
     let client = client(tls, "a", &[door.address]);
     client.request(Channel(0), vec![], LONG).await.unwrap();
     assert_eq!(door.server.expel(&node("b"), made.subject.fingerprint), 1);

@@ -14,14 +14,16 @@ mod read;
 mod typed_name;
 mod wait;
 
+use tsugi_wire::version::Build;
+
 use crate::args::{Audit, Cli, Command, Compat, Config, Node};
 use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::{Form, Out};
 use crate::{daemon, metrics, up};
 
-/// Carries out the command.
-pub fn run(cli: &Cli, out: &Out) -> Exit {
+/// Carries out the command, as this build of the program.
+pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
     let agents = Agents::find(cli.global.run_dir.as_deref());
     match &cli.command {
         Command::Status { watch: false } => read::status(&agents, out),
@@ -50,7 +52,7 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         Command::Config(Config::Show) => config::show(&agents, out),
         Command::Backup { file } => read::backup(&agents, out, file),
         Command::Restore { file, data_dir, changing } => {
-            offline::restore(out, (file, data_dir.as_deref()), changing)
+            offline::restore(out, (file, data_dir.as_deref()), changing, build.protocol)
         }
         Command::Audit(Audit::List { most }) => read::audit(&agents, out, *most),
         Command::Audit(Audit::Verify) => read::verify(&agents, out),
@@ -65,7 +67,7 @@ pub fn run(cli: &Cli, out: &Out) -> Exit {
         Command::Completions { shell } => offline::completions(out, *shell),
         Command::Man { directory } => offline::man(out, directory.as_deref()),
         Command::Commands => offline::commands(out),
-        Command::Agent(raw) => daemon::agent(&raw.words, out),
+        Command::Agent(raw) => daemon::agent(&raw.words, out, build),
         Command::Guardian(raw) => daemon::guardian(&raw.words, out),
         Command::Hands(raw) => daemon::hands(&raw.words, out),
         Command::Sample(_) => Exit::Failed,

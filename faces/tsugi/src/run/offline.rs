@@ -8,6 +8,7 @@ use std::path::Path;
 use clap_complete::Shell;
 use tsugi_cluster_engine::agent::{Restore, RestoreHow};
 use tsugi_messages as messages;
+use tsugi_wire::version::Protocol;
 
 use super::change;
 use crate::args::{Changing, DATA_DIR};
@@ -93,7 +94,12 @@ fn written(out: &Out, done: io::Result<()>) -> Exit {
 }
 
 /// `restore`.
-pub fn restore(out: &Out, (file, data_dir): (&Path, Option<&Path>), changing: &Changing) -> Exit {
+pub fn restore(
+    out: &Out,
+    (file, data_dir): (&Path, Option<&Path>),
+    changing: &Changing,
+    speaks: Protocol,
+) -> Exit {
     if changing.reason.is_none() && !changing.dry_run {
         out.tell(&messages::refused_reason_missing("tsugi restore"));
         return Exit::Refused;
@@ -106,6 +112,7 @@ pub fn restore(out: &Out, (file, data_dir): (&Path, Option<&Path>), changing: &C
         command: change::random_id(),
         origin: change::origin(),
         how: if changing.dry_run { RestoreHow::DryRun } else { RestoreHow::ForReal },
+        speaks,
     };
     daemon::restore(&what, out)
 }

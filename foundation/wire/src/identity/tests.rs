@@ -4,6 +4,8 @@ use super::*;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+use crate::version::Protocol;
+
 const NOW: Wall = Wall(1_800_000_000_000);
 
 fn node(name: &str) -> NodeName {
@@ -103,7 +105,9 @@ fn a_key_that_does_not_belong_to_its_certificate_is_refused() {
         let loaded = ClusterIdentity::load(&dir.path().join("pki"));
         match loaded {
             Err(IdentityFailure::Damaged { path, .. }) => assert_eq!(path, of(&dir)),
-            Ok(identity) => assert!(crate::tls::Tls::new(&identity).is_err(), "{name}"),
+            Ok(identity) => {
+                assert!(crate::tls::Tls::new(&identity, Protocol::CURRENT).is_err(), "{name}")
+            }
             other => panic!("{name}: {other:?}"),
         }
         fs::write(of(&dir), kept).unwrap();

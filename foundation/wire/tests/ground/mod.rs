@@ -17,6 +17,7 @@ use tsugi_wire::identity::{ClusterIdentity, Role, Validity};
 use tsugi_wire::join::wall_now;
 use tsugi_wire::listener::{Limits, Listener, Peer, Server, TurnedAway, serve};
 use tsugi_wire::tls::Tls;
+use tsugi_wire::version::Protocol;
 
 pub const LONG: Duration = Duration::from_secs(20);
 
@@ -43,12 +44,20 @@ impl Cluster {
     }
 
     pub fn member(&self, name: &str) -> Arc<Tls> {
+        self.member_speaking(name, Protocol::CURRENT)
+    }
+
+    pub fn member_speaking(&self, name: &str, protocol: Protocol) -> Arc<Tls> {
         let made = self.founder.found_beside(&self.path(name), &node(name), wall_now());
-        Arc::new(Tls::new(&made.unwrap()).unwrap())
+        Arc::new(Tls::new(&made.unwrap(), protocol).unwrap())
     }
 
     pub fn founder(&self) -> Arc<Tls> {
-        Arc::new(Tls::new(&self.founder).unwrap())
+        self.founder_speaking(Protocol::CURRENT)
+    }
+
+    pub fn founder_speaking(&self, protocol: Protocol) -> Arc<Tls> {
+        Arc::new(Tls::new(&self.founder, protocol).unwrap())
     }
 
     /// A member with a certificate of another role or time: its files are those of a node that
@@ -60,7 +69,7 @@ impl Cluster {
         let issued = authority.issue_with_key(&node(name), role, validity).unwrap();
         std::fs::write(path.join("node.pem"), issued.certificate_pem).unwrap();
         std::fs::write(path.join("node.key"), issued.key_pem).unwrap();
-        Arc::new(Tls::new(&ClusterIdentity::load(&path).unwrap()).unwrap())
+        Arc::new(Tls::new(&ClusterIdentity::load(&path).unwrap(), Protocol::CURRENT).unwrap())
     }
 }
 

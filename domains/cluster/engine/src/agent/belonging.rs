@@ -271,7 +271,7 @@ pub(super) fn come_in_again(
     let Some(kept) = note(&config.data_dir)? else { return Ok(()) };
     let identity = ClusterIdentity::load(&config.pki_dir)?;
     let me = identity.subject.name.clone();
-    let tls = Arc::new(Tls::new(&identity).map_err(LinkFailure::Tls)?);
+    let tls = Arc::new(Tls::new(&identity, config.build.protocol).map_err(LinkFailure::Tls)?);
     let founding = Founding::read(&config.data_dir)?;
     let book = Book::of(&founding);
     let ledger = aside::LEDGER.map(|name| config.data_dir.join(name));

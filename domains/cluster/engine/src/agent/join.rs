@@ -10,6 +10,7 @@ use tsugi_wire::client::{Client, RequestFailure};
 use tsugi_wire::dial::DialFailure;
 use tsugi_wire::identity::{ClusterIdentity, IdentityFailure, Token};
 use tsugi_wire::tls::{Tls, TlsFailure};
+use tsugi_wire::version::Protocol;
 
 use super::entry::{Answer, Ask, Kept, WhyNot, to_bytes};
 use super::founding::{Founding, FoundingFailure, Part};
@@ -45,23 +46,23 @@ pub enum JoinFailure {
 /// How long each step of joining may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Joins the cluster whose token this is, as `node`, by one of `addresses`.
+/// Joins the cluster whose token this is, as `node` that speaks `ours`, by one of `addresses`.
 ///
 /// # Errors
 /// [`JoinFailure`].
 pub async fn join(
     (data_dir, pki_dir): (&Path, &Path),
     addresses: &[SocketAddr],
-    token: &Token,
-    node: &NodeName,
+    (token, node): (&Token, &NodeName),
+    ours: Protocol,
 ) -> Result<ClusterIdentity, JoinFailure> {
     let identity = if ClusterIdentity::is_in(pki_dir) {
         // A former attempt got the certificate and lost the rest.
         ClusterIdentity::load(pki_dir)?
     } else {
-        tsugi_wire::join::enter(pki_dir, addresses, token, node, LIMIT).await?
+        tsugi_wire::join::enter(pki_dir, addresses, (token, node), ours, LIMIT).await?
     };
-    let tls = Arc::new(Tls::new(&identity)?);
+    let tls = Arc::new(Tls::new(&identity, ours)?);
     let founding = number(&tls, addresses, (node, None)).await?;
     founding.write(data_dir)?;
     Ok(identity)

@@ -150,7 +150,7 @@ pub(super) async fn open(
     let read = config::read(&founding.config);
     let resolved = read.map_err(|problems| FoundingFailure::Config(problems.len()))?;
     let times = Times::of(resolved.spec.timing);
-    let tls = Arc::new(Tls::new(identity)?);
+    let tls = Arc::new(Tls::new(identity, agent.build.protocol)?);
     let book = Arc::new(Book::of(founding));
     let peers = Arc::new(WirePeers {
         tls: Arc::clone(&tls),

@@ -70,7 +70,7 @@ impl Shared {
         if !ClusterIdentity::is_in(dirs.1) {
             belonging::clear_leftovers(dirs.0).map_err(|e| self.failed(e))?;
         }
-        let identity = join::join(dirs, &addresses, &token, &node)
+        let identity = join::join(dirs, &addresses, (&token, &node), self.config.build.protocol)
             .await
             .map_err(|e| messages::token_refused(&node, e))?;
         let _gone = self.founded.send(());

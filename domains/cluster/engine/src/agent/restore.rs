@@ -20,6 +20,7 @@ use tsugi_messages::{self as messages, Message};
 use tsugi_vocabulary::{Index, NodeName, Wall};
 use tsugi_wire::identity::ClusterIdentity;
 use tsugi_wire::tls::Tls;
+use tsugi_wire::version::Protocol;
 
 use super::aside;
 use super::belonging::{NOTE, look_at};
@@ -50,6 +51,8 @@ pub struct Restore {
     pub origin: String,
     /// For real, or only to see.
     pub how: How,
+    /// What this node speaks.
+    pub speaks: Protocol,
 }
 
 /// Whether anything is changed.
@@ -106,7 +109,7 @@ pub fn restore(what: &Restore) -> Result<Message, RestoreRefused> {
         error => failed(&error),
     })?;
     let ground = ground(what, &bytes)?;
-    let running = running_nodes(&ground).map_err(|error| failed(&error))?;
+    let running = running_nodes(&ground, what.speaks).map_err(|error| failed(&error))?;
     if !running.is_empty() {
         return Err(because(messages::restore_others_run(running.join(", "))));
     }
@@ -185,9 +188,9 @@ fn newest(data_dir: &Path) -> Option<View> {
 }
 
 /// The other nodes whose agents answer: while one runs, the former ledger may be alive.
-fn running_nodes(ground: &Ground) -> io::Result<Vec<String>> {
+fn running_nodes(ground: &Ground, speaks: Protocol) -> io::Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let tls = Arc::new(Tls::new(&ground.identity).map_err(io::Error::other)?);
+    let tls = Arc::new(Tls::new(&ground.identity, speaks).map_err(io::Error::other)?);
     let spec = ground.record.spec().map(|spec| spec.nodes.clone()).unwrap_or_default();
     runtime.block_on(async {
         let mut looks = JoinSet::new();

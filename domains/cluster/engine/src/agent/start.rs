@@ -19,6 +19,7 @@ use tsugi_wire::datagram::{Opener, Origin, Sealer};
 use tsugi_wire::files::{self, FileFailure};
 use tsugi_wire::frame::Channel;
 use tsugi_wire::identity::{ClusterIdentity, IdentityFailure};
+use tsugi_wire::version::{Build, Protocol};
 
 use super::belonging::{self, Lookout};
 use super::file;
@@ -53,8 +54,8 @@ pub struct AgentConfig {
     pub name: Option<String>,
     /// This node's own file, compared with the applied configuration.
     pub config_file: PathBuf,
-    /// The version that people know.
-    pub version: String,
+    /// Which build of the program this is.
+    pub build: Build,
 }
 
 /// Why an agent did not start, or ended other than in order.
@@ -185,7 +186,7 @@ fn work(
     let voter = founding.voter(&me).unwrap_or_default();
     let boot = Boot::begin(&config.data_dir.join("boot"), clock::wall())?;
     let promise_file = config.data_dir.join("longest-promise");
-    let networks = bind(&own, &identity, &me, boot)?;
+    let networks = bind(&own, &identity, boot, config.build.protocol)?;
     let hands = Hands::connect(&config.run_dir).map_err(AgentFailure::Hands)?;
     let (mailbox, post) = mailbox()?;
     let seen = (picture.subscribe(), networks.heard());
@@ -232,7 +233,7 @@ fn work(
     runtime.spawn(tasks::end_with(Arc::clone(&ledger), (me.clone(), language), post.clone()));
     runtime.spawn(logbook::keep(Arc::clone(&ledger), pictures));
     runtime.spawn(file::compare(config.config_file.clone(), parts.standing.clone(), file::LOOK));
-    logbook::begin(&me, &config.version, boot.started, language);
+    logbook::begin(&me, config.build.version, boot.started, language);
     // Set once: this process works for one cluster only.
     let _first = shared.running.set(Running { ledger, reception: link.reception });
     // The first thread of an agent is the one at real-time priority (`tsugi_host::thread`).
@@ -288,13 +289,13 @@ fn read_promise(file: &Path) -> Result<Option<Span>, AgentFailure> {
 fn bind(
     own: &[SocketAddr],
     identity: &ClusterIdentity,
-    me: &NodeName,
     boot: Boot,
+    ours: Protocol,
 ) -> Result<Networks, AgentFailure> {
-    let cluster = identity.cluster.id;
+    let (cluster, me) = (identity.cluster.id, &identity.subject.name);
     let ring = &identity.cluster.keyring;
-    let sealer = Sealer::new(Origin { cluster, node: me.clone(), boot }, ring);
-    let opener = Opener::new(cluster, me.clone(), ring);
+    let sealer = Sealer::new(Origin { cluster, node: me.clone(), boot }, ring).speaking(ours);
+    let opener = Opener::new(cluster, me.clone(), ring).speaking(ours);
     Networks::bind(own, sealer, opener)
         .map_err(|source| AgentFailure::Bind { addresses: own.to_vec(), source })
 }
