@@ -153,7 +153,7 @@ fn a_script_loads_into_its_own_group_and_says_which_run_of_it_asks() {
     assert_eq!(tsugi(dir.path(), &["compat", "install", place]).code, 0);
     let agent = agent(State::Up, None);
     let ran = std::process::Command::new(dir.path().join("ARMLoad"))
-        .args(["TUSINAP", "/opt/ap", "/m", "/FOV", "line 1"])
+        .args(["AP", "/opt/ap", "/m", "/FOV", "line 1"])
         .env_clear()
         .env("TSUGI_RUN_DIR", agent.run_dir())
         .env("TSUGI_GROUP", "PAY")
@@ -162,9 +162,10 @@ fn a_script_loads_into_its_own_group_and_says_which_run_of_it_asks() {
         .output()
         .expect("it runs");
     let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert!(said.contains("ARMLOAD is now: tsugi proc load TUSINAP --failover"), "{said}");
+    assert!(said.contains("ARMLOAD is now: tsugi proc load AP --failover"), "{said}");
+    assert_eq!(ran.status.code(), Some(0), "its program stands: {said}");
     let change = changed(&agent);
-    assert!(change.words.starts_with("ARMLOAD TUSINAP"), "{change:?}");
+    assert!(change.words.starts_with("ARMLOAD AP"), "{change:?}");
     let Operation::Load { run, load, .. } = change.what else { panic!("{change:?}") };
     let epoch = Some(Epoch { incarnation: 2, counter: 17 });
     assert_eq!(run, Run { group: "PAY".to_owned(), epoch });
