@@ -305,19 +305,34 @@ impl Node {
         let beat = self.compose(now.lease);
         let answers = self.answers(now.lease);
         let haste = self.haste(&beat, answers);
-        // Whose answers just miss its own beat would ask for them again and again: it falls out
-        // of step with the voter that is a hair behind it.
-        self.next_beat = now.lease
-            + match answers {
-                Answers::There => self.timing.beat,
-                Answers::Missing => Span(self.timing.beat.0 / 4 * 3),
-            };
+        self.next_beat = match answers {
+            Answers::There => self.in_step(now.lease),
+            Answers::Missing => now.lease + self.out_of_step(),
+        };
         self.beat_due = BeatDue::OnTime;
         // The node is a voter too: its own vote takes the same road, without the network. What
         // follows from it comes after the beat.
         let at = out.len();
         self.vote(now, &beat, out, |node, now, ack, out| node.on_acked(now, &ack, out));
         out.insert(at, Order::Beat(beat, haste));
+    }
+
+    /// When the beat after one of this moment is due. A wake that comes a little late puts off no
+    /// later beat: nodes that wake one after the other go on to do so, and none drifts to where
+    /// the answers of another just miss its own beats.
+    fn in_step(&self, now: Moment) -> Moment {
+        let beat = self.timing.beat;
+        let on_time = now >= self.next_beat && now.since(self.next_beat) < Span(beat.0 / 2);
+        if on_time { self.next_beat + beat } else { now + beat }
+    }
+
+    /// How soon the next beat follows one for which an answer is missing. Whose answers just miss
+    /// its own beat would ask for them again and again: it falls out of step with the voter that
+    /// is a hair behind it. That one misses its answers as well, so each node steps as far as its
+    /// place among all says, and they do not fall into step again.
+    pub(super) fn out_of_step(&self) -> Span {
+        let place = self.peers.keys().filter(|name| **name < self.me).count() as u64;
+        Span(self.timing.beat.0 / 8 * (6 - place % 3))
     }
 
     /// How soon the others are to read a beat. Answers to beats that wait come one beat later; an

@@ -65,6 +65,37 @@ fn a_node_that_misses_an_answer_falls_out_of_step_until_it_comes() {
 }
 
 #[test]
+fn nodes_that_miss_each_others_answers_fall_out_of_step_by_different_steps() {
+    let mut bench = Bench::running(record());
+    let beat = bench.node.timing().beat;
+    let steps = ["a", "bb", "d"].map(|me| {
+        bench.node.me = name(me);
+        bench.node.out_of_step()
+    });
+    assert!(steps[0] > steps[1] && steps[1] > steps[2], "{steps:?}");
+    assert!(steps.iter().all(|step| (beat.0 / 2..beat.0).contains(&step.0)), "{steps:?}");
+}
+
+#[test]
+fn a_wake_that_comes_late_puts_off_no_later_beat_and_a_standstill_does() {
+    let mut bench = Bench::running(record());
+    next(&mut bench, Span::secs(1));
+    let (beat, due, before) = (bench.node.timing().beat, bench.node.next_beat, bench.beats.len());
+    let wake = |bench: &mut Bench, at: Moment| {
+        bench.now = at;
+        next(bench, Span::millis(1));
+    };
+    for turn in 0..20 {
+        wake(&mut bench, due + Span(beat.0 * turn) + Span::millis(4));
+    }
+    assert_eq!(bench.beats.len() - before, 20);
+    let due = due + Span(beat.0 * 20);
+    assert_eq!(bench.node.next_beat, due);
+    wake(&mut bench, due + beat);
+    assert!(bench.node.next_beat.since(due + beat) >= Span(beat.0 / 2), "on each others heels");
+}
+
+#[test]
 fn a_voter_that_is_not_heard_is_not_waited_for() {
     let mut bench = Bench::running(record());
     next(&mut bench, Span::secs(1));
