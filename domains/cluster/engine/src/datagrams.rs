@@ -25,8 +25,9 @@ const TAKE: usize = 64;
 /// The longest datagram that takes an answer with it: what every path carries in one piece
 /// (RFC 8200, 5: 1,280 bytes with the headers). Each alone may be longer.
 const TOGETHER: usize = 1_232;
-/// After a beat that was to be read at once everything goes over every network for so many beats:
-/// it may have been at once because what went over one of them is lost without a word.
+/// After a beat that was to be read at once everything goes over every network for so many beats,
+/// to a peer that has not answered the last one that went over one: what goes over that may be
+/// lost without a word. An answer to it that was only late ends this.
 const CAREFUL_BEATS: u8 = 20;
 
 /// The node's ends of all its networks.
@@ -59,6 +60,8 @@ struct Peer {
     hasty: Option<u64>,
     /// For how many beats it is still sent everything over every network.
     careful: u8,
+    /// The last beat that went over one network, as long as it is not answered.
+    unanswered: Option<(BootId, u64)>,
     /// An answer that goes with the next beat.
     with_beat: Option<Vec<u8>>,
     /// The network of the last datagram that needed only one.
@@ -79,6 +82,14 @@ impl Peer {
         }
         self.newest = Some((beat.boot, beat.sequence));
         true
+    }
+
+    /// It answered a beat. If that one went over one network, nothing is lost on the way there and
+    /// back.
+    fn has_answered(&mut self, boot: BootId, sequence: u64) {
+        if self.unanswered.take_if(|beat| *beat == (boot, sequence)).is_some() {
+            self.careful = 0;
+        }
     }
 
     fn spoke(&mut self, boot: BootId, form: Form) {
@@ -146,8 +157,8 @@ impl Networks {
                 let whole = self.heard.on_all(name, ways(&self.lanes, peer));
                 let careful = peer.careful > 0;
                 peer.careful = match haste {
-                    Haste::Now => CAREFUL_BEATS,
-                    Haste::Waits => peer.careful.saturating_sub(1),
+                    Haste::Now if peer.unanswered.is_some() => CAREFUL_BEATS,
+                    Haste::Now | Haste::Waits => peer.careful.saturating_sub(1),
                 };
                 // An older version knows only of copies over all networks.
                 let renews = form == Form::Laden && haste == Haste::Waits;
@@ -155,6 +166,7 @@ impl Networks {
                     send(&self.lanes, &bytes, &peer.addresses);
                     continue;
                 }
+                peer.unanswered = Some((beat.boot, beat.sequence));
                 let fits = |answer: &mut Vec<u8>| bytes.len() + answer.len() <= TOGETHER;
                 let answer = peer.with_beat.take_if(fits);
                 let both = answer.map(|answer| [&body[..], &answer].concat());
@@ -343,8 +355,11 @@ fn read(peer: &mut Peer, opened: &Opened<'_>, via: Via, out: &mut Vec<Event>) ->
 
 fn read_answer(peer: &mut Peer, opened: &Opened<'_>, body: &[u8]) -> Option<(Event, Form, Haste)> {
     let Read { message: ack, form, haste, .. } = peer.acks.read(body)?;
-    let same = ack.voter == opened.sender && ack.voter_boot == opened.boot.id;
-    same.then_some((Event::Acked(ack), form, haste))
+    if ack.voter != opened.sender || ack.voter_boot != opened.boot.id {
+        return None;
+    }
+    peer.has_answered(ack.boot, ack.sequence);
+    Some((Event::Acked(ack), form, haste))
 }
 
 #[cfg(test)]

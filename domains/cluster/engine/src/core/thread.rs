@@ -411,13 +411,16 @@ impl Core {
         let due = self.wake.min(self.ledger_due) <= now;
         let parts = &mut self.parts;
         let networks = parts.networks.fds().len();
+        let hasty = (0..networks).any(|network| ready.has(Source::Network(network)));
+        // What waits is the older: behind what is in haste it would be old news, and stay without
+        // the answer that says that nothing of it was lost.
+        if due || hasty {
+            parts.networks.take_waiting(events);
+        }
         for network in 0..networks {
             if ready.has(Source::Network(network)) {
                 parts.networks.take(network, events);
             }
-        }
-        if due {
-            parts.networks.take_waiting(events);
         }
         for event in events.iter() {
             if let Event::Heard { beat, .. } = event {

@@ -186,6 +186,34 @@ fn acquainted() -> (Networks, Networks) {
     (a, b)
 }
 
+#[test]
+fn nothing_is_feared_lost_when_the_last_beat_over_one_network_is_answered() {
+    let (mut a, mut b) = acquainted();
+    let beats = |sequence| Heartbeat { sequence, ..beat("a") };
+    let says = |boot, sequence| Ack { boot, sequence, ..ack("b") };
+    // The copies that came: two over both networks, one over one.
+    let send = |a: &mut Networks, b: &mut Networks, (sequence, haste)| {
+        a.beat(beats(sequence), haste);
+        sent(b).0 + 1
+    };
+    let answer = |a: &mut Networks, b: &mut Networks, ack| {
+        b.answer(&name("a"), ack);
+        b.flush();
+        taken(a);
+    };
+    assert_eq!(send(&mut a, &mut b, (2, Haste::Waits)), 1);
+    assert_eq!(send(&mut a, &mut b, (3, Haste::Now)), 2);
+    answer(&mut a, &mut b, says(boot("a"), 3));
+    assert_eq!(send(&mut a, &mut b, (4, Haste::Waits)), 2, "2 may be lost");
+    answer(&mut a, &mut b, says(boot("b"), 2));
+    assert_eq!(send(&mut a, &mut b, (5, Haste::Waits)), 2, "that was of another boot");
+    answer(&mut a, &mut b, says(boot("a"), 2));
+    assert_eq!(send(&mut a, &mut b, (6, Haste::Waits)), 1, "it was only late");
+    answer(&mut a, &mut b, says(boot("a"), 6));
+    assert_eq!(send(&mut a, &mut b, (7, Haste::Now)), 2);
+    assert_eq!(send(&mut a, &mut b, (8, Haste::Waits)), 1, "nothing was missing");
+}
+
 /// The beats after one that was to be read at once are over.
 fn carefree(node: &mut Networks) {
     node.peers.values_mut().for_each(|peer| peer.careful = 0);
