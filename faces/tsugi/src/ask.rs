@@ -81,6 +81,8 @@ impl Agents {
             let patience = match request {
                 Request::Change(_) => PATIENCE,
                 Request::Status => GLANCE,
+                // Nodes look at their files for it.
+                Request::Parity { .. } => QUESTION,
                 _ if is_last => QUESTION,
                 _ => GLANCE,
             };

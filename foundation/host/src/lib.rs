@@ -12,6 +12,7 @@ mod cgroup;
 pub mod clock;
 pub mod clock_step;
 mod codec;
+pub mod discipline;
 mod failure;
 pub mod fence;
 pub mod filter;

@@ -6,15 +6,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use tsugi_vocabulary::{GroupName, NodeName};
+use tsugi_vocabulary::{GroupName, NodeName, Wall};
 
 use crate::ocf::AgentName;
-use crate::spec::{
-    Check, ClusterSpec, GroupSpec, Monitor, ProcessHow, ResourceKind, Role, VolumeSource,
+use crate::record::FenceFault;
+
+mod items;
+mod verdict;
+
+pub use items::items;
+pub use verdict::{
+    Answered, Could, Verdict, could, differences, not_compared, shortfalls, verdicts,
 };
 
 /// A file system with less free than this many percent is short.
 pub const LEAST_FREE: u64 = 5;
+
+/// A certificate that ends within so many days is too short to count on.
+pub const LEAST_DAYS: u64 = 7;
+
+/// Clocks that are further apart than so many milliseconds are not the same.
+pub const MOST_APART_MS: u64 = 1_000;
+
+/// What stands for the directory in which a node keeps what must survive.
+pub const DATA: &str = "tsugi-data";
+/// What stands for the directory in which the private folders of runs are.
+pub const RUNS: &str = "tsugi-runs";
 
 /// Something that a group needs on a node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,15 +55,42 @@ pub enum Item {
     User(String),
     /// A block device or an image.
     Device(String),
-    /// Where something is mounted, or a directory that every node reaches.
-    Mount(String),
-    /// Room on the file system under it.
+    /// A directory that every node reaches.
+    Shared(String),
+    /// Where a volume of the group is mounted.
+    Mount {
+        /// The directory.
+        path: String,
+        /// What is mounted there.
+        device: String,
+    },
+    /// Room on the file system under it; [`DATA`] and [`RUNS`] stand for the node's own places.
     Space(String),
     /// A network interface.
     Link(String),
     /// A limit of the programs.
     Limit(String),
-    /// The version of this program.
+    /// A program that checks or mends a file system.
+    Tool(String),
+    /// A package, where the system has a list of them that can be read.
+    Package(String),
+    /// A unit of systemd.
+    Unit(String),
+    /// The fence device of this other node, as it answers from here.
+    Reach(NodeName),
+    /// The authority that the node's certificate is from.
+    Authority,
+    /// The node's certificate.
+    Certificate,
+    /// Whether something keeps the clock on time.
+    Clock,
+    /// What programs are held together by: cgroups of version 2.
+    Cgroups,
+    /// The kernel.
+    Kernel,
+    /// What stops the node when it cannot let go of a group.
+    SelfFence,
+    /// The version of this program, and for which processor it was made.
     Version,
     /// The rules of the time zone.
     Zone,
@@ -65,10 +109,21 @@ impl Item {
             Self::Secret(path) => format!("secret:{path}"),
             Self::User(name) => format!("user:{name}"),
             Self::Device(path) => format!("device:{path}"),
-            Self::Mount(path) => format!("mount:{path}"),
+            Self::Shared(path) => format!("shared:{path}"),
+            Self::Mount { path, .. } => format!("mount:{path}"),
             Self::Space(path) => format!("space:{path}"),
             Self::Link(name) => format!("link:{name}"),
             Self::Limit(name) => format!("limit:{name}"),
+            Self::Tool(path) => format!("tool:{path}"),
+            Self::Package(name) => format!("package:{name}"),
+            Self::Unit(name) => format!("unit:{name}"),
+            Self::Reach(node) => format!("fence-device:{node}"),
+            Self::Authority => "certificate:authority".to_owned(),
+            Self::Certificate => "certificate:node".to_owned(),
+            Self::Clock => "clock:synchronised".to_owned(),
+            Self::Cgroups => "kernel:cgroup2".to_owned(),
+            Self::Kernel => "kernel:release".to_owned(),
+            Self::SelfFence => "self-fence:node".to_owned(),
             Self::Version => "version:tsugi".to_owned(),
             Self::Zone => "zone:localtime".to_owned(),
         }
@@ -84,10 +139,24 @@ impl Item {
             | Self::Secret(_)
             | Self::User(_)
             | Self::Device(_)
-            | Self::Mount(_)
+            | Self::Shared(_)
+            | Self::Mount { .. }
             | Self::Space(_)
-            | Self::Link(_) => true,
-            Self::File(_) | Self::Limit(_) | Self::Version | Self::Zone => false,
+            | Self::Link(_)
+            | Self::Reach(_)
+            | Self::Certificate => true,
+            Self::File(_)
+            | Self::Limit(_)
+            | Self::Tool(_)
+            | Self::Package(_)
+            | Self::Unit(_)
+            | Self::Authority
+            | Self::Clock
+            | Self::Cgroups
+            | Self::Kernel
+            | Self::SelfFence
+            | Self::Version
+            | Self::Zone => false,
         }
     }
 }
@@ -115,6 +184,27 @@ pub enum Fact {
         /// In percent.
         percent: u64,
     },
+    /// A directory that something would be mounted over.
+    NotEmpty,
+    /// What only its owner mounts is mounted at this place, though the group does not run here.
+    InUse {
+        /// Where.
+        at: String,
+    },
+    /// A link without a carrier, or set down.
+    NoCarrier,
+    /// A device that has not answered well from here, or not for long.
+    Untested,
+    /// A device that fails what is asked of it from here.
+    Fails {
+        /// How.
+        fault: FenceFault,
+    },
+    /// Something that ends.
+    Lasts {
+        /// In so many days.
+        days: u64,
+    },
 }
 
 /// What one node has.
@@ -130,6 +220,9 @@ pub struct Inventory {
     pub facts: BTreeMap<String, Fact>,
     /// Those that no group can do without.
     pub needed: BTreeSet<String>,
+    /// The node's time on the wall when it had looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Wall>,
 }
 
 /// Why a node could not take a group, or could take it only otherwise than another.
@@ -154,6 +247,20 @@ pub enum Wrong {
     Unreadable(String),
     /// There is too little room: so many percent are free.
     Full(u64),
+    /// Something lies where a volume is mounted.
+    NotEmpty,
+    /// The volume is mounted at this place, though the group does not run there.
+    InUse(String),
+    /// The link does not carry.
+    NoCarrier,
+    /// The fence device has not answered well from there, or not for long.
+    Untested,
+    /// The fence device fails what is asked of it from there.
+    Fails(FenceFault),
+    /// The certificate ends in so many days.
+    Ends(u64),
+    /// Its clock is by so many milliseconds ahead of the clock of who asked, or behind it.
+    Apart(i64),
     /// It is otherwise on another node.
     Differs {
         /// How it is here.
@@ -163,161 +270,8 @@ pub enum Wrong {
     },
     /// The other node may run the group too, and has not looked at it.
     NotCompared,
-}
-
-/// What a group needs on this node, if it may run there at all.
-#[must_use]
-pub fn items(spec: &ClusterSpec, group: &GroupSpec, me: &NodeName) -> BTreeSet<Item> {
-    let mut items = BTreeSet::new();
-    if !group.prefer.contains(me) {
-        return items;
-    }
-    items.extend([Item::Version, Item::Zone]);
-    items.extend(["nofile", "nproc", "memlock", "stack"].map(|l| Item::Limit(l.to_owned())));
-    for resource in &group.resources {
-        of_resource(&resource.kind, &mut items);
-    }
-    // What is on a volume comes with it, and is seen by its owner only.
-    let carried = |path: &str| {
-        group.resources.iter().any(|r| match &r.kind {
-            ResourceKind::Volume { source: VolumeSource::Block(_), mount, .. } => {
-                path.strip_prefix(mount.as_str()).is_some_and(|rest| rest.starts_with('/'))
-            }
-            _ => false,
-        })
-    };
-    items.retain(|item| match item {
-        Item::Program { path, .. } | Item::File(path) => !carried(path),
-        _ => true,
-    });
-    for (_, node) in spec.nodes.iter().filter(|(name, n)| *name != me && n.role == Role::Node) {
-        let Some(device) = &node.fence else { continue };
-        items.insert(Item::Fence(device.agent.clone()));
-        items.extend(device.secret.clone().map(Item::Secret));
-    }
-    items
-}
-
-fn of_resource(kind: &ResourceKind, items: &mut BTreeSet<Item>) {
-    match kind {
-        ResourceKind::Address { links, .. } => {
-            items.extend(links.iter().cloned().map(Item::Link));
-        }
-        ResourceKind::Volume { source, mount, .. } => {
-            items.insert(Item::Mount(mount.clone()));
-            match source {
-                VolumeSource::Block(device) => items.insert(Item::Device(device.clone())),
-                VolumeSource::Directory => items.insert(Item::Space(mount.clone())),
-            };
-        }
-        ResourceKind::Process { how, user, monitor, .. } => {
-            match how {
-                ProcessHow::Program { run, .. } => command(run, user, items),
-                ProcessHow::Scripts { start, stop, running, .. } => {
-                    command(start, user, items);
-                    command(stop, user, items);
-                    command(running.as_deref().unwrap_or_default(), user, items);
-                }
-            }
-            if let Some(Monitor { check: Check::Run(run), .. }) = monitor {
-                command(run, user, items);
-            }
-            items.extend(user.clone().map(Item::User));
-        }
-        ResourceKind::Ocf { agent, .. } => {
-            items.insert(Item::Agent(agent.clone()));
-        }
-    }
-}
-
-/// The program of a command, and the files that it is given by their whole names.
-fn command(words: &[String], user: &Option<String>, items: &mut BTreeSet<Item>) {
-    let Some((program, given)) = words.split_first() else { return };
-    items.insert(Item::Program { path: program.clone(), user: user.clone() });
-    let files = given.iter().filter(|word| word.starts_with('/'));
-    items.extend(files.cloned().map(Item::File));
-}
-
-/// Why this node could not take its groups now.
-#[must_use]
-pub fn shortfalls(mine: &Inventory) -> Vec<Gap> {
-    let wrong = |item: &str| match mine.facts.get(item)? {
-        Fact::Missing => Some(Wrong::Missing),
-        Fact::NotExecutable => Some(Wrong::NotExecutable),
-        Fact::Unreadable { why } => Some(Wrong::Unreadable(why.clone())),
-        Fact::Free { percent } if *percent < LEAST_FREE => Some(Wrong::Full(*percent)),
-        Fact::There { .. } | Fact::Free { .. } => None,
-    };
-    let needed = |item: &&String| mine.needed.contains(*item);
-    let gaps = mine.groups.iter().flat_map(|(group, items)| {
-        items.iter().filter(needed).filter_map(|item| {
-            Some(Gap { group: group.clone(), item: item.clone(), what: wrong(item)? })
-        })
-    });
-    gaps.collect()
-}
-
-/// What is otherwise on another node, for the groups that both may run.
-#[must_use]
-pub fn differences(mine: &Inventory, theirs: &Inventory) -> Vec<Gap> {
-    let mut gaps = Vec::new();
-    for (group, items) in &mine.groups {
-        let Some(other) = theirs.groups.get(group) else { continue };
-        for item in items.intersection(other) {
-            let (here, there) = (mine.facts.get(item), theirs.facts.get(item));
-            if let Some(what) = compared(here, there) {
-                // What this node needs and cannot look at is named as a shortfall already.
-                let known = mine.needed.contains(item) && matches!(what, Wrong::Unreadable(_));
-                if !known {
-                    gaps.push(Gap { group: group.clone(), item: item.clone(), what });
-                }
-            }
-        }
-    }
-    gaps
-}
-
-/// What is wrong between two facts: what nobody could look at is not known to be the same.
-fn compared(here: Option<&Fact>, there: Option<&Fact>) -> Option<Wrong> {
-    match (here, there) {
-        (Some(Fact::Unreadable { why }), Some(Fact::Unreadable { .. })) => {
-            Some(Wrong::Unreadable(why.clone()))
-        }
-        (Some(Fact::Free { .. }), Some(Fact::Free { .. })) => None,
-        (here, there) if here == there => None,
-        (here, there) => {
-            let word = |fact: Option<&Fact>| fact.map_or_else(|| "not looked at".to_owned(), shown);
-            Some(Wrong::Differs { here: word(here), there: word(there) })
-        }
-    }
-}
-
-/// The groups that both may run and of which the other has said nothing.
-#[must_use]
-pub fn not_compared(spec: &ClusterSpec, mine: &Inventory, theirs: &Inventory) -> Vec<Gap> {
-    let both = |group: &GroupName| {
-        spec.groups.get(group).is_some_and(|group| group.prefer.contains(&theirs.node))
-    };
-    let left = mine.groups.keys().filter(|name| both(name) && !theirs.groups.contains_key(*name));
-    let gap = |name: &GroupName| Gap {
-        group: name.clone(),
-        item: format!("group:{name}"),
-        what: Wrong::NotCompared,
-    };
-    left.map(gap).collect()
-}
-
-/// A fact in one word, the same in every language.
-fn shown(fact: &Fact) -> String {
-    match fact {
-        Fact::Missing => "missing".to_owned(),
-        Fact::NotExecutable => "not executable".to_owned(),
-        Fact::Unreadable { why } => why.clone(),
-        // A hash is told by its beginning.
-        Fact::There { mark } if mark.len() == 64 && !mark.contains(' ') => {
-            mark.chars().take(24).collect()
-        }
-        Fact::There { mark } => mark.clone(),
-        Fact::Free { percent } => format!("{percent} %"),
-    }
+    /// The node has looked for another configuration.
+    OtherConfig,
+    /// The node could not be asked.
+    NotAsked(String),
 }

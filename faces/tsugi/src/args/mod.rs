@@ -65,6 +65,8 @@ pub enum Command {
     Doctor,
     Parity {
         group: Option<String>,
+        #[arg(long, value_name = "NODE")]
+        node: Option<String>,
         #[arg(long, value_name = "FILE")]
         against: Option<PathBuf>,
     },

@@ -12,7 +12,7 @@ use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::{Generation, Span};
 use tsugi_wire::control::drill::{Drill, Drills};
 use tsugi_wire::control::report::{Need, No, Outlook, Refused};
-use tsugi_wire::control::{Answer, Change, How, Operation, Reply, Request};
+use tsugi_wire::control::{Answer, Change, How, Operation, Reply, Request, Words};
 
 use super::change::{origin, random_id, send, typed};
 use super::read::{self, ask, strange};
@@ -124,7 +124,11 @@ fn check(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation)) -> Exit
         Err(exit) => return exit,
     };
     let before = |need: &Need| need.about == asked.group && !is_what_a_drill_shows(need);
-    let findings: Vec<Need> = doctor.findings.into_iter().filter(before).collect();
+    let mut findings: Vec<Need> = doctor.findings.into_iter().filter(before).collect();
+    match unequal(agents, out, asked) {
+        Ok(unequal) => findings.extend(unequal),
+        Err(exit) => return exit,
+    }
     let shown = Shown {
         drills: &drills,
         outlook: outlook.as_ref(),
@@ -146,9 +150,27 @@ fn check(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation)) -> Exit
     }
 }
 
+/// What speaks now against the nodes that the drill may go to.
+fn unequal(agents: &Agents, out: &Out, asked: &Asked) -> Result<Vec<Need>, Exit> {
+    let request = Request::Parity { group: Some(asked.group.clone()), node: asked.to.clone() };
+    let (found, _) = super::parity::request(agents, out, &request)?;
+    let need = |what: Words| Need {
+        severity: messages::parity_missing("", "", "").severity().letter().to_string(),
+        about: asked.group.clone(),
+        what,
+        because: None,
+        next: Some(format!("tsugi parity {}", asked.group)),
+    };
+    let gaps = found.verdicts.into_iter().flat_map(|verdict| verdict.gaps);
+    Ok(gaps.map(|gap| need(gap.what)).collect())
+}
+
 /// Whether a drill is what mends it: nothing to be mended before one.
+/// The last round of parity is not looked at either: there is a new one.
 fn is_what_a_drill_shows(need: &Need) -> bool {
     let ids = [
+        messages::parity_found("", "", 0, "").id(),
+        messages::parity_unknown("", "").id(),
         messages::doctor_never_ran("", "").id(),
         messages::doctor_never_drilled("", "").id(),
         messages::doctor_drilled_long_ago("", "", "").id(),

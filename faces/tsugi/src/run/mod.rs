@@ -29,8 +29,9 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Status { watch: false } => read::status(&agents, out),
         Command::Status { watch: true } => read::watch(&agents, out),
         Command::Why { of } => read::why(&agents, out, of.as_deref()),
-        Command::Parity { group, against } => {
-            parity::parity(&agents, out, (group.as_deref(), against.as_deref()))
+        Command::Parity { group, node, against } => {
+            let (group, node, against) = (group.as_deref(), node.as_deref(), against.as_deref());
+            parity::parity(&agents, out, &parity::Asked { group, node, against })
         }
         Command::Doctor => doctor::doctor(&agents, out),
         Command::Drill(asked) => drill::drill(&agents, out, asked),

@@ -1,84 +1,147 @@
-//! `parity`: whether this node could take each group now, and what differs from another.
+//! `parity`: which node could take each group now, and what differs from another.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::Value;
 use tsugi_cluster_engine::config;
-use tsugi_cluster_engine::parity::{Asked, look, message};
-use tsugi_cluster_rules::parity::{Gap, Inventory, differences, not_compared, shortfalls};
+use tsugi_cluster_engine::control::view;
+use tsugi_cluster_engine::parity::Outcome;
+use tsugi_cluster_rules::parity::{Answered, Inventory, verdicts};
 use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::NodeName;
+use tsugi_wire::control::report::{CouldTake, Parity};
 use tsugi_wire::control::{Reply, Request};
 
 use super::read::{ask, strange};
 use crate::ask::Agents;
 use crate::exit::Exit;
-use crate::out::{Out, Schema};
+use crate::out::{Observed, Out, Schema};
 use crate::render;
 
 const COMMAND: &str = "tsugi parity";
+
+/// What is asked for: a group, a node, and a file to compare with.
+pub struct Asked<'a> {
+    pub group: Option<&'a str>,
+    pub node: Option<&'a str>,
+    pub against: Option<&'a Path>,
+}
 
 /// What was found, as JSON has it; another node compares itself with `inventory`.
 #[derive(Serialize)]
 struct Shown<'a> {
     gaps: Vec<ShownGap>,
-    inventory: &'a Inventory,
+    verdicts: Vec<ShownVerdict<'a>>,
+    inventory: &'a Value,
 }
 
-/// One gap.
+/// Whether one node could take one group.
+#[derive(Serialize)]
+struct ShownVerdict<'a> {
+    group: &'a str,
+    node: &'a str,
+    against: Option<&'a str>,
+    could: &'a str,
+    count: usize,
+}
+
+/// One thing that speaks against it.
 #[derive(Serialize)]
 struct ShownGap {
     group: String,
+    node: String,
     item: String,
-    id: &'static str,
+    id: String,
     text: String,
 }
 
-/// Looks on this machine at what the applied configuration needs of its node.
-pub fn parity(agents: &Agents, out: &Out, (of, against): (Option<&str>, Option<&Path>)) -> Exit {
-    let (reply, observed) = match ask(agents, out, (&Request::ConfigShow, COMMAND)) {
+/// Has the nodes look at what the applied configuration needs of them.
+pub fn parity(agents: &Agents, out: &Out, asked: &Asked<'_>) -> Exit {
+    let (group, node) = (asked.group.map(str::to_owned), asked.node.map(str::to_owned));
+    let (found, observed) = match request(agents, out, &Request::Parity { group, node }) {
         Ok(found) => found,
         Err(exit) => return exit,
     };
-    let Reply::Config(applied) = reply else { return strange(out, COMMAND) };
-    let (Ok(read), Ok(me)) = (config::read(&applied.text), NodeName::new(&observed.by)) else {
-        return strange(out, COMMAND);
+    let found = match asked.against {
+        None => found,
+        Some(path) => match against((agents, out), (asked, path), found) {
+            Ok(found) => found,
+            Err(exit) => return exit,
+        },
     };
-    if let Some(name) = of.filter(|name| !read.spec.groups.keys().any(|g| g.as_str() == *name)) {
-        let groups: Vec<&str> = read.spec.groups.keys().map(|g| g.as_str()).collect();
-        out.tell(&messages::refused_unknown_group(name, groups.join(", ")));
-        return Exit::NotFound;
-    }
-    let asked = |group: &tsugi_vocabulary::GroupName| match of {
-        Some(name) if group.as_str() != name => Asked::No,
-        _ => Asked::Yes,
-    };
-    let mine = look((&read.spec, &applied.head.hash), &me, asked);
-    // Who asks for one group by name gets an answer about it, or is told that there is none.
-    if let Some(name) = of.filter(|_| mine.groups.is_empty()) {
-        out.tell(&messages::parity_not_listed(name, &me));
+    // Who asks about one group on one node gets an answer, or is told that there is none.
+    if let (Some(group), true) = (asked.group, found.verdicts.is_empty()) {
+        out.tell(&messages::parity_not_listed(group, asked.node.unwrap_or(&observed.by)));
         return Exit::Difference;
     }
-    let theirs = match against.map(|path| other(out, path, &mine)).transpose() {
-        Ok(theirs) => theirs,
-        Err(exit) => return exit,
-    };
-    let mut gaps: Vec<(Gap, NodeName)> =
-        shortfalls(&mine).into_iter().map(|gap| (gap, me.clone())).collect();
-    if let Some(theirs) = &theirs {
-        let left = not_compared(&read.spec, &mine, theirs).into_iter();
-        let differ = differences(&mine, theirs).into_iter().chain(left);
-        gaps.extend(differ.map(|gap| (gap, theirs.node.clone())));
-    }
-    let told = |(gap, other): &(Gap, NodeName)| {
-        let message = message(gap, (&me, other));
-        let (group, item) = (gap.group.to_string(), gap.item.clone());
-        ShownGap { group, item, id: message.id(), text: message.line(out.language) }
-    };
-    let shown = Shown { gaps: gaps.iter().map(told).collect(), inventory: &mine };
+    let shown = shown(out, &found);
     let schema = Schema::first("tsugi.parity");
     out.show(schema, &observed, &shown, || lines(out, &shown));
-    if gaps.is_empty() { Exit::Done } else { Exit::Difference }
+    match found.verdicts.iter().all(|verdict| verdict.could == "yes") {
+        true => Exit::Done,
+        false => Exit::Difference,
+    }
+}
+
+/// Asks the agent of this machine.
+pub fn request(agents: &Agents, out: &Out, asked: &Request) -> Result<(Parity, Observed), Exit> {
+    match ask(agents, out, (asked, COMMAND))? {
+        (Reply::Parity(found), observed) => Ok((found, observed)),
+        _ => Err(strange(out, COMMAND)),
+    }
+}
+
+fn shown<'a>(out: &Out, found: &'a Parity) -> Shown<'a> {
+    let gaps = found.verdicts.iter().flat_map(|verdict| {
+        verdict.gaps.iter().map(|gap| ShownGap {
+            group: verdict.group.clone(),
+            node: verdict.node.clone(),
+            item: gap.item.clone(),
+            id: gap.what.id.clone(),
+            text: out.line(&gap.what),
+        })
+    });
+    let verdict = |verdict: &'a CouldTake| ShownVerdict {
+        group: &verdict.group,
+        node: &verdict.node,
+        against: verdict.against.as_deref(),
+        could: &verdict.could,
+        count: verdict.gaps.len(),
+    };
+    Shown {
+        gaps: gaps.collect(),
+        verdicts: found.verdicts.iter().map(verdict).collect(),
+        inventory: &found.inventory,
+    }
+}
+
+/// This node compared with what another has printed, as if that ran all groups.
+fn against(
+    (agents, out): (&Agents, &Out),
+    (asked, path): (&Asked<'_>, &Path),
+    found: Parity,
+) -> Result<Parity, Exit> {
+    let (reply, _) = ask(agents, out, (&Request::ConfigShow, COMMAND))?;
+    let Reply::Config(applied) = reply else { return Err(strange(out, COMMAND)) };
+    let mine = serde_json::from_value(found.inventory.clone());
+    let (Ok(read), Ok(mine)) = (config::read(&applied.text), mine) else {
+        return Err(strange(out, COMMAND));
+    };
+    let theirs = other(out, path, &mine)?;
+    let (me, them) = (mine.node.clone(), theirs.node.clone());
+    let told = |inventory: &Inventory| Answered::Told {
+        inventory: Box::new(inventory.clone()),
+        ahead_ms: 0,
+    };
+    let answers = BTreeMap::from([(me.clone(), told(&mine)), (them.clone(), told(&theirs))]);
+    let mut verdicts = verdicts((&read.spec, &mine.config), &answers, |_| Some::<&NodeName>(&them));
+    verdicts.retain(|verdict| verdict.node == me);
+    let outcome =
+        Outcome { at: mine.at.unwrap_or_default(), config: mine.config.clone(), verdicts, mine };
+    let name = |name: &str| tsugi_vocabulary::GroupName::new(name).ok();
+    Ok(view::parity(&outcome, (asked.group.and_then(name).as_ref(), None)))
 }
 
 /// What another node has printed.
@@ -88,8 +151,7 @@ fn other(out: &Out, path: &Path, mine: &Inventory) -> Result<Inventory, Exit> {
         Exit::Failed
     };
     let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
-    let value: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+    let value: Value = serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
     let theirs: Inventory = serde_json::from_value(value["inventory"].clone())
         .map_err(|error| unusable(error.to_string()))?;
     if theirs.config != mine.config {
@@ -104,15 +166,15 @@ fn other(out: &Out, path: &Path, mine: &Inventory) -> Result<Inventory, Exit> {
 }
 
 fn lines(out: &Out, shown: &Shown<'_>) -> Vec<String> {
-    let node = &shown.inventory.node;
     let mut lines = Vec::new();
-    for group in shown.inventory.groups.keys() {
-        let count = shown.gaps.iter().filter(|gap| gap.group == group.as_str()).count();
-        lines.push(match count {
-            0 => phrase::parity_well(node, group).text(out.language),
-            _ => phrase::parity_not_well(node, group, count).text(out.language),
-        });
-        for gap in shown.gaps.iter().filter(|gap| gap.group == group.as_str()) {
+    for ShownVerdict { group, node, could, count, .. } in &shown.verdicts {
+        let says = match *could {
+            "yes" => phrase::parity_well(node, group),
+            "no" => phrase::parity_not_well(node, group, count),
+            _ => phrase::parity_not_known(node, group, count),
+        };
+        lines.push(says.text(out.language));
+        for gap in shown.gaps.iter().filter(|gap| gap.group == *group && gap.node == *node) {
             lines.extend(render::hanging("  ", &gap.text, render::columns()));
         }
     }

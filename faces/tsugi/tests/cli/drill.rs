@@ -5,7 +5,9 @@ use std::path::Path;
 use tsugi_messages::{self as messages, Recorded, phrase};
 use tsugi_vocabulary::{Span, Wall};
 use tsugi_wire::control::drill::{Drill, Drills, Phase, Proven, Way};
-use tsugi_wire::control::report::{Doctor, Done, Need, No, Outlook, Refused};
+use tsugi_wire::control::report::{
+    CouldTake, Doctor, Done, Need, No, Outlook, Parity, ParityGap, Refused,
+};
 use tsugi_wire::control::{How, Operation, Reply, Request, Utc};
 
 use crate::agent::{Agent, answer, bytes};
@@ -115,6 +117,20 @@ fn what_is_asked_for_is_the_group_its_bounds_and_where_to() {
     assert_eq!((change.how, change.reason.as_str()), (How::ForReal, "quarterly"));
 }
 
+/// Nodes that lack nothing.
+fn equal() -> Parity {
+    Parity { verdicts: Vec::new(), inventory: serde_json::Value::Null }
+}
+
+/// Nodes of which one lacks a script.
+fn unequal() -> Parity {
+    let what = words(messages::parity_missing("PAY", "node2", "/opt/start").recorded());
+    let gaps = vec![ParityGap { item: "program:/opt/start".to_owned(), what }];
+    let (group, node, could) = ("PAY".to_owned(), "node2".to_owned(), "no".to_owned());
+    let verdicts = vec![CouldTake { group, node, against: None, could, gaps }];
+    Parity { verdicts, ..equal() }
+}
+
 #[test]
 fn a_check_touches_nothing_and_shows_what_would_be_done_and_what_is_proven() {
     let agent = Agent::that_does(|request| {
@@ -123,6 +139,7 @@ fn a_check_touches_nothing_and_shows_what_would_be_done_and_what_is_proven() {
                 assert_eq!(change.how, How::DryRun);
                 Reply::Outlook(Outlook::nothing())
             }
+            Request::Parity { .. } => Reply::Parity(equal()),
             Request::Doctor => Reply::Doctor(Doctor { findings: Vec::new(), settings: Vec::new() }),
             _ => Reply::Drill(drills("x", "proven")),
         }))
@@ -207,6 +224,7 @@ fn a_check_that_would_be_refused_shows_the_refusal_beside_what_is_to_be_mended_a
                 let (kind, what, next) = (No::Refused, words(refused.recorded()), refused.next());
                 Reply::No(Refused { kind, rule: 6, what, because: Vec::new(), next })
             }
+            Request::Parity { .. } => Reply::Parity(unequal()),
             Request::Doctor => {
                 let findings = vec![
                     need(messages::doctor_never_ran("PAY", "node2").recorded(), "PAY"),
@@ -222,12 +240,12 @@ fn a_check_that_would_be_refused_shows_the_refusal_beside_what_is_to_be_mended_a
     let ran = tsugi(agent.run_dir(), &words);
     ran.ended(3, "TSUG10502-E").ended(3, "node1 → node2: last proven");
     let device = messages::doctor_no_device("PAY", "node2").id();
-    ran.ended(3, device);
+    ran.ended(3, device).ended(3, "/opt/start is missing");
     assert!(!ran.out.contains(messages::doctor_never_ran("", "").id()), "{}", ran.out);
     let ran = tsugi(agent.run_dir(), &[&words[..], &["--json"]].concat());
     assert_eq!((ran.code, check(&ran.out).as_str()), (3, "tsugi.drill"));
     let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(told["findings"].as_array().map(Vec::len), Some(1), "a drill mends the others");
+    assert_eq!(told["findings"].as_array().map(Vec::len), Some(2), "a drill mends the others");
     assert_eq!(told["refusal"]["rule"], 6);
 }
 

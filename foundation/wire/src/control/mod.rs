@@ -82,6 +82,13 @@ pub enum Request {
         /// The group.
         group: String,
     },
+    /// Which node could take which group now: this node looks, and asks the others to.
+    Parity {
+        /// This group only.
+        group: Option<String>,
+        /// This node only.
+        node: Option<String>,
+    },
     /// Something is to be changed.
     Change(Change),
     /// The applied configuration.
@@ -383,6 +390,8 @@ pub enum Reply {
     Audit(report::Audit),
     /// To [`Request::AuditVerify`].
     Verified(report::Verified),
+    /// To [`Request::Parity`].
+    Parity(report::Parity),
     /// To anything that was not done.
     No(report::Refused),
 }

@@ -66,6 +66,39 @@ pub struct Setting {
     pub because: Words,
 }
 
+/// Which node could take which group now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parity {
+    /// For every group and every node that may run it.
+    pub verdicts: Vec<CouldTake>,
+    /// What the node that was asked has itself, for one that cannot be asked to compare with.
+    pub inventory: Value,
+}
+
+/// Whether one node could take one group now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CouldTake {
+    /// The group.
+    pub group: String,
+    /// The node.
+    pub node: String,
+    /// The node that it was compared with.
+    pub against: Option<String>,
+    /// `yes`, `no` or `unknown`.
+    pub could: String,
+    /// What speaks against it.
+    pub gaps: Vec<ParityGap>,
+}
+
+/// One thing that speaks against it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParityGap {
+    /// What it is about: `kind:name`.
+    pub item: String,
+    /// What is wrong with it.
+    pub what: Words,
+}
+
 /// Who votes and who is heard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Votes {

@@ -26,8 +26,10 @@ use super::book::Book;
 use super::ear::Ear;
 use super::founding::{Founding, FoundingFailure, Part};
 use super::register::Register;
-use super::start::{AgentConfig, FOUNDING_CHANNEL, LEDGER_CHANNEL};
+use super::start::{AgentConfig, FOUNDING_CHANNEL, LEDGER_CHANNEL, PARITY_CHANNEL};
 use crate::config;
+use crate::control::Later;
+use crate::parity::{Others, Place, Rounds};
 use crate::standing::Standing;
 
 /// How often missing connections are made before they are needed.
@@ -65,6 +67,8 @@ pub(super) struct Link {
     pub reception: Option<Arc<Reception>>,
     /// To be told of each beat and answer.
     pub ear: Ear,
+    /// What nodes ask each other of what they have.
+    pub parity: Arc<Rounds>,
     /// Ends the door when it is dropped.
     _server: Server,
 }
@@ -105,6 +109,19 @@ impl Peers for WirePeers {
                 Ok(answer) => Ok(answer),
                 Err(failure) => Err(send_failure(&failure)),
             }
+        })
+    }
+}
+
+/// How long a node may take to look at its files and answer.
+const LOOKING: Duration = Duration::from_secs(6);
+
+impl Others for WirePeers {
+    fn ask(&self, node: &NodeName, body: Vec<u8>) -> Later<Result<Vec<u8>, String>> {
+        let ways = self.ways(node);
+        Box::pin(async move {
+            let answer = ways.request(PARITY_CHANNEL, body, LOOKING).await;
+            answer.map_err(|failure| failure.to_string())
         })
     }
 }
@@ -166,19 +183,32 @@ pub(super) async fn open(
         voter: Voter { id: VoterId(id), node: me },
         timing: Timing { lease: times.ttl },
     };
+    let others: Arc<dyn Others> = peers.clone();
     let ledger = open_ledger(seat, founding, peers).await.map_err(LinkFailure::Ledger)?;
     let reception =
         Reception::open(identity, |_applicant| Box::pin(async { Ok(()) }))?.map(Arc::new);
     let shared: Arc<dyn Ledger> = Arc::new(ledger.clone());
     let data_dir = agent.data_dir.clone();
+    let place = place(agent, identity);
+    let parity = Arc::new(Rounds::new(standing.clone(), others, place));
     let register = Arc::new(Register::new(data_dir.clone(), Arc::clone(&shared), standing));
-    let server =
-        listen(&tls, own, (ledger.clone(), Arc::clone(&register)), reception.clone()).await?;
+    let inside = (ledger.clone(), Arc::clone(&register), Arc::clone(&parity));
+    let server = listen(&tls, own, inside, reception.clone()).await?;
     if founding.part == Part::Founder {
         tokio::spawn(write_first_entry(ledger.clone(), data_dir));
     }
     let ear = Ear::new(identity.subject.name.clone(), ledger);
-    Ok(Link { ledger: shared, book, register, tls, reception, ear, _server: server })
+    Ok(Link { ledger: shared, book, register, tls, reception, ear, parity, _server: server })
+}
+
+/// What of this node stays as it is while it runs.
+fn place(agent: &AgentConfig, identity: &ClusterIdentity) -> Place {
+    Place {
+        authority: identity.authority_fingerprint().to_string(),
+        version: format!("{} {}", agent.build.version, std::env::consts::ARCH),
+        data: agent.data_dir.clone(),
+        runs: agent.run_dir.join(tsugi_host::hands::AGENT_DIR),
+    }
 }
 
 async fn open_ledger(
@@ -205,7 +235,7 @@ async fn open_ledger(
 async fn listen(
     tls: &Arc<Tls>,
     own: &[SocketAddr],
-    (ledger, register): (RaftLedger, Arc<Register>),
+    (ledger, register, parity): (RaftLedger, Arc<Register>, Arc<Rounds>),
     reception: Option<Arc<Reception>>,
 ) -> Result<Server, LinkFailure> {
     let bound = Listener::bind(Arc::clone(tls), own).await.map_err(LinkFailure::Listen)?;
@@ -215,9 +245,11 @@ async fn listen(
     };
     Ok(listener::serve(bound, move |peer: Arc<Peer>, channel: Channel, body: Vec<u8>| {
         let (ledger, register) = (ledger.clone(), Arc::clone(&register));
+        let parity = Arc::clone(&parity);
         async move {
             match channel {
                 LEDGER_CHANNEL if register.hears(&peer) => ledger.handle(body).await,
+                PARITY_CHANNEL if register.hears(&peer) => parity.answer(&body).await,
                 FOUNDING_CHANNEL => register.answer(&peer, &body).await,
                 Channel(_) => Vec::new(),
             }

@@ -16,6 +16,7 @@ use super::founding::{self, Founding, FoundingFailure};
 use super::start::AgentConfig;
 use super::{belonging, join};
 use crate::control::{Later, Made, Membership};
+use crate::parity::Rounds;
 
 /// What the control socket and the running agent share.
 #[derive(Clone)]
@@ -33,6 +34,7 @@ pub(super) struct Shared {
 pub(super) struct Running {
     pub ledger: Arc<dyn Ledger>,
     pub reception: Option<Arc<Reception>>,
+    pub parity: Arc<Rounds>,
 }
 
 /// What stands between a token and the addresses it is to be used at.

@@ -40,6 +40,8 @@ use crate::standing::{AgentView, Standing};
 pub const LEDGER_CHANNEL: Channel = Channel(1);
 /// A joining node asks for the founding record.
 pub const FOUNDING_CHANNEL: Channel = Channel(2);
+/// A node asks what another has of what their groups need.
+pub const PARITY_CHANNEL: Channel = Channel(3);
 
 /// Where an agent lives.
 #[derive(Clone, Debug)]
@@ -132,13 +134,14 @@ pub fn run(config: AgentConfig) -> Result<Ended, AgentFailure> {
     let (picture, standing) = watch::channel(Arc::new(first_standing(&me)));
     let (founded, mut wait) = mpsc::unbounded_channel();
     let shared = Shared { config: Arc::clone(&config), founded, running: Arc::default() };
-    let slot = Arc::clone(&shared.running);
+    let (slot, rounds) = (Arc::clone(&shared.running), Arc::clone(&shared.running));
     let ledger = Arc::new(move || slot.get().map(|r| Arc::clone(&r.ledger)));
     let services = Services {
         view: AgentView { standing },
         ledger: ledger.clone(),
         proposer: Arc::new(Direct::new(ledger)),
         membership: Arc::new(shared.clone()),
+        parity: Arc::new(move || rounds.get().map(|r| Arc::clone(&r.parity))),
     };
     let socket = crate::control::socket(&config.run_dir);
     runtime.spawn(crate::control::keep_or_undo(services.clone(), Pace::default()));
@@ -232,10 +235,12 @@ fn work(
     runtime.spawn(tasks::leave_on_signal(post.clone()));
     runtime.spawn(tasks::end_with(Arc::clone(&ledger), (me.clone(), language), post.clone()));
     runtime.spawn(logbook::keep(Arc::clone(&ledger), pictures));
+    runtime.spawn(Arc::clone(&link.parity).keep());
     runtime.spawn(file::compare(config.config_file.clone(), parts.standing.clone(), file::LOOK));
     logbook::begin(&me, config.build.version, boot.started, language);
     // Set once: this process works for one cluster only.
-    let _first = shared.running.set(Running { ledger, reception: link.reception });
+    let _first =
+        shared.running.set(Running { ledger, reception: link.reception, parity: link.parity });
     // The first thread of an agent is the one at real-time priority (`tsugi_host::thread`).
     Ok(Core::new(parts)?.run())
 }

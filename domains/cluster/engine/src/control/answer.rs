@@ -14,7 +14,9 @@ use tsugi_cluster_rules::whatif::{Hypothesis, whatif};
 use tsugi_ledger::{Ledger, View};
 use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::{GroupName, NodeName};
-use tsugi_wire::control::report::{Config, Doctor, Done, No, Outlook, Refused, Verified, Why};
+use tsugi_wire::control::report::{
+    Config, Doctor, Done, No, Outlook, Refused, Status, Verified, Why,
+};
 use tsugi_wire::control::{Reply, Request, Suppose, Words};
 
 use super::refusal::{no, no_group, no_node, refused};
@@ -33,7 +35,10 @@ pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
     }
     let standing = services.view.standing.borrow().clone();
     let found = match request {
-        Request::Status => Ok(Reply::Status(view::status(&standing))),
+        Request::Status => Ok(Reply::Status(with_parity(services, &standing))),
+        Request::Parity { group, node } => {
+            parity(services, &standing, (group.as_deref(), node.as_deref())).await
+        }
         Request::Doctor => Ok(Reply::Doctor(examined(services, &standing))),
         Request::Programs => Ok(Reply::Programs(watched::programs(&standing))),
         Request::Drill { group: name } => group(&standing.record, name)
@@ -64,6 +69,7 @@ fn is_of_the_past(request: &Request) -> bool {
     match request {
         Request::Explain { .. } | Request::History { .. } | Request::AuditList { .. } => true,
         Request::Status
+        | Request::Parity { .. }
         | Request::Doctor
         | Request::Programs
         | Request::Drill { .. }
@@ -109,7 +115,33 @@ fn read(
 pub(super) fn examined(services: &Services, standing: &Standing) -> Doctor {
     let view = (services.ledger)().map(|ledger| ledger.view());
     let events = view.and_then(|view| records::events(&view).ok()).unwrap_or_default();
-    view::doctor(standing, &events)
+    let mut doctor = view::doctor(standing, &events);
+    let last = (services.parity)().map(|parity| parity.last());
+    doctor.findings.extend(last.into_iter().flat_map(|l| view::parity_findings(standing, l)));
+    doctor
+}
+
+/// How everything stands, with what the last round of this node has found to differ.
+fn with_parity(services: &Services, standing: &Standing) -> Status {
+    let mut status = view::status(standing);
+    let last = (services.parity)().and_then(|parity| parity.last());
+    status.needs.extend(last.iter().flat_map(|last| view::parity_needs(standing, last)));
+    status.needs.sort_by(|a, b| a.severity.cmp(&b.severity));
+    status
+}
+
+/// Which node could take which group now.
+async fn parity(
+    services: &Services,
+    standing: &Standing,
+    (of_group, of_node): (Option<&str>, Option<&str>),
+) -> Result<Reply, Refused> {
+    let of_group = of_group.map(|name| group(&standing.record, name)).transpose()?;
+    let of_node = of_node.map(|name| node(&standing.record, name)).transpose()?;
+    let none = || no(No::NotFound, &messages::no_cluster_yet(&standing.me));
+    let rounds = (services.parity)().ok_or_else(none)?;
+    let outcome = rounds.round().await.ok_or_else(none)?;
+    Ok(Reply::Parity(view::parity(&outcome, (of_group.as_ref(), of_node.as_ref()))))
 }
 
 /// A group, or the members of the parallel group of that name.

@@ -34,6 +34,7 @@ pub use remember::{Memo, recall, recall_doctor};
 pub use serve::serve;
 pub use undo::{Pace, keep_or_undo};
 
+use crate::parity::Rounds;
 use crate::standing::AgentView;
 
 /// What the configuration file is called where no other is named.
@@ -84,6 +85,8 @@ pub struct Services {
     pub proposer: Arc<dyn Proposer>,
     /// Who belongs to the cluster.
     pub membership: Arc<dyn Membership>,
+    /// Which node could take which group, once this node belongs to a cluster.
+    pub parity: Arc<dyn Fn() -> Option<Arc<Rounds>> + Send + Sync>,
 }
 
 /// A configuration without its text.

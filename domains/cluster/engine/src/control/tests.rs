@@ -95,6 +95,7 @@ impl Site {
             ledger: Arc::clone(&get),
             proposer: Arc::new(Direct::new(get)),
             membership: members.clone(),
+            parity: Arc::new(|| None),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -578,6 +579,7 @@ impl Site {
             ledger: Arc::clone(&get),
             proposer: Arc::new(Direct::new(get)),
             membership: site.members.clone(),
+            parity: Arc::new(|| None),
         };
         let (look, again) = (Duration::from_millis(10), Duration::from_millis(20));
         site.runtime.spawn(keep_or_undo(services, Pace { look, again }));

@@ -9,6 +9,7 @@ mod datagrams;
 mod drills;
 mod fences;
 mod ledger;
+mod parity;
 mod plans;
 
 use std::fmt::Debug;

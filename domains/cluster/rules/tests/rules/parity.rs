@@ -39,7 +39,7 @@ fn wanted() -> BTreeSet<Item> {
         delay: None,
     };
     let scripts = ProcessHow::Scripts {
-        start: words("/opt/start -f /etc/table"),
+        start: words("/opt/start -f /etc/table pay-app.service"),
         stop: words("/opt/stop"),
         running: Some(words("/opt/running")),
         on_recover: OnRecover::Skip,
@@ -74,6 +74,7 @@ fn whole(name: &str) -> Inventory {
         groups: BTreeMap::from([(group("PAY"), wanted.iter().map(Item::name).collect())]),
         facts: wanted.iter().map(|item| (item.name(), fact(item))).collect(),
         needed: needed.collect(),
+        at: None,
     }
 }
 
@@ -122,8 +123,21 @@ fn what_a_group_needs_is_everything_its_resources_name_but_what_comes_with_its_v
         "user:pay",
         "device:/dev/vg1/pay",
         "mount:/data",
-        "mount:/share",
+        "shared:/share",
         "space:/share",
+        "space:tsugi-data",
+        "space:tsugi-runs",
+        "tool:/sbin/e2fsck",
+        "package:xfsprogs",
+        "package:fence-agents",
+        "fence-device:n2",
+        "unit:pay-app.service",
+        "certificate:authority",
+        "certificate:node",
+        "clock:synchronised",
+        "kernel:cgroup2",
+        "limit:rtprio",
+        "self-fence:node",
         "link:lan1",
         "link:lan2",
         "limit:nofile",

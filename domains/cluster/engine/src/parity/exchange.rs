@@ -1,0 +1,112 @@
+//! What nodes say to each other of what they have: a question, and an inventory.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tsugi_cluster_rules::parity::{Answered, Inventory};
+use tsugi_vocabulary::{NodeName, Wall};
+
+use crate::control::Later;
+use crate::records::{decode, encode};
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ask {
+    /// What the node has now.
+    Look,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Say {
+    /// It has looked.
+    Has {
+        /// What it has.
+        inventory: Box<Inventory>,
+    },
+    /// It knows no configuration yet.
+    NotYet,
+}
+
+/// The other nodes.
+pub trait Others: Send + Sync {
+    /// Asks one of them.
+    fn ask(&self, node: &NodeName, body: Vec<u8>) -> Later<Result<Vec<u8>, String>>;
+}
+
+/// The bytes of the question.
+pub(super) fn question() -> Vec<u8> {
+    encode(&Ask::Look)
+}
+
+/// Whether these bytes are the question.
+pub(super) fn is_question(body: &[u8]) -> bool {
+    matches!(decode::<Ask>(body), Ok(Ask::Look))
+}
+
+/// When a question was sent and its answer had come, on the wall of who asked.
+pub(super) type Sent = (Wall, Wall);
+
+/// What the answer of a node comes to.
+pub(super) fn understood(node: &NodeName, answer: Result<Vec<u8>, String>, sent: Sent) -> Answered {
+    let silent = |why: String| Answered::Silent { why };
+    let said = match answer {
+        Ok(bytes) => decode::<Say>(&bytes),
+        Err(why) => return silent(why),
+    };
+    match said {
+        Ok(Say::Has { inventory }) if inventory.node != *node => {
+            silent(format!("answered by {}", inventory.node))
+        }
+        Ok(Say::Has { inventory }) => {
+            let ahead_ms = inventory.at.map_or(0, |at| ahead(at, sent));
+            Answered::Told { inventory, ahead_ms }
+        }
+        Ok(Say::NotYet) => silent("no configuration yet".to_owned()),
+        Err(why) => silent(why),
+    }
+}
+
+/// By how much a clock that showed `at` between the two moments is ahead of ours, or behind it.
+fn ahead(at: Wall, (sent, came): Sent) -> i64 {
+    let apart = |from: Wall, to: Wall| {
+        i64::try_from(to.0).unwrap_or(i64::MAX) - i64::try_from(from.0).unwrap_or(i64::MAX)
+    };
+    match at {
+        at if at < sent => apart(sent, at),
+        at if at > came => apart(came, at),
+        _ => 0,
+    }
+}
+
+/// The answers of all nodes, this one's own among them.
+pub(super) type Answers = BTreeMap<NodeName, Answered>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_off_only_by_what_the_way_of_the_question_does_not_explain() {
+        let sent = (Wall(10_000), Wall(12_000));
+        let off = [9_000, 10_000, 11_000, 12_000, 14_500].map(|at| ahead(Wall(at), sent));
+        assert_eq!(off, [-1_000, 0, 0, 0, 2_500]);
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_used_is_never_taken_for_one() {
+        let node = NodeName::new("node2").unwrap();
+        let none = (Wall(0), Wall(0));
+        for answer in [
+            Err("not reachable".to_owned()),
+            Ok(Vec::new()),
+            Ok(encode(&Say::NotYet)),
+            Ok(vec![9, b'1']),
+        ] {
+            let understood = understood(&node, answer, none);
+            assert!(matches!(understood, Answered::Silent { .. }), "{understood:?}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A round: this node looks, asks every other node to, and keeps what came of it. Every hour, and
+//! whenever somebody asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tsugi_cluster_rules::parity::{Answered, Inventory, Verdict, verdicts};
+use tsugi_cluster_rules::record::GroupRecord;
+use tsugi_host::clock;
+use tsugi_vocabulary::{NodeName, Span, Wall};
+
+use super::content::Hashes;
+use super::exchange::{Answers, Others, Say, is_question, question, understood};
+use super::look::look;
+use super::machine::{Device, Machine, Own};
+use crate::records::encode;
+use crate::standing::Standing;
+
+/// How long after its start an agent looks for the first time.
+const FIRST: Duration = Duration::from_secs(120);
+/// How long after that, and again and again.
+const EVERY: Duration = Duration::from_secs(3_600);
+/// By how much the nodes of a cluster lie apart at most.
+const SPREAD: Duration = Duration::from_secs(300);
+/// A round that is older than this was missed.
+pub const STALE: Span = Span::secs(2 * 3_600 + 900);
+
+/// What a round came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// When.
+    pub at: Wall,
+    /// The hash of the configuration that it was for.
+    pub config: String,
+    /// Which node could take which group.
+    pub verdicts: Vec<Verdict>,
+    /// What this node has itself.
+    pub mine: Inventory,
+}
+
+/// What of a node stays as it is while its agent runs.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The fingerprint of the authority.
+    pub authority: String,
+    /// The version of this program.
+    pub version: String,
+    /// Where it keeps what must survive.
+    pub data: PathBuf,
+    /// Where the private folders of runs are.
+    pub runs: PathBuf,
+}
+
+/// The rounds of one node.
+pub struct Rounds {
+    standing: watch::Receiver<Arc<Standing>>,
+    others: Arc<dyn Others>,
+    place: Place,
+    hashes: Arc<Mutex<Hashes>>,
+    last: Mutex<Option<Arc<Outcome>>>,
+}
+
+impl Rounds {
+    /// None was made yet.
+    #[must_use]
+    pub fn new(
+        standing: watch::Receiver<Arc<Standing>>,
+        others: Arc<dyn Others>,
+        place: Place,
+    ) -> Self {
+        let (hashes, last) = (Arc::default(), Mutex::default());
+        Self { standing, others, place, hashes, last }
+    }
+
+    /// What the last one came to.
+    #[must_use]
+    pub fn last(&self) -> Option<Arc<Outcome>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes a round every hour until it is dropped: one timer, and nothing between.
+    pub async fn keep(self: Arc<Self>) {
+        let me = self.standing.borrow().me.clone();
+        let apart = spread(&me);
+        tokio::time::sleep(FIRST + apart / 10).await;
+        loop {
+            let _told = self.round().await;
+            tokio::time::sleep(EVERY + apart).await;
+        }
+    }
+
+    /// Looks and asks now; nothing before there is a configuration.
+    pub async fn round(&self) -> Option<Arc<Outcome>> {
+        let standing = self.standing.borrow().clone();
+        let config = standing.record.config.clone()?;
+        let listed = config.spec.groups.values().flat_map(|group| &group.prefer);
+        let others: BTreeSet<NodeName> = listed.filter(|n| **n != standing.me).cloned().collect();
+        let mut asked = JoinSet::new();
+        for node in others {
+            let answer = self.others.ask(&node, question());
+            asked.spawn(async move {
+                let sent = clock::wall();
+                let answer = answer.await;
+                let answered = understood(&node, answer, (sent, clock::wall()));
+                (node, answered)
+            });
+        }
+        let mine = self.look(Arc::clone(&standing)).await?;
+        let own = Answered::Told { inventory: Box::new(mine.clone()), ahead_ms: 0 };
+        let mut answers = Answers::from([(standing.me.clone(), own)]);
+        while let Some(done) = asked.join_next().await {
+            // One that is missing is as good as one that did not answer.
+            answers.extend(done.ok());
+        }
+        let owner = |group: &_| standing.record.group(group).and_then(GroupRecord::owner);
+        let verdicts = verdicts((&config.spec, &config.hash), &answers, owner);
+        let at = clock::wall();
+        let outcome = Arc::new(Outcome { at, config: config.hash.clone(), verdicts, mine });
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Arc::clone(&outcome));
+        Some(outcome)
+    }
+
+    /// What is answered to another node.
+    pub async fn answer(&self, body: &[u8]) -> Vec<u8> {
+        if !is_question(body) {
+            return Vec::new();
+        }
+        let standing = self.standing.borrow().clone();
+        let said = self.look(standing).await.map_or(Say::NotYet, |inventory| Say::Has {
+            // Of its clock only the end of the look says something to who asked.
+            inventory: Box::new(Inventory { at: Some(clock::wall()), ..inventory }),
+        });
+        encode(&said)
+    }
+
+    /// What this node has; files are read on a thread of their own, by one look at a time.
+    async fn look(&self, standing: Arc<Standing>) -> Option<Inventory> {
+        let config = standing.record.config.clone()?;
+        let own = own(&standing, self.place.clone());
+        let hashes = Arc::clone(&self.hashes);
+        let looked = tokio::task::spawn_blocking(move || {
+            let mut hashes = hashes.lock().unwrap_or_else(PoisonError::into_inner);
+            look((&config.spec, &config.hash), &Machine::here(), &own, &mut hashes)
+        });
+        looked.await.ok()
+    }
+}
+
+/// What an agent knows of its node.
+fn own(standing: &Standing, place: Place) -> Own {
+    let sight = standing.sights.get(&standing.me);
+    let owned = standing.record.groups.iter();
+    let owned = owned.filter(|(_, group)| group.value.owner() == Some(&standing.me));
+    Own {
+        me: standing.me.clone(),
+        at: standing.at,
+        links: sight.map(|sight| sight.links.clone()).unwrap_or_default(),
+        devices: devices(standing),
+        authority: place.authority,
+        certificate_until: standing.certificate_until,
+        self_fence: standing.self_fence.clone(),
+        version: place.version,
+        data: place.data,
+        runs: place.runs,
+        owns: owned.map(|(name, _)| name.clone()).collect(),
+    }
+}
+
+/// How the fence devices of the other nodes answer from here.
+fn devices(standing: &Standing) -> BTreeMap<NodeName, Device> {
+    let nodes = standing.record.spec().into_iter().flat_map(|spec| &spec.nodes);
+    let others = nodes.filter(|(node, _)| **node != standing.me);
+    let device = |(node, its): (&NodeName, &tsugi_cluster_rules::spec::NodeSpec)| {
+        let every = its.fence.as_ref()?.every;
+        // One test may have failed to be made; two in a row are too few.
+        let most = every.as_millis().saturating_mul(2);
+        let fresh = |at: &Wall| standing.at.0.saturating_sub(at.0) <= most;
+        let last = standing.fence_tests.get(node).copied().flatten();
+        let found = match (standing.fence_faults.get(node), last.filter(fresh)) {
+            (Some(fault), _) => Device::Fails(fault.clone()),
+            (None, Some(_)) => Device::Well,
+            (None, None) => Device::Untested,
+        };
+        Some((node.clone(), found))
+    };
+    others.filter_map(device).collect()
+}
+
+/// A part of [`SPREAD`] that is another on every node.
+fn spread(me: &NodeName) -> Duration {
+    let step = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let mixed = me.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, step) >> 32;
+    SPREAD.mul_f64((mixed & 0xffff) as f64 / f64::from(0x1_0000))
+}
+
+#[cfg(test)]
+mod tests;

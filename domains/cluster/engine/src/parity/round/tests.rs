@@ -1,0 +1,119 @@
+//! Rounds between nodes that talk through memory.
+
+use tsugi_cluster_rules::parity::{Could, Wrong, could};
+
+use super::*;
+use crate::control::Later;
+use crate::control::view::scenes::{node, record, standing};
+
+/// Who else there is: another node's rounds, or nobody.
+struct Line(Mutex<Option<Arc<Rounds>>>);
+
+impl Others for Line {
+    fn ask(&self, _node: &NodeName, body: Vec<u8>) -> Later<Result<Vec<u8>, String>> {
+        let other = self.0.lock().unwrap().clone();
+        Box::pin(async move {
+            match other {
+                Some(other) => Ok(other.answer(&body).await),
+                None => Err("no route".to_owned()),
+            }
+        })
+    }
+}
+
+fn place() -> Place {
+    let folder = std::env::temp_dir();
+    Place {
+        authority: "ab12".to_owned(),
+        version: "0.1.0 x86_64".to_owned(),
+        data: folder.clone(),
+        runs: folder,
+    }
+}
+
+/// The rounds of a node with these others, and how it is brought up to date.
+fn rounds(me: &str, other: Option<Arc<Rounds>>) -> (Arc<Rounds>, watch::Sender<Arc<Standing>>) {
+    let picture = Standing { me: node(me), ..standing(record()) };
+    let (sender, receiver) = watch::channel(Arc::new(picture));
+    let line = Arc::new(Line(Mutex::new(other)));
+    (Arc::new(Rounds::new(receiver, line, place())), sender)
+}
+
+fn verdict(outcome: &Outcome, name: &str) -> Verdict {
+    let found = outcome.verdicts.iter().find(|verdict| verdict.node == node(name));
+    found.expect("one for each node").clone()
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_be_asked_is_not_known_to_be_able_to_take_anything() {
+    let (alone, _standing) = rounds("node2", None);
+    assert!(alone.last().is_none(), "nobody has asked yet");
+    let outcome = alone.round().await.expect("there is a configuration");
+    let other = verdict(&outcome, "node1");
+    assert_eq!(could(&other.gaps), Could::Unknown);
+    assert_eq!(other.gaps[0].what, Wrong::NotAsked("no route".to_owned()));
+    assert_eq!(alone.last().expect("it is kept").verdicts, outcome.verdicts);
+}
+
+#[tokio::test]
+async fn the_same_node_twice_differs_in_nothing_from_itself() {
+    let (far, _far_standing) = rounds("node1", None);
+    let (near, _standing) = rounds("node2", Some(far));
+    let outcome = near.round().await.expect("there is a configuration");
+    for name in ["node1", "node2"] {
+        let differ = |what: &Wrong| matches!(what, Wrong::Differs { .. } | Wrong::Apart(_));
+        let gaps = verdict(&outcome, name).gaps;
+        assert!(!gaps.iter().any(|gap| differ(&gap.what)), "{name}: {gaps:?}");
+    }
+    let against = verdict(&outcome, "node2").against;
+    assert_eq!(against, Some(node("node1")), "it runs the group or comes first");
+}
+
+#[tokio::test]
+async fn a_node_that_has_another_configuration_is_not_compared() {
+    let (far, far_standing) = rounds("node1", None);
+    far_standing.send_modify(|standing| {
+        let mut next = Standing::clone(standing);
+        let mut record = (*next.record).clone();
+        let mut config = (**record.config.as_ref().expect("it is applied")).clone();
+        config.hash = "another".to_owned();
+        record.config = Some(Arc::new(config));
+        next.record = Arc::new(record);
+        *standing = Arc::new(next);
+    });
+    let (near, _standing) = rounds("node2", Some(far));
+    let outcome = near.round().await.expect("there is a configuration");
+    assert_eq!(verdict(&outcome, "node1").gaps[0].what, Wrong::OtherConfig);
+}
+
+#[test]
+fn nodes_of_a_cluster_do_not_look_at_the_same_moment() {
+    let all: BTreeSet<Duration> = (1..=8).map(|n| spread(&node(&format!("node{n}")))).collect();
+    assert_eq!(all.len(), 8);
+    assert!(all.iter().all(|apart| *apart < SPREAD), "{all:?}");
+}
+
+#[test]
+fn a_device_that_answered_long_ago_is_not_one_that_answers() {
+    use tsugi_cluster_rules::spec::FenceDevice;
+    let mut picture = Standing { me: node("node2"), ..standing(record()) };
+    let mut record = (*picture.record).clone();
+    let mut config = (**record.config.as_ref().expect("it is applied")).clone();
+    config.spec.nodes.get_mut(&node("node1")).expect("it is one").fence = Some(FenceDevice {
+        agent: "fence_site".to_owned(),
+        options: BTreeMap::new(),
+        secret: None,
+        limit: Span::secs(4),
+        every: Span::secs(60),
+    });
+    record.config = Some(Arc::new(config));
+    picture.record = Arc::new(record);
+    let mut seen = |at: Option<u64>| {
+        let at = at.map(|ago| Wall(picture.at.0 - ago));
+        picture.fence_tests.insert(node("node1"), at);
+        devices(&picture)[&node("node1")].clone()
+    };
+    assert_eq!(seen(Some(120_000)), Device::Well);
+    assert_eq!(seen(Some(120_001)), Device::Untested);
+    assert_eq!(seen(None), Device::Untested);
+}

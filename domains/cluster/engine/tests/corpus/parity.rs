@@ -1,0 +1,58 @@
+//! What nodes ask each other of what they have, and answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tsugi_cluster_engine::parity::{Ask, Say};
+use tsugi_cluster_rules::parity::{Fact, Inventory};
+use tsugi_cluster_rules::record::FenceFault;
+use tsugi_vocabulary::Wall;
+
+use crate::{every, group, keeps, node};
+
+#[test]
+fn what_nodes_say_of_what_they_have_in_version_1_is_kept_with_every_fact() {
+    let facts = vec![
+        Fact::Missing,
+        Fact::NotExecutable,
+        Fact::Unreadable { why: "permission denied".to_owned() },
+        Fact::There { mark: "0.1.0 x86_64".to_owned() },
+        Fact::Free { percent: 60 },
+        Fact::NotEmpty,
+        Fact::InUse { at: "/mnt".to_owned() },
+        Fact::NoCarrier,
+        Fact::Untested,
+        Fact::Fails { fault: FenceFault::Flooded },
+        Fact::Lasts { days: 300 },
+    ];
+    every!(
+        facts.clone(),
+        Fact::Missing,
+        Fact::NotExecutable,
+        Fact::Unreadable { .. },
+        Fact::There { .. },
+        Fact::Free { .. },
+        Fact::NotEmpty,
+        Fact::InUse { .. },
+        Fact::NoCarrier,
+        Fact::Untested,
+        Fact::Fails { .. },
+        Fact::Lasts { .. },
+    );
+    let facts: BTreeMap<String, Fact> = facts
+        .into_iter()
+        .enumerate()
+        .map(|(n, fact)| (format!("file:/etc/{n:02}"), fact))
+        .collect();
+    let names: BTreeSet<String> = facts.keys().cloned().collect();
+    let inventory = Box::new(Inventory {
+        node: node("a"),
+        config: "c0ffee".to_owned(),
+        groups: BTreeMap::from([(group("PAY"), names)]),
+        facts,
+        needed: BTreeSet::from(["file:/etc/00".to_owned()]),
+        at: Some(Wall(1_700_000_000_000)),
+    });
+    keeps("parity-look", &Ask::Look);
+    keeps("parity-has", &Say::Has { inventory });
+    keeps("parity-not-yet", &Say::NotYet);
+}
