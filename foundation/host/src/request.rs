@@ -143,8 +143,8 @@ pub enum Request {
     Watch,
 }
 
-/// The longest that a conflict probe may listen.
-pub const PROBE_LONGEST: Span = Span::millis(10);
+/// The longest that one conflict probe may listen.
+pub const PROBE_LONGEST: Span = Span::millis(100);
 
 /// What a volume is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

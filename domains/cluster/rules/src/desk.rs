@@ -233,12 +233,14 @@ pub enum Act {
 }
 
 /// Whether an address is asked for on the network before it is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Probe {
-    /// Once, at most 10 ms.
-    Once,
     /// Its former holder has confirmed that it let go.
     NotNeeded,
+    /// Once, at most 10 ms: a takeover does not wait.
+    Once,
+    /// Again and again: somebody had it when it was last wanted, and a late answer is an answer.
+    Insistent,
 }
 
 /// What became of an act.

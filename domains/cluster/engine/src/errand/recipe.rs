@@ -9,7 +9,8 @@ use tsugi_cluster_rules::spec::{
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::watch::Load;
 use tsugi_host::request::{
-    Limits, Output, Program, Purpose, Request, Right, Source, TAIL_LONGEST, Unmounting,
+    Limits, Output, PROBE_LONGEST, Program, Purpose, Request, Right, Source, TAIL_LONGEST,
+    Unmounting,
 };
 use tsugi_vocabulary::{Epoch, ResourceName, Span};
 
@@ -18,6 +19,8 @@ use super::{Job, LOG_LIMIT, Step, Surroundings, folder, ocf, source};
 /// How long the network is listened to for a conflict before an address is taken. A neighbour on
 /// the same link answers in well under a millisecond; the hands allow twice as much.
 const PROBE: Span = Span::millis(5);
+/// How often, and each time how long, where somebody had it: their machine may be a busy one.
+const INSIST: [Span; 3] = [PROBE_LONGEST; 3];
 
 /// The steps of a job, or why it cannot be done here at all.
 pub(super) fn steps(job: &Job, around: &Surroundings) -> Result<Vec<Step>, String> {
@@ -333,11 +336,13 @@ fn move_address(job: &Job, resource: &ResourceSpec, link: &str) -> Result<Vec<St
 pub(super) fn add(job: &Job, resource: &ResourceSpec, (link, probe): (&str, Probe)) -> Vec<Step> {
     let ResourceKind::Address { address, prefix, .. } = &resource.kind else { return Vec::new() };
     let (link, address, prefix) = (link.to_owned(), *address, *prefix);
-    let mut steps = Vec::new();
-    if probe == Probe::Once {
-        let link = link.clone();
-        steps.push(Step::Probe(Request::Probe { link, address, wait: PROBE }));
-    }
+    let waits: &[Span] = match probe {
+        Probe::NotNeeded => &[],
+        Probe::Once => &[PROBE],
+        Probe::Insistent => &INSIST,
+    };
+    let ask = |wait: &Span| Request::Probe { link: link.clone(), address, wait: *wait };
+    let mut steps: Vec<Step> = waits.iter().map(ask).map(Step::Probe).collect();
     let (right, on) = (lease(job), link.clone());
     steps.push(Step::Ask(Request::AddAddress { right, link: on, address, prefix }));
     steps.push(Step::Ask(Request::Announce { link, address }));

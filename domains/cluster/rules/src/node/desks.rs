@@ -12,7 +12,7 @@ use crate::desk::{
 };
 use crate::mutant::mutant;
 use crate::planner::{self, Wanted};
-use crate::reason::{Cause, How, Nature};
+use crate::reason::{Cause, How, Mishap, Nature};
 use crate::record::{
     Answer, Failure, GroupRecord, Guard, Happening, LinkState, Ownership, Pause, Phase, Record,
 };
@@ -417,13 +417,11 @@ impl Node {
             let (kind, event) = (StartKind::Restart, ScriptEvent::Start);
             return Terms { kind, event, reason: "superseded", probe: Probe::Once };
         };
-        // A start that failed may have failed because somebody else has the address.
-        let start_failed = |cause: &Cause| matches!(cause, Cause::StartFailed { .. });
         let last = entry.failures.last().map(|failure| &failure.cause);
         let probe = match entry.ended {
             Ending::Unknown => Probe::Once,
-            Ending::Failure if start_failed(cause) || last.is_some_and(start_failed) => Probe::Once,
-            Ending::Orderly | Ending::Forced | Ending::Failure => Probe::NotNeeded,
+            Ending::Failure => after(cause).max(last.map_or(Probe::NotNeeded, after)),
+            Ending::Orderly | Ending::Forced => Probe::NotNeeded,
         };
         Terms { kind, event: ScriptEvent::of(cause, &self.me), reason: cause.word(), probe }
     }
@@ -468,6 +466,18 @@ fn is_of_another_life(entry: &GroupRecord, boot: BootId) -> bool {
     match &entry.ownership {
         Ownership::Owned { boot: Some(given_to), .. } => *given_to != boot,
         Ownership::Owned { boot: None, .. } | Ownership::Nobody => false,
+    }
+}
+
+/// How a failure has the network asked for an address: a start that failed may have failed because
+/// somebody else has it; what failed later had it until its release.
+fn after(failure: &Cause) -> Probe {
+    match failure {
+        Cause::StartFailed { how: How { mishap: Mishap::AddressInUse { .. }, .. }, .. } => {
+            Probe::Insistent
+        }
+        Cause::StartFailed { .. } => Probe::Once,
+        _ => Probe::NotNeeded,
     }
 }
 

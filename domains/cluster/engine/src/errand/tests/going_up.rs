@@ -1,7 +1,7 @@
 //! Starting resources: in which order the hands are asked, and what a conflict leaves behind.
 
 use super::*;
-use tsugi_host::request::{PROBE_LONGEST, Right};
+use tsugi_host::request::Right;
 
 fn fine(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Fine { .. })
@@ -14,7 +14,7 @@ fn an_address_is_asked_for_on_the_network_then_added_then_announced() {
     assert_eq!(scene.asked(), ["probe", "add", "announce"]);
     assert!(fine(&scene.outcome()));
     let Request::Probe { wait, .. } = &scene.hands.asked[0] else { panic!("a probe") };
-    assert!(*wait <= PROBE_LONGEST, "a takeover does not wait for a probe");
+    assert!(*wait <= Span::millis(10), "a takeover does not wait for a probe");
     let Request::AddAddress { right, .. } = &scene.hands.asked[1] else { panic!("an add") };
     assert_eq!(*right, Right::Lease { group: pay(), epoch: EPOCH }, "only under the lease");
 }
@@ -27,6 +27,20 @@ fn an_address_that_somebody_has_is_not_taken() {
     assert_eq!(scene.asked(), ["probe"], "nothing was added, so nothing is left");
     assert_eq!(scene.failure(), "the address is in use by 02:00:00:00:00:af");
     assert_eq!(scene.errands.next_time(), None, "and nothing will be announced");
+}
+
+#[test]
+fn an_address_that_somebody_had_is_asked_for_again_and_again() {
+    let mut scene = Scene::new(vec![address("vip")]);
+    let resource = resource_name("vip");
+    scene.act(Act::Start { resource, told: TOLD, probe: Probe::Insistent });
+    assert_eq!(scene.asked(), ["probe", "probe", "probe", "add", "announce"]);
+    let waits = scene.hands.asked.iter().filter_map(|request| match request {
+        Request::Probe { wait, .. } => Some(*wait),
+        _ => None,
+    });
+    let waited = waits.fold(Span::ZERO, |sum, wait| sum + wait);
+    assert!(waited >= Span::millis(300), "a stranger on a busy machine answers late");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::desk::Probe;
 use crate::plan::Stand;
+use crate::reason::{How, Mishap};
 use crate::record::Answer;
 use crate::start_kind::Ending;
 
@@ -114,7 +115,7 @@ fn a_guardian_that_was_lost_has_let_go_and_nothing_more_is_stopped_here() {
 }
 
 #[test]
-fn an_address_is_asked_for_again_after_a_start_that_failed() {
+fn an_address_that_somebody_had_is_asked_for_more_than_once_before_it_is_taken() {
     let failed = |how: Cause| {
         let mut group = owned(2, "a");
         group.ended = Ending::Failure;
@@ -125,9 +126,12 @@ fn an_address_is_asked_for_again_after_a_start_that_failed() {
         bench.write(group);
         bench.node.terms(&pay()).probe
     };
-    let (node, resource, how) = (name("b"), resource_name("vip"), "in use".into());
-    let start = Cause::StartFailed { node: node.clone(), resource: resource.clone(), how };
-    assert_eq!(failed(start), Probe::Once, "somebody else may still have it");
+    let (node, resource, how) = (name("b"), resource_name("vip"), "no such link".into());
+    let start = |how| Cause::StartFailed { node: node.clone(), resource: resource.clone(), how };
+    assert_eq!(failed(start(how)), Probe::Once, "somebody else may have it");
+    let holder = "02:00:00:00:00:af".to_owned();
+    let in_use = How::of(Mishap::AddressInUse { holder }, "in use");
+    assert_eq!(failed(start(in_use)), Probe::Insistent, "somebody had it when it was last wanted");
     let died = Cause::ProcessDied { node, resource, how: "exit 3".into() };
     assert_eq!(failed(died), Probe::NotNeeded, "the address was ours until the release");
 }
