@@ -7,6 +7,7 @@ pub mod message;
 mod orders;
 pub(crate) mod release;
 mod sheet;
+mod sleep;
 pub(crate) mod table;
 mod watch;
 

@@ -17,6 +17,7 @@ use super::message::{Arm, Notice, Order, Release};
 use super::orders::{self, Answers};
 use super::release::Means;
 use super::sheet::Sheet;
+use super::sleep;
 use super::table::{Slot, State, Table};
 use crate::cgroup::Tree;
 use crate::fence::{self, Fence};
@@ -27,16 +28,6 @@ use crate::{clock, codec, filter, rights, sys};
 
 /// Above the agent's lease thread and above the hands.
 const PRIORITY: i32 = 20;
-/// How long after the earliest deadline, at most, a stopped guardian is killed by the kernel.
-const KILLED_AFTER: Span = Span::millis(20);
-/// Timers run on a clock that may be slewed by 8 %, so they are set short and looked at again.
-const SHARE_OF_WAIT: u64 = 90;
-/// As long as a wait is longer than this it is looked again when two thirds of it have passed, for
-/// what stands in the sheets.
-const LONG_WAIT: Span = Span::millis(50);
-const SHARE_OF_LONG_WAIT: u64 = 66;
-/// The kernel's own timer is set longer than ours: ours must have the chance to set it anew.
-const SHARE_OF_KILL: u64 = 92;
 const ORDER_LONGEST: usize = 8 * 1024;
 const CONNECTIONS_MOST: usize = 4;
 /// So many notices may wait for an agent that does not read.
@@ -199,12 +190,9 @@ impl Watch {
             return self.kill.disarm();
         };
         let rest = earliest.since(clock::now());
-        // Zero would switch the timer off.
-        let share = if rest > LONG_WAIT { SHARE_OF_LONG_WAIT } else { SHARE_OF_WAIT };
-        let wait = Span((rest.0 / 100 * share).max(20_000));
-        let once = timerfd::Expiration::OneShot(TimeSpec::from(wait.to_std()));
+        let once = timerfd::Expiration::OneShot(TimeSpec::from(sleep::look_after(rest).to_std()));
         self.wake.set(once, timerfd::TimerSetTimeFlags::empty())?;
-        self.kill.arm(Span(rest.0 / 100 * SHARE_OF_KILL) + KILLED_AFTER)
+        self.kill.arm(sleep::killed_after(rest))
     }
 
     /// Which descriptors can be read: the timer, the hands, the listener, then the connections.
@@ -285,16 +273,17 @@ impl Watch {
 
     fn release_due(&mut self, now: Moment) {
         let due: Vec<&Slot> = self.armed().filter(|slot| slot.deadline() <= now).collect();
-        if !due.is_empty() {
-            self.release(&due, now);
-        }
+        self.release(&due, now);
     }
 
     fn release(&mut self, due: &[&Slot], began: Moment) {
+        if due.is_empty() {
+            return;
+        }
         // A guardian that hangs in here is killed by the kernel and the hands do the rest.
         let arms: Vec<Option<Arm>> = due.iter().map(|slot| slot.read()).collect();
         let allowed = arms.iter().flatten().map(|arm| arm.allowed).max().unwrap_or(Span::ZERO);
-        drop(self.kill.arm(allowed + KILLED_AFTER));
+        drop(self.kill.arm(allowed + sleep::KILLED_AFTER));
         let releases = self.means.release(due, began);
         let took = clock::now().since(began);
         for ((slot, release), arm) in due.iter().zip(releases).zip(arms) {
@@ -320,9 +309,7 @@ impl Watch {
 
     fn outlive_hands(&mut self) -> i32 {
         let left: Vec<&Slot> = armed(self.table.slots()).collect();
-        if !left.is_empty() {
-            self.release(&left, clock::now());
-        }
+        self.release(&left, clock::now());
         // Programs without a lease ended with the hands; what they started did not.
         if let Some(tree) = &self.means.tree {
             drop(tree.kill_all());
