@@ -138,13 +138,7 @@ fn explain_if_slow(stage: &mut Stage, pattern: Pattern, profile: Profile, repeti
     if repetition.outage.gap.as_millis() <= u128::from(most) {
         return;
     }
-    let about = (Some(stage.group()), 0);
-    let told = stage.product.explanations(&mut stage.site, about);
-    for (host, text) in told.into_iter().take(1) {
-        for line in text.lines() {
-            println!("    {host}: {line}");
-        }
-    }
+    stage.tell_why(stage.group());
 }
 
 fn tell(pattern: Pattern, repetition: &Repetition) {

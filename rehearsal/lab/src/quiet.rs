@@ -11,7 +11,7 @@ use crate::kernel::now;
 use crate::product::{GROUP, Plan, Profile, Status};
 use crate::report::ms;
 use crate::site;
-use crate::stage::Stage;
+use crate::stage::{Stage, show_logs};
 
 /// Hogs a processor.
 const HOGS_A_CORE: usize = 2;
@@ -139,9 +139,14 @@ fn watch(stage: &mut Stage, span: Duration) -> Result<Seen, Trouble> {
     drop(load);
     let after = stage.wait_whole()?;
     let epoch = |status: &Status| status.group(GROUP).map(|group| group.epoch.clone());
-    Ok(Seen {
+    let seen = Seen {
         takeovers: holdings.iter().filter(|holding| holding.from >= begun).count(),
         lost_epoch: epoch(&before) != epoch(&after),
         stalls,
-    })
+    };
+    if seen.takeovers > 0 || seen.lost_epoch {
+        stage.tell_why(GROUP);
+        show_logs(&stage.site);
+    }
+    Ok(seen)
 }

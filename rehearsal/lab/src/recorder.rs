@@ -1,12 +1,15 @@
 //! An independent recorder: notes when the machine itself stood still, so that a run is not
-//! judged by a pause that was none of ours.
+//! judged by a pause that was none of ours. A host may take one core away and leave the other, so
+//! each is watched by itself.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_nanosleep};
+use nix::unistd::Pid;
 
 use crate::kernel::{now, set_real_time};
 
@@ -35,6 +38,32 @@ struct Notes {
     latest: Duration,
 }
 
+fn stay_on(core: usize) -> std::io::Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &cores)?)
+}
+
+/// Notes by how much each wake was late, for ever.
+fn watch(notes: &Mutex<Notes>) -> ! {
+    let mut next = now();
+    loop {
+        next += EVERY;
+        let wake = TimeSpec::from_duration(next);
+        let flags = ClockNanosleepFlags::TIMER_ABSTIME;
+        if clock_nanosleep(ClockId::CLOCK_MONOTONIC, flags, &wake).is_err() {
+            continue;
+        }
+        let (woke, length) = (now(), now().saturating_sub(next));
+        let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.latest = notes.latest.max(length);
+        if length > LONGEST {
+            notes.stalls.push(Stall { at: woke, length });
+            next = woke;
+        }
+    }
+}
+
 impl Recorder {
     /// Starts it.
     ///
@@ -42,41 +71,28 @@ impl Recorder {
     /// What the kernel refused.
     pub fn start() -> std::io::Result<Self> {
         let notes = Arc::new(Mutex::new(Notes::default()));
-        let shared = Arc::clone(&notes);
-        thread::Builder::new().name("tsl-recorder".into()).spawn(move || {
-            if let Err(error) = set_real_time(PRIORITY) {
-                eprintln!("lab: the recorder runs without real-time priority: {error}");
-            }
-            let mut next = now();
-            loop {
-                next += EVERY;
-                let wake = TimeSpec::from_duration(next);
-                let flags = ClockNanosleepFlags::TIMER_ABSTIME;
-                if clock_nanosleep(ClockId::CLOCK_MONOTONIC, flags, &wake).is_err() {
-                    continue;
+        for core in 0..thread::available_parallelism()?.get() {
+            let shared = Arc::clone(&notes);
+            thread::Builder::new().name("tsl-recorder".into()).spawn(move || {
+                if let Err(error) = stay_on(core).and_then(|()| set_real_time(PRIORITY)) {
+                    eprintln!("lab: the recorder of core {core} is a weak one: {error}");
                 }
-                let (woke, length) = (now(), now().saturating_sub(next));
-                let mut notes = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                notes.latest = notes.latest.max(length);
-                if length > LONGEST {
-                    notes.stalls.push(Stall { at: woke, length });
-                    next = woke;
-                }
-            }
-        })?;
+                watch(&shared)
+            })?;
+        }
         Ok(Self(notes))
     }
 
     /// The stalls since `since`.
     #[must_use]
     pub fn since(&self, since: Duration) -> Vec<Stall> {
-        let notes = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         notes.stalls.iter().filter(|stall| stall.at >= since).copied().collect()
     }
 
     /// The longest lateness since the start.
     #[must_use]
     pub fn latest(&self) -> Duration {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).latest
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).latest
     }
 }

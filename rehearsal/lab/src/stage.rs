@@ -222,6 +222,16 @@ impl Stage {
         &self.clients[self.focus]
     }
 
+    /// Prints what the cluster says of the last thing that happened to `group`.
+    pub fn tell_why(&mut self, group: &str) {
+        let told = self.product.explanations(&mut self.site, (Some(group), 0));
+        for (host, text) in told.into_iter().take(1) {
+            for line in text.lines() {
+                println!("    {host}: {line}");
+            }
+        }
+    }
+
     /// Has all clients forget what ended before `before`.
     pub fn forget(&self, before: Duration) {
         self.clients.iter().for_each(|client| client.forget(before));
