@@ -47,14 +47,14 @@ impl Timing {
         match profile {
             Profile::Default => Self {
                 ttl: Span::millis(560),
-                beat: Span::millis(75),
+                beat: Span::millis(80),
                 stop: Span::millis(100),
                 guard: Span::millis(20),
                 rho_ppm: 500,
             },
             Profile::Fast => Self {
                 ttl: Span::millis(220),
-                beat: Span::millis(28),
+                beat: Span::micros(29_900),
                 stop: Span::millis(60),
                 guard: Span::millis(10),
                 rho_ppm: 500,
