@@ -171,7 +171,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileFailure> {
         .and_then(|()| file.sync_all())
         .map_err(refused("write", &beside))?;
     fs::rename(&beside, path).map_err(refused("rename into place", path))?;
-    let directory = path.parent().unwrap_or_else(|| Path::new("."));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or_else(|| Path::new("."));
     File::open(directory).and_then(|open| open.sync_all()).map_err(refused("sync", directory))
 }
 

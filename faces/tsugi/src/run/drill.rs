@@ -1,7 +1,5 @@
-//! `drill`: a takeover is rehearsed on the live system, and reported.
+//! `drill`: a takeover is tried on the live system, and reported.
 
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -13,6 +11,7 @@ use tsugi_vocabulary::{Generation, Span};
 use tsugi_wire::control::drill::{Drill, Drills};
 use tsugi_wire::control::report::{Need, No, Outlook, Refused};
 use tsugi_wire::control::{Answer, Change, How, Operation, Reply, Request, Words};
+use tsugi_wire::files::replace;
 
 use super::change::{origin, random_id, send, typed};
 use super::read::{self, ask, strange};
@@ -65,7 +64,7 @@ pub fn drill(agents: &Agents, out: &Out, asked: &Asked) -> Exit {
         Some(Level::Move) if asked.changing.dry_run => {
             send(agents, out, what, &Lasting::from(asked.changing.clone()))
         }
-        Some(Level::Move) => rehearse(agents, out, (asked, what), window + gap + gap),
+        Some(Level::Move) => take_over_and_back(agents, out, (asked, what), window + gap + gap),
     }
 }
 
@@ -180,7 +179,12 @@ fn is_what_a_drill_shows(need: &Need) -> bool {
 
 /// Orders the drill, tells how it goes, and reports it. It is the cluster that carries it on: who
 /// stops waiting stops nothing.
-fn rehearse(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation), bounds: Span) -> Exit {
+fn take_over_and_back(
+    agents: &Agents,
+    out: &Out,
+    (asked, what): (&Asked, Operation),
+    bounds: Span,
+) -> Exit {
     let change = change(asked, what, How::ForReal);
     let (id, words) = (change.command.clone(), change.words.clone());
     match ask(agents, out, (&Request::Change(change), &words)) {
@@ -257,9 +261,12 @@ fn over(
     };
     let name = file_name(drills, drill);
     let path = folder.join(format!("{name}.html"));
-    let written = std::fs::create_dir_all(&folder)
-        .and_then(|()| write(&path, page.as_bytes()))
-        .and_then(|()| write(&folder.join(format!("{name}.json")), &data(&path)));
+    let made = std::fs::create_dir_all(&folder).map_err(|error| error.to_string());
+    // The folder may be another's: what stands in the way there is not written through.
+    let put = |path: &Path, bytes: &[u8]| replace(path, bytes).map_err(|error| error.to_string());
+    let written = made
+        .and_then(|()| put(&path, page.as_bytes()))
+        .and_then(|()| put(&folder.join(format!("{name}.json")), &data(&path)));
     let report = written.as_ref().is_ok().then(|| path.display().to_string());
     out.show(SCHEMA, observed, &shown(drills, report), || {
         let mut lines = render::drill(out, drills);
@@ -296,18 +303,4 @@ fn file_name(drills: &Drills, drill: &Drill) -> String {
     let began: String =
         drill.began.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
     format!("{}-{began}", drills.group)
-}
-
-/// A reader sees the old file or the new one, never a half. The folder may be another's: what
-/// stands in the way there is not written through.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let new = path.with_extension("new");
-    match std::fs::remove_file(&new) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(bytes)?;
-    std::fs::rename(new, path)
 }
