@@ -49,7 +49,7 @@ pub enum FaultKind {
     ClockStep { node: usize, by_ms: i64 },
     /// F25 An operator moves a group.
     Move { group: usize, to: usize },
-    /// F25 An operator rehearses a takeover of a group: it is back after so long.
+    /// F25 An operator drills a takeover of a group: it is back after so long.
     Drill { group: usize, for_ms: u64 },
     /// F25 An operator stops a group, and starts it again after so long.
     StopStart { group: usize, for_ms: u64 },

@@ -82,7 +82,7 @@ pub enum Command {
         /// Which.
         group: GroupName,
     },
-    /// Rehearse a takeover: it goes to another node and comes back by itself.
+    /// Try a takeover: it goes to another node and comes back by itself.
     GroupDrill {
         /// Which.
         group: GroupName,

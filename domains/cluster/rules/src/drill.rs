@@ -1,4 +1,4 @@
-//! A rehearsal on the live system: the group goes to another node and back again, by itself.
+//! A takeover tried on the live system: the group goes to another node and back again, by itself.
 //!
 //! ```text
 //!            up there           the window ends, or the stop line

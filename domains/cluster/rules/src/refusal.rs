@@ -141,7 +141,7 @@ pub enum Refusal {
         /// The node.
         node: NodeName,
     },
-    /// 25 Its takeovers are only observed, so there is none to rehearse.
+    /// 25 Its takeovers are only observed, so there is none to try.
     OnlyObserved {
         /// The group.
         group: GroupName,
@@ -155,7 +155,7 @@ pub enum Refusal {
     },
     /// 27 Something else is being changed, a takeover among it.
     Busy {
-        /// The group that was to be rehearsed.
+        /// The group that was to be drilled.
         group: GroupName,
         /// What: a group, or `config`.
         what: String,

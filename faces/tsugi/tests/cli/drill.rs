@@ -77,7 +77,7 @@ fn ending_as(verdict: &'static str, change: fn(&mut Drill)) -> Agent {
     })
 }
 
-fn rehearse(agent: &Agent, report: &Path, more: &[&str]) -> crate::Ran {
+fn drill(agent: &Agent, report: &Path, more: &[&str]) -> crate::Ran {
     let report = report.to_str().expect("plain");
     let first = ["drill", "PAY", "--level", "move", "--reason", "quarterly", "--report", report];
     tsugi(agent.run_dir(), &[&first[..], more].concat())
@@ -88,7 +88,7 @@ fn a_drill_ends_as_it_ended_and_leaves_its_report_as_a_page_and_as_data() {
     let folder = tempfile::tempdir().unwrap();
     for (verdict, code) in [("proven", 0), ("beyond-line", 1), ("stayed", 1), ("interrupted", 1)] {
         let agent = ending(verdict);
-        let ran = rehearse(&agent, folder.path(), &["--json"]);
+        let ran = drill(&agent, folder.path(), &["--json"]);
         assert_eq!(ran.code, code, "{verdict}: {}", ran.err);
         assert_eq!(check(&ran.out), "tsugi.drill");
     }
@@ -107,7 +107,7 @@ fn what_is_asked_for_is_the_group_its_bounds_and_where_to() {
     let agent = ending("proven");
     let folder = tempfile::tempdir().unwrap();
     let more = ["--to", "node2", "--window", "30s", "--gap", "5s"];
-    let ran = rehearse(&agent, folder.path(), &more);
+    let ran = drill(&agent, folder.path(), &more);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.out.contains("report: ") && ran.out.contains("stop line 10000 ms"), "{}", ran.out);
     let Request::Change(change) = agent.first() else { panic!("{:?}", agent.first()) };
@@ -160,10 +160,10 @@ fn a_report_that_cannot_be_written_is_said_and_the_drill_is_told_all_the_same() 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("in-the-way");
     std::fs::write(&file, "").unwrap();
-    let ran = rehearse(&agent, &file, &[]);
+    let ran = drill(&agent, &file, &[]);
     assert_eq!(ran.code, 6, "{}", ran.err);
     assert!(ran.err.contains("TSUG10595-E"), "{}", ran.err);
-    let worse = rehearse(&ending("failed"), &file, &[]);
+    let worse = drill(&ending("failed"), &file, &[]);
     assert_eq!(worse.code, 1, "that nothing was proven goes first: {}", worse.err);
     assert!(worse.err.contains("TSUG10595-E"), "{}", worse.err);
     assert!(ran.out.contains("node1 → node2"), "{}", ran.out);
@@ -188,7 +188,7 @@ fn a_way_that_was_turned_back_shows_how_long_it_was_out_and_one_without_a_gap_no
     let folder = tempfile::tempdir().unwrap();
     let page = |change| {
         let agent = ending_as("beyond-line", change);
-        let ran = rehearse(&agent, folder.path(), &[]);
+        let ran = drill(&agent, folder.path(), &[]);
         assert_eq!(ran.code, 1, "{}", ran.err);
         let path = folder.path().join("PAY-20261121T045839123Z.html");
         (ran.out, std::fs::read_to_string(path).expect("a page"))
@@ -265,7 +265,7 @@ fn who_waits_for_a_drill_of_a_group_that_is_gone_waits_no_longer() {
         }))
     });
     let folder = tempfile::tempdir().unwrap();
-    let ran = rehearse(&agent, folder.path(), &["--window", "1h"]);
+    let ran = drill(&agent, folder.path(), &["--window", "1h"]);
     assert_eq!(ran.code, 4, "{}", ran.err);
 }
 
@@ -277,7 +277,7 @@ fn a_report_is_the_persons_own_and_nothing_is_written_through_a_link() {
     std::fs::write(&elsewhere, "kept").unwrap();
     symlink(&elsewhere, folder.path().join("PAY-20261121T045839123Z.new")).unwrap();
     let agent = ending("proven");
-    let ran = rehearse(&agent, folder.path(), &[]);
+    let ran = drill(&agent, folder.path(), &[]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "kept");
     let page = folder.path().join("PAY-20261121T045839123Z.html");

@@ -1,4 +1,4 @@
-//! Rehearsals of a takeover: there and back while callers call, at the stop line, and where who
+//! Drills: there and back while callers call, at the stop line, and where who
 //! leads is lost meanwhile.
 
 use std::process::{Child, Command, Stdio};

@@ -231,7 +231,7 @@ pub enum Operation {
         /// Where, if it is said.
         to: Option<String>,
     },
-    /// Rehearse a takeover of a group: it goes to another node and comes back by itself.
+    /// Try a takeover of a group: it goes to another node and comes back by itself.
     Drill {
         /// The group.
         group: String,

@@ -1,4 +1,4 @@
-//! Rehearsals, as a group's record and its events keep them.
+//! Drills, as a group's record and its events keep them.
 
 use std::collections::BTreeMap;
 

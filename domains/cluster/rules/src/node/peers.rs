@@ -182,7 +182,7 @@ impl Node {
     /// Whether a node was not heard for so long that it is called silent, or not at all.
     pub(super) fn is_silent(&self, now: Moment, node: &NodeName) -> bool {
         let heard = self.peers.get(node).and_then(Peer::heard);
-        heard.is_none_or(|at| now.since(at) >= self.timing.silent_after())
+        heard.is_none_or(|at| !self.is_recent(now, at))
     }
 
     /// What this node sees of every node, itself among them.

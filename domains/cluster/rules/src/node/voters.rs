@@ -60,7 +60,8 @@ impl Node {
         }
     }
 
-    fn is_recent(&self, now: Moment, heard: Moment) -> bool {
+    /// Whether a node that was heard at `heard` is not silent yet.
+    pub(super) fn is_recent(&self, now: Moment, heard: Moment) -> bool {
         now.since(heard) < self.timing.silent_after()
     }
 }
