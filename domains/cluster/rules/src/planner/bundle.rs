@@ -72,11 +72,21 @@ impl<'a> Occupied<'a> {
                     if let Some(owner) = case.view.record.owner() {
                         all.take(case.view.name, owner);
                     }
+                    all.take_promised(&case.view);
                 }
-                Need::Rest(_) | Need::LetGo { .. } | Need::GiveUp(_) | Need::Place(_) => {}
+                Need::Place(_) => all.take_promised(&case.view),
+                Need::Rest(_) | Need::LetGo { .. } | Need::GiveUp(_) => {}
             }
         }
         all
+    }
+
+    /// Where a hand-over would bring the group that was ordered before its owner was lost: one
+    /// that comes back carries it out, if nobody has taken the group from it by then.
+    fn take_promised(&mut self, view: &View<'a>) {
+        if let Some(to) = view.owner().and_then(|owner| owner.handover) {
+            self.take(view.name, to);
+        }
     }
 
     /// The group is on `node` now, or will be.
