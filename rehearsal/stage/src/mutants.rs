@@ -35,6 +35,8 @@ const LOSS: &[&str] = &["power", "freeze", "isolate", "one-way", "agent", "bad-w
 const OPERATOR: &[&str] = &["move", "stop-start", "drain", "pause", "power", "one-way"];
 const WIRE: &[&str] = &["bad-wire", "agent", "move", "one-way", "power"];
 const VOTERS: &[&str] = &["wipe", "take-out", "power", "isolate", "one-way", "lag"];
+/// A guardian has nobody beside it who looks at the clock.
+const ALONE: &[&str] = &["agent", "hang", "isolate", "one-way"];
 const START: &[&str] = &["all-power", "power", "agent"];
 
 const fn planted(name: &'static str, kinds: &'static [&'static str], budget: u64) -> Planted {
@@ -52,7 +54,7 @@ pub const VISIBLE: &[Planted] = &[
     planted("lease-from-reply-time", WIRE, 10),
     planted("lease-any-vote-counts", LOSS, 20),
     planted("lease-newest-vote-counts", LOSS, 20),
-    planted("timer-runs-the-whole-rest", LOSS, 400),
+    planted("timer-runs-the-whole-rest", ALONE, 400),
     planted("voter-promises-twice", LOSS, 40),
     planted("voter-forgets-at-start", WIRE, 200),
     planted("voter-takes-its-own-ttl", &[], 10),
