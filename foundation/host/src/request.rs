@@ -144,7 +144,7 @@ pub enum Request {
 }
 
 /// The longest that one conflict probe may listen.
-pub const PROBE_LONGEST: Span = Span::millis(100);
+pub const PROBE_LONGEST: Span = Span::millis(10);
 
 /// What a volume is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,9 @@ use tsugi_host::Host;
 use tsugi_host::clock;
 use tsugi_host::guardian::message::{Arm, Notice, Order};
 use tsugi_host::link::{Carrier, Link, Watcher};
-use tsugi_host::request::{Answer, Failure, Purpose, Release, Report, Request, Right};
+use tsugi_host::request::{
+    Answer, Failure, PROBE_LONGEST, Purpose, Release, Report, Request, Right,
+};
 use tsugi_vocabulary::{GroupName, Span};
 
 /// A neighbour with the end `b0` of a cable whose other end `a0` is the node's.
@@ -184,8 +186,8 @@ fn a_probe_finds_who_has_the_address_and_nobody_otherwise() {
         let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
         assert!(lan.at_neighbour("ip link show b0").contains(&mac));
     }
-    let too_long =
-        Request::Probe { link: "a0".into(), address: V4.parse().unwrap(), wait: Span::millis(11) };
+    let wait = PROBE_LONGEST + Span::millis(1);
+    let too_long = Request::Probe { link: "a0".into(), address: V4.parse().unwrap(), wait };
     assert!(matches!(lan.node.ask(&too_long), Err(Failure::Malformed { .. })));
 }
 

@@ -239,7 +239,8 @@ pub enum Probe {
     NotNeeded,
     /// Once, at most 10 ms: a takeover does not wait.
     Once,
-    /// Again and again: somebody had it when it was last wanted, and a late answer is an answer.
+    /// Again and again, for a third of a second: somebody had it when it was last wanted, and a
+    /// late answer is an answer.
     Insistent,
 }
 

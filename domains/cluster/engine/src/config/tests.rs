@@ -353,7 +353,7 @@ fn each_wrong_value_says_what_to_write_instead() {
         ("restarts = 1", "restarts = -1", "0 … 1000"),
         ("restarts = 1", "restarts = \"1\"", "0 … 1000"),
         ("within = \"10m\"", "within = 10", "\"200ms\", \"5s\""),
-        ("stop_budget = \"80ms\"", "stop_budget = \"900ms\"", "at most 153 ms"),
+        ("stop_budget = \"80ms\"", "stop_budget = \"900ms\"", "at most 149 ms"),
         ("apart = [\"BATCH\"]", "apart = [\"BACTH\"]", "there is BATCH"),
         ("[\"BATCH\"]\n", "[\"BATCH\"]\ntogether = [\"BATCH\"]\n", "TSUG10633-E"),
         ("kind = \"volume\"", "kind = \"disk\"", "\"address\", \"volume\", \"process\""),

@@ -17,10 +17,11 @@ use tsugi_vocabulary::{Epoch, ResourceName, Span};
 use super::{Job, LOG_LIMIT, Step, Surroundings, folder, ocf, source};
 
 /// How long the network is listened to for a conflict before an address is taken. A neighbour on
-/// the same link answers in well under a millisecond; the hands allow twice as much.
+/// the same link answers in well under a millisecond.
 const PROBE: Span = Span::millis(5);
-/// How often, and each time how long, where somebody had it: their machine may be a busy one.
-const INSIST: [Span; 3] = [PROBE_LONGEST; 3];
+/// How often, and each time how long, where somebody had it: their machine may be a busy one. What
+/// answers one question late is heard by the next.
+const INSIST: [Span; 30] = [PROBE_LONGEST; 30];
 
 /// The steps of a job, or why it cannot be done here at all.
 pub(super) fn steps(job: &Job, around: &Surroundings) -> Result<Vec<Step>, String> {

@@ -34,7 +34,9 @@ fn an_address_that_somebody_had_is_asked_for_again_and_again() {
     let mut scene = Scene::new(vec![address("vip")]);
     let resource = resource_name("vip");
     scene.act(Act::Start { resource, told: TOLD, probe: Probe::Insistent });
-    assert_eq!(scene.asked(), ["probe", "probe", "probe", "add", "announce"]);
+    let asked = scene.asked();
+    let then = asked.iter().skip_while(|what| **what == "probe");
+    assert_eq!(then.collect::<Vec<_>>(), [&"add", &"announce"]);
     let waits = scene.hands.asked.iter().filter_map(|request| match request {
         Request::Probe { wait, .. } => Some(*wait),
         _ => None,
