@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_nanosleep};
 use nix::unistd::Pid;
@@ -71,11 +71,15 @@ impl Recorder {
     /// What the kernel refused.
     pub fn start() -> std::io::Result<Self> {
         let notes = Arc::new(Mutex::new(Notes::default()));
-        for core in 0..thread::available_parallelism()?.get() {
+        let allowed = sched_getaffinity(Pid::from_raw(0))?;
+        let is_ours = |core: &usize| allowed.is_set(*core).unwrap_or(false);
+        for core in (0..CpuSet::count()).filter(is_ours) {
             let shared = Arc::clone(&notes);
             thread::Builder::new().name("tsl-recorder".into()).spawn(move || {
-                if let Err(error) = stay_on(core).and_then(|()| set_real_time(PRIORITY)) {
-                    eprintln!("lab: the recorder of core {core} is a weak one: {error}");
+                for tried in [set_real_time(PRIORITY), stay_on(core)] {
+                    if let Err(error) = tried {
+                        eprintln!("lab: the recorder of core {core} is a weak one: {error}");
+                    }
                 }
                 watch(&shared)
             })?;
