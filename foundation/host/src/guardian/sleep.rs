@@ -5,9 +5,9 @@ use tsugi_vocabulary::Span;
 
 /// How long after the earliest deadline, at most, a stopped guardian is killed by the kernel.
 pub const KILLED_AFTER: Span = Span::millis(20);
-/// So long a machine may stand still without the kernel ending its guardian, which learns only
-/// when it looks that its deadlines have moved on. A holder whose agent stands still for longer
-/// loses its lease anyhow.
+/// So long at least a machine may stand still without the kernel ending its guardian, which learns
+/// only when it looks that its deadlines have moved on: longer than any pause that the rehearsal
+/// on real processes does not take for the machine's own fault (50 ms).
 const STANDS_STILL: Span = Span::millis(60);
 /// Of a wait so much is slept before it looks what stands in the sheets. A timer runs on a clock
 /// that may be slewed by 8 %, so none is set for the whole.
