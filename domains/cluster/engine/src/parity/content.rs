@@ -1,9 +1,9 @@
 //! Files: whether they can be run, whose they are, and the hash of what is in them.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -43,13 +43,28 @@ impl Hashes {
         let known = self.former.get(path).filter(|(then, _)| *then == stamp);
         let hash = match known {
             Some((_, hash)) => Some(hash.clone()),
-            None => hash(File::open(path)?)?,
+            None => hash(plain(path)?)?,
         };
         if let Some(hash) = &hash {
             self.now.insert(path.to_path_buf(), (stamp, hash.clone()));
         }
         Ok(hash)
     }
+}
+
+/// Opens a file; for what is none by then, as a pipe or a device, nobody waits.
+fn plain(path: &Path) -> io::Result<File> {
+    let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("not a file")),
+    }
+}
+
+/// The text of a file of the system.
+pub(super) fn text(path: impl AsRef<Path>) -> io::Result<String> {
+    io::read_to_string(plain(path.as_ref())?)
 }
 
 pub(super) fn there(mark: impl ToString) -> Fact {

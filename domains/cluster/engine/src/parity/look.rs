@@ -12,7 +12,7 @@ use tsugi_cluster_rules::spec::ClusterSpec;
 use tsugi_host::discipline::Discipline;
 use tsugi_vocabulary::NodeName;
 
-use super::content::{Hashes, content, program, rights, there};
+use super::content::{Hashes, content, program, rights, text, there};
 use super::machine::{Account, Device, Machine, Own};
 use crate::errand::{OCF_ROOT, PATH};
 
@@ -148,7 +148,7 @@ impl Eyes<'_> {
             Item::Cgroups => self.cgroups(),
             Item::Kernel => {
                 let release = self.machine.at("/proc/sys/kernel/osrelease");
-                fs::read_to_string(release).map(|text| there(text.trim()))
+                text(release).map(|text| there(text.trim()))
             }
             Item::SelfFence => Ok(there(&self.own.self_fence)),
             Item::Version => Ok(there(&self.own.version)),
@@ -194,7 +194,7 @@ impl Eyes<'_> {
             let (major, minor) = (nix::sys::stat::major(found.rdev()), found.rdev());
             let number = format!("{major}:{}", nix::sys::stat::minor(minor));
             let size = self.machine.at("/sys/dev/block").join(number).join("size");
-            let sectors = fs::read_to_string(size)?;
+            let sectors = text(size)?;
             return Ok(there(format_args!("block device of {} sectors", sectors.trim())));
         }
         Ok(match kind.is_file() {
@@ -228,7 +228,7 @@ impl Eyes<'_> {
 
     fn mounts(&mut self) -> io::Result<&[Mounted]> {
         if self.mounts.is_none() {
-            let text = fs::read_to_string(self.machine.at("/proc/self/mountinfo"))?;
+            let text = text(self.machine.at("/proc/self/mountinfo"))?;
             self.mounts = Some(text.lines().filter_map(mounted).collect());
         }
         Ok(self.mounts.as_deref().unwrap_or_default())
@@ -253,7 +253,7 @@ impl Eyes<'_> {
             _ => "Max stack size",
         };
         let file = self.machine.at("/proc").join(self.machine.hands.to_string()).join("limits");
-        let text = fs::read_to_string(file)?;
+        let text = text(file)?;
         let values = text.lines().find_map(|line| line.strip_prefix(title));
         let mut values = values.unwrap_or_default().split_whitespace();
         Ok(match (values.next(), values.next()) {
@@ -265,7 +265,7 @@ impl Eyes<'_> {
     /// The versions of a package and of those that are named after it.
     fn package(&mut self, name: &str) -> io::Result<Fact> {
         if self.packages.is_none() {
-            let text = fs::read_to_string(self.machine.at(PACKAGES))?;
+            let text = text(self.machine.at(PACKAGES))?;
             self.packages = Some(installed(&text));
         }
         let parts = format!("{name}-");
@@ -310,7 +310,7 @@ fn is_of(machine: &Machine, mounted: &Mounted, device: &str) -> bool {
     }
     let Some(name) = mounted.source.strip_prefix("/dev/") else { return false };
     let loops = machine.at("/sys/block").join(name).join("loop/backing_file");
-    if fs::read_to_string(loops).is_ok_and(|image| image.trim_end() == device) {
+    if text(loops).is_ok_and(|image| image.trim_end() == device) {
         return true;
     }
     let real = |path: &str| fs::canonicalize(machine.at(path)).ok();

@@ -307,6 +307,24 @@ fn a_program_that_its_own_user_may_not_run_is_not_executable() {
 }
 
 #[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    use tsugi_cluster_rules::parity::Fact;
+    let (one, _) = pair();
+    for path in ["/var/lib/dpkg/status", "/etc/table"] {
+        one.remove(path);
+        nix::unistd::mkfifo(&one.path(path), nix::sys::stat::Mode::from_bits_truncate(0o644))
+            .unwrap();
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _unheard = tell.send(one.look());
+    });
+    let looked = told.recv_timeout(std::time::Duration::from_secs(60)).expect("it ends");
+    let unread = &looked.facts["package:fence-agents"];
+    assert!(matches!(unread, Fact::Unreadable { .. }), "{unread:?}");
+}
+
+#[test]
 fn this_machine_is_looked_at_where_it_is() {
     let (one, _) = pair();
     let machine = Machine { hands: std::process::id(), ..Machine::here() };
