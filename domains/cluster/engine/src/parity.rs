@@ -4,6 +4,7 @@
 mod content;
 mod exchange;
 mod look;
+mod looks;
 mod machine;
 mod round;
 
@@ -16,7 +17,7 @@ pub use content::Hashes;
 pub use exchange::{Ask, Others, Say};
 pub use look::look;
 pub use machine::{Account, Device, Machine, Own};
-pub use round::{Outcome, Place, Rounds, STALE};
+pub use round::{ASKED, Outcome, Place, Rounds, STALE};
 
 /// How a device failed, in its own words or one.
 fn detail(fault: &FenceFault) -> String {

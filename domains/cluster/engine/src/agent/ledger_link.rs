@@ -29,7 +29,7 @@ use super::register::Register;
 use super::start::{AgentConfig, FOUNDING_CHANNEL, LEDGER_CHANNEL, PARITY_CHANNEL};
 use crate::config;
 use crate::control::Later;
-use crate::parity::{Others, Place, Rounds};
+use crate::parity::{self, Machine, Others, Place, Rounds};
 use crate::standing::Standing;
 
 /// How often missing connections are made before they are needed.
@@ -113,14 +113,11 @@ impl Peers for WirePeers {
     }
 }
 
-/// How long a node may take to look at its files and answer.
-const LOOKING: Duration = Duration::from_secs(6);
-
 impl Others for WirePeers {
     fn ask(&self, node: &NodeName, body: Vec<u8>) -> Later<Result<Vec<u8>, String>> {
         let ways = self.ways(node);
         Box::pin(async move {
-            let answer = ways.request(PARITY_CHANNEL, body, LOOKING).await;
+            let answer = ways.request(PARITY_CHANNEL, body, parity::ASKED).await;
             answer.map_err(|failure| failure.to_string())
         })
     }
@@ -208,6 +205,7 @@ fn place(agent: &AgentConfig, identity: &ClusterIdentity) -> Place {
         version: format!("{} {}", agent.build.version, std::env::consts::ARCH),
         data: agent.data_dir.clone(),
         runs: agent.run_dir.join(tsugi_host::hands::AGENT_DIR),
+        machine: Machine::here,
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Say {
     },
     /// It knows no configuration yet.
     NotYet,
+    /// It has not seen in time what it has.
+    Busy,
 }
 
 /// The other nodes.
@@ -35,6 +37,9 @@ pub trait Others: Send + Sync {
     /// Asks one of them.
     fn ask(&self, node: &NodeName, body: Vec<u8>) -> Later<Result<Vec<u8>, String>>;
 }
+
+/// Why a node does not say what it has when it has not seen it in time.
+pub(super) const BUSY: &str = "busy: its files do not answer";
 
 /// The bytes of the question.
 pub(super) fn question() -> Vec<u8> {
@@ -65,6 +70,7 @@ pub(super) fn understood(node: &NodeName, answer: Result<Vec<u8>, String>, sent:
             Answered::Told { inventory, ahead_ms }
         }
         Ok(Say::NotYet) => silent("no configuration yet".to_owned()),
+        Ok(Say::Busy) => silent(BUSY.to_owned()),
         Err(why) => silent(why),
     }
 }
@@ -103,6 +109,7 @@ mod tests {
             Err("not reachable".to_owned()),
             Ok(Vec::new()),
             Ok(encode(&Say::NotYet)),
+            Ok(encode(&Say::Busy)),
             Ok(vec![9, b'1']),
         ] {
             let understood = understood(&node, answer, none);

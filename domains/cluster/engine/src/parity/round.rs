@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tsugi_cluster_rules::parity::{Answered, Inventory, Verdict, verdicts};
 use tsugi_cluster_rules::record::GroupRecord;
 use tsugi_host::clock;
 use tsugi_vocabulary::{NodeName, Span, Wall};
 
-use super::content::Hashes;
-use super::exchange::{Answers, Others, Say, is_question, question, understood};
-use super::look::look;
+use super::exchange::{Answers, BUSY, Others, Say, is_question, question, understood};
+use super::looks::Looks;
 use super::machine::{Device, Machine, Own};
 use crate::records::encode;
 use crate::standing::Standing;
@@ -26,6 +26,8 @@ const FIRST: Duration = Duration::from_secs(120);
 const EVERY: Duration = Duration::from_secs(3_600);
 /// By how much the nodes of a cluster lie apart at most.
 const SPREAD: Duration = Duration::from_secs(300);
+/// How long another node may take to answer; it gives up looking a little earlier.
+pub const ASKED: Duration = Duration::from_secs(5);
 /// A round that is older than this was missed.
 pub const STALE: Span = Span::secs(2 * 3_600 + 900);
 
@@ -53,6 +55,8 @@ pub struct Place {
     pub data: PathBuf,
     /// Where the private folders of runs are.
     pub runs: PathBuf,
+    /// The machine, as it is when it is looked at.
+    pub machine: fn() -> Machine,
 }
 
 /// The rounds of one node.
@@ -60,7 +64,7 @@ pub struct Rounds {
     standing: watch::Receiver<Arc<Standing>>,
     others: Arc<dyn Others>,
     place: Place,
-    hashes: Arc<Mutex<Hashes>>,
+    looks: Looks,
     last: Mutex<Option<Arc<Outcome>>>,
 }
 
@@ -72,8 +76,8 @@ impl Rounds {
         others: Arc<dyn Others>,
         place: Place,
     ) -> Self {
-        let (hashes, last) = (Arc::default(), Mutex::default());
-        Self { standing, others, place, hashes, last }
+        let (looks, last) = (Looks::new(place.machine), Mutex::default());
+        Self { standing, others, place, looks, last }
     }
 
     /// What the last one came to.
@@ -104,13 +108,18 @@ impl Rounds {
             let answer = self.others.ask(&node, question());
             asked.spawn(async move {
                 let sent = clock::wall();
-                let answer = answer.await;
+                let late = |_| Err("no answer in time".to_owned());
+                let answer = timeout(ASKED, answer).await.unwrap_or_else(late);
                 let answered = understood(&node, answer, (sent, clock::wall()));
                 (node, answered)
             });
         }
-        let mine = self.look(Arc::clone(&standing)).await?;
-        let own = Answered::Told { inventory: Box::new(mine.clone()), ahead_ms: 0 };
+        let looked = self.looks.look(&config, own(&standing, self.place.clone())).await;
+        let own = match looked.clone() {
+            Some(mine) => Answered::Told { inventory: Box::new(mine), ahead_ms: 0 },
+            None => Answered::Silent { why: BUSY.to_owned() },
+        };
+        let mine = looked.unwrap_or_else(|| nothing(&standing.me, &config.hash));
         let mut answers = Answers::from([(standing.me.clone(), own)]);
         while let Some(done) = asked.join_next().await {
             // One that is missing is as good as one that did not answer.
@@ -131,23 +140,25 @@ impl Rounds {
             return Vec::new();
         }
         let standing = self.standing.borrow().clone();
-        let said = self.look(standing).await.map_or(Say::NotYet, |inventory| Say::Has {
+        let Some(config) = standing.record.config.as_ref() else { return encode(&Say::NotYet) };
+        let looked = self.looks.look(config, own(&standing, self.place.clone())).await;
+        let said = looked.map_or(Say::Busy, |inventory| Say::Has {
             // Of its clock only the end of the look says something to who asked.
             inventory: Box::new(Inventory { at: Some(clock::wall()), ..inventory }),
         });
         encode(&said)
     }
+}
 
-    /// What this node has; files are read on a thread of their own, by one look at a time.
-    async fn look(&self, standing: Arc<Standing>) -> Option<Inventory> {
-        let config = standing.record.config.clone()?;
-        let own = own(&standing, self.place.clone());
-        let hashes = Arc::clone(&self.hashes);
-        let looked = tokio::task::spawn_blocking(move || {
-            let mut hashes = hashes.lock().unwrap_or_else(PoisonError::into_inner);
-            look((&config.spec, &config.hash), &Machine::here(), &own, &mut hashes)
-        });
-        looked.await.ok()
+/// What a node shows that has seen nothing in time.
+fn nothing(me: &NodeName, config: &str) -> Inventory {
+    Inventory {
+        node: me.clone(),
+        config: config.to_owned(),
+        groups: BTreeMap::new(),
+        facts: BTreeMap::new(),
+        needed: BTreeSet::new(),
+        at: None,
     }
 }
 

@@ -55,4 +55,5 @@ fn what_nodes_say_of_what_they_have_in_version_1_is_kept_with_every_fact() {
     keeps("parity-look", &Ask::Look);
     keeps("parity-has", &Say::Has { inventory });
     keeps("parity-not-yet", &Say::NotYet);
+    keeps("parity-busy", &Say::Busy);
 }

@@ -1,5 +1,7 @@
 //! Rounds between nodes that talk through memory.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tsugi_cluster_rules::parity::{Could, Wrong, could};
 
 use super::*;
@@ -28,6 +30,7 @@ fn place() -> Place {
         version: "0.1.0 x86_64".to_owned(),
         data: folder.clone(),
         runs: folder,
+        machine: Machine::here,
     }
 }
 
@@ -84,6 +87,48 @@ async fn a_node_that_has_another_configuration_is_not_compared() {
     let (near, _standing) = rounds("node2", Some(far));
     let outcome = near.round().await.expect("there is a configuration");
     assert_eq!(verdict(&outcome, "node1").gaps[0].what, Wrong::OtherConfig);
+}
+
+/// How often a machine was asked for its room that never says how much there is.
+static ASKED_FOR_ROOM: AtomicUsize = AtomicUsize::new(0);
+
+/// A machine with a file system that answers nothing any more.
+fn hung() -> Machine {
+    let free = |_: &std::path::Path| {
+        ASKED_FOR_ROOM.fetch_add(1, Ordering::SeqCst);
+        loop {
+            std::thread::park();
+        }
+    };
+    Machine { free, ..Machine::here() }
+}
+
+#[tokio::test]
+async fn a_file_system_that_never_answers_costs_one_thread_and_is_never_well() {
+    let (far, _far_standing) = rounds("node1", None);
+    let (near, _standing) = rounds("node2", Some(far));
+    let near = Arc::into_inner(near).expect("nobody else has it");
+    let near = Arc::new(Rounds { looks: Looks::new(hung).impatient(), ..near });
+    for _ in 0..3 {
+        let outcome = near.round().await.expect("it ends without an answer");
+        let own = verdict(&outcome, "node2");
+        assert_eq!(own.gaps[0].what, Wrong::NotAsked(BUSY.to_owned()));
+        assert_eq!(could(&own.gaps), Could::Unknown);
+        let said = crate::records::decode::<Say>(&near.answer(&question()).await);
+        assert_eq!(said.expect("it says something"), Say::Busy);
+    }
+    assert!(near.last().is_some(), "what came of it is kept");
+    assert_eq!(ASKED_FOR_ROOM.load(Ordering::SeqCst), 1, "nobody else looks meanwhile");
+}
+
+#[tokio::test]
+async fn who_asks_while_another_looks_is_told_what_was_seen_a_moment_ago() {
+    let (near, _standing) = rounds("node2", None);
+    let config = near.standing.borrow().record.config.clone().expect("it is applied");
+    let own = || own(&near.standing.borrow(), near.place.clone());
+    let seen = near.looks.look(&config, own()).await.expect("it is seen");
+    let _looking = near.looks.begun();
+    assert_eq!(near.looks.look(&config, own()).await, Some(seen));
 }
 
 #[test]
