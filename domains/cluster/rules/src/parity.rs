@@ -15,9 +15,7 @@ mod items;
 mod verdict;
 
 pub use items::items;
-pub use verdict::{
-    Answered, Could, Verdict, could, differences, not_compared, shortfalls, verdicts,
-};
+pub use verdict::{Answered, Could, Verdict, could, verdicts};
 
 /// A file system with less free than this many percent is short.
 pub const LEAST_FREE: u64 = 5;
@@ -193,7 +191,7 @@ pub enum Fact {
     },
     /// A link without a carrier, or set down.
     NoCarrier,
-    /// A device that has not answered well from here, or not for long.
+    /// A device that has not answered well from here, or not lately.
     Untested,
     /// A device that fails what is asked of it from here.
     Fails {
@@ -253,13 +251,13 @@ pub enum Wrong {
     InUse(String),
     /// The link does not carry.
     NoCarrier,
-    /// The fence device has not answered well from there, or not for long.
+    /// The fence device has not answered well from there, or not lately.
     Untested,
     /// The fence device fails what is asked of it from there.
     Fails(FenceFault),
     /// The certificate ends in so many days.
     Ends(u64),
-    /// Its clock is by so many milliseconds ahead of the clock of who asked, or behind it.
+    /// Its clock is so many milliseconds ahead of the clock that it was compared with, or behind.
     Apart(i64),
     /// It is otherwise on another node.
     Differs {
@@ -268,8 +266,8 @@ pub enum Wrong {
         /// How it is there.
         there: String,
     },
-    /// The other node may run the group too, and has not looked at it.
-    NotCompared,
+    /// This node may run the group too, and has not said how it is there.
+    NotCompared(NodeName),
     /// The node has looked for another configuration.
     OtherConfig,
     /// The node could not be asked.

@@ -1,6 +1,8 @@
 //! `tsugi parity`: what a node lacks or has otherwise is named, with where.
 
 use serde_json::{Value, json};
+use tsugi_cluster_rules::parity::{Item, items};
+use tsugi_vocabulary::{GroupName, NodeName};
 use tsugi_wire::control::report::{CouldTake, Parity, ParityGap};
 use tsugi_wire::control::{Reply, Request, Words, report};
 
@@ -28,12 +30,17 @@ monitor = ["/bin/true"]
 "#;
 
 fn inventory(node: &str, mark: &str) -> Value {
-    let item = "program:/opt/pay/start";
+    let spec = tsugi_cluster_engine::config::read(FILE).expect("the file is right").spec;
+    let (group, me) =
+        (GroupName::new("PAY").expect("a name"), NodeName::new(node).expect("a name"));
+    let all = items(&spec, &spec.groups[&group], &me);
+    let names: Vec<String> = all.iter().map(Item::name).collect();
+    let mark = |item: &str| if item == "program:/opt/pay/start" { mark } else { "same" };
+    let fact = |item: &String| (item.clone(), json!({ "is": "there", "mark": mark(item) }));
+    let facts: serde_json::Map<String, Value> = names.iter().map(fact).collect();
     json!({
         "node": node, "config": "h", "at": 1_795_237_119_123_u64,
-        "groups": { "PAY": [item] },
-        "facts": { item: { "is": "there", "mark": mark } },
-        "needed": [item],
+        "groups": { "PAY": names }, "facts": facts, "needed": [],
     })
 }
 
@@ -127,6 +134,9 @@ fn what_is_otherwise_in_the_output_of_another_node_is_named() {
     };
     compare(inventory("node2", "same")).ended(0, "node1 could take PAY now");
     compare(inventory("node2", "other")).ended(10, "TSUG10144-W").ended(10, "node2 other");
+    let mut silent = inventory("node2", "same");
+    silent["groups"] = json!({});
+    compare(silent).ended(10, "TSUG10145-W").ended(10, "is not known");
     compare(inventory("node1", "same")).ended(3, "TSUG10589-E");
     let mut of_another = inventory("node2", "same");
     of_another["config"] = "g".into();

@@ -70,7 +70,7 @@ fn account(name: &str) -> io::Result<Option<Account>> {
 pub enum Device {
     /// It answered well, not long ago.
     Well,
-    /// It did not, or not for long.
+    /// It did not, or not lately.
     Untested,
     /// It fails what is asked of it.
     Fails(FenceFault),

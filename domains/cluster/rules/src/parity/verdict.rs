@@ -1,12 +1,12 @@
 //! What is made of the inventories: what a node lacks, what it has otherwise than another, and so
 //! which node could take which group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_vocabulary::{GroupName, NodeName};
 
-use super::{Fact, Gap, Inventory, LEAST_DAYS, LEAST_FREE, MOST_APART_MS, Wrong};
-use crate::spec::ClusterSpec;
+use super::{Fact, Gap, Inventory, Item, LEAST_DAYS, LEAST_FREE, MOST_APART_MS, Wrong, items};
+use crate::spec::{ClusterSpec, GroupSpec};
 
 /// What became of asking a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,8 @@ pub struct Verdict {
     pub group: GroupName,
     /// The node.
     pub node: NodeName,
-    /// The node that it was compared with: the one that runs the group, if that could be asked.
+    /// The node that it was compared with: none for that one itself, and where that one was of no
+    /// use.
     pub against: Option<NodeName>,
     /// What speaks against it; nothing if it could.
     pub gaps: Vec<Gap>,
@@ -55,7 +56,7 @@ pub fn could(gaps: &[Gap]) -> Could {
     let unknown = |gap: &Gap| match gap.what {
         Wrong::Unreadable(_)
         | Wrong::Untested
-        | Wrong::NotCompared
+        | Wrong::NotCompared(_)
         | Wrong::OtherConfig
         | Wrong::NotAsked(_) => true,
         Wrong::Missing
@@ -77,84 +78,141 @@ pub fn could(gaps: &[Gap]) -> Could {
 }
 
 /// Which node could take which group, for every group and every node that may run it. `owner` is
-/// who runs a group: what it has is what the others are compared with.
+/// who runs a group: what it has is what the others are compared with, and while nobody runs it
+/// what the first of its nodes has. Where that one says nothing, nothing was compared.
 #[must_use]
 pub fn verdicts<'a>(
     (spec, config): (&ClusterSpec, &str),
     answers: &BTreeMap<NodeName, Answered>,
     owner: impl Fn(&GroupName) -> Option<&'a NodeName>,
 ) -> Vec<Verdict> {
-    let usable = |group: &GroupName, node: &NodeName| match answers.get(node) {
-        Some(Answered::Told { inventory, .. }) => {
-            inventory.config == config && inventory.groups.contains_key(group)
-        }
-        Some(Answered::Silent { .. }) | None => false,
-    };
     let mut all = Vec::new();
     for (group, its) in &spec.groups {
-        let best = owner(group).into_iter().chain(&its.prefer);
-        let measure = best.filter(|node| its.prefer.contains(node)).find(|n| usable(group, n));
+        let look = |node| Looked::at((spec, config), (group, its), (node, answers));
+        let Some(best) = owner(group).or(its.prefer.first()) else { continue };
+        let measure = look(best);
         for node in &its.prefer {
-            let against = measure.filter(|measure| *measure != node && usable(group, node));
-            let other = against.and_then(|node| answers.get(node));
-            let gaps = gaps((group, config), answers.get(node), other);
+            let (gaps, against) = match (look(node), &measure) {
+                (Err(what), _) => (vec![whole(group, what)], None),
+                (Ok(mine), Ok(_)) if node == best => {
+                    let others = its.prefer.iter().filter(|other| *other != best);
+                    let others: Vec<_> = others.filter_map(|other| look(other).ok()).collect();
+                    (mine.gaps_of_measure(&others), None)
+                }
+                (Ok(mine), Ok(theirs)) => (mine.gaps_against(theirs), Some(best.clone())),
+                (Ok(mine), Err(_)) => {
+                    let not_compared = whole(group, Wrong::NotCompared(best.clone()));
+                    let mut gaps = mine.shortfalls();
+                    gaps.push(not_compared);
+                    (gaps, None)
+                }
+            };
             let (group, node) = (group.clone(), node.clone());
-            all.push(Verdict { group, node, against: against.cloned(), gaps });
+            all.push(Verdict { group, node, against, gaps });
         }
     }
     all
 }
 
-/// What speaks against a node that has answered so, compared with another.
-fn gaps(
-    (group, config): (&GroupName, &str),
-    answer: Option<&Answered>,
-    other: Option<&Answered>,
-) -> Vec<Gap> {
-    let whole =
-        |what: Wrong| vec![Gap { group: group.clone(), item: format!("group:{group}"), what }];
-    let (mine, ahead_ms) = match answer {
-        Some(Answered::Told { inventory, ahead_ms }) => (inventory, *ahead_ms),
-        Some(Answered::Silent { why }) => return whole(Wrong::NotAsked(why.clone())),
-        None => return whole(Wrong::NotAsked(String::new())),
-    };
-    if mine.config != config {
-        return whole(Wrong::OtherConfig);
-    }
-    if !mine.groups.contains_key(group) {
-        return whole(Wrong::NotCompared);
-    }
-    let mut gaps = shortfalls_of(mine, group);
-    if ahead_ms.unsigned_abs() > MOST_APART_MS {
-        let (group, item) = (group.clone(), "clock:time".to_owned());
-        gaps.push(Gap { group, item, what: Wrong::Apart(ahead_ms) });
-    }
-    if let Some(Answered::Told { inventory: theirs, .. }) = other {
-        let known = |gap: &Gap| gaps.iter().any(|known| known.item == gap.item);
-        let differ = differences_of((mine, theirs), group);
-        let fresh: Vec<Gap> = differ.into_iter().filter(|gap| !known(gap)).collect();
-        gaps.extend(fresh);
-    }
-    gaps
+/// What is wrong with a group as a whole.
+fn whole(group: &GroupName, what: Wrong) -> Gap {
+    Gap { group: group.clone(), item: format!("group:{group}"), what }
 }
 
-/// Why this node could not take its groups now.
-#[must_use]
-pub fn shortfalls(mine: &Inventory) -> Vec<Gap> {
-    mine.groups.keys().flat_map(|group| shortfalls_of(mine, group)).collect()
+/// What one node has of one group. What belongs to the group is read from the configuration: a
+/// node only tells how that is there.
+struct Looked<'a> {
+    group: &'a GroupName,
+    node: &'a NodeName,
+    items: BTreeMap<String, Need>,
+    facts: &'a BTreeMap<String, Fact>,
+    ahead_ms: i64,
 }
 
-fn shortfalls_of(mine: &Inventory, group: &GroupName) -> Vec<Gap> {
-    let needed = |item: &&String| mine.needed.contains(*item);
-    let items = mine.groups.get(group).into_iter().flatten().filter(needed);
-    let gap = |item: &String| {
-        let what = match mine.facts.get(item) {
-            Some(fact) => short(fact)?,
-            None => Wrong::NotCompared,
+/// Whether a group can do without an item.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Needed,
+    Compared,
+}
+
+impl<'a> Looked<'a> {
+    /// What a node has told, or why that is of no use.
+    fn at(
+        (spec, config): (&ClusterSpec, &str),
+        (group, its): (&'a GroupName, &GroupSpec),
+        (node, answers): (&'a NodeName, &'a BTreeMap<NodeName, Answered>),
+    ) -> Result<Self, Wrong> {
+        let (inventory, ahead_ms) = match answers.get(node) {
+            Some(Answered::Told { inventory, ahead_ms }) => (inventory, *ahead_ms),
+            Some(Answered::Silent { why }) => return Err(Wrong::NotAsked(why.clone())),
+            None => return Err(Wrong::NotAsked(String::new())),
         };
-        Some(Gap { group: group.clone(), item: item.clone(), what })
-    };
-    items.filter_map(gap).collect()
+        if inventory.config != config {
+            return Err(Wrong::OtherConfig);
+        }
+        let need = |item: &Item| if item.is_needed() { Need::Needed } else { Need::Compared };
+        let items: BTreeMap<String, Need> =
+            items(spec, its, node).iter().map(|item| (item.name(), need(item))).collect();
+        if items.is_empty() || !inventory.groups.contains_key(group) {
+            return Err(Wrong::NotCompared(node.clone()));
+        }
+        Ok(Self { group, node, items, facts: &inventory.facts, ahead_ms })
+    }
+
+    fn gap(&self, item: &str, what: Wrong) -> Gap {
+        Gap { group: self.group.clone(), item: item.to_owned(), what }
+    }
+
+    /// Why this node could not take the group, whatever another has.
+    fn shortfalls(&self) -> Vec<Gap> {
+        let gap = |(item, need): (&String, &Need)| {
+            let what = match self.facts.get(item) {
+                Some(fact) if *need == Need::Needed => short(fact)?,
+                Some(_) => return None,
+                None => Wrong::NotCompared(self.node.clone()),
+            };
+            Some(self.gap(item, what))
+        };
+        self.items.iter().filter_map(gap).collect()
+    }
+
+    /// What speaks against the node that the others are compared with: what it lacks itself, and
+    /// what it lacks of that which is only compared and another has.
+    fn gaps_of_measure(&self, others: &[Self]) -> Vec<Gap> {
+        let mut gaps = self.shortfalls();
+        let has = |other: &Self, item: &String| {
+            other.items.contains_key(item)
+                && other.facts.get(item).is_some_and(|fact| short(fact).is_none())
+        };
+        let compared = self.items.iter().filter(|(_, need)| **need == Need::Compared);
+        gaps.extend(compared.filter_map(|(item, _)| {
+            let what = self.facts.get(item).and_then(short)?;
+            others.iter().any(|other| has(other, item)).then(|| self.gap(item, what))
+        }));
+        gaps
+    }
+
+    /// What speaks against a node, compared with another.
+    fn gaps_against(&self, other: &Self) -> Vec<Gap> {
+        let mut gaps = self.shortfalls();
+        // Both were measured by who asked, whose own clock may be the one that is off.
+        let apart = self.ahead_ms.saturating_sub(other.ahead_ms);
+        if apart.unsigned_abs() > MOST_APART_MS {
+            gaps.push(self.gap("clock:time", Wrong::Apart(apart)));
+        }
+        let known: BTreeSet<String> = gaps.iter().map(|gap| gap.item.clone()).collect();
+        let fresh = self.items.keys().filter(|item| !known.contains(*item));
+        gaps.extend(fresh.filter(|item| other.items.contains_key(*item)).filter_map(|item| {
+            let what = match (self.facts.get(item), other.facts.get(item)) {
+                (Some(here), Some(there)) => compared(here, (other.node, there))?,
+                (Some(_), None) => Wrong::NotCompared(other.node.clone()),
+                (None, _) => return None,
+            };
+            Some(self.gap(item, what))
+        }));
+        gaps
+    }
 }
 
 /// What a fact lacks to be enough.
@@ -174,56 +232,19 @@ fn short(fact: &Fact) -> Option<Wrong> {
     }
 }
 
-/// What is otherwise on another node, for the groups that both may run.
-#[must_use]
-pub fn differences(mine: &Inventory, theirs: &Inventory) -> Vec<Gap> {
-    mine.groups.keys().flat_map(|group| differences_of((mine, theirs), group)).collect()
-}
-
-fn differences_of((mine, theirs): (&Inventory, &Inventory), group: &GroupName) -> Vec<Gap> {
-    let (Some(items), Some(other)) = (mine.groups.get(group), theirs.groups.get(group)) else {
-        return Vec::new();
-    };
-    let gap = |item: &String| {
-        let what = compared(mine.facts.get(item), theirs.facts.get(item))?;
-        // What this node needs and cannot look at is named as a shortfall already.
-        let known = mine.needed.contains(item) && matches!(what, Wrong::Unreadable(_));
-        (!known).then(|| Gap { group: group.clone(), item: item.clone(), what })
-    };
-    items.intersection(other).filter_map(gap).collect()
-}
-
-/// What is wrong between two facts: what nobody could look at is not known to be the same.
-fn compared(here: Option<&Fact>, there: Option<&Fact>) -> Option<Wrong> {
+/// What is wrong here between two facts. What could not be looked at is not known to be the same;
+/// what only the other lacks is the other's.
+fn compared(here: &Fact, (other, there): (&NodeName, &Fact)) -> Option<Wrong> {
     match (here, there) {
-        (Some(Fact::Unreadable { why }), Some(Fact::Unreadable { .. })) => {
-            Some(Wrong::Unreadable(why.clone()))
-        }
-        (Some(Fact::Free { .. }), Some(Fact::Free { .. }))
-        | (Some(Fact::Lasts { .. }), Some(Fact::Lasts { .. })) => None,
+        (Fact::Unreadable { why }, _) => Some(Wrong::Unreadable(why.clone())),
+        (_, Fact::Unreadable { .. }) => Some(Wrong::NotCompared(other.clone())),
+        (Fact::Free { .. }, Fact::Free { .. }) | (Fact::Lasts { .. }, Fact::Lasts { .. }) => None,
         // What only its owner mounts is not the same on who does not own it.
-        (Some(Fact::InUse { .. }), Some(Fact::InUse { .. })) => None,
+        (Fact::InUse { .. }, Fact::InUse { .. }) => None,
         (here, there) if here == there => None,
-        (here, there) => {
-            let word = |fact: Option<&Fact>| fact.map_or_else(|| "not looked at".to_owned(), shown);
-            Some(Wrong::Differs { here: word(here), there: word(there) })
-        }
+        (here, there) if short(here).is_none() && short(there).is_some() => None,
+        (here, there) => Some(Wrong::Differs { here: shown(here), there: shown(there) }),
     }
-}
-
-/// The groups that both may run and of which the other has said nothing.
-#[must_use]
-pub fn not_compared(spec: &ClusterSpec, mine: &Inventory, theirs: &Inventory) -> Vec<Gap> {
-    let both = |group: &GroupName| {
-        spec.groups.get(group).is_some_and(|group| group.prefer.contains(&theirs.node))
-    };
-    let left = mine.groups.keys().filter(|name| both(name) && !theirs.groups.contains_key(*name));
-    let gap = |name: &GroupName| Gap {
-        group: name.clone(),
-        item: format!("group:{name}"),
-        what: Wrong::NotCompared,
-    };
-    left.map(gap).collect()
 }
 
 /// A fact in one word, the same in every language.

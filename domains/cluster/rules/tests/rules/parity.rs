@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_cluster_rules::parity::{
-    Fact, Gap, Inventory, Item, LEAST_FREE, Wrong, differences, items, not_compared, shortfalls,
+    Answered, Could, Fact, Gap, Inventory, Item, LEAST_FREE, Verdict, Wrong, could, items, verdicts,
 };
 use tsugi_cluster_rules::spec::{
-    Check, FenceDevice, Monitor, OnRecover, ProcessHow, ResourceKind, VolumeCheck, VolumeSource,
+    Check, ClusterSpec, FenceDevice, Monitor, OnRecover, ProcessHow, ResourceKind, VolumeCheck,
+    VolumeSource,
 };
 use tsugi_vocabulary::Span;
 
@@ -21,16 +22,18 @@ fn process(how: ProcessHow, monitor: Option<Monitor>) -> ResourceKind {
     ResourceKind::Process { how, environment: BTreeMap::new(), user, monitor }
 }
 
-/// What a group with one resource of each kind needs on `n1`.
-fn wanted() -> BTreeSet<Item> {
-    let mut spec = cluster("n1 n2 w=witness", &["PAY: prefer n1 n2; links lan1 lan2"]);
-    spec.nodes.get_mut(&node("n2")).unwrap().fence = Some(FenceDevice {
-        agent: "fence_site".to_owned(),
-        options: BTreeMap::new(),
-        secret: Some("/etc/tsugi/bmc".to_owned()),
-        limit: Span::secs(4),
-        every: Span::secs(3600),
-    });
+/// A group with one resource of each kind.
+fn spec() -> ClusterSpec {
+    let mut spec = cluster("n1 n2 n3 w=witness", &["PAY: prefer n1 n2; links lan1 lan2"]);
+    for name in ["n1", "n2"] {
+        spec.nodes.get_mut(&node(name)).unwrap().fence = Some(FenceDevice {
+            agent: "fence_site".to_owned(),
+            options: BTreeMap::new(),
+            secret: Some("/etc/tsugi/bmc".to_owned()),
+            limit: Span::secs(4),
+            every: Span::secs(3600),
+        });
+    }
     let monitor = Monitor {
         check: Check::Run(words("/opt/ask /etc/ask.conf")),
         every: Span::secs(1),
@@ -57,12 +60,18 @@ fn wanted() -> BTreeSet<Item> {
         resource("batch", process(scripts, Some(monitor))),
         resource("server", process(on_volume, None)),
     ]);
-    items(&spec, &spec.groups[&group("PAY")], &node("n1"))
+    spec
+}
+
+/// What that needs on a node.
+fn wanted(name: &str) -> BTreeSet<Item> {
+    let spec = spec();
+    items(&spec, &spec.groups[&group("PAY")], &node(name))
 }
 
 /// The inventory of a node that has everything.
 fn whole(name: &str) -> Inventory {
-    let wanted = wanted();
+    let wanted = wanted(name);
     let fact = |item: &Item| match item {
         Item::Space(_) => Fact::Free { percent: 60 },
         _ => Fact::There { mark: "same".to_owned() },
@@ -78,30 +87,61 @@ fn whole(name: &str) -> Inventory {
     }
 }
 
+/// What a node has told whose clock is so far ahead.
+fn told(inventory: &Inventory, ahead_ms: i64) -> Answered {
+    Answered::Told { inventory: Box::new(inventory.clone()), ahead_ms }
+}
+
+/// What is made of the answers of `n1` and `n2`.
+fn judged([one, two]: [Answered; 2], owner: Option<&str>) -> [Verdict; 2] {
+    let answers = BTreeMap::from([(node("n1"), one), (node("n2"), two)]);
+    let owner = owner.map(node);
+    let all = verdicts((&spec(), "h"), &answers, |_| owner.as_ref());
+    all.try_into().expect("one for each node")
+}
+
+/// What speaks against `n1` and `n2`, where `n1` runs the group.
+fn gaps(one: &Inventory, two: &Inventory) -> [Vec<Gap>; 2] {
+    judged([told(one, 0), told(two, 0)], Some("n1")).map(|verdict| verdict.gaps)
+}
+
+fn gap(item: &str, what: Wrong) -> Gap {
+    Gap { group: group("PAY"), item: item.to_owned(), what }
+}
+
+fn not_compared(silent: &str) -> Vec<Gap> {
+    vec![gap("group:PAY", Wrong::NotCompared(node(silent)))]
+}
+
+fn hidden() -> Fact {
+    Fact::Unreadable { why: "permission denied".to_owned() }
+}
+
+fn other() -> Fact {
+    Fact::There { mark: "other".to_owned() }
+}
+
 #[test]
-fn every_difference_that_is_planted_is_named_and_nothing_else_is() {
-    let (mine, theirs) = (whole("n1"), whole("n2"));
-    assert_eq!((shortfalls(&mine), differences(&mine, &theirs)), (Vec::new(), Vec::new()));
+fn every_difference_that_is_planted_is_named_where_it_is_and_nothing_else_is() {
+    assert_eq!(gaps(&whole("n1"), &whole("n2")), [Vec::new(), Vec::new()]);
     let mut planted = 0;
-    for item in wanted() {
-        let name = item.name();
-        for fact in [
-            Fact::Missing,
-            Fact::NotExecutable,
-            Fact::Unreadable { why: "permission denied".to_owned() },
-            Fact::There { mark: "other".to_owned() },
-        ] {
-            let mut mine = whole("n1");
-            mine.facts.insert(name.clone(), fact.clone());
-            let found = differences(&mine, &theirs);
-            let [Gap { item: named, what: Wrong::Differs { .. }, .. }] = found.as_slice() else {
-                panic!("{name} {fact:?}: {found:?}")
+    for item in wanted("n2") {
+        let (name, both) = (item.name(), wanted("n1").contains(&item));
+        for fact in [Fact::Missing, Fact::NotExecutable, hidden(), other()] {
+            let mut two = whole("n2");
+            two.facts.insert(name.clone(), fact.clone());
+            let [owner, standby] = gaps(&whole("n1"), &two);
+            assert_eq!(owner, [], "{name} {fact:?}: nothing is wrong with the owner");
+            let named: Vec<&str> = standby.iter().map(|gap| gap.item.as_str()).collect();
+            // How the device of the other node answers is nothing that both could see.
+            let expected = if both || fact != other() { vec![name.as_str()] } else { vec![] };
+            assert_eq!(named, expected, "{fact:?}");
+            let wanted = match (named.is_empty(), &fact) {
+                (true, _) => Could::Yes,
+                (false, Fact::Unreadable { .. }) => Could::Unknown,
+                (false, _) => Could::No,
             };
-            assert_eq!(*named, name);
-            let lacks: Vec<String> = shortfalls(&mine).into_iter().map(|gap| gap.item).collect();
-            let lacking = item.is_needed() && !matches!(fact, Fact::There { .. });
-            let expected: Vec<String> = lacking.then(|| name.clone()).into_iter().collect();
-            assert_eq!(lacks, expected, "{fact:?}");
+            assert_eq!(could(&standby), wanted, "{name} {fact:?}");
             planted += 1;
         }
     }
@@ -109,8 +149,84 @@ fn every_difference_that_is_planted_is_named_and_nothing_else_is() {
 }
 
 #[test]
+fn what_the_owner_lacks_is_the_owners_and_not_that_of_who_would_take_over() {
+    for item in wanted("n1") {
+        let (name, both) = (item.name(), wanted("n2").contains(&item));
+        for fact in [Fact::Missing, Fact::NotExecutable, Fact::NoCarrier, hidden(), other()] {
+            let mut one = whole("n1");
+            one.facts.insert(name.clone(), fact.clone());
+            let [owner, standby] = gaps(&one, &whole("n2"));
+            let here: Vec<&str> = owner.iter().map(|gap| gap.item.as_str()).collect();
+            let named = fact != other() && (both || item.is_needed());
+            assert_eq!(here, if named { vec![name.as_str()] } else { vec![] }, "{fact:?}");
+            let there = match (&fact, both) {
+                (_, false) => Could::Yes,
+                // Nobody knows whether it is the same.
+                (Fact::Unreadable { .. }, true) => Could::Unknown,
+                (Fact::There { .. }, true) => Could::No,
+                (_, true) => Could::Yes,
+            };
+            assert_eq!(could(&standby), there, "{name} {fact:?}: {standby:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_only_compared_may_be_missing_everywhere() {
+    let (mut one, mut two) = (whole("n1"), whole("n2"));
+    for its in [&mut one, &mut two] {
+        its.facts.insert("tool:/sbin/e2fsck".to_owned(), Fact::Missing);
+    }
+    assert_eq!(gaps(&one, &two), [Vec::new(), Vec::new()]);
+}
+
+#[test]
+fn where_the_owner_says_nothing_of_use_nobody_is_compared_with_anybody_else() {
+    let silent = || Answered::Silent { why: "no route".to_owned() };
+    let mut elsewhere = whole("n1");
+    elsewhere.config = "another".to_owned();
+    let mut nothing = whole("n1");
+    nothing.groups.clear();
+    for useless in [silent(), told(&elsewhere, 0), told(&nothing, 0)] {
+        for owner in [Some("n1"), None] {
+            let [one, two] = judged([useless.clone(), told(&whole("n2"), 0)], owner);
+            assert_eq!((could(&one.gaps), could(&two.gaps)), (Could::Unknown, Could::Unknown));
+            assert_eq!((two.gaps, two.against), (not_compared("n1"), None));
+        }
+    }
+    let both = || [told(&whole("n1"), 0), told(&whole("n2"), 0)];
+    let [one, two] = judged(both(), Some("n3"));
+    assert_eq!([one.gaps, two.gaps], [not_compared("n3"), not_compared("n3")], "it never runs it");
+    let [one, two] = judged(both(), Some("n2"));
+    assert_eq!([one.against, two.against], [Some(node("n2")), None]);
+    let [one, two] = judged(both(), None);
+    assert_eq!([one.against, two.against], [None, Some(node("n1"))], "the first is the measure");
+    let mut short = whole("n2");
+    short.facts.insert("user:pay".to_owned(), Fact::Missing);
+    let [_, two] = judged([silent(), told(&short, 0)], Some("n1"));
+    assert_eq!(could(&two.gaps), Could::No, "what it lacks needs no measure");
+}
+
+#[test]
+fn a_clock_is_off_by_what_it_is_apart_from_the_owners_whoever_asked() {
+    let apart = |one, two| {
+        let [owner, standby] =
+            judged([told(&whole("n1"), one), told(&whole("n2"), two)], Some("n1"));
+        assert_eq!(owner.gaps, []);
+        standby.gaps
+    };
+    assert_eq!(apart(3_600_000, 3_600_000), [], "who asked is off");
+    assert_eq!(apart(0, 1_000), []);
+    assert_eq!(apart(0, 1_001), [gap("clock:time", Wrong::Apart(1_001))]);
+    assert_eq!(apart(700, -700), [gap("clock:time", Wrong::Apart(-1_400))]);
+    let silent = Answered::Silent { why: String::new() };
+    let [_, alone] = judged([silent, told(&whole("n2"), 5_000)], Some("n1"));
+    assert_eq!(could(&alone.gaps), Could::Unknown);
+}
+
+#[test]
 fn what_a_group_needs_is_everything_its_resources_name_but_what_comes_with_its_volume() {
-    let names: Vec<String> = wanted().iter().map(Item::name).collect();
+    let names: Vec<String> = wanted("n1").iter().map(Item::name).collect();
     for name in [
         "program:/opt/start (pay)",
         "program:/opt/stop (pay)",
@@ -150,37 +266,50 @@ fn what_a_group_needs_is_everything_its_resources_name_but_what_comes_with_its_v
 
 #[test]
 fn a_file_system_that_is_almost_full_is_named_and_one_that_is_less_full_than_another_is_not() {
-    let (mut mine, theirs) = (whole("n1"), whole("n2"));
-    mine.facts.insert("space:/share".to_owned(), Fact::Free { percent: LEAST_FREE });
-    assert_eq!((shortfalls(&mine), differences(&mine, &theirs)), (Vec::new(), Vec::new()));
-    mine.facts.insert("space:/share".to_owned(), Fact::Free { percent: LEAST_FREE - 1 });
-    assert_eq!(shortfalls(&mine)[0].what, Wrong::Full(LEAST_FREE - 1));
+    let (one, mut two) = (whole("n1"), whole("n2"));
+    two.facts.insert("space:/share".to_owned(), Fact::Free { percent: LEAST_FREE });
+    assert_eq!(gaps(&one, &two), [Vec::new(), Vec::new()]);
+    two.facts.insert("space:/share".to_owned(), Fact::Free { percent: LEAST_FREE - 1 });
+    assert_eq!(gaps(&one, &two)[1], [gap("space:/share", Wrong::Full(LEAST_FREE - 1))]);
 }
 
 #[test]
 fn what_neither_node_could_look_at_is_not_the_same_on_both() {
-    let (mut mine, mut theirs) = (whole("n1"), whole("n2"));
-    let hidden = Fact::Unreadable { why: "permission denied".to_owned() };
+    let (mut one, mut two) = (whole("n1"), whole("n2"));
     for name in ["file:/etc/table", "program:/opt/start (pay)"] {
-        mine.facts.insert(name.to_owned(), hidden.clone());
-        theirs.facts.insert(name.to_owned(), hidden.clone());
+        one.facts.insert(name.to_owned(), hidden());
+        two.facts.insert(name.to_owned(), hidden());
     }
     let what = Wrong::Unreadable("permission denied".to_owned());
-    let gap = |item: &str| Gap { group: group("PAY"), item: item.to_owned(), what: what.clone() };
-    assert_eq!(differences(&mine, &theirs), [gap("file:/etc/table")]);
-    assert_eq!(shortfalls(&mine), [gap("program:/opt/start (pay)")], "each is told once");
+    let [_, mut standby] = gaps(&one, &two);
+    standby.sort();
+    let all = ["file:/etc/table", "program:/opt/start (pay)"].map(|item| gap(item, what.clone()));
+    assert_eq!(standby, all, "each is told once");
 }
 
 #[test]
-fn what_the_other_node_has_said_nothing_of_is_not_the_same() {
-    let spec = cluster("n1 n2 n3 w=witness", &["PAY: prefer n1 n2"]);
-    let (mine, mut theirs) = (whole("n1"), whole("n2"));
-    assert_eq!(not_compared(&spec, &mine, &theirs), []);
-    theirs.facts.remove("version:tsugi");
-    assert_eq!(differences(&mine, &theirs)[0].item, "version:tsugi");
-    theirs.groups.clear();
-    let gap = Gap { group: group("PAY"), item: "group:PAY".to_owned(), what: Wrong::NotCompared };
-    assert_eq!(not_compared(&spec, &mine, &theirs), [gap]);
-    theirs.node = node("n3");
-    assert_eq!(not_compared(&spec, &mine, &theirs), [], "it never runs it");
+fn what_a_node_needs_is_what_the_configuration_says_whatever_the_node_says() {
+    let mut two = whole("n2");
+    two.needed.clear();
+    two.groups.insert(group("PAY"), BTreeSet::new());
+    assert_eq!(gaps(&whole("n1"), &two)[1], [], "every fact is there");
+    two.facts.insert("user:pay".to_owned(), Fact::Missing);
+    assert_eq!(gaps(&whole("n1"), &two)[1], [gap("user:pay", Wrong::Missing)]);
+}
+
+#[test]
+fn what_either_node_has_said_nothing_of_is_not_the_same() {
+    let without = |name: &str, item: &str| {
+        let mut its = whole(name);
+        its.facts.remove(item).expect("it was there");
+        its.groups.get_mut(&group("PAY")).expect("it is one").remove(item);
+        its
+    };
+    for item in ["version:tsugi", "user:pay"] {
+        let of = |silent: &str| vec![gap(item, Wrong::NotCompared(node(silent)))];
+        let [owner, standby] = gaps(&whole("n1"), &without("n2", item));
+        assert_eq!((owner, standby), (Vec::new(), of("n2")));
+        let [owner, standby] = gaps(&without("n1", item), &whole("n2"));
+        assert_eq!((owner, standby), (of("n1"), of("n1")));
+    }
 }
