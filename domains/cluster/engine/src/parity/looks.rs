@@ -56,6 +56,7 @@ impl Looks {
             let inventory = look((&config.spec, &config.hash), &machine, &own, &mut turn);
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             *last = Some((Instant::now(), inventory.clone()));
+            drop((last, turn));
             // Nobody may wait for it any more.
             let _unheard = tell.send(inventory);
         };
