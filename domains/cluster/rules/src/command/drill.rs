@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tsugi_vocabulary::{GroupName, NodeName, Span};
 
 use super::effect::{Effect, going};
-use super::group::{know_node, refuse_paused, target};
+use super::group::{hand_over, know_node, refuse_paused, target};
 use crate::drill::{Back, Drill, Leg, Level, State};
 use crate::plan::{Chosen, Waiting};
 use crate::planner;
@@ -128,7 +128,7 @@ fn set_out(
         order,
     };
     effect.tell_of_drill(group, DrillTurn::Began { from, to: to.clone() });
-    hand_over(effect, group, &to, |next| next.drills.newest = Some(Box::new(drill)));
+    hand_over(effect, (group, &to), |next| next.drills.newest = Some(Box::new(drill)));
 }
 
 fn leg(effect: &Effect<'_>, entry: &GroupRecord, (from, to): (&NodeName, &NodeName)) -> Leg {
@@ -184,35 +184,12 @@ pub(super) fn back(
         let by_wall = effect.situation.at.0.saturating_sub(drill.there.at.0);
         let gap = gap.unwrap_or(Span::millis(by_wall));
         effect.tell_of_drill(&group, DrillTurn::TurnedBack { because });
-        hand_over(effect, &group, &home, |next| {
+        hand_over(effect, (&group, &home), |next| {
             if let Some(drill) = next.drills.newest.as_deref_mut() {
                 drill.state = State::Returning { because };
                 drill.back = Some(back);
                 drill.there.gap.get_or_insert(gap);
             }
         });
-    }
-}
-
-/// Hands a group over with those that must be together with it.
-fn hand_over(
-    effect: &mut Effect<'_>,
-    group: &GroupName,
-    to: &NodeName,
-    change: impl FnOnce(&mut GroupRecord),
-) {
-    let mut change = Some(change);
-    for mate in planner::company(effect.situation, group) {
-        let Some(mut next) = effect.situation.record.group(&mate).cloned() else { continue };
-        let Ownership::Owned { node, handover, .. } = &mut next.ownership else { continue };
-        if node != to {
-            *handover = Some(to.clone());
-        }
-        next.location = Some(to.clone());
-        if let Some(change) = (mate == *group).then(|| change.take()).flatten() {
-            change(&mut next);
-        }
-        effect.write_group(&mate, next, None);
-        effect.goal(&mate, Some(to));
     }
 }

@@ -104,17 +104,29 @@ pub(super) fn relocate(effect: &mut Effect<'_>, name: &GroupName, to: Option<&No
             continue;
         }
         let Some(target) = target(effect, &group, (owner, to)) else { continue };
-        for mate in planner::company(effect.situation, &group) {
-            let Some(mut next) = effect.situation.record.group(&mate).cloned() else { continue };
-            if let Ownership::Owned { node, handover, .. } = &mut next.ownership {
-                if *node != target {
-                    *handover = Some(target.clone());
-                }
-                next.location = Some(target.clone());
-                effect.write_group(&mate, next, None);
-                effect.goal(&mate, Some(&target));
-            }
+        hand_over(effect, (&group, &target), |_| ());
+    }
+}
+
+/// Hands a group over with those that must be together with it, and changes its own record so.
+pub(super) fn hand_over(
+    effect: &mut Effect<'_>,
+    (group, to): (&GroupName, &NodeName),
+    change: impl FnOnce(&mut GroupRecord),
+) {
+    let mut change = Some(change);
+    for mate in planner::company(effect.situation, group) {
+        let Some(mut next) = effect.situation.record.group(&mate).cloned() else { continue };
+        let Ownership::Owned { node, handover, .. } = &mut next.ownership else { continue };
+        if node != to {
+            *handover = Some(to.clone());
         }
+        next.location = Some(to.clone());
+        if let Some(change) = (mate == *group).then(|| change.take()).flatten() {
+            change(&mut next);
+        }
+        effect.write_group(&mate, next, None);
+        effect.goal(&mate, Some(to));
     }
 }
 
