@@ -144,6 +144,11 @@ pub(super) enum Stay {
     Gone,
 }
 
+/// How long a node goes on saying what it was like while it was not itself.
+pub(super) const LATELY: Span = Span::secs(30);
+/// After being well for longer than this, what happens next is another story.
+pub(super) const APART: Span = Span::secs(1);
+
 /// A node that leaves and is not relieved of its groups in this time stops them and goes.
 const LEAVE_LIMIT: Span = Span::secs(8);
 
@@ -283,12 +288,14 @@ impl Node {
         if gap > self.timing.beat + self.timing.beat + self.timing.beat {
             // The others were not silent meanwhile: their beats wait to be taken.
             self.excuse_silence(gap);
-            if gap > self.stood_still {
+            // A machine may wake in several steps; one that stood still again is another story.
+            let again = self.last_step.since(self.stood_still_at) > APART;
+            if again || gap > self.stood_still {
                 self.stood_still = gap;
                 self.stood_still_at = now;
             }
         }
-        if now.since(self.stood_still_at) > Span::secs(30) {
+        if now.since(self.stood_still_at) > LATELY {
             self.stood_still = Span::ZERO;
         }
         self.last_step = now;

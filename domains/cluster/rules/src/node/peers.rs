@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tsugi_vocabulary::{BootId, GroupName, Index, Moment, NodeName, Span};
 
-use super::machine::{BeatDue, Node};
+use super::machine::{APART, BeatDue, LATELY, Node};
 use super::{Now, Order, Via};
 use crate::desk::{Desk, State, Why};
 use crate::lease::heartbeat::{Ack, Health, Hearing, Heartbeat};
@@ -44,11 +44,6 @@ pub(super) struct Contact {
     /// When it last had no majority.
     alone: Option<Moment>,
 }
-
-/// How long a node goes on saying what it was like while it had no majority.
-const LATELY: Span = Span::secs(30);
-/// A majority for longer than this ends the time without one; the next such time is another.
-const APART: Span = Span::secs(1);
 
 impl Contact {
     pub(super) fn new(at: Moment) -> Self {

@@ -266,6 +266,25 @@ fn a_silent_owner_is_given_up_while_its_promises_still_run() {
 }
 
 #[test]
+fn who_stood_still_twice_says_for_how_long_it_did_the_second_time() {
+    let mut bench = Bench::running(record());
+    let said = |bench: &Bench| bench.beats.last().unwrap().health.stood_still;
+    bench.now += Span::secs(3);
+    bench.pass(Span::secs(28));
+    assert!(said(&bench) >= Span::secs(3));
+    // The first time is forgotten in the very moment in which it wakes from the second.
+    bench.now += Span::secs(2);
+    bench.pass(Span::millis(200));
+    assert!((Span::secs(2)..Span::millis(2_500)).contains(&said(&bench)), "{}", said(&bench));
+    // What follows at once is still the same waking.
+    bench.now += Span::millis(400);
+    bench.pass(Span::millis(200));
+    assert!(said(&bench) >= Span::secs(2), "{}", said(&bench));
+    bench.pass(Span::secs(31));
+    assert_eq!(said(&bench), Span::ZERO, "long ago");
+}
+
+#[test]
 fn a_node_that_stood_still_does_not_take_the_others_for_silent() {
     let (mut bench, mut beat) = watching();
     heard(&mut bench, &mut beat, &[0, 1], 30);
