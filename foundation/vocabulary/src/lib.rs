@@ -6,6 +6,7 @@
 mod epoch;
 mod name;
 mod time;
+pub mod timer;
 
 pub use epoch::{BootId, Epoch, Generation, Index};
 pub use name::{GroupName, NameRefused, NodeName, ResourceName};

@@ -99,7 +99,6 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     ("voter-ends-every-boot", "the lease's own tests and the model"),
     ("voter-lets-the-released-return", "the lease's own tests"),
     ("voter-unpins-early", "the lease's own tests: the planner never asks for it"),
-    ("timer-rounded-down", "the lease's own tests: it spins, and is not early"),
     ("fence-carried-out-late", "the node's own tests: it costs service, not safety"),
     ("fence-failure-assumed-dead", "the rules' walks: the checker of plans stops it before"),
     ("observed-group-moved", "the rules' stories: the checker of plans stops it before"),

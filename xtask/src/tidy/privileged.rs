@@ -26,7 +26,7 @@ struct Process {
 
 const PROCESSES: [Process; 2] = [
     Process { name: "hands", begins: "hands/", lines_max: 4060 },
-    Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 2350 },
+    Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 2340 },
 ];
 
 /// Looks at both processes.

@@ -7,7 +7,6 @@ pub mod message;
 mod orders;
 pub(crate) mod release;
 mod sheet;
-mod sleep;
 pub(crate) mod table;
 mod watch;
 

@@ -9,7 +9,7 @@ use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd;
-use tsugi_vocabulary::{Moment, Span};
+use tsugi_vocabulary::{Moment, Span, timer};
 
 use super::environment;
 use super::kill_timer::KillTimer;
@@ -17,7 +17,6 @@ use super::message::{Arm, Notice, Order, Release};
 use super::orders::{self, Answers};
 use super::release::Means;
 use super::sheet::Sheet;
-use super::sleep;
 use super::table::{Slot, State, Table};
 use crate::cgroup::Tree;
 use crate::fence::{self, Fence};
@@ -190,9 +189,9 @@ impl Watch {
             return self.kill.disarm();
         };
         let rest = earliest.since(clock::now());
-        let once = timerfd::Expiration::OneShot(TimeSpec::from(sleep::look_after(rest).to_std()));
+        let once = timerfd::Expiration::OneShot(TimeSpec::from(timer::look_after(rest).to_std()));
         self.wake.set(once, timerfd::TimerSetTimeFlags::empty())?;
-        self.kill.arm(sleep::killed_after(rest))
+        self.kill.arm(timer::killed_after(rest))
     }
 
     /// Which descriptors can be read: the timer, the hands, the listener, then the connections.
@@ -283,7 +282,7 @@ impl Watch {
         // A guardian that hangs in here is killed by the kernel and the hands do the rest.
         let arms: Vec<Option<Arm>> = due.iter().map(|slot| slot.read()).collect();
         let allowed = arms.iter().flatten().map(|arm| arm.allowed).max().unwrap_or(Span::ZERO);
-        drop(self.kill.arm(allowed + sleep::KILLED_AFTER));
+        drop(self.kill.arm(allowed + timer::KILLED_AFTER));
         let releases = self.means.release(due, began);
         let took = clock::now().since(began);
         for ((slot, release), arm) in due.iter().zip(releases).zip(arms) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::lease::majority;
-use tsugi_cluster_rules::lease::timer::wait_for;
+use tsugi_cluster_rules::lease::timer::look_after;
 use tsugi_cluster_rules::node::Event;
 use tsugi_cluster_rules::timing::Timing;
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
@@ -53,8 +53,8 @@ impl World<'_> {
     /// A kernel timer of a clock that is slewed against the lease clock (L10).
     fn set_timer(&mut self, n: usize, group: &GroupName, deadline: Moment) {
         let actor = &self.actors[n];
-        let rest = wait_for(actor.local(self.now), deadline);
-        let slewed = i128::from(rest.0) * i128::from(1_000_000 + actor.timer_ppm) / 1_000_000;
+        let wait = look_after(actor.local(self.now), deadline);
+        let slewed = i128::from(wait.0) * i128::from(1_000_000 + actor.timer_ppm) / 1_000_000;
         let at = self.now + u64::try_from(slewed).unwrap_or(0) + 1_000;
         let life = actor.lives;
         self.at(at, Ev::Fire { n, life, group: group.clone() });

@@ -1,7 +1,7 @@
-//! How long the guardian may sleep before it looks again, and when the kernel ends one that does
-//! not look.
+//! How a deadline of the lease clock is awaited with timers of another clock (L10): how long to
+//! sleep before the next look, and when the kernel ends who does not look.
 
-use tsugi_vocabulary::Span;
+use crate::Span;
 
 /// How long after the earliest deadline, at most, a stopped guardian is killed by the kernel.
 pub const KILLED_AFTER: Span = Span::millis(20);
@@ -17,7 +17,9 @@ const SHARE_OF_KILL: u64 = 92;
 /// A deadline as near as this has not moved on for longer than usual: it is looked at the half.
 const NEAR: Span = Span::millis(50);
 
-/// How long until it looks, of `rest` until the earliest deadline.
+/// How long until it looks, of `rest` until the earliest deadline. It looks at the lease clock
+/// then, and sleeps again until the deadline is seen to have passed.
+#[must_use]
 pub fn look_after(rest: Span) -> Span {
     let killed = killed_after(rest).saturating_sub(STANDS_STILL);
     let most = if rest > NEAR { killed } else { Span(rest.0 / 2) };
@@ -26,6 +28,7 @@ pub fn look_after(rest: Span) -> Span {
 }
 
 /// How long until the kernel ends it, unless it has looked.
+#[must_use]
 pub fn killed_after(rest: Span) -> Span {
     Span(rest.0 / 100 * SHARE_OF_KILL) + KILLED_AFTER
 }
