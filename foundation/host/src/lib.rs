@@ -32,7 +32,7 @@ pub mod rights;
 mod socket;
 mod sys;
 pub mod thread;
-mod volume;
+pub mod volume;
 pub mod watchdog;
 
 use guardian::message::{Notice, Order};

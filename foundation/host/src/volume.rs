@@ -70,7 +70,7 @@ fn parse_mount(line: &str) -> Option<Mounted> {
 }
 
 /// The kernel writes blanks, tabs, line ends and backslashes as three octal digits.
-fn unescape(text: &str) -> String {
+pub fn unescape(text: &str) -> String {
     let mut parts = text.split('\\');
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {

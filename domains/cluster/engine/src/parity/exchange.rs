@@ -25,11 +25,19 @@ pub enum Say {
     Has {
         /// What it has.
         inventory: Box<Inventory>,
+        /// For how many milliseconds it looked: only the rest of the time until the answer came
+        /// may explain that its clock shows another time.
+        #[serde(default, skip_serializing_if = "at_once")]
+        took_ms: u64,
     },
     /// It knows no configuration yet.
     NotYet,
     /// It has not seen in time what it has.
     Busy,
+}
+
+fn at_once(took_ms: &u64) -> bool {
+    *took_ms == 0
 }
 
 /// The other nodes.
@@ -62,11 +70,13 @@ pub(super) fn understood(node: &NodeName, answer: Result<Vec<u8>, String>, sent:
         Err(why) => return silent(why),
     };
     match said {
-        Ok(Say::Has { inventory }) if inventory.node != *node => {
+        Ok(Say::Has { inventory, .. }) if inventory.node != *node => {
             silent(format!("answered by {}", inventory.node))
         }
-        Ok(Say::Has { inventory }) => {
-            let ahead_ms = inventory.at.map_or(0, |at| ahead(at, sent));
+        Ok(Say::Has { inventory, took_ms }) => {
+            let (asked, came) = sent;
+            let earliest = Wall(asked.0.saturating_add(took_ms)).min(came);
+            let ahead_ms = inventory.at.map_or(0, |at| ahead(at, (earliest, came)));
             Answered::Told { inventory, ahead_ms }
         }
         Ok(Say::NotYet) => silent("no configuration yet".to_owned()),
@@ -99,6 +109,27 @@ mod tests {
         let sent = (Wall(10_000), Wall(12_000));
         let off = [9_000, 10_000, 11_000, 12_000, 14_500].map(|at| ahead(Wall(at), sent));
         assert_eq!(off, [-1_000, 0, 0, 0, 2_500]);
+    }
+
+    #[test]
+    fn a_look_that_takes_long_hides_no_difference_of_the_clocks() {
+        let node = NodeName::new("node2").unwrap();
+        let ended = |at: u64| {
+            let inventory = Inventory {
+                node: node.clone(),
+                config: "c0ffee".to_owned(),
+                groups: BTreeMap::new(),
+                facts: BTreeMap::new(),
+                needed: std::collections::BTreeSet::new(),
+                at: Some(Wall(at)),
+            };
+            let said = Say::Has { inventory: Box::new(inventory), took_ms: 3_900 };
+            match understood(&node, Ok(encode(&said)), (Wall(10_000), Wall(14_000))) {
+                Answered::Told { ahead_ms, .. } => ahead_ms,
+                Answered::Silent { why } => panic!("{why}"),
+            }
+        };
+        assert_eq!([13_950, 12_000, 15_500].map(ended), [0, -1_900, 1_500]);
     }
 
     #[test]

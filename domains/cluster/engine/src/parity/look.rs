@@ -6,14 +6,18 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use nix::sys::stat;
+use sha2::{Digest as _, Sha256};
 use tsugi_cluster_rules::parity::{DATA, Fact, Inventory, Item, RUNS, items};
 use tsugi_cluster_rules::record::LinkState;
 use tsugi_cluster_rules::spec::ClusterSpec;
 use tsugi_host::discipline::Discipline;
+use tsugi_host::volume::unescape;
 use tsugi_vocabulary::NodeName;
 
 use super::content::{Hashes, content, program, rights, text, there};
 use super::machine::{Account, Device, Machine, Own};
+use crate::config::hex;
 use crate::errand::{OCF_ROOT, PATH};
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -79,7 +83,6 @@ enum Owned {
 
 /// A fact of which no word is longer than it may be.
 fn bounded(fact: Fact) -> Fact {
-    let short = |text: String| text.chars().take(LONGEST_MARK).collect();
     match fact {
         Fact::There { mark } => Fact::There { mark: short(mark) },
         Fact::Unreadable { why } => Fact::Unreadable { why: short(why) },
@@ -93,6 +96,17 @@ fn bounded(fact: Fact) -> Fact {
         | Fact::Fails { .. }
         | Fact::Lasts { .. } => fact,
     }
+}
+
+/// A text as it is, or the beginning of a long one with the hash of all of it: two that differ only
+/// in the rest are told apart.
+fn short(text: String) -> String {
+    if text.chars().count() <= LONGEST_MARK {
+        return text;
+    }
+    let hash = hex(Sha256::digest(&text));
+    let begin: String = text.chars().take(LONGEST_MARK - hash.len() - 1).collect();
+    format!("{begin} {hash}")
 }
 
 /// Something that is mounted.
@@ -191,8 +205,8 @@ impl Eyes<'_> {
         let found = fs::metadata(self.machine.at(path))?;
         let kind = found.file_type();
         if kind.is_block_device() {
-            let (major, minor) = (nix::sys::stat::major(found.rdev()), found.rdev());
-            let number = format!("{major}:{}", nix::sys::stat::minor(minor));
+            let (major, minor) = (stat::major(found.rdev()), stat::minor(found.rdev()));
+            let number = format!("{major}:{minor}");
             let size = self.machine.at("/sys/dev/block").join(number).join("size");
             let sectors = text(size)?;
             return Ok(there(format_args!("block device of {} sectors", sectors.trim())));
@@ -321,11 +335,10 @@ fn is_of(machine: &Machine, mounted: &Mounted, device: &str) -> bool {
 fn mounted(line: &str) -> Option<Mounted> {
     let (place, what) = line.split_once(" - ")?;
     let mut what = what.split(' ');
-    let plain = |text: &str| text.replace("\\040", " ").replace("\\011", "\t");
     Some(Mounted {
-        at: plain(place.split(' ').nth(4)?),
+        at: unescape(place.split(' ').nth(4)?),
         kind: what.next()?.to_owned(),
-        source: plain(what.next()?),
+        source: unescape(what.next()?),
     })
 }
 
@@ -338,4 +351,19 @@ fn installed(status: &str) -> BTreeMap<String, String> {
         is_installed.then(|| (name.to_owned(), version.to_owned()))
     };
     status.split("\n\n").filter_map(package).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_marks_that_differ_only_at_their_end_are_told_apart() {
+        let package = |last: &str| short(format!("{}{last}", "postgresql 15.14, ".repeat(100)));
+        let (mine, theirs) = (package("plperl 15.14"), package("plperl 15.13"));
+        assert_ne!(mine, theirs);
+        assert_eq!(mine, package("plperl 15.14"));
+        assert_eq!(mine.chars().count(), LONGEST_MARK);
+        assert_eq!(short("0.1.0".to_owned()), "0.1.0");
+    }
 }

@@ -2,6 +2,7 @@
 //! whenever somebody asks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -141,10 +142,12 @@ impl Rounds {
         }
         let standing = self.standing.borrow().clone();
         let Some(config) = standing.record.config.as_ref() else { return encode(&Say::NotYet) };
+        let began = clock::now();
         let looked = self.looks.look(config, own(&standing, self.place.clone())).await;
         let said = looked.map_or(Say::Busy, |inventory| Say::Has {
             // Of its clock only the end of the look says something to who asked.
             inventory: Box::new(Inventory { at: Some(clock::wall()), ..inventory }),
+            took_ms: clock::now().since(began).as_millis(),
         });
         encode(&said)
     }
@@ -204,9 +207,9 @@ fn devices(standing: &Standing) -> BTreeMap<NodeName, Device> {
 
 /// A part of [`SPREAD`] that is another on every node.
 fn spread(me: &NodeName) -> Duration {
-    let step = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let mixed = me.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, step) >> 32;
-    SPREAD.mul_f64((mixed & 0xffff) as f64 / f64::from(0x1_0000))
+    let mut hash = DefaultHasher::new();
+    me.hash(&mut hash);
+    SPREAD.mul_f64((hash.finish() & 0xffff) as f64 / f64::from(0x1_0000))
 }
 
 #[cfg(test)]
