@@ -150,17 +150,23 @@ fn the_texts_of_a_join_of_version_1_are_read() {
     assert_eq!((plea.name, plea.request.as_str()), (node("b"), "3082"));
 
     let cluster = Cluster { id: CLUSTER, name: "bank".to_owned(), keyring: ring() };
-    let admitted = kept("join-admitted.json", || {
-        let (certificate, authority) = ("its PEM".to_owned(), "its PEM as well".to_owned());
-        let cluster = ClusterRecord::from(&cluster);
-        serde_json::to_string(&Decision::Admitted { certificate, authority, cluster }).unwrap()
-    });
-    match serde_json::from_str(&admitted).unwrap() {
-        Decision::Admitted { cluster: record, certificate, .. } => {
-            assert_eq!(Cluster::try_from(record), Ok(cluster));
-            assert_eq!(certificate, "its PEM");
+    for (name, key) in [
+        ("join-admitted.json", None),
+        ("join-admitted-with-key.json", Some("the PEM of the authority's key".to_owned())),
+    ] {
+        let admitted = kept(name, || {
+            let (certificate, authority) = ("its PEM".to_owned(), "its PEM as well".to_owned());
+            let (cluster, authority_key) = (ClusterRecord::from(&cluster), key.clone());
+            let said = Decision::Admitted { certificate, authority, cluster, authority_key };
+            serde_json::to_string(&said).unwrap()
+        });
+        match serde_json::from_str(&admitted).unwrap() {
+            Decision::Admitted { cluster: record, certificate, authority_key, .. } => {
+                assert_eq!(Cluster::try_from(record).as_ref(), Ok(&cluster), "{name}");
+                assert_eq!((certificate.as_str(), authority_key), ("its PEM", key), "{name}");
+            }
+            Decision::Refused(why) => panic!("{name}: {why}"),
         }
-        Decision::Refused(why) => panic!("{why}"),
     }
     for (name, why) in [
         ("join-refused-token.json", JoinRefused::Token(crate::identity::TokenRefused::Expired)),

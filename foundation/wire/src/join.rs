@@ -41,7 +41,14 @@ pub(crate) struct Plea {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Decision {
-    Admitted { certificate: String, authority: String, cluster: ClusterRecord },
+    Admitted {
+        certificate: String,
+        authority: String,
+        cluster: ClusterRecord,
+        /// The authority's key, for a node; who gives out none is of an earlier version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        authority_key: Option<String>,
+    },
     Refused(JoinRefused),
 }
 
@@ -98,7 +105,8 @@ pub enum Turned {
 pub type Admission = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 type Admit = dyn Fn(Applicant) -> Admission + Send + Sync;
 
-/// The reception of a founding node: gives out tokens, and certificates for them.
+/// The reception of a node that has the authority's key: gives out tokens, and certificates for
+/// them.
 pub struct Reception {
     authority: Authority,
     fingerprint: Fingerprint,
@@ -121,7 +129,7 @@ pub fn wall_now() -> Wall {
 }
 
 impl Reception {
-    /// The reception of the founding node `identity`, which gives its authority away to it. `admit`
+    /// The reception of the node `identity`, which gives its authority away to it. `admit`
     /// is asked for each applicant whose token is good; its refusal gives the token back.
     ///
     /// # Errors
@@ -210,6 +218,11 @@ impl Reception {
                     certificate: issued.certificate_pem,
                     authority: issued.authority_pem,
                     cluster: ClusterRecord::from(&*cluster),
+                    // A node lets others in as well: the loss of none may close the cluster.
+                    authority_key: match redeemed.role {
+                        Role::Node => Some(self.authority.key_pem()),
+                        Role::Client | Role::Operator => None,
+                    },
                 })
             }
             Err(why) => {
@@ -383,15 +396,17 @@ async fn plead(
     send(&mut stream, ours, (What::Request, &plea)).await.map_err(broke_off)?;
     match receive(&mut stream, ours).await.map_err(broke_off)? {
         Decision::Refused(why) => Err(why.into()),
-        Decision::Admitted { certificate, authority, cluster } => {
+        Decision::Admitted { certificate, authority, cluster, authority_key } => {
             let issued = Issued {
                 certificate_pem: certificate,
                 key_pem: key.serialize_pem(),
                 authority_pem: authority,
             };
-            let cluster = check(&issued, cluster, token, name)
-                .map_err(|why| JoinFailure::Unfit { address, why })?;
-            ClusterIdentity::store(directory, &cluster, &issued, None)?;
+            let unfit = |why| JoinFailure::Unfit { address, why };
+            let cluster = check(&issued, cluster, token, name).map_err(unfit)?;
+            let read = |key: String| issued.authority(&key, cluster.id);
+            let authority = authority_key.map(read).transpose().map_err(unfit)?;
+            ClusterIdentity::store(directory, &cluster, &issued, authority.as_ref())?;
             Ok(ClusterIdentity::load(directory)?)
         }
     }

@@ -80,8 +80,6 @@ async fn a_node_with_a_token_comes_in_and_speaks_with_the_others() {
     let joined = founder.enter(&carried, "b").await.unwrap();
     assert_eq!(joined.cluster, founder.cluster.founder.cluster, "also the heartbeats' secret");
     assert_eq!((&joined.subject.name, joined.subject.role), (&node("b"), Role::Node));
-    assert!(joined.authority.is_none(), "the authority's key stays where it was");
-    assert!(!founder.path("b").join("ca.key").exists());
     let tls = Arc::new(
         Tls::new(&ClusterIdentity::load(&founder.path("b")).unwrap(), Protocol::CURRENT).unwrap(),
     );
@@ -90,6 +88,39 @@ async fn a_node_with_a_token_comes_in_and_speaks_with_the_others() {
     let its_door = ground::open(tls, Limits::USUAL).await;
     let asked = client(Arc::clone(&founder.tls), "b", &[its_door.address]);
     assert!(asked.request(Channel(1), vec![], LONG).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_node_that_was_let_in_lets_others_in_when_its_founder_is_gone() {
+    let founder = founder().await;
+    let mut b = founder.enter(&founder.token(HOUR), "b").await.unwrap();
+    let tls = Arc::new(Tls::new(&b, Protocol::CURRENT).unwrap());
+    let reception = Reception::open(&mut b, |_| Box::pin(async { Ok(()) })).unwrap();
+    let reception = Arc::new(reception.expect("it has the authority's key"));
+    let (path, root) = (founder.path("c"), founder.cluster.founder.authority_fingerprint());
+    let gone = founder.cluster;
+    drop((founder.reception, founder.door, founder.tls));
+    let at_door = Arc::clone(&reception);
+    let door = open_with(Arc::clone(&tls), |door| door.with_reception(at_door)).await;
+    let token = reception.token(Role::Node, None, HOUR).unwrap();
+    let third = (&token, &node("c"));
+    let c = enter(&path, &[door.address], third, Protocol::CURRENT, LONG).await.unwrap();
+    assert_eq!(c.authority_fingerprint(), root, "of the same authority");
+    let tls = Arc::new(Tls::new(&c, Protocol::CURRENT).unwrap());
+    let asks = client(tls, "b", &[door.address]);
+    assert!(asks.request(Channel(1), vec![], LONG).await.is_ok(), "and is one of the cluster");
+    drop(gone);
+}
+
+#[tokio::test]
+async fn who_is_no_node_gets_no_key_of_the_authority() {
+    let founder = founder().await;
+    for role in [Role::Client, Role::Operator] {
+        let token = founder.reception.token(role, None, HOUR).unwrap();
+        let joined = founder.enter(&token, role.word()).await.unwrap();
+        assert!(joined.authority.is_none(), "{role}");
+        assert!(!founder.path(role.word()).join("ca.key").exists(), "{role}");
+    }
 }
 
 #[tokio::test]

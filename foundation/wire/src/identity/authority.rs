@@ -7,6 +7,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
+use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use tsugi_vocabulary::{NodeName, Wall};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -56,6 +57,15 @@ pub struct Issued {
     pub key_pem: String,
     /// The certificate of the authority.
     pub authority_pem: String,
+}
+
+impl Issued {
+    /// The authority that signed it, with its key.
+    pub(crate) fn authority(&self, key_pem: &str, cluster: ClusterId) -> Result<Authority, String> {
+        let certificate = CertificateDer::from_pem_slice(self.authority_pem.as_bytes());
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        Authority::read(&certificate, key_pem, cluster)
+    }
 }
 
 /// The certificate and the key that sign all others.
@@ -141,7 +151,7 @@ impl Authority {
         })
     }
 
-    pub(super) fn key_pem(&self) -> String {
+    pub(crate) fn key_pem(&self) -> String {
         self.key.serialize_pem()
     }
 

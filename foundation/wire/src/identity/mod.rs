@@ -4,10 +4,10 @@
 //! [`crate::join`] brings in the others. The directory holds:
 //!
 //! ```text
-//! ca.pem ca.key      the authority; the key on founding nodes only
+//! ca.pem ca.key      the authority; a node that an earlier version let in has no key
 //! node.pem node.key  this node
 //! cluster.json       name and id of the cluster, secrets of the heartbeats
-//! tokens.json        hashes of one-time join tokens that are still open (founding nodes)
+//! tokens.json        hashes of one-time join tokens that are still open
 //! ```
 
 mod authority;
@@ -166,7 +166,7 @@ pub struct ClusterIdentity {
     pub cluster: Cluster,
     /// Who this is, as its certificate says.
     pub subject: Subject,
-    /// The authority's key, on founding nodes.
+    /// The authority, on a node that has its key.
     pub authority: Option<Authority>,
     directory: PathBuf,
     ca: CertificateDer<'static>,
@@ -204,8 +204,8 @@ impl ClusterIdentity {
         Self::load(directory)
     }
 
-    /// Makes, on a founding node, the identity of another founding node in `directory`: for
-    /// nodes that one machine holds, or that are set up by hand.
+    /// Makes the identity of another node in `directory`: for nodes that one machine holds, or
+    /// that are set up by hand.
     ///
     /// # Errors
     /// As [`Self::found`]; [`IdentityFailure::Damaged`] when this node has no authority.
@@ -217,7 +217,7 @@ impl ClusterIdentity {
     ) -> Result<Self, IdentityFailure> {
         let authority = self.authority.as_ref().ok_or_else(|| IdentityFailure::Damaged {
             path: self.directory.join(CA_KEY),
-            why: "only a founding node makes other nodes".to_owned(),
+            why: "it is needed to make other nodes".to_owned(),
         })?;
         let issued = authority.issue_with_key(node, Role::Node, Validity::usual(now))?;
         Self::store(directory, &self.cluster, &issued, Some(authority))?;
@@ -293,7 +293,7 @@ impl ClusterIdentity {
         Ok(())
     }
 
-    /// The open join tokens of this founding node.
+    /// The open join tokens of this node.
     ///
     /// # Errors
     /// The file is there and cannot be read.

@@ -136,7 +136,7 @@ pub struct Redeemed {
     pub role: Role,
 }
 
-/// The open tokens of one founding node. Every change is durable before it has an effect.
+/// The open tokens that one node has given out. Every change is durable before it has an effect.
 #[derive(Debug)]
 pub struct Tokens {
     path: PathBuf,
