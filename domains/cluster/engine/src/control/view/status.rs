@@ -71,7 +71,11 @@ pub fn status(standing: &Standing) -> report::Status {
 }
 
 fn before_init(standing: &Standing) -> report::Status {
-    let what = messages::no_cluster_yet(&standing.me);
+    // Who is a member has a certificate before it has the record, also after each start.
+    let what = match standing.certificate_until {
+        Some(_) => messages::record_awaited(&standing.me),
+        None => messages::no_cluster_yet(&standing.me),
+    };
     report::Status {
         cluster: None,
         needs: vec![need(&what, standing.me.to_string(), None)],

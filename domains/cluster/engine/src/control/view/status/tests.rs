@@ -39,6 +39,13 @@ fn before_init_the_next_command_is_init() {
 }
 
 #[test]
+fn a_member_that_has_not_received_the_record_is_not_told_to_found_a_cluster() {
+    let mut coming_in = standing(Record::default());
+    coming_in.certificate_until = Some(coming_in.at);
+    assert_eq!(ids(&status(&coming_in)), ["TSUG10022-W"]);
+}
+
+#[test]
 fn l12_with_one_voter_lost_status_says_one_more_loss_stops_the_groups() {
     let status = status(&without(record(), &["witness"]));
     assert!(ids(&status).contains(&"TSUG10704-W"), "{:?}", ids(&status));
