@@ -18,6 +18,8 @@ const LEARNS: Duration = Duration::from_secs(3);
 /// A story that has stood still for so long has all its notes: those of a node that was cut off
 /// are written down when it is back.
 const STANDS: Duration = Duration::from_millis(250);
+/// How much later than another a node may hear that all are there.
+const HEARS: Duration = Duration::from_secs(2);
 /// How many stories back a story is looked for.
 const BACK: usize = 400;
 
@@ -264,8 +266,22 @@ pub fn foretold(stage: &Stage, pattern: Pattern, owner: usize) -> Result<Option<
     };
     let words: Vec<&str> =
         ["--json", "whatif"].into_iter().chain(suppose.iter().copied()).collect();
-    let told = stage.product.answer(&hosts[(owner + 1) % hosts.len()], &words)?;
-    read_outlook(&told, group).map(Some)
+    let asked = &hosts[(owner + 1) % hosts.len()];
+    // Another node said that all are heard; this one may hear the last of them a beat later.
+    let end = now() + HEARS;
+    loop {
+        let told = stage.product.answer(asked, &words)?;
+        match read_outlook(&told, group) {
+            Err(_) if lacks_votes(&told) && now() < end => thread::sleep(STANDS / 5),
+            found => return found.map(Some),
+        }
+    }
+}
+
+/// Whether the node that was asked would have no majority then.
+fn lacks_votes(text: &str) -> bool {
+    let outlook: Option<Value> = serde_json::from_str(text).ok();
+    outlook.is_some_and(|outlook| outlook["majority"] == false)
 }
 
 /// The node that an outlook gives the group.
@@ -289,6 +305,8 @@ mod tests {
              "values":{"group":"counter","source":"n1","node":"n3"}}}]}"#;
         assert_eq!(read_outlook(text, GROUP).unwrap(), "n3");
         assert!(read_outlook("{\"groups\":[]}", GROUP).is_err());
+        assert!(lacks_votes("{\"groups\":[],\"majority\":false}"));
+        assert!(!lacks_votes(text) && !lacks_votes("{\"majority\":true}") && !lacks_votes(""));
     }
 
     #[test]
