@@ -18,6 +18,7 @@ use tsugi_wire::control::{Answer, Ask, Reply, Request, Utc, VERSION, talk};
 use super::person::Person;
 use super::refusal::no;
 use super::{Services, answer, change, remember};
+use crate::core::ready;
 
 /// How many may ask at the same time, and how many of them as root besides.
 const PEOPLE: usize = 48;
@@ -34,6 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The socket cannot be made.
 pub async fn serve(socket: &Path, services: Services) -> io::Result<()> {
     let listener = bind(socket)?;
+    ready();
     let kept = remember::keep(socket, services.clone());
     let kept = async {
         kept.await;
@@ -91,9 +93,7 @@ async fn one(mut stream: UnixStream, peer: UCred, services: &Services) -> io::Re
     let ask = timeout(PATIENCE, read(&mut stream)).await??;
     let reply = match ask {
         Ok(ask) => {
-            // Names may come from a directory far away: no thread of the agent waits for it.
-            let look = move || Person::behind(peer.uid(), peer.pid());
-            let person = tokio::task::spawn_blocking(look).await.map_err(io::Error::other)?;
+            let person = Person::behind_in_time(peer.uid(), peer.pid()).await;
             dispatch(services, &ask.request, &person).await
         }
         Err(why) => Reply::No(no(No::Failed, &why)),

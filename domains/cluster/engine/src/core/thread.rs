@@ -7,33 +7,34 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::lease::voter_list::VoterChange;
-use tsugi_cluster_rules::node::{Event, Node, Now, Order};
-use tsugi_cluster_rules::plan::Life;
+use tsugi_cluster_rules::node::{Event, Node, Now};
 use tsugi_cluster_rules::record::{Draft, LinkState};
+use tsugi_host::Host;
 use tsugi_host::clock;
 use tsugi_host::clock_step::StepWatch;
-use tsugi_host::fence::Capability;
 use tsugi_host::guardian::Guardian;
-use tsugi_host::guardian::message::Notice;
 use tsugi_host::hands::Hands;
-use tsugi_host::link::{Carrier, Watcher};
-use tsugi_host::request::{Answer, Event as HostEvent, Report, Request};
-use tsugi_host::{Guard, Host};
-use tsugi_vocabulary::{Generation, GroupName, Moment, NodeName, Span, Wall};
+use tsugi_host::link::Watcher;
+use tsugi_host::request::Request;
+use tsugi_vocabulary::{Generation, Moment, Span};
 
 use super::guard::Armory;
-use super::mailbox::{Letter, Mailbox};
+use super::mailbox::Mailbox;
+use super::manager::Pulse;
 use super::rate::ClockRate;
 use super::ready::{Ready, Source, Wakes};
 use super::stops::Stops;
 use super::taken_on::Notebook;
-use crate::agent::{Ear, Founding, Heard};
+use crate::agent::{Ear, Founding};
 use crate::datagrams::Networks;
-use crate::errand::{Errands, Finished, Job};
+use crate::errand::Errands;
 use crate::fence::{Fenced, Fences};
-use crate::standing::{SlowStop, Standing};
+use crate::standing::Standing;
+
+mod carry;
+mod look;
+mod picture;
 
 /// A draft on its way to the ledger.
 #[derive(Debug)]
@@ -119,21 +120,10 @@ pub enum Ended {
     CannotWrite,
 }
 
-/// How often a picture is shown when nothing happens.
-const SHOW: Span = Span::millis(500);
-/// How often everything is looked at, whether or not it is ready.
-const LOOK_AT_ALL: Span = Span::millis(500);
-/// How often a driver is asked for its carrier at most: at every beat of the default profile, at
-/// every second one of the fast.
-const LINKS_EVERY: Span = Span::millis(40);
-/// How often those who wait for a picture are told of one without news.
-const TELL: Span = Span::secs(2);
 /// A jump of the wall clock that is worth a word.
 const CLOCK_STEP: Span = Span::millis(500);
 /// How long the ledger may take to look at what is due before it is told again.
 const LEDGER_LOOKS: Span = Span::millis(5);
-/// How often a missing guardian is looked for.
-const GUARDIAN_RETRY: Span = Span::millis(5);
 
 impl Core {
     /// A core that has not looked yet.
@@ -183,7 +173,9 @@ impl Core {
             let state = if link.carries() { LinkState::Up } else { LinkState::Down };
             events.push(Event::Link { link: link.name, state });
         }
+        let mut pulse = Pulse::begin(clock::now());
         loop {
+            pulse.beat(clock::now());
             self.step_all(&mut events);
             if let Some(ended) = self.ended {
                 return ended;
@@ -253,94 +245,6 @@ impl Core {
         self.parts.networks.flush();
     }
 
-    fn carry_out(&mut self, now: Moment, order: Order) {
-        match order {
-            Order::Beat(beat, haste) => {
-                self.parts.ear.sent(&beat);
-                self.parts.networks.beat(beat, haste);
-            }
-            Order::Answer { to, ack, .. } => self.parts.networks.answer(&to, ack),
-            Order::Propose { proposal, draft } => {
-                // A ledger that has ended answers nothing; the core is being ended then.
-                let _ended = self.parts.proposals.send(Proposal { number: proposal, draft });
-            }
-            Order::Arm { group, epoch, deadline } => {
-                let Some(spec) = self.parts.node.spec_of(&group) else { return };
-                let allowed = spec.stop_budget.unwrap_or(self.parts.node.timing().stop);
-                if let Some(guardian) = &mut self.guardian {
-                    self.armory.arm(guardian, (group, epoch, deadline), (&spec, allowed));
-                }
-            }
-            Order::Disarm { group, epoch } => {
-                if let Some(guardian) = &mut self.guardian {
-                    self.armory.disarm(guardian, group, epoch);
-                }
-            }
-            Order::Do { group, epoch, act, what } => {
-                let Some(spec) = self.parts.node.spec_of(&group) else { return };
-                let mut done = Vec::new();
-                let starts = matches!(what, Act::Start { .. });
-                match if starts { self.parts.notebook.write(&group, epoch, &spec) } else { Ok(()) }
-                {
-                    Ok(()) => {
-                        let job = Job { group, epoch, act, what, spec };
-                        self.parts.errands.begin(now, job, &mut self.parts.hands, &mut done);
-                    }
-                    // What could not be taken down as it went up does not go up.
-                    Err(failed) => {
-                        let outcome = Outcome::Failed { how: failed.to_string().as_str().into() };
-                        done.push(Finished::Act { group, epoch, act, outcome });
-                    }
-                }
-                self.deliver(done);
-            }
-            Order::Fence { node, boot, device } => {
-                let hands = &mut self.parts.hands;
-                if let Some(ended) = self.parts.fences.shoot((node, boot), *device, hands) {
-                    self.step([fenced(ended)]);
-                }
-            }
-            Order::ChangeVoters { change, known } => {
-                // As with drafts: a ledger that has ended changes nothing.
-                let _ended = self.parts.voter_changes.send((change, known));
-            }
-            Order::KeepPromise(span) => {
-                let text = format!("{}\n", span.0);
-                // An answer must not leave before this is durable; a node that cannot write ends.
-                if tsugi_wire::files::replace(&self.parts.promise_file, text.as_bytes()).is_err() {
-                    self.ended = Some(Ended::CannotWrite);
-                }
-            }
-            Order::WakeAt(moment) => self.wake = moment,
-            Order::Left => self.ended = Some(Ended::Left),
-        }
-    }
-
-    /// Gives what errands finished back to the rules, at once.
-    fn deliver(&mut self, done: Vec<Finished>) {
-        for finished in done {
-            let event = match finished {
-                Finished::Act { group, epoch, act, outcome } => {
-                    Event::Done { group, epoch, act, outcome }
-                }
-                Finished::Seen { group, epoch, what } => Event::Seen { group, epoch, what },
-                Finished::Died { group, epoch, resource, how } => {
-                    Event::Died { group, epoch, resource, how }
-                }
-            };
-            self.step([event]);
-        }
-        for (group, took) in self.parts.errands.take_let_go() {
-            self.measured(&group, took);
-        }
-    }
-
-    fn measured(&mut self, group: &GroupName, took: Span) {
-        let budget = self.parts.node.spec_of(group).and_then(|spec| spec.stop_budget);
-        let budget = budget.unwrap_or(self.parts.node.timing().stop);
-        self.stops.measured(group, SlowStop { took, budget });
-    }
-
     /// Waits for a descriptor or for the moment the rules asked to be woken at.
     fn wait(&mut self) -> Ready {
         let mut until = self.wake;
@@ -361,234 +265,8 @@ impl Core {
     fn ledger_due(&self, now: Moment) -> Moment {
         (now + self.parts.ear.due_in()).max(self.ledger_told + LEDGER_LOOKS)
     }
-
-    fn look(&mut self, ready: Ready, events: &mut Vec<Event>) {
-        let now = clock::now();
-        if self.all_due <= now {
-            self.all_due = now + LOOK_AT_ALL;
-        }
-        self.look_at_networks(now, ready, events);
-        // What was just heard may have put it off.
-        if self.ledger_due <= now && self.ledger_due(now) <= now {
-            self.ledger_told = now;
-            self.parts.ear.look();
-        }
-        if ready.has(Source::Mailbox) {
-            for letter in self.parts.mailbox.take() {
-                match letter {
-                    Letter::Event(event) => events.push(*event),
-                    Letter::StepAside => self.ended = Some(Ended::SteppedAside),
-                    Letter::Removed => self.ended = Some(Ended::Removed),
-                }
-            }
-        }
-        if self.guardian.is_none() || ready.has(Source::Guardian) {
-            self.look_at_guardian(now, events);
-        }
-        if ready.has(Source::Hands) {
-            self.look_at_hands(events);
-        }
-        let mut done = Vec::new();
-        self.parts.errands.on_time(now, &mut self.parts.hands, &mut done);
-        self.parts.fences.on_time(now, &mut self.parts.hands);
-        self.deliver(done);
-        if ready.has(Source::Links) {
-            // A watcher that broke says nothing more; a link that is down is then found by its use.
-            let told = self.parts.links.look().unwrap_or_default();
-            self.on_links(told, events);
-        }
-        if self.links_due <= now {
-            self.links_due = now + LINKS_EVERY;
-            let asked = self.parts.links.look_at(&self.in_use).unwrap_or_default();
-            self.on_links(asked, events);
-        }
-        if let Some(step) = self.clock_steps.look(now, clock::wall()) {
-            events.push(Event::ClockStepped { by_ms: step.by_ms });
-        }
-    }
-
-    fn look_at_networks(&mut self, now: Moment, ready: Ready, events: &mut Vec<Event>) {
-        let due = self.wake.min(self.ledger_due) <= now;
-        let parts = &mut self.parts;
-        let networks = parts.networks.fds().len();
-        let hasty = (0..networks).any(|network| ready.has(Source::Network(network)));
-        // What waits is the older: behind what is in haste it would be old news, and stay without
-        // the answer that says that nothing of it was lost.
-        if due || hasty {
-            parts.networks.take_waiting(events);
-        }
-        for network in 0..networks {
-            if ready.has(Source::Network(network)) {
-                parts.networks.take(network, events);
-            }
-        }
-        for event in events.iter() {
-            if let Event::Heard { beat, .. } = event {
-                parts.ear.heard(beat);
-            }
-            if let Event::Acked(ack) = event {
-                let whole = parts.networks.whole(&ack.voter);
-                parts.ear.answered(ack, now, if whole { Heard::Whole } else { Heard::InPart });
-            }
-        }
-    }
-
-    fn look_at_guardian(&mut self, now: Moment, events: &mut Vec<Event>) {
-        if self.guardian.is_none() && self.guardian_retry <= now {
-            self.guardian_retry = now + GUARDIAN_RETRY;
-            let found = Guardian::connect(&self.parts.run_dir).ok();
-            let watched = |g: &Guardian| self.wakes.watch(Source::Guardian, g.as_fd()).is_ok();
-            self.guardian = found.filter(watched);
-            self.armory.forget_all();
-        }
-        let Some(guardian) = &mut self.guardian else { return };
-        let mut released = Vec::new();
-        loop {
-            match guardian.next_notice() {
-                Ok(Some(notice)) => {
-                    if let Notice::Released { group, took, .. } = &notice {
-                        released.push((group.clone(), *took));
-                    }
-                    events.extend(self.armory.on_notice(notice));
-                }
-                Ok(None) => break,
-                Err(_gone) => {
-                    self.wakes.forget(guardian.as_fd());
-                    self.guardian = None;
-                    self.armory.forget_all();
-                    break;
-                }
-            }
-        }
-        for (group, took) in released {
-            self.measured(&group, took);
-        }
-    }
-
-    fn look_at_hands(&mut self, events: &mut Vec<Event>) {
-        loop {
-            let report = match self.parts.hands.next_report() {
-                Ok(Some(report)) => report,
-                Ok(None) => break,
-                Err(_gone) => {
-                    self.ended = Some(Ended::NoHands);
-                    return;
-                }
-            };
-            let now = clock::now();
-            let mut done = Vec::new();
-            self.parts.errands.on_report(now, &report, &mut self.parts.hands, &mut done);
-            self.deliver(done);
-            let node = &self.parts.node;
-            let life = |name: &NodeName| node.sights(now).get(name).map(|s| s.life.clone());
-            let heard = |name: &NodeName| life(name) == Some(Life::Heard);
-            let hands = &mut self.parts.hands;
-            let ended = self.parts.fences.on_report(now, &report, heard, hands);
-            events.extend(ended.map(fenced));
-            events.extend(self.parts.fences.news().map(Event::DevicesAsked));
-            if let Report::Answer { outcome: Ok(Answer::Listing(listing)), .. } = &report {
-                self.self_fence = self_fence(listing.powers.fence);
-            }
-            if let Report::Event(event) = report {
-                match event {
-                    HostEvent::GuardianLost { .. } => events.push(Event::GuardianLost),
-                    HostEvent::GuardianReady => self.guardian_retry = now,
-                    HostEvent::LogLost(failure) => {
-                        self.lost_logs.insert(failure.to_string());
-                    }
-                    HostEvent::Stopping => events.push(Event::Leave),
-                    HostEvent::Ended(_) => {}
-                }
-            }
-        }
-    }
-
-    fn on_links(&mut self, changed: Vec<(String, Carrier)>, events: &mut Vec<Event>) {
-        if changed.iter().any(|(_, carrier)| *carrier != Carrier::Up) {
-            self.forget_lost_networks();
-        }
-        for (link, carrier) in changed {
-            let state = match carrier {
-                Carrier::Up => LinkState::Up,
-                Carrier::Down | Carrier::Gone => LinkState::Down,
-            };
-            events.push(Event::Link { link, state });
-        }
-    }
-
-    /// What is asked next must not take a network whose link here has just gone down.
-    fn forget_lost_networks(&mut self) {
-        let own: Vec<_> = self.parts.networks.own().collect();
-        // What the kernel does not say is found by the silence over that network.
-        let Ok(carry) = self.parts.links.carry(&own) else { return };
-        for (network, carrier) in carry.into_iter().enumerate() {
-            if carrier != Carrier::Up {
-                self.parts.networks.lost(network);
-            }
-        }
-    }
-
-    /// Shows a picture of what is known, when something changed or the last is old.
-    fn show(&mut self, changed: bool) {
-        let now = clock::now();
-        if !changed && now.since(self.shown) < SHOW {
-            return;
-        }
-        self.shown = now;
-        let node = &self.parts.node;
-        self.in_use = node.links_in_use().into_iter().map(str::to_owned).collect();
-        let lease = |g: &GroupName| node.deadline(g).map(|d| (g.clone(), d.since(now)));
-        let leases: BTreeMap<GroupName, Span> =
-            node.record().groups.keys().filter_map(lease).collect();
-        // Who waits for news is not woken by the age of old ones, but now and then.
-        let told = changed || now.since(self.told) >= TELL;
-        let told = self.parts.standing.send_if_modified(|standing| {
-            let mut next = Standing::clone(standing);
-            next.at = clock::wall();
-            next.record = Arc::clone(node.record());
-            next.newest = node.newest();
-            next.settled = node.settled(now);
-            next.sights = node.sights(now);
-            next.leader = node.leader().1.cloned();
-            next.membership = node.record().membership;
-            next.leases = leases;
-            next.watches = node.watch_states();
-            self.self_fence.clone_into(&mut next.self_fence);
-            next.lost_logs.clone_from(&self.lost_logs);
-            next.fence_faults = self.parts.fences.faults();
-            let wall = |at: Moment| Wall(next.at.0.saturating_sub(now.since(at).as_millis()));
-            let tests = self.parts.fences.tested_well().into_iter();
-            next.fence_tests = tests.map(|(node, at)| (node, at.map(wall))).collect();
-            next.clock_ppm = self.clock_rate.ppm();
-            next.slow_stops.clone_from(self.stops.too_slow());
-            next.drops = self.parts.networks.drops();
-            let news = next.settled != standing.settled
-                || next.newest != standing.newest
-                || next.sights != standing.sights
-                || next.watches != standing.watches
-                || next.self_fence != standing.self_fence
-                || next.slow_stops != standing.slow_stops
-                || next.fence_faults != standing.fence_faults
-                || next.lost_logs != standing.lost_logs;
-            *standing = Arc::new(next);
-            told || news
-        });
-        if told {
-            self.told = now;
-        }
-    }
 }
 
 fn fenced(Fenced { node, boot, outcome }: Fenced) -> Event {
     Event::Fenced { node, boot, outcome }
-}
-
-/// What a node can do to itself when it cannot let go of a group, in one word.
-const fn self_fence(capability: Capability) -> &'static str {
-    match capability {
-        Capability::Watchdog => "watchdog",
-        Capability::Reboot => "reboot",
-        Capability::BrokenWatchdog => "broken-watchdog",
-        Capability::None => "none",
-    }
 }

@@ -1,0 +1,99 @@
+//! Orders of the rules become effects.
+
+use tsugi_cluster_rules::desk::{Act, Outcome};
+use tsugi_cluster_rules::node::{Event, Order};
+use tsugi_vocabulary::{GroupName, Moment, Span};
+
+use super::{Core, Ended, Proposal, fenced};
+use crate::errand::{Finished, Job};
+use crate::standing::SlowStop;
+
+impl Core {
+    pub(super) fn carry_out(&mut self, now: Moment, order: Order) {
+        match order {
+            Order::Beat(beat, haste) => {
+                self.parts.ear.sent(&beat);
+                self.parts.networks.beat(beat, haste);
+            }
+            Order::Answer { to, ack, .. } => self.parts.networks.answer(&to, ack),
+            Order::Propose { proposal, draft } => {
+                // A ledger that has ended answers nothing; the core is being ended then.
+                let _ended = self.parts.proposals.send(Proposal { number: proposal, draft });
+            }
+            Order::Arm { group, epoch, deadline } => {
+                let Some(spec) = self.parts.node.spec_of(&group) else { return };
+                let allowed = spec.stop_budget.unwrap_or(self.parts.node.timing().stop);
+                if let Some(guardian) = &mut self.guardian {
+                    self.armory.arm(guardian, (group, epoch, deadline), (&spec, allowed));
+                }
+            }
+            Order::Disarm { group, epoch } => {
+                if let Some(guardian) = &mut self.guardian {
+                    self.armory.disarm(guardian, group, epoch);
+                }
+            }
+            Order::Do { group, epoch, act, what } => {
+                let Some(spec) = self.parts.node.spec_of(&group) else { return };
+                let mut done = Vec::new();
+                let starts = matches!(what, Act::Start { .. });
+                match if starts { self.parts.notebook.write(&group, epoch, &spec) } else { Ok(()) }
+                {
+                    Ok(()) => {
+                        let job = Job { group, epoch, act, what, spec };
+                        self.parts.errands.begin(now, job, &mut self.parts.hands, &mut done);
+                    }
+                    // What could not be taken down as it went up does not go up.
+                    Err(failed) => {
+                        let outcome = Outcome::Failed { how: failed.to_string().as_str().into() };
+                        done.push(Finished::Act { group, epoch, act, outcome });
+                    }
+                }
+                self.deliver(done);
+            }
+            Order::Fence { node, boot, device } => {
+                let hands = &mut self.parts.hands;
+                if let Some(ended) = self.parts.fences.shoot((node, boot), *device, hands) {
+                    self.step([fenced(ended)]);
+                }
+            }
+            Order::ChangeVoters { change, known } => {
+                // As with drafts: a ledger that has ended changes nothing.
+                let _ended = self.parts.voter_changes.send((change, known));
+            }
+            Order::KeepPromise(span) => {
+                let text = format!("{}\n", span.0);
+                // An answer must not leave before this is durable; a node that cannot write ends.
+                if tsugi_wire::files::replace(&self.parts.promise_file, text.as_bytes()).is_err() {
+                    self.ended = Some(Ended::CannotWrite);
+                }
+            }
+            Order::WakeAt(moment) => self.wake = moment,
+            Order::Left => self.ended = Some(Ended::Left),
+        }
+    }
+
+    /// Gives what errands finished back to the rules, at once.
+    pub(super) fn deliver(&mut self, done: Vec<Finished>) {
+        for finished in done {
+            let event = match finished {
+                Finished::Act { group, epoch, act, outcome } => {
+                    Event::Done { group, epoch, act, outcome }
+                }
+                Finished::Seen { group, epoch, what } => Event::Seen { group, epoch, what },
+                Finished::Died { group, epoch, resource, how } => {
+                    Event::Died { group, epoch, resource, how }
+                }
+            };
+            self.step([event]);
+        }
+        for (group, took) in self.parts.errands.take_let_go() {
+            self.measured(&group, took);
+        }
+    }
+
+    pub(super) fn measured(&mut self, group: &GroupName, took: Span) {
+        let budget = self.parts.node.spec_of(group).and_then(|spec| spec.stop_budget);
+        let budget = budget.unwrap_or(self.parts.node.timing().stop);
+        self.stops.measured(group, SlowStop { took, budget });
+    }
+}
