@@ -11,18 +11,19 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tsugi_messages as messages;
+use tsugi_wire::control::gauges::Gauges;
 use tsugi_wire::control::report::Status;
 use tsugi_wire::control::{Answer, Reply, Request};
 
 use crate::ask::{Agents, Silence};
 use crate::exit::Exit;
 use crate::out::Out;
-use lines::Takeovers;
+use lines::{Kept, Phases};
 
 /// What is asked of the agent, and counted between two questions.
 pub struct Exporter {
     agents: Agents,
-    takeovers: Mutex<Takeovers>,
+    kept: Mutex<Kept>,
 }
 
 /// The state, and whose agent said so.
@@ -33,7 +34,7 @@ struct Seen {
 
 impl Exporter {
     fn new(agents: &Agents) -> Self {
-        Self { agents: agents.clone(), takeovers: Mutex::default() }
+        Self { agents: agents.clone(), kept: Mutex::default() }
     }
 
     /// Asks the agent; none if it does not answer with a state.
@@ -43,14 +44,42 @@ impl Exporter {
         Ok(Some(Seen { node, status }))
     }
 
+    /// Times and counts; none of an agent of an earlier version.
+    fn gauges(&self) -> Option<Gauges> {
+        match self.agents.ask(&Request::Gauges).map(|answer| answer.reply) {
+            Ok(Reply::Gauges(gauges)) => Some(gauges),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
     /// The page of all metrics. An agent that does not answer is one of them: `tsugi_up 0`.
     fn page(&self) -> String {
         let seen = self.look().ok().flatten();
-        let mut takeovers = self.takeovers.lock().expect("nobody panics while counting");
+        let mut kept = self.kept.lock().expect("nobody panics while counting");
         if let Some(seen) = &seen {
-            takeovers.see(&seen.status);
+            kept.takeovers.see(&seen.status);
+            self.time(&seen.status, &mut kept);
         }
-        lines::page(seen.as_ref().map(|s| (s.node.as_str(), &s.status)), &takeovers)
+        let gauges = seen.as_ref().and_then(|_| self.gauges());
+        lines::page((seen.as_ref(), gauges.as_ref()), &kept)
+    }
+
+    /// Asks how long the newest takeover of each group took: once, when it is over.
+    fn time(&self, status: &Status, kept: &mut Kept) {
+        for group in status.groups.iter().filter(|group| group.state == "running") {
+            let known = kept.phases.get(&group.name);
+            if known.is_some_and(|(epoch, _)| *epoch == group.epoch) {
+                continue;
+            }
+            let of = Request::Explain { group: Some(group.name.clone()), back: 0 };
+            let reply = self.agents.ask(&of).map(|answer| answer.reply);
+            let story = match reply {
+                Ok(Reply::Explain(explain)) => explain.story,
+                Ok(_) | Err(_) => None,
+            };
+            let phases = story.as_ref().filter(|s| s.epoch == group.epoch).and_then(Phases::of);
+            kept.phases.insert(group.name.clone(), (group.epoch.clone(), phases));
+        }
     }
 }
 

@@ -131,6 +131,20 @@ impl Heard {
         (0..count).filter(|network| sender.carries(*network, state.patience)).collect()
     }
 
+    /// How long ago each node was heard over each network, by its place in the list of addresses;
+    /// without the networks over which it never was.
+    #[must_use]
+    pub fn ago(&self) -> Vec<(NodeName, usize, Duration)> {
+        let state = self.lock();
+        let over = |sender: &Sender| {
+            let each = sender.networks.iter().enumerate();
+            each.filter_map(|(n, last)| Some((n, last.as_ref()?.at.elapsed()))).collect::<Vec<_>>()
+        };
+        let each = state.nodes.iter().map(|(node, sender)| (node.clone(), over(sender)));
+        each.flat_map(|(node, all)| all.into_iter().map(move |(n, ago)| (node.clone(), n, ago)))
+            .collect()
+    }
+
     /// Whether `node` was heard at all within the last two seconds.
     pub(crate) fn lately(&self, node: &NodeName) -> bool {
         let newest = self.lock().nodes.get(node).and_then(Sender::newest);

@@ -5,9 +5,11 @@
 //! ledger, where `history` finds it.
 
 mod event;
+mod journal;
 mod turn;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -18,9 +20,18 @@ use tsugi_messages::{Language, Message, Recorded};
 use tsugi_vocabulary::{Index, NodeName};
 use tsugi_wire::control::Words;
 
+pub use journal::catalogue;
+
 use crate::control::view::words::{Deed, cause};
 use crate::records;
 use crate::standing::Standing;
+use journal::Journal;
+
+/// The journal that standard error goes to.
+static JOURNAL: LazyLock<Option<Journal>> = LazyLock::new(|| Journal::behind(std::io::stderr()));
+
+/// How often each message was told since this process began.
+static TOLD: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
 
 /// How long changes are gathered: an idle node writes nothing and hardly wakes.
 const BREATH: Duration = Duration::from_millis(200);
@@ -70,13 +81,32 @@ fn newest(events: &[Versioned<EventRecord>]) -> Index {
 
 /// Tells one thing at once, before there is a record whose language it could be in.
 pub fn say(message: &Message) {
-    eprintln!("{}", message.line(language(&Record::default())));
+    line(message, language(&Record::default()));
 }
 
 fn tell(message: Option<Message>, language: Language) {
     if let Some(message) = message {
+        line(&message, language);
+    }
+}
+
+fn line(message: &Message, language: Language) {
+    let journal = JOURNAL.as_ref();
+    // What a journal does not take stands in its stream like any line.
+    if journal.is_none_or(|journal| journal.tell(message, language).is_err()) {
         eprintln!("{}", message.line(language));
     }
+    *told().entry(message.id()).or_default() += 1;
+}
+
+/// How often each message was told since this process began, by id.
+#[must_use]
+pub fn counts() -> BTreeMap<&'static str, u64> {
+    told().clone()
+}
+
+fn told() -> MutexGuard<'static, BTreeMap<&'static str, u64>> {
+    TOLD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The words of a cause, to stand inside of a message.

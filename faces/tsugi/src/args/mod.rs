@@ -142,10 +142,12 @@ pub enum Command {
         listen: Option<SocketAddr>,
     },
     Message {
-        #[arg(required_unless_present = "all")]
+        #[arg(required_unless_present_any = ["all", "journal"])]
         id: Option<String>,
         #[arg(long)]
         all: bool,
+        #[arg(long, conflicts_with_all = ["id", "all"])]
+        journal: bool,
     },
     Up(Up),
     #[command(subcommand)]

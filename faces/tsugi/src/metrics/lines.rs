@@ -1,9 +1,14 @@
 //! The text form of Prometheus, version 0.0.4.
+//!
+//! The names of `tsugi_` metrics are promises: dashboards and alarms are made of them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use tsugi_wire::control::report::{Group, Status};
+use tsugi_wire::control::gauges::Gauges;
+use tsugi_wire::control::report::{Group, Status, Story};
+
+use super::Seen;
 
 /// Every state that a group may have, each a series of its own, 0 or 1.
 const STATES: [&str; 9] = [
@@ -35,24 +40,117 @@ fn reason(group: &Group) -> String {
     kind.unwrap_or("unknown").to_owned()
 }
 
+/// How long the newest takeover or move of a group took, by phase.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Phases {
+    /// From the first sign of the cause until the decision.
+    noticed: f64,
+    /// From the decision until the group was in service.
+    carried_out: f64,
+    /// From the first sign until the group was in service.
+    whole: f64,
+}
+
+impl Phases {
+    /// Of a story that came to its end.
+    pub(super) fn of(story: &Story) -> Option<Self> {
+        let whole = seconds(story.without_service_ms?);
+        let first = story.sightings.iter().map(|moment| moment.at.0).min();
+        let decided = story.decision.at.0;
+        let since = first.map_or(0, |first| decided.0.saturating_sub(first.0));
+        let noticed = seconds(since).min(whole);
+        Some(Self { noticed, carried_out: whole - noticed, whole })
+    }
+
+    fn each(&self) -> [(&'static str, f64); 3] {
+        [("notice", self.noticed), ("carry-out", self.carried_out), ("whole", self.whole)]
+    }
+}
+
+/// What is counted and kept between two pages.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// New owners.
+    pub(super) takeovers: Takeovers,
+    /// How long the newest takeover of a group took, and the epoch that it gave.
+    pub(super) phases: BTreeMap<String, (String, Option<Phases>)>,
+}
+
 /// The whole page; without a state only that there is none.
-pub(super) fn page(seen: Option<(&str, &Status)>, takeovers: &Takeovers) -> String {
+pub(super) fn page((seen, known): (Option<&Seen>, Option<&Gauges>), kept: &Kept) -> String {
     let mut page = Page::default();
     page.family("build_info", "gauge", "The version of this program.");
     page.series("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     page.family("up", "gauge", "Whether the agent of this machine answers.");
     page.series("up", &[], f64::from(u8::from(seen.is_some())));
-    if let Some((node, status)) = seen {
+    if let Some(Seen { node, status }) = seen {
         votes(&mut page, status);
         nodes(&mut page, status);
         groups(&mut page, (node, status));
+        proofs(&mut page, status);
+        if let Some(known) = known {
+            gauges(&mut page, (node, known));
+        }
     }
     page.family("takeover_total", "counter", "New owners of a group, by reason.");
-    for ((group, reason), count) in &takeovers.counts {
+    for ((group, reason), count) in &kept.takeovers.counts {
         let labels = [("group", group.as_str()), ("reason", reason.as_str())];
         page.series("takeover_total", &labels, whole(*count));
     }
+    let help = "How long a group was without service at its newest takeover or move.";
+    page.family("takeover_duration_seconds", "gauge", help);
+    for (group, (_, phases)) in &kept.phases {
+        for (phase, took) in phases.iter().flat_map(Phases::each) {
+            let labels = [("group", group.as_str()), ("phase", phase)];
+            page.series("takeover_duration_seconds", &labels, took);
+        }
+    }
     page.0
+}
+
+/// When a drill has last shown that a group can be moved, in any direction.
+fn proofs(page: &mut Page, status: &Status) {
+    let help = "When a drill has last proven a move of a group.";
+    page.family("drill_last_success_timestamp_seconds", "gauge", help);
+    for group in &status.groups {
+        let newest = group.proven.iter().map(|proven| proven.at.0).max();
+        if let Some(at) = newest {
+            let labels = [("group", group.name.as_str())];
+            page.series("drill_last_success_timestamp_seconds", &labels, seconds(at.0));
+        }
+    }
+}
+
+fn gauges(page: &mut Page, (me, known): (&str, &Gauges)) {
+    page.family("certificate_expiry_timestamp_seconds", "gauge", "When a certificate ends.");
+    if let Some(until) = known.certificate_until {
+        let labels = [("name", me)];
+        page.series("certificate_expiry_timestamp_seconds", &labels, seconds(until.0.0));
+    }
+    let help = "When a fence device has last answered well from this node; 0 for never.";
+    page.family("fence_test_last_success_timestamp_seconds", "gauge", help);
+    for test in &known.fence_tests {
+        let labels = [("node", me), ("device", test.node.as_str())];
+        let at = test.at.map_or(0.0, |at| seconds(at.0.0));
+        page.series("fence_test_last_success_timestamp_seconds", &labels, at);
+    }
+    let help = "What speaks against a group on a node, as of the last round of this node.";
+    page.family("parity_differences", "gauge", help);
+    for found in &known.differences {
+        let labels = [("node", found.node.as_str()), ("group", found.group.as_str())];
+        page.series("parity_differences", &labels, whole(found.count));
+    }
+    let help = "How long ago a node was heard by this one, over each network from 0.";
+    page.family("heartbeat_age_seconds", "gauge", help);
+    for heard in &known.heard {
+        let network = heard.network.to_string();
+        let labels = [("node", heard.node.as_str()), ("network", network.as_str())];
+        page.series("heartbeat_age_seconds", &labels, whole(heard.ago_us) / 1_000_000.0);
+    }
+    page.family("message_total", "counter", "Messages that this agent has told its log, by id.");
+    for (id, count) in &known.messages {
+        page.series("message_total", &[("id", id)], whole(*count));
+    }
 }
 
 fn votes(page: &mut Page, status: &Status) {

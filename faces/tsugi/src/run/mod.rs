@@ -63,7 +63,10 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Monitor(asked) => monitor::monitor(out, asked),
         Command::Listen { at, run } => offline::listen(out, *at, run),
         Command::Ocf(asked) => ocf::ocf(out, asked),
-        Command::Message { id, all } => offline::message(out, id.as_deref().filter(|_| !all)),
+        Command::Message { journal: true, .. } => offline::explain_to_journal(out),
+        Command::Message { id, all, journal: false } => {
+            offline::message(out, id.as_deref().filter(|_| !all))
+        }
         Command::Up(args) => up::up(args, out),
         Command::Completions { shell } => offline::completions(out, *shell),
         Command::Man { directory } => offline::man(out, directory.as_deref()),

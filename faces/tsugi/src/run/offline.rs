@@ -50,6 +50,12 @@ pub fn message(out: &Out, id: Option<&str>) -> Exit {
     Exit::Done
 }
 
+/// `message --journal`: the file by which `journalctl -x` explains each line.
+pub fn explain_to_journal(out: &Out) -> Exit {
+    let catalogue = tsugi_cluster_engine::logbook::catalogue(out.language);
+    written(out, io::stdout().write_all(catalogue.as_bytes()))
+}
+
 /// `completions SHELL`.
 pub fn completions(out: &Out, shell: Shell) -> Exit {
     let mut script = Vec::new();

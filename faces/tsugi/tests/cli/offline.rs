@@ -116,6 +116,8 @@ fn a_message_is_explained_without_an_agent() {
         ran.ended(0, "TSUG10008-I").ended(0, "formerly: KFSB80310-I");
     }
     tsugi(here.path(), &["message", "TSUG99999"]).ended(4, "TSUG90301-E");
+    tsugi(here.path(), &["message", "--journal"]).ended(0, "Subject: TSUG10601-E");
+    tsugi(here.path(), &["message", "--journal", "--all"]).ended(2, "TSUG90201-E");
     let all = tsugi(here.path(), &["message", "--all"]);
     assert!(all.out.lines().count() > 100);
     assert_eq!(check(&tsugi(here.path(), &["message", "--all", "--json"]).out), "tsugi.messages");

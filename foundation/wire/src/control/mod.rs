@@ -5,6 +5,7 @@
 //! the catalogue with its values ([`Words`]), and the face fills it in.
 
 pub mod drill;
+pub mod gauges;
 pub mod report;
 pub mod talk;
 mod utc;
@@ -89,6 +90,8 @@ pub enum Request {
         /// This node only.
         node: Option<String>,
     },
+    /// Times and counts of this node, for a monitoring system.
+    Gauges,
     /// Something is to be changed.
     Change(Change),
     /// The applied configuration.
@@ -392,6 +395,8 @@ pub enum Reply {
     Verified(report::Verified),
     /// To [`Request::Parity`].
     Parity(report::Parity),
+    /// To [`Request::Gauges`].
+    Gauges(gauges::Gauges),
     /// To anything that was not done.
     No(report::Refused),
 }

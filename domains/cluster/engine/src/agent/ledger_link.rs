@@ -25,6 +25,7 @@ use tsugi_wire::ways::Ways;
 use super::book::Book;
 use super::ear::Ear;
 use super::founding::{Founding, FoundingFailure, Part};
+use super::membership::Running;
 use super::register::Register;
 use super::start::{AgentConfig, FOUNDING_CHANNEL, LEDGER_CHANNEL, PARITY_CHANNEL};
 use crate::config;
@@ -64,13 +65,27 @@ pub(super) struct Link {
     pub register: Arc<Register>,
     /// How the others are asked.
     pub tls: Arc<Tls>,
-    pub reception: Option<Arc<Reception>>,
+    /// When they were heard.
+    heard: Arc<Heard>,
+    reception: Option<Arc<Reception>>,
     /// To be told of each beat and answer.
     pub ear: Ear,
     /// What nodes ask each other of what they have.
     pub parity: Arc<Rounds>,
     /// Ends the door when it is dropped.
     _server: Server,
+}
+
+impl Link {
+    /// What others of this process use of it.
+    pub(super) fn running(&self) -> Running {
+        Running {
+            ledger: Arc::clone(&self.ledger),
+            heard: Arc::clone(&self.heard),
+            reception: self.reception.clone(),
+            parity: Arc::clone(&self.parity),
+        }
+    }
 }
 
 /// The other voters over the wire.
@@ -169,7 +184,7 @@ pub(super) async fn open(
     let peers = Arc::new(WirePeers {
         tls: Arc::clone(&tls),
         book: Arc::clone(&book),
-        heard,
+        heard: Arc::clone(&heard),
         ways: Mutex::default(),
         patience: (times.ttl + times.ttl).to_std(),
     });
@@ -195,7 +210,8 @@ pub(super) async fn open(
         tokio::spawn(write_first_entry(ledger.clone(), data_dir));
     }
     let ear = Ear::new(identity.subject.name.clone(), ledger);
-    Ok(Link { ledger: shared, book, register, tls, reception, ear, parity, _server: server })
+    let ledger = shared;
+    Ok(Link { ledger, book, register, tls, heard, reception, ear, parity, _server: server })
 }
 
 /// What of this node stays as it is while it runs.

@@ -9,6 +9,7 @@ use tsugi_cluster_rules::record::{AppliedConfig, AuditRecord};
 use tsugi_ledger::Ledger;
 use tsugi_messages::{self as messages, Message};
 use tsugi_vocabulary::{NodeName, Span};
+use tsugi_wire::heard::Heard;
 use tsugi_wire::identity::{ClusterIdentity, Role, Token};
 use tsugi_wire::join::Reception;
 
@@ -33,6 +34,8 @@ pub(super) struct Shared {
 #[derive(Clone)]
 pub(super) struct Running {
     pub ledger: Arc<dyn Ledger>,
+    /// When the others were heard.
+    pub heard: Arc<Heard>,
     pub reception: Option<Arc<Reception>>,
     pub parity: Arc<Rounds>,
 }

@@ -25,7 +25,7 @@ use super::belonging::{self, Lookout};
 use super::file;
 use super::founding::{Founding, FoundingFailure};
 use super::ledger_link::{self, LinkFailure};
-use super::membership::{Running, Shared};
+use super::membership::Shared;
 use super::tasks::{self, Reader};
 use crate::control::{Direct, Pace, Services};
 use crate::core::{Core, CoreParts, Ended, Notebook, mailbox};
@@ -134,14 +134,16 @@ pub fn run(config: AgentConfig) -> Result<Ended, AgentFailure> {
     let (picture, standing) = watch::channel(Arc::new(first_standing(&me)));
     let (founded, mut wait) = mpsc::unbounded_channel();
     let shared = Shared { config: Arc::clone(&config), founded, running: Arc::default() };
-    let (slot, rounds) = (Arc::clone(&shared.running), Arc::clone(&shared.running));
-    let ledger = Arc::new(move || slot.get().map(|r| Arc::clone(&r.ledger)));
+    let slot = || Arc::clone(&shared.running);
+    let (with_ledger, with_parity, with_heard) = (slot(), slot(), slot());
+    let ledger = Arc::new(move || with_ledger.get().map(|r| Arc::clone(&r.ledger)));
     let services = Services {
         view: AgentView { standing },
         ledger: ledger.clone(),
         proposer: Arc::new(Direct::new(ledger)),
         membership: Arc::new(shared.clone()),
-        parity: Arc::new(move || rounds.get().map(|r| Arc::clone(&r.parity))),
+        heard: Arc::new(move || with_heard.get().map(|r| Arc::clone(&r.heard))),
+        parity: Arc::new(move || with_parity.get().map(|r| Arc::clone(&r.parity))),
     };
     let socket = crate::control::socket(&config.run_dir);
     runtime.spawn(crate::control::keep_or_undo(services.clone(), Pace::default()));
@@ -195,7 +197,7 @@ fn work(
     let seen = (picture.subscribe(), networks.heard());
     let link =
         runtime.block_on(ledger_link::open(config, (&founding, &own), &mut identity, seen))?;
-    let ledger = Arc::clone(&link.ledger);
+    let (ledger, running) = (Arc::clone(&link.ledger), link.running());
     let mut reader = Reader::new(Arc::new(Record::default()));
     let record = reader.read(&ledger.view())?;
     let language = logbook::language(&record);
@@ -239,8 +241,7 @@ fn work(
     runtime.spawn(file::compare(config.config_file.clone(), parts.standing.clone(), file::LOOK));
     logbook::begin(&me, config.build.version, boot.started, language);
     // Set once: this process works for one cluster only.
-    let _first =
-        shared.running.set(Running { ledger, reception: link.reception, parity: link.parity });
+    let _first = shared.running.set(running);
     // The first thread of an agent is the one at real-time priority (`tsugi_host::thread`).
     Ok(Core::new(parts)?.run())
 }

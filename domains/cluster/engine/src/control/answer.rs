@@ -14,6 +14,7 @@ use tsugi_cluster_rules::whatif::{Hypothesis, whatif};
 use tsugi_ledger::{Ledger, View};
 use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::{GroupName, NodeName};
+use tsugi_wire::control::gauges::Gauges;
 use tsugi_wire::control::report::{
     Config, Doctor, Done, No, Outlook, Refused, Status, Verified, Why,
 };
@@ -40,6 +41,7 @@ pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
             parity(services, &standing, (group.as_deref(), node.as_deref())).await
         }
         Request::Doctor => Ok(Reply::Doctor(examined(services, &standing))),
+        Request::Gauges => Ok(Reply::Gauges(gauges(services, &standing))),
         Request::Programs => Ok(Reply::Programs(watched::programs(&standing))),
         Request::Drill { group: name } => group(&standing.record, name)
             .map(|group| Reply::Drill(view::drills(&group, standing.record.group(&group)))),
@@ -72,6 +74,7 @@ fn is_of_the_past(request: &Request) -> bool {
         | Request::Parity { .. }
         | Request::Doctor
         | Request::Programs
+        | Request::Gauges
         | Request::Drill { .. }
         | Request::Why { .. }
         | Request::WhatIf { .. }
@@ -128,6 +131,13 @@ fn with_parity(services: &Services, standing: &Standing) -> Status {
     status.needs.extend(last.iter().flat_map(|last| view::parity_needs(standing, last)));
     status.needs.sort_by(|a, b| a.severity.cmp(&b.severity));
     status
+}
+
+/// What a monitoring system reads of this node.
+fn gauges(services: &Services, standing: &Standing) -> Gauges {
+    let last = (services.parity)().and_then(|parity| parity.last());
+    let heard = (services.heard)().map(|heard| heard.ago()).unwrap_or_default();
+    view::gauges(standing, last.as_deref(), &heard)
 }
 
 /// Which node could take which group now.

@@ -27,6 +27,7 @@ use tsugi_ledger::Ledger;
 use tsugi_messages::Message;
 use tsugi_vocabulary::{NodeName, Span};
 use tsugi_wire::control::{Utc, report};
+use tsugi_wire::heard::Heard;
 
 pub use person::Person;
 pub use propose::Direct;
@@ -85,6 +86,8 @@ pub struct Services {
     pub proposer: Arc<dyn Proposer>,
     /// Who belongs to the cluster.
     pub membership: Arc<dyn Membership>,
+    /// When the others were heard, once this node belongs to a cluster.
+    pub heard: Arc<dyn Fn() -> Option<Arc<Heard>> + Send + Sync>,
     /// Which node could take which group, once this node belongs to a cluster.
     pub parity: Arc<dyn Fn() -> Option<Arc<Rounds>> + Send + Sync>,
 }

@@ -66,6 +66,23 @@ struct Site {
     runtime: tokio::runtime::Runtime,
 }
 
+type GetLedger = Arc<dyn Fn() -> Option<Arc<dyn Ledger>> + Send + Sync>;
+
+fn services(
+    standing: watch::Receiver<Arc<Standing>>,
+    ledger: GetLedger,
+    membership: Arc<Members>,
+) -> Services {
+    Services {
+        view: AgentView { standing },
+        ledger: Arc::clone(&ledger),
+        proposer: Arc::new(Direct::new(ledger)),
+        membership,
+        heard: Arc::new(|| None),
+        parity: Arc::new(|| None),
+    }
+}
+
 impl Site {
     fn with(record: &Record) -> Self {
         let voter = Voter { id: VoterId(1), node: node("node2") };
@@ -85,18 +102,10 @@ impl Site {
         let (standing, view) = watch::channel(Arc::new(standing(record.clone())));
         let folder = tempfile::tempdir().unwrap();
         let members = Arc::new(Members::default());
-        let known = ledger.handle(VoterId(1));
-        let handle: Arc<dyn Ledger> = Arc::new(known);
+        let handle: Arc<dyn Ledger> = Arc::new(ledger.handle(VoterId(1)));
         let empty = record.config.is_none();
-        let get: Arc<dyn Fn() -> Option<Arc<dyn Ledger>> + Send + Sync> =
-            Arc::new(move || (!empty).then(|| Arc::clone(&handle)));
-        let services = Services {
-            view: AgentView { standing: view },
-            ledger: Arc::clone(&get),
-            proposer: Arc::new(Direct::new(get)),
-            membership: members.clone(),
-            parity: Arc::new(|| None),
-        };
+        let get: GetLedger = Arc::new(move || (!empty).then(|| Arc::clone(&handle)));
+        let services = services(view, get, members.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -570,19 +579,11 @@ fn history_has_the_commands_of_operators_in_its_time_line() {
 impl Site {
     /// Undoes from now on what is not confirmed.
     fn undoes(&self) {
-        let site = self;
-        let handle: Arc<dyn Ledger> = Arc::new(site.ledger.handle(VoterId(1)));
-        let get: Arc<dyn Fn() -> Option<Arc<dyn Ledger>> + Send + Sync> =
-            Arc::new(move || Some(Arc::clone(&handle)));
-        let services = Services {
-            view: AgentView { standing: site.standing.subscribe() },
-            ledger: Arc::clone(&get),
-            proposer: Arc::new(Direct::new(get)),
-            membership: site.members.clone(),
-            parity: Arc::new(|| None),
-        };
+        let handle: Arc<dyn Ledger> = Arc::new(self.ledger.handle(VoterId(1)));
+        let get: GetLedger = Arc::new(move || Some(Arc::clone(&handle)));
+        let services = services(self.standing.subscribe(), get, self.members.clone());
         let (look, again) = (Duration::from_millis(10), Duration::from_millis(20));
-        site.runtime.spawn(keep_or_undo(services, Pace { look, again }));
+        self.runtime.spawn(keep_or_undo(services, Pace { look, again }));
     }
 
     /// Whether this text is applied before long.

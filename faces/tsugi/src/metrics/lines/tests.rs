@@ -1,7 +1,10 @@
 //! What is counted, and that a label cannot break out of its quotes.
 
 use super::*;
-use tsugi_wire::control::report::Votes;
+use tsugi_vocabulary::Wall;
+use tsugi_wire::control::gauges::{Differences, FenceTest, HeardOver};
+use tsugi_wire::control::report::{Moment, Votes};
+use tsugi_wire::control::{Utc, Words};
 
 fn group(epoch: &str, owner: Option<&str>, cause: &str) -> Group {
     Group {
@@ -31,8 +34,9 @@ fn status(group: Group) -> Status {
     }
 }
 
-fn page_of(takeovers: &Takeovers, status: &Status) -> String {
-    page(Some(("n2", status)), takeovers)
+fn page_of(takeovers: Takeovers, status: Status) -> String {
+    let seen = Seen { node: "n2".to_owned(), status };
+    page((Some(&seen), None), &Kept { takeovers, phases: BTreeMap::new() })
 }
 
 #[test]
@@ -48,15 +52,15 @@ fn a_new_owner_is_counted_once_by_its_reason_and_never_the_first_one_seen() {
     ] {
         takeovers.see(&status(group(epoch, owner, cause)));
     }
-    let text = page_of(&takeovers, &status(group("1.7", Some("n2"), "power-lost")));
+    let text = page_of(takeovers, status(group("1.7", Some("n2"), "power-lost")));
     assert!(text.contains("tsugi_takeover_total{group=\"PAY\",reason=\"power-lost\"} 2\n"));
     assert!(!text.contains("reason=\"operator\""), "{text}");
 }
 
 #[test]
 fn a_group_is_in_one_state_on_one_node_and_its_lease_is_its_owners_to_tell() {
-    let none = Takeovers::default();
-    let text = page_of(&none, &status(group("1.7", Some("n2"), "operator")));
+    let none = Takeovers::default;
+    let text = page_of(none(), status(group("1.7", Some("n2"), "operator")));
     assert!(text.contains("tsugi_group_state{group=\"PAY\",state=\"running\"} 1\n"));
     let states = text.lines().filter(|l| l.starts_with("tsugi_group_state{")).count();
     assert_eq!(states, STATES.len());
@@ -66,16 +70,74 @@ fn a_group_is_in_one_state_on_one_node_and_its_lease_is_its_owners_to_tell() {
     assert!(text.contains("tsugi_group_owner{group=\"PAY\",node=\"n2\"} 1\n"));
     assert!(text.contains("tsugi_group_epoch{group=\"PAY\"} 7\n"));
     assert!(text.contains("tsugi_lease_remaining_seconds{group=\"PAY\"} 1.5\n"));
-    let elsewhere = page_of(&none, &status(group("1.7", Some("n1"), "operator")));
+    let elsewhere = page_of(none(), status(group("1.7", Some("n1"), "operator")));
     assert!(!elsewhere.contains("lease_remaining_seconds{"));
 }
 
 #[test]
 fn an_agent_that_does_not_answer_is_a_metric_and_labels_are_escaped() {
-    let text = page(None, &Takeovers::default());
+    let text = page((None, None), &Kept::default());
     assert!(text.contains("tsugi_up 0\n") && text.contains("tsugi_build_info{version="));
     let mut odd = group("1.1", Some("n2"), "operator");
     odd.name = "P\"A\\Y\n".to_owned();
-    let text = page_of(&Takeovers::default(), &status(odd));
+    let text = page_of(Takeovers::default(), status(odd));
     assert!(text.contains("tsugi_group_epoch{group=\"P\\\"A\\\\Y\\n\"} 1\n"), "{text}");
+}
+
+#[test]
+fn what_a_node_alone_knows_is_told_of_its_certificate_devices_parity_beats_and_log() {
+    let seen = Seen { node: "n2".to_owned(), status: status(group("1.7", None, "operator")) };
+    let known = Gauges {
+        certificate_until: Some(Utc(Wall(1_800_000_000_500))),
+        fence_tests: vec![
+            FenceTest { node: "n1".to_owned(), at: Some(Utc(Wall(1_700_000_000_000))) },
+            FenceTest { node: "n3".to_owned(), at: None },
+        ],
+        differences: vec![Differences { group: "PAY".to_owned(), node: "n1".to_owned(), count: 3 }],
+        heard: vec![HeardOver { node: "n1".to_owned(), network: 1, ago_us: 29_900 }],
+        messages: [("TSUG10005-I".to_owned(), 2)].into(),
+    };
+    let text = page((Some(&seen), Some(&known)), &Kept::default());
+    for line in [
+        "tsugi_certificate_expiry_timestamp_seconds{name=\"n2\"} 1800000000.5",
+        "tsugi_fence_test_last_success_timestamp_seconds{node=\"n2\",device=\"n1\"} 1700000000",
+        "tsugi_fence_test_last_success_timestamp_seconds{node=\"n2\",device=\"n3\"} 0",
+        "tsugi_parity_differences{node=\"n1\",group=\"PAY\"} 3",
+        "tsugi_heartbeat_age_seconds{node=\"n1\",network=\"1\"} 0.0299",
+        "tsugi_message_total{id=\"TSUG10005-I\"} 2",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn how_long_a_takeover_took_is_told_by_phase_and_only_of_one_that_ended() {
+    let words = || Words { id: "TSUG10005-I".to_owned(), values: BTreeMap::new() };
+    let moment = |at| Moment { at: Utc(Wall(at)), by: "n2".to_owned(), what: words() };
+    let story = |without_service_ms| Story {
+        group: "PAY".to_owned(),
+        from: Some("n1".to_owned()),
+        to: Some("n2".to_owned()),
+        epoch: "1.7".to_owned(),
+        generation: 3,
+        cause: words(),
+        cause_data: serde_json::Value::Null,
+        sightings: vec![moment(10_000)],
+        decision: moment(10_460),
+        rejected: Vec::new(),
+        steps: Vec::new(),
+        effects: Vec::new(),
+        without_service_ms,
+    };
+    assert_eq!(Phases::of(&story(None)), None);
+    let phases = Phases::of(&story(Some(600)));
+    let kept =
+        Kept { phases: [("PAY".to_owned(), ("1.7".to_owned(), phases))].into(), ..Kept::default() };
+    let text = page((None, None), &kept);
+    for (phase, took) in [("notice", "0.46"), ("whole", "0.6")] {
+        let line =
+            format!("tsugi_takeover_duration_seconds{{group=\"PAY\",phase=\"{phase}\"}} {took}\n");
+        assert!(text.contains(&line), "{line}{text}");
+    }
+    assert!(text.contains("phase=\"carry-out\"} 0.1"), "{text}");
 }

@@ -3,6 +3,7 @@
 mod doctor;
 pub mod drill;
 mod explain;
+mod gauges;
 mod history;
 mod outlook;
 mod parity;
@@ -17,6 +18,7 @@ pub(crate) mod scenes;
 pub use doctor::doctor;
 pub use drill::{drills, proofs};
 pub use explain::{Chronicle, explain};
+pub use gauges::{HeardAgo, gauges};
 pub use history::{audit, history};
 pub use outlook::{add_later_ones, outlook};
 pub use parity::{parity, parity_findings, parity_needs};

@@ -77,7 +77,7 @@ pub fn parity_findings(standing: &Standing, last: Option<Arc<Outcome>>) -> Vec<r
 }
 
 /// Whether a round was for the configuration that is in force.
-fn is_of_now(standing: &Standing, last: &Outcome) -> bool {
+pub(super) fn is_of_now(standing: &Standing, last: &Outcome) -> bool {
     standing.record.config.as_ref().is_some_and(|config| config.hash == last.config)
 }
 

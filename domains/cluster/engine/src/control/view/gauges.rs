@@ -1,0 +1,52 @@
+//! Times and counts of one node for a monitoring system.
+
+use std::time::Duration;
+
+use tsugi_vocabulary::NodeName;
+use tsugi_wire::control::Utc;
+use tsugi_wire::control::gauges::{Differences, FenceTest, Gauges, HeardOver};
+
+use crate::logbook;
+use crate::parity::Outcome;
+use crate::standing::Standing;
+
+/// How long ago a node was heard over the network of this place.
+pub type HeardAgo = (NodeName, usize, Duration);
+
+/// What this node can tell a monitoring system beside its status.
+#[must_use]
+pub fn gauges(standing: &Standing, last: Option<&Outcome>, heard: &[HeardAgo]) -> Gauges {
+    let of_now = last.filter(|last| super::parity::is_of_now(standing, last));
+    let verdicts = of_now.into_iter().flat_map(|last| &last.verdicts);
+    Gauges {
+        certificate_until: standing.certificate_until.map(Utc),
+        fence_tests: fence_tests(standing),
+        differences: verdicts
+            .map(|verdict| Differences {
+                group: verdict.group.to_string(),
+                node: verdict.node.to_string(),
+                count: verdict.gaps.len() as u64,
+            })
+            .collect(),
+        heard: heard
+            .iter()
+            .map(|(node, network, ago)| HeardOver {
+                node: node.to_string(),
+                network: *network as u64,
+                ago_us: u64::try_from(ago.as_micros()).unwrap_or(u64::MAX),
+            })
+            .collect(),
+        messages: logbook::counts().into_iter().map(|(id, n)| (id.to_owned(), n)).collect(),
+    }
+}
+
+/// The devices of the other nodes: one that this node never tested well is among them.
+fn fence_tests(standing: &Standing) -> Vec<FenceTest> {
+    let nodes = standing.record.spec().into_iter().flat_map(|spec| &spec.nodes);
+    let others = nodes.filter(|(name, node)| **name != standing.me && node.fence.is_some());
+    let test = |name: &NodeName| FenceTest {
+        node: name.to_string(),
+        at: standing.fence_tests.get(name).copied().flatten().map(Utc),
+    };
+    others.map(|(name, _)| test(name)).collect()
+}
