@@ -8,7 +8,7 @@ mod lines;
 mod pages;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tsugi_messages as messages;
 use tsugi_wire::control::gauges::Gauges;
@@ -18,7 +18,11 @@ use tsugi_wire::control::{Answer, Reply, Request};
 use crate::ask::{Agents, Silence};
 use crate::exit::Exit;
 use crate::out::Out;
-use lines::{Kept, Phases};
+use lines::Kept;
+
+/// How many takeovers are asked about for one page at most: after the loss of a node with many
+/// groups the others wait for the next page.
+const QUESTIONS: usize = 8;
 
 /// What is asked of the agent, and counted between two questions.
 pub struct Exporter {
@@ -55,31 +59,23 @@ impl Exporter {
     /// The page of all metrics. An agent that does not answer is one of them: `tsugi_up 0`.
     fn page(&self) -> String {
         let seen = self.look().ok().flatten();
-        let mut kept = self.kept.lock().expect("nobody panics while counting");
-        if let Some(seen) = &seen {
-            kept.takeovers.see(&seen.status);
-            self.time(&seen.status, &mut kept);
-        }
         let gauges = seen.as_ref().and_then(|_| self.gauges());
-        lines::page((seen.as_ref(), gauges.as_ref()), &kept)
+        let status = seen.as_ref().map(|seen| &seen.status);
+        let open = status.map(|status| self.kept().see(status)).unwrap_or_default();
+        // Not under the lock: another page does not wait for these answers.
+        for (group, epoch) in open.into_iter().take(QUESTIONS) {
+            let of = Request::Explain { group: Some(group.clone()), back: 0 };
+            let Ok(Reply::Explain(explain)) = self.agents.ask(&of).map(|answer| answer.reply)
+            else {
+                break;
+            };
+            self.kept().took(group, epoch, explain.story.as_ref());
+        }
+        lines::page((seen.as_ref(), gauges.as_ref()), &self.kept())
     }
 
-    /// Asks how long the newest takeover of each group took: once, when it is over.
-    fn time(&self, status: &Status, kept: &mut Kept) {
-        for group in status.groups.iter().filter(|group| group.state == "running") {
-            let known = kept.phases.get(&group.name);
-            if known.is_some_and(|(epoch, _)| *epoch == group.epoch) {
-                continue;
-            }
-            let of = Request::Explain { group: Some(group.name.clone()), back: 0 };
-            let reply = self.agents.ask(&of).map(|answer| answer.reply);
-            let story = match reply {
-                Ok(Reply::Explain(explain)) => explain.story,
-                Ok(_) | Err(_) => None,
-            };
-            let phases = story.as_ref().filter(|s| s.epoch == group.epoch).and_then(Phases::of);
-            kept.phases.insert(group.name.clone(), (group.epoch.clone(), phases));
-        }
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().expect("nobody panics while counting")
     }
 }
 

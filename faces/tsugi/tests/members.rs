@@ -5,8 +5,6 @@
 mod drills;
 #[path = "members/fencing.rs"]
 mod fencing;
-#[path = "members/manager.rs"]
-mod manager;
 #[path = "members/ocf.rs"]
 mod ocf;
 #[path = "members/scripts.rs"]

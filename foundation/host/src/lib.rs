@@ -32,11 +32,12 @@ pub mod rights;
 mod socket;
 mod sys;
 pub mod thread;
-pub mod volume;
+mod volume;
 pub mod watchdog;
 
 use guardian::message::{Notice, Order};
 use request::{Report, Request, RequestId};
+pub use volume::unescape;
 
 /// The other side is gone: the socket was closed or broke.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -44,6 +44,8 @@ struct Sender {
     /// The newest datagram that is known to have been sent over every network.
     everywhere: u64,
     networks: Vec<Option<Last>>,
+    /// When anything of it was last heard over each network, whatever became of either since.
+    ever: Vec<Option<Instant>>,
 }
 
 /// The newest datagram that came over a network.
@@ -85,14 +87,19 @@ impl Heard {
         }
         let Some(sender) = state.nodes.get_mut(node) else { return };
         if came.boot.is_some() && came.boot != sender.boot {
-            *sender = Sender { boot: came.boot, ..Sender::default() };
+            let ever = std::mem::take(&mut sender.ever);
+            *sender = Sender { boot: came.boot, ever, ..Sender::default() };
         }
         if sender.networks.len() <= network {
             sender.networks.resize(network + 1, None);
         }
         let before = sender.networks[network].map_or(0, |last| last.sequence);
-        let sequence = came.sequence.max(before);
-        sender.networks[network] = Some(Last { sequence, at: Instant::now() });
+        let (sequence, at) = (came.sequence.max(before), Instant::now());
+        sender.networks[network] = Some(Last { sequence, at });
+        if sender.ever.len() <= network {
+            sender.ever.resize(network + 1, None);
+        }
+        sender.ever[network] = Some(at);
     }
 
     /// The datagram of this number was sent over every network: one that brings no copy of it, and
@@ -131,14 +138,14 @@ impl Heard {
         (0..count).filter(|network| sender.carries(*network, state.patience)).collect()
     }
 
-    /// How long ago each node was heard over each network, by its place in the list of addresses;
-    /// without the networks over which it never was.
+    /// How long ago each node was heard over each network, by its place in the list of addresses:
+    /// also over one that is lost since, and without those over which it never was.
     #[must_use]
     pub fn ago(&self) -> Vec<(NodeName, usize, Duration)> {
         let state = self.lock();
         let over = |sender: &Sender| {
-            let each = sender.networks.iter().enumerate();
-            each.filter_map(|(n, last)| Some((n, last.as_ref()?.at.elapsed()))).collect::<Vec<_>>()
+            let each = sender.ever.iter().enumerate();
+            each.filter_map(|(n, at)| Some((n, at.as_ref()?.elapsed()))).collect::<Vec<_>>()
         };
         let each = state.nodes.iter().map(|(node, sender)| (node.clone(), over(sender)));
         each.flat_map(|(node, all)| all.into_iter().map(move |(n, ago)| (node.clone(), n, ago)))
@@ -173,6 +180,19 @@ mod tests {
             heard.note(&a(), *network, Came { boot: Some(BootId(1)), sequence: *sequence });
         }
         heard
+    }
+
+    #[test]
+    fn how_long_ago_a_node_was_heard_is_told_of_a_network_that_is_lost_as_well() {
+        let heard = Heard::default();
+        let came = |boot, sequence| Came { boot: Some(BootId(boot)), sequence };
+        heard.note(&a(), 0, came(1, 7));
+        heard.note(&a(), 1, came(1, 7));
+        heard.lost(1);
+        heard.note(&a(), 0, came(2, 1));
+        let over: Vec<(NodeName, usize)> =
+            heard.ago().into_iter().map(|(n, at, _)| (n, at)).collect();
+        assert_eq!(over, [(a(), 0), (a(), 1)]);
     }
 
     #[test]

@@ -5,7 +5,6 @@
 
 mod guard;
 mod mailbox;
-mod manager;
 mod rate;
 mod ready;
 mod stops;
@@ -13,6 +12,5 @@ mod taken_on;
 mod thread;
 
 pub use mailbox::{Letter, Mailbox, Post, mailbox};
-pub use manager::ready;
 pub use taken_on::Notebook;
 pub use thread::{Core, CoreParts, Ended, Proposal};

@@ -9,6 +9,7 @@ mod journal;
 mod turn;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -84,7 +85,8 @@ pub fn say(message: &Message) {
     line(message, language(&Record::default()));
 }
 
-fn tell(message: Option<Message>, language: Language) {
+/// Tells it, if there is anything to tell.
+pub(crate) fn tell(message: Option<Message>, language: Language) {
     if let Some(message) = message {
         line(&message, language);
     }
@@ -92,9 +94,12 @@ fn tell(message: Option<Message>, language: Language) {
 
 fn line(message: &Message, language: Language) {
     let journal = JOURNAL.as_ref();
-    // What a journal does not take stands in its stream like any line.
-    if journal.is_none_or(|journal| journal.tell(message, language).is_err()) {
-        eprintln!("{}", message.line(language));
+    // What a journal does not take stands in its stream like any line; one that is full takes
+    // nothing there either, and whoever wrote to it would wait.
+    match journal.map(|journal| journal.tell(message, language)) {
+        Some(Ok(())) => {}
+        Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Some(Err(_)) | None => eprintln!("{}", message.line(language)),
     }
     *told().entry(message.id()).or_default() += 1;
 }

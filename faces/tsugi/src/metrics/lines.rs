@@ -70,10 +70,30 @@ impl Phases {
 /// What is counted and kept between two pages.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// New owners.
-    pub(super) takeovers: Takeovers,
-    /// How long the newest takeover of a group took, and the epoch that it gave.
-    pub(super) phases: BTreeMap<String, (String, Option<Phases>)>,
+    takeovers: Takeovers,
+    /// How long the newest takeover of a group took, and the epoch that was asked about.
+    phases: BTreeMap<String, (String, Option<Phases>)>,
+}
+
+impl Kept {
+    /// Counts what changed; the groups whose newest takeover is over and was not asked about, with
+    /// their epochs.
+    pub(super) fn see(&mut self, status: &Status) -> Vec<(String, String)> {
+        self.takeovers.see(status);
+        self.phases.retain(|name, _| status.groups.iter().any(|group| group.name == *name));
+        let known = |group: &&Group| {
+            self.phases.get(&group.name).is_some_and(|(epoch, _)| *epoch == group.epoch)
+        };
+        let over = status.groups.iter().filter(|group| group.state == "running");
+        let open = over.filter(|group| !known(group));
+        open.map(|group| (group.name.clone(), group.epoch.clone())).collect()
+    }
+
+    /// What was answered about a group; no story of this epoch is no takeover.
+    pub(super) fn took(&mut self, group: String, epoch: String, story: Option<&Story>) {
+        let phases = story.filter(|story| story.epoch == epoch).and_then(Phases::of);
+        self.phases.insert(group, (epoch, phases));
+    }
 }
 
 /// The whole page; without a state only that there is none.

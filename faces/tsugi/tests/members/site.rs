@@ -23,7 +23,6 @@ pub struct Site {
     /// Says to other sites that the corner is taken, also while none of its nodes runs.
     _taken: TcpListener,
     nodes: Vec<(String, Child)>,
-    surroundings: Vec<(&'static str, String)>,
 }
 
 impl Site {
@@ -38,12 +37,7 @@ impl Site {
             .find_map(|n| take(first.wrapping_add(n)))
             .expect("a free corner of 127.79.0.0/16");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, net, _taken, nodes: Vec::new(), surroundings: Vec::new() }
-    }
-
-    /// Nodes find this in their environment from their next start on.
-    pub fn surround(&mut self, name: &'static str, value: &str) {
-        self.surroundings.push((name, value.to_owned()));
+        Self { folder, net, _taken, nodes: Vec::new() }
     }
 
     /// An address of the corner that no node has.
@@ -91,7 +85,6 @@ impl Site {
             .arg("--config")
             .arg(self.path("tsugi.toml"))
             .env("LANG", "en_US.UTF-8")
-            .envs(self.surroundings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.expect("a log"))

@@ -131,7 +131,12 @@ pub fn run(config: AgentConfig) -> Result<Ended, AgentFailure> {
         .enable_all()
         .build()?;
     let me = own_name(&config)?;
-    let (picture, standing) = watch::channel(Arc::new(first_standing(&me)));
+    let certificate_until = match ClusterIdentity::is_in(&config.pki_dir) {
+        true => Some(ClusterIdentity::load(&config.pki_dir)?.subject.until),
+        false => None,
+    };
+    let first = Standing { certificate_until, ..first_standing(&me) };
+    let (picture, standing) = watch::channel(Arc::new(first));
     let (founded, mut wait) = mpsc::unbounded_channel();
     let shared = Shared { config: Arc::clone(&config), founded, running: Arc::default() };
     let slot = || Arc::clone(&shared.running);

@@ -15,7 +15,7 @@ use super::book::Book;
 use super::complaint::of_storage;
 use super::register::Register;
 use crate::core::{Post, Proposal};
-use crate::records;
+use crate::{logbook, records};
 
 /// A draft that is not answered in this time may or may not be in the ledger. The core then looks
 /// and proposes anew; the conditions of a draft keep it from taking effect twice. Shorter than a
@@ -103,7 +103,9 @@ pub(super) async fn follow(ledger: Arc<dyn Ledger>, mut reader: Reader, post: Po
         match reader.read(&ledger.view()) {
             Ok(record) => post.event(Event::Applied(record)),
             // The core goes on with the last record it could read; nothing new is started on it.
-            Err(unreadable) => eprintln!("{}", unreadable_line(&unreadable)),
+            Err(records::Unreadable { key, why, .. }) => {
+                logbook::say(&tsugi_messages::record_unreadable(&key, &why));
+            }
         }
         if applied.changed().await.is_err() {
             return;
@@ -180,16 +182,11 @@ pub(super) async fn end_with(
         return;
     };
     if let Some(Failure::Storage(storage)) = failure {
-        eprintln!("{}", of_storage(&storage, node.as_str()).line(language));
+        logbook::tell(Some(of_storage(&storage, node.as_str())), language);
     }
     post.send(crate::core::Letter::StepAside);
 }
 
 fn node_of(view: &View, id: tsugi_ledger::VoterId) -> Option<NodeName> {
     view.voters.list.get(&id).cloned()
-}
-
-fn unreadable_line(unreadable: &records::Unreadable) -> String {
-    let language = Language::here(None, None).unwrap_or(Language::En);
-    tsugi_messages::record_unreadable(&unreadable.key, &unreadable.why).line(language)
 }

@@ -101,8 +101,8 @@ fn as_count(most: u64) -> usize {
 }
 
 fn ledger(services: &Services) -> Result<Arc<dyn Ledger>, Refused> {
-    let me = || services.view.standing.borrow().me.clone();
-    (services.ledger)().ok_or_else(|| no(No::NotFound, &messages::no_cluster_yet(me())))
+    let why = || view::knows_nothing(&services.view.standing.borrow());
+    (services.ledger)().ok_or_else(|| no(No::NotFound, &why()))
 }
 
 /// Reads this node's own copy of the ledger: also without a majority.
@@ -148,7 +148,7 @@ async fn parity(
 ) -> Result<Reply, Refused> {
     let of_group = of_group.map(|name| group(&standing.record, name)).transpose()?;
     let of_node = of_node.map(|name| node(&standing.record, name)).transpose()?;
-    let none = || no(No::NotFound, &messages::no_cluster_yet(&standing.me));
+    let none = || no(No::NotFound, &view::knows_nothing(standing));
     let rounds = (services.parity)().ok_or_else(none)?;
     let outcome = rounds.round().await.ok_or_else(none)?;
     Ok(Reply::Parity(view::parity(&outcome, (of_group.as_ref(), of_node.as_ref()))))
@@ -360,7 +360,7 @@ fn plan(standing: &Standing, text: &str) -> Result<Reply, Refused> {
 
 fn shown(standing: &Standing) -> Result<Reply, Refused> {
     let config = standing.record.config.as_deref();
-    let config = config.ok_or_else(|| no(No::NotFound, &messages::no_cluster_yet(&standing.me)))?;
+    let config = config.ok_or_else(|| no(No::NotFound, &view::knows_nothing(standing)))?;
     Ok(Reply::Config(Config { head: config_head(config), text: config.text.clone() }))
 }
 

@@ -320,8 +320,8 @@ async fn newest(services: &Services, change: &Change) -> Tried<(Record, Before)>
         Box::new(no(No::NoMajority, &what))
     };
     let Some(ledger) = (services.ledger)() else {
-        let me = services.view.standing.borrow().me.clone();
-        return Err(Box::new(no(No::NotFound, &messages::no_cluster_yet(me))));
+        let why = view::knows_nothing(&services.view.standing.borrow());
+        return Err(Box::new(no(No::NotFound, &why)));
     };
     match wait_for(ledger.barrier()).await {
         Some(Ok(_)) => {}

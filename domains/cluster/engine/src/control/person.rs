@@ -23,6 +23,10 @@ impl Person {
     /// as long as the directory of users takes.
     #[must_use]
     pub fn behind(uid: u32, pid: Option<i32>) -> Self {
+        Self::spelled(uid, pid, name)
+    }
+
+    fn spelled(uid: u32, pid: Option<i32>, name: fn(u32) -> String) -> Self {
         let user = name(uid);
         let login = pid.and_then(login_of).filter(|login| *login != uid);
         Self(login.map_or(user.clone(), |login| format!("{} as {user}", name(login))))
@@ -31,7 +35,7 @@ impl Person {
     /// The same, and by number where the directory does not answer in time.
     pub async fn behind_in_time(uid: u32, pid: Option<i32>) -> Self {
         let named = named_within(PATIENCE, move || Self::behind(uid, pid));
-        named.await.unwrap_or_else(|| Self(number(uid)))
+        named.await.unwrap_or_else(|| Self::spelled(uid, pid, number))
     }
 }
 

@@ -18,7 +18,6 @@ use tsugi_wire::control::{Answer, Ask, Reply, Request, Utc, VERSION, talk};
 use super::person::Person;
 use super::refusal::no;
 use super::{Services, answer, change, remember};
-use crate::core::ready;
 
 /// How many may ask at the same time, and how many of them as root besides.
 const PEOPLE: usize = 48;
@@ -35,7 +34,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The socket cannot be made.
 pub async fn serve(socket: &Path, services: Services) -> io::Result<()> {
     let listener = bind(socket)?;
-    ready();
     let kept = remember::keep(socket, services.clone());
     let kept = async {
         kept.await;

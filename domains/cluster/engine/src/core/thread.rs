@@ -21,7 +21,6 @@ use tsugi_vocabulary::{Generation, Moment, Span};
 
 use super::guard::Armory;
 use super::mailbox::Mailbox;
-use super::manager::Pulse;
 use super::rate::ClockRate;
 use super::ready::{Ready, Source, Wakes};
 use super::stops::Stops;
@@ -173,9 +172,7 @@ impl Core {
             let state = if link.carries() { LinkState::Up } else { LinkState::Down };
             events.push(Event::Link { link: link.name, state });
         }
-        let mut pulse = Pulse::begin(clock::now());
         loop {
-            pulse.beat(clock::now());
             self.step_all(&mut events);
             if let Some(ended) = self.ended {
                 return ended;

@@ -12,7 +12,7 @@ use tsugi_cluster_rules::parity::{DATA, Fact, Inventory, Item, RUNS, items};
 use tsugi_cluster_rules::record::LinkState;
 use tsugi_cluster_rules::spec::ClusterSpec;
 use tsugi_host::discipline::Discipline;
-use tsugi_host::volume::unescape;
+use tsugi_host::unescape;
 use tsugi_vocabulary::NodeName;
 
 use super::content::{Hashes, content, program, rights, text, there};

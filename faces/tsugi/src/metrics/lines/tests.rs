@@ -36,7 +36,7 @@ fn status(group: Group) -> Status {
 
 fn page_of(takeovers: Takeovers, status: Status) -> String {
     let seen = Seen { node: "n2".to_owned(), status };
-    page((Some(&seen), None), &Kept { takeovers, phases: BTreeMap::new() })
+    page((Some(&seen), None), &Kept { takeovers, ..Kept::default() })
 }
 
 #[test]
@@ -130,9 +130,14 @@ fn how_long_a_takeover_took_is_told_by_phase_and_only_of_one_that_ended() {
         without_service_ms,
     };
     assert_eq!(Phases::of(&story(None)), None);
-    let phases = Phases::of(&story(Some(600)));
-    let kept =
-        Kept { phases: [("PAY".to_owned(), ("1.7".to_owned(), phases))].into(), ..Kept::default() };
+    let mut kept = Kept::default();
+    let now = status(group("1.7", Some("n2"), "operator"));
+    let asked = ("PAY".to_owned(), "1.7".to_owned());
+    let open = std::slice::from_ref(&asked);
+    assert_eq!(kept.see(&now), open);
+    assert_eq!(kept.see(&now), open, "a question without an answer is asked again");
+    kept.took(asked.0, asked.1, Some(&story(Some(600))));
+    assert_eq!(kept.see(&now), [], "once is enough");
     let text = page((None, None), &kept);
     for (phase, took) in [("notice", "0.46"), ("whole", "0.6")] {
         let line =
@@ -140,4 +145,12 @@ fn how_long_a_takeover_took_is_told_by_phase_and_only_of_one_that_ended() {
         assert!(text.contains(&line), "{line}{text}");
     }
     assert!(text.contains("phase=\"carry-out\"} 0.1"), "{text}");
+}
+
+#[test]
+fn a_group_that_is_gone_is_gone_from_the_page() {
+    let mut kept = Kept::default();
+    kept.took("OLD".to_owned(), "1.1".to_owned(), None);
+    kept.see(&status(group("1.7", Some("n2"), "operator")));
+    assert!(!kept.phases.contains_key("OLD"));
 }

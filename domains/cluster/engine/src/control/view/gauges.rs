@@ -18,6 +18,8 @@ pub type HeardAgo = (NodeName, usize, Duration);
 pub fn gauges(standing: &Standing, last: Option<&Outcome>, heard: &[HeardAgo]) -> Gauges {
     let of_now = last.filter(|last| super::parity::is_of_now(standing, last));
     let verdicts = of_now.into_iter().flat_map(|last| &last.verdicts);
+    // One that was taken out for good is not missed.
+    let is_one = |node: &NodeName| standing.record.nodes.contains_key(node);
     Gauges {
         certificate_until: standing.certificate_until.map(Utc),
         fence_tests: fence_tests(standing),
@@ -30,6 +32,7 @@ pub fn gauges(standing: &Standing, last: Option<&Outcome>, heard: &[HeardAgo]) -
             .collect(),
         heard: heard
             .iter()
+            .filter(|(node, _, _)| is_one(node))
             .map(|(node, network, ago)| HeardOver {
                 node: node.to_string(),
                 network: *network as u64,

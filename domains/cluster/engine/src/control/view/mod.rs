@@ -22,7 +22,7 @@ pub use gauges::{HeardAgo, gauges};
 pub use history::{audit, history};
 pub use outlook::{add_later_ones, outlook};
 pub use parity::{parity, parity_findings, parity_needs};
-pub use status::status;
 pub(crate) use status::waits_for_confirm;
+pub use status::{knows_nothing, status};
 pub use why::{Of, why};
 pub use why_node::why_node;

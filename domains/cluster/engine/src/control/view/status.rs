@@ -70,12 +70,17 @@ pub fn status(standing: &Standing) -> report::Status {
     }
 }
 
-fn before_init(standing: &Standing) -> report::Status {
-    // Who is a member has a certificate before it has the record, also after each start.
-    let what = match standing.certificate_until {
+/// Why a node can say nothing of a cluster: it is in none, or has not received the record. Who is a
+/// member has a certificate before it has the record, also after each start.
+pub fn knows_nothing(standing: &Standing) -> Message {
+    match standing.certificate_until {
         Some(_) => messages::record_awaited(&standing.me),
         None => messages::no_cluster_yet(&standing.me),
-    };
+    }
+}
+
+fn before_init(standing: &Standing) -> report::Status {
+    let what = knows_nothing(standing);
     report::Status {
         cluster: None,
         needs: vec![need(&what, standing.me.to_string(), None)],
