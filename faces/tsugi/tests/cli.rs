@@ -2,6 +2,8 @@
 
 #[path = "cli/agent.rs"]
 mod agent;
+#[path = "cli/config_item.rs"]
+mod config_item;
 #[path = "cli/drill.rs"]
 mod drill;
 #[path = "cli/ending.rs"]

@@ -1,6 +1,8 @@
 //! Clusters of real processes on loopback addresses. Who belongs: a cluster grows, shrinks, and
 //! comes back from a backup.
 
+#[path = "members/config.rs"]
+mod config;
 #[path = "members/drills.rs"]
 mod drills;
 #[path = "members/fencing.rs"]

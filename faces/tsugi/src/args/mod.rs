@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tsugi_wire::control::How;
 
 pub use change::{Changing, Gentle, Lasting};
 pub use drill::{Drill, Level};
@@ -197,7 +198,34 @@ pub enum Config {
         #[arg(default_value = CONFIG_FILE, hide_default_value = true)]
         file: PathBuf,
     },
+    Set {
+        key: String,
+        value: String,
+        #[command(flatten)]
+        on: OnFile,
+    },
+    Unset {
+        key: String,
+        #[command(flatten)]
+        on: OnFile,
+    },
     Show,
+}
+
+/// The file of which an item is changed.
+#[derive(Debug, Args)]
+pub struct OnFile {
+    #[arg(long, value_name = "FILE", default_value = CONFIG_FILE, hide_default_value = true)]
+    pub file: PathBuf,
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+impl OnFile {
+    /// Whether the file is to be written.
+    pub fn how(&self) -> How {
+        if self.dry_run { How::DryRun } else { How::ForReal }
+    }
 }
 
 #[derive(Debug, Subcommand)]

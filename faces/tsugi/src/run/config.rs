@@ -1,5 +1,7 @@
 //! Commands about the configuration file.
 
+mod item;
+
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,23 +18,31 @@ use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::{Form, Observed, Out, Schema};
 
+pub use item::{Edit, edit};
+
 /// How many problems of a file are shown; a file of another kind has one in every line.
 const SHOWN: usize = 10;
 
 fn text(out: &Out, file: &Path) -> Result<String, Exit> {
-    std::fs::read_to_string(file).map_err(|error| {
-        out.tell(&messages::config_file_missing(file.display(), &error));
-        match error.kind() {
-            std::io::ErrorKind::NotFound => Exit::NotFound,
-            std::io::ErrorKind::PermissionDenied => Exit::NotPermitted,
-            _ => Exit::Failed,
-        }
-    })
+    std::fs::read_to_string(file).map_err(|error| unread(out, file, &error))
+}
+
+fn unread(out: &Out, file: &Path, error: &std::io::Error) -> Exit {
+    out.tell(&messages::config_file_missing(file.display(), error));
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Exit::NotFound,
+        std::io::ErrorKind::PermissionDenied => Exit::NotPermitted,
+        _ => Exit::Failed,
+    }
 }
 
 /// The text of a file that can be applied; what is wrong with it is told with its lines.
 pub(super) fn checked(out: &Out, file: &Path) -> Result<String, Exit> {
-    let text = text(out, file)?;
+    checked_text(out, file, text(out, file)?)
+}
+
+/// The same of a text that is to stand in the file.
+fn checked_text(out: &Out, file: &Path, text: String) -> Result<String, Exit> {
     match config::read(&text) {
         Ok(resolved) => {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

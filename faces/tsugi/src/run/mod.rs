@@ -50,6 +50,12 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Confirm { gentle } => change::confirm(&agents, out, gentle),
         Command::Config(Config::Validate { file }) => config::validate(out, file),
         Command::Config(Config::Diff { file }) => config::diff(&agents, out, file),
+        Command::Config(Config::Set { key, value, on }) => {
+            config::edit(out, &on.file, (key, config::Edit::Set(value)), on.how())
+        }
+        Command::Config(Config::Unset { key, on }) => {
+            config::edit(out, &on.file, (key, config::Edit::Unset), on.how())
+        }
         Command::Config(Config::Show) => config::show(&agents, out),
         Command::Backup { file } => read::backup(&agents, out, file),
         Command::Restore { file, data_dir, changing } => {

@@ -7,6 +7,7 @@ mod cluster;
 mod device;
 mod difference;
 mod group;
+pub mod item;
 mod near;
 mod page;
 mod problem;
