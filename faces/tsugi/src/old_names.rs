@@ -50,7 +50,7 @@ pub const ALL: [OldName; 6] = [
         usage: "clpgrp -s|-t|-m|-n GROUP [-h NODE] [-a NODE]",
         now: clp::group,
     },
-    OldName { name: "clpstat", usage: "clpstat [-s|-g|-n|-i]", now: clp::status },
+    OldName { name: "clpstat", usage: "clpstat [-s|-g|-n|-i] [--json]", now: clp::status },
     OldName { name: "clpcl", usage: "clpcl --suspend|--resume", now: clp::cluster },
     OldName {
         name: "ARMLOAD",

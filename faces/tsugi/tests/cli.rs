@@ -8,6 +8,8 @@ mod config_item;
 mod drill;
 #[path = "cli/ending.rs"]
 mod ending;
+#[path = "cli/listing.rs"]
+mod listing;
 #[path = "cli/metrics.rs"]
 mod metrics;
 #[path = "cli/ocf.rs"]

@@ -1,6 +1,6 @@
 //! Over which networks each node is heard now, as its datagrams tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -152,6 +152,19 @@ impl Heard {
             .collect()
     }
 
+    /// Over which networks something of each node comes now; a node that is missing was never
+    /// heard.
+    #[must_use]
+    pub fn now(&self) -> BTreeMap<NodeName, BTreeSet<usize>> {
+        let state = self.lock();
+        let networks = |sender: &Sender| -> BTreeSet<usize> {
+            let now = sender.newest().is_some_and(|at| at.elapsed() < LATELY);
+            let carries = |network: &usize| now && sender.carries(*network, state.patience);
+            (0..sender.networks.len()).filter(carries).collect()
+        };
+        state.nodes.iter().map(|(name, sender)| (name.clone(), networks(sender))).collect()
+    }
+
     /// Whether `node` was heard at all within the last two seconds.
     pub(crate) fn lately(&self, node: &NodeName) -> bool {
         let newest = self.lock().nodes.get(node).and_then(Sender::newest);
@@ -240,6 +253,19 @@ mod tests {
         heard.lost(0);
         heard.lost(1);
         assert_eq!(heard.alive(&a(), 2), [0, 1], "it may be anywhere");
+    }
+
+    #[test]
+    fn who_is_heard_is_told_network_by_network_and_who_never_was_is_not_told_at_all() {
+        let none = Heard::default().now();
+        assert!(none.is_empty(), "{none:?}");
+        let heard = heard(&[(0, 1), (1, 2), (2, 3), (2, 4)]);
+        let over = |networks: &[usize]| BTreeMap::from([(a(), networks.iter().copied().collect())]);
+        assert_eq!(heard.now(), over(&[0, 1, 2]));
+        heard.went_everywhere(&a(), 4);
+        assert_eq!(heard.now(), over(&[2]));
+        (0..3).for_each(|network| heard.lost(network));
+        assert_eq!(heard.now(), over(&[]));
     }
 
     #[test]

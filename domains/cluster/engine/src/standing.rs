@@ -44,6 +44,9 @@ pub struct Standing {
     pub fence_tests: BTreeMap<NodeName, Option<Wall>>,
     /// By how many parts in a million this node's lease clock differs from the steered one.
     pub clock_ppm: Option<i64>,
+    /// Over which networks something of each other node comes now, by their place in the list of
+    /// addresses; a node that is missing was never heard.
+    pub carried: BTreeMap<NodeName, BTreeSet<usize>>,
     /// How many datagrams were dropped since this agent started, by reason.
     pub drops: [(&'static str, u64); 10],
     /// This node's own configuration file, if it differs from the applied one.

@@ -58,6 +58,8 @@ pub enum Command {
     Status {
         #[arg(long)]
         watch: bool,
+        #[arg(long)]
+        long: bool,
     },
     Why {
         #[arg(value_name = "GROUP|NODE")]

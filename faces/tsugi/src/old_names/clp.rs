@@ -67,25 +67,30 @@ fn waited(old: &str, verb: &str, group: String, rest: impl IntoIterator<Item = S
     Now::Command(words)
 }
 
-/// `clpstat`: the state; `-g` the groups, `-n` the nodes, `-i` the configuration.
+/// `clpstat`: everything; `-g` the groups, `-n` the nodes, `-i` the configuration. `--json` is new:
+/// the same for programs.
 pub(super) fn status(words: &[String]) -> Result<Now, Misuse> {
-    let mut now: Option<(&str, &[&str])> = None;
+    let (mut now, mut json): (Option<(&str, &[&str])>, _) = (None, None);
     for word in words {
         let meant: &[&str] = match word.as_str() {
-            "-s" => &["status"],
+            "-s" => &["status", "--long"],
             "-g" => &["group", "list"],
             "-n" => &["node", "list"],
             "-i" => &["config", "show"],
             // Of this node alone there is nothing else to show: every agent knows all.
             "--local" | "--long" => continue,
+            "--json" => {
+                json = Some("--json");
+                continue;
+            }
             other => return Err(Misuse::Word(other.to_owned())),
         };
         if let Some((first, _)) = now.replace((word, meant)) {
             return Err(Misuse::Both(first.to_owned(), word.clone()));
         }
     }
-    let words = now.map_or(&["status"][..], |(_, words)| words);
-    Ok(Now::Command(words.iter().map(|w| (*w).to_owned()).collect()))
+    let words = now.map_or(&["status", "--long"][..], |(_, words)| words).iter().copied();
+    Ok(Now::Command(words.chain(json).map(str::to_owned).collect()))
 }
 
 /// `clpcl --suspend|--resume`: groups run on, and no failure moves one (CL-34). Starting and

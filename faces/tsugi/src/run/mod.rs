@@ -20,14 +20,20 @@ use crate::args::{Audit, Cli, Command, Compat, Config, Node};
 use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::{Form, Out};
+use crate::render::Length;
 use crate::{daemon, metrics, up};
 
 /// Carries out the command, as this build of the program.
 pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
     let agents = Agents::find(cli.global.run_dir.as_deref());
     match &cli.command {
-        Command::Status { watch: false } => read::status(&agents, out),
-        Command::Status { watch: true } => read::watch(&agents, out),
+        Command::Status { watch, long } => {
+            let length = if *long { Length::Long } else { Length::Short };
+            match watch {
+                true => read::watch(&agents, out, length),
+                false => read::status(&agents, out, length),
+            }
+        }
         Command::Why { of } => read::why(&agents, out, of.as_deref()),
         Command::Parity { group, node, against } => {
             let (group, node, against) = (group.as_deref(), node.as_deref(), against.as_deref());

@@ -11,7 +11,7 @@ use crate::args::WhatIf;
 use crate::ask::{Agents, Silence};
 use crate::exit::Exit;
 use crate::out::{Form, Observed, Out, Schema};
-use crate::render::{self, Source};
+use crate::render::{self, Length, Source};
 
 const STATUS: Schema = Schema::first("tsugi.status");
 const REFUSED: Schema = Schema::first("tsugi.refused");
@@ -74,10 +74,10 @@ pub(super) fn strange(out: &Out, command: &str) -> Exit {
 }
 
 /// `status`; without an agent, the last record and how old it is.
-pub fn status(agents: &Agents, out: &Out) -> Exit {
+pub fn status(agents: &Agents, out: &Out, length: Length) -> Exit {
     match current(agents) {
         Ok(seen) => {
-            show_status(out, &seen);
+            show_status(out, &seen, length);
             ending(&seen)
         }
         Err(silence) => silence.tell(out, ("tsugi status", &Request::Status)),
@@ -136,10 +136,17 @@ impl<'a, T> Shown<'a, T> {
     }
 }
 
-fn show_status(out: &Out, seen: &Seen) {
+fn show_status(out: &Out, seen: &Seen, length: Length) {
     let Seen { status, observed, source } = seen;
     let shown = Shown::new(*source, status);
-    out.show(STATUS, observed, &shown, || render::status(out, status, observed, *source));
+    out.show(STATUS, observed, &shown, || {
+        let mut lines = render::status(out, status, observed, *source);
+        match length {
+            Length::Short => {}
+            Length::Long => lines.extend(render::listing(out, status)),
+        }
+        lines
+    });
 }
 
 fn ending(seen: &Seen) -> Exit {
@@ -151,7 +158,7 @@ fn ending(seen: &Seen) -> Exit {
 }
 
 /// `status --watch`: shows it again whenever it has changed, until it is interrupted.
-pub fn watch(agents: &Agents, out: &Out) -> Exit {
+pub fn watch(agents: &Agents, out: &Out, length: Length) -> Exit {
     use std::io::IsTerminal as _;
     let clear = std::io::stdout().is_terminal() && out.form == Form::Text;
     let mut last: Option<(Status, Source, Instant)> = None;
@@ -170,7 +177,7 @@ pub fn watch(agents: &Agents, out: &Out) -> Exit {
                     if clear {
                         print!("\u{1b}[H\u{1b}[2J");
                     }
-                    show_status(out, &seen);
+                    show_status(out, &seen, length);
                     last = Some((seen.status, seen.source, Instant::now()));
                 }
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tsugi_messages::{self as messages, Recorded, phrase};
 use tsugi_vocabulary::{Generation, Span, Wall};
+use tsugi_wire::control::listing::Listing;
 use tsugi_wire::control::report::{self, No};
 use tsugi_wire::control::{ALL_GROUPS, How, Operation, Reply, Request, Suppose, Utc, Words};
 
@@ -69,6 +70,7 @@ pub fn status(needs: usize) -> report::Status {
             undone_at: None,
             language: None,
         }),
+        listing: Listing::default(),
     }
 }
 

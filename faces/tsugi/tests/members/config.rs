@@ -1,4 +1,5 @@
-//! The configuration on real nodes: changed item by item, applied on all of them or on none.
+//! The configuration on real nodes: changed item by item, applied on all of them or on none. And
+//! what all of them show of how everything stands.
 
 use serde_json::Value;
 
@@ -45,4 +46,33 @@ fn cl_41_an_item_that_is_set_by_command_is_applied_on_all_nodes_or_on_none() {
     for node in ["a", "b"] {
         assert_eq!(applied(&site, node), now, "{node}");
     }
+}
+
+#[test]
+fn cl_36_every_node_lists_everything_and_a_way_that_is_dead_is_told() {
+    let mut site = Site::founded();
+    let listing = |site: &Site, node: &str| site.status(node)["listing"].clone();
+    let words = |rows: &Value| -> Vec<String> {
+        let rows = rows.as_array().cloned().unwrap_or_default();
+        rows.iter().map(|row| row["status"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    site.until("all is well as all see it", |site| {
+        ["a", "b", "c"].iter().all(|node| {
+            let seen = listing(site, node);
+            words(&seen["heartbeats"]) == ["normal", "normal"]
+                && words(&seen["nodes"]) == ["online", "online", "online"]
+                && words(&seen["groups"]) == ["online"]
+                && words(&seen["resources"]) == ["online", "offline", "unused"]
+                && words(&seen["monitors"]) == ["normal", "offline", "unused"]
+        })
+    });
+    site.cut_power("c");
+    site.until("nothing of c comes any more", |site| {
+        let seen = listing(site, "a");
+        words(&seen["heartbeats"]) == ["normal", "error"]
+            && words(&seen["nodes"]) == ["online", "online", "offline"]
+            && words(&seen["resources"])[..2] == ["online", "offline"]
+    });
+    let long = site.ask("a", &["status", "--long"]).1;
+    assert!(long.contains("Offline") && long.contains("heartbeat of"), "{long}");
 }

@@ -6,6 +6,7 @@
 
 pub mod drill;
 pub mod gauges;
+pub mod listing;
 pub mod report;
 pub mod talk;
 mod utc;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::listing::Listing;
 use super::{Utc, Words};
 
 /// How everything stands.
@@ -27,6 +28,9 @@ pub struct Status {
     pub generation: u64,
     /// The applied configuration.
     pub config: Option<ConfigHead>,
+    /// Everything, row by row, in the status words of the former product.
+    #[serde(default)]
+    pub listing: Listing,
 }
 
 /// Something that a person should do.

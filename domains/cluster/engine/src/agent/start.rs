@@ -374,6 +374,7 @@ fn first_standing(me: &NodeName) -> Standing {
         fence_faults: BTreeMap::new(),
         fence_tests: BTreeMap::new(),
         clock_ppm: None,
+        carried: BTreeMap::new(),
         drops: Default::default(),
         other_file: None,
         certificate_until: None,

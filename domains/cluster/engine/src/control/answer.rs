@@ -130,6 +130,9 @@ fn with_parity(services: &Services, standing: &Standing) -> Status {
     let last = (services.parity)().and_then(|parity| parity.last());
     status.needs.extend(last.iter().flat_map(|last| view::parity_needs(standing, last)));
     status.needs.sort_by(|a, b| a.severity.cmp(&b.severity));
+    if status.cluster.is_some() {
+        status.listing.cluster = view::cluster(&status.needs, &status.groups);
+    }
     status
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use tsugi_vocabulary::Wall;
 use tsugi_wire::control::gauges::{Differences, FenceTest, HeardOver};
+use tsugi_wire::control::listing::Listing;
 use tsugi_wire::control::report::{Moment, Votes};
 use tsugi_wire::control::{Utc, Words};
 
@@ -31,6 +32,7 @@ fn status(group: Group) -> Status {
         groups: vec![group],
         generation: 1,
         config: None,
+        listing: Listing::default(),
     }
 }
 

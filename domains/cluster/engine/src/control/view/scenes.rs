@@ -137,6 +137,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         fence_faults: BTreeMap::new(),
         fence_tests: BTreeMap::new(),
         clock_ppm: None,
+        carried: BTreeMap::new(),
         drops: Default::default(),
         other_file: None,
         certificate_until: None,

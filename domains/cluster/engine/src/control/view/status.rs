@@ -16,10 +16,12 @@ use tsugi_cluster_rules::record::{
 use tsugi_cluster_rules::spec::{ClusterSpec, FencePolicy, NodeSpec, Role, Takeover};
 use tsugi_messages::{self as messages, Message, phrase};
 use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
+use tsugi_wire::control::listing::{Listing, StatusWord};
 use tsugi_wire::control::report;
 use tsugi_wire::control::{Utc, Words};
 
 use super::drill::drills;
+use super::listing::listing;
 use super::words::{Deed, cause, cause_by_now, phrased, rejected, told};
 use crate::fence;
 use crate::standing::Standing;
@@ -58,13 +60,16 @@ pub fn status(standing: &Standing) -> report::Status {
         need(&what, about, None)
     }));
     needs.sort_by(|a, b| a.severity.cmp(&b.severity));
+    let groups: Vec<report::Group> =
+        groups.into_iter().map(|g| group(g, standing, decisions.get(g))).collect();
     report::Status {
         cluster: Some(spec.name.clone()),
+        listing: listing(standing, spec, (&needs, &groups)),
         needs,
         notes: notes(standing, spec),
         votes,
         nodes: spec.nodes.iter().map(|(n, s)| node(n, s, standing)).collect(),
-        groups: groups.into_iter().map(|g| group(g, standing, decisions.get(g))).collect(),
+        groups,
         generation: record.generation().0,
         config: record.config.as_deref().map(crate::control::config_head),
     }
@@ -90,6 +95,7 @@ fn before_init(standing: &Standing) -> report::Status {
         groups: Vec::new(),
         generation: 0,
         config: None,
+        listing: Listing { cluster: StatusWord::Unused, ..Listing::default() },
     }
 }
 
@@ -371,7 +377,7 @@ fn runs_as_started<'a>(standing: &'a Standing, name: &GroupName) -> Option<&'a N
     (desk.epoch == entry.epoch && desk.runs_as == RunsAs::Started).then_some(owner)
 }
 
-fn intent(standing: &Standing, name: &NodeName) -> NodeIntent {
+pub(super) fn intent(standing: &Standing, name: &NodeName) -> NodeIntent {
     standing.record.nodes.get(name).map_or(NodeIntent::InService, |n| n.value.intent.clone())
 }
 

@@ -49,6 +49,7 @@ impl Core {
             next.clock_ppm = self.clock_rate.ppm();
             next.slow_stops.clone_from(self.stops.too_slow());
             next.drops = self.parts.networks.drops();
+            next.carried = self.parts.networks.heard().now();
             let news = next.settled != standing.settled
                 || next.newest != standing.newest
                 || next.sights != standing.sights

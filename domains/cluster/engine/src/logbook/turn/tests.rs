@@ -38,6 +38,7 @@ fn picture(group: GroupRecord) -> Standing {
         fence_faults: BTreeMap::new(),
         fence_tests: BTreeMap::new(),
         clock_ppm: None,
+        carried: std::collections::BTreeMap::new(),
         drops: Default::default(),
         other_file: None,
         certificate_until: None,
