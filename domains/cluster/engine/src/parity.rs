@@ -54,6 +54,7 @@ pub fn message(gap: &Gap, (here, other): (&NodeName, &NodeName)) -> Message {
             let (mine, theirs) = (format!("{here} {mine}"), format!("{other} {there}"));
             messages::parity_differs(group, item, mine, theirs)
         }
+        Wrong::NotOfGroup => messages::parity_not_of_group(group, here, item),
         Wrong::NotCompared(silent) => messages::parity_not_compared(group, silent),
         Wrong::OtherConfig => messages::parity_other_version(group, here),
         Wrong::NotAsked(why) => messages::parity_not_asked(group, here, why),

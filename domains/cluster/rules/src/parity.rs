@@ -12,10 +12,12 @@ use crate::ocf::AgentName;
 use crate::record::FenceFault;
 
 mod items;
+mod listener;
 mod verdict;
 
 pub use items::items;
-pub use verdict::{Answered, Could, Verdict, could, verdicts};
+pub use listener::outside;
+pub use verdict::{Answered, Could, Verdict, could, new_ones, verdicts};
 
 /// A file system with less free than this many percent is short.
 pub const LEAST_FREE: u64 = 5;
@@ -266,6 +268,9 @@ pub enum Wrong {
         /// How it is there.
         there: String,
     },
+    /// A program is told to listen there, or asked there, and the address does not come with the
+    /// group.
+    NotOfGroup,
     /// This node may run the group too, and has not said how it is there.
     NotCompared(NodeName),
     /// The node has looked for another configuration.

@@ -108,6 +108,8 @@ pub enum Command {
         file: PathBuf,
         #[arg(long, value_name = "TIME")]
         confirm_within: Option<String>,
+        #[arg(long)]
+        unverified: bool,
         #[command(flatten)]
         lasting: Lasting,
     },

@@ -10,7 +10,7 @@ use tsugi_cluster_engine::config;
 use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::Wall;
 use tsugi_wire::control::report::Outlook;
-use tsugi_wire::control::{Operation, Reply, Request};
+use tsugi_wire::control::{Operation, Reply, Request, Verify};
 
 use super::{change, read};
 use crate::args::Lasting;
@@ -161,7 +161,7 @@ pub fn plan(agents: &Agents, out: &Out, file: &Path) -> Exit {
 pub fn apply(
     agents: &Agents,
     out: &Out,
-    (file, confirm_within): (&Path, Option<&str>),
+    (file, confirm_within, verify): (&Path, Option<&str>, Verify),
     lasting: &Lasting,
 ) -> Exit {
     let text = match checked(out, file) {
@@ -170,7 +170,7 @@ pub fn apply(
     };
     match change::time(out, "--confirm-within", confirm_within) {
         Ok(confirm_within) => {
-            change::send(agents, out, Operation::Apply { text, confirm_within }, lasting)
+            change::send(agents, out, Operation::Apply { text, confirm_within, verify }, lasting)
         }
         Err(exit) => exit,
     }

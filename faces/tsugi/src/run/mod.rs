@@ -14,6 +14,7 @@ mod read;
 mod typed_name;
 mod wait;
 
+use tsugi_wire::control::Verify;
 use tsugi_wire::version::Build;
 
 use crate::args::{Audit, Cli, Command, Compat, Config, Node};
@@ -50,8 +51,9 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Proc(asked) => proc::proc(&agents, out, asked),
         Command::Init { file, gentle } => change::init(&agents, out, (file, gentle)),
         Command::Plan { file } => config::plan(&agents, out, file),
-        Command::Apply { file, confirm_within, lasting } => {
-            config::apply(&agents, out, (file, confirm_within.as_deref()), lasting)
+        Command::Apply { file, confirm_within, unverified, lasting } => {
+            let verify = if *unverified { Verify::Skipped } else { Verify::First };
+            config::apply(&agents, out, (file, confirm_within.as_deref(), verify), lasting)
         }
         Command::Confirm { gentle } => change::confirm(&agents, out, gentle),
         Command::Config(Config::Validate { file }) => config::validate(out, file),

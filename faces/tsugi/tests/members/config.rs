@@ -1,5 +1,5 @@
-//! The configuration on real nodes: changed item by item, applied on all of them or on none. And
-//! what all of them show of how everything stands.
+//! The configuration on real nodes: changed item by item, applied on all of them or on none, and
+//! not before they have looked. And what all of them show of how everything stands.
 
 use serde_json::Value;
 
@@ -46,6 +46,24 @@ fn cl_41_an_item_that_is_set_by_command_is_applied_on_all_nodes_or_on_none() {
     for node in ["a", "b"] {
         assert_eq!(applied(&site, node), now, "{node}");
     }
+}
+
+#[test]
+fn ph_16_the_nodes_look_before_a_configuration_is_applied() {
+    let site = Site::founded();
+    let file = set(&site, "group.WORK.resource.sleeper.run", "[\"/nonexistent/sleep\"]");
+    let (code, _, said) = site.ask("a", &["apply", &file]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("TSUG10646-E"), "{said}");
+    for node in ["a", "b"] {
+        let missing = format!("node {node} could not take group WORK");
+        assert!(said.contains(&missing) && said.contains("/nonexistent/sleep"), "{said}");
+    }
+    assert_eq!(applied(&site, "a").0, 1);
+    let (code, _, said) = site.ask("a", &["apply", &file, "--unverified"]);
+    assert_eq!(code, Some(3), "a reason is missing: {said}");
+    site.tsugi("a", &["apply", &file, "--unverified", "--reason", "it comes tonight"]);
+    assert_eq!(applied(&site, "a").0, 2);
 }
 
 #[test]

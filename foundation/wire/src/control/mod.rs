@@ -31,6 +31,17 @@ pub struct Words {
     pub values: BTreeMap<String, String>,
 }
 
+/// Whether every node looks, before a configuration is applied, what it has of what that needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verify {
+    /// They look, and what they find new keeps it from being applied.
+    #[default]
+    First,
+    /// A person takes it as it is.
+    Skipped,
+}
+
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ask {
@@ -309,6 +320,9 @@ pub enum Operation {
         text: String,
         /// Undo it unless it is confirmed within this time.
         confirm_within: Option<Span>,
+        /// Whether the nodes look first.
+        #[serde(default)]
+        verify: Verify,
     },
     /// Keep what was applied.
     Confirm,

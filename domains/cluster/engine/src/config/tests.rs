@@ -487,3 +487,13 @@ fn how_often_a_group_is_to_be_drilled_is_a_time_and_none_if_it_is_not_said() {
     assert_eq!(every(""), None);
     assert!(read(&text("drill_every = \"often\"")).is_err());
 }
+
+#[test]
+fn ph_16_an_address_that_two_groups_use_is_told_before_it_is_applied() {
+    let vip = "[[group.BATCH.resource]]\nname = \"vip\"\nkind = \"address\"\n\
+               address = \"10.0.0.1/24\"\non = [\"eth0\"]\n";
+    let text = format!("{WHOLE}{vip}");
+    let problems = read(&text).unwrap_err();
+    let told = shown(&problems, &text, Language::En);
+    assert!(told.contains("TSUG10632-E") && told.contains("10.0.0.1 belongs to"), "{told}");
+}

@@ -20,6 +20,7 @@ use tsugi_wire::control::{Change, How, Operation, Reply, Words};
 use super::goals::{goals, of_what_is_so};
 use super::person::Person;
 use super::refusal::{no, no_group, no_node, refused};
+use super::verify::{found_by_nodes, noted};
 use super::view::words::{phrased, told};
 use super::{Made, Services, view, watched};
 use crate::{config, records};
@@ -66,6 +67,10 @@ async fn attempt(services: &Services, change: &Change, person: &Person) -> Tried
                 audited(services, change, person).await?;
             }
             made(change, services.membership.token(name, *good_for).await)
+        }
+        Operation::Apply { text, verify, .. } => {
+            let found = found_by_nodes(services, change, (text, *verify)).await?;
+            Ok(noted(entry(services, change, person).await?, found))
         }
         _ => entry(services, change, person).await,
     }
@@ -126,7 +131,7 @@ async fn init(
 }
 
 /// A file's text as a configuration that may be applied.
-fn applied(text: &str, unconfirmed: Option<Unconfirmed>) -> Tried<AppliedConfig> {
+pub(super) fn applied(text: &str, unconfirmed: Option<Unconfirmed>) -> Tried<AppliedConfig> {
     match config::read(text) {
         Ok(resolved) => Ok(AppliedConfig {
             version: 1,
@@ -224,7 +229,7 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
         | Operation::Kill { .. }
         | Operation::Hold { .. }
         | Operation::Watch { .. } => return watched::command(what, record),
-        Operation::Apply { text, confirm_within } => {
+        Operation::Apply { text, confirm_within, verify: _ } => {
             let since = Some(now);
             let waits = |within| Unconfirmed { back_to: sure_text(record), within, since };
             let unconfirmed = confirm_within.map(waits);

@@ -13,6 +13,7 @@ mod refusal;
 mod remember;
 mod serve;
 mod undo;
+mod verify;
 pub mod view;
 mod watched;
 

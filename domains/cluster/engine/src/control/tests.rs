@@ -2,6 +2,8 @@
 
 mod foretold;
 mod socket;
+mod undone;
+mod verified;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use tsugi_messages as messages;
 use tsugi_vocabulary::{Generation, Index, Wall};
 use tsugi_wire::control as wire;
 use tsugi_wire::control::report::{Goal, No, Refused, Wants};
-use tsugi_wire::control::{Ask, Change, How, Operation, Reply, Request, VERSION, talk};
+use tsugi_wire::control::{Ask, Change, How, Operation, Reply, Request, VERSION, Verify, talk};
 
 use super::view::scenes::{FILE, group, node, record, standing, text, with_pay};
 use super::*;
@@ -85,6 +87,11 @@ fn services(
 
 impl Site {
     fn with(record: &Record) -> Self {
+        Self::with_rounds(record, Arc::new(|| None))
+    }
+
+    /// The same with nodes that look.
+    fn with_rounds(record: &Record, parity: verified::Looking) -> Self {
         let voter = Voter { id: VoterId(1), node: node("node2") };
         let ledger = Memory::founded(ClusterId(7), &voter);
         let mut draft = Draft::default();
@@ -105,7 +112,7 @@ impl Site {
         let handle: Arc<dyn Ledger> = Arc::new(ledger.handle(VoterId(1)));
         let empty = record.config.is_none();
         let get: GetLedger = Arc::new(move || (!empty).then(|| Arc::clone(&handle)));
-        let services = services(view, get, members.clone());
+        let services = Services { parity, ..services(view, get, members.clone()) };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -135,6 +142,10 @@ impl Site {
     fn audit(&self) -> Vec<records::AuditLink> {
         records::audit(&self.ledger.view()).unwrap()
     }
+}
+
+fn apply(text: &str, confirm_within: Option<Span>) -> Operation {
+    Operation::Apply { text: text.to_owned(), confirm_within, verify: Verify::First }
 }
 
 fn command(id: &str, what: Operation) -> Change {
@@ -245,7 +256,7 @@ fn sec18_the_audit_is_verified_from_its_first_entry() {
 fn a_configuration_is_applied_with_its_differences_told_before() {
     let site = Site::with(&record());
     let text_ = FILE.replace("10.0.0.9/24", "10.0.0.8/24");
-    let apply = Operation::Apply { text: text_.clone(), confirm_within: Some(Span::secs(300)) };
+    let apply = apply(&text_, Some(Span::secs(300)));
     let mut dry = command("c-1", apply.clone());
     dry.how = How::DryRun;
     let Reply::Outlook(outlook) = site.change(dry) else { panic!("an outlook") };
@@ -267,7 +278,7 @@ fn a_configuration_is_applied_with_its_differences_told_before() {
 fn a_wrong_configuration_changes_nothing_and_every_error_is_told() {
     let site = Site::with(&record());
     let text_ = FILE.replace("prefer", "prefre").replace("kind", "knd");
-    let apply = Operation::Apply { text: text_, confirm_within: None };
+    let apply = apply(&text_, None);
     let refused = no(site.change(command("c-1", apply)));
     assert_eq!(refused.kind, No::Refused);
     assert!(!refused.because.is_empty(), "more than one error is told");
@@ -364,23 +375,6 @@ fn what_the_doctor_finds_is_asked_for_and_kept_beside_the_socket_for_when_nobody
 }
 
 #[test]
-fn an_unconfirmed_apply_is_undone_by_the_node_that_leads() {
-    let mut given = record();
-    let mut config = (**given.config.as_ref().unwrap()).clone();
-    let back_to = FILE.to_owned();
-    config.text = FILE.replace("kessai", "kessai2");
-    config.hash = "x".repeat(64);
-    // Whoever leads now has never seen it before: the moment is in the ledger.
-    let (within, since) = (Span::secs(300), Some(Wall(1)));
-    config.unconfirmed = Some(Unconfirmed { back_to, within, since });
-    given.config = Some(Arc::new(config));
-    let site = Site::with(&given);
-    site.undoes();
-    assert!(site.has(FILE), "it goes back by itself");
-    assert_eq!(site.audit()[0].entry.person, "tsugi");
-}
-
-#[test]
 fn a_node_that_has_just_come_back_tells_no_story_before_it_knows_the_end() {
     let site = Site::with(&record());
     let behind = |settled, newest| {
@@ -403,57 +397,6 @@ fn a_node_that_has_just_come_back_tells_no_story_before_it_knows_the_end() {
             assert!(matches!(told, Reply::Explain(_)), "{told:?}");
         });
     }
-}
-
-#[test]
-fn an_undo_that_a_rule_refuses_is_tried_again_and_again_until_it_can_be_done() {
-    let mut given = record();
-    let mut config = (**given.config.as_ref().unwrap()).clone();
-    // The configuration to go back to lacks the node that owns PAY.
-    let back_to = FILE.replace("node1", "node3");
-    let (within, since) = (Span::millis(1), Some(Wall(1)));
-    config.unconfirmed = Some(Unconfirmed { back_to: back_to.clone(), within, since });
-    config.hash = "x".repeat(64);
-    given.config = Some(Arc::new(config));
-    let site = Site::with(&given);
-    site.undoes();
-    let refused = |l: &&records::AuditLink| l.entry.outcome.starts_with("refused 14");
-    until("it is refused twice", || site.audit().iter().filter(refused).count() >= 2);
-    let stopped = with_pay(|pay| {
-        pay.ownership = tsugi_cluster_rules::record::Ownership::Nobody;
-    });
-    let pay = stopped.groups[&group("PAY")].value.clone();
-    let draft = Draft::default().write(Write::Group(group("PAY"), pay));
-    let change = records::change(&draft, &site.ledger.view(), &Record::default()).unwrap();
-    site.ledger.commit_now(change).unwrap();
-    assert!(site.has(&back_to), "{:?}", site.audit());
-}
-
-#[test]
-fn an_apply_on_top_of_one_that_waits_goes_back_to_what_was_sure() {
-    let site = Site::with(&record());
-    let apply = |id: &str, text: &str| {
-        let text = text.to_owned();
-        let what = Operation::Apply { text, confirm_within: Some(Span::secs(300)) };
-        site.change(command(id, what))
-    };
-    let Reply::Done(first) = apply("c-1", &FILE.replace("10.0.0.9/24", "10.0.0.8/24")) else {
-        panic!("done")
-    };
-    assert_eq!(first.waits_for.unwrap().next.as_deref(), Some("tsugi confirm"));
-    apply("c-2", &FILE.replace("10.0.0.9/24", "10.0.0.7/24"));
-    let waits = site.record().config.unwrap().unconfirmed.clone().unwrap();
-    assert_eq!(waits.back_to, FILE);
-    assert!(waits.since.is_some_and(|at| at.0 > 1_600_000_000_000), "{waits:?}");
-}
-
-#[test]
-fn what_is_so_already_is_told_in_the_words_of_the_configuration() {
-    let site = Site::with(&record());
-    assert_eq!(no(site.change(command("c-1", Operation::Confirm))).what.id, "TSUG10556-I");
-    let same = Operation::Apply { text: FILE.to_owned(), confirm_within: None };
-    let Reply::Done(done) = site.change(command("c-2", same)) else { panic!("done") };
-    assert_eq!((done.what.id.as_str(), done.already_so), ("TSUG10615-I", true));
 }
 
 #[test]
@@ -574,27 +517,4 @@ fn history_has_the_commands_of_operators_in_its_time_line() {
     assert_eq!(text(&lines[0].what), "command: tsugi c-1");
     assert_eq!(lines[0].data["reason"], "disk replaced");
     assert!(of(Some("PAY")).is_empty(), "the command does not speak of it");
-}
-
-impl Site {
-    /// Undoes from now on what is not confirmed.
-    fn undoes(&self) {
-        let handle: Arc<dyn Ledger> = Arc::new(self.ledger.handle(VoterId(1)));
-        let get: GetLedger = Arc::new(move || Some(Arc::clone(&handle)));
-        let services = services(self.standing.subscribe(), get, self.members.clone());
-        let (look, again) = (Duration::from_millis(10), Duration::from_millis(20));
-        self.runtime.spawn(keep_or_undo(services, Pace { look, again }));
-    }
-
-    /// Whether this text is applied before long.
-    fn has(&self, text: &str) -> bool {
-        let begun = std::time::Instant::now();
-        while begun.elapsed() < LONG {
-            if self.record().config.is_some_and(|c| c.text == text) {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        false
-    }
 }

@@ -10,11 +10,17 @@ use crate::control::Later;
 use crate::records::{decode, encode};
 
 /// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ask {
     /// What the node has now.
     Look,
+    /// What it has of what this configuration would need: it is not applied yet. Versions before
+    /// it do not answer.
+    LookFor {
+        /// The file's text.
+        text: String,
+    },
 }
 
 /// What is answered.
@@ -34,6 +40,8 @@ pub enum Say {
     NotYet,
     /// It has not seen in time what it has.
     Busy,
+    /// It cannot read the configuration that it was asked to look for.
+    NotRead,
 }
 
 fn at_once(took_ms: &u64) -> bool {
@@ -49,14 +57,14 @@ pub trait Others: Send + Sync {
 /// Why a node does not say what it has when it has not seen it in time.
 pub(super) const BUSY: &str = "busy: its files do not answer";
 
-/// The bytes of the question.
-pub(super) fn question() -> Vec<u8> {
-    encode(&Ask::Look)
+/// The bytes of a question.
+pub(super) fn question(ask: &Ask) -> Vec<u8> {
+    encode(ask)
 }
 
-/// Whether these bytes are the question.
-pub(super) fn is_question(body: &[u8]) -> bool {
-    matches!(decode::<Ask>(body), Ok(Ask::Look))
+/// The question, if these bytes are one.
+pub(super) fn asked(body: &[u8]) -> Option<Ask> {
+    decode::<Ask>(body).ok()
 }
 
 /// When a question was sent and its answer had come, on the wall of who asked.
@@ -81,6 +89,7 @@ pub(super) fn understood(node: &NodeName, answer: Result<Vec<u8>, String>, sent:
         }
         Ok(Say::NotYet) => silent("no configuration yet".to_owned()),
         Ok(Say::Busy) => silent(BUSY.to_owned()),
+        Ok(Say::NotRead) => silent("it cannot read this configuration".to_owned()),
         Err(why) => silent(why),
     }
 }
@@ -141,6 +150,7 @@ mod tests {
             Ok(Vec::new()),
             Ok(encode(&Say::NotYet)),
             Ok(encode(&Say::Busy)),
+            Ok(encode(&Say::NotRead)),
             Ok(vec![9, b'1']),
         ] {
             let understood = understood(&node, answer, none);

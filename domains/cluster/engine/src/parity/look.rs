@@ -25,6 +25,9 @@ const DAY_MS: u64 = 24 * 3_600_000;
 const MOST_FACTS: usize = 4_096;
 /// How long what is said of one item may be.
 const LONGEST_MARK: usize = 512;
+/// Where a block device says which one it is, below its place in `/sys`.
+const IDENTITIES: [&str; 6] =
+    ["dm/uuid", "device/wwid", "wwid", "md/uuid", "device/serial", "serial"];
 /// Where units of systemd are, the first that has one wins.
 const UNIT_FOLDERS: [&str; 4] = [
     "/etc/systemd/system",
@@ -111,6 +114,7 @@ fn short(text: String) -> String {
 
 /// Something that is mounted.
 struct Mounted {
+    number: String,
     at: String,
     kind: String,
     source: String,
@@ -144,11 +148,7 @@ impl Eyes<'_> {
             Item::Shared(path) => self.directory(path),
             Item::Mount { path, device } => self.mount((path, device), owned),
             Item::Space(path) => self.space(path),
-            Item::Link(name) => Ok(match self.own.links.get(name) {
-                Some(LinkState::Up) => there("carries"),
-                Some(LinkState::Down) => Fact::NoCarrier,
-                None => Fact::Missing,
-            }),
+            Item::Link(name) => self.link(name),
             Item::Limit(name) => self.limit(name),
             Item::Package(name) => self.package(name),
             Item::Unit(name) => self.unit(name),
@@ -201,18 +201,69 @@ impl Eyes<'_> {
         })
     }
 
-    fn device(&self, path: &str) -> io::Result<Fact> {
+    /// A link that no applied configuration names is not watched yet, and so looked up.
+    fn link(&self, name: &str) -> io::Result<Fact> {
+        let state = match self.own.links.get(name) {
+            Some(state) => *state,
+            None => {
+                let folder = self.machine.at("/sys/class/net").join(name);
+                fs::metadata(&folder)?;
+                // One that is set down says nothing at all.
+                match text(folder.join("carrier")).is_ok_and(|says| says.trim() == "1") {
+                    true => LinkState::Up,
+                    false => LinkState::Down,
+                }
+            }
+        };
+        Ok(match state {
+            LinkState::Up => there("carries"),
+            LinkState::Down => Fact::NoCarrier,
+        })
+    }
+
+    /// What tells a disk from every other, if it says so: the same wherever it is shared.
+    fn identity(&self, number: &str) -> String {
+        let device = self.machine.at("/sys/dev/block").join(number);
+        let is_part = text(device.join("partition"));
+        let (whole, part) = match &is_part {
+            Ok(part) => (device.join(".."), format!(" part {}", part.trim())),
+            Err(_) => (device, String::new()),
+        };
+        let says = |name: &&str| text(whole.join(name)).ok().filter(|text| !text.trim().is_empty());
+        let said = IDENTITIES.iter().find_map(says);
+        said.map_or_else(String::new, |said| format!(", {}{part}", said.trim()))
+    }
+
+    /// The same of what a file is on: its disk, or the server that it is from.
+    fn under(&mut self, path: &str) -> String {
+        let holds = |m: &&Mounted| Path::new(path).starts_with(&m.at);
+        let deepest = |m: &&Mounted| m.at.len();
+        // The last that was mounted at a place is the one that is seen.
+        let mounts = self.mounts().unwrap_or_default();
+        let found = mounts.iter().filter(holds).max_by_key(deepest);
+        let Some((number, source)) = found.map(|m| (m.number.clone(), m.source.clone())) else {
+            return String::new();
+        };
+        // What has no block device of its own is told by what it was mounted from.
+        match number.starts_with("0:") {
+            true => format!(", on {source}"),
+            false => self.identity(&number),
+        }
+    }
+
+    fn device(&mut self, path: &str) -> io::Result<Fact> {
         let found = fs::metadata(self.machine.at(path))?;
         let kind = found.file_type();
         if kind.is_block_device() {
             let (major, minor) = (stat::major(found.rdev()), stat::minor(found.rdev()));
             let number = format!("{major}:{minor}");
-            let size = self.machine.at("/sys/dev/block").join(number).join("size");
-            let sectors = text(size)?;
-            return Ok(there(format_args!("block device of {} sectors", sectors.trim())));
+            let sectors = text(self.machine.at("/sys/dev/block").join(&number).join("size"))?;
+            let identity = self.identity(&number);
+            return Ok(there(format_args!("block device of {} sectors{identity}", sectors.trim())));
         }
+        let identity = self.under(path);
         Ok(match kind.is_file() {
-            true => there(format_args!("file of {} bytes", found.len())),
+            true => there(format_args!("file of {} bytes{identity}", found.len())),
             false => Fact::Unreadable { why: "neither a device nor a file".to_owned() },
         })
     }
@@ -336,6 +387,7 @@ fn mounted(line: &str) -> Option<Mounted> {
     let (place, what) = line.split_once(" - ")?;
     let mut what = what.split(' ');
     Some(Mounted {
+        number: place.split(' ').nth(2)?.to_owned(),
         at: unescape(place.split(' ').nth(4)?),
         kind: what.next()?.to_owned(),
         source: unescape(what.next()?),

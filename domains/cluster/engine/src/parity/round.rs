@@ -11,13 +11,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tsugi_cluster_rules::parity::{Answered, Inventory, Verdict, verdicts};
-use tsugi_cluster_rules::record::GroupRecord;
+use tsugi_cluster_rules::record::{AppliedConfig, GroupRecord};
+use tsugi_cluster_rules::spec::ClusterSpec;
 use tsugi_host::clock;
 use tsugi_vocabulary::{NodeName, Span, Wall};
 
-use super::exchange::{Answers, BUSY, Others, Say, is_question, question, understood};
+use super::exchange::{Answers, Ask, BUSY, Others, Say, asked, question, understood};
 use super::looks::Looks;
 use super::machine::{Device, Machine, Own};
+use crate::config;
 use crate::records::encode;
 use crate::standing::Standing;
 
@@ -91,22 +93,38 @@ impl Rounds {
     pub async fn keep(self: Arc<Self>) {
         let me = self.standing.borrow().me.clone();
         let apart = spread(&me);
-        tokio::time::sleep(FIRST + apart / 10).await;
+        self.keep_at(FIRST + apart / 10, EVERY + apart).await;
+    }
+
+    async fn keep_at(&self, first: Duration, every: Duration) {
+        tokio::time::sleep(first).await;
         loop {
             let _told = self.round().await;
-            tokio::time::sleep(EVERY + apart).await;
+            tokio::time::sleep(every).await;
         }
     }
 
     /// Looks and asks now; nothing before there is a configuration.
     pub async fn round(&self) -> Option<Arc<Outcome>> {
+        let config = self.standing.borrow().record.config.clone()?;
+        let outcome = Arc::new(self.made(&config, &Ask::Look).await);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Arc::clone(&outcome));
+        Some(outcome)
+    }
+
+    /// What a round would come to if this configuration were applied; not kept.
+    pub async fn round_for(&self, config: &Arc<AppliedConfig>) -> Outcome {
+        self.made(config, &Ask::LookFor { text: config.text.clone() }).await
+    }
+
+    async fn made(&self, config: &Arc<AppliedConfig>, ask: &Ask) -> Outcome {
         let standing = self.standing.borrow().clone();
-        let config = standing.record.config.clone()?;
         let listed = config.spec.groups.values().flat_map(|group| &group.prefer);
         let others: BTreeSet<NodeName> = listed.filter(|n| **n != standing.me).cloned().collect();
         let mut asked = JoinSet::new();
         for node in others {
-            let answer = self.others.ask(&node, question());
+            let answer = self.others.ask(&node, question(ask));
             asked.spawn(async move {
                 let sent = clock::wall();
                 let late = |_| Err("no answer in time".to_owned());
@@ -115,7 +133,7 @@ impl Rounds {
                 (node, answered)
             });
         }
-        let looked = self.looks.look(&config, own(&standing, self.place.clone())).await;
+        let looked = self.looks.look(config, own(&standing, config, self.place.clone())).await;
         let own = match looked.clone() {
             Some(mine) => Answered::Told { inventory: Box::new(mine), ahead_ms: 0 },
             None => Answered::Silent { why: BUSY.to_owned() },
@@ -129,21 +147,24 @@ impl Rounds {
         let owner = |group: &_| standing.record.group(group).and_then(GroupRecord::owner);
         let verdicts = verdicts((&config.spec, &config.hash), &answers, owner);
         let at = clock::wall();
-        let outcome = Arc::new(Outcome { at, config: config.hash.clone(), verdicts, mine });
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Some(Arc::clone(&outcome));
-        Some(outcome)
+        Outcome { at, config: config.hash.clone(), verdicts, mine }
     }
 
     /// What is answered to another node.
     pub async fn answer(&self, body: &[u8]) -> Vec<u8> {
-        if !is_question(body) {
-            return Vec::new();
-        }
         let standing = self.standing.borrow().clone();
-        let Some(config) = standing.record.config.as_ref() else { return encode(&Say::NotYet) };
+        let config = match asked(body) {
+            None => return Vec::new(),
+            Some(Ask::Look) => standing.record.config.clone().ok_or(Say::NotYet),
+            Some(Ask::LookFor { text }) => proposed(&text).map(Arc::new).ok_or(Say::NotRead),
+        };
+        let config = match config {
+            Ok(config) => config,
+            Err(none) => return encode(&none),
+        };
+        let own = own(&standing, &config, self.place.clone());
         let began = clock::now();
-        let looked = self.looks.look(config, own(&standing, self.place.clone())).await;
+        let looked = self.looks.look(&config, own).await;
         let said = looked.map_or(Say::Busy, |inventory| Say::Has {
             // Of its clock only the end of the look says something to who asked.
             inventory: Box::new(Inventory { at: Some(clock::wall()), ..inventory }),
@@ -151,6 +172,13 @@ impl Rounds {
         });
         encode(&said)
     }
+}
+
+/// A configuration that is not applied yet.
+fn proposed(text: &str) -> Option<AppliedConfig> {
+    let resolved = config::read(text).ok()?;
+    let (text, spec, hash) = (text.to_owned(), resolved.spec, resolved.hash);
+    Some(AppliedConfig { version: 0, hash, text, spec, unconfirmed: None })
 }
 
 /// What a node shows that has seen nothing in time.
@@ -165,8 +193,8 @@ fn nothing(me: &NodeName, config: &str) -> Inventory {
     }
 }
 
-/// What an agent knows of its node.
-fn own(standing: &Standing, place: Place) -> Own {
+/// What an agent knows of its node, as far as this configuration asks for it.
+fn own(standing: &Standing, config: &AppliedConfig, place: Place) -> Own {
     let sight = standing.sights.get(&standing.me);
     let owned = standing.record.groups.iter();
     let owned = owned.filter(|(_, group)| group.value.owner() == Some(&standing.me));
@@ -174,7 +202,7 @@ fn own(standing: &Standing, place: Place) -> Own {
         me: standing.me.clone(),
         at: standing.at,
         links: sight.map(|sight| sight.links.clone()).unwrap_or_default(),
-        devices: devices(standing),
+        devices: devices(standing, &config.spec),
         authority: place.authority,
         certificate_until: standing.certificate_until,
         self_fence: standing.self_fence.clone(),
@@ -186,9 +214,8 @@ fn own(standing: &Standing, place: Place) -> Own {
 }
 
 /// How the fence devices of the other nodes answer from here.
-fn devices(standing: &Standing) -> BTreeMap<NodeName, Device> {
-    let nodes = standing.record.spec().into_iter().flat_map(|spec| &spec.nodes);
-    let others = nodes.filter(|(node, _)| **node != standing.me);
+fn devices(standing: &Standing, spec: &ClusterSpec) -> BTreeMap<NodeName, Device> {
+    let others = spec.nodes.iter().filter(|(node, _)| **node != standing.me);
     let device = |(node, its): (&NodeName, &tsugi_cluster_rules::spec::NodeSpec)| {
         let every = its.fence.as_ref()?.every;
         // One test may have failed to be made; two in a row are too few.

@@ -61,7 +61,7 @@ agent = "ocf:heartbeat:pgsql"
 "#;
 
 /// What is on every machine: path, text, mode.
-const FILES: [(&str, &str, u32); 20] = [
+const FILES: [(&str, &str, u32); 21] = [
     ("/opt/start", "#!/bin/sh\n", 0o755),
     ("/opt/stop", "#!/bin/sh\n", 0o755),
     ("/opt/ask", "#!/bin/sh\n", 0o755),
@@ -77,6 +77,7 @@ const FILES: [(&str, &str, u32); 20] = [
     ("/sbin/xfs_repair", "6.1", 0o755),
     ("/srv/pay.img", "0000", 0o600),
     ("/share/free", "60", 0o644),
+    ("/sys/dev/block/8:1/device/wwid", "naa.5001\n", 0o444),
     ("/var/lib/tsugi/free", "60", 0o644),
     ("/run/tsugi/free", "60", 0o644),
     ("/proc/sys/kernel/osrelease", "6.1.0-20-amd64\n", 0o644),
@@ -336,4 +337,33 @@ fn this_machine_is_looked_at_where_it_is() {
     ["limit:nofile", "limit:stack", "kernel:release", "clock:synchronised"]
         .into_iter()
         .for_each(there);
+}
+
+#[test]
+fn ph_16_a_disk_that_is_not_the_same_on_both_nodes_is_named() {
+    let (one, two) = pair();
+    for site in [&one, &two] {
+        site.mounted("41 21 0:44 / /srv rw - nfs4 files:/export rw");
+    }
+    assert!(judged(&one, &two).iter().all(|verdict| verdict.gaps.is_empty()), "it is shared");
+    two.mounted("41 21 8:16 / /srv rw - ext4 /dev/sdb rw");
+    two.write("/sys/dev/block/8:16/serial", "QM0001\n", 0o444);
+    let [_, standby] = judged(&one, &two);
+    let told = message(&standby.gaps[0], (&standby.node, &node("node1")));
+    let text = told.line(tsugi_messages::Language::En);
+    assert!(text.contains("QM0001") && text.contains("files:/export"), "{text}");
+    assert_eq!(could(&standby.gaps), Could::No);
+}
+
+#[test]
+fn ph_16_a_link_that_no_configuration_has_named_yet_is_looked_up() {
+    use tsugi_cluster_rules::parity::Fact;
+    let (mut one, _) = pair();
+    one.own.links.clear();
+    let fact = |site: &Site| site.look().facts["link:eth0"].clone();
+    assert_eq!(fact(&one), Fact::Missing);
+    one.write("/sys/class/net/eth0/carrier", "1\n", 0o444);
+    assert_eq!(fact(&one), Fact::There { mark: "carries".to_owned() });
+    one.remove("/sys/class/net/eth0/carrier");
+    assert_eq!(fact(&one), Fact::NoCarrier, "it is set down");
 }

@@ -53,8 +53,10 @@ fn what_nodes_say_of_what_they_have_in_version_1_is_kept_with_every_fact() {
         at: Some(Wall(1_700_000_000_000)),
     });
     keeps("parity-look", &Ask::Look);
+    keeps("parity-look-for", &Ask::LookFor { text: "[cluster]\n".to_owned() });
     keeps("parity-has", &Say::Has { inventory: inventory.clone(), took_ms: 0 });
     keeps("parity-has-after-a-look", &Say::Has { inventory, took_ms: 3_900 });
     keeps("parity-not-yet", &Say::NotYet);
     keeps("parity-busy", &Say::Busy);
+    keeps("parity-not-read", &Say::NotRead);
 }

@@ -2,10 +2,13 @@
 //! which node could take which group.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use tsugi_vocabulary::{GroupName, NodeName};
 
-use super::{Fact, Gap, Inventory, Item, LEAST_DAYS, LEAST_FREE, MOST_APART_MS, Wrong, items};
+use super::{
+    Fact, Gap, Inventory, Item, LEAST_DAYS, LEAST_FREE, MOST_APART_MS, Wrong, items, outside,
+};
 use crate::spec::{ClusterSpec, GroupSpec};
 
 /// What became of asking a node.
@@ -68,6 +71,7 @@ pub fn could(gaps: &[Gap]) -> Could {
         | Wrong::Fails(_)
         | Wrong::Ends(_)
         | Wrong::Apart(_)
+        | Wrong::NotOfGroup
         | Wrong::Differs { .. } => false,
     };
     match gaps {
@@ -107,11 +111,34 @@ pub fn verdicts<'a>(
                     (gaps, None)
                 }
             };
-            let (group, node) = (group.clone(), node.clone());
+            let (group, node, mut gaps) = (group.clone(), node.clone(), gaps);
+            let listener = |at: IpAddr| Gap {
+                group: group.clone(),
+                item: format!("listener:{at}"),
+                what: Wrong::NotOfGroup,
+            };
+            gaps.extend(outside(spec, its).into_iter().map(listener));
             all.push(Verdict { group, node, against, gaps });
         }
     }
     all
+}
+
+/// What of `after` was not wrong `before`: the same item of the same group on the same node. A
+/// verdict of which nothing is new is left out.
+#[must_use]
+pub fn new_ones(before: &[Verdict], after: &[Verdict]) -> Vec<Verdict> {
+    let known: BTreeSet<(&NodeName, &GroupName, &str)> = before
+        .iter()
+        .flat_map(|v| v.gaps.iter().map(|gap| (&v.node, &v.group, gap.item.as_str())))
+        .collect();
+    let fresh = |verdict: &Verdict| {
+        let Verdict { group, node, gaps, .. } = verdict;
+        let is_new = |gap: &&Gap| !known.contains(&(node, group, gap.item.as_str()));
+        let gaps: Vec<Gap> = gaps.iter().filter(is_new).cloned().collect();
+        (!gaps.is_empty()).then(|| Verdict { gaps, ..verdict.clone() })
+    };
+    after.iter().filter_map(fresh).collect()
 }
 
 /// What is wrong with a group as a whole.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_cluster_rules::parity::{
-    Answered, Could, Fact, Gap, Inventory, Item, LEAST_FREE, Verdict, Wrong, could, items, verdicts,
+    Answered, Could, Fact, Gap, Inventory, Item, LEAST_FREE, Verdict, Wrong, could, items,
+    new_ones, outside, verdicts,
 };
 use tsugi_cluster_rules::spec::{
     Check, ClusterSpec, FenceDevice, Monitor, OnRecover, ProcessHow, ResourceKind, VolumeCheck,
@@ -312,4 +313,85 @@ fn what_either_node_has_said_nothing_of_is_not_the_same() {
         let [owner, standby] = gaps(&without("n1", item), &whole("n2"));
         assert_eq!((owner, standby), (of("n1"), of("n1")));
     }
+}
+
+/// What of a program that is run like this, and asked like that, is outside of its group. PAY has
+/// 10.0.0.50, LOG has 10.0.0.60.
+fn outside_of(run: &str, environment: &[(&str, &str)], check: Option<Check>) -> Vec<String> {
+    let mut spec = cluster("n1 n2 n3", &["PAY: prefer n1 n2", "LOG: prefer n1 n2"]);
+    for (name, address) in [("PAY", "10.0.0.50"), ("LOG", "10.0.0.60")] {
+        let (address, prefix) = (address.parse().unwrap(), 24);
+        let vip = ResourceKind::Address { address, prefix, links: vec!["lan1".to_owned()] };
+        spec.groups.get_mut(&group(name)).unwrap().resources = vec![resource("vip", vip)];
+    }
+    let every = Span::secs(1);
+    let monitor =
+        check.map(|check| Monitor { check, every, limit: every, failures: 1, delay: None });
+    let pairs = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let server = ResourceKind::Process {
+        how: ProcessHow::Program { run: words(run), ready: None },
+        environment: pairs.collect(),
+        user: None,
+        monitor,
+    };
+    let pay = spec.groups.get_mut(&group("PAY")).unwrap();
+    pay.resources.push(resource("server", server));
+    let found = outside(&spec, &spec.groups[&group("PAY")]);
+    let answers = ["n1", "n2"].map(|n| (node(n), Answered::Silent { why: "no route".to_owned() }));
+    for verdict in verdicts((&spec, "h"), &answers.into(), |_| None) {
+        if verdict.group == group("PAY") {
+            let listeners = verdict.gaps.iter().filter(|gap| gap.what == Wrong::NotOfGroup);
+            assert_eq!(listeners.count(), found.len(), "it is told of every node");
+        }
+    }
+    found.into_iter().map(|address| address.to_string()).collect()
+}
+
+#[test]
+fn ph_16_a_listener_at_an_address_that_does_not_come_with_its_group_is_named() {
+    let own = [
+        "/opt/server --listen=10.0.0.50:80",
+        "/opt/server --bind 127.0.0.1",
+        "/usr/bin/tsugi listen 0.0.0.0:80 /opt/server",
+        "/opt/server --database 10.0.0.60:5432",
+        "/opt/listen/server 10.0.0.60",
+        "/opt/server --listen eth0",
+    ];
+    for run in own {
+        assert!(outside_of(run, &[], None).is_empty(), "{run}");
+    }
+    for run in [
+        "/opt/server --listen=10.0.0.60:80",
+        "/opt/server --bind-address 10.0.0.60",
+        "/usr/bin/tsugi listen 10.0.0.60:80 /opt/server",
+    ] {
+        assert_eq!(outside_of(run, &[], None), ["10.0.0.60"], "{run}");
+    }
+    let v6 = outside_of("/opt/server --listen [fd00::1]:80", &[], None);
+    assert_eq!(v6, ["fd00::1"]);
+    let told = [("LISTEN_ADDRESS", "10.9.9.9"), ("PGHOST", "10.0.0.60")];
+    assert_eq!(outside_of("/opt/server", &told, None), ["10.9.9.9"]);
+    let asks = |check| outside_of("/opt/server", &[], Some(check));
+    assert_eq!(asks(Check::Tcp("10.0.0.60:80".to_owned())), ["10.0.0.60"]);
+    assert_eq!(asks(Check::Http("http://10.0.0.60/ok".to_owned())), ["10.0.0.60"]);
+    assert!(asks(Check::Tcp("10.0.0.50:80".to_owned())).is_empty());
+    assert!(asks(Check::Tcp("10.77.0.1:80".to_owned())).is_empty(), "nobody here has it");
+}
+
+#[test]
+fn ph_16_only_what_was_not_wrong_before_speaks_against_a_change() {
+    let missing = |name: &str| {
+        let mut two = whole("n2");
+        two.facts.insert(name.to_owned(), Fact::Missing);
+        two
+    };
+    let all = |two: &Inventory| judged([told(&whole("n1"), 0), told(two, 0)], Some("n1"));
+    let before = all(&missing("program:/opt/stop (pay)"));
+    assert!(new_ones(&before, &before).is_empty());
+    let mut two = missing("program:/opt/stop (pay)");
+    two.facts.insert("user:pay".to_owned(), Fact::Missing);
+    let new = new_ones(&before, &all(&two));
+    assert_eq!(new.len(), 1);
+    assert_eq!((&new[0].node, new[0].gaps.len()), (&node("n2"), 1));
+    assert_eq!(new[0].gaps[0], gap("user:pay", Wrong::Missing));
 }

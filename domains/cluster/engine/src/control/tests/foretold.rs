@@ -30,7 +30,7 @@ fn a_group_that_goes_on_as_it_was_started_is_named_by_the_plan_and_by_the_dry_ru
     let site = Site::with(&record());
     let other = FILE.replace("10.0.0.9/24", "10.0.0.10/24");
     let planned = site.ask(Request::Plan { text: other.clone() });
-    let apply = Operation::Apply { text: other, confirm_within: None };
+    let apply = super::apply(&other, None);
     let dry = Change { how: How::DryRun, ..command("c-1", apply) };
     for reply in [planned, site.change(dry)] {
         let Reply::Outlook(outlook) = reply else { panic!("an outlook: {reply:?}") };

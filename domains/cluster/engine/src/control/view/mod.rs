@@ -23,7 +23,7 @@ pub use gauges::{HeardAgo, gauges};
 pub use history::{audit, history};
 pub use listing::cluster;
 pub use outlook::{add_later_ones, outlook};
-pub use parity::{parity, parity_findings, parity_needs};
+pub use parity::{could_take, parity, parity_findings, parity_needs};
 pub(crate) use status::waits_for_confirm;
 pub use status::{knows_nothing, status};
 pub use why::{Of, why};

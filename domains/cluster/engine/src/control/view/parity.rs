@@ -28,7 +28,9 @@ pub fn parity(
     }
 }
 
-fn could_take(verdict: &Verdict) -> report::CouldTake {
+/// What was found of one node and one group.
+#[must_use]
+pub fn could_take(verdict: &Verdict) -> report::CouldTake {
     let other = verdict.against.as_ref().unwrap_or(&verdict.node);
     let gap = |gap: &Gap| report::ParityGap {
         item: gap.item.clone(),

@@ -114,7 +114,7 @@ async fn a_file_system_that_never_answers_costs_one_thread_and_is_never_well() {
         let own = verdict(&outcome, "node2");
         assert_eq!(own.gaps[0].what, Wrong::NotAsked(BUSY.to_owned()));
         assert_eq!(could(&own.gaps), Could::Unknown);
-        let said = crate::records::decode::<Say>(&near.answer(&question()).await);
+        let said = crate::records::decode::<Say>(&near.answer(&question(&Ask::Look)).await);
         assert_eq!(said.expect("it says something"), Say::Busy);
     }
     assert!(near.last().is_some(), "what came of it is kept");
@@ -125,7 +125,7 @@ async fn a_file_system_that_never_answers_costs_one_thread_and_is_never_well() {
 async fn who_asks_while_another_looks_is_told_what_was_seen_a_moment_ago() {
     let (near, _standing) = rounds("node2", None);
     let config = near.standing.borrow().record.config.clone().expect("it is applied");
-    let own = || own(&near.standing.borrow(), near.place.clone());
+    let own = || own(&near.standing.borrow(), &config, near.place.clone());
     let seen = near.looks.look(&config, own()).await.expect("it is seen");
     let _looking = near.looks.begun();
     assert_eq!(near.looks.look(&config, own()).await, Some(seen));
@@ -156,9 +156,63 @@ fn a_device_that_answered_long_ago_is_not_one_that_answers() {
     let mut seen = |at: Option<u64>| {
         let at = at.map(|ago| Wall(picture.at.0 - ago));
         picture.fence_tests.insert(node("node1"), at);
-        devices(&picture)[&node("node1")].clone()
+        let spec = picture.record.spec().expect("it is applied").clone();
+        devices(&picture, &spec)[&node("node1")].clone()
     };
     assert_eq!(seen(Some(120_000)), Device::Well);
     assert_eq!(seen(Some(120_001)), Device::Untested);
     assert_eq!(seen(None), Device::Untested);
+}
+
+/// The configuration of the scenes with this program in its group.
+fn with_program(path: &str) -> Arc<AppliedConfig> {
+    let program = format!(
+        "[[group.PAY.resource]]\nname = \"server\"\nkind = \"process\"\nrun = [\"{path}\"]\n"
+    );
+    let text = format!("{}{program}", crate::control::view::scenes::FILE);
+    Arc::new(proposed(&text).expect("it is right"))
+}
+
+#[tokio::test]
+async fn ph_16_nodes_look_for_what_a_configuration_would_need_before_it_is_applied() {
+    let (far, _far_standing) = rounds("node1", None);
+    let (near, _standing) = rounds("node2", Some(far));
+    let outcome = near.round_for(&with_program("/nonexistent/server")).await;
+    for name in ["node1", "node2"] {
+        let gaps = verdict(&outcome, name).gaps;
+        let missing = gaps.iter().find(|gap| gap.item == "program:/nonexistent/server");
+        assert_eq!(missing.expect("it is named").what, Wrong::Missing, "{name}");
+    }
+    assert!(near.last().is_none(), "what is not applied is not what is found");
+    let there = near.round_for(&with_program("/bin/sh")).await;
+    let named = |gap: &tsugi_cluster_rules::parity::Gap| gap.item.starts_with("program:");
+    assert!(!there.verdicts.iter().any(|v| v.gaps.iter().any(named)), "{:?}", there.verdicts);
+}
+
+#[tokio::test]
+async fn ph_16_a_node_that_cannot_read_the_new_configuration_is_never_taken_as_well() {
+    let (near, _standing) = rounds("node2", None);
+    let ask = Ask::LookFor { text: "[from_a_later_version]\n".to_owned() };
+    let said = crate::records::decode::<Say>(&near.answer(&question(&ask)).await);
+    assert_eq!(said.expect("it says something"), Say::NotRead);
+}
+
+#[tokio::test]
+async fn ph_16_a_node_looks_soon_after_its_start_and_then_far_more_often_than_daily() {
+    let (longest_first, longest_rest) = (FIRST + SPREAD / 10, EVERY + SPREAD);
+    assert!(longest_first <= Duration::from_secs(180) && longest_rest < Duration::from_secs(7_200));
+    let (near, _standing) = rounds("node2", None);
+    let soon = Duration::from_millis(1);
+    let keeper = Arc::clone(&near);
+    let kept = tokio::spawn(async move { keeper.keep_at(soon, soon).await });
+    let another = async |than: Option<&Arc<Outcome>>| loop {
+        let new = |last: &Arc<Outcome>| than.is_none_or(|than| !Arc::ptr_eq(last, than));
+        if let Some(last) = near.last().filter(new) {
+            return last;
+        }
+        tokio::time::sleep(soon).await;
+    };
+    let first = another(None).await;
+    another(Some(&first)).await;
+    kept.abort();
 }

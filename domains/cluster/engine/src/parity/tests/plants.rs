@@ -29,9 +29,13 @@ const FILES: [Plant; 17] = [
 ];
 
 /// Volumes, room and links.
-const PLACES: [Plant; 12] = [
+const PLACES: [Plant; 14] = [
     ("device:/srv/pay.img", |s| s.remove("/srv/pay.img")),
     ("device:/srv/pay.img", |s| s.write("/srv/pay.img", "00000000", 0o600)),
+    ("device:/srv/pay.img", |s| s.write("/sys/dev/block/8:1/device/wwid", "naa.5002\n", 0o444)),
+    ("device:/srv/pay.img", |s| {
+        s.mounted("41 21 0:44 / /srv rw - nfs4 other:/export rw");
+    }),
     ("mount:/data", |s| fs::remove_dir(s.path("/data")).unwrap()),
     ("mount:/data", |s| s.write("/data/forgotten", "1", 0o644)),
     ("mount:/data", |s| {
@@ -104,7 +108,7 @@ fn every_difference_that_is_planted_on_the_node_that_stands_by_is_named_and_noth
         assert!(text.contains("PAY") && text.contains("node2"), "{text}");
         named += 1;
     }
-    assert_eq!(named, 51);
+    assert_eq!(named, 53);
 }
 
 /// What the owner lacks is named for the owner only.
@@ -155,7 +159,7 @@ fn what_is_planted_where_the_group_runs_is_named_for_the_node_whose_fault_it_is(
         let (owner, standby, _) = planted(plant);
         assert_eq!((owner, standby), (vec![], vec![item.to_owned()]));
     }
-    let (item, unreadable) = PLACES[6];
+    let (item, unreadable) = PLACES[8];
     let (owner, standby, known) = planted(unreadable);
     assert_eq!((owner, standby), (vec![item.to_owned()], vec![item.to_owned()]));
     assert_eq!(known, [Could::Unknown, Could::Unknown], "nobody could compare it");
