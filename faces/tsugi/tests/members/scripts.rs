@@ -67,7 +67,8 @@ fn scripts_of_a_takeover_and_of_the_way_back_are_told_which_it_is() {
     site.start("a");
     site.until("a is back", |site| site.votes("a") == (3, 3));
     site.at_last("b", &["group", "move", "WORK", "a", "--reason", "home"]);
-    site.until("a runs it", |site| owner(site, "a") == ("running".to_owned(), "a".to_owned()));
+    // As b tells it: what a had known before it was lost says the same.
+    site.until("a runs it", |site| owner(site, "b") == ("running".to_owned(), "a".to_owned()));
     let b = told(&site, "b");
     assert_eq!(
         b,
