@@ -7,6 +7,8 @@ mod config;
 mod drills;
 #[path = "members/fencing.rs"]
 mod fencing;
+#[path = "members/guides.rs"]
+mod guides;
 #[path = "members/ocf.rs"]
 mod ocf;
 #[path = "members/scripts.rs"]

@@ -45,6 +45,11 @@ impl Site {
         (Ipv4Addr::new(127, 79, self.net, 100), PORT).into()
     }
 
+    /// How the addresses of the corner begin.
+    pub fn net(&self) -> String {
+        format!("127.79.{}", self.net)
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -100,6 +105,11 @@ impl Site {
     fn take(&mut self, node: &str) -> Child {
         let place = self.nodes.iter().position(|(name, _)| name == node);
         self.nodes.remove(place.expect("it was started")).1
+    }
+
+    /// Whether the process of a node was started and neither stopped nor cut off.
+    pub fn has(&self, node: &str) -> bool {
+        self.nodes.iter().any(|(name, _)| name == node)
     }
 
     /// Ends every process of a node at once, as a power loss would.
