@@ -36,6 +36,8 @@ pages! {
     how_to_read_it => "about.md",
     a_first_cluster_on_three_machines => "first.md",
     two_machines_and_a_witness => "witness.md",
+    from_old_scripts => "migration.md",
+    old_commands_and_words => "words.md",
 }
 
 #[test]
