@@ -38,6 +38,12 @@ pages! {
     two_machines_and_a_witness => "witness.md",
     from_old_scripts => "migration.md",
     old_commands_and_words => "words.md",
+    woken_at_night => "night.md",
+    a_group_moved => "night/moved.md",
+    a_group_was_given_up => "night/given-up.md",
+    one_more_loss_stops_everything => "night/one-more-loss.md",
+    no_majority => "night/no-majority.md",
+    a_node_does_not_come_back => "night/gone.md",
 }
 
 #[test]
