@@ -44,6 +44,10 @@ pages! {
     one_more_loss_stops_everything => "night/one-more-loss.md",
     no_majority => "night/no-majority.md",
     a_node_does_not_come_back => "night/gone.md",
+    a_silent_node_waits_for_a_person => "night/confirm-off.md",
+    a_start_fails_half_way => "night/start-fails.md",
+    a_stop_hangs => "night/stop-hangs.md",
+    the_disk_is_full_or_failed => "night/disk.md",
 }
 
 #[test]
