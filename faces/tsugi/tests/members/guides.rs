@@ -48,6 +48,9 @@ pages! {
     a_start_fails_half_way => "night/start-fails.md",
     a_stop_hangs => "night/stop-hangs.md",
     the_disk_is_full_or_failed => "night/disk.md",
+    a_configuration_differs => "night/configuration.md",
+    before_maintenance => "night/maintenance.md",
+    drills_and_parity => "night/drills.md",
 }
 
 #[test]
