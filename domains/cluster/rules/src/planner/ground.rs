@@ -123,7 +123,10 @@ impl<'a> Ground<'a> {
     pub fn seen(&self, node: &NodeName) -> Seen<'a> {
         match self.sights.get(node) {
             // A boot that was fenced is over by the ledger's word: no voter promises it anything.
-            Some(sight) if self.is_over(node, sight) => Seen::Silent(Span::ZERO),
+            Some(sight) if self.is_over(node, sight) => Seen::Silent(match sight.life {
+                Life::Silent { silence } => silence,
+                Life::Heard | Life::Deaf => Span::ZERO,
+            }),
             Some(sight) => match sight.life {
                 Life::Heard => Seen::Heard(Some(sight)),
                 Life::Deaf => Seen::Deaf(sight),

@@ -3,6 +3,7 @@
 use tsugi_cluster_rules::command::{self, Command};
 use tsugi_cluster_rules::plan::{Chosen, Life, Waiting};
 use tsugi_cluster_rules::planner;
+use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{Draft, EventRecord, FenceFault, FenceOrder, Happening, Write};
 use tsugi_cluster_rules::spec::{ClusterSpec, FenceDevice};
 use tsugi_vocabulary::{BootId, Span};
@@ -67,6 +68,10 @@ fn cl_28_before_a_takeover_from_a_lost_node_its_fence_must_be_confirmed() {
     ends(&mut world, "n1", Ok(()));
     let known = &world.record.nodes[&node("n1")].value;
     assert_eq!((known.fenced, &known.fencing), (Some(order.boot), &None), "that boot, no other");
+    let decided = world.plan().plan.decisions;
+    let cause = decided.get(&group("G1")).and_then(|decision| decision.cause.clone());
+    let silence = Span::millis(600);
+    assert_eq!(cause, Some(Cause::NodeSilent { node: node("n1"), silence }), "as it was silent");
     world.run();
     assert_eq!(world.owner("G1").as_deref(), Some("n2"));
 }
