@@ -318,8 +318,6 @@ impl Turn<'_> {
             | Happening::Link { node, .. }
             | Happening::GuardianLost { node }
             | Happening::FenceOrdered { node, .. }
-            | Happening::Fenced { node, .. }
-            | Happening::FenceFailed { node, .. }
             | Happening::ClockStepped { node, .. } => Some(node) == about,
             Happening::Failed { .. }
             | Happening::Observed { .. }
@@ -328,7 +326,10 @@ impl Turn<'_> {
             | Happening::StartUndone { .. }
             | Happening::WatchedEnded { .. }
             | Happening::GuardianActed { .. } => e.group.as_ref() == self.group,
-            Happening::Started { .. }
+            // What came of a fence is a step.
+            Happening::Fenced { .. }
+            | Happening::FenceFailed { .. }
+            | Happening::Started { .. }
             | Happening::Stopped { .. }
             | Happening::Returned { .. }
             | Happening::AddressMoved { .. }
@@ -368,8 +369,9 @@ impl Turn<'_> {
             e.group.as_ref() == self.group && matches!(e.what, Happening::Stopped { .. })
         };
         let stops: Vec<_> = between.map(|e| &*e.value).filter(stopped).collect();
-        let fences = self.fences(chronicle, end);
-        let mut steps: Vec<_> = stops.iter().map(|e| history::moment(e)).collect();
+        let (waited_for, beside) = self.fences(chronicle, end);
+        let first = waited_for.iter().chain(&stops);
+        let mut steps: Vec<_> = first.map(|e| history::moment(e)).collect();
         let Some(Up { event, steps: each, .. }) = started else { return steps };
         // A hand-over is one entry: the stop and the new epoch stand in it together (L8).
         let given = match (&self.what, stops.last()) {
@@ -388,7 +390,7 @@ impl Turn<'_> {
             let what = phrased(&phrase::step_recorded(epoch));
             steps.push(report::Moment { at: Utc(given.0), by: given.1, what });
         }
-        steps.extend(fences.iter().map(|fence| history::moment(fence)));
+        steps.extend(beside.iter().map(|fence| history::moment(fence)));
         let whole: u64 = each.iter().map(|(_, millis)| millis).sum();
         let mut at = event.at.0.saturating_sub(whole);
         let mut step = |at, what: &Phrase| {
@@ -396,7 +398,7 @@ impl Turn<'_> {
             steps.push(report::Moment { at: Utc(Wall(at)), by, what: phrased(what) });
         };
         if let Cause::NodeSilent { node, .. } | Cause::OneWay { node, .. } = &self.cause
-            && !fences.iter().any(|fence| matches!(fence.what, Happening::Fenced { .. }))
+            && !waited_for.iter().chain(&beside).any(|e| matches!(e.what, Happening::Fenced { .. }))
         {
             step(at, &phrase::step_lease_ended(node));
         }
@@ -407,16 +409,32 @@ impl Turn<'_> {
         steps
     }
 
-    /// What came of the fence of the node that was lost, until the group was up again.
-    fn fences<'c>(&self, chronicle: &'c Chronicle, end: Index) -> Vec<&'c EventRecord> {
-        let of_it = |e: &&EventRecord| match &e.what {
+    /// What came of the fence of the node that was lost: what the decision had to wait for, and
+    /// what went on beside it until the group was up again.
+    fn fences<'c>(
+        &self,
+        chronicle: &'c Chronicle,
+        end: Index,
+    ) -> (Vec<&'c EventRecord>, Vec<&'c EventRecord>) {
+        let of_it = |e: &&Versioned<EventRecord>| match &e.value.what {
             Happening::Fenced { node, .. } | Happening::FenceFailed { node, .. } => {
                 Some(node) == self.cause.node()
             }
             _ => false,
         };
-        let between = chronicle.since(self.entry).filter(|e| e.version <= end);
-        between.map(|e| &*e.value).filter(of_it).collect()
+        // Before it came back the last time it was lost for another reason.
+        let back = |e: &&Versioned<EventRecord>| match &e.value.what {
+            Happening::Returned { node, .. } => {
+                Some(node) == self.cause.node() && e.version < self.entry
+            }
+            _ => false,
+        };
+        let lost = chronicle.events.iter().filter(back).map(|e| e.version).max();
+        let lost = lost.unwrap_or(Index(0));
+        let all = chronicle.since(lost).filter(|e| e.version <= end).filter(of_it);
+        let (before, beside): (Vec<_>, Vec<_>) = all.partition(|e| e.version < self.entry);
+        let values = |all: Vec<&'c Versioned<EventRecord>>| all.into_iter().map(|e| &*e.value);
+        (values(before).collect(), values(beside).collect())
     }
 
     /// What came of it: in service again, and what the lost node turned out to have been.

@@ -318,6 +318,40 @@ fn what_happens_later_is_no_part_of_a_story_that_has_ended() {
 }
 
 #[test]
+fn a_group_that_waited_for_a_fence_is_told_it_as_what_kept_the_former_owner_off() {
+    let fenced = |at, took| {
+        let what = Happening::Fenced { node: node("node1"), took: Span::millis(took) };
+        of_node(at, "node2", what)
+    };
+    let words = |chronicle: &Chronicle| -> (Vec<String>, Vec<String>) {
+        let story = story(chronicle);
+        let all = |moments: &[report::Moment]| moments.iter().map(|m| text(&m.what)).collect();
+        (all(&story.steps), all(&story.sightings))
+    };
+    let is_fence = |word: &&String| word.contains("was switched off from");
+    // Before the decision, as where a group waits for it; and beside it.
+    for at in [9_980, 10_010] {
+        let mut chronicle = taken_over(silent());
+        chronicle.events.insert(1, fenced(at, 45));
+        let (steps, sightings) = words(&chronicle);
+        assert_eq!(steps.iter().filter(is_fence).count(), 1, "{at}: {steps:?}");
+        assert!(!steps.iter().any(|step| step.contains("waited for the lease")), "{steps:?}");
+        assert_eq!(sightings.iter().filter(is_fence).count(), 0, "once is enough");
+    }
+    // It came back since: that was another loss.
+    let mut chronicle = taken_over(silent());
+    chronicle.events.insert(1, fenced(5_000, 45));
+    let back = Happening::Returned {
+        node: node("node1"),
+        cause: Cause::PowerLost { node: node("node1") },
+    };
+    chronicle.events.insert(2, of_node(6_000, "node2", back));
+    let (steps, _) = words(&chronicle);
+    assert_eq!(steps.iter().filter(is_fence).count(), 0, "{steps:?}");
+    assert!(steps.iter().any(|step| step.contains("waited for the lease")), "{steps:?}");
+}
+
+#[test]
 fn a_link_that_is_lost_without_a_takeover_is_named_when_the_address_moves() {
     let mut chronicle = taken_over(silent());
     let down = Happening::Link { node: node("node2"), link: "eth0".into(), state: LinkState::Down };
