@@ -24,6 +24,9 @@ use step::Action;
 const FIRST: Span = Span::secs(3);
 /// How soon it is asked again after a failure.
 const AGAIN: Span = Span::secs(60);
+/// How soon one is asked again that says off of a node that is heard: what has just lost its power
+/// counts as heard for a moment longer.
+const LOOK: Span = Span::secs(1);
 /// What is kept of the output of [`step`], which is short.
 const KEEP: u32 = 2048;
 /// The name that the hands know these programs by; no group of a configuration is called so.
@@ -60,8 +63,17 @@ struct Test {
     due: Moment,
     /// What it said last; none before it was asked.
     said: Option<Result<(), FenceFault>>,
+    looks: Looks,
     /// When it last answered well; kept when the device is configured anew as it was.
     well: Option<Moment>,
+}
+
+/// Whether what a device said last is to be looked at once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looks {
+    Plain,
+    /// It said off of a node that was heard.
+    OffAndHeard,
 }
 
 /// What a run of a fence agent is for.
@@ -159,8 +171,13 @@ impl Fences {
         let devices = devices.filter(|(node, _)| node.as_str() != self.around.node);
         for (node, device) in devices {
             let same = former.remove(node).filter(|test| test.device == *device);
-            let fresh =
-                || Test { device: device.clone(), due: now + FIRST, said: None, well: None };
+            let fresh = || Test {
+                device: device.clone(),
+                due: now + FIRST,
+                said: None,
+                looks: Looks::Plain,
+                well: None,
+            };
             self.tests.insert(node.clone(), same.unwrap_or_else(fresh));
         }
     }
@@ -266,12 +283,12 @@ impl Fences {
         };
         match (run, said) {
             (Run::Test(node), said) => {
-                let fault = match said {
-                    Said::Off if heard(&node) => Some(FenceFault::Wrong),
-                    Said::On | Said::Off => None,
-                    Said::Nothing(fault) => Some(fault),
+                let outcome = match said {
+                    Said::Off if heard(&node) => self.off_and_heard(now, &node)?,
+                    Said::On | Said::Off => Ok(()),
+                    Said::Nothing(fault) => Err(fault),
                 };
-                self.tested(now, &node, fault);
+                self.tested(now, &node, outcome);
                 None
             }
             // Exit code 0 of an order is: done. So it says; the device is asked.
@@ -294,15 +311,28 @@ impl Fences {
         }
     }
 
-    fn tested(&mut self, now: Moment, node: &NodeName, fault: Option<FenceFault>) {
+    /// A device says off of a node that is heard: it switches another machine, if it says so twice.
+    fn off_and_heard(&mut self, now: Moment, node: &NodeName) -> Option<Result<(), FenceFault>> {
+        let test = self.tests.get_mut(node)?;
+        match std::mem::replace(&mut test.looks, Looks::OffAndHeard) {
+            Looks::OffAndHeard => Some(Err(FenceFault::Wrong)),
+            Looks::Plain => {
+                test.due = test.due.min(now + LOOK);
+                None
+            }
+        }
+    }
+
+    fn tested(&mut self, now: Moment, node: &NodeName, outcome: Result<(), FenceFault>) {
         let Some(test) = self.tests.get_mut(node) else { return };
-        if fault.is_some() {
-            test.due = test.due.min(now + AGAIN);
+        match &outcome {
+            Ok(()) => test.well = Some(now),
+            Err(_) => test.due = test.due.min(now + AGAIN),
         }
-        if fault.is_none() {
-            test.well = Some(now);
+        if outcome != Err(FenceFault::Wrong) {
+            test.looks = Looks::Plain;
         }
-        test.said = Some(fault.map_or(Ok(()), Err));
+        test.said = Some(outcome);
     }
 }
 

@@ -27,6 +27,8 @@ struct Scene {
     fences: Fences,
     hands: FakeHands,
     now: Moment,
+    /// Whether b is heard.
+    heard: bool,
 }
 
 fn node(name: &str) -> NodeName {
@@ -60,7 +62,7 @@ impl Scene {
         let now = Moment(1_000_000_000);
         let (a, b) = (node("a"), node("b"));
         fences.configured(now, [(&a, &device()), (&b, &device())].into_iter());
-        Self { fences, hands: FakeHands::default(), now }
+        Self { fences, hands: FakeHands::default(), now, heard: true }
     }
 
     fn pass(&mut self, time: Span) {
@@ -69,7 +71,8 @@ impl Scene {
     }
 
     fn report(&mut self, report: &Report) -> Option<Fenced> {
-        let heard = |name: &NodeName| name.as_str() == "b";
+        let b_is_heard = self.heard;
+        let heard = |name: &NodeName| name.as_str() == "b" && b_is_heard;
         self.fences.on_report(self.now, report, heard, &mut self.hands)
     }
 
@@ -155,9 +158,14 @@ fn cl_29_each_way_a_device_can_fail_is_told_apart_and_asked_again_soon() {
     ] {
         let mut scene = Scene::new();
         scene.pass(FIRST);
+        if fault == FenceFault::Wrong {
+            assert_eq!(scene.ends(HowEnded::Exited(code), TimeLimit::Kept), None, "looks again");
+            scene.pass(LOOK);
+        }
+        let asked = scene.hands.0.len();
         assert_eq!(scene.ends(HowEnded::Exited(code), TimeLimit::Kept), Some(fault));
         scene.pass(AGAIN);
-        assert_eq!(scene.hands.0.len(), 2);
+        assert_eq!(scene.hands.0.len(), asked + 1);
         assert_eq!(scene.ends(HowEnded::Exited(0), TimeLimit::Kept), None, "it answers again");
     }
     let mut scene = Scene::new();
@@ -223,10 +231,31 @@ fn whatever_else_a_fence_agent_answers_confirms_nothing() {
 }
 
 #[test]
-fn a_device_that_says_off_of_a_running_machine_is_not_asked_to_switch_off() {
+fn a_device_that_says_off_of_what_has_just_lost_its_power_can_be_counted_on() {
+    let mut scene = Scene::new();
+    scene.pass(FIRST);
+    assert_eq!(scene.ends(HowEnded::Exited(2), TimeLimit::Kept), None, "it is heard a while yet");
+    assert_eq!(scene.shoot(), None);
+    assert_eq!(scene.action(), Some("action=off"));
     let mut scene = Scene::new();
     scene.pass(FIRST);
     scene.ends(HowEnded::Exited(2), TimeLimit::Kept);
+    scene.heard = false;
+    scene.pass(LOOK);
+    assert_eq!(scene.hands.0.len(), 2, "soon again");
+    assert_eq!(scene.ends(HowEnded::Exited(2), TimeLimit::Kept), None, "it was off, and is silent");
+    scene.heard = true;
+    scene.pass(device().every);
+    assert_eq!(scene.ends(HowEnded::Exited(2), TimeLimit::Kept), None, "that was another time");
+}
+
+#[test]
+fn a_device_that_says_off_of_a_running_machine_is_not_asked_to_switch_off() {
+    let mut scene = Scene::new();
+    for wait in [FIRST, LOOK] {
+        scene.pass(wait);
+        scene.ends(HowEnded::Exited(2), TimeLimit::Kept);
+    }
     let asked = scene.hands.0.len();
     let refused = scene.shoot().unwrap();
     assert_eq!((refused.outcome, scene.hands.0.len()), (Err(FenceFault::Wrong), asked));
