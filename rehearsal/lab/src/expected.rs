@@ -22,6 +22,9 @@ const STANDS: Duration = Duration::from_millis(250);
 const HEARS: Duration = Duration::from_secs(2);
 /// How many stories back a story is looked for.
 const BACK: usize = 400;
+/// The steps that say how the former owner was kept off: one of them stands in each story.
+const LEASE_ENDED: &str = "step_lease_ended";
+const SWITCHED_OFF: &str = "happened_fenced";
 
 /// A story as every node told it.
 #[derive(Clone, Debug)]
@@ -64,7 +67,8 @@ fn cause(injected: &Injected) -> Option<String> {
         | Pattern::PowerLeader
         | Pattern::Ipv6
         | Pattern::Warm
-        | Pattern::PgPower => {
+        | Pattern::PgPower
+        | Pattern::FencedPower => {
             format!("everything of {node} fell silent at once (power off)")
         }
         Pattern::BothLinks | Pattern::RunningLinks => {
@@ -91,6 +95,8 @@ fn cause(injected: &Injected) -> Option<String> {
         | Pattern::Rejoin
         | Pattern::NewerAgent
         | Pattern::AgentReplace => return None,
+        // It was switched off, and whoever knew that it had been cut off is gone with it.
+        Pattern::FencedIsolated => return None,
     })
 }
 
@@ -146,9 +152,11 @@ pub fn ask(stage: &mut Stage, injected: &Injected) -> Told {
 /// Whether a takeover has left one record with all that is asked of it: cause, who found it, the
 /// times of its steps, how the former owner was kept off, and the time until it was ready.
 pub fn recorded(stage: &Stage, pattern: Pattern) -> Option<String> {
-    if pattern != Pattern::Power {
-        return None;
-    }
+    let kept_off = match pattern {
+        Pattern::Power => LEASE_ENDED,
+        Pattern::FencedPower | Pattern::FencedIsolated => SWITCHED_OFF,
+        _ => return None,
+    };
     let host = stage.site.hosts.first()?;
     let asked = |words: &[&str]| {
         let text = stage.product.answer(host, words).unwrap_or_default();
@@ -156,21 +164,22 @@ pub fn recorded(stage: &Stage, pattern: Pattern) -> Option<String> {
     };
     let story = &asked(&["--json", "explain", GROUP])["story"];
     let history = asked(&["--json", "history", GROUP]);
-    missing(story, &history)
+    missing(story, &history, kept_off)
         .map(|what| format!("the record of the takeover has no {what}: {story}"))
 }
 
-fn missing(story: &Value, history: &Value) -> Option<&'static str> {
+fn missing(story: &Value, history: &Value, kept_off: &str) -> Option<&'static str> {
     let steps = story["steps"].as_array().cloned().unwrap_or_default();
     let named = |id: &str| steps.iter().any(|step| step["what"]["id"] == id);
     let listed = history["lines"].as_array().is_some_and(|lines| {
         lines.iter().any(|line| !line["epoch"].is_null() && line["epoch"] == story["epoch"])
     });
+    let proofs = [LEASE_ENDED, SWITCHED_OFF].into_iter().filter(|id| named(id));
     let has = [
         ("cause", story["cause"]["id"].is_string()),
         ("detecting node", story["decision"]["by"].is_string()),
         ("time of its steps", !steps.is_empty() && steps.iter().all(|s| s["at"].is_string())),
-        ("word of how the former owner was kept off", named("step_lease_ended")),
+        ("one word of how the former owner was kept off", proofs.eq([kept_off])),
         ("time until ready", story["without_service_ms"].as_u64().is_some_and(|ms| ms > 0)),
         ("line in the history", listed),
     ];
@@ -262,7 +271,10 @@ pub fn foretold(stage: &Stage, pattern: Pattern, owner: usize) -> Result<Option<
         | Pattern::Log
         | Pattern::RunningLinks
         | Pattern::RunningMonitor
-        | Pattern::Mutual => return Ok(None),
+        | Pattern::Mutual
+        // What is foretold there is the wait for the device.
+        | Pattern::FencedPower
+        | Pattern::FencedIsolated => return Ok(None),
     };
     let words: Vec<&str> =
         ["--json", "whatif"].into_iter().chain(suppose.iter().copied()).collect();
@@ -318,12 +330,14 @@ mod tests {
         )
         .unwrap();
         let history: Value = serde_json::from_str(r#"{"lines":[{"epoch":"e1.4"}]}"#).unwrap();
-        assert_eq!(missing(&story, &history), None);
-        assert_eq!(missing(&story, &Value::Null), Some("line in the history"));
+        assert_eq!(missing(&story, &history, LEASE_ENDED), None);
+        assert_eq!(missing(&story, &Value::Null, LEASE_ENDED), Some("line in the history"));
+        let other = missing(&story, &history, SWITCHED_OFF);
+        assert_eq!(other, Some("one word of how the former owner was kept off"));
         for (field, what) in [("cause", "cause"), ("without_service_ms", "time until ready")] {
             let mut less = story.clone();
             less[field] = Value::Null;
-            assert_eq!(missing(&less, &history), Some(what));
+            assert_eq!(missing(&less, &history, LEASE_ENDED), Some(what));
         }
     }
 

@@ -2,6 +2,7 @@
 //! half owned.
 
 mod disk;
+mod fence;
 mod network;
 mod start;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 use crate::Trouble;
 use crate::host::LOG;
 use crate::kernel::now;
-use crate::product::{GROUP, Plan, Profile};
+use crate::product::{DeviceTests, GROUP, Plan, Profile, Shape};
 use crate::stage::{Stage, show_logs};
 
 /// A message that a fault must bring.
@@ -32,47 +33,62 @@ pub struct FaultsArgs {
 
 type Rehearse = fn(&mut Stage) -> Result<Vec<String>, Trouble>;
 
-/// Every fault with its name.
-const ALL: [(&str, Rehearse); 8] = [
-    ("address-in-use", network::address_in_use),
-    ("disk-full", disk::full),
-    ("sync-fails", disk::sync_fails),
-    ("ledger-damaged", disk::ledger_damaged),
-    ("second-agent", start::second_agent),
-    ("other-cluster", network::other_cluster),
-    ("old-boot", network::old_boot),
-    ("no-fence", start::no_fence),
+/// Every fault with its name and the cluster that it is rehearsed in.
+const ALL: [(&str, Shape, Rehearse); 13] = [
+    ("address-in-use", Shape::Plain, network::address_in_use),
+    ("disk-full", Shape::Plain, disk::full),
+    ("sync-fails", Shape::Plain, disk::sync_fails),
+    ("ledger-damaged", Shape::Plain, disk::ledger_damaged),
+    ("second-agent", Shape::Plain, start::second_agent),
+    ("other-cluster", Shape::Plain, network::other_cluster),
+    ("old-boot", Shape::Plain, network::old_boot),
+    ("no-fence", Shape::Plain, start::no_fence),
+    ("fence-slow", Shape::Fenced, fence::slow),
+    ("fence-absent", Shape::Fenced, fence::absent),
+    ("fence-lies", Shape::Fenced, fence::lies),
+    ("fence-lies-throughout", Shape::Fenced, fence::lies_throughout),
+    ("fence-shoots-asker", Shape::Fenced, fence::shoots_the_asker),
 ];
 
-/// Runs them one after the other in one cluster, which must be whole again after each.
+/// Runs them one after the other, those of one kind of cluster in one that must be whole again
+/// after each.
 ///
 /// # Errors
 /// A lab that cannot run; a cluster that does not become whole again.
 pub fn run(args: &FaultsArgs) -> Result<ExitCode, Trouble> {
     let names: BTreeSet<&str> = args.only.iter().flat_map(|list| list.split(',')).collect();
-    if let Some(odd) = names.iter().find(|name| ALL.iter().all(|(known, _)| known != *name)) {
+    if let Some(odd) = names.iter().find(|name| ALL.iter().all(|(known, ..)| known != *name)) {
         return Err(Trouble::Failed(format!("no fault {odd:?}")));
     }
-    let mut stage = Stage::set(Plan { profile: args.timing, ..Plan::default() }, 1)?;
+    let wanted: Vec<_> =
+        ALL.into_iter().filter(|(name, ..)| names.is_empty() || names.contains(name)).collect();
     let mut failed = 0;
-    for (name, rehearse) in ALL {
-        if !names.is_empty() && !names.contains(name) {
-            continue;
+    for of_one_cluster in wanted.chunk_by(|(_, one, _), (_, next, _)| one == next) {
+        let shape = of_one_cluster.first().map(|(_, shape, _)| *shape).unwrap_or_default();
+        let device_tests = DeviceTests::Often;
+        let plan = Plan { profile: args.timing, shape, device_tests, ..Plan::default() };
+        let mut stage = Stage::set(plan, 1)?;
+        for (name, _, rehearse) in of_one_cluster {
+            failed += usize::from(!holds(&mut stage, (*name, *rehearse))?);
         }
-        let begun = now();
-        stage.wait_whole()?;
-        let wrong = rehearse(&mut stage)?;
-        if !wrong.is_empty() {
-            show_logs(&stage.site);
-        }
-        stage.wait_whole()?;
-        let verdict = if wrong.is_empty() { "ok    " } else { "FAILED" };
-        println!("{verdict} {name} in {:.1} s", (now() - begun).as_secs_f64());
-        wrong.iter().for_each(|why| println!("    {why}"));
-        failed += usize::from(!wrong.is_empty());
     }
     println!("faults that were not as they must be {failed}");
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Rehearses one; whether all was as it must be.
+fn holds(stage: &mut Stage, (name, rehearse): (&str, Rehearse)) -> Result<bool, Trouble> {
+    let begun = now();
+    stage.wait_whole()?;
+    let wrong = rehearse(stage)?;
+    if !wrong.is_empty() {
+        show_logs(&stage.site);
+    }
+    stage.wait_whole()?;
+    let verdict = if wrong.is_empty() { "ok    " } else { "FAILED" };
+    println!("{verdict} {name} in {:.1} s", (now() - begun).as_secs_f64());
+    wrong.iter().for_each(|why| println!("    {why}"));
+    Ok(wrong.is_empty())
 }
 
 /// How long the log of a host is: what comes later was said later.

@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use crate::Trouble;
 use crate::badlink::PortId;
 use crate::expected::Injected;
+use crate::fenced;
 use crate::host::{ALL_LINKS, DATA_LINKS, LINKS, Order, Process};
 use crate::kernel::now;
 use crate::pattern::Pattern;
@@ -42,6 +43,8 @@ pub enum Repair {
     FormerBuilds,
     /// The service beside the group runs again.
     Beside,
+    /// Whoever was switched off gets its power; if it was not, its links.
+    PowerOrLinks,
 }
 
 /// What was done.
@@ -68,27 +71,24 @@ pub fn inject(
     let (at, repair) = match injected.pattern {
         Pattern::Move | Pattern::PgMove => {
             let at = now();
-            // Named, because a group that never fails back does not go home unnamed.
-            let next = stage.site.hosts[(owner + 1) % stage.site.hosts.len()].name.clone();
-            let to = (stage.group(), next.as_str());
-            let moved = stage.product.move_group(&stage.site.hosts[owner], to);
-            refused = moved.err().map(|trouble| trouble.to_string());
+            refused = move_away(stage, owner).err().map(|trouble| trouble.to_string());
             (at, Repair::Nothing)
         }
         Pattern::Power
         | Pattern::PowerLeader
         | Pattern::Ipv6
         | Pattern::Warm
-        | Pattern::PgPower => (stage.site.hosts[owner].power_off()?, Repair::Power),
+        | Pattern::PgPower
+        | Pattern::FencedPower => (stage.site.hosts[owner].power_off()?, Repair::Power),
         Pattern::AllPower => (stage.all_power()?, Repair::Nothing),
-        Pattern::Shutdown => {
-            let at = now();
-            stage.site.hosts[owner].order(&Order::Stop)?;
-            stage.site.hosts[owner].power_off()?;
-            (at, Repair::Power)
-        }
+        Pattern::Shutdown => (shut_down(stage, owner)?, Repair::Power),
         Pattern::BothLinks | Pattern::RunningLinks => cut(stage, owner, &DATA_LINKS),
         Pattern::Isolated => cut(stage, owner, &ALL_LINKS),
+        Pattern::FencedIsolated => {
+            let (at, _) = cut(stage, owner, &ALL_LINKS);
+            refused = fenced::does_not_reach(stage, owner);
+            (at, Repair::PowerOrLinks)
+        }
         Pattern::OneLink => cut(stage, owner, &[stage.link_of_address()]),
         Pattern::OneWay => {
             let (at, deaf) = (now(), number.is_multiple_of(2));
@@ -127,6 +127,22 @@ pub fn inject(
         }
     };
     Ok(Fault { at, repair, refused })
+}
+
+/// Moves the group to the next node: named, because a group that never fails back does not go home
+/// unnamed.
+fn move_away(stage: &Stage, owner: usize) -> Result<(), Trouble> {
+    let hosts = &stage.site.hosts;
+    let next = &hosts[(owner + 1) % hosts.len()].name;
+    stage.product.move_group(&hosts[owner], (stage.group(), next))
+}
+
+/// Ends a host in an orderly way, as its own power button does.
+fn shut_down(stage: &mut Stage, at: usize) -> Result<Duration, Trouble> {
+    let (time, host) = (now(), &mut stage.site.hosts[at]);
+    host.order(&Order::Stop)?;
+    host.power_off()?;
+    Ok(time)
 }
 
 /// Cuts links of a host.
@@ -216,6 +232,10 @@ pub fn repair(stage: &mut Stage, owner: usize, repair: Repair) -> Result<(), Tro
     match repair {
         Repair::Nothing => Ok(()),
         Repair::Power => stage.boot_and_start(),
+        Repair::PowerOrLinks => {
+            stage.site.hosts[owner].cut(&ALL_LINKS, false);
+            stage.boot_and_start()
+        }
         Repair::Links(links) => {
             stage.site.hosts[owner].cut(&links, false);
             Ok(())

@@ -78,6 +78,15 @@ pub fn watch_end(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// Kills the process of such a descriptor, and no later one of its number.
+pub fn kill(process: &OwnedFd) -> io::Result<()> {
+    let nothing = std::ptr::null::<libc::siginfo_t>();
+    let (process, signal) = (process.as_raw_fd(), libc::SIGKILL);
+    // SAFETY: the descriptor is open, and nothing but the signal is sent.
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process, signal, nothing, 0) };
+    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Time since the start of the machine, on the clock that no one can step.
 #[must_use]
 pub fn now() -> Duration {

@@ -7,6 +7,8 @@ mod beside;
 mod client;
 mod expected;
 mod faults;
+mod fence;
+mod fenced;
 mod host;
 mod idle;
 mod inject;
@@ -74,6 +76,9 @@ enum What {
     /// A service beside a group, which answers.
     #[command(hide = true)]
     Beside { at: std::net::SocketAddr },
+    /// The fence agent of the lab's device.
+    #[command(hide = true)]
+    FenceDevice,
     /// What an idle node sends and receives, without the node.
     #[command(hide = true)]
     Bare(bare::BareArgs),
@@ -118,6 +123,7 @@ fn main() -> ExitCode {
         What::Faults(args) => faults::run(&args),
         What::Ask { at } => beside::ask(&at),
         What::Beside { at } => beside::run(at),
+        What::FenceDevice => fence::run(),
         What::Bare(args) => bare::run(&args),
         What::Load { what } => quiet::load(&what),
         What::SelfTest => self_test::run(),

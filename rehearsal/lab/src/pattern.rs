@@ -77,6 +77,12 @@ pub enum Pattern {
     PgMove,
     /// The owner of a group with PostgreSQL loses its power; the same two ways.
     PgPower,
+    /// The owner loses its power, and the group waits until its fence device says that it is off.
+    // statement: CL-28
+    FencedPower,
+    /// All links of the owner are cut and it reaches the fence devices still: it is switched off,
+    /// and switches nobody off.
+    FencedIsolated,
 }
 
 /// Who must answer after the fault.
@@ -100,7 +106,7 @@ pub struct Limit {
 }
 
 /// All of them, in the order in which they are run: those of one cluster one after the other.
-pub const ALL: [Pattern; 30] = [
+pub const ALL: [Pattern; 32] = [
     Pattern::Move,
     Pattern::Power,
     Pattern::BothLinks,
@@ -131,6 +137,8 @@ pub const ALL: [Pattern; 30] = [
     Pattern::Warm,
     Pattern::PgMove,
     Pattern::PgPower,
+    Pattern::FencedPower,
+    Pattern::FencedIsolated,
 ];
 
 impl Pattern {
@@ -168,6 +176,8 @@ impl Pattern {
             Self::Warm => "6-warm",
             Self::PgMove => "pg-move",
             Self::PgPower => "pg-power",
+            Self::FencedPower => "fenced-power",
+            Self::FencedIsolated => "fenced-isolated",
         }
     }
 
@@ -193,6 +203,7 @@ impl Pattern {
             Self::Mutual => Shape::Mutual,
             Self::Warm => Shape::Warm,
             Self::PgMove | Self::PgPower => Shape::Database,
+            Self::FencedPower | Self::FencedIsolated => Shape::Fenced,
             Self::Move
             | Self::Power
             | Self::BothLinks
@@ -235,6 +246,8 @@ impl Pattern {
             | Self::Warm
             | Self::PgMove
             | Self::PgPower
+            | Self::FencedPower
+            | Self::FencedIsolated
             | Self::Drain => After::Another,
             Self::ProcessKill
             | Self::OneLink
@@ -247,6 +260,12 @@ impl Pattern {
                 After::Anyone
             }
         }
+    }
+
+    /// Whether the owner is switched off by its fence device.
+    #[must_use]
+    pub fn is_fenced(self) -> bool {
+        matches!(self, Self::FencedPower | Self::FencedIsolated)
     }
 
     /// Whether calls take their time in it, so that the fault finds some under way.
@@ -286,8 +305,14 @@ impl Pattern {
             | Self::GuardianAgentStop
             | Self::RunningLinks
             | Self::Warm
-            | Self::Ipv6 => match profile {
+            | Self::Ipv6
+            | Self::FencedIsolated => match profile {
                 Profile::Default => ms(700, 1000),
+                Profile::Fast => ms(280, 350),
+            },
+            // What the device does at once is the proof that the lease would have to wait for.
+            Self::FencedPower => match profile {
+                Profile::Default => ms(400, 600),
                 Profile::Fast => ms(280, 350),
             },
             Self::AllPower | Self::OneLink | Self::Rejoin => None,
@@ -324,7 +349,9 @@ impl Pattern {
             | Self::NewerAgent
             | Self::AgentReplace
             | Self::PgMove
-            | Self::PgPower => "not done",
+            | Self::PgPower
+            | Self::FencedPower
+            | Self::FencedIsolated => "not done",
         }
     }
 }

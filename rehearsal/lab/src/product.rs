@@ -4,6 +4,7 @@
 mod binary;
 mod clock;
 mod config;
+mod fence;
 mod postgres;
 mod served;
 mod shim;
@@ -20,6 +21,7 @@ use crate::site::{self, Site};
 pub use binary::Build;
 pub use clock::move_wall;
 pub use config::{Plan, Planted, Profile, Shape, small_address};
+pub use fence::{DeviceTests, ask_by_hand};
 pub use postgres::fill as fill_database;
 pub use served::{GROUP, Program, Served};
 pub use status::{GroupStatus, Status};
@@ -60,7 +62,7 @@ impl Product {
     /// When there is no program and none can be built.
     pub fn new(plan: Plan) -> Result<Self, Trouble> {
         let newer = match plan.shape {
-            Shape::Plain | Shape::Mutual | Shape::Warm | Shape::Database => None,
+            Shape::Plain | Shape::Mutual | Shape::Warm | Shape::Database | Shape::Fenced => None,
             Shape::Wide => Some(Build::Next.find()?),
         };
         Ok(Self { binary: Build::Current.find()?, newer, plan })
@@ -146,6 +148,9 @@ impl Product {
     fn start_as(&self, host: &mut Host, (by, with): (&[&str], &[&str])) -> Result<(), Trouble> {
         if self.plan.shape == Shape::Wide {
             clock::plant(host)?;
+        }
+        if self.plan.shape == Shape::Fenced {
+            fence::plant(host)?;
         }
         let name = host.name.clone();
         let node = [PROGRAM, "node", "run", "--name", &name];

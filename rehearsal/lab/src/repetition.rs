@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::Trouble;
 use crate::client::Work;
 use crate::expected::{self, Injected, Told};
+use crate::fenced;
 use crate::host::{LOG, Process};
 use crate::inject::{Fault, inject, repair};
 use crate::judged;
@@ -41,6 +42,9 @@ pub struct Repetition {
     pub after_wake: Option<Duration>,
     /// Answers of the old owner to calls that were begun after the new owner had answered.
     pub stale: usize,
+    /// How many other nodes than the one that was hit lost their power by a fence device; none
+    /// where there are no devices.
+    pub healthy_shot: Option<usize>,
     /// Why it is not as it must be, apart from the times.
     pub wrong: Vec<String>,
     /// The first causes that the nodes name for it; one if they agree.
@@ -57,7 +61,8 @@ impl Repetition {
     #[must_use]
     pub fn is_unsafe(&self) -> bool {
         let Outage { lost, doubled, .. } = self.outage;
-        lost + doubled > 0 || self.stale > 0 || !self.held_twice.is_zero()
+        let shot = self.healthy_shot.is_some_and(|shot| shot > 0);
+        lost + doubled > 0 || self.stale > 0 || !self.held_twice.is_zero() || shot
     }
 
     /// Both as one: the longer outage, and everything else of either.
@@ -71,6 +76,8 @@ impl Repetition {
         self.held_twice = self.held_twice.max(other.held_twice);
         self.after_wake = self.after_wake.max(other.after_wake);
         self.stale += other.stale;
+        let shot = [self.healthy_shot, other.healthy_shot];
+        self.healthy_shot = shot.into_iter().flatten().reduce(|one, more| one + more);
         self.wrong.extend(other.wrong);
         self.causes.extend(other.causes);
         self.stalls.extend(other.stalls);
@@ -163,6 +170,7 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
         thread::sleep((fault.at + WATCH).saturating_sub(now()));
     }
     let seen_until = now();
+    wrong.extend(fenced::wrong(stage, pattern, (owner, fault.at))?);
     stage.client().set_work(Work::Quick);
     let since = fault.at.saturating_sub(BEFORE);
     let seen = Outage::of(&stage.client().calls_since(since), fault.at, seen_until, 0);
@@ -200,6 +208,7 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
         held_twice,
         after_wake,
         stale: judged::stale_of_all(stage, &before.status, (since, fault.at)),
+        healthy_shot: fenced::healthy_shot(stage, (&old, fault.at)),
         wrong,
         causes: told.causes,
         stalls,

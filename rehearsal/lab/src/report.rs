@@ -32,6 +32,7 @@ pub struct Row {
     after_wake_ms: Option<f64>,
     void: usize,
     stale: usize,
+    healthy_shot: Option<usize>,
     wrong: Vec<String>,
     first_causes: Vec<String>,
 }
@@ -82,6 +83,7 @@ impl Series {
         let runs = &self.runs;
         let causes: BTreeSet<String> = runs.iter().flat_map(|run| run.causes.clone()).collect();
         let wakes = runs.iter().filter_map(|run| run.after_wake);
+        let shot = runs.iter().filter_map(|run| run.healthy_shot);
         Row {
             pattern: self.pattern.name(),
             runs: runs.len(),
@@ -92,6 +94,7 @@ impl Series {
             after_wake_ms: wakes.max().map(ms),
             void: self.void,
             stale: runs.iter().map(|run| run.stale).sum(),
+            healthy_shot: shot.reduce(|one, more| one + more),
             wrong: runs.iter().flat_map(|run| run.wrong.clone()).collect(),
             first_causes: causes.into_iter().collect(),
         }
@@ -109,7 +112,8 @@ impl Row {
     #[must_use]
     pub fn is_safe(&self) -> bool {
         let wake = self.after_wake_ms.is_none_or(|wake| wake <= 50.0);
-        let numbers = self.lost == 0 && self.doubled == 0 && self.stale == 0;
+        let shot = self.healthy_shot.unwrap_or(0);
+        let numbers = self.lost == 0 && self.doubled == 0 && self.stale == 0 && shot == 0;
         numbers && self.held_twice_ms <= 0.0 && wake && self.wrong.is_empty() && self.runs > 0
     }
 
@@ -131,9 +135,10 @@ impl Row {
             format!("{}/{} {held}", limit.median_ms, limit.worst_ms)
         });
         let wake = self.after_wake_ms.map_or_else(String::new, |wake| format!("{wake:.1}"));
+        let shot = self.healthy_shot.map_or_else(String::new, |shot| shot.to_string());
         format!(
             "{:<20} {:>4} {min:>8.1} {median:>8.1} {p99:>8.1} {max:>8.1} {:>5} {:>7} {:>10.1} \
-             {wake:>10} {limit:<14} {}",
+             {wake:>10} {shot:>12} {limit:<14} {}",
             self.pattern,
             self.runs,
             self.lost,
@@ -148,7 +153,7 @@ impl Row {
 #[must_use]
 pub fn heading() -> String {
     format!(
-        "{:<20} {:>4} {:>8} {:>8} {:>8} {:>8} {:>5} {:>7} {:>10} {:>10} {:<14} {}",
+        "{:<20} {:>4} {:>8} {:>8} {:>8} {:>8} {:>5} {:>7} {:>10} {:>10} {:>12} {:<14} {}",
         "pattern",
         "runs",
         "min ms",
@@ -159,6 +164,7 @@ pub fn heading() -> String {
         "doubled",
         "held twice",
         "after wake",
+        "healthy shot",
         "limit",
         "verification report 2006"
     )
@@ -193,10 +199,25 @@ mod tests {
             held_twice: Duration::ZERO,
             after_wake: None,
             stale: 0,
+            healthy_shot: None,
             wrong: Vec::new(),
             causes: Vec::new(),
             stalls: Vec::new(),
             took: Duration::from_secs(5),
+        }
+    }
+
+    #[test]
+    fn a_healthy_node_that_was_shot_is_a_failure_and_stands_in_the_line() {
+        let pattern = Pattern::FencedIsolated;
+        for shot in [0, 1] {
+            let run = Repetition { healthy_shot: Some(shot), ..lost_for(Duration::from_secs(1)) };
+            assert_eq!(run.is_unsafe(), shot > 0);
+            let runs = vec![run, lost_for(Duration::from_secs(1))];
+            let row = Series { pattern, runs, void: 0 }.row();
+            assert_eq!(row.is_safe(), shot == 0);
+            let line = row.line(pattern, Profile::Default);
+            assert!(line.contains(&format!(" {shot} 700/1000 ")), "{line}");
         }
     }
 

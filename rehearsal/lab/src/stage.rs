@@ -8,10 +8,11 @@ use crate::Trouble;
 use crate::badlink::Draw;
 use crate::client::{CallEnd, Client};
 use crate::expected::Telling;
-use crate::host::LOG;
+use crate::fence::Device;
+use crate::host::{Host, LOG};
 use crate::kernel::now;
 use crate::outage::BEFORE;
-use crate::product::{self, GROUP, Part, Plan, Product, Program, Served, Status};
+use crate::product::{self, GROUP, Part, Plan, Product, Program, Served, Shape, Status};
 use crate::site::{SharedVolume, Site};
 
 /// How long a cluster may take to be whole again.
@@ -36,6 +37,8 @@ pub struct Stage {
     served: Vec<Served>,
     /// Which of them is rehearsed now.
     focus: usize,
+    /// What takes the power of hosts when nodes ask for it, where they can.
+    device: Option<Device>,
     /// Hosts and network.
     pub site: Site,
     /// The system under rehearsal.
@@ -57,6 +60,10 @@ impl Stage {
         let product = Product::new(plan)?;
         let served = Served::of(product.plan.shape);
         let mut site = Site::build(3, &product.programs()?, &volumes(&served))?;
+        let device = match product.plan.shape {
+            Shape::Fenced => Some(Device::start(site.hosts.iter().map(Host::plug).collect())?),
+            Shape::Plain | Shape::Wide | Shape::Mutual | Shape::Warm | Shape::Database => None,
+        };
         site.boot_all()?;
         let start = |(number, served): (usize, &Served)| {
             Client::start(&site.wire, number, (served.speaks(), served.at()))
@@ -71,7 +78,7 @@ impl Stage {
         let (draw, tellings) = (Draw::new(seed), Vec::new());
         let focus = 0;
         let mut stage =
-            Self { clients, served, focus, site, product, draw, first_service, tellings };
+            Self { clients, served, focus, device, site, product, draw, first_service, tellings };
         stage.wait_whole()?;
         let calls = stage.client().calls();
         let first = calls.iter().find(|call| matches!(call.end, CallEnd::Answered { .. }));
@@ -180,6 +187,15 @@ impl Stage {
             [(name, held)] if *held == [true; 3] => Some(name.clone()),
             _ => None,
         }
+    }
+
+    /// The fence device of the nodes.
+    ///
+    /// # Errors
+    /// When they have none.
+    pub fn device(&self) -> Result<&Device, Trouble> {
+        let none = || Trouble::Failed("these nodes have no fence device".into());
+        self.device.as_ref().ok_or_else(none)
     }
 
     /// The group that is rehearsed now.

@@ -4,9 +4,10 @@ mod cgroup;
 pub mod disk;
 mod enter;
 mod init;
+mod plug;
 mod processes;
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use cgroup::Cgroup;
 pub use disk::Disk;
 pub use enter::{enter, exec};
 pub use init::{LOG, STATE, data, device, init};
+pub use plug::Plug;
 pub use processes::Process;
 
 /// The links of a host: two data networks and the management network.
@@ -87,6 +89,7 @@ pub struct Host {
     programs: Vec<PathBuf>,
     wire: Wire,
     cgroup: Cgroup,
+    plug: Plug,
     life: Option<Life>,
 }
 
@@ -113,7 +116,10 @@ impl Host {
     ) -> Result<Self, Trouble> {
         let name = format!("n{index}");
         let cgroup = Cgroup::create(&format!("tsl-{name}"))?;
-        Ok(Self { index, name, disk, volumes, programs, wire, cgroup, life: None })
+        let disks = std::iter::once(&disk).chain(volumes.iter().map(|(_, volume)| volume));
+        let disks = disks.map(|disk| disk.number.clone()).collect();
+        let plug = Plug::new((index, &name), disks, wire.clone());
+        Ok(Self { index, name, disk, volumes, programs, wire, cgroup, plug, life: None })
     }
 
     /// The address of a host on one of its links.
@@ -134,6 +140,12 @@ impl Host {
         self.life.is_some()
     }
 
+    /// Its plug, for whoever may take its power.
+    #[must_use]
+    pub fn plug(&self) -> Plug {
+        self.plug.clone()
+    }
+
     /// The pid of its first process, as the lab sees it.
     ///
     /// # Errors
@@ -150,6 +162,7 @@ impl Host {
         if self.is_on() {
             return Ok(());
         }
+        self.plug.wait_idle();
         // The last life's file systems go when its last process is gone; a mount before that
         // would be of the old, dead file system.
         self.disk.wait_free(BOOT_LIMIT)?;
@@ -171,6 +184,7 @@ impl Host {
         }
         let pid = processes::only_child(enter.id())?;
         self.life = Some(Life { enter, orders, answers, pid });
+        self.plug.put_in(pid)?;
         self.connect(pid)?;
         let plan = BootPlan {
             name: self.name.clone(),
@@ -228,44 +242,12 @@ impl Host {
         if !self.is_on() {
             return Ok(kernel::now());
         }
+        let at = self.plug.pull()?;
         let Some(mut life) = self.life.take() else { return Err(Trouble::off(&self.name)) };
-        let doomed = self.file_systems(life.pid)?;
-        let at = kernel::now();
-        self.wire.isolate(self.index);
-        let cut = doomed.iter().try_for_each(|dir| kernel::cut_power_of_file_system(dir));
-        let killed = kill(Pid::from_raw(life.pid), Signal::SIGKILL);
-        self.wire.instruments().addresses.end(at, self.index);
-        self.wire.unplug(self.index);
         drop(life.orders);
         life.enter.wait()?;
-        cut.map_err(|error| {
-            Trouble::Failed(format!("{}: power loss of disk: {error}", self.name))
-        })?;
-        killed.map_err(io::Error::from)?;
-        Ok(at)
-    }
-
-    /// Where this host has file systems on its own devices.
-    fn file_systems(&self, pid: i32) -> Result<Vec<PathBuf>, Trouble> {
-        let own: Vec<&String> = std::iter::once(&self.disk)
-            .chain(self.volumes.iter().map(|(_, volume)| volume))
-            .map(|disk| &disk.number)
-            .collect();
-        let table = std::fs::read_to_string(format!("/proc/{pid}/mountinfo"))?;
-        let mut seen = Vec::new();
-        let mut dirs = Vec::new();
-        for line in table.lines() {
-            let mut words = line.split(' ').skip(2);
-            let (Some(number), Some(_), Some(dir)) = (words.next(), words.next(), words.next())
-            else {
-                continue;
-            };
-            if own.iter().any(|disk| *disk == number) && !seen.contains(&number) {
-                seen.push(number);
-                dirs.push(PathBuf::from(format!("/proc/{pid}/root{dir}")));
-            }
-        }
-        Ok(dirs)
+        // Somebody else may have pulled it meanwhile.
+        Ok(at.unwrap_or_else(kernel::now))
     }
 
     /// Stops every process at once, as a machine whose hypervisor stopped, and cuts all links.

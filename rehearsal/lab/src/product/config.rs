@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use super::fence::{self, DeviceTests};
 use super::postgres;
 use super::served::{Program, Served};
 use crate::host::{Host, LINKS, data, device};
@@ -43,6 +44,8 @@ pub enum Shape {
     Warm,
     /// Two groups with PostgreSQL: one by its resource agent, one by scripts.
     Database,
+    /// As the plain one, and each node has a fence device: the group waits until its owner is off.
+    Fenced,
 }
 
 impl Shape {
@@ -55,6 +58,7 @@ impl Shape {
             Self::Mutual => "two groups that stand by for each other",
             Self::Warm => "a program that stands by on every node",
             Self::Database => "PostgreSQL by its agent and by scripts",
+            Self::Fenced => "a fence device for every node",
         }
     }
 }
@@ -79,6 +83,8 @@ pub struct Plan {
     pub planted: Option<Planted>,
     /// How many more groups there are, each one address and one process.
     pub more_groups: usize,
+    /// How often the fence devices are tested, where there are any.
+    pub device_tests: DeviceTests,
 }
 
 impl Plan {
@@ -93,6 +99,9 @@ impl Plan {
             let addresses: Vec<String> =
                 (0..LINKS.len()).map(|link| format!("{:?}", Host::address(index, link))).collect();
             add(&mut text, &format!("\n[node.n{index}]\naddress = [{}]\n", addresses.join(", ")));
+            if self.shape == Shape::Fenced {
+                add(&mut text, &fence::device(&format!("n{index}"), self.device_tests));
+            }
         }
         for served in Served::of(self.shape) {
             self.add_served(&mut text, &served, hosts);
@@ -109,6 +118,11 @@ impl Plan {
         let (group, prefer) = (served.group, prefer.join(", "));
         let (device, data) = (device(served.volume()), data(served.volume()));
         let restarts = if served.beside.is_some() { 0 } else { 1000 };
+        let proof = match self.shape {
+            // What a volume asks for if nothing is said: that its owner is off for certain.
+            Shape::Fenced => "confirmed",
+            Shape::Plain | Shape::Wide | Shape::Mutual | Shape::Warm | Shape::Database => "self",
+        };
         add(
             text,
             &format!(
@@ -118,7 +132,7 @@ prefer = [{prefer}]
 failback = "never"
 restarts = {restarts}
 within = "1s"
-fence = "self"
+fence = "{proof}"
 {}
 [[group.{group}.resource]]
 name = "volume"
