@@ -43,6 +43,7 @@ pub use published::Applied;
 #[cfg(any(test, feature = "suite"))]
 pub use raft::Switchboard;
 pub use raft::{
-    Answer, Following, LARGEST_MESSAGE, Owner, Peers, RaftLedger, Seat, SendFailure, Timing,
+    Answer, Following, LARGEST_MESSAGE, LastCopy, Owner, Peers, RaftLedger, Seat, SendFailure,
+    Timing,
 };
 pub use view::{FIRST_LEVEL, View, Voters};

@@ -28,5 +28,5 @@ pub use file::Owner;
 #[cfg(any(test, feature = "suite"))]
 pub use in_process::Switchboard;
 pub use links::{Answer, LARGEST_MESSAGE, Peers, SendFailure};
-pub use node::{Following, RaftLedger, Seat};
+pub use node::{Following, LastCopy, RaftLedger, Seat};
 pub use timing::Timing;

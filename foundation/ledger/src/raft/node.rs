@@ -53,6 +53,18 @@ pub struct RaftLedger {
     disk: Arc<Mutex<Option<Store>>>,
 }
 
+/// What the file of a voter that does not run holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastCopy {
+    /// Whose it is.
+    pub owner: Owner,
+    /// The term of its last entry. Of several copies of one life of the ledger their voters would
+    /// elect the one with the highest (term, place).
+    pub term: u64,
+    /// The state after its last entry, whether or not all of it was committed.
+    pub view: View,
+}
+
 /// What a voter says of itself in datagrams, as the leader hears it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Following {
@@ -181,13 +193,22 @@ impl RaftLedger {
     /// # Errors
     /// [`StorageFailure::Missing`] if there is none; else what is wrong with it.
     pub fn last_view(directory: &Path) -> Result<View, StorageFailure> {
+        Self::last_copy(directory).map(|copy| copy.view)
+    }
+
+    /// The same with whose it is, and how new its log is.
+    ///
+    /// # Errors
+    /// As [`Self::last_view`].
+    pub fn last_copy(directory: &Path) -> Result<LastCopy, StorageFailure> {
         let owner = File::owner_in(directory)?;
         let file = File::open(directory, owner)?;
         let (_, mut state) = machine::load(&file)?;
         let loaded = Loaded::from(&file)?;
         file.abandon();
         state.catch_up(loaded.entries());
-        Ok(state.view)
+        let term = state.applied.map_or(0, |last| last.leader_id.term);
+        Ok(LastCopy { owner, term, view: state.view })
     }
 
     async fn start(seat: Seat, file: File, peers: Arc<dyn Peers>) -> Result<Self, Failure> {
