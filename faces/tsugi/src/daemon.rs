@@ -7,11 +7,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use tsugi_cluster_engine::agent::{self, AgentConfig, AgentFailure, Restore, RestoreRefused};
+use tsugi_cluster_engine::agent::{self, AgentConfig, AgentFailure, AnewRefused};
 use tsugi_cluster_engine::core::Ended;
 use tsugi_host::fence::Fence;
 use tsugi_host::hands::{self, HandsConfig, StartFailure};
-use tsugi_messages as messages;
+use tsugi_messages::{self as messages, Message};
 use tsugi_vocabulary::Span;
 use tsugi_wire::version::Build;
 
@@ -152,26 +152,16 @@ pub fn hands(_words: &[OsString], out: &Out) -> Exit {
     Exit::Usage
 }
 
-/// `tsugi restore`: of a node that does not run.
-pub fn restore(what: &Restore, out: &Out) -> Exit {
-    match agent::restore(what) {
-        Ok(done) => {
-            out.tell(&done);
-            Exit::Done
-        }
-        Err(RestoreRefused::Because(why)) => {
-            out.tell(&why);
-            Exit::Refused
-        }
-        Err(RestoreRefused::NoFile(why)) => {
-            out.tell(&why);
-            Exit::NotFound
-        }
-        Err(RestoreRefused::Failed(why)) => {
-            out.tell(&why);
-            Exit::Failed
-        }
-    }
+/// How a ledger was made anew on a node that does not run.
+pub fn made_anew(done: Result<Message, AnewRefused>, out: &Out) -> Exit {
+    let (said, exit) = match done {
+        Ok(done) => (Box::new(done), Exit::Done),
+        Err(AnewRefused::Because(why)) => (why, Exit::Refused),
+        Err(AnewRefused::NoFile(why)) => (why, Exit::NotFound),
+        Err(AnewRefused::Failed(why)) => (why, Exit::Failed),
+    };
+    out.tell(&said);
+    exit
 }
 
 fn failed(out: &Out, error: &dyn std::fmt::Display) -> Exit {

@@ -126,6 +126,7 @@ fn shown(arg: &Arg) -> String {
         (Some(long), Some(value)) if takes && arg.is_require_equals_set() => {
             format!("[--{long}[={value}]]")
         }
+        (Some(long), Some(value)) if takes && arg.is_required_set() => format!("--{long} {value}"),
         (Some(long), Some(value)) if takes => format!("[--{long} {value}]"),
         (Some(long), _) => format!("[--{long}]"),
         (None, value) => {

@@ -9,6 +9,8 @@ mod drills;
 mod fencing;
 #[path = "members/guides.rs"]
 mod guides;
+#[path = "members/majority.rs"]
+mod majority;
 #[path = "members/ocf.rs"]
 mod ocf;
 #[path = "members/scripts.rs"]

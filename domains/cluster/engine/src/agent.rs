@@ -3,11 +3,13 @@
 //! Threads: the core, at real-time priority where it may; a small runtime for the ledger, the
 //! connections of other nodes and the local socket. The core never waits for the runtime.
 
+mod anew;
 mod aside;
 mod belonging;
 mod book;
 mod by_agents;
 mod complaint;
+mod contact;
 mod ear;
 mod entry;
 mod file;
@@ -15,15 +17,18 @@ mod founding;
 mod join;
 mod ledger_link;
 mod membership;
+mod recover;
 mod register;
 mod restore;
 mod start;
 mod tasks;
 
+pub use anew::{AnewRefused, Author, How as AnewHow};
 pub use complaint::complaint;
 pub use ear::{Ear, Heard};
 pub use founding::{FOUNDING_FILE, Founding, FoundingFailure, found};
 pub use join::{JoinFailure, join};
-pub use restore::{How as RestoreHow, Restore, RestoreRefused, restore};
+pub use recover::{Recovery, Survey, Tokens, recover};
+pub use restore::{Restore, restore};
 pub use start::{AgentConfig, AgentFailure, run};
 pub use tasks::put;

@@ -163,6 +163,13 @@ pub enum Command {
         /// Which.
         node: NodeName,
     },
+    /// It was named lost and has come back: it has put its own copy of the former ledger aside.
+    NodeStoodAside {
+        /// Which.
+        node: NodeName,
+        /// The fingerprint of its certificate, which is refused from then on.
+        certificate: String,
+    },
     /// Its device switches it off (L7).
     NodeFence {
         /// Which.
@@ -295,6 +302,9 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         Command::NodeUndrain { node } => node::undrain(&mut effect, node),
         Command::NodeLeave { node } => node::leave(&mut effect, node),
         Command::NodeRemove { node } => node::remove(&mut effect, node),
+        Command::NodeStoodAside { node, certificate } => {
+            node::stood_aside(&mut effect, node, certificate);
+        }
         Command::NodeFence { node } => node::fence(&mut effect, node),
         Command::NodeConfirmOff { node } => node::confirm_off(&mut effect, node),
         Command::ConfigApply { config } => config::apply(&mut effect, config),

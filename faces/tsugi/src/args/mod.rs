@@ -21,7 +21,7 @@ pub use change::{Changing, Gentle, Lasting};
 pub use drill::{Drill, Level};
 pub use group::Group;
 pub use monitor::{Monitor, Patience};
-pub use node::{Node, Run};
+pub use node::{Node, RecoverMajority, Run};
 pub use ocf::Ocf;
 pub use proc::{Load, Proc};
 pub use trial::{Trial, Up};

@@ -48,6 +48,18 @@ pub enum Node {
         #[command(flatten)]
         lasting: Lasting,
     },
+    RecoverMajority(RecoverMajority),
+}
+
+/// Without whom a node that does not run keeps the ledger from now on.
+#[derive(Clone, Debug, Args)]
+pub struct RecoverMajority {
+    #[arg(long, value_name = "NODE", required = true)]
+    pub lost: Vec<String>,
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub gentle: Gentle,
 }
 
 /// How a node is run.

@@ -53,7 +53,7 @@ fn one_or_all(group: Option<String>) -> String {
 /// `node …`, all but `run`.
 pub fn node(agents: &Agents, out: &Out, node: &Node) -> Exit {
     let (what, lasting): (Operation, Lasting) = match node.clone() {
-        Node::List | Node::Run(_) => return read::nodes(agents, out),
+        Node::List | Node::Run(_) | Node::RecoverMajority(_) => return read::nodes(agents, out),
         Node::Token { node, good_for, gentle } => match time(out, "--for", Some(&good_for)) {
             Ok(good_for) => {
                 let good_for = good_for.unwrap_or(Span::secs(3600));

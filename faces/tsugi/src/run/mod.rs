@@ -47,6 +47,9 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Whatif(suppose) => read::what_if(&agents, out, suppose),
         Command::Group(group) => change::group(&agents, out, group),
         Command::Node(Node::Run(run)) => daemon::node_run(run, agents.run_dir(), out),
+        Command::Node(Node::RecoverMajority(asked)) => {
+            offline::recover_majority(out, asked, build.protocol)
+        }
         Command::Node(node) => change::node(&agents, out, node),
         Command::Proc(asked) => proc::proc(&agents, out, asked),
         Command::Init { file, gentle } => change::init(&agents, out, (file, gentle)),

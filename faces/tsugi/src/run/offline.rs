@@ -1,4 +1,4 @@
-//! Commands that need no agent: the catalogue, completions, the manual, a restore.
+//! Commands that need no agent: the catalogue, completions, the manual, a ledger made anew.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use clap_complete::Shell;
-use tsugi_cluster_engine::agent::{Restore, RestoreHow};
-use tsugi_messages as messages;
+use tsugi_cluster_engine::agent::{self, AnewHow, Author, Recovery, Restore, Survey, Tokens};
+use tsugi_messages::{self as messages, phrase};
+use tsugi_vocabulary::NodeName;
+use tsugi_wire::control::Utc;
 use tsugi_wire::version::Protocol;
 
 use super::change;
-use crate::args::{Changing, DATA_DIR};
+use crate::args::{Changing, DATA_DIR, RecoverMajority};
 use crate::daemon;
 use crate::exit::Exit;
 use crate::help;
@@ -113,12 +115,63 @@ pub fn restore(
     let what = Restore {
         file: file.to_path_buf(),
         data_dir: data_dir.unwrap_or(Path::new(DATA_DIR)).to_path_buf(),
-        reason: changing.reason.clone().unwrap_or_default(),
+        author: author(changing.reason.as_deref()),
+        how: if changing.dry_run { AnewHow::DryRun } else { AnewHow::ForReal },
+        speaks,
+    };
+    daemon::made_anew(agent::restore(&what), out)
+}
+
+/// `node recover-majority`.
+pub fn recover_majority(out: &Out, asked: &RecoverMajority, speaks: Protocol) -> Exit {
+    let RecoverMajority { lost, data_dir, gentle } = asked;
+    if gentle.reason.as_deref().unwrap_or_default().trim().is_empty() && !gentle.dry_run {
+        out.tell(&messages::refused_reason_missing("tsugi node recover-majority"));
+        return Exit::Refused;
+    }
+    let what = Recovery {
+        data_dir: data_dir.as_deref().unwrap_or(Path::new(DATA_DIR)).to_path_buf(),
+        lost: lost.iter().cloned().collect(),
+        author: author(gentle.reason.as_deref()),
+        how: if gentle.dry_run { AnewHow::DryRun } else { AnewHow::ForReal },
+        speaks,
+    };
+    daemon::made_anew(agent::recover(&what, |survey| tell_survey(out, survey)), out)
+}
+
+fn author(reason: Option<&str>) -> Author {
+    Author {
+        reason: reason.unwrap_or_default().to_owned(),
         words: change::typed(),
         command: change::random_id(),
         origin: change::origin(),
-        how: if changing.dry_run { RestoreHow::DryRun } else { RestoreHow::ForReal },
-        speaks,
-    };
-    daemon::restore(&what, out)
+    }
+}
+
+/// What this node keeps, to be compared with what the others that are left keep.
+fn tell_survey(out: &Out, survey: &Survey) {
+    let voters: Vec<&str> = survey.voters.iter().map(NodeName::as_str).collect();
+    let (term, place) = (survey.term, survey.place.0);
+    out.say(&phrase::recover_copy(
+        &survey.node,
+        survey.incarnation,
+        term,
+        place,
+        voters.join(", "),
+    ));
+    match survey.heard {
+        Some(at) => out.say(&phrase::recover_heard(render::second(Utc(at)))),
+        None => out.say(&phrase::recover_heard_unknown()),
+    }
+    out.say(&phrase::recover_lost_after(place));
+    for (group, owner, epoch) in &survey.groups {
+        match owner {
+            Some(owner) => out.say(&phrase::recover_group(group, owner, epoch)),
+            None => out.say(&phrase::recover_group_free(group, epoch)),
+        }
+    }
+    match survey.tokens {
+        Tokens::Here => {}
+        Tokens::Elsewhere => out.tell(&messages::tokens_are_elsewhere(&survey.node)),
+    }
 }

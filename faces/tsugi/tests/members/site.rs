@@ -76,8 +76,17 @@ impl Site {
         file
     }
 
-    /// Starts the process of a node.
+    /// Starts the process of a node and waits until it answers.
     pub fn start(&mut self, node: &str) {
+        self.spawn(node);
+        self.until(&format!("{node} answers"), |site| {
+            site.ask(node, &["status", "--json"]).0 != Some(3)
+                && site.path(node).join("run/agent/control.sock").exists()
+        });
+    }
+
+    /// Starts the process of a node, which may end by itself.
+    pub fn spawn(&mut self, node: &str) {
         let dir = self.path(node);
         fs::create_dir_all(dir.join("data")).expect("a folder");
         let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("log"));
@@ -96,10 +105,6 @@ impl Site {
             .process_group(0);
         let child = command.spawn().expect("the binary was built");
         self.nodes.push((node.to_owned(), child));
-        self.until(&format!("{node} answers"), |site| {
-            site.ask(node, &["status", "--json"]).0 != Some(3)
-                && site.path(node).join("run/agent/control.sock").exists()
-        });
     }
 
     fn take(&mut self, node: &str) -> Child {
@@ -205,6 +210,32 @@ impl Site {
         let first = ["restore", paths[0], "--data-dir", paths[1]];
         let (code, out, err) = self.ask(node, &[&first[..], words].concat());
         (code, out + &err)
+    }
+
+    /// Has a node that does not run keep the ledger alone: its exit code and what it said.
+    pub fn recover(&self, node: &str, words: &[&str]) -> (Option<i32>, String) {
+        let data = self.path(node).join("data");
+        let first = ["node", "recover-majority", "--data-dir", data.to_str().expect("plain")];
+        let (code, out, err) = self.ask(node, &[&first[..], words].concat());
+        (code, out + &err)
+    }
+
+    /// Vouches on one node that another is off, with this typed as its name.
+    pub fn confirm_off(&self, by: &str, node: &str, typed: &str) -> (Option<i32>, String) {
+        let mut asked = Command::new(env!("CARGO_BIN_EXE_tsugi"))
+            .args(["node", "confirm-off", node, "--reason", "I stand before it"])
+            .env_clear()
+            .env("TSUGI_RUN_DIR", self.path(by).join("run"))
+            .env("LANG", "en_US.UTF-8")
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary was built");
+        let mut stdin = asked.stdin.take().expect("a pipe");
+        writeln!(stdin, "{typed}").expect("it reads");
+        drop(stdin);
+        let output = asked.wait_with_output().expect("it ends");
+        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
     }
 
     /// What needs a person, by the numbers of its messages.

@@ -32,6 +32,7 @@ use tsugi_wire::tls::Tls;
 use super::book::Book;
 use super::entry::{Answer, Ask, Kept, to_bytes};
 use super::founding::{FOUNDING_FILE, Founding, FoundingFailure};
+use super::join::JoinFailure;
 use super::ledger_link::{Link, LinkFailure};
 use super::start::{AgentConfig, AgentFailure, FOUNDING_CHANNEL, surroundings};
 use super::{aside, by_agents, join};
@@ -301,6 +302,11 @@ pub(super) fn come_in_again(
             Ok(next) => {
                 next.write(&config.data_dir)?;
                 break;
+            }
+            // It was named lost: what it let go of is known now, and it comes in with a token only.
+            Err(JoinFailure::Removed(_)) => {
+                let place = put_all_aside(config)?;
+                return Err(AgentFailure::Removed { node: me, place });
             }
             Err(why) => {
                 logbook::say(&messages::token_refused(&me, why));

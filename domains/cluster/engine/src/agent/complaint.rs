@@ -8,6 +8,7 @@ use tsugi_wire::boot::BootFailure;
 use tsugi_wire::files::FileFailure;
 use tsugi_wire::identity::IdentityFailure;
 
+use super::anew::is_half_done;
 use super::founding::FoundingFailure;
 use super::ledger_link::LinkFailure;
 use super::start::{AgentConfig, AgentFailure};
@@ -24,6 +25,11 @@ pub fn complaint(failure: &AgentFailure, config: &AgentConfig) -> Message {
         | AgentFailure::File(file) => of_file(file, &node),
         AgentFailure::Identity(identity) => of_identity(identity, config),
         AgentFailure::Ledger(LinkFailure::Identity(identity)) => of_identity(identity, config),
+        AgentFailure::Ledger(LinkFailure::Ledger(Failure::Storage(StorageFailure::Lost {
+            ..
+        }))) if is_half_done(&config.data_dir) => {
+            messages::ledger_half_made(config.data_dir.display(), &node)
+        }
         AgentFailure::Ledger(LinkFailure::Ledger(Failure::Storage(storage))) => {
             of_storage(storage, &node)
         }

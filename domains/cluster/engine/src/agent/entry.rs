@@ -80,6 +80,12 @@ pub enum WhyNot {
     /// A number is an entry of the ledger.
     #[error("no majority of the voters can be reached, and a number is an entry of the ledger")]
     NoMajority,
+    /// A node of this name was named lost and is still waited for: what it ran may still run.
+    #[error(
+        "the node that was named lost under this name may still run: make sure that its machine is \
+         off, and say so with `tsugi node confirm-off`"
+    )]
+    StillAwaited,
     /// It kept a ledger that is later than this one: this one would give an epoch out twice.
     #[error(
         "it kept incarnation {kept} of the ledger and this one is {ours}: \

@@ -23,6 +23,7 @@ use tsugi_wire::tls::{Tls, TlsFailure};
 use tsugi_wire::ways::Ways;
 
 use super::book::Book;
+use super::contact;
 use super::ear::Ear;
 use super::founding::{Founding, FoundingFailure, Part};
 use super::membership::Running;
@@ -201,6 +202,7 @@ pub(super) async fn open(
         Reception::open(identity, |_applicant| Box::pin(async { Ok(()) }))?.map(Arc::new);
     let shared: Arc<dyn Ledger> = Arc::new(ledger.clone());
     let data_dir = agent.data_dir.clone();
+    tokio::spawn(contact::keep(Arc::clone(&shared), data_dir.clone()));
     let place = place(agent, identity);
     let parity = Arc::new(Rounds::new(standing.clone(), others, place));
     let register = Arc::new(Register::new(data_dir.clone(), Arc::clone(&shared), standing));

@@ -3,13 +3,13 @@
 //! Invariants: a number is given to one certificate, and is durable before it is told; the
 //! numbers of the founding are the founder's to give until the ledger has its first entry.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tsugi_cluster_rules::command::{self, Before, Command, Issued, Number};
+use tsugi_cluster_rules::lease::lost_voters_out_there;
 use tsugi_cluster_rules::node::Fate;
 use tsugi_cluster_rules::plan::Situation;
 use tsugi_cluster_rules::record::Record;
@@ -98,20 +98,35 @@ impl Register {
         let former = kept.as_ref().filter(|k| k.incarnation < view.incarnation);
         let former = former.map(|kept| kept.voters.clone()).unwrap_or_default();
         if let Some(Kept { incarnation: kept, .. }) =
-            kept.filter(|k| k.incarnation > view.incarnation)
+            kept.as_ref().filter(|k| k.incarnation > view.incarnation)
         {
-            return Err(WhyNot::Later { kept, ours: view.incarnation });
+            return Err(WhyNot::Later { kept: *kept, ours: view.incarnation });
         }
         let certificate = peer.fingerprint.to_string();
         for _ in 0..TRIES {
             let view = self.ledger.view();
             let record =
                 records::record(&view, &Record::default()).map_err(|_| WhyNot::NoMajority)?;
-            if was_removed(&record, peer) {
+            // Whoever kept nothing has come with a token. No certificate is known to be refused.
+            let anew = kept.is_none() && is_gone_unasked(&record, peer);
+            if was_removed(&record, peer) && !anew {
                 return Ok(Answer::Removed { incarnation: view.incarnation });
             }
             let known = record.nodes.get(&peer.node).map(|known| &known.value);
-            if known.is_some_and(|k| k.certificate.as_deref() == Some(&*certificate)) {
+            let its_own = known.is_some_and(|k| k.certificate.as_deref() == Some(&*certificate));
+            if lost_voters_out_there(&record).contains(&&peer.node) {
+                // Whoever asks under its certificate has put its copy aside (`belonging`); another
+                // machine of that name says nothing of what the lost one runs.
+                let unasked = known.is_some_and(|k| k.certificate.is_none());
+                if !(its_own || unasked) || kept.is_none() {
+                    return Err(WhyNot::StillAwaited);
+                }
+                let (node, certificate) = (peer.node.clone(), certificate.clone());
+                let stood_aside = Command::NodeStoodAside { node, certificate };
+                self.enter(&record, peer, stood_aside).await?;
+                continue;
+            }
+            if its_own {
                 let founding =
                     Founding::of_record(&view, &record).map_err(|_| WhyNot::NotConfigured)?;
                 return Ok(Answer::Number { founding: Box::new(founding) });
@@ -124,7 +139,13 @@ impl Register {
                 Ok(()) if mine => Number::OfTheFounding,
                 Ok(()) | Err(_) => Number::New,
             };
-            self.enter(&record, peer, (number, &former)).await?;
+            let join = Command::NodeJoin {
+                node: peer.node.clone(),
+                certificate: certificate.clone(),
+                number,
+                former: former.clone(),
+            };
+            self.enter(&record, peer, join).await?;
         }
         Err(WhyNot::NoMajority)
     }
@@ -158,24 +179,14 @@ impl Register {
         founding.write(&self.data_dir).map_err(|_| WhyNot::NotTheFounder)
     }
 
-    /// Puts the node into the ledger, with its line in the audit.
-    async fn enter(
-        &self,
-        record: &Record,
-        peer: &Peer,
-        (number, former): (Number, &BTreeSet<NodeName>),
-    ) -> Result<(), WhyNot> {
+    /// Puts what becomes of the node into the ledger, with its line in the audit.
+    async fn enter(&self, record: &Record, peer: &Peer, command: Command) -> Result<(), WhyNot> {
         let standing = self.standing.borrow().clone();
         let at = tsugi_host::clock::wall();
         let certificate = peer.fingerprint.to_string();
         let issued = Issued {
-            command: Command::NodeJoin {
-                node: peer.node.clone(),
-                certificate: certificate.clone(),
-                number,
-                former: former.clone(),
-            },
-            words: "tsugi node join".to_owned(),
+            words: words(&command).to_owned(),
+            command,
             person: format!("node {}", peer.node),
             origin: peer.addr.to_string(),
             command_id: format!("join-{}-{}", certificate.get(..16).unwrap_or_default(), at.0),
@@ -203,6 +214,14 @@ impl Register {
     }
 }
 
+/// What was typed on the node for this to come of it.
+fn words(command: &Command) -> &'static str {
+    match command {
+        Command::NodeStoodAside { .. } => "tsugi node run",
+        _ => "tsugi node join",
+    }
+}
+
 /// Whether whoever shows this certificate was taken out for good.
 fn was_removed(record: &Record, peer: &Peer) -> bool {
     let certificate = peer.fingerprint.to_string();
@@ -211,6 +230,12 @@ fn was_removed(record: &Record, peer: &Peer) -> bool {
         Some(_) => gone.certificate.as_deref() == Some(&*certificate),
         None => gone.certificate.as_ref().is_none_or(|its| *its == certificate),
     }
+}
+
+/// Whether the node of this name is gone and was never known to have a certificate.
+fn is_gone_unasked(record: &Record, peer: &Peer) -> bool {
+    let gone = record.gone.get(&peer.node).is_some_and(|gone| gone.certificate.is_none());
+    gone && !record.nodes.contains_key(&peer.node)
 }
 
 /// Where every node listens, and under which number each has joined.

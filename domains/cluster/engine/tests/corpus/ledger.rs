@@ -91,7 +91,10 @@ fn who_joined_who_is_gone_and_what_a_restored_ledger_waits_for_is_kept() {
     keeps("gone", &Gone::of(&joined));
     keeps("gone-unasked", &Gone::of(&NodeRecord::new(2)));
     let former = vec![[node("a"), node("b")].into(), [node("c")].into()];
-    keeps("restored", &Restored { first: 5, former });
+    let restored = Restored { first: 5, former, ..Restored::default() };
+    keeps("restored", &restored);
+    let lost = [node("b"), node("c")].into();
+    keeps("restored-without-the-lost", &Restored { lost, ..restored });
 }
 
 fn owned(start: StartKind, phase: Phase, cause: Cause) -> Ownership {

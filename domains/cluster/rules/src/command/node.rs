@@ -121,12 +121,36 @@ pub(super) fn confirm_off(effect: &mut Effect<'_>, node: &NodeName) {
     if *node == effect.situation.by || effect.sight(node).is_some_and(|s| heard(&s.life)) {
         effect.refuse(Refusal::NodeIsUp { node: node.clone() });
     }
+    // Of a former life of the ledger nothing is known here, and every boot of it is meant.
+    if is_awaited(effect, node) {
+        return effect.remove_node(node);
+    }
     match newest_boot(effect, node) {
         Some(boot) if known.fenced != Some(boot) => {
             effect.write_node(node, NodeRecord { fenced: Some(boot), fencing: None, ..known });
         }
         Some(_) | None => effect.refuse(Refusal::AlreadySo { what: node.to_string() }),
     }
+}
+
+/// It was named lost and is back: it has let go of all that it ran, and never votes in the former
+/// life of the ledger again. It is no member, and comes in with a new token only. A certificate
+/// that was not known is noted first, by an entry of its own: it is refused from then on.
+pub(super) fn stood_aside(effect: &mut Effect<'_>, node: &NodeName, certificate: &str) {
+    let known = effect.situation.record.nodes.get(node).map(|known| (*known.value).clone());
+    match known.filter(|_| is_awaited(effect, node)) {
+        None => effect.refuse(Refusal::NoSuchNode { node: node.to_string() }),
+        Some(known) if known.certificate.is_none() => {
+            let certificate = Some(certificate.to_owned());
+            effect.write_node(node, NodeRecord { certificate, ..known });
+        }
+        Some(_) => effect.remove_node(node),
+    }
+}
+
+/// Whether it was named lost and is still waited for.
+fn is_awaited(effect: &Effect<'_>, node: &NodeName) -> bool {
+    crate::lease::lost_voters_out_there(effect.situation.record).contains(&node)
 }
 
 /// It is switched off by its device, alive or not (L7). Who takes the command has it done, or

@@ -59,6 +59,14 @@ pub fn former_voters_out_there(record: &Record) -> Vec<&NodeName> {
     all.into_iter().filter(|node| is_out_there(record, restored, node)).collect()
 }
 
+/// Those of them that a person named lost: each is waited for until somebody vouches that its
+/// machine is off, or it has come itself and put its copy aside.
+#[must_use]
+pub fn lost_voters_out_there(record: &Record) -> Vec<&NodeName> {
+    let lost = |node: &&NodeName| record.restored.as_ref().is_some_and(|r| r.lost.contains(*node));
+    former_voters_out_there(record).into_iter().filter(lost).collect()
+}
+
 fn is_out_there(record: &Record, restored: &Restored, node: &NodeName) -> bool {
     record.nodes.get(node).is_some_and(|known| known.value.voter < restored.first)
 }

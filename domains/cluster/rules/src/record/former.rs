@@ -17,7 +17,7 @@ pub struct Gone {
 }
 
 /// What is kept of the cluster that a restored ledger follows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restored {
     /// The first number of a voter under this life: whoever has a lower one has not come in.
     pub first: u64,
@@ -25,6 +25,10 @@ pub struct Restored {
     /// majority of any of them is out there: it could still hold a lease. A node that comes in
     /// adds the list that it knew.
     pub former: Vec<BTreeSet<NodeName>>,
+    /// Those that a person named lost for good when the ledger was recovered without them. While
+    /// one is waited for, it has put its own copy aside if it asks to come in, and is taken out.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lost: BTreeSet<NodeName>,
 }
 
 impl Gone {

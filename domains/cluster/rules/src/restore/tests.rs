@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tsugi_vocabulary::{GroupName, Index, Wall};
 
 use super::*;
-use crate::lease::former_majority_out_there;
+use crate::lease::{former_majority_out_there, lost_voters_out_there};
 use crate::reason::Cause;
 use crate::record::{Gone, GroupIntent, Guard, Order, Pause, Phase, Versioned};
 use crate::start_kind::StartKind;
@@ -145,4 +145,97 @@ fn a_second_restore_waits_for_what_the_first_still_waited_for() {
     let first = begun(&kept_by(&ABC, 4), Newest::Kept(&newest), 4);
     let second = begun(&kept_by(&ABC, 4), Newest::Kept(&first), 5);
     assert!(former_majority_out_there(&second), "b and c are still of the first life");
+}
+
+const FIVE: [(&str, u64); 5] = [("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5)];
+
+fn named(names: &[&str]) -> BTreeSet<NodeName> {
+    names.iter().map(|n| name(n)).collect()
+}
+
+/// The record that the ledger begins with which `a` keeps alone after these were named lost.
+fn alone(known: &Record, lost: &[&str], voter: u64) -> Record {
+    let node = name("a");
+    let keeper = Keeper { node: &node, voter, certificate: "new" };
+    let draft = recovered(known, &named(lost), keeper);
+    let voters = BTreeMap::from([(node.clone(), voter)]);
+    let mut record = Record { incarnation: 2, voters, highest_voter: voter, ..known.clone() };
+    record.apply(&draft, Index(9));
+    record
+}
+
+#[test]
+fn a_recovered_ledger_believes_nothing_that_only_the_owners_could_know() {
+    let mut known = kept_by(&[("b", 2), ("a", 1), ("c", 3)], 7);
+    let group = known.groups.get_mut(&work()).unwrap();
+    Arc::make_mut(&mut group.value).pause = Some(pinned_to("b"));
+    let record = alone(&known, &["b", "c"], 4);
+    let group = record.group(&work()).unwrap();
+    assert_eq!((group.ownership.clone(), group.ended), (Ownership::Nobody, Ending::Unknown));
+    assert_eq!(group.epoch, epoch(7));
+    assert!(group.epoch.next(record.incarnation) > group.epoch);
+    assert_eq!(group.pause, Some(pinned_to("b")), "a pin stands (L9)");
+    assert_eq!(record.nodes[&name("a")].value.voter, 4);
+    let certificate = record.nodes[&name("b")].value.certificate.clone();
+    assert_eq!(certificate.as_deref(), Some("of b"), "whoever shows it is refused");
+}
+
+#[test]
+fn nothing_starts_after_a_recovery_while_one_node_is_not_accounted_for() {
+    let known = kept_by(&FIVE, 7);
+    let mut record = alone(&known, &["c", "d", "e"], 6);
+    assert_eq!(lost_voters_out_there(&record), [&name("c"), &name("d"), &name("e")]);
+    let gone = Draft::default().write(Write::NodeGone(name("c")));
+    record.apply(&gone.write(Write::NodeGone(name("d"))), Index(10));
+    come_in(&mut record, "b", 7);
+    assert!(former_majority_out_there(&record), "e may own any group by itself");
+    assert_eq!(lost_voters_out_there(&record), [&name("e")]);
+    record.apply(&Draft::default().write(Write::NodeGone(name("e"))), Index(11));
+    assert!(!former_majority_out_there(&record));
+    // A machine that joins anew under the name is a member like any other.
+    come_in(&mut record, "e", 8);
+    assert!(lost_voters_out_there(&record).is_empty() && !former_majority_out_there(&record));
+}
+
+#[test]
+fn a_node_that_is_left_comes_in_by_itself_and_one_without_a_vote_is_waited_for_too() {
+    let mut known = kept_by(&ABC, 7);
+    come_in(&mut known, "d", 4);
+    let mut record = alone(&known, &["b", "c"], 5);
+    assert_eq!(record.nodes[&name("d")].value.certificate, None, "its old number is not its own");
+    assert_eq!(lost_voters_out_there(&record), [&name("b"), &name("c")]);
+    for lost in ["b", "c"] {
+        record.apply(&Draft::default().write(Write::NodeGone(name(lost))), Index(10));
+    }
+    assert!(former_majority_out_there(&record), "d may have been given a vote and a group since");
+    come_in(&mut record, "d", 6);
+    assert!(!former_majority_out_there(&record));
+}
+
+#[test]
+fn who_an_earlier_recovery_waits_for_stays_lost_in_the_next() {
+    let first = alone(&kept_by(&ABC, 7), &["b", "c"], 4);
+    let mut second = first.clone();
+    come_in(&mut second, "d", 5);
+    second.voters = BTreeMap::from([(name("a"), 4), (name("d"), 5)]);
+    let third = alone(&second, &["d"], 6);
+    assert_eq!(lost_voters_out_there(&third), [&name("b"), &name("c"), &name("d")]);
+    assert_eq!(third.nodes[&name("b")].value.certificate.as_deref(), Some("of b"));
+}
+
+#[test]
+fn only_the_loss_of_a_majority_is_recovered_from() {
+    let known = kept_by(&FIVE, 7);
+    let of =
+        |names: &[&str]| loss(&known, &name("a"), &names.iter().map(|n| (*n).to_owned()).collect());
+    assert_eq!(of(&["c", "d", "e"]), Loss::OfTheMajority);
+    assert_eq!(of(&["b", "c", "d", "e"]), Loss::OfTheMajority);
+    assert_eq!(of(&["d", "e"]), Loss::StillThere(named(&["a", "b", "c"])));
+    let unknown = |names: &[&str]| Loss::Unknown(names.iter().map(|n| (*n).to_owned()).collect());
+    assert_eq!(of(&["c", "d", "e", "x"]), unknown(&["x"]));
+    assert_eq!(of(&["a", "b", "c"]), unknown(&["a"]), "who keeps it is not lost");
+    assert_eq!(of(&[]), unknown(&[]), "nobody was named");
+    let pair = kept_by(&[("a", 1), ("b", 2)], 7);
+    let lost = ["b".to_owned()].into();
+    assert_eq!(loss(&pair, &name("a"), &lost), Loss::OfTheMajority);
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use tsugi_cluster_rules::check::{Fault, check};
 use tsugi_cluster_rules::command::{self, Before, Command, Vouch};
+use tsugi_cluster_rules::lease::{former_majority_out_there, lost_voters_out_there};
 use tsugi_cluster_rules::plan::{Chosen, Life, Settled, Stand, Waiting};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::reason::{Cause, Rejected};
 use tsugi_cluster_rules::record::{
-    AppliedConfig, EntryName, GroupIntent, Guard, NodeIntent, Unconfirmed, Write,
+    AppliedConfig, Draft, EntryName, GroupIntent, Guard, NodeIntent, Unconfirmed, Write,
 };
 use tsugi_cluster_rules::refusal::Refusal;
+use tsugi_cluster_rules::restore::{self, Keeper};
 use tsugi_cluster_rules::start_kind::StartOption;
 use tsugi_vocabulary::{Generation, Span, Wall};
 
@@ -370,4 +372,54 @@ fn a_cluster_is_suspended_whole_or_not_at_all() {
         "a lost owner cannot be pinned"
     );
     assert!(world.record.groups.values().all(|g| g.value.pause.is_none()));
+}
+
+/// n1 alone, after n2 and n3 were named lost; neither is heard.
+fn recovered() -> World {
+    let mut world = three();
+    let (me, lost) = (node("n1"), [node("n2"), node("n3")].into());
+    let keeper = Keeper { node: &me, voter: 4, certificate: "its own" };
+    let draft: Draft = restore::recovered(&world.record, &lost, keeper);
+    world.apply(&draft);
+    world.record.incarnation = 2;
+    world.record.voters = [(me, 4)].into();
+    world.record.highest_voter = 4;
+    world.life("n2", Life::Silent { silence: Span::secs(60) });
+    world.sights.remove(&node("n3"));
+    world
+}
+
+#[test]
+fn a_lost_node_is_taken_out_by_the_word_that_it_is_off_and_not_while_it_is_heard() {
+    let mut world = recovered();
+    let off = |world: &World, name| issued(world, Command::NodeConfirmOff { node: node(name) });
+    world.life("n2", Life::Heard);
+    let refusal = command::decide(&world.situation(), &off(&world, "n2")).unwrap_err();
+    assert_eq!(refusal, Refusal::NodeIsUp { node: node("n2") });
+    world.life("n2", Life::Silent { silence: Span::secs(60) });
+    for name in ["n2", "n3"] {
+        assert!(former_majority_out_there(&world.record), "{name} may still own a group");
+        world.apply(&command::decide(&world.situation(), &off(&world, name)).unwrap());
+        assert!(world.record.gone.contains_key(&node(name)), "its certificate is refused");
+    }
+    assert!(!former_majority_out_there(&world.record));
+    let refusal = command::decide(&world.situation(), &off(&world, "n2")).unwrap_err();
+    assert_eq!(refusal.number(), Refusal::NoSuchNode { node: String::new() }.number());
+}
+
+#[test]
+fn a_lost_node_that_comes_back_and_puts_its_copy_aside_is_waited_for_no_more() {
+    let mut world = recovered();
+    let aside = |world: &World, name| {
+        let certificate = "shown".to_owned();
+        issued(world, Command::NodeStoodAside { node: node(name), certificate })
+    };
+    let own = command::decide(&world.situation(), &aside(&world, "n1")).unwrap_err();
+    assert_eq!(own, Refusal::NoSuchNode { node: "n1".to_owned() }, "nobody waits for it");
+    world.life("n2", Life::Heard);
+    world.apply(&command::decide(&world.situation(), &aside(&world, "n2")).unwrap());
+    assert_eq!(lost_voters_out_there(&world.record), [&node("n2"), &node("n3")], "noted first");
+    world.apply(&command::decide(&world.situation(), &aside(&world, "n2")).unwrap());
+    assert_eq!(world.record.gone[&node("n2")].certificate.as_deref(), Some("shown"));
+    assert_eq!(lost_voters_out_there(&world.record), [&node("n3")]);
 }

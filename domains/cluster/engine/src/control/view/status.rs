@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use tsugi_cluster_rules::doctor::drills_due;
 use tsugi_cluster_rules::drill::Drills;
-use tsugi_cluster_rules::lease::{former_majority_out_there, former_voters_out_there};
+use tsugi_cluster_rules::lease::{
+    former_majority_out_there, former_voters_out_there, lost_voters_out_there,
+};
 use tsugi_cluster_rules::plan::{
     Chosen, Decision, Life, Resting, RunsAs, Settled, Sight, Situation, Stand, Waiting,
 };
@@ -37,7 +39,7 @@ pub fn status(standing: &Standing) -> report::Status {
     let decisions = decisions(standing);
     let votes = votes(standing, spec);
     let mut needs = Vec::new();
-    needs.extend(restored_need(standing, spec));
+    needs.extend(restored_needs(standing, spec));
     let about_votes = votes_need(&votes, standing, spec);
     let groups: Vec<&GroupName> = spec.groups.keys().collect();
     for name in &groups {
@@ -150,15 +152,23 @@ fn votes(standing: &Standing, spec: &ClusterSpec) -> report::Votes {
     }
 }
 
-/// A restored ledger that nothing may be started under yet.
-fn restored_need(standing: &Standing, spec: &ClusterSpec) -> Option<report::Need> {
-    if !former_majority_out_there(&standing.record) {
-        return None;
+/// A restored ledger that nothing may be started under yet, and whom it waits for: those that a
+/// person named lost by themselves.
+fn restored_needs(standing: &Standing, spec: &ClusterSpec) -> Vec<report::Need> {
+    let record = &standing.record;
+    if !former_majority_out_there(record) {
+        return Vec::new();
     }
-    let awaited = former_voters_out_there(&standing.record);
-    let awaited: Vec<&str> = awaited.into_iter().map(NodeName::as_str).collect();
-    let what = messages::restored_ledger_waits(awaited.join(", "));
-    Some(need(&what, spec.name.clone(), None))
+    let lost = lost_voters_out_there(record);
+    let mut awaited = former_voters_out_there(record);
+    awaited.retain(|node| !lost.contains(node));
+    let names =
+        |nodes: &[&NodeName]| nodes.iter().map(|node| node.as_str()).collect::<Vec<_>>().join(", ");
+    let lost_ones = messages::recovered_ledger_waits(names(&lost));
+    let others = messages::restored_ledger_waits(names(&awaited));
+    let needs = [(lost_ones, lost.is_empty()), (others, awaited.is_empty())].into_iter();
+    let needs = needs.filter(|(_, nobody)| !nobody);
+    needs.map(|(what, _)| need(&what, spec.name.clone(), None)).collect()
 }
 
 /// No majority, or only just one (L12).

@@ -276,7 +276,7 @@ fn restored() -> Record {
         record.nodes.insert(name(n), Versioned { version: record.applied, value });
     }
     let former = vec![["a", "b", "c"].map(name).into()];
-    record.restored = Some(Arc::new(Restored { first: 4, former }));
+    record.restored = Some(Arc::new(Restored { first: 4, former, ..Restored::default() }));
     record
 }
 

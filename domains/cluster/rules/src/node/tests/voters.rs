@@ -91,7 +91,7 @@ fn l4_after_the_last_needed_voter_came_in_a_restored_ledger_promises_nothing_for
         record.nodes.insert(name(n), Versioned { version: record.applied, value });
     }
     let former = vec![["a", "b", "c"].map(name).into()];
-    record.restored = Some(Arc::new(Restored { first: 4, former }));
+    record.restored = Some(Arc::new(Restored { first: 4, former, ..Restored::default() }));
     let mut bench = Bench::new(record);
     bench.voters.clear();
     bench.pass(LONGEST_TTL + LONGEST_TTL);
