@@ -1,9 +1,7 @@
 //! Real nodes with a fence device, which here is the test: it takes a node's power.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
 
 use crate::site::Site;
 
@@ -93,28 +91,12 @@ fn with_a_broken_device_the_group_waits_until_a_person_types_the_name() {
     site.until("it failed", |site| needs(site, "b", "TSUG10322"));
     site.until("it waits", |site| needs(site, "b", "TSUG10104"));
     assert_ne!(owner(&site, "b").1, "b");
-    let confirm = |typed: &str, words: &[&str]| {
-        let mut asked = Command::new(env!("CARGO_BIN_EXE_tsugi"))
-            .args([&["node", "confirm-off", "a"], words].concat())
-            .env_clear()
-            .env("TSUGI_RUN_DIR", site.path("b").join("run"))
-            .env("LANG", "en_US.UTF-8")
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary was built");
-        let mut stdin = asked.stdin.take().expect("a pipe");
-        stdin.write_all(typed.as_bytes()).expect("it reads");
-        drop(stdin);
-        let output = asked.wait_with_output().expect("it ends");
-        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
-    };
-    let (code, said) = confirm("b\n", &["--reason", "I stand before it"]);
+    let (code, said) = site.confirm_off("b", "a", "b");
     assert!(code == Some(3) && said.contains("TSUG10586-E"), "{said}");
-    let (code, said) = confirm("a\n", &[]);
+    let (code, said) = site.vouch("b", ("a", "a"), &[]);
     assert_eq!(code, Some(3), "without a reason: {said}");
     assert_ne!(owner(&site, "b").1, "b");
-    let (code, said) = confirm("a\n", &["--reason", "I stand before it"]);
+    let (code, said) = site.confirm_off("b", "a", "a");
     assert_eq!(code, Some(0), "{said}");
     site.until("b has taken over", |site| {
         owner(site, "b") == ("running".to_owned(), "b".to_owned())

@@ -220,10 +220,20 @@ impl Site {
         (code, out + &err)
     }
 
-    /// Vouches on one node that another is off, with this typed as its name.
+    /// Vouches on one node that another is off, with this typed as its name, and a reason.
     pub fn confirm_off(&self, by: &str, node: &str, typed: &str) -> (Option<i32>, String) {
+        self.vouch(by, (node, typed), &["--reason", "I stand before it"])
+    }
+
+    /// The same with these words in the place of a reason.
+    pub fn vouch(
+        &self,
+        by: &str,
+        (node, typed): (&str, &str),
+        words: &[&str],
+    ) -> (Option<i32>, String) {
         let mut asked = Command::new(env!("CARGO_BIN_EXE_tsugi"))
-            .args(["node", "confirm-off", node, "--reason", "I stand before it"])
+            .args([&["node", "confirm-off", node], words].concat())
             .env_clear()
             .env("TSUGI_RUN_DIR", self.path(by).join("run"))
             .env("LANG", "en_US.UTF-8")

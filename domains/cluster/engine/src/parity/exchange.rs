@@ -7,7 +7,7 @@ use tsugi_cluster_rules::parity::{Answered, Inventory};
 use tsugi_vocabulary::{NodeName, Wall};
 
 use crate::control::Later;
-use crate::records::{decode, encode};
+use crate::records::decode;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,16 +57,6 @@ pub trait Others: Send + Sync {
 /// Why a node does not say what it has when it has not seen it in time.
 pub(super) const BUSY: &str = "busy: its files do not answer";
 
-/// The bytes of a question.
-pub(super) fn question(ask: &Ask) -> Vec<u8> {
-    encode(ask)
-}
-
-/// The question, if these bytes are one.
-pub(super) fn asked(body: &[u8]) -> Option<Ask> {
-    decode::<Ask>(body).ok()
-}
-
 /// When a question was sent and its answer had come, on the wall of who asked.
 pub(super) type Sent = (Wall, Wall);
 
@@ -112,6 +102,7 @@ pub(super) type Answers = BTreeMap<NodeName, Answered>;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::encode;
 
     #[test]
     fn a_clock_is_off_only_by_what_the_way_of_the_question_does_not_explain() {

@@ -16,11 +16,11 @@ use tsugi_cluster_rules::spec::ClusterSpec;
 use tsugi_host::clock;
 use tsugi_vocabulary::{NodeName, Span, Wall};
 
-use super::exchange::{Answers, Ask, BUSY, Others, Say, asked, question, understood};
+use super::exchange::{Answers, Ask, BUSY, Others, Say, understood};
 use super::looks::Looks;
 use super::machine::{Device, Machine, Own};
 use crate::config;
-use crate::records::encode;
+use crate::records::{decode, encode};
 use crate::standing::Standing;
 
 /// How long after its start an agent looks for the first time.
@@ -124,7 +124,7 @@ impl Rounds {
         let others: BTreeSet<NodeName> = listed.filter(|n| **n != standing.me).cloned().collect();
         let mut asked = JoinSet::new();
         for node in others {
-            let answer = self.others.ask(&node, question(ask));
+            let answer = self.others.ask(&node, encode(ask));
             asked.spawn(async move {
                 let sent = clock::wall();
                 let late = |_| Err("no answer in time".to_owned());
@@ -153,7 +153,7 @@ impl Rounds {
     /// What is answered to another node.
     pub async fn answer(&self, body: &[u8]) -> Vec<u8> {
         let standing = self.standing.borrow().clone();
-        let config = match asked(body) {
+        let config = match decode(body).ok() {
             None => return Vec::new(),
             Some(Ask::Look) => standing.record.config.clone().ok_or(Say::NotYet),
             Some(Ask::LookFor { text }) => proposed(&text).map(Arc::new).ok_or(Say::NotRead),

@@ -114,7 +114,7 @@ async fn a_file_system_that_never_answers_costs_one_thread_and_is_never_well() {
         let own = verdict(&outcome, "node2");
         assert_eq!(own.gaps[0].what, Wrong::NotAsked(BUSY.to_owned()));
         assert_eq!(could(&own.gaps), Could::Unknown);
-        let said = crate::records::decode::<Say>(&near.answer(&question(&Ask::Look)).await);
+        let said = crate::records::decode::<Say>(&near.answer(&encode(&Ask::Look)).await);
         assert_eq!(said.expect("it says something"), Say::Busy);
     }
     assert!(near.last().is_some(), "what came of it is kept");
@@ -193,7 +193,7 @@ async fn ph_16_nodes_look_for_what_a_configuration_would_need_before_it_is_appli
 async fn ph_16_a_node_that_cannot_read_the_new_configuration_is_never_taken_as_well() {
     let (near, _standing) = rounds("node2", None);
     let ask = Ask::LookFor { text: "[from_a_later_version]\n".to_owned() };
-    let said = crate::records::decode::<Say>(&near.answer(&question(&ask)).await);
+    let said = crate::records::decode::<Say>(&near.answer(&encode(&ask)).await);
     assert_eq!(said.expect("it says something"), Say::NotRead);
 }
 
