@@ -223,3 +223,17 @@ fn a_program_is_started_with_its_port_before_the_address_is_here() {
     assert_eq!(none.status.code(), Some(1), "{said}");
     assert!(said.contains("TSUG10280-E") && said.contains("/nonexistent/program"), "{said}");
 }
+
+#[test]
+fn the_first_command_of_the_readme_finds_one_program() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let manifest = |folder: &str| {
+        std::fs::read_to_string(root.join(folder).join("Cargo.toml")).expect("a manifest")
+    };
+    let workspace = manifest(".");
+    let members = workspace.lines().find(|line| line.starts_with("default-members"));
+    let members = members.expect("a list").split('"').skip(1).step_by(2);
+    let names = |folder: &&str| manifest(folder).lines().any(|l| l.starts_with("default-run"));
+    let named: Vec<&str> = members.filter(names).collect();
+    assert_eq!(named, ["faces/tsugi"], "`cargo run` takes the one that is named, and no other");
+}
