@@ -15,6 +15,7 @@ pub mod errand;
 pub mod fence;
 pub mod logbook;
 pub mod monitor;
+mod mounts;
 pub mod parity;
 pub mod records;
 pub mod standing;

@@ -10,12 +10,14 @@ mod turn;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{EventRecord, Record, Versioned};
+use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_ledger::Ledger;
 use tsugi_messages::{Language, Message, Recorded};
 use tsugi_vocabulary::{Index, NodeName};
@@ -24,8 +26,8 @@ use tsugi_wire::control::Words;
 pub use journal::catalogue;
 
 use crate::control::view::words::{Deed, cause};
-use crate::records;
 use crate::standing::Standing;
+use crate::{mounts, records};
 use journal::Journal;
 
 /// The journal that standard error goes to.
@@ -67,6 +69,8 @@ pub async fn keep(ledger: Arc<dyn Ledger>, mut standing: watch::Receiver<Arc<Sta
                 tell(event::message(&event.value, &now.record, language), language);
                 tell(event::interruption(&event.value, here, language), language);
                 tell(event::beyond_reach(&event.value, here), language);
+                let protected = |group: &GroupSpec| mounts::protected(Path::new("/"), group);
+                tell(event::slow_to_mount(&event.value, here, protected), language);
             }
             told = told.max(newest(&events));
         }

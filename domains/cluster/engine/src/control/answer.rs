@@ -1,6 +1,7 @@
 //! What only reads: status, why, explain, history, whatif, the applied configuration, the audit.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use super::refusal::{no, no_group, no_node, refused};
 use super::view::words::{phrased, told};
 use super::{Services, config_head, view, watched};
 use crate::standing::Standing;
-use crate::{config, records};
+use crate::{config, mounts, records};
 
 /// How long a node that has just come back may take to learn what it missed.
 const CATCH_UP: Duration = Duration::from_secs(3);
@@ -121,6 +122,8 @@ pub(super) fn examined(services: &Services, standing: &Standing) -> Doctor {
     let mut doctor = view::doctor(standing, &events);
     let last = (services.parity)().map(|parity| parity.last());
     doctor.findings.extend(last.into_iter().flat_map(|l| view::parity_findings(standing, l)));
+    let slow = mounts::protected_here(Path::new("/"), &standing.record, &standing.me);
+    doctor.findings.extend(view::slow_to_mount(standing, slow));
     doctor
 }
 

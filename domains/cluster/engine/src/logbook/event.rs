@@ -5,6 +5,7 @@ use tsugi_cluster_rules::reason::{Cause, How, Mishap, Nature};
 use tsugi_cluster_rules::record::{
     Answer, DrillTurn, EventRecord, Happening, LinkState, Ownership, Record,
 };
+use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
 use tsugi_cluster_rules::watch::table::Then;
 use tsugi_messages::{self as messages, Language, Message, Phrase, phrase};
@@ -169,6 +170,18 @@ pub(super) fn beyond_reach(
     let spec = record.spec()?.groups.get(group)?;
     let names: Vec<&str> = spec.beyond_reach().map(|r| r.name.as_str()).collect();
     (!names.is_empty()).then(|| messages::ocf_ends_with_machine(group, me, names.join(", ")))
+}
+
+/// A volume that the next node has to wait for after a loss of power, told where it has started.
+pub(super) fn slow_to_mount(
+    event: &EventRecord,
+    (me, record): (&NodeName, &Record),
+    mounted: impl FnOnce(&GroupSpec) -> Vec<String>,
+) -> Option<Message> {
+    let Happening::Started { .. } = event.what else { return None };
+    let group = event.group.as_ref().filter(|_| event.by == *me)?;
+    let mounts = mounted(record.spec()?.groups.get(group)?);
+    (!mounts.is_empty()).then(|| messages::volume_waits_to_mount(group, me, mounts.join(", ")))
 }
 
 /// A start is a takeover when something was lost, and an ordinary start when somebody wanted it.

@@ -12,13 +12,13 @@ use tsugi_cluster_rules::parity::{DATA, Fact, Inventory, Item, RUNS, items};
 use tsugi_cluster_rules::record::LinkState;
 use tsugi_cluster_rules::spec::ClusterSpec;
 use tsugi_host::discipline::Discipline;
-use tsugi_host::unescape;
 use tsugi_vocabulary::NodeName;
 
 use super::content::{Hashes, content, program, rights, text, there};
 use super::machine::{Account, Device, Machine, Own};
 use crate::config::hex;
 use crate::errand::{OCF_ROOT, PATH};
+use crate::mounts::{Mounted, mounts};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 /// What a look finds at most: a longer inventory would not fit where it is sent.
@@ -110,14 +110,6 @@ fn short(text: String) -> String {
     let hash = hex(Sha256::digest(&text));
     let begin: String = text.chars().take(LONGEST_MARK - hash.len() - 1).collect();
     format!("{begin} {hash}")
-}
-
-/// Something that is mounted.
-struct Mounted {
-    number: String,
-    at: String,
-    kind: String,
-    source: String,
 }
 
 /// What looks, with what is read once a look.
@@ -293,8 +285,7 @@ impl Eyes<'_> {
 
     fn mounts(&mut self) -> io::Result<&[Mounted]> {
         if self.mounts.is_none() {
-            let text = text(self.machine.at("/proc/self/mountinfo"))?;
-            self.mounts = Some(text.lines().filter_map(mounted).collect());
+            self.mounts = Some(mounts(&self.machine.root)?);
         }
         Ok(self.mounts.as_deref().unwrap_or_default())
     }
@@ -380,18 +371,6 @@ fn is_of(machine: &Machine, mounted: &Mounted, device: &str) -> bool {
     }
     let real = |path: &str| fs::canonicalize(machine.at(path)).ok();
     real(device).is_some_and(|real_one| real(&mounted.source) == Some(real_one))
-}
-
-/// A line of the list of mounts.
-fn mounted(line: &str) -> Option<Mounted> {
-    let (place, what) = line.split_once(" - ")?;
-    let mut what = what.split(' ');
-    Some(Mounted {
-        number: place.split(' ').nth(2)?.to_owned(),
-        at: unescape(place.split(' ').nth(4)?),
-        kind: what.next()?.to_owned(),
-        source: unescape(what.next()?),
-    })
 }
 
 /// The packages that are installed, and their versions.

@@ -5,7 +5,7 @@ use tsugi_cluster_rules::doctor::{
 };
 use tsugi_cluster_rules::record::{EventRecord, Versioned};
 use tsugi_messages::{self as messages, Message, phrase};
-use tsugi_vocabulary::NodeName;
+use tsugi_vocabulary::{GroupName, NodeName};
 use tsugi_wire::control::{Utc, report};
 
 use super::status::need;
@@ -40,6 +40,16 @@ pub fn doctor(standing: &Standing, events: &[Versioned<EventRecord>]) -> report:
         findings: found.collect(),
         settings: settings(&vitals).into_iter().map(shown).collect(),
     }
+}
+
+/// The volumes of a group that this node has, which the next one has to wait for after a loss of
+/// power: the group, and where each is mounted.
+#[must_use]
+pub fn slow_to_mount(standing: &Standing, volumes: Vec<(GroupName, String)>) -> Vec<report::Need> {
+    let one = |(group, mount): (GroupName, String)| {
+        need(&messages::volume_waits_to_mount(&group, &standing.me, mount), group.to_string(), None)
+    };
+    volumes.into_iter().map(one).collect()
 }
 
 pub(super) fn told(finding: &Finding, me: &NodeName) -> (Message, String) {

@@ -16,7 +16,7 @@ pub mod words;
 #[cfg(test)]
 pub(crate) mod scenes;
 
-pub use doctor::doctor;
+pub use doctor::{doctor, slow_to_mount};
 pub use drill::{drills, proofs};
 pub use explain::{Chronicle, explain};
 pub use gauges::{HeardAgo, gauges};

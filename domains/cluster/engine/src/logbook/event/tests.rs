@@ -107,6 +107,19 @@ fn what_only_a_reset_undoes_is_said_where_it_has_started() {
 }
 
 #[test]
+fn a_volume_that_the_next_node_has_to_wait_for_is_told_where_its_group_has_started() {
+    let said = |me: &str, mounts: &[&str]| {
+        let mounts = mounts.iter().map(|mount| (*mount).to_owned()).collect();
+        let told = slow_to_mount(&event(up()), (&node(me), &record()), |_| mounts);
+        told.map(|m| m.line(Language::En))
+    };
+    let line = said("node1", &["/data/pay"]).expect("it is worth a line");
+    assert!(line.starts_with("TSUG10254-W") && line.contains("/data/pay of group PAY"), "{line}");
+    assert_eq!(said("node1", &[]), None);
+    assert_eq!(said("node2", &["/data/pay"]), None, "and nowhere else");
+}
+
+#[test]
 fn cl_43_start_stop_and_takeover_are_lines_on_every_node_and_cut_work_where_it_is_carried_on() {
     let silent = Cause::NodeSilent { node: node("node2"), silence: Span::millis(600) };
     let taken_over = with_pay(|pay| {

@@ -75,3 +75,13 @@ fn a_device_that_fails_its_test_now_is_told_with_the_number_that_says_how() {
     let said = text(&found.findings[0].what);
     assert!(said.contains("since the agent there started"), "{said}");
 }
+
+#[test]
+fn the_doctor_tells_of_a_volume_that_the_next_node_has_to_wait_for() {
+    let picture = standing(record());
+    assert_eq!(slow_to_mount(&picture, Vec::new()), []);
+    let found = slow_to_mount(&picture, vec![(group("PAY"), "/data/pay".to_owned())]);
+    let [one] = &found[..] else { panic!("one volume, one finding: {found:?}") };
+    assert_eq!((one.what.id.as_str(), one.about.as_str()), ("TSUG10254-W", "PAY"));
+    assert!(text(&one.what).contains("/data/pay"), "{one:?}");
+}
