@@ -46,6 +46,18 @@ fn a_cluster_grows_to_four_voters_and_shrinks_to_three_again() {
 }
 
 #[test]
+fn who_has_just_founded_a_cluster_is_given_a_token_at_once_and_nobody_is_before() {
+    let mut site = Site::new();
+    let file = site.configure(&["a", "b", "c"]);
+    site.start("a");
+    let (code, _, err) = site.ask("a", &["node", "token", "b"]);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("TSUG10020-W"), "there is no cluster to join: {err}");
+    site.tsugi("a", &["init", file.to_str().expect("plain")]);
+    site.tsugi("a", &["node", "token", "b"]);
+}
+
+#[test]
 fn a_node_that_dies_at_every_step_of_joining_becomes_a_voter_all_the_same() {
     let mut site = Site::founded();
     let file = site.configure(&["a", "b", "c", "d"]);

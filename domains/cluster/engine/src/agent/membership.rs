@@ -1,10 +1,10 @@
 //! Who belongs to the cluster: founding it, joining it, and giving tokens out.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{SetOnce, mpsc};
 use tsugi_cluster_rules::record::{AppliedConfig, AuditRecord};
 use tsugi_ledger::Ledger;
 use tsugi_messages::{self as messages, Message};
@@ -27,7 +27,7 @@ pub(super) struct Shared {
     /// Told once the node was founded or has joined.
     pub founded: mpsc::UnboundedSender<()>,
     /// The running agent, once there is one.
-    pub running: Arc<OnceLock<Running>>,
+    pub running: Arc<SetOnce<Running>>,
 }
 
 /// A running agent, as far as membership needs it.
@@ -40,6 +40,8 @@ pub(super) struct Running {
     pub parity: Arc<Rounds>,
 }
 
+/// How long a node that has just been founded or has just joined may take to begin its work.
+const BEGINS_WITHIN: Duration = Duration::from_secs(5);
 /// What stands between a token and the addresses it is to be used at.
 const AT: char = '@';
 
@@ -85,13 +87,18 @@ impl Shared {
         })
     }
 
-    fn give_token(&self, node: &NodeName, good_for: Span) -> Result<Made, Message> {
-        let reception = self.running.get().and_then(|r| r.reception.clone());
+    async fn give_token(&self, node: &NodeName, good_for: Span) -> Result<Made, Message> {
         let me = self.name()?;
-        let reception = reception.ok_or_else(|| messages::token_not_here(&me))?;
+        if !ClusterIdentity::is_in(&self.config.pki_dir) {
+            return Err(messages::no_cluster_yet(&me));
+        }
+        // Who has founded a cluster asks at once, while its agent still begins.
+        let running = tokio::time::timeout(BEGINS_WITHIN, self.running.wait()).await;
+        let running = running.map_err(|_| messages::record_awaited(&me))?;
+        let reception = running.reception.clone().ok_or_else(|| messages::token_not_here(&me))?;
         let founding = Founding::read(&self.config.data_dir).map_err(|e| self.failed(e))?;
         // Once there is a record, who asks has found the node in it.
-        let recorded = self.running.get().is_some_and(|r| r.ledger.view().get("config").is_some());
+        let recorded = running.ledger.view().get("config").is_some();
         if !recorded && founding.voter(node).is_none() {
             return Err(self.failed(FoundingFailure::NotNamed(node.clone())));
         }
@@ -122,6 +129,6 @@ impl Membership for Shared {
 
     fn token(&self, node: NodeName, good_for: Span) -> Later<Result<Made, Message>> {
         let shared = self.clone();
-        Box::pin(async move { shared.give_token(&node, good_for) })
+        Box::pin(async move { shared.give_token(&node, good_for).await })
     }
 }
