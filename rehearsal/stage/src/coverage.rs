@@ -28,6 +28,7 @@ const STATES: &[&str] = &[
     "state asker shot",
     "state deaf",
     "state fenced",
+    "state found off",
     "state mending",
     "state pinned and lost",
     "taken over: monitor failed",

@@ -18,7 +18,7 @@ fn with_devices_good_and_bad_nothing_runs_twice_and_everything_serves_in_the_end
             *met.entry(what).or_insert(0) += times;
         }
     }
-    for what in ["state fenced", "state asker shot"] {
+    for what in ["state fenced", "state found off", "state asker shot"] {
         assert!(met.contains_key(what), "{what}: never met, {met:?}");
     }
 }

@@ -28,7 +28,7 @@ use self::queue::Queue;
 use crate::chance::Chance;
 use crate::fault::Fault;
 use crate::ledger::Truth;
-use crate::scene::Scene;
+use crate::scene::{Devices, Scene};
 
 /// What can be seen from outside, in order of time (nanoseconds from the start).
 #[derive(Clone, Debug)]
@@ -161,6 +161,10 @@ pub struct World<'w> {
     pub(crate) answer: Option<Ack>,
     /// How soon that answer is read: as the beat was.
     pub(crate) answers: Haste,
+    /// What tells the state of each machine, by number; none where there are no devices.
+    pub(crate) devices: Vec<fence::Device>,
+    /// What devices draw from: whatever they are asked disturbs nothing else.
+    pub(crate) device_chance: Chance,
     /// What was counted so far.
     pub counts: Counts,
     witness: &'w mut dyn Witness,
@@ -174,6 +178,11 @@ impl<'w> World<'w> {
         let voters = scene.voters();
         let actors = (0..voters).map(|n| Actor::new(n, &mut chance, &record)).collect();
         let groups = scene.groups.len();
+        let mut device_chance = Chance::new(seed, 11);
+        let devices = match scene.devices {
+            Devices::None => Vec::new(),
+            Devices::Each => (0..voters).map(|_| fence::Device::new(&mut device_chance)).collect(),
+        };
         let mut world = Self {
             now: 0,
             queue: Queue::default(),
@@ -193,6 +202,8 @@ impl<'w> World<'w> {
             commands: 0,
             answer: None,
             answers: Haste::Now,
+            devices,
+            device_chance,
             counts: Counts::default(),
             witness,
         };
@@ -205,6 +216,9 @@ impl<'w> World<'w> {
         }
         for group in 0..groups {
             world.at(1_000_000 * (500 + group as u64), Ev::Call { group });
+        }
+        for n in 0..world.devices.len() {
+            world.at(1_000_000 * (300 + n as u64), Ev::Devices { n });
         }
         world.at(1_000_000, Ev::Elect);
         world.at(5_000_000, Ev::CatchUp);
@@ -335,6 +349,8 @@ impl<'w> World<'w> {
             Ev::Fire { n, life, group } => self.on_fire(n, life, &group),
             Ev::Fired { n, life, group, epoch } => self.on_fired(n, life, group, epoch),
             Ev::Shot { n, life, shot } => self.on_shot(n, life, *shot),
+            Ev::Devices { n } => self.on_test_of_devices(n),
+            Ev::State { n, boot, node } => self.on_state(n, boot, node),
             Ev::Voters { n, term, change, known } => self.on_voters((n, term), &change, known),
             Ev::Fault(i) => self.on_fault(i),
             Ev::Undo(undo) => self.on_undo(undo),
@@ -400,6 +416,7 @@ impl<'w> World<'w> {
                 self.begin_act(n, (group, epoch, act), what);
             }
             Order::Fence { node, boot, .. } => self.begin_fence(n, node, boot),
+            Order::AskState { node, .. } => self.begin_state(n, node),
             Order::ChangeVoters { change, known } => self.begin_voters(n, change, known),
             Order::KeepPromise(span) => self.actors[n].longest = Some(span),
             Order::WakeAt(moment) => {

@@ -1,5 +1,6 @@
-//! The fence devices of the other nodes: asked now and then whether they answer, and told to
-//! switch one off. That is believed when the device, asked once more, says off.
+//! The fence devices of the other nodes: asked now and then whether they answer, asked for the
+//! state of a node that misses beats, and told to switch one off. That is believed when the device,
+//! asked once more, says off.
 //!
 //! It never waits: the hands start `tsugi fencing` ([`step`]), and their report says how it ended.
 
@@ -7,6 +8,7 @@ pub mod step;
 
 use std::collections::BTreeMap;
 
+use tsugi_cluster_rules::node::Power;
 use tsugi_cluster_rules::record::FenceFault;
 use tsugi_cluster_rules::spec::FenceDevice;
 use tsugi_host::Host;
@@ -56,6 +58,16 @@ enum Said {
     Nothing(FenceFault),
 }
 
+impl Said {
+    const fn power(&self) -> Power {
+        match self {
+            Self::On => Power::On,
+            Self::Off => Power::Off,
+            Self::Nothing(_) => Power::Unknown,
+        }
+    }
+}
+
 /// One device, and when it is asked next.
 #[derive(Debug)]
 struct Test {
@@ -79,8 +91,10 @@ enum Looks {
 /// What a run of a fence agent is for.
 #[derive(Clone, Debug)]
 enum Run {
-    /// To know whether the device answers.
-    Test(NodeName),
+    /// To know whether the device answers; since when.
+    Test(NodeName, Moment),
+    /// To know whether a node that misses beats has power: one question of the rules.
+    State(NodeName, Span),
     /// To switch a node off.
     Off(Shot),
     /// To see that it is off.
@@ -104,6 +118,17 @@ pub struct Fenced {
     pub boot: BootId,
     /// Whether it is off for certain.
     pub outcome: Result<(), FenceFault>,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// Of a node that was to be switched off.
+    Fenced(Fenced),
+    /// Of a test: what the device said, and how long that took.
+    Tested(NodeName, Power, Span),
+    /// Of a question for the state.
+    State(NodeName, Power),
 }
 
 /// The devices of the other nodes.
@@ -137,18 +162,36 @@ impl Fences {
         if self.tests.get(&node).is_some_and(|t| t.said == Some(Err(FenceFault::Wrong))) {
             return Some(Fenced { node, boot, outcome: Err(FenceFault::Wrong) });
         }
-        self.begin(Run::Off(Shot { node, boot, device }), host)
+        match self.begin(Run::Off(Shot { node, boot, device }), host) {
+            Some(Came::Fenced(fenced)) => Some(fenced),
+            Some(Came::Tested(..) | Came::State(..)) | None => None,
+        }
     }
 
-    fn begin(&mut self, run: Run, host: &mut dyn Host) -> Option<Fenced> {
+    /// Asks a device for the state of its machine; what came of it, if that is known at once.
+    pub fn ask_state(
+        &mut self,
+        node: NodeName,
+        device: &FenceDevice,
+        host: &mut dyn Host,
+    ) -> Option<Came> {
+        let program = self.program(device, (Action::Status, &node));
+        self.spawn(Run::State(node, device.limit), program, host)
+    }
+
+    fn begin(&mut self, run: Run, host: &mut dyn Host) -> Option<Came> {
         let program = match &run {
-            Run::Test(node) => {
+            Run::Test(node, _) | Run::State(node, _) => {
                 let device = self.tests.get(node).map(|test| test.device.clone())?;
                 self.program(&device, (Action::Status, node))
             }
             Run::Off(shot) => self.program(&shot.device, (Action::Off, &shot.node)),
             Run::Look(shot) => self.program(&shot.device, (Action::Status, &shot.node)),
         };
+        self.spawn(run, program, host)
+    }
+
+    fn spawn(&mut self, run: Run, program: Option<Program>, host: &mut dyn Host) -> Option<Came> {
         let asked = program.and_then(|program| host.ask(&Request::Spawn(program)).ok());
         match asked {
             Some(id) => {
@@ -220,13 +263,13 @@ impl Fences {
             // One that is asked still is ended at its limit and asked again after that.
             test.due = now + test.device.every;
             if !self.is_asked(&node) {
-                self.begin(Run::Test(node), host);
+                self.begin(Run::Test(node, now), host);
             }
         }
     }
 
     fn is_asked(&self, node: &NodeName) -> bool {
-        let test = |run: &Run| matches!(run, Run::Test(of) if of == node);
+        let test = |run: &Run| matches!(run, Run::Test(of, _) if of == node);
         self.asked.values().chain(self.running.values()).any(test)
     }
 
@@ -253,15 +296,15 @@ impl Fences {
         })
     }
 
-    /// Takes a report of the hands, and says what became of a node that was to be switched off;
-    /// `heard` says whether a node is heard now.
+    /// Takes a report of the hands, and says what came of the run that it ends; `heard` says whether
+    /// a node is heard now.
     pub fn on_report(
         &mut self,
         now: Moment,
         report: &Report,
         heard: impl Fn(&NodeName) -> bool,
         host: &mut dyn Host,
-    ) -> Option<Fenced> {
+    ) -> Option<Came> {
         let (run, said) = match report {
             Report::Answer { id, outcome } => {
                 let run = self.asked.remove(id)?;
@@ -282,14 +325,18 @@ impl Fences {
             Report::Event(_) => return None,
         };
         match (run, said) {
-            (Run::Test(node), said) => {
+            (Run::State(node, _), said) => Some(Came::State(node, said.power())),
+            (Run::Test(node, began), said) => {
+                let power = said.power();
                 let outcome = match said {
-                    Said::Off if heard(&node) => self.off_and_heard(now, &node)?,
-                    Said::On | Said::Off => Ok(()),
-                    Said::Nothing(fault) => Err(fault),
+                    Said::Off if heard(&node) => self.off_and_heard(now, &node),
+                    Said::On | Said::Off => Some(Ok(())),
+                    Said::Nothing(fault) => Some(Err(fault)),
                 };
-                self.tested(now, &node, outcome);
-                None
+                if let Some(outcome) = outcome {
+                    self.tested(now, &node, outcome);
+                }
+                Some(Came::Tested(node, power, now.since(began)))
             }
             // Exit code 0 of an order is: done. So it says; the device is asked.
             (Run::Off(shot), Said::On) => self.begin(Run::Look(shot), host),
@@ -297,7 +344,7 @@ impl Fences {
                 failed(run, FenceFault::Nonsense("exit code 2".to_owned()))
             }
             (Run::Look(Shot { node, boot, .. }), Said::Off) => {
-                Some(Fenced { node, boot, outcome: Ok(()) })
+                Some(Came::Fenced(Fenced { node, boot, outcome: Ok(()) }))
             }
             (run @ Run::Look(_), Said::On) => failed(run, FenceFault::Lied),
             (run @ (Run::Off(_) | Run::Look(_)), Said::Nothing(fault)) => failed(run, fault),
@@ -306,7 +353,8 @@ impl Fences {
 
     fn limit(&self, run: &Run) -> Span {
         match run {
-            Run::Test(node) => self.tests.get(node).map_or(Span::ZERO, |test| test.device.limit),
+            Run::Test(node, _) => self.tests.get(node).map_or(Span::ZERO, |test| test.device.limit),
+            Run::State(_, limit) => *limit,
             Run::Off(shot) | Run::Look(shot) => shot.device.limit,
         }
     }
@@ -337,11 +385,12 @@ impl Fences {
 }
 
 /// A run that came to nothing; a test is made again when it is due.
-fn failed(run: Run, fault: FenceFault) -> Option<Fenced> {
+fn failed(run: Run, fault: FenceFault) -> Option<Came> {
     match run {
-        Run::Test(_) => None,
+        Run::Test(..) => None,
+        Run::State(node, _) => Some(Came::State(node, Power::Unknown)),
         Run::Off(Shot { node, boot, .. }) | Run::Look(Shot { node, boot, .. }) => {
-            Some(Fenced { node, boot, outcome: Err(fault) })
+            Some(Came::Fenced(Fenced { node, boot, outcome: Err(fault) }))
         }
     }
 }

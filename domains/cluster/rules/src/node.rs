@@ -12,6 +12,7 @@ mod machine;
 mod notes;
 mod peers;
 mod returning;
+mod suspects;
 mod voters;
 mod watches;
 
@@ -22,7 +23,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tsugi_vocabulary::{
-    BootId, Epoch, Generation, GroupName, Moment, NodeName, ResourceName, Wall,
+    BootId, Epoch, Generation, GroupName, Moment, NodeName, ResourceName, Span, Wall,
 };
 
 use crate::desk::{Act, Outcome};
@@ -136,6 +137,22 @@ pub enum Event {
     },
     /// Every fence device was asked: the nodes that could not be switched off from here, and why.
     DevicesAsked(BTreeMap<NodeName, FenceFault>),
+    /// A fence device was tested.
+    DeviceTested {
+        /// Whose it is.
+        node: NodeName,
+        /// What it said.
+        says: Power,
+        /// How long the run of its agent took.
+        took: Span,
+    },
+    /// A fence device was asked for the state, as it was ordered.
+    DeviceSaid {
+        /// Whose it is.
+        node: NodeName,
+        /// What it said.
+        says: Power,
+    },
     /// The wall clock stepped against the lease clock.
     ClockStepped {
         /// By how many milliseconds.
@@ -143,6 +160,17 @@ pub enum Event {
     },
     /// The machine shuts down, or the operator stops this node: hand everything over, then end.
     Leave,
+}
+
+/// What a fence device says of the machine that it switches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// It has power.
+    On,
+    /// It has none.
+    Off,
+    /// Nothing that means anything, or nothing in its time.
+    Unknown,
 }
 
 /// What became of a proposal.
@@ -223,6 +251,14 @@ pub enum Order {
         /// By what.
         device: Box<FenceDevice>,
     },
+    /// Ask a fence device for the state of its machine, once; answer with `DeviceSaid`. It does
+    /// nothing to anybody.
+    AskState {
+        /// Whose it is.
+        node: NodeName,
+        /// The device.
+        device: Box<FenceDevice>,
+    },
     /// Have the ledger change who keeps it, if the list of voters is still that of `known` (L6);
     /// what comes of it shows in the record, and what is still due is ordered again.
     ChangeVoters {
@@ -232,7 +268,7 @@ pub enum Order {
         known: Generation,
     },
     /// Keep the longest TTL ever promised durable before the next order (L4).
-    KeepPromise(tsugi_vocabulary::Span),
+    KeepPromise(Span),
     /// Wake me at this moment at the latest; replaces the former wish.
     WakeAt(Moment),
     /// The last order after `Leave`: everything is handed over or stopped.

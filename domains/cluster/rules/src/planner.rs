@@ -35,8 +35,8 @@ use tsugi_vocabulary::{GroupName, NodeName};
 pub use draft::timeless;
 pub use ground::{Asked, config_mark};
 pub use report::{
-    Took, Wanted, answer_to_failure, fence_ended, handed_over, is_out_of_service, mended,
-    next_by_time, released_after_failure, report_running, wanted,
+    Took, Wanted, answer_to_failure, fence_ended, found_off, handed_over, is_out_of_service,
+    mended, next_by_time, released_after_failure, report_running, wanted,
 };
 
 use crate::mutant::mutant;

@@ -8,7 +8,7 @@ mod fencing;
 mod former;
 
 pub use event::{DrillTurn, EventRecord, Happening, LinkState};
-pub use fencing::{FenceFault, FenceOrder};
+pub use fencing::{FenceFault, FenceOrder, HowOff};
 pub use former::{Gone, Restored};
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, NodeName, Sp
 use crate::drill::Drills;
 use crate::plan::Plan;
 use crate::reason::Cause;
-use crate::spec::ClusterSpec;
+use crate::spec::{ClusterSpec, FenceDevice};
 use crate::start_kind::{Ending, StartKind};
 use crate::watch::Watchlist;
 
@@ -111,6 +111,10 @@ pub struct NodeRecord {
     /// The nodes that it could not have switched off when it last asked their devices, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unable: BTreeMap<NodeName, FenceFault>,
+    /// The devices that it has caught saying off of a node that lived, by that node: what they say
+    /// of the state proves nothing as long as they are configured so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub caught: BTreeMap<NodeName, FenceDevice>,
     /// The fingerprint of the certificate that the number was given to; none until it was asked
     /// for. Another certificate of the same name is a node that was wiped: it gets a new number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -347,6 +351,7 @@ impl NodeRecord {
             fenced: None,
             fencing: None,
             unable: BTreeMap::new(),
+            caught: BTreeMap::new(),
             certificate: None,
         }
     }

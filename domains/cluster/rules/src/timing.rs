@@ -86,6 +86,20 @@ impl Timing {
         self.ttl.saturating_sub(self.stop)
     }
 
+    /// A node that has not been heard for this long misses beats: of its fence device the state may
+    /// be asked, which does nothing to anybody.
+    #[must_use]
+    pub const fn suspect_after(&self) -> Span {
+        Span(self.beat.0 * 3)
+    }
+
+    /// The longest run of a fence agent that still ends between the first doubt and the silence:
+    /// a slower device is not asked for its state, so that it is idle when it has to switch off.
+    #[must_use]
+    pub const fn quick_state(&self) -> Span {
+        self.silent_after().saturating_sub(self.suspect_after())
+    }
+
     /// A node that has listened for this long since its start has heard whoever is there.
     #[must_use]
     pub const fn settled_after(&self) -> Span {

@@ -7,7 +7,7 @@ use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Heartbeat};
 use tsugi_cluster_rules::lease::voter_list::VoterChange;
 use tsugi_cluster_rules::node::Fate;
 use tsugi_cluster_rules::record::{Draft, Record};
-use tsugi_vocabulary::{Epoch, Generation, GroupName};
+use tsugi_vocabulary::{Epoch, Generation, GroupName, NodeName};
 
 use super::{acts, fence};
 
@@ -75,6 +75,16 @@ pub(crate) enum Ev {
         life: u64,
         shot: Box<fence::Shot>,
     },
+    /// An agent tests the fence devices of the others.
+    Devices {
+        n: usize,
+    },
+    /// A fence device that was asked for the state answers.
+    State {
+        n: usize,
+        boot: u64,
+        node: NodeName,
+    },
     /// The ledger changes its voters, if the one who ordered it still leads.
     Voters {
         n: usize,
@@ -129,7 +139,9 @@ pub(crate) fn concerned(ev: &Ev) -> Option<usize> {
         | Ev::Armed { n, .. }
         | Ev::Fire { n, .. }
         | Ev::Fired { n, .. }
-        | Ev::Shot { n, .. } => Some(*n),
+        | Ev::Shot { n, .. }
+        | Ev::Devices { n }
+        | Ev::State { n, .. } => Some(*n),
         Ev::Beat { to, .. } | Ev::Ack { to, .. } => Some(*to),
         Ev::Propose { .. }
         | Ev::Voters { .. }

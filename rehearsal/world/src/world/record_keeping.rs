@@ -6,7 +6,7 @@ use tsugi_cluster_rules::drill::Verdict;
 use tsugi_cluster_rules::node::{Event, Fate};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{
-    Answer, Draft, DrillTurn, Failure, Happening, Ownership, Record, Write,
+    Answer, Draft, DrillTurn, Failure, Happening, HowOff, Ownership, Record, Write,
 };
 use tsugi_vocabulary::Index;
 
@@ -97,6 +97,11 @@ impl World<'_> {
                 && let Happening::Drill { turn: DrillTurn::Ended { verdict }, .. } = &event.what
             {
                 self.meet(rehearsed(*verdict));
+            }
+            if let Write::Event(event) = write
+                && let Happening::Fenced { how: HowOff::Found, .. } = &event.what
+            {
+                self.meet("state found off");
             }
             let Write::Group(group, entry) = write else { continue };
             let was = before.group(group).map_or(0, |g| g.failures.len());

@@ -28,7 +28,7 @@ use super::taken_on::Notebook;
 use crate::agent::{Ear, Founding};
 use crate::datagrams::Networks;
 use crate::errand::Errands;
-use crate::fence::{Fenced, Fences};
+use crate::fence::{Came, Fenced, Fences};
 use crate::standing::Standing;
 
 mod carry;
@@ -264,6 +264,11 @@ impl Core {
     }
 }
 
-fn fenced(Fenced { node, boot, outcome }: Fenced) -> Event {
-    Event::Fenced { node, boot, outcome }
+/// What came of a run of a fence agent, as the rules are told it.
+fn of_device(came: Came) -> Event {
+    match came {
+        Came::Fenced(Fenced { node, boot, outcome }) => Event::Fenced { node, boot, outcome },
+        Came::Tested(node, says, took) => Event::DeviceTested { node, says, took },
+        Came::State(node, says) => Event::DeviceSaid { node, says },
+    }
 }

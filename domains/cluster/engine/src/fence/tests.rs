@@ -70,7 +70,7 @@ impl Scene {
         self.fences.on_time(self.now, &mut self.hands);
     }
 
-    fn report(&mut self, report: &Report) -> Option<Fenced> {
+    fn report(&mut self, report: &Report) -> Option<Came> {
         let b_is_heard = self.heard;
         let heard = |name: &NodeName| name.as_str() == "b" && b_is_heard;
         self.fences.on_report(self.now, report, heard, &mut self.hands)
@@ -78,12 +78,12 @@ impl Scene {
 
     /// The program that was asked for last is started, and ends.
     fn ends(&mut self, how: HowEnded, limit: TimeLimit) -> Option<FenceFault> {
-        let nothing = self.ended(how, limit);
-        assert_eq!(nothing, None, "a test is no shot");
+        let came = self.ended(how, limit);
+        assert!(matches!(came, Some(Came::Tested(..))), "a test is no shot: {came:?}");
         self.fences.faults().get(&node("b")).cloned()
     }
 
-    fn ended(&mut self, how: HowEnded, limit: TimeLimit) -> Option<Fenced> {
+    fn ended(&mut self, how: HowEnded, limit: TimeLimit) -> Option<Came> {
         let number = self.hands.0.len() as u64;
         let id = ProgramId { pid: u32::try_from(number).unwrap(), started: 7 };
         let outcome = Ok(Answer::Spawned(id));
@@ -100,7 +100,15 @@ impl Scene {
     }
 
     fn exits(&mut self, code: i32) -> Option<Result<(), FenceFault>> {
-        self.ended(HowEnded::Exited(code), TimeLimit::Kept).map(|fenced| fenced.outcome)
+        self.fenced(HowEnded::Exited(code), TimeLimit::Kept).map(|fenced| fenced.outcome)
+    }
+
+    fn fenced(&mut self, how: HowEnded, limit: TimeLimit) -> Option<Fenced> {
+        match self.ended(how, limit) {
+            Some(Came::Fenced(fenced)) => Some(fenced),
+            None => None,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// What the fence agent was asked to do last.
@@ -198,7 +206,7 @@ fn off_is_believed_when_the_agent_says_so_and_the_device_then_says_off() {
     assert_eq!(scene.action(), Some("action=off"));
     assert_eq!(scene.exits(0), None, "the word of the agent alone");
     assert_eq!(scene.action(), Some("action=status"));
-    let fenced = scene.ended(HowEnded::Exited(2), TimeLimit::Kept);
+    let fenced = scene.fenced(HowEnded::Exited(2), TimeLimit::Kept);
     let off = Fenced { node: node("b"), boot: BootId(9), outcome: Ok(()) };
     assert_eq!(fenced, Some(off));
 }
@@ -226,7 +234,7 @@ fn whatever_else_a_fence_agent_answers_confirms_nothing() {
     }
     let mut scene = Scene::new();
     scene.shoot();
-    let slow = scene.ended(HowEnded::Signalled(9), TimeLimit::Exceeded).unwrap();
+    let slow = scene.fenced(HowEnded::Signalled(9), TimeLimit::Exceeded).unwrap();
     assert_eq!(slow.outcome, Err(FenceFault::Slow(Span::secs(20))), "a timeout is a failure");
 }
 
@@ -286,4 +294,35 @@ fn what_the_devices_say_is_told_once_all_were_asked_and_whenever_it_changes() {
     assert_eq!(end(&mut scene, 3, 1), None, "that was told");
     scene.pass(AGAIN);
     assert_eq!(end(&mut scene, 4, 0), Some(BTreeMap::new()), "it answers again");
+}
+
+#[test]
+fn what_a_test_said_and_how_long_it_took_is_told_whatever_is_made_of_it() {
+    for (code, says) in [(0, Power::On), (2, Power::Off), (1, Power::Unknown)] {
+        for heard in [true, false] {
+            let mut scene = Scene::new();
+            scene.heard = heard;
+            scene.pass(FIRST);
+            scene.now += Span::millis(17);
+            let came = scene.ended(HowEnded::Exited(code), TimeLimit::Kept);
+            assert_eq!(came, Some(Came::Tested(node("b"), says, Span::millis(17))));
+        }
+    }
+}
+
+#[test]
+fn a_state_that_is_asked_for_is_told_as_it_was_said_and_counts_as_no_test() {
+    let ask = |scene: &mut Scene| scene.fences.ask_state(node("b"), &device(), &mut scene.hands);
+    for (code, says) in [(0, Power::On), (2, Power::Off), (1, Power::Unknown)] {
+        let mut scene = Scene::new();
+        assert_eq!(ask(&mut scene), None);
+        assert_eq!(scene.action(), Some("action=status"), "nothing else is ever asked for");
+        let came = scene.ended(HowEnded::Exited(code), TimeLimit::Kept);
+        assert_eq!(came, Some(Came::State(node("b"), says)));
+        assert_eq!((scene.fences.news(), scene.hands.0.len()), (None, 1));
+    }
+    let mut scene = Scene::new();
+    ask(&mut scene);
+    let late = scene.ended(HowEnded::Signalled(9), TimeLimit::Exceeded);
+    assert_eq!(late, Some(Came::State(node("b"), Power::Unknown)));
 }

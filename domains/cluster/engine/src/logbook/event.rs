@@ -3,7 +3,7 @@
 use tsugi_cluster_rules::drill::{Back, Verdict};
 use tsugi_cluster_rules::reason::{Cause, How, Mishap, Nature};
 use tsugi_cluster_rules::record::{
-    Answer, DrillTurn, EventRecord, Happening, LinkState, Ownership, Record,
+    Answer, DrillTurn, EventRecord, Happening, HowOff, LinkState, Ownership, Record,
 };
 use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
@@ -75,9 +75,10 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
             Some(messages::guardian_acted(node, event.group.as_ref()?, epoch))
         }
         Happening::FenceOrdered { node, by } => Some(messages::fence_ordered(node, by)),
-        Happening::Fenced { node, took } => {
-            Some(messages::node_fenced(node, &event.by, took.as_millis()))
-        }
+        Happening::Fenced { node, took, how } => Some(match how {
+            HowOff::Switched => messages::node_fenced(node, &event.by, took.as_millis()),
+            HowOff::Found => messages::node_found_off(node, &event.by, took.as_millis()),
+        }),
         Happening::FenceFailed { node, fault } => Some(fence::message(fault, (node, &event.by))),
         Happening::GuardianLost { node } => Some(messages::guardian_lost(node)),
         Happening::Drill { by, turn } => drill_turn((event.group.as_ref()?, by), turn, language),

@@ -43,6 +43,8 @@ fn a_fence_of_version_1_is_kept_with_every_outcome() {
     }
     let unable = faults().into_iter().map(|(name, fault)| (node(name), fault)).collect();
     keeps("node-unable", &NodeRecord { unable, ..NodeRecord::new(2) });
+    let caught = [(node("b"), device(None))].into();
+    keeps("node-caught-a-device", &NodeRecord { caught, ..NodeRecord::new(2) });
     let all: Vec<FenceFault> = faults().into_iter().map(|(_, fault)| fault).collect();
     every!(
         all,
@@ -58,15 +60,18 @@ fn a_fence_of_version_1_is_kept_with_every_outcome() {
     );
 }
 
-#[test]
-fn a_device_of_version_1_is_kept_with_its_node() {
-    let device = |secret| FenceDevice {
+fn device(secret: Option<String>) -> FenceDevice {
+    FenceDevice {
         agent: "fence_ipmilan".to_owned(),
         options: [("ip".to_owned(), "192.0.2.1".to_owned())].into(),
         secret,
         limit: Span::secs(20),
         every: Span::secs(3600),
-    };
+    }
+}
+
+#[test]
+fn a_device_of_version_1_is_kept_with_its_node() {
     let address = || vec!["10.0.1.1:7400".parse().expect("an address")];
     let with =
         |secret| NodeSpec { addresses: address(), role: Role::Node, fence: Some(device(secret)) };

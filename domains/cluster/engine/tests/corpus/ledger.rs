@@ -7,7 +7,7 @@ use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
     Answer, AppliedConfig, AuditRecord, Draft, DrillTurn, EventRecord, Failure, FenceFault, Gone,
-    GroupIntent, GroupRecord, Guard, Happening, LinkState, NodeIntent, NodeRecord, Order,
+    GroupIntent, GroupRecord, Guard, Happening, HowOff, LinkState, NodeIntent, NodeRecord, Order,
     Ownership, Pause, Phase, Record, Restored, Unconfirmed, Write,
 };
 use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec, Rhythm};
@@ -213,6 +213,7 @@ fn happenings() -> Vec<(&'static str, Happening)> {
     let how = How::of(Mishap::TooLate, "no end within its limit");
     let watched =
         |then| Happening::WatchedEnded { id: "TUSINAP".to_owned(), how: How::from("exit 3"), then };
+    let fenced = |how| Happening::Fenced { node: node("a"), took: Span::millis(1_250), how };
     let link = |state| Happening::Link { node: node("a"), link: "eth0".to_owned(), state };
     vec![
         ("started", Happening::Started { steps: steps.clone(), took: Span::millis(352) }),
@@ -235,7 +236,8 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("recovered", Happening::Recovered { failed: None }),
         ("recover-failed", Happening::Recovered { failed: Some(How::from("exit 3")) }),
         ("fence-ordered", Happening::FenceOrdered { node: a.clone(), by: node("b") }),
-        ("fenced", Happening::Fenced { node: a.clone(), took: Span::millis(1_250) }),
+        ("fenced", fenced(HowOff::Switched)),
+        ("found-off", fenced(HowOff::Found)),
         ("fence-failed", Happening::FenceFailed { node: a.clone(), fault: FenceFault::Lied }),
         ("guardian-lost", Happening::GuardianLost { node: a.clone() }),
         ("guardian-acted", Happening::GuardianActed { node: a.clone() }),
@@ -277,7 +279,8 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::Recovered { failed: None },
         Happening::Recovered { failed: Some(_) },
         Happening::FenceOrdered { .. },
-        Happening::Fenced { .. },
+        Happening::Fenced { how: HowOff::Switched, .. },
+        Happening::Fenced { how: HowOff::Found, .. },
         Happening::FenceFailed { .. },
         Happening::GuardianLost { .. },
         Happening::GuardianActed { .. },

@@ -92,6 +92,11 @@ impl Node {
                 Err(fault) => Came::Failed(fault),
             };
         }
+        if let Some((_, Came::Failed(FenceFault::Lied | FenceFault::Wrong))) =
+            self.fences.begun.get(node)
+        {
+            self.catch(node);
+        }
     }
 
     /// Whether a node that is said to be off is: one that is heard is not, whatever its device
@@ -109,15 +114,20 @@ impl Node {
     /// What the devices said is written down, so that every node can tell it and whoever decides
     /// asks somebody who can.
     pub(super) fn on_devices_asked(&mut self, unable: BTreeMap<NodeName, FenceFault>) {
+        let wrong = unable.iter().filter(|(_, fault)| **fault == FenceFault::Wrong);
+        for node in wrong.map(|(node, _)| node.clone()).collect::<Vec<_>>() {
+            self.catch(&node);
+        }
         self.fences.unable = Some(unable);
     }
 
     /// The own entry with what the devices said, if the record has it otherwise.
     pub(super) fn devices_to_report(&self) -> Option<NodeRecord> {
-        let unable = self.fences.unable.as_ref()?;
         let known = &*self.record.nodes.get(&self.me)?.value;
-        let news = known.unable != *unable;
-        news.then(|| NodeRecord { unable: unable.clone(), ..known.clone() })
+        let unable = self.fences.unable.as_ref().unwrap_or(&known.unable);
+        let caught = self.all_caught(&known.caught);
+        let news = known.unable != *unable || known.caught != caught;
+        news.then(|| NodeRecord { unable: unable.clone(), caught, ..known.clone() })
     }
 
     /// Those that have ended, with what came of them.

@@ -15,10 +15,7 @@ use crate::lease::former_majority_out_there;
 use crate::mutant::any_planted;
 use crate::plan::Situation;
 use crate::planner;
-use crate::record::{
-    Draft, EntryName, EventRecord, Failure, GroupRecord, Guard, Happening, NodeIntent, NodeRecord,
-    Ownership, Phase, Record, Write,
-};
+use crate::record::{Draft, EntryName, EventRecord, Failure, FenceFault, GroupRecord, Guard, Happening, NodeIntent, NodeRecord, Ownership, Phase, Record, Write};
 
 /// What a proposal is about; one is open at a time for each.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,6 +128,7 @@ impl Node {
         self.finish_mends(now, out);
         self.report_leave(now, out);
         self.report_fences(now, out);
+        self.report_found_off(now, out);
         self.report_devices(now, out);
         self.send_notes(now, out);
     }
@@ -274,12 +272,30 @@ impl Node {
 
     fn report_fences(&mut self, now: Now, out: &mut Vec<Order>) {
         for (node, order, outcome) in self.fences_ended(now) {
+            if outcome == Err(FenceFault::Wrong) {
+                self.catch(&node);
+            }
             let subject = Subject::Fence(node.clone());
             if !self.paperwork.may(&subject, now.lease, self.record.applied) {
                 continue;
             }
             let ended = (&order, outcome);
             if let Some(draft) = planner::fence_ended(&self.record, &node, ended, now.wall) {
+                self.propose(subject, draft, out);
+            }
+        }
+    }
+
+    /// What a device said of a node that misses beats is told to a leader that is another.
+    fn report_found_off(&mut self, now: Now, out: &mut Vec<Order>) {
+        for (node, boot, took) in self.found_off(now.lease) {
+            let subject = Subject::Fence(node.clone());
+            let led = self.leader.as_ref().is_some_and(|leader| *leader != node);
+            if !led || !self.paperwork.may(&subject, now.lease, self.record.applied) {
+                continue;
+            }
+            let by = (&self.me, now.wall);
+            if let Some(draft) = planner::found_off(&self.record, (&node, boot), took, by) {
                 self.propose(subject, draft, out);
             }
         }

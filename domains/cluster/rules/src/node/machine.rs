@@ -10,6 +10,7 @@ use super::fencing::Fences;
 use super::ledgerwork::Paperwork;
 use super::peers::{Contact, Peer};
 use super::returning::Returns;
+use super::suspects::Suspects;
 use super::watches::Watches;
 use super::{Event, Now, Order};
 use crate::desk::{Desk, Ended, Input, Why};
@@ -110,6 +111,7 @@ pub struct Node {
     pub(super) watches: Watches,
     pub(super) returns: Returns,
     pub(super) fences: Fences,
+    pub(super) suspects: Suspects,
     pub(super) drills: Drills,
 }
 
@@ -199,6 +201,7 @@ impl Node {
             watches: Watches::default(),
             returns: Returns::default(),
             fences: Fences::default(),
+            suspects: Suspects::default(),
             drills: Drills::default(),
         };
         node.drills.look(&node.record, birth.at, Orders::Found);
@@ -255,6 +258,10 @@ impl Node {
             Event::Link { link, state } => self.on_link(now, link, state, out),
             Event::Fenced { node, boot, outcome } => self.on_fenced(now, (&node, boot), outcome),
             Event::DevicesAsked(unable) => self.on_devices_asked(unable),
+            Event::DeviceTested { node, says, took } => {
+                self.on_device_tested(now.lease, node, (says, took));
+            }
+            Event::DeviceSaid { node, says } => self.on_device_said(now.lease, &node, says, out),
             Event::ClockStepped { by_ms } => self.note_clock_step(now, by_ms),
             Event::Leave => {
                 if self.stay == Stay::Here {
@@ -272,6 +279,7 @@ impl Node {
         self.reconcile(now, &record, out);
         self.tend_watches(now, &record, out);
         self.tell_return(now, out);
+        self.ask_of_suspects(now.lease, &record, out);
         self.carry_out_fences(now, &record, out);
         self.ask_monitors(now, out);
         self.note_adoptions(now);
@@ -443,6 +451,7 @@ impl Node {
         sooner(self.watches.next_look());
         sooner(self.paperwork.retry_at());
         sooner(self.next_silence(now));
+        sooner(self.next_doubt(now));
         at.max(now + Span::micros(100))
     }
 

@@ -99,6 +99,7 @@ impl Node {
     }
 
     fn look_at(&mut self, now: Now, beat: &Heartbeat) {
+        self.clear_of_doubt(now.lease, (&beat.sender, beat.boot));
         let Some(peer) = self.peers.get_mut(&beat.sender) else { return };
         self.contact.on_heard(now.lease);
         self.newest = self.newest.max(beat.applied);
@@ -187,7 +188,11 @@ impl Node {
         for (name, peer) in &self.peers {
             let Some(heard) = peer.heard else { continue };
             let silence = now.since(heard);
-            let life = if silence >= self.timing.silent_after() {
+            // One that is off by the ledger's word is silent as soon as it misses beats.
+            let known = self.record.nodes.get(name);
+            let over = known.is_some_and(|known| known.value.fenced == Some(peer.boot));
+            let doubtful = over && silence >= self.timing.suspect_after();
+            let life = if doubtful || silence >= self.timing.silent_after() {
                 Life::Silent { silence }
             } else {
                 match peer.health.hearing {

@@ -12,7 +12,7 @@ use crate::plan::Chosen;
 use crate::reason::{Cause, Nature};
 use crate::record::{
     Answer, Draft, EntryName, EventRecord, Failure, FenceFault, FenceOrder, GroupIntent,
-    GroupRecord, Happening, NodeIntent, NodeRecord, Ownership, Phase, Record, Write,
+    GroupRecord, Happening, HowOff, NodeIntent, NodeRecord, Ownership, Phase, Record, Write,
 };
 use crate::spec::Failback;
 use crate::start_kind::{Ending, StartOption};
@@ -214,7 +214,8 @@ pub fn fence_ended(
         Ok(()) => {
             let took = Span::millis(at.0.saturating_sub(order.at.0));
             let next = NodeRecord { fenced, fencing: None, ..known.clone() };
-            (next, Happening::Fenced { node: node.clone(), took })
+            let how = HowOff::Switched;
+            (next, Happening::Fenced { node: node.clone(), took, how })
         }
         Err(fault) => {
             let failed = Some((at, fault.clone()));
@@ -227,6 +228,30 @@ pub fn fence_ended(
         .unless_changed(record, EntryName::Node(node.clone()))
         .write(Write::Node(node.clone(), Arc::new(next)))
         .write(Write::Event(event(at, &order.by, what)));
+    Some(draft)
+}
+
+/// A node's device was asked for the state and says off: that ends this boot of the node, as a
+/// confirmed fence does (L7). Whatever was ordered of the same boot is done with it. None if the
+/// record has it already. `took` is the time since the node was last heard.
+#[must_use]
+pub fn found_off(
+    record: &Record,
+    (node, boot): (&NodeName, BootId),
+    took: Span,
+    (by, at): (&NodeName, Wall),
+) -> Option<Draft> {
+    let known = &*record.nodes.get(node)?.value;
+    if known.fenced == Some(boot) {
+        return None;
+    }
+    let fencing = known.fencing.clone().filter(|order| order.boot != boot);
+    let next = NodeRecord { fenced: Some(boot), fencing, ..known.clone() };
+    let what = Happening::Fenced { node: node.clone(), took, how: HowOff::Found };
+    let draft = Draft::default()
+        .unless_changed(record, EntryName::Node(node.clone()))
+        .write(Write::Node(node.clone(), Arc::new(next)))
+        .write(Write::Event(event(at, by, what)));
     Some(draft)
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span, Wall};
 
-use super::{Answer, FenceFault};
+use super::{Answer, FenceFault, HowOff};
 use crate::drill::{Back, Verdict};
 use crate::reason::{Cause, How};
 use crate::start_kind::Ending;
@@ -139,12 +139,16 @@ pub enum Happening {
         /// Who is to have it done.
         by: NodeName,
     },
-    /// A node was switched off, and its device says that it is off.
+    /// A node is off: its device says so.
     Fenced {
         /// The node.
         node: NodeName,
-        /// From the order until the device said so.
+        /// From the order until the device said so; without an order, from the last that was heard
+        /// of the node.
         took: Span,
+        /// Whether it was ordered; versions before it knew no other.
+        #[serde(default, skip_serializing_if = "HowOff::is_switched")]
+        how: HowOff,
     },
     /// A node was not switched off, as far as is known.
     FenceFailed {

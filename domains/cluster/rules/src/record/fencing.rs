@@ -24,6 +24,25 @@ pub struct FenceOrder {
     pub failed: Option<(Wall, FenceFault)>,
 }
 
+/// How it came that a node is off for certain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HowOff {
+    /// It was switched off, as it was ordered, and its device says off since.
+    #[default]
+    Switched,
+    /// Nobody had it switched off: its device was asked for the state and said off.
+    Found,
+}
+
+impl HowOff {
+    /// Whether it is what versions before it knew, which do not say it.
+    #[must_use]
+    pub const fn is_switched(&self) -> bool {
+        matches!(self, Self::Switched)
+    }
+}
+
 /// Why a fence device cannot be counted on, or was not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "fault", content = "detail", rename_all = "kebab-case")]

@@ -96,6 +96,7 @@ impl Teller {
             ["owners", "wait"] => self.owners = Owners::Wait,
             ["owners", "act"] => self.owners = Owners::Act,
             ["silent", n] => world.life(n, Life::Silent { silence: Span::millis(600) }),
+            ["found-off", n] => world.found_off(n),
             ["deaf", n] => world.life(n, Life::Deaf),
             ["heard", n] => world.life(n, Life::Heard),
             ["everything", "loses", "power"] => world.power_cut(),

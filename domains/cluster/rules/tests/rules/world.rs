@@ -176,6 +176,16 @@ impl World {
         self.sights.get_mut(&node(name)).unwrap().life = life;
     }
 
+    /// A node misses beats, and its device says that it is off.
+    pub fn found_off(&mut self, name: &str) {
+        let silence = Span::millis(281);
+        self.life(name, Life::Silent { silence });
+        let (name, by) = (node(name), self.situation().by);
+        let boot = self.sights[&name].boot;
+        let draft = planner::found_off(&self.record, (&name, boot), silence, (&by, self.at));
+        self.apply(&draft.unwrap());
+    }
+
     pub fn link(&mut self, name: &str, link: &str, state: LinkState) {
         self.sights.get_mut(&node(name)).unwrap().links.insert(link.to_owned(), state);
     }

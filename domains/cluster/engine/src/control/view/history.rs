@@ -2,7 +2,7 @@
 
 use tsugi_cluster_rules::reason::{Cause, Way};
 use tsugi_cluster_rules::record::{
-    Answer, DrillTurn, EventRecord, Happening, LinkState, Versioned,
+    Answer, DrillTurn, EventRecord, Happening, HowOff, LinkState, Versioned,
 };
 use tsugi_cluster_rules::watch::table::Then;
 use tsugi_messages::{Phrase, phrase};
@@ -169,9 +169,10 @@ fn words(event: &EventRecord) -> Words {
             phrased(&phrase::happened_recover_failed(group, &event.by, how))
         }
         Happening::FenceOrdered { node, by } => phrased(&phrase::happened_fence_ordered(node, by)),
-        Happening::Fenced { node, took } => {
-            phrased(&phrase::happened_fenced(node, &event.by, took.as_millis()))
-        }
+        Happening::Fenced { node, took, how } => phrased(&match how {
+            HowOff::Switched => phrase::happened_fenced(node, &event.by, took.as_millis()),
+            HowOff::Found => phrase::happened_found_off(node, &event.by, took.as_millis()),
+        }),
         Happening::FenceFailed { node, .. } => {
             phrased(&phrase::happened_fence_failed(node, &event.by))
         }

@@ -4,8 +4,9 @@ use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::node::{Event, Order};
 use tsugi_vocabulary::{GroupName, Moment, Span};
 
-use super::{Core, Ended, Proposal, fenced};
+use super::{Core, Ended, Proposal, of_device};
 use crate::errand::{Finished, Job};
+use crate::fence::Came;
 use crate::standing::SlowStop;
 
 impl Core {
@@ -53,7 +54,13 @@ impl Core {
             Order::Fence { node, boot, device } => {
                 let hands = &mut self.parts.hands;
                 if let Some(ended) = self.parts.fences.shoot((node, boot), *device, hands) {
-                    self.step([fenced(ended)]);
+                    self.step([of_device(Came::Fenced(ended))]);
+                }
+            }
+            Order::AskState { node, device } => {
+                let hands = &mut self.parts.hands;
+                if let Some(came) = self.parts.fences.ask_state(node, &device, hands) {
+                    self.step([of_device(came)]);
                 }
             }
             Order::ChangeVoters { change, known } => {

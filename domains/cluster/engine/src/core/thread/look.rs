@@ -14,7 +14,7 @@ use tsugi_host::request::{Answer, Event as HostEvent, Report};
 use tsugi_host::{Guard, Host};
 use tsugi_vocabulary::{Moment, NodeName, Span};
 
-use super::{Core, Ended, fenced};
+use super::{Core, Ended, of_device};
 use crate::agent::Heard;
 use crate::core::mailbox::Letter;
 use crate::core::ready::{Ready, Source};
@@ -150,7 +150,7 @@ impl Core {
             let heard = |name: &NodeName| life(name) == Some(Life::Heard);
             let hands = &mut self.parts.hands;
             let ended = self.parts.fences.on_report(now, &report, heard, hands);
-            events.extend(ended.map(fenced));
+            events.extend(ended.map(of_device));
             events.extend(self.parts.fences.news().map(Event::DevicesAsked));
             if let Report::Answer { outcome: Ok(Answer::Listing(listing)), .. } = &report {
                 self.self_fence = self_fence(listing.powers.fence);

@@ -98,6 +98,8 @@ fn a_node_that_is_said_to_be_off_and_is_heard_is_not_taken_for_off() {
         if lives {
             assert_eq!(known(&bench).fenced, None);
             assert_eq!(fault.map(|(_, fault)| fault), Some(FenceFault::Wrong));
+            let caught = &bench.record.nodes[&name("a")].value.caught;
+            assert!(caught.contains_key(&name("b")), "nor is it ever believed unasked");
         } else {
             assert_eq!(known(&bench).fenced, Some(TARGET), "it has been silent since");
         }

@@ -9,6 +9,7 @@ mod noting;
 mod observed;
 mod returning;
 mod silence;
+mod suspects;
 mod taken_on;
 mod voters;
 mod watches;
@@ -234,6 +235,7 @@ impl Bench {
             }
             Order::Propose { proposal, draft } => self.put(proposal, draft),
             Order::Fence { node, .. } => self.done.push(format!("fence {node}")),
+            Order::AskState { node, .. } => self.done.push(format!("ask {node}")),
             Order::ChangeVoters { change, known } => self.voter_changes.push((change, known)),
             Order::Left => self.left = true,
             Order::Answer { .. } | Order::KeepPromise(_) | Order::WakeAt(_) => {}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tsugi_cluster_rules::reason::{How, Mishap, Rejected, Way};
-use tsugi_cluster_rules::record::LinkState;
+use tsugi_cluster_rules::record::{HowOff, LinkState};
 use tsugi_cluster_rules::start_kind::Ending;
 
 use super::super::scenes::{NOW, epoch, group, node, text};
@@ -320,8 +320,8 @@ fn what_happens_later_is_no_part_of_a_story_that_has_ended() {
 #[test]
 fn a_group_that_waited_for_a_fence_is_told_it_as_what_kept_the_former_owner_off() {
     let fenced = |at, took| {
-        let what = Happening::Fenced { node: node("node1"), took: Span::millis(took) };
-        of_node(at, "node2", what)
+        let (node, took) = (node("node1"), Span::millis(took));
+        of_node(at, "node2", Happening::Fenced { node, took, how: HowOff::Switched })
     };
     let words = |chronicle: &Chronicle| -> (Vec<String>, Vec<String>) {
         let story = story(chronicle);
@@ -349,6 +349,23 @@ fn a_group_that_waited_for_a_fence_is_told_it_as_what_kept_the_former_owner_off(
     let (steps, _) = words(&chronicle);
     assert_eq!(steps.iter().filter(is_fence).count(), 0, "{steps:?}");
     assert!(steps.iter().any(|step| step.contains("waited for the lease")), "{steps:?}");
+}
+
+#[test]
+fn a_takeover_from_a_node_whose_device_says_off_is_told_so_and_waited_for_no_lease() {
+    let mut chronicle = taken_over(silent());
+    let (of, took) = (node("node1"), Span::millis(281));
+    let found = Happening::Fenced { node: of, took, how: HowOff::Found };
+    chronicle.events.insert(1, of_node(9_990, "node2", found));
+    let told = story(&chronicle);
+    let steps: Vec<String> = told.steps.iter().map(|step| text(&step.what)).collect();
+    let says = "the device says that node1 is off (asked by node2, 281 ms after it was last heard)";
+    assert_eq!(steps.iter().filter(|step| *step == says).count(), 1, "{steps:?}");
+    assert!(!steps.iter().any(|step| step.contains("switched off")), "{steps:?}");
+    assert!(!steps.iter().any(|step| step.contains("waited for the lease")), "{steps:?}");
+    assert!(text(&told.cause).contains("node1 was silent"), "{}", text(&told.cause));
+    chronicle.events.push(returned(Cause::PowerLost { node: node("node1") }));
+    assert!(text(&story(&chronicle).cause).contains("power off"));
 }
 
 #[test]
