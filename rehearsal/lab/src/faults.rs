@@ -34,7 +34,7 @@ pub struct FaultsArgs {
 type Rehearse = fn(&mut Stage) -> Result<Vec<String>, Trouble>;
 
 /// Every fault with its name and the cluster that it is rehearsed in.
-const ALL: [(&str, Shape, Rehearse); 13] = [
+const ALL: [(&str, Shape, Rehearse); 14] = [
     ("address-in-use", Shape::Plain, network::address_in_use),
     ("disk-full", Shape::Plain, disk::full),
     ("sync-fails", Shape::Plain, disk::sync_fails),
@@ -45,6 +45,8 @@ const ALL: [(&str, Shape, Rehearse); 13] = [
     ("no-fence", Shape::Plain, start::no_fence),
     ("fence-slow", Shape::Fenced, fence::slow),
     ("fence-absent", Shape::Fenced, fence::absent),
+    // Before all others that lie: whose device was caught once is not believed early again.
+    ("fence-lies-early", Shape::Fenced, fence::lies_early),
     ("fence-lies", Shape::Fenced, fence::lies),
     ("fence-lies-throughout", Shape::Fenced, fence::lies_throughout),
     ("fence-shoots-asker", Shape::Fenced, fence::shoots_the_asker),

@@ -144,6 +144,7 @@ fn strike(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Struck, 
     let log = logs::read(stage, owner);
     let unready = match pattern {
         Pattern::Warm => warm::not_bound(stage, owner),
+        Pattern::FencedPower | Pattern::FencedIsolated => fenced::untested(stage, owner)?,
         _ => None,
     };
     set_real_time(20)?;

@@ -8,6 +8,9 @@
 //! that: an owner whose stop takes all the time that it is allowed, or that stands still, may have
 //! the volume a moment longer than the next one waits. So a device that says off of a machine that
 //! is heard is told at once.
+//!
+//! A device that has said on as long as the owner was heard, and says off of it as soon as it is cut
+//! off, is believed before that deadline (decision 21): `fence-lies-early` shows what comes of it.
 
 use std::io;
 use std::path::Path;
@@ -19,6 +22,7 @@ use serde_json::Value;
 use super::{SAYS, roles, until};
 use crate::Trouble;
 use crate::fence::{Action, Device, Does, PASSWORD};
+use crate::fenced;
 use crate::host::{ALL_LINKS, LOG, STATE};
 use crate::judged;
 use crate::kernel::now;
@@ -33,6 +37,8 @@ const ASKER_LOST: &str = "TSUG10332-E";
 const WAITS: &str = "TSUG10104-E";
 /// Longer than a fence agent may take, as it is configured.
 const LATE: Duration = Duration::from_secs(2);
+/// The longest lease of the default profile.
+const LEASE: Duration = Duration::from_millis(560);
 /// Longer than any lease.
 const NO_LEASE: Duration = Duration::from_secs(1);
 /// Unanswered calls are asked again for this long.
@@ -129,9 +135,48 @@ pub(super) fn lies_throughout(stage: &mut Stage) -> Result<Vec<String>, Trouble>
     Ok(wrong)
 }
 
-/// The device switches off whoever asks it, as one does whose ports were mixed up.
+/// The device has said on as long as the owner was heard, and says off of it from the moment it is
+/// cut off, before anybody has it switched off. Nothing could tell, so the group is taken over on
+/// its word, and the owner may have it too until its own deadline: how long is shown, and is less
+/// than a lease. The device is told of once the owner is heard.
+pub(super) fn lies_early(stage: &mut Stage) -> Result<Vec<String>, Trouble> {
+    let [owner, second, third] = roles(stage)?;
+    let mut wrong: Vec<String> = fenced::untested(stage, owner)?.into_iter().collect();
+    let name = stage.site.hosts[owner].name.clone();
+    stage.device()?.lie_of(&name);
+    let at = now();
+    stage.site.hosts[owner].cut(&ALL_LINKS, true);
+    let struck = Struck { owner, others: [second, third], at };
+    if !until(SAYS, || stage.whole_owner().is_some_and(|owner| owner != name)) {
+        wrong.push(format!("not taken over, or {name} has let go of nothing: {:?}", stage.parts()));
+    }
+    if !until(SAYS, || was_found_off(stage, second, &name)) {
+        wrong.push(format!("nobody tells that the device said off of {name}"));
+    }
+    let (twice, _) = judged::held_twice(stage, at.saturating_sub(BEFORE));
+    println!("    held twice for {:.1} ms", twice.as_secs_f64() * 1e3);
+    let host = &mut stage.site.hosts[owner];
+    if !host.is_on() {
+        wrong.push(format!("{name} was to live on"));
+    }
+    host.cut(&ALL_LINKS, false);
+    if !until(SAYS, || tells(stage, second, WRONG)) {
+        wrong.push(format!("nobody said {WRONG} of {name}, which is heard"));
+    }
+    wrong.extend(ended_after(stage, &struck, LEASE)?);
+    Ok(wrong)
+}
+
+fn was_found_off(stage: &Stage, at: usize, lost: &str) -> bool {
+    let host = &stage.site.hosts[at];
+    let told = stage.product.answer(host, &["--json", "history", lost]).unwrap_or_default();
+    told.contains("happened_found_off")
+}
+
+/// The device switches off whoever asks it, as one does whose ports were mixed up. The owner lives:
+/// of one without power the state would be enough.
 pub(super) fn shoots_the_asker(stage: &mut Stage) -> Result<Vec<String>, Trouble> {
-    let struck = strike(stage, Does::ShootsTheAsker, Loss::Power)?;
+    let struck = strike(stage, Does::ShootsTheAsker, Loss::Links)?;
     let shot = |stage: &Stage| {
         let noted = stage.device().map(|device| device.noted_since(struck.at));
         let shot = noted.unwrap_or_default().into_iter().find_map(|noted| noted.shot);
@@ -204,6 +249,15 @@ fn taken_without_proof(stage: &mut Stage, struck: &Struck) -> Option<String> {
 /// Mends the device and starts the node anew that it failed to switch off, or said to be off: that
 /// life of it is over. Looks at what the callers got and at who held the address meanwhile.
 fn ended(stage: &mut Stage, struck: &Struck) -> Result<Vec<String>, Trouble> {
+    ended_after(stage, struck, Duration::ZERO)
+}
+
+/// The same where two may have held the address for so long.
+fn ended_after(
+    stage: &mut Stage,
+    struck: &Struck,
+    twice: Duration,
+) -> Result<Vec<String>, Trouble> {
     stage.device()?.set(Does::AtOnce);
     stage.site.hosts[struck.owner].power_off()?;
     stage.wait_whole()?;
@@ -214,7 +268,8 @@ fn ended(stage: &mut Stage, struck: &Struck) -> Result<Vec<String>, Trouble> {
     if seen.lost + seen.doubled > 0 {
         wrong.push(format!("lost {} doubled {}", seen.lost, seen.doubled));
     }
-    wrong.extend(judged::held_twice(stage, since).1);
+    let (held_twice, by) = judged::held_twice(stage, since);
+    wrong.extend(by.filter(|_| held_twice > twice));
     stage.forget(since);
     stage.site.wire.instruments().switch.forget(since);
     Ok(wrong)

@@ -106,6 +106,13 @@ impl Device {
         state.lied_of.clear();
     }
 
+    /// From now on it says off of `plug`, although nobody took its power.
+    pub fn lie_of(&self, plug: &str) {
+        let mut state = self.0.state();
+        state.does = Does::LiesThroughout;
+        state.lied_of = BTreeSet::from([plug.to_owned()]);
+    }
+
     /// What it was asked since `since`, and has answered if it does.
     #[must_use]
     pub fn noted_since(&self, since: Duration) -> Vec<Noted> {

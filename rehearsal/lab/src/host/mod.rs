@@ -100,6 +100,7 @@ struct Life {
     orders: ChildStdin,
     answers: BufReader<ChildStdout>,
     pid: i32,
+    since: Duration,
 }
 
 impl Host {
@@ -138,6 +139,12 @@ impl Host {
             self.wire.unplug(self.index);
         }
         self.life.is_some()
+    }
+
+    /// Since when it has power, if it has.
+    #[must_use]
+    pub fn on_since(&self) -> Option<Duration> {
+        self.life.as_ref().map(|life| life.since)
     }
 
     /// Its plug, for whoever may take its power.
@@ -183,7 +190,7 @@ impl Host {
             return Err(Trouble::Failed(format!("{}: did not start: {line}{rest}", self.name)));
         }
         let pid = processes::only_child(enter.id())?;
-        self.life = Some(Life { enter, orders, answers, pid });
+        self.life = Some(Life { enter, orders, answers, pid, since: kernel::now() });
         self.plug.put_in(pid)?;
         self.connect(pid)?;
         let plan = BootPlan {
