@@ -8,7 +8,7 @@
 
 use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
 use tsugi_cluster_rules::reason::{Cause, Nature};
-use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, Versioned};
+use tsugi_cluster_rules::record::{Answer, EventRecord, Happening, HowOff, Versioned};
 use tsugi_messages::{Phrase, phrase};
 use tsugi_vocabulary::{Epoch, Generation, GroupName, Index, NodeName, Span, Wall};
 use tsugi_wire::control::report;
@@ -230,7 +230,7 @@ impl Turn<'_> {
                 .or(self.epoch)
                 .map_or_else(|| "-".to_owned(), |e| e.to_string()),
             generation: self.generation.0,
-            cause: self.cause_words(&first),
+            cause: self.cause_words(&first, chronicle),
             cause_data: self.cause_data(&first),
             sightings: self.sightings(chronicle, began),
             decision: report::Moment {
@@ -253,26 +253,48 @@ impl Turn<'_> {
     /// What the silence of a node turned out to have been, once it has returned.
     fn first_cause(&self, chronicle: &Chronicle) -> Cause {
         let Cause::NodeSilent { node: lost, .. } = &self.cause else { return self.cause.clone() };
-        match self.return_of(lost, chronicle).map(|e| &e.what) {
+        if self.was_switched_off(chronicle) {
+            return self.cause.clone();
+        }
+        match self.return_of(lost, chronicle).map(|e| &e.value.what) {
             Some(Happening::Returned { cause, .. }) => cause.clone(),
             _ => self.cause.clone(),
         }
     }
 
+    /// Whether the node that was lost was switched off before it came back, which says of it only
+    /// that it had no power then.
+    fn was_switched_off(&self, chronicle: &Chronicle) -> bool {
+        let Cause::NodeSilent { node: lost, .. } = &self.cause else { return false };
+        let back = self.return_of(lost, chronicle).map_or(Index(u64::MAX), |e| e.version);
+        let (before, beside) = self.fences(chronicle, back);
+        let switched =
+            |e: &&EventRecord| matches!(&e.what, Happening::Fenced { how: HowOff::Switched, .. });
+        before.iter().chain(&beside).any(|e| switched(e))
+    }
+
     /// How a node that was lost came back, if that is known. What it was when it was lost again is
     /// another story.
-    fn return_of<'c>(&self, lost: &NodeName, chronicle: &'c Chronicle) -> Option<&'c EventRecord> {
+    fn return_of<'c>(
+        &self,
+        lost: &NodeName,
+        chronicle: &'c Chronicle,
+    ) -> Option<&'c Versioned<EventRecord>> {
         let again = |e: &&Versioned<EventRecord>| {
             let is_it = matches!(&e.value.what, Happening::Lost { node, .. } if node == lost);
             is_it && e.version > self.entry
         };
-        let until_again = chronicle.since(self.entry).take_while(|e| !again(e));
+        let mut until_again = chronicle.since(self.entry).take_while(|e| !again(e));
         until_again
-            .map(|e| &*e.value)
-            .find(|e| matches!(&e.what, Happening::Returned { node, .. } if node == lost))
+            .find(|e| matches!(&e.value.what, Happening::Returned { node, .. } if node == lost))
     }
 
-    fn cause_words(&self, first: &Cause) -> Words {
+    fn cause_words(&self, first: &Cause, chronicle: &Chronicle) -> Words {
+        if let Cause::NodeSilent { node, silence } = first
+            && self.was_switched_off(chronicle)
+        {
+            return phrased(&phrase::cause_silent_then_switched_off(node, silence.as_millis()));
+        }
         match (&self.what, self.from) {
             (What::ClockStep(by_ms), Some(node)) => phrased(&phrase::cause_clock_step(node, by_ms)),
             _ => cause(first, self.deed),
@@ -445,7 +467,7 @@ impl Turn<'_> {
             effects.push(report::Moment { at: Utc(event.at), by: event.by.to_string(), what });
         }
         let back = match &self.cause {
-            Cause::NodeSilent { node, .. } => self.return_of(node, chronicle),
+            Cause::NodeSilent { node, .. } => self.return_of(node, chronicle).map(|e| &*e.value),
             _ => None,
         };
         effects.extend(back.map(history::moment));

@@ -352,6 +352,28 @@ fn a_group_that_waited_for_a_fence_is_told_it_as_what_kept_the_former_owner_off(
 }
 
 #[test]
+fn what_a_node_had_been_that_was_switched_off_is_not_told_as_a_loss_of_power() {
+    let switched = |at| {
+        let (node, took) = (node("node1"), Span::millis(45));
+        of_node(at, "node2", Happening::Fenced { node, took, how: HowOff::Switched })
+    };
+    for at in [9_980, 10_010] {
+        let mut chronicle = taken_over(silent());
+        chronicle.events.insert(1, switched(at));
+        for back in [None, Some(Cause::PowerLost { node: node("node1") })] {
+            chronicle.events.extend(back.map(returned));
+            let said = text(&story(&chronicle).cause);
+            assert!(said.contains("was then switched off") && !said.contains("power"), "{said}");
+        }
+    }
+    // A person had it switched off after it was back: that was another time.
+    let mut chronicle = taken_over(silent());
+    chronicle.events.push(returned(Cause::PowerLost { node: node("node1") }));
+    chronicle.events.push(switched(70_000));
+    assert!(text(&story(&chronicle).cause).contains("power off"));
+}
+
+#[test]
 fn a_takeover_from_a_node_whose_device_says_off_is_told_so_and_waited_for_no_lease() {
     let mut chronicle = taken_over(silent());
     let (of, took) = (node("node1"), Span::millis(281));
