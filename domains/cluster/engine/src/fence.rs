@@ -296,8 +296,8 @@ impl Fences {
         })
     }
 
-    /// Takes a report of the hands, and says what came of the run that it ends; `heard` says whether
-    /// a node is heard now.
+    /// Takes a report of the hands, and says what came of the run that it ends; `heard` says
+    /// whether a node is heard now.
     pub fn on_report(
         &mut self,
         now: Moment,

@@ -9,8 +9,9 @@
 //! the volume a moment longer than the next one waits. So a device that says off of a machine that
 //! is heard is told at once.
 //!
-//! A device that has said on as long as the owner was heard, and says off of it as soon as it is cut
-//! off, is believed before that deadline (decision 21): `fence-lies-early` shows what comes of it.
+//! A device that has said on as long as the owner was heard, and says off of it as soon as it is
+//! cut off, is believed before that deadline (decision 21): `fence-lies-early` shows what comes of
+//! it.
 
 use std::io;
 use std::path::Path;

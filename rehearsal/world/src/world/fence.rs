@@ -2,9 +2,9 @@
 //! say that they did and did not, and some switch off the one who asks.
 //!
 //! Asked for the state, most tell the truth at once, some late or never; some always say off, and
-//! some say it wrongly now and then, but not twice within a second. One that says on of a machine while
-//! that is heard, and off twice of the same machine while it lives and is not heard, is not played:
-//! nothing could tell.
+//! some say it wrongly now and then, but not twice within a second. One that says on of a machine
+//! while that is heard, and off twice of the same machine while it lives and is not heard, is not
+//! played: nothing could tell.
 
 use tsugi_cluster_rules::node::{Event, Power};
 use tsugi_cluster_rules::record::FenceFault;

@@ -15,7 +15,10 @@ use crate::lease::former_majority_out_there;
 use crate::mutant::any_planted;
 use crate::plan::Situation;
 use crate::planner;
-use crate::record::{Draft, EntryName, EventRecord, Failure, FenceFault, GroupRecord, Guard, Happening, NodeIntent, NodeRecord, Ownership, Phase, Record, Write};
+use crate::record::{
+    Draft, EntryName, EventRecord, Failure, FenceFault, GroupRecord, Guard, Happening, NodeIntent,
+    NodeRecord, Ownership, Phase, Record, Write,
+};
 
 /// What a proposal is about; one is open at a time for each.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -288,7 +291,7 @@ impl Node {
 
     /// What a device said of a node that misses beats is told to a leader that is another.
     fn report_found_off(&mut self, now: Now, out: &mut Vec<Order>) {
-        for (node, boot, took) in self.found_off(now.lease) {
+        for (node, boot, took) in self.found_off() {
             let subject = Subject::Fence(node.clone());
             let led = self.leader.as_ref().is_some_and(|leader| *leader != node);
             if !led || !self.paperwork.may(&subject, now.lease, self.record.applied) {

@@ -207,8 +207,6 @@ impl Node {
         if says == Power::Off {
             self.suspects.said_off.insert(node.clone(), (question.boot, now));
         }
-        // While this node stood still itself the other was not silent.
-        let silence = silence.filter(|silence| *silence >= self.timing.suspect_after());
         question.stands = match (question.stands, says, silence) {
             (Stands::First, Power::Off, Some(silence)) if mutant("state-believed-once") => {
                 Stands::Off(silence)
@@ -229,14 +227,10 @@ impl Node {
 
     /// The nodes that are off, as their devices say: which life of each, and how long after it was
     /// last heard that was said.
-    pub(super) fn found_off(&self, now: Moment) -> Vec<(NodeName, BootId, Span)> {
-        let missed = |node: &NodeName| {
-            let heard = self.peers.get(node).and_then(Peer::heard);
-            heard.is_some_and(|at| now.since(at) >= self.timing.suspect_after())
-        };
+    pub(super) fn found_off(&self) -> Vec<(NodeName, BootId, Span)> {
         let found = self.suspects.asked.iter().filter_map(|(node, question)| {
             let Stands::Off(silence) = question.stands else { return None };
-            missed(node).then(|| (node.clone(), question.boot, silence))
+            Some((node.clone(), question.boot, silence))
         });
         found.collect()
     }

@@ -360,8 +360,10 @@ fn nobody_is_asked_of_a_node_on_which_nothing_hangs_or_that_is_being_switched_of
     watched.misses_beats();
     assert_eq!(watched.asked(), 0, "whoever carries that out says what came of it");
     let mut watched = Watched::new();
+    watched.bench.ledger = Ledger::Silent;
     watched.write("b", NodeRecord { fenced: Some(SUSPECT), ..watched.known("b") });
     watched.misses_beats();
+    assert_eq!(watched.owner(), Some("b"), "its group has nowhere to go yet");
     assert_eq!(watched.asked(), 0, "somebody has vouched for that");
 }
 
