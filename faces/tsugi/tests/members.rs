@@ -7,6 +7,8 @@ mod config;
 mod drills;
 #[path = "members/fencing.rs"]
 mod fencing;
+#[path = "members/figures.rs"]
+mod figures;
 #[path = "members/guides.rs"]
 mod guides;
 #[path = "members/majority.rs"]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tsugi_cluster_rules::figures::{Measure, PreferBy};
 use tsugi_cluster_rules::record::{
     AppliedConfig, GroupIntent, GroupRecord, NodeRecord, Record, Versioned,
 };
@@ -157,6 +158,11 @@ impl Scene {
         GroupSpec {
             mode: Mode::Single,
             prefer: std::iter::once(home.clone()).chain(others).collect(),
+            prefer_by: if number % 3 == 1 {
+                PreferBy::Measure(Measure::Memory)
+            } else {
+                PreferBy::Order
+            },
             startup: Startup::Auto,
             failback: group.failback,
             failure: FailurePolicy {

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::{Act, Outcome};
+use tsugi_cluster_rules::figures::Figures;
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste};
 use tsugi_cluster_rules::node::{Birth, Event, Node, Now, Order, Taken};
 use tsugi_cluster_rules::record::{Draft, GroupRecord, Record, Versioned};
@@ -460,9 +461,13 @@ impl<'w> World<'w> {
         for since in actor.machine.hangs.values_mut() {
             *since = at;
         }
+        let boots = actor.boots;
         actor.node = Some(Box::new(Node::new(birth)));
         self.see(&Seen::Began { at, node: n });
         self.step(n, Event::Tick);
+        // Every life of every node has another share of its memory free.
+        let memory = Some((n as u32 * 37 + boots as u32 * 29) % 101);
+        self.step(n, Event::Measured(Figures { memory, ..Figures::default() }));
         self.after_us(300, Ev::Leader { n });
     }
 }

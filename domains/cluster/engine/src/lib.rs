@@ -13,6 +13,7 @@ pub mod core;
 pub mod datagrams;
 pub mod errand;
 pub mod fence;
+pub mod figures;
 pub mod logbook;
 pub mod monitor;
 mod mounts;

@@ -40,6 +40,8 @@ pub struct Standing {
     pub lost_logs: BTreeSet<String>,
     /// What is wrong with the fence devices of other nodes, as this node asked them last.
     pub fence_faults: BTreeMap<NodeName, FenceFault>,
+    /// Scripts by which groups choose who takes them over that print no number here, and why.
+    pub score_faults: BTreeMap<tsugi_vocabulary::GroupName, String>,
     /// When the fence devices of other nodes last answered well from here; none if one never did.
     pub fence_tests: BTreeMap<NodeName, Option<Wall>>,
     /// By how many parts in a million this node's lease clock differs from the steered one.

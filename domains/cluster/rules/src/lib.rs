@@ -17,6 +17,7 @@ pub mod command;
 pub mod desk;
 pub mod doctor;
 pub mod drill;
+pub mod figures;
 pub mod lease;
 pub mod mutant;
 pub mod node;

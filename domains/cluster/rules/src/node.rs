@@ -27,6 +27,7 @@ use tsugi_vocabulary::{
 };
 
 use crate::desk::{Act, Outcome};
+use crate::figures::Figures;
 use crate::lease::heartbeat::{Ack, Haste, Heartbeat};
 use crate::lease::voter_list::VoterChange;
 use crate::reason::How;
@@ -153,6 +154,8 @@ pub enum Event {
         /// What it said.
         says: Power,
     },
+    /// What this node has measured of itself, all that is asked for.
+    Measured(Figures),
     /// The wall clock stepped against the lease clock.
     ClockStepped {
         /// By how many milliseconds.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, NodeName, Span, Wall};
 
+use crate::figures::Figures;
 use crate::reason::{Cause, Rejected};
 use crate::record::{LinkState, Record};
 
@@ -47,6 +48,9 @@ pub struct Sight {
     pub links: BTreeMap<String, LinkState>,
     /// What its desks report.
     pub groups: BTreeMap<GroupName, DeskSight>,
+    /// What it has measured of itself.
+    #[serde(default, skip_serializing_if = "Figures::is_none")]
+    pub figures: Figures,
 }
 
 /// Whether a node lives.

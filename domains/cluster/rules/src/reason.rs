@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span, Wall};
 
+use crate::figures::Compared;
 use crate::watch::Recovery;
 
 /// The first cause of a change of ownership, as `explain` names it.
@@ -403,6 +404,10 @@ pub enum Rejected {
     LessPreferred {
         /// The chosen node.
         than: NodeName,
+        /// The figures, where the group chooses by them; records of before this was kept, and
+        /// groups that choose by their order alone, have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compared: Option<Box<Compared>>,
     },
     /// R12 The group stays where it runs.
     StaysPut {

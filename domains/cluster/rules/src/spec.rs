@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{GroupName, NodeName, ResourceName, Span};
 
+use crate::figures::PreferBy;
 use crate::ocf::{AgentName, Undo};
 use crate::timetable::Timetable;
 use crate::timing::Profile;
@@ -71,6 +72,9 @@ pub struct GroupSpec {
     pub mode: Mode,
     /// The nodes that may own it, best first.
     pub prefer: Vec<NodeName>,
+    /// By what the next owner is chosen when it falls.
+    #[serde(default, skip_serializing_if = "PreferBy::is_order")]
+    pub prefer_by: PreferBy,
     /// Started by the cluster's start, or by an operator only (CL-22).
     pub startup: Startup,
     /// When it goes back to a better node.

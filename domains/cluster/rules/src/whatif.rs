@@ -90,6 +90,7 @@ fn lose(then: &mut Situation<'_>, node: &NodeName, silence: Span) {
                 config: 0,
                 links: std::collections::BTreeMap::new(),
                 groups: std::collections::BTreeMap::new(),
+                figures: crate::figures::Figures::default(),
             };
             then.sights.insert(node.clone(), sight);
         }

@@ -32,6 +32,7 @@ use crate::core::{Core, CoreParts, Ended, Notebook, mailbox};
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Surroundings};
 use crate::fence::Fences;
+use crate::figures::Meter;
 use crate::logbook;
 use crate::records;
 use crate::standing::{AgentView, Standing};
@@ -224,7 +225,8 @@ fn work(
         promise_file,
         notebook,
         errands: Errands::new(around.clone()),
-        fences: Fences::new(around, own_ids()),
+        fences: Fences::new(around.clone(), own_ids()),
+        meter: Meter::new(around),
         mailbox,
         proposals: drafts,
         voter_changes,
@@ -373,6 +375,7 @@ fn first_standing(me: &NodeName) -> Standing {
         lost_logs: std::collections::BTreeSet::new(),
         fence_faults: BTreeMap::new(),
         fence_tests: BTreeMap::new(),
+        score_faults: BTreeMap::new(),
         clock_ppm: None,
         carried: BTreeMap::new(),
         drops: Default::default(),

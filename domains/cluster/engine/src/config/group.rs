@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use tsugi_cluster_rules::figures::{Measure, PreferBy, ScoreScript};
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::spec::{
     Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, ResourceKind, ResourceSpec, Role,
@@ -16,8 +17,11 @@ use super::page::{Given, Page, meant_or_all};
 use super::problem::Wrong;
 use super::{resource, value, whole};
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 19] = [
     "prefer",
+    "prefer_by",
+    "prefer_every",
+    "prefer_limit",
     "mode",
     "startup",
     "failback",
@@ -88,6 +92,7 @@ fn read(
     let spec = GroupSpec {
         mode: Mode::Single,
         prefer: prefer(page, machines),
+        prefer_by: prefer_by(page),
         startup: page.choice("startup", &startups).unwrap_or(Startup::Auto),
         failback: failback(page),
         failure: FailurePolicy {
@@ -182,6 +187,35 @@ fn prefer(page: &Page<'_>, machines: &Machines) -> Vec<NodeName> {
         }
     }
     out
+}
+
+/// What each node measures, or a script whose number counts.
+fn prefer_by(page: &Page<'_>) -> PreferBy {
+    let script = page.has("prefer_by") && page.is_list("prefer_by");
+    for key in ["prefer_every", "prefer_limit"] {
+        if page.has(key) && !script {
+            let needs = format!("prefer_by = {}", value::COMMAND_EXAMPLE);
+            page.note(&page.place_of(key), Wrong::Needs(key.to_owned(), needs));
+        }
+    }
+    if script {
+        let (every, limit) = (Span::secs(60), Span::secs(5));
+        let every = page.span_of_time("prefer_every", every);
+        let limit = page.span_of_time("prefer_limit", limit);
+        let run = page.command("prefer_by");
+        return run
+            .map_or(PreferBy::Order, |run| PreferBy::Script(ScoreScript { run, every, limit }));
+    }
+    let words = [("cpu", Measure::Cpu), ("memory", Measure::Memory), ("load", Measure::Load)];
+    let given = page.text("prefer_by", value::PREFER_BY_EXAMPLE);
+    let Some(given) = given else { return PreferBy::Order };
+    match words.iter().find(|(word, _)| *word == given.value) {
+        Some((_, measure)) => PreferBy::Measure(*measure),
+        None => {
+            page.wrong(&given.span, "prefer_by", value::PREFER_BY_EXAMPLE);
+            PreferBy::Order
+        }
+    }
 }
 
 /// The budget must leave a lease that is worth having: two beats at least.

@@ -243,6 +243,11 @@ impl<'t> Page<'t> {
         self.find(key).is_some_and(|(_, found)| matches!(found.get_ref(), DeValue::Table(_)))
     }
 
+    /// Whether a list stands under `key`.
+    pub(super) fn is_list(&self, key: &str) -> bool {
+        self.find(key).is_some_and(|(_, found)| matches!(found.get_ref(), DeValue::Array(_)))
+    }
+
     /// The table under `key`.
     pub(super) fn page(&self, key: &str) -> Option<Page<'t>> {
         let (name, found) = self.find(key)?;

@@ -1,5 +1,6 @@
 //! What the reader accepts, what it refuses, and how it says so in both languages.
 
+use tsugi_cluster_rules::figures::{Measure, PreferBy, ScoreScript};
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::spec::{
     Check, Failback, FencePolicy, Mode, OnRecover, ProcessHow, ResourceKind, Role, Startup,
@@ -496,4 +497,31 @@ fn ph_16_an_address_that_two_groups_use_is_told_before_it_is_applied() {
     let problems = read(&text).unwrap_err();
     let told = shown(&problems, &text, Language::En);
     assert!(told.contains("TSUG10632-E") && told.contains("10.0.0.1 belongs to"), "{told}");
+}
+
+#[test]
+fn ph_10_a_group_says_by_what_its_next_node_is_chosen() {
+    let with = |line: &str| WHOLE.replacen("[group.PAY]\n", &format!("[group.PAY]\n{line}\n"), 1);
+    let read = |line: &str| spec(&with(line)).groups[&group("PAY")].prefer_by.clone();
+    assert_eq!(read(""), PreferBy::Order);
+    assert_eq!(read("prefer_by = \"cpu\""), PreferBy::Measure(Measure::Cpu));
+    assert_eq!(read("prefer_by = \"memory\""), PreferBy::Measure(Measure::Memory));
+    assert_eq!(read("prefer_by = \"load\""), PreferBy::Measure(Measure::Load));
+    let script = |every, limit| {
+        let run = vec!["/opt/pay/bin/score".to_owned()];
+        PreferBy::Script(ScoreScript { run, every, limit })
+    };
+    let line = "prefer_by = [\"/opt/pay/bin/score\"]";
+    assert_eq!(read(line), script(Span::secs(60), Span::secs(5)));
+    let line = format!("{line}\nprefer_every = \"10s\"\nprefer_limit = \"2s\"");
+    assert_eq!(read(&line), script(Span::secs(10), Span::secs(2)));
+    for (line, said) in [
+        ("prefer_by = \"memroy\"", "\"cpu\", \"memory\", \"load\", [\"/opt/pay/bin/score\"]"),
+        ("prefer_by = [\"score\"]", "[\"/…/score\"]"),
+        ("prefer_by = \"cpu\"\nprefer_every = \"10s\"", "prefer_every"),
+        ("prefer_limit = \"10s\"", "prefer_limit"),
+    ] {
+        let problems = refused(&with(line), Language::En);
+        assert!(problems.contains(said), "{line}: {problems}");
+    }
 }

@@ -23,6 +23,8 @@ pub(super) const NODE_ADDRESS_EXAMPLE: &str = r#"["10.0.1.1", "10.0.2.1:7400"]"#
 pub(super) const FLOATING_EXAMPLE: &str = r#""10.0.0.1/24""#;
 pub(super) const NAMES_EXAMPLE: &str = r#"["node1", "node2"]"#;
 
+pub(super) const PREFER_BY_EXAMPLE: &str = r#""cpu", "memory", "load", ["/opt/pay/bin/score"]"#;
+
 pub(super) const FAILBACK_EXAMPLE: &str = concat!(
     r#""never", "manual", "when-better", "daily 03:00", "weekly sun 03:00", "#,
     r#""monthly 1 03:00", "yearly 01-31 03:00", "2027-01-31 03:00+09:00""#

@@ -29,6 +29,7 @@ use crate::agent::{Ear, Founding};
 use crate::datagrams::Networks;
 use crate::errand::Errands;
 use crate::fence::{Came, Fenced, Fences};
+use crate::figures::Meter;
 use crate::standing::Standing;
 
 mod carry;
@@ -62,6 +63,8 @@ pub struct CoreParts {
     pub errands: Errands,
     /// The fence devices of the other nodes.
     pub fences: Fences,
+    /// What it measures of itself.
+    pub meter: Meter,
     /// Its mailbox.
     pub mailbox: Mailbox,
     /// Where drafts go.
@@ -167,6 +170,7 @@ impl Core {
         // What the hands can do here comes with the listing.
         let _unlisted = self.parts.hands.ask(&Request::List);
         self.meet();
+        self.parts.meter.configured(clock::now(), self.parts.node.record().spec());
         let mut events = vec![Event::Tick];
         for link in self.parts.links.links() {
             let state = if link.carries() { LinkState::Up } else { LinkState::Down };
@@ -228,6 +232,7 @@ impl Core {
         if applied {
             self.meet();
             let spec = self.parts.node.record().spec();
+            self.parts.meter.configured(now.lease, spec);
             let nodes = spec.into_iter().flat_map(|spec| &spec.nodes);
             let devices = nodes.filter_map(|(name, node)| Some((name, node.fence.as_ref()?)));
             self.parts.fences.configured(now.lease, devices);
@@ -245,7 +250,8 @@ impl Core {
     /// Waits for a descriptor or for the moment the rules asked to be woken at.
     fn wait(&mut self) -> Ready {
         let mut until = self.wake;
-        let times = [self.parts.errands.next_time(), self.parts.fences.next_time()];
+        let parts = &self.parts;
+        let times = [parts.errands.next_time(), parts.fences.next_time(), parts.meter.next_time()];
         until = times.into_iter().flatten().fold(until, Moment::min);
         if self.guardian.is_none() {
             until = until.min(self.guardian_retry);

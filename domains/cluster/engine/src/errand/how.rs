@@ -29,7 +29,7 @@ pub(super) fn how_failed(failure: &Failure) -> How {
 }
 
 /// How a program ended that should have ended well, or not at all.
-pub(super) fn how_ended(ended: &Ended) -> How {
+pub(crate) fn how_ended(ended: &Ended) -> How {
     let (how, mishap) = match ended.how {
         HowEnded::Exited(code) => (format!("exit {code}"), Mishap::Plain),
         HowEnded::Signalled(signal) => (format!("signal {signal}"), Mishap::Signal),

@@ -41,6 +41,11 @@ pub(super) fn messages(before: &Standing, now: &Standing, language: Language) ->
         out.push(messages::log_not_written(&now.me, why));
     }
     fences(before, now, &mut out);
+    for (group, why) in &now.score_faults {
+        if before.score_faults.get(group) != Some(why) {
+            out.push(messages::score_script_failed(group, &now.me, why));
+        }
+    }
     out.extend(drops(before, now));
     let (old, new) = (&*before.record, &*now.record);
     config(old.config.as_deref(), new.config.as_deref(), &mut out);

@@ -1,5 +1,6 @@
 //! Every cause of a change and every reason against a node.
 
+use tsugi_cluster_rules::figures::{Compare, Compared};
 use tsugi_cluster_rules::reason::{Cause, How, Mishap, Rejected, Way};
 use tsugi_cluster_rules::watch::Recovery;
 use tsugi_vocabulary::{Epoch, Span};
@@ -45,6 +46,11 @@ pub(crate) fn all() -> Vec<(&'static str, Cause)> {
     ]
 }
 
+fn less_free(its: Option<i64>) -> Rejected {
+    let compared = Compared { by: Compare::Memory, its, best: 61 };
+    Rejected::LessPreferred { than: node("a"), compared: Some(Box::new(compared)) }
+}
+
 /// One of each reason.
 pub(crate) fn rejections() -> Vec<(&'static str, Rejected)> {
     let epoch = Epoch { incarnation: 1, counter: 4 };
@@ -59,7 +65,9 @@ pub(crate) fn rejections() -> Vec<(&'static str, Rejected)> {
         ("no-link", Rejected::NoLink { links: vec!["eth0".to_owned()] }),
         ("apart", Rejected::Apart { from: group("BATCH") }),
         ("together", Rejected::Together { with: group("DB") }),
-        ("less-preferred", Rejected::LessPreferred { than: node("a") }),
+        ("less-preferred", Rejected::LessPreferred { than: node("a"), compared: None }),
+        ("less-free", less_free(Some(12))),
+        ("no-figure", less_free(None)),
         ("stays-put", Rejected::StaysPut { on: node("a"), epoch }),
         ("not-yet", Rejected::NotYet { until: tsugi_vocabulary::Wall(1_795_316_400_000) }),
     ]

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::fs;
 
 use tsugi_cluster_engine::datagrams::body::{Body, Form, Known, Read};
+use tsugi_cluster_rules::figures::Figures;
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Health, Hearing, Heartbeat, NoPromise};
 use tsugi_cluster_rules::plan::{DeskSight, RunsAs, Stand};
 use tsugi_cluster_rules::reason::Cause;
@@ -52,6 +53,7 @@ fn health() -> Health {
         links: BTreeMap::from([("eth0".to_owned(), LinkState::Down)]),
         groups: stands().into_iter().map(sight).collect(),
         leader: Some((node("b"), 3)),
+        figures: Figures::default(),
     }
 }
 
@@ -93,6 +95,10 @@ fn a_beat_of_version_1_is_kept_with_every_stand_of_a_group() {
     let deaf_lately = Some(Span::millis(640));
     let alone = Heartbeat { health: Health { deaf_lately, ..Health::default() }, ..bare.clone() };
     keeps("heartbeat-of-a-node-that-was-alone", &alone);
+    let scores = BTreeMap::from([(group("PAY"), -3)]);
+    let figures = Figures { cpu: Some(97), memory: Some(61), load: Some(125), scores };
+    let measured = Heartbeat { health: Health { figures, ..Health::default() }, ..bare.clone() };
+    keeps("heartbeat-of-a-node-that-measures", &measured);
     let unwell = Stand::Unwell(Cause::LeaseRanOut { node: node("a") });
     keeps("stand-unwell", &unwell);
     let mut stands: Vec<Stand> = stands().into_iter().map(|(_, stand)| stand).collect();

@@ -27,6 +27,7 @@ fn group() -> GroupSpec {
         after: BTreeSet::new(),
         stop_budget: None,
         drill_every: None,
+        prefer_by: Default::default(),
         takeover: Takeover::default(),
         fence: FencePolicy::SelfFence,
         resources: vec![ResourceSpec {

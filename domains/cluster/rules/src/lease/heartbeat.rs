@@ -5,6 +5,7 @@ use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, Moment, Node
 
 use std::collections::BTreeMap;
 
+use crate::figures::Figures;
 use crate::plan::DeskSight;
 use crate::record::LinkState;
 
@@ -67,6 +68,9 @@ pub struct Health {
     pub groups: BTreeMap<GroupName, DeskSight>,
     /// Whom it takes for the ledger's leader, and that leader's term; itself if it leads.
     pub leader: Option<(NodeName, u64)>,
+    /// What it has measured of itself that some group asks for.
+    #[serde(default, skip_serializing_if = "Figures::is_none")]
+    pub figures: Figures,
 }
 
 /// Whether a node hears a majority of the voters.

@@ -14,6 +14,7 @@ use super::suspects::Suspects;
 use super::watches::Watches;
 use super::{Event, Now, Order};
 use crate::desk::{Desk, Ended, Input, Why};
+use crate::figures::Figures;
 use crate::lease::heartbeat::{Haste, Hearing, Heartbeat};
 use crate::lease::holder::Holder;
 use crate::lease::voter::Voter;
@@ -113,6 +114,8 @@ pub struct Node {
     pub(super) fences: Fences,
     pub(super) suspects: Suspects,
     pub(super) drills: Drills,
+    /// What this node has measured of itself, as it is told.
+    pub(super) figures: Figures,
 }
 
 /// Whether the voters that are heard have answered.
@@ -203,6 +206,7 @@ impl Node {
             fences: Fences::default(),
             suspects: Suspects::default(),
             drills: Drills::default(),
+            figures: Figures::default(),
         };
         node.drills.look(&node.record, birth.at, Orders::Found);
         if node.record.restored.is_some() {
@@ -262,6 +266,7 @@ impl Node {
                 self.on_device_tested(now.lease, node, (says, took));
             }
             Event::DeviceSaid { node, says } => self.on_device_said(now.lease, &node, says, out),
+            Event::Measured(figures) => self.on_measured(&figures),
             Event::ClockStepped { by_ms } => self.note_clock_step(now, by_ms),
             Event::Leave => {
                 if self.stay == Stay::Here {

@@ -7,6 +7,7 @@ use tsugi_vocabulary::{BootId, GroupName, Index, Moment, NodeName, Span};
 use super::machine::{APART, BeatDue, LATELY, Node};
 use super::{Now, Order, Via};
 use crate::desk::{Desk, State, Why};
+use crate::figures::Figures;
 use crate::lease::heartbeat::{Ack, Health, Hearing, Heartbeat};
 use crate::plan::{DeskSight, Life, RunsAs, Settled, Sight, Stand};
 use crate::planner::config_mark;
@@ -278,6 +279,7 @@ impl Node {
             links: down.map(|(l, s)| (l.clone(), *s)).collect(),
             groups,
             leader: self.leader.clone().map(|l| (l, self.term)),
+            figures: self.figures.clone(),
         }
     }
 
@@ -311,6 +313,15 @@ impl Node {
         }
     }
 
+    /// What this node has measured is told with its next beat, where it is news.
+    pub(super) fn on_measured(&mut self, measured: &Figures) {
+        let told = self.figures.told_after(measured);
+        if told != self.figures {
+            self.figures = told;
+            self.paperwork.plan_again();
+        }
+    }
+
     /// Says something new at once instead of at the next beat.
     pub(super) fn beat_now(&mut self) {
         self.beat_due = BeatDue::Now;
@@ -324,6 +335,7 @@ fn sight(life: Life, boot: BootId, health: &Health) -> Sight {
         config: health.config,
         links: health.links.clone(),
         groups: health.groups.clone(),
+        figures: health.figures.clone(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tsugi_vocabulary::NodeName;
 
 use super::{DATA, Item, RUNS};
+use crate::figures::PreferBy;
 use crate::spec::{
     Check, ClusterSpec, GroupSpec, Monitor, ProcessHow, ResourceKind, Role, VolumeSource,
 };
@@ -28,6 +29,9 @@ pub fn items(spec: &ClusterSpec, group: &GroupSpec, me: &NodeName) -> BTreeSet<I
     of_node(&mut items);
     for resource in &group.resources {
         of_resource(&resource.kind, &mut items);
+    }
+    if let PreferBy::Script(script) = &group.prefer_by {
+        command(&script.run, &None, &mut items);
     }
     // What is on a volume comes with it, and is seen by its owner only.
     let carried = |path: &str| {

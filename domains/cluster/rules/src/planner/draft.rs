@@ -203,7 +203,8 @@ fn is_news(stood: Option<&Decision>, now: &Decision) -> bool {
     }
 }
 
-/// The decision without the times in its reasons: two that differ in nothing else are the same.
+/// The decision without the times and figures in its reasons: two that differ in nothing else are
+/// the same.
 #[must_use]
 pub fn timeless(decision: &Decision) -> Decision {
     let mut decision = decision.clone();
@@ -215,6 +216,7 @@ pub fn timeless(decision: &Decision) -> Decision {
             Rejected::Silent { silence } => *silence = Span::ZERO,
             Rejected::FailedThere { ago } => *ago = Span::ZERO,
             Rejected::NotYet { until } => *until = Wall(0),
+            Rejected::LessPreferred { compared, .. } => *compared = None,
             Rejected::NotListed
             | Rejected::Witness
             | Rejected::Isolated
@@ -223,7 +225,6 @@ pub fn timeless(decision: &Decision) -> Decision {
             | Rejected::NoLink { .. }
             | Rejected::Apart { .. }
             | Rejected::Together { .. }
-            | Rejected::LessPreferred { .. }
             | Rejected::StaysPut { .. } => {}
         }
     }

@@ -61,6 +61,17 @@ impl Observed {
         }
     }
 
+    /// Why it would need another node.
+    pub fn falls(&self) -> Option<&Cause> {
+        match self {
+            Self::Place(place) => Some(&place.cause),
+            Self::Leave { cause, .. } | Self::Unwell { cause, answer: Answer::TakenOver, .. } => {
+                Some(cause)
+            }
+            Self::Unwell { .. } | Self::Stay { .. } => None,
+        }
+    }
+
     /// The end of a run whose owner has let go of it.
     pub fn released(&self) -> Option<&Place> {
         match self {
@@ -182,7 +193,7 @@ impl Desk<'_, '_> {
     /// The first node that could take a group of a bundle: this one, then by liking.
     fn first_of(&self, bundle: &Bundle, i: usize, home: Option<&NodeName>) -> Option<NodeName> {
         let own = self.cases[i].view.spec.into_iter().flat_map(|spec| spec.prefer.iter().cloned());
-        let order = home.cloned().into_iter().chain(self.order(bundle)).chain(own);
+        let order = home.cloned().into_iter().chain(self.order_of_fall(bundle)).chain(own);
         let at = match &self.cases[i].need {
             Need::Observed(observed) => observed.at(),
             _ => None,

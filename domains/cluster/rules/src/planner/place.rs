@@ -2,6 +2,7 @@
 //!
 //! What runs is never interrupted to make room: a group that finds no room waits for it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use tsugi_vocabulary::{Epoch, GroupName, NodeName, Wall};
@@ -9,8 +10,9 @@ use tsugi_vocabulary::{Epoch, GroupName, NodeName, Wall};
 use super::bundle::{Bundle, Case, Occupied, against_mates, against_one};
 use super::ground::{Ground, Seen};
 use super::need::{Need, Place};
+use crate::figures::{Compare, Compared, PreferBy};
 use crate::plan::{Chosen, Decision, Settled, Waiting};
-use crate::reason::{Cause, Rejected};
+use crate::reason::{Cause, Nature, Rejected};
 use crate::record::Phase;
 use crate::spec::Failback;
 
@@ -95,8 +97,10 @@ impl<'c, 'a> Desk<'c, 'a> {
     /// Where a bundle runs that may fail back by itself, and the better node that it goes to.
     pub(super) fn better(&self, bundle: &Bundle) -> Option<(NodeName, NodeName)> {
         let at = self.content(bundle)?;
-        let order = self.order(bundle);
-        let better: Vec<NodeName> = order.into_iter().take_while(|n| *n != at).collect();
+        let order = self.order(bundle).into_iter();
+        // Where figures choose among the others, only the first node is home.
+        let homes = if self.prefers_by(bundle).is_some() { 1 } else { usize::MAX };
+        let better: Vec<NodeName> = order.take(homes).take_while(|n| *n != at).collect();
         let can = |n: &NodeName| bundle.iter().all(|&i| self.own_or_mates(bundle, i, n).is_none());
         Some((at, better.into_iter().find(can)?))
     }
@@ -223,6 +227,60 @@ impl<'c, 'a> Desk<'c, 'a> {
         order
     }
 
+    /// The nodes in the order in which the bundle takes one when it falls: where an operator put
+    /// it, then those that have told a figure, the best first, then as its first group says.
+    pub(super) fn order_of_fall(&self, bundle: &Bundle) -> Vec<NodeName> {
+        let mut order = self.order(bundle);
+        let (Some((name, by)), true) = (self.prefers_by(bundle), self.falls(bundle)) else {
+            return order;
+        };
+        let put = bundle.iter().find_map(|&i| self.cases[i].view.record.location.as_ref());
+        let figure = |n: &NodeName| self.figure(n, (name, by));
+        // A stable sort: what is the same stays in the order of the configuration.
+        order.sort_by_key(|n| (Some(n) != put, Reverse(figure(n))));
+        order
+    }
+
+    /// By what a bundle chooses its next node, and for which of its groups that is measured.
+    fn prefers_by(&self, bundle: &Bundle) -> Option<(&'a GroupName, &'a PreferBy)> {
+        let leader = bundle.iter().find(|i| self.moves(**i)).or(bundle.first())?;
+        let view = &self.cases[*leader].view;
+        let by = &view.spec?.prefer_by;
+        (!by.is_order()).then_some((view.name, by))
+    }
+
+    /// Whether something was lost or has failed, so that the bundle needs another node: only then
+    /// figures count.
+    fn falls(&self, bundle: &Bundle) -> bool {
+        let cause = |need: &'c Need| match need {
+            Need::Place(Place { cause, .. }) | Need::Leave { cause, .. } => Some(cause),
+            Need::Observed(observed) => observed.falls(),
+            _ => None,
+        };
+        let causes = bundle.iter().filter_map(|&i| cause(&self.cases[i].need));
+        causes.map(Cause::nature).any(|nature| nature != Nature::Wanted)
+    }
+
+    fn figure(&self, node: &NodeName, (group, by): (&GroupName, &PreferBy)) -> Option<i64> {
+        match self.ground.seen(node) {
+            Seen::Heard(Some(sight)) => sight.figures.of(group, by),
+            Seen::Heard(None) | Seen::Deaf(_) | Seen::Silent(_) | Seen::Unheard => None,
+        }
+    }
+
+    /// The figures by which `than` was taken and not `node`; none if they were not what decided.
+    fn compared(&self, bundle: &Bundle, node: &NodeName, than: &NodeName) -> Option<Box<Compared>> {
+        let (name, by) = self.prefers_by(bundle).filter(|_| self.falls(bundle))?;
+        let (its, best) = (self.figure(node, (name, by)), self.figure(than, (name, by))?);
+        let is_home = |i: &usize| match &self.cases[*i].need {
+            Need::Place(place) => place.home.as_ref() == Some(than),
+            _ => false,
+        };
+        let decided = its.is_none_or(|its| its < best) && !bundle.iter().any(is_home);
+        let by = Compare::of(by)?;
+        decided.then(|| Box::new(Compared { by, its, best }))
+    }
+
     /// The node that can take the whole bundle: where part of it runs, where part of it restarts
     /// in place, then by liking.
     fn target(&self, bundle: &Bundle) -> Option<NodeName> {
@@ -237,7 +295,7 @@ impl<'c, 'a> Desk<'c, 'a> {
             _ => None,
         });
         let first: Vec<NodeName> = runs.chain(homes).collect();
-        first.into_iter().chain(self.order(bundle)).find(|n| self.all_can(bundle, n))
+        first.into_iter().chain(self.order_of_fall(bundle)).find(|n| self.all_can(bundle, n))
     }
 
     /// A node that was not heard yet and that the bundle would like better than `target`.
@@ -245,8 +303,12 @@ impl<'c, 'a> Desk<'c, 'a> {
         let at_home = matches!(&self.cases[i].need, Need::Place(Place { home: Some(h), .. })
             if Some(h) == target);
         let order = self.order(bundle);
-        let unheard = |n: &&NodeName| matches!(self.ground.seen(n), Seen::Unheard);
-        !at_home && order.iter().take_while(|n| Some(*n) != target).any(|n| unheard(&n))
+        let unheard = |n: &NodeName| matches!(self.ground.seen(n), Seen::Unheard);
+        // Of a node that was not heard yet nobody knows the figure.
+        if !at_home && self.prefers_by(bundle).is_some() && self.falls(bundle) {
+            return order.iter().any(unheard);
+        }
+        !at_home && order.iter().take_while(|n| Some(*n) != target).any(unheard)
     }
 
     fn decide(&self, bundle: &Bundle, i: usize, target: Option<&NodeName>) -> Decision {
@@ -315,7 +377,7 @@ impl<'c, 'a> Desk<'c, 'a> {
         i: usize,
         chosen: &Chosen,
     ) -> BTreeMap<NodeName, Rejected> {
-        let order = self.order(bundle);
+        let order = self.order_of_fall(bundle);
         let rank = |n: &NodeName| order.iter().position(|o| o == n).unwrap_or(usize::MAX);
         let taken = match chosen {
             Chosen::Stay { node } | Chosen::Give { node, .. } => Some(node),
@@ -335,7 +397,10 @@ impl<'c, 'a> Desk<'c, 'a> {
                         Rejected::StaysPut { on: on.clone(), epoch }
                     }
                 },
-                (None, Some(than)) => Rejected::LessPreferred { than: than.clone() },
+                (None, Some(than)) => {
+                    let compared = self.compared(bundle, node, than);
+                    Rejected::LessPreferred { than: than.clone(), compared }
+                }
                 (None, None) => continue,
             };
             rejected.insert(node.clone(), reason);

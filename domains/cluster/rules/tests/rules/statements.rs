@@ -1,10 +1,11 @@
 //! Statements of the domain that the rules alone make true; more are shown by the stories.
 
 use tsugi_cluster_rules::desk::Down;
-use tsugi_cluster_rules::plan::{Chosen, Life, Stand, Waiting};
+use tsugi_cluster_rules::figures::{Compare, Compared, Figures};
+use tsugi_cluster_rules::plan::{Chosen, Life, Settled, Stand, Waiting};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::reason::{Cause, Rejected};
-use tsugi_cluster_rules::record::{Answer, Happening, Ownership, Write};
+use tsugi_cluster_rules::record::{Answer, Draft, Happening, Ownership, Write};
 use tsugi_cluster_rules::spec::{Failback, FailurePolicy, FenceDevice, WatchedFailure};
 use tsugi_cluster_rules::timetable::{Days, OPEN, Timetable};
 use tsugi_cluster_rules::watch::Recovery;
@@ -308,4 +309,113 @@ fn device() -> FenceDevice {
         limit: Span::secs(4),
         every: Span::secs(3600),
     }
+}
+
+fn free_memory(memory: u32) -> Figures {
+    Figures { memory: Some(memory), ..Figures::default() }
+}
+
+#[test]
+fn ph_10_the_node_with_the_most_of_what_the_group_prefers_by_takes_it_over() {
+    let groups = ["G1: prefer n1 n2 n3 n4; prefer-by memory"];
+    let mut world = World::new(cluster("n1 n2 n3 n4 w=witness", &groups));
+    world.run();
+    assert_eq!(world.owner("G1").as_deref(), Some("n1"), "a first start goes by the order");
+    for (name, free) in [("n1", 5), ("n2", 12), ("n3", 61)] {
+        world.figures(name, free_memory(free));
+    }
+    assert_eq!(world.plan().draft, None, "nothing that runs is moved for a figure");
+    let then = whatif(&world.situation(), &[Hypothesis::NodeDown(node("n1"))]);
+    world.life("n1", Life::Silent { silence: Span::secs(1) });
+    let decision = world.plan().plan.decisions[&group("G1")].clone();
+    assert_eq!(
+        then.plan.decisions[&group("G1")].rejected[&node("n2")],
+        decision.rejected[&node("n2")]
+    );
+    let less = |its| Rejected::LessPreferred {
+        than: node("n3"),
+        compared: Some(Box::new(Compared { by: Compare::Memory, its, best: 61 })),
+    };
+    assert_eq!(decision.rejected[&node("n2")], less(Some(12)));
+    assert_eq!(decision.rejected[&node("n4")], less(None), "what was not told is not known");
+    world.run();
+    assert_eq!(world.owner("G1").as_deref(), Some("n3"));
+    world.figures("n2", free_memory(99));
+    assert_eq!(world.plan().draft, None, "nothing that runs is moved for a figure");
+}
+
+#[test]
+fn ph_10_without_figures_and_where_they_are_the_same_the_next_in_order_takes_over() {
+    for free in [None, Some(40)] {
+        let groups = ["G1: prefer n1 n3 n2; prefer-by memory"];
+        let mut world = World::new(cluster("n1 n2 n3 w=witness x=witness", &groups));
+        world.run();
+        for name in ["n2", "n3"] {
+            world.figures(name, Figures { memory: free, ..Figures::default() });
+        }
+        world.life("n1", Life::Silent { silence: Span::secs(1) });
+        world.run();
+        assert_eq!(world.owner("G1").as_deref(), Some("n3"));
+    }
+}
+
+#[test]
+fn ph_10_an_operators_place_and_an_ordered_move_do_not_ask_for_figures() {
+    let groups = ["G1: prefer n1 n2 n3; prefer-by memory"];
+    let mut world = World::new(cluster("n1 n2 n3 w=witness x=witness", &groups));
+    world.run();
+    world.figures("n3", free_memory(90));
+    let all = planner::obstacles(&world.situation(), &group("G1"));
+    let order: Vec<&str> = all.iter().take(3).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(order, ["n1", "n2", "n3"], "a move without a node goes by the order");
+    let drained = whatif(&world.situation(), &[Hypothesis::NodeDrain(node("n1"))]);
+    let goes = Chosen::HandOver { from: node("n1"), to: node("n2") };
+    assert_eq!(drained.plan.decisions[&group("G1")].chosen, goes, "a drain goes by the order");
+    let mut put = world.record.group(&group("G1")).unwrap().clone();
+    put.location = Some(node("n2"));
+    world.apply(&Draft::default().write(Write::Group(group("G1"), put.into())));
+    world.life("n1", Life::Silent { silence: Span::secs(1) });
+    world.run();
+    assert_eq!(world.owner("G1").as_deref(), Some("n2"), "a person's word stands before a figure");
+}
+
+#[test]
+fn ph_10_where_figures_choose_only_the_first_node_is_gone_back_to() {
+    let groups = ["G1: prefer n1 n2 n3; prefer-by cpu; failback when-better"];
+    let mut world = World::new(cluster("n1 n2 n3 w=witness x=witness", &groups));
+    world.run();
+    world.figures("n3", Figures { cpu: Some(70), ..Figures::default() });
+    world.life("n1", Life::Silent { silence: Span::secs(1) });
+    world.run();
+    assert_eq!(world.owner("G1").as_deref(), Some("n3"), "n2 stands before it and is left alone");
+    world.life("n1", Life::Heard);
+    world.run();
+    assert_eq!(world.owner("G1").as_deref(), Some("n1"));
+}
+
+#[test]
+fn ph_10_a_node_that_was_not_heard_yet_is_waited_for_where_figures_choose() {
+    let groups = ["G1: prefer n1 n2 n3; prefer-by load"];
+    let mut world = World::new(cluster("n1 n2 n3 w=witness x=witness", &groups));
+    world.run();
+    world.life("n1", Life::Silent { silence: Span::secs(1) });
+    world.sights.remove(&node("n3"));
+    world.settled = Settled::NotYet;
+    let decision = world.plan().plan.decisions[&group("G1")].clone();
+    assert_eq!(decision.chosen, Chosen::Wait { on: Waiting::Settling });
+    world.settled = Settled::Yes;
+    world.run();
+    assert_eq!(world.owner("G1").as_deref(), Some("n2"));
+}
+
+#[test]
+fn ph_10_a_member_of_a_parallel_group_is_offline_on_the_failed_node_only() {
+    let groups = ["P_n1: prefer n1; member-of P", "P_n2: prefer n2; member-of P"];
+    let mut world = World::new(cluster("n1 n2 w=witness", &groups));
+    world.run();
+    world.life("n1", Life::Silent { silence: Span::secs(1) });
+    world.run();
+    assert_eq!(world.owner("P_n2").as_deref(), Some("n2"));
+    let lost = world.plan().plan.decisions[&group("P_n1")].chosen.clone();
+    assert_eq!(lost, Chosen::NoPlace, "nobody else takes it");
 }

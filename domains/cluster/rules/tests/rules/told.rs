@@ -1,5 +1,6 @@
 //! Plans and records in the words of the stories.
 
+use tsugi_cluster_rules::figures::Compared;
 use tsugi_cluster_rules::plan::{Chosen, Decision, Plan, Resting, Step, Waiting};
 use tsugi_cluster_rules::reason::{Cause, Rejected};
 use tsugi_cluster_rules::record::{GroupRecord, Ownership, Phase, Record};
@@ -112,7 +113,12 @@ fn rejected(rejected: &Rejected) -> String {
         Rejected::NoLink { links } => format!("no {}", links.join(" nor ")),
         Rejected::Apart { from } => format!("apart from {from}"),
         Rejected::Together { with } => format!("together with {with}"),
-        Rejected::LessPreferred { than } => format!("{than} before it"),
+        Rejected::LessPreferred { than, compared: None } => format!("{than} before it"),
+        Rejected::LessPreferred { than, compared: Some(compared) } => {
+            let Compared { by, its, best } = **compared;
+            let its = its.map_or_else(|| "nothing told".to_owned(), |its| its.to_string());
+            format!("{than} has more {by:?}, {best} against {its}").to_lowercase()
+        }
         Rejected::StaysPut { on, .. } => format!("stays on {on}"),
         Rejected::NotYet { until } => format!("better, not before {}", until.0),
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::Down;
+use tsugi_cluster_rules::figures::{Figures, Measure, PreferBy};
 use tsugi_cluster_rules::plan::{DeskSight, Life, Settled, Sight, Situation, Stand};
 use tsugi_cluster_rules::planner::{self, Planned, Wanted};
 use tsugi_cluster_rules::record::{
@@ -58,6 +59,7 @@ impl World {
                 config: planner::config_mark(HASH),
                 links: BTreeMap::new(),
                 groups: BTreeMap::new(),
+                figures: Figures::default(),
             };
             sights.insert(name.clone(), sight);
         }
@@ -190,6 +192,11 @@ impl World {
         self.sights.get_mut(&node(name)).unwrap().links.insert(link.to_owned(), state);
     }
 
+    /// What a node has measured of itself.
+    pub fn figures(&mut self, name: &str, figures: Figures) {
+        self.sights.get_mut(&node(name)).unwrap().figures = figures;
+    }
+
     /// The owner's desk says where it stands with the epoch in the record.
     pub fn desk(&mut self, name: &str, stand: Stand) {
         let name = group(name);
@@ -234,6 +241,7 @@ pub fn group_spec(text: &str) -> GroupSpec {
     let mut spec = GroupSpec {
         mode: Mode::Single,
         prefer: Vec::new(),
+        prefer_by: PreferBy::Order,
         startup: Startup::Auto,
         failback: Failback::Manual,
         failure: FailurePolicy::default(),
@@ -260,6 +268,9 @@ pub fn group_spec(text: &str) -> GroupSpec {
                 let kind = ResourceKind::Address { address, prefix: 24, links };
                 spec.resources.insert(0, resource("ip", kind));
             }
+            ("prefer-by", "cpu") => spec.prefer_by = PreferBy::Measure(Measure::Cpu),
+            ("prefer-by", "memory") => spec.prefer_by = PreferBy::Measure(Measure::Memory),
+            ("prefer-by", "load") => spec.prefer_by = PreferBy::Measure(Measure::Load),
             ("failback", "never") => spec.failback = Failback::Never,
             ("failback", "manual") => spec.failback = Failback::Manual,
             ("failback", "when-better") => spec.failback = Failback::WhenBetter,

@@ -15,7 +15,7 @@ use tsugi_wire::control::report;
 use tsugi_wire::control::{Utc, Words};
 
 use super::history;
-use super::words::{Deed, cause, phrased, rejected};
+use super::words::{Deed, cause, chosen_by_figure, phrased, rejected};
 
 /// What the ledger keeps of what happened, oldest first.
 #[derive(Clone, Debug, Default)]
@@ -321,12 +321,13 @@ impl Turn<'_> {
 
     fn decision_words(&self, first: &Cause) -> Words {
         let word = |name: Option<&NodeName>| name.map_or("-", |n| n.as_str()).to_owned();
+        let by_figure = || chosen_by_figure(self.to?, &self.decision?.rejected);
         phrased(&match (&self.what, first) {
             (What::Restart, _) => phrase::decided_restart(word(self.to)),
             (What::AddressMoved(address, link), _) => phrase::decided_link(address, link),
             (What::ClockStep(_), _) => phrase::decided_nothing(),
             (_, Cause::Operator { by, .. }) => phrase::chosen_by_person(word(self.to), by),
-            (_, _) => phrase::chosen_preferred(word(self.to)),
+            (_, _) => by_figure().unwrap_or_else(|| phrase::chosen_preferred(word(self.to))),
         })
     }
 

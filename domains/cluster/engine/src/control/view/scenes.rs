@@ -115,6 +115,7 @@ pub(crate) fn sight(life: Life) -> Sight {
         config: config_mark(&config::hash(FILE)),
         links: BTreeMap::new(),
         groups: BTreeMap::new(),
+        figures: Default::default(),
     }
 }
 
@@ -136,6 +137,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         lost_logs: std::collections::BTreeSet::new(),
         fence_faults: BTreeMap::new(),
         fence_tests: BTreeMap::new(),
+        score_faults: BTreeMap::new(),
         clock_ppm: None,
         carried: BTreeMap::new(),
         drops: Default::default(),

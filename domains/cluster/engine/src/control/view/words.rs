@@ -1,5 +1,8 @@
 //! Causes and reasons as words of the catalogue.
 
+use std::collections::BTreeMap;
+
+use tsugi_cluster_rules::figures::{Compare, Compared};
 use tsugi_cluster_rules::reason::{Cause, Mishap, Rejected, Way};
 use tsugi_messages::{Message, Phrase, Recorded, phrase};
 use tsugi_vocabulary::{GroupName, NodeName};
@@ -121,8 +124,56 @@ pub fn rejected(node: &NodeName, why: &Rejected) -> Words {
         Rejected::NoLink { .. } => phrase::rejected_no_link(node),
         Rejected::Apart { from } => phrase::rejected_apart(node, from),
         Rejected::Together { with } => phrase::rejected_together(node, with),
-        Rejected::LessPreferred { .. } => phrase::rejected_less_preferred(node),
+        Rejected::LessPreferred { compared: None, .. } => phrase::rejected_less_preferred(node),
+        Rejected::LessPreferred { than, compared: Some(compared) } => {
+            less_by_figure(node, than, compared)
+        }
         Rejected::StaysPut { on, .. } => phrase::rejected_stays_put(node, on),
         Rejected::NotYet { until } => phrase::rejected_not_yet(node, Utc(*until)),
     })
+}
+
+/// By which figure `node` was passed over.
+fn less_by_figure(node: &NodeName, than: &NodeName, compared: &Compared) -> Phrase {
+    let best = figure(compared.by, compared.best);
+    let Some(its) = compared.its.map(|its| figure(compared.by, its)) else {
+        return phrase::rejected_no_figure(node, than, best);
+    };
+    match compared.by {
+        Compare::Cpu => phrase::rejected_less_cpu(node, its, than, best),
+        Compare::Memory => phrase::rejected_less_memory(node, its, than, best),
+        Compare::Load => phrase::rejected_more_load(node, its, than, best),
+        Compare::Script => phrase::rejected_lower_score(node, its, than, best),
+    }
+}
+
+/// By which figure `node` was chosen, if any other was passed over for its figure.
+#[must_use]
+pub fn chosen_by_figure(
+    node: &NodeName,
+    rejected: &BTreeMap<NodeName, Rejected>,
+) -> Option<Phrase> {
+    let compared = rejected.values().find_map(|why| match why {
+        Rejected::LessPreferred { than, compared } if than == node => compared.as_deref(),
+        _ => None,
+    })?;
+    let best = figure(compared.by, compared.best);
+    Some(match compared.by {
+        Compare::Cpu => phrase::chosen_most_cpu(node, best),
+        Compare::Memory => phrase::chosen_most_memory(node, best),
+        Compare::Load => phrase::chosen_least_load(node, best),
+        Compare::Script => phrase::chosen_best_score(node, best),
+    })
+}
+
+/// A figure as people read it: shares in percent, the load as a number.
+fn figure(by: Compare, value: i64) -> String {
+    match by {
+        Compare::Cpu | Compare::Memory => format!("{value} %"),
+        Compare::Load => {
+            let hundredths = value.unsigned_abs();
+            format!("{}.{:02}", hundredths / 100, hundredths % 100)
+        }
+        Compare::Script => value.to_string(),
+    }
 }

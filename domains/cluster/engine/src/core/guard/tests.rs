@@ -41,6 +41,7 @@ fn spec() -> GroupSpec {
         after: BTreeSet::new(),
         stop_budget: None,
         drill_every: None,
+        prefer_by: Default::default(),
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: Vec::new(),

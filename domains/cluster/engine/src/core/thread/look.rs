@@ -57,6 +57,8 @@ impl Core {
         let mut done = Vec::new();
         self.parts.errands.on_time(now, &mut self.parts.hands, &mut done);
         self.parts.fences.on_time(now, &mut self.parts.hands);
+        self.parts.meter.on_time(now, &mut self.parts.hands);
+        events.extend(self.parts.meter.news().map(Event::Measured));
         self.deliver(done);
         if ready.has(Source::Links) {
             // A watcher that broke says nothing more; a link that is down is then found by its use.
@@ -145,12 +147,14 @@ impl Core {
             let mut done = Vec::new();
             self.parts.errands.on_report(now, &report, &mut self.parts.hands, &mut done);
             self.deliver(done);
+            self.parts.meter.on_report(&report);
             let node = &self.parts.node;
             let life = |name: &NodeName| node.sights(now).get(name).map(|s| s.life.clone());
             let heard = |name: &NodeName| life(name) == Some(Life::Heard);
             let hands = &mut self.parts.hands;
             let ended = self.parts.fences.on_report(now, &report, heard, hands);
             events.extend(ended.map(of_device));
+            events.extend(self.parts.meter.news().map(Event::Measured));
             events.extend(self.parts.fences.news().map(Event::DevicesAsked));
             if let Report::Answer { outcome: Ok(Answer::Listing(listing)), .. } = &report {
                 self.self_fence = self_fence(listing.powers.fence);

@@ -43,6 +43,7 @@ impl Core {
             self.self_fence.clone_into(&mut next.self_fence);
             next.lost_logs.clone_from(&self.lost_logs);
             next.fence_faults = self.parts.fences.faults();
+            next.score_faults = self.parts.meter.faults();
             let wall = |at: Moment| Wall(next.at.0.saturating_sub(now.since(at).as_millis()));
             let tests = self.parts.fences.tested_well().into_iter();
             next.fence_tests = tests.map(|(node, at)| (node, at.map(wall))).collect();
@@ -57,6 +58,7 @@ impl Core {
                 || next.self_fence != standing.self_fence
                 || next.slow_stops != standing.slow_stops
                 || next.fence_faults != standing.fence_faults
+                || next.score_faults != standing.score_faults
                 || next.lost_logs != standing.lost_logs;
             *standing = Arc::new(next);
             told || news

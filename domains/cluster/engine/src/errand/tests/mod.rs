@@ -289,6 +289,7 @@ fn group_of(resources: Vec<ResourceSpec>) -> GroupSpec {
         after: [].into(),
         stop_budget: None,
         drill_every: None,
+        prefer_by: Default::default(),
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources,

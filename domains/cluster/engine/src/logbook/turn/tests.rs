@@ -37,6 +37,7 @@ fn picture(group: GroupRecord) -> Standing {
         lost_logs: std::collections::BTreeSet::new(),
         fence_faults: BTreeMap::new(),
         fence_tests: BTreeMap::new(),
+        score_faults: BTreeMap::new(),
         clock_ppm: None,
         carried: std::collections::BTreeMap::new(),
         drops: Default::default(),

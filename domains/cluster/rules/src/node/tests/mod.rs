@@ -420,6 +420,7 @@ fn group_spec() -> GroupSpec {
         after: [].into(),
         stop_budget: None,
         drill_every: None,
+        prefer_by: Default::default(),
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: vec![one("vip", vip, &[]), one("server", server, &["vip"])],

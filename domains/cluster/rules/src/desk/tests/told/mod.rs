@@ -82,6 +82,7 @@ fn spec() -> GroupSpec {
         after: [].into(),
         stop_budget: None,
         drill_every: None,
+        prefer_by: Default::default(),
         takeover: Takeover::default(),
         fence: FencePolicy::Confirmed,
         resources: vec![
