@@ -13,6 +13,8 @@ mod figures;
 mod guides;
 #[path = "members/majority.rs"]
 mod majority;
+#[path = "members/monitors.rs"]
+mod monitors;
 #[path = "members/ocf.rs"]
 mod ocf;
 #[path = "members/scripts.rs"]

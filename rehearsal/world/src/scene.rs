@@ -220,13 +220,12 @@ fn resources(number: usize) -> Vec<ResourceSpec> {
                 how: program,
                 environment: BTreeMap::new(),
                 user: None,
-                monitor: Some(Monitor {
-                    check: Check::Run(vec!["/bin/ask".to_owned()]),
-                    every: Span::millis(700),
+                monitors: vec![Monitor {
                     limit: Span::millis(300),
                     failures: 2,
-                    delay: None,
-                }),
+                    ..Monitor::new(Check::Run(vec!["/bin/ask".to_owned()]), Span::millis(700))
+                }],
+                cleanup: None,
             },
         ),
     ]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tsugi_cluster_rules::monitors::{MonitorId, Word};
 use tsugi_cluster_rules::plan::{Settled, Sight};
 use tsugi_cluster_rules::record::{FenceFault, Record};
 use tsugi_cluster_rules::watch::table::State;
@@ -57,6 +58,8 @@ pub struct Standing {
     pub certificate_until: Option<Wall>,
     /// How the watched programs stand that are here, by group and the name they run under.
     pub watches: BTreeMap<(tsugi_vocabulary::GroupName, ResourceName), State>,
+    /// How each monitor stands of the groups that run here.
+    pub monitors: BTreeMap<(tsugi_vocabulary::GroupName, MonitorId), Word>,
     /// How long each group's lease still runs here.
     pub leases: BTreeMap<tsugi_vocabulary::GroupName, Span>,
 }

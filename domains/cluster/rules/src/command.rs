@@ -8,6 +8,7 @@ mod config;
 mod drill;
 mod effect;
 mod group;
+mod monitor;
 mod node;
 mod watch;
 
@@ -16,6 +17,7 @@ use std::collections::BTreeSet;
 use tsugi_vocabulary::{Generation, GroupName, NodeName, Span, Wall};
 
 use crate::drill::Back;
+use crate::monitors::MonitorId;
 use crate::mutant::{any_planted, mutant};
 use crate::plan::Situation;
 use crate::planner::{self, Planned, Weight};
@@ -131,6 +133,22 @@ pub enum Command {
         run: Option<Run>,
         /// The id.
         id: String,
+    },
+    /// Do not have one monitor asked.
+    MonitorSuspend {
+        /// Of which group.
+        group: GroupName,
+        /// Which.
+        id: MonitorId,
+        /// Until when; none is until resumed.
+        until: Option<Wall>,
+    },
+    /// Have it asked again.
+    MonitorResume {
+        /// Of which group.
+        group: GroupName,
+        /// Which.
+        id: MonitorId,
     },
     /// A node of the configuration joins.
     NodeJoin {
@@ -294,6 +312,10 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         }
         Command::ProcHold { run, id } => watch::hold(&mut effect, (run.as_ref(), id)),
         Command::ProcWatch { run, id } => watch::watch(&mut effect, (run.as_ref(), id)),
+        Command::MonitorSuspend { group, id, until } => {
+            monitor::suspend(&mut effect, (group, id), *until);
+        }
+        Command::MonitorResume { group, id } => monitor::resume(&mut effect, group, id),
         Command::NodeJoin { node, certificate, number, former } => {
             node::join(&mut effect, node, (certificate, *number));
             node::bring_list(&mut effect, former);

@@ -10,18 +10,20 @@
 //! Invariants: nothing is started but in `Starting`, which is reached only over `Armed` for that
 //! very epoch; `Released` is reached only by a verified stop and never left for the same epoch.
 
+mod asking;
 mod ending;
 mod script;
 mod starting;
 mod steps;
 
-pub use script::{Disk, ScriptEvent, Terms, Told};
+pub use script::{Before, Disk, ScriptEvent, Terms, Told};
 pub use steps::{Desk, Ground, Input, Mend, Wish};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
+use crate::monitors::{MonitorId, Notice};
 use crate::reason::{Cause, How};
 use crate::record::LinkState;
 use crate::start_kind::Ending;
@@ -99,13 +101,15 @@ pub enum State {
         /// The places in the start order that are still to be stopped, the last one first.
         left: BTreeSet<usize>,
     },
-    /// A failed resource and what stood on it are down; the failure is being recorded before it
-    /// is started again.
+    /// A failed resource and what stood on it are down, or it alone waits for its restart method;
+    /// the failure is being recorded before it is started again.
     Mending {
         /// The epoch.
         epoch: Epoch,
-        /// The place to start again from.
+        /// The place to start again from, or the one to restart.
         from: usize,
+        /// How it is started again.
+        by: Mended,
     },
     /// Everything is being let go of at once.
     LettingGo {
@@ -153,6 +157,15 @@ impl Beside {
     }
 }
 
+/// How a failed resource is started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// It and what stands on it are down, and are started as ever.
+    Anew,
+    /// All of it is up, and its restart method is run.
+    ByMethod,
+}
+
 /// Why a desk stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
@@ -192,10 +205,24 @@ pub enum Act {
     },
     /// Let go of everything of the group at once: kill, address, volume; verified.
     LetGo,
-    /// Ask its monitor once.
-    Ask {
+    /// Start it again where it is, by its own method for that.
+    Restart {
         /// Which.
         resource: ResourceName,
+        /// What its scripts are told.
+        told: Told,
+    },
+    /// Run the notify method of a monitor. What comes of it changes nothing.
+    Notify {
+        /// Of which monitor, and what it said.
+        notice: Notice,
+        /// What its scripts are told.
+        told: Told,
+    },
+    /// Ask one monitor once.
+    Ask {
+        /// Which.
+        id: MonitorId,
         /// What its monitor is told.
         told: Told,
     },

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, NodeName, Span, Wall};
 
 use crate::figures::Figures;
+use crate::monitors::MonitorId;
 use crate::reason::{Cause, Rejected};
 use crate::record::{LinkState, Record};
 
@@ -78,6 +79,9 @@ pub struct DeskSight {
     /// Which configuration it runs as; versions before it do not say.
     #[serde(default, skip_serializing_if = "RunsAs::is_applied")]
     pub runs_as: RunsAs,
+    /// The first monitor that only tells and has failed; versions before it have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<MonitorId>,
 }
 
 /// As what a node runs a group: what a group consists of is taken up by its starts only.

@@ -50,6 +50,9 @@ pub enum Cause {
         node: NodeName,
         /// Which.
         resource: ResourceName,
+        /// Which of its monitors, if that has a name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        monitor: Option<ResourceName>,
         /// Its exit code, or that it hung or flooded.
         #[serde(flatten)]
         how: How,

@@ -7,7 +7,7 @@ mod event;
 mod fencing;
 mod former;
 
-pub use event::{DrillTurn, EventRecord, Happening, LinkState};
+pub use event::{DrillTurn, EventRecord, Happening, LinkState, MonitorTurn};
 pub use fencing::{FenceFault, FenceOrder, HowOff};
 pub use former::{Gone, Restored};
 
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, NodeName, Span, Wall};
 
 use crate::drill::Drills;
+use crate::monitors::Suspension;
 use crate::plan::Plan;
 use crate::reason::Cause;
 use crate::spec::{ClusterSpec, FenceDevice};
@@ -169,6 +170,9 @@ pub struct GroupRecord {
     /// Its rehearsals: the newest one, and what was last proven.
     #[serde(default, skip_serializing_if = "Drills::is_new")]
     pub drills: Drills,
+    /// Monitors that are not asked for a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspended: Vec<Suspension>,
 }
 
 /// Who owns a group.
@@ -371,6 +375,7 @@ impl GroupRecord {
             failures: Vec::new(),
             watched: Watchlist::default(),
             drills: Drills::default(),
+            suspended: Vec::new(),
         }
     }
 

@@ -165,6 +165,13 @@ pub enum Refusal {
         /// The group.
         group: GroupName,
     },
+    /// 29 The group has no such monitor.
+    NoSuchMonitor {
+        /// What was given: `PAY/server/port`.
+        monitor: String,
+        /// The monitors that there are.
+        known: Vec<String>,
+    },
 }
 
 impl Refusal {
@@ -200,6 +207,7 @@ impl Refusal {
             Self::Drilling { .. } => 26,
             Self::Busy { .. } => 27,
             Self::NotDrilling { .. } => 28,
+            Self::NoSuchMonitor { .. } => 29,
         }
     }
 
@@ -242,6 +250,7 @@ impl Refusal {
             Self::Drilling { .. } => "drilling",
             Self::Busy { .. } => "busy",
             Self::NotDrilling { .. } => "not-drilling",
+            Self::NoSuchMonitor { .. } => "no-such-monitor",
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{GroupName, NodeName, ResourceName, Span};
 
 use crate::figures::PreferBy;
+use crate::monitors::{MonitorId, NotifyMethod, OnFailure, one_or_many};
 use crate::ocf::{AgentName, Undo};
 use crate::timetable::Timetable;
 use crate::timing::Profile;
@@ -257,8 +258,13 @@ pub enum ResourceKind {
         environment: BTreeMap<String, String>,
         /// The user it runs as; none is the user that the node gives to programs.
         user: Option<String>,
-        /// How its health is asked.
-        monitor: Option<Monitor>,
+        /// How its health is asked: it is well if all of them say so.
+        #[serde(default, rename = "monitor", with = "one_or_many")]
+        monitors: Vec<Monitor>,
+        /// What takes away what a failure has left: absolute path and arguments. It is run before
+        /// a start that follows a failure or an end that nobody saw, and after a stop for one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cleanup: Option<Vec<String>>,
     },
     /// What a resource agent starts, stops and looks after.
     Ocf {
@@ -342,6 +348,10 @@ pub enum ProcessHow {
         /// What becomes of the start script when a node has come back.
         #[serde(default, skip_serializing_if = "OnRecover::is_skip")]
         on_recover: OnRecover,
+        /// What starts it again where it is, in place of a stop and a start: absolute path and
+        /// arguments. What comes after it stays up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restart: Option<Vec<String>>,
     },
 }
 
@@ -380,6 +390,9 @@ impl ResourceKind {
 /// What says whether a resource is well, how often it is asked and when its word counts (PH-04).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Monitor {
+    /// Its name, unique in its resource; the only one may have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<ResourceName>,
     /// What is asked.
     #[serde(flatten)]
     pub check: Check,
@@ -392,6 +405,12 @@ pub struct Monitor {
     /// How long after the start the first one is due; none waits for `every`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<Span>,
+    /// What its failure leads to.
+    #[serde(default, skip_serializing_if = "OnFailure::is_fallover")]
+    pub action: OnFailure,
+    /// What is run at each of its failures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<NotifyMethod>,
 }
 
 /// What a monitor asks. All but a command are `tsugi monitor …`, run as a process of its own like
@@ -413,7 +432,70 @@ pub enum Check {
     Disk(String),
 }
 
+impl Monitor {
+    /// One without a name that is asked this every so often, and whose first no is a failure.
+    #[must_use]
+    pub const fn new(check: Check, every: Span) -> Self {
+        let (limit, action) = (every, OnFailure::Fallover);
+        Self { name: None, check, every, limit, failures: 1, delay: None, action, notify: None }
+    }
+
+    /// When it is asked, and when its word counts.
+    #[must_use]
+    pub const fn rhythm(&self) -> Rhythm {
+        let Self { every, limit, failures, delay, .. } = *self;
+        Rhythm { every, limit, failures, delay }
+    }
+}
+
+impl ResourceSpec {
+    /// Its monitors. What a resource agent looks after has one, without a name.
+    #[must_use]
+    pub fn monitors(&self) -> Vec<MonitorId> {
+        let id = |name: &Option<ResourceName>| MonitorId::new(self.name.clone(), name.clone());
+        match &self.kind {
+            ResourceKind::Process { monitors, .. } => {
+                monitors.iter().map(|m| id(&m.name)).collect()
+            }
+            ResourceKind::Ocf { .. } => vec![id(&None)],
+            ResourceKind::Address { .. } | ResourceKind::Volume { .. } => Vec::new(),
+        }
+    }
+
+    /// The monitor of this name.
+    #[must_use]
+    pub fn monitor(&self, name: Option<&ResourceName>) -> Option<&Monitor> {
+        match &self.kind {
+            ResourceKind::Process { monitors, .. } => {
+                monitors.iter().find(|m| m.name.as_ref() == name)
+            }
+            ResourceKind::Ocf { .. }
+            | ResourceKind::Address { .. }
+            | ResourceKind::Volume { .. } => None,
+        }
+    }
+
+    /// What starts it again where it is, in place of a stop and a start.
+    #[must_use]
+    pub fn restart(&self) -> Option<&[String]> {
+        match &self.kind {
+            ResourceKind::Process { how: ProcessHow::Scripts { restart, .. }, .. } => {
+                restart.as_deref()
+            }
+            ResourceKind::Process { how: ProcessHow::Program { .. }, .. }
+            | ResourceKind::Ocf { .. }
+            | ResourceKind::Address { .. }
+            | ResourceKind::Volume { .. } => None,
+        }
+    }
+}
+
 impl GroupSpec {
+    /// All of its monitors.
+    pub fn monitors(&self) -> impl Iterator<Item = MonitorId> {
+        self.resources.iter().flat_map(ResourceSpec::monitors)
+    }
+
     /// Whether a start by this configuration makes something else than one by `other`.
     #[must_use]
     pub fn starts_otherwise_than(&self, other: &Self) -> bool {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::Changing;
+
 #[derive(Clone, Debug, Subcommand)]
 pub enum Monitor {
     Tcp {
@@ -31,6 +33,20 @@ pub enum Monitor {
     Disk {
         #[arg(value_name = "PATH")]
         disk: PathBuf,
+    },
+    Suspend {
+        #[arg(value_name = "GROUP/RESOURCE[/MONITOR]")]
+        monitor: String,
+        #[arg(long = "for", value_name = "TIME")]
+        hold: Option<String>,
+        #[command(flatten)]
+        changing: Changing,
+    },
+    Resume {
+        #[arg(value_name = "GROUP/RESOURCE[/MONITOR]")]
+        monitor: String,
+        #[command(flatten)]
+        changing: Changing,
     },
 }
 

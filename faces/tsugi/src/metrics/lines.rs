@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use tsugi_wire::control::gauges::Gauges;
+use tsugi_wire::control::listing::StatusWord;
 use tsugi_wire::control::report::{Group, Status, Story};
 
 use super::Seen;
@@ -13,6 +14,16 @@ use super::Seen;
 /// Every state that a group may have, each a series of its own, 0 or 1.
 const STATES: [&str; 9] = [
     "running", "starting", "stopping", "moving", "failed", "stopped", "given-up", "waiting", "down",
+];
+
+/// Every state that a monitor may have. One that hangs is unknown and never normal.
+const MONITOR: [(&str, StatusWord); 6] = [
+    ("normal", StatusWord::Normal),
+    ("caution", StatusWord::Caution),
+    ("error", StatusWord::Error),
+    ("suspended", StatusWord::Suspend),
+    ("offline", StatusWord::Offline),
+    ("unknown", StatusWord::Unknown),
 ];
 
 /// How often each group got another owner, by reason, since this process began to look.
@@ -107,6 +118,7 @@ pub(super) fn page((seen, known): (Option<&Seen>, Option<&Gauges>), kept: &Kept)
         votes(&mut page, status);
         nodes(&mut page, status);
         groups(&mut page, (node, status));
+        monitors(&mut page, status);
         proofs(&mut page, status);
         if let Some(known) = known {
             gauges(&mut page, (node, known));
@@ -126,6 +138,24 @@ pub(super) fn page((seen, known): (Option<&Seen>, Option<&Gauges>), kept: &Kept)
         }
     }
     page.0
+}
+
+/// Every state of every monitor on each node that it may be on, as the agent that is asked knows
+/// them. What a monitor said last, before it counts, only the owner's agent knows.
+fn monitors(page: &mut Page, status: &Status) {
+    let help = "1 for the state that a monitor of a group is in on a node.";
+    page.family("monitor_state", "gauge", help);
+    for row in status.listing.monitors.iter().filter(|row| row.status != StatusWord::Unused) {
+        for (state, word) in MONITOR {
+            let labels = [
+                ("node", row.node.as_str()),
+                ("group", row.group.as_str()),
+                ("monitor", row.name.as_str()),
+                ("state", state),
+            ];
+            page.series("monitor_state", &labels, f64::from(u8::from(row.status == word)));
+        }
+    }
 }
 
 /// When a drill has last shown that a group can be moved, in any direction.

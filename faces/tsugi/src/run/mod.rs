@@ -77,7 +77,7 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Compat(Compat::Install { directory }) => old_name::install(out, directory),
         Command::Metrics { listen: None } => metrics::print(&agents, out),
         Command::Metrics { listen: Some(at) } => metrics::serve(&agents, out, *at),
-        Command::Monitor(asked) => monitor::monitor(out, asked),
+        Command::Monitor(asked) => monitor::monitor(&agents, out, asked),
         Command::Listen { at, run } => offline::listen(out, *at, run),
         Command::Ocf(asked) => ocf::ocf(out, asked),
         Command::Message { journal: true, .. } => offline::explain_to_journal(out),

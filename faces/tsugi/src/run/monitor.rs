@@ -1,4 +1,5 @@
-//! `monitor`: asks once what a monitor of a group asks, with the exit code that it judges by.
+//! `monitor`: asks once what a monitor of a group asks, with the exit code that it judges by; or
+//! suspends one monitor of a group and takes it up again.
 
 use std::time::Duration;
 
@@ -7,8 +8,11 @@ use tsugi_cluster_engine::monitor::{self, Unwell};
 use tsugi_cluster_rules::spec::Check;
 use tsugi_host::link::Carrier;
 use tsugi_messages::{self as messages, Phrase, phrase};
+use tsugi_wire::control::Operation;
 
+use super::change;
 use crate::args::{Monitor, Patience};
+use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::Out;
 
@@ -16,8 +20,22 @@ use crate::out::Out;
 const AT_ONCE: Duration = Duration::ZERO;
 
 /// Asks, says how it was, and ends with 0 if all is well.
-pub fn monitor(out: &Out, asked: &Monitor) -> Exit {
+pub fn monitor(agents: &Agents, out: &Out, asked: &Monitor) -> Exit {
     let (check, of, within) = match asked {
+        Monitor::Suspend { monitor, hold, changing } => {
+            let hold = match change::time(out, "--for", hold.as_deref()) {
+                Ok(hold) => hold,
+                Err(exit) => return exit,
+            };
+            let Some((group, resource, monitor)) = parts(monitor) else { return odd(out, monitor) };
+            let what = Operation::SuspendMonitor { group, resource, monitor, hold };
+            return change::send(agents, out, what, &changing.clone().into());
+        }
+        Monitor::Resume { monitor, changing } => {
+            let Some((group, resource, monitor)) = parts(monitor) else { return odd(out, monitor) };
+            let what = Operation::ResumeMonitor { group, resource, monitor };
+            return change::send(agents, out, what, &changing.clone().into());
+        }
         Monitor::Tcp { at, patience } => (Check::Tcp(at.clone()), at.clone(), time(patience)),
         Monitor::Http { url, patience } => (Check::Http(url.clone()), url.clone(), time(patience)),
         Monitor::Ping { host, patience } => (Check::Ping(*host), host.to_string(), time(patience)),
@@ -47,6 +65,24 @@ pub fn monitor(out: &Out, asked: &Monitor) -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// `PAY/server/port` or `PAY/server`.
+fn parts(text: &str) -> Option<(String, String, Option<String>)> {
+    let parts: Vec<&str> = text.split('/').collect();
+    match *parts {
+        [group, resource] => Some((group.to_owned(), resource.to_owned(), None)),
+        [group, resource, monitor] => {
+            Some((group.to_owned(), resource.to_owned(), Some(monitor.to_owned())))
+        }
+        _ => None,
+    }
+}
+
+fn odd(out: &Out, given: &str) -> Exit {
+    let detail = phrase::usage_value(given, "GROUP/RESOURCE[/MONITOR]").text(out.language);
+    out.tell(&messages::usage_wrong(detail, "tsugi monitor --help"));
+    Exit::Usage
 }
 
 fn time(patience: &Patience) -> Result<Duration, &str> {

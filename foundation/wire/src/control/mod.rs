@@ -314,6 +314,26 @@ pub enum Operation {
         /// The id.
         id: String,
     },
+    /// Do not have one monitor asked.
+    SuspendMonitor {
+        /// Of which group.
+        group: String,
+        /// Of which resource.
+        resource: String,
+        /// Its name, if it has one.
+        monitor: Option<String>,
+        /// For how long; none until resumed.
+        hold: Option<Span>,
+    },
+    /// Have it asked again.
+    ResumeMonitor {
+        /// Of which group.
+        group: String,
+        /// Of which resource.
+        resource: String,
+        /// Its name, if it has one.
+        monitor: Option<String>,
+    },
     /// Make a configuration the applied one, on all nodes or none.
     Apply {
         /// The file's text.

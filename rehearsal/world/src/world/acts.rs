@@ -158,7 +158,9 @@ impl World<'_> {
             Act::Stop { .. } => self.chance.between(200, 6_000),
             Act::LetGo => self.chance.between(500, 6_000),
             // No story loads a program: it would take as long as a question.
-            Act::Ask { .. }
+            Act::Restart { .. }
+            | Act::Notify { .. }
+            | Act::Ask { .. }
             | Act::Recover { .. }
             | Act::MoveAddress { .. }
             | Act::Load { .. }
@@ -188,6 +190,8 @@ impl World<'_> {
                 us
             }
             Act::Start { .. }
+            | Act::Restart { .. }
+            | Act::Notify { .. }
             | Act::Ask { .. }
             | Act::Recover { .. }
             | Act::MoveAddress { .. }
@@ -239,7 +243,9 @@ impl World<'_> {
             Act::Ask { .. } if self.actors[n].machine.hangs.contains_key(&job.group) => {
                 Outcome::Failed { how: "no answer in time".into() }
             }
-            Act::Ask { .. }
+            Act::Restart { .. }
+            | Act::Notify { .. }
+            | Act::Ask { .. }
             | Act::Recover { .. }
             | Act::MoveAddress { .. }
             | Act::Load { .. }

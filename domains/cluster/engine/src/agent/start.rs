@@ -382,6 +382,7 @@ fn first_standing(me: &NodeName) -> Standing {
         other_file: None,
         certificate_until: None,
         watches: BTreeMap::new(),
+        monitors: BTreeMap::new(),
         leases: BTreeMap::new(),
     }
 }

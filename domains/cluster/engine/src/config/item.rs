@@ -75,9 +75,12 @@ impl<'p> At<'p> {
     }
 }
 
-/// Whether a list of named tables stands under this key: `[[group.PAY.resource]]`.
+/// Whether a list of named tables stands under this key: `[[group.PAY.resource]]`, and of one
+/// `group.PAY.resource.server.monitor.port`, unless that is a kind of check.
 fn is_list(name: &str, at: At<'_>) -> bool {
+    let check = |key: &String| super::resource::CHECKS.contains(&key.as_str());
     at.depth == 3 && name == "resource"
+        || at.depth == 5 && name == "monitor" && !at.path.first().is_some_and(check)
 }
 
 /// Whether a table stands under this key with a heading of its own: `[node.n1]`.

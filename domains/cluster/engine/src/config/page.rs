@@ -248,6 +248,13 @@ impl<'t> Page<'t> {
         self.find(key).is_some_and(|(_, found)| matches!(found.get_ref(), DeValue::Array(_)))
     }
 
+    /// Whether a list of tables stands under `key`.
+    pub(super) fn is_listed(&self, key: &str) -> bool {
+        let items = self.find(key).and_then(|(_, found)| found.get_ref().as_array());
+        let tables = |item: &Spanned<DeValue<'_>>| matches!(item.get_ref(), DeValue::Table(_));
+        items.is_some_and(|items| items.iter().any(tables))
+    }
+
     /// The table under `key`.
     pub(super) fn page(&self, key: &str) -> Option<Page<'t>> {
         let (name, found) = self.find(key)?;

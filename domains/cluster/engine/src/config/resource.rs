@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use tsugi_cluster_rules::monitors::{NotifyMethod, OnFailure};
 use tsugi_cluster_rules::ocf::{Undo, is_parameter_name};
 use tsugi_cluster_rules::spec::{
     Check, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, Rhythm, VolumeCheck,
@@ -18,7 +19,7 @@ use super::value;
 const COMMON: [&str; 5] = ["name", "kind", "after", "start_limit", "stop_limit"];
 const ADDRESS: [&str; 2] = ["address", "on"];
 const VOLUME: [&str; 3] = ["source", "mount", "check"];
-const PROCESS: [&str; 13] = [
+const PROCESS: [&str; 18] = [
     "run",
     "ready",
     "start",
@@ -30,6 +31,11 @@ const PROCESS: [&str; 13] = [
     "limit",
     "failures",
     "delay",
+    "action",
+    "notify",
+    "notify_limit",
+    "cleanup",
+    "restart",
     "environment",
     "user",
 ];
@@ -45,8 +51,12 @@ enum Kind {
     Ocf,
 }
 
+/// What may be said of one monitor, whether it stands alone or in a list of them.
+const OF_ONE: [&str; 7] =
+    ["every", "limit", "failures", "delay", "action", "notify", "notify_limit"];
+
 /// What a monitor may ask without a command of its own.
-const CHECKS: [&str; 5] = ["tcp", "http", "ping", "link", "disk"];
+pub(super) const CHECKS: [&str; 5] = ["tcp", "http", "ping", "link", "disk"];
 
 /// A resource, where it stands, and what it comes after.
 struct Placed {
@@ -160,8 +170,9 @@ fn process(page: &Page<'_>) -> Option<ResourceKind> {
     let how = how(page);
     let environment: BTreeMap<String, String> = page.pairs("environment").into_iter().collect();
     Some(ResourceKind::Process {
-        monitor: monitor(page),
+        monitors: monitors(page),
         how: how?,
+        cleanup: if page.has("cleanup") { Some(page.command("cleanup")?) } else { None },
         environment,
         user: page.text("user", "\"pay\"").map(|u| u.value),
     })
@@ -170,7 +181,7 @@ fn process(page: &Page<'_>) -> Option<ResourceKind> {
 /// `run` for a supervised program, or `start`, `stop` and `monitor` for scripts; never both.
 fn how(page: &Page<'_>) -> Option<ProcessHow> {
     if page.has("run") {
-        for key in ["start", "stop", "running", "on_recover"] {
+        for key in ["start", "stop", "running", "on_recover", "restart"] {
             if page.has(key) {
                 page.note(&page.place_of(key), Wrong::Exclude("run".to_owned(), key.to_owned()));
             }
@@ -192,24 +203,63 @@ fn how(page: &Page<'_>) -> Option<ProcessHow> {
         }
     }
     let running = if page.has("running") { Some(page.command("running")?) } else { None };
+    let restart = if page.has("restart") { Some(page.command("restart")?) } else { None };
     let (start, stop) = (page.command("start")?, page.command("stop")?);
     let when = [("skip", OnRecover::Skip), ("run", OnRecover::Run)];
     let on_recover = page.choice("on_recover", &when).unwrap_or_default();
-    Some(ProcessHow::Scripts { start, stop, running, on_recover })
+    Some(ProcessHow::Scripts { start, stop, running, on_recover, restart })
 }
 
-fn monitor(page: &Page<'_>) -> Option<Monitor> {
-    if !page.has("monitor") {
-        for key in ["every", "limit", "failures", "delay"] {
-            if page.has(key) {
-                let wrong = Wrong::Needs(key.to_owned(), "monitor".to_owned());
-                page.note(&page.place_of(key), wrong);
-            }
-        }
-        return None;
+/// `monitor = …` with its settings beside it, or a list of tables, each with a name.
+fn monitors(page: &Page<'_>) -> Vec<Monitor> {
+    if page.has("monitor") && !page.is_listed("monitor") {
+        return check(page, "monitor")
+            .and_then(|check| one(page, (None, check)))
+            .into_iter()
+            .collect();
     }
+    for key in OF_ONE {
+        if page.has(key) {
+            let wrong = Wrong::Needs(key.to_owned(), "monitor".to_owned());
+            page.note(&page.place_of(key), wrong);
+        }
+    }
+    let mut all: Vec<Monitor> = Vec::new();
+    for table in page.listed_pages("monitor", "[[group.….resource.monitor]]") {
+        table.only(&[&["name", "check"][..], &OF_ONE].concat());
+        if !table.has("name") {
+            table.missing("name", "name = \"port\"");
+        }
+        if !table.has("check") {
+            table.missing("check", &format!("check = {}", value::CHECK_EXAMPLE));
+        }
+        let given = table.text("name", "\"port\"");
+        let Some(name) = given.as_ref().and_then(|g| named(&table, g, ResourceName::new)) else {
+            continue;
+        };
+        if all.iter().any(|m| m.name.as_ref() == Some(&name)) {
+            let span = given.map_or_else(|| table.span.clone(), |g| g.span);
+            table.note(&span, Wrong::Twice(name.to_string()));
+            continue;
+        }
+        let check = check(&table, "check");
+        all.extend(check.and_then(|check| one(&table, (Some(name), check))));
+    }
+    all
+}
+
+fn one(page: &Page<'_>, (name, check): (Option<ResourceName>, Check)) -> Option<Monitor> {
     let Rhythm { every, limit, failures, delay } = rhythm(page, (Span::secs(5), Span::secs(5)));
-    Some(Monitor { check: check(page)?, every, limit, failures, delay })
+    let actions = [("fallover", OnFailure::Fallover), ("notify", OnFailure::Notify)];
+    let action = page.choice("action", &actions).unwrap_or_default();
+    let notify = if page.has("notify") { Some(page.command("notify")?) } else { None };
+    if page.has("notify_limit") && notify.is_none() {
+        let wrong = Wrong::Needs("notify_limit".to_owned(), "notify".to_owned());
+        page.note(&page.place_of("notify_limit"), wrong);
+    }
+    let within = page.span_of_time("notify_limit", Span::secs(10));
+    let notify = notify.map(|run| NotifyMethod { run, limit: within });
+    Some(Monitor { name, check, every, limit, failures, delay, action, notify })
 }
 
 fn rhythm(page: &Page<'_>, (every, limit): (Span, Span)) -> Rhythm {
@@ -243,15 +293,15 @@ fn ocf(page: &Page<'_>) -> Option<ResourceKind> {
 }
 
 /// `["/opt/pay/bin/ok"]`, or one of the kinds that need no command: `{ tcp = "127.0.0.1:5432" }`.
-fn check(page: &Page<'_>) -> Option<Check> {
-    if !page.is_table("monitor") {
-        return Some(Check::Run(page.command("monitor")?));
+fn check(page: &Page<'_>, key: &str) -> Option<Check> {
+    if !page.is_table(key) {
+        return Some(Check::Run(page.command(key)?));
     }
-    let table = page.page("monitor")?;
+    let table = page.page(key)?;
     table.only(&CHECKS);
     let mut given = CHECKS.into_iter().filter(|key| table.has(key));
     let Some(kind) = given.next() else {
-        page.wrong(&page.place_of("monitor"), "monitor", value::CHECK_EXAMPLE);
+        page.wrong(&page.place_of(key), key, value::CHECK_EXAMPLE);
         return None;
     };
     if let Some(other) = given.next() {

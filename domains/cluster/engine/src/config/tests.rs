@@ -114,13 +114,13 @@ fn a_whole_file_is_read_with_every_key() {
     assert_eq!(order, ["disk", "vip", "server"]);
     assert!(matches!(&pay.resources[0].kind,
         ResourceKind::Volume { source: VolumeSource::Block(s), .. } if s == "/dev/vg1/pay"));
-    let ResourceKind::Process { how, monitor, .. } =
+    let ResourceKind::Process { how, monitors, .. } =
         &spec.groups[&group("BATCH")].resources[0].kind
     else {
         panic!("a process")
     };
     assert!(matches!(how, ProcessHow::Scripts { .. }));
-    assert_eq!(monitor.as_ref().map(|m| (m.every, m.failures)), Some((Span::secs(2), 2)));
+    assert_eq!(monitors.first().map(|m| (m.every, m.failures)), Some((Span::secs(2), 2)));
 }
 
 #[test]
@@ -180,11 +180,12 @@ fn a_monitor_is_a_command_or_one_of_the_kinds_that_need_none() {
     for (written, check) in cases {
         let delayed = format!("{written}\ndelay = \"30s\"");
         let spec = spec(&WHOLE.replacen("[\"/opt/batch/ok\"]", &delayed, 1));
-        let ResourceKind::Process { monitor: Some(monitor), .. } =
+        let ResourceKind::Process { monitors, .. } =
             &spec.groups[&group("BATCH")].resources[0].kind
         else {
             panic!("a process with a monitor")
         };
+        let monitor = &monitors[0];
         assert_eq!((&monitor.check, monitor.delay), (&check, Some(Span::secs(30))));
         let again = serde_json::from_value(serde_json::to_value(monitor).unwrap());
         assert_eq!(&again.ok(), &Some(monitor.clone()), "it is read as it was written down");
@@ -525,3 +526,5 @@ fn ph_10_a_group_says_by_what_its_next_node_is_chosen() {
         assert!(problems.contains(said), "{line}: {problems}");
     }
 }
+
+mod monitors;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tsugi_cluster_rules::command::{self, Before, Command, Issued, Lines, Vouch};
 use tsugi_cluster_rules::drill::Back;
 use tsugi_cluster_rules::lease::margin::weaker_without;
+use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::node::Fate;
 use tsugi_cluster_rules::plan::{Life, Situation};
 use tsugi_cluster_rules::planner::config_mark;
@@ -12,7 +13,7 @@ use tsugi_cluster_rules::record::{AppliedConfig, AuditRecord, Draft, Record, Unc
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::start_kind::StartOption;
 use tsugi_messages::{self as messages, phrase};
-use tsugi_vocabulary::{Generation, GroupName, NameRefused, NodeName, Wall};
+use tsugi_vocabulary::{Generation, GroupName, NameRefused, NodeName, ResourceName, Wall};
 use tsugi_wire::control as wire;
 use tsugi_wire::control::report::{Done, No, Outlook, Refused, Waits};
 use tsugi_wire::control::{Change, How, Operation, Reply, Words};
@@ -171,6 +172,34 @@ fn node(record: &Record, name: &str) -> Tried<NodeName> {
     NodeName::new(name).map_err(unknown)
 }
 
+/// The command about a single monitor.
+fn monitor_command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command>> {
+    Ok(match what {
+        Operation::SuspendMonitor { group: name, resource, monitor, hold } => {
+            let until = hold.map(|span| Wall(now.0 + span.as_millis()));
+            let id = monitor_id((name, resource, monitor.as_deref()))?;
+            Some(Command::MonitorSuspend { group: group(record, name)?, id, until })
+        }
+        Operation::ResumeMonitor { group: name, resource, monitor } => {
+            let id = monitor_id((name, resource, monitor.as_deref()))?;
+            Some(Command::MonitorResume { group: group(record, name)?, id })
+        }
+        _ => None,
+    })
+}
+
+/// A monitor by its names. What cannot be a name is none that there is.
+fn monitor_id((group, resource, monitor): (&str, &str, Option<&str>)) -> Tried<MonitorId> {
+    let name = |text: &str| {
+        ResourceName::new(text).map_err(|_: NameRefused| {
+            let path = [Some(group), Some(resource), monitor];
+            let path: Vec<&str> = path.into_iter().flatten().collect();
+            Box::new(no(No::NotFound, &messages::refused_no_such_monitor(path.join("/"), "-")))
+        })
+    };
+    Ok(MonitorId::new(name(resource)?, monitor.map(name).transpose()?))
+}
+
 /// The command of the rules; none for what is no ledger entry by itself.
 fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command>> {
     let maybe = |name: &Option<String>| name.as_ref().map(|n| node(record, n)).transpose();
@@ -225,6 +254,9 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
             }
         }
         Operation::Clear { group: name } => Command::GroupClear { group: group(record, name)? },
+        Operation::SuspendMonitor { .. } | Operation::ResumeMonitor { .. } => {
+            return monitor_command(what, record, now);
+        }
         Operation::Load { .. }
         | Operation::Kill { .. }
         | Operation::Hold { .. }

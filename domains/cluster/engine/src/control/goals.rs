@@ -91,6 +91,8 @@ fn meant(what: &Operation, before: &Record, name: &GroupName) -> Option<Wants> {
         | Operation::Kill { .. }
         | Operation::Hold { .. }
         | Operation::Watch { .. }
+        | Operation::SuspendMonitor { .. }
+        | Operation::ResumeMonitor { .. }
         | Operation::Apply { .. }
         | Operation::Confirm
         | Operation::Undo { .. }

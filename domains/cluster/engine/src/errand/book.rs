@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::reason::{How, Mishap};
-use tsugi_cluster_rules::record::Happening;
+use tsugi_cluster_rules::record::{Happening, MonitorTurn};
 use tsugi_cluster_rules::spec::{OnRecover, ResourceSpec};
 use tsugi_host::Host;
 use tsugi_host::address::raise::ANNOUNCE_AFTER;
@@ -226,9 +226,13 @@ impl Errands {
     /// hands is answered, and nothing is asked any more. What only looks for a line is over.
     fn cut_short(&mut self, group: &GroupName, out: &mut Vec<Finished>) {
         let builds = |e: &Errand| match e.job.what {
-            Act::Start { .. } | Act::MoveAddress { .. } | Act::Load { .. } => e.job.group == *group,
+            Act::Start { .. }
+            | Act::Restart { .. }
+            | Act::MoveAddress { .. }
+            | Act::Load { .. } => e.job.group == *group,
             Act::Stop { .. }
             | Act::LetGo
+            | Act::Notify { .. }
             | Act::Ask { .. }
             | Act::Recover { .. }
             | Act::End { .. }
@@ -533,10 +537,16 @@ impl Errands {
             let (resource, how) = (resource.clone(), how.clone());
             out.push(seen(&errand.job, Happening::StopFailed { resource, how }));
         }
+        if let Act::Notify { notice, .. } = &errand.job.what {
+            let (id, turn) = (notice.id.clone(), MonitorTurn::NotNotified { how: how.clone() });
+            out.push(seen(&errand.job, Happening::Monitor { id, turn }));
+        }
         let outcome = match errand.job.what {
             Act::LetGo => Outcome::Stuck { left: how },
             Act::Start { .. }
             | Act::Stop { .. }
+            | Act::Restart { .. }
+            | Act::Notify { .. }
             | Act::Ask { .. }
             | Act::Recover { .. }
             | Act::MoveAddress { .. }

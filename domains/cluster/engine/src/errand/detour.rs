@@ -22,6 +22,8 @@ pub(super) fn around(
         Act::MoveAddress { resource, link } => (resource, Some(link), Probe::NotNeeded),
         Act::Stop { .. }
         | Act::LetGo
+        | Act::Restart { .. }
+        | Act::Notify { .. }
         | Act::Ask { .. }
         | Act::Recover { .. }
         | Act::Load { .. }

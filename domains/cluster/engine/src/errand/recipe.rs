@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use tsugi_cluster_rules::desk::{Act, Disk, Probe, ScriptEvent, Told};
+use tsugi_cluster_rules::desk::{Act, Before, Disk, Probe, ScriptEvent, Told};
+use tsugi_cluster_rules::monitors::{Notice, OnFailure};
 use tsugi_cluster_rules::spec::{
     Check, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck, VolumeSource,
 };
@@ -12,7 +13,7 @@ use tsugi_host::request::{
     Limits, Output, PROBE_LONGEST, Program, Purpose, Request, Right, Source, TAIL_LONGEST,
     Unmounting,
 };
-use tsugi_vocabulary::{Epoch, ResourceName, Span};
+use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
 
 use super::{Job, LOG_LIMIT, Step, Surroundings, folder, ocf, source};
 
@@ -35,7 +36,13 @@ pub(super) fn steps(job: &Job, around: &Surroundings) -> Result<Vec<Step>, Strin
         }
         Act::Stop { resource, told } => stop(job, around, find(resource)?, *told),
         Act::LetGo => Ok(let_go(job, around)),
-        Act::Ask { resource, told } => ask(job, around, find(resource)?, *told),
+        Act::Restart { resource, told } => restart(job, around, find(resource)?, *told),
+        Act::Notify { notice, told } => {
+            notify(job, around, (find(&notice.id.resource)?, notice), *told)
+        }
+        Act::Ask { id, told } => {
+            ask(job, around, (find(&id.resource)?, id.monitor.as_ref()), *told)
+        }
         Act::MoveAddress { resource, link } => move_address(job, find(resource)?, link),
         Act::Load { slot, load, told } => watched(job, around, (slot, load), *told),
         Act::End { slot, within } => {
@@ -74,6 +81,10 @@ fn start(
             let user = user.as_deref().map(user_ids).transpose()?;
             let whose = (&resource.name, &lease(job), user);
             let mut steps = folder::make((job, around), whose)?;
+            if told.before == Before::Unclean {
+                let how = (lease(job), Purpose::Start);
+                steps.extend(cleanup((job, around, resource), how, told)?.map(Step::Script));
+            }
             match how {
                 ProcessHow::Program { run, ready } => {
                     let file = log_of(job, around, resource);
@@ -249,6 +260,11 @@ fn stop(
         }
         ResourceKind::Ocf { .. } => ocf::stop((job, around, resource)),
     };
+    if told.before == Before::Unclean {
+        // The stop has done its part whatever comes of this; its own output says why.
+        let how = (free(job), Purpose::Stop);
+        steps.extend(cleanup((job, around, resource), how, told)?.map(Step::Try));
+    }
     // The last stop of a group is the proof that nothing of it is left (I25).
     if job.spec.start_order().first().is_some_and(|first| first.name == resource.name) {
         let group = job.group.clone();
@@ -290,16 +306,13 @@ fn let_go(job: &Job, around: &Surroundings) -> Vec<Step> {
 fn ask(
     job: &Job,
     around: &Surroundings,
-    resource: &ResourceSpec,
+    (resource, name): (&ResourceSpec, Option<&ResourceName>),
     told: Told,
 ) -> Result<Vec<Step>, String> {
-    let (check, limit) = match &resource.kind {
-        ResourceKind::Process { monitor: Some(Monitor { check, limit, .. }), .. } => (check, limit),
-        ResourceKind::Ocf { .. } => return Ok(ocf::ask((job, around, resource))),
-        ResourceKind::Process { monitor: None, .. }
-        | ResourceKind::Address { .. }
-        | ResourceKind::Volume { .. } => return Ok(Vec::new()),
-    };
+    if let ResourceKind::Ocf { .. } = &resource.kind {
+        return Ok(ocf::ask((job, around, resource)));
+    }
+    let Some(Monitor { check, limit, .. }) = resource.monitor(name) else { return Ok(Vec::new()) };
     let script = program(
         (job, around, resource),
         (free(job), Purpose::Monitor),
@@ -308,6 +321,73 @@ fn ask(
         (tail(), Some(*limit)),
     )?;
     Ok(vec![Step::Script(Request::Spawn(script))])
+}
+
+/// The method that starts a resource again where it is; what it leaves running is the group's.
+fn restart(
+    job: &Job,
+    around: &Surroundings,
+    resource: &ResourceSpec,
+    told: Told,
+) -> Result<Vec<Step>, String> {
+    let Some(command) = resource.restart() else {
+        return Err(format!("{} has no restart method", resource.name));
+    };
+    let place = (job, around, resource);
+    let mut steps = cleanup(place, (lease(job), Purpose::Start), told)?.map(Step::Script);
+    let limit = Some(resource.start_limit);
+    let script = program(place, (lease(job), Purpose::Start), command, told, (kept(place), limit))?;
+    let script = Step::Script(Request::Spawn(script));
+    Ok(steps.take().into_iter().chain([script]).collect())
+}
+
+/// The name that the hands know notify methods by: what they do is not ended with the group that
+/// they speak of. No group of a configuration is called so.
+const NOTIFY: &str = "tsugi-notify";
+
+/// The notify method of a monitor. It belongs to no group, and ends at its own limit.
+fn notify(
+    job: &Job,
+    around: &Surroundings,
+    (resource, notice): (&ResourceSpec, &Notice),
+    told: Told,
+) -> Result<Vec<Step>, String> {
+    let monitor = resource.monitor(notice.id.monitor.as_ref());
+    let Some(method) = monitor.and_then(|m| m.notify.as_ref()) else { return Ok(Vec::new()) };
+    let group = GroupName::new(NOTIFY).map_err(|refused| refused.to_string())?;
+    let right = Right::Free { group, epoch: job.epoch };
+    let place = (job, around, resource);
+    let limit = (tail(), Some(method.limit));
+    let mut script = program(place, (right, Purpose::Monitor), &method.run, told, limit)?;
+    let action = match notice.action {
+        OnFailure::Notify => "notify",
+        OnFailure::Fallover => "fallover",
+    };
+    let name = notice.id.monitor.as_ref().map_or("", ResourceName::as_str);
+    let times = notice.times.to_string();
+    let pairs = [
+        ("TSUGI_FAILED_GROUP", job.group.as_str()),
+        ("TSUGI_FAILED_RESOURCE", resource.name.as_str()),
+        ("TSUGI_FAILED_MONITOR", name),
+        ("TSUGI_FAILED_HOW", notice.how.as_str()),
+        ("TSUGI_FAILED_TIMES", times.as_str()),
+        ("TSUGI_FAILED_ACTION", action),
+    ];
+    script.env.extend(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    Ok(vec![Step::Script(Request::Spawn(script))])
+}
+
+/// What takes away what a failure of a resource has left.
+fn cleanup(
+    place: (&Job, &Surroundings, &ResourceSpec),
+    how: (Right, Purpose),
+    told: Told,
+) -> Result<Option<Request>, String> {
+    let ResourceKind::Process { cleanup: Some(command), .. } = &place.2.kind else {
+        return Ok(None);
+    };
+    let limit = Some(place.2.stop_limit);
+    program(place, how, command, told, (kept(place), limit)).map(|it| Some(Request::Spawn(it)))
 }
 
 /// The command that asks what a monitor asks.

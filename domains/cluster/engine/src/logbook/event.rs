@@ -1,9 +1,10 @@
 //! An event of the ledger as a message.
 
 use tsugi_cluster_rules::drill::{Back, Verdict};
+use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap, Nature};
 use tsugi_cluster_rules::record::{
-    Answer, DrillTurn, EventRecord, Happening, HowOff, LinkState, Ownership, Record,
+    Answer, DrillTurn, EventRecord, Happening, HowOff, LinkState, MonitorTurn, Ownership, Record,
 };
 use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
@@ -60,12 +61,10 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
             Some(messages::start_undone(event.group.as_ref()?, &event.by, resource, up))
         }
         Happening::WatchedEnded { id, how, then } => {
-            let (group, node) = (event.group.as_ref()?, &event.by);
-            Some(match then {
-                Then::Nothing => messages::watched_ended(id, group, node, how),
-                Then::StartedAgain => messages::watched_ended_again(id, group, node, how),
-                Then::Suspended => messages::watched_ended_held(id, group, node, how),
-            })
+            Some(watched_ended((id, event.group.as_ref()?, &event.by), how, *then))
+        }
+        Happening::Monitor { id, turn } => {
+            Some(monitor_turn((id, event.group.as_ref()?, &event.by), turn))
         }
         Happening::Recovered { failed } => {
             Some(recovered((event.group.as_ref()?, &event.by), failed.as_ref()))
@@ -85,6 +84,31 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
         Happening::Readopted { node, groups } => {
             Some(messages::agent_replaced(node, groups.len(), named(groups)))
         }
+    }
+}
+
+/// What follows from the end of a watched program.
+fn watched_ended(
+    (id, group, node): (&str, &GroupName, &NodeName),
+    how: &How,
+    then: Then,
+) -> Message {
+    match then {
+        Then::Nothing => messages::watched_ended(id, group, node, how),
+        Then::StartedAgain => messages::watched_ended_again(id, group, node, how),
+        Then::Suspended => messages::watched_ended_held(id, group, node, how),
+    }
+}
+
+/// What happened to a monitor.
+fn monitor_turn(
+    (id, group, node): (&MonitorId, &GroupName, &NodeName),
+    turn: &MonitorTurn,
+) -> Message {
+    match turn {
+        MonitorTurn::Failed { how } => messages::monitor_only_tells(id, group, node, how),
+        MonitorTurn::Well => messages::monitor_well_again(id, group, node),
+        MonitorTurn::NotNotified { how } => messages::monitor_not_notified(id, group, node, how),
     }
 }
 
@@ -224,17 +248,10 @@ fn failed(
         Cause::ProcessDied { node, resource, how } => {
             Some(messages::program_ended(resource, group, node, how))
         }
-        Cause::MonitorFailed { node, resource, how } => Some(match how.mishap {
-            Mishap::Flooded => messages::monitor_flooded(resource, group, node),
-            Mishap::TooLate => messages::monitor_timed_out(resource, group, node),
-            Mishap::TakenAsFailed { .. } => {
-                messages::ocf_cannot_run_here(resource, group, node, how)
-            }
-            Mishap::Nonsense { .. } => messages::ocf_answered_nonsense(resource, group, node, how),
-            Mishap::Plain | Mishap::Signal | Mishap::AddressInUse { .. } | Mishap::StillThere => {
-                messages::monitor_failed(resource, group, node, how)
-            }
-        }),
+        Cause::MonitorFailed { node, resource, monitor, how } => {
+            let id = MonitorId::new(resource.clone(), monitor.clone());
+            Some(monitor_failed((&id, group, node), how))
+        }
         Cause::WatchedEnded { node, id, how, .. } => {
             Some(messages::watched_failed(id, group, node, how))
         }
@@ -251,6 +268,18 @@ fn failed(
             | Mishap::StillThere => messages::resource_start_failed(resource, group, node, how),
         }),
         _ => None,
+    }
+}
+
+fn monitor_failed((id, group, node): (&MonitorId, &GroupName, &NodeName), how: &How) -> Message {
+    match how.mishap {
+        Mishap::Flooded => messages::monitor_flooded(id, group, node),
+        Mishap::TooLate => messages::monitor_timed_out(id, group, node),
+        Mishap::TakenAsFailed { .. } => messages::ocf_cannot_run_here(id, group, node, how),
+        Mishap::Nonsense { .. } => messages::ocf_answered_nonsense(id, group, node, how),
+        Mishap::Plain | Mishap::Signal | Mishap::AddressInUse { .. } | Mishap::StillThere => {
+            messages::monitor_failed(id, group, node, how)
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn all() -> Vec<(&'static str, Cause)> {
         ("process-died", Cause::ProcessDied { node: a.clone(), resource: server(), how: how() }),
         (
             "monitor-failed",
-            Cause::MonitorFailed { node: a.clone(), resource: server(), how: how() },
+            Cause::MonitorFailed { node: a.clone(), resource: server(), monitor: None, how: how() },
         ),
         ("start-failed", Cause::StartFailed { node: a.clone(), resource: server(), how: how() }),
         ("links-down", Cause::LinksDown { node: a.clone(), links }),
@@ -43,6 +43,15 @@ pub(crate) fn all() -> Vec<(&'static str, Cause)> {
         ("configuration", Cause::Configuration { version: 7 }),
         ("watched-ended", watched(Recovery::TakeOver)),
         ("watched-ended-as-configured", watched(Recovery::AsConfigured)),
+        (
+            "monitor-failed-by-name",
+            Cause::MonitorFailed {
+                node: node("a"),
+                resource: server(),
+                monitor: Some(resource("port")),
+                how: how(),
+            },
+        ),
     ]
 }
 

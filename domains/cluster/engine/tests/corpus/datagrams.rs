@@ -7,12 +7,13 @@ use std::fs;
 use tsugi_cluster_engine::datagrams::body::{Body, Form, Known, Read};
 use tsugi_cluster_rules::figures::Figures;
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Haste, Health, Hearing, Heartbeat, NoPromise};
+use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::plan::{DeskSight, RunsAs, Stand};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::LinkState;
 use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Moment, Span};
 
-use crate::{every, folder, group, keeps, node};
+use crate::{every, folder, group, keeps, node, resource};
 
 const EPOCH: Epoch = Epoch { incarnation: 2, counter: 9 };
 
@@ -42,7 +43,7 @@ fn refusals() -> Vec<(&'static str, NoPromise)> {
 
 fn health() -> Health {
     let sight = |(name, stand): (&str, Stand)| {
-        (group(name), DeskSight { epoch: EPOCH, stand, runs_as: RunsAs::Applied })
+        (group(name), DeskSight { epoch: EPOCH, stand, runs_as: RunsAs::Applied, failing: None })
     };
     Health {
         hearing: Hearing::Minority,
@@ -99,6 +100,9 @@ fn a_beat_of_version_1_is_kept_with_every_stand_of_a_group() {
     let figures = Figures { cpu: Some(97), memory: Some(61), load: Some(125), scores };
     let measured = Heartbeat { health: Health { figures, ..Health::default() }, ..bare.clone() };
     keeps("heartbeat-of-a-node-that-measures", &measured);
+    let failing = Some(MonitorId::new(resource("server"), Some(resource("port"))));
+    let (stand, runs_as) = (Stand::Running, RunsAs::Applied);
+    keeps("desk-of-a-failing-monitor", &DeskSight { epoch: EPOCH, stand, runs_as, failing });
     let unwell = Stand::Unwell(Cause::LeaseRanOut { node: node("a") });
     keeps("stand-unwell", &unwell);
     let mut stands: Vec<Stand> = stands().into_iter().map(|(_, stand)| stand).collect();

@@ -3,12 +3,12 @@
 use tsugi_cluster_engine::config;
 use tsugi_cluster_engine::records::{self, AuditLink};
 use tsugi_cluster_rules::drill::{Back, Verdict};
+use tsugi_cluster_rules::monitors::{MonitorId, Suspension};
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
     Answer, AppliedConfig, AuditRecord, Draft, DrillTurn, EventRecord, Failure, FenceFault, Gone,
-    GroupIntent, GroupRecord, Guard, Happening, HowOff, LinkState, NodeIntent, NodeRecord, Order,
-    Ownership, Pause, Phase, Record, Restored, Unconfirmed, Write,
+    GroupIntent, GroupRecord, Guard, Happening, HowOff, LinkState, MonitorTurn, NodeIntent, NodeRecord, Order, Ownership, Pause, Phase, Record, Restored, Unconfirmed, Write,
 };
 use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec, Rhythm};
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
@@ -65,6 +65,28 @@ fn what_a_resource_agent_looks_after_is_kept_in_its_resolved_form() {
     let monitor = Rhythm { delay: Some(Span::secs(3)), ..monitor };
     let kind = ResourceKind::Ocf { agent, parameters, undo: Undo::Kill, level: 20, monitor };
     keeps("resource-of-an-agent", &ResourceSpec { kind, ..told });
+}
+
+#[test]
+fn several_monitors_of_a_resource_are_kept_as_a_list_and_one_as_it_always_was() {
+    let text = "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n\
+                [group.AP]\nprefer_by = [\"/opt/score\"]\n\
+                [[group.AP.resource]]\nname = \"ap\"\nkind = \"process\"\n\
+                start = [\"/opt/start\"]\nstop = [\"/opt/stop\"]\n\
+                restart = [\"/opt/again\"]\ncleanup = [\"/opt/clean\"]\n\
+                [[group.AP.resource.monitor]]\nname = \"port\"\ncheck = { tcp = \"h:80\" }\n\
+                [[group.AP.resource.monitor]]\nname = \"page\"\ncheck = [\"/opt/ok\"]\n\
+                action = \"notify\"\nnotify = [\"/opt/mail\", \"ap\"]\n";
+    let spec = config::read(text).expect("it is right").spec;
+    keeps("group-of-several-monitors", &spec.groups[&group("AP")]);
+    let order = order();
+    let of = |monitor| MonitorId::new(resource("ap"), monitor);
+    let suspended = vec![
+        Suspension { id: of(None), order: order.clone(), until: None },
+        Suspension { id: of(Some(resource("port"))), order, until: Some(AT) },
+    ];
+    let record = GroupRecord { suspended, ..GroupRecord::new(GroupIntent::Run) };
+    keeps("group-with-suspended-monitors", &record);
 }
 
 #[test]
@@ -214,6 +236,8 @@ fn happenings() -> Vec<(&'static str, Happening)> {
     let watched =
         |then| Happening::WatchedEnded { id: "TUSINAP".to_owned(), how: How::from("exit 3"), then };
     let fenced = |how| Happening::Fenced { node: node("a"), took: Span::millis(1_250), how };
+    let id = MonitorId::new(resource("server"), Some(resource("port")));
+    let monitor = |turn| Happening::Monitor { id: id.clone(), turn };
     let link = |state| Happening::Link { node: node("a"), link: "eth0".to_owned(), state };
     vec![
         ("started", Happening::Started { steps: steps.clone(), took: Span::millis(352) }),
@@ -233,6 +257,9 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("watched-ended", watched(Then::Nothing)),
         ("watched-started-again", watched(Then::StartedAgain)),
         ("watched-suspended", watched(Then::Suspended)),
+        ("monitor-failed", monitor(MonitorTurn::Failed { how: How::from("exit 3") })),
+        ("monitor-well", monitor(MonitorTurn::Well)),
+        ("monitor-not-notified", monitor(MonitorTurn::NotNotified { how: How::from("exit 3") })),
         ("recovered", Happening::Recovered { failed: None }),
         ("recover-failed", Happening::Recovered { failed: Some(How::from("exit 3")) }),
         ("fence-ordered", Happening::FenceOrdered { node: a.clone(), by: node("b") }),
@@ -273,6 +300,9 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::StopLied { .. },
         Happening::Flooded { .. },
         Happening::StartUndone { .. },
+        Happening::Monitor { turn: MonitorTurn::Failed { .. }, .. },
+        Happening::Monitor { turn: MonitorTurn::Well, .. },
+        Happening::Monitor { turn: MonitorTurn::NotNotified { .. }, .. },
         Happening::WatchedEnded { then: Then::Nothing, .. },
         Happening::WatchedEnded { then: Then::StartedAgain, .. },
         Happening::WatchedEnded { then: Then::Suspended, .. },

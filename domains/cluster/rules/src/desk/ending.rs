@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tsugi_vocabulary::Epoch;
 
 use super::steps::{Desk, Ground, Wish};
-use super::{Act, Beside, Outcome, State, Told, Why};
+use super::{Act, Before, Beside, Mended, Outcome, State, Told, Why};
 use crate::mutant::mutant;
 use crate::reason::{Cause, How};
 use crate::start_kind::Ending;
@@ -46,7 +46,9 @@ impl Desk {
         let Some(place) = left.pop_last() else {
             let why = why.clone();
             return match why {
-                Why::Mend(from) => self.state = State::Mending { epoch, from },
+                Why::Mend(from) => {
+                    self.state = State::Mending { epoch, from, by: Mended::Anew };
+                }
                 Why::Ordered
                 | Why::HandOver(_)
                 | Why::Failure(_)
@@ -61,7 +63,16 @@ impl Desk {
                 acts.insert(self.acts);
                 self.stopping = Some((self.acts, resource.name.to_string()));
                 let reason = why.word();
-                let told = Told { reason, ..self.told(ground, place) };
+                // Of what a start is told, a stop is told by how the run that it ends has ended.
+                let before = match why {
+                    Why::Failure(_) => Before::Unclean,
+                    Why::Ordered
+                    | Why::HandOver(_)
+                    | Why::Mend(_)
+                    | Why::Lapsed
+                    | Why::Superseded => Before::Orderly,
+                };
+                let told = Told { reason, before, ..self.told(ground, place) };
                 let resource = resource.name.clone();
                 out.push(Wish::Do(epoch, self.acts, Act::Stop { resource, told }));
             }
@@ -160,6 +171,7 @@ impl Desk {
 
     pub(super) fn release(&mut self, epoch: Epoch, why: Why, out: &mut Vec<Wish>) {
         self.asks.clear();
+        self.failing.clear();
         out.push(Wish::Released(epoch, why.clone()));
         self.state = State::Released { epoch, why };
     }

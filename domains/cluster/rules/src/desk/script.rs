@@ -5,7 +5,7 @@ use tsugi_vocabulary::NodeName;
 
 use super::{Probe, Why};
 use crate::reason::{Cause, Nature};
-use crate::start_kind::StartKind;
+use crate::start_kind::{Ending, StartKind};
 
 /// What a script is told (CL-03, CL-05).
 ///
@@ -21,6 +21,29 @@ pub struct Told {
     pub disk: Disk,
     /// Why it starts, or why it stops, in one word.
     pub reason: &'static str,
+    /// How the run ended that this start follows, or that this stop is the end of.
+    pub before: Before,
+}
+
+/// How a run of a group ended, as far as what it may have left goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Before {
+    /// In order.
+    #[default]
+    Orderly,
+    /// It failed, had to be forced, or nobody saw its end.
+    Unclean,
+}
+
+impl Before {
+    /// Of the end of a group's last run.
+    #[must_use]
+    pub const fn of(ending: Ending) -> Self {
+        match ending {
+            Ending::Orderly => Self::Orderly,
+            Ending::Forced | Ending::Failure | Ending::Unknown => Self::Unclean,
+        }
+    }
 }
 
 /// Why scripts run (CL-03).
@@ -55,13 +78,16 @@ pub struct Terms {
     pub reason: &'static str,
     /// Whether the network is asked before an address is taken.
     pub probe: Probe,
+    /// How its last run ended.
+    pub before: Before,
 }
 
 impl Terms {
     /// What a script of such a run is told while nothing has failed.
     #[must_use]
     pub const fn told(&self) -> Told {
-        Told { kind: self.kind, event: self.event, disk: Disk::Success, reason: self.reason }
+        let (kind, event, reason, before) = (self.kind, self.event, self.reason, self.before);
+        Told { kind, event, disk: Disk::Success, reason, before }
     }
 }
 

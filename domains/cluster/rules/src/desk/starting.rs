@@ -30,6 +30,29 @@ impl Desk {
         self.start_more(ground, out);
     }
 
+    /// Restarts what stands at `place` by its method; all else is up.
+    pub(super) fn restart(
+        &mut self,
+        ground: &Ground<'_>,
+        epoch: Epoch,
+        place: usize,
+        out: &mut Vec<Wish>,
+    ) {
+        let order = ground.spec.start_order();
+        let Some(resource) = order.get(place).map(|r| r.name.clone()) else { return };
+        self.down = Down::orderly();
+        let act = self.act();
+        self.state = State::Starting {
+            epoch,
+            since: ground.now,
+            acts: BTreeMap::from([(act, place)]),
+            up: (0..order.len()).filter(|other| *other != place).collect(),
+            steps: BTreeMap::new(),
+        };
+        let told = told(ground, (self.mended, self.disk), place);
+        out.push(Wish::Do(epoch, act, Act::Restart { resource, told }));
+    }
+
     /// Starts everything that nothing stands before any more.
     fn start_more(&mut self, ground: &Ground<'_>, out: &mut Vec<Wish>) {
         let order = ground.spec.start_order();
@@ -55,6 +78,7 @@ impl Desk {
             let took = ground.now.since(since);
             self.state = State::Running { epoch };
             self.unwell = None;
+            self.failing.clear();
             self.asks = self.monitors(ground);
             out.push(Wish::Started(epoch, told, took));
         }

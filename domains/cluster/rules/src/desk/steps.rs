@@ -4,10 +4,15 @@ use std::collections::BTreeSet;
 
 use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
-use super::{Act, Beside, Disk, Down, Ended, Outcome, ScriptEvent, State, Terms, Told, Why};
+use super::asking::Ask;
+use super::{
+    Act, Before, Beside, Disk, Down, Ended, Mended, Outcome, ScriptEvent, State, Terms, Told, Why,
+};
+use crate::monitors::MonitorId;
 use crate::mutant::mutant;
 use crate::reason::Cause;
-use crate::spec::{GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, Rhythm, Takeover};
+use crate::record::MonitorTurn;
+use crate::spec::{GroupSpec, Takeover};
 use crate::start_kind::StartKind;
 
 /// What one node is doing with one group.
@@ -17,6 +22,8 @@ pub struct Desk {
     pub state: State,
     pub(super) acts: u64,
     pub(super) asks: Vec<Ask>,
+    /// The monitors that only tell and have failed.
+    pub(super) failing: BTreeSet<MonitorId>,
     /// What of a running group has failed and is left as it is.
     pub(super) unwell: Option<Cause>,
     /// The stop under way, and whose it is.
@@ -28,18 +35,6 @@ pub struct Desk {
     pub(super) mended: Option<(usize, &'static str)>,
     /// The same, as it is once the restart under way has begun.
     pub(super) mending: Option<(usize, &'static str)>,
-}
-
-/// One monitor of a running group.
-#[derive(Clone, Debug)]
-pub(super) struct Ask {
-    resource: ResourceName,
-    told: Told,
-    every: Span,
-    limit: u32,
-    failed: u32,
-    next: Moment,
-    act: Option<u64>,
 }
 
 /// What a desk is told.
@@ -93,9 +88,12 @@ pub enum Wish {
     Record(Epoch, Cause),
     /// Something is left that cannot be removed.
     Stuck(Epoch, String),
+    /// A monitor that only tells has failed, or is well again: write it down.
+    Tell(Epoch, MonitorId, MonitorTurn),
 }
 
 /// What a desk needs to know to take a step.
+#[derive(Clone)]
 pub struct Ground<'a> {
     /// The group's configuration.
     pub spec: &'a GroupSpec,
@@ -109,14 +107,18 @@ pub struct Ground<'a> {
     pub takeover: Takeover,
     /// What of this node has ended since the group's epoch began here.
     pub ended: Ended,
+    /// The monitors that are suspended now.
+    pub suspended: BTreeSet<MonitorId>,
+    /// What the failure policy says to a failure now.
+    pub mend: Mend,
 }
 
 impl Default for Desk {
     fn default() -> Self {
         let (asks, stopping, down) = (Vec::new(), None, Down::orderly());
         let (disk, mended, mending) = (Disk::Success, None, None);
-        let (state, unwell) = (State::Clear, None);
-        Self { state, acts: 0, asks, unwell, stopping, down, disk, mended, mending }
+        let (state, unwell, failing) = (State::Clear, None, BTreeSet::new());
+        Self { state, acts: 0, asks, failing, unwell, stopping, down, disk, mended, mending }
     }
 }
 
@@ -163,18 +165,7 @@ impl Desk {
         self.down.clone()
     }
 
-    /// The next moment at which a monitor is due.
-    #[must_use]
-    pub fn next_ask(&self) -> Option<Moment> {
-        match self.state {
-            State::Running { .. } => {
-                self.asks.iter().filter(|a| a.act.is_none()).map(|a| a.next).min()
-            }
-            _ => None,
-        }
-    }
-
-    fn act(&mut self) -> u64 {
+    pub(super) fn act(&mut self) -> u64 {
         self.acts += 1;
         self.acts
     }
@@ -208,9 +199,12 @@ impl Desk {
             Input::Done(act, outcome) => self.done(ground, act, outcome, out),
             Input::Died(resource, cause, mend) => self.died(ground, &resource, cause, mend, out),
             Input::Recorded => {
-                if let State::Mending { epoch, from } = self.state {
+                if let State::Mending { epoch, from, by } = self.state {
                     self.mended = self.mending.take().or(self.mended);
-                    self.start_from(ground, epoch, from, out);
+                    match by {
+                        Mended::Anew => self.start_from(ground, epoch, from, out),
+                        Mended::ByMethod => self.restart(ground, epoch, from, out),
+                    }
                 }
             }
             Input::GuardianReleased(epoch) => self.guardian_released(epoch, out),
@@ -260,21 +254,6 @@ impl Desk {
             | State::LettingGo { .. }
             | State::Released { .. }
             | State::Stuck { .. } => {}
-        }
-    }
-
-    /// Runs the monitors that are due.
-    pub fn ask(&mut self, now: Moment, out: &mut Vec<Wish>) {
-        let State::Running { epoch } = self.state else { return };
-        for i in 0..self.asks.len() {
-            if self.asks[i].act.is_none() && self.asks[i].next <= now {
-                let act = self.act();
-                self.asks[i].act = Some(act);
-                self.asks[i].next = now + self.asks[i].every;
-                let Ask { resource, told, .. } = &self.asks[i];
-                let (resource, told) = (resource.clone(), *told);
-                out.push(Wish::Do(epoch, act, Act::Ask { resource, told }));
-            }
         }
     }
 
@@ -350,8 +329,12 @@ impl Desk {
                 }
                 self.stop_from(ground, (epoch, why), 0, out);
             }
-            State::Mending { epoch, from } => {
-                let (about, left) = ((*epoch, why), (0..*from).collect());
+            State::Mending { epoch, from, by } => {
+                let up = match by {
+                    Mended::Anew => *from,
+                    Mended::ByMethod => ground.spec.resources.len(),
+                };
+                let (about, left) = ((*epoch, why), (0..up).collect());
                 self.stop_after(ground, about, (BTreeSet::new(), left), out);
             }
             State::Stopping { epoch, why: Why::Mend(from), acts, left } => {
@@ -387,7 +370,12 @@ impl Desk {
                 self.stop_from(ground, about, 0, out);
             }
             (State::Running { .. }, Some(_), Mend::Leave) => self.unwell = Some(cause),
-            (State::Starting { .. }, Some(_), Mend::InPlace | Mend::GiveAway | Mend::Leave) => {
+            // All of the group is up while its restart method is waited for.
+            (
+                State::Starting { .. } | State::Mending { by: Mended::ByMethod, .. },
+                Some(_),
+                Mend::InPlace | Mend::GiveAway | Mend::Leave,
+            ) => {
                 self.stop(ground, Why::Failure(cause), out);
             }
             // A program that ends while it is being stopped, or that no desk knows, is no news.
@@ -472,9 +460,7 @@ impl Desk {
             self.unwell = left.then(|| Ended::Agent.cause(ground.me));
             self.asks = self.monitors(ground);
             // What a former agent knew of its health is gone: ask at once.
-            for ask in &mut self.asks {
-                ask.next = ground.now;
-            }
+            self.ask_at_once(ground.now);
             self.down = Down::orderly();
             self.state = State::Running { epoch };
         } else {
@@ -485,76 +471,9 @@ impl Desk {
         }
     }
 
-    fn answered(&mut self, ground: &Ground<'_>, act: u64, outcome: Outcome, out: &mut Vec<Wish>) {
-        let State::Running { epoch } = self.state else { return };
-        let Some(ask) = self.asks.iter_mut().find(|a| a.act == Some(act)) else { return };
-        ask.act = None;
-        let how = match outcome {
-            Outcome::Fine { .. }
-            | Outcome::Forced { .. }
-            | Outcome::Adopted(_)
-            | Outcome::NoLink { .. } => {
-                ask.failed = 0;
-                let resource = &ask.resource;
-                let well = |cause: &mut Cause| match cause {
-                    Cause::MonitorFailed { resource: of, .. } => of == resource,
-                    _ => false,
-                };
-                self.unwell.take_if(well);
-                return;
-            }
-            Outcome::Failed { how } | Outcome::Stuck { left: how } => how,
-        };
-        if mutant("monitor-timeout-is-fine") {
-            return;
-        }
-        ask.failed = ask.failed.saturating_add(1);
-        if ask.failed < ask.limit {
-            return;
-        }
-        let resource = ask.resource.clone();
-        let cause = Cause::MonitorFailed { node: ground.me.clone(), resource, how };
-        if ground.takeover == Takeover::Observe {
-            self.unwell.get_or_insert(cause);
-            return;
-        }
-        ask.failed = 0;
-        self.stop_from(ground, (epoch, Why::Failure(cause)), 0, out);
-    }
-
     /// What the scripts of the resource at this place are told of the run they are in.
     pub(super) fn told(&self, ground: &Ground<'_>, place: usize) -> Told {
         told(ground, (self.mended, self.disk), place)
-    }
-
-    /// The monitors of a group that is up, each due after its time.
-    pub(super) fn monitors(&self, ground: &Ground<'_>) -> Vec<Ask> {
-        let order = ground.spec.start_order();
-        let rhythm = |r: &ResourceSpec| match &r.kind {
-            ResourceKind::Process { monitor: Some(m), how, .. } => {
-                let (ProcessHow::Program { .. } | ProcessHow::Scripts { .. }) = how;
-                let Monitor { every, limit, failures, delay, .. } = *m;
-                Some(Rhythm { every, limit, failures, delay })
-            }
-            ResourceKind::Ocf { monitor, .. } => Some(*monitor),
-            ResourceKind::Process { monitor: None, .. }
-            | ResourceKind::Address { .. }
-            | ResourceKind::Volume { .. } => None,
-        };
-        let monitored = |r: &ResourceSpec| {
-            let Rhythm { every, failures, delay, .. } = rhythm(r)?;
-            let place = order.iter().position(|o| o.name == r.name).unwrap_or(0);
-            Some(Ask {
-                resource: r.name.clone(),
-                told: self.told(ground, place),
-                every,
-                limit: failures.max(1),
-                failed: 0,
-                next: ground.now + delay.unwrap_or(every),
-                act: None,
-            })
-        };
-        ground.spec.resources.iter().filter_map(monitored).collect()
     }
 }
 
@@ -568,7 +487,8 @@ pub(super) fn told(
     let told = Told { disk, ..ground.terms.told() };
     match mended {
         Some((from, reason)) if from <= place => {
-            Told { kind: StartKind::Restart, event: ScriptEvent::Start, reason, ..told }
+            let (kind, event, before) = (StartKind::Restart, ScriptEvent::Start, Before::Unclean);
+            Told { kind, event, reason, before, ..told }
         }
         Some(_) | None => told,
     }

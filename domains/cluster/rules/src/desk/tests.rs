@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
 use super::steps::{Desk, Ground, Input, Mend, Wish};
-use super::{Act, Ended, Outcome, Probe, ScriptEvent, Terms, Why};
+use super::{Act, Before, Ended, Outcome, Probe, ScriptEvent, Terms, Why};
 use crate::reason::Cause;
 use crate::spec::{
     Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, ResourceKind, ResourceSpec, Startup,
@@ -44,15 +44,16 @@ fn group() -> GroupSpec {
     }
 }
 
-fn terms() -> Terms {
+pub(super) fn terms() -> Terms {
     let (kind, event) = (StartKind::Restart, ScriptEvent::Start);
-    Terms { kind, event, reason: "operator", probe: Probe::Once }
+    Terms { kind, event, reason: "operator", probe: Probe::Once, before: Before::Unclean }
 }
 
 /// Where a desk of an automatic group stands at the first moment.
 pub(super) fn ground<'a>((spec, me): (&'a GroupSpec, &'a NodeName), terms: Terms) -> Ground<'a> {
     let (takeover, ended) = (Takeover::Automatic, Ended::Agent);
-    Ground { spec, now: Moment(1), me, terms, takeover, ended }
+    let (suspended, mend) = (BTreeSet::new(), Mend::GiveAway);
+    Ground { spec, now: Moment(1), me, terms, takeover, ended, suspended, mend }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, ResourceName, Wall};
 use super::machine::{Node, Taken};
 use super::{Now, Order};
 use crate::desk::{
-    Act, Desk, Ended, Ground, Input, Mend, Probe, ScriptEvent, State, Terms, Why, Wish,
+    Act, Before, Desk, Ended, Ground, Input, Mend, Probe, ScriptEvent, State, Terms, Why, Wish,
 };
 use crate::mutant::mutant;
 use crate::planner::{self, Wanted};
@@ -245,11 +245,7 @@ impl Node {
             if self.pinned.contains(&group) {
                 continue;
             }
-            let mut wishes = Vec::new();
-            if let Some(desk) = self.desks.get_mut(&group) {
-                desk.ask(now.lease, &mut wishes);
-            }
-            self.grant(now, &group, wishes, out);
+            self.with_desk(now, &group, |desk, ground, out| desk.ask(ground, out), out);
         }
     }
 
@@ -390,17 +386,46 @@ impl Node {
         input: Input,
         out: &mut Vec<Order>,
     ) {
+        self.with_desk(now, group, |desk, ground, out| desk.step(ground, input, out), out);
+    }
+
+    /// Has a desk take a step, and turns its wishes into orders.
+    fn with_desk(
+        &mut self,
+        now: Now,
+        group: &GroupName,
+        step: impl FnOnce(&mut Desk, &Ground<'_>, &mut Vec<Wish>),
+        out: &mut Vec<Order>,
+    ) {
         let Some(spec) = self.specs.get(group).cloned() else { return };
         let terms = self.terms(group);
         let me = self.me.clone();
         let ended = self.ended.get(group).copied().unwrap_or_default();
         let takeover = self.takeover_of(group);
-        let ground = Ground { spec: &spec, now: now.lease, me: &me, terms, takeover, ended };
+        let entry = self.record.group(group);
+        let suspended = entry
+            .into_iter()
+            .flat_map(|g| g.suspended_at(now.wall))
+            .map(|s| s.id.clone())
+            .collect();
+        // Nobody else asks what the policy would say.
+        let by_method = spec.resources.iter().any(|r| r.restart().is_some());
+        let mend = if by_method { self.mend(group, now.wall) } else { Mend::GiveAway };
+        let ground = Ground {
+            spec: &spec,
+            now: now.lease,
+            me: &me,
+            terms,
+            takeover,
+            ended,
+            suspended,
+            mend,
+        };
         let mut wishes = Vec::new();
         let desk = self.desks.entry(group.clone()).or_default();
-        let before = desk.unwell().cloned();
-        desk.step(&ground, input, &mut wishes);
-        if desk.unwell() != before.as_ref() {
+        let before = (desk.unwell().cloned(), desk.failing().cloned());
+        step(desk, &ground, &mut wishes);
+        if (desk.unwell().cloned(), desk.failing().cloned()) != before {
             self.beat_now();
             self.paperwork.plan_again();
         }
@@ -415,7 +440,13 @@ impl Node {
         });
         let Some((entry, kind, cause)) = owned else {
             let (kind, event) = (StartKind::Restart, ScriptEvent::Start);
-            return Terms { kind, event, reason: "superseded", probe: Probe::Once };
+            return Terms {
+                kind,
+                event,
+                reason: "superseded",
+                probe: Probe::Once,
+                before: Before::Unclean,
+            };
         };
         let last = entry.failures.last().map(|failure| &failure.cause);
         let probe = match entry.ended {
@@ -423,7 +454,8 @@ impl Node {
             Ending::Failure => after(cause).max(last.map_or(Probe::NotNeeded, after)),
             Ending::Orderly | Ending::Forced => Probe::NotNeeded,
         };
-        Terms { kind, event: ScriptEvent::of(cause, &self.me), reason: cause.word(), probe }
+        let (event, reason) = (ScriptEvent::of(cause, &self.me), cause.word());
+        Terms { kind, event, reason, probe, before: Before::of(entry.ended) }
     }
 
     fn grant(&mut self, now: Now, group: &GroupName, wishes: Vec<Wish>, out: &mut Vec<Order>) {
@@ -448,6 +480,10 @@ impl Node {
                     let (node, answer) = (self.me.clone(), Answer::Restarted);
                     let failure = Failure { at: now.wall, node, cause, answer };
                     self.paperwork.mend(group, epoch, failure);
+                }
+                Wish::Tell(epoch, id, turn) => {
+                    let what = Happening::Monitor { id, turn };
+                    self.note(now, Some((group.clone(), epoch)), what);
                 }
                 Wish::Stuck(_, _) => {
                     self.holder.give_up(group);

@@ -9,6 +9,7 @@ use super::{Now, Order, Via};
 use crate::desk::{Desk, State, Why};
 use crate::figures::Figures;
 use crate::lease::heartbeat::{Ack, Health, Hearing, Heartbeat};
+use crate::monitors::{MonitorId, Word};
 use crate::plan::{DeskSight, Life, RunsAs, Settled, Sight, Stand};
 use crate::planner::config_mark;
 use crate::reason::{Cause, Way};
@@ -266,7 +267,8 @@ impl Node {
             .filter_map(|(group, desk)| {
                 let epoch = desk.epoch()?;
                 let (stand, runs_as) = (self.stand(desk), self.runs_as(group));
-                Some((group.clone(), DeskSight { epoch, stand, runs_as }))
+                let failing = desk.failing().cloned();
+                Some((group.clone(), DeskSight { epoch, stand, runs_as, failing }))
             })
             .collect();
         let down = self.links.iter().filter(|(_, s)| **s == crate::record::LinkState::Down);
@@ -281,6 +283,16 @@ impl Node {
             leader: self.leader.clone().map(|l| (l, self.term)),
             figures: self.figures.clone(),
         }
+    }
+
+    /// How each monitor stands of the groups that run here.
+    #[must_use]
+    pub fn monitor_words(&self) -> BTreeMap<(GroupName, MonitorId), Word> {
+        let of = |(group, desk): (&GroupName, &Desk)| {
+            let words = desk.words().map(|(id, word)| ((group.clone(), id.clone()), word.clone()));
+            words.collect::<Vec<_>>()
+        };
+        self.desks.iter().flat_map(of).collect()
     }
 
     /// What this node says of a group: nothing of one that it does not have.

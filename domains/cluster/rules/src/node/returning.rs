@@ -9,7 +9,7 @@ use tsugi_vocabulary::{Epoch, GroupName, Index};
 use super::machine::{Node, Stay};
 use super::watches::ACTS as WATCH_ACTS;
 use super::{Now, Order};
-use crate::desk::{Act, Disk, Outcome, ScriptEvent, State, Told};
+use crate::desk::{Act, Before, Disk, Outcome, ScriptEvent, State, Told};
 use crate::lease::heartbeat::Hearing;
 use crate::plan::Settled;
 use crate::reason::How;
@@ -78,7 +78,13 @@ impl Node {
         let listed = spec.prefer.contains(&self.me);
         let wanted = spec.resources.iter().any(|r| r.kind.on_recover() == OnRecover::Run);
         let (event, disk, reason) = (ScriptEvent::Recover, Disk::Success, cause.word());
-        (listed && wanted).then_some(Told { kind: *start, event, disk, reason })
+        (listed && wanted).then_some(Told {
+            kind: *start,
+            event,
+            disk,
+            reason,
+            before: Before::Orderly,
+        })
     }
 
     /// Whether an act was one of these; what came of it is written down then.

@@ -93,17 +93,22 @@ fn of_resource(kind: &ResourceKind, items: &mut BTreeSet<Item>) {
                 items.insert(Item::Space(mount.clone()));
             }
         },
-        ResourceKind::Process { how, user, monitor, .. } => {
+        ResourceKind::Process { how, user, monitors, cleanup, .. } => {
+            command(cleanup.as_deref().unwrap_or_default(), user, items);
             match how {
                 ProcessHow::Program { run, .. } => command(run, user, items),
-                ProcessHow::Scripts { start, stop, running, .. } => {
+                ProcessHow::Scripts { start, stop, running, restart, .. } => {
+                    command(restart.as_deref().unwrap_or_default(), user, items);
                     command(start, user, items);
                     command(stop, user, items);
                     command(running.as_deref().unwrap_or_default(), user, items);
                 }
             }
-            if let Some(Monitor { check: Check::Run(run), .. }) = monitor {
-                command(run, user, items);
+            for Monitor { check, notify, .. } in monitors {
+                if let Check::Run(run) = check {
+                    command(run, user, items);
+                }
+                command(notify.as_ref().map(|n| &*n.run).unwrap_or_default(), user, items);
             }
             items.extend(user.clone().map(Item::User));
         }

@@ -19,7 +19,7 @@ pub fn outside(spec: &ClusterSpec, group: &GroupSpec) -> BTreeSet<IpAddr> {
     let elsewhere = elsewhere(spec);
     let mut out = BTreeSet::new();
     for resource in &group.resources {
-        let ResourceKind::Process { how, environment, monitor, .. } = &resource.kind else {
+        let ResourceKind::Process { how, environment, monitors, .. } = &resource.kind else {
             continue;
         };
         let words = match how {
@@ -28,7 +28,7 @@ pub fn outside(spec: &ClusterSpec, group: &GroupSpec) -> BTreeSet<IpAddr> {
         };
         out.extend(listened_at(words));
         out.extend(environment.iter().filter(|(name, _)| says(name)).filter_map(|(_, v)| ip(v)));
-        let asked = monitor.as_ref().and_then(asked).filter(|at| elsewhere.contains(at));
+        let asked = monitors.iter().filter_map(asked).filter(|at| elsewhere.contains(at));
         out.extend(asked);
     }
     out.retain(|at| !comes_along(at));

@@ -5,6 +5,7 @@ use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span, Wall};
 
 use super::{Answer, FenceFault, HowOff};
 use crate::drill::{Back, Verdict};
+use crate::monitors::MonitorId;
 use crate::reason::{Cause, How};
 use crate::start_kind::Ending;
 use crate::watch::table::Then;
@@ -167,6 +168,15 @@ pub enum Happening {
         /// What follows.
         then: Then,
     },
+    /// A monitor that only tells has failed or is well again, or what was to tell of it failed.
+    Monitor {
+        /// Which.
+        #[serde(flatten)]
+        id: MonitorId,
+        /// What.
+        #[serde(flatten)]
+        turn: MonitorTurn,
+    },
     /// The scripts of a group that runs elsewhere were told that this node has come back.
     Recovered {
         /// What went wrong with them, if anything.
@@ -217,6 +227,26 @@ pub enum DrillTurn {
     Ended {
         /// What came of it.
         verdict: Verdict,
+    },
+}
+
+/// What happened to a monitor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "turn", rename_all = "kebab-case")]
+pub enum MonitorTurn {
+    /// It said no so often that it counts, and the group is left as it is.
+    Failed {
+        /// What it said.
+        #[serde(flatten)]
+        how: How,
+    },
+    /// It says yes again.
+    Well,
+    /// Its notify method did not end well.
+    NotNotified {
+        /// How it ended.
+        #[serde(flatten)]
+        how: How,
     },
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tsugi_cluster_rules::check::{Fault, check};
 use tsugi_cluster_rules::command::{self, Before, Command, Vouch};
 use tsugi_cluster_rules::lease::{former_majority_out_there, lost_voters_out_there};
+use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::plan::{Chosen, Life, Settled, Stand, Waiting};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::reason::{Cause, Rejected};
@@ -13,6 +14,7 @@ use tsugi_cluster_rules::record::{
 };
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::restore::{self, Keeper};
+use tsugi_cluster_rules::spec::{Check, Monitor, ResourceKind};
 use tsugi_cluster_rules::start_kind::StartOption;
 use tsugi_vocabulary::{Generation, Span, Wall};
 
@@ -422,4 +424,67 @@ fn a_lost_node_that_comes_back_and_puts_its_copy_aside_is_waited_for_no_more() {
     world.apply(&command::decide(&world.situation(), &aside(&world, "n2")).unwrap());
     assert_eq!(world.record.gone[&node("n2")].certificate.as_deref(), Some("shown"));
     assert_eq!(lost_voters_out_there(&world.record), [&node("n3")]);
+}
+
+/// A cluster whose group G1 has the monitor `port` on its resource.
+fn monitored() -> World {
+    let mut spec = cluster("n1 n2 n3", &["G1: prefer n1 n2"]);
+    let resource = &mut spec.groups.get_mut(&group("G1")).unwrap().resources[0];
+    let ResourceKind::Process { monitors, .. } = &mut resource.kind else { unreachable!() };
+    let check = Check::Link("eth0".to_owned());
+    monitors.push(Monitor { name: "port".parse().ok(), ..Monitor::new(check, Span::secs(1)) });
+    let mut world = World::new(spec);
+    world.run();
+    world
+}
+
+#[test]
+fn ph_14_one_monitor_is_suspended_with_owner_reason_and_end_and_that_ends_by_itself() {
+    let mut world = monitored();
+    let id = MonitorId::new("app".parse().unwrap(), "port".parse().ok());
+    let until = Some(Wall(world.at.0 + 60_000));
+    let suspend = Command::MonitorSuspend { group: group("G1"), id: id.clone(), until };
+    let mut unexplained = issued(&world, suspend.clone());
+    unexplained.reason.clear();
+    let refused = |world: &World, command: &Command| {
+        command::decide(&world.situation(), &issued(world, command.clone())).unwrap_err()
+    };
+    let refusal = command::decide(&world.situation(), &unexplained).unwrap_err();
+    assert_eq!(refusal, Refusal::ReasonRequired);
+    let resume = Command::MonitorResume { group: group("G1"), id: id.clone() };
+    assert!(matches!(refused(&world, &resume), Refusal::AlreadySo { .. }));
+
+    let draft = command::decide(&world.situation(), &issued(&world, suspend.clone())).unwrap();
+    assert!(draft.writes.iter().any(|w| matches!(w, Write::Audit(a) if a.person == "yamada")));
+    world.apply(&draft);
+    let entry = world.record.group(&group("G1")).unwrap().clone();
+    let stands: Vec<_> = entry.suspended_at(world.at).collect();
+    assert_eq!(stands.len(), 1);
+    assert_eq!((&stands[0].id, stands[0].order.by.as_str()), (&id, "yamada"));
+    assert_eq!(stands[0].order.reason, "maintenance");
+    assert_eq!(entry.suspended_at(Wall(world.at.0 + 60_000)).count(), 0, "it ends by itself");
+    assert!(matches!(refused(&world, &suspend), Refusal::AlreadySo { .. }));
+    assert_eq!(world.owner("G1").as_deref(), Some("n1"), "nothing else is changed");
+
+    let draft = command::decide(&world.situation(), &issued(&world, resume)).unwrap();
+    world.apply(&draft);
+    assert!(world.record.group(&group("G1")).unwrap().suspended.is_empty());
+}
+
+#[test]
+fn ph_14_a_monitor_that_is_not_there_is_refused_with_those_that_are() {
+    let world = monitored();
+    for name in [None, "prot".parse().ok()] {
+        let id = MonitorId::new("app".parse().unwrap(), name);
+        let group = group("G1");
+        for command in [
+            Command::MonitorSuspend { group: group.clone(), id: id.clone(), until: None },
+            Command::MonitorResume { group, id },
+        ] {
+            let issued = issued(&world, command);
+            let refusal = command::decide(&world.situation(), &issued).unwrap_err();
+            let Refusal::NoSuchMonitor { known, .. } = refusal else { panic!("{refusal:?}") };
+            assert_eq!(known, ["G1/app/port"]);
+        }
+    }
 }

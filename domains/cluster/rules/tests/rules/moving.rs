@@ -1,7 +1,8 @@
 //! A whole group on its way: what its two desks do, and where the planner sends it.
 
 use tsugi_cluster_rules::desk::{
-    Act, Desk, Ended, Ground, Input, Outcome, Probe, ScriptEvent, State, Terms, Why, Wish,
+    Act, Before, Desk, Ended, Ground, Input, Mend, Outcome, Probe, ScriptEvent, State, Terms, Why,
+    Wish,
 };
 use tsugi_cluster_rules::plan::Life;
 use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, Takeover, VolumeCheck, VolumeSource};
@@ -29,9 +30,19 @@ fn declared() -> GroupSpec {
 fn walk(desk: &mut Desk, spec: &GroupSpec, inputs: Vec<Input>) -> Vec<String> {
     let (me, mut done) = (node("any"), Vec::new());
     let (kind, event) = (StartKind::Normal, ScriptEvent::Start);
-    let terms = Terms { kind, event, reason: "cluster-start", probe: Probe::Once };
+    let terms =
+        Terms { kind, event, reason: "cluster-start", probe: Probe::Once, before: Before::Orderly };
     let takeover = Takeover::Automatic;
-    let ground = Ground { spec, now: Moment(0), me: &me, terms, takeover, ended: Ended::Agent };
+    let ground = Ground {
+        spec,
+        now: Moment(0),
+        me: &me,
+        terms,
+        takeover,
+        ended: Ended::Agent,
+        suspended: Default::default(),
+        mend: Mend::GiveAway,
+    };
     let mut inputs: std::collections::VecDeque<Input> = inputs.into();
     while let Some(input) = inputs.pop_front() {
         let mut wishes = Vec::new();

@@ -20,7 +20,8 @@ fn words(text: &str) -> Vec<String> {
 
 fn process(how: ProcessHow, monitor: Option<Monitor>) -> ResourceKind {
     let user = Some("pay".to_owned());
-    ResourceKind::Process { how, environment: BTreeMap::new(), user, monitor }
+    let (monitors, cleanup) = (monitor.into_iter().collect(), None);
+    ResourceKind::Process { how, environment: BTreeMap::new(), user, monitors, cleanup }
 }
 
 /// A group with one resource of each kind.
@@ -35,18 +36,14 @@ fn spec() -> ClusterSpec {
             every: Span::secs(3600),
         });
     }
-    let monitor = Monitor {
-        check: Check::Run(words("/opt/ask /etc/ask.conf")),
-        every: Span::secs(1),
-        limit: Span::secs(1),
-        failures: 1,
-        delay: None,
-    };
+    let check = Check::Run(words("/opt/ask /etc/ask.conf"));
+    let monitor = Monitor::new(check, Span::secs(1));
     let scripts = ProcessHow::Scripts {
         start: words("/opt/start -f /etc/table pay-app.service"),
         stop: words("/opt/stop"),
         running: Some(words("/opt/running")),
         on_recover: OnRecover::Skip,
+        restart: None,
     };
     let on_volume = ProcessHow::Program { run: words("/data/bin/server"), ready: None };
     let volume = |source, mount: &str| ResourceKind::Volume {
@@ -325,14 +322,14 @@ fn outside_of(run: &str, environment: &[(&str, &str)], check: Option<Check>) -> 
         spec.groups.get_mut(&group(name)).unwrap().resources = vec![resource("vip", vip)];
     }
     let every = Span::secs(1);
-    let monitor =
-        check.map(|check| Monitor { check, every, limit: every, failures: 1, delay: None });
+    let monitors = check.map(|check| Monitor::new(check, every)).into_iter().collect();
     let pairs = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let server = ResourceKind::Process {
         how: ProcessHow::Program { run: words(run), ready: None },
         environment: pairs.collect(),
         user: None,
-        monitor,
+        monitors,
+        cleanup: None,
     };
     let pay = spec.groups.get_mut(&group("PAY")).unwrap();
     pay.resources.push(resource("server", server));

@@ -18,6 +18,7 @@ fn unwell(on: &str) -> Stand {
     Stand::Failed(Cause::MonitorFailed {
         node: node(on),
         resource: ResourceName::new("app").unwrap(),
+        monitor: None,
         how: "exit 1".into(),
     })
 }

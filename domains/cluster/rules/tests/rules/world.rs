@@ -205,7 +205,12 @@ impl World {
         let sight = self.sights.get_mut(&owner).unwrap();
         sight.groups.insert(
             name,
-            DeskSight { epoch, stand, runs_as: tsugi_cluster_rules::plan::RunsAs::Applied },
+            DeskSight {
+                epoch,
+                stand,
+                runs_as: tsugi_cluster_rules::plan::RunsAs::Applied,
+                failing: None,
+            },
         );
     }
 
@@ -300,7 +305,8 @@ fn process() -> ResourceKind {
         },
         environment: BTreeMap::new(),
         user: None,
-        monitor: None,
+        monitors: Vec::new(),
+        cleanup: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use tsugi_vocabulary::Wall;
 use tsugi_wire::control::gauges::{Differences, FenceTest, HeardOver};
-use tsugi_wire::control::listing::Listing;
+use tsugi_wire::control::listing::{Listing, PartRow, StatusWord};
 use tsugi_wire::control::report::{Moment, Votes};
 use tsugi_wire::control::{Utc, Words};
 
@@ -155,4 +155,35 @@ fn a_group_that_is_gone_is_gone_from_the_page() {
     kept.took("OLD".to_owned(), "1.1".to_owned(), None);
     kept.see(&status(group("1.7", Some("n2"), "operator")));
     assert!(!kept.phases.contains_key("OLD"));
+}
+
+#[test]
+fn a_monitor_is_in_one_state_on_each_node_and_a_hung_one_is_unknown() {
+    let row = |name: &str, node: &str, status| PartRow {
+        group: "PAY".to_owned(),
+        name: name.to_owned(),
+        kind: "process".to_owned(),
+        node: node.to_owned(),
+        status,
+    };
+    let mut status = status(group("1.7", Some("n2"), "operator"));
+    status.listing.monitors = vec![
+        row("server/port", "n2", StatusWord::Normal),
+        row("server/page", "n2", StatusWord::Unknown),
+        row("server/port", "n3", StatusWord::Unused),
+    ];
+    let text = page_of(Takeovers::default(), status);
+    let is = |what: &str, name: &str, node: &str, state: &str| {
+        let labels = format!("node=\"{node}\",group=\"PAY\",{what}=\"{name}\"");
+        format!("tsugi_{what}_state{{{labels},state=\"{state}\"}} 1")
+    };
+    let ones = |family: &str| -> Vec<&str> {
+        let of = text.lines().filter(|l| l.starts_with(family) && l.ends_with(" 1"));
+        of.collect()
+    };
+    let well = is("monitor", "server/port", "n2", "normal");
+    let hung = is("monitor", "server/page", "n2", "unknown");
+    assert_eq!(ones("tsugi_monitor_state{"), [well, hung]);
+    let all = text.lines().filter(|l| l.starts_with("tsugi_monitor_state{")).count();
+    assert_eq!(all, 2 * MONITOR.len(), "one series a state");
 }

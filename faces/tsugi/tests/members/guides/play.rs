@@ -20,7 +20,7 @@ const NOBODY: i32 = 7;
 /// The door of a cluster that was just founded is not open yet.
 const NOT_YET: &str = "TSUG70107-E";
 /// Commands that change nothing: their answer may come to be what it should.
-const QUESTIONS: [&str; 15] = [
+const QUESTIONS: [&str; 16] = [
     "tsugi status",
     "tsugi why",
     "tsugi doctor",
@@ -34,7 +34,8 @@ const QUESTIONS: [&str; 15] = [
     "tsugi plan",
     "tsugi config",
     "tsugi audit",
-    "tsugi monitor",
+    "tsugi monitor tcp",
+    "tsugi monitor disk",
     "tail ",
 ];
 

@@ -121,3 +121,26 @@ fn cl_41_what_has_no_place_in_the_file_is_refused() {
         assert_eq!(said, Err(why), "case {number}");
     }
 }
+
+#[test]
+fn ph_14_a_monitor_of_a_list_is_set_by_its_name_and_taken_away() {
+    let server = "{ kind = \"process\", run = [\"/opt/server\"] }";
+    let text = changed("group.PAY.resource.server", server);
+    let set = |text: &str, key: &str, value: &str| {
+        let text = set(text, key, value).unwrap();
+        config::read(&text).unwrap_or_else(|wrong| panic!("{key} {value}: {wrong:?}\n{text}"));
+        text
+    };
+    let port = "group.PAY.resource.server.monitor.port";
+    let text = set(&text, port, "{ check = { tcp = \"127.0.0.1:80\" } }");
+    let text = set(&text, &format!("{port}.every"), "2s");
+    let heading = "[[group.PAY.resource.monitor]]\nname = \"port\"\n";
+    assert!(text.contains(heading) && text.contains("every = \"2s\""), "{text}");
+    let page = "group.PAY.resource.server.monitor.page";
+    let both = set(&text, page, "{ check = [\"/opt/ok\"], action = \"notify\" }");
+    let one = unset(&both, page).unwrap();
+    assert_eq!(config::read(&one).unwrap().spec, config::read(&text).unwrap().spec);
+    let short = changed("group.PAY.resource.server", server);
+    let short = set(&short, "group.PAY.resource.server.monitor.tcp", "127.0.0.1:80");
+    assert!(!short.contains("[[group.PAY.resource.monitor]]"), "{short}");
+}

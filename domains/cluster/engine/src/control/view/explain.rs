@@ -194,6 +194,7 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
         | Happening::StopLied { .. }
         | Happening::Flooded { .. }
         | Happening::StartUndone { .. }
+        | Happening::Monitor { .. }
         | Happening::WatchedEnded { .. }
         | Happening::Recovered { .. }
         | Happening::GuardianLost { .. }
@@ -347,6 +348,7 @@ impl Turn<'_> {
             | Happening::StopFailed { .. }
             | Happening::StopLied { .. }
             | Happening::StartUndone { .. }
+            | Happening::Monitor { .. }
             | Happening::WatchedEnded { .. }
             | Happening::GuardianActed { .. } => e.group.as_ref() == self.group,
             // What came of a fence is a step.

@@ -1,8 +1,9 @@
 //! What happened and who did what, line by line.
 
+use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::reason::{Cause, Way};
 use tsugi_cluster_rules::record::{
-    Answer, DrillTurn, EventRecord, Happening, HowOff, LinkState, Versioned,
+    Answer, DrillTurn, EventRecord, Happening, HowOff, LinkState, MonitorTurn, Versioned,
 };
 use tsugi_cluster_rules::watch::table::Then;
 use tsugi_messages::{Phrase, phrase};
@@ -92,6 +93,7 @@ fn is_about(event: &EventRecord, of: &str) -> bool {
         | Happening::StartUndone { .. }
         | Happening::Recovered { .. }
         | Happening::Drill { .. }
+        | Happening::Monitor { .. }
         | Happening::WatchedEnded { .. } => Some(&event.by),
     };
     event.group.as_ref().map(GroupName::as_str) == Some(of)
@@ -162,6 +164,7 @@ fn words(event: &EventRecord) -> Words {
             Then::StartedAgain => phrase::happened_watched_again(group, &event.by, id, how),
             Then::Suspended => phrase::happened_watched_held(group, &event.by, id, how),
         }),
+        Happening::Monitor { id, turn } => phrased(&monitor_turn((group, &event.by), id, turn)),
         Happening::Recovered { failed: None } => {
             phrased(&phrase::happened_recovered(group, &event.by))
         }
@@ -193,5 +196,13 @@ fn drill_turn((group, by): (&str, &str), turn: &DrillTurn) -> Phrase {
         }
         DrillTurn::TurnedBack { because } => drill::back(*because),
         DrillTurn::Ended { verdict } => drill::verdict(*verdict),
+    }
+}
+
+fn monitor_turn((group, node): (&str, &NodeName), id: &MonitorId, turn: &MonitorTurn) -> Phrase {
+    match turn {
+        MonitorTurn::Failed { how } => phrase::happened_monitor_failed(group, node, id, how),
+        MonitorTurn::Well => phrase::happened_monitor_well(group, node, id),
+        MonitorTurn::NotNotified { how } => phrase::happened_not_notified(group, node, id, how),
     }
 }

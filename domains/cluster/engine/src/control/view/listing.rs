@@ -2,6 +2,7 @@
 //! node says of its groups in its heartbeats is all that others know: a resource is told apart
 //! from its group where a failure names it.
 
+use tsugi_cluster_rules::monitors::{MonitorId, Word};
 use tsugi_cluster_rules::plan::{Life, Stand};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{LinkState, NodeIntent};
@@ -208,47 +209,87 @@ fn resources(standing: &Standing, of: Part<'_>) -> Option<PartRow> {
 }
 
 fn monitors(standing: &Standing, spec: &ClusterSpec) -> Vec<PartRow> {
-    let mut rows = parts(spec, |of| monitor(standing, of));
+    let mut rows: Vec<PartRow> =
+        parts(spec, |of| Some(monitor(standing, of))).into_iter().flatten().collect();
     rows.extend(programs(standing).programs.iter().map(watched));
     rows
 }
 
-fn monitor(standing: &Standing, of: Part<'_>) -> Option<PartRow> {
-    let kind = asks(&of.resource.kind)?;
-    let paused = standing.record.group(of.group.0).is_some_and(|entry| entry.pause.is_some());
-    let failed = |cause: &Cause| about(cause) == Some(&of.resource.name);
-    let status = match seen(standing, (of.node, of.group.0)) {
+/// A row for each monitor of a resource, and one for a program that is watched without any.
+fn monitor(standing: &Standing, of: Part<'_>) -> Vec<PartRow> {
+    let one = |(id, kind): (MonitorId, &str)| {
+        let row = of.row(kind, word(standing, of, &id));
+        PartRow { name: id.to_string(), ..row }
+    };
+    asks(of.resource).into_iter().map(one).collect()
+}
+
+fn word(standing: &Standing, of: Part<'_>, id: &MonitorId) -> StatusWord {
+    let entry = standing.record.group(of.group.0);
+    let suspended = entry.is_some_and(|entry| {
+        entry.pause.is_some() || entry.suspended_at(standing.at).any(|s| s.id == *id)
+    });
+    let failed = |cause: &Cause| match cause {
+        Cause::MonitorFailed { resource, monitor, .. } => {
+            *resource == id.resource && *monitor == id.monitor
+        }
+        other => about(other) == Some(&id.resource),
+    };
+    let sight = standing.sights.get(of.node).and_then(|sight| sight.groups.get(of.group.0));
+    let tells = sight.is_some_and(|desk| desk.failing.as_ref() == Some(id));
+    match seen(standing, (of.node, of.group.0)) {
         _ if !of.is_meant() => StatusWord::Unused,
         Seen::Unheard => StatusWord::Unknown,
-        Seen::Stands(Stand::Running | Stand::Unwell(_)) if paused => StatusWord::Suspend,
+        Seen::Stands(Stand::Running | Stand::Unwell(_)) if suspended => StatusWord::Suspend,
         Seen::Stands(Stand::Unwell(cause) | Stand::Failed(cause)) if failed(cause) => {
             StatusWord::Error
         }
-        Seen::Stands(Stand::Running | Stand::Unwell(_)) => StatusWord::Normal,
+        Seen::Stands(Stand::Running | Stand::Unwell(_)) if tells => StatusWord::Error,
+        Seen::Stands(Stand::Running | Stand::Unwell(_)) => own_word(standing, of, id),
         Seen::Nothing
         | Seen::Stands(
             Stand::Clear | Stand::Starting | Stand::Stopping | Stand::Failed(_) | Stand::Stuck,
         ) => StatusWord::Offline,
-    };
-    Some(of.row(kind, status))
+    }
 }
 
-/// What the monitor of a resource asks, if it has one.
-fn asks(kind: &ResourceKind) -> Option<&'static str> {
-    match kind {
-        ResourceKind::Address { links, .. } => (!links.is_empty()).then_some("link"),
-        ResourceKind::Volume { .. } => None,
-        ResourceKind::Process { monitor: Some(monitor), .. } => Some(match &monitor.check {
-            Check::Run(_) => "command",
-            Check::Tcp(_) => "tcp",
-            Check::Http(_) => "http",
-            Check::Ping(_) => "ping",
-            Check::Link(_) => "link",
-            Check::Disk(_) => "disk",
-        }),
-        ResourceKind::Process { how: ProcessHow::Program { .. }, .. } => Some("process"),
-        ResourceKind::Process { how: ProcessHow::Scripts { .. }, .. } => None,
-        ResourceKind::Ocf { .. } => Some("ocf"),
+/// What only the owner of a group knows: what a monitor said last, before it counts.
+fn own_word(standing: &Standing, of: Part<'_>, id: &MonitorId) -> StatusWord {
+    let here = *of.node == standing.me;
+    let word = standing.monitors.get(&(of.group.0.clone(), id.clone())).filter(|_| here);
+    match word {
+        Some(Word::Failing) => StatusWord::Caution,
+        // One that hangs is never well.
+        Some(Word::Unknown) => StatusWord::Unknown,
+        Some(Word::Suspended) => StatusWord::Suspend,
+        Some(Word::Awaited | Word::Well) | None => StatusWord::Normal,
+    }
+}
+
+/// The monitors of a resource, and what each asks.
+fn asks(resource: &ResourceSpec) -> Vec<(MonitorId, &'static str)> {
+    let id = |name: Option<&ResourceName>| MonitorId::new(resource.name.clone(), name.cloned());
+    match &resource.kind {
+        ResourceKind::Address { links, .. } if links.is_empty() => Vec::new(),
+        ResourceKind::Address { .. } => vec![(id(None), "link")],
+        ResourceKind::Volume { .. } => Vec::new(),
+        ResourceKind::Process { monitors, how, .. } => match (&**monitors, how) {
+            ([], ProcessHow::Program { .. }) => vec![(id(None), "process")],
+            ([], ProcessHow::Scripts { .. }) => Vec::new(),
+            (all, _) => all.iter().map(|m| (id(m.name.as_ref()), kind(&m.check))).collect(),
+        },
+        ResourceKind::Ocf { .. } => vec![(id(None), "ocf")],
+    }
+}
+
+const fn kind(check: &Check) -> &'static str {
+    match check {
+        Check::Run(_) => "command",
+        Check::Tcp(_) => "tcp",
+        Check::Http(_) => "http",
+        Check::Ping(_) => "ping",
+        Check::Link(_) => "link",
+        Check::Disk(_) => "disk",
     }
 }
 

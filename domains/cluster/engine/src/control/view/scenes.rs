@@ -144,6 +144,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         other_file: None,
         certificate_until: None,
         watches: BTreeMap::new(),
+        monitors: BTreeMap::new(),
         leases: BTreeMap::new(),
     }
 }

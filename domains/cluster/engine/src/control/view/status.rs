@@ -7,6 +7,7 @@ use tsugi_cluster_rules::drill::Drills;
 use tsugi_cluster_rules::lease::{
     former_majority_out_there, former_voters_out_there, lost_voters_out_there,
 };
+use tsugi_cluster_rules::monitors::Suspension;
 use tsugi_cluster_rules::plan::{
     Chosen, Decision, Life, Resting, RunsAs, Settled, Sight, Situation, Stand, Waiting,
 };
@@ -205,7 +206,7 @@ fn group_need(
         let what = messages::group_was_given_up(name, entry.failures.len());
         return Some(need(&what, about, Some(cause(first, Deed::Start))));
     }
-    let decision = decision?;
+    let Some(decision) = decision else { return failing(name, standing) };
     let first = decision.cause.as_ref().map(|c| cause(c, Deed::Start));
     match &decision.chosen {
         Chosen::NoPlace => {
@@ -232,7 +233,7 @@ fn group_need(
         | Chosen::Give { .. }
         | Chosen::HandOver { .. }
         | Chosen::Stop { .. }
-        | Chosen::Rest { .. } => overdue(name, entry, standing),
+        | Chosen::Rest { .. } => overdue(name, entry, standing).or_else(|| failing(name, standing)),
     }
 }
 
@@ -367,6 +368,12 @@ fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
             let (by, why) = (&order.by, &order.reason);
             notes.push(phrased(&phrase::status_group_paused(name, by, why, until)));
         }
+        for suspension in suspensions(standing, name) {
+            let until = suspension.until.map_or_else(|| "-".to_owned(), |w| Utc(w).to_string());
+            let (id, order) = (&suspension.id, &suspension.order);
+            let (by, why) = (&order.by, &order.reason);
+            notes.push(phrased(&phrase::status_monitor_suspended(id, name, by, why, until)));
+        }
         if group.fence == FencePolicy::SelfFence && group.has_block_volume() {
             notes.push(phrased(&phrase::status_fence_unproven(name)));
         }
@@ -376,6 +383,23 @@ fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
         }
     }
     notes
+}
+
+fn suspensions<'a>(
+    standing: &'a Standing,
+    name: &GroupName,
+) -> impl Iterator<Item = &'a Suspension> {
+    let entry = standing.record.group(name);
+    entry.into_iter().flat_map(|entry| entry.suspended_at(standing.at))
+}
+
+/// A monitor that only tells, and says no: the group is not whole, and nothing is done about it.
+fn failing(name: &GroupName, standing: &Standing) -> Option<report::Need> {
+    let entry = standing.record.group(name)?;
+    let owner = entry.owner()?;
+    let desk = standing.sights.get(owner)?.groups.get(name)?;
+    let id = desk.failing.as_ref().filter(|_| desk.epoch == entry.epoch)?;
+    Some(need(&messages::monitor_is_failing(id, name, owner), name.to_string(), None))
 }
 
 /// The owner of a group that goes on as it was started: what was applied since is taken up by its

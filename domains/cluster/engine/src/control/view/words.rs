@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use tsugi_cluster_rules::figures::{Compare, Compared};
-use tsugi_cluster_rules::reason::{Cause, Mishap, Rejected, Way};
+use tsugi_cluster_rules::monitors::MonitorId;
+use tsugi_cluster_rules::reason::{Cause, How, Mishap, Rejected, Way};
 use tsugi_messages::{Message, Phrase, Recorded, phrase};
 use tsugi_vocabulary::{GroupName, NodeName};
 use tsugi_wire::control::{Utc, Words};
@@ -63,16 +64,10 @@ pub fn cause(cause: &Cause, deed: Deed) -> Words {
         Cause::ProcessDied { node, resource, how } => {
             phrase::cause_process_ended(node, resource, how)
         }
-        Cause::MonitorFailed { node, resource, how } => match how.mishap {
-            Mishap::TooLate => phrase::cause_monitor_silent(node, resource, how),
-            Mishap::TakenAsFailed { .. } => phrase::cause_ocf_cannot_run(node, resource, how),
-            Mishap::Nonsense { .. } => phrase::cause_ocf_nonsense(node, resource, how),
-            Mishap::Plain
-            | Mishap::Signal
-            | Mishap::Flooded
-            | Mishap::StillThere
-            | Mishap::AddressInUse { .. } => phrase::cause_monitor_failed(node, resource, how),
-        },
+        Cause::MonitorFailed { node, resource, monitor, how } => {
+            let resource = MonitorId::new(resource.clone(), monitor.clone());
+            monitor_failed((node, &resource), how)
+        }
         Cause::StartFailed { node, resource, how } => {
             phrase::cause_start_failed(node, resource, how)
         }
@@ -175,5 +170,19 @@ fn figure(by: Compare, value: i64) -> String {
             format!("{}.{:02}", hundredths / 100, hundredths % 100)
         }
         Compare::Script => value.to_string(),
+    }
+}
+
+/// How a monitor failed.
+fn monitor_failed((node, resource): (&NodeName, &MonitorId), how: &How) -> Phrase {
+    match how.mishap {
+        Mishap::TooLate => phrase::cause_monitor_silent(node, resource, how),
+        Mishap::TakenAsFailed { .. } => phrase::cause_ocf_cannot_run(node, resource, how),
+        Mishap::Nonsense { .. } => phrase::cause_ocf_nonsense(node, resource, how),
+        Mishap::Plain
+        | Mishap::Signal
+        | Mishap::Flooded
+        | Mishap::StillThere
+        | Mishap::AddressInUse { .. } => phrase::cause_monitor_failed(node, resource, how),
     }
 }

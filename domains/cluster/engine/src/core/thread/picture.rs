@@ -40,6 +40,7 @@ impl Core {
             next.membership = node.record().membership;
             next.leases = leases;
             next.watches = node.watch_states();
+            next.monitors = node.monitor_words();
             self.self_fence.clone_into(&mut next.self_fence);
             next.lost_logs.clone_from(&self.lost_logs);
             next.fence_faults = self.parts.fences.faults();
@@ -55,6 +56,7 @@ impl Core {
                 || next.newest != standing.newest
                 || next.sights != standing.sights
                 || next.watches != standing.watches
+                || next.monitors != standing.monitors
                 || next.self_fence != standing.self_fence
                 || next.slow_stops != standing.slow_stops
                 || next.fence_faults != standing.fence_faults

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use tsugi_cluster_rules::desk::{Act, Disk, Outcome, Probe, ScriptEvent, Told};
+use tsugi_cluster_rules::desk::{Act, Before, Disk, Outcome, Probe, ScriptEvent, Told};
+use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::spec::{
     Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, OnRecover, ProcessHow,
     ResourceKind, ResourceSpec, Startup, Takeover, VolumeCheck, VolumeSource,
@@ -35,6 +36,7 @@ const TOLD: Told = Told {
     event: ScriptEvent::Start,
     disk: Disk::Success,
     reason: "cluster-start",
+    before: Before::Orderly,
 };
 
 /// Hands that answer what they are told to, `Done` otherwise, and start every program.
@@ -185,7 +187,7 @@ impl Scene {
     }
 
     fn ask(&mut self, name: &str) {
-        self.act(Act::Ask { resource: resource_name(name), told: TOLD });
+        self.act(Act::Ask { id: MonitorId::new(resource_name(name), None), told: TOLD });
     }
 
     fn hear(&mut self) {
@@ -325,15 +327,10 @@ fn volume(name: &str) -> ResourceSpec {
 }
 
 fn process(name: &str, how: ProcessHow) -> ResourceSpec {
-    let monitor = Some(Monitor {
-        check: Check::Run(vec!["/opt/ok".to_owned()]),
-        every: Span::secs(2),
-        limit: Span::secs(1),
-        failures: 1,
-        delay: None,
-    });
+    let check = Check::Run(vec!["/opt/ok".to_owned()]);
+    let monitors = vec![Monitor { limit: Span::secs(1), ..Monitor::new(check, Span::secs(2)) }];
     let environment = BTreeMap::from([("SHARD".to_owned(), "7".to_owned())]);
-    resource(name, ResourceKind::Process { how, environment, user: None, monitor })
+    resource(name, ResourceKind::Process { how, environment, user: None, monitors, cleanup: None })
 }
 
 fn server(ready: Option<&str>) -> ResourceSpec {
@@ -345,6 +342,12 @@ fn batch() -> ResourceSpec {
     let (start, stop) = (vec!["/opt/start".to_owned()], vec!["/opt/stop".to_owned()]);
     process(
         "batch",
-        ProcessHow::Scripts { start, stop, running: None, on_recover: OnRecover::Skip },
+        ProcessHow::Scripts {
+            start,
+            stop,
+            running: None,
+            on_recover: OnRecover::Skip,
+            restart: None,
+        },
     )
 }

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::*;
+use tsugi_cluster_rules::monitors::{Notice, NotifyMethod, OnFailure};
 use tsugi_cluster_rules::reason::{How, Mishap};
-use tsugi_cluster_rules::record::Happening;
+use tsugi_cluster_rules::record::{Happening, MonitorTurn};
 use tsugi_host::request::{Output, Right, TAIL_LONGEST};
 
 /// The group's start script, running as pid 1.
@@ -112,7 +113,7 @@ fn cl_03_start_scripts_monitors_and_stop_scripts_are_told_their_event_under_both
         let mut scene = Scene::new(vec![batch()]);
         scene.start_as("batch", told);
         assert_eq!(both(&scene, "EVENT"), [word, word]);
-        scene.act(Act::Ask { resource: resource_name("batch"), told });
+        scene.act(Act::Ask { id: MonitorId::new(resource_name("batch"), None), told });
         assert_eq!(both(&scene, "EVENT"), [word, word]);
         scene.stop_as("batch", told);
         assert_eq!(scene.program().purpose, Purpose::Stop);
@@ -244,10 +245,8 @@ fn ph_13_a_program_that_runs_already_is_not_started_again_and_counts_as_up() {
 fn a_monitor_without_a_command_is_asked_by_this_program_itself() {
     let asked = |check: Check| {
         let mut watched = server(None);
-        let ResourceKind::Process { monitor: Some(monitor), .. } = &mut watched.kind else {
-            unreachable!()
-        };
-        monitor.check = check;
+        let ResourceKind::Process { monitors, .. } = &mut watched.kind else { unreachable!() };
+        monitors[0].check = check;
         let mut scene = Scene::new(vec![watched]);
         scene.ask("server");
         scene.program().argv.join(" ")
@@ -366,4 +365,101 @@ fn a_script_that_is_told_of_a_return_ends_before_its_group_begins_here() {
     scene.start("batch");
     assert_eq!(scene.asked(), ["kill group", "monitor", "kill group", "start script"]);
     assert_eq!(scene.outcomes(), [], "what becomes of it is nobody's any more");
+}
+
+impl Scene {
+    /// The program that was started last exits.
+    fn exits(&mut self, code: i32) {
+        let (pid, purpose) = (self.hands.pids, self.program().purpose);
+        let program = running(pid, "batch", purpose, EPOCH);
+        let (how, limit) = (HowEnded::Exited(code), TimeLimit::Kept);
+        self.ended(Ended { program, how, limit, tail: Vec::new(), dropped: 0 });
+    }
+}
+
+/// Scripts with a name for each method, and a monitor that notifies.
+fn with_methods() -> ResourceSpec {
+    let mut batch = batch();
+    let ResourceKind::Process { how, monitors, cleanup, .. } = &mut batch.kind else {
+        unreachable!()
+    };
+    *cleanup = Some(vec!["/opt/clean".to_owned()]);
+    if let ProcessHow::Scripts { restart, .. } = how {
+        *restart = Some(vec!["/opt/again".to_owned()]);
+    }
+    monitors[0].name = Some(resource_name("port"));
+    let run = vec!["/opt/mail".to_owned(), "oncall".to_owned()];
+    monitors[0].notify = Some(NotifyMethod { run, limit: Span::secs(7) });
+    batch
+}
+
+#[test]
+fn ph_14_cleanup_runs_before_a_start_that_follows_an_unclean_end_and_after_a_stop_for_a_failure() {
+    for (before, wanted) in
+        [(Before::Orderly, vec!["/opt/start"]), (Before::Unclean, vec!["/opt/clean", "/opt/start"])]
+    {
+        let mut scene = Scene::new(vec![with_methods()]);
+        scene.start_as("batch", Told { before, ..TOLD });
+        let ran = |scene: &Scene| -> Vec<String> {
+            let spawned = |r: &Request| match r {
+                Request::Spawn(p) if p.argv[0].starts_with("/opt") => Some(p.argv[0].clone()),
+                _ => None,
+            };
+            scene.hands.asked.iter().filter_map(spawned).collect()
+        };
+        for _ in 1..wanted.len() {
+            scene.exits(0);
+        }
+        assert_eq!(ran(&scene), wanted);
+    }
+    let mut scene = Scene::new(vec![with_methods()]);
+    scene.stop_as("batch", Told { before: Before::Unclean, reason: "monitor-failed", ..TOLD });
+    scene.exits(0);
+    assert_eq!(scene.program().argv, ["/opt/clean"]);
+    scene.exits(3);
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "the stop itself was done");
+}
+
+#[test]
+fn ph_14_a_restart_method_is_run_under_the_lease_and_within_the_limit_of_a_start() {
+    let mut scene = Scene::new(vec![with_methods()]);
+    let resource = resource_name("batch");
+    scene.act(Act::Restart { resource, told: Told { before: Before::Unclean, ..TOLD } });
+    assert_eq!(scene.program().argv, ["/opt/clean"]);
+    scene.exits(0);
+    let program = scene.program();
+    assert_eq!(program.argv, ["/opt/again"]);
+    assert!(matches!(program.right, Right::Lease { .. }));
+    assert_eq!(program.purpose, Purpose::Start);
+    scene.exits(3);
+    assert!(matches!(scene.outcome(), Outcome::Failed { .. }));
+}
+
+#[test]
+fn ph_14_a_notify_method_is_told_what_happened_and_does_not_end_with_the_group() {
+    let mut scene = Scene::new(vec![with_methods()]);
+    let id = MonitorId::new(resource_name("batch"), Some(resource_name("port")));
+    let how = "exit 3: no licence".to_owned();
+    let notice = Notice { id, how, times: 2, action: OnFailure::Notify };
+    scene.act(Act::Notify { notice, told: TOLD });
+    let program = scene.program();
+    assert_eq!(program.argv, ["/opt/mail", "oncall"]);
+    assert_eq!(program.time_limit, Some(Span::secs(7)));
+    assert_ne!(program.right.group().as_str(), "PAY", "a kill of the group would end it");
+    for (key, value) in [
+        ("TSUGI_FAILED_GROUP", "PAY"),
+        ("TSUGI_FAILED_RESOURCE", "batch"),
+        ("TSUGI_FAILED_MONITOR", "port"),
+        ("TSUGI_FAILED_HOW", "exit 3: no licence"),
+        ("TSUGI_FAILED_TIMES", "2"),
+        ("TSUGI_FAILED_ACTION", "notify"),
+    ] {
+        assert!(program.env.contains(&(key.to_owned(), value.to_owned())), "{key}");
+    }
+    scene.exits(1);
+    let told = |f: &Finished| {
+        let Finished::Seen { what: Happening::Monitor { turn, .. }, .. } = f else { return false };
+        matches!(turn, MonitorTurn::NotNotified { .. })
+    };
+    assert!(scene.out.iter().any(told), "that nobody was notified is told");
 }

@@ -70,7 +70,7 @@ fn what_kind_of_failure_it_was_is_never_read_from_its_words() {
     };
     let asked = |how| {
         let (node, resource) = (node("node1"), resource());
-        let cause = Cause::MonitorFailed { node, resource, how };
+        let cause = Cause::MonitorFailed { node, resource, monitor: None, how };
         line(Happening::Failed { cause, answer: Answer::TakenOver })
     };
     let said = "the address is in use by nobody: no end within its limit, flooded its output";

@@ -44,6 +44,7 @@ fn picture(group: GroupRecord) -> Standing {
         other_file: None,
         certificate_until: None,
         watches: BTreeMap::new(),
+        monitors: BTreeMap::new(),
         leases: BTreeMap::new(),
     }
 }

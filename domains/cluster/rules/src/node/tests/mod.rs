@@ -221,6 +221,8 @@ impl Bench {
                     Act::Start { .. }
                     | Act::Stop { .. }
                     | Act::LetGo
+                    | Act::Restart { .. }
+                    | Act::Notify { .. }
                     | Act::Ask { .. }
                     | Act::Recover { .. }
                     | Act::Load { .. }
@@ -333,7 +335,9 @@ fn word(what: &Act) -> String {
         Act::Stop { resource, .. } => format!("stop {resource}"),
         Act::LetGo => "let go".to_owned(),
         Act::Recover { .. } => "tell of a return".to_owned(),
-        Act::Ask { resource, .. } => format!("ask {resource}"),
+        Act::Ask { id, .. } => format!("ask {id}"),
+        Act::Notify { notice, .. } => format!("notify of {}", notice.id),
+        Act::Restart { resource, .. } => format!("restart {resource}"),
         Act::MoveAddress { resource, link } => format!("move {resource} to {link}"),
         Act::Load { slot, .. } => format!("load {slot}"),
         Act::End { slot, .. } => format!("end {slot}"),
@@ -408,7 +412,8 @@ fn group_spec() -> GroupSpec {
     let vip = ResourceKind::Address { address, prefix: 24, links };
     let how = ProcessHow::Program { run: vec!["/opt/server".to_owned()], ready: None };
     let environment = BTreeMap::new();
-    let server = ResourceKind::Process { how, environment, user: None, monitor: None };
+    let server =
+        ResourceKind::Process { how, environment, user: None, monitors: Vec::new(), cleanup: None };
     GroupSpec {
         mode: Mode::Single,
         prefer: vec![name("a"), name("b")],

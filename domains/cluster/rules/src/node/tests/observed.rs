@@ -19,14 +19,10 @@ fn with(takeover: Takeover) -> Record {
     spec.takeover = takeover;
     spec.failure.restarts = 0;
     for resource in &mut spec.resources {
-        if let ResourceKind::Process { monitor, .. } = &mut resource.kind {
-            *monitor = Some(Monitor {
-                check: Check::Run(vec!["/bin/ask".to_owned()]),
-                every: Span::millis(100),
-                limit: Span::millis(50),
-                failures: 1,
-                delay: None,
-            });
+        if let ResourceKind::Process { monitors, .. } = &mut resource.kind {
+            let check = Check::Run(vec!["/bin/ask".to_owned()]);
+            let limit = Span::millis(50);
+            monitors.push(Monitor { limit, ..Monitor::new(check, Span::millis(100)) });
         }
     }
     record

@@ -15,7 +15,7 @@ fn elsewhere(cause: Cause, on_recover: OnRecover) -> Record {
     let group = config.spec.groups.get_mut(&pay()).unwrap();
     let ResourceKind::Process { how, .. } = &mut group.resources[1].kind else { unreachable!() };
     let (start, stop) = (vec!["/opt/start".to_owned()], vec!["/opt/stop".to_owned()]);
-    *how = ProcessHow::Scripts { start, stop, running: None, on_recover };
+    *how = ProcessHow::Scripts { start, stop, running: None, on_recover, restart: None };
     let draft = Draft::default()
         .write(Write::Config(Arc::new(config)))
         .write(Write::Group(pay(), Arc::new(taken_over(2, cause))));

@@ -104,8 +104,8 @@ fn watching() -> (Bench, Heartbeat) {
     bench.write(owned(1, "b"));
     let mut beat = beat_of("b", 1, &bench.record);
     let stand = crate::plan::Stand::Running;
-    let sight =
-        crate::plan::DeskSight { epoch: epoch(1), stand, runs_as: crate::plan::RunsAs::Applied };
+    let runs_as = crate::plan::RunsAs::Applied;
+    let sight = crate::plan::DeskSight { epoch: epoch(1), stand, runs_as, failing: None };
     beat.asked.push((pay(), epoch(1)));
     beat.health.groups.insert(pay(), sight);
     (bench, beat)

@@ -165,7 +165,7 @@ fn one_way_loss_links_hangs_and_failed_starts_are_named() {
     let how = |how: &str| how.to_owned();
     let asked = |mishap, words: &str| {
         let how = How::of(mishap, words);
-        Cause::MonitorFailed { node: on(), resource: resource(), how }
+        Cause::MonitorFailed { node: on(), resource: resource(), monitor: None, how }
     };
     let cases = [
         (
@@ -180,12 +180,18 @@ fn one_way_loss_links_hangs_and_failed_starts_are_named() {
             Cause::MonitorFailed {
                 node: on(),
                 resource: resource(),
+                monitor: None,
                 how: How::of(Mishap::TooLate, "no end within its limit"),
             },
             "hung",
         ),
         (
-            Cause::MonitorFailed { node: on(), resource: resource(), how: "exit 1".into() },
+            Cause::MonitorFailed {
+                node: on(),
+                resource: resource(),
+                monitor: None,
+                how: "exit 1".into(),
+            },
             "reported a failure (exit 1)",
         ),
         (

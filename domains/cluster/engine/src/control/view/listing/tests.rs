@@ -54,7 +54,7 @@ fn picture(stand: Stand) -> Standing {
     record.config = Some(Arc::new(applied(FILE)));
     let mut standing = standing(record);
     standing.sights.insert(node("node3"), sight(Life::Heard));
-    let desk = DeskSight { epoch: epoch(4), stand, runs_as: RunsAs::Applied };
+    let desk = DeskSight { epoch: epoch(4), stand, runs_as: RunsAs::Applied, failing: None };
     let its = standing.sights.get_mut(&node("node1")).unwrap();
     its.groups = BTreeMap::from([(group("PAY"), desk)]);
     let all = |count: usize| (0..count).collect();
@@ -117,6 +117,7 @@ fn cl_36_what_a_node_says_of_its_group_is_told_of_each_of_its_resources() {
     let failed = || Cause::MonitorFailed {
         node: node("node1"),
         resource: "batch".parse().unwrap(),
+        monitor: None,
         how: How::of(Mishap::Plain, "exit 1"),
     };
     let (up, off) = (W::Online, W::Offline);

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use super::super::scenes::{group, node, order, record, sight, standing, text, with_pay, without};
+use super::super::scenes::{
+    NOW, group, node, order, record, sight, standing, text, with_pay, without,
+};
 use super::super::{Of, why, why_node};
 use super::*;
 use crate::standing::OtherFile;
+use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::plan::DeskSight;
 use tsugi_cluster_rules::plan::{RunsAs, Stand};
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
@@ -200,6 +203,7 @@ fn what_cannot_be_removed_needs_a_person() {
         epoch: super::super::scenes::epoch(4),
         stand: Stand::Stuck,
         runs_as: RunsAs::Applied,
+        failing: None,
     };
     sight.groups.insert(group("PAY"), stuck);
     let status = status(&standing);
@@ -289,6 +293,7 @@ fn a_group_that_goes_on_as_it_was_started_is_told_until_its_next_start() {
         epoch: super::super::scenes::epoch(counter),
         stand: Stand::Running,
         runs_as: RunsAs::Started,
+        failing: None,
     };
     let desks = &mut standing.sights.get_mut(&node("node1")).unwrap().groups;
     desks.insert(group("PAY"), of(4));
@@ -363,7 +368,8 @@ fn what_is_only_observed_says_so_and_where_it_would_go() {
         how: "exit 3".into(),
     };
     let epoch = super::super::scenes::epoch(4);
-    let unwell = DeskSight { epoch, stand: Stand::Unwell(cause), runs_as: RunsAs::Applied };
+    let unwell =
+        DeskSight { epoch, stand: Stand::Unwell(cause), runs_as: RunsAs::Applied, failing: None };
     standing.sights.get_mut(&node("node1")).unwrap().groups.insert(group("PAY"), unwell);
     let shown = status(&standing);
     assert_eq!((shown.groups[0].state.as_str(), ids(&shown)), ("failed", vec!["TSUG10131-W"]));
@@ -373,4 +379,29 @@ fn what_is_only_observed_says_so_and_where_it_would_go() {
     let stands: Vec<String> = why.stands.iter().map(text).collect();
     assert!(stands.iter().any(|s| s.contains("node2 was chosen")), "{stands:?}");
     assert_eq!(why.next.as_deref(), Some("tsugi group move PAY node2"));
+}
+
+#[test]
+fn ph_14_a_monitor_that_only_tells_needs_a_person_and_a_suspended_one_is_a_note() {
+    let mut standing = standing(record());
+    let epoch = super::super::scenes::epoch(4);
+    let id = MonitorId::new("server".parse().unwrap(), "port".parse().ok());
+    let (stand, runs_as) = (Stand::Running, RunsAs::Applied);
+    let desk = DeskSight { epoch, stand, runs_as, failing: Some(id.clone()) };
+    standing.sights.get_mut(&node("node1")).unwrap().groups.insert(group("PAY"), desk);
+    let told = status(&standing);
+    assert_eq!(ids(&told), ["TSUG10229-W"], "{:?}", told.needs);
+    assert_eq!(told.groups[0].state, "running", "the group is left as it is");
+
+    let mut record = record();
+    let entry = record.groups.get_mut(&group("PAY")).unwrap();
+    let mut next = (*entry.value).clone();
+    let until = Some(Wall(NOW.0 + 60_000));
+    next.suspended = vec![Suspension { id, order: order(), until }];
+    entry.value = next.into();
+    let mut suspended = super::super::scenes::standing(record);
+    let notes = |s: &Standing| status(s).notes.iter().map(text).collect::<Vec<_>>().join("\n");
+    assert!(notes(&suspended).contains("server/port of PAY is suspended"));
+    suspended.at = Wall(NOW.0 + 60_000);
+    assert!(!notes(&suspended).contains("is suspended"), "it has ended by itself");
 }

@@ -1,5 +1,6 @@
 //! The desk's table told as text, and what must hold for every line of it.
 
+mod monitors;
 mod scripts;
 mod table;
 mod walks;
@@ -45,18 +46,15 @@ fn spec() -> GroupSpec {
     };
     let run = vec!["/opt/server".to_owned()];
     let every = Span::secs(2);
-    let monitor = Monitor {
-        check: Check::Run(vec!["/opt/ok".to_owned()]),
-        every,
-        limit: every,
-        failures: 2,
-        delay: Some(Span::secs(1)),
-    };
+    let check = Check::Run(vec!["/opt/ok".to_owned()]);
+    let delay = Some(Span::secs(1));
+    let monitor = Monitor { failures: 2, delay, ..Monitor::new(check, every) };
     let server = ResourceKind::Process {
         how: ProcessHow::Program { run, ready: None },
         environment: [].into(),
         user: None,
-        monitor: Some(monitor),
+        monitors: vec![monitor],
+        cleanup: None,
     };
     let cache = ResourceKind::Volume {
         check: VolumeCheck::default(),
@@ -98,11 +96,19 @@ fn spec() -> GroupSpec {
 fn step_at(desk: &mut Desk, now: Moment, input: Input) -> Vec<Wish> {
     let (spec, me) = (spec(), node("a"));
     let (kind, event) = (StartKind::Normal, ScriptEvent::Start);
-    let terms = Terms { kind, event, reason: "cluster-start", probe: Probe::Once };
+    let terms =
+        Terms { kind, event, reason: "cluster-start", probe: Probe::Once, before: Before::Orderly };
     let ground = Ground { now, ..super::tests::ground((&spec, &me), terms) };
     let mut out = Vec::new();
     desk.step(&ground, input, &mut out);
     out
+}
+
+/// Runs the monitors that are due at a moment.
+fn ask_at(desk: &mut Desk, now: Moment, out: &mut Vec<Wish>) {
+    let (spec, me) = (spec(), node("a"));
+    let ground = Ground { now, ..super::tests::ground((&spec, &me), super::tests::terms()) };
+    desk.ask(&ground, out);
 }
 
 fn step(desk: &mut Desk, input: Input) -> Vec<Wish> {

@@ -11,13 +11,14 @@ fn told(
 ) -> BTreeMap<String, Told> {
     let (spec, me, mut all) = (spec(), node("a"), BTreeMap::new());
     let (kind, event) = (StartKind::Normal, ScriptEvent::Failover);
-    let terms = Terms { kind, event, reason: "node-silent", probe: Probe::Once };
+    let terms =
+        Terms { kind, event, reason: "node-silent", probe: Probe::Once, before: Before::Unclean };
     let ground = Ground { now: Moment(0), ..super::super::tests::ground((&spec, &me), terms) };
     let mut inputs: std::collections::VecDeque<Input> = inputs.into();
     while let Some(input) = inputs.pop_front() {
         let mut wishes = Vec::new();
         desk.step(&ground, input, &mut wishes);
-        desk.ask(Moment(u64::MAX / 2), &mut wishes);
+        desk.ask(&Ground { now: Moment(u64::MAX / 2), ..ground.clone() }, &mut wishes);
         for wish in wishes {
             let (name, number) = match wish {
                 Wish::Do(_, number, Act::Start { resource, told, .. }) => {
@@ -26,8 +27,8 @@ fn told(
                 Wish::Do(_, number, Act::Stop { resource, told }) => {
                     (keep(&mut all, "stop", &resource, told), number)
                 }
-                Wish::Do(_, number, Act::Ask { resource, told }) => {
-                    keep(&mut all, "ask", &resource, told);
+                Wish::Do(_, number, Act::Ask { id, told }) => {
+                    keep(&mut all, "ask", &id.resource, told);
                     // It is never answered: it would be asked again for ever.
                     let _unanswered = number;
                     continue;
@@ -61,8 +62,8 @@ fn well(_: &str) -> Outcome {
 
 #[test]
 fn cl_03_a_stop_script_is_told_the_event_of_the_start_and_why_it_stops() {
-    let failed =
-        Cause::MonitorFailed { node: node("a"), resource: name("server"), how: "no".into() };
+    let (resource, how) = (name("server"), "no".into());
+    let failed = Cause::MonitorFailed { node: node("a"), resource, monitor: None, how };
     let cases = [
         (Why::Ordered, "stop"),
         (Why::HandOver(node("b")), "move"),

@@ -47,8 +47,9 @@ fn states() -> Vec<State> {
         stopping(Why::Failure(died()), &[ACT], &[0]),
         stopping(Why::Mend(1), &[ACT], &[1, 2]),
         stopping(Why::Mend(1), &[ACT], &[]),
-        State::Mending { epoch, from: 0 },
-        State::Mending { epoch, from: 1 },
+        State::Mending { epoch, from: 0, by: Mended::Anew },
+        State::Mending { epoch, from: 1, by: Mended::Anew },
+        State::Mending { epoch, from: 1, by: Mended::ByMethod },
         letting_go(Why::Lapsed, Some(ACT), Beside::Nothing),
         letting_go(Why::HandOver(node("b")), Some(ACT), Beside::Nothing),
         letting_go(Why::Superseded, Some(ACT), beside()),
@@ -139,7 +140,10 @@ fn state_word(state: &State) -> String {
             let (acts, left) = (acts.len(), places(left));
             format!("stopping, waits for {acts}, then {left} {epoch} ({})", why_word(why))
         }
-        State::Mending { epoch, from } => format!("mending from {from} {epoch}"),
+        State::Mending { epoch, from, by: Mended::Anew } => format!("mending from {from} {epoch}"),
+        State::Mending { epoch, from, by: Mended::ByMethod } => {
+            format!("restarting {from} by its method {epoch}")
+        }
         State::LettingGo { epoch, why, act, beside } => {
             let once_more = match (act, beside) {
                 (_, Beside::Nothing) => String::new(),
@@ -188,13 +192,16 @@ fn input_word(input: &Input) -> String {
     }
 }
 
-fn wish_word(wish: &Wish) -> String {
+pub(super) fn wish_word(wish: &Wish) -> String {
     match wish {
         Wish::Do(_, _, Act::Start { resource, .. }) => format!("start {resource}"),
         Wish::Do(_, _, Act::Stop { resource, .. }) => format!("stop {resource}"),
         Wish::Do(_, _, Act::LetGo) => "let go".to_owned(),
         Wish::Do(_, _, Act::Recover { .. }) => "tell of a return".to_owned(),
-        Wish::Do(_, _, Act::Ask { resource, .. }) => format!("ask {resource}"),
+        Wish::Do(_, _, Act::Ask { id, .. }) => format!("ask {id}"),
+        Wish::Do(_, _, Act::Notify { notice, .. }) => format!("notify of {}", notice.id),
+        Wish::Do(_, _, Act::Restart { resource, .. }) => format!("restart {resource}"),
+        Wish::Tell(_, id, _) => format!("tell of {id}"),
         Wish::Do(_, _, Act::MoveAddress { resource, link }) => format!("move {resource} to {link}"),
         Wish::Do(_, _, Act::Load { slot, .. }) => format!("load {slot}"),
         Wish::Do(_, _, Act::End { slot, .. }) => format!("end {slot}"),
@@ -291,7 +298,7 @@ fn only_nothing_begun_or_a_verified_end_is_called_released() {
         let right = match (&line.before, &line.input) {
             (State::Waiting { .. } | State::Arming { .. }, Input::Stop(_)) => true,
             (State::Waiting { .. }, Input::Lapsed) => true,
-            (State::Mending { from: 0, .. }, Input::Stop(_)) => true,
+            (State::Mending { from: 0, by: Mended::Anew, .. }, Input::Stop(_)) => true,
             (_, Input::GuardianReleased(epoch)) => *epoch == EPOCHS[1],
             (
                 State::Stopping { left, acts, .. },

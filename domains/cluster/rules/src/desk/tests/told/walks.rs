@@ -32,7 +32,9 @@ fn act_of(wish: &Wish, asked: &mut Vec<String>) -> Option<u64> {
         Act::Stop { resource, .. } => format!("stop {resource}"),
         Act::LetGo => "let go".to_owned(),
         Act::Recover { .. } => "tell of a return".to_owned(),
-        Act::Ask { resource, .. } => format!("ask {resource}"),
+        Act::Ask { id, .. } => format!("ask {id}"),
+        Act::Notify { notice, .. } => format!("notify of {}", notice.id),
+        Act::Restart { resource, .. } => format!("restart {resource}"),
         Act::MoveAddress { resource, .. } => format!("move {resource}"),
         Act::Load { slot, .. } => format!("load {slot}"),
         Act::End { slot, .. } => format!("end {slot}"),
@@ -151,7 +153,7 @@ fn a_mend_takes_down_only_what_stands_on_the_failed_one_and_waits_for_the_record
     let mut asked = Vec::new();
     follow(&mut desk, &mut wishes, &mut asked);
     assert_eq!(asked, ["stop server", "stop cache", "stop vip"]);
-    assert_eq!(desk.state, State::Mending { epoch: EPOCHS[1], from: 1 });
+    assert_eq!(desk.state, State::Mending { epoch: EPOCHS[1], from: 1, by: Mended::Anew });
     let mut wishes = step(&mut desk, Input::Recorded);
     follow(&mut desk, &mut wishes, &mut asked);
     assert_eq!(asked[3..], ["start vip", "start cache", "start server"]);
@@ -165,9 +167,9 @@ fn ph_04_a_monitor_is_asked_every_so_often_and_only_failures_in_a_row_count() {
     let mut ask = |desk: &mut Desk| {
         now = desk.next_ask().expect("it is due some time");
         let mut out = Vec::new();
-        desk.ask(Moment(now.0 - 1), &mut out);
+        ask_at(desk, Moment(now.0 - 1), &mut out);
         assert_eq!(out, [], "not before its time");
-        desk.ask(now, &mut out);
+        ask_at(desk, now, &mut out);
         let mut asked = Vec::new();
         let act = act_of(&out[0], &mut asked).unwrap();
         assert_eq!(asked, ["ask server"]);
@@ -192,7 +194,7 @@ fn the_first_question_of_a_monitor_waits_for_its_delay_and_the_next_for_its_inte
     let first = desk.next_ask().expect("it is due some time");
     assert_eq!(first, Moment(0) + Span::secs(1));
     let mut out = Vec::new();
-    desk.ask(first, &mut out);
+    ask_at(&mut desk, first, &mut out);
     let act = act_of(&out[0], &mut Vec::new()).unwrap();
     step(&mut desk, Input::Done(act, fine()));
     assert_eq!(desk.next_ask(), Some(first + Span::secs(2)));
@@ -202,8 +204,8 @@ fn the_first_question_of_a_monitor_waits_for_its_delay_and_the_next_for_its_inte
 fn a_monitor_that_has_not_answered_is_not_asked_again() {
     let (mut desk, _) = up();
     let mut out = Vec::new();
-    desk.ask(Moment(0) + Span::secs(2), &mut out);
-    desk.ask(Moment(0) + Span::secs(60), &mut out);
+    ask_at(&mut desk, Moment(0) + Span::secs(2), &mut out);
+    ask_at(&mut desk, Moment(0) + Span::secs(60), &mut out);
     assert_eq!(out.len(), 1);
 }
 
