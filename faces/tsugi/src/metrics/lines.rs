@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use tsugi_wire::control::gauges::Gauges;
-use tsugi_wire::control::listing::StatusWord;
+use tsugi_wire::control::listing::{PartRow, StatusWord};
 use tsugi_wire::control::report::{Group, Status, Story};
 
 use super::Seen;
@@ -14,6 +14,17 @@ use super::Seen;
 /// Every state that a group may have, each a series of its own, 0 or 1.
 const STATES: [&str; 9] = [
     "running", "starting", "stopping", "moving", "failed", "stopped", "given-up", "waiting", "down",
+];
+
+/// Every state that a resource may have.
+const RESOURCE: [(&str, StatusWord); 7] = [
+    ("online", StatusWord::Online),
+    ("offline", StatusWord::Offline),
+    ("starting", StatusWord::OnlinePending),
+    ("stopping", StatusWord::OfflinePending),
+    ("failed", StatusWord::OnlineFailure),
+    ("stop-failed", StatusWord::OfflineFailure),
+    ("unknown", StatusWord::Unknown),
 ];
 
 /// Every state that a monitor may have. One that hangs is unknown and never normal.
@@ -118,7 +129,7 @@ pub(super) fn page((seen, known): (Option<&Seen>, Option<&Gauges>), kept: &Kept)
         votes(&mut page, status);
         nodes(&mut page, status);
         groups(&mut page, (node, status));
-        monitors(&mut page, status);
+        parts(&mut page, status);
         proofs(&mut page, status);
         if let Some(known) = known {
             gauges(&mut page, (node, known));
@@ -140,20 +151,37 @@ pub(super) fn page((seen, known): (Option<&Seen>, Option<&Gauges>), kept: &Kept)
     page.0
 }
 
-/// Every state of every monitor on each node that it may be on, as the agent that is asked knows
-/// them. What a monitor said last, before it counts, only the owner's agent knows.
-fn monitors(page: &mut Page, status: &Status) {
-    let help = "1 for the state that a monitor of a group is in on a node.";
-    page.family("monitor_state", "gauge", help);
-    for row in status.listing.monitors.iter().filter(|row| row.status != StatusWord::Unused) {
-        for (state, word) in MONITOR {
-            let labels = [
-                ("node", row.node.as_str()),
-                ("group", row.group.as_str()),
-                ("monitor", row.name.as_str()),
-                ("state", state),
-            ];
-            page.series("monitor_state", &labels, f64::from(u8::from(row.status == word)));
+/// Every state of every resource and monitor on each node that it may be on, as the agent that is
+/// asked knows them. What a monitor said last, before it counts, only the owner's agent knows.
+fn parts(page: &mut Page, status: &Status) {
+    type Family<'a> = (&'static str, &'static str, &'a [(&'static str, StatusWord)], &'a [PartRow]);
+    let families: [Family<'_>; 2] = [
+        (
+            "resource",
+            "1 for the state that a resource of a group is in on a node.",
+            &RESOURCE,
+            &status.listing.resources,
+        ),
+        (
+            "monitor",
+            "1 for the state that a monitor of a group is in on a node.",
+            &MONITOR,
+            &status.listing.monitors,
+        ),
+    ];
+    for (what, help, states, rows) in families {
+        let name = format!("{what}_state");
+        page.family(&name, "gauge", help);
+        for row in rows.iter().filter(|row| row.status != StatusWord::Unused) {
+            for (state, word) in states {
+                let labels = [
+                    ("node", row.node.as_str()),
+                    ("group", row.group.as_str()),
+                    (what, row.name.as_str()),
+                    ("state", state),
+                ];
+                page.series(&name, &labels, f64::from(u8::from(row.status == *word)));
+            }
         }
     }
 }

@@ -158,7 +158,7 @@ fn a_group_that_is_gone_is_gone_from_the_page() {
 }
 
 #[test]
-fn a_monitor_is_in_one_state_on_each_node_and_a_hung_one_is_unknown() {
+fn a_resource_and_a_monitor_are_in_one_state_on_each_node_and_a_hung_one_is_unknown() {
     let row = |name: &str, node: &str, status| PartRow {
         group: "PAY".to_owned(),
         name: name.to_owned(),
@@ -167,10 +167,14 @@ fn a_monitor_is_in_one_state_on_each_node_and_a_hung_one_is_unknown() {
         status,
     };
     let mut status = status(group("1.7", Some("n2"), "operator"));
+    status.listing.resources = vec![
+        row("server", "n1", StatusWord::Offline),
+        row("server", "n2", StatusWord::Online),
+        row("server", "n3", StatusWord::Unused),
+    ];
     status.listing.monitors = vec![
         row("server/port", "n2", StatusWord::Normal),
         row("server/page", "n2", StatusWord::Unknown),
-        row("server/port", "n3", StatusWord::Unused),
     ];
     let text = page_of(Takeovers::default(), status);
     let is = |what: &str, name: &str, node: &str, state: &str| {
@@ -181,6 +185,10 @@ fn a_monitor_is_in_one_state_on_each_node_and_a_hung_one_is_unknown() {
         let of = text.lines().filter(|l| l.starts_with(family) && l.ends_with(" 1"));
         of.collect()
     };
+    assert_eq!(
+        ones("tsugi_resource_state{"),
+        [is("resource", "server", "n1", "offline"), is("resource", "server", "n2", "online")]
+    );
     let well = is("monitor", "server/port", "n2", "normal");
     let hung = is("monitor", "server/page", "n2", "unknown");
     assert_eq!(ones("tsugi_monitor_state{"), [well, hung]);
