@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use tsugi_cluster_rules::figures::Figures;
 use tsugi_cluster_rules::plan::{Life, Settled, Sight, Situation};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::record::Record;
@@ -59,6 +60,7 @@ fn situation(record: &Record, third: Life) -> Situation<'_> {
         config: 1,
         links: BTreeMap::new(),
         groups: BTreeMap::new(),
+        figures: Figures::default(),
     };
     let sights: BTreeMap<NodeName, Sight> = (0..3).map(|n| (Scene::node(n), sight(n))).collect();
     let settled = Settled::Yes;

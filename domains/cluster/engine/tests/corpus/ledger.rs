@@ -8,7 +8,8 @@ use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
     Answer, AppliedConfig, AuditRecord, Draft, DrillTurn, EventRecord, Failure, FenceFault, Gone,
-    GroupIntent, GroupRecord, Guard, Happening, HowOff, LinkState, MonitorTurn, NodeIntent, NodeRecord, Order, Ownership, Pause, Phase, Record, Restored, Unconfirmed, Write,
+    GroupIntent, GroupRecord, Guard, Happening, HowOff, LinkState, MonitorTurn, NodeIntent,
+    NodeRecord, Order, Ownership, Pause, Phase, Record, Restored, Unconfirmed, Write,
 };
 use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec, Rhythm};
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};

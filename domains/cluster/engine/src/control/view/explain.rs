@@ -271,7 +271,7 @@ impl Turn<'_> {
         let (before, beside) = self.fences(chronicle, back);
         let switched =
             |e: &&EventRecord| matches!(&e.what, Happening::Fenced { how: HowOff::Switched, .. });
-        before.iter().chain(&beside).any(|e| switched(e))
+        before.iter().chain(&beside).any(switched)
     }
 
     /// How a node that was lost came back, if that is known. What it was when it was lost again is
