@@ -383,8 +383,13 @@ impl<'w> World<'w> {
     }
 
     fn now_at(&self, n: usize) -> Now {
-        let wall = 1_700_000_000_000 + (self.now / 1_000_000) as i64 + self.actors[n].wall_ms;
-        Now { lease: self.local(n), wall: Wall(u64::try_from(wall).unwrap_or(0)) }
+        let wall = self.wall().0.saturating_add_signed(self.actors[n].wall_ms);
+        Now { lease: self.local(n), wall: Wall(wall) }
+    }
+
+    /// What a wall clock says that is right.
+    pub(crate) fn wall(&self) -> Wall {
+        Wall(1_700_000_000_000 + self.now / 1_000_000)
     }
 
     fn carry_out(&mut self, n: usize, order: Order) {

@@ -11,7 +11,7 @@ use tsugi_cluster_rules::record::{
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::spec::{GroupSpec, Takeover};
 use tsugi_cluster_rules::start_kind::StartOption;
-use tsugi_vocabulary::{NodeName, Span, Wall};
+use tsugi_vocabulary::{NodeName, Span};
 
 use super::{Ev, World};
 use crate::scene::Scene;
@@ -41,7 +41,7 @@ impl World<'_> {
             command_id: format!("c{}", self.commands),
             decided_on: self.truth.head.generation(),
             reason: "rehearsal".to_owned(),
-            at: Wall(self.now / 1_000_000),
+            at: self.wall(),
             before: Before::New,
         });
         if self.chance.happens(150) {
