@@ -61,6 +61,7 @@ fn situation(record: &Record, third: Life) -> Situation<'_> {
         links: BTreeMap::new(),
         groups: BTreeMap::new(),
         figures: Figures::default(),
+        ratio: Some(1),
     };
     let sights: BTreeMap<NodeName, Sight> = (0..3).map(|n| (Scene::node(n), sight(n))).collect();
     let settled = Settled::Yes;

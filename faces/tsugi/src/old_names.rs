@@ -44,13 +44,18 @@ pub enum Misuse {
 }
 
 /// All of them.
-pub const ALL: [OldName; 6] = [
+pub const ALL: [OldName; 7] = [
     OldName {
         name: "clpgrp",
         usage: "clpgrp -s|-t|-m|-n GROUP [-h NODE] [-a NODE]",
         now: clp::group,
     },
     OldName { name: "clpstat", usage: "clpstat [-s|-g|-n|-i] [--json]", now: clp::status },
+    OldName {
+        name: "clptoratio",
+        usage: "clptoratio -r RATIO -t TIME[s|m|h|d] | -i | -s",
+        now: clp::time_outs,
+    },
     OldName { name: "clpcl", usage: "clpcl --suspend|--resume", now: clp::cluster },
     OldName {
         name: "ARMLOAD",

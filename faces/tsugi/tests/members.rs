@@ -21,6 +21,8 @@ mod ocf;
 mod scripts;
 #[path = "members/site.rs"]
 mod site;
+#[path = "members/stretch.rs"]
+mod stretch;
 
 use site::Site;
 

@@ -177,6 +177,12 @@ impl Gate {
         gate
     }
 
+    /// From now on so long a silence opens the gate. What was put off before by another one stays
+    /// until the leader is heard again.
+    pub fn set_silence(&mut self, silence: Span) {
+        self.silence = silence;
+    }
+
     /// What this voter answers to another's question.
     #[must_use]
     pub fn says(&self, now: Moment, situation: &Situation) -> Hearsay {

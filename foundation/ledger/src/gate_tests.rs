@@ -199,6 +199,23 @@ fn a_lost_leader_is_replaced_soon_after_the_silence() {
 }
 
 #[test]
+fn cl_35_a_longer_silence_is_waited_for_once_the_leader_was_heard_under_it() {
+    let mut world = World::with_leader();
+    let longer = Span(SILENCE.0 * 5);
+    for peer in world.peers.values_mut() {
+        peer.gate.set_silence(longer);
+    }
+    world.run(200);
+    world.peers.get_mut(&A).unwrap().up = false;
+    let lost = world.now;
+    world.run(2_000);
+    assert_eq!(world.leader(), Some(B));
+    let waited = world.elections[0].0.since(lost);
+    assert!(waited > SILENCE + SILENCE, "{waited}");
+    assert!(waited <= longer + Span(longer.0 / 6), "{waited}");
+}
+
+#[test]
 fn a_voter_that_was_cut_off_returns_without_an_election() {
     let mut world = World::with_leader();
     world.isolate(C);

@@ -1,12 +1,14 @@
 //! L6, on which I1 stands: the list of voters changes by one voter, and not before the longest
-//! time of a promise has passed since a majority of it went by the change before.
+//! time of a promise has passed since a majority of it went by the change before. Who asks for a
+//! longer promise has applied the stretch: under the list before the present one it asked for none
+//! if the stretch came after the present one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_cluster_rules::lease::majority;
 use tsugi_cluster_rules::record::Record;
-use tsugi_cluster_rules::timing::LONGEST_TTL;
-use tsugi_vocabulary::{Generation, NodeName};
+use tsugi_cluster_rules::timing::{LONGEST_TTL, TTL_CAP};
+use tsugi_vocabulary::{Generation, NodeName, Span};
 use tsugi_world::Seen;
 
 use crate::{Invariant, Violation, number_of};
@@ -25,6 +27,8 @@ struct Present {
     list: Generation,
     voters: BTreeSet<usize>,
     settled: Option<u64>,
+    /// The longest lease that may run under the list before it.
+    longest: Span,
 }
 
 impl OneChange {
@@ -51,20 +55,20 @@ impl Invariant for OneChange {
                 if changed != 1 || after.membership != before.membership.next() {
                     return broken(format!("{changed} votes changed at once"));
                 }
-                let settled = self.present.as_ref().map_or(Some(0), |present| present.settled);
-                match settled {
-                    None => return broken("no majority went by the former change".to_owned()),
-                    Some(since) if self.present.is_some() => {
-                        let waited = at.saturating_sub(since);
-                        if waited + SLACK < LONGEST_TTL.0 {
-                            let ms = waited / 1_000_000;
-                            return broken(format!("the voters changed again after {ms} ms"));
-                        }
+                if let Some(present) = &self.present {
+                    let Some(since) = present.settled else {
+                        return broken("no majority went by the former change".to_owned());
+                    };
+                    let waited = at.saturating_sub(since);
+                    if waited + SLACK < present.longest.0 {
+                        let ms = waited / 1_000_000;
+                        return broken(format!("the voters changed again after {ms} ms"));
                     }
-                    Some(_) => {}
                 }
                 let voters = after.voters.keys().filter_map(number_of).collect();
-                self.present = Some(Present { list: after.membership, voters, settled: None });
+                let longest = if before.stretch.is_some() { TTL_CAP } else { LONGEST_TTL };
+                let list = after.membership;
+                self.present = Some(Present { list, voters, settled: None, longest });
                 self.count(*at);
             }
             _ => {}

@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{
-    AuditRecord, Draft, GroupIntent, GroupRecord, Ownership, Phase, Record, Versioned, Write,
+    AuditRecord, Draft, GroupIntent, GroupRecord, Order, Ownership, Phase, Record, Stretch,
+    Versioned, Write,
 };
 use tsugi_cluster_rules::spec::{Failback, FencePolicy, Takeover};
 use tsugi_cluster_rules::start_kind::StartKind;
-use tsugi_cluster_rules::timing::{LONGEST_TTL, Profile};
+use tsugi_cluster_rules::timing::{LONGEST_TTL, Profile, TTL_CAP};
 use tsugi_invariants::{Invariant, Watch};
-use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, NodeName, ResourceName, Wall};
+use tsugi_vocabulary::{
+    BootId, Epoch, Generation, GroupName, Index, NodeName, ResourceName, Span, Wall,
+};
 use tsugi_world::{
     Accepted, Devices, Entitled, Neighbours, Promised, Scene, SceneGroup, Seen, Witness,
 };
@@ -316,4 +319,35 @@ fn l6_voters_that_change_two_at_once_or_too_soon() {
     assert_eq!(told(LONGEST_TTL.0 + 8), None);
     let unheard = [one(), goes_by(6, 0), other(u64::MAX)];
     assert_eq!(broken(&unheard), Some("L6"), "one of two goes by it");
+}
+
+/// The record while time-outs are longer.
+fn stretched(record: &Record) -> Record {
+    let order =
+        Order { by: String::new(), reason: String::new(), at: Wall(0), command: "c".into() };
+    let stretch = Stretch { ratio: 2, order, within: Span::secs(60), over: None };
+    Record { stretch: Some(Arc::new(stretch)), ..record.clone() }
+}
+
+#[test]
+fn l6_voters_that_change_too_soon_after_a_change_that_came_under_a_stretch() {
+    let plain = record(owned(4, "n1"));
+    let without = |from: &Record, gone: &str| {
+        let mut next = Record { membership: from.membership.next(), ..from.clone() };
+        next.voters.retain(|name, _| name.as_str() != gone);
+        next
+    };
+    let told = |before: &Record, between: fn(&Record) -> Record, at| {
+        let first = without(before, "n3");
+        let then = between(&first);
+        let second = without(&then, "n2");
+        let goes_by = |at, node| Seen::GoesBy { at, node, list: first.membership };
+        let one = Seen::VotersChanged { at: 5, before, after: &first };
+        let other = Seen::VotersChanged { at, before: &then, after: &second };
+        broken(&[one, goes_by(6, 0), goes_by(7, 1), other])
+    };
+    let under = stretched(&plain);
+    assert_eq!(told(&under, Record::clone, LONGEST_TTL.0 + 8), Some("L6"));
+    assert_eq!(told(&under, Record::clone, TTL_CAP.0 + 8), None);
+    assert_eq!(told(&plain, stretched, LONGEST_TTL.0 + 8), None, "nobody asked long before it");
 }

@@ -31,6 +31,8 @@ const STATES: &[&str] = &[
     "state found off",
     "state mending",
     "state pinned and lost",
+    "stretch over",
+    "stretched",
     "taken over: monitor failed",
     "taken over: node deaf",
     "taken over: node silent",

@@ -35,6 +35,9 @@ const LOSS: &[&str] = &["power", "freeze", "isolate", "one-way", "agent", "bad-w
 const OPERATOR: &[&str] = &["move", "stop-start", "drain", "pause", "power", "one-way"];
 const WIRE: &[&str] = &["bad-wire", "agent", "move", "one-way", "power"];
 const VOTERS: &[&str] = &["wipe", "take-out", "power", "isolate", "one-way", "lag"];
+/// A voter promises long, does not hear the release, begins again, and is asked by the next owner.
+const STRETCH: &[&str] = &["stretch", "agent", "move", "one-way"];
+const STRETCHED_VOTERS: &[&str] = &["stretch", "wipe", "take-out", "isolate", "power", "lag"];
 /// A guardian has nobody beside it who looks at the clock.
 const ALONE: &[&str] = &["agent", "hang", "isolate", "one-way"];
 const START: &[&str] = &["all-power", "power", "agent"];
@@ -57,6 +60,8 @@ pub const VISIBLE: &[Planted] = &[
     planted("timer-runs-the-whole-rest", ALONE, 400),
     planted("voter-promises-twice", LOSS, 40),
     planted("voter-forgets-at-start", WIRE, 200),
+    planted("voter-forgets-the-stretch", STRETCH, 400),
+    planted("promise-shortened-early", STRETCH, 400),
     planted("voter-takes-its-own-ttl", &[], 10),
     planted("voter-lets-anybody-release", WIRE, 200),
     planted("voter-takes-old-epochs", LOSS, 100),
@@ -64,6 +69,7 @@ pub const VISIBLE: &[Planted] = &[
     planted("membership-unchecked", VOTERS, 200),
     planted("voters-changed-at-once", VOTERS, 40),
     planted("voters-counted-from-commit", VOTERS, 40),
+    planted("voters-changed-under-stretch", STRETCHED_VOTERS, 400),
     planted("removed-node-given", &["take-out", "power", "program"], 100),
     planted("epoch-not-raised", LOSS, 10),
     planted("given-without-release", OPERATOR, 20),

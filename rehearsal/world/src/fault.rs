@@ -67,6 +67,8 @@ pub enum FaultKind {
     TakeOut { node: usize, for_ms: u64 },
     /// F18 The node's disk is slow: what is committed is applied only when that is over.
     Lag { node: usize, for_ms: u64 },
+    /// F25 An operator stretches the time-outs for so long.
+    Stretch { ratio: u32, for_ms: u64 },
     /// F6 The data networks of the node are cut; the management network stays.
     DataLinks { node: usize, for_ms: u64 },
 }
@@ -88,7 +90,7 @@ pub struct Cast {
 
 impl FaultKind {
     /// The names of all kinds.
-    pub const NAMES: [&'static str; 26] = [
+    pub const NAMES: [&'static str; 27] = [
         "power",
         "all-power",
         "freeze",
@@ -115,6 +117,7 @@ impl FaultKind {
         "take-out",
         "lag",
         "drill",
+        "stretch",
     ];
 
     /// The kinds after which another list of voters is in force.
@@ -153,6 +156,7 @@ impl FaultKind {
             Self::Wipe { node, for_ms } => ("wipe", vec![n(node), t(for_ms)]),
             Self::TakeOut { node, for_ms } => ("take-out", vec![n(node), t(for_ms)]),
             Self::Lag { node, for_ms } => ("lag", vec![n(node), t(for_ms)]),
+            Self::Stretch { ratio, for_ms } => ("stretch", vec![i64::from(ratio), t(for_ms)]),
             Self::DataLinks { node, for_ms } => ("data-links", vec![n(node), t(for_ms)]),
         }
     }
@@ -186,6 +190,9 @@ impl FaultKind {
             "wipe" => Self::Wipe { node: n(0)?, for_ms: t(1)? },
             "take-out" => Self::TakeOut { node: n(0)?, for_ms: t(1)? },
             "lag" => Self::Lag { node: n(0)?, for_ms: t(1)? },
+            "stretch" => {
+                Self::Stretch { ratio: u32::try_from(*numbers.first()?).ok()?, for_ms: t(1)? }
+            }
             "data-links" => Self::DataLinks { node: n(0)?, for_ms: t(1)? },
             _ => return None,
         })
@@ -210,7 +217,7 @@ impl Fault {
         let place = match name {
             "all-power" => 0,
             "power" | "freeze" | "isolate" | "agent" | "start-slow" | "stop-start" | "drain"
-            | "pause" | "data-links" | "wipe" | "take-out" | "lag" => 1,
+            | "pause" | "data-links" | "wipe" | "take-out" | "lag" | "stretch" => 1,
             "one-way" | "bad-wire" => 2,
             _ => return None,
         };
@@ -297,6 +304,10 @@ fn draw(chance: &mut Chance, name: &str, cast: Cast) -> FaultKind {
         "wipe" => FaultKind::Wipe { node, for_ms },
         "take-out" => FaultKind::TakeOut { node, for_ms },
         "lag" => FaultKind::Lag { node, for_ms },
+        "stretch" => {
+            let ratio = u32::try_from(chance.between(2, 6)).unwrap_or(2);
+            FaultKind::Stretch { ratio, for_ms }
+        }
         _ => FaultKind::DataLinks { node: member, for_ms },
     }
 }

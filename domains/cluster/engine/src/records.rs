@@ -6,6 +6,7 @@
 //! | `node/NAME`, `group/NAME` | what is known of each |
 //! | `gone/NAME` | a node that was taken out for good: its number is not given out again |
 //! | `restored` | who kept the ledger before this one was made from a backup |
+//! | `stretch` | the newest order to stretch the time-outs |
 //! | `plan/head`, `plan/NNNNNNNNNNNN` | the newest plan, and each plan by generation |
 //! | `event/TTTTTTTTTTTTT-NAME-HASH-N` | what happened, by wall time in milliseconds |
 //! | `audit/head`, `audit/NNNNNNNNNNNN` | the end of the audit chain, and each of its entries |
@@ -76,6 +77,7 @@ pub fn record(view: &View, known: &Record) -> Result<Record, Unreadable> {
         highest_voter: view.voters.highest.0,
         gone: BTreeMap::new(),
         restored: None,
+        stretch: None,
         config: None,
         nodes: BTreeMap::new(),
         groups: BTreeMap::new(),
@@ -109,6 +111,9 @@ pub fn record(view: &View, known: &Record) -> Result<Record, Unreadable> {
     }
     if let Some(entry) = view.get("restored") {
         record.restored = Some(Arc::new(value("restored", entry)?));
+    }
+    if let Some(entry) = view.get("stretch") {
+        record.stretch = Some(Arc::new(value("stretch", entry)?));
     }
     for (key, entry) in view.entries.under("group/") {
         let name = GroupName::new(&key.as_str()["group/".len()..]).map_err(|e| bad(key, &e))?;
@@ -151,6 +156,7 @@ pub fn change(draft: &Draft, view: &View, record: &Record) -> Result<Change, Ove
             Write::Node(n, r) => change.write(node_key(n), encode(&**r)),
             Write::NodeGone(n) => node_gone(change, record, n),
             Write::Restored(r) => change.write(key("restored"), encode(&**r)),
+            Write::Stretch(s) => change.write(key("stretch"), encode(&**s)),
             Write::Group(g, r) => change.write(group_key(g), encode(&**r)),
             Write::GroupGone(g) => change.remove(group_key(g)),
             Write::Plan(p) => {

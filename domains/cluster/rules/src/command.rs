@@ -10,6 +10,7 @@ mod effect;
 mod group;
 mod monitor;
 mod node;
+mod stretch;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -150,6 +151,15 @@ pub enum Command {
         /// Which.
         id: MonitorId,
     },
+    /// Every heartbeat and monitor time-out is longer for a limited time (CL-35).
+    Stretch {
+        /// By what it is multiplied.
+        ratio: u32,
+        /// For how long.
+        within: Span,
+    },
+    /// They are as they were.
+    StretchEnd,
     /// A node of the configuration joins.
     NodeJoin {
         /// Which.
@@ -316,6 +326,8 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
             monitor::suspend(&mut effect, (group, id), *until);
         }
         Command::MonitorResume { group, id } => monitor::resume(&mut effect, group, id),
+        Command::Stretch { ratio, within } => stretch::begin(&mut effect, *ratio, *within),
+        Command::StretchEnd => stretch::end(&mut effect),
         Command::NodeJoin { node, certificate, number, former } => {
             node::join(&mut effect, node, (certificate, *number));
             node::bring_list(&mut effect, former);

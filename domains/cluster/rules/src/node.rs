@@ -12,6 +12,7 @@ mod machine;
 mod notes;
 mod peers;
 mod returning;
+mod stretching;
 mod suspects;
 mod voters;
 mod watches;
@@ -270,7 +271,7 @@ pub enum Order {
         /// The list it was decided on.
         known: Generation,
     },
-    /// Keep the longest TTL ever promised durable before the next order (L4).
+    /// Keep the longest TTL of any promise that may run durable before the next order (L4).
     KeepPromise(Span),
     /// Wake me at this moment at the latest; replaces the former wish.
     WakeAt(Moment),

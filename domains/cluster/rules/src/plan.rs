@@ -52,6 +52,9 @@ pub struct Sight {
     /// What it has measured of itself.
     #[serde(default, skip_serializing_if = "Figures::is_none")]
     pub figures: Figures,
+    /// By what its time-outs are multiplied; none if its version knows of no stretch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<u32>,
 }
 
 /// Whether a node lives.

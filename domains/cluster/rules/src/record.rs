@@ -6,10 +6,12 @@
 mod event;
 mod fencing;
 mod former;
+mod stretch;
 
 pub use event::{DrillTurn, EventRecord, Happening, LinkState, MonitorTurn};
 pub use fencing::{FenceFault, FenceOrder, HowOff};
-pub use former::{Gone, Restored};
+pub use former::{Gone, LeasesBefore, Restored};
+pub use stretch::{LONGEST_STRETCH, Stretch};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +45,8 @@ pub struct Record {
     pub gone: BTreeMap<NodeName, Gone>,
     /// What a ledger that was made from a backup still has to wait for.
     pub restored: Option<Arc<Restored>>,
+    /// The newest order to stretch the time-outs, in force or over (CL-35).
+    pub stretch: Option<Arc<Stretch>>,
     /// The applied configuration; none before `init`.
     pub config: Option<Arc<AppliedConfig>>,
     /// The nodes that have joined.
@@ -312,6 +316,8 @@ pub enum Write {
     NodeGone(NodeName),
     /// What a restored ledger waits for.
     Restored(Arc<Restored>),
+    /// The time-outs are stretched, or no more.
+    Stretch(Arc<Stretch>),
     /// A group, new or changed.
     Group(GroupName, Arc<GroupRecord>),
     /// A group that left the configuration and has stopped.
@@ -453,6 +459,7 @@ impl Record {
                     }
                 }
                 Write::Restored(r) => self.restored = Some(Arc::clone(r)),
+                Write::Stretch(s) => self.stretch = Some(Arc::clone(s)),
                 Write::Group(g, r) => {
                     let value = Arc::clone(r);
                     self.groups.insert(g.clone(), Versioned { version: index, value });

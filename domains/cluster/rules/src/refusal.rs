@@ -1,7 +1,7 @@
 //! Refusals: numbered for ever, ordered by precedence; the first that holds is the answer.
 
 use serde::{Deserialize, Serialize};
-use tsugi_vocabulary::{Epoch, Generation, GroupName, NodeName};
+use tsugi_vocabulary::{Epoch, Generation, GroupName, NodeName, Span};
 
 use crate::reason::Rejected;
 use crate::start_kind::StartRefused;
@@ -172,6 +172,25 @@ pub enum Refusal {
         /// The monitors that there are.
         known: Vec<String>,
     },
+    /// 30 Time-outs are not multiplied by so much.
+    NoSuchRatio {
+        /// By what.
+        ratio: u32,
+        /// The largest ratio: no voter promises a longer lease.
+        most: u32,
+    },
+    /// 31 Time-outs are not stretched for so long.
+    StretchTooLong {
+        /// How long.
+        asked: Span,
+        /// The longest time.
+        most: Span,
+    },
+    /// 32 The node's version knows of no stretch.
+    OlderNode {
+        /// The node.
+        node: NodeName,
+    },
 }
 
 impl Refusal {
@@ -208,6 +227,9 @@ impl Refusal {
             Self::Busy { .. } => 27,
             Self::NotDrilling { .. } => 28,
             Self::NoSuchMonitor { .. } => 29,
+            Self::NoSuchRatio { .. } => 30,
+            Self::StretchTooLong { .. } => 31,
+            Self::OlderNode { .. } => 32,
         }
     }
 
@@ -251,6 +273,9 @@ impl Refusal {
             Self::Busy { .. } => "busy",
             Self::NotDrilling { .. } => "not-drilling",
             Self::NoSuchMonitor { .. } => "no-such-monitor",
+            Self::NoSuchRatio { .. } => "no-such-ratio",
+            Self::StretchTooLong { .. } => "stretch-too-long",
+            Self::OlderNode { .. } => "older-node",
         }
     }
 }

@@ -13,7 +13,7 @@ use tsugi_vocabulary::{BootId, Epoch, NodeName};
 
 use crate::lease::{former_voters_out_there, majority};
 use crate::record::{
-    Draft, GroupRecord, NodeIntent, NodeRecord, Ownership, Record, Restored, Write,
+    Draft, GroupRecord, LeasesBefore, NodeIntent, NodeRecord, Ownership, Record, Restored, Write,
 };
 use crate::start_kind::Ending;
 
@@ -69,7 +69,8 @@ pub fn restored(backup: &Record, newest: Newest<'_>, keeper: Keeper<'_>) -> Draf
         let next = unowned(&group.value, known.group(name));
         draft = draft.write(Write::Group(name.clone(), Arc::new(next)));
     }
-    let next = Restored { first: keeper.voter, former, lost: BTreeSet::new() };
+    let leases = LeasesBefore::MayRun;
+    let next = Restored { first: keeper.voter, former, lost: BTreeSet::new(), leases };
     draft.write(Write::Restored(Arc::new(next)))
 }
 
@@ -82,7 +83,9 @@ pub fn restored(backup: &Record, newest: Newest<'_>, keeper: Keeper<'_>) -> Draf
 pub fn recovered(known: &Record, lost: &BTreeSet<NodeName>, keeper: Keeper<'_>) -> Draft {
     let mut draft = Draft::default();
     let before = known.restored.as_deref();
-    let mut next = Restored { first: keeper.voter, lost: lost.clone(), ..Restored::default() };
+    let leases = LeasesBefore::MayRun;
+    let mut next =
+        Restored { first: keeper.voter, lost: lost.clone(), leases, ..Restored::default() };
     let others = known.nodes.keys().chain(known.voters.keys()).filter(|name| *name != keeper.node);
     let others: BTreeSet<&NodeName> = others.collect();
     for name in others {

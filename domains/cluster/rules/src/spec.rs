@@ -521,6 +521,23 @@ impl GroupSpec {
         }
     }
 
+    /// The same where one run of each monitor may take `ratio` times as long (CL-35).
+    #[must_use]
+    pub fn with_monitors_stretched(&self, ratio: u32) -> Self {
+        let longer = |limit: &mut Span| limit.0 = limit.0.saturating_mul(u64::from(ratio));
+        let mut spec = self.clone();
+        for resource in &mut spec.resources {
+            match &mut resource.kind {
+                ResourceKind::Process { monitor: Some(monitor), .. } => longer(&mut monitor.limit),
+                ResourceKind::Ocf { monitor, .. } => longer(&mut monitor.limit),
+                ResourceKind::Process { monitor: None, .. }
+                | ResourceKind::Address { .. }
+                | ResourceKind::Volume { .. } => {}
+            }
+        }
+        spec
+    }
+
     /// Whether the group has a volume that more than one node can mount.
     #[must_use]
     pub fn has_block_volume(&self) -> bool {

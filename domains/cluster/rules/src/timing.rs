@@ -40,6 +40,13 @@ pub const LONGEST_TTL: Span = {
     if default.0 > fast.0 { default } else { fast }
 };
 
+/// The shortest TTL of any profile: a voter that keeps quiet after its start never does so for
+/// less, so how long promises of this length run is not kept.
+pub const SHORTEST_TTL: Span = {
+    let (default, fast) = (Timing::of(Profile::Default).ttl, Timing::of(Profile::Fast).ttl);
+    if default.0 < fast.0 { default } else { fast }
+};
+
 impl Timing {
     /// The times of `profile`.
     #[must_use]
@@ -60,6 +67,30 @@ impl Timing {
                 rho_ppm: 500,
             },
         }
+    }
+
+    /// The same with heartbeat time-outs `ratio` times as long, as far as a voter promises so much
+    /// (CL-35). Every one of them follows from the TTL. What is no time-out stays: how often a node
+    /// is heard, how long its emergency stop may take, what scheduling may cost.
+    #[must_use]
+    pub const fn stretched(self, ratio: u32) -> Self {
+        let ttl = Span(self.ttl.0.saturating_mul(ratio as u64));
+        let ttl = if ttl.0 > TTL_CAP.0 { TTL_CAP } else { ttl };
+        Self { ttl, ..self }
+    }
+
+    /// The largest ratio under which a voter still promises the whole TTL.
+    #[must_use]
+    pub const fn largest_ratio(&self) -> u32 {
+        // A profile of less than a millisecond would be no profile.
+        (TTL_CAP.0 / self.ttl.0) as u32
+    }
+
+    /// How long after its last beat a node that lost its power is relieved at the latest: its
+    /// promises have run out then, and the next owner may start.
+    #[must_use]
+    pub const fn takes_over_within(&self) -> Span {
+        self.ttl
     }
 
     /// How long a lease is good after its heartbeat was sent: TTL·(1−2ρ) − S − G (rule L3).

@@ -8,7 +8,6 @@ use tsugi_vocabulary::{GroupName, NodeName, Span};
 use crate::plan::{Life, Settled, Sight, Situation};
 use crate::planner::{self, Planned};
 use crate::record::{GroupIntent, GroupRecord, LinkState, NodeIntent, Order, Ownership, Record};
-use crate::timing::Timing;
 
 /// Something that might happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +43,7 @@ pub fn whatif(situation: &Situation<'_>, all: &[Hypothesis]) -> Planned {
 fn suppose(record: &mut Record, then: &mut Situation<'_>, one: &Hypothesis) {
     match one {
         Hypothesis::NodeDown(node) => {
-            let profile = record.spec().map(|s| s.timing).unwrap_or_default();
-            let silence = Timing::of(profile).silent_after();
+            let silence = record.timing().silent_after();
             lose(then, node, silence);
         }
         Hypothesis::LinkDown(node, link) => {
@@ -91,6 +89,7 @@ fn lose(then: &mut Situation<'_>, node: &NodeName, silence: Span) {
                 links: std::collections::BTreeMap::new(),
                 groups: std::collections::BTreeMap::new(),
                 figures: crate::figures::Figures::default(),
+                ratio: None,
             };
             then.sights.insert(node.clone(), sight);
         }

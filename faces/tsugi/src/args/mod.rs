@@ -93,6 +93,7 @@ pub enum Command {
     Node(Node),
     #[command(subcommand)]
     Proc(Proc),
+    Stretch(Stretch),
     Init {
         #[arg(default_value = CONFIG_FILE, hide_default_value = true)]
         file: PathBuf,
@@ -230,6 +231,20 @@ impl OnFile {
     pub fn how(&self) -> How {
         if self.dry_run { How::DryRun } else { How::ForReal }
     }
+}
+
+/// How long time-outs are for a while.
+#[derive(Clone, Debug, Args)]
+pub struct Stretch {
+    #[arg(required_unless_present = "end", conflicts_with = "end")]
+    pub ratio: Option<u32>,
+    #[arg(long = "for", value_name = "TIME")]
+    #[arg(required_unless_present = "end", conflicts_with = "end")]
+    pub hold: Option<String>,
+    #[arg(long)]
+    pub end: bool,
+    #[command(flatten)]
+    pub changing: Changing,
 }
 
 #[derive(Debug, Subcommand)]

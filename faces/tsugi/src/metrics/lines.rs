@@ -242,6 +242,15 @@ fn votes(page: &mut Page, status: &Status) {
         let count = status.needs.iter().filter(|n| n.severity == severity).count();
         page.series("needs", &[("severity", severity)], whole(count as u64));
     }
+    let help = "By what heartbeat and monitor time-outs are multiplied; 1 as configured.";
+    page.family("timeout_ratio", "gauge", help);
+    page.series("timeout_ratio", &[], status.stretch.as_ref().map_or(1.0, |s| f64::from(s.ratio)));
+    if let Some(stretch) = &status.stretch {
+        let help = "When the time-outs are as configured again, and who had them stretched, why.";
+        page.family("timeout_ratio_end_timestamp_seconds", "gauge", help);
+        let labels = [("by", stretch.by.as_str()), ("reason", stretch.reason.as_str())];
+        page.series("timeout_ratio_end_timestamp_seconds", &labels, seconds(stretch.until.0.0));
+    }
     if let Some(config) = &status.config {
         page.family("config_version", "gauge", "The applied configuration.");
         page.series("config_version", &[], whole(config.version));

@@ -1,4 +1,5 @@
-//! CLUSTERPRO X, EXPRESSCLUSTER: `clpgrp`, `clpstat`, `clpcl` (reference guide, command chapters).
+//! CLUSTERPRO X, EXPRESSCLUSTER: `clpgrp`, `clpstat`, `clpcl`,
+//! `clptoratio` (reference guide, command chapters).
 
 use super::{Misuse, Now};
 
@@ -115,4 +116,41 @@ pub(super) fn cluster(words: &[String]) -> Result<Now, Misuse> {
     let reason = format!("clpcl {old}");
     let words = ["group", verb, "--all", "--reason", &reason];
     Ok(Now::Command(words.iter().map(|w| (*w).to_owned()).collect()))
+}
+
+/// `clptoratio -r RATIO -t TIME`: every time-out is longer for a while (CL-35); `-i` has them as
+/// they were, `-s` shows them. A time without a unit is one of seconds.
+pub(super) fn time_outs(words: &[String]) -> Result<Now, Misuse> {
+    let (mut ratio, mut time, mut alone): (_, _, Option<&str>) = (None, None, None);
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "-r" => ratio = Some(rest.next().ok_or(Misuse::Missing("-r RATIO"))?.clone()),
+            "-t" => time = Some(rest.next().ok_or(Misuse::Missing("-t TIME"))?.clone()),
+            "-i" | "-s" => {
+                if let Some(first) = alone.replace(word) {
+                    return Err(Misuse::Both(first.to_owned(), word.clone()));
+                }
+            }
+            other => return Err(Misuse::Word(other.to_owned())),
+        }
+    }
+    let given = [ratio.as_ref().map(|_| "-r"), time.as_ref().map(|_| "-t")];
+    if let (Some(alone), Some(other)) = (alone, given.into_iter().flatten().next()) {
+        return Err(Misuse::Both(alone.to_owned(), other.to_owned()));
+    }
+    let words: Vec<String> = match alone {
+        Some("-s") => vec!["status".to_owned()],
+        Some(_) => ["stretch", "--end", "--reason", "clptoratio -i"].map(str::to_owned).into(),
+        None => {
+            let ratio = ratio.ok_or(Misuse::Missing("-r RATIO"))?;
+            let time = time.ok_or(Misuse::Missing("-t TIME"))?;
+            let bare = time.chars().all(|c| c.is_ascii_digit());
+            let time = if bare { format!("{time}s") } else { time };
+            let reason = format!("clptoratio -r {ratio}");
+            let stretch = ["stretch".to_owned(), ratio, "--for".to_owned(), time];
+            stretch.into_iter().chain(["--reason".to_owned(), reason]).collect()
+        }
+    };
+    Ok(Now::Command(words))
 }

@@ -23,6 +23,10 @@ fn cl_23_old_words_of_groups_start_stop_and_move_and_wait_for_the_end() {
         ("clpstat --local -n", "node list"),
         ("clpcl --suspend", "group pause --all --reason \"clpcl --suspend\""),
         ("clpcl --resume", "group resume --all --reason \"clpcl --resume\""),
+        ("clptoratio -r 3 -t 2h", "stretch 3 --for 2h --reason \"clptoratio -r 3\""),
+        ("clptoratio -t 90 -r 3", "stretch 3 --for 90s --reason \"clptoratio -r 3\""),
+        ("clptoratio -i", "stretch --end --reason \"clptoratio -i\""),
+        ("clptoratio -s", "status"),
     ];
     for (old, new) in cases {
         assert_eq!(now(old), Ok(format!("tsugi {new}")), "{old}");
@@ -39,6 +43,11 @@ fn an_old_command_that_is_not_understood_does_nothing() {
     assert_eq!(now("clpgrp -m"), Err(Misuse::Missing("GROUP")));
     assert_eq!(now("clpgrp -m PAY -h"), Err(Misuse::Missing("-h NODE")));
     assert_eq!(now("clpgrp -s -t PAY"), Err(Misuse::Both("-s".to_owned(), "-t".to_owned())));
+    assert_eq!(now("clptoratio -r 3"), Err(Misuse::Missing("-t TIME")));
+    assert_eq!(now("clptoratio"), Err(Misuse::Missing("-r RATIO")));
+    assert_eq!(now("clptoratio -i -r 3"), Err(Misuse::Both("-i".to_owned(), "-r".to_owned())));
+    assert_eq!(now("clptoratio -i -s"), Err(Misuse::Both("-i".to_owned(), "-s".to_owned())));
+    assert_eq!(now("clptoratio -x"), word("-x"));
     assert_eq!(now("clpcl -t"), Err(Misuse::Elsewhere("systemctl stop tsugi")));
     assert_eq!(called_by(Some(&OsString::from("/usr/bin/tsugi"))).map(|o| o.name), None);
 }
@@ -91,7 +100,7 @@ fn every_name_is_installed_once_and_what_stands_there_is_left_alone() {
     let program = Path::new("/usr/bin/tsugi");
     for _twice in 0..2 {
         let places = install(dir.path(), program).unwrap();
-        assert_eq!(places.len(), 12);
+        assert_eq!(places.len(), 13);
         assert!(places.contains(&dir.path().join("ARMLoadC")));
         for place in places {
             assert_eq!(place.read_link().unwrap(), program);

@@ -11,7 +11,7 @@ use tsugi_wire::control::{ALL_GROUPS, Change, How, Operation, Reply, Request, St
 
 use super::wait::{self, Waited};
 use super::{config, read, typed_name};
-use crate::args::{Gentle, Group, Lasting, Node};
+use crate::args::{Gentle, Group, Lasting, Node, Stretch};
 use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::old_names;
@@ -92,6 +92,20 @@ pub fn init(agents: &Agents, out: &Out, (file, gentle): (&Path, &Gentle)) -> Exi
 /// `confirm`.
 pub fn confirm(agents: &Agents, out: &Out, gentle: &Gentle) -> Exit {
     send(agents, out, Operation::Confirm, &gentle.clone().into())
+}
+
+/// `stretch`
+pub fn stretch(agents: &Agents, out: &Out, asked: &Stretch) -> Exit {
+    let within = match time(out, "--for", asked.hold.as_deref()) {
+        Ok(within) => within,
+        Err(exit) => return exit,
+    };
+    let what = match (asked.ratio, within) {
+        (Some(ratio), Some(within)) => Operation::Stretch { ratio, within },
+        // One without the other is not parsed.
+        (None, _) | (_, None) => Operation::StretchEnd,
+    };
+    send(agents, out, what, &asked.changing.clone().into())
 }
 
 /// A duration that was given, if one was.

@@ -52,6 +52,7 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         }
         Command::Node(node) => change::node(&agents, out, node),
         Command::Proc(asked) => proc::proc(&agents, out, asked),
+        Command::Stretch(asked) => change::stretch(&agents, out, asked),
         Command::Init { file, gentle } => change::init(&agents, out, (file, gentle)),
         Command::Plan { file } => config::plan(&agents, out, file),
         Command::Apply { file, confirm_within, unverified, lasting } => {

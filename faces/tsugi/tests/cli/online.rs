@@ -71,6 +71,14 @@ pub fn status(needs: usize) -> report::Status {
             language: None,
         }),
         listing: Listing::default(),
+        stretch: Some(report::Stretch {
+            ratio: 5,
+            by: "taro".to_owned(),
+            reason: "storage move".to_owned(),
+            since: Utc(Wall(1_800_000_000_000)),
+            until: Utc(Wall(1_800_007_200_000)),
+            takes_over_within_ms: 2_800,
+        }),
     }
 }
 

@@ -329,13 +329,24 @@ impl Site {
 
     /// Ends the agent of a node and nothing else of it.
     pub fn kill_agent(&self, node: &str) {
+        kill(self.agent(node), Signal::SIGKILL).expect("it runs");
+    }
+
+    /// Has the agent of a node stand still for so long.
+    pub fn freeze_agent(&self, node: &str, time: Duration) {
+        let agent = self.agent(node);
+        kill(agent, Signal::SIGSTOP).expect("it runs");
+        std::thread::sleep(time);
+        kill(agent, Signal::SIGCONT).expect("it is there");
+    }
+
+    fn agent(&self, node: &str) -> Pid {
         let (_, child) = self.nodes.iter().find(|(n, _)| n == node).expect("it was started");
         let is_agent = |of: &&Pid| {
             let words = fs::read(format!("/proc/{of}/cmdline")).unwrap_or_default();
             words.split(|byte| *byte == 0).nth(1) == Some(&b"agent"[..])
         };
-        let agent = family(child).iter().find(is_agent).copied().expect("it has an agent");
-        kill(agent, Signal::SIGKILL).expect("it runs");
+        family(child).iter().find(is_agent).copied().expect("it has an agent")
     }
 }
 

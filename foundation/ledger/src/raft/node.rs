@@ -280,6 +280,12 @@ impl RaftLedger {
         self.node.heard_follower(follower, says);
     }
 
+    /// Leases run for so long now: without the leader's sign for the same part of one as ever, an
+    /// election is asked for.
+    pub fn leases_run_for(&self, lease: Span) {
+        self.node.gate(|gate| gate.set_silence(Timing { lease }.silence()));
+    }
+
     /// How long until this voter has something to do by itself. Who asks watches the time for it
     /// from now on: it asks again after all that it tells, and calls [`Self::look`] then.
     #[must_use]

@@ -346,6 +346,15 @@ pub enum Operation {
     },
     /// Keep what was applied.
     Confirm,
+    /// Make every heartbeat and monitor time-out longer for a limited time.
+    Stretch {
+        /// By what they are multiplied.
+        ratio: u32,
+        /// For how long.
+        within: Span,
+    },
+    /// Have them as they were.
+    StretchEnd,
     /// Go back to the configuration before one that was not confirmed in time.
     Undo {
         /// That file's text.

@@ -31,6 +31,9 @@ pub struct Status {
     /// Everything, row by row, in the status words of the former product.
     #[serde(default)]
     pub listing: Listing,
+    /// That the time-outs are stretched, if they are.
+    #[serde(default)]
+    pub stretch: Option<Stretch>,
 }
 
 /// Something that a person should do.
@@ -101,6 +104,23 @@ pub struct ParityGap {
     pub item: String,
     /// What is wrong with it.
     pub what: Words,
+}
+
+/// The time-outs are stretched for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// By what they are multiplied.
+    pub ratio: u32,
+    /// Who ordered it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Utc,
+    /// When it ends by itself.
+    pub until: Utc,
+    /// How long it takes now until the work of a lost node may be continued.
+    pub takes_over_within_ms: u64,
 }
 
 /// Who votes and who is heard.

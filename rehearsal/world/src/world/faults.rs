@@ -110,6 +110,7 @@ impl World<'_> {
                     self.later(for_ms, Undo::Follow(node));
                 }
             }
+            FaultKind::Stretch { ratio, for_ms } => self.order_stretch(ratio, for_ms),
             FaultKind::DataLinks { node, for_ms } => {
                 self.set_links(node, LinkState::Down);
                 self.later(for_ms, Undo::LinksBack(node));

@@ -113,6 +113,12 @@ impl World<'_> {
         self.order(drill, "drill".to_owned());
     }
 
+    /// It ends by itself.
+    pub(crate) fn order_stretch(&mut self, ratio: u32, for_ms: u64) {
+        let stretch = Command::Stretch { ratio, within: Span::millis(for_ms) };
+        self.order(stretch, "stretch".to_owned());
+    }
+
     pub(crate) fn order_stop(&mut self, group: usize) {
         let group = Scene::group(group);
         self.order(Command::GroupStop { group }, "group stop".to_owned());

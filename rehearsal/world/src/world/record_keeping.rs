@@ -26,7 +26,7 @@ impl World<'_> {
             return;
         }
         let since = *self.leader_lost_at.get_or_insert(self.now);
-        let timing = tsugi_cluster_rules::timing::Timing::of(self.scene.profile);
+        let timing = self.truth.head.timing();
         if self.now - since < timing.election_after().0 + 10_000_000 {
             return;
         }
@@ -102,6 +102,10 @@ impl World<'_> {
                 && let Happening::Fenced { how: HowOff::Found, .. } = &event.what
             {
                 self.meet("state found off");
+            }
+            if let Write::Stretch(stretch) = write {
+                let over = stretch.over.is_some();
+                self.meet(if over { "stretch over" } else { "stretched" });
             }
             let Write::Group(group, entry) = write else { continue };
             let was = before.group(group).map_or(0, |g| g.failures.len());

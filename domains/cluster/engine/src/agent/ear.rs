@@ -49,6 +49,11 @@ impl Ear {
         self.ledger.due_in()
     }
 
+    /// Leases run for so long now, and the ledger waits for its leader accordingly (CL-35).
+    pub fn leases_run_for(&self, ttl: Span) {
+        self.ledger.leases_run_for(ttl);
+    }
+
     /// Has the ledger look at what is due.
     pub fn look(&self) {
         self.ledger.look();

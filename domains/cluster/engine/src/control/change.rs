@@ -268,6 +268,8 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
             Command::ConfigApply { config: Box::new(applied(text, unconfirmed)?) }
         }
         Operation::Confirm => Command::ConfigConfirm,
+        Operation::Stretch { ratio, within } => Command::Stretch { ratio: *ratio, within: *within },
+        Operation::StretchEnd => Command::StretchEnd,
         Operation::Undo { text } => Command::ConfigUndo { config: Box::new(applied(text, None)?) },
     }))
 }
@@ -311,7 +313,7 @@ async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<R
             if let Command::ConfigApply { config } = &issued.command {
                 view::add_later_ones(&mut outlook, &record, &config.spec);
             }
-            outlook.notes = notes(&issued.command, &record);
+            outlook.notes = notes(&issued.command, &record, now);
             return Ok(Reply::Outlook(outlook));
         }
         let Some(draft) = planned.draft else { break };
@@ -322,7 +324,7 @@ async fn entry(services: &Services, change: &Change, person: &Person) -> Tried<R
                     generation: Some(planned.plan.generation.0),
                     goals: goals(&change.what, &record, &planned.plan),
                     waits_for: waits_for(&change.what, &record, now),
-                    notes: notes(&issued.command, &record),
+                    notes: notes(&issued.command, &record, now),
                     ..Done::at_once(&change.command, taken(change))
                 };
                 return Ok(Reply::Done(done));
@@ -454,13 +456,19 @@ fn unfinished(change: &Change) -> Refused {
 }
 
 /// What a command leaves weaker than it was.
-fn notes(command: &Command, before: &Record) -> Vec<Words> {
-    let Command::NodeRemove { node } = command else { return Vec::new() };
-    let weaker = weaker_without(before, node);
-    weaker
-        .map(|left| told(&messages::fewer_voters(node, left.voters, left.spare)))
-        .into_iter()
-        .collect()
+fn notes(command: &Command, before: &Record, now: Wall) -> Vec<Words> {
+    match command {
+        Command::NodeRemove { node } => {
+            let weaker = weaker_without(before, node);
+            weaker
+                .map(|left| told(&messages::fewer_voters(node, left.voters, left.spare)))
+                .into_iter()
+                .collect()
+        }
+        Command::Stretch { ratio, within } => view::stretching(before, *ratio, (*within, now)),
+        Command::StretchEnd => view::unwinding(before),
+        _ => Vec::new(),
+    }
 }
 
 fn taken(change: &Change) -> Words {

@@ -95,6 +95,8 @@ fn meant(what: &Operation, before: &Record, name: &GroupName) -> Option<Wants> {
         | Operation::ResumeMonitor { .. }
         | Operation::Apply { .. }
         | Operation::Confirm
+        | Operation::Stretch { .. }
+        | Operation::StretchEnd
         | Operation::Undo { .. }
         | Operation::Fence { .. }
         | Operation::ConfirmOff { .. } => None,

@@ -4,6 +4,7 @@ use tsugi_cluster_rules::reason::Rejected;
 use tsugi_cluster_rules::record::{NodeIntent, Record};
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::start_kind::StartRefused;
+use tsugi_cluster_rules::timing::TTL_CAP;
 use tsugi_cluster_rules::watch::WatchIdRefused;
 use tsugi_messages::{self as messages, Message};
 use tsugi_vocabulary::{GroupName, NodeName};
@@ -82,6 +83,14 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
         Refusal::Drilling { group, by } => plain(messages::refused_drilling(group, by)),
         Refusal::Busy { group, what } => plain(messages::refused_busy(group, what)),
         Refusal::NotDrilling { group } => plain(messages::refused_not_drilling(group)),
+        Refusal::NoSuchRatio { ratio, most } => {
+            plain(messages::refused_ratio(ratio, most, TTL_CAP.as_millis()))
+        }
+        Refusal::StretchTooLong { asked, most } => {
+            let [asked, most] = [asked, most].map(|span| span.as_millis().div_ceil(1_000));
+            plain(messages::refused_stretch_too_long(asked, most))
+        }
+        Refusal::OlderNode { node } => plain(messages::refused_older_node(node)),
         Refusal::StaleEpoch { group, epoch, newest } => {
             plain(messages::refused_stale_epoch(group, epoch, newest))
         }

@@ -231,6 +231,7 @@ impl Core {
         self.parts.node.step_all(now, events, &mut orders);
         if applied {
             self.meet();
+            self.parts.ear.leases_run_for(self.parts.node.timing().ttl);
             let spec = self.parts.node.record().spec();
             self.parts.meter.configured(now.lease, spec);
             let nodes = spec.into_iter().flat_map(|spec| &spec.nodes);

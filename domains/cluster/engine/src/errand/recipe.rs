@@ -17,6 +17,8 @@ use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
 
 use super::{Job, LOG_LIMIT, Step, Surroundings, folder, ocf, source};
 
+/// How long `tsugi monitor …` waits for an answer if nobody says so.
+const PATIENCE: Span = Span::secs(5);
 /// How long the network is listened to for a conflict before an address is taken. A neighbour on
 /// the same link answers in well under a millisecond.
 const PROBE: Span = Span::millis(5);
@@ -316,7 +318,7 @@ fn ask(
     let script = program(
         (job, around, resource),
         (free(job), Purpose::Monitor),
-        &asking(check, around),
+        &asking(check, around, *limit),
         told,
         (tail(), Some(*limit)),
     )?;
@@ -391,7 +393,7 @@ fn cleanup(
 }
 
 /// The command that asks what a monitor asks.
-fn asking(check: &Check, around: &Surroundings) -> Vec<String> {
+fn asking(check: &Check, around: &Surroundings, limit: Span) -> Vec<String> {
     let (kind, of) = match check {
         Check::Run(command) => return command.clone(),
         Check::Tcp(to) => ("tcp", to.clone()),
@@ -400,7 +402,13 @@ fn asking(check: &Check, around: &Surroundings) -> Vec<String> {
         Check::Link(name) => ("link", name.clone()),
         Check::Disk(path) => ("disk", path.clone()),
     };
-    vec![around.tsugi.clone(), "monitor".to_owned(), kind.to_owned(), of]
+    let mut words = vec![around.tsugi.clone(), "monitor".to_owned(), kind.to_owned(), of];
+    // What it waits for by itself must not be shorter than what it may take.
+    let waits = matches!(check, Check::Tcp(_) | Check::Http(_) | Check::Ping(_));
+    if waits && limit > PATIENCE {
+        words.extend(["--within".to_owned(), format!("{}ms", limit.as_millis())]);
+    }
+    words
 }
 
 fn move_address(job: &Job, resource: &ResourceSpec, link: &str) -> Result<Vec<Step>, String> {

@@ -11,6 +11,7 @@ use tsugi_wire::control::Utc;
 
 use super::because;
 use super::event::words_of;
+use crate::control::view;
 use crate::control::view::words::Deed;
 use crate::fence;
 use crate::standing::Standing;
@@ -19,6 +20,7 @@ use crate::standing::Standing;
 pub(super) fn messages(before: &Standing, now: &Standing, language: Language) -> Vec<Message> {
     let mut out = Vec::new();
     votes(before, now, &mut out);
+    stretch(&before.record, &now.record, &mut out);
     if now.self_fence != before.self_fence && !now.can_fence_itself() {
         let why = match now.self_fence.as_str() {
             "broken-watchdog" => phrase::self_fence_broken_watchdog().text(language),
@@ -109,6 +111,18 @@ fn drops(before: &Standing, now: &Standing) -> Vec<Message> {
         }
     }
     out
+}
+
+/// A ratio that was found at the start is told like one that was ordered.
+fn stretch(before: &Record, now: &Record, out: &mut Vec<Message>) {
+    match (before.stretched(), now.stretched()) {
+        (was, Some(is)) if was != Some(is) => out.extend(view::stretch_told(now)),
+        (Some(_), None) => {
+            let within = now.timing().takes_over_within().as_millis();
+            out.push(messages::time_outs_as_before(within));
+        }
+        (None | Some(_), Some(_)) | (None, None) => {}
+    }
 }
 
 fn votes(before: &Standing, now: &Standing, out: &mut Vec<Message>) {

@@ -51,6 +51,7 @@ fn health() -> Health {
         machine: BootId(0xabc << 64),
         stood_still: Span::millis(7),
         deaf_lately: None,
+        ratio: None,
         links: BTreeMap::from([("eth0".to_owned(), LinkState::Down)]),
         groups: stands().into_iter().map(sight).collect(),
         leader: Some((node("b"), 3)),
@@ -103,6 +104,9 @@ fn a_beat_of_version_1_is_kept_with_every_stand_of_a_group() {
     let failing = Some(MonitorId::new(resource("server"), Some(resource("port"))));
     let (stand, runs_as) = (Stand::Running, RunsAs::Applied);
     keeps("desk-of-a-failing-monitor", &DeskSight { epoch: EPOCH, stand, runs_as, failing });
+    let stretched = Health { ratio: Some(5), ..Health::default() };
+    let ttl = Span::millis(2_800);
+    keeps("heartbeat-under-a-stretch", &Heartbeat { ttl, health: stretched, ..bare.clone() });
     let unwell = Stand::Unwell(Cause::LeaseRanOut { node: node("a") });
     keeps("stand-unwell", &unwell);
     let mut stands: Vec<Stand> = stands().into_iter().map(|(_, stand)| stand).collect();

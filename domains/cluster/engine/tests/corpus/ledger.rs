@@ -8,8 +8,9 @@ use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
     Answer, AppliedConfig, AuditRecord, Draft, DrillTurn, EventRecord, Failure, FenceFault, Gone,
-    GroupIntent, GroupRecord, Guard, Happening, HowOff, LinkState, MonitorTurn, NodeIntent,
-    NodeRecord, Order, Ownership, Pause, Phase, Record, Restored, Unconfirmed, Write,
+    GroupIntent, GroupRecord, Guard, Happening, HowOff, LeasesBefore, LinkState, MonitorTurn,
+    NodeIntent, NodeRecord, Order, Ownership, Pause, Phase, Record, Restored, Stretch, Unconfirmed,
+    Write,
 };
 use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec, Rhythm};
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
@@ -117,7 +118,18 @@ fn who_joined_who_is_gone_and_what_a_restored_ledger_waits_for_is_kept() {
     let restored = Restored { first: 5, former, ..Restored::default() };
     keeps("restored", &restored);
     let lost = [node("b"), node("c")].into();
-    keeps("restored-without-the-lost", &Restored { lost, ..restored });
+    keeps("restored-without-the-lost", &Restored { lost, ..restored.clone() });
+    for (name, leases) in [("may-run", LeasesBefore::MayRun), ("ran-out", LeasesBefore::RanOut)] {
+        keeps(&format!("restored-whose-leases-{name}"), &Restored { leases, ..restored.clone() });
+    }
+}
+
+#[test]
+fn the_stretch_of_time_outs_is_kept_in_force_and_over() {
+    let within = Span::secs(7_200);
+    let stretch = Stretch { ratio: 5, order: order(), within, over: None };
+    keeps("stretch", &stretch);
+    keeps("stretch-over", &Stretch { over: Some(Wall(1_760_000_000_000)), ..stretch });
 }
 
 fn owned(start: StartKind, phase: Phase, cause: Cause) -> Ownership {

@@ -12,7 +12,7 @@ use crate::planner::{Asked, Planned};
 use crate::reason::{Cause, Rejected};
 use crate::record::{
     AppliedConfig, Draft, DrillTurn, EntryName, EventRecord, GroupRecord, Happening, NodeRecord,
-    Order, Ownership, Record, Restored, Versioned, Write,
+    Order, Ownership, Record, Restored, Stretch, Versioned, Write,
 };
 use crate::refusal::Refusal;
 use crate::spec::{ClusterSpec, Mode};
@@ -139,6 +139,10 @@ impl<'a> Effect<'a> {
         self.record.restored = Some(Arc::new(restored));
     }
 
+    pub fn write_stretch(&mut self, stretch: Stretch) {
+        self.record.stretch = Some(Arc::new(stretch));
+    }
+
     pub fn write_config(&mut self, config: AppliedConfig) {
         self.record.config = Some(Arc::new(config));
     }
@@ -254,6 +258,11 @@ impl<'a> Effect<'a> {
             && before.restored.as_ref() != Some(restored)
         {
             draft = draft.write(Write::Restored(Arc::clone(restored)));
+        }
+        if let Some(stretch) = &self.record.stretch
+            && before.stretch.as_ref() != Some(stretch)
+        {
+            draft = draft.write(Write::Stretch(Arc::clone(stretch)));
         }
         let changed = self.record.config.as_ref().filter(|c| Some(*c) != before.config.as_ref());
         if let Some(config) = changed.filter(|_| !mutant("config-half-applied")) {

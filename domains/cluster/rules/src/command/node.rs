@@ -7,7 +7,7 @@ use tsugi_vocabulary::{BootId, NodeName};
 use super::Number;
 use super::effect::Effect;
 use crate::plan::Life;
-use crate::record::{FenceOrder, NodeIntent, NodeRecord, Ownership};
+use crate::record::{FenceOrder, LeasesBefore, NodeIntent, NodeRecord, Ownership, Restored};
 use crate::refusal::Refusal;
 
 /// It joins. The number of the founding is handed out once; a wiped node, which shows another
@@ -49,7 +49,7 @@ pub(super) fn bring_list(effect: &mut Effect<'_>, former: &BTreeSet<NodeName>) {
         // Its number is not known here, only that it is a former one.
         effect.write_node(name, NodeRecord::new(0));
     }
-    let mut next = restored.clone();
+    let mut next = Restored { leases: LeasesBefore::MayRun, ..restored.clone() };
     next.former.push(former.clone());
     effect.write_restored(next);
 }

@@ -71,6 +71,10 @@ pub struct Health {
     /// What it has measured of itself that some group asks for.
     #[serde(default, skip_serializing_if = "Figures::is_none")]
     pub figures: Figures,
+    /// By what its time-outs are multiplied: 1 if they are not. Not said by versions that know of
+    /// no stretch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<u32>,
 }
 
 /// Whether a node hears a majority of the voters.

@@ -17,7 +17,7 @@ use super::heartbeat::{Ack, Health, Hearing, Heartbeat, NoPromise};
 use super::{is_voter, majority, voters};
 use crate::mutant::mutant;
 use crate::record::Record;
-use crate::timing::{Profile, TTL_CAP, Timing};
+use crate::timing::TTL_CAP;
 
 /// Answers to older beats than this are of no use to anybody.
 const REMEMBERED: usize = 128;
@@ -424,6 +424,6 @@ impl Claim {
 }
 
 fn clocks_of(record: &Record) -> ClockBound {
-    let timing = Timing::of(record.spec().map_or(Profile::Default, |s| s.timing));
+    let timing = record.timing();
     ClockBound { guard: timing.guard, rho_ppm: timing.rho_ppm }
 }

@@ -11,7 +11,7 @@ use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, NodeName, Span};
 use super::heartbeat::{Ack, Heartbeat, NoPromise};
 use crate::mutant::mutant;
 use crate::record::Record;
-use crate::timing::{LONGEST_TTL, TTL_CAP};
+use crate::timing::{LONGEST_TTL, SHORTEST_TTL, TTL_CAP};
 
 /// Earlier boots of a sender that are still told from a new one.
 const PAST_BOOTS: usize = 8;
@@ -25,8 +25,10 @@ pub struct Voter {
     boot: BootId,
     /// Until then a former life's promises may still run (L4).
     quiet_until: Moment,
-    /// The longest TTL ever promised; durable before its first use (L4).
+    /// The longest TTL of any promise that may run; durable before its first use (L4).
     longest: Span,
+    /// Until when promises of each longer TTL may run, those of a former life among them.
+    long: BTreeMap<Span, Moment>,
     promises: BTreeMap<GroupName, Promise>,
     senders: BTreeMap<NodeName, Sender>,
     /// What each node has let go: nobody there starts it again under that epoch (L5).
@@ -78,24 +80,30 @@ struct Sender {
 /// What a voter makes of a beat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Voted {
-    /// The longest TTL ever promised has grown: durable before the answer leaves (L4).
+    /// The longest TTL of any promise that may run is another: durable before the answer leaves
+    /// (L4).
     pub longest: Option<Span>,
     /// The answer; none to a beat that is older than one already heard.
     pub ack: Option<Ack>,
 }
 
 impl Voter {
-    /// A voter that starts at `at`. `longest` is the longest TTL it ever promised, from its own
-    /// durable record; none only if the ledger has never issued an epoch.
+    /// A voter that starts at `at`. `longest` is the longest TTL of any promise of it that may
+    /// run, from its own durable record; none only if the ledger has never issued an epoch.
     #[must_use]
     pub fn new(me: NodeName, boot: BootId, at: Moment, longest: Option<Span>) -> Self {
         let wait = if mutant("voter-forgets-at-start") { None } else { longest };
+        let long = longest.filter(|span| *span > SHORTEST_TTL).map(|span| (span, at + span));
+        // As if no TTL were longer than that of a profile.
+        let stretch_forgotten = mutant("voter-forgets-the-stretch");
+        let wait = wait.map(|span| if stretch_forgotten { span.min(LONGEST_TTL) } else { span });
         Self {
             me,
             number: None,
             boot,
             quiet_until: wait.map_or(Moment(0), |span| at + span),
             longest: longest.unwrap_or(Span::ZERO),
+            long: long.into_iter().collect(),
             promises: BTreeMap::new(),
             senders: BTreeMap::new(),
             let_go: BTreeMap::new(),
@@ -129,12 +137,17 @@ impl Voter {
                 Some(no) => refused.push((group.clone(), no)),
                 None => {
                     self.promise(group, *epoch, beat, now + ttl);
+                    self.note_long(now, ttl);
                     if ttl > self.longest {
                         self.longest = ttl;
                         longest = Some(ttl);
                     }
                 }
             }
+        }
+        if let Some(less) = self.no_longer(now, record) {
+            self.longest = less;
+            longest = Some(less);
         }
         let ack = Ack {
             voter: self.me.clone(),
@@ -185,7 +198,7 @@ impl Voter {
         record: &Record,
     ) -> Option<NoPromise> {
         if super::former_majority_out_there(record) {
-            return Some(NoPromise::JustStarted { rest: LONGEST_TTL });
+            return Some(NoPromise::JustStarted { rest: TTL_CAP });
         }
         if epoch.incarnation != record.incarnation && !mutant("voter-serves-other-incarnations") {
             let known = record.group(group).map_or(Epoch::NONE, |entry| entry.epoch);
@@ -220,6 +233,24 @@ impl Voter {
         }
         (promise.to == beat.sender && epoch < promise.epoch())
             .then(|| NoPromise::NotOwner { epoch: promise.epoch() })
+    }
+
+    /// A promise of this TTL was given.
+    fn note_long(&mut self, now: Moment, ttl: Span) {
+        if ttl > SHORTEST_TTL {
+            self.long.retain(|_, until| now < *until);
+            let until = self.long.entry(ttl).or_insert(now + ttl);
+            *until = (now + ttl).max(*until);
+        }
+    }
+
+    /// The longest TTL of any promise that may still run, if that is less than what is durable:
+    /// longer ones have run out, those of a former life among them, and none will be asked for.
+    fn no_longer(&self, now: Moment, record: &Record) -> Option<Span> {
+        let runs = |until: &Moment| now < *until && !mutant("promise-shortened-early");
+        let running = self.long.iter().filter(|(_, until)| runs(until)).map(|(ttl, _)| *ttl).max();
+        let needed = record.timing().ttl.max(running.unwrap_or(Span::ZERO));
+        (needed < self.longest).then_some(needed)
     }
 
     fn has_vote(&self, record: &Record) -> bool {
@@ -290,7 +321,7 @@ impl Voter {
         self.promises.get(group).filter(|p| now < p.until())
     }
 
-    /// The longest TTL this voter ever promised.
+    /// The longest TTL of any promise of this voter that may still run.
     #[must_use]
     pub fn longest(&self) -> Span {
         self.longest

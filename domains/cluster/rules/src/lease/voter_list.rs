@@ -71,7 +71,8 @@ impl Spread {
     #[must_use]
     pub fn over_at(&self, record: &Record) -> Option<Moment> {
         let since = self.since.filter(|_| self.list == record.membership)?;
-        Some(since + LONGEST_TTL)
+        let short = mutant("voters-changed-under-stretch");
+        Some(since + if short { LONGEST_TTL } else { record.longest_ttl() })
     }
 }
 

@@ -54,7 +54,7 @@ const PROMPT: Span = Span::secs(3);
 impl Orders {
     /// When an order was given that is read now, by the clock that nobody steps; none if it was
     /// given before this node looked.
-    fn as_of(self, at: Wall, now: Moment) -> Option<Moment> {
+    pub(super) fn as_of(self, at: Wall, now: Moment) -> Option<Moment> {
         match self {
             Self::Given(wall) if wall.0.saturating_sub(at.0) <= PROMPT.as_millis() => Some(now),
             Self::Given(_) | Self::Found => None,
@@ -129,7 +129,7 @@ impl Drills {
     }
 }
 
-fn by_wall(now: Now, then: Wall) -> Span {
+pub(super) fn by_wall(now: Now, then: Wall) -> Span {
     Span::millis(now.wall.0.saturating_sub(then.0))
 }
 

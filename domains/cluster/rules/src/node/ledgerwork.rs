@@ -175,8 +175,15 @@ impl Node {
         }
         // A drill goes on where nothing else has to be decided.
         let draft = planned.draft.or_else(|| self.drill_due(now, &situation));
-        let bound = self.drills.next_bound(&self.record, now);
-        self.paperwork.plan_by_time = self.paperwork.plan_by_time.into_iter().chain(bound).min();
+        let draft = draft.or_else(|| self.stretch_due(now, &situation));
+        let draft = draft.or_else(|| self.former_leases_over(now.lease));
+        let bounds = [
+            self.drills.next_bound(&self.record, now),
+            self.stretch.next_bound(&self.record, now),
+            self.former_over.filter(|at| *at > now.lease),
+        ];
+        let bounds = bounds.into_iter().flatten();
+        self.paperwork.plan_by_time = self.paperwork.plan_by_time.into_iter().chain(bounds).min();
         if let Some(draft) = draft {
             self.propose(Subject::Plan, draft, out);
         }

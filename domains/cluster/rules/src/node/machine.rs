@@ -10,6 +10,7 @@ use super::fencing::Fences;
 use super::ledgerwork::Paperwork;
 use super::peers::{Contact, Peer};
 use super::returning::Returns;
+use super::stretching::Stretched;
 use super::suspects::Suspects;
 use super::watches::Watches;
 use super::{Event, Now, Order};
@@ -22,7 +23,7 @@ use crate::lease::voter_list::Spread;
 use crate::reason::How;
 use crate::record::{LinkState, Ownership, Phase, Record};
 use crate::spec::GroupSpec;
-use crate::timing::{LONGEST_TTL, Profile, Timing};
+use crate::timing::Timing;
 
 /// What a node is born with.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ pub struct Birth {
     pub machine: BootId,
     /// When this agent started.
     pub at: Moment,
-    /// The longest TTL that this voter ever promised; none if it never promised (L4).
+    /// The longest TTL of any promise of this voter that may run; none if it never promised (L4).
     pub longest_promise: Option<Span>,
     /// The record that it starts from.
     pub record: Arc<Record>,
@@ -72,6 +73,8 @@ pub struct Node {
     pub(super) holder: Holder,
     pub(super) voter: Voter,
     pub(super) spread: Spread,
+    /// When no lease of the ledger before a restored one runs any more, as far as this node knows.
+    pub(super) former_over: Option<Moment>,
     /// Voters that are no nodes of the cluster any more, and when each was last heard: their votes
     /// count until they are taken away.
     pub(super) outgoing: BTreeMap<NodeName, Moment>,
@@ -116,6 +119,7 @@ pub struct Node {
     pub(super) drills: Drills,
     /// What this node has measured of itself, as it is told.
     pub(super) figures: Figures,
+    pub(super) stretch: Stretched,
 }
 
 /// Whether the voters that are heard have answered.
@@ -161,13 +165,14 @@ impl Node {
     /// A node at its start. Its first event should be a `Tick`.
     #[must_use]
     pub fn new(birth: Birth) -> Self {
-        let timing = timing_of(&birth.record);
+        let timing = birth.record.timing();
         let before = owned_by(&birth.record, &birth.name);
         let mut node = Self {
             holder: Holder::new(birth.name.clone(), birth.boot),
             voter: Voter::new(birth.name.clone(), birth.boot, birth.at, birth.longest_promise)
                 .numbered(birth.voter),
             spread: Spread::default(),
+            former_over: None,
             outgoing: BTreeMap::new(),
             next_look_at_voters: birth.at,
             me: birth.name,
@@ -207,11 +212,11 @@ impl Node {
             suspects: Suspects::default(),
             drills: Drills::default(),
             figures: Figures::default(),
+            stretch: Stretched::default(),
         };
         node.drills.look(&node.record, birth.at, Orders::Found);
-        if node.record.restored.is_some() {
-            node.voter.keep_quiet(birth.at + LONGEST_TTL);
-        }
+        node.stretch.look(&node.record, birth.at, Orders::Found);
+        node.keep_quiet_for_former_leases(birth.at);
         node.meet_peers();
         node
     }
@@ -397,10 +402,11 @@ impl Node {
         }
         let before = std::mem::replace(&mut self.record, record);
         self.wait_for_former_leases(now.lease, &before);
-        self.timing = timing_of(&self.record);
+        self.timing = self.record.timing();
         self.meet_peers();
         self.compare_with_applied();
         self.drills.look(&self.record, now.lease, Orders::Given(now.wall));
+        self.stretch.look(&self.record, now.lease, Orders::Given(now.wall));
         self.paperwork.look_for_unseen(&self.record);
         self.paperwork.plan_again();
         // What was refused for the promise to a node that is off now is asked again at once.
@@ -509,10 +515,6 @@ fn is_starting(ownership: &Ownership) -> bool {
         Ownership::Nobody => false,
         Ownership::Owned { phase, .. } => *phase == Phase::Starting,
     }
-}
-
-fn timing_of(record: &Record) -> Timing {
-    Timing::of(record.spec().map_or(Profile::Default, |s| s.timing))
 }
 
 fn owned_by(record: &Record, me: &NodeName) -> BTreeMap<GroupName, Epoch> {

@@ -14,6 +14,7 @@ use crate::plan::{DeskSight, Life, RunsAs, Settled, Sight, Stand};
 use crate::planner::config_mark;
 use crate::reason::{Cause, Way};
 use crate::record::Happening;
+use crate::timing::{TTL_CAP, Timing};
 
 /// Another voter, as it was last heard.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,8 @@ pub(super) struct Peer {
     heard: Option<Moment>,
     boot: BootId,
     health: Health,
+    /// The TTL that it last asked for: its lease may run so long (L2).
+    ttl: Span,
     /// It had been silent for a whole TTL: its next beat tells what that was.
     missed: Option<Moment>,
 }
@@ -29,6 +32,12 @@ impl Peer {
     /// When it was last heard.
     pub(super) fn heard(&self) -> Option<Moment> {
         self.heard
+    }
+
+    /// After how long without a beat it is called silent, where these times are in force. Who
+    /// learns of the end of a stretch before it does waits for as long as it has asked for.
+    fn silent_after(&self, timing: Timing) -> Span {
+        Timing { ttl: self.ttl.max(timing.ttl), ..timing }.silent_after()
     }
 
     /// The start of it that was heard last.
@@ -105,6 +114,7 @@ impl Node {
         let Some(peer) = self.peers.get_mut(&beat.sender) else { return };
         self.contact.on_heard(now.lease);
         self.newest = self.newest.max(beat.applied);
+        peer.ttl = beat.ttl.min(TTL_CAP);
         let same = peer.boot == beat.boot && peer.health == beat.health;
         if same && peer.heard.is_some() && peer.missed.is_none() {
             peer.heard = Some(now.lease);
@@ -179,8 +189,8 @@ impl Node {
 
     /// Whether a node was not heard for so long that it is called silent, or not at all.
     pub(super) fn is_silent(&self, now: Moment, node: &NodeName) -> bool {
-        let heard = self.peers.get(node).and_then(Peer::heard);
-        heard.is_none_or(|at| !self.is_recent(now, at))
+        let Some(peer) = self.peers.get(node) else { return true };
+        peer.heard().is_none_or(|at| now.since(at) >= self.silent_after(peer))
     }
 
     /// What this node sees of every node, itself among them.
@@ -194,7 +204,7 @@ impl Node {
             let known = self.record.nodes.get(name);
             let over = known.is_some_and(|known| known.value.fenced == Some(peer.boot));
             let doubtful = over && silence >= self.timing.suspect_after();
-            let life = if doubtful || silence >= self.timing.silent_after() {
+            let life = if doubtful || silence >= self.silent_after(peer) {
                 Life::Silent { silence }
             } else {
                 match peer.health.hearing {
@@ -226,6 +236,12 @@ impl Node {
         }
     }
 
+    /// After how long without a beat a peer is called silent: by its own TTL as far as it is known,
+    /// and not sooner than by that of this node (L2).
+    pub(super) fn silent_after(&self, peer: &Peer) -> Span {
+        peer.silent_after(self.timing)
+    }
+
     /// What this node did not hear while it stood still itself is no silence of the others.
     pub(super) fn excuse_silence(&mut self, gap: Span) {
         for heard in self.peers.values_mut().filter_map(|peer| peer.heard.as_mut()) {
@@ -235,10 +251,11 @@ impl Node {
 
     /// Marks the peers that have become silent; the next moment at which one will.
     pub(super) fn mark_silent(&mut self, now: Moment) {
-        let after = self.timing.silent_after();
         let mut changed = false;
+        let timing = self.timing;
         for peer in self.peers.values_mut() {
             let Some(heard) = peer.heard else { continue };
+            let after = peer.silent_after(timing);
             if peer.missed.is_none() && now.since(heard) >= after {
                 peer.missed = Some(heard);
                 changed = true;
@@ -250,9 +267,8 @@ impl Node {
     }
 
     pub(super) fn next_silence(&self, now: Moment) -> Option<Moment> {
-        let after = self.timing.silent_after();
         let due = self.peers.values().filter(|p| p.missed.is_none());
-        let next = due.filter_map(|p| p.heard).map(|heard| heard + after).min();
+        let next = due.filter_map(|p| Some(p.heard? + self.silent_after(p))).min();
         let settle = self.born + self.timing.settled_after();
         if self.settled(now) == Settled::NotYet {
             return Some(next.map_or(settle, |n| n.min(settle)));
@@ -282,6 +298,7 @@ impl Node {
             groups,
             leader: self.leader.clone().map(|l| (l, self.term)),
             figures: self.figures.clone(),
+            ratio: Some(self.record.ratio()),
         }
     }
 
@@ -348,6 +365,7 @@ fn sight(life: Life, boot: BootId, health: &Health) -> Sight {
         links: health.links.clone(),
         groups: health.groups.clone(),
         figures: health.figures.clone(),
+        ratio: health.ratio,
     }
 }
 

@@ -136,7 +136,7 @@ impl Node {
     fn is_suspect(&self, now: Moment, peer: &Peer) -> bool {
         let silence = peer.heard().map(|at| now.since(at));
         silence.is_some_and(|silence| {
-            silence >= self.timing.suspect_after() && silence < self.timing.silent_after()
+            silence >= self.timing.suspect_after() && silence < self.silent_after(peer)
         })
     }
 

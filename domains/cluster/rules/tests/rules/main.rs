@@ -14,6 +14,7 @@ mod random;
 mod start_kinds;
 mod statements;
 mod stories;
+mod stretch;
 mod told;
 mod watched;
 mod world;

@@ -60,6 +60,7 @@ impl World {
                 links: BTreeMap::new(),
                 groups: BTreeMap::new(),
                 figures: Figures::default(),
+                ratio: Some(1),
             };
             sights.insert(name.clone(), sight);
         }

@@ -4,7 +4,7 @@ use super::*;
 use tsugi_vocabulary::Wall;
 use tsugi_wire::control::gauges::{Differences, FenceTest, HeardOver};
 use tsugi_wire::control::listing::{Listing, PartRow, StatusWord};
-use tsugi_wire::control::report::{Moment, Votes};
+use tsugi_wire::control::report::{Moment, Stretch, Votes};
 use tsugi_wire::control::{Utc, Words};
 
 fn group(epoch: &str, owner: Option<&str>, cause: &str) -> Group {
@@ -33,6 +33,7 @@ fn status(group: Group) -> Status {
         generation: 1,
         config: None,
         listing: Listing::default(),
+        stretch: None,
     }
 }
 
@@ -57,6 +58,26 @@ fn a_new_owner_is_counted_once_by_its_reason_and_never_the_first_one_seen() {
     let text = page_of(takeovers, status(group("1.7", Some("n2"), "power-lost")));
     assert!(text.contains("tsugi_takeover_total{group=\"PAY\",reason=\"power-lost\"} 2\n"));
     assert!(!text.contains("reason=\"operator\""), "{text}");
+}
+
+#[test]
+fn cl_35_the_ratio_of_time_outs_is_one_unless_somebody_has_them_stretched() {
+    let calm = || status(group("1.7", Some("n2"), "operator"));
+    let text = page_of(Takeovers::default(), calm());
+    assert!(text.contains("tsugi_timeout_ratio 1\n"), "{text}");
+    assert!(!text.contains("tsugi_timeout_ratio_end"), "{text}");
+    let stretch = Stretch {
+        ratio: 5,
+        by: "mika".to_owned(),
+        reason: "storage move".to_owned(),
+        since: Utc(Wall(1_000_000)),
+        until: Utc(Wall(8_200_000)),
+        takes_over_within_ms: 2_800,
+    };
+    let text = page_of(Takeovers::default(), Status { stretch: Some(stretch), ..calm() });
+    assert!(text.contains("tsugi_timeout_ratio 5\n"), "{text}");
+    let end = "tsugi_timeout_ratio_end_timestamp_seconds{by=\"mika\",";
+    assert!(text.contains(&format!("{end}reason=\"storage move\"}} 8200\n")), "{text}");
 }
 
 #[test]

@@ -36,8 +36,13 @@ pub fn doctor(standing: &Standing, events: &[Versioned<EventRecord>]) -> report:
         let (message, about) = told(&finding, &standing.me);
         need(&message, about, None)
     });
+    // Somebody wants it so; who looks for what is weak has to hear of it first.
+    let stretched = super::stretch::told(&standing.record).map(|what| {
+        let about = standing.record.spec().map_or_else(String::new, |spec| spec.name.clone());
+        need(&what, about, None)
+    });
     report::Doctor {
-        findings: found.collect(),
+        findings: stretched.into_iter().chain(found).collect(),
         settings: settings(&vitals).into_iter().map(shown).collect(),
     }
 }

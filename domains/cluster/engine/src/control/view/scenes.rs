@@ -116,6 +116,7 @@ pub(crate) fn sight(life: Life) -> Sight {
         links: BTreeMap::new(),
         groups: BTreeMap::new(),
         figures: Default::default(),
+        ratio: Some(1),
     }
 }
 

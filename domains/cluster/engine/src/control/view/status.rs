@@ -75,6 +75,7 @@ pub fn status(standing: &Standing) -> report::Status {
         groups,
         generation: record.generation().0,
         config: record.config.as_deref().map(crate::control::config_head),
+        stretch: super::stretch::report(record),
     }
 }
 
@@ -98,6 +99,7 @@ fn before_init(standing: &Standing) -> report::Status {
         groups: Vec::new(),
         generation: 0,
         config: None,
+        stretch: None,
         listing: Listing { cluster: StatusWord::Unused, ..Listing::default() },
     }
 }
@@ -337,7 +339,7 @@ fn certificate_need(standing: &Standing) -> Option<report::Need> {
 
 /// What somebody chose to have weaker: drained nodes, pauses, fences by the node itself.
 fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
-    let mut notes = Vec::new();
+    let mut notes = Vec::from_iter(super::stretch::stretched(&standing.record));
     if !standing.can_fence_itself() && runs_groups(spec, &standing.me) {
         notes.push(phrased(&match standing.self_fence.as_str() {
             "broken-watchdog" => phrase::status_self_fence_broken_watchdog(&standing.me),

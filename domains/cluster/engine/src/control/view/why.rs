@@ -47,6 +47,7 @@ fn one(standing: &Standing, name: &GroupName, decision: &Decision) -> report::Wh
         let (by, reason) = (&pause.order.by, &pause.order.reason);
         stands.push(phrased(&phrase::why_paused_by(by, reason, until)));
     }
+    stands.extend(super::stretch::stretched(&standing.record));
     let first = decision.cause.as_ref().or(match &entry.ownership {
         Ownership::Owned { cause, .. } => Some(cause),
         Ownership::Nobody => None,

@@ -1,7 +1,10 @@
 //! Orders of the rules become effects.
 
+use std::sync::Arc;
+
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::node::{Event, Order};
+use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_vocabulary::{GroupName, Moment, Span};
 
 use super::{Core, Ended, Proposal, of_device};
@@ -40,6 +43,7 @@ impl Core {
                 match if starts { self.parts.notebook.write(&group, epoch, &spec) } else { Ok(()) }
                 {
                     Ok(()) => {
+                        let spec = self.with_time_outs_in_force(spec, &what);
                         let job = Job { group, epoch, act, what, spec };
                         self.parts.errands.begin(now, job, &mut self.parts.hands, &mut done);
                     }
@@ -76,6 +80,15 @@ impl Core {
             }
             Order::WakeAt(moment) => self.wake = moment,
             Order::Left => self.ended = Some(Ended::Left),
+        }
+    }
+
+    /// The group as one act is to be done: a run of a monitor may take longer while the time-outs
+    /// are stretched (CL-35).
+    fn with_time_outs_in_force(&self, spec: Arc<GroupSpec>, what: &Act) -> Arc<GroupSpec> {
+        match (what, self.parts.node.record().ratio()) {
+            (Act::Ask { .. }, ratio) if ratio > 1 => Arc::new(spec.with_monitors_stretched(ratio)),
+            _ => spec,
         }
     }
 

@@ -241,16 +241,29 @@ fn ph_13_a_program_that_runs_already_is_not_started_again_and_counts_as_up() {
     }
 }
 
+/// The command that asks this, and how long it may take.
+fn asked(check: Check, limit: Option<Span>) -> (String, Option<Span>) {
+    let mut watched = server(None);
+    let ResourceKind::Process { monitors, .. } = &mut watched.kind else { unreachable!() };
+    monitors[0].check = check;
+    monitors[0].rhythm.limit = limit.unwrap_or(monitors[0].rhythm.limit);
+    let mut scene = Scene::new(vec![watched]);
+    scene.ask("server");
+    let program = scene.program();
+    (program.argv.join(" "), program.time_limit)
+}
+
+#[test]
+fn cl_35_a_monitor_that_may_take_longer_waits_longer_by_itself() {
+    let limit = Some(Span::secs(12));
+    let longer = asked(Check::Tcp("db:1".to_owned()), limit);
+    assert_eq!(longer, ("/usr/bin/tsugi monitor tcp db:1 --within 12000ms".to_owned(), limit));
+    let waits_for_nothing = asked(Check::Link("eth0".to_owned()), limit);
+    assert_eq!(waits_for_nothing, ("/usr/bin/tsugi monitor link eth0".to_owned(), limit));
+}
+
 #[test]
 fn a_monitor_without_a_command_is_asked_by_this_program_itself() {
-    let asked = |check: Check| {
-        let mut watched = server(None);
-        let ResourceKind::Process { monitors, .. } = &mut watched.kind else { unreachable!() };
-        monitors[0].check = check;
-        let mut scene = Scene::new(vec![watched]);
-        scene.ask("server");
-        scene.program().argv.join(" ")
-    };
     let cases = [
         (Check::Tcp("db:1".to_owned()), "tcp db:1"),
         (Check::Http("http://db/".to_owned()), "http http://db/"),
@@ -259,7 +272,7 @@ fn a_monitor_without_a_command_is_asked_by_this_program_itself() {
         (Check::Disk("/data".to_owned()), "disk /data"),
     ];
     for (check, words) in cases {
-        assert_eq!(asked(check), format!("/usr/bin/tsugi monitor {words}"));
+        assert_eq!(asked(check, None).0, format!("/usr/bin/tsugi monitor {words}"));
     }
 }
 

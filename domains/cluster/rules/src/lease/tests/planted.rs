@@ -13,6 +13,9 @@ const PLANTED: &[(&str, fn())] = &[
     ("voter-takes-old-beats", promising::l2_an_old_sequence_is_not_answered),
     ("voter-takes-old-beats", promising::l2_a_beat_of_a_former_boot_is_not_answered),
     ("voter-forgets-at-start", QUIET),
+    ("voter-forgets-the-stretch", STRETCHED),
+    ("promise-shortened-early", SHORTENED),
+    ("voters-changed-under-stretch", STRETCHED_LIST),
     ("voter-lets-anybody-release", promising::l5_only_its_holder_can_release_a_promise),
     ("voter-lets-the-released-return", FINAL),
     ("voter-ignores-membership", promising::l6_a_voter_acknowledges_only_its_own_list_of_voters),
@@ -39,6 +42,12 @@ const PLANTED: &[(&str, fn())] = &[
     ("timer-runs-the-whole-rest", TIMER),
 ];
 
+const STRETCHED: fn() =
+    promising::cl_35_a_voter_that_promised_long_keeps_quiet_for_as_long_after_its_start;
+const SHORTENED: fn() =
+    promising::cl_35_what_is_durable_is_shortened_when_every_longer_promise_has_run_out;
+const STRETCHED_LIST: fn() =
+    voters::cl_35_after_any_stretch_the_list_waits_for_the_longest_lease_there_is;
 const FORMER: fn() =
     promising::l4_under_a_restored_ledger_nothing_is_promised_while_a_former_majority_is_out_there;
 const LIFE: fn() = promising::l1_an_epoch_of_another_life_of_the_ledger_is_not_promised;

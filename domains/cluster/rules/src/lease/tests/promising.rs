@@ -6,7 +6,7 @@ use tsugi_vocabulary::{BootId, Index, Moment, Span};
 
 use super::scene::{
     TTL, asks, beat, boot_of, epoch, fenced, group, ms, name, owned, pinned_to, promises, refusal,
-    releases, voter, wanting, with, with_a_fourth,
+    releases, stretched, voter, wanting, with, with_a_fourth,
 };
 use crate::lease::heartbeat::NoPromise;
 use crate::lease::voter::Voter;
@@ -139,6 +139,53 @@ pub fn l4_a_longer_time_is_durable_before_its_first_use() {
     assert_eq!(c.on_heartbeat(ms(100), &asks("a", 2, 1), &record).longest, Some(TTL));
     assert_eq!(c.on_heartbeat(ms(110), &asks("a", 3, 1), &record).longest, None, "once is enough");
     assert_eq!(c.longest(), TTL);
+}
+
+/// A voter that has promised three seconds to a at the moment 0, and its answer's effect on disk.
+fn stretched_voter() -> (Voter, Option<Span>) {
+    let mut c = voter("c");
+    let mut long = asks("a", 1, 1);
+    long.ttl = Span::secs(3);
+    let longest = c.on_heartbeat(ms(0), &long, &owned("a", 1, 5)).longest;
+    (c, longest)
+}
+
+#[test]
+pub fn cl_35_a_voter_that_promised_long_keeps_quiet_for_as_long_after_its_start() {
+    let (_, longest) = stretched_voter();
+    assert_eq!(longest, Some(Span::secs(3)), "before the answer leaves");
+    // The stretch is over when it begins again: its ledger names no longer time than the profile's.
+    let mut reborn = Voter::new(name("c"), boot_of("c"), ms(500), longest);
+    let after = owned("b", 2, 6);
+    let said = refusal(&mut reborn, ms(1_500), &asks("b", 1, 2), &after);
+    assert_eq!(said, Some(NoPromise::JustStarted { rest: Span::secs(2) }));
+    assert!(promises(&mut reborn, ms(3_500), &asks("b", 2, 2), &after));
+}
+
+#[test]
+pub fn cl_35_what_is_durable_is_shortened_when_every_longer_promise_has_run_out() {
+    let (mut c, longest) = stretched_voter();
+    let record = owned("a", 1, 5);
+    let mut shortened =
+        |at: Moment, sequence: u64| c.on_heartbeat(at, &asks("a", sequence, 1), &record).longest;
+    assert_eq!(shortened(ms(2_999), 2), None, "the one of the stretch runs on");
+    assert_eq!(shortened(ms(3_000), 3), Some(TTL));
+    assert_eq!(shortened(ms(3_010), 4), None, "once is enough");
+    let mut reborn = Voter::new(name("c"), boot_of("c"), ms(500), longest);
+    let mut shortened = |at: Moment, sequence: u64| {
+        reborn.on_heartbeat(at, &asks("a", sequence, 1), &record).longest
+    };
+    assert_eq!(shortened(ms(3_400), 5), None, "those of a former life count from its start");
+    assert_eq!(shortened(ms(3_500), 6), Some(TTL));
+}
+
+#[test]
+fn cl_35_what_is_durable_is_not_shortened_while_the_ledger_names_the_stretch() {
+    let (mut c, _) = stretched_voter();
+    let record = stretched(owned("a", 1, 5), 6);
+    assert_eq!(record.timing().ttl, Span::millis(3_360));
+    let quiet = c.on_heartbeat(ms(9_000), &asks("a", 2, 1), &record);
+    assert_eq!(quiet.longest, None, "a longer one will be asked for");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::lease::voter::Voter;
 use crate::reason::Cause;
 use crate::record::{
     AppliedConfig, GroupIntent, GroupRecord, Guard, NodeRecord, Order, Ownership, Pause, Phase,
-    Record, Versioned,
+    Record, Stretch, Versioned,
 };
 use crate::spec::{ClusterSpec, NodeSpec, Role};
 use crate::start_kind::StartKind;
@@ -186,4 +186,13 @@ pub fn refusal(
 
 pub fn promises(voter: &mut Voter, now: Moment, beat: &Heartbeat, record: &Record) -> bool {
     refusal(voter, now, beat, record).is_none()
+}
+
+/// The same while every time-out is `ratio` times as long.
+pub fn stretched(mut record: Record, ratio: u32) -> Record {
+    let (by, reason) = ("mika".to_owned(), "storage move".to_owned());
+    let order = Order { by, reason, at: Wall(0), command: "c-1".to_owned() };
+    let within = Span::secs(3_600);
+    record.stretch = Some(Arc::new(Stretch { ratio, order, within, over: None }));
+    record
 }

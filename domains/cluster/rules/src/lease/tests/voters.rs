@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tsugi_vocabulary::{Generation, Moment, NodeName, Span};
+use tsugi_vocabulary::{Generation, Moment, NodeName, Span, Wall};
 
-use super::scene::{TTL, group, ms, name, owned, voter, wanting, with, with_a_fourth};
+use super::scene::{TTL, group, ms, name, owned, stretched, voter, wanting, with, with_a_fourth};
 use crate::lease::heartbeat::{Health, NoPromise};
 use crate::lease::margin::{Left, weaker_without};
 use crate::lease::voter_list::{Seat, Spread, VoterChange, due};
 use crate::record::{Gone, NodeRecord, Ownership, Record, Versioned};
-use crate::timing::LONGEST_TTL;
+use crate::timing::{LONGEST_TTL, TTL_CAP};
 
 /// The voters a, b and c under the numbers 1 to 3, all of them joined and configured.
 fn three() -> Record {
@@ -134,6 +134,20 @@ pub fn l6_the_list_changes_again_only_after_the_longest_time_of_a_promise() {
     let before = ms(0) + LONGEST_TTL.saturating_sub(Span(1));
     assert_eq!(due(&record, &spread, &heard, before), None);
     assert!(due(&record, &spread, &heard, after_the_wait()).is_some());
+}
+
+#[test]
+pub fn cl_35_after_any_stretch_the_list_waits_for_the_longest_lease_there_is() {
+    let mut record = stretched(left(with_d(three(), 4), "c"), 2);
+    for over in [None, Some(Wall(1))] {
+        let stretch = Arc::make_mut(record.stretch.as_mut().unwrap());
+        stretch.over = over;
+        let spread = known(&record);
+        let heard = names("a b c d");
+        let before = ms(0) + TTL_CAP.saturating_sub(Span(1));
+        assert_eq!(due(&record, &spread, &heard, before), None, "over: {over:?}");
+        assert!(due(&record, &spread, &heard, ms(0) + TTL_CAP).is_some());
+    }
 }
 
 #[test]

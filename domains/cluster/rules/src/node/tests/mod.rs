@@ -9,6 +9,7 @@ mod noting;
 mod observed;
 mod returning;
 mod silence;
+mod stretching;
 mod suspects;
 mod taken_on;
 mod voters;
@@ -63,6 +64,8 @@ struct Bench {
     told: Option<Told>,
     stops: Stops,
     voter_changes: Vec<(VoterChange, Generation)>,
+    /// What was made durable of the node's own promises, in order.
+    kept: Vec<Span>,
     orders: VecDeque<Order>,
 }
 
@@ -124,6 +127,7 @@ impl Bench {
             told: None,
             stops: Stops::ByThemselves,
             voter_changes: Vec::new(),
+            kept: Vec::new(),
             orders: VecDeque::new(),
         };
         bench.tell(Event::Leader { term: 1, leader: Some(name("b")) });
@@ -160,6 +164,12 @@ impl Bench {
         let mut group = self.group().clone();
         how(&mut group);
         self.write(group);
+    }
+
+    /// For how long the node promised nothing after its start.
+    fn quiet_for(&self) -> Option<Span> {
+        let until = self.node.voter.quiet_until();
+        (until > Moment(0)).then(|| until.since(Moment(0) + Span::secs(10)))
     }
 
     fn group(&self) -> &GroupRecord {
@@ -240,7 +250,8 @@ impl Bench {
             Order::AskState { node, .. } => self.done.push(format!("ask {node}")),
             Order::ChangeVoters { change, known } => self.voter_changes.push((change, known)),
             Order::Left => self.left = true,
-            Order::Answer { .. } | Order::KeepPromise(_) | Order::WakeAt(_) => {}
+            Order::KeepPromise(span) => self.kept.push(span),
+            Order::Answer { .. } | Order::WakeAt(_) => {}
         }
     }
 
