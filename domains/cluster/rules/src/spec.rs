@@ -528,11 +528,11 @@ impl GroupSpec {
         let mut spec = self.clone();
         for resource in &mut spec.resources {
             match &mut resource.kind {
-                ResourceKind::Process { monitor: Some(monitor), .. } => longer(&mut monitor.limit),
+                ResourceKind::Process { monitors, .. } => {
+                    monitors.iter_mut().for_each(|monitor| longer(&mut monitor.limit));
+                }
                 ResourceKind::Ocf { monitor, .. } => longer(&mut monitor.limit),
-                ResourceKind::Process { monitor: None, .. }
-                | ResourceKind::Address { .. }
-                | ResourceKind::Volume { .. } => {}
+                ResourceKind::Address { .. } | ResourceKind::Volume { .. } => {}
             }
         }
         spec

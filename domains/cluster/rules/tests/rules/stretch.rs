@@ -89,20 +89,25 @@ fn cl_35_a_node_whose_version_knows_of_no_stretch_keeps_it_from_being_ordered() 
 
 #[test]
 fn cl_35_a_monitor_may_take_longer_and_is_asked_as_often() {
+    use tsugi_cluster_rules::monitors::OnFailure;
     use tsugi_cluster_rules::spec::{Check, Monitor, ProcessHow, ResourceKind};
     let mut spec = cluster("n1 n2 n3", &["G1: prefer n1 n2"]).groups.into_values().next().unwrap();
     let monitor = Monitor {
+        name: None,
         check: Check::Link("eth0".to_owned()),
         every: Span::secs(5),
         limit: Span::secs(3),
         failures: 2,
         delay: None,
+        action: OnFailure::Fallover,
+        notify: None,
     };
     let process = ResourceKind::Process {
         how: ProcessHow::Program { run: vec!["/opt/server".to_owned()], ready: None },
         environment: [].into(),
         user: None,
-        monitor: Some(monitor.clone()),
+        monitors: vec![monitor.clone(), monitor.clone()],
+        cleanup: None,
     };
     let resource = tsugi_cluster_rules::spec::ResourceSpec {
         name: tsugi_vocabulary::ResourceName::new("server").unwrap(),
@@ -113,10 +118,11 @@ fn cl_35_a_monitor_may_take_longer_and_is_asked_as_often() {
     };
     spec.resources = vec![resource.clone()];
     let longer = spec.with_monitors_stretched(4);
-    let ResourceKind::Process { monitor: Some(its), .. } = &longer.resources[0].kind else {
+    let ResourceKind::Process { monitors, .. } = &longer.resources[0].kind else {
         panic!("{longer:?}");
     };
-    assert_eq!(*its, Monitor { limit: Span::secs(12), ..monitor });
+    let its = Monitor { limit: Span::secs(12), ..monitor };
+    assert_eq!(*monitors, [its.clone(), its], "each of them");
     let limits = |r: &tsugi_cluster_rules::spec::ResourceSpec| (r.start_limit, r.stop_limit);
     assert_eq!(limits(&longer.resources[0]), limits(&resource), "those of starts and stops stay");
 }

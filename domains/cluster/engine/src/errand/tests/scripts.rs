@@ -246,7 +246,7 @@ fn asked(check: Check, limit: Option<Span>) -> (String, Option<Span>) {
     let mut watched = server(None);
     let ResourceKind::Process { monitors, .. } = &mut watched.kind else { unreachable!() };
     monitors[0].check = check;
-    monitors[0].rhythm.limit = limit.unwrap_or(monitors[0].rhythm.limit);
+    monitors[0].limit = limit.unwrap_or(monitors[0].limit);
     let mut scene = Scene::new(vec![watched]);
     scene.ask("server");
     let program = scene.program();
