@@ -6,6 +6,7 @@ mod clp;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,8 @@ pub enum Now {
 pub enum Misuse {
     /// A word that the old command knows and that means nothing here, or that nobody knows.
     Word(String),
+    /// An option with something else than a number between two others.
+    OutOfRange(&'static str, String, RangeInclusive<u32>),
     /// Something is missing.
     Missing(&'static str),
     /// Two words that exclude each other.
@@ -59,7 +62,10 @@ pub const ALL: [OldName; 7] = [
     OldName { name: "clpcl", usage: "clpcl --suspend|--resume", now: clp::cluster },
     OldName {
         name: "ARMLOAD",
-        usage: "ARMLOAD ID [/M [/FOV] | /R n [/H h] [/WAIT s] [/INT s]] [/U USER] PROGRAM …",
+        usage: concat!(
+            "ARMLOAD ID [/S] [/M [/FOV] | /R n [/H h] [/SCR] [/WAIT s] [/INT s]] [/U USER] ",
+            "PROGRAM …|SERVICE"
+        ),
         now: arm::load,
     },
     OldName { name: "ARMKILL", usage: "ARMKILL ID [/T s]", now: arm::kill },
@@ -107,6 +113,9 @@ impl Misuse {
     pub fn words(&self) -> Phrase {
         match self {
             Self::Word(word) => phrase::usage_unknown_option(word.clone()),
+            Self::OutOfRange(option, given, range) => {
+                phrase::usage_out_of_range(given.clone(), *option, range.start(), range.end())
+            }
             Self::Missing(what) => phrase::usage_missing(what),
             Self::Both(one, other) => phrase::usage_exclude(one.clone(), other.clone()),
             Self::Elsewhere(command) => phrase::old_name_elsewhere(command),

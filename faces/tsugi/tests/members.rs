@@ -23,6 +23,8 @@ mod scripts;
 mod site;
 #[path = "members/stretch.rs"]
 mod stretch;
+#[path = "members/watched.rs"]
+mod watched;
 
 use site::Site;
 

@@ -156,6 +156,7 @@ impl Scene {
         };
         let apart = others_of(self.neighbours).filter(|n| *n != number).map(Self::group).collect();
         GroupSpec {
+            services: [].into(),
             mode: Mode::Single,
             prefer: std::iter::once(home.clone()).chain(others).collect(),
             prefer_by: if number % 3 == 1 {

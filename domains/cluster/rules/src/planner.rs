@@ -36,7 +36,7 @@ pub use draft::timeless;
 pub use ground::{Asked, config_mark};
 pub use report::{
     Took, Wanted, answer_to_failure, fence_ended, found_off, handed_over, is_out_of_service,
-    mended, next_by_time, released_after_failure, report_running, wanted,
+    mended, next_by_time, released_after_failure, report_running, scripts_again, wanted,
 };
 
 use crate::mutant::mutant;

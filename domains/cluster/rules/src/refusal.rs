@@ -191,6 +191,15 @@ pub enum Refusal {
         /// The node.
         node: NodeName,
     },
+    /// 33 The configuration names no such service of the group.
+    NoSuchService {
+        /// The group.
+        group: GroupName,
+        /// The service.
+        service: String,
+        /// Those that it names.
+        known: Vec<String>,
+    },
 }
 
 impl Refusal {
@@ -230,6 +239,7 @@ impl Refusal {
             Self::NoSuchRatio { .. } => 30,
             Self::StretchTooLong { .. } => 31,
             Self::OlderNode { .. } => 32,
+            Self::NoSuchService { .. } => 33,
         }
     }
 
@@ -276,6 +286,7 @@ impl Refusal {
             Self::NoSuchRatio { .. } => "no-such-ratio",
             Self::StretchTooLong { .. } => "stretch-too-long",
             Self::OlderNode { .. } => "older-node",
+            Self::NoSuchService { .. } => "no-such-service",
         }
     }
 }

@@ -100,6 +100,9 @@ pub struct GroupSpec {
     pub takeover: Takeover,
     /// Accepts by name that a volume is taken from a silent node without a confirmed fence.
     pub fence: FencePolicy,
+    /// What its scripts may load by name: absolute path and arguments (CL-08).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<String, Vec<String>>,
     /// Its resources in configuration order.
     pub resources: Vec<ResourceSpec>,
 }
@@ -544,6 +547,13 @@ impl GroupSpec {
         self.resources
             .iter()
             .any(|r| matches!(r.kind, ResourceKind::Volume { source: VolumeSource::Block(_), .. }))
+    }
+
+    /// The service of this name, whatever the case of its letters: its name as it is configured,
+    /// and what is run.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<(&String, &Vec<String>)> {
+        self.services.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
     /// The resources of the group that only a reset of the machine takes away for certain: the

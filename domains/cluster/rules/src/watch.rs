@@ -144,6 +144,10 @@ pub struct Watched {
 pub struct Load {
     /// The program and its arguments.
     pub run: Vec<String>,
+    /// The service of its group that it is (`/S`): what is run is then what the configuration says
+    /// of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// Where it starts; none is the root directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dir: Option<String>,
@@ -178,7 +182,28 @@ pub enum AtEnd {
         /// How long after its last start it is started again at the earliest (`/INT t`).
         #[serde(default, skip_serializing_if = "is_zero")]
         interval: Span,
+        /// What is run again (`/SCR`).
+        #[serde(default, skip_serializing_if = "Again::is_program")]
+        again: Again,
     },
+}
+
+/// What is run again when a watched program has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Again {
+    /// The program.
+    #[default]
+    Program,
+    /// The scripts of its group, from the beginning and on the same node: what they load again is
+    /// on a list of its own, as after any start.
+    Scripts,
+}
+
+impl Again {
+    fn is_program(&self) -> bool {
+        *self == Self::Program
+    }
 }
 
 fn is_zero(span: &Span) -> bool {
@@ -194,6 +219,15 @@ pub enum Recovery {
     AsConfigured,
     /// Another node takes the group over (`/M /FOV`).
     TakeOver,
+    /// The group is started again on the same node, so that its scripts run again; when that is
+    /// used up, another node takes it over (`/R n /SCR`).
+    Scripts {
+        /// How often.
+        times: u32,
+        /// The period in which so many count; none counts all since the last takeover.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<Span>,
+    },
 }
 
 impl Watchlist {

@@ -43,11 +43,19 @@ pub struct Load {
     pub delay: Option<String>,
     #[arg(long, value_name = "TIME", requires = "restart")]
     pub interval: Option<String>,
+    #[arg(long, requires = "restart")]
+    pub rerun_scripts: bool,
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(long, value_name = "NAME", conflicts_with = "program")]
+    pub service: Option<String>,
+    #[arg(
+        required_unless_present = "service",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     #[arg(value_name = "PROGRAM")]
     pub program: Vec<String>,
 }

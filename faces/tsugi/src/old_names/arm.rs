@@ -5,6 +5,8 @@
 //! follows the program belongs to it as soon as it is no option. The manuals that are at hand state
 //! no exit codes: these end as `tsugi proc` does.
 
+use std::ops::RangeInclusive;
+
 use super::{Misuse, Now};
 
 /// What `ARMLOAD` is told beside the id and the program.
@@ -16,13 +18,13 @@ struct Options {
     hours: Option<String>,
     wait: Option<String>,
     interval: Option<String>,
+    scripts: Option<String>,
     user: Option<String>,
+    service: Option<String>,
 }
 
-/// `ARMLOAD ID [/M [/FOV] | /R n [/H h] [/WAIT t] [/INT t]] [/U USER] PROGRAM [ARGUMENT …]`.
-///
-/// A service of the system (`/S`) and a restart by the whole script (`/SCR`) have no new command
-/// yet: they are refused, and nothing is started.
+/// `ARMLOAD ID [/M [/FOV] | /R n [/H h] [/SCR] [/WAIT t] [/INT t]] [/U USER] PROGRAM [ARGUMENT …]`,
+/// or with `/S` the name of a service of the group, as its configuration has it.
 pub(super) fn load(words: &[String]) -> Result<Now, Misuse> {
     let (mut id, mut program) = (None, Vec::new());
     let mut options = Options::default();
@@ -41,17 +43,32 @@ pub(super) fn load(words: &[String]) -> Result<Now, Misuse> {
             "/U" => options.user = Some(value(&mut words, "/U user")?),
             // Nothing waits for the program here, and a window there is none.
             "/A" | "/W" => {}
-            "/S" | "/SCR" => return Err(Misuse::Word(word.clone())),
+            "/SCR" => options.scripts = Some(word.clone()),
+            "/S" => options.service = Some(word.clone()),
             _ if id.is_none() => id = Some(word.clone()),
             _ => program.push(word.clone()),
         }
     }
     let id = id.ok_or(Misuse::Missing("ID"))?;
+    let service = options.service.is_some();
     if program.is_empty() {
-        return Err(Misuse::Missing("PROGRAM"));
+        return Err(Misuse::Missing(if service { "SERVICE" } else { "PROGRAM" }));
     }
     let mut now = vec!["proc".to_owned(), "load".to_owned(), id];
     now.extend(options.words()?);
+    if service {
+        // A service has no arguments: what it is run with is configured.
+        if let Some(more) = program.get(1) {
+            return Err(Misuse::Word(more.clone()));
+        }
+        now.extend(
+            program
+                .first()
+                .into_iter()
+                .flat_map(|name| ["--service".to_owned(), unquoted(name).to_owned()]),
+        );
+        return Ok(Now::Command(now));
+    }
     now.push("--".to_owned());
     now.extend(program);
     Ok(Now::Command(now))
@@ -60,8 +77,8 @@ pub(super) fn load(words: &[String]) -> Result<Now, Misuse> {
 impl Options {
     fn words(self) -> Result<Vec<String>, Misuse> {
         let Some((retry, times)) = self.retry else {
-            let of_retry = [("/H", &self.hours), ("/WAIT", &self.wait), ("/INT", &self.interval)];
-            if of_retry.iter().any(|(_, given)| given.is_some()) {
+            let of_retry = [&self.hours, &self.scripts, &self.wait, &self.interval];
+            if of_retry.iter().any(|given| given.is_some()) {
                 return Err(Misuse::Missing("/R n"));
             }
             let at_end = match (self.monitor, self.failover) {
@@ -76,11 +93,12 @@ impl Options {
         if let Some(other) = self.monitor.or(self.failover) {
             return Err(Misuse::Both(other, retry));
         }
-        let mut words = vec!["--restart".to_owned(), number(&times, 1..=9)?.to_string()];
-        let hours = self.hours.map(|h| number(&h, 1..=24)).transpose()?;
+        let mut words = vec!["--restart".to_owned(), number("/R", &times, 1..=9)?.to_string()];
+        let hours = self.hours.map(|h| number("/H", &h, 1..=24)).transpose()?;
         words.extend(named("--within", hours.map(|h| format!("{h}h"))));
-        words.extend(named("--delay", seconds(self.wait)?));
-        words.extend(named("--interval", seconds(self.interval)?));
+        words.extend(named("--delay", seconds("/WAIT", self.wait)?));
+        words.extend(named("--interval", seconds("/INT", self.interval)?));
+        words.extend(self.scripts.map(|_| "--rerun-scripts".to_owned()));
         words.extend(named("--user", self.user));
         Ok(words)
     }
@@ -98,7 +116,7 @@ pub(super) fn kill(words: &[String]) -> Result<Now, Misuse> {
         }
     }
     let mut now = vec!["proc".to_owned(), "kill".to_owned(), id.ok_or(Misuse::Missing("ID"))?];
-    now.extend(named("--within", seconds(within)?));
+    now.extend(named("--within", seconds("/T", within)?));
     Ok(Now::Command(now))
 }
 
@@ -127,16 +145,21 @@ pub(super) fn suspend(words: &[String]) -> Result<Now, Misuse> {
     Ok(Now::Command(words.iter().map(|w| (*w).to_owned()).collect()))
 }
 
+/// A name without the quotation marks that a shell has left on it.
+fn unquoted(name: &str) -> &str {
+    name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(name)
+}
+
 fn named(option: &str, value: Option<String>) -> impl Iterator<Item = String> {
     value.map(|value| [option.to_owned(), value]).into_iter().flatten()
 }
 
-fn number(text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32, Misuse> {
+fn number(option: &'static str, text: &str, range: RangeInclusive<u32>) -> Result<u32, Misuse> {
     let number = text.parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| Misuse::Word(text.to_owned()))
+    number.ok_or_else(|| Misuse::OutOfRange(option, text.to_owned(), range))
 }
 
-fn seconds(text: Option<String>) -> Result<Option<String>, Misuse> {
-    let seconds = |text: String| number(&text, 0..=86_400).map(|n| format!("{n}s"));
+fn seconds(option: &'static str, text: Option<String>) -> Result<Option<String>, Misuse> {
+    let seconds = |text: String| number(option, &text, 0..=86_400).map(|n| format!("{n}s"));
     text.map(seconds).transpose()
 }

@@ -64,6 +64,7 @@ fn an_old_load_takes_its_options_anywhere_and_in_any_letter_case() {
             "ARMLOAD AP /INT 60 ap x /r 9 /WAIT 5 /H 24 /U mika",
             "proc load AP --restart 9 --within 24h --delay 5s --interval 60s --user mika -- ap x",
         ),
+        ("ARMLOAD AP /scr ap /R 2", "proc load AP --restart 2 --rerun-scripts -- ap"),
         ("ARMKILL TUSINAP", "proc kill TUSINAP"),
         ("armkill WM_IS /t 100", "proc kill WM_IS --within 100s"),
         ("ARMKILL /T 100 WM_IS", "proc kill WM_IS --within 100s"),
@@ -76,22 +77,55 @@ fn an_old_load_takes_its_options_anywhere_and_in_any_letter_case() {
 }
 
 #[test]
+fn cl_08_an_old_load_of_a_service_takes_its_options_anywhere_in_any_case_and_a_quoted_name() {
+    let cases = [
+        ("ARMLOAD WinSAM_PID /S /M /FOV WinSAM", "WinSAM_PID --failover --service WinSAM"),
+        (
+            "ARMLOAD Ros3_PID /s /m /fov Ros3NT_Service",
+            "Ros3_PID --failover --service Ros3NT_Service",
+        ),
+        ("ARMLOAD WM_IS /S /M \"wmIS\"", "WM_IS --fail --service wmIS"),
+        (
+            "ARMLOAD WM_BROKER /FOV /S /M webMethodsBroker_6.0_6849",
+            "WM_BROKER --failover --service webMethodsBroker_6.0_6849",
+        ),
+        ("ARMLoad /fov HULFT HULFT /m /s", "HULFT --failover --service HULFT"),
+        ("armload HULFT HULFT /S", "HULFT --service HULFT"),
+        ("ARMLOAD AP svc /S /A /R 2 /SCR", "AP --restart 2 --rerun-scripts --service svc"),
+    ];
+    for (old, new) in cases {
+        assert_eq!(now(old), Ok(format!("tsugi proc load {new}")), "{old}");
+    }
+}
+
+#[test]
 fn an_old_load_that_is_not_understood_starts_nothing() {
     let word = |word: &str| Err(Misuse::Word(word.to_owned()));
     assert_eq!(now("ARMLOAD"), Err(Misuse::Missing("ID")));
     assert_eq!(now("ARMLOAD AP"), Err(Misuse::Missing("PROGRAM")));
     assert_eq!(now("ARMLOAD AP ap /R"), Err(Misuse::Missing("/R n")));
-    assert_eq!(now("ARMLOAD AP ap /R 10"), word("10"));
-    assert_eq!(now("ARMLOAD AP ap /R 3 /H 25"), word("25"));
     assert_eq!(now("ARMLOAD AP ap /H 3"), Err(Misuse::Missing("/R n")));
     let both = Err(Misuse::Both("/M".to_owned(), "/R".to_owned()));
     assert_eq!(now("ARMLOAD AP ap /M /R 3"), both);
-    assert_eq!(now("ARMLOAD HULFT /S HULFT"), word("/S"));
-    assert_eq!(now("ARMLOAD AP ap /R 3 /SCR"), word("/SCR"));
+    assert_eq!(now("ARMLOAD HULFT /S"), Err(Misuse::Missing("SERVICE")));
+    assert_eq!(now("ARMLOAD HULFT /S HULFT x"), word("x"));
+    assert_eq!(now("ARMLOAD AP ap /SCR"), Err(Misuse::Missing("/R n")));
     assert_eq!(now("ARMKILL AP BP"), word("BP"));
-    assert_eq!(now("ARMKILL AP /T x"), word("x"));
     assert_eq!(now("ARMLOADC AP"), Err(Misuse::Missing("/W pause|continue")));
     assert!(called_by(Some(&OsString::from("ARMLEAD"))).is_none(), "a misprint");
+}
+
+#[test]
+fn cl_11_a_number_that_is_out_of_its_range_is_told_with_the_range() {
+    let of = |option, given: &str, range| Err(Misuse::OutOfRange(option, given.to_owned(), range));
+    assert_eq!(now("ARMLOAD AP ap /R 10"), of("/R", "10", 1..=9));
+    assert_eq!(now("ARMLOAD AP ap /R 0"), of("/R", "0", 1..=9));
+    assert_eq!(now("ARMLOAD AP ap /R 3 /H 25"), of("/H", "25", 1..=24));
+    assert_eq!(now("ARMLOAD AP ap /R 3 /H 0"), of("/H", "0", 1..=24));
+    assert_eq!(now("ARMLOAD AP ap /R 3 /WAIT -1"), of("/WAIT", "-1", 0..=86_400));
+    assert_eq!(now("ARMKILL AP /T x"), of("/T", "x", 0..=86_400));
+    let text = now("ARMLOAD AP ap /R 10").unwrap_err().words().text(tsugi_messages::Language::En);
+    assert_eq!(text, "/R is a number from 1 to 9, not 10");
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use tsugi_messages::{self as messages, Column, Table, phrase};
+use tsugi_messages::{self as messages, Column, Message, Table, phrase};
 use tsugi_vocabulary::{Epoch, Span};
 use tsugi_wire::control::report::No;
-use tsugi_wire::control::watched::{self, AtEnd, Program, Programs, Run, State};
+use tsugi_wire::control::watched::{self, Again, AtEnd, Program, Programs, Run, State};
 use tsugi_wire::control::{Change, How, Operation, Reply, Request};
 
 use super::change::{origin, random_id, time, typed};
@@ -33,12 +33,23 @@ pub fn proc(agents: &Agents, out: &Out, asked: &Proc) -> Exit {
         Proc::List => list(agents, out),
         Proc::Hold { id, reason } => {
             let what = Operation::Hold { run: run_here(None), id: id.clone() };
-            send(agents, out, (what, reason.as_deref())).map_or_else(|exit| exit, |()| Exit::Done)
+            tell(out, send(agents, out, (what, reason.as_deref())), &messages::proc_held(id))
         }
         Proc::Watch { id, reason } => {
             let what = Operation::Watch { run: run_here(None), id: id.clone() };
-            send(agents, out, (what, reason.as_deref())).map_or_else(|exit| exit, |()| Exit::Done)
+            tell(out, send(agents, out, (what, reason.as_deref())), &messages::proc_watched(id))
         }
+    }
+}
+
+/// Says what was done, if it was.
+fn tell(out: &Out, sent: Result<(), Exit>, done: &Message) -> Exit {
+    match sent {
+        Ok(()) => {
+            out.tell(done);
+            Exit::Done
+        }
+        Err(exit) => exit,
     }
 }
 
@@ -72,6 +83,7 @@ fn load_one(agents: &Agents, out: &Out, load: &Load) -> Exit {
     };
     let dir = std::env::current_dir().ok();
     let what = watched::Load {
+        service: load.service.clone(),
         run: found(&load.program, dir.as_deref()),
         dir: dir.map(|dir| dir.display().to_string()),
         user: load.user.clone(),
@@ -118,6 +130,7 @@ fn at_end(out: &Out, load: &Load) -> Result<AtEnd, Exit> {
             within: time(out, "--within", load.within.as_deref())?,
             wait: time(out, "--delay", load.delay.as_deref())?.unwrap_or(Span::ZERO),
             interval: time(out, "--interval", load.interval.as_deref())?.unwrap_or(Span::ZERO),
+            again: if load.rerun_scripts { Again::Scripts } else { Again::Program },
         },
         (false, false, None) => AtEnd::Log,
     })
@@ -238,13 +251,22 @@ fn list(agents: &Agents, out: &Out) -> Exit {
                     state(out, program),
                     program.group.clone(),
                     program.node.clone(),
-                    program.load.run.join(" "),
+                    what_runs(&program.load),
                 ]);
             }
             out.lines(table.lines(render::columns()));
         }
     }
     Exit::Done
+}
+
+/// The words of a program, behind the name of the service that it is.
+fn what_runs(load: &watched::Load) -> String {
+    let words = load.run.join(" ");
+    match &load.service {
+        Some(service) => format!("{service}: {words}"),
+        None => words,
+    }
 }
 
 /// The word for how a program stands; a suspended watch is what counts first.

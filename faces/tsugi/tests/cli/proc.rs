@@ -2,7 +2,7 @@
 
 use tsugi_vocabulary::{Epoch, Span};
 use tsugi_wire::control::report::{No, Refused};
-use tsugi_wire::control::watched::{AtEnd, Held, Load, Program, Programs, Run, State};
+use tsugi_wire::control::watched::{Again, AtEnd, Held, Load, Program, Programs, Run, State};
 use tsugi_wire::control::{Change, Operation, Reply, Request, Utc, Words};
 
 use crate::agent::{AT, Agent, answer, bytes, nobody};
@@ -11,7 +11,7 @@ use crate::{Ran, tsugi};
 
 fn program(state: State, detail: Option<&str>, held: Option<Held>) -> Reply {
     let run = vec!["/opt/ap".to_owned(), "line1".to_owned()];
-    let load = Load { run, dir: None, user: None, at_end: AtEnd::Log };
+    let load = Load { service: None, run, dir: None, user: None, at_end: AtEnd::Log };
     let one = Program {
         id: "AP".to_owned(),
         group: "PAY".to_owned(),
@@ -61,11 +61,21 @@ fn cl_07_a_load_says_how_the_start_went_and_frees_the_id_of_what_did_not_start()
 #[test]
 fn what_an_end_means_is_said_by_the_options() {
     let seconds = |n| Span::secs(n);
-    let restart = |within, wait, interval| AtEnd::Restart { times: 3, within, wait, interval };
+    let again = Again::Program;
+    let restart =
+        |within, wait, interval| AtEnd::Restart { times: 3, within, wait, interval, again };
+    let scripts = AtEnd::Restart {
+        times: 3,
+        within: None,
+        wait: Span::ZERO,
+        interval: Span::ZERO,
+        again: Again::Scripts,
+    };
     let cases = [
         (&["--fail"][..], AtEnd::Fail),
         (&["--failover"], AtEnd::TakeOver),
         (&["--restart", "3"], restart(None, Span::ZERO, Span::ZERO)),
+        (&["--restart", "3", "--rerun-scripts"], scripts),
         (
             &["--restart", "3", "--within", "2h", "--delay", "5s", "--interval", "60s"],
             restart(Some(seconds(7_200)), seconds(5), seconds(60)),
@@ -88,9 +98,28 @@ fn what_an_end_means_is_said_by_the_options() {
     assert_eq!(bad(&["--restart", "10"]), 2);
     assert_eq!(bad(&["--fail", "--failover"]), 2);
     assert_eq!(bad(&["--within", "2h"]), 2);
+    assert_eq!(bad(&["--rerun-scripts"]), 2);
     let line = ["proc", "load", "AP", "/opt/ap"];
     tsugi(agent.run_dir(), &line).ended(2, "TSUG10584-E");
     assert_eq!(agent.times(), 0);
+}
+
+#[test]
+fn cl_08_a_service_is_loaded_by_its_name_and_its_end_is_told_like_a_programs() {
+    let agent = agent(State::Up, None);
+    let line = ["proc", "load", "AP", "--group", "PAY", "--fail", "--service", "wmIS"];
+    tsugi(agent.run_dir(), &line).ended(0, "TSUG10580-I");
+    let Operation::Load { load, .. } = changed(&agent).what else { panic!("no load") };
+    assert_eq!(load.service.as_deref(), Some("wmIS"));
+    assert_eq!(
+        (load.run.len(), load.at_end),
+        (0, AtEnd::Fail),
+        "the configuration says what is run"
+    );
+    for wrong in [&["--service", "wmIS", "/opt/ap"][..], &["--service"], &[]] {
+        let line = [&["proc", "load", "AP", "--group", "PAY"], wrong].concat();
+        assert_eq!(tsugi(agent.run_dir(), &line).code, 2, "{wrong:?}");
+    }
 }
 
 #[test]
@@ -131,10 +160,12 @@ fn cl_15_a_suspended_watch_is_listed_as_suspend_with_who_and_why() {
 
 #[test]
 fn cl_16_a_person_suspends_one_id_and_takes_it_up_again_with_a_reason() {
-    for (verb, reason) in [("hold", "new disk"), ("watch", "disk is in")] {
+    for (verb, reason, said) in
+        [("hold", "new disk", "TSUG10597-I"), ("watch", "disk is in", "TSUG10598-I")]
+    {
         let agent = agent(State::Up, None);
         let line = ["proc", verb, "AP", "--reason", reason];
-        assert_eq!(tsugi(agent.run_dir(), &line).code, 0);
+        tsugi(agent.run_dir(), &line).ended(0, said);
         let change = changed(&agent);
         assert_eq!(change.reason, reason);
         let (run, id) = (None, "AP".to_owned());

@@ -17,6 +17,9 @@ pub struct Run {
 /// What is run under a watch id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
+    /// The service of the group that it is; what is run is then none of the request's.
+    #[serde(default)]
+    pub service: Option<String>,
     /// The program and its arguments.
     pub run: Vec<String>,
     /// Where it starts.
@@ -47,7 +50,21 @@ pub enum AtEnd {
         wait: Span,
         /// How long after its last start at the earliest.
         interval: Span,
+        /// What is run again.
+        #[serde(default)]
+        again: Again,
     },
+}
+
+/// What is run again when a watched program has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Again {
+    /// The program.
+    #[default]
+    Program,
+    /// The scripts of its group.
+    Scripts,
 }
 
 /// The watched programs of the cluster.

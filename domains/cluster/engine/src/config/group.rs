@@ -17,7 +17,7 @@ use super::page::{Given, Page, meant_or_all};
 use super::problem::Wrong;
 use super::{resource, value, whole};
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "prefer",
     "prefer_by",
     "prefer_every",
@@ -36,6 +36,7 @@ const KEYS: [&str; 19] = [
     "drill_every",
     "takeover",
     "fence",
+    "services",
     "resource",
 ];
 
@@ -112,6 +113,7 @@ fn read(
             .then(|| page.span_of_time("drill_every", Span::secs(90 * 24 * 3600))),
         takeover: takeover(page).unwrap_or(by_cluster),
         fence: fence(page, &resources),
+        services: services(page),
         resources,
     };
     Some(Written {
@@ -128,6 +130,20 @@ fn read(
 /// `takeover`, of the cluster or of one group.
 pub(super) fn takeover(page: &Page<'_>) -> Option<Takeover> {
     page.choice("takeover", &[("automatic", Takeover::Automatic), ("observe", Takeover::Observe)])
+}
+
+/// What scripts load by name. Of names that differ only in the case of their letters there is one.
+fn services(page: &Page<'_>) -> BTreeMap<String, Vec<String>> {
+    let Some(table) = page.page("services") else { return BTreeMap::new() };
+    let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for name in table.keys() {
+        if out.keys().any(|known| known.eq_ignore_ascii_case(&name.value)) {
+            table.note(&name.span, Wrong::Twice(name.value));
+        } else if let Some(run) = table.command(&name.value) {
+            out.insert(name.value, run);
+        }
+    }
+    out
 }
 
 /// A word, or the times at which it goes back by itself.

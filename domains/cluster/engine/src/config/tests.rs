@@ -168,6 +168,28 @@ fn a_volume_says_when_its_file_system_is_checked() {
 }
 
 #[test]
+fn cl_08_a_group_names_the_services_that_its_scripts_may_load() {
+    let with = |table: &str| WHOLE.replace("[group.BATCH]", &format!("{table}\n[group.BATCH]"));
+    let text = with(
+        "[group.PAY.services]\nwmIS = [\"/opt/wm/is\", \"-f\"]\n\
+                     \"HULFT 8\" = [\"/opt/hulft/bin/hulftd\"]\n",
+    );
+    let pay = &spec(&text).groups[&group("PAY")];
+    let run = vec!["/opt/wm/is".to_owned(), "-f".to_owned()];
+    assert_eq!(pay.service("WMIS"), Some((&"wmIS".to_owned(), &run)));
+    assert!(pay.service("hulft 8").is_some() && pay.service("hulft").is_none());
+    for (wrong, told) in [
+        ("wmIS = 3", "wmIS"),
+        ("wmIS = [\"is\"]", "wmIS"),
+        ("wmIS = []", "wmIS"),
+        ("wmIS = [\"/opt/is\"]\nWMIS = [\"/opt/is\"]", "wmIS"),
+    ] {
+        let problems = refused(&with(&format!("[group.PAY.services]\n{wrong}\n")), Language::En);
+        assert!(problems.contains(told), "{problems}");
+    }
+}
+
+#[test]
 fn a_monitor_is_a_command_or_one_of_the_kinds_that_need_none() {
     let cases = [
         ("{ tcp = \"db:5432\" }", Check::Tcp("db:5432".to_owned())),

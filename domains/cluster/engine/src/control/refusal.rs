@@ -77,6 +77,15 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
             let known = if known.is_empty() { "-".to_owned() } else { known.join(", ") };
             (No::NotFound, messages::refused_no_such_monitor(monitor, known), Vec::new())
         }
+        Refusal::NoSuchService { group, service, known } => {
+            let known = if known.is_empty() { "-".to_owned() } else { known.join(", ") };
+            let file = super::CONFIG_FILE;
+            (
+                No::NotFound,
+                messages::refused_no_such_service(group, service, known, file),
+                Vec::new(),
+            )
+        }
         Refusal::NotOwner { group, node } => plain(messages::refused_not_owner(group, node)),
         Refusal::NoFenceDevice { node } => plain(messages::refused_no_fence_device(node)),
         Refusal::OnlyObserved { group } => plain(messages::refused_only_observed(group)),

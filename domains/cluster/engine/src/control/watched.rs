@@ -3,8 +3,8 @@
 use tsugi_cluster_rules::command::{Command, Run};
 use tsugi_cluster_rules::record::{GroupRecord, Order, Record};
 use tsugi_cluster_rules::watch::table::{EndedBy, State};
-use tsugi_cluster_rules::watch::{AtEnd, Load, Recovery, WatchId, Watched};
-use tsugi_vocabulary::GroupName;
+use tsugi_cluster_rules::watch::{Again, AtEnd, Load, Recovery, WatchId, Watched};
+use tsugi_vocabulary::{GroupName, Span};
 use tsugi_wire::control::watched as wire;
 use tsugi_wire::control::{Operation, Utc};
 
@@ -96,11 +96,16 @@ fn to_rules(load: &wire::Load) -> Load {
         wire::AtEnd::Log => AtEnd::Log,
         wire::AtEnd::Fail => AtEnd::Recover { how: Recovery::AsConfigured },
         wire::AtEnd::TakeOver => AtEnd::Recover { how: Recovery::TakeOver },
-        wire::AtEnd::Restart { times, within, wait, interval } => {
-            AtEnd::Restart { times, within, wait, interval }
+        wire::AtEnd::Restart { times, within, wait, interval, again } => {
+            let again = match again {
+                wire::Again::Program => Again::Program,
+                wire::Again::Scripts => Again::Scripts,
+            };
+            AtEnd::Restart { times, within, wait, interval, again }
         }
     };
-    Load { run: load.run.clone(), dir: load.dir.clone(), user: load.user.clone(), at_end }
+    let wire::Load { run, service, dir, user, .. } = load.clone();
+    Load { run, service, dir, user, at_end }
 }
 
 fn from_rules(load: &Load) -> wire::Load {
@@ -108,11 +113,24 @@ fn from_rules(load: &Load) -> wire::Load {
         AtEnd::Log => wire::AtEnd::Log,
         AtEnd::Recover { how: Recovery::AsConfigured } => wire::AtEnd::Fail,
         AtEnd::Recover { how: Recovery::TakeOver } => wire::AtEnd::TakeOver,
-        AtEnd::Restart { times, within, wait, interval } => {
-            wire::AtEnd::Restart { times, within, wait, interval }
+        // Nobody loads with it: it is what comes of a restart.
+        AtEnd::Recover { how: Recovery::Scripts { times, within } } => wire::AtEnd::Restart {
+            times,
+            within,
+            wait: Span::ZERO,
+            interval: Span::ZERO,
+            again: wire::Again::Scripts,
+        },
+        AtEnd::Restart { times, within, wait, interval, again } => {
+            let again = match again {
+                Again::Program => wire::Again::Program,
+                Again::Scripts => wire::Again::Scripts,
+            };
+            wire::AtEnd::Restart { times, within, wait, interval, again }
         }
     };
-    wire::Load { run: load.run.clone(), dir: load.dir.clone(), user: load.user.clone(), at_end }
+    let Load { run, service, dir, user, .. } = load.clone();
+    wire::Load { run, service, dir, user, at_end }
 }
 
 #[cfg(test)]

@@ -61,7 +61,8 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
             Some(messages::start_undone(event.group.as_ref()?, &event.by, resource, up))
         }
         Happening::WatchedEnded { id, how, then } => {
-            Some(watched_ended((id, event.group.as_ref()?, &event.by), how, *then))
+            let place = (event.group.as_ref()?, &event.by);
+            Some(watched_ended(place, (id.as_str(), how), *then))
         }
         Happening::Monitor { id, turn } => {
             Some(monitor_turn((id, event.group.as_ref()?, &event.by), turn))
@@ -145,6 +146,20 @@ fn recovered((group, node): (&GroupName, &NodeName), failed: Option<&How>) -> Me
     match failed {
         None => messages::recover_told(group, node),
         Some(how) => messages::recover_failed(group, node, how),
+    }
+}
+
+/// The end of a watched program, and what follows.
+fn watched_ended(
+    (group, node): (&GroupName, &NodeName),
+    (id, how): (&str, &How),
+    then: Then,
+) -> Message {
+    match then {
+        Then::Nothing => messages::watched_ended(id, group, node, how),
+        Then::StartedAgain => messages::watched_ended_again(id, group, node, how),
+        Then::ScriptsAgain => messages::watched_ended_scripts(id, group, node, how),
+        Then::Suspended => messages::watched_ended_held(id, group, node, how),
     }
 }
 

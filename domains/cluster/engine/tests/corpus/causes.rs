@@ -52,6 +52,10 @@ pub(crate) fn all() -> Vec<(&'static str, Cause)> {
                 how: how(),
             },
         ),
+        (
+            "watched-ended-scripts",
+            watched(Recovery::Scripts { times: 3, within: Some(Span::secs(7_200)) }),
+        ),
     ]
 }
 
@@ -100,6 +104,7 @@ fn every_cause_of_version_1_is_kept() {
         Cause::StartFailed { .. },
         Cause::WatchedEnded { recovery: Recovery::TakeOver, .. },
         Cause::WatchedEnded { recovery: Recovery::AsConfigured, .. },
+        Cause::WatchedEnded { recovery: Recovery::Scripts { .. }, .. },
         Cause::LinksDown { .. },
         Cause::NodeSilent { .. },
         Cause::OneWay { .. },

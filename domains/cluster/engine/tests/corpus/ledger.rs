@@ -15,7 +15,7 @@ use tsugi_cluster_rules::record::{
 use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec, Rhythm};
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
 use tsugi_cluster_rules::watch::table::Then;
-use tsugi_cluster_rules::watch::{AtEnd, Load, Recovery, WatchId, Watchlist};
+use tsugi_cluster_rules::watch::{Again, AtEnd, Load, Recovery, WatchId, Watchlist};
 use tsugi_ledger::{Command, View};
 use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Span, Wall};
 
@@ -141,10 +141,24 @@ fn owned(start: StartKind, phase: Phase, cause: Cause) -> Ownership {
     Ownership::Owned { node: node("a"), boot, start, cause, phase, handover }
 }
 
+/// A program whose end has the scripts of its group run again.
+fn scripts_again(epoch: Epoch) -> Watchlist {
+    let (wait, again) = (Span::secs(5), Again::Scripts);
+    let within = Some(Span::secs(7_200));
+    let at_end = AtEnd::Restart { times: 3, within, wait, interval: Span::ZERO, again };
+    let run = vec!["/opt/ap".to_owned()];
+    let load = Load { service: None, run, dir: None, user: None, at_end };
+    let mut list = Watchlist::default();
+    list.put(epoch, WatchId::new("AP").expect("an id"), load, |_| false);
+    list
+}
+
 /// A program of every kind of end, one of them suspended and one ending.
 fn watchlist(epoch: Epoch) -> Watchlist {
     let (wait, interval) = (Span::secs(5), Span::secs(30));
-    let restart = |within, wait, interval| AtEnd::Restart { times: 3, within, wait, interval };
+    let again = Again::Program;
+    let restart =
+        |within, wait, interval| AtEnd::Restart { times: 3, within, wait, interval, again };
     let ends = [
         ("LOGGED", AtEnd::Log),
         ("AS_CONFIGURED", AtEnd::Recover { how: Recovery::AsConfigured }),
@@ -155,7 +169,13 @@ fn watchlist(epoch: Epoch) -> Watchlist {
     let mut list = Watchlist::default();
     for (id, at_end) in ends {
         let run = vec!["/opt/ap".to_owned(), "line1".to_owned()];
-        let load = Load { run, dir: Some("/opt".to_owned()), user: Some("ap".to_owned()), at_end };
+        let load = Load {
+            service: None,
+            run,
+            dir: Some("/opt".to_owned()),
+            user: Some("ap".to_owned()),
+            at_end,
+        };
         list.put(epoch, WatchId::new(id).expect("an id"), load, |_| false);
     }
     let mut programs = list.programs.values_mut();
@@ -210,6 +230,10 @@ fn groups() -> Vec<(&'static str, GroupRecord)> {
         ("pinned", GroupRecord { pause: pause(Guard::Disarmed), ..new.clone() }),
         ("rearming", GroupRecord { pause: pause(Guard::Rearming), ..new.clone() }),
         ("watched", GroupRecord { epoch, watched: watchlist(epoch), ..new.clone() }),
+        (
+            "watched-scripts-again",
+            GroupRecord { epoch, watched: scripts_again(epoch), ..new.clone() },
+        ),
         ("drilling", GroupRecord { epoch, drills: drills::under_way(epoch), ..new.clone() }),
         ("drilled", GroupRecord { epoch, drills: drills::over(epoch), ..new }),
     ]
@@ -269,6 +293,7 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("start-undone", Happening::StartUndone { resource: resource("server"), up: 2 }),
         ("watched-ended", watched(Then::Nothing)),
         ("watched-started-again", watched(Then::StartedAgain)),
+        ("watched-scripts-again", watched(Then::ScriptsAgain)),
         ("watched-suspended", watched(Then::Suspended)),
         ("monitor-failed", monitor(MonitorTurn::Failed { how: How::from("exit 3") })),
         ("monitor-well", monitor(MonitorTurn::Well)),
@@ -318,6 +343,7 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::Monitor { turn: MonitorTurn::NotNotified { .. }, .. },
         Happening::WatchedEnded { then: Then::Nothing, .. },
         Happening::WatchedEnded { then: Then::StartedAgain, .. },
+        Happening::WatchedEnded { then: Then::ScriptsAgain, .. },
         Happening::WatchedEnded { then: Then::Suspended, .. },
         Happening::Recovered { failed: None },
         Happening::Recovered { failed: Some(_) },

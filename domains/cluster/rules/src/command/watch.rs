@@ -5,6 +5,7 @@ use tsugi_vocabulary::{Epoch, GroupName, Span};
 use super::effect::{Effect, going};
 use crate::record::{GroupIntent, GroupRecord};
 use crate::refusal::Refusal;
+use crate::spec::GroupSpec;
 use crate::watch::{Load, WatchId, Watched};
 
 /// A run of a group: scripts know the one that started them.
@@ -41,11 +42,33 @@ pub(super) fn load(effect: &mut Effect<'_>, (run, id): (&Run, &str), load: &Load
         }
         let Some(id) = id.clone() else { continue };
         let spec = effect.spec().and_then(|spec| spec.groups.get(&group));
+        let load = match named(load, (&group, spec)) {
+            Ok(load) => load,
+            Err(refused) => {
+                effect.refuse(refused);
+                continue;
+            }
+        };
         let taken =
             |name: &str| spec.is_some_and(|s| s.resources.iter().any(|r| r.name.as_str() == name));
         let mut next = entry;
-        next.watched.put(next.epoch, id, load.clone(), taken);
+        next.watched.put(next.epoch, id, load, taken);
         effect.write_group(&group, next, None);
+    }
+}
+
+/// What is run: of a service, what the configuration of its group says of it.
+fn named(load: &Load, (group, spec): (&GroupName, Option<&GroupSpec>)) -> Result<Load, Refusal> {
+    let Some(name) = &load.service else { return Ok(load.clone()) };
+    match spec.and_then(|spec| spec.service(name)) {
+        Some((name, run)) => {
+            Ok(Load { run: run.clone(), service: Some(name.clone()), ..load.clone() })
+        }
+        None => {
+            let known = spec.into_iter().flat_map(|spec| spec.services.keys().cloned());
+            let (group, known) = (group.clone(), known.collect());
+            Err(Refusal::NoSuchService { group, service: name.clone(), known })
+        }
     }
 }
 

@@ -17,6 +17,7 @@ fn group() -> GroupSpec {
     let name = ResourceName::new("volume").expect("a plain word");
     let source = VolumeSource::Block("image".to_owned());
     GroupSpec {
+        services: [].into(),
         mode: Mode::Single,
         prefer: Vec::new(),
         startup: Startup::Auto,

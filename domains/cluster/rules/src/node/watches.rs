@@ -10,6 +10,7 @@ use super::machine::Node;
 use super::{Now, Order};
 use crate::desk::{Act, Desk, Input as DeskInput, Outcome, State as DeskState, Why};
 use crate::plan::Settled;
+use crate::planner;
 use crate::reason::{Cause, How};
 use crate::record::{Happening, Record};
 use crate::spec::Takeover;
@@ -194,9 +195,13 @@ impl Node {
             Some(desk) if is_serving(desk) => Service::On,
             Some(_) | None => Service::Off,
         };
+        let again = |(id, _): (&WatchId, &Watched)| {
+            planner::scripts_again(&record, group, (&self.me, id.as_str()), now.wall)
+        };
         let ground = Ground {
             now: now.lease,
             wanted: listed.map(|(_, watched)| watched),
+            scripts_again: listed.map_or(0, again),
             service,
             paused: entry.is_some_and(|entry| entry.pause.is_some()),
             newest: record.applied >= self.newest && self.is_settled(now.lease),

@@ -33,6 +33,9 @@ pub fn items(spec: &ClusterSpec, group: &GroupSpec, me: &NodeName) -> BTreeSet<I
     if let PreferBy::Script(script) = &group.prefer_by {
         command(&script.run, &None, &mut items);
     }
+    for run in group.services.values() {
+        command(run, &None, &mut items);
+    }
     // What is on a volume comes with it, and is seen by its owner only.
     let carried = |path: &str| {
         group.resources.iter().any(|r| match &r.kind {

@@ -38,7 +38,7 @@ fn after(ground: &Ground<'_>, view: &View<'_>, node: NodeName, cause: Cause) -> 
         place.ended = Ending::Unknown;
         return Need::Place(place);
     };
-    let answer = policy::answer(policy::towards(spec.failure, &cause), &view.recent, &node);
+    let answer = policy::answer_to(&cause, spec.failure, (&view.recent, &node));
     let failure = Failure { at: ground.at, node, cause, answer };
     match answer {
         Answer::Restarted => place.failure = Some(failure),

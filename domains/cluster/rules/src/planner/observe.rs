@@ -92,7 +92,7 @@ pub(super) fn pass(ground: &Ground<'_>, view: &View<'_>) -> Option<Need> {
     let from = view.owner()?.node.clone();
     let Stand::Unwell(cause) = &ground.desk(view, &from)?.stand else { return None };
     let spec = view.spec.filter(|_| is_observed(view))?;
-    let answer = policy::answer(policy::towards(spec.failure, cause), &view.recent, &from);
+    let answer = policy::answer_to(cause, spec.failure, (&view.recent, &from));
     Some(Need::Observed(Observed::Unwell { from, cause: cause.clone(), answer }))
 }
 

@@ -147,7 +147,7 @@ pub fn released_after_failure(
         let what = Happening::Failed { cause, answer: Answer::Restarted };
         return Some(entry(record, group, next, event(at, by, what)));
     }
-    let answer = policy::answer(policy, &next.failures, by);
+    let answer = policy::answer_to(&cause, policy, (&next.failures, by));
     next.failures.push(Failure { at, node: by.clone(), cause: cause.clone(), answer });
     match answer {
         Answer::Restarted | Answer::TakenOver => {}
@@ -170,6 +170,21 @@ pub fn answer_to_failure(
     let [seen, unseen] =
         [&entry.failures, unseen].map(|all| policy::recent(all, spec.failure.within, at));
     policy::answer(spec.failure, &[seen, unseen].concat(), node)
+}
+
+/// How often the scripts of a group were run again on `node` because the program of this watch id
+/// had ended, as far as that counts (CL-11).
+#[must_use]
+pub fn scripts_again(
+    record: &Record,
+    group: &GroupName,
+    (node, id): (&NodeName, &str),
+    at: Wall,
+) -> u32 {
+    let spec = record.spec().and_then(|s| s.groups.get(group));
+    let (Some(spec), Some(entry)) = (spec, record.group(group)) else { return 0 };
+    let recent = policy::recent(&entry.failures, spec.failure.within, at);
+    policy::scripts_again(&recent, (node, id))
 }
 
 /// The next moment on the wall at which a plan may differ although nothing happens: a pause

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use tsugi_vocabulary::{Moment, Span};
 
-use super::{AtEnd, Recovery, Watched};
+use super::{Again, AtEnd, Recovery, Watched};
 use crate::reason::How;
 
 /// Where a watched program stands.
@@ -118,6 +118,9 @@ pub struct Ground<'a> {
     pub paused: bool,
     /// Whether the list is the newest that anybody is known to have.
     pub newest: bool,
+    /// How often the scripts of its group were run again here because it had ended, as far as
+    /// that counts.
+    pub scripts_again: u32,
 }
 
 /// How far the group is.
@@ -150,6 +153,8 @@ pub enum Then {
     Nothing,
     /// It is started again.
     StartedAgain,
+    /// The scripts of its group are run again.
+    ScriptsAgain,
     /// Nothing, because the watch is suspended.
     Suspended,
 }
@@ -278,8 +283,16 @@ impl Watch {
                 self.state = State::Suspended { how: how.clone() };
                 Vec::new()
             }
-            (State::Resting { until, .. }, Some(_)) if *until <= ground.now => {
-                self.start(Turn::Again)
+            (State::Resting { until, how }, Some(watched)) if *until <= ground.now => {
+                match &watched.load.at_end {
+                    AtEnd::Restart { times, within, again: Again::Scripts, .. } => {
+                        let recovery = Recovery::Scripts { times: *times, within: *within };
+                        self.fail(how.clone(), recovery)
+                    }
+                    AtEnd::Restart { again: Again::Program, .. }
+                    | AtEnd::Log
+                    | AtEnd::Recover { .. } => self.start(Turn::Again),
+                }
             }
             // Whoever takes the watch up again wants it to run: this start counts as none.
             (State::Suspended { .. }, Some(_)) if !off && !left_alone => self.start(Turn::Again),
@@ -326,16 +339,22 @@ impl Watch {
                 vec![Wish::Note(how, Then::Nothing)]
             }
             AtEnd::Recover { how: recovery } => self.fail(how, *recovery),
-            AtEnd::Restart { times, within, wait, interval } => {
+            AtEnd::Restart { times, within, wait, interval, again } => {
                 let counts = |at: &Moment| within.is_none_or(|w| ground.now.since(*at) < w);
                 self.restarts.retain(counts);
-                if self.restarts.len() >= usize::try_from(*times).unwrap_or(usize::MAX) {
+                let here = u32::try_from(self.restarts.len()).unwrap_or(u32::MAX);
+                let (so_far, then) = match again {
+                    Again::Program => (here, Then::StartedAgain),
+                    // Each run has its own list: what counts stands in the record.
+                    Again::Scripts => (ground.scripts_again, Then::ScriptsAgain),
+                };
+                if so_far >= *times {
                     return self.fail(how, Recovery::TakeOver);
                 }
                 self.restarts.push_back(ground.now);
                 let until = (ground.now + *wait).max(self.started + *interval);
                 self.state = State::Resting { until, how: how.clone() };
-                let mut wishes = vec![Wish::Note(how, Then::StartedAgain)];
+                let mut wishes = vec![Wish::Note(how, then)];
                 wishes.extend(self.look(ground));
                 wishes
             }

@@ -24,7 +24,13 @@ fn cl_12_letter_case_makes_no_other_id() {
 }
 
 fn load() -> Load {
-    Load { run: vec!["/opt/ap".to_owned()], dir: None, user: None, at_end: AtEnd::Log }
+    Load {
+        service: None,
+        run: vec!["/opt/ap".to_owned()],
+        dir: None,
+        user: None,
+        at_end: AtEnd::Log,
+    }
 }
 
 fn id(text: &str) -> WatchId {

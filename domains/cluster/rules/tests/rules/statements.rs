@@ -58,6 +58,66 @@ fn cl_10_a_watched_programs_end_is_a_takeover_unless_the_group_says_restart() {
 }
 
 #[test]
+fn cl_11_scripts_are_run_again_n_times_within_h_hours_and_then_the_group_moves() {
+    let ended = |on: &str, id: &str, within: Option<Span>| {
+        let (how, recovery) = ("exit 1".into(), Recovery::Scripts { times: 2, within });
+        Stand::Failed(Cause::WatchedEnded { node: node(on), id: id.to_owned(), how, recovery })
+    };
+    let (hour, day) = (3_600_000, 86_400_000);
+    // How long after the one before each end comes, for which id, and where the group is then.
+    let two_hours = Some(Span::secs(7_200));
+    let cases: [(Option<Span>, &[(u64, &str, &str)]); 4] = [
+        (None, &[(0, "AP", "n1"), (day, "AP", "n1"), (day, "AP", "n2")]),
+        // Longer than what counts of other failures of the group.
+        (two_hours, &[(0, "AP", "n1"), (hour, "AP", "n1"), (hour / 2, "AP", "n2")]),
+        (two_hours, &[(0, "AP", "n1"), (hour, "AP", "n1"), (hour, "AP", "n1")]),
+        (
+            None,
+            &[(0, "AP", "n1"), (0, "BP", "n1"), (0, "AP", "n1"), (0, "BP", "n1"), (0, "AP", "n2")],
+        ),
+    ];
+    for (within, ends) in cases {
+        let mut world = World::new(cluster("n1 n2 w=witness", &["G1: prefer n1 n2; restarts 0"]));
+        world.run();
+        for (after, id, owner) in ends {
+            world.at = Wall(world.at.0 + after);
+            world.desk("G1", ended("n1", id, within));
+            world.run();
+            assert_eq!(world.owner("G1").as_deref(), Some(*owner), "{within:?} {ends:?}");
+        }
+        // There the count begins anew, also long after the takeover.
+        if world.owner("G1").as_deref() == Some("n2") {
+            world.desk("G1", ended("n2", "AP", within));
+            world.run();
+            assert_eq!(world.owner("G1").as_deref(), Some("n2"), "{within:?}");
+        }
+    }
+}
+
+#[test]
+fn scripts_that_were_run_again_do_not_count_against_the_restarts_of_the_group() {
+    let recovery = Recovery::Scripts { times: 9, within: None };
+    let ended = Cause::WatchedEnded {
+        node: node("n1"),
+        id: "AP".to_owned(),
+        how: "exit 1".into(),
+        recovery,
+    };
+    let mut world = World::new(cluster("n1 n2 w=witness", &["G1: prefer n1 n2; restarts 1"]));
+    world.run();
+    for (stand, owner) in [
+        (Stand::Failed(ended.clone()), "n1"),
+        (unwell("n1"), "n1"),
+        (Stand::Failed(ended), "n1"),
+        (unwell("n1"), "n2"),
+    ] {
+        world.desk("G1", stand);
+        world.run();
+        assert_eq!(world.owner("G1").as_deref(), Some(owner));
+    }
+}
+
+#[test]
 fn cl_21_by_default_three_restarts_then_one_takeover_then_rest() {
     let mut world = World::new(cluster("n1 n2 w=witness", &["G1: prefer n1 n2"]));
     assert_eq!((FailurePolicy::default().restarts, FailurePolicy::default().takeovers), (3, 1));

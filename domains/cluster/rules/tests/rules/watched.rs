@@ -1,6 +1,7 @@
 //! Commands about watched programs: what refuses them, and what they write.
 
 use tsugi_cluster_rules::command::{self, Command, Run};
+use tsugi_cluster_rules::parity::{self, Item};
 use tsugi_cluster_rules::record::Draft;
 use tsugi_cluster_rules::record::Write;
 use tsugi_cluster_rules::refusal::Refusal;
@@ -8,7 +9,7 @@ use tsugi_cluster_rules::watch::{AtEnd, Load, WatchId, WatchIdRefused, Watched};
 use tsugi_vocabulary::{Epoch, Span};
 
 use crate::random::issued;
-use crate::world::{World, cluster, group};
+use crate::world::{World, cluster, group, node};
 
 fn two() -> World {
     let mut world = World::new(cluster("n1 n2 n3", &["G1: prefer n1 n2", "G2: prefer n1 n2"]));
@@ -32,8 +33,39 @@ fn run(name: &str) -> Run {
 fn load(name: &str, id: &str) -> Command {
     let (run, id) = (run(name), id.to_owned());
     let of = vec!["/opt/ap".to_owned()];
-    let load = Box::new(Load { run: of, dir: None, user: None, at_end: AtEnd::Log });
+    let load = Box::new(Load { service: None, run: of, dir: None, user: None, at_end: AtEnd::Log });
     Command::ProcLoad { run, id, load }
+}
+
+#[test]
+fn cl_08_a_service_is_what_the_configuration_of_its_group_says_whatever_the_case_of_its_name() {
+    let mut spec = cluster("n1 n2 n3", &["G1: prefer n1 n2", "G2: prefer n1 n2"]);
+    let run = vec!["/opt/wm/bin/is".to_owned(), "--foreground".to_owned()];
+    let services = [("wmIS".to_owned(), run.clone())].into();
+    spec.groups.get_mut(&group("G1")).unwrap().services = services;
+    let mut world = World::new(spec);
+    world.run();
+    let service = |name: &str, id: &str| {
+        let Command::ProcLoad { run, id, mut load } = load(name, id) else { unreachable!() };
+        load.run.clear();
+        load.service = Some("WMIS".to_owned());
+        Command::ProcLoad { run, id, load }
+    };
+    say(&mut world, service("G1", "WM_IS")).unwrap();
+    let watched = listed(&world, "G1", "WM_IS").expect("it is on the list");
+    assert_eq!(watched.load.run, run);
+    assert_eq!(watched.load.service.as_deref(), Some("wmIS"), "by the name it is configured under");
+    let config = world.record.config.as_ref().expect("it was applied");
+    let needs = parity::items(&config.spec, &config.spec.groups[&group("G1")], &node("n2"));
+    let program = Item::Program { path: run[0].clone(), user: None };
+    assert!(needs.contains(&program), "it is looked for before a takeover needs it");
+    let refused = say(&mut world, service("G2", "WM_IS_2")).unwrap_err();
+    let unknown = Refusal::NoSuchService {
+        group: group("G2"),
+        service: "WMIS".to_owned(),
+        known: Vec::new(),
+    };
+    assert_eq!((refused.number(), refused), (29, unknown), "another group's is none of its own");
 }
 
 fn kill(id: &str) -> Command {

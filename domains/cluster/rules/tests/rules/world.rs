@@ -245,6 +245,7 @@ pub fn nodes(text: &str) -> BTreeMap<NodeName, NodeSpec> {
 /// `prefer node1 node2; failback when-better; links lan1 lan2; apart G2; restarts 1`.
 pub fn group_spec(text: &str) -> GroupSpec {
     let mut spec = GroupSpec {
+        services: [].into(),
         mode: Mode::Single,
         prefer: Vec::new(),
         prefer_by: PreferBy::Order,

@@ -1,7 +1,7 @@
 //! What happened and who did what, line by line.
 
 use tsugi_cluster_rules::monitors::MonitorId;
-use tsugi_cluster_rules::reason::{Cause, Way};
+use tsugi_cluster_rules::reason::{Cause, How, Way};
 use tsugi_cluster_rules::record::{
     Answer, DrillTurn, EventRecord, Happening, HowOff, LinkState, MonitorTurn, Versioned,
 };
@@ -159,12 +159,10 @@ fn words(event: &EventRecord) -> Words {
         Happening::StartUndone { resource, up } => {
             phrased(&phrase::happened_start_undone(group, &event.by, resource, up))
         }
-        Happening::WatchedEnded { id, how, then } => phrased(&match then {
-            Then::Nothing => phrase::happened_watched_ended(group, &event.by, id, how),
-            Then::StartedAgain => phrase::happened_watched_again(group, &event.by, id, how),
-            Then::Suspended => phrase::happened_watched_held(group, &event.by, id, how),
-        }),
         Happening::Monitor { id, turn } => phrased(&monitor_turn((group, &event.by), id, turn)),
+        Happening::WatchedEnded { id, how, then } => {
+            phrased(&watched_ended((group, &event.by), (id.as_str(), how), *then))
+        }
         Happening::Recovered { failed: None } => {
             phrased(&phrase::happened_recovered(group, &event.by))
         }
@@ -185,6 +183,15 @@ fn words(event: &EventRecord) -> Words {
         Happening::Readopted { node, groups } => {
             phrased(&phrase::happened_readopted(node, named(groups)))
         }
+    }
+}
+
+fn watched_ended((group, node): (&str, &NodeName), (id, how): (&str, &How), then: Then) -> Phrase {
+    match then {
+        Then::Nothing => phrase::happened_watched_ended(group, node, id, how),
+        Then::StartedAgain => phrase::happened_watched_again(group, node, id, how),
+        Then::ScriptsAgain => phrase::happened_watched_scripts(group, node, id, how),
+        Then::Suspended => phrase::happened_watched_held(group, node, id, how),
     }
 }
 

@@ -11,7 +11,7 @@ use super::*;
 use crate::control::view::scenes;
 
 fn load(at_end: AtEnd) -> Load {
-    Load { run: vec!["/opt/ap".to_owned()], dir: None, user: None, at_end }
+    Load { service: None, run: vec!["/opt/ap".to_owned()], dir: None, user: None, at_end }
 }
 
 /// A group of this owner with one program on its list; the picture is of node2.
@@ -81,11 +81,16 @@ fn cl_15_a_suspended_watch_says_by_whom_and_why() {
 #[test]
 fn what_an_end_means_is_the_same_in_requests_and_in_the_record() {
     let (wait, interval) = (Span::secs(5), Span::secs(30));
+    let restart = |again| {
+        let within = Some(Span::secs(7));
+        AtEnd::Restart { times: 3, within, wait, interval, again }
+    };
     for at_end in [
         AtEnd::Log,
         AtEnd::Recover { how: Recovery::AsConfigured },
         AtEnd::Recover { how: Recovery::TakeOver },
-        AtEnd::Restart { times: 3, within: Some(Span::secs(7)), wait, interval },
+        restart(Again::Program),
+        restart(Again::Scripts),
     ] {
         assert_eq!(to_rules(&from_rules(&load(at_end.clone()))), load(at_end));
     }

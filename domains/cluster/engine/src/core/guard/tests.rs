@@ -31,6 +31,7 @@ fn pay() -> GroupName {
 
 fn spec() -> GroupSpec {
     GroupSpec {
+        services: [].into(),
         mode: Mode::Single,
         prefer: Vec::new(),
         startup: Startup::Auto,

@@ -281,6 +281,7 @@ fn running(pid: u32, name: &str, purpose: Purpose, epoch: Epoch) -> Running {
 
 fn group_of(resources: Vec<ResourceSpec>) -> GroupSpec {
     GroupSpec {
+        services: [].into(),
         mode: Mode::Single,
         prefer: vec![NodeName::new("a").unwrap(), NodeName::new("b").unwrap()],
         startup: Startup::Auto,

@@ -6,7 +6,7 @@ use super::*;
 
 fn load() -> Act {
     let (run, dir) = (vec!["/opt/ap".to_owned(), "line 1".to_owned()], Some("/opt".to_owned()));
-    let load = Load { run, dir, user: None, at_end: AtEnd::Log };
+    let load = Load { service: None, run, dir, user: None, at_end: AtEnd::Log };
     Act::Load { slot: resource_name("watch-1"), load, told: TOLD }
 }
 

@@ -426,6 +426,7 @@ fn group_spec() -> GroupSpec {
     let server =
         ResourceKind::Process { how, environment, user: None, monitors: Vec::new(), cleanup: None };
     GroupSpec {
+        services: [].into(),
         mode: Mode::Single,
         prefer: vec![name("a"), name("b")],
         startup: Startup::Auto,

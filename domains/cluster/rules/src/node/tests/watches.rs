@@ -11,7 +11,8 @@ fn id(text: &str) -> WatchId {
 }
 
 fn put(list: &mut Watchlist, text: &str, at_end: AtEnd) {
-    let load = Load { run: vec![format!("/opt/{text}")], dir: None, user: None, at_end };
+    let load =
+        Load { service: None, run: vec![format!("/opt/{text}")], dir: None, user: None, at_end };
     list.put(epoch(1), id(text), load, |_| false);
 }
 

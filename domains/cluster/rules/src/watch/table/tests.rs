@@ -13,7 +13,8 @@ fn at(secs: u64) -> Moment {
 }
 
 fn watched(at_end: AtEnd) -> Watched {
-    let load = Load { run: vec!["/opt/ap".to_owned()], dir: None, user: None, at_end };
+    let load =
+        Load { service: None, run: vec!["/opt/ap".to_owned()], dir: None, user: None, at_end };
     let mut list = Watchlist::default();
     let id = WatchId::new("AP").unwrap();
     list.put(Epoch { incarnation: 1, counter: 1 }, id.clone(), load, |_| false);
@@ -32,7 +33,8 @@ fn ending(mut watched: Watched, within: Span) -> Watched {
 }
 
 fn ground(wanted: Option<&Watched>, now: Moment) -> Ground<'_> {
-    Ground { now, wanted, service: Service::On, paused: false, newest: true }
+    let (service, paused, newest) = (Service::On, false, true);
+    Ground { now, wanted, service, paused, newest, scripts_again: 0 }
 }
 
 fn how() -> How {
@@ -49,7 +51,7 @@ fn up(watched: &Watched) -> Watch {
 }
 
 fn restart(times: u32, within: Option<Span>, wait: Span, interval: Span) -> Watched {
-    watched(AtEnd::Restart { times, within, wait, interval })
+    watched(AtEnd::Restart { times, within, wait, interval, again: Again::Program })
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn cl_09_with_m_the_end_is_a_failure_and_without_it_is_only_written_down() {
 }
 
 #[test]
-fn a_program_is_restarted_n_times_within_h_hours_and_then_the_group_fails() {
+fn cl_11_a_program_is_restarted_n_times_within_h_hours_and_then_the_group_fails() {
     let hour = Span::secs(3_600);
     let watched = restart(2, Some(hour), Span::ZERO, Span::ZERO);
     let mut watch = up(&watched);
@@ -88,7 +90,7 @@ fn a_program_is_restarted_n_times_within_h_hours_and_then_the_group_fails() {
 }
 
 #[test]
-fn without_hours_every_restart_counts_for_ever() {
+fn cl_11_without_hours_every_restart_counts_for_ever() {
     let watched = restart(1, None, Span::ZERO, Span::ZERO);
     let mut watch = up(&watched);
     let first = watch.step(&ground(Some(&watched), at(1)), Input::Ended(how()));
@@ -100,7 +102,7 @@ fn without_hours_every_restart_counts_for_ever() {
 }
 
 #[test]
-fn wait_delays_a_restart_and_int_spaces_it_from_the_last_start() {
+fn cl_11_wait_delays_a_restart_and_int_spaces_it_from_the_last_start() {
     let cases = [(5, 0, 6), (0, 30, 30), (5, 30, 30), (40, 30, 41)];
     for (wait, interval, due) in cases {
         let watched = restart(9, None, Span::secs(wait), Span::secs(interval));
@@ -112,6 +114,26 @@ fn wait_delays_a_restart_and_int_spaces_it_from_the_last_start() {
         assert_eq!(watch.step(&ground(Some(&watched), at(due)), Input::Look), [Wish::Start]);
         assert_eq!(watch.next_look(), None);
     }
+}
+
+#[test]
+fn cl_11_with_scr_the_scripts_are_run_again_after_the_same_delays_as_often_as_is_left() {
+    let (hour, wait) = (Some(Span::secs(3_600)), Span::secs(5));
+    let again = Again::Scripts;
+    let interval = Span::ZERO;
+    let watched = watched(AtEnd::Restart { times: 2, within: hour, wait, interval, again });
+    let after = |scripts_again, now| Ground { scripts_again, ..ground(Some(&watched), now) };
+    let mut watch = up(&watched);
+    let wishes = watch.step(&after(1, at(1)), Input::Ended(how()));
+    assert_eq!(wishes, [Wish::Note(how(), Then::ScriptsAgain)]);
+    assert_eq!(watch.step(&after(1, at(5)), Input::Look), [], "it waits");
+    let recovery = Recovery::Scripts { times: 2, within: hour };
+    assert_eq!(watch.step(&after(1, at(6)), Input::Look), [Wish::Fail(how(), recovery)]);
+    assert_eq!(watch.state, State::Failed { how: how() }, "the program alone is not started");
+    // It is used up: nothing is waited for.
+    let mut watch = up(&watched);
+    let wishes = watch.step(&after(2, at(1)), Input::Ended(how()));
+    assert_eq!(wishes, [Wish::Fail(how(), Recovery::TakeOver)]);
 }
 
 #[test]
@@ -171,7 +193,13 @@ fn cl_15_of_an_end_under_a_suspended_watch_nothing_follows_until_it_is_taken_up_
     let ends = [
         AtEnd::Log,
         AtEnd::Recover { how: Recovery::TakeOver },
-        AtEnd::Restart { times: 1, within: None, wait: Span::ZERO, interval: Span::ZERO },
+        AtEnd::Restart {
+            times: 1,
+            within: None,
+            wait: Span::ZERO,
+            interval: Span::ZERO,
+            again: Again::Program,
+        },
     ];
     for at_end in ends {
         let watched = watched(at_end);

@@ -70,6 +70,7 @@ fn spec() -> GroupSpec {
     let address = "10.0.0.9".parse().unwrap();
     let vip = ResourceKind::Address { address, prefix: 24, links: vec!["eth0".to_owned()] };
     GroupSpec {
+        services: [].into(),
         mode: Mode::Single,
         prefer: vec![node("a"), node("b")],
         startup: Startup::Auto,
