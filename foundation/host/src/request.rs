@@ -167,6 +167,8 @@ pub enum Unmounting {
     /// The file system is shut down without flushing its log, then unmounted: bounded, and what
     /// was not fsynced is gone.
     Emergency,
+    /// As `Orderly`, but nobody is killed: what is in use stays mounted, and its users are told.
+    Gentle,
 }
 
 /// Whom a signal goes to.

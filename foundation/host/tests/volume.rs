@@ -116,6 +116,28 @@ fn cl_18_a_volume_that_is_still_used_is_released_by_killing_its_users() {
 }
 
 #[test]
+fn cl_18_a_volume_in_use_that_is_asked_back_gently_stays_and_its_users_are_named_and_live() {
+    if !root() {
+        return;
+    }
+    let mut disk = Disk::new();
+    disk.mount().unwrap();
+    let writer = disk.writer(shell(free(), Purpose::Service, WRITE));
+    let pids = vec![writer];
+    assert_eq!(disk.unmount(Unmounting::Gentle), Err(Failure::StillThere { pids }));
+    assert!(disk.mounted() && lives(writer));
+    disk.unmount(Unmounting::Orderly).unwrap();
+    disk.mount().unwrap();
+    let killed = Vec::new();
+    assert_eq!(
+        disk.unmount(Unmounting::Gentle),
+        Ok(Answer::Unmounted { killed }),
+        "nobody uses it"
+    );
+    assert!(!disk.mounted());
+}
+
+#[test]
 fn an_emergency_takes_the_volume_from_a_running_writer_and_what_was_fsynced_is_there() {
     if !root() {
         return;

@@ -14,6 +14,7 @@ use tsugi_cluster_rules::spec::{
     VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
+use tsugi_cluster_rules::volume::Retries;
 use tsugi_vocabulary::{Generation, GroupName, Index, NodeName, ResourceName, Span};
 
 /// What a run starts from.
@@ -201,6 +202,7 @@ fn resources(number: usize) -> Vec<ResourceSpec> {
             &[],
             ResourceKind::Volume {
                 check: VolumeCheck::default(),
+                retries: Retries::default(),
                 source: VolumeSource::Block("image".to_owned()),
                 mount: "/data".to_owned(),
             },

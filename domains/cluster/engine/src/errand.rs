@@ -3,6 +3,7 @@
 //! An errand is a list of steps done one after the other, each with a limit. It never waits: it
 //! is told reports and the time. What runs here is known by resource in the [`roster::Roster`].
 
+mod again;
 mod book;
 mod detour;
 mod findings;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use tsugi_cluster_rules::desk::Act;
 use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_host::hands::AGENT_DIR;
-use tsugi_host::request::{Request, Source};
+use tsugi_host::request::{Request, Source, Unmounting};
 use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
 
 /// One act to carry out.
@@ -58,6 +59,8 @@ pub struct Surroundings {
     pub tsugi: String,
     /// The user id of the agent.
     pub agent_uid: u32,
+    /// How a volume is first asked back.
+    pub unmounting: Unmounting,
     /// That of the hands, and of the programs for which no user is configured.
     pub hands_uid: u32,
 }
@@ -97,6 +100,8 @@ enum Step {
     End { resource: ResourceName, within: Span },
     /// The same for every watched program of the group, one after the other.
     EndRest { within: Span },
+    /// Wait before the next step.
+    Rest { time: Span },
     /// Look at what runs here and answer the resources of the group that are up.
     Look,
 }

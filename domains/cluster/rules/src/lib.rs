@@ -34,5 +34,6 @@ pub mod spec;
 pub mod start_kind;
 pub mod timetable;
 pub mod timing;
+pub mod volume;
 pub mod watch;
 pub mod whatif;

@@ -11,6 +11,7 @@ use crate::monitors::{MonitorId, NotifyMethod, OnFailure, one_or_many};
 use crate::ocf::{AgentName, Undo};
 use crate::timetable::Timetable;
 use crate::timing::Profile;
+use crate::volume::Retries;
 
 /// One version of the configuration, the same on every node (I19).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,6 +253,9 @@ pub enum ResourceKind {
         /// When its file system is checked before it is mounted.
         #[serde(default, skip_serializing_if = "VolumeCheck::is_usual")]
         check: VolumeCheck,
+        /// How often it is tried again.
+        #[serde(default, skip_serializing_if = "Retries::is_usual")]
+        retries: Retries,
     },
     /// A program.
     Process {

@@ -159,7 +159,8 @@ pub fn unmount(dir: &Path, how: Unmounting) -> Result<Vec<u32>, Failure> {
         Ok(_) => {}
     }
     match how {
-        Unmounting::Orderly => orderly(dir),
+        Unmounting::Orderly => orderly(dir, LET_GO),
+        Unmounting::Gentle => orderly(dir, Duration::ZERO),
         Unmounting::Emergency => {
             shut_down(dir)?;
             detach(dir).map(|()| Vec::new())
@@ -167,12 +168,13 @@ pub fn unmount(dir: &Path, how: Unmounting) -> Result<Vec<u32>, Failure> {
     }
 }
 
-fn orderly(dir: &Path) -> Result<Vec<u32>, Failure> {
+/// Kills whoever uses it until `let_go` is over; nobody if that is no time at all.
+fn orderly(dir: &Path, let_go: Duration) -> Result<Vec<u32>, Failure> {
     let device = place(dir)?.device;
     let block = PathBuf::from(format!("/dev/block/{}:{}", device.0, device.1));
     let own_file_system = is_own_file_system(dir).unwrap_or(Own::No);
     let mut killed = Vec::new();
-    let end = crate::clock::now() + LET_GO.into();
+    let end = crate::clock::now() + let_go.into();
     loop {
         // An unmount says nothing of what it could not write out.
         if let Own::Yes = own_file_system {
@@ -181,9 +183,7 @@ fn orderly(dir: &Path) -> Result<Vec<u32>, Failure> {
         match nix::mount::umount2(dir, MntFlags::UMOUNT_NOFOLLOW) {
             Ok(()) => break,
             Err(Errno::EBUSY) if crate::clock::now() < end => {}
-            Err(Errno::EBUSY) => {
-                return Err(Failure::StillThere { pids: users_of(device) });
-            }
+            Err(Errno::EBUSY) => return Err(Failure::StillThere { pids: users_of(device) }),
             Err(Errno::EINVAL) => break,
             Err(error) => return Err(Failure::system("unmount", &error.into())),
         }

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use tsugi_cluster_rules::node::{Birth, Node};
 use tsugi_cluster_rules::plan::Settled;
 use tsugi_cluster_rules::record::Record;
-use tsugi_host::clock;
 use tsugi_host::hands::Hands;
 use tsugi_host::link::Watcher;
+use tsugi_host::request::{Report, Request, Unmounting};
+use tsugi_host::{Host as _, clock};
 use tsugi_vocabulary::{BootId, Generation, Index, NodeName, Span};
 use tsugi_wire::boot::{Boot, BootFailure};
 use tsugi_wire::datagram::{Opener, Origin, Sealer};
@@ -210,7 +212,8 @@ fn work(
     let (drafts, waiting) = mpsc::unbounded_channel();
     let (voter_changes, changes) = mpsc::unbounded_channel();
     introduce(&picture, (me.clone(), boot.id), identity.subject.until);
-    let around = surroundings(config, &me);
+    let unmounting = first_unmounting(&config.run_dir);
+    let around = Surroundings { unmounting, ..surroundings(config, &me) };
     std::fs::create_dir_all(around.ocf_files())?;
     let notebook = Notebook::in_folder(&config.run_dir, machine_id());
     let kept = (&*promise_file, &notebook);
@@ -347,9 +350,33 @@ pub(super) fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings 
         ocf_root: crate::errand::OCF_ROOT.into(),
         tsugi: std::env::current_exe()
             .map_or_else(|_| "/usr/bin/tsugi".to_owned(), |exe| exe.display().to_string()),
+        // What every build of the hands knows.
+        unmounting: Unmounting::Orderly,
         agent_uid: nix::unistd::geteuid().as_raw(),
         hands_uid: uid_of_hands(&config.run_dir),
     }
+}
+
+/// How long hands may take to say how they can be asked to unmount.
+const SKILL_LIMIT: Duration = Duration::from_secs(1);
+
+/// How these hands are first asked to unmount. They may be of a former build, which ends the
+/// connection of whoever asks for what it does not know: so they are asked once, on a connection
+/// of its own, about a place where nothing is.
+fn first_unmounting(run_dir: &Path) -> Unmounting {
+    let Ok(mut hands) = Hands::connect(run_dir) else { return Unmounting::Orderly };
+    let (dir, how) = (run_dir.join("nothing-is-mounted-here"), Unmounting::Gentle);
+    let until = Instant::now() + SKILL_LIMIT;
+    let Ok(asked) = hands.ask(&Request::Unmount { dir, how }) else { return Unmounting::Orderly };
+    while Instant::now() < until {
+        match hands.next_report() {
+            Ok(Some(Report::Answer { id, outcome: Ok(_) })) if id == asked => return how,
+            Ok(Some(_)) => {}
+            Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+            Err(_) => break,
+        }
+    }
+    Unmounting::Orderly
 }
 
 /// The hands have made the directory of the sockets, and keep it.

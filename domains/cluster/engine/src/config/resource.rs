@@ -9,6 +9,7 @@ use tsugi_cluster_rules::spec::{
     Check, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, Rhythm, VolumeCheck,
     VolumeSource,
 };
+use tsugi_cluster_rules::volume::{self, Retries};
 use tsugi_vocabulary::{ResourceName, Span};
 
 use super::cluster::named;
@@ -18,7 +19,8 @@ use super::value;
 
 const COMMON: [&str; 5] = ["name", "kind", "after", "start_limit", "stop_limit"];
 const ADDRESS: [&str; 2] = ["address", "on"];
-const VOLUME: [&str; 3] = ["source", "mount", "check"];
+const VOLUME: [&str; 6] =
+    ["source", "mount", "check", "mount_retries", "unmount_retries", "retry_interval"];
 const PROCESS: [&str; 18] = [
     "run",
     "ready",
@@ -106,9 +108,11 @@ fn read(page: &Page<'_>) -> Option<Placed> {
     if !page.has("name") {
         page.missing("name", "name = \"program\"");
     }
-    let kind = match kind? {
+    let which = kind?;
+    let (start_limit, stop_limit) = limits(which);
+    let kind = match which {
         Kind::Address => address(page),
-        Kind::Volume => volume(page),
+        Kind::Volume => of_volume(page),
         Kind::Process => process(page),
         Kind::Ocf => ocf(page),
     };
@@ -118,12 +122,20 @@ fn read(page: &Page<'_>) -> Option<Placed> {
             name: named(page, &given, ResourceName::new)?,
             kind: kind?,
             after: BTreeSet::new(),
-            start_limit: page.span_of_time("start_limit", Span::secs(60)),
-            stop_limit: page.span_of_time("stop_limit", Span::secs(10)),
+            start_limit: page.span_of_time("start_limit", start_limit),
+            stop_limit: page.span_of_time("stop_limit", stop_limit),
         },
         span: given.span,
         after: page.texts("after", value::NAMES_EXAMPLE).unwrap_or_default(),
     })
+}
+
+/// How long a start and a stop may take where the file does not say; of a volume, one try (CL-19).
+const fn limits(kind: Kind) -> (Span, Span) {
+    match kind {
+        Kind::Volume => (volume::MOUNT_LIMIT, volume::RELEASE_LIMIT),
+        Kind::Address | Kind::Process | Kind::Ocf => (Span::secs(60), Span::secs(10)),
+    }
 }
 
 fn address(page: &Page<'_>) -> Option<ResourceKind> {
@@ -149,7 +161,7 @@ fn address(page: &Page<'_>) -> Option<ResourceKind> {
     })
 }
 
-fn volume(page: &Page<'_>) -> Option<ResourceKind> {
+fn of_volume(page: &Page<'_>) -> Option<ResourceKind> {
     if !page.has("mount") {
         page.missing("mount", "mount = \"/data/pay\"");
     }
@@ -163,7 +175,14 @@ fn volume(page: &Page<'_>) -> Option<ResourceKind> {
         ("never", VolumeCheck::Never),
     ];
     let check = page.choice("check", &checks).unwrap_or_default();
-    Some(ResourceKind::Volume { source, mount: page.path("mount", "\"/data/pay\"")?, check })
+    let usual = Retries::default();
+    let retries = Retries {
+        mount: page.count("mount_retries", usual.mount),
+        release: page.count("unmount_retries", usual.release),
+        interval: page.span_of_time("retry_interval", usual.interval),
+    };
+    let mount = page.path("mount", "\"/data/pay\"")?;
+    Some(ResourceKind::Volume { source, mount, check, retries })
 }
 
 fn process(page: &Page<'_>) -> Option<ResourceKind> {

@@ -7,6 +7,7 @@ use tsugi_cluster_rules::spec::{
     Takeover, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
+use tsugi_cluster_rules::volume::Retries;
 use tsugi_messages::Language;
 use tsugi_vocabulary::{GroupName, NodeName, Span};
 
@@ -165,6 +166,32 @@ fn a_volume_says_when_its_file_system_is_checked() {
     assert_eq!(check(WHOLE), VolumeCheck::Failed);
     assert_eq!(check(&with("check = \"always\"")), VolumeCheck::Always);
     assert_eq!(check(&with("check = \"never\"")), VolumeCheck::Never);
+}
+
+#[test]
+fn cl_19_the_limits_of_a_volume_have_their_defaults_and_each_can_be_set() {
+    let with = |lines: &str| {
+        WHOLE.replace("mount = \"/data/pay\"", &format!("mount = \"/data/pay\"\n{lines}"))
+    };
+    let volume = |text: &str| {
+        let resource = spec(text).groups[&group("PAY")].resources[0].clone();
+        let ResourceKind::Volume { retries, .. } = resource.kind else { panic!("a volume") };
+        (resource.start_limit, resource.stop_limit, retries)
+    };
+    let seconds = Span::secs;
+    let usual = Retries { mount: 3, release: 3, interval: seconds(5) };
+    assert_eq!(volume(WHOLE), (seconds(180), seconds(120), usual));
+    let lines = "start_limit = \"90s\"\nstop_limit = \"40s\"\nmount_retries = 0\n\
+                 unmount_retries = 7\nretry_interval = \"1s\"";
+    let own = Retries { mount: 0, release: 7, interval: seconds(1) };
+    assert_eq!(volume(&with(lines)), (seconds(90), seconds(40), own));
+    for wrong in ["mount_retries = -1", "unmount_retries = \"3\"", "retry_interval = 5"] {
+        let problems = refused(&with(wrong), Language::En);
+        let key = wrong.split(' ').next().unwrap();
+        assert!(problems.contains(key), "{problems}");
+    }
+    let server = &spec(WHOLE).groups[&group("BATCH")].resources[0];
+    assert_eq!((server.start_limit, server.stop_limit), (seconds(60), seconds(10)), "no volume");
 }
 
 #[test]

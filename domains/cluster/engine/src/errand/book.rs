@@ -2,6 +2,7 @@
 
 mod calls;
 mod ends;
+mod tries;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use super::findings::{found, has_line, recovers};
 use super::how::how_failed;
 use super::{ANSWER_LIMIT, Job, KILL_LIMIT, READY_LOOK, Roster, Step, Surroundings};
 use super::{detour, folder, recipe};
+use tries::{Pace, answer_limit};
 
 /// What came of the errands.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +71,7 @@ pub struct Errands {
     let_go: Vec<(GroupName, Span)>,
     /// The epoch in which each group last began here, with nothing left of before.
     begun: BTreeMap<GroupName, Epoch>,
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -77,6 +80,8 @@ struct Errand {
     began: Moment,
     steps: VecDeque<Step>,
     detours: usize,
+    /// How often a volume was tried again.
+    again: u32,
     wait: Wait,
     end: HowItEnds,
     /// The resources whose agents have said that they run.
@@ -128,6 +133,8 @@ enum Wait {
     End { program: ProgramId, until: Moment, then: Then },
     /// A line in a file.
     Line { look: Moment, until: Moment },
+    /// The next try.
+    Rest { until: Moment },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +156,7 @@ impl Errands {
             repeats: Vec::new(),
             let_go: Vec::new(),
             begun: BTreeMap::new(),
+            pace: Pace::Patient,
         }
     }
 
@@ -186,6 +194,7 @@ impl Errands {
             began: now,
             steps: steps.into(),
             detours: 0,
+            again: 0,
             wait,
             end: HowItEnds::ByItself,
             answered: BTreeSet::new(),
@@ -242,10 +251,11 @@ impl Errands {
         for (number, errand) in self.open.iter_mut().filter(|(_, e)| builds(e)) {
             errand.steps.truncate(1);
             errand.detours = CUT_SHORT;
-            if matches!(errand.wait, Wait::Line { .. }) {
+            if matches!(errand.wait, Wait::Line { .. } | Wait::Rest { .. }) {
                 over.push(*number);
             }
         }
+        over.extend(self.stops_that_wait(group));
         for number in over {
             self.fail(number, "its group was let go of".into(), out);
         }
@@ -255,7 +265,7 @@ impl Errands {
     #[must_use]
     pub fn next_time(&self) -> Option<Moment> {
         let time = |e: &Errand| match &e.wait {
-            Wait::Answer { until } | Wait::End { until, .. } => Some(*until),
+            Wait::Answer { until } | Wait::End { until, .. } | Wait::Rest { until } => Some(*until),
             Wait::Line { look, until } => Some(*look.min(until)),
             Wait::Script { .. } => None,
         };
@@ -290,6 +300,7 @@ impl Errands {
             Report::Event(tsugi_host::request::Event::Ended(ended)) => {
                 self.on_ended(now, ended, host, out);
             }
+            Report::Event(tsugi_host::request::Event::Stopping) => self.hurry(now),
             Report::Event(_) => {}
         }
     }
@@ -318,9 +329,14 @@ impl Errands {
                 Wait::Line { look, until } if look <= now => {
                     self.look_for_line(now, number, until, host, out);
                 }
+                Wait::Rest { until } if until <= now => {
+                    errand.steps.pop_front();
+                    self.go_on(now, number, host, out);
+                }
                 Wait::Answer { .. }
                 | Wait::End { .. }
                 | Wait::Line { .. }
+                | Wait::Rest { .. }
                 | Wait::Script { .. } => {}
             }
         }
@@ -372,6 +388,7 @@ impl Errands {
                 errand.wait = Wait::Line { look: now, until: now + within };
                 self.look_for_line(now, number, now + within, host, out);
             }
+            Step::Rest { time } => errand.wait = Wait::Rest { until: now + time },
             Step::EndRest { within } => {
                 let (group, spec) = (errand.job.group.clone(), Arc::clone(&errand.job.spec));
                 let configured =
@@ -492,6 +509,10 @@ impl Errands {
             errand.steps = steps.into();
             return self.go_on(now, number, host, out);
         }
+        if self.tries_again(number, failure, out) {
+            return self.go_on(now, number, host, out);
+        }
+        let Some(errand) = self.open.get_mut(&number) else { return };
         match errand.steps.front() {
             Some(Step::Call { .. }) => self.not_called((now, number), failure, host, out),
             _ if errand.does_without(failure) => {
@@ -568,15 +589,6 @@ impl Errands {
             out.push(finished(&errand.job, outcome));
         }
     }
-}
-
-/// A mount may have a journal to replay: it may take as long as its resource's start.
-fn answer_limit(job: &Job, step: &Step) -> Span {
-    let (Step::Ask(Request::Mount { .. }), Act::Start { resource, .. }) = (step, &job.what) else {
-        return ANSWER_LIMIT;
-    };
-    let its = job.spec.resources.iter().find(|r| r.name == *resource);
-    its.map_or(ANSWER_LIMIT, |r| r.start_limit.max(ANSWER_LIMIT))
 }
 
 fn seen(job: &Job, what: Happening) -> Finished {

@@ -243,8 +243,9 @@ fn stop(
             vec![Step::Ask(Request::RemoveAddress { address: *address })]
         }
         ResourceKind::Volume { source: VolumeSource::Directory, .. } => Vec::new(),
-        ResourceKind::Volume { mount, .. } => {
-            let (dir, how) = (PathBuf::from(mount), Unmounting::Orderly);
+        ResourceKind::Volume { mount, retries, .. } => {
+            let how = if retries.release == 0 { Unmounting::Orderly } else { around.unmounting };
+            let dir = PathBuf::from(mount);
             vec![Step::Ask(Request::Unmount { dir, how })]
         }
         ResourceKind::Process { how: ProcessHow::Program { .. }, .. } => {

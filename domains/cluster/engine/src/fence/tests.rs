@@ -1,7 +1,7 @@
 //! When devices are asked, and what their answers mean, against hands that start nothing.
 
 use tsugi_host::Gone;
-use tsugi_host::request::Running;
+use tsugi_host::request::{Running, Unmounting};
 
 use super::*;
 
@@ -56,6 +56,7 @@ impl Scene {
             ocf_root: "/usr/lib/ocf".into(),
             tsugi: "/usr/bin/tsugi".to_owned(),
             agent_uid: 0,
+            unmounting: Unmounting::Gentle,
             hands_uid: 0,
         };
         let mut fences = Fences::new(around, (77, 78));

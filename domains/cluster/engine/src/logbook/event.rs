@@ -54,6 +54,10 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
         Happening::StopLied { left } => {
             Some(messages::stop_lied(event.group.as_ref()?, &event.by, left))
         }
+        Happening::VolumeAgain { resource, how, after } => {
+            let (group, seconds) = (event.group.as_ref()?, after.as_millis() / 1000);
+            Some(messages::volume_again(resource, group, &event.by, how, seconds))
+        }
         Happening::Flooded { resource } => {
             Some(messages::ocf_flooded(resource, event.group.as_ref()?, &event.by))
         }

@@ -37,7 +37,13 @@ pub(crate) fn order() -> Order {
 
 #[test]
 fn a_configuration_of_version_1_is_kept_with_its_resolved_form() {
-    let resolved = config::read(WHOLE).expect("the corpus' configuration is accepted");
+    let mut resolved = config::read(WHOLE).expect("the corpus' configuration is accepted");
+    // What was applied before a volume had limits of its own keeps those of any resource.
+    for resource in resolved.spec.groups.values_mut().flat_map(|group| &mut group.resources) {
+        if let ResourceKind::Volume { .. } = resource.kind {
+            (resource.start_limit, resource.stop_limit) = (Span::secs(60), Span::secs(10));
+        }
+    }
     let (back_to, within) = ("[cluster]\n".to_owned(), Span::secs(60));
     let unconfirmed = Unconfirmed { back_to, within, since: None };
     let applied = AppliedConfig {
@@ -289,6 +295,14 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("address-moved", Happening::AddressMoved { address, from: eth0, link: eth1 }),
         ("stop-failed", Happening::StopFailed { resource: resource("server"), how }),
         ("stop-lied", Happening::StopLied { left: 2 }),
+        (
+            "volume-again",
+            Happening::VolumeAgain {
+                resource: resource("disk"),
+                how: How::of(Mishap::StillThere, "processes are still there: [31]"),
+                after: Span::secs(5),
+            },
+        ),
         ("flooded", Happening::Flooded { resource: resource("server") }),
         ("start-undone", Happening::StartUndone { resource: resource("server"), up: 2 }),
         ("watched-ended", watched(Then::Nothing)),
@@ -336,6 +350,7 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::AddressMoved { .. },
         Happening::StopFailed { .. },
         Happening::StopLied { .. },
+        Happening::VolumeAgain { .. },
         Happening::Flooded { .. },
         Happening::StartUndone { .. },
         Happening::Monitor { turn: MonitorTurn::Failed { .. }, .. },

@@ -12,6 +12,7 @@ use crate::spec::{
     Takeover, VolumeCheck, VolumeSource,
 };
 use crate::start_kind::StartKind;
+use crate::volume::Retries;
 
 fn group() -> GroupSpec {
     let name = ResourceName::new("volume").expect("a plain word");
@@ -37,6 +38,7 @@ fn group() -> GroupSpec {
                 source,
                 mount: "/data".to_owned(),
                 check: VolumeCheck::default(),
+                retries: Retries::default(),
             },
             after: BTreeSet::new(),
             start_limit: Span::secs(1),

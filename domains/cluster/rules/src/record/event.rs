@@ -110,6 +110,16 @@ pub enum Happening {
         /// How many.
         left: u32,
     },
+    /// A volume was not mounted, or was used when it was to be released: it is tried again.
+    VolumeAgain {
+        /// Which.
+        resource: ResourceName,
+        /// What was seen.
+        #[serde(flatten)]
+        how: How,
+        /// How long after.
+        after: Span,
+    },
     /// A resource agent printed more than anybody reads while it started or stopped something; what
     /// it did counts all the same.
     Flooded {

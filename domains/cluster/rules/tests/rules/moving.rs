@@ -7,6 +7,7 @@ use tsugi_cluster_rules::desk::{
 use tsugi_cluster_rules::plan::Life;
 use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, Takeover, VolumeCheck, VolumeSource};
 use tsugi_cluster_rules::start_kind::StartKind;
+use tsugi_cluster_rules::volume::Retries;
 use tsugi_vocabulary::{Epoch, Moment, ResourceName, Span};
 
 use crate::world::{World, cluster, group, group_spec, node};
@@ -21,6 +22,7 @@ fn declared() -> GroupSpec {
         source,
         mount: "/data/pay".to_owned(),
         check: VolumeCheck::default(),
+        retries: Retries::default(),
     };
     spec.resources.insert(1, disk);
     spec

@@ -10,6 +10,7 @@ use tsugi_cluster_rules::spec::{
     Check, ClusterSpec, FenceDevice, Monitor, OnRecover, ProcessHow, ResourceKind, VolumeCheck,
     VolumeSource,
 };
+use tsugi_cluster_rules::volume::Retries;
 use tsugi_vocabulary::Span;
 
 use crate::world::{cluster, group, node, resource};
@@ -50,6 +51,7 @@ fn spec() -> ClusterSpec {
         source,
         mount: mount.to_owned(),
         check: VolumeCheck::default(),
+        retries: Retries::default(),
     };
     let pay = spec.groups.get_mut(&group("PAY")).unwrap();
     pay.resources.extend([

@@ -192,6 +192,7 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
         | Happening::Link { .. }
         | Happening::StopFailed { .. }
         | Happening::StopLied { .. }
+        | Happening::VolumeAgain { .. }
         | Happening::Flooded { .. }
         | Happening::StartUndone { .. }
         | Happening::Monitor { .. }
@@ -347,6 +348,7 @@ impl Turn<'_> {
             | Happening::Observed { .. }
             | Happening::StopFailed { .. }
             | Happening::StopLied { .. }
+            | Happening::VolumeAgain { .. }
             | Happening::StartUndone { .. }
             | Happening::Monitor { .. }
             | Happening::WatchedEnded { .. }

@@ -89,6 +89,7 @@ fn is_about(event: &EventRecord, of: &str) -> bool {
         | Happening::AddressMoved { .. }
         | Happening::StopFailed { .. }
         | Happening::StopLied { .. }
+        | Happening::VolumeAgain { .. }
         | Happening::Flooded { .. }
         | Happening::StartUndone { .. }
         | Happening::Recovered { .. }
@@ -152,6 +153,10 @@ fn words(event: &EventRecord) -> Words {
         }
         Happening::StopLied { left } => {
             phrased(&phrase::happened_stop_lied(group, &event.by, left))
+        }
+        Happening::VolumeAgain { resource, how, after } => {
+            let seconds = after.as_millis() / 1000;
+            phrased(&phrase::happened_volume_again(resource, group, &event.by, how, seconds))
         }
         Happening::Flooded { resource } => {
             phrased(&phrase::happened_flooded(group, &event.by, resource))

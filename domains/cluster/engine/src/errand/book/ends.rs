@@ -50,7 +50,7 @@ impl Errands {
         let waiting = |e: &Errand| match &e.wait {
             Wait::Script { program } => *program == Some(ended.program.id),
             Wait::End { program, .. } => *program == ended.program.id,
-            Wait::Answer { .. } | Wait::Line { .. } => false,
+            Wait::Answer { .. } | Wait::Line { .. } | Wait::Rest { .. } => false,
         };
         let numbers = self.open.iter().filter(|(_, e)| waiting(e)).map(|(n, _)| *n);
         let numbers: Vec<u64> = numbers.collect();
@@ -90,7 +90,10 @@ impl Errands {
             return self.called((now, number), (call, ended), host, out);
         }
         let judged = match (&errand.wait, errand.steps.front(), &errand.job.what) {
-            (Wait::End { .. } | Wait::Answer { .. } | Wait::Line { .. }, ..) => Judged::NotAtAll,
+            (
+                Wait::End { .. } | Wait::Answer { .. } | Wait::Line { .. } | Wait::Rest { .. },
+                ..,
+            ) => Judged::NotAtAll,
             (Wait::Script { .. }, Some(Step::Check(_)), _) => Judged::ByCode(&[0, 1, 8]),
             (Wait::Script { .. }, Some(Step::Unless(_)), _) | (_, _, Act::Ask { .. }) => {
                 Judged::ByCodeAndOutput

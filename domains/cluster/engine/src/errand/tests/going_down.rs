@@ -191,3 +191,122 @@ fn a_volume_whose_users_had_to_be_killed_went_down_by_force() {
     scene.stop("disk");
     assert!(matches!(scene.outcome(), Outcome::Forced { .. }), "{:?}", scene.out);
 }
+
+/// A group whose volume is tried again in this way.
+fn with_retries(retries: Retries) -> Scene {
+    let mut disk = volume("disk");
+    if let ResourceKind::Volume { retries: of, .. } = &mut disk.kind {
+        *of = retries;
+    }
+    Scene::new(vec![disk])
+}
+
+/// How each unmount was asked for.
+fn ways(scene: &Scene) -> Vec<Unmounting> {
+    let way = |request: &Request| match request {
+        Request::Unmount { how, .. } => Some(*how),
+        _ => None,
+    };
+    scene.hands.asked.iter().filter_map(way).collect()
+}
+
+fn in_use() -> Result<Answer, Failure> {
+    Err(Failure::StillThere { pids: vec![31] })
+}
+
+#[test]
+fn cl_19_a_volume_in_use_is_asked_back_three_more_times_before_its_users_are_killed() {
+    let mut scene = with_retries(Retries::default());
+    for _ in 0..4 {
+        scene.answers("unmount", in_use());
+    }
+    scene.answers("unmount", Ok(Answer::Unmounted { killed: vec![31] }));
+    scene.stop("disk");
+    for further in 1..=3 {
+        assert_eq!(ways(&scene), vec![Unmounting::Gentle; further], "nobody is killed");
+        scene.pass(Span::millis(4_900));
+        assert_eq!(ways(&scene).len(), further, "five seconds apart");
+        scene.pass(Span::millis(100));
+    }
+    let [.., last] = ways(&scene)[..] else { panic!("no unmount") };
+    assert_eq!((ways(&scene).len(), last), (5, Unmounting::Orderly), "now they are");
+    assert!(matches!(scene.outcome(), Outcome::Forced { .. }), "{:?}", scene.out);
+    let again = |f: &&Finished| {
+        matches!(f, Finished::Seen { what: Happening::VolumeAgain { how, .. }, .. }
+            if how.words.contains("[31]"))
+    };
+    assert_eq!(scene.out.iter().filter(again).count(), 3, "each is told, with who uses it");
+}
+
+#[test]
+fn cl_19_a_volume_that_is_free_again_is_released_without_force() {
+    let mut scene = with_retries(Retries::default());
+    scene.answers("unmount", in_use());
+    scene.stop("disk");
+    scene.pass(Span::secs(6));
+    assert_eq!(ways(&scene), [Unmounting::Gentle; 2]);
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "{:?}", scene.out);
+}
+
+#[test]
+fn cl_19_how_often_and_how_far_apart_is_the_volumes_own() {
+    let mut scene = with_retries(Retries { mount: 0, release: 1, interval: Span::secs(1) });
+    scene.answers("unmount", in_use());
+    scene.answers("unmount", in_use());
+    scene.stop("disk");
+    scene.pass(Span::millis(1_100));
+    assert_eq!(ways(&scene), [Unmounting::Gentle, Unmounting::Gentle, Unmounting::Orderly]);
+    let mut scene = with_retries(Retries { release: 0, ..Retries::default() });
+    scene.stop("disk");
+    assert_eq!(ways(&scene), [Unmounting::Orderly]);
+}
+
+#[test]
+fn cl_18_a_volume_whose_users_cannot_be_killed_is_let_go_of_with_the_group() {
+    let mut scene = with_retries(Retries { mount: 0, release: 0, interval: Span::ZERO });
+    scene.answers("unmount", in_use());
+    scene.stop("disk");
+    assert!(scene.failure().contains("[31]"), "{}", scene.failure());
+    assert_eq!(ways(&scene).len(), 1, "what follows is the release of everything");
+}
+
+#[test]
+fn cl_19_a_release_may_take_its_limit_and_no_longer() {
+    let mut scene = with_retries(Retries::default());
+    Arc::make_mut(&mut scene.spec).resources[0].stop_limit = Span::secs(120);
+    scene.hands.silent = true;
+    scene.stop("disk");
+    let report = Report::Answer { id: RequestId(1), outcome: Ok(Answer::Killed { count: 0 }) };
+    scene.errands.on_report(scene.now, &report, &mut scene.hands, &mut scene.out);
+    scene.pass(Span::millis(119_900));
+    assert_eq!(scene.outcomes(), [], "a disk may be slow");
+    scene.pass(Span::millis(200));
+    assert!(scene.failure().contains("the hands did not answer"), "{}", scene.failure());
+}
+
+#[test]
+fn cl_18_a_lease_that_runs_out_waits_for_no_further_try() {
+    let mut scene = with_retries(Retries::default());
+    scene.answers("unmount", in_use());
+    scene.stop("disk");
+    scene.act(Act::LetGo);
+    let over = Outcome::Failed { how: "its group was let go of".into() };
+    assert_eq!(scene.outcomes()[0], over, "the stop is over at once");
+    assert!(matches!(scene.outcomes()[1], Outcome::Fine { .. }), "{:?}", scene.out);
+    assert_eq!(ways(&scene), [Unmounting::Gentle, Unmounting::Emergency]);
+    scene.pass(Span::secs(60));
+    assert_eq!(ways(&scene).len(), 2);
+}
+
+#[test]
+fn a_node_that_is_told_to_end_waits_for_no_further_try_and_kills_who_uses_its_volume() {
+    let mut scene = with_retries(Retries::default());
+    scene.answers("unmount", in_use());
+    scene.answers("unmount", in_use());
+    scene.stop("disk");
+    let report = Report::Event(Event::Stopping);
+    scene.errands.on_report(scene.now, &report, &mut scene.hands, &mut scene.out);
+    scene.pass(Span::millis(1));
+    let gentle = Unmounting::Gentle;
+    assert_eq!(ways(&scene), [gentle, gentle, Unmounting::Orderly]);
+}

@@ -257,3 +257,63 @@ fn a_resource_that_is_not_in_the_group_is_not_started() {
     assert_eq!(scene.failure(), "no resource nowhere");
     assert_eq!(scene.asked(), [""; 0]);
 }
+
+fn with_retries(retries: Retries) -> Scene {
+    let mut disk = volume("disk");
+    if let ResourceKind::Volume { retries: of, .. } = &mut disk.kind {
+        *of = retries;
+    }
+    Scene::new(vec![disk])
+}
+
+fn not_there() -> Result<Answer, Failure> {
+    Err(Failure::Source { why: "/dev/vg/pay is not a block device".to_owned() })
+}
+
+#[test]
+fn cl_19_a_mount_that_fails_is_tried_three_more_times_five_seconds_apart() {
+    let mut scene = with_retries(Retries::default());
+    for _ in 0..3 {
+        scene.answers("mount", not_there());
+    }
+    scene.start("disk");
+    for further in 1..=3 {
+        assert_eq!(scene.asked(), vec!["mount"; further]);
+        scene.pass(Span::millis(4_900));
+        assert_eq!(scene.asked(), vec!["mount"; further]);
+        scene.pass(Span::millis(100));
+    }
+    assert!(fine(&scene.outcome()), "the device came late");
+    let mut scene = with_retries(Retries { mount: 1, ..Retries::default() });
+    scene.answers("mount", not_there());
+    scene.answers("mount", not_there());
+    scene.start("disk");
+    scene.pass(Span::secs(6));
+    assert!(scene.failure().contains("not a block device"), "{}", scene.failure());
+}
+
+#[test]
+fn cl_19_what_no_further_try_can_mend_fails_at_once() {
+    for failure in [
+        Failure::NotArmed { group: pay(), epoch: EPOCH },
+        Failure::PlaceTaken { dir: "/data".into() },
+        Failure::MountedElsewhere { dir: "/data".into() },
+    ] {
+        let mut scene = with_retries(Retries::default());
+        scene.answers("mount", Err(failure));
+        scene.start("disk");
+        assert!(matches!(scene.outcome(), Outcome::Failed { .. }), "{:?}", scene.out);
+        assert_eq!(scene.asked(), ["mount"]);
+    }
+}
+
+#[test]
+fn a_mount_that_waits_for_its_next_try_is_over_when_its_group_is_let_go_of() {
+    let mut scene = with_retries(Retries::default());
+    scene.answers("mount", not_there());
+    scene.start("disk");
+    scene.act(Act::LetGo);
+    scene.pass(Span::secs(60));
+    assert_eq!(scene.asked(), ["mount", "kill group", "unmount"]);
+    assert_eq!(scene.outcomes().len(), 2);
+}

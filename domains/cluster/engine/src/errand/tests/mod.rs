@@ -19,9 +19,10 @@ use tsugi_cluster_rules::spec::{
     ResourceKind, ResourceSpec, Startup, Takeover, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
+use tsugi_cluster_rules::volume::Retries;
 use tsugi_host::request::{
     Answer, Ended, Event, Failure, HowEnded, Listing, Program, ProgramId, Purpose, Report, Request,
-    RequestId, Right, Running, TimeLimit,
+    RequestId, Right, Running, TimeLimit, Unmounting,
 };
 use tsugi_host::{Gone, Host};
 use tsugi_vocabulary::{Epoch, GroupName, Moment, NodeName, ResourceName, Span};
@@ -152,6 +153,7 @@ impl Scene {
             ocf_root: "/usr/lib/ocf".into(),
             tsugi: "/usr/bin/tsugi".to_owned(),
             agent_uid: nix::unistd::geteuid().as_raw(),
+            unmounting: Unmounting::Gentle,
             hands_uid,
         }
     }
@@ -323,6 +325,7 @@ fn volume(name: &str) -> ResourceSpec {
             source,
             mount: "/data/pay".to_owned(),
             check: VolumeCheck::default(),
+            retries: Retries { mount: 0, release: 0, interval: Span::ZERO },
         },
     )
 }

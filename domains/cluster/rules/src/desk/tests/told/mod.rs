@@ -15,6 +15,7 @@ use crate::spec::{
     ResourceKind, ResourceSpec, Startup, Takeover, VolumeCheck, VolumeSource,
 };
 use crate::start_kind::StartKind;
+use crate::volume::Retries;
 
 /// The epoch before, that of the desk, and the one after.
 const EPOCHS: [Epoch; 3] = [epoch(1), epoch(2), epoch(3)];
@@ -58,6 +59,7 @@ fn spec() -> GroupSpec {
     };
     let cache = ResourceKind::Volume {
         check: VolumeCheck::default(),
+        retries: Retries::default(),
         source: VolumeSource::Directory,
         mount: "/data/pay/cache".to_owned(),
     };
@@ -66,6 +68,7 @@ fn spec() -> GroupSpec {
         source,
         mount: "/data/pay".to_owned(),
         check: VolumeCheck::default(),
+        retries: Retries::default(),
     };
     let address = "10.0.0.9".parse().unwrap();
     let vip = ResourceKind::Address { address, prefix: 24, links: vec!["eth0".to_owned()] };
