@@ -23,6 +23,16 @@ pub struct Site {
     /// Says to other sites that the corner is taken, also while none of its nodes runs.
     _taken: TcpListener,
     nodes: Vec<(String, Child)>,
+    views: Views,
+}
+
+/// What the nodes of a site see mounted.
+#[derive(Clone, Copy)]
+enum Views {
+    /// The same.
+    Common,
+    /// Each its own, as machines do.
+    Own,
 }
 
 impl Site {
@@ -37,7 +47,20 @@ impl Site {
             .find_map(|n| take(first.wrapping_add(n)))
             .expect("a free corner of 127.79.0.0/16");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, net, _taken, nodes: Vec::new() }
+        Self { folder, net, _taken, nodes: Vec::new(), views: Views::Common }
+    }
+
+    /// A site of which each node sees only what it has mounted itself; this needs root.
+    pub fn with_views() -> Self {
+        let mut site = Self::new();
+        site.views = Views::Own;
+        site
+    }
+
+    /// The process of a node.
+    pub fn pid(&self, node: &str) -> u32 {
+        let (_, child) = self.nodes.iter().find(|(name, _)| name == node).expect("it was started");
+        child.id()
     }
 
     /// An address of the corner that no node has.
@@ -90,7 +113,14 @@ impl Site {
         let dir = self.path(node);
         fs::create_dir_all(dir.join("data")).expect("a folder");
         let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("log"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tsugi"));
+        let program = env!("CARGO_BIN_EXE_tsugi");
+        let mut command = match self.views {
+            Views::Common => Command::new(program),
+            Views::Own => Command::new("unshare"),
+        };
+        if let Views::Own = self.views {
+            command.args(["--mount", "--", program]);
+        }
         command
             .args(["node", "run", "--trial", "--name", node, "--run-dir"])
             .arg(dir.join("run"))
