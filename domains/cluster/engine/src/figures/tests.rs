@@ -2,7 +2,7 @@
 
 use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_host::Gone;
-use tsugi_host::request::Running;
+use tsugi_host::request::{Running, Unmounting};
 
 use super::*;
 
@@ -65,6 +65,7 @@ impl Scene {
             tsugi: "/usr/bin/tsugi".to_owned(),
             agent_uid: 0,
             hands_uid: 0,
+            unmounting: Unmounting::Gentle,
         };
         let mut meter = Meter::reading(around, proc.path().to_path_buf());
         let now = Moment(1_000_000_000);

@@ -92,19 +92,6 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
     }
 }
 
-/// What follows from the end of a watched program.
-fn watched_ended(
-    (id, group, node): (&str, &GroupName, &NodeName),
-    how: &How,
-    then: Then,
-) -> Message {
-    match then {
-        Then::Nothing => messages::watched_ended(id, group, node, how),
-        Then::StartedAgain => messages::watched_ended_again(id, group, node, how),
-        Then::Suspended => messages::watched_ended_held(id, group, node, how),
-    }
-}
-
 /// What happened to a monitor.
 fn monitor_turn(
     (id, group, node): (&MonitorId, &GroupName, &NodeName),
