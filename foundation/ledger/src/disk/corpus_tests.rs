@@ -3,8 +3,11 @@
 use std::fmt::Debug;
 use std::path::PathBuf;
 
-use tsugi_vocabulary::{BootId, Generation, Index, NodeName};
+use tsugi_vocabulary::{
+    BootId, Claim, Claims, Epoch, Generation, GroupName, Held, Index, NodeName, Span,
+};
 
+use super::claims::{claims_from_bytes, claims_to_bytes};
 use super::frame::{Entry, Frame, blocks, record};
 use super::layout::{Layout, Made, Title, Whose};
 use super::store::BLOCK;
@@ -84,6 +87,24 @@ fn word() -> Word {
     }
 }
 
+fn claims() -> Claims {
+    let claim = |counter, held| Claim {
+        boot: BootId(7),
+        epoch: Epoch { incarnation: 1, counter },
+        ttl: Span::millis(560),
+        renewed: 98,
+        held,
+    };
+    let group = |name: &str| GroupName::new(name).unwrap();
+    Claims {
+        boot: BootId(8),
+        number: 99,
+        membership: Generation(4),
+        groups: [(group("BOOK"), claim(11, Held::LetGo)), (group("PAY"), claim(12, Held::Yes))]
+            .into(),
+    }
+}
+
 fn specimens() -> Vec<Specimen> {
     let vow = Vow {
         number: 9,
@@ -103,6 +124,9 @@ fn specimens() -> Vec<Specimen> {
         }),
         specimen("disk-word", word().to_bytes(WHOSE, SEAT), &word(), |bytes| {
             Word::from_bytes(bytes, WHOSE, SEAT)
+        }),
+        specimen("disk-claims", claims_to_bytes(&claims(), WHOSE, SEAT), &claims(), |bytes| {
+            claims_from_bytes(bytes, WHOSE, SEAT)
         }),
         specimen("disk-petition", petition.to_bytes(), &petition, Entry::from_bytes),
         specimen("disk-frame", frame.to_blocks(WHOSE, SEAT), &frame, |bytes| {

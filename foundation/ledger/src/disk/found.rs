@@ -30,10 +30,23 @@ pub fn found(
     write(store, title, view).map_err(Trouble::failure)
 }
 
+/// How many bytes [`found`] would take of this disk for so many nodes, from its beginning. Nothing
+/// is written.
+///
+/// # Errors
+/// Why it may not be made ready, as of [`found`].
+pub fn would_found(store: &mut impl Store, nodes: usize) -> Result<u64, StorageFailure> {
+    let size = store.size().map_err(|error| Trouble::unread(store, &error).failure())?;
+    let full = StorageFailure::Full { file: store.name() };
+    let layout = Layout::of(size, nodes).ok_or(full)?;
+    refuse_what_is_there(store, &layout).map_err(Trouble::failure)?;
+    Ok(layout.end())
+}
+
 /// The same for any layout. The title that says that it is whole comes last: until then whoever
 /// finds it begins again.
 pub(crate) fn write(store: &mut impl Store, title: Title, view: &View) -> Result<(), Trouble> {
-    refuse_what_is_there(store, &title)?;
+    refuse_what_is_there(store, &title.layout)?;
     put_title(store, &title)?;
     let founder = Vow { number: 1, generation: 1, ..Vow::default() };
     let term = Term::default().above(0);
@@ -54,17 +67,27 @@ pub(crate) fn write(store: &mut impl Store, title: Title, view: &View) -> Result
     put_title(store, &Title { made: Made::Whole, ..title })
 }
 
-/// A disk with anything on it is not written over: zeros, or what an interrupted making left.
-fn refuse_what_is_there(store: &mut impl Store, title: &Title) -> Result<(), Trouble> {
-    let (begin, length) = title.layout.board();
-    let mut bytes = vec![0; begin as usize + length];
+/// How much of the end of the disk is looked at: there are volumes and file systems that are known
+/// by what stands there.
+const END: u64 = 64 * BLOCK as u64;
+
+/// A disk with anything on it is not written over: zeros, or what an interrupted making left. It is
+/// looked at up to where petitions begin, and at its end.
+fn refuse_what_is_there(store: &mut impl Store, layout: &Layout) -> Result<(), Trouble> {
+    let mut bytes = vec![0; layout.petitions(0) as usize];
     store.read(0, &mut bytes).map_err(|error| Trouble::unread(store, &error))?;
+    let size = store.size().map_err(|error| Trouble::unread(store, &error))?;
+    let mut end = vec![0; END as usize];
+    let at = (size / BLOCK as u64 * BLOCK as u64).saturating_sub(END);
+    store.read(at, &mut end).map_err(|error| Trouble::unread(store, &error))?;
     let copies = [Title::from_bytes(&bytes[..BLOCK]), Title::from_bytes(&bytes[BLOCK..])];
     let titles = || copies.iter().flatten().flatten();
     if titles().any(|found| found.made == Made::Whole) {
         return Err(Trouble::Broken(StorageFailure::Exists { file: store.name() }));
     }
-    if titles().any(|found| found.made == Made::Begun) || bytes.iter().all(|byte| *byte == 0) {
+    if titles().any(|found| found.made == Made::Begun)
+        || bytes.iter().chain(&end).all(|byte| *byte == 0)
+    {
         return Ok(());
     }
     let (expected, found) = ("nobody".to_owned(), "something else".to_owned());

@@ -3,6 +3,7 @@
 //! ```text
 //! block 0, 1     the title, twice: cluster, sizes, the nodes in the order of their seats
 //! then a seat each: vow, its copy, word
+//! then a seat each: claims, their copy
 //! then a region each: petition box | three areas        an area: snapshot, then frames
 //! ```
 //!
@@ -19,6 +20,8 @@ pub const MOST_SEATS: usize = 8;
 /// Blocks of a seat: the vow, its copy, the word.
 const SEAT_BLOCKS: u64 = 3;
 const TITLES: u64 = 2;
+/// Blocks of one copy of a seat's claims.
+const CLAIM_BLOCKS: u64 = 16;
 /// Areas of a region: what holds, what a former life may still be writing, what is written next.
 pub(crate) const AREAS: u64 = 3;
 const MAGIC: &[u8; 8] = b"TSUGIDK\n";
@@ -42,7 +45,7 @@ impl Layout {
     #[must_use]
     pub fn of(size: u64, seats: usize) -> Option<Self> {
         let petition_box = LARGEST_CHANGE as u64 + WRAPPING;
-        let share = size.checked_sub(board_end(seats))?.checked_div(seats as u64)?;
+        let share = size.checked_sub(claims_end(seats))?.checked_div(seats as u64)?;
         let area = share.checked_sub(petition_box)? / AREAS / BLOCK as u64 * BLOCK as u64;
         (area >= 2 * petition_box && seats <= MOST_SEATS).then_some(Self {
             seats,
@@ -54,7 +57,7 @@ impl Layout {
     /// The smallest disk for so many nodes.
     #[must_use]
     pub const fn least(seats: usize) -> u64 {
-        board_end(seats) + seats as u64 * (1 + 2 * AREAS) * (LARGEST_CHANGE as u64 + WRAPPING)
+        claims_end(seats) + seats as u64 * (1 + 2 * AREAS) * (LARGEST_CHANGE as u64 + WRAPPING)
     }
 
     /// Where the seats begin, and how many bytes they take.
@@ -72,8 +75,14 @@ impl Layout {
         self.vow(seat) + 2 * BLOCK as u64
     }
 
+    /// Where the claims of a seat stand, and how many bytes they and their copy take in all.
+    pub(crate) fn claims(&self, seat: usize) -> (u64, usize) {
+        let both = 2 * CLAIM_BLOCKS * BLOCK as u64;
+        (board_end(self.seats) + seat as u64 * both, both as usize)
+    }
+
     pub(crate) fn petitions(&self, seat: usize) -> u64 {
-        board_end(self.seats) + seat as u64 * (self.petition_box + AREAS * self.area)
+        claims_end(self.seats) + seat as u64 * (self.petition_box + AREAS * self.area)
     }
 
     /// Where the area that holds `generation` begins.
@@ -85,6 +94,10 @@ impl Layout {
     pub(crate) fn end(&self) -> u64 {
         self.petitions(self.seats)
     }
+}
+
+const fn claims_end(seats: usize) -> u64 {
+    board_end(seats) + 2 * CLAIM_BLOCKS * BLOCK as u64 * seats as u64
 }
 
 const fn board_end(seats: usize) -> u64 {
@@ -175,6 +188,8 @@ mod tests {
         for seat in 0..3 {
             places.push((layout.vow(seat), 2 * BLOCK as u64));
             places.push((layout.word(seat), BLOCK as u64));
+            let (claims, length) = layout.claims(seat);
+            places.push((claims, length as u64));
             places.push((layout.petitions(seat), layout.petition_box));
             places.extend((6..9).map(|generation| (layout.area(seat, generation), layout.area)));
         }

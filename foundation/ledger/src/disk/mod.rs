@@ -3,6 +3,8 @@
 //! Each node writes its own blocks and reads those of the others. *Vow*: what a node has bound
 //! itself to. *Word*: that it is there, and what it asks and answers. *Region*: its copy of the
 //! ledger, a snapshot and the frames behind it, in one of three areas. *Term*: one try to lead.
+//! *Claims*: for which groups a node asks the disk for its vote in their leases (`claims.rs`); the
+//! ledger itself has no use for them.
 //!
 //! Invariant: what takes effect is decided by the order of reads and writes alone (`keeper.rs`);
 //! clocks only say when somebody tries to lead (`clerk.rs`).
@@ -10,6 +12,8 @@
 //! Why it is so: `docs/decisions/0015-the-ledger-on-a-shared-disk.md`.
 
 mod board;
+mod claimant;
+mod claims;
 mod clerk;
 #[cfg(test)]
 mod corpus_tests;
@@ -30,7 +34,9 @@ mod walk;
 mod walk_tests;
 mod word;
 
-pub use found::found;
+pub use claimant::{Claimant, Claiming};
+pub use claims::ClaimBlocks;
+pub use found::{found, would_found};
 pub use layout::{Layout, MOST_SEATS};
 pub use node::{DiskLedger, DiskSeat, Pace};
 #[cfg(any(test, feature = "suite"))]
