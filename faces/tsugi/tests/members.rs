@@ -19,6 +19,8 @@ mod monitors;
 mod ocf;
 #[path = "members/scripts.rs"]
 mod scripts;
+#[path = "members/shared_disk.rs"]
+mod shared_disk;
 #[path = "members/shares.rs"]
 mod shares;
 #[path = "members/site.rs"]

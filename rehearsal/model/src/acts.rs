@@ -1,17 +1,18 @@
 //! What can happen in a state, and what comes of it.
 
+use tsugi_cluster_rules::lease::disk_vote::{Asks, DiskVote};
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Health, Heartbeat};
 use tsugi_cluster_rules::lease::holder::Holder;
 use tsugi_cluster_rules::lease::majority;
 use tsugi_cluster_rules::lease::voter::Voter;
-use tsugi_vocabulary::{Index, Moment, Span};
+use tsugi_vocabulary::{Claims, Epoch, GroupName, Index, Moment, Span};
 
 use crate::ground::{
     CLOCKS, Entry, NODES, Place, STOP, TTL, TTL_AT_MOST, boot, epoch, group, name,
 };
-use crate::scenes::{Follows, Owner, Trouble};
+use crate::scenes::{Answers, Follows, Owner, Third, Trouble};
 use crate::state::{
-    Agent, Backwards, Guardian, Letter, Life, Model, Run, Says, State, ack_of, beat_of,
+    Agent, Asking, Backwards, Guardian, Letter, Life, Model, Run, Says, State, ack_of, beat_of,
 };
 
 /// One step.
@@ -25,6 +26,14 @@ pub enum Action {
     Apply(Place),
     /// A node sends a beat, and votes on it itself.
     Beat(Place),
+    /// A node writes on the disk only to be seen.
+    Show(Place),
+    /// The disk takes what a node writes.
+    Write(Place),
+    /// A node reads what the other claims.
+    Read(Place),
+    /// The disk takes what a former life of a node was writing.
+    WriteLate(Place),
     /// A letter arrives.
     Deliver(Letter),
     /// An agent is restarted; what its guardian watches runs on.
@@ -49,7 +58,9 @@ const KILL: Span = Span(STOP.0 + CLOCKS.guard.0);
 impl Model {
     /// Everything that can happen now.
     pub fn possible(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.at < self.scene.ticks {
+        let owes = |node: &Agent| node.asking != Asking::Nothing;
+        let waits = self.scene.answers == Answers::AtOnce && state.nodes.iter().any(owes);
+        if state.at < self.scene.ticks && !waits {
             actions.push(Action::Tick);
         }
         if self.may_commit(state) {
@@ -65,6 +76,9 @@ impl Model {
             if matches!(node.life, Life::Up(_)) {
                 self.possible_at(state, place, actions);
             }
+            if node.late.is_some() {
+                actions.push(Action::WriteLate(place));
+            }
         }
         self.troubles(state, actions);
     }
@@ -76,8 +90,18 @@ impl Model {
             actions.push(Action::Apply(place));
         }
         let speaks = self.owns(state, place).is_some() || node.over.is_some();
-        if node.beats > 0 && node.beat_at != Some(state.at) && speaks {
-            actions.push(Action::Beat(place));
+        if node.beats > 0 && node.beat_at != Some(state.at) {
+            if speaks {
+                actions.push(Action::Beat(place));
+            }
+            if self.scene.third == Third::DiskShown(place) && node.asking == Asking::Nothing {
+                actions.push(Action::Show(place));
+            }
+        }
+        match node.asking {
+            Asking::Nothing => {}
+            Asking::Writes(..) => actions.push(Action::Write(place)),
+            Asking::Reads(..) => actions.push(Action::Read(place)),
         }
         let fresh = node.holder.deadline(group()).is_some_and(|d| d > state.clock(place));
         if node.guardian == Guardian::Disarmed && fresh {
@@ -121,6 +145,7 @@ impl Model {
         match entry {
             // A takeover may be ordered at any time, also by mistake: the entry alone starts
             // nothing. A move is ordered when the source has released (L8).
+            Entry::OnDisk => true,
             Entry::Give(..) => {
                 self.scene.trouble != Trouble::Move || state.nodes[0].over == Some(1)
             }
@@ -166,9 +191,16 @@ impl Model {
             Action::Tick => self.tick(state),
             Action::Commit => self.commit(state),
             Action::Apply(place) => self.apply(state, place),
-            Action::Beat(place) => self.send_beat(state, place),
+            Action::Beat(place) => self.send_beat(state, place, Asks::ForVotes),
+            Action::Show(place) => self.send_beat(state, place, Asks::ForNothing),
+            Action::Write(place) => write(state, place),
+            Action::Read(place) => self.read(state, place),
+            Action::WriteLate(place) => write_late(state, place),
             Action::Deliver(letter) => self.deliver(state, &letter),
-            Action::Restart(place) => restart(state, place),
+            Action::Restart(place) => {
+                leave_late(&mut state.nodes[place]);
+                restart(state, place);
+            }
             Action::Stop(place) => {
                 let node = &mut state.nodes[place];
                 if let Some(run) = node.run.take() {
@@ -194,6 +226,7 @@ impl Model {
                 if let Life::Up(life) = node.life {
                     node.life = Life::Off(life);
                     node.run = None;
+                    leave_late(node);
                 }
             }
             Action::PowerOn(place) => restart(state, place),
@@ -268,7 +301,8 @@ impl Model {
                 }
                 node.guardian = Guardian::Armed;
             }
-            Entry::Give(..) | Entry::Voters(_) | Entry::Fenced(..) | Entry::Pin => {}
+            Entry::OnDisk | Entry::Give(..) | Entry::Voters(_) | Entry::Fenced(..) | Entry::Pin => {
+            }
         }
         if let Entry::Voters(list) = entry {
             let newest = self.ledger(state).iter().rposition(|e| matches!(e, Entry::Voters(_)));
@@ -280,7 +314,7 @@ impl Model {
         }
     }
 
-    fn send_beat(&self, state: &mut State, place: Place) {
+    fn send_beat(&self, state: &mut State, place: Place, asks: Asks) {
         let record = self.record(state, place);
         let owns = self.owns(state, place);
         let (at, now) = (state.at, state.clock(place));
@@ -302,6 +336,27 @@ impl Model {
         if let Some(ack) = self.vote(state, place, &beat) {
             self.take_ack(state, place, &ack);
         }
+        if self.scene.third != Third::Witness {
+            let node = &mut state.nodes[place];
+            if let Some(claims) = node.disk.ask(&beat, asks, &record) {
+                node.asking = Asking::Writes(claims, state.disk[1 - place].clone());
+            }
+        }
+    }
+
+    /// The node reads what the other claims, and makes a vote of it.
+    fn read(&self, state: &mut State, place: Place) {
+        let record = self.record(state, place);
+        let now = state.clock(place);
+        let shown = state.disk[1 - place].clone();
+        let node = &mut state.nodes[place];
+        let asking = std::mem::replace(&mut node.asking, Asking::Nothing);
+        let Asking::Reads(number, early) = asking else { return };
+        let early_counts = self.is_without("disk-read-before-written");
+        let other = if early_counts { early } else { shown };
+        let Some(ack) = node.disk.on_read(now, (number, other.as_ref()), &record) else { return };
+        let moved = node.holder.on_disk(now, &ack, &record);
+        run(state, place, moved);
     }
 
     fn vote(&self, state: &mut State, place: Place, beat: &Heartbeat) -> Option<Ack> {
@@ -337,16 +392,39 @@ impl Model {
         let now = state.clock(place);
         let node = &mut state.nodes[place];
         let moved = node.holder.on_ack(now, ack, &record);
-        for (_, epoch, deadline) in moved {
-            let begun = lease(node, epoch.counter, deadline + KILL);
-            if begun {
-                let (newest, by) = state.newest;
-                if epoch.counter < newest {
-                    state.went_back = Backwards::Yes;
-                }
-                state.newest = (newest.max(epoch.counter), if newest == 0 { place } else { by });
+        run(state, place, moved);
+    }
+}
+
+/// A node's deadlines moved on: it runs what it may.
+fn run(state: &mut State, place: Place, moved: Vec<(GroupName, Epoch, Moment)>) {
+    for (_, epoch, deadline) in moved {
+        let begun = lease(&mut state.nodes[place], epoch.counter, deadline + KILL);
+        if begun {
+            let (newest, by) = state.newest;
+            if epoch.counter < newest {
+                state.went_back = Backwards::Yes;
             }
+            state.newest = (newest.max(epoch.counter), if newest == 0 { place } else { by });
         }
+    }
+}
+
+/// The disk takes what a node writes.
+fn write(state: &mut State, place: Place) {
+    let node = &mut state.nodes[place];
+    let asking = std::mem::replace(&mut node.asking, Asking::Nothing);
+    let Asking::Writes(claims, early) = asking else { return };
+    node.asking = Asking::Reads(claims.number, early);
+    state.disk[place] = Some(claims);
+}
+
+/// It reaches one of two copies, of which the newer counts.
+fn write_late(state: &mut State, place: Place) {
+    let late = state.nodes[place].late.take();
+    let number = |claims: &Option<Claims>| claims.as_ref().map(|c| c.number);
+    if number(&late) > number(&state.disk[place]) {
+        state.disk[place] = late;
     }
 }
 
@@ -370,9 +448,17 @@ fn lease(node: &mut Agent, epoch: u64, until: Moment) -> bool {
     }
 }
 
+/// What a life was writing when it ended, the disk may take later or never.
+fn leave_late(node: &mut Agent) {
+    if let Asking::Writes(claims, _) = std::mem::replace(&mut node.asking, Asking::Nothing) {
+        node.late = Some(claims);
+    }
+}
+
 /// A new life: what was only in memory is gone, what is durable stays.
 fn restart(state: &mut State, place: Place) {
     let now = state.clock(place);
+    let found = state.disk[place].clone();
     let node = &mut state.nodes[place];
     let life = match node.life {
         Life::Up(life) | Life::Off(life) => life + 1,
@@ -381,5 +467,6 @@ fn restart(state: &mut State, place: Place) {
     node.life = Life::Up(life);
     node.holder = Holder::new(name(place).clone(), boot(place, life)).with_clocks(CLOCKS);
     node.voter = Voter::new(name(place).clone(), boot(place, life), now, longest);
+    node.disk = DiskVote::new(name(place).clone(), boot(place, life), found);
     node.lapsed = None;
 }

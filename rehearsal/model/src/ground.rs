@@ -10,7 +10,7 @@ use tsugi_cluster_rules::record::{
     AppliedConfig, GroupIntent, GroupRecord, Guard, NodeRecord, Order, Ownership, Pause, Phase,
     Record, Versioned,
 };
-use tsugi_cluster_rules::spec::{ClusterSpec, NodeSpec, Role};
+use tsugi_cluster_rules::spec::{ClusterSpec, LedgerPlace, NodeSpec, Role};
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, Moment, NodeName, Span, Wall};
@@ -65,6 +65,8 @@ pub fn clock(ticks: u8, rate: i32) -> Moment {
 /// One entry of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entry {
+    /// The ledger is on a disk that the nodes 0 and 1 share, and nobody else votes.
+    OnDisk,
     /// The group goes to a node under an epoch.
     Give(Place, u64),
     /// The voters are, from now on, these.
@@ -95,11 +97,16 @@ pub fn record(entries: &[Entry]) -> Arc<Record> {
 
 fn build(entries: &[Entry]) -> Record {
     let mut voters: &[Place] = &[0, 1, 2];
+    let mut ledger = LedgerPlace::OnNodes;
     let mut record = Record { incarnation: 1, membership: Generation(1), ..Record::default() };
     let mut state = GroupRecord::new(GroupIntent::Run);
     for (at, entry) in entries.iter().enumerate() {
         record.applied = Index(at as u64 + 1);
         match entry {
+            Entry::OnDisk => {
+                voters = &[0, 1];
+                ledger = LedgerPlace::OnDisk(BTreeMap::new());
+            }
             Entry::Give(to, counter) => {
                 state.epoch = epoch(*counter);
                 state.ownership = owned_by(*to);
@@ -128,10 +135,10 @@ fn build(entries: &[Entry]) -> Record {
                 let value = Versioned { version: record.applied, value };
                 record.groups.insert(group().clone(), value);
             }
-            Entry::Voters(_) | Entry::Fenced(..) => {}
+            Entry::OnDisk | Entry::Voters(_) | Entry::Fenced(..) => {}
         }
     }
-    record.config = Some(Arc::new(config(voters)));
+    record.config = Some(Arc::new(config(voters, ledger)));
     record
 }
 
@@ -150,7 +157,7 @@ fn order() -> Order {
     Order { by: String::new(), reason: String::new(), at: Wall(0), command: String::new() }
 }
 
-fn config(voters: &[Place]) -> AppliedConfig {
+fn config(voters: &[Place], ledger: LedgerPlace) -> AppliedConfig {
     let node = |place: &Place| {
         (name(*place).clone(), NodeSpec { addresses: Vec::new(), role: Role::Node, fence: None })
     };
@@ -160,6 +167,7 @@ fn config(voters: &[Place]) -> AppliedConfig {
         language: None,
         nodes: voters.iter().map(node).collect(),
         groups: BTreeMap::new(),
+        ledger,
     };
     AppliedConfig { version: 1, hash: String::new(), text: String::new(), spec, unconfirmed: None }
 }

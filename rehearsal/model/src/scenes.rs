@@ -27,6 +27,30 @@ pub struct Scene {
     pub follows: [Follows; NODES],
     /// What befalls the nodes.
     pub trouble: Trouble,
+    /// Whose the third vote is.
+    pub third: Third,
+    /// How soon a disk answers.
+    pub answers: Answers,
+}
+
+/// Whose the third vote is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Third {
+    /// A witness.
+    Witness,
+    /// A disk that the nodes 0 and 1 share. No network leads from one to the other.
+    Disk,
+    /// The same, and that node also writes there without a claim, to be seen.
+    DiskShown(Place),
+}
+
+/// How soon the disk answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// Before time goes on.
+    AtOnce,
+    /// At any time, or never.
+    Sometime,
 }
 
 /// Whether the owner hears answers.
@@ -97,6 +121,8 @@ fn takeover() -> Scene {
         known: 1,
         follows: [Follows::Never, Follows::AtOnce, Follows::AtOnce],
         trouble: Trouble::Silence,
+        third: Third::Witness,
+        answers: Answers::Sometime,
     }
 }
 
@@ -105,6 +131,7 @@ fn takeover() -> Scene {
 pub fn scenes() -> Vec<Scene> {
     let mut all = wire_and_clocks();
     all.extend(ledger_and_lives());
+    all.extend(two_and_a_disk());
     all
 }
 
@@ -200,6 +227,63 @@ fn ledger_and_lives() -> Vec<Scene> {
     ]
 }
 
+/// Two nodes between which every network is cut, and the disk that both still write.
+fn on_disk() -> Scene {
+    Scene {
+        name: "disk",
+        ticks: 6,
+        delay: 0,
+        beats: [1, 2, 0],
+        links: &[],
+        script: &[Entry::OnDisk, Entry::Give(0, 1), Entry::Give(1, 2)],
+        known: 2,
+        third: Third::Disk,
+        ..takeover()
+    }
+}
+
+fn two_and_a_disk() -> Vec<Scene> {
+    let quick = Scene { rates: &[EVEN], answers: Answers::AtOnce, beats: [2, 2, 0], ..on_disk() };
+    vec![
+        on_disk(),
+        Scene { name: "disk-renewal", ..quick.clone() },
+        Scene { name: "disk-shown", third: Third::DiskShown(1), ..quick.clone() },
+        Scene {
+            name: "disk-restart",
+            ticks: 5,
+            third: Third::DiskShown(0),
+            trouble: Trouble::Restart(0),
+            ..quick.clone()
+        },
+        Scene {
+            name: "disk-new-life",
+            beats: [1, 2, 0],
+            trouble: Trouble::Restart(1),
+            ..quick.clone()
+        },
+        Scene {
+            name: "disk-move",
+            ticks: 3,
+            beats: [3, 1, 0],
+            trouble: Trouble::Move,
+            ..quick.clone()
+        },
+        Scene {
+            name: "disk-fence",
+            script: &[Entry::OnDisk, Entry::Give(0, 1), Entry::Fenced(0, 1), Entry::Give(1, 2)],
+            trouble: Trouble::Fence,
+            ..quick.clone()
+        },
+        Scene {
+            name: "disk-pinned",
+            script: &[Entry::OnDisk, Entry::Give(0, 1), Entry::Pin, Entry::Give(1, 2)],
+            follows: LATE_OWNER,
+            beats: [1, 2, 0],
+            ..quick
+        },
+    ]
+}
+
 const fn away(rule: &'static str, fault: &'static str, scene: &'static str) -> TakenAway {
     TakenAway { rule, fault, scene }
 }
@@ -225,4 +309,15 @@ pub const TAKEN_AWAY: &[TakenAway] = &[
     away("L8", "released-before-stopped", "move"),
     away("L9", "voter-unpins-early", "pinned"),
     away("L9", "unpinned-before-armed", "pin"),
+    away("L1", "disk-read-before-written", "disk"),
+    away("L1", "disk-votes-unasked", "disk-shown"),
+    away("L1", "disk-counts-lower-epochs", "disk-renewal"),
+    away("L1", "disk-waits-for-nobody", "disk"),
+    away("L1", "disk-counts-from-an-older-claim", "disk-shown"),
+    away("L2", "disk-claim-names-another-ttl", "disk"),
+    away("L3", "lease-drift-ignored", "disk"),
+    away("L4", "disk-forgets-at-start", "disk-restart"),
+    away("L5", "released-before-stopped", "disk-move"),
+    away("L7", "disk-ends-every-boot", "disk-fence"),
+    away("L9", "voter-unpins-early", "disk-pinned"),
 ];

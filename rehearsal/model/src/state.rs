@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use tsugi_cluster_rules::lease::disk_vote::DiskVote;
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Health, Heartbeat, NoPromise};
 use tsugi_cluster_rules::lease::holder::Holder;
 use tsugi_cluster_rules::lease::voter::Voter;
 use tsugi_cluster_rules::mutant::plant;
 use tsugi_cluster_rules::record::Record;
-use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Moment};
+use tsugi_vocabulary::{BootId, Claims, Epoch, Generation, Index, Moment};
 
 use crate::acts::Action;
 use crate::ground::{
@@ -38,6 +39,8 @@ pub struct State {
     pub nodes: [Agent; NODES],
     /// What is on its way, or was: a letter may be lost, late, or come twice.
     pub wire: BTreeSet<Letter>,
+    /// The shared disk: what each node has claimed there, whole.
+    pub disk: [Option<Claims>; NODES],
     /// The newest epoch that a run has begun under, and by whom.
     pub newest: (u64, Place),
     /// Whether a run has begun under an epoch older than one before it.
@@ -68,6 +71,12 @@ pub struct Agent {
     pub holder: Holder,
     /// Its promising side, as it ships.
     pub voter: Voter,
+    /// Its side of the disk's vote, as it ships.
+    pub disk: DiskVote,
+    /// How far it is with its question to the disk.
+    pub asking: Asking,
+    /// A writing of a former life that the disk may still take.
+    pub late: Option<Claims>,
     /// What it runs.
     pub run: Option<Run>,
     /// The epoch of which nothing is left here, verified.
@@ -80,6 +89,17 @@ pub struct Agent {
     pub beats: u8,
     /// When it sent the last.
     pub beat_at: Option<u8>,
+}
+
+/// How far a node is with its question to the disk.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Asking {
+    /// It has none.
+    Nothing,
+    /// This is to be written. Planted only: what it read before.
+    Writes(Claims, Option<Claims>),
+    /// The writing of this number is durable; what the other claims is to be read.
+    Reads(u64, Option<Claims>),
 }
 
 /// Whether a node is up, and for the how manieth time.
@@ -171,6 +191,9 @@ impl Model {
             applied: self.scene.known,
             holder: Holder::new(name(place).clone(), boot(place, 1)).with_clocks(CLOCKS),
             voter: Voter::new(name(place).clone(), boot(place, 1), clock(0, 0), None),
+            disk: DiskVote::new(name(place).clone(), boot(place, 1), None),
+            asking: Asking::Nothing,
+            late: None,
             run: None,
             over: None,
             lapsed: None,
@@ -184,6 +207,7 @@ impl Model {
             committed: self.scene.known,
             nodes,
             wire: BTreeSet::new(),
+            disk: [None, None, None],
             newest: (0, 0),
             went_back: Backwards::No,
             settled: None,

@@ -9,8 +9,8 @@ use tsugi_cluster_rules::record::{
     AppliedConfig, GroupIntent, GroupRecord, NodeRecord, Record, Versioned,
 };
 use tsugi_cluster_rules::spec::{
-    Check, ClusterSpec, Failback, FailurePolicy, FenceDevice, FencePolicy, GroupSpec, Mode,
-    Monitor, NodeSpec, ProcessHow, ResourceKind, ResourceSpec, Role, Startup, Takeover,
+    Check, ClusterSpec, Failback, FailurePolicy, FenceDevice, FencePolicy, GroupSpec, LedgerPlace,
+    Mode, Monitor, NodeSpec, ProcessHow, ResourceKind, ResourceSpec, Role, Startup, Takeover,
     VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
@@ -131,6 +131,7 @@ impl Scene {
             language: None,
             nodes: nodes.collect(),
             groups: groups.map(|(n, g)| (Self::group(n), self.group_spec(n, g))).collect(),
+            ledger: LedgerPlace::OnNodes,
         }
     }
 

@@ -429,6 +429,8 @@ impl<'w> World<'w> {
                 let at = self.actors[n].global(moment).max(self.now);
                 self.queue.wish(n, &mut self.actors[n].wake, at);
             }
+            // No cluster of the stage has a disk that votes.
+            Order::AskDisk(_) => {}
             Order::Left => self.agent_left(n),
         }
     }
@@ -457,6 +459,7 @@ impl<'w> World<'w> {
             machine: life_of_machine(n, actor.lives),
             at: actor.local(self.now),
             longest_promise: actor.longest,
+            claimed: None,
             record: Arc::clone(&actor.record),
             taken_on: actor.machine.taken_on.clone(),
         };

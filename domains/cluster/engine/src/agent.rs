@@ -20,6 +20,7 @@ mod membership;
 mod recover;
 mod register;
 mod restore;
+mod shared_disk;
 mod start;
 mod tasks;
 

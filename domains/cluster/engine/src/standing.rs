@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tsugi_cluster_rules::lease::disk_vote::DiskSight;
 use tsugi_cluster_rules::monitors::{MonitorId, Word};
 use tsugi_cluster_rules::plan::{Settled, Sight};
 use tsugi_cluster_rules::record::{FenceFault, Record};
@@ -28,6 +29,8 @@ pub struct Standing {
     pub settled: Settled,
     /// What it sees of every node, itself among them.
     pub sights: BTreeMap<NodeName, Sight>,
+    /// Whether it sees the disk that has a vote, if one has.
+    pub disk: DiskSight,
     /// Whom it takes for the ledger's leader.
     pub leader: Option<NodeName>,
     /// The voters' list it knows.
@@ -87,6 +90,16 @@ impl Standing {
     #[must_use]
     pub fn is_caught_up(&self) -> bool {
         self.settled == Settled::Yes && self.record.applied >= self.newest
+    }
+
+    /// How many votes a disk has, and how many of them are seen: none or one.
+    #[must_use]
+    pub const fn disk_votes(&self) -> (usize, usize) {
+        match self.disk {
+            DiskSight::None => (0, 0),
+            DiskSight::Seen | DiskSight::OnlyHere => (1, 1),
+            DiskSight::NotSeen => (1, 0),
+        }
     }
 
     /// Whether this node can be sure to stop itself; true until it is known.

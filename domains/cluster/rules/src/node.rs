@@ -5,6 +5,7 @@
 //! kind [`Order::Do`] act, each only on what has come back as applied.
 
 mod desks;
+mod disk;
 mod drills;
 mod fencing;
 mod ledgerwork;
@@ -24,7 +25,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tsugi_vocabulary::{
-    BootId, Epoch, Generation, GroupName, Moment, NodeName, ResourceName, Span, Wall,
+    BootId, Claims, Epoch, Generation, GroupName, Moment, NodeName, ResourceName, Span, Wall,
 };
 
 use crate::desk::{Act, Outcome};
@@ -58,6 +59,13 @@ pub enum Event {
     },
     /// A voter's answer arrived.
     Acked(Ack),
+    /// What the disk that two nodes share shows after a writing of this node.
+    Disk {
+        /// The number of the writing.
+        number: u64,
+        /// What came of it.
+        shows: Shows,
+    },
     /// The ledger applied entries on this node: the record as it stands now.
     Applied(Arc<Record>),
     /// Who leads the ledger, as this node knows.
@@ -177,6 +185,15 @@ pub enum Power {
     Unknown,
 }
 
+/// What the shared disk shows after a writing of this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// The writing is durable, and this is what the other node claims; none if it never wrote.
+    Claims(Option<Claims>),
+    /// The writing or the reading after it failed. The writing may stand all the same.
+    Nothing,
+}
+
 /// What became of a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -202,6 +219,9 @@ pub struct Via {
 pub enum Order {
     /// Send this to every other voter over every network, now, to be read as soon as it says.
     Beat(Heartbeat, Haste),
+    /// Write this on the disk that two nodes share, durably, and read what the other claims only
+    /// then; answer with `Disk`. Nothing waits for it.
+    AskDisk(Claims),
     /// Answer on the network that the beat came by.
     Answer {
         /// Where.

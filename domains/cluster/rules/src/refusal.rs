@@ -200,6 +200,8 @@ pub enum Refusal {
         /// Those that it names.
         known: Vec<String>,
     },
+    /// 34 The ledger of a founded cluster stays where it is: on its nodes, or on a disk.
+    LedgerStays,
 }
 
 impl Refusal {
@@ -240,6 +242,7 @@ impl Refusal {
             Self::StretchTooLong { .. } => 31,
             Self::OlderNode { .. } => 32,
             Self::NoSuchService { .. } => 33,
+            Self::LedgerStays => 34,
         }
     }
 
@@ -287,6 +290,7 @@ impl Refusal {
             Self::StretchTooLong { .. } => "stretch-too-long",
             Self::OlderNode { .. } => "older-node",
             Self::NoSuchService { .. } => "no-such-service",
+            Self::LedgerStays => "ledger-stays",
         }
     }
 }

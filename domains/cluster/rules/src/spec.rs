@@ -26,6 +26,33 @@ pub struct ClusterSpec {
     pub nodes: BTreeMap<NodeName, NodeSpec>,
     /// The groups.
     pub groups: BTreeMap<GroupName, GroupSpec>,
+    /// Where the ledger is kept.
+    #[serde(default, skip_serializing_if = "LedgerPlace::is_on_nodes")]
+    pub ledger: LedgerPlace,
+}
+
+/// Where the ledger is kept, and so who votes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LedgerPlace {
+    /// Every node and witness has a copy and a vote.
+    #[default]
+    OnNodes,
+    /// Two nodes keep it on a disk that they share, which is the third vote; under which path each
+    /// node finds it.
+    OnDisk(BTreeMap<NodeName, String>),
+}
+
+impl LedgerPlace {
+    /// Whether a disk has a vote.
+    #[must_use]
+    pub const fn is_on_disk(&self) -> bool {
+        matches!(self, Self::OnDisk(_))
+    }
+
+    const fn is_on_nodes(&self) -> bool {
+        matches!(self, Self::OnNodes)
+    }
 }
 
 /// One machine.
@@ -597,6 +624,7 @@ impl ClusterSpec {
     /// How many of the voters are a majority.
     #[must_use]
     pub fn majority(&self) -> usize {
-        self.nodes.len() / 2 + 1
+        let disk = usize::from(self.ledger.is_on_disk());
+        (self.nodes.len() + disk) / 2 + 1
     }
 }

@@ -21,6 +21,10 @@ pub struct ClaimBlocks<S> {
     store: S,
     title: Title,
     me: usize,
+    /// The number of what was written last in this life.
+    written: Option<u64>,
+    /// The highest number that the other was read with.
+    heard: u64,
 }
 
 impl<S: Store> ClaimBlocks<S> {
@@ -42,7 +46,7 @@ impl<S: Store> ClaimBlocks<S> {
         }
         let me = title.nodes.iter().position(|name| name == node);
         match me.filter(|_| title.nodes.len() == 2) {
-            Some(me) => Ok(Self { store, title, me }),
+            Some(me) => Ok(Self { store, title, me, written: None, heard: 0 }),
             None => {
                 let nodes: Vec<&str> = title.nodes.iter().map(NodeName::as_str).collect();
                 Err(foreign(format!("node {node} and one other"), nodes.join(", ")))
@@ -62,9 +66,23 @@ impl<S: Store> ClaimBlocks<S> {
     /// What the other node wrote last; none if it never did.
     ///
     /// # Errors
-    /// As for [`ClaimBlocks::own`].
+    /// As for [`ClaimBlocks::own`]; [`StorageFailure::InUse`] if this node's own are not what it
+    /// wrote last, [`StorageFailure::Damaged`] if the other's have gone back: whoever sees less than
+    /// was there must not take it for a vote.
     pub fn other(&mut self) -> Result<Option<Claims>, StorageFailure> {
-        self.of(1 - self.me)
+        if let Some(written) = self.written
+            && self.of(self.me)?.is_none_or(|own| own.number != written)
+        {
+            return Err(StorageFailure::InUse { file: self.store.name() });
+        }
+        let other = self.of(1 - self.me)?;
+        let number = other.as_ref().map_or(0, |claims| claims.number);
+        if number < self.heard {
+            let what = format!("the claims of seat {} went back", 1 - self.me);
+            return Err(Trouble::damage(&self.store, &what));
+        }
+        self.heard = number;
+        Ok(other)
     }
 
     /// Writes `claims`, durably: one copy, then the other.
@@ -82,6 +100,7 @@ impl<S: Store> ClaimBlocks<S> {
             let written = self.store.write(place, &bytes);
             written.map_err(|error| Trouble::unwritten(&self.store, &error).failure())?;
         }
+        self.written = Some(claims.number);
         Ok(())
     }
 
@@ -233,6 +252,22 @@ mod tests {
         assert!(matches!(one.own(), Err(StorageFailure::Damaged { .. })));
         let found = at(&one.store, "b").other();
         assert!(matches!(found, Err(StorageFailure::Damaged { .. })), "{found:?}");
+    }
+
+    #[test]
+    fn a_disk_that_shows_less_than_was_there_gives_no_vote() {
+        let mut one = at(&made(&["a", "b"]), "a");
+        let before = one.store.clone();
+        let mut two = at(&one.store, "b");
+        two.write(&claims(3)).unwrap();
+        one.store = two.store.clone();
+        assert_eq!(one.other().unwrap(), Some(claims(3)));
+        one.store = before.clone();
+        let gone_back = one.other();
+        assert!(matches!(gone_back, Err(StorageFailure::Damaged { .. })), "{gone_back:?}");
+        // Another process of the same node, or somebody who cleared the disk.
+        two.store = before;
+        assert!(matches!(two.other(), Err(StorageFailure::InUse { .. })));
     }
 
     #[test]

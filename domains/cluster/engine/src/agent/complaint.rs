@@ -33,6 +33,9 @@ pub fn complaint(failure: &AgentFailure, config: &AgentConfig) -> Message {
         AgentFailure::Ledger(LinkFailure::Ledger(Failure::Storage(storage))) => {
             of_storage(storage, &node)
         }
+        AgentFailure::Ledger(LinkFailure::SharedDisk(storage)) => {
+            super::shared_disk::unusable(storage, &node)
+        }
         AgentFailure::Promise(path) => messages::ledger_damaged(path.display(), &node, failure),
         AgentFailure::Unreadable(unreadable) => {
             messages::record_unreadable(&unreadable.key, &unreadable.why)

@@ -13,6 +13,8 @@ use tsugi_vocabulary::{Moment, NodeName, Span};
 
 /// Answers to older beats than this are of no use to anybody.
 const REMEMBERED: usize = 16;
+/// A ledger that needs no ear has nothing to look at.
+const NEVER: Span = Span::secs(3600);
 
 /// How a voter was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,8 @@ pub enum Heard {
 /// The ledger's ear for datagrams.
 pub struct Ear {
     me: NodeName,
-    ledger: RaftLedger,
+    /// None where the ledger is on a disk, which needs no ear.
+    ledger: Option<RaftLedger>,
     sent: VecDeque<(u64, Moment)>,
     /// The terms in which others said that they follow this node.
     followers: BTreeMap<NodeName, u64>,
@@ -35,18 +38,24 @@ pub struct Ear {
 impl Ear {
     /// An ear that has heard nobody.
     #[must_use]
-    pub fn new(me: NodeName, ledger: RaftLedger) -> Self {
-        Self { me, ledger, sent: VecDeque::new(), followers: BTreeMap::new() }
+    pub fn new(me: NodeName, ledger: impl Into<Option<RaftLedger>>) -> Self {
+        Self { me, ledger: ledger.into(), sent: VecDeque::new(), followers: BTreeMap::new() }
+    }
+
+    fn tell(&self, what: impl FnOnce(&RaftLedger)) {
+        if let Some(ledger) = &self.ledger {
+            what(ledger);
+        }
     }
 
     fn voter(&self, node: &NodeName) -> Option<VoterId> {
-        self.ledger.view().voters.of(node)
+        self.ledger.as_ref()?.view().voters.of(node)
     }
 
     /// How long until the ledger has something to do by itself, as far as it has heard.
     #[must_use]
     pub fn due_in(&self) -> Span {
-        self.ledger.due_in()
+        self.ledger.as_ref().map_or(NEVER, RaftLedger::due_in)
     }
 
     /// Leases run for so long now, and the ledger waits for its leader accordingly (CL-35).
@@ -56,7 +65,9 @@ impl Ear {
 
     /// Has the ledger look at what is due.
     pub fn look(&self) {
-        self.ledger.look();
+        if let Some(ledger) = &self.ledger {
+            ledger.look();
+        }
     }
 
     /// A beat of this node leaves.
@@ -85,7 +96,7 @@ impl Ear {
             && *leader == beat.sender
             && let Some(id) = self.voter(leader)
         {
-            self.ledger.heard_leader(id, *term);
+            self.tell(|ledger| ledger.heard_leader(id, *term));
         }
     }
 
@@ -98,7 +109,7 @@ impl Ear {
             && let Some(id) = self.voter(&ack.voter)
         {
             let says = Following { term, applied: ack.applied, ago: now.since(*sent) };
-            self.ledger.heard_follower(id, says);
+            self.tell(|ledger| ledger.heard_follower(id, says));
         }
     }
 }

@@ -17,6 +17,7 @@ use tsugi_vocabulary::{NodeName, Wall};
 use tsugi_wire::files::{self, FileFailure};
 use tsugi_wire::identity::Fingerprint;
 
+use super::{aside, shared_disk};
 use crate::config;
 
 /// The file's name in the data directory.
@@ -212,9 +213,23 @@ pub fn found(
     if !resolved.spec.nodes.contains_key(node) {
         return Err(FoundingFailure::NotNamed(node.clone()).into());
     }
+    let disk = shared_disk::path(&resolved.spec, node);
+    if let Some(path) = disk {
+        // What is not empty is refused before anything is made.
+        shared_disk::look(path, &resolved.spec).map_err(super::JoinFailure::SharedDisk)?;
+    }
     let now = tsugi_wire::join::wall_now();
     let name = &resolved.spec.name;
     let identity = tsugi_wire::identity::ClusterIdentity::found(pki_dir, name, node, now)?;
+    if let Some(path) = disk {
+        let cluster = tsugi_ledger::ClusterId(identity.cluster.id.0);
+        let made = shared_disk::make_ready(path, cluster, &resolved.spec);
+        if let Err(failure) = made {
+            // Nobody has seen this cluster: another try founds another one.
+            let _told_is_the_disk = aside::put(data_dir, &[pki_dir.to_path_buf()]);
+            return Err(super::JoinFailure::SharedDisk(failure));
+        }
+    }
     let mut founding = Founding::of(&resolved.spec, text, Part::Founder);
     founding.taken.insert(node.clone(), own_certificate(&identity));
     founding.founded = Some(by);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tsugi_ledger::{ClusterId, StorageFailure};
 use tsugi_vocabulary::NodeName;
 use tsugi_wire::client::{Client, RequestFailure};
 use tsugi_wire::dial::DialFailure;
@@ -14,7 +15,9 @@ use tsugi_wire::version::Protocol;
 
 use super::entry::{Answer, Ask, Kept, WhyNot, to_bytes};
 use super::founding::{Founding, FoundingFailure, Part};
+use super::shared_disk;
 use super::start::FOUNDING_CHANNEL;
+use crate::config;
 
 /// Why a node could not be founded or joined. Nothing is left half done: without the founding
 /// record a node does not start.
@@ -29,6 +32,9 @@ pub enum JoinFailure {
     /// The token was not taken, or nobody answered.
     #[error(transparent)]
     Enter(#[from] tsugi_wire::join::JoinFailure),
+    /// The disk that the ledger is to be on, or is.
+    #[error("the disk of the ledger cannot be used: {0}")]
+    SharedDisk(StorageFailure),
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsFailure),
@@ -64,8 +70,20 @@ pub async fn join(
     };
     let tls = Arc::new(Tls::new(&identity, ours)?);
     let founding = number(&tls, addresses, (node, None)).await?;
+    see_disk(&founding, &identity)?;
     founding.write(data_dir)?;
     Ok(identity)
+}
+
+/// Whether this node finds the disk that the ledger is on, if it is on one: one that does not would
+/// join and never start.
+fn see_disk(founding: &Founding, identity: &ClusterIdentity) -> Result<(), JoinFailure> {
+    let read = config::read(&founding.config);
+    let spec = read.map_err(|problems| FoundingFailure::Config(problems.len()))?.spec;
+    let node = &identity.subject.name;
+    let Some(path) = shared_disk::path(&spec, node) else { return Ok(()) };
+    let cluster = ClusterId(identity.cluster.id.0);
+    shared_disk::check(path, cluster, node).map_err(JoinFailure::SharedDisk)
 }
 
 /// Asks for this node's number: given to its certificate, so an answer that was lost is simply

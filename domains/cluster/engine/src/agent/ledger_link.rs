@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tsugi_cluster_rules::timing::Timing as Times;
 use tsugi_ledger::{
-    Answer, ClusterId, Failure, Ledger, Peers, RaftLedger, Seat, SendFailure, Timing, Voter,
-    VoterId,
+    Answer, ClusterId, Failure, Ledger, Peers, RaftLedger, Seat, SendFailure, StorageFailure,
+    Timing, Voter, VoterId,
 };
-use tsugi_vocabulary::NodeName;
+use tsugi_vocabulary::{BootId, NodeName};
 use tsugi_wire::client::RequestFailure;
 use tsugi_wire::frame::Channel;
 use tsugi_wire::heard::Heard;
@@ -28,6 +28,7 @@ use super::ear::Ear;
 use super::founding::{Founding, FoundingFailure, Part};
 use super::membership::Running;
 use super::register::Register;
+use super::shared_disk;
 use super::start::{AgentConfig, FOUNDING_CHANNEL, LEDGER_CHANNEL, PARITY_CHANNEL};
 use crate::config;
 use crate::control::Later;
@@ -43,6 +44,9 @@ pub enum LinkFailure {
     /// The ledger's file.
     #[error("the ledger cannot be opened: {0}")]
     Ledger(Failure),
+    /// The disk that the ledger is on.
+    #[error("the disk of the ledger cannot be used: {0}")]
+    SharedDisk(StorageFailure),
     /// The certificate.
     #[error(transparent)]
     Tls(#[from] TlsFailure),
@@ -85,6 +89,29 @@ impl Link {
             heard: Arc::clone(&self.heard),
             reception: self.reception.clone(),
             parity: Arc::clone(&self.parity),
+        }
+    }
+}
+
+/// This node's ledger, and who answers other nodes for it.
+enum Here {
+    OnNodes(RaftLedger),
+    /// What others ask stands on the disk.
+    OnDisk(Arc<dyn Ledger>),
+}
+
+impl Here {
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        match self {
+            Self::OnNodes(ledger) => Arc::new(ledger.clone()),
+            Self::OnDisk(ledger) => Arc::clone(ledger),
+        }
+    }
+
+    fn of_nodes(&self) -> Option<RaftLedger> {
+        match self {
+            Self::OnNodes(ledger) => Some(ledger.clone()),
+            Self::OnDisk(_) => None,
         }
     }
 }
@@ -172,7 +199,7 @@ async fn keep_warm(peers: Weak<WirePeers>, me: NodeName) {
 pub(super) async fn open(
     agent: &AgentConfig,
     (founding, own): (&Founding, &[SocketAddr]),
-    identity: &mut ClusterIdentity,
+    (identity, life): (&mut ClusterIdentity, BootId),
     (standing, heard): (watch::Receiver<Arc<Standing>>, Arc<Heard>),
 ) -> Result<Link, LinkFailure> {
     let me = identity.subject.name.clone();
@@ -193,25 +220,38 @@ pub(super) async fn open(
     let seat = Seat {
         directory: agent.data_dir.join("ledger"),
         cluster: ClusterId(identity.cluster.id.0),
-        voter: Voter { id: VoterId(id), node: me },
+        voter: Voter { id: VoterId(id), node: me.clone() },
         timing: Timing { lease: times.ttl },
     };
     let others: Arc<dyn Others> = peers.clone();
-    let ledger = open_ledger(seat, founding, peers).await.map_err(LinkFailure::Ledger)?;
+    let here = match shared_disk::path(&resolved.spec, &me) {
+        None => open_ledger(seat, founding, peers).await.map(Here::OnNodes),
+        Some(path) => {
+            let seat = (seat.cluster, me.clone(), life);
+            let ledger = shared_disk::ledger(path, seat).await;
+            ledger.map(|ledger| Here::OnDisk(Arc::new(ledger)))
+        }
+    };
+    let here = here.map_err(|failure| match failure {
+        Failure::Storage(storage) if resolved.spec.ledger.is_on_disk() => {
+            LinkFailure::SharedDisk(storage)
+        }
+        failure => LinkFailure::Ledger(failure),
+    })?;
     let reception =
         Reception::open(identity, |_applicant| Box::pin(async { Ok(()) }))?.map(Arc::new);
-    let shared: Arc<dyn Ledger> = Arc::new(ledger.clone());
+    let shared = here.ledger();
     let data_dir = agent.data_dir.clone();
     tokio::spawn(contact::keep(Arc::clone(&shared), data_dir.clone()));
     let place = place(agent, identity);
     let parity = Arc::new(Rounds::new(standing.clone(), others, place));
     let register = Arc::new(Register::new(data_dir.clone(), Arc::clone(&shared), standing));
-    let inside = (ledger.clone(), Arc::clone(&register), Arc::clone(&parity));
+    let inside = (here.of_nodes(), Arc::clone(&register), Arc::clone(&parity));
     let server = listen(&tls, own, inside, reception.clone()).await?;
     if founding.part == Part::Founder {
-        tokio::spawn(write_first_entry(ledger.clone(), data_dir));
+        tokio::spawn(write_first_entry(Arc::clone(&shared), data_dir));
     }
-    let ear = Ear::new(identity.subject.name.clone(), ledger);
+    let ear = Ear::new(identity.subject.name.clone(), here.of_nodes());
     let ledger = shared;
     Ok(Link { ledger, book, register, tls, heard, reception, ear, parity, _server: server })
 }
@@ -251,7 +291,7 @@ async fn open_ledger(
 async fn listen(
     tls: &Arc<Tls>,
     own: &[SocketAddr],
-    (ledger, register, parity): (RaftLedger, Arc<Register>, Arc<Rounds>),
+    (ledger, register, parity): (Option<RaftLedger>, Arc<Register>, Arc<Rounds>),
     reception: Option<Arc<Reception>>,
 ) -> Result<Server, LinkFailure> {
     let bound = Listener::bind(Arc::clone(tls), own).await.map_err(LinkFailure::Listen)?;
@@ -264,7 +304,10 @@ async fn listen(
         let parity = Arc::clone(&parity);
         async move {
             match channel {
-                LEDGER_CHANNEL if register.hears(&peer) => ledger.handle(body).await,
+                LEDGER_CHANNEL if register.hears(&peer) => match &ledger {
+                    Some(ledger) => ledger.handle(body).await,
+                    None => Vec::new(),
+                },
                 PARITY_CHANNEL if register.hears(&peer) => parity.answer(&body).await,
                 FOUNDING_CHANNEL => register.answer(&peer, &body).await,
                 Channel(_) => Vec::new(),
@@ -274,14 +317,14 @@ async fn listen(
 }
 
 /// The founder writes the first entry once there is a leader: configuration, nodes, groups.
-async fn write_first_entry(ledger: RaftLedger, data_dir: PathBuf) {
+async fn write_first_entry(ledger: Arc<dyn Ledger>, data_dir: PathBuf) {
     while ledger.view().get("config").is_none() {
         if ledger.leadership().leader.is_some() {
             // Read anew: it says who has come meanwhile, and under which certificate.
             let Ok(founding) = Founding::read(&data_dir) else { return };
             let Ok(draft) = founding.first_entry(tsugi_host::clock::wall()) else { return };
             // Taken or not: the record tells.
-            let _fate = super::tasks::commit(&ledger, &draft).await;
+            let _fate = super::tasks::commit(&*ledger, &draft).await;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

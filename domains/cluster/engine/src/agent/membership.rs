@@ -14,8 +14,9 @@ use tsugi_wire::identity::{ClusterIdentity, Role, Token};
 use tsugi_wire::join::Reception;
 
 use super::founding::{self, Founding, FoundingFailure};
+use super::join::JoinFailure;
 use super::start::AgentConfig;
-use super::{belonging, join};
+use super::{belonging, join, shared_disk};
 use crate::control::{Later, Made, Membership};
 use crate::parity::Rounds;
 
@@ -50,6 +51,16 @@ impl Shared {
         messages::internal_failure("membership", why.to_string())
     }
 
+    fn not_entered(&self, why: JoinFailure) -> Message {
+        match why {
+            JoinFailure::SharedDisk(disk) => {
+                let node = self.name().map_or_else(|_| "-".to_owned(), |name| name.to_string());
+                shared_disk::unusable(&disk, &node)
+            }
+            why => self.failed(why),
+        }
+    }
+
     fn name(&self) -> Result<NodeName, Message> {
         super::start::own_name(&self.config).map_err(|e| self.failed(e))
     }
@@ -61,7 +72,7 @@ impl Shared {
             return Err(messages::cluster_exists_here(dirs.1.display(), &config.spec.name));
         }
         let identity =
-            founding::found(dirs, &config.text, &node, by).map_err(|e| self.failed(e))?;
+            founding::found(dirs, &config.text, &node, by).map_err(|e| self.not_entered(e))?;
         // The agent waits for this; if it is gone, so is the node.
         let _gone = self.founded.send(());
         let what = messages::cluster_created(&identity.cluster.name, dirs.1.display());
@@ -79,7 +90,10 @@ impl Shared {
         }
         let identity = join::join(dirs, &addresses, (&token, &node), self.config.build.protocol)
             .await
-            .map_err(|e| messages::token_refused(&node, e))?;
+            .map_err(|e| match e {
+                JoinFailure::SharedDisk(disk) => shared_disk::unusable(&disk, node.as_str()),
+                e => messages::token_refused(&node, e),
+            })?;
         let _gone = self.founded.send(());
         Ok(Made {
             what: messages::node_joined(&node, &identity.cluster.name, "token"),
@@ -120,6 +134,18 @@ impl Membership for Shared {
     fn init(&self, config: AppliedConfig, by: AuditRecord) -> Later<Result<Made, Message>> {
         let shared = self.clone();
         Box::pin(async move { shared.found(&config, by) })
+    }
+
+    fn disk(&self, config: AppliedConfig) -> Later<Result<Option<Message>, Message>> {
+        let shared = self.clone();
+        Box::pin(async move {
+            let node = shared.name()?;
+            let Some(path) = shared_disk::path(&config.spec, &node) else { return Ok(None) };
+            let bytes = shared_disk::look(path, &config.spec);
+            let bytes = bytes.map_err(|disk| shared_disk::unusable(&disk, node.as_str()))?;
+            let mebibytes = bytes.div_ceil(1 << 20);
+            Ok(Some(messages::ledger_disk_would_be_made(path.display(), mebibytes)))
+        })
     }
 
     fn join(&self, token: String) -> Later<Result<Made, Message>> {

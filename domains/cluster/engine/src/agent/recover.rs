@@ -19,6 +19,7 @@ use tsugi_wire::version::Protocol;
 use super::anew::{self, AnewRefused, Author, How, Placing, because};
 use super::contact;
 use super::founding::own_certificate;
+use super::shared_disk;
 use crate::control::Person;
 use crate::records;
 
@@ -118,6 +119,9 @@ fn ground(what: &Recovery) -> Result<Ground, AnewRefused> {
         because(messages::no_copy_to_recover(what.data_dir.display(), why))
     };
     let me = identity.subject.name.clone();
+    if shared_disk::is_named(&what.data_dir) {
+        return Err(because(messages::ledger_disk_not_made_anew("tsugi node recover-majority")));
+    }
     let copies = anew::kept_here(&what.data_dir, ClusterId(identity.cluster.id.0));
     let copies = copies.ok_or_else(|| unusable(&"the newest copy cannot be read"))?;
     let incarnation = copies.iter().map(|copy| copy.view.incarnation).max().unwrap_or(0);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
+use tsugi_cluster_rules::lease::disk_vote::DiskSight;
 use tsugi_cluster_rules::node::{Birth, Node};
 use tsugi_cluster_rules::plan::Settled;
 use tsugi_cluster_rules::record::Record;
@@ -15,7 +16,10 @@ use tsugi_host::hands::Hands;
 use tsugi_host::link::Watcher;
 use tsugi_host::request::{Report, Request, Unmounting};
 use tsugi_host::{Host as _, clock};
-use tsugi_vocabulary::{BootId, Generation, Index, NodeName, Span};
+use tsugi_ledger::disk::Claimant;
+use tsugi_ledger::{ClusterId, Ledger};
+use tsugi_messages::Language;
+use tsugi_vocabulary::{BootId, Claims, Generation, Index, NodeName, Span};
 use tsugi_wire::boot::{Boot, BootFailure};
 use tsugi_wire::datagram::{Opener, Origin, Sealer};
 use tsugi_wire::files::{self, FileFailure};
@@ -28,16 +32,16 @@ use super::file;
 use super::founding::{Founding, FoundingFailure};
 use super::ledger_link::{self, LinkFailure};
 use super::membership::Shared;
+use super::shared_disk::{self, Disk};
 use super::tasks::{self, Reader};
 use crate::control::{Direct, Pace, Services};
-use crate::core::{Core, CoreParts, Ended, Notebook, mailbox};
+use crate::core::{Core, CoreParts, Ended, Notebook, Post, mailbox};
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Surroundings};
 use crate::fence::Fences;
 use crate::figures::Meter;
-use crate::logbook;
-use crate::records;
 use crate::standing::{AgentView, Standing};
+use crate::{config, logbook, records};
 
 /// The ledger's traffic between voters.
 pub const LEDGER_CHANNEL: Channel = Channel(1);
@@ -203,8 +207,9 @@ fn work(
     let hands = Hands::connect(&config.run_dir).map_err(AgentFailure::Hands)?;
     let (mailbox, post) = mailbox()?;
     let seen = (picture.subscribe(), networks.heard());
-    let link =
-        runtime.block_on(ledger_link::open(config, (&founding, &own), &mut identity, seen))?;
+    let here = (&mut identity, boot.id);
+    let link = runtime.block_on(ledger_link::open(config, (&founding, &own), here, seen))?;
+    let (disk, claimant, claimed) = open_disk(&founding, &identity, &post)?;
     let (ledger, running) = (Arc::clone(&link.ledger), link.running());
     let mut reader = Reader::new(Arc::new(Record::default()));
     let record = reader.read(&ledger.view())?;
@@ -217,7 +222,7 @@ fn work(
     std::fs::create_dir_all(around.ocf_files())?;
     let notebook = Notebook::in_folder(&config.run_dir, machine_id());
     let kept = (&*promise_file, &notebook);
-    let birth = birth((me.clone(), founding.voter(&me)), boot.id, kept, record)?;
+    let birth = birth((me.clone(), founding.voter(&me)), boot.id, (kept, claimed), record)?;
     let lookout = Lookout::new(config, (me.clone(), voter), &link, post.clone());
     let pictures = picture.subscribe();
     let parts = CoreParts {
@@ -234,6 +239,7 @@ fn work(
         proposals: drafts,
         voter_changes,
         ear: link.ear,
+        claimant,
         standing: picture,
         founding,
         links: Watcher::open()?,
@@ -242,10 +248,9 @@ fn work(
     runtime.spawn(tasks::change_voters(Arc::clone(&ledger), changes));
     runtime.spawn(lookout.watch());
     runtime.spawn(tasks::catch_up(Arc::clone(&ledger), (link.book, link.register, me.clone())));
-    runtime.spawn(tasks::follow(Arc::clone(&ledger), reader, post.clone()));
-    runtime.spawn(tasks::lead(Arc::clone(&ledger), post.clone()));
-    runtime.spawn(tasks::leave_on_signal(post.clone()));
-    runtime.spawn(tasks::end_with(Arc::clone(&ledger), (me.clone(), language), post.clone()));
+    tell_core(runtime, &ledger, (reader, post.clone()));
+    let end = (Arc::clone(&ledger), language, post.clone());
+    runtime.spawn(end_with_ledger(me.clone(), disk, end));
     runtime.spawn(logbook::keep(Arc::clone(&ledger), pictures));
     runtime.spawn(Arc::clone(&link.parity).keep());
     runtime.spawn(file::compare(config.config_file.clone(), parts.standing.clone(), file::LOOK));
@@ -256,16 +261,59 @@ fn work(
     Ok(Core::new(parts)?.run())
 }
 
+/// The disk that the ledger is on, if it is on one; where claims go, and what former lives of this
+/// node have claimed.
+fn open_disk(
+    founding: &Founding,
+    identity: &ClusterIdentity,
+    post: &Post,
+) -> Result<(Option<Disk>, Option<Claimant>, Option<Claims>), AgentFailure> {
+    let read = config::read(&founding.config);
+    let spec = read.map_err(|problems| FoundingFailure::Config(problems.len()))?.spec;
+    let me = &identity.subject.name;
+    let Some(path) = shared_disk::path(&spec, me) else {
+        return Ok((None, None, None));
+    };
+    let cluster = ClusterId(identity.cluster.id.0);
+    let vote = shared_disk::vote(path, (cluster, me), post.clone());
+    let vote = vote.map_err(LinkFailure::SharedDisk)?;
+    let (claimant, claimed) = vote.parts();
+    Ok((Some(Disk { path: path.into(), cluster, vote }), Some(claimant), claimed))
+}
+
+/// Has the core told of what the ledger says, who leads it, and of the order to leave.
+fn tell_core(
+    runtime: &tokio::runtime::Runtime,
+    ledger: &Arc<dyn Ledger>,
+    (reader, post): (Reader, Post),
+) {
+    runtime.spawn(tasks::follow(Arc::clone(ledger), reader, post.clone()));
+    runtime.spawn(tasks::lead(Arc::clone(ledger), post.clone()));
+    runtime.spawn(tasks::leave_on_signal(post));
+}
+
+/// What becomes of this agent when its ledger fails.
+async fn end_with_ledger(
+    me: NodeName,
+    disk: Option<Disk>,
+    (ledger, language, post): (Arc<dyn Ledger>, Language, Post),
+) {
+    match disk {
+        Some(disk) => shared_disk::begin_anew(disk, me, (ledger, language, post)).await,
+        None => tasks::end_with(ledger, (me, language), post).await,
+    }
+}
+
 /// How this agent comes into the world: with what earlier ones have left for it.
 fn birth(
     (name, voter): (NodeName, Option<u64>),
     boot: BootId,
-    (promise_file, notebook): (&Path, &Notebook),
+    ((promise_file, notebook), claimed): ((&Path, &Notebook), Option<Claims>),
     record: Arc<Record>,
 ) -> Result<Birth, AgentFailure> {
     let longest_promise = read_promise(promise_file)?;
     let (machine, at, taken_on) = (notebook.machine(), clock::now(), notebook.read());
-    Ok(Birth { name, voter, boot, machine, at, longest_promise, record, taken_on })
+    Ok(Birth { name, voter, boot, machine, at, longest_promise, claimed, record, taken_on })
 }
 
 /// Puts into the picture who this node is from now on.
@@ -406,6 +454,7 @@ fn first_standing(me: &NodeName) -> Standing {
         clock_ppm: None,
         carried: BTreeMap::new(),
         drops: Default::default(),
+        disk: DiskSight::None,
         other_file: None,
         certificate_until: None,
         watches: BTreeMap::new(),

@@ -9,7 +9,7 @@ use tsugi_vocabulary::{NameRefused, NodeName};
 
 use super::page::{Given, Page};
 use super::problem::Wrong;
-use super::{device, group, value, whole};
+use super::{device, group, ledger, value, whole};
 
 /// The name of a witness that is given none.
 const WITNESS: &str = "witness";
@@ -18,6 +18,8 @@ const WITNESS: &str = "witness";
 pub(super) struct Machine {
     pub(super) spec: NodeSpec,
     pub(super) at: Given<()>,
+    /// Where it finds the disk that the ledger is on, if it says so itself.
+    pub(super) ledger_disk: Option<Given<String>>,
 }
 
 pub(super) type Machines = BTreeMap<NodeName, Machine>;
@@ -27,6 +29,7 @@ pub(super) fn read(file: &Page<'_>) -> Option<ClusterSpec> {
     file.only(&["cluster", "node", "witness", "group"]);
     let machines = machines(file);
     whole::check_machines(file, &machines);
+    let ledger = ledger::read(file, &machines);
     let timing_and_name = head(file);
     let timing = timing_and_name.as_ref().map_or(Profile::Default, |h| h.timing);
     // A group that does not say it does as its cluster.
@@ -40,6 +43,7 @@ pub(super) fn read(file: &Page<'_>) -> Option<ClusterSpec> {
         language: head.language,
         nodes,
         groups: groups?,
+        ledger,
     })
 }
 
@@ -57,7 +61,7 @@ fn head(file: &Page<'_>) -> Option<Head> {
         }
         return None;
     };
-    page.only(&["name", "timing", "language", "takeover"]);
+    page.only(&["name", "timing", "language", "takeover", "ledger", ledger::DISK]);
     let profiles = [("default", Profile::Default), ("fast", Profile::Fast)];
     let timing = page.choice("timing", &profiles).unwrap_or_default();
     let language = page.choice("language", &[("ja", "ja"), ("en", "en")]).map(str::to_owned);
@@ -117,8 +121,13 @@ fn witnesses<'t>(file: &Page<'t>) -> Vec<(Given<String>, Page<'t>)> {
 }
 
 fn add(out: &mut Machines, name: &Given<String>, page: &Page<'_>, role: Role) {
-    page.only(&["address", "fence"]);
+    page.only(match role {
+        Role::Node => &["address", "fence", ledger::DISK],
+        Role::Witness => &["address", "fence"],
+    });
     let addresses = addresses(page);
+    let disk = page.path(ledger::DISK, ledger::DISK_EXAMPLE);
+    let ledger_disk = disk.map(|value| Given { value, span: page.place_of(ledger::DISK) });
     let fence = device::read(page);
     let Some(known) = named(page, name, NodeName::new) else { return };
     if out.contains_key(&known) {
@@ -126,7 +135,7 @@ fn add(out: &mut Machines, name: &Given<String>, page: &Page<'_>, role: Role) {
         return;
     }
     let at = Given { value: (), span: name.span.clone() };
-    out.insert(known, Machine { spec: NodeSpec { addresses, role, fence }, at });
+    out.insert(known, Machine { spec: NodeSpec { addresses, role, fence }, at, ledger_disk });
 }
 
 fn addresses(page: &Page<'_>) -> Vec<SocketAddr> {

@@ -8,6 +8,7 @@ mod device;
 mod difference;
 mod group;
 pub mod item;
+mod ledger;
 mod near;
 mod page;
 mod problem;

@@ -72,6 +72,8 @@ pub enum Wrong {
     },
     /// Two voters and no third.
     NoThirdVote,
+    /// A ledger on a disk, of other than two nodes.
+    DiskOfTwo,
     /// Groups that have to be both apart and together.
     ApartAndTogether(GroupName, String),
     /// Groups that can never share a node.
@@ -180,6 +182,7 @@ impl Wrong {
                 messages::config_address_taken(file, line, address, by)
             }
             Self::NoThirdVote => messages::refused_two_nodes_without_witness(file),
+            Self::DiskOfTwo => messages::config_disk_of_two(file, line),
             Self::ApartAndTogether(group, other) => {
                 messages::config_apart_and_together(file, line, group, other)
             }

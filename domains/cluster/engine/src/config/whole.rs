@@ -12,16 +12,11 @@ use super::group::{Shape, Written};
 use super::page::{Given, Page, meant_or_all};
 use super::problem::Wrong;
 
-/// Votes and addresses of the machines.
+/// Addresses of the machines.
 pub(super) fn check_machines(file: &Page<'_>, machines: &Machines) {
     let runs_groups = machines.values().filter(|m| m.spec.role == Role::Node).count();
     if runs_groups == 0 && !file.has("node") {
         file.missing("[node.node1]", "[node.node1] address = [\"10.0.1.1\"]");
-    }
-    if machines.len() == 2 {
-        let last = machines.values().map(|m| &m.at.span).max_by_key(|s| s.start);
-        let span = last.cloned().unwrap_or(0..0);
-        file.note(&span, Wrong::NoThirdVote);
     }
     let mut seen: BTreeMap<std::net::SocketAddr, &NodeName> = BTreeMap::new();
     for (name, machine) in machines {

@@ -124,8 +124,11 @@ async fn init(
     }
     let config = applied(text, None)?;
     if change.how == How::DryRun {
+        let disk = services.membership.disk(config).await;
+        let notes = disk.map_err(|what| Box::new(no(No::Refused, &what)))?;
+        let notes = notes.iter().map(told).collect();
         let config = config::differences("", text);
-        return Ok(Reply::Outlook(Outlook { config, ..Outlook::nothing() }));
+        return Ok(Reply::Outlook(Outlook { config, notes, ..Outlook::nothing() }));
     }
     let by = accepted(change, person, Generation::default());
     made(change, services.membership.init(config, by).await)

@@ -70,6 +70,9 @@ pub struct Made {
 pub trait Membership: Send + Sync {
     /// Founds a cluster on this node with this configuration; the audit begins with `by`.
     fn init(&self, config: AppliedConfig, by: AuditRecord) -> Later<Result<Made, Message>>;
+    /// What founding would write over on a disk that two nodes share; none if the ledger of this
+    /// configuration is on no disk. The error says why it would be refused.
+    fn disk(&self, config: AppliedConfig) -> Later<Result<Option<Message>, Message>>;
     /// Makes this node one of the cluster that the token is from.
     fn join(&self, token: String) -> Later<Result<Made, Message>>;
     /// Makes a one-time token for a node.

@@ -100,6 +100,7 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
             plain(messages::refused_stretch_too_long(asked, most))
         }
         Refusal::OlderNode { node } => plain(messages::refused_older_node(node)),
+        Refusal::LedgerStays => plain(messages::refused_ledger_stays(super::CONFIG_FILE)),
         Refusal::StaleEpoch { group, epoch, newest } => {
             plain(messages::refused_stale_epoch(group, epoch, newest))
         }

@@ -51,6 +51,9 @@ impl Membership for Members {
     fn init(&self, config: AppliedConfig, by: AuditRecord) -> Later<Result<Made, Message>> {
         self.keep(format!("init {} by {}: {}", config.spec.name, by.person, by.words))
     }
+    fn disk(&self, _config: AppliedConfig) -> Later<Result<Option<Message>, Message>> {
+        Box::pin(async { Ok(None) })
+    }
     fn join(&self, token: String) -> Later<Result<Made, Message>> {
         self.keep(format!("join {token}"))
     }

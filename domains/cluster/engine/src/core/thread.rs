@@ -17,6 +17,7 @@ use tsugi_host::guardian::Guardian;
 use tsugi_host::hands::Hands;
 use tsugi_host::link::Watcher;
 use tsugi_host::request::Request;
+use tsugi_ledger::disk::Claimant;
 use tsugi_vocabulary::{Generation, Moment, Span};
 
 use super::guard::Armory;
@@ -73,6 +74,8 @@ pub struct CoreParts {
     pub voter_changes: mpsc::UnboundedSender<(VoterChange, Generation)>,
     /// The ledger's ear for beats and answers.
     pub ear: Ear,
+    /// Where claims go, if the ledger is on a disk that two nodes share.
+    pub claimant: Option<Claimant>,
     /// Where pictures of the core go.
     pub standing: watch::Sender<Arc<Standing>>,
     /// Where the voters are until the record says it.

@@ -131,7 +131,7 @@ fn votes(before: &Standing, now: &Standing, out: &mut Vec<Message>) {
     }
     let (had, has) = (heard(before), heard(now));
     let Some(needed) = now.record.spec().map(|spec| spec.majority()) else { return };
-    let of = now.record.nodes.len();
+    let of = now.record.nodes.len() + now.disk_votes().0;
     if had >= needed && has < needed {
         out.push(messages::majority_lost(has, of));
     } else if had < needed && has >= needed {
@@ -149,7 +149,7 @@ fn heard(standing: &Standing) -> usize {
                 Life::Silent { .. } => false,
             })
     };
-    record.nodes.keys().filter(lives).count()
+    record.nodes.keys().filter(lives).count() + standing.disk_votes().1
 }
 
 /// Whether another configuration is in force than before.

@@ -44,8 +44,13 @@ fn replace(effect: &mut Effect<'_>, config: &AppliedConfig) {
     if stops {
         effect.needs_reason();
     }
-    if config.spec.nodes.len() == 2 {
+    if config.spec.nodes.len() == 2 && !config.spec.ledger.is_on_disk() {
         effect.refuse(Refusal::NoThirdVote);
+    }
+    // What is kept in one place is not carried to another; the cluster is founded anew for that.
+    let kept = effect.spec().map(|now| now.ledger.is_on_disk());
+    if kept.is_some_and(|on_disk| on_disk != config.spec.ledger.is_on_disk()) {
+        effect.refuse(Refusal::LedgerStays);
     }
     let gone: BTreeSet<&NodeName> =
         effect.spec().into_iter().flat_map(|s| s.nodes.keys()).collect();

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, Moment, NodeName, Span};
 
 use super::heartbeat::{Ack, Health, Hearing, Heartbeat, NoPromise};
-use super::{is_voter, majority, voters};
+use super::{has_disk, is_voter, majority, voters};
 use crate::mutant::mutant;
 use crate::record::Record;
 use crate::timing::TTL_CAP;
@@ -36,7 +36,7 @@ pub struct Holder {
     /// When each of the last beats was sent, and under which list of voters; the newest last.
     sent: VecDeque<(Moment, Generation)>,
     /// The newest beat that each voter has answered, by its send time.
-    answered: BTreeMap<NodeName, Moment>,
+    answered: BTreeMap<Voice, Moment>,
     began: Option<Moment>,
     membership: Generation,
     claims: BTreeMap<GroupName, Claim>,
@@ -67,7 +67,23 @@ struct Claim {
     pinned: Pinned,
     deadline: Option<Moment>,
     /// Until when each voter's promise runs at least, by this node's clock.
-    votes: BTreeMap<NodeName, Moment>,
+    votes: BTreeMap<Voice, Moment>,
+}
+
+/// Whose vote it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Voice {
+    Node(NodeName),
+    Disk,
+}
+
+impl Voice {
+    fn has_vote(&self, record: &Record) -> bool {
+        match self {
+            Self::Node(name) => is_voter(record, name),
+            Self::Disk => has_disk(record),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -217,9 +233,30 @@ impl Holder {
         ack: &Ack,
         record: &Record,
     ) -> Vec<(GroupName, Epoch, Moment)> {
+        self.count(now, Voice::Node(ack.voter.clone()), ack, record)
+    }
+
+    /// The same for the vote of the disk, as [`super::disk_vote::DiskVote`] has made it of what
+    /// this node wrote there and then read.
+    pub fn on_disk(
+        &mut self,
+        now: Moment,
+        ack: &Ack,
+        record: &Record,
+    ) -> Vec<(GroupName, Epoch, Moment)> {
+        self.count(now, Voice::Disk, ack, record)
+    }
+
+    fn count(
+        &mut self,
+        now: Moment,
+        voice: Voice,
+        ack: &Ack,
+        record: &Record,
+    ) -> Vec<(GroupName, Epoch, Moment)> {
         self.follow(record);
         self.lapse(now);
-        let Some(sent) = self.counts_from(now, ack, record) else { return Vec::new() };
+        let Some(sent) = self.counts_from(now, &voice, ack, record) else { return Vec::new() };
         let clocks = self.clocks.unwrap_or_else(|| clocks_of(record));
         let drift = if mutant("lease-drift-ignored") {
             Span::ZERO
@@ -233,7 +270,7 @@ impl Holder {
             if !claim.takes(group, ack) {
                 continue;
             }
-            let vote = claim.votes.entry(ack.voter.clone()).or_insert(promised);
+            let vote = claim.votes.entry(voice.clone()).or_insert(promised);
             *vote = promised.max(*vote);
             let Some(until) = claim.majority_until(need) else { continue };
             let kill = if mutant("lease-guard-ignored") {
@@ -285,12 +322,18 @@ impl Holder {
     }
 
     /// The send time of the beat that `ack` answers, if the answer may count at all.
-    fn counts_from(&mut self, now: Moment, ack: &Ack, record: &Record) -> Option<Moment> {
-        if ack.boot != self.boot || !is_voter(record, &ack.voter) {
+    fn counts_from(
+        &mut self,
+        now: Moment,
+        voice: &Voice,
+        ack: &Ack,
+        record: &Record,
+    ) -> Option<Moment> {
+        if ack.boot != self.boot || !voice.has_vote(record) {
             return None;
         }
         let (sent, generation) = self.sent_at(ack.sequence)?;
-        let newest = self.answered.entry(ack.voter.clone()).or_insert(sent);
+        let newest = self.answered.entry(voice.clone()).or_insert(sent);
         *newest = sent.max(*newest);
         let same = ack.membership == record.membership && generation == record.membership;
         let unchecked = mutant("lease-membership-ignored") || mutant("membership-unchecked");
@@ -314,7 +357,7 @@ impl Holder {
             for claim in self.claims.values_mut() {
                 claim.votes.clear();
             }
-            self.answered.retain(|name, _| is_voter(record, name));
+            self.answered.retain(|voice, _| voice.has_vote(record));
         }
         let me = &self.me;
         self.claims.retain(|group, claim| {
@@ -377,7 +420,26 @@ impl Holder {
     /// Whether one of the voters that are `there` has answered no beat of the last `span`.
     #[must_use]
     pub fn misses(&self, now: Moment, span: Span, there: impl Fn(&NodeName) -> bool) -> bool {
-        self.answered.iter().any(|(name, sent)| now.since(*sent) >= span && there(name))
+        self.answered.iter().any(|(voice, sent)| match voice {
+            Voice::Node(name) => now.since(*sent) >= span && there(name),
+            Voice::Disk => false,
+        })
+    }
+
+    /// Whether another node has answered a beat of the last `span`: then no vote of the disk is
+    /// needed.
+    #[must_use]
+    pub fn is_answered_by_a_node(&self, now: Moment, span: Span) -> bool {
+        self.answered.iter().any(|(voice, sent)| match voice {
+            Voice::Node(name) => *name != self.me && now.since(*sent) < span,
+            Voice::Disk => false,
+        })
+    }
+
+    /// Whether the disk was written and read for a beat of the last `span`.
+    #[must_use]
+    pub fn is_answered_by_the_disk(&self, now: Moment, span: Span) -> bool {
+        self.answered.get(&Voice::Disk).is_some_and(|sent| now.since(*sent) < span)
     }
 
     /// Whether a majority of `voters` has answered a beat of the last `ttl`. A node that has just

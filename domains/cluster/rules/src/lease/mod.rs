@@ -1,10 +1,12 @@
 //! Leases: the right to act, in time (L1–L12). The epoch makes a late actor harmless.
 //!
 //! [`holder::Holder`] is the asking side: which of my groups may I run, and until when.
-//! [`voter::Voter`] is the promising side. [`heartbeat`] is what passes between them.
+//! [`voter::Voter`] is the promising side, [`disk_vote::DiskVote`] that of a disk which two nodes
+//! share. [`heartbeat`] is what passes between them.
 //! [`margin`] says how many more voters may be lost, [`timer`] how a deadline is waited for,
 //! [`voter_list`] which change of the voters is due.
 
+pub mod disk_vote;
 pub mod heartbeat;
 pub mod holder;
 pub mod margin;
@@ -41,13 +43,21 @@ pub fn voter_names(record: &Record) -> Vec<&NodeName> {
     record.voters.keys().collect()
 }
 
-/// How many voters `record` lists.
+/// Whether a disk that the nodes share has a vote beside theirs.
+#[must_use]
+pub fn has_disk(record: &Record) -> bool {
+    record.spec().is_some_and(|spec| spec.ledger.is_on_disk())
+}
+
+/// How many votes there are: those of the voters that `record` lists, and that of the disk.
 #[must_use]
 pub fn voters(record: &Record) -> usize {
-    if record.voters.is_empty() {
-        return record.spec().map_or(0, |spec| spec.nodes.len());
-    }
-    record.voters.len()
+    let listed = if record.voters.is_empty() {
+        record.spec().map_or(0, |spec| spec.nodes.len())
+    } else {
+        record.voters.len()
+    };
+    listed + usize::from(has_disk(record))
 }
 
 /// Those who kept the ledger before it was restored and have neither come in under a new number

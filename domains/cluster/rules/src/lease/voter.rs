@@ -342,7 +342,7 @@ impl Voter {
     }
 }
 
-fn is_fenced(record: &Record, node: &NodeName, boot: BootId) -> bool {
+pub(super) fn is_fenced(record: &Record, node: &NodeName, boot: BootId) -> bool {
     record.nodes.get(node).is_some_and(|n| n.value.fenced == Some(boot))
 }
 
@@ -350,7 +350,7 @@ fn is_fenced(record: &Record, node: &NodeName, boot: BootId) -> bool {
 ///
 /// An epoch above the newest applied is promised: the voter lags, its answer says how far it has
 /// applied, and the asker does not count it (L3).
-fn not_in_ledger(
+pub(super) fn not_in_ledger(
     (group, epoch): (&GroupName, Epoch),
     sender: &NodeName,
     record: &Record,

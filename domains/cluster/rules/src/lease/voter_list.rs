@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_vocabulary::{Generation, Moment, NodeName};
 
-use super::{is_voter, majority, voters};
+use super::{has_disk, is_voter, majority, voters};
 use crate::mutant::mutant;
 use crate::record::Record;
 use crate::timing::LONGEST_TTL;
@@ -42,10 +42,35 @@ pub enum VoterChange {
 pub struct Spread {
     list: Generation,
     applied_by: BTreeSet<NodeName>,
+    on_disk: OnDisk,
     since: Option<Moment>,
 }
 
+/// Whether a claim of this node on the shared disk names the present list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum OnDisk {
+    #[default]
+    NotYet,
+    Stands,
+}
+
 impl Spread {
+    /// What this node claims on the shared disk names the list of `generation`, durably: whoever
+    /// goes by an older one has no vote of the disk any more.
+    pub fn tell_disk(&mut self, now: Moment, record: &Record, generation: Generation) {
+        if has_disk(record) && self.list == record.membership && generation == self.list {
+            self.on_disk = OnDisk::Stands;
+            self.count(now, record);
+        }
+    }
+
+    fn count(&mut self, now: Moment, record: &Record) {
+        let disk = usize::from(self.on_disk == OnDisk::Stands);
+        if self.since.is_none() && self.applied_by.len() + disk >= majority(voters(record)) {
+            self.since = Some(now);
+        }
+    }
+
     /// `node` goes by the list of `generation`: said by its beat, or by this node of itself.
     pub fn tell(
         &mut self,
@@ -55,15 +80,13 @@ impl Spread {
     ) {
         if self.list != record.membership {
             let since = mutant("voters-counted-from-commit").then_some(now);
-            *self = Self { list: record.membership, applied_by: BTreeSet::new(), since };
+            *self = Self { list: record.membership, since, ..Self::default() };
         }
         if self.since.is_some() || generation != record.membership || !is_voter(record, node) {
             return;
         }
         self.applied_by.insert(node.clone());
-        if self.applied_by.len() >= majority(voters(record)) {
-            self.since = Some(now);
-        }
+        self.count(now, record);
     }
 
     /// When no lease under an older list runs any more: from then on the list may change again.
@@ -135,6 +158,8 @@ fn keeps_majority(record: &Record, heard: &BTreeSet<NodeName>, change: &VoterCha
     let votes = after.into_iter().map(|(node, voter)| Seat { node, voter });
     let votes: Vec<bool> =
         votes.map(|seat| heard.contains(&seat.node) && !is_former(record, &seat)).collect();
-    let there = votes.iter().filter(|there| **there).count();
-    !votes.is_empty() && (there >= majority(votes.len()) || mutant("voters-removed-blindly"))
+    // Who leads a ledger that is on a disk reads that disk.
+    let disk = usize::from(has_disk(record));
+    let there = votes.iter().filter(|there| **there).count() + disk;
+    !votes.is_empty() && (there >= majority(votes.len() + disk) || mutant("voters-removed-blindly"))
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, ResourceName, Span};
+use tsugi_vocabulary::{
+    BootId, Claims, Epoch, GroupName, Index, Moment, NodeName, ResourceName, Span,
+};
 
 use super::drills::{Drills, Orders};
 use super::fencing::Fences;
@@ -16,10 +18,12 @@ use super::watches::Watches;
 use super::{Event, Now, Order};
 use crate::desk::{Desk, Ended, Input, Why};
 use crate::figures::Figures;
+use crate::lease::disk_vote::DiskVote;
 use crate::lease::heartbeat::{Haste, Hearing, Heartbeat};
 use crate::lease::holder::Holder;
 use crate::lease::voter::Voter;
 use crate::lease::voter_list::Spread;
+use crate::plan::Settled;
 use crate::reason::How;
 use crate::record::{LinkState, Ownership, Phase, Record};
 use crate::spec::GroupSpec;
@@ -40,6 +44,9 @@ pub struct Birth {
     pub at: Moment,
     /// The longest TTL of any promise of this voter that may run; none if it never promised (L4).
     pub longest_promise: Option<Span>,
+    /// What former lives of it have claimed on the disk that two nodes share; none if they never
+    /// wrote there.
+    pub claimed: Option<Claims>,
     /// The record that it starts from.
     pub record: Arc<Record>,
     /// The groups that an earlier agent of this machine took on: under which epoch, and as they
@@ -72,6 +79,9 @@ pub struct Node {
     pub(super) timing: Timing,
     pub(super) holder: Holder,
     pub(super) voter: Voter,
+    pub(super) disk: DiskVote,
+    /// When the disk is written again if no vote of it is needed.
+    pub(super) next_disk: Moment,
     pub(super) spread: Spread,
     /// When no lease of the ledger before a restored one runs any more, as far as this node knows.
     pub(super) former_over: Option<Moment>,
@@ -98,6 +108,8 @@ pub struct Node {
     pub(super) stood_still: Span,
     pub(super) stood_still_at: Moment,
     pub(super) contact: Contact,
+    /// Whether it had settled when it last looked.
+    pub(super) was_settled: Settled,
     /// The newest entry that another node said to have applied.
     pub(super) newest: Index,
     pub(super) pinned: BTreeSet<GroupName>,
@@ -171,6 +183,8 @@ impl Node {
             holder: Holder::new(birth.name.clone(), birth.boot),
             voter: Voter::new(birth.name.clone(), birth.boot, birth.at, birth.longest_promise)
                 .numbered(birth.voter),
+            disk: DiskVote::new(birth.name.clone(), birth.boot, birth.claimed),
+            next_disk: birth.at,
             spread: Spread::default(),
             former_over: None,
             outgoing: BTreeMap::new(),
@@ -195,6 +209,7 @@ impl Node {
             stood_still: Span::ZERO,
             stood_still_at: birth.at,
             contact: Contact::new(birth.at),
+            was_settled: Settled::NotYet,
             newest: Index(0),
             pinned: BTreeSet::new(),
             armed: BTreeMap::new(),
@@ -245,6 +260,7 @@ impl Node {
             Event::Tick => {}
             Event::Heard { via, beat } => self.on_heard(now, via, &beat, out),
             Event::Acked(ack) => self.on_acked(now, &ack, out),
+            Event::Disk { number, shows } => self.on_disk(now, number, shows, out),
             Event::Applied(record) => self.on_applied(now, record),
             Event::Leader { term, leader } => self.on_leader(term, leader),
             Event::Proposed { proposal, fate } => self.on_proposed(now, proposal, fate),
@@ -339,6 +355,7 @@ impl Node {
         // follows from it comes after the beat.
         let at = out.len();
         self.vote(now, &beat, out, |node, now, ack, out| node.on_acked(now, &ack, out));
+        self.ask_disk(now.lease, &beat, out);
         out.insert(at, Order::Beat(beat, haste));
     }
 

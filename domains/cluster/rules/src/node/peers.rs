@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tsugi_vocabulary::{BootId, GroupName, Index, Moment, NodeName, Span};
+use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, Span};
 
 use super::machine::{APART, BeatDue, LATELY, Node};
 use super::{Now, Order, Via};
@@ -136,6 +136,26 @@ impl Node {
         }
     }
 
+    /// The other node wrote on the disk that both share: it is not silent, though no network may
+    /// lead to it.
+    pub(super) fn note_sign_on_disk(&mut self, lived: Moment, boot: BootId) {
+        let others: Vec<NodeName> = self.peers.keys().cloned().collect();
+        for other in &others {
+            self.clear_of_doubt(lived, (other, boot));
+        }
+        for peer in self.peers.values_mut() {
+            if peer.heard.is_none() {
+                peer.boot = boot;
+            }
+            if peer.heard.is_some_and(|heard| heard >= lived) {
+                continue;
+            }
+            if peer.heard.replace(lived).is_none() || peer.missed.take().is_some() {
+                self.paperwork.plan_again();
+            }
+        }
+    }
+
     /// Whether this node stood still, or heard nobody at all, for about as long as it missed
     /// another one: then it cannot say that it was the other that was cut off. What it was like
     /// before it missed the other is no part of that.
@@ -168,7 +188,19 @@ impl Node {
     }
 
     pub(super) fn on_acked(&mut self, now: Now, ack: &Ack, out: &mut Vec<Order>) {
-        for (group, epoch, deadline) in self.holder.on_ack(now.lease, ack, &self.record) {
+        let moved = self.holder.on_ack(now.lease, ack, &self.record);
+        self.on_answered(now, ack, moved, out);
+    }
+
+    /// An answer was counted; the deadlines in `moved` are later for it.
+    pub(super) fn on_answered(
+        &mut self,
+        now: Now,
+        ack: &Ack,
+        moved: Vec<(GroupName, Epoch, Moment)>,
+        out: &mut Vec<Order>,
+    ) {
+        for (group, epoch, deadline) in moved {
             if self.pinned.contains(&group) {
                 continue;
             }
@@ -251,8 +283,10 @@ impl Node {
 
     /// Marks the peers that have become silent; the next moment at which one will.
     pub(super) fn mark_silent(&mut self, now: Moment) {
-        let mut changed = false;
         let timing = self.timing;
+        // From then on a node that was never heard is lost.
+        let settled = self.settled(now);
+        let mut changed = std::mem::replace(&mut self.was_settled, settled) != settled;
         for peer in self.peers.values_mut() {
             let Some(heard) = peer.heard else { continue };
             let after = peer.silent_after(timing);

@@ -189,9 +189,11 @@ impl<'a> Ground<'a> {
             Some(sight) => sight.life == Life::Heard,
             None => *n == self.by,
         };
+        let needed = crate::lease::majority(crate::lease::voters(self.record));
+        // Who decides leads the ledger: of one that is on a disk, it has just read the disk.
+        let disk = usize::from(crate::lease::has_disk(self.record));
         let voters = crate::lease::voter_names(self.record);
-        let needed = crate::lease::majority(voters.len());
-        (voters.into_iter().filter(hears).count(), needed)
+        (voters.into_iter().filter(hears).count() + disk, needed)
     }
 
     /// Whether the newest known boot of the owner was ended by a confirmed fence (L7), and is the

@@ -14,7 +14,7 @@ use tsugi_cluster_rules::record::{
 };
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::restore::{self, Keeper};
-use tsugi_cluster_rules::spec::{Check, Monitor, ResourceKind};
+use tsugi_cluster_rules::spec::{Check, LedgerPlace, Monitor, ResourceKind};
 use tsugi_cluster_rules::start_kind::StartOption;
 use tsugi_vocabulary::{Generation, Span, Wall};
 
@@ -202,6 +202,21 @@ fn two_nodes_without_a_third_vote_are_refused() {
     let apply = issued(&world, Command::ConfigApply { config: config(spec) });
     let refusal = command::decide(&world.situation(), &apply).unwrap_err();
     assert_eq!(refusal, Refusal::NoThirdVote);
+}
+
+#[test]
+fn two_nodes_and_a_disk_are_three_votes_and_the_ledger_of_a_cluster_stays_where_it_is() {
+    let mut world = three();
+    let mut spec = cluster("n1 n2", &["G1: prefer n1 n2"]);
+    spec.ledger = LedgerPlace::OnDisk(Default::default());
+    let apply = issued(&world, Command::ConfigApply { config: config(spec.clone()) });
+    let refusal = command::decide(&world.situation(), &apply).unwrap_err();
+    assert_eq!(refusal, Refusal::LedgerStays);
+    let mut now = (**world.record.config.as_ref().unwrap()).clone();
+    now.spec.ledger = spec.ledger.clone();
+    world.record.config = Some(Arc::new(now));
+    let apply = issued(&world, Command::ConfigApply { config: config(spec) });
+    assert!(command::decide(&world.situation(), &apply).is_ok());
 }
 
 #[test]

@@ -12,8 +12,8 @@ use tsugi_cluster_rules::record::{
     Write,
 };
 use tsugi_cluster_rules::spec::{
-    ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, NodeSpec, ResourceKind,
-    ResourceSpec, Role, Startup, Takeover,
+    ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, LedgerPlace, Mode, NodeSpec,
+    ResourceKind, ResourceSpec, Role, Startup, Takeover,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::timetable::{Days, Timetable};
@@ -334,6 +334,7 @@ pub fn cluster(node_text: &str, groups: &[&str]) -> ClusterSpec {
         language: None,
         nodes: nodes(node_text),
         groups: groups.collect(),
+        ledger: LedgerPlace::OnNodes,
     }
 }
 

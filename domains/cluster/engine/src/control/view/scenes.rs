@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tsugi_cluster_rules::lease::disk_vote::DiskSight;
 use tsugi_cluster_rules::plan::{Life, Sight};
 use tsugi_cluster_rules::planner::config_mark;
 use tsugi_cluster_rules::reason::Cause;
@@ -142,6 +143,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         clock_ppm: None,
         carried: BTreeMap::new(),
         drops: Default::default(),
+        disk: DiskSight::None,
         other_file: None,
         certificate_until: None,
         watches: BTreeMap::new(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tsugi_cluster_rules::doctor::drills_due;
 use tsugi_cluster_rules::drill::Drills;
+use tsugi_cluster_rules::lease::disk_vote::DiskSight;
 use tsugi_cluster_rules::lease::{
     former_majority_out_there, former_voters_out_there, lost_voters_out_there,
 };
@@ -16,7 +17,7 @@ use tsugi_cluster_rules::record::{
     FenceOrder, GroupIntent, GroupRecord, LinkState, NodeIntent, Ownership, Pause, Phase, Record,
     Unconfirmed,
 };
-use tsugi_cluster_rules::spec::{ClusterSpec, FencePolicy, NodeSpec, Role, Takeover};
+use tsugi_cluster_rules::spec::{ClusterSpec, FencePolicy, LedgerPlace, NodeSpec, Role, Takeover};
 use tsugi_messages::{self as messages, Message, phrase};
 use tsugi_vocabulary::{GroupName, NodeName, Span, Wall};
 use tsugi_wire::control::listing::{Listing, StatusWord};
@@ -147,10 +148,11 @@ fn voters<'a>(standing: &'a Standing, spec: &'a ClusterSpec) -> Vec<&'a NodeName
 fn votes(standing: &Standing, spec: &ClusterSpec) -> report::Votes {
     let voters = voters(standing, spec);
     let heard = voters.iter().filter(|n| hears(standing, n)).count();
+    let (disk, seen) = standing.disk_votes();
     report::Votes {
-        of: voters.len() as u64,
-        heard: heard as u64,
-        needed: (voters.len() / 2 + 1) as u64,
+        of: (voters.len() + disk) as u64,
+        heard: (heard + seen) as u64,
+        needed: ((voters.len() + disk) / 2 + 1) as u64,
         leader: standing.leader.as_ref().map(ToString::to_string),
     }
 }
@@ -188,13 +190,29 @@ fn votes_need(
     // A node that was taken out, or has not come in yet, is missed like one that is silent.
     let without_vote = || spec.nodes.keys().find(|n| !voters.contains(n));
     let silent = voters.iter().copied().find(|n| !hears(standing, n));
+    let groups: Vec<&str> = spec.groups.keys().map(GroupName::as_str).collect();
+    if let Some(need) = disk_need(standing, spec, &groups.join(", ")) {
+        return Some(need);
+    }
     let missing = silent.or_else(without_vote)?;
     if votes.heard > votes.needed {
         return None;
     }
-    let groups: Vec<&str> = spec.groups.keys().map(GroupName::as_str).collect();
     let what = messages::one_more_loss_stops(missing, groups.join(", "));
     Some(need(&what, missing.to_string(), None))
+}
+
+/// The disk that has a vote is not seen by both nodes.
+fn disk_need(standing: &Standing, spec: &ClusterSpec, groups: &str) -> Option<report::Need> {
+    let LedgerPlace::OnDisk(paths) = &spec.ledger else { return None };
+    let path = |node: &NodeName| paths.get(node).cloned().unwrap_or_default();
+    let blind = match standing.disk {
+        DiskSight::None | DiskSight::Seen => return None,
+        DiskSight::NotSeen => &standing.me,
+        DiskSight::OnlyHere => spec.nodes.keys().find(|node| **node != standing.me)?,
+    };
+    let what = messages::ledger_disk_not_seen(path(blind), blind, groups);
+    Some(need(&what, blind.to_string(), None))
 }
 
 fn group_need(

@@ -79,6 +79,11 @@ impl Core {
                 }
             }
             Order::WakeAt(moment) => self.wake = moment,
+            Order::AskDisk(claims) => {
+                if let Some(claimant) = &self.parts.claimant {
+                    claimant.write(claims);
+                }
+            }
             Order::Left => self.ended = Some(Ended::Left),
         }
     }

@@ -36,6 +36,7 @@ impl Core {
             next.newest = node.newest();
             next.settled = node.settled(now);
             next.sights = node.sights(now);
+            next.disk = node.disk_sight(now);
             next.leader = node.leader().1.cloned();
             next.membership = node.record().membership;
             next.leases = leases;
@@ -55,6 +56,7 @@ impl Core {
             let news = next.settled != standing.settled
                 || next.newest != standing.newest
                 || next.sights != standing.sights
+                || next.disk != standing.disk
                 || next.watches != standing.watches
                 || next.monitors != standing.monitors
                 || next.self_fence != standing.self_fence

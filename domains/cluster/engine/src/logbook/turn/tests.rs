@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tsugi_cluster_rules::lease::disk_vote::DiskSight;
 use tsugi_cluster_rules::record::{Guard, Order};
 use tsugi_cluster_rules::record::{Pause, Phase, Versioned};
 use tsugi_cluster_rules::start_kind::StartKind;
@@ -41,6 +42,7 @@ fn picture(group: GroupRecord) -> Standing {
         clock_ppm: None,
         carried: std::collections::BTreeMap::new(),
         drops: Default::default(),
+        disk: DiskSight::None,
         other_file: None,
         certificate_until: None,
         watches: BTreeMap::new(),

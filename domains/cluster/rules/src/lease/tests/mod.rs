@@ -2,6 +2,7 @@
 
 mod any_order;
 mod asking;
+mod disk_vote;
 mod promising;
 mod scene;
 mod voters;

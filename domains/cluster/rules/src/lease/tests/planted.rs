@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{any_order, asking, promising, voters};
+use super::{any_order, asking, disk_vote, promising, voters};
 use crate::mutant::plant;
 
 /// A planted fault, and the test that must notice it.
@@ -40,6 +40,14 @@ const PLANTED: &[(&str, fn())] = &[
     ("voters-counted-from-commit", APPLIED),
     ("voters-removed-blindly", voters::l6_a_change_after_which_no_majority_is_heard_waits),
     ("timer-runs-the-whole-rest", TIMER),
+    ("disk-votes-unasked", disk_vote::l1_a_writing_that_claims_nothing_is_no_vote),
+    ("disk-waits-for-nobody", disk_vote::l1_what_the_other_was_given_is_waited_for),
+    ("disk-counts-from-an-older-claim", disk_vote::l1_the_wait_counts_from_the_newest_renewal),
+    ("disk-counts-lower-epochs", disk_vote::l1_a_lower_epoch_never_counts_once_a_higher_is_read),
+    ("disk-claim-names-another-ttl", disk_vote::l2_a_claim_names_the_time_of_the_beat),
+    ("disk-forgets-at-start", disk_vote::l4_a_new_life_takes_back_nothing_of_the_former),
+    ("disk-ignores-membership", disk_vote::l6_who_goes_by_an_older_list_has_no_vote_of_the_disk),
+    ("disk-ends-every-boot", disk_vote::l7_a_confirmed_fence_ends_the_wait_for_that_life_only),
 ];
 
 const STRETCHED: fn() =

@@ -13,7 +13,7 @@ use crate::record::{
     AppliedConfig, GroupIntent, GroupRecord, Guard, NodeRecord, Order, Ownership, Pause, Phase,
     Record, Stretch, Versioned,
 };
-use crate::spec::{ClusterSpec, NodeSpec, Role};
+use crate::spec::{ClusterSpec, LedgerPlace, NodeSpec, Role};
 use crate::start_kind::StartKind;
 use crate::timing::{Profile, Timing};
 
@@ -49,6 +49,7 @@ pub fn owned(owner: &str, counter: u64, entry: u64) -> Record {
         language: None,
         nodes: BTreeMap::from(nodes),
         groups: BTreeMap::new(),
+        ledger: LedgerPlace::OnNodes,
     };
     let config = AppliedConfig {
         version: 1,

@@ -10,6 +10,7 @@ use crate::lease::heartbeat::{Health, NoPromise};
 use crate::lease::margin::{Left, weaker_without};
 use crate::lease::voter_list::{Seat, Spread, VoterChange, due};
 use crate::record::{Gone, NodeRecord, Ownership, Record, Versioned};
+use crate::spec::LedgerPlace;
 use crate::timing::{LONGEST_TTL, TTL_CAP};
 
 /// The voters a, b and c under the numbers 1 to 3, all of them joined and configured.
@@ -252,4 +253,41 @@ pub fn l6_a_vote_is_of_its_number_and_of_no_other() {
         let moved = asks.on_ack(ms(12), &ack, &list);
         assert_eq!(moved.len(), usize::from(n == "c"), "listed under its own number it counts");
     }
+}
+
+/// The voters a and b, and a disk; b has come in again under the number 4.
+fn two_and_a_disk() -> Record {
+    let mut record = three();
+    let config = Arc::make_mut(record.config.as_mut().unwrap());
+    config.spec.nodes.remove(&name("c"));
+    config.spec.ledger = LedgerPlace::OnDisk(Default::default());
+    record.nodes.remove(&name("c"));
+    record.voters.remove(&name("c"));
+    joined(record, "b", 4)
+}
+
+#[test]
+pub fn l6_the_disk_goes_by_a_list_once_a_claim_there_names_it() {
+    let record = two_and_a_disk();
+    let mut spread = Spread::default();
+    tell(&mut spread, ms(0), &record, "a");
+    assert_eq!(spread.over_at(&record), None, "one vote of three");
+    spread.tell_disk(ms(5), &record, Generation::NONE);
+    assert_eq!(spread.over_at(&record), None, "of another list");
+    spread.tell_disk(ms(9), &record, record.membership);
+    let over = ms(9) + LONGEST_TTL;
+    assert_eq!(spread.over_at(&record), Some(over));
+    let heard = names("a b");
+    assert_eq!(due(&record, &spread, &heard, Moment(over.0 - 1)), None);
+    let former = Seat { node: name("b"), voter: 2 };
+    assert_eq!(due(&record, &spread, &heard, over), Some(VoterChange::Remove(former)));
+    let record = changed(record, |record| {
+        record.voters.remove(&name("b"));
+    });
+    tell(&mut spread, over, &record, "a");
+    assert_eq!(due(&record, &spread, &heard, over + LONGEST_TTL), None, "the disk is not told");
+    spread.tell_disk(over, &record, record.membership);
+    let next = Seat { node: name("b"), voter: 4 };
+    let added = due(&record, &spread, &heard, over + LONGEST_TTL);
+    assert_eq!(added, Some(VoterChange::Add(next)));
 }

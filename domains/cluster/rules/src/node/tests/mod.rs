@@ -1,12 +1,14 @@
 //! One node told events by hand: what it orders, and what it never orders.
 
 mod coming_and_going;
+mod disk;
 mod drills;
 mod failing;
 mod fencing;
 mod haste;
 mod noting;
 mod observed;
+mod pair;
 mod returning;
 mod silence;
 mod stretching;
@@ -19,10 +21,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tsugi_vocabulary::{
-    BootId, Epoch, Generation, GroupName, Index, Moment, NodeName, ResourceName, Span, Wall,
+    BootId, Claims, Epoch, Generation, GroupName, Index, Moment, NodeName, ResourceName, Span, Wall,
 };
 
-use super::{Birth, Event, Fate, Node, Now, Order, Taken, TakenOn, Via};
+use super::{Birth, Event, Fate, Node, Now, Order, Shows, Taken, TakenOn, Via};
 use crate::desk::{Act, Outcome, State, Told};
 use crate::lease::heartbeat::{Ack, Haste, Heartbeat};
 use crate::lease::voter_list::VoterChange;
@@ -31,8 +33,8 @@ use crate::record::{
     AppliedConfig, Draft, GroupIntent, GroupRecord, NodeRecord, Ownership, Phase, Record, Write,
 };
 use crate::spec::{
-    ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, NodeSpec, ProcessHow,
-    ResourceKind, ResourceSpec, Role, Startup, Takeover,
+    ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, LedgerPlace, Mode, NodeSpec,
+    ProcessHow, ResourceKind, ResourceSpec, Role, Startup, Takeover,
 };
 use crate::start_kind::StartKind;
 use crate::timing::Profile;
@@ -66,6 +68,10 @@ struct Bench {
     voter_changes: Vec<(VoterChange, Generation)>,
     /// What was made durable of the node's own promises, in order.
     kept: Vec<Span>,
+    /// What was to be written on the shared disk.
+    claims: Vec<Claims>,
+    /// What it shows then; it hangs if that is nothing.
+    disk: Option<Shows>,
     orders: VecDeque<Order>,
 }
 
@@ -107,6 +113,7 @@ impl Bench {
             machine: MACHINE,
             at: now,
             longest_promise: None,
+            claimed: None,
             record: Arc::new(record.clone()),
             taken_on,
         };
@@ -128,6 +135,8 @@ impl Bench {
             stops: Stops::ByThemselves,
             voter_changes: Vec::new(),
             kept: Vec::new(),
+            claims: Vec::new(),
+            disk: Some(Shows::Claims(None)),
             orders: VecDeque::new(),
         };
         bench.tell(Event::Leader { term: 1, leader: Some(name("b")) });
@@ -251,6 +260,13 @@ impl Bench {
             Order::ChangeVoters { change, known } => self.voter_changes.push((change, known)),
             Order::Left => self.left = true,
             Order::KeepPromise(span) => self.kept.push(span),
+            Order::AskDisk(claims) => {
+                let number = claims.number;
+                self.claims.push(claims);
+                if let Some(shows) = self.disk.clone() {
+                    self.step(Event::Disk { number, shows });
+                }
+            }
             Order::Answer { .. } | Order::WakeAt(_) => {}
         }
     }
@@ -395,6 +411,7 @@ fn record() -> Record {
         language: None,
         nodes: ["a", "b", "c"].iter().map(|n| node(n)).collect(),
         groups: BTreeMap::from([(pay(), group_spec())]),
+        ledger: LedgerPlace::OnNodes,
     };
     let hash = "0123456789abcdef".repeat(4);
     let config = AppliedConfig { version: 1, hash, text: String::new(), spec, unconfirmed: None };

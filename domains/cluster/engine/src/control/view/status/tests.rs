@@ -8,6 +8,7 @@ use super::super::scenes::{
 use super::super::{Of, why, why_node};
 use super::*;
 use crate::standing::OtherFile;
+use tsugi_cluster_rules::lease::disk_vote::DiskSight;
 use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::plan::DeskSight;
 use tsugi_cluster_rules::plan::{RunsAs, Stand};
@@ -15,7 +16,7 @@ use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
     AppliedConfig, FenceFault, Guard, NodeRecord, Unconfirmed, Versioned,
 };
-use tsugi_cluster_rules::spec::FenceDevice;
+use tsugi_cluster_rules::spec::{FenceDevice, LedgerPlace};
 use tsugi_vocabulary::{BootId, Index};
 
 fn ids(status: &report::Status) -> Vec<&str> {
@@ -55,6 +56,30 @@ fn l12_with_one_voter_lost_status_says_one_more_loss_stops_the_groups() {
     let need = status.needs.iter().find(|n| n.what.id == "TSUG10704-W").unwrap();
     assert_eq!(need.what.values["groups"], "PAY");
     assert_eq!(status.nodes.iter().find(|n| n.name == "witness").unwrap().state, "missing");
+}
+
+#[test]
+fn l12_a_disk_that_one_node_does_not_see_is_named_with_what_one_more_loss_stops() {
+    let mut record = record();
+    let config = Arc::make_mut(record.config.as_mut().unwrap());
+    config.spec.nodes.remove(&node("witness"));
+    let paths = [(node("node1"), "/dev/one".to_owned()), (node("node2"), "/dev/two".to_owned())];
+    config.spec.ledger = LedgerPlace::OnDisk(paths.into());
+    record.voters = [(node("node1"), 1), (node("node2"), 2)].into();
+    let picture = standing(record);
+    let with = |disk| status(&Standing { disk, ..picture.clone() });
+    let seen = with(DiskSight::Seen);
+    assert_eq!((seen.votes.of, seen.votes.heard, seen.votes.needed), (3, 3, 2));
+    assert!(!ids(&seen).contains(&"TSUG80108-W"), "{:?}", ids(&seen));
+    let blind = with(DiskSight::NotSeen);
+    assert_eq!((blind.votes.of, blind.votes.heard), (3, 2));
+    let other = with(DiskSight::OnlyHere);
+    let me = picture.me.clone();
+    for (status, mine) in [(blind, true), (other, false)] {
+        let need = status.needs.iter().find(|n| n.what.id == "TSUG80108-W").unwrap();
+        assert_eq!(need.what.values["groups"], "PAY");
+        assert_eq!(need.about == me.as_str(), mine);
+    }
 }
 
 #[test]

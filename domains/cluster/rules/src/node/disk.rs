@@ -1,0 +1,69 @@
+//! When a node asks the disk that it shares with another for its vote, and what it makes of the
+//! answer.
+
+use tsugi_vocabulary::{Moment, Span};
+
+use super::machine::Node;
+use super::{Now, Order, Shows};
+use crate::lease::disk_vote::{Asks, DiskSight};
+use crate::lease::has_disk;
+use crate::lease::heartbeat::Heartbeat;
+
+impl Node {
+    /// Asks the disk along with `beat`, if it has a vote. Its vote is needed while the other node
+    /// does not answer, while this node's own is silent after its start (L4), and for the first
+    /// lease of a group. Else a slow disk costs no lease: it is written now and then only, to see
+    /// that it is there and to be seen.
+    pub(super) fn ask_disk(&mut self, now: Moment, beat: &Heartbeat, out: &mut Vec<Order>) {
+        if !has_disk(&self.record) {
+            return;
+        }
+        let answered = Span(self.timing.beat.0 / 2 * 3);
+        let alone = !self.holder.is_answered_by_a_node(now, answered);
+        let starts = now < self.voter.quiet_until() || self.holder.waits_for_first();
+        let needed = alone || starts;
+        if !needed && now < self.next_disk && !self.disk.owes(beat) {
+            return;
+        }
+        let asks = if needed { Asks::ForVotes } else { Asks::ForNothing };
+        if let Some(claims) = self.disk.ask(beat, asks, &self.record) {
+            self.next_disk = now + Span(self.timing.ttl.0 / 2);
+            out.push(Order::AskDisk(claims));
+        }
+    }
+
+    /// Whether this node sees the disk that has a vote.
+    #[must_use]
+    pub fn disk_sight(&self, now: Moment) -> DiskSight {
+        if !has_disk(&self.record) {
+            return DiskSight::None;
+        }
+        if now.since(self.born) < self.timing.settled_after() {
+            return DiskSight::Seen;
+        }
+        if !self.holder.is_answered_by_the_disk(now, self.timing.ttl) {
+            return DiskSight::NotSeen;
+        }
+        // It writes every half TTL at least, and is read as often.
+        let lately = Span(self.timing.ttl.0 * 3);
+        let heard = self.holder.is_answered_by_a_node(now, self.timing.ttl);
+        let writes = self.disk.other_lived().is_some_and(|at| now.since(at) < lately);
+        let long_enough = now.since(self.born) >= lately + lately;
+        if heard && long_enough && !writes { DiskSight::OnlyHere } else { DiskSight::Seen }
+    }
+
+    pub(super) fn on_disk(&mut self, now: Now, number: u64, shows: Shows, out: &mut Vec<Order>) {
+        let claims = match shows {
+            Shows::Claims(claims) => claims,
+            Shows::Nothing => return self.disk.on_unread(number),
+        };
+        let read = (number, claims.as_ref());
+        let Some(ack) = self.disk.on_read(now.lease, read, &self.record) else { return };
+        self.spread.tell_disk(now.lease, &self.record, ack.membership);
+        let moved = self.holder.on_disk(now.lease, &ack, &self.record);
+        self.on_answered(now, &ack, moved, out);
+        if let (Some(lived), Some(claims)) = (self.disk.other_lived(), claims) {
+            self.note_sign_on_disk(lived, claims.boot);
+        }
+    }
+}

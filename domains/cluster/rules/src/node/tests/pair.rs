@@ -1,0 +1,254 @@
+//! Two nodes, a network that may be cut, and a disk that each may lose.
+
+use super::disk::on_disk;
+use super::*;
+use crate::plan::Life;
+
+/// What there is between the two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Network {
+    Up,
+    Cut,
+}
+
+/// Whether a node reaches the disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Reaches,
+    Lost,
+}
+
+struct Pair {
+    /// None has lost its power.
+    nodes: [Option<Node>; 2],
+    network: Network,
+    reach: [Reach; 2],
+    disk: [Option<Claims>; 2],
+    now: Moment,
+    record: Record,
+    /// Who runs the group, and when its guardian ends it.
+    runs: [Option<Moment>; 2],
+    queue: VecDeque<(usize, Order)>,
+}
+
+const NAMES: [&str; 2] = ["a", "b"];
+
+impl Pair {
+    /// Both are up; b leads the ledger.
+    fn new() -> Self {
+        let record = on_disk();
+        let now = Moment(0) + Span::secs(10);
+        let mut pair = Self {
+            nodes: [None, None],
+            network: Network::Up,
+            reach: [Reach::Reaches; 2],
+            disk: [None, None],
+            now,
+            record,
+            runs: [None, None],
+            queue: VecDeque::new(),
+        };
+        pair.start(0);
+        pair.start(1);
+        pair
+    }
+
+    /// A new life of a node, as its machine comes up.
+    fn start(&mut self, place: usize) {
+        let me = name(NAMES[place]);
+        let life = self.now.0 as u128 * 2 + place as u128;
+        let birth = Birth {
+            voter: self.record.nodes.get(&me).map(|known| known.value.voter),
+            name: me,
+            boot: BootId(life),
+            machine: BootId(life),
+            at: self.now,
+            longest_promise: Some(crate::timing::LONGEST_TTL),
+            claimed: self.disk[place].clone(),
+            record: Arc::new(self.record.clone()),
+            taken_on: TakenOn::new(),
+        };
+        self.nodes[place] = Some(Node::new(birth));
+        self.tell(place, Event::Leader { term: 1, leader: Some(name("b")) });
+    }
+
+    /// The same after the group has come up on a.
+    fn running() -> Self {
+        let mut pair = Self::new();
+        pair.pass(Span::secs(4));
+        assert_eq!(pair.owner(), Some("a"));
+        assert!(pair.runs[0].is_some());
+        pair
+    }
+
+    fn owner(&self) -> Option<&str> {
+        self.record.group(&pay())?.owner().map(NodeName::as_str)
+    }
+
+    fn step(&mut self, place: usize, event: Event) {
+        let now = Now { lease: self.now, wall: Wall(self.now.0 / 1_000_000) };
+        let Some(node) = &mut self.nodes[place] else { return };
+        let mut out = Vec::new();
+        node.step(now, event, &mut out);
+        self.queue.extend(out.into_iter().map(|order| (place, order)));
+    }
+
+    fn tell(&mut self, place: usize, event: Event) {
+        self.step(place, event);
+        while let Some((place, order)) = self.queue.pop_front() {
+            self.carry_out(place, order);
+        }
+    }
+
+    fn carry_out(&mut self, place: usize, order: Order) {
+        let via = Via { network: 0, from: ([10, 0, 0, 1], 7400).into() };
+        let heard = self.network == Network::Up;
+        match order {
+            Order::Beat(beat, _) if heard => {
+                self.step(1 - place, Event::Heard { via, beat: Arc::new(beat) });
+            }
+            Order::Answer { ack, .. } if heard => self.step(1 - place, Event::Acked(ack)),
+            Order::AskDisk(claims) if self.reach[place] == Reach::Reaches => {
+                let number = claims.number;
+                self.disk[place] = Some(claims);
+                let shows = Shows::Claims(self.disk[1 - place].clone());
+                self.step(place, Event::Disk { number, shows });
+            }
+            Order::AskDisk(claims) => {
+                let (number, shows) = (claims.number, Shows::Nothing);
+                self.step(place, Event::Disk { number, shows });
+            }
+            Order::Propose { proposal, draft } => {
+                let index = Index(self.record.applied.0 + 1);
+                let fate = match self.record.admits(&draft) {
+                    _ if self.reach[place] == Reach::Lost => Fate::Unknown,
+                    false => Fate::Overtaken,
+                    true => {
+                        self.record.apply(&draft, index);
+                        Fate::Taken(index)
+                    }
+                };
+                self.step(place, Event::Proposed { proposal, fate });
+                for (place, reach) in self.reach.into_iter().enumerate() {
+                    if reach == Reach::Reaches {
+                        self.step(place, Event::Applied(Arc::new(self.record.clone())));
+                    }
+                }
+            }
+            Order::Arm { group, epoch, deadline } => {
+                if let Some(until) = &mut self.runs[place] {
+                    *until = deadline;
+                }
+                self.step(place, Event::Armed { group, epoch });
+            }
+            Order::Do { group, epoch, act, what } => self.act(place, (group, epoch, act), &what),
+            Order::Beat(..)
+            | Order::Answer { .. }
+            | Order::Disarm { .. }
+            | Order::Fence { .. }
+            | Order::ChangeVoters { .. }
+            | Order::KeepPromise(_)
+            | Order::WakeAt(_)
+            | Order::Left => {}
+        }
+    }
+
+    fn act(&mut self, place: usize, (group, epoch, act): (GroupName, Epoch, u64), what: &Act) {
+        match what {
+            Act::Start { .. } => {
+                let node = self.nodes[place].as_ref().expect("it has power");
+                self.runs[place] = node.deadline(&pay());
+                assert!(self.runs[1 - place].is_none(), "two run it");
+            }
+            Act::Stop { .. } | Act::LetGo => self.runs[place] = None,
+            _ => {}
+        }
+        let outcome = match what {
+            Act::Adopt => Outcome::Adopted(Vec::new()),
+            _ => Outcome::Fine { took: Span::millis(1) },
+        };
+        self.step(place, Event::Done { group, epoch, act, outcome });
+    }
+
+    fn pass(&mut self, time: Span) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += Span::millis(5);
+            for place in 0..2 {
+                // The guardian of a node that lost its power has lost it too.
+                if self.runs[place].is_some_and(|until| until <= self.now) {
+                    self.runs[place] = None;
+                    let (group, epoch) = (pay(), self.record.group(&pay()).unwrap().epoch);
+                    self.tell(place, Event::GuardianReleased { group, epoch });
+                }
+                self.tell(place, Event::Tick);
+            }
+        }
+    }
+
+    fn cut_power(&mut self, place: usize) {
+        self.nodes[place] = None;
+        self.runs[place] = None;
+    }
+}
+
+#[test]
+fn with_every_network_cut_and_the_disk_alive_the_owner_goes_on_and_nobody_takes_over() {
+    let mut pair = Pair::running();
+    let epoch = pair.record.group(&pay()).unwrap().epoch;
+    pair.network = Network::Cut;
+    pair.pass(Span::secs(20));
+    assert_eq!(pair.record.group(&pay()).unwrap().epoch, epoch);
+    assert!(pair.runs[0].is_some(), "it never stopped");
+    let b = pair.nodes[1].as_ref().unwrap();
+    assert_eq!(b.sights(pair.now)[&name("a")].life, Life::Heard, "it writes on the disk");
+    pair.network = Network::Up;
+    pair.pass(Span::secs(2));
+    assert_eq!((pair.owner(), pair.runs[0].is_some()), (Some("a"), true));
+}
+
+#[test]
+fn one_of_two_takes_over_from_the_other_with_the_vote_of_the_disk() {
+    for network in [Network::Up, Network::Cut] {
+        let mut pair = Pair::running();
+        pair.network = network;
+        pair.pass(Span::secs(3));
+        pair.cut_power(0);
+        pair.pass(Span::secs(2));
+        assert_eq!(pair.owner(), Some("b"));
+        assert!(pair.runs[1].is_some());
+    }
+}
+
+#[test]
+fn while_both_hear_each_other_the_loss_of_the_disk_stops_nothing_and_one_more_loss_does() {
+    let mut pair = Pair::running();
+    pair.reach = [Reach::Lost; 2];
+    pair.pass(Span::secs(5));
+    assert!(pair.runs[0].is_some());
+    pair.network = Network::Cut;
+    pair.pass(Span::secs(2));
+    assert_eq!(pair.runs, [None, None]);
+}
+
+#[test]
+fn an_owner_that_loses_the_disk_and_every_network_is_taken_over_from() {
+    let mut pair = Pair::running();
+    pair.reach[0] = Reach::Lost;
+    pair.network = Network::Cut;
+    pair.pass(Span::secs(3));
+    assert_eq!(pair.owner(), Some("b"));
+    assert!(pair.runs[0].is_none() && pair.runs[1].is_some());
+}
+
+#[test]
+fn a_node_that_comes_back_alone_takes_over_from_one_that_it_never_heard() {
+    let mut pair = Pair::running();
+    pair.cut_power(0);
+    pair.cut_power(1);
+    pair.pass(Span::secs(1));
+    pair.start(1);
+    pair.pass(Span::secs(4));
+    assert_eq!(pair.owner(), Some("b"));
+    assert!(pair.runs[1].is_some());
+}

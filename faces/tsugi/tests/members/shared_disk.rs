@@ -1,0 +1,105 @@
+//! Two nodes that keep their ledger on a disk which both see, and no third machine.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::site::Site;
+
+/// Enough for the ledger of two nodes.
+const DISK: u64 = 96 << 20;
+
+/// Nodes a and b with one group, and an empty disk.
+fn two_and_a_disk() -> (Site, PathBuf, PathBuf) {
+    let site = Site::new();
+    let disk = site.path("disk");
+    fs::File::create(&disk).and_then(|image| image.set_len(DISK)).expect("an image");
+    let file = site.configure(&["a", "b"]);
+    let text = fs::read_to_string(&file).expect("it was just written");
+    let on_disk = format!("[cluster]\nledger = \"disk\"\nledger_disk = \"{}\"\n", disk.display());
+    fs::write(&file, text.replace("[cluster]\n", &on_disk)).expect("a file");
+    (site, file, disk)
+}
+
+fn runs_at(site: &Site, by: &str, owner: &str) -> bool {
+    let (state, at, _) = site.group(by);
+    (state.as_str(), at.as_str()) == ("running", owner)
+}
+
+fn all_there(site: &Site) {
+    site.until("both nodes and the disk", |site| {
+        ["a", "b"].iter().all(|node| site.votes(node) == (3, 3))
+    });
+}
+
+#[test]
+fn a_disk_with_anything_on_it_is_refused_and_nothing_of_it_is_written_over() {
+    let (mut site, file, disk) = two_and_a_disk();
+    let mut before = vec![0; DISK as usize];
+    before[40_000] = 7;
+    fs::write(&disk, &before).expect("an image");
+    site.start("a");
+    let (code, out, err) = site.ask("a", &["init", file.to_str().expect("plain")]);
+    assert_ne!(code, Some(0), "{out}{err}");
+    assert!(err.contains("TSUG80105-E"), "{out}{err}");
+    assert_eq!(fs::read(&disk).expect("an image"), before);
+    fs::write(&disk, vec![0; DISK as usize]).expect("an image");
+    let dry = ["init", file.to_str().expect("plain"), "--dry-run"];
+    let (code, out, err) = site.ask("a", &dry);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(format!("{out}{err}").contains("would be overwritten"), "{out}{err}");
+    assert!(fs::read(&disk).expect("an image").iter().all(|byte| *byte == 0));
+    site.tsugi("a", &["init", file.to_str().expect("plain")]);
+}
+
+#[test]
+fn with_a_shared_disk_one_of_two_nodes_takes_over_from_the_other_and_both_come_back() {
+    let (mut site, file, _) = two_and_a_disk();
+    site.start("a");
+    site.start("b");
+    site.tsugi("a", &["init", file.to_str().expect("plain")]);
+    site.join("b", "a");
+    all_there(&site);
+    site.until("a runs it", |site| runs_at(site, "b", "a"));
+    let first = site.group("b").2;
+
+    site.cut_power("a");
+    site.until("b runs it", |site| runs_at(site, "b", "b"));
+    let second = site.group("b").2;
+    assert!(second > first, "{second:?} after {first:?}");
+    assert_eq!(site.votes("b"), (3, 2));
+    assert!(site.needs("b").iter().any(|id| id.contains("TSUG10704-W")), "{:?}", site.needs("b"));
+    site.tsugi("b", &["group", "pause", "WORK", "--reason", "to commit something"]);
+    site.tsugi("b", &["group", "resume", "WORK"]);
+
+    site.start("a");
+    all_there(&site);
+    site.tsugi("a", &["group", "move", "WORK", "a", "--reason", "it is well again"]);
+    site.until("a runs it", |site| runs_at(site, "b", "a"));
+    let third = site.group("a").2;
+
+    site.cut_power("b");
+    site.cut_power("a");
+    site.start("b");
+    site.until("b takes it over alone", |site| runs_at(site, "b", "b"));
+    let fourth = site.group("b").2;
+    assert!(fourth > third, "{fourth:?} after {third:?}");
+    site.start("a");
+    all_there(&site);
+    assert_eq!(site.group("a").2, fourth, "who comes back takes nothing");
+}
+
+#[test]
+fn a_ledger_on_a_disk_is_backed_up_and_never_made_anew_on_a_node() {
+    let (mut site, file, _) = two_and_a_disk();
+    site.start("a");
+    site.tsugi("a", &["init", file.to_str().expect("plain")]);
+    let backup = site.path("backup");
+    site.at_last("a", &["backup", backup.to_str().expect("plain")]);
+    site.stop("a");
+    let reason = ["--reason", "the disk is lost"];
+    let (code, said) = site.restore("a", &reason);
+    assert!(code == Some(3) && said.contains("TSUG80107-E"), "{code:?} {said}");
+    let (code, said) = site.recover("a", &[&["--lost", "b"][..], &reason].concat());
+    assert!(code == Some(3) && said.contains("TSUG80107-E"), "{code:?} {said}");
+    assert!(!site.path("a").join("data/ledger").exists(), "it has no copy of its own");
+}
