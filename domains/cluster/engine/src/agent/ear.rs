@@ -60,7 +60,7 @@ impl Ear {
 
     /// Leases run for so long now, and the ledger waits for its leader accordingly (CL-35).
     pub fn leases_run_for(&self, ttl: Span) {
-        self.ledger.leases_run_for(ttl);
+        self.tell(|ledger| ledger.leases_run_for(ttl));
     }
 
     /// Has the ledger look at what is due.

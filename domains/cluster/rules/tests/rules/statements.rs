@@ -66,7 +66,8 @@ fn cl_11_scripts_are_run_again_n_times_within_h_hours_and_then_the_group_moves()
     let (hour, day) = (3_600_000, 86_400_000);
     // How long after the one before each end comes, for which id, and where the group is then.
     let two_hours = Some(Span::secs(7_200));
-    let cases: [(Option<Span>, &[(u64, &str, &str)]); 4] = [
+    type Ends<'a> = &'a [(u64, &'a str, &'a str)];
+    let cases: [(Option<Span>, Ends<'_>); 4] = [
         (None, &[(0, "AP", "n1"), (day, "AP", "n1"), (day, "AP", "n2")]),
         // Longer than what counts of other failures of the group.
         (two_hours, &[(0, "AP", "n1"), (hour, "AP", "n1"), (hour / 2, "AP", "n2")]),

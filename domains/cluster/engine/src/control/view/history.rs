@@ -118,7 +118,7 @@ fn line(event: &EventRecord) -> report::HistoryLine {
 }
 
 fn words(event: &EventRecord) -> Words {
-    let group = event.group.as_ref().map_or("-", GroupName::as_str);
+    let (group, node) = (event.group.as_ref().map_or("-", GroupName::as_str), &event.by);
     match &event.what {
         Happening::Started { took, .. } => {
             phrased(&phrase::happened_started(group, &event.by, took.as_millis()))
@@ -151,12 +151,10 @@ fn words(event: &EventRecord) -> Words {
         Happening::StopFailed { resource, how } => {
             phrased(&phrase::happened_stop_failed(group, &event.by, resource, how))
         }
-        Happening::StopLied { left } => {
-            phrased(&phrase::happened_stop_lied(group, &event.by, left))
-        }
+        Happening::StopLied { left } => phrased(&phrase::happened_stop_lied(group, node, left)),
         Happening::VolumeAgain { resource, how, after } => {
-            let seconds = after.as_millis() / 1000;
-            phrased(&phrase::happened_volume_again(resource, group, &event.by, how, seconds))
+            let after = after.as_millis() / 1000;
+            phrased(&phrase::happened_volume_again(resource, group, &event.by, how, after))
         }
         Happening::Flooded { resource } => {
             phrased(&phrase::happened_flooded(group, &event.by, resource))
@@ -166,7 +164,7 @@ fn words(event: &EventRecord) -> Words {
         }
         Happening::Monitor { id, turn } => phrased(&monitor_turn((group, &event.by), id, turn)),
         Happening::WatchedEnded { id, how, then } => {
-            phrased(&watched_ended((group, &event.by), (id.as_str(), how), *then))
+            watched_ended((group, event), (id, how), *then)
         }
         Happening::Recovered { failed: None } => {
             phrased(&phrase::happened_recovered(group, &event.by))
@@ -191,13 +189,18 @@ fn words(event: &EventRecord) -> Words {
     }
 }
 
-fn watched_ended((group, node): (&str, &NodeName), (id, how): (&str, &How), then: Then) -> Phrase {
-    match then {
+fn watched_ended(
+    (group, event): (&str, &EventRecord),
+    (id, how): (&String, &How),
+    then: Then,
+) -> Words {
+    let node = &event.by;
+    phrased(&match then {
         Then::Nothing => phrase::happened_watched_ended(group, node, id, how),
         Then::StartedAgain => phrase::happened_watched_again(group, node, id, how),
         Then::ScriptsAgain => phrase::happened_watched_scripts(group, node, id, how),
         Then::Suspended => phrase::happened_watched_held(group, node, id, how),
-    }
+    })
 }
 
 fn drill_turn((group, by): (&str, &str), turn: &DrillTurn) -> Phrase {

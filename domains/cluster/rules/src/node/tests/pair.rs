@@ -146,6 +146,7 @@ impl Pair {
             | Order::Answer { .. }
             | Order::Disarm { .. }
             | Order::Fence { .. }
+            | Order::AskState { .. }
             | Order::ChangeVoters { .. }
             | Order::KeepPromise(_)
             | Order::WakeAt(_)
