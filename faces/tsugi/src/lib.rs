@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser};
 use tsugi_cluster_engine::fence::step;
+use tsugi_cluster_engine::rehearsal;
 use tsugi_messages::{self as messages, Language};
 pub use tsugi_wire::version::{Build, Protocol};
 
@@ -36,6 +37,9 @@ pub fn start(build: Build) -> ExitCode {
     let old_name = old_names::called_by(words.first());
     if old_name.is_none() && words.get(1).is_some_and(|word| word == step::WORD) {
         return fencing(&words);
+    }
+    if old_name.is_none() && words.get(1).is_some_and(|word| word == rehearsal::step::WORD) {
+        return rehearsing(&words);
     }
     if let (None, Some(sample)) = (&old_name, sample_alone(&words)) {
         return tsugi_counter::run(&sample);
@@ -71,6 +75,13 @@ pub fn start(build: Build) -> ExitCode {
 /// does not wait for the whole command line to be made.
 fn fencing(words: &[OsString]) -> ExitCode {
     let (code, printed) = step::run(words.get(2..).unwrap_or_default());
+    println!("{printed}");
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// One drill beside a running group, as the agent has the hands start it.
+fn rehearsing(words: &[OsString]) -> ExitCode {
+    let (code, printed) = rehearsal::step::run(words.get(2..).unwrap_or_default());
     println!("{printed}");
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }

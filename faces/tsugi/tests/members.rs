@@ -5,6 +5,8 @@
 mod config;
 #[path = "members/drills.rs"]
 mod drills;
+#[path = "members/drills_beside.rs"]
+mod drills_beside;
 #[path = "members/fencing.rs"]
 mod fencing;
 #[path = "members/figures.rs"]

@@ -8,6 +8,7 @@
 //! implements as well.
 
 pub mod address;
+pub mod apart;
 mod cgroup;
 pub mod clock;
 pub mod clock_step;
@@ -21,7 +22,7 @@ pub mod hands;
 pub mod link;
 mod link_state;
 pub mod listen;
-mod loop_device;
+pub mod loop_device;
 mod neighbour;
 pub mod netlink;
 mod output;

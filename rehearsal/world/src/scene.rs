@@ -10,8 +10,8 @@ use tsugi_cluster_rules::record::{
 };
 use tsugi_cluster_rules::spec::{
     Check, ClusterSpec, Failback, FailurePolicy, FenceDevice, FencePolicy, GroupSpec, LedgerPlace,
-    Mode, Monitor, NodeSpec, ProcessHow, ResourceKind, ResourceSpec, Role, Startup, Takeover,
-    VolumeCheck, VolumeSource,
+    Mode, Monitor, NodeSpec, ProcessHow, Rehearsing, ResourceKind, ResourceSpec, Role, Startup,
+    Takeover, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_cluster_rules::volume::Retries;
@@ -179,6 +179,7 @@ impl Scene {
             after: BTreeSet::new(),
             stop_budget: None,
             drill_every: None,
+            rehearsing: Rehearsing::default(),
             takeover: Takeover::default(),
             fence: group.fence,
             resources: resources(number),

@@ -14,6 +14,7 @@ mod recipe;
 mod roster;
 
 pub use book::{Errands, Finished};
+pub(crate) use recipe::{asking, of_a_rehearsal};
 pub use roster::Roster;
 
 use std::path::PathBuf;

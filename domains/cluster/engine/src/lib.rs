@@ -19,4 +19,5 @@ pub mod monitor;
 mod mounts;
 pub mod parity;
 pub mod records;
+pub mod rehearsal;
 pub mod standing;

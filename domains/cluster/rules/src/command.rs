@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use tsugi_vocabulary::{Generation, GroupName, NodeName, Span, Wall};
 
-use crate::drill::Back;
+use crate::drill::{Back, Depth};
 use crate::monitors::MonitorId;
 use crate::mutant::{any_planted, mutant};
 use crate::plan::Situation;
@@ -93,6 +93,17 @@ pub enum Command {
         to: Option<NodeName>,
         /// How far it may go.
         lines: Lines,
+    },
+    /// Show on another node what it could do with a copy; the group is not touched.
+    GroupRehearse {
+        /// Which.
+        group: GroupName,
+        /// On which node; on the next that can take it, if none is named.
+        on: Option<NodeName>,
+        /// What is to be shown.
+        depth: Depth,
+        /// For how long it may take.
+        limit: Span,
     },
     /// The group of a drill goes back now.
     DrillBack {
@@ -312,6 +323,9 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         Command::GroupClear { group } => group::clear(&mut effect, group),
         Command::GroupDrill { group, to, lines } => {
             drill::begin(&mut effect, group, to.as_ref(), *lines);
+        }
+        Command::GroupRehearse { group, on, depth, limit } => {
+            drill::rehearse(&mut effect, group, on.as_ref(), (*depth, *limit));
         }
         Command::DrillBack { group, because, gap } => {
             drill::back(&mut effect, group, (*because, *gap));

@@ -13,9 +13,11 @@
 //! owned, leased and taken over as always, whatever becomes of the drill. Which run of the group is
 //! the drill's is told by the epoch that its order was to give, and by why it was given.
 
+pub mod rehearsal;
 mod steps;
 mod table;
 
+pub use rehearsal::{Depth, Rehearsal, Rehearsed};
 pub use steps::{Due, GRACE, Seen, arrived, ended};
 pub use table::{Bounded, Bounds, Home, Step, next};
 
@@ -37,6 +39,12 @@ pub struct Drills {
     /// The directions in which a move was last seen to hold, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proven: Vec<Proven>,
+    /// The newest one beside the running group: under way, or as it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Box<Rehearsal>>,
+    /// What those have shown last, for each direction and depth once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rehearsed: Vec<Rehearsed>,
 }
 
 /// One drill.
@@ -61,7 +69,7 @@ pub struct Drill {
     pub places: BTreeMap<GroupName, Option<NodeName>>,
 }
 
-/// How far a drill goes. More are to come.
+/// How far a drill goes that moves its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -186,7 +194,29 @@ impl Drills {
     /// Whether there was none.
     #[must_use]
     pub fn is_new(&self) -> bool {
-        self.newest.is_none() && self.proven.is_empty()
+        let beside = self.rehearsal.is_none() && self.rehearsed.is_empty();
+        self.newest.is_none() && self.proven.is_empty() && beside
+    }
+
+    /// The one beside the running group that is under way.
+    #[must_use]
+    pub fn rehearsing(&self) -> Option<&Rehearsal> {
+        self.rehearsal.as_deref().filter(|rehearsal| rehearsal.is_under_way())
+    }
+
+    /// Who has ordered what is under way, of either kind.
+    #[must_use]
+    pub fn ordered_by(&self) -> Option<&str> {
+        let moved = self.under_way().map(|drill| &drill.order);
+        let order = moved.or_else(|| self.rehearsing().map(|rehearsal| &rehearsal.order))?;
+        Some(&order.by)
+    }
+
+    /// What was last shown on this node without moving the group, the deepest of it.
+    #[must_use]
+    pub fn rehearsed_on(&self, to: &NodeName) -> Option<&Rehearsed> {
+        let here = self.rehearsed.iter().filter(|shown| shown.to == *to);
+        here.max_by_key(|shown| (shown.depth, shown.at))
     }
 
     /// The one that is under way.

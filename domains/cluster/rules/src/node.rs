@@ -12,6 +12,7 @@ mod ledgerwork;
 mod machine;
 mod notes;
 mod peers;
+mod rehearsals;
 mod returning;
 mod stretching;
 mod suspects;
@@ -29,12 +30,14 @@ use tsugi_vocabulary::{
 };
 
 use crate::desk::{Act, Outcome};
+use crate::drill::Depth;
+use crate::drill::rehearsal::Showed;
 use crate::figures::Figures;
 use crate::lease::heartbeat::{Ack, Haste, Heartbeat};
 use crate::lease::voter_list::VoterChange;
 use crate::reason::How;
 use crate::record::{Draft, FenceFault, Happening, LinkState, Record};
-use crate::spec::FenceDevice;
+use crate::spec::{FenceDevice, GroupSpec};
 
 /// What time it is, by both clocks of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +168,13 @@ pub enum Event {
     },
     /// What this node has measured of itself, all that is asked for.
     Measured(Figures),
+    /// What the rehearsal of this command came to here; everything of it is gone.
+    Rehearsed {
+        /// The command.
+        command: String,
+        /// What it came to.
+        showed: Showed,
+    },
     /// The wall clock stepped against the lease clock.
     ClockStepped {
         /// By how many milliseconds.
@@ -283,6 +293,23 @@ pub enum Order {
         /// The device.
         device: Box<FenceDevice>,
     },
+    /// Show on a copy what this node could do; answer with `Rehearsed`.
+    Rehearse {
+        /// The command that ordered it.
+        command: String,
+        /// The group.
+        group: GroupName,
+        /// What is to be shown.
+        depth: Depth,
+        /// The epoch that programs of it are told: that of a takeover now.
+        epoch: Epoch,
+        /// For how long it may take.
+        limit: Span,
+        /// The group as it is configured.
+        spec: Arc<GroupSpec>,
+    },
+    /// End what is being shown at once: something else goes first. There is no answer.
+    EndRehearsal,
     /// Have the ledger change who keeps it, if the list of voters is still that of `known` (L6);
     /// what comes of it shows in the record, and what is still due is ordered again.
     ChangeVoters {

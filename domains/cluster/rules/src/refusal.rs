@@ -202,6 +202,20 @@ pub enum Refusal {
     },
     /// 34 The ledger of a founded cluster stays where it is: on its nodes, or on a disk.
     LedgerStays,
+    /// 35 Nothing says how a copy of a volume of it is made.
+    NoCopy {
+        /// The group.
+        group: GroupName,
+        /// The volume.
+        resource: String,
+    },
+    /// 36 It cannot be started cut off from what a resource of it is made for.
+    NotAlone {
+        /// The group.
+        group: GroupName,
+        /// The resource.
+        resource: String,
+    },
 }
 
 impl Refusal {
@@ -243,6 +257,8 @@ impl Refusal {
             Self::OlderNode { .. } => 32,
             Self::NoSuchService { .. } => 33,
             Self::LedgerStays => 34,
+            Self::NoCopy { .. } => 35,
+            Self::NotAlone { .. } => 36,
         }
     }
 
@@ -291,6 +307,8 @@ impl Refusal {
             Self::OlderNode { .. } => "older-node",
             Self::NoSuchService { .. } => "no-such-service",
             Self::LedgerStays => "ledger-stays",
+            Self::NoCopy { .. } => "no-copy",
+            Self::NotAlone { .. } => "not-alone",
         }
     }
 }

@@ -123,6 +123,10 @@ pub struct GroupSpec {
     /// never told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill_every: Option<Span>,
+    /// How it is drilled without being moved. It stands beside the resources: what of it changes
+    /// changes nothing of a running group.
+    #[serde(default, skip_serializing_if = "Rehearsing::is_nothing")]
+    pub rehearsing: Rehearsing,
     /// Whether what the cluster decides for it by itself is carried out.
     #[serde(default, skip_serializing_if = "Takeover::is_automatic")]
     pub takeover: Takeover,
@@ -133,6 +137,33 @@ pub struct GroupSpec {
     pub services: BTreeMap<String, Vec<String>>,
     /// Its resources in configuration order.
     pub resources: Vec<ResourceSpec>,
+}
+
+/// How a group is drilled without being moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rehearsing {
+    /// How a copy of a volume is made, by the volume.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub copies: BTreeMap<ResourceName, VolumeCopy>,
+    /// What reads the copy as a proof, by the process whose user runs it: path and arguments.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub proofs: BTreeMap<ResourceName, Vec<String>>,
+}
+
+/// How a copy of a volume is made, and taken away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeCopy {
+    /// Absolute path and arguments; prints a block device or a directory on one line.
+    pub copy: Vec<String>,
+    /// Absolute path and arguments of what takes it away; none if nothing has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drop: Option<Vec<String>>,
+}
+
+impl Rehearsing {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Whether a group is whole, or one member of a parallel group.

@@ -9,7 +9,7 @@ use super::Changing;
 #[derive(Clone, Debug, Args)]
 pub struct Drill {
     pub group: String,
-    #[arg(long, value_enum, value_name = "check|move")]
+    #[arg(long, value_enum, value_name = "LEVEL")]
     #[arg(required_unless_present_any = ["last", "back"])]
     pub level: Option<Level>,
     #[arg(long, value_name = "NODE")]
@@ -32,5 +32,7 @@ pub struct Drill {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Level {
     Check,
+    Read,
+    Isolate,
     Move,
 }

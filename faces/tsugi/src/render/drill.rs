@@ -1,7 +1,7 @@
 //! `drill`: how it goes, how it ended, what is proven.
 
 use tsugi_messages::{Phrase, phrase};
-use tsugi_wire::control::drill::{Drill, Drills, Way};
+use tsugi_wire::control::drill::{Drill, Drills, Rehearsed, Way};
 use tsugi_wire::control::report::Need;
 
 use super::status::block;
@@ -41,13 +41,20 @@ pub fn way_words(way: &Way, line: u64) -> Phrase {
 /// When each direction was last proven.
 pub fn proven(out: &Out, drills: &Drills) -> Vec<String> {
     let text = |phrase: Phrase| phrase.text(out.language);
+    let shown = drills.rehearsed.iter().map(|shown| text(shown_words(shown)));
     if drills.proven.is_empty() {
-        return vec![text(phrase::drill_nothing_proven(&drills.group))];
+        let nothing = text(phrase::drill_nothing_proven(&drills.group));
+        return std::iter::once(nothing).chain(shown).collect();
     }
     let one = |proven: &tsugi_wire::control::drill::Proven| {
         text(phrase::drill_last_proven(&proven.from, &proven.to, second(proven.at), proven.gap_ms))
     };
-    drills.proven.iter().map(one).collect()
+    drills.proven.iter().map(one).chain(shown).collect()
+}
+
+/// When a level beside the running group was last proven.
+pub fn shown_words(shown: &Rehearsed) -> Phrase {
+    phrase::rehearsal_shown(&shown.level, &shown.to, second(shown.at), shown.took_ms)
 }
 
 /// What should be mended before.

@@ -1,10 +1,10 @@
 //! The report of a drill as one page: no scripts, nothing from elsewhere, a picture in it.
 
-use tsugi_messages::{Language, Phrase, Recorded, phrase};
+use tsugi_messages::{Language, Phrase, phrase};
 use tsugi_wire::control::Words;
 use tsugi_wire::control::drill::{Drill, Drills, Phase, Way};
 
-use super::moment;
+use super::{moment, plain};
 
 /// The picture in pixels: its width, where its bars begin, and what a row takes.
 const WIDTH: u64 = 760;
@@ -14,24 +14,16 @@ const ROW: u64 = 26;
 const STYLE: &str = "body{font-family:sans-serif;max-width:56em;margin:2em auto;color:#222}\
     table{border-collapse:collapse}td,th{padding:.2em .8em;border:1px solid #bbb;text-align:left}\
     svg{margin:.5em 0 1.5em}svg text{font-size:13px;fill:#222}";
-const STOP: &str = "#b5651d";
-const BETWEEN: &str = "#999999";
-const START: &str = "#2d6a8a";
-const OUT: &str = "#444444";
+pub(super) const STOP: &str = "#b5651d";
+pub(super) const BETWEEN: &str = "#999999";
+pub(super) const START: &str = "#2d6a8a";
+pub(super) const OUT: &str = "#444444";
 const LINE: &str = "#c00000";
 
 /// The whole page.
 pub fn drill_page(language: Language, drills: &Drills, drill: &Drill) -> String {
     let say = |phrase: Phrase| escaped(&phrase.text(language));
     let title = say(phrase::drill_heading(&drills.group, &drill.by, moment(drill.began)));
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n",
-        language.code()
-    );
-    if let Some(outcome) = &drill.outcome {
-        page.push_str(&format!("<p><strong>{}</strong></p>\n", words(outcome, language)));
-    }
     let rows = [
         (phrase::heading_reason(), drill.reason.clone()),
         (phrase::heading_person(), drill.by.clone()),
@@ -39,11 +31,7 @@ pub fn drill_page(language: Language, drills: &Drills, drill: &Drill) -> String 
         (phrase::drill_heading_until(), moment(drill.until)),
         (phrase::heading_command(), drill.id.clone()),
     ];
-    page.push_str("<table>\n");
-    for (name, value) in rows {
-        page.push_str(&format!("<tr><th>{}</th><td>{}</td></tr>\n", say(name), escaped(&value)));
-    }
-    page.push_str("</table>\n");
+    let mut page = head(language, &title, (drill.outcome.as_ref(), &rows));
     for way in &drill.ways {
         let told = super::drill::way_words(way, drill.line_ms);
         page.push_str(&format!("<h2>{}</h2>\n{}", say(told), picture(way, drill, language)));
@@ -53,24 +41,50 @@ pub fn drill_page(language: Language, drills: &Drills, drill: &Drill) -> String 
     page
 }
 
-fn proven(drills: &Drills, language: Language) -> String {
+/// The beginning of a page: what came of it, and who ordered it how.
+pub(super) fn head(
+    language: Language,
+    title: &str,
+    (outcome, rows): (Option<&Words>, &[(Phrase, String)]),
+) -> String {
+    let mut page = format!(
+        "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n",
+        language.code()
+    );
+    if let Some(outcome) = outcome {
+        page.push_str(&format!("<p><strong>{}</strong></p>\n", words(outcome, language)));
+    }
+    page.push_str("<table>\n");
+    for (name, value) in rows {
+        let name = escaped(&name.text(language));
+        page.push_str(&format!("<tr><th>{name}</th><td>{}</td></tr>\n", escaped(value)));
+    }
+    page.push_str("</table>\n");
+    page
+}
+
+pub(super) fn proven(drills: &Drills, language: Language) -> String {
     let say = |phrase: Phrase| escaped(&phrase.text(language));
-    if drills.proven.is_empty() {
+    if drills.proven.is_empty() && drills.rehearsed.is_empty() {
         return format!("<p>{}</p>\n", say(phrase::drill_nothing_proven(&drills.group)));
     }
     let item = |p: &tsugi_wire::control::drill::Proven| {
         let told = phrase::drill_last_proven(&p.from, &p.to, moment(p.at), p.gap_ms);
         format!("<li>{}</li>\n", say(told))
     };
-    format!("<ul>\n{}</ul>\n", drills.proven.iter().map(item).collect::<String>())
+    let shown = |shown| format!("<li>{}</li>\n", say(super::drill::shown_words(shown)));
+    let items: String =
+        drills.proven.iter().map(item).chain(drills.rehearsed.iter().map(shown)).collect();
+    format!("<ul>\n{items}</ul>\n")
 }
 
 /// One bar of the picture.
-struct Bar {
-    name: String,
-    from: u64,
-    millis: u64,
-    colour: &'static str,
+pub(super) struct Bar {
+    pub name: String,
+    pub from: u64,
+    pub millis: u64,
+    pub colour: &'static str,
 }
 
 /// What was stopped, what lay between, what was started, and all of it against the stop line.
@@ -115,28 +129,8 @@ fn picture(way: &Way, drill: &Drill, language: Language) -> String {
     let longest = bars.iter().map(|bar| bar.from + bar.millis).max().unwrap_or(0);
     // A gap far below the stop line would be a dot: then the line stands outside of the picture.
     let scale = if longest * 5 < drill.line_ms { longest } else { longest.max(drill.line_ms) };
-    let x = |millis: u64| LEFT + millis.min(scale) * (WIDTH - LEFT - 90) / scale.max(1);
-    let height = ROW * (bars.len() as u64 + 1);
-    let mut svg = format!(
-        "<svg role=\"img\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" \
-         xmlns=\"http://www.w3.org/2000/svg\">\n"
-    );
-    for (row, bar) in (0_u64..).zip(&bars) {
-        let (y, from, to) = (row * ROW, x(bar.from), x(bar.from + bar.millis));
-        let (text, width) = (y + ROW - 9, (to - from).max(1));
-        let after = milliseconds(bar.millis, language);
-        svg.push_str(&format!(
-            "<text x=\"0\" y=\"{text}\">{}</text>\n\
-             <rect x=\"{from}\" y=\"{}\" width=\"{width}\" height=\"{}\" fill=\"{}\"/>\n\
-             <text x=\"{}\" y=\"{text}\">{}</text>\n",
-            escaped(&bar.name),
-            y + 4,
-            ROW - 8,
-            bar.colour,
-            from + width + 4,
-            escaped(&after),
-        ));
-    }
+    let x = |millis: u64| place(millis, scale);
+    let mut svg = drawn(&bars, (scale, 1), language);
     let label = phrase::drill_heading_line().text(language);
     let label = format!("{label} {}", milliseconds(drill.line_ms, language));
     let (at, end) = (x(drill.line_ms), ROW * bars.len() as u64);
@@ -154,16 +148,46 @@ fn picture(way: &Way, drill: &Drill, language: Language) -> String {
     svg
 }
 
-fn milliseconds(millis: u64, language: Language) -> String {
+fn place(millis: u64, scale: u64) -> u64 {
+    LEFT + millis.min(scale) * (WIDTH - LEFT - 90) / scale.max(1)
+}
+
+/// The bars as the beginning of a picture, with so many rows left below them.
+pub(super) fn drawn(bars: &[Bar], (scale, below): (u64, u64), language: Language) -> String {
+    let height = ROW * (bars.len() as u64 + below);
+    let mut svg = format!(
+        "<svg role=\"img\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" \
+         xmlns=\"http://www.w3.org/2000/svg\">\n"
+    );
+    for (row, bar) in (0_u64..).zip(bars) {
+        let (y, from) = (row * ROW, place(bar.from, scale));
+        let to = place(bar.from + bar.millis, scale);
+        let (text, width) = (y + ROW - 9, (to - from).max(1));
+        let after = milliseconds(bar.millis, language);
+        svg.push_str(&format!(
+            "<text x=\"0\" y=\"{text}\">{}</text>\n\
+             <rect x=\"{from}\" y=\"{}\" width=\"{width}\" height=\"{}\" fill=\"{}\"/>\n\
+             <text x=\"{}\" y=\"{text}\">{}</text>\n",
+            escaped(&bar.name),
+            y + 4,
+            ROW - 8,
+            bar.colour,
+            from + width + 4,
+            escaped(&after),
+        ));
+    }
+    svg
+}
+
+pub(super) fn milliseconds(millis: u64, language: Language) -> String {
     phrase::drill_millis(millis).text(language)
 }
 
-fn words(words: &Words, language: Language) -> String {
-    let recorded = Recorded { id: words.id.clone(), values: words.values.clone() };
-    escaped(&recorded.words(language))
+pub(super) fn words(words: &Words, language: Language) -> String {
+    escaped(&plain(words, language))
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -8,10 +8,11 @@ mod listing;
 mod lists;
 mod message;
 mod outcome;
+mod rehearsal;
 mod status;
 
-use tsugi_messages::wrap;
-use tsugi_wire::control::Utc;
+use tsugi_messages::{Language, Recorded, wrap};
+use tsugi_wire::control::{Utc, Words};
 
 pub use doctor::doctor;
 pub use drill::{drill, drill_state, findings, proven};
@@ -20,6 +21,7 @@ pub use explain::{explain, history, outlook, why};
 pub use listing::{Length, listing};
 pub use lists::{audit, groups, nodes};
 pub use message::{message, messages};
+pub use rehearsal::{could, rehearsal, rehearsal_page};
 pub use status::{Source, status};
 
 /// How wide a line may be.
@@ -37,6 +39,11 @@ pub fn moment(utc: Utc) -> String {
 pub fn second(utc: Utc) -> String {
     let text = moment(utc);
     text.split_once('.').map_or(text.clone(), |(second, _)| format!("{second}Z"))
+}
+
+/// Recorded words in a language.
+fn plain(words: &Words, language: Language) -> String {
+    Recorded { id: words.id.clone(), values: words.values.clone() }.words(language)
 }
 
 /// A text behind a mark, further lines under its first letter.

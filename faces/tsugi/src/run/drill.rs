@@ -8,20 +8,21 @@ use serde::Serialize;
 use tsugi_cluster_engine::config::duration;
 use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::{Generation, Span};
-use tsugi_wire::control::drill::{Drill, Drills};
+use tsugi_wire::control::drill::{Beside, Drill, Drills};
 use tsugi_wire::control::report::{Need, No, Outlook, Refused};
-use tsugi_wire::control::{Answer, Change, How, Operation, Reply, Request, Words};
+use tsugi_wire::control::{Answer, Change, How, Operation, Reply, Request, Utc, Words};
 use tsugi_wire::files::replace;
 
 use super::change::{origin, random_id, send, typed};
 use super::read::{self, ask, strange};
+use super::rehearsal;
 use crate::args::{DATA_DIR, Drill as Asked, Lasting, Level};
 use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::{Form, Observed, Out, Schema, envelope};
 use crate::render;
 
-const SCHEMA: Schema = Schema::first("tsugi.drill");
+pub(super) const SCHEMA: Schema = Schema::first("tsugi.drill");
 /// How often the drill is asked for.
 const LOOK: Duration = Duration::from_millis(100);
 /// How much longer than its window and two stop lines a drill may take before nobody waits for it
@@ -30,7 +31,7 @@ const PATIENCE: Span = Span::secs(90);
 
 /// What is known of a group's drills, as JSON and the report have it.
 #[derive(Serialize)]
-struct Shown<'a> {
+pub(super) struct Shown<'a> {
     #[serde(flatten)]
     drills: &'a Drills,
     /// What the next drill would do, where that was asked.
@@ -41,6 +42,16 @@ struct Shown<'a> {
     findings: &'a [Need],
     /// Where the report is, if one was written.
     report: Option<String>,
+    /// Which levels that leave the group where it is could be drilled, where that was asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    levels: Vec<Could>,
+}
+
+/// Whether a level could be drilled now.
+#[derive(Serialize)]
+struct Could {
+    level: &'static str,
+    refusal: Option<Words>,
 }
 
 /// `drill`.
@@ -58,8 +69,18 @@ pub fn drill(agents: &Agents, out: &Out, asked: &Asked) -> Exit {
         (Err(exit), _) | (_, Err(exit)) => return exit,
     };
     let (group, to) = (asked.group.clone(), asked.to.clone());
-    let what = Operation::Drill { group, to, window, gap };
+    let beside = |level: Beside| {
+        let (group, on) = (group.clone(), to.clone());
+        Operation::Rehearse { group, on, level, limit: window }
+    };
+    let shows = |level: Beside| match asked.changing.dry_run {
+        true => send(agents, out, beside(level), &Lasting::from(asked.changing.clone())),
+        false => rehearsal::rehearse(agents, out, (asked, beside(level)), window),
+    };
+    let what = Operation::Drill { group: group.clone(), to: to.clone(), window, gap };
     match asked.level {
+        Some(Level::Read) => shows(Beside::Read),
+        Some(Level::Isolate) => shows(Beside::Isolate),
         Some(Level::Check) | None => check(agents, out, (asked, what)),
         Some(Level::Move) if asked.changing.dry_run => {
             send(agents, out, what, &Lasting::from(asked.changing.clone()))
@@ -76,7 +97,7 @@ fn time(out: &Out, option: &str, given: &str) -> Result<Span, Exit> {
     })
 }
 
-fn change(asked: &Asked, what: Operation, how: How) -> Change {
+pub(super) fn change(asked: &Asked, what: Operation, how: How) -> Change {
     Change {
         command: random_id(),
         words: typed(),
@@ -128,7 +149,16 @@ fn check(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation)) -> Exit
         Ok(unequal) => findings.extend(unequal),
         Err(exit) => return exit,
     }
+    let levels = match could(agents, out, asked) {
+        Ok(levels) => levels,
+        Err(exit) => return exit,
+    };
+    let lines_of_levels: Vec<String> = levels
+        .iter()
+        .map(|could| render::could(out, could.level, could.refusal.as_ref()))
+        .collect();
     let shown = Shown {
+        levels,
         drills: &drills,
         outlook: outlook.as_ref(),
         refusal: refusal.as_ref(),
@@ -139,6 +169,7 @@ fn check(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation)) -> Exit
         let mut lines: Vec<String> =
             outlook.iter().flat_map(|outlook| render::outlook(out, outlook)).collect();
         lines.extend(render::findings(out, &findings));
+        lines.extend(lines_of_levels);
         lines.extend(render::proven(out, &drills));
         lines
     });
@@ -147,6 +178,29 @@ fn check(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation)) -> Exit
         None if findings.is_empty() => Exit::Done,
         None => Exit::Difference,
     }
+}
+
+/// Whether the levels that leave the group where it is could be drilled now.
+fn could(agents: &Agents, out: &Out, asked: &Asked) -> Result<Vec<Could>, Exit> {
+    let mut all = Vec::new();
+    for (word, level) in [("read", Beside::Read), ("isolate", Beside::Isolate)] {
+        let (group, on, limit) = (asked.group.clone(), asked.to.clone(), Span::secs(1));
+        let what = Operation::Rehearse { group, on, level, limit };
+        let request = Request::Change(change(asked, what, How::DryRun));
+        let answer = match agents.ask(&request) {
+            Ok(answer) => answer,
+            Err(silence) => return Err(silence.tell(out, (&typed(), &request))),
+        };
+        match answer.reply {
+            Reply::Outlook(_) => all.push(Could { level: word, refusal: None }),
+            Reply::No(refused) if refused.kind == No::Refused => {
+                all.push(Could { level: word, refusal: Some(refused.what) });
+            }
+            // An agent of a version before it cannot tell.
+            _ => {}
+        }
+    }
+    Ok(all)
 }
 
 /// What speaks now against the nodes that the drill may go to.
@@ -236,6 +290,13 @@ fn last(agents: &Agents, out: &Out, asked: &Asked) -> Exit {
         Ok(found) => found,
         Err(exit) => return exit,
     };
+    if let Some(newest) = rehearsal::newer(&drills) {
+        let all = (&drills, newest, &observed);
+        return match newest.verdict {
+            Some(_) => rehearsal::over(agents, out, asked, all),
+            None => rehearsal::goes_on(out, all),
+        };
+    }
     match drills.newest.clone().filter(|drill| drill.verdict.is_some()) {
         Some(drill) => over(agents, out, asked, (&drills, &drill, &observed)),
         None => {
@@ -253,13 +314,28 @@ fn over(
     asked: &Asked,
     (drills, drill, observed): (&Drills, &Drill, &Observed),
 ) -> Exit {
-    let folder = asked.report.clone().unwrap_or_else(|| reports(agents));
     let page = render::drill_page(out.language, drills, drill);
+    let lines = || render::drill(out, drills);
+    let unwritten = report((agents, out, asked), (drills, drill.began, observed), (&page, &lines));
+    match (drill.verdict.as_deref(), unwritten) {
+        (Some("proven"), false) => Exit::Done,
+        (Some("proven"), true) => Exit::PartFailed,
+        (Some(_) | None, _) => Exit::Failed,
+    }
+}
+
+/// Writes a report as a page and as data, and shows what it says; whether it could not be written.
+pub(super) fn report(
+    (agents, out, asked): (&Agents, &Out, &Asked),
+    (drills, began, observed): (&Drills, Utc, &Observed),
+    (page, lines): (&str, &dyn Fn() -> Vec<String>),
+) -> bool {
+    let folder = asked.report.clone().unwrap_or_else(|| reports(agents));
     let data = |path: &Path| {
         let object = envelope(SCHEMA, observed, &shown(drills, Some(path.display().to_string())));
         serde_json::to_vec_pretty(&object).expect("JSON is plain data")
     };
-    let name = file_name(drills, drill);
+    let name = file_name(drills, began);
     let path = folder.join(format!("{name}.html"));
     let made = std::fs::create_dir_all(&folder).map_err(|error| error.to_string());
     // The folder may be another's: what stands in the way there is not written through.
@@ -269,7 +345,7 @@ fn over(
         .and_then(|()| put(&folder.join(format!("{name}.json")), &data(&path)));
     let report = written.as_ref().is_ok().then(|| path.display().to_string());
     out.show(SCHEMA, observed, &shown(drills, report), || {
-        let mut lines = render::drill(out, drills);
+        let mut lines = lines();
         if written.is_ok() {
             lines.push(phrase::drill_report_at(path.display()).text(out.language));
         }
@@ -279,16 +355,12 @@ fn over(
     if let Err(error) = written {
         out.tell(&messages::drill_report_unwritten(path.display(), error));
     }
-    match (drill.verdict.as_deref(), unwritten) {
-        (Some("proven"), false) => Exit::Done,
-        (Some("proven"), true) => Exit::PartFailed,
-        (Some(_) | None, _) => Exit::Failed,
-    }
+    unwritten
 }
 
 /// A drill and its report.
-fn shown(drills: &Drills, report: Option<String>) -> Shown<'_> {
-    Shown { drills, outlook: None, refusal: None, findings: &[], report }
+pub(super) fn shown(drills: &Drills, report: Option<String>) -> Shown<'_> {
+    Shown { drills, outlook: None, refusal: None, findings: &[], report, levels: Vec::new() }
 }
 
 /// Beside what an installed node keeps; for a trial cluster, in its run directory.
@@ -299,8 +371,7 @@ fn reports(agents: &Agents) -> PathBuf {
 }
 
 /// `PAY-20260512T021413Z`: the group and when the drill began.
-fn file_name(drills: &Drills, drill: &Drill) -> String {
-    let began: String =
-        drill.began.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+fn file_name(drills: &Drills, began: Utc) -> String {
+    let began: String = began.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
     format!("{}-{began}", drills.group)
 }

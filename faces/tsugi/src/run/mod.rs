@@ -11,6 +11,7 @@ mod old_name;
 mod parity;
 mod proc;
 mod read;
+mod rehearsal;
 mod typed_name;
 mod wait;
 

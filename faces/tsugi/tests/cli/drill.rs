@@ -4,7 +4,9 @@ use std::path::Path;
 
 use tsugi_messages::{self as messages, Recorded, phrase};
 use tsugi_vocabulary::{Span, Wall};
-use tsugi_wire::control::drill::{Drill, Drills, Phase, Proven, Way};
+use tsugi_wire::control::drill::{
+    Beside, Drill, Drills, Fault, Part, Phase, Proven, Rehearsal, Rehearsed, Way,
+};
 use tsugi_wire::control::report::{
     CouldTake, Doctor, Done, Need, No, Outlook, Parity, ParityGap, Refused,
 };
@@ -49,7 +51,14 @@ fn drills(id: &str, verdict: &str) -> Drills {
     };
     let (from, to) = ("node1".to_owned(), "node2".to_owned());
     let proven = Proven { from, to, level: "move".to_owned(), at: AT, gap_ms: 400 };
-    Drills { group: "PAY".to_owned(), newest: Some(drill), proven: vec![proven] }
+    let (rehearsal, rehearsed) = (None, Vec::new());
+    Drills {
+        group: "PAY".to_owned(),
+        newest: Some(drill),
+        proven: vec![proven],
+        rehearsal,
+        rehearsed,
+    }
 }
 
 /// An agent whose drill of every command has ended so.
@@ -174,7 +183,7 @@ fn a_level_is_needed_unless_the_last_one_is_asked_for() {
     let agent = ending("proven");
     let ran = tsugi(agent.run_dir(), &["drill", "PAY"]);
     assert_eq!(ran.code, 2, "{}", ran.err);
-    assert_eq!(tsugi(agent.run_dir(), &["drill", "PAY", "--level", "isolate"]).code, 2);
+    assert_eq!(tsugi(agent.run_dir(), &["drill", "PAY", "--level", "whole"]).code, 2);
     let bad = tsugi(agent.run_dir(), &["drill", "PAY", "--level", "move", "--gap", "soon"]);
     assert_eq!(bad.code, 2, "{}", bad.err);
     let folder = tempfile::tempdir().unwrap();
@@ -282,4 +291,84 @@ fn a_report_is_the_persons_own_and_nothing_is_written_through_a_link() {
     assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "kept");
     let page = folder.path().join("PAY-20261121T045839123Z.html");
     assert_eq!(page.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// An agent whose drill of every command beside the running group has ended so.
+fn rehearsing(verdict: &'static str) -> Agent {
+    let id = std::sync::Mutex::new(String::new());
+    Agent::that_does(move |request| {
+        let mut id = id.lock().expect("nobody panicked");
+        bytes(&answer(match request {
+            Request::Change(change) => {
+                id.clone_from(&change.command);
+                let what = words(phrase::command_taken("tsugi drill").recorded());
+                Reply::Done(Done::at_once(&change.command, what))
+            }
+            _ => Reply::Drill(Drills { rehearsal: Some(rehearsal(&id, verdict)), ..beside() }),
+        }))
+    })
+}
+
+/// A move of long ago, and what was shown beside the running group.
+fn beside() -> Drills {
+    let mut drills = drills("x", "proven");
+    let (from, to, level) = ("node1".to_owned(), "node2".to_owned(), "read".to_owned());
+    drills.newest.as_mut().expect("a move").began = Utc(Wall(AT.0.0 - 1));
+    drills.rehearsed = vec![Rehearsed { from, to, level, at: AT, took_ms: 80 }];
+    drills
+}
+
+fn rehearsal(id: &str, verdict: &str) -> Rehearsal {
+    let part = |part: &str, what| {
+        let (part, resource) = (part.to_owned(), "disk<1>".to_owned());
+        Part { part, what: words(what), resource, millis: 40 }
+    };
+    let at = words(phrase::rehearsal_read("disk<1>").recorded());
+    let how = words(phrase::rehearsal_fault_failed("exit 3: torn").recorded());
+    let fault = Fault { part: "read".to_owned(), at, how };
+    Rehearsal {
+        id: id.to_owned(),
+        level: "read".to_owned(),
+        by: "mika".to_owned(),
+        reason: "monthly & more".to_owned(),
+        began: AT,
+        from: "node1".to_owned(),
+        to: "node2".to_owned(),
+        limit_ms: 120_000,
+        ended: Some(AT),
+        verdict: Some(verdict.to_owned()),
+        outcome: Some(words(phrase::rehearsal_interrupted().recorded())),
+        parts: vec![
+            part("copy", phrase::rehearsal_copy("disk<1>").recorded()),
+            part("read", phrase::rehearsal_read("disk<1>").recorded()),
+        ],
+        fault: (verdict == "failed").then_some(fault),
+    }
+}
+
+#[test]
+fn a_drill_beside_the_running_group_ends_as_it_ended_and_leaves_its_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().to_str().unwrap();
+    for (verdict, code) in [("proven", 0), ("failed", 1), ("interrupted", 1)] {
+        let agent = rehearsing(verdict);
+        let first = ["drill", "PAY", "--level", "read", "--reason", "monthly", "--report", report];
+        let ran = tsugi(agent.run_dir(), &[&first[..], &["--window", "30s", "--json"]].concat());
+        assert_eq!(ran.code, code, "{verdict}: {}", ran.err);
+        assert_eq!(check(&ran.out), "tsugi.drill");
+        let Request::Change(change) = agent.first() else { panic!("{:?}", agent.first()) };
+        let (group, level, limit) = ("PAY".to_owned(), Beside::Read, Span::secs(30));
+        assert_eq!(change.what, Operation::Rehearse { group, on: None, level, limit });
+        let text = tsugi(agent.run_dir(), &["drill", "PAY", "--last", "--report", report]);
+        assert_eq!(text.code, code, "the newer of both is the last: {}", text.out);
+        let torn = text.out.contains("reading of disk<1>: it failed: exit 3: torn");
+        assert_eq!(torn, verdict == "failed", "{}", text.out);
+        assert!(text.out.contains("read on node2: last proven"), "{}", text.out);
+    }
+    let path = folder.path().join("PAY-20261121T045839123Z.html");
+    let page = std::fs::read_to_string(path).expect("a page");
+    for part in ["<svg", "copy of disk&lt;1&gt;", "monthly &amp; more", "</html>"] {
+        assert!(page.contains(part), "no {part} in {page}");
+    }
+    assert!(!page.contains("<script") && !page.contains("disk<1>"), "{page}");
 }

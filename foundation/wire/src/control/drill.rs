@@ -13,6 +13,93 @@ pub struct Drills {
     pub newest: Option<Drill>,
     /// The directions in which a move was last seen to hold.
     pub proven: Vec<Proven>,
+    /// The newest one beside the running group: under way, or as it ended. Versions before it do
+    /// not tell it.
+    #[serde(default)]
+    pub rehearsal: Option<Rehearsal>,
+    /// What those have shown last.
+    #[serde(default)]
+    pub rehearsed: Vec<Rehearsed>,
+}
+
+/// A level that leaves the group where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Beside {
+    /// The node could read what the group needs.
+    Read,
+    /// It could start the group.
+    Isolate,
+}
+
+/// One drill beside the running group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rehearsal {
+    /// Its id: that of the command, as the audit has it.
+    pub id: String,
+    /// What it is to show: `read`, `isolate`.
+    pub level: String,
+    /// Who ordered it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When it began.
+    pub began: Utc,
+    /// Who ran the group meanwhile.
+    pub from: String,
+    /// Who was to show it.
+    pub to: String,
+    /// For how long it may take.
+    pub limit_ms: u64,
+    /// When it ended.
+    pub ended: Option<Utc>,
+    /// `proven`, `failed`, `interrupted`.
+    pub verdict: Option<String>,
+    /// The same in words, with what went wrong.
+    pub outcome: Option<Words>,
+    /// What was done, in order.
+    pub parts: Vec<Part>,
+    /// What went wrong, if anything.
+    pub fault: Option<Fault>,
+}
+
+/// What went wrong in a drill beside the running group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// The word of what was done.
+    pub part: String,
+    /// What was done, in words.
+    pub at: Words,
+    /// How it went wrong, in words.
+    pub how: Words,
+}
+
+/// One thing that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// `copy`, `check`, `mount`, `read`, `start`, `monitor`, `stop`, `drop`.
+    pub part: String,
+    /// The same in words, with the resource.
+    pub what: Words,
+    /// The resource.
+    pub resource: String,
+    /// How long it took.
+    pub millis: u64,
+}
+
+/// A level that was shown beside the running group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rehearsed {
+    /// Who ran the group meanwhile.
+    pub from: String,
+    /// Who has shown it.
+    pub to: String,
+    /// `read`, `isolate`.
+    pub level: String,
+    /// When.
+    pub at: Utc,
+    /// How long all of it took.
+    pub took_ms: u64,
 }
 
 /// One drill.

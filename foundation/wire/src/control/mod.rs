@@ -257,6 +257,17 @@ pub enum Operation {
         /// For how long it may be out of service in one direction.
         gap: Span,
     },
+    /// Show on another node what it could do with a copy; the group is not touched.
+    Rehearse {
+        /// The group.
+        group: String,
+        /// On which node, if it is said.
+        on: Option<String>,
+        /// What is to be shown.
+        level: drill::Beside,
+        /// For how long it may take.
+        limit: Span,
+    },
     /// Have the group of a drill go back now.
     DrillBack {
         /// The group.

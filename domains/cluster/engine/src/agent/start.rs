@@ -40,6 +40,7 @@ use crate::datagrams::Networks;
 use crate::errand::{Errands, Surroundings};
 use crate::fence::Fences;
 use crate::figures::Meter;
+use crate::rehearsal::Rehearsals;
 use crate::standing::{AgentView, Standing};
 use crate::{config, logbook, records};
 
@@ -233,6 +234,7 @@ fn work(
         promise_file,
         notebook,
         errands: Errands::new(around.clone()),
+        rehearsals: Rehearsals::new(around.clone()),
         fences: Fences::new(around.clone(), own_ids()),
         meter: Meter::new(around),
         mailbox,

@@ -87,7 +87,7 @@ fn read(
     let shape = page.choice("mode", &shapes).unwrap_or(Shape::Single);
     let startups = [("auto", Startup::Auto), ("manual", Startup::Manual)];
     let place = format!("[[group.{}.resource]]", name.value);
-    let resources = resource::read_all(page, &place);
+    let (resources, rehearsing) = resource::read_all(page, &place);
     let policy = FailurePolicy::default();
     let watched = [("takeover", WatchedFailure::Takeover), ("restart", WatchedFailure::Restart)];
     let spec = GroupSpec {
@@ -111,6 +111,7 @@ fn read(
         drill_every: page
             .has("drill_every")
             .then(|| page.span_of_time("drill_every", Span::secs(90 * 24 * 3600))),
+        rehearsing,
         takeover: takeover(page).unwrap_or(by_cluster),
         fence: fence(page, &resources),
         services: services(page),

@@ -6,8 +6,8 @@ use std::ops::Range;
 use tsugi_cluster_rules::monitors::{NotifyMethod, OnFailure};
 use tsugi_cluster_rules::ocf::{Undo, is_parameter_name};
 use tsugi_cluster_rules::spec::{
-    Check, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, Rhythm, VolumeCheck,
-    VolumeSource,
+    Check, Monitor, OnRecover, ProcessHow, Rehearsing, ResourceKind, ResourceSpec, Rhythm,
+    VolumeCheck, VolumeCopy, VolumeSource,
 };
 use tsugi_cluster_rules::volume::{self, Retries};
 use tsugi_vocabulary::{ResourceName, Span};
@@ -19,9 +19,17 @@ use super::value;
 
 const COMMON: [&str; 5] = ["name", "kind", "after", "start_limit", "stop_limit"];
 const ADDRESS: [&str; 2] = ["address", "on"];
-const VOLUME: [&str; 6] =
-    ["source", "mount", "check", "mount_retries", "unmount_retries", "retry_interval"];
-const PROCESS: [&str; 18] = [
+const VOLUME: [&str; 8] = [
+    "source",
+    "mount",
+    "check",
+    "mount_retries",
+    "unmount_retries",
+    "retry_interval",
+    "copy",
+    "drop",
+];
+const PROCESS: [&str; 19] = [
     "run",
     "ready",
     "start",
@@ -40,6 +48,7 @@ const PROCESS: [&str; 18] = [
     "restart",
     "environment",
     "user",
+    "drill_read",
 ];
 
 const OCF: [&str; 8] =
@@ -65,10 +74,12 @@ struct Placed {
     spec: ResourceSpec,
     span: Range<usize>,
     after: Vec<Given<String>>,
+    copy: Option<VolumeCopy>,
+    proof: Option<Vec<String>>,
 }
 
-/// The resources of one group, their order checked.
-pub(super) fn read_all(group: &Page<'_>, place: &str) -> Vec<ResourceSpec> {
+/// The resources of one group, their order checked, and how they are drilled.
+pub(super) fn read_all(group: &Page<'_>, place: &str) -> (Vec<ResourceSpec>, Rehearsing) {
     let mut placed: Vec<Placed> = Vec::new();
     for page in group.listed_pages("resource", place) {
         let Some(one) = read(&page) else { continue };
@@ -83,7 +94,13 @@ pub(super) fn read_all(group: &Page<'_>, place: &str) -> Vec<ResourceSpec> {
         one.spec.after = after(group, &one.after, &names);
     }
     check_cycle(group, &placed);
-    placed.into_iter().map(|p| p.spec).collect()
+    let mut rehearsing = Rehearsing::default();
+    for one in &mut placed {
+        let name = &one.spec.name;
+        rehearsing.copies.extend(one.copy.take().map(|copy| (name.clone(), copy)));
+        rehearsing.proofs.extend(one.proof.take().map(|proof| (name.clone(), proof)));
+    }
+    (placed.into_iter().map(|p| p.spec).collect(), rehearsing)
 }
 
 fn read(page: &Page<'_>) -> Option<Placed> {
@@ -126,6 +143,8 @@ fn read(page: &Page<'_>) -> Option<Placed> {
             stop_limit: page.span_of_time("stop_limit", stop_limit),
         },
         span: given.span,
+        copy: copy(page),
+        proof: page.has("drill_read").then(|| page.command("drill_read")).flatten(),
         after: page.texts("after", value::NAMES_EXAMPLE).unwrap_or_default(),
     })
 }
@@ -183,6 +202,17 @@ fn of_volume(page: &Page<'_>) -> Option<ResourceKind> {
     };
     let mount = page.path("mount", "\"/data/pay\"")?;
     Some(ResourceKind::Volume { source, mount, check, retries })
+}
+
+/// What makes a copy of the volume for a drill, and takes it away.
+fn copy(page: &Page<'_>) -> Option<VolumeCopy> {
+    if page.has("drop") && !page.has("copy") {
+        let wrong = Wrong::Needs("drop".to_owned(), "copy".to_owned());
+        page.note(&page.place_of("drop"), wrong);
+    }
+    let drop = page.has("drop").then(|| page.command("drop")).flatten();
+    let copy = page.has("copy").then(|| page.command("copy")).flatten()?;
+    Some(VolumeCopy { copy, drop })
 }
 
 fn process(page: &Page<'_>) -> Option<ResourceKind> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tsugi_cluster_rules::command::{self, Before, Command, Issued, Lines, Vouch};
-use tsugi_cluster_rules::drill::Back;
+use tsugi_cluster_rules::drill::{Back, Depth};
 use tsugi_cluster_rules::lease::margin::weaker_without;
 use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::node::Fate;
@@ -13,7 +13,7 @@ use tsugi_cluster_rules::record::{AppliedConfig, AuditRecord, Draft, Record, Unc
 use tsugi_cluster_rules::refusal::Refusal;
 use tsugi_cluster_rules::start_kind::StartOption;
 use tsugi_messages::{self as messages, phrase};
-use tsugi_vocabulary::{Generation, GroupName, NameRefused, NodeName, ResourceName, Wall};
+use tsugi_vocabulary::{Generation, GroupName, NameRefused, NodeName, ResourceName, Span, Wall};
 use tsugi_wire::control as wire;
 use tsugi_wire::control::report::{Done, No, Outlook, Refused, Waits};
 use tsugi_wire::control::{Change, How, Operation, Reply, Words};
@@ -203,6 +203,18 @@ fn monitor_id((group, resource, monitor): (&str, &str, Option<&str>)) -> Tried<M
     Ok(MonitorId::new(name(resource)?, monitor.map(name).transpose()?))
 }
 
+fn rehearse(
+    record: &Record,
+    (name, on): (&str, Option<NodeName>),
+    (level, limit): (wire::drill::Beside, Span),
+) -> Tried<Command> {
+    let depth = match level {
+        wire::drill::Beside::Read => Depth::Read,
+        wire::drill::Beside::Isolate => Depth::Isolate,
+    };
+    Ok(Command::GroupRehearse { group: group(record, name)?, on, depth, limit })
+}
+
 /// The command of the rules; none for what is no ledger entry by itself.
 fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command>> {
     let maybe = |name: &Option<String>| name.as_ref().map(|n| node(record, n)).transpose();
@@ -235,6 +247,9 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
             to: maybe(to)?,
             lines: Lines { gap: *gap, window: *window },
         },
+        Operation::Rehearse { group: name, on, level, limit } => {
+            rehearse(record, (name, maybe(on)?), (*level, *limit))?
+        }
         Operation::DrillBack { group: name } => {
             let group = group(record, name)?;
             Command::DrillBack { group, because: Back::Ordered, gap: None }

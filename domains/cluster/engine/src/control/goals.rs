@@ -83,6 +83,7 @@ fn meant(what: &Operation, before: &Record, name: &GroupName) -> Option<Wants> {
         | Operation::Stop { .. }
         | Operation::Move { .. }
         | Operation::Drill { .. }
+        | Operation::Rehearse { .. }
         | Operation::DrillBack { .. }
         | Operation::Pause { .. }
         | Operation::Resume { .. }

@@ -91,6 +91,10 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
         Refusal::OnlyObserved { group } => plain(messages::refused_only_observed(group)),
         Refusal::Drilling { group, by } => plain(messages::refused_drilling(group, by)),
         Refusal::Busy { group, what } => plain(messages::refused_busy(group, what)),
+        Refusal::NoCopy { group, resource } => plain(messages::refused_no_copy(group, resource)),
+        Refusal::NotAlone { group, resource } => {
+            plain(messages::refused_not_alone(group, resource))
+        }
         Refusal::NotDrilling { group } => plain(messages::refused_not_drilling(group)),
         Refusal::NoSuchRatio { ratio, most } => {
             plain(messages::refused_ratio(ratio, most, TTL_CAP.as_millis()))

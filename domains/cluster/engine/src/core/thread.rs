@@ -31,6 +31,7 @@ use crate::datagrams::Networks;
 use crate::errand::Errands;
 use crate::fence::{Came, Fenced, Fences};
 use crate::figures::Meter;
+use crate::rehearsal::{Rehearsals, Rehearsed};
 use crate::standing::Standing;
 
 mod carry;
@@ -66,6 +67,8 @@ pub struct CoreParts {
     pub fences: Fences,
     /// What it measures of itself.
     pub meter: Meter,
+    /// What this node shows beside a running group.
+    pub rehearsals: Rehearsals,
     /// Its mailbox.
     pub mailbox: Mailbox,
     /// Where drafts go.
@@ -172,6 +175,7 @@ impl Core {
         let _unwatched = self.parts.hands.ask(&Request::Watch);
         // What the hands can do here comes with the listing.
         let _unlisted = self.parts.hands.ask(&Request::List);
+        self.parts.rehearsals.clear_up(&mut self.parts.hands);
         self.meet();
         self.parts.meter.configured(clock::now(), self.parts.node.record().spec());
         let mut events = vec![Event::Tick];
@@ -281,4 +285,8 @@ fn of_device(came: Came) -> Event {
         Came::Tested(node, says, took) => Event::DeviceTested { node, says, took },
         Came::State(node, says) => Event::DeviceSaid { node, says },
     }
+}
+
+fn rehearsed(Rehearsed { command, showed }: Rehearsed) -> Event {
+    Event::Rehearsed { command, showed }
 }

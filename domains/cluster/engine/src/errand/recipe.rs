@@ -1,11 +1,13 @@
 //! Which steps an act takes, by kind of resource.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::{Act, Before, Disk, Probe, ScriptEvent, Told};
 use tsugi_cluster_rules::monitors::{Notice, OnFailure};
 use tsugi_cluster_rules::spec::{
-    Check, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck, VolumeSource,
+    Check, GroupSpec, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck,
+    VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::watch::Load;
@@ -394,7 +396,7 @@ fn cleanup(
 }
 
 /// The command that asks what a monitor asks.
-fn asking(check: &Check, around: &Surroundings, limit: Span) -> Vec<String> {
+pub(crate) fn asking(check: &Check, around: &Surroundings, limit: Span) -> Vec<String> {
     let (kind, of) = match check {
         Check::Run(command) => return command.clone(),
         Check::Tcp(to) => ("tcp", to.clone()),
@@ -489,6 +491,18 @@ pub(super) fn user_ids(name: &str) -> Result<(u32, u32), String> {
         Ok(None) => Err(format!("no user {name} on this node")),
         Err(errno) => Err(format!("user {name}: {errno}")),
     }
+}
+
+/// Whose rights a program of a group has in a drill beside the running group, and what it is told.
+pub(crate) fn of_a_rehearsal(
+    (around, group, epoch, spec): (&Surroundings, &GroupName, Epoch, &GroupSpec),
+    user: Option<&str>,
+    told: Told,
+) -> Result<(folder::User, Vec<(String, String)>), String> {
+    let user = user.map(user_ids).transpose()?;
+    let (group, spec) = (group.clone(), Arc::new(spec.clone()));
+    let job = Job { group, epoch, act: 0, what: Act::LetGo, spec };
+    Ok((user, script_environment(&job, around, (told, user))))
 }
 
 /// The variables of the script contract: old and new names (CL-03, CL-04, CL-05).

@@ -1,5 +1,6 @@
 //! An event of the ledger as a message.
 
+use tsugi_cluster_rules::drill::rehearsal::Came;
 use tsugi_cluster_rules::drill::{Back, Verdict};
 use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap, Nature};
@@ -13,8 +14,8 @@ use tsugi_messages::{self as messages, Language, Message, Phrase, phrase};
 use tsugi_vocabulary::{GroupName, NodeName, ResourceName};
 
 use super::because;
-use crate::control::view::drill;
 use crate::control::view::words::{Deed, named};
+use crate::control::view::{drill, rehearsal};
 use crate::fence;
 
 /// The message of an event; `record` is the record as it is now.
@@ -119,6 +120,16 @@ fn drill_turn(
                 Back::Window | Back::Ordered => messages::drill_goes_back(group, why),
                 Back::StopLine | Back::Failed => messages::drill_turned_back(group, why),
             }
+        }
+        DrillTurn::Rehearses { depth, node } => {
+            messages::drill_rehearses(group, node, depth.word(), by)
+        }
+        DrillTurn::Rehearsed { depth, node, came: Came::Proven } => {
+            messages::drill_rehearsed(group, node, depth.word())
+        }
+        DrillTurn::Rehearsed { depth, node, came } => {
+            let why = rehearsal::outcome(*depth, *came, node).text(language);
+            messages::drill_not_rehearsed(group, node, depth.word(), why)
         }
         DrillTurn::Ended { verdict } => {
             let what = drill::verdict(*verdict).text(language);

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tsugi_cluster_rules::drill::{Back, Drill, Drills, Leg, Level, Proven, State, Verdict};
+use tsugi_cluster_rules::drill::rehearsal::{Beside, Came, Done, Fault, FaultKind, Part};
+use tsugi_cluster_rules::drill::{
+    Back, Depth, Drill, Drills, Leg, Level, Proven, Rehearsal, Rehearsed, State, Verdict,
+};
 use tsugi_cluster_rules::record::{DrillTurn, Happening};
-use tsugi_vocabulary::{Epoch, Span, Wall};
+use tsugi_vocabulary::{BootId, Epoch, Span, Wall};
 
 use crate::ledger::{AT, order};
 use crate::{every, group, keeps, node};
@@ -45,7 +48,7 @@ pub fn under_way(epoch: Epoch) -> Drills {
     drill.back = None;
     drill.there =
         Leg { gap: None, stop: Vec::new(), start: Vec::new(), took: None, ..drill.there.clone() };
-    Drills { newest: Some(drill), proven: Vec::new() }
+    Drills { newest: Some(drill), ..Drills::default() }
 }
 
 /// One that is over, and what it has proven.
@@ -54,7 +57,34 @@ pub fn over(epoch: Epoch) -> Drills {
     let gap = Span::millis(410);
     let proven =
         |from, to| Proven { from: node(from), to: node(to), level: Level::Move, at: AT, gap };
-    Drills { newest: Some(drill(epoch, state)), proven: vec![proven("a", "b"), proven("b", "a")] }
+    let proven = vec![proven("a", "b"), proven("b", "a")];
+    Drills { newest: Some(drill(epoch, state)), proven, ..Drills::default() }
+}
+
+/// One beside the running group that is over, with all that it can keep.
+fn rehearsal(depth: Depth, state: Beside, (part, kind): (Part, FaultKind)) -> Rehearsal {
+    let resource = || "disk".to_owned();
+    Rehearsal {
+        order: order(),
+        depth,
+        owner: node("a"),
+        epoch: Epoch { incarnation: 1, counter: 4 },
+        on: node("b"),
+        on_boot: BootId(17),
+        limit: Span::secs(120),
+        state,
+        parts: vec![Done { part, resource: resource(), millis: 12 }],
+        fault: Some(Fault { part, resource: resource(), kind, detail: "exit 3".to_owned() }),
+    }
+}
+
+/// What a group keeps of those.
+pub fn beside(epoch: Epoch) -> Drills {
+    let under_way = rehearsal(Depth::Isolate, Beside::UnderWay, (Part::Copy, FaultKind::Slow));
+    let rehearsal = Rehearsal { epoch, parts: Vec::new(), fault: None, ..under_way };
+    let (from, to, took) = (node("a"), node("b"), Span::millis(90));
+    let rehearsed = vec![Rehearsed { from, to, depth: Depth::Read, at: AT, took }];
+    Drills { rehearsal: Some(Box::new(rehearsal)), rehearsed, ..Drills::default() }
 }
 
 pub fn turn(turn: DrillTurn) -> Happening {
@@ -101,4 +131,36 @@ fn a_drill_of_version_1_is_kept_in_every_state_and_with_every_end() {
         State::Ended { verdict: Verdict::Interrupted, .. },
     );
     every!([Level::Move], Level::Move);
+}
+
+#[test]
+fn a_drill_beside_the_running_group_of_version_1_is_kept_with_every_end_and_fault() {
+    let over = |came| Beside::Ended { at: AT, came };
+    let states = [
+        ("under-way", Beside::UnderWay),
+        ("proven", over(Came::Proven)),
+        ("failed", over(Came::Failed)),
+        ("interrupted", over(Came::Interrupted)),
+    ];
+    for (name, state) in states {
+        let kept = rehearsal(Depth::Read, state, (Part::Read, FaultKind::Failed));
+        keeps(&format!("rehearsal-{name}"), &kept);
+    }
+    every!(
+        states.map(|(_, state)| state),
+        Beside::UnderWay,
+        Beside::Ended { came: Came::Proven, .. },
+        Beside::Ended { came: Came::Failed, .. },
+        Beside::Ended { came: Came::Interrupted, .. },
+    );
+    use Part::{Check, Copy, Drop, Monitor, Mount, Read, Start, Stop};
+    let parts = [Copy, Check, Mount, Read, Start, Monitor, Stop, Drop];
+    let kinds = [FaultKind::Failed, FaultKind::Slow, FaultKind::Room, FaultKind::Unable];
+    for (part, kind) in parts.into_iter().zip(kinds.into_iter().cycle()) {
+        let kept = rehearsal(Depth::Isolate, over(Came::Failed), (part, kind));
+        keeps(&format!("rehearsal-at-{}", part.word()), &kept);
+    }
+    every!(parts, Copy, Check, Mount, Read, Start, Monitor, Stop, Drop);
+    every!(kinds, FaultKind::Failed, FaultKind::Slow, FaultKind::Room, FaultKind::Unable,);
+    every!([Depth::Read, Depth::Isolate], Depth::Read, Depth::Isolate);
 }

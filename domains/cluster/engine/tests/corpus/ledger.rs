@@ -2,7 +2,8 @@
 
 use tsugi_cluster_engine::config;
 use tsugi_cluster_engine::records::{self, AuditLink};
-use tsugi_cluster_rules::drill::{Back, Verdict};
+use tsugi_cluster_rules::drill::rehearsal::Came;
+use tsugi_cluster_rules::drill::{Back, Depth, Verdict};
 use tsugi_cluster_rules::monitors::{MonitorId, Suspension};
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
@@ -241,7 +242,8 @@ fn groups() -> Vec<(&'static str, GroupRecord)> {
             GroupRecord { epoch, watched: scripts_again(epoch), ..new.clone() },
         ),
         ("drilling", GroupRecord { epoch, drills: drills::under_way(epoch), ..new.clone() }),
-        ("drilled", GroupRecord { epoch, drills: drills::over(epoch), ..new }),
+        ("drilled", GroupRecord { epoch, drills: drills::over(epoch), ..new.clone() }),
+        ("rehearsing", GroupRecord { epoch, drills: drills::beside(epoch), ..new }),
     ]
 }
 
@@ -324,8 +326,18 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("drill-arrived", drills::turn(drills::arrived())),
         ("drill-turned-back", drills::turn(DrillTurn::TurnedBack { because: Back::StopLine })),
         ("drill-ended", drills::turn(DrillTurn::Ended { verdict: Verdict::BeyondLine })),
+        ("drill-rehearses", drills::turn(rehearses())),
+        ("drill-rehearsed", drills::turn(rehearsed())),
         ("readopted", Happening::Readopted { node: a, groups: vec![group("PAY")] }),
     ]
+}
+
+fn rehearses() -> DrillTurn {
+    DrillTurn::Rehearses { depth: Depth::Isolate, node: node("b") }
+}
+
+fn rehearsed() -> DrillTurn {
+    DrillTurn::Rehearsed { depth: Depth::Read, node: node("b"), came: Came::Failed }
 }
 
 #[test]
@@ -372,6 +384,8 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::Drill { turn: DrillTurn::Arrived { .. }, .. },
         Happening::Drill { turn: DrillTurn::TurnedBack { .. }, .. },
         Happening::Drill { turn: DrillTurn::Ended { .. }, .. },
+        Happening::Drill { turn: DrillTurn::Rehearses { .. }, .. },
+        Happening::Drill { turn: DrillTurn::Rehearsed { .. }, .. },
         Happening::Readopted { .. },
     );
 }

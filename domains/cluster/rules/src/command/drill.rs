@@ -6,7 +6,8 @@ use tsugi_vocabulary::{GroupName, NodeName, Span};
 
 use super::effect::{Effect, going};
 use super::group::{hand_over, know_node, refuse_paused, target};
-use crate::drill::{Back, Drill, Leg, Level, State};
+use crate::drill::rehearsal::{self, Beside, Lack};
+use crate::drill::{Back, Depth, Drill, Leg, Level, Rehearsal, State};
 use crate::plan::{Chosen, Waiting};
 use crate::planner;
 use crate::reason::Rejected;
@@ -54,14 +55,72 @@ pub(super) fn begin(
     }
 }
 
+/// Another node shows on a copy what it could do; the group is not touched.
+pub(super) fn rehearse(
+    effect: &mut Effect<'_>,
+    name: &GroupName,
+    to: Option<&NodeName>,
+    (depth, limit): (Depth, Span),
+) {
+    know_node(effect, to);
+    effect.needs_reason();
+    for (group, entry) in effect.groups(name) {
+        refuse_paused(effect, &group, &entry);
+        let Some(owner) = entry.owner().filter(|_| entry.intent == GroupIntent::Run) else {
+            effect.refuse(Refusal::NotRunning { group });
+            continue;
+        };
+        if going(&entry).is_some() || !is_up(&entry) {
+            effect.refuse(Refusal::Moving { group: group.clone() });
+        }
+        refuse_unfit(effect, &group, &entry);
+        let spec = effect.spec().and_then(|spec| spec.groups.get(&group));
+        if let Some(lack) = spec.and_then(|spec| rehearsal::lacks(spec, depth)) {
+            let group = group.clone();
+            effect.refuse(match lack {
+                Lack::Copy(resource) => Refusal::NoCopy { group, resource },
+                Lack::Alone(resource) => Refusal::NotAlone { group, resource },
+            });
+        }
+        if to == Some(owner) {
+            let why = Rejected::StaysPut { on: owner.clone(), epoch: entry.epoch };
+            let (group, node) = (group.clone(), owner.clone());
+            effect.refuse(Refusal::CannotTake { group, node, why });
+            continue;
+        }
+        let Some(on) = target(effect, &group, (owner, to)) else { continue };
+        let Some(on_boot) = effect.sight(&on).map(|sight| sight.boot) else {
+            let why = Rejected::Silent { silence: Span::ZERO };
+            effect.refuse(Refusal::CannotTake { group, node: on, why });
+            continue;
+        };
+        let rehearsal = Rehearsal {
+            order: effect.order(),
+            depth,
+            owner: owner.clone(),
+            epoch: entry.epoch,
+            on_boot,
+            limit,
+            state: Beside::UnderWay,
+            parts: Vec::new(),
+            fault: None,
+            on: on.clone(),
+        };
+        effect.tell_of_drill(&group, DrillTurn::Rehearses { depth, node: on });
+        let mut next = entry.clone();
+        next.drills.rehearsal = Some(Box::new(rehearsal));
+        effect.write_group(&group, next, None);
+    }
+}
+
 /// What speaks against a drill that does not speak against a move.
 fn refuse_unfit(effect: &mut Effect<'_>, group: &GroupName, entry: &GroupRecord) {
     let spec = effect.spec().and_then(|spec| spec.groups.get(group));
     if spec.is_some_and(|spec| spec.takeover == Takeover::Observe) {
         effect.refuse(Refusal::OnlyObserved { group: group.clone() });
     }
-    if let Some(drill) = entry.drills.under_way() {
-        let by = drill.order.by.clone();
+    if let Some(by) = entry.drills.ordered_by() {
+        let by = by.to_owned();
         effect.refuse(Refusal::Drilling { group: group.clone(), by });
     }
     if let Some(what) = under_way(effect) {
@@ -92,7 +151,7 @@ fn under_way(effect: &Effect<'_>) -> Option<String> {
         entry.is_some_and(|entry| entry.owner().is_some() && !is_up(entry))
     };
     let drills = |group: &&GroupName| {
-        record.group(group).is_some_and(|entry| entry.drills.under_way().is_some())
+        record.group(group).is_some_and(|entry| entry.drills.ordered_by().is_some())
     };
     let busy = |group: &&GroupName| moves(group) || rises(group) || drills(group);
     record.groups.keys().find(busy).map(ToString::to_string)

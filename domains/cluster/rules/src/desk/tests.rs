@@ -8,8 +8,8 @@ use super::steps::{Desk, Ground, Input, Mend, Wish};
 use super::{Act, Before, Ended, Outcome, Probe, ScriptEvent, Terms, Why};
 use crate::reason::Cause;
 use crate::spec::{
-    Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, ResourceKind, ResourceSpec, Startup,
-    Takeover, VolumeCheck, VolumeSource,
+    Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Rehearsing, ResourceKind, ResourceSpec,
+    Startup, Takeover, VolumeCheck, VolumeSource,
 };
 use crate::start_kind::StartKind;
 use crate::volume::Retries;
@@ -30,6 +30,7 @@ fn group() -> GroupSpec {
         stop_budget: None,
         drill_every: None,
         prefer_by: Default::default(),
+        rehearsing: Rehearsing::default(),
         takeover: Takeover::default(),
         fence: FencePolicy::SelfFence,
         resources: vec![ResourceSpec {

@@ -11,6 +11,7 @@ use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, Span};
 use super::machine::{Node, Stay};
 use super::{Fate, Now, Order};
 use crate::desk::{Desk, Input, State, Why};
+use crate::drill::rehearsal;
 use crate::lease::former_majority_out_there;
 use crate::mutant::any_planted;
 use crate::plan::Situation;
@@ -28,6 +29,7 @@ enum Subject {
     Leave,
     Fence(NodeName),
     Devices,
+    Rehearsal,
     Notes,
 }
 
@@ -133,6 +135,7 @@ impl Node {
         self.report_fences(now, out);
         self.report_found_off(now, out);
         self.report_devices(now, out);
+        self.report_rehearsal(now, out);
         self.send_notes(now, out);
     }
 
@@ -174,11 +177,15 @@ impl Node {
             return;
         }
         // A drill goes on where nothing else has to be decided.
-        let draft = planned.draft.or_else(|| self.drill_due(now, &situation));
+        let draft = planned.draft.or_else(|| rehearsal::due(&situation));
+        let draft = draft.or_else(|| self.drill_due(now, &situation));
         let draft = draft.or_else(|| self.stretch_due(now, &situation));
         let draft = draft.or_else(|| self.former_leases_over(now.lease));
+        let late = rehearsal::next_bound(&self.record)
+            .map(|wall| now.lease + Span::millis(wall.0.saturating_sub(now.wall.0)));
         let bounds = [
             self.drills.next_bound(&self.record, now),
+            late.filter(|at| *at > now.lease),
             self.stretch.next_bound(&self.record, now),
             self.former_over.filter(|at| *at > now.lease),
         ];
@@ -319,6 +326,17 @@ impl Node {
         }
     }
 
+    fn report_rehearsal(&mut self, now: Now, out: &mut Vec<Order>) {
+        let Some((group, command, showed)) = self.shown() else { return };
+        let by = (&self.me, now.wall);
+        let Some(draft) = rehearsal::over(&self.record, (group, command), Some(showed), by) else {
+            return;
+        };
+        if self.paperwork.may(&Subject::Rehearsal, now.lease, self.record.applied) {
+            self.propose(Subject::Rehearsal, draft, out);
+        }
+    }
+
     /// Writes down something that happened.
     pub(super) fn note(&mut self, now: Now, about: Option<(GroupName, Epoch)>, what: Happening) {
         let (group, epoch) = about.map_or((None, None), |(g, e)| (Some(g), Some(e)));
@@ -376,15 +394,23 @@ impl Node {
                 Subject::Plan
                 | Subject::Leave
                 | Subject::Devices
+                | Subject::Rehearsal
                 | Subject::Fence(_)
                 | Subject::Notes,
                 Fate::Taken(_),
             )
             | (
-                Subject::Group(_) | Subject::Leave | Subject::Devices | Subject::Fence(_),
+                Subject::Group(_)
+                | Subject::Leave
+                | Subject::Devices
+                | Subject::Rehearsal
+                | Subject::Fence(_),
                 Fate::Overtaken,
             )
-            | (Subject::Leave | Subject::Devices | Subject::Fence(_), Fate::Unknown) => {}
+            | (
+                Subject::Leave | Subject::Devices | Subject::Rehearsal | Subject::Fence(_),
+                Fate::Unknown,
+            ) => {}
         }
     }
 

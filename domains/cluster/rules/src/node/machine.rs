@@ -11,6 +11,7 @@ use super::drills::{Drills, Orders};
 use super::fencing::Fences;
 use super::ledgerwork::Paperwork;
 use super::peers::{Contact, Peer};
+use super::rehearsals::Rehearsals;
 use super::returning::Returns;
 use super::stretching::Stretched;
 use super::suspects::Suspects;
@@ -132,6 +133,7 @@ pub struct Node {
     /// What this node has measured of itself, as it is told.
     pub(super) figures: Figures,
     pub(super) stretch: Stretched,
+    pub(super) rehearsals: Rehearsals,
 }
 
 /// Whether the voters that are heard have answered.
@@ -228,6 +230,7 @@ impl Node {
             drills: Drills::default(),
             figures: Figures::default(),
             stretch: Stretched::default(),
+            rehearsals: Rehearsals::default(),
         };
         node.drills.look(&node.record, birth.at, Orders::Found);
         node.stretch.look(&node.record, birth.at, Orders::Found);
@@ -288,6 +291,7 @@ impl Node {
             }
             Event::DeviceSaid { node, says } => self.on_device_said(now.lease, &node, says, out),
             Event::Measured(figures) => self.on_measured(&figures),
+            Event::Rehearsed { command, showed } => self.on_rehearsed(&command, showed),
             Event::ClockStepped { by_ms } => self.note_clock_step(now, by_ms),
             Event::Leave => {
                 if self.stay == Stay::Here {
@@ -307,6 +311,7 @@ impl Node {
         self.tell_return(now, out);
         self.ask_of_suspects(now.lease, &record, out);
         self.carry_out_fences(now, &record, out);
+        self.tend_rehearsal(&record, out);
         self.ask_monitors(now, out);
         self.note_adoptions(now);
         self.do_paperwork(now, out);

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span, Wall};
 
 use super::{Answer, FenceFault, HowOff};
-use crate::drill::{Back, Verdict};
+use crate::drill::rehearsal::Came;
+use crate::drill::{Back, Depth, Verdict};
 use crate::monitors::MonitorId;
 use crate::reason::{Cause, How};
 use crate::start_kind::Ending;
@@ -237,6 +238,22 @@ pub enum DrillTurn {
     Ended {
         /// What came of it.
         verdict: Verdict,
+    },
+    /// One beside the running group began.
+    Rehearses {
+        /// What it is to show.
+        depth: Depth,
+        /// On which node.
+        node: NodeName,
+    },
+    /// One beside the running group is over.
+    Rehearsed {
+        /// What it was to show.
+        depth: Depth,
+        /// On which node.
+        node: NodeName,
+        /// What came of it.
+        came: Came,
     },
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tsugi_cluster_rules::check::check;
 use tsugi_cluster_rules::command::{self, Command, Lines};
-use tsugi_cluster_rules::drill::{self, Back, Due, Seen, State, Step, Verdict};
+use tsugi_cluster_rules::drill::{self, Back, Depth, Due, Seen, State, Step, Verdict};
 use tsugi_cluster_rules::plan::Life;
 use tsugi_cluster_rules::record::{
     AppliedConfig, Draft, DrillTurn, Happening, Ownership, Phase, Unconfirmed, Write,
@@ -299,4 +299,45 @@ fn a_mate_that_nobody_had_at_the_return_is_placed_as_it_was() {
     assert!(step(&mut world, "G1", OVER));
     assert!(matches!(state(&world, "G1"), State::Ended { .. }));
     assert_eq!(world.record.group(&group("G2")).unwrap().location, None);
+}
+
+fn beside(name: &str, on: Option<&str>, depth: Depth) -> Command {
+    Command::GroupRehearse { group: group(name), on: on.map(node), depth, limit: Span::secs(60) }
+}
+
+#[test]
+fn a_drill_beside_the_running_group_is_refused_where_one_that_moves_it_is() {
+    let mut world = two_groups();
+    let read = |on| beside("G1", on, Depth::Read);
+    assert_eq!(refusal(&world, read(None)), 0);
+    assert_eq!(refusal(&world, beside("G3", None, Depth::Read)), 3);
+    assert_eq!(refusal(&world, read(Some("n9"))), 4);
+    let mut without = issued(&world, read(None));
+    without.reason.clear();
+    assert_eq!(command::decide(&world.situation(), &without).unwrap_err().number(), 5);
+    assert_eq!(refusal(&world, read(Some("n1"))), 9, "there it runs");
+    assert_eq!(refusal(&world, beside("G2", None, Depth::Read)), 25, "only observed");
+
+    let before = world.record.group(&group("G1")).unwrap().clone();
+    order(&mut world, read(None));
+    let after = world.record.group(&group("G1")).unwrap().clone();
+    assert_eq!((&after.ownership, after.epoch), (&before.ownership, before.epoch));
+    assert_eq!(after.location, before.location, "nothing of the group is touched");
+    let rehearsal = after.drills.rehearsing().expect("it is under way");
+    assert_eq!((&rehearsal.owner, &rehearsal.on), (&node("n1"), &node("n2")));
+    assert_eq!(refusal(&world, read(None)), 26, "one at a time");
+    assert_eq!(refusal(&world, drill("G1", None)), 26, "also of those that move it");
+
+    let mut world = two_groups();
+    order(&mut world, drill("G1", None));
+    assert_eq!(refusal(&world, read(None)), 12, "it is being moved");
+    world.run();
+    assert_eq!(refusal(&world, read(None)), 26);
+
+    let mut world = two_groups();
+    order(&mut world, Command::GroupPause { group: group("G1"), until: None });
+    assert_eq!(refusal(&world, read(None)), 6);
+    order(&mut world, Command::GroupStop { group: group("G2") });
+    world.run();
+    assert_eq!(refusal(&world, beside("G2", None, Depth::Isolate)), 17);
 }

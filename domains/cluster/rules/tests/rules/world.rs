@@ -13,7 +13,7 @@ use tsugi_cluster_rules::record::{
 };
 use tsugi_cluster_rules::spec::{
     ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, LedgerPlace, Mode, NodeSpec,
-    ResourceKind, ResourceSpec, Role, Startup, Takeover,
+    Rehearsing, ResourceKind, ResourceSpec, Role, Startup, Takeover,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::timetable::{Days, Timetable};
@@ -257,6 +257,7 @@ pub fn group_spec(text: &str) -> GroupSpec {
         after: BTreeSet::new(),
         stop_budget: None,
         drill_every: None,
+        rehearsing: Rehearsing::default(),
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: vec![resource("app", process())],

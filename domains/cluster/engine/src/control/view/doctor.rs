@@ -6,7 +6,7 @@ use tsugi_cluster_rules::doctor::{
 use tsugi_cluster_rules::record::{EventRecord, Versioned};
 use tsugi_messages::{self as messages, Message, phrase};
 use tsugi_vocabulary::{GroupName, NodeName};
-use tsugi_wire::control::{Utc, report};
+use tsugi_wire::control::{Utc, Words, report};
 
 use super::status::need;
 use super::words::phrased;
@@ -34,7 +34,7 @@ pub fn doctor(standing: &Standing, events: &[Versioned<EventRecord>]) -> report:
     };
     let found = findings(&vitals).into_iter().map(|finding| {
         let (message, about) = told(&finding, &standing.me);
-        need(&message, about, None)
+        need(&message, about, shown_at_least(standing, &finding))
     });
     // Somebody wants it so; who looks for what is weak has to hear of it first.
     let stretched = super::stretch::told(&standing.record).map(|what| {
@@ -55,6 +55,13 @@ pub fn slow_to_mount(standing: &Standing, volumes: Vec<(GroupName, String)>) -> 
         need(&messages::volume_waits_to_mount(&group, &standing.me, mount), group.to_string(), None)
     };
     volumes.into_iter().map(one).collect()
+}
+
+/// What a drill has shown without moving a group to where a drill of that is due.
+pub(super) fn shown_at_least(standing: &Standing, finding: &Finding) -> Option<Words> {
+    let Finding::DrillDue { group, node, .. } = finding else { return None };
+    let shown = standing.record.group(group)?.drills.rehearsed_on(node)?;
+    Some(phrased(&phrase::doctor_shown(shown.depth.word(), Utc(shown.at))))
 }
 
 pub(super) fn told(finding: &Finding, me: &NodeName) -> (Message, String) {

@@ -8,6 +8,7 @@ use tsugi_vocabulary::GroupName;
 use tsugi_wire::control::drill as wire;
 use tsugi_wire::control::{Utc, Words};
 
+use super::rehearsal;
 use super::words::phrased;
 
 /// The newest drill of a group, and what is proven.
@@ -18,6 +19,8 @@ pub fn drills(group: &GroupName, entry: Option<&GroupRecord>) -> wire::Drills {
         group: group.to_string(),
         newest: drills.and_then(|drills| drills.newest.as_deref()).map(drill),
         proven: drills.into_iter().flat_map(|drills| &drills.proven).map(proven).collect(),
+        rehearsal: drills.and_then(|drills| drills.rehearsal.as_deref()).map(rehearsal::shown),
+        rehearsed: drills.into_iter().flat_map(|d| &d.rehearsed).map(rehearsal::proven).collect(),
     }
 }
 

@@ -11,8 +11,8 @@ use tsugi_vocabulary::{GroupName, NodeName};
 use tsugi_wire::control::report;
 use tsugi_wire::control::{Utc, Words};
 
-use super::drill;
 use super::words::{Deed, cause, named, phrased};
+use super::{drill, rehearsal};
 use crate::records::AuditLink;
 
 /// The newest `most` things that happened or were commanded, oldest first, about `of` if it is
@@ -211,6 +211,10 @@ fn drill_turn((group, by): (&str, &str), turn: &DrillTurn) -> Phrase {
         }
         DrillTurn::TurnedBack { because } => drill::back(*because),
         DrillTurn::Ended { verdict } => drill::verdict(*verdict),
+        DrillTurn::Rehearses { depth, node } => {
+            phrase::happened_rehearses(group, node, depth.word(), by)
+        }
+        DrillTurn::Rehearsed { depth, node, came } => rehearsal::outcome(*depth, *came, node),
     }
 }
 

@@ -8,6 +8,7 @@ mod history;
 mod listing;
 mod outlook;
 mod parity;
+pub mod rehearsal;
 mod status;
 mod stretch;
 mod why;

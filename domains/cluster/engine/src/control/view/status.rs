@@ -61,7 +61,7 @@ pub fn status(standing: &Standing) -> report::Status {
     needs.extend(device_needs(standing, spec));
     needs.extend(drills_due(record, standing.at).iter().map(|due| {
         let (what, about) = super::doctor::told(due, &standing.me);
-        need(&what, about, None)
+        need(&what, about, super::doctor::shown_at_least(standing, due))
     }));
     needs.sort_by(|a, b| a.severity.cmp(&b.severity));
     let groups: Vec<report::Group> =
@@ -377,6 +377,10 @@ fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
         if let Some(drill) = drills.and_then(Drills::under_way) {
             let (by, until) = (&drill.order.by, Utc(drill.until()));
             notes.push(phrased(&phrase::status_drill(name, by, until)));
+        }
+        if let Some(of) = drills.and_then(Drills::rehearsing) {
+            let (by, level) = (&of.order.by, of.depth.word());
+            notes.push(phrased(&phrase::status_rehearsal(name, &of.on, level, by)));
         }
         if let Some(owner) = runs_as_started(standing, name) {
             notes.push(phrased(&phrase::status_runs_as_started(name, owner)));

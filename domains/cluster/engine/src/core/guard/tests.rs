@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use tsugi_cluster_rules::spec::{Failback, FailurePolicy, FencePolicy, Mode, Startup, Takeover};
+use tsugi_cluster_rules::spec::{
+    Failback, FailurePolicy, FencePolicy, Mode, Rehearsing, Startup, Takeover,
+};
 use tsugi_host::Gone;
 use tsugi_host::request::Release;
 
@@ -43,6 +45,7 @@ fn spec() -> GroupSpec {
         stop_budget: None,
         drill_every: None,
         prefer_by: Default::default(),
+        rehearsing: Rehearsing::default(),
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: Vec::new(),

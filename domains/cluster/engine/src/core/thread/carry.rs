@@ -7,9 +7,10 @@ use tsugi_cluster_rules::node::{Event, Order};
 use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_vocabulary::{GroupName, Moment, Span};
 
-use super::{Core, Ended, Proposal, of_device};
+use super::{Core, Ended, Proposal, of_device, rehearsed};
 use crate::errand::{Finished, Job};
 use crate::fence::Came;
+use crate::rehearsal::Rehearse;
 use crate::standing::SlowStop;
 
 impl Core {
@@ -67,6 +68,14 @@ impl Core {
                     self.step([of_device(came)]);
                 }
             }
+            Order::Rehearse { command, group, depth, epoch, limit, spec } => {
+                let asked = Rehearse { command, group, depth, epoch, limit, spec };
+                let hands = &mut self.parts.hands;
+                if let Some(shown) = self.parts.rehearsals.begin(&asked, hands) {
+                    self.step([rehearsed(shown)]);
+                }
+            }
+            Order::EndRehearsal => self.parts.rehearsals.end(&mut self.parts.hands),
             Order::ChangeVoters { change, known } => {
                 // As with drafts: a ledger that has ended changes nothing.
                 let _ended = self.parts.voter_changes.send((change, known));

@@ -14,7 +14,7 @@ use tsugi_host::request::{Answer, Event as HostEvent, Report};
 use tsugi_host::{Guard, Host};
 use tsugi_vocabulary::{Moment, NodeName, Span};
 
-use super::{Core, Ended, of_device};
+use super::{Core, Ended, of_device, rehearsed};
 use crate::agent::Heard;
 use crate::core::mailbox::Letter;
 use crate::core::ready::{Ready, Source};
@@ -155,6 +155,8 @@ impl Core {
             let ended = self.parts.fences.on_report(now, &report, heard, hands);
             events.extend(ended.map(of_device));
             events.extend(self.parts.meter.news().map(Event::Measured));
+            let shown = self.parts.rehearsals.on_report(&report, hands);
+            events.extend(shown.map(rehearsed));
             events.extend(self.parts.fences.news().map(Event::DevicesAsked));
             if let Report::Answer { outcome: Ok(Answer::Listing(listing)), .. } = &report {
                 self.self_fence = self_fence(listing.powers.fence);

@@ -16,7 +16,7 @@ use tsugi_cluster_rules::desk::{Act, Before, Disk, Outcome, Probe, ScriptEvent, 
 use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::spec::{
     Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, OnRecover, ProcessHow,
-    ResourceKind, ResourceSpec, Startup, Takeover, VolumeCheck, VolumeSource,
+    Rehearsing, ResourceKind, ResourceSpec, Startup, Takeover, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::volume::Retries;
@@ -295,6 +295,7 @@ fn group_of(resources: Vec<ResourceSpec>) -> GroupSpec {
         stop_budget: None,
         drill_every: None,
         prefer_by: Default::default(),
+        rehearsing: Rehearsing::default(),
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources,

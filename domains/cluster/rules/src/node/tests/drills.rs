@@ -33,7 +33,7 @@ fn drilled(phase: Phase, state: Stands, at: Wall) -> GroupRecord {
         *cause = Cause::Operator { by: "mika".to_owned(), reason: "drill".to_owned() };
     }
     entry.location = Some(name("b"));
-    entry.drills = Drills { newest: Some(Box::new(drill)), proven: Vec::new() };
+    entry.drills = Drills { newest: Some(Box::new(drill)), ..Drills::default() };
     entry
 }
 

@@ -9,6 +9,7 @@ mod haste;
 mod noting;
 mod observed;
 mod pair;
+mod rehearsals;
 mod returning;
 mod silence;
 mod stretching;
@@ -34,7 +35,7 @@ use crate::record::{
 };
 use crate::spec::{
     ClusterSpec, Failback, FailurePolicy, FencePolicy, GroupSpec, LedgerPlace, Mode, NodeSpec,
-    ProcessHow, ResourceKind, ResourceSpec, Role, Startup, Takeover,
+    ProcessHow, Rehearsing, ResourceKind, ResourceSpec, Role, Startup, Takeover,
 };
 use crate::start_kind::StartKind;
 use crate::timing::Profile;
@@ -257,6 +258,10 @@ impl Bench {
             Order::Propose { proposal, draft } => self.put(proposal, draft),
             Order::Fence { node, .. } => self.done.push(format!("fence {node}")),
             Order::AskState { node, .. } => self.done.push(format!("ask {node}")),
+            Order::Rehearse { group, depth, .. } => {
+                self.done.push(format!("rehearse {group} {}", depth.word()));
+            }
+            Order::EndRehearsal => self.done.push("end rehearsal".to_owned()),
             Order::ChangeVoters { change, known } => self.voter_changes.push((change, known)),
             Order::Left => self.left = true,
             Order::KeepPromise(span) => self.kept.push(span),
@@ -455,6 +460,7 @@ fn group_spec() -> GroupSpec {
         stop_budget: None,
         drill_every: None,
         prefer_by: Default::default(),
+        rehearsing: Rehearsing::default(),
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: vec![one("vip", vip, &[]), one("server", server, &["vip"])],

@@ -147,6 +147,8 @@ impl Pair {
             | Order::Disarm { .. }
             | Order::Fence { .. }
             | Order::AskState { .. }
+            | Order::Rehearse { .. }
+            | Order::EndRehearsal
             | Order::ChangeVoters { .. }
             | Order::KeepPromise(_)
             | Order::WakeAt(_)

@@ -11,7 +11,7 @@ use tsugi_vocabulary::{Epoch, Moment, NodeName, ResourceName, Span};
 
 use super::*;
 use crate::spec::{
-    Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow,
+    Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, ProcessHow, Rehearsing,
     ResourceKind, ResourceSpec, Startup, Takeover, VolumeCheck, VolumeSource,
 };
 use crate::start_kind::StartKind;
@@ -85,6 +85,7 @@ fn spec() -> GroupSpec {
         stop_budget: None,
         drill_every: None,
         prefer_by: Default::default(),
+        rehearsing: Rehearsing::default(),
         takeover: Takeover::default(),
         fence: FencePolicy::Confirmed,
         resources: vec![

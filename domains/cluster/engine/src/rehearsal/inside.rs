@@ -1,0 +1,187 @@
+//! The first process of the namespaces of a drill: what it mounts, binds and starts nobody else
+//! sees, and all of it ends with it.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount, umount};
+use tsugi_cluster_rules::drill::Depth;
+use tsugi_cluster_rules::drill::rehearsal::{FaultKind, Part};
+
+use super::brief::{Brief, Volume};
+use super::log::{Log, Stopped, kind, refused};
+use super::{bounded, programs, reading};
+
+/// Where what runs listens.
+const RUN: &str = "/run";
+/// So much is looked through there at most.
+const MANY: usize = 100_000;
+const NONE: Option<&str> = None;
+
+/// Shows what is to be shown.
+pub(super) fn show(brief: &Brief, copies: &[PathBuf], until: Instant, log: &mut Log) {
+    // What went wrong stands in the log.
+    shown(brief, copies, until, log).ok();
+}
+
+fn shown(brief: &Brief, copies: &[PathBuf], until: Instant, log: &mut Log) -> Result<(), Stopped> {
+    log.part((Part::Mount, "/"), || cut_off(brief))?;
+    // Attached images go with their last user: they are held until all is over.
+    let mut held = Vec::new();
+    for (volume, copy) in brief.volumes.iter().zip(copies) {
+        let device = log.part((Part::Mount, &volume.name), || block(copy, &mut held))?;
+        if let Some(device) = &device {
+            log.part((Part::Check, &volume.name), || check(device, volume, until))?;
+        }
+        let from = device.as_deref().unwrap_or(copy);
+        let of = (brief.depth, device.is_some());
+        log.part((Part::Mount, &volume.name), || put(from, volume, of))?;
+    }
+    match brief.depth {
+        Depth::Read => reading::read(brief, until, log),
+        Depth::Isolate => programs::run(brief, until, log),
+    }
+}
+
+/// Ends with whoever made this, however that ended: it holds the other end of the input.
+pub(super) fn end_with_the_caller() {
+    std::thread::spawn(|| {
+        let mut nothing = [0];
+        while let Ok(1..) = io::stdin().read(&mut nothing) {}
+        // As the first process of its namespace it takes all others with it.
+        std::process::exit(1);
+    });
+}
+
+/// Nothing that is mounted from here on is seen outside, and what is asked by a path is not there.
+fn cut_off(brief: &Brief) -> Result<(), (FaultKind, String)> {
+    let all = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    let system = |what: &str| {
+        let what = what.to_owned();
+        move |error: nix::Error| refused(&what)(error.into())
+    };
+    mount(NONE, "/", NONE, all, NONE).map_err(system("mount"))?;
+    let bare = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), bare, NONE).map_err(system("/proc"))?;
+    run_without_sockets(brief)?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let empty = |dir: &Path| mount(Some("drill"), dir, Some("tmpfs"), flags, Some("mode=0755"));
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() {
+        mount(Some("drill"), shared, Some("tmpfs"), flags, Some("mode=1777"))
+            .map_err(system("/dev/shm"))?;
+    }
+    fs::create_dir_all(&brief.run_dir).map_err(refused("mkdir"))?;
+    empty(&brief.run_dir).map_err(system("tmpfs"))?;
+    tsugi_host::apart::raise_loopback(&brief.addresses).map_err(refused("lo"))
+}
+
+/// `/run` as it is, but for what is written to it from here and for everything that listens there:
+/// a script that asks the machine's own services for something must not reach them.
+fn run_without_sockets(brief: &Brief) -> Result<(), (FaultKind, String)> {
+    let over = brief.folder.join("over");
+    let failed = refused(RUN);
+    let (up, work) = (over.join("up"), over.join("work"));
+    let made = fs::create_dir_all(&over);
+    made.map_err(&failed)?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(Some("drill"), &over, Some("tmpfs"), flags, NONE).map_err(|e| failed(e.into()))?;
+    [&up, &work].into_iter().try_for_each(fs::create_dir).map_err(&failed)?;
+    let options = format!("lowerdir={RUN},upperdir={},workdir={}", up.display(), work.display());
+    mount(Some("drill"), RUN, Some("overlay"), flags, Some(options.as_str()))
+        .map_err(|error| failed(error.into()))?;
+    let mut open = vec![PathBuf::from(RUN)];
+    let mut seen = 0;
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            seen += 1;
+            if seen > MANY {
+                return Err((FaultKind::Unable, RUN.to_owned()));
+            }
+            if kind.is_socket() || kind.is_fifo() {
+                fs::remove_file(entry.path()).map_err(&failed)?;
+            } else if kind.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The block device of a copy: itself, or what an image is attached to; none for a directory.
+fn block(copy: &Path, held: &mut Vec<File>) -> Result<Option<PathBuf>, (FaultKind, String)> {
+    let about = fs::metadata(copy).map_err(refused(&copy.display().to_string()))?;
+    if about.is_dir() {
+        return Ok(None);
+    }
+    if about.file_type().is_block_device() {
+        return Ok(Some(copy.to_path_buf()));
+    }
+    let (device, open) = tsugi_host::loop_device::attach(copy).map_err(refused("loop"))?;
+    held.push(open);
+    Ok(Some(device))
+}
+
+/// The file systems of a volume, and how a copy of one is mounted beside the other.
+const FILE_SYSTEMS: [(&str, Option<&str>); 2] =
+    [("ext4", Some("errors=remount-ro")), ("xfs", Some("nouuid"))];
+
+/// Has the file system end what its journal has begun, and then looks whether it is sound; nothing
+/// is mended.
+fn check(device: &Path, volume: &Volume, until: Instant) -> Result<(), (FaultKind, String)> {
+    let kind_of = mount_block(device, &volume.mount, MsFlags::empty())?;
+    umount(&volume.mount).map_err(|error| refused("umount")(error.into()))?;
+    let (program, words): (&str, &[&str]) = match kind_of {
+        "xfs" => ("/usr/sbin/xfs_repair", &["-n"]),
+        _ => ("/sbin/e2fsck", &["-f", "-n"]),
+    };
+    if !Path::new(program).exists() {
+        return Err((FaultKind::Unable, program.to_owned()));
+    }
+    let mut command = Command::new(program);
+    command.args(words).arg(device).env_clear().env("LANG", "C.UTF-8");
+    bounded::run(command, until).map(drop).map_err(kind)
+}
+
+fn mount_block(
+    device: &Path,
+    dir: &Path,
+    more: MsFlags,
+) -> Result<&'static str, (FaultKind, String)> {
+    let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOATIME | more;
+    let failed = refused(&device.display().to_string());
+    for (name, options) in FILE_SYSTEMS {
+        match mount(Some(device), dir, Some(name), flags, options) {
+            Ok(()) => return Ok(name),
+            // It is not that, or this kernel does not know it.
+            Err(Errno::EINVAL | Errno::ENODEV) => {}
+            Err(error) => return Err(failed(error.into())),
+        }
+    }
+    Err(failed(io::ErrorKind::Unsupported.into()))
+}
+
+/// Mounts a copy where programs look for the volume.
+fn put(
+    from: &Path,
+    volume: &Volume,
+    (depth, block): (Depth, bool),
+) -> Result<(), (FaultKind, String)> {
+    let failed = |error: nix::Error| refused(&volume.mount.display().to_string())(error.into());
+    let only = match depth {
+        Depth::Read => MsFlags::MS_RDONLY,
+        Depth::Isolate => MsFlags::empty(),
+    };
+    if block {
+        return mount_block(from, &volume.mount, only).map(drop);
+    }
+    mount(Some(from), &volume.mount, NONE, MsFlags::MS_BIND, NONE).map_err(failed)?;
+    let again = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
+    mount(NONE, &volume.mount, NONE, again | only, NONE).map_err(failed)
+}
