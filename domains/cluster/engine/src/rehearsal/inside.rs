@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -92,9 +93,15 @@ fn run_without_sockets(brief: &Brief) -> Result<(), (FaultKind, String)> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("drill"), &over, Some("tmpfs"), flags, NONE).map_err(|e| failed(e.into()))?;
     [&up, &work].into_iter().try_for_each(fs::create_dir).map_err(&failed)?;
+    let files = mounted_files();
     let options = format!("lowerdir={RUN},upperdir={},workdir={}", up.display(), work.display());
     mount(Some("drill"), RUN, Some("overlay"), flags, Some(options.as_str()))
         .map_err(|error| failed(error.into()))?;
+    for (path, file) in &files {
+        let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+        mount(Some(from.as_str()), path, NONE, MsFlags::MS_BIND, NONE)
+            .map_err(|error| failed(error.into()))?;
+    }
     let mut open = vec![PathBuf::from(RUN)];
     let mut seen = 0;
     while let Some(dir) = open.pop() {
@@ -112,6 +119,18 @@ fn run_without_sockets(brief: &Brief) -> Result<(), (FaultKind, String)> {
         }
     }
     Ok(())
+}
+
+/// The files below it that are mounted by themselves: what lies over it does not show those.
+fn mounted_files() -> Vec<(PathBuf, File)> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    let below = places.filter(|place| place.starts_with("/run/")).map(PathBuf::from);
+    let file = |path: PathBuf| {
+        let file = path.is_file().then(|| File::open(&path).ok()).flatten()?;
+        Some((path, file))
+    };
+    below.filter_map(file).collect()
 }
 
 /// The block device of a copy: itself, or what an image is attached to; none for a directory.
