@@ -65,7 +65,9 @@ pub struct Injected {
 fn cause(injected: &Injected) -> Option<String> {
     let Injected { pattern, node, link, stepped, .. } = injected;
     Some(match pattern {
-        Pattern::Move | Pattern::PgMove => "asked for the move (rehearsal)".into(),
+        Pattern::Move | Pattern::DrillMove | Pattern::PgMove => {
+            "asked for the move (rehearsal)".into()
+        }
         Pattern::Power
         | Pattern::PowerLeader
         | Pattern::Ipv6
@@ -96,6 +98,7 @@ fn cause(injected: &Injected) -> Option<String> {
         | Pattern::GuardianLost
         | Pattern::GuardianAgentStop
         | Pattern::Rejoin
+        | Pattern::DrillIsolate
         | Pattern::NewerAgent
         | Pattern::AgentReplace => return None,
         // Whoever knew that it had been cut off is gone with it.
@@ -274,6 +277,8 @@ pub fn foretold(stage: &Stage, pattern: Pattern, owner: usize) -> Result<Option<
         | Pattern::GuardianLost
         | Pattern::GuardianAgentStop
         | Pattern::Rejoin
+        | Pattern::DrillMove
+        | Pattern::DrillIsolate
         | Pattern::Hung
         | Pattern::ClockStep
         | Pattern::NewerAgent

@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 
 use crate::Trouble;
 use crate::badlink::PortId;
+use crate::drilled;
 use crate::expected::Injected;
 use crate::fenced;
 use crate::host::{ALL_LINKS, DATA_LINKS, LINKS, Order, Process};
@@ -73,6 +74,9 @@ pub fn inject(
             let at = now();
             refused = move_away(stage, owner).err().map(|trouble| trouble.to_string());
             (at, Repair::Nothing)
+        }
+        Pattern::DrillMove | Pattern::DrillIsolate => {
+            (drilled::drill(stage, injected.pattern, (owner, &mut refused))?, Repair::Nothing)
         }
         Pattern::Power
         | Pattern::PowerLeader

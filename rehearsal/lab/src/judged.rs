@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::address_log::AddressLog;
 use crate::badlink::{Claim, ClaimKind};
 use crate::client::{Call, CallEnd, Pace};
+use crate::drilled;
 use crate::host::LOG;
 use crate::kernel::now;
 use crate::outage::Outage;
@@ -41,6 +42,9 @@ pub fn afterwards(
     }
     if pattern == Pattern::AgentReplace {
         wrong.extend(not_told_twice(stage, before));
+    }
+    if pattern == Pattern::DrillIsolate {
+        wrong.extend(drilled::left(stage));
     }
     wrong.extend(came_true(foretold, (group, after)));
     wrong.extend(together(stage, after));
@@ -125,7 +129,11 @@ pub fn untouched(
 fn stays(pattern: Pattern) -> bool {
     matches!(
         pattern,
-        Pattern::AgentLost | Pattern::NewerAgent | Pattern::AgentReplace | Pattern::ClockStep
+        Pattern::AgentLost
+            | Pattern::NewerAgent
+            | Pattern::AgentReplace
+            | Pattern::ClockStep
+            | Pattern::DrillIsolate
     )
 }
 
@@ -172,6 +180,9 @@ pub fn promised(pattern: Pattern, seen: &Outage) -> Option<String> {
         {
             Some(format!("taken over {:?} after the service beside it ended", seen.since_fault))
         }
+        Pattern::DrillIsolate if !seen.failures.is_empty() => {
+            Some(format!("callers felt a drill beside their group: {:?}", seen.failures))
+        }
         Pattern::AgentReplace if !seen.failures.is_empty() => {
             Some(format!("callers felt that agents were replaced: {:?}", seen.failures))
         }
@@ -215,7 +226,16 @@ fn came_true(foretold: Option<&str>, (group, after): (&str, &Status)) -> Option<
 /// How many calls of any group its old owner answered though another node had before; what a
 /// group's owner was is in `before`.
 #[must_use]
-pub fn stale_of_all(stage: &Stage, before: &Status, (since, fault): (Duration, Duration)) -> usize {
+pub fn stale_of_all(
+    stage: &Stage,
+    pattern: Pattern,
+    before: &Status,
+    (since, fault): (Duration, Duration),
+) -> usize {
+    // Its old owner has the group again: what it answers then is not of a former time.
+    if pattern == Pattern::DrillMove {
+        return 0;
+    }
     let calls = stage.groups().map(|(served, client)| (served.group, client.calls_since(since)));
     stale_by_owner(calls, before, fault)
 }

@@ -5,6 +5,7 @@ mod badlink;
 mod bare;
 mod beside;
 mod client;
+mod drilled;
 mod expected;
 mod faults;
 mod fence;

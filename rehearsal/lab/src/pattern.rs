@@ -39,6 +39,10 @@ pub enum Pattern {
     GuardianAgentStop,
     /// A node that had lost its power comes back.
     Rejoin,
+    /// A drill takes the group to another node and back again.
+    DrillMove,
+    /// A drill starts the group's programs on another node, cut off, beside the running group.
+    DrillIsolate,
     /// The program stands still: it lives and answers nothing.
     // statement: MF-08, MF-21
     Hung,
@@ -106,7 +110,7 @@ pub struct Limit {
 }
 
 /// All of them, in the order in which they are run: those of one cluster one after the other.
-pub const ALL: [Pattern; 32] = [
+pub const ALL: [Pattern; 34] = [
     Pattern::Move,
     Pattern::Power,
     Pattern::BothLinks,
@@ -124,6 +128,8 @@ pub const ALL: [Pattern; 32] = [
     Pattern::GuardianAgentStop,
     Pattern::Rejoin,
     Pattern::Drain,
+    Pattern::DrillMove,
+    Pattern::DrillIsolate,
     Pattern::Hung,
     Pattern::ClockStep,
     Pattern::Ipv6,
@@ -166,6 +172,8 @@ impl Pattern {
             Self::ClockStep => "clock-step",
             Self::Ipv6 => "ipv6",
             Self::Drain => "drain",
+            Self::DrillMove => "drill-move",
+            Self::DrillIsolate => "drill-isolate",
             Self::NewerAgent => "newer-agent",
             Self::AgentReplace => "agent-replace",
             Self::Monitor => "4-monitor",
@@ -220,7 +228,9 @@ impl Pattern {
             | Self::GuardianLost
             | Self::GuardianAgentStop
             | Self::Rejoin
-            | Self::Drain => Shape::Plain,
+            | Self::Drain
+            | Self::DrillMove
+            | Self::DrillIsolate => Shape::Plain,
         }
     }
 
@@ -253,6 +263,8 @@ impl Pattern {
             | Self::OneLink
             | Self::AgentLost
             | Self::Rejoin
+            | Self::DrillMove
+            | Self::DrillIsolate
             | Self::ClockStep
             | Self::NewerAgent
             | Self::AgentReplace => After::Same,
@@ -279,7 +291,10 @@ impl Pattern {
     pub fn limit(self, profile: Profile) -> Option<Limit> {
         let ms = |median_ms, worst_ms| Some(Limit { median_ms, worst_ms });
         match self {
-            Self::Move | Self::Shutdown | Self::Drain => ms(50, 100),
+            // There and back: the longer of two moves.
+            Self::Move | Self::Shutdown | Self::Drain | Self::DrillMove => ms(50, 100),
+            // What is tried beside it costs no call, but it is the same machine that does it.
+            Self::DrillIsolate => ms(30, 80),
             // The program serves until it is stopped, so that finding the failure is not in it:
             // what is seen is a move.
             Self::Monitor | Self::Log | Self::Mutual => ms(50, 100),
@@ -346,6 +361,8 @@ impl Pattern {
             | Self::ClockStep
             | Self::Ipv6
             | Self::Drain
+            | Self::DrillMove
+            | Self::DrillIsolate
             | Self::NewerAgent
             | Self::AgentReplace
             | Self::PgMove

@@ -208,7 +208,7 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
         outage: Outage { lost: all.lost, doubled: all.doubled, ..seen },
         held_twice,
         after_wake,
-        stale: judged::stale_of_all(stage, &before.status, (since, fault.at)),
+        stale: judged::stale_of_all(stage, pattern, &before.status, (since, fault.at)),
         healthy_shot: fenced::healthy_shot(stage, (&old, fault.at)),
         wrong,
         causes: told.causes,

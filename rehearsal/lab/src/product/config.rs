@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::fence::{self, DeviceTests};
 use super::postgres;
 use super::served::{Program, Served};
+use crate::drilled::COPY;
 use crate::host::{Host, LINKS, data, device};
 
 /// A timing profile of the product.
@@ -139,6 +140,8 @@ name = "volume"
 kind = "volume"
 source = "{device}"
 mount = "{data}"
+copy = ["/bin/echo", "{COPY}"]
+drop = ["/bin/rm", "-f", "{COPY}"]
 "#,
                 addresses(served),
             ),
