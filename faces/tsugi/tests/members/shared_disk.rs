@@ -93,6 +93,7 @@ fn a_ledger_on_a_disk_is_backed_up_and_never_made_anew_on_a_node() {
     let (mut site, file, _) = two_and_a_disk();
     site.start("a");
     site.tsugi("a", &["init", file.to_str().expect("plain")]);
+    site.until("a runs it with the disk alone", |site| runs_at(site, "a", "a"));
     let backup = site.path("backup");
     site.at_last("a", &["backup", backup.to_str().expect("plain")]);
     site.stop("a");

@@ -67,7 +67,7 @@ impl<S: Store> ClaimBlocks<S> {
     ///
     /// # Errors
     /// As for [`ClaimBlocks::own`]; [`StorageFailure::InUse`] if this node's own are not what it
-    /// wrote last, [`StorageFailure::Damaged`] if the other's have gone back: whoever sees less than
+    /// wrote last, [`StorageFailure::Damaged`] if the other's have gone back: who sees less than
     /// was there must not take it for a vote.
     pub fn other(&mut self) -> Result<Option<Claims>, StorageFailure> {
         if let Some(written) = self.written

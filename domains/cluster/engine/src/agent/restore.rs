@@ -94,12 +94,12 @@ fn ground(what: &Restore, bytes: &[u8]) -> Result<Ground, AnewRefused> {
         return Err(unusable(&"it is of another cluster"));
     }
     let me = identity.subject.name.clone();
-    if !record.spec().is_some_and(|spec| spec.nodes.contains_key(&me)) {
-        return Err(unusable(&format!("its configuration names no node {me}")));
-    }
     let on_disk = record.spec().is_some_and(|spec| spec.ledger.is_on_disk());
     if on_disk || shared_disk::is_named(&what.data_dir) {
         return Err(because(messages::ledger_disk_not_made_anew("tsugi restore")));
+    }
+    if !record.spec().is_some_and(|spec| spec.nodes.contains_key(&me)) {
+        return Err(unusable(&format!("its configuration names no node {me}")));
     }
     let newest = newest(&what.data_dir, backup.cluster).and_then(|view| {
         let record = records::record(&view, &Record::default()).ok()?;

@@ -210,7 +210,7 @@ fn work(
     let seen = (picture.subscribe(), networks.heard());
     let here = (&mut identity, boot.id);
     let link = runtime.block_on(ledger_link::open(config, (&founding, &own), here, seen))?;
-    let (disk, claimant, claimed) = open_disk(&founding, &identity, &post)?;
+    let Opened { disk, claimant, claimed } = open_disk(&founding, &identity, &post)?;
     let (ledger, running) = (Arc::clone(&link.ledger), link.running());
     let mut reader = Reader::new(Arc::new(Record::default()));
     let record = reader.read(&ledger.view())?;
@@ -263,24 +263,34 @@ fn work(
     Ok(Core::new(parts)?.run())
 }
 
-/// The disk that the ledger is on, if it is on one; where claims go, and what former lives of this
-/// node have claimed.
+/// The disk that the ledger is on, if it is on one.
+#[derive(Default)]
+struct Opened {
+    disk: Option<Disk>,
+    /// Where claims go.
+    claimant: Option<Claimant>,
+    /// What former lives of this node have claimed.
+    claimed: Option<Claims>,
+}
+
+/// Opens the disk that the ledger is on.
 fn open_disk(
     founding: &Founding,
     identity: &ClusterIdentity,
     post: &Post,
-) -> Result<(Option<Disk>, Option<Claimant>, Option<Claims>), AgentFailure> {
+) -> Result<Opened, AgentFailure> {
     let read = config::read(&founding.config);
     let spec = read.map_err(|problems| FoundingFailure::Config(problems.len()))?.spec;
     let me = &identity.subject.name;
     let Some(path) = shared_disk::path(&spec, me) else {
-        return Ok((None, None, None));
+        return Ok(Opened::default());
     };
     let cluster = ClusterId(identity.cluster.id.0);
     let vote = shared_disk::vote(path, (cluster, me), post.clone());
     let vote = vote.map_err(LinkFailure::SharedDisk)?;
     let (claimant, claimed) = vote.parts();
-    Ok((Some(Disk { path: path.into(), cluster, vote }), Some(claimant), claimed))
+    let disk = Some(Disk { path: path.into(), cluster, vote });
+    Ok(Opened { disk, claimant: Some(claimant), claimed })
 }
 
 /// Has the core told of what the ledger says, who leads it, and of the order to leave.
