@@ -15,6 +15,8 @@ mod figures;
 mod guides;
 #[path = "members/majority.rs"]
 mod majority;
+#[path = "members/manager.rs"]
+mod manager;
 #[path = "members/monitors.rs"]
 mod monitors;
 #[path = "members/ocf.rs"]

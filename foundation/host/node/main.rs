@@ -1,6 +1,7 @@
 //! Hands and guardian without the rest of a node, for the tests: `hands RUN DATA [OPTION…]`,
-//! `guardian`, `stay` (which only keeps its own network namespace open), or `trespass ROLE CALL`
-//! (which takes the filter of a role and makes a call).
+//! `guardian`, `stay` (which only keeps its own network namespace open), `speak` (an agent that
+//! says every word to the service manager and one that there is not, and ends), or
+//! `trespass ROLE CALL` (which takes the filter of a role and makes a call).
 
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
@@ -9,12 +10,14 @@ use std::process::{Command, exit};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, setgroups, sethostname, setresgid, setresuid};
 use tsugi_host::fence::Fence;
 use tsugi_host::filter;
 use tsugi_host::hands::{HandsConfig, run};
 use tsugi_host::netlink::Netlink;
+use tsugi_host::service::{self, Word};
 use tsugi_vocabulary::Span;
 
 fn main() {
@@ -28,6 +31,7 @@ fn main() {
             }
         }
         Some("hands") => exit(hands(&args[1..])),
+        Some("speak") => speak(),
         Some("trespass") => exit(trespass(&args[1], &args[2])),
         _ => exit(64),
     }
@@ -67,6 +71,17 @@ fn hands(args: &[String]) -> i32 {
         }
     }
     run(config).unwrap_or(70)
+}
+
+/// Ends with an error, so that the hands start the next one.
+fn speak() {
+    service::say(Word::Ready);
+    for other in [&b"x"[..], b"aa", b"WATCHDOG=trigger", b""] {
+        send(3, other, MsgFlags::empty()).expect("the hands gave it");
+    }
+    service::say(Word::Alive);
+    service::say(Word::Stopping);
+    exit(1);
 }
 
 fn trespass(role: &str, call: &str) -> i32 {

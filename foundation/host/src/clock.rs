@@ -5,27 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tsugi_vocabulary::{Moment, Wall};
 
-/// Where the time comes from; the simulator has its own.
-pub trait Clock {
-    /// The lease clock of this node.
-    fn now(&self) -> Moment;
-    /// The time on the wall, for people and records only.
-    fn wall(&self) -> Wall;
-}
-
-/// The clocks of the machine we run on.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct MachineClock;
-
-impl Clock for MachineClock {
-    fn now(&self) -> Moment {
-        now()
-    }
-    fn wall(&self) -> Wall {
-        wall()
-    }
-}
-
 fn read(clock: libc::clockid_t) -> i128 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid, writable timespec for the length of the call.

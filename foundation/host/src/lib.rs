@@ -30,9 +30,9 @@ mod packet;
 mod process;
 pub mod request;
 pub mod rights;
+pub mod service;
 mod socket;
 mod sys;
-pub mod thread;
 mod volume;
 pub mod watchdog;
 

@@ -10,7 +10,21 @@ use nix::sys::socket::{MsgFlags, SockFlag, recv};
 
 use crate::link_state;
 pub use crate::netlink::Link;
-use crate::netlink::{BUFFER, Netlink, bound, messages, read_link};
+use crate::netlink::{BUFFER, Netlink, bound, link_body, messages, read_link};
+
+impl Netlink {
+    /// The link of this number as it is at this moment; none if it is gone.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn link_at(&mut self, index: u32) -> io::Result<Option<Link>> {
+        match self.ask((libc::RTM_GETLINK, libc::NLM_F_ACK), &link_body(index), read_link) {
+            Ok(found) => Ok(found.into_iter().next()),
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
 
 /// Whether a link carries frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,18 +84,6 @@ impl Netlink {
         self.ask((libc::RTM_GETLINK, libc::NLM_F_DUMP), &link_body(0), read_link)
     }
 
-    /// The link of this number as it is at this moment; none if it is gone.
-    ///
-    /// # Errors
-    /// The call that failed.
-    pub fn link_at(&mut self, index: u32) -> io::Result<Option<Link>> {
-        match self.ask((libc::RTM_GETLINK, libc::NLM_F_ACK), &link_body(index), read_link) {
-            Ok(found) => Ok(found.into_iter().next()),
-            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// The link of this name.
     ///
     /// # Errors
@@ -132,7 +120,7 @@ impl Netlink {
     }
 
     /// Asks, and reads what comes until the kernel says that this was all.
-    fn ask<T>(
+    pub(crate) fn ask<T>(
         &mut self,
         (kind, flags): (u16, i32),
         body: &[u8],
@@ -276,7 +264,7 @@ fn put_attribute(to: &mut Vec<u8>, kind: u16, value: &[u8]) {
 }
 
 /// Asks for a link, or for all of them with 0, without the counters that nobody reads here.
-fn link_body(index: u32) -> Vec<u8> {
+pub(crate) fn link_body(index: u32) -> Vec<u8> {
     const SKIP_STATISTICS: u32 = 1 << 3;
     let mut body = vec![0; 16];
     body[4..8].copy_from_slice(&index.to_ne_bytes());

@@ -5,6 +5,7 @@
 
 mod guard;
 mod mailbox;
+mod pulse;
 mod rate;
 mod ready;
 mod stops;

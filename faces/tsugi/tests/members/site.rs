@@ -24,6 +24,8 @@ pub struct Site {
     _taken: TcpListener,
     nodes: Vec<(String, Child)>,
     views: Views,
+    /// What every node that is started from now on has in its environment besides.
+    around: Vec<(String, String)>,
 }
 
 /// What the nodes of a site see mounted.
@@ -47,7 +49,7 @@ impl Site {
             .find_map(|n| take(first.wrapping_add(n)))
             .expect("a free corner of 127.79.0.0/16");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, net, _taken, nodes: Vec::new(), views: Views::Common }
+        Self { folder, net, _taken, nodes: Vec::new(), views: Views::Common, around: Vec::new() }
     }
 
     /// A site of which each node sees only what it has mounted itself; this needs root.
@@ -99,6 +101,11 @@ impl Site {
         file
     }
 
+    /// Puts a variable into the environment of every node that is started from now on.
+    pub fn surround(&mut self, name: &str, value: &str) {
+        self.around.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts the process of a node and waits until it answers.
     pub fn start(&mut self, node: &str) {
         self.spawn(node);
@@ -129,6 +136,7 @@ impl Site {
             .arg("--config")
             .arg(self.path("tsugi.toml"))
             .env("LANG", "en_US.UTF-8")
+            .envs(self.around.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.expect("a log"))
@@ -154,6 +162,17 @@ impl Site {
         end_all(&child);
         child.wait().expect("it was a child");
         all_gone(&all);
+    }
+
+    /// The process that a node was started as.
+    pub fn main_process(&self, node: &str) -> u32 {
+        self.nodes.iter().find(|(n, _)| n == node).expect("it was started").1.id()
+    }
+
+    /// Tells a node to hand over and end, and does not wait.
+    pub fn ask_to_stop(&self, node: &str) {
+        let (_, child) = self.nodes.iter().find(|(n, _)| n == node).expect("it was started");
+        kill(pid(child), Signal::SIGTERM).expect("it runs");
     }
 
     /// Has a node hand over and end.

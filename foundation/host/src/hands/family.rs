@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,12 +11,12 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tsugi_vocabulary::{Moment, Span};
 
-use super::HandsConfig;
+use super::start::AGENT_PRIORITY;
 use super::starter::Starter;
+use super::{HandsConfig, words};
 use crate::guardian::environment;
 use crate::guardian::release::Means;
 use crate::guardian::table::Table;
-use crate::thread::AGENT_PRIORITY;
 use crate::{clock, rights, sys};
 
 /// A child that lived so long starts again at once.
@@ -100,20 +100,21 @@ pub struct Family {
     words: Vec<(&'static str, String)>,
     memory: OwnedFd,
     listener: OwnedFd,
+    mouth: Option<RawFd>,
     table: Table,
     starter: Starter,
 }
 
 impl Family {
-    /// Neither runs yet; both are to be started. The files are the table's memory and the
-    /// guardian's listening socket.
+    /// Neither runs yet; both are to be started. The files are the table's memory, the guardian's
+    /// listening socket and the agent's end for [`words`], if there is somebody to tell them.
     ///
     /// # Errors
     /// A descriptor could not be duplicated.
     pub fn new(
         config: &HandsConfig,
         user: Option<(u32, u32)>,
-        (memory, listener): (File, OwnedFd),
+        (memory, listener, mouth): (File, OwnedFd, Option<RawFd>),
         (means, starter): (&Means, Starter),
     ) -> io::Result<Self> {
         let waiting = || Child { state: State::Waiting { until: Moment(0) }, failures: 0 };
@@ -136,6 +137,7 @@ impl Family {
             ],
             memory: sys::duplicate_high(&memory)?,
             listener: sys::duplicate_high(&listener)?,
+            mouth,
             table: means.table,
             starter,
         })
@@ -225,8 +227,10 @@ impl Family {
     fn start_agent(&self) -> io::Result<u32> {
         let mut command = command(&self.agent_argv)?;
         let parent = std::process::id();
-        let user = self.user;
+        let (user, mouth) = (self.user, self.mouth);
+        command.envs(mouth.map(|_| (words::GIVEN, "")));
         sys::before_exec(&mut command, move || {
+            mouth.map_or(Ok(()), |mouth| sys::place(mouth, words::AGENTS_END))?;
             // Where these are not allowed the agent works all the same, a little later under
             // load. Its first thread is real-time from the start, as raising the limit for
             // another one needs a right that containers often lack.
@@ -251,7 +255,8 @@ impl Family {
 fn command(argv: &[String]) -> io::Result<Command> {
     let argv0 = argv.first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(argv0);
-    command.args(&argv[1..]).process_group(0).stdin(Stdio::null());
+    // Nobody but the hands speaks to the service manager.
+    command.args(&argv[1..]).process_group(0).stdin(Stdio::null()).env_remove(words::MANAGER);
     Ok(command)
 }
 

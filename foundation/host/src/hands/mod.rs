@@ -8,6 +8,7 @@ mod slow;
 mod start;
 mod starter;
 mod turns;
+pub(crate) mod words;
 
 use std::io;
 use std::path::PathBuf;

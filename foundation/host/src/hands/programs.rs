@@ -16,9 +16,8 @@ use tsugi_vocabulary::{GroupName, Moment};
 
 use super::slow::check;
 use super::starter::Starter;
-use crate::cgroup::{self, Tree};
+use crate::cgroup;
 use crate::guardian::release::{Means, mark};
-use crate::guardian::table::Table;
 use crate::request::{
     Ended, Failure, HowEnded, Limits, Output, Program, ProgramId, Purpose, Running, TimeLimit,
 };
@@ -47,24 +46,15 @@ enum Told {
 pub struct Programs {
     started: BTreeMap<u32, Started>,
     starter: Starter,
-    tree: Option<Tree>,
-    table: Table,
-    node_mark: String,
+    means: Means,
     serial: u64,
 }
 
 impl Programs {
     /// None runs.
     #[must_use]
-    pub fn new(means: &Means, starter: Starter) -> Self {
-        Self {
-            started: BTreeMap::new(),
-            starter,
-            tree: means.tree.clone(),
-            table: means.table,
-            node_mark: means.node_mark.clone(),
-            serial: 0,
-        }
+    pub fn new(means: Means, starter: Starter) -> Self {
+        Self { started: BTreeMap::new(), starter, means, serial: 0 }
     }
 
     /// Starts a program; it is killed again if its lease was lost meanwhile.
@@ -72,7 +62,7 @@ impl Programs {
     /// # Errors
     /// Why it does not run.
     pub fn spawn(&mut self, program: &Program) -> Result<ProgramId, Failure> {
-        check(&self.table, &program.right)?;
+        check(&self.means.table, &program.right)?;
         let argv0 = program.argv.first().filter(|text| !text.is_empty());
         let Some(argv0) = argv0 else {
             return Err(Failure::Malformed { why: "no program is named".to_owned() });
@@ -83,8 +73,8 @@ impl Programs {
         };
         self.serial += 1;
         let group = program.right.group().clone();
-        let mark = format!("{}p{}.", mark(&self.node_mark, group.as_str()), self.serial);
-        let enclosure = match &self.tree {
+        let mark = format!("{}p{}.", mark(&self.means.node_mark, group.as_str()), self.serial);
+        let enclosure = match &self.means.tree {
             Some(tree) => Some(tree.enclose(group.as_str(), self.serial).map_err(failed)?),
             None => None,
         };
@@ -104,7 +94,7 @@ impl Programs {
         })?;
         // Not reaped yet, so it is there even if it has already ended.
         let id = process::identify(pid).ok_or(Failure::NoProgram)?;
-        self.table.enter(id, &group);
+        self.means.table.enter(id, &group);
         let running = Running {
             id,
             group,
@@ -117,7 +107,7 @@ impl Programs {
         let limit = TimeLimit::Kept;
         let told = Cell::new(Told::Nothing);
         self.started.insert(id.pid, Started { running, leaf, mark, output, until, limit, told });
-        if let Err(lost) = check(&self.table, &program.right) {
+        if let Err(lost) = check(&self.means.table, &program.right) {
             self.started.get(&id.pid).inspect(|started| started.kill());
             return Err(lost);
         }
@@ -127,7 +117,7 @@ impl Programs {
     /// A process of ours ended; what is to be told if it was a program.
     pub fn ended(&mut self, pid: u32, how: HowEnded) -> Option<Ended> {
         let started = self.started.remove(&pid)?;
-        self.table.leave(started.running.id);
+        self.means.table.leave(started.running.id);
         let keeps = match started.running.purpose {
             Purpose::Service | Purpose::Start => started.limit == TimeLimit::Kept,
             Purpose::Stop | Purpose::Monitor => false,
@@ -191,7 +181,7 @@ impl Programs {
 
     /// Forgets the empty cgroups of a group.
     pub fn tidy(&self, group: &GroupName) {
-        if let Some(tree) = &self.tree {
+        if let Some(tree) = &self.means.tree {
             cgroup::remove(&tree.path().join(group.as_str()));
         }
     }
@@ -199,7 +189,7 @@ impl Programs {
     /// The groups that have processes, as far as they are known by name.
     #[must_use]
     pub fn groups(&self) -> Vec<GroupName> {
-        let mut names: Vec<GroupName> = match &self.tree {
+        let mut names: Vec<GroupName> = match &self.means.tree {
             Some(tree) => {
                 tree.groups().iter().filter_map(|name| GroupName::new(name).ok()).collect()
             }

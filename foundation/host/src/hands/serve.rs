@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::Flock;
-use nix::sys::eventfd::EventFd;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -17,6 +15,7 @@ use tsugi_vocabulary::{Moment, Span};
 use super::family::{Family, Member};
 use super::programs::Programs;
 use super::slow::{Slow, taken_back};
+use super::words::Words;
 use super::{HandsConfig, SOCKET};
 use crate::fence::{self, Capability, Fence};
 use crate::guardian::message;
@@ -44,6 +43,8 @@ const TRY_AGAIN_MS: i32 = 5;
 pub struct Staff {
     /// The guardian and the agent.
     pub family: Family,
+    /// What the service manager is told, where there is one.
+    pub words: Option<Words>,
     /// The programs of the groups.
     pub programs: Programs,
     /// The requests that take time.
@@ -100,7 +101,6 @@ pub struct Desk {
     staff: Staff,
     signals: SignalFd,
     listener: OwnedFd,
-    bell: Arc<EventFd>,
     visitors: BTreeMap<u64, Visitor>,
     visits: u64,
     unseen: VecDeque<Event>,
@@ -121,13 +121,11 @@ impl Desk {
         listener: OwnedFd,
         locks: Vec<Flock<File>>,
     ) -> Self {
-        let bell = staff.slow.bell();
         Self {
             config,
             staff,
             signals,
             listener,
-            bell,
             visitors: BTreeMap::new(),
             visits: 0,
             unseen: VecDeque::new(),
@@ -159,6 +157,7 @@ impl Desk {
             }
             self.wait();
             self.take_signals();
+            self.staff.words.iter().for_each(Words::pass_on);
             self.reap();
             self.accept();
             self.hear_visitors();
@@ -168,12 +167,14 @@ impl Desk {
     }
 
     fn wait(&mut self) {
-        let bell = Arc::clone(&self.bell);
+        let bell = self.staff.slow.bell();
         let mut polled: Vec<BorrowedFd<'_>> =
             vec![self.signals.as_fd(), self.listener.as_fd(), bell.as_fd()];
+        polled.extend(self.staff.words.iter().map(|words| words.own.as_fd()));
         polled.extend(self.visitors.values().map(|visitor| visitor.connection.as_fd()));
         drop(sys::wait_readable(&polled, self.patience()));
-        quiet(&bell);
+        // What rang is looked at in every round anyway.
+        bell.read().ok();
     }
 
     /// How long nothing has to be done, in milliseconds; −1 is for ever.
@@ -270,6 +271,7 @@ impl Desk {
     }
 
     fn agent_ended(&mut self, how: HowEnded) {
+        self.staff.words.iter().for_each(Words::hush);
         match (&self.phase, how) {
             (Phase::Stopping { .. }, _) => {
                 self.staff.family.let_agent_go();
@@ -528,9 +530,4 @@ impl Desk {
             drop(std::fs::remove_file(self.config.run_dir.join(socket)));
         }
     }
-}
-
-/// What rang is looked at in every round anyway.
-fn quiet(bell: &EventFd) {
-    bell.read().ok();
 }

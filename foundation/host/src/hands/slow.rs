@@ -62,9 +62,7 @@ pub struct Slow {
 
 struct Shared {
     powers: Powers,
-    table: Table,
-    tree: Option<crate::cgroup::Tree>,
-    node_mark: String,
+    means: Means,
     mounts: Mutex<BTreeSet<PathBuf>>,
     bell: Arc<EventFd>,
 }
@@ -72,16 +70,9 @@ struct Shared {
 impl Slow {
     /// Nothing runs yet; `bell` rings when something has finished.
     #[must_use]
-    pub fn new(powers: Powers, means: &Means, bell: Arc<EventFd>) -> Self {
+    pub fn new(powers: Powers, means: Means, bell: Arc<EventFd>) -> Self {
         let (done, finished) = channel();
-        let shared = Shared {
-            powers,
-            table: means.table,
-            tree: means.tree.clone(),
-            node_mark: means.node_mark.clone(),
-            mounts: Mutex::new(BTreeSet::new()),
-            bell,
-        };
+        let shared = Shared { powers, means, mounts: Mutex::new(BTreeSet::new()), bell };
         let (running, waiting) = (BTreeMap::new(), VecDeque::new());
         Self { shared: Arc::new(shared), done, finished, serial: 0, running, waiting }
     }
@@ -205,7 +196,8 @@ impl Shared {
         let finished = Finished { visitor, id, outcome, emptied, serial };
         // Without a receiver the hands are ending and nobody wants to know.
         if done.send(finished).is_ok() {
-            ring(&self.bell);
+            // One that already rings loudly needs no more.
+            self.bell.write(1).ok();
         }
     }
 
@@ -256,7 +248,7 @@ impl Shared {
     /// An announcement that was delayed must not draw the neighbours to a node that has lost
     /// the group meanwhile.
     fn still_ours(&self, address: IpAddr) -> Result<(), Failure> {
-        let Some(slot) = self.table.slot_with(address) else { return Ok(()) };
+        let Some(slot) = self.means.table.slot_with(address) else { return Ok(()) };
         let lost = match slot.state() {
             State::Armed => slot.deadline() <= clock::now(),
             State::Released => true,
@@ -288,9 +280,9 @@ impl Shared {
         act: impl FnOnce() -> Result<Answer, Failure>,
         undo: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<Answer, Failure> {
-        check(&self.table, right)?;
+        check(&self.means.table, right)?;
         let answer = act()?;
-        if let Err(lost) = check(&self.table, right) {
+        if let Err(lost) = check(&self.means.table, right) {
             undo()?;
             return Err(lost);
         }
@@ -298,14 +290,8 @@ impl Shared {
     }
 
     fn kill(&self, group: &GroupName) -> Result<Answer, Failure> {
-        let means = Means {
-            tree: self.tree.clone(),
-            netlink: None,
-            table: self.table,
-            node_mark: self.node_mark.clone(),
-        };
-        let count = means.processes(group.as_str()).len();
-        let left = means.kill_all(group.as_str(), clock::now() + KILL_LIMIT);
+        let count = self.means.processes(group.as_str()).len();
+        let left = self.means.kill_all(group.as_str(), clock::now() + KILL_LIMIT);
         if left.is_empty() {
             Ok(Answer::Killed { count: u32::try_from(count).unwrap_or(u32::MAX) })
         } else {
@@ -328,9 +314,4 @@ pub fn check(table: &Table, right: &Right) -> Result<(), Failure> {
             }
         }
     }
-}
-
-/// A bell that already rings loudly needs no more.
-pub fn ring(bell: &EventFd) {
-    bell.write(1).ok();
 }

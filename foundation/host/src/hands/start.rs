@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use super::programs::Programs;
 use super::serve::{Desk, Staff};
 use super::slow::Slow;
 use super::starter::Starter;
+use super::words::Words;
 use super::{AGENT_DIR, HandsConfig, SOCKET, StartFailure};
 use crate::cgroup::{Tree, claim};
 use crate::fence::Fence;
@@ -28,6 +30,9 @@ use crate::{fence, filter, rights, socket, sys};
 
 /// Below the guardian, above everything that is not a lease thread.
 pub const PRIORITY: i32 = 5;
+/// The real-time priority of the agent's first thread, which keeps the leases, and of no other:
+/// below the guardian, above the hands.
+pub const AGENT_PRIORITY: i32 = 10;
 
 fn failed(step: &str) -> impl FnOnce(io::Error) -> StartFailure + use<'_> {
     move |source| StartFailure::System { step: step.to_owned(), source }
@@ -70,14 +75,16 @@ pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
         kill: if tree.is_some() { KillBy::Cgroup } else { KillBy::Descent },
         fence: fence::capability(&config.fence, watchdog.map(Watchdog::at).as_mut()),
     };
-    let means = Means { tree: tree.clone(), netlink: Netlink::open().ok(), table, node_mark: mark };
     let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
     let bell = EventFd::from_flags(flags).map_err(|error| failed("make a bell")(error.into()))?;
-    let slow = Slow::new(powers, &means, Arc::new(bell));
-    let sockets = (memory, guardian_listener);
-    let family = Family::new(&config, user, sockets, (&means, starter.clone()));
+    let with = |netlink| Means { tree: tree.clone(), netlink, table, node_mark: mark.clone() };
+    let slow = Slow::new(powers, with(None), Arc::new(bell));
+    let means = with(Netlink::open().ok());
+    let words = Words::begin().map_err(failed("listen to the agent's words"))?;
+    let given = (memory, guardian_listener, words.as_ref().map(|words| words.agents.as_raw_fd()));
+    let family = Family::new(&config, user, given, (&means, starter.clone()));
     let family = family.map_err(failed("duplicate"))?;
-    let programs = Programs::new(&means, starter);
+    let programs = Programs::new(with(None), starter);
     // When memory runs out, those who keep the promises go last.
     drop(fs::write("/proc/self/oom_score_adj", "-900"));
     // What is made from now on (a mount point, a log) gets its mode where it is made.
@@ -86,7 +93,7 @@ pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
     drop(sys::real_time(PRIORITY));
     rights::keep_only(rights::OF_HANDS).map_err(failed("give up rights"))?;
     filter::for_hands().map_err(failed("filter system calls"))?;
-    Ok(Desk::new(config, Staff { family, programs, slow, means }, signals, listener, locks))
+    Ok(Desk::new(config, Staff { family, words, programs, slow, means }, signals, listener, locks))
 }
 
 fn make_directories(

@@ -46,9 +46,8 @@ fn bind(from: &Path, dir: &Path) -> Result<(), Failure> {
     if !from.is_dir() {
         return Err(missing(from, "directory"));
     }
-    if place(dir)?.mount_root == MountRoot::Here {
-        let same = place(from)?;
-        let there = place(dir)?;
+    let (same, there) = (place(from)?, place(dir)?);
+    if there.mount_root == MountRoot::Here {
         let bound = (same.device, same.inode) == (there.device, there.inode);
         return if bound { Ok(()) } else { Err(Failure::PlaceTaken { dir: dir.to_owned() }) };
     }
@@ -181,10 +180,9 @@ fn orderly(dir: &Path, let_go: Duration) -> Result<Vec<u32>, Failure> {
             sync(dir)?;
         }
         match nix::mount::umount2(dir, MntFlags::UMOUNT_NOFOLLOW) {
-            Ok(()) => break,
+            Ok(()) | Err(Errno::EINVAL) => break,
             Err(Errno::EBUSY) if crate::clock::now() < end => {}
             Err(Errno::EBUSY) => return Err(Failure::StillThere { pids: users_of(device) }),
-            Err(Errno::EINVAL) => break,
             Err(error) => return Err(Failure::system("unmount", &error.into())),
         }
         // Only a file system of its own has users of its own; a bound directory shares the

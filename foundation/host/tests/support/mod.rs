@@ -67,8 +67,14 @@ pub struct Node {
 }
 
 pub fn start_process(dir: &Path, options: &[&str]) -> Leash {
+    start_under(dir, options, &[])
+}
+
+/// The same with these variables in its environment.
+fn start_under(dir: &Path, options: &[&str], around: &[(&str, &str)]) -> Leash {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tsugi-host-node"));
     command.arg("hands").arg(dir.join("run")).arg(dir.join("data")).args(options);
+    command.envs(around.iter().copied());
     Leash(command.stdin(Stdio::null()).spawn().expect("the program is built with the tests"))
 }
 
@@ -82,6 +88,17 @@ impl Node {
             }
         }
         let process = start_process(dir.path(), options);
+        Self::met(dir, process)
+    }
+
+    /// One with these variables in the environment of its hands.
+    pub fn under(around: &[(&str, &str)]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let process = start_under(dir.path(), &[], around);
+        Self::met(dir, process)
+    }
+
+    fn met(dir: TempDir, process: Leash) -> Self {
         let run = dir.path().join("run");
         let hands = until("the hands listen", || Hands::connect(&run).ok());
         let guardian = until("the guardian listens", || Guardian::connect(&run).ok());

@@ -259,7 +259,7 @@ fn work(
     logbook::begin(&me, config.build.version, boot.started, language);
     // Set once: this process works for one cluster only.
     let _first = shared.running.set(running);
-    // The first thread of an agent is the one at real-time priority (`tsugi_host::thread`).
+    // The first thread of an agent is the one at real-time priority: the hands start it so.
     Ok(Core::new(parts)?.run())
 }
 

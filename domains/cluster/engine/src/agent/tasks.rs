@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tsugi_cluster_rules::lease::voter_list::{Seat, VoterChange};
 use tsugi_cluster_rules::node::{Event, Fate};
 use tsugi_cluster_rules::record::{Draft, Record};
+use tsugi_host::service::{self, Word};
 use tsugi_ledger::{Failure, Ledger, Outcome, View, Voter, VoterId};
 use tsugi_messages::Language;
 use tsugi_vocabulary::{Generation, NodeName};
@@ -167,6 +168,7 @@ pub(super) async fn leave_on_signal(post: Post) {
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
+    service::say(Word::Stopping);
     post.event(Event::Leave);
 }
 

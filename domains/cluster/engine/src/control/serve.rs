@@ -11,6 +11,7 @@ use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tsugi_host::service::{self, Word};
 use tsugi_messages as messages;
 use tsugi_wire::control::report::No;
 use tsugi_wire::control::{Answer, Ask, Reply, Request, Utc, VERSION, talk};
@@ -34,6 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The socket cannot be made.
 pub async fn serve(socket: &Path, services: Services) -> io::Result<()> {
     let listener = bind(socket)?;
+    service::say(Word::Ready);
     let kept = remember::keep(socket, services.clone());
     let kept = async {
         kept.await;

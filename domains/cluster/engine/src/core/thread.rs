@@ -22,6 +22,7 @@ use tsugi_vocabulary::{Generation, Moment, Span};
 
 use super::guard::Armory;
 use super::mailbox::Mailbox;
+use super::pulse::Pulse;
 use super::rate::ClockRate;
 use super::ready::{Ready, Source, Wakes};
 use super::stops::Stops;
@@ -183,7 +184,9 @@ impl Core {
             let state = if link.carries() { LinkState::Up } else { LinkState::Down };
             events.push(Event::Link { link: link.name, state });
         }
+        let mut pulse = Pulse::default();
         loop {
+            pulse.beat(clock::now());
             self.step_all(&mut events);
             if let Some(ended) = self.ended {
                 return ended;
