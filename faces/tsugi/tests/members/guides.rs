@@ -35,6 +35,7 @@ macro_rules! pages {
 pages! {
     how_to_read_it => "about.md",
     a_first_cluster_on_three_machines => "first.md",
+    from_the_package_at_every_boot => "package.md",
     two_machines_and_a_witness => "witness.md",
     from_old_scripts => "migration.md",
     old_commands_and_words => "words.md",

@@ -65,9 +65,15 @@ impl Place {
         ]
         .map(|(guide, site)| (guide.to_owned(), site))
         .into();
-        for root in
-            ["/opt/", "/data/", "/root/", "/var/backups/", "/usr/local/bin", "/etc/systemd/"]
-        {
+        for root in [
+            "/opt/",
+            "/data/",
+            "/root/",
+            "/var/backups/",
+            "/usr/local/bin",
+            "/etc/systemd/",
+            "/etc/default/",
+        ] {
             pairs.push((root.to_owned(), format!("{here}{root}")));
         }
         pairs.push(("/etc/tsugi/".to_owned(), format!("{here}/")));

@@ -90,7 +90,10 @@ impl Stage<'_> {
             match command.words.as_str() {
                 // What the machine's own service manager does is done here in its place.
                 "systemctl start tsugi" | "systemctl enable --now tsugi" => self.site.start(node),
-                "systemctl stop tsugi" => self.site.stop(node),
+                "systemctl stop tsugi" | "systemctl disable --now tsugi" => self.site.stop(node),
+                "systemctl reload tsugi" => self.site.kill_agent(node),
+                // `packaging/try` does both, and all that systemctl is asked for, for real.
+                "apt install ./tsugi_0.1.0-1_amd64.deb" | "apt remove tsugi" => {}
                 _ => self.type_at(node, command),
             }
         }
