@@ -100,6 +100,8 @@ pub struct Core {
     wake: Moment,
     shown: Moment,
     links_due: Moment,
+    /// When what runs have left is looked for next.
+    tidy_due: Moment,
     /// The links that are asked for their carrier at every beat.
     in_use: BTreeSet<String>,
     /// When everything is looked at, ready or not.
@@ -159,6 +161,7 @@ impl Core {
             wake: now,
             shown: Moment(0),
             links_due: now,
+            tidy_due: now,
             in_use: BTreeSet::new(),
             all_due: now,
             ledger_due: now,

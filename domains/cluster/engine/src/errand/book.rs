@@ -2,6 +2,7 @@
 
 mod calls;
 mod ends;
+mod left;
 mod tries;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -72,6 +73,8 @@ pub struct Errands {
     /// The epoch in which each group last began here, with nothing left of before.
     begun: BTreeMap<GroupName, Epoch>,
     pace: Pace,
+    /// The folders of earlier runs whose end was asked for.
+    tidied: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -157,6 +160,7 @@ impl Errands {
             let_go: Vec::new(),
             begun: BTreeMap::new(),
             pace: Pace::Patient,
+            tidied: BTreeSet::new(),
         }
     }
 

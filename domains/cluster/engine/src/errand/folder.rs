@@ -2,25 +2,29 @@
 //! each user that programs of it run as.
 //!
 //! They are made before the first program of a run starts, outlive the agent, and go with the
-//! stop of the group; what an emergency release has left goes once the
-//! group has started here again.
+//! stop of the group; what an emergency release has left goes once the group has started here
+//! again, or is certain to be elsewhere.
 
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tsugi_cluster_rules::desk::Act;
-use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec};
+use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, ResourceSpec};
 use tsugi_host::hands::AGENT_DIR;
 use tsugi_host::request::{Limits, Program, Purpose, Request, Right};
-use tsugi_vocabulary::{GroupName, ResourceName, Span};
+use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
 
 use super::recipe::{lease, tail, user_ids};
 use super::{Job, Step, Surroundings};
 
 /// How long making one or removing some may take.
 const LIMIT: Span = Span::secs(2);
+
+/// Where they are, a directory for each group.
+const RUNS: &str = "runs";
 
 const RM: [&str; 4] = ["/bin/rm", "-rf", "--one-file-system", "--"];
 
@@ -35,7 +39,7 @@ pub(super) fn path(job: &Job, around: &Surroundings, user: User) -> PathBuf {
 
 fn of_group(around: &Surroundings, group: &GroupName) -> PathBuf {
     // Of the directory of the sockets only this part is the agent's to write in.
-    around.run_dir.join(AGENT_DIR).join("runs").join(group.as_str())
+    around.run_dir.join(AGENT_DIR).join(RUNS).join(group.as_str())
 }
 
 /// Makes the folder, and says by which steps the rest is done: a folder of another user's is made
@@ -102,6 +106,30 @@ fn missing(
     }
     argv.extend(["--".to_owned(), folder.display().to_string()]);
     Ok(Some(program(around, (resource, right.clone(), Purpose::Start), argv)))
+}
+
+/// The groups that have folders here.
+pub(super) fn groups(around: &Surroundings) -> Vec<GroupName> {
+    let runs = std::fs::read_dir(around.run_dir.join(AGENT_DIR).join(RUNS));
+    let names = runs.into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.filter_map(|name| GroupName::new(name.to_str()?).ok()).collect()
+}
+
+/// Removes the folders of a group of which nothing is here; what has to be asked for those that
+/// are not empty, each once (`asked`): one that does not go is not asked for again and again.
+pub(super) fn left_behind(
+    around: &Surroundings,
+    (group, spec): (&GroupName, &GroupSpec),
+    asked: &mut BTreeSet<String>,
+) -> Option<Request> {
+    let mut argv = remove(&of_group(around, group), |_| true)?;
+    let known = RM.len();
+    argv.retain(|word| !asked.contains(word));
+    asked.extend(argv.iter().skip(known).cloned());
+    let first = spec.start_order().into_iter().next()?;
+    let right = Right::Free { group: group.clone(), epoch: Epoch::NONE };
+    let how = (&first.name, right, Purpose::Monitor);
+    (argv.len() > known).then(|| program(around, how, argv))
 }
 
 /// Removes the folders of all runs of a group.

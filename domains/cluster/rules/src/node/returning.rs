@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tsugi_vocabulary::{Epoch, GroupName, Index};
+use tsugi_vocabulary::{Epoch, GroupName, Index, Moment};
 
 use super::machine::{Node, Stay};
 use super::watches::ACTS as WATCH_ACTS;
@@ -85,6 +85,36 @@ impl Node {
             reason,
             before: Before::Orderly,
         })
+    }
+
+    /// Whether a group is another node's or nobody's and nothing of it is here, for certain: what
+    /// its runs have left on this machine may go.
+    #[must_use]
+    pub fn is_gone(&self, now: Moment, group: &GroupName) -> bool {
+        let Some(entry) = self.record.groups.get(group) else { return false };
+        let elsewhere = match &entry.value.ownership {
+            Ownership::Nobody => true,
+            Ownership::Owned { node, .. } => *node != self.me,
+        };
+        let at_rest = match self.desk(group) {
+            None | Some(State::Clear | State::Released { .. }) => true,
+            Some(
+                State::Adopting { .. }
+                | State::Waiting { .. }
+                | State::Arming { .. }
+                | State::Starting { .. }
+                | State::Running { .. }
+                | State::Stopping { .. }
+                | State::Mending { .. }
+                | State::LettingGo { .. }
+                | State::Stuck { .. },
+            ) => false,
+        };
+        // A new agent may find the group running, and know an older record than the one before it.
+        let knows = self.settled(now) == Settled::Yes
+            && self.hearing(now) == Hearing::Majority
+            && self.record.applied >= self.newest;
+        knows && elsewhere && at_rest && entry.value.pause.is_none()
     }
 
     /// Whether an act was one of these; what came of it is written down then.

@@ -12,7 +12,7 @@ use tsugi_host::guardian::message::Notice;
 use tsugi_host::link::Carrier;
 use tsugi_host::request::{Answer, Event as HostEvent, Report};
 use tsugi_host::{Guard, Host};
-use tsugi_vocabulary::{Moment, NodeName, Span};
+use tsugi_vocabulary::{GroupName, Moment, NodeName, Span};
 
 use super::{Core, Ended, of_device, rehearsed};
 use crate::agent::Heard;
@@ -24,6 +24,8 @@ const LOOK_AT_ALL: Span = Span::millis(500);
 /// How often a driver is asked for its carrier at most: at every beat of the default profile, at
 /// every second one of the fast.
 const LINKS_EVERY: Span = Span::millis(40);
+/// How often what runs have left is looked for.
+const TIDY_EVERY: Span = Span::secs(1);
 /// How often a missing guardian is looked for.
 const GUARDIAN_RETRY: Span = Span::millis(5);
 
@@ -60,6 +62,7 @@ impl Core {
         self.parts.meter.on_time(now, &mut self.parts.hands);
         events.extend(self.parts.meter.news().map(Event::Measured));
         self.deliver(done);
+        self.tidy(now);
         if ready.has(Source::Links) {
             // A watcher that broke says nothing more; a link that is down is then found by its use.
             let told = self.parts.links.look().unwrap_or_default();
@@ -73,6 +76,17 @@ impl Core {
         if let Some(step) = self.clock_steps.look(now, clock::wall()) {
             events.push(Event::ClockStepped { by_ms: step.by_ms });
         }
+    }
+
+    /// What runs have left of groups that are elsewhere goes.
+    fn tidy(&mut self, now: Moment) {
+        if self.tidy_due > now {
+            return;
+        }
+        self.tidy_due = now + TIDY_EVERY;
+        let node = &self.parts.node;
+        let gone = |group: &GroupName| node.spec_of(group).filter(|_| node.is_gone(now, group));
+        self.parts.errands.tidy(&mut self.parts.hands, gone);
     }
 
     fn look_at_networks(&mut self, now: Moment, ready: Ready, events: &mut Vec<Event>) {

@@ -130,6 +130,33 @@ fn what_an_emergency_release_left_goes_with_the_next_start() {
 }
 
 #[test]
+fn i25_what_an_emergency_release_left_goes_once_the_group_is_elsewhere_for_certain() {
+    let (mut scene, folder) = started();
+    let tidy = |scene: &mut Scene, is_gone: bool| {
+        let spec = scene.spec.clone();
+        scene.errands.tidy(&mut scene.hands, |_| is_gone.then(|| spec.clone()));
+    };
+    scene.act(Act::LetGo);
+    tidy(&mut scene, false);
+    assert!(folder.exists(), "it may be here still");
+    scene.hands.asked.clear();
+    tidy(&mut scene, true);
+    assert!(!folder.exists());
+    assert_eq!(scene.asked(), [""; 0], "an empty one needs no program");
+
+    let (mut scene, folder) = started();
+    std::fs::write(folder.join("state"), "x").unwrap();
+    scene.act(Act::LetGo);
+    scene.hands.asked.clear();
+    tidy(&mut scene, true);
+    tidy(&mut scene, true);
+    assert_eq!(scene.asked(), ["monitor"], "it is asked for once");
+    assert_eq!(words(&scene), "/bin/rm -rf --one-file-system -- PAY/e1.4-".to_owned() + &uid(0));
+    carry_out(&scene);
+    assert!(!folder.exists());
+}
+
+#[test]
 fn a_folder_of_another_users_is_made_by_the_hands() {
     let mut scene = Scene::with_hands_of(nix::unistd::geteuid().as_raw() + 1, vec![batch()]);
     scene.start("batch");

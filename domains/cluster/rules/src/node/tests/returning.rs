@@ -153,3 +153,20 @@ fn scripts_that_fail_at_a_return_are_written_down_and_nothing_follows() {
     let noted = |w: &Write| matches!(w, Write::Event(e) if e.what == failed);
     assert!(bench.taken.iter().flat_map(|d| &d.writes).any(noted), "{:?}", bench.taken);
 }
+
+#[test]
+fn a_group_is_gone_from_a_node_when_it_is_elsewhere_and_nothing_of_it_is_here_for_certain() {
+    let is_gone = |bench: &Bench| bench.node.is_gone(bench.now, &pay());
+    let mut bench = Bench::new(elsewhere(silent("a"), OnRecover::Skip));
+    assert!(!is_gone(&bench), "it has just come, and may know an older record");
+    bench.pass(Span::secs(3));
+    assert!(is_gone(&bench));
+    bench.voters.clear();
+    bench.pass(Span::secs(3));
+    assert!(!is_gone(&bench), "it hears no majority");
+
+    let mut bench = Bench::new(record());
+    bench.write(owned(2, "a"));
+    bench.pass(Span::secs(3));
+    assert!(!is_gone(&bench), "it is its own");
+}
