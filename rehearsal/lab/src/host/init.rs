@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -186,6 +186,8 @@ fn boot(plan: &BootPlan) -> Result<(), Trouble> {
     let nothing = None::<&str>;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(nothing, "/", nothing, private, nothing).map_err(io::Error::from)?;
+    // What the machine has below it, as its own tree of control groups, is hidden and stays listed.
+    umount2("/sys", MntFlags::MNT_DETACH).map_err(io::Error::from)?;
     fresh("proc", "/proc")?;
     fresh("sysfs", "/sys")?;
     fresh("cgroup2", "/sys/fs/cgroup")?;

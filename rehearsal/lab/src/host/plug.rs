@@ -81,7 +81,7 @@ impl Plug {
         let doomed = self.file_systems(life.pid)?;
         let at = kernel::now();
         self.wire.isolate(self.index);
-        let cut = doomed.iter().try_for_each(|dir| kernel::cut_power_of_file_system(dir));
+        let cut = doomed.iter().try_for_each(|dir| cut_power(dir));
         let killed = kernel::kill(&life.end);
         self.wire.instruments().addresses.end(at, self.index);
         self.wire.unplug(self.index);
@@ -113,6 +113,15 @@ impl Plug {
             }
         }
         Ok(dirs)
+    }
+}
+
+/// Takes the power from what is mounted there; what was unmounted a moment before has nothing left
+/// to lose.
+fn cut_power(dir: &std::path::Path) -> io::Result<()> {
+    match kernel::cut_power_of_file_system(dir) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOTTY) => Ok(()),
+        done => done,
     }
 }
 
