@@ -32,7 +32,8 @@ const SILENT: &str = "ms and was then switched off";
 /// A story as every node told it.
 #[derive(Clone, Debug)]
 pub struct Telling {
-    pattern: Pattern,
+    /// What it was a story of.
+    name: String,
     about: Option<&'static str>,
     text: String,
 }
@@ -123,8 +124,16 @@ fn about(injected: &Injected) -> (Option<&'static str>, usize) {
 /// Asks every node until all tell one story with the right first cause that grows no more, for a
 /// bounded time. A story that every node told is kept for [`all_told_again`].
 pub fn ask(stage: &mut Stage, injected: &Injected) -> Told {
-    let (pattern, about) = (injected.pattern, about(injected));
-    let wanted = cause(injected);
+    let name = injected.pattern.name();
+    one_story(stage, (name, about(injected)), cause(injected))
+}
+
+/// The same of whatever has happened (`name`), whose first cause may be `wanted`.
+pub fn one_story(
+    stage: &mut Stage,
+    (name, about): (&str, (Option<&'static str>, usize)),
+    wanted: Option<String>,
+) -> Told {
     let end = now() + LEARNS;
     let mut still = (String::new(), now());
     loop {
@@ -142,7 +151,7 @@ pub fn ask(stage: &mut Stage, injected: &Injected) -> Told {
             still = (text.clone(), now());
         }
         if one && right && now() >= still.1 + STANDS {
-            stage.tellings.push(Telling { pattern, about: about.0, text });
+            stage.tellings.push(Telling { name: name.to_owned(), about: about.0, text });
             return Told { causes: causes.into_iter().collect(), wrong: None };
         }
         if now() >= end {
@@ -218,7 +227,7 @@ pub fn all_told_again(stage: &mut Stage) -> Result<Vec<String>, Trouble> {
             missing.extend(lost.map(|t| {
                 let title = |text: &str| text.lines().next().unwrap_or_default().to_owned();
                 let now: Vec<_> = told.iter().filter(|n| title(n) == title(&t.text)).collect();
-                let (name, was) = (t.pattern.name(), &t.text);
+                let (name, was) = (&t.name, &t.text);
                 format!("{host} told another story of {name}: {was}\nand now: {now:#?}")
             }));
         }

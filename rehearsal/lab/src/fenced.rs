@@ -68,6 +68,15 @@ pub fn healthy_shot(stage: &Stage, (lost, since): (&str, Duration)) -> Option<us
     Some(noted.iter().filter(|noted| is_healthy_shot(noted, lost)).count())
 }
 
+/// Whoever was switched off since `since` and is none of `befallen`.
+#[must_use]
+pub fn shot_but(stage: &Stage, (befallen, since): (&[&str], Duration)) -> Vec<String> {
+    let noted = stage.device().map(|device| device.noted_since(since)).unwrap_or_default();
+    let shot = noted.into_iter().filter_map(|noted| noted.shot);
+    let healthy = shot.filter(|shot| !befallen.contains(&shot.as_str()));
+    healthy.map(|shot| format!("{shot} was healthy and was shot")).collect()
+}
+
 fn is_healthy_shot(noted: &Noted, lost: &str) -> bool {
     noted.shot.as_deref().is_some_and(|shot| shot != lost)
 }

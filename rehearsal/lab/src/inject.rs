@@ -220,7 +220,7 @@ fn replace_agents(stage: &Stage, owner: usize, build: Build) -> Result<Duration,
 }
 
 /// Cuts the ways from and to a host on all links, without its cables showing it.
-fn set_ways(stage: &Stage, at: usize, from: bool, to: bool) {
+pub fn set_ways(stage: &Stage, at: usize, from: bool, to: bool) {
     let host = stage.site.hosts[at].index;
     let mut shared = stage.site.wire.instruments();
     for link in 0..LINKS.len() {

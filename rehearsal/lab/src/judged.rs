@@ -158,7 +158,8 @@ fn same_program(stage: &Stage, before: &Before) -> Option<String> {
 }
 
 /// Addresses, volume and program are where the record says, and nothing of them anywhere else.
-fn together(stage: &mut Stage, after: &Status) -> Option<String> {
+#[must_use]
+pub fn together(stage: &mut Stage, after: &Status) -> Option<String> {
     let owner = after.group(stage.group()).and_then(|group| group.owner.clone());
     let has = stage.whole_owner();
     (has.is_none() || has != owner)

@@ -19,6 +19,7 @@ mod logs;
 mod many_groups;
 mod outage;
 mod overlap;
+mod pairs;
 mod pattern;
 mod patterns;
 mod planted;
@@ -53,6 +54,8 @@ struct Cli {
 enum What {
     /// Every situation, so many times, with what is promised of it.
     Patterns(patterns::PatternsArgs),
+    /// Two faults that overlap, so many takeovers; nothing of a group may be left elsewhere.
+    Pairs(pairs::PairsArgs),
     /// Nothing happens, for so long, under load; nothing may be taken over.
     Quiet(quiet::QuietArgs),
     /// Systems with a planted fault, which must be caught.
@@ -113,6 +116,7 @@ enum What {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         What::Patterns(args) => patterns::run(&args),
+        What::Pairs(args) => pairs::run(&args),
         What::Quiet(args) => quiet::run(&args),
         What::Unsafe(args) => planted::run(&args),
         What::Idle(args) => idle::run(&args),

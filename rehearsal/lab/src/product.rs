@@ -38,6 +38,8 @@ pub enum Part {
     Agent,
     /// Kills at the deadline.
     Guardian,
+    /// The parent of both.
+    Hands,
     /// The sample of the group.
     Sample,
     /// The service beside the group that its monitor asks for.
@@ -187,7 +189,7 @@ impl Product {
     #[must_use]
     pub fn processes_of(&self, host: &Host, part: Part, served: &Served) -> Vec<Process> {
         match part {
-            Part::Agent | Part::Guardian => self.processes(host, part),
+            Part::Agent | Part::Guardian | Part::Hands => self.processes(host, part),
             Part::Sample => {
                 let own = served.is_of();
                 let all = host.processes().into_iter();
@@ -298,6 +300,7 @@ impl Product {
         let word = match part {
             Part::Agent => "agent",
             Part::Guardian => "guardian",
+            Part::Hands => "node",
             Part::Sample => "sample",
             Part::Beside => "beside",
         };
@@ -308,7 +311,32 @@ impl Product {
             process.argv.first().is_some_and(ours)
                 && process.argv.get(1).is_some_and(|first| first == word)
         };
-        host.processes().into_iter().filter(is_it).collect()
+        // Whoever is asked to do something to a node is no part of one.
+        let runs = |process: &Process| process.argv.get(2).is_some_and(|word| word == "run");
+        let all = host.processes().into_iter().filter(is_it);
+        all.filter(|process| part != Part::Hands || runs(process)).collect()
+    }
+
+    /// Begins a command of the product on a host; nobody waits for what it says.
+    ///
+    /// # Errors
+    /// When the host has no power.
+    pub fn begin(&self, host: &Host, words: &[&str]) -> Result<(), Trouble> {
+        let line = format!("{PROGRAM} {} </dev/null >/dev/null 2>&1 &", words.join(" "));
+        host.run(&["sh", "-c", &line], COMMAND).map(drop)
+    }
+
+    /// Whether such a command is under way on a host.
+    #[must_use]
+    pub fn is_asked(&self, host: &Host) -> bool {
+        let words = |process: &Process| process.argv.iter().any(|word| word == "--reason");
+        host.processes().iter().any(words)
+    }
+
+    /// Whether each host has a clock on the wall of its own.
+    #[must_use]
+    pub fn has_own_clocks(&self) -> bool {
+        self.plan.shape == Shape::Wide
     }
 
     /// The programs that stand by on a host, whoever has the group.

@@ -64,6 +64,16 @@ fn each(dir: &Path, take: &mut dyn FnMut(&Path)) {
     take(dir);
 }
 
+/// All directories below one, those that hold others first.
+#[must_use]
+pub fn directories(dir: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    each(dir, &mut |below| all.push(below.to_owned()));
+    all.retain(|below| below != dir);
+    all.reverse();
+    all
+}
+
 fn remove(dir: &Path) {
     // What is still in use is cleared away by the next start of the lab.
     each(dir, &mut |dir| drop(fs::remove_dir(dir)));

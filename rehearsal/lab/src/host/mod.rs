@@ -20,11 +20,12 @@ use crate::Trouble;
 use crate::badlink::{PortId, Segment, Wire, in_namespace};
 use crate::kernel;
 use cgroup::Cgroup;
+pub use cgroup::directories;
 pub use disk::Disk;
 pub use enter::{enter, exec};
 pub use init::{LOG, STATE, data, device, init};
 pub use plug::Plug;
-pub use processes::Process;
+pub use processes::{Process, Seen, everywhere};
 
 /// The links of a host: two data networks and the management network.
 pub const LINKS: [Segment; 3] = [Segment::Data, Segment::Data, Segment::Management];
@@ -252,6 +253,8 @@ impl Host {
         let at = self.plug.pull()?;
         let Some(mut life) = self.life.take() else { return Err(Trouble::off(&self.name)) };
         drop(life.orders);
+        // What stood still has ended as well; only whoever waits for it could not see that.
+        self.cgroup.freeze(false)?;
         life.enter.wait()?;
         // Somebody else may have pulled it meanwhile.
         Ok(at.unwrap_or_else(kernel::now))
@@ -270,13 +273,16 @@ impl Host {
         Ok(at)
     }
 
-    /// Lets it go on, links and processes together. Returns the instant.
+    /// Lets it go on, links and processes together. Returns the instant. What lost its power
+    /// meanwhile does not go on.
     ///
     /// # Errors
     /// What the kernel refused.
     pub fn thaw(&mut self, frozen: Duration) -> Result<Duration, Trouble> {
         let at = kernel::now();
-        self.wire.instruments().addresses.resume(frozen, at, self.index);
+        if self.plug.has_power() {
+            self.wire.instruments().addresses.resume(frozen, at, self.index);
+        }
         self.cgroup.freeze(false)?;
         self.wire.cut(self.index, &ALL_LINKS, false);
         Ok(at)
@@ -322,6 +328,12 @@ impl Host {
             Err(Trouble::Answered { code, said }) => Ok((code, said)),
             Err(error) => Err(Trouble::Failed(format!("{}: {argv:?}: {error}", self.name))),
         }
+    }
+
+    /// Where its control group is, from the root of the tree.
+    #[must_use]
+    pub fn cgroup(&self) -> &Path {
+        self.cgroup.path()
     }
 
     /// Where the lab finds a file of the host.

@@ -92,6 +92,55 @@ fn read(pid: i32) -> Option<Process> {
     (!argv.is_empty()).then_some(Process { pid, began, argv })
 }
 
+/// A process of the machine, whatever host or control group it is in.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Its number, as the lab sees it.
+    pub pid: i32,
+    /// Its command line; a process that has ended and was not waited for has none.
+    pub argv: Vec<String>,
+    /// Its control group, from the root of the tree.
+    pub cgroup: String,
+    /// The namespaces it is in, by kind.
+    pub namespaces: Vec<(&'static str, String)>,
+}
+
+/// The kinds of namespaces.
+const KINDS: [&str; 6] = ["pid", "net", "mnt", "uts", "ipc", "cgroup"];
+
+impl Seen {
+    /// A process of this number, as far as it is there still.
+    #[must_use]
+    pub fn of(pid: i32) -> Option<Self> {
+        let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+        let argv = words.map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let cgroup = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
+        let cgroup = cgroup.to_owned();
+        let link = |kind: &&'static str| {
+            let space = fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()?;
+            Some((*kind, space.to_string_lossy().into_owned()))
+        };
+        let namespaces = KINDS.iter().filter_map(link).collect();
+        Some(Self { pid, argv, cgroup, namespaces })
+    }
+
+    /// The namespace of this kind.
+    #[must_use]
+    pub fn namespace(&self, kind: &str) -> Option<&str> {
+        self.namespaces.iter().find(|(known, _)| *known == kind).map(|(_, space)| space.as_str())
+    }
+}
+
+/// Every process of the machine.
+#[must_use]
+pub fn everywhere() -> Vec<Seen> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(Seen::of).collect()
+}
+
 /// The one child of a process.
 pub(super) fn only_child(pid: u32) -> Result<i32, Trouble> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
