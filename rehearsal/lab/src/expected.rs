@@ -125,14 +125,20 @@ fn about(injected: &Injected) -> (Option<&'static str>, usize) {
 /// bounded time. A story that every node told is kept for [`all_told_again`].
 pub fn ask(stage: &mut Stage, injected: &Injected) -> Told {
     let name = injected.pattern.name();
-    one_story(stage, (name, about(injected)), cause(injected))
+    let mut causes: Vec<String> = cause(injected).into_iter().collect();
+    // On a busy machine the question to the device may take as long as the silence.
+    if injected.pattern == Pattern::FencedPower {
+        causes.push(SILENT.to_owned());
+    }
+    one_story(stage, (name, about(injected)), &causes)
 }
 
-/// The same of whatever has happened (`name`), whose first cause may be `wanted`.
+/// The same of whatever has happened (`name`), whose first cause may be each of `wanted`; any at
+/// all if that names none.
 pub fn one_story(
     stage: &mut Stage,
     (name, about): (&str, (Option<&'static str>, usize)),
-    wanted: Option<String>,
+    wanted: &[String],
 ) -> Told {
     let end = now() + LEARNS;
     let mut still = (String::new(), now());
@@ -140,11 +146,8 @@ pub fn one_story(
         let told = stage.product.explanations(&mut stage.site, about);
         let texts: BTreeSet<&String> = told.iter().map(|(_, text)| text).collect();
         let causes: BTreeSet<String> = texts.iter().map(|text| first_cause(text)).collect();
-        // On a busy machine the question to the device may take as long as the silence.
-        let shot = |c: &str| pattern == Pattern::FencedPower && c.contains(SILENT);
-        let right = wanted
-            .as_ref()
-            .is_none_or(|wanted| causes.iter().all(|c| c.contains(wanted) || shot(c)));
+        let is_wanted = |cause: &String| wanted.iter().any(|one| cause.contains(one));
+        let right = wanted.is_empty() || causes.iter().all(is_wanted);
         let one = texts.len() == 1;
         let text = texts.iter().next().map(|text| (*text).clone()).unwrap_or_default();
         if !one || still.0 != text {
@@ -155,10 +158,10 @@ pub fn one_story(
             return Told { causes: causes.into_iter().collect(), wrong: None };
         }
         if now() >= end {
-            let wrong = match (one, right, &wanted) {
-                (false, _, _) => format!("the nodes tell {} stories: {told:?}", texts.len()),
-                (true, true, _) => format!("the story goes on changing: {text}"),
-                (true, false, wanted) => {
+            let wrong = match (one, right) {
+                (false, _) => format!("the nodes tell {} stories: {told:?}", texts.len()),
+                (true, true) => format!("the story goes on changing: {text}"),
+                (true, false) => {
                     format!("{wanted:?} was to be the first cause: {causes:?}: {text}")
                 }
             };

@@ -136,7 +136,7 @@ pub fn once(
     if let Ok(after) = &whole {
         takeovers = risen(stage, &before, after)?;
         wrong.extend(judged::together(stage, after));
-        let told = expected::one_story(stage, (&pair.to_string(), (Some(stage.group()), 0)), None);
+        let told = expected::one_story(stage, (&pair.to_string(), (Some(stage.group()), 0)), &[]);
         wrong.extend(told.wrong);
         left = sweep.left(stage)?;
     }
