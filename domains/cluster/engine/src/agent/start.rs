@@ -199,8 +199,7 @@ fn work(
     let mut identity = ClusterIdentity::load(&config.pki_dir)?;
     let founding = Founding::read(&config.data_dir)?;
     let me = identity.subject.name.clone();
-    let own = founding.addresses(&me).ok_or_else(|| FoundingFailure::NotNamed(me.clone()))?;
-    let own = own.to_vec();
+    let own = own_addresses(&founding, &me)?;
     let voter = founding.voter(&me).unwrap_or_default();
     let boot = Boot::begin(&config.data_dir.join("boot"), clock::wall())?;
     let promise_file = config.data_dir.join("longest-promise");
@@ -225,7 +224,6 @@ fn work(
     let kept = (&*promise_file, &notebook);
     let birth = birth((me.clone(), founding.voter(&me)), boot.id, (kept, claimed), record)?;
     let lookout = Lookout::new(config, (me.clone(), voter), &link, post.clone());
-    let pictures = picture.subscribe();
     let parts = CoreParts {
         node: Node::new(birth),
         networks,
@@ -253,14 +251,28 @@ fn work(
     tell_core(runtime, &ledger, (reader, post.clone()));
     let end = (Arc::clone(&ledger), language, post.clone());
     runtime.spawn(end_with_ledger(me.clone(), disk, end));
-    runtime.spawn(logbook::keep(Arc::clone(&ledger), pictures));
     runtime.spawn(Arc::clone(&link.parity).keep());
-    runtime.spawn(file::compare(config.config_file.clone(), parts.standing.clone(), file::LOOK));
+    tell_and_compare(runtime, &ledger, (&config.config_file, &parts.standing));
     logbook::begin(&me, config.build.version, boot.started, language);
     // Set once: this process works for one cluster only.
     let _first = shared.running.set(running);
     // The first thread of an agent is the one at real-time priority: the hands start it so.
     Ok(Core::new(parts)?.run())
+}
+
+fn own_addresses(founding: &Founding, me: &NodeName) -> Result<Vec<SocketAddr>, AgentFailure> {
+    let own = founding.addresses(me).ok_or_else(|| FoundingFailure::NotNamed(me.clone()))?;
+    Ok(own.to_vec())
+}
+
+/// Has the log told what happens, and the configuration file compared with what is applied.
+fn tell_and_compare(
+    runtime: &tokio::runtime::Runtime,
+    ledger: &Arc<dyn Ledger>,
+    (file, picture): (&Path, &watch::Sender<Arc<Standing>>),
+) {
+    runtime.spawn(logbook::keep(Arc::clone(ledger), picture.subscribe()));
+    runtime.spawn(file::compare(file.to_owned(), picture.clone(), file::LOOK));
 }
 
 /// The disk that the ledger is on, if it is on one.

@@ -362,37 +362,6 @@ fn cl_two_nodes_without_a_witness_are_refused_with_what_to_add() {
     assert!(refused(&text, Language::Ja).contains("[cluster] ledger = \"disk\" を足してください"));
 }
 
-const ON_DISK: &str = "[cluster]\nname = \"a\"\nledger = \"disk\"\nledger_disk = \"/dev/sdx\"\n\
-                       [node.n1]\naddress = \"10.0.0.1\"\n[node.n2]\naddress = \"10.0.0.2\"\n";
-
-#[test]
-fn two_nodes_may_keep_the_ledger_on_a_disk_each_under_its_own_path() {
-    let places = |text: &str| match spec(text).ledger {
-        LedgerPlace::OnDisk(paths) => paths.into_values().collect::<Vec<_>>(),
-        LedgerPlace::OnNodes => Vec::new(),
-    };
-    assert_eq!(places(ON_DISK), ["/dev/sdx", "/dev/sdx"]);
-    assert_eq!(spec(ON_DISK).majority(), 2, "of three votes");
-    let own = format!("{ON_DISK}ledger_disk = \"/dev/sdy\"\n");
-    assert_eq!(places(&own), ["/dev/sdx", "/dev/sdy"]);
-    let nodes = ON_DISK.replace("ledger = \"disk\"", "ledger = \"nodes\"");
-    assert!(refused(&nodes, Language::En).contains("TSUG10637-E"), "a disk that nobody uses");
-}
-
-#[test]
-fn a_ledger_on_a_disk_of_other_than_two_nodes_or_without_a_path_is_refused() {
-    let one = ON_DISK.replace("[node.n2]\naddress = \"10.0.0.2\"\n", "");
-    let three = format!("{ON_DISK}[node.n3]\naddress = \"10.0.0.3\"\n");
-    let witness = format!("{ON_DISK}[witness]\naddress = \"10.0.0.3\"\n");
-    for text in [one, three, witness] {
-        assert!(refused(&text, Language::En).contains("TSUG10647-E"), "{text}");
-    }
-    let nowhere = ON_DISK.replace("ledger_disk = \"/dev/sdx\"\n", "");
-    assert!(refused(&nowhere, Language::En).contains("add ledger_disk = "));
-    let relative = ON_DISK.replace("/dev/sdx", "sdx");
-    assert!(refused(&relative, Language::En).contains("/dev/disk/by-id/"));
-}
-
 #[test]
 fn one_node_alone_and_three_nodes_need_no_witness() {
     let one = "[cluster]\nname = \"a\"\n[node.n1]\naddress = \"10.0.0.1\"\n";
@@ -558,53 +527,6 @@ fn ph_11_a_failback_by_the_clock_is_read_and_a_past_date_is_warned_of() {
 }
 
 #[test]
-fn how_often_a_group_is_to_be_drilled_is_a_time_and_none_if_it_is_not_said() {
-    let text = |line: &str| {
-        format!("[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n[group.G]\n{line}\n")
-    };
-    let every = |line: &str| {
-        let spec = read(&text(line)).expect("it is right").spec;
-        spec.groups.values().next().expect("a group").drill_every
-    };
-    assert_eq!(every("drill_every = \"90d\""), Some(Span::secs(90 * 24 * 3600)));
-    assert_eq!(every(""), None);
-    assert!(read(&text("drill_every = \"often\"")).is_err());
-}
-
-#[test]
-fn how_a_group_is_drilled_without_being_moved_is_no_part_of_what_is_started() {
-    let text = |volume: &str, process: &str| {
-        format!(
-            "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n\
-             [[group.G.resource]]\nname = \"disk\"\nkind = \"volume\"\nmount = \"/data\"\n\
-             source = \"/dev/pay\"\n{volume}\n[[group.G.resource]]\nname = \"program\"\n\
-             kind = \"process\"\nrun = [\"/bin/true\"]\n{process}\n"
-        )
-    };
-    let group = |volume: &str, process: &str| {
-        let spec = read(&text(volume, process)).expect("it is right").spec;
-        spec.groups.into_values().next().expect("a group")
-    };
-    let (copy, drop) = ("copy = [\"/opt/snap\", \"on\"]", "drop = [\"/opt/snap\", \"off\"]");
-    let proof = "drill_read = [\"/opt/check\"]";
-    let with = group(&format!("{copy}\n{drop}"), proof);
-    let disk = ResourceName::new("disk").unwrap();
-    let program = ResourceName::new("program").unwrap();
-    let made = &with.rehearsing.copies[&disk];
-    assert_eq!(made.copy, ["/opt/snap", "on"]);
-    assert_eq!(made.drop.as_deref(), Some(&["/opt/snap".to_owned(), "off".to_owned()][..]));
-    assert_eq!(with.rehearsing.proofs[&program], ["/opt/check"]);
-    assert_eq!(group(copy, "").rehearsing.copies[&disk].drop, None);
-    assert!(!with.starts_otherwise_than(&group("", "")), "a running group is as it was");
-    let told = refused(&text(drop, ""), Language::En);
-    assert!(told.contains("drop") && told.contains("copy"), "{told}");
-    let told = refused(&text("copy = [\"snap\"]", ""), Language::En);
-    assert!(told.contains("copy") && told.contains("[\"/…/snap\"]"), "{told}");
-    assert!(read(&text(proof, "")).is_err(), "a volume has no user that could read it");
-    assert!(read(&text("", copy)).is_err(), "a process has no copy");
-}
-
-#[test]
 fn ph_16_an_address_that_two_groups_use_is_told_before_it_is_applied() {
     let vip = "[[group.BATCH.resource]]\nname = \"vip\"\nkind = \"address\"\n\
                address = \"10.0.0.1/24\"\non = [\"eth0\"]\n";
@@ -641,4 +563,6 @@ fn ph_10_a_group_says_by_what_its_next_node_is_chosen() {
     }
 }
 
+mod drills;
+mod ledger;
 mod monitors;

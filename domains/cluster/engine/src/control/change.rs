@@ -215,6 +215,24 @@ fn rehearse(
     Ok(Command::GroupRehearse { group: group(record, name)?, on, depth, limit })
 }
 
+fn resume(record: &Record, name: &str, vouch: &wire::Vouch) -> Tried<Command> {
+    let vouch = match vouch {
+        wire::Vouch::Nothing => Vouch::Nothing,
+        wire::Vouch::OwnerIsOff => Vouch::OwnerIsOff,
+    };
+    Ok(match name {
+        wire::ALL_GROUPS => Command::AllResume { vouch },
+        name => Command::GroupResume { group: group(record, name)?, vouch },
+    })
+}
+
+/// A configuration that goes back by itself unless it is confirmed `within`, where that is said.
+fn apply(record: &Record, text: &str, (within, now): (Option<Span>, Wall)) -> Tried<Command> {
+    let since = Some(now);
+    let waits = |within| Unconfirmed { back_to: sure_text(record), within, since };
+    Ok(Command::ConfigApply { config: Box::new(applied(text, within.map(waits))?) })
+}
+
 /// The command of the rules; none for what is no ledger entry by itself.
 fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command>> {
     let maybe = |name: &Option<String>| name.as_ref().map(|n| node(record, n)).transpose();
@@ -261,16 +279,7 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
                 name => Command::GroupPause { group: group(record, name)?, until },
             }
         }
-        Operation::Resume { group: name, vouch } => {
-            let vouch = match vouch {
-                wire::Vouch::Nothing => Vouch::Nothing,
-                wire::Vouch::OwnerIsOff => Vouch::OwnerIsOff,
-            };
-            match name.as_str() {
-                wire::ALL_GROUPS => Command::AllResume { vouch },
-                name => Command::GroupResume { group: group(record, name)?, vouch },
-            }
-        }
+        Operation::Resume { group: name, vouch } => resume(record, name, vouch)?,
         Operation::Clear { group: name } => Command::GroupClear { group: group(record, name)? },
         Operation::SuspendMonitor { .. } | Operation::ResumeMonitor { .. } => {
             return monitor_command(what, record, now);
@@ -280,10 +289,7 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
         | Operation::Hold { .. }
         | Operation::Watch { .. } => return watched::command(what, record),
         Operation::Apply { text, confirm_within, verify: _ } => {
-            let since = Some(now);
-            let waits = |within| Unconfirmed { back_to: sure_text(record), within, since };
-            let unconfirmed = confirm_within.map(waits);
-            Command::ConfigApply { config: Box::new(applied(text, unconfirmed)?) }
+            apply(record, text, (*confirm_within, now))?
         }
         Operation::Confirm => Command::ConfigConfirm,
         Operation::Stretch { ratio, within } => Command::Stretch { ratio: *ratio, within: *within },

@@ -7,7 +7,7 @@ use tsugi_cluster_rules::start_kind::StartRefused;
 use tsugi_cluster_rules::timing::TTL_CAP;
 use tsugi_cluster_rules::watch::WatchIdRefused;
 use tsugi_messages::{self as messages, Message};
-use tsugi_vocabulary::{GroupName, NodeName};
+use tsugi_vocabulary::{GroupName, NodeName, Span};
 use tsugi_wire::control::report::{No, Refused};
 use tsugi_wire::control::{Utc, Words};
 
@@ -50,12 +50,7 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
             let because = why.iter().map(|(node, why)| rejected(node, why)).collect();
             (No::Refused, messages::refused_nobody_can_take(group), because)
         }
-        Refusal::Start(StartRefused::NothingToInherit) => {
-            plain(messages::refused_nothing_to_inherit(words))
-        }
-        Refusal::Start(StartRefused::OptionWithoutOperator) => {
-            plain(messages::refused_option_without_operator(words))
-        }
+        Refusal::Start(why) => plain(start(why, words)),
         Refusal::Moving { group } => plain(messages::refused_moving(group)),
         Refusal::LastMajority { node } => plain(messages::refused_last_voter(node)),
         Refusal::StillOwns { node, groups } => {
@@ -74,17 +69,13 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
             (No::NotFound, messages::refused_no_such_watch(id), Vec::new())
         }
         Refusal::NoSuchMonitor { monitor, known } => {
-            let known = if known.is_empty() { "-".to_owned() } else { known.join(", ") };
-            (No::NotFound, messages::refused_no_such_monitor(monitor, known), Vec::new())
+            let what = messages::refused_no_such_monitor(monitor, listed(known));
+            (No::NotFound, what, Vec::new())
         }
         Refusal::NoSuchService { group, service, known } => {
-            let known = if known.is_empty() { "-".to_owned() } else { known.join(", ") };
-            let file = super::CONFIG_FILE;
-            (
-                No::NotFound,
-                messages::refused_no_such_service(group, service, known, file),
-                Vec::new(),
-            )
+            let (known, file) = (listed(known), super::CONFIG_FILE);
+            let what = messages::refused_no_such_service(group, service, known, file);
+            (No::NotFound, what, Vec::new())
         }
         Refusal::NotOwner { group, node } => plain(messages::refused_not_owner(group, node)),
         Refusal::NoFenceDevice { node } => plain(messages::refused_no_fence_device(node)),
@@ -99,16 +90,30 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
         Refusal::NoSuchRatio { ratio, most } => {
             plain(messages::refused_ratio(ratio, most, TTL_CAP.as_millis()))
         }
-        Refusal::StretchTooLong { asked, most } => {
-            let [asked, most] = [asked, most].map(|span| span.as_millis().div_ceil(1_000));
-            plain(messages::refused_stretch_too_long(asked, most))
-        }
+        Refusal::StretchTooLong { asked, most } => plain(stretch_too_long([asked, most])),
         Refusal::OlderNode { node } => plain(messages::refused_older_node(node)),
         Refusal::LedgerStays => plain(messages::refused_ledger_stays(super::CONFIG_FILE)),
         Refusal::StaleEpoch { group, epoch, newest } => {
             plain(messages::refused_stale_epoch(group, epoch, newest))
         }
     }
+}
+
+/// All that there are, in one line.
+fn listed(known: &[String]) -> String {
+    if known.is_empty() { "-".to_owned() } else { known.join(", ") }
+}
+
+fn start(why: &StartRefused, words: &str) -> Message {
+    match why {
+        StartRefused::NothingToInherit => messages::refused_nothing_to_inherit(words),
+        StartRefused::OptionWithoutOperator => messages::refused_option_without_operator(words),
+    }
+}
+
+fn stretch_too_long(spans: [&Span; 2]) -> Message {
+    let [asked, most] = spans.map(|span| span.as_millis().div_ceil(1_000));
+    messages::refused_stretch_too_long(asked, most)
 }
 
 fn not_a_watch_id(why: &WatchIdRefused) -> Message {

@@ -235,36 +235,6 @@ impl Errands {
         std::mem::take(&mut self.let_go)
     }
 
-    /// Starts and moves of a group that is let go of go no further: what they have asked of the
-    /// hands is answered, and nothing is asked any more. What only looks for a line is over.
-    fn cut_short(&mut self, group: &GroupName, out: &mut Vec<Finished>) {
-        let builds = |e: &Errand| match e.job.what {
-            Act::Start { .. }
-            | Act::Restart { .. }
-            | Act::MoveAddress { .. }
-            | Act::Load { .. } => e.job.group == *group,
-            Act::Stop { .. }
-            | Act::LetGo
-            | Act::Notify { .. }
-            | Act::Ask { .. }
-            | Act::Recover { .. }
-            | Act::End { .. }
-            | Act::Adopt => false,
-        };
-        let mut over = Vec::new();
-        for (number, errand) in self.open.iter_mut().filter(|(_, e)| builds(e)) {
-            errand.steps.truncate(1);
-            errand.detours = CUT_SHORT;
-            if matches!(errand.wait, Wait::Line { .. } | Wait::Rest { .. }) {
-                over.push(*number);
-            }
-        }
-        over.extend(self.stops_that_wait(group));
-        for number in over {
-            self.fail(number, "its group was let go of".into(), out);
-        }
-    }
-
     /// The earliest moment at which an errand wants to look again.
     #[must_use]
     pub fn next_time(&self) -> Option<Moment> {

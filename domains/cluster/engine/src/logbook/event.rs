@@ -11,7 +11,7 @@ use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
 use tsugi_cluster_rules::watch::table::Then;
 use tsugi_messages::{self as messages, Language, Message, Phrase, phrase};
-use tsugi_vocabulary::{GroupName, NodeName, ResourceName};
+use tsugi_vocabulary::{GroupName, NodeName, ResourceName, Span};
 
 use super::because;
 use crate::control::view::words::{Deed, named};
@@ -80,16 +80,21 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
             Some(messages::guardian_acted(node, event.group.as_ref()?, epoch))
         }
         Happening::FenceOrdered { node, by } => Some(messages::fence_ordered(node, by)),
-        Happening::Fenced { node, took, how } => Some(match how {
-            HowOff::Switched => messages::node_fenced(node, &event.by, took.as_millis()),
-            HowOff::Found => messages::node_found_off(node, &event.by, took.as_millis()),
-        }),
+        Happening::Fenced { node, took, how } => Some(off((node, &event.by), *took, *how)),
         Happening::FenceFailed { node, fault } => Some(fence::message(fault, (node, &event.by))),
         Happening::GuardianLost { node } => Some(messages::guardian_lost(node)),
         Happening::Drill { by, turn } => drill_turn((event.group.as_ref()?, by), turn, language),
         Happening::Readopted { node, groups } => {
             Some(messages::agent_replaced(node, groups.len(), named(groups)))
         }
+    }
+}
+
+/// How a node was made sure of.
+fn off((node, by): (&NodeName, &NodeName), took: Span, how: HowOff) -> Message {
+    match how {
+        HowOff::Switched => messages::node_fenced(node, by, took.as_millis()),
+        HowOff::Found => messages::node_found_off(node, by, took.as_millis()),
     }
 }
 

@@ -166,9 +166,7 @@ fn words(event: &EventRecord) -> Words {
         Happening::WatchedEnded { id, how, then } => {
             watched_ended((group, event), (id, how), *then)
         }
-        Happening::Recovered { failed: None } => {
-            phrased(&phrase::happened_recovered(group, &event.by))
-        }
+        Happening::Recovered { failed: None } => phrased(&phrase::happened_recovered(group, node)),
         Happening::Recovered { failed: Some(how) } => {
             phrased(&phrase::happened_recover_failed(group, &event.by, how))
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::node::{Event, Order};
 use tsugi_cluster_rules::spec::GroupSpec;
-use tsugi_vocabulary::{GroupName, Moment, Span};
+use tsugi_vocabulary::{Epoch, GroupName, Moment, Span};
 
 use super::{Core, Ended, Proposal, of_device, rehearsed};
 use crate::errand::{Finished, Job};
@@ -37,25 +37,7 @@ impl Core {
                     self.armory.disarm(guardian, group, epoch);
                 }
             }
-            Order::Do { group, epoch, act, what } => {
-                let Some(spec) = self.parts.node.spec_of(&group) else { return };
-                let mut done = Vec::new();
-                let starts = matches!(what, Act::Start { .. });
-                match if starts { self.parts.notebook.write(&group, epoch, &spec) } else { Ok(()) }
-                {
-                    Ok(()) => {
-                        let spec = self.with_time_outs_in_force(spec, &what);
-                        let job = Job { group, epoch, act, what, spec };
-                        self.parts.errands.begin(now, job, &mut self.parts.hands, &mut done);
-                    }
-                    // What could not be taken down as it went up does not go up.
-                    Err(failed) => {
-                        let outcome = Outcome::Failed { how: failed.to_string().as_str().into() };
-                        done.push(Finished::Act { group, epoch, act, outcome });
-                    }
-                }
-                self.deliver(done);
-            }
+            Order::Do { group, epoch, act, what } => self.act(now, (group, epoch, act), what),
             Order::Fence { node, boot, device } => {
                 let hands = &mut self.parts.hands;
                 if let Some(ended) = self.parts.fences.shoot((node, boot), *device, hands) {
@@ -95,6 +77,25 @@ impl Core {
             }
             Order::Left => self.ended = Some(Ended::Left),
         }
+    }
+
+    fn act(&mut self, now: Moment, (group, epoch, act): (GroupName, Epoch, u64), what: Act) {
+        let Some(spec) = self.parts.node.spec_of(&group) else { return };
+        let mut done = Vec::new();
+        let starts = matches!(what, Act::Start { .. });
+        match if starts { self.parts.notebook.write(&group, epoch, &spec) } else { Ok(()) } {
+            Ok(()) => {
+                let spec = self.with_time_outs_in_force(spec, &what);
+                let job = Job { group, epoch, act, what, spec };
+                self.parts.errands.begin(now, job, &mut self.parts.hands, &mut done);
+            }
+            // What could not be taken down as it went up does not go up.
+            Err(failed) => {
+                let outcome = Outcome::Failed { how: failed.to_string().as_str().into() };
+                done.push(Finished::Act { group, epoch, act, outcome });
+            }
+        }
+        self.deliver(done);
     }
 
     /// The group as one act is to be done: a run of a monitor may take longer while the time-outs

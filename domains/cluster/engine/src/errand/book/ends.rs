@@ -5,11 +5,11 @@ use tsugi_cluster_rules::reason::How;
 use tsugi_cluster_rules::record::Happening;
 use tsugi_host::Host;
 use tsugi_host::request::{Ended, HowEnded, TimeLimit};
-use tsugi_vocabulary::Moment;
+use tsugi_vocabulary::{GroupName, Moment};
 
 use super::super::how::how_ended;
 use super::super::{FLOOD, Step};
-use super::{Errand, Errands, Finished, Wait, seen};
+use super::{CUT_SHORT, Errand, Errands, Finished, Wait, seen};
 
 /// What makes the end of a program a good one.
 #[derive(Clone, Copy)]
@@ -38,6 +38,36 @@ impl Judged {
 }
 
 impl Errands {
+    /// Starts and moves of a group that is let go of go no further: what they have asked of the
+    /// hands is answered, and nothing is asked any more. What only looks for a line is over.
+    pub(super) fn cut_short(&mut self, group: &GroupName, out: &mut Vec<Finished>) {
+        let builds = |e: &Errand| match e.job.what {
+            Act::Start { .. }
+            | Act::Restart { .. }
+            | Act::MoveAddress { .. }
+            | Act::Load { .. } => e.job.group == *group,
+            Act::Stop { .. }
+            | Act::LetGo
+            | Act::Notify { .. }
+            | Act::Ask { .. }
+            | Act::Recover { .. }
+            | Act::End { .. }
+            | Act::Adopt => false,
+        };
+        let mut over = Vec::new();
+        for (number, errand) in self.open.iter_mut().filter(|(_, e)| builds(e)) {
+            errand.steps.truncate(1);
+            errand.detours = CUT_SHORT;
+            if matches!(errand.wait, Wait::Line { .. } | Wait::Rest { .. }) {
+                over.push(*number);
+            }
+        }
+        over.extend(self.stops_that_wait(group));
+        for number in over {
+            self.fail(number, "its group was let go of".into(), out);
+        }
+    }
+
     /// A program has ended: what an errand waited for, a service that died, or neither.
     pub(super) fn on_ended(
         &mut self,
