@@ -89,7 +89,7 @@ impl WellPlaced {
             return broken("restarts", what);
         }
         let lost = was.owner().filter(|node| now.owner() != Some(*node) && !fenced);
-        if let Some(node) = lost.filter(|node| self.is_hasty(at, after, (name, node))) {
+        if let Some(node) = lost.filter(|node| self.is_hasty(at, (was, after), (name, node))) {
             return broken("patience", format!("{name} was taken from {node}, never listened for"));
         }
         Ok(())
@@ -156,19 +156,28 @@ impl WellPlaced {
     /// Whether the owner was called lost before a whole time of listening. Judged when it loses the
     /// group: one that finds no place keeps its cause, and who gives it away later listened for
     /// nobody.
-    fn is_hasty(&self, at: u64, after: &Record, (group, owner): (&GroupName, &NodeName)) -> bool {
+    fn is_hasty(
+        &self,
+        at: u64,
+        (was, after): (&GroupRecord, &Record),
+        (group, owner): (&GroupName, &NodeName),
+    ) -> bool {
         let Some((plan, timing)) = after.plan.as_ref().zip(after.spec().map(|s| s.timing)) else {
             return false;
         };
         let decision = plan.decisions.get(group);
         let cause = decision.and_then(|decision| decision.cause.as_ref());
         let Some(Cause::NodeSilent { node, silence: Span::ZERO }) = cause else { return false };
-        // What is only observed is told once, with the cause of an earlier plan. It is let go of
-        // when its owner says that nothing of it is there, and in truth nothing is.
+        // What is only observed, and what was promised to be handed over, is told with the cause
+        // of an earlier plan. It is let go of when its owner says that nothing of it is there, and
+        // in truth nothing is.
         let observed =
             |d: &Decision| matches!(d.chosen, Chosen::Wait { on: Waiting::Observed { .. } });
         let is_there = number_of(node).is_some_and(|n| self.up.contains(&(group.clone(), n)));
-        if decision.is_some_and(observed) && !is_there {
+        let promised = promised_to(was);
+        let kept =
+            promised.is_some() && promised == after.group(group).and_then(GroupRecord::owner);
+        if (kept || decision.is_some_and(observed)) && !is_there {
             return false;
         }
         let Some(began) = number_of(&plan.by).and_then(|by| self.began.get(&by)) else {
@@ -176,6 +185,14 @@ impl WellPlaced {
         };
         let listened = at.saturating_sub(*began);
         node == owner && listened < Timing::of(timing).ttl.0 * 19 / 10
+    }
+}
+
+/// To whom a group was to be handed over.
+fn promised_to(group: &GroupRecord) -> Option<&NodeName> {
+    match &group.ownership {
+        Ownership::Owned { handover, .. } => handover.as_ref(),
+        Ownership::Nobody => None,
     }
 }
 

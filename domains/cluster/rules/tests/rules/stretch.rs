@@ -71,7 +71,7 @@ fn cl_35_a_stretch_beyond_what_voters_promise_is_refused_with_the_bound() {
     }
     for within in [Span::ZERO, LONGEST_STRETCH + Span(1)] {
         let said = refused(&world, stretch(2, within));
-        assert_eq!(said.number(), 30, "{said:?}");
+        assert_eq!(said.number(), 31, "{said:?}");
     }
     let mut bare = issued(&world, stretch(2, Span::secs(60)));
     bare.reason.clear();
