@@ -40,6 +40,11 @@ impl Peer {
         Timing { ttl: self.ttl.max(timing.ttl), ..timing }.silent_after()
     }
 
+    /// The TTL that it last asked for.
+    pub(super) fn ttl(&self) -> Span {
+        self.ttl
+    }
+
     /// The start of it that was heard last.
     pub(super) fn boot(&self) -> BootId {
         self.boot
@@ -144,11 +149,12 @@ impl Node {
             self.clear_of_doubt(lived, (other, boot));
         }
         for peer in self.peers.values_mut() {
-            if peer.heard.is_none() {
-                peer.boot = boot;
-            }
             if peer.heard.is_some_and(|heard| heard >= lived) {
                 continue;
+            }
+            // Another life of it: nothing that the former one said of itself is so any more.
+            if peer.boot != boot {
+                (peer.boot, peer.health) = (boot, Health::default());
             }
             if peer.heard.replace(lived).is_none() || peer.missed.take().is_some() {
                 self.paperwork.plan_again();
@@ -289,9 +295,13 @@ impl Node {
         let mut changed = std::mem::replace(&mut self.was_settled, settled) != settled;
         for peer in self.peers.values_mut() {
             let Some(heard) = peer.heard else { continue };
-            let after = peer.silent_after(timing);
-            if peer.missed.is_none() && now.since(heard) >= after {
+            let silent = now.since(heard) >= peer.silent_after(timing);
+            if peer.missed.is_none() && silent {
                 peer.missed = Some(heard);
+                changed = true;
+            } else if peer.missed.is_some() && !silent {
+                // Time-outs were stretched since: it counts as heard, and will be missed anew.
+                peer.missed = None;
                 changed = true;
             }
         }

@@ -119,7 +119,10 @@ impl Node {
         let mut found = Vec::new();
         for (node, peer) in &self.peers {
             let boot = peer.boot();
+            // Where its lease may run for long, a wrong word would count for as long.
+            let stretched = record.ratio() > 1 || peer.ttl() > self.timing.ttl;
             let open = self.is_suspect(now, peer) && !self.suspects.asked.contains_key(node);
+            let open = open && !stretched;
             if open && self.is_to_be_asked(now, record, (node, boot)) {
                 found.extend(self.believable(record, node).map(|device| (node, boot, device)));
             }
@@ -230,7 +233,9 @@ impl Node {
     pub(super) fn found_off(&self) -> Vec<(NodeName, BootId, Span)> {
         let found = self.suspects.asked.iter().filter_map(|(node, question)| {
             let Stands::Off(silence) = question.stands else { return None };
-            Some((node.clone(), question.boot, silence))
+            // What the ledger knows, or what has returned since, is told no second time.
+            let news = owns_something(&self.record, (node, question.boot));
+            news.then(|| (node.clone(), question.boot, silence))
         });
         found.collect()
     }

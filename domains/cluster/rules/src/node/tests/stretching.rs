@@ -48,6 +48,19 @@ impl Bench {
 }
 
 #[test]
+fn cl_35_who_was_silent_before_a_stretch_is_missed_anew_after_it() {
+    let mut bench = Bench::new(record());
+    bench.hear_all(Span::secs(2));
+    bench.pass(Span::millis(500));
+    assert!(bench.is_silent("b"));
+    let at = bench.time();
+    bench.stretch(5, at);
+    assert!(!bench.is_silent("b"), "its lease may have been a long one");
+    let wakes = |bench: &Bench| bench.node.next_silence(bench.now);
+    assert!(wakes(&bench).is_some(), "somebody looks when that is over");
+}
+
+#[test]
 fn cl_35_a_node_asks_for_the_longer_lease_and_calls_nobody_silent_before_it_would_end() {
     let mut bench = Bench::new(record());
     bench.hear_all(Span::secs(2));

@@ -278,6 +278,35 @@ fn a_device_that_said_off_of_a_node_that_is_heard_again_is_never_asked_again() {
 }
 
 #[test]
+fn while_leases_run_for_long_no_device_is_asked() {
+    let mut watched = Watched::new();
+    let (by, reason) = ("mika".to_owned(), "storage move".to_owned());
+    let order = crate::record::Order { by, reason, at: Wall(1), command: "c-1".to_owned() };
+    let within = Span::secs(600);
+    let stretch = crate::record::Stretch { ratio: 3, order, within, over: None };
+    let draft = Draft::default().write(Write::Stretch(Arc::new(stretch)));
+    let index = Index(watched.bench.record.applied.0 + 1);
+    watched.bench.record.apply(&draft, index);
+    watched.touch();
+    watched.misses_beats();
+    assert_eq!(watched.asked(), 0, "a wrong word would count for as long as the lease");
+}
+
+#[test]
+fn what_a_device_said_is_told_once_and_a_later_fence_stands() {
+    let mut watched = Watched::new();
+    watched.misses_beats();
+    watched.says(Power::Off);
+    watched.says(Power::Off);
+    assert!(watched.is_off());
+    let later = Some(BootId(99));
+    let known = watched.known("b");
+    watched.write("b", NodeRecord { fenced: later, ..known });
+    watched.hear(&["c"], Span::millis(200));
+    assert_eq!(watched.known("b").fenced, later);
+}
+
+#[test]
 fn a_beat_that_was_sent_before_the_power_was_lost_catches_no_device() {
     let mut watched = Watched::new();
     watched.misses_beats();
