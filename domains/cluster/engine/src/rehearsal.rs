@@ -14,6 +14,7 @@ mod reading;
 pub mod step;
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tsugi_cluster_rules::drill::Depth;
@@ -28,6 +29,7 @@ use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
 
 use crate::errand::Surroundings;
 use brief::Brief;
+pub use brief::held_off;
 
 /// How much longer than its limit a process may take to say what is slow.
 const LATE: Span = Span::secs(5);
@@ -76,6 +78,8 @@ pub struct Rehearse {
     pub limit: Span,
     /// The group as it is configured.
     pub spec: Arc<GroupSpec>,
+    /// Where groups have what may be mounted elsewhere next.
+    pub held_off: Vec<PathBuf>,
 }
 
 /// What one came to; everything of it is gone.

@@ -121,10 +121,23 @@ fn a_copy_is_read_on_another_node_and_the_group_stays_as_it_is() {
 }
 
 #[test]
+fn the_volume_itself_is_no_copy_of_it_and_is_not_touched() {
+    let same = "copy = [\"/bin/sh\", \"-c\", \"echo HEREimage\"]";
+    let site = on_an_image(same, "run = [\"/bin/sleep\", \"100000\"]");
+    let (code, told, err) = drill(&site, "a", &["--level", "read"]);
+    assert_ne!(code, Some(0), "{told} {err}");
+    assert_eq!(told["rehearsal"]["verdict"], "failed", "{told}");
+    let how = told["rehearsal"]["fault"]["how"].to_string();
+    assert!(how.contains("rehearsal_fault_original"), "{told}");
+    assert_eq!(site.group("a").0, "running");
+}
+
+#[test]
 fn a_block_copy_is_checked_and_mounted_read_only_for_what_the_configuration_names() {
     let proof = "run = [\"/bin/sleep\", \"100000\"]\nuser = \"nobody\"\n\
                  drill_read = [\"/bin/sh\", \"-c\", \"test -d HEREmnt/lost+found && \
-                 ! touch HEREmnt/x && id -un\"]";
+                 ! touch HEREmnt/x && \
+                 test $(grep -c ' HEREmnt ' /proc/self/mountinfo) = 1 && id -un\"]";
     let site = on_an_image(COPY, proof);
     let (code, told, err) = drill(&site, "a", &["--level", "read"]);
     assert_eq!(code, Some(0), "{told} {err}");

@@ -108,7 +108,7 @@ impl Running {
 
     /// How it has ended, if it has.
     pub(super) fn has_ended(&mut self) -> Option<String> {
-        while let Ok(More::Yes) = self.next(Instant::now()) {}
+        while self.next(Instant::now()).is_ok() {}
         self.ended.as_ref().map(|ended| self.told(ended))
     }
 

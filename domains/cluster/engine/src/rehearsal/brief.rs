@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use tsugi_cluster_rules::desk::{Before, Disk, ScriptEvent, Told};
 use tsugi_cluster_rules::drill::Depth;
 use tsugi_cluster_rules::spec::{
-    GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeCopy, VolumeSource,
+    ClusterSpec, GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeCopy,
+    VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_vocabulary::{Epoch, GroupName, Span};
@@ -39,6 +40,9 @@ pub struct Brief {
     pub run_dir: PathBuf,
     /// `PATH` of what makes copies.
     pub path: String,
+    /// Where groups have what may be mounted elsewhere next: none of it is held here, or it would
+    /// stay mounted when its group lets go of it.
+    pub held_off: Vec<PathBuf>,
     /// The volumes, in start order.
     pub volumes: Vec<Volume>,
     /// The floating addresses.
@@ -54,6 +58,8 @@ pub struct Volume {
     pub name: String,
     /// Where programs look for it.
     pub mount: PathBuf,
+    /// What is mounted there where the group runs; none is the directory itself.
+    pub source: Option<PathBuf>,
     /// How its copy is made; none is a plain copy of the directory.
     pub copy: Option<VolumeCopy>,
 }
@@ -110,13 +116,27 @@ pub fn lifeline(folder: &Path) -> PathBuf {
     folder.join("agent")
 }
 
+/// Where the groups of a cluster have volumes of their own, and what the agent `Filesystem` mounts.
+#[must_use]
+pub fn held_off(spec: &ClusterSpec) -> Vec<PathBuf> {
+    let of = |resource: &ResourceSpec| match &resource.kind {
+        ResourceKind::Volume { mount, source: VolumeSource::Block(_), .. } => Some(mount.clone()),
+        ResourceKind::Ocf { parameters, .. } => parameters.get("directory").cloned(),
+        ResourceKind::Volume { source: VolumeSource::Directory, .. }
+        | ResourceKind::Address { .. }
+        | ResourceKind::Process { .. } => None,
+    };
+    let resources = spec.groups.values().flat_map(|group| &group.resources);
+    resources.filter_map(of).map(PathBuf::from).collect()
+}
+
 impl Brief {
     /// What is to be done with a group on this node.
     ///
     /// # Errors
     /// What this node lacks for it: the resource, and a word of it.
     pub fn of(around: &Surroundings, asked: &Rehearse) -> Result<Self, (String, String)> {
-        let Rehearse { command, group, depth, epoch, limit, spec } = asked;
+        let Rehearse { command, group, depth, epoch, limit, spec, held_off } = asked;
         let mut brief = Self {
             command: command.clone(),
             node: around.node.clone(),
@@ -126,6 +146,7 @@ impl Brief {
             folder: folder(&around.data_dir),
             run_dir: around.run_dir.clone(),
             path: around.path.clone(),
+            held_off: held_off.clone(),
             volumes: Vec::new(),
             addresses: Vec::new(),
             programs: Vec::new(),
@@ -140,7 +161,11 @@ impl Brief {
                     // The rules have refused what has no way to a copy.
                     debug_assert!(copy.is_some() || *source == VolumeSource::Directory);
                     let (name, mount) = (resource.name.to_string(), PathBuf::from(mount));
-                    brief.volumes.push(Volume { name, mount, copy });
+                    let source = match source {
+                        VolumeSource::Block(device) => Some(PathBuf::from(device)),
+                        VolumeSource::Directory => None,
+                    };
+                    brief.volumes.push(Volume { name, mount, source, copy });
                 }
                 ResourceKind::Process { .. } => {
                     let program = program(around, (group, *epoch, spec), resource);

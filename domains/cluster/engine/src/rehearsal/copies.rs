@@ -2,7 +2,7 @@
 //! makes a snapshot needs it.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -36,7 +36,11 @@ pub(super) fn make(brief: &Brief, until: Instant, log: &mut Log) -> Result<Vec<P
             Some(copy) => {
                 let command = command(brief, volume, &copy.copy);
                 let printed = bounded::run(command, until).map_err(kind)?;
-                named(&printed)
+                let copy = named(&printed)?;
+                match is_the_original(&copy, volume) {
+                    true => Err((FaultKind::Original, copy.display().to_string())),
+                    false => Ok(copy),
+                }
             }
             None => plain(brief, volume, until),
         })?);
@@ -50,13 +54,13 @@ pub(super) fn drop_all(brief: &Brief, log: &mut Log) {
         let Some(drop) = volume.copy.as_ref().and_then(|copy| copy.drop.as_ref()) else { continue };
         let dropped = || {
             let end = Instant::now() + DROP_LIMIT;
-            let again = |_| {
-                // What used it may have been killed only now.
-                std::thread::sleep(AGAIN);
-                bounded::run(command(brief, volume, drop), end)
-            };
-            let first = bounded::run(command(brief, volume, drop), end);
-            first.or_else(again).or_else(again).map_err(kind)
+            loop {
+                match bounded::run(command(brief, volume, drop), end) {
+                    // What used it may have been killed only now, and still writes out.
+                    Err(_) if Instant::now() + AGAIN < end => std::thread::sleep(AGAIN),
+                    outcome => return outcome.map_err(kind),
+                }
+            }
         };
         // The others go all the same.
         log.part((Part::Drop, &volume.name), dropped).ok();
@@ -124,6 +128,18 @@ fn named(printed: &str) -> Result<PathBuf, (FaultKind, String)> {
     }
     let shown: String = line.chars().filter(|c| !c.is_control()).take(80).collect();
     Err((FaultKind::Failed, format!("\"{shown}\"")))
+}
+
+/// Whether what was given as a copy is what it should be one of: it would be written to.
+fn is_the_original(copy: &Path, volume: &Volume) -> bool {
+    let Ok(its) = fs::metadata(copy) else { return false };
+    let same = |other: &Path| {
+        fs::metadata(other).is_ok_and(|other| match its.file_type().is_block_device() {
+            true => other.file_type().is_block_device() && other.rdev() == its.rdev(),
+            false => (other.dev(), other.ino()) == (its.dev(), its.ino()),
+        })
+    };
+    same(&volume.mount) || volume.source.as_deref().is_some_and(same)
 }
 
 /// A plain copy of a directory, if it is no more than this and there is room for it.

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::mount::{MsFlags, mount, umount};
+use nix::mount::{MntFlags, MsFlags, mount, umount, umount2};
 use tsugi_cluster_rules::drill::Depth;
 use tsugi_cluster_rules::drill::rehearsal::{FaultKind, Part};
 
@@ -67,6 +67,10 @@ fn cut_off(brief: &Brief) -> Result<(), (FaultKind, String)> {
         move |error: nix::Error| refused(&what)(error.into())
     };
     mount(NONE, "/", NONE, all, NONE).map_err(system("mount"))?;
+    for place in &brief.held_off {
+        // As often as something is mounted there; most are mounted on another node.
+        while umount2(place, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW).is_ok() {}
+    }
     let bare = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), bare, NONE).map_err(system("/proc"))?;
     run_without_sockets(brief)?;

@@ -67,6 +67,7 @@ fn rehearse(command: &str) -> Rehearse {
         epoch: Epoch { incarnation: 1, counter: 5 },
         limit: Span::secs(60),
         spec: Arc::new(spec),
+        held_off: Vec::new(),
     }
 }
 

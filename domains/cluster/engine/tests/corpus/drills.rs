@@ -160,7 +160,17 @@ fn a_drill_beside_the_running_group_of_version_1_is_kept_with_every_end_and_faul
         let kept = rehearsal(Depth::Isolate, over(Came::Failed), (part, kind));
         keeps(&format!("rehearsal-at-{}", part.word()), &kept);
     }
+    let original = rehearsal(Depth::Read, over(Came::Failed), (Copy, FaultKind::Original));
+    keeps("rehearsal-of-the-original", &original);
+    let kinds = [&kinds[..], &[FaultKind::Original]].concat();
     every!(parts, Copy, Check, Mount, Read, Start, Monitor, Stop, Drop);
-    every!(kinds, FaultKind::Failed, FaultKind::Slow, FaultKind::Room, FaultKind::Unable,);
+    every!(
+        kinds,
+        FaultKind::Failed,
+        FaultKind::Slow,
+        FaultKind::Room,
+        FaultKind::Unable,
+        FaultKind::Original
+    );
     every!([Depth::Read, Depth::Isolate], Depth::Read, Depth::Isolate);
 }

@@ -142,6 +142,8 @@ pub enum FaultKind {
     Room,
     /// This machine cannot do it.
     Unable,
+    /// What was given as a copy is the volume itself.
+    Original,
 }
 
 /// What the node that was to show it says of it.
@@ -225,13 +227,14 @@ impl Rehearsal {
     }
 
     /// Whether something has come that goes first: the group is not run any more as it was, or
-    /// another comes to the node that shows it.
+    /// another comes to the node that shows it, or is to leave it.
     #[must_use]
     pub fn is_disturbed(&self, record: &Record, group: &GroupName) -> bool {
         let stands = record.group(group).is_some_and(|entry| self.stands(entry));
-        let comes =
-            |(name, entry): (&GroupName, &GroupRecord)| name != group && comes_to(entry, &self.on);
-        !stands || record.groups.iter().any(|(name, entry)| comes((name, &entry.value)))
+        let moves = |(name, entry): (&GroupName, &GroupRecord)| {
+            name != group && (comes_to(entry, &self.on) || leaves(entry, &self.on))
+        };
+        !stands || record.groups.iter().any(|(name, entry)| moves((name, &entry.value)))
     }
 
     /// Whether the group is run as it was when this began.
@@ -273,6 +276,16 @@ fn comes_to(entry: &GroupRecord, to: &NodeName) -> bool {
             Phase::Running => false,
             Phase::Starting | Phase::Failing => node == to,
         },
+        Ownership::Nobody => false,
+    }
+}
+
+/// Whether a group that a node has is to be let go of there.
+fn leaves(entry: &GroupRecord, from: &NodeName) -> bool {
+    match &entry.ownership {
+        Ownership::Owned { node, handover, .. } => {
+            node == from && (handover.is_some() || entry.intent != GroupIntent::Run)
+        }
         Ownership::Nobody => false,
     }
 }

@@ -60,6 +60,7 @@ fn fault(fault: &Fault) -> wire::Fault {
         FaultKind::Slow => phrase::rehearsal_fault_slow(),
         FaultKind::Room => phrase::rehearsal_fault_room(detail),
         FaultKind::Unable => phrase::rehearsal_fault_unable(detail),
+        FaultKind::Original => phrase::rehearsal_fault_original(detail),
     };
     let at = phrased(&part(fault.part, &fault.resource));
     wire::Fault { part: fault.part.word().to_owned(), at, how: phrased(&how) }

@@ -51,7 +51,9 @@ impl Core {
                 }
             }
             Order::Rehearse { command, group, depth, epoch, limit, spec } => {
-                let asked = Rehearse { command, group, depth, epoch, limit, spec };
+                let all = self.parts.node.record().spec();
+                let held_off = all.map(crate::rehearsal::held_off).unwrap_or_default();
+                let asked = Rehearse { command, group, depth, epoch, limit, spec, held_off };
                 let hands = &mut self.parts.hands;
                 if let Some(shown) = self.parts.rehearsals.begin(&asked, hands) {
                     self.step([rehearsed(shown)]);

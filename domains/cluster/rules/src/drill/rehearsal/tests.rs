@@ -103,6 +103,9 @@ fn whatever_becomes_of_the_group_goes_first_and_so_does_what_comes_to_the_node()
     assert!(beside(owned("b", 2, Phase::Starting, None)));
     assert!(beside(owned("b", 2, Phase::Failing, None)));
     assert!(beside(owned("a", 2, up, Some("b"))));
+    assert!(beside(owned("b", 2, up, Some("c"))), "it leaves, and its volume with it");
+    let intent = GroupIntent::Stop(super::tests::order());
+    assert!(beside(GroupRecord { intent, ..owned("b", 2, up, None) }), "it is to stop there");
 }
 
 fn sight(life: Life, boot: BootId) -> Sight {
