@@ -12,6 +12,8 @@ pub(crate) mod how;
 mod ocf;
 mod recipe;
 mod roster;
+#[cfg(test)]
+pub(crate) mod stand_in;
 
 pub use book::{Errands, Finished};
 pub(crate) use recipe::{asking, of_a_rehearsal};
@@ -23,7 +25,7 @@ use std::sync::Arc;
 use tsugi_cluster_rules::desk::Act;
 use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_host::hands::AGENT_DIR;
-use tsugi_host::request::{Request, Source, Unmounting};
+use tsugi_host::request::{Limits, Output, Program, Purpose, Request, Right, Source, Unmounting};
 use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
 
 /// One act to carry out.
@@ -72,6 +74,29 @@ impl Surroundings {
     pub fn ocf_files(&self) -> PathBuf {
         // Of the directory of the sockets only this part is the agent's to write in.
         self.run_dir.join(AGENT_DIR).join("ocf")
+    }
+
+    /// A program beside all groups: without a lease, in a group that only the hands know by this
+    /// name, killed at its limit; the end of what it printed is told with its end.
+    pub(crate) fn aside(
+        &self,
+        (group, name): (&str, &str),
+        (argv, limit): (Vec<String>, Span),
+        keep: u32,
+    ) -> Option<Program> {
+        let env = [("PATH", self.path.as_str()), ("LANG", "C.UTF-8")];
+        Some(Program {
+            right: Right::Free { group: GroupName::new(group).ok()?, epoch: Epoch::NONE },
+            name: ResourceName::new(name).ok()?,
+            purpose: Purpose::Monitor,
+            argv,
+            env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            dir: None,
+            user: None,
+            limits: Limits::default(),
+            output: Output::Tail { keep },
+            time_limit: Some(limit),
+        })
     }
 }
 

@@ -13,11 +13,10 @@ use tsugi_cluster_rules::record::FenceFault;
 use tsugi_cluster_rules::spec::FenceDevice;
 use tsugi_host::Host;
 use tsugi_host::request::{
-    Answer, Ended, Event, HowEnded, Limits, Output, Program, ProgramId, Purpose, Report, Request,
-    RequestId, Right, TimeLimit,
+    Answer, Ended, Event, HowEnded, Program, ProgramId, Report, Request, RequestId, TimeLimit,
 };
 use tsugi_messages::{self as messages, Message};
-use tsugi_vocabulary::{BootId, Epoch, GroupName, Moment, NodeName, ResourceName, Span};
+use tsugi_vocabulary::{BootId, Moment, NodeName, Span};
 
 use crate::errand::Surroundings;
 use step::Action;
@@ -280,20 +279,9 @@ impl Fences {
     ) -> Option<Program> {
         let mut argv = vec![self.around.tsugi.clone(), step::WORD.to_owned()];
         argv.extend(step::words(device, (action, node.as_str()), self.user));
-        let env = [("PATH", self.around.path.as_str()), ("LANG", "C.UTF-8")];
-        Some(Program {
-            right: Right::Free { group: GroupName::new(GROUP).ok()?, epoch: Epoch::NONE },
-            name: ResourceName::new(node.as_str()).ok()?,
-            purpose: Purpose::Monitor,
-            argv,
-            env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            dir: None,
-            // It reads the password, and then gives up the rights of the hands by itself.
-            user: device.secret.is_none().then_some(self.user),
-            limits: Limits::default(),
-            output: Output::Tail { keep: KEEP },
-            time_limit: Some(device.limit),
-        })
+        let program = self.around.aside((GROUP, node.as_str()), (argv, device.limit), KEEP)?;
+        // With a password it reads that, and then gives up the rights of the hands by itself.
+        Some(Program { user: device.secret.is_none().then_some(self.user), ..program })
     }
 
     /// Takes a report of the hands, and says what came of the run that it ends; `heard` says

@@ -11,10 +11,9 @@ use tsugi_cluster_rules::figures::{Figures, Measure, PreferBy, ScoreScript};
 use tsugi_cluster_rules::spec::ClusterSpec;
 use tsugi_host::Host;
 use tsugi_host::request::{
-    Answer, Ended, Event, HowEnded, Limits, Output, Program, ProgramId, Purpose, Report, Request,
-    RequestId, Right, TimeLimit,
+    Answer, Ended, Event, HowEnded, Program, ProgramId, Report, Request, RequestId, TimeLimit,
 };
-use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
+use tsugi_vocabulary::{GroupName, Moment, Span};
 
 use crate::errand::Surroundings;
 use crate::errand::how::how_ended;
@@ -146,24 +145,11 @@ impl Meter {
     }
 
     fn program(&self, group: &GroupName, script: &ScoreScript) -> Option<Program> {
-        let env = [
-            ("PATH", self.around.path.as_str()),
-            ("LANG", "C.UTF-8"),
-            ("TSUGI_NODE", self.around.node.as_str()),
-            ("TSUGI_SCORED", group.as_str()),
-        ];
-        Some(Program {
-            right: Right::Free { group: GroupName::new(GROUP).ok()?, epoch: Epoch::NONE },
-            name: ResourceName::new(group.as_str()).ok()?,
-            purpose: Purpose::Monitor,
-            argv: script.run.clone(),
-            env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            dir: None,
-            user: None,
-            limits: Limits::default(),
-            output: Output::Tail { keep: KEEP },
-            time_limit: Some(script.limit),
-        })
+        let runs = (script.run.clone(), script.limit);
+        let mut program = self.around.aside((GROUP, group.as_str()), runs, KEEP)?;
+        let told = [("TSUGI_NODE", self.around.node.as_str()), ("TSUGI_SCORED", group.as_str())];
+        program.env.extend(told.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Some(program)
     }
 
     /// Takes a report of the hands.

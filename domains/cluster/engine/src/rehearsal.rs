@@ -22,10 +22,9 @@ use tsugi_cluster_rules::drill::rehearsal::{Fault, FaultKind, Part, Showed};
 use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_host::Host;
 use tsugi_host::request::{
-    Answer, Ended, Event, HowEnded, Limits, Output, Program, ProgramId, Purpose, Report, Request,
-    RequestId, Right, TAIL_LONGEST, TimeLimit,
+    Answer, Ended, Event, HowEnded, ProgramId, Report, Request, RequestId, TAIL_LONGEST, TimeLimit,
 };
-use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
+use tsugi_vocabulary::{Epoch, GroupName, Span};
 
 use crate::errand::Surroundings;
 use brief::Brief;
@@ -260,25 +259,10 @@ impl Rehearsals {
 
     fn spawn(&self, what: Does, limit: Span, host: &mut dyn Host) -> Option<RequestId> {
         let folder = brief::folder(&self.around.data_dir).display().to_string();
-        let env = [("PATH", self.around.path.as_str()), ("LANG", "C.UTF-8")];
-        let program = Program {
-            right: Right::Free { group: GroupName::new(what.group()).ok()?, epoch: Epoch::NONE },
-            name: ResourceName::new(what.word()).ok()?,
-            purpose: Purpose::Monitor,
-            argv: vec![
-                self.around.tsugi.clone(),
-                step::WORD.to_owned(),
-                what.word().to_owned(),
-                folder,
-            ],
-            env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            dir: None,
-            // It makes copies and cuts itself off, and then gives up the rights of the hands.
-            user: None,
-            limits: Limits::default(),
-            output: Output::Tail { keep: TAIL_LONGEST },
-            time_limit: Some(limit),
-        };
+        let (tsugi, word) = (self.around.tsugi.clone(), what.word());
+        let argv = vec![tsugi, step::WORD.to_owned(), word.to_owned(), folder];
+        // It makes copies and cuts itself off, and then gives up the rights of the hands.
+        let program = self.around.aside((what.group(), word), (argv, limit), TAIL_LONGEST)?;
         host.ask(&Request::Spawn(program)).ok()
     }
 }

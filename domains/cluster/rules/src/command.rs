@@ -276,6 +276,28 @@ pub struct Issued {
     pub before: Before,
 }
 
+impl Issued {
+    /// What a node does by itself of what a person has ordered: in the name of that person, under
+    /// the id of the order and of this part of it.
+    pub(crate) fn by_itself(
+        situation: &Situation<'_>,
+        (command, words): (Command, String),
+        (order, part): (&Order, &str),
+    ) -> Self {
+        Self {
+            command,
+            words,
+            person: order.by.clone(),
+            origin: situation.by.to_string(),
+            command_id: format!("{}-{part}", order.command),
+            decided_on: situation.record.generation(),
+            reason: order.reason.clone(),
+            at: situation.at,
+            before: Before::New,
+        }
+    }
+}
+
 /// What the audit knows of a command's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Before {

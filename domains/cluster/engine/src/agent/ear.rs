@@ -65,9 +65,7 @@ impl Ear {
 
     /// Has the ledger look at what is due.
     pub fn look(&self) {
-        if let Some(ledger) = &self.ledger {
-            ledger.look();
-        }
+        self.tell(RaftLedger::look);
     }
 
     /// A beat of this node leaves.

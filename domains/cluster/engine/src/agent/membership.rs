@@ -51,16 +51,6 @@ impl Shared {
         messages::internal_failure("membership", why.to_string())
     }
 
-    fn not_entered(&self, why: JoinFailure) -> Message {
-        match why {
-            JoinFailure::SharedDisk(disk) => {
-                let node = self.name().map_or_else(|_| "-".to_owned(), |name| name.to_string());
-                shared_disk::unusable(&disk, &node)
-            }
-            why => self.failed(why),
-        }
-    }
-
     fn name(&self) -> Result<NodeName, Message> {
         super::start::own_name(&self.config).map_err(|e| self.failed(e))
     }
@@ -71,8 +61,8 @@ impl Shared {
         if ClusterIdentity::is_in(dirs.1) {
             return Err(messages::cluster_exists_here(dirs.1.display(), &config.spec.name));
         }
-        let identity =
-            founding::found(dirs, &config.text, &node, by).map_err(|e| self.not_entered(e))?;
+        let identity = founding::found(dirs, &config.text, &node, by)
+            .map_err(|e| not_entered(e, &node, |e| self.failed(e)))?;
         // The agent waits for this; if it is gone, so is the node.
         let _gone = self.founded.send(());
         let what = messages::cluster_created(&identity.cluster.name, dirs.1.display());
@@ -90,10 +80,7 @@ impl Shared {
         }
         let identity = join::join(dirs, &addresses, (&token, &node), self.config.build.protocol)
             .await
-            .map_err(|e| match e {
-                JoinFailure::SharedDisk(disk) => shared_disk::unusable(&disk, node.as_str()),
-                e => messages::token_refused(&node, e),
-            })?;
+            .map_err(|e| not_entered(e, &node, |e| messages::token_refused(&node, e)))?;
         let _gone = self.founded.send(());
         Ok(Made {
             what: messages::node_joined(&node, &identity.cluster.name, "token"),
@@ -127,6 +114,18 @@ impl Shared {
             what: messages::token_made(node, good_for.as_millis() / 1000),
             secret: Some(secret),
         })
+    }
+}
+
+/// Why a node is in no cluster now. What is wrong with the disk of a ledger has words of its own.
+fn not_entered(
+    why: JoinFailure,
+    node: &NodeName,
+    otherwise: impl FnOnce(JoinFailure) -> Message,
+) -> Message {
+    match why {
+        JoinFailure::SharedDisk(disk) => shared_disk::unusable(&disk, node.as_str()),
+        why => otherwise(why),
     }
 }
 

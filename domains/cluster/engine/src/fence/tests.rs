@@ -1,27 +1,10 @@
 //! When devices are asked, and what their answers mean, against hands that start nothing.
 
-use tsugi_host::Gone;
-use tsugi_host::request::{Running, Unmounting};
+use tsugi_host::request::{Purpose, Running};
+use tsugi_vocabulary::{Epoch, GroupName, ResourceName};
 
 use super::*;
-
-/// Hands that write down what they are to start, and start it.
-#[derive(Default)]
-struct FakeHands(Vec<Program>);
-
-impl Host for FakeHands {
-    fn ask(&mut self, request: &Request) -> Result<RequestId, Gone> {
-        match request {
-            Request::Spawn(program) => self.0.push(program.clone()),
-            other => panic!("{other:?} is no business of a fence"),
-        }
-        Ok(RequestId(self.0.len() as u64))
-    }
-
-    fn next_report(&mut self) -> Result<Option<Report>, Gone> {
-        Ok(None)
-    }
-}
+use crate::errand::stand_in::{FakeHands, around};
 
 struct Scene {
     fences: Fences,
@@ -47,18 +30,7 @@ fn device() -> FenceDevice {
 
 impl Scene {
     fn new() -> Self {
-        let around = Surroundings {
-            node: "a".to_owned(),
-            run_dir: "/run/tsugi".into(),
-            log_dir: "/".into(),
-            data_dir: "/".into(),
-            path: "/usr/sbin:/usr/bin".to_owned(),
-            ocf_root: "/usr/lib/ocf".into(),
-            tsugi: "/usr/bin/tsugi".to_owned(),
-            agent_uid: 0,
-            unmounting: Unmounting::Gentle,
-            hands_uid: 0,
-        };
+        let around = around("a", "/");
         let mut fences = Fences::new(around, (77, 78));
         let now = Moment(1_000_000_000);
         let (a, b) = (node("a"), node("b"));

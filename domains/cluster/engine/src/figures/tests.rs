@@ -1,28 +1,11 @@
 //! What is measured and when, against hands that start nothing and counters that are files.
 
 use tsugi_cluster_rules::spec::GroupSpec;
-use tsugi_host::Gone;
-use tsugi_host::request::{Running, Unmounting};
+use tsugi_host::request::{Purpose, Running};
+use tsugi_vocabulary::{Epoch, ResourceName};
 
 use super::*;
-
-/// Hands that write down what they are to start.
-#[derive(Default)]
-struct FakeHands(Vec<Program>);
-
-impl Host for FakeHands {
-    fn ask(&mut self, request: &Request) -> Result<RequestId, Gone> {
-        match request {
-            Request::Spawn(program) => self.0.push(program.clone()),
-            other => panic!("{other:?} measures nothing"),
-        }
-        Ok(RequestId(self.0.len() as u64))
-    }
-
-    fn next_report(&mut self) -> Result<Option<Report>, Gone> {
-        Ok(None)
-    }
-}
+use crate::errand::stand_in::{FakeHands, around};
 
 const FILE: &str = r#"
 [cluster]
@@ -55,18 +38,7 @@ struct Scene {
 impl Scene {
     fn new(line: &str) -> Self {
         let proc = tempfile::tempdir().unwrap();
-        let around = Surroundings {
-            node: "a".to_owned(),
-            run_dir: "/run/tsugi".into(),
-            log_dir: "/".into(),
-            data_dir: "/".into(),
-            path: "/usr/sbin:/usr/bin".to_owned(),
-            ocf_root: "/usr/lib/ocf".into(),
-            tsugi: "/usr/bin/tsugi".to_owned(),
-            agent_uid: 0,
-            hands_uid: 0,
-            unmounting: Unmounting::Gentle,
-        };
+        let around = around("a", "/");
         let mut meter = Meter::reading(around, proc.path().to_path_buf());
         let now = Moment(1_000_000_000);
         meter.configured(now, Some(&spec(line)));
@@ -165,14 +137,13 @@ fn a_script_that_runs_still_is_not_started_again() {
 
 #[test]
 fn a_node_measures_only_for_groups_that_it_could_own_and_choose_for() {
-    let around = Scene::new("").meter.around;
-    let mut meter = Meter::new(Surroundings { node: "c".to_owned(), ..around.clone() });
+    let mut meter = Meter::new(around("c", "/"));
     meter.configured(Moment(0), Some(&spec("prefer_by = \"cpu\"")));
     assert_eq!(meter.next_time(), None);
     let mut alone = spec("prefer_by = \"cpu\"");
     let one: &mut GroupSpec = alone.groups.get_mut(&group()).unwrap();
     one.prefer.truncate(1);
-    let mut meter = Meter::new(around);
+    let mut meter = Meter::new(around("a", "/"));
     meter.configured(Moment(0), Some(&alone));
     assert_eq!(meter.next_time(), None);
 }

@@ -4,9 +4,11 @@ use tsugi_cluster_rules::spec::{
     Failback, FailurePolicy, FencePolicy, Mode, Rehearsing, Startup, Takeover,
 };
 use tsugi_host::Gone;
-use tsugi_host::request::{Running, Unmounting};
+use tsugi_host::request::{Purpose, Running};
+use tsugi_vocabulary::ResourceName;
 
 use super::*;
+use crate::errand::stand_in::around;
 
 /// Hands that write down what they are asked.
 #[derive(Default)]
@@ -74,7 +76,7 @@ fn rehearse(command: &str) -> Rehearse {
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let all = Rehearsals::new(around(&folder));
+        let all = Rehearsals::new(around("b", folder.path()));
         Self { folder, all, hands: FakeHands::default() }
     }
 
@@ -102,21 +104,6 @@ impl Scene {
 
     fn is_written_down(&self) -> bool {
         brief::file(&brief::folder(self.folder.path())).exists()
-    }
-}
-
-fn around(folder: &tempfile::TempDir) -> Surroundings {
-    Surroundings {
-        node: "b".to_owned(),
-        run_dir: "/run/tsugi".into(),
-        log_dir: "/".into(),
-        data_dir: folder.path().to_path_buf(),
-        path: "/usr/sbin:/usr/bin".to_owned(),
-        ocf_root: "/usr/lib/ocf".into(),
-        tsugi: "/usr/bin/tsugi".to_owned(),
-        agent_uid: 0,
-        hands_uid: 0,
-        unmounting: Unmounting::Gentle,
     }
 }
 
@@ -173,11 +160,11 @@ fn an_agent_takes_away_what_the_one_before_it_has_left() {
     let mut scene = Scene::new();
     scene.begin("c1");
     let mut hands = FakeHands::default();
-    let mut next = Rehearsals::new(around(&scene.folder));
+    let mut next = Rehearsals::new(around("b", scene.folder.path()));
     next.clear_up(&mut hands);
     assert_eq!(hands.words(), ["kill", "drop"]);
     let mut none = FakeHands::default();
-    Rehearsals::new(around(&tempfile::tempdir().unwrap())).clear_up(&mut none);
+    Rehearsals::new(around("b", tempfile::tempdir().unwrap().path())).clear_up(&mut none);
     assert_eq!(none.words(), Vec::<String>::new());
 }
 

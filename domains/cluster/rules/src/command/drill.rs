@@ -34,22 +34,7 @@ pub(super) fn begin(
     know_node(effect, to);
     effect.needs_reason();
     for (group, entry) in effect.groups(name) {
-        refuse_paused(effect, &group, &entry);
-        let Some(owner) = entry.owner().filter(|_| entry.intent == GroupIntent::Run) else {
-            effect.refuse(Refusal::NotRunning { group });
-            continue;
-        };
-        if going(&entry).is_some() || !is_up(&entry) {
-            effect.refuse(Refusal::Moving { group: group.clone() });
-        }
-        refuse_unfit(effect, &group, &entry);
-        if to == Some(owner) {
-            let why = Rejected::StaysPut { on: owner.clone(), epoch: entry.epoch };
-            let (group, node) = (group.clone(), owner.clone());
-            effect.refuse(Refusal::CannotTake { group, node, why });
-            continue;
-        }
-        if let Some(target) = target(effect, &group, (owner, to)) {
+        if let Some((_, target)) = tried_on(effect, (&group, &entry), to) {
             set_out(effect, (&group, &entry), target, lines);
         }
     }
@@ -65,15 +50,7 @@ pub(super) fn rehearse(
     know_node(effect, to);
     effect.needs_reason();
     for (group, entry) in effect.groups(name) {
-        refuse_paused(effect, &group, &entry);
-        let Some(owner) = entry.owner().filter(|_| entry.intent == GroupIntent::Run) else {
-            effect.refuse(Refusal::NotRunning { group });
-            continue;
-        };
-        if going(&entry).is_some() || !is_up(&entry) {
-            effect.refuse(Refusal::Moving { group: group.clone() });
-        }
-        refuse_unfit(effect, &group, &entry);
+        let Some((owner, on)) = tried_on(effect, (&group, &entry), to) else { continue };
         let spec = effect.spec().and_then(|spec| spec.groups.get(&group));
         if let Some(lack) = spec.and_then(|spec| rehearsal::lacks(spec, depth)) {
             let group = group.clone();
@@ -82,13 +59,6 @@ pub(super) fn rehearse(
                 Lack::Alone(resource) => Refusal::NotAlone { group, resource },
             });
         }
-        if to == Some(owner) {
-            let why = Rejected::StaysPut { on: owner.clone(), epoch: entry.epoch };
-            let (group, node) = (group.clone(), owner.clone());
-            effect.refuse(Refusal::CannotTake { group, node, why });
-            continue;
-        }
-        let Some(on) = target(effect, &group, (owner, to)) else { continue };
         let Some(on_boot) = effect.sight(&on).map(|sight| sight.boot) else {
             let why = Rejected::Silent { silence: Span::ZERO };
             effect.refuse(Refusal::CannotTake { group, node: on, why });
@@ -97,7 +67,7 @@ pub(super) fn rehearse(
         let rehearsal = Rehearsal {
             order: effect.order(),
             depth,
-            owner: owner.clone(),
+            owner,
             epoch: entry.epoch,
             on_boot,
             limit,
@@ -111,6 +81,31 @@ pub(super) fn rehearse(
         next.drills.rehearsal = Some(Box::new(rehearsal));
         effect.write_group(&group, next, None);
     }
+}
+
+/// The owner of a group that is to be drilled, and the node that it is tried on; none if something
+/// speaks against it, which is refused then.
+fn tried_on(
+    effect: &mut Effect<'_>,
+    (group, entry): (&GroupName, &GroupRecord),
+    to: Option<&NodeName>,
+) -> Option<(NodeName, NodeName)> {
+    refuse_paused(effect, group, entry);
+    let Some(owner) = entry.owner().filter(|_| entry.intent == GroupIntent::Run) else {
+        effect.refuse(Refusal::NotRunning { group: group.clone() });
+        return None;
+    };
+    if going(entry).is_some() || !is_up(entry) {
+        effect.refuse(Refusal::Moving { group: group.clone() });
+    }
+    refuse_unfit(effect, group, entry);
+    if to == Some(owner) {
+        let why = Rejected::StaysPut { on: owner.clone(), epoch: entry.epoch };
+        let (group, node) = (group.clone(), owner.clone());
+        effect.refuse(Refusal::CannotTake { group, node, why });
+        return None;
+    }
+    Some((owner.clone(), target(effect, group, (owner, to))?))
 }
 
 /// What speaks against a drill that does not speak against a move.

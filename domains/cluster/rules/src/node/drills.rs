@@ -9,7 +9,7 @@ use tsugi_vocabulary::{Epoch, GroupName, Moment, Span, Wall};
 
 use super::Now;
 use super::machine::Node;
-use crate::command::{self, Before, Command, Issued};
+use crate::command::{self, Command, Issued};
 use crate::drill::{self, Back, Drill, Due, Seen, Stand, Step, Verdict};
 use crate::plan::Situation;
 use crate::record::{Draft, Record};
@@ -170,17 +170,9 @@ impl Node {
 fn turn_back(situation: &Situation<'_>, due: &Due<'_>, because: Back) -> Option<Draft> {
     let order = &due.drill.order;
     let gap = Some(due.bounds.gap);
-    let issued = Issued {
-        command: Command::DrillBack { group: due.group.clone(), because, gap },
-        // No person has typed it.
-        words: format!("drill {}: goes back by itself", due.group),
-        person: order.by.clone(),
-        origin: situation.by.to_string(),
-        command_id: format!("{}-back", order.command),
-        decided_on: situation.record.generation(),
-        reason: order.reason.clone(),
-        at: situation.at,
-        before: Before::New,
-    };
+    let command = Command::DrillBack { group: due.group.clone(), because, gap };
+    // No person has typed it.
+    let words = format!("drill {}: goes back by itself", due.group);
+    let issued = Issued::by_itself(situation, (command, words), (order, "back"));
     command::decide(situation, &issued).ok()
 }

@@ -9,7 +9,7 @@ use tsugi_vocabulary::{Moment, Span};
 use super::Now;
 use super::drills::{Orders, by_wall};
 use super::machine::Node;
-use crate::command::{self, Before, Command, Issued};
+use crate::command::{self, Command, Issued};
 use crate::plan::Situation;
 use crate::record::{Draft, Record, Stretch};
 
@@ -64,19 +64,9 @@ impl Node {
         if self.stretch.rest(stretch, now)? > Span::ZERO {
             return None;
         }
-        let order = &stretch.order;
-        let issued = Issued {
-            command: Command::StretchEnd,
-            // No person has typed it.
-            words: "stretch: ends by itself".to_owned(),
-            person: order.by.clone(),
-            origin: situation.by.to_string(),
-            command_id: format!("{}-end", order.command),
-            decided_on: situation.record.generation(),
-            reason: order.reason.clone(),
-            at: situation.at,
-            before: Before::New,
-        };
+        // No person has typed it.
+        let end = (Command::StretchEnd, "stretch: ends by itself".to_owned());
+        let issued = Issued::by_itself(situation, end, (&stretch.order, "end"));
         command::decide(situation, &issued).ok()
     }
 }
