@@ -92,6 +92,15 @@ impl Standing {
         self.settled == Settled::Yes && self.record.applied >= self.newest
     }
 
+    /// Whether it has looked: an agent that has just begun has not, and does not know yet what
+    /// stands in its own ledger. A node of no cluster has nothing to look at.
+    #[must_use]
+    pub fn is_informed(&self) -> bool {
+        let looked = self.sights.contains_key(&self.me);
+        let behind = self.record.spec().is_none() && self.record.applied < self.newest;
+        self.certificate_until.is_none() || (looked && !behind)
+    }
+
     /// How many votes a disk has, and how many of them are seen: none or one.
     #[must_use]
     pub const fn disk_votes(&self) -> (usize, usize) {

@@ -10,7 +10,7 @@ use tsugi_cluster_rules::command::{self, Before, Command, Issued};
 use tsugi_cluster_rules::plan::{Settled, Situation};
 use tsugi_cluster_rules::record::Record;
 use tsugi_cluster_rules::refusal::Refusal;
-use tsugi_cluster_rules::spec::{Mode, ResourceKind};
+use tsugi_cluster_rules::spec::{ClusterSpec, Mode, ResourceKind};
 use tsugi_cluster_rules::whatif::{Hypothesis, whatif};
 use tsugi_ledger::{Ledger, View};
 use tsugi_messages::{self as messages, phrase};
@@ -32,6 +32,7 @@ const CATCH_UP: Duration = Duration::from_secs(3);
 
 /// The answer to a request that changes nothing.
 pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
+    informed(services).await;
     if is_of_the_past(request) {
         caught_up(services).await;
     }
@@ -44,7 +45,7 @@ pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
         Request::Doctor => Ok(Reply::Doctor(examined(services, &standing))),
         Request::Gauges => Ok(Reply::Gauges(gauges(services, &standing))),
         Request::Programs => Ok(Reply::Programs(watched::programs(&standing))),
-        Request::Drill { group: name } => group(&standing.record, name)
+        Request::Drill { group: name } => group(&standing, name)
             .map(|group| Reply::Drill(view::drills(&group, standing.record.group(&group)))),
         Request::Why { of } => why(&standing, of.as_deref()),
         Request::Explain { group, back } => explain(services, &standing, (group.as_deref(), *back)),
@@ -87,6 +88,22 @@ fn is_of_the_past(request: &Request) -> bool {
     }
 }
 
+/// Waits until an agent that has just begun has looked into its own ledger: before that it would
+/// say of whatever it is asked for that there is no such thing.
+pub(super) async fn informed(services: &Services) {
+    let mut standing = services.view.standing.clone();
+    let _late = timeout(CATCH_UP, standing.wait_for(|s| s.is_informed())).await;
+}
+
+/// Why a node without a record cannot answer.
+pub(super) fn nothing_known(standing: &Standing) -> Refused {
+    let kind = match standing.certificate_until {
+        Some(_) => No::NoMajority,
+        None => No::NotFound,
+    };
+    no(kind, &view::knows_nothing(standing))
+}
+
 /// Waits until this node has applied what the others had when they were last heard. One that
 /// cannot in this time, as without a majority, tells what it has.
 async fn caught_up(services: &Services) {
@@ -102,8 +119,7 @@ fn as_count(most: u64) -> usize {
 }
 
 fn ledger(services: &Services) -> Result<Arc<dyn Ledger>, Refused> {
-    let why = || view::knows_nothing(&services.view.standing.borrow());
-    (services.ledger)().ok_or_else(|| no(No::NotFound, &why()))
+    (services.ledger)().ok_or_else(|| nothing_known(&services.view.standing.borrow()))
 }
 
 /// Reads this node's own copy of the ledger: also without a majority.
@@ -152,9 +168,9 @@ async fn parity(
     standing: &Standing,
     (of_group, of_node): (Option<&str>, Option<&str>),
 ) -> Result<Reply, Refused> {
-    let of_group = of_group.map(|name| group(&standing.record, name)).transpose()?;
-    let of_node = of_node.map(|name| node(&standing.record, name)).transpose()?;
-    let none = || no(No::NotFound, &view::knows_nothing(standing));
+    let of_group = of_group.map(|name| group(standing, name)).transpose()?;
+    let of_node = of_node.map(|name| node(standing, name)).transpose()?;
+    let none = || nothing_known(standing);
     let rounds = (services.parity)().ok_or_else(none)?;
     let outcome = rounds.round().await.ok_or_else(none)?;
     Ok(Reply::Parity(view::parity(&outcome, (of_group.as_ref(), of_node.as_ref()))))
@@ -177,7 +193,8 @@ fn why(standing: &Standing, of: Option<&str>) -> Result<Reply, Refused> {
     if !of.is_empty() {
         return Ok(Reply::Why(view::why(standing, &view::Of::Groups(of))));
     }
-    let node = node(record, name).map_err(|_| no(No::NotFound, &no_group(record, name)))?;
+    known(standing)?;
+    let node = node(standing, name).map_err(|_| no(No::NotFound, &no_group(record, name)))?;
     let may = record.spec().into_iter().flat_map(|s| &s.groups);
     let of = may.filter(|(_, g)| g.prefer.contains(&node)).map(|(g, _)| g.clone()).collect();
     let groups = view::why(standing, &view::Of::Groups(of));
@@ -200,7 +217,8 @@ fn history(
     .and_then(|reply| match (of, found) {
         // What is gone from the configuration still has its history.
         (Some(name), Some(told)) if told.lines.is_empty() && groups(record, name).is_empty() => {
-            node(record, name).map_err(|_| no(No::NotFound, &no_group(record, name)))?;
+            known(standing)?;
+            node(standing, name).map_err(|_| no(No::NotFound, &no_group(record, name)))?;
             Ok(reply)
         }
         _ => Ok(reply),
@@ -225,16 +243,17 @@ fn explain(
     })
     .and_then(|reply| match (&reply, &name) {
         (Reply::Explain(told), Some(name)) if told.story.is_none() => {
-            known_or_not_found(&standing.record, name.as_str())?;
+            known_or_not_found(standing, name.as_str())?;
             Ok(reply)
         }
         _ => Ok(reply),
     })
 }
 
-fn known_or_not_found(record: &Record, name: &str) -> Result<(), Refused> {
-    match groups(record, name).is_empty() {
-        true => Err(no(No::NotFound, &no_group(record, name))),
+fn known_or_not_found(standing: &Standing, name: &str) -> Result<(), Refused> {
+    known(standing)?;
+    match groups(&standing.record, name).is_empty() {
+        true => Err(no(No::NotFound, &no_group(&standing.record, name))),
         false => Ok(()),
     }
 }
@@ -259,36 +278,43 @@ fn known_link(standing: &Standing, node: &NodeName, link: &str) -> Result<(), Re
     Err(no(No::NotFound, &messages::refused_unknown_link(link, node, meant)))
 }
 
-fn node(record: &Record, name: &str) -> Result<NodeName, Refused> {
-    let known = record.spec().and_then(|s| s.nodes.keys().find(|n| n.as_str() == name));
-    known.cloned().ok_or_else(|| no(No::NotFound, &no_node(record, name)))
+fn node(standing: &Standing, name: &str) -> Result<NodeName, Refused> {
+    let spec = known(standing)?;
+    let found = spec.nodes.keys().find(|n| n.as_str() == name).cloned();
+    found.ok_or_else(|| no(No::NotFound, &no_node(&standing.record, name)))
 }
 
-fn group(record: &Record, name: &str) -> Result<GroupName, Refused> {
-    let known = record.spec().and_then(|s| s.groups.keys().find(|g| g.as_str() == name));
-    known.cloned().ok_or_else(|| no(No::NotFound, &no_group(record, name)))
+fn group(standing: &Standing, name: &str) -> Result<GroupName, Refused> {
+    let spec = known(standing)?;
+    let found = spec.groups.keys().find(|g| g.as_str() == name).cloned();
+    found.ok_or_else(|| no(No::NotFound, &no_group(&standing.record, name)))
+}
+
+/// The configuration. Of a node that has none yet nobody can say that it does not know a name.
+fn known(standing: &Standing) -> Result<&ClusterSpec, Refused> {
+    standing.record.spec().ok_or_else(|| nothing_known(standing))
 }
 
 fn what_if(standing: &Standing, suppose: &Suppose) -> Result<Reply, Refused> {
     let record = &*standing.record;
     let (hypothesis, words) = match suppose {
         Suppose::NodeLost { node: name } => {
-            (Hypothesis::NodeDown(node(record, name)?), phrase::suppose_lost(name))
+            (Hypothesis::NodeDown(node(standing, name)?), phrase::suppose_lost(name))
         }
         Suppose::Drain { node: name } => {
-            let node = node(record, name)?;
+            let node = node(standing, name)?;
             let command = Command::NodeDrain { node: node.clone() };
             refuse_as_then(standing, command, format!("tsugi node drain {name}"))?;
             (Hypothesis::NodeDrain(node), phrase::suppose_drained(name))
         }
         Suppose::Stop { group: name } => {
-            let group = group(record, name)?;
+            let group = group(standing, name)?;
             let command = Command::GroupStop { group: group.clone() };
             refuse_as_then(standing, command, format!("tsugi group stop {name}"))?;
             (Hypothesis::GroupStop(group), phrase::suppose_stopped(name))
         }
         Suppose::Move { group: name, to } => {
-            let (group, to) = (group(record, name)?, node(record, to)?);
+            let (group, to) = (group(standing, name)?, node(standing, to)?);
             let command = Command::GroupMove { group: group.clone(), to: Some(to.clone()) };
             refuse_as_then(standing, command, format!("tsugi group move {name} {to}"))?;
             let words = phrase::suppose_moved(name, &to);
@@ -296,7 +322,7 @@ fn what_if(standing: &Standing, suppose: &Suppose) -> Result<Reply, Refused> {
         }
         Suppose::LinkDown { node: name, link } => {
             let words = phrase::suppose_link_down(name, link);
-            let node = node(record, name)?;
+            let node = node(standing, name)?;
             known_link(standing, &node, link)?;
             (Hypothesis::LinkDown(node, link.clone()), words)
         }
@@ -366,7 +392,7 @@ fn plan(standing: &Standing, text: &str) -> Result<Reply, Refused> {
 
 fn shown(standing: &Standing) -> Result<Reply, Refused> {
     let config = standing.record.config.as_deref();
-    let config = config.ok_or_else(|| no(No::NotFound, &view::knows_nothing(standing)))?;
+    let config = config.ok_or_else(|| nothing_known(standing))?;
     Ok(Reply::Config(Config { head: config_head(config), text: config.text.clone() }))
 }
 

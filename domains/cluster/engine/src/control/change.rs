@@ -18,6 +18,7 @@ use tsugi_wire::control as wire;
 use tsugi_wire::control::report::{Done, No, Outlook, Refused, Waits};
 use tsugi_wire::control::{Change, How, Operation, Reply, Words};
 
+use super::answer::{informed, nothing_known};
 use super::goals::{goals, of_what_is_so};
 use super::person::Person;
 use super::refusal::{no, no_group, no_node, refused};
@@ -54,6 +55,7 @@ async fn attempt(services: &Services, change: &Change, person: &Person) -> Tried
             made(change, services.membership.join(token).await)
         }
         Operation::Token { node, good_for } => {
+            informed(services).await;
             let record = services.view.standing.borrow().record.clone();
             // Until a majority has joined the record is empty: the founding record, which the
             // membership reads, says then which nodes there will be.
@@ -70,10 +72,14 @@ async fn attempt(services: &Services, change: &Change, person: &Person) -> Tried
             made(change, services.membership.token(name, *good_for).await)
         }
         Operation::Apply { text, verify, .. } => {
+            informed(services).await;
             let found = found_by_nodes(services, change, (text, *verify)).await?;
             Ok(noted(entry(services, change, person).await?, found))
         }
-        _ => entry(services, change, person).await,
+        _ => {
+            informed(services).await;
+            entry(services, change, person).await
+        }
     }
 }
 
@@ -383,8 +389,7 @@ async fn newest(services: &Services, change: &Change) -> Tried<(Record, Before)>
         Box::new(no(No::NoMajority, &what))
     };
     let Some(ledger) = (services.ledger)() else {
-        let why = view::knows_nothing(&services.view.standing.borrow());
-        return Err(Box::new(no(No::NotFound, &why)));
+        return Err(Box::new(nothing_known(&services.view.standing.borrow())));
     };
     match wait_for(ledger.barrier()).await {
         Some(Ok(_)) => {}

@@ -1,5 +1,6 @@
 //! Over a real socket, on a ledger in memory: what is asked, refused, changed and audited.
 
+mod begun;
 mod foretold;
 mod socket;
 mod undone;
