@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -402,10 +403,26 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         for (_, child) in &mut self.nodes {
+            let all = family(child);
             end_all(child);
             let _ended = child.wait();
+            all_gone(&all);
+        }
+        // What a node has mounted outlives its processes here; on a machine without power it would
+        // be gone. A mount that stays keeps its loop device for good.
+        for place in mounted_below(self.folder.path()) {
+            let _gone = umount2(&place, MntFlags::MNT_DETACH);
         }
     }
+}
+
+/// What is mounted in a folder, the innermost first.
+fn mounted_below(folder: &Path) -> Vec<PathBuf> {
+    let table = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let places = table.lines().filter_map(|line| line.split(' ').nth(1)).map(PathBuf::from);
+    let mut below: Vec<PathBuf> = places.filter(|place| place.starts_with(folder)).collect();
+    below.reverse();
+    below
 }
 
 fn pid(child: &Child) -> Pid {
