@@ -13,6 +13,10 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, setgroups, sethostname, setresgid, setresuid};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
 use tsugi_host::fence::Fence;
 use tsugi_host::filter;
 use tsugi_host::hands::{HandsConfig, run};
@@ -61,6 +65,7 @@ fn hands(args: &[String]) -> i32 {
                 let id = id.parse().expect("a user id");
                 config.user = Some((id, id));
             }
+            Some(("refuse", call)) => refuse(call),
             Some(("umask", mask)) => {
                 umask(Mode::from_bits_truncate(mask.parse().expect("a number")));
             }
@@ -100,6 +105,24 @@ fn trespass(role: &str, call: &str) -> i32 {
         _ => return 64,
     };
     i32::from(!done)
+}
+
+/// As in a container whose filter does not know a way to start a process.
+fn refuse(call: &str) {
+    let new_process = || {
+        let no_thread = SeccompCmpOp::MaskedEq(libc::CLONE_THREAD as u64);
+        let condition = SeccompCondition::new(0, SeccompCmpArgLen::Dword, no_thread, 0)?;
+        SeccompRule::new(vec![condition])
+    };
+    let rule = match call {
+        "clone3" => (libc::SYS_clone3, Vec::new()),
+        _ => (libc::SYS_clone, vec![new_process().expect("a rule")]),
+    };
+    let here = std::env::consts::ARCH.try_into().expect("it runs here");
+    let no = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
+    let filter = SeccompFilter::new([rule].into(), SeccompAction::Allow, no, here);
+    let program = BpfProgram::try_from(filter.expect("a filter")).expect("a program");
+    seccompiler::apply_filter(&program).expect("the kernel filters");
 }
 
 /// The machine that a test runs on is not the one to reset.

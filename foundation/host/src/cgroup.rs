@@ -5,7 +5,7 @@
 
 pub mod claim;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,15 +33,15 @@ impl Tree {
         &self.base
     }
 
-    /// Makes a cgroup for one program of `group`; the file takes the pid of who enters.
+    /// Makes a cgroup for one program of `group`; the file is its directory.
     ///
     /// # Errors
     /// The call that failed.
     pub fn enclose(&self, group: &str, serial: u64) -> io::Result<(PathBuf, File)> {
         let leaf = self.base.join(group).join(format!("p{serial}"));
         fs::create_dir_all(&leaf)?;
-        let door = OpenOptions::new().write(true).open(leaf.join("cgroup.procs"))?;
-        Ok((leaf, door))
+        let dir = File::open(&leaf)?;
+        Ok((leaf, dir))
     }
 
     /// Kills everything in the cgroup of `group`; it may take a moment until it is gone.

@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -245,15 +244,6 @@ pub fn default_signals() -> io::Result<()> {
 pub fn duplicate_high(file: &impl AsFd) -> io::Result<OwnedFd> {
     const ABOVE: RawFd = 10;
     Ok(own(fcntl(file, FcntlArg::F_DUPFD_CLOEXEC(ABOVE))?))
-}
-
-/// Runs `prepare` in the child between fork and exec.
-pub fn before_exec(
-    command: &mut std::process::Command,
-    prepare: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
-) {
-    // SAFETY: what is passed here makes system calls only: no allocation, no lock.
-    unsafe { command.pre_exec(prepare) };
 }
 
 /// Reads a counter that has served its purpose by making the poll return.

@@ -25,7 +25,7 @@ struct Process {
 }
 
 const PROCESSES: [Process; 2] = [
-    Process { name: "hands", begins: "hands/", lines_max: 4060 },
+    Process { name: "hands", begins: "hands/", lines_max: 4150 },
     Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 2340 },
 ];
 

@@ -1,16 +1,16 @@
 //! The guardian and the agent: started, watched, started again.
 
+use std::env;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tsugi_vocabulary::{Moment, Span};
 
+use super::launch::{Launch, Prepare};
 use super::start::AGENT_PRIORITY;
 use super::starter::Starter;
 use super::{HandsConfig, words};
@@ -212,24 +212,20 @@ impl Family {
     }
 
     fn start_guardian(&self) -> io::Result<u32> {
-        let mut command = command(&self.guardian_argv)?;
-        command.envs(self.words.iter().map(|(name, value)| (name, value)));
+        let words = self.words.iter().map(|(name, value)| (*name, value.as_str()));
         let (memory, listener) = (self.memory.as_raw_fd(), self.listener.as_raw_fd());
-        sys::before_exec(&mut command, move || {
-            // It outlives the hands, to release what they leave.
-            sys::default_signals()?;
+        // It outlives the hands, to release what they leave.
+        let prepare = move || {
             sys::place(memory, environment::TABLE)?;
             sys::place(listener, environment::LISTENER)
-        });
-        self.starter.start(command)
+        };
+        self.starter.start(launch(&self.guardian_argv, words, Box::new(prepare)))
     }
 
     fn start_agent(&self) -> io::Result<u32> {
-        let mut command = command(&self.agent_argv)?;
         let parent = std::process::id();
         let (user, mouth) = (self.user, self.mouth);
-        command.envs(mouth.map(|_| (words::GIVEN, "")));
-        sys::before_exec(&mut command, move || {
+        let prepare = move || {
             mouth.map_or(Ok(()), |mouth| sys::place(mouth, words::AGENTS_END))?;
             // Where these are not allowed the agent works all the same, a little later under
             // load. Its first thread is real-time from the start, as raising the limit for
@@ -238,7 +234,6 @@ impl Family {
             setrlimit(Resource::RLIMIT_RTPRIO, most, most).ok();
             drop(sys::real_time(AGENT_PRIORITY));
             setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY).ok();
-            sys::default_signals()?;
             umask(Mode::from_bits_truncate(0o027));
             if let Some((uid, gid)) = user {
                 sys::become_user(uid, gid)?;
@@ -247,17 +242,22 @@ impl Family {
             nix::sys::prctl::set_no_new_privs()?;
             rights::keep_only(&[])?;
             sys::die_with_parent(parent)
-        });
-        self.starter.start(command)
+        };
+        let words = mouth.map(|_| (words::GIVEN, ""));
+        self.starter.start(launch(&self.agent_argv, words, Box::new(prepare)))
     }
 }
 
-fn command(argv: &[String]) -> io::Result<Command> {
-    let argv0 = argv.first().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut command = Command::new(argv0);
+fn launch<'a>(
+    argv: &[String],
+    words: impl IntoIterator<Item = (&'a str, &'a str)>,
+    prepare: Prepare,
+) -> Launch {
     // Nobody but the hands speaks to the service manager.
-    command.args(&argv[1..]).process_group(0).stdin(Stdio::null()).env_remove(words::MANAGER);
-    Ok(command)
+    let own = env::vars_os().filter(|(name, _)| name != words::MANAGER);
+    let words = words.into_iter().map(|(name, value)| (name.into(), value.into()));
+    let env = own.chain(words).collect();
+    Launch { argv: argv.to_vec(), env, dir: None, output: None, cgroup: None, prepare }
 }
 
 #[cfg(test)]

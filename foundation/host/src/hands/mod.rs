@@ -2,6 +2,7 @@
 
 mod client;
 mod family;
+mod launch;
 mod programs;
 mod serve;
 mod slow;

@@ -3,17 +3,16 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tsugi_vocabulary::{GroupName, Moment};
 
+use super::launch::{Launch, Prepare};
 use super::slow::check;
 use super::starter::Starter;
 use crate::cgroup;
@@ -71,6 +70,8 @@ impl Programs {
             step: format!("start {argv0}"),
             errno: error.raw_os_error().unwrap_or(libc::EINVAL),
         };
+        let dir = sys::c_path(program.dir.as_deref().unwrap_or(Path::new("/"))).map_err(failed)?;
+        let output = outlet(&program.output).map_err(failed)?;
         self.serial += 1;
         let group = program.right.group().clone();
         let mark = format!("{}p{}.", mark(&self.means.node_mark, group.as_str()), self.serial);
@@ -78,17 +79,20 @@ impl Programs {
             Some(tree) => Some(tree.enclose(group.as_str(), self.serial).map_err(failed)?),
             None => None,
         };
-        let (leaf, door) = enclosure.unzip();
-        let mut command = Command::new(argv0);
-        command.args(&program.argv[1..]).env_clear();
-        command.envs(program.env.iter().map(|(name, value)| (name, value)));
-        command.env("TSUGI_GROUP", group.as_str());
-        command.env("TSUGI_EPOCH", program.right.epoch().to_string());
-        command.env(process::MARK, &mark);
-        command.current_dir(program.dir.clone().unwrap_or_else(|| PathBuf::from("/")));
-        connect(&mut command, &program.output).map_err(failed)?;
-        prepare(&mut command, program, door);
-        let pid = self.starter.start(command).map_err(|error| {
+        let (leaf, cgroup) = enclosure.unzip();
+        let epoch = program.right.epoch().to_string();
+        let told =
+            [("TSUGI_GROUP", group.as_str()), ("TSUGI_EPOCH", &epoch), (process::MARK, &mark)];
+        let given = program.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let launch = Launch {
+            argv: program.argv.clone(),
+            env: given.chain(told).map(|(name, value)| (name.into(), value.into())).collect(),
+            dir: Some(dir),
+            output: Some(output),
+            cgroup,
+            prepare: prepare(program),
+        };
+        let pid = self.starter.start(launch).map_err(|error| {
             leaf.as_deref().inspect(|leaf| cgroup::remove(leaf));
             failed(error)
         })?;
@@ -216,12 +220,11 @@ impl Started {
     }
 }
 
-/// Connects a program to its pipe. It has the reading end as well: an agent may come and go, and
-/// whoever writes does not die of it.
-fn connect(command: &mut Command, output: &Output) -> io::Result<()> {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+/// Where a program prints to: its pipe. It has the reading end as well: an agent may come and go,
+/// and whoever writes does not die of it.
+fn outlet(output: &Output) -> io::Result<File> {
     let path = match output {
-        Output::Discard => return Ok(()),
+        Output::Discard => return OpenOptions::new().write(true).open("/dev/null"),
         Output::Pipe { path, .. } => path,
         // What becomes of output is the agent's.
         Output::Tail { .. } | Output::File { .. } | Output::Both(..) => {
@@ -235,22 +238,15 @@ fn connect(command: &mut Command, output: &Output) -> io::Result<()> {
     }
     // The very pipe that was looked at, whatever has its name now.
     let same = format!("/proc/self/fd/{}", pipe.as_raw_fd());
-    let both = OpenOptions::new().read(true).write(true).open(same)?;
-    command.stderr(both.try_clone()?).stdout(both);
-    Ok(())
+    OpenOptions::new().read(true).write(true).open(same)
 }
 
 /// Everything between fork and exec, in this order: what needs root, the user, what the change
 /// of user would undo.
-fn prepare(command: &mut Command, program: &Program, door: Option<File>) {
+fn prepare(program: &Program) -> Prepare {
     let parent = std::process::id();
     let (limits, user) = (program.limits, program.user);
-    command.process_group(0);
-    sys::before_exec(command, move || {
-        if let Some(mut door) = door.as_ref() {
-            door.write_all(b"0")?;
-        }
-        sys::default_signals()?;
+    Box::new(move || {
         umask(Mode::from_bits_truncate(0o022));
         // Not protected as the hands are; where that was not allowed this is not needed.
         drop(std::fs::write("/proc/self/oom_score_adj", "0"));
@@ -259,7 +255,7 @@ fn prepare(command: &mut Command, program: &Program, door: Option<File>) {
             sys::become_user(uid, gid)?;
         }
         sys::die_with_parent(parent)
-    });
+    })
 }
 
 fn limit(limits: Limits) -> io::Result<()> {

@@ -5,15 +5,15 @@
 //! it ends, and it ends with the hands.
 
 use std::io;
-use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use super::launch::Launch;
 use super::start::PRIORITY;
 use crate::sys;
 
 struct Order {
-    command: Command,
+    launch: Launch,
     tell: Sender<io::Result<u32>>,
 }
 
@@ -39,9 +39,9 @@ impl Starter {
     ///
     /// # Errors
     /// Why it does not run.
-    pub fn start(&self, command: Command) -> io::Result<u32> {
+    pub fn start(&self, launch: Launch) -> io::Result<u32> {
         let (tell, told) = channel();
-        let sent = self.orders.send(Order { command, tell });
+        let sent = self.orders.send(Order { launch, tell });
         match (sent, told.recv()) {
             (Ok(()), Ok(outcome)) => outcome,
             // All it had started was killed with it: the guardian has to release the rest.
@@ -53,11 +53,8 @@ impl Starter {
 fn work(orders: &Receiver<Order>) {
     // Whoever waits for it is real-time as well; what it starts is not.
     drop(sys::real_time(PRIORITY));
-    for Order { mut command, tell } in orders {
-        let outcome = command.spawn().map(|child| child.id());
-        // The writing ends of the pipes are in the command: closed before anybody reads.
-        drop(command);
-        // Who asked waits for it.
-        tell.send(outcome).ok();
+    for Order { launch, tell } in orders {
+        // Who asked waits for it. The writing ends of the pipes are closed before anybody reads.
+        tell.send(launch.start()).ok();
     }
 }
