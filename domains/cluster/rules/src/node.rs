@@ -16,6 +16,7 @@ mod rehearsals;
 mod returning;
 mod stretching;
 mod suspects;
+mod unheard;
 mod voters;
 mod watches;
 

@@ -13,7 +13,7 @@ pub use fencing::{FenceFault, FenceOrder, HowOff};
 pub use former::{Gone, LeasesBefore, Restored};
 pub use stretch::{LONGEST_STRETCH, Stretch};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,10 @@ pub struct NodeRecord {
     /// for. Another certificate of the same name is a node that was wiped: it gets a new number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+    /// Its links that do not carry, as it said here while no network led to another node; none
+    /// while one does. Only two nodes that share a disk say it here.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub links_down: BTreeSet<String>,
 }
 
 /// Whether a node may own groups.
@@ -363,6 +367,7 @@ impl NodeRecord {
             unable: BTreeMap::new(),
             caught: BTreeMap::new(),
             certificate: None,
+            links_down: BTreeSet::new(),
         }
     }
 }

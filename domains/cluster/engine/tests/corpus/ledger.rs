@@ -119,6 +119,8 @@ fn who_joined_who_is_gone_and_what_a_restored_ledger_waits_for_is_kept() {
     let certificate = Some("ab".repeat(32));
     let joined = NodeRecord { certificate, ..NodeRecord::new(4) };
     keeps("node-joined", &joined);
+    let links_down = ["eth0".to_owned(), "eth1".to_owned()].into();
+    keeps("node-links-down", &NodeRecord { links_down, ..NodeRecord::new(1) });
     keeps("gone", &Gone::of(&joined));
     keeps("gone-unasked", &Gone::of(&NodeRecord::new(2)));
     let former = vec![[node("a"), node("b")].into(), [node("c")].into()];

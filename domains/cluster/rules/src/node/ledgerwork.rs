@@ -29,6 +29,7 @@ enum Subject {
     Leave,
     Fence(NodeName),
     Devices,
+    Links,
     Rehearsal,
     Notes,
 }
@@ -135,6 +136,7 @@ impl Node {
         self.report_fences(now, out);
         self.report_found_off(now, out);
         self.report_devices(now, out);
+        self.report_links(now, out);
         self.report_rehearsal(now, out);
         self.send_notes(now, out);
     }
@@ -232,6 +234,9 @@ impl Node {
                 planner::report_running(record, group, took, me, now.wall)
             }
             State::Running { .. } => self.unpin_armed(group, entry),
+            State::Released { why: Why::Failure(_) | Why::Lapsed, .. } => {
+                unpin(record, group).or_else(|| self.given_back(now, (group, entry), desk))
+            }
             // Nothing of it is here, so there is nothing for a guardian to end.
             State::Waiting { .. } | State::Released { .. } => unpin(record, group),
             State::Clear
@@ -326,6 +331,14 @@ impl Node {
         }
     }
 
+    fn report_links(&mut self, now: Now, out: &mut Vec<Order>) {
+        let Some(next) = self.links_to_tell(now.lease) else { return };
+        if self.paperwork.may(&Subject::Links, now.lease, self.record.applied) {
+            let draft = self.own_entry(next);
+            self.propose(Subject::Links, draft, out);
+        }
+    }
+
     fn report_rehearsal(&mut self, now: Now, out: &mut Vec<Order>) {
         let Some((group, command, showed)) = self.shown() else { return };
         let by = (&self.me, now.wall);
@@ -394,6 +407,7 @@ impl Node {
                 Subject::Plan
                 | Subject::Leave
                 | Subject::Devices
+                | Subject::Links
                 | Subject::Rehearsal
                 | Subject::Fence(_)
                 | Subject::Notes,
@@ -403,13 +417,10 @@ impl Node {
                 Subject::Group(_)
                 | Subject::Leave
                 | Subject::Devices
+                | Subject::Links
                 | Subject::Rehearsal
                 | Subject::Fence(_),
-                Fate::Overtaken,
-            )
-            | (
-                Subject::Leave | Subject::Devices | Subject::Rehearsal | Subject::Fence(_),
-                Fate::Unknown,
+                Fate::Overtaken | Fate::Unknown,
             ) => {}
         }
     }

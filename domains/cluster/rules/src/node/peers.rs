@@ -8,18 +8,21 @@ use super::machine::{APART, BeatDue, LATELY, Node};
 use super::{Now, Order, Via};
 use crate::desk::{Desk, State, Why};
 use crate::figures::Figures;
+use crate::lease::has_disk;
 use crate::lease::heartbeat::{Ack, Health, Hearing, Heartbeat};
 use crate::monitors::{MonitorId, Word};
 use crate::plan::{DeskSight, Life, RunsAs, Settled, Sight, Stand};
 use crate::planner::config_mark;
 use crate::reason::{Cause, Way};
-use crate::record::Happening;
+use crate::record::{Happening, LinkState};
 use crate::timing::{TTL_CAP, Timing};
 
 /// Another voter, as it was last heard.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Peer {
     heard: Option<Moment>,
+    /// When a beat of it was last heard: what it says of itself is as old as that.
+    told: Option<Moment>,
     boot: BootId,
     health: Health,
     /// The TTL that it last asked for: its lease may run so long (L2).
@@ -38,6 +41,11 @@ impl Peer {
     /// learns of the end of a stretch before it does waits for as long as it has asked for.
     fn silent_after(&self, timing: Timing) -> Span {
         Timing { ttl: self.ttl.max(timing.ttl), ..timing }.silent_after()
+    }
+
+    /// Whether beats of it are heard, and not a sign on the disk alone.
+    fn tells(&self, now: Moment, timing: Timing) -> bool {
+        self.told.is_some_and(|at| now.since(at) < self.silent_after(timing))
     }
 
     /// The TTL that it last asked for.
@@ -120,6 +128,7 @@ impl Node {
         self.contact.on_heard(now.lease);
         self.newest = self.newest.max(beat.applied);
         peer.ttl = beat.ttl.min(TTL_CAP);
+        peer.told = Some(now.lease);
         let same = peer.boot == beat.boot && peer.health == beat.health;
         if same && peer.heard.is_some() && peer.missed.is_none() {
             peer.heard = Some(now.lease);
@@ -250,7 +259,12 @@ impl Node {
                     Hearing::Minority => Life::Deaf,
                 }
             };
-            sights.insert(name.clone(), sight(life, peer.boot, &peer.health));
+            let mut seen = sight(life, peer.boot, &peer.health);
+            if has_disk(&self.record) && !peer.tells(now, self.timing) {
+                let down = known.map(|known| &known.value.links_down).into_iter().flatten();
+                seen.links = down.map(|link| (link.clone(), LinkState::Down)).collect();
+            }
+            sights.insert(name.clone(), seen);
         }
         let own = self.health(now);
         sights.insert(self.me.clone(), sight(Life::Heard, self.boot, &own));
@@ -282,8 +296,10 @@ impl Node {
 
     /// What this node did not hear while it stood still itself is no silence of the others.
     pub(super) fn excuse_silence(&mut self, gap: Span) {
-        for heard in self.peers.values_mut().filter_map(|peer| peer.heard.as_mut()) {
-            *heard += gap;
+        for peer in self.peers.values_mut() {
+            for at in [&mut peer.heard, &mut peer.told].into_iter().flatten() {
+                *at += gap;
+            }
         }
     }
 
@@ -331,7 +347,7 @@ impl Node {
                 Some((group.clone(), DeskSight { epoch, stand, runs_as, failing }))
             })
             .collect();
-        let down = self.links.iter().filter(|(_, s)| **s == crate::record::LinkState::Down);
+        let down = self.links.iter().filter(|(_, s)| **s == LinkState::Down);
         Health {
             hearing: self.hearing(now),
             config: self.record.config.as_ref().map_or(0, |c| config_mark(&c.hash)),
@@ -367,7 +383,7 @@ impl Node {
     }
 
     /// What this node says of one desk.
-    fn stand(&self, desk: &Desk) -> Stand {
+    pub(super) fn stand(&self, desk: &Desk) -> Stand {
         match &desk.state {
             State::Clear | State::Waiting { .. } | State::Arming { .. } => Stand::Clear,
             State::Adopting { .. } | State::Starting { .. } | State::Mending { .. } => {

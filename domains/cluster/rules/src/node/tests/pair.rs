@@ -3,6 +3,7 @@
 use super::disk::on_disk;
 use super::*;
 use crate::plan::Life;
+use crate::record::{Answer, GroupIntent, GroupRecord, LinkState};
 
 /// What there is between the two.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,24 @@ impl Pair {
         assert_eq!(pair.owner(), Some("a"));
         assert!(pair.runs[0].is_some());
         pair
+    }
+
+    /// Who leads the ledger from now on.
+    fn lead(&mut self, node: &str) {
+        for place in 0..2 {
+            self.tell(place, Event::Leader { term: 2, leader: Some(name(node)) });
+        }
+    }
+
+    /// Somebody orders something of the group.
+    fn intent(&mut self, intent: GroupIntent) {
+        let group = GroupRecord { intent, ..self.record.group(&pay()).unwrap().clone() };
+        let index = Index(self.record.applied.0 + 1);
+        let draft = Draft::default().write(Write::Group(pay(), Arc::new(group)));
+        self.record.apply(&draft, index);
+        for place in 0..2 {
+            self.tell(place, Event::Applied(Arc::new(self.record.clone())));
+        }
     }
 
     fn owner(&self) -> Option<&str> {
@@ -193,6 +212,24 @@ impl Pair {
         self.nodes[place] = None;
         self.runs[place] = None;
     }
+
+    /// The server of the group ends by itself on a node.
+    fn dies(&mut self, place: usize) {
+        let group = pay();
+        let epoch = self.record.group(&group).unwrap().epoch;
+        let (resource, how) = (resource_name("server"), "exit 3".into());
+        self.tell(place, Event::Died { group, epoch, resource, how });
+        self.pass(Span::millis(200));
+    }
+
+    fn link(&mut self, place: usize, link: &str, state: LinkState) {
+        self.tell(place, Event::Link { link: link.to_owned(), state });
+    }
+
+    fn links_down(&self, place: usize) -> Vec<&String> {
+        let known = &self.record.nodes[&name(NAMES[place])].value;
+        known.links_down.iter().collect()
+    }
 }
 
 #[test]
@@ -254,4 +291,75 @@ fn a_node_that_comes_back_alone_takes_over_from_one_that_it_never_heard() {
     pair.pass(Span::secs(4));
     assert_eq!(pair.owner(), Some("b"));
     assert!(pair.runs[1].is_some());
+}
+
+#[test]
+fn a_group_that_fails_where_only_the_disk_is_seen_is_taken_over_and_counted_once() {
+    for leader in ["b", "a"] {
+        let mut pair = Pair::running();
+        pair.lead(leader);
+        pair.network = Network::Cut;
+        pair.pass(Span::secs(3));
+        pair.dies(0);
+        assert_eq!(pair.owner(), Some("a"), "restarted in place once");
+        pair.dies(0);
+        pair.pass(Span::secs(2));
+        assert_eq!(pair.owner(), Some("b"), "led by {leader}");
+        assert!(pair.runs[0].is_none() && pair.runs[1].is_some());
+        let counted = &pair.record.group(&pay()).unwrap().failures;
+        let counted: Vec<Answer> = counted.iter().map(|failure| failure.answer).collect();
+        assert_eq!(counted, [Answer::Restarted, Answer::TakenOver], "led by {leader}");
+    }
+}
+
+#[test]
+fn while_the_networks_stand_a_failure_is_told_in_beats_and_no_link_in_the_ledger() {
+    let mut pair = Pair::running();
+    pair.link(0, "eth1", LinkState::Down);
+    pair.dies(0);
+    pair.dies(0);
+    pair.pass(Span::secs(2));
+    assert_eq!(pair.owner(), Some("b"));
+    assert_eq!(pair.record.group(&pay()).unwrap().failures.len(), 2);
+    assert_eq!(pair.links_down(0), Vec::<&String>::new());
+}
+
+#[test]
+fn a_group_that_failed_unheard_and_is_not_to_run_any_more_is_given_back_and_not_judged() {
+    let mut pair = Pair::running();
+    pair.network = Network::Cut;
+    pair.pass(Span::secs(3));
+    pair.dies(0);
+    // The order comes before the word of the failure.
+    pair.reach[0] = Reach::Lost;
+    pair.dies(0);
+    pair.intent(GroupIntent::Stop(crate::record::Order {
+        by: "ops".to_owned(),
+        reason: "to look at it".to_owned(),
+        at: Wall(0),
+        command: "1".to_owned(),
+    }));
+    pair.reach[0] = Reach::Reaches;
+    pair.pass(Span::secs(2));
+    assert_eq!((pair.owner(), pair.runs), (None, [None, None]));
+    let group = pair.record.group(&pay()).unwrap();
+    assert!(matches!(group.intent, GroupIntent::Stop(_)), "{:?}", group.intent);
+    assert_eq!(group.failures.len(), 1);
+}
+
+#[test]
+fn links_that_do_not_carry_are_told_in_the_ledger_while_only_the_disk_is_seen() {
+    let mut pair = Pair::running();
+    pair.network = Network::Cut;
+    pair.pass(Span::secs(3));
+    pair.link(0, "eth1", LinkState::Down);
+    pair.pass(Span::secs(1));
+    assert_eq!(pair.links_down(0), ["eth1"]);
+    let seen = |pair: &Pair| pair.nodes[1].as_ref().unwrap().sights(pair.now)[&name("a")].clone();
+    assert_eq!(seen(&pair).links, [("eth1".to_owned(), LinkState::Down)].into());
+    assert_eq!(seen(&pair).life, Life::Heard);
+    pair.network = Network::Up;
+    pair.pass(Span::secs(1));
+    assert_eq!(pair.links_down(0), Vec::<&String>::new(), "beats tell it again");
+    assert_eq!(seen(&pair).links, [("eth1".to_owned(), LinkState::Down)].into());
 }
