@@ -338,7 +338,7 @@ impl Model {
         }
         if self.scene.third != Third::Witness {
             let node = &mut state.nodes[place];
-            if let Some(claims) = node.disk.ask(&beat, asks, &record) {
+            if let Some(claims) = node.disk.ask(now, &beat, asks, &record) {
                 node.asking = Asking::Writes(claims, state.disk[1 - place].clone());
             }
         }

@@ -5,9 +5,9 @@
 //! of the two sees the other's: the lower epoch has no vote from there on, and the higher one waits
 //! until what the other was last given has run out.
 //!
-//! Invariants: the vote of a claim is counted from before it was written; no writing names an epoch
-//! or a time less than the one before, so that no new life of a node takes back what a former one
-//! was given.
+//! Invariants: the vote of a claim is counted from before it was written; no writing names a lower
+//! epoch than the one before, nor a time that ends before that of any writing before it could end,
+//! so that no new life of a node takes back what a former one was given.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +29,8 @@ pub struct DiskVote {
     boot: BootId,
     /// What was written last, or is being written.
     own: Claims,
+    /// Until when an earlier claim of a group may stand for a longer time than is asked for now.
+    longer: BTreeMap<GroupName, Moment>,
     question: Option<Question>,
     /// Since when each claim of the other has stood as it stands.
     seen: BTreeMap<GroupName, Seen>,
@@ -100,8 +102,8 @@ impl DiskVote {
         // A writing that a former life left under way has the next number, at most.
         own.number += 1;
         own.boot = boot;
-        let (seen, waits) = (BTreeMap::new(), BTreeMap::new());
-        Self { me, boot, own, question: None, seen, waits, other: None, lived: None }
+        let (seen, waits, longer) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { me, boot, own, longer, question: None, seen, waits, other: None, lived: None }
     }
 
     /// What this node has written last, or is writing.
@@ -110,9 +112,15 @@ impl DiskVote {
         &self.own
     }
 
-    /// What to write now for `beat`, which was just composed, before the other's claims are read;
-    /// none while an earlier writing has no answer yet.
-    pub fn ask(&mut self, beat: &Heartbeat, asks: Asks, record: &Record) -> Option<Claims> {
+    /// What to write for `beat`, which was composed `now`, before the other's claims are read; none
+    /// while an earlier writing has no answer yet.
+    pub fn ask(
+        &mut self,
+        now: Moment,
+        beat: &Heartbeat,
+        asks: Asks,
+        record: &Record,
+    ) -> Option<Claims> {
         if self.question.is_some() {
             return None;
         }
@@ -124,7 +132,7 @@ impl DiskVote {
             Asks::ForNothing => &[],
         };
         for (group, epoch) in claimed {
-            self.claim(group, *epoch, ttl);
+            self.claim(now, (group, *epoch), ttl);
         }
         for (group, epoch) in &beat.released {
             // What another life claims is not this one's to let go.
@@ -152,18 +160,37 @@ impl DiskVote {
         })
     }
 
-    fn claim(&mut self, group: &GroupName, epoch: Epoch, ttl: Span) {
+    fn claim(&mut self, now: Moment, (group, epoch): (&GroupName, Epoch), ttl: Span) {
         let (boot, renewed) = (self.boot, self.own.number);
         let before = self.own.groups.get(group);
         if before.is_some_and(|c| c.epoch > epoch || c.epoch == epoch && c.held == Held::LetGo) {
             return;
         }
-        // What was given before may run so long.
-        let stands = before.filter(|c| c.held == Held::Yes);
-        let ttl = stands.map_or(ttl, |c| c.ttl.max(ttl));
+        let stands = before.filter(|c| c.held == Held::Yes).map(|c| c.ttl);
+        let ttl = self.no_sooner_over(now, group, (stands, ttl));
         let ttl = if mutant("disk-claim-names-another-ttl") { Span(ttl.0 / 2) } else { ttl };
         let claim = Claim { boot, epoch, ttl, renewed, held: Held::Yes };
         self.own.groups.insert(group.clone(), claim);
+    }
+
+    /// The time that a claim names where `asked` is asked for and the one before it named `stands`:
+    /// what that gave may run until it would have run out had it been given now.
+    fn no_sooner_over(
+        &mut self,
+        now: Moment,
+        group: &GroupName,
+        (stands, asked): (Option<Span>, Span),
+    ) -> Span {
+        let Some(stands) = stands.filter(|ttl| *ttl > asked) else {
+            self.longer.remove(group);
+            return asked;
+        };
+        let until = *self.longer.entry(group.clone()).or_insert(now + stands);
+        let rest = until.since(now);
+        if rest <= asked {
+            self.longer.remove(group);
+        }
+        rest.max(asked)
     }
 
     /// What the disk answers to the writing of that number, which is durable; `other` was read

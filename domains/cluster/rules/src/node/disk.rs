@@ -26,7 +26,7 @@ impl Node {
             return;
         }
         let asks = if needed { Asks::ForVotes } else { Asks::ForNothing };
-        if let Some(claims) = self.disk.ask(beat, asks, &self.record) {
+        if let Some(claims) = self.disk.ask(now, beat, asks, &self.record) {
             self.next_disk = now + Span(self.timing.ttl.0 / 2);
             out.push(Order::AskDisk(claims));
         }

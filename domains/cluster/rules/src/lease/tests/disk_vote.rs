@@ -29,7 +29,7 @@ fn vote(me: &str) -> DiskVote {
 
 /// Writes for `beat`; what stands on the disk then.
 fn write(vote: &mut DiskVote, beat: &Heartbeat, record: &Record) -> Claims {
-    vote.ask(beat, Asks::ForVotes, record).expect("nothing is under way")
+    vote.ask(ms(0), beat, Asks::ForVotes, record).expect("nothing is under way")
 }
 
 /// Why the disk refuses the group; none if it does not.
@@ -101,7 +101,7 @@ pub fn l1_what_the_other_was_given_is_waited_for() {
 pub fn l1_a_writing_that_claims_nothing_is_no_vote() {
     let record = on_disk("a", 2);
     let mut a = vote("a");
-    let shown = a.ask(&asks("a", 1, 2), Asks::ForNothing, &record).unwrap();
+    let shown = a.ask(ms(0), &asks("a", 1, 2), Asks::ForNothing, &record).unwrap();
     assert!(shown.groups.is_empty());
     assert_eq!(read(&mut a, ms(10), (&shown, None), &record), Some(NoPromise::Released));
 }
@@ -110,14 +110,14 @@ pub fn l1_a_writing_that_claims_nothing_is_no_vote() {
 pub fn l1_the_wait_counts_from_the_newest_renewal() {
     let record = on_disk("a", 2);
     let mut a = vote("a");
-    let shown = a.ask(&asks("a", 1, 2), Asks::ForNothing, &record).unwrap();
+    let shown = a.ask(ms(0), &asks("a", 1, 2), Asks::ForNothing, &record).unwrap();
     read(&mut a, ms(0), (&shown, Some(&of_b(7))), &record);
     let written = write(&mut a, &asks("a", 2, 2), &record);
     let refused = read(&mut a, ms(100), (&written, Some(&of_b(9))), &record);
     assert_eq!(refused, promised(TTL), "it was renewed before this node's claim stood");
     // What stood unchanged for as long as it was given for is over.
     let mut a = vote("a");
-    let shown = a.ask(&asks("a", 1, 2), Asks::ForNothing, &record).unwrap();
+    let shown = a.ask(ms(0), &asks("a", 1, 2), Asks::ForNothing, &record).unwrap();
     read(&mut a, ms(0), (&shown, Some(&of_b(7))), &record);
     let written = write(&mut a, &asks("a", 2, 2), &record);
     assert_eq!(read(&mut a, ms(0) + TTL, (&written, Some(&of_b(7))), &record), None);
@@ -198,7 +198,7 @@ fn one_question_at_a_time_and_no_answer_to_another() {
     let record = on_disk("a", 2);
     let mut a = vote("a");
     let first = write(&mut a, &asks("a", 1, 2), &record);
-    assert_eq!(a.ask(&asks("a", 2, 2), Asks::ForVotes, &record), None);
+    assert_eq!(a.ask(ms(0), &asks("a", 2, 2), Asks::ForVotes, &record), None);
     assert_eq!(a.on_read(ms(1), (first.number + 1, None), &record), None);
     a.on_unread(first.number);
     let second = write(&mut a, &asks("a", 3, 2), &record);
@@ -212,7 +212,7 @@ pub fn l4_a_new_life_takes_back_nothing_of_the_former() {
     let mut former = vote("a");
     let written = write(&mut former, &asks("a", 1, 2), &record);
     let mut next = DiskVote::new(name("a"), BootId(77), Some(written.clone()));
-    let shown = next.ask(&asks("a", 1, 2), Asks::ForNothing, &record).unwrap();
+    let shown = next.ask(ms(0), &asks("a", 1, 2), Asks::ForNothing, &record).unwrap();
     assert_eq!(shown.groups, written.groups);
     assert!(shown.number > written.number + 1, "the former life may still be writing the next");
     assert_eq!(shown.boot, BootId(77));
@@ -226,7 +226,7 @@ fn l5_what_was_let_go_is_not_waited_for_and_not_claimed_again() {
     let _given = read(&mut a, ms(1), (&written, None), &record);
     let over = releases("a", 2, 2);
     assert!(a.owes(&over));
-    let written = a.ask(&over, Asks::ForNothing, &record).unwrap();
+    let written = a.ask(ms(0), &over, Asks::ForNothing, &record).unwrap();
     assert_eq!(written.groups[&group()].held, Held::LetGo);
     assert!(!a.owes(&over), "it is being said");
     let _nothing_asked = a.on_read(ms(2), (written.number, None), &record);
@@ -278,10 +278,10 @@ fn a_claim_of_a_group_that_is_gone_and_let_go_is_written_no_more() {
     let written = write(&mut a, &asks("a", 1, 2), &record);
     a.on_unread(written.number);
     record.groups.clear();
-    let kept = a.ask(&releases("a", 2, 3), Asks::ForNothing, &record).unwrap();
+    let kept = a.ask(ms(0), &releases("a", 2, 3), Asks::ForNothing, &record).unwrap();
     assert!(kept.groups.contains_key(&group()), "it was not let go");
     a.on_unread(kept.number);
-    let dropped = a.ask(&releases("a", 3, 2), Asks::ForNothing, &record).unwrap();
+    let dropped = a.ask(ms(0), &releases("a", 3, 2), Asks::ForNothing, &record).unwrap();
     assert!(dropped.groups.is_empty());
 }
 
@@ -298,4 +298,41 @@ fn who_writes_a_new_number_lived_after_the_last_reading() {
     assert_eq!(look(ms(20), 7), None);
     assert_eq!(look(ms(30), 8), Some(ms(20)));
     assert_eq!(look(ms(40), 8), Some(ms(20)));
+}
+
+#[test]
+pub fn l2_a_claim_names_less_again_once_nothing_longer_can_run() {
+    let record = on_disk("a", 2);
+    let long = Span(TTL.0 * 5);
+    let mut a = vote("a");
+    let mut claims = |now: Moment, ttl: Span, sequence| {
+        let beat = Heartbeat { ttl, ..asks("a", sequence, 2) };
+        let written = a.ask(now, &beat, Asks::ForVotes, &record).expect("nothing is under way");
+        assert_eq!(read(&mut a, now, (&written, None), &record), None);
+        written.groups[&group()].ttl
+    };
+    let start = ms(100);
+    assert_eq!(claims(start, long, 1), long);
+    // What was given under it may have been given just now.
+    assert_eq!(claims(start, TTL, 2), long);
+    assert_eq!(claims(start + TTL + TTL, TTL, 3), Span(TTL.0 * 3));
+    assert_eq!(claims(start + long, TTL, 4), TTL);
+    assert_eq!(claims(start + long + TTL, TTL, 5), TTL);
+    assert_eq!(claims(start + long + long, Span(TTL.0 * 2), 6), Span(TTL.0 * 2));
+}
+
+#[test]
+pub fn l2_a_new_life_names_what_its_former_one_was_given_until_that_has_run_out() {
+    let record = on_disk("a", 2);
+    let long = Span(TTL.0 * 5);
+    let mut found = of_b(7);
+    found = changed(&found, |claim| (claim.boot, claim.ttl) = (boot_of("a"), long));
+    let mut a = DiskVote::new(name("a"), BootId(77), Some(found));
+    let mut claims = |now: Moment, sequence| {
+        let written = a.ask(now, &asks("a", sequence, 2), Asks::ForVotes, &record).unwrap();
+        assert_eq!(read(&mut a, now, (&written, None), &record), None);
+        written.groups[&group()].ttl
+    };
+    assert_eq!(claims(ms(100), 1), long);
+    assert_eq!(claims(ms(100) + long, 2), TTL);
 }
