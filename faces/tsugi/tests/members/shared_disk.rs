@@ -104,3 +104,56 @@ fn a_ledger_on_a_disk_is_backed_up_and_never_made_anew_on_a_node() {
     assert!(code == Some(3) && said.contains("TSUG80107-E"), "{code:?} {said}");
     assert!(!site.path("a").join("data/ledger").exists(), "it has no copy of its own");
 }
+
+/// How often a node has said that it cannot use the disk.
+fn complaints(site: &Site, node: &str) -> usize {
+    site.log(node).matches("TSUG80106-E").count()
+}
+
+#[test]
+fn a_disk_that_can_be_read_and_takes_no_writes_is_told_once_and_gone_without() {
+    let (mut site, file, _) = two_and_a_disk();
+    site.start("a");
+    site.start("b");
+    site.tsugi("a", &["init", file.to_str().expect("plain")]);
+    site.join("b", "a");
+    all_there(&site);
+    site.until("a runs it", |site| runs_at(site, "b", "a"));
+    let epoch = site.group("b").2;
+    let agent = site.agent("a");
+    // What stands at the beginning of the disk can still be written, and what changes cannot.
+    site.let_write("a", "65536");
+    let pause = ["group", "pause", "WORK", "--reason", "to write something"];
+    let (code, ..) = site.ask("a", &pause);
+    assert_ne!(code, Some(0), "nothing could be written");
+    site.until("a says so", |site| complaints(site, "a") == 1);
+    site.until("b leads", |site| site.status("b")["votes"]["leader"] == "b");
+    site.until("a does not see the disk", |site| {
+        site.needs("a").iter().any(|id| id.contains("TSUG80108-W"))
+    });
+    assert_eq!(site.agent("a"), agent, "it goes on without a ledger");
+    assert_eq!(site.group("b"), ("running".to_owned(), "a".to_owned(), epoch));
+    site.let_write("a", "unlimited");
+    site.until("a began anew", |site| site.agent("a") != agent);
+    all_there(&site);
+    site.tsugi("a", &["group", "pause", "WORK", "--reason", "to write something"]);
+    assert_eq!(complaints(&site, "a"), 1, "{}", site.log("a"));
+    assert_eq!(site.group("b").2, epoch, "it ran all the while");
+}
+
+#[test]
+fn a_node_that_starts_without_its_disk_says_so_once_and_waits_for_it() {
+    let (mut site, file, disk) = two_and_a_disk();
+    site.start("a");
+    site.tsugi("a", &["init", file.to_str().expect("plain")]);
+    site.until("a runs it with the disk alone", |site| runs_at(site, "a", "a"));
+    site.stop("a");
+    let away = site.path("away");
+    fs::rename(&disk, &away).expect("a file");
+    site.spawn("a");
+    site.until("a says so", |site| complaints(site, "a") == 1);
+    let agent = site.agent("a");
+    fs::rename(&away, &disk).expect("a file");
+    site.until("a runs it again", |site| runs_at(site, "a", "a"));
+    assert_eq!((site.agent("a"), complaints(&site, "a")), (agent, 1), "{}", site.log("a"));
+}

@@ -119,13 +119,13 @@ impl Site {
         fs::create_dir_all(dir.join("data")).expect("a folder");
         let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("log"));
         let program = env!("CARGO_BIN_EXE_tsugi");
-        let mut command = match self.views {
-            Views::Common => Command::new(program),
-            Views::Own => Command::new("unshare"),
+        let around: &[&str] = match self.views {
+            // A write that is not let through is an error and no end.
+            Views::Common => &["env", "--ignore-signal=XFSZ"],
+            Views::Own => &["unshare", "--mount", "--"],
         };
-        if let Views::Own = self.views {
-            command.args(["--mount", "--", program]);
-        }
+        let mut command = Command::new(around[0]);
+        command.args(&around[1..]).arg(program);
         command
             .args(["node", "run", "--trial", "--name", node, "--run-dir"])
             .arg(dir.join("run"))
@@ -376,6 +376,17 @@ impl Site {
         self
     }
 
+    /// Lets nothing that a node's processes write beyond this place of any file through, and
+    /// everything again.
+    pub fn let_write(&self, node: &str, up_to: &str) {
+        let (_, child) = self.nodes.iter().find(|(n, _)| n == node).expect("it was started");
+        for of in family(child) {
+            let limit = format!("--fsize={up_to}:");
+            let set = Command::new("prlimit").args(["--pid", &of.to_string(), &limit]).status();
+            assert!(set.expect("prlimit is there").success() || !there(&of), "{of}");
+        }
+    }
+
     /// Ends the agent of a node and nothing else of it.
     pub fn kill_agent(&self, node: &str) {
         kill(self.agent(node), Signal::SIGKILL).expect("it runs");
@@ -389,7 +400,7 @@ impl Site {
         kill(agent, Signal::SIGCONT).expect("it is there");
     }
 
-    fn agent(&self, node: &str) -> Pid {
+    pub fn agent(&self, node: &str) -> Pid {
         let (_, child) = self.nodes.iter().find(|(n, _)| n == node).expect("it was started");
         let is_agent = |of: &&Pid| {
             let words = fs::read(format!("/proc/{of}/cmdline")).unwrap_or_default();

@@ -9,7 +9,7 @@ use tsugi_vocabulary::{BootId, Claim, Claims, Epoch, Generation, GroupName, Held
 use super::frame::{blocks, record};
 use super::keeper::title_of;
 use super::layout::{Title, Whose};
-use super::store::Store;
+use super::store::{BLOCK, Store};
 use super::trouble::Trouble;
 use super::vow::context;
 use crate::format::{Reader, Unreadable, Writer, seal, unseal};
@@ -102,6 +102,16 @@ impl<S: Store> ClaimBlocks<S> {
         }
         self.written = Some(claims.number);
         Ok(())
+    }
+
+    /// Writes a block that says nothing, durably. Whoever may not write what counts any more sees
+    /// by it whether another life could.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn try_writing(&mut self) -> Result<(), StorageFailure> {
+        let written = self.store.write(self.title.layout.trial(self.me), &[0; BLOCK]);
+        written.map_err(|error| Trouble::unwritten(&self.store, &error).failure())
     }
 
     fn of(&mut self, seat: usize) -> Result<Option<Claims>, StorageFailure> {
@@ -213,6 +223,17 @@ mod tests {
         let mut two = at(&one.store, "b");
         assert_eq!((two.own().unwrap(), two.other().unwrap()), (None, Some(claims(3))));
         assert_eq!(at(&one.store, "a").own().unwrap(), Some(claims(3)));
+    }
+
+    #[test]
+    fn a_trial_is_a_writing_that_says_nothing() {
+        let mut one = at(&made(&["a", "b"]), "a");
+        one.write(&claims(3)).unwrap();
+        one.try_writing().unwrap();
+        assert_eq!(at(&one.store, "a").own().unwrap(), Some(claims(3)));
+        let layout = one.title.layout;
+        let end = layout.petitions(0) + layout.petition_box;
+        assert_eq!(layout.trial(0) + BLOCK as u64, end, "the end of its own box");
     }
 
     #[test]

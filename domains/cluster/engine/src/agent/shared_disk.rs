@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tsugi_cluster_rules::node::{Event, Shows};
+use tsugi_cluster_rules::record::Record;
 use tsugi_cluster_rules::spec::{ClusterSpec, LedgerPlace};
 use tsugi_ledger::disk::{
     self, ClaimBlocks, Claimant, Claiming, DiskLedger, DiskSeat, Pace, SharedDisk,
@@ -21,8 +22,11 @@ use super::founding::Founding;
 use crate::core::{Letter, Post};
 use crate::{config, logbook};
 
-/// How often a disk that failed is looked at again.
-const LOOK: Duration = Duration::from_secs(2);
+/// How soon a disk that failed is looked at again, first and at the longest: each time that it
+/// still fails makes it twice as long.
+const LOOKS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(16)];
+/// A look that takes longer is told like one that failed, and waited for.
+const HANGS: Duration = Duration::from_secs(10);
 
 /// Where this node finds the disk, if the ledger is on one.
 pub(super) fn path<'s>(spec: &'s ClusterSpec, me: &NodeName) -> Option<&'s Path> {
@@ -75,6 +79,63 @@ pub(super) fn check(
     node: &NodeName,
 ) -> Result<(), StorageFailure> {
     ClaimBlocks::open(open(path)?, cluster, node).map(drop)
+}
+
+/// The same, and whether it takes writes. What is written says nothing.
+fn look_at_writing(path: &Path, cluster: ClusterId, node: &NodeName) -> Result<(), StorageFailure> {
+    ClaimBlocks::open(open(path)?, cluster, node)?.try_writing()
+}
+
+/// Waits until the disk is found and takes writes: an agent that began without would end at once,
+/// and so would the next. What else is wrong with it, opening it says.
+pub(super) async fn await_writes(path: &Path, cluster: ClusterId, node: &NodeName) {
+    let mut told = false;
+    until_writes(path, (cluster, node), |failure| match failure {
+        Some(failure @ StorageFailure::Io { .. }) => {
+            if !std::mem::replace(&mut told, true) {
+                let language = logbook::language(&Record::default());
+                logbook::tell(Some(unusable(failure, node.as_str())), language);
+            }
+            Look::Again
+        }
+        _ => Look::Done,
+    })
+    .await;
+}
+
+/// What a look at the disk leads to.
+enum Look {
+    Again,
+    Done,
+}
+
+/// Looks at the disk again and again, ever later, as long as what it came to asks for it.
+async fn until_writes(
+    path: &Path,
+    (cluster, node): (ClusterId, &NodeName),
+    mut leads_to: impl FnMut(Option<&StorageFailure>) -> Look,
+) {
+    let [mut rest, longest] = LOOKS;
+    loop {
+        let (path, name) = (path.to_owned(), node.clone());
+        let shown = path.display().to_string();
+        let silent = || StorageFailure::Io { file: shown.clone(), what: "no answer".to_owned() };
+        let look = move || look_at_writing(&path, cluster, &name);
+        let mut look = tokio::task::spawn_blocking(look);
+        let came = match tokio::time::timeout(HANGS, &mut look).await {
+            Ok(came) => came,
+            // One at a time: a disk that hangs keeps its thread.
+            Err(_) => match leads_to(Some(&silent())) {
+                Look::Done => return,
+                Look::Again => look.await,
+            },
+        };
+        match leads_to(came.unwrap_or_else(|_| Err(silent())).as_ref().err()) {
+            Look::Done => return,
+            Look::Again => tokio::time::sleep(rest).await,
+        }
+        rest = (rest + rest).min(longest);
+    }
 }
 
 fn open(path: &Path) -> Result<SharedDisk, StorageFailure> {
@@ -141,7 +202,7 @@ pub(super) fn vote(
     Ok(Vote { claimant, claimed, writes })
 }
 
-/// Begins anew once the disk can be used again after a writing failed. Until then the node goes on
+/// Begins anew once the disk takes writes again after a writing failed. Until then the node goes on
 /// without it: while both nodes hear each other their groups need no vote of the disk.
 pub(super) async fn begin_anew(
     Disk { path, cluster, vote }: Disk,
@@ -160,14 +221,12 @@ pub(super) async fn begin_anew(
         None => messages::ledger_disk_unusable(path.display(), &node, "a write failed"),
     };
     logbook::tell(Some(message), language);
-    loop {
-        let (path, node) = (path.clone(), node.clone());
-        let look = tokio::task::spawn_blocking(move || check(&path, cluster, &node));
-        if let Ok(Ok(())) = look.await {
-            return post.send(Letter::StepAside);
-        }
-        tokio::time::sleep(LOOK).await;
-    }
+    until_writes(&path, (cluster, &node), |failure| match failure {
+        Some(_) => Look::Again,
+        None => Look::Done,
+    })
+    .await;
+    post.send(Letter::StepAside);
 }
 
 async fn ended(writes: &mut watch::Receiver<()>) {

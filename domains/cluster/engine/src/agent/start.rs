@@ -200,6 +200,7 @@ fn work(
     let founding = Founding::read(&config.data_dir)?;
     let me = identity.subject.name.clone();
     let own = own_addresses(&founding, &me)?;
+    runtime.block_on(await_disk(&founding, &identity))?;
     let voter = founding.voter(&me).unwrap_or_default();
     let boot = Boot::begin(&config.data_dir.join("boot"), clock::wall())?;
     let promise_file = config.data_dir.join("longest-promise");
@@ -283,6 +284,17 @@ struct Opened {
     claimant: Option<Claimant>,
     /// What former lives of this node have claimed.
     claimed: Option<Claims>,
+}
+
+/// Waits until the disk that the ledger is on can be used, if it is on one.
+async fn await_disk(founding: &Founding, identity: &ClusterIdentity) -> Result<(), AgentFailure> {
+    let read = config::read(&founding.config);
+    let spec = read.map_err(|problems| FoundingFailure::Config(problems.len()))?.spec;
+    let (me, cluster) = (&identity.subject.name, ClusterId(identity.cluster.id.0));
+    if let Some(path) = shared_disk::path(&spec, me) {
+        shared_disk::await_writes(path, cluster, me).await;
+    }
+    Ok(())
 }
 
 /// Opens the disk that the ledger is on.
