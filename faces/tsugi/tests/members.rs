@@ -204,7 +204,7 @@ fn a_lost_machine_is_taken_out_of_a_restored_ledger_and_refused_when_it_returns(
     site.until("the group runs", |site| site.group("a").0 == "running");
     assert!(site.group("a").2 > last, "{:?}", site.group("a").2);
 
-    site.start("b");
+    site.spawn("b");
     site.ended("b");
     assert!(site.log("b").contains("TSUG10016-E"), "{}", site.log("b"));
     assert!(site.path("b").join("data/aside/1/ledger/ledger.db").exists(), "nothing is deleted");
