@@ -31,6 +31,8 @@ pub struct Standing {
     pub sights: BTreeMap<NodeName, Sight>,
     /// Whether it sees the disk that has a vote, if one has.
     pub disk: DiskSight,
+    /// How long ago the other node was last seen to write on that disk.
+    pub on_disk: Option<Span>,
     /// Whom it takes for the ledger's leader.
     pub leader: Option<NodeName>,
     /// The voters' list it knows.

@@ -240,6 +240,9 @@ pub struct FailurePolicy {
     /// What the end of a watched program is answered with that does not say it by itself.
     #[serde(default, skip_serializing_if = "WatchedFailure::is_takeover")]
     pub watched: WatchedFailure,
+    /// What a group does that nobody can call.
+    #[serde(default, skip_serializing_if = "Isolation::is_stay")]
+    pub isolation: Isolation,
 }
 
 /// What the end of a watched program is answered with (CL-10).
@@ -253,6 +256,24 @@ pub enum WatchedFailure {
     Restart,
 }
 
+/// What a group does whose owner has no link for one of its addresses, while no other node can take
+/// it (PH-19).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// It goes on: who is there when the link comes back is better than a start.
+    #[default]
+    Stay,
+    /// It is stopped in order, and started again where a link carries.
+    Stop,
+}
+
+impl Isolation {
+    const fn is_stay(&self) -> bool {
+        matches!(self, Self::Stay)
+    }
+}
+
 impl WatchedFailure {
     fn is_takeover(&self) -> bool {
         *self == Self::Takeover
@@ -261,8 +282,8 @@ impl WatchedFailure {
 
 impl Default for FailurePolicy {
     fn default() -> Self {
-        let watched = WatchedFailure::Takeover;
-        Self { restarts: 3, takeovers: 1, within: Span::secs(3600), watched }
+        let (watched, isolation) = (WatchedFailure::Takeover, Isolation::Stay);
+        Self { restarts: 3, takeovers: 1, within: Span::secs(3600), watched, isolation }
     }
 }
 

@@ -131,6 +131,13 @@ impl Timing {
         self.silent_after().saturating_sub(self.suspect_after())
     }
 
+    /// A node writes on a shared disk every half TTL at least, and is read there as often: one that
+    /// was last seen there within this time is there.
+    #[must_use]
+    pub const fn seen_on_disk_within(&self) -> Span {
+        Span(self.ttl.0 * 3)
+    }
+
     /// A node that has listened for this long since its start has heard whoever is there.
     #[must_use]
     pub const fn settled_after(&self) -> Span {

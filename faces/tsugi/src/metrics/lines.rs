@@ -218,12 +218,17 @@ fn gauges(page: &mut Page, (me, known): (&str, &Gauges)) {
         let labels = [("node", found.node.as_str()), ("group", found.group.as_str())];
         page.series("parity_differences", &labels, whole(found.count));
     }
-    let help = "How long ago a node was heard by this one, over each network from 0.";
+    let help =
+        "How long ago a node was heard by this one: over each network from 0, or by the disk.";
     page.family("heartbeat_age_seconds", "gauge", help);
     for heard in &known.heard {
         let network = heard.network.to_string();
         let labels = [("node", heard.node.as_str()), ("network", network.as_str())];
         page.series("heartbeat_age_seconds", &labels, whole(heard.ago_us) / 1_000_000.0);
+    }
+    if let Some(seen) = &known.on_disk {
+        let labels = [("node", seen.node.as_str()), ("network", "disk")];
+        page.series("heartbeat_age_seconds", &labels, whole(seen.ago_us) / 1_000_000.0);
     }
     page.family("message_total", "counter", "Messages that this agent has told its log, by id.");
     for (id, count) in &known.messages {

@@ -17,6 +17,9 @@ pub struct Gauges {
     pub differences: Vec<Differences>,
     /// How long ago each node was heard by it, over each network.
     pub heard: Vec<HeardOver>,
+    /// How long ago the other of two nodes was seen to write on the disk that they share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_disk: Option<SeenOnDisk>,
     /// How often its agent has told its log each message since it started, by id.
     pub messages: BTreeMap<String, u64>,
 }
@@ -39,6 +42,15 @@ pub struct Differences {
     pub node: String,
     /// How many things speak against it.
     pub count: u64,
+}
+
+/// When a node was seen to write on a shared disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenOnDisk {
+    /// The node.
+    pub node: String,
+    /// How long ago, in microseconds.
+    pub ago_us: u64,
 }
 
 /// When a node was heard over one network.

@@ -491,6 +491,7 @@ fn first_standing(me: &NodeName) -> Standing {
         carried: BTreeMap::new(),
         drops: Default::default(),
         disk: DiskSight::None,
+        on_disk: None,
         other_file: None,
         certificate_until: None,
         watches: BTreeMap::new(),

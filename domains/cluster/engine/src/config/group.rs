@@ -6,8 +6,8 @@ use std::ops::Range;
 use tsugi_cluster_rules::figures::{Measure, PreferBy, ScoreScript};
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::spec::{
-    Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, ResourceKind, ResourceSpec, Role,
-    Startup, Takeover, VolumeSource, WatchedFailure,
+    Failback, FailurePolicy, FencePolicy, GroupSpec, Isolation, Mode, ResourceKind, ResourceSpec,
+    Role, Startup, Takeover, VolumeSource, WatchedFailure,
 };
 use tsugi_cluster_rules::timing::{Profile, Timing};
 use tsugi_vocabulary::{GroupName, NodeName, Span};
@@ -17,7 +17,7 @@ use super::page::{Given, Page, meant_or_all};
 use super::problem::Wrong;
 use super::{resource, value, whole};
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "prefer",
     "prefer_by",
     "prefer_every",
@@ -32,6 +32,7 @@ const KEYS: [&str; 20] = [
     "takeovers",
     "within",
     "watched",
+    ON_ISOLATION,
     "stop_budget",
     "drill_every",
     "takeover",
@@ -39,6 +40,9 @@ const KEYS: [&str; 20] = [
     "services",
     "resource",
 ];
+
+/// What a group does that nobody can call.
+const ON_ISOLATION: &str = "on_isolation";
 
 /// A group as it is written, before a parallel one becomes its members.
 pub(super) struct Written {
@@ -101,6 +105,7 @@ fn read(
             takeovers: page.count("takeovers", policy.takeovers),
             within: page.span_of_time("within", policy.within),
             watched: page.choice("watched", &watched).unwrap_or(policy.watched),
+            isolation: isolation(page, &resources),
         },
         apart: BTreeSet::new(),
         together: BTreeSet::new(),
@@ -145,6 +150,23 @@ fn services(page: &Page<'_>) -> BTreeMap<String, Vec<String>> {
         }
     }
     out
+}
+
+/// Without an address on an interface nothing says whether the group can be called.
+fn isolation(page: &Page<'_>, resources: &[ResourceSpec]) -> Isolation {
+    let has_link = |r: &ResourceSpec| match &r.kind {
+        ResourceKind::Address { links, .. } => !links.is_empty(),
+        ResourceKind::Volume { .. } | ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => {
+            false
+        }
+    };
+    let words = [("stay", Isolation::Stay), ("stop", Isolation::Stop)];
+    let isolation = page.choice(ON_ISOLATION, &words).unwrap_or_default();
+    if isolation == Isolation::Stop && !resources.iter().any(has_link) {
+        let needs = format!("kind = \"address\", address = {}", value::FLOATING_EXAMPLE);
+        page.note(&page.place_of(ON_ISOLATION), Wrong::Needs(ON_ISOLATION.to_owned(), needs));
+    }
+    isolation
 }
 
 /// A word, or the times at which it goes back by itself.

@@ -564,5 +564,6 @@ fn ph_10_a_group_says_by_what_its_next_node_is_chosen() {
 }
 
 mod drills;
+mod isolation;
 mod ledger;
 mod monitors;

@@ -44,12 +44,19 @@ impl Node {
         if !self.holder.is_answered_by_the_disk(now, self.timing.ttl) {
             return DiskSight::NotSeen;
         }
-        // It writes every half TTL at least, and is read as often.
-        let lately = Span(self.timing.ttl.0 * 3);
+        let lately = self.timing.seen_on_disk_within();
         let heard = self.holder.is_answered_by_a_node(now, self.timing.ttl);
-        let writes = self.disk.other_lived().is_some_and(|at| now.since(at) < lately);
+        let writes = self.seen_on_disk(now).is_some_and(|ago| ago < lately);
         let long_enough = now.since(self.born) >= lately + lately;
         if heard && long_enough && !writes { DiskSight::OnlyHere } else { DiskSight::Seen }
+    }
+
+    /// How long ago the other node was last seen to write on the disk that both share; none if
+    /// there is no such disk, or it was not seen to yet.
+    #[must_use]
+    pub fn seen_on_disk(&self, now: Moment) -> Option<Span> {
+        let lived = self.disk.other_lived().filter(|_| has_disk(&self.record));
+        lived.map(|at| now.since(at))
     }
 
     pub(super) fn on_disk(&mut self, now: Now, number: u64, shows: Shows, out: &mut Vec<Order>) {

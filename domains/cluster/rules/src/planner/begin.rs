@@ -17,6 +17,12 @@ pub(super) fn pass(ground: &Ground<'_>, view: &View<'_>) -> Option<Need> {
         return Some(place(view, asked.cause.clone(), None));
     }
     match (spec.startup, view.record.ended) {
+        // The cluster stopped it because nobody could call it, and starts it again.
+        (Startup::Manual, Ending::Orderly | Ending::Forced)
+            if matches!(open_cause(ground, view), Some(Cause::LinksDown { .. })) =>
+        {
+            open_cause(ground, view).map(|cause| place(view, cause, None))
+        }
         (Startup::Manual, Ending::Orderly | Ending::Forced) => Some(Need::Rest(Resting::Manual)),
         (Startup::Auto, Ending::Orderly | Ending::Forced) => {
             Some(place(view, open_cause(ground, view).unwrap_or(Cause::ClusterStart), None))

@@ -153,6 +153,7 @@ impl Desk<'_, '_> {
     /// Where each group of a bundle would go that is only observed, as everything else stands.
     pub fn observe(&mut self, bundle: &Bundle) {
         for &i in bundle {
+            let view = &self.cases[i].view;
             let Need::Observed(observed) = &self.cases[i].need else { continue };
             let (found, cause) = match observed {
                 Observed::Place(place) => {
@@ -161,7 +162,7 @@ impl Desk<'_, '_> {
                 }
                 Observed::Leave { from, cause } => {
                     let to = self.first_of(bundle, i, None).filter(|to| to != from);
-                    (to.ok_or_else(|| nowhere(from, cause)), Some(cause.clone()))
+                    (to.ok_or_else(|| nowhere(view, from, cause)), Some(cause.clone()))
                 }
                 Observed::Unwell { from, cause, answer } => {
                     let to = match answer {
@@ -169,7 +170,7 @@ impl Desk<'_, '_> {
                         Answer::TakenOver => self.first_of(bundle, i, None),
                         Answer::GaveUp => None,
                     };
-                    (to.ok_or_else(|| nowhere(from, cause)), Some(cause.clone()))
+                    (to.ok_or_else(|| nowhere(view, from, cause)), Some(cause.clone()))
                 }
                 Observed::Stay { node } => match self.better(bundle) {
                     Some((_, to)) => (Ok(to.clone()), Some(Cause::Failback { to })),

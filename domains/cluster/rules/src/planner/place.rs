@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use tsugi_vocabulary::{Epoch, GroupName, NodeName, Wall};
 
 use super::bundle::{Bundle, Case, Occupied, against_mates, against_one};
-use super::ground::{Ground, Seen};
+use super::ground::{Ground, Seen, View};
 use super::need::{Need, Place};
 use crate::figures::{Compare, Compared, PreferBy};
 use crate::plan::{Chosen, Decision, Settled, Waiting};
 use crate::reason::{Cause, Nature, Rejected};
 use crate::record::Phase;
-use crate::spec::Failback;
+use crate::spec::{Failback, Isolation};
 
 /// When a bundle is placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -324,7 +324,9 @@ impl<'c, 'a> Desk<'c, 'a> {
             (Need::Leave { from, cause }, Some(to)) => {
                 (Chosen::HandOver { from: from.clone(), to: to.clone() }, cause.clone())
             }
-            (Need::Leave { from, cause }, None) => (nowhere(from, cause), cause.clone()),
+            (Need::Leave { from, cause }, None) => {
+                (nowhere(&case.view, from, cause), cause.clone())
+            }
             (Need::UnderWay { from, to, cause }, _) => {
                 (Chosen::HandOver { from: from.clone(), to: to.clone() }, cause.clone())
             }
@@ -443,10 +445,14 @@ impl<'c, 'a> Desk<'c, 'a> {
 }
 
 /// What a group does whose owner should let it go and that nobody else can take: a machine that
-/// shuts down stops it in order; otherwise it is better off where it runs.
-pub(super) fn nowhere(from: &NodeName, cause: &Cause) -> Chosen {
-    match cause {
-        Cause::Shutdown { .. } => Chosen::Stop { from: from.clone() },
+/// shuts down stops it in order, and one that nobody can call is stopped if it says so; otherwise
+/// it is better off where it runs.
+pub(super) fn nowhere(view: &View<'_>, from: &NodeName, cause: &Cause) -> Chosen {
+    let isolation = view.spec.map_or(Isolation::Stay, |spec| spec.failure.isolation);
+    match (cause, isolation) {
+        (Cause::Shutdown { .. }, _) | (Cause::LinksDown { .. }, Isolation::Stop) => {
+            Chosen::Stop { from: from.clone() }
+        }
         _ => Chosen::Stay { node: from.clone() },
     }
 }

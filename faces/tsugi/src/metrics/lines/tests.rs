@@ -2,7 +2,7 @@
 
 use super::*;
 use tsugi_vocabulary::Wall;
-use tsugi_wire::control::gauges::{Differences, FenceTest, HeardOver};
+use tsugi_wire::control::gauges::{Differences, FenceTest, HeardOver, SeenOnDisk};
 use tsugi_wire::control::listing::{Listing, PartRow, StatusWord};
 use tsugi_wire::control::report::{Moment, Stretch, Votes};
 use tsugi_wire::control::{Utc, Words};
@@ -108,7 +108,7 @@ fn an_agent_that_does_not_answer_is_a_metric_and_labels_are_escaped() {
 }
 
 #[test]
-fn what_a_node_alone_knows_is_told_of_its_certificate_devices_parity_beats_and_log() {
+fn ph_19_what_a_node_alone_knows_is_told_of_its_certificate_devices_parity_beats_and_log() {
     let seen = Seen { node: "n2".to_owned(), status: status(group("1.7", None, "operator")) };
     let known = Gauges {
         certificate_until: Some(Utc(Wall(1_800_000_000_500))),
@@ -118,6 +118,7 @@ fn what_a_node_alone_knows_is_told_of_its_certificate_devices_parity_beats_and_l
         ],
         differences: vec![Differences { group: "PAY".to_owned(), node: "n1".to_owned(), count: 3 }],
         heard: vec![HeardOver { node: "n1".to_owned(), network: 1, ago_us: 29_900 }],
+        on_disk: Some(SeenOnDisk { node: "n1".to_owned(), ago_us: 280_000 }),
         messages: [("TSUG10005-I".to_owned(), 2)].into(),
     };
     let text = page((Some(&seen), Some(&known)), &Kept::default());
@@ -127,6 +128,7 @@ fn what_a_node_alone_knows_is_told_of_its_certificate_devices_parity_beats_and_l
         "tsugi_fence_test_last_success_timestamp_seconds{node=\"n2\",device=\"n3\"} 0",
         "tsugi_parity_differences{node=\"n1\",group=\"PAY\"} 3",
         "tsugi_heartbeat_age_seconds{node=\"n1\",network=\"1\"} 0.0299",
+        "tsugi_heartbeat_age_seconds{node=\"n1\",network=\"disk\"} 0.28",
         "tsugi_message_total{id=\"TSUG10005-I\"} 2",
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");

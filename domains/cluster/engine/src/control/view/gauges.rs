@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tsugi_vocabulary::NodeName;
 use tsugi_wire::control::Utc;
-use tsugi_wire::control::gauges::{Differences, FenceTest, Gauges, HeardOver};
+use tsugi_wire::control::gauges::{Differences, FenceTest, Gauges, HeardOver, SeenOnDisk};
 
 use crate::logbook;
 use crate::parity::Outcome;
@@ -39,8 +39,16 @@ pub fn gauges(standing: &Standing, last: Option<&Outcome>, heard: &[HeardAgo]) -
                 ago_us: u64::try_from(ago.as_micros()).unwrap_or(u64::MAX),
             })
             .collect(),
+        on_disk: on_disk(standing),
         messages: logbook::counts().into_iter().map(|(id, n)| (id.to_owned(), n)).collect(),
     }
+}
+
+/// The other of two nodes that share a disk, if it was seen there.
+fn on_disk(standing: &Standing) -> Option<SeenOnDisk> {
+    let ago = standing.on_disk?;
+    let node = standing.record.spec()?.nodes.keys().find(|node| **node != standing.me)?;
+    Some(SeenOnDisk { node: node.to_string(), ago_us: ago.0 / 1_000 })
 }
 
 /// The devices of the other nodes: one that this node never tested well is among them.

@@ -2,12 +2,14 @@
 //! node says of its groups in its heartbeats is all that others know: a resource is told apart
 //! from its group where a failure names it.
 
+use tsugi_cluster_rules::lease::disk_vote::DiskSight;
 use tsugi_cluster_rules::monitors::{MonitorId, Word};
 use tsugi_cluster_rules::plan::{Life, Stand};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{LinkState, NodeIntent};
 use tsugi_cluster_rules::spec::{
-    Check, ClusterSpec, GroupSpec, NodeSpec, ProcessHow, ResourceKind, ResourceSpec, Role,
+    Check, ClusterSpec, GroupSpec, LedgerPlace, NodeSpec, ProcessHow, ResourceKind, ResourceSpec,
+    Role,
 };
 use tsugi_vocabulary::{GroupName, NodeName, ResourceName};
 use tsugi_wire::control::listing::{GroupRow, HeartbeatRow, Listing, NodeRow, PartRow, StatusWord};
@@ -105,7 +107,24 @@ fn heartbeats(
         address: address.to_string(),
         status: one(network),
     };
-    its.addresses.iter().enumerate().map(row).collect()
+    let networks = its.addresses.iter().enumerate().map(row);
+    networks.chain(on_disk(standing, spec, name)).collect()
+}
+
+/// The disk that two nodes share is one more way: who writes there is heard (PH-19).
+fn on_disk(standing: &Standing, spec: &ClusterSpec, name: &NodeName) -> Option<HeartbeatRow> {
+    let LedgerPlace::OnDisk(paths) = &spec.ledger else { return None };
+    let lately = standing.record.timing().seen_on_disk_within();
+    let left = matches!(intent(standing, name), NodeIntent::Leaving(_));
+    let status = match (standing.disk, standing.on_disk) {
+        (DiskSight::None, _) => StatusWord::Unknown,
+        (DiskSight::Seen, Some(ago)) if ago < lately => StatusWord::Normal,
+        _ if left => StatusWord::Offline,
+        (DiskSight::Seen, None) => StatusWord::Unknown,
+        (DiskSight::Seen | DiskSight::OnlyHere | DiskSight::NotSeen, _) => StatusWord::Error,
+    };
+    let address = paths.get(name).cloned().unwrap_or_default();
+    Some(HeartbeatRow { node: name.to_string(), address, status })
 }
 
 fn group_row(standing: &Standing, group: &report::Group) -> GroupRow {

@@ -144,6 +144,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         carried: BTreeMap::new(),
         drops: Default::default(),
         disk: DiskSight::None,
+        on_disk: None,
         other_file: None,
         certificate_until: None,
         watches: BTreeMap::new(),

@@ -37,6 +37,7 @@ impl Core {
             next.settled = node.settled(now);
             next.sights = node.sights(now);
             next.disk = node.disk_sight(now);
+            next.on_disk = node.seen_on_disk(now);
             next.leader = node.leader().1.cloned();
             next.membership = node.record().membership;
             next.leases = leases;

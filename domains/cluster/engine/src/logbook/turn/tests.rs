@@ -43,6 +43,7 @@ fn picture(group: GroupRecord) -> Standing {
         carried: std::collections::BTreeMap::new(),
         drops: Default::default(),
         disk: DiskSight::None,
+        on_disk: None,
         other_file: None,
         certificate_until: None,
         watches: BTreeMap::new(),

@@ -4,6 +4,7 @@ use super::disk::on_disk;
 use super::*;
 use crate::plan::Life;
 use crate::record::{Answer, GroupIntent, GroupRecord, LinkState};
+use crate::spec::Isolation;
 
 /// What there is between the two.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,6 +96,17 @@ impl Pair {
         let index = Index(self.record.applied.0 + 1);
         let draft = Draft::default().write(Write::Group(pay(), Arc::new(group)));
         self.record.apply(&draft, index);
+        self.applied();
+    }
+
+    /// The group is configured otherwise; both nodes have it so.
+    fn configure(&mut self, change: impl FnOnce(&mut GroupSpec)) {
+        let config = Arc::make_mut(self.record.config.as_mut().unwrap());
+        change(config.spec.groups.get_mut(&pay()).unwrap());
+        self.applied();
+    }
+
+    fn applied(&mut self) {
         for place in 0..2 {
             self.tell(place, Event::Applied(Arc::new(self.record.clone())));
         }
@@ -233,7 +245,7 @@ impl Pair {
 }
 
 #[test]
-fn with_every_network_cut_and_the_disk_alive_the_owner_goes_on_and_nobody_takes_over() {
+fn ph_19_with_every_network_cut_and_the_disk_alive_the_owner_goes_on_and_nobody_takes_over() {
     let mut pair = Pair::running();
     let epoch = pair.record.group(&pay()).unwrap().epoch;
     pair.network = Network::Cut;
@@ -362,4 +374,54 @@ fn links_that_do_not_carry_are_told_in_the_ledger_while_only_the_disk_is_seen() 
     pair.pass(Span::secs(1));
     assert_eq!(pair.links_down(0), Vec::<&String>::new(), "beats tell it again");
     assert_eq!(seen(&pair).links, [("eth1".to_owned(), LinkState::Down)].into());
+}
+
+/// Every network between the two is cut, and no link of either carries.
+fn isolated(isolation: Isolation, startup: Startup, leader: &str) -> Pair {
+    let mut pair = Pair::running();
+    pair.configure(|group| (group.failure.isolation, group.startup) = (isolation, startup));
+    pair.lead(leader);
+    pair.network = Network::Cut;
+    pair.pass(Span::secs(3));
+    // The other way round the owner would hand over first, and rightly.
+    for place in [1, 0] {
+        LINKS.iter().for_each(|link| pair.link(place, link, LinkState::Down));
+        pair.pass(Span::secs(2));
+    }
+    pair
+}
+
+const LINKS: [&str; 2] = ["eth0", "eth1"];
+
+#[test]
+fn ph_19_a_group_that_nobody_can_call_stays_or_is_stopped_as_configured() {
+    for leader in NAMES {
+        for startup in [Startup::Auto, Startup::Manual] {
+            let stays = isolated(Isolation::Stay, startup, leader);
+            assert_eq!(stays.owner(), Some("a"), "led by {leader}");
+            assert!(stays.runs[0].is_some() && stays.runs[1].is_none());
+
+            let mut stops = isolated(Isolation::Stop, startup, leader);
+            assert_eq!((stops.owner(), stops.runs), (None, [None, None]), "led by {leader}");
+            // Where a link carries first it is started again, though only the disk is seen.
+            stops.link(1, "eth0", LinkState::Up);
+            stops.pass(Span::secs(3));
+            assert_eq!(stops.owner(), Some("b"), "led by {leader}");
+            assert!(stops.runs[0].is_none() && stops.runs[1].is_some());
+        }
+    }
+}
+
+#[test]
+fn ph_19_a_group_whose_owner_alone_is_isolated_goes_to_the_other_over_the_disk() {
+    for leader in NAMES {
+        let mut pair = Pair::running();
+        pair.lead(leader);
+        pair.network = Network::Cut;
+        pair.pass(Span::secs(3));
+        LINKS.iter().for_each(|link| pair.link(0, link, LinkState::Down));
+        pair.pass(Span::secs(3));
+        assert_eq!(pair.owner(), Some("b"), "led by {leader}");
+        assert!(pair.runs[0].is_none() && pair.runs[1].is_some());
+    }
 }

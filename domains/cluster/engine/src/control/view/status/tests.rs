@@ -83,6 +83,32 @@ fn l12_a_disk_that_one_node_does_not_see_is_named_with_what_one_more_loss_stops(
 }
 
 #[test]
+fn ph_19_the_shared_disk_is_one_way_on_which_the_other_node_is_heard() {
+    let mut record = record();
+    let config = Arc::make_mut(record.config.as_mut().unwrap());
+    config.spec.nodes.remove(&node("witness"));
+    let paths = [(node("node1"), "/dev/one".to_owned()), (node("node2"), "/dev/two".to_owned())];
+    config.spec.ledger = LedgerPlace::OnDisk(paths.into());
+    let me = standing(record);
+    let other = if me.me == node("node1") { ("node2", "/dev/two") } else { ("node1", "/dev/one") };
+    let ways = |disk, on_disk| {
+        let listing = status(&Standing { disk, on_disk, ..me.clone() }).listing;
+        let of = listing.heartbeats.into_iter().filter(|way| way.address.starts_with("/dev"));
+        let ways: Vec<_> = of.map(|way| (way.node, way.address, way.status)).collect();
+        let row = listing.nodes.into_iter().find(|row| row.name == other.0).unwrap();
+        (ways, row.status == StatusWord::Caution)
+    };
+    let one = |status| vec![(other.0.to_owned(), other.1.to_owned(), status)];
+    let ms = |n| Some(Span::millis(n));
+    let (seen, lost) = (DiskSight::Seen, DiskSight::NotSeen);
+    assert_eq!(ways(seen, ms(300)).0, one(StatusWord::Normal));
+    assert_eq!(ways(seen, None).0, one(StatusWord::Unknown));
+    assert_eq!(ways(seen, ms(60_000)), (one(StatusWord::Error), true), "one path less");
+    assert_eq!(ways(lost, ms(300)), (one(StatusWord::Error), true));
+    assert_eq!(ways(DiskSight::OnlyHere, ms(300)).0, one(StatusWord::Error));
+}
+
+#[test]
 fn l12_a_node_that_was_taken_out_for_good_is_missed_like_one_that_is_silent() {
     let mut record = record();
     record.voters = [(node("node1"), 1), (node("node2"), 2)].into();
