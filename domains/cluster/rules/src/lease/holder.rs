@@ -436,6 +436,19 @@ impl Holder {
         })
     }
 
+    /// Whether a group is asked for that no other node promises for `span` from now on. An answer
+    /// alone promises nothing: who has just begun, or does not have the entry that gave the group,
+    /// answers too.
+    #[must_use]
+    pub fn lacks_a_node(&self, now: Moment, span: Span) -> bool {
+        let promises = |(voice, until): (&Voice, &Moment)| match voice {
+            Voice::Node(name) => *name != self.me && *until >= now + span,
+            Voice::Disk => false,
+        };
+        let mut asking = self.claims.values().filter(|claim| claim.stage == Stage::Asking);
+        asking.any(|claim| !claim.votes.iter().any(promises))
+    }
+
     /// Whether the disk was written and read for a beat of the last `span`.
     #[must_use]
     pub fn is_answered_by_the_disk(&self, now: Moment, span: Span) -> bool {

@@ -11,17 +11,18 @@ use crate::lease::heartbeat::Heartbeat;
 
 impl Node {
     /// Asks the disk along with `beat`, if it has a vote. Its vote is needed while the other node
-    /// does not answer, while this node's own is silent after its start (L4), and for the first
-    /// lease of a group. Else a slow disk costs no lease: it is written now and then only, to see
-    /// that it is there and to be seen.
+    /// does not answer or promises nothing, and while this node's own vote is silent after its
+    /// start (L4). Else a slow disk costs no lease: it is written now and then only, to see that it
+    /// is there and to be seen.
     pub(super) fn ask_disk(&mut self, now: Moment, beat: &Heartbeat, out: &mut Vec<Order>) {
         if !has_disk(&self.record) {
             return;
         }
         let answered = Span(self.timing.beat.0 / 2 * 3);
         let alone = !self.holder.is_answered_by_a_node(now, answered);
-        let starts = now < self.voter.quiet_until() || self.holder.waits_for_first();
-        let needed = alone || starts;
+        let promised = self.timing.ttl.saturating_sub(Span(self.timing.beat.0 * 2));
+        let unpromised = self.holder.lacks_a_node(now, promised);
+        let needed = alone || unpromised || now < self.voter.quiet_until();
         if !needed && now < self.next_disk && !self.disk.owes(beat) {
             return;
         }

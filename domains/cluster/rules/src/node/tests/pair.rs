@@ -284,6 +284,34 @@ fn while_both_hear_each_other_the_loss_of_the_disk_stops_nothing_and_one_more_lo
 }
 
 #[test]
+fn an_owner_keeps_its_group_while_the_other_begins_anew_and_promises_nothing_yet() {
+    let mut pair = Pair::running();
+    let epoch = pair.record.group(&pay()).unwrap().epoch;
+    pair.cut_power(1);
+    pair.pass(Span::secs(1));
+    pair.start(1);
+    pair.pass(Span::secs(2));
+    assert_eq!(pair.record.group(&pay()).unwrap().epoch, epoch);
+    assert!(pair.runs[0].is_some(), "the vote of the disk has held it");
+}
+
+#[test]
+fn who_takes_over_keeps_the_group_though_the_other_has_not_heard_of_the_takeover() {
+    let mut pair = Pair::running();
+    pair.dies(0);
+    pair.pass(Span::secs(1));
+    // Its copy of the record stays where it is; it is heard, and it answers.
+    pair.reach[0] = Reach::Lost;
+    pair.dies(0);
+    pair.pass(Span::secs(2));
+    let epoch = pair.record.group(&pay()).unwrap().epoch;
+    assert_eq!((pair.owner(), pair.runs[1].is_some()), (Some("b"), true));
+    pair.pass(Span::secs(5));
+    assert_eq!(pair.record.group(&pay()).unwrap().epoch, epoch);
+    assert!(pair.runs[1].is_some(), "the vote of the disk has held it");
+}
+
+#[test]
 fn an_owner_that_loses_the_disk_and_every_network_is_taken_over_from() {
     let mut pair = Pair::running();
     pair.reach[0] = Reach::Lost;
