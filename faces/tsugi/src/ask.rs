@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const QUESTION: Duration = Duration::from_secs(10);
 /// The same where the last record answers otherwise, or another agent.
 const GLANCE: Duration = Duration::from_secs(2);
+const _: () = assert!(control::LOOKS_WITHIN.as_millis() < GLANCE.as_millis(), "it answers first");
 
 /// Where agents may be asked.
 #[derive(Clone, Debug)]

@@ -29,6 +29,9 @@ use crate::{config, mounts, records};
 
 /// How long a node that has just come back may take to learn what it missed.
 const CATCH_UP: Duration = Duration::from_secs(3);
+/// How long an agent that has just begun may take to look into its own ledger before it says that
+/// it knows nothing: less than anybody waits who asks how things stand.
+pub const LOOKS_WITHIN: Duration = Duration::from_secs(1);
 
 /// The answer to a request that changes nothing.
 pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
@@ -92,7 +95,7 @@ fn is_of_the_past(request: &Request) -> bool {
 /// say of whatever it is asked for that there is no such thing.
 pub(super) async fn informed(services: &Services) {
     let mut standing = services.view.standing.clone();
-    let _late = timeout(CATCH_UP, standing.wait_for(|s| s.is_informed())).await;
+    let _late = timeout(LOOKS_WITHIN, standing.wait_for(|s| s.is_informed())).await;
 }
 
 /// Why a node without a record cannot answer.

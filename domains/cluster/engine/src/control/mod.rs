@@ -30,6 +30,7 @@ use tsugi_vocabulary::{NodeName, Span};
 use tsugi_wire::control::{Utc, report};
 use tsugi_wire::heard::Heard;
 
+pub use answer::LOOKS_WITHIN;
 pub use person::Person;
 pub use propose::Direct;
 pub use remember::{Memo, recall, recall_doctor};
