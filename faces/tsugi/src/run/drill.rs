@@ -10,7 +10,7 @@ use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::{Generation, Span};
 use tsugi_wire::control::drill::{Beside, Drill, Drills};
 use tsugi_wire::control::report::{Need, No, Outlook, Refused};
-use tsugi_wire::control::{Answer, Change, How, Operation, Reply, Request, Utc, Words};
+use tsugi_wire::control::{Change, How, Operation, Reply, Request, Utc, Words};
 use tsugi_wire::files::replace;
 
 use super::change::{origin, random_id, send, typed};
@@ -27,7 +27,7 @@ pub(super) const SCHEMA: Schema = Schema::first("tsugi.drill");
 const LOOK: Duration = Duration::from_millis(100);
 /// How much longer than its window and two stop lines a drill may take before nobody waits for it
 /// any more. It goes on and ends by itself.
-const PATIENCE: Span = Span::secs(90);
+pub(super) const PATIENCE: Span = Span::secs(90);
 
 /// What is known of a group's drills, as JSON and the report have it.
 #[derive(Serialize)]
@@ -60,7 +60,7 @@ pub fn drill(agents: &Agents, out: &Out, asked: &Asked) -> Exit {
         return last(agents, out, asked);
     }
     if asked.back {
-        let what = Operation::DrillBack { group: asked.group.clone() };
+        let what = Operation::DrillBack { group: group_of(asked) };
         return send(agents, out, what, &Lasting::from(asked.changing.clone()));
     }
     let (window, gap) = match (time(out, "--window", &asked.window), time(out, "--gap", &asked.gap))
@@ -68,7 +68,7 @@ pub fn drill(agents: &Agents, out: &Out, asked: &Asked) -> Exit {
         (Ok(window), Ok(gap)) => (window, gap),
         (Err(exit), _) | (_, Err(exit)) => return exit,
     };
-    let (group, to) = (asked.group.clone(), asked.to.clone());
+    let (group, to) = (group_of(asked), asked.to.clone());
     let beside = |level: Beside| {
         let (group, on) = (group.clone(), to.clone());
         Operation::Rehearse { group, on, level, limit: window }
@@ -87,6 +87,11 @@ pub fn drill(agents: &Agents, out: &Out, asked: &Asked) -> Exit {
         }
         Some(Level::Move) => take_over_and_back(agents, out, (asked, what), window + gap + gap),
     }
+}
+
+/// The group of a drill.
+pub(super) fn group_of(asked: &Asked) -> String {
+    asked.group.clone()
 }
 
 fn time(out: &Out, option: &str, given: &str) -> Result<Span, Exit> {
@@ -110,7 +115,7 @@ pub(super) fn change(asked: &Asked, what: Operation, how: How) -> Change {
 }
 
 fn drills(agents: &Agents, out: &Out, asked: &Asked) -> Result<(Drills, Observed), Exit> {
-    let request = Request::Drill { group: asked.group.clone() };
+    let request = Request::Drill { group: group_of(asked) };
     match ask(agents, out, (&request, &typed())) {
         Ok((Reply::Drill(drills), observed)) => Ok((drills, observed)),
         Ok(_) => Err(strange(out, &typed())),
@@ -184,7 +189,7 @@ fn check(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation)) -> Exit
 fn could(agents: &Agents, out: &Out, asked: &Asked) -> Result<Vec<Could>, Exit> {
     let mut all = Vec::new();
     for (word, level) in [("read", Beside::Read), ("isolate", Beside::Isolate)] {
-        let (group, on, limit) = (asked.group.clone(), asked.to.clone(), Span::secs(1));
+        let (group, on, limit) = (group_of(asked), asked.to.clone(), Span::secs(1));
         let what = Operation::Rehearse { group, on, level, limit };
         let request = Request::Change(change(asked, what, How::DryRun));
         let answer = match agents.ask(&request) {
@@ -209,10 +214,10 @@ fn unequal(agents: &Agents, out: &Out, asked: &Asked) -> Result<Vec<Need>, Exit>
     let (found, _) = super::parity::request(agents, out, &request)?;
     let need = |what: Words| Need {
         severity: messages::parity_missing("", "", "").severity().letter().to_string(),
-        about: asked.group.clone(),
+        about: group_of(asked),
         what,
         because: None,
-        next: Some(format!("tsugi parity {}", asked.group)),
+        next: Some(format!("tsugi parity {}", group_of(asked))),
     };
     let gaps = found.verdicts.into_iter().flat_map(|verdict| verdict.gaps);
     Ok(gaps.map(|gap| need(gap.what)).collect())
@@ -231,56 +236,83 @@ fn is_what_a_drill_shows(need: &Need) -> bool {
     ids.contains(&need.what.id.as_str())
 }
 
-/// Orders the drill, tells how it goes, and reports it. It is the cluster that carries it on: who
-/// stops waiting stops nothing.
+/// Sends an order that is carried on by the cluster; its id and its words.
+pub(super) fn order(agents: &Agents, out: &Out, change: Change) -> Result<(String, String), Exit> {
+    let (id, words) = (change.command.clone(), change.words.clone());
+    match ask(agents, out, (&Request::Change(change), &words))? {
+        (Reply::Done(_), _) => Ok((id, words)),
+        _ => Err(strange(out, &words)),
+    }
+}
+
+/// Asks again and again until an answer says how it ended, or `limit` is over: then none. It is the
+/// cluster that carries it on: who stops waiting stops nothing. An agent that does not answer for
+/// a moment is asked again while there is time.
+pub(super) fn awaited<T>(
+    agents: &Agents,
+    out: &Out,
+    (request, limit): (&Request, Span),
+    mut ended: impl FnMut(Reply, Observed) -> Option<T>,
+) -> Result<Option<T>, Exit> {
+    let end = Instant::now() + limit.to_std();
+    loop {
+        if let Ok(answer) = agents.ask(request) {
+            let observed = read::observed(&answer);
+            match answer.reply {
+                // Its group is not in the configuration any more.
+                Reply::No(refused) if refused.kind == No::NotFound => {
+                    return Err(read::no(out, &refused, &observed));
+                }
+                reply => {
+                    if let Some(came) = ended(reply, observed) {
+                        return Ok(Some(came));
+                    }
+                }
+            }
+        }
+        if Instant::now() >= end {
+            return Ok(None);
+        }
+        sleep(LOOK);
+    }
+}
+
+/// Says that nobody waits any more for what goes on.
+pub(super) fn still_running(out: &Out, (id, words): (&str, &str), limit: Span) -> Exit {
+    out.tell(&messages::command_still_running(words, limit.as_millis() / 1000, id));
+    Exit::StillRunning
+}
+
+/// Orders the drill, tells how it goes, and reports it.
 fn take_over_and_back(
     agents: &Agents,
     out: &Out,
     (asked, what): (&Asked, Operation),
     bounds: Span,
 ) -> Exit {
-    let change = change(asked, what, How::ForReal);
-    let (id, words) = (change.command.clone(), change.words.clone());
-    match ask(agents, out, (&Request::Change(change), &words)) {
-        Ok((Reply::Done(_), _)) => {}
-        Ok(_) => return strange(out, &words),
+    let (id, words) = match order(agents, out, change(asked, what, How::ForReal)) {
+        Ok(ordered) => ordered,
         Err(exit) => return exit,
-    }
+    };
     let limit = bounds + PATIENCE;
-    let end = Instant::now() + limit.to_std();
-    let request = Request::Drill { group: asked.group.clone() };
+    let request = Request::Drill { group: group_of(asked) };
     let mut told = String::new();
-    loop {
-        // An agent that does not answer for a moment is asked again while there is time.
-        let found = match agents.ask(&request).map(|answer| (read::observed(&answer), answer)) {
-            Ok((observed, Answer { reply: Reply::Drill(drills), .. })) => Some((drills, observed)),
-            // Its group is not in the configuration any more.
-            Ok((observed, Answer { reply: Reply::No(refused), .. }))
-                if refused.kind == No::NotFound =>
-            {
-                return read::no(out, &refused, &observed);
-            }
-            Ok(_) | Err(_) => None,
-        };
-        if let Some((drills, observed)) = found
-            && let Some(drill) = drills.newest.clone().filter(|drill| drill.id == id)
-        {
-            if drill.state != told && out.form == Form::Text {
-                render::drill_state(out, &drills.group, &drill)
-                    .iter()
-                    .for_each(|line| out.say_text(line));
-                told.clone_from(&drill.state);
-            }
-            if drill.verdict.is_some() {
-                return over(agents, out, asked, (&drills, &drill, &observed));
-            }
+    let ended = awaited(agents, out, (&request, limit), |reply, observed| {
+        let Reply::Drill(drills) = reply else { return None };
+        let drill = drills.newest.clone().filter(|drill| drill.id == id)?;
+        if drill.state != told && out.form == Form::Text {
+            let lines = render::drill_state(out, &drills.group, &drill);
+            lines.iter().for_each(|line| out.say_text(line));
+            told.clone_from(&drill.state);
         }
-        if Instant::now() >= end {
-            let seconds = limit.as_millis() / 1000;
-            out.tell(&messages::command_still_running(&words, seconds, &id));
-            return Exit::StillRunning;
+        drill.verdict.is_some().then_some((drills, drill, observed))
+    });
+    match ended {
+        Ok(Some((drills, drill, observed))) => {
+            over(agents, out, asked, (&drills, &drill, &observed))
         }
-        sleep(LOOK);
+        Ok(None) => still_running(out, (&id, &words), limit),
+        Err(exit) => exit,
     }
 }
 
@@ -330,32 +362,45 @@ pub(super) fn report(
     (drills, began, observed): (&Drills, Utc, &Observed),
     (page, lines): (&str, &dyn Fn() -> Vec<String>),
 ) -> bool {
+    let data =
+        |path: &Path| envelope(SCHEMA, observed, &shown(drills, Some(path.display().to_string())));
+    let put = put_report((agents, asked), &file_name(&drills.group, began), (page, &data));
+    let report = put.as_ref().ok().map(|path| path.display().to_string());
+    out.show(SCHEMA, observed, &shown(drills, report), || {
+        let mut lines = lines();
+        lines.extend(put.iter().map(|at| phrase::drill_report_at(at.display()).text(out.language)));
+        lines
+    });
+    tell_unwritten(out, &put)
+}
+
+/// Where a report is, or where it cannot be written and why.
+pub(super) type Put = Result<PathBuf, (PathBuf, String)>;
+
+/// Puts a report as a page and as data, which names the page.
+pub(super) fn put_report(
+    (agents, asked): (&Agents, &Asked),
+    name: &str,
+    (page, data): (&str, &dyn Fn(&Path) -> serde_json::Value),
+) -> Put {
     let folder = asked.report.clone().unwrap_or_else(|| reports(agents));
-    let data = |path: &Path| {
-        let object = envelope(SCHEMA, observed, &shown(drills, Some(path.display().to_string())));
-        serde_json::to_vec_pretty(&object).expect("JSON is plain data")
-    };
-    let name = file_name(drills, began);
     let path = folder.join(format!("{name}.html"));
     let made = std::fs::create_dir_all(&folder).map_err(|error| error.to_string());
     // The folder may be another's: what stands in the way there is not written through.
     let put = |path: &Path, bytes: &[u8]| replace(path, bytes).map_err(|error| error.to_string());
+    let bytes = serde_json::to_vec_pretty(&data(&path)).expect("JSON is plain data");
     let written = made
         .and_then(|()| put(&path, page.as_bytes()))
-        .and_then(|()| put(&folder.join(format!("{name}.json")), &data(&path)));
-    let report = written.as_ref().is_ok().then(|| path.display().to_string());
-    out.show(SCHEMA, observed, &shown(drills, report), || {
-        let mut lines = lines();
-        if written.is_ok() {
-            lines.push(phrase::drill_report_at(path.display()).text(out.language));
-        }
-        lines
-    });
-    let unwritten = written.is_err();
-    if let Err(error) = written {
+        .and_then(|()| put(&folder.join(format!("{name}.json")), &bytes));
+    written.map_err(|error| (path.clone(), error)).map(|()| path)
+}
+
+/// Says that a report could not be written, if so; whether it is so.
+pub(super) fn tell_unwritten(out: &Out, put: &Put) -> bool {
+    if let Err((path, error)) = put {
         out.tell(&messages::drill_report_unwritten(path.display(), error));
     }
-    unwritten
+    put.is_err()
 }
 
 /// A drill and its report.
@@ -370,8 +415,8 @@ fn reports(agents: &Agents) -> PathBuf {
     of.join("drills")
 }
 
-/// `PAY-20260512T021413Z`: the group and when the drill began.
-fn file_name(drills: &Drills, began: Utc) -> String {
+/// `PAY-20260512T021413Z`: what it is about and when it began.
+pub(super) fn file_name(about: &str, began: Utc) -> String {
     let began: String = began.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
-    format!("{}-{began}", drills.group)
+    format!("{about}-{began}")
 }

@@ -1,26 +1,15 @@
 //! `drill --level read` and `isolate`: a copy is tried beside the running group, and reported.
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-use tsugi_messages as messages;
 use tsugi_vocabulary::Span;
 use tsugi_wire::control::drill::{Drills, Rehearsal};
-use tsugi_wire::control::report::No;
-use tsugi_wire::control::{Answer, How, Operation, Reply, Request};
+use tsugi_wire::control::{How, Operation, Reply, Request};
 
-use super::drill::{change, report, shown};
-use super::read::{self, ask, strange};
+use super::drill::{PATIENCE, awaited, change, group_of, order, report, shown, still_running};
 use crate::args::Drill as Asked;
 use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::{Observed, Out};
 use crate::render;
-
-/// How often it is asked for.
-const LOOK: Duration = Duration::from_millis(100);
-/// How much longer than its limit it may take until everything is taken away.
-const PATIENCE: Span = Span::secs(90);
 
 /// Orders it, waits until it is over, and reports it. The cluster carries it on: who stops waiting
 /// stops nothing.
@@ -30,38 +19,23 @@ pub(super) fn rehearse(
     (asked, what): (&Asked, Operation),
     limit: Span,
 ) -> Exit {
-    let change = change(asked, what, How::ForReal);
-    let (id, words) = (change.command.clone(), change.words.clone());
-    match ask(agents, out, (&Request::Change(change), &words)) {
-        Ok((Reply::Done(_), _)) => {}
-        Ok(_) => return strange(out, &words),
+    let (id, words) = match order(agents, out, change(asked, what, How::ForReal)) {
+        Ok(ordered) => ordered,
         Err(exit) => return exit,
-    }
+    };
     let limit = limit + PATIENCE;
-    let end = Instant::now() + limit.to_std();
-    let request = Request::Drill { group: asked.group.clone() };
-    loop {
-        // An agent that does not answer for a moment is asked again while there is time.
-        let found = agents.ask(&request).map(|answer| (read::observed(&answer), answer));
-        if let Ok((observed, Answer { reply: Reply::No(refused), .. })) = &found
-            && refused.kind == No::NotFound
-        {
-            // Its group is not in the configuration any more.
-            return read::no(out, refused, observed);
+    let request = Request::Drill { group: group_of(asked) };
+    let ended = awaited(agents, out, (&request, limit), |reply, observed| {
+        let Reply::Drill(drills) = reply else { return None };
+        let newest = drills.rehearsal.clone().filter(|newest| newest.id == id)?;
+        newest.verdict.is_some().then_some((drills, newest, observed))
+    });
+    match ended {
+        Ok(Some((drills, newest, observed))) => {
+            over(agents, out, asked, (&drills, &newest, &observed))
         }
-        if let Ok((observed, Answer { reply: Reply::Drill(drills), .. })) = found
-            && let Some(newest) = drills.rehearsal.clone()
-            && newest.id == id
-            && newest.verdict.is_some()
-        {
-            return over(agents, out, asked, (&drills, &newest, &observed));
-        }
-        if Instant::now() >= end {
-            let seconds = limit.as_millis() / 1000;
-            out.tell(&messages::command_still_running(&words, seconds, &id));
-            return Exit::StillRunning;
-        }
-        sleep(LOOK);
+        Ok(None) => still_running(out, (&id, &words), limit),
+        Err(exit) => exit,
     }
 }
 
