@@ -168,6 +168,7 @@ fn config(voters: &[Place], ledger: LedgerPlace) -> AppliedConfig {
         nodes: voters.iter().map(node).collect(),
         groups: BTreeMap::new(),
         ledger,
+        environment: Default::default(),
     };
     AppliedConfig { version: 1, hash: String::new(), text: String::new(), spec, unconfirmed: None }
 }

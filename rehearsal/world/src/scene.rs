@@ -132,6 +132,7 @@ impl Scene {
             nodes: nodes.collect(),
             groups: groups.map(|(n, g)| (Self::group(n), self.group_spec(n, g))).collect(),
             ledger: LedgerPlace::OnNodes,
+            environment: Default::default(),
         }
     }
 

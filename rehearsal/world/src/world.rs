@@ -424,7 +424,10 @@ impl<'w> World<'w> {
             Order::Fence { node, boot, .. } => self.begin_fence(n, node, boot),
             Order::AskState { node, .. } => self.begin_state(n, node),
             // Nobody orders one here.
-            Order::Rehearse { .. } | Order::EndRehearsal => {}
+            Order::Rehearse { .. }
+            | Order::EndRehearsal
+            | Order::KillProcess { .. }
+            | Order::KillAgent => {}
             Order::ChangeVoters { change, known } => self.begin_voters(n, change, known),
             Order::KeepPromise(span) => self.actors[n].longest = Some(span),
             Order::WakeAt(moment) => {

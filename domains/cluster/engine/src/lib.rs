@@ -21,3 +21,4 @@ pub mod parity;
 pub mod records;
 pub mod rehearsal;
 pub mod standing;
+pub mod test_plan;

@@ -7,6 +7,7 @@
 //! | `gone/NAME` | a node that was taken out for good: its number is not given out again |
 //! | `restored` | who kept the ledger before this one was made from a backup |
 //! | `stretch` | the newest order to stretch the time-outs |
+//! | `failure-test` | the newest failure test |
 //! | `plan/head`, `plan/NNNNNNNNNNNN` | the newest plan, and each plan by generation |
 //! | `event/TTTTTTTTTTTTT-NAME-HASH-N` | what happened, by wall time in milliseconds |
 //! | `audit/head`, `audit/NNNNNNNNNNNN` | the end of the audit chain, and each of its entries |
@@ -78,6 +79,7 @@ pub fn record(view: &View, known: &Record) -> Result<Record, Unreadable> {
         gone: BTreeMap::new(),
         restored: None,
         stretch: None,
+        failure_test: None,
         config: None,
         nodes: BTreeMap::new(),
         groups: BTreeMap::new(),
@@ -114,6 +116,9 @@ pub fn record(view: &View, known: &Record) -> Result<Record, Unreadable> {
     }
     if let Some(entry) = view.get("stretch") {
         record.stretch = Some(Arc::new(value("stretch", entry)?));
+    }
+    if let Some(entry) = view.get("failure-test") {
+        record.failure_test = Some(Arc::new(value("failure-test", entry)?));
     }
     for (key, entry) in view.entries.under("group/") {
         let name = GroupName::new(&key.as_str()["group/".len()..]).map_err(|e| bad(key, &e))?;
@@ -157,6 +162,7 @@ pub fn change(draft: &Draft, view: &View, record: &Record) -> Result<Change, Ove
             Write::NodeGone(n) => node_gone(change, record, n),
             Write::Restored(r) => change.write(key("restored"), encode(&**r)),
             Write::Stretch(s) => change.write(key("stretch"), encode(&**s)),
+            Write::FailureTest(t) => change.write(key("failure-test"), encode(&**t)),
             Write::Group(g, r) => change.write(group_key(g), encode(&**r)),
             Write::GroupGone(g) => change.remove(group_key(g)),
             Write::Plan(p) => {

@@ -93,6 +93,7 @@ impl<'a> After<'a> {
                 | Write::NodeGone(_)
                 | Write::Restored(_)
                 | Write::Stretch(_)
+                | Write::FailureTest(_)
                 | Write::Plan(_)
                 | Write::Event(_)
                 | Write::Audit(_) => {}
@@ -137,7 +138,7 @@ fn conditions(draft: &Draft, faults: &mut Vec<Fault>) {
         Write::Config(_) => Some(EntryName::Config),
         Write::Node(name, _) | Write::NodeGone(name) => Some(EntryName::Node(name.clone())),
         // It has no version of its own: every command goes through the plans.
-        Write::Restored(_) | Write::Stretch(_) => Some(EntryName::Plan),
+        Write::Restored(_) | Write::Stretch(_) | Write::FailureTest(_) => Some(EntryName::Plan),
         Write::Group(name, _) | Write::GroupGone(name) => Some(EntryName::Group(name.clone())),
         Write::Plan(_) => Some(EntryName::Plan),
         Write::Event(_) | Write::Audit(_) => None,

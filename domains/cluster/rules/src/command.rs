@@ -7,6 +7,7 @@
 mod config;
 mod drill;
 mod effect;
+mod failure;
 mod group;
 mod monitor;
 mod node;
@@ -17,6 +18,7 @@ use std::collections::BTreeSet;
 
 use tsugi_vocabulary::{Generation, GroupName, NodeName, Span, Wall};
 
+use crate::drill::failure::{Failure, Verdict};
 use crate::drill::{Back, Depth};
 use crate::monitors::MonitorId;
 use crate::mutant::{any_planted, mutant};
@@ -113,6 +115,33 @@ pub enum Command {
         because: Back,
         /// For how long it was out of service so far, if that was seen.
         gap: Option<Span>,
+    },
+    /// One step of a plan of tests by which a group is moved, and comes back (PH-17): a drill, in
+    /// a cluster that is for tests only.
+    TestMove {
+        /// Which.
+        group: GroupName,
+        /// Where to; to the next node that can take it, if none is named.
+        to: Option<NodeName>,
+        /// How far it may go.
+        lines: Lines,
+    },
+    /// Make something fail on purpose, and put it right again (PH-17).
+    FailureTest {
+        /// What.
+        failure: Failure,
+        /// How long after the order what is to follow has to be there.
+        within: Span,
+    },
+    /// What a failure test has put out of service comes back.
+    FailureTestBack {
+        /// What came of it so far.
+        verdict: Verdict,
+    },
+    /// A failure test is over.
+    FailureTestEnd {
+        /// What came of it.
+        verdict: Verdict,
     },
     /// Have a program started and watched under an id, in the group that this node runs.
     ProcLoad {
@@ -349,6 +378,12 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         Command::GroupRehearse { group, on, depth, limit } => {
             drill::rehearse(&mut effect, group, on.as_ref(), (*depth, *limit));
         }
+        Command::TestMove { group, to, lines } => {
+            failure::relocate(&mut effect, group, to.as_ref(), *lines);
+        }
+        Command::FailureTest { failure, within } => failure::begin(&mut effect, failure, *within),
+        Command::FailureTestBack { verdict } => failure::back(&mut effect, *verdict),
+        Command::FailureTestEnd { verdict } => failure::end(&mut effect, *verdict),
         Command::DrillBack { group, because, gap } => {
             drill::back(&mut effect, group, (*because, *gap));
         }

@@ -13,6 +13,7 @@
 //! owned, leased and taken over as always, whatever becomes of the drill. Which run of the group is
 //! the drill's is told by the epoch that its order was to give, and by why it was given.
 
+pub mod failure;
 pub mod rehearsal;
 mod steps;
 mod table;

@@ -7,6 +7,7 @@
 mod desks;
 mod disk;
 mod drills;
+mod failures;
 mod fencing;
 mod ledgerwork;
 mod machine;
@@ -309,6 +310,16 @@ pub enum Order {
         /// The group as it is configured.
         spec: Arc<GroupSpec>,
     },
+    /// Kill programs of a group that runs here, as a failure would; there is no answer but what
+    /// follows from it.
+    KillProcess {
+        /// The group.
+        group: GroupName,
+        /// Of this resource; every process of the group where none is named.
+        resource: Option<ResourceName>,
+    },
+    /// This agent dies on the spot.
+    KillAgent,
     /// End what is being shown at once: something else goes first. There is no answer.
     EndRehearsal,
     /// Have the ledger change who keeps it, if the list of voters is still that of `known` (L6);

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, NodeName, Span, Wall};
 
 use crate::drill::Drills;
+use crate::drill::failure::FailureTest;
 use crate::monitors::Suspension;
 use crate::plan::Plan;
 use crate::reason::Cause;
@@ -47,6 +48,8 @@ pub struct Record {
     pub restored: Option<Arc<Restored>>,
     /// The newest order to stretch the time-outs, in force or over (CL-35).
     pub stretch: Option<Arc<Stretch>>,
+    /// The newest failure test, under way or over (PH-17).
+    pub failure_test: Option<Arc<FailureTest>>,
     /// The applied configuration; none before `init`.
     pub config: Option<Arc<AppliedConfig>>,
     /// The nodes that have joined.
@@ -322,6 +325,8 @@ pub enum Write {
     Restored(Arc<Restored>),
     /// The time-outs are stretched, or no more.
     Stretch(Arc<Stretch>),
+    /// A failure test begins, goes on, or is over.
+    FailureTest(Arc<FailureTest>),
     /// A group, new or changed.
     Group(GroupName, Arc<GroupRecord>),
     /// A group that left the configuration and has stopped.
@@ -465,6 +470,7 @@ impl Record {
                 }
                 Write::Restored(r) => self.restored = Some(Arc::clone(r)),
                 Write::Stretch(s) => self.stretch = Some(Arc::clone(s)),
+                Write::FailureTest(t) => self.failure_test = Some(Arc::clone(t)),
                 Write::Group(g, r) => {
                     let value = Arc::clone(r);
                     self.groups.insert(g.clone(), Versioned { version: index, value });

@@ -216,6 +216,15 @@ pub enum Refusal {
         /// The resource.
         resource: String,
     },
+    /// 37 The cluster is in production: nothing is made to fail there.
+    InProduction,
+    /// 38 It is nothing of the group that can be killed.
+    NoSuchProcess {
+        /// The group.
+        group: GroupName,
+        /// What was named.
+        resource: String,
+    },
 }
 
 impl Refusal {
@@ -259,6 +268,8 @@ impl Refusal {
             Self::LedgerStays => 34,
             Self::NoCopy { .. } => 35,
             Self::NotAlone { .. } => 36,
+            Self::InProduction => 37,
+            Self::NoSuchProcess { .. } => 38,
         }
     }
 
@@ -309,6 +320,8 @@ impl Refusal {
             Self::LedgerStays => "ledger-stays",
             Self::NoCopy { .. } => "no-copy",
             Self::NotAlone { .. } => "not-alone",
+            Self::InProduction => "in-production",
+            Self::NoSuchProcess { .. } => "no-such-process",
         }
     }
 }

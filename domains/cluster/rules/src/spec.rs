@@ -34,6 +34,27 @@ pub struct ClusterSpec {
     /// Where the ledger is kept.
     #[serde(default, skip_serializing_if = "LedgerPlace::is_on_nodes")]
     pub ledger: LedgerPlace,
+    /// What the cluster is for.
+    #[serde(default, skip_serializing_if = "Environment::is_production")]
+    pub environment: Environment,
+}
+
+/// What a cluster is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Environment {
+    /// People need what it runs: nothing is made to fail on purpose (PH-17). What does not say it
+    /// is taken for this.
+    #[default]
+    Production,
+    /// Nobody is harmed by an outage.
+    Test,
+}
+
+impl Environment {
+    const fn is_production(&self) -> bool {
+        matches!(self, Self::Production)
+    }
 }
 
 /// Where the ledger is kept, and so who votes.

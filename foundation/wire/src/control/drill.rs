@@ -177,3 +177,65 @@ pub struct Proven {
     /// For how long the group was out of service at most.
     pub gap_ms: u64,
 }
+
+/// What is made to fail on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fail", rename_all = "kebab-case")]
+pub enum Failure {
+    /// A group is moved, and comes back.
+    GroupMove {
+        /// The group.
+        group: String,
+        /// Where, if it is said.
+        to: Option<String>,
+    },
+    /// A group is stopped, and started again.
+    GroupStop {
+        /// The group.
+        group: String,
+    },
+    /// A node is drained, and takes its groups back.
+    NodeDrain {
+        /// The node.
+        node: String,
+    },
+    /// Programs of a group are killed.
+    ProcessKill {
+        /// The group.
+        group: String,
+        /// That of this resource; every process of the group where none is named.
+        resource: Option<String>,
+    },
+    /// The agent of a node kills itself.
+    AgentKill {
+        /// The node.
+        node: String,
+    },
+}
+
+/// One failure test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureTest {
+    /// Its id: that of the command, as the audit has it.
+    pub id: String,
+    /// What was made to fail.
+    pub failure: Failure,
+    /// On which node.
+    pub node: String,
+    /// The groups that it put out of service.
+    pub groups: Vec<String>,
+    /// Who ordered it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When it began.
+    pub began: Utc,
+    /// How long what was to follow may have taken.
+    pub within_ms: u64,
+    /// When it was put right.
+    pub back: Option<Utc>,
+    /// When it ended.
+    pub ended: Option<Utc>,
+    /// `passed`, `late`, `stayed`, `interrupted`.
+    pub verdict: Option<String>,
+}

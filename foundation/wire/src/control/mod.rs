@@ -95,6 +95,8 @@ pub enum Request {
         /// The group.
         group: String,
     },
+    /// The newest failure test.
+    FailureTest,
     /// Which node could take which group now: this node looks, and asks the others to.
     Parity {
         /// This group only.
@@ -268,6 +270,14 @@ pub enum Operation {
         /// For how long it may take.
         limit: Span,
     },
+    /// Make something fail on purpose; the cluster puts it right by itself. Only where the
+    /// configuration says that the cluster is for tests.
+    FailureTest {
+        /// What.
+        failure: drill::Failure,
+        /// How long after the order what is to follow has to be there.
+        within: Span,
+    },
     /// Have the group of a drill go back now.
     DrillBack {
         /// The group.
@@ -430,6 +440,11 @@ pub enum Reply {
     Programs(watched::Programs),
     /// To [`Request::Drill`].
     Drill(drill::Drills),
+    /// To [`Request::FailureTest`]; none where there was none yet.
+    FailureTest {
+        /// The newest one.
+        newest: Option<drill::FailureTest>,
+    },
     /// To [`Request::Why`].
     Why(report::Why),
     /// To [`Request::Explain`].

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use tsugi_cluster_rules::spec::{ClusterSpec, NodeSpec, Role, Takeover};
+use tsugi_cluster_rules::spec::{ClusterSpec, Environment, NodeSpec, Role, Takeover};
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_vocabulary::{NameRefused, NodeName};
 
@@ -44,6 +44,7 @@ pub(super) fn read(file: &Page<'_>) -> Option<ClusterSpec> {
         nodes,
         groups: groups?,
         ledger,
+        environment: head.environment,
     })
 }
 
@@ -52,6 +53,7 @@ struct Head {
     timing: Profile,
     language: Option<String>,
     takeover: Takeover,
+    environment: Environment,
 }
 
 fn head(file: &Page<'_>) -> Option<Head> {
@@ -61,7 +63,9 @@ fn head(file: &Page<'_>) -> Option<Head> {
         }
         return None;
     };
-    page.only(&["name", "timing", "language", "takeover", "ledger", ledger::DISK]);
+    page.only(&["name", "timing", "language", "takeover", "environment", "ledger", ledger::DISK]);
+    let environments = [("production", Environment::Production), ("test", Environment::Test)];
+    let environment = page.choice("environment", &environments).unwrap_or_default();
     let profiles = [("default", Profile::Default), ("fast", Profile::Fast)];
     let timing = page.choice("timing", &profiles).unwrap_or_default();
     let language = page.choice("language", &[("ja", "ja"), ("en", "en")]).map(str::to_owned);
@@ -74,7 +78,7 @@ fn head(file: &Page<'_>) -> Option<Head> {
         return None;
     };
     let name = named(&page, &name, NodeName::new)?.as_str().to_owned();
-    Some(Head { name, timing, language, takeover })
+    Some(Head { name, timing, language, takeover, environment })
 }
 
 /// Takes a text as a name, or notes why it is none.

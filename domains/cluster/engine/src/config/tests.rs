@@ -3,8 +3,8 @@
 use tsugi_cluster_rules::figures::{Measure, PreferBy, ScoreScript};
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::spec::{
-    Check, Failback, FencePolicy, LedgerPlace, Mode, OnRecover, ProcessHow, ResourceKind, Role,
-    Startup, Takeover, VolumeCheck, VolumeSource,
+    Check, Environment, Failback, FencePolicy, LedgerPlace, Mode, OnRecover, ProcessHow,
+    ResourceKind, Role, Startup, Takeover, VolumeCheck, VolumeSource,
 };
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_cluster_rules::volume::Retries;
@@ -122,6 +122,18 @@ fn a_whole_file_is_read_with_every_key() {
     };
     assert!(matches!(how, ProcessHow::Scripts { .. }));
     assert_eq!(monitors.first().map(|m| (m.every, m.failures)), Some((Span::secs(2), 2)));
+}
+
+#[test]
+fn ph_17_a_cluster_is_in_production_unless_its_file_says_that_it_is_for_tests() {
+    let with = |line: &str| WHOLE.replacen("[cluster]\n", &format!("[cluster]\n{line}\n"), 1);
+    assert_eq!(spec(WHOLE).environment, Environment::Production, "what says nothing");
+    assert_eq!(spec(&with("environment = \"production\"")).environment, Environment::Production);
+    assert_eq!(spec(&with("environment = \"test\"")).environment, Environment::Test);
+    for wrong in ["environment = \"staging\"", "environment = false"] {
+        let said = refused(&with(wrong), Language::En);
+        assert!(said.contains("production"), "with what may stand there: {said}");
+    }
 }
 
 #[test]

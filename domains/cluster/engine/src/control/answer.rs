@@ -50,6 +50,10 @@ pub(super) async fn answer(services: &Services, request: &Request) -> Reply {
         Request::Programs => Ok(Reply::Programs(watched::programs(&standing))),
         Request::Drill { group: name } => group(&standing, name)
             .map(|group| Reply::Drill(view::drills(&group, standing.record.group(&group)))),
+        Request::FailureTest => {
+            let newest = standing.record.failure_test.as_deref().map(view::failure_test);
+            Ok(Reply::FailureTest { newest })
+        }
         Request::Why { of } => why(&standing, of.as_deref()),
         Request::Explain { group, back } => explain(services, &standing, (group.as_deref(), *back)),
         Request::History { of, most } => history(services, &standing, (of.as_deref(), *most)),
@@ -81,6 +85,7 @@ fn is_of_the_past(request: &Request) -> bool {
         | Request::Programs
         | Request::Gauges
         | Request::Drill { .. }
+        | Request::FailureTest
         | Request::Why { .. }
         | Request::WhatIf { .. }
         | Request::Plan { .. }

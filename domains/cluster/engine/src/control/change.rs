@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tsugi_cluster_rules::command::{self, Before, Command, Issued, Lines, Vouch};
+use tsugi_cluster_rules::drill::failure::Failure;
 use tsugi_cluster_rules::drill::{Back, Depth};
 use tsugi_cluster_rules::lease::margin::weaker_without;
 use tsugi_cluster_rules::monitors::MonitorId;
@@ -221,6 +222,35 @@ fn rehearse(
     Ok(Command::GroupRehearse { group: group(record, name)?, on, depth, limit })
 }
 
+/// For how long a group that is moved by a test stays there: it is seen to run, no more.
+const STAY: Span = Span::secs(1);
+
+fn failure_test(record: &Record, failure: &wire::drill::Failure, within: Span) -> Tried<Command> {
+    use wire::drill::Failure as Asked;
+    let failure = match failure {
+        Asked::GroupMove { group: name, to } => {
+            let to = to.as_ref().map(|name| node(record, name)).transpose()?;
+            let lines = Lines { gap: within, window: STAY };
+            return Ok(Command::TestMove { group: group(record, name)?, to, lines });
+        }
+        Asked::GroupStop { group: name } => Failure::GroupStop { group: group(record, name)? },
+        Asked::NodeDrain { node: name } => Failure::NodeDrain { node: node(record, name)? },
+        Asked::ProcessKill { group: name, resource } => {
+            let of = |text: &String| {
+                let unknown = |_: NameRefused| {
+                    let what = messages::refused_no_such_process(name, text);
+                    Box::new(no(No::NotFound, &what))
+                };
+                ResourceName::new(text).map_err(unknown)
+            };
+            let resource = resource.as_ref().map(of).transpose()?;
+            Failure::ProcessKill { group: group(record, name)?, resource }
+        }
+        Asked::AgentKill { node: name } => Failure::AgentKill { node: node(record, name)? },
+    };
+    Ok(Command::FailureTest { failure, within })
+}
+
 fn resume(record: &Record, name: &str, vouch: &wire::Vouch) -> Tried<Command> {
     let vouch = match vouch {
         wire::Vouch::Nothing => Vouch::Nothing,
@@ -274,6 +304,7 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
         Operation::Rehearse { group: name, on, level, limit } => {
             rehearse(record, (name, maybe(on)?), (*level, *limit))?
         }
+        Operation::FailureTest { failure, within } => failure_test(record, failure, *within)?,
         Operation::DrillBack { group: name } => {
             let group = group(record, name)?;
             Command::DrillBack { group, because: Back::Ordered, gap: None }

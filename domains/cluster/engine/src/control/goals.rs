@@ -84,6 +84,7 @@ fn meant(what: &Operation, before: &Record, name: &GroupName) -> Option<Wants> {
         | Operation::Move { .. }
         | Operation::Drill { .. }
         | Operation::Rehearse { .. }
+        | Operation::FailureTest { .. }
         | Operation::DrillBack { .. }
         | Operation::Pause { .. }
         | Operation::Resume { .. }

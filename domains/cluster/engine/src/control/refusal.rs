@@ -83,9 +83,9 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
         Refusal::Drilling { group, by } => plain(messages::refused_drilling(group, by)),
         Refusal::Busy { group, what } => plain(messages::refused_busy(group, what)),
         Refusal::NoCopy { group, resource } => plain(messages::refused_no_copy(group, resource)),
-        Refusal::NotAlone { group, resource } => {
-            plain(messages::refused_not_alone(group, resource))
-        }
+        Refusal::NotAlone { group, resource: of } => plain(messages::refused_not_alone(group, of)),
+        Refusal::InProduction => plain(messages::refused_in_production()),
+        Refusal::NoSuchProcess { group, resource } => no_process(group, resource),
         Refusal::NotDrilling { group } => plain(messages::refused_not_drilling(group)),
         Refusal::NoSuchRatio { ratio, most } => {
             plain(messages::refused_ratio(ratio, most, TTL_CAP.as_millis()))
@@ -97,6 +97,10 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
             plain(messages::refused_stale_epoch(group, epoch, newest))
         }
     }
+}
+
+fn no_process(group: &GroupName, resource: &str) -> (No, Message, Vec<Words>) {
+    (No::NotFound, messages::refused_no_such_process(group, resource), Vec::new())
 }
 
 /// All that there are, in one line.

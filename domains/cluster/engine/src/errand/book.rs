@@ -230,6 +230,23 @@ impl Errands {
             && (returning || job.spec.resources.iter().any(told))
     }
 
+    /// Kills the program of a resource, or every process of the group, as a failure would: no
+    /// errand knows of it, so its end is one that nobody asked for.
+    pub fn kill(
+        &mut self,
+        group: &GroupName,
+        resource: Option<&ResourceName>,
+        host: &mut dyn Host,
+    ) {
+        let target = match resource.map(|resource| self.roster.program(group, resource)) {
+            None => Target::Group(group.clone()),
+            Some(Some(program)) => Target::Program(program),
+            // It is not here any more; the test runs out of its time and says so.
+            Some(None) => return,
+        };
+        let _asked = host.ask(&Request::Signal { target, signal: 9 });
+    }
+
     /// How long each group took that was let go of since the last call.
     pub fn take_let_go(&mut self) -> Vec<(GroupName, Span)> {
         std::mem::take(&mut self.let_go)

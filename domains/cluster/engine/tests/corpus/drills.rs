@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tsugi_cluster_rules::drill::failure::{self, Failure, FailureTest, Was};
 use tsugi_cluster_rules::drill::rehearsal::{Beside, Came, Done, Fault, FaultKind, Part};
 use tsugi_cluster_rules::drill::{
     Back, Depth, Drill, Drills, Leg, Level, Proven, Rehearsal, Rehearsed, State, Verdict,
@@ -10,7 +11,7 @@ use tsugi_cluster_rules::record::{DrillTurn, Happening};
 use tsugi_vocabulary::{BootId, Epoch, Span, Wall};
 
 use crate::ledger::{AT, order};
-use crate::{every, group, keeps, node};
+use crate::{every, group, keeps, node, resource};
 
 fn steps(millis: u64) -> Vec<(String, u64)> {
     vec![("disk".to_owned(), millis), ("server".to_owned(), 10 * millis)]
@@ -173,4 +174,63 @@ fn a_drill_beside_the_running_group_of_version_1_is_kept_with_every_end_and_faul
         FaultKind::Original
     );
     every!([Depth::Read, Depth::Isolate], Depth::Read, Depth::Isolate);
+}
+
+fn failure_test(failure: Failure, state: failure::State) -> FailureTest {
+    let was = |place, failed| Was { epoch: Epoch { incarnation: 1, counter: 7 }, place, failed };
+    FailureTest {
+        order: order(),
+        failure,
+        node: node("a"),
+        boot: BootId(0xb007 << 100),
+        groups: BTreeMap::from([
+            (group("PAY"), was(None, Some(AT))),
+            (group("LOG"), was(Some(node("a")), None)),
+        ]),
+        within: Span::secs(60),
+        state,
+    }
+}
+
+#[test]
+fn a_failure_test_is_kept_whatever_fails_and_wherever_it_stands() {
+    let resource = Some(resource("server"));
+    let named = [
+        ("group-stop", Failure::GroupStop { group: group("PAY") }),
+        ("node-drain", Failure::NodeDrain { node: node("a") }),
+        ("process-kill", Failure::ProcessKill { group: group("PAY"), resource }),
+        ("agent-kill", Failure::AgentKill { node: node("a") }),
+    ];
+    for (name, failure) in &named {
+        let out = failure_test(failure.clone(), failure::State::Out);
+        keeps(&format!("failure-test-{name}"), &out);
+    }
+    every!(
+        named.map(|(_, failure)| failure),
+        Failure::GroupStop { .. },
+        Failure::NodeDrain { .. },
+        Failure::ProcessKill { .. },
+        Failure::AgentKill { .. },
+    );
+    let whole = Failure::ProcessKill { group: group("PAY"), resource: None };
+    let verdicts = [
+        failure::Verdict::Passed,
+        failure::Verdict::Late,
+        failure::Verdict::Stayed,
+        failure::Verdict::Interrupted,
+    ];
+    for verdict in verdicts {
+        let word = verdict.word();
+        let back = failure::State::Back { at: AT, verdict };
+        keeps(&format!("failure-test-back-{word}"), &failure_test(whole.clone(), back));
+        let ended = failure::State::Ended { back: AT, at: Wall(AT.0 + 900), verdict };
+        keeps(&format!("failure-test-ended-{word}"), &failure_test(whole.clone(), ended));
+    }
+    every!(
+        verdicts,
+        failure::Verdict::Passed,
+        failure::Verdict::Late,
+        failure::Verdict::Stayed,
+        failure::Verdict::Interrupted,
+    );
 }

@@ -124,8 +124,11 @@ fn refuse_unfit(effect: &mut Effect<'_>, group: &GroupName, entry: &GroupRecord)
 }
 
 /// What is being changed now, of any group: in a cluster that is busy nothing is rehearsed.
-fn under_way(effect: &Effect<'_>) -> Option<String> {
+pub(super) fn under_way(effect: &Effect<'_>) -> Option<String> {
     let record = effect.situation.record;
+    if let Some(test) = record.failure_under_way() {
+        return Some(test.node.to_string());
+    }
     if record.config.as_ref().is_some_and(|config| config.unconfirmed.is_some()) {
         return Some("config".to_owned());
     }
@@ -152,7 +155,7 @@ fn under_way(effect: &Effect<'_>) -> Option<String> {
     record.groups.keys().find(busy).map(ToString::to_string)
 }
 
-fn is_up(entry: &GroupRecord) -> bool {
+pub(super) fn is_up(entry: &GroupRecord) -> bool {
     matches!(entry.ownership, Ownership::Owned { phase: Phase::Running, .. })
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tsugi_vocabulary::{GroupName, NodeName};
 
 use super::{Issued, audit, order, plan_after};
+use crate::drill::failure::FailureTest;
 use crate::mutant::mutant;
 use crate::plan::{Chosen, Decision, Life, Sight, Situation};
 use crate::planner::{Asked, Planned};
@@ -143,6 +144,10 @@ impl<'a> Effect<'a> {
         self.record.stretch = Some(Arc::new(stretch));
     }
 
+    pub fn write_failure_test(&mut self, test: FailureTest) {
+        self.record.failure_test = Some(Arc::new(test));
+    }
+
     pub fn write_config(&mut self, config: AppliedConfig) {
         self.record.config = Some(Arc::new(config));
     }
@@ -263,6 +268,11 @@ impl<'a> Effect<'a> {
             && before.stretch.as_ref() != Some(stretch)
         {
             draft = draft.write(Write::Stretch(Arc::clone(stretch)));
+        }
+        if let Some(test) = &self.record.failure_test
+            && before.failure_test.as_ref() != Some(test)
+        {
+            draft = draft.write(Write::FailureTest(Arc::clone(test)));
         }
         let changed = self.record.config.as_ref().filter(|c| Some(*c) != before.config.as_ref());
         if let Some(config) = changed.filter(|_| !mutant("config-half-applied")) {

@@ -204,7 +204,7 @@ fn newest_boot(effect: &Effect<'_>, node: &NodeName) -> Option<BootId> {
 }
 
 /// Of `voters`, those that are heard without `node` must still be a majority.
-fn refuse_minority(effect: &mut Effect<'_>, node: &NodeName, voters: usize) {
+pub(super) fn refuse_minority(effect: &mut Effect<'_>, node: &NodeName, voters: usize) {
     let all = crate::lease::voter_names(effect.situation.record).into_iter();
     let heard = all.filter(|n| *n != node && effect.is_heard(n)).count();
     if heard < voters / 2 + 1 {

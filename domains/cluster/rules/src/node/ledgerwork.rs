@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, Span};
 
 use super::machine::{Node, Stay};
-use super::{Fate, Now, Order};
+use super::{Fate, Now, Order, failures};
 use crate::desk::{Desk, Input, State, Why};
 use crate::drill::rehearsal;
 use crate::lease::former_majority_out_there;
@@ -182,6 +182,7 @@ impl Node {
         let draft = planned.draft.or_else(|| rehearsal::due(&situation));
         let draft = draft.or_else(|| self.drill_due(now, &situation));
         let draft = draft.or_else(|| self.stretch_due(now, &situation));
+        let draft = draft.or_else(|| self.failure_due(&situation));
         let draft = draft.or_else(|| self.former_leases_over(now.lease));
         let late = rehearsal::next_bound(&self.record)
             .map(|wall| now.lease + Span::millis(wall.0.saturating_sub(now.wall.0)));
@@ -189,6 +190,7 @@ impl Node {
             self.drills.next_bound(&self.record, now),
             late.filter(|at| *at > now.lease),
             self.stretch.next_bound(&self.record, now),
+            failures::next_bound(&self.record, now),
             self.former_over.filter(|at| *at > now.lease),
         ];
         let bounds = bounds.into_iter().flatten();

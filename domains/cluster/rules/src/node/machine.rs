@@ -134,6 +134,8 @@ pub struct Node {
     pub(super) figures: Figures,
     pub(super) stretch: Stretched,
     pub(super) rehearsals: Rehearsals,
+    /// The command of the failure that this life has made.
+    pub(super) made: Option<String>,
 }
 
 /// Whether the voters that are heard have answered.
@@ -231,6 +233,7 @@ impl Node {
             figures: Figures::default(),
             stretch: Stretched::default(),
             rehearsals: Rehearsals::default(),
+            made: None,
         };
         node.drills.look(&node.record, birth.at, Orders::Found);
         node.stretch.look(&node.record, birth.at, Orders::Found);
@@ -312,6 +315,7 @@ impl Node {
         self.ask_of_suspects(now.lease, &record, out);
         self.carry_out_fences(now, &record, out);
         self.tend_rehearsal(&record, out);
+        self.make_failure(&record, out);
         self.ask_monitors(now, out);
         self.note_adoptions(now);
         self.do_paperwork(now, out);

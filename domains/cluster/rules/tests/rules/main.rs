@@ -5,6 +5,7 @@
 mod commands;
 mod doctor;
 mod drills;
+mod failures;
 mod fences;
 mod moving;
 #[cfg(feature = "mutants")]

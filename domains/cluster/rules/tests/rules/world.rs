@@ -336,6 +336,7 @@ pub fn cluster(node_text: &str, groups: &[&str]) -> ClusterSpec {
         nodes: nodes(node_text),
         groups: groups.collect(),
         ledger: LedgerPlace::OnNodes,
+        environment: Default::default(),
     }
 }
 

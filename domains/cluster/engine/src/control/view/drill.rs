@@ -1,5 +1,6 @@
 //! The drills of one group, as its record has them.
 
+use tsugi_cluster_rules::drill::failure;
 use tsugi_cluster_rules::drill::{Back, Drill, Leg, Level, Proven, State, Verdict};
 use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
 use tsugi_cluster_rules::record::{GroupRecord, Record};
@@ -120,5 +121,42 @@ pub fn verdict(verdict: Verdict) -> Phrase {
         Verdict::Failed => phrase::drill_verdict_failed(),
         Verdict::Stayed => phrase::drill_verdict_stayed(),
         Verdict::Interrupted => phrase::drill_verdict_interrupted(),
+    }
+}
+
+/// The newest failure test.
+#[must_use]
+pub fn failure_test(test: &failure::FailureTest) -> wire::FailureTest {
+    let (back, over) = match test.state {
+        failure::State::Out => (None, None),
+        failure::State::Back { at, .. } => (Some(at), None),
+        failure::State::Ended { back, at, verdict } => (Some(back), Some((at, verdict))),
+    };
+    wire::FailureTest {
+        id: test.order.command.clone(),
+        failure: match &test.failure {
+            failure::Failure::GroupStop { group } => {
+                wire::Failure::GroupStop { group: group.to_string() }
+            }
+            failure::Failure::NodeDrain { node } => {
+                wire::Failure::NodeDrain { node: node.to_string() }
+            }
+            failure::Failure::ProcessKill { group, resource } => wire::Failure::ProcessKill {
+                group: group.to_string(),
+                resource: resource.as_ref().map(ToString::to_string),
+            },
+            failure::Failure::AgentKill { node } => {
+                wire::Failure::AgentKill { node: node.to_string() }
+            }
+        },
+        node: test.node.to_string(),
+        groups: test.groups.keys().map(ToString::to_string).collect(),
+        by: test.order.by.clone(),
+        reason: test.order.reason.clone(),
+        began: Utc(test.order.at),
+        within_ms: test.within.as_millis(),
+        back: back.map(Utc),
+        ended: over.map(|(at, _)| Utc(at)),
+        verdict: over.map(|(_, verdict)| verdict.word().to_owned()),
     }
 }

@@ -19,7 +19,7 @@ pub mod words;
 pub(crate) mod scenes;
 
 pub use doctor::{doctor, slow_to_mount};
-pub use drill::{drills, proofs};
+pub use drill::{drills, failure_test, proofs};
 pub use explain::{Chronicle, explain};
 pub use gauges::{HeardAgo, gauges};
 pub use history::{audit, history};

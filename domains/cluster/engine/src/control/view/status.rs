@@ -358,6 +358,10 @@ fn certificate_need(standing: &Standing) -> Option<report::Need> {
 /// What somebody chose to have weaker: drained nodes, pauses, fences by the node itself.
 fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
     let mut notes = Vec::from_iter(super::stretch::stretched(&standing.record));
+    if let Some(test) = standing.record.failure_under_way() {
+        let (what, by, until) = (test.failure.word(), &test.order.by, Utc(test.until()));
+        notes.push(phrased(&phrase::status_failure_test(what, &test.node, by, until)));
+    }
     if !standing.can_fence_itself() && runs_groups(spec, &standing.me) {
         notes.push(phrased(&match standing.self_fence.as_str() {
             "broken-watchdog" => phrase::status_self_fence_broken_watchdog(&standing.me),

@@ -13,6 +13,12 @@ use crate::fence::Came;
 use crate::rehearsal::Rehearse;
 use crate::standing::SlowStop;
 
+/// As a crash would: nothing is written, and nobody is told.
+fn die() {
+    use nix::sys::signal::{Signal, kill};
+    let _sent = kill(nix::unistd::Pid::this(), Signal::SIGKILL);
+}
+
 impl Core {
     pub(super) fn carry_out(&mut self, now: Moment, order: Order) {
         match order {
@@ -60,6 +66,10 @@ impl Core {
                 }
             }
             Order::EndRehearsal => self.parts.rehearsals.end(&mut self.parts.hands),
+            Order::KillProcess { group, resource } => {
+                self.parts.errands.kill(&group, resource.as_ref(), &mut self.parts.hands);
+            }
+            Order::KillAgent => die(),
             Order::ChangeVoters { change, known } => {
                 // As with drafts: a ledger that has ended changes nothing.
                 let _ended = self.parts.voter_changes.send((change, known));

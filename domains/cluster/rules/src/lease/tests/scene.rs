@@ -50,6 +50,7 @@ pub fn owned(owner: &str, counter: u64, entry: u64) -> Record {
         nodes: BTreeMap::from(nodes),
         groups: BTreeMap::new(),
         ledger: LedgerPlace::OnNodes,
+        environment: Default::default(),
     };
     let config = AppliedConfig {
         version: 1,

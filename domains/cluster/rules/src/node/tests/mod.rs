@@ -4,6 +4,7 @@ mod coming_and_going;
 mod disk;
 mod drills;
 mod failing;
+mod failures;
 mod fencing;
 mod haste;
 mod noting;
@@ -261,18 +262,22 @@ impl Bench {
             Order::Rehearse { group, depth, .. } => {
                 self.done.push(format!("rehearse {group} {}", depth.word()));
             }
+            Order::KillProcess { group, .. } => self.done.push(format!("kill {group}")),
+            Order::KillAgent => self.done.push("kill the agent".to_owned()),
             Order::EndRehearsal => self.done.push("end rehearsal".to_owned()),
             Order::ChangeVoters { change, known } => self.voter_changes.push((change, known)),
             Order::Left => self.left = true,
             Order::KeepPromise(span) => self.kept.push(span),
-            Order::AskDisk(claims) => {
-                let number = claims.number;
-                self.claims.push(claims);
-                if let Some(shows) = self.disk.clone() {
-                    self.step(Event::Disk { number, shows });
-                }
-            }
+            Order::AskDisk(claims) => self.answer_for_disk(claims),
             Order::Answer { .. } | Order::WakeAt(_) => {}
+        }
+    }
+
+    fn answer_for_disk(&mut self, claims: Claims) {
+        let number = claims.number;
+        self.claims.push(claims);
+        if let Some(shows) = self.disk.clone() {
+            self.step(Event::Disk { number, shows });
         }
     }
 
@@ -417,6 +422,7 @@ fn record() -> Record {
         nodes: ["a", "b", "c"].iter().map(|n| node(n)).collect(),
         groups: BTreeMap::from([(pay(), group_spec())]),
         ledger: LedgerPlace::OnNodes,
+        environment: Default::default(),
     };
     let hash = "0123456789abcdef".repeat(4);
     let config = AppliedConfig { version: 1, hash, text: String::new(), spec, unconfirmed: None };

@@ -180,6 +180,8 @@ impl Pair {
             | Order::AskState { .. }
             | Order::Rehearse { .. }
             | Order::EndRehearsal
+            | Order::KillProcess { .. }
+            | Order::KillAgent
             | Order::ChangeVoters { .. }
             | Order::KeepPromise(_)
             | Order::WakeAt(_)
