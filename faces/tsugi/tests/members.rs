@@ -7,6 +7,8 @@ mod config;
 mod drills;
 #[path = "members/drills_beside.rs"]
 mod drills_beside;
+#[path = "members/failure_tests.rs"]
+mod failure_tests;
 #[path = "members/fencing.rs"]
 mod fencing;
 #[path = "members/figures.rs"]

@@ -8,9 +8,10 @@ use super::Changing;
 
 #[derive(Clone, Debug, Args)]
 pub struct Drill {
-    pub group: String,
+    #[arg(required_unless_present_any = ["plan", "all"])]
+    pub group: Option<String>,
     #[arg(long, value_enum, value_name = "LEVEL")]
-    #[arg(required_unless_present_any = ["last", "back"])]
+    #[arg(required_unless_present_any = ["last", "back", "plan", "all"])]
     pub level: Option<Level>,
     #[arg(long, value_name = "NODE")]
     pub to: Option<String>,
@@ -24,6 +25,16 @@ pub struct Drill {
     pub last: bool,
     #[arg(long, conflicts_with = "level")]
     pub back: bool,
+    #[arg(long, value_name = "FILE")]
+    #[arg(conflicts_with_all = ["group", "level", "to", "window", "gap", "last", "back", "all"])]
+    #[arg(conflicts_with = "decided_on")]
+    pub plan: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    #[arg(conflicts_with_all = ["group", "level", "last", "back", "all"])]
+    pub variables: Option<PathBuf>,
+    #[arg(long, conflicts_with_all = ["group", "level", "to", "window", "gap", "last", "back"])]
+    #[arg(conflicts_with = "decided_on")]
+    pub all: bool,
     #[command(flatten)]
     pub changing: Changing,
 }

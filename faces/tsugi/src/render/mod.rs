@@ -10,6 +10,7 @@ mod message;
 mod outcome;
 mod rehearsal;
 mod status;
+mod test_plan;
 
 use tsugi_messages::{Language, Recorded, wrap};
 use tsugi_wire::control::{Utc, Words};
@@ -23,6 +24,7 @@ pub use lists::{audit, groups, nodes};
 pub use message::{message, messages};
 pub use rehearsal::{could, rehearsal, rehearsal_page};
 pub use status::{Source, status};
+pub use test_plan::{Came, Outcome, failure_test_lines, failure_tests_page};
 
 /// How wide a line may be.
 pub fn columns() -> usize {

@@ -15,7 +15,7 @@ use tsugi_wire::files::replace;
 
 use super::change::{origin, random_id, send, typed};
 use super::read::{self, ask, strange};
-use super::rehearsal;
+use super::{rehearsal, test_plan};
 use crate::args::{DATA_DIR, Drill as Asked, Lasting, Level};
 use crate::ask::Agents;
 use crate::exit::Exit;
@@ -25,6 +25,8 @@ use crate::render;
 pub(super) const SCHEMA: Schema = Schema::first("tsugi.drill");
 /// How often the drill is asked for.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long an agent that has just begun may take to read its ledger.
+const READS: Duration = Duration::from_secs(2);
 /// How much longer than its window and two stop lines a drill may take before nobody waits for it
 /// any more. It goes on and ends by itself.
 pub(super) const PATIENCE: Span = Span::secs(90);
@@ -56,6 +58,9 @@ struct Could {
 
 /// `drill`.
 pub fn drill(agents: &Agents, out: &Out, asked: &Asked) -> Exit {
+    if asked.plan.is_some() || asked.all {
+        return test_plan::run(agents, out, asked);
+    }
     if asked.last {
         return last(agents, out, asked);
     }
@@ -89,9 +94,9 @@ pub fn drill(agents: &Agents, out: &Out, asked: &Asked) -> Exit {
     }
 }
 
-/// The group of a drill.
+/// The group of a drill: only a plan of tests names none.
 pub(super) fn group_of(asked: &Asked) -> String {
-    asked.group.clone()
+    asked.group.clone().unwrap_or_default()
 }
 
 fn time(out: &Out, option: &str, given: &str) -> Result<Span, Exit> {
@@ -148,7 +153,8 @@ fn check(agents: &Agents, out: &Out, (asked, what): (&Asked, Operation)) -> Exit
         Ok(found) => found,
         Err(exit) => return exit,
     };
-    let before = |need: &Need| need.about == asked.group && !is_what_a_drill_shows(need);
+    let before =
+        |need: &Need| Some(&need.about) == asked.group.as_ref() && !is_what_a_drill_shows(need);
     let mut findings: Vec<Need> = doctor.findings.into_iter().filter(before).collect();
     match unequal(agents, out, asked) {
         Ok(unequal) => findings.extend(unequal),
@@ -210,7 +216,7 @@ fn could(agents: &Agents, out: &Out, asked: &Asked) -> Result<Vec<Could>, Exit> 
 
 /// What speaks now against the nodes that the drill may go to.
 fn unequal(agents: &Agents, out: &Out, asked: &Asked) -> Result<Vec<Need>, Exit> {
-    let request = Request::Parity { group: Some(asked.group.clone()), node: asked.to.clone() };
+    let request = Request::Parity { group: asked.group.clone(), node: asked.to.clone() };
     let (found, _) = super::parity::request(agents, out, &request)?;
     let need = |what: Words| Need {
         severity: messages::parity_missing("", "", "").severity().letter().to_string(),
@@ -255,15 +261,21 @@ pub(super) fn awaited<T>(
     mut ended: impl FnMut(Reply, Observed) -> Option<T>,
 ) -> Result<Option<T>, Exit> {
     let end = Instant::now() + limit.to_std();
+    let mut gone_since: Option<Instant> = None;
     loop {
         if let Ok(answer) = agents.ask(request) {
             let observed = read::observed(&answer);
             match answer.reply {
-                // Its group is not in the configuration any more.
+                // Its group is not in the configuration any more, or the agent has just begun and
+                // has not read the ledger.
                 Reply::No(refused) if refused.kind == No::NotFound => {
-                    return Err(read::no(out, &refused, &observed));
+                    let since = *gone_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= READS {
+                        return Err(read::no(out, &refused, &observed));
+                    }
                 }
                 reply => {
+                    gone_since = None;
                     if let Some(came) = ended(reply, observed) {
                         return Ok(Some(came));
                     }

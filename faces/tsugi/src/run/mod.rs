@@ -12,6 +12,7 @@ mod parity;
 mod proc;
 mod read;
 mod rehearsal;
+mod test_plan;
 mod typed_name;
 mod wait;
 

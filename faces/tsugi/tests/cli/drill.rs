@@ -5,10 +5,11 @@ use std::path::Path;
 use tsugi_messages::{self as messages, Recorded, phrase};
 use tsugi_vocabulary::{Span, Wall};
 use tsugi_wire::control::drill::{
-    Beside, Drill, Drills, Fault, Part, Phase, Proven, Rehearsal, Rehearsed, Way,
+    Beside, Drill, Drills, Failure, FailureTest, Fault, Part, Phase, Proven, Rehearsal, Rehearsed,
+    Way,
 };
 use tsugi_wire::control::report::{
-    CouldTake, Doctor, Done, Need, No, Outlook, Parity, ParityGap, Refused,
+    CouldTake, Doctor, Done, Explain, Need, No, Outlook, Parity, ParityGap, Refused,
 };
 use tsugi_wire::control::{How, Operation, Reply, Request, Utc};
 
@@ -371,4 +372,98 @@ fn a_drill_beside_the_running_group_ends_as_it_ended_and_leaves_its_report() {
         assert!(page.contains(part), "no {part} in {page}");
     }
     assert!(!page.contains("<script") && !page.contains("disk<1>"), "{page}");
+}
+
+/// An agent of a cluster for tests, in which every failure test ends so.
+fn testing(verdict: &'static str) -> Agent {
+    let id = std::sync::Mutex::new(String::new());
+    Agent::that_does(move |request| {
+        let mut id = id.lock().expect("nobody panicked");
+        bytes(&answer(match request {
+            Request::Change(change) if change.how == How::DryRun => {
+                Reply::Outlook(Outlook::nothing())
+            }
+            Request::Change(change) => {
+                id.clone_from(&change.command);
+                let what = words(phrase::command_taken("tsugi drill").recorded());
+                Reply::Done(Done::at_once(&change.command, what))
+            }
+            Request::FailureTest => {
+                let failure = Failure::ProcessKill { group: "PAY".to_owned(), resource: None };
+                let test = FailureTest {
+                    id: id.clone(),
+                    failure,
+                    node: "node1".to_owned(),
+                    groups: vec!["PAY".to_owned()],
+                    by: "mika".to_owned(),
+                    reason: "acceptance".to_owned(),
+                    began: AT,
+                    within_ms: 60_000,
+                    back: Some(AT),
+                    ended: Some(AT),
+                    verdict: Some(verdict.to_owned()),
+                };
+                Reply::FailureTest { newest: Some(test) }
+            }
+            Request::Explain { .. } => Reply::Explain(Explain { story: None }),
+            _ => {
+                let mut status = crate::online::status(0);
+                status.nodes[0].groups = vec!["PAY".to_owned()];
+                Reply::Status(status)
+            }
+        }))
+    })
+}
+
+#[test]
+fn ph_17_what_a_plan_does_is_shown_before_and_its_report_is_a_page_and_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan");
+    std::fs::write(&plan, "SERVER_DOWN, ANY, PAY, /opt/stop, <recover>\nWAIT, 1\n").unwrap();
+    let paths = [plan.as_path(), folder.path()].map(|path| path.to_str().expect("plain"));
+    let first = ["drill", "--plan", paths[0], "--report", paths[1], "--reason", "acceptance"];
+    let agent = testing("passed");
+    let ran = tsugi(agent.run_dir(), &[&first[..], &["--dry-run"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("1. kills the processes of group PAY on node node1"), "{}", ran.out);
+    assert!(ran.out.contains("stands still until then"), "{}", ran.out);
+    let ran = tsugi_ja(agent.run_dir(), &[&first[..], &["--dry-run"]].concat());
+    assert!(ran.out.contains("プロセスを殺す"), "{}", ran.out);
+    for (verdict, code, results) in
+        [("passed", 0, ["passed", "passed"]), ("late", 1, ["failed", "not-run"])]
+    {
+        let agent = testing(verdict);
+        let ran = tsugi(agent.run_dir(), &[&first[..], &["--json"]].concat());
+        assert_eq!((ran.code, check(&ran.out).as_str()), (code, "tsugi.tests"), "{}", ran.err);
+        let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        for (test, result) in results.iter().enumerate() {
+            assert_eq!(told["tests"][test]["result"], *result, "{told}");
+        }
+        let path = told["report"].as_str().expect("a report");
+        let page = std::fs::read_to_string(path).expect("a page");
+        assert!(page.contains("&lt;recover&gt;") && !page.contains("<script"), "{page}");
+        let data = std::fs::read_to_string(path.replace(".html", ".json")).expect("data");
+        assert_eq!(check(&data), "tsugi.tests");
+    }
+}
+
+#[test]
+fn ph_17_a_plan_that_cannot_be_read_or_is_wrong_is_not_understood_and_nothing_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let agent = testing("passed");
+    let run = |plan: &Path, more: &[&str]| {
+        let first = ["drill", "--plan", plan.to_str().expect("plain"), "--reason", "acceptance"];
+        tsugi(agent.run_dir(), &[&first[..], more].concat())
+    };
+    run(&folder.path().join("nothing"), &[]).ended(2, "TSUG10564-E");
+    run(folder.path(), &[]).ended(2, "TSUG10564-E");
+    let plan = folder.path().join("plan");
+    std::fs::write(&plan, "WAIT, 1\nNODE_UP, nobody\n").unwrap();
+    run(&plan, &[]).ended(2, "plan:2: ");
+    std::fs::write(&plan, b"WAIT, 1\n\xff\n").unwrap();
+    run(&plan, &[]).ended(2, "plan:2: ");
+    assert_eq!(run(&plan, &["--all"]).code, 2, "one of the two");
+    assert_eq!(tsugi(agent.run_dir(), &["drill", "PAY", "--all"]).code, 2);
+    let variables = ["drill", "PAY", "--level", "check", "--variables", "x"];
+    assert_eq!(tsugi(agent.run_dir(), &variables).code, 2, "only with a plan");
 }
