@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser};
 use tsugi_cluster_engine::fence::step;
-use tsugi_cluster_engine::rehearsal;
+use tsugi_cluster_engine::{mirror, rehearsal};
 use tsugi_messages::{self as messages, Language};
 pub use tsugi_wire::version::{Build, Protocol};
 
@@ -40,6 +40,9 @@ pub fn start(build: Build) -> ExitCode {
     }
     if old_name.is_none() && words.get(1).is_some_and(|word| word == rehearsal::step::WORD) {
         return rehearsing(&words);
+    }
+    if old_name.is_none() && words.get(1).is_some_and(|word| word == mirror::step::WORD) {
+        return mirroring(&words);
     }
     if let (None, Some(sample)) = (&old_name, sample_alone(&words)) {
         return tsugi_counter::run(&sample);
@@ -82,6 +85,13 @@ fn fencing(words: &[OsString]) -> ExitCode {
 /// One drill beside a running group, as the agent has the hands start it.
 fn rehearsing(words: &[OsString]) -> ExitCode {
     let (code, printed) = rehearsal::step::run(words.get(2..).unwrap_or_default());
+    println!("{printed}");
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// DRBD's role of a volume, as the agent has the hands give or take it.
+fn mirroring(words: &[OsString]) -> ExitCode {
+    let (code, printed) = mirror::step::run(words.get(2..).unwrap_or_default());
     println!("{printed}");
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }

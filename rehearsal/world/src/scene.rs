@@ -206,6 +206,7 @@ fn resources(number: usize) -> Vec<ResourceSpec> {
             ResourceKind::Volume {
                 check: VolumeCheck::default(),
                 retries: Retries::default(),
+                drbd: None,
                 source: VolumeSource::Block("image".to_owned()),
                 mount: "/data".to_owned(),
             },

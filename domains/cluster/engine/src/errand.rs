@@ -120,6 +120,8 @@ enum Step {
     /// Check and mend an ext4: exit code 1 says that something was mended, 8 that it is none (an
     /// xfs checks itself when it is mounted); then the mount says what is wrong, if anything.
     Check(Request),
+    /// Make a mirrored volume primary or secondary; its exit code says what keeps it from that.
+    Mirror(Request),
     /// Call the resource agent of a resource; its exit code is judged by the table of the rules.
     Call { call: ocf::Call, request: Request },
     /// Ask the program of a resource to end, wait, then kill it.

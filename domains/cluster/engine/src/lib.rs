@@ -15,6 +15,7 @@ pub mod errand;
 pub mod fence;
 pub mod figures;
 pub mod logbook;
+pub mod mirror;
 pub mod monitor;
 mod mounts;
 pub mod parity;

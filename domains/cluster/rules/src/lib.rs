@@ -19,6 +19,7 @@ pub mod doctor;
 pub mod drill;
 pub mod figures;
 pub mod lease;
+pub mod mirror;
 pub mod monitors;
 pub mod mutant;
 pub mod node;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span, Wall};
 
 use crate::figures::Compared;
+use crate::mirror::Obstacle;
 use crate::watch::Recovery;
 
 /// The first cause of a change of ownership, as `explain` names it.
@@ -199,6 +200,11 @@ pub enum Mishap {
     Nonsense {
         /// The exit code.
         code: i32,
+    },
+    /// DRBD's resource of a volume could not be made primary, or secondary.
+    Mirror {
+        /// What keeps it from that.
+        obstacle: Obstacle,
     },
     /// It said no: nothing more is known than the words. What a later version names is this too.
     #[default]

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use tsugi_wire::control::gauges::Gauges;
+use tsugi_wire::control::gauges::{Gauges, MirrorState};
 use tsugi_wire::control::listing::{PartRow, StatusWord};
 use tsugi_wire::control::report::{Group, Status, Story};
 
@@ -230,9 +230,36 @@ fn gauges(page: &mut Page, (me, known): (&str, &Gauges)) {
         let labels = [("node", seen.node.as_str()), ("network", "disk")];
         page.series("heartbeat_age_seconds", &labels, whole(seen.ago_us) / 1_000_000.0);
     }
+    mirrors(page, (me, &known.mirrors));
     page.family("message_total", "counter", "Messages that this agent has told its log, by id.");
     for (id, count) in &known.messages {
         page.series("message_total", &[("id", id)], whole(*count));
+    }
+}
+
+/// How far the copies of a mirrored volume are apart, as this node sees its own side.
+fn mirrors(page: &mut Page, (me, known): (&str, &[MirrorState])) {
+    let help = "How much of a mirrored volume its two sides do not have alike.";
+    page.family("mirror_out_of_sync_bytes", "gauge", help);
+    for one in known {
+        let labels = [("node", me), ("group", &one.group), ("mirror", &one.name)];
+        if let Some(bytes) = one.out_of_sync {
+            page.series("mirror_out_of_sync_bytes", &labels, whole(bytes));
+        }
+    }
+    let help = "1 for how a mirrored volume stands on this node, in the words of DRBD.";
+    page.family("mirror_state", "gauge", help);
+    for one in known {
+        let labels = [
+            ("node", me),
+            ("group", &one.group),
+            ("mirror", &one.name),
+            ("connection", &one.connection),
+            ("role", &one.role),
+            ("disk", &one.disk),
+            ("peer_disk", &one.peer_disk),
+        ];
+        page.series("mirror_state", &labels, 1.0);
     }
 }
 

@@ -20,8 +20,30 @@ pub struct Gauges {
     /// How long ago the other of two nodes was seen to write on the disk that they share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_disk: Option<SeenOnDisk>,
+    /// The mirrored volumes of the groups that it may run, as they stand on it.
+    #[serde(default)]
+    pub mirrors: Vec<MirrorState>,
     /// How often its agent has told its log each message since it started, by id.
     pub messages: BTreeMap<String, u64>,
+}
+
+/// How a volume that DRBD mirrors stands on a node, in DRBD's words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MirrorState {
+    /// The group.
+    pub group: String,
+    /// DRBD's name of it.
+    pub name: String,
+    /// `Connected`, `WFConnection`, …; `Unconfigured` where it is not up.
+    pub connection: String,
+    /// `Primary` or `Secondary`; `Unknown` where it is not up.
+    pub role: String,
+    /// `UpToDate`, `Inconsistent`, …; `DUnknown` where it is not up.
+    pub disk: String,
+    /// The same of the other side.
+    pub peer_disk: String,
+    /// How much of it the two sides do not have alike, in bytes; none where it is not up.
+    pub out_of_sync: Option<u64>,
 }
 
 /// The last test of a fence device that ended well.

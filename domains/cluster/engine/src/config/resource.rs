@@ -19,7 +19,7 @@ use super::value;
 
 const COMMON: [&str; 5] = ["name", "kind", "after", "start_limit", "stop_limit"];
 const ADDRESS: [&str; 2] = ["address", "on"];
-const VOLUME: [&str; 8] = [
+const VOLUME: [&str; 9] = [
     "source",
     "mount",
     "check",
@@ -28,6 +28,7 @@ const VOLUME: [&str; 8] = [
     "retry_interval",
     "copy",
     "drop",
+    "drbd",
 ];
 const PROCESS: [&str; 19] = [
     "run",
@@ -201,7 +202,22 @@ fn of_volume(page: &Page<'_>) -> Option<ResourceKind> {
         interval: page.span_of_time("retry_interval", usual.interval),
     };
     let mount = page.path("mount", "\"/data/pay\"")?;
-    Some(ResourceKind::Volume { source, mount, check, retries })
+    Some(ResourceKind::Volume { source, mount, check, retries, drbd: drbd(page) })
+}
+
+/// The resource of DRBD that the source is the device of.
+fn drbd(page: &Page<'_>) -> Option<String> {
+    if page.has("drbd") && !page.has("source") {
+        let wrong = Wrong::Needs("drbd".to_owned(), "source".to_owned());
+        page.note(&page.place_of("drbd"), wrong);
+    }
+    let example = value::DRBD_EXAMPLE;
+    let given = page.has("drbd").then(|| page.text("drbd", example)).flatten()?;
+    if !value::is_drbd_name(&given.value) {
+        page.wrong(&given.span, "drbd", example);
+        return None;
+    }
+    Some(given.value)
 }
 
 /// What makes a copy of the volume for a drill, and takes it away.

@@ -181,6 +181,27 @@ fn a_volume_says_when_its_file_system_is_checked() {
 }
 
 #[test]
+fn a_volume_says_which_resource_of_drbd_it_is() {
+    let with = |line: &str| {
+        WHOLE.replace("mount = \"/data/pay\"", &format!("mount = \"/data/pay\"\n{line}"))
+    };
+    let name = |text: &str| match &spec(text).groups[&group("PAY")].resources[0].kind {
+        ResourceKind::Volume { drbd, .. } => drbd.clone(),
+        other => panic!("a volume: {other:?}"),
+    };
+    assert_eq!(name(WHOLE), None);
+    assert_eq!(name(&with("drbd = \"pay-1.data\"")).as_deref(), Some("pay-1.data"));
+    // Neither what drbdadm takes for an option or for all, nor what it never takes.
+    for wrong in ["--force", "all", "", "r0 r1", "r0/0", "../r0"] {
+        let problems = refused(&with(&format!("drbd = \"{wrong}\"")), Language::En);
+        assert!(problems.contains("\"r0\""), "{wrong}: {problems}");
+    }
+    let unmounted = with("drbd = \"r0\"").replace("source = \"/dev/vg1/pay\"\n", "");
+    let problems = refused(&unmounted, Language::En);
+    assert!(problems.contains("drbd") && problems.contains("source"), "{problems}");
+}
+
+#[test]
 fn cl_19_the_limits_of_a_volume_have_their_defaults_and_each_can_be_set() {
     let with = |lines: &str| {
         WHOLE.replace("mount = \"/data/pay\"", &format!("mount = \"/data/pay\"\n{lines}"))

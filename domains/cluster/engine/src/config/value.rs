@@ -15,6 +15,8 @@ pub(super) const CHECK_EXAMPLE: &str = concat!(
     r#"{ ping = "10.0.0.254" }, { link = "eth0" }, { disk = "/data/pay" }"#
 );
 pub(super) const AGENT_EXAMPLE: &str = r#""ocf:heartbeat:pgsql""#;
+/// What DRBD takes as the name of a resource.
+pub(super) const DRBD_EXAMPLE: &str = r#""r0""#;
 pub(super) const PARAMETER_EXAMPLE: &str = "[A-Za-z_][A-Za-z0-9_]*";
 pub(super) const DURATION_EXAMPLE: &str = r#""200ms", "5s", "10m", "1h""#;
 pub(super) const COUNT_EXAMPLE: &str = "0 … 1000";
@@ -93,6 +95,13 @@ pub(super) fn check_example(kind: &str) -> &'static str {
 }
 
 /// A name that the kernel takes for an interface.
+/// Whether DRBD takes it as the name of a resource: no option of `drbdadm`, no `all`.
+pub(super) fn is_drbd_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    begins && name != "all" && name.len() <= 64 && name.chars().all(plain)
+}
+
 fn is_link(name: &str) -> bool {
     let odd = |c: char| c == '/' || c == ':' || c.is_whitespace();
     !name.is_empty() && name.len() < 16 && !name.contains(odd)

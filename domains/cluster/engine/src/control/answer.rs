@@ -24,6 +24,7 @@ use tsugi_wire::control::{Reply, Request, Suppose, Words};
 use super::refusal::{no, no_group, no_node, refused};
 use super::view::words::{phrased, told};
 use super::{Services, config_head, view, watched};
+use crate::mirror::{self, Mirrored};
 use crate::standing::Standing;
 use crate::{config, mounts, records};
 
@@ -148,6 +149,7 @@ pub(super) fn examined(services: &Services, standing: &Standing) -> Doctor {
     doctor.findings.extend(last.into_iter().flat_map(|l| view::parity_findings(standing, l)));
     let slow = mounts::protected_here(Path::new("/"), &standing.record, &standing.me);
     doctor.findings.extend(view::slow_to_mount(standing, slow));
+    doctor.findings.extend(view::mirrors_not_whole(standing, mirrored(standing)));
     doctor
 }
 
@@ -156,6 +158,7 @@ fn with_parity(services: &Services, standing: &Standing) -> Status {
     let mut status = view::status(standing);
     let last = (services.parity)().and_then(|parity| parity.last());
     status.needs.extend(last.iter().flat_map(|last| view::parity_needs(standing, last)));
+    status.needs.extend(view::mirrors_not_whole(standing, mirrored(standing)));
     status.needs.sort_by(|a, b| a.severity.cmp(&b.severity));
     if status.cluster.is_some() {
         status.listing.cluster = view::cluster(&status.needs, &status.groups);
@@ -163,11 +166,16 @@ fn with_parity(services: &Services, standing: &Standing) -> Status {
     status
 }
 
+/// The mirrored volumes of the groups that this node may run.
+fn mirrored(standing: &Standing) -> Vec<Mirrored> {
+    mirror::here(Path::new("/"), &standing.record, &standing.me)
+}
+
 /// What a monitoring system reads of this node.
 fn gauges(services: &Services, standing: &Standing) -> Gauges {
     let last = (services.parity)().and_then(|parity| parity.last());
     let heard = (services.heard)().map(|heard| heard.ago()).unwrap_or_default();
-    view::gauges(standing, last.as_deref(), &heard)
+    view::gauges(standing, last.as_deref(), (&heard, mirrored(standing)))
 }
 
 /// Which node could take which group now.

@@ -99,6 +99,16 @@ impl Errand {
         matches!(self.job.what, Act::Recover { .. })
     }
 
+    /// What came of it once there is no further step.
+    fn outcome(&mut self, now: Moment) -> Outcome {
+        let took = now.since(self.began);
+        match (self.failed.take(), self.end) {
+            (Some(how), _) => Outcome::Failed { how },
+            (None, HowItEnds::ByItself) => Outcome::Fine { took },
+            (None, HowItEnds::Killed) => Outcome::Forced { took },
+        }
+    }
+
     fn note_failed(&mut self, how: How) {
         self.failed = Some(match self.failed.take() {
             None => how,
@@ -341,12 +351,7 @@ impl Errands {
                 // Its answer belongs to no errand.
                 let _asked = host.ask(&request);
             }
-            let took = now.since(errand.began);
-            let outcome = match (errand.failed.take(), errand.end) {
-                (Some(how), _) => Outcome::Failed { how },
-                (None, HowItEnds::ByItself) => Outcome::Fine { took },
-                (None, HowItEnds::Killed) => Outcome::Forced { took },
-            };
+            let outcome = errand.outcome(now);
             return self.end(number, outcome, out);
         };
         let until = now + answer_limit(&errand.job, &step);
@@ -367,7 +372,8 @@ impl Errands {
             Step::Script(request)
             | Step::Try(request)
             | Step::Unless(request)
-            | Step::Check(request) => {
+            | Step::Check(request)
+            | Step::Mirror(request) => {
                 errand.wait = Wait::Script { program: None };
                 self.ask(number, &request, host, out);
             }

@@ -3,6 +3,8 @@
 use tsugi_cluster_rules::reason::{How, Mishap};
 use tsugi_host::request::{Ended, Failure, HowEnded, TimeLimit};
 
+use crate::mirror;
+
 use super::FLOOD;
 
 /// What the hands could not do; what was done without effect is still there.
@@ -45,6 +47,20 @@ pub(crate) fn how_ended(ended: &Ended) -> How {
     let last = last_line(&String::from_utf8_lossy(&ended.tail));
     let words = if last.is_empty() { how } else { format!("{how}: {last}") };
     How::of(mishap, words)
+}
+
+/// How it ended that a volume was to be made primary or secondary.
+pub(super) fn how_mirrored(ended: &Ended) -> How {
+    match (ended.limit, ended.how) {
+        (TimeLimit::Kept, HowEnded::Exited(code)) => match mirror::step::obstacle(code) {
+            Some(obstacle) => {
+                let words = last_line(&String::from_utf8_lossy(&ended.tail));
+                How::of(Mishap::Mirror { obstacle }, words)
+            }
+            None => how_ended(ended),
+        },
+        (TimeLimit::Kept | TimeLimit::Exceeded, _) => how_ended(ended),
+    }
 }
 
 /// The last line that says something, as it can be shown on a terminal.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::{Act, Before, Disk, Probe, ScriptEvent, Told};
+use tsugi_cluster_rules::mirror::Peer;
 use tsugi_cluster_rules::monitors::{Notice, OnFailure};
 use tsugi_cluster_rules::spec::{
     Check, GroupSpec, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck,
@@ -16,6 +17,8 @@ use tsugi_host::request::{
     Unmounting,
 };
 use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
+
+use crate::mirror::{self, step::Action};
 
 use super::{Job, LOG_LIMIT, Step, Surroundings, folder, ocf, source};
 
@@ -76,10 +79,14 @@ fn start(
             let Some(link) = links.first() else { return Ok(Vec::new()) };
             Ok(add(job, resource, (link, probe)))
         }
-        ResourceKind::Volume { check, .. } => Ok(match check {
-            VolumeCheck::Always => checked_mount(job, around, resource),
-            VolumeCheck::Failed | VolumeCheck::Never => mount(job, around, resource),
-        }),
+        ResourceKind::Volume { check, .. } => {
+            let primary = mirrored((job, around, resource), Action::Promote(Peer::of(&told)));
+            let mount = match check {
+                VolumeCheck::Always => checked_mount(job, around, resource),
+                VolumeCheck::Failed | VolumeCheck::Never => mount(job, around, resource),
+            };
+            Ok(primary.map(Step::Mirror).into_iter().chain(mount).collect())
+        }
         ResourceKind::Ocf { .. } => Ok(ocf::start((job, around, resource))),
         ResourceKind::Process { how, user, .. } => {
             let user = user.as_deref().map(user_ids).transpose()?;
@@ -140,6 +147,26 @@ fn mount(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Vec<Step>
     vec![Step::Ask(Request::Mount { right: lease(job), source, dir })]
 }
 
+/// Has DRBD make a volume primary or secondary, if it is DRBD's.
+fn mirrored(
+    (job, around, resource): (&Job, &Surroundings, &ResourceSpec),
+    action: Action,
+) -> Option<Request> {
+    let ResourceKind::Volume { source: VolumeSource::Block(device), drbd: Some(name), .. } =
+        &resource.kind
+    else {
+        return None;
+    };
+    let (right, purpose, limit) = match action {
+        Action::Promote(_) => (lease(job), Purpose::Start, resource.start_limit),
+        Action::Demote => (free(job), Purpose::Stop, resource.stop_limit),
+    };
+    let device = around.data_dir.join(device);
+    let mut argv = vec![around.tsugi.clone(), mirror::step::WORD.to_owned()];
+    argv.extend(mirror::step::words(action, (name, &device), limit));
+    Some(Request::Spawn(by_root((around, resource), (right, purpose), argv, limit)))
+}
+
 /// Mounts a volume after its file system was checked.
 pub(super) fn checked_mount(
     job: &Job,
@@ -153,11 +180,26 @@ pub(super) fn checked_mount(
         })) => p,
         _ => return steps,
     };
-    let check = Program {
-        right: lease(job),
+    let argv =
+        vec!["/sbin/e2fsck".to_owned(), "-p".to_owned(), path.to_string_lossy().into_owned()];
+    let how = (lease(job), Purpose::Start);
+    let check = by_root((around, resource), how, argv, resource.start_limit);
+    steps.insert(0, Step::Check(Request::Spawn(check)));
+    steps
+}
+
+/// A program that a volume needs, with the rights of root and nothing of its group's.
+fn by_root(
+    (around, resource): (&Surroundings, &ResourceSpec),
+    (right, purpose): (Right, Purpose),
+    argv: Vec<String>,
+    limit: Span,
+) -> Program {
+    Program {
+        right,
         name: resource.name.clone(),
-        purpose: Purpose::Start,
-        argv: vec!["/sbin/e2fsck".to_owned(), "-p".to_owned(), path.to_string_lossy().into_owned()],
+        purpose,
+        argv,
         env: vec![
             ("PATH".to_owned(), around.path.clone()),
             ("LANG".to_owned(), "C.UTF-8".to_owned()),
@@ -166,10 +208,8 @@ pub(super) fn checked_mount(
         user: Some((0, 0)),
         limits: Limits::default(),
         output: tail(),
-        time_limit: Some(resource.start_limit),
-    };
-    steps.insert(0, Step::Check(Request::Spawn(check)));
-    steps
+        time_limit: Some(limit),
+    }
 }
 
 /// The start scripts that are told of a node's return, one after the other, also if one fails.
@@ -248,7 +288,9 @@ fn stop(
         ResourceKind::Volume { mount, retries, .. } => {
             let how = if retries.release == 0 { Unmounting::Orderly } else { around.unmounting };
             let dir = PathBuf::from(mount);
-            vec![Step::Ask(Request::Unmount { dir, how })]
+            let release = Step::Ask(Request::Unmount { dir, how });
+            let secondary = mirrored((job, around, resource), Action::Demote);
+            [release].into_iter().chain(secondary.map(Step::Mirror)).collect()
         }
         ResourceKind::Process { how: ProcessHow::Program { .. }, .. } => {
             vec![Step::End { resource: resource.name.clone(), within: resource.stop_limit }]
@@ -302,6 +344,9 @@ fn let_go(job: &Job, around: &Surroundings) -> Vec<Step> {
         if let ResourceKind::Volume { source: VolumeSource::Block(_), mount, .. } = &resource.kind {
             let (dir, how) = (PathBuf::from(mount), Unmounting::Emergency);
             steps.push(Step::Ask(Request::Unmount { dir, how }));
+            // Nothing of the group is here whatever comes of it; DRBD keeps a second primary off.
+            let secondary = mirrored((job, around, resource), Action::Demote);
+            steps.extend(secondary.map(Step::Try));
         }
         steps.extend(ocf::let_go((job, around, resource)));
     }

@@ -2,6 +2,7 @@
 
 use tsugi_cluster_rules::drill::rehearsal::Came;
 use tsugi_cluster_rules::drill::{Back, Verdict};
+use tsugi_cluster_rules::mirror::Obstacle;
 use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap, Nature};
 use tsugi_cluster_rules::record::{
@@ -184,6 +185,7 @@ fn stop_failed(
         | Mishap::Flooded
         | Mishap::TakenAsFailed { .. }
         | Mishap::Nonsense { .. }
+        | Mishap::Mirror { .. }
         | Mishap::AddressInUse { .. } => messages::stop_failed(resource, group, node, how),
     }
 }
@@ -281,6 +283,7 @@ fn failed(
             Mishap::AddressInUse { holder } => {
                 messages::address_in_use(resource, group, node, holder)
             }
+            Mishap::Mirror { obstacle } => not_primary(resource, (group, node), (*obstacle, how)),
             Mishap::TooLate => messages::resource_start_timed_out(resource, group, node),
             Mishap::Plain
             | Mishap::Signal
@@ -293,15 +296,35 @@ fn failed(
     }
 }
 
+/// Why a mirrored volume was not made primary.
+fn not_primary(
+    resource: &ResourceName,
+    (group, node): (&GroupName, &NodeName),
+    (obstacle, how): (Obstacle, &How),
+) -> Message {
+    match obstacle {
+        Obstacle::NotUpToDate => messages::mirror_not_up_to_date(resource, group, node, how),
+        Obstacle::StandsAlone => messages::mirror_stands_alone(resource, group, node, how),
+        Obstacle::PeerUnknown => messages::mirror_peer_unknown(resource, group, node, how),
+        Obstacle::PeerIsPrimary => messages::mirror_peer_is_primary(resource, group, node, how),
+        Obstacle::NotUp => messages::mirror_not_up(resource, group, node, how),
+        Obstacle::Refused | Obstacle::HeldOpen => {
+            messages::resource_start_failed(resource, group, node, how)
+        }
+    }
+}
+
 fn monitor_failed((id, group, node): (&MonitorId, &GroupName, &NodeName), how: &How) -> Message {
     match how.mishap {
         Mishap::Flooded => messages::monitor_flooded(id, group, node),
         Mishap::TooLate => messages::monitor_timed_out(id, group, node),
         Mishap::TakenAsFailed { .. } => messages::ocf_cannot_run_here(id, group, node, how),
         Mishap::Nonsense { .. } => messages::ocf_answered_nonsense(id, group, node, how),
-        Mishap::Plain | Mishap::Signal | Mishap::AddressInUse { .. } | Mishap::StillThere => {
-            messages::monitor_failed(id, group, node, how)
-        }
+        Mishap::Plain
+        | Mishap::Signal
+        | Mishap::AddressInUse { .. }
+        | Mishap::Mirror { .. }
+        | Mishap::StillThere => messages::monitor_failed(id, group, node, how),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every cause of a change and every reason against a node.
 
 use tsugi_cluster_rules::figures::{Compare, Compared};
+use tsugi_cluster_rules::mirror::Obstacle;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap, Rejected, Way};
 use tsugi_cluster_rules::watch::Recovery;
 use tsugi_vocabulary::{Epoch, Span};
@@ -137,12 +138,24 @@ fn what_kind_of_thing_went_wrong_is_kept_beside_its_words() {
         ("still-there", Mishap::StillThere),
         ("taken-as-failed", Mishap::TakenAsFailed { code: 5 }),
         ("nonsense", Mishap::Nonsense { code: 77 }),
+        ("mirror", Mishap::Mirror { obstacle: Obstacle::StandsAlone }),
     ];
     for (name, mishap) in kinds {
         let how = How::of(mishap, "words for people");
         let cause = Cause::StartFailed { node: node("a"), resource: resource("server"), how };
         keeps(&format!("cause-start-failed-{name}"), &cause);
     }
+    let obstacles = vec![
+        Obstacle::NotUpToDate,
+        Obstacle::StandsAlone,
+        Obstacle::PeerUnknown,
+        Obstacle::PeerIsPrimary,
+        Obstacle::NotUp,
+        Obstacle::Refused,
+        Obstacle::HeldOpen,
+    ];
+    keeps("mirror-obstacles", &obstacles);
+    assert_eq!(Obstacle::from("of-a-later-version".to_owned()), Obstacle::Refused);
     let later = br#"{"how":"melted","mishap":{"is":"melted","at":1}}"#;
     let read: How =
         tsugi_cluster_engine::records::decode(&[&b"\x01"[..], &later[..]].concat()).unwrap();

@@ -61,6 +61,15 @@ fn a_configuration_of_version_1_is_kept_with_its_resolved_form() {
 }
 
 #[test]
+fn a_volume_that_drbd_mirrors_is_kept_in_its_resolved_form() {
+    let text = "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n\
+                [[group.DB.resource]]\nname = \"disk\"\nkind = \"volume\"\n\
+                source = \"/dev/drbd0\"\ndrbd = \"r0\"\nmount = \"/data\"\n";
+    let spec = config::read(text).expect("it is right").spec;
+    keeps("group-with-a-mirror", &spec.groups[&group("DB")]);
+}
+
+#[test]
 fn what_a_resource_agent_looks_after_is_kept_in_its_resolved_form() {
     let text = "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n\
                 [[group.DB.resource]]\nname = \"db\"\nkind = \"ocf\"\n\

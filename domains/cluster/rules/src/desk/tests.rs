@@ -40,6 +40,7 @@ fn group() -> GroupSpec {
                 mount: "/data".to_owned(),
                 check: VolumeCheck::default(),
                 retries: Retries::default(),
+                drbd: None,
             },
             after: BTreeSet::new(),
             start_limit: Span::secs(1),

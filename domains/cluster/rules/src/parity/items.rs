@@ -83,8 +83,12 @@ fn of_resource(kind: &ResourceKind, items: &mut BTreeSet<Item>) {
         ResourceKind::Address { links, .. } => {
             items.extend(links.iter().cloned().map(Item::Link));
         }
-        ResourceKind::Volume { source, mount, .. } => match source {
+        ResourceKind::Volume { source, mount, drbd, .. } => match source {
             VolumeSource::Block(device) => {
+                if drbd.is_some() {
+                    items.insert(Item::Tool("/sbin/drbdadm".to_owned()));
+                    items.insert(Item::Package("drbd-utils".to_owned()));
+                }
                 let (path, device) = (mount.clone(), device.clone());
                 items.insert(Item::Device(device.clone()));
                 items.insert(Item::Mount { path, device });

@@ -51,6 +51,10 @@ pub enum ResourceKind {
         /// How often it is tried again.
         #[serde(default, skip_serializing_if = "Retries::is_usual")]
         retries: Retries,
+        /// The resource of DRBD that its source is the device of: made primary before the mount,
+        /// and secondary after the release.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drbd: Option<String>,
     },
     /// A program.
     Process {

@@ -23,6 +23,7 @@ fn declared() -> GroupSpec {
         mount: "/data/pay".to_owned(),
         check: VolumeCheck::default(),
         retries: Retries::default(),
+        drbd: None,
     };
     spec.resources.insert(1, disk);
     spec

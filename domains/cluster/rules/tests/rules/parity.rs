@@ -52,6 +52,7 @@ fn spec() -> ClusterSpec {
         mount: mount.to_owned(),
         check: VolumeCheck::default(),
         retries: Retries::default(),
+        drbd: None,
     };
     let pay = spec.groups.get_mut(&group("PAY")).unwrap();
     pay.resources.extend([

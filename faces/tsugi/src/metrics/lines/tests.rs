@@ -108,7 +108,7 @@ fn an_agent_that_does_not_answer_is_a_metric_and_labels_are_escaped() {
 }
 
 #[test]
-fn ph_19_what_a_node_alone_knows_is_told_of_its_certificate_devices_parity_beats_and_log() {
+fn cl_44_what_a_node_alone_knows_is_told_of_certificate_devices_parity_beats_mirrors_and_log() {
     let seen = Seen { node: "n2".to_owned(), status: status(group("1.7", None, "operator")) };
     let known = Gauges {
         certificate_until: Some(Utc(Wall(1_800_000_000_500))),
@@ -119,6 +119,26 @@ fn ph_19_what_a_node_alone_knows_is_told_of_its_certificate_devices_parity_beats
         differences: vec![Differences { group: "PAY".to_owned(), node: "n1".to_owned(), count: 3 }],
         heard: vec![HeardOver { node: "n1".to_owned(), network: 1, ago_us: 29_900 }],
         on_disk: Some(SeenOnDisk { node: "n1".to_owned(), ago_us: 280_000 }),
+        mirrors: vec![
+            MirrorState {
+                group: "PAY".to_owned(),
+                name: "r0".to_owned(),
+                connection: "WFConnection".to_owned(),
+                role: "Primary".to_owned(),
+                disk: "UpToDate".to_owned(),
+                peer_disk: "DUnknown".to_owned(),
+                out_of_sync: Some(49_152),
+            },
+            MirrorState {
+                group: "LOG".to_owned(),
+                name: "r1".to_owned(),
+                connection: "Unconfigured".to_owned(),
+                role: "Unknown".to_owned(),
+                disk: "DUnknown".to_owned(),
+                peer_disk: "DUnknown".to_owned(),
+                out_of_sync: None,
+            },
+        ],
         messages: [("TSUG10005-I".to_owned(), 2)].into(),
     };
     let text = page((Some(&seen), Some(&known)), &Kept::default());
@@ -129,10 +149,17 @@ fn ph_19_what_a_node_alone_knows_is_told_of_its_certificate_devices_parity_beats
         "tsugi_parity_differences{node=\"n1\",group=\"PAY\"} 3",
         "tsugi_heartbeat_age_seconds{node=\"n1\",network=\"1\"} 0.0299",
         "tsugi_heartbeat_age_seconds{node=\"n1\",network=\"disk\"} 0.28",
+        "tsugi_mirror_out_of_sync_bytes{node=\"n2\",group=\"PAY\",mirror=\"r0\"} 49152",
+        "tsugi_mirror_state{node=\"n2\",group=\"PAY\",mirror=\"r0\",connection=\"WFConnection\",\
+         role=\"Primary\",disk=\"UpToDate\",peer_disk=\"DUnknown\"} 1",
+        "tsugi_mirror_state{node=\"n2\",group=\"LOG\",mirror=\"r1\",connection=\"Unconfigured\",\
+         role=\"Unknown\",disk=\"DUnknown\",peer_disk=\"DUnknown\"} 1",
         "tsugi_message_total{id=\"TSUG10005-I\"} 2",
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }
+    let of_r1 = "tsugi_mirror_out_of_sync_bytes{node=\"n2\",group=\"LOG\"";
+    assert!(!text.contains(of_r1), "what is not up has no lag that anybody knows");
 }
 
 #[test]

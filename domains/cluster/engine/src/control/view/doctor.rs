@@ -3,6 +3,7 @@
 use tsugi_cluster_rules::doctor::{
     Finding, LimitOf, Proof, SelfFence, Setting, Vitals, findings, settings,
 };
+use tsugi_cluster_rules::mirror::Mirror;
 use tsugi_cluster_rules::record::{EventRecord, Versioned};
 use tsugi_messages::{self as messages, Message, phrase};
 use tsugi_vocabulary::{GroupName, NodeName};
@@ -11,6 +12,7 @@ use tsugi_wire::control::{Utc, Words, report};
 use super::status::need;
 use super::words::phrased;
 use crate::fence;
+use crate::mirror::Mirrored;
 use crate::standing::Standing;
 
 /// What is found from a picture and what happened, as far as it is kept.
@@ -55,6 +57,24 @@ pub fn slow_to_mount(standing: &Standing, volumes: Vec<(GroupName, String)>) -> 
         need(&messages::volume_waits_to_mount(&group, &standing.me, mount), group.to_string(), None)
     };
     volumes.into_iter().map(one).collect()
+}
+
+/// The mirrors of which one side is all that there is, or is behind.
+pub fn mirrors_not_whole(standing: &Standing, mirrored: Vec<Mirrored>) -> Vec<report::Need> {
+    let one = |Mirrored { group, name, mirror }: Mirrored| {
+        let stands = match &mirror {
+            Some(mirror) if mirror.is_whole() => return None,
+            Some(m) => {
+                let Mirror { connection, role, peer_role, disk, peer_disk, out_of_sync } = m;
+                let kib = out_of_sync / 1024;
+                format!("{name}: {connection} {role}/{peer_role} {disk}/{peer_disk} oos:{kib}K")
+            }
+            None => format!("{name}: Unconfigured"),
+        };
+        let told = messages::mirror_not_whole(&group, &standing.me, stands);
+        Some(need(&told, group.to_string(), None))
+    };
+    mirrored.into_iter().filter_map(one).collect()
 }
 
 /// What a drill has shown without moving a group to where a drill of that is due.

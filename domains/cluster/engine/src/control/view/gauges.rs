@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use tsugi_cluster_rules::mirror::Mirror;
 use tsugi_vocabulary::NodeName;
 use tsugi_wire::control::Utc;
-use tsugi_wire::control::gauges::{Differences, FenceTest, Gauges, HeardOver, SeenOnDisk};
+use tsugi_wire::control::gauges::{Differences, FenceTest, Gauges, HeardOver, MirrorState, SeenOnDisk};
 
 use crate::logbook;
+use crate::mirror::Mirrored;
 use crate::parity::Outcome;
 use crate::standing::Standing;
 
@@ -15,7 +17,11 @@ pub type HeardAgo = (NodeName, usize, Duration);
 
 /// What this node can tell a monitoring system beside its status.
 #[must_use]
-pub fn gauges(standing: &Standing, last: Option<&Outcome>, heard: &[HeardAgo]) -> Gauges {
+pub fn gauges(
+    standing: &Standing,
+    last: Option<&Outcome>,
+    (heard, mirrored): (&[HeardAgo], Vec<Mirrored>),
+) -> Gauges {
     let of_now = last.filter(|last| super::parity::is_of_now(standing, last));
     let verdicts = of_now.into_iter().flat_map(|last| &last.verdicts);
     // One that was taken out for good is not missed.
@@ -40,6 +46,7 @@ pub fn gauges(standing: &Standing, last: Option<&Outcome>, heard: &[HeardAgo]) -
             })
             .collect(),
         on_disk: on_disk(standing),
+        mirrors: mirrored.into_iter().map(mirror_state).collect(),
         messages: logbook::counts().into_iter().map(|(id, n)| (id.to_owned(), n)).collect(),
     }
 }
@@ -49,6 +56,26 @@ fn on_disk(standing: &Standing) -> Option<SeenOnDisk> {
     let ago = standing.on_disk?;
     let node = standing.record.spec()?.nodes.keys().find(|node| **node != standing.me)?;
     Some(SeenOnDisk { node: node.to_string(), ago_us: ago.0 / 1_000 })
+}
+
+/// What is not up has DRBD's own words for that.
+fn mirror_state(one: Mirrored) -> MirrorState {
+    let (group, name) = (one.group.to_string(), one.name);
+    match one.mirror {
+        Some(Mirror { connection, role, disk, peer_disk, out_of_sync, .. }) => {
+            let out_of_sync = Some(out_of_sync);
+            MirrorState { group, name, connection, role, disk, peer_disk, out_of_sync }
+        }
+        None => MirrorState {
+            group,
+            name,
+            connection: "Unconfigured".to_owned(),
+            role: "Unknown".to_owned(),
+            disk: "DUnknown".to_owned(),
+            peer_disk: "DUnknown".to_owned(),
+            out_of_sync: None,
+        },
+    }
 }
 
 /// The devices of the other nodes: one that this node never tested well is among them.

@@ -183,6 +183,7 @@ fn monitor_failed((node, resource): (&NodeName, &MonitorId), how: &How) -> Phras
         | Mishap::Signal
         | Mishap::Flooded
         | Mishap::StillThere
+        | Mishap::Mirror { .. }
         | Mishap::AddressInUse { .. } => phrase::cause_monitor_failed(node, resource, how),
     }
 }

@@ -7,7 +7,7 @@ use tsugi_host::Host;
 use tsugi_host::request::{Ended, HowEnded, TimeLimit};
 use tsugi_vocabulary::{GroupName, Moment};
 
-use super::super::how::how_ended;
+use super::super::how::{how_ended, how_mirrored};
 use super::super::{FLOOD, Step};
 use super::{CUT_SHORT, Errand, Errands, Finished, Wait, seen};
 
@@ -135,6 +135,10 @@ impl Errands {
             let resource = ended.program.name.clone();
             out.push(seen(&errand.job, Happening::Flooded { resource }));
         }
+        let how = match errand.steps.front() {
+            Some(Step::Mirror(_)) => how_mirrored(ended),
+            _ => how,
+        };
         match errand.steps.pop_front() {
             // It runs already: what would start it is left out.
             Some(Step::Unless(_)) if fine => drop(errand.steps.pop_front()),

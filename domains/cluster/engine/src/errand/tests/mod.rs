@@ -3,6 +3,7 @@
 mod folders;
 mod going_down;
 mod going_up;
+mod mirrored;
 mod ocf;
 mod scripts;
 mod taking_over;
@@ -327,6 +328,7 @@ fn volume(name: &str) -> ResourceSpec {
             mount: "/data/pay".to_owned(),
             check: VolumeCheck::default(),
             retries: Retries { mount: 0, release: 0, interval: Span::ZERO },
+            drbd: None,
         },
     )
 }

@@ -77,6 +77,32 @@ fn a_device_that_fails_its_test_now_is_told_with_the_number_that_says_how() {
 }
 
 #[test]
+fn a_mirror_that_is_not_whole_is_told_with_what_its_sides_do_not_have_alike() {
+    let picture = standing(record());
+    let whole = Mirror {
+        connection: "Connected".to_owned(),
+        role: "Primary".to_owned(),
+        peer_role: "Secondary".to_owned(),
+        disk: "UpToDate".to_owned(),
+        peer_disk: "UpToDate".to_owned(),
+        out_of_sync: 0,
+    };
+    let connection = "WFConnection".to_owned();
+    let parted = Mirror { connection, out_of_sync: 49_152, ..whole.clone() };
+    let of = |mirror: Option<Mirror>| {
+        let (group, name) = (group("PAY"), "r0".to_owned());
+        mirrors_not_whole(&picture, vec![Mirrored { group, name, mirror }])
+    };
+    assert_eq!(of(Some(whole)), []);
+    for (mirror, says) in [(Some(parted), "oos:48K"), (None, "Unconfigured")] {
+        let found = of(mirror);
+        let [one] = &found[..] else { panic!("one mirror, one finding: {found:?}") };
+        assert_eq!((one.what.id.as_str(), one.about.as_str()), ("TSUG10271-W", "PAY"));
+        assert!(text(&one.what).contains(says), "{one:?}");
+    }
+}
+
+#[test]
 fn the_doctor_tells_of_a_volume_that_the_next_node_has_to_wait_for() {
     let picture = standing(record());
     assert_eq!(slow_to_mount(&picture, Vec::new()), []);

@@ -60,6 +60,7 @@ fn spec() -> GroupSpec {
     let cache = ResourceKind::Volume {
         check: VolumeCheck::default(),
         retries: Retries::default(),
+        drbd: None,
         source: VolumeSource::Directory,
         mount: "/data/pay/cache".to_owned(),
     };
@@ -69,6 +70,7 @@ fn spec() -> GroupSpec {
         mount: "/data/pay".to_owned(),
         check: VolumeCheck::default(),
         retries: Retries::default(),
+        drbd: None,
     };
     let address = "10.0.0.9".parse().unwrap();
     let vip = ResourceKind::Address { address, prefix: 24, links: vec!["eth0".to_owned()] };

@@ -1,0 +1,105 @@
+//! A volume that DRBD mirrors: primary before its mount, secondary after its release.
+
+use super::*;
+use crate::mirror::step::WORD;
+use tsugi_cluster_rules::mirror::Obstacle;
+use tsugi_cluster_rules::reason::{How, Mishap};
+
+fn mirrored() -> Scene {
+    let mut disk = volume("disk");
+    if let ResourceKind::Volume { drbd, .. } = &mut disk.kind {
+        *drbd = Some("r0".to_owned());
+    }
+    Scene::new(vec![disk])
+}
+
+/// What its process is told to do, and for whom.
+fn told(scene: &Scene) -> Vec<String> {
+    let words = &scene.program().argv;
+    assert_eq!(words[1], WORD);
+    assert_eq!(scene.program().user, Some((0, 0)));
+    words[2..].to_vec()
+}
+
+fn ends_with(scene: &mut Scene, code: i32, said: &str) {
+    let purpose = scene.program().purpose;
+    scene.ended(Ended {
+        program: running(1, "disk", purpose, EPOCH),
+        how: HowEnded::Exited(code),
+        limit: TimeLimit::Kept,
+        tail: said.as_bytes().to_vec(),
+        dropped: 0,
+    });
+}
+
+#[test]
+fn a_mirror_is_made_primary_under_the_lease_before_it_is_mounted() {
+    let lost = Told { event: ScriptEvent::Failover, reason: "node-silent", ..TOLD };
+    for (told_so, peer) in [(TOLD, "awaited"), (lost, "lost")] {
+        let mut scene = mirrored();
+        scene.start_as("disk", told_so);
+        assert_eq!(scene.asked(), ["start script"], "nothing is mounted yet");
+        let [action, name, device, of_peer, limit] = &told(&scene)[..] else { panic!("five") };
+        assert_eq!((action.as_str(), name.as_str(), of_peer.as_str()), ("promote", "r0", peer));
+        assert!(device.ends_with("/pay.img") && limit == "3000", "{device} {limit}");
+        assert_eq!(scene.program().right, Right::Lease { group: pay(), epoch: EPOCH });
+        ends_with(&mut scene, 0, "");
+        assert_eq!(scene.asked(), ["start script", "mount"]);
+        assert!(matches!(scene.outcome(), Outcome::Fine { .. }));
+    }
+}
+
+#[test]
+fn a_mirror_that_is_not_made_primary_is_not_mounted_and_why_is_known() {
+    for (code, obstacle) in [
+        (70, Obstacle::NotUpToDate),
+        (71, Obstacle::StandsAlone),
+        (72, Obstacle::PeerUnknown),
+        (73, Obstacle::PeerIsPrimary),
+        (74, Obstacle::NotUp),
+        (75, Obstacle::Refused),
+    ] {
+        let mut scene = mirrored();
+        scene.start("disk");
+        ends_with(&mut scene, code, "r0: WFConnection Secondary/Unknown Outdated/DUnknown\n");
+        assert_eq!(scene.asked(), ["start script"]);
+        let words = "r0: WFConnection Secondary/Unknown Outdated/DUnknown";
+        let how = How::of(Mishap::Mirror { obstacle }, words);
+        assert_eq!(scene.outcome(), Outcome::Failed { how });
+    }
+    let mut scene = mirrored();
+    scene.start("disk");
+    ends_with(&mut scene, 1, "no such program");
+    assert_eq!(scene.failure(), "exit 1: no such program");
+}
+
+#[test]
+fn a_mirror_is_made_secondary_once_it_is_released() {
+    let mut scene = mirrored();
+    scene.stop("disk");
+    let asked = scene.asked();
+    let [.., release, role] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!([*release, *role], ["unmount", "stop script"]);
+    assert_eq!(told(&scene)[..2], ["demote", "r0"]);
+    assert_eq!(scene.program().right, Right::Free { group: pay(), epoch: EPOCH });
+    ends_with(&mut scene, 76, "r0: Connected Primary/Secondary UpToDate/UpToDate; held open");
+    assert!(scene.failure().contains("held open"), "the next owner would be kept off");
+}
+
+#[test]
+fn a_mirror_that_is_let_go_of_is_made_secondary_and_nothing_waits_for_that_to_succeed() {
+    let mut scene = mirrored();
+    scene.act(Act::LetGo);
+    assert_eq!(told(&scene)[..2], ["demote", "r0"]);
+    assert_eq!(scene.asked().last(), Some(&"stop script"), "after everything else of the group");
+    ends_with(&mut scene, 76, "held open");
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "{:?}", scene.out);
+}
+
+#[test]
+fn a_volume_that_is_no_mirror_has_no_role() {
+    let mut scene = Scene::new(vec![volume("disk")]);
+    scene.start("disk");
+    scene.stop("disk");
+    assert!(!scene.asked().iter().any(|what| what.ends_with("script")), "{:?}", scene.asked());
+}

@@ -1,0 +1,249 @@
+//! A volume that DRBD mirrors to another node: when it may be made primary, and when it is whole.
+//!
+//! Nothing here forces DRBD: it refuses a second primary and a copy that it knows to be old by
+//! itself. What it cannot know is whether a copy whose other side it does not hear is the newest.
+
+use serde::{Deserialize, Serialize};
+
+use crate::desk::{ScriptEvent, Told};
+
+/// How the mirror of a volume stands on one node, in DRBD's own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mirror {
+    /// `Connected`, `WFConnection`, `StandAlone`, `SyncSource`, …
+    pub connection: String,
+    /// `Primary` or `Secondary`, here.
+    pub role: String,
+    /// The same of the other side; `Unknown` while it is not heard.
+    pub peer_role: String,
+    /// `UpToDate`, `Inconsistent`, `Outdated`, `Diskless`, …, here.
+    pub disk: String,
+    /// The same of the other side; `DUnknown` while it is not heard.
+    pub peer_disk: String,
+    /// How much of it the two sides do not have alike, in bytes.
+    pub out_of_sync: u64,
+}
+
+impl Mirror {
+    /// Whether both sides have everything, and hear each other.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.connection == "Connected" && self.disk == UP_TO_DATE && self.peer_disk == UP_TO_DATE
+    }
+
+    /// Whether the other side is heard.
+    fn linked(&self) -> bool {
+        self.peer_role != "Unknown"
+    }
+}
+
+const UP_TO_DATE: &str = "UpToDate";
+
+/// What is known of the other side where it is not heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// The cluster takes the group over because the owner is lost: it does not come.
+    Lost,
+    /// Nothing: it may come a moment later, with newer data than are here.
+    Awaited,
+}
+
+impl Peer {
+    /// Of a start that is told so. A node whose group has failed, or whose links are down, is
+    /// there: what it wrote alone is no matter of a takeover, and comes over or is waited for.
+    #[must_use]
+    pub fn of(told: &Told) -> Self {
+        match (told.event, told.reason) {
+            (
+                ScriptEvent::Failover,
+                "node-silent" | "one-way" | "power-lost" | "frozen" | "was-cut-off",
+            ) => Self::Lost,
+            (ScriptEvent::Failover | ScriptEvent::Start | ScriptEvent::Recover, _) => Self::Awaited,
+        }
+    }
+}
+
+/// Whether the copy here is known to be the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Newest {
+    /// It was primary last, and wrote what the other side has not.
+    Here,
+    /// DRBD does not say.
+    Unknown,
+}
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is primary.
+    Done,
+    /// It is made primary.
+    Promote,
+    /// It is looked at again a moment later; what is told if it stays so.
+    Wait(Obstacle),
+    /// It is not made primary, and waiting would not help.
+    Refuse(Obstacle),
+}
+
+/// What keeps a copy from being made primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", from = "String")]
+pub enum Obstacle {
+    /// The copy is not up to date.
+    NotUpToDate,
+    /// DRBD connects no more: the two sides were written apart, or somebody parted them.
+    StandsAlone,
+    /// The other side is not heard, and may have newer data.
+    PeerUnknown,
+    /// The other side is primary.
+    PeerIsPrimary,
+    /// DRBD has no such resource up.
+    NotUp,
+    /// DRBD refused. What a later version names is this too.
+    Refused,
+    /// It is held open by somebody, and stays primary.
+    HeldOpen,
+}
+
+impl From<String> for Obstacle {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "not-up-to-date" => Self::NotUpToDate,
+            "stands-alone" => Self::StandsAlone,
+            "peer-unknown" => Self::PeerUnknown,
+            "peer-is-primary" => Self::PeerIsPrimary,
+            "not-up" => Self::NotUp,
+            "held-open" => Self::HeldOpen,
+            _ => Self::Refused,
+        }
+    }
+}
+
+/// What follows where the volume is to be mounted here.
+#[must_use]
+pub fn next(mirror: &Mirror, newest: Newest, peer: Peer) -> Next {
+    if mirror.role == "Primary" {
+        return Next::Done;
+    }
+    if mirror.connection == "StandAlone" {
+        return Next::Refuse(Obstacle::StandsAlone);
+    }
+    match mirror.disk.as_str() {
+        UP_TO_DATE => {}
+        // It is becoming something else, or the other side makes it up to date.
+        "Attaching" | "Negotiating" => return Next::Wait(Obstacle::NotUpToDate),
+        "Inconsistent" | "Outdated" | "Consistent" => {
+            return match (mirror.linked(), peer) {
+                (true, _) | (false, Peer::Awaited) => Next::Wait(Obstacle::NotUpToDate),
+                (false, Peer::Lost) => Next::Refuse(Obstacle::NotUpToDate),
+            };
+        }
+        _ => return Next::Refuse(Obstacle::NotUpToDate),
+    }
+    match (mirror.linked(), newest, peer) {
+        (true, ..) if mirror.peer_role == "Primary" => Next::Wait(Obstacle::PeerIsPrimary),
+        (true, ..) | (false, Newest::Here, _) | (false, _, Peer::Lost) => Next::Promote,
+        (false, Newest::Unknown, Peer::Awaited) => Next::Wait(Obstacle::PeerUnknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::{Before, Disk};
+    use crate::reason::Cause;
+    use crate::start_kind::StartKind;
+    use tsugi_vocabulary::{NodeName, ResourceName, Span};
+
+    fn mirror(connection: &str, (role, peer_role): (&str, &str), disk: &str) -> Mirror {
+        let peer_disk = if peer_role == "Unknown" { "DUnknown" } else { UP_TO_DATE };
+        Mirror {
+            connection: connection.to_owned(),
+            role: role.to_owned(),
+            peer_role: peer_role.to_owned(),
+            disk: disk.to_owned(),
+            peer_disk: peer_disk.to_owned(),
+            out_of_sync: 0,
+        }
+    }
+
+    const SECONDARIES: (&str, &str) = ("Secondary", "Secondary");
+    const ALONE: (&str, &str) = ("Secondary", "Unknown");
+
+    #[test]
+    fn a_mirror_whose_sides_hear_each_other_is_made_primary_and_never_beside_another_primary() {
+        for (newest, peer) in [(Newest::Unknown, Peer::Awaited), (Newest::Here, Peer::Lost)] {
+            let at = |roles| next(&mirror("Connected", roles, UP_TO_DATE), newest, peer);
+            assert_eq!(at(SECONDARIES), Next::Promote);
+            assert_eq!(at(("Secondary", "Primary")), Next::Wait(Obstacle::PeerIsPrimary));
+            assert_eq!(at(("Primary", "Secondary")), Next::Done);
+        }
+    }
+
+    #[test]
+    fn a_copy_whose_other_side_is_not_heard_waits_unless_that_is_lost_or_has_older_data() {
+        let lonely = mirror("WFConnection", ALONE, UP_TO_DATE);
+        let at = |newest, peer| next(&lonely, newest, peer);
+        assert_eq!(at(Newest::Unknown, Peer::Awaited), Next::Wait(Obstacle::PeerUnknown));
+        assert_eq!(at(Newest::Here, Peer::Awaited), Next::Promote);
+        assert_eq!(at(Newest::Unknown, Peer::Lost), Next::Promote);
+    }
+
+    #[test]
+    fn a_copy_that_is_not_up_to_date_is_never_made_primary() {
+        for disk in ["Inconsistent", "Outdated", "Consistent", "Diskless", "Failed", "Whatever"] {
+            for roles in [SECONDARIES, ALONE] {
+                for (newest, peer) in [(Newest::Unknown, Peer::Awaited), (Newest::Here, Peer::Lost)]
+                {
+                    let connection = if roles == ALONE { "WFConnection" } else { "SyncTarget" };
+                    let found = next(&mirror(connection, roles, disk), newest, peer);
+                    let told =
+                        [Next::Wait(Obstacle::NotUpToDate), Next::Refuse(Obstacle::NotUpToDate)];
+                    assert!(told.contains(&found), "{disk} {roles:?}: {found:?}");
+                }
+            }
+        }
+        let lost = |disk| next(&mirror("WFConnection", ALONE, disk), Newest::Unknown, Peer::Lost);
+        // Nobody is left who could bring it up to date.
+        assert_eq!(lost("Outdated"), Next::Refuse(Obstacle::NotUpToDate));
+        assert_eq!(lost("Negotiating"), Next::Wait(Obstacle::NotUpToDate));
+    }
+
+    #[test]
+    fn only_a_node_that_is_lost_is_not_waited_for() {
+        let node = NodeName::new("a").expect("a name");
+        let told = |event, cause: &Cause| Told {
+            kind: StartKind::Restart,
+            event,
+            disk: Disk::Success,
+            reason: cause.word(),
+            before: Before::Unclean,
+        };
+        let silent = Cause::NodeSilent { node: node.clone(), silence: Span::secs(1) };
+        for cause in [silent, Cause::PowerLost { node: node.clone() }] {
+            assert_eq!(Peer::of(&told(ScriptEvent::Failover, &cause)), Peer::Lost);
+            assert_eq!(Peer::of(&told(ScriptEvent::Start, &cause)), Peer::Awaited);
+        }
+        let resource = ResourceName::new("server").expect("a name");
+        let died = Cause::ProcessDied { node, resource, how: "exit 1".into() };
+        for cause in [died, Cause::ClusterStart] {
+            assert_eq!(Peer::of(&told(ScriptEvent::Failover, &cause)), Peer::Awaited);
+        }
+    }
+
+    #[test]
+    fn two_sides_that_were_written_apart_are_a_persons_to_join() {
+        for (newest, peer) in [(Newest::Here, Peer::Awaited), (Newest::Unknown, Peer::Lost)] {
+            let apart = mirror("StandAlone", ALONE, UP_TO_DATE);
+            assert_eq!(next(&apart, newest, peer), Next::Refuse(Obstacle::StandsAlone));
+        }
+    }
+
+    #[test]
+    fn a_mirror_is_whole_when_both_sides_are_connected_and_up_to_date() {
+        assert!(mirror("Connected", SECONDARIES, UP_TO_DATE).is_whole());
+        assert!(!mirror("WFConnection", ALONE, UP_TO_DATE).is_whole());
+        assert!(!mirror("SyncSource", SECONDARIES, UP_TO_DATE).is_whole());
+        assert!(!mirror("Connected", SECONDARIES, "Diskless").is_whole());
+    }
+}
