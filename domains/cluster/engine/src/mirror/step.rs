@@ -189,9 +189,10 @@ impl Step {
             let Mirror { connection, role, peer_role, disk, peer_disk, .. } = m;
             format!(" {connection} {role}/{peer_role} {disk}/{peer_disk}")
         });
-        let last = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-        let said = if last.is_empty() { String::new() } else { format!("; {last}") };
-        format!("{}:{stands}{said}", self.name)
+        // What follows its first line only names the command that failed.
+        let why = said.lines().map(str::trim).find(|line| !line.is_empty());
+        let why = why.map_or_else(String::new, |why| format!("; {why}"));
+        format!("{}:{stands}{why}", self.name)
     }
 }
 
