@@ -47,7 +47,10 @@ impl Errands {
             return false;
         };
         errand.again += 1;
+        // What comes after it still does, as the role of a mirror after its release.
+        let after = errand.steps.split_off(1);
         errand.steps = steps.into();
+        errand.steps.extend(after);
         out.extend(told.map(|what| seen(&errand.job, what)));
         true
     }

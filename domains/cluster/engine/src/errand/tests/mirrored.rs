@@ -5,12 +5,16 @@ use crate::mirror::step::WORD;
 use tsugi_cluster_rules::mirror::Obstacle;
 use tsugi_cluster_rules::reason::{How, Mishap};
 
-fn mirrored() -> Scene {
+fn mirrored_volume() -> ResourceSpec {
     let mut disk = volume("disk");
     if let ResourceKind::Volume { drbd, .. } = &mut disk.kind {
         *drbd = Some("r0".to_owned());
     }
-    Scene::new(vec![disk])
+    disk
+}
+
+fn mirrored() -> Scene {
+    Scene::new(vec![mirrored_volume()])
 }
 
 /// What its process is told to do, and for whom.
@@ -84,6 +88,25 @@ fn a_mirror_is_made_secondary_once_it_is_released() {
     assert_eq!(scene.program().right, Right::Free { group: pay(), epoch: EPOCH });
     ends_with(&mut scene, 76, "r0: Connected Primary/Secondary UpToDate/UpToDate; held open");
     assert!(scene.failure().contains("held open"), "the next owner would be kept off");
+}
+
+#[test]
+fn a_mirror_that_is_used_when_it_is_released_is_made_secondary_after_the_last_try() {
+    let mut disk = mirrored_volume();
+    if let ResourceKind::Volume { retries, .. } = &mut disk.kind {
+        *retries = Retries { mount: 0, release: 1, interval: Span::secs(1) };
+    }
+    let mut scene = Scene::new(vec![disk]);
+    let in_use = || Err(Failure::StillThere { pids: vec![31] });
+    scene.answers("unmount", in_use());
+    scene.answers("unmount", in_use());
+    scene.stop("disk");
+    scene.pass(Span::secs(2));
+    let unmounts = scene.asked().iter().filter(|what| **what == "unmount").count();
+    assert_eq!((unmounts, scene.asked().last()), (3, Some(&"stop script")));
+    assert_eq!(told(&scene)[..2], ["demote", "r0"]);
+    ends_with(&mut scene, 0, "");
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "{:?}", scene.out);
 }
 
 #[test]
