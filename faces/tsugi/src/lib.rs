@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser};
 use tsugi_cluster_engine::fence::step;
-use tsugi_cluster_engine::{mirror, rehearsal};
+use tsugi_cluster_engine::{mirror, rehearsal, unit};
 use tsugi_messages::{self as messages, Language};
 pub use tsugi_wire::version::{Build, Protocol};
 
@@ -43,6 +43,9 @@ pub fn start(build: Build) -> ExitCode {
     }
     if old_name.is_none() && words.get(1).is_some_and(|word| word == mirror::step::WORD) {
         return mirroring(&words);
+    }
+    if old_name.is_none() && words.get(1).is_some_and(|word| word == unit::WORD) {
+        return calling_systemd(&words);
     }
     if let (None, Some(sample)) = (&old_name, sample_alone(&words)) {
         return tsugi_counter::run(&sample);
@@ -92,6 +95,13 @@ fn rehearsing(words: &[OsString]) -> ExitCode {
 /// DRBD's role of a volume, as the agent has the hands give or take it.
 fn mirroring(words: &[OsString]) -> ExitCode {
     let (code, printed) = mirror::step::run(words.get(2..).unwrap_or_default());
+    println!("{printed}");
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// One call of systemd for a unit that is a resource, as the agent has the hands make it.
+fn calling_systemd(words: &[OsString]) -> ExitCode {
+    let (code, printed) = unit::run(words.get(2..).unwrap_or_default());
     println!("{printed}");
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }

@@ -23,3 +23,4 @@ pub mod records;
 pub mod rehearsal;
 pub mod standing;
 pub mod test_plan;
+pub mod unit;

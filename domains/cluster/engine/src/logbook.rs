@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{EventRecord, Record, Versioned};
 use tsugi_cluster_rules::spec::GroupSpec;
+use tsugi_cluster_rules::unit::UnitName;
 use tsugi_ledger::Ledger;
 use tsugi_messages::{Language, Message, Recorded};
 use tsugi_vocabulary::{Index, NodeName};
@@ -27,7 +28,7 @@ pub use journal::catalogue;
 
 use crate::control::view::words::{Deed, cause};
 use crate::standing::Standing;
-use crate::{mounts, records};
+use crate::{mounts, parity, records};
 use journal::Journal;
 
 /// The journal that standard error goes to.
@@ -69,6 +70,8 @@ pub async fn keep(ledger: Arc<dyn Ledger>, mut standing: watch::Receiver<Arc<Sta
                 tell(event::message(&event.value, &now.record, language), language);
                 tell(event::interruption(&event.value, here, language), language);
                 tell(event::beyond_reach(&event.value, here), language);
+                let starters = |unit: &UnitName| parity::starters(Path::new("/"), unit);
+                tell(event::started_unasked(&event.value, here, starters), language);
                 let protected = |group: &GroupSpec| mounts::protected(Path::new("/"), group);
                 tell(event::slow_to_mount(&event.value, here, protected), language);
             }

@@ -55,7 +55,8 @@ pub(crate) fn protected(root: &Path, group: &GroupSpec) -> Vec<String> {
         ResourceKind::Volume { source: VolumeSource::Directory, .. }
         | ResourceKind::Address { .. }
         | ResourceKind::Process { .. }
-        | ResourceKind::Ocf { .. } => None,
+        | ResourceKind::Ocf { .. }
+        | ResourceKind::Unit { .. } => None,
     });
     let volumes: Vec<&String> = volumes.collect();
     if volumes.is_empty() {

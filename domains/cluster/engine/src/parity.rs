@@ -16,6 +16,7 @@ use tsugi_vocabulary::NodeName;
 pub use content::Hashes;
 pub use exchange::{Ask, Others, Say};
 pub use look::look;
+pub(crate) use look::starters;
 pub use machine::{Account, Device, Machine, Own};
 pub use round::{ASKED, Outcome, Place, Rounds, STALE};
 
@@ -54,6 +55,8 @@ pub fn message(gap: &Gap, (here, other): (&NodeName, &NodeName)) -> Message {
             let (mine, theirs) = (format!("{here} {mine}"), format!("{other} {there}"));
             messages::parity_differs(group, item, mine, theirs)
         }
+        Wrong::Masked => messages::parity_unit_masked(group, here, item),
+        Wrong::Enabled(by) => messages::parity_unit_enabled(group, here, item, by),
         Wrong::NotOfGroup => messages::parity_not_of_group(group, here, item),
         Wrong::NotCompared(silent) => messages::parity_not_compared(group, silent),
         Wrong::OtherConfig => messages::parity_other_version(group, here),

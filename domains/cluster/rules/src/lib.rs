@@ -35,6 +35,7 @@ pub mod spec;
 pub mod start_kind;
 pub mod timetable;
 pub mod timing;
+pub mod unit;
 pub mod volume;
 pub mod watch;
 pub mod whatif;

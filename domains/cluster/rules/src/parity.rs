@@ -10,6 +10,7 @@ use tsugi_vocabulary::{GroupName, NodeName, Wall};
 
 use crate::ocf::AgentName;
 use crate::record::FenceFault;
+use crate::unit::UnitName;
 
 mod items;
 mod listener;
@@ -74,8 +75,10 @@ pub enum Item {
     Tool(String),
     /// A package, where the system has a list of them that can be read.
     Package(String),
-    /// A unit of systemd.
+    /// A unit of systemd that a program is given by name.
     Unit(String),
+    /// A unit of systemd that is a resource, and so is started by nobody else.
+    OwnUnit(UnitName),
     /// The fence device of this other node, as it answers from here.
     Reach(NodeName),
     /// The authority that the node's certificate is from.
@@ -117,6 +120,7 @@ impl Item {
             Self::Tool(path) => format!("tool:{path}"),
             Self::Package(name) => format!("package:{name}"),
             Self::Unit(name) => format!("unit:{name}"),
+            Self::OwnUnit(name) => format!("own-unit:{name}"),
             Self::Reach(node) => format!("fence-device:{node}"),
             Self::Authority => "certificate:authority".to_owned(),
             Self::Certificate => "certificate:node".to_owned(),
@@ -144,6 +148,7 @@ impl Item {
             | Self::Space(_)
             | Self::Link(_)
             | Self::Reach(_)
+            | Self::OwnUnit(_)
             | Self::Certificate => true,
             Self::File(_)
             | Self::Limit(_)
@@ -205,6 +210,13 @@ pub enum Fact {
         /// In so many days.
         days: u64,
     },
+    /// A unit that nobody may start.
+    Masked,
+    /// A unit that systemd starts by itself, as when the machine starts.
+    Enabled {
+        /// By this link.
+        by: String,
+    },
 }
 
 /// What one node has.
@@ -259,6 +271,10 @@ pub enum Wrong {
     Fails(FenceFault),
     /// The certificate ends in so many days.
     Ends(u64),
+    /// The unit is masked.
+    Masked,
+    /// Systemd starts the unit by itself, by this link.
+    Enabled(String),
     /// Its clock is so many milliseconds ahead of the clock that it was compared with, or behind.
     Apart(i64),
     /// It is otherwise on another node.

@@ -361,7 +361,9 @@ impl GroupSpec {
                 ResourceKind::Process { monitors, .. } => {
                     monitors.iter_mut().for_each(|monitor| longer(&mut monitor.limit));
                 }
-                ResourceKind::Ocf { monitor, .. } => longer(&mut monitor.limit),
+                ResourceKind::Ocf { monitor, .. } | ResourceKind::Unit { monitor, .. } => {
+                    longer(&mut monitor.limit);
+                }
                 ResourceKind::Address { .. } | ResourceKind::Volume { .. } => {}
             }
         }
@@ -388,6 +390,8 @@ impl GroupSpec {
     pub fn beyond_reach(&self) -> impl Iterator<Item = &ResourceSpec> {
         let beyond = |r: &&ResourceSpec| match &r.kind {
             ResourceKind::Ocf { undo, .. } => *undo == Undo::Reset,
+            // Its processes are in systemd's part of the tree of control groups.
+            ResourceKind::Unit { .. } => true,
             ResourceKind::Address { .. }
             | ResourceKind::Volume { .. }
             | ResourceKind::Process { .. } => false,
@@ -405,7 +409,8 @@ impl GroupSpec {
                 ResourceKind::Address { .. }
                 | ResourceKind::Volume { .. }
                 | ResourceKind::Process { .. }
-                | ResourceKind::Ocf { .. } => None,
+                | ResourceKind::Ocf { .. }
+                | ResourceKind::Unit { .. } => None,
             })
             .collect()
     }

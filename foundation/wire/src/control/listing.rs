@@ -108,8 +108,9 @@ pub struct PartRow {
     pub group: String,
     /// The resource, or the watch id of a program.
     pub name: String,
-    /// What it is: `address`, `volume`, `process`, `ocf`; of a monitor what it asks: `command`,
-    /// `tcp`, `http`, `ping`, `link`, `disk`, `ocf`, `process` or `watch` for a program's end.
+    /// What it is: `address`, `volume`, `process`, `ocf`, `unit`; of a monitor what it asks:
+    /// `command`, `tcp`, `http`, `ping`, `link`, `disk`, `ocf`, `unit`, `process` or `watch` for a
+    /// program's end.
     pub kind: String,
     /// The node.
     pub node: String,

@@ -187,12 +187,13 @@ fn failback(page: &Page<'_>) -> Failback {
 }
 
 /// A volume that two nodes can mount waits for a confirmed fence unless the file says otherwise,
-/// and so does what a resource agent has made and only a reset takes away.
+/// and so does what only a resource agent or systemd can undo.
 fn fence(page: &Page<'_>, resources: &[ResourceSpec]) -> FencePolicy {
     let words = [("self", FencePolicy::SelfFence), ("confirmed", FencePolicy::Confirmed)];
     let shared = |r: &ResourceSpec| match &r.kind {
         ResourceKind::Volume { source: VolumeSource::Block(_), .. } => true,
         ResourceKind::Ocf { undo, .. } => *undo == Undo::Reset,
+        ResourceKind::Unit { .. } => true,
         ResourceKind::Volume { source: VolumeSource::Directory, .. }
         | ResourceKind::Address { .. }
         | ResourceKind::Process { .. } => false,

@@ -1,4 +1,5 @@
-//! `[[group.NAME.resource]]`: an address, a volume, a process, or what an OCF agent looks after.
+//! `[[group.NAME.resource]]`: an address, a volume, a process, or what an OCF agent or systemd
+//! looks after.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -55,12 +56,15 @@ const PROCESS: [&str; 19] = [
 const OCF: [&str; 8] =
     ["agent", "parameters", "undo", "level", "every", "limit", "failures", "delay"];
 
+const UNIT: [&str; 5] = ["unit", "every", "limit", "failures", "delay"];
+
 #[derive(Clone, Copy)]
 enum Kind {
     Address,
     Volume,
     Process,
     Ocf,
+    Unit,
 }
 
 /// What may be said of one monitor, whether it stands alone or in a list of them.
@@ -110,6 +114,7 @@ fn read(page: &Page<'_>) -> Option<Placed> {
         ("volume", Kind::Volume),
         ("process", Kind::Process),
         ("ocf", Kind::Ocf),
+        ("unit", Kind::Unit),
     ];
     if !page.has("kind") {
         page.missing("kind", "kind = \"process\"");
@@ -120,6 +125,7 @@ fn read(page: &Page<'_>) -> Option<Placed> {
         Some(Kind::Volume) => &VOLUME,
         Some(Kind::Process) => &PROCESS,
         Some(Kind::Ocf) => &OCF,
+        Some(Kind::Unit) => &UNIT,
         None => return None,
     };
     page.only(&[&COMMON[..], own].concat());
@@ -133,6 +139,7 @@ fn read(page: &Page<'_>) -> Option<Placed> {
         Kind::Volume => of_volume(page),
         Kind::Process => process(page),
         Kind::Ocf => ocf(page),
+        Kind::Unit => unit(page),
     };
     let given = page.text("name", "\"program\"")?;
     Some(Placed {
@@ -154,7 +161,7 @@ fn read(page: &Page<'_>) -> Option<Placed> {
 const fn limits(kind: Kind) -> (Span, Span) {
     match kind {
         Kind::Volume => (volume::MOUNT_LIMIT, volume::RELEASE_LIMIT),
-        Kind::Address | Kind::Process | Kind::Ocf => (Span::secs(60), Span::secs(10)),
+        Kind::Address | Kind::Process | Kind::Ocf | Kind::Unit => (Span::secs(60), Span::secs(10)),
     }
 }
 
@@ -355,6 +362,20 @@ fn ocf(page: &Page<'_>) -> Option<ResourceKind> {
         return None;
     };
     Some(ResourceKind::Ocf { agent, parameters, undo: undo.unwrap_or_default(), level, monitor })
+}
+
+/// Systemd is always asked how a unit is: it says nothing by itself.
+fn unit(page: &Page<'_>) -> Option<ResourceKind> {
+    if !page.has("unit") {
+        page.missing("unit", &format!("unit = {}", value::UNIT_EXAMPLE));
+    }
+    let monitor = rhythm(page, (Span::secs(5), Span::secs(20)));
+    let given = page.text("unit", value::UNIT_EXAMPLE)?;
+    let Ok(unit) = given.value.parse() else {
+        page.wrong(&given.span, "unit", value::UNIT_EXAMPLE);
+        return None;
+    };
+    Some(ResourceKind::Unit { unit, monitor })
 }
 
 /// `["/opt/pay/bin/ok"]`, or one of the kinds that need no command: `{ tcp = "127.0.0.1:5432" }`.

@@ -600,3 +600,4 @@ mod drills;
 mod isolation;
 mod ledger;
 mod monitors;
+mod units;

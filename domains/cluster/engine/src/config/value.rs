@@ -14,6 +14,7 @@ pub(super) const CHECK_EXAMPLE: &str = concat!(
     r#"["/opt/pay/bin/ok"], { tcp = "127.0.0.1:5432" }, { http = "http://127.0.0.1:8080/" }, "#,
     r#"{ ping = "10.0.0.254" }, { link = "eth0" }, { disk = "/data/pay" }"#
 );
+pub(super) const UNIT_EXAMPLE: &str = r#""postgresql@15-main.service""#;
 pub(super) const AGENT_EXAMPLE: &str = r#""ocf:heartbeat:pgsql""#;
 /// What DRBD takes as the name of a resource.
 pub(super) const DRBD_EXAMPLE: &str = r#""r0""#;

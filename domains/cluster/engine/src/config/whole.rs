@@ -34,6 +34,7 @@ pub(super) fn check_machines(file: &Page<'_>, machines: &Machines) {
 pub(super) fn check_groups(file: &Page<'_>, machines: &Machines, written: &[Written]) {
     check_addresses(file, machines, written);
     check_mounts(file, written);
+    check_units(file, written);
     for group in written.iter().filter(|g| g.shape == Shape::Parallel) {
         check_parallel(file, group);
     }
@@ -78,13 +79,28 @@ fn check_mounts(file: &Page<'_>, written: &[Written]) {
     }
 }
 
+/// A unit is of one resource: systemd has it once a machine.
+fn check_units(file: &Page<'_>, written: &[Written]) {
+    let mut seen = BTreeSet::new();
+    for group in written {
+        for resource in &group.spec.resources {
+            let ResourceKind::Unit { unit, .. } = &resource.kind else { continue };
+            if !seen.insert(unit) {
+                file.note(&group.span, Wrong::Twice(unit.to_string()));
+            }
+        }
+    }
+}
+
 /// A member of a parallel group has nothing that only one node can hold.
 fn check_parallel(file: &Page<'_>, group: &Written) {
     for resource in &group.spec.resources {
         let alone = match &resource.kind {
             ResourceKind::Address { .. } => true,
             ResourceKind::Volume { source, .. } => matches!(source, VolumeSource::Block(_)),
-            ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => false,
+            ResourceKind::Process { .. } | ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } => {
+                false
+            }
         };
         if alone {
             let wrong = Wrong::ParallelAlone(group.name.clone(), resource.name.clone());

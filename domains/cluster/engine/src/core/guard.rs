@@ -100,7 +100,8 @@ fn addresses(spec: &GroupSpec) -> Vec<std::net::IpAddr> {
         ResourceKind::Address { .. }
         | ResourceKind::Volume { .. }
         | ResourceKind::Process { .. }
-        | ResourceKind::Ocf { .. } => None,
+        | ResourceKind::Ocf { .. }
+        | ResourceKind::Unit { .. } => None,
     };
     spec.resources.iter().filter_map(|r| address(&r.kind)).collect()
 }
@@ -113,7 +114,8 @@ fn volumes(spec: &GroupSpec) -> Vec<Volume> {
         ResourceKind::Volume { .. }
         | ResourceKind::Address { .. }
         | ResourceKind::Process { .. }
-        | ResourceKind::Ocf { .. } => None,
+        | ResourceKind::Ocf { .. }
+        | ResourceKind::Unit { .. } => None,
     };
     let beyond = spec.beyond_reach().next().map(|_| Volume {
         // It has no place that anybody here knows.

@@ -38,7 +38,9 @@ pub(super) fn around(
             let worth = damaged && *check == VolumeCheck::Failed && taken == 0;
             return worth.then(|| recipe::checked_mount(job, around, resource));
         }
-        ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => return None,
+        ResourceKind::Process { .. } | ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } => {
+            return None;
+        }
     };
     let link = match failure {
         Failure::OnOtherLink { .. } => wanted.or(links.first())?,
@@ -60,7 +62,10 @@ fn next<'a>(links: &'a [String], failed: &str) -> Option<&'a String> {
 pub(super) fn most(resource: &[ResourceSpec]) -> usize {
     let links = |r: &ResourceSpec| match &r.kind {
         ResourceKind::Address { links, .. } => links.len(),
-        ResourceKind::Volume { .. } | ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => 0,
+        ResourceKind::Volume { .. }
+        | ResourceKind::Process { .. }
+        | ResourceKind::Ocf { .. }
+        | ResourceKind::Unit { .. } => 0,
     };
     // Each link once, and once off a link that nobody expected to have it.
     resource.iter().map(links).max().unwrap_or(0) + 1

@@ -47,7 +47,7 @@ pub(super) fn found(
             let there = listing.processes.iter().any(|(g, p)| *g == job.group && left(p));
             there && !recovers(job, listing)
         }
-        ResourceKind::Ocf { .. } => answered.contains(name),
+        ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } => answered.contains(name),
     };
     let resources = job.spec.resources.iter().filter(|r| !between(&r.name));
     let resources = resources.filter(|r| up(&r.kind, &r.name)).map(|r| r.name.clone());

@@ -1,4 +1,5 @@
-//! Calls of resource agents: what they are told, and what came of them.
+//! Calls of resource agents, and of systemd for its units: what they are told, and what came of
+//! them.
 //!
 //! An agent is a program like any other: the hands start it, keep its limit and kill what it
 //! leaves. What its exit code means is the rules' table; here it becomes one step's outcome.
@@ -6,12 +7,14 @@
 use tsugi_cluster_rules::ocf::{Action, AgentName, Code, Meaning, Undo, meaning};
 use tsugi_cluster_rules::reason::{How, Mishap};
 use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec};
+use tsugi_cluster_rules::unit::UnitName;
 use tsugi_host::request::{Ended, HowEnded, Limits, Program, Purpose, Request, Right, TimeLimit};
 use tsugi_vocabulary::Span;
 
 use super::how::{how_ended, last_line, shown};
 use super::recipe::{free, lease, tail};
 use super::{FLOOD, Job, REASON, Step, Surroundings};
+use crate::unit;
 
 /// Why an agent is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub(super) enum Call {
     Start,
     /// To take it down.
     Stop,
+    /// To take it down at once: what no agent can, and systemd can.
+    Kill,
     /// To prove that the stop was one.
     Gone,
     /// To ask whether it is well.
@@ -32,7 +37,7 @@ impl Call {
     const fn action(self) -> Action {
         match self {
             Self::Start => Action::Start,
-            Self::Stop => Action::Stop,
+            Self::Stop | Self::Kill => Action::Stop,
             Self::Gone | Self::Ask | Self::Find => Action::Monitor,
         }
     }
@@ -40,7 +45,7 @@ impl Call {
     const fn purpose(self) -> Purpose {
         match self {
             Self::Start => Purpose::Start,
-            Self::Stop => Purpose::Stop,
+            Self::Stop | Self::Kill => Purpose::Stop,
             Self::Gone | Self::Ask | Self::Find => Purpose::Monitor,
         }
     }
@@ -73,8 +78,10 @@ pub(super) fn came_of(call: Call, ended: &Ended) -> Came {
     }
     let plain = || how(code, Mishap::Plain, ended);
     match (call, meaning(call.action(), Code::of(code))) {
-        (Call::Start | Call::Stop | Call::Ask | Call::Find, Meaning::Well) => Came::Well,
-        (Call::Stop | Call::Gone, Meaning::Down) => Came::Well,
+        (Call::Start | Call::Stop | Call::Kill | Call::Ask | Call::Find, Meaning::Well) => {
+            Came::Well
+        }
+        (Call::Stop | Call::Kill | Call::Gone, Meaning::Down) => Came::Well,
         (Call::Find, Meaning::Down) => Came::Absent,
         (Call::Gone, Meaning::Well) => {
             let words = "it said that it has stopped, and its monitor says that it runs";
@@ -84,7 +91,7 @@ pub(super) fn came_of(call: Call, ended: &Ended) -> Came {
         (_, Meaning::TakenAsFailed) => {
             let mishap = match call {
                 Call::Ask => Mishap::TakenAsFailed { code },
-                Call::Start | Call::Stop | Call::Gone | Call::Find => Mishap::Plain,
+                Call::Start | Call::Stop | Call::Kill | Call::Gone | Call::Find => Mishap::Plain,
             };
             refused_or((call, code), how(code, mishap, ended))
         }
@@ -108,8 +115,10 @@ fn refused_or((call, code): (Call, i32), how: How) -> Came {
         | Code::Unknown(_) => false,
     };
     match call {
-        Call::Start | Call::Stop | Call::Gone if refused => Came::Refused(how),
-        Call::Start | Call::Stop | Call::Gone | Call::Ask | Call::Find => Came::Badly(how),
+        Call::Start | Call::Stop | Call::Kill | Call::Gone if refused => Came::Refused(how),
+        Call::Start | Call::Stop | Call::Kill | Call::Gone | Call::Ask | Call::Find => {
+            Came::Badly(how)
+        }
     }
 }
 
@@ -142,6 +151,10 @@ pub(super) fn stop(place: Place<'_>) -> Vec<Step> {
 pub(super) fn let_go(place: Place<'_>) -> Vec<Step> {
     match &place.2.kind {
         ResourceKind::Ocf { undo: Undo::Reset, .. } => stop(place),
+        // Systemd kills what the hands cannot.
+        ResourceKind::Unit { .. } => {
+            [Call::Kill, Call::Gone].into_iter().filter_map(|call| step(place, call)).collect()
+        }
         ResourceKind::Ocf { undo: Undo::Kill, .. }
         | ResourceKind::Address { .. }
         | ResourceKind::Volume { .. }
@@ -160,18 +173,63 @@ pub(super) fn find(job: &Job, around: &Surroundings) -> Vec<Step> {
 }
 
 fn step((job, around, resource): Place<'_>, call: Call) -> Option<Step> {
-    let ResourceKind::Ocf { agent, parameters, level, monitor, .. } = &resource.kind else {
-        return None;
+    let place = (job, around, resource);
+    let monitor = match &resource.kind {
+        ResourceKind::Ocf { monitor, .. } | ResourceKind::Unit { monitor, .. } => monitor,
+        ResourceKind::Address { .. }
+        | ResourceKind::Volume { .. }
+        | ResourceKind::Process { .. } => return None,
     };
     let (limit, right): (Span, Right) = match call {
         Call::Start => (resource.start_limit, lease(job)),
-        Call::Stop => (resource.stop_limit, free(job)),
+        Call::Stop | Call::Kill => (resource.stop_limit, free(job)),
         Call::Gone | Call::Ask | Call::Find => (monitor.limit, free(job)),
+    };
+    let (argv, env) = match &resource.kind {
+        ResourceKind::Unit { unit, .. } => of_unit(around, (unit, call)),
+        _ => of_agent(place, (call, limit))?,
+    };
+    let program = Program {
+        right,
+        name: resource.name.clone(),
+        purpose: call.purpose(),
+        argv,
+        env,
+        dir: None,
+        user: None,
+        limits: Limits::default(),
+        output: tail(),
+        time_limit: Some(limit),
+    };
+    Some(Step::Call { call, request: Request::Spawn(program) })
+}
+
+/// A program's words, and its environment.
+type Called = (Vec<String>, Vec<(String, String)>);
+
+/// How systemd is called for a unit: by this program, which answers as an agent does.
+fn of_unit(around: &Surroundings, (unit, call): (&UnitName, Call)) -> Called {
+    let action = match call {
+        Call::Start => unit::Action::Start,
+        Call::Stop => unit::Action::Stop,
+        Call::Kill => unit::Action::Kill,
+        Call::Gone | Call::Ask | Call::Find => unit::Action::Monitor,
+    };
+    let words = unit::words(action, unit).into_iter();
+    let env = [("PATH", around.path.clone()), ("LANG", "C.UTF-8".to_owned())];
+    let env = env.map(|(name, value)| (name.to_owned(), value));
+    ([around.tsugi.clone()].into_iter().chain(words).collect(), env.into())
+}
+
+/// How an agent is called.
+fn of_agent((job, around, resource): Place<'_>, (call, limit): (Call, Span)) -> Option<Called> {
+    let ResourceKind::Ocf { agent, parameters, level, monitor, .. } = &resource.kind else {
+        return None;
     };
     let (interval, level) = match call {
         Call::Ask => (monitor.every, *level),
         // By this an agent knows that it need not run: nobody would read its complaint.
-        Call::Start | Call::Stop | Call::Gone | Call::Find => (Span::ZERO, 0),
+        Call::Start | Call::Stop | Call::Kill | Call::Gone | Call::Find => (Span::ZERO, 0),
     };
     let path = around.ocf_root.join("resource.d").join(agent.provider()).join(agent.kind());
     let word = call.action().word();
@@ -183,19 +241,7 @@ fn step((job, around, resource): Place<'_>, call: Call) -> Option<Step> {
     ];
     env.extend(of_call.map(|(name, value)| (name.to_owned(), value)));
     env.extend(parameters.iter().map(|(name, v)| (format!("OCF_RESKEY_{name}"), v.clone())));
-    let program = Program {
-        right,
-        name: resource.name.clone(),
-        purpose: call.purpose(),
-        argv: vec![path.to_string_lossy().into_owned(), word.to_owned()],
-        env,
-        dir: None,
-        user: None,
-        limits: Limits::default(),
-        output: tail(),
-        time_limit: Some(limit),
-    };
-    Some(Step::Call { call, request: Request::Spawn(program) })
+    Some((vec![path.to_string_lossy().into_owned(), word.to_owned()], env))
 }
 
 /// What every call is told; nothing comes from this process's own environment.

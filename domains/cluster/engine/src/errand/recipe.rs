@@ -87,7 +87,9 @@ fn start(
             };
             Ok(primary.map(Step::Mirror).into_iter().chain(mount).collect())
         }
-        ResourceKind::Ocf { .. } => Ok(ocf::start((job, around, resource))),
+        ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } => {
+            Ok(ocf::start((job, around, resource)))
+        }
         ResourceKind::Process { how, user, .. } => {
             let user = user.as_deref().map(user_ids).transpose()?;
             let whose = (&resource.name, &lease(job), user);
@@ -305,7 +307,7 @@ fn stop(
             )?;
             vec![Step::Script(Request::Spawn(script))]
         }
-        ResourceKind::Ocf { .. } => ocf::stop((job, around, resource)),
+        ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } => ocf::stop((job, around, resource)),
     };
     if told.before == Before::Unclean {
         // The stop has done its part whatever comes of this; its own output says why.
@@ -321,7 +323,9 @@ fn stop(
         let folders = folder::remove_all((job, around), (&resource.name, free(job)));
         let last = [Some(rest), folders, Some(proof)].into_iter().flatten();
         match resource.kind {
-            ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => steps.extend(last),
+            ResourceKind::Process { .. } | ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } => {
+                steps.extend(last);
+            }
             ResourceKind::Address { .. } | ResourceKind::Volume { .. } => {
                 steps.splice(0..0, last);
             }
@@ -359,7 +363,7 @@ fn ask(
     (resource, name): (&ResourceSpec, Option<&ResourceName>),
     told: Told,
 ) -> Result<Vec<Step>, String> {
-    if let ResourceKind::Ocf { .. } = &resource.kind {
+    if let ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } = &resource.kind {
         return Ok(ocf::ask((job, around, resource)));
     }
     let Some(Monitor { check, limit, .. }) = resource.monitor(name) else { return Ok(Vec::new()) };
@@ -463,9 +467,10 @@ fn move_address(job: &Job, resource: &ResourceSpec, link: &str) -> Result<Vec<St
     match &resource.kind {
         // Where it is already nothing happens to it; off another link it is taken first.
         ResourceKind::Address { .. } => Ok(add(job, resource, (link, Probe::NotNeeded))),
-        ResourceKind::Volume { .. } | ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => {
-            Err(format!("{} is no address", resource.name))
-        }
+        ResourceKind::Volume { .. }
+        | ResourceKind::Process { .. }
+        | ResourceKind::Ocf { .. }
+        | ResourceKind::Unit { .. } => Err(format!("{} is no address", resource.name)),
     }
 }
 

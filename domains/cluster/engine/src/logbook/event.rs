@@ -8,8 +8,9 @@ use tsugi_cluster_rules::reason::{Cause, How, Mishap, Nature};
 use tsugi_cluster_rules::record::{
     Answer, DrillTurn, EventRecord, Happening, HowOff, LinkState, MonitorTurn, Ownership, Record,
 };
-use tsugi_cluster_rules::spec::GroupSpec;
+use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind};
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
+use tsugi_cluster_rules::unit::UnitName;
 use tsugi_cluster_rules::watch::table::Then;
 use tsugi_messages::{self as messages, Language, Message, Phrase, phrase};
 use tsugi_vocabulary::{GroupName, NodeName, ResourceName, Span};
@@ -219,6 +220,26 @@ pub(super) fn beyond_reach(
     let spec = record.spec()?.groups.get(group)?;
     let names: Vec<&str> = spec.beyond_reach().map(|r| r.name.as_str()).collect();
     (!names.is_empty()).then(|| messages::ocf_ends_with_machine(group, me, names.join(", ")))
+}
+
+/// Units that systemd starts by itself as well, told where they have started: after a loss of the
+/// machine they would come up there without the lease.
+pub(super) fn started_unasked(
+    event: &EventRecord,
+    (me, record): (&NodeName, &Record),
+    starters: impl Fn(&UnitName) -> Vec<String>,
+) -> Option<Message> {
+    let Happening::Started { .. } = event.what else { return None };
+    let group = event.group.as_ref().filter(|_| event.by == *me)?;
+    let units = record.spec()?.groups.get(group)?.resources.iter().filter_map(|r| match &r.kind {
+        ResourceKind::Unit { unit, .. } => Some(unit),
+        ResourceKind::Address { .. }
+        | ResourceKind::Volume { .. }
+        | ResourceKind::Process { .. }
+        | ResourceKind::Ocf { .. } => None,
+    });
+    let links: Vec<String> = units.flat_map(starters).collect();
+    (!links.is_empty()).then(|| messages::unit_starts_unasked(group, me, links.join(", ")))
 }
 
 /// A volume that the next node has to wait for after a loss of power, told where it has started.

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tsugi_cluster_rules::parity::{DATA, Fact, Inventory, Item, RUNS, items};
 use tsugi_cluster_rules::record::LinkState;
 use tsugi_cluster_rules::spec::ClusterSpec;
+use tsugi_cluster_rules::unit::UnitName;
 use tsugi_host::discipline::Discipline;
 use tsugi_vocabulary::NodeName;
 
@@ -35,6 +36,11 @@ const UNIT_FOLDERS: [&str; 4] = [
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 ];
+/// Where generators put what they make of other files.
+const GENERATED: [&str; 3] =
+    ["/run/systemd/generator.early", "/run/systemd/generator", "/run/systemd/generator.late"];
+/// What the folders of units end with that another unit starts.
+const WANTS: [&str; 3] = [".wants", ".requires", ".upholds"];
 /// The packages of the system.
 const PACKAGES: &str = "/var/lib/dpkg/status";
 
@@ -97,7 +103,9 @@ fn bounded(fact: Fact) -> Fact {
         | Fact::NoCarrier
         | Fact::Untested
         | Fact::Fails { .. }
+        | Fact::Masked
         | Fact::Lasts { .. } => fact,
+        Fact::Enabled { by } => Fact::Enabled { by: short(by) },
     }
 }
 
@@ -144,6 +152,7 @@ impl Eyes<'_> {
             Item::Limit(name) => self.limit(name),
             Item::Package(name) => self.package(name),
             Item::Unit(name) => self.unit(name),
+            Item::OwnUnit(name) => self.own_unit(name),
             Item::Reach(node) => Ok(self.reach(node)),
             Item::Authority => Ok(there(&self.own.authority)),
             Item::Certificate => Ok(self.certificate()),
@@ -337,6 +346,23 @@ impl Eyes<'_> {
         found.map_or(Ok(Fact::Missing), |path| content(self.hashes, &self.machine.at(path)))
     }
 
+    /// A unit that is a resource: what it is, unless somebody else starts it or nobody may.
+    fn own_unit(&mut self, unit: &UnitName) -> io::Result<Fact> {
+        let names = [Some(unit.to_string()), unit.template()];
+        let mut places = names.iter().flatten().flat_map(|name| {
+            UNIT_FOLDERS.iter().chain(&GENERATED).map(move |folder| Path::new(folder).join(name))
+        });
+        let there = |path: &PathBuf| fs::symlink_metadata(self.machine.at(path)).is_ok();
+        let Some(file) = places.find(there) else { return Ok(Fact::Missing) };
+        if is_masked(&self.machine.at(&file))? {
+            return Ok(Fact::Masked);
+        }
+        match starters(&self.machine.root, unit).into_iter().next() {
+            Some(by) => Ok(Fact::Enabled { by }),
+            None => content(self.hashes, &self.machine.at(&file)),
+        }
+    }
+
     fn reach(&self, node: &NodeName) -> Fact {
         match self.own.devices.get(node) {
             None => Fact::Missing,
@@ -357,6 +383,35 @@ impl Eyes<'_> {
         let is_one = |mounted: &Mounted| mounted.kind == "cgroup2";
         Ok(if self.mounts()?.iter().any(is_one) { there("mounted") } else { Fact::Missing })
     }
+}
+
+/// A unit that is a link to nothing, or a file of nothing, is masked.
+fn is_masked(file: &Path) -> io::Result<bool> {
+    if fs::read_link(file).is_ok_and(|to| to == Path::new("/dev/null")) {
+        return Ok(true);
+    }
+    fs::metadata(file).map(|found| found.is_file() && found.len() == 0)
+}
+
+/// The links by which systemd starts a unit by itself, as when the machine starts or something
+/// connects to its socket: below the root `root`.
+pub(crate) fn starters(root: &Path, unit: &UnitName) -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in UNIT_FOLDERS.iter().chain(&GENERATED) {
+        let below = root.join(folder.trim_start_matches('/'));
+        let Ok(entries) = fs::read_dir(&below) else { continue };
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let wants = names.filter(|name| WANTS.iter().any(|kind| name.ends_with(kind)));
+        let links = wants
+            .flat_map(|name| unit.starters().map(|starter| format!("{folder}/{name}/{starter}")));
+        found.extend(
+            links.filter(|link| {
+                fs::symlink_metadata(root.join(link.trim_start_matches('/'))).is_ok()
+            }),
+        );
+    }
+    found.sort();
+    found
 }
 
 /// Whether what is mounted is this device, or the image of this path.

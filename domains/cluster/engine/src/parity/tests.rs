@@ -58,10 +58,14 @@ monitor = ["/opt/ask"]
 name = "db"
 kind = "ocf"
 agent = "ocf:heartbeat:pgsql"
+[[group.PAY.resource]]
+name = "queue"
+kind = "unit"
+unit = "queue@1.service"
 "#;
 
 /// What is on every machine: path, text, mode.
-const FILES: [(&str, &str, u32); 21] = [
+const FILES: [(&str, &str, u32); 22] = [
     ("/opt/start", "#!/bin/sh\n", 0o755),
     ("/opt/stop", "#!/bin/sh\n", 0o755),
     ("/opt/ask", "#!/bin/sh\n", 0o755),
@@ -71,6 +75,7 @@ const FILES: [(&str, &str, u32); 21] = [
     ("/etc/localtime", "JST-9", 0o644),
     ("/etc/on-time", "", 0o644),
     ("/etc/systemd/system/pay.service", "[Service]\n", 0o644),
+    ("/usr/lib/systemd/system/queue@.service", "[Service]\n", 0o644),
     ("/usr/lib/ocf/resource.d/heartbeat/pgsql", "#!/bin/sh\n", 0o755),
     ("/usr/sbin/fence_site", "#!/bin/sh\n", 0o755),
     ("/sbin/e2fsck", "1.47", 0o755),
@@ -154,6 +159,12 @@ impl Site {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn link(&self, to: &str, path: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(to, path).unwrap();
     }
 
     fn remove(&self, path: &str) {

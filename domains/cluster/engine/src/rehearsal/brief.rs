@@ -124,6 +124,7 @@ pub fn held_off(spec: &ClusterSpec) -> Vec<PathBuf> {
         ResourceKind::Ocf { parameters, .. } => parameters.get("directory").cloned(),
         ResourceKind::Volume { source: VolumeSource::Directory, .. }
         | ResourceKind::Address { .. }
+        | ResourceKind::Unit { .. }
         | ResourceKind::Process { .. } => None,
     };
     let resources = spec.groups.values().flat_map(|group| &group.resources);
@@ -172,7 +173,7 @@ impl Brief {
                     let program = program.map_err(|why| (resource.name.to_string(), why))?;
                     brief.programs.extend(program);
                 }
-                ResourceKind::Ocf { .. } => {}
+                ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } => {}
             }
         }
         Ok(brief)

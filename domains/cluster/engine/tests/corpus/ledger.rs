@@ -86,6 +86,15 @@ fn what_a_resource_agent_looks_after_is_kept_in_its_resolved_form() {
 }
 
 #[test]
+fn a_unit_is_kept_in_its_resolved_form() {
+    let text = "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n\
+                [[group.DB.resource]]\nname = \"db\"\nkind = \"unit\"\n\
+                unit = \"postgresql@15-main.service\"\nfailures = 2\n";
+    let spec = config::read(text).expect("it is right").spec;
+    keeps("group-of-a-unit", &spec.groups[&group("DB")]);
+}
+
+#[test]
 fn several_monitors_of_a_resource_are_kept_as_a_list_and_one_as_it_always_was() {
     let text = "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n\
                 [group.AP]\nprefer_by = [\"/opt/score\"]\n\

@@ -24,8 +24,10 @@ fn what_nodes_say_of_what_they_have_in_version_1_is_kept_with_every_fact() {
         Fact::Fails { fault: FenceFault::Flooded },
         Fact::Lasts { days: 300 },
     ];
+    let by = "/etc/systemd/system/multi-user.target.wants/pay.service".to_owned();
+    let of_units = vec![Fact::Masked, Fact::Enabled { by }];
     every!(
-        facts.clone(),
+        [facts.clone(), of_units.clone()].concat(),
         Fact::Missing,
         Fact::NotExecutable,
         Fact::Unreadable { .. },
@@ -37,21 +39,27 @@ fn what_nodes_say_of_what_they_have_in_version_1_is_kept_with_every_fact() {
         Fact::Untested,
         Fact::Fails { .. },
         Fact::Lasts { .. },
+        Fact::Masked,
+        Fact::Enabled { .. },
     );
-    let facts: BTreeMap<String, Fact> = facts
-        .into_iter()
-        .enumerate()
-        .map(|(n, fact)| (format!("file:/etc/{n:02}"), fact))
-        .collect();
-    let names: BTreeSet<String> = facts.keys().cloned().collect();
-    let inventory = Box::new(Inventory {
-        node: node("a"),
-        config: "c0ffee".to_owned(),
-        groups: BTreeMap::from([(group("PAY"), names)]),
-        facts,
-        needed: BTreeSet::from(["file:/etc/00".to_owned()]),
-        at: Some(Wall(1_700_000_000_000)),
-    });
+    let inventory = |facts: Vec<Fact>| {
+        let facts: BTreeMap<String, Fact> = facts
+            .into_iter()
+            .enumerate()
+            .map(|(n, fact)| (format!("file:/etc/{n:02}"), fact))
+            .collect();
+        let names: BTreeSet<String> = facts.keys().cloned().collect();
+        Box::new(Inventory {
+            node: node("a"),
+            config: "c0ffee".to_owned(),
+            groups: BTreeMap::from([(group("PAY"), names)]),
+            facts,
+            needed: BTreeSet::from(["file:/etc/00".to_owned()]),
+            at: Some(Wall(1_700_000_000_000)),
+        })
+    };
+    keeps("parity-has-of-units", &Say::Has { inventory: inventory(of_units), took_ms: 0 });
+    let inventory = inventory(facts);
     keeps("parity-look", &Ask::Look);
     keeps("parity-look-for", &Ask::LookFor { text: "[cluster]\n".to_owned() });
     keeps("parity-has", &Say::Has { inventory: inventory.clone(), took_ms: 0 });

@@ -206,7 +206,9 @@ fn of_resource(resource: &ResourceSpec) -> Vec<(MonitorId, Rhythm, Option<&Monit
         ResourceKind::Process { monitors, .. } => {
             monitors.iter().map(|m| (id(m.name.clone()), m.rhythm(), Some(m))).collect()
         }
-        ResourceKind::Ocf { monitor, .. } => vec![(id(None), *monitor, None)],
+        ResourceKind::Ocf { monitor, .. } | ResourceKind::Unit { monitor, .. } => {
+            vec![(id(None), *monitor, None)]
+        }
         ResourceKind::Address { .. } | ResourceKind::Volume { .. } => Vec::new(),
     }
 }

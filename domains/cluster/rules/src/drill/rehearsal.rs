@@ -301,12 +301,13 @@ pub fn lacks(spec: &GroupSpec, depth: Depth) -> Option<Lack> {
             {
                 return Some(Lack::Copy(name()));
             }
-            ResourceKind::Ocf { .. } if depth == Depth::Isolate => {
+            ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } if depth == Depth::Isolate => {
                 return Some(Lack::Alone(name()));
             }
             ResourceKind::Volume { .. }
             | ResourceKind::Address { .. }
             | ResourceKind::Ocf { .. }
+            | ResourceKind::Unit { .. }
             | ResourceKind::Process { .. } => {}
         }
     }

@@ -123,6 +123,9 @@ fn of_resource(kind: &ResourceKind, items: &mut BTreeSet<Item>) {
             items.insert(Item::Agent(agent.clone()));
             items.insert(Item::Package("resource-agents".to_owned()));
         }
+        ResourceKind::Unit { unit, .. } => {
+            items.insert(Item::OwnUnit(unit.clone()));
+        }
     }
 }
 

@@ -39,9 +39,10 @@ pub fn outside(spec: &ClusterSpec, group: &GroupSpec) -> BTreeSet<IpAddr> {
 fn floating(group: &GroupSpec) -> BTreeSet<IpAddr> {
     let address = |kind: &ResourceKind| match kind {
         ResourceKind::Address { address, .. } => Some(*address),
-        ResourceKind::Volume { .. } | ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => {
-            None
-        }
+        ResourceKind::Volume { .. }
+        | ResourceKind::Process { .. }
+        | ResourceKind::Ocf { .. }
+        | ResourceKind::Unit { .. } => None,
     };
     group.resources.iter().filter_map(|resource| address(&resource.kind)).collect()
 }

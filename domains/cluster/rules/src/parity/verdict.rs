@@ -71,6 +71,8 @@ pub fn could(gaps: &[Gap]) -> Could {
         | Wrong::Fails(_)
         | Wrong::Ends(_)
         | Wrong::Apart(_)
+        | Wrong::Masked
+        | Wrong::Enabled(_)
         | Wrong::NotOfGroup
         | Wrong::Differs { .. } => false,
     };
@@ -255,6 +257,8 @@ fn short(fact: &Fact) -> Option<Wrong> {
         Fact::Untested => Some(Wrong::Untested),
         Fact::Fails { fault } => Some(Wrong::Fails(fault.clone())),
         Fact::Lasts { days } if *days < LEAST_DAYS => Some(Wrong::Ends(*days)),
+        Fact::Masked => Some(Wrong::Masked),
+        Fact::Enabled { by } => Some(Wrong::Enabled(by.clone())),
         Fact::There { .. } | Fact::Free { .. } | Fact::Lasts { .. } => None,
     }
 }
@@ -288,6 +292,8 @@ fn shown(fact: &Fact) -> String {
         Fact::Untested => "not tested".to_owned(),
         Fact::Fails { .. } => "fails".to_owned(),
         Fact::Lasts { days } => format!("{days} d"),
+        Fact::Masked => "masked".to_owned(),
+        Fact::Enabled { by } => format!("enabled by {by}"),
     }
 }
 

@@ -8,6 +8,7 @@ use tsugi_vocabulary::{ResourceName, Span};
 
 use crate::monitors::{MonitorId, NotifyMethod, OnFailure, one_or_many};
 use crate::ocf::{AgentName, Undo};
+use crate::unit::UnitName;
 use crate::volume::Retries;
 
 /// One resource.
@@ -83,6 +84,13 @@ pub enum ResourceKind {
         /// How closely its monitor looks: 0, 10 or 20.
         level: u32,
         /// When its monitor is asked.
+        monitor: Rhythm,
+    },
+    /// What systemd starts and stops, and whose processes are systemd's.
+    Unit {
+        /// The service unit.
+        unit: UnitName,
+        /// When systemd is asked how it is.
         monitor: Rhythm,
     },
 }
@@ -188,7 +196,8 @@ impl ResourceKind {
             Self::Process { how: ProcessHow::Program { .. }, .. }
             | Self::Address { .. }
             | Self::Volume { .. }
-            | Self::Ocf { .. } => OnRecover::Skip,
+            | Self::Ocf { .. }
+            | Self::Unit { .. } => OnRecover::Skip,
         }
     }
 }
@@ -255,7 +264,7 @@ impl Monitor {
 }
 
 impl ResourceSpec {
-    /// Its monitors. What a resource agent looks after has one, without a name.
+    /// Its monitors. What a resource agent or systemd looks after has one, without a name.
     #[must_use]
     pub fn monitors(&self) -> Vec<MonitorId> {
         let id = |name: &Option<ResourceName>| MonitorId::new(self.name.clone(), name.clone());
@@ -263,7 +272,7 @@ impl ResourceSpec {
             ResourceKind::Process { monitors, .. } => {
                 monitors.iter().map(|m| id(&m.name)).collect()
             }
-            ResourceKind::Ocf { .. } => vec![id(&None)],
+            ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } => vec![id(&None)],
             ResourceKind::Address { .. } | ResourceKind::Volume { .. } => Vec::new(),
         }
     }
@@ -276,6 +285,7 @@ impl ResourceSpec {
                 monitors.iter().find(|m| m.name.as_ref() == name)
             }
             ResourceKind::Ocf { .. }
+            | ResourceKind::Unit { .. }
             | ResourceKind::Address { .. }
             | ResourceKind::Volume { .. } => None,
         }
@@ -290,6 +300,7 @@ impl ResourceSpec {
             }
             ResourceKind::Process { how: ProcessHow::Program { .. }, .. }
             | ResourceKind::Ocf { .. }
+            | ResourceKind::Unit { .. }
             | ResourceKind::Address { .. }
             | ResourceKind::Volume { .. } => None,
         }

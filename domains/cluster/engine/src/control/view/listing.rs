@@ -77,9 +77,10 @@ fn links_of<'a>(spec: &'a ClusterSpec, name: &'a NodeName) -> impl Iterator<Item
     let groups = spec.groups.values().filter(|group| group.prefer.contains(name));
     groups.flat_map(|group| &group.resources).flat_map(|resource| match &resource.kind {
         ResourceKind::Address { links, .. } => &links[..],
-        ResourceKind::Volume { .. } | ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => {
-            &[]
-        }
+        ResourceKind::Volume { .. }
+        | ResourceKind::Process { .. }
+        | ResourceKind::Ocf { .. }
+        | ResourceKind::Unit { .. } => &[],
     })
 }
 
@@ -208,6 +209,7 @@ fn resources(standing: &Standing, of: Part<'_>) -> Option<PartRow> {
         ResourceKind::Volume { .. } => "volume",
         ResourceKind::Process { .. } => "process",
         ResourceKind::Ocf { .. } => "ocf",
+        ResourceKind::Unit { .. } => "unit",
     };
     let failed = |cause: &Cause| about(cause) == Some(&of.resource.name);
     let status = match seen(standing, (of.node, of.group.0)) {
@@ -298,6 +300,7 @@ fn asks(resource: &ResourceSpec) -> Vec<(MonitorId, &'static str)> {
             (all, _) => all.iter().map(|m| (id(m.name.as_ref()), kind(&m.check))).collect(),
         },
         ResourceKind::Ocf { .. } => vec![(id(None), "ocf")],
+        ResourceKind::Unit { .. } => vec![(id(None), "unit")],
     }
 }
 

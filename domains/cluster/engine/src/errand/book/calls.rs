@@ -21,7 +21,7 @@ impl Errands {
     /// What a former agent of this machine knew is gone: anything may run.
     pub(super) fn may_all_run(&mut self, job: &Job) {
         for resource in &job.spec.resources {
-            if let ResourceKind::Ocf { .. } = &resource.kind {
+            if let ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } = &resource.kind {
                 self.roster.may_run(&job.group, &resource.name);
             }
         }
@@ -60,7 +60,9 @@ impl Errands {
                 self.refused((now, number), (call, how), host, out);
             }
             (Call::Find, _) => self.go_past((now, number), host, out),
-            (Call::Start | Call::Stop | Call::Gone | Call::Ask, _) => self.fail(number, how, out),
+            (Call::Start | Call::Stop | Call::Kill | Call::Gone | Call::Ask, _) => {
+                self.fail(number, how, out);
+            }
         }
     }
 
@@ -73,7 +75,7 @@ impl Errands {
         out: &mut Vec<Finished>,
     ) {
         let Some((group, resource)) = self.called_for(number) else { return };
-        if let (Call::Start | Call::Stop, true) = (call, ended.dropped > FLOOD) {
+        if let (Call::Start | Call::Stop | Call::Kill, true) = (call, ended.dropped > FLOOD) {
             let (epoch, of) = (ended.program.epoch, resource.clone());
             let what = Happening::Flooded { resource: of };
             out.push(Finished::Seen { group: group.clone(), epoch, what });
@@ -87,7 +89,7 @@ impl Errands {
                             errand.answered.insert(resource);
                         }
                     }
-                    Call::Start | Call::Stop | Call::Ask => {}
+                    Call::Start | Call::Stop | Call::Kill | Call::Ask => {}
                 }
                 self.go_past((now, number), host, out);
             }
@@ -99,10 +101,13 @@ impl Errands {
             // What cannot be told from what runs is let go of.
             Came::Badly(_) if call == Call::Find => self.go_past((now, number), host, out),
             Came::Badly(how) => match (call, self.roster.by_agent(&group, &resource)) {
-                (Call::Stop | Call::Gone, Here::Nothing) if how.mishap != Mishap::StillThere => {
+                (Call::Stop | Call::Kill | Call::Gone, Here::Nothing)
+                    if how.mishap != Mishap::StillThere =>
+                {
                     self.go_past((now, number), host, out);
                 }
-                (Call::Start | Call::Ask | Call::Find, _) | (Call::Stop | Call::Gone, _) => {
+                (Call::Start | Call::Ask | Call::Find, _)
+                | (Call::Stop | Call::Kill | Call::Gone, _) => {
                     self.fail(number, how, out);
                 }
             },
@@ -123,10 +128,10 @@ impl Errands {
                 self.roster.is_gone(&group, &resource);
                 self.fail(number, how, out);
             }
-            (Call::Find, _) | (Call::Stop | Call::Gone, Here::Nothing) => {
+            (Call::Find, _) | (Call::Stop | Call::Kill | Call::Gone, Here::Nothing) => {
                 self.go_past((now, number), host, out);
             }
-            (Call::Stop | Call::Gone, Here::Perhaps) | (Call::Ask, _) => {
+            (Call::Stop | Call::Kill | Call::Gone, Here::Perhaps) | (Call::Ask, _) => {
                 self.fail(number, how, out);
             }
         }

@@ -247,3 +247,83 @@ fn a_new_agent_of_the_node_asks_the_resource_agents_what_runs() {
     doubtful.exit(5);
     assert!(matches!(doubtful.outcome(), Outcome::Stuck { .. }));
 }
+
+fn unit() -> Scene {
+    let (every, limit) = (Span::secs(7), Span::secs(4));
+    let monitor = Rhythm { every, limit, failures: 1, delay: None };
+    Scene::new(vec![resource(
+        "db",
+        ResourceKind::Unit { unit: "postgresql@15-main.service".parse().unwrap(), monitor },
+    )])
+}
+
+#[test]
+fn a_unit_is_started_asked_and_stopped_by_this_program_and_stopped_once_systemd_says_so() {
+    let mut scene = unit();
+    scene.start("db");
+    let program = scene.program();
+    assert_eq!(program.argv[1..], ["unit", "start", "postgresql@15-main.service"]);
+    assert_eq!(program.time_limit, Some(Span::secs(3)));
+    assert!(matches!(program.right, Right::Lease { epoch: EPOCH, .. }));
+    scene.exit(0);
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }));
+    scene.out.clear();
+    scene.ask("db");
+    assert_eq!(scene.program().argv[2], "monitor");
+    assert_eq!(scene.program().time_limit, Some(Span::secs(4)));
+    scene.answer(HowEnded::Exited(7), "ocf-exit-reason:failed (failed), signal, status 9");
+    assert_eq!(scene.failed().words, "exit 7: failed (failed), signal, status 9");
+    scene.out.clear();
+    scene.hands.asked.clear();
+    scene.stop("db");
+    assert_eq!(scene.program().argv[2], "stop");
+    assert!(matches!(scene.program().right, Right::Free { .. }));
+    scene.exit(0);
+    assert_eq!(scene.outcomes(), [], "its word alone is not enough");
+    scene.exit(7);
+    assert_eq!(scene.asked(), ["stop script", "monitor", "kill group"]);
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }));
+}
+
+#[test]
+fn what_is_let_go_of_is_killed_by_systemd_and_what_it_cannot_kill_stays_the_guardians() {
+    let let_go = |codes: &[i32]| {
+        let mut scene = unit().up();
+        scene.act(Act::LetGo);
+        assert_eq!(scene.program().argv[2], "kill");
+        codes.iter().for_each(|code| scene.exit(*code));
+        scene
+    };
+    let gone = let_go(&[0, 7]);
+    assert_eq!(gone.asked(), ["kill group", "stop script", "monitor"]);
+    assert!(matches!(gone.outcome(), Outcome::Fine { .. }));
+    assert!(matches!(let_go(&[1]).outcome(), Outcome::Stuck { .. }));
+    assert!(matches!(let_go(&[0, 1]).outcome(), Outcome::Stuck { .. }));
+}
+
+#[test]
+fn a_unit_that_is_masked_or_missing_has_begun_nothing_and_need_not_stop() {
+    let mut scene = unit();
+    scene.start("db");
+    scene.exit(5);
+    assert!(matches!(scene.outcome(), Outcome::Failed { .. }));
+    scene.out.clear();
+    scene.act(Act::LetGo);
+    scene.exit(5);
+    scene.exit(5);
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "{:?}", scene.outcome());
+}
+
+#[test]
+fn a_new_agent_of_the_node_asks_systemd_what_runs() {
+    let found = |code| {
+        let mut scene = unit();
+        scene.answers("list", Ok(Answer::Listing(Listing::default())));
+        scene.act(Act::Adopt);
+        scene.exit(code);
+        scene.outcome()
+    };
+    assert_eq!(found(0), Outcome::Adopted(vec![resource_name("db")]));
+    assert_eq!(found(7), Outcome::Adopted(Vec::new()));
+    assert_eq!(found(1), Outcome::Adopted(Vec::new()), "in doubt it is let go of");
+}

@@ -107,6 +107,26 @@ fn what_only_a_reset_undoes_is_said_where_it_has_started() {
 }
 
 #[test]
+fn a_unit_that_systemd_also_starts_by_itself_is_told_where_its_group_has_started() {
+    let mut known = record();
+    let text = "[cluster]\nname = \"c\"\n[node.node1]\naddress = \"127.0.0.1\"\n\
+                [[group.PAY.resource]]\nname = \"db\"\nkind = \"unit\"\n\
+                unit = \"pay.service\"\n";
+    let spec = crate::config::read(text).expect("it is right").spec;
+    let applied = known.config.as_deref().expect("it has one").clone();
+    let said = |record: &Record, me: &str, links: &[&str]| {
+        let links = |unit: &UnitName| links.iter().map(|link| format!("{link}/{unit}")).collect();
+        started_unasked(&event(up()), (&node(me), record), links).map(|m| m.line(Language::En))
+    };
+    assert_eq!(said(&known, "node1", &["/etc"]), None, "it has no unit");
+    known.config = Some(std::sync::Arc::new(AppliedConfig { spec, ..applied }));
+    let line = said(&known, "node1", &["/etc"]).expect("it is worth a line");
+    assert!(line.starts_with("TSUG10272-W") && line.contains("(/etc/pay.service)"), "{line}");
+    assert_eq!(said(&known, "node1", &[]), None);
+    assert_eq!(said(&known, "node2", &["/etc"]), None, "and nowhere else");
+}
+
+#[test]
 fn a_volume_that_the_next_node_has_to_wait_for_is_told_where_its_group_has_started() {
     let said = |me: &str, mounts: &[&str]| {
         let mounts = mounts.iter().map(|mount| (*mount).to_owned()).collect();

@@ -85,6 +85,28 @@ const MACHINE: [Plant; 20] = [
     ("self-fence:node", |s| s.own.self_fence = "none".to_owned()),
 ];
 
+/// A unit that is a resource.
+const UNITS: [Plant; 7] = [
+    ("own-unit:queue@1.service", |s| s.remove("/usr/lib/systemd/system/queue@.service")),
+    ("own-unit:queue@1.service", |s| {
+        s.write("/usr/lib/systemd/system/queue@.service", "[Unit]\n", 0o644);
+    }),
+    ("own-unit:queue@1.service", |s| s.link("/dev/null", "/etc/systemd/system/queue@1.service")),
+    ("own-unit:queue@1.service", |s| s.write("/run/systemd/system/queue@1.service", "", 0o644)),
+    ("own-unit:queue@1.service", |s| {
+        s.link(
+            "/usr/lib/systemd/system/queue@.service",
+            "/etc/systemd/system/multi-user.target.wants/queue@1.service",
+        );
+    }),
+    ("own-unit:queue@1.service", |s| {
+        s.link("/nowhere", "/run/systemd/generator/queue.service.requires/queue@1.service");
+    }),
+    ("own-unit:queue@1.service", |s| {
+        s.link("/nowhere", "/etc/systemd/system/sockets.target.wants/queue@1.socket");
+    }),
+];
+
 const VERSIONS: [Plant; 2] = [
     ("version:tsugi", |s| s.own.version = "0.1.1 x86_64".to_owned()),
     ("zone:localtime", |s| s.write("/etc/localtime", "UTC0", 0o644)),
@@ -92,7 +114,8 @@ const VERSIONS: [Plant; 2] = [
 
 #[test]
 fn every_difference_that_is_planted_on_the_node_that_stands_by_is_named_and_nothing_else() {
-    let all: Vec<Plant> = FILES.into_iter().chain(PLACES).chain(MACHINE).chain(VERSIONS).collect();
+    let all: Vec<Plant> =
+        FILES.into_iter().chain(PLACES).chain(MACHINE).chain(UNITS).chain(VERSIONS).collect();
     let mut named = 0;
     for (at, (item, plant)) in all.into_iter().enumerate() {
         let (one, mut two) = pair();
@@ -108,7 +131,7 @@ fn every_difference_that_is_planted_on_the_node_that_stands_by_is_named_and_noth
         assert!(text.contains("PAY") && text.contains("node2"), "{text}");
         named += 1;
     }
-    assert_eq!(named, 53);
+    assert_eq!(named, 60);
 }
 
 /// What the owner lacks is named for the owner only.
