@@ -29,6 +29,27 @@ pub enum Now {
     Command(Vec<String>),
     /// Print the node that a group is on (`clpgrp -n`), as `tsugi group list` shows it.
     OwnerOf(String),
+    /// Suspend or take up these monitors, or all if none is named (`clpmonctrl`).
+    Monitors(Turn, Vec<String>),
+}
+
+/// What becomes of a monitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is suspended.
+    Suspend,
+    /// It is taken up again.
+    Resume,
+}
+
+impl Turn {
+    /// The word of the new command.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+        }
+    }
 }
 
 /// Why an old command is not carried out.
@@ -47,7 +68,7 @@ pub enum Misuse {
 }
 
 /// All of them.
-pub const ALL: [OldName; 7] = [
+pub const ALL: [OldName; 8] = [
     OldName {
         name: "clpgrp",
         usage: "clpgrp -s|-t|-m|-n GROUP [-h NODE] [-a NODE]",
@@ -60,6 +81,11 @@ pub const ALL: [OldName; 7] = [
         now: clp::time_outs,
     },
     OldName { name: "clpcl", usage: "clpcl --suspend|--resume", now: clp::cluster },
+    OldName {
+        name: "clpmonctrl",
+        usage: "clpmonctrl -s|-r [-m MONITOR …] [-h NODE] [-w SECONDS] | -v",
+        now: clp::monitors,
+    },
     OldName {
         name: "ARMLOAD",
         usage: concat!(
@@ -135,6 +161,10 @@ impl Now {
                 quoted.fold("tsugi".to_owned(), |line, word| format!("{line} {word}"))
             }
             Self::OwnerOf(_) => "tsugi group list".to_owned(),
+            Self::Monitors(turn, names) => {
+                let names = if names.is_empty() { "…".to_owned() } else { names.join(" ") };
+                format!("tsugi monitor {} {names}", turn.word())
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
-//! CLUSTERPRO X, EXPRESSCLUSTER: `clpgrp`, `clpstat`, `clpcl`,
+//! CLUSTERPRO X, EXPRESSCLUSTER: `clpgrp`, `clpstat`, `clpcl`, `clpmonctrl`,
 //! `clptoratio` (reference guide, command chapters).
 
-use super::{Misuse, Now};
+use super::{Misuse, Now, Turn};
 
 /// What `clpgrp` is asked to do.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,6 +116,54 @@ pub(super) fn cluster(words: &[String]) -> Result<Now, Misuse> {
     let reason = format!("clpcl {old}");
     let words = ["group", verb, "--all", "--reason", &reason];
     Ok(Now::Command(words.iter().map(|w| (*w).to_owned()).collect()))
+}
+
+/// `clpmonctrl -s|-r [-m MONITOR …]`: a monitor is suspended and taken up again, or all of them
+/// (PH-14). It goes with its group, on whichever node that runs: which node it is asked of (`-h`)
+/// is no matter, and nothing waits for it (`-w`). `-v` shows them all.
+pub(super) fn monitors(words: &[String]) -> Result<Now, Misuse> {
+    let (mut asked, mut names, mut named) = (None, Vec::new(), false);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let now = match word.as_str() {
+            "-s" | "--suspend" => Some(Turn::Suspend),
+            "-r" | "--resume" => Some(Turn::Resume),
+            "-v" => None,
+            "-c" => return Err(Misuse::Elsewhere("tsugi group clear")),
+            "-e" | "-n" => return Err(Misuse::Elsewhere("tsugi drill")),
+            "-m" => {
+                named = true;
+                names.push(words.next().ok_or(Misuse::Missing("-m MONITOR"))?.clone());
+                continue;
+            }
+            "-h" => {
+                words.next().ok_or(Misuse::Missing("-h NODE"))?;
+                continue;
+            }
+            "-w" => {
+                let given = words.next().ok_or(Misuse::Missing("-w SECONDS"))?;
+                // Not read as one: `-w -m x` would take all of them.
+                given.parse::<u32>().map_err(|_| Misuse::Word(given.clone()))?;
+                continue;
+            }
+            name if named && !name.starts_with('-') => {
+                names.push(name.to_owned());
+                continue;
+            }
+            other => return Err(Misuse::Word(other.to_owned())),
+        };
+        if let Some((first, _)) = asked.replace((word, now)) {
+            return Err(Misuse::Both(String::clone(first), word.clone()));
+        }
+    }
+    if let Some(odd) = names.iter().find(|name| name.starts_with('-')) {
+        return Err(Misuse::Word(odd.clone()));
+    }
+    match asked {
+        Some((_, Some(turn))) => Ok(Now::Monitors(turn, names)),
+        Some((_, None)) => Ok(Now::Command(["status", "--long"].map(str::to_owned).into())),
+        None => Err(Misuse::Missing("-s|-r|-v")),
+    }
 }
 
 /// `clptoratio -r RATIO -t TIME`: every time-out is longer for a while (CL-35); `-i` has them as

@@ -34,6 +34,36 @@ fn cl_23_old_words_of_groups_start_stop_and_move_and_wait_for_the_end() {
 }
 
 #[test]
+fn ph_14_old_words_of_monitors_suspend_them_and_take_them_up_wherever_their_group_runs() {
+    let of = |line: &str| {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        called_by(words.first()).expect("it is an old name").now(&words[1..])
+    };
+    let monitors = |turn, names: &[&str]| {
+        Ok(Now::Monitors(turn, names.iter().map(|name| (*name).to_owned()).collect()))
+    };
+    for (old, now) in [
+        ("clpmonctrl -s -m port", monitors(Turn::Suspend, &["port"])),
+        ("clpmonctrl -s -h n1 -m PAY/ap/port -w 30", monitors(Turn::Suspend, &["PAY/ap/port"])),
+        ("clpmonctrl -r -m port page -m db", monitors(Turn::Resume, &["port", "page", "db"])),
+        ("clpmonctrl --suspend", monitors(Turn::Suspend, &[])),
+        ("clpmonctrl -w 5 --resume", monitors(Turn::Resume, &[])),
+        ("clpmonctrl -m port", Err(Misuse::Missing("-s|-r|-v"))),
+        ("clpmonctrl -s -m", Err(Misuse::Missing("-m MONITOR"))),
+        ("clpmonctrl -s -m -r", Err(Misuse::Word("-r".to_owned()))),
+        ("clpmonctrl -s port", Err(Misuse::Word("port".to_owned()))),
+        ("clpmonctrl -s -w -m port", Err(Misuse::Word("-m".to_owned()))),
+        ("clpmonctrl -s -r -m port", Err(Misuse::Both("-s".to_owned(), "-r".to_owned()))),
+        ("clpmonctrl -s -i 3", Err(Misuse::Word("-i".to_owned()))),
+        ("clpmonctrl -c -m port", Err(Misuse::Elsewhere("tsugi group clear"))),
+        ("clpmonctrl -n -m port", Err(Misuse::Elsewhere("tsugi drill"))),
+    ] {
+        assert_eq!(of(old), now, "{old}");
+    }
+    assert_eq!(now("clpmonctrl -v"), Ok("tsugi status --long".to_owned()));
+}
+
+#[test]
 fn an_old_command_that_is_not_understood_does_nothing() {
     let word = |word: &str| Err(Misuse::Word(word.to_owned()));
     assert_eq!(now("clpgrp -x PAY"), word("-x"));
@@ -134,7 +164,7 @@ fn every_name_is_installed_once_and_what_stands_there_is_left_alone() {
     let program = Path::new("/usr/bin/tsugi");
     for _twice in 0..2 {
         let places = install(dir.path(), program).unwrap();
-        assert_eq!(places.len(), 13);
+        assert_eq!(places.len(), 14);
         assert!(places.contains(&dir.path().join("ARMLoadC")));
         for place in places {
             assert_eq!(place.read_link().unwrap(), program);

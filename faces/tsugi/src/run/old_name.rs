@@ -1,16 +1,19 @@
 //! Commands that are called by the names of old runbooks.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use tsugi_messages::{self as messages, phrase};
+use tsugi_wire::control::report::Status;
 use tsugi_wire::control::{Reply, Request};
 
-use super::read;
+use super::{monitor, read};
+use crate::args::{Changing, Monitor};
 use crate::ask::Agents;
 use crate::exit::Exit;
-use crate::old_names::{self, NotInstalled, Now, OldName};
+use crate::old_names::{self, NotInstalled, Now, OldName, Turn};
 use crate::out::Out;
 
 /// Says what the command is now; what is left to do are the new words, if it is not done here.
@@ -23,10 +26,18 @@ pub fn old_name(out: &Out, old: &OldName, words: &[OsString]) -> ControlFlow<Exi
             return ControlFlow::Break(Exit::Usage);
         }
     };
-    out.say(&phrase::old_name_now(old.name, now.spelled()));
+    let is_now = phrase::old_name_now(old.name, now.spelled());
     match now {
-        Now::OwnerOf(group) => ControlFlow::Break(owner_of(out, &group)),
+        // Each is said once it is known which they are.
+        Now::Monitors(turn, names) => {
+            ControlFlow::Break(monitors(out, (old, words), (turn, &names)))
+        }
+        Now::OwnerOf(group) => {
+            out.say(&is_now);
+            ControlFlow::Break(owner_of(out, &group))
+        }
         Now::Command(words) => {
+            out.say(&is_now);
             let program = OsString::from("tsugi");
             ControlFlow::Continue(
                 [program].into_iter().chain(words.into_iter().map(OsString::from)).collect(),
@@ -55,6 +66,85 @@ fn owner_of(out: &Out, group: &str) -> Exit {
     };
     out.lines([owner.clone()]);
     Exit::Done
+}
+
+/// Suspends these monitors or takes them up, one after the other; without a name all that can be.
+fn monitors(
+    out: &Out,
+    (old, words): (&OldName, &[OsString]),
+    (turn, names): (Turn, &[String]),
+) -> Exit {
+    let named = std::env::var_os("TSUGI_RUN_DIR").map(PathBuf::from);
+    let agents = Agents::find(named.as_deref());
+    let typed = [OsString::from(old.name)].into_iter().chain(words.iter().cloned());
+    let typed: Vec<String> = typed.map(|word| word.to_string_lossy().into_owned()).collect();
+    let typed = typed.join(" ");
+    let status = match read::ask(&agents, out, (&Request::Status, &typed)) {
+        Ok((Reply::Status(status), _)) => status,
+        Ok(_) => return Exit::Failed,
+        Err(exit) => return exit,
+    };
+    let known = known(&status);
+    let mut wanted = BTreeSet::new();
+    for name in names {
+        match &meant(name, &known)[..] {
+            [one] => wanted.insert((*one).to_owned()),
+            several => {
+                let all: Vec<String> = known.iter().cloned().collect();
+                let among = if several.is_empty() { &all } else { several };
+                out.tell(&messages::refused_no_such_monitor(name, among.join(", ")));
+                return Exit::NotFound;
+            }
+        };
+    }
+    if names.is_empty() {
+        wanted.clone_from(&known);
+    }
+    let mut ends = Vec::new();
+    for monitor in &wanted {
+        let changing = Changing { reason: Some(typed.clone()), ..Changing::default() };
+        let now = Now::Command(
+            ["monitor", turn.word(), monitor, "--reason", &typed].map(str::to_owned).into(),
+        );
+        out.say(&phrase::old_name_now(old.name, now.spelled()));
+        let (monitor, hold) = (monitor.clone(), None);
+        let asked = match turn {
+            Turn::Suspend => Monitor::Suspend { monitor, hold, changing },
+            Turn::Resume => Monitor::Resume { monitor, changing },
+        };
+        ends.push(monitor::monitor(&agents, out, &asked));
+    }
+    match (ends.iter().find(|end| **end != Exit::Done), ends.contains(&Exit::Done)) {
+        (None, _) => Exit::Done,
+        (Some(_), true) => Exit::PartFailed,
+        (Some(first), false) => *first,
+    }
+}
+
+/// Every monitor that can be suspended, as the new command names it.
+fn known(status: &Status) -> BTreeSet<String> {
+    let rows = status.listing.monitors.iter();
+    // What watches by itself has no monitor: the end of a program, the carrier of an address.
+    let addresses: BTreeSet<(&str, &str)> = status
+        .listing
+        .resources
+        .iter()
+        .filter(|row| row.kind == "address")
+        .map(|row| (row.group.as_str(), row.name.as_str()))
+        .collect();
+    rows.filter(|row| !["process", "watch"].contains(&row.kind.as_str()))
+        .filter(|row| !addresses.contains(&(row.group.as_str(), row.name.as_str())))
+        .map(|row| format!("{}/{}", row.group, row.name))
+        .collect()
+}
+
+/// Those that a name of the former product may mean: the whole name, or its end.
+fn meant(name: &str, known: &BTreeSet<String>) -> Vec<String> {
+    if known.contains(name) {
+        return vec![name.to_owned()];
+    }
+    let end = format!("/{name}");
+    known.iter().filter(|monitor| monitor.ends_with(&end)).cloned().collect()
 }
 
 /// `compat install DIR`.

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
-use tsugi_wire::control::report::Wants;
-use tsugi_wire::control::{Operation, Request};
+use tsugi_messages as messages;
+use tsugi_wire::control::listing::{PartRow, StatusWord};
+use tsugi_wire::control::report::{self, Wants};
+use tsugi_wire::control::{Operation, Reply, Request};
 
 use crate::agent::{Agent, nobody};
 use crate::ending::{done, on, stands};
+use crate::online::{status, words};
 use crate::{Ran, tsugi, tsugi_as};
 
 /// A directory with the old names in it.
@@ -14,7 +17,7 @@ fn installed() -> (tempfile::TempDir, impl Fn(&str) -> PathBuf) {
     let dir = nobody();
     let place = dir.path().to_owned();
     let ran = tsugi(dir.path(), &["compat", "install", place.to_str().expect("a path")]);
-    assert_eq!((ran.code, ran.out.lines().count()), (0, 13), "{ran:#?}");
+    assert_eq!((ran.code, ran.out.lines().count()), (0, 14), "{ran:#?}");
     (dir, move |name| place.join(name))
 }
 
@@ -79,6 +82,91 @@ fn an_old_command_that_is_not_understood_asks_nobody_and_says_how_it_is_used() {
     let stop = tsugi_as(&place("clpcl"), agent.run_dir(), &["-t"]);
     stop.ended(2, "systemctl stop tsugi");
     assert_eq!(agent.times(), 0);
+}
+
+/// A status whose group PAY has these monitors, and an address that is watched.
+fn monitored(monitors: &[(&str, &str)]) -> Reply {
+    let part = |name: &str, kind: &str| PartRow {
+        group: "PAY".to_owned(),
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        node: "node1".to_owned(),
+        status: StatusWord::Normal,
+    };
+    let mut status = status(1);
+    status.listing.resources = vec![part("vip", "address"), part("ap", "process")];
+    status.listing.monitors = monitors.iter().map(|(name, kind)| part(name, kind)).collect();
+    Reply::Status(status)
+}
+
+/// What is asked of an agent that has these monitors and refuses those that are named so.
+fn clpmonctrl(line: &[&str], refused: &'static str) -> (Ran, Vec<String>) {
+    let (_dir, place) = installed();
+    let (tell, asked) = std::sync::mpsc::channel();
+    let tell = std::sync::Mutex::new(tell);
+    let agent = Agent::that_does(move |request| {
+        let Request::Change(change) = request else {
+            let all = [("vip", "link"), ("ap/port", "tcp"), ("ap/page", "http"), ("db", "unit")];
+            return crate::agent::bytes(&crate::agent::answer(monitored(&all)));
+        };
+        let (turn, group, resource, monitor) = match change.what.clone() {
+            Operation::SuspendMonitor { group, resource, monitor, hold: None } => {
+                ("suspend", group, resource, monitor)
+            }
+            Operation::ResumeMonitor { group, resource, monitor } => {
+                ("resume", group, resource, monitor)
+            }
+            other => panic!("{other:?}"),
+        };
+        let monitor = monitor.unwrap_or_default();
+        let line = format!("{turn} {group} {resource} {monitor}, {}", change.reason);
+        tell.lock().expect("nobody died").send(line).expect("it is awaited");
+        crate::agent::bytes(&match resource == refused {
+            true => crate::agent::answer(Reply::No(report::Refused {
+                kind: report::No::Refused,
+                rule: 6,
+                what: words(messages::refused_group_paused("PAY", "t", "r", "-").recorded()),
+                because: Vec::new(),
+                next: None,
+            })),
+            false => crate::agent::answer(done(&[])),
+        })
+    });
+    let ran = tsugi_as(&place("clpmonctrl"), agent.run_dir(), line);
+    drop(agent);
+    (ran, asked.try_iter().collect())
+}
+
+#[test]
+fn ph_14_an_old_name_of_a_monitor_finds_it_and_each_new_command_is_said() {
+    let (ran, asked) = clpmonctrl(&["-s", "-h", "node1", "-m", "port", "PAY/db"], "");
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    let reason = "clpmonctrl -s -h node1 -m port PAY/db";
+    assert_eq!(
+        asked,
+        [format!("suspend PAY ap port, {reason}"), format!("suspend PAY db , {reason}")]
+    );
+    assert!(ran.err.contains("clpmonctrl is now: tsugi monitor suspend PAY/ap/port "), "{ran:#?}");
+    assert!(ran.err.contains("clpmonctrl is now: tsugi monitor suspend PAY/db "), "{ran:#?}");
+}
+
+#[test]
+fn ph_14_without_a_name_all_monitors_are_meant_and_one_that_is_refused_is_told() {
+    let (ran, asked) = clpmonctrl(&["-r"], "");
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    let all = ["resume PAY ap page", "resume PAY ap port", "resume PAY db "];
+    assert_eq!(asked, all.map(|line| format!("{line}, clpmonctrl -r")), "and no address");
+    let (ran, asked) = clpmonctrl(&["-r"], "db");
+    assert_eq!((ran.code, asked.len()), (6, 3), "{ran:#?}");
+    let (ran, _) = clpmonctrl(&["-r", "-m", "db"], "db");
+    assert_eq!(ran.code, 3, "{ran:#?}");
+}
+
+#[test]
+fn a_monitor_that_there_is_not_changes_nothing_of_the_others() {
+    let (ran, asked) = clpmonctrl(&["-s", "-m", "port", "prot"], "");
+    assert_eq!(asked, [""; 0]);
+    ran.ended(4, "TSUG10578-E");
 }
 
 #[test]
