@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tsugi_cluster_rules::ocf::Code;
 use tsugi_cluster_rules::unit::{
-    Files, Job, OWN, PROPERTIES, Processes, State, UnitName, answer, started,
+    Active, Files, Job, OWN, PROPERTIES, Processes, State, UnitName, answer, started,
 };
 
 use crate::errand::REASON;
@@ -157,8 +157,13 @@ impl Systemd {
         }
         // A few starts in a row are systemd's limit; how often is tried here, the group says.
         self.call(&["reset-failed", unit.as_str()])?;
-        self.call(&["start", unit.as_str()])?;
-        Ok(started(&self.look(unit)?))
+        let begun = self.asked(&["start", unit.as_str()]);
+        let state = self.look(unit)?;
+        match (begun, state.active) {
+            // What its state does not tell: a dependency that failed, a person that may not.
+            (Err(error), Active::Inactive) => Ok((Code::Generic, error.to_string())),
+            (Ok(_) | Err(_), _) => Ok(started(&state)),
+        }
     }
 
     fn stop(&self, unit: &UnitName) -> io::Result<Answer> {

@@ -19,6 +19,7 @@ echo "$*" >>asked
 case $1 in
 show) cat state ;;
 daemon-reload) [ ! -e sick ] || { echo "it is sick" >&2; exit 1; } ;;
+start) [ ! -e refused ] || { echo "A dependency job failed." >&2; exit 1; }; cp after-start state ;;
 *) [ ! -e "after-$1" ] || cp "after-$1" state ;;
 esac
 "#;
@@ -142,6 +143,11 @@ fn a_start_whose_unit_is_not_up_after_it_has_failed_in_the_words_of_systemd() {
     let (code, words) = came(DOWN);
     assert_eq!(code, Code::Generic);
     assert!(words.contains("RemainAfterExit"), "{words}");
+    let stand = Stand::of(DOWN);
+    stand.write("refused", "");
+    let (code, words) = stand.does(Action::Start);
+    assert_eq!(code, Code::Generic);
+    assert!(words.contains("A dependency job failed."), "{words}");
 }
 
 #[test]
