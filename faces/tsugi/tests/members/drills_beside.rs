@@ -244,6 +244,20 @@ fn scripts_are_told_a_takeover_and_what_they_write_to_the_volume_is_thrown_away(
     assert!(!site.path("copy").exists() && site.path("dropped").exists());
 }
 
+#[test]
+fn a_program_that_ends_just_after_its_start_has_failed_though_nothing_asks_for_it() {
+    let program = "run = [\"/bin/sh\", \"-c\", \"test $TSUGI_REASON = drill || \
+                   exec sleep 100000; sleep 0.3; echo no licence; exit 3\"]";
+    let site = on_an_image(COPY, program);
+    let (code, told, err) = drill(&site, "c", &["--level", "isolate"]);
+    assert_eq!(code, Some(1), "{told} {err}");
+    let fault = &told["rehearsal"]["fault"];
+    assert_eq!(fault["part"], "start", "{told}");
+    let detail = fault["how"]["values"]["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("exit 3") && detail.contains("no licence"), "{fault}");
+    assert_eq!(left(&site, "b"), Vec::<String>::new());
+}
+
 /// A program that never gets ready in a drill, and says that it was begun.
 const HANGS: &str = "run = [\"/bin/sh\", \"-c\", \"test $TSUGI_REASON = drill && touch HEREbegun \
                      && exec sleep 100000; echo ready; exec sleep 100000\"]\nready = \"ready\"";

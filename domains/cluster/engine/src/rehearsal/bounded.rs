@@ -106,6 +106,11 @@ impl Running {
         }
     }
 
+    /// Waits until then, or until it has ended.
+    pub(super) fn stay(&mut self, until: Instant) {
+        while self.ended.is_none() && self.next(until).is_ok() {}
+    }
+
     /// How it has ended, if it has.
     pub(super) fn has_ended(&mut self) -> Option<String> {
         while self.next(Instant::now()).is_ok() {}
@@ -115,7 +120,7 @@ impl Running {
     /// Asks it to end, and kills it with all it started when it does not.
     pub(super) fn end(&mut self, until: Instant) {
         killpg(self.pid, Signal::SIGTERM).ok();
-        while self.ended.is_none() && self.next(until).is_ok() {}
+        self.stay(until);
         self.kill();
     }
 

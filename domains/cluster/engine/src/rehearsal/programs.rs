@@ -18,6 +18,8 @@ use super::log::{Log, Stopped, kind, refused};
 
 /// Between two questions of a monitor, at most: nobody waits for its whole rhythm here.
 const BETWEEN: Duration = Duration::from_secs(1);
+/// For so long a program has to stay that no line and no monitor says to be well.
+const STAYS: Duration = Duration::from_secs(3);
 /// So much of the memory must be free: what is started must not drive out what runs.
 const MEMORY_FREE: u64 = 8;
 const MEMORY: &str = "/proc/meminfo";
@@ -101,8 +103,13 @@ fn start(program: &Program, until: Instant) -> Result<Option<Running>, (FaultKin
     match &program.how {
         ProcessHow::Program { run, ready } => {
             let mut running = Running::start(command(program, run)).map_err(kind)?;
-            if let Some(line) = ready {
-                running.until_line(line, until).map_err(kind)?;
+            match ready {
+                Some(line) => running.until_line(line, until).map_err(kind)?,
+                // Nothing else will tell whether it runs.
+                None if program.monitors.is_empty() => {
+                    running.stay(until.min(Instant::now() + STAYS));
+                }
+                None => {}
             }
             match running.has_ended() {
                 Some(how) => Err((FaultKind::Failed, how)),
