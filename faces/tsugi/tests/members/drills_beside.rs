@@ -258,6 +258,54 @@ fn a_program_that_ends_just_after_its_start_has_failed_though_nothing_asks_for_i
     assert_eq!(left(&site, "b"), Vec::<String>::new());
 }
 
+/// Writes to its volume, whose top is nobody's; where it cannot it ends.
+const WRITES: &str = "run = [\"/bin/sh\", \"-c\", \"touch HEREmnt/begun-$TSUGI_REASON && \
+                      ls -ld HEREmnt > HEREtop-$TSUGI_REASON && echo ready && \
+                      exec sleep 100000\"]\nready = \"ready\"";
+
+/// A drill of a program that writes, on a copy that nobody can write to.
+fn on_a_read_only_copy(copy: &str) {
+    let site = on_an_image(copy, WRITES);
+    // What is copied is the image, so it has to stand there.
+    for words in [&["chown", "nobody"][..], &["sync", "--file-system"]] {
+        let done = Command::new(words[0]).args(&words[1..]).arg(site.path("mnt")).status();
+        assert!(done.expect("coreutils are there").success());
+    }
+    let (code, told, err) = drill(&site, "c", &["--level", "isolate"]);
+    assert_eq!(code, Some(0), "{told} {err}\n{}", site.log("b"));
+    let top = std::fs::read_to_string(site.path("top-drill")).expect("it was started there");
+    assert!(top.contains(" nobody "), "{top}");
+    assert!(!site.path("mnt/begun-drill").exists(), "the volume of the group has it");
+    let copied = std::fs::read_to_string(site.path("written")).expect("the drop has looked");
+    assert!(copied.contains("lost+found") && !copied.contains("begun-drill"), "{copied}");
+    assert_eq!(left(&site, "b"), Vec::<String>::new());
+    assert!(!site.path("copy").exists());
+}
+
+#[test]
+fn a_program_writes_over_a_directory_that_only_can_be_read_and_none_of_it_stays() {
+    on_a_read_only_copy(
+        "copy = [\"/bin/sh\", \"-c\", \"cp HEREimage HEREcopy && mkdir -p HEREsnapshot && \
+         mount -o loop HEREcopy HEREsnapshot && mount -o remount,ro HEREsnapshot && \
+         echo HEREsnapshot\"]\n\
+         drop = [\"/bin/sh\", \"-c\", \"! test -e HEREcopy || { ls HEREsnapshot > HEREwritten; \
+         umount HEREsnapshot && rm -f HEREcopy; }\"]",
+    );
+}
+
+#[test]
+fn a_program_writes_over_a_device_that_only_can_be_read_and_none_of_it_stays() {
+    on_a_read_only_copy(
+        "copy = [\"/bin/sh\", \"-c\", \"cp HEREimage HEREcopy && \
+         { /sbin/e2fsck -fy HEREcopy > HEREchecked 2>&1; test $? -le 1; } && \
+         losetup --read-only --find --show HEREcopy\"]\n\
+         drop = [\"/bin/sh\", \"-c\", \"! test -e HEREcopy || { \
+         /sbin/debugfs -R ls HEREcopy > HEREwritten && \
+         losetup --detach $(losetup --noheadings --output NAME --associated HEREcopy) && \
+         rm -f HEREcopy; }\"]",
+    );
+}
+
 /// A program that never gets ready in a drill, and says that it was begun.
 const HANGS: &str = "run = [\"/bin/sh\", \"-c\", \"test $TSUGI_REASON = drill && touch HEREbegun \
                      && exec sleep 100000; echo ready; exec sleep 100000\"]\nready = \"ready\"";

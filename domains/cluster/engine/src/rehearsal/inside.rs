@@ -4,13 +4,14 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount, umount2};
+use nix::unistd::AccessFlags;
 use tsugi_cluster_rules::drill::Depth;
 use tsugi_cluster_rules::drill::rehearsal::{FaultKind, Part};
 
@@ -40,7 +41,7 @@ fn shown(brief: &Brief, copies: &[PathBuf], until: Instant, log: &mut Log) -> Re
             log.part((Part::Check, &volume.name), || check(device, volume, until))?;
         }
         let from = device.as_deref().unwrap_or(copy);
-        let of = (brief.depth, device.is_some());
+        let of = (brief, device.is_some());
         log.part((Part::Mount, &volume.name), || put(from, volume, of))?;
     }
     match brief.depth {
@@ -158,7 +159,12 @@ const FILE_SYSTEMS: [(&str, Option<&str>); 2] =
 /// Has the file system end what its journal has begun, and then looks whether it is sound; nothing
 /// is mended.
 fn check(device: &Path, volume: &Volume, until: Instant) -> Result<(), (FaultKind, String)> {
-    let kind_of = mount_block(device, &volume.mount, MsFlags::empty())?;
+    let kind_of = match mount_block(device, &volume.mount, MsFlags::empty()) {
+        // What only can be read has to have ended what it began before it was copied.
+        Err(READ_ONLY) => mount_block(device, &volume.mount, MsFlags::MS_RDONLY),
+        mounted => mounted,
+    };
+    let kind_of = kind_of.map_err(of_device(device))?;
     umount(&volume.mount).map_err(|error| refused("umount")(error.into()))?;
     let (program, words): (&str, &[&str]) = match kind_of {
         "xfs" => ("/usr/sbin/xfs_repair", &["-n"]),
@@ -172,39 +178,88 @@ fn check(device: &Path, volume: &Volume, until: Instant) -> Result<(), (FaultKin
     bounded::run(command, until).map(drop).map_err(kind)
 }
 
-fn mount_block(
-    device: &Path,
-    dir: &Path,
-    more: MsFlags,
-) -> Result<&'static str, (FaultKind, String)> {
+/// What cannot be mounted because nobody can write to it.
+const READ_ONLY: Errno = Errno::EROFS;
+
+/// Mounts a block device as what it is; a device that can only be read is told as [`READ_ONLY`].
+fn mount_block(device: &Path, dir: &Path, more: MsFlags) -> Result<&'static str, Errno> {
     let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOATIME | more;
-    let failed = refused(&device.display().to_string());
     for (name, options) in FILE_SYSTEMS {
         match mount(Some(device), dir, Some(name), flags, options) {
             Ok(()) => return Ok(name),
             // It is not that, or this kernel does not know it.
             Err(Errno::EINVAL | Errno::ENODEV) => {}
-            Err(error) => return Err(failed(error.into())),
+            Err(Errno::EACCES | Errno::EROFS) => return Err(READ_ONLY),
+            Err(error) => return Err(error),
         }
     }
-    Err(failed(io::ErrorKind::Unsupported.into()))
+    Err(Errno::EOPNOTSUPP)
+}
+
+fn of_device(device: &Path) -> impl FnOnce(Errno) -> (FaultKind, String) {
+    let failed = refused(&device.display().to_string());
+    move |error| failed(error.into())
 }
 
 /// Mounts a copy where programs look for the volume.
 fn put(
     from: &Path,
     volume: &Volume,
-    (depth, block): (Depth, bool),
+    (brief, block): (&Brief, bool),
 ) -> Result<(), (FaultKind, String)> {
-    let failed = |error: nix::Error| refused(&volume.mount.display().to_string())(error.into());
-    let only = match depth {
+    let only = match brief.depth {
         Depth::Read => MsFlags::MS_RDONLY,
         Depth::Isolate => MsFlags::empty(),
     };
-    if block {
-        return mount_block(from, &volume.mount, only).map(drop);
+    let put = match block {
+        true => mount_block(from, &volume.mount, only).map(drop),
+        false => bind(from, &volume.mount, only),
+    };
+    match (put, brief.depth) {
+        (Err(READ_ONLY), Depth::Isolate) => written_over(from, volume, (brief, block)),
+        (put, _) => put.map_err(of_device(&volume.mount)),
     }
-    mount(Some(from), &volume.mount, NONE, MsFlags::MS_BIND, NONE).map_err(failed)?;
+}
+
+/// Binds the copy of a directory. One that is to be written and cannot be is told as [`READ_ONLY`].
+fn bind(from: &Path, to: &Path, only: MsFlags) -> Result<(), Errno> {
+    if only.is_empty() {
+        nix::unistd::access(from, AccessFlags::W_OK)?;
+    }
+    mount(Some(from), to, NONE, MsFlags::MS_BIND, NONE)?;
     let again = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
-    mount(NONE, &volume.mount, NONE, again | only, NONE).map_err(failed)
+    mount(NONE, to, NONE, again | only, NONE)
+}
+
+/// So much of the memory may be written over one copy: half of what has to be free.
+const WRITTEN_MOST: &str = "mode=0755,size=6%";
+
+/// Lays what programs write over a copy that only can be read: it is in memory, and gone with the
+/// drill.
+fn written_over(
+    from: &Path,
+    volume: &Volume,
+    (brief, block): (&Brief, bool),
+) -> Result<(), (FaultKind, String)> {
+    let place = brief.folder.join("written").join(&volume.name);
+    let failed = refused(&volume.mount.display().to_string());
+    let system = |error: Errno| failed(error.into());
+    let [low, up, work] = ["low", "up", "work"].map(|name| place.join(name));
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    fs::create_dir_all(&place).map_err(&failed)?;
+    mount(Some("drill"), &place, Some("tmpfs"), flags, Some(WRITTEN_MOST)).map_err(system)?;
+    [&low, &up, &work].into_iter().try_for_each(fs::create_dir).map_err(&failed)?;
+    match block {
+        true => mount_block(from, &low, MsFlags::MS_RDONLY).map(drop),
+        false => bind(from, &low, MsFlags::MS_RDONLY),
+    }
+    .map_err(system)?;
+    // The top is the directory's own: a program looks at whose it is.
+    let whose = fs::metadata(&low).map_err(&failed)?;
+    chown(&up, Some(whose.uid()), Some(whose.gid())).map_err(&failed)?;
+    fs::set_permissions(&up, whose.permissions()).map_err(&failed)?;
+    let [low, up, work] = [low, up, work].map(|path| path.display().to_string());
+    let options = format!("lowerdir={low},upperdir={up},workdir={work}");
+    mount(Some("drill"), &volume.mount, Some("overlay"), flags, Some(options.as_str()))
+        .map_err(system)
 }
