@@ -180,7 +180,13 @@ impl Systemd {
 
     fn kill(&self, unit: &UnitName) -> io::Result<Answer> {
         let mut looks = 0;
-        while self.answer(&self.look(unit)?).0 != Code::NotRunning {
+        loop {
+            match self.look(unit) {
+                Ok(state) if self.answer(&state).0 == Code::NotRunning => break,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
+                // One that does not answer now, as while it reads its files, may do so soon.
+                Ok(_) | Err(_) => {}
+            }
             if looks % KILL_EVERY == 0 {
                 // In this order: what is killed first could be started again.
                 self.call(&["stop", "--no-block", AT_ONCE, unit.as_str()])?;

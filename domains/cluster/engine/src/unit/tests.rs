@@ -186,6 +186,9 @@ fn a_kill_ends_when_nothing_is_left_and_kills_again_what_has_come_up() {
         "kill --signal=SIGKILL pay.service",
     ];
     assert_eq!(stand.asked(), kill);
+    // What says nothing at first has said nothing.
+    let stand = Stand::of("").after("kill", FAILED);
+    assert_eq!(stand.does(Action::Kill).0, Code::Success);
     // Something of it is left in its control group, and then not.
     let left = format!("{FAILED}ControlGroup=/system.slice/pay.service\n");
     let stand = Stand::of(&left);
