@@ -2,7 +2,8 @@
 //!
 //! One copy is written after the other, and of two that are whole the newer counts. So a writing
 //! that is torn, or one of a former life that comes late, spoils one copy at most, and was never
-//! acted on.
+//! acted on. Where the newest stands in one copy only, the other is written first: what somebody
+//! has read is not taken back by the next writing that is torn.
 
 use tsugi_vocabulary::{BootId, Claim, Claims, Epoch, Generation, GroupName, Held, NodeName, Span};
 
@@ -25,6 +26,8 @@ pub struct ClaimBlocks<S> {
     written: Option<u64>,
     /// The highest number that the other was read with.
     heard: u64,
+    /// The copy that is written first: not the only one that holds the newest, as it was read.
+    begins: usize,
 }
 
 impl<S: Store> ClaimBlocks<S> {
@@ -46,7 +49,7 @@ impl<S: Store> ClaimBlocks<S> {
         }
         let me = title.nodes.iter().position(|name| name == node);
         match me.filter(|_| title.nodes.len() == 2) {
-            Some(me) => Ok(Self { store, title, me, written: None, heard: 0 }),
+            Some(me) => Ok(Self { store, title, me, written: None, heard: 0, begins: 0 }),
             None => {
                 let nodes: Vec<&str> = title.nodes.iter().map(NodeName::as_str).collect();
                 Err(foreign(format!("node {node} and one other"), nodes.join(", ")))
@@ -96,7 +99,8 @@ impl<S: Store> ClaimBlocks<S> {
         if bytes.len() > length / 2 {
             return Err(StorageFailure::Full { file: self.store.name() });
         }
-        for place in [at, at + length as u64 / 2] {
+        let places = [at, at + length as u64 / 2];
+        for place in [places[self.begins], places[1 - self.begins]] {
             let written = self.store.write(place, &bytes);
             written.map_err(|error| Trouble::unwritten(&self.store, &error).failure())?;
         }
@@ -121,7 +125,12 @@ impl<S: Store> ClaimBlocks<S> {
         read.map_err(|error| Trouble::unread(&self.store, &error).failure())?;
         let (one, two) = bytes.split_at(length / 2);
         let whole = |copy: &[u8]| claims_from_bytes(record(copy)?, self.title.whose, seat);
-        match (whole(one), whole(two)) {
+        let (first, second) = (whole(one), whole(two));
+        if seat == self.me {
+            let number = |copy: &Result<Claims, _>| copy.as_ref().map_or(0, |claims| claims.number);
+            self.begins = usize::from(number(&first) > number(&second));
+        }
+        match (first, second) {
             (Ok(one), Ok(two)) => Ok(Some(if one.number >= two.number { one } else { two })),
             (Err(Unreadable::TooNew { found, known }), _)
             | (_, Err(Unreadable::TooNew { found, known })) => {
@@ -259,6 +268,24 @@ mod tests {
             let mut late = one.store.clone();
             late.put(place, &fourth, Reach::Whole);
             assert_eq!(at(&late, "b").other().unwrap(), Some(claims(5)));
+        }
+    }
+
+    #[test]
+    fn what_stands_in_one_copy_only_is_not_taken_back_by_the_next_writing() {
+        let mut one = at(&made(&["a", "b"]), "a");
+        one.write(&claims(3)).unwrap();
+        let fourth = blocks(&claims_to_bytes(&claims(4), one.title.whose, 0));
+        let (first, length) = one.title.layout.claims(0);
+        for (n, place) in [first, first + length as u64 / 2].into_iter().enumerate() {
+            // A former life ended between its two copies.
+            let mut store = one.store.clone();
+            store.put(place, &fourth, Reach::Whole);
+            let mut next = at(&store, "a");
+            assert_eq!(next.own().unwrap().unwrap().number, 4);
+            assert_eq!(next.begins, 1 - n, "the other is written first");
+            next.write(&claims(6)).unwrap();
+            assert_eq!(at(&next.store, "b").other().unwrap(), Some(claims(6)));
         }
     }
 
