@@ -188,7 +188,18 @@ impl<S: Store> Clerk<S> {
             asker.answer(Ok(self.keeper.view().applied));
         }
         self.carry_out_petitions(&board)?;
+        if !self.is_listed() {
+            self.keeper.resign();
+        }
         self.say()
+    }
+
+    /// Whether the list of voters names this node. One that is on no list can be named to nobody
+    /// as the leader: while it led, nobody would decide anything, not even to list it.
+    fn is_listed(&self) -> bool {
+        let voters = &self.keeper.view().voters;
+        let me = self.keeper.title().nodes.get(self.keeper.me());
+        voters.list.is_empty() || me.is_some_and(|me| voters.of(me).is_some())
     }
 
     fn next_batch(&mut self) -> Vec<(Entry, Asker<Answer>)> {
@@ -340,7 +351,7 @@ impl<S: Store> Clerk<S> {
         } else {
             pace.silence.to_std() + pace.beat.to_std() * 4 * me as u32
         };
-        self.signs.1.elapsed() >= wait
+        self.is_listed() && self.signs.1.elapsed() >= wait
     }
 
     /// Hands one thing that waits to the leader, if there is one.

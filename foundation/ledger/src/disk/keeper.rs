@@ -298,6 +298,13 @@ impl<S: Store> Keeper<S> {
         Ok(Campaign::Won(news))
     }
 
+    /// Leads no more. What it wrote stands, and whoever leads next starts from it.
+    pub(crate) fn resign(&mut self) {
+        if let Stance::Leads { place, .. } = self.stance {
+            self.stance = Stance::Follows(Some(place));
+        }
+    }
+
     /// Writes `view` to an area that is not in use, then the vow that makes it this region's.
     fn write_anew(&mut self, term: Term, view: &View) -> Result<(Place, u64), Trouble> {
         let generation = self.vow.next_generation();

@@ -47,6 +47,21 @@ async fn a_node_whose_end_is_demanded_fails_and_only_in_that_life() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_no_voter_any_more_leaves_the_lead_to_one_that_is() {
+    let mut two = OneDisk::with(&["a", "b"], QUICK).await;
+    let removed = two.leader().await;
+    let voters = two.ledger(removed).view().voters.clone();
+    let id = voters.of(&stand::node(["a", "b"][removed])).expect("it has a vote");
+    // Whether the answer comes is not the question: whoever leads by then carries it out.
+    two.ledger(removed).remove_voter(id, voters.generation).await.expect("done");
+    stand::leads(two.ledger(1 - removed)).await;
+    // Nor does it try when the other is gone for a while.
+    two.restart(1 - removed).await;
+    stand::leads(two.ledger(1 - removed)).await;
+    assert!(!two.ledger(removed).leadership().me);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_process_of_the_same_node_ends_the_first() {
     let two = OneDisk::with(&["a", "b"], CALM).await;
     let mut failed = two.ledger(0).failed();
