@@ -47,6 +47,17 @@ pub const SHORTEST_TTL: Span = {
     if default.0 < fast.0 { default } else { fast }
 };
 
+/// How often an agent whose shared disk failed looks whether it can begin anew.
+pub const DISK_LOOK: Span = Span::secs(3);
+
+/// When it looks first, by the place of its node among the two. A disk that fails both is back for
+/// both at once, and an agent that has just begun promises nothing for the longest lease: of two
+/// that begin anew together every lease would run out. So they look in turn.
+#[must_use]
+pub const fn first_disk_look(place: usize) -> Span {
+    Span(DISK_LOOK.0 / 2 * (place as u64 % 2))
+}
+
 impl Timing {
     /// The times of `profile`.
     #[must_use]

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tsugi_cluster_rules::node::{Event, Shows};
 use tsugi_cluster_rules::record::Record;
 use tsugi_cluster_rules::spec::{ClusterSpec, LedgerPlace};
+use tsugi_cluster_rules::timing::{DISK_LOOK, first_disk_look};
 use tsugi_ledger::disk::{
     self, ClaimBlocks, Claimant, Claiming, DiskLedger, DiskSeat, Pace, SharedDisk,
 };
@@ -22,9 +23,9 @@ use super::founding::Founding;
 use crate::core::{Letter, Post};
 use crate::{config, logbook};
 
-/// How soon a disk that failed is looked at again, first and at the longest: each time that it
-/// still fails makes it twice as long.
-const LOOKS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(16)];
+/// The longest rest between two looks at a disk that failed: each time that it still fails makes
+/// the rest twice as long.
+const LONGEST_REST: Duration = Duration::from_secs(16);
 /// A look that takes longer is told like one that failed, and waited for.
 const HANGS: Duration = Duration::from_secs(10);
 
@@ -115,7 +116,7 @@ async fn until_writes(
     (cluster, node): (ClusterId, &NodeName),
     mut leads_to: impl FnMut(Option<&StorageFailure>) -> Look,
 ) {
-    let [mut rest, longest] = LOOKS;
+    let mut rest = DISK_LOOK.to_std();
     loop {
         let (path, name) = (path.to_owned(), node.clone());
         let shown = path.display().to_string();
@@ -134,7 +135,7 @@ async fn until_writes(
             Look::Done => return,
             Look::Again => tokio::time::sleep(rest).await,
         }
-        rest = (rest + rest).min(longest);
+        rest = (rest + rest).min(LONGEST_REST);
     }
 }
 
@@ -161,6 +162,8 @@ pub(super) async fn ledger(
 pub(super) struct Disk {
     pub(super) path: Box<Path>,
     pub(super) cluster: ClusterId,
+    /// The place of this node among the two.
+    pub(super) place: usize,
     pub(super) vote: Vote,
 }
 
@@ -202,10 +205,11 @@ pub(super) fn vote(
     Ok(Vote { claimant, claimed, writes })
 }
 
-/// Begins anew once the disk takes writes again after a writing failed. Until then the node goes on
-/// without it: while both nodes hear each other their groups need no vote of the disk.
+/// Begins anew once the disk takes writes again after a writing failed, and not together with the
+/// other node. Until then the node goes on without it: while both nodes hear each other their
+/// groups need no vote of the disk.
 pub(super) async fn begin_anew(
-    Disk { path, cluster, vote }: Disk,
+    Disk { path, cluster, place, vote }: Disk,
     node: NodeName,
     (ledger, language, post): (Arc<dyn Ledger>, Language, Post),
 ) {
@@ -221,6 +225,7 @@ pub(super) async fn begin_anew(
         None => messages::ledger_disk_unusable(path.display(), &node, "a write failed"),
     };
     logbook::tell(Some(message), language);
+    tokio::time::sleep(first_disk_look(place).to_std()).await;
     until_writes(&path, (cluster, &node), |failure| match failure {
         Some(_) => Look::Again,
         None => Look::Done,

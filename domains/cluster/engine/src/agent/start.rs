@@ -313,7 +313,8 @@ fn open_disk(
     let vote = shared_disk::vote(path, (cluster, me), post.clone());
     let vote = vote.map_err(LinkFailure::SharedDisk)?;
     let (claimant, claimed) = vote.parts();
-    let disk = Some(Disk { path: path.into(), cluster, vote });
+    let place = spec.nodes.keys().position(|name| name == me).unwrap_or(0);
+    let disk = Some(Disk { path: path.into(), cluster, place, vote });
     Ok(Opened { disk, claimant: Some(claimant), claimed })
 }
 
