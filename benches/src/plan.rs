@@ -10,7 +10,7 @@ use tsugi_cluster_rules::record::Record;
 use tsugi_cluster_rules::spec::{Failback, FencePolicy};
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_vocabulary::{BootId, Index, NodeName, Span, Wall};
-use tsugi_world::{Devices, Neighbours, Scene, SceneGroup};
+use tsugi_world::{Devices, LedgerOn, Neighbours, Scene, SceneGroup};
 
 use crate::Figure;
 
@@ -27,7 +27,8 @@ pub fn run() -> Vec<Figure> {
     };
     let groups = (0..GROUPS).map(group).collect();
     let (neighbours, devices) = (Neighbours::Any, Devices::None);
-    let scene = Scene { profile: Profile::Default, members: 3, groups, neighbours, devices };
+    let (profile, ledger) = (Profile::Default, LedgerOn::Nodes);
+    let scene = Scene { profile, members: 3, groups, neighbours, devices, ledger };
     let mut record = scene.record();
     let planned = planner::plan(&situation(&record, Life::Heard));
     if let Some(draft) = planned.draft {

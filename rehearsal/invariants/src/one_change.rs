@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tsugi_cluster_rules::lease::majority;
+use tsugi_cluster_rules::lease::{has_disk, majority};
 use tsugi_cluster_rules::record::Record;
 use tsugi_cluster_rules::timing::{LONGEST_TTL, TTL_CAP};
 use tsugi_vocabulary::{Generation, NodeName, Span};
-use tsugi_world::Seen;
+use tsugi_world::{DISK, Seen};
 
 use crate::{Invariant, Violation, number_of};
 
@@ -65,7 +65,8 @@ impl Invariant for OneChange {
                         return broken(format!("the voters changed again after {ms} ms"));
                     }
                 }
-                let voters = after.voters.keys().filter_map(number_of).collect();
+                let disk = has_disk(after).then_some(DISK);
+                let voters = after.voters.keys().filter_map(number_of).chain(disk).collect();
                 let longest = if before.stretch.is_some() { TTL_CAP } else { LONGEST_TTL };
                 let list = after.membership;
                 self.present = Some(Present { list, voters, settled: None, longest });

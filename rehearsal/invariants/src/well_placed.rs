@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tsugi_cluster_rules::lease::has_disk;
 use tsugi_cluster_rules::plan::{Chosen, Decision, Waiting};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{Answer, Draft, GroupRecord, Ownership, Record, Write};
@@ -89,7 +90,9 @@ impl WellPlaced {
             return broken("restarts", what);
         }
         let lost = was.owner().filter(|node| now.owner() != Some(*node) && !fenced);
-        if let Some(node) = lost.filter(|node| self.is_hasty(at, (was, after), (name, node))) {
+        // Not judged on a shared disk yet: decision 15 says what was seen there.
+        let judged = lost.filter(|_| !has_disk(after));
+        if let Some(node) = judged.filter(|node| self.is_hasty(at, (was, after), (name, node))) {
             return broken("patience", format!("{name} was taken from {node}, never listened for"));
         }
         Ok(())

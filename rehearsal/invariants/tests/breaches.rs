@@ -17,7 +17,7 @@ use tsugi_vocabulary::{
     BootId, Epoch, Generation, GroupName, Index, NodeName, ResourceName, Span, Wall,
 };
 use tsugi_world::{
-    Accepted, Devices, Entitled, Neighbours, Promised, Scene, SceneGroup, Seen, Witness,
+    Accepted, Devices, Entitled, LedgerOn, Neighbours, Promised, Scene, SceneGroup, Seen, Witness,
 };
 
 const GRACE: u64 = 50_000_000;
@@ -109,6 +109,7 @@ fn apart(owner: &str, boot: BootId) -> Record {
         groups: vec![at_home(0), at_home(1)],
         neighbours: Neighbours::Apart,
         devices: Devices::None,
+        ledger: LedgerOn::Nodes,
     }
     .record();
     let entry = Versioned { version: Index(1), value: Arc::new(lived(owned(3, owner), boot)) };

@@ -27,10 +27,18 @@ const STATES: &[&str] = &[
     "state adopting",
     "state asker shot",
     "state deaf",
+    "state began anew after a failed write",
     "state fenced",
     "state found off",
+    "state froze at a write",
+    "state froze before a write",
     "state mending",
+    "state petition late",
     "state pinned and lost",
+    "state power lost at a write",
+    "state write failed",
+    "state write late",
+    "state write torn",
     "stretch over",
     "stretched",
     "taken over: monitor failed",
@@ -46,6 +54,6 @@ const STATES: &[&str] = &[
 /// What was never met.
 #[must_use]
 pub fn missing(met: &BTreeMap<&'static str, u64>) -> Vec<&'static str> {
-    let all = FaultKind::NAMES.iter().chain(STATES);
+    let all = FaultKind::NAMES.iter().chain(&FaultKind::OF_DISK).chain(STATES);
     all.filter(|name| !met.contains_key(*name)).copied().collect()
 }

@@ -38,6 +38,7 @@ pub fn write(decisions: &Decisions) -> String {
         Setting::Apart => "apart",
         Setting::Fenced => "fenced",
         Setting::Devices => "devices",
+        Setting::SharedDisk => "shared-disk",
     };
     text += &format!("setting {setting}\nseed {}\nrun_ms {}\n", run.seed, run.run_ms);
     for fault in &run.faults {
@@ -69,6 +70,7 @@ fn take(decisions: &mut Decisions, line: &str) -> Option<()> {
         Some(("setting", "apart")) => run.setting = Setting::Apart,
         Some(("setting", "fenced")) => run.setting = Setting::Fenced,
         Some(("setting", "devices")) => run.setting = Setting::Devices,
+        Some(("setting", "shared-disk")) => run.setting = Setting::SharedDisk,
         _ => run.faults.push(Fault::parse(line)?),
     }
     Some(())

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use tsugi_cluster_rules::mutant::plant;
 use tsugi_stage::decisions::{self, Decisions};
-use tsugi_stage::run::{Run, Verdict, Voters};
+use tsugi_stage::run::{Ledgers, Run, Verdict, Voters};
 use tsugi_stage::{coverage, mutants, series, shrink};
 
 /// Rehearse the cluster in a false world, from seeds.
@@ -25,6 +25,9 @@ struct Asked {
     /// Whether the list of voters changes in this one seed.
     #[arg(long, value_enum, default_value_t)]
     voters: Voters,
+    /// Where the clusters keep their ledger.
+    #[arg(long, value_enum, default_value_t)]
+    ledger: Ledgers,
     /// Run a list of decisions from a file.
     #[arg(long)]
     replay: Option<PathBuf>,
@@ -42,19 +45,19 @@ fn main() -> ExitCode {
         return one_mutant(&name);
     }
     if let Some(seed) = asked.seed {
-        let run = Run::of_seed(seed, asked.voters);
+        let run = Run::of_seed(seed, (asked.voters, asked.ledger));
         return show(&Decisions { mutant: None, run });
     }
-    whole(asked.from, asked.takeovers)
+    whole(asked.ledger, (asked.from, asked.takeovers))
 }
 
 /// So many takeovers are seen with voters that stay for one with voters that change.
 const STAY: u64 = 10;
 
-fn whole(from: u64, takeovers: u64) -> ExitCode {
-    let changing = series::series(Voters::Change, (from, takeovers / STAY));
+fn whole(ledger: Ledgers, (from, takeovers): (u64, u64)) -> ExitCode {
+    let changing = series::series((Voters::Change, ledger), (from, takeovers / STAY));
     println!("voters change: seeds {}  takeovers {}", changing.seeds, changing.takeovers);
-    let total = series::series(Voters::Stay, (from, takeovers)).with(changing);
+    let total = series::series((Voters::Stay, ledger), (from, takeovers)).with(changing);
     for (what, times) in &total.met {
         println!("{times:>9}  {what}");
     }
@@ -66,7 +69,9 @@ fn whole(from: u64, takeovers: u64) -> ExitCode {
         let (at, what) = (violation.at / 1_000_000, &violation.what);
         println!("seed {seed}: {} at {at} ms: {what}", violation.invariant);
         let voters = voters.to_possible_value().expect("no way of voters is hidden");
-        println!("repeat it: sim --seed {seed} --voters {}", voters.get_name());
+        let kept = ledger.to_possible_value().expect("no place of the ledger is hidden");
+        let (voters, kept) = (voters.get_name(), kept.get_name());
+        println!("repeat it: sim --seed {seed} --voters {voters} --ledger {kept}");
     }
     let mut missing = coverage::missing(&total.met);
     if takeovers < coverage::FROM_TAKEOVERS {

@@ -40,6 +40,9 @@ const STRETCH: &[&str] = &["stretch", "agent", "move", "one-way"];
 const STRETCHED_VOTERS: &[&str] = &["stretch", "wipe", "take-out", "isolate", "power", "lag"];
 /// A guardian has nobody beside it who looks at the clock.
 const ALONE: &[&str] = &["agent", "hang", "isolate", "one-way"];
+/// What shows a rule of the disk's vote: no vote of the other node is there, or it is just gone.
+const DISK: &[&str] = &["split", "one-way", "cut-off", "isolate", "power", "move", "freeze"];
+const DISK_RESTART: &[&str] = &["power", "power-at-write", "split", "agent", "move"];
 const START: &[&str] = &["all-power", "power", "agent"];
 
 const fn planted(name: &'static str, kinds: &'static [&'static str], budget: u64) -> Planted {
@@ -83,6 +86,15 @@ pub const VISIBLE: &[Planted] = &[
     set(Setting::Devices, planted("fence-failure-confirms", LOSS, 200)),
     set(Setting::Devices, planted("state-believed-untested", LOSS, 100)),
     set(Setting::Devices, planted("state-believed-once", LOSS, 100)),
+    set(Setting::SharedDisk, planted("disk-waits-for-nobody", DISK, 400)),
+    set(Setting::SharedDisk, planted("disk-votes-unasked", DISK, 400)),
+    set(Setting::SharedDisk, planted("disk-counts-from-an-older-claim", DISK, 400)),
+    set(Setting::SharedDisk, planted("disk-counts-lower-epochs", DISK, 400)),
+    set(Setting::SharedDisk, planted("disk-claim-names-another-ttl", DISK, 400)),
+    set(Setting::SharedDisk, planted("disk-drift-ignored", DISK, 400)),
+    set(Setting::SharedDisk, planted("disk-counted-from-reading", DISK, 400)),
+    set(Setting::SharedDisk, planted("disk-forgets-at-start", DISK_RESTART, 400)),
+    set(Setting::SharedDisk, planted("disk-ends-every-boot", LOSS, 400)),
     planted("start-before-armed", &[], 10),
     planted("release-without-stop", OPERATOR, 10),
     planted("failed-stop-believed", &["stop-fails", "move", "stop-start"], 20),
@@ -107,6 +119,8 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     ("voter-ends-every-boot", "the lease's own tests and the model"),
     ("voter-lets-the-released-return", "the lease's own tests"),
     ("voter-unpins-early", "the lease's own tests: the planner never asks for it"),
+    ("disk-read-before-written", "the model: here who is taken over from has long ceased to ask"),
+    ("disk-ignores-membership", "the lease's own tests: the list changes when no lease runs"),
     ("fence-carried-out-late", "the node's own tests: it costs service, not safety"),
     ("state-of-a-liar-believed", "the node's own tests: here no device begins to lie"),
     ("fence-failure-assumed-dead", "the rules' walks: the checker of plans stops it before"),

@@ -4,8 +4,8 @@ use tsugi_cluster_rules::spec::{Failback, FencePolicy};
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_invariants::{Violation, Watch};
 use tsugi_world::{
-    Cast, Chance, Counts, Devices, Fault, FaultKind, Neighbours, Scene, SceneGroup, World,
-    draw_faults,
+    Cast, Chance, Counts, Devices, Fault, FaultKind, LedgerOn, Neighbours, Scene, SceneGroup,
+    World, draw_faults,
 };
 
 /// How long the faults of a run last, in milliseconds of the false world.
@@ -27,7 +27,7 @@ pub enum Verdict {
 /// In what kind of cluster a seed plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// Drawn from all.
+    /// Drawn from all whose ledger is on the nodes.
     Any,
     /// Two groups that must be apart.
     Apart,
@@ -35,6 +35,8 @@ pub enum Setting {
     Fenced,
     /// Something switches each node off; of the volumes some ask for it.
     Devices,
+    /// Two nodes and a disk that they share; what else there is is drawn.
+    SharedDisk,
 }
 
 /// Whether the list of voters changes in a series.
@@ -46,6 +48,19 @@ pub enum Voters {
     /// Machines lose their disks, nodes are taken out and join again.
     Change,
 }
+
+/// Where the clusters of a series keep their ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Ledgers {
+    /// One cluster in five on a disk that two nodes share, the others on the nodes.
+    #[default]
+    Drawn,
+    /// All on such a disk.
+    Disk,
+}
+
+/// One seed in this many has its ledger on a disk.
+const ON_DISK: u64 = 5;
 
 /// Everything that decides a run. The seed still gives the times of messages and acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,10 +80,17 @@ fn scene(seed: u64, setting: Setting) -> Scene {
     let mut chance = Chance::new(seed, 3);
     let profile = if chance.happens(500) { Profile::Fast } else { Profile::Default };
     let members = usize::try_from(chance.between(2, 3)).unwrap_or(2);
-    let apart = chance.happens(80) && setting == Setting::Any || setting == Setting::Apart;
+    let (ledger, members) = match setting {
+        Setting::SharedDisk => (LedgerOn::Disk, 2),
+        Setting::Any | Setting::Apart | Setting::Fenced | Setting::Devices => {
+            (LedgerOn::Nodes, members)
+        }
+    };
+    let drawn = matches!(setting, Setting::Any | Setting::SharedDisk);
+    let apart = chance.happens(80) && drawn || setting == Setting::Apart;
     let groups = if apart { 2 } else { chance.between(1, 3) };
     // One run in four of a series; what else is drawn stays as it was without.
-    let each = setting == Setting::Any && seed.is_multiple_of(4) || setting == Setting::Devices;
+    let each = drawn && seed.is_multiple_of(4) || setting == Setting::Devices;
     let devices = if each { Devices::Each } else { Devices::None };
     let kinds = [Failback::Never, Failback::Manual, Failback::WhenBetter];
     let group = |chance: &mut Chance| {
@@ -84,7 +106,7 @@ fn scene(seed: u64, setting: Setting) -> Scene {
     };
     let groups = (0..groups).map(|_| group(&mut chance)).collect();
     let neighbours = if apart { Neighbours::Apart } else { Neighbours::Any };
-    Scene { profile, members, groups, neighbours, devices }
+    Scene { profile, members, groups, neighbours, devices, ledger }
 }
 
 impl Run {
@@ -96,12 +118,16 @@ impl Run {
 
     /// The run of a seed in a series.
     #[must_use]
-    pub fn of_seed(seed: u64, voters: Voters) -> Self {
+    pub fn of_seed(seed: u64, (voters, ledger): (Voters, Ledgers)) -> Self {
         let without: &'static [&'static str] = match voters {
             Voters::Stay => &FaultKind::MEMBERSHIP,
             Voters::Change => &[],
         };
-        Self::drawn(seed, Setting::Any, (&[], without))
+        let setting = match ledger {
+            Ledgers::Drawn if !seed.is_multiple_of(ON_DISK) => Setting::Any,
+            Ledgers::Drawn | Ledgers::Disk => Setting::SharedDisk,
+        };
+        Self::drawn(seed, setting, (&[], without))
     }
 
     fn drawn(
@@ -111,7 +137,8 @@ impl Run {
     ) -> Self {
         let scene = scene(seed, setting);
         let (nodes, groups) = (scene.voters(), scene.groups.len());
-        let cast = Cast { nodes, members: scene.members, groups, without, kinds };
+        let (members, ledger) = (scene.members, scene.ledger);
+        let cast = Cast { nodes, members, groups, without, kinds, ledger };
         Self { seed, setting, run_ms: RUN_MS, faults: draw_faults(seed, cast, RUN_MS) }
     }
 

@@ -9,7 +9,7 @@ use tsugi_cluster_rules::mutant::plant;
 use tsugi_invariants::Violation;
 use tsugi_world::Counts;
 
-use crate::run::{Run, Verdict, Voters};
+use crate::run::{Ledgers, Run, Verdict, Voters};
 
 /// One seed in this many is run twice.
 const TWICE: u64 = 100;
@@ -39,7 +39,7 @@ pub struct Total {
 
 /// Runs seeds from `from` on until so many takeovers were seen.
 #[must_use]
-pub fn series(voters: Voters, (from, takeovers): (u64, u64)) -> Total {
+pub fn series(kind: (Voters, Ledgers), (from, takeovers): (u64, u64)) -> Total {
     let next = AtomicU64::new(from);
     let stop = AtomicBool::new(false);
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -52,7 +52,7 @@ pub fn series(voters: Voters, (from, takeovers): (u64, u64)) -> Total {
                 plant("");
                 while !stop.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if sender.send((seed, one(seed, voters))).is_err() {
+                    if sender.send((seed, one(seed, kind))).is_err() {
                         return;
                     }
                 }
@@ -66,7 +66,7 @@ pub fn series(voters: Voters, (from, takeovers): (u64, u64)) -> Total {
             early.insert(seed, result);
             while let Some((verdict, counts)) = early.remove(&due) {
                 if total.takeovers < takeovers && total.broken.len() < ENOUGH {
-                    total.add((due, voters), verdict, &counts);
+                    total.add((due, kind.0), verdict, &counts);
                 }
                 due += 1;
             }
@@ -78,8 +78,8 @@ pub fn series(voters: Voters, (from, takeovers): (u64, u64)) -> Total {
 }
 
 /// Runs a seed; one in a hundred twice, which must be the same to the bit.
-fn one(seed: u64, voters: Voters) -> (Verdict, Counts) {
-    let run = Run::of_seed(seed, voters);
+fn one(seed: u64, kind: (Voters, Ledgers)) -> (Verdict, Counts) {
+    let run = Run::of_seed(seed, kind);
     let first = run.play();
     if seed % TWICE != 1 || run.play() == first {
         return first;

@@ -5,21 +5,25 @@ use std::path::Path;
 use tsugi_cluster_rules::mutant::plant;
 use tsugi_stage::decisions::{self, Decisions};
 use tsugi_stage::mutants::{ELSEWHERE, VISIBLE, find};
-use tsugi_stage::run::{Run, Verdict, Voters};
+use tsugi_stage::run::{Ledgers, Run, Verdict, Voters};
 use tsugi_stage::{series, shrink};
 
 #[test]
 fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
-    let (first, again) =
-        (Run::of_seed(3, Voters::Change).play(), Run::of_seed(3, Voters::Change).play());
+    let (first, again) = (
+        Run::of_seed(3, (Voters::Change, Ledgers::Drawn)).play(),
+        Run::of_seed(3, (Voters::Change, Ledgers::Drawn)).play(),
+    );
     assert_eq!(first, again);
-    assert_ne!(first.1.trace, Run::of_seed(4, Voters::Change).play().1.trace);
+    assert_ne!(first.1.trace, Run::of_seed(4, (Voters::Change, Ledgers::Drawn)).play().1.trace);
 }
 
 #[test]
 fn a_series_is_the_same_whichever_core_is_faster() {
-    let (first, again) =
-        (series::series(Voters::Change, (1, 30)), series::series(Voters::Change, (1, 30)));
+    let (first, again) = (
+        series::series((Voters::Change, Ledgers::Drawn), (1, 30)),
+        series::series((Voters::Change, Ledgers::Drawn), (1, 30)),
+    );
     assert_eq!(first.broken, Vec::new());
     assert_eq!((first.takeovers, first.trace), (again.takeovers, again.trace));
 }

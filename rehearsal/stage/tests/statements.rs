@@ -7,7 +7,8 @@ use tsugi_cluster_rules::spec::{Failback, FencePolicy};
 use tsugi_cluster_rules::timing::Profile;
 use tsugi_vocabulary::{GroupName, Span};
 use tsugi_world::{
-    Accepted, Devices, Fault, FaultKind, Neighbours, Scene, SceneGroup, Seen, Witness, World,
+    Accepted, Devices, Fault, FaultKind, LedgerOn, Neighbours, Scene, SceneGroup, Seen, Witness,
+    World,
 };
 
 /// The numbers that callers were told, and who gave them when.
@@ -54,8 +55,8 @@ fn group(home: usize, failback: Failback) -> SceneGroup {
 
 fn played(groups: Vec<SceneGroup>, faults: Vec<Fault>, until_ms: u64) -> Log {
     let (profile, neighbours) = (Profile::Default, Neighbours::Any);
-    let devices = Devices::None;
-    let scene = Scene { profile, members: 2, groups, neighbours, devices };
+    let (devices, ledger) = (Devices::None, LedgerOn::Nodes);
+    let scene = Scene { profile, members: 2, groups, neighbours, devices, ledger };
     let mut log = Log::default();
     World::new(7, scene, faults, &mut log).run(until_ms);
     log

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::chance::Chance;
+use crate::scene::LedgerOn;
 
 /// One thing that goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +72,28 @@ pub enum FaultKind {
     Stretch { ratio: u32, for_ms: u64 },
     /// F6 The data networks of the node are cut; the management network stays.
     DataLinks { node: usize, for_ms: u64 },
+    /// The node's way to the shared disk answers nothing for so long.
+    DiskHangs { node: usize, for_ms: u64 },
+    /// The shared disk answers nobody.
+    DiskStandsStill { for_ms: u64 },
+    /// The node does not see the shared disk: reads and writes fail.
+    DiskLost { node: usize, for_ms: u64 },
+    /// Nobody sees it.
+    DiskGone { for_ms: u64 },
+    /// The node's reads there fail.
+    DiskUnread { node: usize, for_ms: u64 },
+    /// Its writes fail: some stand all the same, or in part, or come later.
+    DiskUnwritten { node: usize, for_ms: u64 },
+    /// Everything there takes longer.
+    DiskSlow { late_ms: u64, for_ms: u64 },
+    /// No network carries anything between two nodes; each is reached by callers.
+    Split { for_ms: u64 },
+    /// The node loses every network and the shared disk.
+    CutOff { node: usize, for_ms: u64 },
+    /// F3 The node stands still in the middle of its next write to the shared disk.
+    FreezeAtWrite { node: usize, for_ms: u64 },
+    /// F5 The node loses power in the middle of its next write to the shared disk.
+    PowerAtWrite { node: usize, for_ms: u64 },
 }
 
 /// What faults may happen to.
@@ -86,10 +109,12 @@ pub struct Cast {
     pub without: &'static [&'static str],
     /// The kinds to draw from; none named is a random subset of all (swarm).
     pub kinds: &'static [&'static str],
+    /// Where the ledger is: a disk has faults of its own.
+    pub ledger: LedgerOn,
 }
 
 impl FaultKind {
-    /// The names of all kinds.
+    /// The names of the kinds that every cluster has.
     pub const NAMES: [&'static str; 27] = [
         "power",
         "all-power",
@@ -118,6 +143,21 @@ impl FaultKind {
         "lag",
         "drill",
         "stretch",
+    ];
+
+    /// The names of those that only a shared disk, or two nodes with one, have.
+    pub const OF_DISK: [&'static str; 11] = [
+        "disk-hangs",
+        "disk-stands-still",
+        "disk-lost",
+        "disk-gone",
+        "disk-unread",
+        "disk-unwritten",
+        "disk-slow",
+        "split",
+        "cut-off",
+        "freeze-at-write",
+        "power-at-write",
     ];
 
     /// The kinds after which another list of voters is in force.
@@ -158,6 +198,17 @@ impl FaultKind {
             Self::Lag { node, for_ms } => ("lag", vec![n(node), t(for_ms)]),
             Self::Stretch { ratio, for_ms } => ("stretch", vec![i64::from(ratio), t(for_ms)]),
             Self::DataLinks { node, for_ms } => ("data-links", vec![n(node), t(for_ms)]),
+            Self::DiskHangs { node, for_ms } => ("disk-hangs", vec![n(node), t(for_ms)]),
+            Self::DiskStandsStill { for_ms } => ("disk-stands-still", vec![t(for_ms)]),
+            Self::DiskLost { node, for_ms } => ("disk-lost", vec![n(node), t(for_ms)]),
+            Self::DiskGone { for_ms } => ("disk-gone", vec![t(for_ms)]),
+            Self::DiskUnread { node, for_ms } => ("disk-unread", vec![n(node), t(for_ms)]),
+            Self::DiskUnwritten { node, for_ms } => ("disk-unwritten", vec![n(node), t(for_ms)]),
+            Self::DiskSlow { late_ms, for_ms } => ("disk-slow", vec![t(late_ms), t(for_ms)]),
+            Self::Split { for_ms } => ("split", vec![t(for_ms)]),
+            Self::CutOff { node, for_ms } => ("cut-off", vec![n(node), t(for_ms)]),
+            Self::FreezeAtWrite { node, for_ms } => ("freeze-at-write", vec![n(node), t(for_ms)]),
+            Self::PowerAtWrite { node, for_ms } => ("power-at-write", vec![n(node), t(for_ms)]),
         }
     }
 
@@ -194,6 +245,17 @@ impl FaultKind {
                 Self::Stretch { ratio: u32::try_from(*numbers.first()?).ok()?, for_ms: t(1)? }
             }
             "data-links" => Self::DataLinks { node: n(0)?, for_ms: t(1)? },
+            "disk-hangs" => Self::DiskHangs { node: n(0)?, for_ms: t(1)? },
+            "disk-stands-still" => Self::DiskStandsStill { for_ms: t(0)? },
+            "disk-lost" => Self::DiskLost { node: n(0)?, for_ms: t(1)? },
+            "disk-gone" => Self::DiskGone { for_ms: t(0)? },
+            "disk-unread" => Self::DiskUnread { node: n(0)?, for_ms: t(1)? },
+            "disk-unwritten" => Self::DiskUnwritten { node: n(0)?, for_ms: t(1)? },
+            "disk-slow" => Self::DiskSlow { late_ms: t(0)?, for_ms: t(1)? },
+            "split" => Self::Split { for_ms: t(0)? },
+            "cut-off" => Self::CutOff { node: n(0)?, for_ms: t(1)? },
+            "freeze-at-write" => Self::FreezeAtWrite { node: n(0)?, for_ms: t(1)? },
+            "power-at-write" => Self::PowerAtWrite { node: n(0)?, for_ms: t(1)? },
             _ => return None,
         })
     }
@@ -215,9 +277,11 @@ impl Fault {
     pub fn shorter(&self) -> Option<Self> {
         let (name, mut numbers) = self.kind.parts();
         let place = match name {
-            "all-power" => 0,
+            "all-power" | "disk-stands-still" | "disk-gone" | "split" => 0,
             "power" | "freeze" | "isolate" | "agent" | "start-slow" | "stop-start" | "drain"
-            | "pause" | "data-links" | "wipe" | "take-out" | "lag" | "stretch" => 1,
+            | "pause" | "data-links" | "wipe" | "take-out" | "lag" | "stretch" | "disk-hangs"
+            | "disk-lost" | "disk-unread" | "disk-unwritten" | "disk-slow" | "cut-off"
+            | "freeze-at-write" | "power-at-write" => 1,
             "one-way" | "bad-wire" => 2,
             _ => return None,
         };
@@ -245,6 +309,11 @@ pub fn draw_faults(seed: u64, cast: Cast, run_ms: u64) -> Vec<Fault> {
     let subset = chance.draw() | 1 << chance.below(FaultKind::NAMES.len() as u64);
     let swarm = FaultKind::NAMES.iter().enumerate().filter(|(n, _)| subset >> n & 1 == 1);
     let mut kinds: Vec<&str> = swarm.map(|(_, name)| *name).collect();
+    if cast.ledger == LedgerOn::Disk {
+        let subset = chance.draw() | 1 << chance.below(FaultKind::OF_DISK.len() as u64);
+        let swarm = FaultKind::OF_DISK.iter().enumerate().filter(|(n, _)| subset >> n & 1 == 1);
+        kinds.extend(swarm.map(|(_, name)| *name));
+    }
     if !cast.kinds.is_empty() {
         kinds = cast.kinds.to_vec();
     }
@@ -308,7 +377,24 @@ fn draw(chance: &mut Chance, name: &str, cast: Cast) -> FaultKind {
             let ratio = u32::try_from(chance.between(2, 6)).unwrap_or(2);
             FaultKind::Stretch { ratio, for_ms }
         }
-        _ => FaultKind::DataLinks { node: member, for_ms },
+        "data-links" => FaultKind::DataLinks { node: member, for_ms },
+        name => draw_of_disk(chance, name, (member, for_ms)),
+    }
+}
+
+fn draw_of_disk(chance: &mut Chance, name: &str, (node, for_ms): (usize, u64)) -> FaultKind {
+    match name {
+        "disk-hangs" => FaultKind::DiskHangs { node, for_ms },
+        "disk-stands-still" => FaultKind::DiskStandsStill { for_ms },
+        "disk-lost" => FaultKind::DiskLost { node, for_ms },
+        "disk-gone" => FaultKind::DiskGone { for_ms },
+        "disk-unread" => FaultKind::DiskUnread { node, for_ms },
+        "disk-unwritten" => FaultKind::DiskUnwritten { node, for_ms },
+        "disk-slow" => FaultKind::DiskSlow { late_ms: chance.between(1, 120), for_ms },
+        "split" => FaultKind::Split { for_ms },
+        "cut-off" => FaultKind::CutOff { node, for_ms },
+        "freeze-at-write" => FaultKind::FreezeAtWrite { node, for_ms },
+        _ => FaultKind::PowerAtWrite { node, for_ms },
     }
 }
 
@@ -318,12 +404,16 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_can_be_written_down_and_read_again() {
-        let cast = Cast { nodes: 3, members: 2, groups: 2, without: &[], kinds: &FaultKind::NAMES };
-        let mut names = std::collections::BTreeSet::new();
-        for fault in draw_faults(1, cast, 900_000) {
-            names.insert(fault.kind.parts().0);
-            assert_eq!(Fault::parse(&fault.to_string()), Some(fault));
+        let all: [(LedgerOn, &[&str]); 2] =
+            [(LedgerOn::Nodes, &FaultKind::NAMES), (LedgerOn::Disk, &FaultKind::OF_DISK)];
+        for (ledger, kinds) in all {
+            let cast = Cast { nodes: 3, members: 2, groups: 2, without: &[], kinds, ledger };
+            let mut names = std::collections::BTreeSet::new();
+            for fault in draw_faults(1, cast, 900_000) {
+                names.insert(fault.kind.parts().0);
+                assert_eq!(Fault::parse(&fault.to_string()), Some(fault));
+            }
+            assert_eq!(names.len(), kinds.len(), "not every kind is drawn");
         }
-        assert_eq!(names.len(), FaultKind::NAMES.len(), "not every kind is drawn");
     }
 }

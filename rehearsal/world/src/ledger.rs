@@ -1,7 +1,8 @@
 //! The ledger of the false world: one truth, leaders that come and go, copies that lag.
 //!
-//! Raft itself is tested with the real ledger; here is what its users may meet: no leader, a
-//! leader that does not know it was replaced, answers that never come, copies that are behind.
+//! Raft itself, and the ledger on a shared disk, are tested with the real ones; here is what their
+//! users may meet: no leader, a leader that does not know it was replaced, answers that never come,
+//! entries that take effect after that, copies that are behind.
 
 use std::sync::Arc;
 
@@ -15,13 +16,15 @@ pub(crate) struct Truth {
     pub head: Arc<Record>,
     /// The leader by number, if one is elected.
     pub leader: Option<usize>,
+    /// Who led last.
+    pub last: Option<usize>,
     /// Rises with every election.
     pub term: u64,
 }
 
 impl Truth {
     pub fn new(record: Record) -> Self {
-        Self { head: Arc::new(record), leader: None, term: 0 }
+        Self { head: Arc::new(record), leader: None, last: None, term: 0 }
     }
 
     /// Commits a draft if all it was decided on still stands.

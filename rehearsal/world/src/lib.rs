@@ -5,6 +5,7 @@
 //! around them is here. What can be seen from outside is told to a [`Witness`].
 
 mod chance;
+mod disk;
 mod fault;
 mod host;
 mod ledger;
@@ -13,5 +14,5 @@ mod world;
 
 pub use chance::Chance;
 pub use fault::{Cast, Fault, FaultKind, draw_faults};
-pub use scene::{Devices, Neighbours, Scene, SceneGroup};
-pub use world::{Accepted, Counts, Entitled, Promised, Seen, Witness, World};
+pub use scene::{Devices, LedgerOn, Neighbours, Scene, SceneGroup};
+pub use world::{Accepted, Counts, DISK, Entitled, Promised, Seen, Witness, World};

@@ -22,7 +22,8 @@ use tsugi_vocabulary::{Generation, GroupName, Index, NodeName, ResourceName, Spa
 pub struct Scene {
     /// The times.
     pub profile: Profile,
-    /// How many nodes run groups; one witness comes on top if that makes the number odd.
+    /// How many nodes run groups; where the ledger is on them, one witness comes on top if that
+    /// makes the number odd. Two where it is on a disk.
     pub members: usize,
     /// The groups.
     pub groups: Vec<SceneGroup>,
@@ -30,6 +31,17 @@ pub struct Scene {
     pub neighbours: Neighbours,
     /// Whether there is something that switches a node off.
     pub devices: Devices,
+    /// Where the ledger is, and so who has the third vote.
+    pub ledger: LedgerOn,
+}
+
+/// Where the ledger is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerOn {
+    /// On the voters, an odd number of them.
+    Nodes,
+    /// On a disk that two members share.
+    Disk,
 }
 
 /// Whether the nodes have fence devices.
@@ -76,10 +88,13 @@ impl Scene {
         GroupName::new(&format!("G{}", number + 1)).expect("a letter and a number")
     }
 
-    /// How many voters there are.
+    /// How many voters there are, but for a disk.
     #[must_use]
     pub fn voters(&self) -> usize {
-        self.members + usize::from(self.members.is_multiple_of(2))
+        match self.ledger {
+            LedgerOn::Nodes => self.members + usize::from(self.members.is_multiple_of(2)),
+            LedgerOn::Disk => self.members,
+        }
     }
 
     /// The record right after the cluster was founded.
@@ -131,8 +146,16 @@ impl Scene {
             language: None,
             nodes: nodes.collect(),
             groups: groups.map(|(n, g)| (Self::group(n), self.group_spec(n, g))).collect(),
-            ledger: LedgerPlace::OnNodes,
             environment: Default::default(),
+            ledger: self.place(),
+        }
+    }
+
+    fn place(&self) -> LedgerPlace {
+        let path = |n: usize| (Self::node(n), "/dev/shared".to_owned());
+        match self.ledger {
+            LedgerOn::Nodes => LedgerPlace::OnNodes,
+            LedgerOn::Disk => LedgerPlace::OnDisk((0..self.members).map(path).collect()),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod actor;
 mod acts;
+mod disk_ledger;
 mod ev;
 mod faults;
 mod fence;
@@ -11,6 +12,7 @@ mod net;
 mod operator;
 mod queue;
 mod record_keeping;
+mod shared_disk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub(crate) use self::ev::Undo;
 use self::ev::{Ev, concerned};
 use self::queue::Queue;
 use crate::chance::Chance;
+use crate::disk::SharedDisk;
 use crate::fault::Fault;
 use crate::ledger::Truth;
 use crate::scene::{Devices, Scene};
@@ -105,6 +108,9 @@ pub enum Accepted {
     StaleEpoch,
 }
 
+/// The number under which a shared disk is seen among the voters.
+pub const DISK: usize = usize::MAX;
+
 /// Who watches the world.
 pub trait Witness {
     /// Something was seen.
@@ -166,6 +172,8 @@ pub struct World<'w> {
     pub(crate) devices: Vec<fence::Device>,
     /// What devices draw from: whatever they are asked disturbs nothing else.
     pub(crate) device_chance: Chance,
+    /// The disk that two machines share, if the ledger is on one.
+    pub(crate) disk: SharedDisk,
     /// What was counted so far.
     pub counts: Counts,
     witness: &'w mut dyn Witness,
@@ -205,6 +213,7 @@ impl<'w> World<'w> {
             answers: Haste::Now,
             devices,
             device_chance,
+            disk: SharedDisk::default(),
             counts: Counts::default(),
             witness,
         };
@@ -334,7 +343,7 @@ impl<'w> World<'w> {
             Ev::Applied { n, record } => self.on_applied(n, record),
             Ev::Leader { n } => self.tell_leader(n),
             Ev::Propose { from, boot, number, draft } => {
-                self.on_propose((from, boot, number), &draft);
+                self.on_propose((from, boot, number), draft);
             }
             Ev::Fate { n, boot, number, fate } => {
                 if self.actors[n].boots == boot {
@@ -353,6 +362,8 @@ impl<'w> World<'w> {
             Ev::Devices { n } => self.on_test_of_devices(n),
             Ev::State { n, boot, node } => self.on_state(n, boot, node),
             Ev::Voters { n, term, change, known } => self.on_voters((n, term), &change, known),
+            Ev::Disk { n, boot, step } => self.on_disk_step(n, boot, step),
+            Ev::Petition(asked) => self.on_petition(*asked),
             Ev::Fault(i) => self.on_fault(i),
             Ev::Undo(undo) => self.on_undo(undo),
             Ev::Elect => self.on_elect(),
@@ -434,8 +445,7 @@ impl<'w> World<'w> {
                 let at = self.actors[n].global(moment).max(self.now);
                 self.queue.wish(n, &mut self.actors[n].wake, at);
             }
-            // No cluster of the stage has a disk that votes.
-            Order::AskDisk(_) => {}
+            Order::AskDisk(claims) => self.ask_disk(n, claims),
             Order::Left => self.agent_left(n),
         }
     }
@@ -451,10 +461,16 @@ impl<'w> World<'w> {
 
     /// Starts the agent of a machine that has power. One that has not joined waits for that.
     pub(crate) fn start_agent(&mut self, n: usize) {
-        let actor = &mut self.actors[n];
-        if actor.number.is_none() {
+        if self.actors[n].number.is_none() {
             return;
         }
+        let claimed = if self.is_on_disk() {
+            let Some(claimed) = self.takes_seat(n) else { return };
+            claimed
+        } else {
+            None
+        };
+        let actor = &mut self.actors[n];
         actor.boots += 1;
         let boot = BootId((n as u128) << 64 | u128::from(actor.boots));
         let birth = Birth {
@@ -464,7 +480,7 @@ impl<'w> World<'w> {
             machine: life_of_machine(n, actor.lives),
             at: actor.local(self.now),
             longest_promise: actor.longest,
-            claimed: None,
+            claimed,
             record: Arc::clone(&actor.record),
             taken_on: actor.machine.taken_on.clone(),
         };

@@ -9,6 +9,7 @@ use tsugi_vocabulary::{GroupName, Moment, NodeName, Span};
 
 use super::Ev;
 use super::queue::Wish;
+use super::shared_disk::AtWrite;
 use crate::chance::Chance;
 use crate::host::Machine;
 use crate::scene::Scene;
@@ -17,6 +18,14 @@ const MILLION: i64 = 1_000_000;
 
 fn signed(nanoseconds: u64) -> i64 {
     i64::try_from(nanoseconds).expect("a world lasts for minutes")
+}
+
+/// Whether an agent still uses a disk that its node shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DiskUse {
+    Works,
+    /// A write failed.
+    Failed,
 }
 
 /// One machine with its agent and its clocks.
@@ -46,6 +55,18 @@ pub(crate) struct Actor {
     pub isolated: bool,
     pub data_cut: bool,
     pub seen_seq: BTreeMap<usize, (u64, u64)>,
+    /// Whether this life of its agent uses the shared disk.
+    pub disk_use: DiskUse,
+    /// The number that this life of its agent wrote there last.
+    pub disk_written: Option<u64>,
+    /// The highest number that this life has read of the other.
+    pub disk_heard: u64,
+    /// Where its next writing there begins.
+    pub disk_begins: usize,
+    /// When it last read there who leads.
+    pub sign_at: u64,
+    /// What befalls it at its next write there.
+    pub at_write: Option<AtWrite>,
 }
 
 impl Actor {
@@ -71,6 +92,12 @@ impl Actor {
             isolated: false,
             data_cut: false,
             seen_seq: BTreeMap::new(),
+            disk_use: DiskUse::Works,
+            disk_written: None,
+            disk_heard: 0,
+            disk_begins: 0,
+            sign_at: 0,
+            at_write: None,
         }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::{Act, Outcome};
-use tsugi_cluster_rules::lease::majority;
 use tsugi_cluster_rules::lease::timer::look_after;
+use tsugi_cluster_rules::lease::{majority, voters};
 use tsugi_cluster_rules::node::Event;
 use tsugi_cluster_rules::timing::Timing;
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
@@ -78,8 +78,11 @@ impl World<'_> {
             (same && self.votes_in(&record, m)).then(|| a.keeps(group, &actor.name))
         };
         let mut kept: Vec<u64> = self.actors.iter().enumerate().filter_map(counts).collect();
+        if self.is_on_disk() {
+            kept.push(self.disk_keeps(n, group, &record));
+        }
         kept.sort_unstable_by(|a, b| b.cmp(a));
-        let need = majority(record.voters.len());
+        let need = majority(voters(&record));
         let kept_until = kept.get(need - 1).copied().unwrap_or(0);
         let at = self.now;
         self.see(&Seen::Armed { at, node: n, group, gone_by, kept_until });

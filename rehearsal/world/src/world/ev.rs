@@ -9,7 +9,8 @@ use tsugi_cluster_rules::node::Fate;
 use tsugi_cluster_rules::record::{Draft, Record};
 use tsugi_vocabulary::{Epoch, Generation, GroupName, NodeName};
 
-use super::{acts, fence};
+use super::{acts, disk_ledger, fence, shared_disk};
+use crate::disk::Ill;
 
 /// An event of the world. `life` drops what belongs to a machine or an agent that is gone.
 #[derive(Clone, Debug)]
@@ -92,6 +93,14 @@ pub(crate) enum Ev {
         change: Box<VoterChange>,
         known: Generation,
     },
+    /// Something happens between a node and the disk that it shares.
+    Disk {
+        n: usize,
+        boot: u64,
+        step: shared_disk::Step,
+    },
+    /// What was put to a ledger on a disk goes on.
+    Petition(Box<disk_ledger::Petition>),
     Fault(usize),
     Undo(Undo),
     Elect,
@@ -126,6 +135,9 @@ pub(crate) enum Undo {
     Remove { n: usize, for_ms: u64, tries: u8 },
     Rejoin(usize),
     Follow(usize),
+    DiskRecovers(usize, Ill),
+    DiskQuick,
+    PowerFails(usize, u64),
 }
 
 /// The machine that an event happens on.
@@ -143,7 +155,19 @@ pub(crate) fn concerned(ev: &Ev) -> Option<usize> {
         | Ev::Devices { n }
         | Ev::State { n, .. } => Some(*n),
         Ev::Beat { to, .. } | Ev::Ack { to, .. } => Some(*to),
+        Ev::Disk { n, step, .. } => match step {
+            // These happen at the disk.
+            shared_disk::Step::Lands { .. }
+            | shared_disk::Step::LandsLate { .. }
+            | shared_disk::Step::Reads { .. } => None,
+            shared_disk::Step::Writes { .. }
+            | shared_disk::Step::Wrote { .. }
+            | shared_disk::Step::WriteFailed { .. }
+            | shared_disk::Step::Read { .. }
+            | shared_disk::Step::Looks => Some(*n),
+        },
         Ev::Propose { .. }
+        | Ev::Petition(_)
         | Ev::Voters { .. }
         | Ev::Fault(_)
         | Ev::Undo(_)

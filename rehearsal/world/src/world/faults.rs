@@ -7,10 +7,12 @@ use tsugi_cluster_rules::record::{LinkState, Record};
 use tsugi_vocabulary::{Epoch, GroupName};
 
 use super::operator::Again;
+use super::shared_disk::AtWrite;
 use super::{Accepted, Ev, Seen, Undo, World};
+use crate::disk::Ill;
 use crate::fault::FaultKind;
 use crate::host::Machine;
-use crate::scene::Scene;
+use crate::scene::{LedgerOn, Scene};
 
 /// An operator looks again after this long, until the order shows in the record.
 const OPERATOR_AGAIN_MS: u64 = 700;
@@ -111,6 +113,45 @@ impl World<'_> {
                 }
             }
             FaultKind::Stretch { ratio, for_ms } => self.order_stretch(ratio, for_ms),
+            FaultKind::DiskHangs { node, for_ms } => {
+                self.disk_falls_ill(&[node], Ill::Hangs, for_ms);
+            }
+            FaultKind::DiskStandsStill { for_ms } => {
+                self.disk_falls_ill(&[0, 1], Ill::Hangs, for_ms);
+            }
+            FaultKind::DiskLost { node, for_ms } => {
+                self.disk_falls_ill(&[node], Ill::Lost, for_ms);
+            }
+            FaultKind::DiskGone { for_ms } => {
+                self.disk_falls_ill(&[0, 1], Ill::Lost, for_ms);
+            }
+            FaultKind::DiskUnread { node, for_ms } => {
+                self.disk_falls_ill(&[node], Ill::Unread, for_ms);
+            }
+            FaultKind::DiskUnwritten { node, for_ms } => {
+                self.disk_falls_ill(&[node], Ill::Unwritten, for_ms);
+            }
+            FaultKind::DiskSlow { late_ms, for_ms } => {
+                self.disk.slow_us = late_ms * 1_000;
+                self.later(for_ms, Undo::DiskQuick);
+            }
+            FaultKind::Split { for_ms } => {
+                for (from, to) in [(0, 1), (1, 0)] {
+                    self.deaf.insert((from, to));
+                    self.later(for_ms, Undo::Hear(from, to));
+                }
+            }
+            FaultKind::CutOff { node, for_ms } => {
+                self.actors[node].isolated = true;
+                self.later(for_ms, Undo::Reconnect(node));
+                self.disk_falls_ill(&[node], Ill::Lost, for_ms);
+            }
+            FaultKind::FreezeAtWrite { node, for_ms } => {
+                self.stop_at_write(node, AtWrite::StandsStill { for_ms });
+            }
+            FaultKind::PowerAtWrite { node, for_ms } => {
+                self.stop_at_write(node, AtWrite::LosesPower { for_ms });
+            }
             FaultKind::DataLinks { node, for_ms } => {
                 self.set_links(node, LinkState::Down);
                 self.later(for_ms, Undo::LinksBack(node));
@@ -159,6 +200,12 @@ impl World<'_> {
             }
             Undo::Follow(n) => self.follow(n),
             Undo::LinksBack(n) => self.set_links(n, LinkState::Up),
+            Undo::DiskRecovers(n, ill) => self.disk.seats[n].recovers(ill),
+            Undo::PowerFails(n, for_ms) => {
+                self.power_off(n);
+                self.later(for_ms, Undo::PowerOn(n));
+            }
+            Undo::DiskQuick => self.disk.slow_us = 0,
         }
     }
 
@@ -166,6 +213,7 @@ impl World<'_> {
         if !self.actors[n].powered() {
             return;
         }
+        self.break_off_writing(n);
         let groups: Vec<GroupName> = self.actors[n].machine.held.keys().cloned().collect();
         for group in groups {
             self.clear(n, &group);
@@ -175,6 +223,7 @@ impl World<'_> {
         actor.node = None;
         actor.frozen = false;
         actor.deferred.clear();
+        actor.at_write = None;
         actor.machine = Machine::default();
         actor.data_cut = false;
     }
@@ -190,7 +239,7 @@ impl World<'_> {
         self.start_agent(n);
     }
 
-    fn freeze(&mut self, n: usize, for_ms: u64) {
+    pub(super) fn freeze(&mut self, n: usize, for_ms: u64) {
         if !self.actors[n].powered() || self.actors[n].frozen {
             return;
         }
@@ -321,7 +370,13 @@ impl World<'_> {
                 continue;
             }
             let Some(Stand::Running) = node.stand_of(&name) else { continue };
-            let up = actor.machine.held.get(&name).map_or(0, |h| h.up.len());
+            let mut up = actor.machine.held.get(&name).map_or(0, |h| h.up.len());
+            // A restart in place that no ledger could be told of, and whose agent ended before the
+            // program was ready: the next agent finds it running.
+            let before = |by: u64| by != actor.boots && self.scene.ledger == LedgerOn::Disk;
+            if actor.machine.coming.get(&name).is_some_and(|coming| before(coming.by.0)) {
+                up += 1;
+            }
             let of = node.spec_of(&name).map_or(0, |s| s.resources.len());
             let hangs_since = actor.machine.hangs.get(&name).copied();
             self.see(&Seen::SaysRunning { at, node: n, group: &name, up, of, hangs_since });

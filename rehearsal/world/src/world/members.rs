@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use tsugi_cluster_rules::command::{Command, Number};
-use tsugi_cluster_rules::lease::majority;
 use tsugi_cluster_rules::lease::voter_list::VoterChange;
+use tsugi_cluster_rules::lease::{majority, voters};
 use tsugi_cluster_rules::record::{NodeIntent, Record, Write};
 use tsugi_vocabulary::Generation;
 
@@ -50,13 +50,19 @@ impl World<'_> {
 
     /// Whether a voter reaches a majority of the voters.
     pub(crate) fn majority_of(&self, n: usize) -> bool {
-        self.votes(n) && self.reaches_majority(n, &self.truth.head)
+        (self.is_on_disk() || self.votes(n)) && self.can_keep(n, &self.truth.head)
+    }
+
+    /// Whether a node can have something take effect with the voters of `record`.
+    fn can_keep(&self, n: usize, record: &Record) -> bool {
+        if self.is_on_disk() { self.uses_disk(n) } else { self.reaches_majority(n, record) }
     }
 
     /// Whether the ledger outlives the loss of this machine's disk.
     fn can_be_spared(&self, n: usize) -> bool {
         let left = (0..self.actors.len()).filter(|m| *m != n && self.votes(*m)).count();
-        left >= majority(self.truth.head.voters.len())
+        let disk = usize::from(self.is_on_disk());
+        left + disk >= majority(voters(&self.truth.head))
     }
 
     /// The leader's order to change the list of voters takes its time, and comes to nothing if
@@ -88,11 +94,11 @@ impl World<'_> {
                 self.actors[*m].name == seat.node && self.actors[*m].number == Some(seat.voter)
             };
             let new = (0..self.actors.len()).find(there);
-            if !new.is_some_and(|m| self.talks(n, m)) {
+            if !new.is_some_and(|m| self.is_served(n, m)) {
                 return self.meet("voters not changed");
             }
         }
-        if after.voters == before.voters || !self.reaches_majority(n, &after) {
+        if after.voters == before.voters || !self.can_keep(n, &after) {
             return self.meet("voters not changed");
         }
         self.meet(match change {
@@ -104,7 +110,9 @@ impl World<'_> {
         self.trace(after.membership.0 ^ 0x06);
         self.see(&Seen::VotersChanged { at, before: &before, after: &after });
         self.spread_head(n);
-        if !self.votes(n) {
+        let named = self.truth.head.voters.contains_key(&self.actors[n].name);
+        let stays = if self.is_on_disk() { named } else { self.votes(n) };
+        if !stays {
             // A leader without a vote steps down.
             self.truth.leader = None;
         }
@@ -114,8 +122,9 @@ impl World<'_> {
     pub(crate) fn spread_head(&mut self, leader: usize) {
         let head = Arc::clone(&self.truth.head);
         for n in 0..self.actors.len() {
-            if self.is_fed(n) && self.talks(leader, n) {
-                let us = self.chance.between(200, 2_500);
+            if self.is_fed(n) && self.is_served(leader, n) {
+                let far = self.is_on_disk() && n != leader;
+                let us = self.chance.between(200, if far { 52_500 } else { 2_500 });
                 self.after_us(us, Ev::Applied { n, record: Arc::clone(&head) });
             }
         }

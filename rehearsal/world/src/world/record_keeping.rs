@@ -20,6 +20,9 @@ impl World<'_> {
     /// election gate), by the voter that has applied most.
     pub(crate) fn on_elect(&mut self) {
         self.after_us(LOOK_US, Ev::Elect);
+        if self.is_on_disk() {
+            return self.elect_on_disk();
+        }
         let fit = self.truth.leader.is_some_and(|n| self.majority_of(n));
         if fit {
             self.leader_lost_at = None;
@@ -35,25 +38,40 @@ impl World<'_> {
         let best: Vec<usize> =
             fit.into_iter().filter(|n| Some(self.actors[*n].record.applied) == most).collect();
         let Some(leader) = self.chance.pick(&best).copied() else { return };
-        // Raft elects only one that has every committed entry.
-        self.actors[leader].record = Arc::clone(&self.truth.head);
+        self.lead(leader);
+    }
+
+    /// A node leads from now on. No other can be elected than one that has every committed entry.
+    pub(crate) fn lead(&mut self, leader: usize) {
         self.actors[leader].lags = None;
-        self.show_list(leader);
-        self.truth.leader = Some(leader);
+        // What its agent goes by follows on its own, where that is not the same process.
+        if !self.is_on_disk() {
+            self.actors[leader].record = Arc::clone(&self.truth.head);
+            self.show_list(leader);
+        }
+        (self.truth.leader, self.truth.last) = (Some(leader), Some(leader));
         self.truth.term += 1;
         self.leader_lost_at = None;
         self.trace(self.truth.term << 8 | leader as u64);
         let record = Arc::clone(&self.truth.head);
         self.after_us(100, Ev::Applied { n: leader, record });
         for n in 0..self.actors.len() {
-            if self.talks(leader, n) {
+            if self.is_served(leader, n) {
                 let us = self.chance.between(200, 3_000);
                 self.after_us(us, Ev::Leader { n });
             }
         }
     }
 
+    /// Whether a node is brought what the leader of the ledger has to tell.
+    pub(crate) fn is_served(&self, leader: usize, n: usize) -> bool {
+        if self.is_on_disk() { self.reads_disk(n) } else { self.talks(leader, n) }
+    }
+
     pub(crate) fn tell_leader(&mut self, n: usize) {
+        if self.is_on_disk() {
+            return self.look_for_leader(n);
+        }
         let leader = self.truth.leader.filter(|l| self.talks(*l, n));
         let Some(leader) = leader else { return };
         let name = self.actors[leader].name.clone();
@@ -61,26 +79,37 @@ impl World<'_> {
         self.step(n, Event::Leader { term, leader: Some(name) });
     }
 
-    pub(crate) fn on_propose(&mut self, (from, boot, number): (usize, u64, u64), draft: &Draft) {
+    pub(crate) fn on_propose(
+        &mut self,
+        (from, boot, number): (usize, u64, u64),
+        draft: Box<Draft>,
+    ) {
+        if self.is_on_disk() {
+            return self.petition((from, boot, number), draft);
+        }
         let late = self.chance.between(500, 5_000);
         let unknown = Ev::Fate { n: from, boot, number, fate: Fate::Unknown };
         let Some(leader) = self.truth.leader else { return self.after_us(400_000, unknown) };
         if !self.is_fed(from) || !self.talks(from, leader) || !self.majority_of(leader) {
             return self.after_us(400_000, unknown);
         }
-        let before = Arc::clone(&self.truth.head);
-        let fate = match self.truth.commit(draft) {
-            Some(index) => {
-                self.committed(&before, draft, index);
-                Fate::Taken(index)
-            }
-            None => Fate::Overtaken,
-        };
+        let fate = self.commit(&draft);
         // Now and then the answer is lost although the entry is there.
         if self.chance.happens(10) {
             return self.after_us(400_000, unknown);
         }
         self.after_us(late, Ev::Fate { n: from, boot, number, fate });
+    }
+
+    pub(crate) fn commit(&mut self, draft: &Draft) -> Fate {
+        let before = Arc::clone(&self.truth.head);
+        match self.truth.commit(draft) {
+            Some(index) => {
+                self.committed(&before, draft, index);
+                Fate::Taken(index)
+            }
+            None => Fate::Overtaken,
+        }
     }
 
     fn committed(&mut self, before: &Record, draft: &Draft, index: Index) {
@@ -173,16 +202,19 @@ impl World<'_> {
     /// Copies that were cut off get what they have missed.
     pub(crate) fn on_catch_up(&mut self) {
         self.after_us(5 * LOOK_US, Ev::CatchUp);
+        if self.is_on_disk() {
+            (0..self.actors.len()).for_each(|n| self.look_for_leader(n));
+        }
         let Some(leader) = self.truth.leader else { return };
         for n in 0..self.actors.len() {
             let behind = self.actors[n].record.applied < self.truth.head.applied;
-            if self.is_fed(n) && self.talks(leader, n) {
+            if self.is_fed(n) && self.is_served(leader, n) {
                 if behind {
                     let record = Arc::clone(&self.truth.head);
                     self.after_us(500, Ev::Applied { n, record });
                 }
                 let knows = self.actors[n].node.as_ref().map(|x| x.leader().0);
-                if knows != Some(self.truth.term) {
+                if knows != Some(self.truth.term) && !self.is_on_disk() {
                     self.after_us(600, Ev::Leader { n });
                 }
             }

@@ -258,11 +258,9 @@ impl Holder {
         self.lapse(now);
         let Some(sent) = self.counts_from(now, &voice, ack, record) else { return Vec::new() };
         let clocks = self.clocks.unwrap_or_else(|| clocks_of(record));
-        let drift = if mutant("lease-drift-ignored") {
-            Span::ZERO
-        } else {
-            ack.ttl.ppm(2 * clocks.rho_ppm)
-        };
+        let of_disk = voice == Voice::Disk;
+        let ignored = mutant("lease-drift-ignored") || of_disk && mutant("disk-drift-ignored");
+        let drift = if ignored { Span::ZERO } else { ack.ttl.ppm(2 * clocks.rho_ppm) };
         let promised = sent + ack.ttl.saturating_sub(drift);
         let need = majority(voters(record));
         let mut moved = Vec::new();
@@ -340,7 +338,10 @@ impl Holder {
         if !same && !unchecked {
             return None;
         }
-        Some(if mutant("lease-from-reply-time") { now } else { sent })
+        let of_disk = *voice == Voice::Disk;
+        let late =
+            mutant("lease-from-reply-time") || of_disk && mutant("disk-counted-from-reading");
+        Some(if late { now } else { sent })
     }
 
     /// When a beat was sent, and under which list of voters; none if it is too old.

@@ -173,7 +173,7 @@ pub fn l2_a_claim_names_the_time_of_the_beat() {
 }
 
 #[test]
-fn l3_the_vote_counts_from_before_the_writing() {
+pub fn l3_the_vote_counts_from_before_the_writing() {
     let record = on_disk("a", 2);
     let mut holder = Holder::new(name("a"), boot_of("a"));
     want(&mut holder, &record);

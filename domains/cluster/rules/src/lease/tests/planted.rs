@@ -45,6 +45,8 @@ const PLANTED: &[(&str, fn())] = &[
     ("disk-counts-from-an-older-claim", disk_vote::l1_the_wait_counts_from_the_newest_renewal),
     ("disk-counts-lower-epochs", disk_vote::l1_a_lower_epoch_never_counts_once_a_higher_is_read),
     ("disk-claim-names-another-ttl", disk_vote::l2_a_claim_names_the_time_of_the_beat),
+    ("disk-counted-from-reading", disk_vote::l3_the_vote_counts_from_before_the_writing),
+    ("disk-drift-ignored", disk_vote::l3_the_vote_counts_from_before_the_writing),
     ("disk-forgets-at-start", disk_vote::l4_a_new_life_takes_back_nothing_of_the_former),
     ("disk-ignores-membership", disk_vote::l6_who_goes_by_an_older_list_has_no_vote_of_the_disk),
     ("disk-ends-every-boot", disk_vote::l7_a_confirmed_fence_ends_the_wait_for_that_life_only),
