@@ -5,7 +5,7 @@ use tsugi_vocabulary::NodeName;
 use super::bundle::Bundle;
 use super::ground::{Ground, Owner, View};
 use super::need::{Former, Need, Place};
-use super::place::{Desk, nowhere};
+use super::place::Desk;
 use super::policy;
 use crate::mutant::mutant;
 use crate::plan::{Chosen, Decision, Stand, Waiting};
@@ -162,7 +162,7 @@ impl Desk<'_, '_> {
                 }
                 Observed::Leave { from, cause } => {
                     let to = self.first_of(bundle, i, None).filter(|to| to != from);
-                    (to.ok_or_else(|| nowhere(view, from, cause)), Some(cause.clone()))
+                    (to.ok_or_else(|| self.nowhere(view, from, cause)), Some(cause.clone()))
                 }
                 Observed::Unwell { from, cause, answer } => {
                     let to = match answer {
@@ -170,7 +170,7 @@ impl Desk<'_, '_> {
                         Answer::TakenOver => self.first_of(bundle, i, None),
                         Answer::GaveUp => None,
                     };
-                    (to.ok_or_else(|| nowhere(view, from, cause)), Some(cause.clone()))
+                    (to.ok_or_else(|| self.nowhere(view, from, cause)), Some(cause.clone()))
                 }
                 Observed::Stay { node } => match self.better(bundle) {
                     Some((_, to)) => (Ok(to.clone()), Some(Cause::Failback { to })),

@@ -325,7 +325,7 @@ impl<'c, 'a> Desk<'c, 'a> {
                 (Chosen::HandOver { from: from.clone(), to: to.clone() }, cause.clone())
             }
             (Need::Leave { from, cause }, None) => {
-                (nowhere(&case.view, from, cause), cause.clone())
+                (self.nowhere(&case.view, from, cause), cause.clone())
             }
             (Need::UnderWay { from, to, cause }, _) => {
                 (Chosen::HandOver { from: from.clone(), to: to.clone() }, cause.clone())
@@ -430,6 +430,20 @@ impl<'c, 'a> Desk<'c, 'a> {
         }
     }
 
+    /// What a group does whose owner should let it go and that nobody else can take: a machine that
+    /// shuts down stops it in order, and one that nobody can call is stopped if it says so, once
+    /// everybody was heard who is there; otherwise it is better off where it runs.
+    pub(super) fn nowhere(&self, view: &View<'_>, from: &NodeName, cause: &Cause) -> Chosen {
+        let isolation = view.spec.map_or(Isolation::Stay, |spec| spec.failure.isolation);
+        match (cause, isolation, self.ground.settled) {
+            (Cause::Shutdown { .. }, _, _)
+            | (Cause::LinksDown { .. }, Isolation::Stop, Settled::Yes) => {
+                Chosen::Stop { from: from.clone() }
+            }
+            _ => Chosen::Stay { node: from.clone() },
+        }
+    }
+
     fn note(&mut self, i: usize, chosen: &Chosen) {
         match chosen {
             Chosen::Give { node, .. } | Chosen::HandOver { to: node, .. } => {
@@ -441,18 +455,5 @@ impl<'c, 'a> Desk<'c, 'a> {
             | Chosen::NoPlace
             | Chosen::Wait { .. } => {}
         }
-    }
-}
-
-/// What a group does whose owner should let it go and that nobody else can take: a machine that
-/// shuts down stops it in order, and one that nobody can call is stopped if it says so; otherwise
-/// it is better off where it runs.
-pub(super) fn nowhere(view: &View<'_>, from: &NodeName, cause: &Cause) -> Chosen {
-    let isolation = view.spec.map_or(Isolation::Stay, |spec| spec.failure.isolation);
-    match (cause, isolation) {
-        (Cause::Shutdown { .. }, _) | (Cause::LinksDown { .. }, Isolation::Stop) => {
-            Chosen::Stop { from: from.clone() }
-        }
-        _ => Chosen::Stay { node: from.clone() },
     }
 }
