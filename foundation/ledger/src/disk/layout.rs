@@ -85,8 +85,8 @@ impl Layout {
         claims_end(self.seats) + seat as u64 * (self.petition_box + AREAS * self.area)
     }
 
-    /// A block of a seat that says nothing: it is written to see whether the disk takes writes. Only
-    /// a petition that fills its box reaches it, and one that was spoilt is not there.
+    /// A block of a seat that says nothing: it is written to see whether the disk takes writes.
+    /// Only a petition that fills its box reaches it, and one that was spoilt is not there.
     pub(crate) fn trial(&self, seat: usize) -> u64 {
         self.petitions(seat) + self.petition_box - BLOCK as u64
     }

@@ -165,6 +165,7 @@ pub fn run(config: AgentConfig) -> Result<Ended, AgentFailure> {
         runtime.block_on(wait.recv());
     }
     belonging::come_in_again(&config, &runtime)?;
+    runtime.block_on(await_disk(&config))?;
     let ended = work(&shared, &runtime, picture);
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     match ended? {
@@ -200,7 +201,6 @@ fn work(
     let founding = Founding::read(&config.data_dir)?;
     let me = identity.subject.name.clone();
     let own = own_addresses(&founding, &me)?;
-    runtime.block_on(await_disk(&founding, &identity))?;
     let voter = founding.voter(&me).unwrap_or_default();
     let boot = Boot::begin(&config.data_dir.join("boot"), clock::wall())?;
     let promise_file = config.data_dir.join("longest-promise");
@@ -287,7 +287,9 @@ struct Opened {
 }
 
 /// Waits until the disk that the ledger is on can be used, if it is on one.
-async fn await_disk(founding: &Founding, identity: &ClusterIdentity) -> Result<(), AgentFailure> {
+async fn await_disk(config: &AgentConfig) -> Result<(), AgentFailure> {
+    let founding = Founding::read(&config.data_dir)?;
+    let identity = ClusterIdentity::load(&config.pki_dir)?;
     let read = config::read(&founding.config);
     let spec = read.map_err(|problems| FoundingFailure::Config(problems.len()))?.spec;
     let (me, cluster) = (&identity.subject.name, ClusterId(identity.cluster.id.0));
