@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tsugi_cluster_engine::control::{recall, recall_doctor, socket};
+use tsugi_cluster_engine::control::{LOOKS_WITHIN, recall, recall_doctor, socket};
 use tsugi_messages as messages;
 use tsugi_wire::control::{Answer, Ask, Reply, Request, VERSION, talk};
 
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const QUESTION: Duration = Duration::from_secs(10);
 /// The same where the last record answers otherwise, or another agent.
 const GLANCE: Duration = Duration::from_secs(2);
-const _: () = assert!(control::LOOKS_WITHIN.as_millis() < GLANCE.as_millis(), "it answers first");
+const _: () = assert!(LOOKS_WITHIN.as_millis() < GLANCE.as_millis(), "it answers first");
 
 /// Where agents may be asked.
 #[derive(Clone, Debug)]

@@ -19,8 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser};
-use tsugi_cluster_engine::fence::step;
-use tsugi_cluster_engine::{mirror, rehearsal, unit};
+use tsugi_cluster_engine::{fence, mirror, rehearsal, unit};
 use tsugi_messages::{self as messages, Language};
 pub use tsugi_wire::version::{Build, Protocol};
 
@@ -29,23 +28,30 @@ use ask::Agents;
 use exit::Exit;
 use out::{Form, Out};
 
+/// Ends with this code, having printed this.
+type Step = fn(&[OsString]) -> (i32, String);
+
+/// What an agent has the hands start as a program of its own, by its first word: a fence agent, a
+/// drill beside a running group, DRBD's role of a volume, a call of systemd. A takeover may wait
+/// for it, so it does not wait for the whole command line to be made.
+const STEPS: [(&str, Step); 4] = [
+    (fence::step::WORD, fence::step::run),
+    (rehearsal::step::WORD, rehearsal::step::run),
+    (mirror::step::WORD, mirror::step::run),
+    (unit::WORD, unit::run),
+];
+
 /// Carries out what the program was called for, as this build of it. A daemon starts the others
 /// from its own file, so that a node is of one build.
 #[must_use]
 pub fn start(build: Build) -> ExitCode {
     let mut words: Vec<_> = std::env::args_os().collect();
     let old_name = old_names::called_by(words.first());
-    if old_name.is_none() && words.get(1).is_some_and(|word| word == step::WORD) {
-        return fencing(&words);
-    }
-    if old_name.is_none() && words.get(1).is_some_and(|word| word == rehearsal::step::WORD) {
-        return rehearsing(&words);
-    }
-    if old_name.is_none() && words.get(1).is_some_and(|word| word == mirror::step::WORD) {
-        return mirroring(&words);
-    }
-    if old_name.is_none() && words.get(1).is_some_and(|word| word == unit::WORD) {
-        return calling_systemd(&words);
+    let step = || STEPS.iter().find(|(word, _)| words.get(1).is_some_and(|given| given == word));
+    if let (None, Some((_, run))) = (&old_name, step()) {
+        let (code, printed) = run(words.get(2..).unwrap_or_default());
+        println!("{printed}");
+        return u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from);
     }
     if let (None, Some(sample)) = (&old_name, sample_alone(&words)) {
         return tsugi_counter::run(&sample);
@@ -75,35 +81,6 @@ pub fn start(build: Build) -> ExitCode {
         return Exit::Usage.into();
     }
     run::run(&cli, &out, build).into()
-}
-
-/// One run of a fence agent, as the agent has the hands start it. A takeover may wait for it, so it
-/// does not wait for the whole command line to be made.
-fn fencing(words: &[OsString]) -> ExitCode {
-    let (code, printed) = step::run(words.get(2..).unwrap_or_default());
-    println!("{printed}");
-    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
-}
-
-/// One drill beside a running group, as the agent has the hands start it.
-fn rehearsing(words: &[OsString]) -> ExitCode {
-    let (code, printed) = rehearsal::step::run(words.get(2..).unwrap_or_default());
-    println!("{printed}");
-    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
-}
-
-/// DRBD's role of a volume, as the agent has the hands give or take it.
-fn mirroring(words: &[OsString]) -> ExitCode {
-    let (code, printed) = mirror::step::run(words.get(2..).unwrap_or_default());
-    println!("{printed}");
-    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
-}
-
-/// One call of systemd for a unit that is a resource, as the agent has the hands make it.
-fn calling_systemd(words: &[OsString]) -> ExitCode {
-    let (code, printed) = unit::run(words.get(2..).unwrap_or_default());
-    println!("{printed}");
-    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 #[derive(Debug, Parser)]

@@ -52,7 +52,8 @@ fn drbd(resource: &ResourceSpec) -> Option<(&str, &str)> {
         ResourceKind::Volume { .. }
         | ResourceKind::Address { .. }
         | ResourceKind::Process { .. }
-        | ResourceKind::Ocf { .. } => None,
+        | ResourceKind::Ocf { .. }
+        | ResourceKind::Unit { .. } => None,
     }
 }
 

@@ -156,9 +156,10 @@ fn services(page: &Page<'_>) -> BTreeMap<String, Vec<String>> {
 fn isolation(page: &Page<'_>, resources: &[ResourceSpec]) -> Isolation {
     let has_link = |r: &ResourceSpec| match &r.kind {
         ResourceKind::Address { links, .. } => !links.is_empty(),
-        ResourceKind::Volume { .. } | ResourceKind::Process { .. } | ResourceKind::Ocf { .. } => {
-            false
-        }
+        ResourceKind::Volume { .. }
+        | ResourceKind::Process { .. }
+        | ResourceKind::Ocf { .. }
+        | ResourceKind::Unit { .. } => false,
     };
     let words = [("stay", Isolation::Stay), ("stop", Isolation::Stop)];
     let isolation = page.choice(ON_ISOLATION, &words).unwrap_or_default();

@@ -5,7 +5,9 @@ use std::time::Duration;
 use tsugi_cluster_rules::mirror::Mirror;
 use tsugi_vocabulary::NodeName;
 use tsugi_wire::control::Utc;
-use tsugi_wire::control::gauges::{Differences, FenceTest, Gauges, HeardOver, MirrorState, SeenOnDisk};
+use tsugi_wire::control::gauges::{
+    Differences, FenceTest, Gauges, HeardOver, MirrorState, SeenOnDisk,
+};
 
 use crate::logbook;
 use crate::mirror::Mirrored;
