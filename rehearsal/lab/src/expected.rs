@@ -66,7 +66,7 @@ pub struct Injected {
 fn cause(injected: &Injected) -> Option<String> {
     let Injected { pattern, node, link, stepped, .. } = injected;
     Some(match pattern {
-        Pattern::Move | Pattern::DrillMove | Pattern::PgMove => {
+        Pattern::Move | Pattern::DrillMove | Pattern::PgMove | Pattern::PairMove => {
             "asked for the move (rehearsal)".into()
         }
         Pattern::Power
@@ -74,7 +74,8 @@ fn cause(injected: &Injected) -> Option<String> {
         | Pattern::Ipv6
         | Pattern::Warm
         | Pattern::PgPower
-        | Pattern::FencedPower => {
+        | Pattern::FencedPower
+        | Pattern::PairPower => {
             format!("everything of {node} fell silent at once (power off)")
         }
         Pattern::BothLinks | Pattern::RunningLinks => {
@@ -101,6 +102,9 @@ fn cause(injected: &Injected) -> Option<String> {
         | Pattern::Rejoin
         | Pattern::DrillIsolate
         | Pattern::NewerAgent
+        | Pattern::PairCut
+        | Pattern::PairDiskLost
+        | Pattern::PairBothPower
         | Pattern::AgentReplace => return None,
         // Whoever knew that it had been cut off is gone with it.
         Pattern::FencedIsolated => SILENT.into(),
@@ -175,7 +179,7 @@ pub fn one_story(
 /// times of its steps, how the former owner was kept off, and the time until it was ready.
 pub fn recorded(stage: &Stage, pattern: Pattern) -> Option<String> {
     let kept_off: &[&str] = match pattern {
-        Pattern::Power => &[LEASE_ENDED],
+        Pattern::Power | Pattern::PairPower => &[LEASE_ENDED],
         // On a busy machine the question may take as long as the silence.
         Pattern::FencedPower => &[FOUND_OFF, SWITCHED_OFF],
         Pattern::FencedIsolated => &[SWITCHED_OFF],
@@ -269,14 +273,15 @@ pub fn foretold(stage: &Stage, pattern: Pattern, owner: usize) -> Result<Option<
     let (group, hosts) = (stage.group(), &stage.site.hosts);
     let (name, next) = (&hosts[owner].name, &hosts[(owner + 1) % hosts.len()].name);
     let suppose: &[&str] = match pattern {
-        Pattern::Move | Pattern::PgMove => &["move", group, next],
+        Pattern::Move | Pattern::PgMove | Pattern::PairMove => &["move", group, next],
         Pattern::Drain => &["drain", name],
         Pattern::Power
         | Pattern::PowerLeader
         | Pattern::Isolated
         | Pattern::Ipv6
         | Pattern::Warm
-        | Pattern::PgPower => &["lose", name],
+        | Pattern::PgPower
+        | Pattern::PairPower => &["lose", name],
         Pattern::BothLinks
         | Pattern::ProcessKill
         | Pattern::Shutdown
@@ -300,6 +305,9 @@ pub fn foretold(stage: &Stage, pattern: Pattern, owner: usize) -> Result<Option<
         | Pattern::RunningLinks
         | Pattern::RunningMonitor
         | Pattern::Mutual
+        | Pattern::PairCut
+        | Pattern::PairDiskLost
+        | Pattern::PairBothPower
         // What is foretold there is the wait for the device.
         | Pattern::FencedPower
         | Pattern::FencedIsolated => return Ok(None),

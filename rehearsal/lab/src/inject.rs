@@ -12,6 +12,7 @@ use crate::expected::Injected;
 use crate::fenced;
 use crate::host::{ALL_LINKS, DATA_LINKS, LINKS, Order, Process};
 use crate::kernel::now;
+use crate::paired;
 use crate::pattern::Pattern;
 use crate::product::{Build, Part, move_wall};
 use crate::stage::Stage;
@@ -46,6 +47,10 @@ pub enum Repair {
     Beside,
     /// Whoever was switched off gets its power; if it was not, its links.
     PowerOrLinks,
+    /// The networks between the two nodes are there again.
+    Between,
+    /// The ledger disk takes the owner's writes again.
+    LedgerDisk,
 }
 
 /// What was done.
@@ -70,7 +75,7 @@ pub fn inject(
 ) -> Result<Fault, Trouble> {
     let mut refused = None;
     let (at, repair) = match injected.pattern {
-        Pattern::Move | Pattern::PgMove => {
+        Pattern::Move | Pattern::PgMove | Pattern::PairMove => {
             let at = now();
             refused = move_away(stage, owner).err().map(|trouble| trouble.to_string());
             (at, Repair::Nothing)
@@ -83,8 +88,11 @@ pub fn inject(
         | Pattern::Ipv6
         | Pattern::Warm
         | Pattern::PgPower
-        | Pattern::FencedPower => (stage.site.hosts[owner].power_off()?, Repair::Power),
-        Pattern::AllPower => (stage.all_power()?, Repair::Nothing),
+        | Pattern::FencedPower
+        | Pattern::PairPower => (stage.site.hosts[owner].power_off()?, Repair::Power),
+        Pattern::PairCut => paired::cut_between(stage, owner, number),
+        Pattern::PairDiskLost => paired::lose_disk(stage, owner)?,
+        Pattern::AllPower | Pattern::PairBothPower => (stage.all_power()?, Repair::Nothing),
         Pattern::Shutdown => (shut_down(stage, owner)?, Repair::Power),
         Pattern::BothLinks | Pattern::RunningLinks => cut(stage, owner, &DATA_LINKS),
         Pattern::Isolated => cut(stage, owner, &ALL_LINKS),
@@ -94,11 +102,7 @@ pub fn inject(
             (at, Repair::PowerOrLinks)
         }
         Pattern::OneLink => cut(stage, owner, &[stage.link_of_address()]),
-        Pattern::OneWay => {
-            let (at, deaf) = (now(), number.is_multiple_of(2));
-            set_ways(stage, owner, !deaf, deaf);
-            (at, Repair::Ways)
-        }
+        Pattern::OneWay => one_way(stage, owner, number),
         Pattern::Freeze => (stage.site.hosts[owner].freeze()?, Repair::Nothing),
         Pattern::ProcessKill => hit(stage, owner, &[Part::Sample], Signal::SIGKILL)?,
         Pattern::AgentLost => hit(stage, owner, &[Part::Agent], Signal::SIGKILL)?,
@@ -154,6 +158,13 @@ fn cut(stage: &Stage, at: usize, links: &[usize]) -> (Duration, Repair) {
     let time = now();
     stage.site.hosts[at].cut(links, true);
     (time, Repair::Links(links.to_vec()))
+}
+
+/// Makes a host deaf, or dumb, in turn.
+fn one_way(stage: &Stage, at: usize, number: usize) -> (Duration, Repair) {
+    let (time, deaf) = (now(), number.is_multiple_of(2));
+    set_ways(stage, at, !deaf, deaf);
+    (time, Repair::Ways)
 }
 
 /// Sends a signal to parts of a node, one right after the other.
@@ -248,6 +259,11 @@ pub fn repair(stage: &mut Stage, owner: usize, repair: Repair) -> Result<(), Tro
             set_ways(stage, owner, false, false);
             Ok(())
         }
+        Repair::Between => {
+            paired::join_between(stage, owner);
+            Ok(())
+        }
+        Repair::LedgerDisk => paired::give_disk(stage, owner),
         Repair::Clock => move_wall(&stage.site.hosts[owner], 0),
         Repair::Undrain => {
             let host = &stage.site.hosts[owner];

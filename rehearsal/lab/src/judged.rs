@@ -124,8 +124,8 @@ pub fn untouched(
     wrong
 }
 
-/// Whether the group goes on as it runs: an agent that is replaced takes it over, and a clock on
-/// the wall is nothing that it depends on.
+/// Whether the group goes on as it runs: an agent that is replaced takes it over, a clock on the
+/// wall is nothing that it depends on, and of two nodes each may lose the other or the disk.
 fn stays(pattern: Pattern) -> bool {
     matches!(
         pattern,
@@ -134,6 +134,8 @@ fn stays(pattern: Pattern) -> bool {
             | Pattern::AgentReplace
             | Pattern::ClockStep
             | Pattern::DrillIsolate
+            | Pattern::PairCut
+            | Pattern::PairDiskLost
     )
 }
 
@@ -170,7 +172,7 @@ pub fn together(stage: &mut Stage, after: &Status) -> Option<String> {
 #[must_use]
 pub fn promised(pattern: Pattern, seen: &Outage) -> Option<String> {
     match pattern {
-        Pattern::Power if seen.failures.is_empty() => {
+        Pattern::Power | Pattern::PairPower if seen.failures.is_empty() => {
             Some("no caller saw an error, so nothing was rehearsed".into())
         }
         Pattern::Hung if seen.gap > FOUND => {
@@ -183,6 +185,9 @@ pub fn promised(pattern: Pattern, seen: &Outage) -> Option<String> {
         }
         Pattern::DrillIsolate if !seen.failures.is_empty() => {
             Some(format!("callers felt a drill beside their group: {:?}", seen.failures))
+        }
+        Pattern::PairCut if !seen.failures.is_empty() => {
+            Some(format!("callers felt that the networks between were cut: {:?}", seen.failures))
         }
         Pattern::AgentReplace if !seen.failures.is_empty() => {
             Some(format!("callers felt that agents were replaced: {:?}", seen.failures))

@@ -19,6 +19,7 @@ mod logs;
 mod many_groups;
 mod outage;
 mod overlap;
+mod paired;
 mod pairs;
 mod pattern;
 mod patterns;

@@ -87,6 +87,17 @@ pub enum Pattern {
     /// All links of the owner are cut and it reaches the fence devices still: it is switched off,
     /// and switches nobody off.
     FencedIsolated,
+    /// Of two nodes that share a ledger disk, an operator moves the group to the other.
+    PairMove,
+    /// Of two such nodes the owner loses its power.
+    PairPower,
+    /// Between two such nodes every network is cut, and both see the disk.
+    // statement: PH-19
+    PairCut,
+    /// The ledger disk takes no write of the owner any more.
+    PairDiskLost,
+    /// Both such nodes lose their power at once, and get it back.
+    PairBothPower,
 }
 
 /// Who must answer after the fault.
@@ -110,7 +121,7 @@ pub struct Limit {
 }
 
 /// All of them, in the order in which they are run: those of one cluster one after the other.
-pub const ALL: [Pattern; 34] = [
+pub const ALL: [Pattern; 39] = [
     Pattern::Move,
     Pattern::Power,
     Pattern::BothLinks,
@@ -145,6 +156,11 @@ pub const ALL: [Pattern; 34] = [
     Pattern::PgPower,
     Pattern::FencedPower,
     Pattern::FencedIsolated,
+    Pattern::PairMove,
+    Pattern::PairPower,
+    Pattern::PairCut,
+    Pattern::PairDiskLost,
+    Pattern::PairBothPower,
 ];
 
 impl Pattern {
@@ -186,6 +202,11 @@ impl Pattern {
             Self::PgPower => "pg-power",
             Self::FencedPower => "fenced-power",
             Self::FencedIsolated => "fenced-isolated",
+            Self::PairMove => "pair-move",
+            Self::PairPower => "pair-power",
+            Self::PairCut => "pair-cut",
+            Self::PairDiskLost => "pair-disk-lost",
+            Self::PairBothPower => "pair-both-power",
         }
     }
 
@@ -212,6 +233,11 @@ impl Pattern {
             Self::Warm => Shape::Warm,
             Self::PgMove | Self::PgPower => Shape::Database,
             Self::FencedPower | Self::FencedIsolated => Shape::Fenced,
+            Self::PairMove
+            | Self::PairPower
+            | Self::PairCut
+            | Self::PairDiskLost
+            | Self::PairBothPower => Shape::Pair,
             Self::Move
             | Self::Power
             | Self::BothLinks
@@ -258,6 +284,8 @@ impl Pattern {
             | Self::PgPower
             | Self::FencedPower
             | Self::FencedIsolated
+            | Self::PairMove
+            | Self::PairPower
             | Self::Drain => After::Another,
             Self::ProcessKill
             | Self::OneLink
@@ -267,10 +295,14 @@ impl Pattern {
             | Self::DrillIsolate
             | Self::ClockStep
             | Self::NewerAgent
+            | Self::PairCut
+            | Self::PairDiskLost
             | Self::AgentReplace => After::Same,
-            Self::AllPower | Self::AgentStop | Self::GuardianLost | Self::GuardianAgentStop => {
-                After::Anyone
-            }
+            Self::AllPower
+            | Self::AgentStop
+            | Self::GuardianLost
+            | Self::GuardianAgentStop
+            | Self::PairBothPower => After::Anyone,
         }
     }
 
@@ -292,7 +324,9 @@ impl Pattern {
         let ms = |median_ms, worst_ms| Some(Limit { median_ms, worst_ms });
         match self {
             // There and back: the longer of two moves.
-            Self::Move | Self::Shutdown | Self::Drain | Self::DrillMove => ms(50, 100),
+            Self::Move | Self::Shutdown | Self::Drain | Self::DrillMove | Self::PairMove => {
+                ms(50, 100)
+            }
             // What is tried beside it costs no call, but it is the same machine that does it.
             Self::DrillIsolate => ms(30, 80),
             // The program serves until it is stopped, so that finding the failure is not in it:
@@ -300,9 +334,12 @@ impl Pattern {
             Self::Monitor | Self::Log | Self::Mutual => ms(50, 100),
             // Of the calls a third is answered at once; the stop waits 20 ms for the others.
             Self::RunningMonitor => ms(100, 200),
-            Self::ProcessKill | Self::ClockStep | Self::NewerAgent | Self::AgentReplace => {
-                ms(30, 80)
-            }
+            Self::ProcessKill
+            | Self::ClockStep
+            | Self::NewerAgent
+            | Self::AgentReplace
+            | Self::PairCut
+            | Self::PairDiskLost => ms(30, 80),
             // The database stops, writes out what it has, and reads it again elsewhere.
             Self::PgMove => ms(1500, 1500),
             Self::PgPower => ms(3000, 3000),
@@ -325,12 +362,14 @@ impl Pattern {
                 Profile::Default => ms(700, 1000),
                 Profile::Fast => ms(280, 350),
             },
+            // Who leads on a shared disk changes after 600 ms without a word, in every profile.
+            Self::PairPower => ms(900, 1100),
             // What the device does at once is the proof that the lease would have to wait for.
             Self::FencedPower => match profile {
                 Profile::Default => ms(400, 600),
                 Profile::Fast => ms(280, 350),
             },
-            Self::AllPower | Self::OneLink | Self::Rejoin => None,
+            Self::AllPower | Self::OneLink | Self::Rejoin | Self::PairBothPower => None,
         }
     }
 
@@ -368,7 +407,12 @@ impl Pattern {
             | Self::PgMove
             | Self::PgPower
             | Self::FencedPower
-            | Self::FencedIsolated => "not done",
+            | Self::FencedIsolated
+            | Self::PairMove
+            | Self::PairPower
+            | Self::PairCut
+            | Self::PairDiskLost
+            | Self::PairBothPower => "not done",
         }
     }
 }

@@ -64,7 +64,12 @@ impl Product {
     /// When there is no program and none can be built.
     pub fn new(plan: Plan) -> Result<Self, Trouble> {
         let newer = match plan.shape {
-            Shape::Plain | Shape::Mutual | Shape::Warm | Shape::Database | Shape::Fenced => None,
+            Shape::Plain
+            | Shape::Mutual
+            | Shape::Warm
+            | Shape::Database
+            | Shape::Fenced
+            | Shape::Pair => None,
             Shape::Wide => Some(Build::Next.find()?),
         };
         Ok(Self { binary: Build::Current.find()?, newer, plan })

@@ -14,6 +14,7 @@ use crate::judged;
 use crate::kernel::{now, set_real_time};
 use crate::logs;
 use crate::outage::{BEFORE, Outage};
+use crate::paired;
 use crate::pattern::{After, Pattern};
 use crate::product::{Part, Status};
 use crate::recorder::Stall;
@@ -171,7 +172,7 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
         thread::sleep((fault.at + WATCH).saturating_sub(now()));
     }
     let seen_until = now();
-    wrong.extend(fenced::wrong(stage, pattern, (owner, fault.at))?);
+    wrong.extend(before_repair(stage, pattern, (&before, fault.at))?);
     stage.client().set_work(Work::Quick);
     let since = fault.at.saturating_sub(BEFORE);
     let seen = Outage::of(&stage.client().calls_since(since), fault.at, seen_until, 0);
@@ -222,6 +223,17 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
         stage.start_over()?;
     }
     Ok(repetition)
+}
+
+/// What is not as it must be before anything is put right.
+fn before_repair(
+    stage: &mut Stage,
+    pattern: Pattern,
+    (before, at): (&Before, Duration),
+) -> Result<Vec<String>, Trouble> {
+    let mut wrong = fenced::wrong(stage, pattern, (before.owner, at))?;
+    wrong.extend(paired::wrong(stage, pattern, before));
+    Ok(wrong)
 }
 
 /// Whether whoever must answer after the fault does, and goes on to.

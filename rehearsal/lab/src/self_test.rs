@@ -15,7 +15,7 @@ use crate::host::{ALL_LINKS, Host, Order, STATE, data, device};
 use crate::kernel::now;
 use crate::outage::Outage;
 use crate::overlap;
-use crate::site::{SharedVolume, Site};
+use crate::site::{Holds, SharedVolume, Site};
 
 const ADDRESS: &str = "10.77.1.100";
 const PORT: u16 = 9003;
@@ -46,7 +46,7 @@ pub fn run() -> Result<ExitCode, Trouble> {
     let fill = |dir: &Path| {
         tsugi_counter::Journal::create(dir).map_err(|error| Trouble::Failed(error.to_string()))
     };
-    let volume = SharedVolume { name: VOLUME, mib: 48, fill };
+    let volume = SharedVolume { name: VOLUME, mib: 48, holds: Holds::Files(fill) };
     let mut site = Site::build(3, std::slice::from_ref(&own), &[volume])?;
     let started = now();
     site.boot_all()?;

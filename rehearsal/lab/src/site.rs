@@ -25,8 +25,17 @@ pub struct SharedVolume {
     pub name: &'static str,
     /// How large it is.
     pub mib: usize,
-    /// Puts its first content there.
-    pub fill: fn(&Path) -> Result<(), Trouble>,
+    /// What it begins with.
+    pub holds: Holds,
+}
+
+/// What a shared volume begins with.
+#[derive(Clone, Copy, Debug)]
+pub enum Holds {
+    /// A file system, and what is put into it.
+    Files(fn(&Path) -> Result<(), Trouble>),
+    /// Zeros.
+    Nothing,
 }
 
 /// The machine room: hosts, wire, recorder.
@@ -61,10 +70,15 @@ impl Site {
         crate::host::clear_leftovers(&dir)?;
         let recorder = Recorder::start()?;
         let wire = Wire::start()?;
-        for SharedVolume { name, mib, fill } in shared {
+        for SharedVolume { name, mib, holds } in shared {
             let image = volume_image(&dir, name);
-            disk::make_image(&image, *mib)?;
-            disk::filled(&Disk::attach(&image)?, &dir.join("mount"), fill)?;
+            match holds {
+                Holds::Files(fill) => {
+                    disk::make_image(&image, *mib)?;
+                    disk::filled(&Disk::attach(&image)?, &dir.join("mount"), fill)?;
+                }
+                Holds::Nothing => disk::make_empty(&image, *mib)?,
+            }
         }
         let mut hosts = Vec::new();
         for index in 1..=count {

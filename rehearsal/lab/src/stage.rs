@@ -9,11 +9,11 @@ use crate::badlink::Draw;
 use crate::client::{CallEnd, Client};
 use crate::expected::Telling;
 use crate::fence::Device;
-use crate::host::{Host, LOG};
+use crate::host::{Host, LEDGER, LOG};
 use crate::kernel::now;
 use crate::outage::BEFORE;
 use crate::product::{self, GROUP, Part, Plan, Product, Program, Served, Shape, Status};
-use crate::site::{SharedVolume, Site};
+use crate::site::{Holds, SharedVolume, Site};
 
 /// How long a cluster may take to be whole again.
 const WHOLE: Duration = Duration::from_secs(15);
@@ -25,6 +25,8 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 const A_GROUP: Duration = Duration::from_millis(100);
 /// How large a volume with a number is.
 const VOLUME_MIB: usize = 48;
+/// And the disk of a ledger.
+const LEDGER_MIB: usize = 96;
 /// And one with a database.
 const DATABASE_MIB: usize = 128;
 
@@ -59,10 +61,16 @@ impl Stage {
     pub fn set(plan: Plan, seed: u64) -> Result<Self, Trouble> {
         let product = Product::new(plan)?;
         let served = Served::of(product.plan.shape);
-        let mut site = Site::build(3, &product.programs()?, &volumes(&served))?;
+        let hosts = product.plan.shape.hosts();
+        let mut site = Site::build(hosts, &product.programs()?, &volumes(&product.plan, &served))?;
         let device = match product.plan.shape {
             Shape::Fenced => Some(Device::start(site.hosts.iter().map(Host::plug).collect())?),
-            Shape::Plain | Shape::Wide | Shape::Mutual | Shape::Warm | Shape::Database => None,
+            Shape::Plain
+            | Shape::Wide
+            | Shape::Mutual
+            | Shape::Warm
+            | Shape::Database
+            | Shape::Pair => None,
         };
         site.boot_all()?;
         let start = |(number, served): (usize, &Served)| {
@@ -94,8 +102,8 @@ impl Stage {
     /// When no host boots. That the cluster is not founded is only said.
     pub fn stand(plan: Plan) -> Result<(), Trouble> {
         let product = Product::new(plan)?;
-        let shared = volumes(&Served::of(product.plan.shape));
-        let mut site = Site::build(3, &product.programs()?, &shared)?;
+        let shared = volumes(&product.plan, &Served::of(product.plan.shape));
+        let mut site = Site::build(product.plan.shape.hosts(), &product.programs()?, &shared)?;
         site.boot_all()?;
         match product.found(&mut site) {
             Ok(()) => println!("founded"),
@@ -377,18 +385,23 @@ fn is_steady(client: &Client) -> bool {
         && answered.last().is_some_and(|last| now().saturating_sub(*last) < close)
 }
 
-/// The volumes of these groups, each with what its program begins with.
-fn volumes(served: &[Served]) -> Vec<SharedVolume> {
+/// The volumes of these groups, each with what its program begins with, and the ledger's disk.
+fn volumes(plan: &Plan, served: &[Served]) -> Vec<SharedVolume> {
     let volume = |served: &Served| {
         let name = served.volume();
         match served.program {
-            Program::Counter | Program::Warm => SharedVolume { name, mib: VOLUME_MIB, fill },
+            Program::Counter | Program::Warm => {
+                SharedVolume { name, mib: VOLUME_MIB, holds: Holds::Files(fill) }
+            }
             Program::Postgres(_) => {
-                SharedVolume { name, mib: DATABASE_MIB, fill: product::fill_database }
+                let holds = Holds::Files(product::fill_database);
+                SharedVolume { name, mib: DATABASE_MIB, holds }
             }
         }
     };
-    served.iter().map(volume).collect()
+    let ledger = SharedVolume { name: LEDGER, mib: LEDGER_MIB, holds: Holds::Nothing };
+    let ledger = (plan.shape == Shape::Pair).then_some(ledger);
+    served.iter().map(volume).chain(ledger).collect()
 }
 
 /// Puts the number on the fresh volume; any user of a host may serve it.

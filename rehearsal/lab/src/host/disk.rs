@@ -12,6 +12,15 @@ use crate::Trouble;
 
 const MIB: usize = 1 << 20;
 
+/// Whether a disk takes writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// It does.
+    Taken,
+    /// Each is an error; what stands there can be read.
+    Refused,
+}
+
 /// A loop device; detached when it is dropped.
 #[derive(Debug)]
 pub struct Disk {
@@ -37,6 +46,20 @@ impl Disk {
         let number = about.rdev();
         let number = format!("{}:{}", nix::sys::stat::major(number), nix::sys::stat::minor(number));
         Ok(Self { device, number })
+    }
+
+    /// Lets writes through, or refuses them.
+    ///
+    /// # Errors
+    /// What blockdev refused.
+    pub fn set_writes(&self, writes: Writes) -> Result<(), Trouble> {
+        let mut command = Command::new("blockdev");
+        command.arg(match writes {
+            Writes::Taken => "--setrw",
+            Writes::Refused => "--setro",
+        });
+        command.arg(&self.device);
+        output(command).map(drop)
     }
 
     /// Waits until no file system is mounted from it.
@@ -75,16 +98,24 @@ impl Drop for Disk {
 /// # Errors
 /// A full disk, or mkfs is missing.
 pub fn make_image(path: &Path, size_mib: usize) -> Result<(), Trouble> {
+    make_empty(path, size_mib)?;
+    let mut command = Command::new("mkfs.ext4");
+    command.args(["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"]).arg(path);
+    output(command).map(drop)
+}
+
+/// Writes an image of `size_mib` with nothing but zeros.
+///
+/// # Errors
+/// A full disk.
+pub fn make_empty(path: &Path, size_mib: usize) -> Result<(), Trouble> {
     let mut file = File::create(path)?;
     // Real blocks: a hole would have to be filled in the middle of a measurement.
     let zeros = vec![0; MIB];
     for _ in 0..size_mib {
         file.write_all(&zeros)?;
     }
-    file.sync_all()?;
-    let mut command = Command::new("mkfs.ext4");
-    command.args(["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"]).arg(path);
-    output(command).map(drop)
+    Ok(file.sync_all()?)
 }
 
 /// Mounts `disk` for a moment, so that `fill` can put something on it.

@@ -14,7 +14,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, sethostname};
+use nix::unistd::{Pid, User, sethostname};
 
 use super::{BootPlan, Order};
 use crate::Trouble;
@@ -28,6 +28,10 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub const LOG: &str = "/run/log";
 /// Where the host keeps what must outlive its processes.
 pub const STATE: &str = "/var/lib/tsugi";
+/// The shared volume that keeps a ledger, if hosts have one.
+pub const LEDGER: &str = "ledger";
+/// The account that the unprivileged part of tsugi runs under.
+const AGENT: &str = "tsugi";
 /// Where a group may mount the shared volume of this name.
 #[must_use]
 pub fn data(volume: &str) -> String {
@@ -217,6 +221,9 @@ fn boot(plan: &BootPlan) -> Result<(), Trouble> {
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
         let place = device(volume);
         mknod(place.as_str(), SFlag::S_IFBLK, mode, number).map_err(io::Error::from)?;
+        if volume == LEDGER {
+            give_to_agent(&place)?;
+        }
     }
     connect(plan)
 }
@@ -252,6 +259,14 @@ fn add_user() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Lets the agent open a device, as a rule of udev would. The machine may have the account itself,
+/// under another number.
+fn give_to_agent(device: &str) -> Result<(), Trouble> {
+    let none = || Trouble::Missing(format!("the account {AGENT}"));
+    let agent = User::from_name(AGENT).map_err(io::Error::from)?.ok_or_else(none)?;
+    Ok(std::os::unix::fs::chown(device, Some(agent.uid.as_raw()), Some(agent.gid.as_raw()))?)
 }
 
 /// Addresses, and the settings that a host with two links into one network needs: it answers for

@@ -21,9 +21,9 @@ use crate::badlink::{PortId, Segment, Wire, in_namespace};
 use crate::kernel;
 use cgroup::Cgroup;
 pub use cgroup::directories;
-pub use disk::Disk;
+pub use disk::{Disk, Writes};
 pub use enter::{enter, exec};
-pub use init::{LOG, STATE, data, device, init};
+pub use init::{LEDGER, LOG, STATE, data, device, init};
 pub use plug::Plug;
 pub use processes::{Process, Seen, everywhere};
 
@@ -364,6 +364,16 @@ impl Host {
         let mut file = std::fs::File::create(path)?;
         file.write_all(text.as_bytes())?;
         Ok(file.sync_all()?)
+    }
+
+    /// Has the shared volume of this name take this host's writes, or refuse them.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn set_writes(&self, volume: &str, writes: Writes) -> Result<(), Trouble> {
+        let found = self.volumes.iter().find(|(known, _)| known == volume);
+        let none = || Trouble::Failed(format!("{} has no volume {volume}", self.name));
+        found.ok_or_else(none)?.1.set_writes(writes)
     }
 
     /// Whether the shared volume of this name is mounted.

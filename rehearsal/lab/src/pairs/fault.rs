@@ -261,7 +261,12 @@ pub fn kinds(shape: Shape) -> Vec<(Kind, Kind)> {
             let either = WITH_DEVICE.iter();
             either.flat_map(|kind| [(*kind, Kind::Device), (Kind::Device, *kind)]).collect()
         }
-        Shape::Plain | Shape::Wide | Shape::Mutual | Shape::Warm | Shape::Database => {
+        Shape::Plain
+        | Shape::Wide
+        | Shape::Mutual
+        | Shape::Warm
+        | Shape::Database
+        | Shape::Pair => {
             let all = TAKES.iter().flat_map(|one| SECOND.iter().map(|two| (*one, *two)));
             all.filter(|(one, two)| one != two || one.costs_a_vote()).collect()
         }

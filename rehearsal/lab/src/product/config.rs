@@ -7,7 +7,7 @@ use super::fence::{self, DeviceTests};
 use super::postgres;
 use super::served::{Program, Served};
 use crate::drilled::COPY;
-use crate::host::{Host, LINKS, data, device};
+use crate::host::{Host, LEDGER, LINKS, data, device};
 
 /// A timing profile of the product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -47,6 +47,8 @@ pub enum Shape {
     Database,
     /// As the plain one, and each node has a fence device: the group waits until its owner is off.
     Fenced,
+    /// As the plain one, on two nodes that keep their ledger on a disk they share.
+    Pair,
 }
 
 impl Shape {
@@ -60,6 +62,21 @@ impl Shape {
             Self::Warm => "a program that stands by on every node",
             Self::Database => "PostgreSQL by its agent and by scripts",
             Self::Fenced => "a fence device for every node",
+            Self::Pair => "two nodes and a shared ledger disk",
+        }
+    }
+
+    /// How many hosts it has.
+    #[must_use]
+    pub fn hosts(self) -> usize {
+        match self {
+            Self::Pair => 2,
+            Self::Plain
+            | Self::Wide
+            | Self::Mutual
+            | Self::Warm
+            | Self::Database
+            | Self::Fenced => 3,
         }
     }
 }
@@ -96,6 +113,9 @@ impl Plan {
             "[cluster]\nname = \"rehearsal\"\ntiming = \"{}\"\nlanguage = \"en\"\n",
             self.profile.word()
         );
+        if self.shape == Shape::Pair {
+            add(&mut text, &format!("ledger = \"disk\"\nledger_disk = {:?}\n", device(LEDGER)));
+        }
         for index in 1..=hosts {
             let addresses: Vec<String> =
                 (0..LINKS.len()).map(|link| format!("{:?}", Host::address(index, link))).collect();
@@ -122,7 +142,12 @@ impl Plan {
         let proof = match self.shape {
             // What a volume asks for if nothing is said: that its owner is off for certain.
             Shape::Fenced => "confirmed",
-            Shape::Plain | Shape::Wide | Shape::Mutual | Shape::Warm | Shape::Database => "self",
+            Shape::Plain
+            | Shape::Wide
+            | Shape::Mutual
+            | Shape::Warm
+            | Shape::Database
+            | Shape::Pair => "self",
         };
         add(
             text,

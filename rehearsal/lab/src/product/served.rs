@@ -65,7 +65,7 @@ impl Served {
         let by_agent = (BY_AGENT, Program::Postgres(Way::Agent));
         let by_scripts = (BY_SCRIPTS, Program::Postgres(Way::Scripts));
         let named: &[(Named, &[&str])] = match shape {
-            Shape::Plain | Shape::Fenced => &[(counter, &[ADDRESS])],
+            Shape::Plain | Shape::Fenced | Shape::Pair => &[(counter, &[ADDRESS])],
             Shape::Wide => &[(counter, &[ADDRESS, ADDRESS_6])],
             Shape::Warm => &[((GROUP, Program::Warm), &[ADDRESS])],
             Shape::Mutual => &[(counter, &[ADDRESS]), (other, &[OTHER_ADDRESS])],
@@ -87,7 +87,7 @@ impl Served {
                 Program::Postgres(_) => DATABASE_PORT + behind,
             },
             beside: match shape {
-                Shape::Plain | Shape::Warm | Shape::Database | Shape::Fenced => None,
+                Shape::Plain | Shape::Warm | Shape::Database | Shape::Fenced | Shape::Pair => None,
                 Shape::Wide | Shape::Mutual => {
                     Some(SocketAddr::from(([127, 0, 0, 1], BESIDE_PORT + behind)))
                 }
@@ -139,7 +139,12 @@ impl Served {
     pub fn log(&self) -> Option<String> {
         match self.shape {
             Shape::Wide => Some(format!("{}/log", data(self.volume()))),
-            Shape::Plain | Shape::Mutual | Shape::Warm | Shape::Database | Shape::Fenced => None,
+            Shape::Plain
+            | Shape::Mutual
+            | Shape::Warm
+            | Shape::Database
+            | Shape::Fenced
+            | Shape::Pair => None,
         }
     }
 
@@ -147,9 +152,12 @@ impl Served {
     #[must_use]
     pub fn prefer(&self, hosts: usize) -> Vec<String> {
         let mut order: Vec<usize> = match self.shape {
-            Shape::Plain | Shape::Wide | Shape::Warm | Shape::Database | Shape::Fenced => {
-                (1..=hosts).collect()
-            }
+            Shape::Plain
+            | Shape::Wide
+            | Shape::Warm
+            | Shape::Database
+            | Shape::Fenced
+            | Shape::Pair => (1..=hosts).collect(),
             Shape::Mutual => vec![1, 2],
         };
         order.rotate_left(self.number);
