@@ -26,8 +26,8 @@ use crate::sys;
 /// What a child does of its own: system calls only, no allocation, no lock.
 pub type Prepare = Box<dyn FnMut() -> io::Result<()> + Send>;
 
-/// A process to start: it leads a process group, reads nothing, and no signal is blocked or
-/// ignored.
+/// A process to start: it leads a process group, reads nothing, has no signal blocked, and ignores
+/// none that the hands ignore by themselves.
 pub struct Launch {
     /// The program, looked for in the `PATH` of its own environment, and its arguments.
     pub argv: Vec<String>,

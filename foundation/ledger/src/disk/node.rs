@@ -73,6 +73,10 @@ impl Shared {
 
     pub(super) fn fail(&self, failure: Failure) {
         *self.confirmed() = None;
+        // Whatever it knew last of who leads, nobody tells it any more.
+        self.leadership.send_modify(|known| {
+            *known = Leadership { leader: None, me: false, ..*known };
+        });
         self.failed.send_replace(Some(failure));
     }
 

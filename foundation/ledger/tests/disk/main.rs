@@ -40,7 +40,8 @@ async fn a_node_whose_end_is_demanded_fails_and_only_in_that_life() {
     two.ledger(other).poison(name, life).await.expect("written");
     let told = tokio::time::timeout(suite::LONG, failed.wait_for(Option::is_some)).await;
     assert_eq!(*told.expect("in time").expect("told"), Some(Failure::Poisoned));
-    assert!(!two.ledger(victim).leadership().me);
+    let known = two.ledger(victim).leadership();
+    assert_eq!((known.leader, known.me), (None, false), "nobody tells it any more who leads");
     two.restart(victim).await;
     suite::commit(two.ledger(victim), stand::put("again", 1)).await.committed().expect("done");
     assert_eq!(*two.ledger(victim).failed().borrow(), None);

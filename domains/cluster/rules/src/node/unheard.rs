@@ -19,10 +19,13 @@ use crate::spec::Takeover;
 
 impl Node {
     /// Whether no network has lately brought an answer of the other node, with which this one
-    /// shares a disk. The other may be lost as well; what is said then harms nobody.
+    /// shares a disk. The other may be lost as well; what is said then harms nobody. One that has
+    /// just begun has not listened yet.
     pub(super) fn is_unheard(&self, now: Moment) -> bool {
         let lately = self.timing.silent_after();
-        has_disk(&self.record) && !self.holder.is_answered_by_a_node(now, lately)
+        has_disk(&self.record)
+            && now.since(self.born) >= lately
+            && !self.holder.is_answered_by_a_node(now, lately)
     }
 
     /// The entry that gives back a group of which nothing is left here after it failed. Who leads
