@@ -38,6 +38,7 @@ impl Mirror {
 }
 
 const UP_TO_DATE: &str = "UpToDate";
+const PRIMARY: &str = "Primary";
 
 /// What is known of the other side where it is not heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,15 +62,6 @@ impl Peer {
             (ScriptEvent::Failover | ScriptEvent::Start | ScriptEvent::Recover, _) => Self::Awaited,
         }
     }
-}
-
-/// Whether the copy here is known to be the newest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Newest {
-    /// It was primary last, and wrote what the other side has not.
-    Here,
-    /// DRBD does not say.
-    Unknown,
 }
 
 /// What follows.
@@ -119,12 +111,13 @@ impl From<String> for Obstacle {
     }
 }
 
-/// What follows where the volume is to be mounted here.
+/// What follows where the volume is to be mounted here. A copy that is primary already, because it
+/// never was released or a person made it so, is looked at like any other.
+///
+/// DRBD remembers that a copy was written alone, and of two that were so both remember it: that
+/// makes neither the newest.
 #[must_use]
-pub fn next(mirror: &Mirror, newest: Newest, peer: Peer) -> Next {
-    if mirror.role == "Primary" {
-        return Next::Done;
-    }
+pub fn next(mirror: &Mirror, peer: Peer) -> Next {
     if mirror.connection == "StandAlone" {
         return Next::Refuse(Obstacle::StandsAlone);
     }
@@ -140,10 +133,11 @@ pub fn next(mirror: &Mirror, newest: Newest, peer: Peer) -> Next {
         }
         _ => return Next::Refuse(Obstacle::NotUpToDate),
     }
-    match (mirror.linked(), newest, peer) {
-        (true, ..) if mirror.peer_role == "Primary" => Next::Wait(Obstacle::PeerIsPrimary),
-        (true, ..) | (false, Newest::Here, _) | (false, _, Peer::Lost) => Next::Promote,
-        (false, Newest::Unknown, Peer::Awaited) => Next::Wait(Obstacle::PeerUnknown),
+    match (mirror.role.as_str(), mirror.linked(), peer) {
+        _ if mirror.peer_role == PRIMARY => Next::Wait(Obstacle::PeerIsPrimary),
+        (PRIMARY, ..) => Next::Done,
+        (_, true, _) | (_, false, Peer::Lost) => Next::Promote,
+        (_, false, Peer::Awaited) => Next::Wait(Obstacle::PeerUnknown),
     }
 }
 
@@ -170,40 +164,44 @@ mod tests {
     const SECONDARIES: (&str, &str) = ("Secondary", "Secondary");
     const ALONE: (&str, &str) = ("Secondary", "Unknown");
 
+    const PEERS: [Peer; 2] = [Peer::Awaited, Peer::Lost];
+
     #[test]
     fn a_mirror_whose_sides_hear_each_other_is_made_primary_and_never_beside_another_primary() {
-        for (newest, peer) in [(Newest::Unknown, Peer::Awaited), (Newest::Here, Peer::Lost)] {
-            let at = |roles| next(&mirror("Connected", roles, UP_TO_DATE), newest, peer);
+        for peer in PEERS {
+            let at = |roles| next(&mirror("Connected", roles, UP_TO_DATE), peer);
             assert_eq!(at(SECONDARIES), Next::Promote);
-            assert_eq!(at(("Secondary", "Primary")), Next::Wait(Obstacle::PeerIsPrimary));
+            for role in ["Primary", "Secondary"] {
+                assert_eq!(at((role, "Primary")), Next::Wait(Obstacle::PeerIsPrimary));
+            }
             assert_eq!(at(("Primary", "Secondary")), Next::Done);
         }
     }
 
     #[test]
-    fn a_copy_whose_other_side_is_not_heard_waits_unless_that_is_lost_or_has_older_data() {
+    fn a_copy_whose_other_side_is_not_heard_waits_unless_that_is_lost_or_a_person_made_it_primary()
+    {
         let lonely = mirror("WFConnection", ALONE, UP_TO_DATE);
-        let at = |newest, peer| next(&lonely, newest, peer);
-        assert_eq!(at(Newest::Unknown, Peer::Awaited), Next::Wait(Obstacle::PeerUnknown));
-        assert_eq!(at(Newest::Here, Peer::Awaited), Next::Promote);
-        assert_eq!(at(Newest::Unknown, Peer::Lost), Next::Promote);
+        assert_eq!(next(&lonely, Peer::Awaited), Next::Wait(Obstacle::PeerUnknown));
+        assert_eq!(next(&lonely, Peer::Lost), Next::Promote);
+        let chosen = mirror("WFConnection", ("Primary", "Unknown"), UP_TO_DATE);
+        assert_eq!(next(&chosen, Peer::Awaited), Next::Done);
     }
 
     #[test]
-    fn a_copy_that_is_not_up_to_date_is_never_made_primary() {
+    fn a_copy_that_is_not_up_to_date_is_neither_made_primary_nor_mounted_as_one() {
         for disk in ["Inconsistent", "Outdated", "Consistent", "Diskless", "Failed", "Whatever"] {
-            for roles in [SECONDARIES, ALONE] {
-                for (newest, peer) in [(Newest::Unknown, Peer::Awaited), (Newest::Here, Peer::Lost)]
-                {
+            for roles in [SECONDARIES, ALONE, ("Primary", "Secondary"), ("Primary", "Unknown")] {
+                for peer in PEERS {
                     let connection = if roles == ALONE { "WFConnection" } else { "SyncTarget" };
-                    let found = next(&mirror(connection, roles, disk), newest, peer);
+                    let found = next(&mirror(connection, roles, disk), peer);
                     let told =
                         [Next::Wait(Obstacle::NotUpToDate), Next::Refuse(Obstacle::NotUpToDate)];
                     assert!(told.contains(&found), "{disk} {roles:?}: {found:?}");
                 }
             }
         }
-        let lost = |disk| next(&mirror("WFConnection", ALONE, disk), Newest::Unknown, Peer::Lost);
+        let lost = |disk| next(&mirror("WFConnection", ALONE, disk), Peer::Lost);
         // Nobody is left who could bring it up to date.
         assert_eq!(lost("Outdated"), Next::Refuse(Obstacle::NotUpToDate));
         assert_eq!(lost("Negotiating"), Next::Wait(Obstacle::NotUpToDate));
@@ -233,9 +231,9 @@ mod tests {
 
     #[test]
     fn two_sides_that_were_written_apart_are_a_persons_to_join() {
-        for (newest, peer) in [(Newest::Here, Peer::Awaited), (Newest::Unknown, Peer::Lost)] {
-            let apart = mirror("StandAlone", ALONE, UP_TO_DATE);
-            assert_eq!(next(&apart, newest, peer), Next::Refuse(Obstacle::StandsAlone));
+        for (peer, role) in PEERS.into_iter().zip(["Secondary", "Primary"]) {
+            let apart = mirror("StandAlone", (role, "Unknown"), UP_TO_DATE);
+            assert_eq!(next(&apart, peer), Next::Refuse(Obstacle::StandsAlone));
         }
     }
 

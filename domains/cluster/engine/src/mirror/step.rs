@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tsugi_cluster_rules::mirror::{Mirror, Newest, Next, Obstacle, Peer, next};
+use tsugi_cluster_rules::mirror::{Mirror, Next, Obstacle, Peer, next};
 use tsugi_vocabulary::Span;
 
 use super::look;
@@ -123,12 +123,7 @@ impl Step {
         let mut refused = 0;
         loop {
             let Some(mirror) = self.look() else { return Err((Obstacle::NotUp, String::new())) };
-            // It is asked about its history only where the answer counts.
-            let newest = match next(&mirror, Newest::Unknown, peer) {
-                Next::Wait(Obstacle::PeerUnknown) => self.newest(),
-                _ => Newest::Unknown,
-            };
-            match next(&mirror, newest, peer) {
+            match next(&mirror, peer) {
                 Next::Done => return Ok(()),
                 Next::Refuse(obstacle) => return Err((obstacle, String::new())),
                 Next::Wait(obstacle) if Instant::now() >= self.until => {
@@ -179,10 +174,6 @@ impl Step {
         }
     }
 
-    fn newest(&self) -> Newest {
-        drbdadm(["get-gi", &self.name]).map_or(Newest::Unknown, |said| newest(&said))
-    }
-
     /// `r0: WFConnection Secondary/Unknown UpToDate/DUnknown`, and DRBD's own words.
     fn told(&self, said: &str) -> String {
         let stands = self.look().map_or_else(String::new, |m| {
@@ -193,16 +184,6 @@ impl Step {
         let why = said.lines().map(str::trim).find(|line| !line.is_empty());
         let why = why.map_or_else(String::new, |why| format!("; {why}"));
         format!("{}:{stands}{why}", self.name)
-    }
-}
-
-/// The second of the generation identifiers is there once data were written that the other side
-/// did not get.
-fn newest(identifiers: &str) -> Newest {
-    let mut each = identifiers.trim().split(':').map(|id| u64::from_str_radix(id, 16));
-    match (each.next(), each.next()) {
-        (Some(Ok(_)), Some(Ok(since))) if since != 0 => Newest::Here,
-        _ => Newest::Unknown,
     }
 }
 
@@ -244,15 +225,5 @@ mod tests {
             assert!(read(&words[1..]).is_none());
         }
         assert_eq!(run(&["promote".into(), "r0".into()]).0, NONSENSE);
-    }
-
-    #[test]
-    fn a_copy_that_was_written_alone_is_the_newest() {
-        let alone = "FE7047AACF843549:24ECCF46DDB5EA58:0000000000000004:0:1:1:1:0:0:1:0\n";
-        assert_eq!(newest(alone), Newest::Here);
-        let alike = "24ECCF46DDB5EA58:0000000000000000:0000000000000000:0:0:0:0:1:0:0:0\n";
-        for said in [alike, "", "drbd", "24ECCF46DDB5EA58"] {
-            assert_eq!(newest(said), Newest::Unknown, "{said}");
-        }
     }
 }
