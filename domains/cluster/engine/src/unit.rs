@@ -100,6 +100,14 @@ const fn number(code: Code) -> i32 {
     }
 }
 
+/// The service of the node itself.
+enum Own {
+    /// It goes on, or systemd has nothing to do with it.
+    Stays,
+    /// It has a job, or is on its way down: what is ordered before it waits for that.
+    Goes,
+}
+
 /// An exit code, and why.
 type Answer = (Code, String);
 
@@ -169,13 +177,29 @@ impl Systemd {
     fn stop(&self, unit: &UnitName) -> io::Result<Answer> {
         let found = self.look(unit)?;
         if self.answer(&found).0 != Code::NotRunning {
-            match found.job {
-                Job::None => self.call(&["stop", unit.as_str()])?,
-                // At a shutdown its own stop waits already for the node, which waits here for it.
-                Job::Queued => self.call(&["stop", AT_ONCE, unit.as_str()])?,
+            // Its own stop would wait for the node, which waits here for it: where one waits
+            // already, as at a shutdown, and where the node itself is being stopped.
+            match (found.job, self.node()) {
+                (Job::None, Own::Stays) => self.call(&["stop", unit.as_str()])?,
+                (Job::Queued, _) | (Job::None, Own::Goes) => {
+                    self.call(&["stop", AT_ONCE, unit.as_str()])?;
+                }
             }
         }
         self.down(unit)
+    }
+
+    /// Whether systemd is about to stop the node as well.
+    fn node(&self) -> Own {
+        let said = self.asked(&["show", "--property=ActiveState,Job", "--", OWN]);
+        let said = said.unwrap_or_default();
+        let value = |name: &str| said.lines().find_map(|line| line.strip_prefix(name));
+        let waits = value("Job=").is_some_and(|job| job.parse().is_ok_and(|job: u32| job != 0));
+        match value("ActiveState=") {
+            // One that systemd has not started is not ordered by it.
+            Some("active" | "inactive") if !waits => Own::Stays,
+            Some(_) | None => Own::Goes,
+        }
     }
 
     fn kill(&self, unit: &UnitName) -> io::Result<Answer> {

@@ -17,7 +17,7 @@ cd "$(dirname "$0")"
 shift 2
 echo "$*" >>asked
 case $1 in
-show) cat state ;;
+show) case $* in *tsugi.service) cat node 2>/dev/null || echo ActiveState=active ;; *) cat state ;; esac ;;
 daemon-reload) [ ! -e sick ] || { echo "it is sick" >&2; exit 1; } ;;
 start) [ ! -e refused ] || { echo "A dependency job failed." >&2; exit 1; }; cp after-start state ;;
 *) [ ! -e "after-$1" ] || cp "after-$1" state ;;
@@ -175,6 +175,22 @@ fn a_stop_that_waits_for_the_node_already_is_taken_on_at_once() {
     let stand = Stand::of(&format!("{UP}Job=77\n")).after("stop", DOWN);
     assert_eq!(stand.does(Action::Stop).0, Code::Success);
     assert_eq!(stand.asked(), ["stop --job-mode=ignore-dependencies pay.service"]);
+}
+
+#[test]
+fn a_stop_of_the_node_itself_is_not_waited_for_by_its_unit() {
+    for node in ["ActiveState=deactivating", "ActiveState=active\nJob=78", ""] {
+        let stand = Stand::of(UP).after("stop", DOWN);
+        stand.write("node", node);
+        assert_eq!(stand.does(Action::Stop).0, Code::Success);
+        assert_eq!(stand.asked(), ["stop --job-mode=ignore-dependencies pay.service"], "{node}");
+    }
+    for node in ["ActiveState=active\nJob=0", "ActiveState=inactive"] {
+        let stand = Stand::of(UP).after("stop", DOWN);
+        stand.write("node", node);
+        assert_eq!(stand.does(Action::Stop).0, Code::Success);
+        assert_eq!(stand.asked(), ["stop pay.service"], "{node}");
+    }
 }
 
 #[test]
