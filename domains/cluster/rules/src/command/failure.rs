@@ -161,17 +161,25 @@ fn refuse_as_busy(effect: &mut Effect<'_>, groups: &[GroupName], what: String) {
     });
 }
 
+/// Of a whole group every process is killed, also what a script has left running: where no monitor
+/// asks for that nobody would notice, and nothing would start it again.
 fn refuse_no_process(effect: &mut Effect<'_>, group: &GroupName, resource: Option<&ResourceName>) {
+    let asked_for = effect.situation.record.group(group).is_none_or(|e| e.suspended.is_empty());
     let spec = effect.spec().and_then(|spec| spec.groups.get(group));
-    let found = spec.into_iter().flat_map(|spec| &spec.resources).any(|of| match &of.kind {
-        ResourceKind::Process { how, .. } => match resource {
-            None => true,
-            // What a script leaves running is known by its group alone.
-            Some(name) => *name == of.name && matches!(how, ProcessHow::Program { .. }),
-        },
-        _ => false,
+    let mut processes = spec.into_iter().flat_map(|spec| &spec.resources).filter_map(|of| {
+        let ResourceKind::Process { how, monitors, .. } = &of.kind else { return None };
+        let supervised = matches!(how, ProcessHow::Program { .. });
+        Some((&of.name, supervised, supervised || (asked_for && !monitors.is_empty())))
     });
-    if !found {
+    let may = match resource {
+        // What a script leaves running is known by its group alone.
+        Some(name) => processes.any(|(of, supervised, _)| of == name && supervised),
+        None => {
+            let mut noticed = processes.map(|(.., noticed)| noticed).peekable();
+            noticed.peek().is_some() && noticed.all(|noticed| noticed)
+        }
+    };
+    if !may {
         let resource = resource.map_or_else(|| "-".to_owned(), ToString::to_string);
         effect.refuse(Refusal::NoSuchProcess { group: group.clone(), resource });
     }
@@ -214,16 +222,15 @@ pub(super) fn end(effect: &mut Effect<'_>, verdict: Verdict) {
         State::Back { at, .. } => at,
     };
     // What nobody could put right before is put right here, wherever its groups then run.
-    if test.state == State::Out && verdict != Verdict::Interrupted {
+    // What somebody else has changed meanwhile is theirs, and only that.
+    if test.state == State::Out {
         put_right(effect, &test);
     }
     for (name, was) in &test.groups {
         let Some(entry) = effect.situation.record.group(name).cloned() else { continue };
-        let mut next = match (test.state, verdict) {
-            (State::Out, Verdict::Passed | Verdict::Late | Verdict::Stayed) => {
-                again(&entry, &test, was).unwrap_or_else(|| entry.clone())
-            }
-            (State::Out | State::Back { .. } | State::Ended { .. }, _) => entry.clone(),
+        let mut next = match test.state {
+            State::Out => again(&entry, &test, was).unwrap_or_else(|| entry.clone()),
+            State::Back { .. } | State::Ended { .. } => entry.clone(),
         };
         if next.location.as_ref() == Some(&test.node) {
             next.location.clone_from(&was.place);

@@ -276,6 +276,25 @@ fn ph_17_whoever_changes_it_meanwhile_goes_first_and_is_not_undone() {
 }
 
 #[test]
+fn ph_17_what_somebody_else_starts_meanwhile_leaves_no_other_group_of_the_test_stopped() {
+    let groups = ["G1: prefer n1 n2; together G2", "G2: prefer n1 n2; together G1"];
+    let mut spec = cluster("n1 n2 w=witness", &groups);
+    spec.environment = Environment::Test;
+    let mut world = World::new(spec);
+    settle(&mut world);
+    begin(&mut world, stop());
+    settle(&mut world);
+    let start = Command::GroupStart { group: group("G1"), option: StartOption::None, node: None };
+    let draft = command::decide(&world.situation(), &issued(&world, start)).unwrap();
+    world.apply(&draft);
+    assert_eq!(step(&mut world), Step::End(Verdict::Interrupted));
+    settle(&mut world);
+    for name in ["G1", "G2"] {
+        assert_eq!(world.owner(name).as_deref(), Some("n1"), "{name}");
+    }
+}
+
+#[test]
 fn ph_17_where_its_node_is_lost_meanwhile_its_groups_stay_and_nothing_stays_drained() {
     let mut world = three();
     begin(&mut world, drain());
