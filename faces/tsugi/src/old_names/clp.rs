@@ -122,7 +122,7 @@ pub(super) fn cluster(words: &[String]) -> Result<Now, Misuse> {
 /// (PH-14). It goes with its group, on whichever node that runs: which node it is asked of (`-h`)
 /// is no matter, and nothing waits for it (`-w`). `-v` shows them all.
 pub(super) fn monitors(words: &[String]) -> Result<Now, Misuse> {
-    let (mut asked, mut names, mut named) = (None, Vec::new(), false);
+    let (mut asked, mut names, mut named, mut host) = (None, Vec::new(), false, false);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let now = match word.as_str() {
@@ -138,6 +138,7 @@ pub(super) fn monitors(words: &[String]) -> Result<Now, Misuse> {
             }
             "-h" => {
                 words.next().ok_or(Misuse::Missing("-h NODE"))?;
+                host = true;
                 continue;
             }
             "-w" => {
@@ -158,6 +159,10 @@ pub(super) fn monitors(words: &[String]) -> Result<Now, Misuse> {
     }
     if let Some(odd) = names.iter().find(|name| name.starts_with('-')) {
         return Err(Misuse::Word(odd.clone()));
+    }
+    // All monitors of one node were meant, and a monitor here is of a group, wherever that runs.
+    if host && names.is_empty() {
+        return Err(Misuse::Missing("-m MONITOR"));
     }
     match asked {
         Some((_, Some(turn))) => Ok(Now::Monitors(turn, names)),

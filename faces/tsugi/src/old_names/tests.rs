@@ -72,6 +72,7 @@ fn an_old_command_that_is_not_understood_does_nothing() {
     assert_eq!(now("clpgrp PAY"), Err(Misuse::Missing("-s|-t|-m|-n")));
     assert_eq!(now("clpgrp -m"), Err(Misuse::Missing("GROUP")));
     assert_eq!(now("clpgrp -m PAY -h"), Err(Misuse::Missing("-h NODE")));
+    assert_eq!(now("clpmonctrl -s -h n1"), Err(Misuse::Missing("-m MONITOR")));
     assert_eq!(now("clpgrp -s -t PAY"), Err(Misuse::Both("-s".to_owned(), "-t".to_owned())));
     assert_eq!(now("clptoratio -r 3"), Err(Misuse::Missing("-t TIME")));
     assert_eq!(now("clptoratio"), Err(Misuse::Missing("-r RATIO")));
