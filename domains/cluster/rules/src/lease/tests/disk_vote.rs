@@ -181,7 +181,10 @@ pub fn l3_the_vote_counts_from_before_the_writing() {
     let mut a = vote("a");
     let written = write(&mut a, &beat, &record);
     let own = Ack { refused: Vec::new(), ..of_disk(&mut a, &written, &record) };
-    assert_eq!(holder.on_ack(ms(101), &own, &record), [], "one vote of three");
+    // Its own vote is of a later beat: the disk's is the one that ends first.
+    let later = holder.compose(ms(290), TTL, &record, Health::default());
+    let newer = Ack { sequence: later.sequence, ..own.clone() };
+    assert_eq!(holder.on_ack(ms(291), &newer, &record), [], "one vote of three");
     let moved = holder.on_disk(ms(300), &own, &record);
     let (_, _, deadline) = moved[0].clone();
     assert_eq!(deadline, ms(100) + crate::timing::Timing::of(Default::default()).usable());
