@@ -17,7 +17,11 @@ cd "$(dirname "$0")"
 shift 2
 echo "$*" >>asked
 case $1 in
-show) case $* in *tsugi.service) cat node 2>/dev/null || echo ActiveState=active ;; *) cat state ;; esac ;;
+show)
+    case $* in
+    *tsugi.service) cat node 2>/dev/null || echo ActiveState=active ;;
+    *) cat state ;;
+    esac ;;
 daemon-reload) [ ! -e sick ] || { echo "it is sick" >&2; exit 1; } ;;
 start) [ ! -e refused ] || { echo "A dependency job failed." >&2; exit 1; }; cp after-start state ;;
 *) [ ! -e "after-$1" ] || cp "after-$1" state ;;
