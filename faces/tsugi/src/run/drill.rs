@@ -25,8 +25,6 @@ use crate::render;
 pub(super) const SCHEMA: Schema = Schema::first("tsugi.drill");
 /// How often the drill is asked for.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long an agent that has just begun may take to read its ledger.
-const READS: Duration = Duration::from_secs(2);
 /// How much longer than its window and two stop lines a drill may take before nobody waits for it
 /// any more. It goes on and ends by itself.
 pub(super) const PATIENCE: Span = Span::secs(90);
@@ -261,21 +259,16 @@ pub(super) fn awaited<T>(
     mut ended: impl FnMut(Reply, Observed) -> Option<T>,
 ) -> Result<Option<T>, Exit> {
     let end = Instant::now() + limit.to_std();
-    let mut gone_since: Option<Instant> = None;
     loop {
         if let Ok(answer) = agents.ask(request) {
             let observed = read::observed(&answer);
             match answer.reply {
-                // Its group is not in the configuration any more, or the agent has just begun and
-                // has not read the ledger.
+                // Its group is not in the configuration any more: an agent that has not read the
+                // ledger yet does not say so.
                 Reply::No(refused) if refused.kind == No::NotFound => {
-                    let since = *gone_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= READS {
-                        return Err(read::no(out, &refused, &observed));
-                    }
+                    return Err(read::no(out, &refused, &observed));
                 }
                 reply => {
-                    gone_since = None;
                     if let Some(came) = ended(reply, observed) {
                         return Ok(Some(came));
                     }
