@@ -31,6 +31,18 @@ fn all_there(site: &Site) {
     });
 }
 
+/// Two nodes and their disk, the group running on a.
+fn running() -> Site {
+    let (mut site, file, _) = two_and_a_disk();
+    site.start("a");
+    site.start("b");
+    site.tsugi("a", &["init", file.to_str().expect("plain")]);
+    site.join("b", "a");
+    all_there(&site);
+    site.until("a runs it", |site| runs_at(site, "b", "a"));
+    site
+}
+
 #[test]
 fn a_disk_with_anything_on_it_is_refused_and_nothing_of_it_is_written_over() {
     let (mut site, file, disk) = two_and_a_disk();
@@ -53,13 +65,7 @@ fn a_disk_with_anything_on_it_is_refused_and_nothing_of_it_is_written_over() {
 
 #[test]
 fn with_a_shared_disk_one_of_two_nodes_takes_over_from_the_other_and_both_come_back() {
-    let (mut site, file, _) = two_and_a_disk();
-    site.start("a");
-    site.start("b");
-    site.tsugi("a", &["init", file.to_str().expect("plain")]);
-    site.join("b", "a");
-    all_there(&site);
-    site.until("a runs it", |site| runs_at(site, "b", "a"));
+    let mut site = running();
     let first = site.group("b").2;
 
     site.cut_power("a");
@@ -112,13 +118,7 @@ fn complaints(site: &Site, node: &str) -> usize {
 
 #[test]
 fn a_disk_that_can_be_read_and_takes_no_writes_is_told_once_and_gone_without() {
-    let (mut site, file, _) = two_and_a_disk();
-    site.start("a");
-    site.start("b");
-    site.tsugi("a", &["init", file.to_str().expect("plain")]);
-    site.join("b", "a");
-    all_there(&site);
-    site.until("a runs it", |site| runs_at(site, "b", "a"));
+    let site = running();
     let epoch = site.group("b").2;
     let agent = site.agent("a");
     // What stands at the beginning of the disk can still be written, and what changes cannot.
