@@ -1,5 +1,6 @@
 //! The one program: the command line, and every daemon of a node as a subcommand.
 
+mod alone;
 mod args;
 mod ask;
 mod complain;
@@ -18,8 +19,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{FromArgMatches, Parser};
-use tsugi_cluster_engine::{fence, mirror, rehearsal, unit};
+use clap::FromArgMatches;
 use tsugi_messages::{self as messages, Language};
 pub use tsugi_wire::version::{Build, Protocol};
 
@@ -28,33 +28,14 @@ use ask::Agents;
 use exit::Exit;
 use out::{Form, Out};
 
-/// Ends with this code, having printed this.
-type Step = fn(&[OsString]) -> (i32, String);
-
-/// What an agent has the hands start as a program of its own, by its first word: a fence agent, a
-/// drill beside a running group, DRBD's role of a volume, a call of systemd. A takeover may wait
-/// for it, so it does not wait for the whole command line to be made.
-const STEPS: [(&str, Step); 4] = [
-    (fence::step::WORD, fence::step::run),
-    (rehearsal::step::WORD, rehearsal::step::run),
-    (mirror::step::WORD, mirror::step::run),
-    (unit::WORD, unit::run),
-];
-
 /// Carries out what the program was called for, as this build of it. A daemon starts the others
 /// from its own file, so that a node is of one build.
 #[must_use]
 pub fn start(build: Build) -> ExitCode {
     let mut words: Vec<_> = std::env::args_os().collect();
     let old_name = old_names::called_by(words.first());
-    let step = || STEPS.iter().find(|(word, _)| words.get(1).is_some_and(|given| given == word));
-    if let (None, Some((_, run))) = (&old_name, step()) {
-        let (code, printed) = run(words.get(2..).unwrap_or_default());
-        println!("{printed}");
-        return u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from);
-    }
-    if let (None, Some(sample)) = (&old_name, sample_alone(&words)) {
-        return tsugi_counter::run(&sample);
+    if let (None, Some(code)) = (&old_name, alone::run(&words, build)) {
+        return code;
     }
     let language = asked_language(&words, configured_language(&words).as_deref());
     if let Some(old) = old_name {
@@ -81,24 +62,6 @@ pub fn start(build: Build) -> ExitCode {
         return Exit::Usage.into();
     }
     run::run(&cli, &out, build).into()
-}
-
-#[derive(Debug, Parser)]
-struct SampleAlone {
-    #[command(subcommand)]
-    sample: tsugi_counter::Sample,
-}
-
-/// The sample with nothing but its own words, as a group starts it. Its callers wait for it, so it
-/// does not wait for the whole command line to be made; anything else takes that way.
-fn sample_alone(words: &[OsString]) -> Option<tsugi_counter::Sample> {
-    let (program, rest) = words.split_first()?;
-    let (word, rest) = rest.split_first()?;
-    if word != "sample" {
-        return None;
-    }
-    let alone = SampleAlone::try_parse_from(std::iter::once(program).chain(rest));
-    alone.ok().map(|alone| alone.sample)
 }
 
 /// The value of an option, before anything else of the command is understood.
