@@ -14,7 +14,7 @@ pub(crate) struct OnlyObserved;
 
 impl Invariant for OnlyObserved {
     fn look(&mut self, seen: &Seen<'_>) -> Result<(), Violation> {
-        let Seen::Committed { at, before, after, draft } = seen else { return Ok(()) };
+        let Seen::Committed { at, before, after, draft, .. } = seen else { return Ok(()) };
         for write in &draft.writes {
             let Write::Group(name, now) = write else { continue };
             let Some(was) = before.group(name) else { continue };

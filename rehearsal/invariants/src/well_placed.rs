@@ -2,24 +2,22 @@
 //! confirmed fence is not taken from one that may still hold it (L7), groups that must be apart
 //! never meet, restarts in place are counted, and nobody is called lost who was never listened for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use tsugi_cluster_rules::lease::has_disk;
-use tsugi_cluster_rules::plan::{Chosen, Decision, Waiting};
+use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{Answer, Draft, GroupRecord, Ownership, Record, Write};
 use tsugi_cluster_rules::spec::FencePolicy;
 use tsugi_cluster_rules::timing::Timing;
-use tsugi_vocabulary::{GroupName, NodeName, Span};
-use tsugi_world::Seen;
+use tsugi_vocabulary::{GroupName, Span};
+use tsugi_world::{Asked, Seen};
 
 use crate::{Invariant, Violation, number_of};
 
-/// What is up where, since when each agent listens, and when the configuration last changed.
+/// What is up where, and when the configuration last changed.
 #[derive(Default)]
 pub(crate) struct WellPlaced {
     up: BTreeSet<(GroupName, usize)>,
-    began: BTreeMap<usize, u64>,
     configured: u64,
     /// The nodes that were switched off and have not begun again.
     off: BTreeSet<usize>,
@@ -34,14 +32,13 @@ impl Invariant for WellPlaced {
             Seen::Down { node, group, .. } => {
                 self.up.remove(&((*group).clone(), *node));
             }
-            Seen::Began { at, node } => {
-                self.began.insert(*node, *at);
+            Seen::Began { node, .. } => {
                 self.off.remove(node);
             }
             Seen::SwitchedOff { node, .. } => {
                 self.off.insert(*node);
             }
-            Seen::Committed { at, before, after, draft } => {
+            Seen::Committed { at, asked, before, after, draft } => {
                 for write in &draft.writes {
                     match write {
                         Write::Config(_) => self.configured = *at,
@@ -49,6 +46,7 @@ impl Invariant for WellPlaced {
                             let resumed = is_resumed(draft, name);
                             self.judge((*at, resumed), (before, after), (name, now))?;
                         }
+                        Write::Plan(plan) => self.judge_patience(asked, (before, after), plan)?,
                         _ => {}
                     }
                 }
@@ -89,11 +87,40 @@ impl WellPlaced {
         if let Some(what) = self.too_many_restarts(at, after, (name, was, now)) {
             return broken("restarts", what);
         }
-        let lost = was.owner().filter(|node| now.owner() != Some(*node) && !fenced);
-        // Not judged on a shared disk yet: decision 15 says what was seen there.
-        let judged = lost.filter(|_| !has_disk(after));
-        if let Some(node) = judged.filter(|node| self.is_hasty(at, (was, after), (name, node))) {
-            return broken("patience", format!("{name} was taken from {node}, never listened for"));
+        Ok(())
+    }
+
+    /// Nobody is called lost by an agent that had not listened for a whole time when it decided.
+    /// Judged by the plan that says so first: a group that finds no place keeps its cause, also in
+    /// plans of an agent that has just begun, and whoever asked may have ended meanwhile.
+    fn judge_patience(
+        &self,
+        asked: &Asked,
+        (before, after): (&Record, &Record),
+        plan: &Plan,
+    ) -> Result<(), Violation> {
+        let timing = Timing::of(after.spec().map(|s| s.timing).unwrap_or_default());
+        let listened = asked.at - asked.began;
+        if listened >= timing.ttl.0 * 19 / 10 {
+            return Ok(());
+        }
+        for (name, decision) in &plan.decisions {
+            let said = |d: &Decision| d.cause.clone();
+            let former = before.plan.as_ref().and_then(|plan| plan.decisions.get(name));
+            let news = |cause: &Cause| former.and_then(said).as_ref() != Some(cause);
+            // Who is to hand over is heard; a hand-over under way has the cause of the ownership.
+            let lost = matches!(
+                decision.chosen,
+                Chosen::Give { .. } | Chosen::NoPlace | Chosen::Wait { .. }
+            );
+            let Some(cause) = said(decision).filter(|cause| lost && news(cause)) else { continue };
+            let Cause::NodeSilent { node, silence: Span::ZERO } = cause else { continue };
+            let was = before.group(name).filter(|was| was.owner() == Some(&node));
+            if was.is_some_and(|was| !self.is_fenced(before, (name, was))) {
+                let what =
+                    format!("{node}, which owns {name}, was called lost, never listened for");
+                return Err(Violation { invariant: "patience", at: asked.at, what });
+            }
         }
         Ok(())
     }
@@ -154,48 +181,6 @@ impl WellPlaced {
         let count = same.count();
         (count > policy.restarts as usize)
             .then(|| format!("{name} restarted {count} times on {}", last.node))
-    }
-
-    /// Whether the owner was called lost before a whole time of listening. Judged when it loses the
-    /// group: one that finds no place keeps its cause, and who gives it away later listened for
-    /// nobody.
-    fn is_hasty(
-        &self,
-        at: u64,
-        (was, after): (&GroupRecord, &Record),
-        (group, owner): (&GroupName, &NodeName),
-    ) -> bool {
-        let Some((plan, timing)) = after.plan.as_ref().zip(after.spec().map(|s| s.timing)) else {
-            return false;
-        };
-        let decision = plan.decisions.get(group);
-        let cause = decision.and_then(|decision| decision.cause.as_ref());
-        let Some(Cause::NodeSilent { node, silence: Span::ZERO }) = cause else { return false };
-        // What is only observed, and what was promised to be handed over, is told with the cause
-        // of an earlier plan. It is let go of when its owner says that nothing of it is there, and
-        // in truth nothing is.
-        let observed =
-            |d: &Decision| matches!(d.chosen, Chosen::Wait { on: Waiting::Observed { .. } });
-        let is_there = number_of(node).is_some_and(|n| self.up.contains(&(group.clone(), n)));
-        let promised = promised_to(was);
-        let kept =
-            promised.is_some() && promised == after.group(group).and_then(GroupRecord::owner);
-        if (kept || decision.is_some_and(observed)) && !is_there {
-            return false;
-        }
-        let Some(began) = number_of(&plan.by).and_then(|by| self.began.get(&by)) else {
-            return false;
-        };
-        let listened = at.saturating_sub(*began);
-        node == owner && listened < Timing::of(timing).ttl.0 * 19 / 10
-    }
-}
-
-/// To whom a group was to be handed over.
-fn promised_to(group: &GroupRecord) -> Option<&NodeName> {
-    match &group.ownership {
-        Ownership::Owned { handover, .. } => handover.as_ref(),
-        Ownership::Nobody => None,
     }
 }
 

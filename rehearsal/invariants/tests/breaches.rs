@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{
     AuditRecord, Draft, GroupIntent, GroupRecord, Order, Ownership, Phase, Record, Stretch,
@@ -17,10 +18,12 @@ use tsugi_vocabulary::{
     BootId, Epoch, Generation, GroupName, Index, NodeName, ResourceName, Span, Wall,
 };
 use tsugi_world::{
-    Accepted, Devices, Entitled, LedgerOn, Neighbours, Promised, Scene, SceneGroup, Seen, Witness,
+    Accepted, Asked, Devices, Entitled, LedgerOn, Neighbours, Promised, Scene, SceneGroup, Seen, Witness,
 };
 
 const GRACE: u64 = 50_000_000;
+/// An agent that began at the beginning.
+const ASKED: Asked = Asked { node: 0, began: 0, at: 4 };
 
 fn group() -> GroupName {
     GroupName::new("G1").unwrap()
@@ -68,7 +71,7 @@ fn record(entry: GroupRecord) -> Record {
 fn committed(before: &Record, draft: &Draft) -> Option<&'static str> {
     let mut after = before.clone();
     after.apply(draft, Index(before.applied.0 + 1));
-    broken(&[Seen::Committed { at: 5, before, after: &after, draft }])
+    broken(&[Seen::Committed { at: 5, asked: ASKED, before, after: &after, draft }])
 }
 
 fn command(id: &str, words: &str, decided_on: u64) -> Write {
@@ -124,6 +127,37 @@ fn lived(mut entry: GroupRecord, life: BootId) -> GroupRecord {
 }
 
 #[test]
+fn an_owner_that_is_called_lost_by_an_agent_that_never_listened_for_it() {
+    let cause = || Some(Cause::NodeSilent { node: node("n2"), silence: Span::ZERO });
+    let lost = |by: &str, generation: u64| {
+        let decision = Decision { chosen: Chosen::NoPlace, cause: cause(), rejected: [].into() };
+        Arc::new(Plan {
+            generation: Generation(generation),
+            parent: Generation(generation - 1),
+            by: node(by),
+            at: Wall(0),
+            decisions: [(group(), decision)].into(),
+            steps: Vec::new(),
+        })
+    };
+    let says = |before: &Record, asked: Asked, plan: &Arc<Plan>| {
+        let draft = Draft::default().write(Write::Plan(Arc::clone(plan)));
+        let mut after = before.clone();
+        after.apply(&draft, Index(before.applied.0 + 1));
+        let began = Seen::Began { at: 4_999_000_000, node: asked.node };
+        let at = 5_000_000_000;
+        broken(&[began, Seen::Committed { at, asked, before, after: &after, draft: &draft }])
+    };
+    let mut before = record(owned(1, "n2"));
+    let just_begun = Asked { node: 0, began: 4_900_000_000, at: 4_990_000_000 };
+    assert_eq!(says(&before, just_begun, &lost("n1", 1)), Some("patience"));
+    let listened = Asked { began: 3_000_000_000, ..just_begun };
+    assert_eq!(says(&before, listened, &lost("n1", 1)), None, "its next life began meanwhile");
+    before.plan = Some(lost("n1", 1));
+    assert_eq!(says(&before, just_begun, &lost("n1", 2)), None, "it was said before");
+}
+
+#[test]
 fn groups_that_must_be_apart_and_meet() {
     let (g2, r) = (GroupName::new("G2").unwrap(), resource("volume"));
     let given = |before: &Record, life, seen: &[Seen<'_>]| {
@@ -131,7 +165,7 @@ fn groups_that_must_be_apart_and_meet() {
         let draft = Draft::default().write(Write::Group(group(), entry));
         let mut after = before.clone();
         after.apply(&draft, Index(before.applied.0 + 1));
-        let last = Seen::Committed { at: 5, before, after: &after, draft: &draft };
+        let last = Seen::Committed { at: 5, asked: ASKED, before, after: &after, draft: &draft };
         broken(&seen.iter().cloned().chain([last]).collect::<Vec<_>>())
     };
     let (here, there) = (apart("n1", BootId(7)), apart("n2", BootId(7)));
@@ -269,7 +303,7 @@ fn i21_a_command_on_a_stale_view_or_carried_out_twice() {
     assert_eq!(committed(&before, &stale), Some("I21"));
     let once = Draft::default().write(command("c1", "group move", 0));
     assert_eq!(committed(&before, &once), None);
-    let seen = || Seen::Committed { at: 5, before: &before, after: &before, draft: &once };
+    let seen = || Seen::Committed { at: 5, asked: ASKED, before: &before, after: &before, draft: &once };
     assert_eq!(broken(&[seen(), seen()]), Some("I21"));
 }
 
@@ -282,7 +316,7 @@ fn i25_a_group_that_is_stopped_by_the_ledger_and_still_there() {
     let mut after = before.clone();
     after.apply(&draft, Index(2));
     let up = Seen::Up { at: 1, node: 0, group: &g, epoch: epoch(4), resource: &r };
-    let stopped = Seen::Committed { at: 5, before: &before, after: &after, draft: &draft };
+    let stopped = Seen::Committed { at: 5, asked: ASKED, before: &before, after: &after, draft: &draft };
     assert_eq!(broken(&[up.clone(), stopped.clone()]), Some("I25"));
     let down = Seen::Down { at: 4, node: 0, group: &g };
     assert_eq!(broken(&[up, down, stopped]), None);

@@ -15,4 +15,4 @@ mod world;
 pub use chance::Chance;
 pub use fault::{Cast, Fault, FaultKind, draw_faults};
 pub use scene::{Devices, LedgerOn, Neighbours, Scene, SceneGroup};
-pub use world::{Accepted, Counts, DISK, Entitled, Promised, Seen, Witness, World};
+pub use world::{Accepted, Asked, Counts, DISK, Entitled, Promised, Seen, Witness, World};

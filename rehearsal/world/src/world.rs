@@ -50,7 +50,13 @@ pub enum Seen<'a> {
     /// It goes on.
     Woke { at: u64, node: usize },
     /// An entry was committed.
-    Committed { at: u64, before: &'a Record, after: &'a Record, draft: &'a Draft },
+    Committed {
+        at: u64,
+        asked: Asked,
+        before: &'a Record,
+        after: &'a Record,
+        draft: &'a Draft,
+    },
     /// A program of a group tries an effect under an epoch; whether it was accepted.
     Effect { at: u64, node: usize, group: &'a GroupName, epoch: Epoch, accepted: Accepted },
     /// A caller was told a number for its call.
@@ -77,6 +83,17 @@ pub enum Seen<'a> {
     GoesBy { at: u64, node: usize, list: Generation },
     /// A voter heard that a node has let a group go.
     HeardRelease { voter: usize, from: usize, group: &'a GroupName, epoch: Epoch },
+}
+
+/// Who put an entry to the ledger. It may be carried out when another life of the node has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The node.
+    pub node: usize,
+    /// When the agent that decided on it had begun.
+    pub began: u64,
+    /// When it decided.
+    pub at: u64,
 }
 
 /// A promise as it left the voter.
@@ -342,8 +359,8 @@ impl<'w> World<'w> {
             Ev::Ack { to, ack } => self.step(to, Event::Acked(*ack)),
             Ev::Applied { n, record } => self.on_applied(n, record),
             Ev::Leader { n } => self.tell_leader(n),
-            Ev::Propose { from, boot, number, draft } => {
-                self.on_propose((from, boot, number), draft);
+            Ev::Propose { asked, boot, number, draft } => {
+                self.on_propose(asked, (boot, number), draft);
             }
             Ev::Fate { n, boot, number, fate } => {
                 if self.actors[n].boots == boot {
@@ -413,8 +430,8 @@ impl<'w> World<'w> {
             Order::Propose { proposal, draft } => {
                 let boot = self.actors[n].boots;
                 let delay = self.chance.between(100, 900);
-                let draft = Box::new(draft);
-                self.after_us(delay, Ev::Propose { from: n, boot, number: proposal, draft });
+                let (asked, draft) = (self.asked_by(n), Box::new(draft));
+                self.after_us(delay, Ev::Propose { asked, boot, number: proposal, draft });
             }
             Order::Arm { group, epoch, deadline } => self.arm(n, group, epoch, deadline),
             Order::Disarm { group, epoch } => {
@@ -491,6 +508,7 @@ impl<'w> World<'w> {
             *since = at;
         }
         let boots = actor.boots;
+        actor.began = at;
         actor.node = Some(Box::new(Node::new(birth)));
         self.see(&Seen::Began { at, node: n });
         self.step(n, Event::Tick);

@@ -35,6 +35,8 @@ pub(crate) struct Actor {
     pub machine: Machine,
     pub lives: u64,
     pub boots: u64,
+    /// When its agent began.
+    pub began: u64,
     pub rate_ppm: i64,
     /// How much the clock of the guardian's timer is slewed against the lease clock (L10).
     pub timer_ppm: i64,
@@ -77,6 +79,7 @@ impl Actor {
             machine: Machine::default(),
             lives: 0,
             boots: 0,
+            began: 0,
             rate_ppm: i64::try_from(chance.below(999)).unwrap_or(0) - 499,
             timer_ppm: i64::try_from(chance.below(200_001)).unwrap_or(0) - 100_000,
             offset: chance.below(1 << 40),

@@ -4,7 +4,7 @@
 use tsugi_cluster_rules::node::{Event, Fate};
 use tsugi_cluster_rules::record::Draft;
 
-use super::{Ev, World};
+use super::{Asked, Ev, World};
 use crate::disk::Answer;
 
 /// The times of the real ledger on a disk: `Pace::DEFAULT`.
@@ -20,7 +20,7 @@ const AGAIN_US: u64 = 5_000;
 /// What a node has put to a ledger that is on a disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Petition {
-    pub from: usize,
+    pub by: Asked,
     pub boot: u64,
     pub number: u64,
     pub draft: Box<Draft>,
@@ -95,10 +95,15 @@ impl World<'_> {
         }
     }
 
-    pub(crate) fn petition(&mut self, (from, boot, number): (usize, u64, u64), draft: Box<Draft>) {
+    pub(crate) fn petition(
+        &mut self,
+        by: Asked,
+        (boot, number): (u64, u64),
+        draft: Box<Draft>,
+    ) {
         let until = self.now + PATIENCE_NS;
         let (term, told) = (None, Told::NotYet);
-        self.on_petition(Petition { from, boot, number, draft, until, term, told });
+        self.on_petition(Petition { by, boot, number, draft, until, term, told });
     }
 
     pub(crate) fn on_petition(&mut self, mut asked: Petition) {
@@ -120,7 +125,7 @@ impl World<'_> {
     }
 
     fn post_petition(&mut self, mut asked: Petition) {
-        let from = asked.from;
+        let from = asked.by.node;
         let leads = self.truth.leader == Some(from);
         let seat = &self.disk.seats[from];
         let fails = seat.writes() == Answer::Fails && (leads || seat.reads() == Answer::Done);
@@ -153,7 +158,7 @@ impl World<'_> {
                 self.again(asked)
             };
         }
-        let fate = self.commit(&asked.draft);
+        let fate = self.commit(asked.by, &asked.draft);
         if asked.told == Told::Unknown {
             return self.meet("state petition late");
         }
@@ -162,13 +167,13 @@ impl World<'_> {
             let us = (asked.until - self.now) / 1_000;
             return self.answer_petition(&asked, Fate::Unknown, us);
         }
-        let beat = if leader == asked.from { 0 } else { self.chance.below(BEAT_US) };
+        let beat = if leader == asked.by.node { 0 } else { self.chance.below(BEAT_US) };
         let us = beat + self.chance.between(100, 1_500) + self.chance.below(self.disk.slow_us + 1);
         self.answer_petition(&asked, fate, us);
     }
 
     fn answer_petition(&mut self, asked: &Petition, fate: Fate, us: u64) {
-        let Petition { from: n, boot, number, .. } = *asked;
+        let Petition { by: Asked { node: n, .. }, boot, number, .. } = *asked;
         self.after_us(us, Ev::Fate { n, boot, number, fate });
     }
 }

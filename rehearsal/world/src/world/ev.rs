@@ -9,7 +9,7 @@ use tsugi_cluster_rules::node::Fate;
 use tsugi_cluster_rules::record::{Draft, Record};
 use tsugi_vocabulary::{Epoch, Generation, GroupName, NodeName};
 
-use super::{acts, disk_ledger, fence, shared_disk};
+use super::{Asked, acts, disk_ledger, fence, shared_disk};
 use crate::disk::Ill;
 
 /// An event of the world. `life` drops what belongs to a machine or an agent that is gone.
@@ -37,7 +37,7 @@ pub(crate) enum Ev {
         n: usize,
     },
     Propose {
-        from: usize,
+        asked: Asked,
         boot: u64,
         number: u64,
         draft: Box<Draft>,

@@ -80,7 +80,8 @@ impl World<'_> {
         match decide(&situation, &Issued { before, ..issued.clone() }) {
             Ok(draft) => {
                 let draft = Box::new(draft);
-                self.after_us(200, Ev::Propose { from: leader, boot: 0, number: 0, draft });
+                let asked = self.asked_by(leader);
+                self.after_us(200, Ev::Propose { asked, boot: 0, number: 0, draft });
             }
             Err(Refusal::StaleView { .. }) => self.meet("refused as stale"),
             Err(Refusal::Repeated { .. }) => self.meet("refused as repeated"),

@@ -10,7 +10,7 @@ use tsugi_cluster_rules::record::{
 };
 use tsugi_vocabulary::Index;
 
-use super::{Ev, Seen, World};
+use super::{Asked, Ev, Seen, World};
 
 /// How often the world looks whether the ledger needs a leader, and whether a copy is behind.
 const LOOK_US: u64 = 10_000;
@@ -81,19 +81,21 @@ impl World<'_> {
 
     pub(crate) fn on_propose(
         &mut self,
-        (from, boot, number): (usize, u64, u64),
+        asked: Asked,
+        (boot, number): (u64, u64),
         draft: Box<Draft>,
     ) {
         if self.is_on_disk() {
-            return self.petition((from, boot, number), draft);
+            return self.petition(asked, (boot, number), draft);
         }
+        let from = asked.node;
         let late = self.chance.between(500, 5_000);
         let unknown = Ev::Fate { n: from, boot, number, fate: Fate::Unknown };
         let Some(leader) = self.truth.leader else { return self.after_us(400_000, unknown) };
         if !self.is_fed(from) || !self.talks(from, leader) || !self.majority_of(leader) {
             return self.after_us(400_000, unknown);
         }
-        let fate = self.commit(&draft);
+        let fate = self.commit(asked, &draft);
         // Now and then the answer is lost although the entry is there.
         if self.chance.happens(10) {
             return self.after_us(400_000, unknown);
@@ -101,18 +103,23 @@ impl World<'_> {
         self.after_us(late, Ev::Fate { n: from, boot, number, fate });
     }
 
-    pub(crate) fn commit(&mut self, draft: &Draft) -> Fate {
+    /// What a node decides on now, if it does.
+    pub(crate) fn asked_by(&self, n: usize) -> Asked {
+        Asked { node: n, began: self.actors[n].began, at: self.now }
+    }
+
+    pub(crate) fn commit(&mut self, asked: Asked, draft: &Draft) -> Fate {
         let before = Arc::clone(&self.truth.head);
         match self.truth.commit(draft) {
             Some(index) => {
-                self.committed(&before, draft, index);
+                self.committed(asked, (&before, draft), index);
                 Fate::Taken(index)
             }
             None => Fate::Overtaken,
         }
     }
 
-    fn committed(&mut self, before: &Record, draft: &Draft, index: Index) {
+    fn committed(&mut self, asked: Asked, (before, draft): (&Record, &Draft), index: Index) {
         self.trace(index.0);
         let after = Arc::clone(&self.truth.head);
         for write in &draft.writes {
@@ -152,7 +159,7 @@ impl World<'_> {
             }
         }
         let at = self.now;
-        self.see(&Seen::Committed { at, before, after: &after, draft });
+        self.see(&Seen::Committed { at, asked, before, after: &after, draft });
         for write in &draft.writes {
             self.let_in(write);
         }
