@@ -328,6 +328,7 @@ impl Node {
         if before == Some(state) {
             return;
         }
+        self.links_told.changed = now.lease;
         // How a link stood when the node started is no event.
         if before.is_some() {
             let what = Happening::Link { node: self.me.clone(), link: link.clone(), state };

@@ -15,6 +15,7 @@ use super::rehearsals::Rehearsals;
 use super::returning::Returns;
 use super::stretching::Stretched;
 use super::suspects::Suspects;
+use super::unheard::LinksTold;
 use super::watches::Watches;
 use super::{Event, Now, Order};
 use crate::desk::{Desk, Ended, Input, Why};
@@ -98,6 +99,7 @@ pub struct Node {
     pub(super) ended: BTreeMap<GroupName, Ended>,
     pub(super) peers: BTreeMap<NodeName, Peer>,
     pub(super) links: BTreeMap<String, LinkState>,
+    pub(super) links_told: LinksTold,
     pub(super) leader: Option<NodeName>,
     pub(super) term: u64,
     pub(super) paperwork: Paperwork,
@@ -203,6 +205,7 @@ impl Node {
             specs: BTreeMap::new(),
             peers: BTreeMap::new(),
             links: BTreeMap::new(),
+            links_told: LinksTold::default(),
             leader: None,
             term: 0,
             paperwork: Paperwork::default(),

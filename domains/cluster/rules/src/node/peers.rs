@@ -29,6 +29,8 @@ pub(super) struct Peer {
     ttl: Span,
     /// It had been silent for a whole TTL: its next beat tells what that was.
     missed: Option<Moment>,
+    /// The newest entry that this node had applied when it was last told something by it.
+    pub(super) told_at: Index,
 }
 
 impl Peer {
@@ -56,6 +58,11 @@ impl Peer {
     /// The start of it that was heard last.
     pub(super) fn boot(&self) -> BootId {
         self.boot
+    }
+
+    /// The links that it told of last.
+    pub(super) fn links_told(&self) -> Option<&BTreeMap<String, LinkState>> {
+        self.told.map(|_| &self.health.links)
     }
 }
 
@@ -124,7 +131,9 @@ impl Node {
 
     fn look_at(&mut self, now: Now, beat: &Heartbeat) {
         self.clear_of_doubt(now.lease, (&beat.sender, beat.boot));
+        let at = self.record.applied;
         let Some(peer) = self.peers.get_mut(&beat.sender) else { return };
+        peer.told_at = at;
         self.contact.on_heard(now.lease);
         self.newest = self.newest.max(beat.applied);
         peer.ttl = beat.ttl.min(TTL_CAP);
@@ -164,6 +173,7 @@ impl Node {
             // Another life of it: nothing that the former one said of itself is so any more.
             if peer.boot != boot {
                 (peer.boot, peer.health) = (boot, Health::default());
+                peer.told = None;
             }
             if peer.heard.replace(lived).is_none() || peer.missed.take().is_some() {
                 self.paperwork.plan_again();
@@ -203,6 +213,10 @@ impl Node {
     }
 
     pub(super) fn on_acked(&mut self, now: Now, ack: &Ack, out: &mut Vec<Order>) {
+        if ack.voter != self.me && has_disk(&self.record) {
+            let within = (now.lease, self.timing.beat);
+            self.links_told.look(within, &self.links, self.record.applied);
+        }
         let moved = self.holder.on_ack(now.lease, ack, &self.record);
         self.on_answered(now, ack, moved, out);
     }
@@ -261,8 +275,7 @@ impl Node {
             };
             let mut seen = sight(life, peer.boot, &peer.health);
             if has_disk(&self.record) && !peer.tells(now, self.timing) {
-                let down = known.map(|known| &known.value.links_down).into_iter().flatten();
-                seen.links = down.map(|link| (link.clone(), LinkState::Down)).collect();
+                seen.links = self.links_untold(name, peer);
             }
             sights.insert(name.clone(), seen);
         }

@@ -4,18 +4,47 @@
 //! somebody else has to decide on then becomes an entry: that a group failed here and nothing of
 //! it is left, and which links do not carry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tsugi_vocabulary::{GroupName, Moment};
+use tsugi_vocabulary::{GroupName, Index, Moment, NodeName, Span};
 
 use super::Now;
 use super::machine::Node;
+use super::peers::Peer;
 use crate::desk::Desk;
 use crate::lease::has_disk;
 use crate::plan::Stand;
 use crate::planner::{self, Wanted};
 use crate::record::{Draft, GroupRecord, LinkState, NodeRecord};
 use crate::spec::Takeover;
+
+/// Which links did not carry as the other node last answered, and the newest entry applied then.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LinksTold {
+    down: BTreeSet<String>,
+    at: Index,
+    /// When one last changed.
+    pub(super) changed: Moment,
+}
+
+impl LinksTold {
+    /// The other node has answered, some beats ago at most: what changed since is not told yet.
+    pub(super) fn look(
+        &mut self,
+        (now, beat): (Moment, Span),
+        links: &BTreeMap<String, LinkState>,
+        at: Index,
+    ) {
+        if now.since(self.changed) < beat + beat + beat {
+            return;
+        }
+        let down = || links.iter().filter(|(_, state)| **state == LinkState::Down);
+        self.at = at;
+        if !down().map(|(link, _)| link).eq(&self.down) {
+            self.down = down().map(|(link, _)| link.clone()).collect();
+        }
+    }
+}
 
 impl Node {
     /// Whether no network has lately brought an answer of the other node, with which this one
@@ -65,6 +94,24 @@ impl Node {
             true => down.map(|(link, _)| link.clone()).collect(),
             false => BTreeSet::new(),
         };
-        (down != known.links_down).then(|| NodeRecord { links_down: down, ..known.clone() })
+        let entry = self.record.nodes.get(&self.me)?;
+        // Who heard otherwise last goes by that until an entry comes, also one that says nothing new.
+        let told_otherwise = down != self.links_told.down;
+        let untold = self.is_unheard(now) && told_otherwise && self.links_told.at >= entry.version;
+        let due = untold || down != known.links_down;
+        due.then(|| NodeRecord { links_down: down, ..known.clone() })
+    }
+
+    /// The links of a node of which no beat comes: as it told them last, until an entry of it that
+    /// came later says it anew.
+    pub(super) fn links_untold(&self, name: &NodeName, peer: &Peer) -> BTreeMap<String, LinkState> {
+        let Some(entry) = self.record.nodes.get(name) else { return BTreeMap::new() };
+        match peer.links_told().filter(|_| entry.version <= peer.told_at) {
+            Some(told) => told.clone(),
+            None => {
+                let down = entry.value.links_down.iter();
+                down.map(|link| (link.clone(), LinkState::Down)).collect()
+            }
+        }
     }
 }

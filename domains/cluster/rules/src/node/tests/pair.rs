@@ -20,11 +20,20 @@ enum Reach {
     Lost,
 }
 
+/// Whether a node can use the ledger on the disk. What it claims there it may write and read all the
+/// same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ledger {
+    Answers,
+    StandsStill,
+}
+
 struct Pair {
     /// None has lost its power.
     nodes: [Option<Node>; 2],
     network: Network,
     reach: [Reach; 2],
+    ledger: [Ledger; 2],
     disk: [Option<Claims>; 2],
     now: Moment,
     record: Record,
@@ -44,6 +53,7 @@ impl Pair {
             nodes: [None, None],
             network: Network::Up,
             reach: [Reach::Reaches; 2],
+            ledger: [Ledger::Answers; 2],
             disk: [None, None],
             now,
             record,
@@ -108,8 +118,16 @@ impl Pair {
 
     fn applied(&mut self) {
         for place in 0..2 {
+            if self.ledger[place] == Ledger::StandsStill {
+                continue;
+            }
             self.tell(place, Event::Applied(Arc::new(self.record.clone())));
         }
+    }
+
+    /// Whether a node gets what the ledger says, and can put something to it.
+    fn follows(&self, place: usize) -> bool {
+        self.reach[place] == Reach::Reaches && self.ledger[place] == Ledger::Answers
     }
 
     fn owner(&self) -> Option<&str> {
@@ -152,7 +170,7 @@ impl Pair {
             Order::Propose { proposal, draft } => {
                 let index = Index(self.record.applied.0 + 1);
                 let fate = match self.record.admits(&draft) {
-                    _ if self.reach[place] == Reach::Lost => Fate::Unknown,
+                    _ if !self.follows(place) => Fate::Unknown,
                     false => Fate::Overtaken,
                     true => {
                         self.record.apply(&draft, index);
@@ -160,8 +178,8 @@ impl Pair {
                     }
                 };
                 self.step(place, Event::Proposed { proposal, fate });
-                for (place, reach) in self.reach.into_iter().enumerate() {
-                    if reach == Reach::Reaches {
+                for place in 0..2 {
+                    if self.follows(place) {
                         self.step(place, Event::Applied(Arc::new(self.record.clone())));
                     }
                 }
@@ -454,4 +472,30 @@ fn ph_19_a_group_whose_owner_alone_is_isolated_goes_to_the_other_over_the_disk()
         assert_eq!(pair.owner(), Some("b"), "led by {leader}");
         assert!(pair.runs[0].is_none() && pair.runs[1].is_some());
     }
+}
+
+#[test]
+fn ph_19_at_a_cut_the_links_of_the_other_node_are_as_it_told_them_last() {
+    let mut pair = Pair::running();
+    pair.lead("a");
+    LINKS.iter().for_each(|link| pair.link(1, link, LinkState::Down));
+    pair.pass(Span::secs(1));
+    pair.network = Network::Cut;
+    pair.ledger[1] = Ledger::StandsStill;
+    pair.pass(Span::secs(1));
+    LINKS.iter().for_each(|link| pair.link(0, link, LinkState::Down));
+    pair.pass(Span::secs(2));
+    assert_eq!(pair.owner(), Some("a"), "nobody can call it there either");
+}
+
+#[test]
+fn a_link_that_carries_again_just_as_the_networks_are_cut_is_told_in_the_ledger() {
+    let mut pair = Pair::running();
+    LINKS.iter().for_each(|link| pair.link(1, link, LinkState::Down));
+    pair.pass(Span::secs(1));
+    pair.network = Network::Cut;
+    LINKS.iter().for_each(|link| pair.link(1, link, LinkState::Up));
+    pair.pass(Span::secs(2));
+    let seen = pair.nodes[0].as_ref().unwrap().sights(pair.now)[&name("b")].clone();
+    assert_eq!(seen.links, BTreeMap::new());
 }
