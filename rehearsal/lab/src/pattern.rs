@@ -358,12 +358,11 @@ impl Pattern {
             | Self::RunningLinks
             | Self::Warm
             | Self::Ipv6
+            | Self::PairPower
             | Self::FencedIsolated => match profile {
                 Profile::Default => ms(700, 1000),
                 Profile::Fast => ms(280, 350),
             },
-            // Who leads on a shared disk changes after 600 ms without a word, in every profile.
-            Self::PairPower => ms(900, 1100),
             // What the device does at once is the proof that the lease would have to wait for.
             Self::FencedPower => match profile {
                 Profile::Default => ms(400, 600),

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tsugi_vocabulary::{BootId, Index, NodeName};
@@ -14,7 +14,7 @@ use tsugi_vocabulary::{BootId, Index, NodeName};
 use super::board::Board;
 use super::frame::Entry;
 use super::keeper::{Appended, Campaign, Followed, Keeper};
-use super::node::Shared;
+use super::node::{Apart, Shared};
 use super::region::News;
 use super::store::Store;
 use super::trouble::Trouble;
@@ -71,6 +71,8 @@ pub(super) struct Clerk<S> {
     catching: Vec<Asker<Index>>,
     /// What was last seen of others, and since when nothing else was.
     signs: (Vec<u64>, Instant),
+    /// How far apart signs of others have lately come.
+    apart: Apart,
 }
 
 impl<S: Store> Clerk<S> {
@@ -86,6 +88,7 @@ impl<S: Store> Clerk<S> {
             petitions: 0,
             catching: Vec::new(),
             signs: (Vec::new(), Instant::now()),
+            apart: Apart::default(),
         }
     }
 
@@ -334,22 +337,30 @@ impl<S: Store> Clerk<S> {
         let mut signs: Vec<u64> = beats.zip(&board.vows).map(|(beat, v)| beat + v.number).collect();
         signs[me] = 0;
         if signs != self.signs.0 {
+            self.apart.note(self.signs.1.elapsed());
             self.signs = (signs, Instant::now());
         }
     }
 
+    /// After how long without a sign a leader is replaced. On a slow disk signs come far apart, and
+    /// two that lead by turns would each write all anew.
+    fn silence(&self) -> Duration {
+        self.apart.missed(3).max(self.shared.silence().to_std())
+    }
+
     /// Whether nobody leads for so long that this node should. The seats wait differently long, so
-    /// that seldom two try at once; who led in a former life does not wait for itself.
+    /// that seldom two try at once: all but that of the leader that is silent. Who led in a former
+    /// life does not wait for itself.
     fn is_due(&self, board: &Board) -> bool {
         let pace = &self.shared.pace;
         let seat = newest(&board.vows);
         let me = self.keeper.me();
         let promised = board.vows.iter().map(|vow| vow.promised).max();
         let mine = seat == me && promised.is_some_and(|term| term.seat() == me);
-        let wait = if mine {
-            pace.beat.to_std() * 2
-        } else {
-            pace.silence.to_std() + pace.beat.to_std() * 4 * me as u32
+        let led = promised.filter(|term| *term > Term::default()).map(|_| seat);
+        let wait = match mine {
+            true => pace.beat.to_std() * 2,
+            false => self.silence() + turn(me, led, pace.beat.to_std()),
         };
         self.is_listed() && self.signs.1.elapsed() >= wait
     }
@@ -358,7 +369,7 @@ impl<S: Store> Clerk<S> {
     fn post(&mut self, board: &Board) -> Result<(), Ended> {
         let Some(term) = led_term(board) else { return Ok(()) };
         // Where nobody reads, what is asked stays here: nothing of it takes effect.
-        let silent = self.signs.1.elapsed() >= self.shared.pace.silence.to_std() / 2;
+        let silent = self.signs.1.elapsed() >= self.silence() / 2;
         let nobody = silent || term.seat() == self.keeper.me();
         if nobody || self.posted.is_some() || self.waiting.is_empty() {
             return Ok(());
@@ -441,7 +452,7 @@ impl<S: Store> Clerk<S> {
             Some(term) => (Some(term), Some(self.keeper.me())),
             None => {
                 let term = self.keeper.known_term();
-                let fresh = self.signs.1.elapsed() < self.shared.pace.silence.to_std();
+                let fresh = self.signs.1.elapsed() < self.silence();
                 (term, term.map(Term::seat).filter(|_| fresh))
             }
         };
@@ -449,6 +460,12 @@ impl<S: Store> Clerk<S> {
         let leader = seat.and_then(|seat| self.keeper.view().voters.of(nodes.get(seat)?));
         Leadership { term: term.unwrap_or_default().0, leader, me: false }
     }
+}
+
+/// How much longer than the silence the seat `me` waits, where `led` was the leader.
+fn turn(me: usize, led: Option<usize>, beat: Duration) -> Duration {
+    let before = (0..me).filter(|seat| Some(*seat) != led).count();
+    beat * 4 * before as u32
 }
 
 /// The term that somebody leads under and nobody has promised above.
@@ -475,5 +492,19 @@ enum Ended {
 impl From<Trouble> for Ended {
     fn from(trouble: Trouble) -> Self {
         Self::Trouble(trouble)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEAT: Duration = Duration::from_millis(50);
+
+    #[test]
+    fn the_other_of_two_waits_for_nobody_but_the_leader_and_of_three_each_in_turn() {
+        assert_eq!([turn(1, Some(0), BEAT), turn(0, Some(1), BEAT)], [Duration::ZERO; 2]);
+        assert_eq!([turn(1, Some(0), BEAT), turn(2, Some(0), BEAT)], [Duration::ZERO, BEAT * 4]);
+        assert_eq!([turn(0, None, BEAT), turn(1, None, BEAT)], [Duration::ZERO, BEAT * 4]);
     }
 }

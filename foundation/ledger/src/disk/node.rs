@@ -1,5 +1,6 @@
 //! The ledger on a shared disk as its users see it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -30,10 +31,24 @@ pub struct Pace {
     pub patience: Span,
 }
 
+/// No disk is asked less often.
+const LONGEST_BEAT: Span = Span::millis(50);
+/// A disk is taken for no slower than this: what comes later is lost.
+const SLOWEST: Duration = Duration::from_millis(200);
+
 impl Pace {
-    /// For a disk that answers within some tens of milliseconds.
-    pub const DEFAULT: Self =
-        Self { beat: Span::millis(50), silence: Span::millis(600), patience: Span::secs(5) };
+    /// The times of a cluster whose leases run for `lease`: who takes over from a node that led the
+    /// ledger too leads it before that one's leases have run out.
+    #[must_use]
+    pub const fn of(lease: Span) -> Self {
+        let seventh = Span(lease.0 / 7);
+        let beat = if seventh.0 < LONGEST_BEAT.0 { seventh } else { LONGEST_BEAT };
+        Self { beat, silence: Self::silence_of(lease), patience: Span::secs(5) }
+    }
+
+    const fn silence_of(lease: Span) -> Span {
+        Span(lease.0 / 2)
+    }
 }
 
 /// Whose place at the disk is taken.
@@ -49,26 +64,62 @@ pub struct DiskSeat {
     pub pace: Pace,
 }
 
+/// How far apart something has lately come that comes again and again; what lies back counts ever
+/// less.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Apart(Duration);
+
+impl Apart {
+    /// It came, so long after the time before.
+    pub(super) fn note(&mut self, apart: Duration) {
+        self.0 = apart.min(SLOWEST).max(self.0 / 8 * 7);
+    }
+
+    /// How long it is when so many are missed.
+    pub(super) fn missed(self, many: u32) -> Duration {
+        self.0 * many
+    }
+}
+
+/// When it was confirmed that a node leads.
+#[derive(Clone, Copy, Debug)]
+struct Confirmed {
+    at: Instant,
+    apart: Apart,
+}
+
 /// What the clerk shows to everybody.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) published: Published,
     pub(super) pace: Pace,
+    /// The silence after which a leader is replaced now, in nanoseconds.
+    silence: AtomicU64,
     cluster: ClusterId,
     life: BootId,
     /// When it was last confirmed that this node leads.
-    confirmed: Mutex<Option<Instant>>,
+    confirmed: Mutex<Option<Confirmed>>,
     leadership: watch::Sender<Leadership>,
     failed: watch::Sender<Option<Failure>>,
 }
 
 impl Shared {
-    fn confirmed(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+    fn confirmed(&self) -> std::sync::MutexGuard<'_, Option<Confirmed>> {
         self.confirmed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A leader that writes nothing for so long is replaced.
+    pub(super) fn silence(&self) -> Span {
+        Span(self.silence.load(Ordering::Relaxed))
+    }
+
     pub(super) fn confirm(&self) {
-        *self.confirmed() = Some(Instant::now());
+        let (mut confirmed, at) = (self.confirmed(), Instant::now());
+        let mut apart = confirmed.map(|before| before.apart).unwrap_or_default();
+        if let Some(before) = *confirmed {
+            apart.note(at - before.at);
+        }
+        *confirmed = Some(Confirmed { at, apart });
     }
 
     pub(super) fn fail(&self, failure: Failure) {
@@ -93,8 +144,9 @@ impl Shared {
     }
 
     fn leadership(&self) -> Leadership {
-        let lately = self.pace.silence.to_std() / 2;
-        let me = self.confirmed().is_some_and(|at| at.elapsed() < lately);
+        // Less than what another waits for a sign of this node, also on a slow disk.
+        let lately = |apart: Apart| apart.missed(3).max(self.silence().to_std()) / 2;
+        let me = self.confirmed().is_some_and(|led| led.at.elapsed() < lately(led.apart));
         Leadership { me, ..*self.leadership.borrow() }
     }
 
@@ -122,6 +174,7 @@ impl DiskLedger {
         let shared = Arc::new(Shared {
             published: Published::new(View::default()),
             pace: seat.pace,
+            silence: AtomicU64::new(seat.pace.silence.0),
             cluster: seat.cluster,
             life: seat.life,
             confirmed: Mutex::new(None),
@@ -157,6 +210,12 @@ impl DiskLedger {
     #[must_use]
     pub fn life(&self) -> BootId {
         self.shared.life
+    }
+
+    /// Leases run for so long now: a leader that writes nothing for the same part of one as ever is
+    /// replaced. Nothing that takes effect rests on it.
+    pub fn leases_run_for(&self, lease: Span) {
+        self.shared.silence.store(Pace::silence_of(lease).0, Ordering::Relaxed);
     }
 
     /// Ends this copy and waits until it does not touch the disk any more.
@@ -276,5 +335,33 @@ impl Ledger for DiskLedger {
 
     fn failed(&self) -> watch::Receiver<Option<Failure>> {
         self.shared.failed.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_takes_over_leads_the_ledger_before_the_leases_of_its_leader_have_run_out() {
+        for lease in [Span::millis(220), Span::millis(560), Span::secs(5)] {
+            let pace = Pace::of(lease);
+            let beats = Span(pace.beat.0 * 3);
+            assert!(pace.silence + beats < lease, "{pace:?}");
+            assert!(pace.silence > beats, "one late sign replaces nobody: {pace:?}");
+        }
+    }
+
+    #[test]
+    fn on_a_slow_disk_a_leader_is_waited_for_as_long_as_its_signs_are_apart() {
+        let ms = Duration::from_millis;
+        let mut apart = Apart::default();
+        apart.note(ms(120));
+        apart.note(ms(50));
+        assert!(apart.missed(3) > ms(300), "the slow one counts still");
+        (0..20).for_each(|_| apart.note(ms(50)));
+        assert_eq!(apart.missed(3), ms(150));
+        apart.note(Duration::from_secs(60));
+        assert_eq!(apart.missed(3), ms(600), "what was away that long was no slow disk");
     }
 }

@@ -7,9 +7,8 @@ use tsugi_cluster_rules::record::Draft;
 use super::{Asked, Ev, World};
 use crate::disk::Answer;
 
-/// The times of the real ledger on a disk: `Pace::DEFAULT`.
+/// How often the real ledger on a disk looks there, at the longest.
 const BEAT_US: u64 = 50_000;
-const SILENCE_NS: u64 = 600_000_000;
 /// How long an agent waits for what it has put to its ledger.
 const PATIENCE_NS: u64 = 150_000_000;
 /// A petition that nobody answered is withdrawn after this long.
@@ -57,9 +56,11 @@ impl World<'_> {
         }
         let since = *self.leader_lost_at.get_or_insert(self.now);
         let silent = self.now - since;
+        let silence = self.disk_silence();
         let wait = |n: usize| match self.truth.last {
             Some(last) if last == n => 2 * BEAT_US * 1_000,
-            _ => SILENCE_NS + 4 * BEAT_US * 1_000 * n as u64,
+            Some(_) => silence,
+            None => silence + 4 * BEAT_US * 1_000 * n as u64,
         };
         // Who is on no list is no leader that anybody could name.
         let listed = |n: usize| self.truth.head.voters.contains_key(&self.actors[n].name);
@@ -67,6 +68,12 @@ impl World<'_> {
         if let Some(leader) = (0..self.actors.len()).find(may) {
             self.lead(leader);
         }
+    }
+
+    /// After how long without a sign the leader is replaced: the part of a lease that
+    /// `tsugi_ledger::disk::Pace` names.
+    fn disk_silence(&self) -> u64 {
+        self.truth.head.timing().ttl.0 / 2
     }
 
     /// Who leads, as a node knows that looks now: what it reads, or has read of late.
@@ -80,7 +87,7 @@ impl World<'_> {
         let itself = known.as_ref() == Some(&self.actors[n].name);
         // Who waits for a disk that hangs says nothing new; who led reads first that it does not.
         let hangs = self.disk.seats[n].reads() == Answer::Waits;
-        let fresh = self.now - self.actors[n].sign_at < SILENCE_NS;
+        let fresh = self.now - self.actors[n].sign_at < self.disk_silence();
         if known.is_some() && !itself && !hangs && !fresh {
             self.tell_of(n, None);
         }
@@ -95,12 +102,7 @@ impl World<'_> {
         }
     }
 
-    pub(crate) fn petition(
-        &mut self,
-        by: Asked,
-        (boot, number): (u64, u64),
-        draft: Box<Draft>,
-    ) {
+    pub(crate) fn petition(&mut self, by: Asked, (boot, number): (u64, u64), draft: Box<Draft>) {
         let until = self.now + PATIENCE_NS;
         let (term, told) = (None, Told::NotYet);
         self.on_petition(Petition { by, boot, number, draft, until, term, told });

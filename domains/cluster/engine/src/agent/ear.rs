@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use tsugi_cluster_rules::lease::heartbeat::{Ack, Heartbeat};
+use tsugi_ledger::disk::DiskLedger;
 use tsugi_ledger::{Following, Ledger, RaftLedger, VoterId};
 use tsugi_vocabulary::{Moment, NodeName, Span};
 
@@ -30,6 +31,8 @@ pub struct Ear {
     me: NodeName,
     /// None where the ledger is on a disk, which needs no ear.
     ledger: Option<RaftLedger>,
+    /// The ledger on a disk: of all that is heard it has to know how long leases run.
+    disk: Option<DiskLedger>,
     sent: VecDeque<(u64, Moment)>,
     /// The terms in which others said that they follow this node.
     followers: BTreeMap<NodeName, u64>,
@@ -39,7 +42,14 @@ impl Ear {
     /// An ear that has heard nobody.
     #[must_use]
     pub fn new(me: NodeName, ledger: impl Into<Option<RaftLedger>>) -> Self {
-        Self { me, ledger: ledger.into(), sent: VecDeque::new(), followers: BTreeMap::new() }
+        let (sent, followers) = (VecDeque::new(), BTreeMap::new());
+        Self { me, ledger: ledger.into(), disk: None, sent, followers }
+    }
+
+    /// The same where the ledger is on a disk.
+    #[must_use]
+    pub fn of_disk(me: NodeName, ledger: DiskLedger) -> Self {
+        Self { disk: Some(ledger), ..Self::new(me, None) }
     }
 
     fn tell(&self, what: impl FnOnce(&RaftLedger)) {
@@ -61,6 +71,9 @@ impl Ear {
     /// Leases run for so long now, and the ledger waits for its leader accordingly (CL-35).
     pub fn leases_run_for(&self, ttl: Span) {
         self.tell(|ledger| ledger.leases_run_for(ttl));
+        if let Some(disk) = &self.disk {
+            disk.leases_run_for(ttl);
+        }
     }
 
     /// Has the ledger look at what is due.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tsugi_cluster_rules::timing::Timing as Times;
+use tsugi_ledger::disk::DiskLedger;
 use tsugi_ledger::{
     Answer, ClusterId, Failure, Ledger, Peers, RaftLedger, Seat, SendFailure, StorageFailure,
     Timing, Voter, VoterId,
@@ -97,14 +98,14 @@ impl Link {
 enum Here {
     OnNodes(RaftLedger),
     /// What others ask stands on the disk.
-    OnDisk(Arc<dyn Ledger>),
+    OnDisk(DiskLedger),
 }
 
 impl Here {
     fn ledger(&self) -> Arc<dyn Ledger> {
         match self {
             Self::OnNodes(ledger) => Arc::new(ledger.clone()),
-            Self::OnDisk(ledger) => Arc::clone(ledger),
+            Self::OnDisk(ledger) => Arc::new(ledger.clone()),
         }
     }
 
@@ -112,6 +113,13 @@ impl Here {
         match self {
             Self::OnNodes(ledger) => Some(ledger.clone()),
             Self::OnDisk(_) => None,
+        }
+    }
+
+    fn ear(self, me: NodeName) -> Ear {
+        match self {
+            Self::OnNodes(ledger) => Ear::new(me, ledger),
+            Self::OnDisk(ledger) => Ear::of_disk(me, ledger),
         }
     }
 }
@@ -228,8 +236,8 @@ pub(super) async fn open(
         None => open_ledger(seat, founding, peers).await.map(Here::OnNodes),
         Some(path) => {
             let seat = (seat.cluster, me.clone(), life);
-            let ledger = shared_disk::ledger(path, seat).await;
-            ledger.map(|ledger| Here::OnDisk(Arc::new(ledger)))
+            let ledger = shared_disk::ledger(path, seat, times.ttl).await;
+            ledger.map(Here::OnDisk)
         }
     };
     let here = here.map_err(|failure| match failure {
@@ -251,7 +259,7 @@ pub(super) async fn open(
     if founding.part == Part::Founder {
         tokio::spawn(write_first_entry(Arc::clone(&shared), data_dir));
     }
-    let ear = Ear::new(identity.subject.name.clone(), here.of_nodes());
+    let ear = here.ear(identity.subject.name.clone());
     let ledger = shared;
     Ok(Link { ledger, book, register, tls, heard, reception, ear, parity, _server: server })
 }

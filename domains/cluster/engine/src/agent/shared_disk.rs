@@ -17,7 +17,7 @@ use tsugi_ledger::disk::{
 };
 use tsugi_ledger::{ClusterId, Failure, Ledger, StorageFailure, View, VoterId};
 use tsugi_messages::{self as messages, Language, Message};
-use tsugi_vocabulary::{BootId, Claims, Index, NodeName};
+use tsugi_vocabulary::{BootId, Claims, Index, NodeName, Span};
 
 use super::founding::Founding;
 use crate::core::{Letter, Post};
@@ -146,15 +146,16 @@ fn open(path: &Path) -> Result<SharedDisk, StorageFailure> {
     })
 }
 
-/// Takes this node's seat in the ledger.
+/// Takes this node's seat in the ledger of a cluster whose leases run for `lease`.
 ///
 /// # Errors
 /// What is wrong with the disk.
 pub(super) async fn ledger(
     path: &Path,
     (cluster, node, life): (ClusterId, NodeName, BootId),
+    lease: Span,
 ) -> Result<DiskLedger, Failure> {
-    let seat = DiskSeat { cluster, node, life, pace: Pace::DEFAULT };
+    let seat = DiskSeat { cluster, node, life, pace: Pace::of(lease) };
     DiskLedger::open(open(path)?, seat).await
 }
 
