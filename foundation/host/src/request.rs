@@ -152,7 +152,8 @@ pub enum Source {
     /// A directory that is always there. If it is not the place where it is wanted, it is bound
     /// there. It fences nothing by itself.
     Directory(PathBuf),
-    /// A file with an ext4 or xfs file system, through a loop device with direct I/O.
+    /// A file with an ext4 or xfs file system, through a loop device with direct I/O; what turns
+    /// out to be a block device is mounted as one.
     Image(PathBuf),
     /// A block device with an ext4 or xfs file system.
     Device(PathBuf),

@@ -169,15 +169,16 @@ pub enum MountRoot {
     Elsewhere,
 }
 
-/// Looks at a place.
+/// Looks at a place, and not at what a link there leads to, if `flags` say so
+/// (`AT_SYMLINK_NOFOLLOW`). No server is asked: one that answers nothing keeps nobody here.
 ///
 /// # Errors
 /// There is none.
-pub fn place_of(path: &Path) -> io::Result<Place> {
+pub fn place_of(path: &Path, flags: libc::c_int) -> io::Result<Place> {
     let path = c_path(path)?;
     // SAFETY: all-zero bytes are a valid statx.
     let mut found: libc::statx = unsafe { std::mem::zeroed() };
-    let flags = libc::AT_NO_AUTOMOUNT | libc::AT_SYMLINK_NOFOLLOW | libc::AT_STATX_DONT_SYNC;
+    let flags = flags | libc::AT_NO_AUTOMOUNT | libc::AT_STATX_DONT_SYNC;
     // SAFETY: the path ends with NUL and `found` is writable for the length of the call.
     let failed = unsafe {
         libc::statx(libc::AT_FDCWD, path.as_ptr(), flags, libc::STATX_INO, &raw mut found)

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use libc::AT_SYMLINK_NOFOLLOW;
 use nix::errno::Errno;
 use nix::mount::MntFlags;
 use nix::sys::statfs::{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, fstatfs};
@@ -26,8 +27,8 @@ enum Own {
 /// Whether a whole ext4 or xfs of its own is mounted exactly on `dir`: only such a one is ever
 /// shut down. A directory of the machine's own file system never is, by whatever name.
 fn is_own_file_system(dir: &Path) -> io::Result<Own> {
-    let place = place_of(dir)?;
-    let machine = place_of(Path::new("/"))?;
+    let place = place_of(dir, AT_SYMLINK_NOFOLLOW)?;
+    let machine = place_of(Path::new("/"), AT_SYMLINK_NOFOLLOW)?;
     let open = File::open(dir)?;
     let kind = fstatfs(&open)?.filesystem_type();
     let whole = match kind {
@@ -121,7 +122,7 @@ pub fn detach(dir: &Path) -> Result<(), Failure> {
 }
 
 fn verify_gone(dir: &Path) -> Result<(), Failure> {
-    match place_of(dir) {
+    match place_of(dir, AT_SYMLINK_NOFOLLOW) {
         Ok(place) if place.mount_root == MountRoot::Here => {
             Err(Failure::NoEffect { what: format!("{} is still mounted", dir.display()) })
         }

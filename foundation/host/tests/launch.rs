@@ -10,7 +10,10 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
 use support::*;
 use tsugi_host::Host;
-use tsugi_host::request::{Failure, KillBy, Output, Program, Purpose, Request};
+use tsugi_host::request::{
+    Failure, HowEnded, KillBy, Output, Program, Purpose, Request, TimeLimit,
+};
+use tsugi_vocabulary::Span;
 
 /// The ways into a cgroup: whichever the kernel has, then each of the two with the other refused.
 const WAYS: [&[&str]; 3] = [&[], &["refuse=fork"], &["refuse=clone3"]];
@@ -193,4 +196,36 @@ fn hands_that_die_while_a_program_is_being_started_never_have_it_run() {
         until("it is gone", || (!lives(born)).then_some(()));
         assert!(!trace.exists(), "{way:?}");
     }
+}
+
+#[test]
+fn a_program_on_a_share_that_answers_nothing_keeps_no_other_waiting_and_ends_at_its_limit() {
+    if !root() {
+        return;
+    }
+    for way in WAYS {
+        let Some(silent) = Silent::mount() else { return };
+        let mut node = Node::start(way);
+        let mut hangs = program(&[silent.dir.join("bin/monitor").to_str().unwrap()]);
+        hangs.time_limit = Some(Span::secs(2));
+        let hangs = node.spawn(hangs);
+        assert_eq!(prints(&mut node, &["echo", "well"]), "well\n", "{way:?}");
+        assert!(lives(hangs.pid), "{way:?}: it is not given up before its limit");
+        let ended = node.ended(hangs);
+        let as_meant = (TimeLimit::Exceeded, HowEnded::Signalled(libc::SIGKILL));
+        assert_eq!((ended.limit, ended.how), as_meant, "{way:?}");
+    }
+}
+
+#[test]
+fn a_program_that_is_found_missing_late_ends_as_one_that_could_not_be_run() {
+    if !root() {
+        return;
+    }
+    let Some(silent) = Silent::mount() else { return };
+    let mut node = Node::start(&[]);
+    let hangs = node.spawn(program(&[silent.dir.join("bin/program").to_str().unwrap()]));
+    // The server is gone for good: all who wait for it are told so.
+    drop(silent);
+    assert_eq!(node.ended(hangs).how, HowEnded::Exited(127));
 }

@@ -230,6 +230,24 @@ fn at_the_deadline_the_guardian_takes_the_volume_with_its_writer() {
 }
 
 #[test]
+fn cl_18_a_volume_is_released_although_somebody_has_a_share_open_that_answers_nothing() {
+    if !root() {
+        return;
+    }
+    let Some(silent) = Silent::mount() else { return };
+    let open = nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC;
+    let share = nix::fcntl::open(&silent.dir, open, nix::sys::stat::Mode::empty()).unwrap();
+    let mut disk = Disk::new();
+    disk.mount().unwrap();
+    let writer = disk.writer(shell(free(), Purpose::Service, WRITE));
+    let Ok(Answer::Unmounted { killed }) = disk.unmount(Unmounting::Orderly) else {
+        panic!("not released")
+    };
+    assert!(killed.contains(&writer) && !disk.mounted());
+    drop(share);
+}
+
+#[test]
 fn a_volume_is_mounted_in_one_place_only() {
     if !root() {
         return;
@@ -266,6 +284,25 @@ fn a_device_that_another_machine_view_has_mounted_is_refused() {
     let outcome = second.node.ask(&Request::Mount { right: free(), source, dir });
     assert!(matches!(outcome, Err(Failure::Source { .. })), "{outcome:?}");
     first.unmount(Unmounting::Orderly).unwrap();
+}
+
+#[test]
+fn a_device_is_known_as_one_behind_a_link_too_and_a_file_is_never_one() {
+    if !root() {
+        return;
+    }
+    let mut disk = Disk::new();
+    let Ok(Answer::Mounted { device: Some(device) }) = disk.mount() else { panic!("mounted") };
+    let (link, image) = (disk.node.path("link"), disk.image.clone());
+    std::os::unix::fs::symlink(device, &link).unwrap();
+    let dir = disk.dir.clone();
+    let mut mount = |source| {
+        let dir = dir.clone();
+        disk.node.ask(&Request::Mount { right: free(), source, dir })
+    };
+    let there = Ok(Answer::Mounted { device: Some(link.clone()) });
+    assert_eq!(mount(Source::Image(link)), there);
+    assert!(matches!(mount(Source::Device(image)), Err(Failure::Source { .. })));
 }
 
 #[test]

@@ -155,12 +155,14 @@ const FLOOD: u64 = 1 << 20;
 const LOG_LIMIT: u64 = 8 << 20;
 
 /// A block device is mounted as it is, anything else as an image through a loop device; what is
-/// not there is refused by the hands with its name.
+/// not there is refused by the hands with its name. A path elsewhere may lie on a share whose
+/// server answers nothing, and leases are kept here: whether it leads to a device the hands see.
 fn source(surroundings: &Surroundings, text: &str) -> Source {
     use std::os::unix::fs::FileTypeExt as _;
     let path = surroundings.data_dir.join(text);
-    let block = std::fs::metadata(&path).is_ok_and(|m| m.file_type().is_block_device());
-    if block { Source::Device(path) } else { Source::Image(path) }
+    let here = path.starts_with("/dev");
+    let block = |path| std::fs::metadata(path).is_ok_and(|m| m.file_type().is_block_device());
+    if here && block(&path) { Source::Device(path) } else { Source::Image(path) }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ impl Starter {
         Ok(Self { orders })
     }
 
-    /// Starts a process; waits until it runs its own program or has failed to.
+    /// Starts a process; waits until it runs its own program or has failed to, not for long.
     ///
     /// # Errors
     /// Why it does not run.

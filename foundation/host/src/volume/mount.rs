@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
+use libc::AT_SYMLINK_NOFOLLOW;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags};
 
@@ -33,8 +34,8 @@ pub fn mount(source: &Source, dir: &Path) -> Result<Option<PathBuf>, Failure> {
     fs::create_dir_all(dir).map_err(|error| Failure::disk("mkdir", dir, &error))?;
     match source {
         Source::Directory(from) => bind(from, dir).map(|()| None),
-        Source::Image(image) => mount_image(image, dir).map(Some),
-        Source::Device(device) => mount_device(device, dir).map(Some),
+        Source::Image(image) if device_of(image).is_none() => mount_image(image, dir).map(Some),
+        Source::Image(device) | Source::Device(device) => mount_device(device, dir).map(Some),
     }
 }
 
@@ -57,7 +58,7 @@ fn bind(from: &Path, dir: &Path) -> Result<(), Failure> {
 }
 
 fn place(dir: &Path) -> Result<sys::Place, Failure> {
-    place_of(dir).map_err(|error| Failure::system("statx", &error))
+    place_of(dir, AT_SYMLINK_NOFOLLOW).map_err(|error| Failure::system("statx", &error))
 }
 
 fn mount_image(image: &Path, dir: &Path) -> Result<PathBuf, Failure> {
@@ -82,12 +83,14 @@ fn mount_image(image: &Path, dir: &Path) -> Result<PathBuf, Failure> {
     outcome.map(|()| device)
 }
 
+/// The number of a block device; none if this is not one.
+fn device_of(path: &Path) -> Option<(u32, u32)> {
+    let found = fs::metadata(path).ok().filter(|found| found.file_type().is_block_device())?;
+    Some((libc::major(found.rdev()), libc::minor(found.rdev())))
+}
+
 fn mount_device(device: &Path, dir: &Path) -> Result<PathBuf, Failure> {
-    let found = fs::metadata(device).map_err(|_| missing(device, "block device"))?;
-    if !found.file_type().is_block_device() {
-        return Err(missing(device, "block device"));
-    }
-    let number = (libc::major(found.rdev()), libc::minor(found.rdev()));
+    let number = device_of(device).ok_or_else(|| missing(device, "block device"))?;
     if let Some(there) = mounted()?.into_iter().find(|there| there.device == number) {
         if there.dir == dir {
             return Ok(device.to_owned());
@@ -150,7 +153,7 @@ fn exclusive(device: &Path) -> Use {
 /// # Errors
 /// Why it is still mounted.
 pub fn unmount(dir: &Path, how: Unmounting) -> Result<Vec<u32>, Failure> {
-    match place_of(dir) {
+    match place_of(dir, AT_SYMLINK_NOFOLLOW) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         // A file system that was shut down answers nothing but can still be unmounted.
         Err(_) => {}
@@ -220,12 +223,8 @@ fn users_of(device: (u32, u32)) -> Vec<u32> {
 
 fn uses(pid: u32, device: (u32, u32)) -> bool {
     let dir = format!("/proc/{pid}");
-    let on = |path: &Path| {
-        fs::metadata(path).is_ok_and(|found| {
-            let number = found.dev();
-            (libc::major(number), libc::minor(number)) == device
-        })
-    };
+    // It may have files of a server open that answers nothing: of those nothing is asked.
+    let on = |path: &Path| place_of(path, 0).is_ok_and(|found| found.device == device);
     if ["cwd", "root", "exe"].iter().any(|link| on(Path::new(&format!("{dir}/{link}")))) {
         return true;
     }

@@ -311,3 +311,30 @@ pub fn inside(pid: u32, line: &str) -> String {
     assert!(output.status.success(), "{line}: {errors}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
+
+/// A share whose server answers nothing: whoever asks for something in it waits until it is gone,
+/// or is killed.
+pub struct Silent {
+    pub dir: PathBuf,
+    _server: fs::File,
+    _holds: TempDir,
+}
+
+impl Silent {
+    /// None where this machine has nothing that could be one.
+    pub fn mount() -> Option<Self> {
+        let server = fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").ok()?;
+        let holds = TempDir::new().unwrap();
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&server);
+        let options = format!("fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other");
+        let (none, dir) = (nix::mount::MsFlags::empty(), holds.path().to_owned());
+        nix::mount::mount(Some("silent"), &dir, Some("fuse"), none, Some(options.as_str())).ok()?;
+        Some(Self { dir, _server: server, _holds: holds })
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        nix::mount::umount2(&self.dir, nix::mount::MntFlags::MNT_DETACH).ok();
+    }
+}

@@ -1,7 +1,11 @@
 //! Starting resources: in which order the hands are asked, and what a conflict leaves behind.
 
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::PathBuf;
+
 use super::*;
-use tsugi_host::request::Right;
+use crate::errand::source;
+use tsugi_host::request::{Right, Source};
 
 fn fine(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Fine { .. })
@@ -316,4 +320,23 @@ fn a_mount_that_waits_for_its_next_try_is_over_when_its_group_is_let_go_of() {
     scene.pass(Span::secs(60));
     assert_eq!(scene.asked(), ["mount", "kill group", "unmount"]);
     assert_eq!(scene.outcomes().len(), 2);
+}
+
+/// It may be on a share whose server answers nothing, and who looks keeps the leases.
+#[test]
+fn a_volume_is_not_looked_at_before_its_mount_but_below_dev() {
+    let dir = tempfile::tempdir().unwrap();
+    let around = Scene::around(&dir, 0);
+    let is_block = |path: &PathBuf| {
+        std::fs::metadata(path).is_ok_and(|found| found.file_type().is_block_device())
+    };
+    let below = std::fs::read_dir("/dev").unwrap().flatten().map(|entry| entry.path());
+    let Some(device) = below.into_iter().find(is_block) else { return };
+    let link = dir.path().join("disk");
+    std::os::unix::fs::symlink(&device, &link).unwrap();
+    let found = |path: &PathBuf| source(&around, path.to_str().unwrap());
+    assert_eq!(found(&link), Source::Image(link.clone()));
+    assert_eq!(found(&device), Source::Device(device.clone()));
+    let shared = PathBuf::from("/dev/shm/no-such-image");
+    assert_eq!(found(&shared), Source::Image(shared.clone()));
 }
