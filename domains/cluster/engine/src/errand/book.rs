@@ -560,7 +560,7 @@ impl Errands {
             out.push(seen(&errand.job, Happening::Monitor { id, turn }));
         }
         let outcome = match errand.job.what {
-            Act::LetGo => Outcome::Stuck { left: how },
+            Act::LetGo => Outcome::Stuck { left: self.named(number, how) },
             Act::Start { .. }
             | Act::Stop { .. }
             | Act::Restart { .. }

@@ -54,9 +54,8 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
         Happening::StopFailed { resource, how } => {
             Some(stop_failed(resource, (event.group.as_ref()?, &event.by), how))
         }
-        Happening::StopLied { left } => {
-            Some(messages::stop_lied(event.group.as_ref()?, &event.by, left))
-        }
+        Happening::StopLied { left } => stop_lied(event, *left),
+        Happening::Unreleased { left } => unreleased(event, left),
         Happening::VolumeAgain { resource, how, after } => {
             let (group, seconds) = (event.group.as_ref()?, after.as_millis() / 1000);
             Some(messages::volume_again(resource, group, &event.by, how, seconds))
@@ -170,6 +169,14 @@ fn watched_ended(
         Then::ScriptsAgain => messages::watched_ended_scripts(id, group, node, how),
         Then::Suspended => messages::watched_ended_held(id, group, node, how),
     }
+}
+
+fn stop_lied(event: &EventRecord, left: u32) -> Option<Message> {
+    Some(messages::stop_lied(event.group.as_ref()?, &event.by, left))
+}
+
+fn unreleased(event: &EventRecord, left: &str) -> Option<Message> {
+    Some(messages::group_unreleased(event.group.as_ref()?, &event.by, left))
 }
 
 /// A stop that hung, left something, or failed in its own words.

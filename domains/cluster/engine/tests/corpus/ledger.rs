@@ -317,6 +317,7 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("address-moved", Happening::AddressMoved { address, from: eth0, link: eth1 }),
         ("stop-failed", Happening::StopFailed { resource: resource("server"), how }),
         ("stop-lied", Happening::StopLied { left: 2 }),
+        ("unreleased", Happening::Unreleased { left: "no end within its limit".to_owned() }),
         (
             "volume-again",
             Happening::VolumeAgain {
@@ -382,6 +383,7 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::AddressMoved { .. },
         Happening::StopFailed { .. },
         Happening::StopLied { .. },
+        Happening::Unreleased { .. },
         Happening::VolumeAgain { .. },
         Happening::Flooded { .. },
         Happening::StartUndone { .. },

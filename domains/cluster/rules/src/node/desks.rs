@@ -486,8 +486,10 @@ impl Node {
                     let what = Happening::Monitor { id, turn };
                     self.note(now, Some((group.clone(), epoch)), what);
                 }
-                Wish::Stuck(_, _) => {
+                Wish::Stuck(epoch, left) => {
                     self.holder.give_up(group);
+                    let what = Happening::Unreleased { left };
+                    self.note(now, Some((group.clone(), epoch)), what);
                     self.paperwork.plan_again();
                     self.beat_now();
                 }

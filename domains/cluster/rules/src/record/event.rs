@@ -111,6 +111,12 @@ pub enum Happening {
         /// How many.
         left: u32,
     },
+    /// What a release of everything has left could not be taken away: the lease is not renewed, and
+    /// if it is there when that ends, the machine ends.
+    Unreleased {
+        /// What, as it was seen.
+        left: String,
+    },
     /// A volume was not mounted, or was used when it was to be released: it is tried again.
     VolumeAgain {
         /// Which.

@@ -192,6 +192,7 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
         | Happening::Link { .. }
         | Happening::StopFailed { .. }
         | Happening::StopLied { .. }
+        | Happening::Unreleased { .. }
         | Happening::VolumeAgain { .. }
         | Happening::Flooded { .. }
         | Happening::StartUndone { .. }
@@ -348,6 +349,7 @@ impl Turn<'_> {
             | Happening::Observed { .. }
             | Happening::StopFailed { .. }
             | Happening::StopLied { .. }
+            | Happening::Unreleased { .. }
             | Happening::VolumeAgain { .. }
             | Happening::StartUndone { .. }
             | Happening::Monitor { .. }

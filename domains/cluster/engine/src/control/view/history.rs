@@ -89,6 +89,7 @@ fn is_about(event: &EventRecord, of: &str) -> bool {
         | Happening::AddressMoved { .. }
         | Happening::StopFailed { .. }
         | Happening::StopLied { .. }
+        | Happening::Unreleased { .. }
         | Happening::VolumeAgain { .. }
         | Happening::Flooded { .. }
         | Happening::StartUndone { .. }
@@ -152,6 +153,7 @@ fn words(event: &EventRecord) -> Words {
             phrased(&phrase::happened_stop_failed(group, &event.by, resource, how))
         }
         Happening::StopLied { left } => phrased(&phrase::happened_stop_lied(group, node, left)),
+        Happening::Unreleased { left } => phrased(&phrase::happened_unreleased(group, node, left)),
         Happening::VolumeAgain { resource, how, after } => {
             let after = after.as_millis() / 1000;
             phrased(&phrase::happened_volume_again(resource, group, &event.by, how, after))

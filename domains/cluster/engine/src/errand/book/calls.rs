@@ -150,6 +150,16 @@ impl Errands {
     }
 
     /// What the agent is called for that an errand waits for.
+    /// What went wrong, with the resource whose agent was called: of a release of everything nobody
+    /// would know which it was.
+    pub(super) fn named(&self, number: u64, how: How) -> How {
+        match self.called_for(number) {
+            Some((_, resource)) => How { words: format!("{resource}: {}", how.words), ..how },
+            None => how,
+        }
+    }
+
+    /// Whose agent an errand has called, or is about to.
     fn called_for(&self, number: u64) -> Option<(GroupName, ResourceName)> {
         let errand = self.open.get(&number)?;
         match errand.steps.front()? {

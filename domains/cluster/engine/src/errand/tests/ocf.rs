@@ -196,6 +196,21 @@ fn an_agent_whose_file_has_gone_while_it_was_up_leaves_it_up_and_says_so() {
 }
 
 #[test]
+fn cl_18_a_share_that_hangs_when_it_is_let_go_of_is_stuck_and_named() {
+    let mut scene = scene(Undo::Reset).up();
+    scene.act(Act::LetGo);
+    scene.ended(Ended {
+        program: running(scene.hands.pids, "db", Purpose::Stop, EPOCH),
+        how: HowEnded::Signalled(9),
+        limit: TimeLimit::Exceeded,
+        tail: Vec::new(),
+        dropped: 0,
+    });
+    let left = How::of(Mishap::TooLate, "db: no end within its limit");
+    assert_eq!(scene.outcome(), Outcome::Stuck { left });
+}
+
+#[test]
 fn what_a_kill_does_not_take_away_is_let_go_of_by_its_agent() {
     let mut by_agent = scene(Undo::Reset).up();
     by_agent.act(Act::LetGo);

@@ -36,6 +36,9 @@ fn a_stop_that_lies_one_that_hangs_and_one_that_leaves_something_have_their_own_
     assert!(hung.starts_with("TSUG10222-W") && hung.contains("server"), "{hung}");
     let left = failed(How::of(Mishap::StillThere, "the address is still there"));
     assert!(left.starts_with("TSUG10221-E") && left.contains("still there"), "{left}");
+    let unreleased = line(Happening::Unreleased { left: "share: no end".to_owned() });
+    assert!(unreleased.starts_with("TSUG10315-E"), "{unreleased}");
+    assert!(unreleased.contains("share: no end"), "{unreleased}");
     let said_no = failed("exit 3: no licence".into());
     assert!(said_no.starts_with("TSUG10223-W") && said_no.contains("no licence"), "{said_no}");
 }

@@ -210,6 +210,25 @@ fn a_stop_is_told_with_its_steps_and_an_operators_move_after_it_inherits_nothing
 }
 
 #[test]
+fn cl_18_what_cannot_be_released_is_written_down_once_while_its_lease_runs_out() {
+    let mut bench = Bench::running(record());
+    bench.stops = Stops::Hang;
+    hand_over_to_b(&mut bench);
+    bench.pass(Span::secs(5));
+    let written = |write: &Write| match write {
+        Write::Event(EventRecord { what: Happening::Unreleased { left }, .. }) => {
+            Some(left.clone())
+        }
+        _ => None,
+    };
+    let all = bench.taken.iter().flat_map(|d| &d.writes).filter_map(written);
+    assert_eq!(all.collect::<Vec<_>>(), ["share: no end within its limit"]);
+    let renewed = bench.deadlines.iter().filter(|(_, deadline)| *deadline > bench.now);
+    assert_eq!(renewed.count(), 0, "its lease is not renewed");
+    assert!(matches!(bench.group().ownership, Ownership::Owned { .. }), "and it is still its own");
+}
+
+#[test]
 fn a_stop_that_had_to_kill_is_told_as_forced_and_what_runs_next_carries_on() {
     let mut bench = Bench::running(record());
     bench.stops = Stops::Killed;

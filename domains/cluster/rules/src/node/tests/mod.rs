@@ -82,6 +82,8 @@ struct Bench {
 enum Stops {
     ByThemselves,
     Killed,
+    /// What is to be stopped hangs, and is there still when all was let go of.
+    Hang,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,6 +228,9 @@ impl Bench {
                     Act::Adopt => Outcome::Adopted(self.found.clone()),
                     Act::Stop { .. } if self.stops == Stops::Killed => {
                         Outcome::Forced { took: Span::millis(2_000) }
+                    }
+                    Act::Stop { .. } | Act::LetGo if self.stops == Stops::Hang => {
+                        Outcome::Stuck { left: "share: no end within its limit".into() }
                     }
                     Act::Load { slot, .. } if self.failing == Some(slot.as_str()) => {
                         Outcome::Failed { how: "no such file".into() }
