@@ -500,10 +500,13 @@ fn group(name: &GroupName, standing: &Standing, decision: Option<&Decision>) -> 
     };
     report::Group {
         name: name.to_string(),
-        state: match is_unwell(standing, name) {
-            true => "failed".to_owned(),
-            false => state(entry, decision, standing).to_owned(),
-        },
+        state: match (state(entry, decision, standing), stand(standing, name)) {
+            (_, Some(Stand::Unwell(_))) => "failed",
+            // What stops it has not been decided by anybody, and is not in the record yet.
+            ("running", Some(Stand::Stopping)) => "stopping",
+            (state, _) => state,
+        }
+        .to_owned(),
         paused: entry.pause.is_some(),
         owner: entry.owner().map(ToString::to_string),
         epoch: entry.epoch.to_string(),
@@ -517,12 +520,12 @@ fn group(name: &GroupName, standing: &Standing, decision: Option<&Decision>) -> 
     }
 }
 
-/// Whether its owner has left a group as it is although something of it has failed.
-fn is_unwell(standing: &Standing, name: &GroupName) -> bool {
-    let owner = standing.record.group(name).and_then(GroupRecord::owner);
-    let sight = owner.and_then(|owner| standing.sights.get(owner));
-    let desk = sight.and_then(|sight| sight.groups.get(name));
-    desk.is_some_and(|desk| matches!(desk.stand, Stand::Unwell(_)))
+/// Where its owner says that a group stands, in the epoch in which it has it.
+fn stand<'a>(standing: &'a Standing, name: &GroupName) -> Option<&'a Stand> {
+    let entry = standing.record.group(name)?;
+    let sight = standing.sights.get(entry.owner()?)?;
+    let desk = sight.groups.get(name).filter(|desk| desk.epoch == entry.epoch)?;
+    Some(&desk.stand)
 }
 
 /// The state in one word, as the contract has it.

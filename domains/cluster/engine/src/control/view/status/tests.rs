@@ -433,6 +433,21 @@ fn what_is_only_observed_says_so_and_where_it_would_go() {
 }
 
 #[test]
+fn a_group_whose_stop_for_a_failure_takes_long_is_not_shown_as_running_meanwhile() {
+    let shown = |stand, epoch| {
+        let mut standing = standing(record());
+        let desk = DeskSight { epoch, stand, runs_as: RunsAs::Applied, failing: None };
+        standing.sights.get_mut(&node("node1")).unwrap().groups.insert(group("PAY"), desk);
+        status(&standing).groups[0].state.clone()
+    };
+    let [former, now] = [3, 4].map(super::super::scenes::epoch);
+    assert_eq!(shown(Stand::Running, now), "running");
+    assert_eq!(shown(Stand::Stopping, now), "stopping");
+    assert_eq!(shown(Stand::Stopping, former), "running", "of a run that is over");
+    assert_eq!(shown(Stand::Stuck, now), "waiting", "for what cannot be taken away");
+}
+
+#[test]
 fn ph_14_a_monitor_that_only_tells_needs_a_person_and_a_suspended_one_is_a_note() {
     let mut standing = standing(record());
     let epoch = super::super::scenes::epoch(4);
