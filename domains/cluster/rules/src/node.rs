@@ -18,6 +18,7 @@ mod returning;
 mod stretching;
 mod suspects;
 mod unheard;
+mod uptake;
 mod voters;
 mod watches;
 

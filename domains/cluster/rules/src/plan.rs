@@ -55,6 +55,32 @@ pub struct Sight {
     /// By what its time-outs are multiplied; none if its version knows of no stretch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ratio: Option<u32>,
+    /// Whether it gets what the ledger says.
+    #[serde(default, skip_serializing_if = "Entries::reach_it")]
+    pub entries: Entries,
+}
+
+/// Whether a node gets what the ledger says, as far as can be told: one of two at a shared disk may
+/// live, be seen, and read no entry of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entries", rename_all = "kebab-case")]
+pub enum Entries {
+    /// It does.
+    #[default]
+    ReachIt,
+    /// It does not.
+    Missed {
+        /// The groups that are its own by the ledger, and that it neither has nor asks for.
+        down: BTreeSet<GroupName>,
+    },
+}
+
+impl Entries {
+    /// Whether it gets them.
+    #[must_use]
+    pub const fn reach_it(&self) -> bool {
+        matches!(self, Self::ReachIt)
+    }
 }
 
 /// Whether a node lives.

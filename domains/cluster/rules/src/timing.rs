@@ -149,6 +149,13 @@ impl Timing {
         Span(self.ttl.0 * 3)
     }
 
+    /// Who is given a group asks for its lease with its next beat. One of two nodes at a shared disk
+    /// that has not for so long, and tells no entry so new either, gets none.
+    #[must_use]
+    pub const fn takes_up_within(&self) -> Span {
+        Span(self.ttl.0 * 6)
+    }
+
     /// A node that has listened for this long since its start has heard whoever is there.
     #[must_use]
     pub const fn settled_after(&self) -> Span {

@@ -73,5 +73,6 @@ impl Node {
         if let (Some(lived), Some(claims)) = (self.disk.other_lived(), claims) {
             self.note_sign_on_disk(lived, claims.boot);
         }
+        self.look_at_uptake(now.lease);
     }
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use tsugi_vocabulary::{BootId, Epoch, GroupName, Index, Moment, NodeName, Span};
 
 use super::machine::{APART, BeatDue, LATELY, Node};
+use super::uptake::Uptake;
 use super::{Now, Order, Via};
 use crate::desk::{Desk, State, Why};
 use crate::figures::Figures;
 use crate::lease::has_disk;
 use crate::lease::heartbeat::{Ack, Health, Hearing, Heartbeat};
 use crate::monitors::{MonitorId, Word};
-use crate::plan::{DeskSight, Life, RunsAs, Settled, Sight, Stand};
+use crate::plan::{DeskSight, Entries, Life, RunsAs, Settled, Sight, Stand};
 use crate::planner::config_mark;
 use crate::reason::{Cause, Way};
 use crate::record::{Happening, LinkState};
@@ -29,8 +30,11 @@ pub(super) struct Peer {
     ttl: Span,
     /// It had been silent for a whole TTL: its next beat tells what that was.
     missed: Option<Moment>,
+    /// The newest entry that it told to have applied.
+    pub(super) applied: Index,
     /// The newest entry that this node had applied when it was last told something by it.
     pub(super) told_at: Index,
+    pub(super) uptake: Uptake,
 }
 
 impl Peer {
@@ -46,7 +50,7 @@ impl Peer {
     }
 
     /// Whether beats of it are heard, and not a sign on the disk alone.
-    fn tells(&self, now: Moment, timing: Timing) -> bool {
+    pub(super) fn tells(&self, now: Moment, timing: Timing) -> bool {
         self.told.is_some_and(|at| now.since(at) < self.silent_after(timing))
     }
 
@@ -58,6 +62,11 @@ impl Peer {
     /// The start of it that was heard last.
     pub(super) fn boot(&self) -> BootId {
         self.boot
+    }
+
+    /// Whether it told of a group under this epoch.
+    pub(super) fn told_of(&self, group: &GroupName, epoch: Epoch) -> bool {
+        self.health.groups.get(group).is_some_and(|desk| desk.epoch == epoch)
     }
 
     /// The links that it told of last.
@@ -133,7 +142,7 @@ impl Node {
         self.clear_of_doubt(now.lease, (&beat.sender, beat.boot));
         let at = self.record.applied;
         let Some(peer) = self.peers.get_mut(&beat.sender) else { return };
-        peer.told_at = at;
+        (peer.applied, peer.told_at) = (beat.applied, at);
         self.contact.on_heard(now.lease);
         self.newest = self.newest.max(beat.applied);
         peer.ttl = beat.ttl.min(TTL_CAP);
@@ -145,6 +154,9 @@ impl Node {
         }
         let before = std::mem::replace(&mut peer.health, beat.health.clone());
         let old_boot = std::mem::replace(&mut peer.boot, beat.boot);
+        if old_boot != beat.boot {
+            peer.uptake = Uptake::default();
+        }
         let missed = peer.missed.take();
         peer.heard = Some(now.lease);
         let silence = missed.map(|heard| now.lease.since(heard));
@@ -173,7 +185,7 @@ impl Node {
             // Another life of it: nothing that the former one said of itself is so any more.
             if peer.boot != boot {
                 (peer.boot, peer.health) = (boot, Health::default());
-                peer.told = None;
+                (peer.told, peer.uptake) = (None, Uptake::default());
             }
             if peer.heard.replace(lived).is_none() || peer.missed.take().is_some() {
                 self.paperwork.plan_again();
@@ -274,8 +286,11 @@ impl Node {
                 }
             };
             let mut seen = sight(life, peer.boot, &peer.health);
-            if has_disk(&self.record) && !peer.tells(now, self.timing) {
-                seen.links = self.links_untold(name, peer);
+            if has_disk(&self.record) {
+                seen.entries = peer.uptake.entries();
+                if !peer.tells(now, self.timing) {
+                    seen.links = self.links_untold(name, peer);
+                }
             }
             sights.insert(name.clone(), seen);
         }
@@ -313,6 +328,7 @@ impl Node {
             for at in [&mut peer.heard, &mut peer.told].into_iter().flatten() {
                 *at += gap;
             }
+            peer.uptake.excuse(gap);
         }
     }
 
@@ -439,6 +455,7 @@ fn sight(life: Life, boot: BootId, health: &Health) -> Sight {
         groups: health.groups.clone(),
         figures: health.figures.clone(),
         ratio: health.ratio,
+        entries: Entries::ReachIt,
     }
 }
 

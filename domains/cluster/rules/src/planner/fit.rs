@@ -23,6 +23,8 @@ pub(super) fn against(ground: &Ground<'_>, view: &View<'_>, node: &NodeName) -> 
         Seen::Silent(silence) => return Some(Rejected::Silent { silence }),
         Seen::Unheard => return Some(Rejected::Silent { silence: tsugi_vocabulary::Span::ZERO }),
         Seen::Deaf(_) => return Some(Rejected::Isolated),
+        // It would never hear that the group is its own.
+        Seen::Heard(Some(sight)) if !sight.entries.reach_it() => return Some(Rejected::Isolated),
         Seen::Heard(sight) => sight,
     };
     // A node that was taken out for good may be heard for a while yet; the ledger is not brought

@@ -61,6 +61,7 @@ impl World {
                 groups: BTreeMap::new(),
                 figures: Figures::default(),
                 ratio: Some(1),
+                entries: Default::default(),
             };
             sights.insert(name.clone(), sight);
         }

@@ -63,6 +63,9 @@ fn node(standing: &Standing, spec: &ClusterSpec, name: &NodeName) -> NodeRow {
         (None, _) if *name != standing.me => StatusWord::Unknown,
         (Some(Life::Silent { .. }), _) => StatusWord::Offline,
         (Some(Life::Deaf), _) => StatusWord::Caution,
+        (Some(Life::Heard), _) if sight.is_some_and(|s| !s.entries.reach_it()) => {
+            StatusWord::Caution
+        }
         (Some(Life::Heard) | None, NodeIntent::Leaving(_)) => StatusWord::OfflinePending,
         (Some(Life::Heard) | None, NodeIntent::Drained(_)) => StatusWord::Suspend,
         (Some(Life::Heard) | None, NodeIntent::InService) if unheard || down => StatusWord::Caution,

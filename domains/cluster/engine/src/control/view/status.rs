@@ -447,7 +447,9 @@ fn node(name: &NodeName, spec: &NodeSpec, standing: &Standing) -> report::Node {
     let sight = standing.sights.get(name);
     let intent = intent(standing, name);
     let life = sight.map(|s| &s.life);
+    let misses = sight.is_some_and(|s| !s.entries.reach_it());
     let state = match (life, &intent) {
+        (Some(Life::Heard), _) if misses => "isolated",
         (Some(Life::Heard), _) => "up",
         (Some(Life::Deaf), _) => "isolated",
         (Some(Life::Silent { .. }), NodeIntent::Leaving(_)) => "left",

@@ -48,7 +48,11 @@ fn part(standing: &Standing, node: &NodeName) -> Phrase {
 }
 
 fn heard(standing: &Standing, node: &NodeName, intent: Option<&NodeIntent>) -> Phrase {
-    match (standing.sights.get(node).map(|s| &s.life), intent) {
+    let sight = standing.sights.get(node);
+    match (sight.map(|s| &s.life), intent) {
+        (Some(Life::Heard), _) if sight.is_some_and(|s| !s.entries.reach_it()) => {
+            phrase::why_node_misses_entries(node)
+        }
         (Some(Life::Silent { .. }), Some(NodeIntent::Leaving(_))) => phrase::why_node_left(node),
         (Some(Life::Silent { silence }), _) => {
             phrase::why_node_silent(node, silence.as_millis() / 1000)

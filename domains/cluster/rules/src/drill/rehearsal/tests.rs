@@ -110,7 +110,8 @@ fn whatever_becomes_of_the_group_goes_first_and_so_does_what_comes_to_the_node()
 
 fn sight(life: Life, boot: BootId) -> Sight {
     let (links, groups) = (BTreeMap::new(), BTreeMap::new());
-    Sight { life, boot, config: 0, links, groups, figures: Default::default(), ratio: None }
+    let (figures, ratio, entries) = (Default::default(), None, Default::default());
+    Sight { life, boot, config: 0, links, groups, figures, ratio, entries }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::disk::on_disk;
 use super::*;
 use crate::plan::Life;
 use crate::record::{Answer, GroupIntent, GroupRecord, LinkState};
-use crate::spec::Isolation;
+use crate::spec::{Failback, Isolation};
 
 /// What there is between the two.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -471,6 +471,49 @@ fn ph_19_a_group_whose_owner_alone_is_isolated_goes_to_the_other_over_the_disk()
         pair.pass(Span::secs(3));
         assert_eq!(pair.owner(), Some("b"), "led by {leader}");
         assert!(pair.runs[0].is_none() && pair.runs[1].is_some());
+    }
+}
+
+#[test]
+fn a_group_that_ends_on_a_node_whose_ledger_stands_still_goes_to_the_other_node() {
+    for network in [Network::Up, Network::Cut] {
+        let mut pair = Pair::running();
+        pair.network = network;
+        pair.pass(Span::secs(3));
+        pair.ledger[0] = Ledger::StandsStill;
+        // Restarted in place, without the ledger; what comes then is somebody else's to decide.
+        pair.dies(0);
+        assert!(pair.runs[0].is_some());
+        pair.dies(0);
+        pair.pass(Span::secs(5));
+        assert_eq!(pair.owner(), Some("b"));
+        assert!(pair.runs[0].is_none() && pair.runs[1].is_some());
+
+        // It goes back to a node that gets what the ledger says, and not before.
+        pair.configure(|group| group.failback = Failback::WhenBetter);
+        pair.pass(Span::secs(5));
+        assert_eq!(pair.owner(), Some("b"));
+        pair.ledger[0] = Ledger::Answers;
+        pair.network = Network::Up;
+        pair.applied();
+        pair.record.groups.get_mut(&pay()).map(|entry| {
+            Arc::make_mut(&mut entry.value).failures.clear();
+        });
+        pair.applied();
+        pair.pass(Span::secs(5));
+        assert_eq!(pair.owner(), Some("a"));
+    }
+}
+
+#[test]
+fn a_group_that_runs_where_the_ledger_stands_still_stays() {
+    for network in [Network::Up, Network::Cut] {
+        let mut pair = Pair::running();
+        pair.ledger[0] = Ledger::StandsStill;
+        pair.network = network;
+        pair.pass(Span::secs(8));
+        assert_eq!(pair.owner(), Some("a"));
+        assert!(pair.runs[0].is_some() && pair.runs[1].is_none());
     }
 }
 

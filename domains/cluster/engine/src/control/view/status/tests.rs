@@ -10,7 +10,7 @@ use super::*;
 use crate::standing::OtherFile;
 use tsugi_cluster_rules::lease::disk_vote::DiskSight;
 use tsugi_cluster_rules::monitors::MonitorId;
-use tsugi_cluster_rules::plan::DeskSight;
+use tsugi_cluster_rules::plan::{DeskSight, Entries};
 use tsugi_cluster_rules::plan::{RunsAs, Stand};
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
@@ -333,6 +333,18 @@ fn a_fence_that_failed_or_whose_asker_is_lost_needs_a_person_until_the_node_is_b
     let back = Sight { boot: BootId(8), ..sight(Life::Heard) };
     asker_lost.sights.insert(node("node1"), back);
     assert_eq!(about(&asker_lost, "TSUG10332-E"), None, "another life of it is here");
+}
+
+#[test]
+fn a_node_that_no_entry_of_the_ledger_reaches_is_isolated_though_it_is_heard() {
+    let mut standing = standing(record());
+    let entries = Entries::Missed { down: [].into() };
+    standing.sights.insert(node("witness"), Sight { entries, ..sight(Life::Heard) });
+    let status = status(&standing);
+    assert_eq!(status.nodes.iter().find(|n| n.name == "witness").unwrap().state, "isolated");
+    let told = why_node(&standing, &node("witness"));
+    let told: Vec<String> = told.stands.iter().map(text).collect();
+    assert!(told.join("; ").contains("no entry of the ledger reaches it"), "{told:?}");
 }
 
 #[test]
