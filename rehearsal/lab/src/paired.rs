@@ -82,3 +82,10 @@ pub fn wrong(stage: &Stage, pattern: Pattern, before: &Before) -> Option<String>
     let told = log.get(before.said..).unwrap_or_default().matches(UNUSABLE).count();
     (told != 1).then(|| format!("{} said {UNUSABLE} {told} times", host.name))
 }
+
+/// What befell the group of a node that came back to the disk, by the story that stands at the end.
+#[must_use]
+pub fn hit(pattern: Pattern, causes: &[String]) -> Option<String> {
+    let cause = causes.iter().find(|cause| !cause.is_empty())?;
+    (pattern == Pattern::PairDiskLost).then(|| format!("the group did not go on: {cause}"))
+}

@@ -192,7 +192,7 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
     if whole.is_ok() {
         told = expected::ask(stage, &injected);
     }
-    wrong.extend(told.wrong);
+    wrong.extend(told.wrong.or_else(|| paired::hit(pattern, &told.causes)));
     wrong.extend(expected::recorded(stage, pattern));
     wrong.extend(judged::promised(pattern, &seen));
     wrong.extend(judged::announced(stage, pattern, fault.at, &old));

@@ -94,9 +94,11 @@ impl<S: Store> Clerk<S> {
 
     /// Runs until it is told to stop, nobody can ask any more, or the disk fails.
     pub(super) fn run(mut self) {
+        // Who begins waits for nobody: its agent may have leases to renew.
+        let mut wait = Duration::ZERO;
         let stopped = loop {
-            match self.round() {
-                Ok(None) => {}
+            match self.round(wait) {
+                Ok(None) => wait = self.shared.pace.beat.to_std(),
                 Ok(Some(stopped)) => break stopped,
                 Err(failure) => {
                     self.shared.fail(failure.clone());
@@ -114,9 +116,8 @@ impl<S: Store> Clerk<S> {
     }
 
     /// One beat, or one thing that was asked. Some if it is the last.
-    fn round(&mut self) -> Result<Option<Option<oneshot::Sender<()>>>, Failure> {
-        let beat = self.shared.pace.beat.to_std();
-        match self.jobs.recv_timeout(beat) {
+    fn round(&mut self, wait: Duration) -> Result<Option<Option<oneshot::Sender<()>>>, Failure> {
+        match self.jobs.recv_timeout(wait) {
             Ok(job) => {
                 if let Some(stopped) = self.take(job) {
                     return Ok(Some(Some(stopped)));

@@ -79,14 +79,21 @@ pub(crate) enum Appended {
 }
 
 impl<S: Store> Keeper<S> {
-    /// Takes up the part of `node` in the ledger of `cluster`, as the life `life`. From here on no
-    /// former life of it can write unnoticed.
+    /// Takes up the part of `node` in the ledger of `cluster`, as the life `life`.
+    #[cfg(any(test, feature = "suite"))]
     pub(crate) fn open(
-        mut store: S,
+        store: S,
         cluster: ClusterId,
         node: &NodeName,
         life: BootId,
     ) -> Result<Self, Trouble> {
+        let mut keeper = Self::seat(store, cluster, node)?;
+        keeper.begin(life)?;
+        Ok(keeper)
+    }
+
+    /// Finds the part of `node` in the ledger of `cluster`: so far it can only follow.
+    pub(crate) fn seat(mut store: S, cluster: ClusterId, node: &NodeName) -> Result<Self, Trouble> {
         let title = title_of(&mut store)?;
         let foreign = |expected: String, found: String| {
             Trouble::Broken(StorageFailure::Foreign { file: store.name(), expected, found })
@@ -102,15 +109,21 @@ impl<S: Store> Keeper<S> {
         let board = Board::read(&mut store, &title)?;
         let stance = Stance::Follows(None);
         let vow = board.vows[me];
-        let mut keeper = Self { store, title, me, vow, view: View::default(), stance };
+        Ok(Self { store, title, me, vow, view: View::default(), stance })
+    }
+
+    /// Takes the part up, as the life `life`. From here on no former life of it can write
+    /// unnoticed.
+    pub(crate) fn begin(&mut self, life: BootId) -> Result<(), Trouble> {
+        let vow = self.vow;
         // A write of a former life may still be under way: the vow that it did not finish, with
         // the next number, or the first of its own opening. Both have lower numbers than this.
         let begun = vow.next_generation();
-        keeper.swear(Vow { number: vow.number + 1, life, begun, ..vow })?;
+        self.swear(Vow { number: vow.number + 1, life, begun, ..vow })?;
         if !mutant("opened-once") {
-            keeper.swear(keeper.vow)?;
+            self.swear(self.vow)?;
         }
-        Ok(keeper)
+        Ok(())
     }
 
     pub(crate) fn me(&self) -> usize {

@@ -11,8 +11,9 @@ use tsugi_vocabulary::{BootId, Generation, Index, NodeName, Span};
 
 use super::clerk::{Asker, Clerk, Job};
 use super::frame::Entry;
-use super::keeper::Keeper;
+use super::keeper::{Followed, Keeper};
 use super::store::Store;
+use super::trouble::Trouble;
 use super::word::Answer;
 use crate::published::Published;
 use crate::{
@@ -182,7 +183,7 @@ impl DiskLedger {
             failed: watch::Sender::new(None),
         });
         let (clerks, node) = (Arc::clone(&shared), seat.node.clone());
-        let work = move || match Keeper::open(store, seat.cluster, &node, seat.life) {
+        let work = move || match begun(store, (seat.cluster, &node, seat.life), &clerks) {
             Ok(keeper) => Clerk::new(keeper, clerks, queue).run(),
             Err(trouble) => clerks.fail(Failure::Storage(trouble.failure())),
         };
@@ -277,6 +278,22 @@ impl DiskLedger {
             }
         })
     }
+}
+
+/// Takes the seat. What took effect before is shown first: reading it needs no vow, and the node
+/// may have leases to renew while its vows are written.
+fn begun<S: Store>(
+    store: S,
+    (cluster, node, life): (ClusterId, &NodeName, BootId),
+    shared: &Shared,
+) -> Result<Keeper<S>, Trouble> {
+    let mut keeper = Keeper::seat(store, cluster, node)?;
+    // What cannot be read now, the clerk reads again, and says what is wrong with it.
+    if let Ok(Followed::Caught(..)) = keeper.follow() {
+        shared.published.replace(keeper.view().clone());
+    }
+    keeper.begin(life)?;
+    Ok(keeper)
 }
 
 impl Ledger for DiskLedger {
