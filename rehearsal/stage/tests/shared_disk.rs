@@ -130,6 +130,20 @@ fn an_owner_that_loses_the_disk_and_every_network_lets_go_and_is_taken_over_from
 }
 
 #[test]
+fn an_owner_that_writes_on_the_disk_and_gets_nothing_from_it_nor_from_anybody_is_taken_over_from() {
+    for seed in SEEDS {
+        let lost = [
+            FaultKind::Split { for_ms: 20_000 },
+            FaultKind::DiskUnread { node: 0, for_ms: 20_000 },
+        ];
+        let log = played(seed, &lost);
+        assert_eq!(log.owners(), [0, 1], "seed {seed}");
+        let gap = log.longest_gap();
+        assert!(gap.0 <= Span::secs(6), "seed {seed}: {gap:?}");
+    }
+}
+
+#[test]
 fn without_two_of_the_three_nothing_runs_until_they_are_back() {
     for seed in SEEDS {
         let lost = [FaultKind::DiskGone { for_ms: 8_000 }, FaultKind::Split { for_ms: 8_000 }];

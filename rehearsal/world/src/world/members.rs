@@ -178,7 +178,8 @@ impl World<'_> {
         let drained = matches!(node.value.intent, NodeIntent::Drained(_));
         if tries == 0 || !self.can_be_spared(n) || !drained {
             self.later(LOOK_AGAIN_MS, Undo::Undrain(n));
-            // A removal that was given before may still be carried out.
+            // The drain, or a removal that was given before, may still be carried out.
+            self.later(LOOK_AGAIN_MS + COMMAND_AT_LAST_MS, Undo::Undrain(n));
             return self.later(COMMAND_AT_LAST_MS, Undo::Rejoin(n));
         }
         self.order(Command::NodeRemove { node: name }, "node remove".to_owned());
