@@ -170,7 +170,7 @@ pub enum MountRoot {
 }
 
 /// Looks at a place, and not at what a link there leads to, if `flags` say so
-/// (`AT_SYMLINK_NOFOLLOW`). No server is asked: one that answers nothing keeps nobody here.
+/// (`AT_SYMLINK_NOFOLLOW`). What is remembered of it is enough: a server is not asked about it.
 ///
 /// # Errors
 /// There is none.
