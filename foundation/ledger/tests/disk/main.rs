@@ -182,3 +182,46 @@ async fn a_leader_whose_disk_hangs_is_replaced_and_its_late_write_changes_nothin
         Err(other) => panic!("{other}"),
     }
 }
+
+/// A disk whose writes hang as long as they are told to.
+struct Unwritten(Hanging);
+
+impl Store for Unwritten {
+    fn name(&self) -> String {
+        self.0.name()
+    }
+    fn size(&mut self) -> std::io::Result<u64> {
+        self.0.size()
+    }
+    fn read(&mut self, at: u64, into: &mut [u8]) -> std::io::Result<()> {
+        self.0.0.read(at, into)
+    }
+    fn write(&mut self, at: u64, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.write(at, bytes)
+    }
+    fn settle(&mut self) -> std::io::Result<()> {
+        self.0.0.settle()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_begins_shows_what_took_effect_before_it_has_written_anything() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let image = stand::image(directory.path(), "image", &["a", "b"], &stand::fresh(&["a", "b"]));
+    let other = stand::open(&image, "b", CALM).await.expect("it opens");
+    suite::commit(&other, stand::put("x", 1)).await.committed().expect("done");
+    let hang = std::sync::Arc::new(tokio::sync::Mutex::new(()));
+    let hung = hang.lock().await;
+    let disk = SharedDisk::open(&image).expect("it opens");
+    let disk = Unwritten(Hanging(disk, std::sync::Arc::clone(&hang)));
+    let seat = tsugi_ledger::disk::DiskSeat {
+        cluster: stand::CLUSTER,
+        node: stand::node("a"),
+        life: stand::life(),
+        pace: QUICK,
+    };
+    let begun = tsugi_ledger::disk::DiskLedger::open(disk, seat).await.expect("it reads");
+    assert!(begun.view().get("x").is_some());
+    drop(hung);
+    suite::commit(&begun, stand::put("y", 1)).await.committed().expect("it takes part");
+}
