@@ -149,8 +149,8 @@ impl Timing {
         Span(self.ttl.0 * 3)
     }
 
-    /// Who is given a group asks for its lease with its next beat. One of two nodes at a shared disk
-    /// that has not for so long, and tells no entry so new either, gets none.
+    /// Who is given a group asks for its lease with its next beat. One of two nodes at a shared
+    /// disk that has not for so long, and tells no entry so new either, gets none.
     #[must_use]
     pub const fn takes_up_within(&self) -> Span {
         Span(self.ttl.0 * 6)

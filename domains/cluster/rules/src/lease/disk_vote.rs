@@ -40,8 +40,6 @@ pub struct DiskVote {
     other: Option<(u64, Moment)>,
     /// When the other lived: it has written since then.
     lived: Option<Moment>,
-    /// What the other claimed when it was read last: under which epoch, and by which life.
-    holds: BTreeMap<GroupName, (Epoch, BootId)>,
 }
 
 /// What is being written and read, for which beat.
@@ -105,8 +103,7 @@ impl DiskVote {
         own.number += 1;
         own.boot = boot;
         let (seen, waits, longer) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (holds, other, lived) = (BTreeMap::new(), None, None);
-        Self { me, boot, own, longer, question: None, seen, waits, other, lived, holds }
+        Self { me, boot, own, longer, question: None, seen, waits, other: None, lived: None }
     }
 
     /// What this node has written last, or is writing.
@@ -245,15 +242,7 @@ impl DiskVote {
         self.lived
     }
 
-    /// Whether this life of the other held a group under this epoch when it was read last.
-    #[must_use]
-    pub fn other_holds(&self, group: &GroupName, (epoch, boot): (Epoch, BootId)) -> bool {
-        self.holds.get(group) == Some(&(epoch, boot))
-    }
-
     fn see(&mut self, now: Moment, other: &Claims) {
-        let held = other.groups.iter().filter(|(_, claim)| claim.held == Held::Yes);
-        self.holds = held.map(|(g, claim)| (g.clone(), (claim.epoch, claim.boot))).collect();
         if let Some((number, at)) = self.other.replace((other.number, now))
             && number != other.number
         {

@@ -70,9 +70,9 @@ impl Node {
         self.spread.tell_disk(now.lease, &self.record, ack.membership);
         let moved = self.holder.on_disk(now.lease, &ack, &self.record);
         self.on_answered(now, &ack, moved, out);
-        if let (Some(lived), Some(claims)) = (self.disk.other_lived(), claims) {
+        if let (Some(lived), Some(claims)) = (self.disk.other_lived(), &claims) {
             self.note_sign_on_disk(lived, claims.boot);
         }
-        self.look_at_uptake(now.lease);
+        self.look_at_uptake(now.lease, claims.as_ref());
     }
 }

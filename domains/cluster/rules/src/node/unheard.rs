@@ -95,7 +95,7 @@ impl Node {
             false => BTreeSet::new(),
         };
         let entry = self.record.nodes.get(&self.me)?;
-        // Who heard otherwise last goes by that until an entry comes, also one that says nothing new.
+        // Who heard otherwise last goes by that until an entry comes, though it says nothing new.
         let told_otherwise = down != self.links_told.down;
         let untold = self.is_unheard(now) && told_otherwise && self.links_told.at >= entry.version;
         let due = untold || down != known.links_down;

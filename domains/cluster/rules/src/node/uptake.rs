@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tsugi_vocabulary::{Epoch, GroupName, Index, Moment, Span};
+use tsugi_vocabulary::{Claim, Claims, Epoch, GroupName, Held, Index, Moment, Span};
 
 use super::machine::Node;
 use crate::lease::has_disk;
@@ -43,8 +43,8 @@ impl Uptake {
 impl Node {
     /// Looks, after the disk was read, which groups of the other node it shows no sign of: it tells
     /// neither of them nor of entries so new in its beats, or, where no beat comes, does not hold
-    /// them on the disk. A node that hears nobody needs the disk for every lease.
-    pub(super) fn look_at_uptake(&mut self, now: Moment) {
+    /// them on the disk, as `claims` say. A node that hears nobody needs the disk for every lease.
+    pub(super) fn look_at_uptake(&mut self, now: Moment, claims: Option<&Claims>) {
         if !has_disk(&self.record) {
             return;
         }
@@ -57,7 +57,9 @@ impl Node {
                 if tells {
                     return peer.applied >= entry.version || peer.told_of(group, epoch);
                 }
-                self.disk.other_holds(group, (epoch, peer.boot()))
+                let claim = claims.and_then(|claims| claims.groups.get(group));
+                let its = |claim: &Claim| (claim.epoch, claim.boot) == (epoch, peer.boot());
+                claim.is_some_and(|claim| its(claim) && claim.held == Held::Yes)
             };
             // Nobody asks for a lease of what is pinned.
             let is_due = |group: &GroupName, entry: &Versioned<GroupRecord>| {
