@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tsugi_cluster_engine::{fence, mirror, rehearsal, unit};
+use tsugi_cluster_engine::{fence, mirror, rehearsal, reservation, unit};
 use tsugi_messages::Language;
 use tsugi_wire::version::Build;
 
@@ -20,11 +20,12 @@ use crate::out::{Form, Out};
 type Step = fn(&[OsString]) -> (i32, String);
 
 /// What an agent has the hands start as a program of its own, by its first word: a fence agent, a
-/// drill beside a running group, DRBD's role of a volume, a call of systemd.
-const STEPS: [(&str, Step); 4] = [
+/// drill beside a running group, DRBD's role of a volume, the reservation of one, a call of systemd.
+const STEPS: [(&str, Step); 5] = [
     (fence::step::WORD, fence::step::run),
     (rehearsal::step::WORD, rehearsal::step::run),
     (mirror::step::WORD, mirror::step::run),
+    (reservation::WORD, reservation::run),
     (unit::WORD, unit::run),
 ];
 

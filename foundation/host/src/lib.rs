@@ -29,6 +29,7 @@ mod output;
 mod packet;
 mod process;
 pub mod request;
+pub mod reservation;
 pub mod rights;
 pub mod service;
 mod socket;

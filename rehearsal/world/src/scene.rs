@@ -230,6 +230,7 @@ fn resources(number: usize) -> Vec<ResourceSpec> {
                 check: VolumeCheck::default(),
                 retries: Retries::default(),
                 drbd: None,
+                reservation: None,
                 source: VolumeSource::Block("image".to_owned()),
                 mount: "/data".to_owned(),
             },

@@ -14,6 +14,7 @@ mod recipe;
 mod roster;
 #[cfg(test)]
 pub(crate) mod stand_in;
+mod volume;
 
 pub use book::{Errands, Finished};
 pub(crate) use recipe::{asking, of_a_rehearsal};
@@ -58,6 +59,8 @@ pub struct Surroundings {
     pub path: String,
     /// Where resource agents and what they share are: `/usr/lib/ocf`.
     pub ocf_root: PathBuf,
+    /// The cluster that it belongs to: part of what is registered with the storage of volumes.
+    pub cluster: u128,
     /// This program, which also asks what a monitor without a command asks.
     pub tsugi: String,
     /// The user id of the agent.
@@ -122,6 +125,9 @@ enum Step {
     Check(Request),
     /// Make a mirrored volume primary or secondary; its exit code says what keeps it from that.
     Mirror(Request),
+    /// Take a volume that its storage keeps for one node; its exit code says what keeps it from
+    /// that.
+    Reserve(Request),
     /// Call the resource agent of a resource; its exit code is judged by the table of the rules.
     Call { call: ocf::Call, request: Request },
     /// Ask the program of a resource to end, wait, then kill it.

@@ -21,6 +21,7 @@ mod mounts;
 pub mod parity;
 pub mod records;
 pub mod rehearsal;
+pub mod reservation;
 pub mod standing;
 pub mod test_plan;
 pub mod unit;

@@ -411,6 +411,17 @@ pub fn settings(vitals: &Vitals<'_>) -> Vec<Setting> {
             let word = if group.fence == FencePolicy::SelfFence { "self" } else { "confirmed" };
             all.push(setting(about, format!("fence = \"{word}\""), proof));
         }
+        if group.has_reserved_volume() {
+            // A start is the proof: it takes the disk from whoever had it, and sees nobody left.
+            let each = group.prefer.iter().map(|node| {
+                let at = starts.get(&(name, node)).copied();
+                at.filter(|at| !is_old(vitals.at, *at, PROVEN_FOR))
+            });
+            let all_of_them: Option<Vec<Wall>> = each.collect();
+            let seen = all_of_them.and_then(|all| all.into_iter().min());
+            let proof = seen.map_or(Proof::Unseen, Proof::Seen);
+            all.push(setting(about, "reservation = \"scsi\"".to_owned(), proof));
+        }
         if group.takeover == Takeover::Observe {
             all.push(setting(about, "takeover = \"observe\"".to_owned(), Proof::ByRules));
         }
@@ -438,6 +449,10 @@ fn setting(about: &str, words: String, proof: Proof) -> Setting {
 fn fence(vitals: &Vitals<'_>, spec: &ClusterSpec, group: &GroupSpec) -> Option<Proof> {
     match group.fence {
         FencePolicy::Lease => None,
+        // What was accepted is not needed where every volume is kept by its storage.
+        FencePolicy::SelfFence if group.has_reserved_volume() && !group.rests_on_the_owner() => {
+            None
+        }
         FencePolicy::SelfFence => Some(Proof::Accepted),
         FencePolicy::Confirmed => {
             let others = group.prefer.iter().filter(|node| *node != vitals.me);

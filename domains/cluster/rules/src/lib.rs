@@ -30,6 +30,7 @@ pub mod planner;
 pub mod reason;
 pub mod record;
 pub mod refusal;
+pub mod reservation;
 pub mod restore;
 pub mod spec;
 pub mod start_kind;

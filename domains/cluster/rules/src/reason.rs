@@ -5,6 +5,7 @@ use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span, Wall};
 
 use crate::figures::Compared;
 use crate::mirror::Obstacle;
+use crate::reservation;
 use crate::watch::Recovery;
 
 /// The first cause of a change of ownership, as `explain` names it.
@@ -206,6 +207,11 @@ pub enum Mishap {
         /// What keeps it from that.
         obstacle: Obstacle,
     },
+    /// A volume that its storage keeps could not be taken, or was lost.
+    Reservation {
+        /// What keeps the node from it.
+        obstacle: reservation::Obstacle,
+    },
     /// It said no: nothing more is known than the words. What a later version names is this too.
     #[default]
     #[serde(other)]
@@ -221,6 +227,12 @@ impl How {
 }
 
 impl Mishap {
+    /// Whether a volume was lost that its storage kept for its owner: no write may follow.
+    #[must_use]
+    pub const fn is_lost_volume(&self) -> bool {
+        matches!(self, Self::Reservation { obstacle: reservation::Obstacle::Lost })
+    }
+
     fn is_plain(&self) -> bool {
         *self == Self::Plain
     }

@@ -312,7 +312,8 @@ impl Default for FailurePolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FencePolicy {
-    /// The group has no volume that two nodes can reach; the lease is enough.
+    /// The group has no volume that two nodes can write: the lease is enough, and a volume that
+    /// its storage keeps for its owner refuses whoever has slept through the end of it.
     Lease,
     /// The owner's guardian is trusted to have let go: accepted by name, shown as unproven.
     SelfFence,
@@ -370,12 +371,24 @@ impl GroupSpec {
         spec
     }
 
-    /// Whether the group has a volume that more than one node can mount.
+    /// Whether the group has a volume that more than one node can write: its storage refuses
+    /// nobody.
     #[must_use]
-    pub fn has_block_volume(&self) -> bool {
-        self.resources
-            .iter()
-            .any(|r| matches!(r.kind, ResourceKind::Volume { source: VolumeSource::Block(_), .. }))
+    pub fn has_open_volume(&self) -> bool {
+        self.resources.iter().any(|r| r.kind.is_open_volume())
+    }
+
+    /// Whether only the owner's own end keeps two nodes from writing the same: a volume that its
+    /// storage keeps for nobody, or what only a reset of the machine takes away.
+    #[must_use]
+    pub fn rests_on_the_owner(&self) -> bool {
+        self.has_open_volume() || self.beyond_reach().next().is_some()
+    }
+
+    /// Whether the group has a volume that its storage keeps for its owner.
+    #[must_use]
+    pub fn has_reserved_volume(&self) -> bool {
+        self.resources.iter().any(|r| r.kind.reservation().is_some())
     }
 
     /// The service of this name, whatever the case of its letters: its name as it is configured,

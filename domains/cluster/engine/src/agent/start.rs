@@ -218,8 +218,8 @@ fn work(
     let (drafts, waiting) = mpsc::unbounded_channel();
     let (voter_changes, changes) = mpsc::unbounded_channel();
     introduce(&picture, (me.clone(), boot.id), identity.subject.until);
-    let unmounting = first_unmounting(&config.run_dir);
-    let around = Surroundings { unmounting, ..surroundings(config, &me) };
+    let (unmounting, cluster) = (first_unmounting(&config.run_dir), identity.cluster.id.0);
+    let around = Surroundings { unmounting, cluster, ..surroundings(config, &me) };
     std::fs::create_dir_all(around.ocf_files())?;
     let notebook = Notebook::in_folder(&config.run_dir, machine_id());
     let kept = (&*promise_file, &notebook);
@@ -435,6 +435,7 @@ pub(super) fn surroundings(config: &AgentConfig, me: &NodeName) -> Surroundings 
         data_dir: config.data_dir.clone(),
         path: crate::errand::PATH.to_owned(),
         ocf_root: crate::errand::OCF_ROOT.into(),
+        cluster: 0,
         tsugi: std::env::current_exe()
             .map_or_else(|_| "/usr/bin/tsugi".to_owned(), |exe| exe.display().to_string()),
         // What every build of the hands knows.

@@ -7,7 +7,7 @@ use tsugi_cluster_rules::figures::{Measure, PreferBy, ScoreScript};
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::spec::{
     Failback, FailurePolicy, FencePolicy, GroupSpec, Isolation, Mode, ResourceKind, ResourceSpec,
-    Role, Startup, Takeover, VolumeSource, WatchedFailure,
+    Role, Startup, Takeover, WatchedFailure,
 };
 use tsugi_cluster_rules::timing::{Profile, Timing};
 use tsugi_vocabulary::{GroupName, NodeName, Span};
@@ -187,17 +187,16 @@ fn failback(page: &Page<'_>) -> Failback {
     })
 }
 
-/// A volume that two nodes can mount waits for a confirmed fence unless the file says otherwise,
-/// and so does what only a resource agent or systemd can undo.
+/// A volume that two nodes can write waits for a confirmed fence unless the file says otherwise,
+/// and so does what only a resource agent or systemd can undo. One that its storage keeps for its
+/// owner is taken from a silent node with the storage's own proof.
 fn fence(page: &Page<'_>, resources: &[ResourceSpec]) -> FencePolicy {
     let words = [("self", FencePolicy::SelfFence), ("confirmed", FencePolicy::Confirmed)];
     let shared = |r: &ResourceSpec| match &r.kind {
-        ResourceKind::Volume { source: VolumeSource::Block(_), .. } => true,
+        ResourceKind::Volume { .. } => r.kind.is_open_volume(),
         ResourceKind::Ocf { undo, .. } => *undo == Undo::Reset,
         ResourceKind::Unit { .. } => true,
-        ResourceKind::Volume { source: VolumeSource::Directory, .. }
-        | ResourceKind::Address { .. }
-        | ResourceKind::Process { .. } => false,
+        ResourceKind::Address { .. } | ResourceKind::Process { .. } => false,
     };
     let or = if resources.iter().any(shared) { FencePolicy::Confirmed } else { FencePolicy::Lease };
     page.choice("fence", &words).unwrap_or(or)

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use tsugi_cluster_rules::monitors::{NotifyMethod, OnFailure};
 use tsugi_cluster_rules::ocf::{Undo, is_parameter_name};
+use tsugi_cluster_rules::reservation::Reservation;
 use tsugi_cluster_rules::spec::{
     Check, Monitor, OnRecover, ProcessHow, Rehearsing, ResourceKind, ResourceSpec, Rhythm,
     VolumeCheck, VolumeCopy, VolumeSource,
@@ -20,7 +21,7 @@ use super::value;
 
 const COMMON: [&str; 5] = ["name", "kind", "after", "start_limit", "stop_limit"];
 const ADDRESS: [&str; 2] = ["address", "on"];
-const VOLUME: [&str; 9] = [
+const VOLUME: [&str; 10] = [
     "source",
     "mount",
     "check",
@@ -30,6 +31,7 @@ const VOLUME: [&str; 9] = [
     "copy",
     "drop",
     "drbd",
+    "reservation",
 ];
 const PROCESS: [&str; 19] = [
     "run",
@@ -209,7 +211,21 @@ fn of_volume(page: &Page<'_>) -> Option<ResourceKind> {
         interval: page.span_of_time("retry_interval", usual.interval),
     };
     let mount = page.path("mount", "\"/data/pay\"")?;
-    Some(ResourceKind::Volume { source, mount, check, retries, drbd: drbd(page) })
+    let (drbd, reservation) = (drbd(page), reservation(page));
+    Some(ResourceKind::Volume { source, mount, check, retries, drbd, reservation })
+}
+
+/// How the storage of the volume keeps others off.
+fn reservation(page: &Page<'_>) -> Option<Reservation> {
+    const KEY: &str = "reservation";
+    if page.has(KEY) && !page.has("source") {
+        page.note(&page.place_of(KEY), Wrong::Needs(KEY.to_owned(), "source".to_owned()));
+    }
+    // A mirror has two disks, of which each is another's storage.
+    if page.has(KEY) && page.has("drbd") {
+        page.note(&page.place_of(KEY), Wrong::Exclude(KEY.to_owned(), "drbd".to_owned()));
+    }
+    page.choice(KEY, &[("scsi", Reservation::Scsi)])
 }
 
 /// The resource of DRBD that the source is the device of.

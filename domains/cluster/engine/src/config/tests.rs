@@ -574,6 +574,7 @@ fn ph_10_a_group_says_by_what_its_next_node_is_chosen() {
 mod acting;
 mod drills;
 mod isolation;
+mod kept;
 mod ledger;
 mod monitors;
 mod units;

@@ -9,7 +9,7 @@ use tsugi_cluster_rules::volume::{self, Next};
 use tsugi_host::request::{Failure, Request, Unmounting};
 
 use super::how::how_failed;
-use super::{Job, Step, Surroundings, recipe};
+use super::{Job, Step, Surroundings};
 
 /// The steps by which a job tries once more, after `again` further tries, and what is to be told
 /// of it; none if nothing is tried again.
@@ -35,7 +35,7 @@ pub(super) fn steps(
         ) => (volume::in_use(*retries, again), same()),
         (Step::Ask(Request::Mount { .. }), failure) if may_pass(failure) => {
             let steps = match check {
-                VolumeCheck::Always => recipe::checked_mount(job, around, resource),
+                VolumeCheck::Always => super::volume::checked_mount(job, around, resource),
                 VolumeCheck::Failed | VolumeCheck::Never => same(),
             };
             (volume::not_mounted(*retries, again), steps)

@@ -184,6 +184,7 @@ impl Errands {
         if matches!(job.what, Act::Stop { .. } | Act::LetGo | Act::MoveAddress { .. }) {
             self.repeats.retain(|(_, group, _)| *group != job.group);
         }
+        self.roster.looks_after(&job.group, &job.spec.resources);
         let returning = self.drop_older(&job);
         let clears = self.is_to_clear(&job, returning);
         if clears {
@@ -373,7 +374,8 @@ impl Errands {
             | Step::Try(request)
             | Step::Unless(request)
             | Step::Check(request)
-            | Step::Mirror(request) => {
+            | Step::Mirror(request)
+            | Step::Reserve(request) => {
                 errand.wait = Wait::Script { program: None };
                 self.ask(number, &request, host, out);
             }

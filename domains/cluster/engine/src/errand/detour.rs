@@ -8,7 +8,7 @@ use tsugi_cluster_rules::desk::{Act, Probe};
 use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec, VolumeCheck};
 use tsugi_host::request::{Failure, Request};
 
-use super::{Job, Step, Surroundings, recipe};
+use super::{Job, Step, Surroundings, recipe, volume};
 
 /// The steps by which a job gets on although a step failed so, if there are any; `taken` is how
 /// many detours it has behind it.
@@ -36,7 +36,12 @@ pub(super) fn around(
         ResourceKind::Volume { check, .. } => {
             let damaged = matches!(failure, Failure::DiskFails { .. });
             let worth = damaged && *check == VolumeCheck::Failed && taken == 0;
-            return worth.then(|| recipe::checked_mount(job, around, resource));
+            let steps = || {
+                let mut steps = volume::checked_mount(job, around, resource);
+                steps.extend(volume::watched((job, around, resource)).ok().flatten());
+                steps
+            };
+            return worth.then(steps);
         }
         ResourceKind::Process { .. } | ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } => {
             return None;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use tsugi_cluster_rules::spec::{ProcessHow, ResourceKind, VolumeSource};
+use tsugi_cluster_rules::spec::{ProcessHow, ResourceKind, ResourceSpec, VolumeSource};
 use tsugi_host::request::{Listing, Purpose, Running};
 use tsugi_vocabulary::{Epoch, ResourceName};
 
@@ -20,8 +20,15 @@ pub(super) fn found(
 ) -> Vec<ResourceName> {
     let ours = |p: &&Running| p.group == job.group;
     let programs: Vec<&Running> = listing.programs.iter().filter(ours).collect();
-    let script =
-        |pid: &u32| programs.iter().any(|p| p.id.pid == *pid && p.purpose != Purpose::Service);
+    // Neither a script that runs nor what looks after a volume is what scripts have started.
+    let looks_after = |p: &Running| {
+        let its = |r: &&ResourceSpec| r.name == p.name && r.kind.reservation().is_some();
+        p.purpose == Purpose::Service && job.spec.resources.iter().any(|r| its(&r))
+    };
+    let script = |pid: &u32| {
+        let no_script = |p: &Running| p.purpose == Purpose::Service && !looks_after(p);
+        programs.iter().any(|p| p.id.pid == *pid && !no_script(p))
+    };
     // A start or a stop that is under way is neither up nor down.
     let between = |name: &ResourceName| {
         programs.iter().any(|p| match p.purpose {
@@ -35,7 +42,13 @@ pub(super) fn found(
             listing.addresses.iter().any(|(_, a)| a == address)
         }
         ResourceKind::Volume { source: VolumeSource::Directory, .. } => true,
-        ResourceKind::Volume { mount, .. } => listing.mounts.iter().any(|m| m == Path::new(mount)),
+        ResourceKind::Volume { mount, reservation, .. } => {
+            let watched = |p: &&Running| {
+                p.purpose == Purpose::Service && p.name == *name && p.epoch == job.epoch
+            };
+            let kept = reservation.is_none() || programs.iter().any(watched);
+            kept && listing.mounts.iter().any(|m| m == Path::new(mount))
+        }
         ResourceKind::Process { how: ProcessHow::Program { .. }, .. } => {
             let same = |p: &&&Running| {
                 p.purpose == Purpose::Service && p.name == *name && p.epoch == job.epoch

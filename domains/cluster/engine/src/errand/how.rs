@@ -3,7 +3,7 @@
 use tsugi_cluster_rules::reason::{How, Mishap};
 use tsugi_host::request::{Ended, Failure, HowEnded, TimeLimit};
 
-use crate::mirror;
+use crate::{mirror, reservation};
 
 use super::FLOOD;
 
@@ -56,6 +56,21 @@ pub(super) fn how_mirrored(ended: &Ended) -> How {
             Some(obstacle) => {
                 let words = last_line(&String::from_utf8_lossy(&ended.tail));
                 How::of(Mishap::Mirror { obstacle }, words)
+            }
+            None => how_ended(ended),
+        },
+        (TimeLimit::Kept | TimeLimit::Exceeded, _) => how_ended(ended),
+    }
+}
+
+/// How it ended that a volume was to be taken from whoever its storage kept it for, or that this
+/// was watched.
+pub(super) fn how_reserved(ended: &Ended) -> How {
+    match (ended.limit, ended.how) {
+        (TimeLimit::Kept, HowEnded::Exited(code)) => match reservation::obstacle(code) {
+            Some(obstacle) => {
+                let words = last_line(&String::from_utf8_lossy(&ended.tail));
+                How::of(Mishap::Reservation { obstacle }, words)
             }
             None => how_ended(ended),
         },

@@ -4,23 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tsugi_cluster_rules::desk::{Act, Before, Disk, Probe, ScriptEvent, Told};
-use tsugi_cluster_rules::mirror::Peer;
 use tsugi_cluster_rules::monitors::{Notice, OnFailure};
 use tsugi_cluster_rules::spec::{
-    Check, GroupSpec, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, VolumeCheck,
-    VolumeSource,
+    Check, GroupSpec, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::watch::Load;
 use tsugi_host::request::{
-    Limits, Output, PROBE_LONGEST, Program, Purpose, Request, Right, Source, TAIL_LONGEST,
-    Unmounting,
+    Limits, Output, PROBE_LONGEST, Program, Purpose, Request, Right, TAIL_LONGEST, Unmounting,
 };
 use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
 
-use crate::mirror::{self, step::Action};
+use crate::mirror::step::Action;
 
-use super::{Job, LOG_LIMIT, Step, Surroundings, folder, ocf, source};
+use super::{Job, LOG_LIMIT, Step, Surroundings, folder, ocf, volume};
 
 /// How long `tsugi monitor …` waits for an answer if nobody says so.
 const PATIENCE: Span = Span::secs(5);
@@ -79,14 +76,7 @@ fn start(
             let Some(link) = links.first() else { return Ok(Vec::new()) };
             Ok(add(job, resource, (link, probe)))
         }
-        ResourceKind::Volume { check, .. } => {
-            let primary = mirrored((job, around, resource), Action::Promote(Peer::of(&told)));
-            let mount = match check {
-                VolumeCheck::Always => checked_mount(job, around, resource),
-                VolumeCheck::Failed | VolumeCheck::Never => mount(job, around, resource),
-            };
-            Ok(primary.map(Step::Mirror).into_iter().chain(mount).collect())
-        }
+        ResourceKind::Volume { .. } => volume::start((job, around, resource), told),
         ResourceKind::Ocf { .. } | ResourceKind::Unit { .. } => {
             Ok(ocf::start((job, around, resource)))
         }
@@ -134,83 +124,6 @@ fn start(
                 }
             }
         }
-    }
-}
-
-fn mount(job: &Job, around: &Surroundings, resource: &ResourceSpec) -> Vec<Step> {
-    let ResourceKind::Volume { source: from, mount, .. } = &resource.kind else {
-        return Vec::new();
-    };
-    let dir = PathBuf::from(mount);
-    let source = match from {
-        VolumeSource::Directory => Source::Directory(dir.clone()),
-        VolumeSource::Block(text) => source(around, text),
-    };
-    vec![Step::Ask(Request::Mount { right: lease(job), source, dir })]
-}
-
-/// Has DRBD make a volume primary or secondary, if it is DRBD's.
-fn mirrored(
-    (job, around, resource): (&Job, &Surroundings, &ResourceSpec),
-    action: Action,
-) -> Option<Request> {
-    let ResourceKind::Volume { source: VolumeSource::Block(device), drbd: Some(name), .. } =
-        &resource.kind
-    else {
-        return None;
-    };
-    let (right, purpose, limit) = match action {
-        Action::Promote(_) => (lease(job), Purpose::Start, resource.start_limit),
-        Action::Demote => (free(job), Purpose::Stop, resource.stop_limit),
-    };
-    let device = around.data_dir.join(device);
-    let mut argv = vec![around.tsugi.clone(), mirror::step::WORD.to_owned()];
-    argv.extend(mirror::step::words(action, (name, &device), limit));
-    Some(Request::Spawn(by_root((around, resource), (right, purpose), argv, limit)))
-}
-
-/// Mounts a volume after its file system was checked.
-pub(super) fn checked_mount(
-    job: &Job,
-    around: &Surroundings,
-    resource: &ResourceSpec,
-) -> Vec<Step> {
-    let mut steps = mount(job, around, resource);
-    let path = match steps.first() {
-        Some(Step::Ask(Request::Mount {
-            source: Source::Image(p) | Source::Device(p), ..
-        })) => p,
-        _ => return steps,
-    };
-    let argv =
-        vec!["/sbin/e2fsck".to_owned(), "-p".to_owned(), path.to_string_lossy().into_owned()];
-    let how = (lease(job), Purpose::Start);
-    let check = by_root((around, resource), how, argv, resource.start_limit);
-    steps.insert(0, Step::Check(Request::Spawn(check)));
-    steps
-}
-
-/// A program that a volume needs, with the rights of root and nothing of its group's.
-fn by_root(
-    (around, resource): (&Surroundings, &ResourceSpec),
-    (right, purpose): (Right, Purpose),
-    argv: Vec<String>,
-    limit: Span,
-) -> Program {
-    Program {
-        right,
-        name: resource.name.clone(),
-        purpose,
-        argv,
-        env: vec![
-            ("PATH".to_owned(), around.path.clone()),
-            ("LANG".to_owned(), "C.UTF-8".to_owned()),
-        ],
-        dir: None,
-        user: Some((0, 0)),
-        limits: Limits::default(),
-        output: tail(),
-        time_limit: Some(limit),
     }
 }
 
@@ -291,7 +204,7 @@ fn stop(
             let how = if retries.release == 0 { Unmounting::Orderly } else { around.unmounting };
             let dir = PathBuf::from(mount);
             let release = Step::Ask(Request::Unmount { dir, how });
-            let secondary = mirrored((job, around, resource), Action::Demote);
+            let secondary = volume::mirrored((job, around, resource), Action::Demote);
             [release].into_iter().chain(secondary.map(Step::Mirror)).collect()
         }
         ResourceKind::Process { how: ProcessHow::Program { .. }, .. } => {
@@ -314,6 +227,11 @@ fn stop(
         let how = (free(job), Purpose::Stop);
         steps.extend(cleanup((job, around, resource), how, told)?.map(Step::Try));
     }
+    // What looks after a volume ends before it is looked for what is left.
+    let end_of_watch = resource.kind.reservation().map(|_| {
+        let (resource, within) = (resource.name.clone(), resource.stop_limit);
+        Step::End { resource, within }
+    });
     // The last stop of a group is the proof that nothing of it is left (I25).
     if job.spec.start_order().first().is_some_and(|first| first.name == resource.name) {
         let group = job.group.clone();
@@ -331,6 +249,7 @@ fn stop(
             }
         }
     }
+    steps.splice(0..0, end_of_watch);
     Ok(steps)
 }
 
@@ -349,7 +268,7 @@ fn let_go(job: &Job, around: &Surroundings) -> Vec<Step> {
             let (dir, how) = (PathBuf::from(mount), Unmounting::Emergency);
             steps.push(Step::Ask(Request::Unmount { dir, how }));
             // Nothing of the group is here whatever comes of it; DRBD keeps a second primary off.
-            let secondary = mirrored((job, around, resource), Action::Demote);
+            let secondary = volume::mirrored((job, around, resource), Action::Demote);
             steps.extend(secondary.map(Step::Try));
         }
         steps.extend(ocf::let_go((job, around, resource)));

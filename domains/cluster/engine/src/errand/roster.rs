@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tsugi_cluster_rules::spec::ResourceSpec;
 use tsugi_host::request::{Listing, ProgramId, Purpose, Running};
 use tsugi_vocabulary::{Epoch, GroupName, ResourceName};
 
@@ -11,6 +12,8 @@ pub struct Roster {
     programs: BTreeMap<(GroupName, ResourceName), (Epoch, ProgramId)>,
     /// What resource agents may have brought up and have not taken down for certain.
     by_agents: BTreeSet<(GroupName, ResourceName)>,
+    /// The volumes whose program looks whether their storage keeps them still.
+    volumes: BTreeSet<(GroupName, ResourceName)>,
 }
 
 /// Whether something that an agent looks after is on this node.
@@ -50,6 +53,18 @@ impl Roster {
             }
             Some(_) | None => None,
         }
+    }
+
+    /// Which resources of a group are volumes that a program looks after.
+    pub fn looks_after(&mut self, group: &GroupName, resources: &[ResourceSpec]) {
+        let kept = resources.iter().filter(|r| r.kind.reservation().is_some());
+        self.volumes.extend(kept.map(|r| (group.clone(), r.name.clone())));
+    }
+
+    /// Whether the program of this resource looks after a volume.
+    #[must_use]
+    pub fn is_volume(&self, group: &GroupName, resource: &ResourceName) -> bool {
+        self.volumes.contains(&(group.clone(), resource.clone()))
     }
 
     /// A resource agent may bring this up from now on, or has done so.

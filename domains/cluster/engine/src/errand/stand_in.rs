@@ -34,6 +34,7 @@ pub fn around(node: &str, data_dir: impl Into<PathBuf>) -> Surroundings {
         data_dir: data_dir.into(),
         path: "/usr/sbin:/usr/bin".to_owned(),
         ocf_root: "/usr/lib/ocf".into(),
+        cluster: 7,
         tsugi: "/usr/bin/tsugi".to_owned(),
         agent_uid: 0,
         hands_uid: 0,

@@ -8,6 +8,7 @@ use tsugi_cluster_rules::reason::{Cause, How, Mishap, Nature};
 use tsugi_cluster_rules::record::{
     Answer, DrillTurn, EventRecord, Happening, HowOff, LinkState, MonitorTurn, Ownership, Record,
 };
+use tsugi_cluster_rules::reservation;
 use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind};
 use tsugi_cluster_rules::start_kind::{Ending, StartKind};
 use tsugi_cluster_rules::unit::UnitName;
@@ -194,6 +195,7 @@ fn stop_failed(
         | Mishap::TakenAsFailed { .. }
         | Mishap::Nonsense { .. }
         | Mishap::Mirror { .. }
+        | Mishap::Reservation { .. }
         | Mishap::AddressInUse { .. } => messages::stop_failed(resource, group, node, how),
     }
 }
@@ -297,6 +299,9 @@ fn failed(
         return Some(messages::group_given_up(group, count, reason));
     }
     match cause {
+        Cause::ProcessDied { node, resource, how } if how.mishap.is_lost_volume() => {
+            Some(messages::reservation_lost(resource, group, node, how))
+        }
         Cause::ProcessDied { node, resource, how } => {
             Some(messages::program_ended(resource, group, node, how))
         }
@@ -312,6 +317,9 @@ fn failed(
                 messages::address_in_use(resource, group, node, holder)
             }
             Mishap::Mirror { obstacle } => not_primary(resource, (group, node), (*obstacle, how)),
+            Mishap::Reservation { obstacle } => {
+                not_taken(resource, (group, node), (*obstacle, how))
+            }
             Mishap::TooLate => messages::resource_start_timed_out(resource, group, node),
             Mishap::Plain
             | Mishap::Signal
@@ -342,6 +350,24 @@ fn not_primary(
     }
 }
 
+/// Why a volume was not taken that its storage keeps for one node.
+fn not_taken(
+    resource: &ResourceName,
+    (group, node): (&GroupName, &NodeName),
+    (obstacle, how): (reservation::Obstacle, &How),
+) -> Message {
+    use reservation::Obstacle;
+    match obstacle {
+        Obstacle::Foreign => messages::reservation_foreign(resource, group, node, how),
+        Obstacle::Newer => messages::reservation_newer(resource, group, node, how),
+        Obstacle::Lost => messages::reservation_lost(resource, group, node, how),
+        Obstacle::Unable => messages::reservation_unable(resource, group, node, how),
+        Obstacle::NotWhole => messages::reservation_not_whole(resource, group, node, how),
+        Obstacle::InUse => messages::reservation_in_use(resource, group, node, how),
+        Obstacle::Failed => messages::reservation_failed(resource, group, node, how),
+    }
+}
+
 fn monitor_failed((id, group, node): (&MonitorId, &GroupName, &NodeName), how: &How) -> Message {
     match how.mishap {
         Mishap::Flooded => messages::monitor_flooded(id, group, node),
@@ -352,6 +378,7 @@ fn monitor_failed((id, group, node): (&MonitorId, &GroupName, &NodeName), how: &
         | Mishap::Signal
         | Mishap::AddressInUse { .. }
         | Mishap::Mirror { .. }
+        | Mishap::Reservation { .. }
         | Mishap::StillThere => messages::monitor_failed(id, group, node, how),
     }
 }

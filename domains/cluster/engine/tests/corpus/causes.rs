@@ -3,6 +3,7 @@
 use tsugi_cluster_rules::figures::{Compare, Compared};
 use tsugi_cluster_rules::mirror::Obstacle;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap, Rejected, Way};
+use tsugi_cluster_rules::reservation;
 use tsugi_cluster_rules::watch::Recovery;
 use tsugi_vocabulary::{Epoch, Span};
 
@@ -139,6 +140,7 @@ fn what_kind_of_thing_went_wrong_is_kept_beside_its_words() {
         ("taken-as-failed", Mishap::TakenAsFailed { code: 5 }),
         ("nonsense", Mishap::Nonsense { code: 77 }),
         ("mirror", Mishap::Mirror { obstacle: Obstacle::StandsAlone }),
+        ("reservation", Mishap::Reservation { obstacle: reservation::Obstacle::Foreign }),
     ];
     for (name, mishap) in kinds {
         let how = How::of(mishap, "words for people");
@@ -156,6 +158,18 @@ fn what_kind_of_thing_went_wrong_is_kept_beside_its_words() {
     ];
     keeps("mirror-obstacles", &obstacles);
     assert_eq!(Obstacle::from("of-a-later-version".to_owned()), Obstacle::Refused);
+    let obstacles = vec![
+        reservation::Obstacle::Foreign,
+        reservation::Obstacle::Newer,
+        reservation::Obstacle::Lost,
+        reservation::Obstacle::Unable,
+        reservation::Obstacle::NotWhole,
+        reservation::Obstacle::InUse,
+        reservation::Obstacle::Failed,
+    ];
+    keeps("reservation-obstacles", &obstacles);
+    let of_later = reservation::Obstacle::from("of-a-later-version".to_owned());
+    assert_eq!(of_later, reservation::Obstacle::Failed);
     let later = br#"{"how":"melted","mishap":{"is":"melted","at":1}}"#;
     let read: How =
         tsugi_cluster_engine::records::decode(&[&b"\x01"[..], &later[..]].concat()).unwrap();

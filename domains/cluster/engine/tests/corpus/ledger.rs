@@ -70,6 +70,15 @@ fn a_volume_that_drbd_mirrors_is_kept_in_its_resolved_form() {
 }
 
 #[test]
+fn a_volume_that_its_storage_keeps_is_kept_in_its_resolved_form() {
+    let text = "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n\
+                [[group.DB.resource]]\nname = \"disk\"\nkind = \"volume\"\n\
+                source = \"/dev/mapper/mpatha\"\nreservation = \"scsi\"\nmount = \"/data\"\n";
+    let spec = config::read(text).expect("it is right").spec;
+    keeps("group-with-a-reservation", &spec.groups[&group("DB")]);
+}
+
+#[test]
 fn what_a_resource_agent_looks_after_is_kept_in_its_resolved_form() {
     let text = "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n\
                 [[group.DB.resource]]\nname = \"db\"\nkind = \"ocf\"\n\

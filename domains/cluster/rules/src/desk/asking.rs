@@ -158,7 +158,7 @@ impl Desk {
                 out.push(Wish::Record(epoch, cause));
                 self.state = State::Mending { epoch, from: place, by: Mended::ByMethod };
             }
-            (None, _) | (Some(_), Mend::GiveAway | Mend::Leave) => {
+            (None, _) | (Some(_), Mend::GiveAway | Mend::Leave | Mend::LetGo) => {
                 self.stop_from(ground, (epoch, Why::Failure(cause)), 0, out);
             }
         }

@@ -73,6 +73,8 @@ pub enum Mend {
     GiveAway,
     /// Say so, and leave the group as it is.
     Leave,
+    /// Let go of everything at once: what is written from now on must not reach the volume.
+    LetGo,
 }
 
 /// What a desk wants.
@@ -370,6 +372,23 @@ impl Desk {
                 self.stop_from(ground, about, 0, out);
             }
             (State::Running { .. }, Some(_), Mend::Leave) => self.unwell = Some(cause),
+            (State::Running { epoch } | State::Mending { epoch, .. }, Some(_), Mend::LetGo) => {
+                let about = (*epoch, Why::Failure(cause));
+                self.let_go(about, Beside::Nothing, out);
+            }
+            (State::Starting { epoch, acts, .. }, Some(_), Mend::LetGo) => {
+                let about = (*epoch, Why::Failure(cause));
+                self.let_go(about, Beside::acts(acts.keys().copied()), out);
+            }
+            // What of the stop is not done yet is done at once.
+            (State::Stopping { epoch, why, acts, .. }, Some(_), Mend::LetGo) => {
+                let why = match why {
+                    Why::Mend(_) => Why::Failure(cause),
+                    other => other.clone(),
+                };
+                let about = (*epoch, why);
+                self.let_go(about, Beside::acts(acts.iter().copied()), out);
+            }
             // All of the group is up while its restart method is waited for.
             (
                 State::Starting { .. } | State::Mending { by: Mended::ByMethod, .. },

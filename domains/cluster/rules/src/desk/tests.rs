@@ -41,6 +41,7 @@ fn group() -> GroupSpec {
                 check: VolumeCheck::default(),
                 retries: Retries::default(),
                 drbd: None,
+                reservation: None,
             },
             after: BTreeSet::new(),
             start_limit: Span::secs(1),

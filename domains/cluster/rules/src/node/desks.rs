@@ -264,6 +264,12 @@ impl Node {
         if held != Some(epoch) || self.watched_died(now, (group, epoch), (&resource, &how), out) {
             return;
         }
+        if how.mishap.is_lost_volume() {
+            // Neither a pause nor that takeovers are only observed lets anybody write on.
+            let node = self.me.clone();
+            let cause = Cause::ProcessDied { node, resource: resource.clone(), how };
+            return self.tell_desk(now, group, Input::Died(resource, cause, Mend::LetGo), out);
+        }
         if self.pinned.contains(group) {
             // Left alone until the pause is over; then it is a failure like any other.
             self.died_alone.insert(group.clone(), (epoch, resource, how));

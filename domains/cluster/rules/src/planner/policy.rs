@@ -37,6 +37,8 @@ pub(super) fn towards(policy: FailurePolicy, cause: &Cause) -> FailurePolicy {
             _,
         )
         | (Cause::WatchedEnded { .. }, WatchedFailure::Takeover) => no_restart,
+        // Who has the volume now, or took the key away, is not found out by taking it again here.
+        (Cause::ProcessDied { how, .. }, _) if how.mishap.is_lost_volume() => no_restart,
         _ => policy,
     }
 }

@@ -8,6 +8,7 @@ use tsugi_vocabulary::{ResourceName, Span};
 
 use crate::monitors::{MonitorId, NotifyMethod, OnFailure, one_or_many};
 use crate::ocf::{AgentName, Undo};
+use crate::reservation::Reservation;
 use crate::unit::UnitName;
 use crate::volume::Retries;
 
@@ -56,6 +57,9 @@ pub enum ResourceKind {
         /// and secondary after the release.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         drbd: Option<String>,
+        /// How its storage refuses the writes of a node that it was taken from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reservation: Option<Reservation>,
     },
     /// A program.
     Process {
@@ -188,6 +192,23 @@ impl OnRecover {
 }
 
 impl ResourceKind {
+    /// How its storage refuses whoever does not own it.
+    #[must_use]
+    pub const fn reservation(&self) -> Option<Reservation> {
+        match self {
+            Self::Volume { reservation, .. } => *reservation,
+            Self::Address { .. } | Self::Process { .. } | Self::Ocf { .. } | Self::Unit { .. } => {
+                None
+            }
+        }
+    }
+
+    /// Whether it is a volume that more than one node can write: its storage refuses nobody.
+    #[must_use]
+    pub const fn is_open_volume(&self) -> bool {
+        matches!(self, Self::Volume { source: VolumeSource::Block(_), reservation: None, .. })
+    }
+
     /// What becomes of its start script when a node has come back.
     #[must_use]
     pub const fn on_recover(&self) -> OnRecover {

@@ -11,7 +11,8 @@ use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
     Answer, AppliedConfig, Draft, EventRecord, FenceFault, Happening, Record, Write,
 };
-use tsugi_cluster_rules::spec::{FenceDevice, Takeover};
+use tsugi_cluster_rules::reservation::Reservation;
+use tsugi_cluster_rules::spec::{FenceDevice, ResourceKind, Takeover, VolumeSource};
 use tsugi_cluster_rules::start_kind::Ending;
 use tsugi_vocabulary::{NodeName, ResourceName, Span, Wall};
 
@@ -175,6 +176,29 @@ fn what_waits_for_a_fence_that_no_device_can_confirm_is_found_and_what_was_accep
     assert_eq!(proof(&well), Proof::Unseen);
     assert_eq!(proof(&Well::with("self")), Proof::Accepted);
     assert_eq!(proof(&Well::with("confirmed")), Proof::Seen(NOW));
+}
+
+#[test]
+fn a_volume_that_its_storage_keeps_is_proven_by_a_start_on_every_node_and_accepts_nothing() {
+    let mut well = Well::with("self");
+    let config = std::sync::Arc::make_mut(well.record.config.as_mut().unwrap());
+    let volume = ResourceKind::Volume {
+        source: VolumeSource::Block("/dev/mapper/mpatha".to_owned()),
+        mount: "/data".to_owned(),
+        check: Default::default(),
+        retries: Default::default(),
+        drbd: None,
+        reservation: Some(Reservation::Scsi),
+    };
+    config.spec.groups.get_mut(&group("PAY")).unwrap().resources[0].kind = volume;
+    let proofs = |well: &Well| {
+        let all = settings(&well.vitals());
+        let of = |word: &str| all.iter().find(|s| s.about == "PAY" && s.words.starts_with(word));
+        (of("reservation").map(|s| s.proof), of("fence").map(|s| s.proof))
+    };
+    assert_eq!(proofs(&well), (Some(Proof::Seen(NOW)), None));
+    well.events.remove(1);
+    assert_eq!(proofs(&well), (Some(Proof::Unseen), None), "n2 never took the disk");
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn declared() -> GroupSpec {
         check: VolumeCheck::default(),
         retries: Retries::default(),
         drbd: None,
+        reservation: None,
     };
     spec.resources.insert(1, disk);
     spec

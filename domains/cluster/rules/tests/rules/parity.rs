@@ -53,6 +53,7 @@ fn spec() -> ClusterSpec {
         check: VolumeCheck::default(),
         retries: Retries::default(),
         drbd: None,
+        reservation: None,
     };
     let pay = spec.groups.get_mut(&group("PAY")).unwrap();
     pay.resources.extend([

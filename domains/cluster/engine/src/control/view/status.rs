@@ -402,7 +402,7 @@ fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
             let (by, why) = (&order.by, &order.reason);
             notes.push(phrased(&phrase::status_monitor_suspended(id, name, by, why, until)));
         }
-        if group.fence == FencePolicy::SelfFence && group.has_block_volume() {
+        if group.fence == FencePolicy::SelfFence && group.has_open_volume() {
             notes.push(phrased(&phrase::status_fence_unproven(name)));
         }
         let beyond: Vec<&str> = group.beyond_reach().map(|r| r.name.as_str()).collect();

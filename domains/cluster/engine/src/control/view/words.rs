@@ -58,6 +58,9 @@ pub fn cause(cause: &Cause, deed: Deed) -> Words {
         Cause::Drain { node } => phrase::cause_drain(node),
         Cause::Shutdown { node } => phrase::cause_shutdown(node),
         Cause::Failback { to } => phrase::cause_preferred_back(to),
+        Cause::ProcessDied { node, resource, how } if how.mishap.is_lost_volume() => {
+            phrase::cause_volume_lost(node, resource)
+        }
         Cause::ProcessDied { node, resource, how } if how.mishap == Mishap::Signal => {
             phrase::cause_process_killed(node, resource, how)
         }
@@ -184,6 +187,7 @@ fn monitor_failed((node, resource): (&NodeName, &MonitorId), how: &How) -> Phras
         | Mishap::Flooded
         | Mishap::StillThere
         | Mishap::Mirror { .. }
+        | Mishap::Reservation { .. }
         | Mishap::AddressInUse { .. } => phrase::cause_monitor_failed(node, resource, how),
     }
 }

@@ -7,7 +7,7 @@ use tsugi_host::Host;
 use tsugi_host::request::{Ended, HowEnded, TimeLimit};
 use tsugi_vocabulary::{GroupName, Moment};
 
-use super::super::how::{how_ended, how_mirrored};
+use super::super::how::{how_ended, how_mirrored, how_reserved};
 use super::super::{FLOOD, Step};
 use super::{CUT_SHORT, Errand, Errands, Finished, Wait, seen};
 
@@ -87,7 +87,12 @@ impl Errands {
         if numbers.is_empty() {
             if let Some(epoch) = epoch {
                 let (group, resource) = (ended.program.group.clone(), ended.program.name.clone());
-                out.push(Finished::Died { group, epoch, resource, how: how_ended(ended) });
+                // What runs for a volume is what looks whether its storage keeps it still.
+                let how = match self.roster.is_volume(&group, &resource) {
+                    true => how_reserved(ended),
+                    false => how_ended(ended),
+                };
+                out.push(Finished::Died { group, epoch, resource, how });
             }
             // It will not say any more that it is ready.
             let hoping = |e: &Errand| {
@@ -137,6 +142,7 @@ impl Errands {
         }
         let how = match errand.steps.front() {
             Some(Step::Mirror(_)) => how_mirrored(ended),
+            Some(Step::Reserve(_)) => how_reserved(ended),
             _ => how,
         };
         match errand.steps.pop_front() {

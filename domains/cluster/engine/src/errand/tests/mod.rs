@@ -5,6 +5,7 @@ mod going_down;
 mod going_up;
 mod mirrored;
 mod ocf;
+mod reserved;
 mod scripts;
 mod taking_over;
 mod watched;
@@ -152,6 +153,7 @@ impl Scene {
             data_dir: dir.path().to_owned(),
             path: "/usr/bin:/bin".to_owned(),
             ocf_root: "/usr/lib/ocf".into(),
+            cluster: 7,
             tsugi: "/usr/bin/tsugi".to_owned(),
             agent_uid: nix::unistd::geteuid().as_raw(),
             unmounting: Unmounting::Gentle,
@@ -329,6 +331,7 @@ fn volume(name: &str) -> ResourceSpec {
             check: VolumeCheck::default(),
             retries: Retries { mount: 0, release: 0, interval: Span::ZERO },
             drbd: None,
+            reservation: None,
         },
     )
 }

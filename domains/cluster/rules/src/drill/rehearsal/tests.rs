@@ -216,7 +216,14 @@ fn spec(kind: ResourceKind) -> GroupSpec {
 fn a_block_volume_needs_a_way_to_a_copy_and_an_agent_of_its_own_is_never_alone() {
     let volume = |source| {
         let (mount, check) = ("/data".to_owned(), VolumeCheck::default());
-        spec(ResourceKind::Volume { source, mount, check, retries: Default::default(), drbd: None })
+        spec(ResourceKind::Volume {
+            source,
+            mount,
+            check,
+            retries: Default::default(),
+            drbd: None,
+            reservation: None,
+        })
     };
     let both = |spec: &GroupSpec| [Depth::Read, Depth::Isolate].map(|depth| lacks(spec, depth));
     assert_eq!(both(&volume(VolumeSource::Directory)), [None, None]);

@@ -135,3 +135,45 @@ fn an_address_that_somebody_had_is_asked_for_more_than_once_before_it_is_taken()
     let died = Cause::ProcessDied { node, resource, how: "exit 3".into() };
     assert_eq!(failed(died), Probe::NotNeeded, "the address was ours until the release");
 }
+
+/// The storage keeps a volume of the group for this node no more.
+fn loses(bench: &mut Bench, resource: &str) {
+    let obstacle = crate::reservation::Obstacle::Lost;
+    let how = How::of(Mishap::Reservation { obstacle }, "keys -; reservation -");
+    let (group, epoch, resource) = (pay(), epoch(1), resource_name(resource));
+    bench.tell(Event::Died { group, epoch, resource, how });
+}
+
+#[test]
+fn a_group_whose_disk_was_taken_away_is_let_go_of_at_once_and_not_taken_again_here() {
+    let mut bench = Bench::running(record());
+    loses(&mut bench, "vip");
+    assert_eq!(bench.done, ["let go", "disarm"], "no stop in order: nothing may be written");
+    bench.pass(Span::millis(500));
+    let counted: Vec<Answer> = bench.group().failures.iter().map(|f| f.answer).collect();
+    assert!(!counted.contains(&Answer::Restarted), "{counted:?}");
+    assert!(!bench.done.iter().any(|what| what.starts_with("start")), "{:?}", bench.done);
+}
+
+#[test]
+fn neither_a_pause_nor_mere_observing_keeps_a_group_whose_disk_was_taken_away() {
+    let mut observed = record();
+    let config = Arc::make_mut(observed.config.as_mut().unwrap());
+    config.spec.groups.get_mut(&pay()).unwrap().takeover = crate::spec::Takeover::Observe;
+    let mut bench = Bench::running(observed);
+    loses(&mut bench, "vip");
+    assert_eq!(bench.done, ["let go", "disarm"]);
+    let mut bench = Bench::running(record());
+    let order = crate::record::Order {
+        by: "mika".to_owned(),
+        reason: "maintenance".to_owned(),
+        at: Wall(0),
+        command: "c-1".to_owned(),
+    };
+    let guard = crate::record::Guard::Disarmed;
+    let pause = crate::record::Pause { order, until: None, pinned: Some(name("a")), guard };
+    bench.change(|group| group.pause = Some(pause));
+    bench.done.clear();
+    loses(&mut bench, "vip");
+    assert_eq!(bench.done, ["let go", "disarm"]);
+}

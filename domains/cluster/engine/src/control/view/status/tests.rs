@@ -16,7 +16,8 @@ use tsugi_cluster_rules::reason::{Cause, How, Mishap};
 use tsugi_cluster_rules::record::{
     AppliedConfig, FenceFault, Guard, NodeRecord, Unconfirmed, Versioned,
 };
-use tsugi_cluster_rules::spec::{FenceDevice, LedgerPlace};
+use tsugi_cluster_rules::reservation::Reservation;
+use tsugi_cluster_rules::spec::{FenceDevice, LedgerPlace, ResourceKind, VolumeSource};
 use tsugi_vocabulary::{BootId, Index};
 
 fn ids(status: &report::Status) -> Vec<&str> {
@@ -259,6 +260,29 @@ fn what_cannot_be_removed_needs_a_person() {
     sight.groups.insert(group("PAY"), stuck);
     let status = status(&standing);
     assert_eq!(ids(&status), ["TSUG10122-E"], "{:?}", status.groups);
+}
+
+#[test]
+fn a_volume_that_only_its_own_node_fences_is_unproven_and_one_that_its_storage_keeps_is_not() {
+    let unproven = |reservation| {
+        let mut record = record();
+        let mut config = (**record.config.as_ref().unwrap()).clone();
+        let pay = config.spec.groups.get_mut(&group("PAY")).unwrap();
+        pay.fence = FencePolicy::SelfFence;
+        pay.resources[0].kind = ResourceKind::Volume {
+            source: VolumeSource::Block("/dev/mapper/mpatha".to_owned()),
+            mount: "/data".to_owned(),
+            check: Default::default(),
+            retries: Default::default(),
+            drbd: None,
+            reservation,
+        };
+        record.config = Some(Arc::new(config));
+        let notes: Vec<String> = status(&standing(record)).notes.iter().map(text).collect();
+        notes.iter().any(|note| note.contains("unproven"))
+    };
+    assert!(unproven(None));
+    assert!(!unproven(Some(Reservation::Scsi)));
 }
 
 #[test]

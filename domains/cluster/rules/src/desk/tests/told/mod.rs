@@ -61,6 +61,7 @@ fn spec() -> GroupSpec {
         check: VolumeCheck::default(),
         retries: Retries::default(),
         drbd: None,
+        reservation: None,
         source: VolumeSource::Directory,
         mount: "/data/pay/cache".to_owned(),
     };
@@ -71,6 +72,7 @@ fn spec() -> GroupSpec {
         check: VolumeCheck::default(),
         retries: Retries::default(),
         drbd: None,
+        reservation: None,
     };
     let address = "10.0.0.9".parse().unwrap();
     let vip = ResourceKind::Address { address, prefix: 24, links: vec!["eth0".to_owned()] };

@@ -99,6 +99,7 @@ fn inputs() -> Vec<Input> {
         inputs.push(Input::Died(name(who), died(), Mend::InPlace));
         inputs.push(Input::Died(name(who), died(), Mend::GiveAway));
         inputs.push(Input::Died(name(who), died(), Mend::Leave));
+        inputs.push(Input::Died(name(who), died(), Mend::LetGo));
     }
     inputs
 }
@@ -186,6 +187,7 @@ fn input_word(input: &Input) -> String {
         Input::Died(who, _, Mend::InPlace) => format!("died: {who}, restart"),
         Input::Died(who, _, Mend::GiveAway) => format!("died: {who}, give away"),
         Input::Died(who, _, Mend::Leave) => format!("died: {who}, leave"),
+        Input::Died(who, _, Mend::LetGo) => format!("died: {who}, let go"),
         Input::Recorded => "recorded".to_owned(),
         Input::GuardianReleased(epoch) => format!("guardian released {epoch}"),
         Input::Over(epoch) => format!("over {epoch}"),
