@@ -1,6 +1,11 @@
 //! Volumes that DRBD mirrors: how each stands on this machine, as the kernel's DRBD (8.4) shows it
-//! to everybody in `/proc/drbd`. What makes one primary is a process of its own ([`step`]).
+//! to everybody in `/proc/drbd`. What makes one primary is a process of its own ([`step`]); what is
+//! seen to between a start and a stop is the keeper's ([`keeper`]).
 
+mod configured;
+mod fence_peer;
+pub mod keeper;
+mod say;
 pub mod step;
 
 use std::fs;
@@ -11,6 +16,8 @@ use tsugi_cluster_rules::mirror::Mirror;
 use tsugi_cluster_rules::record::Record;
 use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, ResourceSpec, VolumeSource};
 use tsugi_vocabulary::{GroupName, NodeName};
+
+use crate::mounts::mounts;
 
 /// The major number of DRBD's devices.
 const MAJOR: u64 = 147;
@@ -31,8 +38,8 @@ pub struct Mirrored {
 pub fn here(root: &Path, record: &Record, me: &NodeName) -> Vec<Mirrored> {
     let groups = record.spec().into_iter().flat_map(|spec| &spec.groups);
     let ours = groups.filter(|(_, group)| group.prefer.contains(me));
-    let of = |(name, group): (&GroupName, &GroupSpec)| {
-        let each = group.resources.iter().filter_map(drbd);
+    let all = |(name, group): (&GroupName, &GroupSpec)| {
+        let each = of(group);
         let one = |(drbd, device): (&str, &str)| Mirrored {
             group: name.clone(),
             name: drbd.to_owned(),
@@ -40,7 +47,12 @@ pub fn here(root: &Path, record: &Record, me: &NodeName) -> Vec<Mirrored> {
         };
         each.map(one).collect::<Vec<_>>()
     };
-    ours.flat_map(of).collect()
+    ours.flat_map(all).collect()
+}
+
+/// The mirrored volumes of a group, each with the name that DRBD has for it and its device.
+pub fn of(group: &GroupSpec) -> impl Iterator<Item = (&str, &str)> {
+    group.resources.iter().filter_map(drbd)
 }
 
 /// The name and the device of a volume that is mirrored.
@@ -59,10 +71,37 @@ fn drbd(resource: &ResourceSpec) -> Option<(&str, &str)> {
 
 /// How the mirror behind a device stands; none if it is no device of a DRBD that is up.
 fn look(root: &Path, device: &Path) -> Option<Mirror> {
+    let minor = minor(device)?;
+    read(&fs::read_to_string(root.join("proc/drbd")).ok()?, minor)
+}
+
+/// The minor number of a device of DRBD.
+fn minor(device: &Path) -> Option<u64> {
     let about = fs::metadata(device).ok().filter(|about| about.file_type().is_block_device())?;
     let (major, minor) = (nix::sys::stat::major(about.rdev()), nix::sys::stat::minor(about.rdev()));
-    let text = fs::read_to_string(root.join("proc/drbd")).ok()?;
-    (major == MAJOR).then(|| read(&text, minor)).flatten()
+    (major == MAJOR).then_some(minor)
+}
+
+/// Whether what is written to it waits for an answer of its handler, or of a person.
+fn is_frozen(device: &Path) -> bool {
+    let text = fs::read_to_string("/proc/drbd").unwrap_or_default();
+    minor(device).is_some_and(|minor| flags(&text, minor).is_some_and(|f| f.starts_with('s')))
+}
+
+/// The flags of one device, the last of its words: `r-----`, or `s-----` where it is suspended.
+fn flags(text: &str, minor: u64) -> Option<&str> {
+    let begin = format!("{minor}:");
+    let mut lines = text.lines();
+    let line = lines.find(|line| line.split_whitespace().next() == Some(&begin))?;
+    line.split_whitespace().next_back()
+}
+
+/// Whether it is mounted anywhere that is seen from here.
+fn is_mounted(device: &Path) -> bool {
+    let number = minor(device).map(|minor| format!("{MAJOR}:{minor}"));
+    // What cannot be seen is taken for mounted.
+    mounts(Path::new("/"))
+        .map_or(true, |all| all.iter().any(|m| Some(&m.number) == number.as_ref()))
 }
 
 /// What `/proc/drbd` says of one device: `0: cs:Connected ro:Primary/Secondary ds:…/…`, and in the
@@ -108,6 +147,9 @@ srcversion: F73C670A7EC572DB9CF3E5B
         assert_eq!((first.role.as_str(), first.peer_role.as_str()), ("Secondary", "Primary"));
         assert_eq!((first.disk.as_str(), first.peer_disk.as_str()), ("Inconsistent", "UpToDate"));
         let tenth = read(SHOWN, 10).expect("it is up");
+        assert_eq!(flags(SHOWN, 10), Some("r-----"));
+        let frozen = " 0: cs:StandAlone ro:Primary/Unknown ds:UpToDate/DUnknown   s-----\n";
+        assert_eq!((flags(frozen, 0), flags(frozen, 1)), (Some("s-----"), None));
         assert_eq!((tenth.connection.as_str(), tenth.out_of_sync), ("WFConnection", 49112 * 1024));
     }
 

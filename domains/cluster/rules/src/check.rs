@@ -317,7 +317,11 @@ fn ownership(
         | Chosen::Stop { .. }
         | Chosen::Wait { .. } => false,
     };
-    let asks = after.group_spec(group).is_some_and(|s| s.fence == FencePolicy::Confirmed);
+    let asks = match after.group_spec(group).map(|spec| spec.fence) {
+        Some(FencePolicy::Confirmed) => true,
+        Some(FencePolicy::Mirror) => !old.is_frozen_when_parted(),
+        Some(FencePolicy::Lease | FencePolicy::SelfFence) | None => false,
+    };
     if asks && given && lost(decision) && !is_fenced(after, old) {
         faults.push(Fault::Unfenced(group.clone(), owner.clone()));
     }

@@ -9,6 +9,7 @@ mod drill;
 mod effect;
 mod failure;
 mod group;
+mod mirror;
 mod monitor;
 mod node;
 mod stretch;
@@ -20,6 +21,7 @@ use tsugi_vocabulary::{Generation, GroupName, NodeName, Span, Wall};
 
 use crate::drill::failure::{Failure, Verdict};
 use crate::drill::{Back, Depth};
+use crate::mirror::Says;
 use crate::monitors::MonitorId;
 use crate::mutant::{any_planted, mutant};
 use crate::plan::Situation;
@@ -174,6 +176,13 @@ pub enum Command {
         run: Option<Run>,
         /// The id.
         id: String,
+    },
+    /// The owner of a group says which copy of its mirrored volumes is written.
+    MirrorSays {
+        /// Of which group.
+        group: GroupName,
+        /// What.
+        says: Says,
     },
     /// Do not have one monitor asked.
     MonitorSuspend {
@@ -393,6 +402,7 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         }
         Command::ProcHold { run, id } => watch::hold(&mut effect, (run.as_ref(), id)),
         Command::ProcWatch { run, id } => watch::watch(&mut effect, (run.as_ref(), id)),
+        Command::MirrorSays { group, says } => mirror::say(&mut effect, group, *says),
         Command::MonitorSuspend { group, id, until } => {
             monitor::suspend(&mut effect, (group, id), *until);
         }

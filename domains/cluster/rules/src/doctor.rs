@@ -408,7 +408,11 @@ pub fn settings(vitals: &Vitals<'_>) -> Vec<Setting> {
     for (name, group) in &spec.groups {
         let about = name.as_str();
         if let Some(proof) = fence(vitals, spec, group) {
-            let word = if group.fence == FencePolicy::SelfFence { "self" } else { "confirmed" };
+            let word = match group.fence {
+                FencePolicy::SelfFence => "self",
+                FencePolicy::Mirror => "mirror",
+                FencePolicy::Confirmed | FencePolicy::Lease => "confirmed",
+            };
             all.push(setting(about, format!("fence = \"{word}\""), proof));
         }
         if group.has_reserved_volume() {
@@ -454,6 +458,8 @@ fn fence(vitals: &Vitals<'_>, spec: &ClusterSpec, group: &GroupSpec) -> Option<P
             None
         }
         FencePolicy::SelfFence => Some(Proof::Accepted),
+        // Each start looks whether DRBD is configured so, or does not come about.
+        FencePolicy::Mirror => Some(Proof::ByRules),
         FencePolicy::Confirmed => {
             let others = group.prefer.iter().filter(|node| *node != vitals.me);
             // As good as its oldest test.

@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::desk::{ScriptEvent, Told};
 
+mod copies;
+mod tend;
+
+pub use copies::{Copies, Fencing, Known, Promotion, Refused, Says, claim};
+pub use tend::{Place, Tend, tend};
+
 /// How the mirror of a volume stands on one node, in DRBD's own words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mirror {
@@ -47,6 +53,10 @@ pub enum Peer {
     Lost,
     /// Nothing: it may come a moment later, with newer data than are here.
     Awaited,
+    /// The ledger says that this copy was written alone last: whatever comes has nothing newer.
+    Older,
+    /// The ledger says that the other copy was written alone last: what is here is old.
+    Newer,
 }
 
 impl Peer {
@@ -54,6 +64,9 @@ impl Peer {
     /// there: what it wrote alone is no matter of a takeover, and comes over or is waited for.
     #[must_use]
     pub fn of(told: &Told) -> Self {
+        if let Some(peer) = told.promotion.known.into() {
+            return peer;
+        }
         match (told.event, told.reason) {
             (
                 ScriptEvent::Failover,
@@ -95,6 +108,10 @@ pub enum Obstacle {
     Refused,
     /// It is held open by somebody, and stays primary.
     HeldOpen,
+    /// The ledger says that the other side was written alone since.
+    Older,
+    /// The group rests on DRBD's fencing, and DRBD is not configured so.
+    NotFenced,
 }
 
 impl From<String> for Obstacle {
@@ -106,6 +123,8 @@ impl From<String> for Obstacle {
             "peer-is-primary" => Self::PeerIsPrimary,
             "not-up" => Self::NotUp,
             "held-open" => Self::HeldOpen,
+            "older" => Self::Older,
+            "not-fenced" => Self::NotFenced,
             _ => Self::Refused,
         }
     }
@@ -125,9 +144,16 @@ pub fn next(mirror: &Mirror, peer: Peer) -> Next {
         UP_TO_DATE => {}
         // It is becoming something else, or the other side makes it up to date.
         "Attaching" | "Negotiating" => return Next::Wait(Obstacle::NotUpToDate),
+        // Whole, but DRBD does not know whether it is the newest. The ledger does.
+        "Consistent" if !mirror.linked() && peer == Peer::Older && mirror.role != PRIMARY => {
+            return Next::Promote;
+        }
         "Inconsistent" | "Outdated" | "Consistent" => {
             return match (mirror.linked(), peer) {
-                (true, _) | (false, Peer::Awaited) => Next::Wait(Obstacle::NotUpToDate),
+                (true, _) | (false, Peer::Awaited | Peer::Older) => {
+                    Next::Wait(Obstacle::NotUpToDate)
+                }
+                (false, Peer::Newer) => Next::Wait(Obstacle::Older),
                 (false, Peer::Lost) => Next::Refuse(Obstacle::NotUpToDate),
             };
         }
@@ -136,7 +162,8 @@ pub fn next(mirror: &Mirror, peer: Peer) -> Next {
     match (mirror.role.as_str(), mirror.linked(), peer) {
         _ if mirror.peer_role == PRIMARY => Next::Wait(Obstacle::PeerIsPrimary),
         (PRIMARY, ..) => Next::Done,
-        (_, true, _) | (_, false, Peer::Lost) => Next::Promote,
+        (_, true, _) | (_, false, Peer::Lost | Peer::Older) => Next::Promote,
+        (_, false, Peer::Newer) => Next::Wait(Obstacle::Older),
         (_, false, Peer::Awaited) => Next::Wait(Obstacle::PeerUnknown),
     }
 }
@@ -164,7 +191,7 @@ mod tests {
     const SECONDARIES: (&str, &str) = ("Secondary", "Secondary");
     const ALONE: (&str, &str) = ("Secondary", "Unknown");
 
-    const PEERS: [Peer; 2] = [Peer::Awaited, Peer::Lost];
+    const PEERS: [Peer; 4] = [Peer::Awaited, Peer::Lost, Peer::Older, Peer::Newer];
 
     #[test]
     fn a_mirror_whose_sides_hear_each_other_is_made_primary_and_never_beside_another_primary() {
@@ -195,9 +222,17 @@ mod tests {
                 for peer in PEERS {
                     let connection = if roles == ALONE { "WFConnection" } else { "SyncTarget" };
                     let found = next(&mirror(connection, roles, disk), peer);
-                    let told =
-                        [Next::Wait(Obstacle::NotUpToDate), Next::Refuse(Obstacle::NotUpToDate)];
-                    assert!(told.contains(&found), "{disk} {roles:?}: {found:?}");
+                    // DRBD does not know whether it is the newest, and the ledger does.
+                    if (disk, roles, peer) == ("Consistent", ALONE, Peer::Older) {
+                        assert_eq!(found, Next::Promote);
+                        continue;
+                    }
+                    let known = match found {
+                        Next::Wait(obstacle) | Next::Refuse(obstacle) => Some(obstacle),
+                        Next::Done | Next::Promote => None,
+                    };
+                    let told = [Some(Obstacle::NotUpToDate), Some(Obstacle::Older)];
+                    assert!(told.contains(&known), "{disk} {roles:?}: {found:?}");
                 }
             }
         }
@@ -216,6 +251,7 @@ mod tests {
             disk: Disk::Success,
             reason: cause.word(),
             before: Before::Unclean,
+            promotion: Promotion::default(),
         };
         let silent = Cause::NodeSilent { node: node.clone(), silence: Span::secs(1) };
         for cause in [silent, Cause::PowerLost { node: node.clone() }] {
@@ -231,10 +267,27 @@ mod tests {
 
     #[test]
     fn two_sides_that_were_written_apart_are_a_persons_to_join() {
-        for (peer, role) in PEERS.into_iter().zip(["Secondary", "Primary"]) {
-            let apart = mirror("StandAlone", (role, "Unknown"), UP_TO_DATE);
-            assert_eq!(next(&apart, peer), Next::Refuse(Obstacle::StandsAlone));
+        for peer in PEERS {
+            for role in ["Secondary", "Primary"] {
+                let apart = mirror("StandAlone", (role, "Unknown"), UP_TO_DATE);
+                assert_eq!(next(&apart, peer), Next::Refuse(Obstacle::StandsAlone));
+            }
         }
+    }
+
+    #[test]
+    fn the_copy_that_was_written_alone_last_is_made_primary_alone_and_an_older_one_never() {
+        for disk in [UP_TO_DATE, "Consistent"] {
+            let alone = mirror("WFConnection", ALONE, disk);
+            assert_eq!(next(&alone, Peer::Older), Next::Promote, "{disk}");
+            assert_eq!(next(&alone, Peer::Newer), Next::Wait(Obstacle::Older), "{disk}");
+        }
+        // DRBD has brought it up to date, whatever the ledger still says.
+        let linked = mirror("Connected", SECONDARIES, UP_TO_DATE);
+        assert_eq!(next(&linked, Peer::Newer), Next::Promote);
+        // A person has decided.
+        let chosen = mirror("WFConnection", ("Primary", "Unknown"), UP_TO_DATE);
+        assert_eq!(next(&chosen, Peer::Newer), Next::Done);
     }
 
     #[test]

@@ -21,10 +21,11 @@ use tsugi_vocabulary::{BootId, Epoch, Generation, GroupName, Index, NodeName, Sp
 
 use crate::drill::Drills;
 use crate::drill::failure::FailureTest;
+use crate::mirror::Copies;
 use crate::monitors::Suspension;
 use crate::plan::Plan;
 use crate::reason::Cause;
-use crate::spec::{ClusterSpec, FenceDevice};
+use crate::spec::{ClusterSpec, FenceDevice, FencePolicy, GroupSpec};
 use crate::start_kind::{Ending, StartKind};
 use crate::watch::Watchlist;
 
@@ -184,6 +185,9 @@ pub struct GroupRecord {
     /// Monitors that are not asked for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suspended: Vec<Suspension>,
+    /// Which copy of its mirrored volumes was written last.
+    #[serde(default, skip_serializing_if = "Copies::is_new")]
+    pub copies: Copies,
 }
 
 /// Who owns a group.
@@ -392,6 +396,7 @@ impl GroupRecord {
             watched: Watchlist::default(),
             drills: Drills::default(),
             suspended: Vec::new(),
+            copies: Copies::default(),
         }
     }
 
@@ -402,6 +407,19 @@ impl GroupRecord {
             Ownership::Nobody => None,
             Ownership::Owned { node, .. } => Some(node),
         }
+    }
+
+    /// The owner of the epoch that begins is made primary on the terms of the configuration of now:
+    /// another one that is applied meanwhile changes nothing of what was begun.
+    pub(crate) fn rest_on(&mut self, spec: Option<&GroupSpec>) {
+        let mirrors = spec.is_some_and(|spec| spec.fence == FencePolicy::Mirror);
+        self.copies.fenced = mirrors.then_some(self.epoch);
+    }
+
+    /// Whether what its owner writes is frozen by DRBD as soon as no other copy has it.
+    #[must_use]
+    pub fn is_frozen_when_parted(&self) -> bool {
+        self.copies.fenced == Some(self.epoch)
     }
 }
 

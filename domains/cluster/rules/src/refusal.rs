@@ -225,6 +225,18 @@ pub enum Refusal {
         /// What was named.
         resource: String,
     },
+    /// 45 Another node wrote the group's mirrored volumes alone: the copies here are older.
+    OlderCopy {
+        /// The group.
+        group: GroupName,
+        /// The node that has the newest copy.
+        newest: NodeName,
+    },
+    /// 46 The copies were parted again since they were seen to be alike.
+    CopiesParted {
+        /// The group.
+        group: GroupName,
+    },
 }
 
 impl Refusal {
@@ -270,6 +282,8 @@ impl Refusal {
             Self::NotAlone { .. } => 36,
             Self::InProduction => 37,
             Self::NoSuchProcess { .. } => 38,
+            Self::OlderCopy { .. } => 45,
+            Self::CopiesParted { .. } => 46,
         }
     }
 
@@ -322,6 +336,8 @@ impl Refusal {
             Self::NotAlone { .. } => "not-alone",
             Self::InProduction => "in-production",
             Self::NoSuchProcess { .. } => "no-such-process",
+            Self::OlderCopy { .. } => "older-copy",
+            Self::CopiesParted { .. } => "copies-parted",
         }
     }
 }

@@ -319,6 +319,9 @@ pub enum FencePolicy {
     SelfFence,
     /// Only a confirmed fence; until then the group waits for the operator.
     Confirmed,
+    /// A confirmed fence, or DRBD: the owner was made primary by one that freezes what it cannot
+    /// mirror (decision 26).
+    Mirror,
 }
 
 impl GroupSpec {

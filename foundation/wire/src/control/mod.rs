@@ -178,6 +178,16 @@ pub struct Change {
     pub what: Operation,
 }
 
+/// Which mirrored volumes are meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MirrorOf {
+    /// Those of this group.
+    Group(String),
+    /// Those of the group of which one is this resource of DRBD.
+    Resource(String),
+}
+
 /// Whether a change is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -334,6 +344,18 @@ pub enum Operation {
         run: Option<watched::Run>,
         /// The id.
         id: String,
+    },
+    /// Write down that this node writes the mirrored volumes of its group alone, if it may.
+    MirrorAlone {
+        /// The group, or the name that DRBD has for one of its volumes.
+        of: MirrorOf,
+    },
+    /// Write down that all copies of them are alike.
+    MirrorAlike {
+        /// The group.
+        group: String,
+        /// The word of the ledger after which that was seen.
+        mark: u64,
     },
     /// Do not have one monitor asked.
     SuspendMonitor {

@@ -40,6 +40,7 @@ use crate::datagrams::Networks;
 use crate::errand::{Errands, Surroundings};
 use crate::fence::Fences;
 use crate::figures::Meter;
+use crate::mirror::keeper::Keeper;
 use crate::rehearsal::Rehearsals;
 use crate::standing::{AgentView, Standing};
 use crate::{config, logbook, records};
@@ -235,6 +236,7 @@ fn work(
         errands: Errands::new(around.clone()),
         rehearsals: Rehearsals::new(around.clone()),
         fences: Fences::new(around.clone(), own_ids()),
+        keeper: Keeper::new(around.clone()),
         meter: Meter::new(around),
         mailbox,
         proposals: drafts,
@@ -250,8 +252,7 @@ fn work(
     runtime.spawn(lookout.watch());
     runtime.spawn(tasks::catch_up(Arc::clone(&ledger), (link.book, link.register, me.clone())));
     tell_core(runtime, &ledger, (reader, post.clone()));
-    let end = (Arc::clone(&ledger), language, post.clone());
-    runtime.spawn(end_with_ledger(me.clone(), disk, end));
+    runtime.spawn(end_with_ledger(me.clone(), disk, (Arc::clone(&ledger), language, post)));
     runtime.spawn(Arc::clone(&link.parity).keep());
     tell_and_compare(runtime, &ledger, (&config.config_file, &parts.standing));
     logbook::begin(&me, config.build.version, boot.started, language);

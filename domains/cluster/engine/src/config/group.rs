@@ -187,11 +187,18 @@ fn failback(page: &Page<'_>) -> Failback {
     })
 }
 
+/// What a group may say of which not every volume is on DRBD.
+const FENCE_EXAMPLE: &str = r#""self", "confirmed""#;
+
 /// A volume that two nodes can write waits for a confirmed fence unless the file says otherwise,
 /// and so does what only a resource agent or systemd can undo. One that its storage keeps for its
 /// owner is taken from a silent node with the storage's own proof.
 fn fence(page: &Page<'_>, resources: &[ResourceSpec]) -> FencePolicy {
-    let words = [("self", FencePolicy::SelfFence), ("confirmed", FencePolicy::Confirmed)];
+    let words = [
+        ("self", FencePolicy::SelfFence),
+        ("confirmed", FencePolicy::Confirmed),
+        ("mirror", FencePolicy::Mirror),
+    ];
     let shared = |r: &ResourceSpec| match &r.kind {
         ResourceKind::Volume { .. } => r.kind.is_open_volume(),
         ResourceKind::Ocf { undo, .. } => *undo == Undo::Reset,
@@ -199,7 +206,18 @@ fn fence(page: &Page<'_>, resources: &[ResourceSpec]) -> FencePolicy {
         ResourceKind::Address { .. } | ResourceKind::Process { .. } => false,
     };
     let or = if resources.iter().any(shared) { FencePolicy::Confirmed } else { FencePolicy::Lease };
-    page.choice("fence", &words).unwrap_or(or)
+    let given = page.choice("fence", &words).unwrap_or(or);
+    let mirrored = |r: &ResourceSpec| matches!(&r.kind, ResourceKind::Volume { drbd: Some(_), .. });
+    let shared = || resources.iter().filter(|r| shared(r));
+    // What DRBD does not freeze it proves nothing of.
+    let proves = shared().next().is_some() && shared().all(mirrored);
+    if given == FencePolicy::Mirror
+        && !proves
+        && let Some(text) = page.text("fence", FENCE_EXAMPLE)
+    {
+        page.wrong(&text.span, "fence", FENCE_EXAMPLE);
+    }
+    given
 }
 
 fn prefer(page: &Page<'_>, machines: &Machines) -> Vec<NodeName> {

@@ -337,6 +337,25 @@ fn a_block_volume_waits_for_a_confirmed_fence_unless_the_file_says_self() {
 }
 
 #[test]
+fn only_a_group_whose_volumes_are_all_mirrored_may_rest_on_drbds_fencing() {
+    let head = "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n\
+                [group.DB]\nfence = \"mirror\"\n";
+    let volume = |name: &str, more: &str| {
+        format!(
+            "[[group.DB.resource]]\nname = \"{name}\"\nkind = \"volume\"\n\
+             source = \"/dev/{name}\"\nmount = \"/srv/{name}\"\n{more}"
+        )
+    };
+    let (one, other) = (volume("drbd0", "drbd = \"r0\"\n"), volume("sdb", ""));
+    let read = read(&format!("{head}{one}")).unwrap();
+    assert_eq!(read.spec.groups[&group("DB")].fence, FencePolicy::Mirror);
+    for text in [format!("{head}{one}{other}"), format!("{head}{other}"), head.to_owned()] {
+        let said = refused(&text, Language::En);
+        assert!(said.contains("fence = \"mirror\"") && said.contains("\"confirmed\""), "{said}");
+    }
+}
+
+#[test]
 fn an_unknown_key_is_shown_with_its_line_a_caret_and_the_key_that_was_meant() {
     let text = WHOLE.replace("prefer = [", "prefre = [");
     let expected = "TSUG10601-E tsugi.toml:15: there is no key \"prefre\"; did you mean \

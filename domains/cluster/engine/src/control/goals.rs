@@ -93,6 +93,8 @@ fn meant(what: &Operation, before: &Record, name: &GroupName) -> Option<Wants> {
         | Operation::Kill { .. }
         | Operation::Hold { .. }
         | Operation::Watch { .. }
+        | Operation::MirrorAlone { .. }
+        | Operation::MirrorAlike { .. }
         | Operation::SuspendMonitor { .. }
         | Operation::ResumeMonitor { .. }
         | Operation::Apply { .. }

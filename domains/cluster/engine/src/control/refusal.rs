@@ -65,9 +65,7 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
         Refusal::OwnerLost { group, node } => plain(messages::refused_owner_lost(group, node)),
         Refusal::NotAWatchId(why) => plain(not_a_watch_id(why)),
         Refusal::WatchIdTaken { id, group } => plain(messages::refused_watch_id_taken(id, group)),
-        Refusal::NoSuchWatch { id } => {
-            (No::NotFound, messages::refused_no_such_watch(id), Vec::new())
-        }
+        Refusal::NoSuchWatch { id } => (No::NotFound, messages::refused_no_such_watch(id), vec![]),
         Refusal::NoSuchMonitor { monitor, known } => {
             let what = messages::refused_no_such_monitor(monitor, listed(known));
             (No::NotFound, what, Vec::new())
@@ -92,6 +90,8 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
         }
         Refusal::StretchTooLong { asked, most } => plain(stretch_too_long([asked, most])),
         Refusal::OlderNode { node } => plain(messages::refused_older_node(node)),
+        Refusal::OlderCopy { group, newest: on } => plain(messages::refused_older_copy(group, on)),
+        Refusal::CopiesParted { group } => plain(messages::refused_copies_parted(group)),
         Refusal::LedgerStays => plain(messages::refused_ledger_stays(super::CONFIG_FILE)),
         Refusal::StaleEpoch { group, epoch, newest } => {
             plain(messages::refused_stale_epoch(group, epoch, newest))

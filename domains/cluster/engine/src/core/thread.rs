@@ -32,6 +32,7 @@ use crate::datagrams::Networks;
 use crate::errand::Errands;
 use crate::fence::{Came, Fenced, Fences};
 use crate::figures::Meter;
+use crate::mirror::keeper::Keeper;
 use crate::rehearsal::{Rehearsals, Rehearsed};
 use crate::standing::Standing;
 
@@ -66,6 +67,8 @@ pub struct CoreParts {
     pub errands: Errands,
     /// The fence devices of the other nodes.
     pub fences: Fences,
+    /// What it sees to at mirrored volumes.
+    pub keeper: Keeper,
     /// What it measures of itself.
     pub meter: Meter,
     /// What this node shows beside a running group.

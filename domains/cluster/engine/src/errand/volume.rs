@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 
 use tsugi_cluster_rules::desk::Told;
-use tsugi_cluster_rules::mirror::Peer;
 use tsugi_cluster_rules::reservation::{Key, Reservation};
 use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec, VolumeCheck, VolumeSource};
 use tsugi_host::request::{Limits, Program, Purpose, Request, Right, Source};
@@ -22,7 +21,7 @@ pub(super) fn start(
     told: Told,
 ) -> Result<Vec<Step>, String> {
     let place = (job, around, resource);
-    let primary = mirrored(place, Action::Promote(Peer::of(&told))).map(Step::Mirror);
+    let primary = mirrored(place, Action::promote(&told)).map(Step::Mirror);
     let taken = reserved(place, Reserving::Take)?.map(Step::Reserve);
     let always = matches!(resource.kind, ResourceKind::Volume { check: VolumeCheck::Always, .. });
     let mounted = match always {
@@ -55,8 +54,10 @@ pub(super) fn mirrored(
         return None;
     };
     let (right, purpose, limit) = match action {
-        Action::Promote(_) => (lease(job), Purpose::Start, resource.start_limit),
-        Action::Demote => (free(job), Purpose::Stop, resource.stop_limit),
+        Action::Promote(..) => (lease(job), Purpose::Start, resource.start_limit),
+        Action::Demote | Action::GiveUp | Action::Connect => {
+            (free(job), Purpose::Stop, resource.stop_limit)
+        }
     };
     let device = around.data_dir.join(device);
     let mut argv = vec![around.tsugi.clone(), mirror::step::WORD.to_owned()];

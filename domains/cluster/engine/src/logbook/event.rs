@@ -344,6 +344,8 @@ fn not_primary(
         Obstacle::PeerUnknown => messages::mirror_peer_unknown(resource, group, node, how),
         Obstacle::PeerIsPrimary => messages::mirror_peer_is_primary(resource, group, node, how),
         Obstacle::NotUp => messages::mirror_not_up(resource, group, node, how),
+        Obstacle::Older => messages::mirror_older(resource, group, node, how),
+        Obstacle::NotFenced => messages::mirror_not_fenced(resource, group, node, how),
         Obstacle::Refused | Obstacle::HeldOpen => {
             messages::resource_start_failed(resource, group, node, how)
         }

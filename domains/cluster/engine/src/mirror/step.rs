@@ -1,8 +1,10 @@
 //! Makes a resource of DRBD primary or secondary, as a process of its own:
-//! `tsugi mirroring promote NAME DEVICE lost|awaited MILLIS`.
+//! `tsugi mirroring promote NAME DEVICE lost|awaited|older|newer MILLIS [fenced]`.
 //!
 //! It is started by the hands like a script of its group and killed at its limit. Whether and when
-//! is the rules' table; `--force` is a person's alone.
+//! is the rules' table; `--force` is a person's alone. What else is done about mirrors by a process
+//! of its own is called by the same word: what DRBD calls (`fence-peer`), and what the ledger is
+//! told (`say`).
 
 use std::ffi::OsString;
 use std::io;
@@ -11,19 +13,20 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tsugi_cluster_rules::mirror::{Mirror, Next, Obstacle, Peer, next};
+use tsugi_cluster_rules::desk::Told;
+use tsugi_cluster_rules::mirror::{Fencing, Mirror, Next, Obstacle, Peer, next};
 use tsugi_vocabulary::Span;
 
-use super::look;
+use super::{configured, fence_peer, is_frozen, is_mounted, look, say};
 
 /// The word of the command line that calls it.
 pub const WORD: &str = "mirroring";
 /// It was called with words that it does not know.
-const NONSENSE: i32 = 64;
+pub(super) const NONSENSE: i32 = 64;
 /// The exit code of the first obstacle; the others follow.
 const FIRST: i32 = 70;
 /// In the order of their exit codes.
-const OBSTACLES: [Obstacle; 7] = [
+const OBSTACLES: [Obstacle; 9] = [
     Obstacle::NotUpToDate,
     Obstacle::StandsAlone,
     Obstacle::PeerUnknown,
@@ -31,6 +34,8 @@ const OBSTACLES: [Obstacle; 7] = [
     Obstacle::NotUp,
     Obstacle::Refused,
     Obstacle::HeldOpen,
+    Obstacle::Older,
+    Obstacle::NotFenced,
 ];
 /// How often DRBD's state is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -44,22 +49,49 @@ const AHEAD: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// To be primary.
-    Promote(Peer),
+    Promote(Peer, Fencing),
     /// To be secondary.
     Demote,
+    /// To be secondary although it may be frozen, because the group is another node's.
+    GiveUp,
+    /// To connect again.
+    Connect,
+}
+
+impl Action {
+    /// To be primary in a start that is told so.
+    #[must_use]
+    pub fn promote(told: &Told) -> Self {
+        Self::Promote(Peer::of(told), told.promotion.fencing)
+    }
 }
 
 /// The words after [`WORD`] that do `action` to a resource, which has `limit` for it.
 #[must_use]
 pub fn words(action: Action, (name, device): (&str, &Path), limit: Span) -> Vec<String> {
-    let (word, peer) = match action {
-        Action::Promote(Peer::Lost) => ("promote", "lost"),
-        Action::Promote(Peer::Awaited) => ("promote", "awaited"),
-        Action::Demote => ("demote", "-"),
+    let (word, peer, more) = match action {
+        Action::Promote(peer, Fencing::AsItIs) => ("promote", of_peer(peer), None),
+        Action::Promote(peer, Fencing::Demanded) => ("promote", of_peer(peer), Some(FENCED)),
+        Action::Demote => ("demote", "-", None),
+        Action::GiveUp => ("give-up", "-", None),
+        Action::Connect => ("connect", "-", None),
     };
     let device = device.to_string_lossy().into_owned();
     let limit = limit.as_millis().to_string();
-    vec![word.to_owned(), name.to_owned(), device, peer.to_owned(), limit]
+    let words = [word.to_owned(), name.to_owned(), device, peer.to_owned(), limit];
+    words.into_iter().chain(more.map(str::to_owned)).collect()
+}
+
+/// DRBD has to be one whose fencing is a proof.
+const FENCED: &str = "fenced";
+
+const fn of_peer(peer: Peer) -> &'static str {
+    match peer {
+        Peer::Lost => "lost",
+        Peer::Awaited => "awaited",
+        Peer::Older => "older",
+        Peer::Newer => "newer",
+    }
 }
 
 /// What an exit code of it says.
@@ -84,10 +116,17 @@ struct Step {
 /// Does what `words` say: an exit code, and what is to be printed.
 #[must_use]
 pub fn run(words: &[OsString]) -> (i32, String) {
+    match words {
+        [word] if word == fence_peer::WORD => return (fence_peer::answer(), String::new()),
+        [word, of @ ..] if word == say::WORD => return say::run(of),
+        _ => {}
+    }
     let Some(step) = read(words) else { return (NONSENSE, String::new()) };
     let came = match step.action {
-        Action::Promote(peer) => step.promote(peer),
+        Action::Promote(peer, fencing) => step.promote(peer, fencing),
         Action::Demote => step.demote(),
+        Action::GiveUp => step.give_up(),
+        Action::Connect => step.connect(),
     };
     match came {
         Ok(()) => (0, String::new()),
@@ -98,11 +137,19 @@ pub fn run(words: &[OsString]) -> (i32, String) {
 fn read(words: &[OsString]) -> Option<Step> {
     let words: Option<Vec<&str>> = words.iter().map(|word| word.to_str()).collect();
     let words = words?;
-    let [action, name, device, peer, limit] = words.as_slice() else { return None };
-    let action = match (*action, *peer) {
-        ("promote", "lost") => Action::Promote(Peer::Lost),
-        ("promote", "awaited") => Action::Promote(Peer::Awaited),
-        ("demote", "-") => Action::Demote,
+    let [action, name, device, peer, limit, more @ ..] = words.as_slice() else { return None };
+    let fencing = match more {
+        [] => Fencing::AsItIs,
+        [word] if *word == FENCED => Fencing::Demanded,
+        _ => return None,
+    };
+    let peers = [Peer::Lost, Peer::Awaited, Peer::Older, Peer::Newer];
+    let of = peers.into_iter().find(|of| of_peer(*of) == *peer);
+    let action = match (*action, of, *peer, fencing) {
+        ("promote", Some(of), ..) => Action::Promote(of, fencing),
+        ("demote", None, "-", Fencing::AsItIs) => Action::Demote,
+        ("give-up", None, "-", Fencing::AsItIs) => Action::GiveUp,
+        ("connect", None, "-", Fencing::AsItIs) => Action::Connect,
         _ => return None,
     };
     let limit = Duration::from_millis(limit.parse().ok()?).saturating_sub(AHEAD);
@@ -118,8 +165,11 @@ impl Step {
         look(Path::new("/"), &self.device)
     }
 
-    fn promote(&self, peer: Peer) -> Came {
+    fn promote(&self, peer: Peer, fencing: Fencing) -> Came {
         self.is_its_device()?;
+        if fencing == Fencing::Demanded {
+            configured::is_fenced(&self.name).map_err(|why| (Obstacle::NotFenced, why))?;
+        }
         let mut refused = 0;
         loop {
             let Some(mirror) = self.look() else { return Err((Obstacle::NotUp, String::new())) };
@@ -159,6 +209,29 @@ impl Step {
         }
     }
 
+    /// What is frozen and not answered is nobody's any more: its group was ended and unmounted, and
+    /// is another node's. Without its disk all of it fails, whatever of it this disk has; DRBD then
+    /// takes the disk up again as the older one, which it is by its own marks.
+    fn give_up(&self) -> Came {
+        if is_mounted(&self.device) {
+            return Err((Obstacle::HeldOpen, String::new()));
+        }
+        if !is_frozen(&self.device) {
+            return self.demote();
+        }
+        // Each may have been done by one before that was killed; what counts is the role.
+        let _detached = drbdadm(["detach", "--force", &self.name]);
+        let _failed = drbdadm(["resume-io", &self.name]);
+        self.demote()?;
+        let again = drbdadm(["down", &self.name]).and_then(|_| drbdadm(["up", &self.name]));
+        again.map(drop).map_err(|said| (Obstacle::Refused, said))
+    }
+
+    /// Whether anything comes of it is DRBD's: it refuses to join what was written apart.
+    fn connect(&self) -> Came {
+        drbdadm(["connect", &self.name]).map(drop).map_err(|said| (Obstacle::Refused, said))
+    }
+
     /// Another resource than that of the device would be made primary for nothing.
     fn is_its_device(&self) -> Came {
         let device = drbdadm(["sh-dev", &self.name]).map_err(|said| (Obstacle::NotUp, said))?;
@@ -189,8 +262,13 @@ impl Step {
 
 /// What it printed, or what it said to why not.
 fn drbdadm<const N: usize>(words: [&str; N]) -> Result<String, String> {
-    let ended = Command::new("drbdadm").args(words).stdin(Stdio::null()).output();
-    let ended = ended.map_err(|error: io::Error| format!("drbdadm: {error}"))?;
+    printed("drbdadm", &words)
+}
+
+/// What a program of DRBD printed, or what it said to why not.
+pub(super) fn printed(program: &str, words: &[&str]) -> Result<String, String> {
+    let ended = Command::new(program).args(words).stdin(Stdio::null()).output();
+    let ended = ended.map_err(|error: io::Error| format!("{program}: {error}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match ended.status.success() {
         true => Ok(text(&ended.stdout)),
@@ -207,7 +285,7 @@ mod tests {
         for known in OBSTACLES {
             assert_eq!(obstacle(code(known)), Some(known));
         }
-        for other in [0, 1, NONSENSE, FIRST - 1, FIRST + 7, i32::MIN] {
+        for other in [0, 1, NONSENSE, FIRST - 1, FIRST + 9, i32::MIN] {
             assert_eq!(obstacle(other), None);
         }
     }
@@ -215,8 +293,11 @@ mod tests {
     #[test]
     fn what_it_is_told_it_reads_again_and_nothing_else() {
         let device = Path::new("/dev/drbd0");
-        let actions = [Action::Promote(Peer::Lost), Action::Promote(Peer::Awaited), Action::Demote];
-        for action in actions {
+        let peers = [Peer::Lost, Peer::Awaited, Peer::Older, Peer::Newer];
+        let kinds = [Fencing::AsItIs, Fencing::Demanded];
+        let promote = |peer| kinds.map(|fencing| Action::Promote(peer, fencing));
+        let promotions = peers.into_iter().flat_map(promote);
+        for action in promotions.chain([Action::Demote, Action::GiveUp, Action::Connect]) {
             let words = words(action, ("r0", device), Span::secs(9));
             let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
             let step = read(&words).expect("its own words");
@@ -224,6 +305,9 @@ mod tests {
             assert_eq!(step.device, device);
             assert!(read(&words[1..]).is_none());
         }
-        assert_eq!(run(&["promote".into(), "r0".into()]).0, NONSENSE);
+        for words in [&["promote", "r0"][..], &["demote", "r0", "/dev/drbd0", "-", "9", "fenced"]] {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            assert_eq!(run(&words).0, NONSENSE);
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tsugi_cluster_rules::desk::{Before, Disk, ScriptEvent, Told};
 use tsugi_cluster_rules::drill::Depth;
+use tsugi_cluster_rules::mirror::Promotion;
 use tsugi_cluster_rules::spec::{
     ClusterSpec, GroupSpec, Monitor, ProcessHow, ResourceKind, ResourceSpec, VolumeCopy,
     VolumeSource,
@@ -218,6 +219,7 @@ fn program(
         disk: Disk::Success,
         reason: "drill",
         before: Before::Orderly,
+        promotion: Promotion::default(),
     };
     let (user, mut all) = of_a_rehearsal((around, group, epoch, spec), user.as_deref(), told)?;
     all.extend(environment.iter().map(|(name, value)| (name.clone(), value.clone())));

@@ -155,6 +155,8 @@ fn what_kind_of_thing_went_wrong_is_kept_beside_its_words() {
         Obstacle::NotUp,
         Obstacle::Refused,
         Obstacle::HeldOpen,
+        Obstacle::Older,
+        Obstacle::NotFenced,
     ];
     keeps("mirror-obstacles", &obstacles);
     assert_eq!(Obstacle::from("of-a-later-version".to_owned()), Obstacle::Refused);

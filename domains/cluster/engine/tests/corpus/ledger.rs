@@ -4,6 +4,7 @@ use tsugi_cluster_engine::config;
 use tsugi_cluster_engine::records::{self, AuditLink};
 use tsugi_cluster_rules::drill::rehearsal::Came;
 use tsugi_cluster_rules::drill::{Back, Depth, Verdict};
+use tsugi_cluster_rules::mirror::Copies;
 use tsugi_cluster_rules::monitors::{MonitorId, Suspension};
 use tsugi_cluster_rules::ocf::Undo;
 use tsugi_cluster_rules::reason::{Cause, How, Mishap};
@@ -272,8 +273,14 @@ fn groups() -> Vec<(&'static str, GroupRecord)> {
         ),
         ("drilling", GroupRecord { epoch, drills: drills::under_way(epoch), ..new.clone() }),
         ("drilled", GroupRecord { epoch, drills: drills::over(epoch), ..new.clone() }),
-        ("rehearsing", GroupRecord { epoch, drills: drills::beside(epoch), ..new }),
+        ("rehearsing", GroupRecord { epoch, drills: drills::beside(epoch), ..new.clone() }),
+        ("copies-apart", GroupRecord { epoch, copies: copies_apart(epoch), ..new }),
     ]
+}
+
+/// The copies of a mirror, of which one is newer, under DRBD's fencing.
+fn copies_apart(epoch: Epoch) -> Copies {
+    Copies { newest: Some(node("a")), mark: 3, fenced: Some(epoch) }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use tsugi_vocabulary::NodeName;
 
 use super::{Probe, Why};
+use crate::mirror::Promotion;
 use crate::reason::{Cause, Nature};
 use crate::start_kind::{Ending, StartKind};
 
@@ -23,6 +24,8 @@ pub struct Told {
     pub reason: &'static str,
     /// How the run ended that this start follows, or that this stop is the end of.
     pub before: Before,
+    /// On what terms mirrored volumes are made primary.
+    pub promotion: Promotion,
 }
 
 /// How a run of a group ended, as far as what it may have left goes.
@@ -80,14 +83,16 @@ pub struct Terms {
     pub probe: Probe,
     /// How its last run ended.
     pub before: Before,
+    /// On what terms mirrored volumes are made primary.
+    pub promotion: Promotion,
 }
 
 impl Terms {
     /// What a script of such a run is told while nothing has failed.
     #[must_use]
     pub const fn told(&self) -> Told {
-        let (kind, event, reason, before) = (self.kind, self.event, self.reason, self.before);
-        Told { kind, event, disk: Disk::Success, reason, before }
+        let Self { kind, event, reason, before, promotion, .. } = *self;
+        Told { kind, event, disk: Disk::Success, reason, before, promotion }
     }
 }
 

@@ -52,7 +52,14 @@ fn group() -> GroupSpec {
 
 pub(super) fn terms() -> Terms {
     let (kind, event) = (StartKind::Restart, ScriptEvent::Start);
-    Terms { kind, event, reason: "operator", probe: Probe::Once, before: Before::Unclean }
+    Terms {
+        kind,
+        event,
+        reason: "operator",
+        probe: Probe::Once,
+        before: Before::Unclean,
+        promotion: Default::default(),
+    }
 }
 
 /// Where a desk of an automatic group stands at the first moment.

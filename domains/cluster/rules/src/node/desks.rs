@@ -10,6 +10,7 @@ use super::{Now, Order};
 use crate::desk::{
     Act, Before, Desk, Ended, Ground, Input, Mend, Probe, ScriptEvent, State, Terms, Why, Wish,
 };
+use crate::mirror::Promotion;
 use crate::mutant::mutant;
 use crate::planner::{self, Wanted};
 use crate::reason::{Cause, How, Mishap, Nature};
@@ -453,6 +454,7 @@ impl Node {
                 reason: "superseded",
                 probe: Probe::Once,
                 before: Before::Unclean,
+                promotion: Promotion::default(),
             };
         };
         let last = entry.failures.last().map(|failure| &failure.cause);
@@ -462,7 +464,9 @@ impl Node {
             Ending::Orderly | Ending::Forced => Probe::NotNeeded,
         };
         let (event, reason) = (ScriptEvent::of(cause, &self.me), cause.word());
-        Terms { kind, event, reason, probe, before: Before::of(entry.ended) }
+        let (before, epoch) = (Before::of(entry.ended), entry.epoch);
+        let promotion = entry.copies.promotion(epoch, &self.me);
+        Terms { kind, event, reason, probe, before, promotion }
     }
 
     fn grant(&mut self, now: Now, group: &GroupName, wishes: Vec<Wish>, out: &mut Vec<Order>) {

@@ -11,6 +11,7 @@ use super::watches::ACTS as WATCH_ACTS;
 use super::{Now, Order};
 use crate::desk::{Act, Before, Disk, Outcome, ScriptEvent, State, Told};
 use crate::lease::heartbeat::Hearing;
+use crate::mirror::Promotion;
 use crate::plan::Settled;
 use crate::reason::How;
 use crate::record::{GroupRecord, Happening, Ownership, Phase};
@@ -84,6 +85,7 @@ impl Node {
             disk,
             reason,
             before: Before::Orderly,
+            promotion: Promotion::default(),
         })
     }
 

@@ -345,6 +345,7 @@ fn give(
     if !mutant("epoch-not-raised") {
         next.epoch = next.epoch.next(ground.record.incarnation);
     }
+    next.rest_on(view.spec);
     next.ended = place.ended;
     next.ownership = Ownership::Owned {
         node: node.clone(),

@@ -44,8 +44,11 @@ fn is_missed(sight: &Sight, group: &GroupName) -> bool {
 pub(super) fn unproven(ground: &Ground<'_>, view: &View<'_>, owner: &Owner<'_>) -> Option<Need> {
     match view.spec?.fence {
         FencePolicy::Lease | FencePolicy::SelfFence => None,
-        FencePolicy::Confirmed if ground.fenced(owner) => None,
+        FencePolicy::Confirmed | FencePolicy::Mirror if ground.fenced(owner) => None,
+        FencePolicy::Mirror if view.record.is_frozen_when_parted() => None,
         FencePolicy::Confirmed if mutant("fence-failure-assumed-dead") => None,
-        FencePolicy::Confirmed => Some(Need::Wait(Waiting::Fence { node: owner.node.clone() })),
+        FencePolicy::Confirmed | FencePolicy::Mirror => {
+            Some(Need::Wait(Waiting::Fence { node: owner.node.clone() }))
+        }
     }
 }

@@ -91,6 +91,7 @@ pub fn handed_over(
         Wanted::HandOver(to) => {
             let cause = cause_of(record, group, before);
             next.epoch = before.epoch.next(record.incarnation);
+            next.rest_on(record.spec().and_then(|spec| spec.groups.get(group)));
             next.drills.stopped(next.epoch, &steps);
             let start = start_of(before, ending, (occasion_of_handover(&cause), StartOption::None));
             let phase = Phase::Starting;

@@ -1,11 +1,14 @@
 //! Who is switched off, on whose order, and what follows from how it went (L7).
 
+use std::sync::Arc;
+
 use tsugi_cluster_rules::command::{self, Command};
-use tsugi_cluster_rules::plan::{Chosen, Life, Waiting};
+use tsugi_cluster_rules::mirror::Says;
+use tsugi_cluster_rules::plan::{Chosen, Life, Situation, Waiting};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{Draft, EventRecord, FenceFault, FenceOrder, Happening, Write};
-use tsugi_cluster_rules::spec::{ClusterSpec, FenceDevice};
+use tsugi_cluster_rules::spec::{ClusterSpec, FenceDevice, FencePolicy};
 use tsugi_vocabulary::{BootId, Span};
 
 use crate::random::issued;
@@ -224,4 +227,55 @@ fn whoever_could_not_ask_a_device_lately_is_asked_only_where_there_is_nobody_els
     unable(&mut nobody, "n3");
     nobody.run();
     assert_eq!(order(&nobody, "n1").unwrap().by, node("n2"), "it may be well by now");
+}
+
+#[test]
+fn a_group_whose_mirror_freezes_is_taken_from_a_silent_owner_without_a_fence_and_no_other_is() {
+    let mut world = World::new(cluster("n1 n2 n3", &["G1: prefer n1 n2; fence mirror"]));
+    world.run();
+    let entry = world.record.group(&group("G1")).unwrap();
+    assert_eq!(entry.copies.fenced, Some(entry.epoch), "its owner is told to look at DRBD");
+    world.life("n1", SILENT);
+    world.run();
+    assert_eq!(world.owner("G1").as_deref(), Some("n2"));
+    let entry = world.record.group(&group("G1")).unwrap();
+    assert_eq!(entry.copies.fenced, Some(entry.epoch), "and so is the next one");
+
+    // It began under another fence: nobody has looked at the DRBD of its owner.
+    let mut world = World::new(cluster("n1 n2 n3", &["G1: prefer n1 n2; fence self"]));
+    world.run();
+    let config = world.record.config.as_mut().map(Arc::make_mut).unwrap();
+    config.spec.groups.get_mut(&group("G1")).unwrap().fence = FencePolicy::Mirror;
+    world.life("n1", SILENT);
+    world.run();
+    assert!(waits(&world), "{:?}", world.plan().plan.decisions);
+    assert_eq!(world.owner("G1").as_deref(), Some("n1"));
+}
+
+#[test]
+fn of_a_claim_to_write_alone_and_a_takeover_the_ledger_takes_only_the_first() {
+    let says = |world: &World, by: &str, says| {
+        let command = Command::MirrorSays { group: group("G1"), says };
+        let situation = Situation { by: node(by), ..world.situation() };
+        command::decide(&situation, &issued(world, command)).map_err(|refusal| refusal.number())
+    };
+    let lost = |claims: bool| {
+        let mut world = World::new(cluster("n1 n2 n3", &["G1: prefer n1 n2; fence mirror"]));
+        world.run();
+        if claims {
+            let draft = says(&world, "n1", Says::Alone).unwrap();
+            world.apply(&draft);
+        }
+        world.life("n1", SILENT);
+        world.run();
+        assert_eq!(world.owner("G1").as_deref(), Some("n2"));
+        world
+    };
+    let claimed = lost(true);
+    assert_eq!(claimed.record.group(&group("G1")).unwrap().copies.newest, Some(node("n1")));
+    assert_eq!(says(&claimed, "n2", Says::Alone).unwrap_err(), 45, "n1 wrote what n2 has not");
+    let taken = lost(false);
+    assert_eq!(says(&taken, "n1", Says::Alone).unwrap_err(), 22, "it is n2's by now");
+    assert_eq!(says(&taken, "n2", Says::Alike { mark: 9 }).unwrap_err(), 46);
+    assert!(says(&taken, "n2", Says::Alone).is_ok());
 }

@@ -34,8 +34,14 @@ fn declared() -> GroupSpec {
 fn walk(desk: &mut Desk, spec: &GroupSpec, inputs: Vec<Input>) -> Vec<String> {
     let (me, mut done) = (node("any"), Vec::new());
     let (kind, event) = (StartKind::Normal, ScriptEvent::Start);
-    let terms =
-        Terms { kind, event, reason: "cluster-start", probe: Probe::Once, before: Before::Orderly };
+    let terms = Terms {
+        kind,
+        event,
+        reason: "cluster-start",
+        probe: Probe::Once,
+        before: Before::Orderly,
+        promotion: Default::default(),
+    };
     let takeover = Takeover::Automatic;
     let ground = Ground {
         spec,

@@ -290,6 +290,7 @@ pub fn group_spec(text: &str) -> GroupSpec {
             ("takeover", "automatic") => spec.takeover = Takeover::Automatic,
             ("fence", "lease") => spec.fence = FencePolicy::Lease,
             ("fence", "self") => spec.fence = FencePolicy::SelfFence,
+            ("fence", "mirror") => spec.fence = FencePolicy::Mirror,
             ("fence", "confirmed") => spec.fence = FencePolicy::Confirmed,
             ("restarts", n) => spec.failure.restarts = n.parse().unwrap(),
             ("takeovers", n) => spec.failure.takeovers = n.parse().unwrap(),

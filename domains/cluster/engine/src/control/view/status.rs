@@ -405,6 +405,11 @@ fn notes(standing: &Standing, spec: &ClusterSpec) -> Vec<Words> {
         if group.fence == FencePolicy::SelfFence && group.has_open_volume() {
             notes.push(phrased(&phrase::status_fence_unproven(name)));
         }
+        let taken = standing.record.group(name).filter(|entry| entry.owner().is_some());
+        let frozen = taken.is_none_or(GroupRecord::is_frozen_when_parted);
+        if group.fence == FencePolicy::Mirror && !frozen {
+            notes.push(phrased(&phrase::status_mirror_unproven(name)));
+        }
         let beyond: Vec<&str> = group.beyond_reach().map(|r| r.name.as_str()).collect();
         if group.fence == FencePolicy::SelfFence && !beyond.is_empty() {
             notes.push(phrased(&phrase::status_ocf_unproven(name, beyond.join(", "))));

@@ -61,6 +61,8 @@ impl Core {
         self.parts.fences.on_time(now, &mut self.parts.hands);
         self.parts.meter.on_time(now, &mut self.parts.hands);
         events.extend(self.parts.meter.news().map(Event::Measured));
+        let node = &self.parts.node;
+        self.parts.keeper.on_time(now, (node.record(), node.name()), &mut self.parts.hands);
         self.deliver(done);
         self.tidy(now);
         if ready.has(Source::Links) {
@@ -162,6 +164,7 @@ impl Core {
             self.parts.errands.on_report(now, &report, &mut self.parts.hands, &mut done);
             self.deliver(done);
             self.parts.meter.on_report(&report);
+            self.parts.keeper.on_report(&report);
             let node = &self.parts.node;
             let life = |name: &NodeName| node.sights(now).get(name).map(|s| s.life.clone());
             let heard = |name: &NodeName| life(name) == Some(Life::Heard);

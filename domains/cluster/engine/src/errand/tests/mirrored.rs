@@ -54,6 +54,18 @@ fn a_mirror_is_made_primary_under_the_lease_before_it_is_mounted() {
 }
 
 #[test]
+fn how_the_copies_stand_and_what_drbd_has_to_be_is_told_to_what_makes_one_primary() {
+    let of = |known, fencing| {
+        let mut scene = mirrored();
+        scene.start_as("disk", Told { promotion: Promotion { known, fencing }, ..TOLD });
+        told(&scene)[3..].to_vec()
+    };
+    assert_eq!(of(Known::Newest, Fencing::AsItIs), ["older", "3000"]);
+    assert_eq!(of(Known::Older, Fencing::AsItIs), ["newer", "3000"]);
+    assert_eq!(of(Known::Alike, Fencing::Demanded), ["awaited", "3000", "fenced"]);
+}
+
+#[test]
 fn a_mirror_that_is_not_made_primary_is_not_mounted_and_why_is_known() {
     for (code, obstacle) in [
         (70, Obstacle::NotUpToDate),
@@ -62,6 +74,8 @@ fn a_mirror_that_is_not_made_primary_is_not_mounted_and_why_is_known() {
         (73, Obstacle::PeerIsPrimary),
         (74, Obstacle::NotUp),
         (75, Obstacle::Refused),
+        (77, Obstacle::Older),
+        (78, Obstacle::NotFenced),
     ] {
         let mut scene = mirrored();
         scene.start("disk");

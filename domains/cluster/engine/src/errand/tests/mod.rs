@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tsugi_cluster_rules::desk::{Act, Before, Disk, Outcome, Probe, ScriptEvent, Told};
+use tsugi_cluster_rules::mirror::{Fencing, Known, Promotion};
 use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::spec::{
     Check, Failback, FailurePolicy, FencePolicy, GroupSpec, Mode, Monitor, OnRecover, ProcessHow,
@@ -40,6 +41,7 @@ const TOLD: Told = Told {
     disk: Disk::Success,
     reason: "cluster-start",
     before: Before::Orderly,
+    promotion: Promotion { known: Known::Alike, fencing: Fencing::AsItIs },
 };
 
 /// Hands that answer what they are told to, `Done` otherwise, and start every program.

@@ -105,8 +105,14 @@ fn spec() -> GroupSpec {
 fn step_at(desk: &mut Desk, now: Moment, input: Input) -> Vec<Wish> {
     let (spec, me) = (spec(), node("a"));
     let (kind, event) = (StartKind::Normal, ScriptEvent::Start);
-    let terms =
-        Terms { kind, event, reason: "cluster-start", probe: Probe::Once, before: Before::Orderly };
+    let terms = Terms {
+        kind,
+        event,
+        reason: "cluster-start",
+        probe: Probe::Once,
+        before: Before::Orderly,
+        promotion: Default::default(),
+    };
     let ground = Ground { now, ..super::tests::ground((&spec, &me), terms) };
     let mut out = Vec::new();
     desk.step(&ground, input, &mut out);

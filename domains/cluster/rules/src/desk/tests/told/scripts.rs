@@ -11,8 +11,14 @@ fn told(
 ) -> BTreeMap<String, Told> {
     let (spec, me, mut all) = (spec(), node("a"), BTreeMap::new());
     let (kind, event) = (StartKind::Normal, ScriptEvent::Failover);
-    let terms =
-        Terms { kind, event, reason: "node-silent", probe: Probe::Once, before: Before::Unclean };
+    let terms = Terms {
+        kind,
+        event,
+        reason: "node-silent",
+        probe: Probe::Once,
+        before: Before::Unclean,
+        promotion: Default::default(),
+    };
     let ground = Ground { now: Moment(0), ..super::super::tests::ground((&spec, &me), terms) };
     let mut inputs: std::collections::VecDeque<Input> = inputs.into();
     while let Some(input) = inputs.pop_front() {

@@ -1,0 +1,162 @@
+//! The keeper against hands that only write down what they are to start.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::errand::stand_in::{FakeHands, around};
+use tsugi_cluster_rules::mirror::Copies;
+use tsugi_cluster_rules::reason::Cause;
+use tsugi_cluster_rules::record::{
+    AppliedConfig, GroupIntent, GroupRecord, Ownership, Phase, Versioned,
+};
+use tsugi_cluster_rules::start_kind::StartKind;
+use tsugi_host::request::{Ended, HowEnded, Purpose, Running, TimeLimit};
+use tsugi_vocabulary::{Epoch, Index, ResourceName};
+
+/// PAY has two volumes, of which the fake kernel shows one alone and one whole.
+const FILE: &str = r#"
+[cluster]
+name = "c"
+[node.a]
+address = "127.0.0.1"
+[node.b]
+address = "127.0.0.2"
+[witness]
+address = "127.0.0.3"
+[group.PAY]
+prefer = ["a", "b"]
+fence = "mirror"
+[[group.PAY.resource]]
+name = "one"
+kind = "volume"
+source = "/dev/alone"
+drbd = "r0"
+mount = "/srv/one"
+[[group.PAY.resource]]
+name = "two"
+kind = "volume"
+source = "/dev/whole"
+drbd = "r1"
+mount = "/srv/two"
+"#;
+
+fn primary(connection: &str, peer: (&str, &str)) -> Mirror {
+    Mirror {
+        connection: connection.to_owned(),
+        role: "Primary".to_owned(),
+        peer_role: peer.0.to_owned(),
+        disk: "UpToDate".to_owned(),
+        peer_disk: peer.1.to_owned(),
+        out_of_sync: 0,
+    }
+}
+
+fn whole() -> Mirror {
+    primary("Connected", ("Secondary", "UpToDate"))
+}
+
+/// One is parted from its other side, one is whole.
+fn half(device: &Path) -> Option<Mirror> {
+    let alone = device == Path::new("/dev/alone");
+    Some(if alone { primary("WFConnection", ("Unknown", "DUnknown")) } else { whole() })
+}
+
+fn both(_: &Path) -> Option<Mirror> {
+    Some(whole())
+}
+
+fn node(name: &str) -> NodeName {
+    NodeName::new(name).unwrap()
+}
+
+fn record(owner: &str, newest: Option<&str>) -> Record {
+    let ownership = Ownership::Owned {
+        node: node(owner),
+        boot: None,
+        start: StartKind::Normal,
+        cause: Cause::ClusterStart,
+        phase: Phase::Running,
+        handover: None,
+    };
+    let copies = Copies { newest: newest.map(node), mark: 6, fenced: None };
+    let entry = GroupRecord { ownership, copies, ..GroupRecord::new(GroupIntent::Run) };
+    let config = crate::config::read(FILE).unwrap();
+    let value = Arc::new(entry);
+    let applied = AppliedConfig {
+        version: 1,
+        hash: String::new(),
+        text: FILE.to_owned(),
+        spec: config.spec,
+        unconfirmed: None,
+    };
+    let mut record = Record { config: Some(Arc::new(applied)), ..Record::default() };
+    let group = GroupName::new("PAY").unwrap();
+    record.groups.insert(group, Versioned { version: Index(3), value });
+    record
+}
+
+struct Scene {
+    keeper: Keeper,
+    hands: FakeHands,
+    now: Moment,
+}
+
+impl Scene {
+    fn new(look: fn(&Path) -> Option<Mirror>) -> Self {
+        let keeper = Keeper::seeing(around("a", "/"), look);
+        Self { keeper, hands: FakeHands::default(), now: Moment(0) }
+    }
+
+    /// What is started within a second, after the word that calls for all of it.
+    fn second(&mut self, record: &Record) -> Vec<Vec<String>> {
+        let before = self.hands.0.len();
+        self.now += EVERY;
+        self.keeper.on_time(self.now, (record, &node("a")), &mut self.hands);
+        self.hands.0[before..].iter().map(|program| program.argv[2..].to_vec()).collect()
+    }
+
+    fn ends(&mut self) {
+        let number = self.hands.0.len() as u64;
+        let id = ProgramId { pid: 31, started: number };
+        let outcome = Ok(Answer::Spawned(id));
+        self.keeper.on_report(&Report::Answer { id: RequestId(number), outcome });
+        let program = Running {
+            id,
+            group: GroupName::new(GROUP).unwrap(),
+            epoch: Epoch::NONE,
+            name: ResourceName::new("PAY").unwrap(),
+            purpose: Purpose::Monitor,
+        };
+        let (how, limit) = (HowEnded::Exited(0), TimeLimit::Kept);
+        let ended = Ended { program, how, limit, tail: Vec::new(), dropped: 0 };
+        self.keeper.on_report(&Report::Event(Event::Ended(ended)));
+    }
+}
+
+#[test]
+fn the_ledger_is_told_who_writes_alone_by_one_process_at_a_time() {
+    let mut scene = Scene::new(half);
+    let unknown = record("a", None);
+    assert_eq!(scene.second(&unknown), [["say", "PAY", "alone"]]);
+    assert_eq!(scene.hands.0[0].user, Some((0, 0)));
+    for _ in 0..9 {
+        assert!(scene.second(&unknown).is_empty(), "it runs still");
+    }
+    scene.ends();
+    assert_eq!(scene.second(&unknown), [["say", "PAY", "alone"]], "nobody has written it down");
+}
+
+#[test]
+fn copies_are_alike_again_once_those_of_all_volumes_are() {
+    let apart = record("a", Some("a"));
+    assert!(Scene::new(half).second(&apart).is_empty());
+    assert_eq!(Scene::new(both).second(&apart), [["say", "PAY", "alike", "6"]]);
+    assert!(Scene::new(both).second(&record("a", None)).is_empty());
+}
+
+#[test]
+fn what_is_primary_although_its_group_is_anothers_is_made_secondary() {
+    let elsewhere = record("b", None);
+    let began = Scene::new(both).second(&elsewhere);
+    assert_eq!(began[0][..2], ["give-up".to_owned(), "r0".to_owned()]);
+}
