@@ -196,11 +196,10 @@ impl Disk {
 
     fn asked(&self, which: u8) -> Result<Vec<u8>, Fault> {
         let answer = self.asked_with(which, ROOM)?;
-        match longer(&answer) {
-            Some(length) if length <= ROOM => Ok(answer),
-            Some(_) => self.asked_with(which, ROOM_MOST),
-            None => Err(Fault::Failed { why: format!("{} bytes", answer.len()) }),
+        if longer(&answer).is_some_and(|length| length > ROOM) {
+            return entire(self.asked_with(which, ROOM_MOST)?);
         }
+        entire(answer)
     }
 
     fn asked_with(&self, which: u8, room: usize) -> Result<Vec<u8>, Fault> {
@@ -286,6 +285,14 @@ fn inquiry(which: u8, room: usize) -> [u8; 10] {
     let room = u16::try_from(room).unwrap_or(u16::MAX).to_be_bytes();
     command[7..9].copy_from_slice(&room);
     command
+}
+
+/// An answer that was cut short on its way says nothing: a key that is not in it may be registered.
+fn entire(answer: Vec<u8>) -> Result<Vec<u8>, Fault> {
+    match longer(&answer) {
+        Some(length) if length <= answer.len() => Ok(answer),
+        Some(_) | None => Err(Fault::Failed { why: format!("{} bytes", answer.len()) }),
+    }
 }
 
 /// How long an answer says that it is, its head of eight bytes included; none if it has no head.
@@ -426,6 +433,9 @@ mod tests {
         assert_eq!(keys(&answer[..20]), [0x1234]);
         assert_eq!(longer(&answer), Some(24));
         assert_eq!(longer(&answer[..7]), None);
+        assert_eq!(entire(answer.to_vec()).unwrap(), answer);
+        assert!(entire(answer[..20].to_vec()).is_err(), "the other key may be registered");
+        assert!(entire(answer[..7].to_vec()).is_err());
     }
 
     #[test]

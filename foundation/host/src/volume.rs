@@ -87,7 +87,8 @@ pub fn unescape(text: &str) -> String {
 }
 
 /// Shuts down the file system mounted on `dir`, if it is one of its own: from then on nothing
-/// reaches the disk. Bounded, whatever the disk does.
+/// reaches the disk. ext4 writes the superblock of its journal and waits for that: on a disk that
+/// hangs it does not come back, and what ends the machine then is its watchdog.
 ///
 /// # Errors
 /// It is still alive.

@@ -204,7 +204,7 @@ fn take(disk: &impl Target, own: Key, goes_on: impl Fn() -> bool) -> Came<()> {
 fn watch(step: &Step) -> Came<()> {
     let disk = Disk::open(&step.device, Use::Shared).map_err(told)?;
     loop {
-        still_kept(&disk, step.own)?;
+        kept_by_two_looks(&disk, step.own)?;
         thread::sleep(Duration::from_millis(EVERY.as_millis()));
     }
 }
@@ -220,6 +220,15 @@ fn still_kept(disk: &impl Target, own: Key) -> Came<()> {
         }
         Held::Lost => Err((Obstacle::Lost, shown(&seen))),
     }
+}
+
+/// Looks again before it is said to be lost: a controller that has just begun may name no key for a
+/// moment, and whoever took it away keeps it.
+fn kept_by_two_looks(disk: &impl Target, own: Key) -> Came<()> {
+    still_kept(disk, own).or_else(|_| {
+        thread::sleep(PAUSE);
+        still_kept(disk, own)
+    })
 }
 
 /// `registered 0x…, 0x…; reserved 0x… type 5`
@@ -241,13 +250,16 @@ mod tests {
         stands: RefCell<Registered>,
         given: RefCell<Vec<&'static str>>,
         fails: RefCell<Vec<Fault>>,
+        /// So often it names no key.
+        begins: RefCell<u32>,
     }
 
     impl Fake {
         fn with(keys: &[u64], holder: Option<u64>) -> Self {
             let stands = Registered { keys: keys.to_vec(), holder: holder.map(|key| (key, 5)) };
             let stands = RefCell::new(stands);
-            Self { stands, given: RefCell::default(), fails: RefCell::default() }
+            let (given, fails, begins) = Default::default();
+            Self { stands, given, fails, begins }
         }
 
         fn gives(&self, what: &'static str) -> Result<(), Fault> {
@@ -258,6 +270,10 @@ mod tests {
 
     impl Target for Fake {
         fn read(&self) -> Result<Registered, Fault> {
+            if *self.begins.borrow() > 0 {
+                *self.begins.borrow_mut() -= 1;
+                return Ok(Registered { keys: Vec::new(), holder: None });
+            }
             Ok(self.stands.borrow().clone())
         }
         fn register(&self, own: Key) -> Result<(), Fault> {
@@ -333,6 +349,15 @@ mod tests {
         assert_eq!(beside.stands.borrow().keys, [6]);
         let (why, said) = still_kept(&Fake::with(&[7], Some(7)), OWN).unwrap_err();
         assert_eq!((why, said.contains("0x0000000000000007")), (Obstacle::Lost, true));
+    }
+
+    #[test]
+    fn a_disk_that_names_no_key_for_a_moment_is_not_lost_and_one_that_goes_on_so_is() {
+        let kept = Fake::with(&[6], Some(6));
+        kept.begins.replace(1);
+        assert!(kept_by_two_looks(&kept, OWN).is_ok());
+        kept.begins.replace(2);
+        assert_eq!(kept_by_two_looks(&kept, OWN).unwrap_err().0, Obstacle::Lost);
     }
 
     #[test]
