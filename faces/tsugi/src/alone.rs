@@ -20,7 +20,7 @@ use crate::out::{Form, Out};
 type Step = fn(&[OsString]) -> (i32, String);
 
 /// What an agent has the hands start as a program of its own, by its first word: a fence agent, a
-/// drill beside a running group, DRBD's role of a volume, the reservation of one, a call of systemd.
+/// drill beside a running group, DRBD's role of a volume or its reservation, a call of systemd.
 const STEPS: [(&str, Step); 5] = [
     (fence::step::WORD, fence::step::run),
     (rehearsal::step::WORD, rehearsal::step::run),

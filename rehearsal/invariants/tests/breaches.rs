@@ -18,7 +18,8 @@ use tsugi_vocabulary::{
     BootId, Epoch, Generation, GroupName, Index, NodeName, ResourceName, Span, Wall,
 };
 use tsugi_world::{
-    Accepted, Asked, Devices, Entitled, LedgerOn, Neighbours, Promised, Scene, SceneGroup, Seen, Witness,
+    Accepted, Asked, Devices, Entitled, LedgerOn, Neighbours, Promised, Scene, SceneGroup, Seen,
+    Witness,
 };
 
 const GRACE: u64 = 50_000_000;
@@ -303,7 +304,8 @@ fn i21_a_command_on_a_stale_view_or_carried_out_twice() {
     assert_eq!(committed(&before, &stale), Some("I21"));
     let once = Draft::default().write(command("c1", "group move", 0));
     assert_eq!(committed(&before, &once), None);
-    let seen = || Seen::Committed { at: 5, asked: ASKED, before: &before, after: &before, draft: &once };
+    let seen =
+        || Seen::Committed { at: 5, asked: ASKED, before: &before, after: &before, draft: &once };
     assert_eq!(broken(&[seen(), seen()]), Some("I21"));
 }
 
@@ -316,7 +318,8 @@ fn i25_a_group_that_is_stopped_by_the_ledger_and_still_there() {
     let mut after = before.clone();
     after.apply(&draft, Index(2));
     let up = Seen::Up { at: 1, node: 0, group: &g, epoch: epoch(4), resource: &r };
-    let stopped = Seen::Committed { at: 5, asked: ASKED, before: &before, after: &after, draft: &draft };
+    let stopped =
+        Seen::Committed { at: 5, asked: ASKED, before: &before, after: &after, draft: &draft };
     assert_eq!(broken(&[up.clone(), stopped.clone()]), Some("I25"));
     let down = Seen::Down { at: 4, node: 0, group: &g };
     assert_eq!(broken(&[up, down, stopped]), None);

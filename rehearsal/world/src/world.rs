@@ -50,13 +50,7 @@ pub enum Seen<'a> {
     /// It goes on.
     Woke { at: u64, node: usize },
     /// An entry was committed.
-    Committed {
-        at: u64,
-        asked: Asked,
-        before: &'a Record,
-        after: &'a Record,
-        draft: &'a Draft,
-    },
+    Committed { at: u64, asked: Asked, before: &'a Record, after: &'a Record, draft: &'a Draft },
     /// A program of a group tries an effect under an epoch; whether it was accepted.
     Effect { at: u64, node: usize, group: &'a GroupName, epoch: Epoch, accepted: Accepted },
     /// A caller was told a number for its call.

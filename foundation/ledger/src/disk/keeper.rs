@@ -115,7 +115,8 @@ impl<S: Store> Keeper<S> {
     /// Takes the part up, as the life `life`. From here on no former life of it can write
     /// unnoticed.
     pub(crate) fn begin(&mut self, life: BootId) -> Result<(), Trouble> {
-        let vow = self.vow;
+        // It may have changed while all was read: what a former life was writing has come.
+        let vow = Board::read(&mut self.store, &self.title)?.vows[self.me];
         // A write of a former life may still be under way: the vow that it did not finish, with
         // the next number, or the first of its own opening. Both have lower numbers than this.
         let begun = vow.next_generation();

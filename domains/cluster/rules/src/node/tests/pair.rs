@@ -20,7 +20,8 @@ enum Reach {
     Lost,
 }
 
-/// Whether a node can use the ledger on the disk. What it claims there it may write and read all the
+/// Whether a node can use the ledger on the disk. What it claims there it may write and read all
+/// the
 /// same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ledger {
@@ -496,9 +497,8 @@ fn a_group_that_ends_on_a_node_whose_ledger_stands_still_goes_to_the_other_node(
         pair.ledger[0] = Ledger::Answers;
         pair.network = Network::Up;
         pair.applied();
-        pair.record.groups.get_mut(&pay()).map(|entry| {
-            Arc::make_mut(&mut entry.value).failures.clear();
-        });
+        let entry = pair.record.groups.get_mut(&pay()).unwrap();
+        Arc::make_mut(&mut entry.value).failures.clear();
         pair.applied();
         pair.pass(Span::secs(5));
         assert_eq!(pair.owner(), Some("a"));
