@@ -146,7 +146,9 @@ fn not_told_twice(stage: &Stage, before: &Before) -> Option<String> {
     (told != 2).then(|| format!("{TAKEN_ON} was said {told} times"))
 }
 
-fn same_epoch(group: &str, before: &Status, after: &Status) -> Option<String> {
+/// What the group is, if it was given out anew between the two.
+#[must_use]
+pub fn same_epoch(group: &str, before: &Status, after: &Status) -> Option<String> {
     let epoch = |status: &Status| status.group(group).map(|group| group.epoch.clone());
     (epoch(before) != epoch(after))
         .then(|| format!("the group was given out anew: {:?}", epoch(after)))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::Trouble;
 use crate::host::{ALL_LINKS, LEDGER, LOG, Writes};
 use crate::inject::{Repair, set_ways};
+use crate::judged::same_epoch;
 use crate::kernel::now;
 use crate::pattern::Pattern;
 use crate::product::Part;
@@ -83,9 +84,21 @@ pub fn wrong(stage: &Stage, pattern: Pattern, before: &Before) -> Option<String>
     (told != 1).then(|| format!("{} said {UNUSABLE} {told} times", host.name))
 }
 
-/// What befell the group of a node that came back to the disk, by the story that stands at the end.
-#[must_use]
-pub fn hit(pattern: Pattern, causes: &[String]) -> Option<String> {
-    let cause = causes.iter().find(|cause| !cause.is_empty())?;
-    (pattern == Pattern::PairDiskLost).then(|| format!("the group did not go on: {cause}"))
+/// What befell the group of a node that came back to the disk, as it stands at the end: a lease that
+/// the next life of the agent does not renew runs out after all was whole again.
+///
+/// # Errors
+/// A cluster that is not whole.
+pub fn hit(
+    stage: &mut Stage,
+    pattern: Pattern,
+    before: &Before,
+    causes: &[String],
+) -> Result<Option<String>, Trouble> {
+    if pattern != Pattern::PairDiskLost {
+        return Ok(None);
+    }
+    let after = stage.wait_whole()?;
+    let given_out_anew = same_epoch(stage.group(), &before.status, &after);
+    Ok(given_out_anew.map(|what| format!("the group did not go on: {what}; {causes:?}")))
 }

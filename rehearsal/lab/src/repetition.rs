@@ -191,8 +191,9 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
     let mut told = Told { causes: Vec::new(), wrong: None };
     if whole.is_ok() {
         told = expected::ask(stage, &injected);
+        wrong.extend(paired::hit(stage, pattern, &before, &told.causes)?);
     }
-    wrong.extend(told.wrong.or_else(|| paired::hit(pattern, &told.causes)));
+    wrong.extend(told.wrong);
     wrong.extend(expected::recorded(stage, pattern));
     wrong.extend(judged::promised(pattern, &seen));
     wrong.extend(judged::announced(stage, pattern, fault.at, &old));

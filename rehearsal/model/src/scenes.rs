@@ -256,6 +256,14 @@ fn two_and_a_disk() -> Vec<Scene> {
             ..quick.clone()
         },
         Scene {
+            name: "disk-let-go",
+            ticks: 5,
+            third: Third::DiskShown(0),
+            trouble: Trouble::Restart(0),
+            follows: LATE_OWNER,
+            ..quick.clone()
+        },
+        Scene {
             name: "disk-new-life",
             beats: [1, 2, 0],
             trouble: Trouble::Restart(1),
@@ -317,6 +325,7 @@ pub const TAKEN_AWAY: &[TakenAway] = &[
     away("L2", "disk-claim-names-another-ttl", "disk"),
     away("L3", "lease-drift-ignored", "disk"),
     away("L4", "disk-forgets-at-start", "disk-restart"),
+    away("L5", "disk-lets-former-go-at-once", "disk-let-go"),
     away("L5", "released-before-stopped", "disk-move"),
     away("L7", "disk-ends-every-boot", "disk-fence"),
     away("L9", "voter-unpins-early", "disk-pinned"),

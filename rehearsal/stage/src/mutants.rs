@@ -94,6 +94,7 @@ pub const VISIBLE: &[Planted] = &[
     set(Setting::SharedDisk, planted("disk-drift-ignored", DISK, 400)),
     set(Setting::SharedDisk, planted("disk-counted-from-reading", DISK, 400)),
     set(Setting::SharedDisk, planted("disk-forgets-at-start", DISK_RESTART, 400)),
+    set(Setting::SharedDisk, planted("disk-lets-former-go-at-once", DISK_RESTART, 400)),
     set(Setting::SharedDisk, planted("disk-ends-every-boot", LOSS, 400)),
     planted("start-before-armed", &[], 10),
     planted("release-without-stop", OPERATOR, 10),

@@ -27,6 +27,8 @@ use crate::timing::{LONGEST_TTL, TTL_CAP};
 pub struct DiskVote {
     me: NodeName,
     boot: BootId,
+    /// When this life asked first: every former one had ended before.
+    began: Option<Moment>,
     /// What was written last, or is being written.
     own: Claims,
     /// Until when an earlier claim of a group may stand for a longer time than is asked for now.
@@ -103,7 +105,18 @@ impl DiskVote {
         own.number += 1;
         own.boot = boot;
         let (seen, waits, longer) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { me, boot, own, longer, question: None, seen, waits, other: None, lived: None }
+        Self {
+            me,
+            boot,
+            began: None,
+            own,
+            longer,
+            question: None,
+            seen,
+            waits,
+            other: None,
+            lived: None,
+        }
     }
 
     /// What this node has written last, or is writing.
@@ -142,6 +155,7 @@ impl DiskVote {
                 claim.held = Held::LetGo;
             }
         }
+        self.let_former_go(now, record);
         let is_there = |group: &GroupName| record.groups.contains_key(group);
         self.own.groups.retain(|group, claim| claim.held == Held::Yes || is_there(group));
         let (number, sequence) = (self.own.number, beat.sequence);
@@ -149,6 +163,21 @@ impl DiskVote {
         let asked = beat.asked.clone();
         self.question = Some(Question { number, sequence, ttl, membership, asks, asked });
         Some(self.own.clone())
+    }
+
+    /// Lets go of what former lives of this node claim of a group that the ledger has given anew
+    /// since, once nothing of it can run. Else it would stand for ever, and each new life of the
+    /// other, which finds it for the first time, would wait for it.
+    fn let_former_go(&mut self, now: Moment, record: &Record) {
+        let began = *self.began.get_or_insert(now);
+        let boot = self.boot;
+        for (group, claim) in &mut self.own.groups {
+            let over = record.group(group).is_none_or(|entry| entry.epoch > claim.epoch);
+            let has_run_out = now >= began + claim.ttl || mutant("disk-lets-former-go-at-once");
+            if claim.boot != boot && over && has_run_out {
+                claim.held = Held::LetGo;
+            }
+        }
     }
 
     /// Whether `beat` lets go of something that this node claims on the disk.

@@ -245,6 +245,34 @@ fn l5_what_was_let_go_is_not_waited_for_and_not_claimed_again() {
 }
 
 #[test]
+pub fn l5_a_new_life_lets_go_of_what_a_former_one_claims_once_that_has_run_out() {
+    let found = changed(&of_b(7), |claim| claim.ttl = Span(TTL.0 * 3));
+    let mut b = DiskVote::new(name("b"), BootId(77), Some(found.clone()));
+    let mut shows = |now: Moment, sequence, record: &Record| {
+        let beat = Heartbeat { asked: Vec::new(), ..asks("b", sequence, 1) };
+        let written = b.ask(now, &beat, Asks::ForNothing, record).expect("nothing is under way");
+        b.on_unread(written.number);
+        written
+    };
+    let (start, given) = (ms(100), on_disk("a", 2));
+    assert_eq!(shows(start, 1, &given).groups, found.groups);
+    let end = start + Span(TTL.0 * 3);
+    assert_eq!(shows(end.saturating_sub(Span(1)), 2, &given).groups, found.groups);
+    // Its own still, by the ledger: this life may claim it again.
+    assert_eq!(shows(end, 3, &on_disk("b", 1)).groups, found.groups);
+    let over = shows(end, 4, &given);
+    assert_eq!(over.groups[&group()].held, Held::LetGo);
+    // A new life of the owner, which finds it for the first time, does not wait.
+    let mut a = vote("a");
+    let written = write(&mut a, &asks("a", 1, 2), &given);
+    assert_eq!(read(&mut a, ms(4), (&written, Some(&over)), &given), None);
+    // A group that is gone is written no more.
+    let mut gone = given.clone();
+    gone.groups.clear();
+    assert!(shows(end, 5, &gone).groups.is_empty());
+}
+
+#[test]
 pub fn l6_who_goes_by_an_older_list_has_no_vote_of_the_disk() {
     let record = on_disk("a", 2);
     let mut a = vote("a");

@@ -48,6 +48,10 @@ const PLANTED: &[(&str, fn())] = &[
     ("disk-counted-from-reading", disk_vote::l3_the_vote_counts_from_before_the_writing),
     ("disk-drift-ignored", disk_vote::l3_the_vote_counts_from_before_the_writing),
     ("disk-forgets-at-start", disk_vote::l4_a_new_life_takes_back_nothing_of_the_former),
+    (
+        "disk-lets-former-go-at-once",
+        disk_vote::l5_a_new_life_lets_go_of_what_a_former_one_claims_once_that_has_run_out,
+    ),
     ("disk-ignores-membership", disk_vote::l6_who_goes_by_an_older_list_has_no_vote_of_the_disk),
     ("disk-ends-every-boot", disk_vote::l7_a_confirmed_fence_ends_the_wait_for_that_life_only),
 ];
