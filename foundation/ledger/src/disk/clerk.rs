@@ -5,6 +5,7 @@
 //! leadership is shown only as long as it was lately confirmed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ pub(super) enum Job {
     Do(Entry, Asker<Answer>),
     /// Tell when the view holds everything that took effect before now.
     Catch(Asker<Index>),
+    /// Look at the disk now.
+    Look,
     /// Demand the end of this life of a node.
     Poison(NodeName, BootId, Asker<()>),
     /// End.
@@ -150,6 +153,7 @@ impl<S: Store> Clerk<S> {
         match job {
             Job::Do(entry, asker) => self.waiting.push((entry, asker)),
             Job::Catch(asker) => self.catching.push(asker),
+            Job::Look => self.shared.asked_to_look.store(false, Ordering::Release),
             Job::Poison(node, life, asker) => {
                 let seat = self.keeper.title().nodes.iter().position(|name| *name == node);
                 if let Some(seat) = seat {
@@ -191,11 +195,15 @@ impl<S: Store> Clerk<S> {
         for asker in std::mem::take(&mut self.catching) {
             asker.answer(Ok(self.keeper.view().applied));
         }
-        self.carry_out_petitions(&board)?;
+        let answered = self.carry_out_petitions(&board)?;
         if !self.is_listed() {
             self.keeper.resign();
         }
-        self.say()
+        self.say()?;
+        if answered == Answered::Some {
+            self.shared.tell_written();
+        }
+        Ok(())
     }
 
     /// Whether the list of voters names this node. One that is on no list can be named to nobody
@@ -224,6 +232,7 @@ impl<S: Store> Clerk<S> {
         match self.keeper.append(entries)? {
             Appended::Done(answers, applied) => {
                 self.shared.published.advance(self.keeper.view().clone(), applied);
+                self.shared.tell_written();
                 for (asker, answer) in askers.into_iter().zip(answers) {
                     asker.answer(Ok(answer));
                 }
@@ -240,8 +249,9 @@ impl<S: Store> Clerk<S> {
     }
 
     /// Carries out the petitions that are for this leader, each once.
-    fn carry_out_petitions(&mut self, board: &Board) -> Result<(), Ended> {
-        let Some(term) = self.keeper.leads() else { return Ok(()) };
+    fn carry_out_petitions(&mut self, board: &Board) -> Result<Answered, Ended> {
+        let mut answered = Answered::None;
+        let Some(term) = self.keeper.leads() else { return Ok(answered) };
         for (seat, word) in board.words.iter().enumerate() {
             let Some((life, petition)) = word.as_ref().and_then(|w| Some((w.life, w.petition?)))
             else {
@@ -264,10 +274,11 @@ impl<S: Store> Clerk<S> {
                     let answer = Answer::TooLarge(left);
                     self.word.replies[seat] = Some(Reply { life, number: petition.number, answer });
                 }
-                Appended::Unknown | Appended::NotLeading(_) => return Ok(()),
+                Appended::Unknown | Appended::NotLeading(_) => return Ok(answered),
             }
+            answered = Answered::Some;
         }
-        Ok(())
+        Ok(answered)
     }
 
     fn say(&mut self) -> Result<(), Ended> {
@@ -385,7 +396,9 @@ impl<S: Store> Clerk<S> {
             Some(petition) => {
                 self.posted = Some(Posted { petition, asker });
                 self.word.petition = Some(petition);
-                self.say()
+                self.say()?;
+                self.shared.tell_written();
+                Ok(())
             }
             None => {
                 asker.answer(Ok(Answer::TooLarge(self.keeper.title().layout.petition_box)));
@@ -482,6 +495,13 @@ fn weight(entry: &Entry) -> usize {
         Entry::Command(command) => command.size().max(1),
         Entry::Add(..) | Entry::Remove(..) => 1,
     }
+}
+
+/// Whether petitions were answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answered {
+    Some,
+    None,
 }
 
 /// Why a round ended early.

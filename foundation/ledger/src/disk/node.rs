@@ -1,6 +1,6 @@
 //! The ledger on a shared disk as its users see it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -102,6 +102,10 @@ pub(super) struct Shared {
     confirmed: Mutex<Option<Confirmed>>,
     leadership: watch::Sender<Leadership>,
     failed: watch::Sender<Option<Failure>>,
+    /// Something was written that others wait for.
+    written: watch::Sender<()>,
+    /// A look was asked for and has not begun.
+    pub(super) asked_to_look: AtomicBool,
 }
 
 impl Shared {
@@ -121,6 +125,10 @@ impl Shared {
             apart.note(at - before.at);
         }
         *confirmed = Some(Confirmed { at, apart });
+    }
+
+    pub(super) fn tell_written(&self) {
+        self.written.send_replace(());
     }
 
     pub(super) fn fail(&self, failure: Failure) {
@@ -181,6 +189,8 @@ impl DiskLedger {
             confirmed: Mutex::new(None),
             leadership: watch::Sender::new(Leadership::default()),
             failed: watch::Sender::new(None),
+            written: watch::Sender::new(()),
+            asked_to_look: AtomicBool::new(false),
         });
         let (clerks, node) = (Arc::clone(&shared), seat.node.clone());
         let work = move || match begun(store, (seat.cluster, &node, seat.life), &clerks) {
@@ -217,6 +227,21 @@ impl DiskLedger {
     /// replaced. Nothing that takes effect rests on it.
     pub fn leases_run_for(&self, lease: Span) {
         self.shared.silence.store(Pace::silence_of(lease).0, Ordering::Relaxed);
+    }
+
+    /// Changes whenever this node has written something that another waits for: an entry, a question
+    /// or an answer. It is found at the next beat; who is told may [`look`](Self::look) at once.
+    #[must_use]
+    pub fn written(&self) -> watch::Receiver<()> {
+        self.shared.written.subscribe()
+    }
+
+    /// Has the disk looked at now and not at the next beat. Nothing that takes effect rests on it.
+    pub fn look(&self) {
+        if !self.shared.asked_to_look.swap(true, Ordering::AcqRel) {
+            // A clerk that has ended looks at nothing.
+            self.jobs.send(Job::Look).ok();
+        }
     }
 
     /// Ends this copy and waits until it does not touch the disk any more.

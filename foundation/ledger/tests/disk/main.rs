@@ -3,9 +3,10 @@
 mod stand;
 
 use stand::{CALM, OneDisk, QUICK};
-use tsugi_ledger::disk::{SharedDisk, Store, found};
+use tsugi_ledger::disk::{Pace, SharedDisk, Store, found};
 use tsugi_ledger::suite::{self, Stand};
 use tsugi_ledger::{ClusterId, Failure, Ledger, StorageFailure};
+use tsugi_vocabulary::Span;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ledger_on_a_shared_disk_passes_the_suite() {
@@ -27,6 +28,45 @@ async fn one_of_two_machines_goes_on_alone_with_everything_that_was_committed() 
     assert!(view.applied >= index.expect("no conditions"));
     assert_eq!(view.entries.under("k/").count(), 20);
     stand::leads(two.ledger(left)).await;
+}
+
+/// With beats an hour apart, each step below is taken because somebody was told of the one before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_told_of_a_writing_need_not_wait_for_its_beat() {
+    let rare = |silence| Pace { beat: Span::secs(3600), silence, ..CALM };
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let image = stand::image(directory.path(), "image", &["a", "b"], &stand::fresh(&["a", "b"]));
+    // Whoever leads after another waits for no beat of its own.
+    let first = stand::open(&image, "b", QUICK).await.expect("it opens");
+    stand::leads(&first).await;
+    first.stop().await;
+    let a = stand::open(&image, "a", rare(Span::ZERO)).await.expect("it opens");
+    let lead = async {
+        while !a.leadership().me {
+            a.look();
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(suite::LONG, lead).await.expect("in time");
+    let b = stand::open(&image, "b", rare(Span::secs(3600))).await.expect("it opens");
+    let (mut of_a, mut of_b) = (a.written(), b.written());
+    let passed_on = async {
+        loop {
+            tokio::select! {
+                told = of_b.changed() => told.map(|()| a.look()),
+                told = of_a.changed() => told.map(|()| b.look()),
+            }
+            .expect("both are there");
+        }
+    };
+    let asked = suite::commit(&b, stand::put("x", 1));
+    tokio::select! {
+        outcome = asked => assert!(outcome.committed().is_some()),
+        () = passed_on => {}
+    }
+    let asked = suite::commit(&a, stand::put("y", 1));
+    assert!(asked.await.committed().is_some());
+    of_a.changed().await.expect("an entry is told of as well");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

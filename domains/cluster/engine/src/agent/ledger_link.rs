@@ -39,6 +39,9 @@ use crate::standing::Standing;
 /// How often missing connections are made before they are needed.
 const WARM_EVERY: Duration = Duration::from_secs(2);
 
+/// Who was not told within this time that something stands on the disk reads it by itself before.
+const HASTE: Duration = Duration::from_millis(50);
+
 /// Why the ledger could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkFailure {
@@ -95,6 +98,7 @@ impl Link {
 }
 
 /// This node's ledger, and who answers other nodes for it.
+#[derive(Clone)]
 enum Here {
     OnNodes(RaftLedger),
     /// What others ask stands on the disk.
@@ -109,10 +113,15 @@ impl Here {
         }
     }
 
-    fn of_nodes(&self) -> Option<RaftLedger> {
+    /// What another node says to the ledger. One on a disk is told only that something was written
+    /// there.
+    async fn hear(&self, body: Vec<u8>) -> Vec<u8> {
         match self {
-            Self::OnNodes(ledger) => Some(ledger.clone()),
-            Self::OnDisk(_) => None,
+            Self::OnNodes(ledger) => ledger.handle(body).await,
+            Self::OnDisk(ledger) => {
+                ledger.look();
+                Vec::new()
+            }
         }
     }
 
@@ -225,6 +234,7 @@ pub(super) async fn open(
         patience: (times.ttl + times.ttl).to_std(),
     });
     tokio::spawn(keep_warm(Arc::downgrade(&peers), me.clone()));
+    let hastened = Arc::downgrade(&peers);
     let seat = Seat {
         directory: agent.data_dir.join("ledger"),
         cluster: ClusterId(identity.cluster.id.0),
@@ -254,7 +264,10 @@ pub(super) async fn open(
     let place = place(agent, identity);
     let parity = Arc::new(Rounds::new(standing.clone(), others, place));
     let register = Arc::new(Register::new(data_dir.clone(), Arc::clone(&shared), standing));
-    let inside = (here.of_nodes(), Arc::clone(&register), Arc::clone(&parity));
+    if let Here::OnDisk(ledger) = &here {
+        tokio::spawn(hasten(ledger.written(), hastened, me.clone()));
+    }
+    let inside = (here.clone(), Arc::clone(&register), Arc::clone(&parity));
     let server = listen(&tls, own, inside, reception.clone()).await?;
     if founding.part == Part::Founder {
         tokio::spawn(write_first_entry(Arc::clone(&shared), data_dir));
@@ -262,6 +275,20 @@ pub(super) async fn open(
     let ear = here.ear(identity.subject.name.clone());
     let ledger = shared;
     Ok(Link { ledger, book, register, tls, heard, reception, ear, parity, _server: server })
+}
+
+/// Tells the others at once that something stands on the disk which they wait for. They would find
+/// it at their next beat, and do where no network leads to them: a question, its answer and what
+/// follows from it would each wait for one.
+async fn hasten(mut written: watch::Receiver<()>, peers: Weak<WirePeers>, me: NodeName) {
+    while written.changed().await.is_ok() {
+        let Some(peers) = peers.upgrade() else { return };
+        for node in peers.book.nodes().into_iter().filter(|node| *node != me) {
+            let ways = peers.ways(&node);
+            // Nothing rests on its coming.
+            let _come = ways.request(LEDGER_CHANNEL, Vec::new(), HASTE).await;
+        }
+    }
 }
 
 /// What of this node stays as it is while it runs.
@@ -299,7 +326,7 @@ async fn open_ledger(
 async fn listen(
     tls: &Arc<Tls>,
     own: &[SocketAddr],
-    (ledger, register, parity): (Option<RaftLedger>, Arc<Register>, Arc<Rounds>),
+    (here, register, parity): (Here, Arc<Register>, Arc<Rounds>),
     reception: Option<Arc<Reception>>,
 ) -> Result<Server, LinkFailure> {
     let bound = Listener::bind(Arc::clone(tls), own).await.map_err(LinkFailure::Listen)?;
@@ -308,14 +335,11 @@ async fn listen(
         None => bound,
     };
     Ok(listener::serve(bound, move |peer: Arc<Peer>, channel: Channel, body: Vec<u8>| {
-        let (ledger, register) = (ledger.clone(), Arc::clone(&register));
+        let (here, register) = (here.clone(), Arc::clone(&register));
         let parity = Arc::clone(&parity);
         async move {
             match channel {
-                LEDGER_CHANNEL if register.hears(&peer) => match &ledger {
-                    Some(ledger) => ledger.handle(body).await,
-                    None => Vec::new(),
-                },
+                LEDGER_CHANNEL if register.hears(&peer) => here.hear(body).await,
                 PARITY_CHANNEL if register.hears(&peer) => parity.answer(&body).await,
                 FOUNDING_CHANNEL => register.answer(&peer, &body).await,
                 Channel(_) => Vec::new(),
