@@ -59,7 +59,7 @@ pub fn run(words: &[OsString], build: Build) -> Option<ExitCode> {
     let out = |asked| Out { language: crate::asked_language(words, asked), form: Form::Text };
     match word.to_str()? {
         "sample" => Some(tsugi_counter::run(&parsed::<Sample>(words)?.sample)),
-        "guardian" if rest.is_empty() => Some(daemon::guardian(rest, &out(None)).into()),
+        "guardian" if rest.is_empty() => Some(daemon::guardian().into()),
         "agent" if rest.first()? == "--" => {
             Some(daemon::agent(&rest[1..], &out(None), build).into())
         }

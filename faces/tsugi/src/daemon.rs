@@ -139,7 +139,7 @@ fn end_of(failure: &AgentFailure) -> Exit {
 }
 
 /// `tsugi guardian`, as the hands start it.
-pub fn guardian(_words: &[OsString], _out: &Out) -> Exit {
+pub fn guardian() -> Exit {
     match tsugi_host::guardian::run() {
         0 => Exit::Done,
         _ => Exit::Failed,

@@ -92,7 +92,7 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Man { directory } => offline::man(out, directory.as_deref()),
         Command::Commands => offline::commands(out),
         Command::Agent(raw) => daemon::agent(&raw.words, out, build),
-        Command::Guardian(raw) => daemon::guardian(&raw.words, out),
+        Command::Guardian(_) => daemon::guardian(),
         Command::Hands(raw) => daemon::hands(&raw.words, out),
         Command::Sample(_) => Exit::Failed,
     }
