@@ -1,7 +1,9 @@
 //! The drills of the record, carried on by the node that leads.
 //!
 //! Every node sees for how long the group of a drill is out of service, by its own lease clock, so
-//! that whoever comes to lead knows. One that was not there at the start goes by the wall.
+//! that whoever comes to lead knows. One that was not there at the start goes by the wall, and by
+//! its own time where the wall says that less has passed: a clock that was set back holds up no
+//! drill.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +27,8 @@ struct Watched {
     command: String,
     /// When it was ordered; none if that was before this node looked.
     began: Option<Moment>,
+    /// When this node saw it first.
+    seen: Moment,
     way: Way,
     /// Since when it is due home and cannot go, as this node has judged it.
     waits: Option<Moment>,
@@ -36,6 +40,8 @@ struct Way {
     epoch: Epoch,
     /// When it was ordered; none if that was before this node looked.
     ordered: Option<Moment>,
+    /// When this node saw it first.
+    seen: Moment,
     up: Option<Moment>,
 }
 
@@ -73,10 +79,12 @@ impl Drills {
         for group in record.groups.keys() {
             let Some((entry, drill)) = drill(group) else { continue };
             let (command, epoch) = (drill.order.command.clone(), drill.leg().epoch);
-            let way = Way { epoch, ordered: orders.as_of(drill.leg().at, now), up: None };
+            let ordered = orders.as_of(drill.leg().at, now);
+            let way = Way { epoch, ordered, seen: now, up: None };
             let began = orders.as_of(drill.order.at, now);
             let watched = self.0.get(group).filter(|known| known.command == command).cloned();
-            let mut watched = watched.unwrap_or(Watched { command, began, way, waits: None });
+            let new = Watched { command, began, seen: now, way, waits: None };
+            let mut watched = watched.unwrap_or(new);
             if watched.way.epoch != epoch {
                 watched.way = way;
             }
@@ -91,18 +99,14 @@ impl Drills {
     pub(super) fn next_bound(&self, record: &Record, now: Now) -> Option<Moment> {
         let bounds = self.0.iter().filter_map(|(group, watched)| {
             let drill = record.group(group)?.drills.under_way()?;
-            let since = |moment: Option<Moment>, wall: Wall| {
-                moment.unwrap_or_else(|| now.lease.saturating_sub(by_wall(now, wall)))
+            let seen = self.seen(group, drill, now);
+            let rest = |bound: Span, stood: Span| {
+                (stood < bound).then(|| now.lease + bound.saturating_sub(stood))
             };
-            let window = since(watched.began, drill.order.at) + drill.window;
-            let way = since(watched.way.ordered, drill.leg().at) + drill.gap + Span::millis(1);
-            let line = watched.way.up.is_none().then_some(way);
-            let grace = watched.waits.map(|since| since + drill::GRACE);
-            [Some(window), line, grace]
-                .into_iter()
-                .flatten()
-                .filter(|bound| *bound > now.lease)
-                .min()
+            let line = || rest(drill.gap + Span::millis(1), seen.gap);
+            let line = watched.way.up.is_none().then(line).flatten();
+            let grace = watched.waits.and_then(|_| rest(drill::GRACE, seen.waits));
+            [rest(drill.window, seen.whole), line, grace].into_iter().flatten().min()
         });
         bounds.min()
     }
@@ -111,12 +115,17 @@ impl Drills {
     fn seen(&self, group: &GroupName, drill: &Drill, now: Now) -> Seen {
         let leg = drill.leg();
         let watched = self.0.get(group).filter(|w| w.command == drill.order.command);
-        let began = watched.and_then(|watched| watched.began);
         let way = watched.map(|watched| watched.way).filter(|way| way.epoch == leg.epoch);
-        let gap = way.and_then(|way| Some(way.up.unwrap_or(now.lease).since(way.ordered?)));
+        // Who was not there goes by the wall, and by no less than its own time.
+        let stood = |began: Option<Moment>, seen: Moment, wall: Wall, until: Moment| match began {
+            Some(began) => until.since(began),
+            None => by_wall(now, wall).max(until.since(seen)),
+        };
+        let whole = |w: &Watched| stood(w.began, w.seen, drill.order.at, now.lease);
+        let gap = |way: Way| stood(way.ordered, way.seen, leg.at, way.up.unwrap_or(now.lease));
         Seen {
-            whole: began.map_or_else(|| by_wall(now, drill.order.at), |at| now.lease.since(at)),
-            gap: gap.unwrap_or_else(|| by_wall(now, leg.at)),
+            whole: watched.map_or_else(|| by_wall(now, drill.order.at), whole),
+            gap: way.map_or_else(|| by_wall(now, leg.at), gap),
             waits: watched.and_then(|w| w.waits).map_or(Span::ZERO, |at| now.lease.since(at)),
         }
     }

@@ -127,6 +127,26 @@ fn who_did_not_see_it_begin_goes_by_the_wall() {
     assert_eq!(bench.drill().state, Stands::Returning { because: Back::Window });
 }
 
+/// Its clock was set back, or whoever ordered it had one that was ahead.
+#[test]
+fn who_did_not_see_it_begin_and_whose_clock_is_behind_the_order_goes_by_its_own_time() {
+    let ahead = Wall(400_000);
+    for (state, phase) in [(Stands::There, Phase::Running), (Stands::Going, Phase::Starting)] {
+        let mut record = record();
+        let write = Write::Group(pay(), Arc::new(drilled(phase, state, ahead)));
+        record.apply(&Draft::default().write(write), Index(record.applied.0 + 1));
+        let mut bench = Bench::new(record);
+        assert!(bench.wall() < ahead);
+        bench.tell(Event::Leader { term: 2, leader: Some(name("a")) });
+        let bound = if state == Stands::There { WINDOW } else { LINE };
+        bench.pass_with_b(bound.saturating_sub(Span::millis(100)));
+        assert_eq!(bench.drill().state, state);
+        bench.pass_with_b(Span::millis(500));
+        let because = if state == Stands::There { Back::Window } else { Back::StopLine };
+        assert_eq!(bench.drill().state, Stands::Returning { because });
+    }
+}
+
 #[test]
 fn where_the_other_node_is_lost_the_takeover_goes_first_and_the_drill_is_over() {
     let mut bench = Bench::new(record());
