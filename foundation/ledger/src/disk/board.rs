@@ -12,6 +12,8 @@ use crate::format::Unreadable;
 #[derive(Clone, Debug)]
 pub(crate) struct Board {
     pub(crate) vows: Vec<Vow>,
+    /// The copy of each vow that its node writes first: not the only one that holds the newest.
+    pub(crate) begins: Vec<usize>,
     /// None where a word was never written, or is being written.
     pub(crate) words: Vec<Option<Word>>,
 }
@@ -22,11 +24,11 @@ impl Board {
         let mut bytes = vec![0; length];
         store.read(begin, &mut bytes).map_err(|error| Trouble::unread(store, &error))?;
         let place = |at: u64| (at - begin) as usize;
-        let mut board = Self { vows: Vec::new(), words: Vec::new() };
+        let mut board = Self { vows: Vec::new(), begins: Vec::new(), words: Vec::new() };
         for seat in 0..title.layout.seats {
             let vow = place(title.layout.vow(seat));
             let copies = [&bytes[vow..vow + BLOCK], &bytes[vow + BLOCK..vow + 2 * BLOCK]];
-            let vow = newer(copies, title, seat).map_err(|why| {
+            let (vow, begins) = newer(copies, title, seat).map_err(|why| {
                 Trouble::Broken(match why {
                     Unreadable::TooNew { found, known } => {
                         StorageFailure::TooNew { file: store.name(), found, known }
@@ -35,6 +37,7 @@ impl Board {
                 })
             })?;
             board.vows.push(vow);
+            board.begins.push(begins);
             let word = place(title.layout.word(seat));
             let word = sealed(&bytes[word..word + BLOCK]);
             let word = word.and_then(|word| Word::from_bytes(word, title.whose, seat));
@@ -44,15 +47,20 @@ impl Board {
     }
 }
 
-/// The newer of two copies. They are written one after the other: of two that are whole the newer
-/// counts; a torn one was never acted on, or stands whole beside it.
-fn newer(copies: [&[u8]; 2], title: &Title, seat: usize) -> Result<Vow, Unreadable> {
+/// The newer of two copies, and which of them is written first next. They are written one after the
+/// other: of two that are whole the newer counts; a torn one was never acted on, or stands whole
+/// beside it.
+fn newer(copies: [&[u8]; 2], title: &Title, seat: usize) -> Result<(Vow, usize), Unreadable> {
     let read = |copy: &[u8]| Vow::from_bytes(sealed(copy)?, title.whose, seat);
     match (read(copies[0]), read(copies[1])) {
-        (Ok(one), Ok(two)) => Ok(if one.number >= two.number { one } else { two }),
+        (Ok(one), Ok(two)) if one.number >= two.number => {
+            Ok((one, usize::from(one.number > two.number)))
+        }
+        (Ok(_), Ok(two)) => Ok((two, 0)),
         (Err(Unreadable::TooNew { found, known }), _)
         | (_, Err(Unreadable::TooNew { found, known })) => Err(Unreadable::TooNew { found, known }),
-        (Ok(vow), Err(_)) | (Err(_), Ok(vow)) => Ok(vow),
+        (Ok(vow), Err(_)) => Ok((vow, 1)),
+        (Err(_), Ok(vow)) => Ok((vow, 0)),
         (Err(why), Err(_)) => Err(why),
     }
 }
@@ -60,4 +68,125 @@ fn newer(copies: [&[u8]; 2], title: &Title, seat: usize) -> Result<Vow, Unreadab
 /// The record of one block.
 fn sealed(block: &[u8]) -> Result<&[u8], Unreadable> {
     super::frame::record(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, Result as IoResult};
+
+    use tsugi_vocabulary::{BootId, Index, NodeName};
+
+    use super::*;
+    use crate::disk::keeper::Keeper;
+    use crate::disk::platter::{Platter, Reach};
+    use crate::mutant::plant;
+    use crate::{ClusterId, View, disk};
+
+    /// A platter at which the next write is torn, and its machine gone with that.
+    #[derive(Clone)]
+    struct Torn(std::sync::Arc<std::sync::Mutex<Platter>>);
+
+    impl Torn {
+        fn of(platter: Platter) -> Self {
+            Self(std::sync::Arc::new(std::sync::Mutex::new(platter)))
+        }
+    }
+
+    impl Store for Torn {
+        fn name(&self) -> String {
+            "torn".to_owned()
+        }
+        fn size(&mut self) -> IoResult<u64> {
+            self.0.lock().unwrap().size()
+        }
+        fn read(&mut self, at: u64, into: &mut [u8]) -> IoResult<()> {
+            self.0.lock().unwrap().read(at, into)
+        }
+        fn write(&mut self, at: u64, _: &[u8]) -> IoResult<()> {
+            self.0.lock().unwrap().put(at, &[7; 512], Reach::Whole);
+            Err(Error::other("no power"))
+        }
+        fn settle(&mut self) -> IoResult<()> {
+            Ok(())
+        }
+    }
+
+    /// A life that follows a former one, whose first vow reaches copy `late` after all; then its
+    /// own next vow is torn. Whether what it had sworn before still stands.
+    fn stands(late: usize) -> bool {
+        let nodes = [NodeName::new("a").unwrap(), NodeName::new("b").unwrap()];
+        let mut platter = Platter::default();
+        let mut view = View::founded(1);
+        view.applied = Index(1);
+        disk::found(&mut platter, (ClusterId(1), BootId(2)), &nodes, &view).unwrap();
+        let open =
+            |platter, life| Keeper::open(platter, ClusterId(1), &nodes[0], life).ok().unwrap();
+        let former = open(platter, BootId(3));
+        let title = former.title().clone();
+        let mut platter = former.into_store();
+        let place = title.layout.vow(0);
+        let mut old = vec![0; BLOCK];
+        platter.read(place, &mut old).unwrap();
+        let mut keeper = open(platter, BootId(4));
+        keeper.follow().ok().unwrap();
+        let sworn = keeper.vow();
+        let mut platter = keeper.clone().into_store();
+        platter.put(place + (late * BLOCK) as u64, &old, Reach::Whole);
+        let torn = Torn::of(platter);
+        assert!(keeper.with_store(torn.clone()).campaign().is_err(), "its machine is gone");
+        let left = Board::read(&mut torn.clone(), &title).ok().unwrap();
+        left.vows[0] == sworn
+    }
+
+    #[test]
+    fn a_late_vow_of_a_former_life_and_then_a_torn_one_take_nothing_back() {
+        for late in 0..2 {
+            assert!(stands(late), "copy {late}");
+        }
+        plant("first-copy-first");
+        let noticed = (0..2).any(|late| !stands(late));
+        plant("");
+        assert!(noticed, "the rule is needed");
+    }
+
+    /// A former life writes its vow while the next one still reads.
+    #[test]
+    fn who_begins_goes_on_from_what_stands_there_then() {
+        let nodes = [NodeName::new("a").unwrap(), NodeName::new("b").unwrap()];
+        let mut platter = Platter::default();
+        let mut view = View::founded(1);
+        view.applied = Index(1);
+        disk::found(&mut platter, (ClusterId(1), BootId(2)), &nodes, &view).unwrap();
+        let shared = Both(std::sync::Arc::new(std::sync::Mutex::new(platter)));
+        let mut next = Keeper::seat(shared.clone(), ClusterId(1), &nodes[0]).ok().unwrap();
+        let mut former =
+            Keeper::open(shared.clone(), ClusterId(1), &nodes[0], BootId(3)).ok().unwrap();
+        former.campaign().ok().unwrap();
+        next.begin(BootId(4)).ok().unwrap();
+        assert!(next.vow().number > former.vow().number);
+        assert_eq!(next.vow().promised, former.vow().promised, "a promise is never taken back");
+        assert_eq!(next.vow().accepted, former.vow().accepted);
+    }
+
+    /// Two processes at one platter.
+    #[derive(Clone)]
+    struct Both(std::sync::Arc<std::sync::Mutex<Platter>>);
+
+    impl Store for Both {
+        fn name(&self) -> String {
+            self.0.lock().unwrap().name()
+        }
+        fn size(&mut self) -> IoResult<u64> {
+            self.0.lock().unwrap().size()
+        }
+        fn read(&mut self, at: u64, into: &mut [u8]) -> IoResult<()> {
+            self.0.lock().unwrap().read(at, into)
+        }
+        fn write(&mut self, at: u64, bytes: &[u8]) -> IoResult<()> {
+            self.0.lock().unwrap().write(at, bytes)
+        }
+        fn settle(&mut self) -> IoResult<()> {
+            self.0.lock().unwrap().settle()
+        }
+    }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Keeper<S> {
     title: Title,
     me: usize,
     vow: Vow,
+    /// The copy of its vow that is written first, as it was read last.
+    begins: usize,
     view: View,
     stance: Stance,
 }
@@ -108,15 +110,17 @@ impl<S: Store> Keeper<S> {
         };
         let board = Board::read(&mut store, &title)?;
         let stance = Stance::Follows(None);
-        let vow = board.vows[me];
-        Ok(Self { store, title, me, vow, view: View::default(), stance })
+        let (vow, begins) = (board.vows[me], board.begins[me]);
+        Ok(Self { store, title, me, vow, begins, view: View::default(), stance })
     }
 
     /// Takes the part up, as the life `life`. From here on no former life of it can write
     /// unnoticed.
     pub(crate) fn begin(&mut self, life: BootId) -> Result<(), Trouble> {
         // It may have changed while all was read: what a former life was writing has come.
-        let vow = Board::read(&mut self.store, &self.title)?.vows[self.me];
+        let board = Board::read(&mut self.store, &self.title)?;
+        let vow = board.vows[self.me];
+        self.begins = board.begins[self.me];
         // A write of a former life may still be under way: the vow that it did not finish, with
         // the next number, or the first of its own opening. Both have lower numbers than this.
         let begun = vow.next_generation();
@@ -167,21 +171,23 @@ impl<S: Store> Keeper<S> {
     /// Everything about this node that a rehearsal tells states apart by, but the view.
     #[cfg(any(test, feature = "suite"))]
     pub(crate) fn standing(&self) -> String {
-        format!("{:?} {:?}", self.vow, self.stance)
+        format!("{:?} {} {:?}", self.vow, self.begins, self.stance)
     }
 
     /// The same node at another store.
     #[cfg(any(test, feature = "suite"))]
     pub(crate) fn with_store<T>(self, store: T) -> Keeper<T> {
-        let Self { title, me, vow, view, stance, .. } = self;
-        Keeper { store, title, me, vow, view, stance }
+        let Self { title, me, vow, begins, view, stance, .. } = self;
+        Keeper { store, title, me, vow, begins, view, stance }
     }
 
     pub(crate) fn into_store(self) -> S {
         self.store
     }
 
-    /// Writes the vow with the next number: the place first, then its copy.
+    /// Writes the vow with the next number: one copy, then the other. Where the newest stands in
+    /// one copy only, as after a late writing of a former life, the other is written first: what
+    /// is torn now takes nothing back.
     fn swear(&mut self, vow: Vow) -> Result<(), Trouble> {
         let mut vow = Vow { number: vow.number + 1, ..vow };
         if mutant("promise-in-memory") && vow.accepted < vow.promised {
@@ -190,9 +196,11 @@ impl<S: Store> Keeper<S> {
         let record = vow.to_bytes(self.title.whose, self.me);
         let block = super::frame::blocks(&record);
         let at = self.title.layout.vow(self.me);
-        self.put(at, &block)?;
+        let first = mutant("first-copy-first") || mutant("one-copy");
+        let begins = if first { 0 } else { self.begins };
+        self.put(at + (begins * BLOCK) as u64, &block)?;
         if !mutant("one-copy") {
-            self.put(at + BLOCK as u64, &block)?;
+            self.put(at + ((1 - begins) * BLOCK) as u64, &block)?;
         }
         self.vow = vow;
         Ok(())
@@ -209,6 +217,7 @@ impl<S: Store> Keeper<S> {
         if board.vows[self.me] != self.vow {
             return Err(Trouble::Broken(StorageFailure::InUse { file: self.store.name() }));
         }
+        self.begins = board.begins[self.me];
         Ok(board)
     }
 
