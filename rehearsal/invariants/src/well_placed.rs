@@ -116,7 +116,8 @@ impl WellPlaced {
             let Some(cause) = said(decision).filter(|cause| lost && news(cause)) else { continue };
             let Cause::NodeSilent { node, silence: Span::ZERO } = cause else { continue };
             let was = before.group(name).filter(|was| was.owner() == Some(&node));
-            if was.is_some_and(|was| !self.is_fenced(before, (name, was))) {
+            let ends = |was: &GroupRecord| [before, after].iter().any(|r| is_to_end(r, was));
+            if was.is_some_and(|was| !self.is_fenced(before, (name, was)) && !ends(was)) {
                 let what =
                     format!("{node}, which owns {name}, was called lost, never listened for");
                 return Err(Violation { invariant: "patience", at: asked.at, what });
@@ -188,4 +189,11 @@ impl WellPlaced {
 fn is_resumed(draft: &Draft, group: &GroupName) -> bool {
     let words = format!("group resume {group}");
     draft.writes.iter().any(|w| matches!(w, Write::Audit(line) if line.words == words))
+}
+
+/// Whether a person demanded over the disk that a life of the owner ends: nobody listens for it.
+/// The group may have been given to a former life of it, which everybody has lost since.
+fn is_to_end(record: &Record, was: &GroupRecord) -> bool {
+    let known = was.owner().and_then(|owner| record.nodes.get(owner));
+    known.is_some_and(|known| known.value.demanded.is_some())
 }

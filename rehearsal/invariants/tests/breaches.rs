@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tsugi_cluster_rules::plan::{Chosen, Decision, Plan};
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{
-    AuditRecord, Draft, GroupIntent, GroupRecord, Order, Ownership, Phase, Record, Stretch,
-    Versioned, Write,
+    AuditRecord, Demand, Draft, GroupIntent, GroupRecord, NodeRecord, Order, Ownership, Phase,
+    Record, Stretch, Versioned, Write,
 };
 use tsugi_cluster_rules::spec::{Failback, FencePolicy, Takeover};
 use tsugi_cluster_rules::start_kind::StartKind;
@@ -154,6 +154,19 @@ fn an_owner_that_is_called_lost_by_an_agent_that_never_listened_for_it() {
     assert_eq!(says(&before, just_begun, &lost("n1", 1)), Some("patience"));
     let listened = Asked { began: 3_000_000_000, ..just_begun };
     assert_eq!(says(&before, listened, &lost("n1", 1)), None, "its next life began meanwhile");
+    // Whatever life of it owned the group: nobody listens for one whose end a person demanded.
+    let mut demanded = before.clone();
+    let order = Order {
+        by: "ops".to_owned(),
+        reason: "it hangs".to_owned(),
+        at: Wall(0),
+        command: "1".to_owned(),
+    };
+    let known =
+        NodeRecord { demanded: Some(Demand { boot: BootId(99), order }), ..NodeRecord::new(2) };
+    let entry = Versioned { version: Index(1), value: Arc::new(known) };
+    demanded.nodes.insert(node("n2"), entry);
+    assert_eq!(says(&demanded, just_begun, &lost("n1", 1)), None, "it is to end");
     before.plan = Some(lost("n1", 1));
     assert_eq!(says(&before, just_begun, &lost("n1", 2)), None, "it was said before");
 }

@@ -18,6 +18,8 @@ use crate::stage::Stage;
 const UNUSABLE: &str = "TSUG80106-E";
 /// How long a node may take to come back to its disk: it looks ever later.
 const BACK: Duration = Duration::from_secs(14);
+/// Where it leaves to its next life how often the disk failed of late: each time it rests longer.
+const FAILED: &str = "/var/lib/tsugi/shared-disk-failed";
 
 /// The node of the two that does not own the group.
 fn other(stage: &Stage, owner: usize) -> usize {
@@ -43,13 +45,16 @@ pub fn join_between(stage: &Stage, owner: usize) {
     stage.site.hosts[other].cut(&ALL_LINKS, false);
 }
 
-/// The disk of the ledger takes no write of the owner any more.
+/// The disk of the ledger takes no write of the owner any more, as if it never had failed before.
 ///
 /// # Errors
 /// What the system refused.
 pub fn lose_disk(stage: &Stage, owner: usize) -> Result<(Duration, Repair), Trouble> {
+    let host = &stage.site.hosts[owner];
+    // Of former repetitions there may be none.
+    let _none = std::fs::remove_file(host.place(FAILED)?);
     let at = now();
-    stage.site.hosts[owner].set_writes(LEDGER, Writes::Refused)?;
+    host.set_writes(LEDGER, Writes::Refused)?;
     Ok((at, Repair::LedgerDisk))
 }
 

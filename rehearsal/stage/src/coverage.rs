@@ -32,6 +32,7 @@ const STATES: &[&str] = &[
     "state found off",
     "state froze at a write",
     "state froze before a write",
+    "state life ended as demanded",
     "state mending",
     "state petition late",
     "state pinned and lost",

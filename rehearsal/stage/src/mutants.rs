@@ -43,6 +43,8 @@ const ALONE: &[&str] = &["agent", "hang", "isolate", "one-way"];
 /// What shows a rule of the disk's vote: no vote of the other node is there, or it is just gone.
 const DISK: &[&str] = &["split", "one-way", "cut-off", "isolate", "power", "move", "freeze"];
 const DISK_RESTART: &[&str] = &["power", "power-at-write", "split", "agent", "move"];
+/// A life whose end is demanded stands still, or does not see the disk, and its programs run.
+const DEMAND: &[&str] = &["demand", "freeze", "freeze-at-write", "disk-hangs", "split"];
 const START: &[&str] = &["all-power", "power", "agent"];
 
 const fn planted(name: &'static str, kinds: &'static [&'static str], budget: u64) -> Planted {
@@ -96,6 +98,7 @@ pub const VISIBLE: &[Planted] = &[
     set(Setting::SharedDisk, planted("disk-forgets-at-start", DISK_RESTART, 400)),
     set(Setting::SharedDisk, planted("disk-lets-former-go-at-once", DISK_RESTART, 400)),
     set(Setting::SharedDisk, planted("disk-ends-every-boot", LOSS, 400)),
+    set(Setting::SharedDisk, planted("disk-ends-the-demanded", DEMAND, 400)),
     planted("start-before-armed", &[], 10),
     planted("release-without-stop", OPERATOR, 10),
     planted("failed-stop-believed", &["stop-fails", "move", "stop-start"], 20),
@@ -122,6 +125,7 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     ("voter-unpins-early", "the lease's own tests: the planner never asks for it"),
     ("disk-read-before-written", "the model: here who is taken over from has long ceased to ask"),
     ("disk-ignores-membership", "the lease's own tests: the list changes when no lease runs"),
+    ("demand-names-a-node", "the node's own tests: it costs service, not safety"),
     ("fence-carried-out-late", "the node's own tests: it costs service, not safety"),
     ("state-of-a-liar-believed", "the node's own tests: here no device begins to lie"),
     ("fence-failure-assumed-dead", "the rules' walks: the checker of plans stops it before"),

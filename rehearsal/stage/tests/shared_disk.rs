@@ -155,6 +155,34 @@ fn without_two_of_the_three_nothing_runs_until_they_are_back() {
     }
 }
 
+/// With every network cut and the disk alive the owner runs on; a person has it ended.
+#[test]
+fn an_owner_whose_end_is_demanded_over_the_disk_lets_go_and_is_taken_over_from() {
+    for seed in SEEDS {
+        let kinds = [FaultKind::Split { for_ms: 20_000 }, FaultKind::Demand { node: 0 }];
+        let log = played(seed, &kinds);
+        assert_eq!(log.owners(), [0, 1], "seed {seed}");
+        // It says itself that it has let go: nobody waits for its silence.
+        let gap = log.longest_gap();
+        assert!(gap.0 <= TAKEN_OVER, "seed {seed}: {gap:?}");
+    }
+}
+
+#[test]
+fn an_owner_that_stands_still_while_its_end_is_demanded_is_waited_for() {
+    for kind in [
+        FaultKind::Freeze { node: 0, for_ms: 6_000 },
+        FaultKind::DiskHangs { node: 0, for_ms: 6_000 },
+    ] {
+        for seed in SEEDS {
+            let split = FaultKind::Split { for_ms: 20_000 };
+            let kinds = [split, kind.clone(), FaultKind::Demand { node: 0 }];
+            let log = played(seed, &kinds);
+            assert_eq!(log.owners(), [0, 1], "seed {seed}, {kind:?}");
+        }
+    }
+}
+
 #[test]
 fn both_that_lose_their_power_come_back_with_everything() {
     for seed in SEEDS {

@@ -175,6 +175,8 @@ impl Seat {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedDisk {
     pub seats: [Seat; 2],
+    /// The life of each node whose end the other demands.
+    pub demanded: [Option<BootId>; 2],
     /// How much longer everything takes, at most, in microseconds.
     pub slow_us: u64,
     tokens: u64,

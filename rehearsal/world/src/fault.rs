@@ -88,6 +88,8 @@ pub enum FaultKind {
     DiskSlow { late_ms: u64, for_ms: u64 },
     /// No network carries anything between two nodes; each is reached by callers.
     Split { for_ms: u64 },
+    /// F25 An operator has the node's life ended over the disk.
+    Demand { node: usize },
     /// The node loses every network and the shared disk.
     CutOff { node: usize, for_ms: u64 },
     /// F3 The node stands still in the middle of its next write to the shared disk.
@@ -146,7 +148,7 @@ impl FaultKind {
     ];
 
     /// The names of those that only a shared disk, or two nodes with one, have.
-    pub const OF_DISK: [&'static str; 11] = [
+    pub const OF_DISK: [&'static str; 12] = [
         "disk-hangs",
         "disk-stands-still",
         "disk-lost",
@@ -158,6 +160,7 @@ impl FaultKind {
         "cut-off",
         "freeze-at-write",
         "power-at-write",
+        "demand",
     ];
 
     /// The kinds after which another list of voters is in force.
@@ -206,6 +209,7 @@ impl FaultKind {
             Self::DiskUnwritten { node, for_ms } => ("disk-unwritten", vec![n(node), t(for_ms)]),
             Self::DiskSlow { late_ms, for_ms } => ("disk-slow", vec![t(late_ms), t(for_ms)]),
             Self::Split { for_ms } => ("split", vec![t(for_ms)]),
+            Self::Demand { node } => ("demand", vec![n(node)]),
             Self::CutOff { node, for_ms } => ("cut-off", vec![n(node), t(for_ms)]),
             Self::FreezeAtWrite { node, for_ms } => ("freeze-at-write", vec![n(node), t(for_ms)]),
             Self::PowerAtWrite { node, for_ms } => ("power-at-write", vec![n(node), t(for_ms)]),
@@ -253,6 +257,7 @@ impl FaultKind {
             "disk-unwritten" => Self::DiskUnwritten { node: n(0)?, for_ms: t(1)? },
             "disk-slow" => Self::DiskSlow { late_ms: t(0)?, for_ms: t(1)? },
             "split" => Self::Split { for_ms: t(0)? },
+            "demand" => Self::Demand { node: n(0)? },
             "cut-off" => Self::CutOff { node: n(0)?, for_ms: t(1)? },
             "freeze-at-write" => Self::FreezeAtWrite { node: n(0)?, for_ms: t(1)? },
             "power-at-write" => Self::PowerAtWrite { node: n(0)?, for_ms: t(1)? },
@@ -310,8 +315,10 @@ pub fn draw_faults(seed: u64, cast: Cast, run_ms: u64) -> Vec<Fault> {
     let swarm = FaultKind::NAMES.iter().enumerate().filter(|(n, _)| subset >> n & 1 == 1);
     let mut kinds: Vec<&str> = swarm.map(|(_, name)| *name).collect();
     if cast.ledger == LedgerOn::Disk {
-        let subset = chance.draw() | 1 << chance.below(FaultKind::OF_DISK.len() as u64);
-        let swarm = FaultKind::OF_DISK.iter().enumerate().filter(|(n, _)| subset >> n & 1 == 1);
+        // What a person orders there is drawn beside the rest (`demands`).
+        let faults = || FaultKind::OF_DISK.iter().filter(|name| **name != DEMAND);
+        let subset = chance.draw() | 1 << chance.below(faults().count() as u64);
+        let swarm = faults().enumerate().filter(|(n, _)| subset >> n & 1 == 1);
         kinds.extend(swarm.map(|(_, name)| *name));
     }
     if !cast.kinds.is_empty() {
@@ -328,7 +335,26 @@ pub fn draw_faults(seed: u64, cast: Cast, run_ms: u64) -> Vec<Fault> {
         at_ms +=
             if chance.happens(450) { chance.between(1, 900) } else { chance.between(900, 2_800) };
     }
+    if cast.ledger == LedgerOn::Disk && cast.kinds.is_empty() && !cast.without.contains(&DEMAND) {
+        faults.extend(demands(seed, cast, run_ms));
+        faults.sort_by_key(|fault| fault.at_ms);
+    }
     faults
+}
+
+const DEMAND: &str = "demand";
+
+/// Now and then an operator has a life ended over the disk. By a chance of its own: the other
+/// faults of a run stay what they are.
+fn demands(seed: u64, cast: Cast, run_ms: u64) -> Vec<Fault> {
+    let mut chance = Chance::new(seed, 12);
+    let count = chance.below(4).saturating_sub(1);
+    let one = |_| {
+        let at_ms = 1_500 + chance.below(run_ms.saturating_sub(13_500).max(1));
+        let node = usize::try_from(chance.below(cast.members as u64)).unwrap_or(0);
+        Fault { at_ms, kind: FaultKind::Demand { node } }
+    };
+    (0..count).map(one).collect()
 }
 
 fn draw(chance: &mut Chance, name: &str, cast: Cast) -> FaultKind {
@@ -392,6 +418,7 @@ fn draw_of_disk(chance: &mut Chance, name: &str, (node, for_ms): (usize, u64)) -
         "disk-unwritten" => FaultKind::DiskUnwritten { node, for_ms },
         "disk-slow" => FaultKind::DiskSlow { late_ms: chance.between(1, 120), for_ms },
         "split" => FaultKind::Split { for_ms },
+        "demand" => FaultKind::Demand { node },
         "cut-off" => FaultKind::CutOff { node, for_ms },
         "freeze-at-write" => FaultKind::FreezeAtWrite { node, for_ms },
         _ => FaultKind::PowerAtWrite { node, for_ms },

@@ -457,6 +457,8 @@ impl<'w> World<'w> {
                 self.queue.wish(n, &mut self.actors[n].wake, at);
             }
             Order::AskDisk(claims) => self.ask_disk(n, claims),
+            Order::Demand { life, .. } => self.begin_demand(n, life),
+            Order::EndLife => self.life_ended(n),
             Order::Left => self.agent_left(n),
         }
     }

@@ -7,6 +7,7 @@
 mod desks;
 mod disk;
 mod drills;
+mod ending;
 mod failures;
 mod fencing;
 mod ledgerwork;
@@ -169,6 +170,8 @@ pub enum Event {
         /// What it said.
         says: Power,
     },
+    /// Another node demands on the shared disk that this life of this node ends.
+    EndDemanded(BootId),
     /// What this node has measured of itself, all that is asked for.
     Measured(Figures),
     /// What the rehearsal of this command came to here; everything of it is gone.
@@ -288,6 +291,14 @@ pub enum Order {
         /// By what.
         device: Box<FenceDevice>,
     },
+    /// Demand on the shared disk that this life of a node ends, in place of what was demanded of
+    /// the node before; of none, that nothing is demanded of it any more. There is no answer.
+    Demand {
+        /// Of which node.
+        node: NodeName,
+        /// Which of its lives.
+        life: Option<BootId>,
+    },
     /// Ask a fence device for the state of its machine, once; answer with `DeviceSaid`. It does
     /// nothing to anybody.
     AskState {
@@ -337,6 +348,8 @@ pub enum Order {
     WakeAt(Moment),
     /// The last order after `Leave`: everything is handed over or stopped.
     Left,
+    /// The last order after `EndDemanded`: this life ends, and another one begins.
+    EndLife,
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod former;
 mod stretch;
 
 pub use event::{DrillTurn, EventRecord, Happening, LinkState, MonitorTurn};
-pub use fencing::{FenceFault, FenceOrder, HowOff};
+pub use fencing::{Demand, FenceFault, FenceOrder, HowOff};
 pub use former::{Gone, LeasesBefore, Restored};
 pub use stretch::{LONGEST_STRETCH, Stretch};
 
@@ -132,6 +132,10 @@ pub struct NodeRecord {
     /// while one does. Only two nodes that share a disk say it here.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub links_down: BTreeSet<String>,
+    /// The life of it whose end is demanded over the disk that two nodes share, until another life
+    /// of it is seen, or that one is confirmed to be off. Versions before it know of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demanded: Option<Demand>,
 }
 
 /// Whether a node may own groups.
@@ -377,6 +381,7 @@ impl NodeRecord {
             caught: BTreeMap::new(),
             certificate: None,
             links_down: BTreeSet::new(),
+            demanded: None,
         }
     }
 }

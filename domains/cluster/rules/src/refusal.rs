@@ -225,6 +225,11 @@ pub enum Refusal {
         /// What was named.
         resource: String,
     },
+    /// 39 The end of another node's life is demanded and may not have come yet: one at a time.
+    EndDemanded {
+        /// That node.
+        node: NodeName,
+    },
     /// 45 Another node wrote the group's mirrored volumes alone: the copies here are older.
     OlderCopy {
         /// The group.
@@ -282,6 +287,7 @@ impl Refusal {
             Self::NotAlone { .. } => 36,
             Self::InProduction => 37,
             Self::NoSuchProcess { .. } => 38,
+            Self::EndDemanded { .. } => 39,
             Self::OlderCopy { .. } => 45,
             Self::CopiesParted { .. } => 46,
         }
@@ -336,6 +342,7 @@ impl Refusal {
             Self::NotAlone { .. } => "not-alone",
             Self::InProduction => "in-production",
             Self::NoSuchProcess { .. } => "no-such-process",
+            Self::EndDemanded { .. } => "end-demanded",
             Self::OlderCopy { .. } => "older-copy",
             Self::CopiesParted { .. } => "copies-parted",
         }

@@ -179,7 +179,8 @@ fn waited_for(node: &NodeRecord, first: u64) -> NodeRecord {
         NodeIntent::InService | NodeIntent::Drained(_) => node.intent.clone(),
     };
     let voter = node.voter.min(first.saturating_sub(1));
-    NodeRecord { voter, intent, fencing: None, certificate: None, ..node.clone() }
+    let (fencing, certificate, demanded) = (None, None, None);
+    NodeRecord { voter, intent, fencing, certificate, demanded, ..node.clone() }
 }
 
 /// A group that nobody owns, with the pin that it was given last (L9).

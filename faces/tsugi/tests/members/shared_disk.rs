@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use nix::sys::signal::{Signal, kill};
+
 use crate::site::Site;
 
 /// Enough for the ledger of two nodes.
@@ -156,4 +158,77 @@ fn a_node_that_starts_without_its_disk_says_so_once_and_waits_for_it() {
     fs::rename(&away, &disk).expect("a file");
     site.until("a runs it again", |site| runs_at(site, "a", "a"));
     assert_eq!((site.agent("a"), complaints(&site, "a")), (agent, 1), "{}", site.log("a"));
+}
+
+/// Whether something of this number needs a person, as a node says.
+fn needs(site: &Site, node: &str, number: &str) -> bool {
+    site.needs(node).iter().any(|id| id.contains(number))
+}
+
+#[test]
+fn a_node_whose_end_is_demanded_over_the_disk_ends_its_life_once_and_the_other_takes_over() {
+    let site = running();
+    let (epoch, agent) = (site.group("b").2, site.agent("a"));
+    site.tsugi("b", &["node", "fence", "a", "--reason", "it answers nobody"]);
+    site.until("b runs it", |site| runs_at(site, "b", "b"));
+    assert!(site.group("b").2 > epoch);
+    site.until("a begins anew", |site| site.log("a").contains("TSUG10282-E"));
+    site.until("it is over", |site| !needs(site, "b", "TSUG10281-W"));
+    all_there(&site);
+    let next = site.agent("a");
+    assert_ne!(next, agent);
+    // The life that came after is meant by nobody.
+    site.tsugi("b", &["group", "move", "WORK", "a", "--reason", "it is well again"]);
+    site.until("a runs it", |site| runs_at(site, "b", "a"));
+    assert_eq!(site.agent("a"), next);
+    assert_eq!(site.log("a").matches("TSUG10282-E").count(), 1, "{}", site.log("a"));
+}
+
+#[test]
+fn an_agent_that_stands_still_wakes_to_its_demanded_end_and_until_then_status_says_so() {
+    let site = running();
+    let agent = site.agent("a");
+    kill(agent, Signal::SIGSTOP).expect("it runs");
+    site.at_last("b", &["node", "fence", "a", "--reason", "it hangs"]);
+    assert!(needs(&site, "b", "TSUG10281-W"), "{:?}", site.needs("b"));
+    let told = site.status("b").to_string();
+    assert!(told.contains("it hangs"), "who reads this at night learns why: {told}");
+    let both = site.ask("b", &["node", "fence", "b", "--reason", "it too"]);
+    assert_ne!(both.0, Some(0), "{both:?}");
+    site.until("b runs it", |site| runs_at(site, "b", "b"));
+    assert!(needs(&site, "b", "TSUG10281-W"), "nobody knows yet that it has ended");
+    kill(agent, Signal::SIGCONT).expect("it is there");
+    site.until("a begins anew", |site| site.log("a").contains("TSUG10282-E"));
+    all_there(&site);
+    site.until("it is over", |site| !needs(site, "b", "TSUG10281-W"));
+    assert_ne!(site.agent("a"), agent);
+    assert!(runs_at(&site, "b", "b"));
+}
+
+/// Up to where the disk of two nodes takes writes here: what the first of them petitions fits
+/// below, and none of the areas of its region.
+const BELOW_THE_AREAS: &str = "5537792";
+
+#[test]
+fn a_disk_of_which_only_a_part_can_be_written_does_not_have_an_agent_begin_anew_again_and_again() {
+    let mut site = running();
+    site.cut_power("b");
+    site.until("a leads alone", |site| site.status("a")["votes"]["leader"] == "a");
+    let first = site.agent("a");
+    site.let_write("a", BELOW_THE_AREAS);
+    let pause = ["group", "pause", "WORK", "--reason", "to write something"];
+    let (code, ..) = site.ask("a", &pause);
+    assert_ne!(code, Some(0), "nothing could be written");
+    // What it was writing stands in an area that is used no more by the next life. That one fails
+    // at another, and finds by itself that it cannot be written.
+    site.until("the next life fails too", |site| complaints(site, "a") == 2);
+    let second = site.agent("a");
+    assert_ne!(second, first);
+    site.start("b");
+    site.until("b leads", |site| site.status("b")["votes"]["leader"] == "b");
+    assert_eq!((site.agent("a"), complaints(&site, "a")), (second, 2), "{}", site.log("a"));
+    site.let_write("a", "unlimited");
+    site.until("a began anew", |site| site.agent("a") != second);
+    all_there(&site);
+    assert_eq!(complaints(&site, "a"), 2, "{}", site.log("a"));
 }

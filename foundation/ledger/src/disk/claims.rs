@@ -108,12 +108,36 @@ impl<S: Store> ClaimBlocks<S> {
         Ok(())
     }
 
+    /// The title of the disk.
+    pub(crate) fn title(&self) -> &Title {
+        &self.title
+    }
+
+    /// The place of this node among the two.
+    pub(crate) fn me(&self) -> usize {
+        self.me
+    }
+
+    pub(crate) fn into_parts(self) -> (S, Title, usize) {
+        (self.store, self.title, self.me)
+    }
+
+    /// Says again what this node claims, above whatever a former life may still be writing: that
+    /// has the next number at most.
+    ///
+    /// # Errors
+    /// As for [`ClaimBlocks::own`] and [`ClaimBlocks::write`].
+    pub(crate) fn say_again(&mut self) -> Result<(), StorageFailure> {
+        let Some(own) = self.own()? else { return Ok(()) };
+        self.write(&Claims { number: own.number + 2, ..own })
+    }
+
     /// Writes a block that says nothing, durably. Whoever may not write what counts any more sees
     /// by it whether another life could.
     ///
     /// # Errors
     /// What the system said.
-    pub fn try_writing(&mut self) -> Result<(), StorageFailure> {
+    pub(crate) fn try_writing(&mut self) -> Result<(), StorageFailure> {
         let written = self.store.write(self.title.layout.trial(self.me), &[0; BLOCK]);
         written.map_err(|error| Trouble::unwritten(&self.store, &error).failure())
     }

@@ -35,8 +35,8 @@ pub(super) enum Job {
     Catch(Asker<Index>),
     /// Look at the disk now.
     Look,
-    /// Demand the end of this life of a node.
-    Poison(NodeName, BootId, Asker<()>),
+    /// Demand the end of this life of a node; of none where nothing is demanded any more.
+    Demand(NodeName, Option<BootId>, Asker<()>),
     /// End.
     Stop(oneshot::Sender<()>),
 }
@@ -72,6 +72,10 @@ pub(super) struct Clerk<S> {
     /// How many petitions this life has written.
     petitions: u64,
     catching: Vec<Asker<Index>>,
+    /// Who waits until the demands of the word stand on the disk.
+    demanding: Vec<Asker<()>>,
+    /// The demands as the disk has them.
+    said: Vec<Option<BootId>>,
     /// What was last seen of others, and since when nothing else was.
     signs: (Vec<u64>, Instant),
     /// How far apart signs of others have lately come.
@@ -90,6 +94,8 @@ impl<S: Store> Clerk<S> {
             posted: None,
             petitions: 0,
             catching: Vec::new(),
+            demanding: Vec::new(),
+            said: Vec::new(),
             signs: (Vec::new(), Instant::now()),
             apart: Apart::default(),
         }
@@ -154,16 +160,12 @@ impl<S: Store> Clerk<S> {
             Job::Do(entry, asker) => self.waiting.push((entry, asker)),
             Job::Catch(asker) => self.catching.push(asker),
             Job::Look => self.shared.asked_to_look.store(false, Ordering::Release),
-            Job::Poison(node, life, asker) => {
+            Job::Demand(node, life, asker) => {
                 let seat = self.keeper.title().nodes.iter().position(|name| *name == node);
                 if let Some(seat) = seat {
-                    self.word.pills[seat] = Some(life);
+                    self.word.pills[seat] = life;
                 }
-                let said = self.say().map_err(|ended| match ended {
-                    Ended::Poisoned => Failure::Poisoned,
-                    Ended::Trouble(trouble) => Failure::Storage(trouble.failure()),
-                });
-                asker.answer(said);
+                self.demanding.push(asker);
             }
             Job::Stop(stopped) => return Some(stopped),
         }
@@ -178,6 +180,11 @@ impl<S: Store> Clerk<S> {
         if self.keeper.leads().is_none() {
             self.follow()?;
         }
+        // Whoever asked for it may have stopped waiting.
+        if self.said != self.word.pills {
+            self.say()?;
+        }
+        self.demanding.drain(..).for_each(|asker| asker.answer(Ok(())));
         Ok(())
     }
 
@@ -285,7 +292,9 @@ impl<S: Store> Clerk<S> {
         self.word.beat += 1;
         self.word.leads = self.keeper.leads();
         self.word.committed = self.keeper.view().applied;
-        Ok(self.keeper.say(&self.word)?)
+        self.keeper.say(&self.word)?;
+        self.said.clone_from(&self.word.pills);
+        Ok(())
     }
 
     fn follow(&mut self) -> Result<(), Ended> {
@@ -338,8 +347,8 @@ impl<S: Store> Clerk<S> {
     /// Ends if somebody demands the end of this life.
     fn heed(&self, board: &Board) -> Result<(), Ended> {
         let (me, life) = (self.keeper.me(), self.keeper.life());
-        let pills = board.words.iter().flatten().filter_map(|word| *word.pills.get(me)?);
-        if pills.into_iter().any(|pill| pill == life) { Err(Ended::Poisoned) } else { Ok(()) }
+        let mut pills = board.words.iter().flatten().filter_map(|word| *word.pills.get(me)?);
+        if pills.any(|pill| pill == life) { Err(Ended::Poisoned) } else { Ok(()) }
     }
 
     /// Whatever a seat writes is a sign of life.
@@ -450,6 +459,14 @@ impl<S: Store> Clerk<S> {
                 self.catching.push(asker);
             }
         }
+        // What they demand is said all the same, with the next word.
+        for asker in std::mem::take(&mut self.demanding) {
+            if asker.until <= now {
+                asker.answer(Err(Failure::Unknown));
+            } else {
+                self.demanding.push(asker);
+            }
+        }
     }
 
     fn let_go(&mut self, failure: &Failure) {
@@ -458,6 +475,7 @@ impl<S: Store> Clerk<S> {
         }
         self.waiting.drain(..).for_each(|(_, asker)| asker.answer(Err(failure.clone())));
         self.catching.drain(..).for_each(|asker| asker.answer(Err(failure.clone())));
+        self.demanding.drain(..).for_each(|asker| asker.answer(Err(failure.clone())));
     }
 
     /// Who leads, as far as this node knows.

@@ -26,6 +26,7 @@ mod node;
 mod platter;
 mod region;
 mod store;
+mod trial;
 mod trouble;
 mod vow;
 #[cfg(any(test, feature = "suite"))]
@@ -42,5 +43,6 @@ pub use node::{DiskLedger, DiskSeat, Pace};
 #[cfg(any(test, feature = "suite"))]
 pub use platter::Reach;
 pub use store::{BLOCK, SharedDisk, Store};
+pub use trial::{FirstFailed, Noting, Spot, try_writing};
 #[cfg(any(test, feature = "suite"))]
 pub use walk::{Act, Walk, Wrong};

@@ -217,7 +217,7 @@ impl DiskLedger {
         Ok(Self { shared, jobs })
     }
 
-    /// This life of the node: what [`DiskLedger::poison`] of another node names.
+    /// This life of the node: what [`DiskLedger::demand_end`] of another node names.
     #[must_use]
     pub fn life(&self) -> BootId {
         self.shared.life
@@ -253,10 +253,16 @@ impl DiskLedger {
         }
     }
 
-    /// Demands the end of the life `life` of `node`: its ledger fails once it reads this. Nothing
-    /// says that it has: who waits for its end waits for its lease.
-    pub fn poison(&self, node: NodeName, life: BootId) -> Pending<()> {
-        self.ask(|asker| Job::Poison(node, life, asker))
+    /// Demands the end of the life `life` of `node`, in place of what was demanded of it before:
+    /// its ledger fails once it reads this. Nothing says that it has: who waits for its end waits
+    /// for its lease. The demand stands until it is withdrawn, or this life of the node ends.
+    pub fn demand_end(&self, node: NodeName, life: BootId) -> Pending<()> {
+        self.ask(|asker| Job::Demand(node, Some(life), asker))
+    }
+
+    /// Demands nothing of `node` any more.
+    pub fn withdraw_demand(&self, node: NodeName) -> Pending<()> {
+        self.ask(|asker| Job::Demand(node, None, asker))
     }
 
     fn ask<T: Send + 'static>(&self, job: impl FnOnce(Asker<T>) -> Job) -> Pending<T> {

@@ -77,7 +77,7 @@ async fn a_node_whose_end_is_demanded_fails_and_only_in_that_life() {
     let name = stand::node(["a", "b"][victim]);
     let mut failed = two.ledger(victim).failed();
     let life = two.ledger(victim).life();
-    two.ledger(other).poison(name, life).await.expect("written");
+    two.ledger(other).demand_end(name, life).await.expect("written");
     let told = tokio::time::timeout(suite::LONG, failed.wait_for(Option::is_some)).await;
     assert_eq!(*told.expect("in time").expect("told"), Some(Failure::Poisoned));
     let known = two.ledger(victim).leadership();
@@ -85,6 +85,40 @@ async fn a_node_whose_end_is_demanded_fails_and_only_in_that_life() {
     two.restart(victim).await;
     suite::commit(two.ledger(victim), stand::put("again", 1)).await.committed().expect("done");
     assert_eq!(*two.ledger(victim).failed().borrow(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demand_stands_in_every_later_word_until_it_is_withdrawn() {
+    let two = OneDisk::with(&["a", "b"], QUICK).await;
+    let (one, name, life) = (two.ledger(0), stand::node("d"), stand::life());
+    let seat = || tsugi_ledger::disk::DiskSeat {
+        cluster: stand::CLUSTER,
+        node: name.clone(),
+        life,
+        pace: QUICK,
+    };
+    let image = || SharedDisk::open(two.image()).expect("it opens");
+    one.demand_end(name.clone(), life).await.expect("written");
+    for n in 0..3 {
+        suite::commit(one, stand::put("k", n)).await.committed().expect("done");
+    }
+    // That life comes after the demand, and after what was said since.
+    let ended = async |ledger: Result<tsugi_ledger::disk::DiskLedger, Failure>| match ledger {
+        Err(failure) => Some(failure),
+        Ok(ledger) => {
+            let mut failed = ledger.failed();
+            let told = tokio::time::timeout(suite::LONG, failed.wait_for(Option::is_some)).await;
+            told.expect("in time").expect("told").clone()
+        }
+    };
+    let met = tsugi_ledger::disk::DiskLedger::open(image(), seat()).await;
+    assert_eq!(ended(met).await, Some(Failure::Poisoned));
+    one.withdraw_demand(name.clone()).await.expect("written");
+    let again = tsugi_ledger::disk::DiskLedger::open(image(), seat()).await.expect("it opens");
+    again.barrier().await.expect("it reads");
+    suite::commit(one, stand::put("k", 9)).await.committed().expect("done");
+    again.barrier().await.expect("it reads");
+    assert_eq!(*again.failed().borrow(), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

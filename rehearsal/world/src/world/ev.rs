@@ -164,6 +164,7 @@ pub(crate) fn concerned(ev: &Ev) -> Option<usize> {
             | shared_disk::Step::Wrote { .. }
             | shared_disk::Step::WriteFailed { .. }
             | shared_disk::Step::Read { .. }
+            | shared_disk::Step::Demands { .. }
             | shared_disk::Step::Looks => Some(*n),
         },
         Ev::Propose { .. }

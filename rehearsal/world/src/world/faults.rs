@@ -141,6 +141,7 @@ impl World<'_> {
                     self.later(for_ms, Undo::Hear(from, to));
                 }
             }
+            FaultKind::Demand { node } => self.order_fence(node),
             FaultKind::CutOff { node, for_ms } => {
                 self.actors[node].isolated = true;
                 self.later(for_ms, Undo::Reconnect(node));

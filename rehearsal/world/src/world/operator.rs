@@ -169,6 +169,12 @@ impl World<'_> {
         Again::Yes
     }
 
+    /// No node of a cluster with a shared disk has a device here.
+    pub(crate) fn order_fence(&mut self, node: usize) {
+        let node = Scene::node(node);
+        self.order(Command::NodeFence { node }, "node fence".to_owned());
+    }
+
     /// Another configuration: one group likes its nodes in another order, is restarted in place
     /// more or less often, and its takeovers are only observed, or no more.
     pub(crate) fn order_apply(&mut self, group: usize) {

@@ -210,7 +210,10 @@ impl World<'_> {
     pub(crate) fn on_catch_up(&mut self) {
         self.after_us(5 * LOOK_US, Ev::CatchUp);
         if self.is_on_disk() {
-            (0..self.actors.len()).for_each(|n| self.look_for_leader(n));
+            for n in 0..self.actors.len() {
+                self.look_for_leader(n);
+                self.read_demand(n);
+            }
         }
         let Some(leader) = self.truth.leader else { return };
         for n in 0..self.actors.len() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tsugi_cluster_rules::node::{Event, Shows};
 use tsugi_cluster_rules::record::Record;
 use tsugi_cluster_rules::timing::{DISK_LOOK, first_disk_look};
-use tsugi_vocabulary::{Claims, GroupName, Span};
+use tsugi_vocabulary::{BootId, Claims, GroupName, Span};
 
 use super::actor::DiskUse;
 use super::{DISK, Ev, Seen, Undo, World};
@@ -37,6 +37,8 @@ pub(crate) enum Step {
     Reads { number: u64 },
     /// They reach the reader.
     Read { number: u64, shows: Box<Shows> },
+    /// It demands the end of a life of the other, or nothing of it any more.
+    Demands { life: Option<BootId> },
     /// An agent whose disk failed looks whether it can begin anew.
     Looks,
 }
@@ -156,8 +158,38 @@ impl World<'_> {
             Step::Read { number, shows } => {
                 self.step(n, Event::Disk { number, shows: *shows });
             }
+            Step::Demands { life } => self.demands(n, life),
             Step::Looks => self.looks_at_disk(n),
         }
+    }
+
+    pub(crate) fn begin_demand(&mut self, n: usize, life: Option<BootId>) {
+        let us = self.takes_us();
+        self.disk_step_after(us, n, Step::Demands { life });
+    }
+
+    /// It goes with a word of the node, which is said again and again.
+    fn demands(&mut self, n: usize, life: Option<BootId>) {
+        if !self.uses_disk(n) {
+            return self.disk_step_after(AGAIN_US, n, Step::Demands { life });
+        }
+        self.disk.demanded[1 - n] = life;
+    }
+
+    /// A node that reads the disk finds whose end is demanded, whichever life that is.
+    pub(crate) fn read_demand(&mut self, n: usize) {
+        let Some(life) = self.disk.demanded.get(n).copied().flatten() else { return };
+        if self.reads_disk(n) {
+            self.step(n, Event::EndDemanded(life));
+        }
+    }
+
+    /// This life has ended as it was demanded; the hands start the next.
+    pub(crate) fn life_ended(&mut self, n: usize) {
+        self.meet("state life ended as demanded");
+        self.actors[n].node = None;
+        let ms = self.chance.between(10, 80);
+        self.later(ms, Undo::AgentBack(n));
     }
 
     /// A writing comes to its end, whether or not its writer still lives.

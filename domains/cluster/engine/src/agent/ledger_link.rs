@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tsugi_cluster_rules::timing::Timing as Times;
-use tsugi_ledger::disk::DiskLedger;
 use tsugi_ledger::{
     Answer, ClusterId, Failure, Ledger, Peers, RaftLedger, Seat, SendFailure, StorageFailure,
     Timing, Voter, VoterId,
@@ -29,7 +28,7 @@ use super::ear::Ear;
 use super::founding::{Founding, FoundingFailure, Part};
 use super::membership::Running;
 use super::register::Register;
-use super::shared_disk;
+use super::shared_disk::{self, OnDisk};
 use super::start::{AgentConfig, FOUNDING_CHANNEL, LEDGER_CHANNEL, PARITY_CHANNEL};
 use crate::config;
 use crate::control::Later;
@@ -68,6 +67,8 @@ pub enum LinkFailure {
 /// The ledger, and what keeps it reachable.
 pub(super) struct Link {
     pub ledger: Arc<dyn Ledger>,
+    /// The same where it is on a disk that two nodes share: it carries demands as well.
+    pub disk: Option<OnDisk>,
     /// Where the others listen.
     pub book: Arc<Book>,
     /// Who has which number.
@@ -102,14 +103,14 @@ impl Link {
 enum Here {
     OnNodes(RaftLedger),
     /// What others ask stands on the disk.
-    OnDisk(DiskLedger),
+    OnDisk(OnDisk),
 }
 
 impl Here {
     fn ledger(&self) -> Arc<dyn Ledger> {
         match self {
             Self::OnNodes(ledger) => Arc::new(ledger.clone()),
-            Self::OnDisk(ledger) => Arc::new(ledger.clone()),
+            Self::OnDisk(disk) => Arc::new(disk.ledger.clone()),
         }
     }
 
@@ -128,7 +129,14 @@ impl Here {
     fn ear(self, me: NodeName) -> Ear {
         match self {
             Self::OnNodes(ledger) => Ear::new(me, ledger),
-            Self::OnDisk(ledger) => Ear::of_disk(me, ledger),
+            Self::OnDisk(disk) => Ear::of_disk(me, disk.ledger),
+        }
+    }
+
+    fn on_disk(&self) -> Option<OnDisk> {
+        match self {
+            Self::OnNodes(_) => None,
+            Self::OnDisk(disk) => Some(disk.clone()),
         }
     }
 }
@@ -246,8 +254,8 @@ pub(super) async fn open(
         None => open_ledger(seat, founding, peers).await.map(Here::OnNodes),
         Some(path) => {
             let seat = (seat.cluster, me.clone(), life);
-            let ledger = shared_disk::ledger(path, seat, times.ttl).await;
-            ledger.map(Here::OnDisk)
+            let opened = shared_disk::ledger(path, seat, times.ttl, &agent.data_dir).await;
+            opened.map(Here::OnDisk)
         }
     };
     let here = here.map_err(|failure| match failure {
@@ -272,9 +280,9 @@ pub(super) async fn open(
     if founding.part == Part::Founder {
         tokio::spawn(write_first_entry(Arc::clone(&shared), data_dir));
     }
+    let (ledger, disk) = (shared, here.on_disk());
     let ear = here.ear(identity.subject.name.clone());
-    let ledger = shared;
-    Ok(Link { ledger, book, register, tls, heard, reception, ear, parity, _server: server })
+    Ok(Link { ledger, disk, book, register, tls, heard, reception, ear, parity, _server: server })
 }
 
 /// Tells the others at once that something stands on the disk which they wait for. They would find

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use tsugi_cluster_rules::lease::disk_vote::DiskSight;
+use tsugi_cluster_rules::lease::voter_list::VoterChange;
 use tsugi_cluster_rules::node::{Birth, Node};
 use tsugi_cluster_rules::plan::Settled;
 use tsugi_cluster_rules::record::Record;
@@ -30,12 +31,12 @@ use tsugi_wire::version::{Build, Protocol};
 use super::belonging::{self, Lookout};
 use super::file;
 use super::founding::{Founding, FoundingFailure};
-use super::ledger_link::{self, LinkFailure};
+use super::ledger_link::{self, Link, LinkFailure};
 use super::membership::Shared;
-use super::shared_disk::{self, Disk};
+use super::shared_disk::{self, Disk, OnDisk};
 use super::tasks::{self, Reader};
 use crate::control::{Direct, Pace, Services};
-use crate::core::{Core, CoreParts, Ended, Notebook, Post, mailbox};
+use crate::core::{Core, CoreParts, Ended, Notebook, Post, Proposal, mailbox};
 use crate::datagrams::Networks;
 use crate::errand::{Errands, Surroundings};
 use crate::fence::Fences;
@@ -211,7 +212,7 @@ fn work(
     let seen = (picture.subscribe(), networks.heard());
     let here = (&mut identity, boot.id);
     let link = runtime.block_on(ledger_link::open(config, (&founding, &own), here, seen))?;
-    let Opened { disk, claimant, claimed } = open_disk(&founding, &identity, &post)?;
+    let opened = open_disk(runtime, (config, &founding, &identity), (boot.id, &post, &link))?;
     let (ledger, running) = (Arc::clone(&link.ledger), link.running());
     let mut reader = Reader::new(Arc::new(Record::default()));
     let record = reader.read(&ledger.view())?;
@@ -223,8 +224,8 @@ fn work(
     let around = Surroundings { unmounting, cluster, ..surroundings(config, &me) };
     std::fs::create_dir_all(around.ocf_files())?;
     let notebook = Notebook::in_folder(&config.run_dir, machine_id());
-    let kept = (&*promise_file, &notebook);
-    let birth = birth((me.clone(), founding.voter(&me)), boot.id, (kept, claimed), record)?;
+    let kept = ((&*promise_file, &notebook), opened.claimed);
+    let birth = birth((me.clone(), founding.voter(&me)), boot.id, kept, record)?;
     let lookout = Lookout::new(config, (me.clone(), voter), &link, post.clone());
     let parts = CoreParts {
         node: Node::new(birth),
@@ -241,18 +242,18 @@ fn work(
         mailbox,
         proposals: drafts,
         voter_changes,
+        demands: opened.demands,
         ear: link.ear,
-        claimant,
+        claimant: opened.claimant,
         standing: picture,
         founding,
         links: Watcher::open()?,
     };
-    runtime.spawn(tasks::propose(Arc::clone(&ledger), waiting, post.clone()));
-    runtime.spawn(tasks::change_voters(Arc::clone(&ledger), changes));
+    put_to_ledger(runtime, &ledger, (waiting, changes), post.clone());
     runtime.spawn(lookout.watch());
     runtime.spawn(tasks::catch_up(Arc::clone(&ledger), (link.book, link.register, me.clone())));
     tell_core(runtime, &ledger, (reader, post.clone()));
-    runtime.spawn(end_with_ledger(me.clone(), disk, (Arc::clone(&ledger), language, post)));
+    runtime.spawn(end_with_ledger(me.clone(), opened.disk, (Arc::clone(&ledger), language, post)));
     runtime.spawn(Arc::clone(&link.parity).keep());
     tell_and_compare(runtime, &ledger, (&config.config_file, &parts.standing));
     logbook::begin(&me, config.build.version, boot.started, language);
@@ -277,14 +278,29 @@ fn tell_and_compare(
     runtime.spawn(file::compare(file.to_owned(), picture.clone(), file::LOOK));
 }
 
+/// Puts to the ledger what the core has for it.
+fn put_to_ledger(
+    runtime: &tokio::runtime::Runtime,
+    ledger: &Arc<dyn Ledger>,
+    (drafts, changes): (
+        mpsc::UnboundedReceiver<Proposal>,
+        mpsc::UnboundedReceiver<(VoterChange, Generation)>,
+    ),
+    post: Post,
+) {
+    runtime.spawn(tasks::propose(Arc::clone(ledger), drafts, post));
+    runtime.spawn(tasks::change_voters(Arc::clone(ledger), changes));
+}
+
 /// The disk that the ledger is on, if it is on one.
-#[derive(Default)]
 struct Opened {
     disk: Option<Disk>,
     /// Where claims go.
     claimant: Option<Claimant>,
     /// What former lives of this node have claimed.
     claimed: Option<Claims>,
+    /// Where it goes whose end is demanded.
+    demands: mpsc::UnboundedSender<(NodeName, Option<BootId>)>,
 }
 
 /// Waits until the disk that the ledger is on can be used, if it is on one.
@@ -295,30 +311,35 @@ async fn await_disk(config: &AgentConfig) -> Result<(), AgentFailure> {
     let spec = read.map_err(|problems| FoundingFailure::Config(problems.len()))?.spec;
     let (me, cluster) = (&identity.subject.name, ClusterId(identity.cluster.id.0));
     if let Some(path) = shared_disk::path(&spec, me) {
-        shared_disk::await_writes(path, cluster, me).await;
+        shared_disk::await_writes(path, &config.data_dir, (cluster, me)).await;
     }
     Ok(())
 }
 
 /// Opens the disk that the ledger is on.
 fn open_disk(
-    founding: &Founding,
-    identity: &ClusterIdentity,
-    post: &Post,
+    runtime: &tokio::runtime::Runtime,
+    (agent, founding, identity): (&AgentConfig, &Founding, &ClusterIdentity),
+    (life, post, link): (BootId, &Post, &Link),
 ) -> Result<Opened, AgentFailure> {
     let read = config::read(&founding.config);
     let spec = read.map_err(|problems| FoundingFailure::Config(problems.len()))?.spec;
     let me = &identity.subject.name;
-    let Some(path) = shared_disk::path(&spec, me) else {
-        return Ok(Opened::default());
+    let (demands, demanded) = mpsc::unbounded_channel();
+    let on_disk = shared_disk::path(&spec, me).zip(link.disk.clone());
+    let Some((path, OnDisk { ledger, failed })) = on_disk else {
+        return Ok(Opened { disk: None, claimant: None, claimed: None, demands });
     };
+    runtime.spawn(shared_disk::say_demands(ledger, demanded));
     let cluster = ClusterId(identity.cluster.id.0);
-    let vote = shared_disk::vote(path, (cluster, me), post.clone());
+    let vote = shared_disk::vote(path, (cluster, me), (post.clone(), failed.clone()));
     let vote = vote.map_err(LinkFailure::SharedDisk)?;
     let (claimant, claimed) = vote.parts();
     let place = spec.nodes.keys().position(|name| name == me).unwrap_or(0);
-    let disk = Some(Disk { path: path.into(), cluster, place, vote });
-    Ok(Opened { disk, claimant: Some(claimant), claimed })
+    let (since, data_dir) = (Instant::now(), agent.data_dir.clone());
+    let path = path.into();
+    let disk = Some(Disk { path, cluster, life, place, failed, since, data_dir, vote });
+    Ok(Opened { disk, claimant: Some(claimant), claimed, demands })
 }
 
 /// Has the core told of what the ledger says, who leads it, and of the order to leave.

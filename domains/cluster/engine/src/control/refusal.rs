@@ -76,6 +76,7 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
             (No::NotFound, what, Vec::new())
         }
         Refusal::NotOwner { group, node } => plain(messages::refused_not_owner(group, node)),
+        Refusal::EndDemanded { node } => plain(messages::refused_end_demanded(node)),
         Refusal::NoFenceDevice { node } => plain(messages::refused_no_fence_device(node)),
         Refusal::OnlyObserved { group } => plain(messages::refused_only_observed(group)),
         Refusal::Drilling { group, by } => plain(messages::refused_drilling(group, by)),

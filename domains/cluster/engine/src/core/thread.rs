@@ -18,7 +18,7 @@ use tsugi_host::hands::Hands;
 use tsugi_host::link::Watcher;
 use tsugi_host::request::Request;
 use tsugi_ledger::disk::Claimant;
-use tsugi_vocabulary::{Generation, Moment, Span};
+use tsugi_vocabulary::{BootId, Generation, Moment, NodeName, Span};
 
 use super::guard::Armory;
 use super::mailbox::Mailbox;
@@ -79,6 +79,8 @@ pub struct CoreParts {
     pub proposals: mpsc::UnboundedSender<Proposal>,
     /// Where changes of the voters go.
     pub voter_changes: mpsc::UnboundedSender<(VoterChange, Generation)>,
+    /// Where it goes whose end is demanded, if the ledger is on a disk that two nodes share.
+    pub demands: mpsc::UnboundedSender<(NodeName, Option<BootId>)>,
     /// The ledger's ear for beats and answers.
     pub ear: Ear,
     /// Where claims go, if the ledger is on a disk that two nodes share.
@@ -124,7 +126,7 @@ pub struct Core {
 pub enum Ended {
     /// Everything was handed over or stopped.
     Left,
-    /// Another agent takes over; the groups go on.
+    /// Another agent takes over; the groups go on, unless the end of this life was demanded.
     SteppedAside,
     /// This node was taken out of the cluster.
     Removed,

@@ -1,6 +1,6 @@
 //! What is kept of fence devices and of fences that were ordered.
 
-use tsugi_cluster_rules::record::{FenceFault, FenceOrder, NodeRecord, Order};
+use tsugi_cluster_rules::record::{Demand, FenceFault, FenceOrder, NodeRecord, Order};
 use tsugi_cluster_rules::spec::{FenceDevice, NodeSpec, Role};
 use tsugi_vocabulary::{BootId, Span, Wall};
 
@@ -41,6 +41,9 @@ fn a_fence_of_version_1_is_kept_with_every_outcome() {
     for (name, fault) in faults() {
         keep(name, FenceOrder { failed: Some((Wall(AT.0 + 20_000), fault)), ..fence() });
     }
+    let (by, reason, command) = ("mika".to_owned(), "it hangs".to_owned(), "c-18".to_owned());
+    let demand = Demand { boot: BootId(0x0a0b_0c0d), order: Order { by, reason, at: AT, command } };
+    keeps("node-end-demanded", &NodeRecord { demanded: Some(demand), ..NodeRecord::new(2) });
     let unable = faults().into_iter().map(|(name, fault)| (node(name), fault)).collect();
     keeps("node-unable", &NodeRecord { unable, ..NodeRecord::new(2) });
     let caught = [(node("b"), device(None))].into();

@@ -7,7 +7,9 @@ use tsugi_vocabulary::{BootId, NodeName};
 use super::Number;
 use super::effect::Effect;
 use crate::plan::Life;
-use crate::record::{FenceOrder, LeasesBefore, NodeIntent, NodeRecord, Ownership, Restored};
+use crate::record::{
+    Demand, FenceOrder, LeasesBefore, NodeIntent, NodeRecord, Ownership, Restored,
+};
 use crate::refusal::Refusal;
 
 /// It joins. The number of the founding is handed out once; a wiped node, which shows another
@@ -154,15 +156,19 @@ fn is_awaited(effect: &Effect<'_>, node: &NodeName) -> bool {
 }
 
 /// It is switched off by its device, alive or not (L7). Who takes the command has it done, or
-/// somebody else if it is about himself.
+/// somebody else if it is about himself. Without a device the end of its life is demanded over the
+/// disk, where two nodes share one.
 pub(super) fn fence(effect: &mut Effect<'_>, node: &NodeName) {
     let Some(known) = effect.node(node) else { return };
     effect.needs_reason();
     let device = effect.spec().and_then(|spec| spec.nodes.get(node)?.fence.as_ref());
-    if device.is_none() {
-        effect.refuse(Refusal::NoFenceDevice { node: node.clone() });
+    let record = effect.situation.record;
+    match device {
+        None if crate::lease::has_disk(record) => return demand_end(effect, node, known),
+        None => effect.refuse(Refusal::NoFenceDevice { node: node.clone() }),
+        Some(_) => {}
     }
-    let voters = crate::lease::voters(effect.situation.record);
+    let voters = crate::lease::voters(record);
     refuse_minority(effect, node, voters);
     let Some(boot) = newest_boot(effect, node) else {
         return effect.refuse(Refusal::AlreadySo { what: node.to_string() });
@@ -189,6 +195,36 @@ pub(super) fn fence(effect: &mut Effect<'_>, node: &NodeName) {
         failed: None,
     };
     effect.write_node(node, NodeRecord { fencing: Some(order), ..known });
+}
+
+/// The end of the newest life of `node` is demanded over the disk that it shares with another. Of
+/// two nodes one is left: who is to end demands nothing, so the ledger's order says whose end it is
+/// if both demand it of each other at once.
+fn demand_end(effect: &mut Effect<'_>, node: &NodeName, known: NodeRecord) {
+    let record = effect.situation.record;
+    let mut others = record.nodes.iter().filter(|(other, _)| *other != node);
+    if let Some((other, _)) = others.find(|(_, known)| known.value.demanded.is_some()) {
+        effect.refuse(Refusal::EndDemanded { node: other.clone() });
+    }
+    // The disk is the other half of what is left: a ledger that takes this has just read it. Who
+    // gets no entry of it cannot say the demand there, nor take over.
+    let is_left = |other: &NodeName| {
+        other != node
+            && effect.is_heard(other)
+            && effect.sight(other).is_none_or(|sight| sight.entries.reach_it())
+    };
+    if !record.nodes.keys().any(is_left) {
+        effect.refuse(Refusal::LastMajority { node: node.clone() });
+    }
+    let boot = newest_boot(effect, node).filter(|boot| known.fenced != Some(*boot));
+    let stands = known.demanded.as_ref().map(|demand| demand.boot);
+    match boot.filter(|boot| stands != Some(*boot)) {
+        None => effect.refuse(Refusal::AlreadySo { what: node.to_string() }),
+        Some(boot) => {
+            let demanded = Some(Demand { boot, order: effect.order() });
+            effect.write_node(node, NodeRecord { demanded, ..known });
+        }
+    }
 }
 
 /// The newest life of a node that is known: as it was seen, or as it was given groups.

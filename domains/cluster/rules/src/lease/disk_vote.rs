@@ -34,6 +34,8 @@ pub struct DiskVote {
     /// Until when an earlier claim of a group may stand for a longer time than is asked for now.
     longer: BTreeMap<GroupName, Moment>,
     question: Option<Question>,
+    /// Whether it has let go of something that no writing says yet.
+    unsaid: Unsaid,
     /// Since when each claim of the other has stood as it stands.
     seen: BTreeMap<GroupName, Seen>,
     /// How long is waited for what the other was given before this node's claim stood.
@@ -53,6 +55,12 @@ struct Question {
     membership: Generation,
     asks: Asks,
     asked: Vec<(GroupName, Epoch)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Unsaid {
+    Something,
+    Nothing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,18 +113,9 @@ impl DiskVote {
         own.number += 1;
         own.boot = boot;
         let (seen, waits, longer) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self {
-            me,
-            boot,
-            began: None,
-            own,
-            longer,
-            question: None,
-            seen,
-            waits,
-            other: None,
-            lived: None,
-        }
+        let (question, unsaid, other, lived) = (None, Unsaid::Nothing, None, None);
+        let began = None;
+        Self { me, boot, began, own, longer, question, unsaid, seen, waits, other, lived }
     }
 
     /// What this node has written last, or is writing.
@@ -137,6 +136,7 @@ impl DiskVote {
         if self.question.is_some() {
             return None;
         }
+        self.unsaid = Unsaid::Nothing;
         self.own.number += 1;
         self.own.membership = self.own.membership.max(record.membership);
         let ttl = beat.ttl.min(TTL_CAP);
@@ -180,13 +180,34 @@ impl DiskVote {
         }
     }
 
-    /// Whether `beat` lets go of something that this node claims on the disk.
+    /// Lets go of every claim of this life on a group of which nothing is left here, whether or not
+    /// a beat says so: the ledger may have given it to the other before this node let it go.
+    pub fn let_go(&mut self, is_left: impl Fn(&GroupName) -> bool) {
+        for (group, claim) in &mut self.own.groups {
+            if claim.boot == self.boot && claim.held == Held::Yes && !is_left(group) {
+                claim.held = Held::LetGo;
+                self.unsaid = Unsaid::Something;
+            }
+        }
+    }
+
+    /// Whether `beat`, or this node already, lets go of something that it claims on the disk.
     #[must_use]
     pub fn owes(&self, beat: &Heartbeat) -> bool {
-        beat.released.iter().any(|(group, epoch)| {
+        let mut released = beat.released.iter();
+        let owed = released.any(|(group, epoch)| {
             let claim = self.own.groups.get(group);
             claim.is_some_and(|c| c.epoch == *epoch && c.boot == self.boot && c.held == Held::Yes)
-        })
+        });
+        owed || self.unsaid == Unsaid::Something
+    }
+
+    /// Whether this life claims nothing more on the disk, and the last writing was answered.
+    #[must_use]
+    pub fn claims_nothing(&self) -> bool {
+        let claimed = |claim: &Claim| claim.boot == self.boot && claim.held == Held::Yes;
+        let said = self.question.is_none() && self.unsaid == Unsaid::Nothing;
+        said && !self.own.groups.values().any(claimed)
     }
 
     fn claim(&mut self, now: Moment, (group, epoch): (&GroupName, Epoch), ttl: Span) {
@@ -262,7 +283,11 @@ impl DiskVote {
     /// The writing of that number or the reading after it came to nothing. It may stand on the disk
     /// all the same.
     pub fn on_unread(&mut self, number: u64) {
-        self.question.take_if(|question| question.number == number);
+        let failed = self.question.take_if(|question| question.number == number).is_some();
+        let lets_go = |claim: &Claim| claim.boot == self.boot && claim.held == Held::LetGo;
+        if failed && self.own.groups.values().any(lets_go) {
+            self.unsaid = Unsaid::Something;
+        }
     }
 
     /// A moment at which the other lived: it has written since then. None if it was not seen to.
@@ -346,8 +371,14 @@ fn other_node(record: &Record, me: &NodeName) -> Option<NodeName> {
     record.spec()?.nodes.keys().find(|name| *name != me).cloned()
 }
 
-/// L7: a confirmed fence ends what that life was given, and nothing of another.
+/// L7: a confirmed fence ends what that life was given, and nothing of another. That its end was
+/// demanded ends nothing.
 fn is_over(record: &Record, node: &NodeName, boot: BootId) -> bool {
+    let known = record.nodes.get(node);
+    let demanded = known.and_then(|known| known.value.demanded.as_ref());
+    if demanded.is_some_and(|demand| demand.boot == boot) && mutant("disk-ends-the-demanded") {
+        return true;
+    }
     let fenced = record.nodes.get(node).and_then(|known| known.value.fenced);
     fenced.is_some_and(|fenced| fenced == boot || mutant("disk-ends-every-boot"))
 }

@@ -173,6 +173,14 @@ impl Holder {
         }
     }
 
+    /// This life of the node ends: nothing is asked for any more, as after a deadline.
+    pub fn ask_no_more(&mut self) {
+        for claim in self.claims.values_mut().filter(|c| c.stage == Stage::Asking) {
+            claim.stage = Stage::Lapsed;
+            claim.votes.clear();
+        }
+    }
+
     /// Something of the group cannot be removed: it is neither asked for nor released; what the
     /// guardian knows of its deadline stands.
     pub fn give_up(&mut self, group: &GroupName) {

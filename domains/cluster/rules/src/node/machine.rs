@@ -138,6 +138,10 @@ pub struct Node {
     pub(super) rehearsals: Rehearsals,
     /// The command of the failure that this life has made.
     pub(super) made: Option<String>,
+    /// Whose end this life demands on the shared disk, as it was ordered last.
+    pub(super) demands: BTreeMap<NodeName, BootId>,
+    /// Since when it has read in the ledger that the end of this life is demanded.
+    pub(super) told_to_end: Option<Moment>,
 }
 
 /// Whether the voters that are heard have answered.
@@ -167,7 +171,12 @@ pub(super) enum Stay {
         /// Since when.
         since: Moment,
     },
-    /// It has said `Left`.
+    /// Its end is demanded: it lets go of everything by force and ends.
+    Ending {
+        /// Since when.
+        since: Moment,
+    },
+    /// It has said `Left`, or that this life ends.
     Gone,
 }
 
@@ -237,6 +246,8 @@ impl Node {
             stretch: Stretched::default(),
             rehearsals: Rehearsals::default(),
             made: None,
+            demands: BTreeMap::new(),
+            told_to_end: None,
         };
         node.drills.look(&node.record, birth.at, Orders::Found);
         node.stretch.look(&node.record, birth.at, Orders::Found);
@@ -296,6 +307,7 @@ impl Node {
                 self.on_device_tested(now.lease, node, (says, took));
             }
             Event::DeviceSaid { node, says } => self.on_device_said(now.lease, &node, says, out),
+            Event::EndDemanded(life) => self.on_end_demanded(now, life),
             Event::Measured(figures) => self.on_measured(&figures),
             Event::Rehearsed { command, showed } => self.on_rehearsed(&command, showed),
             Event::ClockStepped { by_ms } => self.note_clock_step(now, by_ms),
@@ -312,11 +324,19 @@ impl Node {
         // No pass changes it.
         let record = Arc::clone(&self.record);
         self.drop_lapsed(now, out);
+        self.heed_the_ledger(now, &record);
+        if let Stay::Ending { .. } = self.stay {
+            self.let_go_of_all(now, out);
+            self.beat(now, out);
+            self.end_life_if_done(now, out);
+            return out.push(Order::WakeAt(self.wake_at(now.lease)));
+        }
         self.reconcile(now, &record, out);
         self.tend_watches(now, &record, out);
         self.tell_return(now, out);
         self.ask_of_suspects(now.lease, &record, out);
         self.carry_out_fences(now, &record, out);
+        self.demand_ends(&record, out);
         self.tend_rehearsal(&record, out);
         self.make_failure(&record, out);
         self.ask_monitors(now, out);

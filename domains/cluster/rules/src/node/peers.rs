@@ -183,11 +183,12 @@ impl Node {
                 continue;
             }
             // Another life of it: nothing that the former one said of itself is so any more.
-            if peer.boot != boot {
+            let another = peer.boot != boot;
+            if another {
                 (peer.boot, peer.health) = (boot, Health::default());
                 (peer.told, peer.uptake) = (None, Uptake::default());
             }
-            if peer.heard.replace(lived).is_none() || peer.missed.take().is_some() {
+            if peer.heard.replace(lived).is_none() || peer.missed.take().is_some() || another {
                 self.paperwork.plan_again();
             }
         }

@@ -40,7 +40,7 @@ pub(super) fn write(
         decisions: changes.decisions,
         steps: changes.steps,
     };
-    let nodes = [ground.back_in_service(), fences].concat();
+    let nodes = [ground.begun_anew(), fences].concat();
     let idle = !changes.news && changes.groups.is_empty() && nodes.is_empty();
     if idle && weight == Weight::OnlyChanges {
         return Planned { plan, draft: None };

@@ -123,10 +123,14 @@ impl<'a> Ground<'a> {
     pub fn seen(&self, node: &NodeName) -> Seen<'a> {
         match self.sights.get(node) {
             // A boot that was fenced is over by the ledger's word: no voter promises it anything.
-            Some(sight) if self.is_over(node, sight) => Seen::Silent(match sight.life {
-                Life::Silent { silence } => silence,
-                Life::Heard | Life::Deaf => Span::ZERO,
-            }),
+            // One whose end is demanded loses its groups like a silent one, and they are waited for
+            // like those of a silent one.
+            Some(sight) if self.is_over(node, sight) || self.is_to_end(node, sight) => {
+                Seen::Silent(match sight.life {
+                    Life::Silent { silence } => silence,
+                    Life::Heard | Life::Deaf => Span::ZERO,
+                })
+            }
             Some(sight) => match sight.life {
                 Life::Heard => Seen::Heard(Some(sight)),
                 Life::Deaf => Seen::Deaf(sight),
@@ -143,6 +147,23 @@ impl<'a> Ground<'a> {
 
     fn is_over(&self, node: &NodeName, sight: &Sight) -> bool {
         self.record.nodes.get(node).is_some_and(|n| n.value.fenced == Some(sight.boot))
+    }
+
+    fn is_to_end(&self, node: &NodeName, sight: &Sight) -> bool {
+        let known = self.record.nodes.get(node);
+        let demand = known.and_then(|known| known.value.demanded.as_ref());
+        demand.is_some_and(|demand| demand.boot == sight.boot)
+    }
+
+    /// Whether the end that was demanded of a life of this node has come: another life of it is
+    /// seen, or that one is off.
+    fn has_ended(&self, node: &NodeName, known: &NodeRecord) -> bool {
+        let Some(demand) = &known.demanded else { return false };
+        let another = match self.seen(node) {
+            Seen::Heard(Some(sight)) | Seen::Deaf(sight) => sight.boot != demand.boot,
+            Seen::Heard(None) | Seen::Silent(_) | Seen::Unheard => false,
+        };
+        another || known.fenced == Some(demand.boot)
     }
 
     /// What a node that is heard says of a group under the epoch that the record names.
@@ -171,12 +192,20 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// The nodes whose shutdown is over, as they are to be written.
-    pub fn back_in_service(&self) -> Vec<(NodeName, NodeRecord)> {
+    /// The nodes whose shutdown is over, and those of which a life has ended as it was demanded, as
+    /// they are to be written.
+    pub fn begun_anew(&self) -> Vec<(NodeName, NodeRecord)> {
         let over = |(name, known): (&NodeName, &crate::record::Versioned<NodeRecord>)| {
-            let over = self.intent(name) != known.value.intent;
-            over.then(|| {
-                let value = NodeRecord { intent: NodeIntent::InService, ..(*known.value).clone() };
+            let back = self.intent(name) != known.value.intent;
+            let ended = self.has_ended(name, &known.value);
+            (back || ended).then(|| {
+                let mut value = (*known.value).clone();
+                if back {
+                    value.intent = NodeIntent::InService;
+                }
+                if ended {
+                    value.demanded = None;
+                }
                 (name.clone(), value)
             })
         };

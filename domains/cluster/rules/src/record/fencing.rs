@@ -1,4 +1,5 @@
-//! A fence that was ordered, and why one failed (L7).
+//! A fence that was ordered, and why one failed (L7); and the end of a life that is demanded over
+//! a disk that two nodes share.
 
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{BootId, NodeName, Span, Wall};
@@ -22,6 +23,16 @@ pub struct FenceOrder {
     /// When and why it failed, once it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<(Wall, FenceFault)>,
+}
+
+/// The demand that one life of a node ends at once, over the disk that it shares with another. It
+/// proves nothing: whoever takes over waits for the leases of that life as without it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demand {
+    /// The life that is to end; no other one of the node is meant.
+    pub boot: BootId,
+    /// Who demanded it, and why.
+    pub order: Order,
 }
 
 /// How it came that a node is off for certain.

@@ -14,8 +14,8 @@ use tsugi_cluster_rules::plan::{
 };
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::record::{
-    FenceOrder, GroupIntent, GroupRecord, LinkState, NodeIntent, Ownership, Pause, Phase, Record,
-    Unconfirmed,
+    FenceOrder, GroupIntent, GroupRecord, LinkState, NodeIntent, Order, Ownership, Pause, Phase,
+    Record, Unconfirmed,
 };
 use tsugi_cluster_rules::spec::{ClusterSpec, FencePolicy, LedgerPlace, NodeSpec, Role, Takeover};
 use tsugi_messages::{self as messages, Message, phrase};
@@ -58,6 +58,7 @@ pub fn status(standing: &Standing) -> report::Status {
     needs.extend(config_needs(standing, record));
     needs.extend(certificate_need(standing));
     needs.extend(fence_needs(standing));
+    needs.extend(demanded_needs(standing));
     needs.extend(device_needs(standing, spec));
     needs.extend(drills_due(record, standing.at).iter().map(|due| {
         let (what, about) = super::doctor::told(due, &standing.me);
@@ -200,6 +201,14 @@ fn votes_need(
     }
     let what = messages::one_more_loss_stops(missing, groups.join(", "));
     Some(need(&what, missing.to_string(), None))
+}
+
+/// The lives whose end is demanded and may not have come.
+fn demanded_needs(standing: &Standing) -> impl Iterator<Item = report::Need> {
+    standing.record.nodes.iter().filter_map(|(node, known)| {
+        let Order { by, reason, .. } = &known.value.demanded.as_ref()?.order;
+        Some(need(&messages::end_demanded(node, by, reason), node.to_string(), None))
+    })
 }
 
 /// The disk that has a vote is not seen by both nodes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tsugi_cluster_rules::desk::{Act, Outcome};
 use tsugi_cluster_rules::node::{Event, Order};
 use tsugi_cluster_rules::spec::GroupSpec;
-use tsugi_vocabulary::{Epoch, GroupName, Moment, Span};
+use tsugi_vocabulary::{BootId, Claims, Epoch, GroupName, Moment, NodeName, Span};
 
 use super::{Core, Ended, Proposal, of_device, rehearsed};
 use crate::errand::{Finished, Job};
@@ -82,13 +82,22 @@ impl Core {
                 }
             }
             Order::WakeAt(moment) => self.wake = moment,
-            Order::AskDisk(claims) => {
-                if let Some(claimant) = &self.parts.claimant {
-                    claimant.write(claims);
-                }
-            }
+            Order::AskDisk(claims) => self.claim(claims),
+            Order::Demand { node, life } => self.demand(node, life),
             Order::Left => self.ended = Some(Ended::Left),
+            Order::EndLife => self.ended = Some(Ended::SteppedAside),
         }
+    }
+
+    fn claim(&self, claims: Claims) {
+        if let Some(claimant) = &self.parts.claimant {
+            claimant.write(claims);
+        }
+    }
+
+    fn demand(&self, node: NodeName, life: Option<BootId>) {
+        // A ledger that is on no disk carries none.
+        let _nobody = self.parts.demands.send((node, life));
     }
 
     fn act(&mut self, now: Moment, (group, epoch, act): (GroupName, Epoch, u64), what: Act) {

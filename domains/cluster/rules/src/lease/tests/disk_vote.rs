@@ -294,6 +294,57 @@ pub fn l7_a_confirmed_fence_ends_the_wait_for_that_life_only() {
 }
 
 #[test]
+pub fn l7_the_demand_that_a_life_ends_ends_no_wait() {
+    let mut record = on_disk("a", 2);
+    let order = crate::record::Order {
+        by: "ops".to_owned(),
+        reason: "it hangs".to_owned(),
+        at: tsugi_vocabulary::Wall(1),
+        command: "1".to_owned(),
+    };
+    let demanded = Some(crate::record::Demand { boot: boot_of("b"), order });
+    let known = crate::record::NodeRecord { demanded, ..crate::record::NodeRecord::new(2) };
+    let value = std::sync::Arc::new(known);
+    let entry = crate::record::Versioned { version: tsugi_vocabulary::Index(2), value };
+    record.nodes.insert(name("b"), entry);
+    let mut a = vote("a");
+    let written = write(&mut a, &asks("a", 1, 2), &record);
+    let refused = read(&mut a, ms(1), (&written, Some(&of_b(7))), &record);
+    assert!(matches!(refused, Some(NoPromise::Promised { .. })), "{refused:?}");
+}
+
+#[test]
+fn what_is_let_go_is_written_again_where_the_writing_came_to_nothing() {
+    let record = on_disk("a", 2);
+    let mut a = vote("a");
+    write(&mut a, &asks("a", 1, 2), &record);
+    a.let_go(|_| false);
+    let silent = Heartbeat { released: Vec::new(), ..releases("a", 2, 2) };
+    let number = a.own().number;
+    a.on_unread(number);
+    let next = a.ask(ms(1), &silent, Asks::ForNothing, &record).unwrap();
+    a.on_unread(next.number);
+    assert!(a.owes(&silent) && !a.claims_nothing(), "nobody knows whether it stands there");
+}
+
+#[test]
+fn what_is_let_go_is_written_though_no_beat_says_so() {
+    let record = on_disk("a", 2);
+    let mut a = vote("a");
+    let written = write(&mut a, &asks("a", 1, 2), &record);
+    a.let_go(|_| false);
+    let silent = Heartbeat { released: Vec::new(), ..releases("a", 2, 2) };
+    assert!(a.owes(&silent) && !a.claims_nothing(), "it is not written yet");
+    assert!(a.ask(ms(1), &silent, Asks::ForNothing, &record).is_none(), "one at a time");
+    a.on_unread(written.number);
+    let next = a.ask(ms(1), &silent, Asks::ForNothing, &record).unwrap();
+    assert_eq!(next.groups[&group()].held, Held::LetGo);
+    assert!(!a.owes(&silent) && !a.claims_nothing(), "it is not durable yet");
+    read(&mut a, ms(2), (&next, None), &record);
+    assert!(a.claims_nothing());
+}
+
+#[test]
 fn l9_the_disk_has_no_vote_against_a_pin() {
     let record = with(on_disk("a", 2), |entry| entry.pause = Some(pinned_to("b")));
     let mut a = vote("a");

@@ -54,6 +54,7 @@ const PLANTED: &[(&str, fn())] = &[
     ),
     ("disk-ignores-membership", disk_vote::l6_who_goes_by_an_older_list_has_no_vote_of_the_disk),
     ("disk-ends-every-boot", disk_vote::l7_a_confirmed_fence_ends_the_wait_for_that_life_only),
+    ("disk-ends-the-demanded", disk_vote::l7_the_demand_that_a_life_ends_ends_no_wait),
 ];
 
 const STRETCHED: fn() =

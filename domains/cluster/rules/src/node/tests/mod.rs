@@ -3,6 +3,7 @@
 mod coming_and_going;
 mod disk;
 mod drills;
+mod ending;
 mod failing;
 mod failures;
 mod fencing;
@@ -208,6 +209,41 @@ impl Bench {
         self.orders.extend(out);
     }
 
+    /// How what is ordered ends here.
+    fn outcome_of(&self, what: &Act) -> Outcome {
+        match what {
+            Act::Adopt => Outcome::Adopted(self.found.clone()),
+            Act::Stop { .. } if self.stops == Stops::Killed => {
+                Outcome::Forced { took: Span::millis(2_000) }
+            }
+            Act::Stop { .. } | Act::LetGo if self.stops == Stops::Hang => {
+                Outcome::Stuck { left: "share: no end within its limit".into() }
+            }
+            Act::Load { slot, .. } if self.failing == Some(slot.as_str()) => {
+                Outcome::Failed { how: "no such file".into() }
+            }
+            Act::Start { resource, .. } if self.failing == Some(resource.as_str()) => {
+                Outcome::Failed { how: "exit 3".into() }
+            }
+            Act::Ask { .. } if self.failing == Some("ask server") => {
+                Outcome::Failed { how: "exit 3".into() }
+            }
+            Act::Recover { .. } if self.failing == Some("tell of a return") => {
+                Outcome::Failed { how: "exit 3".into() }
+            }
+            Act::Start { .. }
+            | Act::Stop { .. }
+            | Act::LetGo
+            | Act::Restart { .. }
+            | Act::Notify { .. }
+            | Act::Ask { .. }
+            | Act::Recover { .. }
+            | Act::Load { .. }
+            | Act::End { .. }
+            | Act::MoveAddress { .. } => Outcome::Fine { took: Span::millis(1) },
+        }
+    }
+
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Beat(beat, haste) => {
@@ -224,37 +260,7 @@ impl Bench {
             }
             Order::Disarm { .. } => self.done.push("disarm".to_owned()),
             Order::Do { group, epoch, act, what } => {
-                let outcome = match &what {
-                    Act::Adopt => Outcome::Adopted(self.found.clone()),
-                    Act::Stop { .. } if self.stops == Stops::Killed => {
-                        Outcome::Forced { took: Span::millis(2_000) }
-                    }
-                    Act::Stop { .. } | Act::LetGo if self.stops == Stops::Hang => {
-                        Outcome::Stuck { left: "share: no end within its limit".into() }
-                    }
-                    Act::Load { slot, .. } if self.failing == Some(slot.as_str()) => {
-                        Outcome::Failed { how: "no such file".into() }
-                    }
-                    Act::Start { resource, .. } if self.failing == Some(resource.as_str()) => {
-                        Outcome::Failed { how: "exit 3".into() }
-                    }
-                    Act::Ask { .. } if self.failing == Some("ask server") => {
-                        Outcome::Failed { how: "exit 3".into() }
-                    }
-                    Act::Recover { .. } if self.failing == Some("tell of a return") => {
-                        Outcome::Failed { how: "exit 3".into() }
-                    }
-                    Act::Start { .. }
-                    | Act::Stop { .. }
-                    | Act::LetGo
-                    | Act::Restart { .. }
-                    | Act::Notify { .. }
-                    | Act::Ask { .. }
-                    | Act::Recover { .. }
-                    | Act::Load { .. }
-                    | Act::End { .. }
-                    | Act::MoveAddress { .. } => Outcome::Fine { took: Span::millis(1) },
-                };
+                let outcome = self.outcome_of(&what);
                 if let Act::Recover { told } = &what {
                     self.told = Some(*told);
                 }
@@ -269,6 +275,8 @@ impl Bench {
             }
             Order::KillProcess { group, .. } => self.done.push(format!("kill {group}")),
             Order::KillAgent => self.done.push("kill the agent".to_owned()),
+            Order::Demand { .. } => self.done.push("demand an end".to_owned()),
+            Order::EndLife => self.done.push("end this life".to_owned()),
             Order::EndRehearsal => self.done.push("end rehearsal".to_owned()),
             Order::ChangeVoters { change, known } => self.voter_changes.push((change, known)),
             Order::Left => self.left = true,

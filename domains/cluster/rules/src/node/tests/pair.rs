@@ -8,39 +8,44 @@ use crate::spec::{Failback, Isolation};
 
 /// What there is between the two.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Network {
+pub(super) enum Network {
     Up,
     Cut,
 }
 
 /// Whether a node reaches the disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
+pub(super) enum Reach {
     Reaches,
     Lost,
 }
 
 /// Whether a node can use the ledger on the disk. What it claims there it may write and read all
-/// the
-/// same.
+/// the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ledger {
+pub(super) enum Ledger {
     Answers,
     StandsStill,
 }
 
-struct Pair {
+pub(super) struct Pair {
     /// None has lost its power.
-    nodes: [Option<Node>; 2],
-    network: Network,
-    reach: [Reach; 2],
-    ledger: [Ledger; 2],
-    disk: [Option<Claims>; 2],
-    now: Moment,
-    record: Record,
+    pub(super) nodes: [Option<Node>; 2],
+    pub(super) network: Network,
+    pub(super) reach: [Reach; 2],
+    pub(super) ledger: [Ledger; 2],
+    pub(super) disk: [Option<Claims>; 2],
+    pub(super) now: Moment,
+    pub(super) record: Record,
     /// Who runs the group, and when its guardian ends it.
-    runs: [Option<Moment>; 2],
-    queue: VecDeque<(usize, Order)>,
+    pub(super) runs: [Option<Moment>; 2],
+    pub(super) queue: VecDeque<(usize, Order)>,
+    /// How many of its lives have ended as it was demanded.
+    pub(super) ended: [usize; 2],
+    /// What such a life has left running.
+    pub(super) left_behind: [Option<Moment>; 2],
+    /// The life of each whose end the other demands on the disk.
+    pub(super) demanded: [Option<BootId>; 2],
 }
 
 const NAMES: [&str; 2] = ["a", "b"];
@@ -60,6 +65,9 @@ impl Pair {
             record,
             runs: [None, None],
             queue: VecDeque::new(),
+            demanded: [None; 2],
+            ended: [0; 2],
+            left_behind: [None; 2],
         };
         pair.start(0);
         pair.start(1);
@@ -86,7 +94,7 @@ impl Pair {
     }
 
     /// The same after the group has come up on a.
-    fn running() -> Self {
+    pub(super) fn running() -> Self {
         let mut pair = Self::new();
         pair.pass(Span::secs(4));
         assert_eq!(pair.owner(), Some("a"));
@@ -95,7 +103,7 @@ impl Pair {
     }
 
     /// Who leads the ledger from now on.
-    fn lead(&mut self, node: &str) {
+    pub(super) fn lead(&mut self, node: &str) {
         for place in 0..2 {
             self.tell(place, Event::Leader { term: 2, leader: Some(name(node)) });
         }
@@ -117,7 +125,7 @@ impl Pair {
         self.applied();
     }
 
-    fn applied(&mut self) {
+    pub(super) fn applied(&mut self) {
         for place in 0..2 {
             if self.ledger[place] == Ledger::StandsStill {
                 continue;
@@ -131,7 +139,7 @@ impl Pair {
         self.reach[place] == Reach::Reaches && self.ledger[place] == Ledger::Answers
     }
 
-    fn owner(&self) -> Option<&str> {
+    pub(super) fn owner(&self) -> Option<&str> {
         self.record.group(&pay())?.owner().map(NodeName::as_str)
     }
 
@@ -143,7 +151,7 @@ impl Pair {
         self.queue.extend(out.into_iter().map(|order| (place, order)));
     }
 
-    fn tell(&mut self, place: usize, event: Event) {
+    pub(super) fn tell(&mut self, place: usize, event: Event) {
         self.step(place, event);
         while let Some((place, order)) = self.queue.pop_front() {
             self.carry_out(place, order);
@@ -192,6 +200,16 @@ impl Pair {
                 self.step(place, Event::Armed { group, epoch });
             }
             Order::Do { group, epoch, act, what } => self.act(place, (group, epoch, act), &what),
+            Order::Demand { node, life } => {
+                assert_eq!(node, name(NAMES[1 - place]));
+                self.demanded[1 - place] = life;
+            }
+            Order::EndLife => {
+                self.queue.retain(|(of, _)| *of != place);
+                self.ended[place] += 1;
+                self.left_behind[place] = self.runs[place];
+                self.start(place);
+            }
             Order::Beat(..)
             | Order::Answer { .. }
             | Order::Disarm { .. }
@@ -225,7 +243,7 @@ impl Pair {
         self.step(place, Event::Done { group, epoch, act, outcome });
     }
 
-    fn pass(&mut self, time: Span) {
+    pub(super) fn pass(&mut self, time: Span) {
         let end = self.now + time;
         while self.now < end {
             self.now += Span::millis(5);
@@ -236,18 +254,21 @@ impl Pair {
                     let (group, epoch) = (pay(), self.record.group(&pay()).unwrap().epoch);
                     self.tell(place, Event::GuardianReleased { group, epoch });
                 }
+                if let (Some(life), Reach::Reaches) = (self.demanded[place], self.reach[place]) {
+                    self.tell(place, Event::EndDemanded(life));
+                }
                 self.tell(place, Event::Tick);
             }
         }
     }
 
-    fn cut_power(&mut self, place: usize) {
+    pub(super) fn cut_power(&mut self, place: usize) {
         self.nodes[place] = None;
         self.runs[place] = None;
     }
 
     /// The server of the group ends by itself on a node.
-    fn dies(&mut self, place: usize) {
+    pub(super) fn dies(&mut self, place: usize) {
         let group = pay();
         let epoch = self.record.group(&group).unwrap().epoch;
         let (resource, how) = (resource_name("server"), "exit 3".into());
