@@ -107,6 +107,10 @@ pub(super) fn remove(effect: &mut Effect<'_>, node: &NodeName) {
     }
     let record = effect.situation.record;
     let voters = crate::lease::voters(record);
+    if crate::lease::has_disk(record) {
+        // A disk is for two nodes, and each has its place on it.
+        effect.refuse(Refusal::LastMajority { node: node.clone() });
+    }
     let has_a_vote = crate::lease::is_voter(record, node);
     refuse_minority(effect, node, voters.saturating_sub(usize::from(has_a_vote)));
     effect.remove_node(node);
@@ -206,16 +210,7 @@ fn demand_end(effect: &mut Effect<'_>, node: &NodeName, known: NodeRecord) {
     if let Some((other, _)) = others.find(|(_, known)| known.value.demanded.is_some()) {
         effect.refuse(Refusal::EndDemanded { node: other.clone() });
     }
-    // The disk is the other half of what is left: a ledger that takes this has just read it. Who
-    // gets no entry of it cannot say the demand there, nor take over.
-    let is_left = |other: &NodeName| {
-        other != node
-            && effect.is_heard(other)
-            && effect.sight(other).is_none_or(|sight| sight.entries.reach_it())
-    };
-    if !record.nodes.keys().any(is_left) {
-        effect.refuse(Refusal::LastMajority { node: node.clone() });
-    }
+    refuse_minority(effect, node, crate::lease::voters(record));
     let boot = newest_boot(effect, node).filter(|boot| known.fenced != Some(*boot));
     let stands = known.demanded.as_ref().map(|demand| demand.boot);
     match boot.filter(|boot| stands != Some(*boot)) {
@@ -239,11 +234,16 @@ fn newest_boot(effect: &Effect<'_>, node: &NodeName) -> Option<BootId> {
     effect.sight(node).map(|s| s.boot).or_else(given)
 }
 
-/// Of `voters`, those that are heard without `node` must still be a majority.
+/// Of `voters`, those that are heard without `node` must still be a majority. Beside a node that is
+/// left the disk is one of them: a ledger that takes this has just read it. Who gets no entry of it
+/// has not.
 pub(super) fn refuse_minority(effect: &mut Effect<'_>, node: &NodeName, voters: usize) {
-    let all = crate::lease::voter_names(effect.situation.record).into_iter();
-    let heard = all.filter(|n| *n != node && effect.is_heard(n)).count();
-    if heard < voters / 2 + 1 {
+    let record = effect.situation.record;
+    let all = crate::lease::voter_names(record).into_iter();
+    let heard: Vec<_> = all.filter(|n| *n != node && effect.is_heard(n)).collect();
+    let reads = |n: &NodeName| effect.sight(n).is_none_or(|sight| sight.entries.reach_it());
+    let disk = crate::lease::has_disk(record) && heard.iter().any(|n| reads(n));
+    if heard.len() + usize::from(disk) < voters / 2 + 1 {
         effect.refuse(Refusal::LastMajority { node: node.clone() });
     }
 }

@@ -6,6 +6,7 @@ use crate::command::{Before, Command, Issued, decide};
 use crate::plan::Situation;
 use crate::record::{GroupRecord, Guard, Order as Ordered, Pause};
 use crate::refusal::Refusal;
+use crate::spec::FenceDevice;
 
 impl Pair {
     /// A person at one of the two has the other fenced, which has no device.
@@ -38,6 +39,18 @@ impl Pair {
             }
         }
         Ok(())
+    }
+
+    fn has_device(&mut self, node: &str) {
+        let config = Arc::make_mut(self.record.config.as_mut().unwrap());
+        config.spec.nodes.get_mut(&name(node)).unwrap().fence = Some(FenceDevice {
+            agent: "fence_rack".to_owned(),
+            options: [].into(),
+            secret: None,
+            limit: Span::secs(20),
+            every: Span::secs(3600),
+        });
+        self.applied();
     }
 
     fn life(&self, place: usize) -> BootId {
@@ -136,6 +149,33 @@ fn nobody_demands_an_end_for_one_that_gets_no_entry_of_the_ledger() {
     pair.pass(Span::secs(5));
     let sights = pair.nodes[1].as_ref().unwrap().sights(pair.now);
     assert!(!sights[&name("a")].entries.reach_it(), "it has read nothing for long");
+    assert_eq!(pair.fence(1, "b"), Err(Refusal::LastMajority { node: name("b") }));
+}
+
+/// The one that is left and the disk are two of three.
+#[test]
+fn one_of_two_is_switched_off_by_its_device_where_it_has_one() {
+    for network in [Network::Up, Network::Cut] {
+        let mut pair = Pair::running();
+        pair.has_device("a");
+        pair.network = network;
+        pair.pass(Span::secs(3));
+        assert_eq!(pair.fence(1, "a"), Ok(()));
+        assert_eq!((&pair.shot[..], pair.demand("a")), (&[name("a")][..], None));
+        pair.lead("b");
+        pair.pass(Span::secs(2));
+        assert_eq!((pair.owner(), pair.runs[1].is_some()), (Some("b"), true));
+    }
+}
+
+#[test]
+fn a_device_switches_off_nobody_whom_no_other_could_replace() {
+    let mut pair = Pair::running();
+    pair.has_device("b");
+    pair.ledger[0] = Ledger::StandsStill;
+    pair.dies(0);
+    pair.dies(0);
+    pair.pass(Span::secs(5));
     assert_eq!(pair.fence(1, "b"), Err(Refusal::LastMajority { node: name("b") }));
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Pair {
     pub(super) left_behind: [Option<Moment>; 2],
     /// The life of each whose end the other demands on the disk.
     pub(super) demanded: [Option<BootId>; 2],
+    /// Whom a fence device has switched off.
+    pub(super) shot: Vec<NodeName>,
 }
 
 const NAMES: [&str; 2] = ["a", "b"];
@@ -68,6 +70,7 @@ impl Pair {
             demanded: [None; 2],
             ended: [0; 2],
             left_behind: [None; 2],
+            shot: Vec::new(),
         };
         pair.start(0);
         pair.start(1);
@@ -210,10 +213,10 @@ impl Pair {
                 self.left_behind[place] = self.runs[place];
                 self.start(place);
             }
+            Order::Fence { node, boot, .. } => self.switch_off(place, (node, boot)),
             Order::Beat(..)
             | Order::Answer { .. }
             | Order::Disarm { .. }
-            | Order::Fence { .. }
             | Order::AskState { .. }
             | Order::Rehearse { .. }
             | Order::EndRehearsal
@@ -224,6 +227,13 @@ impl Pair {
             | Order::WakeAt(_)
             | Order::Left => {}
         }
+    }
+
+    /// By its device, which says so.
+    fn switch_off(&mut self, by: usize, (node, boot): (NodeName, BootId)) {
+        self.cut_power(NAMES.iter().position(|n| *n == node.as_str()).unwrap());
+        self.shot.push(node.clone());
+        self.step(by, Event::Fenced { node, boot, outcome: Ok(()) });
     }
 
     fn act(&mut self, place: usize, (group, epoch, act): (GroupName, Epoch, u64), what: &Act) {
