@@ -17,6 +17,8 @@ pub(super) enum Network {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     Reaches,
+    /// What it writes there fails.
+    ReadsOnly,
     Lost,
 }
 
@@ -137,9 +139,9 @@ impl Pair {
         }
     }
 
-    /// Whether a node gets what the ledger says, and can put something to it.
+    /// Whether a node gets what the ledger says.
     fn follows(&self, place: usize) -> bool {
-        self.reach[place] == Reach::Reaches && self.ledger[place] == Ledger::Answers
+        self.reach[place] != Reach::Lost && self.ledger[place] == Ledger::Answers
     }
 
     pub(super) fn owner(&self) -> Option<&str> {
@@ -183,6 +185,7 @@ impl Pair {
                 let index = Index(self.record.applied.0 + 1);
                 let fate = match self.record.admits(&draft) {
                     _ if !self.follows(place) => Fate::Unknown,
+                    _ if self.reach[place] == Reach::ReadsOnly => Fate::Unknown,
                     false => Fate::Overtaken,
                     true => {
                         self.record.apply(&draft, index);
@@ -534,6 +537,26 @@ fn a_group_that_ends_on_a_node_whose_ledger_stands_still_goes_to_the_other_node(
         pair.pass(Span::secs(5));
         assert_eq!(pair.owner(), Some("a"));
     }
+}
+
+/// Where its writes fail, its claims say nothing of what it was given since. Its beats do.
+#[test]
+fn what_a_node_tells_in_its_beats_is_taken_up_whatever_stands_on_the_disk() {
+    let mut pair = Pair::running();
+    pair.lead("a");
+    pair.reach[1] = Reach::ReadsOnly;
+    pair.dies(0);
+    pair.dies(0);
+    pair.pass(Span::secs(1));
+    assert_eq!((pair.owner(), pair.runs[1].is_some()), (Some("b"), true));
+    let claimed = |pair: &Pair| pair.disk[1].as_ref().unwrap().groups.contains_key(&pay());
+    let epoch = pair.record.group(&pay()).unwrap().epoch;
+    pair.pass(Span::secs(8));
+    assert!(!claimed(&pair), "its writes fail");
+    let sights = pair.nodes[0].as_ref().unwrap().sights(pair.now);
+    assert!(sights[&name("b")].entries.reach_it());
+    assert_eq!(pair.record.group(&pay()).unwrap().epoch, epoch);
+    assert_eq!((pair.owner(), pair.runs[1].is_some()), (Some("b"), true));
 }
 
 #[test]
