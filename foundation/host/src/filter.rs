@@ -1,8 +1,8 @@
 //! Which system calls hands and guardian may make at all: any other ends the process at once.
 //!
 //! A filter is inherited by every child, and the programs of the groups may do what they like.
-//! So the guardian, which starts nothing, is filtered whole; in the hands every thread is
-//! filtered but the one that starts processes, which does nothing else.
+//! So the guardian, which starts no program, is filtered whole, its children with it; in the hands
+//! every thread is filtered but the one that starts processes, which does nothing else.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -82,6 +82,7 @@ const BOTH: &[i64] = &[
     libc::SYS_timer_settime,
     libc::SYS_timerfd_settime,
     libc::SYS_umount2,
+    libc::SYS_wait4,
     libc::SYS_write,
     libc::SYS_writev,
 ];
@@ -112,7 +113,6 @@ const HANDS: &[i64] = &[
     libc::SYS_set_robust_list,
     libc::SYS_syncfs,
     libc::SYS_unlinkat,
-    libc::SYS_wait4,
     libc::SYS_waitid,
 ];
 
@@ -137,12 +137,15 @@ pub fn for_hands() -> io::Result<()> {
     install(rules, SeccompAction::KillProcess, SeccompAction::Allow)
 }
 
-/// From now on the calling thread makes only the calls of the guardian.
+/// From now on the calling thread makes only the calls of the guardian. It can make a copy of
+/// itself, which makes no others, and run no other program.
 ///
 /// # Errors
 /// The kernel does not filter.
 pub fn for_guardian() -> io::Result<()> {
-    let rules = allowed(&[BOTH, BOTH_OLD])?;
+    let mut rules = allowed(&[BOTH, BOTH_OLD])?;
+    let child = condition(SeccompCmpOp::Eq, libc::SIGCHLD as u64)?;
+    rules.insert(libc::SYS_clone, vec![child]);
     install(rules, SeccompAction::KillProcess, SeccompAction::Allow)
 }
 

@@ -9,8 +9,9 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockFlag, recv};
 
 use crate::link_state;
-pub use crate::netlink::Link;
-use crate::netlink::{BUFFER, Netlink, bound, link_body, messages, read_link};
+pub use crate::netlink::links::Link;
+use crate::netlink::links::{link_body, read_link};
+use crate::netlink::{BUFFER, Netlink, bound, messages};
 
 impl Netlink {
     /// The link of this number as it is at this moment; none if it is gone.

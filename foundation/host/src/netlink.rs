@@ -1,4 +1,7 @@
-//! Links and addresses over one netlink socket: asked and answered on the spot, no runtime.
+//! Addresses over a netlink socket: asked and answered on the spot, no runtime. What they are added
+//! to is in [`links`].
+
+pub mod links;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -26,35 +29,6 @@ pub struct Held {
     pub flags: u32,
 }
 
-/// A network link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// The kernel's number of it.
-    pub index: u32,
-    /// Its name.
-    pub name: String,
-    /// Its link-layer address, if it has one of six bytes.
-    pub mac: Option<[u8; 6]>,
-    /// The kernel's flags of it (`IFF_…`).
-    pub flags: u32,
-}
-
-impl Link {
-    /// Whether it is set up and has a carrier.
-    #[must_use]
-    pub const fn carries(&self) -> bool {
-        let both = (libc::IFF_UP | libc::IFF_LOWER_UP) as u32;
-        self.flags & both == both
-    }
-
-    /// Whether other machines are on it that ask for addresses.
-    #[must_use]
-    pub const fn has_neighbours(&self) -> bool {
-        let none = (libc::IFF_LOOPBACK | libc::IFF_NOARP | libc::IFF_POINTOPOINT) as u32;
-        self.flags & none == 0 && self.mac.is_some()
-    }
-}
-
 /// A netlink socket.
 #[derive(Debug)]
 pub struct Netlink {
@@ -76,38 +50,12 @@ impl Netlink {
         Ok(Self { socket, sequence: 0, buffer: vec![0; BUFFER] })
     }
 
-    /// Every link.
-    ///
-    /// # Errors
-    /// The call that failed.
-    pub fn links(&mut self) -> io::Result<Vec<Link>> {
-        self.ask((libc::RTM_GETLINK, libc::NLM_F_DUMP), &link_body(0), read_link)
-    }
-
-    /// The link of this name.
-    ///
-    /// # Errors
-    /// The call that failed.
-    pub fn link(&mut self, name: &str) -> io::Result<Option<Link>> {
-        Ok(self.links()?.into_iter().find(|link| link.name == name))
-    }
-
     /// Every address of every link.
     ///
     /// # Errors
     /// The call that failed.
     pub fn addresses(&mut self) -> io::Result<Vec<Held>> {
         self.ask((libc::RTM_GETADDR, libc::NLM_F_DUMP), &[0; 8], read_address)
-    }
-
-    /// Adds an address to a link, without duplicate detection by the kernel (it would keep an
-    /// IPv6 address from answering for a second).
-    ///
-    /// # Errors
-    /// The call that failed.
-    pub fn add(&mut self, held: Held) -> io::Result<()> {
-        let flags = libc::NLM_F_CREATE | libc::NLM_F_EXCL | libc::NLM_F_ACK;
-        self.ask((libc::RTM_NEWADDR, flags), &address_body(held), |_| None::<()>).map(drop)
     }
 
     /// Removes an address from a link.
@@ -215,23 +163,6 @@ fn read_error(body: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The link that a message tells of.
-pub(crate) fn read_link(body: &[u8]) -> Option<Link> {
-    let mut link =
-        Link { index: u32_at(body, 4)?, name: String::new(), mac: None, flags: u32_at(body, 8)? };
-    for (kind, value) in attributes(body.get(16..)?) {
-        match kind {
-            libc::IFLA_IFNAME => {
-                let text = value.split(|byte| *byte == 0).next()?;
-                link.name = String::from_utf8_lossy(text).into_owned();
-            }
-            libc::IFLA_ADDRESS => link.mac = value.try_into().ok(),
-            _ => {}
-        }
-    }
-    Some(link)
-}
-
 fn read_address(body: &[u8]) -> Option<Held> {
     let mut address = None;
     let mut local = None;
@@ -263,15 +194,6 @@ fn put_attribute(to: &mut Vec<u8>, kind: u16, value: &[u8]) {
     to.resize(to.len().next_multiple_of(4), 0);
 }
 
-/// Asks for a link, or for all of them with 0, without the counters that nobody reads here.
-pub(crate) fn link_body(index: u32) -> Vec<u8> {
-    const SKIP_STATISTICS: u32 = 1 << 3;
-    let mut body = vec![0; 16];
-    body[4..8].copy_from_slice(&index.to_ne_bytes());
-    put_attribute(&mut body, libc::IFLA_EXT_MASK, &SKIP_STATISTICS.to_ne_bytes());
-    body
-}
-
 fn address_body(held: Held) -> Vec<u8> {
     let (family, octets) = match held.address {
         IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
@@ -293,6 +215,7 @@ fn address_body(held: Held) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::links::read_link;
     use super::*;
 
     #[test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{Epoch, GroupName, ResourceName, Span};
 
 pub use crate::failure::Failure;
-pub use crate::guardian::message::Release;
+pub use crate::guardian::guarded::Release;
 pub use crate::process::ProgramId;
 
 /// Ties an answer to its request; chosen by the one who asks, rising.
@@ -335,7 +335,7 @@ pub struct Powers {
     /// How a group is killed.
     pub kill: KillBy,
     /// What a reset does.
-    pub fence: crate::fence::Capability,
+    pub fence: crate::fence::able::Capability,
 }
 
 /// Whether the hands are privileged.

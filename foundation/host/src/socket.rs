@@ -1,6 +1,7 @@
 //! Local sockets that keep messages apart (`SOCK_SEQPACKET`), and who is at the other end.
 
 pub mod file;
+mod visit;
 
 use std::collections::VecDeque;
 use std::fs::Permissions;
@@ -12,7 +13,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, accept4, bind,
-    connect, getsockopt, listen, recv, send, shutdown, socket, sockopt,
+    getsockopt, listen, recv, send, shutdown, socket, sockopt,
 };
 
 use serde::Serialize;
@@ -77,16 +78,6 @@ pub enum Received {
 }
 
 impl Connection {
-    /// Connects to the listener at `path`.
-    ///
-    /// # Errors
-    /// The call that failed.
-    pub fn to(path: &Path) -> io::Result<Self> {
-        let socket = new_socket()?;
-        connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-        Ok(Self { socket })
-    }
-
     /// Takes the next one who wants to connect, if there is one.
     ///
     /// # Errors

@@ -44,17 +44,16 @@ pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs this thread at FIFO priority `priority`, at normal priority with 0; threads and processes
-/// it starts are ordinary.
+/// Runs this thread at FIFO priority `priority`, at normal priority with 0. Threads and processes
+/// it starts are ordinary if `flags` say so (`SCHED_RESET_ON_FORK`), else as it is itself.
 ///
 /// # Errors
 /// The right to it is missing.
-pub fn real_time(priority: i32) -> io::Result<()> {
+pub fn real_time(priority: i32, flags: libc::c_int) -> io::Result<()> {
     let param = libc::sched_param { sched_priority: priority };
     let policy = if priority == 0 { libc::SCHED_OTHER } else { libc::SCHED_FIFO };
-    let policy = policy | libc::SCHED_RESET_ON_FORK;
     // SAFETY: `param` is valid for the length of the call; 0 is the calling thread.
-    Errno::result(unsafe { libc::sched_setscheduler(0, policy, &raw const param) })?;
+    Errno::result(unsafe { libc::sched_setscheduler(0, policy | flags, &raw const param) })?;
     Ok(())
 }
 

@@ -4,7 +4,8 @@
 pub mod mount;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use libc::AT_SYMLINK_NOFOLLOW;
@@ -87,8 +88,8 @@ pub fn unescape(text: &str) -> String {
 }
 
 /// Shuts down the file system mounted on `dir`, if it is one of its own: from then on nothing
-/// reaches the disk. ext4 writes the superblock of its journal and waits for that: on a disk that
-/// hangs it does not come back, and what ends the machine then is its watchdog.
+/// reaches the disk. ext4 writes the superblock of its journal and waits for that, so on a disk
+/// that hangs this does not come back.
 ///
 /// # Errors
 /// It is still alive.
@@ -97,12 +98,33 @@ pub fn shut_down(dir: &Path) -> Result<(), Failure> {
         Ok(Own::No) => Ok(()),
         Ok(Own::Yes) => File::open(dir)
             .and_then(|open| shut_down_file_system(&open))
+            .map(|()| ask_disk_of(dir))
             .map_err(|error| Failure::system("shut the file system down", &error)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         // It was shut down before and answers nothing any more.
-        Err(error) if error.raw_os_error() == Some(libc::EIO) => Ok(()),
+        Err(error) if error.raw_os_error() == Some(libc::EIO) => {
+            ask_disk_of(dir);
+            Ok(())
+        }
         Err(error) => Err(Failure::system("look at the volume", &error)),
     }
+}
+
+/// Reads something of the disk that is mounted on `dir`, whatever comes of it. One that hangs may
+/// still carry out what it was told, and a file system that somebody else is shutting down already
+/// says at once that this is done. So on such a disk this does not come back either.
+fn ask_disk_of(dir: &Path) {
+    #[repr(align(4096))]
+    struct Block([u8; 4096]);
+    let there = mounted().unwrap_or_default();
+    let Some(Mounted { device, .. }) = there.iter().rfind(|m| m.dir == dir) else { return };
+    let shown = format!("/sys/dev/block/{}:{}/uevent", device.0, device.1);
+    let shown = fs::read_to_string(shown).unwrap_or_default();
+    let Some(name) = shown.lines().find_map(|line| line.strip_prefix("DEVNAME=")) else { return };
+    let mut past_the_cache = fs::OpenOptions::new();
+    past_the_cache.read(true).custom_flags(libc::O_DIRECT);
+    let disk = past_the_cache.open(Path::new("/dev").join(name));
+    drop(disk.and_then(|mut disk| disk.read(&mut Block([0; 4096]).0)));
 }
 
 /// Takes `dir` out of the tree at once; who still has it open has a dead file system.

@@ -37,7 +37,9 @@ pub fn device_of(told: Option<&Path>) -> Option<PathBuf> {
     told.map(Path::to_owned).or_else(|| usual().then(|| PathBuf::from(USUAL)))
 }
 
-fn own_machine() -> bool {
+/// Whether this process sees the whole machine, and is in no container.
+#[must_use]
+pub fn own_machine() -> bool {
     std::fs::metadata("/proc/self/ns/pid").is_ok_and(|ns| ns.ino() == FIRST_PID_NAMESPACE)
 }
 

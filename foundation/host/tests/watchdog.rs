@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use support::*;
 use tempfile::TempDir;
 use tsugi_host::clock;
-use tsugi_host::fence::Capability;
+use tsugi_host::fence::able::Capability;
 use tsugi_host::guardian::message::{Extension, Notice, Order};
 use tsugi_host::request::{Purpose, Release};
 use tsugi_vocabulary::Span;

@@ -9,7 +9,8 @@ use super::{held_of, open};
 use crate::clock;
 use crate::failure::Failure;
 use crate::neighbour::{self, Mac};
-use crate::netlink::{Held, Link, Netlink};
+use crate::netlink::links::Link;
+use crate::netlink::{Held, Netlink};
 use crate::packet::Packets;
 use crate::request::PROBE_LONGEST;
 

@@ -1,7 +1,10 @@
 //! The guardian: told deadlines, it releases a group by itself when one passes.
 
+mod child;
 mod client;
 pub(crate) mod environment;
+mod given;
+pub(crate) mod guarded;
 mod kill_timer;
 pub mod message;
 mod orders;

@@ -8,6 +8,7 @@ use super::message::{
     ADDRESSES_MOST, Arm, Extension, Notice, Order, PATH_LONGEST, Refused, Release, VOLUMES_MOST,
 };
 use super::sheet::Sheet;
+use super::table::arming::spare;
 use super::table::{Slot, State, Table};
 
 /// The answers to one order.
@@ -39,8 +40,13 @@ fn arm(table: &Table, order: &Arm, now: Moment) -> Notice {
         if order.epoch < slot.epoch() {
             return refuse(Refused::OldEpoch);
         }
-        if slot.state() == State::Released && order.epoch == slot.epoch() {
-            return refuse(Refused::AlreadyReleased);
+        match slot.state() {
+            State::Releasing | State::Released if order.epoch == slot.epoch() => {
+                return refuse(Refused::AlreadyReleased);
+            }
+            // What is killed by its name must not be the next life of the group.
+            State::Releasing => return refuse(Refused::TooLate),
+            State::Free | State::Armed | State::Released | State::Disarmed => {}
         }
     }
     if order.deadline <= now {
@@ -56,7 +62,7 @@ fn arm(table: &Table, order: &Arm, now: Moment) -> Notice {
     let deadline = match there {
         // It stays guarded by its old place until the new one is complete.
         Some(old) if old.state() == State::Armed => {
-            let Some(place) = table.spare() else { return refuse(Refused::Full) };
+            let Some(place) = spare(table) else { return refuse(Refused::Full) };
             let deadline = order.deadline.max(old.deadline());
             place.arm(&Arm { deadline, ..order.clone() });
             old.set_state(State::Free);
@@ -67,7 +73,7 @@ fn arm(table: &Table, order: &Arm, now: Moment) -> Notice {
             order.deadline
         }
         None => {
-            let Some(place) = table.spare() else { return refuse(Refused::Full) };
+            let Some(place) = spare(table) else { return refuse(Refused::Full) };
             place.arm(order);
             order.deadline
         }
@@ -81,9 +87,13 @@ fn guarded(table: &Table, group: &GroupName, epoch: Epoch) -> Result<&'static Sl
         return Err(Refused::OldEpoch);
     }
     match slot.state() {
-        State::Released if epoch == slot.epoch() => Err(Refused::AlreadyReleased),
+        State::Releasing | State::Released if epoch == slot.epoch() => {
+            Err(Refused::AlreadyReleased)
+        }
         State::Armed if epoch == slot.epoch() => Ok(slot),
-        State::Free | State::Armed | State::Released | State::Disarmed => Err(Refused::NotArmed),
+        State::Free | State::Armed | State::Releasing | State::Released | State::Disarmed => {
+            Err(Refused::NotArmed)
+        }
     }
 }
 
@@ -130,7 +140,10 @@ fn recall(table: &Table) -> Vec<Notice> {
         let (group, epoch) = (slot.read()?.group, slot.epoch());
         match slot.state() {
             State::Free | State::Disarmed => None,
-            State::Armed => Some(Notice::Armed { group, epoch, deadline: slot.deadline() }),
+            // How it ended is told once it has.
+            State::Armed | State::Releasing => {
+                Some(Notice::Armed { group, epoch, deadline: slot.deadline() })
+            }
             State::Released => Some(Notice::Released {
                 group,
                 epoch,
@@ -198,6 +211,21 @@ mod tests {
         let late = answer(&table, &extension(5, 200), 0);
         assert_eq!(why(&late), Some(Refused::AlreadyReleased));
         assert!(matches!(answer(&table, &order(6, 200), 0)[..], [Notice::Armed { .. }]));
+    }
+
+    #[test]
+    fn what_is_being_released_is_given_back_by_no_order() {
+        let table = table();
+        answer(&table, &order(5, 100), 0);
+        table.slot_of("pay").unwrap().set_state(State::Releasing);
+        let off = Order::Disarm { group: group(), epoch: epoch(5) };
+        for order in [order(5, 200), extension(5, 200), off] {
+            assert_eq!(why(&answer(&table, &order, 0)), Some(Refused::AlreadyReleased));
+        }
+        assert_eq!(why(&answer(&table, &order(6, 200), 0)), Some(Refused::TooLate), "not yet");
+        let told = answer(&table, &Order::Recall, 0);
+        assert!(matches!(told[..], [Notice::Armed { .. }, Notice::ThatIsAll]), "and not released");
+        assert_eq!(table.slot_of("pay").unwrap().state(), State::Releasing);
     }
 
     #[test]

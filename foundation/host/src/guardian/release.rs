@@ -1,17 +1,22 @@
 //! Taking a group's machine away from it: its processes, its addresses, its volumes.
 //!
 //! The same few steps whoever takes them: the guardian at a deadline, or the hands when the
-//! guardian is dead. First everything that ends effects at once is done for every group, then it
-//! is waited for and verified.
+//! guardian is dead. First everything that ends effects at once is done for every group. Then what
+//! may never come back is done beside them, for each group with volumes by itself: whatever enters
+//! their file systems or disks, and the wait for processes that such a disk may keep. Who waits for
+//! it goes on with other groups meanwhile, and asks until it is over or has had its time. What has
+//! not come to an end by then is never left half owned: it counts as [`Release::Incomplete`], which
+//! ends the machine.
 
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
 use nix::errno::Errno;
 use tsugi_vocabulary::{Moment, Span};
 
-use super::message::{Arm, Release, VolumeKind};
-use super::table::{Slot, Soundness, Table};
+use super::guarded::{Arm, Release, VolumeKind};
+use super::table::{Slot, Soundness, State, Table};
 use crate::address;
 use crate::cgroup::Tree;
 use crate::clock;
@@ -20,8 +25,33 @@ use crate::netlink::Netlink;
 use crate::process::{self, ProgramId};
 use crate::{sys, volume};
 
-/// How long to sleep between two looks at a group that is being killed.
-const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_micros(500);
+/// How long to sleep between two looks at a group that is being released.
+pub const LOOK_AGAIN: Span = Span::micros(500);
+/// Processes that end at all have ended after this time. Then the file systems of those that have
+/// not are shut down under them.
+const PROMPTLY: Span = Span::millis(10);
+/// So often it is looked once more when the time is over, which takes 20 ms: a machine that stood
+/// still until then has not let the release do anything either.
+const LATE_LOOKS_MOST: u32 = 40;
+
+/// What may never come back.
+pub type Steps = Box<dyn FnOnce() -> Release + Send>;
+/// Steps that are being taken elsewhere: asked again and again what came of them. Once they have
+/// said it they are not asked again.
+pub type Beside = Box<dyn FnMut() -> Option<Release>>;
+
+/// Groups that the machine is being taken away from: one with volumes, or some without.
+pub struct Ending {
+    /// Their places in the table.
+    pub slots: Vec<&'static Slot>,
+    /// When it began.
+    pub began: Moment,
+    /// When all of them have had their time.
+    pub end: Moment,
+    late_looks: u32,
+    addresses: Release,
+    beside: Option<Beside>,
+}
 
 /// The ways of this node to kill a group and to free its addresses.
 pub struct Means {
@@ -33,6 +63,9 @@ pub struct Means {
     pub table: Table,
     /// Marks the programs of this node in their environment.
     pub node_mark: String,
+    /// Has steps taken where nobody waits for them: by a child of the guardian, by a thread of the
+    /// hands. A thread of the guardian that hangs would keep it from being seen as dead.
+    pub beside: fn(Steps) -> io::Result<Beside>,
 }
 
 /// How the marks of a group's programs begin.
@@ -75,38 +108,71 @@ impl Means {
                 return left;
             }
             self.kill(group);
-            std::thread::sleep(LOOK_AGAIN);
+            std::thread::sleep(LOOK_AGAIN.to_std());
         }
     }
 
-    /// Takes the machine away from the groups in `slots`; for each, whether anything is left.
-    pub fn release(&mut self, slots: &[&Slot], began: Moment) -> Vec<Release> {
-        // A place whose name is damaged has the empty name, and that is the whole node: rather
-        // too much than too little.
-        let arms: Vec<Option<Arm>> = slots.iter().map(|slot| slot.read()).collect();
-        let name =
-            |arm: &Option<Arm>| arm.as_ref().map_or_else(String::new, |arm| arm.group.to_string());
-        for arm in &arms {
-            self.kill(&name(arm));
+    /// Begins to take the machine away from the groups in `slots`: nothing in here waits for a
+    /// volume, nor for a process.
+    pub fn begin(&mut self, slots: &[&'static Slot], began: Moment) -> Vec<Ending> {
+        let (mut sets, mut rest, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
+        for slot in slots {
+            slot.set_state(State::Releasing);
+            let arm = slot.read();
+            // Without cgroups its processes have to be found first, which is done beside.
+            if let Some(tree) = &self.tree {
+                drop(tree.kill(name(arm.as_ref())));
+            }
+            addresses.extend(arm.iter().flat_map(|arm| &arm.addresses));
+            match arm {
+                Some(arm) if !arm.volumes.is_empty() => sets.push(vec![*slot]),
+                Some(_) | None => rest.push(*slot),
+            }
         }
-        let volumes = arms.iter().flatten().flat_map(|arm| &arm.volumes);
-        for volume in volumes.filter(|volume| volume.kind == VolumeKind::FileSystem) {
-            // A second try follows; here it only has to be quick.
-            drop(volume::shut_down(&volume.dir));
-        }
-        let each = arms.iter().flatten();
-        let addresses: Vec<IpAddr> = each.flat_map(|arm| arm.addresses.clone()).collect();
         let addresses = self.remove(&addresses);
-        let left = slots.iter().zip(&arms).map(|(slot, arm)| {
-            let allowed = arm.as_ref().map_or(Span::ZERO, |arm| arm.allowed);
-            let left = self.kill_all(&name(arm), began + allowed);
-            let volumes = arm.iter().flat_map(|arm| &arm.volumes);
-            let torn = volumes.map(|v| tear_off(&v.dir, v.kind)).fold(addresses, worse);
-            // What a damaged place does not name any more is still there.
-            let named = slot.soundness() == Soundness::Sound;
-            if left.is_empty() && named { torn } else { Release::Incomplete }
-        });
-        left.collect()
+        let sets = sets.into_iter().chain((!rest.is_empty()).then_some(rest));
+        let ending = |slots: Vec<&'static Slot>| {
+            let end = slots.iter().map(|slot| end_of(slot.read().as_ref(), began)).max();
+            let end = end.unwrap_or(began);
+            Ending { slots, began, end, late_looks: 0, addresses, beside: None }
+        };
+        sets.map(ending).collect()
+    }
+
+    /// Goes on with a release; what came of it, once it is over.
+    pub fn go_on(&self, ending: &mut Ending, now: Moment) -> Option<Release> {
+        ending.late_looks += u32::from(now >= ending.end);
+        if ending.beside.is_none() {
+            // Where there is no room for it now: those that use it up are being killed.
+            ending.beside = self.start(ending.slots.clone(), ending.began).ok();
+        }
+        let said = ending.beside.as_mut().and_then(|beside| beside());
+        outcome(said, ending.late_looks).map(|release| worse(ending.addresses, release))
+    }
+
+    fn start(&self, slots: Vec<&'static Slot>, began: Moment) -> io::Result<Beside> {
+        let (tree, node_mark) = (self.tree.clone(), self.node_mark.clone());
+        let means = Self { tree, netlink: None, table: self.table, node_mark, beside: self.beside };
+        let each = move |slot: &&Slot| means.take_away(slot, began);
+        (self.beside)(Box::new(move || slots.iter().map(each).fold(Release::Complete, worse)))
+    }
+
+    /// Whatever may hang: until nothing of the group runs and its volumes are gone.
+    fn take_away(&self, slot: &Slot, began: Moment) -> Release {
+        let arm = slot.read();
+        let (group, end) = (name(arm.as_ref()), end_of(arm.as_ref(), began));
+        let volumes = || arm.iter().flat_map(|arm| &arm.volumes);
+        if !self.kill_all(group, end.min(clock::now() + PROMPTLY)).is_empty() {
+            for volume in volumes().filter(|volume| volume.kind == VolumeKind::FileSystem) {
+                // A second try follows; here it only has to come before the wait.
+                drop(volume::shut_down(&volume.dir));
+            }
+        }
+        let left = self.kill_all(group, end);
+        let torn = volumes().map(|v| tear_off(&v.dir, v.kind)).fold(Release::Complete, worse);
+        // What a damaged place does not name any more is still there.
+        let named = slot.soundness() == Soundness::Sound;
+        if left.is_empty() && named { torn } else { Release::Incomplete }
     }
 
     fn remove(&mut self, addresses: &[IpAddr]) -> Release {
@@ -122,6 +188,23 @@ impl Means {
             Err(_) => Release::Incomplete,
         }
     }
+}
+
+/// A place whose name is damaged has the empty name, and that is the whole node: rather too much
+/// than too little.
+fn name(arm: Option<&Arm>) -> &str {
+    arm.map_or("", |arm| arm.group.as_str())
+}
+
+/// When a release that began then has had its time.
+fn end_of(arm: Option<&Arm>, began: Moment) -> Moment {
+    began + arm.map_or(Span::ZERO, |arm| arm.allowed)
+}
+
+/// What comes of a release that has `said` this by itself, if it has, and was looked at so often
+/// after its time was over; none while it may go on.
+fn outcome(said: Option<Release>, late_looks: u32) -> Option<Release> {
+    said.or((late_looks > LATE_LOOKS_MOST).then_some(Release::Incomplete))
 }
 
 fn tear_off(dir: &Path, kind: VolumeKind) -> Release {
@@ -142,4 +225,44 @@ fn tear_off(dir: &Path, kind: VolumeKind) -> Release {
 
 const fn worse(a: Release, b: Release) -> Release {
     if matches!(a, Release::Complete) { b } else { a }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_that_hangs_ends_the_machine_and_one_that_came_to_an_end_is_believed() {
+        use Release::{Complete, Incomplete};
+        for looks in [0, 1, LATE_LOOKS_MOST] {
+            assert_eq!(outcome(None, looks), None, "it may go on");
+        }
+        assert_eq!(outcome(None, LATE_LOOKS_MOST + 1), Some(Incomplete));
+        for looks in [0, LATE_LOOKS_MOST + 1] {
+            assert_eq!(outcome(Some(Complete), looks), Some(Complete), "also at the last look");
+            assert_eq!(outcome(Some(Incomplete), looks), Some(Incomplete));
+        }
+    }
+
+    #[test]
+    fn steps_that_find_no_room_are_begun_later_and_never_counted_as_done() {
+        fn no_room(_steps: Steps) -> io::Result<Beside> {
+            Err(io::ErrorKind::OutOfMemory.into())
+        }
+        let memory = crate::sys::memory_file(c"table", crate::guardian::table::LENGTH).unwrap();
+        let table = Table::map(&memory).unwrap();
+        let (tree, netlink, node_mark) = (None, None, "mark".to_owned());
+        let mut means = Means { tree, netlink, table, node_mark, beside: no_room };
+        let slot = &table.slots()[0];
+        let mut endings = means.begin(&[slot], Moment(5));
+        assert_eq!((endings.len(), slot.state()), (1, State::Releasing));
+        let mut looks = 0..=LATE_LOOKS_MOST;
+        assert!(looks.all(|_| means.go_on(&mut endings[0], Moment(4)).is_none()), "before its end");
+        let late = std::iter::repeat_with(|| means.go_on(&mut endings[0], Moment(5)));
+        let late: Vec<_> = late.take(LATE_LOOKS_MOST as usize + 1).collect();
+        assert_eq!(late.iter().flatten().collect::<Vec<_>>(), [&Release::Incomplete]);
+        means.beside = |_steps| Ok(Box::new(|| Some(Release::Complete)));
+        let again = &mut means.begin(&[slot], Moment(5))[0];
+        assert_eq!(means.go_on(again, Moment(4)), Some(Release::Complete));
+    }
 }

@@ -6,18 +6,20 @@
 //! an old or a new value and never a torn one.
 #![expect(unsafe_code, reason = "memory shared between two processes")]
 
+pub mod arming;
+pub mod hands;
+
 use std::fs::File;
 use std::io;
-use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
-use tsugi_vocabulary::{Epoch, GroupName, Moment};
+use tsugi_vocabulary::{Epoch, Moment};
 
-use super::message::{ADDRESSES_MOST, Arm, GROUPS_MOST, PATH_LONGEST, VOLUMES_MOST};
+use super::guarded::{ADDRESSES_MOST, Arm, GROUPS_MOST, PATH_LONGEST, VOLUMES_MOST};
 use crate::process::ProgramId;
 
 /// The most programs that are known by pid.
@@ -38,6 +40,9 @@ pub enum State {
     Released,
     /// The agent took the guard off.
     Disarmed,
+    /// Its deadline has passed and its release has begun. Hands of a build that does not know this
+    /// take it for armed, and would release it as well.
+    Releasing,
 }
 
 impl State {
@@ -47,6 +52,7 @@ impl State {
             Self::Armed => 1,
             Self::Released => 2,
             Self::Disarmed => 3,
+            Self::Releasing => 4,
         }
     }
 
@@ -55,6 +61,7 @@ impl State {
             0 => Self::Free,
             2 => Self::Released,
             3 => Self::Disarmed,
+            4 => Self::Releasing,
             // A value that nobody wrote is a damaged table: the safe reading is that the group
             // has to be released.
             _ => Self::Armed,
@@ -128,11 +135,6 @@ impl Slot {
         Moment(self.deadline.load(Ordering::Acquire))
     }
 
-    /// Moves the deadline, never back.
-    pub fn extend(&self, deadline: Moment) {
-        self.deadline.fetch_max(deadline.0, Ordering::AcqRel);
-    }
-
     /// The epoch.
     pub fn epoch(&self) -> Epoch {
         Epoch {
@@ -145,19 +147,6 @@ impl Slot {
     pub fn read(&self) -> Option<Arm> {
         let bytes: Vec<u8> = self.record.load().collect();
         postcard::take_from_bytes(&bytes).ok().map(|(arm, _)| arm)
-    }
-
-    /// Writes what is armed; readers see it armed only when all of it is there.
-    pub fn arm(&self, arm: &Arm) {
-        self.set_state(State::Free);
-        self.incarnation.store(arm.epoch.incarnation, Ordering::Relaxed);
-        self.counter.store(arm.epoch.counter, Ordering::Relaxed);
-        self.deadline.store(arm.deadline.0, Ordering::Relaxed);
-        let mut bytes = [0; RECORD_WORDS * 8];
-        let written = postcard::to_slice(arm, &mut bytes);
-        self.record.store(written.expect("lengths are checked where an order arrives"));
-        self.check.store(self.sum(), Ordering::Relaxed);
-        self.set_state(State::Armed);
     }
 
     /// Compares the slot with the sum that was written with it.
@@ -231,55 +220,12 @@ impl Table {
         &self.shared.groups
     }
 
-    /// How many places have to be looked at to see every one that is not free.
-    pub fn used(&self) -> usize {
-        self.slots().iter().rposition(|slot| slot.state() != State::Free).map_or(0, |at| at + 1)
-    }
-
     /// The place of a group, whatever is thought of it.
     pub fn slot_of(&self, group: &str) -> Option<&'static Slot> {
         let wanted = name_bytes(group);
         self.slots()
             .iter()
             .find(|slot| slot.state() != State::Free && slot.record.begin_with(&wanted))
-    }
-
-    /// A place for another group: a free one, else one whose group is not guarded any more.
-    pub fn spare(&self) -> Option<&'static Slot> {
-        let of = |state| self.slots().iter().find(move |slot| slot.state() == state);
-        of(State::Free).or_else(|| of(State::Disarmed)).or_else(|| of(State::Released))
-    }
-
-    /// Whether `group` is guarded under exactly `epoch` and its deadline lies ahead of `now`.
-    pub fn lease_runs(&self, group: &str, epoch: Epoch, now: Moment) -> LeaseHeld {
-        match self.slot_of(group) {
-            Some(slot)
-                if slot.state() == State::Armed
-                    && slot.epoch() == epoch
-                    && slot.deadline() > now =>
-            {
-                LeaseHeld::Yes
-            }
-            Some(_) | None => LeaseHeld::No,
-        }
-    }
-
-    /// The place whose group has `address`, as far as it still matters.
-    pub fn slot_with(&self, address: IpAddr) -> Option<&'static Slot> {
-        let known = self.slots().iter().filter(|slot| slot.state() != State::Free);
-        let has = |slot: &&Slot| slot.read().is_some_and(|arm| arm.addresses.contains(&address));
-        let mut having = known.filter(has);
-        // Guarded is what counts if the address has moved from one group to another.
-        let first = having.next();
-        let armed = having.find(|slot| slot.state() == State::Armed);
-        armed.or(first)
-    }
-
-    /// Who the processes of this node are.
-    pub fn set_family(&self, hands: u32, agent: Option<u32>, agent_user: u32) {
-        self.shared.hands.store(u64::from(hands), Ordering::Relaxed);
-        self.shared.agent.store(agent.map_or(0, u64::from), Ordering::Relaxed);
-        self.shared.agent_user.store(u64::from(agent_user), Ordering::Relaxed);
     }
 
     /// The agent's process, if the hands have one.
@@ -290,40 +236,6 @@ impl Table {
     /// The agent's user.
     pub fn agent_user(&self) -> u32 {
         u32::try_from(self.shared.agent_user.load(Ordering::Relaxed)).unwrap_or(0)
-    }
-
-    /// How the watchdog took what the guardian gave it.
-    pub fn set_watchdog(&self, fed: &io::Result<()>) {
-        let number = if fed.is_ok() { 1 } else { 2 };
-        self.shared.watchdog.store(number, Ordering::Relaxed);
-    }
-
-    /// How the watchdog took its food when it was last fed.
-    pub fn watchdog(&self) -> Fed {
-        match self.shared.watchdog.load(Ordering::Relaxed) {
-            0 => Fed::Never,
-            1 => Fed::Taken,
-            _ => Fed::Refused,
-        }
-    }
-
-    /// Notes a program of a group; one too many is known by its cgroup or mark only.
-    pub fn enter(&self, id: ProgramId, group: &GroupName) {
-        let free = |program: &&ProgramWords| program.pid.load(Ordering::Relaxed) == 0;
-        if let Some(place) = self.shared.programs.iter().find(free) {
-            place.group.store(&name_bytes(group.as_str()));
-            place.started.store(id.started, Ordering::Relaxed);
-            place.pid.store(u64::from(id.pid), Ordering::Release);
-        }
-    }
-
-    /// Forgets a program that has ended.
-    pub fn leave(&self, id: ProgramId) {
-        for place in &self.shared.programs {
-            if place.pid.load(Ordering::Relaxed) == u64::from(id.pid) {
-                place.pid.store(0, Ordering::Release);
-            }
-        }
     }
 
     /// The programs of a group.
@@ -338,30 +250,12 @@ impl Table {
     }
 }
 
-/// How the watchdog took its food.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fed {
-    /// There is none, or the guardian has not begun.
-    Never,
-    /// It works.
-    Taken,
-    /// It could not be used.
-    Refused,
-}
-
-/// Whether a lease runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeaseHeld {
-    /// It does.
-    Yes,
-    /// It does not, or not any more.
-    No,
-}
-
 #[cfg(test)]
 mod tests {
-    use tsugi_vocabulary::Span;
+    use tsugi_vocabulary::{GroupName, Span};
 
+    use super::arming::spare;
+    use super::hands::LeaseHeld;
     use super::*;
     use crate::guardian::message::{Volume, VolumeKind};
 
@@ -385,7 +279,7 @@ mod tests {
         let file = crate::sys::memory_file(c"table", LENGTH).unwrap();
         let (guardian, hands) = (Table::map(&file).unwrap(), Table::map(&file).unwrap());
         let armed = arm("pay", 7);
-        guardian.spare().unwrap().arm(&armed);
+        spare(&guardian).unwrap().arm(&armed);
         let seen = hands.slot_of("pay").unwrap();
         assert_eq!(seen.read(), Some(armed));
         assert_eq!(seen.soundness(), Soundness::Sound);
@@ -410,7 +304,7 @@ mod tests {
                 VOLUMES_MOST
             ],
         };
-        table.spare().unwrap().arm(&longest);
+        spare(&table).unwrap().arm(&longest);
         assert_eq!(table.slot_of(&"g".repeat(31)).unwrap().read(), Some(longest));
         assert!(table.slot_of(&"g".repeat(30)).is_none(), "another name");
     }
@@ -418,7 +312,7 @@ mod tests {
     #[test]
     fn a_lease_runs_for_its_epoch_until_its_deadline_only() {
         let table = table();
-        table.spare().unwrap().arm(&arm("pay", 7));
+        spare(&table).unwrap().arm(&arm("pay", 7));
         let epoch = Epoch { incarnation: 1, counter: 7 };
         assert_eq!(table.lease_runs("pay", epoch, Moment(499)), LeaseHeld::Yes);
         assert_eq!(table.lease_runs("pay", epoch, Moment(500)), LeaseHeld::No);
@@ -435,10 +329,10 @@ mod tests {
     fn a_place_is_used_again_only_when_nothing_is_guarded_there() {
         let table = table();
         for number in 0..GROUPS_MOST {
-            table.spare().unwrap().arm(&arm(&format!("g{number}"), 1));
+            spare(&table).unwrap().arm(&arm(&format!("g{number}"), 1));
         }
-        assert!(table.spare().is_none(), "all are armed");
+        assert!(spare(&table).is_none(), "all are armed");
         table.slot_of("g3").unwrap().set_state(State::Disarmed);
-        assert_eq!(table.spare().unwrap().read().unwrap().group.as_str(), "g3");
+        assert_eq!(spare(&table).unwrap().read().unwrap().group.as_str(), "g3");
     }
 }

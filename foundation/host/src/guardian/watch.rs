@@ -9,13 +9,14 @@ use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd;
-use tsugi_vocabulary::{Moment, Span, timer};
+use tsugi_vocabulary::{Moment, timer};
 
-use super::environment;
+use super::child;
+use super::given;
 use super::kill_timer::KillTimer;
 use super::message::{Arm, Notice, Order, Release};
 use super::orders::{self, Answers};
-use super::release::Means;
+use super::release::{Ending, LOOK_AGAIN, Means};
 use super::sheet::Sheet;
 use super::table::{Slot, State, Table};
 use crate::cgroup::Tree;
@@ -42,6 +43,8 @@ struct Watch {
     /// Behind this place the table was free when it was last given an order to arm.
     used: usize,
     means: Means,
+    /// What is being released.
+    endings: Vec<Ending>,
     fence: Fence,
     watchdog: Option<Watchdog>,
     hands_pid: u32,
@@ -71,7 +74,7 @@ pub fn run() -> i32 {
 
 impl Watch {
     fn start() -> io::Result<Self> {
-        let given = environment::read()?;
+        let given = given::read()?;
         let table = Table::map(&File::from(given.table))?;
         let hands = sys::pidfd_open(given.hands_pid)?;
         if parent_id() != given.hands_pid {
@@ -90,7 +93,9 @@ impl Watch {
                 netlink: Netlink::open().ok(),
                 table,
                 node_mark: given.mark,
+                beside: child::begin,
             },
+            endings: Vec::new(),
             fence: given.fence,
             watchdog: given.watchdog.map(Watchdog::at),
             hands_pid: given.hands_pid,
@@ -115,7 +120,7 @@ impl Watch {
             let all = MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | touched;
             mlockall(all).ok();
         }
-        drop(sys::real_time(PRIORITY));
+        drop(sys::real_time(PRIORITY, 0));
         rights::keep_only(rights::OF_GUARDIAN)?;
         filter::for_guardian()?;
         Ok(watch)
@@ -130,7 +135,10 @@ impl Watch {
         if let Some(netlink) = &mut self.means.netlink {
             drop(netlink.addresses());
         }
-        drop(self.means.release(&[], clock::now()));
+        drop(self.means.begin(&[], clock::now()));
+        if let Ok(mut beside) = child::begin(Box::new(|| Release::Complete)) {
+            while beside().is_none() {}
+        }
     }
 
     fn work(&mut self) -> i32 {
@@ -156,7 +164,12 @@ impl Watch {
             if ready.iter().any(|at| *at > LISTENER) || ready.is_empty() {
                 self.take_orders();
             }
-            self.release_due(now);
+            let due: Vec<&Slot> = self.armed().filter(|slot| slot.deadline() <= now).collect();
+            self.endings.extend(self.means.begin(&due, now));
+            if self.set_timers().is_err() {
+                return 1;
+            }
+            self.go_on_releasing();
             self.mind_watchdog();
         }
     }
@@ -168,7 +181,7 @@ impl Watch {
         let now = clock::now();
         match earliest {
             Some(deadline) if deadline > now => self.table.set_watchdog(&watchdog.feed(now)),
-            // What is due is released in the next round.
+            // What is due is released in the next round, or is being released.
             Some(_) => {}
             None => drop(watchdog.sleep()),
         }
@@ -179,19 +192,26 @@ impl Watch {
         armed(&self.table.slots()[..self.used])
     }
 
+    /// The first deadline of what is guarded; it has passed of what is being released.
     fn earliest(&self) -> Option<Moment> {
-        self.armed().map(Slot::deadline).min()
+        let passed = self.endings.iter().flat_map(|ending| &ending.slots);
+        self.armed().chain(passed.copied()).map(Slot::deadline).min()
     }
 
     fn set_timers(&mut self) -> io::Result<()> {
-        let Some(earliest) = self.earliest() else {
+        let now = clock::now();
+        let rest = self.armed().map(|slot| slot.deadline().since(now)).min();
+        // A guardian that hangs in a release is killed by the kernel and the hands do the rest.
+        let killed = self.endings.iter().map(|ending| ending.end.since(now) + timer::KILLED_AFTER);
+        let Some(killed) = rest.map(timer::killed_after).into_iter().chain(killed).min() else {
             self.wake.unset()?;
             return self.kill.disarm();
         };
-        let rest = earliest.since(clock::now());
-        let once = timerfd::Expiration::OneShot(TimeSpec::from(timer::look_after(rest).to_std()));
+        let look = (!self.endings.is_empty()).then_some(LOOK_AGAIN);
+        let look = rest.map(timer::look_after).into_iter().chain(look).min().unwrap_or(LOOK_AGAIN);
+        let once = timerfd::Expiration::OneShot(TimeSpec::from(look.to_std()));
         self.wake.set(once, timerfd::TimerSetTimeFlags::empty())?;
-        self.kill.arm(timer::killed_after(rest))
+        self.kill.arm(killed)
     }
 
     /// Which descriptors can be read: the timer, the hands, the listener, then the connections.
@@ -270,30 +290,29 @@ impl Watch {
         }
     }
 
-    fn release_due(&mut self, now: Moment) {
-        let due: Vec<&Slot> = self.armed().filter(|slot| slot.deadline() <= now).collect();
-        self.release(&due, now);
+    fn go_on_releasing(&mut self) {
+        let mut endings = std::mem::take(&mut self.endings);
+        endings.retain_mut(|ending| match self.means.go_on(ending, clock::now()) {
+            Some(release) => {
+                self.conclude(ending, release);
+                false
+            }
+            None => true,
+        });
+        self.endings = endings;
     }
 
-    fn release(&mut self, due: &[&Slot], began: Moment) {
-        if due.is_empty() {
-            return;
+    fn conclude(&mut self, Ending { slots, began, .. }: &Ending, release: Release) {
+        let arms: Vec<Option<Arm>> = slots.iter().map(|slot| slot.read()).collect();
+        if release == Release::Incomplete {
+            let groups: Vec<&str> = arms.iter().flatten().map(|arm| arm.group.as_str()).collect();
+            self.fence(&format!("{groups:?} could not be released"));
         }
-        // A guardian that hangs in here is killed by the kernel and the hands do the rest.
-        let arms: Vec<Option<Arm>> = due.iter().map(|slot| slot.read()).collect();
-        let allowed = arms.iter().flatten().map(|arm| arm.allowed).max().unwrap_or(Span::ZERO);
-        drop(self.kill.arm(allowed + timer::KILLED_AFTER));
-        let releases = self.means.release(due, began);
-        let took = clock::now().since(began);
-        for ((slot, release), arm) in due.iter().zip(releases).zip(arms) {
-            let group = arm.map(|arm| arm.group);
-            if release == Release::Incomplete {
-                self.fence(&format!("{group:?} could not be released"));
-            }
-            let late = began.since(slot.deadline());
+        let took = clock::now().since(*began);
+        for (slot, arm) in slots.iter().zip(arms) {
+            let (epoch, late) = (slot.epoch(), began.since(slot.deadline()));
             slot.set_state(State::Released);
-            if let Some(group) = group {
-                let epoch = slot.epoch();
+            if let Some(Arm { group, .. }) = arm {
                 self.tell_all(&Notice::Released { group, epoch, release, late, took });
             }
         }
@@ -308,7 +327,11 @@ impl Watch {
 
     fn outlive_hands(&mut self) -> i32 {
         let left: Vec<&Slot> = armed(self.table.slots()).collect();
-        self.release(&left, clock::now());
+        self.endings.extend(self.means.begin(&left, clock::now()));
+        while !self.endings.is_empty() && self.set_timers().is_ok() {
+            self.go_on_releasing();
+            std::thread::sleep(LOOK_AGAIN.to_std());
+        }
         // Programs without a lease ended with the hands; what they started did not.
         if let Some(tree) = &self.means.tree {
             drop(tree.kill_all());

@@ -232,7 +232,7 @@ impl Family {
             // another one needs a right that containers often lack.
             let most = AGENT_PRIORITY.unsigned_abs().into();
             setrlimit(Resource::RLIMIT_RTPRIO, most, most).ok();
-            drop(sys::real_time(AGENT_PRIORITY));
+            drop(sys::real_time(AGENT_PRIORITY, libc::SCHED_RESET_ON_FORK));
             setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY).ok();
             umask(Mode::from_bits_truncate(0o027));
             if let Some((uid, gid)) = user {

@@ -17,10 +17,12 @@ use super::programs::Programs;
 use super::slow::{Slow, taken_back};
 use super::words::Words;
 use super::{HandsConfig, SOCKET};
-use crate::fence::{self, Capability, Fence};
-use crate::guardian::message;
-use crate::guardian::release::Means;
-use crate::guardian::table::{Fed, Slot, State};
+use crate::fence::able::Capability;
+use crate::fence::{self, Fence};
+use crate::guardian::environment;
+use crate::guardian::release::{LOOK_AGAIN, Means};
+use crate::guardian::table::hands::Fed;
+use crate::guardian::table::{Slot, State};
 use crate::netlink::Netlink;
 use crate::request::{
     Answer, Event, Failure, HowEnded, Listing, Powers, Program, Release, Report, Request,
@@ -254,18 +256,23 @@ impl Desk {
         &mut self,
     ) -> Vec<(tsugi_vocabulary::GroupName, tsugi_vocabulary::Epoch, Release)> {
         let slots = self.staff.means.table.slots();
-        let armed: Vec<&Slot> = slots.iter().filter(|slot| slot.state() == State::Armed).collect();
-        if armed.is_empty() {
-            return Vec::new();
-        }
-        let releases = self.staff.means.release(&armed, clock::now());
+        let held = |slot: &&Slot| matches!(slot.state(), State::Armed | State::Releasing);
+        let held: Vec<&Slot> = slots.iter().filter(held).collect();
         let mut released = Vec::new();
-        for (slot, release) in armed.into_iter().zip(releases) {
+        for mut ending in self.staff.means.begin(&held, clock::now()) {
+            let release = loop {
+                if let Some(release) = self.staff.means.go_on(&mut ending, clock::now()) {
+                    break release;
+                }
+                std::thread::sleep(LOOK_AGAIN.to_std());
+            };
             if release == Release::Incomplete {
                 self.fence("a group could not be released after the loss of the guardian");
             }
-            slot.set_state(State::Released);
-            released.extend(slot.read().map(|arm| (arm.group, slot.epoch(), release)));
+            for slot in ending.slots {
+                slot.set_state(State::Released);
+                released.extend(slot.read().map(|arm| (arm.group, slot.epoch(), release)));
+            }
         }
         released
     }
@@ -526,7 +533,7 @@ impl Desk {
         if let Some(tree) = &self.staff.means.tree {
             cgroup::remove(tree.path());
         }
-        for socket in [SOCKET, message::SOCKET] {
+        for socket in [SOCKET, environment::SOCKET] {
             drop(std::fs::remove_file(self.config.run_dir.join(socket)));
         }
     }

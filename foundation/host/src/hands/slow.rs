@@ -2,6 +2,7 @@
 //! at the same place, where one would undo the other ([`super::turns`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,9 +14,10 @@ use tsugi_vocabulary::{GroupName, Span};
 
 use super::turns::{Aim, Unsettled};
 use crate::address::{self, raise};
-use crate::guardian::message::Arm;
-use crate::guardian::release::Means;
-use crate::guardian::table::{LeaseHeld, State, Table};
+use crate::guardian::guarded::{Arm, Release};
+use crate::guardian::release::{Beside, Means, Steps};
+use crate::guardian::table::hands::LeaseHeld;
+use crate::guardian::table::{State, Table};
 use crate::request::{
     Answer, Failure, Powers, Rank, Request, RequestId, Right, Source, Unmounting,
 };
@@ -174,6 +176,18 @@ impl Slow {
     }
 }
 
+/// Has `steps` taken by a thread of their own.
+///
+/// # Errors
+/// There is no room for another thread.
+pub fn beside(steps: Steps) -> io::Result<Beside> {
+    let mut thread = Some(thread::Builder::new().stack_size(STACK).spawn(steps)?);
+    Ok(Box::new(move || {
+        let ended = thread.take_if(|thread| thread.is_finished())?;
+        Some(ended.join().unwrap_or(Release::Incomplete))
+    }))
+}
+
 /// What was to come up and is to go down before it did.
 #[must_use]
 pub fn taken_back() -> Failure {
@@ -251,7 +265,7 @@ impl Shared {
         let Some(slot) = self.means.table.slot_with(address) else { return Ok(()) };
         let lost = match slot.state() {
             State::Armed => slot.deadline() <= clock::now(),
-            State::Released => true,
+            State::Releasing | State::Released => true,
             // Pinned by a pause.
             State::Free | State::Disarmed => false,
         };

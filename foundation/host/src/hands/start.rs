@@ -16,17 +16,17 @@ use nix::sys::stat::{Mode, umask};
 use super::family::Family;
 use super::programs::Programs;
 use super::serve::{Desk, Staff};
-use super::slow::Slow;
+use super::slow::{self, Slow};
 use super::starter::Starter;
 use super::words::Words;
 use super::{AGENT_DIR, HandsConfig, SOCKET, StartFailure};
 use crate::cgroup::{Tree, claim};
-use crate::fence::Fence;
-use crate::guardian::{message, release::Means, table};
+use crate::fence::{Fence, able};
+use crate::guardian::{environment, release::Means, table};
 use crate::netlink::Netlink;
 use crate::request::{KillBy, Powers, Rank};
 use crate::watchdog::{self, Watchdog};
-use crate::{fence, filter, rights, socket, sys};
+use crate::{filter, rights, socket, sys};
 
 /// Below the guardian, above everything that is not a lease thread.
 pub const PRIORITY: i32 = 5;
@@ -64,7 +64,7 @@ pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
         socket::listen_at(&path, group).map_err(failed("listen on a socket"))
     };
     let listener = listen(SOCKET)?;
-    let guardian_listener = listen(message::SOCKET)?;
+    let guardian_listener = listen(environment::SOCKET)?;
     let watchdog = match config.fence {
         Fence::Machine => watchdog::device_of(config.watchdog.as_deref()),
         Fence::Processes => config.watchdog.clone(),
@@ -73,11 +73,14 @@ pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
     let powers = Powers {
         rank: if root { Rank::Privileged } else { Rank::Ordinary },
         kill: if tree.is_some() { KillBy::Cgroup } else { KillBy::Descent },
-        fence: fence::capability(&config.fence, watchdog.map(Watchdog::at).as_mut()),
+        fence: able::capability(&config.fence, watchdog.map(Watchdog::at).as_mut()),
     };
     let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
     let bell = EventFd::from_flags(flags).map_err(|error| failed("make a bell")(error.into()))?;
-    let with = |netlink| Means { tree: tree.clone(), netlink, table, node_mark: mark.clone() };
+    let with = |netlink| {
+        let (tree, node_mark) = (tree.clone(), mark.clone());
+        Means { tree, netlink, table, node_mark, beside: slow::beside }
+    };
     let slow = Slow::new(powers, with(None), Arc::new(bell));
     let means = with(Netlink::open().ok());
     let words = Words::begin().map_err(failed("listen to the agent's words"))?;
@@ -90,7 +93,7 @@ pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
     // What is made from now on (a mount point, a log) gets its mode where it is made.
     umask(Mode::from_bits_truncate(0o022));
     // Children and threads start at normal priority.
-    drop(sys::real_time(PRIORITY));
+    drop(sys::real_time(PRIORITY, libc::SCHED_RESET_ON_FORK));
     rights::keep_only(rights::OF_HANDS).map_err(failed("give up rights"))?;
     filter::for_hands().map_err(failed("filter system calls"))?;
     Ok(Desk::new(config, Staff { family, words, programs, slow, means }, signals, listener, locks))

@@ -52,7 +52,7 @@ impl Starter {
 
 fn work(orders: &Receiver<Order>) {
     // Whoever waits for it is real-time as well; what it starts is not.
-    drop(sys::real_time(PRIORITY));
+    drop(sys::real_time(PRIORITY, libc::SCHED_RESET_ON_FORK));
     for Order { launch, tell } in orders {
         // Who asked waits for it. The writing ends of the pipes are closed before anybody reads.
         tell.send(launch.start()).ok();

@@ -6,7 +6,7 @@ use tsugi_cluster_rules::node::Event;
 use tsugi_cluster_rules::plan::Life;
 use tsugi_cluster_rules::record::LinkState;
 use tsugi_host::clock;
-use tsugi_host::fence::Capability;
+use tsugi_host::fence::able::Capability;
 use tsugi_host::guardian::Guardian;
 use tsugi_host::guardian::message::Notice;
 use tsugi_host::link::Carrier;

@@ -1,0 +1,133 @@
+//! A disk that hangs while a group on it has to be released: every other group is released in its
+//! time, and the machine ends.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/hanging_disk.rs"]
+mod hanging_disk;
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hanging_disk::HangingDisk;
+use nix::sys::signal::Signal;
+use support::*;
+use tsugi_host::guardian::message::{Arm, Notice, Order, Volume, VolumeKind};
+use tsugi_host::request::{Answer, Purpose, Release, Request, Right, Source};
+use tsugi_host::{Guard, clock};
+use tsugi_vocabulary::{GroupName, Span};
+
+/// A node with two groups of a program each; one has a file system on a disk that hangs.
+struct Two {
+    disk: HangingDisk,
+    node: Node,
+    dir: PathBuf,
+    /// The words of the program of the group with the disk, and of the other one's.
+    programs: [String; 2],
+}
+
+fn other() -> GroupName {
+    GroupName::new("stock").unwrap()
+}
+
+fn format(image: &Path) {
+    fs::File::create(image).unwrap().set_len(32 << 20).unwrap();
+    assert!(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(image).status().unwrap().success());
+}
+
+impl Two {
+    /// Both run, both are armed for a minute, and the disk hangs.
+    fn hanging() -> Option<Self> {
+        let disk = HangingDisk::new(format)?;
+        let node = Node::start(&["private"]);
+        let dir = node.path("volume");
+        let mut two = Self { disk, node, dir: dir.clone(), programs: [sleep(), sleep()] };
+        two.arm(60_000);
+        two.arm_other(60_000);
+        let source = Source::Image(two.disk.image.clone());
+        let mount = Request::Mount { right: lease(), source, dir };
+        assert!(matches!(two.node.ask(&mount), Ok(Answer::Mounted { device: Some(_) })));
+        let rights = [lease(), Right::Lease { group: other(), epoch: epoch() }];
+        for (right, program) in rights.into_iter().zip(two.programs.clone()) {
+            two.node.spawn(shell(right, Purpose::Service, &format!("exec {program}")));
+            until("it runs", || (named(&program).len() == 1).then_some(()));
+        }
+        two.disk.hang();
+        Some(two)
+    }
+
+    fn armed(&mut self, group: GroupName, for_ms: u64, volumes: Vec<Volume>) {
+        self.node.tell(&Order::Disarm { group: group.clone(), epoch: epoch() });
+        self.node.notice();
+        let deadline = clock::now() + Span::millis(for_ms);
+        let (addresses, allowed) = (Vec::new(), Span::secs(3));
+        let arm = Arm { group, epoch: epoch(), deadline, allowed, addresses, volumes };
+        self.node.tell(&Order::Arm(arm));
+        assert!(matches!(self.node.notice(), Notice::Armed { .. }));
+    }
+
+    fn arm(&mut self, for_ms: u64) {
+        let (dir, kind) = (self.dir.clone(), VolumeKind::FileSystem);
+        self.armed(group(), for_ms, vec![Volume { dir, kind }]);
+    }
+
+    fn arm_other(&mut self, for_ms: u64) {
+        self.armed(other(), for_ms, Vec::new());
+    }
+
+    /// The child of the guardian that has to do with the disk, once it hangs.
+    fn child_that_hangs(&self) -> u32 {
+        let guardian = self.node.guardian_pid();
+        until("a child of the guardian hangs", || children(guardian).into_iter().find(hangs))
+    }
+}
+
+/// Whether a process waits for what no signal ends.
+fn hangs(pid: &u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('D'))
+}
+
+#[test]
+fn cl_18_what_hangs_over_its_disk_ends_the_machine_and_no_other_group_waits_for_it() {
+    if !root() {
+        return;
+    }
+    let Some(mut two) = Two::hanging() else { return };
+    two.arm_other(1_000);
+    two.arm(300);
+    two.child_that_hangs();
+    // Long before the other has had its time.
+    let Notice::Released { group: first, release, .. } = two.node.notice() else { panic!("which") };
+    assert_eq!((first, release), (other(), Release::Complete));
+    assert!(lives(two.node.pid()), "its time is not over");
+    for program in &two.programs {
+        until("nothing of either runs", || named(program).is_empty().then_some(()));
+    }
+    let Notice::Released { group: second, release, .. } = two.node.notice() else {
+        panic!("which")
+    };
+    assert_eq!((second, release), (group(), Release::Incomplete));
+    until("the node has ended instead of its machine", || (!lives(two.node.pid())).then_some(()));
+}
+
+#[test]
+fn cl_18_a_guardian_that_is_lost_over_a_disk_that_hangs_is_stood_in_for_and_the_machine_ends() {
+    if !root() {
+        return;
+    }
+    let Some(mut two) = Two::hanging() else { return };
+    two.arm(300);
+    let child = two.child_that_hangs();
+    send(two.node.guardian_pid(), Signal::SIGKILL);
+    // What hangs has nothing open by which others see the guardian.
+    until("the agent sees it end", || two.node.guardian.next_notice().err());
+    assert!(hangs(&child));
+    for program in &two.programs {
+        until("nothing of either runs", || named(program).is_empty().then_some(()));
+    }
+    until("the node has ended instead of its machine", || (!lives(two.node.pid())).then_some(()));
+    drop(two.disk);
+    until("what hung ends before it does anything else", || (!lives(child)).then_some(()));
+}
