@@ -9,7 +9,7 @@ use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd;
-use tsugi_vocabulary::{Moment, timer};
+use tsugi_vocabulary::{Moment, Span, timer};
 
 use super::child;
 use super::given;
@@ -165,10 +165,7 @@ impl Watch {
                 self.take_orders();
             }
             let due: Vec<&Slot> = self.armed().filter(|slot| slot.deadline() <= now).collect();
-            self.endings.extend(self.means.begin(&due, now));
-            if self.set_timers().is_err() {
-                return 1;
-            }
+            self.begin_releasing(&due, now);
             self.go_on_releasing();
             self.mind_watchdog();
         }
@@ -290,6 +287,16 @@ impl Watch {
         }
     }
 
+    fn begin_releasing(&mut self, due: &[&'static Slot], now: Moment) {
+        if due.is_empty() {
+            return;
+        }
+        // A guardian that hangs in here is killed by the kernel and the hands do the rest.
+        let allowed = due.iter().filter_map(|slot| slot.read()).map(|arm| arm.allowed).max();
+        drop(self.kill.arm(allowed.unwrap_or(Span::ZERO) + timer::KILLED_AFTER));
+        self.endings.extend(self.means.begin(due, now));
+    }
+
     fn go_on_releasing(&mut self) {
         let mut endings = std::mem::take(&mut self.endings);
         endings.retain_mut(|ending| match self.means.go_on(ending, clock::now()) {
@@ -327,7 +334,7 @@ impl Watch {
 
     fn outlive_hands(&mut self) -> i32 {
         let left: Vec<&Slot> = armed(self.table.slots()).collect();
-        self.endings.extend(self.means.begin(&left, clock::now()));
+        self.begin_releasing(&left, clock::now());
         while !self.endings.is_empty() && self.set_timers().is_ok() {
             self.go_on_releasing();
             std::thread::sleep(LOOK_AGAIN.to_std());
