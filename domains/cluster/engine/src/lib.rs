@@ -6,6 +6,7 @@
 //! the agent knows now, for faces to read; [`control`] is how they ask and order.
 
 pub mod agent;
+mod aside;
 pub mod config;
 pub mod contract;
 pub mod control;

@@ -10,9 +10,9 @@ pub mod step;
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use tsugi_cluster_rules::mirror::Mirror;
+use tsugi_cluster_rules::mirror::{Begun, Io, Mirror};
 use tsugi_cluster_rules::record::Record;
 use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, ResourceSpec, VolumeSource};
 use tsugi_vocabulary::{GroupName, NodeName};
@@ -56,7 +56,7 @@ pub fn of(group: &GroupSpec) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The name and the device of a volume that is mirrored.
-fn drbd(resource: &ResourceSpec) -> Option<(&str, &str)> {
+pub(crate) fn drbd(resource: &ResourceSpec) -> Option<(&str, &str)> {
     match &resource.kind {
         ResourceKind::Volume { source: VolumeSource::Block(device), drbd: Some(name), .. } => {
             Some((name, device))
@@ -71,7 +71,11 @@ fn drbd(resource: &ResourceSpec) -> Option<(&str, &str)> {
 
 /// How the mirror behind a device stands; none if it is no device of a DRBD that is up.
 fn look(root: &Path, device: &Path) -> Option<Mirror> {
-    let minor = minor(device)?;
+    look_at(root, minor(device)?)
+}
+
+/// The same of the device with this minor number.
+fn look_at(root: &Path, minor: u64) -> Option<Mirror> {
     read(&fs::read_to_string(root.join("proc/drbd")).ok()?, minor)
 }
 
@@ -82,18 +86,19 @@ fn minor(device: &Path) -> Option<u64> {
     (major == MAJOR).then_some(minor)
 }
 
-/// Whether what is written to it waits for an answer of its handler, or of a person.
-fn is_frozen(device: &Path) -> bool {
-    let text = fs::read_to_string("/proc/drbd").unwrap_or_default();
-    minor(device).is_some_and(|minor| flags(&text, minor).is_some_and(|f| f.starts_with('s')))
+/// Where it stands that somebody here has begun to let go of a mirror. Only root writes there, and
+/// like the state of DRBD it does not outlive the machine.
+fn mark(run_dir: &Path, name: &str) -> PathBuf {
+    run_dir.join(format!("mirror-{name}"))
 }
 
-/// The flags of one device, the last of its words: `r-----`, or `s-----` where it is suspended.
-fn flags(text: &str, minor: u64) -> Option<&str> {
-    let begin = format!("{minor}:");
-    let mut lines = text.lines();
-    let line = lines.find(|line| line.split_whitespace().next() == Some(&begin))?;
-    line.split_whitespace().next_back()
+/// Whether somebody here has begun to, and has not ended it.
+fn begun(run_dir: &Path, name: &str) -> Begun {
+    // What cannot be seen is taken for nothing: whoever would go on must have begun for sure.
+    match fs::symlink_metadata(mark(run_dir, name)) {
+        Ok(about) if about.is_file() => Begun::Yes,
+        Ok(_) | Err(_) => Begun::No,
+    }
 }
 
 /// Whether it is mounted anywhere that is seen from here.
@@ -104,8 +109,9 @@ fn is_mounted(device: &Path) -> bool {
         .map_or(true, |all| all.iter().any(|m| Some(&m.number) == number.as_ref()))
 }
 
-/// What `/proc/drbd` says of one device: `0: cs:Connected ro:Primary/Secondary ds:…/…`, and in the
-/// line after it `oos:` in KiB.
+/// What `/proc/drbd` says of one device: `0: cs:Connected ro:Primary/Secondary ds:…/… C r-----`, of
+/// which the last is its flags, `s-----` where it is suspended, and in the line after it `oos:` in
+/// KiB.
 fn read(text: &str, minor: u64) -> Option<Mirror> {
     let begin = format!("{minor}:");
     let mut lines = text.lines().skip_while(|line| line.split_whitespace().next() != Some(&begin));
@@ -117,7 +123,9 @@ fn read(text: &str, minor: u64) -> Option<Mirror> {
     let (disk, peer_disk) = two(&of(first, "ds:")?)?;
     let kib: u64 = of(second, "oos:").and_then(|kib| kib.parse().ok()).unwrap_or(0);
     let (connection, out_of_sync) = (of(first, "cs:")?, kib.saturating_mul(1024));
-    Some(Mirror { connection, role, peer_role, disk, peer_disk, out_of_sync })
+    let flags = first.split_whitespace().next_back().unwrap_or_default();
+    let io = if flags.starts_with('s') { Io::Frozen } else { Io::Flows };
+    Some(Mirror { connection, role, peer_role, disk, peer_disk, out_of_sync, io })
 }
 
 fn two(text: &str) -> Option<(String, String)> {
@@ -147,10 +155,21 @@ srcversion: F73C670A7EC572DB9CF3E5B
         assert_eq!((first.role.as_str(), first.peer_role.as_str()), ("Secondary", "Primary"));
         assert_eq!((first.disk.as_str(), first.peer_disk.as_str()), ("Inconsistent", "UpToDate"));
         let tenth = read(SHOWN, 10).expect("it is up");
-        assert_eq!(flags(SHOWN, 10), Some("r-----"));
+        assert_eq!((first.io, tenth.io), (Io::Flows, Io::Flows));
         let frozen = " 0: cs:StandAlone ro:Primary/Unknown ds:UpToDate/DUnknown   s-----\n";
-        assert_eq!((flags(frozen, 0), flags(frozen, 1)), (Some("s-----"), None));
+        assert_eq!(read(frozen, 0).expect("it is up").io, Io::Frozen);
         assert_eq!((tenth.connection.as_str(), tenth.out_of_sync), ("WFConnection", 49112 * 1024));
+    }
+
+    #[test]
+    fn what_somebody_has_begun_to_let_go_of_is_known_by_a_file_of_its_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(begun(folder.path(), "r0"), Begun::No);
+        fs::write(mark(folder.path(), "r0"), "").expect("written");
+        assert_eq!(begun(folder.path(), "r0"), Begun::Yes);
+        assert_eq!(begun(folder.path(), "r1"), Begun::No);
+        fs::create_dir(mark(folder.path(), "r1")).expect("made");
+        assert_eq!(begun(folder.path(), "r1"), Begun::No);
     }
 
     #[test]

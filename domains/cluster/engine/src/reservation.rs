@@ -14,22 +14,23 @@ use tsugi_cluster_rules::reservation::{Held, Key, Next, Obstacle, Seen, SoFar, h
 use tsugi_host::reservation::{Disk, Fault, Registered, Use};
 use tsugi_vocabulary::Span;
 
+use crate::aside::{self, AHEAD, ExitCodes, NONSENSE};
+
 /// The word of the command line that calls it.
 pub const WORD: &str = "reserving";
-/// It was called with words that it does not know.
-const NONSENSE: i32 = 64;
-/// The exit code of the first obstacle; the others follow.
-const FIRST: i32 = 80;
-/// In the order of their exit codes.
-const OBSTACLES: [Obstacle; 7] = [
-    Obstacle::Foreign,
-    Obstacle::Newer,
-    Obstacle::Lost,
-    Obstacle::Unable,
-    Obstacle::NotWhole,
-    Obstacle::InUse,
-    Obstacle::Failed,
-];
+/// What keeps it from what it was told.
+const OBSTACLES: ExitCodes<Obstacle> = ExitCodes {
+    first: 80,
+    of: &[
+        Obstacle::Foreign,
+        Obstacle::Newer,
+        Obstacle::Lost,
+        Obstacle::Unable,
+        Obstacle::NotWhole,
+        Obstacle::InUse,
+        Obstacle::Failed,
+    ],
+};
 /// How often what is kept is looked at. The storage refuses whoever has lost it at once, whenever
 /// that is seen here.
 pub const EVERY: Span = Span::secs(2);
@@ -37,8 +38,6 @@ pub const EVERY: Span = Span::secs(2);
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a disk that comes late, or does not do what it is told, is tried with.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// So long before the limit at which it is killed it says what keeps it.
-const AHEAD: Duration = Duration::from_secs(1);
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +62,7 @@ pub fn words(action: Action, (device, key): (&Path, Key), limit: Span) -> Vec<St
 /// What an exit code of it says.
 #[must_use]
 pub fn obstacle(code: i32) -> Option<Obstacle> {
-    let place = usize::try_from(code.checked_sub(FIRST)?).ok()?;
-    OBSTACLES.get(place).copied()
-}
-
-fn code(obstacle: Obstacle) -> i32 {
-    let place = OBSTACLES.iter().position(|known| *known == obstacle);
-    place.and_then(|place| i32::try_from(place).ok()).map_or(NONSENSE, |place| FIRST + place)
+    OBSTACLES.read(code)
 }
 
 struct Step {
@@ -93,13 +86,14 @@ pub fn run(words: &[OsString]) -> (i32, String) {
     };
     match came {
         Ok(()) => (0, String::new()),
-        Err((obstacle, said)) => (code(obstacle), format!("{}: {said}", step.device.display())),
+        Err((obstacle, said)) => {
+            (OBSTACLES.code(obstacle), format!("{}: {said}", step.device.display()))
+        }
     }
 }
 
 fn read(words: &[OsString]) -> Option<Step> {
-    let words: Option<Vec<&str>> = words.iter().map(|word| word.to_str()).collect();
-    let words = words?;
+    let words = aside::texts(words)?;
     let [action, device, key, limit] = words.as_slice() else { return None };
     let action = match *action {
         "take" => Action::Take,
@@ -361,16 +355,6 @@ mod tests {
     }
 
     #[test]
-    fn each_obstacle_has_an_exit_code_of_its_own() {
-        for known in OBSTACLES {
-            assert_eq!(obstacle(code(known)), Some(known));
-        }
-        for other in [0, 1, NONSENSE, FIRST - 1, FIRST + 7, i32::MIN] {
-            assert_eq!(obstacle(other), None);
-        }
-    }
-
-    #[test]
     fn what_it_is_told_it_reads_again_and_nothing_else() {
         for action in [Action::Take, Action::Watch] {
             let words = words(action, (Path::new("/dev/sdx"), OWN), Span::secs(9));
@@ -382,6 +366,6 @@ mod tests {
         }
         assert_eq!(run(&["take".into(), "/dev/sdx".into()]).0, NONSENSE);
         let no_disk = ["take", "/dev/null", "0x6", "2000"].map(OsString::from);
-        assert_eq!(run(&no_disk).0, code(Obstacle::NotWhole));
+        assert_eq!(run(&no_disk).0, OBSTACLES.code(Obstacle::NotWhole));
     }
 }

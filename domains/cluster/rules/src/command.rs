@@ -402,7 +402,7 @@ pub fn planned(situation: &Situation<'_>, issued: &Issued) -> Result<Planned, Re
         }
         Command::ProcHold { run, id } => watch::hold(&mut effect, (run.as_ref(), id)),
         Command::ProcWatch { run, id } => watch::watch(&mut effect, (run.as_ref(), id)),
-        Command::MirrorSays { group, says } => mirror::say(&mut effect, group, *says),
+        Command::MirrorSays { group, says } => mirror::say(&mut effect, group, says),
         Command::MonitorSuspend { group, id, until } => {
             monitor::suspend(&mut effect, (group, id), *until);
         }

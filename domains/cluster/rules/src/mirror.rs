@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::desk::{ScriptEvent, Told};
 
 mod copies;
+mod let_go;
 mod tend;
 
 pub use copies::{Copies, Fencing, Known, Promotion, Refused, Says, claim};
-pub use tend::{Place, Tend, tend};
+pub use let_go::{Begun, LetGo, let_go};
+pub use tend::{FROZEN_FOR, Place, Seen, Tend, tend};
 
 /// How the mirror of a volume stands on one node, in DRBD's own words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,20 @@ pub struct Mirror {
     pub peer_disk: String,
     /// How much of it the two sides do not have alike, in bytes.
     pub out_of_sync: u64,
+    /// Whether what is written to it here is carried out.
+    #[serde(default)]
+    pub io: Io,
+}
+
+/// Whether what is written to a mirror is carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Io {
+    /// It is.
+    #[default]
+    Flows,
+    /// It waits for an answer of DRBD's handler, or for a person.
+    Frozen,
 }
 
 impl Mirror {
@@ -37,9 +53,27 @@ impl Mirror {
         self.connection == "Connected" && self.disk == UP_TO_DATE && self.peer_disk == UP_TO_DATE
     }
 
+    /// Whether it is primary here.
+    #[must_use]
+    pub fn is_primary(&self) -> bool {
+        self.role == PRIMARY
+    }
+
+    /// Whether the copy here has everything, as far as DRBD knows.
+    #[must_use]
+    pub fn is_up_to_date(&self) -> bool {
+        self.disk == UP_TO_DATE
+    }
+
     /// Whether the other side is heard.
-    fn linked(&self) -> bool {
+    #[must_use]
+    pub fn linked(&self) -> bool {
         self.peer_role != "Unknown"
+    }
+
+    /// Whether the other side is heard, and has everything.
+    fn is_there(&self) -> bool {
+        self.linked() && self.peer_disk == UP_TO_DATE
     }
 }
 
@@ -145,7 +179,7 @@ pub fn next(mirror: &Mirror, peer: Peer) -> Next {
         // It is becoming something else, or the other side makes it up to date.
         "Attaching" | "Negotiating" => return Next::Wait(Obstacle::NotUpToDate),
         // Whole, but DRBD does not know whether it is the newest. The ledger does.
-        "Consistent" if !mirror.linked() && peer == Peer::Older && mirror.role != PRIMARY => {
+        "Consistent" if !mirror.linked() && peer == Peer::Older && !mirror.is_primary() => {
             return Next::Promote;
         }
         "Inconsistent" | "Outdated" | "Consistent" => {
@@ -159,12 +193,17 @@ pub fn next(mirror: &Mirror, peer: Peer) -> Next {
         }
         _ => return Next::Refuse(Obstacle::NotUpToDate),
     }
-    match (mirror.role.as_str(), mirror.linked(), peer) {
-        _ if mirror.peer_role == PRIMARY => Next::Wait(Obstacle::PeerIsPrimary),
-        (PRIMARY, ..) => Next::Done,
-        (_, true, _) | (_, false, Peer::Lost | Peer::Older) => Next::Promote,
-        (_, false, Peer::Newer) => Next::Wait(Obstacle::Older),
-        (_, false, Peer::Awaited) => Next::Wait(Obstacle::PeerUnknown),
+    if mirror.peer_role == PRIMARY {
+        return Next::Wait(Obstacle::PeerIsPrimary);
+    }
+    match (mirror.is_primary(), mirror.linked(), peer) {
+        (true, true, _) => Next::Done,
+        (true, false, Peer::Lost | Peer::Awaited | Peer::Older) => Next::Done,
+        // Whoever made it primary, or left it so: the older copy is not mounted for that. A person
+        // who keeps it tells the ledger.
+        (true | false, false, Peer::Newer) => Next::Wait(Obstacle::Older),
+        (false, true, _) | (false, false, Peer::Lost | Peer::Older) => Next::Promote,
+        (false, false, Peer::Awaited) => Next::Wait(Obstacle::PeerUnknown),
     }
 }
 
@@ -185,6 +224,7 @@ mod tests {
             disk: disk.to_owned(),
             peer_disk: peer_disk.to_owned(),
             out_of_sync: 0,
+            io: Io::Flows,
         }
     }
 
@@ -285,9 +325,10 @@ mod tests {
         // DRBD has brought it up to date, whatever the ledger still says.
         let linked = mirror("Connected", SECONDARIES, UP_TO_DATE);
         assert_eq!(next(&linked, Peer::Newer), Next::Promote);
-        // A person has decided.
-        let chosen = mirror("WFConnection", ("Primary", "Unknown"), UP_TO_DATE);
-        assert_eq!(next(&chosen, Peer::Newer), Next::Done);
+        // Left so by somebody who lost the group, or forced: no older copy is mounted for that.
+        let left = mirror("WFConnection", ("Primary", "Unknown"), UP_TO_DATE);
+        assert_eq!(next(&left, Peer::Newer), Next::Wait(Obstacle::Older));
+        assert_eq!(next(&left, Peer::Older), Next::Done);
     }
 
     #[test]

@@ -357,6 +357,20 @@ pub enum Operation {
         /// The word of the ledger after which that was seen.
         mark: u64,
     },
+    /// Write down that what this node writes to them only the other node's copy has.
+    MirrorThere {
+        /// The group.
+        group: String,
+        /// The other node.
+        newest: String,
+        /// The word of the ledger after which that was seen.
+        mark: u64,
+    },
+    /// Write down that a person keeps this node's copy of them, whichever was written last.
+    MirrorChosen {
+        /// The group.
+        group: String,
+    },
     /// Do not have one monitor asked.
     SuspendMonitor {
         /// Of which group.

@@ -12,6 +12,8 @@ use tsugi_cluster_rules::spec::{
 use tsugi_cluster_rules::timing::{Profile, Timing};
 use tsugi_vocabulary::{GroupName, NodeName, Span};
 
+use crate::mirror;
+
 use super::cluster::{Machines, named};
 use super::page::{Given, Page, meant_or_all};
 use super::problem::Wrong;
@@ -207,7 +209,7 @@ fn fence(page: &Page<'_>, resources: &[ResourceSpec]) -> FencePolicy {
     };
     let or = if resources.iter().any(shared) { FencePolicy::Confirmed } else { FencePolicy::Lease };
     let given = page.choice("fence", &words).unwrap_or(or);
-    let mirrored = |r: &ResourceSpec| matches!(&r.kind, ResourceKind::Volume { drbd: Some(_), .. });
+    let mirrored = |r: &ResourceSpec| mirror::drbd(r).is_some();
     let shared = || resources.iter().filter(|r| shared(r));
     // What DRBD does not freeze it proves nothing of.
     let proves = shared().next().is_some() && shared().all(mirrored);

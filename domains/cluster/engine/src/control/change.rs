@@ -323,6 +323,11 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
         Operation::MirrorAlike { group: name, mark } => {
             says(group(record, name)?, Says::Alike { mark: *mark })
         }
+        Operation::MirrorThere { group: name, newest, mark } => {
+            let says_so = Says::There { newest: node(record, newest)?, mark: *mark };
+            says(group(record, name)?, says_so)
+        }
+        Operation::MirrorChosen { group: name } => says(group(record, name)?, Says::Chosen),
         Operation::SuspendMonitor { .. } | Operation::ResumeMonitor { .. } => {
             return monitor_command(what, record, now);
         }

@@ -95,6 +95,8 @@ fn meant(what: &Operation, before: &Record, name: &GroupName) -> Option<Wants> {
         | Operation::Watch { .. }
         | Operation::MirrorAlone { .. }
         | Operation::MirrorAlike { .. }
+        | Operation::MirrorThere { .. }
+        | Operation::MirrorChosen { .. }
         | Operation::SuspendMonitor { .. }
         | Operation::ResumeMonitor { .. }
         | Operation::Apply { .. }

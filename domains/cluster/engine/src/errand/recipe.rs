@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tsugi_cluster_rules::desk::{Act, Before, Disk, Probe, ScriptEvent, Told};
 use tsugi_cluster_rules::monitors::{Notice, OnFailure};
 use tsugi_cluster_rules::spec::{
-    Check, GroupSpec, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec, VolumeSource,
+    Check, FencePolicy, GroupSpec, Monitor, OnRecover, ProcessHow, ResourceKind, ResourceSpec,
+    VolumeSource,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_cluster_rules::watch::Load;
@@ -254,14 +255,28 @@ fn stop(
 }
 
 fn let_go(job: &Job, around: &Surroundings) -> Vec<Step> {
-    let group = job.group.clone();
-    let mut steps = vec![Step::Ask(Request::KillGroup { group })];
+    let kill = || Request::KillGroup { group: job.group.clone() };
+    let mut steps = vec![Step::Ask(kill())];
     for resource in &job.spec.resources {
         if let ResourceKind::Address { address, links, .. } = &resource.kind
             && !links.is_empty()
         {
             steps.push(Step::Ask(Request::RemoveAddress { address: *address }));
         }
+    }
+    let action = match job.spec.fence {
+        // DRBD freezes it, and may notice only while it is unmounted that the other side is gone.
+        FencePolicy::Mirror => Action::Sever,
+        FencePolicy::Lease | FencePolicy::SelfFence | FencePolicy::Confirmed => Action::Thaw,
+    };
+    let frozen = |resource| volume::mirrored((job, around, resource), action);
+    let thaws: Vec<Step> = job.spec.resources.iter().filter_map(frozen).map(Step::Try).collect();
+    if !thaws.is_empty() {
+        // What writes to a mirror that is frozen is killed and does not end: it does not run any
+        // more either, nor answers anybody, and ends once what it waits for has failed.
+        steps[0] = Step::Try(kill());
+        steps.extend(thaws);
+        steps.push(Step::Ask(kill()));
     }
     for resource in job.spec.start_order().into_iter().rev() {
         if let ResourceKind::Volume { source: VolumeSource::Block(_), mount, .. } = &resource.kind {

@@ -7,7 +7,7 @@ use tsugi_cluster_rules::desk::Told;
 use tsugi_cluster_rules::reservation::{Key, Reservation};
 use tsugi_cluster_rules::spec::{ResourceKind, ResourceSpec, VolumeCheck, VolumeSource};
 use tsugi_host::request::{Limits, Program, Purpose, Request, Right, Source};
-use tsugi_vocabulary::Span;
+use tsugi_vocabulary::{Epoch, GroupName, Span};
 
 use crate::mirror::{self, step::Action};
 use crate::reservation::{self, Action as Reserving};
@@ -48,21 +48,29 @@ pub(super) fn mirrored(
     (job, around, resource): (&Job, &Surroundings, &ResourceSpec),
     action: Action,
 ) -> Option<Request> {
-    let ResourceKind::Volume { source: VolumeSource::Block(device), drbd: Some(name), .. } =
-        &resource.kind
-    else {
-        return None;
-    };
+    let (name, device) = mirror::drbd(resource)?;
     let (right, purpose, limit) = match action {
         Action::Promote(..) => (lease(job), Purpose::Start, resource.start_limit),
-        Action::Demote | Action::GiveUp | Action::Connect => {
+        // Nobody who ends the group ends it.
+        Action::Thaw | Action::Sever => (aside()?, Purpose::Stop, THAWED_IN),
+        Action::Demote | Action::GiveUp | Action::Connect | Action::Resume => {
             (free(job), Purpose::Stop, resource.stop_limit)
         }
     };
     let device = around.data_dir.join(device);
     let mut argv = vec![around.tsugi.clone(), mirror::step::WORD.to_owned()];
     argv.extend(mirror::step::words(action, (name, &device), limit));
-    Some(Request::Spawn(by_root((around, resource), (right, purpose), argv, limit)))
+    let mut program = by_root((around, resource), (right, purpose), argv, limit);
+    program.env.push(("TSUGI_RUN_DIR".to_owned(), around.run_dir.display().to_string()));
+    Some(Request::Spawn(program))
+}
+
+/// How long it may take until nothing waits for DRBD any more.
+const THAWED_IN: Span = Span::secs(20);
+
+fn aside() -> Option<Right> {
+    let group = GroupName::new("tsugi-frozen").ok()?;
+    Some(Right::Free { group, epoch: Epoch::NONE })
 }
 
 /// Takes a volume from whoever its storage keeps it for, or watches it, if its storage does.

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use tsugi_cluster_rules::spec::FenceDevice;
 
+use crate::aside;
+
 /// The word of the command line that calls it.
 pub const WORD: &str = "fencing";
 /// It could not be started.
@@ -97,8 +99,7 @@ pub fn run(words: &[OsString]) -> (i32, String) {
 }
 
 fn read(words: &[OsString]) -> Option<Step> {
-    let words: Option<Vec<&str>> = words.iter().map(|word| word.to_str()).collect();
-    let words = words?;
+    let words = aside::texts(words)?;
     let [agent, secret, user, group, lines @ ..] = words.as_slice() else { return None };
     Some(Step {
         agent: (*agent).to_owned(),

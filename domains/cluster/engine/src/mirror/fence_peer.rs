@@ -6,12 +6,14 @@
 //! takes the group over reads that in the same entry, so that of a claim and a takeover only one
 //! can be first.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, thread};
 
 use tsugi_cluster_rules::mirror::Mirror;
-use tsugi_wire::control::{MirrorOf, Operation};
+use tsugi_wire::control::{How, MirrorOf, Operation};
 
+use super::look_at;
 use super::say::{self, Said};
 use super::step::printed;
 
@@ -23,7 +25,7 @@ const OUTDATED: i32 = 4;
 const NO_ANSWER: i32 = 1;
 /// How soon the agent is asked again that gave no answer.
 const AGAIN: Duration = Duration::from_millis(500);
-/// The same after a refusal: each is written into the audit.
+/// The same after a refusal.
 const AFTER_A_REFUSAL: Duration = Duration::from_secs(5);
 /// How long one that is not primary yet asks: somebody waits for the role.
 const FOR_A_ROLE: Duration = Duration::from_secs(5);
@@ -37,23 +39,34 @@ enum Then {
 
 /// What this side is while it asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     /// It is primary, alone, and frozen.
     Frozen,
     /// It is not primary; somebody wants it to be.
     Wanted,
-    /// The other side is heard again, or DRBD is down: nobody waits for the answer.
+    /// The other side is heard again, DRBD is down, or what it would say of the copy here is not
+    /// so: nobody waits for the answer.
     Over,
 }
 
 impl Side {
-    fn of(mirror: Option<&Mirror>) -> Self {
+    pub(super) fn of(mirror: Option<&Mirror>) -> Self {
         match mirror {
             None => Self::Over,
-            Some(mirror) if mirror.peer_role != "Unknown" => Self::Over,
-            Some(mirror) if mirror.role == "Primary" => Self::Frozen,
+            Some(mirror) if mirror.linked() => Self::Over,
+            Some(mirror) if mirror.is_primary() => match mirror.is_up_to_date() {
+                true => Self::Frozen,
+                // It was let go of meanwhile, or has lost its disk.
+                false => Self::Over,
+            },
             Some(_) => Self::Wanted,
         }
+    }
+
+    /// Whoever was frozen and is not primary any more has let go: the answer would be another's,
+    /// of a copy that is the older by now.
+    fn after(self, first: Self) -> Self {
+        if self == first { self } else { Self::Over }
     }
 }
 
@@ -65,6 +78,7 @@ fn then(side: Side, said: Said, asked_for: Duration) -> Then {
         (Side::Wanted, Said::Refused) => Then::Answer(NO_ANSWER),
         (Side::Wanted, Said::Nothing) if asked_for >= FOR_A_ROLE => Then::Answer(NO_ANSWER),
         (Side::Frozen, Said::Refused) => Then::AskAgain(AFTER_A_REFUSAL),
+        (Side::Frozen | Side::Wanted, Said::WouldBe) => Then::AskAgain(Duration::ZERO),
         (Side::Frozen | Side::Wanted, Said::Nothing) => Then::AskAgain(AGAIN),
     }
 }
@@ -80,16 +94,38 @@ pub(super) fn answer() -> i32 {
             None => thread::sleep(AGAIN),
         }
     };
+    let look = || Side::of(look_at(Path::new("/"), minor).as_ref());
+    let first = look();
+    let mut how = asked_first(first);
     loop {
-        let side = Side::of(look(minor).as_ref());
+        let side = look().after(first);
         if side == Side::Over {
             return NO_ANSWER;
         }
-        let said = say::ask(Operation::MirrorAlone { of: MirrorOf::Resource(name.clone()) });
+        let said = say::ask(Operation::MirrorAlone { of: MirrorOf::Resource(name.clone()) }, how);
+        how = asked_next(how, said);
         match then(side, said, began.elapsed()) {
             Then::Answer(code) => return code,
             Then::AskAgain(later) => thread::sleep(later),
         }
+    }
+}
+
+/// Each refusal is written into the audit. Of one that is only wanted the start that fails says
+/// so, and it is asked each time somebody tries.
+const fn asked_first(side: Side) -> How {
+    match side {
+        Side::Wanted => How::DryRun,
+        Side::Frozen | Side::Over => How::ForReal,
+    }
+}
+
+/// Once refused, it is only asked whether it still would be, until it would not.
+const fn asked_next(before: How, said: Said) -> How {
+    match said {
+        Said::Refused => How::DryRun,
+        Said::WouldBe => How::ForReal,
+        Said::Written | Said::Nothing => before,
     }
 }
 
@@ -99,13 +135,10 @@ fn minor_of(name: &str) -> Option<u64> {
     minors.split_whitespace().next()?.parse().ok()
 }
 
-fn look(minor: u64) -> Option<Mirror> {
-    super::read(&fs::read_to_string("/proc/drbd").ok()?, minor)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tsugi_cluster_rules::mirror::Io;
 
     #[test]
     fn only_what_the_ledger_has_is_an_answer_and_what_is_frozen_stays_so_without_one() {
@@ -133,13 +166,44 @@ mod tests {
             connection: String::new(),
             role: role.to_owned(),
             peer_role: peer_role.to_owned(),
-            disk: String::new(),
+            disk: "UpToDate".to_owned(),
             peer_disk: String::new(),
             out_of_sync: 0,
+            io: Io::Flows,
         };
         assert_eq!(Side::of(None), Side::Over);
         assert_eq!(Side::of(Some(&mirror("Primary", "Secondary"))), Side::Over);
         assert_eq!(Side::of(Some(&mirror("Primary", "Unknown"))), Side::Frozen);
         assert_eq!(Side::of(Some(&mirror("Secondary", "Unknown"))), Side::Wanted);
+        let without = Mirror { disk: "Diskless".to_owned(), ..mirror("Primary", "Unknown") };
+        assert_eq!(Side::of(Some(&without)), Side::Over, "it has let go of its disk");
+    }
+
+    #[test]
+    fn who_has_let_go_while_it_was_asked_for_claims_nothing_any_more() {
+        for first in [Side::Frozen, Side::Wanted, Side::Over] {
+            for now in [Side::Frozen, Side::Wanted, Side::Over] {
+                let side = now.after(first);
+                assert_eq!(side, if now == first { first } else { Side::Over });
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_asked_for_in_earnest_once_and_again_only_when_it_would_be_none() {
+        // One refusal of what is frozen, however often it is asked.
+        let mut how = asked_first(Side::Frozen);
+        let mut audited = 0;
+        for said in [Said::Refused, Said::Refused, Said::Nothing, Said::Refused] {
+            audited += u32::from(how == How::ForReal && said == Said::Refused);
+            how = asked_next(how, said);
+        }
+        assert_eq!((audited, how), (1, How::DryRun));
+        assert_eq!(asked_next(how, Said::WouldBe), How::ForReal);
+        // What would be written is no answer yet.
+        for side in [Side::Frozen, Side::Wanted] {
+            assert_eq!(then(side, Said::WouldBe, FOR_A_ROLE), Then::AskAgain(Duration::ZERO));
+        }
+        assert_eq!(asked_first(Side::Wanted), How::DryRun);
     }
 }

@@ -1,13 +1,13 @@
 //! What is seen to at the mirrors of groups between a start and a stop: the ledger hears who writes
-//! alone and when all copies are alike again, a role that a guardian left behind is given up, and
-//! DRBD connects again to a side that came back.
+//! alone and when all copies are alike again, a role that a guardian left behind is given up, an
+//! owner whose handler ended goes on, and DRBD connects again to a side that came back.
 //!
 //! The state is read from the kernel; each deed is a process of its own, one a group at a time.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use tsugi_cluster_rules::mirror::{Mirror, Place, Says, Tend, tend};
+use tsugi_cluster_rules::mirror::{Begun, Copies, Io, Mirror, Place, Says, Seen, Tend, tend};
 use tsugi_cluster_rules::record::Record;
 use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_host::Host;
@@ -15,7 +15,7 @@ use tsugi_host::request::{Answer, Event, Program, ProgramId, Report, Request, Re
 use tsugi_vocabulary::{GroupName, Moment, NodeName, Span};
 
 use super::step::{self, Action};
-use super::{look, say};
+use super::{begun, look, say};
 use crate::errand::Surroundings;
 
 /// How often the mirrors are looked at.
@@ -26,6 +26,9 @@ const PAUSE: Span = Span::secs(3);
 const AFTER_CONNECT: Span = Span::secs(10);
 /// How long one may take.
 const LIMIT: Span = Span::secs(20);
+/// How long after its beginning one is not waited for any more: the hands have killed it by then,
+/// and one that the kernel holds, or whose end nobody told, must not hold up the next.
+const GONE_AFTER: Span = Span::secs(60);
 /// What is kept of what it prints.
 const KEEP: u32 = 256;
 /// The name that the hands know them by; no group of a configuration is called so.
@@ -35,28 +38,46 @@ const GROUP: &str = "tsugi-mirrors";
 #[derive(Debug)]
 pub struct Keeper {
     around: Surroundings,
-    look: fn(&Path) -> Option<Mirror>,
+    eyes: Eyes,
     due: Moment,
     not_before: BTreeMap<GroupName, Moment>,
-    asked: BTreeMap<RequestId, GroupName>,
-    running: BTreeMap<ProgramId, GroupName>,
+    asked: BTreeMap<RequestId, UnderWay>,
+    running: BTreeMap<ProgramId, UnderWay>,
+    /// Since when each was seen frozen while the ledger named this node as the newest.
+    frozen: BTreeMap<(GroupName, String), Moment>,
+}
+
+/// What is read of a mirror: how it stands, by its device, and whether somebody has begun to let go
+/// of it, by its name.
+#[derive(Clone, Copy, Debug)]
+struct Eyes {
+    look: fn(&Path) -> Option<Mirror>,
+    begun: fn(&Path, &str) -> Begun,
+}
+
+/// A deed that was begun, and when.
+#[derive(Clone, Debug)]
+struct UnderWay {
+    group: GroupName,
+    since: Moment,
 }
 
 impl Keeper {
     /// Nothing was looked at yet.
     #[must_use]
     pub fn new(around: Surroundings) -> Self {
-        Self::seeing(around, |device| look(Path::new("/"), device))
+        Self::seeing(around, Eyes { look: |device| look(Path::new("/"), device), begun })
     }
 
-    fn seeing(around: Surroundings, look: fn(&Path) -> Option<Mirror>) -> Self {
+    fn seeing(around: Surroundings, eyes: Eyes) -> Self {
         Self {
             around,
-            look,
+            eyes,
             due: Moment(0),
             not_before: BTreeMap::new(),
             asked: BTreeMap::new(),
             running: BTreeMap::new(),
+            frozen: BTreeMap::new(),
         }
     }
 
@@ -72,9 +93,12 @@ impl Keeper {
         }
         self.due = now + EVERY;
         self.not_before.retain(|_, at| now < *at);
-        for (group, deed) in self.wanted(record, me) {
-            let under_way = self.asked.values().chain(self.running.values()).any(|g| *g == group);
-            if under_way || self.not_before.contains_key(&group) {
+        let waited_for = |deed: &UnderWay| now < deed.since + GONE_AFTER;
+        self.asked.retain(|_, deed| waited_for(deed));
+        self.running.retain(|_, deed| waited_for(deed));
+        for (group, deed) in self.wanted(now, record, me) {
+            let mut all = self.asked.values().chain(self.running.values());
+            if all.any(|deed| deed.group == group) || self.not_before.contains_key(&group) {
                 continue;
             }
             let connects = deed.iter().any(|word| word == "connect");
@@ -82,36 +106,55 @@ impl Keeper {
             self.not_before.insert(group.clone(), now + pause);
             let program = self.program(&group, deed);
             if let Some(id) = program.and_then(|p| host.ask(&Request::Spawn(p)).ok()) {
-                self.asked.insert(id, group);
+                self.asked.insert(id, UnderWay { group, since: now });
             }
         }
     }
 
     /// The first thing that is to be done for each group, as the words that do it.
-    fn wanted(&self, record: &Record, me: &NodeName) -> Vec<(GroupName, Vec<String>)> {
+    fn wanted(
+        &mut self,
+        now: Moment,
+        record: &Record,
+        me: &NodeName,
+    ) -> Vec<(GroupName, Vec<String>)> {
         let groups = record.spec().into_iter().flat_map(|spec| &spec.groups);
-        let ours = groups.filter(|(_, spec)| spec.prefer.contains(me));
-        let one = |(group, spec): (&GroupName, &GroupSpec)| {
-            let entry = record.group(group)?;
+        let mut frozen = BTreeMap::new();
+        let mut wanted = Vec::new();
+        for (group, spec) in groups.filter(|(_, spec)| spec.prefer.contains(me)) {
+            let Some(entry) = record.group(group) else { continue };
             let (place, copies) = (Place::of(entry, me), &entry.copies);
-            let seen: Vec<(&str, PathBuf, Option<Mirror>)> = super::of(spec)
-                .map(|(name, device)| {
-                    let device = self.around.data_dir.join(device);
-                    let mirror = (self.look)(&device);
-                    (name, device, mirror)
-                })
-                .collect();
-            let whole =
-                seen.iter().all(|(.., mirror)| mirror.as_ref().is_some_and(Mirror::is_whole));
-            let deeds = seen.iter().filter_map(|(name, device, mirror)| {
-                let deed = tend(mirror.as_ref()?, place, (copies, me))?;
+            let other = other(spec, me);
+            let all = self.all_of(spec);
+            let whole = all.iter().all(|one| one.mirror.as_ref().is_some_and(Mirror::is_whole));
+            let deeds = all.iter().filter_map(|one| {
+                let key = (group.clone(), one.name.to_owned());
+                let since = self.frozen.get(&key).copied().unwrap_or(now);
+                if waits(one.mirror.as_ref(), (copies, me)) {
+                    frozen.insert(key, since);
+                }
+                let (mirror, begun) = (one.mirror.as_ref(), one.begun);
+                let seen = Seen { mirror, begun, frozen: now.since(since), other };
+                let deed = tend(seen, place, (copies, me))?;
                 // The copies of a group are alike once those of all of its volumes are.
                 let now = whole || !matches!(deed, Tend::Say(Says::Alike { .. }));
-                now.then(|| words(group, (name, device), deed))
+                now.then(|| words(group, (one.name, &one.device), deed))
             });
-            Some((group.clone(), deeds.min()?.1))
+            wanted.extend(deeds.min().map(|(_, deed)| (group.clone(), deed)));
+        }
+        self.frozen = frozen;
+        wanted
+    }
+
+    /// The mirrored volumes of a group as they stand here.
+    fn all_of<'a>(&self, spec: &'a GroupSpec) -> Vec<One<'a>> {
+        let one = |(name, device): (&'a str, &str)| {
+            let device = self.around.data_dir.join(device);
+            let mirror = (self.eyes.look)(&device);
+            let begun = (self.eyes.begun)(&self.around.run_dir, name);
+            One { name, device, mirror, begun }
         };
-        ours.filter_map(one).collect()
+        super::of(spec).map(one).collect()
     }
 
     fn program(&self, group: &GroupName, deed: Vec<String>) -> Option<Program> {
@@ -128,9 +171,9 @@ impl Keeper {
     pub fn on_report(&mut self, report: &Report) {
         match report {
             Report::Answer { id, outcome } => {
-                let Some(group) = self.asked.remove(id) else { return };
+                let Some(deed) = self.asked.remove(id) else { return };
                 if let Ok(Answer::Spawned(program)) = outcome {
-                    self.running.insert(*program, group);
+                    self.running.insert(*program, deed);
                 }
             }
             Report::Event(Event::Ended(ended)) => {
@@ -141,14 +184,37 @@ impl Keeper {
     }
 }
 
+/// A mirrored volume as it stands here.
+struct One<'a> {
+    name: &'a str,
+    device: PathBuf,
+    mirror: Option<Mirror>,
+    begun: Begun,
+}
+
+/// Whether it is frozen although the ledger has it that this node writes alone.
+fn waits(mirror: Option<&Mirror>, (copies, me): (&Copies, &NodeName)) -> bool {
+    mirror.is_some_and(|mirror| mirror.io == Io::Frozen) && copies.newest.as_ref() == Some(me)
+}
+
+/// DRBD 8.4 has two sides: of a group of two nodes the other one has the other side.
+fn other<'a>(spec: &'a GroupSpec, me: &NodeName) -> Option<&'a NodeName> {
+    let mut others = spec.prefer.iter().filter(|node| *node != me);
+    others.next().filter(|_| others.next().is_none())
+}
+
 /// The words that do it, and in which order the deeds of one group come.
 fn words(group: &GroupName, of: (&str, &Path), deed: Tend) -> (u8, Vec<String>) {
     match deed {
         // Who writes one of its volumes alone writes it alone, whatever the others are.
         Tend::Say(Says::Alone) => (0, say::words(group.as_str(), Says::Alone)),
-        Tend::Demote => (1, step::words(Action::GiveUp, of, LIMIT)),
-        Tend::Connect => (2, step::words(Action::Connect, of, LIMIT)),
-        Tend::Say(says @ Says::Alike { .. }) => (3, say::words(group.as_str(), says)),
+        Tend::Say(says @ (Says::There { .. } | Says::Chosen)) => {
+            (1, say::words(group.as_str(), says))
+        }
+        Tend::Demote => (2, step::words(Action::GiveUp, of, LIMIT)),
+        Tend::Resume => (3, step::words(Action::Resume, of, LIMIT)),
+        Tend::Connect => (4, step::words(Action::Connect, of, LIMIT)),
+        Tend::Say(says @ Says::Alike { .. }) => (5, say::words(group.as_str(), says)),
     }
 }
 

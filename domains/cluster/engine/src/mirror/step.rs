@@ -7,43 +7,45 @@
 //! told (`say`).
 
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use tsugi_cluster_rules::desk::Told;
-use tsugi_cluster_rules::mirror::{Fencing, Mirror, Next, Obstacle, Peer, next};
+use tsugi_cluster_rules::mirror::{
+    Begun, Fencing, Io, LetGo, Mirror, Next, Obstacle, Peer, let_go, next,
+};
 use tsugi_vocabulary::Span;
+use tsugi_wire::control::{How, MirrorOf, Operation};
 
-use super::{configured, fence_peer, is_frozen, is_mounted, look, say};
+use super::fence_peer::Side;
+use super::say::Said;
+use super::{begun, configured, fence_peer, is_mounted, look, mark, say};
+use crate::aside::{self, AHEAD, ExitCodes, NONSENSE};
 
 /// The word of the command line that calls it.
 pub const WORD: &str = "mirroring";
-/// It was called with words that it does not know.
-pub(super) const NONSENSE: i32 = 64;
-/// The exit code of the first obstacle; the others follow.
-const FIRST: i32 = 70;
-/// In the order of their exit codes.
-const OBSTACLES: [Obstacle; 9] = [
-    Obstacle::NotUpToDate,
-    Obstacle::StandsAlone,
-    Obstacle::PeerUnknown,
-    Obstacle::PeerIsPrimary,
-    Obstacle::NotUp,
-    Obstacle::Refused,
-    Obstacle::HeldOpen,
-    Obstacle::Older,
-    Obstacle::NotFenced,
-];
+/// What keeps it from what it was told.
+const OBSTACLES: ExitCodes<Obstacle> = ExitCodes {
+    first: 70,
+    of: &[
+        Obstacle::NotUpToDate,
+        Obstacle::StandsAlone,
+        Obstacle::PeerUnknown,
+        Obstacle::PeerIsPrimary,
+        Obstacle::NotUp,
+        Obstacle::Refused,
+        Obstacle::HeldOpen,
+        Obstacle::Older,
+        Obstacle::NotFenced,
+    ],
+};
 /// How often DRBD's state is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long after a refusal DRBD is asked again, and how often.
 const PAUSE: Duration = Duration::from_millis(300);
 const ASKED: usize = 3;
-/// So long before the limit at which it is killed it says what it waits for.
-const AHEAD: Duration = Duration::from_secs(1);
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +54,17 @@ pub enum Action {
     Promote(Peer, Fencing),
     /// To be secondary.
     Demote,
-    /// To be secondary although it may be frozen, because the group is another node's.
+    /// To have nothing that waits any more if it is frozen, because its group was ended here: so
+    /// that it can be unmounted.
+    Thaw,
+    /// The same although it is not frozen yet: DRBD may notice later that the other side is gone.
+    Sever,
+    /// To be secondary although it may be frozen, because the group is not this node's.
     GiveUp,
     /// To connect again.
     Connect,
+    /// To go on, once the ledger has said so, with what waits for a handler that has ended.
+    Resume,
 }
 
 impl Action {
@@ -73,7 +82,10 @@ pub fn words(action: Action, (name, device): (&str, &Path), limit: Span) -> Vec<
         Action::Promote(peer, Fencing::AsItIs) => ("promote", of_peer(peer), None),
         Action::Promote(peer, Fencing::Demanded) => ("promote", of_peer(peer), Some(FENCED)),
         Action::Demote => ("demote", "-", None),
+        Action::Thaw => ("thaw", "-", None),
+        Action::Sever => ("sever", "-", None),
         Action::GiveUp => ("give-up", "-", None),
+        Action::Resume => ("resume", "-", None),
         Action::Connect => ("connect", "-", None),
     };
     let device = device.to_string_lossy().into_owned();
@@ -97,13 +109,7 @@ const fn of_peer(peer: Peer) -> &'static str {
 /// What an exit code of it says.
 #[must_use]
 pub fn obstacle(code: i32) -> Option<Obstacle> {
-    let place = usize::try_from(code.checked_sub(FIRST)?).ok()?;
-    OBSTACLES.get(place).copied()
-}
-
-fn code(obstacle: Obstacle) -> i32 {
-    let place = OBSTACLES.iter().position(|known| *known == obstacle);
-    place.and_then(|place| i32::try_from(place).ok()).map_or(NONSENSE, |place| FIRST + place)
+    OBSTACLES.read(code)
 }
 
 struct Step {
@@ -125,18 +131,20 @@ pub fn run(words: &[OsString]) -> (i32, String) {
     let came = match step.action {
         Action::Promote(peer, fencing) => step.promote(peer, fencing),
         Action::Demote => step.demote(),
+        Action::Thaw => step.let_go(Until::NothingWaits),
+        Action::Sever => step.sever(),
         Action::GiveUp => step.give_up(),
         Action::Connect => step.connect(),
+        Action::Resume => step.resume(),
     };
     match came {
         Ok(()) => (0, String::new()),
-        Err((obstacle, said)) => (code(obstacle), step.told(&said)),
+        Err((obstacle, said)) => (OBSTACLES.code(obstacle), step.told(&said)),
     }
 }
 
 fn read(words: &[OsString]) -> Option<Step> {
-    let words: Option<Vec<&str>> = words.iter().map(|word| word.to_str()).collect();
-    let words = words?;
+    let words = aside::texts(words)?;
     let [action, name, device, peer, limit, more @ ..] = words.as_slice() else { return None };
     let fencing = match more {
         [] => Fencing::AsItIs,
@@ -148,13 +156,25 @@ fn read(words: &[OsString]) -> Option<Step> {
     let action = match (*action, of, *peer, fencing) {
         ("promote", Some(of), ..) => Action::Promote(of, fencing),
         ("demote", None, "-", Fencing::AsItIs) => Action::Demote,
+        ("thaw", None, "-", Fencing::AsItIs) => Action::Thaw,
+        ("sever", None, "-", Fencing::AsItIs) => Action::Sever,
         ("give-up", None, "-", Fencing::AsItIs) => Action::GiveUp,
+        ("resume", None, "-", Fencing::AsItIs) => Action::Resume,
         ("connect", None, "-", Fencing::AsItIs) => Action::Connect,
         _ => return None,
     };
     let limit = Duration::from_millis(limit.parse().ok()?).saturating_sub(AHEAD);
     let (name, device) = ((*name).to_owned(), PathBuf::from(device));
     Some(Step { action, name, device, until: Instant::now() + limit })
+}
+
+/// How far a mirror is let go of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// Nothing that was written to it waits.
+    NothingWaits,
+    /// It is secondary, and DRBD has it as before.
+    Over,
 }
 
 /// Why it was not done, and what DRBD said to it.
@@ -167,6 +187,10 @@ impl Step {
 
     fn promote(&self, peer: Peer, fencing: Fencing) -> Came {
         self.is_its_device()?;
+        // Whoever let go of it before, and was killed: without its disk it would be nothing.
+        if self.begun() == Begun::Yes {
+            self.let_go(Until::Over)?;
+        }
         if fencing == Fencing::Demanded {
             configured::is_fenced(&self.name).map_err(|why| (Obstacle::NotFenced, why))?;
         }
@@ -194,11 +218,14 @@ impl Step {
         }
     }
 
-    /// What is not up has no role to give up.
+    /// What is not up has no role to give up. What was begun before its release is ended after it.
     fn demote(&self) -> Came {
+        if self.begun() == Begun::Yes {
+            return self.let_go(Until::Over);
+        }
         loop {
             match self.look() {
-                Some(mirror) if mirror.role != "Secondary" => {}
+                Some(mirror) if mirror.is_primary() => {}
                 _ => return Ok(()),
             }
             let Err(said) = drbdadm(["secondary", &self.name]) else { return Ok(()) };
@@ -209,22 +236,99 @@ impl Step {
         }
     }
 
-    /// What is frozen and not answered is nobody's any more: its group was ended and unmounted, and
-    /// is another node's. Without its disk all of it fails, whatever of it this disk has; DRBD then
-    /// takes the disk up again as the older one, which it is by its own marks.
+    /// What is mounted may be used by what nobody here has ended. Where somebody has begun to let
+    /// go of it, that came before.
     fn give_up(&self) -> Came {
-        if is_mounted(&self.device) {
+        if self.begun() == Begun::No && is_mounted(&self.device) {
             return Err((Obstacle::HeldOpen, String::new()));
         }
-        if !is_frozen(&self.device) {
-            return self.demote();
+        self.let_go(Until::Over)
+    }
+
+    fn begun(&self) -> Begun {
+        begun(&say::run_dir(), &self.name)
+    }
+
+    fn begin(&self) -> Came {
+        let mark = mark(&say::run_dir(), &self.name);
+        let failed = |error| (Obstacle::Refused, format!("{}: {error}", mark.display()));
+        fs::write(&mark, "").map_err(failed)
+    }
+
+    fn end(&self) -> Came {
+        let mark = mark(&say::run_dir(), &self.name);
+        match fs::remove_file(&mark) {
+            // Another one has ended it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            came => came.map_err(|e| (Obstacle::Refused, format!("{}: {e}", mark.display()))),
         }
-        // Each may have been done by one before that was killed; what counts is the role.
-        let _detached = drbdadm(["detach", "--force", &self.name]);
-        let _failed = drbdadm(["resume-io", &self.name]);
-        self.demote()?;
-        let again = drbdadm(["down", &self.name]).and_then(|_| drbdadm(["up", &self.name]));
-        again.map(drop).map_err(|said| (Obstacle::Refused, said))
+    }
+
+    fn sever(&self) -> Came {
+        if self.look().is_some_and(|mirror| mirror.is_primary()) {
+            self.begin()?;
+        }
+        self.let_go(Until::NothingWaits)
+    }
+
+    /// Step by step, each decided by how the mirror stands then: of one before that was killed
+    /// nothing is known but that.
+    fn let_go(&self, until: Until) -> Came {
+        loop {
+            let next = let_go(self.look().as_ref(), self.begun());
+            if matches!(next, LetGo::Disconnect | LetGo::Detach | LetGo::Fail) {
+                self.begin()?;
+            }
+            let came = match (next, until) {
+                (LetGo::Done, _) | (LetGo::Demote | LetGo::TakeUp, Until::NothingWaits) => {
+                    return Ok(());
+                }
+                (LetGo::Wait, _) => Ok(String::new()),
+                (LetGo::Disconnect, _) => drbdadm(["disconnect", "--force", &self.name]),
+                (LetGo::Detach, _) => drbdadm(["detach", "--force", &self.name]),
+                (LetGo::Fail, _) => drbdadm(["resume-io", &self.name]),
+                (LetGo::Demote, Until::Over) => drbdadm(["secondary", &self.name]),
+                (LetGo::TakeUp, Until::Over) => match drbdadm(["adjust", &self.name]) {
+                    Ok(_) => return self.end(),
+                    Err(said) => Err(said),
+                },
+            };
+            if Instant::now() >= self.until {
+                let obstacle = match next {
+                    LetGo::Demote => Obstacle::HeldOpen,
+                    LetGo::Done
+                    | LetGo::Wait
+                    | LetGo::Disconnect
+                    | LetGo::Detach
+                    | LetGo::Fail
+                    | LetGo::TakeUp => Obstacle::Refused,
+                };
+                return Err((obstacle, came.err().unwrap_or_default()));
+            }
+            thread::sleep(if came.is_err() { PAUSE } else { LOOK });
+        }
+    }
+
+    /// What the handler would have done. The word of the ledger that is known here may be an old
+    /// one: it is asked anew, and a majority has to have the answer.
+    fn resume(&self) -> Came {
+        let waits = || {
+            let mirror = self.look().filter(|mirror| mirror.io == Io::Frozen);
+            Side::of(mirror.as_ref()) == Side::Frozen
+        };
+        if !waits() {
+            return Ok(());
+        }
+        let of = MirrorOf::Resource(self.name.clone());
+        match say::ask(Operation::MirrorAlone { of }, How::ForReal) {
+            Said::Written if waits() => {
+                drbdadm(["resume-io", &self.name]).map(drop).map_err(|s| (Obstacle::Refused, s))
+            }
+            Said::Written => Ok(()),
+            Said::Refused | Said::WouldBe | Said::Nothing => {
+                Err((Obstacle::Refused, String::new()))
+            }
+        }
     }
 
     /// Whether anything comes of it is DRBD's: it refuses to join what was written apart.
@@ -281,23 +385,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_obstacle_has_an_exit_code_of_its_own() {
-        for known in OBSTACLES {
-            assert_eq!(obstacle(code(known)), Some(known));
-        }
-        for other in [0, 1, NONSENSE, FIRST - 1, FIRST + 9, i32::MIN] {
-            assert_eq!(obstacle(other), None);
-        }
-    }
-
-    #[test]
     fn what_it_is_told_it_reads_again_and_nothing_else() {
         let device = Path::new("/dev/drbd0");
         let peers = [Peer::Lost, Peer::Awaited, Peer::Older, Peer::Newer];
         let kinds = [Fencing::AsItIs, Fencing::Demanded];
         let promote = |peer| kinds.map(|fencing| Action::Promote(peer, fencing));
+        let frozen = [Action::Thaw, Action::Sever, Action::Resume];
+        let others = [Action::Demote, Action::GiveUp, Action::Connect].into_iter().chain(frozen);
         let promotions = peers.into_iter().flat_map(promote);
-        for action in promotions.chain([Action::Demote, Action::GiveUp, Action::Connect]) {
+        for action in promotions.chain(others) {
             let words = words(action, ("r0", device), Span::secs(9));
             let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
             let step = read(&words).expect("its own words");

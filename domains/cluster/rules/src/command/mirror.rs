@@ -6,12 +6,11 @@ use super::effect::Effect;
 use crate::mirror::{self, Refused, Says};
 use crate::refusal::Refusal;
 
-/// Writes down which copy is written from now on; only the owner's word counts, and only while it
-/// is the owner.
-pub(super) fn say(effect: &mut Effect<'_>, group: &GroupName, says: Says) {
+/// Writes down how the copies stand; of a group that is owned only its owner's word counts.
+pub(super) fn say(effect: &mut Effect<'_>, group: &GroupName, says: &Says) {
     let me = effect.situation.by.clone();
     for (group, mut entry) in effect.groups(group) {
-        match mirror::claim(&entry, &me, says) {
+        match mirror::claim(&entry, &me, says.clone()) {
             Ok(copies) => {
                 entry.copies = copies;
                 effect.write_group(&group, entry, None);

@@ -80,16 +80,26 @@ pub struct Promotion {
     pub fencing: Fencing,
 }
 
-/// What the owner of a group says of its copies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a node says of the copies of a group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Says {
-    /// It writes alone from now on, or asks whether it may.
+    /// Its owner: it writes alone from now on, or asks whether it may.
     Alone,
     /// All have the same, as was seen after the word of this mark.
     Alike {
         /// The mark.
         mark: u64,
     },
+    /// Its owner: what it writes only the copy of that other node has, as was seen after the word
+    /// of this mark.
+    There {
+        /// The other node.
+        newest: NodeName,
+        /// The mark.
+        mark: u64,
+    },
+    /// A person: of copies that differ the one here is kept, whichever was written last.
+    Chosen,
 }
 
 /// Why a word about copies is not written down.
@@ -103,20 +113,29 @@ pub enum Refused {
     Overtaken,
 }
 
-/// The copies of a group after its owner `me` has said so of them.
+/// The copies of a group after the node `me` has said so of them.
 ///
 /// # Errors
 /// [`Refused`].
 pub fn claim(entry: &GroupRecord, me: &NodeName, says: Says) -> Result<Copies, Refused> {
-    if entry.owner() != Some(me) {
+    let may = match (entry.owner(), &says) {
+        (Some(owner), _) => owner == me,
+        // Nobody writes it: whoever sees them alike has seen all there is to see.
+        (None, Says::Alike { .. } | Says::Chosen) => true,
+        (None, Says::Alone | Says::There { .. }) => false,
+    };
+    if !may {
         return Err(Refused::NotOwner);
     }
     let before = &entry.copies;
     let newest = match (says, &before.newest) {
         (Says::Alone, Some(other)) if other != me => return Err(Refused::Older(other.clone())),
-        (Says::Alone, _) => Some(me.clone()),
-        (Says::Alike { mark }, _) if mark != before.mark => return Err(Refused::Overtaken),
+        (Says::Alone | Says::Chosen, _) => Some(me.clone()),
+        (Says::Alike { mark } | Says::There { mark, .. }, _) if mark != before.mark => {
+            return Err(Refused::Overtaken);
+        }
         (Says::Alike { .. }, _) => None,
+        (Says::There { newest, .. }, _) => Some(newest),
     };
     // The mark rises although nothing else may change: an earlier look at copies that were alike
     // must not take back what is said now.
@@ -181,6 +200,39 @@ mod tests {
         // Said again by who said it before, it is a newer word.
         let again = claim(&entry, &a, Says::Alone).expect("it owns it");
         assert_eq!(claim(&owned("a", again), &a, Says::Alike { mark: 4 }), Err(Refused::Overtaken));
+    }
+
+    #[test]
+    fn of_a_group_that_nobody_owns_it_is_only_said_that_its_copies_are_alike_or_which_is_kept() {
+        let (a, b) = (node("a"), node("b"));
+        let stopped =
+            || GroupRecord { copies: newest("a", 4), ..GroupRecord::new(GroupIntent::Run) };
+        for me in [&a, &b] {
+            let alike = claim(&stopped(), me, Says::Alike { mark: 4 }).expect("nobody writes it");
+            assert_eq!((alike.newest, alike.mark), (None, 5));
+            assert_eq!(claim(&stopped(), me, Says::Alike { mark: 3 }), Err(Refused::Overtaken));
+            assert_eq!(claim(&stopped(), me, Says::Alone), Err(Refused::NotOwner));
+            let there = Says::There { newest: a.clone(), mark: 4 };
+            assert_eq!(claim(&stopped(), me, there), Err(Refused::NotOwner));
+        }
+        // While it is owned, only its owner sees what is written.
+        let entry = owned("a", newest("a", 4));
+        assert_eq!(claim(&entry, &b, Says::Alike { mark: 4 }), Err(Refused::NotOwner));
+        assert_eq!(claim(&entry, &b, Says::Chosen), Err(Refused::NotOwner));
+        assert_eq!(claim(&stopped(), &b, Says::Chosen), Ok(newest("b", 5)));
+        assert_eq!(claim(&owned("b", newest("a", 4)), &b, Says::Chosen), Ok(newest("b", 5)));
+    }
+
+    #[test]
+    fn an_owner_without_its_disk_says_that_the_other_copy_is_the_newest() {
+        let (a, b) = (node("a"), node("b"));
+        let there = |mark| Says::There { newest: b.clone(), mark };
+        let said = claim(&owned("a", newest("a", 4)), &a, there(4)).expect("it owns it");
+        assert_eq!(said, newest("b", 5));
+        // With its old disk back, and the other side gone, it may not go on.
+        assert_eq!(claim(&owned("a", said), &a, Says::Alone), Err(Refused::Older(b.clone())));
+        // It has its disk back, in sync, and wrote alone meanwhile.
+        assert_eq!(claim(&owned("a", newest("a", 6)), &a, there(5)), Err(Refused::Overtaken));
     }
 
     #[test]

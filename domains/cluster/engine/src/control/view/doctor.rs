@@ -65,7 +65,7 @@ pub fn mirrors_not_whole(standing: &Standing, mirrored: Vec<Mirrored>) -> Vec<re
         let stands = match &mirror {
             Some(mirror) if mirror.is_whole() => return None,
             Some(m) => {
-                let Mirror { connection, role, peer_role, disk, peer_disk, out_of_sync } = m;
+                let Mirror { connection, role, peer_role, disk, peer_disk, out_of_sync, io: _ } = m;
                 let kib = out_of_sync / 1024;
                 format!("{name}: {connection} {role}/{peer_role} {disk}/{peer_disk} oos:{kib}K")
             }

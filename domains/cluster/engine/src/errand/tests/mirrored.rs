@@ -26,9 +26,9 @@ fn told(scene: &Scene) -> Vec<String> {
 }
 
 fn ends_with(scene: &mut Scene, code: i32, said: &str) {
-    let purpose = scene.program().purpose;
+    let (purpose, newest) = (scene.program().purpose, scene.hands.pids);
     scene.ended(Ended {
-        program: running(1, "disk", purpose, EPOCH),
+        program: running(newest, "disk", purpose, EPOCH),
         how: HowEnded::Exited(code),
         limit: TimeLimit::Kept,
         tail: said.as_bytes().to_vec(),
@@ -127,10 +127,52 @@ fn a_mirror_that_is_used_when_it_is_released_is_made_secondary_after_the_last_tr
 fn a_mirror_that_is_let_go_of_is_made_secondary_and_nothing_waits_for_that_to_succeed() {
     let mut scene = mirrored();
     scene.act(Act::LetGo);
+    assert_eq!(
+        scene.asked(),
+        ["kill group", "stop script"],
+        "before its unmount, which would wait"
+    );
+    assert_eq!(told(&scene)[..2], ["thaw", "r0"]);
+    ends_with(&mut scene, 0, "");
     assert_eq!(told(&scene)[..2], ["demote", "r0"]);
-    assert_eq!(scene.asked().last(), Some(&"stop script"), "after everything else of the group");
+    let asked = ["kill group", "stop script", "kill group", "unmount", "stop script"];
+    assert_eq!(scene.asked(), asked, "after everything else of the group");
     ends_with(&mut scene, 76, "held open");
     assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "{:?}", scene.out);
+}
+
+#[test]
+fn what_hangs_on_a_frozen_mirror_ends_after_that_has_lost_link_and_disk() {
+    let mut scene = mirrored();
+    // It is killed, and waits in the kernel for what it has written.
+    scene.answers("kill group", Err(Failure::StillThere { pids: vec![31] }));
+    scene.act(Act::LetGo);
+    assert_eq!(told(&scene)[..2], ["thaw", "r0"], "nobody is unmounted under it");
+    let Right::Free { group, .. } = &scene.program().right else { panic!("it has a lease") };
+    assert_ne!(*group, pay(), "whoever ends the group at its deadline would end it too");
+    ends_with(&mut scene, 0, "");
+    ends_with(&mut scene, 0, "");
+    assert!(matches!(scene.outcome(), Outcome::Fine { .. }), "{:?}", scene.out);
+    // Whatever becomes of that, what is left is told.
+    let mut scene = mirrored();
+    for _ in 0..2 {
+        scene.answers("kill group", Err(Failure::StillThere { pids: vec![31] }));
+    }
+    scene.act(Act::LetGo);
+    ends_with(&mut scene, 75, "r0: WFConnection Primary/Unknown UpToDate/DUnknown");
+    assert!(matches!(scene.outcome(), Outcome::Stuck { .. }), "{:?}", scene.out);
+}
+
+#[test]
+fn a_mirror_that_freezes_is_severed_before_its_release_whether_or_not_drbd_has_noticed_yet() {
+    let mut scene = mirrored();
+    Arc::make_mut(&mut scene.spec).fence = FencePolicy::Mirror;
+    scene.act(Act::LetGo);
+    assert_eq!(told(&scene)[..2], ["sever", "r0"]);
+    // In an ordinary stop the other side is there, and has all of it.
+    let mut scene = mirrored();
+    scene.stop("disk");
+    assert!(!scene.asked()[..scene.asked().len() - 1].contains(&"stop script"));
 }
 
 #[test]

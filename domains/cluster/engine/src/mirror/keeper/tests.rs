@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::errand::stand_in::{FakeHands, around};
-use tsugi_cluster_rules::mirror::Copies;
+use tsugi_cluster_rules::mirror::FROZEN_FOR;
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{
     AppliedConfig, GroupIntent, GroupRecord, Ownership, Phase, Versioned,
@@ -48,6 +48,7 @@ fn primary(connection: &str, peer: (&str, &str)) -> Mirror {
         disk: "UpToDate".to_owned(),
         peer_disk: peer.1.to_owned(),
         out_of_sync: 0,
+        io: Io::Flows,
     }
 }
 
@@ -103,7 +104,11 @@ struct Scene {
 
 impl Scene {
     fn new(look: fn(&Path) -> Option<Mirror>) -> Self {
-        let keeper = Keeper::seeing(around("a", "/"), look);
+        Self::seeing(look, |_, _| Begun::No)
+    }
+
+    fn seeing(look: fn(&Path) -> Option<Mirror>, begun: fn(&Path, &str) -> Begun) -> Self {
+        let keeper = Keeper::seeing(around("a", "/"), Eyes { look, begun });
         Self { keeper, hands: FakeHands::default(), now: Moment(0) }
     }
 
@@ -115,11 +120,16 @@ impl Scene {
         self.hands.0[before..].iter().map(|program| program.argv[2..].to_vec()).collect()
     }
 
-    fn ends(&mut self) {
+    fn begins(&mut self) -> ProgramId {
         let number = self.hands.0.len() as u64;
         let id = ProgramId { pid: 31, started: number };
         let outcome = Ok(Answer::Spawned(id));
         self.keeper.on_report(&Report::Answer { id: RequestId(number), outcome });
+        id
+    }
+
+    fn ends(&mut self) {
+        let id = self.begins();
         let program = Running {
             id,
             group: GroupName::new(GROUP).unwrap(),
@@ -144,6 +154,66 @@ fn the_ledger_is_told_who_writes_alone_by_one_process_at_a_time() {
     }
     scene.ends();
     assert_eq!(scene.second(&unknown), [["say", "PAY", "alone"]], "nobody has written it down");
+}
+
+#[test]
+fn one_whose_end_nobody_tells_holds_up_the_next_for_a_while_only() {
+    for answered in [false, true] {
+        let mut scene = Scene::new(half);
+        let unknown = record("a", None);
+        assert_eq!(scene.second(&unknown), [["say", "PAY", "alone"]]);
+        if answered {
+            scene.begins();
+        }
+        let began = scene.now;
+        while scene.now + EVERY < began + GONE_AFTER {
+            assert!(scene.second(&unknown).is_empty(), "it may run still");
+        }
+        assert_eq!(scene.second(&unknown), [["say", "PAY", "alone"]], "{answered}");
+    }
+}
+
+#[test]
+fn an_owner_that_the_ledger_names_is_not_left_frozen_by_a_handler_that_ended() {
+    let frozen = |_: &Path| {
+        let alone = primary("WFConnection", ("Unknown", "DUnknown"));
+        Some(Mirror { io: Io::Frozen, ..alone })
+    };
+    let mut scene = Scene::new(frozen);
+    let named = record("a", Some("a"));
+    let began = scene.now + EVERY;
+    while scene.now < began + FROZEN_FOR {
+        assert!(scene.second(&named).is_empty(), "the handler may answer yet");
+    }
+    let deed = &scene.second(&named)[0];
+    assert_eq!(deed[..2], ["resume".to_owned(), "r0".to_owned()]);
+    // The time runs anew after another was named.
+    let mut scene = Scene::new(frozen);
+    for newest in ["a", "b", "a"] {
+        for _ in 0..10 {
+            assert!(scene.second(&record("a", Some(newest))).is_empty(), "{newest}");
+        }
+    }
+}
+
+#[test]
+fn what_was_begun_and_not_ended_is_ended_also_where_drbd_has_nothing_up() {
+    let gone: fn(&Path) -> Option<Mirror> = |_| None;
+    let begun = |_: &Path, name: &str| if name == "r1" { Begun::Yes } else { Begun::No };
+    let elsewhere = record("b", None);
+    let deed = Scene::seeing(gone, begun).second(&elsewhere);
+    assert_eq!(deed[0][..2], ["give-up".to_owned(), "r1".to_owned()]);
+    assert!(Scene::seeing(gone, begun).second(&record("a", None)).is_empty(), "its start does so");
+    assert!(Scene::new(gone).second(&elsewhere).is_empty());
+}
+
+#[test]
+fn an_owner_that_writes_over_the_link_names_the_only_other_node() {
+    let over = |_: &Path| {
+        let whole = primary("Connected", ("Secondary", "UpToDate"));
+        Some(Mirror { disk: "Diskless".to_owned(), ..whole })
+    };
+    assert_eq!(Scene::new(over).second(&record("a", None)), [["say", "PAY", "there", "b", "6"]]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tsugi_cluster_rules::mirror::Io;
 use tsugi_cluster_rules::record::{FenceFault, Happening};
 use tsugi_cluster_rules::spec::FenceDevice;
 use tsugi_vocabulary::{Epoch, Index, Span, Wall};
@@ -86,6 +87,7 @@ fn a_mirror_that_is_not_whole_is_told_with_what_its_sides_do_not_have_alike() {
         disk: "UpToDate".to_owned(),
         peer_disk: "UpToDate".to_owned(),
         out_of_sync: 0,
+        io: Io::Flows,
     };
     let connection = "WFConnection".to_owned();
     let parted = Mirror { connection, out_of_sync: 49_152, ..whole.clone() };
