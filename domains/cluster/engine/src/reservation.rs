@@ -196,21 +196,42 @@ fn take(disk: &impl Target, own: Key, goes_on: impl Fn() -> bool) -> Came<()> {
 /// Returns when the disk is lost. One that cannot be asked is not lost for that: what keeps others
 /// off is the storage, and who uses the volume sees by himself that it does not answer.
 fn watch(step: &Step) -> Came<()> {
-    let disk = Disk::open(&step.device, Use::Shared).map_err(told)?;
+    let mut disk = Some(Disk::open(&step.device, Use::Shared).map_err(told)?);
     loop {
-        kept_by_two_looks(&disk, step.own)?;
+        disk = watched_once(disk, || Disk::open(&step.device, Use::Shared).ok(), step.own)?;
         thread::sleep(Duration::from_millis(EVERY.as_millis()));
     }
 }
 
-fn still_kept(disk: &impl Target, own: Key) -> Came<()> {
-    let Ok(seen) = look(disk) else { return Ok(()) };
+/// One look. What does not answer is opened anew for the next one: of a device that went away and
+/// came back, what was opened before answers never again.
+fn watched_once<T: Target>(
+    disk: Option<T>,
+    open: impl Fn() -> Option<T>,
+    own: Key,
+) -> Came<Option<T>> {
+    let Some(disk) = disk.or_else(open) else { return Ok(None) };
+    Ok(match kept_by_two_looks(&disk, own)? {
+        Asked::Answers => Some(disk),
+        Asked::Silent => None,
+    })
+}
+
+/// Whether a disk answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Answers,
+    Silent,
+}
+
+fn still_kept(disk: &impl Target, own: Key) -> Came<Asked> {
+    let Ok(seen) = look(disk) else { return Ok(Asked::Silent) };
     match held(own, &seen) {
-        Held::Ours => Ok(()),
+        Held::Ours => Ok(Asked::Answers),
         Held::OursBeside(older) => {
             // Looked at again the next time, whatever came of it.
             let _came = disk.preempt(own, older);
-            Ok(())
+            Ok(Asked::Answers)
         }
         Held::Lost => Err((Obstacle::Lost, shown(&seen))),
     }
@@ -218,7 +239,7 @@ fn still_kept(disk: &impl Target, own: Key) -> Came<()> {
 
 /// Looks again before it is said to be lost: a controller that has just begun may name no key for a
 /// moment, and whoever took it away keeps it.
-fn kept_by_two_looks(disk: &impl Target, own: Key) -> Came<()> {
+fn kept_by_two_looks(disk: &impl Target, own: Key) -> Came<Asked> {
     still_kept(disk, own).or_else(|_| {
         thread::sleep(PAUSE);
         still_kept(disk, own)
@@ -246,14 +267,16 @@ mod tests {
         fails: RefCell<Vec<Fault>>,
         /// So often it names no key.
         begins: RefCell<u32>,
+        /// It answers nothing, as what was opened before its device went away.
+        gone: RefCell<bool>,
     }
 
     impl Fake {
         fn with(keys: &[u64], holder: Option<u64>) -> Self {
             let stands = Registered { keys: keys.to_vec(), holder: holder.map(|key| (key, 5)) };
             let stands = RefCell::new(stands);
-            let (given, fails, begins) = Default::default();
-            Self { stands, given, fails, begins }
+            let (given, fails, begins, gone) = Default::default();
+            Self { stands, given, fails, begins, gone }
         }
 
         fn gives(&self, what: &'static str) -> Result<(), Fault> {
@@ -264,6 +287,9 @@ mod tests {
 
     impl Target for Fake {
         fn read(&self) -> Result<Registered, Fault> {
+            if *self.gone.borrow() {
+                return Err(Fault::Conflict);
+            }
             if *self.begins.borrow() > 0 {
                 *self.begins.borrow_mut() -= 1;
                 return Ok(Registered { keys: Vec::new(), holder: None });
@@ -352,6 +378,20 @@ mod tests {
         assert!(kept_by_two_looks(&kept, OWN).is_ok());
         kept.begins.replace(2);
         assert_eq!(kept_by_two_looks(&kept, OWN).unwrap_err().0, Obstacle::Lost);
+    }
+
+    #[test]
+    fn a_device_that_went_away_is_no_loss_and_is_looked_at_again_when_it_is_back() {
+        let gone = Fake::with(&[6], Some(6));
+        gone.gone.replace(true);
+        let nothing = || -> Option<Fake> { None };
+        let left = watched_once(Some(gone), nothing, OWN).unwrap();
+        assert!(left.is_none(), "it is opened anew");
+        assert!(watched_once(left, nothing, OWN).unwrap().is_none(), "it is away still");
+        let back = watched_once(None, || Some(Fake::with(&[6], Some(6))), OWN).unwrap();
+        assert!(watched_once(back, nothing, OWN).unwrap().is_some(), "it stays open");
+        let taken = watched_once(None, || Some(Fake::with(&[7], Some(7))), OWN);
+        assert_eq!(taken.err().map(|(why, _)| why), Some(Obstacle::Lost));
     }
 
     #[test]

@@ -94,8 +94,10 @@ impl Seen {
         stranger || self.holder.is_some_and(|(_, kind)| kind != REGISTRANTS_WRITE)
     }
 
+    /// A newer key, registered or only holding the reservation still.
     fn newer(&self, own: Key) -> bool {
-        self.keys.iter().any(|key| *key > own)
+        let holder = self.holder.map(|(key, _)| key);
+        self.keys.iter().copied().chain(holder).any(|key| key > own)
     }
 }
 
@@ -183,6 +185,7 @@ pub fn next(own: Key, so_far: SoFar, seen: &Seen) -> Next {
         (SoFar::Registered, _) if !seen.keys.contains(&own) => Next::Refuse(Obstacle::Lost),
         (SoFar::Registered, None) => Next::Reserve,
         (SoFar::Registered, Some((holder, _))) if holder < own => Next::Preempt(holder),
+        // A newer one was refused above: it is its own.
         (SoFar::Registered, Some(_)) => match seen.keys.iter().find(older) {
             Some(key) => Next::Preempt(*key),
             None => Next::Done,
@@ -279,6 +282,11 @@ mod tests {
         }
         let both = seen(&[old, new], Some(old));
         assert_eq!(next(old, SoFar::Registered, &both), Next::Withdraw(Obstacle::Newer));
+        // Its path is gone, and the reservation is its own all the same.
+        let holds = seen(&[old], Some(new));
+        assert_eq!(next(old, SoFar::Registered, &holds), Next::Withdraw(Obstacle::Newer));
+        let alone = seen(&[], Some(new));
+        assert_eq!(next(old, SoFar::Nothing, &alone), Next::Refuse(Obstacle::Newer));
     }
 
     #[test]
