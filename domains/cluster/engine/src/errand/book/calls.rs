@@ -149,7 +149,6 @@ impl Errands {
         self.go_on(now, number, host, out);
     }
 
-    /// What the agent is called for that an errand waits for.
     /// What went wrong, with the resource whose agent was called: of a release of everything nobody
     /// would know which it was.
     pub(super) fn named(&self, number: u64, how: How) -> How {
