@@ -63,6 +63,7 @@ fn situation(record: &Record, third: Life) -> Situation<'_> {
         groups: BTreeMap::new(),
         figures: Figures::default(),
         ratio: Some(1),
+        settings: 0,
         entries: Default::default(),
     };
     let sights: BTreeMap<NodeName, Sight> = (0..3).map(|n| (Scene::node(n), sight(n))).collect();

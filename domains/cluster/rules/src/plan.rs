@@ -55,6 +55,10 @@ pub struct Sight {
     /// By what its time-outs are multiplied; none if its version knows of no stretch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ratio: Option<u32>,
+    /// What settings its version understands, see [`crate::spec::SETTINGS`]; zero of versions that
+    /// do not say.
+    #[serde(default)]
+    pub settings: u32,
     /// Whether it gets what the ledger says.
     #[serde(default, skip_serializing_if = "Entries::reach_it")]
     pub entries: Entries,

@@ -324,6 +324,24 @@ pub enum FencePolicy {
     Mirror,
 }
 
+/// What this version understands of settings that an older one would take for not there, though
+/// data depend on them: 1 is `reservation = "scsi"` and `fence = "mirror"`. Each node says its own
+/// in its heartbeats.
+pub const SETTINGS: u32 = 1;
+
+impl ClusterSpec {
+    /// What a node has to understand to run as this configuration says, in the numbers of
+    /// [`SETTINGS`].
+    #[must_use]
+    pub fn settings(&self) -> u32 {
+        let kept = |r: &ResourceSpec| r.kind.reservation().is_some();
+        let asks = |group: &GroupSpec| {
+            group.fence == FencePolicy::Mirror || group.resources.iter().any(kept)
+        };
+        u32::from(self.groups.values().any(asks))
+    }
+}
+
 impl GroupSpec {
     /// All of its monitors.
     pub fn monitors(&self) -> impl Iterator<Item = MonitorId> {

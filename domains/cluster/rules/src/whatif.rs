@@ -90,6 +90,7 @@ fn lose(then: &mut Situation<'_>, node: &NodeName, silence: Span) {
                 groups: std::collections::BTreeMap::new(),
                 figures: crate::figures::Figures::default(),
                 ratio: None,
+                settings: 0,
                 entries: crate::plan::Entries::ReachIt,
             };
             then.sights.insert(node.clone(), sight);

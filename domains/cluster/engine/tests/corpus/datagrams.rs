@@ -52,6 +52,7 @@ fn health() -> Health {
         stood_still: Span::millis(7),
         deaf_lately: None,
         ratio: None,
+        settings: 0,
         links: BTreeMap::from([("eth0".to_owned(), LinkState::Down)]),
         groups: stands().into_iter().map(sight).collect(),
         leader: Some((node("b"), 3)),
@@ -107,6 +108,8 @@ fn a_beat_of_version_1_is_kept_with_every_stand_of_a_group() {
     let stretched = Health { ratio: Some(5), ..Health::default() };
     let ttl = Span::millis(2_800);
     keeps("heartbeat-under-a-stretch", &Heartbeat { ttl, health: stretched, ..bare.clone() });
+    let settled = Health { settings: 1, ..Health::default() };
+    keeps("heartbeat-of-known-settings", &Heartbeat { health: settled, ..bare.clone() });
     let unwell = Stand::Unwell(Cause::LeaseRanOut { node: node("a") });
     keeps("stand-unwell", &unwell);
     let mut stands: Vec<Stand> = stands().into_iter().map(|(_, stand)| stand).collect();

@@ -52,6 +52,18 @@ fn replace(effect: &mut Effect<'_>, config: &AppliedConfig) {
     if kept.is_some_and(|on_disk| on_disk != config.spec.ledger.is_on_disk()) {
         effect.refuse(Refusal::LedgerStays);
     }
+    // Who knows nothing of a setting mounts as if it were not there, or drops from an entry what
+    // belongs to it. What is applied already is no matter of this change.
+    let needed = config.spec.settings();
+    let new = effect.spec().is_none_or(|now| now.settings() < needed);
+    let joined = effect.situation.record.nodes.keys();
+    let older = |node: &&NodeName| {
+        let other = **node != effect.situation.by && config.spec.nodes.contains_key(*node);
+        other && effect.sight(node).is_some_and(|sight| sight.settings < needed)
+    };
+    if new && let Some(node) = joined.clone().find(older) {
+        effect.refuse(Refusal::OlderNode { node: node.clone() });
+    }
     let gone: BTreeSet<&NodeName> =
         effect.spec().into_iter().flat_map(|s| s.nodes.keys()).collect();
     for node in gone.into_iter().filter(|n| !config.spec.nodes.contains_key(*n)) {

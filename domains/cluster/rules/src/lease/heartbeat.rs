@@ -75,6 +75,15 @@ pub struct Health {
     /// no stretch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ratio: Option<u32>,
+    /// What settings its version understands, see [`crate::spec::SETTINGS`]; zero of versions that
+    /// do not say.
+    #[serde(default, skip_serializing_if = "is_unsaid")]
+    pub settings: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_unsaid(settings: &u32) -> bool {
+    *settings == 0
 }
 
 /// Whether a node hears a majority of the voters.

@@ -389,6 +389,7 @@ impl Node {
             leader: self.leader.clone().map(|l| (l, self.term)),
             figures: self.figures.clone(),
             ratio: Some(self.record.ratio()),
+            settings: crate::spec::SETTINGS,
         }
     }
 
@@ -456,6 +457,7 @@ fn sight(life: Life, boot: BootId, health: &Health) -> Sight {
         groups: health.groups.clone(),
         figures: health.figures.clone(),
         ratio: health.ratio,
+        settings: health.settings,
         entries: Entries::ReachIt,
     }
 }

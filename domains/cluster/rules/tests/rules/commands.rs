@@ -503,3 +503,26 @@ fn ph_14_a_monitor_that_is_not_there_is_refused_with_those_that_are() {
         }
     }
 }
+
+#[test]
+fn a_setting_that_data_depend_on_is_refused_while_a_node_runs_a_version_that_does_not_know_it() {
+    let asks = ["G1: prefer n1 n2; fence mirror"];
+    let refused = |world: &World, lines: &[&str]| {
+        let apply =
+            issued(world, Command::ConfigApply { config: config(cluster("n1 n2 n3", lines)) });
+        command::decide(&world.situation(), &apply).err()
+    };
+    for older in ["n2", "n3"] {
+        let mut world = World::new(cluster("n1 n2 n3", &["G1: prefer n1 n2; fence self"]));
+        world.sights.get_mut(&node(older)).unwrap().settings = 0;
+        assert_eq!(refused(&world, &asks), Some(Refusal::OlderNode { node: node(older) }));
+        // What it knows is not refused for it.
+        assert_eq!(refused(&world, &["G1: prefer n1; fence self"]), None);
+    }
+    let world = World::new(cluster("n1 n2 n3", &["G1: prefer n1 n2; fence self"]));
+    assert_eq!(refused(&world, &asks), None, "all know it");
+    // One that came back older keeps nobody from changing something else.
+    let mut world = World::new(cluster("n1 n2 n3", &asks));
+    world.sights.get_mut(&node("n2")).unwrap().settings = 0;
+    assert_eq!(refused(&world, &["G1: prefer n2 n1; fence mirror"]), None);
+}

@@ -61,6 +61,7 @@ impl World {
                 groups: BTreeMap::new(),
                 figures: Figures::default(),
                 ratio: Some(1),
+                settings: tsugi_cluster_rules::spec::SETTINGS,
                 entries: Default::default(),
             };
             sights.insert(name.clone(), sight);

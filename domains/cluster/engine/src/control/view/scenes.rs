@@ -118,6 +118,7 @@ pub(crate) fn sight(life: Life) -> Sight {
         groups: BTreeMap::new(),
         figures: Default::default(),
         ratio: Some(1),
+        settings: tsugi_cluster_rules::spec::SETTINGS,
         entries: Default::default(),
     }
 }
