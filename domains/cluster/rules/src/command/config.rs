@@ -14,7 +14,24 @@ pub(super) fn apply(effect: &mut Effect<'_>, config: &AppliedConfig) {
     if now.is_some_and(|now| now.hash == config.hash) {
         effect.refuse(Refusal::AlreadySo { what: "config".to_owned() });
     }
+    needs_newer(effect, config);
     replace(effect, config);
+}
+
+/// Refused while a node is heard whose version does not understand what is new in `config`: it
+/// would mount as if that were not there, or drop from an entry what belongs to it. What was
+/// applied before comes back whoever is there.
+fn needs_newer(effect: &mut Effect<'_>, config: &AppliedConfig) {
+    let needed = config.spec.settings();
+    let new = effect.spec().is_none_or(|now| now.settings() < needed);
+    let joined = effect.situation.record.nodes.keys();
+    let older = |node: &&NodeName| {
+        let other = **node != effect.situation.by && config.spec.nodes.contains_key(*node);
+        other && effect.sight(node).is_some_and(|sight| sight.settings < needed)
+    };
+    if new && let Some(node) = joined.clone().find(older) {
+        effect.refuse(Refusal::OlderNode { node: node.clone() });
+    }
 }
 
 /// The applied configuration stays.
@@ -51,18 +68,6 @@ fn replace(effect: &mut Effect<'_>, config: &AppliedConfig) {
     let kept = effect.spec().map(|now| now.ledger.is_on_disk());
     if kept.is_some_and(|on_disk| on_disk != config.spec.ledger.is_on_disk()) {
         effect.refuse(Refusal::LedgerStays);
-    }
-    // Who knows nothing of a setting mounts as if it were not there, or drops from an entry what
-    // belongs to it. What is applied already is no matter of this change.
-    let needed = config.spec.settings();
-    let new = effect.spec().is_none_or(|now| now.settings() < needed);
-    let joined = effect.situation.record.nodes.keys();
-    let older = |node: &&NodeName| {
-        let other = **node != effect.situation.by && config.spec.nodes.contains_key(*node);
-        other && effect.sight(node).is_some_and(|sight| sight.settings < needed)
-    };
-    if new && let Some(node) = joined.clone().find(older) {
-        effect.refuse(Refusal::OlderNode { node: node.clone() });
     }
     let gone: BTreeSet<&NodeName> =
         effect.spec().into_iter().flat_map(|s| s.nodes.keys()).collect();
