@@ -6,7 +6,6 @@ use tsugi_cluster_rules::command::{self, Before, Command, Issued, Lines, Vouch};
 use tsugi_cluster_rules::drill::failure::Failure;
 use tsugi_cluster_rules::drill::{Back, Depth};
 use tsugi_cluster_rules::lease::margin::weaker_without;
-use tsugi_cluster_rules::mirror::Says;
 use tsugi_cluster_rules::monitors::MonitorId;
 use tsugi_cluster_rules::node::Fate;
 use tsugi_cluster_rules::plan::{Life, Situation};
@@ -18,7 +17,7 @@ use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::{Generation, GroupName, NameRefused, NodeName, ResourceName, Span, Wall};
 use tsugi_wire::control as wire;
 use tsugi_wire::control::report::{Done, No, Outlook, Refused, Waits};
-use tsugi_wire::control::{Change, How, MirrorOf, Operation, Reply, Words};
+use tsugi_wire::control::{Change, How, Operation, Reply, Words};
 
 use super::answer::{informed, nothing_known};
 use super::goals::{goals, of_what_is_so};
@@ -26,8 +25,8 @@ use super::person::Person;
 use super::refusal::{no, no_group, no_node, refused};
 use super::verify::{found_by_nodes, noted};
 use super::view::words::{phrased, told};
-use super::{Made, Services, view, watched};
-use crate::{config, mirror, records};
+use super::{Made, Services, mirrored, view, watched};
+use crate::{config, records};
 
 /// How often a decision is made again when the ledger moved on under it.
 const TRIES: u32 = 8;
@@ -178,7 +177,7 @@ pub(super) fn group(record: &Record, name: &str) -> Tried<GroupName> {
     GroupName::new(name).map_err(unknown)
 }
 
-fn node(record: &Record, name: &str) -> Tried<NodeName> {
+pub(super) fn node(record: &Record, name: &str) -> Tried<NodeName> {
     let unknown = |_: NameRefused| Box::new(no(No::NotFound, &no_node(record, name)));
     NodeName::new(name).map_err(unknown)
 }
@@ -319,15 +318,10 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
         }
         Operation::Resume { group: name, vouch } => resume(record, name, vouch)?,
         Operation::Clear { group: name } => Command::GroupClear { group: group(record, name)? },
-        Operation::MirrorAlone { of } => says(mirrored(record, of)?, Says::Alone),
-        Operation::MirrorAlike { group: name, mark } => {
-            says(group(record, name)?, Says::Alike { mark: *mark })
-        }
-        Operation::MirrorThere { group: name, newest, mark } => {
-            let says_so = Says::There { newest: node(record, newest)?, mark: *mark };
-            says(group(record, name)?, says_so)
-        }
-        Operation::MirrorChosen { group: name } => says(group(record, name)?, Says::Chosen),
+        Operation::MirrorAlone { .. }
+        | Operation::MirrorAlike { .. }
+        | Operation::MirrorThere { .. }
+        | Operation::MirrorChosen { .. } => return mirrored::command(what, record),
         Operation::SuspendMonitor { .. } | Operation::ResumeMonitor { .. } => {
             return monitor_command(what, record, now);
         }
@@ -343,23 +337,6 @@ fn command(what: &Operation, record: &Record, now: Wall) -> Tried<Option<Command
         Operation::StretchEnd => Command::StretchEnd,
         Operation::Undo { text } => Command::ConfigUndo { config: Box::new(applied(text, None)?) },
     }))
-}
-
-const fn says(group: GroupName, says: Says) -> Command {
-    Command::MirrorSays { group, says }
-}
-
-/// The group whose mirrored volumes are meant. DRBD knows nothing of groups.
-fn mirrored(record: &Record, of: &MirrorOf) -> Tried<GroupName> {
-    match of {
-        MirrorOf::Group(name) => group(record, name),
-        MirrorOf::Resource(drbd) => {
-            let groups = record.spec().into_iter().flat_map(|spec| &spec.groups);
-            let mut with = groups.filter(|(_, its)| mirror::of(its).any(|(name, _)| name == drbd));
-            let found = with.next().map(|(group, _)| group.clone());
-            found.map_or_else(|| group(record, drbd), Ok)
-        }
-    }
 }
 
 /// The newest configuration that needs no confirmation: what an apply goes back to, also when

@@ -7,6 +7,7 @@
 mod answer;
 mod change;
 mod goals;
+mod mirrored;
 mod person;
 mod propose;
 mod refusal;
