@@ -186,7 +186,7 @@ pub enum Refusal {
         /// The longest time.
         most: Span,
     },
-    /// 32 The node's version does not know what is asked for: a stretch, or a setting.
+    /// 32 The node's version does not know what is asked for.
     OlderNode {
         /// The node.
         node: NodeName,

@@ -8,6 +8,7 @@ use super::drill::{self, Lines, is_up, under_way};
 use super::effect::{Effect, going};
 use super::group::refuse_paused;
 use super::node::refuse_minority;
+use super::stretch::refuse_older;
 use crate::drill::failure::{Failure, FailureTest, State, Verdict, Was};
 use crate::planner;
 use crate::record::{GroupIntent, GroupRecord, NodeIntent, NodeRecord, Ownership};
@@ -38,6 +39,8 @@ fn refuse_production(effect: &mut Effect<'_>) {
 pub(super) fn begin(effect: &mut Effect<'_>, failure: &Failure, within: Span) {
     refuse_production(effect);
     effect.needs_reason();
+    // One that comes to lead puts right what it knows of, and nothing else.
+    refuse_older(effect);
     let place = match failure {
         Failure::GroupStop { group } | Failure::ProcessKill { group, .. } => {
             of_group(effect, group)

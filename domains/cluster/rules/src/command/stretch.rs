@@ -21,11 +21,7 @@ pub(super) fn begin(effect: &mut Effect<'_>, ratio: u32, within: Span) {
         effect.refuse(Refusal::StretchTooLong { asked: within, most: LONGEST_STRETCH });
     }
     // Who leads must know for how long others may have asked, and who restores must too.
-    let joined = record.nodes.keys().filter(|node| **node != effect.situation.by);
-    let older = |node: &&_| effect.sight(node).is_some_and(|sight| sight.ratio.is_none());
-    if let Some(node) = joined.clone().find(older) {
-        effect.refuse(Refusal::OlderNode { node: node.clone() });
-    }
+    refuse_older(effect);
     let order = effect.order();
     effect.write_stretch(Stretch { ratio, order, within, over: None });
 }
@@ -38,5 +34,16 @@ pub(super) fn end(effect: &mut Effect<'_>) {
             effect.write_stretch(Stretch { over, ..stretch.clone() });
         }
         None => effect.refuse(Refusal::AlreadySo { what: "stretch".to_owned() }),
+    }
+}
+
+/// Every node of the cluster has to know what the entry means: any of them may come to lead. One
+/// that does not say how long its time-outs are knows neither of a stretch nor of a failure test.
+pub(super) fn refuse_older(effect: &mut Effect<'_>) {
+    let joined = effect.situation.record.nodes.keys();
+    let older = |node: &&_| effect.sight(node).is_some_and(|sight| sight.ratio.is_none());
+    let other = |node: &&_| **node != effect.situation.by;
+    if let Some(node) = joined.filter(other).find(older).cloned() {
+        effect.refuse(Refusal::OlderNode { node });
     }
 }

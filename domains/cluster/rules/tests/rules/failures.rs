@@ -417,3 +417,15 @@ fn ph_17_what_has_one_node_only_stays_where_it_is_and_a_drain_does_not_wait_for_
     assert_eq!(step(&mut world), Step::End(Verdict::Passed));
     at_home(&world);
 }
+
+#[test]
+fn ph_17_a_node_whose_version_knows_of_no_failure_test_keeps_it_from_being_ordered() {
+    for failure in [stop(), drain(), kill(), Failure::AgentKill { node: node("n2") }] {
+        let mut world = three();
+        world.sights.get_mut(&node("n3")).unwrap().ratio = None;
+        let said = order(&world, failure.clone()).unwrap_err();
+        assert_eq!(said, Refusal::OlderNode { node: node("n3") }, "{failure:?}");
+        world.sights.get_mut(&node("n3")).unwrap().ratio = Some(1);
+        assert!(order(&world, failure).is_ok());
+    }
+}
