@@ -23,10 +23,11 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tsugi_cluster_rules::plan::Plan;
 use tsugi_cluster_rules::record::{
-    AppliedConfig, AuditRecord, Draft, EntryName, EventRecord, Gone, Record, Versioned, Write,
+    AppliedConfig, AuditRecord, Draft, EntryName, EventRecord, Gone, Happening, Record, Versioned,
+    Write,
 };
 use tsugi_ledger::{Change, Entry, Key, View};
-use tsugi_vocabulary::{GroupName, Index, NodeName};
+use tsugi_vocabulary::{Epoch, GroupName, Index, NodeName, Wall};
 
 use crate::config::hex;
 
@@ -214,8 +215,9 @@ pub fn events(view: &View) -> Result<Vec<Versioned<EventRecord>>, Unreadable> {
 /// An event that cannot be read.
 pub fn events_since(view: &View, since: Index) -> Result<Vec<Versioned<EventRecord>>, Unreadable> {
     let later = view.entries.under("event/").filter(|(_, e)| e.version > since);
-    let mut events =
-        later.map(|(k, e)| versioned(k, e, None)).collect::<Result<Vec<_>, Unreadable>>()?;
+    let mut events = later
+        .map(|(k, e)| versioned(k, e, None).or_else(|why| unknown(e).ok_or(why)))
+        .collect::<Result<Vec<_>, Unreadable>>()?;
     events.sort_by_key(|event| event.version);
     Ok(events)
 }
@@ -347,6 +349,22 @@ fn versioned<T: DeserializeOwned>(
             Ok(Versioned { version: entry.version, value })
         }
     }
+}
+
+/// An event of which a later version knows what it is: when it was and whose can be told.
+fn unknown(entry: &Entry) -> Option<Versioned<EventRecord>> {
+    /// Any version writes these.
+    #[derive(serde::Deserialize)]
+    struct Frame {
+        at: Wall,
+        by: NodeName,
+        group: Option<GroupName>,
+        epoch: Option<Epoch>,
+    }
+    let Frame { at, by, group, epoch } = decode(&entry.value).ok()?;
+    let what = Happening::Unknown;
+    let value = Arc::new(EventRecord { at, by, group, epoch, what });
+    Some(Versioned { version: entry.version, value })
 }
 
 fn value<T: DeserializeOwned>(key: &str, entry: &Entry) -> Result<T, Unreadable> {

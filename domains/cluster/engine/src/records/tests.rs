@@ -318,6 +318,28 @@ fn the_oldest_events_are_pruned_by_their_entry() {
 }
 
 #[test]
+fn an_event_of_a_later_version_is_told_as_unknown_and_hides_no_other() {
+    let mut kept = Kept::new();
+    let later = |what: &str| {
+        let text = format!(r#"{{"at":7,"by":"a","group":"PAY","epoch":null,"what":{what}}}"#);
+        [&[FORMAT], text.as_bytes()].concat()
+    };
+    let new = later(r#"{"happened":"moon-rose","over":"PAY"}"#);
+    let new_cause = later(r#"{"happened":"lost","node":"b","cause":{"cause":"moon-rose"}}"#);
+    let filled = Change::new()
+        .write(key("event/1"), new)
+        .write(key("event/2"), new_cause)
+        .write(event_key(&event_at(8), 0), encode(&event_at(8)));
+    kept.commit(filled);
+    let all = events(&kept.view).unwrap();
+    let unknown = Happening::Unknown;
+    let of = |e: &&Versioned<EventRecord>| e.value.what == unknown && e.value.group == Some(pay());
+    assert_eq!((all.iter().filter(of).count(), all.len()), (2, 3));
+    kept.commit(Change::new().write(key("event/3"), vec![FORMAT, b'{']));
+    assert_eq!(events(&kept.view).unwrap_err().key, "event/3", "damage is no later version");
+}
+
+#[test]
 fn an_event_that_is_told_again_is_kept_once_and_where_it_was() {
     let mut kept = Kept::new();
     let draft = Draft::default().write(Write::Event(event_at(5))).write(Write::Event(event_at(6)));

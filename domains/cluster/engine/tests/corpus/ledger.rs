@@ -366,6 +366,7 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("drill-rehearses", drills::turn(rehearses())),
         ("drill-rehearsed", drills::turn(rehearsed())),
         ("readopted", Happening::Readopted { node: a, groups: vec![group("PAY")] }),
+        ("unknown", Happening::Unknown),
     ]
 }
 
@@ -418,6 +419,7 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::FenceFailed { .. },
         Happening::GuardianLost { .. },
         Happening::GuardianActed { .. },
+        Happening::Unknown,
         Happening::Drill { turn: DrillTurn::Began { .. }, .. },
         Happening::Drill { turn: DrillTurn::Arrived { .. }, .. },
         Happening::Drill { turn: DrillTurn::TurnedBack { .. }, .. },

@@ -215,6 +215,10 @@ pub enum Happening {
         /// The groups.
         groups: Vec<GroupName>,
     },
+    /// A later version of this program has written it and knows what it is. It is never written:
+    /// what happened is kept as it stands in the ledger.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A step of a drill.

@@ -205,7 +205,8 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
         | Happening::Fenced { .. }
         | Happening::FenceFailed { .. }
         | Happening::Drill { .. }
-        | Happening::Readopted { .. } => None,
+        | Happening::Readopted { .. }
+        | Happening::Unknown => None,
     }
 }
 
@@ -365,7 +366,8 @@ impl Turn<'_> {
             | Happening::Recovered { .. }
             | Happening::Flooded { .. }
             | Happening::Drill { .. }
-            | Happening::Readopted { .. } => false,
+            | Happening::Readopted { .. }
+            | Happening::Unknown => false,
         };
         // Who saw it wrote it down when it had a leader to tell: in the ledger it may stand behind
         // the decision.

@@ -96,7 +96,8 @@ fn is_about(event: &EventRecord, of: &str) -> bool {
         | Happening::Recovered { .. }
         | Happening::Drill { .. }
         | Happening::Monitor { .. }
-        | Happening::WatchedEnded { .. } => Some(&event.by),
+        | Happening::WatchedEnded { .. }
+        | Happening::Unknown => Some(&event.by),
     };
     event.group.as_ref().map(GroupName::as_str) == Some(of)
         || node.map(NodeName::as_str) == Some(of)
@@ -186,6 +187,7 @@ fn words(event: &EventRecord) -> Words {
         Happening::Readopted { node, groups } => {
             phrased(&phrase::happened_readopted(node, named(groups)))
         }
+        Happening::Unknown => phrased(&phrase::happened_unknown(group, node)),
     }
 }
 
