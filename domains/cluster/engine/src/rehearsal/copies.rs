@@ -157,15 +157,25 @@ fn plain(brief: &Brief, volume: &Volume, until: Instant) -> Result<PathBuf, (Fau
     let about = about.map_err(|error| refused("statvfs")(error.into()))?;
     let block = about.fragment_size();
     let (free, all) = (about.blocks_available() * block, about.blocks() * block);
-    // A tenth stays free: the node has to go on.
-    if bytes > free.saturating_sub(all / 10) {
-        return Err((FaultKind::Room, format!("{} > {} MiB", bytes >> 20, free >> 20)));
-    }
+    fits(bytes, (free, all)).map_err(|told| (FaultKind::Room, told))?;
     let mut command = Command::new("/bin/cp");
     command.args(["-a", "--one-file-system", "--"]);
     command.arg(volume.mount.join(".")).arg(&into).env_clear().env("LANG", "C.UTF-8");
     bounded::run(command, until).map_err(kind)?;
     Ok(into)
+}
+
+/// Whether so many bytes may be written where so many are free of so many: a tenth of all stays
+/// free, because the node has to go on. If not: what is needed, and what may be had.
+pub(super) fn fits(bytes: u64, (free, all): (u64, u64)) -> Result<(), String> {
+    const MIB: u64 = 1 << 20;
+    let kept = all / 10;
+    if bytes <= free.saturating_sub(kept) {
+        return Ok(());
+    }
+    // Nothing that is needed is told as none, and nothing that may not be had as some.
+    let (needed, kept) = (bytes.div_ceil(MIB), kept.div_ceil(MIB));
+    Err(format!("{needed} MiB > {} - {kept} MiB", free / MIB))
 }
 
 /// The bytes and files below a directory; it is not counted much further than what is copied.

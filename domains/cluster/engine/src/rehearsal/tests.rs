@@ -182,3 +182,13 @@ fn a_process_that_fails_or_says_nonsense_has_shown_nothing() {
         assert_eq!(told.showed.fault.map(|fault| fault.kind), Some(kind), "{code} {said}");
     }
 }
+
+#[test]
+fn a_copy_that_does_not_fit_is_told_with_what_may_be_had() {
+    const MIB: u64 = 1 << 20;
+    let disk = (17_861 * MIB, 191_000 * MIB);
+    assert_eq!(copies::fits(1, disk), Err("1 MiB > 17861 - 19100 MiB".to_owned()));
+    let disk = (30 * MIB, 100 * MIB);
+    assert_eq!(copies::fits(20 * MIB, disk), Ok(()));
+    assert_eq!(copies::fits(20 * MIB + 1, disk), Err("21 MiB > 30 - 10 MiB".to_owned()));
+}
