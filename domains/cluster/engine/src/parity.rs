@@ -57,6 +57,7 @@ pub fn message(gap: &Gap, (here, other): (&NodeName, &NodeName)) -> Message {
         }
         Wrong::Masked => messages::parity_unit_masked(group, here, item),
         Wrong::Enabled(by) => messages::parity_unit_enabled(group, here, item, by),
+        Wrong::Active => messages::parity_unit_active(group, here, item),
         Wrong::NotOfGroup => messages::parity_not_of_group(group, here, item),
         Wrong::NotCompared(silent) => messages::parity_not_compared(group, silent),
         Wrong::OtherConfig => messages::parity_other_version(group, here),

@@ -217,6 +217,8 @@ pub enum Fact {
         /// By this link.
         by: String,
     },
+    /// A unit of the group that runs, though the group does not run here.
+    Active,
 }
 
 /// What one node has.
@@ -275,6 +277,8 @@ pub enum Wrong {
     Masked,
     /// Systemd starts the unit by itself, by this link.
     Enabled(String),
+    /// The unit runs there, though the group does not.
+    Active,
     /// Its clock is so many milliseconds ahead of the clock that it was compared with, or behind.
     Apart(i64),
     /// It is otherwise on another node.

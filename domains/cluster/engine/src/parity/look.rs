@@ -29,6 +29,8 @@ const LONGEST_MARK: usize = 512;
 /// Where a block device says which one it is, below its place in `/sys`.
 const IDENTITIES: [&str; 6] =
     ["dm/uuid", "device/wwid", "wwid", "md/uuid", "device/serial", "serial"];
+/// Where systemd shows which units are up.
+const RUNS_OF_UNITS: &str = "run/systemd/units";
 /// Where units of systemd are, the first that has one wins.
 const UNIT_FOLDERS: [&str; 4] = [
     "/etc/systemd/system",
@@ -104,6 +106,7 @@ fn bounded(fact: Fact) -> Fact {
         | Fact::Untested
         | Fact::Fails { .. }
         | Fact::Masked
+        | Fact::Active
         | Fact::Lasts { .. } => fact,
         Fact::Enabled { by } => Fact::Enabled { by: short(by) },
     }
@@ -152,7 +155,7 @@ impl Eyes<'_> {
             Item::Limit(name) => self.limit(name),
             Item::Package(name) => self.package(name),
             Item::Unit(name) => self.unit(name),
-            Item::OwnUnit(name) => self.own_unit(name),
+            Item::OwnUnit(name) => self.own_unit(name, owned),
             Item::Reach(node) => Ok(self.reach(node)),
             Item::Authority => Ok(there(&self.own.authority)),
             Item::Certificate => Ok(self.certificate()),
@@ -346,8 +349,8 @@ impl Eyes<'_> {
         found.map_or(Ok(Fact::Missing), |path| content(self.hashes, &self.machine.at(path)))
     }
 
-    /// A unit that is a resource: what it is, unless somebody else starts it or nobody may.
-    fn own_unit(&mut self, unit: &UnitName) -> io::Result<Fact> {
+    /// A unit that is a resource: what it is, unless somebody else starts it, or has, or nobody may.
+    fn own_unit(&mut self, unit: &UnitName, owned: Owned) -> io::Result<Fact> {
         let names = [Some(unit.to_string()), unit.template()];
         let mut places = names.iter().flatten().flat_map(|name| {
             UNIT_FOLDERS.iter().chain(&GENERATED).map(move |folder| Path::new(folder).join(name))
@@ -357,8 +360,10 @@ impl Eyes<'_> {
         if is_masked(&self.machine.at(&file))? {
             return Ok(Fact::Masked);
         }
+        let active = || is_active(&self.machine.root, unit);
         match starters(&self.machine.root, unit).into_iter().next() {
             Some(by) => Ok(Fact::Enabled { by }),
+            None if owned == Owned::No && active() => Ok(Fact::Active),
             None => content(self.hashes, &self.machine.at(&file)),
         }
     }
@@ -391,6 +396,12 @@ fn is_masked(file: &Path) -> io::Result<bool> {
         return Ok(true);
     }
     fs::metadata(file).map(|found| found.is_file() && found.len() == 0)
+}
+
+/// Whether a unit is up, as systemd shows it to everybody: from its start until it is inactive or
+/// has failed there is a link that names the run.
+fn is_active(root: &Path, unit: &UnitName) -> bool {
+    fs::symlink_metadata(root.join(RUNS_OF_UNITS).join(format!("invocation:{unit}"))).is_ok()
 }
 
 /// The links by which systemd starts a unit by itself, as when the machine starts or something

@@ -73,6 +73,7 @@ pub fn could(gaps: &[Gap]) -> Could {
         | Wrong::Apart(_)
         | Wrong::Masked
         | Wrong::Enabled(_)
+        | Wrong::Active
         | Wrong::NotOfGroup
         | Wrong::Differs { .. } => false,
     };
@@ -259,6 +260,7 @@ fn short(fact: &Fact) -> Option<Wrong> {
         Fact::Lasts { days } if *days < LEAST_DAYS => Some(Wrong::Ends(*days)),
         Fact::Masked => Some(Wrong::Masked),
         Fact::Enabled { by } => Some(Wrong::Enabled(by.clone())),
+        Fact::Active => Some(Wrong::Active),
         Fact::There { .. } | Fact::Free { .. } | Fact::Lasts { .. } => None,
     }
 }
@@ -294,6 +296,7 @@ fn shown(fact: &Fact) -> String {
         Fact::Lasts { days } => format!("{days} d"),
         Fact::Masked => "masked".to_owned(),
         Fact::Enabled { by } => format!("enabled by {by}"),
+        Fact::Active => "active".to_owned(),
     }
 }
 

@@ -86,7 +86,7 @@ const MACHINE: [Plant; 20] = [
 ];
 
 /// A unit that is a resource.
-const UNITS: [Plant; 7] = [
+const UNITS: [Plant; 8] = [
     ("own-unit:queue@1.service", |s| s.remove("/usr/lib/systemd/system/queue@.service")),
     ("own-unit:queue@1.service", |s| {
         s.write("/usr/lib/systemd/system/queue@.service", "[Unit]\n", 0o644);
@@ -104,6 +104,9 @@ const UNITS: [Plant; 7] = [
     }),
     ("own-unit:queue@1.service", |s| {
         s.link("/nowhere", "/etc/systemd/system/sockets.target.wants/queue@1.socket");
+    }),
+    ("own-unit:queue@1.service", |s| {
+        s.link("0123456789abcdef", "/run/systemd/units/invocation:queue@1.service");
     }),
 ];
 
@@ -131,7 +134,7 @@ fn every_difference_that_is_planted_on_the_node_that_stands_by_is_named_and_noth
         assert!(text.contains("PAY") && text.contains("node2"), "{text}");
         named += 1;
     }
-    assert_eq!(named, 60);
+    assert_eq!(named, 61);
 }
 
 /// What the owner lacks is named for the owner only.
