@@ -21,8 +21,9 @@ use crate::out::Out;
 
 /// The user that the agent runs as when the node is root.
 const USER: &str = "tsugi";
-/// How long a node may take to hand everything over when it is told to stop.
-const STOP_LIMIT: Span = Span::secs(10);
+/// How long a node may take to hand everything over when it is told to stop: each stop has a limit
+/// of its own, a volume's is two minutes. Systemd waits longer (`TimeoutStopSec=`).
+const STOP_LIMIT: Span = Span::secs(170);
 
 /// What the hands tell the agent they start.
 #[derive(Debug, Parser)]
@@ -167,4 +168,24 @@ pub fn made_anew(done: Result<Message, AnewRefused>, out: &Out) -> Exit {
 fn failed(out: &Out, error: &dyn std::fmt::Display) -> Exit {
     out.tell(&messages::internal_failure("tsugi node", error));
     Exit::Failed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systemd_waits_longer_for_a_node_than_the_node_for_its_groups() {
+        let unit = include_str!("../../../packaging/systemd/tsugi.service");
+        let guides = [
+            include_str!("../../../docs/guide/en/src/first.md"),
+            include_str!("../../../docs/guide/ja/src/first.md"),
+        ];
+        for text in [unit].into_iter().chain(guides) {
+            let said = text.lines().find_map(|line| line.strip_prefix("TimeoutStopSec="));
+            let seconds = said.expect("it is said").trim_end_matches('s').parse().expect("seconds");
+            assert!(Span::secs(seconds) > STOP_LIMIT, "{seconds} s");
+        }
+        assert!(STOP_LIMIT > tsugi_cluster_rules::volume::RELEASE_LIMIT);
+    }
 }
