@@ -22,6 +22,7 @@ mod register;
 mod restore;
 mod shared_disk;
 mod start;
+mod start_limit;
 mod tasks;
 
 pub use anew::{AnewRefused, Author, How as AnewHow};

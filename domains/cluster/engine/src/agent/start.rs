@@ -34,6 +34,7 @@ use super::founding::{Founding, FoundingFailure};
 use super::ledger_link::{self, Link, LinkFailure};
 use super::membership::Shared;
 use super::shared_disk::{self, Disk, OnDisk};
+use super::start_limit::StartLimit;
 use super::tasks::{self, Reader};
 use crate::control::{Direct, Pace, Services};
 use crate::core::{Core, CoreParts, Ended, Notebook, Post, Proposal, mailbox};
@@ -133,6 +134,7 @@ pub enum AgentFailure {
 /// # Errors
 /// [`AgentFailure`].
 pub fn run(config: AgentConfig) -> Result<Ended, AgentFailure> {
+    let limit = StartLimit::begin()?;
     let _lock = lock(&config.data_dir)?;
     let config = Arc::new(config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -163,7 +165,11 @@ pub fn run(config: AgentConfig) -> Result<Ended, AgentFailure> {
     let socket = crate::control::socket(&config.run_dir);
     runtime.spawn(crate::control::keep_or_undo(services.clone(), Pace::default()));
     runtime.spawn(async move { crate::control::serve(&socket, services).await });
-    if !ClusterIdentity::is_in(&config.pki_dir) || Founding::read(&config.data_dir).is_err() {
+    let is_member =
+        ClusterIdentity::is_in(&config.pki_dir) && Founding::read(&config.data_dir).is_ok();
+    // What it waits for from here on may take as long as it likes: a person, other nodes, a disk.
+    drop(limit);
+    if !is_member {
         runtime.block_on(wait.recv());
     }
     belonging::come_in_again(&config, &runtime)?;
@@ -197,6 +203,7 @@ fn work(
     runtime: &tokio::runtime::Runtime,
     picture: watch::Sender<Arc<Standing>>,
 ) -> Result<Ended, AgentFailure> {
+    let limit = StartLimit::begin()?;
     let config = &*shared.config;
     std::fs::create_dir_all(log_dir(config))?;
     let mut identity = ClusterIdentity::load(&config.pki_dir)?;
@@ -259,8 +266,10 @@ fn work(
     logbook::begin(&me, config.build.version, boot.started, language);
     // Set once: this process works for one cluster only.
     let _first = shared.running.set(running);
+    let mut core = Core::new(parts)?;
+    drop(limit);
     // The first thread of an agent is the one at real-time priority: the hands start it so.
-    Ok(Core::new(parts)?.run())
+    Ok(core.run())
 }
 
 fn own_addresses(founding: &Founding, me: &NodeName) -> Result<Vec<SocketAddr>, AgentFailure> {
