@@ -5,6 +5,7 @@
 //! ([`errand`], [`datagrams`], [`records`]) and the world into its events. [`standing`] is what
 //! the agent knows now, for faces to read; [`control`] is how they ask and order.
 
+pub mod advice;
 pub mod agent;
 mod aside;
 pub mod config;

@@ -24,9 +24,10 @@ use tsugi_wire::control::{Reply, Request, Suppose, Words};
 use super::refusal::{no, no_group, no_node, refused};
 use super::view::words::{phrased, told};
 use super::{Services, config_head, view, watched};
+use crate::errand::OCF_ROOT;
 use crate::mirror::{self, Mirrored};
 use crate::standing::Standing;
-use crate::{config, mounts, records};
+use crate::{advice, config, mounts, records};
 
 /// How long a node that has just come back may take to learn what it missed.
 const CATCH_UP: Duration = Duration::from_secs(3);
@@ -150,6 +151,9 @@ pub(super) fn examined(services: &Services, standing: &Standing) -> Doctor {
     let slow = mounts::protected_here(Path::new("/"), &standing.record, &standing.me);
     doctor.findings.extend(view::slow_to_mount(standing, slow));
     doctor.findings.extend(view::mirrors_not_whole(standing, mirrored(standing)));
+    let spec = standing.record.spec().into_iter();
+    let below = spec.flat_map(|spec| advice::shorter(Path::new(OCF_ROOT), spec, &standing.me));
+    doctor.findings.extend(view::limits_below_advice(below.collect()));
     doctor
 }
 

@@ -11,6 +11,7 @@ use tsugi_wire::control::{Utc, Words, report};
 
 use super::status::need;
 use super::words::phrased;
+use crate::advice::Shorter;
 use crate::fence;
 use crate::mirror::Mirrored;
 use crate::standing::Standing;
@@ -57,6 +58,17 @@ pub fn slow_to_mount(standing: &Standing, volumes: Vec<(GroupName, String)>) -> 
         need(&messages::volume_waits_to_mount(&group, &standing.me, mount), group.to_string(), None)
     };
     volumes.into_iter().map(one).collect()
+}
+
+/// The limits that are shorter than what the agents of their resources advise.
+#[must_use]
+pub fn limits_below_advice(shorter: Vec<Shorter>) -> Vec<report::Need> {
+    let one = |Shorter { group, resource, setting, limit, advised }: Shorter| {
+        let (limit, advised) = (limit.as_millis(), advised.as_millis());
+        let told = messages::doctor_below_advice(resource, &group, setting, limit, advised);
+        need(&told, group.to_string(), None)
+    };
+    shorter.into_iter().map(one).collect()
 }
 
 /// The mirrors of which one side is all that there is, or is behind.

@@ -18,7 +18,7 @@ pub mod words;
 #[cfg(test)]
 pub(crate) mod scenes;
 
-pub use doctor::{doctor, mirrors_not_whole, slow_to_mount};
+pub use doctor::{doctor, limits_below_advice, mirrors_not_whole, slow_to_mount};
 pub use drill::{drills, failure_test, proofs};
 pub use explain::{Chronicle, explain};
 pub use gauges::{HeardAgo, gauges};

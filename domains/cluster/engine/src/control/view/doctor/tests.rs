@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tsugi_cluster_rules::mirror::Io;
 use tsugi_cluster_rules::record::{FenceFault, Happening};
 use tsugi_cluster_rules::spec::FenceDevice;
-use tsugi_vocabulary::{Epoch, Index, Span, Wall};
+use tsugi_vocabulary::{Epoch, Index, ResourceName, Span, Wall};
 
 use super::super::scenes::{NOW, group, node, record, standing, text};
 use super::*;
@@ -112,4 +112,19 @@ fn the_doctor_tells_of_a_volume_that_the_next_node_has_to_wait_for() {
     let [one] = &found[..] else { panic!("one volume, one finding: {found:?}") };
     assert_eq!((one.what.id.as_str(), one.about.as_str()), ("TSUG10254-W", "PAY"));
     assert!(text(&one.what).contains("/data/pay"), "{one:?}");
+}
+
+#[test]
+fn the_doctor_tells_of_a_limit_below_what_an_agent_advises() {
+    let (limit, advised) = (Span::secs(10), Span::secs(60));
+    let (group, resource) = (group("PAY"), ResourceName::new("share").unwrap());
+    let shorter = Shorter { group, resource, setting: "stop_limit", limit, advised };
+    let found = limits_below_advice(vec![shorter]);
+    let [one] = &found[..] else { panic!("one limit, one finding: {found:?}") };
+    assert_eq!((one.what.id.as_str(), one.about.as_str()), ("TSUG10341-W", "PAY"));
+    let said = text(&one.what);
+    assert!(
+        ["share", "stop_limit", "10000 ms", "60000 ms"].iter().all(|w| said.contains(w)),
+        "{said}"
+    );
 }
