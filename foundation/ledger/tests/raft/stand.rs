@@ -1,7 +1,7 @@
 //! Three voters of one process, each with a directory of its own.
 #![expect(clippy::unwrap_used, reason = "what fails on a stand of tests fails the test")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -20,6 +20,8 @@ pub const CALM: Timing = Timing { lease: Span::secs(4) };
 pub struct Three {
     pub switchboard: Switchboard,
     pub directories: Vec<TempDir>,
+    /// Those of ledgers made from backups.
+    restored: Mutex<Vec<TempDir>>,
     voters: Vec<Voter>,
     ledgers: Vec<RaftLedger>,
     timing: Timing,
@@ -76,7 +78,8 @@ impl Three {
         let voters = vec![voter(1, "a"), voter(2, "b"), voter(3, "c")];
         let directories = (0..3).map(|_| TempDir::new().unwrap()).collect();
         let switchboard = Switchboard::new();
-        let mut three = Self { switchboard, directories, voters, ledgers: Vec::new(), timing };
+        let (ledgers, restored) = (Vec::new(), Mutex::default());
+        let mut three = Self { switchboard, directories, restored, voters, ledgers, timing };
         for n in (0..3).rev() {
             let line = three.switchboard.line(three.voters[n].id);
             let ledger = if n == 0 {
@@ -228,7 +231,7 @@ impl Stand for Three {
             let seat = Seat { directory: path, cluster: owner.cluster, voter, timing };
             let line = Switchboard::new().line(owner.voter);
             let ledger = RaftLedger::open(seat, line).await.unwrap();
-            std::mem::forget(directory);
+            self.restored.lock().unwrap().push(directory);
             let ledger: Arc<dyn Ledger> = Arc::new(ledger);
             ledger
         })
