@@ -203,8 +203,7 @@ fn work(
     runtime: &tokio::runtime::Runtime,
     picture: watch::Sender<Arc<Standing>>,
 ) -> Result<Ended, AgentFailure> {
-    let limit = StartLimit::begin()?;
-    let config = &*shared.config;
+    let (config, limit) = (&*shared.config, StartLimit::begin()?);
     std::fs::create_dir_all(log_dir(config))?;
     let mut identity = ClusterIdentity::load(&config.pki_dir)?;
     let founding = Founding::read(&config.data_dir)?;
@@ -266,10 +265,8 @@ fn work(
     logbook::begin(&me, config.build.version, boot.started, language);
     // Set once: this process works for one cluster only.
     let _first = shared.running.set(running);
-    let mut core = Core::new(parts)?;
-    drop(limit);
     // The first thread of an agent is the one at real-time priority: the hands start it so.
-    Ok(core.run())
+    Ok(Core::new(parts).inspect(|_| drop(limit))?.run())
 }
 
 fn own_addresses(founding: &Founding, me: &NodeName) -> Result<Vec<SocketAddr>, AgentFailure> {

@@ -89,7 +89,6 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
         Happening::Readopted { node, groups } => {
             Some(messages::agent_replaced(node, groups.len(), named(groups)))
         }
-        // Who wrote it has said it in its own log.
         Happening::Unknown => None,
     }
 }

@@ -349,7 +349,7 @@ impl Eyes<'_> {
         found.map_or(Ok(Fact::Missing), |path| content(self.hashes, &self.machine.at(path)))
     }
 
-    /// A unit that is a resource: what it is, unless somebody else starts it, or has, or nobody may.
+    /// A unit that is a resource: what it is, unless others start or run it, or nobody may.
     fn own_unit(&mut self, unit: &UnitName, owned: Owned) -> io::Result<Fact> {
         let names = [Some(unit.to_string()), unit.template()];
         let mut places = names.iter().flatten().flat_map(|name| {

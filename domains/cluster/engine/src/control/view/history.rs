@@ -159,9 +159,7 @@ fn words(event: &EventRecord) -> Words {
             let after = after.as_millis() / 1000;
             phrased(&phrase::happened_volume_again(resource, group, &event.by, how, after))
         }
-        Happening::Flooded { resource } => {
-            phrased(&phrase::happened_flooded(group, &event.by, resource))
-        }
+        Happening::Flooded { resource: of } => phrased(&phrase::happened_flooded(group, node, of)),
         Happening::StartUndone { resource, up } => {
             phrased(&phrase::happened_start_undone(group, &event.by, resource, up))
         }
