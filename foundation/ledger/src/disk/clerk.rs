@@ -183,6 +183,7 @@ impl<S: Store> Clerk<S> {
         // Whoever asked for it may have stopped waiting.
         if self.said != self.word.pills {
             self.say()?;
+            self.shared.tell_written();
         }
         self.demanding.drain(..).for_each(|asker| asker.answer(Ok(())));
         Ok(())

@@ -119,8 +119,8 @@ impl Here {
     async fn hear(&self, body: Vec<u8>) -> Vec<u8> {
         match self {
             Self::OnNodes(ledger) => ledger.handle(body).await,
-            Self::OnDisk(ledger) => {
-                ledger.look();
+            Self::OnDisk(disk) => {
+                disk.ledger.look();
                 Vec::new()
             }
         }
@@ -272,8 +272,8 @@ pub(super) async fn open(
     let place = place(agent, identity);
     let parity = Arc::new(Rounds::new(standing.clone(), others, place));
     let register = Arc::new(Register::new(data_dir.clone(), Arc::clone(&shared), standing));
-    if let Here::OnDisk(ledger) = &here {
-        tokio::spawn(hasten(ledger.written(), hastened, me.clone()));
+    if let Here::OnDisk(disk) = &here {
+        tokio::spawn(hasten(disk.ledger.written(), hastened, me.clone()));
     }
     let inside = (here.clone(), Arc::clone(&register), Arc::clone(&parity));
     let server = listen(&tls, own, inside, reception.clone()).await?;
