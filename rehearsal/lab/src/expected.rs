@@ -39,7 +39,7 @@ pub struct Telling {
 }
 
 /// What the nodes said of one fault.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Told {
     /// The first causes they name; one if they agree.
     pub causes: Vec<String>,

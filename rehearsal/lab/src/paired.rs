@@ -89,21 +89,21 @@ pub fn wrong(stage: &Stage, pattern: Pattern, before: &Before) -> Option<String>
     (told != 1).then(|| format!("{} said {UNUSABLE} {told} times", host.name))
 }
 
-/// What befell the group of a node that came back to the disk, as it stands at the end: a lease that
-/// the next life of the agent does not renew runs out after all was whole again.
-///
-/// # Errors
-/// A cluster that is not whole.
+/// What befell the group of a node that came back to the disk, as it stands at the end: a lease
+/// that the next life of the agent does not renew runs out after all was whole again.
+#[must_use]
 pub fn hit(
     stage: &mut Stage,
     pattern: Pattern,
     before: &Before,
     causes: &[String],
-) -> Result<Option<String>, Trouble> {
+) -> Option<String> {
     if pattern != Pattern::PairDiskLost {
-        return Ok(None);
+        return None;
     }
-    let after = stage.wait_whole()?;
-    let given_out_anew = same_epoch(stage.group(), &before.status, &after);
-    Ok(given_out_anew.map(|what| format!("the group did not go on: {what}; {causes:?}")))
+    let what = match stage.wait_whole() {
+        Ok(after) => same_epoch(stage.group(), &before.status, &after)?,
+        Err(trouble) => trouble.to_string(),
+    };
+    Some(format!("the group did not go on: {what}; {causes:?}"))
 }

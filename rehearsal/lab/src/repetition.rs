@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::Trouble;
 use crate::client::Work;
-use crate::expected::{self, Injected, Told};
+use crate::expected::{self, Injected};
 use crate::fenced;
 use crate::host::{LOG, Process};
 use crate::inject::{Fault, inject, repair};
@@ -188,12 +188,8 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
     let all = Outage::of(&calls, fault.at, now(), open.len());
     let stalls = stage.site.recorder.since(since);
     let took = now() - begun;
-    let mut told = Told { causes: Vec::new(), wrong: None };
-    if whole.is_ok() {
-        told = expected::ask(stage, &injected);
-        wrong.extend(paired::hit(stage, pattern, &before, &told.causes)?);
-    }
-    wrong.extend(told.wrong);
+    let told = whole.as_ref().map(|_| expected::ask(stage, &injected)).unwrap_or_default();
+    wrong.extend(told.wrong.or_else(|| paired::hit(stage, pattern, &before, &told.causes)));
     wrong.extend(expected::recorded(stage, pattern));
     wrong.extend(judged::promised(pattern, &seen));
     wrong.extend(judged::announced(stage, pattern, fault.at, &old));

@@ -229,8 +229,9 @@ impl DiskLedger {
         self.shared.silence.store(Pace::silence_of(lease).0, Ordering::Relaxed);
     }
 
-    /// Changes whenever this node has written something that another waits for: an entry, a question
-    /// or an answer. It is found at the next beat; who is told may [`look`](Self::look) at once.
+    /// Changes whenever this node has written something that another waits for: an entry, a
+    /// question or an answer. It is found at the next beat; who is told may [`look`](Self::look)
+    /// at once.
     #[must_use]
     pub fn written(&self) -> watch::Receiver<()> {
         self.shared.written.subscribe()
