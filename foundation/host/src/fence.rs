@@ -43,7 +43,7 @@ impl Fence {
 /// no device.
 pub fn reset_machine(reason: &str) {
     drop(std::fs::write("/dev/kmsg", format!("<2>tsugi: reset: {reason}\n")));
-    if watchdog::own_machine() {
+    if watchdog::own_machine() && able::may_reboot() {
         drop(std::fs::write("/proc/sysrq-trigger", "b"));
     }
     // Returns only where the right is missing.

@@ -35,7 +35,7 @@ pub fn capability(fence: &Fence, watchdog: Option<&mut Watchdog>) -> Capability 
 const SYS_BOOT: u64 = 1 << 22;
 
 /// Whether this process has the right to reboot: root in a container often has not.
-fn may_reboot() -> bool {
+pub(super) fn may_reboot() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     rights(&status) & SYS_BOOT != 0
 }

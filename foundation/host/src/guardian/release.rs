@@ -133,8 +133,8 @@ impl Means {
         let sets = sets.into_iter().chain((!rest.is_empty()).then_some(rest));
         let ending = |slots: Vec<&'static Slot>| {
             let end = slots.iter().map(|slot| end_of(slot.read().as_ref(), began)).max();
-            let end = end.unwrap_or(began);
-            Ending { slots, began, end, late_looks: 0, addresses, beside: None }
+            let (end, beside) = (end.unwrap_or(began), self.start(slots.clone(), began).ok());
+            Ending { slots, began, end, late_looks: 0, addresses, beside }
         };
         sets.map(ending).collect()
     }
@@ -153,8 +153,11 @@ impl Means {
     fn start(&self, slots: Vec<&'static Slot>, began: Moment) -> io::Result<Beside> {
         let (tree, node_mark) = (self.tree.clone(), self.node_mark.clone());
         let means = Self { tree, netlink: None, table: self.table, node_mark, beside: self.beside };
-        let each = move |slot: &&Slot| means.take_away(slot, began);
-        (self.beside)(Box::new(move || slots.iter().map(each).fold(Release::Complete, worse)))
+        (self.beside)(Box::new(move || {
+            // Without cgroups nobody has killed them: all, before one of them is waited for.
+            slots.iter().for_each(|slot| means.kill(name(slot.read().as_ref())));
+            slots.iter().map(|slot| means.take_away(slot, began)).fold(Release::Complete, worse)
+        }))
     }
 
     /// Whatever may hang: until nothing of the group runs and its volumes are gone.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::parent_id;
+use std::ptr;
 
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::signal::Signal;
@@ -191,8 +192,7 @@ impl Watch {
 
     /// The first deadline of what is guarded; it has passed of what is being released.
     fn earliest(&self) -> Option<Moment> {
-        let passed = self.endings.iter().flat_map(|ending| &ending.slots);
-        self.armed().chain(passed.copied()).map(Slot::deadline).min()
+        guarded(&self.table.slots()[..self.used]).map(Slot::deadline).min()
     }
 
     fn set_timers(&mut self) -> io::Result<()> {
@@ -279,8 +279,10 @@ impl Watch {
                 }
                 Order::Extend(_) | Order::Disarm { .. } | Order::Recall => {}
             }
+            // Whoever is answered may count on the timers.
+            let timed = notices.is_empty() || self.set_timers().is_ok();
             for notice in notices {
-                if agent.outbox.post(&agent.connection, &notice).is_err() {
+                if !timed || agent.outbox.post(&agent.connection, &notice).is_err() {
                     return false;
                 }
             }
@@ -333,7 +335,10 @@ impl Watch {
     }
 
     fn outlive_hands(&mut self) -> i32 {
-        let left: Vec<&Slot> = armed(self.table.slots()).collect();
+        // Also what the hands had begun to release.
+        let own =
+            |slot: &Slot| self.endings.iter().any(|e| e.slots.iter().any(|s| ptr::eq(*s, slot)));
+        let left: Vec<&Slot> = guarded(self.table.slots()).filter(|slot| !own(slot)).collect();
         self.begin_releasing(&left, clock::now());
         while !self.endings.is_empty() && self.set_timers().is_ok() {
             self.go_on_releasing();
@@ -368,5 +373,9 @@ impl Watch {
 }
 
 fn armed(slots: &'static [Slot]) -> impl Iterator<Item = &'static Slot> + use<> {
-    slots.iter().filter(|slot| slot.state() == State::Armed)
+    guarded(slots).filter(|slot| slot.state() == State::Armed)
+}
+
+fn guarded(slots: &'static [Slot]) -> impl Iterator<Item = &'static Slot> + use<> {
+    slots.iter().filter(|slot| matches!(slot.state(), State::Armed | State::Releasing))
 }
