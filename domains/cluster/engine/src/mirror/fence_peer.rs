@@ -10,12 +10,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use tsugi_cluster_rules::mirror::Mirror;
+use tsugi_cluster_rules::mirror::{Begun, Mirror};
 use tsugi_wire::control::{How, MirrorOf, Operation};
 
-use super::look_at;
 use super::say::{self, Said};
 use super::step::printed;
+use super::{begun, look_at};
 
 /// The word of the command line that calls it.
 pub(super) const WORD: &str = "fence-peer";
@@ -63,6 +63,15 @@ impl Side {
         }
     }
 
+    /// The same of one that its node may be letting go of: from the first step of that on it
+    /// claims nothing, though it is primary and alone until the last.
+    pub(super) fn unless(begun: Begun, mirror: Option<&Mirror>) -> Self {
+        match begun {
+            Begun::Yes => Self::Over,
+            Begun::No => Self::of(mirror),
+        }
+    }
+
     /// Whoever was frozen and is not primary any more has let go: the answer would be another's,
     /// of a copy that is the older by now.
     fn after(self, first: Self) -> Self {
@@ -94,7 +103,8 @@ pub(super) fn answer() -> i32 {
             None => thread::sleep(AGAIN),
         }
     };
-    let look = || Side::of(look_at(Path::new("/"), minor).as_ref());
+    let run_dir = say::run_dir();
+    let look = || Side::unless(begun(&run_dir, &name), look_at(Path::new("/"), minor).as_ref());
     let first = look();
     let mut how = asked_first(first);
     loop {
@@ -172,6 +182,9 @@ mod tests {
             io: Io::Flows,
         };
         assert_eq!(Side::of(None), Side::Over);
+        let alone = mirror("Primary", "Unknown");
+        assert_eq!(Side::unless(Begun::No, Some(&alone)), Side::Frozen);
+        assert_eq!(Side::unless(Begun::Yes, Some(&alone)), Side::Over, "it is letting go");
         assert_eq!(Side::of(Some(&mirror("Primary", "Secondary"))), Side::Over);
         assert_eq!(Side::of(Some(&mirror("Primary", "Unknown"))), Side::Frozen);
         assert_eq!(Side::of(Some(&mirror("Secondary", "Unknown"))), Side::Wanted);

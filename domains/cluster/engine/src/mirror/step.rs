@@ -314,7 +314,7 @@ impl Step {
     fn resume(&self) -> Came {
         let waits = || {
             let mirror = self.look().filter(|mirror| mirror.io == Io::Frozen);
-            Side::of(mirror.as_ref()) == Side::Frozen
+            Side::unless(self.begun(), mirror.as_ref()) == Side::Frozen
         };
         if !waits() {
             return Ok(());
