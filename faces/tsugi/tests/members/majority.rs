@@ -164,7 +164,7 @@ fn a_recovered_ledger_waits_while_the_lost_are_alive_and_nobody_can_say_that_the
     site.until("a waits", |site| needs(site, "a", "TSUG80317"));
     site.until("a hears them", |site| {
         let nodes = site.status("a")["nodes"].as_array().cloned().unwrap_or_default();
-        nodes.iter().filter(|node| node["state"] != "missing").count() == 3
+        nodes.iter().filter(|node| node["state"] == "up").count() == 3
     });
     let (code, said) = site.confirm_off("a", "b", "b");
     assert_eq!(code, Some(3), "it is heard: {said}");

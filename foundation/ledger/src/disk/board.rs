@@ -18,8 +18,23 @@ pub(crate) struct Board {
     pub(crate) words: Vec<Option<Word>>,
 }
 
+/// How often the board is read before two copies that cannot be read count as damaged: a reading
+/// that takes as long as two writings may meet both, and no later one meets both again.
+const READINGS: usize = 4;
+
 impl Board {
     pub(crate) fn read(store: &mut impl Store, title: &Title) -> Result<Self, Trouble> {
+        let mut left = READINGS;
+        loop {
+            left -= 1;
+            match Self::read_once(store, title) {
+                Err(Trouble::Broken(StorageFailure::Damaged { .. })) if left > 0 => {}
+                read => return read,
+            }
+        }
+    }
+
+    fn read_once(store: &mut impl Store, title: &Title) -> Result<Self, Trouble> {
         let (begin, length) = title.layout.board();
         let mut bytes = vec![0; length];
         store.read(begin, &mut bytes).map_err(|error| Trouble::unread(store, &error))?;
@@ -136,6 +151,46 @@ mod tests {
         assert!(keeper.with_store(torn.clone()).campaign().is_err(), "its machine is gone");
         let left = Board::read(&mut torn.clone(), &title).ok().unwrap();
         left.vows[0] == sworn
+    }
+
+    /// A platter of which so many readings meet both copies of a vow while they are written.
+    #[derive(Clone)]
+    struct Met(Platter, usize);
+
+    impl Store for Met {
+        fn name(&self) -> String {
+            "met".to_owned()
+        }
+        fn size(&mut self) -> IoResult<u64> {
+            self.0.size()
+        }
+        fn read(&mut self, at: u64, into: &mut [u8]) -> IoResult<()> {
+            self.0.read(at, into)?;
+            if self.1 > 0 {
+                self.1 -= 1;
+                into[..2 * BLOCK].fill(7);
+            }
+            Ok(())
+        }
+        fn write(&mut self, at: u64, bytes: &[u8]) -> IoResult<()> {
+            self.0.write(at, bytes)
+        }
+        fn settle(&mut self) -> IoResult<()> {
+            self.0.settle()
+        }
+    }
+
+    #[test]
+    fn a_reading_that_meets_two_writings_is_made_again_and_damage_stays_damage() {
+        let nodes = [NodeName::new("a").unwrap(), NodeName::new("b").unwrap()];
+        let mut platter = Platter::default();
+        let view = View::founded(1);
+        disk::found(&mut platter, (ClusterId(1), BootId(2)), &nodes, &view).unwrap();
+        let title = crate::disk::keeper::title_of(&mut platter).ok().unwrap();
+        assert_eq!(title.layout.vow(0), title.layout.board().0, "what is spoiled is a vow");
+        assert!(Board::read(&mut Met(platter.clone(), READINGS - 1), &title).is_ok());
+        let damaged = Board::read(&mut Met(platter, READINGS), &title);
+        assert!(matches!(damaged, Err(Trouble::Broken(StorageFailure::Damaged { .. }))));
     }
 
     #[test]
