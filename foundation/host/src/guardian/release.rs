@@ -30,9 +30,9 @@ pub const LOOK_AGAIN: Span = Span::micros(500);
 /// Processes that end at all have ended after this time. Then the file systems of those that have
 /// not are shut down under them.
 const PROMPTLY: Span = Span::millis(10);
-/// So often it is looked once more when the time is over, which takes 20 ms: a machine that stood
-/// still until then has not let the release do anything either.
-const LATE_LOOKS_MOST: u32 = 40;
+/// So often it is looked once more when the time is over, which takes half a second: a machine that
+/// stood still until then has not let the release do anything either, nor one that is just slow.
+const LATE_LOOKS_MOST: u32 = 1000;
 
 /// What may never come back.
 pub type Steps = Box<dyn FnOnce() -> Release + Send>;
