@@ -476,8 +476,10 @@ fn what_it_was(beat: &Heartbeat, old_boot: BootId, (before, silence): (&Health, 
     if beat.boot != old_boot {
         return Cause::AgentLost { node };
     }
-    if beat.health.stood_still > Span::ZERO {
-        return Cause::Frozen { node, pause: beat.health.stood_still };
+    // A pause that it had told of before is another story, and a short one was not all of it.
+    let pause = beat.health.stood_still;
+    if pause != before.stood_still && pause + pause >= silence {
+        return Cause::Frozen { node, pause };
     }
     // Nobody heard it, and it heard others for most of that time.
     if beat.health.deaf_lately.is_some_and(|deaf| deaf + deaf < silence) {

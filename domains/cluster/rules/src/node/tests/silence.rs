@@ -186,6 +186,28 @@ fn a_silent_node_that_had_heard_the_others_was_lost_one_way() {
 }
 
 #[test]
+fn a_pause_that_was_told_of_before_or_is_too_short_is_not_why_a_node_was_silent() {
+    let (mut bench, mut beat) = watching();
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    heard(&mut bench, &mut beat, &[], 60);
+    let pause = Span::secs(3);
+    beat.health.stood_still = pause;
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    assert_eq!(return_of(&bench, "b"), Some(Cause::Frozen { node: name("b"), pause }));
+    // It tells of that for a while, and now it is cut off.
+    bench.taken.clear();
+    heard(&mut bench, &mut beat, &[], 60);
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    assert_eq!(return_of(&bench, "b"), Some(Cause::WasCutOff { node: name("b") }));
+    // Cut off once more, and meanwhile it stood still for a moment.
+    bench.taken.clear();
+    heard(&mut bench, &mut beat, &[], 60);
+    beat.health.stood_still = Span::millis(200);
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    assert_eq!(return_of(&bench, "b"), Some(Cause::WasCutOff { node: name("b") }));
+}
+
+#[test]
 fn who_stood_still_or_heard_nobody_does_not_say_that_the_others_were_cut_off() {
     // Frozen for three seconds, and then for a while without its links.
     let (mut bench, mut beat) = watching();
