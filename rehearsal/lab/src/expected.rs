@@ -66,24 +66,29 @@ pub struct Injected {
 fn cause(injected: &Injected) -> Option<String> {
     let Injected { pattern, node, link, stepped, .. } = injected;
     Some(match pattern {
-        Pattern::Move | Pattern::DrillMove | Pattern::PgMove | Pattern::PairMove => {
-            "asked for the move (rehearsal)".into()
-        }
+        Pattern::Move
+        | Pattern::DrillMove
+        | Pattern::PgMove
+        | Pattern::PairMove
+        | Pattern::FullMove => "asked for the move (rehearsal)".into(),
         Pattern::Power
         | Pattern::PowerLeader
         | Pattern::Ipv6
         | Pattern::Warm
         | Pattern::PgPower
         | Pattern::FencedPower
-        | Pattern::PairPower => {
+        | Pattern::PairPower
+        | Pattern::FullPower => {
             format!("everything of {node} fell silent at once (power off)")
         }
         Pattern::BothLinks | Pattern::RunningLinks => {
             format!("all data links of {node} went down")
         }
-        Pattern::ProcessKill => format!("program on {node} was killed (signal 9)"),
+        Pattern::ProcessKill | Pattern::FullKill => {
+            format!("program on {node} was killed (signal 9)")
+        }
         Pattern::Shutdown => format!("{node} was shut down in order"),
-        Pattern::Isolated => format!("{node} was cut off on every network"),
+        Pattern::Isolated | Pattern::FullIsolated => format!("{node} was cut off on every network"),
         Pattern::OneLink => format!("link {link} of {node} went down"),
         Pattern::OneWay => "(one-way loss)".into(),
         Pattern::Freeze => format!("{node} froze for"),
@@ -273,7 +278,9 @@ pub fn foretold(stage: &Stage, pattern: Pattern, owner: usize) -> Result<Option<
     let (group, hosts) = (stage.group(), &stage.site.hosts);
     let (name, next) = (&hosts[owner].name, &hosts[(owner + 1) % hosts.len()].name);
     let suppose: &[&str] = match pattern {
-        Pattern::Move | Pattern::PgMove | Pattern::PairMove => &["move", group, next],
+        Pattern::Move | Pattern::PgMove | Pattern::PairMove | Pattern::FullMove => {
+            &["move", group, next]
+        }
         Pattern::Drain => &["drain", name],
         Pattern::Power
         | Pattern::PowerLeader
@@ -281,9 +288,12 @@ pub fn foretold(stage: &Stage, pattern: Pattern, owner: usize) -> Result<Option<
         | Pattern::Ipv6
         | Pattern::Warm
         | Pattern::PgPower
-        | Pattern::PairPower => &["lose", name],
+        | Pattern::PairPower
+        | Pattern::FullPower
+        | Pattern::FullIsolated => &["lose", name],
         Pattern::BothLinks
         | Pattern::ProcessKill
+        | Pattern::FullKill
         | Pattern::Shutdown
         | Pattern::AllPower
         | Pattern::OneLink

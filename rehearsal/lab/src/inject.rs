@@ -75,7 +75,7 @@ pub fn inject(
 ) -> Result<Fault, Trouble> {
     let mut refused = None;
     let (at, repair) = match injected.pattern {
-        Pattern::Move | Pattern::PgMove | Pattern::PairMove => {
+        Pattern::Move | Pattern::PgMove | Pattern::PairMove | Pattern::FullMove => {
             let at = now();
             refused = move_away(stage, owner).err().map(|trouble| trouble.to_string());
             (at, Repair::Nothing)
@@ -89,13 +89,14 @@ pub fn inject(
         | Pattern::Warm
         | Pattern::PgPower
         | Pattern::FencedPower
-        | Pattern::PairPower => (stage.site.hosts[owner].power_off()?, Repair::Power),
+        | Pattern::PairPower
+        | Pattern::FullPower => (stage.site.hosts[owner].power_off()?, Repair::Power),
         Pattern::PairCut => paired::cut_between(stage, owner, number),
         Pattern::PairDiskLost => paired::lose_disk(stage, owner)?,
         Pattern::AllPower | Pattern::PairBothPower => (stage.all_power()?, Repair::Nothing),
         Pattern::Shutdown => (shut_down(stage, owner)?, Repair::Power),
         Pattern::BothLinks | Pattern::RunningLinks => cut(stage, owner, &DATA_LINKS),
-        Pattern::Isolated => cut(stage, owner, &ALL_LINKS),
+        Pattern::Isolated | Pattern::FullIsolated => cut(stage, owner, &ALL_LINKS),
         Pattern::FencedIsolated => {
             let (at, _) = cut(stage, owner, &ALL_LINKS);
             refused = fenced::does_not_reach(stage, owner);
@@ -104,7 +105,9 @@ pub fn inject(
         Pattern::OneLink => cut(stage, owner, &[stage.link_of_address()]),
         Pattern::OneWay => one_way(stage, owner, number),
         Pattern::Freeze => (stage.site.hosts[owner].freeze()?, Repair::Nothing),
-        Pattern::ProcessKill => hit(stage, owner, &[Part::Sample], Signal::SIGKILL)?,
+        Pattern::ProcessKill | Pattern::FullKill => {
+            hit(stage, owner, &[Part::Sample], Signal::SIGKILL)?
+        }
         Pattern::AgentLost => hit(stage, owner, &[Part::Agent], Signal::SIGKILL)?,
         Pattern::GuardianLost => hit(stage, owner, &[Part::Guardian], Signal::SIGKILL)?,
         Pattern::AgentStop => hit(stage, owner, &[Part::Agent], Signal::SIGSTOP)?,

@@ -12,7 +12,7 @@ use crate::kernel::now;
 use crate::outage::Outage;
 use crate::overlap;
 use crate::pattern::{After, Pattern};
-use crate::product::{Part, Served, Status};
+use crate::product::{self, Part, Served, Shape, Status};
 use crate::repetition::Before;
 use crate::stage::Stage;
 use crate::warm;
@@ -45,6 +45,10 @@ pub fn afterwards(
     }
     if pattern == Pattern::DrillIsolate {
         wrong.extend(drilled::left(stage));
+    }
+    if pattern.shape() == Shape::Full {
+        let owner = after.group(group).and_then(|group| group.owner.clone()).unwrap_or_default();
+        wrong.extend(product::misplaced(&stage.site.hosts, &owner));
     }
     wrong.extend(came_true(foretold, (group, after)));
     wrong.extend(together(stage, after));
@@ -174,7 +178,7 @@ pub fn together(stage: &mut Stage, after: &Status) -> Option<String> {
 #[must_use]
 pub fn promised(pattern: Pattern, seen: &Outage) -> Option<String> {
     match pattern {
-        Pattern::Power | Pattern::PairPower if seen.failures.is_empty() => {
+        Pattern::Power | Pattern::PairPower | Pattern::FullPower if seen.failures.is_empty() => {
             Some("no caller saw an error, so nothing was rehearsed".into())
         }
         Pattern::Hung if seen.gap > FOUND => {

@@ -44,7 +44,8 @@ pub fn set_carrier(tap: &File, up: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes the power from the ext4 file system mounted at `dir`: nothing more reaches its device.
+/// Takes the power from the ext4 or xfs file system mounted at `dir`: nothing more reaches its
+/// device.
 pub fn cut_power_of_file_system(dir: &Path) -> io::Result<()> {
     let open = File::open(dir)?;
     let mut flags = NO_LOG_FLUSH;

@@ -70,6 +70,9 @@ enum What {
         /// The timing profile of the cluster.
         #[arg(long, value_enum, default_value_t)]
         timing: product::Profile,
+        /// What it has.
+        #[arg(long, value_enum, default_value_t)]
+        shape: product::Shape,
     },
     /// Shows that the lab itself tells the truth.
     SelfTest,
@@ -122,8 +125,8 @@ fn main() -> ExitCode {
         What::Unsafe(args) => planted::run(&args),
         What::Idle(args) => idle::run(&args),
         What::ManyGroups(args) => many_groups::run(&args),
-        What::Stand { timing } => {
-            let plan = product::Plan { profile: timing, ..product::Plan::default() };
+        What::Stand { timing, shape } => {
+            let plan = product::Plan { profile: timing, shape, ..product::Plan::default() };
             stage::Stage::stand(plan).map(|()| ExitCode::SUCCESS)
         }
         What::Faults(args) => faults::run(&args),

@@ -98,6 +98,14 @@ pub enum Pattern {
     PairDiskLost,
     /// Both such nodes lose their power at once, and get it back.
     PairBothPower,
+    /// An operator moves a group that has resources of every kind.
+    FullMove,
+    /// The owner of such a group loses its power.
+    FullPower,
+    /// All links of its owner are cut.
+    FullIsolated,
+    /// Of such a group the program that is called is killed.
+    FullKill,
 }
 
 /// Who must answer after the fault.
@@ -121,7 +129,7 @@ pub struct Limit {
 }
 
 /// All of them, in the order in which they are run: those of one cluster one after the other.
-pub const ALL: [Pattern; 39] = [
+pub const ALL: [Pattern; 43] = [
     Pattern::Move,
     Pattern::Power,
     Pattern::BothLinks,
@@ -161,6 +169,10 @@ pub const ALL: [Pattern; 39] = [
     Pattern::PairCut,
     Pattern::PairDiskLost,
     Pattern::PairBothPower,
+    Pattern::FullMove,
+    Pattern::FullPower,
+    Pattern::FullIsolated,
+    Pattern::FullKill,
 ];
 
 impl Pattern {
@@ -207,6 +219,10 @@ impl Pattern {
             Self::PairCut => "pair-cut",
             Self::PairDiskLost => "pair-disk-lost",
             Self::PairBothPower => "pair-both-power",
+            Self::FullMove => "full-move",
+            Self::FullPower => "full-power",
+            Self::FullIsolated => "full-isolated",
+            Self::FullKill => "full-kill",
         }
     }
 
@@ -238,6 +254,7 @@ impl Pattern {
             | Self::PairCut
             | Self::PairDiskLost
             | Self::PairBothPower => Shape::Pair,
+            Self::FullMove | Self::FullPower | Self::FullIsolated | Self::FullKill => Shape::Full,
             Self::Move
             | Self::Power
             | Self::BothLinks
@@ -286,8 +303,12 @@ impl Pattern {
             | Self::FencedIsolated
             | Self::PairMove
             | Self::PairPower
+            | Self::FullMove
+            | Self::FullPower
+            | Self::FullIsolated
             | Self::Drain => After::Another,
             Self::ProcessKill
+            | Self::FullKill
             | Self::OneLink
             | Self::AgentLost
             | Self::Rejoin
@@ -324,9 +345,12 @@ impl Pattern {
         let ms = |median_ms, worst_ms| Some(Limit { median_ms, worst_ms });
         match self {
             // There and back: the longer of two moves.
-            Self::Move | Self::Shutdown | Self::Drain | Self::DrillMove | Self::PairMove => {
-                ms(50, 100)
-            }
+            Self::Move
+            | Self::Shutdown
+            | Self::Drain
+            | Self::DrillMove
+            | Self::PairMove
+            | Self::FullMove => ms(50, 100),
             // What is tried beside it costs no call, but it is the same machine that does it.
             Self::DrillIsolate => ms(30, 80),
             // The program serves until it is stopped, so that finding the failure is not in it:
@@ -335,6 +359,7 @@ impl Pattern {
             // Of the calls a third is answered at once; the stop waits 20 ms for the others.
             Self::RunningMonitor => ms(100, 200),
             Self::ProcessKill
+            | Self::FullKill
             | Self::ClockStep
             | Self::NewerAgent
             | Self::AgentReplace
@@ -359,6 +384,8 @@ impl Pattern {
             | Self::Warm
             | Self::Ipv6
             | Self::PairPower
+            | Self::FullPower
+            | Self::FullIsolated
             | Self::FencedIsolated => match profile {
                 Profile::Default => ms(700, 1000),
                 Profile::Fast => ms(280, 350),
@@ -411,7 +438,11 @@ impl Pattern {
             | Self::PairPower
             | Self::PairCut
             | Self::PairDiskLost
-            | Self::PairBothPower => "not done",
+            | Self::PairBothPower
+            | Self::FullMove
+            | Self::FullPower
+            | Self::FullIsolated
+            | Self::FullKill => "not done",
         }
     }
 }

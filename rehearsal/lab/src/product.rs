@@ -5,6 +5,7 @@ mod binary;
 mod clock;
 mod config;
 mod fence;
+mod full;
 mod postgres;
 mod served;
 mod shim;
@@ -22,6 +23,7 @@ pub use binary::Build;
 pub use clock::move_wall;
 pub use config::{Plan, Planted, Profile, Shape, small_address};
 pub use fence::{DeviceTests, ask_by_hand};
+pub use full::misplaced;
 pub use postgres::fill as fill_database;
 pub use served::{GROUP, Program, Served};
 pub use status::{GroupStatus, Status};
@@ -69,7 +71,8 @@ impl Product {
             | Shape::Warm
             | Shape::Database
             | Shape::Fenced
-            | Shape::Pair => None,
+            | Shape::Pair
+            | Shape::Full => None,
             Shape::Wide => Some(Build::Next.find()?),
         };
         Ok(Self { binary: Build::Current.find()?, newer, plan })

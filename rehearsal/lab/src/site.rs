@@ -32,8 +32,10 @@ pub struct SharedVolume {
 /// What a shared volume begins with.
 #[derive(Clone, Copy, Debug)]
 pub enum Holds {
-    /// A file system, and what is put into it.
+    /// An ext4 file system, and what is put into it.
     Files(fn(&Path) -> Result<(), Trouble>),
+    /// An xfs file system.
+    Xfs,
     /// Zeros.
     Nothing,
 }
@@ -77,6 +79,7 @@ impl Site {
                     disk::make_image(&image, *mib)?;
                     disk::filled(&Disk::attach(&image)?, &dir.join("mount"), fill)?;
                 }
+                Holds::Xfs => disk::make_xfs(&image, *mib)?,
                 Holds::Nothing => disk::make_empty(&image, *mib)?,
             }
         }

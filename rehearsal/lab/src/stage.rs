@@ -9,7 +9,7 @@ use crate::badlink::Draw;
 use crate::client::{CallEnd, Client};
 use crate::expected::Telling;
 use crate::fence::Device;
-use crate::host::{Host, LEDGER, LOG};
+use crate::host::{Host, LEDGER, LOG, MORE};
 use crate::kernel::now;
 use crate::outage::BEFORE;
 use crate::product::{self, GROUP, Part, Plan, Product, Program, Served, Shape, Status};
@@ -27,6 +27,8 @@ const A_GROUP: Duration = Duration::from_millis(100);
 const VOLUME_MIB: usize = 48;
 /// And the disk of a ledger.
 const LEDGER_MIB: usize = 96;
+/// And the smallest xfs that there is.
+const XFS_MIB: usize = 300;
 /// And one with a database.
 const DATABASE_MIB: usize = 128;
 
@@ -70,7 +72,8 @@ impl Stage {
             | Shape::Mutual
             | Shape::Warm
             | Shape::Database
-            | Shape::Pair => None,
+            | Shape::Pair
+            | Shape::Full => None,
         };
         site.boot_all()?;
         let start = |(number, served): (usize, &Served)| {
@@ -385,7 +388,8 @@ fn is_steady(client: &Client) -> bool {
         && answered.last().is_some_and(|last| now().saturating_sub(*last) < close)
 }
 
-/// The volumes of these groups, each with what its program begins with, and the ledger's disk.
+/// The volumes of these groups, each with what its program begins with, the ledger's disk, and what
+/// a group has besides.
 fn volumes(plan: &Plan, served: &[Served]) -> Vec<SharedVolume> {
     let volume = |served: &Served| {
         let name = served.volume();
@@ -401,7 +405,9 @@ fn volumes(plan: &Plan, served: &[Served]) -> Vec<SharedVolume> {
     };
     let ledger = SharedVolume { name: LEDGER, mib: LEDGER_MIB, holds: Holds::Nothing };
     let ledger = (plan.shape == Shape::Pair).then_some(ledger);
-    served.iter().map(volume).chain(ledger).collect()
+    let more = SharedVolume { name: MORE, mib: XFS_MIB, holds: Holds::Xfs };
+    let more = (plan.shape == Shape::Full).then_some(more);
+    served.iter().map(volume).chain(ledger).chain(more).collect()
 }
 
 /// Puts the number on the fresh volume; any user of a host may serve it.

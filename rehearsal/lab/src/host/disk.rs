@@ -104,6 +104,17 @@ pub fn make_image(path: &Path, size_mib: usize) -> Result<(), Trouble> {
     output(command).map(drop)
 }
 
+/// Writes an image of `size_mib`, at least 300, with an empty xfs file system.
+///
+/// # Errors
+/// A full disk, or mkfs is missing.
+pub fn make_xfs(path: &Path, size_mib: usize) -> Result<(), Trouble> {
+    make_empty(path, size_mib)?;
+    let mut command = Command::new("mkfs.xfs");
+    command.args(["-q", "-f", "-K"]).arg(path);
+    output(command).map(drop)
+}
+
 /// Writes an image of `size_mib` with nothing but zeros.
 ///
 /// # Errors

@@ -30,6 +30,8 @@ pub const LOG: &str = "/run/log";
 pub const STATE: &str = "/var/lib/tsugi";
 /// The shared volume that keeps a ledger, if hosts have one.
 pub const LEDGER: &str = "ledger";
+/// The shared volume that a group has besides its first one, if it has one.
+pub const MORE: &str = "more";
 /// The account that the unprivileged part of tsugi runs under.
 const AGENT: &str = "tsugi";
 /// Where a group may mount the shared volume of this name.

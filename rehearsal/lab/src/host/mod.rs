@@ -23,7 +23,7 @@ use cgroup::Cgroup;
 pub use cgroup::directories;
 pub use disk::{Disk, Writes};
 pub use enter::{enter, exec};
-pub use init::{LEDGER, LOG, STATE, data, device, init};
+pub use init::{LEDGER, LOG, MORE, STATE, data, device, init};
 pub use plug::Plug;
 pub use processes::{Process, Seen, everywhere};
 

@@ -266,7 +266,8 @@ pub fn kinds(shape: Shape) -> Vec<(Kind, Kind)> {
         | Shape::Mutual
         | Shape::Warm
         | Shape::Database
-        | Shape::Pair => {
+        | Shape::Pair
+        | Shape::Full => {
             let all = TAKES.iter().flat_map(|one| SECOND.iter().map(|two| (*one, *two)));
             all.filter(|(one, two)| one != two || one.costs_a_vote()).collect()
         }

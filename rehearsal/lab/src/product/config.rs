@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use super::fence::{self, DeviceTests};
+use super::full;
 use super::postgres;
 use super::served::{Program, Served};
 use crate::drilled::COPY;
@@ -31,7 +32,7 @@ impl Profile {
 }
 
 /// What the cluster of a rehearsal has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Shape {
     /// One group: an address, a volume, the sample.
     #[default]
@@ -49,6 +50,9 @@ pub enum Shape {
     Fenced,
     /// As the plain one, on two nodes that keep their ledger on a disk they share.
     Pair,
+    /// Called over IPv6, and in its group a resource of every kind that a host of the lab can
+    /// have, besides systemd's units.
+    Full,
 }
 
 impl Shape {
@@ -63,6 +67,7 @@ impl Shape {
             Self::Database => "PostgreSQL by its agent and by scripts",
             Self::Fenced => "a fence device for every node",
             Self::Pair => "two nodes and a shared ledger disk",
+            Self::Full => "a group with resources of every kind",
         }
     }
 
@@ -76,7 +81,8 @@ impl Shape {
             | Self::Mutual
             | Self::Warm
             | Self::Database
-            | Self::Fenced => 3,
+            | Self::Fenced
+            | Self::Full => 3,
         }
     }
 }
@@ -147,7 +153,8 @@ impl Plan {
             | Shape::Mutual
             | Shape::Warm
             | Shape::Database
-            | Shape::Pair => "self",
+            | Shape::Pair
+            | Shape::Full => "self",
         };
         add(
             text,
@@ -179,6 +186,9 @@ drop = ["/bin/rm", "-f", "{COPY}"]
                 Program::Postgres(way) => postgres::resource(served, way),
             },
         );
+        if self.shape == Shape::Full {
+            add(text, &full::resources(served));
+        }
     }
 
     fn counter(&self, served: &Served) -> String {

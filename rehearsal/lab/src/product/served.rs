@@ -66,7 +66,7 @@ impl Served {
         let by_scripts = (BY_SCRIPTS, Program::Postgres(Way::Scripts));
         let named: &[(Named, &[&str])] = match shape {
             Shape::Plain | Shape::Fenced | Shape::Pair => &[(counter, &[ADDRESS])],
-            Shape::Wide => &[(counter, &[ADDRESS, ADDRESS_6])],
+            Shape::Wide | Shape::Full => &[(counter, &[ADDRESS, ADDRESS_6])],
             Shape::Warm => &[((GROUP, Program::Warm), &[ADDRESS])],
             Shape::Mutual => &[(counter, &[ADDRESS]), (other, &[OTHER_ADDRESS])],
             Shape::Database => &[(by_agent, &[ADDRESS]), (by_scripts, &[OTHER_ADDRESS])],
@@ -87,7 +87,12 @@ impl Served {
                 Program::Postgres(_) => DATABASE_PORT + behind,
             },
             beside: match shape {
-                Shape::Plain | Shape::Warm | Shape::Database | Shape::Fenced | Shape::Pair => None,
+                Shape::Plain
+                | Shape::Warm
+                | Shape::Database
+                | Shape::Fenced
+                | Shape::Pair
+                | Shape::Full => None,
                 Shape::Wide | Shape::Mutual => {
                     Some(SocketAddr::from(([127, 0, 0, 1], BESIDE_PORT + behind)))
                 }
@@ -144,7 +149,8 @@ impl Served {
             | Shape::Warm
             | Shape::Database
             | Shape::Fenced
-            | Shape::Pair => None,
+            | Shape::Pair
+            | Shape::Full => None,
         }
     }
 
@@ -157,7 +163,8 @@ impl Served {
             | Shape::Warm
             | Shape::Database
             | Shape::Fenced
-            | Shape::Pair => (1..=hosts).collect(),
+            | Shape::Pair
+            | Shape::Full => (1..=hosts).collect(),
             Shape::Mutual => vec![1, 2],
         };
         order.rotate_left(self.number);
