@@ -91,14 +91,10 @@ impl Netlink {
 
     fn send(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
-        let length = HEADER + body.len();
-        let mut bytes = Vec::with_capacity(length);
-        bytes.extend_from_slice(&(length as u32).to_ne_bytes());
-        bytes.extend_from_slice(&kind.to_ne_bytes());
-        bytes.extend_from_slice(&flags.to_ne_bytes());
-        bytes.extend_from_slice(&self.sequence.to_ne_bytes());
-        bytes.extend_from_slice(&0_u32.to_ne_bytes());
-        bytes.extend_from_slice(body);
+        let length = ((HEADER + body.len()) as u32).to_ne_bytes();
+        let kind = [kind, flags].map(u16::to_ne_bytes);
+        let sequence = [self.sequence, 0].map(u32::to_ne_bytes);
+        let bytes = [&length[..], kind.as_flattened(), sequence.as_flattened(), body].concat();
         send(self.socket.as_raw_fd(), &bytes, MsgFlags::empty())?;
         Ok(())
     }

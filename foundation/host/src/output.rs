@@ -89,7 +89,7 @@ impl Outputs {
 
     /// What there is to tell.
     pub fn next(&mut self) -> Option<Report> {
-        sys::make_quiet(&self.bell);
+        make_quiet(&self.bell);
         self.heard.try_recv().ok()
     }
 
@@ -234,6 +234,11 @@ fn forget(pipe: &Path) {
     fs::remove_file(pipe).ok();
 }
 
+/// Reads a counter that has served its purpose by making the poll return.
+fn make_quiet(counter: &impl AsFd) {
+    nix::unistd::read(counter, &mut [0; 8]).ok();
+}
+
 /// A bell that already rings loudly needs no more.
 fn ring(bell: &impl AsFd) {
     nix::unistd::write(bell, &1_u64.to_ne_bytes()).ok();
@@ -291,7 +296,7 @@ impl Scribe {
             let (places, pipes): (Vec<usize>, Vec<BorrowedFd<'_>>) = open.unzip();
             polled.extend(pipes);
             let Ok(ready) = sys::wait_readable(&polled, -1) else { return };
-            sys::make_quiet(&self.woken);
+            make_quiet(&self.woken);
             let words: Vec<Word> = self.words.try_iter().collect();
             // What comes from now on is the next agent's.
             if words.iter().any(|word| matches!(word, Word::End)) {

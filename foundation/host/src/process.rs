@@ -53,10 +53,6 @@ pub fn identify(pid: u32) -> Option<ProgramId> {
     Some(ProgramId { pid, started: stat(pid)?.started })
 }
 
-const fn dead(state: u8) -> bool {
-    matches!(state, b'Z' | b'X')
-}
-
 /// Every process that this one can see.
 pub fn pids() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
@@ -81,7 +77,7 @@ pub fn members(roots: &[ProgramId], mark: &str) -> Vec<u32> {
         .into_iter()
         .filter(|pid| *pid != own)
         .filter_map(|pid| Some((pid, stat(pid)?)))
-        .filter(|(_, stat)| !dead(stat.state))
+        .filter(|(_, stat)| !matches!(stat.state, b'Z' | b'X'))
         .collect();
     let roots: BTreeSet<u32> = roots
         .iter()

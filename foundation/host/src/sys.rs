@@ -13,7 +13,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
-use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::signal::{SigHandler, Signal, signal};
 
 /// Takes over a descriptor that a call has just returned.
 #[must_use]
@@ -67,21 +67,6 @@ pub fn die_with_parent(parent: u32) -> io::Result<()> {
     if std::os::unix::process::parent_id() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
 }
 
-/// Becomes another user for good: groups, group, user, and no way to gain rights by `exec`.
-///
-/// # Errors
-/// The right to it is missing.
-pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
-    // SAFETY: an empty list of groups needs no memory; the others take integers. The raw calls
-    // change this thread only, which in a fresh child is the whole process.
-    unsafe {
-        Errno::result(libc::syscall(libc::SYS_setgroups, 0, 0_usize))?;
-        Errno::result(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
-        Errno::result(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
-    }
-    Ok(())
-}
-
 /// Takes every capability from this thread that is not in `kept`; none is inherited by `exec`.
 ///
 /// # Errors
@@ -104,23 +89,6 @@ pub fn limit_capabilities(kept: u64) -> io::Result<()> {
     // SAFETY: as above; the kernel only reads.
     unsafe {
         Errno::result(libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()))?;
-    }
-    Ok(())
-}
-
-/// Makes `descriptor` number `number` of this process, open across `exec`.
-///
-/// # Errors
-/// The call failed.
-pub fn place(descriptor: RawFd, number: RawFd) -> io::Result<()> {
-    // SAFETY: dup2 takes integers; the number belongs to nobody in a fresh child. A descriptor
-    // that already has the number only loses its close-on-exec mark.
-    unsafe {
-        if descriptor == number {
-            Errno::result(libc::fcntl(number, libc::F_SETFD, 0))?;
-        } else {
-            Errno::result(libc::dup2(descriptor, number))?;
-        }
     }
     Ok(())
 }
@@ -225,18 +193,6 @@ pub fn wait_readable<F: AsFd>(descriptors: &[F], wait_ms: i32) -> io::Result<Vec
     Ok((0..polled.len()).filter(|at| polled[*at].any() != Some(false)).collect())
 }
 
-/// Signals do again what they do by default: a child inherits which we block and ignore.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn default_signals() -> io::Result<()> {
-    for name in [Signal::SIGHUP, Signal::SIGPIPE] {
-        // SAFETY: SIG_DFL is no function of ours that could be called at a bad time.
-        unsafe { signal(name, SigHandler::SigDfl) }?;
-    }
-    Ok(SigSet::empty().thread_set_mask()?)
-}
-
 /// A second descriptor of the same file with a number above those given to children.
 ///
 /// # Errors
@@ -244,11 +200,6 @@ pub fn default_signals() -> io::Result<()> {
 pub fn duplicate_high(file: &impl AsFd) -> io::Result<OwnedFd> {
     const ABOVE: RawFd = 10;
     Ok(own(fcntl(file, FcntlArg::F_DUPFD_CLOEXEC(ABOVE))?))
-}
-
-/// Reads a counter that has served its purpose by making the poll return.
-pub fn make_quiet(counter: &impl AsFd) {
-    nix::unistd::read(counter, &mut [0; 8]).ok();
 }
 
 /// Takes over a descriptor that the parent left open for us.

@@ -150,8 +150,7 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).open(path)
 }
 
-fn set_timeout(device: &File, seconds: i32) -> io::Result<()> {
-    let mut seconds = seconds;
+fn set_timeout(device: &File, mut seconds: i32) -> io::Result<()> {
     // SAFETY: the ioctl reads and writes one int that lives for the call.
     unsafe { ioctl::set_timeout(device.as_raw_fd(), &raw mut seconds) }?;
     Ok(())

@@ -29,43 +29,29 @@ pub(super) const NAME_WORDS: usize = 4;
 /// Room for the longest name, the most addresses and volumes with the longest paths.
 const RECORD_WORDS: usize = (72 + ADDRESSES_MOST * 18 + VOLUMES_MOST * (PATH_LONGEST + 3)) / 8 + 1;
 
-/// What the guardian thinks of a group.
+/// What the guardian thinks of a group, by its number in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum State {
     /// The place is free.
-    Free,
+    Free = 0,
     /// Guarded: it may run until its deadline.
-    Armed,
+    Armed = 1,
     /// It was released because its deadline passed; final for its epoch.
-    Released,
+    Released = 2,
     /// The agent took the guard off.
-    Disarmed,
+    Disarmed = 3,
     /// Its deadline has passed and its release has begun. Hands of a build that does not know this
     /// take it for armed, and would release it as well.
-    Releasing,
+    Releasing = 4,
 }
 
 impl State {
-    const fn number(self) -> u32 {
-        match self {
-            Self::Free => 0,
-            Self::Armed => 1,
-            Self::Released => 2,
-            Self::Disarmed => 3,
-            Self::Releasing => 4,
-        }
-    }
-
-    const fn of(number: u32) -> Self {
-        match number {
-            0 => Self::Free,
-            2 => Self::Released,
-            3 => Self::Disarmed,
-            4 => Self::Releasing,
-            // A value that nobody wrote is a damaged table: the safe reading is that the group
-            // has to be released.
-            _ => Self::Armed,
-        }
+    fn of(number: u32) -> Self {
+        let all = [Self::Free, Self::Armed, Self::Released, Self::Disarmed, Self::Releasing];
+        // A value that nobody wrote is a damaged table: the safe reading is that the group has to
+        // be released.
+        all.into_iter().find(|state| *state as u32 == number).unwrap_or(Self::Armed)
     }
 }
 
@@ -110,6 +96,13 @@ pub struct Slot {
     check: AtomicU64,
 }
 
+/// FNV-1a.
+pub fn sum(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 /// Whether a slot says what was written into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Soundness {
@@ -127,7 +120,7 @@ impl Slot {
 
     /// Changes what the guardian thinks of it.
     pub fn set_state(&self, state: State) {
-        self.state.store(state.number(), Ordering::Release);
+        self.state.store(state as u32, Ordering::Release);
     }
 
     /// When its release starts.
@@ -158,13 +151,10 @@ impl Slot {
         }
     }
 
-    /// FNV-1a over everything that does not change while the group is armed.
+    /// The sum of everything that does not change while the group is armed.
     fn sum(&self) -> u64 {
         let Epoch { incarnation, counter } = self.epoch();
-        let epoch = [incarnation, counter].into_iter().flat_map(u64::to_ne_bytes);
-        self.record.load().chain(epoch).fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
-            (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
+        sum(self.record.load().chain([incarnation, counter].into_iter().flat_map(u64::to_ne_bytes)))
     }
 }
 
@@ -177,7 +167,8 @@ struct ProgramWords {
 
 #[repr(C)]
 struct Shared {
-    hands: AtomicU64,
+    /// Nobody reads it.
+    _hands: AtomicU64,
     agent: AtomicU64,
     agent_user: AtomicU64,
     watchdog: AtomicU64,
@@ -255,7 +246,6 @@ mod tests {
     use tsugi_vocabulary::{GroupName, Span};
 
     use super::arming::spare;
-    use super::hands::LeaseHeld;
     use super::*;
     use crate::guardian::message::{Volume, VolumeKind};
 
@@ -314,15 +304,15 @@ mod tests {
         let table = table();
         spare(&table).unwrap().arm(&arm("pay", 7));
         let epoch = Epoch { incarnation: 1, counter: 7 };
-        assert_eq!(table.lease_runs("pay", epoch, Moment(499)), LeaseHeld::Yes);
-        assert_eq!(table.lease_runs("pay", epoch, Moment(500)), LeaseHeld::No);
-        assert_eq!(table.lease_runs("pay", epoch.next(1), Moment(0)), LeaseHeld::No);
-        assert_eq!(table.lease_runs("pa", epoch, Moment(0)), LeaseHeld::No);
+        assert!(table.lease_runs("pay", epoch, Moment(499)));
+        assert!(!table.lease_runs("pay", epoch, Moment(500)));
+        assert!(!table.lease_runs("pay", epoch.next(1), Moment(0)));
+        assert!(!table.lease_runs("pa", epoch, Moment(0)));
         let slot = table.slot_of("pay").unwrap();
         slot.extend(Moment(400));
         assert_eq!(slot.deadline(), Moment(500), "a deadline never moves back");
         slot.set_state(State::Released);
-        assert_eq!(table.lease_runs("pay", epoch, Moment(0)), LeaseHeld::No);
+        assert!(!table.lease_runs("pay", epoch, Moment(0)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tsugi_vocabulary::{Moment, Span};
 
-use super::launch::{Launch, Prepare};
+use super::launch::{Launch, Prepare, become_user, place};
 use super::start::AGENT_PRIORITY;
 use super::starter::Starter;
 use super::{HandsConfig, words};
@@ -156,7 +156,7 @@ impl Family {
         }
         let own = nix::unistd::geteuid().as_raw();
         let agent_user = self.user.map_or(own, |(uid, _)| uid);
-        self.table.set_family(std::process::id(), self.agent.pid(), agent_user);
+        self.table.set_family(self.agent.pid(), agent_user);
         started
     }
 
@@ -216,8 +216,8 @@ impl Family {
         let (memory, listener) = (self.memory.as_raw_fd(), self.listener.as_raw_fd());
         // It outlives the hands, to release what they leave.
         let prepare = move || {
-            sys::place(memory, environment::TABLE)?;
-            sys::place(listener, environment::LISTENER)
+            place(memory, environment::TABLE)?;
+            place(listener, environment::LISTENER)
         };
         self.starter.start(launch(&self.guardian_argv, words, Box::new(prepare)))
     }
@@ -226,7 +226,7 @@ impl Family {
         let parent = std::process::id();
         let (user, mouth) = (self.user, self.mouth);
         let prepare = move || {
-            mouth.map_or(Ok(()), |mouth| sys::place(mouth, words::AGENTS_END))?;
+            mouth.map_or(Ok(()), |mouth| place(mouth, words::AGENTS_END))?;
             // Where these are not allowed the agent works all the same, a little later under
             // load. Its first thread is real-time from the start, as raising the limit for
             // another one needs a right that containers often lack.
@@ -236,7 +236,7 @@ impl Family {
             setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY).ok();
             umask(Mode::from_bits_truncate(0o027));
             if let Some((uid, gid)) = user {
-                sys::become_user(uid, gid)?;
+                become_user(uid, gid)?;
             }
             // Whoever it runs as: also root's agent decides and does not act.
             nix::sys::prctl::set_no_new_privs()?;

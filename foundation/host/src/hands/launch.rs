@@ -12,11 +12,12 @@ use std::convert::Infallible;
 use std::ffi::{CString, OsString, c_char};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, chdir, pipe2, setpgid, write};
@@ -104,17 +105,17 @@ impl Launch {
             write(&door, b"0")?;
         }
         let nothing = open(c"/dev/null", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-        sys::place(nothing.as_raw_fd(), libc::STDIN_FILENO)?;
+        place(nothing.as_raw_fd(), libc::STDIN_FILENO)?;
         if let Some(output) = &self.output {
-            sys::place(output.as_raw_fd(), libc::STDOUT_FILENO)?;
-            sys::place(output.as_raw_fd(), libc::STDERR_FILENO)?;
+            place(output.as_raw_fd(), libc::STDOUT_FILENO)?;
+            place(output.as_raw_fd(), libc::STDERR_FILENO)?;
         }
         self.dir.as_deref().map_or(Ok(()), chdir)?;
         // What the hands were given is not passed on; before Linux 5.11 it is.
         // SAFETY: three numbers.
         unsafe { libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32) };
         setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
-        sys::default_signals()?;
+        default_signals()?;
         (self.prepare)()?;
         // SAFETY: this process has no other thread, and both lists end with null and outlive it.
         // The program is looked for in the `PATH` that it gets itself.
@@ -124,6 +125,47 @@ impl Launch {
         }
         Err(io::Error::last_os_error())
     }
+}
+
+/// Signals do again what they do by default: a child inherits which we block and ignore.
+fn default_signals() -> io::Result<()> {
+    for name in [Signal::SIGHUP, Signal::SIGPIPE] {
+        // SAFETY: SIG_DFL is no function of ours that could be called at a bad time.
+        unsafe { signal(name, SigHandler::SigDfl) }?;
+    }
+    Ok(SigSet::empty().thread_set_mask()?)
+}
+
+/// Makes `descriptor` number `number` of this process, open across `exec`.
+///
+/// # Errors
+/// The call failed.
+pub fn place(descriptor: RawFd, number: RawFd) -> io::Result<()> {
+    // SAFETY: dup2 takes integers; the number belongs to nobody in a fresh child. A descriptor
+    // that already has the number only loses its close-on-exec mark.
+    unsafe {
+        if descriptor == number {
+            Errno::result(libc::fcntl(number, libc::F_SETFD, 0))?;
+        } else {
+            Errno::result(libc::dup2(descriptor, number))?;
+        }
+    }
+    Ok(())
+}
+
+/// Becomes another user for good: groups, group, user, and no way to gain rights by `exec`.
+///
+/// # Errors
+/// The right to it is missing.
+pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
+    // SAFETY: an empty list of groups needs no memory; the others take integers. The raw calls
+    // change this thread only, which in a fresh child is the whole process.
+    unsafe {
+        Errno::result(libc::syscall(libc::SYS_setgroups, 0, 0_usize))?;
+        Errno::result(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
+        Errno::result(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
+    }
+    Ok(())
 }
 
 /// A pointer to each, and null behind the last.

@@ -12,7 +12,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tsugi_vocabulary::{GroupName, Moment};
 
-use super::launch::{Launch, Prepare};
+use super::launch::{Launch, Prepare, become_user};
 use super::slow::check;
 use super::starter::Starter;
 use crate::cgroup;
@@ -252,7 +252,7 @@ fn prepare(program: &Program) -> Prepare {
         drop(std::fs::write("/proc/self/oom_score_adj", "0"));
         limit(limits)?;
         if let Some((uid, gid)) = user {
-            sys::become_user(uid, gid)?;
+            become_user(uid, gid)?;
         }
         sys::die_with_parent(parent)
     })

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use tsugi_vocabulary::{Moment, Span};
+use tsugi_vocabulary::{Epoch, GroupName, Moment, Span};
 
 use super::family::{Family, Member};
 use super::programs::Programs;
@@ -252,9 +252,7 @@ impl Desk {
         self.tell(Event::GuardianLost { released });
     }
 
-    fn release_armed(
-        &mut self,
-    ) -> Vec<(tsugi_vocabulary::GroupName, tsugi_vocabulary::Epoch, Release)> {
+    fn release_armed(&mut self) -> Vec<(GroupName, Epoch, Release)> {
         let slots = self.staff.means.table.slots();
         let held = |slot: &&Slot| matches!(slot.state(), State::Armed | State::Releasing);
         let held: Vec<&Slot> = slots.iter().filter(held).collect();

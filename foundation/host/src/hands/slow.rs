@@ -16,7 +16,6 @@ use super::turns::{Aim, Unsettled};
 use crate::address::{self, raise};
 use crate::guardian::guarded::{Arm, Release};
 use crate::guardian::release::{Beside, Means, Steps};
-use crate::guardian::table::hands::LeaseHeld;
 use crate::guardian::table::{State, Table};
 use crate::request::{
     Answer, Failure, Powers, Rank, Request, RequestId, Right, Source, Unmounting,
@@ -320,12 +319,11 @@ impl Shared {
 /// The lease is not armed or its deadline has passed.
 pub fn check(table: &Table, right: &Right) -> Result<(), Failure> {
     match right {
-        Right::Free { .. } => Ok(()),
-        Right::Lease { group, epoch } => {
-            match table.lease_runs(group.as_str(), *epoch, clock::now()) {
-                LeaseHeld::Yes => Ok(()),
-                LeaseHeld::No => Err(Failure::NotArmed { group: group.clone(), epoch: *epoch }),
-            }
+        Right::Lease { group, epoch }
+            if !table.lease_runs(group.as_str(), *epoch, clock::now()) =>
+        {
+            Err(Failure::NotArmed { group: group.clone(), epoch: *epoch })
         }
+        Right::Free { .. } | Right::Lease { .. } => Ok(()),
     }
 }

@@ -146,10 +146,7 @@ fn take_signals() -> io::Result<SignalFd> {
 /// Different for each node of one machine, the same for each life of one node.
 fn node_mark(run_dir: &Path) -> String {
     let path = run_dir.canonicalize().unwrap_or_else(|_| PathBuf::from(run_dir));
-    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in path.as_os_str().as_encoded_bytes() {
-        sum = (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    }
+    let sum = table::sum(path.as_os_str().as_encoded_bytes().iter().copied());
     let space = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     let space: String = space.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
     format!("{space}-{sum:016x}")

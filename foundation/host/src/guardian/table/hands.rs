@@ -10,17 +10,9 @@ use crate::process::ProgramId;
 
 impl Table {
     /// Whether `group` is guarded under exactly `epoch` and its deadline lies ahead of `now`.
-    pub fn lease_runs(&self, group: &str, epoch: Epoch, now: Moment) -> LeaseHeld {
-        match self.slot_of(group) {
-            Some(slot)
-                if slot.state() == State::Armed
-                    && slot.epoch() == epoch
-                    && slot.deadline() > now =>
-            {
-                LeaseHeld::Yes
-            }
-            Some(_) | None => LeaseHeld::No,
-        }
+    pub fn lease_runs(&self, group: &str, epoch: Epoch, now: Moment) -> bool {
+        let armed = |slot: &Slot| (slot.state(), slot.epoch()) == (State::Armed, epoch);
+        self.slot_of(group).is_some_and(|slot| armed(slot) && slot.deadline() > now)
     }
 
     /// The place whose group has `address`, as far as it still matters.
@@ -35,8 +27,7 @@ impl Table {
     }
 
     /// Who the processes of this node are.
-    pub fn set_family(&self, hands: u32, agent: Option<u32>, agent_user: u32) {
-        self.shared.hands.store(u64::from(hands), Ordering::Relaxed);
+    pub fn set_family(&self, agent: Option<u32>, agent_user: u32) {
         self.shared.agent.store(agent.map_or(0, u64::from), Ordering::Relaxed);
         self.shared.agent_user.store(u64::from(agent_user), Ordering::Relaxed);
     }
@@ -79,13 +70,4 @@ pub enum Fed {
     Taken,
     /// It could not be used.
     Refused,
-}
-
-/// Whether a lease runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeaseHeld {
-    /// It does.
-    Yes,
-    /// It does not, or not any more.
-    No,
 }
