@@ -158,6 +158,11 @@ impl Slot {
     }
 }
 
+/// Those of `slots` whose group is guarded or being released.
+pub fn held(slots: &'static [Slot]) -> impl Iterator<Item = &'static Slot> + use<> {
+    slots.iter().filter(|slot| matches!(slot.state(), State::Armed | State::Releasing))
+}
+
 #[repr(C)]
 struct ProgramWords {
     pid: AtomicU64,

@@ -19,7 +19,7 @@ use super::message::{Arm, Notice, Order, Release};
 use super::orders::{self, Answers};
 use super::release::{Ending, LOOK_AGAIN, Means};
 use super::sheet::Sheet;
-use super::table::{Slot, State, Table};
+use super::table::{Slot, State, Table, held};
 use crate::cgroup::Tree;
 use crate::fence::{self, Fence};
 use crate::netlink::Netlink;
@@ -187,12 +187,12 @@ impl Watch {
 
     /// What is guarded. The places that were never used are pages that need not be touched.
     fn armed(&self) -> impl Iterator<Item = &'static Slot> + use<> {
-        armed(&self.table.slots()[..self.used])
+        held(&self.table.slots()[..self.used]).filter(|slot| slot.state() == State::Armed)
     }
 
     /// The first deadline of what is guarded; it has passed of what is being released.
     fn earliest(&self) -> Option<Moment> {
-        guarded(&self.table.slots()[..self.used]).map(Slot::deadline).min()
+        held(&self.table.slots()[..self.used]).map(Slot::deadline).min()
     }
 
     fn set_timers(&mut self) -> io::Result<()> {
@@ -338,7 +338,7 @@ impl Watch {
         // Also what the hands had begun to release.
         let own =
             |slot: &Slot| self.endings.iter().any(|e| e.slots.iter().any(|s| ptr::eq(*s, slot)));
-        let left: Vec<&Slot> = guarded(self.table.slots()).filter(|slot| !own(slot)).collect();
+        let left: Vec<&Slot> = held(self.table.slots()).filter(|slot| !own(slot)).collect();
         self.begin_releasing(&left, clock::now());
         while !self.endings.is_empty() && self.set_timers().is_ok() {
             self.go_on_releasing();
@@ -370,12 +370,4 @@ impl Watch {
             drop(tree.kill_all());
         }
     }
-}
-
-fn armed(slots: &'static [Slot]) -> impl Iterator<Item = &'static Slot> + use<> {
-    guarded(slots).filter(|slot| slot.state() == State::Armed)
-}
-
-fn guarded(slots: &'static [Slot]) -> impl Iterator<Item = &'static Slot> + use<> {
-    slots.iter().filter(|slot| matches!(slot.state(), State::Armed | State::Releasing))
 }

@@ -22,7 +22,7 @@ use crate::fence::{self, Fence};
 use crate::guardian::environment;
 use crate::guardian::release::{LOOK_AGAIN, Means};
 use crate::guardian::table::hands::Fed;
-use crate::guardian::table::{Slot, State};
+use crate::guardian::table::{Slot, State, held};
 use crate::netlink::Netlink;
 use crate::request::{
     Answer, Event, Failure, HowEnded, Listing, Powers, Program, Release, Report, Request,
@@ -253,9 +253,7 @@ impl Desk {
     }
 
     fn release_armed(&mut self) -> Vec<(GroupName, Epoch, Release)> {
-        let slots = self.staff.means.table.slots();
-        let held = |slot: &&Slot| matches!(slot.state(), State::Armed | State::Releasing);
-        let held: Vec<&Slot> = slots.iter().filter(held).collect();
+        let held: Vec<&Slot> = held(self.staff.means.table.slots()).collect();
         let mut released = Vec::new();
         for mut ending in self.staff.means.begin(&held, clock::now()) {
             let release = loop {
