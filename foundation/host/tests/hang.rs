@@ -14,8 +14,10 @@ use hanging_disk::HangingDisk;
 use nix::sys::signal::Signal;
 use support::*;
 use tsugi_host::guardian::message::{Arm, Notice, Order, Volume, VolumeKind};
-use tsugi_host::request::{Answer, Purpose, Release, Request, Right, Source};
-use tsugi_host::{Guard, clock};
+use tsugi_host::request::{
+    Answer, Failure, Purpose, Release, Report, Request, RequestId, Right, Source,
+};
+use tsugi_host::{Guard, Host, clock};
 use tsugi_vocabulary::{GroupName, Span};
 
 /// A node with two groups of a program each; one has a file system on a disk that hangs.
@@ -37,24 +39,83 @@ fn format(image: &Path) {
 }
 
 impl Two {
-    /// Both run, both are armed for a minute, and the disk hangs.
-    fn hanging() -> Option<Self> {
+    /// Both are armed for a minute.
+    fn new() -> Option<Self> {
         let disk = HangingDisk::new(format)?;
         let node = Node::start(&["private"]);
         let dir = node.path("volume");
-        let mut two = Self { disk, node, dir: dir.clone(), programs: [sleep(), sleep()] };
+        let mut two = Self { disk, node, dir, programs: [sleep(), sleep()] };
         two.arm(60_000);
         two.arm_other(60_000);
-        let source = Source::Image(two.disk.image.clone());
-        let mount = Request::Mount { right: lease(), source, dir };
+        Some(two)
+    }
+
+    /// The mount has begun on a disk that hangs; the number of the request.
+    fn mounting() -> Option<(Self, RequestId)> {
+        let mut two = Self::new()?;
+        two.disk.hang();
+        let asked = two.node.hands.ask(&two.mount()).unwrap();
+        until("the mount is under way", || two.disk.is_waited_for().then_some(()));
+        Some((two, asked))
+    }
+
+    /// Both run, and the disk hangs.
+    fn hanging() -> Option<Self> {
+        let two = Self::running()?;
+        two.disk.hang();
+        Some(two)
+    }
+
+    /// Both run, the one on its disk.
+    fn running() -> Option<Self> {
+        let mut two = Self::new()?;
+        let mount = two.mount();
         assert!(matches!(two.node.ask(&mount), Ok(Answer::Mounted { device: Some(_) })));
         let rights = [lease(), Right::Lease { group: other(), epoch: epoch() }];
         for (right, program) in rights.into_iter().zip(two.programs.clone()) {
             two.node.spawn(shell(right, Purpose::Service, &format!("exec {program}")));
             until("it runs", || (named(&program).len() == 1).then_some(()));
         }
-        two.disk.hang();
         Some(two)
+    }
+
+    fn mount(&self) -> Request {
+        let source = Source::Image(self.disk.image.clone());
+        Request::Mount { right: lease(), source, dir: self.dir.clone() }
+    }
+
+    fn mounted(&self) -> bool {
+        let mounts = fs::read_to_string(format!("/proc/{}/mounts", self.node.pid())).unwrap();
+        mounts.contains(self.dir.to_str().unwrap())
+    }
+
+    /// What the hands say to a request that was asked before.
+    fn answer(&mut self, asked: RequestId) -> Result<Answer, Failure> {
+        until("it is answered", || match self.node.hands.next_report().unwrap() {
+            Some(Report::Answer { id, outcome }) if id == asked => Some(outcome),
+            Some(_) | None => None,
+        })
+    }
+
+    /// What comes of the release of the group with the disk.
+    fn released(&mut self) -> Release {
+        let Notice::Released { group: of, release, .. } = self.node.notice() else {
+            panic!("which")
+        };
+        assert_eq!(of, group());
+        release
+    }
+
+    /// The child of the guardian, once it is there for longer than it takes to find that nothing is
+    /// mounted.
+    fn child_that_waits(&self) -> u32 {
+        let guardian = self.node.guardian_pid();
+        let mut seen = Vec::new();
+        until("a child of the guardian waits", || {
+            seen.extend(children(guardian));
+            let last = *seen.last()?;
+            (seen.iter().filter(|pid| **pid == last).count() == 50).then_some(last)
+        })
     }
 
     fn armed(&mut self, group: GroupName, for_ms: u64, volumes: Vec<Volume>) {
@@ -105,10 +166,7 @@ fn cl_18_what_hangs_over_its_disk_ends_the_machine_and_no_other_group_waits_for_
     for program in &two.programs {
         until("nothing of either runs", || named(program).is_empty().then_some(()));
     }
-    let Notice::Released { group: second, release, .. } = two.node.notice() else {
-        panic!("which")
-    };
-    assert_eq!((second, release), (group(), Release::Incomplete));
+    assert_eq!(two.released(), Release::Incomplete);
     until("the node has ended instead of its machine", || (!lives(two.node.pid())).then_some(()));
 }
 
@@ -130,4 +188,47 @@ fn cl_18_a_guardian_that_is_lost_over_a_disk_that_hangs_is_stood_in_for_and_the_
     until("the node has ended instead of its machine", || (!lives(two.node.pid())).then_some(()));
     drop(two.disk);
     until("what hung ends before it does anything else", || (!lives(child)).then_some(()));
+}
+
+#[test]
+fn cl_18_a_mount_under_way_as_its_lease_runs_out_is_undone_before_its_group_counts_as_released() {
+    if !root() {
+        return;
+    }
+    let Some((mut two, mount)) = Two::mounting() else { return };
+    two.arm(300);
+    two.child_that_waits();
+    two.disk.recover();
+    assert_eq!(two.released(), Release::Complete);
+    assert!(!two.mounted() && !two.disk.is_waited_for());
+    let lost = Failure::NotArmed { group: group(), epoch: epoch() };
+    assert_eq!(two.answer(mount), Err(lost));
+    assert!(!two.mounted());
+}
+
+#[test]
+fn cl_18_a_mount_that_never_comes_back_ends_the_machine_when_its_lease_runs_out() {
+    if !root() {
+        return;
+    }
+    let Some((mut two, _)) = Two::mounting() else { return };
+    two.arm(300);
+    assert_eq!(two.released(), Release::Incomplete);
+    drop(two.disk);
+    until("the node has ended instead of its machine", || (!lives(two.node.pid())).then_some(()));
+}
+
+#[test]
+fn cl_18_hands_that_are_killed_in_a_mount_are_not_gone_before_it_is() {
+    if !root() {
+        return;
+    }
+    let Some((mut two, _)) = Two::mounting() else { return };
+    let guardian = two.node.guardian_pid();
+    send(two.node.pid(), Signal::SIGKILL);
+    two.arm(300);
+    assert_eq!(two.released(), Release::Incomplete);
+    assert!(lives(guardian), "it waits for them");
+    two.disk.recover();
+    until("it has ended after them", || (!lives(guardian)).then_some(()));
 }

@@ -172,7 +172,17 @@ impl Means {
             }
         }
         let left = self.kill_all(group, end);
-        let torn = volumes().map(|v| tear_off(&v.dir, v.kind)).fold(Release::Complete, worse);
+        let called = || volumes().any(|volume| self.table.is_called(&volume.dir));
+        let torn = loop {
+            // What the hands are mounting is not there yet, and what they unmount is written out
+            // when it is not there any more. So that nothing is under way is asked on both sides.
+            let before = called();
+            let torn = volumes().map(|v| tear_off(&v.dir, v.kind)).fold(Release::Complete, worse);
+            if !left.is_empty() || !(before || called()) {
+                break torn;
+            }
+            std::thread::sleep(LOOK_AGAIN.to_std());
+        };
         // What a damaged place does not name any more is still there.
         let named = slot.soundness() == Soundness::Sound;
         if left.is_empty() && named { torn } else { Release::Incomplete }

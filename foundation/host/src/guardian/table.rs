@@ -13,8 +13,9 @@ use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 use tsugi_vocabulary::{Epoch, Moment};
@@ -87,7 +88,10 @@ pub(super) fn name_bytes(group: &str) -> Vec<u8> {
 #[repr(C)]
 pub struct Slot {
     state: AtomicU32,
-    _pad: AtomicU32,
+    /// A mount point where a call of the hands is under way, by [`number_of`]; zero for none. It
+    /// may be any group's, as a group that is armed anew moves to another place meanwhile. Hands of
+    /// a build before this leave zero.
+    call: AtomicU32,
     deadline: AtomicU64,
     incarnation: AtomicU64,
     counter: AtomicU64,
@@ -101,6 +105,12 @@ pub fn sum(bytes: impl IntoIterator<Item = u8>) -> u64 {
     bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
+}
+
+/// A mount point as a number that is not zero. Where two have the same, the release of the one
+/// waits for the calls on the other as well.
+fn number_of(dir: &Path) -> u32 {
+    sum(dir.as_os_str().as_encoded_bytes().iter().copied()) as u32 | 1
 }
 
 /// Whether a slot says what was written into it.
@@ -224,6 +234,14 @@ impl Table {
             .find(|slot| slot.state() != State::Free && slot.record.begin_with(&wanted))
     }
 
+    /// Whether a call of the hands is under way on what is mounted at `dir`, or is to be. One that
+    /// begins after the state of its group was set finds that state ([`Self::calling`]).
+    pub fn is_called(&self, dir: &Path) -> bool {
+        fence(Ordering::SeqCst);
+        let wanted = number_of(dir);
+        self.slots().iter().any(|slot| slot.call.load(Ordering::Acquire) == wanted)
+    }
+
     /// The agent's process, if the hands have one.
     pub fn agent(&self) -> Option<u32> {
         u32::try_from(self.shared.agent.load(Ordering::Relaxed)).ok().filter(|pid| *pid != 0)
@@ -318,6 +336,37 @@ mod tests {
         assert_eq!(slot.deadline(), Moment(500), "a deadline never moves back");
         slot.set_state(State::Released);
         assert!(!table.lease_runs("pay", epoch, Moment(0)));
+    }
+
+    #[test]
+    fn a_call_is_told_to_who_releases_its_volume_until_it_is_over() {
+        let file = crate::sys::memory_file(c"table", LENGTH).unwrap();
+        let (guardian, hands) = (Table::map(&file).unwrap(), Table::map(&file).unwrap());
+        let (pay, stock) = (Path::new("/srv/pay"), Path::new("/srv/stock"));
+        let called = || (guardian.is_called(pay), guardian.is_called(stock));
+        assert_eq!(called(), (false, false));
+        let within = hands.calling(pay, || {
+            // Also where its group is armed, and armed anew in another place.
+            spare(&guardian).unwrap().arm(&arm("pay", 7));
+            spare(&guardian).unwrap().arm(&arm("pay", 8));
+            hands.calling(pay, || hands.calling(stock, || ()));
+            called()
+        });
+        assert_eq!((within, called()), (Some((true, false)), (false, false)));
+        let gone = hands.calling(pay, || {
+            guardian.end_calls();
+            called()
+        });
+        assert_eq!(gone, Some((false, false)), "who has none left makes none");
+    }
+
+    #[test]
+    fn a_call_that_cannot_be_told_is_not_made() {
+        fn calls_within(table: Table, calls: usize) -> usize {
+            let call = || calls_within(table, calls + 1);
+            table.calling(Path::new("/srv/pay"), call).unwrap_or(calls)
+        }
+        assert_eq!(calls_within(table(), 0), GROUPS_MOST);
     }
 
     #[test]

@@ -335,6 +335,8 @@ impl Watch {
     }
 
     fn outlive_hands(&mut self) -> i32 {
+        // One whose thread still waited in a call would not have been seen as gone.
+        self.table.end_calls();
         // Also what the hands had begun to release.
         let own =
             |slot: &Slot| self.endings.iter().any(|e| e.slots.iter().any(|s| ptr::eq(*s, slot)));

@@ -12,7 +12,7 @@ use std::thread;
 use nix::sys::eventfd::EventFd;
 use tsugi_vocabulary::{GroupName, Span};
 
-use super::turns::{Aim, Unsettled};
+use super::turns::{Aim, Place, Unsettled};
 use crate::address::{self, raise};
 use crate::guardian::guarded::{Arm, Release};
 use crate::guardian::release::{Beside, Means, Steps};
@@ -199,12 +199,19 @@ impl Shared {
     }
 
     fn work(&self, task: Task, done: &Sender<Finished>) {
-        let Task { serial, visitor, id, request, .. } = task;
+        let Task { serial, aim, visitor, id, request } = task;
         let emptied = match &request {
             Request::KillGroup { group } => Some(group.clone()),
             _ => None,
         };
-        let outcome = self.carry_out(request);
+        let outcome = match aim.map(|aim| aim.place) {
+            // A release of this volume waits for it.
+            Some(Place::Dir(dir)) => {
+                let made = self.means.table.calling(&dir, || self.carry_out(request));
+                made.unwrap_or(Err(Failure::Busy))
+            }
+            Some(Place::Address(_) | Place::Group(_)) | None => self.carry_out(request),
+        };
         let emptied = emptied.filter(|_| outcome.is_ok());
         let finished = Finished { visitor, id, outcome, emptied, serial };
         // Without a receiver the hands are ending and nobody wants to know.

@@ -178,8 +178,11 @@ fn orderly(dir: &Path, let_go: Duration) -> Result<Vec<u32>, Failure> {
     let mut killed = Vec::new();
     let end = crate::clock::now() + let_go.into();
     loop {
-        // An unmount says nothing of what it could not write out.
-        if let Own::Yes = own_file_system {
+        // An unmount says nothing of what it could not write out. Where a release has taken it away
+        // meanwhile there is another below it, and the release would wait for that one's writes.
+        if let Own::Yes = own_file_system
+            && place(dir)?.device == device
+        {
             sync(dir)?;
         }
         match nix::mount::umount2(dir, MntFlags::UMOUNT_NOFOLLOW) {

@@ -3,13 +3,15 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::poll::{PollFd, PollFlags, poll};
 use tempfile::TempDir;
 
 const LONGEST_WRITE: usize = 128 * 1024;
@@ -39,12 +41,23 @@ enum Mood {
     Ends,
 }
 
+impl Mood {
+    /// Whether what is asked has to wait for another mood.
+    fn keeps(self, _asked: &[u8]) -> bool {
+        match self {
+            Self::Answers => false,
+            Self::Hangs | Self::Ends => true,
+        }
+    }
+}
+
 /// The disk.
 pub struct HangingDisk {
     /// The image, to be mounted through a loop device.
     pub image: PathBuf,
     dir: TempDir,
-    mood: Arc<(Mutex<Mood>, Condvar)>,
+    mood: Arc<Mutex<Mood>>,
+    waits: Arc<AtomicBool>,
     server: Option<JoinHandle<()>>,
 }
 
@@ -61,10 +74,11 @@ impl HangingDisk {
         let options = Some(options.as_str());
         mount(Some("hanging"), &shown, Some("fuse"), MsFlags::empty(), options).ok()?;
         let behind = fs::OpenOptions::new().read(true).write(true).open(behind).unwrap();
-        let mood = Arc::new((Mutex::new(Mood::Answers), Condvar::new()));
-        let server = Server { device, behind, mood: Arc::clone(&mood) };
+        let mood = Arc::new(Mutex::new(Mood::Answers));
+        let waits = Arc::new(AtomicBool::new(false));
+        let server = Server { device, behind, mood: Arc::clone(&mood), waits: Arc::clone(&waits) };
         let server = Some(thread::spawn(move || server.work()));
-        Some(Self { image: shown.join("disk.img"), dir, mood, server })
+        Some(Self { image: shown.join("disk.img"), dir, mood, waits, server })
     }
 
     /// From now on nothing that is asked of it is answered.
@@ -72,9 +86,18 @@ impl HangingDisk {
         self.be(Mood::Hangs);
     }
 
+    /// It answers again, also what it was asked meanwhile.
+    pub fn recover(&self) {
+        self.be(Mood::Answers);
+    }
+
+    /// Whether somebody waits for an answer.
+    pub fn is_waited_for(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
+    }
+
     fn be(&self, mood: Mood) {
-        *self.mood.0.lock().unwrap() = mood;
-        self.mood.1.notify_all();
+        *self.mood.lock().unwrap() = mood;
     }
 }
 
@@ -90,30 +113,43 @@ impl Drop for HangingDisk {
 struct Server {
     device: File,
     behind: File,
-    mood: Arc<(Mutex<Mood>, Condvar)>,
+    mood: Arc<Mutex<Mood>>,
+    waits: Arc<AtomicBool>,
 }
 
 impl Server {
     fn work(mut self) {
         let mut buffer = vec![0; LONGEST_WRITE + 4096];
+        let mut kept: Vec<Vec<u8>> = Vec::new();
         loop {
-            let Ok(length) = self.device.read(&mut buffer) else { return };
-            let mood = self.mood.0.lock().unwrap();
-            let mood = self.mood.1.wait_while(mood, |mood| *mood == Mood::Hangs).unwrap();
-            if *mood == Mood::Ends {
+            let mut polled = [PollFd::new(self.device.as_fd(), PollFlags::POLLIN)];
+            // Not for ever: it may be told to be of another mood.
+            if poll(&mut polled, 10_u16).is_ok_and(|ready| ready > 0) {
+                let Ok(length) = self.device.read(&mut buffer) else { return };
+                kept.push(buffer[..length].to_vec());
+            }
+            let mood = *self.mood.lock().unwrap();
+            if mood == Mood::Ends {
                 return;
             }
-            drop(mood);
-            let (unique, answer) = self.answer(&buffer[..length]);
-            let Some(answer) = answer else { continue };
-            let (error, body) = match answer {
-                Ok(body) => (0, body),
-                Err(errno) => (-errno, Vec::new()),
-            };
-            let length = u32::try_from(16 + body.len()).unwrap();
-            let head = [&length.to_ne_bytes()[..], &error.to_ne_bytes(), &unique.to_ne_bytes()];
-            drop(self.device.write_all(&[&head.concat()[..], &body].concat()));
+            let (stay, go) = kept.into_iter().partition(|asked| mood.keeps(asked));
+            kept = stay;
+            let go: Vec<Vec<u8>> = go;
+            go.iter().for_each(|asked| self.reply(asked));
+            self.waits.store(!kept.is_empty(), Ordering::Relaxed);
         }
+    }
+
+    fn reply(&mut self, asked: &[u8]) {
+        let (unique, answer) = self.answer(asked);
+        let Some(answer) = answer else { return };
+        let (error, body) = match answer {
+            Ok(body) => (0, body),
+            Err(errno) => (-errno, Vec::new()),
+        };
+        let length = u32::try_from(16 + body.len()).unwrap();
+        let head = [&length.to_ne_bytes()[..], &error.to_ne_bytes(), &unique.to_ne_bytes()];
+        drop(self.device.write_all(&[&head.concat()[..], &body].concat()));
     }
 
     /// What is answered to a question, if anything is.

@@ -40,6 +40,11 @@ impl Table {
         self.slots().iter().rposition(|slot| slot.state() != State::Free).map_or(0, |at| at + 1)
     }
 
+    /// The hands are gone and no thread of them is left, so no call of theirs is under way.
+    pub fn end_calls(&self) {
+        self.slots().iter().for_each(|slot| slot.call.store(0, Ordering::Release));
+    }
+
     /// How the watchdog took what the guardian gave it.
     pub fn set_watchdog(&self, fed: &io::Result<()>) {
         let number = if fed.is_ok() { 1 } else { 2 };

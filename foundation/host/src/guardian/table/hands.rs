@@ -1,11 +1,12 @@
 //! What the hands alone write into the table and ask of it.
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
+use std::path::Path;
+use std::sync::atomic::{Ordering, fence};
 
 use tsugi_vocabulary::{Epoch, GroupName, Moment};
 
-use super::{ProgramWords, Slot, State, Table, name_bytes};
+use super::{ProgramWords, Slot, State, Table, name_bytes, number_of};
 use crate::process::ProgramId;
 
 impl Table {
@@ -13,6 +14,21 @@ impl Table {
     pub fn lease_runs(&self, group: &str, epoch: Epoch, now: Moment) -> bool {
         let armed = |slot: &Slot| (slot.state(), slot.epoch()) == (State::Armed, epoch);
         self.slot_of(group).is_some_and(|slot| armed(slot) && slot.deadline() > now)
+    }
+
+    /// Makes a call on what is mounted at `dir`, or is to be. A release that begins meanwhile waits
+    /// for its end; whether one had begun before is to be asked within it. None where so many calls
+    /// are under way that this one could not be told, and is not made.
+    pub fn calling<T>(&self, dir: &Path, call: impl FnOnce() -> T) -> Option<T> {
+        let number = number_of(dir);
+        let free = |slot: &&Slot| {
+            slot.call.compare_exchange(0, number, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        };
+        let told = self.slots().iter().find(free)?;
+        fence(Ordering::SeqCst);
+        let outcome = call();
+        told.call.store(0, Ordering::Release);
+        Some(outcome)
     }
 
     /// The place whose group has `address`, as far as it still matters.
