@@ -19,15 +19,9 @@ use crate::sys::{MountRoot, place_of, shut_down_file_system};
 /// The root directory of every ext4 file system.
 const EXT4_ROOT: u64 = 2;
 
-#[derive(Clone, Copy)]
-enum Own {
-    Yes,
-    No,
-}
-
 /// Whether a whole ext4 or xfs of its own is mounted exactly on `dir`: only such a one is ever
 /// shut down. A directory of the machine's own file system never is, by whatever name.
-fn is_own_file_system(dir: &Path) -> io::Result<Own> {
+fn is_own_file_system(dir: &Path) -> io::Result<bool> {
     let place = place_of(dir, AT_SYMLINK_NOFOLLOW)?;
     let machine = place_of(Path::new("/"), AT_SYMLINK_NOFOLLOW)?;
     let open = File::open(dir)?;
@@ -38,7 +32,7 @@ fn is_own_file_system(dir: &Path) -> io::Result<Own> {
         _ => false,
     };
     let own = place.mount_root == MountRoot::Here && place.device != machine.device;
-    Ok(if whole && own { Own::Yes } else { Own::No })
+    Ok(whole && own)
 }
 
 /// Whether all of a file system is mounted on `dir`, not a directory of it: the number of the
@@ -95,8 +89,8 @@ pub fn unescape(text: &str) -> String {
 /// It is still alive.
 pub fn shut_down(dir: &Path) -> Result<(), Failure> {
     match is_own_file_system(dir) {
-        Ok(Own::No) => Ok(()),
-        Ok(Own::Yes) => File::open(dir)
+        Ok(false) => Ok(()),
+        Ok(true) => File::open(dir)
             .and_then(|open| shut_down_file_system(&open))
             .map(|()| ask_disk_of(dir))
             .map_err(|error| Failure::system("shut the file system down", &error)),
@@ -160,7 +154,7 @@ mod tests {
     #[test]
     fn the_file_system_of_the_machine_is_never_shut_down() {
         for dir in ["/", "/tmp", "/proc", "/no-such-place"] {
-            assert!(!matches!(is_own_file_system(Path::new(dir)), Ok(Own::Yes)), "{dir}");
+            assert!(!is_own_file_system(Path::new(dir)).unwrap_or(false), "{dir}");
         }
     }
 

@@ -191,12 +191,7 @@ impl Desk {
             i32::try_from(rest.0.div_ceil(1_000_000)).unwrap_or(i32::MAX)
         });
         let unsent = self.visitors.values().any(|visitor| !visitor.outbox.is_empty());
-        match (rest, unsent) {
-            (Some(rest), true) => rest.min(TRY_AGAIN_MS),
-            (Some(rest), false) => rest,
-            (None, true) => TRY_AGAIN_MS,
-            (None, false) => -1,
-        }
+        rest.into_iter().chain(unsent.then_some(TRY_AGAIN_MS)).min().unwrap_or(-1)
     }
 
     fn take_signals(&mut self) {
@@ -360,8 +355,7 @@ impl Desk {
             }
             Request::Watch => {
                 self.answer(token, id, Ok(Answer::Done));
-                self.begin_watch(token);
-                return;
+                return self.begin_watch(token);
             }
             slow @ (Request::AddAddress { .. }
             | Request::RemoveAddress { .. }
@@ -391,9 +385,9 @@ impl Desk {
     fn take_back(&mut self, request: &Request) {
         let Request::KillGroup { group } = request else { return };
         let of_group = |(_, _, program): &Patient| program.right.group() == group;
-        let (back, stay) = std::mem::take(&mut self.patient).into_iter().partition(of_group);
+        let patient = std::mem::take(&mut self.patient);
+        let (back, stay): (Vec<Patient>, _) = patient.into_iter().partition(of_group);
         self.patient = stay;
-        let back: Vec<Patient> = back;
         for (token, id, _) in back {
             self.answer(token, id, Err(taken_back()));
         }

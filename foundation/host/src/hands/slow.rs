@@ -116,11 +116,10 @@ impl Slow {
 
     /// Refuses what waits to come up where something is to go down now.
     fn take_back(&mut self, down: &Aim) {
-        let (back, stay) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|task| task.aim.as_ref().is_some_and(|aim| down.takes_back(aim)));
+        let taken = |task: &Task| task.aim.as_ref().is_some_and(|aim| down.takes_back(aim));
+        let waiting = std::mem::take(&mut self.waiting);
+        let (back, stay): (VecDeque<Task>, _) = waiting.into_iter().partition(taken);
         self.waiting = stay;
-        let back: VecDeque<Task> = back;
         for Task { serial, visitor, id, .. } in back {
             let finished =
                 Finished { visitor, id, outcome: Err(taken_back()), emptied: None, serial };
@@ -152,14 +151,11 @@ impl Slow {
             let (shared, done) = (Arc::clone(&self.shared), self.done.clone());
             let (serial, visitor, id) = (task.serial, task.visitor, task.id);
             self.running.insert(serial, task.aim.clone());
-            let started = thread::Builder::new().stack_size(STACK).spawn({
-                let done = done.clone();
-                move || shared.work(task, &done)
-            });
-            if let Err(error) = started {
+            let thread = thread::Builder::new().stack_size(STACK);
+            if let Err(error) = thread.spawn(move || shared.work(task, &done)) {
                 let outcome = Err(Failure::system("start a thread", &error));
                 let finished = Finished { visitor, id, outcome, emptied: None, serial };
-                done.send(finished).expect("we hold the other end");
+                self.done.send(finished).expect("we hold the other end");
             }
         }
     }

@@ -11,7 +11,7 @@ use libc::AT_SYMLINK_NOFOLLOW;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags};
 
-use super::{Own, detach, is_own_file_system, mounted, shut_down, verify_gone};
+use super::{detach, is_own_file_system, mounted, shut_down, verify_gone};
 use crate::request::{Failure, Source, Unmounting};
 use crate::sys::{MountRoot, place_of};
 use crate::{loop_device, process, sys};
@@ -98,7 +98,7 @@ fn mount_device(device: &Path, dir: &Path) -> Result<PathBuf, Failure> {
         return Err(Failure::MountedElsewhere { dir: there.dir });
     }
     refuse_taken(dir)?;
-    if let Use::Taken = exclusive(device) {
+    if is_taken(device) {
         let why = format!("{} is in use outside of what this node sees", device.display());
         return Err(Failure::Source { why });
     }
@@ -135,17 +135,10 @@ fn mount_on(device: &Path, dir: &Path) -> Result<(), Failure> {
     Err(Failure::Source { why: format!("{device} holds no ext4 or xfs that can be mounted") })
 }
 
-enum Use {
-    Free,
-    Taken,
-}
-
 /// A mounted device cannot be opened exclusively, wherever it is mounted.
-fn exclusive(device: &Path) -> Use {
-    match OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(device) {
-        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => Use::Taken,
-        Ok(_) | Err(_) => Use::Free,
-    }
+fn is_taken(device: &Path) -> bool {
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(device);
+    opened.is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY))
 }
 
 /// Unmounts what is mounted on `dir`; says which processes were killed for it.
@@ -174,15 +167,13 @@ pub fn unmount(dir: &Path, how: Unmounting) -> Result<Vec<u32>, Failure> {
 fn orderly(dir: &Path, let_go: Duration) -> Result<Vec<u32>, Failure> {
     let device = place(dir)?.device;
     let block = PathBuf::from(format!("/dev/block/{}:{}", device.0, device.1));
-    let own_file_system = is_own_file_system(dir).unwrap_or(Own::No);
+    let own_file_system = is_own_file_system(dir).unwrap_or(false);
     let mut killed = Vec::new();
     let end = crate::clock::now() + let_go.into();
     loop {
         // An unmount says nothing of what it could not write out. Where a release has taken it away
         // meanwhile there is another below it, and the release would wait for that one's writes.
-        if let Own::Yes = own_file_system
-            && place(dir)?.device == device
-        {
+        if own_file_system && place(dir)?.device == device {
             sync(dir)?;
         }
         match nix::mount::umount2(dir, MntFlags::UMOUNT_NOFOLLOW) {
@@ -193,7 +184,7 @@ fn orderly(dir: &Path, let_go: Duration) -> Result<Vec<u32>, Failure> {
         }
         // Only a file system of its own has users of its own; a bound directory shares the
         // device with others, and those who keep it busy are found by the group's kill.
-        if let Own::Yes = own_file_system {
+        if own_file_system {
             for pid in users_of(device) {
                 drop(sys::kill(pid.cast_signed(), libc::SIGKILL));
                 if !killed.contains(&pid) {
@@ -204,7 +195,7 @@ fn orderly(dir: &Path, let_go: Duration) -> Result<Vec<u32>, Failure> {
         sleep(LOOK_AGAIN);
     }
     verify_gone(dir)?;
-    if let (Own::Yes, Use::Taken) = (own_file_system, exclusive(&block)) {
+    if own_file_system && is_taken(&block) {
         let what = format!("{} is mounted outside of what this node sees", block.display());
         return Err(Failure::NoEffect { what });
     }
