@@ -191,6 +191,21 @@ fn cl_18_a_guardian_that_is_lost_over_a_disk_that_hangs_is_stood_in_for_and_the_
 }
 
 #[test]
+fn cl_18_what_a_lost_guardian_has_begun_is_over_before_its_group_counts_as_released() {
+    if !root() {
+        return;
+    }
+    let Some(mut two) = Two::running() else { return };
+    // A file system that somebody else is shutting down says at once that it is, and reads say
+    // nothing of a write that hangs.
+    two.disk.hang_over_writes();
+    two.arm(300);
+    two.child_that_hangs();
+    send(two.node.guardian_pid(), Signal::SIGKILL);
+    until("the node has ended instead of its machine", || (!lives(two.node.pid())).then_some(()));
+}
+
+#[test]
 fn cl_18_a_mount_under_way_as_its_lease_runs_out_is_undone_before_its_group_counts_as_released() {
     if !root() {
         return;

@@ -13,6 +13,8 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 use tsugi_vocabulary::{Moment, Span};
 
 use super::guarded::{Arm, Release, VolumeKind};
@@ -66,6 +68,9 @@ pub struct Means {
     /// Has steps taken where nobody waits for them: by a child of the guardian, by a thread of the
     /// hands. A thread of the guardian that hangs would keep it from being seen as dead.
     pub beside: fn(Steps) -> io::Result<Beside>,
+    /// In the hands the guardian that they have lost. Its children are theirs since then, in the
+    /// process group that it led.
+    pub lost: Option<u32>,
 }
 
 /// How the marks of a group's programs begin.
@@ -152,7 +157,7 @@ impl Means {
 
     fn start(&self, slots: Vec<&'static Slot>, began: Moment) -> io::Result<Beside> {
         let (tree, node_mark) = (self.tree.clone(), self.node_mark.clone());
-        let means = Self { tree, netlink: None, table: self.table, node_mark, beside: self.beside };
+        let means = Self { tree, netlink: None, node_mark, ..*self };
         (self.beside)(Box::new(move || {
             // Without cgroups nobody has killed them: all, before one of them is waited for.
             slots.iter().for_each(|slot| means.kill(name(slot.read().as_ref())));
@@ -172,13 +177,13 @@ impl Means {
             }
         }
         let left = self.kill_all(group, end);
-        let called = || volumes().any(|volume| self.table.is_called(&volume.dir));
+        let alone = || !volumes().any(|v| self.table.is_called(&v.dir) || self.is_outlived());
         let torn = loop {
-            // What the hands are mounting is not there yet, and what they unmount is written out
-            // when it is not there any more. So that nothing is under way is asked on both sides.
-            let before = called();
+            // What the hands are mounting is not there yet, and what is being unmounted is written
+            // out when it is not there any more. So whether anybody else is at it is asked twice.
+            let before = alone();
             let torn = volumes().map(|v| tear_off(&v.dir, v.kind)).fold(Release::Complete, worse);
-            if !left.is_empty() || !(before || called()) {
+            if !left.is_empty() || (before && alone()) {
                 break torn;
             }
             std::thread::sleep(LOOK_AGAIN.to_std());
@@ -186,6 +191,13 @@ impl Means {
         // What a damaged place does not name any more is still there.
         let named = slot.soundness() == Soundness::Sound;
         if left.is_empty() && named { torn } else { Release::Incomplete }
+    }
+
+    /// Whether a child of a guardian that is lost is left: one that hangs may still write.
+    fn is_outlived(&self) -> bool {
+        let group = |lost: u32| Pid::from_raw(-lost.cast_signed());
+        let end = self.lost.map(|lost| waitpid(group(lost), Some(WaitPidFlag::WNOHANG)));
+        end.is_some_and(|end| end != Err(Errno::ECHILD))
     }
 
     fn remove(&mut self, addresses: &[IpAddr]) -> Release {
@@ -265,7 +277,7 @@ mod tests {
         let memory = crate::sys::memory_file(c"table", crate::guardian::table::LENGTH).unwrap();
         let table = Table::map(&memory).unwrap();
         let (tree, netlink, node_mark) = (None, None, "mark".to_owned());
-        let mut means = Means { tree, netlink, table, node_mark, beside: no_room };
+        let mut means = Means { tree, netlink, table, node_mark, beside: no_room, lost: None };
         let slot = &table.slots()[0];
         let mut endings = means.begin(&[slot], Moment(5));
         assert_eq!((endings.len(), slot.state()), (1, State::Releasing));

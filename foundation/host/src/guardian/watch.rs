@@ -95,6 +95,7 @@ impl Watch {
                 table,
                 node_mark: given.mark,
                 beside: child::begin,
+                lost: None,
             },
             endings: Vec::new(),
             fence: given.fence,

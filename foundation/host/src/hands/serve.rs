@@ -230,7 +230,7 @@ impl Desk {
             };
             let pid = pid.as_raw().cast_unsigned();
             match self.staff.family.ended(pid) {
-                Some(Member::Guardian) => self.stand_in_for_guardian(),
+                Some(Member::Guardian) => self.stand_in_for_guardian(pid),
                 Some(Member::Agent) => self.agent_ended(how),
                 None => {
                     if let Some(ended) = self.staff.programs.ended(pid, how) {
@@ -242,8 +242,11 @@ impl Desk {
     }
 
     /// The guardian is dead: what it guarded has nobody who would end it, so it ends now.
-    fn stand_in_for_guardian(&mut self) {
+    fn stand_in_for_guardian(&mut self, lost: u32) {
+        self.staff.means.lost = Some(lost);
         let released = self.release_armed();
+        // Its number may be another's from now on.
+        self.staff.means.lost = None;
         self.tell(Event::GuardianLost { released });
     }
 

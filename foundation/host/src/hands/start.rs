@@ -79,7 +79,7 @@ pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
     let bell = EventFd::from_flags(flags).map_err(|error| failed("make a bell")(error.into()))?;
     let with = |netlink| {
         let (tree, node_mark) = (tree.clone(), mark.clone());
-        Means { tree, netlink, table, node_mark, beside: slow::beside }
+        Means { tree, netlink, table, node_mark, beside: slow::beside, lost: None }
     };
     let slow = Slow::new(powers, with(None), Arc::new(bell));
     let means = with(Netlink::open().ok());

@@ -38,14 +38,17 @@ mod asks {
 enum Mood {
     Answers,
     Hangs,
+    /// It answers, but to nothing that is written.
+    HangsOverWrites,
     Ends,
 }
 
 impl Mood {
     /// Whether what is asked has to wait for another mood.
-    fn keeps(self, _asked: &[u8]) -> bool {
+    fn keeps(self, asked: &[u8]) -> bool {
         match self {
             Self::Answers => false,
+            Self::HangsOverWrites => asked[4..8] == asks::WRITE.to_ne_bytes(),
             Self::Hangs | Self::Ends => true,
         }
     }
@@ -84,6 +87,11 @@ impl HangingDisk {
     /// From now on nothing that is asked of it is answered.
     pub fn hang(&self) {
         self.be(Mood::Hangs);
+    }
+
+    /// From now on nothing that is written to it is answered; what is read of it is.
+    pub fn hang_over_writes(&self) {
+        self.be(Mood::HangsOverWrites);
     }
 
     /// It answers again, also what it was asked meanwhile.
@@ -202,8 +210,10 @@ impl Server {
 /// The answer to the kernel's first word: which version is spoken, and how much is written at once.
 fn welcome(readahead: u32) -> Vec<u8> {
     const BIG_WRITES: u32 = 1 << 5;
+    /// Without it a read waits behind a write that is not answered.
+    const ASYNC_DIO: u32 = 1 << 15;
     let longest = u32::try_from(LONGEST_WRITE).unwrap();
-    let said = [7, 31, readahead, BIG_WRITES, 0, longest, 1];
+    let said = [7, 31, readahead, BIG_WRITES | ASYNC_DIO, 0, longest, 1];
     let mut bytes: Vec<u8> = said.into_iter().flat_map(u32::to_ne_bytes).collect();
     bytes.resize(64, 0);
     bytes
