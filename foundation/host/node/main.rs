@@ -109,14 +109,18 @@ fn trespass(role: &str, call: &str) -> i32 {
 
 /// As in a container whose filter does not know a way to start a process.
 fn refuse(call: &str) {
-    let new_process = || {
-        let no_thread = SeccompCmpOp::MaskedEq(libc::CLONE_THREAD as u64);
-        let condition = SeccompCondition::new(0, SeccompCmpArgLen::Dword, no_thread, 0)?;
+    let flags = |which: i32, set: i32| {
+        let masked = SeccompCmpOp::MaskedEq(u64::from(which.cast_unsigned()));
+        let set = u64::from(set.cast_unsigned());
+        let condition = SeccompCondition::new(0, SeccompCmpArgLen::Dword, masked, set)?;
         SeccompRule::new(vec![condition])
     };
+    // The C library's `fork` has the child note its number, the guardian's child does not.
+    let (thread, noted) = (libc::CLONE_THREAD, libc::CLONE_CHILD_SETTID);
     let rule = match call {
         "clone3" => (libc::SYS_clone3, Vec::new()),
-        _ => (libc::SYS_clone, vec![new_process().expect("a rule")]),
+        "child" => (libc::SYS_clone, vec![flags(thread | noted, 0).expect("a rule")]),
+        _ => (libc::SYS_clone, vec![flags(thread | noted, noted).expect("a rule")]),
     };
     let here = std::env::consts::ARCH.try_into().expect("it runs here");
     let no = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());

@@ -111,6 +111,22 @@ fn l5_a_released_group_is_never_armed_again_for_the_same_epoch() {
     assert_eq!(node.notice(), Notice::Refused { group: group(), epoch: epoch(), why });
 }
 
+#[test]
+fn a_guardian_that_could_have_no_child_does_not_begin() {
+    let mut node = Node::start(&["refuse=child"]);
+    node.event("it has ended", |event| matches!(event, Event::GuardianLost { .. }));
+}
+
+#[test]
+fn a_node_learns_how_its_children_end_also_where_who_starts_it_does_not() {
+    let mut node = Node::of_one_who_ignores_children();
+    node.arm(60_000, &[], Vec::new());
+    let id = node.spawn(shell(lease(), Purpose::Service, "exec sleep 1000"));
+    node.shorten(300, &[], Vec::new());
+    released(&mut node);
+    assert_eq!(node.ended(id).how, HowEnded::Signalled(libc::SIGKILL));
+}
+
 fn lost_guardian(signal: Signal) {
     let mut node = Node::start(&[]);
     node.arm(60_000, &[], Vec::new());

@@ -127,9 +127,13 @@ impl Launch {
     }
 }
 
-/// Signals do again what they do by default: a child inherits which we block and ignore.
-fn default_signals() -> io::Result<()> {
-    for name in [Signal::SIGHUP, Signal::SIGPIPE] {
+/// Signals do again what they do by default: a child inherits which we block and ignore. Of one who
+/// ignores SIGCHLD nobody learns how its own children end.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn default_signals() -> io::Result<()> {
+    for name in [Signal::SIGHUP, Signal::SIGPIPE, Signal::SIGCHLD] {
         // SAFETY: SIG_DFL is no function of ours that could be called at a bad time.
         unsafe { signal(name, SigHandler::SigDfl) }?;
     }

@@ -14,6 +14,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::{Mode, umask};
 
 use super::family::Family;
+use super::launch::default_signals;
 use super::programs::Programs;
 use super::serve::{Desk, Staff};
 use super::slow::{self, Slow};
@@ -132,6 +133,7 @@ fn lock(dir: &Path) -> Result<Flock<File>, StartFailure> {
 }
 
 fn take_signals() -> io::Result<SignalFd> {
+    default_signals()?;
     let mut wanted = SigSet::empty();
     for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT] {
         wanted.add(signal);

@@ -72,7 +72,10 @@ pub fn start_process(dir: &Path, options: &[&str]) -> Leash {
 
 /// The same with these variables in its environment.
 fn start_under(dir: &Path, options: &[&str], around: &[(&str, &str)]) -> Leash {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tsugi-host-node"));
+    start_by(Command::new(env!("CARGO_BIN_EXE_tsugi-host-node")), dir, options, around)
+}
+
+fn start_by(mut command: Command, dir: &Path, options: &[&str], around: &[(&str, &str)]) -> Leash {
     command.arg("hands").arg(dir.join("run")).arg(dir.join("data")).args(options);
     command.envs(around.iter().copied());
     Leash(command.stdin(Stdio::null()).spawn().expect("the program is built with the tests"))
@@ -95,6 +98,15 @@ impl Node {
     pub fn under(around: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().unwrap();
         let process = start_under(dir.path(), &[], around);
+        Self::met(dir, process)
+    }
+
+    /// One that is started by somebody who ignores how his children end.
+    pub fn of_one_who_ignores_children() -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut command = Command::new("env");
+        command.args(["--ignore-signal=CHLD", env!("CARGO_BIN_EXE_tsugi-host-node")]);
+        let process = start_by(command, dir.path(), &[], &[]);
         Self::met(dir, process)
     }
 
