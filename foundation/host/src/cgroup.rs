@@ -66,6 +66,14 @@ impl Tree {
         processes(&self.base.join(group))
     }
 
+    /// Whether nothing of `group` runs; what cannot be told counts as running.
+    pub fn is_empty(&self, group: &str) -> bool {
+        match fs::read_to_string(self.base.join(group).join("cgroup.events")) {
+            Ok(text) => text.lines().any(|line| line == "populated 0"),
+            Err(error) => gone(&error),
+        }
+    }
+
     /// The groups that have a cgroup.
     #[must_use]
     pub fn groups(&self) -> Vec<String> {

@@ -149,10 +149,22 @@ impl Means {
         ending.late_looks += u32::from(now >= ending.end);
         if ending.beside.is_none() {
             // Where there is no room for it now: those that use it up are being killed.
+            if ending.slots.iter().all(|slot| self.is_bare(slot)) {
+                return Some(ending.addresses);
+            }
             ending.beside = self.start(ending.slots.clone(), ending.began).ok();
         }
         let said = ending.beside.as_mut().and_then(|beside| beside());
         outcome(said, ending.late_looks).map(|release| worse(ending.addresses, release))
+    }
+
+    /// Whether a look that waits for nothing shows that there is nothing of a group to wait for.
+    fn is_bare(&self, slot: &Slot) -> bool {
+        let (Some(tree), Some(arm)) = (&self.tree, slot.read()) else { return false };
+        // Kernels before 5.14 kill one by one, and may have missed one that was just born.
+        self.kill(arm.group.as_str());
+        let whole = slot.soundness() == Soundness::Sound && arm.volumes.is_empty();
+        whole && tree.is_empty(arm.group.as_str())
     }
 
     fn start(&self, slots: Vec<&'static Slot>, began: Moment) -> io::Result<Beside> {
@@ -269,11 +281,50 @@ mod tests {
         }
     }
 
+    fn no_room(_steps: Steps) -> io::Result<Beside> {
+        Err(io::ErrorKind::OutOfMemory.into())
+    }
+
+    #[test]
+    fn what_has_no_volumes_and_no_processes_left_needs_no_room() {
+        let base = tempfile::TempDir::new().unwrap();
+        let events = base.path().join("pay/cgroup.events");
+        std::fs::create_dir(base.path().join("pay")).unwrap();
+        let memory = crate::sys::memory_file(c"table", crate::guardian::table::LENGTH).unwrap();
+        let table = Table::map(&memory).unwrap();
+        let tree = Some(Tree::at(base.path().to_owned()));
+        let (netlink, node_mark) = (None, "mark".to_owned());
+        let mut means = Means { tree, netlink, table, node_mark, beside: no_room, lost: None };
+        let mut arm = Arm {
+            group: tsugi_vocabulary::GroupName::new("pay").unwrap(),
+            epoch: tsugi_vocabulary::Epoch { incarnation: 1, counter: 1 },
+            deadline: Moment(4),
+            allowed: Span::secs(1),
+            addresses: Vec::new(),
+            volumes: Vec::new(),
+        };
+        let slot = &table.slots()[0];
+        let mut look = |arm: &Arm| {
+            slot.arm(arm);
+            let mut ending = means.begin(&[slot], Moment(5));
+            means.go_on(&mut ending[0], Moment(5))
+        };
+        assert_eq!(look(&arm), Some(Release::Complete), "it never had any");
+        for (events_say, said) in [("1", None), ("0", Some(Release::Complete))] {
+            std::fs::write(&events, format!("populated {events_say}\nfrozen 0\n")).unwrap();
+            assert_eq!(look(&arm), said, "{events_say}");
+        }
+        let (dir, kind) = ("/srv/pay".into(), VolumeKind::Directory);
+        arm.volumes = vec![super::super::guarded::Volume { dir, kind }];
+        assert_eq!(look(&arm), None, "what is mounted is not looked at here");
+        arm.volumes.clear();
+        std::fs::remove_file(&events).unwrap();
+        std::fs::create_dir(&events).unwrap();
+        assert_eq!(look(&arm), None, "nobody knows");
+    }
+
     #[test]
     fn steps_that_find_no_room_are_begun_later_and_never_counted_as_done() {
-        fn no_room(_steps: Steps) -> io::Result<Beside> {
-            Err(io::ErrorKind::OutOfMemory.into())
-        }
         let memory = crate::sys::memory_file(c"table", crate::guardian::table::LENGTH).unwrap();
         let table = Table::map(&memory).unwrap();
         let (tree, netlink, node_mark) = (None, None, "mark".to_owned());
