@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use support::*;
 use tsugi_host::guardian::message::{Arm, Notice, Order, Volume, VolumeKind};
 use tsugi_host::request::{
-    Answer, Failure, Purpose, Release, Report, Request, RequestId, Right, Source,
+    Answer, Failure, Purpose, Release, Report, Request, RequestId, Right, Source, Unmounting,
 };
 use tsugi_host::{Guard, Host, clock};
 use tsugi_vocabulary::{GroupName, Span};
@@ -246,4 +246,21 @@ fn cl_18_hands_that_are_killed_in_a_mount_are_not_gone_before_it_is() {
     assert!(lives(guardian), "it waits for them");
     two.disk.recover();
     until("it has ended after them", || (!lives(guardian)).then_some(()));
+}
+
+#[test]
+fn cl_18_an_unmount_that_still_writes_out_is_waited_for_although_nothing_is_mounted_any_more() {
+    if !root() {
+        return;
+    }
+    let Some(mut two) = Two::running() else { return };
+    inside(two.node.pid(), &format!("sync -f {}", two.dir.display()));
+    two.disk.hang_over_writes();
+    let unmount = Request::Unmount { dir: two.dir.clone(), how: Unmounting::Orderly };
+    two.node.hands.ask(&unmount).unwrap();
+    until("it is out of the tree", || (!two.mounted()).then_some(()));
+    two.arm(300);
+    assert_eq!(two.released(), Release::Incomplete);
+    drop(two.disk);
+    until("the node has ended instead of its machine", || (!lives(two.node.pid())).then_some(()));
 }
