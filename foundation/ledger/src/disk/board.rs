@@ -93,32 +93,26 @@ mod tests {
 
     use super::*;
     use crate::disk::keeper::Keeper;
-    use crate::disk::platter::{Platter, Reach};
+    use crate::disk::platter::{Platter, Reach, Shared};
     use crate::mutant::plant;
     use crate::{ClusterId, View, disk};
 
     /// A platter at which the next write is torn, and its machine gone with that.
     #[derive(Clone)]
-    struct Torn(std::sync::Arc<std::sync::Mutex<Platter>>);
-
-    impl Torn {
-        fn of(platter: Platter) -> Self {
-            Self(std::sync::Arc::new(std::sync::Mutex::new(platter)))
-        }
-    }
+    struct Torn(Shared);
 
     impl Store for Torn {
         fn name(&self) -> String {
             "torn".to_owned()
         }
         fn size(&mut self) -> IoResult<u64> {
-            self.0.lock().unwrap().size()
+            self.0.size()
         }
         fn read(&mut self, at: u64, into: &mut [u8]) -> IoResult<()> {
-            self.0.lock().unwrap().read(at, into)
+            self.0.read(at, into)
         }
         fn write(&mut self, at: u64, _: &[u8]) -> IoResult<()> {
-            self.0.lock().unwrap().put(at, &[7; 512], Reach::Whole);
+            self.0.at(|platter| platter.put(at, &[7; 512], Reach::Whole));
             Err(Error::other("no power"))
         }
         fn settle(&mut self) -> IoResult<()> {
@@ -147,7 +141,7 @@ mod tests {
         let sworn = keeper.vow();
         let mut platter = keeper.clone().into_store();
         platter.put(place + (late * BLOCK) as u64, &old, Reach::Whole);
-        let torn = Torn::of(platter);
+        let torn = Torn(Shared::of(platter));
         assert!(keeper.with_store(torn.clone()).campaign().is_err(), "its machine is gone");
         let left = Board::read(&mut torn.clone(), &title).ok().unwrap();
         left.vows[0] == sworn
@@ -212,7 +206,7 @@ mod tests {
         let mut view = View::founded(1);
         view.applied = Index(1);
         disk::found(&mut platter, (ClusterId(1), BootId(2)), &nodes, &view).unwrap();
-        let shared = Both(std::sync::Arc::new(std::sync::Mutex::new(platter)));
+        let shared = Shared::of(platter);
         let mut next = Keeper::seat(shared.clone(), ClusterId(1), &nodes[0]).ok().unwrap();
         let mut former =
             Keeper::open(shared.clone(), ClusterId(1), &nodes[0], BootId(3)).ok().unwrap();
@@ -221,27 +215,5 @@ mod tests {
         assert!(next.vow().number > former.vow().number);
         assert_eq!(next.vow().promised, former.vow().promised, "a promise is never taken back");
         assert_eq!(next.vow().accepted, former.vow().accepted);
-    }
-
-    /// Two processes at one platter.
-    #[derive(Clone)]
-    struct Both(std::sync::Arc<std::sync::Mutex<Platter>>);
-
-    impl Store for Both {
-        fn name(&self) -> String {
-            self.0.lock().unwrap().name()
-        }
-        fn size(&mut self) -> IoResult<u64> {
-            self.0.lock().unwrap().size()
-        }
-        fn read(&mut self, at: u64, into: &mut [u8]) -> IoResult<()> {
-            self.0.lock().unwrap().read(at, into)
-        }
-        fn write(&mut self, at: u64, bytes: &[u8]) -> IoResult<()> {
-            self.0.lock().unwrap().write(at, bytes)
-        }
-        fn settle(&mut self) -> IoResult<()> {
-            self.0.lock().unwrap().settle()
-        }
     }
 }

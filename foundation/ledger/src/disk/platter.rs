@@ -226,3 +226,43 @@ impl Store for Platter {
         Ok(())
     }
 }
+
+/// A platter that several use at once, or that is looked at after it was used.
+#[cfg(test)]
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Mutex<Platter>>);
+
+#[cfg(test)]
+impl Shared {
+    pub(crate) fn of(platter: Platter) -> Self {
+        Self(Arc::new(Mutex::new(platter)))
+    }
+
+    /// What `act` makes of the platter that all of them use.
+    pub(crate) fn at<T>(&self, act: impl FnOnce(&mut Platter) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+impl Store for Shared {
+    fn name(&self) -> String {
+        self.at(|platter| platter.name())
+    }
+
+    fn size(&mut self) -> Result<u64> {
+        self.at(Store::size)
+    }
+
+    fn read(&mut self, at: u64, into: &mut [u8]) -> Result<()> {
+        self.at(|platter| platter.read(at, into))
+    }
+
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+        self.at(|platter| platter.write(at, bytes))
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.at(Store::settle)
+    }
+}

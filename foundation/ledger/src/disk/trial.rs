@@ -173,7 +173,7 @@ mod tests {
 
     use super::*;
     use crate::disk::keeper::Keeper;
-    use crate::disk::platter::Platter;
+    use crate::disk::platter::{Platter, Shared};
     use crate::{View, disk};
 
     const CLUSTER: ClusterId = ClusterId(1);
@@ -285,9 +285,9 @@ mod tests {
                 held
             };
             let held = bytes(&mut platter);
-            let store = Shared(Arc::new(Mutex::new(platter)));
+            let store = Shared::of(platter);
             try_writing(store.clone(), (CLUSTER, &node("a")), Some(spot)).unwrap();
-            let mut platter = store.0.lock().unwrap().clone();
+            let mut platter = store.at(|platter| platter.clone());
             let after = Board::read(&mut platter, &title).unwrap();
             let same = |vow: Vow| Vow { number: 0, ..vow };
             assert_eq!(same(after.vows[0]), same(before.vows[0]), "{what:?}");
@@ -328,27 +328,5 @@ mod tests {
     /// The area that a holds now.
     fn area_in_use(platter: &mut Platter, title: &Title) -> u64 {
         Board::read(platter, title).unwrap().vows[0].generation % AREAS
-    }
-
-    /// A platter that is looked at after it was used.
-    #[derive(Clone)]
-    struct Shared(Arc<Mutex<Platter>>);
-
-    impl Store for Shared {
-        fn name(&self) -> String {
-            self.0.lock().unwrap().name()
-        }
-        fn size(&mut self) -> IoResult<u64> {
-            self.0.lock().unwrap().size()
-        }
-        fn read(&mut self, at: u64, into: &mut [u8]) -> IoResult<()> {
-            self.0.lock().unwrap().read(at, into)
-        }
-        fn write(&mut self, at: u64, bytes: &[u8]) -> IoResult<()> {
-            self.0.lock().unwrap().write(at, bytes)
-        }
-        fn settle(&mut self) -> IoResult<()> {
-            self.0.lock().unwrap().settle()
-        }
     }
 }
