@@ -132,13 +132,6 @@ impl Here {
             Self::OnDisk(disk) => Ear::of_disk(me, disk.ledger),
         }
     }
-
-    fn on_disk(&self) -> Option<OnDisk> {
-        match self {
-            Self::OnNodes(_) => None,
-            Self::OnDisk(disk) => Some(disk.clone()),
-        }
-    }
 }
 
 /// The other voters over the wire.
@@ -242,7 +235,6 @@ pub(super) async fn open(
         patience: (times.ttl + times.ttl).to_std(),
     });
     tokio::spawn(keep_warm(Arc::downgrade(&peers), me.clone()));
-    let hastened = Arc::downgrade(&peers);
     let seat = Seat {
         directory: agent.data_dir.join("ledger"),
         cluster: ClusterId(identity.cluster.id.0),
@@ -250,15 +242,19 @@ pub(super) async fn open(
         timing: Timing { lease: times.ttl },
     };
     let others: Arc<dyn Others> = peers.clone();
-    let here = match shared_disk::path(&resolved.spec, &me) {
-        None => open_ledger(seat, founding, peers).await.map(Here::OnNodes),
+    let opened = match shared_disk::path(&resolved.spec, &me) {
+        None => open_ledger(seat, founding, peers).await.map(|l| (Here::OnNodes(l), None)),
         Some(path) => {
             let seat = (seat.cluster, me.clone(), life);
             let opened = shared_disk::ledger(path, seat, times.ttl, &agent.data_dir).await;
-            opened.map(Here::OnDisk)
+            opened.map(|disk| {
+                let written = disk.ledger.written();
+                tokio::spawn(hasten(written, Arc::downgrade(&peers), me.clone()));
+                (Here::OnDisk(disk.clone()), Some(disk))
+            })
         }
     };
-    let here = here.map_err(|failure| match failure {
+    let (here, disk) = opened.map_err(|failure| match failure {
         Failure::Storage(storage) if resolved.spec.ledger.is_on_disk() => {
             LinkFailure::SharedDisk(storage)
         }
@@ -266,21 +262,17 @@ pub(super) async fn open(
     })?;
     let reception =
         Reception::open(identity, |_applicant| Box::pin(async { Ok(()) }))?.map(Arc::new);
-    let shared = here.ledger();
+    let ledger = here.ledger();
     let data_dir = agent.data_dir.clone();
-    tokio::spawn(contact::keep(Arc::clone(&shared), data_dir.clone()));
+    tokio::spawn(contact::keep(Arc::clone(&ledger), data_dir.clone()));
     let place = place(agent, identity);
     let parity = Arc::new(Rounds::new(standing.clone(), others, place));
-    let register = Arc::new(Register::new(data_dir.clone(), Arc::clone(&shared), standing));
-    if let Here::OnDisk(disk) = &here {
-        tokio::spawn(hasten(disk.ledger.written(), hastened, me.clone()));
-    }
+    let register = Arc::new(Register::new(data_dir.clone(), Arc::clone(&ledger), standing));
     let inside = (here.clone(), Arc::clone(&register), Arc::clone(&parity));
     let server = listen(&tls, own, inside, reception.clone()).await?;
     if founding.part == Part::Founder {
-        tokio::spawn(write_first_entry(Arc::clone(&shared), data_dir));
+        tokio::spawn(write_first_entry(Arc::clone(&ledger), data_dir));
     }
-    let (ledger, disk) = (shared, here.on_disk());
     let ear = here.ear(identity.subject.name.clone());
     Ok(Link { ledger, disk, book, register, tls, heard, reception, ear, parity, _server: server })
 }
