@@ -101,6 +101,18 @@ fn begun(run_dir: &Path, name: &str) -> Begun {
     }
 }
 
+/// A file that grows by a byte with each start of a mirror here, and by the lock of which a start
+/// and a give-up take turns. Only root writes there.
+fn turns(run_dir: &Path, name: &str) -> PathBuf {
+    // No name of a resource makes this the mark of another one.
+    run_dir.join(format!("mirrored-{name}"))
+}
+
+/// How many starts of it there have been here since the machine began.
+fn starts(run_dir: &Path, name: &str) -> u64 {
+    fs::symlink_metadata(turns(run_dir, name)).map_or(0, |about| about.len())
+}
+
 /// Whether it is mounted anywhere that is seen from here.
 fn is_mounted(device: &Path) -> bool {
     let number = minor(device).map(|minor| format!("{MAJOR}:{minor}"));

@@ -48,6 +48,9 @@ pub struct Standing {
     pub fence_faults: BTreeMap<NodeName, FenceFault>,
     /// Scripts by which groups choose who takes them over that print no number here, and why.
     pub score_faults: BTreeMap<tsugi_vocabulary::GroupName, String>,
+    /// Mirrors whose role is to be given up here and which somebody has in use, by group and DRBD's
+    /// name, and how each stands.
+    pub mirrors_in_use: BTreeMap<(tsugi_vocabulary::GroupName, String), String>,
     /// When the fence devices of other nodes last answered well from here; none if one never did.
     pub fence_tests: BTreeMap<NodeName, Option<Wall>>,
     /// By how many parts in a million this node's lease clock differs from the steered one.

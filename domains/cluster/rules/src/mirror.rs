@@ -13,7 +13,7 @@ mod tend;
 
 pub use copies::{Copies, Fencing, Known, Promotion, Refused, Says, claim};
 pub use let_go::{Begun, LetGo, let_go};
-pub use tend::{FROZEN_FOR, Place, Seen, Tend, tend};
+pub use tend::{FROZEN_FOR, IfMounted, Place, Seen, Tend, tend};
 
 /// How the mirror of a volume stands on one node, in DRBD's own words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -519,6 +519,7 @@ fn first_standing(me: &NodeName) -> Standing {
         fence_faults: BTreeMap::new(),
         fence_tests: BTreeMap::new(),
         score_faults: BTreeMap::new(),
+        mirrors_in_use: BTreeMap::new(),
         clock_ppm: None,
         carried: BTreeMap::new(),
         drops: Default::default(),

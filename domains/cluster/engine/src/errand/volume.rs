@@ -53,7 +53,7 @@ pub(super) fn mirrored(
         Action::Promote(..) => (lease(job), Purpose::Start, resource.start_limit),
         // Nobody who ends the group ends it.
         Action::Thaw | Action::Sever => (aside()?, Purpose::Stop, THAWED_IN),
-        Action::Demote | Action::GiveUp | Action::Connect | Action::Resume => {
+        Action::Demote | Action::GiveUp { .. } | Action::Connect | Action::Resume => {
             (free(job), Purpose::Stop, resource.stop_limit)
         }
     };

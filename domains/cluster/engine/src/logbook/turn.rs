@@ -48,6 +48,12 @@ pub(super) fn messages(before: &Standing, now: &Standing, language: Language) ->
             out.push(messages::score_script_failed(group, &now.me, why));
         }
     }
+    // What it says of it changes with each try.
+    for (of, how) in &now.mirrors_in_use {
+        if !before.mirrors_in_use.contains_key(of) {
+            out.push(messages::mirror_in_use(&of.0, &now.me, how));
+        }
+    }
     out.extend(drops(before, now));
     let (old, new) = (&*before.record, &*now.record);
     config(old.config.as_deref(), new.config.as_deref(), &mut out);

@@ -7,15 +7,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use tsugi_cluster_rules::mirror::{Begun, Copies, Io, Mirror, Place, Says, Seen, Tend, tend};
+use tsugi_cluster_rules::mirror::{
+    Begun, Copies, Io, Mirror, Obstacle, Place, Says, Seen, Tend, tend,
+};
 use tsugi_cluster_rules::record::Record;
 use tsugi_cluster_rules::spec::GroupSpec;
 use tsugi_host::Host;
-use tsugi_host::request::{Answer, Event, Program, ProgramId, Report, Request, RequestId};
+use tsugi_host::request::{
+    Answer, Ended, Event, HowEnded, Program, ProgramId, Report, Request, RequestId,
+};
 use tsugi_vocabulary::{GroupName, Moment, NodeName, Span};
 
 use super::step::{self, Action};
-use super::{begun, look, say};
+use super::{begun, look, say, starts};
 use crate::errand::Surroundings;
 
 /// How often the mirrors are looked at.
@@ -45,20 +49,25 @@ pub struct Keeper {
     running: BTreeMap<ProgramId, UnderWay>,
     /// Since when each was seen frozen while the ledger named this node as the newest.
     frozen: BTreeMap<(GroupName, String), Moment>,
+    /// What is to be given up and somebody has in use, as the last try said.
+    in_use: BTreeMap<(GroupName, String), String>,
 }
 
-/// What is read of a mirror: how it stands, by its device, and whether somebody has begun to let go
-/// of it, by its name.
+/// What is read of a mirror: how it stands, by its device; whether somebody has begun to let go of
+/// it and how often it was started here, by its name.
 #[derive(Clone, Copy, Debug)]
 struct Eyes {
     look: fn(&Path) -> Option<Mirror>,
     begun: fn(&Path, &str) -> Begun,
+    starts: fn(&Path, &str) -> u64,
 }
 
 /// A deed that was begun, and when.
 #[derive(Clone, Debug)]
 struct UnderWay {
     group: GroupName,
+    /// The mirror that it gives up, if it does.
+    gives_up: Option<String>,
     since: Moment,
 }
 
@@ -66,7 +75,7 @@ impl Keeper {
     /// Nothing was looked at yet.
     #[must_use]
     pub fn new(around: Surroundings) -> Self {
-        Self::seeing(around, Eyes { look: |device| look(Path::new("/"), device), begun })
+        Self::seeing(around, Eyes { look: |device| look(Path::new("/"), device), begun, starts })
     }
 
     fn seeing(around: Surroundings, eyes: Eyes) -> Self {
@@ -78,7 +87,15 @@ impl Keeper {
             asked: BTreeMap::new(),
             running: BTreeMap::new(),
             frozen: BTreeMap::new(),
+            in_use: BTreeMap::new(),
         }
+    }
+
+    /// The mirrors whose role is to be given up here and which somebody has in use, by group and
+    /// DRBD's name, with how each stands.
+    #[must_use]
+    pub fn in_use(&self) -> &BTreeMap<(GroupName, String), String> {
+        &self.in_use
     }
 
     /// Looks at the mirrors if it is time, as the record has their groups now.
@@ -96,7 +113,12 @@ impl Keeper {
         let waited_for = |deed: &UnderWay| now < deed.since + GONE_AFTER;
         self.asked.retain(|_, deed| waited_for(deed));
         self.running.retain(|_, deed| waited_for(deed));
-        for (group, deed) in self.wanted(now, record, me) {
+        let wanted = self.wanted(now, record, me);
+        self.in_use.retain(|(group, name), _| {
+            let mut deeds = wanted.iter().filter(|(of, _)| of == group);
+            deeds.any(|(_, deed)| step::gives_up(deed) == Some(name.as_str()))
+        });
+        for (group, deed) in wanted {
             let mut all = self.asked.values().chain(self.running.values());
             if all.any(|deed| deed.group == group) || self.not_before.contains_key(&group) {
                 continue;
@@ -104,9 +126,10 @@ impl Keeper {
             let connects = deed.iter().any(|word| word == "connect");
             let pause = if connects { AFTER_CONNECT } else { PAUSE };
             self.not_before.insert(group.clone(), now + pause);
+            let gives_up = step::gives_up(&deed).map(str::to_owned);
             let program = self.program(&group, deed);
             if let Some(id) = program.and_then(|p| host.ask(&Request::Spawn(p)).ok()) {
-                self.asked.insert(id, UnderWay { group, since: now });
+                self.asked.insert(id, UnderWay { group, gives_up, since: now });
             }
         }
     }
@@ -138,7 +161,7 @@ impl Keeper {
                 let deed = tend(seen, place, (copies, me))?;
                 // The copies of a group are alike once those of all of its volumes are.
                 let now = whole || !matches!(deed, Tend::Say(Says::Alike { .. }));
-                now.then(|| words(group, (one.name, &one.device), deed))
+                now.then(|| words(group, one, deed))
             });
             wanted.extend(deeds.min().map(|(_, deed)| (group.clone(), deed)));
         }
@@ -152,7 +175,8 @@ impl Keeper {
             let device = self.around.data_dir.join(device);
             let mirror = (self.eyes.look)(&device);
             let begun = (self.eyes.begun)(&self.around.run_dir, name);
-            One { name, device, mirror, begun }
+            let starts = (self.eyes.starts)(&self.around.run_dir, name);
+            One { name, device, mirror, begun, starts }
         };
         super::of(spec).map(one).collect()
     }
@@ -177,9 +201,25 @@ impl Keeper {
                 }
             }
             Report::Event(Event::Ended(ended)) => {
-                self.running.remove(&ended.program.id);
+                if let Some(deed) = self.running.remove(&ended.program.id) {
+                    self.on_end(deed, ended);
+                }
             }
             Report::Event(_) => {}
+        }
+    }
+
+    fn on_end(&mut self, deed: UnderWay, ended: &Ended) {
+        let Some(name) = deed.gives_up else { return };
+        let HowEnded::Exited(code) = ended.how else { return };
+        match step::obstacle(code) {
+            Some(Obstacle::HeldOpen) => {
+                let said = String::from_utf8_lossy(&ended.tail).trim().to_owned();
+                self.in_use.insert((deed.group, name), said);
+            }
+            Some(_) | None => {
+                self.in_use.remove(&(deed.group, name));
+            }
         }
     }
 }
@@ -190,6 +230,7 @@ struct One<'a> {
     device: PathBuf,
     mirror: Option<Mirror>,
     begun: Begun,
+    starts: u64,
 }
 
 /// Whether it is frozen although the ledger has it that this node writes alone.
@@ -204,14 +245,18 @@ fn other<'a>(spec: &'a GroupSpec, me: &NodeName) -> Option<&'a NodeName> {
 }
 
 /// The words that do it, and in which order the deeds of one group come.
-fn words(group: &GroupName, of: (&str, &Path), deed: Tend) -> (u8, Vec<String>) {
+fn words(group: &GroupName, one: &One<'_>, deed: Tend) -> (u8, Vec<String>) {
+    let of = (one.name, one.device.as_path());
     match deed {
         // Who writes one of its volumes alone writes it alone, whatever the others are.
         Tend::Say(Says::Alone) => (0, say::words(group.as_str(), Says::Alone)),
         Tend::Say(says @ (Says::There { .. } | Says::Chosen)) => {
             (1, say::words(group.as_str(), says))
         }
-        Tend::Demote => (2, step::words(Action::GiveUp, of, LIMIT)),
+        Tend::Demote(mounted) => {
+            let action = Action::GiveUp { mounted, starts: one.starts };
+            (2, step::words(action, of, LIMIT))
+        }
         Tend::Resume => (3, step::words(Action::Resume, of, LIMIT)),
         Tend::Connect => (4, step::words(Action::Connect, of, LIMIT)),
         Tend::Say(says @ Says::Alike { .. }) => (5, say::words(group.as_str(), says)),

@@ -1,5 +1,6 @@
 //! Makes a resource of DRBD primary or secondary, as a process of its own:
-//! `tsugi mirroring promote NAME DEVICE lost|awaited|older|newer MILLIS [fenced]`.
+//! `tsugi mirroring promote NAME DEVICE lost|awaited|older|newer MILLIS [fenced]`, or
+//! `tsugi mirroring give-up NAME DEVICE left|given-up MILLIS STARTS`.
 //!
 //! It is started by the hands like a script of its group and killed at its limit. Whether and when
 //! is the rules' table; `--force` is a person's alone. What else is done about mirrors by a process
@@ -7,6 +8,8 @@
 //! told (`say`).
 
 use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,14 +17,14 @@ use std::{fs, io, thread};
 
 use tsugi_cluster_rules::desk::Told;
 use tsugi_cluster_rules::mirror::{
-    Begun, Fencing, Io, LetGo, Mirror, Next, Obstacle, Peer, let_go, next,
+    Begun, Fencing, IfMounted, Io, LetGo, Mirror, Next, Obstacle, Peer, let_go, next,
 };
 use tsugi_vocabulary::Span;
 use tsugi_wire::control::{How, MirrorOf, Operation};
 
 use super::fence_peer::Side;
 use super::say::Said;
-use super::{begun, configured, fence_peer, is_mounted, look, mark, say};
+use super::{begun, configured, fence_peer, is_mounted, look, mark, say, starts, turns};
 use crate::aside::{self, AHEAD, ExitCodes, NONSENSE};
 
 /// The word of the command line that calls it.
@@ -60,7 +63,13 @@ pub enum Action {
     /// The same although it is not frozen yet: DRBD may notice later that the other side is gone.
     Sever,
     /// To be secondary although it may be frozen, because the group is not this node's.
-    GiveUp,
+    GiveUp {
+        /// What becomes of it where it is mounted.
+        mounted: IfMounted,
+        /// How many starts of it there had been when that was decided: after another one it is the
+        /// group's again.
+        starts: u64,
+    },
     /// To connect again.
     Connect,
     /// To go on, once the ledger has said so, with what waits for a handler that has ended.
@@ -78,21 +87,35 @@ impl Action {
 /// The words after [`WORD`] that do `action` to a resource, which has `limit` for it.
 #[must_use]
 pub fn words(action: Action, (name, device): (&str, &Path), limit: Span) -> Vec<String> {
-    let (word, peer, more) = match action {
+    let (word, how, more) = match action {
         Action::Promote(peer, Fencing::AsItIs) => ("promote", of_peer(peer), None),
-        Action::Promote(peer, Fencing::Demanded) => ("promote", of_peer(peer), Some(FENCED)),
+        Action::Promote(peer, Fencing::Demanded) => {
+            ("promote", of_peer(peer), Some(FENCED.to_owned()))
+        }
+        Action::GiveUp { mounted, starts } => {
+            (GIVE_UP, if_mounted(mounted), Some(starts.to_string()))
+        }
         Action::Demote => ("demote", "-", None),
         Action::Thaw => ("thaw", "-", None),
         Action::Sever => ("sever", "-", None),
-        Action::GiveUp => ("give-up", "-", None),
         Action::Resume => ("resume", "-", None),
         Action::Connect => ("connect", "-", None),
     };
     let device = device.to_string_lossy().into_owned();
     let limit = limit.as_millis().to_string();
-    let words = [word.to_owned(), name.to_owned(), device, peer.to_owned(), limit];
-    words.into_iter().chain(more.map(str::to_owned)).collect()
+    let words = [word.to_owned(), name.to_owned(), device, how.to_owned(), limit];
+    words.into_iter().chain(more).collect()
 }
+
+/// Which resource words give up, if they do.
+pub(super) fn gives_up(words: &[String]) -> Option<&str> {
+    match words {
+        [word, name, ..] if word == GIVE_UP => Some(name),
+        _ => None,
+    }
+}
+
+const GIVE_UP: &str = "give-up";
 
 /// DRBD has to be one whose fencing is a proof.
 const FENCED: &str = "fenced";
@@ -103,6 +126,13 @@ const fn of_peer(peer: Peer) -> &'static str {
         Peer::Awaited => "awaited",
         Peer::Older => "older",
         Peer::Newer => "newer",
+    }
+}
+
+const fn if_mounted(mounted: IfMounted) -> &'static str {
+    match mounted {
+        IfMounted::Left => "left",
+        IfMounted::GivenUp => "given-up",
     }
 }
 
@@ -117,6 +147,35 @@ struct Step {
     name: String,
     device: PathBuf,
     until: Instant,
+    run_dir: PathBuf,
+    drbd: Box<dyn Drbd>,
+}
+
+/// DRBD of this machine, or a stand-in of it.
+trait Drbd {
+    /// How the mirror of a device stands.
+    fn look(&self, device: &Path) -> Option<Mirror>;
+    /// Whether a device is mounted.
+    fn is_mounted(&self, device: &Path) -> bool;
+    /// What `drbdadm` printed, or what it said to why not.
+    fn adm(&self, words: &[&str]) -> Result<String, String>;
+}
+
+/// That of the kernel.
+struct Kernels;
+
+impl Drbd for Kernels {
+    fn look(&self, device: &Path) -> Option<Mirror> {
+        look(Path::new("/"), device)
+    }
+
+    fn is_mounted(&self, device: &Path) -> bool {
+        is_mounted(device)
+    }
+
+    fn adm(&self, words: &[&str]) -> Result<String, String> {
+        printed("drbdadm", words)
+    }
 }
 
 /// Does what `words` say: an exit code, and what is to be printed.
@@ -133,7 +192,7 @@ pub fn run(words: &[OsString]) -> (i32, String) {
         Action::Demote => step.demote(),
         Action::Thaw => step.let_go(Until::NothingWaits),
         Action::Sever => step.sever(),
-        Action::GiveUp => step.give_up(),
+        Action::GiveUp { mounted, starts } => step.give_up(mounted, starts),
         Action::Connect => step.connect(),
         Action::Resume => step.resume(),
     };
@@ -145,27 +204,28 @@ pub fn run(words: &[OsString]) -> (i32, String) {
 
 fn read(words: &[OsString]) -> Option<Step> {
     let words = aside::texts(words)?;
-    let [action, name, device, peer, limit, more @ ..] = words.as_slice() else { return None };
-    let fencing = match more {
-        [] => Fencing::AsItIs,
-        [word] if *word == FENCED => Fencing::Demanded,
-        _ => return None,
-    };
+    let [action, name, device, how, limit, more @ ..] = words.as_slice() else { return None };
     let peers = [Peer::Lost, Peer::Awaited, Peer::Older, Peer::Newer];
-    let of = peers.into_iter().find(|of| of_peer(*of) == *peer);
-    let action = match (*action, of, *peer, fencing) {
-        ("promote", Some(of), ..) => Action::Promote(of, fencing),
-        ("demote", None, "-", Fencing::AsItIs) => Action::Demote,
-        ("thaw", None, "-", Fencing::AsItIs) => Action::Thaw,
-        ("sever", None, "-", Fencing::AsItIs) => Action::Sever,
-        ("give-up", None, "-", Fencing::AsItIs) => Action::GiveUp,
-        ("resume", None, "-", Fencing::AsItIs) => Action::Resume,
-        ("connect", None, "-", Fencing::AsItIs) => Action::Connect,
+    let peer = || peers.into_iter().find(|peer| of_peer(*peer) == *how);
+    let all = [IfMounted::Left, IfMounted::GivenUp];
+    let mounted = || all.into_iter().find(|mounted| if_mounted(*mounted) == *how);
+    let action = match (*action, *how, more) {
+        ("promote", _, []) => Action::Promote(peer()?, Fencing::AsItIs),
+        ("promote", _, [word]) if *word == FENCED => Action::Promote(peer()?, Fencing::Demanded),
+        (GIVE_UP, _, [starts]) => {
+            Action::GiveUp { mounted: mounted()?, starts: starts.parse().ok()? }
+        }
+        ("demote", "-", []) => Action::Demote,
+        ("thaw", "-", []) => Action::Thaw,
+        ("sever", "-", []) => Action::Sever,
+        ("resume", "-", []) => Action::Resume,
+        ("connect", "-", []) => Action::Connect,
         _ => return None,
     };
     let limit = Duration::from_millis(limit.parse().ok()?).saturating_sub(AHEAD);
     let (name, device) = ((*name).to_owned(), PathBuf::from(device));
-    Some(Step { action, name, device, until: Instant::now() + limit })
+    let (run_dir, drbd) = (say::run_dir(), Box::new(Kernels));
+    Some(Step { action, name, device, until: Instant::now() + limit, run_dir, drbd })
 }
 
 /// How far a mirror is let go of.
@@ -175,6 +235,8 @@ enum Until {
     NothingWaits,
     /// It is secondary, and DRBD has it as before.
     Over,
+    /// The same, unless it becomes the group's again: so many starts there had been.
+    GivenUp(IfMounted, u64),
 }
 
 /// Why it was not done, and what DRBD said to it.
@@ -182,10 +244,19 @@ type Came = Result<(), (Obstacle, String)>;
 
 impl Step {
     fn look(&self) -> Option<Mirror> {
-        look(Path::new("/"), &self.device)
+        self.drbd.look(&self.device)
+    }
+
+    fn drbdadm<const N: usize>(&self, words: [&str; N]) -> Result<String, String> {
+        self.drbd.adm(&words)
     }
 
     fn promote(&self, peer: Peer, fencing: Fencing) -> Came {
+        // Said before the turn is waited for: who is giving it up ends at the next step.
+        let turn = self.turns(b".")?;
+        while !self.has_its(&turn)? {
+            thread::sleep(LOOK);
+        }
         self.is_its_device()?;
         // Whoever let go of it before, and was killed: without its disk it would be nothing.
         if self.begun() == Begun::Yes {
@@ -204,7 +275,7 @@ impl Step {
                     return Err((obstacle, String::new()));
                 }
                 Next::Wait(_) => thread::sleep(LOOK),
-                Next::Promote => match drbdadm(["primary", &self.name]) {
+                Next::Promote => match self.drbdadm(["primary", &self.name]) {
                     Ok(_) => return Ok(()),
                     Err(said) => {
                         refused += 1;
@@ -228,7 +299,7 @@ impl Step {
                 Some(mirror) if mirror.is_primary() => {}
                 _ => return Ok(()),
             }
-            let Err(said) = drbdadm(["secondary", &self.name]) else { return Ok(()) };
+            let Err(said) = self.drbdadm(["secondary", &self.name]) else { return Ok(()) };
             if Instant::now() >= self.until {
                 return Err((Obstacle::HeldOpen, said));
             }
@@ -236,27 +307,66 @@ impl Step {
         }
     }
 
-    /// What is mounted may be used by what nobody here has ended. Where somebody has begun to let
-    /// go of it, that came before.
-    fn give_up(&self) -> Came {
-        if self.begun() == Begun::No && is_mounted(&self.device) {
-            return Err((Obstacle::HeldOpen, String::new()));
+    fn give_up(&self, mounted: IfMounted, starts: u64) -> Came {
+        let until = Until::GivenUp(mounted, starts);
+        let turn = self.turns(b"")?;
+        loop {
+            if let Some(came) = self.stands_in_the_way(until) {
+                return came;
+            }
+            if self.has_its(&turn)? {
+                return self.let_go(until);
+            }
+            thread::sleep(LOOK);
         }
-        self.let_go(Until::Over)
+    }
+
+    /// What ends a give-up before its next step, if anything does. It was decided a while ago:
+    /// meanwhile the group may have been started here, and what is mounted may be used by what
+    /// nobody here has ended.
+    fn stands_in_the_way(&self, until: Until) -> Option<Came> {
+        let Until::GivenUp(mounted, decided_after) = until else { return None };
+        if starts(&self.run_dir, &self.name) != decided_after {
+            return Some(Ok(()));
+        }
+        let left = mounted == IfMounted::Left && self.drbd.is_mounted(&self.device);
+        left.then(|| Err((Obstacle::HeldOpen, String::new())))
+    }
+
+    /// The file by which a start and a give-up take turns, with `said` behind what stands there.
+    fn turns(&self, said: &[u8]) -> Result<File, (Obstacle, String)> {
+        let path = turns(&self.run_dir, &self.name);
+        let file = OpenOptions::new().append(true).create(true).open(&path);
+        let written = file.and_then(|mut file| file.write_all(said).map(|()| file));
+        written.map_err(|error| self.no_turn(&error))
+    }
+
+    /// Whether it is this one's turn, which is over with the file, or with whoever holds it.
+    fn has_its(&self, turn: &File) -> Result<bool, (Obstacle, String)> {
+        match turn.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) if Instant::now() < self.until => Ok(false),
+            Err(error) => Err(self.no_turn(&error.into())),
+        }
+    }
+
+    fn no_turn(&self, error: &io::Error) -> (Obstacle, String) {
+        let path = turns(&self.run_dir, &self.name);
+        (Obstacle::Refused, format!("{}: {error}", path.display()))
     }
 
     fn begun(&self) -> Begun {
-        begun(&say::run_dir(), &self.name)
+        begun(&self.run_dir, &self.name)
     }
 
     fn begin(&self) -> Came {
-        let mark = mark(&say::run_dir(), &self.name);
+        let mark = mark(&self.run_dir, &self.name);
         let failed = |error| (Obstacle::Refused, format!("{}: {error}", mark.display()));
         fs::write(&mark, "").map_err(failed)
     }
 
     fn end(&self) -> Came {
-        let mark = mark(&say::run_dir(), &self.name);
+        let mark = mark(&self.run_dir, &self.name);
         match fs::remove_file(&mark) {
             // Another one has ended it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -275,6 +385,9 @@ impl Step {
     /// nothing is known but that.
     fn let_go(&self, until: Until) -> Came {
         loop {
+            if let Some(came) = self.stands_in_the_way(until) {
+                return came;
+            }
             let next = let_go(self.look().as_ref(), self.begun());
             if matches!(next, LetGo::Disconnect | LetGo::Detach | LetGo::Fail) {
                 self.begin()?;
@@ -284,14 +397,18 @@ impl Step {
                     return Ok(());
                 }
                 (LetGo::Wait, _) => Ok(String::new()),
-                (LetGo::Disconnect, _) => drbdadm(["disconnect", "--force", &self.name]),
-                (LetGo::Detach, _) => drbdadm(["detach", "--force", &self.name]),
-                (LetGo::Fail, _) => drbdadm(["resume-io", &self.name]),
-                (LetGo::Demote, Until::Over) => drbdadm(["secondary", &self.name]),
-                (LetGo::TakeUp, Until::Over) => match drbdadm(["adjust", &self.name]) {
-                    Ok(_) => return self.end(),
-                    Err(said) => Err(said),
-                },
+                (LetGo::Disconnect, _) => self.drbdadm(["disconnect", "--force", &self.name]),
+                (LetGo::Detach, _) => self.drbdadm(["detach", "--force", &self.name]),
+                (LetGo::Fail, _) => self.drbdadm(["resume-io", &self.name]),
+                (LetGo::Demote, Until::Over | Until::GivenUp(..)) => {
+                    self.drbdadm(["secondary", &self.name])
+                }
+                (LetGo::TakeUp, Until::Over | Until::GivenUp(..)) => {
+                    match self.drbdadm(["adjust", &self.name]) {
+                        Ok(_) => return self.end(),
+                        Err(said) => Err(said),
+                    }
+                }
             };
             if Instant::now() >= self.until {
                 let obstacle = match next {
@@ -322,7 +439,8 @@ impl Step {
         let of = MirrorOf::Resource(self.name.clone());
         match say::ask(Operation::MirrorAlone { of }, How::ForReal) {
             Said::Written if waits() => {
-                drbdadm(["resume-io", &self.name]).map(drop).map_err(|s| (Obstacle::Refused, s))
+                let said = self.drbdadm(["resume-io", &self.name]);
+                said.map(drop).map_err(|said| (Obstacle::Refused, said))
             }
             Said::Written => Ok(()),
             Said::Refused | Said::WouldBe | Said::Nothing => {
@@ -333,12 +451,13 @@ impl Step {
 
     /// Whether anything comes of it is DRBD's: it refuses to join what was written apart.
     fn connect(&self) -> Came {
-        drbdadm(["connect", &self.name]).map(drop).map_err(|said| (Obstacle::Refused, said))
+        self.drbdadm(["connect", &self.name]).map(drop).map_err(|said| (Obstacle::Refused, said))
     }
 
     /// Another resource than that of the device would be made primary for nothing.
     fn is_its_device(&self) -> Came {
-        let device = drbdadm(["sh-dev", &self.name]).map_err(|said| (Obstacle::NotUp, said))?;
+        let device =
+            self.drbdadm(["sh-dev", &self.name]).map_err(|said| (Obstacle::NotUp, said))?;
         let same = |path: &str| {
             let number = |path: &Path| {
                 std::fs::metadata(path).map(|about| std::os::unix::fs::MetadataExt::rdev(&about))
@@ -364,11 +483,6 @@ impl Step {
     }
 }
 
-/// What it printed, or what it said to why not.
-fn drbdadm<const N: usize>(words: [&str; N]) -> Result<String, String> {
-    printed("drbdadm", &words)
-}
-
 /// What a program of DRBD printed, or what it said to why not.
 pub(super) fn printed(program: &str, words: &[&str]) -> Result<String, String> {
     let ended = Command::new(program).args(words).stdin(Stdio::null()).output();
@@ -381,29 +495,4 @@ pub(super) fn printed(program: &str, words: &[&str]) -> Result<String, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_it_is_told_it_reads_again_and_nothing_else() {
-        let device = Path::new("/dev/drbd0");
-        let peers = [Peer::Lost, Peer::Awaited, Peer::Older, Peer::Newer];
-        let kinds = [Fencing::AsItIs, Fencing::Demanded];
-        let promote = |peer| kinds.map(|fencing| Action::Promote(peer, fencing));
-        let frozen = [Action::Thaw, Action::Sever, Action::Resume];
-        let others = [Action::Demote, Action::GiveUp, Action::Connect].into_iter().chain(frozen);
-        let promotions = peers.into_iter().flat_map(promote);
-        for action in promotions.chain(others) {
-            let words = words(action, ("r0", device), Span::secs(9));
-            let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
-            let step = read(&words).expect("its own words");
-            assert_eq!((step.action, step.name.as_str()), (action, "r0"));
-            assert_eq!(step.device, device);
-            assert!(read(&words[1..]).is_none());
-        }
-        for words in [&["promote", "r0"][..], &["demote", "r0", "/dev/drbd0", "-", "9", "fenced"]] {
-            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-            assert_eq!(run(&words).0, NONSENSE);
-        }
-    }
-}
+mod tests;

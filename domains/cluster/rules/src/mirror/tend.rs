@@ -43,13 +43,24 @@ pub enum Tend {
     Say(Says),
     /// It is made secondary, and what was begun to let go of it is ended: what a guardian has
     /// released has nobody else to do so.
-    Demote,
+    Demote(IfMounted),
     /// DRBD is to connect again: it gave up because both sides were primary when the lost one
     /// came back.
     Connect,
     /// The ledger is asked once more, and then DRBD goes on with what waits: its handler ended
     /// without an answer.
     Resume,
+}
+
+/// What becomes of a mirror that is to be given up and is found mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMounted {
+    /// It is left as it is, and given up once nobody has it mounted: its group was not let go of
+    /// here, or a person may have mounted it since.
+    Left,
+    /// It is given up all the same: the group is another node's, and its own mount, of which link
+    /// and disk are gone, is all that can be left here.
+    GivenUp,
 }
 
 /// One mirror here.
@@ -70,10 +81,13 @@ pub struct Seen<'a> {
 pub fn tend(seen: Seen<'_>, place: Place, (copies, me): (&Copies, &NodeName)) -> Option<Tend> {
     let alike = || Tend::Say(Says::Alike { mark: copies.mark });
     match (place, seen.begun, seen.mirror) {
-        (Place::Others | Place::Nobodys, Begun::Yes, _) => Some(Tend::Demote),
+        (Place::Others, Begun::Yes, _) => Some(Tend::Demote(IfMounted::GivenUp)),
+        (Place::Nobodys, Begun::Yes, _) => Some(Tend::Demote(IfMounted::Left)),
         // Its next start ends what was begun, before it makes it primary.
         (Place::Taken | Place::Mine, Begun::Yes, _) | (_, Begun::No, None) => None,
-        (Place::Others, Begun::No, Some(mirror)) => mirror.is_primary().then_some(Tend::Demote),
+        (Place::Others, Begun::No, Some(mirror)) => {
+            mirror.is_primary().then_some(Tend::Demote(IfMounted::Left))
+        }
         (Place::Nobodys, Begun::No, Some(mirror)) => {
             let parted = copies.newest.is_some() && mirror.is_whole();
             (parted && !mirror.is_primary()).then(alike)
@@ -245,21 +259,24 @@ mod tests {
     fn a_role_that_a_guardian_left_behind_is_given_up_once_the_group_is_anothers() {
         let primary = mirror("Connected", WHOLE, UP_TO_DATE);
         let at = |place| at(&primary, place, &Copies::default());
-        assert_eq!(at(Place::Others), Some(Tend::Demote));
+        assert_eq!(at(Place::Others), Some(Tend::Demote(IfMounted::Left)));
         // A person who makes a file system has made it primary as well.
         assert_eq!(at(Place::Nobodys), None);
         assert_eq!(at(Place::Mine), None);
         let secondary = mirror("Connected", ("Secondary", "Primary"), UP_TO_DATE);
         let begun = |begun| of(Some(&secondary), (begun, Span::ZERO), Place::Others, &newest("a"));
         assert_eq!(begun(Begun::No), None);
-        assert_eq!(begun(Begun::Yes), Some(Tend::Demote), "it has no disk, or no link");
+        let ends = Some(Tend::Demote(IfMounted::GivenUp));
+        assert_eq!(begun(Begun::Yes), ends, "it has no disk, or no link");
     }
 
     #[test]
     fn what_somebody_began_to_let_go_of_is_ended_also_when_drbd_has_it_not_up() {
         for place in PLACES {
             let ends = match place {
-                Place::Others | Place::Nobodys => Some(Tend::Demote),
+                Place::Others => Some(Tend::Demote(IfMounted::GivenUp)),
+                // A person may have mounted it meanwhile.
+                Place::Nobodys => Some(Tend::Demote(IfMounted::Left)),
                 Place::Taken | Place::Mine => None,
             };
             let at = |begun| of(None, (begun, Span::ZERO), place, &Copies::default());

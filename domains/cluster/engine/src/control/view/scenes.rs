@@ -142,6 +142,7 @@ pub(crate) fn standing(record: Record) -> Standing {
         fence_faults: BTreeMap::new(),
         fence_tests: BTreeMap::new(),
         score_faults: BTreeMap::new(),
+        mirrors_in_use: BTreeMap::new(),
         clock_ppm: None,
         carried: BTreeMap::new(),
         drops: Default::default(),

@@ -47,6 +47,7 @@ impl Core {
             next.lost_logs.clone_from(&self.lost_logs);
             next.fence_faults = self.parts.fences.faults();
             next.score_faults = self.parts.meter.faults();
+            next.mirrors_in_use.clone_from(self.parts.keeper.in_use());
             let wall = |at: Moment| Wall(next.at.0.saturating_sub(now.since(at).as_millis()));
             let tests = self.parts.fences.tested_well().into_iter();
             next.fence_tests = tests.map(|(node, at)| (node, at.map(wall))).collect();
@@ -64,6 +65,7 @@ impl Core {
                 || next.slow_stops != standing.slow_stops
                 || next.fence_faults != standing.fence_faults
                 || next.score_faults != standing.score_faults
+                || next.mirrors_in_use != standing.mirrors_in_use
                 || next.lost_logs != standing.lost_logs;
             *standing = Arc::new(next);
             told || news

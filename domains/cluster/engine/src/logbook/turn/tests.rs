@@ -39,6 +39,7 @@ fn picture(group: GroupRecord) -> Standing {
         fence_faults: BTreeMap::new(),
         fence_tests: BTreeMap::new(),
         score_faults: BTreeMap::new(),
+        mirrors_in_use: BTreeMap::new(),
         clock_ppm: None,
         carried: std::collections::BTreeMap::new(),
         drops: Default::default(),
@@ -129,6 +130,21 @@ fn a_log_that_is_lost_is_told_once() {
     let told = messages(&before, &now, Language::En);
     assert_eq!(told.iter().map(Message::id).collect::<Vec<_>>(), ["TSUG10230-W"]);
     assert!(messages(&now, &now, Language::En).is_empty());
+}
+
+#[test]
+fn a_mirror_that_is_not_given_up_because_somebody_uses_it_is_told_once() {
+    let before = picture(owned("node1", 1, Cause::ClusterStart));
+    let used = |how: &str| {
+        let mut now = before.clone();
+        now.mirrors_in_use.insert((pay(), "r0".to_owned()), how.to_owned());
+        now
+    };
+    let first = used("r0: Connected Primary/Secondary UpToDate/UpToDate");
+    let told = messages(&before, &first, Language::En);
+    assert_eq!(told.iter().map(Message::id).collect::<Vec<_>>(), ["TSUG10394-W"]);
+    assert!(told[0].line(Language::En).contains("r0: Connected"));
+    assert!(messages(&first, &used("r0: WFConnection"), Language::En).is_empty());
 }
 
 #[test]

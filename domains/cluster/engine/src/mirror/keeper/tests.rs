@@ -10,7 +10,7 @@ use tsugi_cluster_rules::record::{
     AppliedConfig, GroupIntent, GroupRecord, Ownership, Phase, Versioned,
 };
 use tsugi_cluster_rules::start_kind::StartKind;
-use tsugi_host::request::{Ended, HowEnded, Purpose, Running, TimeLimit};
+use tsugi_host::request::{Purpose, Running, TimeLimit};
 use tsugi_vocabulary::{Epoch, Index, ResourceName};
 
 /// PAY has two volumes, of which the fake kernel shows one alone and one whole.
@@ -108,7 +108,8 @@ impl Scene {
     }
 
     fn seeing(look: fn(&Path) -> Option<Mirror>, begun: fn(&Path, &str) -> Begun) -> Self {
-        let keeper = Keeper::seeing(around("a", "/"), Eyes { look, begun });
+        let eyes = Eyes { look, begun, starts: |_, _| 3 };
+        let keeper = Keeper::seeing(around("a", "/"), eyes);
         Self { keeper, hands: FakeHands::default(), now: Moment(0) }
     }
 
@@ -129,6 +130,10 @@ impl Scene {
     }
 
     fn ends(&mut self) {
+        self.ends_with(0, "");
+    }
+
+    fn ends_with(&mut self, code: i32, said: &str) {
         let id = self.begins();
         let program = Running {
             id,
@@ -137,8 +142,8 @@ impl Scene {
             name: ResourceName::new("PAY").unwrap(),
             purpose: Purpose::Monitor,
         };
-        let (how, limit) = (HowEnded::Exited(0), TimeLimit::Kept);
-        let ended = Ended { program, how, limit, tail: Vec::new(), dropped: 0 };
+        let (how, limit) = (HowEnded::Exited(code), TimeLimit::Kept);
+        let ended = Ended { program, how, limit, tail: said.as_bytes().to_vec(), dropped: 0 };
         self.keeper.on_report(&Report::Event(Event::Ended(ended)));
     }
 }
@@ -229,4 +234,52 @@ fn what_is_primary_although_its_group_is_anothers_is_made_secondary() {
     let elsewhere = record("b", None);
     let began = Scene::new(both).second(&elsewhere);
     assert_eq!(began[0][..2], ["give-up".to_owned(), "r0".to_owned()]);
+}
+
+fn nobodys() -> Record {
+    let mut record = record("b", None);
+    let group = GroupName::new("PAY").unwrap();
+    let entry = GroupRecord::new(GroupIntent::Run);
+    record.groups.insert(group, Versioned { version: Index(3), value: Arc::new(entry) });
+    record
+}
+
+/// The words that give r1 up, after the one that calls for it.
+fn given_up(words: &[Vec<String>]) -> &[String] {
+    let [deed] = words else { panic!("{words:?}") };
+    assert_eq!(deed[..2], ["give-up".to_owned(), "r1".to_owned()]);
+    &deed[3..]
+}
+
+#[test]
+fn a_give_up_is_told_whether_a_mount_counts_and_after_how_many_starts_it_was_decided() {
+    let begun = |_: &Path, name: &str| if name == "r1" { Begun::Yes } else { Begun::No };
+    let mut elsewhere = Scene::seeing(|_| None, begun);
+    assert_eq!(given_up(&elsewhere.second(&record("b", None))), ["given-up", "20000", "3"]);
+    // A person may have mounted it.
+    let mut rests = Scene::seeing(|_| None, begun);
+    assert_eq!(given_up(&rests.second(&nobodys())), ["left", "20000", "3"]);
+}
+
+#[test]
+fn what_is_in_use_is_told_tried_again_and_forgotten_once_it_is_given_up_or_wanted_here() {
+    let begun = |_: &Path, name: &str| if name == "r1" { Begun::Yes } else { Begun::No };
+    let tried = || {
+        let mut scene = Scene::seeing(|_| None, begun);
+        given_up(&scene.second(&nobodys()));
+        scene.ends_with(76, "r1: Connected Primary/Secondary UpToDate/UpToDate\n");
+        let of = (GroupName::new("PAY").unwrap(), "r1".to_owned());
+        let said = "r1: Connected Primary/Secondary UpToDate/UpToDate".to_owned();
+        assert_eq!(*scene.keeper.in_use(), BTreeMap::from([(of, said)]));
+        scene
+    };
+    let mut scene = tried();
+    let again = |scene: &mut Scene| (0..4).any(|_| !scene.second(&nobodys()).is_empty());
+    assert!(again(&mut scene));
+    assert_eq!(scene.keeper.in_use().len(), 1, "nothing is known of the next try yet");
+    scene.ends();
+    assert!(scene.keeper.in_use().is_empty());
+    let mut scene = tried();
+    scene.second(&record("a", None));
+    assert!(scene.keeper.in_use().is_empty(), "its start makes it primary");
 }
