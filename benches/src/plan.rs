@@ -65,6 +65,7 @@ fn situation(record: &Record, third: Life) -> Situation<'_> {
         ratio: Some(1),
         settings: 0,
         entries: Default::default(),
+        beats: Default::default(),
     };
     let sights: BTreeMap<NodeName, Sight> = (0..3).map(|n| (Scene::node(n), sight(n))).collect();
     let settled = Settled::Yes;

@@ -62,6 +62,29 @@ pub struct Sight {
     /// Whether it gets what the ledger says.
     #[serde(default, skip_serializing_if = "Entries::reach_it")]
     pub entries: Entries,
+    /// Whether any beat of this life of it was heard: else nothing that it would say of itself is
+    /// known.
+    #[serde(default, skip_serializing_if = "Beats::are_heard")]
+    pub beats: Beats,
+}
+
+/// Whether a beat of a node was heard in this life of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Beats {
+    /// One was.
+    #[default]
+    Heard,
+    /// None was: it is only seen to write on the disk that both share.
+    Unheard,
+}
+
+impl Beats {
+    /// Whether one was.
+    #[must_use]
+    pub const fn are_heard(&self) -> bool {
+        matches!(self, Self::Heard)
+    }
 }
 
 /// Whether a node gets what the ledger says, as far as can be told: one of two at a shared disk may

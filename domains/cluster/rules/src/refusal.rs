@@ -242,6 +242,12 @@ pub enum Refusal {
         /// The group.
         group: GroupName,
     },
+    /// 47 No beat of the node is heard, so that nobody knows whether its version knows what is
+    /// asked for.
+    UnknownVersion {
+        /// The node.
+        node: NodeName,
+    },
 }
 
 impl Refusal {
@@ -290,6 +296,7 @@ impl Refusal {
             Self::EndDemanded { .. } => 39,
             Self::OlderCopy { .. } => 45,
             Self::CopiesParted { .. } => 46,
+            Self::UnknownVersion { .. } => 47,
         }
     }
 
@@ -345,6 +352,7 @@ impl Refusal {
             Self::EndDemanded { .. } => "end-demanded",
             Self::OlderCopy { .. } => "older-copy",
             Self::CopiesParted { .. } => "copies-parted",
+            Self::UnknownVersion { .. } => "unknown-version",
         }
     }
 }

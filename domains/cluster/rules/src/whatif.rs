@@ -92,6 +92,7 @@ fn lose(then: &mut Situation<'_>, node: &NodeName, silence: Span) {
                 ratio: None,
                 settings: 0,
                 entries: crate::plan::Entries::ReachIt,
+                beats: crate::plan::Beats::Unheard,
             };
             then.sights.insert(node.clone(), sight);
         }

@@ -53,10 +53,7 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
         Refusal::Start(why) => plain(start(why, words)),
         Refusal::Moving { group } => plain(messages::refused_moving(group)),
         Refusal::LastMajority { node } => plain(messages::refused_last_voter(node)),
-        Refusal::StillOwns { node, groups } => {
-            let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
-            plain(messages::refused_node_has_groups(node, groups.join(", ")))
-        }
+        Refusal::StillOwns { node, groups } => plain(still_owns(node, groups)),
         Refusal::NoThirdVote => {
             plain(messages::refused_two_nodes_without_witness(super::CONFIG_FILE))
         }
@@ -91,6 +88,7 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
         }
         Refusal::StretchTooLong { asked, most } => plain(stretch_too_long([asked, most])),
         Refusal::OlderNode { node } => plain(messages::refused_older_node(node)),
+        Refusal::UnknownVersion { node } => plain(messages::refused_unknown_version(node)),
         Refusal::OlderCopy { group, newest: on } => plain(messages::refused_older_copy(group, on)),
         Refusal::CopiesParted { group } => plain(messages::refused_copies_parted(group)),
         Refusal::LedgerStays => plain(messages::refused_ledger_stays(super::CONFIG_FILE)),
@@ -98,6 +96,11 @@ fn say(refusal: &Refusal, record: &Record, words: &str) -> (No, Message, Vec<Wor
             plain(messages::refused_stale_epoch(group, epoch, newest))
         }
     }
+}
+
+fn still_owns(node: &NodeName, groups: &[GroupName]) -> Message {
+    let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+    messages::refused_node_has_groups(node, groups.join(", "))
 }
 
 fn no_process(group: &GroupName, resource: &str) -> (No, Message, Vec<Words>) {

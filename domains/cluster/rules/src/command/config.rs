@@ -30,7 +30,7 @@ fn needs_newer(effect: &mut Effect<'_>, config: &AppliedConfig) {
         other && effect.sight(node).is_some_and(|sight| sight.settings < needed)
     };
     if new && let Some(node) = joined.clone().find(older) {
-        effect.refuse(Refusal::OlderNode { node: node.clone() });
+        effect.refuse_for_version_of(node.clone());
     }
 }
 

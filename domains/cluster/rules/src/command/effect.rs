@@ -8,7 +8,7 @@ use tsugi_vocabulary::{GroupName, NodeName};
 use super::{Issued, audit, order, plan_after};
 use crate::drill::failure::FailureTest;
 use crate::mutant::mutant;
-use crate::plan::{Chosen, Decision, Life, Sight, Situation};
+use crate::plan::{Beats, Chosen, Decision, Life, Sight, Situation};
 use crate::planner::{Asked, Planned};
 use crate::reason::{Cause, Rejected};
 use crate::record::{
@@ -93,6 +93,15 @@ impl<'a> Effect<'a> {
 
     pub fn sight(&self, node: &NodeName) -> Option<&'a Sight> {
         self.situation.sights.get(node)
+    }
+
+    /// Refused because this node does not say that its version knows what is asked for: it is an
+    /// older one, or has said nothing.
+    pub fn refuse_for_version_of(&mut self, node: NodeName) {
+        self.refuse(match self.sight(&node).map(|sight| sight.beats) {
+            Some(Beats::Unheard) => Refusal::UnknownVersion { node },
+            Some(Beats::Heard) | None => Refusal::OlderNode { node },
+        });
     }
 
     pub fn is_heard(&self, node: &NodeName) -> bool {

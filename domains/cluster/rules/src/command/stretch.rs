@@ -44,6 +44,6 @@ pub(super) fn refuse_older(effect: &mut Effect<'_>) {
     let older = |node: &&_| effect.sight(node).is_some_and(|sight| sight.ratio.is_none());
     let other = |node: &&_| **node != effect.situation.by;
     if let Some(node) = joined.filter(other).find(older).cloned() {
-        effect.refuse(Refusal::OlderNode { node });
+        effect.refuse_for_version_of(node);
     }
 }

@@ -12,7 +12,7 @@ use crate::figures::Figures;
 use crate::lease::has_disk;
 use crate::lease::heartbeat::{Ack, Health, Hearing, Heartbeat};
 use crate::monitors::{MonitorId, Word};
-use crate::plan::{DeskSight, Entries, Life, RunsAs, Settled, Sight, Stand};
+use crate::plan::{Beats, DeskSight, Entries, Life, RunsAs, Settled, Sight, Stand};
 use crate::planner::config_mark;
 use crate::reason::{Cause, Way};
 use crate::record::{Happening, LinkState};
@@ -287,6 +287,9 @@ impl Node {
                 }
             };
             let mut seen = sight(life, peer.boot, &peer.health);
+            if peer.told.is_none() {
+                seen.beats = Beats::Unheard;
+            }
             if has_disk(&self.record) {
                 seen.entries = peer.uptake.entries();
                 if !peer.tells(now, self.timing) {
@@ -459,6 +462,7 @@ fn sight(life: Life, boot: BootId, health: &Health) -> Sight {
         ratio: health.ratio,
         settings: health.settings,
         entries: Entries::ReachIt,
+        beats: Beats::Heard,
     }
 }
 

@@ -6,7 +6,7 @@ use tsugi_cluster_rules::check::{Fault, check};
 use tsugi_cluster_rules::command::{self, Before, Command, Vouch};
 use tsugi_cluster_rules::lease::{former_majority_out_there, lost_voters_out_there};
 use tsugi_cluster_rules::monitors::MonitorId;
-use tsugi_cluster_rules::plan::{Chosen, Life, Settled, Stand, Waiting};
+use tsugi_cluster_rules::plan::{Beats, Chosen, Life, Settled, Stand, Waiting};
 use tsugi_cluster_rules::planner;
 use tsugi_cluster_rules::reason::{Cause, Rejected};
 use tsugi_cluster_rules::record::{
@@ -519,6 +519,13 @@ fn a_setting_that_data_depend_on_is_refused_while_a_node_runs_a_version_that_doe
         // What it knows is not refused for it.
         assert_eq!(refused(&world, &["G1: prefer n1; fence self"]), None);
     }
+    // Of one that is only seen on a disk nobody knows which version it runs.
+    let mut world = World::new(cluster("n1 n2 n3", &["G1: prefer n1 n2; fence self"]));
+    let sight = world.sights.get_mut(&node("n2")).unwrap();
+    (sight.settings, sight.beats) = (0, Beats::Unheard);
+    let unknown = refused(&world, &asks).unwrap();
+    assert_eq!(unknown, Refusal::UnknownVersion { node: node("n2") });
+    assert_eq!((unknown.number(), unknown.word()), (47, "unknown-version"));
     let world = World::new(cluster("n1 n2 n3", &["G1: prefer n1 n2; fence self"]));
     assert_eq!(refused(&world, &asks), None, "all know it");
     // One that came back older keeps nobody from changing something else.

@@ -85,6 +85,9 @@ fn cl_35_a_node_whose_version_knows_of_no_stretch_keeps_it_from_being_ordered() 
     world.sights.get_mut(&node("n2")).unwrap().ratio = None;
     let said = refused(&world, stretch(2, Span::secs(60)));
     assert_eq!(said, Refusal::OlderNode { node: node("n2") });
+    world.sights.get_mut(&node("n2")).unwrap().beats = tsugi_cluster_rules::plan::Beats::Unheard;
+    let said = refused(&world, stretch(2, Span::secs(60)));
+    assert_eq!(said, Refusal::UnknownVersion { node: node("n2") });
 }
 
 #[test]

@@ -63,6 +63,7 @@ impl World {
                 ratio: Some(1),
                 settings: tsugi_cluster_rules::spec::SETTINGS,
                 entries: Default::default(),
+                beats: Default::default(),
             };
             sights.insert(name.clone(), sight);
         }

@@ -120,6 +120,7 @@ pub(crate) fn sight(life: Life) -> Sight {
         ratio: Some(1),
         settings: tsugi_cluster_rules::spec::SETTINGS,
         entries: Default::default(),
+        beats: Default::default(),
     }
 }
 

@@ -111,7 +111,8 @@ fn whatever_becomes_of_the_group_goes_first_and_so_does_what_comes_to_the_node()
 fn sight(life: Life, boot: BootId) -> Sight {
     let (links, groups) = (BTreeMap::new(), BTreeMap::new());
     let (figures, ratio, entries) = (Default::default(), None, Default::default());
-    Sight { life, boot, config: 0, links, groups, figures, ratio, settings: 0, entries }
+    let beats = Default::default();
+    Sight { life, boot, config: 0, links, groups, figures, ratio, settings: 0, entries, beats }
 }
 
 #[test]

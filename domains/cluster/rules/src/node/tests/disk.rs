@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::lease::disk_vote::DiskSight;
-use crate::plan::Life;
+use crate::plan::{Beats, Life};
 use crate::spec::LedgerPlace;
 
 pub(super) fn on_disk() -> Record {
@@ -83,6 +83,27 @@ fn a_node_tells_a_disk_that_it_does_not_see_and_one_that_only_it_sees() {
     assert_eq!(sight(&bench), DiskSight::NotSeen);
     let alone = Bench::running(record());
     assert_eq!(sight(&alone), DiskSight::None);
+}
+
+#[test]
+fn a_node_that_is_only_seen_to_write_on_the_disk_has_said_nothing_of_itself() {
+    let mut bench = running();
+    let beats = |bench: &Bench| bench.node.sights(bench.now)[&name("b")].beats;
+    let writes = |bench: &mut Bench, boot: u128| {
+        for number in 1..9 {
+            let theirs = Claims { number, boot: BootId(boot), ..Claims::default() };
+            bench.disk = Some(Shows::Claims(Some(theirs)));
+            bench.pass(Span::millis(200));
+        }
+    };
+    writes(&mut bench, 5);
+    assert_eq!(beats(&bench), Beats::Unheard);
+    let beat = beat_of("b", 1, &bench.record);
+    bench.tell(Event::Heard { via: via(0), beat: beat.into() });
+    assert_eq!(beats(&bench), Beats::Heard);
+    // Another life of it has said nothing again.
+    writes(&mut bench, 6);
+    assert_eq!(beats(&bench), Beats::Unheard);
 }
 
 #[test]
