@@ -295,7 +295,8 @@ fn failed(
     (answer, record, language): (Answer, &Record, Language),
 ) -> Option<Message> {
     if answer == Answer::GaveUp {
-        let count = record.group(group).map_or(0, |g| g.failures.len()) + 1;
+        // The failure is in the record with those before it, unless somebody has cleared them.
+        let count = record.group(group).map_or(1, |g| g.failures.len().max(1));
         let reason = because(cause, Deed::Start, language);
         return Some(messages::group_given_up(group, count, reason));
     }

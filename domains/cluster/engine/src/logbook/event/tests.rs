@@ -1,10 +1,10 @@
 //! Which line an event of the ledger is, on which node.
 
-use tsugi_cluster_rules::record::AppliedConfig;
+use tsugi_cluster_rules::record::{AppliedConfig, Failure, GroupIntent};
 use tsugi_vocabulary::{Epoch, Span, Wall};
 
 use super::*;
-use crate::control::view::scenes::{group, node, record, with_pay};
+use crate::control::view::scenes::{group, node, record, standing, with_pay};
 
 const EPOCH: Epoch = Epoch { incarnation: 1, counter: 4 };
 
@@ -89,6 +89,30 @@ fn what_kind_of_failure_it_was_is_never_read_from_its_words() {
     assert!(unable.starts_with("TSUG10250-W") && unable.contains("no psql"), "{unable}");
     let nonsense = asked(How::of(Mishap::Nonsense { code: 77 }, "exit 77"));
     assert!(nonsense.starts_with("TSUG10251-W") && nonsense.contains("exit 77"), "{nonsense}");
+}
+
+#[test]
+fn the_log_and_the_status_count_the_same_failures_of_a_group_that_was_given_up() {
+    let node1 = node("node1");
+    let cause = Cause::ProcessDied { node: node1.clone(), resource: resource(), how: "-".into() };
+    for counted in [1, 2, 5] {
+        let known = with_pay(|pay| {
+            let failed =
+                |answer| Failure { at: Wall(1), node: node1.clone(), cause: cause.clone(), answer };
+            pay.failures = vec![failed(Answer::Restarted); counted - 1];
+            pay.failures.push(failed(Answer::GaveUp));
+            pay.intent = GroupIntent::GaveUp { cause: cause.clone(), at: Wall(1) };
+            pay.ownership = Ownership::Nobody;
+        });
+        let what = Happening::Failed { cause: cause.clone(), answer: Answer::GaveUp };
+        let status = crate::control::view::status(&standing(known.clone()));
+        let need = status.needs.iter().find(|need| need.what.id == "TSUG10120-E").unwrap();
+        let told = crate::logbook::words(&need.what, Language::En);
+        let words = format!("after {counted} failures");
+        let logged = message(&event(what), &known, Language::En).unwrap().line(Language::En);
+        assert!(logged.starts_with("TSUG10109-E") && logged.contains(&words), "{logged}");
+        assert!(told.contains(&words), "{told}");
+    }
 }
 
 #[test]
