@@ -43,6 +43,7 @@ pub(super) fn messages(before: &Standing, now: &Standing, language: Language) ->
         out.push(messages::log_not_written(&now.me, why));
     }
     fences(before, now, &mut out);
+    out.extend(end_in_ledger(before, now));
     for (group, why) in &now.score_faults {
         if before.score_faults.get(group) != Some(why) {
             out.push(messages::score_script_failed(group, &now.me, why));
@@ -88,6 +89,19 @@ fn fences(before: &Standing, now: &Standing, out: &mut Vec<Message>) {
     let gone = |node: &&NodeName| !now.fence_faults.contains_key(*node);
     let well = before.fence_faults.keys().filter(gone);
     out.extend(well.map(|node| messages::fence_device_well(node, &now.me)));
+}
+
+/// That the end of this life stands in the ledger: it ends by that alone where nobody says it on
+/// the disk, and nothing else would tell why.
+fn end_in_ledger(before: &Standing, now: &Standing) -> Option<Message> {
+    let demanded = |standing: &Standing| {
+        let known = standing.record.nodes.get(&standing.me)?;
+        let demand = known.value.demanded.clone()?;
+        (demand.boot == standing.boot).then_some((known.version, demand.order))
+    };
+    let (entry, order) = demanded(now)?;
+    let untold = demanded(before).is_none();
+    untold.then(|| messages::end_in_ledger(&now.me, entry, &order.by, &order.reason))
 }
 
 /// The first picture as it was before anything was told: what this node lacks is told once at

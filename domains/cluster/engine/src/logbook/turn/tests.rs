@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tsugi_cluster_rules::lease::disk_vote::DiskSight;
-use tsugi_cluster_rules::record::{Guard, Order};
+use tsugi_cluster_rules::record::{Demand, Guard, Order};
 use tsugi_cluster_rules::record::{Pause, Phase, Versioned};
 use tsugi_cluster_rules::start_kind::StartKind;
 use tsugi_vocabulary::{BootId, Epoch, Generation, Index, Span, Wall};
@@ -145,6 +145,37 @@ fn a_mirror_that_is_not_given_up_because_somebody_uses_it_is_told_once() {
     assert_eq!(told.iter().map(Message::id).collect::<Vec<_>>(), ["TSUG10394-W"]);
     assert!(told[0].line(Language::En).contains("r0: Connected"));
     assert!(messages(&first, &used("r0: WFConnection"), Language::En).is_empty());
+}
+
+#[test]
+fn the_end_of_this_life_that_stands_in_the_ledger_is_told_once_with_who_wants_it_and_why() {
+    let before = picture(owned("node1", 1, Cause::ClusterStart));
+    let demanded = |node: &str, life: u128| {
+        let order = Order {
+            by: "suzuki".to_owned(),
+            reason: "it hangs".to_owned(),
+            at: Wall(0),
+            command: "c".to_owned(),
+        };
+        let demand = Some(Demand { boot: BootId(life), order });
+        let value = Arc::new(NodeRecord { demanded: demand, ..NodeRecord::new(1) });
+        let mut now = before.clone();
+        let record = Arc::make_mut(&mut now.record);
+        record.nodes.insert(name(node), Versioned { version: Index(41), value });
+        now
+    };
+    let here = demanded("node1", 0);
+    let told = messages(&before, &here, Language::En);
+    assert_eq!(told.iter().map(Message::id).collect::<Vec<_>>(), ["TSUG10284-E"]);
+    let line = told[0].line(Language::En);
+    for part in ["node1", "41", "suzuki", "it hangs"] {
+        assert!(line.contains(part), "{line}");
+    }
+    assert!(messages(&here, &here, Language::En).is_empty());
+    for (node, life) in [("node2", 0), ("node1", 7)] {
+        let told = messages(&before, &demanded(node, life), Language::En);
+        assert!(told.is_empty(), "another's, or one of a former life: {told:?}");
+    }
 }
 
 #[test]
