@@ -7,6 +7,7 @@ mod look;
 mod looks;
 mod machine;
 mod round;
+mod unit_names;
 
 use tsugi_cluster_rules::parity::{Gap, Wrong};
 use tsugi_cluster_rules::record::FenceFault;

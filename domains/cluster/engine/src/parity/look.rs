@@ -17,6 +17,7 @@ use tsugi_vocabulary::NodeName;
 
 use super::content::{Hashes, content, program, rights, text, there};
 use super::machine::{Account, Device, Machine, Own};
+use super::unit_names::names;
 use crate::config::hex;
 use crate::errand::{OCF_ROOT, PATH};
 use crate::mounts::{Mounted, mounts};
@@ -351,21 +352,27 @@ impl Eyes<'_> {
 
     /// A unit that is a resource: what it is, unless others start or run it, or nobody may.
     fn own_unit(&mut self, unit: &UnitName, owned: Owned) -> io::Result<Fact> {
-        let names = [Some(unit.to_string()), unit.template()];
-        let mut places = names.iter().flatten().flat_map(|name| {
-            UNIT_FOLDERS.iter().chain(&GENERATED).map(move |folder| Path::new(folder).join(name))
-        });
-        let there = |path: &PathBuf| fs::symlink_metadata(self.machine.at(path)).is_ok();
-        let Some(file) = places.find(there) else { return Ok(Fact::Missing) };
-        if is_masked(&self.machine.at(&file))? {
+        let Some(file) = self.file_of(unit) else { return Ok(Fact::Missing) };
+        let names = names(&self.machine.root, unit_folders(), unit);
+        let mut others = names.iter().skip(1).filter_map(|name| self.file_of(name));
+        if is_masked(&file)? || others.any(|other| is_masked(&other).unwrap_or(false)) {
             return Ok(Fact::Masked);
         }
-        let active = || is_active(&self.machine.root, unit);
-        match starters(&self.machine.root, unit).into_iter().next() {
+        let active = || names.iter().any(|name| is_active(&self.machine.root, name));
+        match starters_of(&self.machine.root, &names).into_iter().next() {
             Some(by) => Ok(Fact::Enabled { by }),
             None if owned == Owned::No && active() => Ok(Fact::Active),
-            None => content(self.hashes, &self.machine.at(&file)),
+            None => content(self.hashes, &file),
         }
+    }
+
+    /// The file of a unit, or of the template that it is an instance of.
+    fn file_of(&self, unit: &UnitName) -> Option<PathBuf> {
+        let names = [Some(unit.to_string()), unit.template()];
+        let mut places = names.iter().flatten().flat_map(|name| {
+            unit_folders().map(move |folder| self.machine.at(Path::new(folder).join(name)))
+        });
+        places.find(|path| fs::symlink_metadata(path).is_ok())
     }
 
     fn reach(&self, node: &NodeName) -> Fact {
@@ -404,17 +411,29 @@ fn is_active(root: &Path, unit: &UnitName) -> bool {
     fs::symlink_metadata(root.join(RUNS_OF_UNITS).join(format!("invocation:{unit}"))).is_ok()
 }
 
+/// Where files of units are, the first that has one wins.
+fn unit_folders() -> impl Iterator<Item = &'static str> {
+    UNIT_FOLDERS.into_iter().chain(GENERATED)
+}
+
 /// The links by which systemd starts a unit by itself, as when the machine starts or something
-/// connects to its socket: below the root `root`.
+/// connects to its socket, under whichever of its names: below the root `root`.
 pub(crate) fn starters(root: &Path, unit: &UnitName) -> Vec<String> {
+    starters_of(root, &names(root, unit_folders(), unit))
+}
+
+fn starters_of(root: &Path, units: &[UnitName]) -> Vec<String> {
     let mut found = Vec::new();
-    for folder in UNIT_FOLDERS.iter().chain(&GENERATED) {
+    for folder in unit_folders() {
         let below = root.join(folder.trim_start_matches('/'));
         let Ok(entries) = fs::read_dir(&below) else { continue };
         let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
         let wants = names.filter(|name| WANTS.iter().any(|kind| name.ends_with(kind)));
-        let links = wants
-            .flat_map(|name| unit.starters().map(|starter| format!("{folder}/{name}/{starter}")));
+        let starters = |name: &str| {
+            let all = units.iter().flat_map(UnitName::starters);
+            all.map(|starter| format!("{folder}/{name}/{starter}")).collect::<Vec<_>>()
+        };
+        let links = wants.flat_map(|name| starters(&name));
         found.extend(
             links.filter(|link| {
                 fs::symlink_metadata(root.join(link.trim_start_matches('/'))).is_ok()

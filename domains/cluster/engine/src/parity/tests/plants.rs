@@ -110,6 +110,28 @@ const UNITS: [Plant; 8] = [
     }),
 ];
 
+#[test]
+fn a_unit_that_runs_is_enabled_or_is_masked_under_another_of_its_names_is_named() {
+    let plants: [fn(&mut Site); 3] = [
+        |s| s.link("0123456789abcdef", "/run/systemd/units/invocation:jobs@1.service"),
+        |s| s.link("/nowhere", "/etc/systemd/system/multi-user.target.wants/jobs@1.service"),
+        |s| s.link("/dev/null", "/etc/systemd/system/jobs@1.service"),
+    ];
+    for plant in plants {
+        let (one, mut two) = pair();
+        for site in [&one, &two] {
+            site.remove("/usr/lib/systemd/system/queue@.service");
+            site.write("/usr/lib/systemd/system/jobs@.service", "[Service]\n", 0o644);
+            site.link("jobs@.service", "/usr/lib/systemd/system/queue@.service");
+        }
+        assert_eq!(judged(&one, &two)[1].gaps, []);
+        plant(&mut two);
+        let [_, standby] = judged(&one, &two);
+        let items: Vec<&str> = standby.gaps.iter().map(|gap| gap.item.as_str()).collect();
+        assert_eq!(items, ["own-unit:queue@1.service"]);
+    }
+}
+
 const VERSIONS: [Plant; 2] = [
     ("version:tsugi", |s| s.own.version = "0.1.1 x86_64".to_owned()),
     ("zone:localtime", |s| s.write("/etc/localtime", "UTC0", 0o644)),
