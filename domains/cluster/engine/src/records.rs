@@ -216,7 +216,7 @@ pub fn events(view: &View) -> Result<Vec<Versioned<EventRecord>>, Unreadable> {
 pub fn events_since(view: &View, since: Index) -> Result<Vec<Versioned<EventRecord>>, Unreadable> {
     let later = view.entries.under("event/").filter(|(_, e)| e.version > since);
     let mut events = later
-        .map(|(k, e)| versioned(k, e, None).or_else(|why| unknown(e).ok_or(why)))
+        .map(|(k, e)| versioned(k, e, None).or_else(|unread| untold(e, unread)))
         .collect::<Result<Vec<_>, Unreadable>>()?;
     events.sort_by_key(|event| event.version);
     Ok(events)
@@ -351,8 +351,8 @@ fn versioned<T: DeserializeOwned>(
     }
 }
 
-/// An event of which a later version knows what it is: when it was and whose can be told.
-fn unknown(entry: &Entry) -> Option<Versioned<EventRecord>> {
+/// An event of which it cannot be read what it is: when it was and whose can be told.
+fn untold(entry: &Entry, unread: Unreadable) -> Result<Versioned<EventRecord>, Unreadable> {
     /// Any version writes these.
     #[derive(serde::Deserialize)]
     struct Frame {
@@ -361,10 +361,20 @@ fn unknown(entry: &Entry) -> Option<Versioned<EventRecord>> {
         group: Option<GroupName>,
         epoch: Option<Epoch>,
     }
-    let Frame { at, by, group, epoch } = decode(&entry.value).ok()?;
-    let what = Happening::Unknown;
+    let Ok(Frame { at, by, group, epoch }) = decode(&entry.value) else { return Err(unread) };
+    let Unreadable { key, why } = unread;
+    let what = match is_of_a_later_version(&why) {
+        true => Happening::Unknown,
+        false => Happening::Damaged { key, why },
+    };
     let value = Arc::new(EventRecord { at, by, group, epoch, what });
-    Some(Versioned { version: entry.version, value })
+    Ok(Versioned { version: entry.version, value })
+}
+
+/// Whether a later version may have written what cannot be read for this reason. Such a one adds
+/// fields, which are passed over, and words; it leaves out nothing and changes no type (I20).
+fn is_of_a_later_version(why: &str) -> bool {
+    why.starts_with("unknown variant")
 }
 
 fn value<T: DeserializeOwned>(key: &str, entry: &Entry) -> Result<T, Unreadable> {

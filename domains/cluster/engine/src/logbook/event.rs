@@ -40,10 +40,7 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
             Some(messages::takeover_observed(event.group.as_ref()?, to, why))
         }
         Happening::Lost { node, cause } => lost(node, cause),
-        Happening::Returned { node, cause } => Some(match cause {
-            Cause::Frozen { pause, .. } => messages::node_frozen_woke(node, pause.as_millis()),
-            _ => messages::node_up(node),
-        }),
+        Happening::Returned { node, cause } => Some(returned(node, cause)),
         Happening::ClockStepped { node, by_ms } => Some(messages::clock_stepped(node, by_ms)),
         Happening::Link { node, link, state } => Some(match state {
             LinkState::Down => messages::link_down(link, node),
@@ -89,7 +86,15 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
         Happening::Readopted { node, groups } => {
             Some(messages::agent_replaced(node, groups.len(), named(groups)))
         }
+        Happening::Damaged { key, why } => Some(messages::event_damaged(key, why)),
         Happening::Unknown => None,
+    }
+}
+
+fn returned(node: &NodeName, cause: &Cause) -> Message {
+    match cause {
+        Cause::Frozen { pause, .. } => messages::node_frozen_woke(node, pause.as_millis()),
+        _ => messages::node_up(node),
     }
 }
 

@@ -340,6 +340,33 @@ fn an_event_of_a_later_version_is_told_as_unknown_and_hides_no_other() {
 }
 
 #[test]
+fn an_event_of_a_known_kind_that_lacks_what_it_has_is_told_as_damaged_and_hides_no_other() {
+    let of = |what: &str| {
+        let text = format!(r#"{{"at":7,"by":"a","group":"PAY","epoch":null,"what":{what}}}"#);
+        [&[FORMAT], text.as_bytes()].concat()
+    };
+    for (what, said) in [
+        (r#"{"happened":"guardian-lost"}"#, "node"),
+        (r#"{"happened":"clock-stepped","node":"b","by_ms":"unknown variant"}"#, "invalid type"),
+        (r#"{"happened":"guardian-lost","node":"no name"}"#, ""),
+        (r#"{"node":"b"}"#, "happened"),
+        ("7", ""),
+    ] {
+        let mut kept = Kept::new();
+        let filled = Change::new()
+            .write(key("event/1"), of(what))
+            .write(event_key(&event_at(8), 0), encode(&event_at(8)));
+        kept.commit(filled);
+        let all = events(&kept.view).unwrap();
+        assert_eq!(all.len(), 2, "{what}");
+        let told = &all.iter().find(|event| event.value.at == Wall(7)).unwrap().value;
+        let Happening::Damaged { key, why } = &told.what else { panic!("{what}: {told:?}") };
+        assert_eq!((key.as_str(), told.group.as_ref()), ("event/1", Some(&pay())));
+        assert!(why.contains(said), "{what}: {why}");
+    }
+}
+
+#[test]
 fn an_event_that_is_told_again_is_kept_once_and_where_it_was() {
     let mut kept = Kept::new();
     let draft = Draft::default().write(Write::Event(event_at(5))).write(Write::Event(event_at(6)));

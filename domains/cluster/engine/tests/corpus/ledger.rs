@@ -366,8 +366,13 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("drill-rehearses", drills::turn(rehearses())),
         ("drill-rehearsed", drills::turn(rehearsed())),
         ("readopted", Happening::Readopted { node: a, groups: vec![group("PAY")] }),
+        ("damaged", damaged()),
         ("unknown", Happening::Unknown),
     ]
+}
+
+fn damaged() -> Happening {
+    Happening::Damaged { key: "event/7".to_owned(), why: "missing field `node`".to_owned() }
 }
 
 fn rehearses() -> DrillTurn {
@@ -419,6 +424,7 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::FenceFailed { .. },
         Happening::GuardianLost { .. },
         Happening::GuardianActed { .. },
+        Happening::Damaged { .. },
         Happening::Unknown,
         Happening::Drill { turn: DrillTurn::Began { .. }, .. },
         Happening::Drill { turn: DrillTurn::Arrived { .. }, .. },

@@ -215,6 +215,14 @@ pub enum Happening {
         /// The groups.
         groups: Vec<GroupName>,
     },
+    /// What happened is of a kind that is known, and cannot be read: the entry is damaged. It is
+    /// never written.
+    Damaged {
+        /// Which entry of the ledger.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A later version of this program has written it and knows what it is. It is never written:
     /// what happened is kept as it stands in the ledger.
     #[serde(other)]

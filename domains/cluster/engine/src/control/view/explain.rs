@@ -206,6 +206,7 @@ fn happened(written: &Versioned<EventRecord>) -> Option<Turn<'_>> {
         | Happening::FenceFailed { .. }
         | Happening::Drill { .. }
         | Happening::Readopted { .. }
+        | Happening::Damaged { .. }
         | Happening::Unknown => None,
     }
 }
@@ -367,6 +368,7 @@ impl Turn<'_> {
             | Happening::Flooded { .. }
             | Happening::Drill { .. }
             | Happening::Readopted { .. }
+            | Happening::Damaged { .. }
             | Happening::Unknown => false,
         };
         // Who saw it wrote it down when it had a leader to tell: in the ledger it may stand behind

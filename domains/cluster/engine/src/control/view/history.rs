@@ -97,6 +97,7 @@ fn is_about(event: &EventRecord, of: &str) -> bool {
         | Happening::Drill { .. }
         | Happening::Monitor { .. }
         | Happening::WatchedEnded { .. }
+        | Happening::Damaged { .. }
         | Happening::Unknown => Some(&event.by),
     };
     event.group.as_ref().map(GroupName::as_str) == Some(of)
@@ -185,6 +186,7 @@ fn words(event: &EventRecord) -> Words {
         Happening::Readopted { node, groups } => {
             phrased(&phrase::happened_readopted(node, named(groups)))
         }
+        Happening::Damaged { key, .. } => phrased(&phrase::happened_damaged(group, node, key)),
         Happening::Unknown => phrased(&phrase::happened_unknown(group, node)),
     }
 }

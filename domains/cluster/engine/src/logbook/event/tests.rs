@@ -44,6 +44,14 @@ fn a_stop_that_lies_one_that_hangs_and_one_that_leaves_something_have_their_own_
 }
 
 #[test]
+fn an_event_that_is_damaged_is_a_line_that_names_its_entry() {
+    let why = "missing field `node`".to_owned();
+    let damaged = line(Happening::Damaged { key: "event/7".to_owned(), why });
+    assert!(damaged.starts_with("TSUG90104-E"), "{damaged}");
+    assert!(damaged.contains("event/7") && damaged.contains("`node`"), "{damaged}");
+}
+
+#[test]
 fn a_start_that_was_undone_the_guardian_and_a_new_agent_have_their_own_messages() {
     let undone = line(Happening::StartUndone { resource: resource(), up: 2 });
     assert!(undone.starts_with("TSUG10224-W") && undone.contains("the 2 resources"), "{undone}");
