@@ -50,14 +50,36 @@ fn end() {
     if tell.is_ok() {
         heard.recv_timeout(LAST_WORD).ok();
     }
-    std::process::exit(EXIT);
+    // What hangs may hold what an ordered end would wait for.
+    tsugi_host::exit::at_once(EXIT);
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
+    use std::{env, process};
 
     use super::*;
+
+    /// Set in the process whose start hangs.
+    const INSIDE: &str = "TSUGI_TEST_START_HANGS";
+
+    #[test]
+    fn the_end_of_a_start_that_hangs_waits_for_nothing_that_is_left_to_do() {
+        if env::var_os(INSIDE).is_some() {
+            // An ordered end would still write it.
+            print!("half a line");
+            end();
+        }
+        let mut again = process::Command::new(env::current_exe().unwrap());
+        let name = "the_end_of_a_start_that_hangs_waits_for_nothing_that_is_left_to_do";
+        let name = format!("agent::start_limit::tests::{name}");
+        let ended = again.args([&name, "--exact", "--nocapture"]).env(INSIDE, "").output().unwrap();
+        assert_eq!(ended.status.code(), Some(EXIT));
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert!(said.contains("running 1 test") && !said.contains("half a line"), "{said}");
+        assert!(String::from_utf8_lossy(&ended.stderr).contains("TSUG"), "it said why");
+    }
 
     #[test]
     fn a_start_that_hangs_is_ended() {
