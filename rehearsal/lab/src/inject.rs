@@ -22,6 +22,8 @@ use crate::stage::Stage;
 const VOTES_AGAIN: Duration = Duration::from_secs(1);
 /// How long what was replaced may take to be there again.
 const LIMIT: Duration = Duration::from_secs(9);
+/// What serves the callers of a group.
+const SAMPLE: &[Part] = &[Part::Sample];
 
 /// What must be put right after the fault.
 pub enum Repair {
@@ -105,9 +107,7 @@ pub fn inject(
         Pattern::OneLink => cut(stage, owner, &[stage.link_of_address()]),
         Pattern::OneWay => one_way(stage, owner, number),
         Pattern::Freeze => (stage.site.hosts[owner].freeze()?, Repair::Nothing),
-        Pattern::ProcessKill | Pattern::FullKill => {
-            hit(stage, owner, &[Part::Sample], Signal::SIGKILL)?
-        }
+        Pattern::ProcessKill | Pattern::FullKill => hit(stage, owner, SAMPLE, Signal::SIGKILL)?,
         Pattern::AgentLost => hit(stage, owner, &[Part::Agent], Signal::SIGKILL)?,
         Pattern::GuardianLost => hit(stage, owner, &[Part::Guardian], Signal::SIGKILL)?,
         Pattern::AgentStop => hit(stage, owner, &[Part::Agent], Signal::SIGSTOP)?,
@@ -119,7 +119,7 @@ pub fn inject(
             stage.boot_and_start()?;
             (at, Repair::Nothing)
         }
-        Pattern::Hung => hit(stage, owner, &[Part::Sample], Signal::SIGSTOP)?,
+        Pattern::Hung => hit(stage, owner, SAMPLE, Signal::SIGSTOP)?,
         Pattern::ClockStep => {
             let at = now();
             move_wall(&stage.site.hosts[owner], injected.stepped)?;

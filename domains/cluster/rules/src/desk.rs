@@ -106,8 +106,8 @@ pub enum State {
     Mending {
         /// The epoch.
         epoch: Epoch,
-        /// The place to start again from, or the one to restart.
-        from: usize,
+        /// The place of what failed.
+        place: usize,
         /// How it is started again.
         by: Mended,
     },
@@ -175,7 +175,7 @@ pub enum Why {
     HandOver(NodeName),
     /// It failed and is not restarted by this desk.
     Failure(Cause),
-    /// One resource failed; it and what stands on it restart in place, from this place on.
+    /// The resource at this place failed; it and what stands on it restart in place.
     Mend(usize),
     /// The lease ran out.
     Lapsed,

@@ -373,6 +373,23 @@ impl GroupSpec {
         }
     }
 
+    /// What is started again with the resource at this place of the start order: it, and whatever
+    /// comes after one of these.
+    #[must_use]
+    pub fn standing_on(&self, place: usize) -> BTreeSet<usize> {
+        let order = self.start_order();
+        let mut on: BTreeSet<usize> = BTreeSet::from([place]);
+        loop {
+            let is_on = |name: &ResourceName| on.iter().any(|p| order[*p].name == *name);
+            let more = (0..order.len())
+                .find(|next| !on.contains(next) && order[*next].after.iter().any(is_on));
+            match more {
+                Some(more) => on.insert(more),
+                None => return on,
+            };
+        }
+    }
+
     /// The same where one run of each monitor may take `ratio` times as long (CL-35).
     #[must_use]
     pub fn with_monitors_stretched(&self, ratio: u32) -> Self {

@@ -1,5 +1,7 @@
 //! How a desk looks after a running group: its monitors, and what each says.
 
+use std::collections::BTreeSet;
+
 use tsugi_vocabulary::{Moment, Span};
 
 use super::steps::{Desk, Ground, Mend, Wish};
@@ -153,13 +155,12 @@ impl Desk {
         let method = place.filter(|place| order[*place].restart().is_some());
         match (method, ground.mend) {
             (Some(place), Mend::InPlace) => {
-                let from = self.mended.map_or(place, |(from, _)| from.min(place));
-                self.mending = Some((from, cause.word()));
+                self.mending = Some(self.again(BTreeSet::from([place]), cause.word()));
                 out.push(Wish::Record(epoch, cause));
-                self.state = State::Mending { epoch, from: place, by: Mended::ByMethod };
+                self.state = State::Mending { epoch, place, by: Mended::ByMethod };
             }
             (None, _) | (Some(_), Mend::GiveAway | Mend::Leave | Mend::LetGo) => {
-                self.stop_from(ground, (epoch, Why::Failure(cause)), 0, out);
+                self.stop_all(ground, (epoch, Why::Failure(cause)), out);
             }
         }
     }

@@ -11,16 +11,15 @@ use crate::reason::{Cause, How};
 use crate::start_kind::Ending;
 
 impl Desk {
-    /// Stops the places from `from` to the last one.
-    pub(super) fn stop_from(
+    /// Stops every place, the last one first.
+    pub(super) fn stop_all(
         &mut self,
         ground: &Ground<'_>,
-        (epoch, why): (Epoch, Why),
-        from: usize,
+        about: (Epoch, Why),
         out: &mut Vec<Wish>,
     ) {
-        let left = (from..ground.spec.resources.len()).collect();
-        self.stop_after(ground, (epoch, why), (BTreeSet::new(), left), out);
+        let left = (0..ground.spec.resources.len()).collect();
+        self.stop_after(ground, about, (BTreeSet::new(), left), out);
     }
 
     /// Stops the places in `left` once `acts` have ended. A start that is under way is waited for:
@@ -46,8 +45,8 @@ impl Desk {
         let Some(place) = left.pop_last() else {
             let why = why.clone();
             return match why {
-                Why::Mend(from) => {
-                    self.state = State::Mending { epoch, from, by: Mended::Anew };
+                Why::Mend(place) => {
+                    self.state = State::Mending { epoch, place, by: Mended::Anew };
                 }
                 Why::Ordered
                 | Why::HandOver(_)

@@ -10,12 +10,12 @@ use crate::reason::Cause;
 use crate::spec::{ResourceKind, ResourceSpec};
 
 impl Desk {
-    /// Begins to start what is not below `from` in the start order; what is below is up.
-    pub(super) fn start_from(
+    /// Begins to start what is not `up`.
+    pub(super) fn start(
         &mut self,
         ground: &Ground<'_>,
         epoch: Epoch,
-        from: usize,
+        up: BTreeSet<usize>,
         out: &mut Vec<Wish>,
     ) {
         self.down = Down::orderly();
@@ -24,7 +24,7 @@ impl Desk {
             epoch,
             since: ground.now,
             acts: BTreeMap::new(),
-            up: (0..from).collect(),
+            up,
             steps: BTreeMap::new(),
         };
         self.start_more(ground, out);
@@ -49,7 +49,7 @@ impl Desk {
             up: (0..order.len()).filter(|other| *other != place).collect(),
             steps: BTreeMap::new(),
         };
-        let told = told(ground, (self.mended, self.disk), place);
+        let told = told(ground, (self.mended.as_ref(), self.disk), place);
         out.push(Wish::Do(epoch, act, Act::Restart { resource, told }));
     }
 
@@ -68,7 +68,7 @@ impl Desk {
         for place in next.into_iter().filter(|place| !under_way.contains(place)) {
             self.acts += 1;
             acts.insert(self.acts, place);
-            let told = told(ground, (self.mended, self.disk), place);
+            let told = told(ground, (self.mended.as_ref(), self.disk), place);
             let (resource, probe) = (order[place].name.clone(), ground.terms.probe);
             out.push(Wish::Do(epoch, self.acts, Act::Start { resource, told, probe }));
         }

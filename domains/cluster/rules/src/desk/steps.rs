@@ -31,10 +31,19 @@ pub struct Desk {
     pub(super) down: Down,
     /// Whether the volumes came up in this run.
     pub(super) disk: Disk,
-    /// What was restarted in place under this epoch: the first place, and why, in one word.
-    pub(super) mended: Option<(usize, &'static str)>,
+    /// What was restarted in place under this epoch.
+    pub(super) mended: Option<Again>,
     /// The same, as it is once the restart under way has begun.
-    pub(super) mending: Option<(usize, &'static str)>,
+    pub(super) mending: Option<Again>,
+}
+
+/// What was restarted in place.
+#[derive(Clone, Debug)]
+pub(super) struct Again {
+    /// Which places.
+    places: BTreeSet<usize>,
+    /// Why the last time, in one word.
+    reason: &'static str,
 }
 
 /// What a desk is told.
@@ -187,13 +196,13 @@ impl Desk {
                 if self.state == (State::Waiting { epoch }) {
                     self.state = State::Arming { epoch };
                     if mutant("start-before-armed") {
-                        self.start_from(ground, epoch, 0, out);
+                        self.start(ground, epoch, BTreeSet::new(), out);
                     }
                 }
             }
             Input::Armed(epoch) => {
                 if self.state == (State::Arming { epoch }) {
-                    self.start_from(ground, epoch, 0, out);
+                    self.start(ground, epoch, BTreeSet::new(), out);
                 }
             }
             Input::Lapsed => self.lapse(out),
@@ -201,11 +210,13 @@ impl Desk {
             Input::Done(act, outcome) => self.done(ground, act, outcome, out),
             Input::Died(resource, cause, mend) => self.died(ground, &resource, cause, mend, out),
             Input::Recorded => {
-                if let State::Mending { epoch, from, by } = self.state {
-                    self.mended = self.mending.take().or(self.mended);
+                if let State::Mending { epoch, place, by } = self.state {
+                    self.mended = self.mending.take().or(self.mended.take());
                     match by {
-                        Mended::Anew => self.start_from(ground, epoch, from, out),
-                        Mended::ByMethod => self.restart(ground, epoch, from, out),
+                        Mended::Anew => {
+                            self.start(ground, epoch, beside(ground, place), out);
+                        }
+                        Mended::ByMethod => self.restart(ground, epoch, place, out),
                     }
                 }
             }
@@ -329,19 +340,18 @@ impl Desk {
                 if mutant("release-without-stop") {
                     return self.release(epoch, why, out);
                 }
-                self.stop_from(ground, (epoch, why), 0, out);
+                self.stop_all(ground, (epoch, why), out);
             }
-            State::Mending { epoch, from, by } => {
-                let up = match by {
-                    Mended::Anew => *from,
-                    Mended::ByMethod => ground.spec.resources.len(),
+            State::Mending { epoch, place, by } => {
+                let left = match by {
+                    Mended::Anew => beside(ground, *place),
+                    Mended::ByMethod => (0..ground.spec.resources.len()).collect(),
                 };
-                let (about, left) = ((*epoch, why), (0..up).collect());
-                self.stop_after(ground, about, (BTreeSet::new(), left), out);
+                self.stop_after(ground, (*epoch, why), (BTreeSet::new(), left), out);
             }
-            State::Stopping { epoch, why: Why::Mend(from), acts, left } => {
+            State::Stopping { epoch, why: Why::Mend(mended), acts, left } => {
                 let about = (*epoch, why);
-                let left = left.iter().copied().chain(0..*from).collect();
+                let left = left.iter().copied().chain(beside(ground, *mended)).collect();
                 let acts = acts.clone();
                 self.stop_after(ground, about, (acts, left), out);
             }
@@ -360,16 +370,11 @@ impl Desk {
         let place = ground.spec.start_order().iter().position(|r| r.name == *resource);
         match (&self.state, place, mend) {
             (State::Running { epoch }, Some(place), Mend::InPlace) => {
-                let epoch = *epoch;
-                let from = self.mended.map_or(place, |(from, _)| from.min(place));
-                let reason = cause.word();
-                out.push(Wish::Record(epoch, cause));
-                self.stop_from(ground, (epoch, Why::Mend(place)), place, out);
-                self.mending = Some((from, reason));
+                self.mend(ground, *epoch, (place, cause), out);
             }
             (State::Running { epoch }, Some(_), Mend::GiveAway) => {
                 let about = (*epoch, Why::Failure(cause));
-                self.stop_from(ground, about, 0, out);
+                self.stop_all(ground, about, out);
             }
             (State::Running { .. }, Some(_), Mend::Leave) => self.unwell = Some(cause),
             (State::Running { epoch } | State::Mending { epoch, .. }, Some(_), Mend::LetGo) => {
@@ -397,6 +402,15 @@ impl Desk {
             ) => {
                 self.stop(ground, Why::Failure(cause), out);
             }
+            // What is restarted in place does not stand on it, so nobody else starts it again.
+            (
+                State::Stopping { why: Why::Mend(mended), .. }
+                | State::Mending { place: mended, by: Mended::Anew, .. },
+                Some(place),
+                Mend::InPlace | Mend::GiveAway | Mend::Leave,
+            ) if beside(ground, *mended).contains(&place) => {
+                self.stop(ground, Why::Failure(cause), out);
+            }
             // A program that ends while it is being stopped, or that no desk knows, is no news.
             (
                 State::Clear
@@ -414,6 +428,20 @@ impl Desk {
                 _,
             ) => {}
         }
+    }
+
+    /// Takes down what failed and what stands on it, to start that again here.
+    fn mend(
+        &mut self,
+        ground: &Ground<'_>,
+        epoch: Epoch,
+        (place, cause): (usize, Cause),
+        out: &mut Vec<Wish>,
+    ) {
+        let left = ground.spec.standing_on(place);
+        self.mending = Some(self.again(left.clone(), cause.word()));
+        out.push(Wish::Record(epoch, cause));
+        self.stop_after(ground, (epoch, Why::Mend(place)), (BTreeSet::new(), left), out);
     }
 
     fn guardian_released(&mut self, epoch: Epoch, out: &mut Vec<Wish>) {
@@ -492,20 +520,32 @@ impl Desk {
 
     /// What the scripts of the resource at this place are told of the run they are in.
     pub(super) fn told(&self, ground: &Ground<'_>, place: usize) -> Told {
-        told(ground, (self.mended, self.disk), place)
+        told(ground, (self.mended.as_ref(), self.disk), place)
     }
+
+    /// What counts as restarted in place once `places` are, too.
+    pub(super) fn again(&self, mut places: BTreeSet<usize>, reason: &'static str) -> Again {
+        places.extend(self.mended.iter().flat_map(|again| &again.places));
+        Again { places, reason }
+    }
+}
+
+/// What stays up while the resource at this place restarts in place, and what stands on it.
+fn beside(ground: &Ground<'_>, place: usize) -> BTreeSet<usize> {
+    let on = ground.spec.standing_on(place);
+    (0..ground.spec.resources.len()).filter(|other| !on.contains(other)).collect()
 }
 
 /// What the scripts of the resource at this place are told: of the group's start under its epoch,
 /// or of the restart in place that came since.
 pub(super) fn told(
     ground: &Ground<'_>,
-    (mended, disk): (Option<(usize, &'static str)>, Disk),
+    (mended, disk): (Option<&Again>, Disk),
     place: usize,
 ) -> Told {
     let told = Told { disk, ..ground.terms.told() };
     match mended {
-        Some((from, reason)) if from <= place => {
+        Some(Again { places, reason }) if places.contains(&place) => {
             let (kind, event, before) = (StartKind::Restart, ScriptEvent::Start, Before::Unclean);
             Told { kind, event, reason, before, ..told }
         }

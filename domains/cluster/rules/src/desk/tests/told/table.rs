@@ -45,11 +45,11 @@ fn states() -> Vec<State> {
         stopping(Why::Ordered, &[ACT, ACT - 1], &[0, 1, 2]),
         stopping(Why::HandOver(node("b")), &[ACT], &[]),
         stopping(Why::Failure(died()), &[ACT], &[0]),
-        stopping(Why::Mend(1), &[ACT], &[1, 2]),
+        stopping(Why::Mend(1), &[ACT], &[1]),
         stopping(Why::Mend(1), &[ACT], &[]),
-        State::Mending { epoch, from: 0, by: Mended::Anew },
-        State::Mending { epoch, from: 1, by: Mended::Anew },
-        State::Mending { epoch, from: 1, by: Mended::ByMethod },
+        State::Mending { epoch, place: 0, by: Mended::Anew },
+        State::Mending { epoch, place: 1, by: Mended::Anew },
+        State::Mending { epoch, place: 1, by: Mended::ByMethod },
         letting_go(Why::Lapsed, Some(ACT), Beside::Nothing),
         letting_go(Why::HandOver(node("b")), Some(ACT), Beside::Nothing),
         letting_go(Why::Superseded, Some(ACT), beside()),
@@ -121,7 +121,7 @@ fn why_word(why: &Why) -> String {
         Why::Ordered => "ordered".to_owned(),
         Why::HandOver(to) => format!("hand over to {to}"),
         Why::Failure(_) => "failure".to_owned(),
-        Why::Mend(from) => format!("mend from {from}"),
+        Why::Mend(place) => format!("mend {place}"),
         Why::Lapsed => "lapsed".to_owned(),
         Why::Superseded => "superseded".to_owned(),
     }
@@ -141,9 +141,9 @@ fn state_word(state: &State) -> String {
             let (acts, left) = (acts.len(), places(left));
             format!("stopping, waits for {acts}, then {left} {epoch} ({})", why_word(why))
         }
-        State::Mending { epoch, from, by: Mended::Anew } => format!("mending from {from} {epoch}"),
-        State::Mending { epoch, from, by: Mended::ByMethod } => {
-            format!("restarting {from} by its method {epoch}")
+        State::Mending { epoch, place, by: Mended::Anew } => format!("mending {place} {epoch}"),
+        State::Mending { epoch, place, by: Mended::ByMethod } => {
+            format!("restarting {place} by its method {epoch}")
         }
         State::LettingGo { epoch, why, act, beside } => {
             let once_more = match (act, beside) {
@@ -300,7 +300,7 @@ fn only_nothing_begun_or_a_verified_end_is_called_released() {
         let right = match (&line.before, &line.input) {
             (State::Waiting { .. } | State::Arming { .. }, Input::Stop(_)) => true,
             (State::Waiting { .. }, Input::Lapsed) => true,
-            (State::Mending { from: 0, by: Mended::Anew, .. }, Input::Stop(_)) => true,
+            (State::Mending { place: 0, by: Mended::Anew, .. }, Input::Stop(_)) => true,
             (_, Input::GuardianReleased(epoch)) => *epoch == EPOCHS[1],
             (
                 State::Stopping { left, acts, .. },

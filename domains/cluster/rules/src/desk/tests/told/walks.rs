@@ -152,12 +152,28 @@ fn a_mend_takes_down_only_what_stands_on_the_failed_one_and_waits_for_the_record
     assert!(matches!(wishes[0], Wish::Record(..)), "the failure counts");
     let mut asked = Vec::new();
     follow(&mut desk, &mut wishes, &mut asked);
-    assert_eq!(asked, ["stop server", "stop cache", "stop vip"]);
-    assert_eq!(desk.state, State::Mending { epoch: EPOCHS[1], from: 1, by: Mended::Anew });
+    assert_eq!(asked, ["stop server", "stop vip"], "the cache does not stand on it");
+    assert_eq!(desk.state, State::Mending { epoch: EPOCHS[1], place: 1, by: Mended::Anew });
     let mut wishes = step(&mut desk, Input::Recorded);
     follow(&mut desk, &mut wishes, &mut asked);
-    assert_eq!(asked[3..], ["start vip", "start cache", "start server"]);
+    assert_eq!(asked[2..], ["start vip", "start server"]);
     assert_eq!(desk.state, State::Running { epoch: EPOCHS[1] });
+}
+
+#[test]
+fn what_ends_beside_a_mend_is_a_failure_and_what_stands_on_the_failed_one_is_not() {
+    for mend in [Mend::InPlace, Mend::GiveAway, Mend::Leave] {
+        let (mut desk, _) = up();
+        let wishes = step(&mut desk, Input::Died(name("vip"), died(), Mend::InPlace));
+        let stop = act_of(&wishes[1], &mut Vec::new()).unwrap();
+        assert_eq!(step(&mut desk, Input::Died(name("server"), died(), mend)), [], "it is stopped");
+        step(&mut desk, Input::Died(name("cache"), died(), mend));
+        let mut wishes = step(&mut desk, Input::Done(stop, fine()));
+        let mut asked = Vec::new();
+        follow(&mut desk, &mut wishes, &mut asked);
+        assert_eq!(asked, ["stop cache", "stop vip", "stop disk"], "nobody would start it again");
+        assert!(matches!(&desk.state, State::Released { why: Why::Failure(_), .. }));
+    }
 }
 
 #[test]
