@@ -19,6 +19,9 @@ use crate::{loop_device, process, sys};
 /// How long users that were killed may take to let go of a volume.
 const LET_GO: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How long a device may be in use by a process that is just being made. Until it runs its program
+/// it has a copy of everything that was open here, also of the look whether the device is taken.
+const HELD: Duration = Duration::from_millis(500);
 
 /// Mounts `source` on `dir` and says on which device, if any.
 ///
@@ -52,8 +55,7 @@ fn bind(from: &Path, dir: &Path) -> Result<(), Failure> {
         let bound = (same.device, same.inode) == (there.device, there.inode);
         return if bound { Ok(()) } else { Err(Failure::PlaceTaken { dir: dir.to_owned() }) };
     }
-    let none: Option<&str> = None;
-    nix::mount::mount(Some(from), dir, none, MsFlags::MS_BIND, none)
+    nix::mount::mount(Some(from), dir, None::<&str>, MsFlags::MS_BIND, None::<&str>)
         .map_err(|error| Failure::system("bind", &error.into()))
 }
 
@@ -105,8 +107,7 @@ fn mount_device(device: &Path, dir: &Path) -> Result<PathBuf, Failure> {
     File::open(device)
         .and_then(|open| sys::forget_blocks(&open))
         .map_err(|error| Failure::disk("flush the device's buffers", device, &error))?;
-    mount_on(device, dir)?;
-    Ok(device.to_owned())
+    mount_on(device, dir).map(|()| device.to_owned())
 }
 
 fn refuse_taken(dir: &Path) -> Result<(), Failure> {
@@ -123,11 +124,13 @@ const FILE_SYSTEMS: [(&str, Option<&str>); 2] =
 
 fn mount_on(device: &Path, dir: &Path) -> Result<(), Failure> {
     let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOATIME;
-    for (name, options) in FILE_SYSTEMS {
-        match nix::mount::mount(Some(device), dir, Some(name), flags, options) {
+    let (end, mut left) = (crate::clock::now() + HELD.into(), FILE_SYSTEMS.iter().peekable());
+    while let Some((name, options)) = left.peek() {
+        match nix::mount::mount(Some(device), dir, Some(*name), flags, *options) {
             Ok(()) => return Ok(()),
             // It is not that, or this kernel does not know it.
-            Err(Errno::EINVAL | Errno::ENODEV) => {}
+            Err(Errno::EINVAL | Errno::ENODEV) => drop(left.next()),
+            Err(Errno::EBUSY) if crate::clock::now() < end => sleep(Duration::from_millis(1)),
             Err(error) => return Err(Failure::disk("mount", device, &error.into())),
         }
     }
@@ -187,9 +190,8 @@ fn orderly(dir: &Path, let_go: Duration) -> Result<Vec<u32>, Failure> {
         if own_file_system {
             for pid in users_of(device) {
                 drop(sys::kill(pid.cast_signed(), libc::SIGKILL));
-                if !killed.contains(&pid) {
-                    killed.push(pid);
-                }
+                let new = !killed.contains(&pid);
+                killed.extend(new.then_some(pid));
             }
         }
         sleep(LOOK_AGAIN);
@@ -229,4 +231,41 @@ fn uses(pid: u32, device: (u32, u32)) -> bool {
     let wanted = format!("{:02x}:{:02x}", device.0, device.1);
     let maps = fs::read_to_string(format!("{dir}/maps")).unwrap_or_default();
     maps.lines().any(|line| line.split(' ').nth(3) == Some(wanted.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exclusively(device: &Path) -> File {
+        OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(device).unwrap()
+    }
+
+    #[test]
+    fn a_device_that_is_held_for_a_moment_is_mounted_and_one_that_stays_held_is_not() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let base = tempfile::TempDir::new().unwrap();
+        let (image, dir) = (base.path().join("image"), base.path().join("dir"));
+        File::create(&image).unwrap().set_len(32 << 20).unwrap();
+        fs::create_dir(&dir).unwrap();
+        let made = std::process::Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image).status();
+        assert!(made.unwrap().success());
+        let (device, _kept) = loop_device::attach(&image).unwrap();
+        let held = exclusively(&device);
+        std::thread::scope(|scope| {
+            // As a process does that is just being made.
+            scope.spawn(move || {
+                sleep(Duration::from_millis(30));
+                drop(held);
+            });
+            mount_on(&device, &dir).unwrap();
+        });
+        nix::mount::umount2(&dir, MntFlags::empty()).unwrap();
+        let _held = exclusively(&device);
+        let failure = mount_on(&device, &dir).unwrap_err();
+        let busy = Failure::System { step: "mount".into(), errno: libc::EBUSY };
+        assert_eq!(failure, busy);
+    }
 }
