@@ -164,6 +164,7 @@ impl Plan {
 prefer = [{prefer}]
 failback = "never"
 restarts = {restarts}
+takeovers = 1000
 within = "1s"
 fence = "{proof}"
 {}
