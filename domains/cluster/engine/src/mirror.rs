@@ -144,6 +144,20 @@ fn two(text: &str) -> Option<(String, String)> {
     text.split_once('/').map(|(here, there)| (here.to_owned(), there.to_owned()))
 }
 
+/// As the side of a mirror stands that writes, with nothing amiss.
+#[cfg(test)]
+pub(crate) fn whole() -> Mirror {
+    Mirror {
+        connection: "Connected".to_owned(),
+        role: "Primary".to_owned(),
+        peer_role: "Secondary".to_owned(),
+        disk: "UpToDate".to_owned(),
+        peer_disk: "UpToDate".to_owned(),
+        out_of_sync: 0,
+        io: Io::Flows,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! Volumes: mounted by their owner only, unmounted for certain.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -171,7 +172,7 @@ fn orderly(dir: &Path, let_go: Duration) -> Result<Vec<u32>, Failure> {
     let device = place(dir)?.device;
     let block = PathBuf::from(format!("/dev/block/{}:{}", device.0, device.1));
     let own_file_system = is_own_file_system(dir).unwrap_or(false);
-    let mut killed = Vec::new();
+    let mut killed = BTreeSet::new();
     let end = crate::clock::now() + let_go.into();
     loop {
         // An unmount says nothing of what it could not write out. Where a release has taken it away
@@ -190,8 +191,7 @@ fn orderly(dir: &Path, let_go: Duration) -> Result<Vec<u32>, Failure> {
         if own_file_system {
             for pid in users_of(device) {
                 drop(sys::kill(pid.cast_signed(), libc::SIGKILL));
-                let new = !killed.contains(&pid);
-                killed.extend(new.then_some(pid));
+                killed.insert(pid);
             }
         }
         sleep(LOOK_AGAIN);
@@ -201,7 +201,7 @@ fn orderly(dir: &Path, let_go: Duration) -> Result<Vec<u32>, Failure> {
         let what = format!("{} is mounted outside of what this node sees", block.display());
         return Err(Failure::NoEffect { what });
     }
-    Ok(killed)
+    Ok(killed.into_iter().collect())
 }
 
 fn sync(dir: &Path) -> Result<(), Failure> {

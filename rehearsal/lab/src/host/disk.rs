@@ -98,10 +98,8 @@ impl Drop for Disk {
 /// # Errors
 /// A full disk, or mkfs is missing.
 pub fn make_image(path: &Path, size_mib: usize) -> Result<(), Trouble> {
-    make_empty(path, size_mib)?;
-    let mut command = Command::new("mkfs.ext4");
-    command.args(["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"]).arg(path);
-    output(command).map(drop)
+    let now = "lazy_itable_init=0,lazy_journal_init=0,nodiscard";
+    format(path, size_mib, ("mkfs.ext4", &["-q", "-F", "-E", now]))
 }
 
 /// Writes an image of `size_mib`, at least 300, with an empty xfs file system.
@@ -109,9 +107,13 @@ pub fn make_image(path: &Path, size_mib: usize) -> Result<(), Trouble> {
 /// # Errors
 /// A full disk, or mkfs is missing.
 pub fn make_xfs(path: &Path, size_mib: usize) -> Result<(), Trouble> {
+    format(path, size_mib, ("mkfs.xfs", &["-q", "-f", "-K"]))
+}
+
+fn format(path: &Path, size_mib: usize, (mkfs, words): (&str, &[&str])) -> Result<(), Trouble> {
     make_empty(path, size_mib)?;
-    let mut command = Command::new("mkfs.xfs");
-    command.args(["-q", "-f", "-K"]).arg(path);
+    let mut command = Command::new(mkfs);
+    command.args(words).arg(path);
     output(command).map(drop)
 }
 

@@ -309,6 +309,7 @@ run = ["/bin/sleep", "1000000"]
     );
 }
 
-fn add(text: &mut String, more: &str) {
+/// Puts more behind a text.
+pub(super) fn add(text: &mut String, more: &str) {
     text.write_str(more).expect("a string takes every text");
 }

@@ -1,7 +1,6 @@
 //! A group with a resource of every kind that a host of the lab can have: systemd alone is missing.
 
-use std::fmt::Write as _;
-
+use super::config::add;
 use super::served::Served;
 use crate::host::{Host, MORE, data, device};
 
@@ -61,9 +60,10 @@ run = ["/run/bin/tsugi", "metrics", "--listen", "{PAGE}"]
         format!("disk = \"{device}\""),
     ] {
         let name = check.split(' ').next().expect("its kind comes first");
-        write!(
-            text,
-            r#"
+        add(
+            &mut text,
+            &format!(
+                r#"
 [[group.{group}.resource.monitor]]
 name = "{name}"
 check = {{ {check} }}
@@ -71,8 +71,8 @@ every = "1s"
 delay = "1s"
 action = "notify"
 "#
-        )
-        .expect("a string takes every text");
+            ),
+        );
     }
     text
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::errand::stand_in::{FakeHands, around};
+use crate::mirror::whole;
 use tsugi_cluster_rules::mirror::FROZEN_FOR;
 use tsugi_cluster_rules::reason::Cause;
 use tsugi_cluster_rules::record::{
@@ -43,17 +44,10 @@ mount = "/srv/two"
 fn primary(connection: &str, peer: (&str, &str)) -> Mirror {
     Mirror {
         connection: connection.to_owned(),
-        role: "Primary".to_owned(),
         peer_role: peer.0.to_owned(),
-        disk: "UpToDate".to_owned(),
         peer_disk: peer.1.to_owned(),
-        out_of_sync: 0,
-        io: Io::Flows,
+        ..whole()
     }
-}
-
-fn whole() -> Mirror {
-    primary("Connected", ("Secondary", "UpToDate"))
 }
 
 /// One is parted from its other side, one is whole.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::*;
+use crate::mirror::whole;
 
 #[test]
 fn what_it_is_told_it_reads_again_and_nothing_else() {
@@ -105,17 +106,8 @@ struct Scene {
 impl Scene {
     /// It is primary, and somebody has begun to let go of it.
     fn begun() -> Self {
-        let stands = Mirror {
-            connection: "Connected".to_owned(),
-            role: "Primary".to_owned(),
-            peer_role: "Secondary".to_owned(),
-            disk: "UpToDate".to_owned(),
-            peer_disk: "UpToDate".to_owned(),
-            out_of_sync: 0,
-            io: Io::Flows,
-        };
         let scene = Self { run_dir: tempfile::tempdir().unwrap(), drbd: StandIn::default() };
-        scene.drbd.0.borrow_mut().stands = Some(stands);
+        scene.drbd.0.borrow_mut().stands = Some(whole());
         fs::write(mark(scene.run_dir.path(), "r0"), "").unwrap();
         scene
     }

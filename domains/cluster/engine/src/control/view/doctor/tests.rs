@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tsugi_cluster_rules::mirror::Io;
 use tsugi_cluster_rules::record::{FenceFault, Happening};
 use tsugi_cluster_rules::spec::FenceDevice;
 use tsugi_vocabulary::{Epoch, Index, ResourceName, Span, Wall};
 
 use super::super::scenes::{NOW, group, node, record, standing, text};
 use super::*;
+use crate::mirror::whole;
 use crate::standing::SlowStop;
 
 fn started(by: &str, at: Wall) -> Versioned<EventRecord> {
@@ -80,22 +80,13 @@ fn a_device_that_fails_its_test_now_is_told_with_the_number_that_says_how() {
 #[test]
 fn a_mirror_that_is_not_whole_is_told_with_what_its_sides_do_not_have_alike() {
     let picture = standing(record());
-    let whole = Mirror {
-        connection: "Connected".to_owned(),
-        role: "Primary".to_owned(),
-        peer_role: "Secondary".to_owned(),
-        disk: "UpToDate".to_owned(),
-        peer_disk: "UpToDate".to_owned(),
-        out_of_sync: 0,
-        io: Io::Flows,
-    };
     let connection = "WFConnection".to_owned();
-    let parted = Mirror { connection, out_of_sync: 49_152, ..whole.clone() };
+    let parted = Mirror { connection, out_of_sync: 49_152, ..whole() };
     let of = |mirror: Option<Mirror>| {
         let (group, name) = (group("PAY"), "r0".to_owned());
         mirrors_not_whole(&picture, vec![Mirrored { group, name, mirror }])
     };
-    assert_eq!(of(Some(whole)), []);
+    assert_eq!(of(Some(whole())), []);
     for (mirror, says) in [(Some(parted), "oos:48K"), (None, "Unconfigured")] {
         let found = of(mirror);
         let [one] = &found[..] else { panic!("one mirror, one finding: {found:?}") };
