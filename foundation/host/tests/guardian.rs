@@ -140,6 +140,10 @@ fn lost_guardian(signal: Signal) {
     let all = vec![(group(), epoch(), Release::Complete)];
     assert_eq!(lost, Event::GuardianLost { released: all });
     assert!(!lives(id.pid));
+    node.ended(id);
+    if let Some(tree) = node.tree() {
+        assert!(!tree.join("pay").exists(), "nobody kills the group again to tidy it (I25)");
+    }
     assert!(node.list().processes.is_empty());
     assert!(node.guardian.next_notice().is_err(), "the agent sees it on the socket too");
     node.event("a new guardian", |event| *event == Event::GuardianReady);

@@ -4,15 +4,13 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
 use support::*;
 use tsugi_host::Host;
-use tsugi_host::request::{
-    Failure, HowEnded, KillBy, Output, Program, Purpose, Request, TimeLimit,
-};
+use tsugi_host::request::{Failure, HowEnded, Output, Program, Purpose, Request, TimeLimit};
 use tsugi_vocabulary::Span;
 
 /// The ways into a cgroup: whichever the kernel has, then each of the two with the other refused.
@@ -28,28 +26,29 @@ fn prints(node: &mut Node, argv: &[&str]) -> String {
     String::from_utf8(node.ended(id).tail).unwrap()
 }
 
-/// Where the node has its cgroups, if it has any.
-fn tree(node: &mut Node) -> Option<PathBuf> {
-    if node.list().powers.kill == KillBy::Descent {
-        eprintln!("skipped: there are no cgroups here");
-        return None;
-    }
-    let environ = fs::read_to_string(format!("/proc/{}/environ", node.guardian_pid())).unwrap();
-    let base = environ.split('\0').find_map(|word| word.strip_prefix("TSUGI_GUARDIAN_CGROUP="));
-    Some(PathBuf::from(base.unwrap()))
-}
-
 #[test]
 fn sec12_a_program_is_in_its_cgroup_before_its_first_instruction_on_every_way() {
     for way in WAYS {
         let mut node = Node::start(way);
-        let Some(tree) = tree(&mut node) else { return };
+        let Some(tree) = node.tree() else { return };
         let seen = prints(&mut node, &["/bin/cat", "/proc/self/cgroup"]);
         let own = seen.lines().find_map(|line| line.strip_prefix("0::")).unwrap();
         let leaf = Path::new(tree.file_name().unwrap()).join("pay/p1");
         assert!(Path::new(own).ends_with(&leaf), "{way:?}: {own}");
-        assert!(!tree.join("pay/p1").exists(), "{way:?}: it goes with its last process");
+        assert!(!tree.join("pay").exists(), "{way:?}: it goes with its last process");
     }
+}
+
+#[test]
+fn a_program_that_ends_takes_its_own_cgroup_with_it_and_none_that_another_is_in() {
+    let mut node = Node::start(&[]);
+    let Some(tree) = node.tree() else { return };
+    let stays = node.spawn(program(&["/bin/sleep", "1000"]));
+    prints(&mut node, &["/bin/true"]);
+    assert!(tree.join("pay/p1").exists() && !tree.join("pay/p2").exists());
+    send(stays.pid, Signal::SIGKILL);
+    node.ended(stays);
+    assert!(!tree.join("pay").exists());
 }
 
 #[test]
@@ -78,10 +77,8 @@ fn what_cannot_be_started_says_why_and_leaves_neither_process_nor_cgroup() {
         assert_eq!(children(node.pid()), before, "{way:?}: not even one that is not reaped");
         let listing = node.list();
         assert!(listing.programs.is_empty() && listing.processes.is_empty(), "{way:?}");
-        if let Some(tree) = tree(&mut node) {
-            let left = fs::read_dir(tree.join("pay")).unwrap().flatten();
-            let left = left.filter(|entry| entry.path().is_dir()).count();
-            assert_eq!(left, 0, "{way:?}");
+        if let Some(tree) = node.tree() {
+            assert!(!tree.join("pay").exists(), "{way:?}");
         }
     }
 }
@@ -91,7 +88,7 @@ fn what_cannot_be_started_says_why_and_leaves_neither_process_nor_cgroup() {
 fn a_cgroup_that_takes_no_process_is_said_to_be_in_the_way_on_every_way() {
     for way in WAYS {
         let mut node = Node::start(way);
-        let Some(tree) = tree(&mut node) else { return };
+        let Some(tree) = node.tree() else { return };
         fs::create_dir(tree.join("pay")).unwrap();
         fs::write(tree.join("pay/cgroup.type"), "threaded").unwrap();
         let outcome = node.ask(&Request::Spawn(program(&["/bin/true"])));
@@ -178,7 +175,7 @@ fn a_program_leads_its_process_group_and_has_nothing_open_but_its_three() {
 fn hands_that_die_while_a_program_is_being_started_never_have_it_run() {
     for way in WAYS {
         let mut node = Node::start(way);
-        let Some(tree) = tree(&mut node) else { return };
+        let Some(tree) = node.tree() else { return };
         fs::create_dir(tree.join("pay")).unwrap();
         let freeze = tree.join("pay/cgroup.freeze");
         fs::write(&freeze, "1").unwrap();

@@ -93,7 +93,7 @@ impl Programs {
             prepare: prepare(program),
         };
         let pid = self.starter.start(launch).map_err(|error| {
-            leaf.as_deref().inspect(|leaf| cgroup::remove(leaf));
+            self.tidy(&group);
             failed(error)
         })?;
         // Not reaped yet, so it is there even if it has already ended.
@@ -129,10 +129,8 @@ impl Programs {
         if !keeps {
             started.kill();
         }
-        if let Some(leaf) = &started.leaf {
-            // Stays if someone is still in it; goes with the group's kill then.
-            cgroup::remove(leaf);
-        }
+        // With the last one the group's own goes too: after a release nobody asks for its kill.
+        self.tidy(&started.running.group);
         let (program, limit) = (started.running, started.limit);
         Some(Ended { program, how, limit, tail: Vec::new(), dropped: 0 })
     }
@@ -183,7 +181,7 @@ impl Programs {
         sys::kill(-id.pid.cast_signed(), signal).map_err(|error| Failure::system("kill", &error))
     }
 
-    /// Forgets the empty cgroups of a group.
+    /// Forgets the cgroups of a group that nobody is in. One in use stays till the group is killed.
     pub fn tidy(&self, group: &GroupName) {
         if let Some(tree) = &self.means.tree {
             cgroup::remove(&tree.path().join(group.as_str()));

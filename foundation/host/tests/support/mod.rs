@@ -19,8 +19,8 @@ use tsugi_host::guardian::Guardian;
 use tsugi_host::guardian::message::{Arm, Notice, Order, Refused, Volume};
 use tsugi_host::hands::Hands;
 use tsugi_host::request::{
-    Answer, Ended, Event, Failure, Limits, Listing, Output, Program, ProgramId, Purpose, Report,
-    Request, Right,
+    Answer, Ended, Event, Failure, KillBy, Limits, Listing, Output, Program, ProgramId, Purpose,
+    Report, Request, Right,
 };
 use tsugi_host::{Guard, Host};
 use tsugi_vocabulary::{Epoch, GroupName, Moment, ResourceName, Span};
@@ -224,6 +224,17 @@ impl Node {
             Ok(Answer::Listing(listing)) => listing,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Where it has its cgroups, if it has any.
+    pub fn tree(&mut self) -> Option<PathBuf> {
+        if self.list().powers.kill == KillBy::Descent {
+            eprintln!("skipped: there are no cgroups here");
+            return None;
+        }
+        let environ = fs::read_to_string(format!("/proc/{}/environ", self.guardian_pid())).unwrap();
+        let base = environ.split('\0').find_map(|w| w.strip_prefix("TSUGI_GUARDIAN_CGROUP="));
+        Some(PathBuf::from(base.unwrap()))
     }
 
     pub fn guardian_pid(&self) -> u32 {
