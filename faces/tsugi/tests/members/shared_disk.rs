@@ -136,7 +136,7 @@ fn a_disk_that_can_be_read_and_takes_no_writes_is_told_once_and_gone_without() {
     assert_eq!(site.agent("a"), agent, "it goes on without a ledger");
     assert_eq!(site.group("b"), ("running".to_owned(), "a".to_owned(), epoch));
     site.let_write("a", "unlimited");
-    site.until("a began anew", |site| site.agent("a") != agent);
+    site.until("a began anew", |site| site.began_anew("a", agent));
     all_there(&site);
     site.tsugi("a", &["group", "pause", "WORK", "--reason", "to write something"]);
     assert_eq!(complaints(&site, "a"), 1, "{}", site.log("a"));
@@ -228,7 +228,7 @@ fn a_disk_of_which_only_a_part_can_be_written_does_not_have_an_agent_begin_anew_
     site.until("b leads", |site| site.status("b")["votes"]["leader"] == "b");
     assert_eq!((site.agent("a"), complaints(&site, "a")), (second, 2), "{}", site.log("a"));
     site.let_write("a", "unlimited");
-    site.until("a began anew", |site| site.agent("a") != second);
+    site.until("a began anew", |site| site.began_anew("a", second));
     all_there(&site);
     assert_eq!(complaints(&site, "a"), 2, "{}", site.log("a"));
 }

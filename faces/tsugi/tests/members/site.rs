@@ -400,13 +400,23 @@ impl Site {
         kill(agent, Signal::SIGCONT).expect("it is there");
     }
 
+    #[track_caller]
     pub fn agent(&self, node: &str) -> Pid {
+        self.agent_now(node).expect("it has an agent")
+    }
+
+    /// Whether a node has another agent than the former one. In between it has none.
+    pub fn began_anew(&self, node: &str, former: Pid) -> bool {
+        self.agent_now(node).is_some_and(|agent| agent != former)
+    }
+
+    fn agent_now(&self, node: &str) -> Option<Pid> {
         let (_, child) = self.nodes.iter().find(|(n, _)| n == node).expect("it was started");
         let is_agent = |of: &&Pid| {
             let words = fs::read(format!("/proc/{of}/cmdline")).unwrap_or_default();
             words.split(|byte| *byte == 0).nth(1) == Some(&b"agent"[..])
         };
-        family(child).iter().find(is_agent).copied().expect("it has an agent")
+        family(child).iter().find(is_agent).copied()
     }
 }
 
