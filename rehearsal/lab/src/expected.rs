@@ -28,6 +28,8 @@ const SWITCHED_OFF: &str = "happened_fenced";
 const FOUND_OFF: &str = "happened_found_off";
 /// What is said of a node that was shot: what it had been, nobody can tell.
 const SILENT: &str = "ms and was then switched off";
+/// What is said of a node that was lost and is not back.
+const UNKNOWN: &str = "its return will tell";
 
 /// A story as every node told it.
 #[derive(Clone, Debug)]
@@ -139,15 +141,36 @@ pub fn ask(stage: &mut Stage, injected: &Injected) -> Told {
     if injected.pattern == Pattern::FencedPower {
         causes.push(SILENT.to_owned());
     }
-    one_story(stage, (name, about(injected)), &causes)
+    let wanted = if causes.is_empty() { Wanted::Any } else { Wanted::OneOf(causes) };
+    one_story(stage, (name, about(injected)), &wanted)
 }
 
-/// The same of whatever has happened (`name`), whose first cause may be each of `wanted`; any at
-/// all if that names none.
+/// What is wanted of the first cause that nodes name.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// Nothing.
+    Any,
+    /// One of these.
+    OneOf(Vec<String>),
+    /// Whatever it was, that it is known by now.
+    Known,
+}
+
+impl Wanted {
+    fn has(&self, cause: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(causes) => causes.iter().any(|one| cause.contains(one)),
+            Self::Known => !cause.contains(UNKNOWN),
+        }
+    }
+}
+
+/// The same of whatever has happened (`name`).
 pub fn one_story(
     stage: &mut Stage,
     (name, about): (&str, (Option<&'static str>, usize)),
-    wanted: &[String],
+    wanted: &Wanted,
 ) -> Told {
     let end = now() + LEARNS;
     let mut still = (String::new(), now());
@@ -155,8 +178,7 @@ pub fn one_story(
         let told = stage.product.explanations(&mut stage.site, about);
         let texts: BTreeSet<&String> = told.iter().map(|(_, text)| text).collect();
         let causes: BTreeSet<String> = texts.iter().map(|text| first_cause(text)).collect();
-        let is_wanted = |cause: &String| wanted.iter().any(|one| cause.contains(one));
-        let right = wanted.is_empty() || causes.iter().all(is_wanted);
+        let right = causes.iter().all(|cause| wanted.has(cause));
         let one = texts.len() == 1;
         let text = texts.iter().next().map(|text| (*text).clone()).unwrap_or_default();
         if !one || still.0 != text {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tsugi_counter::epoch_file;
 
-use super::fault::{Expected, Pair};
+use super::fault::{Expected, Kind, Pair};
 use super::leftovers::{Left, Sweep};
 use super::strike::{self, Damage, Done, Roles};
 use crate::Trouble;
 use crate::address_log::Holding;
 use crate::client::{Call, CallEnd};
-use crate::expected;
+use crate::expected::{self, Wanted};
 use crate::fenced;
 use crate::judged;
 use crate::kernel::now;
@@ -136,7 +136,10 @@ pub fn once(
     if let Ok(after) = &whole {
         takeovers = risen(stage, &before, after)?;
         wrong.extend(judged::together(stage, after));
-        let told = expected::one_story(stage, (&pair.to_string(), (Some(stage.group()), 0)), &[]);
+        // Another boot is noticed by whoever hears the node again.
+        let wanted = if pair.first.kind == Kind::Power { Wanted::Known } else { Wanted::Any };
+        let about = (Some(stage.group()), 0);
+        let told = expected::one_story(stage, (&pair.to_string(), about), &wanted);
         wrong.extend(told.wrong);
         left = sweep.left(stage)?;
     }

@@ -72,6 +72,12 @@ impl Paperwork {
         self.plan = PlanDue::Yes;
     }
 
+    /// Keeps what is to be written down until somebody leads; of too many the newest.
+    pub(super) fn keep(&mut self, events: impl IntoIterator<Item = EventRecord>) {
+        self.notes.extend(events);
+        self.notes.drain(..self.notes.len().saturating_sub(NOTES));
+    }
+
     /// A group is up here.
     pub(super) fn started(&mut self, group: &GroupName, epoch: Epoch, took: planner::Took) {
         self.started.insert(group.clone(), (epoch, took));
@@ -356,10 +362,7 @@ impl Node {
     pub(super) fn note(&mut self, now: Now, about: Option<(GroupName, Epoch)>, what: Happening) {
         let (group, epoch) = about.map_or((None, None), |(g, e)| (Some(g), Some(e)));
         let by = self.me.clone();
-        self.paperwork.notes.push(EventRecord { at: now.wall, by, group, epoch, what });
-        if self.paperwork.notes.len() > NOTES {
-            self.paperwork.notes.remove(0);
-        }
+        self.paperwork.keep([EventRecord { at: now.wall, by, group, epoch, what }]);
     }
 
     pub(super) fn note_clock_step(&mut self, now: Now, by_ms: i64) {

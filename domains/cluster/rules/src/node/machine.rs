@@ -10,6 +10,7 @@ use tsugi_vocabulary::{
 use super::drills::{Drills, Orders};
 use super::fencing::Fences;
 use super::ledgerwork::Paperwork;
+use super::notes::Unsaid;
 use super::peers::{Contact, Peer};
 use super::rehearsals::Rehearsals;
 use super::returning::Returns;
@@ -103,6 +104,8 @@ pub struct Node {
     pub(super) leader: Option<NodeName>,
     pub(super) term: u64,
     pub(super) paperwork: Paperwork,
+    /// Returns of other nodes that whoever leads next tells.
+    pub(super) unsaid: BTreeMap<NodeName, Unsaid>,
     pub(super) next_beat: Moment,
     pub(super) beat_due: BeatDue,
     /// The newest entry that a beat of this node has told.
@@ -218,6 +221,7 @@ impl Node {
             leader: None,
             term: 0,
             paperwork: Paperwork::default(),
+            unsaid: BTreeMap::new(),
             next_beat: birth.at,
             beat_due: BeatDue::Now,
             told: Index(0),
@@ -282,7 +286,7 @@ impl Node {
             Event::Acked(ack) => self.on_acked(now, &ack, out),
             Event::Disk { number, shows } => self.on_disk(now, number, shows, out),
             Event::Applied(record) => self.on_applied(now, record),
-            Event::Leader { term, leader } => self.on_leader(term, leader),
+            Event::Leader { term, leader } => self.on_leader(now.lease, term, leader),
             Event::Proposed { proposal, fate } => self.on_proposed(now, proposal, fate),
             Event::Done { group, epoch, act, outcome } => {
                 self.on_done(now, (group, epoch), (act, outcome), out);
@@ -468,10 +472,11 @@ impl Node {
         }
     }
 
-    fn on_leader(&mut self, term: u64, leader: Option<NodeName>) {
+    fn on_leader(&mut self, now: Moment, term: u64, leader: Option<NodeName>) {
         if term >= self.term && (term, &leader) != (self.term, &self.leader) {
             self.term = term;
             self.leader = leader;
+            self.say_unsaid(now);
             self.paperwork.plan_again();
         }
     }

@@ -1,14 +1,51 @@
 //! What a node writes down of what it sees happen to itself; it decides nothing.
 
-use tsugi_vocabulary::{Epoch, GroupName};
+use tsugi_vocabulary::{Epoch, GroupName, Moment, NodeName, Span};
 
 use super::Now;
 use super::machine::Node;
 use crate::desk::{Desk, State, Why};
 use crate::reason::Cause;
-use crate::record::Happening;
+use crate::record::{EventRecord, Happening};
+
+/// For so long a return waits for somebody to lead; an election is over long before.
+const UNSAID_KEPT: Span = Span::secs(10);
+
+/// The return of another node that nobody who leads is known to have heard.
+#[derive(Clone, Debug)]
+pub(super) struct Unsaid {
+    heard: Moment,
+    event: EventRecord,
+}
 
 impl Node {
+    /// Another node is heard again after a silence. Who leads tells of it; where nobody leads who
+    /// could have heard that, as after a cut of the leader itself, whoever leads next does.
+    pub(super) fn note_return(&mut self, now: Now, of: &NodeName, cause: Cause) {
+        let what = Happening::Returned { node: of.clone(), cause };
+        let peer = self.leader.as_ref().and_then(|leader| self.peers.get(leader));
+        let hears_leader = peer.is_some_and(|leader| leader.tells(now.lease, self.timing));
+        match &self.leader {
+            Some(leader) if *leader == self.me => self.note(now, None, what),
+            Some(leader) if leader != of && hears_leader => {}
+            Some(_) | None => {
+                let by = self.me.clone();
+                let event = EventRecord { at: now.wall, by, group: None, epoch: None, what };
+                self.unsaid.insert(of.clone(), Unsaid { heard: now.lease, event });
+            }
+        }
+    }
+
+    /// Somebody leads from now on.
+    pub(super) fn say_unsaid(&mut self, now: Moment) {
+        let Some(leader) = &self.leader else { return };
+        let unsaid = std::mem::take(&mut self.unsaid).into_values();
+        if *leader == self.me {
+            let fresh = unsaid.filter(|unsaid| now.since(unsaid.heard) < UNSAID_KEPT);
+            self.paperwork.keep(fresh.map(|unsaid| unsaid.event));
+        }
+    }
+
     /// A start that failed after something was already up, and all of it is stopped again.
     pub(super) fn note_undone(&mut self, now: Now, (group, epoch): (&GroupName, Epoch), why: &Why) {
         let Why::Failure(Cause::StartFailed { resource, .. }) = why else { return };

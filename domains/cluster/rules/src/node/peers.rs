@@ -15,7 +15,7 @@ use crate::monitors::{MonitorId, Word};
 use crate::plan::{Beats, DeskSight, Entries, Life, RunsAs, Settled, Sight, Stand};
 use crate::planner::config_mark;
 use crate::reason::{Cause, Way};
-use crate::record::{Happening, LinkState};
+use crate::record::LinkState;
 use crate::timing::{TTL_CAP, Timing};
 
 /// Another voter, as it was last heard.
@@ -164,10 +164,8 @@ impl Node {
         let cause = silence.map(|silence| what_it_was(beat, old_boot, (&before, silence)));
         let cause = cause.filter(|cause| !(mine && is_of_the_way(cause)));
         self.paperwork.plan_again();
-        let i_decide = self.leader.as_ref() == Some(&self.me);
-        if let (Some(cause), true) = (cause, i_decide) {
-            let what = Happening::Returned { node: beat.sender.clone(), cause };
-            self.note(now, None, what);
+        if let Some(cause) = cause {
+            self.note_return(now, &beat.sender, cause);
         }
     }
 

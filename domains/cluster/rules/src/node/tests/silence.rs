@@ -185,6 +185,32 @@ fn a_silent_node_that_had_heard_the_others_was_lost_one_way() {
     }
 }
 
+/// b is lost and comes back while `leader` leads; `later` beats after that the node itself leads.
+fn returned_under(leader: Option<&str>, then: Option<&str>, later: u64) -> Option<Cause> {
+    let (mut bench, mut beat) = watching();
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    heard(&mut bench, &mut beat, &[], 60);
+    bench.tell(Event::Leader { term: 3, leader: leader.map(name) });
+    heard(&mut bench, &mut beat, &[0, 1], 2);
+    assert_eq!(return_of(&bench, "b"), None, "nobody leads who could be told");
+    bench.tell(Event::Leader { term: 4, leader: then.map(name) });
+    heard(&mut bench, &mut beat, &[0, 1], later);
+    bench.tell(Event::Leader { term: 5, leader: Some(name("a")) });
+    heard(&mut bench, &mut beat, &[0, 1], 2);
+    return_of(&bench, "b")
+}
+
+#[test]
+fn cl_42_a_return_that_no_leader_has_heard_is_told_by_the_next_one_and_by_nobody_else() {
+    let told = Some(Cause::WasCutOff { node: name("b") });
+    let soon = 20;
+    assert_eq!(returned_under(None, None, soon), told);
+    assert_eq!(returned_under(Some("b"), None, soon), told, "nobody tells of his own return");
+    assert_eq!(returned_under(Some("c"), None, soon), None, "c has heard it");
+    assert_eq!(returned_under(None, Some("c"), soon), None, "c tells of it");
+    assert_eq!(returned_under(None, None, 220), None, "that is another story by now");
+}
+
 #[test]
 fn a_pause_that_was_told_of_before_or_is_too_short_is_not_why_a_node_was_silent() {
     let (mut bench, mut beat) = watching();
