@@ -118,6 +118,41 @@ fn numbers(calls: &[&Call], since: Duration) -> (u64, u64) {
     (lost, doubled.len() as u64)
 }
 
+/// The first answers that cannot be side by side: who gave a number, when, and to which call.
+#[must_use]
+pub fn at_odds(calls: &[Call]) -> String {
+    let mut first: BTreeMap<(&str, u64), &Call> = BTreeMap::new();
+    let mut told = Vec::new();
+    for call in calls {
+        let CallEnd::Answered { number, .. } = call.end else { continue };
+        for (key, what) in [(("number", number), call.serial), (("call", call.serial), number)] {
+            let other = first.insert(key, call);
+            let theirs = |c: &Call| match &c.end {
+                CallEnd::Answered { number, .. } if key.0 == "call" => *number,
+                CallEnd::Answered { .. } | CallEnd::Failed(_) => c.serial,
+            };
+            if let Some(other) = other.filter(|c| theirs(c) != what) {
+                told.push(format!("{} and {}", tell(other), tell(call)));
+            }
+        }
+    }
+    let (more, few) = (told.len().saturating_sub(AT_ODDS), told.into_iter().take(AT_ODDS));
+    format!("{}, and {more} more", few.collect::<Vec<_>>().join("; "))
+}
+
+/// How many are told.
+const AT_ODDS: usize = 4;
+
+fn tell(call: &Call) -> String {
+    let (serial, from, until) = (call.serial, call.from, call.until);
+    match &call.end {
+        CallEnd::Answered { number, node } => {
+            format!("call {serial} from {from:?} to {until:?}: {number} by {node}")
+        }
+        CallEnd::Failed(why) => format!("call {serial} from {from:?} to {until:?}: {why}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

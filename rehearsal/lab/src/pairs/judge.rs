@@ -16,7 +16,7 @@ use crate::expected::{self, Wanted};
 use crate::fenced;
 use crate::judged;
 use crate::kernel::now;
-use crate::outage::{BEFORE, Outage};
+use crate::outage::{self, BEFORE, Outage};
 use crate::product::{Profile, Status};
 use crate::recorder::Stall;
 use crate::report::ms;
@@ -131,6 +131,9 @@ pub fn once(
     let back = back_again(&calls, (done.first, mended));
     let back = back.map(|at| at.saturating_sub(done.first));
     let mut wrong = against(stage, (pair, &roles), (since, &done), &outage);
+    if outage.doubled > 0 {
+        println!("    at odds: {}", outage::at_odds(&calls));
+    }
     wrong.extend(stale(stage, &calls));
     let (mut left, mut takeovers) = (Vec::new(), 0);
     if let Ok(after) = &whole {
