@@ -28,7 +28,10 @@ const BANNED: [(&str, &str); 18] = [
 /// Words that are banned only behind this: they are ordinary names otherwise.
 const ONLY_BEHIND_STD: [&str; 6] = ["fs", "Command", "thread", "env", "rand", "Instant"];
 
-/// Looks at every rules crate.
+/// Rooms that are as pure as rules and decide nothing.
+const AS_PURE: [&str; 1] = ["programs/record"];
+
+/// Looks at every rules crate, and at what is as pure.
 pub fn look(tree: &Tree) -> Vec<Finding> {
     let mut out = Vec::new();
     for (path, source) in tree.rust().filter(|(path, _)| in_rules(path) && !is_test(path)) {
@@ -50,11 +53,13 @@ pub fn look(tree: &Tree) -> Vec<Finding> {
 
 fn is_rules(folder: &str) -> bool {
     let parts: Vec<_> = folder.split('/').collect();
-    matches!(parts.as_slice(), ["domains", _, "rules"])
+    matches!(parts.as_slice(), ["domains", _, "rules"]) || AS_PURE.contains(&folder)
 }
 
 fn in_rules(path: &str) -> bool {
-    path.split_once("/rules/").is_some_and(|(room, _)| is_rules(&format!("{room}/rules")))
+    let inside = |room: &str| path.strip_prefix(room).is_some_and(|rest| rest.starts_with('/'));
+    AS_PURE.into_iter().any(inside)
+        || path.split_once("/rules/").is_some_and(|(room, _)| is_rules(&format!("{room}/rules")))
 }
 
 /// The second fence, in the compiler: a crate's `clippy.toml` with the bans and their reasons.
@@ -119,6 +124,19 @@ mod tests {
     fn an_engine_may_use_what_rules_may_not() {
         let tree = Tree::of([("domains/x/engine/src/lib.rs", "use std::time::Instant;")]);
         assert!(look(&tree).is_empty());
+    }
+
+    #[test]
+    fn a_room_as_pure_as_rules_is_held_to_the_same() {
+        let clock = "use std::time::Instant;";
+        for room in AS_PURE {
+            let path = format!("{room}/src/lib.rs");
+            let tree = Tree::of([(path.as_str(), clock)]);
+            let paths: Vec<_> = look(&tree).into_iter().map(|found| found.path).collect();
+            assert_eq!(paths, [path.clone(), format!("{room}/clippy.toml")]);
+            let beside = format!("{room}s/src/lib.rs");
+            assert!(look(&Tree::of([(beside.as_str(), clock)])).is_empty());
+        }
     }
 
     #[test]
