@@ -1,0 +1,356 @@
+//! Gives entries their places: entries in, a layout out, as GnuCOBOL 3.1 lays records out.
+
+mod item;
+
+use std::collections::BTreeSet;
+
+use crate::dialect::{Dialect, LongerRedefinition};
+use crate::entry::{Alignment, Entry, Usage};
+use crate::field::{Field, Kind, Layout, Occurs, SignAt};
+use crate::picture::BYTES_MAX;
+use crate::refused::{Refused, Why};
+
+/// The most groups inside of each other.
+pub const DEPTH_MAX: usize = 16;
+/// The most entries of one record.
+pub const ITEMS_MAX: usize = 10_000;
+
+/// What an item has from the group that it is in.
+#[derive(Clone, Copy, Default)]
+struct Inherited {
+    usage: Option<Usage>,
+    sign: Option<SignAt>,
+    table: InTable,
+}
+
+/// Whether an item is somewhere in a table or in a redefinition.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum InTable {
+    #[default]
+    No,
+    Yes,
+}
+
+/// Lays out one record: an entry of level 01 or 77 and all that belong to it.
+///
+/// # Errors
+/// The first entry that cannot be laid out, and why.
+pub fn lay_out(entries: &[Entry], dialect: Dialect) -> Result<Layout, Refused> {
+    let Some((first, rest)) = entries.split_first() else {
+        let at = crate::field::Place { file: String::new(), line: 0 };
+        return Err(Refused { at, item: None, why: Why::NoEntry });
+    };
+    if !matches!(first.level, 1 | 77) {
+        return Err(refuse(first, Why::Level { level: first.level }));
+    }
+    if first.redefines.is_some() {
+        return Err(refuse(first, Why::Clause { word: "REDEFINES".to_owned() }));
+    }
+    if entries.len() > ITEMS_MAX {
+        return Err(refuse(first, Why::Many));
+    }
+    let mut builder = Builder { dialect, align: 1 };
+    let root = builder.place(first, rest, &Inherited::default(), (0, DEPTH_MAX))?;
+    if root.all_bytes() > BYTES_MAX {
+        return Err(refuse(first, Why::Large));
+    }
+    depending(&root)?;
+    Ok(Layout { root })
+}
+
+fn refuse(entry: &Entry, why: Why) -> Refused {
+    Refused { at: entry.at.clone(), item: entry.name.clone(), why }
+}
+
+struct Builder {
+    dialect: Dialect,
+    /// The greatest alignment since the last group began. The compiler keeps one such number for
+    /// all groups: a group's own is forgotten once a group in it begins.
+    align: u32,
+}
+
+/// Where a group's next item begins, and the items before it.
+struct Row {
+    fields: Vec<Field>,
+    /// From the beginning of the record.
+    next: u32,
+    /// The item that may be redefined: its place, its bytes, and those of the longest over it.
+    over: Option<(u32, u32, u32)>,
+    /// The names that a redefinition may give.
+    names: BTreeSet<String>,
+}
+
+impl Builder {
+    /// Places an entry with `below`, the entries that belong to it, at an offset; so many groups
+    /// may still be in it.
+    fn place(
+        &mut self,
+        entry: &Entry,
+        below: &[Entry],
+        from: &Inherited,
+        (offset, depth): (u32, usize),
+    ) -> Result<Field, Refused> {
+        let own = Inherited {
+            usage: entry.usage.or(from.usage),
+            sign: entry.sign.or(from.sign),
+            table: from.table,
+        };
+        let occurs = occurs(entry, from.table)?;
+        let (bytes, kind) = if below.is_empty() {
+            item::size(entry, own.usage, own.sign, self.dialect)?
+        } else {
+            let deeper = depth.checked_sub(1).ok_or_else(|| refuse(entry, Why::Deep))?;
+            let table = if occurs == Occurs::Once && entry.redefines.is_none() {
+                own.table
+            } else {
+                InTable::Yes
+            };
+            self.group(entry, below, &Inherited { table, ..own }, (offset, deeper))?
+        };
+        if entry.name.is_none() && occurs != Occurs::Once && has_names(&kind) {
+            return Err(refuse(entry, Why::NamelessTable));
+        }
+        let json = entry.name.as_deref().map(json_name).unwrap_or_default();
+        let field = Field {
+            name: entry.name.clone(),
+            json,
+            at: entry.at.clone(),
+            offset,
+            bytes,
+            occurs,
+            redefines: entry.redefines.clone(),
+            kind,
+            conditions: entry.conditions.clone(),
+        };
+        if field.all_bytes() > BYTES_MAX {
+            return Err(refuse(entry, Why::Large));
+        }
+        Ok(field)
+    }
+
+    fn group(
+        &mut self,
+        entry: &Entry,
+        below: &[Entry],
+        own: &Inherited,
+        (offset, depth): (u32, usize),
+    ) -> Result<(u32, Kind), Refused> {
+        if entry.picture.is_some() {
+            return Err(refuse(entry, Why::GroupWithPicture));
+        }
+        if entry.alignment == Alignment::Synchronized {
+            return Err(refuse(entry, Why::Clause { word: "SYNCHRONIZED".to_owned() }));
+        }
+        let mut row = Row { fields: Vec::new(), next: offset, over: None, names: BTreeSet::new() };
+        self.align = 1;
+        for (child, grandchildren) in families(entry, below)? {
+            if row.fields.last().is_some_and(ends_with_depending) {
+                return Err(refuse(child, Why::DependingPlace));
+            }
+            self.add(&mut row, child, grandchildren, (own, depth))?;
+        }
+        let mut bytes = row.next - offset;
+        // The end of an occurrence is filled up so that the next begins aligned as the first does;
+        // GnuCOBOL takes these bytes before the last item, not behind it.
+        let spare = bytes % self.align;
+        if entry.occurs.as_ref().is_some_and(|repeats| repeats.most > 1) && spare != 0 {
+            let fill = self.align - spare;
+            bytes += fill;
+            if let Some(last) = row.fields.last_mut() {
+                push_back(last, fill);
+            }
+        }
+        same_names(&row.fields)?;
+        Ok((bytes, Kind::Group(row.fields)))
+    }
+
+    fn add(
+        &mut self,
+        row: &mut Row,
+        child: &Entry,
+        below: &[Entry],
+        (own, depth): (&Inherited, usize),
+    ) -> Result<(), Refused> {
+        if let Some(target) = &child.redefines {
+            let over = row.over.filter(|_| row.names.contains(target));
+            let Some((start, bytes, longest)) = over else {
+                return Err(refuse(child, Why::Redefines { target: target.clone() }));
+            };
+            let field = self.place(child, below, own, (start, depth))?;
+            if field.all_bytes() > bytes && self.dialect.longer == LongerRedefinition::Refused {
+                return Err(refuse(child, Why::LongerRedefinition { target: target.clone() }));
+            }
+            row.next += field.all_bytes().saturating_sub(longest);
+            row.over = Some((start, bytes, longest.max(field.all_bytes())));
+            row.names.extend(field.name.clone());
+            row.fields.push(field);
+            return Ok(());
+        }
+        let mut field = self.place(child, below, own, (row.next, depth))?;
+        if child.alignment == Alignment::Synchronized {
+            let align = item::alignment(&field);
+            field.offset = field.offset.next_multiple_of(align);
+            self.align = self.align.max(align);
+        }
+        row.next = field.offset + field.all_bytes();
+        if row.next > BYTES_MAX {
+            return Err(refuse(child, Why::Large));
+        }
+        row.over = Some((field.offset, field.all_bytes(), field.all_bytes()));
+        row.names = field.name.iter().cloned().collect();
+        row.fields.push(field);
+        Ok(())
+    }
+}
+
+/// The entries right below one, each with what belongs to it.
+fn families<'a>(
+    entry: &Entry,
+    below: &'a [Entry],
+) -> Result<Vec<(&'a Entry, &'a [Entry])>, Refused> {
+    let mut out = Vec::new();
+    let mut rest = below;
+    let level = rest.first().map_or(0, |first| first.level);
+    while let Some((child, others)) = rest.split_first() {
+        if child.level != level || child.level <= entry.level || child.level > 49 {
+            return Err(refuse(child, Why::Level { level: child.level }));
+        }
+        let many = others.iter().take_while(|other| other.level > level).count();
+        let (own, next) = others.split_at(many);
+        out.push((child, own));
+        rest = next;
+    }
+    Ok(out)
+}
+
+fn occurs(entry: &Entry, table: InTable) -> Result<Occurs, Refused> {
+    let Some(repeats) = &entry.occurs else { return Ok(Occurs::Once) };
+    let least = repeats.least.unwrap_or(0);
+    if repeats.most == 0 || least > repeats.most || matches!(entry.level, 1 | 77) {
+        return Err(refuse(entry, Why::Occurs));
+    }
+    let Some(on) = &repeats.on else {
+        // `OCCURS 1 TO 5` without DEPENDING ON is a table of five.
+        return Ok(Occurs::Times(repeats.most));
+    };
+    if table == InTable::Yes || entry.redefines.is_some() {
+        return Err(refuse(entry, Why::DependingPlace));
+    }
+    let least = if repeats.least.is_some() { least } else { 1 };
+    Ok(Occurs::Depending { least, most: repeats.most, on: on.clone() })
+}
+
+fn has_names(kind: &Kind) -> bool {
+    let Kind::Group(fields) = kind else { return false };
+    fields.iter().any(|field| field.name.is_some() || has_names(&field.kind))
+}
+
+/// What an item is called in JSON: in lower case, with `_` for `-`.
+#[must_use]
+pub fn json_name(name: &str) -> String {
+    name.to_lowercase().replace('-', "_")
+}
+
+fn ends_with_depending(field: &Field) -> bool {
+    if matches!(field.occurs, Occurs::Depending { .. }) {
+        return true;
+    }
+    let Kind::Group(fields) = &field.kind else { return false };
+    fields.last().is_some_and(ends_with_depending)
+}
+
+/// Moves the last item that is no group.
+fn push_back(field: &mut Field, bytes: u32) {
+    match &mut field.kind {
+        Kind::Group(fields) => {
+            if let Some(last) = fields.last_mut() {
+                push_back(last, bytes);
+            }
+        }
+        _ => field.offset += bytes,
+    }
+}
+
+/// Every name that stands side by side with others, those of groups without a name included.
+fn same_names(fields: &[Field]) -> Result<(), Refused> {
+    let mut seen = BTreeSet::new();
+    for field in members(fields) {
+        if !seen.insert(field.json.as_str()) {
+            let why = Why::SameName { name: field.json.clone() };
+            return Err(Refused { at: field.at.clone(), item: field.name.clone(), why });
+        }
+    }
+    Ok(())
+}
+
+/// The items with a name that a group has in JSON.
+pub(crate) fn members(fields: &[Field]) -> Vec<&Field> {
+    let mut out = Vec::new();
+    for field in fields {
+        match &field.kind {
+            Kind::Group(inner) if field.is_transparent() => out.extend(members(inner)),
+            _ if field.name.is_some() => out.push(field),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// The items that a group has in JSON where these redefinitions are chosen: of those over the same
+/// bytes one.
+pub(crate) fn shown<'a>(fields: &'a [Field], chosen: &BTreeSet<String>) -> Vec<&'a Field> {
+    let mut out = Vec::new();
+    for field in one_of_each(fields, chosen) {
+        match &field.kind {
+            Kind::Group(inner) if field.is_transparent() => out.extend(shown(inner, chosen)),
+            _ if field.name.is_some() => out.push(field),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// Of the items over the same bytes the one that is chosen, else the first.
+pub(crate) fn one_of_each<'a>(fields: &'a [Field], chosen: &BTreeSet<String>) -> Vec<&'a Field> {
+    let mut out: Vec<&Field> = Vec::new();
+    for field in fields {
+        let named = field.name.as_ref().is_some_and(|name| chosen.contains(name));
+        match (&field.redefines, out.last_mut()) {
+            (None, _) | (_, None) => out.push(field),
+            (Some(_), Some(last)) if named => *last = field,
+            (Some(_), Some(_)) => {}
+        }
+    }
+    out
+}
+
+/// Each table's DEPENDING ON is a whole number before it, in no table and with bytes of its own.
+fn depending(root: &Field) -> Result<(), Refused> {
+    let mut before: Vec<&Field> = Vec::new();
+    let mut open = vec![root];
+    while let Some(field) = open.pop() {
+        if let Occurs::Depending { on, .. } = &field.occurs {
+            let named = before.iter().filter(|other| other.name.as_ref() == Some(on)).count();
+            if named != 1 {
+                let why = Why::Depending { on: on.clone() };
+                return Err(Refused { at: field.at.clone(), item: field.name.clone(), why });
+            }
+        }
+        if field.occurs != Occurs::Once || field.redefines.is_some() {
+            continue;
+        }
+        match &field.kind {
+            Kind::Group(fields) => {
+                open.extend(fields.iter().rev().filter(|f| !redefined(f, fields)))
+            }
+            Kind::Number(number) if number.scale == 0 => before.push(field),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether another item has the same bytes.
+fn redefined(field: &Field, beside: &[Field]) -> bool {
+    beside.iter().any(|other| other.redefines.is_some() && other.offset == field.offset)
+}

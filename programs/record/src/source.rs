@@ -1,0 +1,44 @@
+//! Reads the interface of a program from its source: what a caller hands to it, in which order.
+
+mod clauses;
+mod lines;
+mod program;
+mod usage;
+mod words;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dialect::Dialect;
+use crate::field::Layout;
+use crate::refused::Refused;
+
+/// How the lines of a source are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// Columns 8 to 72, an indicator in column 7.
+    Fixed,
+    /// Whole lines; also what the compiler's preprocessor prints, whose `#line` marks are read.
+    Free,
+}
+
+/// What a program says of itself to its callers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its PROGRAM-ID, where it has one.
+    pub program: Option<String>,
+    /// What it is called with, in the order of PROCEDURE DIVISION USING.
+    pub parameters: Vec<Layout>,
+}
+
+/// Reads a source. Copybooks must stand in it already: give it what `cobc -E` prints, as
+/// [`Form::Free`].
+///
+/// Of several programs in one source it is the first.
+///
+/// # Errors
+/// The first place that is not understood or not supported, and why.
+pub fn read(text: &str, form: Form, dialect: Dialect) -> Result<Interface, Refused> {
+    let tokens = words::tokens(&lines::lines(text, form));
+    program::Program::new(&tokens, dialect).read()
+}
