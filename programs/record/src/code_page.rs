@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CodePage {
+    /// ASCII; what is no character of it is refused either way.
+    Ascii,
     /// Windows-31J: Shift_JIS with the characters of NEC and IBM.
     ShiftJis,
     /// EUC-JP. Characters of three bytes (JIS X 0212) are read and never written.
@@ -56,7 +58,7 @@ impl CodePage {
         match self {
             Self::ShiftJis => Some(SHIFT_JIS),
             Self::EucJp => Some(EUC_JP),
-            Self::Utf8 => None,
+            Self::Ascii | Self::Utf8 => None,
         }
     }
 
@@ -65,7 +67,10 @@ impl CodePage {
     /// # Errors
     /// The first character that it has not.
     pub fn encode(self, text: &str) -> Result<Vec<u8>, char> {
-        let Some(encoding) = self.encoding() else { return Ok(text.as_bytes().to_vec()) };
+        let Some(encoding) = self.encoding() else {
+            let foreign = text.chars().find(|letter| self == Self::Ascii && !letter.is_ascii());
+            return foreign.map_or_else(|| Ok(text.as_bytes().to_vec()), Err);
+        };
         let mut encoder = encoding.new_encoder();
         let mut out = Vec::with_capacity(text.len());
         for letter in text.chars() {
@@ -105,9 +110,11 @@ impl CodePage {
     pub fn decode(self, bytes: &[u8], wave: Wave) -> Result<String, NoText> {
         let Some(encoding) = self.encoding() else {
             return match std::str::from_utf8(bytes) {
-                Ok(text) => Ok(text.to_owned()),
-                Err(error) if error.error_len().is_none() => Err(NoText::Half),
-                Err(_) => Err(NoText::Unknown),
+                Ok(text) if self == Self::Utf8 || text.is_ascii() => Ok(text.to_owned()),
+                Err(error) if self == Self::Utf8 && error.error_len().is_none() => {
+                    Err(NoText::Half)
+                }
+                Ok(_) | Err(_) => Err(NoText::Unknown),
             };
         };
         let Some(text) = encoding.decode_without_bom_handling_and_without_replacement(bytes) else {

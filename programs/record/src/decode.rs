@@ -80,12 +80,7 @@ impl Decoder<'_> {
             }
             Kind::Text(justified) => self.text(bytes, *justified),
             Kind::Edited => self.text(bytes, Justified::Left),
-            Kind::National => self
-                .conversion
-                .national
-                .decode(bytes, self.conversion.wave)
-                .map(Json::Text)
-                .map_err(|error| no_text(error, bytes)),
+            Kind::National => self.national(bytes),
             Kind::Number(number) => self.number(number, bytes),
             Kind::Single => real(single(bytes)),
             Kind::Double => real(double(bytes)),
@@ -109,6 +104,15 @@ impl Decoder<'_> {
             }
         }
         let text = self.conversion.code_page.decode(kept, self.conversion.wave);
+        text.map(Json::Text).map_err(|error| no_text(error, kept))
+    }
+
+    /// A program that never moved anything there has NULs in it: INITIALIZE leaves PIC N alone.
+    fn national(&self, bytes: &[u8]) -> Result<Json, Misfit> {
+        let cut = bytes.chunks(2).position(|pair| pair == [0, 0]);
+        let end = cut.filter(|_| self.conversion.nul == Nul::Cut).map_or(bytes.len(), |at| 2 * at);
+        let kept = &bytes[..end];
+        let text = self.conversion.national.decode(kept, self.conversion.wave);
         text.map(Json::Text).map_err(|error| no_text(error, kept))
     }
 

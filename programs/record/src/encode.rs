@@ -6,7 +6,7 @@ use crate::code_page::NoNational;
 use crate::conversion::{Control, Conversion, Edited, Missing};
 use crate::decimal::{Decimal, NoNumber};
 use crate::decode::counter;
-use crate::field::{Field, Justified, Kind, Layout, Occurs};
+use crate::field::{Field, Justified, Kind, Layout, Number, Occurs};
 use crate::json::{Json, Shape};
 use crate::layout::{members, one_of_each, shown};
 use crate::number;
@@ -137,7 +137,7 @@ impl Encoder<'_> {
             Kind::Edited if self.conversion.edited == Edited::OnlyRead => Err(Misfit::OnlyRead),
             Kind::Edited => self.text(field, value, (shift, Justified::Left)),
             Kind::National => self.national(field, value, shift),
-            Kind::Number(number) => decimal(value)
+            Kind::Number(number) => decimal(value, number, field.bytes)
                 .and_then(|decimal| number::put(number, decimal, self.bytes(field, shift))),
             Kind::Single => single(value).map(|bytes| {
                 self.bytes(field, shift).copy_from_slice(&bytes);
@@ -152,14 +152,14 @@ impl Encoder<'_> {
     fn group(&mut self, fields: &[Field], value: &Json, shift: u32) -> Result<(), DoesNotFit> {
         let Json::Object(given) = value else { return Err(kind(Shape::Object, value)) };
         let shown = shown(fields, &self.conversion.chosen);
-        for (name, _) in given {
-            if !shown.iter().any(|field| field.json == *name) {
-                return Err(DoesNotFit::new(no_member(fields, &shown, name)).within(name));
-            }
+        let known: BTreeSet<&str> = shown.iter().map(|field| field.json.as_str()).collect();
+        if let Some((name, _)) = given.iter().find(|(name, _)| !known.contains(name.as_str())) {
+            return Err(DoesNotFit::new(no_member(fields, &shown, name)).within(name));
         }
+        let given: BTreeMap<&str, &Json> =
+            given.iter().map(|(name, value)| (name.as_str(), value)).collect();
         for field in shown {
-            let value = given.iter().find(|(name, _)| *name == field.json).map(|(_, value)| value);
-            match value {
+            match given.get(field.json.as_str()) {
                 Some(value) => {
                     let counts = self.counts(field).cloned();
                     self.given.extend(counts);
@@ -284,40 +284,36 @@ fn cut(text: &str) -> String {
     text.chars().take(SHOWN_MAX).collect()
 }
 
-fn decimal(value: &Json) -> Result<Decimal, Misfit> {
+fn decimal(value: &Json, number: &Number, bytes: u32) -> Result<Decimal, Misfit> {
     let text = numeral(value)?;
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     Decimal::read(text).map_err(|error| match error {
         NoNumber::Form => Misfit::NotANumber { value: cut(text) },
-        NoNumber::Large => Misfit::Digits {
-            value: cut(text),
-            digits: u8::try_from(crate::picture::DIGITS_MAX).unwrap_or(u8::MAX),
-            scale: 0,
-        },
+        NoNumber::Large => number::too_large(number, cut(text), bytes),
     })
 }
 
-/// A number in the form that decimals have too: no `inf`, no `NaN`.
-fn real<T: std::str::FromStr>(value: &Json) -> Result<T, Misfit> {
+/// A number in the form that decimals have too: no `inf`, no `NaN`. What is not nought does not
+/// become it.
+fn real<T>(value: &Json, known: impl Fn(&T) -> bool) -> Result<T, Misfit>
+where
+    T: std::str::FromStr + PartialEq + Default,
+{
     let text = numeral(value)?;
-    let wrong = || Misfit::NotANumber { value: cut(text) };
     let plain = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-    text.parse().ok().filter(|_| plain).ok_or_else(wrong)
+    let number: T = match text.parse() {
+        Ok(number) if plain => number,
+        _ => return Err(Misfit::NotANumber { value: cut(text) }),
+    };
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let lost = number == T::default() && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b));
+    if known(&number) && !lost { Ok(number) } else { Err(Misfit::Infinite { value: cut(text) }) }
 }
 
 fn single(value: &Json) -> Result<[u8; 4], Misfit> {
-    let number: f32 = real(value)?;
-    if number.is_finite() {
-        Ok(number.to_le_bytes())
-    } else {
-        Err(Misfit::Infinite { value: cut(numeral(value)?) })
-    }
+    real(value, |number: &f32| number.is_finite()).map(f32::to_le_bytes)
 }
 
 fn double(value: &Json) -> Result<[u8; 8], Misfit> {
-    let number: f64 = real(value)?;
-    if number.is_finite() {
-        Ok(number.to_le_bytes())
-    } else {
-        Err(Misfit::Infinite { value: cut(numeral(value)?) })
-    }
+    real(value, |number: &f64| number.is_finite()).map(f64::to_le_bytes)
 }

@@ -1,11 +1,13 @@
 //! A layout: the items of a record, where each stands and what it holds.
+//!
+//! It is made by laying out, never read from a file: its numbers agree with each other.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::dialect::Sign;
 
 /// The layout of one record: an item of level 01 or 77.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Layout {
     /// The record itself.
     pub root: Field,
@@ -20,7 +22,7 @@ impl Layout {
 }
 
 /// A line of a source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
     /// The file, as the compiler names it; a copybook has its own.
     pub file: String,
@@ -29,7 +31,7 @@ pub struct Place {
 }
 
 /// An item of a record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Field {
     /// As the source has it, in upper case; none for FILLER.
     pub name: Option<String>,
@@ -66,7 +68,7 @@ impl Field {
 }
 
 /// How often an item stands there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Occurs {
     /// Once; it is no table.
@@ -97,7 +99,7 @@ impl Occurs {
 }
 
 /// What an item holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Other items.
@@ -117,7 +119,7 @@ pub enum Kind {
 }
 
 /// At which end text is filled up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Justified {
     /// Spaces behind it.
@@ -127,7 +129,7 @@ pub enum Justified {
 }
 
 /// A number with digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Number {
     /// Digits of its picture that are stored.
     pub digits: u8,
@@ -140,7 +142,7 @@ pub struct Number {
 }
 
 /// How the digits of a number are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
     /// A character a digit.
@@ -164,7 +166,7 @@ pub enum Form {
 }
 
 /// Where the sign of a number in characters is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SignAt {
     /// In the last digit: `p` to `y` for 0 to 9 of a number less than zero.
@@ -178,7 +180,7 @@ pub enum SignAt {
 }
 
 /// What zero is written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Zero {
     /// Digits.
@@ -188,7 +190,7 @@ pub enum Zero {
 }
 
 /// Which byte of a binary number comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
     /// The highest: COMP, BINARY, COMP-X.
@@ -198,7 +200,7 @@ pub enum Order {
 }
 
 /// What bounds a binary number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
     /// The digits of its picture.
@@ -208,7 +210,7 @@ pub enum Limit {
 }
 
 /// A name for values of an item (level 88).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Condition {
     /// As the source has it, in upper case.
     pub name: String,

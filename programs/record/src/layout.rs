@@ -2,7 +2,7 @@
 
 mod item;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::{Dialect, LongerRedefinition};
 use crate::entry::{Alignment, Entry, Usage};
@@ -324,14 +324,17 @@ pub(crate) fn one_of_each<'a>(fields: &'a [Field], chosen: &BTreeSet<String>) ->
     out
 }
 
-/// Each table's DEPENDING ON is a whole number before it, in no table and with bytes of its own.
+/// Each table's DEPENDING ON is a whole number before it, in no table and with bytes of its own;
+/// nothing else in the record has its name.
 fn depending(root: &Field) -> Result<(), Refused> {
-    let mut before: Vec<&Field> = Vec::new();
+    let mut names = BTreeMap::new();
+    count_names(root, &mut names);
+    let mut before: BTreeSet<&str> = BTreeSet::new();
     let mut open = vec![root];
     while let Some(field) = open.pop() {
         if let Occurs::Depending { on, .. } = &field.occurs {
-            let named = before.iter().filter(|other| other.name.as_ref() == Some(on)).count();
-            if named != 1 {
+            let alone = names.get(on.as_str()) == Some(&1);
+            if !alone || !before.contains(on.as_str()) {
                 let why = Why::Depending { on: on.clone() };
                 return Err(Refused { at: field.at.clone(), item: field.name.clone(), why });
             }
@@ -341,16 +344,26 @@ fn depending(root: &Field) -> Result<(), Refused> {
         }
         match &field.kind {
             Kind::Group(fields) => {
-                open.extend(fields.iter().rev().filter(|f| !redefined(f, fields)))
+                let over: BTreeSet<u32> = redefined(fields).collect();
+                open.extend(fields.iter().rev().filter(|field| !over.contains(&field.offset)));
             }
-            Kind::Number(number) if number.scale == 0 => before.push(field),
+            Kind::Number(number) if number.scale == 0 => before.extend(field.name.as_deref()),
             _ => {}
         }
     }
     Ok(())
 }
 
-/// Whether another item has the same bytes.
-fn redefined(field: &Field, beside: &[Field]) -> bool {
-    beside.iter().any(|other| other.redefines.is_some() && other.offset == field.offset)
+fn count_names<'a>(field: &'a Field, names: &mut BTreeMap<&'a str, u32>) {
+    if let Some(name) = &field.name {
+        *names.entry(name).or_default() += 1;
+    }
+    if let Kind::Group(fields) = &field.kind {
+        fields.iter().for_each(|field| count_names(field, names));
+    }
+}
+
+/// Where items begin whose bytes have another name.
+fn redefined(fields: &[Field]) -> impl Iterator<Item = u32> {
+    fields.iter().filter(|field| field.redefines.is_some()).map(|field| field.offset)
 }

@@ -14,7 +14,8 @@ const OVERPUNCH: u8 = 0x40;
 /// It does not fit; the bytes are as before.
 pub(crate) fn put(number: &Number, value: Decimal, out: &mut [u8]) -> Result<(), Misfit> {
     let shown = || value.to_string();
-    let too_many = || Misfit::Digits { value: shown(), digits: number.digits, scale: number.scale };
+    let by_bytes = matches!(number.form, Form::Binary { limit: Limit::Bytes, .. });
+    let too_many = || too_large(number, shown(), out.len());
     if value.is_negative() && number.sign == Sign::Unsigned {
         return Err(Misfit::Sign { value: shown() });
     }
@@ -22,7 +23,6 @@ pub(crate) fn put(number: &Number, value: Decimal, out: &mut [u8]) -> Result<(),
         NoScale::Fraction => Misfit::Fraction { value: shown(), scale: number.scale },
         NoScale::Large => too_many(),
     })?;
-    let by_bytes = matches!(number.form, Form::Binary { limit: Limit::Bytes, .. });
     let most = power(number.digits);
     if !by_bytes && unscaled.unsigned_abs() >= most {
         return Err(too_many());
@@ -33,13 +33,24 @@ pub(crate) fn put(number: &Number, value: Decimal, out: &mut [u8]) -> Result<(),
         Form::PackedUnsigned => packed(unscaled, None, out),
         Form::Binary { order, .. } => {
             if !in_bytes(unscaled, number.sign, out.len()) {
-                let bytes = u32::try_from(out.len()).unwrap_or(u32::MAX);
-                return Err(Misfit::Range { value: shown(), bytes });
+                return Err(too_many());
             }
             binary(unscaled, order, out);
         }
     }
     Ok(())
+}
+
+/// What an item of so many bytes says of a number that it has no room for.
+pub(crate) fn too_large(number: &Number, value: String, bytes: usize) -> Misfit {
+    match number.form {
+        Form::Binary { limit: Limit::Bytes, .. } => {
+            Misfit::Range { value, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) }
+        }
+        Form::Display { .. } | Form::Packed | Form::PackedUnsigned | Form::Binary { .. } => {
+            Misfit::Digits { value, digits: number.digits, scale: number.scale }
+        }
+    }
 }
 
 fn display(number: &Number, unscaled: i128, (at, zero): (SignAt, Zero), out: &mut [u8]) {
@@ -188,9 +199,10 @@ fn unpacked(number: &Number, bytes: &[u8]) -> Option<i128> {
     let (sign, digits) = halves.split_last()?;
     let value = halves_value(digits.iter().copied(), number.digits)?;
     match (sign, number.sign) {
-        (0x0a | 0x0c | 0x0e | 0x0f, _) => Some(value),
-        (0x0b | 0x0d, Sign::Signed) => Some(-value),
-        (0x0b | 0x0d, Sign::Unsigned) if value == 0 => Some(0),
+        // B is less than zero elsewhere; here a program reads it as it reads A, C, E and F.
+        (0x0a | 0x0b | 0x0c | 0x0e | 0x0f, _) => Some(value),
+        (0x0d, Sign::Signed) => Some(-value),
+        (0x0d, Sign::Unsigned) if value == 0 => Some(0),
         _ => None,
     }
 }

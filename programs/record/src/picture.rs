@@ -1,6 +1,6 @@
 //! Pictures: what the characters behind PIC say of an item.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::dialect::Sign;
 
@@ -12,7 +12,7 @@ pub const BYTES_MAX: u32 = 1 << 20;
 const LENGTH_MAX: usize = 255;
 
 /// What an item holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Picture {
     /// X, or A and 9 and X mixed: so many characters of one byte.
@@ -28,7 +28,7 @@ pub enum Picture {
 }
 
 /// A number's digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Digits {
     /// Digits that are stored, 1 to 38.
     pub stored: u8,

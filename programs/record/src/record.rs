@@ -1,6 +1,6 @@
 //! A record and its JSON, and when two of them are the same.
 
-use crate::conversion::{Conversion, Numbers};
+use crate::conversion::{Conversion, Nul, Numbers};
 use crate::decode::decode;
 use crate::encode::encode;
 use crate::field::Layout;
@@ -54,6 +54,7 @@ pub fn canonical_of(
     record: &[u8],
     conversion: &Conversion,
 ) -> Result<String, DoesNotFit> {
-    let conversion = Conversion { numbers: Numbers::Texts, ..conversion.clone() };
+    // What is behind a NUL is handed over as well: two texts that differ there are not the same.
+    let conversion = Conversion { numbers: Numbers::Texts, nul: Nul::Keep, ..conversion.clone() };
     Ok(decode(layout, record, &conversion)?.written(NameOrder::Sorted))
 }

@@ -116,6 +116,14 @@ pub enum Why {
     },
     /// 25 More items than [`crate::layout::ITEMS_MAX`], or more parameters than a program has.
     Many,
+    /// 26 P in the picture of a packed number: GnuCOBOL 3.1 moves such numbers wrongly (of 900 in
+    /// `PIC 9(3)PP COMP-3` it keeps nothing), so that they have no value to be told.
+    ScaledPacked {
+        /// The picture.
+        picture: String,
+    },
+    /// 27 The source is longer than [`crate::source::SOURCE_MAX`].
+    Long,
 }
 
 /// What has to stand at a place of a source.

@@ -9,8 +9,8 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::Dialect;
-use crate::field::Layout;
-use crate::refused::Refused;
+use crate::field::{Layout, Place};
+use crate::refused::{Refused, Why};
 
 /// How the lines of a source are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,13 +23,16 @@ pub enum Form {
 }
 
 /// What a program says of itself to its callers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Interface {
     /// Its PROGRAM-ID, where it has one.
     pub program: Option<String>,
     /// What it is called with, in the order of PROCEDURE DIVISION USING.
     pub parameters: Vec<Layout>,
 }
+
+/// The longest source, in bytes, copybooks included.
+pub const SOURCE_MAX: usize = 16 << 20;
 
 /// Reads a source. Copybooks must stand in it already: give it what `cobc -E` prints, as
 /// [`Form::Free`].
@@ -39,6 +42,10 @@ pub struct Interface {
 /// # Errors
 /// The first place that is not understood or not supported, and why.
 pub fn read(text: &str, form: Form, dialect: Dialect) -> Result<Interface, Refused> {
+    if text.len() > SOURCE_MAX {
+        let at = Place { file: String::new(), line: 0 };
+        return Err(Refused { at, item: None, why: Why::Long });
+    }
     let tokens = words::tokens(&lines::lines(text, form));
     program::Program::new(&tokens, dialect).read()
 }

@@ -116,7 +116,7 @@ pub enum Misfit {
         /// Its bytes.
         bytes: u32,
     },
-    /// 15 No binary fraction holds it.
+    /// 15 No binary fraction holds it: it is too great, or so small that it would be nought.
     Infinite {
         /// As it was given.
         value: String,

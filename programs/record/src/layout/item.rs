@@ -37,6 +37,9 @@ pub(super) fn size(
         // All others have no zero that could be written as spaces.
         (Picture::Edited(bytes), Usage::Display) if plain => Ok((bytes, Kind::Edited)),
         _ if entry.zero == Zero::Spaces => Err(wrong()),
+        (Picture::Numeric(digits), Usage::Packed | Usage::PackedUnsigned) if is_scaled(digits) => {
+            Err(refuse(entry, Why::ScaledPacked { picture: written.clone() }))
+        }
         (Picture::Numeric(digits), usage) if plain => {
             numeric(digits, usage, dialect).ok_or_else(wrong)
         }
@@ -51,6 +54,11 @@ pub(super) fn size(
         }
         _ => Err(wrong()),
     }
+}
+
+/// Whether there is a P in its picture.
+fn is_scaled(digits: Digits) -> bool {
+    digits.scale < 0 || i16::from(digits.scale) > i16::from(digits.stored)
 }
 
 /// Usages that have no picture.

@@ -239,7 +239,16 @@ impl<'a> Clauses<'a> {
     fn value(&mut self) -> Result<String, Refused> {
         let token = self.take();
         match token.map(|token| &token.what) {
-            Some(What::Literal(text) | What::Word(text)) => Ok(text.clone()),
+            Some(What::Literal(text) | What::Word(text)) => {
+                let mut value = text.clone();
+                while self.skip("&") {
+                    match self.take().map(|token| &token.what) {
+                        Some(What::Literal(more)) => value.push_str(more),
+                        _ => return Err(self.refuse(Why::Unknown { word: "&".to_owned() })),
+                    }
+                }
+                Ok(value)
+            }
             Some(What::Open) => Err(self.refuse(Why::Unfinished)),
             _ => Err(self.expected(Expected::Value, token.map_or_else(end, Token::shown))),
         }

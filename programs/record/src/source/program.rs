@@ -95,7 +95,14 @@ fn constants(data: &[Token]) -> Constants {
             ["78", name, "VALUE", "IS", value] | ["78", name, "VALUE", value] => {
                 Some((*name, *value))
             }
-            ["01" | "1", name, "CONSTANT", .., value] => Some((*name, *value)),
+            // No sum and no LENGTH OF: a number is all that may stand there.
+            ["01" | "1", name, "CONSTANT", rest @ ..] => {
+                let noise = |word: &&&str| matches!(**word, "IS" | "GLOBAL" | "AS");
+                match &rest[rest.iter().take_while(noise).count()..] {
+                    [value] => Some((*name, *value)),
+                    _ => None,
+                }
+            }
             _ => None,
         };
         if let Some((name, value)) = named

@@ -74,7 +74,7 @@ enum Expects {
 }
 
 fn next(text: &str, expects: Expects) -> Option<(What, &str)> {
-    let text = text.trim_start_matches(separates);
+    let text = without_separators(text);
     let first = text.chars().next()?;
     if text.starts_with("*>") {
         return None;
@@ -90,11 +90,19 @@ fn next(text: &str, expects: Expects) -> Option<(What, &str)> {
     }
     match first {
         '.' if ends(&text[1..]) => Some((What::Period, &text[1..])),
-        ',' | ';' if ends(&text[1..]) => next(&text[1..], expects),
         '"' | '\'' => Some(literal(text, first)),
         '(' | ')' => Some((What::Word(first.to_string()), &text[1..])),
         _ => Some(word(text)),
     }
+}
+
+/// Spaces, and commas and semicolons that a space follows, say nothing.
+fn without_separators(text: &str) -> &str {
+    let mut rest = text.trim_start_matches(separates);
+    while let Some(after) = rest.strip_prefix([',', ';']).filter(|after| ends(after)) {
+        rest = after.trim_start_matches(separates);
+    }
+    rest
 }
 
 fn separates(letter: char) -> bool {

@@ -86,7 +86,7 @@ const BY_HAND: [(&str, &str); 14] = [
     ),
 ];
 
-const DIALECTS: [(&str, Dialect); 3] =
+pub const DIALECTS: [(&str, Dialect); 3] =
     [("-std=default", Dialect::DEFAULT), ("-std=mf", Dialect::MF), ("-std=ibm", Dialect::IBM)];
 
 fn compared(records: &[Record]) {
@@ -159,7 +159,7 @@ fn offsets_sizes_and_bytes_are_those_of_the_compiler() {
 }
 
 /// Draws records: the same ones every time.
-struct Draw {
+pub struct Draw {
     state: u64,
     names: u32,
 }
@@ -193,7 +193,13 @@ const LEAVES: [(&str, &str); 24] = [
 ];
 
 impl Draw {
-    fn below(&mut self, most: u64) -> u64 {
+    /// Draws by this seed.
+    pub fn of(state: u64) -> Self {
+        Self { state, names: 0 }
+    }
+
+    /// A number below this one.
+    pub fn below(&mut self, most: u64) -> u64 {
         // A linear congruential generator; its upper half is good enough for this.
         self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
         (self.state >> 33) % most
@@ -235,7 +241,7 @@ impl Draw {
 
 #[test]
 fn drawn_layouts_are_laid_out_as_the_compiler_does() {
-    let mut draw = Draw { state: 20_261_123, names: 0 };
+    let mut draw = Draw::of(20_261_123);
     let records: Vec<Record> = (0..60)
         .map(|at| {
             let (entries, json) = draw.group(10);

@@ -6,6 +6,7 @@ use tsugi_record::conversion::{Control, Conversion, Missing, Nul};
 use tsugi_record::dialect::Dialect;
 use tsugi_record::field::Layout;
 use tsugi_record::json::{DEPTH_MAX, Json, NameOrder, TEXT_MAX};
+use tsugi_record::refused::Why;
 use tsugi_record::source::{self, Form};
 use tsugi_record::unfit::Misfit;
 use tsugi_record::{canonical, canonical_of, from_json, to_json};
@@ -196,9 +197,9 @@ proptest! {
 
     #[test]
     fn text_of_any_bytes_is_a_text_that_is_written_as_the_same(
-        bytes in prop::collection::vec(any::<u8>(), 6), page in 0..3_usize
+        bytes in prop::collection::vec(any::<u8>(), 6), page in 0..4_usize
     ) {
-        let page = [CodePage::ShiftJis, CodePage::EucJp, CodePage::Utf8][page];
+        let page = [CodePage::ShiftJis, CodePage::EucJp, CodePage::Utf8, CodePage::Ascii][page];
         let layout = read("05 V PIC X(6).", Dialect::DEFAULT).unwrap();
         let conversion = Conversion { code_page: page, ..lenient() };
         if let Ok(json) = to_json(&layout, &bytes, &conversion) {
@@ -233,6 +234,21 @@ fn limits_hold_before_anything_is_built() {
     assert_eq!(refused.why, Misfit::Large { bytes: TEXT_MAX + 1, most: TEXT_MAX });
     assert!(Json::read("9".repeat(TEXT_MAX).as_bytes()).is_ok());
     assert!(from_json(&all(), "9".repeat(TEXT_MAX).as_bytes(), &lenient()).is_err());
+}
+
+#[test]
+fn a_source_of_any_length_is_read_or_refused() {
+    for piece in [", ", "; ", ". ", "( ", "'a' ", "05 ", "A ", "\n", "PIC X. ", "#line 1 \"a\"\n"] {
+        let many = piece.repeat(200_000);
+        for text in [many.clone(), format!("LINKAGE SECTION. 01 R. {many} PROCEDURE DIVISION.")] {
+            for form in [Form::Free, Form::Fixed] {
+                let _answer = source::read(&text, form, Dialect::DEFAULT);
+            }
+        }
+    }
+    let long = " ".repeat(source::SOURCE_MAX + 1);
+    let refused = source::read(&long, Form::Free, Dialect::DEFAULT).unwrap_err();
+    assert_eq!(refused.why, Why::Long);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Layouts, sources and values, each as a table of cases, and what a compiler says of them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod batch;
 mod compiler;
 mod hostile;
 mod layouts;

@@ -123,12 +123,20 @@ fn a_number_that_does_not_fit_is_refused_and_nothing_is_cut() {
         ("PIC 9(3)PP", "12345", Misfit::Fraction { value: text("12345"), scale: -2 }),
         ("PIC 9(4) COMP-5", "65536", Misfit::Range { value: text("65536"), bytes: 2 }),
         ("PIC S9(4) COMP-5", "32768", Misfit::Range { value: text("32768"), bytes: 2 }),
+        (
+            "PIC 9(4) COMP-5",
+            "1e99",
+            Misfit::Range { value: format!("1{}", "0".repeat(99)), bytes: 2 },
+        ),
+        ("PIC 9(3)V99", "1e101", digits("1e101", 5, 2)),
         ("BINARY-CHAR", "-129", Misfit::Range { value: text("-129"), bytes: 1 }),
         ("PIC 9(3)", "\"\"", Misfit::NotANumber { value: text("") }),
         ("PIC 9(3)", "\"12a\"", Misfit::NotANumber { value: text("12a") }),
         ("PIC 9(3)", "\"１２\"", Misfit::NotANumber { value: text("１２") }),
         ("COMP-2", "\"inf\"", Misfit::NotANumber { value: text("inf") }),
         ("COMP-2", "1e999", Misfit::Infinite { value: text("1e999") }),
+        ("COMP-2", "1e-400", Misfit::Infinite { value: text("1e-400") }),
+        ("COMP-1", "1e-60", Misfit::Infinite { value: text("1e-60") }),
         ("COMP-1", "1e40", Misfit::Infinite { value: text("1e40") }),
     ] {
         assert_eq!(bytes(entry, json), Err(why), "{entry} {json}");
@@ -165,8 +173,8 @@ fn bytes_that_are_no_number_are_named_and_not_guessed() {
 }
 
 #[test]
-fn every_sign_that_other_compilers_write_into_packed_numbers_is_read() {
-    for (sign, json) in [("a", "12"), ("c", "12"), ("e", "12"), ("f", "12"), ("b", "-12")] {
+fn every_sign_of_packed_numbers_is_read_as_a_program_reads_it() {
+    for (sign, json) in [("a", "12"), ("c", "12"), ("e", "12"), ("f", "12"), ("b", "12")] {
         let record = unhex(&format!("012{sign}"));
         assert_eq!(value("PIC S9(3) COMP-3", &record), Ok(json.to_owned()));
     }

@@ -112,6 +112,12 @@ fn constants_stand_for_their_numbers() {
         LINKAGE SECTION. 78 MORE VALUE IS 2. 01 A. 05 B PIC X(LONG). 05 C PIC 9(MORE) OCCURS MANY.
         PROCEDURE DIVISION USING A.";
     assert_eq!(all(&free(text).unwrap().parameters), ["A 0+13", "B 0+7", "C 7+2"]);
+    for constant in ["01 N CONSTANT AS 3 + 4", "78 N VALUE 3 + 4", "01 N CONSTANT AS LENGTH OF A"] {
+        let text = format!(
+            "LINKAGE SECTION. {constant}. 01 A. 05 B PIC X(N). PROCEDURE DIVISION USING A."
+        );
+        assert!(matches!(free(&text).unwrap_err().why, Why::Picture { .. }), "{constant}");
+    }
 }
 
 #[test]
@@ -119,7 +125,7 @@ fn clauses_stand_in_any_order_and_names_need_not_be_there() {
     let text = "LINKAGE SECTION. 01 A. 05 B VALUE 'A.B' PIC X(3). 05 VALUE ZERO COMP-3 PIC S9(3).
         05 C SIGN IS TRAILING SEPARATE PICTURE IS S9(3) USAGE IS DISPLAY GLOBAL.
         05 D PIC 9(3).9. 05 E OCCURS 2 TIMES INDEXED BY I, J PIC X. 66 G RENAMES B THRU C.
-        05 H VALUE ALL \"x\" PIC X(4).
+        05 H VALUE ALL \"x\" & 'y' PIC X(4).
         PROCEDURE DIVISION USING A.";
     let expected = ["A 0+20", "B 0+3", "C 5+4", "D 9+5", "E 14+1", "H 16+4"];
     assert_eq!(all(&free(text).unwrap().parameters), expected);
@@ -143,6 +149,8 @@ fn what_is_not_understood_is_refused_where_it_stands() {
         ("05 B USAGE INDEX.", 1, Why::Usage { word: name("INDEX") }),
         ("05 B USAGE IS OBJECT REFERENCE.", 1, Why::Usage { word: name("OBJECT") }),
         ("05 B USAGE PROGRAM-POINTER.", 1, Why::Usage { word: name("PROGRAM-POINTER") }),
+        ("05 B PIC 9(3)PP COMP-3.", 1, Why::ScaledPacked { picture: name("9(3)PP") }),
+        ("05 B PIC VP9 COMP-6.", 1, Why::ScaledPacked { picture: name("VP9") }),
         ("05 B PIC X ANY LENGTH.", 1, Why::Clause { word: name("ANY") }),
         ("05 B PIC X EXTERNAL.", 1, Why::Clause { word: name("EXTERNAL") }),
         ("05 B PIC.", 1, expected(Expected::Picture, ".")),

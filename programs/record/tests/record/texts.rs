@@ -138,3 +138,32 @@ fn national_text_has_two_bytes_a_character() {
     assert_eq!(back, "\"A漢😀\"");
     assert_eq!(under("PIC N(2)", "\"A\"", &wide).unwrap().0, [0, 0x41, 0, 0x20]);
 }
+
+#[test]
+fn ascii_has_no_other_characters() {
+    let ascii = Conversion::of(CodePage::Ascii);
+    assert_eq!(under("PIC X(3)", "\"A~\"", &ascii), Ok((b"A~ ".to_vec(), "\"A~\"".to_owned())));
+    for letter in ['é', 'ｱ', '漢'] {
+        let refused = under("PIC X(9)", &format!("\"A{letter}\""), &ascii).unwrap_err();
+        assert_eq!(refused.why, Misfit::NotInCodePage { letter });
+    }
+    let refused = to_json(&layout("05 V PIC X(3)."), b"A\x82\xa0", &ascii).unwrap_err();
+    assert_eq!(refused.why, Misfit::NotText { bytes: "4182a0".to_owned() });
+    assert_eq!(under("PIC N(2)", "\"A\"", &ascii).unwrap_err().why, Misfit::Width { letter: 'A' });
+}
+
+#[test]
+fn national_text_that_nothing_was_moved_to_is_empty() {
+    let untouched = [0; 4];
+    for national in [National::Page(CodePage::ShiftJis), National::Utf16] {
+        let conversion = Conversion { national, ..Conversion::of(CodePage::ShiftJis) };
+        let json = to_json(&layout("05 V PIC N(2)."), &untouched, &conversion);
+        assert_eq!(json, Ok("{\"v\":\"\"}".to_owned()));
+        let kept = Conversion { nul: Nul::Keep, ..conversion };
+        assert!(to_json(&layout("05 V PIC N(2)."), &untouched, &kept).unwrap().contains("\\u0000"));
+    }
+    // The second byte of a character may be nought in UTF-16.
+    let wide = Conversion { national: National::Utf16, ..Conversion::of(CodePage::ShiftJis) };
+    let json = to_json(&layout("05 V PIC N(2)."), &[0x4e, 0, 0, 0], &wide);
+    assert_eq!(json, Ok("{\"v\":\"一\"}".to_owned()));
+}

@@ -1,7 +1,7 @@
 //! Whole records as JSON, and when two of them are the same.
 
 use tsugi_record::code_page::CodePage;
-use tsugi_record::conversion::{Conversion, Edited, Missing, Numbers};
+use tsugi_record::conversion::{Control, Conversion, Edited, Missing, Numbers};
 use tsugi_record::field::Layout;
 use tsugi_record::json::Shape;
 use tsugi_record::unfit::Misfit;
@@ -208,6 +208,16 @@ fn bodies_are_the_same_when_their_records_say_the_same() {
         one.starts_with(r#"{"customer":"C9","lines_t":[{"item":"x","qty":["1","2"]}"#),
         "{one}"
     );
+}
+
+#[test]
+fn what_is_behind_a_nul_is_part_of_what_is_said() {
+    let conversion = Conversion { control: Control::Kept, ..sjis() };
+    let of = |text: &str| {
+        let layout = layout("05 V PIC X(3).");
+        canonical(&layout, format!("{{\"v\":\"{text}\"}}").as_bytes(), &conversion).unwrap()
+    };
+    assert_ne!(of("a\\u0000b"), of("a"));
 }
 
 #[test]
