@@ -20,6 +20,7 @@ pub mod json;
 pub mod layout;
 mod number;
 pub mod picture;
+pub mod probe;
 pub mod record;
 pub mod refused;
 pub mod source;

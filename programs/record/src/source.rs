@@ -25,7 +25,8 @@ pub enum Form {
 /// What a program says of itself to its callers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Interface {
-    /// Its PROGRAM-ID, where it has one.
+    /// Its PROGRAM-ID, where it has one: as it is written in a source in free form, else in upper
+    /// case.
     pub program: Option<String>,
     /// What it is called with, in the order of PROCEDURE DIVISION USING.
     pub parameters: Vec<Layout>,
@@ -47,5 +48,12 @@ pub fn read(text: &str, form: Form, dialect: Dialect) -> Result<Interface, Refus
         return Err(Refused { at, item: None, why: Why::Long });
     }
     let tokens = words::tokens(&lines::lines(text, form));
-    program::Program::new(&tokens, dialect).read()
+    program::Program::new(text, &tokens, dialect).read()
+}
+
+/// Where another procedure may be put into a source in free form that was read: its own entries
+/// stand behind the first place, its PROCEDURE DIVISION is all from the second on.
+pub(crate) fn cut(text: &str) -> Option<(usize, usize)> {
+    let tokens = words::tokens(&lines::lines(text, Form::Free));
+    program::Program::new(text, &tokens, Dialect::DEFAULT).cut()
 }

@@ -20,6 +20,8 @@ pub(super) struct Line {
     pub at: Place,
     /// Its text; a continued line holds the next as well.
     pub text: String,
+    /// Where it begins in the source, in bytes. In fixed form that is not where its text does.
+    pub from: usize,
 }
 
 /// Every line that has text.
@@ -27,7 +29,11 @@ pub(super) fn lines(text: &str, form: Form) -> Vec<Line> {
     let mut out: Vec<Line> = Vec::new();
     let mut form = form;
     let mut at = Place { file: String::new(), line: 0 };
-    for raw in text.lines() {
+    let mut next_from = 0;
+    for whole in text.split_inclusive('\n') {
+        let from = next_from;
+        next_from += whole.len();
+        let raw = whole.trim_end_matches(['\n', '\r']);
         at.line = at.line.saturating_add(1);
         if let Some(next) = mark(raw) {
             at = next;
@@ -38,8 +44,8 @@ pub(super) fn lines(text: &str, form: Form) -> Vec<Line> {
             continue;
         }
         match form {
-            Form::Free => out.push(Line { at: at.clone(), text: raw.to_owned() }),
-            Form::Fixed => fixed(&mut out, raw, &at),
+            Form::Free => out.push(Line { at: at.clone(), text: raw.to_owned(), from }),
+            Form::Fixed => fixed(&mut out, raw, (&at, from)),
         }
     }
     out
@@ -63,7 +69,7 @@ fn directive(raw: &str) -> Option<Form> {
     Some(if upper.contains("FREE") { Form::Free } else { Form::Fixed })
 }
 
-fn fixed(out: &mut Vec<Line>, raw: &str, at: &Place) {
+fn fixed(out: &mut Vec<Line>, raw: &str, (at, from): (&Place, usize)) {
     let letters = without_tabs(raw);
     let indicator = letters.get(INDICATOR).copied().unwrap_or(' ');
     let end = letters.len().min(TEXT_END);
@@ -72,9 +78,9 @@ fn fixed(out: &mut Vec<Line>, raw: &str, at: &Place) {
         '*' | '/' | 'D' | 'd' => {}
         '-' => match out.last_mut().filter(|last| last.text.len() < CONTINUED_MAX) {
             Some(last) => continued(&mut last.text, &text),
-            None => out.push(Line { at: at.clone(), text }),
+            None => out.push(Line { at: at.clone(), text, from }),
         },
-        _ => out.push(Line { at: at.clone(), text }),
+        _ => out.push(Line { at: at.clone(), text, from }),
     }
 }
 

@@ -17,6 +17,7 @@ const PARAMETERS_MAX: usize = 252;
 
 /// The words of a program.
 pub(super) struct Program<'a> {
+    text: &'a str,
     tokens: &'a [Token],
     dialect: Dialect,
 }
@@ -25,9 +26,19 @@ pub(super) struct Program<'a> {
 type Constants = BTreeMap<String, u32>;
 
 impl<'a> Program<'a> {
-    /// Of all words of a source.
-    pub fn new(tokens: &'a [Token], dialect: Dialect) -> Self {
-        Self { tokens, dialect }
+    /// Of a source and all words of it.
+    pub fn new(text: &'a str, tokens: &'a [Token], dialect: Dialect) -> Self {
+        Self { text, tokens, dialect }
+    }
+
+    /// Where a source in free form is cut so that a program of its own comes in between: behind
+    /// the period of LINKAGE SECTION, and before PROCEDURE DIVISION.
+    pub fn cut(&self) -> Option<(usize, usize)> {
+        let procedure = self.find(0, &["PROCEDURE", "DIVISION"])?;
+        let linkage = self.find(0, &["LINKAGE", "SECTION"]).filter(|at| *at < procedure)?;
+        let period = self.tokens.get(linkage + 2).filter(|token| token.what == What::Period)?;
+        let word = self.tokens.get(procedure)?;
+        Some((period.end, word.end - word.shown().len()))
     }
 
     /// Reads what callers have to know.
@@ -62,7 +73,15 @@ impl<'a> Program<'a> {
         let at = self.find(0, &["PROGRAM-ID"])?;
         let name = self.tokens[at + 1..].iter().find(|token| token.what != What::Period)?;
         match &name.what {
-            What::Word(word) => Some(word.clone()),
+            // Its case counts where it is called. In fixed form the place is not known.
+            What::Word(word) => {
+                let written = name.end.checked_sub(word.len()).and_then(|from| {
+                    self.text
+                        .get(from..name.end)
+                        .filter(|written| written.eq_ignore_ascii_case(word))
+                });
+                Some(written.unwrap_or(word).to_owned())
+            }
             What::Literal(text) => Some(text.clone()),
             What::Picture(_) | What::Period | What::Open => None,
         }

@@ -11,6 +11,8 @@ pub(super) struct Token {
     pub at: Place,
     /// What.
     pub what: What,
+    /// Where it ends in a source in free form, in bytes.
+    pub end: usize,
 }
 
 /// What a word is.
@@ -59,7 +61,8 @@ pub(super) fn tokens(lines: &[Line]) -> Vec<Token> {
                 (What::Word(word), Expects::Picture) if word == "IS" => Expects::Picture,
                 _ => Expects::Word,
             };
-            out.push(Token { at: line.at.clone(), what });
+            let end = line.from + line.text.len() - after.len();
+            out.push(Token { at: line.at.clone(), what, end });
             rest = after;
         }
     }

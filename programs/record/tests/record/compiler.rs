@@ -11,7 +11,7 @@ use super::probe::{Record, ask, items};
 use super::{read, sjis};
 
 /// Entries and a value, of every kind of item and of what is easily got wrong.
-const BY_HAND: [(&str, &str); 14] = [
+pub const BY_HAND: [(&str, &str); 14] = [
     (
         "05 A1 PIC X(6). 05 B1 PIC S9(3). 05 C1 PIC S9(3) SIGN LEADING. 05 D1 PIC 9(3).
          05 E1 PIC S9(3) SIGN LEADING SEPARATE. 05 F1 PIC S9(3) SIGN TRAILING SEPARATE.",
@@ -211,7 +211,7 @@ impl Draw {
     }
 
     /// The items of a group, and the members of its value.
-    fn group(&mut self, level: u32) -> (String, String) {
+    pub fn group(&mut self, level: u32) -> (String, String) {
         let (mut entries, mut members) = (String::new(), Vec::new());
         for _ in 0..2 + self.below(4) {
             let name = self.name();

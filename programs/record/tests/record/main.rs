@@ -8,6 +8,7 @@ mod layouts;
 mod numbers;
 mod pictures;
 mod probe;
+mod proof;
 mod sources;
 mod texts;
 mod values;
