@@ -47,6 +47,16 @@ impl Conversion {
     }
 }
 
+impl Conversion {
+    /// Whether spaces and zeros stand for what is not there.
+    pub(crate) fn fills_up(&self) -> bool {
+        match self.missing {
+            Missing::Initial => true,
+            Missing::Refused => false,
+        }
+    }
+}
+
 /// What becomes of text from its first NUL on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -21,19 +21,20 @@ pub fn encode(
     value: &Json,
     conversion: &Conversion,
 ) -> Result<Vec<u8>, DoesNotFit> {
-    let long = usize::try_from(layout.bytes()).unwrap_or(0);
-    let mut encoder = Encoder {
-        record: vec![0; long],
-        conversion,
-        counters: BTreeMap::new(),
-        given: BTreeSet::new(),
-        counts: BTreeMap::new(),
-    };
-    encoder.find_counters(layout, &layout.root);
-    encoder.initial(&layout.root, 0);
+    let mut encoder = Encoder::of(layout, conversion);
     encoder.field(&layout.root, value, 0)?;
     encoder.count(layout)?;
     Ok(encoder.record)
+}
+
+/// A record that nobody has filled: spaces and zeros, and tables as short as they may be.
+#[must_use]
+pub fn initial(layout: &Layout, conversion: &Conversion) -> Vec<u8> {
+    let mut encoder = Encoder::of(layout, conversion);
+    encoder.absent(&layout.root);
+    // The fewest occurrences of a table may be more than its counter can say: it stays nought.
+    let _fits = encoder.count(layout);
+    encoder.record
 }
 
 struct Encoder<'a> {
@@ -47,7 +48,22 @@ struct Encoder<'a> {
     counts: BTreeMap<String, u32>,
 }
 
-impl Encoder<'_> {
+impl<'a> Encoder<'a> {
+    /// With spaces and zeros in every item.
+    fn of(layout: &Layout, conversion: &'a Conversion) -> Self {
+        let long = usize::try_from(layout.bytes()).unwrap_or(0);
+        let mut encoder = Self {
+            record: vec![0; long],
+            conversion,
+            counters: BTreeMap::new(),
+            given: BTreeSet::new(),
+            counts: BTreeMap::new(),
+        };
+        encoder.find_counters(layout, &layout.root);
+        encoder.initial(&layout.root, 0);
+        encoder
+    }
+
     fn find_counters(&mut self, layout: &Layout, field: &Field) {
         if let Occurs::Depending { on, .. } = &field.occurs
             && let Some((counter, _)) = counter(&layout.root, on)

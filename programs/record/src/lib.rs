@@ -19,6 +19,7 @@ pub mod field;
 pub mod json;
 pub mod layout;
 mod number;
+pub mod parameters;
 pub mod picture;
 pub mod probe;
 pub mod record;

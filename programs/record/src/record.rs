@@ -1,5 +1,6 @@
 //! A record and its JSON, and when two of them are the same.
 
+use crate::code_page::Wave;
 use crate::conversion::{Conversion, Nul, Numbers};
 use crate::decode::decode;
 use crate::encode::encode;
@@ -55,6 +56,25 @@ pub fn canonical_of(
     conversion: &Conversion,
 ) -> Result<String, DoesNotFit> {
     // What is behind a NUL is handed over as well: two texts that differ there are not the same.
-    let conversion = Conversion { numbers: Numbers::Texts, nul: Nul::Keep, ..conversion.clone() };
-    Ok(decode(layout, record, &conversion)?.written(NameOrder::Sorted))
+    let conversion = Conversion {
+        numbers: Numbers::Texts,
+        nul: Nul::Keep,
+        wave: Wave::Microsoft,
+        ..conversion.clone()
+    };
+    let mut value = decode(layout, record, &conversion)?;
+    without_sign_of_zero(&mut value);
+    Ok(value.written(NameOrder::Sorted))
+}
+
+/// A binary fraction may be nought with a sign; it is the same number. Others are texts here.
+fn without_sign_of_zero(value: &mut Json) {
+    match value {
+        Json::Number(text) if text == "-0.0" => *text = "0.0".to_owned(),
+        Json::Array(values) => values.iter_mut().for_each(without_sign_of_zero),
+        Json::Object(members) => {
+            members.iter_mut().for_each(|(_, value)| without_sign_of_zero(value));
+        }
+        Json::Null | Json::Truth(_) | Json::Number(_) | Json::Text(_) => {}
+    }
 }

@@ -190,6 +190,8 @@ pub enum Misfit {
     },
     /// 27 An infinite binary fraction, or none.
     NotFinite,
+    /// 28 A parameter that only the program fills.
+    OnlyAnswered,
 }
 
 /// The most bytes that are shown.

@@ -6,14 +6,12 @@ use crate::dialect::Dialect;
 use crate::entry::Entry;
 use crate::field::{Layout, Place};
 use crate::layout::lay_out;
+use crate::parameters::PARAMETERS_MAX;
 use crate::refused::{Expected, Refused, Why};
 
 use super::Interface;
 use super::clauses::Clauses;
 use super::words::{Token, What};
-
-/// The most parameters of a program; GnuCOBOL has fewer.
-const PARAMETERS_MAX: usize = 252;
 
 /// The words of a program.
 pub(super) struct Program<'a> {

@@ -165,7 +165,7 @@ pub struct Draw {
 }
 
 /// Entries without name and period, and a value.
-const LEAVES: [(&str, &str); 24] = [
+const LEAVES: [(&str, &str); 36] = [
     ("PIC X(3)", "\"ab\""),
     ("PIC X", "\"x\""),
     ("PIC A(5)", "\"abc\""),
@@ -190,6 +190,18 @@ const LEAVES: [(&str, &str); 24] = [
     ("COMP-2 SYNC", "-2.25"),
     ("BINARY-LONG SYNC", "-100000"),
     ("PIC X(4) JUST RIGHT", "\"ab\""),
+    ("PIC N(2)", "\"\""),
+    ("PIC S9(3) SIGN TRAILING SEPARATE", "-7"),
+    ("PIC 9(3)PP", "12300"),
+    ("PIC VPP9(3)", "0.00123"),
+    ("PIC 9(3) BLANK WHEN ZERO", "0"),
+    ("PIC S9(3)PP COMP SYNC", "-12300"),
+    ("PIC 9(18) COMP-5 SYNC", "\"123456789012345678\""),
+    ("PIC X(3) COMP-X SYNC", "70000"),
+    ("PIC 9(12) COMP-X SYNC", "123456789012"),
+    ("BINARY-DOUBLE SYNC", "\"-5\""),
+    ("BINARY-SHORT UNSIGNED SYNC", "65535"),
+    ("PIC S9 COMP-5 SYNC", "-9"),
 ];
 
 impl Draw {
@@ -219,7 +231,7 @@ impl Draw {
                 let (inside, value) = self.group(level + 5);
                 (format!(".\n{inside}"), value)
             } else {
-                let (entry, value) = LEAVES[self.below(24) as usize];
+                let (entry, value) = LEAVES[self.below(LEAVES.len() as u64) as usize];
                 (format!(" {entry}.\n"), value.to_owned())
             };
             if self.below(4) == 0 {
@@ -228,6 +240,18 @@ impl Draw {
                 members.push((name, format!("[{}]", vec![value; times].join(","))));
             } else {
                 entries += &format!("{level} {name}{entry}");
+                let again = self.name();
+                match self.below(8) {
+                    0 => entries += &format!("{level} {again} REDEFINES {name} PIC X.\n"),
+                    1 => {
+                        let inner = level + 5;
+                        let inside = format!("{inner} {} PIC X.\n", self.name());
+                        entries += &format!("{level} {again} REDEFINES {name}.\n{inside}");
+                    }
+                    2 => entries += &format!("{level} FILLER PIC X(3).\n"),
+                    3 => entries += &format!("{level} FILLER PIC S9(9) COMP SYNC.\n"),
+                    _ => {}
+                }
                 members.push((name, value));
             }
         }

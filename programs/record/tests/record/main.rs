@@ -6,6 +6,7 @@ mod compiler;
 mod hostile;
 mod layouts;
 mod numbers;
+mod parameters;
 mod pictures;
 mod probe;
 mod proof;
