@@ -54,6 +54,7 @@ pub fn lay_out(entries: &[Entry], dialect: Dialect) -> Result<Layout, Refused> {
     if root.all_bytes() > BYTES_MAX {
         return Err(refuse(first, Why::Large));
     }
+    without_overlap(&root, root.all_bytes())?;
     depending(&root)?;
     Ok(Layout { root })
 }
@@ -312,16 +313,28 @@ pub(crate) fn shown<'a>(fields: &'a [Field], chosen: &BTreeSet<String>) -> Vec<&
 
 /// Of the items over the same bytes the one that is chosen, else the first.
 pub(crate) fn one_of_each<'a>(fields: &'a [Field], chosen: &BTreeSet<String>) -> Vec<&'a Field> {
-    let mut out: Vec<&Field> = Vec::new();
-    for field in fields {
-        let named = field.name.as_ref().is_some_and(|name| chosen.contains(name));
-        match (&field.redefines, out.last_mut()) {
-            (None, _) | (_, None) => out.push(field),
-            (Some(_), Some(last)) if named => *last = field,
-            (Some(_), Some(_)) => {}
+    let named = |field: &&Field| field.name.as_ref().is_some_and(|name| chosen.contains(name));
+    overlays(fields).filter_map(|same| same.iter().find(named).or(same.first())).collect()
+}
+
+/// The items that a group has, those over the same bytes together: each item with its
+/// redefinitions behind it. (The offset does not tell: a last item may have been moved.)
+pub(crate) fn overlays(fields: &[Field]) -> impl Iterator<Item = &[Field]> {
+    fields.chunk_by(|_, next| next.redefines.is_some())
+}
+
+/// No item of a table reaches into its next occurrence; `end` is where the occurrence ends that
+/// the item is in.
+fn without_overlap(field: &Field, end: u32) -> Result<(), Refused> {
+    let Kind::Group(fields) = &field.kind else {
+        if field.offset.saturating_add(field.all_bytes()) <= end {
+            return Ok(());
         }
-    }
-    out
+        let (at, item) = (field.at.clone(), field.name.clone());
+        return Err(Refused { at, item, why: Why::Overlap });
+    };
+    let own = if field.occurs.most() > 1 { end.min(field.offset + field.bytes) } else { end };
+    fields.iter().try_for_each(|field| without_overlap(field, own))
 }
 
 /// Each table's DEPENDING ON is a whole number before it, in no table and with bytes of its own;
@@ -344,8 +357,8 @@ fn depending(root: &Field) -> Result<(), Refused> {
         }
         match &field.kind {
             Kind::Group(fields) => {
-                let over: BTreeSet<u32> = redefined(fields).collect();
-                open.extend(fields.iter().rev().filter(|field| !over.contains(&field.offset)));
+                let alone = overlays(fields).filter(|same| same.len() == 1).flatten();
+                open.extend(alone.collect::<Vec<_>>().into_iter().rev());
             }
             Kind::Number(number) if number.scale == 0 => before.extend(field.name.as_deref()),
             _ => {}
@@ -361,9 +374,4 @@ fn count_names<'a>(field: &'a Field, names: &mut BTreeMap<&'a str, u32>) {
     if let Kind::Group(fields) = &field.kind {
         fields.iter().for_each(|field| count_names(field, names));
     }
-}
-
-/// Where items begin whose bytes have another name.
-fn redefined(fields: &[Field]) -> impl Iterator<Item = u32> {
-    fields.iter().filter(|field| field.redefines.is_some()).map(|field| field.offset)
 }

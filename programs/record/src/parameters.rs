@@ -10,7 +10,7 @@ use crate::decode::decode;
 use crate::encode::{encode, initial};
 use crate::field::{Field, Kind, Layout};
 use crate::json::{Json, NameOrder, Shape};
-use crate::layout::json_name;
+use crate::layout::{json_name, overlays};
 use crate::record::canonical_of;
 use crate::unfit::{DoesNotFit, Misfit};
 
@@ -250,19 +250,14 @@ fn choose(
     left: &mut BTreeSet<&str>,
 ) -> Result<(), Improper> {
     let Kind::Group(fields) = &field.kind else { return Ok(()) };
-    let over: BTreeSet<u32> =
-        fields.iter().filter(|f| f.redefines.is_some()).map(|f| f.offset).collect();
-    let mut taken = BTreeSet::new();
-    for field in fields {
-        if let Some(name) = field.name.as_ref().filter(|name| chosen.contains(*name))
-            && over.contains(&field.offset)
-        {
+    for same in overlays(fields).filter(|same| same.len() > 1) {
+        let named = same.iter().filter_map(|field| field.name.as_ref());
+        for (at, name) in named.filter(|name| chosen.contains(*name)).enumerate() {
             left.remove(name.as_str());
-            if !taken.insert(field.offset) {
+            if at > 0 {
                 return Err(Improper::BothChosen { name: name.clone() });
             }
         }
-        choose(field, chosen, left)?;
     }
-    Ok(())
+    fields.iter().try_for_each(|field| choose(field, chosen, left))
 }

@@ -124,6 +124,9 @@ pub enum Why {
     },
     /// 27 The source is longer than [`crate::source::SOURCE_MAX`].
     Long,
+    /// 28 The compiler lays it over what stands behind it: it fills the end of each group of a
+    /// table up by moving the last item, and has moved this one more than once.
+    Overlap,
 }
 
 /// What has to stand at a place of a source.

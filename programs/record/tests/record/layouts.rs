@@ -134,6 +134,11 @@ fn what_has_no_place_is_refused_with_its_line() {
             Why::Depending { on: name("N") },
         ),
         (
+            "05 N PIC 9V9. 05 G. 10 N PIC 9.\n05 A PIC X OCCURS 1 TO 2 DEPENDING N.",
+            4,
+            Why::Depending { on: name("N") },
+        ),
+        (
             "05 N PIC 9.\n05 M REDEFINES N PIC X.\n05 A PIC X OCCURS 1 TO 2 DEPENDING N.",
             5,
             Why::Depending { on: name("N") },
@@ -175,4 +180,25 @@ fn groups_are_as_deep_as_the_limit_and_no_deeper() {
     let most = tsugi_record::layout::DEPTH_MAX;
     assert!(read(&nested(most - 1), Dialect::DEFAULT).is_ok());
     assert_eq!(read(&nested(most), Dialect::DEFAULT).unwrap_err().why, Why::Deep);
+}
+
+#[test]
+fn an_item_that_the_compiler_lays_over_the_next_is_refused() {
+    // Each of two tables is filled up by one byte, before the same last item.
+    let entries = "05 A PIC X. 05 T OCCURS 2. 10 B PIC X. 10 U OCCURS 2.
+        15 C PIC X(2).\n15 D PIC S9(4) COMP SYNC OCCURS 3.";
+    for (entries, fits) in [
+        (entries.to_owned(), false),
+        (entries.replace("10 U OCCURS 2", "10 U"), true),
+        (entries.replace("10 B PIC X", "10 B PIC XX"), true),
+    ] {
+        let answer = read(&entries, Dialect::DEFAULT);
+        if fits {
+            assert!(answer.is_ok(), "{entries}");
+        } else {
+            let refused = answer.unwrap_err();
+            assert_eq!((refused.item.as_deref(), refused.why), (Some("D"), Why::Overlap));
+            assert_eq!(refused.at.line, 5);
+        }
+    }
 }

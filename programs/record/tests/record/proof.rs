@@ -10,7 +10,7 @@ use tsugi_record::field::Place;
 use tsugi_record::probe::{Difference, Differs, Probe};
 use tsugi_record::source::{self, Form, Interface};
 
-use super::compiler::{BY_HAND, DIALECTS, Draw};
+use super::compiler::{BY_HAND, DIALECTS, Draw, laid_out};
 use super::places;
 
 fn cobc(folder: &Path, arguments: &[&str]) -> String {
@@ -83,8 +83,10 @@ fn layouts_of_every_kind_are_proved() {
 #[test]
 fn drawn_layouts_are_proved() {
     let mut draw = Draw::of(77);
-    let records: Vec<String> = (0..12).map(|_| draw.group(10).0).collect();
+    let drawn: Vec<String> = (0..12).map(|_| draw.group(10).0).collect();
     for (option, dialect) in DIALECTS {
+        let fits = |entries: &&String| laid_out(entries, dialect).is_some();
+        let records: Vec<String> = drawn.iter().filter(fits).cloned().collect();
         proved(&[("SAMPLE.cbl", &*program(&records))], &["-free", option], dialect);
     }
 }

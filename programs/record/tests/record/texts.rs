@@ -167,3 +167,25 @@ fn national_text_that_nothing_was_moved_to_is_empty() {
     let json = to_json(&layout("05 V PIC N(2)."), &[0x4e, 0, 0, 0], &wide);
     assert_eq!(json, Ok("{\"v\":\"一\"}".to_owned()));
 }
+
+#[test]
+fn every_character_of_two_bytes_is_written_as_it_was_read() {
+    for (page, least) in [(CodePage::ShiftJis, 9_000), (CodePage::EucJp, 7_000)] {
+        let (mut same, mut other) = (0, 0);
+        for bytes in (0x8080..=0xffff_u16).map(u16::to_be_bytes) {
+            for wave in [Wave::Microsoft, Wave::Jis] {
+                let Ok(text) = page.decode(&bytes, wave) else { continue };
+                let back = page.encode(&text).unwrap();
+                if back == bytes {
+                    same += 1;
+                    continue;
+                }
+                // Characters that NEC and IBM have both, and JIS as well: one of their codes.
+                assert_eq!(page.decode(&back, wave).as_ref(), Ok(&text), "{page:?} {bytes:02x?}");
+                assert_eq!(back.len(), 2, "{page:?} {bytes:02x?} {text}");
+                other += 1;
+            }
+        }
+        assert!(same > 2 * least && other < 2 * 400, "{page:?} {same} {other}");
+    }
+}
