@@ -62,6 +62,14 @@ impl CodePage {
         }
     }
 
+    /// Whether its Japanese characters have two bytes.
+    fn has_double_bytes(self) -> bool {
+        match self {
+            Self::ShiftJis | Self::EucJp => true,
+            Self::Ascii | Self::Utf8 => false,
+        }
+    }
+
     /// The bytes of a text.
     ///
     /// # Errors
@@ -152,7 +160,8 @@ fn swapped(letter: char, to: Wave) -> char {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum National {
-    /// The two bytes of a code page; what has another number of bytes is refused.
+    /// Those of a code page. Of Shift_JIS and EUC-JP the characters of two bytes, others are
+    /// refused; of ASCII and UTF-8, which have none, all, as many as there are bytes for.
     Page(CodePage),
     /// UTF-16, the high byte first.
     Utf16,
@@ -180,7 +189,7 @@ impl National {
         for letter in text.chars() {
             let bytes =
                 page.encode(letter.encode_utf8(&mut [0; 4])).map_err(NoNational::Unknown)?;
-            if bytes.len() != 2 {
+            if bytes.len() != 2 && page.has_double_bytes() {
                 return Err(NoNational::Width(letter));
             }
             out.extend(bytes);

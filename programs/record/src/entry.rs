@@ -62,6 +62,8 @@ pub struct Repeats {
     pub most: u32,
     /// DEPENDING ON.
     pub on: Option<String>,
+    /// The groups that it is said to be OF, the nearest first.
+    pub of: Vec<String>,
 }
 
 /// Whether an item begins where its machine reads it fastest.

@@ -15,6 +15,9 @@ pub const DEPTH_MAX: usize = 16;
 /// The most entries of one record.
 pub const ITEMS_MAX: usize = 10_000;
 
+/// The most values of one record: every item that is no group, in every occurrence.
+pub const VALUES_MAX: u64 = 200_000;
+
 /// What an item has from the group that it is in.
 #[derive(Clone, Copy, Default)]
 struct Inherited {
@@ -54,8 +57,14 @@ pub fn lay_out(entries: &[Entry], dialect: Dialect) -> Result<Layout, Refused> {
     if root.all_bytes() > BYTES_MAX {
         return Err(refuse(first, Why::Large));
     }
+    if values(&root) > VALUES_MAX {
+        return Err(refuse(first, Why::Many));
+    }
     without_overlap(&root, root.all_bytes())?;
     depending(&root)?;
+    for entry in entries {
+        qualified(entry, &root)?;
+    }
     Ok(Layout { root })
 }
 
@@ -323,6 +332,14 @@ pub(crate) fn overlays(fields: &[Field]) -> impl Iterator<Item = &[Field]> {
     fields.chunk_by(|_, next| next.redefines.is_some())
 }
 
+fn values(field: &Field) -> u64 {
+    let one = match &field.kind {
+        Kind::Group(fields) => fields.iter().map(values).fold(0, u64::saturating_add),
+        _ => 1,
+    };
+    one.saturating_mul(u64::from(field.occurs.most()))
+}
+
 /// No item of a table reaches into its next occurrence; `end` is where the occurrence ends that
 /// the item is in.
 fn without_overlap(field: &Field, end: u32) -> Result<(), Refused> {
@@ -365,6 +382,32 @@ fn depending(root: &Field) -> Result<(), Refused> {
         }
     }
     Ok(())
+}
+
+/// The groups that DEPENDING ON names are those of the record that the item is in: else it is one
+/// of another record.
+fn qualified(entry: &Entry, root: &Field) -> Result<(), Refused> {
+    let Some(repeats) = entry.occurs.as_ref().filter(|repeats| !repeats.of.is_empty()) else {
+        return Ok(());
+    };
+    let on = repeats.on.clone().unwrap_or_default();
+    let mut groups = Vec::new();
+    groups_of(root, &on, &mut groups);
+    let mut rest = groups.iter();
+    if repeats.of.iter().all(|name| rest.any(|group| group == name)) {
+        return Ok(());
+    }
+    Err(refuse(entry, Why::Depending { on }))
+}
+
+/// Whether an item is in a field; the names of the groups around it, the nearest first.
+fn groups_of<'a>(field: &'a Field, name: &str, out: &mut Vec<&'a str>) -> bool {
+    let Kind::Group(fields) = &field.kind else { return field.name.as_deref() == Some(name) };
+    let found = fields.iter().any(|field| groups_of(field, name, out));
+    if found {
+        out.extend(field.name.as_deref());
+    }
+    found
 }
 
 fn count_names<'a>(field: &'a Field, names: &mut BTreeMap<&'a str, u32>) {

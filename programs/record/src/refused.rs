@@ -85,7 +85,8 @@ pub enum Why {
     },
     /// 17 The number of occurrences is none, or the fewest are more than the most.
     Occurs,
-    /// 18 DEPENDING ON an item that is no whole number of the same record before the table.
+    /// 18 DEPENDING ON an item that is no whole number of the same record before the table, or
+    /// that is not the only item of the record with its name.
     Depending {
         /// The item.
         on: String,
@@ -114,7 +115,8 @@ pub enum Why {
         /// Its name.
         name: String,
     },
-    /// 25 More items than [`crate::layout::ITEMS_MAX`], or more parameters than a program has.
+    /// 25 More items than [`crate::layout::ITEMS_MAX`], more values than
+    /// [`crate::layout::VALUES_MAX`], or more parameters than a program has.
     Many,
     /// 26 P in the picture of a packed number: GnuCOBOL 3.1 moves such numbers wrongly (of 900 in
     /// `PIC 9(3)PP COMP-3` it keeps nothing), so that they have no value to be told.

@@ -183,13 +183,13 @@ impl<'a> Clauses<'a> {
             most = self.number()?;
         }
         self.skip("TIMES");
-        let mut on = None;
+        let (mut on, mut of) = (None, Vec::new());
         loop {
             if self.skip("DEPENDING") {
                 self.skip("ON");
                 on = Some(self.name()?);
-                if self.peek_word().is_some_and(|word| matches!(word, "OF" | "IN")) {
-                    return Err(self.refuse(Why::Clause { word: "OF".to_owned() }));
+                while self.skip("OF") || self.skip("IN") {
+                    of.push(self.name()?);
                 }
             } else if self.skip("ASCENDING") || self.skip("DESCENDING") {
                 self.skip("KEY");
@@ -199,7 +199,7 @@ impl<'a> Clauses<'a> {
                 self.skip("BY");
                 self.names();
             } else {
-                return Ok(Repeats { least, most, on });
+                return Ok(Repeats { least, most, on, of });
             }
         }
     }

@@ -6,6 +6,7 @@ use tsugi_record::conversion::{Control, Conversion, Missing, Nul};
 use tsugi_record::dialect::Dialect;
 use tsugi_record::field::Layout;
 use tsugi_record::json::{DEPTH_MAX, Json, NameOrder, TEXT_MAX};
+use tsugi_record::probe::Probe;
 use tsugi_record::refused::Why;
 use tsugi_record::source::{self, Form};
 use tsugi_record::unfit::Misfit;
@@ -103,6 +104,9 @@ proptest! {
         let _answer = source::read(&text, form, Dialect::MF);
         let within = format!("LINKAGE SECTION. 01 R. {text} . PROCEDURE DIVISION USING R.");
         if let Ok(interface) = source::read(&within, form, Dialect::DEFAULT) {
+            let probe = Probe::of(&within, &interface, "X");
+            prop_assert!(probe.is_some() || form == Form::Fixed);
+            let _answer = probe.map(|probe| probe.compare(&text));
             for layout in interface.parameters {
                 // What is laid out can be converted.
                 let record = from_json(&layout, b"{}", &lenient());
@@ -111,6 +115,14 @@ proptest! {
                 }
             }
         }
+    }
+
+    #[test]
+    fn anything_that_a_probe_prints_is_compared(printed in "[PB+0-9 x\\n-]{0,60}") {
+        let text = "LINKAGE SECTION. 01 R PIC S9(3). PROCEDURE DIVISION USING R.";
+        let interface = source::read(text, Form::Free, Dialect::DEFAULT).unwrap();
+        let probe = Probe::of(text, &interface, "X").unwrap();
+        prop_assert!(probe.compare(&printed).is_err());
     }
 
     #[test]

@@ -126,6 +126,8 @@ fn what_has_no_place_is_refused_with_its_line() {
         ("05 A PIC X(9) COMP-X.", 3, Why::PictureForUsage { picture: name("X(9)") }),
         ("05 A COMP-1 PIC 9.", 3, Why::PictureForUsage { picture: name("9") }),
         ("05 A PIC X OCCURS 0.", 3, Why::Occurs),
+        ("05 A PIC X OCCURS 200001.", 2, Why::Many),
+        ("05 A OCCURS 500. 10 B PIC X OCCURS 500.", 2, Why::Many),
         ("05 A PIC X OCCURS 5 TO 2.", 3, Why::Occurs),
         ("05 A PIC X OCCURS 1 TO 2 DEPENDING ON N.", 3, Why::Depending { on: name("N") }),
         (

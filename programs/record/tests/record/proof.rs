@@ -5,10 +5,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use tsugi_record::code_page::CodePage;
 use tsugi_record::dialect::Dialect;
 use tsugi_record::field::Place;
 use tsugi_record::probe::{Difference, Differs, Probe};
 use tsugi_record::source::{self, Form, Interface};
+use tsugi_record::{Conversion, from_json, to_json};
 
 use super::compiler::{BY_HAND, DIALECTS, Draw, laid_out};
 use super::places;
@@ -211,4 +213,44 @@ fn what_the_compiler_does_otherwise_is_told_by_item_and_line() {
 
 fn printed_with_sign(folder: &Path, probe: &Probe) -> String {
     printed(folder, probe, &["-fsign=EBCDIC"])
+}
+
+#[test]
+fn text_has_the_bytes_that_the_compiler_gives_it_in_each_code_page() {
+    let entries = "05 A PIC N(4). 05 B PIC X(6). 05 C PIC X(6) JUST RIGHT.";
+    let layout = super::layout(entries);
+    for page in [CodePage::ShiftJis, CodePage::EucJp, CodePage::Utf8, CodePage::Ascii] {
+        let (a, b) = if page == CodePage::Ascii { ("AB", "CD") } else { ("漢字", "表ｱ") };
+        let text = format!(
+            "IDENTIFICATION DIVISION.\nPROGRAM-ID. SAMPLE.\nDATA DIVISION.\n\
+             WORKING-STORAGE SECTION.\n01 R.\n{entries}\nPROCEDURE DIVISION.\n\
+             MOVE N\"{a}\" TO A\nMOVE \"{b}\" TO B\nMOVE \"{b}\" TO C\nDISPLAY R\nSTOP RUN.\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("SAMPLE.cbl"), page.encode(&text).unwrap()).unwrap();
+        cobc(folder.path(), &["-x", "-free", "-o", "sample", "SAMPLE.cbl"]);
+        let run = Command::new(folder.path().join("sample")).output().unwrap();
+        let conversion = Conversion::of(page);
+        let body = format!(r#"{{"a":"{a}","b":"{b}","c":"{b}"}}"#);
+        let ours = from_json(&layout, body.as_bytes(), &conversion).unwrap();
+        assert_eq!(ours, run.stdout[..ours.len()], "{page:?}");
+        assert_eq!(to_json(&layout, &ours, &conversion), Ok(body));
+    }
+}
+
+#[test]
+fn tables_that_depend_on_an_item_are_proved_at_their_longest() {
+    let records = [
+        "05 N PIC 9(2) COMP. 05 T OCCURS 0 TO 9 DEPENDING ON N OF R0.
+         10 A PIC X. 10 B PIC S9(9) COMP.",
+        "05 G. 10 N PIC S9(3) COMP-3. 10 M PIC 9. 05 H. 10 A PIC X(3). 10 I. 15 B PIC X.
+         15 T OCCURS 1 TO 4 DEPENDING ON N OF G IN R1.
+         20 C PIC 9(2) OCCURS 3. 20 D PIC S9(4) COMP SYNC.",
+        "05 N2 PIC 9(4) COMP-5. 05 FILLER PIC X(3).
+         05 T PIC S9(5)V99 COMP-3 OCCURS 10 DEPENDING N2.",
+    ];
+    let records: Vec<String> = records.iter().map(|entries| (*entries).to_owned()).collect();
+    for (option, dialect) in DIALECTS {
+        proved(&[("SAMPLE.cbl", &*program(&records))], &["-free", option], dialect);
+    }
 }

@@ -164,9 +164,14 @@ fn what_is_not_understood_is_refused_where_it_stands() {
         ("50 B PIC X.", 1, expected(Expected::Level, "50")),
         ("05 B PIC X. 88 C.", 1, expected(Expected::Value, ".")),
         (
-            "05 N PIC 9. 05 B PIC X OCCURS 1 TO 2 DEPENDING ON N OF A.",
+            "05 N PIC 9. 05 B PIC X OCCURS 1 TO 2 DEPENDING ON N OF OTHER.",
             1,
-            Why::Clause { word: name("OF") },
+            Why::Depending { on: name("N") },
+        ),
+        (
+            "05 G. 10 N PIC 9. 05 B PIC X OCCURS 1 TO 2 DEPENDING ON N OF A OF G.",
+            1,
+            Why::Depending { on: name("N") },
         ),
     ] {
         let text = format!("LINKAGE SECTION. 01 A. {entry} PROCEDURE DIVISION USING A.");

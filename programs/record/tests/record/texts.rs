@@ -149,7 +149,14 @@ fn ascii_has_no_other_characters() {
     }
     let refused = to_json(&layout("05 V PIC X(3)."), b"A\x82\xa0", &ascii).unwrap_err();
     assert_eq!(refused.why, Misfit::NotText { bytes: "4182a0".to_owned() });
-    assert_eq!(under("PIC N(2)", "\"A\"", &ascii).unwrap_err().why, Misfit::Width { letter: 'A' });
+    let refused = to_json(&layout("05 V PIC X(3)."), "é ".as_bytes(), &ascii).unwrap_err();
+    assert_eq!(refused.why, Misfit::NotText { bytes: "c3a9".to_owned() });
+    // A page without characters of two bytes has as many in PIC N as there are bytes for.
+    assert_eq!(under("PIC N(2)", "\"ABC\"", &ascii), Ok((b"ABC ".to_vec(), "\"ABC\"".to_owned())));
+    assert_eq!(
+        under("PIC N", "\"ABC\"", &ascii).unwrap_err().why,
+        Misfit::Long { bytes: 3, most: 2 }
+    );
 }
 
 #[test]
