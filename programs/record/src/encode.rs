@@ -8,7 +8,7 @@ use crate::decimal::{Decimal, NoNumber};
 use crate::decode::counter;
 use crate::field::{Field, Justified, Kind, Layout, Number, Occurs};
 use crate::json::{Json, Shape};
-use crate::layout::{members, one_of_each, shown};
+use crate::layout::{chosen, members, overlays, shown};
 use crate::number;
 use crate::unfit::{DoesNotFit, Misfit};
 
@@ -95,7 +95,11 @@ impl<'a> Encoder<'a> {
             let shift = shift + index * field.bytes;
             match &field.kind {
                 Kind::Group(fields) => {
-                    for inner in one_of_each(fields, &self.conversion.chosen) {
+                    // The one that is shown last, over what is longer than it.
+                    for inner in overlays(fields).flat_map(|same| same.iter().rev()) {
+                        self.initial(inner, shift);
+                    }
+                    for inner in chosen(fields, &self.conversion.chosen) {
                         self.initial(inner, shift);
                     }
                 }

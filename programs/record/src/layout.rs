@@ -320,6 +320,17 @@ pub(crate) fn shown<'a>(fields: &'a [Field], chosen: &BTreeSet<String>) -> Vec<&
     out
 }
 
+/// The items that are chosen over what they redefine.
+pub(crate) fn chosen<'a>(
+    fields: &'a [Field],
+    chosen: &'a BTreeSet<String>,
+) -> impl Iterator<Item = &'a Field> {
+    let is_chosen = |field: &&Field| field.name.as_ref().is_some_and(|name| chosen.contains(name));
+    overlays(fields)
+        .filter(|same| same.len() > 1)
+        .filter_map(move |same| same.iter().find(is_chosen))
+}
+
 /// Of the items over the same bytes the one that is chosen, else the first.
 pub(crate) fn one_of_each<'a>(fields: &'a [Field], chosen: &BTreeSet<String>) -> Vec<&'a Field> {
     let named = |field: &&Field| field.name.as_ref().is_some_and(|name| chosen.contains(name));

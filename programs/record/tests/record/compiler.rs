@@ -12,7 +12,7 @@ use super::probe::{Record, ask, items};
 use super::{read, sjis};
 
 /// Entries and a value, of every kind of item and of what is easily got wrong.
-pub const BY_HAND: [(&str, &str); 14] = [
+pub const BY_HAND: [(&str, &str); 15] = [
     (
         "05 A1 PIC X(6). 05 B1 PIC S9(3). 05 C1 PIC S9(3) SIGN LEADING. 05 D1 PIC 9(3).
          05 E1 PIC S9(3) SIGN LEADING SEPARATE. 05 F1 PIC S9(3) SIGN TRAILING SEPARATE.",
@@ -80,6 +80,16 @@ pub const BY_HAND: [(&str, &str); 14] = [
         r#"{"a12":"a","b12":"b"}"#,
     ),
     ("05 A13 PIC 9(4) COMP-5. 05 B13 BINARY-CHAR UNSIGNED.", r#"{"a13":65535,"b13":255}"#),
+    (
+        "05 A15 SIGNED-SHORT. 05 B15 UNSIGNED-SHORT. 05 C15 SIGNED-INT. 05 D15 UNSIGNED-INT.
+         05 E15 SIGNED-LONG. 05 F15 UNSIGNED-LONG.
+         05 I15 BINARY-C-LONG. 05 J15 FLOAT-SHORT. 05 K15 USAGE IS FLOAT-LONG.
+         05 L15 PIC S9(4) USAGE IS COMPUTATIONAL-3. 05 M15 PIC 9(4) COMPUTATIONAL.
+         05 N15 PIC S9(9) COMPUTATIONAL-5 SYNCHRONIZED RIGHT. 05 O15 PIC S9(5) PACKED-DECIMAL.",
+        r#"{"a15":-7,"b15":7,"c15":-70000,"d15":70000,"e15":"-7","f15":"7",
+            "i15":"-10","j15":0.5,"k15":-0.25,"l15":-1234,"m15":1234,"n15":-123456789,
+            "o15":-54321}"#,
+    ),
     (
         "05 A14 PIC S9(38). 05 B14 PIC 9(10)V9(8).",
         r#"{"a14":"-1234567890123456789012345678901234567",

@@ -2,6 +2,7 @@
 
 use tsugi_record::code_page::CodePage;
 use tsugi_record::conversion::{Control, Conversion, Edited, Missing, Numbers};
+use tsugi_record::dialect::Dialect;
 use tsugi_record::field::Layout;
 use tsugi_record::json::Shape;
 use tsugi_record::unfit::Misfit;
@@ -165,6 +166,17 @@ fn of_items_over_the_same_bytes_one_is_shown() {
     let body = r#"{"b":{"y":12,"z":34},"c":"c"}"#;
     assert_eq!(to_json(&layout, b"1234c", &second), Ok(body.to_owned()));
     assert_eq!(from_json(&layout, body.as_bytes(), &second), Ok(b"1234c".to_vec()));
+}
+
+#[test]
+fn what_is_longer_than_the_item_that_is_shown_is_filled_up() {
+    let entries = "05 A PIC X(6). 05 B REDEFINES A PIC 9(4). 05 C PIC 9(2).";
+    let second = Conversion { chosen: ["B".to_owned()].into(), ..sjis() };
+    let record = from_json(&layout(entries), br#"{"b":12,"c":3}"#, &second);
+    assert_eq!(record, Ok(b"0012  03".to_vec()));
+    let longer = "05 A PIC 9(2). 05 B REDEFINES A PIC X(6). 05 C PIC 9(2).";
+    let longer = super::read(longer, Dialect::MF).unwrap();
+    assert_eq!(from_json(&longer, br#"{"a":12,"c":3}"#, &sjis()), Ok(b"12    03".to_vec()));
 }
 
 #[test]
