@@ -75,6 +75,10 @@ impl CodePage {
     /// # Errors
     /// The first character that it has not.
     pub fn encode(self, text: &str) -> Result<Vec<u8>, char> {
+        // ASCII is itself in every one of them; most text of most calls is nothing else.
+        if text.is_ascii() {
+            return Ok(text.as_bytes().to_vec());
+        }
         let Some(encoding) = self.encoding() else {
             let foreign = text.chars().find(|letter| self == Self::Ascii && !letter.is_ascii());
             return foreign.map_or_else(|| Ok(text.as_bytes().to_vec()), Err);

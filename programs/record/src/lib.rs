@@ -4,6 +4,10 @@
 //! ([`field::Field`]). A *layout* is a record's fields with their places ([`field::Layout`]). A
 //! *picture* says which characters an item has, its *usage* how they are stored.
 //!
+//! From a source to a call: [`source::read`] gives the layouts of a program's parameters,
+//! [`probe::Probe`] has them proved by the compiler, [`parameters::Parameters`] turns a body into
+//! records and records into an answer, and says what a body's content is.
+//!
 //! Invariants: what is not understood is refused with its line and never guessed; a number is
 //! never held as a binary fraction on its way between bytes and text; a length is compared with
 //! its limit before memory is taken.

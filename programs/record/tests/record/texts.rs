@@ -176,6 +176,20 @@ fn national_text_that_nothing_was_moved_to_is_empty() {
 }
 
 #[test]
+fn every_character_of_ascii_is_itself_in_every_code_page() {
+    let ascii: Vec<u8> = (0..=0x7f).collect();
+    for page in [CodePage::ShiftJis, CodePage::EucJp, CodePage::Utf8, CodePage::Ascii] {
+        let text = page.decode(&ascii, Wave::Jis).unwrap();
+        assert_eq!(text.as_bytes(), ascii, "{page:?}");
+        assert_eq!(page.encode(&text), Ok(ascii.clone()));
+        // The same beside a character that is none.
+        if let Ok(mixed) = page.encode(&format!("{text}漢")) {
+            assert_eq!(mixed[..0x80], ascii, "{page:?}");
+        }
+    }
+}
+
+#[test]
 fn every_character_of_two_bytes_is_written_as_it_was_read() {
     for (page, least) in [(CodePage::ShiftJis, 9_000), (CodePage::EucJp, 7_000)] {
         let (mut same, mut other) = (0, 0);
