@@ -1,0 +1,345 @@
+//! The rows of clients and replies on PostgreSQL: what they say to a call, how its row is claimed
+//! before its program runs, and filled when it has run.
+
+use super::Postgres;
+use super::link::{Fault, int, int_or_none};
+use crate::reply::{Found, Rest, TOMBSTONE, is_over};
+use crate::statement as sql;
+use crate::store::Begun;
+use crate::{Call, Client, Id, Key, Reply, Row, Stored, Trouble, Value};
+
+/// What the rows say to a call.
+pub(super) enum Judged {
+    /// Nothing. Its client, where it has a row.
+    Open(Option<Known>),
+    /// All but that it may be carried out.
+    Said(Begun<'static>),
+}
+
+/// A client as its row stands.
+pub(super) struct Known {
+    no: i64,
+    /// How many rows the call confirms.
+    confirmed: i64,
+}
+
+/// Where a call's row stands.
+pub(super) struct Place {
+    of: Of,
+    /// The row itself, as the server finds it without looking for it: what is looked for in an
+    /// index counts as read, and meets every call that writes beside it.
+    row: String,
+}
+
+enum Of {
+    Serial { client: i64, serial: i64, lowest: i64, client_is: Standing },
+    Key([u8; 16]),
+}
+
+/// What a call means to its client's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Its row is made with this call.
+    New,
+    /// Nothing of it is confirmed by this call.
+    Known,
+    /// Replies of it are.
+    Confirming,
+}
+
+/// What came of the claim of a row.
+pub(super) enum Claimed {
+    Ours(Place),
+    /// There is one, or the epoch is another one.
+    Nothing,
+    Running,
+}
+
+/// Where in an answer a reply's row begins: after epoch and client, and after the epoch alone.
+const REPLY_OF_SERIAL: usize = 8;
+const REPLY_OF_KEY: usize = 3;
+
+pub(super) fn bytes(bytes: &[u8]) -> Value {
+    Value::Blob(bytes.to_vec())
+}
+
+fn who(client: &Client) -> [Value; 3] {
+    [bytes(&client.identity), client.name.as_str().into(), client.incarnation.into()]
+}
+
+/// After a program has run in the session a statement of ours that means nothing is its doing: it
+/// costs the unit of work, and not the engine.
+fn blamed(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Broken(why) => Trouble::Gone(why),
+        other => other,
+    }
+}
+
+/// What a row that is there says to a call.
+fn said(call: &Call, stored: Option<Stored>) -> Begun<'static> {
+    match (stored, &call.id) {
+        (Some(stored), _) if stored.content == call.content => Begun::Stored(stored),
+        (Some(_), _) => Begun::OtherContent,
+        (None, Id::Serial(_)) => Begun::Expired,
+        (None, Id::Key(_)) => Begun::Forgotten,
+    }
+}
+
+fn found(row: &[Value]) -> Result<Found, Trouble> {
+    let kind = int(row, 0)?;
+    if kind == TOMBSTONE {
+        return Ok(Found { kind, rest: None });
+    }
+    let number = |place| int(row, place);
+    let blob = |place: usize| match row.get(place) {
+        Some(Value::Blob(bytes)) => Some(bytes.clone()),
+        _ => None,
+    };
+    let long = match (row.get(8), blob(9)) {
+        (Some(Value::Text(content_type)), Some(data)) => Some((content_type.clone(), data)),
+        _ => None,
+    };
+    let rest = Rest {
+        service: number(1)?,
+        interface: number(2)?,
+        content: blob(3).unwrap_or_default(),
+        attempt: number(4)?,
+        at: number(5)?,
+        status: number(6)?,
+        short: blob(7),
+        long,
+    };
+    Ok(Found { kind, rest: Some(rest) })
+}
+
+/// The reply's row in an answer, where there is one. What its client has confirmed goes after the
+/// commit that says so, and counts as gone from then on.
+fn reply_in(id: &Id, row: &[Value]) -> Result<Option<Found>, Trouble> {
+    let from = match id {
+        Id::Key(_) => REPLY_OF_KEY,
+        Id::Serial(_) => REPLY_OF_SERIAL,
+    };
+    match row.get(from) {
+        None | Some(Value::Null) => Ok(None),
+        Some(_) if is_confirmed(id, row)? => Ok(None),
+        Some(_) => found(&row[from..]).map(Some),
+    }
+}
+
+/// Whether a call is below the highest *lowest* that its client has told.
+fn is_confirmed(id: &Id, row: &[Value]) -> Result<bool, Trouble> {
+    let Id::Serial(serial) = id else { return Ok(false) };
+    Ok(int_or_none(row, 5)?.is_some_and(|lowest| serial.serial() < lowest))
+}
+
+impl Postgres {
+    /// The row that says all of a call: epoch, client, reply.
+    fn row_of(&mut self, id: &Id) -> Result<Option<Row>, Trouble> {
+        let mut values = vec![self.claim.group.as_str().into(), self.claim.member.as_str().into()];
+        let text = match id {
+            Id::Key(key) => {
+                values.push(bytes(&key.0));
+                sql::JUDGE_KEY
+            }
+            Id::Serial(serial) => {
+                values.extend(who(serial.client()));
+                values.extend([serial.serial().into(), serial.lowest().into()]);
+                sql::JUDGE_SERIAL
+            }
+        };
+        Ok(self.read(text, &values)?.pop())
+    }
+
+    /// What is committed of a call now.
+    pub(super) fn judge(&mut self, call: &Call) -> Result<Judged, Trouble> {
+        let row = self.row_of(&call.id)?;
+        self.owns(row.as_deref())?;
+        let row = row.unwrap_or_default();
+        if let Some(found) = reply_in(&call.id, &row)? {
+            return Ok(Judged::Said(said(call, found.read()?)));
+        }
+        let Id::Serial(serial) = &call.id else { return Ok(Judged::Open(None)) };
+        let open = match int_or_none(&row, 3)? {
+            Some(no) => {
+                let over = serial.serial() <= int(&row, 4)? || is_confirmed(&call.id, &row)?;
+                let confirmed = int(&row, 6)?;
+                (!over).then_some(Some(Known { no, confirmed }))
+            }
+            None => {
+                let floor = int_or_none(&row, 7)?;
+                floor.is_none_or(|floor| serial.client().incarnation > floor).then_some(None)
+            }
+        };
+        Ok(open.map_or(Judged::Said(Begun::Expired), Judged::Open))
+    }
+
+    /// Inserts a call's row, which nobody sees before the commit, and which everybody waits for
+    /// who inserts the same. The epoch is read by the same statement.
+    pub(super) fn claim_row(
+        &mut self,
+        call: &Call,
+        client: Option<Known>,
+    ) -> Result<Claimed, Trouble> {
+        let own = self.claim.clone();
+        let mut values = vec![
+            own.group.as_str().into(),
+            own.member.as_str().into(),
+            crate::claim::column(own.epoch.incarnation).into(),
+            crate::claim::column(own.epoch.counter).into(),
+            own.run.into(),
+            bytes(&call.content.0),
+        ];
+        let (text, of) = match &call.id {
+            Id::Key(key) => {
+                values.push(bytes(&key.0));
+                (sql::CLAIM_KEY, Of::Key(key.0))
+            }
+            Id::Serial(serial) => {
+                let (client, client_is) = match client {
+                    Some(Known { no, confirmed: 0 }) => (no, Standing::Known),
+                    Some(Known { no, .. }) => (no, Standing::Confirming),
+                    None => match self.new_client(serial.client())? {
+                        Ok(no) => (no, Standing::New),
+                        Err(claimed) => return Ok(claimed),
+                    },
+                };
+                let (serial, lowest) = (serial.serial(), serial.lowest());
+                values.extend([client.into(), serial.into(), lowest.into()]);
+                (sql::CLAIM_REPLY, Of::Serial { client, serial, lowest, client_is })
+            }
+        };
+        match self.ask(text, &values) {
+            Ok(answer) => match answer.rows.into_iter().flatten().next() {
+                Some(Value::Text(row)) => {
+                    self.save();
+                    Ok(Claimed::Ours(Place { of, row }))
+                }
+                _ => Ok(Claimed::Nothing),
+            },
+            Err(Fault::Locked) => Ok(Claimed::Running),
+            Err(fault) => Err(self.ended(fault)),
+        }
+    }
+
+    /// Gives a client its number. Its first calls wait for each other here.
+    fn new_client(&mut self, client: &Client) -> Result<Result<i64, Claimed>, Trouble> {
+        let [identity, name, incarnation] = who(client);
+        let values = [identity, name, incarnation, Value::Integer(0)];
+        match self.ask(sql::NEW_CLIENT, &values) {
+            Ok(answer) => {
+                answer.rows.first().map_or(Ok(Err(Claimed::Nothing)), |row| Ok(Ok(int(row, 0)?)))
+            }
+            Err(Fault::Locked) => Ok(Err(Claimed::Running)),
+            Err(fault) => Err(self.ended(fault)),
+        }
+    }
+
+    /// Puts the reply into the row that was claimed.
+    pub(super) fn fill(&mut self, place: &Place, reply: &Reply) -> Result<(), Trouble> {
+        let (mut body, mut long) = (Value::Null, Value::Null);
+        if reply.is_short() {
+            body = bytes(&reply.body);
+        } else {
+            let values = [reply.content_type.as_str().into(), bytes(&reply.body)];
+            let rows = self.ours(sql::NEW_BODY, &values).map_err(blamed)?;
+            long = int(rows.first().unwrap_or(&Row::new()), 0)?.into();
+        }
+        let ending = Value::Integer(reply.ending as i64);
+        let mut values = vec![
+            ending,
+            reply.service.into(),
+            reply.interface.into(),
+            reply.attempt.into(),
+            reply.at.into(),
+            reply.status.into(),
+            body,
+            long,
+            place.row.as_str().into(),
+        ];
+        let text = match place.of {
+            Of::Key(key) => {
+                values.push(bytes(&key));
+                sql::FILL_KEYED
+            }
+            Of::Serial { client, serial, client_is, .. } => {
+                if client_is == Standing::New {
+                    let values = [client.into(), reply.at.into()];
+                    self.ours(sql::FIRST_CALL, &values).map_err(blamed)?;
+                }
+                values.extend([client.into(), serial.into()]);
+                sql::FILL_REPLY
+            }
+        };
+        let row = self.ours(text, &values).map_err(blamed)?.pop().unwrap_or_default();
+        let (waits, name) = (row.first(), row.get(1));
+        let why = match (waits, name) {
+            (Some(Value::Text(waits)), Some(Value::Text(name)))
+                if waits != "off" && *name == self.name =>
+            {
+                return Ok(());
+            }
+            (None, _) | (_, None) => "its row is not there",
+            // A commit that does not wait for the disk, a session that is not found when it is
+            // to be ended: no unit of work is committed so.
+            (Some(_), Some(_)) => "its program has changed its session",
+        };
+        self.cut();
+        Err(Trouble::Gone(why.to_owned()))
+    }
+
+    /// Takes away what the client has confirmed with a call that is committed. What this misses
+    /// counts as gone, and goes with the next. Not in the unit of work: two of one client would
+    /// meet over the same rows.
+    pub(super) fn drop_confirmed(&mut self, place: &Place) {
+        if let Of::Serial { client, lowest, client_is: Standing::Confirming, .. } = place.of {
+            drop(self.read(sql::DROP_CONFIRMED, &[client.into(), lowest.into()]));
+        }
+    }
+
+    pub(super) fn drop_body(&mut self, body: Option<i64>) -> Result<(), Trouble> {
+        let Some(no) = body else { return Ok(()) };
+        self.ours(sql::DROP_BODY, &[no.into()]).map(drop)
+    }
+
+    /// The durable reply of a call.
+    pub(super) fn found(&mut self, id: &Id) -> Result<Option<Stored>, Trouble> {
+        let row = self.row_of(id)?;
+        let found = reply_in(id, &row.unwrap_or_default())?;
+        found.map_or(Ok(None), Found::read)
+    }
+
+    /// Takes a reply away that its client has.
+    pub(super) fn confirmed(&mut self, id: &Id) -> Result<bool, Trouble> {
+        let (read, empty, values) = match id {
+            Id::Key(key) => (sql::BODY_OF_KEYED, sql::BURY, vec![bytes(&key.0)]),
+            Id::Serial(serial) => {
+                let Some(client) = self.ours(sql::CLIENT, &who(serial.client()))?.pop() else {
+                    return Ok(false);
+                };
+                let values = vec![int(&client, 0)?.into(), serial.serial().into()];
+                (sql::BODY_OF_REPLY, sql::EMPTY_REPLY, values)
+            }
+        };
+        let Some(row) = self.ours(read, &values)?.pop() else { return Ok(false) };
+        if !is_over(int(&row, 0)?) {
+            return Ok(false);
+        }
+        self.ours(empty, &values)?;
+        self.drop_body(int_or_none(&row, 1)?)?;
+        Ok(true)
+    }
+
+    /// Takes a key out of the record.
+    pub(super) fn forgotten(&mut self, key: &Key) -> Result<bool, Trouble> {
+        let values = [bytes(&key.0)];
+        let Some(row) = self.ours(sql::BODY_OF_KEYED, &values)?.pop() else { return Ok(false) };
+        let kind = int(&row, 0)?;
+        if kind != TOMBSTONE && !is_over(kind) {
+            return Ok(false);
+        }
+        self.ours(sql::FORGET, &values)?;
+        self.drop_body(int_or_none(&row, 1)?)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,161 @@
+//! Reading beside the writer: stored replies, and services that only read. What is seen is
+//! committed, and so durable: the log is synced before a reader is shown its end.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::hooks::AuthContext;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, params_from_iter};
+
+use super::open::FILE;
+use super::permit::{Permit, Whose};
+use super::record::{find, row_of};
+use super::refused;
+use crate::op::{of_the_record, waits_for_the_commit};
+use crate::{Id, LARGEST_OUTCOME, Op, Outcome, Row, SqlError, Stored, Trouble, Value};
+
+/// A connection that only reads. It belongs to one thread.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    pub(super) fn open(folder: &Path) -> Result<Self, Trouble> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened =
+            Connection::open_with_flags(folder.join(FILE), flags).and_then(|mut reader| {
+                reader.busy_timeout(Duration::from_millis(50))?;
+                reader.execute_batch(
+                    "PRAGMA cache_size = -4096; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; \
+                 PRAGMA query_only = 1; PRAGMA trusted_schema = 0;",
+                )?;
+                // It never opens a transaction: one that stays open would keep the log from ending.
+                let permit = Permit::new(Whose::Program);
+                let answer = move |context: AuthContext<'_>| permit.answer(&context.action);
+                reader.authorizer(Some(answer))?;
+                Ok(reader)
+            });
+        let connection = opened.map_err(|error| Trouble::Away(error.to_string()))?;
+        Ok(Self { connection })
+    }
+
+    /// The durable reply of a call, where there is one.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub fn find(&self, id: &Id) -> Result<Option<Stored>, Trouble> {
+        let found = find(&self.connection, id);
+        match found.map_err(|error| unread(&error))? {
+            Some(found) => found.read(),
+            None => Ok(None),
+        }
+    }
+
+    /// Runs a statement that reads.
+    ///
+    /// # Errors
+    /// It was refused: it writes, or means nothing.
+    pub fn query(&self, text: &str, values: &[Value]) -> Result<Vec<Row>, Trouble> {
+        let op = Op::sql(text, values);
+        let done = operate(&self.connection, &op);
+        done.map(|outcome| outcome.rows).map_err(|unable| match &unable {
+            Unable::Sql(error) => match error.sqlite_error_code() {
+                Some(
+                    ErrorCode::SystemIoFailure
+                    | ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::DatabaseBusy
+                    | ErrorCode::DatabaseLocked,
+                ) => unread(error),
+                Some(_) | None => Trouble::Refused(unable.told()),
+            },
+            Unable::Refused(_) => Trouble::Refused(unable.told()),
+        })
+    }
+}
+
+/// What it means that nothing could be read.
+fn unread(error: &rusqlite::Error) -> Trouble {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Again,
+        Some(_) | None => Trouble::Away(error.to_string()),
+    }
+}
+
+/// Why an operation was not carried out.
+pub(super) enum Unable {
+    /// SQLite said so.
+    Sql(rusqlite::Error),
+    /// We do.
+    Refused(&'static str),
+}
+
+impl Unable {
+    fn told(&self) -> SqlError {
+        match self {
+            Self::Sql(error) => refused(error),
+            Self::Refused(why) => SqlError { code: "0".to_owned(), text: (*why).to_owned() },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Unable {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// One run without parameters.
+const ONCE: &[Row] = &[Vec::new()];
+
+/// Runs one operation to its end.
+pub(super) fn operate(connection: &Connection, op: &Op) -> Result<Outcome, Unable> {
+    let (text, rows) = match op {
+        Op::Sql { text, rows } => (text, rows.as_slice()),
+        Op::Define { text } => {
+            if waits_for_the_commit(text) {
+                return Err(Unable::Refused("a constraint may not wait for the commit"));
+            }
+            if of_the_record(text) {
+                return Err(Unable::Refused("a definition may not name the record"));
+            }
+            (text, ONCE)
+        }
+    };
+    if text.trim_start().starts_with(crate::statement::OURS) {
+        return Err(Unable::Refused("a statement may not begin so"));
+    }
+    // A definition is not kept: whoever is given a kept statement is not asked for again.
+    match op {
+        Op::Sql { .. } => run(connection, &mut *connection.prepare_cached(text)?, rows),
+        Op::Define { .. } => run(connection, &mut connection.prepare(text)?, rows),
+    }
+}
+
+fn run(
+    connection: &Connection,
+    statement: &mut Statement<'_>,
+    rows: &[Row],
+) -> Result<Outcome, Unable> {
+    let mut out = Outcome::default();
+    let mut size = 0;
+    for row in rows {
+        let columns = statement.column_count();
+        let mut found = statement.query(params_from_iter(row))?;
+        while let Some(row) = found.next()? {
+            let row = row_of(row, columns)?;
+            size += row.iter().map(Value::size).sum::<usize>();
+            if size > LARGEST_OUTCOME {
+                return Err(Unable::Refused("a statement gives back too much"));
+            }
+            out.rows.push(row);
+        }
+        drop(found);
+        if !statement.readonly() {
+            out.changed += connection.changes();
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,283 @@
+//! The rows of clients and replies: what they say to a call, and how one is written.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
+
+use super::{Sqlite, State};
+use crate::reply::{Found, Rest, TOMBSTONE, is_over};
+use crate::statement as sql;
+use crate::{Call, Client, Content, Id, Key, Reply, Row, Seat, Serial, Stored, Trouble, Value};
+
+/// What the rows say to a call.
+pub(super) enum Verdict {
+    /// It was never carried out. Its client's number, where it has one.
+    New(Option<i64>),
+    Stored(Stored),
+    Seated(Seat),
+    OtherContent,
+    Expired,
+    Forgotten,
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Real(number) => ValueRef::Real(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// The values of a row.
+pub(super) fn row_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Row> {
+    (0..columns)
+        .map(|place| {
+            Ok(match row.get_ref(place)? {
+                ValueRef::Null => Value::Null,
+                ValueRef::Integer(number) => Value::Integer(number),
+                ValueRef::Real(number) => Value::Real(number),
+                ValueRef::Text(_) => Value::Text(row.get(place)?),
+                ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+            })
+        })
+        .collect()
+}
+
+/// A client as its row stands.
+struct Known {
+    no: i64,
+    watermark: i64,
+}
+
+fn known(connection: &Connection, client: &Client) -> rusqlite::Result<Option<Known>> {
+    let mut row = connection.prepare_cached(sql::CLIENT)?;
+    let values = params![client.identity, client.name, client.incarnation];
+    let read = |row: &rusqlite::Row<'_>| {
+        let (watermark, lowest): (i64, Option<i64>) = (row.get(1)?, row.get(2)?);
+        Ok(Known { no: row.get(0)?, watermark: watermark.max(lowest.unwrap_or(1) - 1) })
+    };
+    row.query_row(values, read).optional()
+}
+
+fn found(row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
+    let kind = row.get(0)?;
+    if kind == TOMBSTONE {
+        return Ok(Found { kind, rest: None });
+    }
+    let content_type: Option<String> = row.get(8)?;
+    let long = match content_type {
+        Some(content_type) => Some((content_type, row.get(9)?)),
+        None => None,
+    };
+    let rest = Rest {
+        service: row.get(1)?,
+        interface: row.get(2)?,
+        content: row.get(3)?,
+        attempt: row.get(4)?,
+        at: row.get(5)?,
+        status: row.get(6)?,
+        short: row.get(7)?,
+        long,
+    };
+    Ok(Found { kind, rest: Some(rest) })
+}
+
+fn by_serial(connection: &Connection, no: i64, serial: i64) -> rusqlite::Result<Option<Found>> {
+    connection.prepare_cached(sql::REPLY)?.query_row(params![no, serial], found).optional()
+}
+
+fn by_key(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Found>> {
+    connection.prepare_cached(sql::KEYED)?.query_row(params![key.0], found).optional()
+}
+
+/// The row of a call.
+pub(super) fn find(connection: &Connection, id: &Id) -> rusqlite::Result<Option<Found>> {
+    match id {
+        Id::Key(key) => by_key(connection, key),
+        Id::Serial(serial) => match known(connection, serial.client())? {
+            Some(client) => by_serial(connection, client.no, serial.serial()),
+            None => Ok(None),
+        },
+    }
+}
+
+fn judged(stored: Stored, content: Content) -> Verdict {
+    if stored.content == content { Verdict::Stored(stored) } else { Verdict::OtherContent }
+}
+
+impl Sqlite {
+    /// What the rows say to a call, in the sitting that its unit of work would stand in.
+    pub(super) fn verdict(&mut self, call: &Call) -> Result<Verdict, Trouble> {
+        match &call.id {
+            Id::Key(key) => {
+                let Some(found) = self.ours(|connection| by_key(connection, key))? else {
+                    return Ok(Verdict::New(None));
+                };
+                let stored = self.readable(found)?;
+                Ok(stored.map_or(Verdict::Forgotten, |stored| judged(stored, call.content)))
+            }
+            Id::Serial(serial) => self.verdict_on_serial(serial, call.content),
+        }
+    }
+
+    fn verdict_on_serial(&mut self, serial: &Serial, content: Content) -> Result<Verdict, Trouble> {
+        let client = serial.client();
+        let Some(known) = self.ours(|connection| known(connection, client))? else {
+            let floor: Option<i64> = self.ours(|connection| {
+                let mut floor = connection.prepare_cached(sql::FLOOR)?;
+                let values = params![client.identity, client.name];
+                floor.query_row(values, |row| row.get(0)).optional()
+            })?;
+            let over = floor.is_some_and(|floor| client.incarnation <= floor);
+            return Ok(if over { Verdict::Expired } else { Verdict::New(None) });
+        };
+        let row = self.ours(|connection| by_serial(connection, known.no, serial.serial()))?;
+        match row {
+            Some(found) => {
+                let stored = self.readable(found)?;
+                Ok(stored.map_or(Verdict::Expired, |stored| judged(stored, content)))
+            }
+            None if serial.serial() <= known.watermark => Ok(Verdict::Expired),
+            None => Ok(Verdict::New(Some(known.no))),
+        }
+    }
+
+    fn readable(&mut self, found: Found) -> Result<Option<Stored>, Trouble> {
+        found.read().inspect_err(|unreadable| {
+            self.state = State::Broken(unreadable.to_string());
+        })
+    }
+
+    /// Writes a reply beside the effects of its unit, and takes away what its client has
+    /// confirmed with it.
+    pub(super) fn write_reply(
+        &mut self,
+        (call, client): (&Call, Option<i64>),
+        reply: &Reply,
+    ) -> Result<(), Trouble> {
+        let short = reply.is_short();
+        let long: Option<i64> = if short {
+            None
+        } else {
+            Some(self.ours(|connection| {
+                let mut new = connection.prepare_cached(sql::NEW_BODY)?;
+                new.query_row(params![reply.content_type, reply.body], |row| row.get(0))
+            })?)
+        };
+        let body = short.then_some(&reply.body);
+        match &call.id {
+            Id::Key(key) => self.ours(|connection| {
+                connection.prepare_cached(sql::NEW_KEYED)?.execute(params![
+                    key.0,
+                    reply.ending as i64,
+                    reply.service,
+                    reply.interface,
+                    call.content.0,
+                    reply.attempt,
+                    reply.at,
+                    reply.status,
+                    body,
+                    long,
+                ])
+            })?,
+            Id::Serial(serial) => {
+                let no = match client {
+                    Some(no) => no,
+                    None => self.new_client(serial.client(), reply.at)?,
+                };
+                self.ours(|connection| {
+                    connection.prepare_cached(sql::NEW_REPLY)?.execute(params![
+                        no,
+                        serial.serial(),
+                        reply.ending as i64,
+                        serial.lowest(),
+                        reply.service,
+                        reply.interface,
+                        call.content.0,
+                        reply.attempt,
+                        reply.at,
+                        reply.status,
+                        body,
+                        long,
+                    ])
+                })?;
+                self.drop_confirmed(no, serial.lowest())?
+            }
+        };
+        Ok(())
+    }
+
+    fn new_client(&mut self, client: &Client, at: i64) -> Result<i64, Trouble> {
+        self.ours(|connection| {
+            let mut new = connection.prepare_cached(sql::NEW_CLIENT)?;
+            let values = params![client.identity, client.name, client.incarnation, at];
+            new.query_row(values, |row| row.get(0))
+        })
+    }
+
+    fn drop_confirmed(&mut self, client: i64, lowest: i64) -> Result<usize, Trouble> {
+        let bodies: Vec<Option<i64>> = self.ours(|connection| {
+            let mut confirmed = connection.prepare_cached(sql::CONFIRMED)?;
+            let bodies = confirmed.query_map(params![client, lowest], |row| row.get(0))?;
+            bodies.collect()
+        })?;
+        for body in bodies.iter().copied() {
+            self.drop_body(body)?;
+        }
+        Ok(bodies.len())
+    }
+
+    pub(super) fn drop_body(&mut self, body: Option<i64>) -> Result<(), Trouble> {
+        let Some(no) = body else { return Ok(()) };
+        self.ours(|connection| connection.prepare_cached(sql::DROP_BODY)?.execute([no]))?;
+        Ok(())
+    }
+
+    /// Takes a reply away that its client has. What is left says that the call was carried out.
+    pub(super) fn confirmed(&mut self, id: &Id) -> Result<bool, Trouble> {
+        let (read, empty, values) = match id {
+            Id::Key(key) => (sql::BODY_OF_KEYED, sql::BURY, vec![Value::Blob(key.0.to_vec())]),
+            Id::Serial(serial) => {
+                let Some(known) = self.ours(|connection| known(connection, serial.client()))?
+                else {
+                    return Ok(false);
+                };
+                let values = vec![Value::Integer(known.no), Value::Integer(serial.serial())];
+                (sql::BODY_OF_REPLY, sql::EMPTY_REPLY, values)
+            }
+        };
+        let row: Option<(i64, Option<i64>)> = self.ours(|connection| {
+            let mut row = connection.prepare_cached(read)?;
+            let values = rusqlite::params_from_iter(&values);
+            row.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })?;
+        let Some((kind, body)) = row else { return Ok(false) };
+        if !is_over(kind) {
+            return Ok(false);
+        }
+        self.ours(|connection| {
+            let values = rusqlite::params_from_iter(&values);
+            connection.prepare_cached(empty)?.execute(values)
+        })?;
+        self.drop_body(body)?;
+        Ok(true)
+    }
+
+    /// Takes a key out of the record.
+    pub(super) fn forgotten(&mut self, key: &Key) -> Result<bool, Trouble> {
+        let row: Option<(i64, Option<i64>)> = self.ours(|connection| {
+            let mut row = connection.prepare_cached(sql::BODY_OF_KEYED)?;
+            row.query_row([key.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })?;
+        let Some((kind, body)) = row else { return Ok(false) };
+        if kind != TOMBSTONE && !is_over(kind) {
+            return Ok(false);
+        }
+        self.ours(|connection| connection.prepare_cached(sql::FORGET)?.execute([key.0]))?;
+        self.drop_body(body)?;
+        Ok(true)
+    }
+}

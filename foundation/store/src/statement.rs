@@ -1,0 +1,225 @@
+//! Every statement on our own tables, once for both back ends, with parameters as SQLite counts
+//! them. Each begins with [`OURS`], so that no statement of a program is ever taken for one of
+//! them where prepared statements are kept by their text.
+
+/// How our statements begin, and those of programs may not.
+pub(crate) const OURS: &str = "/*tsugi*/";
+
+/// The statement that every unit of work rests on.
+pub(crate) const EPOCH: &str = "/*tsugi*/ SELECT incarnation, counter, run FROM tsugi_epoch \
+    WHERE grp = ?1 AND member = ?2";
+
+/// Changes a row only where it has seen nothing higher.
+pub(crate) const CLAIM: &str = "/*tsugi*/ INSERT INTO tsugi_epoch \
+    (grp, member, incarnation, counter, run, node, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+    ON CONFLICT (grp, member) DO UPDATE SET incarnation = excluded.incarnation, \
+    counter = excluded.counter, run = excluded.run, node = excluded.node, \
+    since = excluded.since WHERE (tsugi_epoch.incarnation, tsugi_epoch.counter) <= \
+    (excluded.incarnation, excluded.counter)";
+
+pub(crate) const STEPS: &str = "/*tsugi*/ SELECT number, hash FROM tsugi_step ORDER BY number";
+
+pub(crate) const STEP_DONE: &str =
+    "/*tsugi*/ INSERT INTO tsugi_step (number, hash, at) VALUES (?1, ?2, ?3)";
+
+/// A client, its own watermark, and the highest *lowest* that stands beside a reply. A row that
+/// tells a lowest is not among those that it confirms, so the highest is always there.
+pub(crate) const CLIENT: &str = "/*tsugi*/ SELECT no, watermark, \
+    (SELECT max(lowest) FROM tsugi_reply WHERE client = no) FROM tsugi_client \
+    WHERE identity = ?1 AND name = ?2 AND incarnation = ?3";
+
+pub(crate) const FLOOR: &str = "/*tsugi*/ SELECT incarnation FROM tsugi_client_floor \
+    WHERE identity = ?1 AND name = ?2";
+
+pub(crate) const NEW_CLIENT: &str = "/*tsugi*/ INSERT INTO tsugi_client \
+    (identity, name, incarnation, watermark, at) VALUES (?1, ?2, ?3, 0, ?4) \
+    ON CONFLICT (identity, name, incarnation) DO NOTHING RETURNING no";
+
+pub(crate) const REPLY: &str = "/*tsugi*/ SELECT r.kind, r.service, r.interface, r.digest, \
+    r.attempt, r.at, r.status, r.body, b.content_type, b.data \
+    FROM tsugi_reply r LEFT JOIN tsugi_body b ON b.no = r.long_body \
+    WHERE r.client = ?1 AND r.serial = ?2";
+
+pub(crate) const KEYED: &str = "/*tsugi*/ SELECT r.kind, r.service, r.interface, r.digest, \
+    r.attempt, r.at, r.status, r.body, b.content_type, b.data \
+    FROM tsugi_keyed r LEFT JOIN tsugi_body b ON b.no = r.long_body WHERE r.key = ?1";
+
+/// All that is committed of a call of a client: epoch, client, what it has confirmed by its highest
+/// *lowest*, how many rows the call itself confirms, the client's floor, the reply. One statement,
+/// so that all is of one moment.
+#[cfg(feature = "pg")]
+pub(crate) const JUDGE_SERIAL: &str = "/*tsugi*/ SELECT e.incarnation, e.counter, e.run, \
+    c.no, c.watermark, (SELECT max(l.lowest) FROM tsugi_reply l WHERE l.client = c.no), \
+    (SELECT count(*) FROM tsugi_reply o WHERE o.client = c.no AND o.serial < ?7), \
+    (SELECT f.incarnation FROM tsugi_client_floor f WHERE f.identity = ?3 AND f.name = ?4), \
+    r.kind, r.service, r.interface, r.digest, r.attempt, r.at, r.status, r.body, \
+    b.content_type, b.data FROM tsugi_epoch e \
+    LEFT JOIN tsugi_client c ON c.identity = ?3 AND c.name = ?4 AND c.incarnation = ?5 \
+    LEFT JOIN tsugi_reply r ON r.client = c.no AND r.serial = ?6 \
+    LEFT JOIN tsugi_body b ON b.no = r.long_body WHERE e.grp = ?1 AND e.member = ?2";
+
+#[cfg(feature = "pg")]
+pub(crate) const JUDGE_KEY: &str = "/*tsugi*/ SELECT e.incarnation, e.counter, e.run, \
+    r.kind, r.service, r.interface, r.digest, r.attempt, r.at, r.status, r.body, \
+    b.content_type, b.data FROM tsugi_epoch e LEFT JOIN tsugi_keyed r ON r.key = ?3 \
+    LEFT JOIN tsugi_body b ON b.no = r.long_body WHERE e.grp = ?1 AND e.member = ?2";
+
+/// Claims a call's row, under an epoch that is still ours and for a client that is still there.
+#[cfg(feature = "pg")]
+pub(crate) const CLAIM_REPLY: &str = "/*tsugi*/ INSERT INTO tsugi_reply (client, serial, kind, \
+    lowest, service, interface, digest, attempt, at, status) \
+    SELECT c.no, ?8::bigint, 2, ?9::bigint, 0, 0, ?6::bytea, 0, 0, 0 \
+    FROM tsugi_epoch e, tsugi_client c WHERE c.no = ?7 AND e.grp = ?1 AND e.member = ?2 \
+    AND e.incarnation = ?3 AND e.counter = ?4 AND e.run = ?5 \
+    ON CONFLICT DO NOTHING RETURNING ctid::text";
+
+#[cfg(feature = "pg")]
+pub(crate) const CLAIM_KEY: &str = "/*tsugi*/ INSERT INTO tsugi_keyed (key, kind, service, \
+    interface, digest, attempt, at, status) SELECT ?7::bytea, 2, 0, 0, ?6::bytea, 0, 0, 0 \
+    FROM tsugi_epoch e WHERE e.grp = ?1 AND e.member = ?2 \
+    AND e.incarnation = ?3 AND e.counter = ?4 AND e.run = ?5 \
+    ON CONFLICT DO NOTHING RETURNING ctid::text";
+
+/// Fills the row that was claimed before the program ran. It changes no column of an index.
+#[cfg(feature = "pg")]
+pub(crate) const FILL_REPLY: &str = "/*tsugi*/ UPDATE tsugi_reply SET kind = ?1, service = ?2, \
+    interface = ?3, attempt = ?4, at = ?5, status = ?6, body = ?7, long_body = ?8 \
+    WHERE ctid = ?9::text::tid AND client = ?10 AND serial = ?11 \
+    RETURNING \
+    current_setting('synchronous_commit'), current_setting('application_name')";
+
+#[cfg(feature = "pg")]
+pub(crate) const FILL_KEYED: &str = "/*tsugi*/ UPDATE tsugi_keyed SET kind = ?1, service = ?2, \
+    interface = ?3, attempt = ?4, at = ?5, status = ?6, body = ?7, long_body = ?8 \
+    WHERE ctid = ?9::text::tid AND key = ?10 RETURNING \
+    current_setting('synchronous_commit'), current_setting('application_name')";
+
+/// As [`CONFIRMED`], with the bodies.
+#[cfg(feature = "pg")]
+pub(crate) const DROP_CONFIRMED: &str = "/*tsugi*/ WITH gone AS (DELETE FROM tsugi_reply \
+    WHERE client = ?1 AND serial < ?2 AND kind NOT IN (1, 6) RETURNING long_body) \
+    DELETE FROM tsugi_body WHERE no IN (SELECT long_body FROM gone)";
+
+#[cfg(feature = "pg")]
+pub(crate) const FIRST_CALL: &str = "/*tsugi*/ UPDATE tsugi_client SET at = ?2 WHERE no = ?1";
+
+pub(crate) const NEW_BODY: &str =
+    "/*tsugi*/ INSERT INTO tsugi_body (content_type, data) VALUES (?1, ?2) RETURNING no";
+
+pub(crate) const NEW_REPLY: &str = "/*tsugi*/ INSERT INTO tsugi_reply (client, serial, kind, \
+    lowest, service, interface, digest, attempt, at, status, body, long_body) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+
+pub(crate) const NEW_KEYED: &str = "/*tsugi*/ INSERT INTO tsugi_keyed (key, kind, service, \
+    interface, digest, attempt, at, status, body, long_body) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+/// What a reply's own *lowest* confirms; nothing higher that only memory knows.
+pub(crate) const CONFIRMED: &str = "/*tsugi*/ DELETE FROM tsugi_reply \
+    WHERE client = ?1 AND serial < ?2 AND kind NOT IN (1, 6) RETURNING long_body";
+
+pub(crate) const DROP_BODY: &str = "/*tsugi*/ DELETE FROM tsugi_body WHERE no = ?1";
+
+pub(crate) const BODY_OF_REPLY: &str =
+    "/*tsugi*/ SELECT kind, long_body FROM tsugi_reply WHERE client = ?1 AND serial = ?2";
+
+pub(crate) const BODY_OF_KEYED: &str =
+    "/*tsugi*/ SELECT kind, long_body FROM tsugi_keyed WHERE key = ?1";
+
+pub(crate) const EMPTY_REPLY: &str = "/*tsugi*/ UPDATE tsugi_reply \
+    SET kind = 9, body = NULL, long_body = NULL WHERE client = ?1 AND serial = ?2";
+
+pub(crate) const BURY: &str = "/*tsugi*/ UPDATE tsugi_keyed SET kind = 9, service = NULL, \
+    interface = NULL, digest = NULL, attempt = NULL, at = NULL, status = NULL, body = NULL, \
+    long_body = NULL WHERE key = ?1";
+
+pub(crate) const FORGET: &str = "/*tsugi*/ DELETE FROM tsugi_keyed WHERE key = ?1";
+
+pub(crate) const WALK_REPLIES: &str = "/*tsugi*/ SELECT client, serial, kind, at, long_body \
+    FROM tsugi_reply WHERE (client, serial) > (?1, ?2) ORDER BY client, serial LIMIT ?3";
+
+pub(crate) const DROP_REPLY: &str =
+    "/*tsugi*/ DELETE FROM tsugi_reply WHERE client = ?1 AND serial = ?2";
+
+pub(crate) const RAISE_WATERMARK: &str =
+    "/*tsugi*/ UPDATE tsugi_client SET watermark = ?2 WHERE no = ?1 AND watermark < ?2";
+
+pub(crate) const WALK_KEYS: &str = "/*tsugi*/ SELECT key, kind, at, long_body FROM tsugi_keyed \
+    WHERE key > ?1 ORDER BY key LIMIT ?2";
+
+pub(crate) const WALK_CLIENTS: &str = "/*tsugi*/ SELECT no, at, identity, name, incarnation, \
+    CASE WHEN EXISTS (SELECT 1 FROM tsugi_reply WHERE client = no) THEN 1 ELSE 0 END \
+    FROM tsugi_client WHERE no > ?1 ORDER BY no LIMIT ?2";
+
+pub(crate) const RAISE_FLOOR: &str = "/*tsugi*/ INSERT INTO tsugi_client_floor \
+    (identity, name, incarnation) VALUES (?1, ?2, ?3) ON CONFLICT (identity, name) \
+    DO UPDATE SET incarnation = excluded.incarnation \
+    WHERE tsugi_client_floor.incarnation < excluded.incarnation";
+
+pub(crate) const DROP_CLIENT: &str = "/*tsugi*/ DELETE FROM tsugi_client WHERE no = ?1";
+
+/// `text` with the parameters as PostgreSQL counts them: `?1` is `$1`, but not in a literal, a
+/// quoted name or a comment.
+#[must_use]
+pub fn dollars(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let taken = match quoted(rest) {
+            Some(length) => length,
+            None if first == '?' && rest[1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                out.push('$');
+                rest = &rest[1..];
+                continue;
+            }
+            None => first.len_utf8(),
+        };
+        out.push_str(&rest[..taken]);
+        rest = &rest[taken..];
+    }
+    out
+}
+
+/// How long what begins here is, where no parameter can stand in it.
+fn quoted(text: &str) -> Option<usize> {
+    let ended = |open: usize, close: &str| {
+        text[open..].find(close).map_or(text.len(), |at| open + at + close.len())
+    };
+    match text.as_bytes() {
+        [b'\'', ..] => Some(ended(1, "'")),
+        [b'"', ..] => Some(ended(1, "\"")),
+        [b'-', b'-', ..] => Some(ended(2, "\n")),
+        [b'/', b'*', ..] => Some(ended(2, "*/")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_counted_as_postgresql_does_and_literals_stay() {
+        let cases = [
+            ("SELECT ?1, ?12", "SELECT $1, $12"),
+            ("SELECT '?1', \"?2\", ?3", "SELECT '?1', \"?2\", $3"),
+            ("SELECT 'it''s ?1' || ?1", "SELECT 'it''s ?1' || $1"),
+            ("-- ?1\nSELECT ?1 /* ?2 */", "-- ?1\nSELECT $1 /* ?2 */"),
+            ("SELECT a ? b, '継ぎ?1', ?1", "SELECT a ? b, '継ぎ?1', $1"),
+            ("SELECT 'open ?1", "SELECT 'open ?1"),
+            ("?", "?"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(dollars(text), expected);
+        }
+    }
+
+    #[test]
+    fn every_statement_of_ours_is_marked() {
+        let source = include_str!("statement.rs").split("#[cfg(test)]").next().unwrap();
+        let (statements, marked) =
+            (source.matches("&str =").count(), source.matches("\"/*tsugi*/").count());
+        assert!(statements > 25, "{statements}");
+        assert_eq!(statements, marked, "one is the mark itself");
+    }
+}
