@@ -1,0 +1,156 @@
+//! Ids: whose call it is, which one, and what it says.
+//!
+//! Nothing is hashed here. A client, a key and a content come as the first 16 bytes of a digest
+//! that the engine has made, over the authenticated identity among others: the same name under
+//! another identity is another client, and its calls are found by nobody else.
+
+use std::fmt;
+use std::num::NonZeroU64;
+
+use serde::{Deserialize, Serialize};
+
+/// Who calls: a digest over the authenticated identity and the name that it gave itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Client(pub [u8; 16]);
+
+/// A key that a caller made up for one call: a digest over its identity and that key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key(pub [u8; 16]);
+
+/// What a call asks for: a digest over the service and the decoded values of the fields that go
+/// in. Two bodies of other bytes that decode to the same record have the same content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Content(pub [u8; 16]);
+
+/// What calls of a service are kept in order by, where it asks for it: a digest of that field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OrderKey(pub [u8; 16]);
+
+/// One life of a client; only rises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Incarnation(pub u64);
+
+/// Counts the calls of a client in one incarnation, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Serial(NonZeroU64);
+
+impl Serial {
+    /// The first call of an incarnation.
+    pub const FIRST: Self = Self(NonZeroU64::MIN);
+
+    /// This number as a serial; none for 0.
+    #[must_use]
+    pub const fn new(number: u64) -> Option<Self> {
+        match NonZeroU64::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
+    /// Its number, at least 1.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// How far a client has all its answers: a serial at or under it that is not stored is expired.
+/// Zero is the watermark of a client that has confirmed nothing. Only rises.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Watermark(pub u64);
+
+impl Watermark {
+    /// The watermark that a client tells by its lowest serial without an answer.
+    #[must_use]
+    pub const fn told_by(lowest: Serial) -> Self {
+        Self(lowest.get() - 1)
+    }
+
+    /// Whether a call of this serial was answered and confirmed, or never will be run.
+    #[must_use]
+    pub const fn is_over(self, serial: Serial) -> bool {
+        serial.get() <= self.0
+    }
+}
+
+/// The calls of one life of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Life {
+    /// Who.
+    pub client: Client,
+    /// In which life.
+    pub incarnation: Incarnation,
+}
+
+/// What one call is known by, for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallId {
+    /// One of the counted calls of a client.
+    Counted {
+        /// Whose.
+        life: Life,
+        /// Which.
+        serial: Serial,
+    },
+    /// A call under a key of its own; it is in no order with others and has no watermark.
+    Keyed(Key),
+}
+
+impl CallId {
+    /// Whose counted call it is; none of one under a key.
+    #[must_use]
+    pub const fn counted(self) -> Option<(Life, Serial)> {
+        match self {
+            Self::Counted { life, serial } => Some((life, serial)),
+            Self::Keyed(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (prefix, digest) = match self {
+            Self::Counted { life, .. } => ("c", life.client.0),
+            Self::Keyed(key) => ("k", key.0),
+        };
+        write!(f, "{prefix}")?;
+        for byte in digest.iter().take(4) {
+            write!(f, "{byte:02x}")?;
+        }
+        match self {
+            Self::Counted { life, serial } => {
+                write!(f, ".{}.{}", life.incarnation.0, serial.get())
+            }
+            Self::Keyed(_) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_confirmed_is_under_the_lowest() {
+        let five = Serial::new(5).unwrap();
+        let mark = Watermark::told_by(five);
+        assert!(!mark.is_over(five), "the lowest itself has no answer yet");
+        assert!(mark.is_over(Serial::new(4).unwrap()));
+        assert!(!Watermark::told_by(Serial::FIRST).is_over(Serial::FIRST));
+        assert_eq!(Serial::new(0), None);
+    }
+
+    #[test]
+    fn an_id_is_short_in_print() {
+        let life = Life { client: Client([0xab; 16]), incarnation: Incarnation(7) };
+        let id = CallId::Counted { life, serial: Serial::FIRST };
+        assert_eq!(id.to_string(), "cabababab.7.1");
+        assert_eq!(CallId::Keyed(Key([1; 16])).to_string(), "k01010101");
+    }
+}

@@ -1,0 +1,300 @@
+//! Refusals: numbered for ever, ordered by precedence; the first that holds is the answer.
+//!
+//! A stored answer beats everything from [`Refusal::Busy`] on: a service that is blocked, full or
+//! moving still tells what it has. It does not beat [`Refusal::TooLarge`] and
+//! [`Refusal::DoesNotFit`]: without its content nobody knows whether a call is the same.
+
+use serde::{Deserialize, Serialize};
+use tsugi_vocabulary::Moment;
+
+use crate::id::{Incarnation, Serial, Watermark};
+
+/// Why a call was refused. Nothing of it was carried out by the attempt that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "refused", content = "detail", rename_all = "kebab-case")]
+pub enum Refusal {
+    /// 1 The id, a header or the body cannot be read, or contradicts what the client told before.
+    Malformed(Malformed),
+    /// 2 No store is open here: no volume was handed over, the last moment passed, or a newer
+    /// epoch has it. Another node may have it.
+    NotOpenHere,
+    /// 3 No such service, or an operation that this version only reserves.
+    NoSuchService {
+        /// What was asked for.
+        service: String,
+    },
+    /// 4 No such call of this identity. Whether another has it is never told.
+    NotFound,
+    /// 5 The body is too large.
+    TooLarge {
+        /// Its bytes.
+        size: u64,
+        /// The most.
+        most: u64,
+    },
+    /// 6 A value does not fit its field.
+    DoesNotFit {
+        /// Which field.
+        field: String,
+        /// Why.
+        why: String,
+    },
+    /// 7 It was confirmed or its time is over, and its answer is no longer kept.
+    Expired(Expired),
+    /// 8 The id belongs to a call of another content.
+    OtherBody,
+    /// 9 It was interrupted and acts outside the store: nobody knows whether it was carried out.
+    Unknown,
+    /// 10 It was carried out; its answer is no longer kept.
+    Forgotten,
+    /// 11 It is being carried out and cannot be waited for: by another node, too often at once,
+    /// or contended again and again.
+    Busy(Busy),
+    /// 12 The group is going to another node.
+    Moving,
+    /// 13 The service is blocked.
+    Blocked {
+        /// By whom.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// 14 The service has no package that can run.
+    NotDeployed {
+        /// Why.
+        why: String,
+    },
+    /// 15 The store takes nothing: full, read-only, or gone.
+    StoreAway {
+        /// Why.
+        why: String,
+    },
+    /// 16 The service's workers were given up.
+    NoWorker {
+        /// Why.
+        why: String,
+    },
+    /// 17 Too many calls of the client are unconfirmed or pending.
+    WindowFull {
+        /// The lowest serial without an answer, as the client tells.
+        lowest: Serial,
+        /// How many serials from it on are taken.
+        most: u64,
+    },
+    /// 18 The store has no room for another client.
+    TooManyClients {
+        /// The most.
+        most: u64,
+    },
+    /// 19 Too many calls wait.
+    Full(Full),
+    /// 20 Its deadline would pass, or passed, before its program began.
+    TooLate {
+        /// The deadline.
+        deadline: Moment,
+    },
+    /// 21 To a program: a service that it calls is calling it.
+    Cycle {
+        /// Which.
+        service: String,
+    },
+    /// 22 To a program: services call each other too deep.
+    TooDeep {
+        /// The most.
+        most: u32,
+    },
+    /// 23 To a program: it holds the one writer and would wait for another store.
+    HoldsWriter,
+    /// 24 An operator's decision on a call that is not open: it has its end already.
+    Decided,
+}
+
+/// What of a call contradicts itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Malformed {
+    /// The id cannot be read.
+    Id,
+    /// A header cannot be read.
+    Header,
+    /// The body cannot be read.
+    Body,
+    /// The lowest serial without an answer is above the call's own.
+    LowestAboveOwn,
+    /// A call that is pending is said to be answered.
+    AnsweredWhilePending {
+        /// Which.
+        serial: Serial,
+    },
+}
+
+/// Why a call is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expired {
+    /// Its client has confirmed it, or its retention is over.
+    Watermark(Watermark),
+    /// That life of the client is over, and all before it.
+    Floor(Incarnation),
+}
+
+/// Why a call that is pending cannot be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Busy {
+    /// Another node of the group runs it.
+    Elsewhere,
+    /// As many wait for it as may.
+    Joined,
+    /// It met others again and again.
+    Contended,
+}
+
+/// What is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Full {
+    /// The queue of the service.
+    Queue,
+    /// The engine, by number of calls.
+    Calls,
+    /// The engine, by bytes of bodies.
+    Bytes,
+    /// The engine, by questions to its store.
+    Seeking,
+    /// The engine, by callers that wait.
+    Waiting,
+}
+
+/// Whether a refused call may be tried again under its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// No: it will be refused again.
+    No,
+    /// Yes, here.
+    Here,
+    /// Yes, at whoever has the store.
+    Elsewhere,
+    /// Yes, once somebody has decided on it.
+    OnceDecided,
+    /// Yes, with a later deadline.
+    NewDeadline,
+}
+
+impl Refusal {
+    /// Its number; never reused.
+    #[must_use]
+    pub const fn number(&self) -> u16 {
+        match self {
+            Self::Malformed(_) => 1,
+            Self::NotOpenHere => 2,
+            Self::NoSuchService { .. } => 3,
+            Self::NotFound => 4,
+            Self::TooLarge { .. } => 5,
+            Self::DoesNotFit { .. } => 6,
+            Self::Expired(_) => 7,
+            Self::OtherBody => 8,
+            Self::Unknown => 9,
+            Self::Forgotten => 10,
+            Self::Busy(_) => 11,
+            Self::Moving => 12,
+            Self::Blocked { .. } => 13,
+            Self::NotDeployed { .. } => 14,
+            Self::StoreAway { .. } => 15,
+            Self::NoWorker { .. } => 16,
+            Self::WindowFull { .. } => 17,
+            Self::TooManyClients { .. } => 18,
+            Self::Full(_) => 19,
+            Self::TooLate { .. } => 20,
+            Self::Cycle { .. } => 21,
+            Self::TooDeep { .. } => 22,
+            Self::HoldsWriter => 23,
+            Self::Decided => 24,
+        }
+    }
+
+    /// Its word, as JSON has it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::NotOpenHere => "not-open-here",
+            Self::NoSuchService { .. } => "no-such-service",
+            Self::NotFound => "not-found",
+            Self::TooLarge { .. } => "too-large",
+            Self::DoesNotFit { .. } => "does-not-fit",
+            Self::Expired(_) => "expired",
+            Self::OtherBody => "other-body",
+            Self::Unknown => "unknown",
+            Self::Forgotten => "forgotten",
+            Self::Busy(_) => "busy",
+            Self::Moving => "moving",
+            Self::Blocked { .. } => "blocked",
+            Self::NotDeployed { .. } => "not-deployed",
+            Self::StoreAway { .. } => "store-away",
+            Self::NoWorker { .. } => "no-worker",
+            Self::WindowFull { .. } => "window-full",
+            Self::TooManyClients { .. } => "too-many-clients",
+            Self::Full(_) => "full",
+            Self::TooLate { .. } => "too-late",
+            Self::Cycle { .. } => "cycle",
+            Self::TooDeep { .. } => "too-deep",
+            Self::HoldsWriter => "holds-writer",
+            Self::Decided => "decided",
+        }
+    }
+
+    /// Its HTTP status; none of what only programs are told.
+    #[must_use]
+    pub const fn http(&self) -> Option<u16> {
+        match self {
+            Self::Malformed(_) => Some(400),
+            Self::NoSuchService { .. } | Self::NotFound => Some(404),
+            Self::TooLarge { .. } => Some(413),
+            Self::DoesNotFit { .. } | Self::OtherBody => Some(422),
+            Self::Expired(_) | Self::Forgotten => Some(410),
+            Self::Unknown | Self::Busy(_) | Self::Decided => Some(409),
+            Self::NotOpenHere
+            | Self::Moving
+            | Self::Blocked { .. }
+            | Self::NotDeployed { .. }
+            | Self::StoreAway { .. }
+            | Self::NoWorker { .. }
+            | Self::TooManyClients { .. }
+            | Self::Full(_) => Some(503),
+            Self::WindowFull { .. } => Some(429),
+            Self::TooLate { .. } => Some(504),
+            Self::Cycle { .. } | Self::TooDeep { .. } | Self::HoldsWriter => None,
+        }
+    }
+
+    /// Whether it may be tried again under the same id.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::NotOpenHere | Self::Moving => Retry::Elsewhere,
+            Self::Unknown => Retry::OnceDecided,
+            Self::TooLate { .. } => Retry::NewDeadline,
+            Self::Busy(_)
+            | Self::Blocked { .. }
+            | Self::NotDeployed { .. }
+            | Self::StoreAway { .. }
+            | Self::NoWorker { .. }
+            | Self::WindowFull { .. }
+            | Self::TooManyClients { .. }
+            | Self::Full(_) => Retry::Here,
+            Self::Malformed(_)
+            | Self::NoSuchService { .. }
+            | Self::NotFound
+            | Self::TooLarge { .. }
+            | Self::DoesNotFit { .. }
+            | Self::Expired(_)
+            | Self::OtherBody
+            | Self::Forgotten
+            | Self::Cycle { .. }
+            | Self::TooDeep { .. }
+            | Self::HoldsWriter
+            | Self::Decided => Retry::No,
+        }
+    }
+}

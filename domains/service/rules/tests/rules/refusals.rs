@@ -1,0 +1,63 @@
+//! Every refusal, as callers are told.
+
+use std::fmt::Write as _;
+
+use tsugi_service_rules::id::{Incarnation, Serial, Watermark};
+use tsugi_service_rules::refusal::{Busy, Expired, Full, Malformed, Refusal};
+use tsugi_vocabulary::Moment;
+
+use crate::told::compare;
+
+fn all() -> Vec<Refusal> {
+    let why = || "why".to_owned();
+    vec![
+        Refusal::Malformed(Malformed::LowestAboveOwn),
+        Refusal::NotOpenHere,
+        Refusal::NoSuchService { service: "pay".to_owned() },
+        Refusal::NotFound,
+        Refusal::TooLarge { size: 2, most: 1 },
+        Refusal::DoesNotFit { field: "amount".to_owned(), why: why() },
+        Refusal::Expired(Expired::Watermark(Watermark(3))),
+        Refusal::OtherBody,
+        Refusal::Unknown,
+        Refusal::Forgotten,
+        Refusal::Busy(Busy::Elsewhere),
+        Refusal::Moving,
+        Refusal::Blocked { by: "yamada".to_owned(), reason: why() },
+        Refusal::NotDeployed { why: why() },
+        Refusal::StoreAway { why: why() },
+        Refusal::NoWorker { why: why() },
+        Refusal::WindowFull { lowest: Serial::FIRST, most: 1_024 },
+        Refusal::TooManyClients { most: 100_000 },
+        Refusal::Full(Full::Queue),
+        Refusal::TooLate { deadline: Moment(0) },
+        Refusal::Cycle { service: "pay".to_owned() },
+        Refusal::TooDeep { most: 8 },
+        Refusal::HoldsWriter,
+        Refusal::Decided,
+    ]
+}
+
+#[test]
+fn every_refusal_is_told_as_the_table_says() {
+    let mut text = String::new();
+    for refusal in all() {
+        let http = refusal.http().map_or("-".to_owned(), |status| status.to_string());
+        let (number, word) = (refusal.number(), refusal.word());
+        writeln!(text, "{number:>2} {word:<16} {http:<3} {:?}", refusal.retry()).unwrap();
+    }
+    compare("refusals.txt", include_str!("refusals.txt"), &text);
+}
+
+#[test]
+fn numbers_follow_each_other_in_the_order_of_precedence() {
+    let numbers: Vec<u16> = all().iter().map(Refusal::number).collect();
+    let expected: Vec<u16> = (1..=24).collect();
+    assert_eq!(numbers, expected);
+}
+
+#[test]
+fn a_life_of_a_client_that_is_over_is_expired_too() {
+    let over = Refusal::Expired(Expired::Floor(Incarnation(3)));
+    assert_eq!(over.http(), Some(410));
+}
