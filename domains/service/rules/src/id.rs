@@ -103,6 +103,12 @@ pub enum CallId {
 }
 
 impl CallId {
+    /// Comes before every other.
+    pub(crate) const LEAST: Self = Self::Counted {
+        life: Life { client: Client([0; 16]), incarnation: Incarnation(0) },
+        serial: Serial::FIRST,
+    };
+
     /// Whose counted call it is; none of one under a key.
     #[must_use]
     pub const fn counted(self) -> Option<(Life, Serial)> {

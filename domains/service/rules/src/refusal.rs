@@ -101,7 +101,7 @@ pub enum Refusal {
     /// 22 To a program: services call each other too deep.
     TooDeep {
         /// The most.
-        most: u32,
+        most: usize,
     },
     /// 23 To a program: it holds the one writer and would wait for another store.
     HoldsWriter,
@@ -123,8 +123,8 @@ pub enum Malformed {
     LowestAboveOwn,
     /// A call that is pending is said to be answered.
     AnsweredWhilePending {
-        /// Which.
-        serial: Serial,
+        /// Which; none where it is the call under the key itself.
+        serial: Option<Serial>,
     },
 }
 
@@ -144,6 +144,8 @@ pub enum Expired {
 pub enum Busy {
     /// Another node of the group runs it.
     Elsewhere,
+    /// This engine runs it: what is kept of it is changed once it has ended.
+    Here,
     /// As many wait for it as may.
     Joined,
     /// It met others again and again.

@@ -2,5 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod calls;
+mod chance;
+mod mutants;
 mod refusals;
+mod store;
+mod table;
 mod told;
+mod walks;
+mod world;
