@@ -23,3 +23,4 @@ pub mod limits;
 pub mod mutant;
 pub mod refusal;
 pub mod stored;
+pub mod worker;

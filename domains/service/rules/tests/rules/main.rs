@@ -5,9 +5,11 @@
 mod calls;
 mod chance;
 mod mutants;
+mod pools;
 mod refusals;
 mod store;
 mod table;
 mod told;
 mod walks;
+mod workers;
 mod world;

@@ -1,24 +1,46 @@
-//! Every fault that is planted in the call table is found by a walk.
+//! Every fault that is planted is found by what is to find it.
 
 use std::panic::catch_unwind;
 
-use tsugi_service_rules::call::MUTANTS;
+use tsugi_service_rules::call;
 use tsugi_service_rules::mutant::plant;
+use tsugi_service_rules::worker::{life, pool};
 
 use crate::walks::walks;
+use crate::{pools, workers};
 
-#[test]
-fn every_planted_fault_is_found_and_nothing_else_is() {
+/// Plants one fault after the other; each must be found, and nothing while none is planted.
+fn found(mutants: &[(&'static str, &str)], look: fn()) {
     plant("");
-    assert!(catch_unwind(|| walks(0..50)).is_ok(), "something is found, and nothing is planted");
+    assert!(catch_unwind(look).is_ok(), "something is found, and nothing is planted");
     let mut missed = Vec::new();
-    for (name, breaks) in MUTANTS {
+    for (name, breaks) in mutants {
         plant(name);
-        let found = catch_unwind(|| walks(0..400)).is_err();
+        let found = catch_unwind(look).is_err();
         plant("");
         if !found {
             missed.push((name, breaks));
         }
     }
     assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+#[test]
+fn every_fault_planted_in_the_table_of_calls_is_found() {
+    found(call::MUTANTS, || walks(0..400));
+}
+
+#[test]
+fn every_fault_planted_in_a_worker_is_found() {
+    found(life::MUTANTS, || (0..400).for_each(workers::walk));
+}
+
+#[test]
+fn every_fault_planted_in_a_pool_is_found() {
+    found(pool::MUTANTS, || {
+        pools::worn();
+        pools::births_fail();
+        pools::left_for_others();
+        (0..200).for_each(pools::walk);
+    });
 }

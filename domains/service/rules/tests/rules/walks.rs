@@ -406,7 +406,7 @@ fn every_call_is_applied_once_and_answered_alike_whatever_happens() {
 proptest! {
     /// The same, with choices that are made fewer until nothing can be left out of a failure.
     #[test]
-    fn the_shortest_schedule_that_breaks_a_promise_is_told(
+    fn every_call_is_applied_once_whatever_is_drawn(
         choices in proptest::collection::vec(any::<u64>(), 0..1_500),
     ) {
         walk(Chance::of(choices));

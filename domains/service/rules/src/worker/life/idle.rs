@@ -1,0 +1,117 @@
+//! A worker that has no call: not yet, not now, or not any more.
+
+use tsugi_vocabulary::Moment;
+
+use super::{Event, Life, Order, State, UnderWay, Why};
+use crate::mutant::mutant;
+
+impl Life {
+    pub(super) fn starting(&mut self, event: Event, out: &mut Vec<Order>) {
+        match event {
+            Event::Hello(None) | Event::TimeLimit | Event::Undone(_) | Event::RetireLimit => {}
+            Event::Hello(Some(difference)) => self.kill(Why::Mismatch(difference), out),
+            Event::Ready => self.state = State::Ready,
+            Event::StartLimit => self.kill(Why::SlowStart, out),
+            Event::Given(_) => out.push(Order::Broken),
+            Event::Asked(_) | Event::Done(_) | Event::Wrong => self.kill(Why::BrokeProtocol, out),
+            Event::Failed(_, class) => self.kill(Why::CannotStart(class), out),
+            Event::Closed => self.kill(Why::Closed, out),
+            Event::Ended(exit) => self.state = State::Gone { why: Why::EndedAtStart, exit },
+            Event::Flood => self.kill(Why::Flood, out),
+            Event::Retire => self.kill(Why::NotWanted, out),
+            Event::Memory => self.kill(Why::Memory, out),
+        }
+    }
+
+    pub(super) fn ready(&mut self, now: Moment, event: Event, out: &mut Vec<Order>) {
+        match event {
+            Event::StartLimit | Event::TimeLimit | Event::RetireLimit => {}
+            Event::Hello(_)
+            | Event::Ready
+            | Event::Asked(_)
+            | Event::Done(_)
+            | Event::Failed(..)
+            | Event::Wrong => self.kill(Why::BrokeProtocol, out),
+            Event::Given(turn) => {
+                self.state = State::Busy(UnderWay { turn, deadline: now + self.limits.call });
+                out.push(Order::Begin(turn));
+            }
+            Event::Closed => self.kill(Why::Closed, out),
+            Event::Ended(exit) => self.state = State::Gone { why: Why::EndedIdle, exit },
+            Event::Flood => self.kill(Why::Flood, out),
+            // A call that it had done was not durable yet: its program remembers what never was.
+            Event::Undone(_) if mutant("kept-after-undo") => {}
+            Event::Undone(_) => self.kill(Why::Undone, out),
+            Event::Retire | Event::Memory => {
+                self.state = State::Leaving { has: None, since: now };
+                out.push(Order::Leave);
+            }
+        }
+    }
+
+    /// It was told to leave and has nothing: it has only to end.
+    pub(super) fn leaving_empty(&mut self, event: Event, out: &mut Vec<Order>) {
+        match event {
+            Event::StartLimit | Event::TimeLimit | Event::Retire => {}
+            Event::Given(_) => out.push(Order::Broken),
+            Event::Hello(_)
+            | Event::Ready
+            | Event::Asked(_)
+            | Event::Done(_)
+            | Event::Failed(..)
+            | Event::Wrong => self.kill(Why::BrokeProtocol, out),
+            // So does a process that ends as it was told.
+            Event::Closed => self.kill(Why::Left, out),
+            Event::Ended(exit) => self.state = State::Gone { why: Why::Left, exit },
+            Event::Flood => self.kill(Why::Flood, out),
+            Event::Undone(_) => self.kill(Why::Undone, out),
+            Event::RetireLimit => self.kill(Why::RetireLimit, out),
+            Event::Memory => self.kill(Why::Memory, out),
+        }
+    }
+
+    /// Nothing that it says is believed any more.
+    pub(super) fn killed(&mut self, why: Why, event: Event, out: &mut Vec<Order>) {
+        match event {
+            Event::Done(turn) if mutant("late-done-believed") => out.push(Order::Keep(turn)),
+            Event::Hello(_)
+            | Event::Ready
+            | Event::StartLimit
+            | Event::Asked(_)
+            | Event::Done(_)
+            | Event::Failed(..)
+            | Event::Wrong
+            | Event::Closed
+            | Event::TimeLimit
+            | Event::Flood
+            | Event::Undone(_)
+            | Event::Retire
+            | Event::RetireLimit
+            | Event::Memory => {}
+            Event::Given(_) => out.push(Order::Broken),
+            Event::Ended(exit) => self.state = State::Gone { why, exit },
+        }
+    }
+
+    /// Of what has ended only limits that were looked at late can come, and the end of its stream.
+    pub(super) fn gone(event: Event, out: &mut Vec<Order>) {
+        match event {
+            Event::StartLimit
+            | Event::Closed
+            | Event::Ended(_)
+            | Event::TimeLimit
+            | Event::Flood
+            | Event::Undone(_)
+            | Event::Retire
+            | Event::RetireLimit
+            | Event::Memory => {}
+            Event::Hello(_)
+            | Event::Ready
+            | Event::Given(_)
+            | Event::Asked(_)
+            | Event::Done(_)
+            | Event::Failed(..)
+            | Event::Wrong => out.push(Order::Broken),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The workers of one generation of a service: one package, as many processes as are wanted.
+//!
+//! A worker that was killed is replaced at once, and so is one that leaves: a spare one stands
+//! ready, because a program takes milliseconds to load. Births that fail one after the other are
+//! further and further apart, and are given up with the last reason.
+//!
+//! Invariants: a call that was given to a worker has one end, or is given to another; a place is
+//! free again only when the process in it has ended and all that it left behind with it; of a
+//! service that acts outside the store no abnormal end is told while its program may still run.
+
+mod call;
+mod population;
+
+use std::collections::BTreeMap;
+
+use tsugi_vocabulary::{Moment, Span};
+
+use super::life::{self, Abnormal, Exit, Life, Limits, Memory, State, Turn, Why};
+use crate::call::Attempt;
+use crate::ground::Effects;
+use crate::id::CallId;
+use crate::refusal::Refusal;
+
+/// The pause after the first birth that failed; it doubles with each further one.
+pub const PAUSE_FIRST: Span = Span::millis(100);
+/// The longest pause.
+pub const PAUSE_MOST: Span = Span::secs(5);
+/// So many births that fail one after the other, without one good call between, are given up.
+pub const FAILURES_MOST: u32 = 5;
+
+/// Faults that can be planted in a pool, and the promise that each breaks.
+pub const MUTANTS: &[(&str, &str)] = &[
+    ("place-reused-unswept", "a place is free once nothing of its process is left"),
+    ("outside-told-while-it-runs", "an end outside the store is told once nothing runs"),
+    ("never-given-up", "births that fail are given up some time"),
+    ("never-recycled", "a worker is replaced after so many calls"),
+    ("spare-taken", "a worker is left for services that are called by others"),
+];
+
+/// One run of one call.
+pub type Run = (CallId, Attempt);
+
+/// One process; never given out twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Worker(pub u64);
+
+/// What a pool is to be like.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Calls at a time from the queue; at least 1.
+    pub start: usize,
+    /// Workers beyond that: they stand ready for those that are lost, and for calls that other
+    /// services make.
+    pub spare: usize,
+    /// Processes at a time, those among them that are ending; more than the two above.
+    pub most: usize,
+    /// After how many calls a worker is replaced; 0 is never.
+    pub recycle: u32,
+    /// How long a worker may take.
+    pub limits: Limits,
+    /// Whether its program holds something between calls.
+    pub memory: Memory,
+    /// Where its program acts.
+    pub effects: Effects,
+}
+
+/// Whose call it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A client's, from the queue.
+    Queue,
+    /// Another service's, which waits for it and holds the writer.
+    Service,
+}
+
+/// Whether a pool serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Posture {
+    /// It does.
+    #[default]
+    Serving,
+    /// Births have failed again and again; the last for this reason.
+    GivenUp {
+        /// Why.
+        why: Why,
+        /// How its process ended.
+        exit: Exit,
+    },
+    /// Another generation serves: what is under way is ended here.
+    Retired,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// To a worker. A process that could not be started is one that has ended; a call is given by
+    /// [`Event::Give`] and undone by [`Event::Undone`], never here.
+    Of(Worker, life::Event),
+    /// A call is to be run.
+    Give(Run, Origin),
+    /// What a call did is durable, or it has no end that could still be undone.
+    Settled(Run),
+    /// The engine has undone a call, under way or done and not durable; it has its own end.
+    Undone(Run),
+    /// Nothing is left of a worker's process and of what it started.
+    Swept(Worker),
+    /// Another generation serves.
+    Retire,
+    /// An operator wants it tried again.
+    Restart,
+    /// A moment has come that was asked for, or any other.
+    Woken,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Start a process.
+    Bear(Worker),
+    /// Write a call to a worker's stream.
+    Begin(Worker, Turn, Run),
+    /// Carry out what a worker asks for in its call, and answer.
+    Operate(Worker, Turn, Run),
+    /// Put the call's last operations and its answer into its savepoint.
+    Keep(Worker, Run),
+    /// End a call abnormally; what it did in the store is undone.
+    Abnormal(Run, Abnormal),
+    /// A call is not at fault: it runs again in another worker.
+    Again(Run),
+    /// Tell a worker to leave.
+    Leave(Worker),
+    /// Kill a worker, whole.
+    Kill(Worker, Why),
+    /// Make sure that nothing is left of it: [`Event::Swept`].
+    Sweep(Worker),
+    /// Its service is closed for this reason.
+    GiveUp(Why, Exit),
+    /// The last process of a retired generation is gone.
+    Drained,
+    /// Nothing could lead to this: the engine stops.
+    Broken(Worker),
+}
+
+/// A place for a process.
+#[derive(Clone, Debug)]
+struct Place {
+    life: Life,
+    /// The call that it has.
+    call: Option<(Turn, Run)>,
+    /// The calls that it has done and that are not durable.
+    unsettled: BTreeMap<Run, Turn>,
+    /// How many calls it has done.
+    done: u32,
+    /// How many births had failed when it was born: those of one round count once.
+    round: u32,
+    /// What is told once it is gone.
+    held: Option<(Run, Abnormal)>,
+}
+
+/// The workers of one generation of a service.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    settings: Settings,
+    posture: Posture,
+    places: BTreeMap<Worker, Place>,
+    /// Births that failed one after the other.
+    failures: u32,
+    not_before: Moment,
+    next_worker: u64,
+    next_turn: u64,
+}
+
+impl Pool {
+    /// A pool without processes; the first event starts them.
+    #[must_use]
+    pub const fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            posture: Posture::Serving,
+            places: BTreeMap::new(),
+            failures: 0,
+            not_before: Moment(0),
+            next_worker: 0,
+            next_turn: 0,
+        }
+    }
+
+    /// Takes one event and answers with orders.
+    pub fn step(&mut self, now: Moment, event: Event, out: &mut Vec<Order>) {
+        match event {
+            Event::Of(worker, event) => self.on_worker(now, worker, event, out),
+            Event::Give(run, from) => self.on_give(now, (run, from), out),
+            Event::Settled(run) => self.on_settled(run),
+            Event::Undone(run) => self.on_undone(now, run, out),
+            Event::Swept(worker) => self.on_swept(worker, out),
+            Event::Retire => self.on_retire(now, out),
+            Event::Restart => self.on_restart(now),
+            Event::Woken => self.on_woken(now, out),
+        }
+        self.bear(now, out);
+    }
+
+    /// Whether it serves.
+    #[must_use]
+    pub const fn posture(&self) -> Posture {
+        self.posture
+    }
+
+    /// Where its workers stand.
+    pub fn workers(&self) -> impl Iterator<Item = (Worker, State)> + '_ {
+        self.places.iter().map(|(worker, place)| (*worker, place.life.state()))
+    }
+
+    /// Whether a call can be given to a worker now.
+    #[must_use]
+    pub fn has_room(&self, from: Origin) -> bool {
+        self.free(from).is_some()
+    }
+
+    /// When it wants to be woken next.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Moment> {
+        let limits = self.places.values().filter_map(|place| place.life.wake_at());
+        let birth = self.may_bear().then_some(self.not_before);
+        limits.chain(birth).min()
+    }
+}
+
+/// The refusal of the calls of a service whose pool was given up; the words are the engine's.
+#[must_use]
+pub fn refusal(given_up: Why, words: String) -> Refusal {
+    match given_up {
+        Why::Mismatch(_) | Why::CannotStart(_) => Refusal::NotDeployed { why: words },
+        Why::SlowStart
+        | Why::EndedAtStart
+        | Why::BrokeProtocol
+        | Why::Closed
+        | Why::Flood
+        | Why::Memory
+        | Why::NotWanted
+        | Why::EndedIdle
+        | Why::RetireLimit
+        | Why::WithCall(_)
+        | Why::Undone
+        | Why::Left => Refusal::NoWorker { why: words },
+    }
+}

@@ -1,0 +1,112 @@
+//! The calls of a pool: given to workers, and ended by them.
+
+use tsugi_vocabulary::Moment;
+
+use super::{Order, Origin, Place, Pool, Posture, Run, Worker};
+use crate::ground::Effects;
+use crate::mutant::mutant;
+use crate::worker::life::{self, Abnormal, State, Turn};
+
+impl Pool {
+    /// A worker that can take a call. One is left for services that are called by others: their
+    /// callers hold the writer, and would wait for whoever waits for it.
+    pub(super) fn free(&self, from: Origin) -> Option<Worker> {
+        if self.posture != Posture::Serving {
+            return None;
+        }
+        let busy = |place: &&Place| matches!(place.life.state(), State::Busy(_));
+        let all = match from {
+            Origin::Queue if !mutant("spare-taken") => self.settings.start.max(1),
+            Origin::Queue | Origin::Service => usize::MAX,
+        };
+        if self.places.values().filter(busy).count() >= all {
+            return None;
+        }
+        let ready = |(_, place): &(&Worker, &Place)| place.life.state() == State::Ready;
+        self.places.iter().find(ready).map(|(worker, _)| *worker)
+    }
+
+    pub(super) fn on_give(
+        &mut self,
+        now: Moment,
+        (run, from): (Run, Origin),
+        out: &mut Vec<Order>,
+    ) {
+        let Some(worker) = self.free(from) else { return out.push(Order::Again(run)) };
+        let Some(place) = self.places.get_mut(&worker) else { return };
+        self.next_turn += 1;
+        let turn = Turn(self.next_turn);
+        place.call = Some((turn, run));
+        self.live(now, worker, life::Event::Given(turn), out);
+    }
+
+    pub(super) fn on_settled(&mut self, run: Run) {
+        for place in self.places.values_mut() {
+            place.unsettled.remove(&run);
+        }
+    }
+
+    /// Its worker remembers what never was.
+    pub(super) fn on_undone(&mut self, now: Moment, run: Run, out: &mut Vec<Order>) {
+        let of = |place: &Place| match place.call {
+            Some((turn, has)) if has == run => Some(turn),
+            Some(_) | None => place.unsettled.get(&run).copied(),
+        };
+        for place in self.places.values_mut() {
+            place.held = place.held.filter(|(held, _)| *held != run);
+        }
+        let ran = self.places.iter().find_map(|(worker, place)| Some((*worker, of(place)?)));
+        let Some((worker, turn)) = ran else { return };
+        self.live(now, worker, life::Event::Undone(turn), out);
+        if let Some(place) = self.places.get_mut(&worker) {
+            place.unsettled.remove(&run);
+            place.call = place.call.filter(|(_, has)| *has != run);
+        }
+    }
+
+    /// What a worker's own table orders, of the call that it has.
+    pub(super) fn of_call(&mut self, worker: Worker, order: life::Order, out: &mut Vec<Order>) {
+        let outside = self.settings.effects == Effects::Outside;
+        let waits = outside && !mutant("outside-told-while-it-runs");
+        let Some(place) = self.places.get_mut(&worker) else { return };
+        match order {
+            life::Order::Begin(_) => {
+                out.extend(place.call.map(|(turn, run)| Order::Begin(worker, turn, run)));
+            }
+            life::Order::Operate(_) => {
+                out.extend(place.call.map(|(turn, run)| Order::Operate(worker, turn, run)));
+            }
+            life::Order::Keep(turn) => {
+                let Some((_, run)) = place.call.take() else { return };
+                place.unsettled.insert(run, turn);
+                place.done = place.done.saturating_add(1);
+                self.failures = 0;
+                out.push(Order::Keep(worker, run));
+            }
+            life::Order::Abnormal(_, abnormal) => {
+                let Some((_, run)) = place.call.take() else { return };
+                match place.life.state() {
+                    State::Killed { .. } if waits => place.held = Some((run, abnormal)),
+                    State::Killed { .. }
+                    | State::Starting { .. }
+                    | State::Ready
+                    | State::Busy(_)
+                    | State::Leaving { .. }
+                    | State::Gone { .. } => out.push(Order::Abnormal(run, abnormal)),
+                }
+            }
+            life::Order::Again(_) => {
+                out.extend(place.call.take().map(|(_, run)| Order::Again(run)));
+            }
+            life::Order::Leave => out.push(Order::Leave(worker)),
+            life::Order::Kill(why) => out.push(Order::Kill(worker, why)),
+            life::Order::Broken => out.push(Order::Broken(worker)),
+        }
+    }
+
+    /// What was held back until nothing of its worker runs.
+    pub(super) fn tell_held(place: &mut Place, out: &mut Vec<Order>) {
+        let held: Option<(Run, Abnormal)> = place.held.take();
+        out.extend(held.map(|(run, abnormal)| Order::Abnormal(run, abnormal)));
+    }
+}
