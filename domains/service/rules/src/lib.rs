@@ -17,10 +17,14 @@
 
 pub mod call;
 pub mod check;
+pub mod epoch;
 pub mod ground;
 pub mod id;
 pub mod limits;
 pub mod mutant;
+pub mod nested;
+pub mod package;
 pub mod refusal;
+pub mod sitting;
 pub mod stored;
 pub mod worker;

@@ -4,9 +4,13 @@
 
 mod calls;
 mod chance;
+mod epochs;
 mod mutants;
+mod nested;
+mod packages;
 mod pools;
 mod refusals;
+mod sittings;
 mod store;
 mod table;
 mod told;

@@ -2,12 +2,12 @@
 
 use std::panic::catch_unwind;
 
-use tsugi_service_rules::call;
 use tsugi_service_rules::mutant::plant;
 use tsugi_service_rules::worker::{life, pool};
+use tsugi_service_rules::{call, epoch, package, sitting};
 
 use crate::walks::walks;
-use crate::{pools, workers};
+use crate::{epochs, packages, pools, sittings, workers};
 
 /// Plants one fault after the other; each must be found, and nothing while none is planted.
 fn found(mutants: &[(&'static str, &str)], look: fn()) {
@@ -42,5 +42,27 @@ fn every_fault_planted_in_a_pool_is_found() {
         pools::births_fail();
         pools::left_for_others();
         (0..200).for_each(pools::walk);
+    });
+}
+
+#[test]
+fn every_fault_planted_in_a_sitting_is_found() {
+    found(sitting::MUTANTS, || (0..400).for_each(sittings::walk));
+}
+
+#[test]
+fn every_fault_planted_in_ownership_is_found() {
+    found(epoch::MUTANTS, || {
+        (0..300).for_each(epochs::late);
+        (0..300).for_each(epochs::walk);
+    });
+}
+
+#[test]
+fn every_fault_planted_in_packages_is_found() {
+    found(package::MUTANTS, || {
+        packages::deployments_die();
+        packages::deletions_die();
+        packages::returns();
     });
 }
