@@ -168,6 +168,28 @@ pub enum Full {
     Waiting,
 }
 
+/// The codes of gRPC that callers are told, with their numbers there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum GrpcCode {
+    /// What is asked cannot be understood.
+    InvalidArgument = 3,
+    /// The deadline passed.
+    DeadlineExceeded = 4,
+    /// There is no such thing.
+    NotFound = 5,
+    /// The id is used for something else.
+    AlreadyExists = 6,
+    /// There is no room for it.
+    ResourceExhausted = 8,
+    /// Something else has to happen first.
+    FailedPrecondition = 9,
+    /// It met something that goes on.
+    Aborted = 10,
+    /// It may be tried again.
+    Unavailable = 14,
+}
+
 /// Whether a refused call may be tried again under its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
@@ -266,6 +288,31 @@ impl Refusal {
             | Self::Full(_) => Some(503),
             Self::WindowFull { .. } => Some(429),
             Self::TooLate { .. } => Some(504),
+            Self::Cycle { .. } | Self::TooDeep { .. } | Self::HoldsWriter => None,
+        }
+    }
+
+    /// Its code in gRPC; none of what only programs are told.
+    #[must_use]
+    pub const fn grpc(&self) -> Option<GrpcCode> {
+        match self {
+            Self::Malformed(_) | Self::DoesNotFit { .. } => Some(GrpcCode::InvalidArgument),
+            Self::NoSuchService { .. } | Self::NotFound => Some(GrpcCode::NotFound),
+            Self::OtherBody => Some(GrpcCode::AlreadyExists),
+            Self::Expired(_) | Self::Forgotten | Self::NotDeployed { .. } | Self::Decided => {
+                Some(GrpcCode::FailedPrecondition)
+            }
+            Self::Unknown | Self::Busy(_) => Some(GrpcCode::Aborted),
+            Self::TooLarge { .. }
+            | Self::WindowFull { .. }
+            | Self::TooManyClients { .. }
+            | Self::Full(_) => Some(GrpcCode::ResourceExhausted),
+            Self::NotOpenHere
+            | Self::Moving
+            | Self::Blocked { .. }
+            | Self::StoreAway { .. }
+            | Self::NoWorker { .. } => Some(GrpcCode::Unavailable),
+            Self::TooLate { .. } => Some(GrpcCode::DeadlineExceeded),
             Self::Cycle { .. } | Self::TooDeep { .. } | Self::HoldsWriter => None,
         }
     }

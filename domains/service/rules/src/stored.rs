@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::Span;
 
-use crate::id::{CallId, Content, Incarnation, Serial, Watermark};
+use crate::id::{CallId, Content, Incarnation, Life, Serial, Watermark};
 use crate::mutant::mutant;
 use crate::refusal::Expired;
 
@@ -19,6 +19,19 @@ pub enum Ending {
     Abnormal,
     /// Its program took longer than it may; nothing of it was kept in the store.
     TimeLimit,
+}
+
+impl Ending {
+    /// Its HTTP status. A refusal by the program is an answer like any other: its envelope says
+    /// that it is one.
+    #[must_use]
+    pub const fn http(self) -> u16 {
+        match self {
+            Self::Done | Self::Refused => 200,
+            Self::Abnormal => 500,
+            Self::TimeLimit => 504,
+        }
+    }
 }
 
 /// An answer that is kept: what it says, and where the engine finds its bytes.
@@ -122,6 +135,14 @@ pub fn aged(id: CallId, stored: Stored, age: Span, retention: Span) -> Aged {
             Aged::Stays
         }
     }
+}
+
+/// The floor that is written, and in the same transaction the record of the life deleted, when a
+/// life of a client is over for good: nothing of it is stored, and it was not heard for as long as
+/// answers are kept. None while it is not over.
+#[must_use]
+pub fn floor(life: Life, stored: usize, silent: Span, retention: Span) -> Option<Incarnation> {
+    (stored == 0 && silent >= retention).then_some(life.incarnation)
 }
 
 /// What a kept answer becomes once it need not be kept.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tsugi_service_rules::call::{Attempt, Change, Resolution, Work};
 use tsugi_service_rules::id::{CallId, Client, Content, Incarnation, Life, Serial, Watermark};
 use tsugi_service_rules::stored::{
-    Aged, ClientRow, Ending, LifeRow, Reply, Stored, aged, at_open, over,
+    Aged, ClientRow, Ending, LifeRow, Reply, Stored, aged, at_open, floor, over,
 };
 use tsugi_vocabulary::Span;
 
@@ -158,13 +158,12 @@ impl Store {
 
     /// Says that a life of a client is over for good, if it has nothing left.
     pub fn bury(&mut self, life: Life) -> bool {
-        let of = |id: &CallId| id.counted().is_some_and(|(l, _)| l == life);
-        if self.rows.keys().any(of) {
-            return false;
-        }
+        let of = |id: &&CallId| id.counted().is_some_and(|(l, _)| l == life);
+        let stored = self.rows.keys().filter(of).count();
+        let Some(over) = floor(life, stored, Span::secs(7), Span::secs(7)) else { return false };
         self.lives.remove(&life);
-        let floor = self.floors.entry(life.client).or_insert(life.incarnation);
-        *floor = (*floor).max(life.incarnation);
+        let floor = self.floors.entry(life.client).or_insert(over);
+        *floor = (*floor).max(over);
         true
     }
 
