@@ -36,7 +36,7 @@ use tsugi_vocabulary::{Moment, Span};
 pub use pending::{Alone, Stage};
 
 use crate::ground::{Ground, ServiceNumber};
-use crate::id::{CallId, Content, Life, OrderKey, Serial, Watermark};
+use crate::id::{CallId, Content, InterfaceNumber, Life, OrderKey, Serial, Watermark};
 use crate::limits::Limits;
 use crate::mutant::mutant;
 use crate::refusal::{Malformed, Refusal};
@@ -51,6 +51,7 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ("started-runs-again", "what acts outside and was interrupted is not run by itself"),
     ("store-not-asked", "an engine that is new asks the store before it runs a call"),
     ("other-body-accepted", "an id belongs to one content"),
+    ("other-interface-refused", "a new interface makes no other call of a retry"),
     ("duplicate-not-joined", "a duplicate of a running call joins it"),
     ("told-before-durable", "an answer is told after it is durable"),
     ("last-moment-ignored", "nothing is told after the last moment"),
@@ -215,6 +216,9 @@ pub enum Order {
     Find(CallId),
     /// Answer a caller.
     Answer(Caller, CallId, Answer),
+    /// Decode a caller's body by a former interface of its service, and let its call arrive again
+    /// with that content: by that one something is kept, or pending, under its id.
+    Decode(Caller, CallId, InterfaceNumber),
     /// Make durable that the call will act outside the store: [`Event::StartKept`].
     Start {
         /// Of which call.

@@ -74,6 +74,8 @@ fn unfounded(event: &Event, order: &Order, told: &mut BTreeSet<Caller>) -> Optio
             let ended = matches!(event, Event::Ended(of, ..) if of == id);
             (!ended).then_some(Fault::KeptUnended(*id))
         }
+        // It is told later, and again once only.
+        Order::Decode(caller, ..) => (!told.insert(*caller)).then_some(Fault::ToldTwice(*caller)),
         Order::Answer(..)
         | Order::Find(_)
         | Order::Start { .. }

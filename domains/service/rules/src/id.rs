@@ -17,10 +17,45 @@ pub struct Client(pub [u8; 16]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key(pub [u8; 16]);
 
-/// What a call asks for: a digest over the service and the decoded values of the fields that go
-/// in. Two bodies of other bytes that decode to the same record have the same content.
+/// Which interface of its service a body was decoded by; only rises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Content(pub [u8; 16]);
+#[serde(transparent)]
+pub struct InterfaceNumber(pub u32);
+
+/// What a call asks for. Two bodies of other bytes that decode to the same record have the same
+/// content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Content {
+    /// By which interface the body was decoded.
+    pub interface: InterfaceNumber,
+    /// A digest over the service and the decoded values of the fields that go in.
+    pub digest: [u8; 16],
+}
+
+/// Whether two calls ask for the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Same {
+    /// They do.
+    Yes,
+    /// They do not.
+    No,
+    /// They were decoded by other interfaces: nobody can say before one is decoded again.
+    NotYet,
+}
+
+impl Content {
+    /// Whether another call asks for the same.
+    #[must_use]
+    pub fn same(self, other: Self) -> Same {
+        if self == other {
+            Same::Yes
+        } else if self.interface == other.interface {
+            Same::No
+        } else {
+            Same::NotYet
+        }
+    }
+}
 
 /// What calls of a service are kept in order by, where it asks for it: a digest of that field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

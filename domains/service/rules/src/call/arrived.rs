@@ -3,7 +3,7 @@
 use super::pending::Waiting;
 use super::{Answer, Arrival, Caller, Order, Posture, Seeker, Table, malformed, refused};
 use crate::ground::{Ground, ServiceNumber};
-use crate::id::{CallId, Watermark};
+use crate::id::{CallId, Content, Same, Watermark};
 use crate::mutant::mutant;
 use crate::refusal::{Expired, Full, Malformed, Refusal};
 
@@ -97,8 +97,8 @@ impl Table {
     fn on_duplicate(&mut self, arrival: &Arrival, out: &mut Vec<Order>) {
         let (id, caller) = (arrival.id, arrival.caller);
         let Some(call) = self.pending.get(&id) else { return };
-        if call.content != arrival.content && !mutant("other-body-accepted") {
-            return out.push(refused(caller, id, Refusal::OtherBody));
+        if let Some(order) = unlike(call.content, arrival) {
+            return out.push(order);
         }
         self.join(id, Waiting { caller, deadline: arrival.deadline }, out);
     }
@@ -135,6 +135,20 @@ impl Table {
             out.push(Order::Find(id));
         }
         self.sought.entry(id).or_default().push(seeker);
+    }
+}
+
+/// What follows for a call whose id belongs to this content, unless it asks for the same.
+pub(super) fn unlike(content: Content, arrival: &Arrival) -> Option<Order> {
+    let (id, caller) = (arrival.id, arrival.caller);
+    match content.same(arrival.content) {
+        Same::Yes => None,
+        Same::No | Same::NotYet if mutant("other-body-accepted") => None,
+        Same::NotYet if mutant("other-interface-refused") => {
+            Some(refused(caller, id, Refusal::OtherBody))
+        }
+        Same::No => Some(refused(caller, id, Refusal::OtherBody)),
+        Same::NotYet => Some(Order::Decode(caller, id, content.interface)),
     }
 }
 

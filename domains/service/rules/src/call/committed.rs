@@ -1,10 +1,10 @@
 //! A commit has come back, or has not.
 
+use super::found::unlike_kept;
 use super::{Order, Stage, Table};
 use crate::ground::Effects;
 use crate::id::{CallId, Watermark};
 use crate::mutant::mutant;
-use crate::refusal::Refusal;
 use crate::stored::Stored;
 
 impl Table {
@@ -45,7 +45,7 @@ impl Table {
         match (stored, call.effects) {
             // The commit left nothing, and another node was asked for something else since.
             (Stored::Final(of, _), _) if of != call.content => {
-                self.remove_refused(id, &Refusal::OtherBody, out);
+                self.remove_refused(id, &unlike_kept(of, call.content), out);
             }
             (Stored::Final(_, reply), _) => {
                 self.rise_with(id);

@@ -1,10 +1,11 @@
 //! The store has said what it has under an id.
 
 use super::admitted::Clients;
+use super::arrived::unlike;
 use super::operated::unanswered;
 use super::{Answer, Arrival, Attempt, Caller, Change, Order, Seeker, Stage, Table, refused};
 use crate::ground::Ground;
-use crate::id::{CallId, Content, Life, Serial};
+use crate::id::{CallId, Content, Life, Same, Serial};
 use crate::mutant::mutant;
 use crate::refusal::{Busy, Expired, Refusal};
 use crate::stored::{ClientRow, Stored};
@@ -78,14 +79,15 @@ impl Table {
             return out.push(refused(caller, id, refusal));
         }
         self.hear_lowest(&arrival);
-        let other = |content: Content| content != arrival.content && !mutant("other-body-accepted");
+        let of = match stored {
+            Stored::Started(of) | Stored::Unknown(of) | Stored::Final(of, _) => Some(of),
+            Stored::Nothing | Stored::Tombstone => None,
+        };
+        if let Some(order) = of.and_then(|of| unlike(of, &arrival)) {
+            return out.push(order);
+        }
         let refusal = match stored {
             Stored::Nothing => self.over(id, row).map(Refusal::Expired),
-            Stored::Started(content) | Stored::Unknown(content) | Stored::Final(content, _)
-                if other(content) =>
-            {
-                Some(Refusal::OtherBody)
-            }
             Stored::Unknown(_) if mutant("unknown-runs-again") => None,
             Stored::Unknown(_) => Some(Refusal::Unknown),
             // Not by this engine, and what runs nowhere was set to unknown when it opened.
@@ -211,7 +213,7 @@ impl Table {
                 None => Refusal::Busy(Busy::Elsewhere),
             },
             Stored::Started(of) | Stored::Unknown(of) | Stored::Final(of, _) if of != content => {
-                Refusal::OtherBody
+                unlike_kept(of, content)
             }
             Stored::Started(_) => Refusal::Busy(Busy::Elsewhere),
             Stored::Unknown(_) => Refusal::Unknown,
@@ -219,5 +221,14 @@ impl Table {
             Stored::Tombstone => Refusal::Forgotten,
         };
         self.remove_refused(id, &refusal, out);
+    }
+}
+
+/// The refusal of a pending call where something else is kept under its id. Whoever comes again is
+/// compared with that.
+pub(super) fn unlike_kept(kept: Content, content: Content) -> Refusal {
+    match kept.same(content) {
+        Same::No => Refusal::OtherBody,
+        Same::Yes | Same::NotYet => Refusal::Busy(Busy::Elsewhere),
     }
 }

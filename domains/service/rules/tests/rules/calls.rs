@@ -4,13 +4,13 @@ use tsugi_service_rules::call::{
     Alone, Answer, Arrival, Attempt, Caller, Event, Interruption, Order, Posture, Resolution, Stage,
 };
 use tsugi_service_rules::ground::{Ground, ServiceNumber};
-use tsugi_service_rules::id::{CallId, OrderKey, Serial};
+use tsugi_service_rules::id::{CallId, InterfaceNumber, OrderKey, Serial};
 use tsugi_service_rules::limits::Limits;
 use tsugi_service_rules::refusal::{Busy, Expired, Full, Malformed, Refusal};
 use tsugi_service_rules::stored::{ClientRow, Ending, LifeRow, Reply, Stored};
 use tsugi_vocabulary::{Moment, Span};
 
-use crate::world::{MAIL, PAY, Read, World, content, counted, keyed, life, serial};
+use crate::world::{MAIL, PAY, Read, World, content, content_by, counted, keyed, life, serial};
 
 fn world() -> World {
     World::new(Limits::default())
@@ -482,4 +482,33 @@ fn what_cannot_be_decoded_is_refused_for_what_goes_before_that() {
     world.closed = true;
     world.step(Event::Closed);
     assert_eq!(number(&world, PAY, 1), Some(2));
+}
+
+#[test]
+fn a_retry_after_a_new_interface_is_the_same_call() {
+    let (mut world, id) = (world(), counted(1, 1));
+    send(&mut world, id, 1);
+    run(&mut world, id);
+    let newer = InterfaceNumber(2);
+    for round in ["while it runs", "while it is stored"] {
+        for (body, refusal_of) in [(1, None), (2, Some(Refusal::OtherBody))] {
+            let of = content_by(newer, body);
+            let caller = world.caller(Some(of));
+            let arrival = Arrival { caller, ..world.arrival(id, of, PAY) };
+            let orders = send_as(&mut world, arrival);
+            let decode = Order::Decode(caller, id, InterfaceNumber(1));
+            assert!(orders.contains(&decode), "{round}: {orders:?}");
+            world.decode_again(0);
+            let mut orders = std::mem::take(&mut world.orders);
+            while !world.questions.is_empty() {
+                world.answer_question(0, Read::Now);
+                orders.append(&mut world.orders);
+            }
+            assert_eq!(refusal(&orders), refusal_of, "{round}");
+        }
+        if world.runs.contains_key(&id) {
+            world.end(id, Ending::Done);
+            world.commit();
+        }
+    }
 }

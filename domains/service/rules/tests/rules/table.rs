@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use tsugi_service_rules::call::{
     Answer, Arrival, Attempt, Caller, Event, Interruption, Order, Resolution, Stage,
 };
-use tsugi_service_rules::id::CallId;
+use tsugi_service_rules::id::{CallId, InterfaceNumber};
 use tsugi_service_rules::limits::Limits;
 use tsugi_service_rules::refusal::Refusal;
 use tsugi_service_rules::stored::{Ending, LifeRow, Reply, Stored};
 use tsugi_vocabulary::{Moment, Span};
 
 use crate::told::compare;
-use crate::world::{MAIL, PAY, Read, World, content, counted, keyed, life, serial};
+use crate::world::{MAIL, PAY, Read, World, content, content_by, counted, keyed, life, serial};
 
 const STATES: [&str; 16] = [
     "absent",
@@ -33,9 +33,10 @@ const STATES: [&str; 16] = [
     "under the floor",
 ];
 
-const EVENTS: [&str; 31] = [
+const EVENTS: [&str; 33] = [
     "arrives",
     "arrives, other content",
+    "arrives, other interface",
     "the next says that it is answered",
     "asked for",
     "confirmed",
@@ -55,6 +56,7 @@ const EVENTS: [&str; 31] = [
     "its sitting is gone in its turn",
     "not begun",
     "store full",
+    "taken by another node",
     "committed",
     "commit in doubt",
     "cleared: it is there",
@@ -155,7 +157,9 @@ impl Scene {
     fn attempt(&self) -> Attempt {
         let run = self.world.runs.get(&self.id).map(|run| run.attempt);
         let ended = self.world.inserted.get(&self.id).map(|row| row.attempt);
-        run.or(ended).unwrap_or(Attempt { entry: 0, number: 1 })
+        let start = self.world.starts.iter().find(|(id, ..)| *id == self.id);
+        let start = start.map(|(_, attempt, _)| *attempt);
+        run.or(ended).or(start).unwrap_or(Attempt { entry: 0, number: 1 })
     }
 
     fn interrupt(&mut self, why: Interruption) {
@@ -218,6 +222,14 @@ impl Scene {
             "its sitting is gone" => self.interrupt(Interruption::SittingGone),
             "its sitting is gone in its turn" => self.interrupt(Interruption::SittingGoneInTurn),
             "not begun" => self.interrupt(Interruption::NotBegun),
+            "taken by another node" => {
+                let reply = Reply { ending: Ending::Done, bytes: 902 };
+                let (id, row) = (self.id, self.world.store.row(self.id));
+                let stored = Stored::Final(content(1), reply);
+                self.world.store.kept.insert(id, (content(1), reply));
+                let attempt = self.attempt();
+                self.world.step(Event::Taken(id, attempt, stored, row));
+            }
             "store full" => self.interrupt(Interruption::StoreFull("full".to_owned())),
             _ => self.operate(event),
         }
@@ -233,6 +245,11 @@ impl Scene {
             }
             "arrives, other content" => {
                 self.arrive(2);
+            }
+            "arrives, other interface" => {
+                let arrival = self.arrival(1);
+                let content = content_by(InterfaceNumber(2), 1);
+                self.world.arrive(Arrival { content, ..arrival });
             }
             "the next says that it is answered" => {
                 let next = self.world.arrival(counted(1, 9), content(1), PAY);
@@ -293,6 +310,7 @@ impl Scene {
                 let who = if Some(*caller) == self.first { "first" } else { "new" };
                 format!("tell {who} {}", answer_word(answer))
             }
+            Order::Decode(..) => "decode it again".to_owned(),
             Order::Start { .. } => "keep start".to_owned(),
             Order::Run(_, attempt, alone) => format!("run {} alone {alone:?}", attempt.number),
             Order::Keep { reply, work, .. } => format!("keep {:?} {work:?}", reply.ending),

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tsugi_service_rules::call::{Arrival, Event, Interruption, Posture, Resolution};
+use tsugi_service_rules::call::{Arrival, Attempt, Event, Interruption, Posture, Resolution, Work};
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::{CallId, Life, OrderKey, Serial, Watermark};
 use tsugi_service_rules::limits::Limits;
 use tsugi_service_rules::refusal::Refusal;
-use tsugi_service_rules::stored::Ending;
+use tsugi_service_rules::stored::{Ending, Stored};
 use tsugi_vocabulary::{Moment, Span};
 
 use crate::chance::Chance;
-use crate::world::{MAIL, PAY, Read, World, content, keyed, life, serial};
+use crate::store::Inserted;
+use crate::world::{MAIL, PAY, Read, World, body_of, content_by, keyed, life, serial};
 
 /// Small enough that every limit is met.
 pub fn small() -> Limits {
@@ -82,7 +83,8 @@ impl Walk {
         let id = self.some_id();
         let service = service_of(id);
         self.world.use_for(id, service);
-        let of = content(if self.chance.one_in(7) { 2 } else { 1 });
+        let body = if self.chance.one_in(7) { 2 } else { 1 };
+        let of = content_by(self.world.interface, body);
         let lowest = match id {
             CallId::Counted { life, serial: own } => {
                 let careful = self.lowest(life).min(own.get());
@@ -113,8 +115,10 @@ impl Walk {
             return;
         }
         let former = self.chance.pick(&self.sent);
-        let caller = self.world.caller(Some(former.content));
-        self.world.arrive(Arrival { caller, deadline: None, ..former });
+        // It is decoded by the interface that serves now.
+        let content = content_by(self.world.interface, body_of(former.content));
+        let caller = self.world.caller(Some(content));
+        self.world.arrive(Arrival { caller, content, deadline: None, ..former });
     }
 
     fn ask(&mut self) {
@@ -218,12 +222,48 @@ impl Walk {
     /// Something that was ordered of the store has happened.
     fn store_works(&mut self) {
         let world = &mut self.world;
+        if !world.taken.is_empty() {
+            return world.report_taken(0);
+        }
+        if !world.decodes.is_empty() {
+            return world.decode_again(0);
+        }
         let waits = [world.starts.len(), world.changes.len(), world.losing.len()];
         match waits.map(|n| (n > 0).then(|| self.chance.below(n))) {
             [Some(n), ..] => world.keep_start(n),
             [_, Some(n), _] => world.keep_change(n),
             [.., Some(n)] => world.keep_unknown(n),
             [None, None, None] => {}
+        }
+    }
+
+    /// That a call will act outside cannot be made durable.
+    fn lose_start(&mut self) {
+        let Some((id, attempt, _)) = self.world.starts.pop() else { return };
+        let why = match self.chance.below(4) {
+            0 => Interruption::StoreFull("full".to_owned()),
+            1 => Interruption::Contended,
+            2 => Interruption::SittingGone,
+            _ => Interruption::SittingGoneInTurn,
+        };
+        self.world.step(Event::Interrupted(id, attempt, why));
+    }
+
+    /// Another node of the group is asked for a call and carries it out.
+    fn elsewhere(&mut self) {
+        let arrival = self.arrival();
+        self.world.callers.remove(&arrival.caller);
+        let id = arrival.id;
+        let free = self.world.store.stored(id) == Stored::Nothing && !self.world.store.is_over(id);
+        let alone = service_of(id) == PAY && arrival.order.is_none();
+        if free && alone && !self.world.is_at(id) {
+            let ending = self.chance.pick(&[Ending::Done, Ending::Refused]);
+            let work = if ending == Ending::Done { Work::Kept } else { Work::RolledBack };
+            let reply = self.world.reply(ending);
+            let attempt = Attempt { entry: 0, number: 1 };
+            let (content, lowest) = (arrival.content, arrival.lowest);
+            let lowest = lowest.min(id.counted().map_or(lowest, |(_, serial)| serial));
+            self.world.elsewhere(&Inserted { id, attempt, content, reply, work, lowest });
         }
     }
 
@@ -275,6 +315,7 @@ impl Walk {
         }
         let caller = self.chance.pick(&callers);
         self.world.callers.remove(&caller);
+        self.world.decodes.retain(|(of, ..)| *of != caller);
         let ids: BTreeSet<CallId> = self.sent.iter().map(|arrival| arrival.id).collect();
         for id in ids {
             self.world.step(Event::CallerGone(id, caller));
@@ -282,7 +323,10 @@ impl Walk {
     }
 
     fn rare(&mut self) {
-        match self.chance.below(14) {
+        match self.chance.below(18) {
+            14 => self.lose_start(),
+            15 | 16 => self.elsewhere(),
+            17 => self.world.interface.0 += 1,
             0 => self.death(),
             1 => self.world.step(Event::MoveBegan(Span::millis(4))),
             2 if self.chance.one_in(3) || self.world.drained => {
@@ -316,7 +360,7 @@ impl Walk {
                 self.world.make_durable();
             }
             1 => {
-                if let Some((id, of)) = self.world.starts.pop() {
+                if let Some((id, _, of)) = self.world.starts.pop() {
                     self.world.store.start(id, of);
                 }
             }

@@ -7,7 +7,9 @@ use tsugi_service_rules::call::{
 };
 use tsugi_service_rules::check::{check, follows};
 use tsugi_service_rules::ground::{Effects, Ground, Service, ServiceNumber};
-use tsugi_service_rules::id::{CallId, Client, Content, Incarnation, Key, Life, OrderKey, Serial};
+use tsugi_service_rules::id::{
+    CallId, Client, Content, Incarnation, InterfaceNumber, Key, Life, OrderKey, Serial,
+};
 use tsugi_service_rules::limits::Limits;
 use tsugi_service_rules::refusal::Refusal;
 use tsugi_service_rules::stored::{ClientRow, Ending, Reply, Stored};
@@ -36,8 +38,19 @@ pub fn keyed(key: u8) -> CallId {
     CallId::Keyed(Key([key; 16]))
 }
 
-pub fn content(n: u8) -> Content {
-    Content([n; 16])
+pub fn content(body: u8) -> Content {
+    content_by(InterfaceNumber(1), body)
+}
+
+/// What a body says by an interface; another digest by each.
+pub fn content_by(interface: InterfaceNumber, body: u8) -> Content {
+    let by = u8::try_from(interface.0 % 15).unwrap();
+    Content { interface, digest: [body + 16 * by; 16] }
+}
+
+/// The body that was decoded.
+pub fn body_of(content: Content) -> u8 {
+    content.digest[0] % 16
 }
 
 pub fn services() -> BTreeMap<ServiceNumber, Service> {
@@ -76,7 +89,17 @@ pub struct World {
     pub standing: Result<(), Refusal>,
     pub store: Store,
     pub questions: Vec<Question>,
-    pub starts: Vec<(CallId, Content)>,
+    pub starts: Vec<(CallId, Attempt, Content)>,
+    /// Calls that cannot begin, because another node has put something under their ids.
+    pub taken: Vec<(CallId, Attempt)>,
+    /// What another node has written, and the clients whose watermark it may have raised.
+    foreign: BTreeSet<CallId>,
+    foreign_lives: BTreeSet<Life>,
+    /// Bodies that are to be decoded again, and for whom.
+    pub decodes: Vec<(Caller, CallId, InterfaceNumber)>,
+    arrivals: BTreeMap<Caller, Arrival>,
+    /// The interface that serves.
+    pub interface: InterfaceNumber,
     pub runs: BTreeMap<CallId, Run>,
     pub inserted: BTreeMap<CallId, Inserted>,
     /// Commits that were sent and nothing came back.
@@ -116,6 +139,12 @@ impl World {
             store: Store::default(),
             questions: Vec::new(),
             starts: Vec::new(),
+            taken: Vec::new(),
+            foreign: BTreeSet::new(),
+            foreign_lives: BTreeSet::new(),
+            decodes: Vec::new(),
+            arrivals: BTreeMap::new(),
+            interface: InterfaceNumber(1),
             runs: BTreeMap::new(),
             inserted: BTreeMap::new(),
             doubts: BTreeSet::new(),
@@ -166,6 +195,7 @@ impl World {
             self.order_of.entry(arrival.id).or_insert((arrival.service, key));
         }
         self.lowests.entry(arrival.id).or_default().insert(arrival.lowest);
+        self.arrivals.insert(arrival.caller, arrival);
         self.step(Event::Arrived(arrival));
     }
 
@@ -202,7 +232,15 @@ impl World {
                 self.questions.push(Question { id, read });
             }
             Order::Answer(caller, id, answer) => self.told(caller, id, &answer),
-            Order::Start { id, content, .. } => self.starts.push((id, content)),
+            Order::Decode(caller, id, interface) => {
+                assert!(self.callers.contains_key(&caller), "{caller:?} is told and decoded again");
+                self.decodes.push((caller, id, interface));
+            }
+            Order::Start { id, attempt, .. } if self.is_taken(id) => self.taken.push((id, attempt)),
+            Order::Start { id, attempt, content } => self.starts.push((id, attempt, content)),
+            Order::Run(id, attempt, _) if !self.is_outside(id) && self.is_taken(id) => {
+                self.taken.push((id, attempt));
+            }
             Order::Run(id, attempt, alone) => self.begin(id, Run { attempt, alone }),
             Order::Keep { id, attempt, content, reply, work, lowest } => {
                 let run = self.runs.remove(&id);
@@ -217,6 +255,9 @@ impl World {
             Order::GiveUp(id, attempt) => {
                 let run = Run { attempt, alone: Alone::Yes };
                 assert!(self.runs.insert(id, run).is_none(), "{id} runs and is given up");
+            }
+            Order::RollBack(id, attempt) if self.taken.contains(&(id, attempt)) => {
+                self.taken.retain(|taken| *taken != (id, attempt));
             }
             Order::RollBack(id, attempt) | Order::Kill(id, attempt) => {
                 let run = self.runs.remove(&id).map(|run| run.attempt);
@@ -237,6 +278,46 @@ impl World {
             }
             Order::End => self.ended = true,
         }
+    }
+
+    /// Whether another node has made it impossible to begin a call.
+    fn is_taken(&self, id: CallId) -> bool {
+        let life = id.counted().map(|(life, _)| life);
+        let foreign = self.foreign.contains(&id)
+            || life.is_some_and(|life| self.foreign_lives.contains(&life));
+        foreign && (self.store.stored(id) != Stored::Nothing || self.store.is_over(id))
+    }
+
+    /// Another node of the group carries a call out.
+    pub fn elsewhere(&mut self, row: &Inserted) {
+        self.store.commit(row);
+        self.foreign.insert(row.id);
+        self.foreign_lives.extend(row.id.counted().map(|(life, _)| life));
+    }
+
+    /// Whether this engine has something of a call in its hands, beyond its table.
+    pub fn is_at(&self, id: CallId) -> bool {
+        self.runs.contains_key(&id)
+            || self.inserted.contains_key(&id)
+            || self.starts.iter().any(|(of, ..)| *of == id)
+            || self.taken.iter().any(|(of, _)| *of == id)
+            || self.changes.iter().any(|(of, ..)| *of == id)
+            || self.losing.contains(&id)
+            || self.begun.contains(&id)
+    }
+
+    pub fn report_taken(&mut self, n: usize) {
+        let (id, attempt) = self.taken.remove(n);
+        let (stored, row) = (self.store.stored(id), self.store.row(id));
+        self.step(Event::Taken(id, attempt, stored, row));
+    }
+
+    /// A body is decoded by another interface, and its call arrives again.
+    pub fn decode_again(&mut self, n: usize) {
+        let (caller, _, interface) = self.decodes.remove(n);
+        let arrival = self.arrivals[&caller];
+        let content = content_by(interface, body_of(arrival.content));
+        self.arrive(Arrival { content, ..arrival });
     }
 
     fn begin(&mut self, id: CallId, run: Run) {
@@ -283,7 +364,17 @@ impl World {
             let former = *self.told.entry(id).or_insert(*reply);
             assert_eq!(former, *reply, "{id}: another answer than before");
             let asked = asked.flatten();
-            assert!(asked.is_none_or(|of| of == content), "{id}: the answer of another content");
+            let same = |of: Content| body_of(of) == body_of(content);
+            assert!(asked.is_none_or(same), "{id}: the answer of another content");
+        }
+        if let Answer::Refused(Refusal::OtherBody) = answer {
+            let kept = match self.store.stored(id) {
+                Stored::Started(of) | Stored::Unknown(of) | Stored::Final(of, _) => Some(of),
+                Stored::Nothing | Stored::Tombstone => None,
+            };
+            let same = kept.zip(asked.flatten()).is_some_and(|(a, b)| body_of(a) == body_of(b));
+            let pending = self.table.stage(id).is_some();
+            assert!(!same || pending, "{id}: the same content is refused as another");
         }
         if let Answer::Refused(Refusal::Unknown) = answer {
             let stored = self.store.stored(id);
@@ -303,7 +394,7 @@ impl World {
     }
 
     pub fn keep_start(&mut self, n: usize) {
-        let (id, content) = self.starts.remove(n);
+        let (id, _, content) = self.starts.remove(n);
         self.store.start(id, content);
         self.step(Event::StartKept(id));
     }
@@ -367,6 +458,9 @@ impl World {
         self.last = Moment(u64::MAX);
         self.questions.clear();
         self.starts.clear();
+        self.taken.clear();
+        self.decodes.clear();
+        self.arrivals.clear();
         self.runs.clear();
         self.inserted.clear();
         self.clears.clear();
