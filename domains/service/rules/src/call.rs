@@ -157,8 +157,9 @@ pub enum Event {
     Room(ServiceNumber),
     /// It is durable that the call will act outside the store.
     StartKept(CallId),
-    /// Something is kept of the call, so that it could not be inserted at its begin: another node
-    /// was faster. The store's word counts, not this table's.
+    /// Something is kept of the call, so that it could not be inserted, at its begin or at its end:
+    /// another node was faster. Nothing of this run is left, and the store's word counts, not this
+    /// table's.
     Taken(CallId, Attempt, Stored, ClientRow),
     /// The call's program has ended, with all its operations done or rolled back.
     Ended(CallId, Attempt, Reply),

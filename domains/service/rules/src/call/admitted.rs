@@ -1,8 +1,10 @@
 //! Whether a call may wait here.
 
+use tsugi_vocabulary::Moment;
+
 use super::pending::{Pending, Waiting};
 use super::{Alone, Arrival, Attempt, Order, Posture, Stage, Table, refused};
-use crate::ground::{Effects, Ground};
+use crate::ground::{Effects, Ground, Service, ServiceNumber};
 use crate::id::CallId;
 use crate::mutant::mutant;
 use crate::refusal::{Full, Refusal};
@@ -59,12 +61,33 @@ impl Table {
         if let Some(full) = self.full(arrival).filter(|_| bounded) {
             return Err(Refusal::Full(full));
         }
-        match arrival.deadline {
-            Some(deadline) if ground.now + service.wait >= deadline => {
-                Err(Refusal::TooLate { deadline })
-            }
-            Some(_) | None => Ok(service.effects),
+        in_time(ground, service, arrival.deadline)?;
+        Ok(service.effects)
+    }
+
+    /// Whether a call of a service that only reads may wait, beside so many others of it. It is
+    /// never in this table: nothing of it is kept, and a retry reads again.
+    ///
+    /// # Errors
+    /// The first refusal that holds, in the order of every admission. A store that takes nothing
+    /// can still be read.
+    pub fn may_read(
+        &self,
+        ground: &Ground<'_>,
+        (service, size): (ServiceNumber, u64),
+        deadline: Option<Moment>,
+        waiting: usize,
+    ) -> Result<(), Refusal> {
+        self.before_decoding(ground, service, size)?;
+        if self.posture != Posture::Open {
+            return Err(Refusal::Moving);
         }
+        let service = ground.service(service)?;
+        service.open.clone()?;
+        if waiting >= self.limits.queue {
+            return Err(Refusal::Full(Full::Queue));
+        }
+        in_time(ground, service, deadline)
     }
 
     fn full(&self, arrival: &Arrival) -> Option<Full> {
@@ -120,5 +143,13 @@ impl Table {
         }
         self.queue(id);
         self.join(id, Waiting { caller: arrival.caller, deadline: arrival.deadline }, out);
+    }
+}
+
+/// Whether a call is expected to begin before its deadline.
+fn in_time(ground: &Ground<'_>, of: &Service, deadline: Option<Moment>) -> Result<(), Refusal> {
+    match deadline {
+        Some(deadline) if ground.now + of.wait >= deadline => Err(Refusal::TooLate { deadline }),
+        Some(_) | None => Ok(()),
     }
 }

@@ -194,7 +194,7 @@ impl Table {
         }
     }
 
-    /// Something was kept of the call before it could begin here: that counts.
+    /// Something was kept of the call before its answer could be inserted here: that counts.
     pub(super) fn on_taken(
         &mut self,
         (id, attempt): (CallId, Attempt),
@@ -203,8 +203,11 @@ impl Table {
         out: &mut Vec<Order>,
     ) {
         let call = self.pending.get(&id).filter(|call| call.attempt == attempt);
-        let begins = |stage| matches!(stage, Stage::Starting | Stage::Running);
-        let Some(call) = call.filter(|call| begins(call.stage)) else { return };
+        let open = |stage| match stage {
+            Stage::Starting | Stage::Running | Stage::Ended(_) => true,
+            Stage::Queued | Stage::InDoubt | Stage::Losing => false,
+        };
+        let Some(call) = call.filter(|call| open(call.stage)) else { return };
         let content = call.content;
         self.learn(id, row);
         let refusal = match stored {

@@ -512,3 +512,45 @@ fn a_retry_after_a_new_interface_is_the_same_call() {
         }
     }
 }
+
+#[test]
+fn a_service_that_only_reads_is_admitted_like_others_and_reads_a_full_store() {
+    let limits = Limits { body: 100, queue: 2, ..Limits::default() };
+    let mut world = World::new(limits);
+    let number = |world: &World, size, deadline, waiting| {
+        let ground = Ground {
+            now: world.now,
+            last: world.last,
+            services: &world.services,
+            store: &world.standing,
+        };
+        let refusal = world.table.may_read(&ground, (PAY, size), deadline, waiting);
+        refusal.err().map(|refusal| refusal.number())
+    };
+    let late = Some(world.now);
+    let blocked = Refusal::Blocked { by: "a".to_owned(), reason: "b".to_owned() };
+    world.services.get_mut(&PAY).unwrap().open = Err(blocked);
+    world.standing = Err(Refusal::StoreAway { why: "full".to_owned() });
+    assert_eq!(number(&world, 101, late, 2), Some(5));
+    assert_eq!(number(&world, 100, late, 2), Some(13));
+    world.services.get_mut(&PAY).unwrap().open = Ok(());
+    assert_eq!(number(&world, 100, late, 2), Some(19));
+    assert_eq!(number(&world, 100, late, 1), Some(20));
+    assert_eq!(number(&world, 100, None, 1), None);
+    world.step(Event::MoveBegan(Span::millis(9)));
+    assert_eq!(number(&world, 100, None, 1), Some(12));
+}
+
+#[test]
+fn an_answer_that_cannot_be_inserted_gives_way_to_the_one_that_is_there() {
+    let (mut world, id) = (world(), counted(1, 1));
+    let caller = send(&mut world, id, 1);
+    let attempt = run(&mut world, id);
+    world.end(id, Ending::Done);
+    world.inserted.clear();
+    let kept = done(77);
+    world.store.kept.insert(id, (content(1), kept));
+    let row = ClientRow::default();
+    world.step(Event::Taken(id, attempt, Stored::Final(content(1), kept), row));
+    assert_eq!(world.orders, [Order::Answer(caller, id, Answer::Reply(kept))]);
+}

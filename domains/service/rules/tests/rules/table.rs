@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use tsugi_service_rules::call::{
-    Answer, Arrival, Attempt, Caller, Event, Interruption, Order, Resolution, Stage,
+    Answer, Arrival, Attempt, Caller, Event, Interruption, Order, Resolution,
 };
 use tsugi_service_rules::id::{CallId, InterfaceNumber};
 use tsugi_service_rules::limits::Limits;
@@ -12,7 +12,9 @@ use tsugi_service_rules::stored::{Ending, LifeRow, Reply, Stored};
 use tsugi_vocabulary::{Moment, Span};
 
 use crate::told::compare;
-use crate::world::{MAIL, PAY, Read, World, content, content_by, counted, keyed, life, serial};
+use crate::world::{
+    MAIL, PAY, Read, World, content, content_by, counted, keyed, life, serial, stage_word,
+};
 
 const STATES: [&str; 16] = [
     "absent",
@@ -337,18 +339,6 @@ fn answer_word(answer: &Answer) -> String {
 
 fn refused_word(refusal: &Refusal) -> String {
     format!("{} {}", refusal.number(), refusal.word())
-}
-
-fn stage_word(stage: Option<Stage>) -> &'static str {
-    match stage {
-        None => "-",
-        Some(Stage::Queued) => "queued",
-        Some(Stage::Starting) => "starting",
-        Some(Stage::Running) => "running",
-        Some(Stage::Ended(_)) => "ended",
-        Some(Stage::InDoubt) => "in doubt",
-        Some(Stage::Losing) => "losing",
-    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Random walks of clients, programs, commits and deaths: what holds whatever happens.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use proptest::prelude::*;
 use tsugi_service_rules::call::{Arrival, Attempt, Event, Interruption, Posture, Resolution, Work};
@@ -13,6 +14,7 @@ use tsugi_vocabulary::{Moment, Span};
 
 use crate::chance::Chance;
 use crate::store::Inserted;
+use crate::told::compare;
 use crate::world::{MAIL, PAY, Read, World, body_of, content_by, keyed, life, serial};
 
 /// Small enough that every limit is met.
@@ -427,7 +429,8 @@ impl Walk {
     }
 }
 
-fn walk(chance: Chance) {
+/// Walks, and tells which events were met in which stages.
+fn walk(chance: Chance) -> BTreeSet<(&'static str, &'static str)> {
     let mut walk = Walk { chance, world: World::new(small()), sent: Vec::new() };
     for _ in 0..300 {
         if walk.chance.is_over() {
@@ -436,10 +439,23 @@ fn walk(chance: Chance) {
         walk.step();
     }
     walk.settle();
+    walk.world.met
 }
 
 pub fn walks(seeds: std::ops::Range<u64>) {
-    seeds.map(Chance::new).for_each(walk);
+    seeds.map(Chance::new).for_each(|chance| {
+        walk(chance);
+    });
+}
+
+#[test]
+fn what_schedules_meet_in_which_stage_is_as_the_list_says() {
+    let met: BTreeSet<_> = (0..400).flat_map(|seed| walk(Chance::new(seed))).collect();
+    let mut text = String::new();
+    for (stage, event) in met {
+        writeln!(text, "{stage}: {event}").unwrap();
+    }
+    compare("met.txt", include_str!("met.txt"), &text);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tsugi_service_rules::call::{
-    Alone, Answer, Arrival, Attempt, Caller, Change, Event, Interruption, Order, Resolution, Table,
+    Alone, Answer, Arrival, Attempt, Caller, Change, Event, Interruption, Order, Resolution, Stage,
+    Table,
 };
 use tsugi_service_rules::check::{check, follows};
 use tsugi_service_rules::ground::{Effects, Ground, Service, ServiceNumber};
@@ -51,6 +52,18 @@ pub fn content_by(interface: InterfaceNumber, body: u8) -> Content {
 /// The body that was decoded.
 pub fn body_of(content: Content) -> u8 {
     content.digest[0] % 16
+}
+
+pub fn stage_word(stage: Option<Stage>) -> &'static str {
+    match stage {
+        None => "-",
+        Some(Stage::Queued) => "queued",
+        Some(Stage::Starting) => "starting",
+        Some(Stage::Running) => "running",
+        Some(Stage::Ended(_)) => "ended",
+        Some(Stage::InDoubt) => "in doubt",
+        Some(Stage::Losing) => "losing",
+    }
 }
 
 pub fn services() -> BTreeMap<ServiceNumber, Service> {
@@ -119,6 +132,8 @@ pub struct World {
     contended: BTreeMap<CallId, u32>,
     /// What the arrivals of a call have told as lowest.
     lowests: BTreeMap<CallId, BTreeSet<Serial>>,
+    /// Which events were met in which stages.
+    pub met: BTreeSet<(&'static str, &'static str)>,
     pub closed: bool,
     pub drained: bool,
     pub ended: bool,
@@ -159,6 +174,7 @@ impl World {
             service_of: BTreeMap::new(),
             contended: BTreeMap::new(),
             lowests: BTreeMap::new(),
+            met: BTreeSet::new(),
             closed: false,
             drained: false,
             ended: false,
@@ -199,7 +215,41 @@ impl World {
         self.step(Event::Arrived(arrival));
     }
 
+    /// What was met: which event in which stage.
+    fn note_met(&mut self, event: &Event) {
+        let (word, id) = match event {
+            Event::Arrived(arrival) => ("arrived", arrival.id),
+            Event::Asked(id, _) => ("asked", *id),
+            Event::Confirmed(id, _) => ("confirmed", *id),
+            Event::Forgotten(id, _) => ("forgotten", *id),
+            Event::Resolved(id, ..) => ("resolved", *id),
+            Event::Found(id, ..) => ("found", *id),
+            Event::StartKept(id) => ("start kept", *id),
+            Event::Taken(id, ..) => ("taken", *id),
+            Event::Ended(id, ..) => ("ended", *id),
+            Event::Interrupted(id, ..) => ("interrupted", *id),
+            Event::InDoubt(id) => ("in doubt", *id),
+            Event::Cleared(id, _) => ("cleared", *id),
+            Event::UnknownKept(id) => ("unknown kept", *id),
+            Event::Kept(id, ..) => ("kept", *id),
+            Event::CallerGone(id, _) => ("caller gone", *id),
+            Event::Committed(ids) => {
+                for id in ids {
+                    self.met.insert((stage_word(self.table.stage(*id)), "committed"));
+                }
+                return;
+            }
+            Event::Room(_)
+            | Event::Purged(..)
+            | Event::MoveBegan(_)
+            | Event::Closed
+            | Event::Woken => return,
+        };
+        self.met.insert((stage_word(self.table.stage(id)), word));
+    }
+
     pub fn step(&mut self, event: Event) {
+        self.note_met(&event);
         if let Event::Interrupted(id, _, why) = &event {
             self.note_contention(*id, why);
         }
