@@ -132,8 +132,8 @@ pub enum Interruption {
     SittingGone,
     /// The whole sitting was rolled back while this call had the turn; it runs again alone.
     SittingGoneInTurn,
-    /// Its worker ended before the program had begun.
-    NotBegun,
+    /// It was not at fault: its worker was ended for another call, or had none to begin it.
+    NotAtFault,
     /// The store took nothing, for this reason: it is full.
     StoreFull(String),
 }
@@ -271,7 +271,7 @@ pub enum Order {
 pub enum Answer {
     /// The answer that is kept.
     Reply(Reply),
-    /// It is pending; the same id asks again.
+    /// It is pending; the same id asks again. Whoever has called is told so when its patience ends.
     Pending,
     /// What was asked to be changed is changed.
     Changed,

@@ -24,7 +24,7 @@ impl Table {
                 self.remove_answered(id, reply, out);
             }
             (Effects::Outside, _) if mutant("unknown-runs-again") => self.run_again(id, out),
-            // Also what had not begun: only the worker says so, and it is gone.
+            // Also what was not at fault: its program may have begun, and its worker is gone.
             (Effects::Outside, _) => self.lose(id, out),
             (Effects::Store, _) => self.again(id, why, out),
         }
@@ -44,7 +44,7 @@ impl Table {
             // Its program had no part in it.
             Interruption::SittingGoneInTurn => self.again(id, &Interruption::SittingGone, out),
             // Its start may become durable yet: whoever is told to run it says what became of it.
-            Interruption::TurnedOut | Interruption::NotBegun => {}
+            Interruption::TurnedOut | Interruption::NotAtFault => {}
         }
     }
 
@@ -55,7 +55,7 @@ impl Table {
         match why {
             Interruption::TurnedOut => call.alone = Alone::Yes,
             Interruption::Contended => call.contended += 1,
-            Interruption::SittingGone | Interruption::NotBegun => {}
+            Interruption::SittingGone | Interruption::NotAtFault => {}
             Interruption::SittingGoneInTurn if call.sank > 0 => {
                 call.attempt = call.attempt.next();
                 call.stage = Stage::Running;

@@ -64,6 +64,20 @@ pub struct Settings {
     pub effects: Effects,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            start: 1,
+            spare: 1,
+            most: 4,
+            recycle: 100_000,
+            limits: Limits::default(),
+            memory: Memory::Kept,
+            effects: Effects::Store,
+        }
+    }
+}
+
 /// Whose call it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tsugi_service_rules::call::Attempt;
 use tsugi_service_rules::ground::Effects;
 use tsugi_service_rules::refusal::Refusal;
-use tsugi_service_rules::worker::life::{
-    self, Class, Difference, Exit, Limits, Memory, State, Turn, Why,
-};
+use tsugi_service_rules::worker::life::{self, Class, Difference, Exit, Memory, State, Turn, Why};
 use tsugi_service_rules::worker::pool::{
     Event, FAILURES_MOST, Order, Origin, PAUSE_MOST, Pool, Posture, Run, Settings, Worker, refusal,
 };
@@ -19,15 +17,7 @@ use crate::world::counted;
 const NOW: Moment = Moment(100_000_000_000);
 
 fn settings() -> Settings {
-    Settings {
-        start: 2,
-        spare: 1,
-        most: 5,
-        recycle: 0,
-        limits: Limits::default(),
-        memory: Memory::Kept,
-        effects: Effects::Store,
-    }
+    Settings { start: 2, most: 5, recycle: 0, ..Settings::default() }
 }
 
 fn run(number: u64) -> Run {

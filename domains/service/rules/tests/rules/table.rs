@@ -56,7 +56,7 @@ const EVENTS: [&str; 33] = [
     "contended",
     "its sitting is gone",
     "its sitting is gone in its turn",
-    "not begun",
+    "not at fault",
     "store full",
     "taken by another node",
     "committed",
@@ -223,7 +223,7 @@ impl Scene {
             "contended" => self.interrupt(Interruption::Contended),
             "its sitting is gone" => self.interrupt(Interruption::SittingGone),
             "its sitting is gone in its turn" => self.interrupt(Interruption::SittingGoneInTurn),
-            "not begun" => self.interrupt(Interruption::NotBegun),
+            "not at fault" => self.interrupt(Interruption::NotAtFault),
             "taken by another node" => {
                 let reply = Reply { ending: Ending::Done, bytes: 902 };
                 let (id, row) = (self.id, self.world.store.row(self.id));

@@ -156,7 +156,7 @@ impl Walk {
         let why = match self.chance.below(9) {
             0 => Interruption::TurnedOut,
             1..5 => Interruption::Contended,
-            5 => Interruption::NotBegun,
+            5 => Interruption::NotAtFault,
             6 | 7 => Interruption::SittingGoneInTurn,
             _ => Interruption::StoreFull("full".to_owned()),
         };
