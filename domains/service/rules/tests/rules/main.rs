@@ -4,6 +4,7 @@
 
 mod calls;
 mod chance;
+mod engine;
 mod epochs;
 mod mutants;
 mod nested;
@@ -13,6 +14,7 @@ mod refusals;
 mod sittings;
 mod store;
 mod table;
+mod together;
 mod told;
 mod walks;
 mod workers;
