@@ -5,6 +5,7 @@ use super::{Order, Stage, Table};
 use crate::ground::Effects;
 use crate::id::{CallId, Watermark};
 use crate::mutant::mutant;
+use crate::refusal::{Busy, Refusal};
 use crate::stored::Stored;
 
 impl Table {
@@ -51,14 +52,16 @@ impl Table {
                 self.rise_with(id);
                 self.remove_answered(id, reply, out);
             }
-            (
-                Stored::Nothing | Stored::Started(_) | Stored::Unknown(_) | Stored::Tombstone,
-                Effects::Outside,
-            ) => self.lose(id, out),
-            (
-                Stored::Nothing | Stored::Started(_) | Stored::Unknown(_) | Stored::Tombstone,
-                Effects::Store,
-            ) => self.run_again(id, out),
+            (Stored::Tombstone, _) => self.remove_refused(id, &Refusal::Forgotten, out),
+            // A start does not go away: an answer took its place, and was confirmed since, to
+            // another node. Whoever comes again is told so.
+            (Stored::Nothing, Effects::Outside) => {
+                self.remove_refused(id, &Refusal::Busy(Busy::Elsewhere), out);
+            }
+            (Stored::Started(_) | Stored::Unknown(_), Effects::Outside) => self.lose(id, out),
+            (Stored::Nothing | Stored::Started(_) | Stored::Unknown(_), Effects::Store) => {
+                self.run_again(id, out);
+            }
         }
     }
 }

@@ -554,3 +554,25 @@ fn an_answer_that_cannot_be_inserted_gives_way_to_the_one_that_is_there() {
     world.step(Event::Taken(id, attempt, Stored::Final(content(1), kept), row));
     assert_eq!(world.orders, [Order::Answer(caller, id, Answer::Reply(kept))]);
 }
+
+#[test]
+fn what_acts_outside_and_left_no_start_was_answered_and_confirmed_elsewhere() {
+    for (stored, number) in
+        [(Stored::Nothing, 11), (Stored::Tombstone, 10), (Stored::Started(content(1)), 0)]
+    {
+        let (mut world, id) = (world(), counted(1, 4));
+        world.use_for(id, MAIL);
+        let arrival = world.arrival(id, content(1), MAIL);
+        send_as(&mut world, arrival);
+        world.step(Event::Room(MAIL));
+        world.keep_start(0);
+        world.end(id, Ending::Done);
+        world.step(Event::InDoubt(id));
+        world.inserted.clear();
+        world.step(Event::Cleared(id, stored));
+        let told = refusal(&world.orders).map_or(0, |refusal| refusal.number());
+        assert_eq!(told, number, "{stored:?}");
+        let losing = world.orders == [Order::KeepUnknown(id)];
+        assert_eq!(losing, number == 0, "{:?}", world.orders);
+    }
+}
