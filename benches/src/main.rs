@@ -1,6 +1,7 @@
 //! `bench`: speed against the limit of this machine, measured in the same run.
 
 mod counter;
+mod hop;
 mod ledger;
 mod limits;
 mod plan;
@@ -16,7 +17,8 @@ use serde::Serialize;
 #[derive(Parser)]
 struct Asked {
     /// `plan`: a plan of 200 groups on three nodes. `counter`: durable calls of the sample.
-    /// `ledger`: commits through three voters.
+    /// `ledger`: commits through three voters. `hop`: calls through a worker process, by the ways
+    /// that may lead to it.
     name: String,
     /// Measure the peers beside it where they can run.
     #[arg(long)]
@@ -41,6 +43,10 @@ pub struct Figure {
     pub p99_ms: f64,
     /// How many the machine can do at the most, measured in this run; 0 if there is no such limit.
     pub limit_per_s: f64,
+    /// Time of processors that one takes in microseconds, of every process; 0 if not measured.
+    pub cpu_us: f64,
+    /// How many a second in each round, of which the best is told; empty if there was one.
+    pub rounds: Vec<f64>,
 }
 
 impl Figure {
@@ -53,7 +59,8 @@ impl Figure {
         };
         let per_s = times.len() as f64 / span.as_secs_f64().max(f64::EPSILON);
         let (p50_ms, p99_ms) = (at(50), at(99));
-        Self { name: name.to_owned(), clients, per_s, p50_ms, p99_ms, limit_per_s: 0.0 }
+        let (limit_per_s, cpu_us, rounds) = (0.0, 0.0, Vec::new());
+        Self { name: name.to_owned(), clients, per_s, p50_ms, p99_ms, limit_per_s, cpu_us, rounds }
     }
 }
 
@@ -71,8 +78,10 @@ fn main() -> ExitCode {
         "plan" => plan::run(),
         "counter" => counter::run(),
         "ledger" => ledger::run(),
+        "hop" => hop::run(),
+        hop::WORKER => return hop::work(),
         other => {
-            eprintln!("there is no bench {other:?}: say plan, counter or ledger");
+            eprintln!("there is no bench {other:?}: say plan, counter, ledger or hop");
             return ExitCode::from(2);
         }
     };
@@ -80,13 +89,14 @@ fn main() -> ExitCode {
         println!("{}", peers(&asked.name));
     }
     println!(
-        "{:<28} {:>7} {:>12} {:>9} {:>9} {:>12}",
-        "name", "clients", "per s", "p50 ms", "p99 ms", "limit per s"
+        "{:<28} {:>7} {:>12} {:>9} {:>9} {:>12} {:>9} {:>7}",
+        "name", "clients", "per s", "p50 ms", "p99 ms", "limit per s", "of limit", "cpu us"
     );
     for f in &figures {
+        let part = if f.limit_per_s > 0.0 { f.per_s / f.limit_per_s * 100.0 } else { 0.0 };
         println!(
-            "{:<28} {:>7} {:>12.0} {:>9.3} {:>9.3} {:>12.0}",
-            f.name, f.clients, f.per_s, f.p50_ms, f.p99_ms, f.limit_per_s
+            "{:<28} {:>7} {:>12.0} {:>9.3} {:>9.3} {:>12.0} {:>7.0} % {:>7.1}",
+            f.name, f.clients, f.per_s, f.p50_ms, f.p99_ms, f.limit_per_s, part, f.cpu_us
         );
     }
     if let Some(file) = asked.json {
