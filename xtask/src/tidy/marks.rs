@@ -6,7 +6,7 @@ use crate::tree::{Tree, is_test};
 
 const RULE: &str = "marks";
 /// Where `unsafe` may stand.
-const UNSAFE_ROOMS: [&str; 1] = ["foundation/host/"];
+const UNSAFE_ROOMS: [&str; 2] = ["foundation/host/", "programs/program/"];
 /// How far above `unsafe` its reason stands.
 const SAFETY_LINES: usize = 6;
 
@@ -128,5 +128,8 @@ mod tests {
         assert_eq!(found("domains/a.rs", said).len(), 1);
         assert_eq!(found("foundation/host/src/a.rs", bare).len(), 1);
         assert!(found("foundation/host/src/a.rs", said).is_empty());
+        assert_eq!(found("programs/program/src/a.rs", bare).len(), 1);
+        assert!(found("programs/program/src/a.rs", said).is_empty());
+        assert_eq!(found("programs/frames/src/a.rs", said).len(), 1);
     }
 }
