@@ -118,7 +118,8 @@ struct tsugi_host {
   uint32_t abi;  /* TSUGI_ABI */
   uint32_t size; /* of the table, in bytes */
   void *self;    /* the first argument of every function */
-  /* Runs a statement: ?1 is p[0]. rows (may be null): how many it changed. */
+  /* Runs a statement of 64 KiB and 256 parameters at most: ?1 is p[0].
+     rows (may be null): how many rows it changed. */
   uint16_t (*sql)(void *self, tsugi_in text, const tsugi_value *p, uint32_t np, uint64_t *rows);
   /* The next row of the last statement: all its n columns. They live until the next row or sql. */
   uint16_t (*row)(void *self, tsugi_value *out, uint32_t n);

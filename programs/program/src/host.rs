@@ -48,21 +48,22 @@ impl Level {
     }
 }
 
-/// What call this is. A text that the host is too old to tell is empty.
+/// What call this is; its texts live until the call returns. What the host is too old to tell is
+/// empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Info<'h> {
+pub struct Info<'c> {
     /// The same in every attempt.
-    pub id: &'h str,
+    pub id: &'c str,
     /// The call that made this one; empty for a client's call.
-    pub parent: &'h str,
+    pub parent: &'c str,
     /// Who called.
-    pub client: &'h str,
+    pub client: &'c str,
     /// Whose service it is.
-    pub group: &'h str,
+    pub group: &'c str,
     /// Where it runs.
-    pub node: &'h str,
+    pub node: &'c str,
     /// What was called.
-    pub service: &'h str,
+    pub service: &'c str,
     /// Of the group: it only rises, from owner to owner.
     pub epoch: u64,
     /// 1; more where the call was undone, not by its own fault, and runs again.
@@ -78,7 +79,7 @@ macro_rules! function {
     }};
 }
 
-impl Host<'_> {
+impl<'c> Host<'c> {
     /// The table that a host has given; none where it is of another ABI or shorter than its head.
     ///
     /// # Safety
@@ -179,7 +180,7 @@ impl Host<'_> {
     ///
     /// # Panics
     /// Where the host breaks the rules of the header.
-    pub fn info(&self) -> Result<Info<'_>, NotDone> {
+    pub fn info(&self) -> Result<Info<'c>, NotDone> {
         let info = function!(self, info).ok_or_else(missing)?;
         let none = In::EMPTY;
         let size = size_of::<table::Info>() as u32;
@@ -198,12 +199,12 @@ impl Host<'_> {
         let number = unsafe { info(self.own, &raw mut raw) };
         self.done(number)?;
         Ok(Info {
-            id: self.text(raw.id),
-            parent: self.text(raw.parent),
-            client: self.text(raw.client),
-            group: self.text(raw.group),
-            node: self.text(raw.node),
-            service: self.text(raw.service),
+            id: Self::text(raw.id),
+            parent: Self::text(raw.parent),
+            client: Self::text(raw.client),
+            group: Self::text(raw.group),
+            node: Self::text(raw.node),
+            service: Self::text(raw.service),
             epoch: raw.epoch,
             attempt: raw.attempt,
         })
@@ -219,8 +220,8 @@ impl Host<'_> {
         Ok(Duration::from_millis(unsafe { left(self.own) }))
     }
 
-    /// A text that lives until the call returns, so longer than any borrow of its host.
-    fn text(&self, raw: In) -> &str {
+    /// A text that lives until the call returns, longer than this borrow of its host.
+    fn text(raw: In) -> &'c str {
         // SAFETY: the host says that it lives so long.
         let bytes = unsafe { table::bytes(raw.at, raw.len) };
         std::str::from_utf8(bytes).expect("the host's text is UTF-8")

@@ -32,6 +32,8 @@ pub mod table;
 mod value;
 
 pub use code::{Code, DONE, NotDone};
-pub use edge::{Abort, Service, at, described};
+pub use edge::Abort;
+#[doc(hidden)]
+pub use edge::{Service, at, described};
 pub use host::{Host, Info, Level};
 pub use value::Value;
