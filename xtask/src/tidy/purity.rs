@@ -29,7 +29,7 @@ const BANNED: [(&str, &str); 18] = [
 const ONLY_BEHIND_STD: [&str; 6] = ["fs", "Command", "thread", "env", "rand", "Instant"];
 
 /// Rooms that are as pure as rules and decide nothing.
-const AS_PURE: [&str; 2] = ["programs/frames", "programs/record"];
+const AS_PURE: [&str; 3] = ["programs/files", "programs/frames", "programs/record"];
 
 /// Looks at every rules crate, and at what is as pure.
 pub fn look(tree: &Tree) -> Vec<Finding> {

@@ -1,0 +1,14 @@
+//! The tables of COBOL files: against GnuCOBOL, on a store of tables, and as text.
+
+mod chance;
+mod differences;
+mod fuzz;
+mod gnucobol;
+mod golden;
+mod memory;
+mod oracle;
+mod program;
+mod schedule;
+mod script;
+mod sqlite;
+mod stores;

@@ -1,0 +1,204 @@
+//! A program with one file: worker and engine in one, over any records.
+
+use std::fmt::Debug;
+
+use tsugi_files::answers::{Cursor, ReadDuplicates, Terms};
+use tsugi_files::definition::{Definition, Organization};
+use tsugi_files::front::{Area, Closing, Front, Next, Select, Verb};
+use tsugi_files::open::{
+    Known, Mode, Named, Opened, Opening, Optional, Others, Presence, Recreate, Rights, delete_file,
+    open,
+};
+use tsugi_files::operation::{Answer, Direction, Operation, Wanted};
+use tsugi_files::records::Records;
+use tsugi_files::status::Status;
+
+use super::memory::Memory;
+use super::script::{Length, Line, Order, Shown};
+use super::sqlite::Sqlite;
+
+/// Records that can be made anew: a generation.
+pub trait Generations: Records<Error: Debug> {
+    fn renew(&mut self);
+}
+
+impl Generations for Memory {
+    fn renew(&mut self) {
+        let quota = self.quota;
+        *self = Self::default();
+        self.quota = quota;
+    }
+}
+
+impl Generations for Sqlite {
+    fn renew(&mut self) {
+        Self::renew(self);
+    }
+}
+
+/// Whether FD says DEPENDING ON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depending {
+    Yes,
+    No,
+}
+
+/// What a program says of its file.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    pub select: Select,
+    pub definition: Definition,
+    pub optional: Optional,
+    pub depending: Depending,
+}
+
+/// The program, its fields and its file.
+pub struct Program<S> {
+    pub declared: Declared,
+    pub front: Front,
+    cursor: Option<Cursor>,
+    pub records: S,
+    pub presence: Presence,
+    pub known: Known,
+    area: Vec<u8>,
+    number: u32,
+    depending: u32,
+}
+
+impl<S: Generations> Program<S> {
+    pub fn new(declared: Declared, records: S) -> Self {
+        let front = Front::new(declared.select);
+        let known = Known {
+            presence: Presence::Missing,
+            rights: Rights::Change,
+            recreate: Recreate::Refused,
+            others: Others::Share,
+        };
+        let area = Vec::new();
+        Self {
+            declared,
+            front,
+            cursor: None,
+            records,
+            presence: Presence::Missing,
+            known,
+            area,
+            number: 0,
+            depending: 0,
+        }
+    }
+
+    /// Carries a line out.
+    pub fn run(&mut self, line: &Line) -> Shown {
+        let size = self.declared.definition.lengths().max as usize;
+        self.area = line.record.replace('~', "\n").replace('^', "\r").into_bytes();
+        self.area.resize(size, b' ');
+        (self.number, self.depending) = (line.number, line.depending);
+        let status = self.carry_out(line);
+        let record = String::from_utf8_lossy(&self.area).replace('\n', "~").replace('\r', "^");
+        let status = status.characters().to_owned();
+        Shown { status, number: self.number, depending: self.depending, record }
+    }
+
+    fn carry_out(&mut self, line: &Line) -> Status {
+        let bytes = self.area.clone();
+        let depending = match self.declared.depending {
+            Depending::Yes => Some(i64::from(self.depending)),
+            Depending::No => None,
+        };
+        let area = Area { bytes: &bytes, depending, number: u64::from(self.number) };
+        let indexed = self.declared.select.organization == Organization::Indexed;
+        let value = |number: usize| {
+            let key = self.declared.definition.keys().get(number);
+            key.map(|key| key.value(&bytes)).unwrap_or_default()
+        };
+        let (value, primary) = (value(line.key), value(0));
+        let wanted = |number, value| match indexed {
+            true => Wanted::Key { number, value },
+            false => Wanted::Number(area.number),
+        };
+        let verb = match line.order {
+            Order::OpenInput => Verb::Open(Mode::Input),
+            Order::OpenOutput => Verb::Open(Mode::Output),
+            Order::OpenBoth => Verb::Open(Mode::InputOutput),
+            Order::OpenExtend => Verb::Open(Mode::Extend),
+            Order::Close => Verb::Close(Closing::Plain),
+            Order::CloseLock => Verb::Close(Closing::Lock),
+            Order::Next => Verb::Step(Direction::Next),
+            Order::Previous => Verb::Step(Direction::Previous),
+            Order::Read => Verb::Read(wanted(line.key, &value)),
+            Order::Start(relation, length) => {
+                let size = match length {
+                    Length::Whole => None,
+                    Length::Leading => Some(i64::from(line.length)),
+                };
+                Verb::Start(relation, wanted(line.key, &value), size)
+            }
+            Order::Write => Verb::Write(area),
+            Order::Rewrite => Verb::Rewrite(area),
+            Order::Delete => Verb::Delete(wanted(0, &primary)),
+            Order::Unlock => Verb::Unlock,
+            Order::DeleteFile => Verb::DeleteFile,
+        };
+        match self.front.verb(verb) {
+            Next::Answered(status) => status,
+            Next::Open(mode) => self.open(mode),
+            Next::DeleteFile => {
+                let status = delete_file(self.named());
+                if status == Status::Done {
+                    self.records.renew();
+                    self.presence = Presence::Missing;
+                }
+                status
+            }
+            Next::Ask(operation) => self.ask(&operation),
+        }
+    }
+
+    fn named(&self) -> Named {
+        Named::In(Known { presence: self.presence, ..self.known })
+    }
+
+    fn open(&mut self, mode: Mode) -> Status {
+        let organization = self.declared.select.organization;
+        let opening = open(organization, mode, self.declared.optional, self.named());
+        if let Opening::Done(_, opened) = opening {
+            match opened {
+                Opened::Made => {
+                    self.records.renew();
+                    self.presence = Presence::Fits;
+                }
+                Opened::Kept | Opened::Absent => {}
+            }
+            self.cursor = None;
+        }
+        self.front.opened(mode, opening)
+    }
+
+    fn ask(&mut self, operation: &Operation<'_>) -> Status {
+        let definition = &self.declared.definition;
+        let cursor = self.cursor.get_or_insert_with(|| Cursor::new(definition));
+        let terms = Terms { definition, read_duplicates: ReadDuplicates::Untold };
+        let answer = cursor.answer(terms, &mut self.records, operation).expect("an answer");
+        self.front.answered(operation, &answer);
+        self.fill(&answer);
+        answer.status
+    }
+
+    /// Puts what was answered into the program's fields.
+    fn fill(&mut self, answer: &Answer) {
+        if let Some(record) = &answer.record {
+            if self.declared.select.organization == Organization::LineSequential {
+                self.area.fill(b' ');
+            }
+            self.area[..record.len()].copy_from_slice(record);
+            let read = matches!(answer.status, Status::Done | Status::Duplicate);
+            if read && self.declared.depending == Depending::Yes {
+                self.depending = u32::try_from(record.len()).expect("a length");
+            }
+        }
+        if let Some(number) = answer.number {
+            self.number = u32::try_from(number % 10_000).expect("four digits");
+        }
+    }
+}
