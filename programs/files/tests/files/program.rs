@@ -52,6 +52,17 @@ pub struct Declared {
     pub depending: Depending,
 }
 
+/// Bytes that a script cannot hold, and what is written for them.
+const WRITTEN: [(u8, u8); 4] = [(b'~', b'\n'), (b'^', b'\r'), (b'!', 0), (b'?', 0xff)];
+
+fn meant(byte: u8) -> u8 {
+    WRITTEN.into_iter().find(|(written, _)| *written == byte).map_or(byte, |(_, meant)| meant)
+}
+
+fn written(byte: u8) -> u8 {
+    WRITTEN.into_iter().find(|(_, meant)| *meant == byte).map_or(byte, |(written, _)| written)
+}
+
 /// The program, its fields and its file.
 pub struct Program<S> {
     pub declared: Declared,
@@ -91,11 +102,11 @@ impl<S: Generations> Program<S> {
     /// Carries a line out.
     pub fn run(&mut self, line: &Line) -> Shown {
         let size = self.declared.definition.lengths().max as usize;
-        self.area = line.record.replace('~', "\n").replace('^', "\r").into_bytes();
+        self.area = line.record.bytes().map(meant).collect();
         self.area.resize(size, b' ');
         (self.number, self.depending) = (line.number, line.depending);
         let status = self.carry_out(line);
-        let record = String::from_utf8_lossy(&self.area).replace('\n', "~").replace('\r', "^");
+        let record = self.area.iter().map(|byte| char::from(written(*byte))).collect();
         let status = status.characters().to_owned();
         Shown { status, number: self.number, depending: self.depending, record }
     }

@@ -207,6 +207,7 @@ fn order(chance: &mut Chance, now: &Situation<'_>) -> Order {
     match now.mode {
         None => chance.of(&OPENS),
         Some(_) if chance.one_in(16) => Order::Close,
+        Some(Mode::Output | Mode::Extend) if chance.one_in(6) => Order::Close,
         Some(Mode::Output | Mode::Extend) => write,
         Some(Mode::Input) => {
             let (next, read) = (Order::Next, Order::Read);
@@ -257,6 +258,7 @@ fn record(chance: &mut Chance, kind: Kind) -> String {
         Organization::Indexed => {
             let mut record = String::new();
             for letters in ["kl", "abcd", "1234", "xy", "xy", "1234", " st"] {
+                let letters = if chance.one_in(8) { "!?" } else { letters };
                 record.push(chance.letter(letters));
             }
             record + &rest(chance, 9)

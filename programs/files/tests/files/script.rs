@@ -43,7 +43,8 @@ pub struct Line {
     pub number: u32,
     /// The DEPENDING ON field.
     pub depending: u32,
-    /// The record area; `~` is a line feed, `^` a carriage return.
+    /// The record area; `~` is a line feed, `^` a carriage return, `!` and `?` bytes of zeros and
+    /// of ones.
     pub record: String,
 }
 

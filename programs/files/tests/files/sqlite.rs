@@ -19,6 +19,10 @@ create unique index cobol_alternate_of on cobol_alternate (data, number, primary
 create table cobol_garbage (data integer primary key);
 ";
 
+const RECORD: &str = "select record from cobol_record where data = ?1 and key = ?2";
+const ENTRY_OF: &str = "select key, place, primary_key from cobol_alternate
+    where data = ?1 and number = ?2 and primary_key = ?3";
+
 /// The store, and which generation of records is looked at.
 pub struct Sqlite {
     store: Connection,
@@ -56,6 +60,24 @@ impl Sqlite {
         )
     }
 
+    /// Each look-up, and how SQLite goes about it.
+    pub fn plans(&self) -> Vec<(&'static str, Vec<String>)> {
+        let (key, at): (&[u8], (&[u8], u64)) = (&[], (&[], 0));
+        let mut texts = vec![RECORD, ENTRY_OF];
+        texts.extend(each(key).map(|seek| record_query(seek).0));
+        texts.extend(each(at).map(|seek| entry_query(seek).0));
+        let plan = |text: &'static str| {
+            let mut plan = self.store.prepare(&format!("explain query plan {text}"))?;
+            let (mut rows, mut steps) = (plan.raw_query(), Vec::new());
+            while let Some(row) = rows.next()? {
+                steps.push(row.get(3)?);
+            }
+            Ok((text, steps))
+        };
+        let plans: rusqlite::Result<_> = texts.into_iter().map(plan).collect();
+        plans.expect("plans")
+    }
+
     fn statement(&self, text: &str) -> rusqlite::Result<CachedStatement<'_>> {
         self.store.prepare_cached(text)
     }
@@ -69,6 +91,11 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let place: i64 = row.get(1)?;
     let place = u64::try_from(place).expect("a place");
     Ok(Entry { key: row.get(0)?, place, primary: row.get(2)? })
+}
+
+fn each<K: Copy>(at: K) -> [Seek<K>; 6] {
+    let (least, above) = (Seek::AtLeast(at), Seek::Above(at));
+    [Seek::First, Seek::Last, least, above, Seek::Below(at), Seek::AtMost(at)]
 }
 
 /// A statement that finds one record, and what it compares with.
@@ -123,8 +150,7 @@ impl Records for Sqlite {
     type Error = rusqlite::Error;
 
     fn record(&mut self, key: &[u8]) -> rusqlite::Result<Option<Vec<u8>>> {
-        let text = "select record from cobol_record where data = ?1 and key = ?2";
-        self.statement(text)?.query_row(params![self.data, key], |row| row.get(0)).optional()
+        self.statement(RECORD)?.query_row(params![self.data, key], |row| row.get(0)).optional()
     }
 
     fn seek(&mut self, seek: Seek<&[u8]>) -> rusqlite::Result<Option<Held>> {
@@ -155,9 +181,7 @@ impl Records for Sqlite {
     }
 
     fn entry_of(&mut self, number: usize, primary: &[u8]) -> rusqlite::Result<Option<Entry>> {
-        let text = "select key, place, primary_key from cobol_alternate
-            where data = ?1 and number = ?2 and primary_key = ?3";
-        self.statement(text)?.query_row(params![self.data, number, primary], entry).optional()
+        self.statement(ENTRY_OF)?.query_row(params![self.data, number, primary], entry).optional()
     }
 
     fn put_entry(&mut self, number: usize, entry: &Entry) -> rusqlite::Result<()> {

@@ -102,3 +102,11 @@ fn duplicates_are_told_by_read_where_that_is_set() {
     let primary = Operation::Read(Wanted::Key { number: 0, value: b"ka" });
     assert_eq!(ask(ReadDuplicates::Told, primary), Status::Done);
 }
+
+#[test]
+fn each_look_up_walks_an_index_and_sorts_nothing() {
+    for (statement, plan) in Sqlite::new().plans() {
+        let searches = plan.iter().all(|step| step.starts_with("SEARCH "));
+        assert!(searches, "{statement}\n{plan:?}");
+    }
+}

@@ -49,7 +49,7 @@ main.
     perform forever
         accept L
         if L-VERB = "ZZ" stop run end-if
-        inspect L-REC converting "~^" to x"0A0D"
+        inspect L-REC converting "~^!?" to x"0A0D00FF"
         move L-REC to R
         move L-NUMBER to RK
         move L-DEP to D-LEN
@@ -72,7 +72,7 @@ main.
         when "UN" unlock F
         when "DF" delete file F
         end-evaluate
-        inspect R converting x"0A0D" to "~^"
+        inspect R converting x"0A0D00FF" to "~^!?"
         display FS " " RK " " D-LEN " " R
     end-perform.
 read-key.
