@@ -29,7 +29,7 @@ pub enum Closing {
     Lock,
     /// WITH NO REWIND.
     NoRewind,
-    /// REEL or UNIT: the file stays open.
+    /// REEL or UNIT: the file stays open, unless it is indexed or not there.
     Unit,
 }
 
@@ -61,7 +61,7 @@ pub enum Verb<'a> {
     Write(Area<'a>),
     /// REWRITE.
     Rewrite(Area<'a>),
-    /// DELETE.
+    /// DELETE; of an indexed file by the value of its primary key in the record area.
     Delete(Wanted<'a>),
     /// UNLOCK.
     Unlock,
@@ -198,32 +198,36 @@ impl Front {
     }
 
     fn close(&mut self, closing: Closing) -> Status {
-        match closing {
-            Closing::Plain => {
+        let absent = match &self.state {
+            State::Open(open) => {
+                matches!(open.position, Position::AbsentUnread | Position::Absent)
+            }
+            State::Closed | State::Locked => true,
+        };
+        // What NO REWIND, REEL and UNIT say is heard only where there is a file of bytes.
+        let heard = match self.select.organization {
+            Organization::Indexed => false,
+            Organization::LineSequential | Organization::Sequential | Organization::Relative => {
+                !absent
+            }
+        };
+        match (closing, heard) {
+            (Closing::Plain, _) | (Closing::NoRewind | Closing::Unit, false) => {
                 self.state = State::Closed;
                 Status::Done
             }
-            Closing::Lock => {
+            (Closing::Lock, _) => {
                 self.state = State::Locked;
                 Status::Done
             }
-            Closing::NoRewind => {
+            (Closing::NoRewind, true) => {
                 self.state = State::Closed;
-                self.on_a_disk()
+                Status::NoUnit
             }
-            Closing::Unit => {
+            (Closing::Unit, true) => {
                 if let State::Open(open) = &mut self.state {
                     open.last_verb = LastVerb::Other;
                 }
-                self.on_a_disk()
-            }
-        }
-    }
-
-    const fn on_a_disk(&self) -> Status {
-        match self.select.organization {
-            Organization::Indexed => Status::Done,
-            Organization::LineSequential | Organization::Sequential | Organization::Relative => {
                 Status::NoUnit
             }
         }

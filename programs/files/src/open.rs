@@ -1,6 +1,6 @@
 //! OPEN and DELETE FILE: what comes of them, by what is known of the file.
 
-use crate::definition::Organization;
+use crate::definition::{Definition, Organization};
 use crate::status::Status;
 
 /// How a file is opened.
@@ -34,6 +34,19 @@ pub enum Presence {
     Fits,
     /// It has one with another organization, longest record or keys.
     Differs,
+}
+
+impl Presence {
+    /// What the store has, by what the program says and what the file catalogue says, if it has the
+    /// file. The shortest record is not compared: programs may differ in it.
+    #[must_use]
+    pub fn of(program: &Definition, catalogue: Option<&Definition>) -> Self {
+        let Some(catalogue) = catalogue else { return Self::Missing };
+        let same = program.organization() == catalogue.organization()
+            && program.lengths().max == catalogue.lengths().max
+            && program.keys() == catalogue.keys();
+        if same { Self::Fits } else { Self::Differs }
+    }
 }
 
 /// What the service may do with the file.

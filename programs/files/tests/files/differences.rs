@@ -59,7 +59,21 @@ fn a_name_that_no_file_set_has_is_31_and_gnucobol_opens_any_path() {
 fn fewer_keys_are_39_at_open_and_gnucobol_says_00() {
     let kind = Kind::of(INDEXED, Access::Dynamic);
     let mut program = Program::new(kind.declared(), Memory::default());
-    program.presence = Presence::Differs;
+    let catalogue = kind.declared().definition;
+    let keys = catalogue.keys().iter().take(1).cloned().collect();
+    let of = |organization, min, max, keys| {
+        Definition::new(organization, Lengths { min, max }, keys).expect("a file")
+    };
+    let fewer = of(INDEXED, 7, 16, keys);
+    let longer = of(INDEXED, 7, 17, catalogue.keys().to_vec());
+    let shortest = of(INDEXED, 8, 16, catalogue.keys().to_vec());
+    let other = of(RELATIVE, 7, 16, Vec::new());
+    for differs in [&fewer, &longer, &other] {
+        assert_eq!(Presence::of(differs, Some(&catalogue)), Presence::Differs, "{differs:?}");
+    }
+    assert_eq!(Presence::of(&shortest, Some(&catalogue)), Presence::Fits);
+    assert_eq!(Presence::of(&fewer, None), Presence::Missing);
+    program.presence = Presence::of(&fewer, Some(&catalogue));
     assert_eq!(program.run(&line(Order::OpenInput)).status, "39");
     let oracle = Oracle::of(kind);
     oracle.run(0, &[vec![line(Order::OpenOutput), with(Order::Write, "ka1xx1s")]]);

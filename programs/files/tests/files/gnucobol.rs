@@ -113,6 +113,7 @@ impl Oracle {
         write(path("script"), text).expect("a script");
         let ended = Command::new(path("oracle"))
             .current_dir(self.folder.path())
+            .env_clear()
             .env("LC_ALL", "C.UTF-8")
             .stdin(Stdio::from(File::open(path("script")).expect("a script")))
             .stdout(Stdio::from(File::create(path("shown")).expect("a file")))

@@ -129,7 +129,9 @@ fn compare(past: &Past, step: &Step<'_>) -> Verdict {
         return Verdict::Passing(Difference::RelativeMissing);
     }
     match order {
-        Order::Close | Order::CloseLock if (ours, theirs) == ("42", "00") => {
+        Order::Close | Order::CloseLock | Order::CloseNoRewind | Order::CloseUnit
+            if ours == "42" && theirs.starts_with('0') =>
+        {
             Verdict::Parting(Difference::CloseLocked)
         }
         Order::Rewrite if kind.organization == Organization::Indexed && sequential => {
@@ -181,7 +183,8 @@ fn script(kind: Kind, seed: u64) -> Vec<(Line, Option<Mode>, Shown)> {
             Organization::Indexed | Organization::LineSequential => true,
             Organization::Sequential | Organization::Relative => false,
         };
-        if locked && frees && matches!(line.order, Order::Close | Order::CloseLock) {
+        let closes = [Order::Close, Order::CloseLock, Order::CloseNoRewind, Order::CloseUnit];
+        if locked && frees && closes.contains(&line.order) {
             continue;
         }
         locked |= line.order == Order::CloseLock && mode.is_some();
@@ -313,14 +316,14 @@ fn relative_files_in_dynamic_access_answer_as_under_gnucobol() {
     let kind = Kind::of(RELATIVE, Access::Dynamic);
     same_but_for(
         kind,
-        "00 10 22 23 24 35 38 41 42 46 47 48 49",
+        "00 07 10 22 23 24 35 38 41 42 46 47 48 49",
         &[previous, missing, position, locked],
     );
     let length = Difference::RelativeLength;
     let varying = kind.depending().optional();
     same_but_for(
         varying,
-        "00 05 10 22 23 24 38 41 42 44 46 47 48 49",
+        "00 05 07 10 22 23 24 38 41 42 44 46 47 48 49",
         &[previous, missing, position, length, locked],
     );
 }
@@ -330,7 +333,7 @@ fn relative_files_in_random_access_answer_as_under_gnucobol() {
     let kind = Kind::of(RELATIVE, Access::Random);
     same_but_for(
         kind,
-        "00 22 23 24 35 38 41 42 47 48 49",
+        "00 07 22 23 24 35 38 41 42 47 48 49",
         &[Difference::RelativeMissing, Difference::CloseLocked],
     );
 }
@@ -340,26 +343,30 @@ fn relative_files_in_sequential_access_answer_as_under_gnucobol() {
     let (previous, extend) = (Difference::RelativePrevious, Difference::RelativeExtend);
     let (delete, locked) = (Difference::RelativeDelete, Difference::CloseLocked);
     let kind = Kind::of(RELATIVE, Access::Sequential);
-    same_but_for(kind, "00 10 23 35 38 41 42 43 46 47 48 49", &[previous, extend, delete, locked]);
+    same_but_for(
+        kind,
+        "00 07 10 23 35 38 41 42 43 46 47 48 49",
+        &[previous, extend, delete, locked],
+    );
 }
 
 #[test]
 fn sequential_files_answer_as_under_gnucobol() {
-    same_but_for(SEQUENTIAL, "00 10 35 38 41 42 43 46 47 48 49", &[Difference::CloseLocked]);
+    same_but_for(SEQUENTIAL, "00 07 10 35 38 41 42 43 46 47 48 49", &[Difference::CloseLocked]);
     same_but_for(
         SEQUENTIAL.optional(),
-        "00 05 10 38 41 42 43 46 47 48 49",
+        "00 05 07 10 38 41 42 43 46 47 48 49",
         &[Difference::CloseLocked],
     );
     same_but_for(
         SEQUENTIAL.depending(),
-        "00 10 35 38 41 42 43 44 46 47 48 49",
+        "00 07 10 35 38 41 42 43 44 46 47 48 49",
         &[Difference::CloseLocked],
     );
 }
 
 #[test]
 fn line_sequential_files_answer_as_under_gnucobol() {
-    same_but_for(LINE, "00 10 35 38 41 42 46 47 48", &[Difference::LineEnds]);
-    same_but_for(LINE.optional(), "00 05 10 38 41 42 46 47 48", &[Difference::LineEnds]);
+    same_but_for(LINE, "00 07 10 35 38 41 42 46 47 48", &[Difference::LineEnds]);
+    same_but_for(LINE.optional(), "00 05 07 10 38 41 42 46 47 48", &[Difference::LineEnds]);
 }

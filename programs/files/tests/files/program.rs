@@ -135,6 +135,8 @@ impl<S: Generations> Program<S> {
             Order::OpenExtend => Verb::Open(Mode::Extend),
             Order::Close => Verb::Close(Closing::Plain),
             Order::CloseLock => Verb::Close(Closing::Lock),
+            Order::CloseNoRewind => Verb::Close(Closing::NoRewind),
+            Order::CloseUnit => Verb::Close(Closing::Unit),
             Order::Next => Verb::Step(Direction::Next),
             Order::Previous => Verb::Step(Direction::Previous),
             Order::Read => Verb::Read(wanted(line.key, &value)),

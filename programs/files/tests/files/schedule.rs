@@ -198,7 +198,9 @@ fn order(chance: &mut Chance, now: &Situation<'_>) -> Order {
     };
     let write = Order::Write;
     if chance.one_in(40) {
-        return chance.of(&[Order::CloseLock, Order::Unlock, Order::DeleteFile, Order::OpenBoth]);
+        let (rewind, unit) = (Order::CloseNoRewind, Order::CloseUnit);
+        let (lock, unlock) = (Order::CloseLock, Order::Unlock);
+        return chance.of(&[lock, rewind, unit, unlock, Order::DeleteFile, Order::OpenBoth]);
     }
     if chance.one_in(20) {
         let (next, read) = (Order::Next, Order::Read);
@@ -244,6 +246,8 @@ fn compiles(kind: Kind, order: Order) -> bool {
         | Order::OpenExtend
         | Order::Close
         | Order::CloseLock
+        | Order::CloseNoRewind
+        | Order::CloseUnit
         | Order::Write
         | Order::Unlock
         | Order::DeleteFile => true,

@@ -22,26 +22,20 @@ impl<R: Records> File<'_, R> {
         placing: Placing,
     ) -> Result<Answer, Failure<R::Error>> {
         let primary = self.primary()?.value(record);
-        let exists = match placing {
+        let last = self.cursor.last_written.as_ref();
+        let (least, exists) = match placing {
             // Whatever is there already, keys that are to ascend from nothing did not.
-            Placing::AscendingFromEmpty => Status::OutOfOrder,
-            Placing::Ascending | Placing::ByKey => Status::Exists,
+            Placing::AscendingFromEmpty => (last, Status::OutOfOrder),
+            Placing::Ascending => (last, Status::Exists),
+            Placing::ByKey => (None, Status::Exists),
             Placing::Number(_) | Placing::Append => {
                 return Err(Failure::Malformed(Malformed::Organization));
             }
         };
-        self.hold_first()?;
-        let above = self.cursor.last_written.as_ref().is_some_and(|last| *last > primary);
-        match placing {
-            Placing::AscendingFromEmpty | Placing::Ascending if above => {
-                return Ok(Answer::of(Status::OutOfOrder));
-            }
-            Placing::AscendingFromEmpty
-            | Placing::Ascending
-            | Placing::ByKey
-            | Placing::Number(_)
-            | Placing::Append => {}
+        if least.is_some_and(|least| primary < *least) {
+            return Ok(Answer::of(Status::OutOfOrder));
         }
+        self.hold_first()?;
         self.cursor.last_written = Some(primary.clone());
         if self.has_other(record, &primary)? || self.records.record(&primary)?.is_some() {
             return Ok(Answer::of(exists));

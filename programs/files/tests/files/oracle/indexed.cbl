@@ -69,6 +69,8 @@ main.
         when "WR" write R
         when "RW" rewrite R
         when "DE" delete F
+        when "CN" close F no rewind
+        when "CU" close F unit
         when "UN" unlock F
         when "DF" delete file F
         end-evaluate

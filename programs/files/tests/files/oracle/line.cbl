@@ -52,6 +52,8 @@ main.
         when "CK" close F with lock
         when "RN" read F next
         when "WR" write R
+        when "CN" close F no rewind
+        when "CU" close F unit
         when "UN" unlock F
         when "DF" delete file F
         end-evaluate

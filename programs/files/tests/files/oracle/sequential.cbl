@@ -54,6 +54,8 @@ main.
         when "RN" read F next
         when "WR" write R
         when "RW" rewrite R
+        when "CN" close F no rewind
+        when "CU" close F unit
         when "UN" unlock F
         when "DF" delete file F
         end-evaluate
