@@ -214,6 +214,30 @@ fn read_previous_of_a_relative_file_gives_each_record_and_gnucobol_skips_some() 
 }
 
 #[test]
+fn read_previous_of_a_relative_file_goes_as_in_an_indexed_one() {
+    let start = at(Order::Start(Relation::AtMost, Length::Whole), 3);
+    let then = [
+        line(Order::OpenInput),
+        line(Order::Previous),
+        line(Order::Next),
+        start,
+        line(Order::Previous),
+        line(Order::Previous),
+        line(Order::Previous),
+        line(Order::Next),
+        at(Order::Read, 5),
+        line(Order::Next),
+        line(Order::Previous),
+    ];
+    let mut program =
+        Program::new(Kind::of(RELATIVE, Access::Dynamic).declared(), Memory::default());
+    let ours: Vec<_> = relative(&[1, 2, 5], &then).iter().map(|line| program.run(line)).collect();
+    assert_eq!(statuses(&ours[5..]), "00 10 00 00 00 00 10 00 00 10 00");
+    let numbers: Vec<_> = ours[7..].iter().map(|shown| shown.number).collect();
+    assert_eq!(numbers, [1, 3, 2, 1, 0, 1, 5, 0, 5]);
+}
+
+#[test]
 fn a_number_without_record_is_23_and_gnucobol_says_00_below_the_greatest() {
     let then = [line(Order::OpenBoth), at(Order::Rewrite, 2), at(Order::Delete, 2)];
     let read = at(Order::Read, 2);

@@ -212,6 +212,11 @@ fn rows_that_contradict_each_other_are_told_and_never_answered() {
     records.put(b"kb", b"kb1xx1s").expect("memory");
     let delete = Operation::Delete(Deleted::Key(b"kb"));
     assert_eq!(cursor.answer(terms, &mut records, &delete), Err(Failure::Inconsistent));
+    for record in [b"short".as_slice(), b"longer than sixteen"] {
+        let write = Operation::Write { record, placing: Placing::ByKey };
+        let told = Err(Failure::Malformed(Malformed::RecordLength));
+        assert_eq!(cursor.answer(terms, &mut records, &write), told);
+    }
     let nothing = Operation::Delete(Deleted::LastRead);
     let told = Err(Failure::Malformed(Malformed::NothingRead));
     assert_eq!(cursor.answer(terms, &mut records, &nothing), told);
