@@ -1,4 +1,7 @@
 //! Which call, and with which content.
+//!
+//! `domains/service/rules/src/id.rs` has the same words: rules know no store and decide by digests,
+//! here is what stands in the columns.
 
 use std::fmt;
 

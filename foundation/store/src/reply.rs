@@ -1,4 +1,5 @@
-//! What a call was answered, as it is kept.
+//! What a call was answered, as it is kept. What becomes of it is decided by rules that know no
+//! store, and have their own types for it (`domains/service/rules/src/stored.rs`).
 
 use crate::{Content, Trouble};
 

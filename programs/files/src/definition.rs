@@ -1,4 +1,5 @@
-//! What a file is: organization, lengths of records, keys; checked once, then believed.
+//! What a file is: organization, lengths of records, keys; checked once, then believed. As a worker
+//! is told it, not yet checked, it stands in `programs/frames/src/frame.rs`.
 
 /// How a file's records are ordered. The numbers are those of the file catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,6 @@
 //! What a worker asks the engine of a file, and what it is answered.
+//!
+//! Here it is decided on. As bytes it is in `programs/frames/src/file.rs`; neither uses the other.
 
 use crate::status::Status;
 

@@ -1,4 +1,6 @@
 //! How an operation ended: one list for all spellings of the program interface.
+//!
+//! Frames have it too (`programs/frames/src/code.rs`): what a library includes uses nothing.
 
 use std::error::Error;
 use std::fmt;

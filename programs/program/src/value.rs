@@ -1,4 +1,4 @@
-//! A value of SQL, as a program holds it.
+//! A value of SQL, as a program holds it; as bytes between processes it is a frame's.
 #![expect(unsafe_code, reason = "a union of C")]
 
 use crate::table::{self, Held, In};

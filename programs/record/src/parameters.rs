@@ -107,7 +107,8 @@ pub enum Improper {
 }
 
 /// What a body says, in sixteen bytes: equal for two bodies that hand a program of this name the
-/// same values, however they are written.
+/// same values, however they are written. Rules and store have types of their own for these bytes:
+/// neither makes them, and this crate uses nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Content(pub [u8; 16]);
 

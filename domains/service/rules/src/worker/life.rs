@@ -31,7 +31,8 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ("late-frame-taken", "a frame is of the call under way"),
 ];
 
-/// One call given to one worker; only rises.
+/// One call given to one worker; only rises. Frames carry it as a type of their own: rules use only
+/// the vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Turn(pub u64);
