@@ -111,6 +111,14 @@ fn every_offset_size_and_number_of_the_header_is_that_of_the_crate() {
 }
 
 #[test]
+fn a_code_has_the_same_number_in_frames() {
+    let ours = Code::ALL.map(|code| (format!("{code:?}"), code.number()));
+    let frames = tsugi_frames::Code::ALL.map(|code| (format!("{code:?}"), code.number()));
+    let done = ("Done".to_owned(), DONE);
+    assert!(std::iter::once(&done).chain(&ours).eq(&frames), "{ours:?} {frames:?}");
+}
+
+#[test]
 fn the_table_has_the_order_of_the_first_version() {
     let mut end = None;
     for line in types().lines().filter(|line| !line.contains(".v.")) {
