@@ -5,4 +5,5 @@ pub mod decisions;
 pub mod mutants;
 pub mod run;
 pub mod series;
+pub mod services;
 pub mod shrink;

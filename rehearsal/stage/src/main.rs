@@ -1,5 +1,5 @@
-//! `sim`: runs seeds against the cluster's machine until enough takeovers were seen, then looks
-//! for every planted fault.
+//! `sim`: runs seeds against the cluster's machine until enough takeovers were seen, or against the
+//! rules of services until enough calls were, then looks for every planted fault.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use tsugi_cluster_rules::mutant::plant;
 use tsugi_stage::decisions::{self, Decisions};
 use tsugi_stage::run::{Ledgers, Run, Verdict, Voters};
-use tsugi_stage::{coverage, mutants, series, shrink};
+use tsugi_stage::{coverage, mutants, series, services, shrink};
 
 /// Rehearse the cluster in a false world, from seeds.
 #[derive(Parser)]
@@ -31,6 +31,9 @@ struct Asked {
     /// Run a list of decisions from a file.
     #[arg(long)]
     replay: Option<PathBuf>,
+    /// Play so many calls of services instead, and look for the faults planted in their rules.
+    #[arg(long)]
+    calls: Option<u64>,
     /// Look for this planted fault only, and show the shortest list of decisions that finds it.
     #[arg(long)]
     mutant: Option<String>,
@@ -38,6 +41,9 @@ struct Asked {
 
 fn main() -> ExitCode {
     let asked = Asked::parse();
+    if let Some(calls) = asked.calls {
+        return services::play(asked.seed, asked.from, calls);
+    }
     if let Some(file) = asked.replay {
         return replay(&file);
     }
