@@ -353,7 +353,7 @@ fn a_number_that_does_not_fit_the_relative_key_is_14_under_both() {
         .replace("key is >= RK", "key is >= SHORT")
         .replace("key is < RK", "key is < SHORT")
         .replace("key is <= RK", "key is <= SHORT")
-        .replace("01 FNAME", "01 SHORT pic 9.\n01 FNAME");
+        .replace("copy ", "01 SHORT pic 9.\ncopy ");
     let theirs = Oracle::compile(&source).run(0, &[script.clone()]);
     let mut declared = kind.declared();
     declared.select.largest = Some(9);

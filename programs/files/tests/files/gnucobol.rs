@@ -66,6 +66,8 @@ impl Oracle {
         let program = TempDir::new().expect("a folder");
         let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a folder");
         write(program.path().join("oracle.cbl"), source).expect("the source");
+        let script = include_str!("oracle/script.cpy");
+        write(program.path().join("script.cpy"), script).expect("what it copies");
         let said = Command::new("cobc")
             .args(["-x", "-free", "-w", "-o", "oracle", "oracle.cbl"])
             .current_dir(program.path())
