@@ -397,13 +397,5 @@ fn of_event(event: &Event) -> (&'static str, Vec<CallId>) {
 }
 
 fn stage_word(stage: Option<Stage>) -> &'static str {
-    match stage {
-        None => "-",
-        Some(Stage::Queued) => "queued",
-        Some(Stage::Starting) => "starting",
-        Some(Stage::Running) => "running",
-        Some(Stage::Ended(_)) => "ended",
-        Some(Stage::InDoubt) => "in doubt",
-        Some(Stage::Losing) => "losing",
-    }
+    stage.map_or("-", Stage::word)
 }

@@ -93,24 +93,40 @@ fn longest_gap(answers: &[(Duration, &str)], end: Duration) -> Gap {
     best
 }
 
+/// Which call was given which number last, and what cannot be side by side.
+#[derive(Default)]
+struct Given<'a> {
+    call_of: BTreeMap<u64, &'a Call>,
+    number_of: BTreeMap<u64, (u64, &'a Call)>,
+    /// A number given to two calls, or a call given two; the later one behind.
+    at_odds: Vec<(&'a Call, u64, &'a Call)>,
+}
+
+impl<'a> Given<'a> {
+    fn of(calls: impl IntoIterator<Item = &'a Call>) -> Self {
+        let mut given = Self::default();
+        for call in calls {
+            let CallEnd::Answered { number, .. } = call.end else { continue };
+            let other_call = given.call_of.insert(number, call);
+            let other_call = other_call.filter(|other| other.serial != call.serial);
+            let other_number = given.number_of.insert(call.serial, (number, call));
+            let other_number = other_number.filter(|(other, _)| *other != number);
+            let others = other_call.into_iter().chain(other_number.map(|(_, other)| other));
+            given.at_odds.extend(others.map(|other| (other, number, call)));
+        }
+        given
+    }
+}
+
 /// How many numbers were lost and doubled among the calls begun since `since`, later tries of the
 /// same calls included. Numbers of other calls, as of one that was asked again after an earlier
 /// fault, fill no gap of their own but are not missing either.
 fn numbers(calls: &[&Call], since: Duration) -> (u64, u64) {
     let begun: BTreeSet<u64> =
         calls.iter().filter(|c| !c.again && c.from >= since).map(|c| c.serial).collect();
-    let mut call_of: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut number_of: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut doubled = BTreeSet::new();
-    for call in calls {
-        let CallEnd::Answered { number, .. } = call.end else { continue };
-        let other_call = call_of.insert(number, call.serial).is_some_and(|s| s != call.serial);
-        let other_number = number_of.insert(call.serial, number).is_some_and(|n| n != number);
-        if other_call || other_number {
-            doubled.insert(number);
-        }
-    }
-    let own = || begun.iter().filter_map(|serial| number_of.get(serial));
+    let Given { call_of, number_of, at_odds } = Given::of(calls.iter().copied());
+    let doubled: BTreeSet<u64> = at_odds.iter().map(|(_, number, _)| *number).collect();
+    let own = || begun.iter().filter_map(|serial| number_of.get(serial).map(|(number, _)| number));
     let lost = match (own().min(), own().max()) {
         (Some(first), Some(last)) => last - first + 1 - call_of.range(first..=last).count() as u64,
         (None, _) | (_, None) => 0,
@@ -121,23 +137,10 @@ fn numbers(calls: &[&Call], since: Duration) -> (u64, u64) {
 /// The first answers that cannot be side by side: who gave a number, when, and to which call.
 #[must_use]
 pub fn at_odds(calls: &[Call]) -> String {
-    let mut first: BTreeMap<(&str, u64), &Call> = BTreeMap::new();
-    let mut told = Vec::new();
-    for call in calls {
-        let CallEnd::Answered { number, .. } = call.end else { continue };
-        for (key, what) in [(("number", number), call.serial), (("call", call.serial), number)] {
-            let other = first.insert(key, call);
-            let theirs = |c: &Call| match &c.end {
-                CallEnd::Answered { number, .. } if key.0 == "call" => *number,
-                CallEnd::Answered { .. } | CallEnd::Failed(_) => c.serial,
-            };
-            if let Some(other) = other.filter(|c| theirs(c) != what) {
-                told.push(format!("{} and {}", tell(other), tell(call)));
-            }
-        }
-    }
-    let (more, few) = (told.len().saturating_sub(AT_ODDS), told.into_iter().take(AT_ODDS));
-    format!("{}, and {more} more", few.collect::<Vec<_>>().join("; "))
+    let all = Given::of(calls).at_odds;
+    let told = all.iter().take(AT_ODDS).map(|(one, _, other)| tell(one) + " and " + &tell(other));
+    let more = all.len().saturating_sub(AT_ODDS);
+    format!("{}, and {more} more", told.collect::<Vec<_>>().join("; "))
 }
 
 /// How many are told.

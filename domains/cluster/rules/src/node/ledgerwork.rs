@@ -360,9 +360,18 @@ impl Node {
 
     /// Writes down something that happened.
     pub(super) fn note(&mut self, now: Now, about: Option<(GroupName, Epoch)>, what: Happening) {
-        let (group, epoch) = about.map_or((None, None), |(g, e)| (Some(g), Some(e)));
-        let by = self.me.clone();
-        self.paperwork.keep([EventRecord { at: now.wall, by, group, epoch, what }]);
+        self.paperwork.keep([self.event(now, about, what)]);
+    }
+
+    /// Something that happens now, as this node tells it.
+    pub(super) fn event(
+        &self,
+        now: Now,
+        about: Option<(GroupName, Epoch)>,
+        what: Happening,
+    ) -> EventRecord {
+        let (group, epoch) = about.unzip();
+        EventRecord { at: now.wall, by: self.me.clone(), group, epoch, what }
     }
 
     pub(super) fn note_clock_step(&mut self, now: Now, by_ms: i64) {

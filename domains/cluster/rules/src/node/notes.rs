@@ -1,4 +1,4 @@
-//! What a node writes down of what it sees happen to itself; it decides nothing.
+//! What a node writes down of what it sees happen to itself and to others; it decides nothing.
 
 use tsugi_vocabulary::{Epoch, GroupName, Moment, NodeName, Span};
 
@@ -29,8 +29,7 @@ impl Node {
             Some(leader) if *leader == self.me => self.note(now, None, what),
             Some(leader) if leader != of && hears_leader => {}
             Some(_) | None => {
-                let by = self.me.clone();
-                let event = EventRecord { at: now.wall, by, group: None, epoch: None, what };
+                let event = self.event(now, None, what);
                 self.unsaid.insert(of.clone(), Unsaid { heard: now.lease, event });
             }
         }

@@ -25,6 +25,21 @@ pub enum Stage {
     Losing,
 }
 
+impl Stage {
+    /// As a word, for tables and counts.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Ended(_) => "ended",
+            Self::InDoubt => "in doubt",
+            Self::Losing => "losing",
+        }
+    }
+}
+
 /// Whether other calls may be in the same sitting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alone {

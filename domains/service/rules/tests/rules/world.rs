@@ -55,15 +55,7 @@ pub fn body_of(content: Content) -> u8 {
 }
 
 pub fn stage_word(stage: Option<Stage>) -> &'static str {
-    match stage {
-        None => "-",
-        Some(Stage::Queued) => "queued",
-        Some(Stage::Starting) => "starting",
-        Some(Stage::Running) => "running",
-        Some(Stage::Ended(_)) => "ended",
-        Some(Stage::InDoubt) => "in doubt",
-        Some(Stage::Losing) => "losing",
-    }
+    stage.map_or("-", Stage::word)
 }
 
 pub fn services() -> BTreeMap<ServiceNumber, Service> {
