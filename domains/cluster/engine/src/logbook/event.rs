@@ -40,7 +40,7 @@ pub(super) fn message(event: &EventRecord, record: &Record, language: Language) 
             Some(messages::takeover_observed(event.group.as_ref()?, to, why))
         }
         Happening::Lost { node, cause } => lost(node, cause),
-        Happening::Returned { node, cause } => Some(returned(node, cause)),
+        Happening::Returned { node, cause, .. } => Some(returned(node, cause)),
         Happening::ClockStepped { node, by_ms } => Some(messages::clock_stepped(node, by_ms)),
         Happening::Link { node, link, state } => Some(match state {
             LinkState::Down => messages::link_down(link, node),

@@ -319,6 +319,7 @@ fn happenings() -> Vec<(&'static str, Happening)> {
     let fenced = |how| Happening::Fenced { node: node("a"), took: Span::millis(1_250), how };
     let id = MonitorId::new(resource("server"), Some(resource("port")));
     let monitor = |turn| Happening::Monitor { id: id.clone(), turn };
+    let returned = |last_seen, cause| Happening::Returned { node: node("a"), cause, last_seen };
     let link = |state| Happening::Link { node: node("a"), link: "eth0".to_owned(), state };
     vec![
         ("started", Happening::Started { steps: steps.clone(), took: Span::millis(352) }),
@@ -326,7 +327,8 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("failed", Happening::Failed { cause: cause.clone(), answer: Answer::Restarted }),
         ("observed", Happening::Observed { cause: cause.clone(), to: node("b") }),
         ("lost", Happening::Lost { node: a.clone(), cause: cause.clone() }),
-        ("returned", Happening::Returned { node: a.clone(), cause }),
+        ("returned", returned(None, cause.clone())),
+        ("returned-since", returned(Some(Index(71)), cause)),
         ("clock-stepped", Happening::ClockStepped { node: a.clone(), by_ms: -1500 }),
         ("link-down", link(LinkState::Down)),
         ("link-up", link(LinkState::Up)),
@@ -398,7 +400,8 @@ fn an_event_of_version_1_is_kept_whatever_happened() {
         Happening::Failed { .. },
         Happening::Observed { .. },
         Happening::Lost { .. },
-        Happening::Returned { .. },
+        Happening::Returned { last_seen: None, .. },
+        Happening::Returned { last_seen: Some(_), .. },
         Happening::ClockStepped { .. },
         Happening::Link { state: LinkState::Up, .. },
         Happening::Link { state: LinkState::Down, .. },

@@ -1,6 +1,6 @@
 //! What a node writes down of what it sees happen to itself and to others; it decides nothing.
 
-use tsugi_vocabulary::{Epoch, GroupName, Moment, NodeName, Span};
+use tsugi_vocabulary::{Epoch, GroupName, Index, Moment, NodeName, Span};
 
 use super::Now;
 use super::machine::Node;
@@ -21,8 +21,8 @@ pub(super) struct Unsaid {
 impl Node {
     /// Another node is heard again after a silence. Who leads tells of it; where nobody leads who
     /// could have heard that, as after a cut of the leader itself, whoever leads next does.
-    pub(super) fn note_return(&mut self, now: Now, of: &NodeName, cause: Cause) {
-        let what = Happening::Returned { node: of.clone(), cause };
+    pub(super) fn note_return(&mut self, now: Now, of: &NodeName, (cause, seen): (Cause, Index)) {
+        let what = Happening::Returned { node: of.clone(), cause, last_seen: Some(seen) };
         let peer = self.leader.as_ref().and_then(|leader| self.peers.get(leader));
         let hears_leader = peer.is_some_and(|leader| leader.tells(now.lease, self.timing));
         match &self.leader {

@@ -30,6 +30,8 @@ pub(super) struct Peer {
     ttl: Span,
     /// It had been silent for a whole TTL: its next beat tells what that was.
     missed: Option<Moment>,
+    /// The newest entry that this node had applied when there was last a sign of it.
+    seen_at: Index,
     /// The newest entry that it told to have applied.
     pub(super) applied: Index,
     /// The newest entry that this node had applied when it was last told something by it.
@@ -142,6 +144,7 @@ impl Node {
         self.clear_of_doubt(now.lease, (&beat.sender, beat.boot));
         let at = self.record.applied;
         let Some(peer) = self.peers.get_mut(&beat.sender) else { return };
+        let seen_at = std::mem::replace(&mut peer.seen_at, at);
         (peer.applied, peer.told_at) = (beat.applied, at);
         self.contact.on_heard(now.lease);
         self.newest = self.newest.max(beat.applied);
@@ -165,13 +168,14 @@ impl Node {
         let cause = cause.filter(|cause| !(mine && is_of_the_way(cause)));
         self.paperwork.plan_again();
         if let Some(cause) = cause {
-            self.note_return(now, &beat.sender, cause);
+            self.note_return(now, &beat.sender, (cause, seen_at));
         }
     }
 
     /// The other node wrote on the disk that both share: it is not silent, though no network may
     /// lead to it.
     pub(super) fn note_sign_on_disk(&mut self, lived: Moment, boot: BootId) {
+        let at = self.record.applied;
         let others: Vec<NodeName> = self.peers.keys().cloned().collect();
         for other in &others {
             self.clear_of_doubt(lived, (other, boot));
@@ -180,6 +184,7 @@ impl Node {
             if peer.heard.is_some_and(|heard| heard >= lived) {
                 continue;
             }
+            peer.seen_at = at;
             // Another life of it: nothing that the former one said of itself is so any more.
             let another = peer.boot != boot;
             if another {

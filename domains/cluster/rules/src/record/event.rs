@@ -1,7 +1,7 @@
 //! What happened, as it is kept for `history` and `explain`.
 
 use serde::{Deserialize, Serialize};
-use tsugi_vocabulary::{Epoch, GroupName, NodeName, ResourceName, Span, Wall};
+use tsugi_vocabulary::{Epoch, GroupName, Index, NodeName, ResourceName, Span, Wall};
 
 use super::{Answer, FenceFault, HowOff};
 use crate::drill::rehearsal::Came;
@@ -71,6 +71,10 @@ pub enum Happening {
         node: NodeName,
         /// What it was.
         cause: Cause,
+        /// The newest entry that who tells this had applied when there was last a sign of the node:
+        /// what was decided before is of another absence. Nothing where a version without it tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_seen: Option<Index>,
     },
     /// The wall clock of a node stepped.
     ClockStepped {

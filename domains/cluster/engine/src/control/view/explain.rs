@@ -279,7 +279,8 @@ impl Turn<'_> {
     }
 
     /// How a node that was lost came back, if that is known. What it was when it was lost again is
-    /// another story.
+    /// another story, and so is a return from an absence that began when this was decided already:
+    /// who decided may have told nothing of the first, since it had been deaf itself.
     fn return_of<'c>(
         &self,
         lost: &NodeName,
@@ -290,8 +291,12 @@ impl Turn<'_> {
             is_it && e.version > self.entry
         };
         let mut until_again = chronicle.since(self.entry).take_while(|e| !again(e));
-        until_again
-            .find(|e| matches!(&e.value.what, Happening::Returned { node, .. } if node == lost))
+        until_again.find(|e| match &e.value.what {
+            Happening::Returned { node, last_seen, .. } => {
+                node == lost && last_seen.is_none_or(|seen| seen < self.entry)
+            }
+            _ => false,
+        })
     }
 
     fn cause_words(&self, first: &Cause, chronicle: &Chronicle) -> Words {

@@ -135,7 +135,7 @@ fn words(event: &EventRecord) -> Words {
             phrased(&phrase::happened_observed(group, to, first.word()))
         }
         Happening::Lost { cause: first, .. } => cause(first, Deed::Start),
-        Happening::Returned { node, cause: first } => phrased(&match first {
+        Happening::Returned { node, cause: first, .. } => phrased(&match first {
             Cause::PowerLost { .. } => phrase::returned_power(node),
             Cause::Frozen { pause, .. } => phrase::returned_frozen(node, pause.as_millis()),
             Cause::WasCutOff { .. } => phrase::returned_cut_off(node),

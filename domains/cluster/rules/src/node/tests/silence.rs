@@ -161,7 +161,9 @@ fn cl_25_without_a_majority_of_votes_nothing_is_taken_over() {
 fn return_of(bench: &Bench, node: &str) -> Option<Cause> {
     bench.taken.iter().flat_map(|d| &d.writes).find_map(|w| match w {
         Write::Event(event) => match &event.what {
-            Happening::Returned { node: who, cause } if *who == name(node) => Some(cause.clone()),
+            Happening::Returned { node: who, cause, .. } if *who == name(node) => {
+                Some(cause.clone())
+            }
             _ => None,
         },
         _ => None,
@@ -183,6 +185,33 @@ fn a_silent_node_that_had_heard_the_others_was_lost_one_way() {
         heard(&mut bench, &mut beat, &[0, 1], 2);
         assert_eq!(return_of(&bench, "b"), Some(cause), "{deaf_lately:?}");
     }
+}
+
+#[test]
+fn cl_42_a_return_tells_since_which_entry_the_node_was_missed() {
+    let (mut bench, mut beat) = watching();
+    heard(&mut bench, &mut beat, &[0, 1], 30);
+    let before = bench.record.applied;
+    heard(&mut bench, &mut beat, &[], 60);
+    let taken = bench.record.groups[&pay()].version;
+    heard(&mut bench, &mut beat, &[0, 1], 2);
+    heard(&mut bench, &mut beat, &[], 60);
+    heard(&mut bench, &mut beat, &[0, 1], 2);
+    let since: Vec<Index> = bench
+        .taken
+        .iter()
+        .flat_map(|d| &d.writes)
+        .filter_map(|w| match w {
+            Write::Event(event) => match &event.what {
+                Happening::Returned { last_seen, .. } => *last_seen,
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    assert_eq!(since.len(), 2, "{since:?}");
+    assert!(since[0] >= before && since[0] < taken, "the group was taken after that: {since:?}");
+    assert!(since[1] >= taken, "it had been back when it was missed again: {since:?}");
 }
 
 /// b is lost and comes back while `leader` leads; `later` beats after that the node itself leads.

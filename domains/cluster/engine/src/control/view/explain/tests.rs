@@ -111,7 +111,8 @@ fn of_node(millis: u64, by: &str, what: Happening) -> Versioned<EventRecord> {
 }
 
 fn returned(cause: Cause) -> Versioned<EventRecord> {
-    of_node(60_000, "node2", Happening::Returned { node: node("node1"), cause })
+    let (node, last_seen) = (node("node1"), None);
+    of_node(60_000, "node2", Happening::Returned { node, cause, last_seen })
 }
 
 #[test]
@@ -156,6 +157,33 @@ fn while_a_node_is_silent_the_cause_is_its_silence_and_its_return_tells_which() 
         assert!(text(&story.cause).contains(said), "{}", text(&story.cause));
         assert_eq!(story.effects.len(), 2, "its return is among the effects");
     }
+}
+
+#[test]
+fn cl_42_a_return_from_an_absence_that_began_after_the_decision_is_no_part_of_its_story() {
+    let decided = taken_over(silent()).plans[1].version;
+    let told = |last_seen: Option<Index>| {
+        let mut chronicle = taken_over(silent());
+        let (node, cause) = (node("node1"), Cause::PowerLost { node: node("node1") });
+        let back = Happening::Returned { node, cause, last_seen };
+        chronicle.events.push(of_node(60_000, "node3", back));
+        let story = story(&chronicle);
+        (text(&story.cause).contains("power off"), story.effects.len())
+    };
+    assert_eq!(told(Some(Index(decided.0 - 1))), (true, 2), "missed when it was decided");
+    assert_eq!(told(Some(decided)), (false, 1), "there when it was decided already: missed anew");
+    assert_eq!(told(None), (true, 2), "told by a version that does not say");
+    // Nobody told of the first return: a later one is not taken for it, the one of it is.
+    let mut chronicle = taken_over(silent());
+    for (at, last_seen, cause) in [
+        (40_000, Index(decided.0 + 9), Cause::PowerLost { node: node("node1") }),
+        (60_000, Index(decided.0 - 1), Cause::WasCutOff { node: node("node1") }),
+    ] {
+        let (node, last_seen) = (node("node1"), Some(last_seen));
+        chronicle.events.push(of_node(at, "node3", Happening::Returned { node, cause, last_seen }));
+    }
+    let cause = text(&story(&chronicle).cause);
+    assert!(cause.contains("cut off") && !cause.contains("power"), "{cause}");
 }
 
 #[test]
@@ -350,6 +378,7 @@ fn a_group_that_waited_for_a_fence_is_told_it_as_what_kept_the_former_owner_off(
     let back = Happening::Returned {
         node: node("node1"),
         cause: Cause::PowerLost { node: node("node1") },
+        last_seen: None,
     };
     chronicle.events.insert(2, of_node(6_000, "node2", back));
     let (steps, _) = words(&chronicle);
