@@ -2,9 +2,14 @@
 
 pub mod able;
 
+use std::path::Path;
+
 use nix::sys::reboot::{RebootMode, reboot};
 
 use crate::watchdog;
+
+/// Where the kernel is asked for what touches no device.
+const AT_ONCE: &str = "/proc/sysrq-trigger";
 
 /// What a reset does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +40,29 @@ impl Fence {
     }
 }
 
+/// What a reset still writes on disks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// Nothing: no processor of the machine goes on.
+    Abrupt,
+    /// What the node has mounted, as the kernel outlives it: in a container, or where only its
+    /// processes end.
+    WritesOut,
+}
+
+impl Reset {
+    /// What it is with this fence, as far as this process may do it.
+    #[must_use]
+    pub fn of(fence: &Fence) -> Self {
+        let own = *fence == Fence::Machine && watchdog::own_machine();
+        if own && able::may_reboot() && Path::new(AT_ONCE).exists() {
+            Self::Abrupt
+        } else {
+            Self::WritesOut
+        }
+    }
+}
+
 /// Reboots the machine at once without writing anything out. In a pid namespace of its own the
 /// kernel ends just that.
 ///
@@ -43,8 +71,8 @@ impl Fence {
 /// no device.
 pub fn reset_machine(reason: &str) {
     drop(std::fs::write("/dev/kmsg", format!("<2>tsugi: reset: {reason}\n")));
-    if watchdog::own_machine() && able::may_reboot() {
-        drop(std::fs::write("/proc/sysrq-trigger", "b"));
+    if Reset::of(&Fence::Machine) == Reset::Abrupt {
+        drop(std::fs::write(AT_ONCE, "b"));
     }
     // Returns only where the right is missing.
     reboot(RebootMode::RB_AUTOBOOT).ok();

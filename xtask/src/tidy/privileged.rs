@@ -25,8 +25,8 @@ struct Process {
 }
 
 const PROCESSES: [Process; 2] = [
-    Process { name: "hands", begins: "hands/", lines_max: 4150 },
-    Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 2340 },
+    Process { name: "hands", begins: "hands/", lines_max: 4195 },
+    Process { name: "guardian", begins: "guardian/watch.rs", lines_max: 2385 },
 ];
 
 /// Looks at both processes.

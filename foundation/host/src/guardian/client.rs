@@ -1,6 +1,8 @@
 //! The agent's end of the guardian's socket.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::env;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
@@ -8,7 +10,8 @@ use std::path::Path;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use tsugi_vocabulary::{Epoch, GroupName, Moment};
 
-use super::message::{Extension, Notice, Order, SOCKET};
+use super::environment::{KNOWS, OPEN};
+use super::message::{Arm, Extension, Notice, Order, SOCKET, Volume, VolumeKind};
 use super::sheet::Writable;
 use crate::socket::{Connection, Outbox, Received};
 use crate::{Gone, Guard, clock, codec};
@@ -26,6 +29,40 @@ pub struct Guardian {
     sheet: Option<Shared>,
     /// The last deadline that was told for each group: before it the guardian looks.
     told: BTreeMap<GroupName, Moment>,
+    known: Known,
+}
+
+/// What hands and guardian know of volumes; they may be of an earlier version than their agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// Every kind.
+    All,
+    /// Those before volumes were told as open.
+    First,
+}
+
+impl Known {
+    /// By what the hands have said to their agent.
+    fn by(said: Option<&str>) -> Self {
+        let open = said.is_some_and(|words| words.split(' ').any(|word| word == OPEN));
+        if open { Self::All } else { Self::First }
+    }
+
+    /// An order as they understand it: without knowing of open volumes they shut them down.
+    fn put(self, order: &Order) -> Cow<'_, Order> {
+        let Order::Arm(arm) = order else { return Cow::Borrowed(order) };
+        if self == Self::All || arm.volumes.iter().all(|v| v.kind != VolumeKind::Open) {
+            return Cow::Borrowed(order);
+        }
+        let first = |volume: &Volume| match volume.kind {
+            VolumeKind::Open => Volume { kind: VolumeKind::FileSystem, ..volume.clone() },
+            VolumeKind::FileSystem | VolumeKind::Directory | VolumeKind::BeyondReach => {
+                volume.clone()
+            }
+        };
+        let volumes = arm.volumes.iter().map(first).collect();
+        Cow::Owned(Order::Arm(Arm { volumes, ..arm.clone() }))
+    }
 }
 
 /// A sheet that the guardian was given.
@@ -93,7 +130,8 @@ impl Guardian {
         let place = run_dir.join(SOCKET);
         let connection = Connection::to(&place)?;
         let (outbox, sheet) = (Outbox::new(ORDERS_MOST), Shared::offer(&place).ok());
-        Ok(Self { connection, outbox, sheet, told: BTreeMap::new() })
+        let known = Known::by(env::var(KNOWS).ok().as_deref());
+        Ok(Self { connection, outbox, sheet, told: BTreeMap::new(), known })
     }
 
     /// Notes the deadlines that an order tells; whether the guardian looks by itself before each
@@ -167,7 +205,7 @@ impl Guard for Guardian {
         if self.looks_in_time(order) && self.write_down(order).is_some() {
             return Ok(());
         }
-        let sent = self.outbox.post(&self.connection, order);
+        let sent = self.outbox.post(&self.connection, &*self.known.put(order));
         sent.map_err(|error| Gone { why: error.to_string() })
     }
 
@@ -175,5 +213,35 @@ impl Guard for Guardian {
         let flushed = self.outbox.flush(&self.connection);
         flushed.map_err(|error| Gone { why: error.to_string() })?;
         receive(&self.connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tsugi_vocabulary::Span;
+
+    use super::*;
+
+    #[test]
+    fn hands_that_do_not_know_of_open_volumes_are_told_file_systems() {
+        let volume = |kind| Volume { dir: "/srv/pay".into(), kind };
+        let told = |said: Option<&str>, kind| {
+            let order = Order::Arm(Arm {
+                group: GroupName::new("pay").expect("a name"),
+                epoch: Epoch { incarnation: 1, counter: 1 },
+                deadline: Moment(1),
+                allowed: Span(1),
+                addresses: Vec::new(),
+                volumes: vec![volume(VolumeKind::Directory), volume(kind)],
+            });
+            let Order::Arm(arm) = Known::by(said).put(&order).into_owned() else { panic!() };
+            arm.volumes.into_iter().map(|volume| volume.kind).collect::<Vec<_>>()
+        };
+        use VolumeKind::{Directory, FileSystem, Open};
+        assert_eq!(told(None, Open), [Directory, FileSystem]);
+        assert_eq!(told(Some("shut"), Open), [Directory, FileSystem]);
+        assert_eq!(told(Some("open"), Open), [Directory, Open]);
+        assert_eq!(told(Some("more open"), Open), [Directory, Open], "and what comes later");
+        assert_eq!(told(None, FileSystem), [Directory, FileSystem]);
     }
 }

@@ -16,5 +16,9 @@ pub const CGROUP: &str = "TSUGI_GUARDIAN_CGROUP";
 pub const FENCE: &str = "TSUGI_GUARDIAN_FENCE";
 /// The watchdog that it feeds; empty if there is none.
 pub const WATCHDOG: &str = "TSUGI_GUARDIAN_WATCHDOG";
+/// What the agent may tell that not every version knows, in words: [`OPEN`].
+pub const KNOWS: &str = "TSUGI_GUARDIAN_KNOWS";
+/// Volumes that are [`Open`](super::guarded::VolumeKind::Open).
+pub const OPEN: &str = "open";
 /// How the programs of the node are marked.
 pub const NODE_MARK: &str = "TSUGI_GUARDIAN_MARK";

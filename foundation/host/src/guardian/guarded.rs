@@ -53,6 +53,8 @@ pub enum VolumeKind {
     /// What a resource agent has made, an address or a mount, wherever it is: nothing here takes
     /// it away, so the release of its group ends the machine.
     BeyondReach,
+    /// A file system of its own on a disk that nothing keeps from this node once its lease is over.
+    Open,
 }
 
 /// Whether a release left something behind.

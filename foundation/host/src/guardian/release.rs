@@ -23,6 +23,7 @@ use crate::address;
 use crate::cgroup::Tree;
 use crate::clock;
 use crate::failure::Failure;
+use crate::fence::Reset;
 use crate::netlink::Netlink;
 use crate::process::{self, ProgramId};
 use crate::{sys, volume};
@@ -68,6 +69,8 @@ pub struct Means {
     /// Has steps taken where nobody waits for them: by a child of the guardian, by a thread of the
     /// hands. A thread of the guardian that hangs would keep it from being seen as dead.
     pub beside: fn(Steps) -> io::Result<Beside>,
+    /// What the end of this machine writes.
+    pub reset: Reset,
     /// In the hands the guardian that they have lost. Its children are theirs since then, in the
     /// process group that it led.
     pub lost: Option<u32>,
@@ -138,10 +141,19 @@ impl Means {
         let sets = sets.into_iter().chain((!rest.is_empty()).then_some(rest));
         let ending = |slots: Vec<&'static Slot>| {
             let end = slots.iter().map(|slot| end_of(slot.read().as_ref(), began)).max();
-            let (end, beside) = (end.unwrap_or(began), self.start(slots.clone(), began).ok());
+            let (end, beside): (_, Option<Beside>) =
+                if slots.iter().any(|slot| self.is_anothers(slot, began)) {
+                    (None, Some(Box::new(|| Some(Release::Incomplete))))
+                } else {
+                    (end, self.start(slots.clone(), began).ok())
+                };
+            let end = end.unwrap_or(began);
             Ending { slots, began, end, late_looks: 0, addresses, beside }
         };
-        sets.map(ending).collect()
+        let mut endings: Vec<Ending> = sets.map(ending).collect();
+        // Where they are waited for one by one, the end of the machine waits for none.
+        endings.sort_by_key(|ending| ending.end);
+        endings
     }
 
     /// Goes on with a release; what came of it, once it is over.
@@ -182,8 +194,10 @@ impl Means {
         let arm = slot.read();
         let (group, end) = (name(arm.as_ref()), end_of(arm.as_ref(), began));
         let volumes = || arm.iter().flat_map(|arm| &arm.volumes);
-        if !self.kill_all(group, end.min(clock::now() + PROMPTLY)).is_empty() {
-            for volume in volumes().filter(|volume| volume.kind == VolumeKind::FileSystem) {
+        let late = || self.is_anothers(slot, clock::now());
+        if !self.kill_all(group, end.min(clock::now() + PROMPTLY)).is_empty() && !late() {
+            let own = |kind| matches!(kind, VolumeKind::FileSystem | VolumeKind::Open);
+            for volume in volumes().filter(|volume| own(volume.kind)) {
                 // A second try follows; here it only has to come before the wait.
                 drop(volume::shut_down(&volume.dir));
             }
@@ -194,6 +208,9 @@ impl Means {
             // What the hands are mounting is not there yet, and what is being unmounted is written
             // out when it is not there any more. So whether anybody else is at it is asked twice.
             let before = alone();
+            if late() {
+                break Release::Incomplete;
+            }
             let torn = volumes().map(|v| tear_off(&v.dir, v.kind)).fold(Release::Complete, worse);
             if !left.is_empty() || (before && alone()) {
                 break torn;
@@ -203,6 +220,15 @@ impl Means {
         // What a damaged place does not name any more is still there.
         let named = slot.soundness() == Soundness::Sound;
         if left.is_empty() && named { torn } else { Release::Incomplete }
+    }
+
+    /// Whether another node may have a disk of the group by now that nothing keeps from this one,
+    /// since its machine stood still, and the end of this machine writes nothing. Then whatever a
+    /// release writes, were it the superblock of a journal, it would write into what is theirs.
+    fn is_anothers(&self, slot: &Slot, now: Moment) -> bool {
+        let Some(arm) = slot.read().filter(|_| self.reset == Reset::Abrupt) else { return false };
+        let open = arm.volumes.iter().any(|volume| volume.kind == VolumeKind::Open);
+        open && slot.deadline() + arm.allowed <= now
     }
 
     /// Whether a child of a guardian that is lost is left: one that hangs may still write.
@@ -246,7 +272,7 @@ fn outcome(said: Option<Release>, late_looks: u32) -> Option<Release> {
 
 fn tear_off(dir: &Path, kind: VolumeKind) -> Release {
     let dead = match kind {
-        VolumeKind::FileSystem => volume::shut_down(dir),
+        VolumeKind::FileSystem | VolumeKind::Open => volume::shut_down(dir),
         VolumeKind::Directory => Ok(()),
         VolumeKind::BeyondReach => return Release::Incomplete,
     };
@@ -294,7 +320,8 @@ mod tests {
         let table = Table::map(&memory).unwrap();
         let tree = Some(Tree::at(base.path().to_owned()));
         let (netlink, node_mark) = (None, "mark".to_owned());
-        let mut means = Means { tree, netlink, table, node_mark, beside: no_room, lost: None };
+        let (beside, lost, reset) = (no_room, None, Reset::WritesOut);
+        let mut means = Means { tree, netlink, table, node_mark, beside, reset, lost };
         let mut arm = Arm {
             group: tsugi_vocabulary::GroupName::new("pay").unwrap(),
             epoch: tsugi_vocabulary::Epoch { incarnation: 1, counter: 1 },
@@ -324,11 +351,47 @@ mod tests {
     }
 
     #[test]
+    fn who_slept_until_a_disk_may_be_anothers_writes_nothing_more_on_it() {
+        let memory = crate::sys::memory_file(c"table", crate::guardian::table::LENGTH).unwrap();
+        let table = Table::map(&memory).unwrap();
+        let slot = &table.slots()[0];
+        let arm = |kind| {
+            let volumes = vec![super::super::guarded::Volume { dir: "/srv/pay".into(), kind }];
+            slot.arm(&Arm {
+                group: tsugi_vocabulary::GroupName::new("pay").unwrap(),
+                epoch: tsugi_vocabulary::Epoch { incarnation: 1, counter: 1 },
+                deadline: Moment(100),
+                allowed: Span(50),
+                addresses: Vec::new(),
+                volumes,
+            });
+        };
+        let look = |reset, now| {
+            let (tree, netlink, node_mark, lost) = (None, None, "mark".to_owned(), None);
+            // Steps of which nothing comes: none is taken where it says something at once.
+            let beside = |_steps: Steps| -> io::Result<Beside> { Ok(Box::new(|| None)) };
+            let mut means = Means { tree, netlink, table, node_mark, beside, reset, lost };
+            let mut ending = means.begin(&[slot], Moment(now));
+            means.go_on(&mut ending[0], Moment(now))
+        };
+        arm(VolumeKind::Open);
+        slot.extend(Moment(1_000));
+        assert_eq!(look(Reset::Abrupt, 1_049), None, "its lease was renewed since it was armed");
+        arm(VolumeKind::Open);
+        assert_eq!(look(Reset::Abrupt, 150), Some(Release::Incomplete), "the machine ends at once");
+        assert_eq!(look(Reset::Abrupt, 149), None, "it is this node's until then");
+        assert_eq!(look(Reset::WritesOut, 150), None, "its kernel would write out all of it");
+        arm(VolumeKind::FileSystem);
+        assert_eq!(look(Reset::Abrupt, 150), None, "whose disk takes nothing from it any more");
+    }
+
+    #[test]
     fn steps_that_find_no_room_are_begun_later_and_never_counted_as_done() {
         let memory = crate::sys::memory_file(c"table", crate::guardian::table::LENGTH).unwrap();
         let table = Table::map(&memory).unwrap();
-        let (tree, netlink, node_mark) = (None, None, "mark".to_owned());
-        let mut means = Means { tree, netlink, table, node_mark, beside: no_room, lost: None };
+        let (tree, netlink, node_mark, lost) = (None, None, "mark".to_owned(), None);
+        let (beside, reset) = (no_room, Reset::Abrupt);
+        let mut means = Means { tree, netlink, table, node_mark, beside, reset, lost };
         let slot = &table.slots()[0];
         let mut endings = means.begin(&[slot], Moment(5));
         assert_eq!((endings.len(), slot.state()), (1, State::Releasing));

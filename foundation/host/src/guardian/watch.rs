@@ -21,7 +21,7 @@ use super::release::{Ending, LOOK_AGAIN, Means};
 use super::sheet::Sheet;
 use super::table::{Slot, State, Table, held};
 use crate::cgroup::Tree;
-use crate::fence::{self, Fence};
+use crate::fence::{self, Fence, Reset};
 use crate::netlink::Netlink;
 use crate::socket::{Connection, Outbox, Received, file};
 use crate::watchdog::{FEED_EVERY, Watchdog};
@@ -95,6 +95,7 @@ impl Watch {
                 table,
                 node_mark: given.mark,
                 beside: child::begin,
+                reset: Reset::of(&given.fence),
                 lost: None,
             },
             endings: Vec::new(),

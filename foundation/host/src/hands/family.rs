@@ -244,6 +244,7 @@ impl Family {
             sys::die_with_parent(parent)
         };
         let words = mouth.map(|_| (words::GIVEN, ""));
+        let words = words.into_iter().chain([(environment::KNOWS, environment::OPEN)]);
         self.starter.start(launch(&self.agent_argv, words, Box::new(prepare)))
     }
 }

@@ -22,7 +22,7 @@ use super::starter::Starter;
 use super::words::Words;
 use super::{AGENT_DIR, HandsConfig, SOCKET, StartFailure};
 use crate::cgroup::{Tree, claim};
-use crate::fence::{Fence, able};
+use crate::fence::{Fence, Reset, able};
 use crate::guardian::{environment, release::Means, table};
 use crate::netlink::Netlink;
 use crate::request::{KillBy, Powers, Rank};
@@ -80,7 +80,8 @@ pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
     let bell = EventFd::from_flags(flags).map_err(|error| failed("make a bell")(error.into()))?;
     let with = |netlink| {
         let (tree, node_mark) = (tree.clone(), mark.clone());
-        Means { tree, netlink, table, node_mark, beside: slow::beside, lost: None }
+        let (beside, reset, lost) = (slow::beside, Reset::of(&config.fence), None);
+        Means { tree, netlink, table, node_mark, beside, reset, lost }
     };
     let slow = Slow::new(powers, with(None), Arc::new(bell));
     let means = with(Netlink::open().ok());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tsugi_cluster_rules::node::Event;
-use tsugi_cluster_rules::spec::{GroupSpec, ResourceKind, VolumeSource};
+use tsugi_cluster_rules::spec::{FencePolicy, GroupSpec, ResourceKind, VolumeSource};
 use tsugi_host::Guard;
 use tsugi_host::guardian::message::{
     Arm, EXTENSIONS_MOST, Extension, Notice, Order, Volume, VolumeKind,
@@ -15,19 +15,23 @@ use tsugi_vocabulary::{Epoch, GroupName, Moment, Span};
 #[derive(Debug, Default)]
 pub(super) struct Armory {
     armed: BTreeMap<GroupName, Epoch>,
+    /// Under which policy each was told: another one makes other kinds of its volumes.
+    told: BTreeMap<GroupName, FencePolicy>,
     /// What is to be told of each group; a deadline that moved twice is told once.
     extensions: BTreeMap<GroupName, Extension>,
 }
 
 impl Armory {
-    /// Arms a group, or moves its deadline.
+    /// Arms a group that was taken on under `spec`, or moves its deadline. Which `fence` it has is
+    /// what the configuration in force says, as for who may take it over.
     pub(super) fn arm(
         &mut self,
         guard: &mut dyn Guard,
         (group, epoch, deadline): (GroupName, Epoch, Moment),
-        (spec, allowed): (&GroupSpec, Span),
+        (spec, fence, allowed): (&GroupSpec, FencePolicy, Span),
     ) {
-        if self.armed.get(&group) == Some(&epoch) {
+        let same = self.told.insert(group.clone(), fence) == Some(fence);
+        if same && self.armed.get(&group) == Some(&epoch) {
             let of = group.clone();
             self.extensions.insert(of, Extension { group, epoch, deadline });
             return;
@@ -38,7 +42,7 @@ impl Armory {
             deadline,
             allowed,
             addresses: addresses(spec),
-            volumes: volumes(spec),
+            volumes: volumes(spec, fence),
         };
         // No guardian: no `Armed` comes, so nothing starts.
         let _no_guardian = guard.tell(&Order::Arm(arm));
@@ -65,6 +69,7 @@ impl Armory {
     /// A new guardian is armed for nothing.
     pub(super) fn forget_all(&mut self) {
         self.armed.clear();
+        self.told.clear();
         self.extensions.clear();
     }
 
@@ -106,10 +111,17 @@ fn addresses(spec: &GroupSpec) -> Vec<std::net::IpAddr> {
     spec.resources.iter().filter_map(|r| address(&r.kind)).collect()
 }
 
-fn volumes(spec: &GroupSpec) -> Vec<Volume> {
+fn volumes(spec: &GroupSpec, fence: FencePolicy) -> Vec<Volume> {
     let volume = |kind: &ResourceKind| match kind {
         ResourceKind::Volume { source: VolumeSource::Block(_), mount, .. } => {
-            Some(Volume { dir: PathBuf::from(mount), kind: VolumeKind::FileSystem })
+            let kind = match fence {
+                FencePolicy::SelfFence if kind.is_open_volume() => VolumeKind::Open,
+                FencePolicy::SelfFence
+                | FencePolicy::Lease
+                | FencePolicy::Confirmed
+                | FencePolicy::Mirror => VolumeKind::FileSystem,
+            };
+            Some(Volume { dir: PathBuf::from(mount), kind })
         }
         ResourceKind::Volume { .. }
         | ResourceKind::Address { .. }

@@ -29,7 +29,7 @@ use crate::lease::voter_list::Spread;
 use crate::plan::Settled;
 use crate::reason::How;
 use crate::record::{LinkState, Ownership, Phase, Record};
-use crate::spec::GroupSpec;
+use crate::spec::{FencePolicy, GroupSpec};
 use crate::timing::Timing;
 
 /// What a node is born with.
@@ -531,6 +531,12 @@ impl Node {
     pub fn spec_of(&self, group: &GroupName) -> Option<Arc<GroupSpec>> {
         let applied = || self.record.spec().and_then(|s| s.groups.get(group)).cloned();
         self.specs.get(group).cloned().or_else(|| applied().map(Arc::new))
+    }
+
+    /// On what proof a group may be taken from its owner: as the configuration in force says.
+    #[must_use]
+    pub fn fence_of(&self, group: &GroupName) -> Option<FencePolicy> {
+        self.record.spec().and_then(|spec| spec.groups.get(group)).map(|group| group.fence)
     }
 
     /// Until when this node may run a group.

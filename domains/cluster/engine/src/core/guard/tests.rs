@@ -53,7 +53,8 @@ fn spec() -> GroupSpec {
 }
 
 fn arm(armory: &mut Armory, guard: &mut Listener, epoch: Epoch, deadline: u64) {
-    armory.arm(guard, (pay(), epoch, Moment(deadline)), (&spec(), Span::millis(100)));
+    let terms = (&spec(), FencePolicy::Lease, Span::millis(100));
+    armory.arm(guard, (pay(), epoch, Moment(deadline)), terms);
     armory.flush(guard);
 }
 
@@ -85,12 +86,43 @@ fn a_group_is_armed_whole_until_the_guardian_has_said_so_then_only_extended() {
 #[test]
 fn a_group_that_is_disarmed_is_not_extended_by_what_was_still_waiting() {
     let (mut armory, mut guard) = (Armory::default(), Listener::default());
+    arm(&mut armory, &mut guard, EPOCH, 2);
     armory.on_notice(armed(EPOCH));
-    let terms = (spec(), Span::millis(100));
-    armory.arm(&mut guard, (pay(), EPOCH, Moment(3)), (&terms.0, terms.1));
+    let terms = (spec(), FencePolicy::Lease, Span::millis(100));
+    armory.arm(&mut guard, (pay(), EPOCH, Moment(3)), (&terms.0, terms.1, terms.2));
     armory.disarm(&mut guard, pay(), EPOCH);
     armory.flush(&mut guard);
-    assert!(matches!(guard.0[..], [Order::Disarm { .. }]), "{:?}", guard.0);
+    assert!(matches!(guard.0[..], [Order::Arm(_), Order::Disarm { .. }]), "{:?}", guard.0);
+}
+
+fn volumes_of(spec: &GroupSpec) -> Vec<Volume> {
+    volumes(spec, spec.fence)
+}
+
+#[test]
+fn a_group_whose_fence_is_another_from_now_on_is_armed_whole_once_more() {
+    let (mut armory, mut guard) = (Armory::default(), Listener::default());
+    let disk = "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n[group.PAY]\n\
+                [[group.PAY.resource]]\nname = \"disk\"\nkind = \"volume\"\n\
+                source = \"/dev/sdb\"\nmount = \"/srv/pay\"\n";
+    let spec = crate::config::read(disk).expect("it is right").spec.groups[&pay()].clone();
+    for (fence, deadline) in [
+        (FencePolicy::Confirmed, 1),
+        (FencePolicy::Confirmed, 2),
+        (FencePolicy::SelfFence, 3),
+        (FencePolicy::SelfFence, 4),
+    ] {
+        let of = (pay(), EPOCH, Moment(deadline));
+        armory.arm(&mut guard, of, (&spec, fence, Span::millis(100)));
+        armory.flush(&mut guard);
+        armory.on_notice(armed(EPOCH));
+    }
+    let kind = |order: &Order| match order {
+        Order::Arm(arm) => Some(arm.volumes[0].kind),
+        _ => None,
+    };
+    let told: Vec<Option<VolumeKind>> = guard.0.iter().map(kind).collect();
+    assert_eq!(told, [Some(VolumeKind::FileSystem), None, Some(VolumeKind::Open), None]);
 }
 
 #[test]
@@ -100,10 +132,34 @@ fn what_only_a_reset_takes_away_is_told_to_the_guardian() {
                 agent = \"ocf:heartbeat:Filesystem\"\n";
     let told = |text: &str| {
         let resolved = crate::config::read(text).expect("it is right");
-        volumes(&resolved.spec.groups[&pay()]).into_iter().map(|v| v.kind).collect::<Vec<_>>()
+        volumes_of(&resolved.spec.groups[&pay()]).into_iter().map(|v| v.kind).collect::<Vec<_>>()
     };
     assert_eq!(told(text), [VolumeKind::BeyondReach]);
     assert_eq!(told(&format!("{text}undo = \"kill\"\n")), []);
+}
+
+#[test]
+fn a_disk_that_nothing_keeps_from_its_former_owner_is_told_to_the_guardian_as_open() {
+    let text = "[cluster]\nname = \"c\"\n[node.a]\naddress = \"127.0.0.1\"\n[group.PAY]\n";
+    let volume = "[[group.PAY.resource]]\nname = \"disk\"\nkind = \"volume\"\n\
+                  source = \"/dev/sdb\"\nmount = \"/srv/pay\"\n";
+    let told = |group: &str, of_volume: &str| {
+        let text = format!("{text}{group}{volume}{of_volume}");
+        let resolved = crate::config::read(&text).expect("it is right");
+        volumes_of(&resolved.spec.groups[&pay()]).into_iter().map(|v| v.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(told("fence = \"self\"\n", ""), [VolumeKind::Open]);
+    let reserved = "reservation = \"scsi\"\n";
+    assert_eq!(
+        told("", reserved),
+        [VolumeKind::FileSystem],
+        "its storage refuses the former owner"
+    );
+    assert_eq!(
+        told("", ""),
+        [VolumeKind::FileSystem],
+        "taken from nobody who is not known to be off"
+    );
 }
 
 #[test]

@@ -34,8 +34,9 @@ impl Core {
             Order::Arm { group, epoch, deadline } => {
                 let Some(spec) = self.parts.node.spec_of(&group) else { return };
                 let allowed = spec.stop_budget.unwrap_or(self.parts.node.timing().stop);
+                let fence = self.parts.node.fence_of(&group).unwrap_or(spec.fence);
                 if let Some(guardian) = &mut self.guardian {
-                    self.armory.arm(guardian, (group, epoch, deadline), (&spec, allowed));
+                    self.armory.arm(guardian, (group, epoch, deadline), (&spec, fence, allowed));
                 }
             }
             Order::Disarm { group, epoch } => {
