@@ -162,6 +162,8 @@ impl Worker {
         let welcome = Welcome {
             versions: Versions::CURRENT,
             limits: LIMITS,
+            group: "hop".into(),
+            node: "node".into(),
             code_page: "utf-8".into(),
             time_zone: "UTC".into(),
             services: vec![],

@@ -55,6 +55,8 @@ fn welcome(welcome: &Welcome<'_>) -> Result<(), Wrong> {
     if !welcome.limits.hold() {
         return Err(Wrong::Shape);
     }
+    text(Limit::Name, &welcome.group, NAME)?;
+    text(Limit::Name, &welcome.node, NAME)?;
     text(Limit::Name, &welcome.code_page, NAME)?;
     text(Limit::Id, &welcome.time_zone, ID)?;
     listed(welcome.services.len())?;

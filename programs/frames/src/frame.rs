@@ -146,6 +146,10 @@ pub struct Welcome<'a> {
     pub versions: Versions,
     /// How much of everything fits.
     pub limits: Limits,
+    /// The group whose services these are.
+    pub group: Cow<'a, str>,
+    /// The node on which they run.
+    pub node: Cow<'a, str>,
     /// What its programs are compiled for: `ascii`, `shift_jis` …
     pub code_page: Cow<'a, str>,
     /// The time zone of the cluster.

@@ -11,7 +11,7 @@ const BESIDE_A_RECORD: u32 = 7 * 1024 * 1024;
 pub const VALUES: u32 = 256 * 1024;
 /// The most services, files, keys of a file or modules that are listed in one frame.
 pub const LISTED: u16 = 4096;
-/// The longest name of a service, file, queue or timer, in bytes.
+/// The longest name of a service, file, queue, timer, group or node, in bytes.
 pub const NAME: u32 = 32;
 /// The longest id of a call or name of a client, in bytes.
 pub const ID: u32 = 64;

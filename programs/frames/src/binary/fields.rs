@@ -52,6 +52,8 @@ pub(super) fn write(frame: &Frame<'_>, out: &mut Vec<u8>) {
         Frame::Welcome(welcome) => {
             welcome.versions.write(out);
             welcome.limits.write(out);
+            welcome.group.write(out);
+            welcome.node.write(out);
             welcome.code_page.write(out);
             welcome.time_zone.write(out);
             welcome.services.write(out);
@@ -95,6 +97,8 @@ pub(super) fn read<'a>(
             Frame::Welcome(Welcome {
                 versions,
                 limits: Field::read(from)?,
+                group: Field::read(from)?,
+                node: Field::read(from)?,
                 code_page: Field::read(from)?,
                 time_zone: Field::read(from)?,
                 services: Field::read(from)?,

@@ -105,7 +105,7 @@ pub fn hello(versions: Versions) -> Frame<'static> {
     })
 }
 
-fn welcome() -> Frame<'static> {
+pub fn welcome(group: &str, node: &str) -> Frame<'static> {
     let service = Service {
         index: 0,
         name: "CBLAPP01".into(),
@@ -129,6 +129,8 @@ fn welcome() -> Frame<'static> {
     Frame::Welcome(Welcome {
         versions: Versions::CURRENT,
         limits: LIMITS,
+        group: group.to_owned().into(),
+        node: node.to_owned().into(),
         code_page: "shift_jis".into(),
         time_zone: "Asia/Tokyo".into(),
         services: vec![service],
@@ -221,7 +223,7 @@ fn answer() -> Frame<'static> {
 pub fn samples() -> Vec<(&'static str, Frame<'static>)> {
     vec![
         ("hello", hello(Versions::CURRENT)),
-        ("welcome", welcome()),
+        ("welcome", welcome("ESSRV01", "node1")),
         ("ready", Frame::Ready(Ready {})),
         ("begin", begin(7)),
         ("ask-statements", statements()),

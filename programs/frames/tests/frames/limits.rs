@@ -219,6 +219,20 @@ fn names_keys_and_texts_have_limits_too() {
 }
 
 #[test]
+fn the_names_that_a_welcome_tells_have_the_limit_of_names() {
+    for encoding in BOTH {
+        let write = |group: u32, node: u32| {
+            let frame = crate::ground::welcome(&letters(group), &letters(node));
+            encoding.write(&frame, &LIMITS, &mut Vec::new())
+        };
+        assert_eq!(write(NAME, NAME), Ok(()));
+        let most = TooLarge { limit: Limit::Name, size: NAME + 1, most: NAME };
+        assert_eq!(write(NAME + 1, 1), Err(most.into()));
+        assert_eq!(write(1, NAME + 1), Err(most.into()));
+    }
+}
+
+#[test]
 fn more_operations_or_calls_than_a_frame_may_have_are_wrong() {
     let many = |n: usize| {
         let one = || Asked { waits: Waits::No, ..asked(Operation::More { rows: 1 }) };
