@@ -14,6 +14,7 @@ pub mod clock;
 pub mod clock_step;
 mod codec;
 pub mod discipline;
+pub mod enclosed;
 pub mod exit;
 mod failure;
 pub mod fence;

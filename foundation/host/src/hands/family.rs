@@ -258,7 +258,8 @@ fn launch<'a>(
     let own = env::vars_os().filter(|(name, _)| name != words::MANAGER);
     let words = words.into_iter().map(|(name, value)| (name.into(), value.into()));
     let env = own.chain(words).collect();
-    Launch { argv: argv.to_vec(), env, dir: None, output: None, cgroup: None, prepare }
+    let streams = [None, None, None];
+    Launch { argv: argv.to_vec(), env, dir: None, streams, cgroup: None, prepare }
 }
 
 #[cfg(test)]

@@ -30,8 +30,8 @@ const PATIENCE_MS: i32 = 500;
 /// What a child does of its own: system calls only, no allocation, no lock.
 pub type Prepare = Box<dyn FnMut() -> io::Result<()> + Send>;
 
-/// A process to start: it leads a process group, reads nothing, has no signal blocked, and ignores
-/// none that the hands ignore by themselves.
+/// A process to start: it leads a process group, has no signal blocked, and ignores none that its
+/// starter ignores by itself.
 pub struct Launch {
     /// The program, looked for in the `PATH` of its own environment, and its arguments.
     pub argv: Vec<String>,
@@ -39,8 +39,9 @@ pub struct Launch {
     pub env: BTreeMap<OsString, OsString>,
     /// Where it starts, if not where the hands are.
     pub dir: Option<CString>,
-    /// Where it prints to, if not where the hands do.
-    pub output: Option<File>,
+    /// What it reads, if it reads anything; where it prints to, if not where its starter does; and
+    /// where its errors go, if not where it prints to.
+    pub streams: [Option<File>; 3],
     /// The directory of its cgroup, if it has one of its own.
     pub cgroup: Option<File>,
     /// What it does last before it runs its program.
@@ -105,10 +106,11 @@ impl Launch {
             write(&door, b"0")?;
         }
         let nothing = open(c"/dev/null", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-        place(nothing.as_raw_fd(), libc::STDIN_FILENO)?;
-        if let Some(output) = &self.output {
-            place(output.as_raw_fd(), libc::STDOUT_FILENO)?;
-            place(output.as_raw_fd(), libc::STDERR_FILENO)?;
+        let [input, output, errors] = &self.streams;
+        let input = input.as_ref().map_or(nothing.as_raw_fd(), AsRawFd::as_raw_fd);
+        place(input, libc::STDIN_FILENO)?;
+        for (stream, number) in [(output, 1), (if errors.is_some() { errors } else { output }, 2)] {
+            stream.as_ref().map_or(Ok(()), |stream| place(stream.as_raw_fd(), number))?;
         }
         self.dir.as_deref().map_or(Ok(()), chdir)?;
         // What the hands were given is not passed on; before Linux 5.11 it is.
@@ -211,6 +213,11 @@ mod tests {
     use super::*;
     use crate::cgroup::{self, Tree, claim};
 
+    fn silent(argv: Vec<String>, prepare: Prepare) -> Launch {
+        let env = BTreeMap::new();
+        Launch { argv, env, dir: None, streams: [None, None, None], cgroup: None, prepare }
+    }
+
     #[test]
     fn a_cgroup_that_is_gone_is_told_as_to_one_who_moves_into_it_and_no_program_is_said_to_miss() {
         let name = format!("{}launch-{}", claim::PREFIX, std::process::id());
@@ -220,17 +227,16 @@ mod tests {
         cgroup::remove(tree.path());
         let moved = door.write(b"0").unwrap_err().raw_os_error();
         let argv = vec!["/bin/true".to_owned()];
-        let (env, prepare) = (BTreeMap::new(), Box::new(|| Ok(())));
-        let launch = Launch { argv, env, dir: None, output: None, cgroup: Some(dir), prepare };
+        let prepare = Box::new(|| Ok(()));
+        let cgroup = Some(dir);
+        let launch = Launch { cgroup, ..silent(argv, prepare) };
         let born = launch.start().unwrap_err().raw_os_error();
         assert_eq!((born, moved), (Some(libc::ENODEV), Some(libc::ENODEV)));
     }
 
     #[test]
     fn nothing_to_run_is_no_program() {
-        let (env, prepare) = (BTreeMap::new(), Box::new(|| Ok(())));
-        let (argv, dir) = (Vec::new(), None);
-        let launch = Launch { argv, env, dir, output: None, cgroup: None, prepare };
+        let launch = silent(Vec::new(), Box::new(|| Ok(())));
         assert_eq!(launch.start().unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 }

@@ -2,8 +2,8 @@
 
 mod client;
 mod family;
-mod launch;
-mod programs;
+pub(crate) mod launch;
+pub(crate) mod programs;
 mod serve;
 mod slow;
 mod start;

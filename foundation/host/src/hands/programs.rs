@@ -88,7 +88,7 @@ impl Programs {
             argv: program.argv.clone(),
             env: given.chain(told).map(|(name, value)| (name.into(), value.into())).collect(),
             dir: Some(dir),
-            output: Some(output),
+            streams: [None, Some(output), None],
             cgroup,
             prepare: prepare(program),
         };
@@ -256,7 +256,11 @@ fn prepare(program: &Program) -> Prepare {
     })
 }
 
-fn limit(limits: Limits) -> io::Result<()> {
+/// Keeps the calling process, and what it becomes, within limits.
+///
+/// # Errors
+/// The call that failed.
+pub fn limit(limits: Limits) -> io::Result<()> {
     let each = [
         (Resource::RLIMIT_NOFILE, limits.open_files),
         (Resource::RLIMIT_AS, limits.memory_bytes),

@@ -1,0 +1,338 @@
+//! A process that its starter holds from its first moment until nothing of it is left.
+//!
+//! What a group runs is started by the hands, on the agent's order. What an engine of a group runs
+//! it starts here, as its own children: it needs the ends of their streams, and it is no agent. A
+//! process is born in a control group below that of its starter, so whoever kills the group kills
+//! these too; where there are no control groups it is known by process group, descent and a mark
+//! in its environment, as the hands know theirs.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::path::{Path, PathBuf};
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, umask};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, sethostname};
+
+use crate::cgroup::{self, Tree, claim};
+use crate::hands::launch::{Launch, Prepare, become_user};
+use crate::hands::programs::limit;
+use crate::process::{self, MARK};
+use crate::request::{HowEnded, KillBy, Limits, ProgramId};
+use crate::sys;
+
+/// The part of a tree in which all processes of a fold are.
+const PART: &str = "w";
+/// `CAP_SYS_ADMIN`, by which a process may have a name of the machine of its own.
+const MAY_NAME: u32 = 21;
+/// How much sooner than others these are ended when memory runs out, of 1000.
+const EXPENDABLE: &str = "500";
+
+/// What a process answers who asks it for the name of its machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostName {
+    /// What its starter has said.
+    Given,
+    /// The machine's: the starter may not change it for one process.
+    Machine,
+}
+
+/// Whose rights a process has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// Those of its starter, which is not root.
+    Same,
+    /// Those of another user and group, and of no further group. Only root can give them.
+    Other {
+        /// The user's number; not root's.
+        uid: u32,
+        /// The group's number.
+        gid: u32,
+    },
+}
+
+/// What is to be started.
+#[derive(Debug)]
+pub struct Order {
+    /// The program, looked for in the `PATH` of its own environment, and its arguments.
+    pub argv: Vec<String>,
+    /// Its environment, besides `HOME` and `TMPDIR`, which are its folder, and a mark.
+    pub env: BTreeMap<OsString, OsString>,
+    /// What it reads.
+    pub input: OwnedFd,
+    /// Where it prints to.
+    pub output: OwnedFd,
+    /// Where its errors go.
+    pub errors: OwnedFd,
+    /// Whose rights it has.
+    pub user: User,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it is to answer who asks for the name of the machine.
+    pub host_name: String,
+}
+
+/// Why a process does not run; nothing is left of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{step}: {source}")]
+pub struct NotStarted {
+    /// What failed.
+    pub step: &'static str,
+    /// How.
+    pub source: io::Error,
+}
+
+impl NotStarted {
+    fn at(step: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { step, source }
+    }
+}
+
+/// The place in which a starter keeps its processes.
+#[derive(Debug)]
+pub struct Fold {
+    tree: Option<Tree>,
+    dir: PathBuf,
+    mark: String,
+    host_name: HostName,
+    serial: u64,
+}
+
+impl Fold {
+    /// Makes the place: a control group if this process may, and `dir`, which its processes must
+    /// be able to reach. What an earlier life left in it is removed. No other process may have the
+    /// same `name` on this machine.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn claim(name: &str, dir: PathBuf) -> io::Result<Self> {
+        let tree = Tree::claim(&format!("{}{name}", claim::PREFIX));
+        DirBuilder::new().recursive(true).mode(0o711).create(&dir)?;
+        for entry in fs::read_dir(&dir)? {
+            fs::remove_dir_all(entry?.path()).ok();
+        }
+        let host_name = if may_name() { HostName::Given } else { HostName::Machine };
+        Ok(Self { tree, dir, mark: format!("{name}."), host_name, serial: 0 })
+    }
+
+    /// The same without control groups.
+    #[must_use]
+    pub fn by_descent(mut self) -> Self {
+        if let Some(tree) = self.tree.take() {
+            cgroup::remove(tree.path());
+        }
+        self
+    }
+
+    /// How its processes are killed.
+    #[must_use]
+    pub const fn kill_by(&self) -> KillBy {
+        if self.tree.is_some() { KillBy::Cgroup } else { KillBy::Descent }
+    }
+
+    /// Whose name of the machine its processes are told.
+    #[must_use]
+    pub const fn host_name(&self) -> HostName {
+        self.host_name
+    }
+
+    /// Starts a process and waits until it runs its program, or for half a second. It is killed
+    /// when the thread that calls this ends.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    pub fn start(&mut self, order: Order) -> Result<Enclosed, NotStarted> {
+        let root = nix::unistd::geteuid().is_root();
+        let rights = NotStarted::at("choose its user");
+        match order.user {
+            User::Same if root => return Err(rights(io::ErrorKind::PermissionDenied.into())),
+            User::Other { uid: 0, .. } => return Err(rights(io::ErrorKind::InvalidInput.into())),
+            User::Same | User::Other { .. } => {}
+        }
+        self.serial += 1;
+        let dir = self.folder(order.user).map_err(NotStarted::at("make its folder"))?;
+        let started = self.launch(order, &dir);
+        if started.is_err() {
+            fs::remove_dir_all(&dir).ok();
+            if let Some(tree) = &self.tree {
+                cgroup::remove(&tree.path().join(part(self.serial)));
+            }
+        }
+        started
+    }
+
+    fn folder(&self, user: User) -> io::Result<PathBuf> {
+        let dir = self.dir.join(self.serial.to_string());
+        DirBuilder::new().mode(0o700).create(&dir)?;
+        if let User::Other { uid, gid } = user {
+            chown(&dir, Some(uid), Some(gid))?;
+        }
+        Ok(dir)
+    }
+
+    fn launch(&self, order: Order, dir: &Path) -> Result<Enclosed, NotStarted> {
+        let enclosure = self.tree.as_ref().map(|tree| tree.enclose(PART, self.serial));
+        let enclosure = enclosure.transpose().map_err(NotStarted::at("make its control group"))?;
+        let mark = format!("{}{}.", self.mark, self.serial);
+        let mut env = order.env;
+        env.insert("HOME".into(), dir.into());
+        env.insert("TMPDIR".into(), dir.into());
+        env.insert(MARK.into(), mark.clone().into());
+        let host_name = (self.host_name == HostName::Given).then_some(order.host_name);
+        let high = |end: &OwnedFd| {
+            let high = sys::duplicate_high(end).map(File::from);
+            high.map_err(NotStarted::at("hand over its streams"))
+        };
+        let launch = Launch {
+            argv: order.argv,
+            env,
+            dir: Some(sys::c_path(dir).map_err(NotStarted::at("name its folder"))?),
+            streams: [
+                Some(high(&order.input)?),
+                Some(high(&order.output)?),
+                Some(high(&order.errors)?),
+            ],
+            cgroup: enclosure.map(|(_, dir)| dir),
+            prepare: prepare(order.user, order.limits, host_name),
+        };
+        let pid = launch.start().map_err(NotStarted::at("start its program"))?;
+        // Not waited for yet, so it is there even if it has already ended.
+        let gone = || NotStarted::at("find its process")(io::ErrorKind::NotFound.into());
+        let id = process::identify(pid).ok_or_else(gone)?;
+        let handle = sys::pidfd_open(pid).map_err(NotStarted::at("hold its process"))?;
+        let (tree, serial, dir) = (self.tree.clone(), self.serial, dir.to_owned());
+        Ok(Enclosed { id, handle, tree, serial, mark, dir, how: None })
+    }
+}
+
+impl Drop for Fold {
+    fn drop(&mut self) {
+        if let Some(tree) = &self.tree {
+            cgroup::remove(tree.path());
+        }
+        fs::remove_dir(&self.dir).ok();
+    }
+}
+
+/// Where a process is below its tree.
+fn part(serial: u64) -> String {
+    format!("{PART}/p{serial}")
+}
+
+/// Whether this process may give another one a name of the machine.
+fn may_name() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    bits.is_some_and(|bits| bits & (1 << MAY_NAME) != 0)
+}
+
+/// Everything between the streams and `exec`: what needs root, the user, and what the change of
+/// user would undo. System calls only.
+fn prepare(user: User, limits: Limits, host_name: Option<String>) -> Prepare {
+    let parent = std::process::id();
+    Box::new(move || {
+        umask(Mode::from_bits_truncate(0o077));
+        // When memory runs out, who keeps a store goes after who can be started again.
+        drop(fs::write("/proc/self/oom_score_adj", EXPENDABLE));
+        limit(limits)?;
+        if let Some(name) = &host_name {
+            unshare(CloneFlags::CLONE_NEWUTS)?;
+            sethostname(name.as_str())?;
+        }
+        if let User::Other { uid, gid } = user {
+            become_user(uid, gid)?;
+        }
+        nix::sys::prctl::set_no_new_privs()?;
+        sys::die_with_parent(parent)
+    })
+}
+
+/// What is left of a process and of all that it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing, and its folder is removed.
+    Nothing,
+    /// Something that was killed and has not gone yet.
+    Something,
+}
+
+/// A process that was started.
+#[derive(Debug)]
+pub struct Enclosed {
+    id: ProgramId,
+    handle: OwnedFd,
+    tree: Option<Tree>,
+    serial: u64,
+    mark: String,
+    dir: PathBuf,
+    how: Option<HowEnded>,
+}
+
+/// Can be read from when the process has ended.
+impl AsFd for Enclosed {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}
+
+impl Enclosed {
+    /// Which process it is.
+    #[must_use]
+    pub const fn id(&self) -> ProgramId {
+        self.id
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.dir
+    }
+
+    /// How it has ended, if it has. What it started may still run.
+    pub fn ended(&mut self) -> Option<HowEnded> {
+        if self.how.is_none() {
+            let pid = Pid::from_raw(self.id.pid.cast_signed());
+            self.how = match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(_, code)) => Some(HowEnded::Exited(code)),
+                Ok(WaitStatus::Signaled(_, signal, _)) => Some(HowEnded::Signalled(signal as i32)),
+                Ok(_) | Err(_) => None,
+            };
+        }
+        self.how
+    }
+
+    /// Kills it and all that it started.
+    pub fn kill(&self) {
+        if let Some(tree) = &self.tree {
+            drop(cgroup::kill_tree(&tree.path().join(part(self.serial))));
+            return;
+        }
+        for pid in process::members(&[self.id], &self.mark) {
+            drop(sys::kill(pid.cast_signed(), libc::SIGKILL));
+        }
+    }
+
+    /// Kills what is left of it, and once it has ended and nothing is left removes its folder.
+    pub fn sweep(&mut self) -> Left {
+        let empty = match &self.tree {
+            Some(tree) => tree.is_empty(&part(self.serial)),
+            None => process::members(&[self.id], &self.mark).is_empty(),
+        };
+        if self.ended().is_none() || !empty {
+            self.kill();
+            return Left::Something;
+        }
+        if let Some(tree) = &self.tree {
+            cgroup::remove(&tree.path().join(part(self.serial)));
+        }
+        // What cannot be removed is tried again by the next life's claim.
+        fs::remove_dir_all(&self.dir).ok();
+        Left::Nothing
+    }
+}
