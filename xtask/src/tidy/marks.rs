@@ -6,7 +6,7 @@ use crate::tree::{Tree, is_test};
 
 const RULE: &str = "marks";
 /// Where `unsafe` may stand.
-const UNSAFE_ROOMS: [&str; 2] = ["foundation/host/", "programs/program/"];
+const UNSAFE_ROOMS: [&str; 3] = ["foundation/host/", "programs/program/", "programs/worker/"];
 /// How far above `unsafe` its reason stands.
 const SAFETY_LINES: usize = 6;
 

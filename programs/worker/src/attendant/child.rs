@@ -1,0 +1,260 @@
+//! The thread of the attendant: one wait for all that its children do.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::EventFd;
+use tsugi_host::enclosed::{Enclosed, Fold, Left, Order};
+use tsugi_host::request::HowEnded;
+
+use super::tail::Tail;
+use super::{End, How, Notice, Number, ring};
+
+/// How much of one child's output is taken at a time, in bytes.
+const CHUNK: usize = 64 * 1024;
+/// What a pipe holds, in bytes: so much of what earlier calls have printed may be read when the
+/// next one has begun, and no call floods by what another has printed.
+const PIPE: u64 = 64 * 1024;
+/// How much of it is taken at most once it has ended: what it started may go on writing.
+const AFTER_END: usize = 256 * 1024;
+/// How soon it is looked again whether a killed process is gone, at first and at last.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(200));
+/// How long it is waited, when the attendant ends, until nothing is left of any child.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// A worker that is to be started.
+pub struct Birth {
+    pub number: Number,
+    pub order: Order,
+    /// Where its output is read.
+    pub reads: File,
+    /// How much it may print in a call.
+    pub most: u64,
+    /// How much it has, in this call.
+    pub printed: Arc<AtomicU64>,
+}
+
+/// What the thread is told.
+pub enum Word {
+    Bear(Box<Birth>),
+    Kill(Number),
+    End,
+}
+
+/// Where a child stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    Runs,
+    /// Its kill was ordered.
+    Killed,
+    /// Its end was told; what is left of it is being swept.
+    Ended,
+}
+
+struct Child {
+    number: Number,
+    enclosed: Enclosed,
+    stands: Stands,
+    reads: Option<File>,
+    tail: Tail,
+    most: u64,
+    printed: Arc<AtomicU64>,
+}
+
+/// All children.
+pub struct Nursery {
+    fold: Fold,
+    said: Receiver<Word>,
+    wake: Arc<EventFd>,
+    tell: Sender<Notice>,
+    bell: Arc<EventFd>,
+    children: Vec<Child>,
+    again: Duration,
+    chunk: Vec<u8>,
+}
+
+/// Whether the thread goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goes {
+    On,
+    Out,
+}
+
+impl Nursery {
+    pub fn new(
+        fold: Fold,
+        (said, wake): (Receiver<Word>, Arc<EventFd>),
+        (tell, bell): (Sender<Notice>, Arc<EventFd>),
+    ) -> Self {
+        let (children, again, chunk) = (Vec::new(), AGAIN.0, vec![0; CHUNK]);
+        Self { fold, said, wake, tell, bell, children, again, chunk }
+    }
+
+    /// Attends until it is told to end.
+    pub fn attend(mut self) {
+        while self.hear() == Goes::On {
+            self.look();
+            self.wait();
+        }
+        let until = Instant::now() + LAST_WAIT;
+        self.children.iter_mut().for_each(Child::kill);
+        self.look();
+        while !self.children.is_empty() && Instant::now() < until {
+            self.wait();
+            self.look();
+        }
+    }
+
+    fn hear(&mut self) -> Goes {
+        // The counter has served its purpose by making the wait return.
+        self.wake.read().ok();
+        let words: Vec<Word> = self.said.try_iter().collect();
+        for word in words {
+            match word {
+                Word::Bear(birth) => self.bear(*birth),
+                Word::Kill(number) => {
+                    let known = self.children.iter_mut().find(|child| child.number == number);
+                    known.into_iter().for_each(Child::kill);
+                    self.again = AGAIN.0;
+                }
+                Word::End => return Goes::Out,
+            }
+        }
+        Goes::On
+    }
+
+    fn bear(&mut self, birth: Birth) {
+        let Birth { number, order, reads, most, printed } = birth;
+        match self.fold.start(order) {
+            Ok(enclosed) => {
+                let (reads, tail, stands) = (Some(reads), Tail::default(), Stands::Runs);
+                let most = most.saturating_add(PIPE);
+                self.children.push(Child { number, enclosed, stands, reads, tail, most, printed });
+            }
+            Err(why) => {
+                let end = End { how: How::NotStarted(why), last: Vec::new() };
+                self.say(Notice::Ended(number, end));
+                self.say(Notice::Swept(number));
+            }
+        }
+    }
+
+    /// Takes what is printed, and tells who has ended and of whom nothing is left.
+    fn look(&mut self) {
+        let mut seen = Vec::new();
+        self.children.retain_mut(|child| {
+            child.read(CHUNK, &mut self.chunk, &mut seen);
+            if child.stands != Stands::Ended
+                && let Some(how) = child.enclosed.ended()
+            {
+                child.end(how, &mut self.chunk, &mut seen);
+                self.again = AGAIN.0;
+            }
+            let left = match child.stands {
+                Stands::Runs => Left::Something,
+                // Its end is told before nothing is left of it.
+                Stands::Killed => {
+                    child.enclosed.kill();
+                    Left::Something
+                }
+                Stands::Ended => child.enclosed.sweep(),
+            };
+            if left == Left::Nothing {
+                seen.push(Notice::Swept(child.number));
+            }
+            left == Left::Something
+        });
+        seen.into_iter().for_each(|notice| self.say(notice));
+    }
+
+    fn wait(&mut self) {
+        let mut polled = vec![PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
+        let mut ending = false;
+        for child in &self.children {
+            if child.stands != Stands::Ended {
+                polled.push(PollFd::new(child.enclosed.as_fd(), PollFlags::POLLIN));
+            }
+            // Nothing tells when the last of several has gone.
+            ending |= child.stands != Stands::Runs;
+            let reads = child.reads.iter();
+            polled.extend(reads.map(|reads| PollFd::new(reads.as_fd(), PollFlags::POLLIN)));
+        }
+        let mut limit = PollTimeout::NONE;
+        if ending {
+            limit = PollTimeout::try_from(self.again).unwrap_or(PollTimeout::MAX);
+            self.again = (self.again * 2).min(AGAIN.1);
+        }
+        match poll(&mut polled, limit) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            // Descriptors of ours that cannot be waited for: ends would be waited for for ever.
+            Err(_) => std::process::abort(),
+        }
+    }
+
+    fn say(&self, notice: Notice) {
+        // Without an engine nobody wants to know.
+        self.tell.send(notice).ok();
+        ring(&self.bell);
+    }
+}
+
+impl Child {
+    fn kill(&mut self) {
+        if self.stands == Stands::Runs {
+            self.stands = Stands::Killed;
+            self.enclosed.kill();
+        }
+    }
+
+    /// Its process has ended: tells how, with what it wrote last.
+    fn end(&mut self, how: HowEnded, chunk: &mut [u8], seen: &mut Vec<Notice>) {
+        self.read(AFTER_END, chunk, seen);
+        // What it has left running writes to nobody, and is killed now.
+        self.reads = None;
+        self.stands = Stands::Ended;
+        let how = match how {
+            HowEnded::Exited(code) => How::Exited(code),
+            HowEnded::Signalled(signal) => How::Signalled(signal),
+        };
+        seen.push(Notice::Ended(self.number, End { how, last: self.tail.lines() }));
+    }
+
+    /// Takes what is there of its output, about `most` bytes of it.
+    fn read(&mut self, most: usize, chunk: &mut [u8], seen: &mut Vec<Notice>) {
+        let mut taken = 0;
+        while let Some(reads) = &mut self.reads
+            && taken < most
+        {
+            match reads.read(chunk) {
+                Ok(0) => self.reads = None,
+                Ok(length) => {
+                    taken += length;
+                    self.print(&chunk[..length], seen);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => self.reads = None,
+            }
+        }
+    }
+
+    fn print(&mut self, bytes: &[u8], seen: &mut Vec<Notice>) {
+        self.tail.take(bytes);
+        let length = bytes.len() as u64;
+        let before = self.printed.fetch_add(length, Ordering::Relaxed);
+        let room = usize::try_from(self.most.saturating_sub(before)).unwrap_or(usize::MAX);
+        if room > 0 {
+            seen.push(Notice::Printed(self.number, bytes[..bytes.len().min(room)].to_vec()));
+        }
+        if before <= self.most && before + length > self.most {
+            seen.push(Notice::Flood(self.number));
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The one thread of an engine that starts workers, reads what they print, and sees them end.
+//!
+//! A process is killed when the thread that started it ends, so one thread starts them all and
+//! lives as long as the engine. It also reads their output: that a worker floods costs the writer
+//! of the store nothing.
+
+mod child;
+pub mod spawn;
+pub mod tail;
+pub mod worker;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use nix::fcntl::OFlag;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::unistd::pipe2;
+use tsugi_host::enclosed::{self, Fold, HostName, NotStarted};
+use tsugi_host::request::KillBy;
+
+use child::{Birth, Nursery, Word};
+use spawn::Spawn;
+use worker::Worker;
+
+/// One process; given by the engine and never given out twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Number(pub u64);
+
+/// How a process ended.
+#[derive(Debug)]
+pub enum How {
+    /// It never ran.
+    NotStarted(NotStarted),
+    /// By itself, with this code.
+    Exited(i32),
+    /// By this signal.
+    Signalled(i32),
+}
+
+/// The end of a process.
+#[derive(Debug)]
+pub struct End {
+    /// How.
+    pub how: How,
+    /// The last lines that it wrote.
+    pub last: Vec<String>,
+}
+
+/// What an attendant has seen.
+#[derive(Debug)]
+pub enum Notice {
+    /// A worker has printed something; what is beyond its limit is not told.
+    Printed(Number, Vec<u8>),
+    /// A worker has printed more in this call than it may. Told once a call.
+    Flood(Number),
+    /// A worker's process has ended. What it started may still run: that is killed now.
+    Ended(Number, End),
+    /// Nothing is left of a worker's process, of what it started, and of its folder.
+    Swept(Number),
+}
+
+/// Starts workers and holds them. When it is dropped, all are killed and waited for.
+#[derive(Debug)]
+pub struct Attendant {
+    words: Sender<Word>,
+    wake: Arc<EventFd>,
+    notices: Receiver<Notice>,
+    bell: Arc<EventFd>,
+    kill_by: KillBy,
+    host_name: HostName,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Can be read from while there are notices.
+impl AsFd for Attendant {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}
+
+impl Attendant {
+    /// Makes the place for the workers' folders and control groups, and begins to attend. What an
+    /// earlier life has left in `dir` is removed; `name` is this engine's alone on this machine.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or the thread not started.
+    pub fn begin(name: &str, dir: PathBuf) -> io::Result<Self> {
+        Self::over(Fold::claim(name, dir)?)
+    }
+
+    /// The same over a place that was made.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn over(fold: Fold) -> io::Result<Self> {
+        let (kill_by, host_name) = (fold.kill_by(), fold.host_name());
+        let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+        let wake = Arc::new(EventFd::from_flags(flags)?);
+        let bell = Arc::new(EventFd::from_flags(flags)?);
+        let (words, said) = channel();
+        let (tell, notices) = channel();
+        let nursery = Nursery::new(fold, (said, Arc::clone(&wake)), (tell, Arc::clone(&bell)));
+        let thread = thread::Builder::new().name("attendant".to_owned());
+        let thread = Some(thread.spawn(move || nursery.attend())?);
+        Ok(Self { words, wake, notices, bell, kill_by, host_name, thread })
+    }
+
+    /// How what a worker has started is found when it is killed.
+    #[must_use]
+    pub const fn kill_by(&self) -> KillBy {
+        self.kill_by
+    }
+
+    /// Whether `gethostname` answers the node's name in a worker.
+    #[must_use]
+    pub const fn host_name(&self) -> HostName {
+        self.host_name
+    }
+
+    /// Has a worker started, and gives the ends of its pipes at once. Whether it runs shows: it
+    /// says hello, or its end is told, also of one that could not be started.
+    ///
+    /// # Errors
+    /// There are no pipes; nothing is started and nothing will be told.
+    pub fn bear(&self, number: Number, spawn: &Spawn) -> io::Result<Worker> {
+        let (input, to) = pipe2(OFlag::O_CLOEXEC)?;
+        let (from, output) = pipe2(OFlag::O_CLOEXEC)?;
+        let (reads, errors) = pipe2(OFlag::O_CLOEXEC)?;
+        let printed = Arc::new(AtomicU64::new(0));
+        let worker = Worker::new(number, (from, to), spawn.encoding, Arc::clone(&printed))?;
+        let birth = Birth {
+            number,
+            order: order(spawn, (input, output, errors)),
+            reads: worker::unwaiting(reads)?,
+            most: spawn.output_most,
+            printed,
+        };
+        self.say(Word::Bear(Box::new(birth)));
+        Ok(worker)
+    }
+
+    /// Kills a worker and all that it started. From now on nothing that it says is taken.
+    pub fn kill(&self, worker: &mut Worker) {
+        worker.silence();
+        self.say(Word::Kill(worker.number()));
+    }
+
+    /// What was seen since the last time.
+    pub fn notices(&self) -> Vec<Notice> {
+        nix::unistd::read(&self.bell, &mut [0; 8]).ok();
+        self.notices.try_iter().collect()
+    }
+
+    fn say(&self, word: Word) {
+        if self.words.send(word).is_err() {
+            // All that the thread had started was killed with it. Who holds the store would wait
+            // for ends that nobody tells: it ends too, and is recovered like any that has.
+            std::process::abort();
+        }
+        ring(&self.wake);
+    }
+}
+
+impl Drop for Attendant {
+    fn drop(&mut self) {
+        self.words.send(Word::End).ok();
+        ring(&self.wake);
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
+    }
+}
+
+fn order(spawn: &Spawn, (input, output, errors): (OwnedFd, OwnedFd, OwnedFd)) -> enclosed::Order {
+    enclosed::Order {
+        argv: spawn.argv.clone(),
+        env: spawn.environment(),
+        input,
+        output,
+        errors,
+        user: spawn.user,
+        limits: spawn.limits,
+        host_name: spawn.environment.node.clone(),
+    }
+}
+
+/// A bell that rings already needs no more.
+fn ring(bell: &EventFd) {
+    bell.write(1).ok();
+}
