@@ -13,6 +13,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, umask};
@@ -32,6 +33,10 @@ const PART: &str = "w";
 const MAY_NAME: u32 = 21;
 /// How much sooner than others these are ended when memory runs out, of 1000.
 const EXPENDABLE: &str = "500";
+
+/// So often, with so much time between, it is looked whether what was killed has gone.
+const END_TRIES: u32 = 200;
+const END_AGAIN: Duration = Duration::from_millis(10);
 
 /// What a process answers who asks it for the name of its machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,19 +110,21 @@ pub struct Fold {
 
 impl Fold {
     /// Makes the place: a control group if this process may, and `dir`, which its processes must
-    /// be able to reach. What an earlier life left in it is removed. No other process may have the
-    /// same `name` on this machine.
+    /// be able to reach. What an earlier life left there is ended and removed. No other process may
+    /// have the same `name` on this machine.
     ///
     /// # Errors
-    /// The folder cannot be made.
+    /// The folder cannot be made, or what an earlier life left running does not end.
     pub fn claim(name: &str, dir: PathBuf) -> io::Result<Self> {
         let tree = Tree::claim(&format!("{}{name}", claim::PREFIX));
+        let mark = format!("{name}.");
+        end_all(&mark)?;
         DirBuilder::new().recursive(true).mode(0o711).create(&dir)?;
         for entry in fs::read_dir(&dir)? {
             fs::remove_dir_all(entry?.path()).ok();
         }
         let host_name = if may_name() { HostName::Given } else { HostName::Machine };
-        Ok(Self { tree, dir, mark: format!("{name}."), host_name, serial: 0 })
+        Ok(Self { tree, dir, mark, host_name, serial: 0 })
     }
 
     /// The same without control groups.
@@ -217,6 +224,22 @@ impl Drop for Fold {
         }
         fs::remove_dir(&self.dir).ok();
     }
+}
+
+/// Ends every process whose mark begins so, of an earlier life that was killed itself: those that
+/// had left its children's process groups outlived it.
+fn end_all(mark: &str) -> io::Result<()> {
+    for _ in 0..END_TRIES {
+        let left = process::members(&[], mark);
+        if left.is_empty() {
+            return Ok(());
+        }
+        for pid in left {
+            drop(sys::kill(pid.cast_signed(), libc::SIGKILL));
+        }
+        std::thread::sleep(END_AGAIN);
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
 }
 
 /// Where a process is below its tree.
