@@ -96,13 +96,26 @@ impl Engine {
     }
 
     fn with(change: impl FnOnce(Fold) -> Fold) -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("it is ours");
+        let dir = folder();
         let name = dir.path().file_name().expect("it has a name").to_string_lossy().into_owned();
         let name = format!("worker-test{}-{}", std::process::id(), name.trim_start_matches('.'));
         let fold = Fold::claim(&name, dir.path().join("run")).expect("a place");
-        let attendant = Attendant::over(change(fold)).expect("a thread");
+        Self::made(change(fold), dir)
+    }
+
+    /// One over a place that was made; its libraries are elsewhere.
+    pub fn over(fold: Fold) -> Self {
+        Self::made(fold, folder())
+    }
+
+    fn made(fold: Fold, dir: TempDir) -> Self {
+        let attendant = Attendant::over(fold).expect("a thread");
         Self { attendant, dir, printed: BTreeMap::new(), seen: Vec::new(), last: 0 }
+    }
+
+    /// Lets this much time pass, or less.
+    pub fn pass(&mut self, time: Duration) {
+        self.wait(&[], Instant::now() + time);
     }
 
     /// A place for a library, which every user can read.
@@ -280,6 +293,13 @@ impl Engine {
             self.seen.push(notice);
         }
     }
+}
+
+/// A folder that every user can go through.
+fn folder() -> TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    dir
 }
 
 /// What a worker said, with what the engine needs of it.

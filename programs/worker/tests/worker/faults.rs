@@ -126,7 +126,8 @@ fn what_a_program_has_forked_ends_with_its_worker_however_it_hides() {
     }
 }
 
-fn runs(pid: &str) -> bool {
+/// Whether a process is there and not only its end.
+pub fn runs(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
     !matches!(state, None | Some('Z' | 'X'))
@@ -147,14 +148,16 @@ fn a_program_that_takes_too_much_memory_is_told_and_its_worker_goes_on() {
 fn a_program_that_breaks_runs_nothing_more_and_waits_to_be_killed() {
     let mut engine = Engine::new();
     let made = engine.compiled(&crate::programs::counter_c(), &[]);
-    let mut talk = engine.ready(&library(&made));
-    talk.memory.counters.insert("a".to_owned(), 0);
-    let turns = [talk.begin(0, "break it", LONG), talk.begin(0, "add a", LONG)];
-    let (class, _, _) = engine.answered(&mut talk, turns[0], LONG).failed();
-    assert_eq!(class, Class::Panic);
-    let came = engine.answered(&mut talk, turns[1], Duration::from_millis(200));
-    assert_eq!(came.gone().0, Why::Late, "the call that was begun ahead is not run");
-    assert_eq!(talk.memory.counters["a"], 0);
+    for library in [library(&made), library(&crate::programs::counter_rs())] {
+        let mut talk = engine.ready(&library);
+        talk.memory.counters.insert("a".to_owned(), 0);
+        let turns = [talk.begin(0, "break it", LONG), talk.begin(0, "add a", LONG)];
+        let (class, _, _) = engine.answered(&mut talk, turns[0], LONG).failed();
+        assert_eq!(class, Class::Panic);
+        let came = engine.answered(&mut talk, turns[1], Duration::from_millis(200));
+        assert_eq!(came.gone().0, Why::Late, "the call that was begun ahead is not run");
+        assert_eq!(talk.memory.counters["a"], 0);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! the test, commands in Python and shell.
 
 mod contained;
+mod crash;
 mod engine;
 mod faults;
 mod lies;

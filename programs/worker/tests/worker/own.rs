@@ -1,18 +1,14 @@
 //! The seam for other kinds of programs, by a worker that has one of its own.
 
-use std::path::Path;
-
 use tsugi_frames::{Class, Encoding};
 use tsugi_worker::{How, Spawn};
 
 use crate::engine::{Came, Engine, PATIENCE, Talk};
-use crate::programs::{command, counter_c};
+use crate::programs::{command, counter_c, example};
 
-/// The example of this room; cargo builds it with the tests.
+/// The example of this room.
 fn own(words: &[&str]) -> Spawn {
-    let test = std::env::current_exe().expect("the test has a path");
-    let target = test.parent().and_then(Path::parent).expect("it stands in a target folder");
-    let path = target.join("examples/own");
+    let path = example("own");
     let argv: Vec<&str> =
         [path.to_str().expect("a path of this tree")].into_iter().chain(words.to_vec()).collect();
     Spawn { encoding: Encoding::Binary, ..command(&argv) }

@@ -77,6 +77,18 @@ def begin():
 def done(turn, text): say({"done": {"turn": turn, "replies": [{"parameters": [text]}]}})
 "#;
 
+/// What cargo builds with the tests.
+pub fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the test has a path");
+    let target = test.parent().and_then(Path::parent).expect("it stands in a target folder");
+    target.join("examples").join(name)
+}
+
+/// The counter in Rust.
+pub fn counter_rs() -> PathBuf {
+    example("libcounter_in_rust.so")
+}
+
 /// The counter in C.
 pub fn counter_c() -> PathBuf {
     room().join("../program/tests/program/counter.c")
