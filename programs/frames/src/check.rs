@@ -70,10 +70,7 @@ fn welcome(welcome: &Welcome<'_>) -> Result<(), Wrong> {
     listed(welcome.files.len())?;
     for file in &welcome.files {
         text(Limit::Name, &file.name, NAME)?;
-        TooLarge::length(Limit::Listed, file.keys.len(), 64)?;
-        for key in &file.keys {
-            TooLarge::length(Limit::Listed, key.parts.len(), 16)?;
-        }
+        crate::file::keys(&file.keys)?;
     }
     Ok(())
 }
@@ -104,7 +101,7 @@ fn answer(answer: &Answer<'_>, limits: &Limits) -> Result<(), Wrong> {
     answer.results.iter().try_for_each(|result| match result {
         Outcome::Rows(rows) => self::rows(rows, limits),
         Outcome::Reply(Reply { parameters: given, .. }) => parameters(given, limits),
-        Outcome::File(FileResult { status, records }) => {
+        Outcome::File(FileResult { status, records, .. }) => {
             if *status > 99 {
                 return Err(Wrong::Number((*status).into()));
             }

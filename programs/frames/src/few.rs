@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use crate::bytes::Bytes;
 use crate::file::Record;
 use crate::frame::{Call, File, Hash, Key, Open, Outcome, Part, Reply, Service};
-use crate::limits::{LISTED, Limits, RECORDS};
+use crate::limits::{KEYS, LISTED, Limits, PARTS, RECORDS};
 use crate::operation::Asked;
 
 /// What stands in lists.
@@ -26,8 +26,8 @@ macro_rules! listed {
 listed! {
     Service<'_>: LISTED;
     File<'_>: LISTED;
-    Key: 64;
-    Part: 16;
+    Key: KEYS;
+    Part: PARTS;
     Hash: LISTED;
     Open: LISTED;
     Call<'_>: Limits::DEFAULT.calls;

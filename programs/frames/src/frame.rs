@@ -185,7 +185,7 @@ pub struct Service<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File<'a> {
-    /// The slot of its operations.
+    /// What it is opened by.
     pub index: u16,
     /// Its name.
     pub name: Cow<'a, str>,
@@ -223,6 +223,9 @@ impl Organization {
 pub struct Key {
     /// Whether two records may have the same.
     pub duplicates: Duplicates,
+    /// SUPPRESS WHEN: a value made of this byte alone is not in the index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed: Option<u8>,
     /// Where its parts stand in a record, in their order.
     #[serde(deserialize_with = "few::list")]
     pub parts: Vec<Part>,
@@ -454,7 +457,9 @@ pub struct Reply<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
-    /// Its index.
+    /// The slot that goes on meaning this open.
+    pub slot: u16,
+    /// The index of the file.
     pub file: u16,
     /// How it was opened.
     pub mode: Mode,

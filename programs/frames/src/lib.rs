@@ -30,7 +30,10 @@ mod wrong;
 pub use binary::HEAD;
 pub use bytes::Bytes;
 pub use code::Code;
-pub use file::{Access, FileOperation, FileResult, Mode, Record, Relation};
+pub use file::{
+    Access, Edge, FileOperation, FileResult, Meant, Mode, Optional, Placing, Record, Relation,
+    Shape, Stand,
+};
 pub use frame::{
     Answer, Ask, Begin, Call, Class, Done, Duplicates, Failed, File, Frame, Hash, Hello, Key, Kind,
     Leave, Open, Organization, Outcome, Part, Ready, Reply, Rest, Rows, Runs, Service, Side,

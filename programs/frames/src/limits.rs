@@ -15,6 +15,10 @@ pub const LISTED: u16 = 4096;
 pub const NAME: u32 = 32;
 /// The longest id of a call or name of a client, in bytes.
 pub const ID: u32 = 64;
+/// The most keys of a file, as in GnuCOBOL.
+pub const KEYS: u16 = 255;
+/// The most parts of a key, as in GnuCOBOL.
+pub const PARTS: u16 = 8;
 /// The longest key of a file or of a queue, in bytes.
 pub const KEY: u32 = 4096;
 /// The longest text for people, in bytes: what a failure says, an abort, a line of the log.

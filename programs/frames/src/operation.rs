@@ -121,7 +121,7 @@ pub struct Asked<'a> {
     /// Whether its result is waited for.
     #[serde(default, skip_serializing_if = "is_yes")]
     pub waits: Waits,
-    /// Which of the worker's statements (0: none is kept), or which file of the catalogue.
+    /// Which of the worker's statements (0: none is kept), or which of its opens of files.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub slot: u16,
     /// What is asked.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::bytes::Bytes;
 use crate::code::Code;
 use crate::few::Listed;
-use crate::file::{Access, Mode, Relation};
+use crate::file::{Access, Edge, Meant, Mode, Optional, Placing, Relation, Stand};
 use crate::frame::{Class, Duplicates, Hash, Organization, Runs};
 use crate::turn::Turn;
 use crate::value::{Grid, Value};
@@ -49,7 +49,7 @@ macro_rules! places {
     )* };
 }
 
-places!(Relation Mode Access Organization Duplicates Runs);
+places!(Relation Mode Access Optional Stand Edge Placing Meant Organization Duplicates Runs);
 
 impl Field<'_> for Class {
     fn write(&self, out: &mut Vec<u8>) {

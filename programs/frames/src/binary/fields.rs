@@ -1,7 +1,7 @@
 //! What each frame holds, in the order in which it stands there.
 
 use crate::code::Code;
-use crate::file::{FileOperation, FileResult, Record};
+use crate::file::{FileOperation, FileResult, Record, Shape};
 use crate::frame::{
     Answer, Ask, Begin, Call, Done, Failed, File, Frame, Hello, Key, Kind, Leave, Open, Outcome,
     Part, Ready, Reply, Rest, Rows, Service, Trouble, Welcome,
@@ -35,14 +35,15 @@ fields! {
     }
     Service<'a>: Service { index name module entry parameters layout }
     File<'a>: File { index name organization shortest longest keys }
-    Key: Key { duplicates parts }
+    Key: Key { duplicates suppressed parts }
+    Shape: Shape { organization shortest longest keys }
     Part: Part { offset length }
     Call<'a>: Call {
         service id parent client epoch attempt left_ms catalogue parameters
     }
     Reply<'a>: Reply { return_code parameters }
-    Open: Open { file mode }
-    FileResult<'a>: FileResult { status records }
+    Open: Open { slot file mode }
+    FileResult<'a>: FileResult { status number records }
     Record<'a>: Record { number record }
 }
 
@@ -224,22 +225,38 @@ fn file_parameters(file: &FileOperation<'_>, out: &mut Vec<u8>) {
             key.write(out);
             value.write(out);
         }
-        FileOperation::Next { records } | FileOperation::Previous { records } => {
+        FileOperation::Next { records, stand, edge, largest }
+        | FileOperation::Previous { records, stand, edge, largest } => {
             records.write(out);
+            stand.write(out);
+            edge.write(out);
+            largest.write(out);
         }
         FileOperation::Start { key, relation, value } => {
             key.write(out);
             relation.write(out);
             value.write(out);
         }
-        FileOperation::Write { place, record } | FileOperation::Rewrite { place, record } => {
+        FileOperation::Write { placing, place, record } => {
+            placing.write(out);
             place.write(out);
             record.write(out);
         }
-        FileOperation::Delete { place } => place.write(out),
-        FileOperation::Open { mode, access } => {
+        FileOperation::Rewrite { meant, place, record } => {
+            meant.write(out);
+            place.write(out);
+            record.write(out);
+        }
+        FileOperation::Delete { meant, place } => {
+            meant.write(out);
+            place.write(out);
+        }
+        FileOperation::Open { file, mode, access, optional, shape } => {
+            file.write(out);
             mode.write(out);
             access.write(out);
+            optional.write(out);
+            shape.write(out);
         }
         FileOperation::Remove {} => {}
     }
@@ -262,13 +279,21 @@ fn operation<'a>(number: Number, from: &mut Reader<'a>) -> Result<Operation<'a>,
         Number::TimerCancel => take!(Operation::TimerCancel { name }),
         Number::Data => take!(Operation::Data { out }),
         Number::FileRead => Operation::File(take!(FileOperation::Read { key value })),
-        Number::FileNext => Operation::File(take!(FileOperation::Next { records })),
-        Number::FilePrevious => Operation::File(take!(FileOperation::Previous { records })),
+        Number::FileNext => {
+            Operation::File(take!(FileOperation::Next { records stand edge largest }))
+        }
+        Number::FilePrevious => {
+            Operation::File(take!(FileOperation::Previous { records stand edge largest }))
+        }
         Number::FileStart => Operation::File(take!(FileOperation::Start { key relation value })),
-        Number::FileWrite => Operation::File(take!(FileOperation::Write { place record })),
-        Number::FileRewrite => Operation::File(take!(FileOperation::Rewrite { place record })),
-        Number::FileDelete => Operation::File(take!(FileOperation::Delete { place })),
-        Number::FileOpen => Operation::File(take!(FileOperation::Open { mode access })),
+        Number::FileWrite => Operation::File(take!(FileOperation::Write { placing place record })),
+        Number::FileRewrite => {
+            Operation::File(take!(FileOperation::Rewrite { meant place record }))
+        }
+        Number::FileDelete => Operation::File(take!(FileOperation::Delete { meant place })),
+        Number::FileOpen => {
+            Operation::File(take!(FileOperation::Open { file mode access optional shape }))
+        }
         Number::FileRemove => Operation::File(FileOperation::Remove {}),
         Number::Info | Number::Left => return Err(Wrong::Operation(number.number())),
     })

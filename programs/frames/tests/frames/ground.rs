@@ -6,10 +6,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use tsugi_frames::{
-    Access, Answer, Ask, Asked, Begin, Bytes, Call, Class, Code, Decoder, Done, Duplicates,
+    Access, Answer, Ask, Asked, Begin, Bytes, Call, Class, Code, Decoder, Done, Duplicates, Edge,
     Encoding, Failed, File, FileOperation, FileResult, Frame, Grid, Hash, Hello, Key, Leave,
-    Limits, Mode, Open, Operation, Organization, Outcome, Part, Ready, Record, Relation, Reply,
-    Rest, Rows, Runs, Service, Side, Trouble, Turn, Value, Versions, Waits, Welcome, Wrong,
+    Limits, Meant, Mode, Open, Operation, Optional, Organization, Outcome, Part, Placing, Ready,
+    Record, Relation, Reply, Rest, Rows, Runs, Service, Shape, Side, Stand, Trouble, Turn, Value,
+    Versions, Waits, Welcome, Wrong,
 };
 
 pub const BOTH: [Encoding; 2] = [Encoding::Binary, Encoding::Lines];
@@ -81,11 +82,12 @@ pub fn begin(turn: u64) -> Frame<'static> {
 
 pub fn done(turn: u64) -> Frame<'static> {
     let reply = Reply { return_code: -4, parameters: vec!["0000000041".into()] };
-    let open = Open { file: 1, mode: Mode::InputOutput };
+    let open = Open { slot: 2, file: 1, mode: Mode::InputOutput };
     let last = Asked {
         waits: Waits::No,
         slot: 1,
         operation: Operation::File(FileOperation::Rewrite {
+            meant: Meant::LastRead,
             place: "".into(),
             record: "000001 0000000041".into(),
         }),
@@ -105,6 +107,10 @@ pub fn hello(versions: Versions) -> Frame<'static> {
     })
 }
 
+fn primary(part: Part) -> Key {
+    Key { duplicates: Duplicates::Refused, suppressed: None, parts: vec![part] }
+}
+
 pub fn welcome(group: &str, node: &str) -> Frame<'static> {
     let service = Service {
         index: 0,
@@ -122,8 +128,12 @@ pub fn welcome(group: &str, node: &str) -> Frame<'static> {
         shortest: 16,
         longest: 16,
         keys: vec![
-            Key { duplicates: Duplicates::Refused, parts: vec![part] },
-            Key { duplicates: Duplicates::Allowed, parts: vec![part, Part { offset: 9, ..part }] },
+            primary(part),
+            Key {
+                duplicates: Duplicates::Allowed,
+                suppressed: Some(b' '),
+                parts: vec![part, Part { offset: 9, ..part }],
+            },
         ],
     };
     Frame::Welcome(Welcome {
@@ -183,18 +193,45 @@ fn reserved() -> Frame<'static> {
     Frame::Ask(Ask { turn: Turn(7), operations })
 }
 
+fn open(shape: Option<Shape>) -> FileOperation<'static> {
+    FileOperation::Open {
+        file: 3,
+        mode: Mode::Extend,
+        access: Access::Sequential,
+        optional: Optional::Yes,
+        shape,
+    }
+}
+
 fn files() -> Frame<'static> {
+    let shape = Shape {
+        organization: Organization::Indexed,
+        shortest: 16,
+        longest: 20,
+        keys: vec![primary(Part { offset: 0, length: 6 })],
+    };
     let key = || Bytes::from("000001");
     let file = |file| Asked { slot: 1, ..asked(Operation::File(file)) };
     let operations = vec![
         file(FileOperation::Read { key: 0, value: key() }),
-        file(FileOperation::Next { records: 64 }),
-        file(FileOperation::Previous { records: 1 }),
-        file(FileOperation::Start { key: 1, relation: Relation::LessOrEqual, value: key() }),
-        file(FileOperation::Write { place: "".into(), record: key() }),
-        file(FileOperation::Rewrite { place: key(), record: key() }),
-        file(FileOperation::Delete { place: key() }),
-        file(FileOperation::Open { mode: Mode::Extend, access: Access::Sequential }),
+        file(FileOperation::Next {
+            records: 64,
+            stand: Stand::Opened,
+            edge: Edge::Inside,
+            largest: None,
+        }),
+        file(FileOperation::Previous {
+            records: 1,
+            stand: Stand::Passed,
+            edge: Edge::End,
+            largest: Some(9_999),
+        }),
+        file(FileOperation::Start { key: 1, relation: Relation::AtMost, value: key() }),
+        file(FileOperation::Write { placing: Placing::Ascending, place: "".into(), record: key() }),
+        file(FileOperation::Rewrite { meant: Meant::LastRead, place: "".into(), record: key() }),
+        file(FileOperation::Delete { meant: Meant::ByKey, place: key() }),
+        file(open(None)),
+        file(open(Some(shape))),
         file(FileOperation::Remove {}),
     ];
     Frame::Ask(Ask { turn: Turn(7), operations })
@@ -207,8 +244,12 @@ fn answer() -> Frame<'static> {
         Outcome::Rows(Rows { changed: 0, rest: Rest::More, rows }),
         Outcome::Rows(Rows { changed: 2, rest: Rest::None, rows: Grid::default() }),
         Outcome::Reply(Reply { return_code: 0, parameters: vec!["41".into()] }),
-        Outcome::File(FileResult { status: 2, records: vec![record(1), record(2)] }),
-        Outcome::File(FileResult { status: 23, records: vec![] }),
+        Outcome::File(FileResult {
+            status: 2,
+            number: Some(1),
+            records: vec![record(1), record(2)],
+        }),
+        Outcome::File(FileResult { status: 23, number: None, records: vec![] }),
         Outcome::Trouble(Trouble {
             code: Code::Duplicate,
             sqlstate: "23505".into(),
@@ -277,14 +318,24 @@ fn grid() -> impl Strategy<Value = Grid<'static>> {
 fn operation() -> impl Strategy<Value = Operation<'static>> {
     let file = prop_oneof![
         (any::<u16>(), bytes()).prop_map(|(key, value)| FileOperation::Read { key, value }),
-        (0_u16..=64).prop_map(|records| FileOperation::Next { records }),
+        (0_u16..=64, 0..Stand::ALL.len(), 0..Edge::ALL.len(), proptest::option::of(any::<u64>()))
+            .prop_map(|(records, stand, edge, largest)| FileOperation::Next {
+                records,
+                stand: Stand::ALL[stand],
+                edge: Edge::ALL[edge],
+                largest,
+            }),
         (any::<u16>(), 0..Relation::ALL.len(), bytes()).prop_map(|(key, at, value)| {
             FileOperation::Start { key, relation: Relation::ALL[at], value }
         }),
-        (bytes(), bytes()).prop_map(|(place, record)| FileOperation::Write { place, record }),
-        bytes().prop_map(|place| FileOperation::Delete { place }),
+        (0..Placing::ALL.len(), bytes(), bytes()).prop_map(|(at, place, record)| {
+            FileOperation::Write { placing: Placing::ALL[at], place, record }
+        }),
+        (0..Meant::ALL.len(), bytes())
+            .prop_map(|(at, place)| FileOperation::Delete { meant: Meant::ALL[at], place }),
         (0..Mode::ALL.len(), 0..Access::ALL.len()).prop_map(|(mode, access)| {
-            FileOperation::Open { mode: Mode::ALL[mode], access: Access::ALL[access] }
+            let (mode, access) = (Mode::ALL[mode], Access::ALL[access]);
+            FileOperation::Open { file: 1, mode, access, optional: Optional::No, shape: None }
         }),
     ];
     prop_oneof![
@@ -325,8 +376,9 @@ fn outcome() -> impl Strategy<Value = Outcome<'static>> {
         (any::<i32>(), vec(bytes(), 0..4)).prop_map(|(return_code, parameters)| {
             Outcome::Reply(Reply { return_code, parameters })
         }),
-        (0_u8..100, vec(record, 0..4))
-            .prop_map(|(status, records)| Outcome::File(FileResult { status, records })),
+        (0_u8..100, proptest::option::of(any::<u64>()), vec(record, 0..4)).prop_map(
+            |(status, number, records)| Outcome::File(FileResult { status, number, records })
+        ),
         (code, text(100)).prop_map(|(code, text)| {
             let (sqlstate, message) = ("".into(), "".into());
             Outcome::Trouble(Trouble { code, sqlstate, message, text })

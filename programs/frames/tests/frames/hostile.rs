@@ -196,7 +196,7 @@ fn numbers_that_stand_for_nothing_are_neither_written_nor_read() {
         Outcome::Trouble(Trouble { code, sqlstate, message, text })
     };
     let answer = |result| Frame::Answer(Answer { turn: Turn(1), results: vec![result] });
-    let file = |status| answer(Outcome::File(FileResult { status, records: vec![] }));
+    let file = |status| answer(Outcome::File(FileResult { status, number: None, records: vec![] }));
     let log = |level| ask(Operation::Log { level, text: "x".into() });
     let sql = |text: &'static str| {
         let rows = Grid::row(vec![Value::Decimal(text.into())]).unwrap();

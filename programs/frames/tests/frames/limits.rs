@@ -3,7 +3,8 @@
 use tsugi_frames::limits::{KEY, NAME, RECORD_MAX, TEXT, VALUES};
 use tsugi_frames::{
     Answer, Ask, Asked, Bytes, Code, Decoder, Encoding, FileOperation, Frame, Grid, Limit, Limits,
-    Number, Operation, Outcome, Rest, Rows, Side, TooLarge, Turn, Value, Waits, Welcome, Wrong,
+    Number, Operation, Outcome, Placing, Rest, Rows, Side, TooLarge, Turn, Value, Waits, Welcome,
+    Wrong,
 };
 
 use crate::ground::{BOTH, LIMITS, asked, begin, fed, written};
@@ -65,7 +66,11 @@ fn above() -> Vec<(Limit, u32, OfSize)> {
             Limit::Record,
             1024 * 1024,
             Box::new(|n| {
-                Operation::File(FileOperation::Write { place: "".into(), record: record(n) })
+                Operation::File(FileOperation::Write {
+                    placing: Placing::ByKey,
+                    place: "".into(),
+                    record: record(n),
+                })
             }),
         ),
     ]
