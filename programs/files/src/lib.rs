@@ -59,4 +59,5 @@ pub mod front;
 pub mod open;
 pub mod operation;
 pub mod records;
+pub mod spoken;
 pub mod status;

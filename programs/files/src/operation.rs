@@ -1,6 +1,7 @@
 //! What a worker asks the engine of a file, and what it is answered.
 //!
-//! Here it is decided on. As bytes it is in `programs/frames/src/file.rs`; neither uses the other.
+//! Here it is decided on. As bytes it is in `programs/frames/src/file.rs`; [`crate::spoken`] makes
+//! the one of the other.
 
 use crate::status::Status;
 

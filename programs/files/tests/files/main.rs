@@ -10,5 +10,6 @@ mod oracle;
 mod program;
 mod schedule;
 mod script;
+mod spoken;
 mod sqlite;
 mod stores;
