@@ -6,12 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use tsugi_files::definition::{Access, Organization};
-use tsugi_files::open::Optional;
 
-use super::program::Depending;
-use super::schedule::{Kind, Split};
-use super::script::{Line, Order, Shown};
+use super::schedule::Kind;
+use super::script::{Line, Shown};
+use super::source::{locks, source};
 
 /// A compiled program.
 pub struct Oracle {
@@ -23,42 +21,7 @@ pub struct Oracle {
 impl Oracle {
     /// The program for such a file.
     pub fn of(kind: Kind) -> Self {
-        let source = match kind.organization {
-            Organization::Indexed => include_str!("oracle/indexed.cbl"),
-            Organization::Relative => include_str!("oracle/relative.cbl"),
-            Organization::Sequential => include_str!("oracle/sequential.cbl"),
-            Organization::LineSequential => include_str!("oracle/line.cbl"),
-        };
-        let access = match kind.access {
-            Access::Sequential => "sequential",
-            Access::Random => "random",
-            Access::Dynamic => "dynamic",
-        };
-        let optional = match kind.optional {
-            Optional::Yes => "optional",
-            Optional::No => "",
-        };
-        let split = match kind.split {
-            Split::Unique => "",
-            Split::Duplicates => "with duplicates",
-        };
-        let size = match kind.depending {
-            Depending::Yes => "record is varying in size from 2 to 8 depending on D-LEN",
-            Depending::No => "",
-        };
-        let mut source = source
-            .replace("@ACCESS@", access)
-            .replace("@OPTIONAL@", optional)
-            .replace("@SIZE@", size)
-            .replace("@U@", split);
-        if kind.access == Access::Random {
-            // The compiler takes neither of a file in random access.
-            let dropped = ["read F next", "read F previous", "perform start-key"];
-            let kept = |line: &&str| !dropped.iter().any(|verb| line.contains(verb));
-            let before = source.split("start-key.\n").next().unwrap_or_default();
-            source = before.lines().filter(kept).collect::<Vec<_>>().join("\n") + "\n";
-        }
-        Self::compile(&source)
+        Self::compile(&source(kind))
     }
 
     /// A program of this source.
@@ -127,9 +90,4 @@ impl Oracle {
         let shown = std::fs::read(path("shown")).expect("what it shows");
         String::from_utf8_lossy(&shown).into_owned()
     }
-}
-
-/// Whether the file is closed WITH LOCK, and so stays closed while the program runs.
-pub fn locks(script: &[Line]) -> bool {
-    script.iter().any(|line| line.order == Order::CloseLock)
 }

@@ -10,6 +10,7 @@ mod oracle;
 mod program;
 mod schedule;
 mod script;
+mod source;
 mod spoken;
 mod sqlite;
 mod stores;
