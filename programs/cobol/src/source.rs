@@ -1,0 +1,99 @@
+//! What is seen of a module before it is loaded: the names that it imports.
+
+use object::elf::FileHeader64;
+use object::read::elf::{ElfFile, FileHeader as _};
+use object::{Endianness, Object, ObjectSymbol};
+use thiserror::Error;
+
+/// The file handler that modules are compiled for: `cobc -fcallfh=tsugi_file_handler`.
+pub const HANDLER: &str = "tsugi_file_handler";
+
+/// Where a module goes that opens files without a handler.
+const DIRECT: [&str; 7] = [
+    "cob_open",
+    "cob_read",
+    "cob_read_next",
+    "cob_write",
+    "cob_rewrite",
+    "cob_delete",
+    "cob_start",
+];
+
+/// What every module of GnuCOBOL calls first.
+const ENTERED: &str = "cob_module_global_enter";
+
+/// A module as it lies in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+/// Why a module is not loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ModuleRefused {
+    /// It is no shared library of this machine.
+    #[error("it is no shared library: {0}")]
+    NoLibrary(String),
+    /// GnuCOBOL has not made it.
+    #[error("it is no module of GnuCOBOL: it does not use libcob")]
+    NotCobol,
+    /// It would open files without our handler.
+    #[error("it imports {0}: it was compiled without the file handler; deploy its source")]
+    WithoutHandler(String),
+}
+
+impl Module {
+    /// Reads the names.
+    ///
+    /// # Errors
+    /// The bytes are no shared library.
+    pub fn read(bytes: &[u8]) -> Result<Self, ModuleRefused> {
+        let wrong = |error: object::Error| ModuleRefused::NoLibrary(error.to_string());
+        let head = FileHeader64::<Endianness>::parse(bytes).map_err(wrong)?;
+        let endian = head.endian().map_err(wrong)?;
+        if head.e_type(endian) != object::elf::ET_DYN {
+            return Err(ModuleRefused::NoLibrary("it is a file of another kind".to_owned()));
+        }
+        let file = ElfFile::<FileHeader64<Endianness>>::parse(bytes).map_err(wrong)?;
+        let (mut imports, mut exports) = (Vec::new(), Vec::new());
+        for symbol in file.dynamic_symbols() {
+            let name = symbol.name().map_err(wrong)?.to_owned();
+            let names = if symbol.is_undefined() { &mut imports } else { &mut exports };
+            names.push(name);
+        }
+        Ok(Self { imports, exports })
+    }
+
+    /// Whether it exports a name.
+    #[must_use]
+    pub fn has(&self, entry: &str) -> bool {
+        self.exports.iter().any(|name| name == entry)
+    }
+
+    /// The names that it takes from elsewhere: what it can reach beside the store.
+    #[must_use]
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// Whether it was compiled as it has to be.
+    ///
+    /// # Errors
+    /// The first name that says otherwise.
+    pub fn check(&self) -> Result<(), ModuleRefused> {
+        let takes = |name: &str| self.imports.iter().any(|import| import == name);
+        if !takes(ENTERED) {
+            return Err(ModuleRefused::NotCobol);
+        }
+        let without = |name: &str| Err(ModuleRefused::WithoutHandler(name.to_owned()));
+        if let Some(direct) = DIRECT.into_iter().find(|name| takes(name)) {
+            return without(direct);
+        }
+        // A handler of somebody else.
+        match self.imports.iter().find(|name| name.starts_with("cob_extfh_")) {
+            Some(handled) if !takes(HANDLER) => without(handled),
+            Some(_) | None => Ok(()),
+        }
+    }
+}

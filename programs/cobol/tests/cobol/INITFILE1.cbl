@@ -1,0 +1,18 @@
+       FILE-CONTROL.
+           SELECT APPFILE ASSIGN TO EXTERNAL APPFILE01
+             ORGANIZATION INDEXED RECORD KEY RKEY
+             ACCESS MODE RANDOM.
+       DATA DIVISION.
+       FILE SECTION.
+       FD APPFILE.
+       01 AF-REC.
+         05 RKEY PIC X(6).
+         05 AF-COUNTER PIC 9(10).
+       PROCEDURE DIVISION.
+       1.
+           OPEN OUTPUT APPFILE.
+           MOVE SPACE TO RKEY.
+           MOVE ZERO TO AF-COUNTER.
+           WRITE AF-REC.
+           CLOSE APPFILE.
+           STOP RUN.
