@@ -502,11 +502,13 @@ pub enum Class {
     Start,
     /// The names of libcob did not lead to the worker.
     Interposition,
+    /// It asked for what would not be undone with the call; the text says for what.
+    Forbidden,
 }
 
 impl Class {
     /// All of them; a class' number is its place and 1.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Abort,
         Self::StopRun,
         Self::RunTimeError,
@@ -515,5 +517,6 @@ impl Class {
         Self::Signal,
         Self::Start,
         Self::Interposition,
+        Self::Forbidden,
     ];
 }
