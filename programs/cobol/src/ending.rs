@@ -17,7 +17,7 @@ pub enum Ending {
         /// File, line and what is wrong, as libcob says it.
         text: String,
     },
-    /// It asked for what a call may not do.
+    /// It asked for what a call may not do; as text, the statement.
     Refused(Forbidden),
     /// Something called `exit`.
     Exited {
@@ -52,34 +52,24 @@ pub enum Forbidden {
 impl fmt::Display for Forbidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnitOfWork(statement) => write!(
-                f,
-                "{statement}: what a call did is kept or undone with its reply, as a whole; take \
-                 the statement out, or set the service's policy to ignore it"
-            ),
-            Self::Routine(name) => write!(
-                f,
-                "CALL \"{name}\": it reaches beside the store, where nothing is undone with the \
-                 call; use a file of the service's file set"
-            ),
-            Self::Advancing => f.write_str(
-                "WRITE … ADVANCING: a file of the store holds lines, and no paper; write the \
-                 lines one by one",
-            ),
-            Self::Linage => f.write_str("LINAGE: a file of the store holds lines, and no pages"),
+            Self::UnitOfWork(statement) => f.write_str(statement),
+            Self::Routine(name) => write!(f, "CALL \"{name}\""),
+            Self::Advancing => f.write_str("WRITE ADVANCING"),
+            Self::Linage => f.write_str("LINAGE"),
         }
     }
 }
 
+/// What is known of it: what it means and what to do is told by its class.
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::StopRun { code } => write!(f, "STOP RUN with {code}"),
+            Self::StopRun { code } => write!(f, "STOP RUN {code}"),
             Self::RunTimeError { text } | Self::Panicked { text } => f.write_str(text),
             Self::Refused(what) => what.fmt(f),
-            Self::Exited { code } => write!(f, "exit with {code}"),
+            Self::Exited { code } => write!(f, "exit {code}"),
             Self::Overrun { parameter } => {
-                write!(f, "written beside parameter {parameter}: it is shorter than declared")
+                write!(f, "parameter {parameter}")
             }
         }
     }
@@ -91,7 +81,8 @@ impl Ending {
     pub fn failed(&self, turn: Turn) -> Failed<'static> {
         let (class, code) = match self {
             Self::StopRun { code } | Self::Exited { code } => (Class::StopRun, *code),
-            Self::RunTimeError { .. } | Self::Refused(_) => (Class::RunTimeError, 1),
+            Self::RunTimeError { .. } => (Class::RunTimeError, 1),
+            Self::Refused(_) => (Class::Forbidden, 0),
             Self::Overrun { .. } => (Class::Overrun, 0),
             Self::Panicked { .. } => (Class::Panic, 0),
         };

@@ -42,5 +42,5 @@ pub use files::StaysOpen;
 pub use host::{Host, Info, Listed};
 pub use libcob::VERSION;
 pub use runtime::{PARAMETERS_MAX, Program, Refused, Returned, Runtime, Settings, leave};
-pub use source::{HANDLER, Module, ModuleRefused};
+pub use source::{HANDLER, Module, ModuleRefused, OPTIONS};
 pub use stage::{Ends, UnitOfWork};

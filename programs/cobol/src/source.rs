@@ -8,6 +8,9 @@ use thiserror::Error;
 /// The file handler that modules are compiled for: `cobc -fcallfh=tsugi_file_handler`.
 pub const HANDLER: &str = "tsugi_file_handler";
 
+/// How cobc is told to make a module: with the handler, and so that an error tells its line.
+pub const OPTIONS: [&str; 3] = ["-m", "-fcallfh=tsugi_file_handler", "-fsource-location"];
+
 /// Where a module goes that opens files without a handler.
 const DIRECT: [&str; 7] = [
     "cob_open",

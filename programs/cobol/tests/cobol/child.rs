@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use tempfile::TempDir;
-use tsugi_cobol::{Ending, Runtime, Settings, UnitOfWork};
+use tsugi_cobol::{Ending, OPTIONS, Runtime, Settings, UnitOfWork};
 use tsugi_files::definition::Definition;
 use tsugi_files::spoken;
 use tsugi_frames::Turn;
@@ -57,7 +57,7 @@ impl Bench {
 
     /// Compiles a source into a module, as a package's build does.
     pub fn compile(&self, name: &str, source: &str) -> &Self {
-        self.compile_with(name, source, &["-m", "-free", "-fcallfh=tsugi_file_handler"])
+        self.compile_with(name, source, &[&OPTIONS[..], &["-free"]].concat())
     }
 
     pub fn compile_with(&self, name: &str, source: &str, options: &[&str]) -> &Self {

@@ -189,6 +189,7 @@ impl Host for Desk {
                 let twice = |bytes: &Bytes<'_>| Bytes::from(bytes.to_ascii_uppercase());
                 Ok(Reply { return_code: -7, parameters: body.iter().map(twice).collect() })
             }
+            "PANIC" => panic!("the host is wrong"),
             "LONG" => Ok(Reply { return_code: 0, parameters: vec![vec![b'x'; 100].into()] }),
             _ => Err(trouble(Code::CalleeRefused, "no such service")),
         }

@@ -68,7 +68,7 @@ fn compared(kind: Kind) {
         }
         text.push_str("ZZ\n");
         let came = bench.input(&text).run();
-        assert_eq!(came.only(), "ended StopRun 0 STOP RUN with 0", "{}", came.errors);
+        assert_eq!(came.only(), "ended StopRun 0 STOP RUN 0", "{}", came.errors);
         let mut shown = came.shown.lines().map(Shown::parse);
         for (lines, expected) in &run {
             shown.next().expect("a name");
@@ -232,6 +232,41 @@ fn an_error_without_a_file_status_ends_the_call_with_the_files_name() {
     bench.file("NUMBERS", &numbers(8));
     let came = bench.load("KEEPS").call(&[&[b' '; 20]]).run();
     let said = came.only();
-    assert!(said.starts_with("ended RunTimeError 1 "), "{said}");
+    assert!(said.starts_with("ended RunTimeError 1 KEEPS.cbl:"), "{said}");
     assert!(said.contains("file does not exist (status = 35) for file F ('NUMBERS')"), "{said}");
+}
+
+/// Runs a source as a program of GnuCOBOL with real files, and here: what each shows.
+fn both(name: &str, source: &str, files: &[(&str, Definition)]) -> (String, String) {
+    let plain = Bench::new();
+    plain.compile_with(name, source, &["-m", "-free"]);
+    let ended = Command::new("cobcrun").arg(name).current_dir(plain.folder()).output().unwrap();
+    let theirs = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let mut bench = Bench::new();
+    bench.compile(name, source);
+    files.iter().for_each(|(name, definition)| {
+        bench.file(name, definition);
+    });
+    let came = bench.load(name).call(&[]).run();
+    assert_eq!(came.returned().len(), 1, "{came:?}");
+    (came.shown, theirs)
+}
+
+#[test]
+fn handlers_declaratives_and_external_files_behave_as_under_gnucobol() {
+    let part = |offset, length| Part { offset, length };
+    let key = |parts, duplicates| Key { parts, duplicates, suppressed: None };
+    let keys = vec![
+        key(vec![part(0, 4)], Duplicates::Refused),
+        key(vec![part(4, 6)], Duplicates::Allowed),
+    ];
+    let lengths = Lengths { min: 20, max: 20 };
+    let orders = Definition::new(Organization::Indexed, lengths, keys).unwrap();
+    let lengths = Lengths { min: 4, max: 30 };
+    let notes = Definition::new(Organization::Sequential, lengths, vec![]).unwrap();
+    let files = [("orders.dat", orders), ("notes.dat", notes)];
+    let (ours, theirs) = both("WIDE", include_str!("WIDE.cbl"), &files);
+    assert_eq!(ours, theirs);
+    assert!(theirs.lines().count() > 25, "{theirs}");
 }

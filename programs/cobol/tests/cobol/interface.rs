@@ -146,3 +146,9 @@ fn the_copybook_and_the_frames_have_the_same_codes() {
         assert_eq!(copybook.contains(&value), told, "{code:?}");
     }
 }
+
+#[test]
+fn a_panic_of_the_worker_ends_the_call_as_what_it_is() {
+    let came = ran("    call \"TSUGICALL\" using TSUGI-RESULT \"PANIC\" T");
+    assert_eq!(came.only(), "ended Panic 0 the host is wrong");
+}
