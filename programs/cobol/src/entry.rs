@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "functions that libcob and modules call")]
 
 mod file;
+pub mod node;
 
 use std::ffi::{c_int, c_uint, c_void};
 
@@ -273,6 +274,7 @@ pub fn names() -> Vec<(&'static str, *const c_void)> {
         cob_extfh_read cob_extfh_read_next cob_extfh_write cob_extfh_rewrite cob_extfh_delete
         cob_commit cob_rollback cob_stop_run
     };
+    all.push(("gethostname", node::gethostname as *const c_void));
     all.extend(ROUTINES.iter().map(|(name, function)| (*name, *function as *const c_void)));
     all.extend(crate::interface::names());
     all

@@ -31,6 +31,8 @@ pub struct Settings {
     pub modules: PathBuf,
     /// What its programs are compiled for.
     pub code_page: CodePage,
+    /// What `gethostname` says: the name of the node.
+    pub node: String,
     /// The time zone of the cluster: `Asia/Tokyo`.
     pub time_zone: String,
     /// The locale: `C.UTF-8`.
@@ -134,6 +136,7 @@ impl Runtime {
             return Err(Refused::Name(name));
         }
         set_environment(settings);
+        crate::entry::node::set(&settings.node);
         let libcob = Libcob::load().map_err(|unusable| match unusable {
             Unusable::Missing(why) => Refused::NoLibcob(why),
             Unusable::Version(version) => Refused::Version(version),
@@ -305,6 +308,7 @@ mod tests {
         let settings = Settings {
             modules: PathBuf::from("/nowhere"),
             code_page: CodePage::Utf8,
+            node: "node-1".to_owned(),
             time_zone: "UTC".to_owned(),
             locale: "C".to_owned(),
             unit_of_work: UnitOfWork::Refuse,

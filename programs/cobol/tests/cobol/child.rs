@@ -1,7 +1,7 @@
 //! The process in which programs run: this executable again, with a plan of what to do.
 
 use std::fs::{File, read_to_string, write};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
@@ -165,6 +165,7 @@ fn settings(plan: &str) -> Settings {
     Settings {
         modules: std::env::current_dir().unwrap(),
         code_page,
+        node: "node-1".to_owned(),
         time_zone: "Asia/Tokyo".to_owned(),
         locale: "C.UTF-8".to_owned(),
         unit_of_work,
@@ -181,6 +182,12 @@ fn child() {
     let mut last = said.try_clone().unwrap();
     let mut desk = Desk::new(said);
     let settings = settings(&plan);
+    if plan.contains("apart\n") {
+        let mut pipes = tsugi_cobol::apart().unwrap();
+        let mut asked = String::new();
+        pipes.from_engine.read_to_string(&mut asked).unwrap();
+        writeln!(pipes.to_engine, "frames for {asked}").unwrap();
+    }
     let ends = move |ending: &Ending| {
         let failed = ending.failed(Turn(1));
         writeln!(last, "ended {:?} {} {}", failed.class, failed.code, failed.text).unwrap();

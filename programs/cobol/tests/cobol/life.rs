@@ -135,3 +135,20 @@ fn a_machine_without_gnucobol_or_with_another_version_is_told_what_to_install() 
     let said = came.only();
     assert!(said.starts_with("refused libcob is version 3.2.0, and its structures are"), "{said}");
 }
+
+#[test]
+fn gethostname_is_the_name_of_the_node() {
+    let came = ran("    call \"gethostname\" using A by value 10");
+    assert_eq!(came.returned(), [(0, vec![b"node-1\x00789".to_vec()])], "{came:?}");
+}
+
+#[test]
+fn frames_are_moved_away_from_what_programs_read_and_write() {
+    let mut bench = Bench::new();
+    bench.compile("LIFE", &source("    accept A\n    display \"shown \" A"));
+    bench.input("the engine").line("apart").load("LIFE");
+    let came = bench.call(&[b"0123456789"]).run();
+    assert_eq!(came.shown, "frames for the engine\n");
+    assert!(came.errors.contains("shown  "), "{came:?}");
+    assert_eq!(came.returned()[0].1[0], b"          ", "{came:?}");
+}
