@@ -158,6 +158,20 @@ pub fn definition(shape: &Shape) -> Result<Definition, Flaw> {
     Definition::new(shape.organization.into(), lengths, keys.collect())
 }
 
+/// What *welcome* says of a file.
+///
+/// # Errors
+///
+/// When there can be no such file.
+pub fn listed(file: &tsugi_frames::File<'_>) -> Result<Definition, Flaw> {
+    definition(&Shape {
+        organization: file.organization,
+        shortest: file.shortest,
+        longest: file.longest,
+        keys: file.keys.clone(),
+    })
+}
+
 const fn said_part(part: &Part) -> tsugi_frames::Part {
     tsugi_frames::Part { offset: part.offset, length: part.length }
 }

@@ -103,6 +103,10 @@ fn an_open_and_what_the_program_says_of_its_file_are_heard_as_they_were_meant() 
     ];
     let lengths = Lengths { min: 8, max: 20 };
     let differs = Definition::new(Organization::Indexed, lengths, keys).unwrap();
+    let tsugi_frames::Shape { organization, shortest, longest, keys } = spoken::shape(&differs);
+    let name = "F".into();
+    let file = tsugi_frames::File { index: 0, name, organization, shortest, longest, keys };
+    assert_eq!(spoken::listed(&file), Ok(differs.clone()));
     for mode in [Mode::Input, Mode::Output, Mode::InputOutput, Mode::Extend] {
         for differs in [None, Some(differs.clone())] {
             let (access, optional) = (Access::Dynamic, Optional::Yes);
