@@ -37,3 +37,5 @@
            05  TSUGI-PARENT           PIC X(64).
            05  TSUGI-CLIENT           PIC X(64).
            05  TSUGI-SERVICE          PIC X(32).
+           05  TSUGI-GROUP            PIC X(64).
+           05  TSUGI-NODE             PIC X(64).

@@ -31,6 +31,12 @@ pub struct StaysOpen {
     pub mode: Mode,
 }
 
+impl From<StaysOpen> for tsugi_frames::Open {
+    fn from(open: StaysOpen) -> Self {
+        Self { slot: open.slot, file: open.file, mode: open.mode.into() }
+    }
+}
+
 /// What becomes of a file that is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Afterwards {

@@ -27,6 +27,10 @@ pub struct Info {
     pub client: String,
     /// What was called.
     pub service: String,
+    /// Whose service it is.
+    pub group: String,
+    /// Where it runs.
+    pub node: String,
     /// Of the group: it only rises.
     pub epoch: u64,
     /// From 1.

@@ -293,9 +293,10 @@ extern "C" fn TSUGIABORT() -> c_int {
 #[unsafe(no_mangle)]
 extern "C" fn TSUGIINFO() -> c_int {
     called(c"TSUGIINFO", |called, host| {
-        let Info { id, parent, client, service, epoch, attempt } = host.info();
+        let Info { id, parent, client, service, group, node, epoch, attempt } = host.info();
         let record = format!(
-            "{attempt:09}{:018}{id:64.64}{parent:64.64}{client:64.64}{service:32.32}",
+            "{attempt:09}{:018}{id:64.64}{parent:64.64}{client:64.64}\
+             {service:32.32}{group:64.64}{node:64.64}",
             epoch.min(999_999_999_999_999_999)
         );
         called.parameter(1).fill(record.as_bytes());

@@ -209,6 +209,8 @@ impl Host for Desk {
             parent: String::new(),
             client: "till-7".to_owned(),
             service: "CBLAPP01".to_owned(),
+            group: "ESSRV01".to_owned(),
+            node: "node-1".to_owned(),
             epoch: 42,
             attempt: 2,
         }

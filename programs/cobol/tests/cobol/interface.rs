@@ -1,5 +1,7 @@
 //! The program interface, as COBOL spells it.
 
+use tsugi_cobol::OPTIONS;
+
 use crate::child::{Bench, Came};
 
 fn source(statements: &str) -> String {
@@ -105,8 +107,8 @@ fn log_abort_info_and_left_are_what_they_are_in_c() {
         "    call \"TSUGILOG\" using 2 \"a line   \"\n    call \"TSUGIINFO\" using TSUGI-INFO\n    \
          move TSUGI-ATTEMPT to A(1:9)\n    move TSUGI-EPOCH to A(11:18)\n    \
          move TSUGI-CALL-ID to A(30:12)\n    move TSUGI-CLIENT to A(43:6)\n    \
-         move TSUGI-SERVICE to A(50:8)\n    call \"TSUGILEFT\" using MS\n    move MS to \
-         A(59:9)\n    \
+         move TSUGI-SERVICE to A(50:8)\n    call \"TSUGILEFT\" using MS\n    \
+         move MS to A(59:9)\n    move TSUGI-GROUP to A(71:7)\n    \
          call \"TSUGILEFT\" using SMALL\n    move SMALL to A(69:1)\n    \
          call \"TSUGIABORT\" using \"no money\"",
     );
@@ -114,7 +116,7 @@ fn log_abort_info_and_left_are_what_they_are_in_c() {
     assert_eq!(came.said[1], "abort no money");
     let (_, parameters) = came.returned().pop().unwrap();
     let told = String::from_utf8_lossy(&parameters[0]).into_owned();
-    let expected = "000000002 000000000000000042 0123-4567-1  till-7 CBLAPP01 000004321 9";
+    let expected = "000000002 000000000000000042 0123-4567-1  till-7 CBLAPP01 000004321 9 ESSRV01";
     assert_eq!(told.trim_end(), expected);
 }
 
@@ -151,4 +153,23 @@ fn the_copybook_and_the_frames_have_the_same_codes() {
 fn a_panic_of_the_worker_ends_the_call_as_what_it_is() {
     let came = ran("    call \"TSUGICALL\" using TSUGI-RESULT \"PANIC\" T");
     assert_eq!(came.only(), "ended Panic 0 the host is wrong");
+}
+
+#[test]
+fn the_sample_counts_and_undoes_what_it_cannot_do() {
+    let mut bench = Bench::new();
+    let tables = source(
+        "    call \"TSUGISQL\" using TSUGI-RESULT \"create table counter (name, value)\"\n    \
+         call \"TSUGISQL\" using TSUGI-RESULT \"insert into counter values ('a', 41)\"",
+    );
+    bench.compile("TABLES", &tables.replace("ASKS", "TABLES"));
+    bench.compile_with("COUNTER", include_str!("../../samples/COUNTER.cbl"), &OPTIONS);
+    let name = |name: &[u8]| [name, &[b' '; 20][name.len()..]].concat();
+    bench.load("TABLES").call(&[&[b' '; 80]]).load("COUNTER");
+    bench.call(&[&name(b"a"), b"0000000000"]).call(&[&name(b"b"), b"0000000000"]);
+    let came = bench.run();
+    let values = came.returned().into_iter().filter_map(|(_, given)| given.get(1).cloned());
+    let values: Vec<_> = values.collect();
+    assert_eq!(values, [b"0000000042", b"0000000000"], "{came:?}");
+    assert!(came.said.contains(&"abort there is no such counter".to_owned()), "{came:?}");
 }
