@@ -5,6 +5,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
@@ -14,6 +15,7 @@ use crate::ending::{Ending, Forbidden};
 use crate::files::Files;
 use crate::host::Host;
 use crate::libcob::Libcob;
+use crate::runtime::leave;
 
 /// Says to the engine how a program has ended, and ends the process: it runs nothing of what is
 /// registered for the end of one, because libcob would go on there.
@@ -45,7 +47,8 @@ thread_local! {
     static ENDS: Cell<Option<&'static Ends>> = const { Cell::new(None) };
     /// What libcob said of an error; it stops the run next.
     static ERROR: Cell<Option<&'static str>> = const { Cell::new(None) };
-    static UNDER_WAY: Cell<bool> = const { Cell::new(false) };
+    /// The process that a call is under way in.
+    static UNDER_WAY: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 impl Stage {
@@ -69,16 +72,25 @@ pub fn lend<R>(host: &mut dyn Host, call: impl FnOnce() -> R) -> R {
     // nobody but `on` makes a reference of it.
     let host: NonNull<dyn Host + 'static> = unsafe { std::mem::transmute(host) };
     Stage::look(|stage| stage.host = Some(host));
-    UNDER_WAY.set(true);
+    UNDER_WAY.set(Some(process::id()));
     let result = call();
-    UNDER_WAY.set(false);
+    leave_if_forked();
+    UNDER_WAY.set(None);
     Stage::look(|stage| stage.host = None);
     result
+}
+
+/// A program that has forked is two, and only the first may ask: the other ends here, unheard.
+fn leave_if_forked() {
+    if UNDER_WAY.get().is_some_and(|process| process != process::id()) {
+        leave(1);
+    }
 }
 
 /// What a function that libcob calls does. Outside of a call, as where the process ends, it does
 /// nothing and gives `idle`.
 pub fn on<R>(idle: R, act: impl FnOnce(&mut Stage, &mut dyn Host) -> R) -> R {
+    leave_if_forked();
     let caught = catch_unwind(AssertUnwindSafe(|| {
         STAGE.with_borrow_mut(|held| {
             let Some(stage) = held else { return idle };
@@ -100,9 +112,10 @@ fn said(panic: &(dyn Any + Send)) -> String {
 
 /// The program has ended without returning.
 pub fn end(ending: &Ending) -> ! {
+    leave_if_forked();
     match ENDS.get() {
         Some(ends) => match ends(ending) {},
-        None => std::process::abort(),
+        None => process::abort(),
     }
 }
 
@@ -123,5 +136,5 @@ pub fn error() -> Option<String> {
 
 /// Whether a call is under way on this thread; other threads of a program have none.
 pub fn is_under_way() -> bool {
-    UNDER_WAY.get()
+    UNDER_WAY.get().is_some()
 }

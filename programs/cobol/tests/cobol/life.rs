@@ -152,3 +152,16 @@ fn frames_are_moved_away_from_what_programs_read_and_write() {
     assert!(came.errors.contains("shown  "), "{came:?}");
     assert_eq!(came.returned()[0].1[0], b"          ", "{came:?}");
 }
+
+#[test]
+fn a_program_that_has_forked_is_heard_once() {
+    let came = ran("    call \"fork\" returning W\n    \
+         if W not = 0 call \"wait\" using by value 0 end-if\n    \
+         call \"TSUGILOG\" using 1 \"heard\"");
+    assert_eq!(came.said.iter().filter(|line| *line == "log 1 heard").count(), 1, "{came:?}");
+    assert_eq!(came.returned().len(), 1, "{came:?}");
+    let stopped = ran("    call \"fork\" returning W\n    \
+         if W = 0 stop run else call \"wait\" using by value 0 end-if");
+    assert_eq!(stopped.said.len(), 1, "{stopped:?}");
+    assert_eq!(stopped.returned().len(), 1, "{stopped:?}");
+}
