@@ -18,6 +18,7 @@ mod op;
 #[cfg(feature = "pg")]
 mod postgres;
 mod reply;
+mod seen;
 mod sqlite;
 mod statement;
 mod store;
@@ -31,6 +32,7 @@ pub use op::{LARGEST_OUTCOME, Op, Outcome, Row, Value};
 #[cfg(feature = "pg")]
 pub use postgres::Postgres;
 pub use reply::{Ending, Reply, Stored};
+pub use seen::{Kept, LifeSeen, Meant, Seen};
 pub use sqlite::{Checkpointed, Checkpoints, Faults, Interrupt, Reader, Sqlite};
 #[cfg(any(test, feature = "suite"))]
 pub use sqlite::{Moment, Plan};

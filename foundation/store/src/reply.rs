@@ -1,7 +1,7 @@
 //! What a call was answered, as it is kept. What becomes of it is decided by rules that know no
 //! store, and have their own types for it (`domains/service/rules/src/stored.rs`).
 
-use crate::{Content, Trouble};
+use crate::{Content, Kept, Meant, Trouble};
 
 /// How a call ended. The number is what the column says, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +17,14 @@ pub enum Ending {
     TimeLimit = 5,
 }
 
-/// Of rows whose reply is no longer kept: confirmed, or too old. Other numbers below 9 are kept
-/// for calls with effects outside of the store.
+/// Of rows whose reply is no longer kept: confirmed, or too old.
 pub(crate) const TOMBSTONE: i64 = 9;
+
+/// Of rows of calls that act outside the store: about to be carried out.
+pub(crate) const STARTED: i64 = 1;
+
+/// Of rows of calls that act outside the store: interrupted, so that nobody knows.
+pub(crate) const UNKNOWN: i64 = 6;
 
 /// The longest body that stands in the reply's own row; a longer one makes the rows beside it slow.
 pub(crate) const SHORT: usize = 512;
@@ -30,7 +35,7 @@ pub(crate) const JSON: &str = "application/json";
 /// Whether a row of this kind has a reply that can be taken away: neither a call that is under way
 /// nor a tombstone.
 pub(crate) fn is_over(kind: i64) -> bool {
-    !matches!(kind, 1 | 6 | TOMBSTONE)
+    !matches!(kind, STARTED | UNKNOWN | TOMBSTONE)
 }
 
 /// What a call is answered, and every retry of it.
@@ -84,6 +89,10 @@ pub(crate) struct Rest {
     pub(crate) long: Option<(String, Vec<u8>)>,
 }
 
+fn unreadable(what: &str) -> Trouble {
+    Trouble::Broken(format!("a reply: {what}"))
+}
+
 impl Ending {
     fn read(kind: i64) -> Option<Self> {
         [Self::Done, Self::Refused, Self::Abnormal, Self::TimeLimit]
@@ -100,9 +109,19 @@ impl Reply {
 }
 
 impl Found {
+    /// What is kept, also where it is no reply.
+    pub(crate) fn kept(self) -> Result<Kept, Trouble> {
+        if !matches!(self.kind, STARTED | UNKNOWN) {
+            return Ok(self.read()?.map_or(Kept::Tombstone, Kept::Final));
+        }
+        let rest = self.rest.ok_or_else(|| unreadable("it is empty"))?;
+        let content = rest.content.try_into().map_err(|_| unreadable("its content's length"))?;
+        let meant = Meant { content: Content(content), interface: rest.interface };
+        Ok(if self.kind == STARTED { Kept::Started(meant) } else { Kept::Unknown(meant) })
+    }
+
     /// The reply, or nothing where only a tombstone is left.
     pub(crate) fn read(self) -> Result<Option<Stored>, Trouble> {
-        let unreadable = |what: &str| Trouble::Broken(format!("a reply: {what}"));
         if self.kind == TOMBSTONE {
             return Ok(None);
         }

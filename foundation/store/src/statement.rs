@@ -28,6 +28,14 @@ pub(crate) const CLIENT: &str = "/*tsugi*/ SELECT no, watermark, \
     (SELECT max(lowest) FROM tsugi_reply WHERE client = no) FROM tsugi_client \
     WHERE identity = ?1 AND name = ?2 AND incarnation = ?3";
 
+/// As [`CLIENT`], with the highest serial that is there.
+pub(crate) const CLIENT_SEEN: &str = "/*tsugi*/ SELECT no, watermark, \
+    (SELECT max(lowest) FROM tsugi_reply WHERE client = no), \
+    (SELECT max(serial) FROM tsugi_reply WHERE client = no) FROM tsugi_client \
+    WHERE identity = ?1 AND name = ?2 AND incarnation = ?3";
+
+pub(crate) const CLIENTS: &str = "/*tsugi*/ SELECT count(*) FROM tsugi_client";
+
 pub(crate) const FLOOR: &str = "/*tsugi*/ SELECT incarnation FROM tsugi_client_floor \
     WHERE identity = ?1 AND name = ?2";
 

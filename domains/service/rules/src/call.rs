@@ -112,6 +112,17 @@ pub struct Arrival {
     pub deadline: Option<Moment>,
 }
 
+/// What a pending call asks, as it was admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asks {
+    /// Its content.
+    pub content: Content,
+    /// Of which service.
+    pub service: ServiceNumber,
+    /// The lowest serial that is kept with its answer.
+    pub lowest: Serial,
+}
+
 /// What an operator, or the program that resolves calls, says that an unknown call counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolution {
@@ -394,6 +405,17 @@ impl Table {
     #[must_use]
     pub fn stage(&self, id: CallId) -> Option<Stage> {
         self.pending.get(&id).map(|call| call.stage)
+    }
+
+    /// What a pending call asks; none if it is not pending.
+    #[must_use]
+    pub fn asks(&self, id: CallId) -> Option<Asks> {
+        let of = |call: &Pending| Asks {
+            content: call.content,
+            service: call.service,
+            lowest: call.lowest,
+        };
+        self.pending.get(&id).map(of)
     }
 
     /// Whether a worker of a service that has room would be given a call.

@@ -9,10 +9,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, params_from_iter};
 
 use super::open::FILE;
 use super::permit::{Permit, Whose};
-use super::record::{find, row_of};
+use super::record::{find, row_of, seen};
 use super::refused;
 use crate::op::{of_the_record, waits_for_the_commit};
-use crate::{Id, LARGEST_OUTCOME, Op, Outcome, Row, SqlError, Stored, Trouble, Value};
+use crate::{Id, LARGEST_OUTCOME, Op, Outcome, Row, Seen, SqlError, Stored, Trouble, Value};
 
 /// A connection that only reads. It belongs to one thread.
 #[derive(Debug)]
@@ -50,6 +50,15 @@ impl Reader {
             Some(found) => found.read(),
             None => Ok(None),
         }
+    }
+
+    /// What is durable under an id, and of its client. Whoever writes beside may be between two of
+    /// the statements: the one thread that writes asks while it does not.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub fn seen(&self, id: &Id) -> Result<Seen, Trouble> {
+        seen(&self.connection, id).map_err(|error| unread(&error))?
     }
 
     /// Runs a statement that reads.

@@ -6,7 +6,10 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use super::{Sqlite, State};
 use crate::reply::{Found, Rest, TOMBSTONE, is_over};
 use crate::statement as sql;
-use crate::{Call, Client, Content, Id, Key, Reply, Row, Seat, Serial, Stored, Trouble, Value};
+use crate::{
+    Call, Client, Content, Id, Kept, Key, LifeSeen, Reply, Row, Seat, Seen, Serial, Stored,
+    Trouble, Value,
+};
 
 /// What the rows say to a call.
 pub(super) enum Verdict {
@@ -104,6 +107,42 @@ pub(super) fn find(connection: &Connection, id: &Id) -> rusqlite::Result<Option<
     }
 }
 
+/// What is kept under an id and of its client; the inner error is of a row that means nothing.
+pub(super) fn seen(connection: &Connection, id: &Id) -> rusqlite::Result<Result<Seen, Trouble>> {
+    let kept = |found: Option<Found>| found.map_or(Ok(Kept::Nothing), Found::kept);
+    let serial = match id {
+        Id::Key(key) => {
+            let found = by_key(connection, key)?;
+            let of = |kept| Seen { kept, life: None, floor: None, clients: 0 };
+            return Ok(kept(found).map(of));
+        }
+        Id::Serial(serial) => serial,
+    };
+    let (client, floor) = (serial.client(), floor(connection, serial.client())?);
+    let mut row = connection.prepare_cached(sql::CLIENT_SEEN)?;
+    let values = params![client.identity, client.name, client.incarnation];
+    let read = |row: &rusqlite::Row<'_>| {
+        let (lowest, highest): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+        let watermark = row.get::<_, i64>(1)?.max(lowest.unwrap_or(1) - 1);
+        let highest = watermark.max(highest.unwrap_or(0));
+        Ok((row.get::<_, i64>(0)?, LifeSeen { watermark, highest }))
+    };
+    let Some((no, life)) = row.query_row(values, read).optional()? else {
+        let mut count = connection.prepare_cached(sql::CLIENTS)?;
+        let clients = count.query_row([], |row| row.get(0))?;
+        return Ok(Ok(Seen { kept: Kept::Nothing, life: None, floor, clients }));
+    };
+    // What stands on under the watermark only says that it was confirmed alone.
+    let found = by_serial(connection, no, serial.serial())?;
+    Ok(kept(found).map(|kept| Seen { kept, life: Some(life), floor, clients: 0 }))
+}
+
+fn floor(connection: &Connection, client: &Client) -> rusqlite::Result<Option<i64>> {
+    let mut floor = connection.prepare_cached(sql::FLOOR)?;
+    let values = params![client.identity, client.name];
+    floor.query_row(values, |row| row.get(0)).optional()
+}
+
 fn judged(stored: Stored, content: Content) -> Verdict {
     if stored.content == content { Verdict::Stored(stored) } else { Verdict::OtherContent }
 }
@@ -126,11 +165,7 @@ impl Sqlite {
     fn verdict_on_serial(&mut self, serial: &Serial, content: Content) -> Result<Verdict, Trouble> {
         let client = serial.client();
         let Some(known) = self.ours(|connection| known(connection, client))? else {
-            let floor: Option<i64> = self.ours(|connection| {
-                let mut floor = connection.prepare_cached(sql::FLOOR)?;
-                let values = params![client.identity, client.name];
-                floor.query_row(values, |row| row.get(0)).optional()
-            })?;
+            let floor = self.ours(|connection| floor(connection, client))?;
             let over = floor.is_some_and(|floor| client.incarnation <= floor);
             return Ok(if over { Verdict::Expired } else { Verdict::New(None) });
         };

@@ -1,0 +1,147 @@
+//! The front of an engine: what a door calls.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tsugi_service_rules::call::{Arrival, Caller, Event};
+use tsugi_service_rules::ground::ServiceNumber;
+use tsugi_service_rules::id::{CallId, OrderKey, Serial};
+use tsugi_service_rules::refusal::Refusal;
+use tsugi_store::Reply;
+use tsugi_vocabulary::Span;
+
+use crate::clock;
+use crate::core::{Letter, Waiter};
+use crate::inbox::Inbox;
+use crate::service::Equality;
+
+/// A call, as its door has read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Which, of whom ([`crate::names`]).
+    pub id: CallId,
+    /// The lowest serial that its client has no answer to; not looked at under a key.
+    pub lowest: Serial,
+    /// Of which service.
+    pub service: String,
+    /// What it is kept in order by, where its service asks for that.
+    pub order: Option<OrderKey>,
+    /// Its body.
+    pub body: Arc<[u8]>,
+    /// How long its caller waits.
+    pub patience: Option<Duration>,
+}
+
+/// What a caller is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The reply, durable; the same bytes for every retry.
+    Reply(Arc<Reply>),
+    /// It is pending; the same id asks again.
+    Pending,
+    /// What was asked to be changed is changed, durably.
+    Changed,
+    /// No. Nothing was carried out by this attempt.
+    Refused(Refusal),
+}
+
+/// A service as the front knows it.
+pub(crate) type Known = (ServiceNumber, Arc<str>, Arc<dyn Equality>);
+
+/// What doors call. It may be cloned, and outlives its engine: then nothing is open here.
+#[derive(Clone)]
+pub struct Calls {
+    pub(crate) inbox: Arc<Inbox<Letter>>,
+    pub(crate) services: Arc<BTreeMap<String, Known>>,
+    pub(crate) callers: Arc<AtomicU64>,
+}
+
+/// Tells the core that a caller is gone, unless it was answered.
+struct Patience<'a> {
+    inbox: &'a Inbox<Letter>,
+    of: Option<(CallId, Caller)>,
+}
+
+impl Drop for Patience<'_> {
+    fn drop(&mut self) {
+        if let Some((id, caller)) = self.of.take() {
+            drop(self.inbox.put(Letter::Gone(id, caller)));
+        }
+    }
+}
+
+impl Calls {
+    /// Asks for a call to be carried out, once, and waits for its reply. Dropped, its caller is
+    /// gone and the call runs on: its reply is for the retry.
+    pub async fn call(&self, asked: Asked) -> Answer {
+        let Some((service, name, equality)) = self.services.get(&asked.service) else {
+            return Answer::Refused(Refusal::NoSuchService { service: asked.service });
+        };
+        let content = match equality.content(name, &asked.body, None) {
+            Ok(content) => content,
+            Err(refusal) => return Answer::Refused(refusal),
+        };
+        let caller = self.caller();
+        let deadline = asked.patience.map(|patience| {
+            let nanos = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
+            clock::now() + Span(nanos)
+        });
+        let arrival = Arrival {
+            id: asked.id,
+            content,
+            service: *service,
+            order: asked.order,
+            lowest: asked.lowest,
+            size: asked.body.len() as u64,
+            caller,
+            deadline,
+        };
+        let body = Some((arrival, asked.body));
+        self.ask(Event::Arrived(arrival), asked.id, caller, body).await
+    }
+
+    /// The reply of a call, where there is one.
+    pub async fn fetch(&self, id: CallId) -> Answer {
+        let caller = self.caller();
+        self.ask(Event::Asked(id, caller), id, caller, None).await
+    }
+
+    /// Its client has the reply of this call, and of all its calls of lower serials.
+    pub async fn confirm(&self, id: CallId) -> Answer {
+        let caller = self.caller();
+        self.ask(Event::Confirmed(id, caller), id, caller, None).await
+    }
+
+    /// An operator wants a key to be free again.
+    pub async fn forget(&self, id: CallId) -> Answer {
+        let caller = self.caller();
+        self.ask(Event::Forgotten(id, caller), id, caller, None).await
+    }
+
+    fn caller(&self) -> Caller {
+        Caller(self.callers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    async fn ask(
+        &self,
+        event: Event,
+        id: CallId,
+        caller: Caller,
+        body: Option<(Arrival, Arc<[u8]>)>,
+    ) -> Answer {
+        let (tell, told) = oneshot::channel();
+        let waiter = Waiter { id, body, tell };
+        let mut patience = Patience { inbox: &self.inbox, of: Some((id, caller)) };
+        if self.inbox.put(Letter::Ask(caller, event, waiter)).is_err() {
+            patience.of = None;
+            return Answer::Refused(Refusal::NotOpenHere);
+        }
+        // An engine that has handed its store over drops whoever still waits.
+        let answer = told.await.unwrap_or(Answer::Refused(Refusal::NotOpenHere));
+        patience.of = None;
+        answer
+    }
+}

@@ -1,0 +1,230 @@
+//! The one thread that drives the rules and writes the store.
+//!
+//! ```text
+//! letters ─▶ table of calls ─▶ pools of workers ─▶ what has spoken ─▶ sitting ─▶ store
+//!                ▲                                                      │
+//!                └──────────────── durable, or nothing is left ◀────────┘
+//! ```
+//!
+//! A unit of work borrows the store, so what goes on beside it while its call has the turn (calls
+//! that arrive, workers that speak, timers) stands in the *hall*, which has no store.
+
+mod hall;
+mod pools;
+mod seen;
+mod small;
+mod turn;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tsugi_service_rules::call::{Arrival, Caller, Event, Interruption};
+use tsugi_service_rules::ground::ServiceNumber;
+use tsugi_service_rules::id::CallId;
+use tsugi_service_rules::refusal::Refusal;
+use tsugi_service_rules::sitting::{self, Left, Near, Order, State};
+use tsugi_service_rules::worker::pool::Worker;
+use tsugi_store::{Store, Trouble};
+use tsugi_vocabulary::Span;
+
+use crate::calls::Answer;
+use crate::clock;
+use crate::fatal::{Fatal, LastWord};
+use crate::inbox::Inbox;
+use crate::open::{Reads, Settings};
+use crate::service::Service;
+use crate::worker::Heard;
+use hall::{Hall, Todo};
+
+/// What the core is told.
+pub(crate) enum Letter {
+    /// Somebody asks for something.
+    Ask(Caller, Event, Waiter),
+    /// Somebody does not wait any more.
+    Gone(CallId, Caller),
+    /// Something is heard of a worker.
+    Heard(ServiceNumber, Worker, Heard),
+    /// A service is closed for this reason, or open again.
+    Open(ServiceNumber, Result<(), Refusal>),
+    /// The group is going to another node; running calls have so long.
+    Move(Span),
+}
+
+/// Somebody who waits for an answer.
+pub(crate) struct Waiter {
+    pub(crate) id: CallId,
+    /// What it has called, where it has called something.
+    pub(crate) body: Option<(Arrival, Arc<[u8]>)>,
+    pub(crate) tell: oneshot::Sender<Answer>,
+}
+
+/// Whether there was something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Work,
+    Nothing,
+}
+
+/// The store, and all that goes on beside it.
+pub(crate) struct Core {
+    store: Box<dyn Store + Send>,
+    hall: Hall,
+}
+
+impl Core {
+    pub(crate) fn new(
+        store: Box<dyn Store + Send>,
+        reads: Box<dyn Reads>,
+        services: Vec<Service>,
+        settings: Settings,
+        inbox: Arc<Inbox<Letter>>,
+    ) -> Self {
+        Self { store, hall: Hall::new(reads, services, settings, inbox) }
+    }
+
+    /// Runs until the store is handed over, or until it cannot go on.
+    pub(crate) fn run(mut self, last_word: LastWord) {
+        // Nothing is dropped before the last word: nobody is told anything, and it does not return.
+        let Ok(()) = self.work().map_err(last_word);
+        self.hall.leave();
+    }
+
+    fn work(&mut self) -> Result<(), Fatal> {
+        loop {
+            self.hall.look()?;
+            if self.hall.closed {
+                return Ok(());
+            }
+            if self.advance()? == Found::Nothing {
+                self.hall.wait();
+            }
+        }
+    }
+
+    /// Does what can be done with the store now.
+    fn advance(&mut self) -> Result<Found, Fatal> {
+        match self.hall.sitting.state() {
+            State::Closed if !self.hall.small.is_empty() => {
+                self.write_small()?;
+                return Ok(Found::Work);
+            }
+            State::Closed if self.hall.drained => {
+                let orders = self.hall.step_sitting(sitting::Event::Close);
+                self.carry(orders)?;
+                return Ok(Found::Work);
+            }
+            State::Closed | State::Collecting { .. } => {}
+            State::Opening { .. }
+            | State::Turn { .. }
+            | State::Inserting { .. }
+            | State::Committing
+            | State::Over => return Ok(Found::Nothing),
+        }
+        let spoken = self.hall.spoken.front().copied();
+        let event = match spoken.and_then(|run| Some((run, self.hall.runs.get(&run)?.alone))) {
+            Some((run, alone)) => sitting::Event::Spoken(run, alone),
+            None if self.hall.is_due() => sitting::Event::Woken,
+            None if self.hall.runs.values().any(|run| run.reply.is_none()) => {
+                sitting::Event::Waits(Near::Silent)
+            }
+            None => sitting::Event::Waits(Near::Nobody),
+        };
+        let orders = self.hall.step_sitting(event);
+        let work = orders.iter().any(|order| *order != Order::Idle);
+        match orders.first() {
+            Some(Order::Begin | Order::Open(_)) => {
+                if let Some(run) = spoken {
+                    self.turn(run)?;
+                }
+            }
+            Some(_) | None => self.carry(orders)?,
+        }
+        Ok(if work { Found::Work } else { Found::Nothing })
+    }
+
+    /// Carries out what a sitting orders while no unit of work is open.
+    fn carry(&mut self, orders: Vec<Order>) -> Result<(), Fatal> {
+        let mut orders = VecDeque::from(orders);
+        while let Some(order) = orders.pop_front() {
+            match order {
+                Order::Commit => orders.extend(self.commit()?),
+                Order::RollBack => self.abandon()?,
+                Order::NotInserted(run) => self.hall.not_inserted(run)?,
+                Order::Kept(runs) => self.hall.on_kept(&runs),
+                Order::TurnedOut(run) => self.hall.interrupt(run, Interruption::TurnedOut),
+                Order::Gone(runs, turn) => {
+                    for run in runs {
+                        self.hall.interrupt(run, Interruption::SittingGone);
+                    }
+                    if let Some(run) = turn {
+                        self.hall.interrupt(run, Interruption::SittingGoneInTurn);
+                    }
+                }
+                Order::Full(runs) => {
+                    for run in runs {
+                        self.hall.interrupt(run, Interruption::StoreFull("full".to_owned()));
+                    }
+                }
+                Order::EndProcess => {
+                    return Err(Fatal::Broken("a commit has failed".to_owned()));
+                }
+                Order::Closed => {
+                    self.hall.closed = true;
+                    self.hall.todo.push_back(Todo::Table(Event::Closed));
+                }
+                // A unit's own are carried out while it is open.
+                Order::Begin
+                | Order::Open(_)
+                | Order::RollBackTo(_)
+                | Order::Insert(_)
+                | Order::Release(_)
+                | Order::TellProgram(_)
+                | Order::Superseded(_)
+                | Order::Idle => {}
+            }
+        }
+        self.hall.settle()
+    }
+
+    fn commit(&mut self) -> Result<Vec<Order>, Fatal> {
+        let event = match self.store.commit() {
+            Ok(()) => sitting::Event::Committed,
+            Err(trouble) => {
+                let left = left(trouble)?;
+                self.abandon()?;
+                sitting::Event::Failed(left)
+            }
+        };
+        Ok(self.hall.step_sitting(event))
+    }
+
+    /// Gives the sitting up in the store, where there is one.
+    fn abandon(&mut self) -> Result<(), Fatal> {
+        self.store.abandon().or_else(|trouble| left(trouble).map(drop))
+    }
+}
+
+/// What a trouble has left of a sitting, unless the process ends by it.
+fn left(trouble: Trouble) -> Result<Left, Fatal> {
+    match trouble {
+        Trouble::Refused(_) => Ok(Left::Savepoint),
+        Trouble::Full | Trouble::ReadOnly => Ok(Left::Full),
+        Trouble::Again | Trouble::Gone(_) | Trouble::Away(_) => Ok(Left::Nothing),
+        Trouble::Superseded { found } => Err(Fatal::Superseded(found)),
+        Trouble::Broken(why) => Err(Fatal::Broken(why)),
+        // Only a store whose units are committed one by one says so.
+        Trouble::Unknown(look) => Err(Fatal::Broken(format!("not known of {:?}", look.id))),
+    }
+}
+
+/// How long a wait may be that a timer in the past would make none.
+const PAST: Span = Span::millis(1);
+
+/// The earliest moment that something is to be done at, never in the past.
+fn earliest(
+    all: impl Iterator<Item = tsugi_vocabulary::Moment>,
+) -> Option<tsugi_vocabulary::Moment> {
+    let now = clock::now();
+    all.min().map(|at| if at <= now { now + PAST } else { at })
+}

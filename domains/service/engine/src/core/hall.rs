@@ -1,0 +1,478 @@
+//! What goes on beside the store: the table of calls and what it orders.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use tsugi_service_rules::call::{
+    self, Alone, Attempt, Caller, Change, Event, Interruption, Order, Table, Work,
+};
+use tsugi_service_rules::ground::{self, Ground, ServiceNumber};
+use tsugi_service_rules::id::{CallId, InterfaceNumber};
+use tsugi_service_rules::refusal::Refusal;
+use tsugi_service_rules::sitting::{self, Run, Sitting};
+use tsugi_service_rules::stored::{self, Stored};
+use tsugi_service_rules::worker::{life, pool};
+use tsugi_store::Reply;
+
+use super::pools::{Desk, Ended, Word};
+use super::small::Small;
+use super::{Letter, Waiter, earliest};
+use crate::calls::Answer;
+use crate::clock;
+use crate::fatal::Fatal;
+use crate::inbox::{Inbox, Until};
+use crate::open::{Reads, Settings};
+use crate::service::Service;
+use crate::worker::Wants;
+
+/// What is to be told to which part of the rules next.
+pub(super) enum Todo {
+    Table(Event),
+    Pool(ServiceNumber, pool::Event),
+}
+
+/// A run of a call that is not durable yet.
+pub(super) struct Going {
+    pub(super) service: ServiceNumber,
+    pub(super) alone: Alone,
+    /// What was said of it and not yet carried out.
+    pub(super) mail: VecDeque<Word>,
+    /// The number of its reply, once it has ended.
+    pub(super) reply: Option<u64>,
+}
+
+/// An answer that is to be inserted.
+pub(super) struct Kept {
+    pub(super) reply: stored::Reply,
+    pub(super) work: Work,
+}
+
+pub(super) struct Hall {
+    pub(super) inbox: Arc<Inbox<Letter>>,
+    pub(super) settings: Settings,
+    pub(super) reads: Box<dyn Reads>,
+    pub(super) table: Table,
+    pub(super) sitting: Sitting,
+    pub(super) desks: BTreeMap<ServiceNumber, Desk>,
+    pub(super) grounds: BTreeMap<ServiceNumber, ground::Service>,
+    pub(super) store: Result<(), Refusal>,
+    pub(super) todo: VecDeque<Todo>,
+    callers: BTreeMap<Caller, Waiter>,
+    /// Who asks for which call.
+    asking: BTreeSet<(CallId, Caller)>,
+    /// Of calls that are pending.
+    pub(super) bodies: HashMap<CallId, Arc<[u8]>>,
+    pub(super) replies: HashMap<u64, Arc<Reply>>,
+    next_reply: u64,
+    pub(super) runs: BTreeMap<Run, Going>,
+    /// Whose first words wait for the writer, the oldest first.
+    pub(super) spoken: VecDeque<Run>,
+    /// Who has the writer.
+    pub(super) turn: Option<Run>,
+    /// Whether who has the writer was rolled back meanwhile.
+    pub(super) rolled_back: Option<Run>,
+    pub(super) kept: Option<Kept>,
+    pub(super) small: VecDeque<Small>,
+    /// Nothing is pending any more, and the group moves.
+    pub(super) drained: bool,
+    /// Nothing is open in the store any more, and nothing will be.
+    pub(super) closed: bool,
+    fatal: Option<Fatal>,
+}
+
+impl Hall {
+    pub(super) fn new(
+        reads: Box<dyn Reads>,
+        services: Vec<Service>,
+        settings: Settings,
+        inbox: Arc<Inbox<Letter>>,
+    ) -> Self {
+        let ground = |service: &Service| ground::Service {
+            effects: service.effects(),
+            open: Ok(()),
+            wait: tsugi_vocabulary::Span::ZERO,
+        };
+        let grounds = services.iter().map(|s| (s.number, ground(s))).collect();
+        let desks: BTreeMap<_, _> =
+            services.into_iter().map(|service| (service.number, Desk::new(service))).collect();
+        let todo = desks.keys().map(|number| Todo::Pool(*number, pool::Event::Woken)).collect();
+        Self {
+            inbox,
+            reads,
+            table: Table::new(settings.calls),
+            sitting: Sitting::new(settings.sitting),
+            settings,
+            desks,
+            grounds,
+            store: Ok(()),
+            todo,
+            callers: BTreeMap::new(),
+            asking: BTreeSet::new(),
+            bodies: HashMap::new(),
+            replies: HashMap::new(),
+            next_reply: 0,
+            runs: BTreeMap::new(),
+            spoken: VecDeque::new(),
+            turn: None,
+            rolled_back: None,
+            kept: None,
+            small: VecDeque::new(),
+            drained: false,
+            closed: false,
+            fatal: None,
+        }
+    }
+
+    /// Takes what has come and what time has brought, and does what follows.
+    pub(super) fn look(&mut self) -> Result<(), Fatal> {
+        for letter in self.inbox.take() {
+            self.read(letter);
+            self.settle()?;
+        }
+        self.hear_links();
+        let now = clock::now();
+        let due = |at: Option<tsugi_vocabulary::Moment>| at.is_some_and(|at| at <= now);
+        if due(self.table.wake_at()) {
+            self.todo.push_back(Todo::Table(Event::Woken));
+        }
+        for (number, desk) in &self.desks {
+            if due(desk.pool.wake_at()) {
+                self.todo.push_back(Todo::Pool(*number, pool::Event::Woken));
+            }
+        }
+        self.settle()
+    }
+
+    fn read(&mut self, letter: Letter) {
+        match letter {
+            Letter::Ask(caller, event, waiter) => {
+                self.asking.insert((waiter.id, caller));
+                self.callers.insert(caller, waiter);
+                self.todo.push_back(Todo::Table(event));
+            }
+            Letter::Gone(id, caller) => {
+                self.asking.remove(&(id, caller));
+                self.callers.remove(&caller);
+                self.todo.push_back(Todo::Table(Event::CallerGone(id, caller)));
+            }
+            Letter::Heard(service, worker, heard) => self.hear(service, worker, heard),
+            Letter::Open(service, open) => {
+                if let Some(ground) = self.grounds.get_mut(&service) {
+                    ground.open = open;
+                }
+                self.todo.push_back(Todo::Table(Event::Woken));
+            }
+            Letter::Move(grace) => self.todo.push_back(Todo::Table(Event::MoveBegan(grace))),
+        }
+    }
+
+    /// Does everything that follows from what has happened, without the store.
+    pub(super) fn settle(&mut self) -> Result<(), Fatal> {
+        loop {
+            while let Some(todo) = self.todo.pop_front() {
+                match todo {
+                    Todo::Table(event) => self.tell_table(event),
+                    Todo::Pool(service, event) => self.tell_pool(service, event, None),
+                }
+            }
+            if let Some(fatal) = self.fatal.take() {
+                return Err(fatal);
+            }
+            if !self.find_room() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Gives calls to workers that have room.
+    fn find_room(&mut self) -> bool {
+        for (number, desk) in &mut self.desks {
+            let room = desk.pool.has_room(pool::Origin::Queue);
+            if room && let Some(run) = desk.held.pop_front() {
+                let give = pool::Event::Give(run, pool::Origin::Queue);
+                self.todo.push_back(Todo::Pool(*number, give));
+            } else if room && self.table.is_wanted(*number) {
+                self.todo.push_back(Todo::Table(Event::Room(*number)));
+            }
+        }
+        !self.todo.is_empty()
+    }
+
+    pub(super) fn step_sitting(&mut self, event: sitting::Event) -> Vec<sitting::Order> {
+        let mut orders = Vec::new();
+        self.sitting.step(clock::now(), event, &mut orders);
+        orders
+    }
+
+    /// Whether the sitting wants to be woken now.
+    pub(super) fn is_due(&self) -> bool {
+        self.sitting.wake_at().is_some_and(|at| at <= clock::now())
+    }
+
+    /// Waits for a letter, a worker or a timer.
+    pub(super) fn wait(&self) {
+        let pools = self.desks.values().filter_map(|desk| desk.pool.wake_at());
+        let own = [self.table.wake_at(), self.sitting.wake_at()];
+        let until = earliest(own.into_iter().flatten().chain(pools));
+        let links = self.desks.values().flat_map(|desk| desk.links.values());
+        let wanted = links.filter_map(|link| link.descriptor());
+        let fds: Vec<_> = wanted
+            .map(|(fd, wants)| match wants {
+                Wants::Words => (fd, Until::Read),
+                Wants::WordsAndRoom => (fd, Until::ReadOrWrite),
+            })
+            .collect();
+        self.inbox.wait(&fds, until);
+    }
+
+    fn tell_table(&mut self, event: Event) {
+        let mut orders = Vec::new();
+        let ground = Ground {
+            now: clock::now(),
+            last: self.settings.last_moment(),
+            services: &self.grounds,
+            store: &self.store,
+        };
+        let (arrived, found, gone) = about(&event);
+        self.table.step(&ground, event, &mut orders);
+        for order in orders {
+            self.carry(order);
+        }
+        if let Some(id) = arrived {
+            self.keep_body(id);
+        }
+        if let Some(number) = found {
+            self.replies.remove(&number);
+        }
+        for id in gone {
+            self.forget_body(id);
+        }
+        if self.bodies.len() > self.table.pending() {
+            let table = &self.table;
+            self.bodies.retain(|id, _| table.stage(*id).is_some());
+        }
+    }
+
+    /// The body of a call that has become pending: that of whoever waits for it. Whoever asked for
+    /// something else under its id is answered by now.
+    fn keep_body(&mut self, id: CallId) {
+        if self.bodies.contains_key(&id) || self.table.stage(id).is_none() {
+            return;
+        }
+        let content = self.table.asks(id).map(|asks| asks.content);
+        let asking = self.asking.range((id, Caller(0))..=(id, Caller(u64::MAX)));
+        let bodies = asking.filter_map(|(_, caller)| self.callers.get(caller)?.body.as_ref());
+        let same = bodies.filter(|(arrival, _)| Some(arrival.content) == content);
+        if let Some(body) = same.map(|(_, body)| body.clone()).next() {
+            self.bodies.insert(id, body);
+        }
+    }
+
+    fn forget_body(&mut self, id: CallId) {
+        if self.table.stage(id).is_none() {
+            self.bodies.remove(&id);
+        }
+    }
+
+    fn carry(&mut self, order: Order) {
+        match order {
+            Order::Find(id) => {
+                if let Some((stored, row)) = self.seen(id) {
+                    self.todo.push_back(Todo::Table(Event::Found(id, stored, row)));
+                }
+            }
+            Order::Answer(caller, _, answer) => self.answer(caller, answer),
+            Order::Decode(caller, id, interface) => self.decode(caller, id, interface),
+            // No service that acts outside the store is taken in.
+            Order::Start { id, .. } | Order::KeepUnknown(id) => {
+                self.fail(Fatal::Impossible(format!("{id} acts outside the store")));
+            }
+            Order::Run(id, attempt, alone) => self.run(id, attempt, alone),
+            Order::Keep { reply, work, .. } => self.kept = Some(Kept { reply, work }),
+            Order::GiveUp(id, attempt) => self.give_up(id, attempt),
+            Order::RollBack(id, attempt) | Order::Kill(id, attempt) => {
+                let run = (id, attempt);
+                self.drop_run(run);
+                if self.turn == Some(run) {
+                    self.rolled_back = Some(run);
+                }
+            }
+            Order::Clear(id) => {
+                if let Some((stored, _)) = self.seen(id) {
+                    self.todo.push_back(Todo::Table(Event::Cleared(id, stored)));
+                }
+            }
+            Order::Change(id, caller, change) => self.change(id, caller, change),
+            Order::Drained => self.drained = true,
+            Order::End => self.fail(Fatal::LastMoment),
+        }
+    }
+
+    pub(super) fn fail(&mut self, fatal: Fatal) {
+        self.fatal.get_or_insert(fatal);
+    }
+
+    fn change(&mut self, id: CallId, caller: Caller, change: Change) {
+        self.small.push_back(Small::Change(id, caller, change));
+    }
+
+    fn run(&mut self, id: CallId, attempt: Attempt, alone: Alone) {
+        let Some(asks) = self.table.asks(id) else { return };
+        let (run, service) = ((id, attempt), asks.service);
+        let going = Going { service, alone, mail: VecDeque::new(), reply: None };
+        self.runs.insert(run, going);
+        if let Some(desk) = self.desks.get_mut(&service) {
+            // What was started waits for a worker; what was not has one, by the rules.
+            desk.held.push_back(run);
+        }
+    }
+
+    fn give_up(&mut self, id: CallId, attempt: Attempt) {
+        let Some(asks) = self.table.asks(id) else { return };
+        let (run, service) = ((id, attempt), asks.service);
+        let going = Going { service, alone: Alone::Yes, mail: VecDeque::new(), reply: None };
+        self.runs.insert(run, going);
+        let failed = life::Abnormal::Failed(life::Class::RunTimeError);
+        let ended = Ended::abnormal(failed, "it has lost its sitting twice");
+        self.say(run, Word::End(Vec::new(), ended));
+    }
+
+    /// A run is over and nothing of it is left.
+    pub(super) fn interrupt(&mut self, run: Run, why: Interruption) {
+        self.drop_run(run);
+        self.todo.push_back(Todo::Table(Event::Interrupted(run.0, run.1, why)));
+    }
+
+    /// Forgets a run; its worker remembers what never was.
+    pub(super) fn drop_run(&mut self, run: Run) {
+        let Some(going) = self.runs.remove(&run) else { return };
+        self.spoken.retain(|spoken| *spoken != run);
+        if let Some(number) = going.reply {
+            self.replies.remove(&number);
+        }
+        if let Some(desk) = self.desks.get_mut(&going.service) {
+            desk.held.retain(|held| *held != run);
+        }
+        self.todo.push_back(Todo::Pool(going.service, pool::Event::Undone(run)));
+    }
+
+    /// These runs are durable.
+    pub(super) fn on_kept(&mut self, runs: &[Run]) {
+        let mut ids = Vec::with_capacity(runs.len());
+        let mut numbers = Vec::with_capacity(runs.len());
+        for run in runs {
+            ids.push(run.0);
+            let Some(going) = self.runs.remove(run) else { continue };
+            numbers.extend(going.reply);
+            self.todo.push_back(Todo::Pool(going.service, pool::Event::Settled(*run)));
+        }
+        self.tell_table(Event::Committed(ids));
+        for number in numbers {
+            self.replies.remove(&number);
+        }
+    }
+
+    /// An answer that could not be inserted: what the store has counts.
+    pub(super) fn not_inserted(&mut self, run: Run) -> Result<(), Fatal> {
+        let Some((stored, row)) = self.seen(run.0) else { return self.settle() };
+        if stored == Stored::Nothing && row.expired(run.0).is_none() {
+            self.interrupt(run, Interruption::Contended);
+        } else {
+            self.drop_run(run);
+            self.todo.push_back(Todo::Table(Event::Taken(run.0, run.1, stored, row)));
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, caller: Caller, answer: call::Answer) {
+        let Some(waiter) = self.callers.remove(&caller) else { return };
+        self.asking.remove(&(waiter.id, caller));
+        let answer = match answer {
+            call::Answer::Reply(reply) => {
+                let Some(bytes) = self.replies.get(&reply.bytes) else {
+                    return self.fail(Fatal::Impossible("a reply has no bytes".to_owned()));
+                };
+                // The last look: between the decision and here the process may have stood still.
+                if clock::now() + self.settings.calls.guard >= self.settings.last_moment() {
+                    return self.fail(Fatal::LastMoment);
+                }
+                Answer::Reply(bytes.clone())
+            }
+            call::Answer::Pending => Answer::Pending,
+            call::Answer::Changed => Answer::Changed,
+            call::Answer::Refused(refusal) => Answer::Refused(refusal),
+        };
+        // Who does not listen any more has not lost anything: the reply is for its retry.
+        drop(waiter.tell.send(answer));
+    }
+
+    /// By a former interface the body of a caller may say what is kept. One that is gone meanwhile
+    /// is not decoded for.
+    fn decode(&mut self, caller: Caller, id: CallId, interface: InterfaceNumber) {
+        let Some(waiter) = self.callers.get(&caller) else { return };
+        let Some((arrival, body)) = waiter.body.clone() else { return };
+        let Some(desk) = self.desks.get(&arrival.service) else { return };
+        let refusal = match desk.equality.content(&desk.name, &body, Some(interface)) {
+            Ok(content) if content.interface == interface => {
+                let arrival = call::Arrival { content, ..arrival };
+                if let Some(waiter) = self.callers.get_mut(&caller) {
+                    waiter.body = Some((arrival, body));
+                }
+                return self.todo.push_back(Todo::Table(Event::Arrived(arrival)));
+            }
+            // Nobody can say any more whether it is the same: then it is not.
+            Ok(_) => Refusal::OtherBody,
+            Err(refusal) => refusal,
+        };
+        self.answer(caller, call::Answer::Refused(refusal));
+        self.todo.push_back(Todo::Table(Event::CallerGone(id, caller)));
+    }
+
+    /// Gives the bytes of a reply a number.
+    pub(super) fn number(&mut self, reply: Reply) -> u64 {
+        self.next_reply += 1;
+        self.replies.insert(self.next_reply, Arc::new(reply));
+        self.next_reply
+    }
+
+    /// The store is handed over: ends the workers and sends whoever still asks elsewhere.
+    pub(super) fn leave(&mut self) {
+        for link in self.desks.values_mut().flat_map(|desk| desk.links.values_mut()) {
+            link.kill();
+        }
+        // Dropped, their waiters are told that nothing is open here.
+        drop(self.inbox.close());
+    }
+}
+
+/// What an event may change beside the table: a call that may become pending by it, the number of
+/// a reply that it tells, the calls that end with it.
+fn about(event: &Event) -> (Option<CallId>, Option<u64>, Vec<CallId>) {
+    let told = |stored: &Stored| match stored {
+        Stored::Final(_, reply) => Some(reply.bytes),
+        Stored::Nothing | Stored::Started(_) | Stored::Unknown(_) | Stored::Tombstone => None,
+    };
+    match event {
+        Event::Arrived(arrival) => (Some(arrival.id), None, Vec::new()),
+        Event::Found(id, stored, _) => (Some(*id), told(stored), Vec::new()),
+        Event::Taken(id, _, stored, _) | Event::Cleared(id, stored) => {
+            (None, told(stored), vec![*id])
+        }
+        Event::Committed(ids) => (None, None, ids.clone()),
+        Event::Interrupted(id, ..) | Event::UnknownKept(id) => (None, None, vec![*id]),
+        Event::Asked(..)
+        | Event::Confirmed(..)
+        | Event::Forgotten(..)
+        | Event::Resolved(..)
+        | Event::Room(_)
+        | Event::StartKept(_)
+        | Event::Ended(..)
+        | Event::InDoubt(_)
+        | Event::Kept(..)
+        | Event::Purged(..)
+        | Event::CallerGone(..)
+        | Event::MoveBegan(_)
+        | Event::Closed
+        | Event::Woken => (None, None, Vec::new()),
+    }
+}

@@ -1,0 +1,241 @@
+//! The workers of each service: what is heard of them, and what their pool orders.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use tsugi_service_rules::call::Interruption;
+use tsugi_service_rules::ground::ServiceNumber;
+use tsugi_service_rules::sitting::Run;
+use tsugi_service_rules::stored::Ending;
+use tsugi_service_rules::worker::life::{self, Abnormal, Exit, Turn};
+use tsugi_service_rules::worker::pool::{self, Order, Pool, Worker};
+
+use super::hall::{Hall, Todo};
+use crate::fatal::Fatal;
+use crate::service::{Equality, Service};
+use crate::worker::{Asked, Begin, Ear, Heard, Link, Nursery, Said};
+
+/// The workers of a service.
+pub(super) struct Desk {
+    pub(super) name: Arc<str>,
+    pub(super) equality: Arc<dyn Equality>,
+    nursery: Box<dyn Nursery>,
+    pub(super) pool: Pool,
+    /// How long a call may take, in milliseconds.
+    call_ms: u32,
+    pub(super) links: BTreeMap<Worker, Box<dyn Link>>,
+    /// Runs that are to be given to a worker.
+    pub(super) held: VecDeque<Run>,
+}
+
+/// What is said of a run.
+pub(super) enum Word {
+    /// Its program asks for operations.
+    Operate(Worker, Turn, Vec<Asked>),
+    /// It has ended, after these operations.
+    End(Vec<Asked>, Ended),
+}
+
+/// How a run has ended, and what its caller is told.
+pub(super) struct Ended {
+    pub(super) ending: Ending,
+    pub(super) said: Said,
+}
+
+/// What comes with an event of a worker.
+pub(super) enum Words {
+    Asked(Vec<Asked>),
+    Done(Vec<Asked>, Said),
+    Text(String),
+}
+
+impl Desk {
+    pub(super) fn new(service: Service) -> Self {
+        let call = service.workers.limits.call.as_millis();
+        Self {
+            name: service.name,
+            equality: service.equality,
+            nursery: service.nursery,
+            pool: Pool::new(service.workers),
+            call_ms: u32::try_from(call).unwrap_or(u32::MAX),
+            links: BTreeMap::new(),
+            held: VecDeque::new(),
+        }
+    }
+}
+
+impl Ended {
+    /// An end that is not in order: what is known of it, as JSON. Sentences are made of it by
+    /// whoever speaks with people.
+    pub(super) fn abnormal(why: Abnormal, text: &str) -> Self {
+        let known = serde_json::json!({ "abnormal": why, "text": text });
+        let said =
+            Said { content_type: "application/json".to_owned(), body: known.to_string().into() };
+        Self { ending: why.ending(), said }
+    }
+}
+
+impl Hall {
+    /// Hears what has come over descriptors.
+    pub(super) fn hear_links(&mut self) {
+        let mut all = Vec::new();
+        for (number, desk) in &mut self.desks {
+            for (worker, link) in &mut desk.links {
+                let mut heard = Vec::new();
+                link.hear(&mut heard);
+                all.extend(heard.into_iter().map(|heard| (*number, *worker, heard)));
+            }
+        }
+        for (number, worker, heard) in all {
+            self.hear(number, worker, heard);
+        }
+    }
+
+    /// Tells a pool what is heard of one of its workers.
+    pub(super) fn hear(&mut self, service: ServiceNumber, worker: Worker, heard: Heard) {
+        let (event, words) = match heard {
+            Heard::Hello(difference) => (life::Event::Hello(difference), None),
+            Heard::Ready => (life::Event::Ready, None),
+            Heard::Asked(turn, asked) => (life::Event::Asked(turn), Some(Words::Asked(asked))),
+            Heard::Done(turn, asked, said) => {
+                (life::Event::Done(turn), Some(Words::Done(asked, said)))
+            }
+            Heard::Failed(turn, class, text) => {
+                (life::Event::Failed(turn, class), Some(Words::Text(text)))
+            }
+            Heard::Wrong(text) => (life::Event::Wrong, Some(Words::Text(text))),
+            Heard::Closed => (life::Event::Closed, None),
+            Heard::Ended(exit, text) => (life::Event::Ended(exit), Some(Words::Text(text))),
+            Heard::Flood => (life::Event::Flood, None),
+            Heard::Memory => (life::Event::Memory, None),
+            Heard::Swept => return self.tell_pool(service, pool::Event::Swept(worker), None),
+        };
+        self.tell_pool(service, pool::Event::Of(worker, event), words);
+    }
+
+    pub(super) fn tell_pool(
+        &mut self,
+        service: ServiceNumber,
+        event: pool::Event,
+        mut words: Option<Words>,
+    ) {
+        let Some(desk) = self.desks.get_mut(&service) else { return };
+        if let pool::Event::Swept(worker) = event {
+            desk.links.remove(&worker);
+        }
+        let mut orders = Vec::new();
+        desk.pool.step(crate::clock::now(), event, &mut orders);
+        for order in orders {
+            self.carry_pool(service, order, &mut words);
+        }
+    }
+
+    fn carry_pool(&mut self, service: ServiceNumber, order: Order, words: &mut Option<Words>) {
+        match order {
+            Order::Bear(worker) => self.bear(service, worker),
+            Order::Begin(worker, turn, run) => self.begin(service, (worker, turn), run),
+            Order::Operate(worker, turn, run) => {
+                if let Some(Words::Asked(asked)) = words.take() {
+                    self.say(run, Word::Operate(worker, turn, asked));
+                }
+            }
+            Order::Keep(_, run) => {
+                if let Some(Words::Done(asked, said)) = words.take() {
+                    self.say(run, Word::End(asked, Ended { ending: Ending::Done, said }));
+                }
+            }
+            Order::Abnormal(run, why) => {
+                let text = match words.take() {
+                    Some(Words::Text(text)) => text,
+                    Some(Words::Asked(_) | Words::Done(..)) | None => String::new(),
+                };
+                self.say(run, Word::End(Vec::new(), Ended::abnormal(why, &text)));
+            }
+            Order::Again(run) => self.interrupt(run, Interruption::NotAtFault),
+            Order::Leave(worker) => self.with_link(service, worker, |link| link.leave()),
+            Order::Kill(worker, _) => self.with_link(service, worker, |link| link.kill()),
+            Order::Sweep(worker) => self.sweep(service, worker),
+            Order::GiveUp(why, exit) => {
+                let words = format!("{why:?}, {exit:?}");
+                if let Some(ground) = self.grounds.get_mut(&service) {
+                    ground.open = Err(pool::refusal(why, words));
+                }
+                let woken = tsugi_service_rules::call::Event::Woken;
+                self.todo.push_back(Todo::Table(woken));
+            }
+            Order::Drained => {}
+            Order::Broken(worker) => {
+                self.fail(Fatal::Impossible(format!("worker {} of {}", worker.0, service.0)));
+            }
+        }
+    }
+
+    fn with_link(
+        &mut self,
+        service: ServiceNumber,
+        worker: Worker,
+        what: impl FnOnce(&mut dyn Link),
+    ) {
+        let desk = self.desks.get_mut(&service);
+        if let Some(link) = desk.and_then(|desk| desk.links.get_mut(&worker)) {
+            what(&mut **link);
+        }
+    }
+
+    fn bear(&mut self, service: ServiceNumber, worker: Worker) {
+        let ear = Ear { inbox: self.inbox.clone(), service, worker };
+        let Some(desk) = self.desks.get_mut(&service) else { return };
+        match desk.nursery.bear(ear) {
+            Ok(link) => {
+                desk.links.insert(worker, link);
+            }
+            // A process that could not be started is one that has ended.
+            Err(_) => {
+                let ended = pool::Event::Of(worker, life::Event::Ended(Exit::Code(-1)));
+                self.todo.push_back(Todo::Pool(service, ended));
+            }
+        }
+    }
+
+    /// What was never born leaves nothing.
+    fn sweep(&mut self, service: ServiceNumber, worker: Worker) {
+        let Some(desk) = self.desks.get_mut(&service) else { return };
+        match desk.links.get_mut(&worker) {
+            Some(link) => link.sweep(),
+            None => self.todo.push_back(Todo::Pool(service, pool::Event::Swept(worker))),
+        }
+    }
+
+    fn begin(&mut self, service: ServiceNumber, (worker, turn): (Worker, Turn), run: Run) {
+        let Some(body) = self.bodies.get(&run.0).cloned() else {
+            return self.fail(Fatal::Impossible(format!("{} has no body", run.0)));
+        };
+        let epoch = self.settings.epoch.counter;
+        let Some(desk) = self.desks.get_mut(&service) else { return };
+        let begin = Begin {
+            turn,
+            service: desk.name.clone(),
+            id: run.0.to_string(),
+            epoch,
+            attempt: run.1.number,
+            left_ms: desk.call_ms,
+            body,
+        };
+        if let Some(link) = desk.links.get_mut(&worker) {
+            link.begin(&begin);
+        }
+    }
+
+    /// Takes a word of a run; its first waits for the writer.
+    pub(super) fn say(&mut self, run: Run, word: Word) {
+        let Some(going) = self.runs.get_mut(&run) else { return };
+        if matches!(&word, Word::End(_, ended) if ended.ending != Ending::Done) {
+            // Nothing of it is kept: what it has asked for need not be carried out.
+            going.mail.clear();
+        }
+        going.mail.push_back(word);
+        if self.turn != Some(run) && !self.spoken.contains(&run) {
+            self.spoken.push_back(run);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! A call has the writer: its unit of work is open, and what its program asks for is done in it.
+
+use tsugi_service_rules::call::{Event, Work as Effects};
+use tsugi_service_rules::sitting::{self, EpochRead, Left, Order, Run, State};
+use tsugi_service_rules::stored::Reply;
+use tsugi_service_rules::worker::life::{Abnormal, Class};
+use tsugi_service_rules::worker::pool;
+use tsugi_store::{Begun, Call, Content, Finished, Trouble, Work};
+
+use super::hall::{Hall, Todo};
+use super::pools::{Ended, Word};
+use super::seen::written;
+use super::{Core, left};
+use crate::clock;
+use crate::fatal::Fatal;
+use crate::names;
+use crate::worker::{Answered, Asked, Waits};
+
+/// How a turn ended.
+struct Turned {
+    /// What the sitting orders next.
+    orders: Vec<Order>,
+    /// What is left of the sitting.
+    sitting: Whole,
+}
+
+/// Whether a sitting is still there after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whole {
+    /// It is.
+    Stands,
+    /// The store has ended it, and is told that this is known.
+    Gone,
+}
+
+/// What came of operations.
+enum Operated {
+    Answers(Vec<Answered>),
+    /// One that nobody waits for has failed, for this reason: that ends the call.
+    Failed(String),
+}
+
+impl Core {
+    /// Gives the writer to a call that has spoken; its sitting is opened where none is.
+    pub(super) fn turn(&mut self, run: Run) -> Result<(), Fatal> {
+        let turned = self.taken(run)?;
+        if turned.sitting == Whole::Gone {
+            self.abandon()?;
+        }
+        self.hall.turn = None;
+        self.hall.rolled_back = None;
+        self.carry(turned.orders)
+    }
+
+    fn taken(&mut self, run: Run) -> Result<Turned, Fatal> {
+        let Self { store, hall } = self;
+        hall.spoken.retain(|spoken| *spoken != run);
+        let Some(asks) = hall.table.asks(run.0) else {
+            return Err(Fatal::Impossible(format!("{} has the writer and is not pending", run.0)));
+        };
+        let id = names::stored(run.0, asks.lowest);
+        let begun = store.begin(&Call { id, content: Content(asks.content.digest) });
+        if matches!(hall.sitting.state(), State::Opening { .. }) && begun.is_ok() {
+            // The epoch was read when it was begun.
+            drop(hall.step_sitting(sitting::Event::Began(EpochRead::Own)));
+        }
+        match begun {
+            Ok(Begun::New(work)) => hall.in_turn(run, work),
+            // The store says something else than what it was asked before: that counts.
+            Ok(_) => {
+                drop(hall.step_sitting(sitting::Event::Ended(run, Effects::Kept, 0)));
+                let orders = hall.step_sitting(sitting::Event::Failed(Left::Savepoint));
+                Ok(Turned { orders, sitting: Whole::Stands })
+            }
+            Err(trouble) => hall.lost(trouble),
+        }
+    }
+}
+
+impl Hall {
+    /// Nothing of the sitting is left.
+    fn lost(&mut self, trouble: Trouble) -> Result<Turned, Fatal> {
+        let orders = self.step_sitting(sitting::Event::Failed(left(trouble)?));
+        Ok(Turned { orders, sitting: Whole::Gone })
+    }
+
+    fn in_turn(&mut self, run: Run, mut work: Box<dyn Work + '_>) -> Result<Turned, Fatal> {
+        self.turn = Some(run);
+        loop {
+            self.look()?;
+            if self.rolled_back == Some(run) {
+                let orders = self.step_sitting(sitting::Event::Close);
+                return Ok(Turned { orders, sitting: Whole::Stands });
+            }
+            if self.is_due() {
+                let orders = self.step_sitting(sitting::Event::Woken);
+                return Ok(Turned { orders, sitting: Whole::Stands });
+            }
+            let word = self.runs.get_mut(&run).and_then(|going| going.mail.pop_front());
+            match word {
+                Some(Word::Operate(worker, turn, asked)) => match operate(&mut *work, asked) {
+                    Ok(Operated::Answers(answers)) if answers.is_empty() => {}
+                    Ok(Operated::Answers(answers)) => {
+                        let service = self.runs.get(&run).map(|going| going.service);
+                        let desk = service.and_then(|number| self.desks.get_mut(&number));
+                        let link = desk.and_then(|desk| desk.links.get_mut(&worker));
+                        if let Some(link) = link {
+                            link.answer(turn, answers);
+                        }
+                    }
+                    Ok(Operated::Failed(why)) => {
+                        let ended = self.failed(run, &why);
+                        return self.end(run, work, ended);
+                    }
+                    Err(trouble) => return self.lost(trouble),
+                },
+                Some(Word::End(asked, ended)) => {
+                    let ended = match operate(&mut *work, asked) {
+                        Ok(Operated::Answers(_)) => ended,
+                        Ok(Operated::Failed(why)) => self.failed(run, &why),
+                        Err(trouble) => return self.lost(trouble),
+                    };
+                    return self.end(run, work, ended);
+                }
+                None => self.wait(),
+            }
+        }
+    }
+
+    /// What the program did not wait for was refused. It may count on it, so its worker is not used
+    /// any more.
+    fn failed(&mut self, run: Run, why: &str) -> Ended {
+        if let Some(going) = self.runs.get(&run) {
+            self.todo.push_back(Todo::Pool(going.service, pool::Event::Undone(run)));
+        }
+        Ended::abnormal(Abnormal::Failed(Class::RunTimeError), why)
+    }
+
+    /// The program has ended: its reply is put beside its effects, or in their place.
+    fn end(
+        &mut self,
+        run: Run,
+        mut work: Box<dyn Work + '_>,
+        ended: Ended,
+    ) -> Result<Turned, Fatal> {
+        let Ended { ending, said } = ended;
+        let service = self.runs.get(&run).map_or(0, |going| i64::from(going.service.0));
+        let interface = self.table.asks(run.0).map_or(0, |asks| asks.content.interface.0);
+        let length = said.body.len() as u64;
+        let reply = tsugi_store::Reply {
+            ending: written(ending),
+            service,
+            interface: i64::from(interface),
+            attempt: i64::from(run.1.number),
+            at: clock::wall_ms(),
+            status: i64::from(ending.http()),
+            content_type: said.content_type,
+            body: said.body,
+        };
+        let number = self.number(reply.clone());
+        if let Some(going) = self.runs.get_mut(&run) {
+            going.reply = Some(number);
+        }
+        let said = Reply { ending, bytes: number };
+        self.kept = None;
+        self.todo.push_back(Todo::Table(Event::Ended(run.0, run.1, said)));
+        self.settle()?;
+        let Some(kept) = self.kept.take().filter(|kept| kept.reply == said) else {
+            return Err(Fatal::Impossible(format!("{} has ended and is not kept", run.0)));
+        };
+        let orders = self.step_sitting(sitting::Event::Ended(run, kept.work, length));
+        if orders.iter().any(|order| matches!(order, Order::RollBackTo(_)))
+            && let Err(trouble) = work.undo()
+        {
+            return self.lost(trouble);
+        }
+        match work.finish(&reply) {
+            Ok(Finished::InSitting(_) | Finished::Committed) => {
+                let orders = self.step_sitting(sitting::Event::Inserted(run));
+                Ok(Turned { orders, sitting: Whole::Stands })
+            }
+            Err(trouble) => self.lost(trouble),
+        }
+    }
+}
+
+/// Carries out operations in their order; all that are waited for are answered.
+fn operate(work: &mut dyn Work, all: Vec<Asked>) -> Result<Operated, Trouble> {
+    let mut answers = Vec::with_capacity(all.len());
+    for asked in all {
+        let (answer, waits) = match asked {
+            Asked::Refused(code, waits) => (Answered::Code(code), waits),
+            Asked::Store(op, waits) => match work.run(&[op]) {
+                Ok(mut outcomes) => (Answered::Done(outcomes.pop().unwrap_or_default()), waits),
+                Err(Trouble::Refused(error)) => (Answered::Refused(error), waits),
+                Err(trouble) => return Err(trouble),
+            },
+        };
+        match (waits, answer) {
+            (Waits::Yes, answer) => answers.push(answer),
+            (Waits::No, Answered::Done(_)) => {}
+            (Waits::No, Answered::Refused(error)) => {
+                return Ok(Operated::Failed(error.to_string()));
+            }
+            (Waits::No, Answered::Code(code)) => {
+                return Ok(Operated::Failed(format!("code {code}")));
+            }
+        }
+    }
+    Ok(Operated::Answers(answers))
+}
+
+#[cfg(test)]
+mod tests {
+    use tsugi_service_rules::stored::Ending;
+
+    use super::*;
+
+    #[test]
+    fn every_end_but_the_good_one_is_undone() {
+        assert_eq!(Ended::abnormal(Abnormal::TimeLimit, "").ending, Ending::TimeLimit);
+        let refused = Ended::abnormal(Abnormal::Failed(Class::Abort), "no");
+        assert_eq!(refused.ending, Ending::Refused);
+        let body = String::from_utf8(refused.said.body).expect("it is JSON");
+        assert_eq!(body, r#"{"abnormal":{"failed":"abort"},"text":"no"}"#);
+    }
+}

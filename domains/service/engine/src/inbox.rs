@@ -1,0 +1,131 @@
+//! Letters to the core, and how it waits for them and for its workers together.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::time::{TimeSpec, TimeValLike as _};
+use tsugi_vocabulary::{Moment, Span};
+
+use crate::clock;
+
+/// No wait is longer, in nanoseconds.
+const LONGEST: u64 = 60_000_000_000;
+
+/// Letters of one kind, to one reader.
+#[derive(Debug)]
+pub(crate) struct Inbox<T> {
+    letters: Mutex<Option<Vec<T>>>,
+    bell: EventFd,
+    /// Whether the reader waits, or is about to: who finds it so rings.
+    waits: AtomicBool,
+}
+
+/// Whether a descriptor is waited for to be read or to be written, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Something has come.
+    Read,
+    /// That, or there is room to write.
+    ReadOrWrite,
+}
+
+impl<T> Inbox<T> {
+    pub(crate) fn new() -> Self {
+        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
+        let bell = bell.expect("a descriptor is left when an engine starts");
+        Self { letters: Mutex::new(Some(Vec::new())), bell, waits: AtomicBool::new(false) }
+    }
+
+    /// Puts a letter in; gives it back where nobody reads any more.
+    pub(crate) fn put(&self, letter: T) -> Result<(), T> {
+        {
+            let mut letters = self.letters.lock().expect("no reader dies with the lock");
+            match &mut *letters {
+                Some(letters) => letters.push(letter),
+                None => return Err(letter),
+            }
+        }
+        if self.waits.swap(false, Ordering::SeqCst) {
+            // A counter that is full rings as well.
+            self.bell.write(1).ok();
+        }
+        Ok(())
+    }
+
+    /// Takes what has come.
+    pub(crate) fn take(&self) -> Vec<T> {
+        let mut letters = self.letters.lock().expect("no writer dies with the lock");
+        letters.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Takes no more letters; gives what is left.
+    pub(crate) fn close(&self) -> Vec<T> {
+        let mut letters = self.letters.lock().expect("no writer dies with the lock");
+        letters.take().unwrap_or_default()
+    }
+
+    /// Waits until a letter is there, a descriptor is ready or the moment has come.
+    pub(crate) fn wait(&self, fds: &[(BorrowedFd<'_>, Until)], until: Option<Moment>) {
+        self.waits.store(true, Ordering::SeqCst);
+        let some = |letters: &Option<Vec<T>>| letters.as_ref().is_none_or(|all| !all.is_empty());
+        if some(&self.letters.lock().expect("no writer dies with the lock")) {
+            self.waits.store(false, Ordering::SeqCst);
+            return;
+        }
+        let rest = until.map_or(Span(LONGEST), |until| until.since(clock::now()));
+        let rest = i64::try_from(rest.0.min(LONGEST)).unwrap_or(0);
+        let mut all = vec![PollFd::new(self.bell.as_fd(), PollFlags::POLLIN)];
+        all.extend(fds.iter().map(|(fd, until)| {
+            let flags = match until {
+                Until::Read => PollFlags::POLLIN,
+                Until::ReadOrWrite => PollFlags::POLLIN | PollFlags::POLLOUT,
+            };
+            PollFd::new(*fd, flags)
+        }));
+        // One that was interrupted looks again, as one does whose time has come.
+        ppoll(&mut all, Some(TimeSpec::nanoseconds(rest)), None).ok();
+        self.waits.store(false, Ordering::SeqCst);
+        self.bell.read().ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn a_letter_ends_the_wait_and_none_is_lost() {
+        let inbox = Arc::new(Inbox::new());
+        let sender = inbox.clone();
+        let sends = std::thread::spawn(move || {
+            for n in 0..20_000_u32 {
+                sender.put(n).expect("it is open");
+            }
+        });
+        let begun = Instant::now();
+        let mut read = Vec::new();
+        while read.len() < 20_000 {
+            inbox.wait(&[], None);
+            read.extend(inbox.take());
+            assert!(begun.elapsed() < Duration::from_secs(50), "a bell was lost");
+        }
+        sends.join().expect("it ends");
+        assert_eq!(read, (0..20_000).collect::<Vec<_>>());
+        assert!(inbox.close().is_empty());
+        assert_eq!(inbox.put(1), Err(1), "nobody reads");
+    }
+
+    #[test]
+    fn a_wait_ends_at_its_moment() {
+        let inbox = Inbox::<()>::new();
+        let begun = clock::now();
+        inbox.wait(&[], Some(begun + Span::millis(3)));
+        assert!(clock::now() >= begun + Span::millis(3));
+    }
+}

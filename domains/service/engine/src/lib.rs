@@ -1,0 +1,27 @@
+//! Carries out calls exactly once: what the rules decide, on a store and by workers.
+//!
+//! A door gives a call to [`Calls`] and waits. One thread, the *core*, drives the rules' table of
+//! calls, the sitting of the one writer of the store, and the pools of workers; it alone writes the
+//! store. A worker runs a program and asks for operations, which stand in the call's unit of work;
+//! its reply is put beside them, many calls are one commit, and only then anybody is told.
+//!
+//! Invariant: nothing is told before its commit has returned. Invariant: after a commit that failed
+//! nothing is told any more and the process ends ([`Fatal`]). Invariant: nobody decides here: what
+//! becomes of a call, a sitting and a worker stands in `tsugi-service-rules`.
+
+mod calls;
+mod clock;
+mod core;
+mod fatal;
+mod inbox;
+pub mod names;
+mod open;
+mod service;
+pub mod worker;
+
+pub use calls::{Answer, Asked, Calls};
+pub use fatal::{EXIT, Fatal, LastWord};
+pub use names::Identity;
+pub use open::{Engine, Reads, Settings};
+pub use service::{Equality, SameBytes, Service};
+pub use tsugi_service_rules::refusal::Refusal as Refused;

@@ -1,0 +1,128 @@
+//! How an engine is started, and what it ends with.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use tsugi_service_rules::ground::{Effects, ServiceNumber};
+use tsugi_service_rules::{limits, sitting};
+use tsugi_store::{Id, Reader, Seen, Store, Trouble};
+use tsugi_vocabulary::{Epoch, Moment, Span};
+
+use crate::calls::Calls;
+use crate::core::{Core, Letter};
+use crate::fatal::LastWord;
+use crate::inbox::Inbox;
+use crate::service::Service;
+
+/// Reads what the store has, beside its writer.
+pub trait Reads: Send {
+    /// What is durable under an id, and of its client.
+    ///
+    /// # Errors
+    /// It could not be read.
+    fn seen(&mut self, id: &Id) -> Result<Seen, Trouble>;
+}
+
+impl Reads for Reader {
+    fn seen(&mut self, id: &Id) -> Result<Seen, Trouble> {
+        Self::seen(self, id)
+    }
+}
+
+/// What an engine is told beside its store and its services.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How much it holds at once.
+    pub calls: limits::Limits,
+    /// How much one sitting takes, and how long.
+    pub sitting: sitting::Limits,
+    /// The epoch of the group: programs are told it.
+    pub epoch: Epoch,
+    /// Until when it may answer, in nanoseconds of the clock of leases. Whoever renews the lease
+    /// raises it.
+    pub last: Arc<AtomicU64>,
+}
+
+impl Settings {
+    /// Those of an engine that may answer for ever: nobody else could have its store.
+    #[must_use]
+    pub fn alone(epoch: Epoch) -> Self {
+        Self {
+            calls: limits::Limits::default(),
+            sitting: sitting::Limits::default(),
+            epoch,
+            last: Arc::new(AtomicU64::new(u64::MAX)),
+        }
+    }
+
+    pub(crate) fn last_moment(&self) -> Moment {
+        Moment(self.last.load(Ordering::SeqCst))
+    }
+}
+
+/// A running engine.
+pub struct Engine {
+    calls: Calls,
+    core: JoinHandle<()>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+impl Engine {
+    /// Starts one on a store that is open and claimed. `last_word` is called where it cannot go on.
+    ///
+    /// # Errors
+    /// No thread could be started, or a service acts outside the store, which nothing keeps yet.
+    pub fn start(
+        store: Box<dyn Store + Send>,
+        reads: Box<dyn Reads>,
+        services: Vec<Service>,
+        settings: Settings,
+        last_word: LastWord,
+    ) -> std::io::Result<Self> {
+        if services.iter().any(|service| service.effects() == Effects::Outside) {
+            return Err(std::io::Error::other("a service acts outside the store"));
+        }
+        let inbox = Arc::new(Inbox::new());
+        let known = services.iter().map(|service| {
+            let known = (service.number, service.name.clone(), service.equality.clone());
+            (service.name.to_string(), known)
+        });
+        let calls = Calls {
+            inbox: inbox.clone(),
+            services: Arc::new(known.collect::<BTreeMap<_, _>>()),
+            callers: Arc::new(AtomicU64::new(1)),
+        };
+        let core = Core::new(store, reads, services, settings, inbox);
+        let thread = std::thread::Builder::new().name("calls".to_owned());
+        let core = thread.spawn(move || core.run(last_word))?;
+        Ok(Self { calls, core })
+    }
+
+    /// What doors call.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.calls.clone()
+    }
+
+    /// Closes a service for this reason, or opens it again.
+    pub fn set_open(&self, service: ServiceNumber, open: Result<(), crate::Refused>) {
+        drop(self.calls.inbox.put(Letter::Open(service, open)));
+    }
+
+    /// The group is going to another node: takes no more calls, gives those that run so long, rolls
+    /// back what has not ended by then, commits what has, and hands the store over. Returns when
+    /// that is done: the store is closed, and nothing is told any more.
+    pub fn hand_over(self, grace: Span) {
+        drop(self.calls.inbox.put(Letter::Move(grace)));
+        // One that met the end of its process has said so by its last word.
+        drop(self.core.join());
+    }
+}

@@ -1,0 +1,167 @@
+//! Workers as the engine meets them: somebody bears them, speaks to them and ends them.
+//!
+//! What becomes of a worker is decided by the rules; who is here does as it is told and tells what
+//! it hears. A worker is spoken to by the core alone, and nothing here may wait.
+
+pub mod thread;
+
+use std::fmt;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use tsugi_service_rules::ground::ServiceNumber;
+pub use tsugi_service_rules::worker::life::Turn;
+use tsugi_service_rules::worker::life::{Class, Difference, Exit};
+pub use tsugi_service_rules::worker::pool::Worker;
+use tsugi_store::{Op, Outcome, SqlError};
+
+use crate::core::Letter;
+use crate::inbox::Inbox;
+
+/// A call as its worker is told it. Its id, its epoch and its attempt are its keys for partners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// What the worker says of it bears this.
+    pub turn: Turn,
+    /// Of which service.
+    pub service: Arc<str>,
+    /// Its id, as text.
+    pub id: String,
+    /// The epoch of the group, as one number that only rises.
+    pub epoch: u64,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// How many milliseconds it may take.
+    pub left_ms: u32,
+    /// Its body.
+    pub body: Arc<[u8]>,
+}
+
+/// Whether the program waits for what comes of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// It does.
+    Yes,
+    /// It does not: there is no result, and a failure ends the call.
+    No,
+}
+
+/// One thing that a program asks for in its call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    /// An operation on the store, in the call's unit of work.
+    Store(Op, Waits),
+    /// It cannot be carried out for this reason; the worker is told its code.
+    Refused(u16, Waits),
+}
+
+/// What came of an operation that is waited for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answered {
+    /// It was carried out.
+    Done(Outcome),
+    /// The store refused it; the unit of work stands without it.
+    Refused(SqlError),
+    /// It was not carried out, by this code of the program interface.
+    Code(u16),
+}
+
+/// What a program gives back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// What the body is.
+    pub content_type: String,
+    /// The bytes that the caller gets.
+    pub body: Vec<u8>,
+}
+
+/// What is heard of a worker. After its end nothing is, but that it was swept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// It has spoken, and is as its engine but for this.
+    Hello(Option<Difference>),
+    /// Its program is loaded.
+    Ready,
+    /// It asks for operations of this call; answered in their order, where they are waited for.
+    Asked(Turn, Vec<Asked>),
+    /// This call has ended in order, after these operations, for which nobody waits.
+    Done(Turn, Vec<Asked>, Said),
+    /// This call has failed, with what is known of it; before it is ready, that it cannot start.
+    Failed(Turn, Class, String),
+    /// It has said what nobody says.
+    Wrong(String),
+    /// Its stream has ended.
+    Closed,
+    /// Its process has ended, with what it wrote last.
+    Ended(Exit, String),
+    /// It has written more than it may.
+    Flood,
+    /// It takes more memory than it may.
+    Memory,
+    /// Nothing of it and of what it started is left.
+    Swept,
+}
+
+/// A way to one worker. Nothing here waits: what there is no room for is kept and sent later.
+pub trait Link: Send {
+    /// Tells it to begin a call.
+    fn begin(&mut self, begin: &Begin);
+    /// Tells it what came of the operations of its call.
+    fn answer(&mut self, turn: Turn, answers: Vec<Answered>);
+    /// Tells it to end what it has and to leave.
+    fn leave(&mut self);
+    /// Kills it, whole. Its end is heard.
+    fn kill(&mut self);
+    /// Makes sure that nothing of it is left, now that it has ended. It is heard when that is so.
+    fn sweep(&mut self);
+    /// What to wait for, where what it says comes over a descriptor.
+    fn descriptor(&self) -> Option<(BorrowedFd<'_>, Wants)>;
+    /// Takes what has come over the descriptor, and sends what was kept.
+    fn hear(&mut self, heard: &mut Vec<Heard>);
+}
+
+/// What a way waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// What the worker says.
+    Words,
+    /// That, and room for what it is told.
+    WordsAndRoom,
+}
+
+/// Who bears the workers of one service.
+pub trait Nursery: Send {
+    /// Starts one. What it says comes over the link, or by its ear.
+    ///
+    /// # Errors
+    /// It could not be started; counts as a birth that failed.
+    fn bear(&mut self, ear: Ear) -> Result<Box<dyn Link>, String>;
+}
+
+/// Where a worker without a descriptor of its own is heard, and what other threads hear of one.
+#[derive(Clone)]
+pub struct Ear {
+    pub(crate) inbox: Arc<Inbox<Letter>>,
+    pub(crate) service: ServiceNumber,
+    pub(crate) worker: Worker,
+}
+
+impl Ear {
+    /// Lets the engine hear something of the worker.
+    pub fn hear(&self, heard: Heard) {
+        // An engine that has ended hears nothing, and needs nothing.
+        drop(self.inbox.put(Letter::Heard(self.service, self.worker, heard)));
+    }
+
+    /// Which worker it is of.
+    #[must_use]
+    pub const fn worker(&self) -> Worker {
+        self.worker
+    }
+}
+
+impl fmt::Debug for Ear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ear({}, {})", self.service.0, self.worker.0)
+    }
+}

@@ -1,0 +1,282 @@
+//! What becomes of calls.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tsugi_service_engine::worker::thread::Threads;
+use tsugi_service_engine::{Answer, Fatal, Refused};
+use tsugi_service_rules::refusal::Malformed;
+use tsugi_store::Ending;
+use tsugi_vocabulary::Span;
+
+use crate::support::{Stand, asked, call, id, text, workers};
+
+#[tokio::test]
+async fn a_call_is_carried_out_once_and_every_retry_gets_the_same_bytes() {
+    let mut stand = Stand::new();
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    let first = call(&calls, 1, "a").await;
+    assert_eq!(text(&first), "1");
+    let begins = stand.counts.begins.load(Ordering::SeqCst);
+    let commits = stand.counts.commits.load(Ordering::SeqCst);
+    assert_eq!(call(&calls, 1, "a").await, first, "a retry");
+    assert_eq!(calls.fetch(id(1)).await, first, "and whoever fetches it");
+    assert_eq!(call(&calls, 1, "b").await, Answer::Refused(Refused::OtherBody));
+    assert_eq!(calls.fetch(id(2)).await, Answer::Refused(Refused::NotFound));
+    // What is stored is told without a write.
+    assert_eq!(stand.counts.begins.load(Ordering::SeqCst), begins);
+    assert_eq!(stand.counts.commits.load(Ordering::SeqCst), commits);
+    assert_eq!(text(&call(&calls, 2, "a").await), "2");
+    engine.hand_over(Span::secs(1));
+    let closed = call(&calls, 3, "a").await;
+    assert_eq!(closed, Answer::Refused(Refused::NotOpenHere), "the store is handed over");
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    assert_eq!(call(&calls, 1, "a").await, first, "the next engine says the same");
+    assert_eq!(text(&call(&calls, 3, "a").await), "3");
+    assert_eq!((stand.runs(), stand.value()), (3, 3));
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn what_is_not_durable_is_not_told_and_a_duplicate_joins() {
+    let mut stand = Stand::new();
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    stand.gates.shut("commit");
+    let first = tokio::spawn({
+        let calls = calls.clone();
+        async move { call(&calls, 1, "a").await }
+    });
+    let gates = stand.gates.clone();
+    tokio::task::spawn_blocking(move || gates.reached("commit", 1)).await.unwrap();
+    // Its program has ended, its reply is inserted, and nobody is told.
+    let second = tokio::spawn({
+        let calls = calls.clone();
+        async move { call(&calls, 1, "a").await }
+    });
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    assert!(!first.is_finished() && !second.is_finished());
+    stand.gates.open("commit");
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    assert_eq!(text(&first), "1");
+    assert_eq!(first, second);
+    assert_eq!((stand.runs(), stand.value()), (1, 1));
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn a_duplicate_of_a_running_call_joins_it() {
+    let mut stand = Stand::new();
+    let (engine, _last) = stand.engine(2);
+    let calls = engine.calls();
+    stand.gates.shut("begin");
+    let both: Vec<_> = (0..2)
+        .map(|_| {
+            let calls = calls.clone();
+            tokio::spawn(async move { call(&calls, 1, "a").await })
+        })
+        .collect();
+    let gates = stand.gates.clone();
+    tokio::task::spawn_blocking(move || gates.reached("begin", 1)).await.unwrap();
+    assert_eq!(calls.fetch(id(1)).await, Answer::Pending);
+    assert_eq!(call(&calls, 1, "b").await, Answer::Refused(Refused::OtherBody));
+    let early = Malformed::AnsweredWhilePending { serial: tsugi_service_rules::id::Serial::new(1) };
+    assert_eq!(calls.confirm(id(1)).await, Answer::Refused(Refused::Malformed(early)));
+    stand.gates.open("begin");
+    for told in both {
+        assert_eq!(text(&told.await.unwrap()), "1");
+    }
+    assert_eq!((stand.runs(), stand.value()), (1, 1));
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn many_calls_are_one_commit() {
+    let mut stand = Stand::new();
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    // The first commit is held, so that the others come while it is under way.
+    stand.gates.shut("commit");
+    let ask = |n: u64| {
+        let calls = calls.clone();
+        tokio::spawn(async move { text(&call(&calls, n, "a").await) })
+    };
+    let first = ask(1);
+    let gates = stand.gates.clone();
+    tokio::task::spawn_blocking(move || gates.reached("commit", 1)).await.unwrap();
+    let rest: Vec<_> = (2..=41).map(ask).collect();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    stand.gates.open("commit");
+    assert_eq!(first.await.unwrap(), "1");
+    let mut told = Vec::new();
+    for one in rest {
+        told.push(one.await.unwrap().parse::<i64>().unwrap());
+    }
+    told.sort_unstable();
+    assert_eq!(told, (2..=41).collect::<Vec<_>>());
+    let commits = stand.counts.commits.load(Ordering::SeqCst);
+    assert!(commits < 30, "{commits} commits for 41 calls");
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn i17_after_a_failed_commit_nobody_is_told_anything_and_the_engine_is_over() {
+    let mut stand = Stand::new();
+    let (engine, last) = stand.engine(1);
+    let calls = engine.calls();
+    assert_eq!(text(&call(&calls, 1, "a").await), "1");
+    let failing = stand.counts.commits.load(Ordering::SeqCst) + 1;
+    stand.counts.failing.store(failing, Ordering::SeqCst);
+    let told = tokio::spawn({
+        let calls = calls.clone();
+        async move { call(&calls, 2, "a").await }
+    });
+    let word = tokio::task::spawn_blocking(move || last.recv().expect("its last word")).await;
+    assert!(matches!(word.unwrap(), Fatal::Broken(_)));
+    let again = tokio::spawn(async move { call(&calls, 1, "a").await });
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    assert!(!told.is_finished() && !again.is_finished(), "not even what was durable before");
+    drop(engine);
+}
+
+#[tokio::test]
+async fn who_holds_up_calls_that_have_ended_is_turned_out_and_runs_again_alone() {
+    let mut stand = Stand::new();
+    let nursery = Box::new(Threads(stand.program.clone()));
+    let (engine, _last) = stand.engine_with(workers(3), nursery, |settings| {
+        settings.sitting.gather = Span::secs(1);
+    });
+    let calls = engine.calls();
+    let ask = |n: u64, body: &'static str| {
+        let calls = calls.clone();
+        tokio::spawn(async move { text(&call(&calls, n, body).await) })
+    };
+    // Both have spoken before the next sitting begins: the second of it holds up the first.
+    stand.gates.shut("commit");
+    stand.gates.shut("hold");
+    stand.gates.shut("late");
+    let [mut one, mut other] = [ask(2, "hold at 3"), ask(3, "hold at 3")];
+    let gates = stand.gates.clone();
+    tokio::task::spawn_blocking(move || gates.reached("late", 2)).await.unwrap();
+    let first = ask(1, "a");
+    let gates = stand.gates.clone();
+    tokio::task::spawn_blocking(move || gates.reached("commit", 1)).await.unwrap();
+    stand.gates.open("late");
+    while stand.program.asked.load(Ordering::SeqCst) < 3 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    stand.gates.open("commit");
+    assert_eq!(first.await.unwrap(), "1");
+    let gates = stand.gates.clone();
+    tokio::task::spawn_blocking(move || gates.reached("hold", 1)).await.unwrap();
+    let (told, held) = tokio::select! {
+        told = &mut one => (told, other),
+        told = &mut other => (told, one),
+    };
+    assert_eq!(told.unwrap(), "2");
+    assert!(!held.is_finished());
+    stand.gates.open("hold");
+    assert_eq!(held.await.unwrap(), "3");
+    assert_eq!(stand.value(), 3, "whoever ran twice has added once");
+    assert_eq!(stand.runs(), 4, "and one ran twice");
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn an_end_that_is_not_in_order_is_stored_and_leaves_no_effects() {
+    let mut stand = Stand::new();
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    for (serial, body, ending, status) in
+        [(1, "panic", Ending::Abnormal, 500), (2, "refuse", Ending::Refused, 200)]
+    {
+        let first = call(&calls, serial, body).await;
+        let Answer::Reply(reply) = &first else { panic!("{first:?}") };
+        assert_eq!((reply.ending, reply.status), (ending, status));
+        assert_eq!(call(&calls, serial, body).await, first, "it is final");
+    }
+    assert_eq!(stand.value(), 0);
+    // A statement that is refused is the program's own matter.
+    assert_eq!(text(&call(&calls, 3, "mistake").await), "1");
+    assert_eq!(stand.runs(), 3);
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_is_refused_by_its_name() {
+    let mut stand = Stand::new();
+    let nursery = Box::new(Threads(stand.program.clone()));
+    let (engine, _last) = stand.engine_with(workers(1), nursery, |settings| {
+        settings.calls.body = 8;
+        settings.calls.queue = 1;
+    });
+    let calls = engine.calls();
+    let large = call(&calls, 1, "123456789").await;
+    assert_eq!(large, Answer::Refused(Refused::TooLarge { size: 9, most: 8 }));
+    let mut other = asked(id(1), 1, "a");
+    other.service = "no".to_owned();
+    let none = Refused::NoSuchService { service: "no".to_owned() };
+    assert_eq!(calls.call(other).await, Answer::Refused(none));
+    let mut late = asked(id(1), 1, "a");
+    late.patience = Some(Duration::ZERO);
+    let late = calls.call(late).await;
+    assert!(matches!(late, Answer::Refused(Refused::TooLate { .. })), "{late:?}");
+    stand.gates.shut("begin");
+    let running = tokio::spawn({
+        let calls = calls.clone();
+        async move { call(&calls, 1, "a").await }
+    });
+    let gates = stand.gates.clone();
+    tokio::task::spawn_blocking(move || gates.reached("begin", 1)).await.unwrap();
+    // One waits, the next finds the queue full, and the one that waits loses patience.
+    let mut waits = asked(id(2), 1, "a");
+    waits.patience = Some(Duration::from_millis(40));
+    let waits = tokio::spawn({
+        let calls = calls.clone();
+        async move { calls.call(waits).await }
+    });
+    while calls.fetch(id(2)).await != Answer::Pending {
+        tokio::task::yield_now().await;
+    }
+    let full = call(&calls, 3, "a").await;
+    assert!(matches!(full, Answer::Refused(Refused::Full(_))), "{full:?}");
+    let late = waits.await.unwrap();
+    assert!(matches!(late, Answer::Refused(Refused::TooLate { .. })), "{late:?}");
+    stand.gates.open("begin");
+    assert_eq!(text(&running.await.unwrap()), "1");
+    assert_eq!(stand.value(), 1);
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn a_move_waits_for_what_runs_and_then_rolls_it_back() {
+    let mut stand = Stand::new();
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    assert_eq!(text(&call(&calls, 1, "a").await), "1");
+    stand.gates.shut("hold");
+    let ask = |n: u64, body: &'static str| {
+        let calls = calls.clone();
+        tokio::spawn(async move { call(&calls, n, body).await })
+    };
+    let held = ask(2, "hold");
+    let gates = stand.gates.clone();
+    tokio::task::spawn_blocking(move || gates.reached("hold", 1)).await.unwrap();
+    let waits = ask(3, "a");
+    while calls.fetch(id(3)).await != Answer::Pending {
+        tokio::task::yield_now().await;
+    }
+    let over = tokio::task::spawn_blocking(move || engine.hand_over(Span::millis(50)));
+    assert_eq!(waits.await.unwrap(), Answer::Refused(Refused::Moving), "it has not begun");
+    assert_eq!(held.await.unwrap(), Answer::Refused(Refused::Moving), "its grace is over");
+    over.await.unwrap();
+    assert_eq!(stand.value(), 1, "it is rolled back");
+    stand.gates.open("hold");
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    assert_eq!(text(&call(&calls, 2, "hold").await), "2", "the next owner carries it out");
+    engine.hand_over(Span::secs(1));
+}

@@ -1,0 +1,6 @@
+//! The engine on SQLite: calls come in, run once, and are told once they are durable.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod calls;
+mod support;

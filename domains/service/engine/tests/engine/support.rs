@@ -1,0 +1,283 @@
+//! A store that can be watched, a program that can be held, and an engine on both.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tsugi_service_engine::worker::Begin;
+use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
+use tsugi_service_engine::worker::{Nursery, Said};
+use tsugi_service_engine::{
+    Answer, Asked, Calls, Engine, Fatal, Identity, SameBytes, Service, Settings, names,
+};
+use tsugi_service_rules::ground::ServiceNumber;
+use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
+use tsugi_service_rules::worker::pool;
+use tsugi_store::suite;
+use tsugi_store::{
+    Begun, Call, Id, Key, Look, Op, Portion, Purged, Sqlite, Store, Stored, Trouble, Value,
+};
+use tsugi_vocabulary::{Epoch, Span};
+
+/// Gates by name, open until one is shut.
+#[derive(Default)]
+pub struct Gates {
+    shut: Mutex<BTreeMap<String, usize>>,
+    moved: Condvar,
+}
+
+impl Gates {
+    pub fn shut(&self, name: &str) {
+        self.shut.lock().unwrap().insert(name.to_owned(), 0);
+    }
+
+    pub fn open(&self, name: &str) {
+        self.shut.lock().unwrap().remove(name);
+        self.moved.notify_all();
+    }
+
+    /// Passes the gate, or waits in front of it.
+    pub fn pass(&self, name: &str) {
+        let mut shut = self.shut.lock().unwrap();
+        if let Some(waiting) = shut.get_mut(name) {
+            *waiting += 1;
+            self.moved.notify_all();
+        }
+        while shut.contains_key(name) {
+            shut = self.moved.wait(shut).unwrap();
+        }
+    }
+
+    /// Waits until so many stand in front of a gate that is shut.
+    pub fn reached(&self, name: &str, many: usize) {
+        let mut shut = self.shut.lock().unwrap();
+        while shut.get(name).is_none_or(|waiting| *waiting < many) {
+            shut = self.moved.wait(shut).unwrap();
+        }
+    }
+}
+
+/// What a store was asked for.
+#[derive(Default)]
+pub struct Counts {
+    pub begins: AtomicUsize,
+    pub commits: AtomicUsize,
+    /// The commit of this number fails.
+    pub failing: AtomicUsize,
+    /// No room is found by this many commits from then on.
+    pub full: AtomicUsize,
+}
+
+/// A store that is watched. Its commits pass the gate `commit`.
+pub struct Watched {
+    pub store: Sqlite,
+    pub counts: Arc<Counts>,
+    pub gates: Arc<Gates>,
+}
+
+impl Store for Watched {
+    fn begin(&mut self, call: &Call) -> Result<Begun<'_>, Trouble> {
+        self.counts.begins.fetch_add(1, Ordering::SeqCst);
+        self.store.begin(call)
+    }
+
+    fn commit(&mut self) -> Result<(), Trouble> {
+        self.gates.pass("commit");
+        let now = self.counts.commits.fetch_add(1, Ordering::SeqCst) + 1;
+        if now == self.counts.failing.load(Ordering::SeqCst) {
+            return Err(Trouble::Broken("told to fail".to_owned()));
+        }
+        let full = |n: usize| n.checked_sub(1);
+        if self.counts.full.fetch_update(Ordering::SeqCst, Ordering::SeqCst, full).is_ok() {
+            return Err(Trouble::Full);
+        }
+        self.store.commit()
+    }
+
+    fn abandon(&mut self) -> Result<(), Trouble> {
+        self.store.abandon()
+    }
+
+    fn find(&mut self, id: &Id) -> Result<Option<Stored>, Trouble> {
+        self.store.find(id)
+    }
+
+    fn confirm(&mut self, id: &Id) -> Result<bool, Trouble> {
+        self.store.confirm(id)
+    }
+
+    fn forget(&mut self, key: &Key) -> Result<bool, Trouble> {
+        self.store.forget(key)
+    }
+
+    fn purge(&mut self, portion: &Portion) -> Result<Purged, Trouble> {
+        self.store.purge(portion)
+    }
+
+    fn look(&mut self, look: &Look) -> Result<Option<Stored>, Trouble> {
+        self.store.look(look)
+    }
+}
+
+/// Counts: adds one and gives back what it is then. What the body says may hold it or end it.
+pub struct Counter {
+    pub gates: Arc<Gates>,
+    pub runs: AtomicUsize,
+    pub asked: AtomicUsize,
+}
+
+impl Program for Counter {
+    fn run(&self, call: &Begin, desk: &mut Desk<'_>) -> Result<Said, Undo> {
+        self.runs.fetch_add(1, Ordering::SeqCst);
+        let body = String::from_utf8_lossy(&call.body).into_owned();
+        self.gates.pass(if body == "hold at 3" { "late" } else { "begin" });
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let outcome = desk.run(suite::add(1))?.map_err(Undo::Failed)?;
+        let Value::Integer(value) = outcome.rows[0][0] else { panic!("{outcome:?}") };
+        match body.as_str() {
+            "panic" => panic!("as it was told to"),
+            "refuse" => return Err(Undo::Refused("no".to_owned())),
+            "hold" | "hold at 3" if body == "hold" || value == 3 => {
+                self.gates.pass("hold");
+                desk.run(suite::add(0))?.map_err(Undo::Failed)?;
+            }
+            "mistake" => {
+                let wrong = desk.run(Op::sql("SELECT nothing", vec![]))?;
+                assert!(wrong.is_err(), "it means nothing");
+            }
+            _ => {}
+        }
+        Ok(Said { content_type: "text/plain".to_owned(), body: value.to_string().into() })
+    }
+}
+
+/// An engine on a store of its own.
+pub struct Stand {
+    pub folder: TempDir,
+    pub gates: Arc<Gates>,
+    pub counts: Arc<Counts>,
+    pub program: Arc<Counter>,
+    epoch: u64,
+}
+
+pub const SERVICE: ServiceNumber = ServiceNumber(3);
+
+/// One worker, none to spare, patient enough for a machine that is busy.
+pub fn workers(start: usize) -> pool::Settings {
+    let mut settings =
+        pool::Settings { start, spare: 0, most: start + 2, ..pool::Settings::default() };
+    settings.limits.call = Span::secs(30);
+    settings
+}
+
+impl Stand {
+    pub fn new() -> Self {
+        let folder = TempDir::new_in("/dev/shm").expect("a folder in memory");
+        struct Founded<'a>(&'a Path);
+        impl suite::Stand for Founded<'_> {
+            fn open(
+                &mut self,
+                claim: &tsugi_store::Claim,
+            ) -> Result<Box<dyn Store>, tsugi_store::OpenRefused> {
+                Ok(Box::new(Sqlite::open(self.0, claim)?))
+            }
+            fn bytes(&self) -> &'static str {
+                "BLOB"
+            }
+            fn taken_over(&mut self, _: &tsugi_store::Claim) {}
+        }
+        drop(suite::founded(&mut Founded(folder.path())));
+        let gates = Arc::new(Gates::default());
+        let (runs, asked) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let program = Counter { gates: gates.clone(), runs, asked };
+        let (program, counts) = (Arc::new(program), Arc::default());
+        Self { folder, gates, counts, program, epoch: 10 }
+    }
+
+    pub fn runs(&self) -> usize {
+        self.program.runs.load(Ordering::SeqCst)
+    }
+
+    /// The next engine on the store, with so many workers.
+    pub fn engine(&mut self, start: usize) -> (Engine, Receiver<Fatal>) {
+        let nursery = Box::new(Threads(self.program.clone()));
+        self.engine_with(workers(start), nursery, |_| {})
+    }
+
+    pub fn engine_with(
+        &mut self,
+        workers: pool::Settings,
+        nursery: Box<dyn Nursery>,
+        change: impl FnOnce(&mut Settings),
+    ) -> (Engine, Receiver<Fatal>) {
+        self.epoch += 1;
+        let store = Sqlite::open(self.folder.path(), &suite::claim(self.epoch, 1)).expect("opens");
+        let reads = Box::new(store.reader().expect("it opens"));
+        let (counts, gates) = (self.counts.clone(), self.gates.clone());
+        let watched = Watched { store, counts, gates };
+        let service = Service {
+            number: SERVICE,
+            name: "counter".into(),
+            workers,
+            equality: Arc::new(SameBytes),
+            nursery,
+        };
+        let mut settings = Settings::alone(Epoch { incarnation: 1, counter: self.epoch });
+        change(&mut settings);
+        let (said, last) = channel();
+        let word = Box::new(move |fatal| -> Infallible {
+            eprintln!("last word: {fatal}");
+            said.send(fatal).expect("the test waits for it");
+            loop {
+                std::thread::park();
+            }
+        });
+        let engine = Engine::start(Box::new(watched), reads, vec![service], settings, word);
+        (engine.expect("it starts"), last)
+    }
+
+    /// What the number is in the store, by an engine that runs nothing.
+    pub fn value(&self) -> i64 {
+        let path = self.folder.path().join("store.db");
+        let reader = rusqlite::Connection::open(path).expect("it opens");
+        reader.query_row("SELECT value FROM counter", [], |row| row.get(0)).expect("it is there")
+    }
+}
+
+pub fn life(incarnation: u64) -> Life {
+    let client = names::client(&Identity("test".to_owned()), "caller");
+    Life { client, incarnation: Incarnation(incarnation) }
+}
+
+pub fn id(serial: u64) -> CallId {
+    CallId::Counted { life: life(1), serial: Serial::new(serial).unwrap() }
+}
+
+pub fn asked(id: CallId, lowest: u64, body: &str) -> Asked {
+    Asked {
+        id,
+        lowest: Serial::new(lowest).unwrap(),
+        service: "counter".to_owned(),
+        order: None,
+        body: body.as_bytes().into(),
+        patience: Some(Duration::from_secs(20)),
+    }
+}
+
+/// A client's call, by its serial.
+pub async fn call(calls: &Calls, serial: u64, body: &str) -> Answer {
+    calls.call(asked(id(serial), 1, body)).await
+}
+
+/// What a reply says.
+pub fn text(answer: &Answer) -> String {
+    match answer {
+        Answer::Reply(reply) => String::from_utf8_lossy(&reply.body).into_owned(),
+        other => panic!("{other:?}"),
+    }
+}
