@@ -10,6 +10,7 @@ use nix::sys::time::{TimeSpec, TimeValLike as _};
 use tsugi_vocabulary::{Moment, Span};
 
 use crate::clock;
+use crate::worker::Wants;
 
 /// No wait is longer, in nanoseconds.
 const LONGEST: u64 = 60_000_000_000;
@@ -21,15 +22,6 @@ pub(crate) struct Inbox<T> {
     bell: EventFd,
     /// Whether the reader waits, or is about to: who finds it so rings.
     waits: AtomicBool,
-}
-
-/// Whether a descriptor is waited for to be read or to be written, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// Something has come.
-    Read,
-    /// That, or there is room to write.
-    ReadOrWrite,
 }
 
 impl<T> Inbox<T> {
@@ -68,7 +60,7 @@ impl<T> Inbox<T> {
     }
 
     /// Waits until a letter is there, a descriptor is ready or the moment has come.
-    pub(crate) fn wait(&self, fds: &[(BorrowedFd<'_>, Until)], until: Option<Moment>) {
+    pub(crate) fn wait(&self, fds: &[(BorrowedFd<'_>, Wants)], until: Option<Moment>) {
         self.waits.store(true, Ordering::SeqCst);
         let some = |letters: &Option<Vec<T>>| letters.as_ref().is_none_or(|all| !all.is_empty());
         if some(&self.letters.lock().expect("no writer dies with the lock")) {
@@ -78,10 +70,10 @@ impl<T> Inbox<T> {
         let rest = until.map_or(Span(LONGEST), |until| until.since(clock::now()));
         let rest = i64::try_from(rest.0.min(LONGEST)).unwrap_or(0);
         let mut all = vec![PollFd::new(self.bell.as_fd(), PollFlags::POLLIN)];
-        all.extend(fds.iter().map(|(fd, until)| {
-            let flags = match until {
-                Until::Read => PollFlags::POLLIN,
-                Until::ReadOrWrite => PollFlags::POLLIN | PollFlags::POLLOUT,
+        all.extend(fds.iter().map(|(fd, wants)| {
+            let flags = match wants {
+                Wants::Words => PollFlags::POLLIN,
+                Wants::Room => PollFlags::POLLOUT,
             };
             PollFd::new(*fd, flags)
         }));

@@ -3,6 +3,7 @@
 //! What becomes of a worker is decided by the rules; who is here does as it is told and tells what
 //! it hears. A worker is spoken to by the core alone, and nothing here may wait.
 
+pub mod pipe;
 pub mod thread;
 
 use std::fmt;
@@ -53,6 +54,8 @@ pub enum Asked {
     Store(Op, Waits),
     /// It cannot be carried out for this reason; the worker is told its code.
     Refused(u16, Waits),
+    /// The link answers it by itself; here it only keeps its place.
+    Own(Waits),
 }
 
 /// What came of an operation that is waited for.
@@ -64,6 +67,8 @@ pub enum Answered {
     Refused(SqlError),
     /// It was not carried out, by this code of the program interface.
     Code(u16),
+    /// The link knows it.
+    Own,
 }
 
 /// What a program gives back.
@@ -114,19 +119,19 @@ pub trait Link: Send {
     fn kill(&mut self);
     /// Makes sure that nothing of it is left, now that it has ended. It is heard when that is so.
     fn sweep(&mut self);
-    /// What to wait for, where what it says comes over a descriptor.
-    fn descriptor(&self) -> Option<(BorrowedFd<'_>, Wants)>;
+    /// Adds what to wait for, where it is spoken to over descriptors.
+    fn descriptors<'a>(&'a self, all: &mut Vec<(BorrowedFd<'a>, Wants)>);
     /// Takes what has come over the descriptor, and sends what was kept.
     fn hear(&mut self, heard: &mut Vec<Heard>);
 }
 
-/// What a way waits for.
+/// What is waited for at a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wants {
     /// What the worker says.
     Words,
-    /// That, and room for what it is told.
-    WordsAndRoom,
+    /// Room for what it is told.
+    Room,
 }
 
 /// Who bears the workers of one service.

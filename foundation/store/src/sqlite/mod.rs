@@ -290,7 +290,11 @@ impl Sqlite {
 }
 
 fn refused(error: &rusqlite::Error) -> SqlError {
-    let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+    let code = match error {
+        // What could not be prepared has its own form, with the place in the text.
+        rusqlite::Error::SqlInputError { error, .. } => error.extended_code,
+        other => other.sqlite_error().map_or(0, |error| error.extended_code),
+    };
     SqlError { code: code.to_string(), text: error.to_string() }
 }
 

@@ -20,10 +20,9 @@ use super::{Letter, Waiter, earliest};
 use crate::calls::Answer;
 use crate::clock;
 use crate::fatal::Fatal;
-use crate::inbox::{Inbox, Until};
+use crate::inbox::Inbox;
 use crate::open::{Reads, Settings};
 use crate::service::Service;
-use crate::worker::Wants;
 
 /// What is to be told to which part of the rules next.
 pub(super) enum Todo {
@@ -155,7 +154,7 @@ impl Hall {
                 self.callers.remove(&caller);
                 self.todo.push_back(Todo::Table(Event::CallerGone(id, caller)));
             }
-            Letter::Heard(service, worker, heard) => self.hear(service, worker, heard),
+            Letter::Heard(service, worker, heard) => self.read_heard(service, worker, heard),
             Letter::Open(service, open) => {
                 if let Some(ground) = self.grounds.get_mut(&service) {
                     ground.open = open;
@@ -214,14 +213,15 @@ impl Hall {
         let pools = self.desks.values().filter_map(|desk| desk.pool.wake_at());
         let own = [self.table.wake_at(), self.sitting.wake_at()];
         let until = earliest(own.into_iter().flatten().chain(pools));
-        let links = self.desks.values().flat_map(|desk| desk.links.values());
-        let wanted = links.filter_map(|link| link.descriptor());
-        let fds: Vec<_> = wanted
-            .map(|(fd, wants)| match wants {
-                Wants::Words => (fd, Until::Read),
-                Wants::WordsAndRoom => (fd, Until::ReadOrWrite),
-            })
-            .collect();
+        let speaks = |desk: &Desk, worker| !desk.ended.contains(worker);
+        let links = self
+            .desks
+            .values()
+            .flat_map(|desk| desk.links.iter().filter(move |(worker, _)| speaks(desk, worker)));
+        let mut fds = Vec::new();
+        for (_, link) in links {
+            link.descriptors(&mut fds);
+        }
         self.inbox.wait(&fds, until);
     }
 

@@ -1,6 +1,6 @@
 //! The workers of each service: what is heard of them, and what their pool orders.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tsugi_service_rules::call::Interruption;
@@ -24,6 +24,8 @@ pub(super) struct Desk {
     /// How long a call may take, in milliseconds.
     call_ms: u32,
     pub(super) links: BTreeMap<Worker, Box<dyn Link>>,
+    /// Those that have ended: what somebody else says over their way is not theirs.
+    pub(super) ended: BTreeSet<Worker>,
     /// Runs that are to be given to a worker.
     pub(super) held: VecDeque<Run>,
 }
@@ -59,6 +61,7 @@ impl Desk {
             pool: Pool::new(service.workers),
             call_ms: u32::try_from(call).unwrap_or(u32::MAX),
             links: BTreeMap::new(),
+            ended: BTreeSet::new(),
             held: VecDeque::new(),
         }
     }
@@ -80,7 +83,10 @@ impl Hall {
     pub(super) fn hear_links(&mut self) {
         let mut all = Vec::new();
         for (number, desk) in &mut self.desks {
-            for (worker, link) in &mut desk.links {
+            let ended = &desk.ended;
+            for (worker, link) in
+                desk.links.iter_mut().filter(|(worker, _)| !ended.contains(worker))
+            {
                 let mut heard = Vec::new();
                 link.hear(&mut heard);
                 all.extend(heard.into_iter().map(|heard| (*number, *worker, heard)));
@@ -91,8 +97,23 @@ impl Hall {
         }
     }
 
+    /// Reads a letter about a worker. What it said before its end counts first.
+    pub(super) fn read_heard(&mut self, service: ServiceNumber, worker: Worker, heard: Heard) {
+        if matches!(heard, Heard::Ended(..)) {
+            self.hear_links();
+        }
+        self.hear(service, worker, heard);
+    }
+
     /// Tells a pool what is heard of one of its workers.
-    pub(super) fn hear(&mut self, service: ServiceNumber, worker: Worker, heard: Heard) {
+    fn hear(&mut self, service: ServiceNumber, worker: Worker, heard: Heard) {
+        let Some(desk) = self.desks.get_mut(&service) else { return };
+        match &heard {
+            Heard::Swept => drop(desk.ended.remove(&worker)),
+            _ if desk.ended.contains(&worker) => return,
+            Heard::Ended(..) => drop(desk.ended.insert(worker)),
+            _ => {}
+        }
         let (event, words) = match heard {
             Heard::Hello(difference) => (life::Event::Hello(difference), None),
             Heard::Ready => (life::Event::Ready, None),

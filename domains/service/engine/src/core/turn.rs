@@ -190,6 +190,7 @@ fn operate(work: &mut dyn Work, all: Vec<Asked>) -> Result<Operated, Trouble> {
     for asked in all {
         let (answer, waits) = match asked {
             Asked::Refused(code, waits) => (Answered::Code(code), waits),
+            Asked::Own(waits) => (Answered::Own, waits),
             Asked::Store(op, waits) => match work.run(&[op]) {
                 Ok(mut outcomes) => (Answered::Done(outcomes.pop().unwrap_or_default()), waits),
                 Err(Trouble::Refused(error)) => (Answered::Refused(error), waits),
@@ -198,7 +199,7 @@ fn operate(work: &mut dyn Work, all: Vec<Asked>) -> Result<Operated, Trouble> {
         };
         match (waits, answer) {
             (Waits::Yes, answer) => answers.push(answer),
-            (Waits::No, Answered::Done(_)) => {}
+            (Waits::No, Answered::Done(_) | Answered::Own) => {}
             (Waits::No, Answered::Refused(error)) => {
                 return Ok(Operated::Failed(error.to_string()));
             }

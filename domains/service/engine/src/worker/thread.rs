@@ -79,7 +79,7 @@ impl Desk<'_> {
                         Some(Answered::Done(outcome)) => Ok(outcome),
                         Some(Answered::Refused(error)) => Err(error.to_string()),
                         Some(Answered::Code(code)) => Err(format!("code {code}")),
-                        None => Err("no answer".to_owned()),
+                        Some(Answered::Own) | None => Err("no answer".to_owned()),
                     });
                 }
                 // What was of a call that was given up.
@@ -169,9 +169,7 @@ impl Link for Line {
         self.ear.hear(Heard::Swept);
     }
 
-    fn descriptor(&self) -> Option<(BorrowedFd<'_>, Wants)> {
-        None
-    }
+    fn descriptors<'a>(&'a self, _: &mut Vec<(BorrowedFd<'a>, Wants)>) {}
 
     fn hear(&mut self, _: &mut Vec<Heard>) {}
 }

@@ -4,3 +4,4 @@
 
 mod calls;
 mod support;
+mod workers;

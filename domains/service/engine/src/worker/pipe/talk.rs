@@ -1,0 +1,321 @@
+//! What is said in frames, as the engine means it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tsugi_frames::{
+    Answer, Begin as Told, Call, Class as Failing, Code, Encoding, Failed, Frame, Grid, Leave,
+    Limits, Operation, Outcome, Rest, Rows, Trouble, Turn as Number, Turns, Value, Versions,
+    Welcome, Wrong,
+};
+use tsugi_service_rules::worker::life::{Class, Difference, Turn};
+use tsugi_store::{self as store, Op, SqlError};
+
+use super::{Log, Package};
+use crate::worker::{Answered, Asked, Begin, Heard, Said, Waits};
+
+/// The talk with one worker.
+pub(super) struct Talk {
+    encoding: Encoding,
+    limits: Limits,
+    welcome: (String, String),
+    content_type: String,
+    log: Log,
+    turns: Turns,
+    /// The turn whose program has asked to be undone: what the worker says of its end is known.
+    aborted: Option<Number>,
+    /// The texts of statements that are kept, by their slots.
+    texts: BTreeMap<u16, String>,
+    /// Rows that did not fit, by the slots of their statements.
+    rest: BTreeMap<u16, VecDeque<store::Row>>,
+    /// What is answered next.
+    asked: VecDeque<Slot>,
+}
+
+/// An operation that is waited for.
+enum Slot {
+    /// A statement of this slot; 0 is of none.
+    Sql(u16),
+    /// So many further rows of a slot.
+    More(u16, u32),
+    /// Not carried out.
+    Refused,
+}
+
+/// What it means that something is no frame.
+pub(super) fn wrong(wrong: &Wrong) -> Heard {
+    match wrong {
+        Wrong::Apart(_) => Heard::Hello(Some(Difference::Version)),
+        other => Heard::Wrong(other.to_string()),
+    }
+}
+
+impl Talk {
+    pub(super) fn new(package: &Package) -> Self {
+        Self {
+            encoding: package.encoding,
+            limits: package.limits,
+            welcome: (package.code_page.clone(), package.time_zone.clone()),
+            content_type: package.content_type.clone(),
+            log: package.log.clone(),
+            turns: Turns::default(),
+            aborted: None,
+            texts: BTreeMap::new(),
+            rest: BTreeMap::new(),
+            asked: VecDeque::new(),
+        }
+    }
+
+    /// Writes a frame. One that passes a limit is never written, so its worker waits until its
+    /// time limit.
+    fn say(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> bool {
+        self.encoding.write(frame, &self.limits, out).is_ok() && self.turns.take(frame).is_ok()
+    }
+
+    /// Takes a frame of the worker.
+    pub(super) fn take(&mut self, frame: &Frame<'_>, heard: &mut Vec<Heard>, out: &mut Vec<u8>) {
+        if let (Frame::Failed(failed), Some(aborted)) = (frame, self.aborted)
+            && failed.turn == aborted
+        {
+            self.aborted = None;
+            return;
+        }
+        if let Err(wrong) = self.turns.take(frame) {
+            return heard.push(Heard::Wrong(wrong.to_string()));
+        }
+        match frame {
+            Frame::Hello(_) => {
+                heard.push(Heard::Hello(None));
+                let (code_page, time_zone) = self.welcome.clone();
+                let welcome = Frame::Welcome(Welcome {
+                    versions: Versions::CURRENT,
+                    limits: self.limits,
+                    code_page: code_page.into(),
+                    time_zone: time_zone.into(),
+                    services: vec![],
+                    files: vec![],
+                });
+                self.say(&welcome, out);
+            }
+            Frame::Ready(_) => heard.push(Heard::Ready),
+            Frame::Ask(ask) => self.on_ask(ask.turn, &ask.operations, heard),
+            Frame::Done(done) => {
+                let asked = done.operations.iter().map(|asked| self.operation(asked)).collect();
+                let first = done.replies.first().and_then(|reply| reply.parameters.first());
+                let body = first.map(|bytes| bytes.to_vec()).unwrap_or_default();
+                let said = Said { content_type: self.content_type.clone(), body };
+                self.asked.clear();
+                self.rest.clear();
+                heard.push(Heard::Done(Turn(done.turn.0), asked, said));
+            }
+            Frame::Failed(failed) => heard.push(failure(failed)),
+            // Not said by a worker: the decoder gives none.
+            Frame::Welcome(_) | Frame::Begin(_) | Frame::Answer(_) | Frame::Leave(_) => {}
+        }
+    }
+
+    fn on_ask(
+        &mut self,
+        turn: Number,
+        operations: &[tsugi_frames::Asked<'_>],
+        heard: &mut Vec<Heard>,
+    ) {
+        let mut asked = Vec::with_capacity(operations.len());
+        for operation in operations {
+            if let Operation::Abort { text } = &operation.operation {
+                // It ends here, whatever its worker says of that.
+                let failed = Failed { turn, class: Failing::Abort, code: 0, text: text.clone() };
+                heard.push(failure(&failed));
+                drop(self.turns.take(&Frame::Failed(failed)));
+                self.aborted = Some(turn);
+                return;
+            }
+            if let Operation::Log { level, text } = &operation.operation {
+                (self.log)(*level, text);
+                continue;
+            }
+            asked.push(self.operation(operation));
+        }
+        heard.push(Heard::Asked(Turn(turn.0), asked));
+    }
+
+    /// What an operation means. What is waited for is answered in this order.
+    fn operation(&mut self, asked: &tsugi_frames::Asked<'_>) -> Asked {
+        let waits = if asked.is_answered() { Waits::Yes } else { Waits::No };
+        let refused = asked.operation.refused();
+        let (slot, meant) = match (&asked.operation, refused) {
+            (_, Some(code)) => (Slot::Refused, Asked::Refused(code.number(), waits)),
+            (Operation::Sql { text, rows }, None) => match self.text(asked.slot, text) {
+                Some(text) => {
+                    self.rest.remove(&asked.slot);
+                    let rows = rows.rows().map(|row| row.iter().map(given).collect()).collect();
+                    (Slot::Sql(asked.slot), Asked::Store(Op::Sql { text, rows }, waits))
+                }
+                None => (Slot::Refused, Asked::Refused(Code::Mistaken.number(), waits)),
+            },
+            (Operation::More { rows }, None) => (Slot::More(asked.slot, *rows), Asked::Own(waits)),
+            (_, None) => {
+                let code = Code::NotInThisVersion.number();
+                (Slot::Refused, Asked::Refused(code, waits))
+            }
+        };
+        if waits == Waits::Yes {
+            self.asked.push_back(slot);
+        }
+        meant
+    }
+
+    /// The text of a statement, or the one that is kept in its slot.
+    fn text(&mut self, slot: u16, text: &str) -> Option<String> {
+        if slot > 0 && !text.is_empty() {
+            self.texts.insert(slot, text.to_owned());
+        }
+        match text {
+            "" => self.texts.get(&slot).cloned(),
+            text => Some(text.to_owned()),
+        }
+    }
+
+    pub(super) fn begin(&mut self, begin: &Begin, out: &mut Vec<u8>) {
+        let call = Call {
+            service: 0,
+            id: begin.id.as_str().into(),
+            parent: "".into(),
+            client: begin.id.split('.').next().unwrap_or_default().into(),
+            epoch: begin.epoch,
+            attempt: begin.attempt,
+            left_ms: begin.left_ms,
+            catalogue: 0,
+            parameters: vec![begin.body.to_vec().into()],
+        };
+        self.asked.clear();
+        self.say(&Frame::Begin(Told { turn: Number(begin.turn.0), calls: vec![call] }), out);
+    }
+
+    pub(super) fn answer(&mut self, turn: Turn, answers: Vec<Answered>, out: &mut Vec<u8>) {
+        let results = answers.into_iter().map(|answered| self.result(answered)).collect();
+        self.say(&Frame::Answer(Answer { turn: Number(turn.0), results }), out);
+    }
+
+    pub(super) fn leave(&mut self, out: &mut Vec<u8>) {
+        self.say(&Frame::Leave(Leave {}), out);
+    }
+
+    fn result(&mut self, answered: Answered) -> Outcome<'static> {
+        let slot = self.asked.pop_front().unwrap_or(Slot::Refused);
+        match (answered, slot) {
+            (Answered::Done(outcome), Slot::Sql(slot)) => {
+                let most = usize::try_from(self.limits.rows).unwrap_or(usize::MAX);
+                self.rows(outcome.changed, outcome.rows.into(), (slot, most))
+            }
+            (Answered::Own, Slot::More(slot, most)) => {
+                let most = most.min(self.limits.rows);
+                let rows = self.rest.remove(&slot).unwrap_or_default();
+                self.rows(0, rows, (slot, usize::try_from(most).unwrap_or(usize::MAX)))
+            }
+            (Answered::Refused(error), _) => trouble(code(&error), &error.code, &error.text),
+            (Answered::Code(number), _) => {
+                trouble(Code::of(number).unwrap_or(Code::NotAllowed), "", "")
+            }
+            (Answered::Done(_) | Answered::Own, _) => trouble(Code::Store, "", ""),
+        }
+    }
+
+    /// As many rows as fit; the rest is kept for its slot.
+    fn rows(
+        &mut self,
+        changed: u64,
+        mut rows: VecDeque<store::Row>,
+        (slot, most): (u16, usize),
+    ) -> Outcome<'static> {
+        let bytes = usize::try_from(self.limits.answer).unwrap_or(usize::MAX);
+        let columns = rows.front().map_or(0, Vec::len);
+        let most = most.min(tsugi_frames::limits::VALUES as usize / columns.max(1));
+        let (mut values, mut taken, mut size) = (Vec::new(), 0, 0);
+        while let Some(row) = rows.front() {
+            let row: Vec<Value<'static>> = row.iter().map(brought).collect();
+            size += row.iter().map(Value::size).sum::<usize>();
+            if taken >= most || (taken > 0 && size > bytes) {
+                break;
+            }
+            values.extend(row);
+            taken += 1;
+            rows.pop_front();
+        }
+        let rest = match rows.is_empty() {
+            true => Rest::None,
+            // What is of no slot cannot be asked for again.
+            false if slot == 0 => return trouble(Code::TooLarge, "", ""),
+            false => Rest::More,
+        };
+        if rest == Rest::More {
+            self.rest.insert(slot, rows);
+        }
+        let grid = match u16::try_from(columns) {
+            Ok(columns) => Grid::new(columns, values),
+            Err(_) => Err(Wrong::Shape),
+        };
+        match grid {
+            Ok(rows) => Outcome::Rows(Rows { changed, rest, rows }),
+            Err(_) => trouble(Code::TooLarge, "", ""),
+        }
+    }
+}
+
+fn failure(failed: &Failed<'_>) -> Heard {
+    let class = match failed.class {
+        Failing::Abort => Class::Abort,
+        Failing::StopRun => Class::StopRun,
+        Failing::Overrun => Class::Overrun,
+        Failing::Panic | Failing::Signal => Class::Crash,
+        Failing::RunTimeError | Failing::Start | Failing::Interposition => Class::RunTimeError,
+    };
+    Heard::Failed(Turn(failed.turn.0), class, failed.text.to_string())
+}
+
+fn given(value: &Value<'_>) -> store::Value {
+    match value {
+        Value::Null => store::Value::Null,
+        Value::Integer(number) => store::Value::Integer(*number),
+        Value::Real(number) => store::Value::Real(*number),
+        Value::Text(text) | Value::Decimal(text) => store::Value::Text(text.to_string()),
+        Value::Bytes(bytes) => store::Value::Blob(bytes.to_vec()),
+    }
+}
+
+fn brought(value: &store::Value) -> Value<'static> {
+    match value {
+        store::Value::Null => Value::Null,
+        store::Value::Integer(number) => Value::Integer(*number),
+        store::Value::Real(number) => Value::Real(*number),
+        store::Value::Text(text) => Value::Text(text.clone().into()),
+        store::Value::Blob(bytes) => Value::Bytes(bytes.clone().into()),
+    }
+}
+
+/// What the store has against a statement. SQLite's codes are numbers, whose lowest byte is the
+/// kind; PostgreSQL's have five characters, whose first two are.
+fn code(error: &SqlError) -> Code {
+    match (error.code.as_str(), error.code.parse::<i32>()) {
+        ("23505", _) => Code::Duplicate,
+        (code, _) if code.len() == 5 && code.starts_with("23") => Code::Constraint,
+        (code, _) if code.len() == 5 => Code::Mistaken,
+        (_, Ok(1555 | 2067)) => Code::Duplicate,
+        (_, Ok(number)) => match number & 0xff {
+            19 => Code::Constraint,
+            18 => Code::TooLarge,
+            23 => Code::NotAllowed,
+            // Refused before SQLite was asked.
+            0 => Code::NotAllowed,
+            _ => Code::Mistaken,
+        },
+        (_, Err(_)) => Code::Mistaken,
+    }
+}
+
+fn trouble(code: Code, sqlstate: &str, text: &str) -> Outcome<'static> {
+    let sqlstate = if sqlstate.len() == 5 { sqlstate } else { "" };
+    let most = tsugi_frames::limits::TEXT as usize;
+    let text: String = text.chars().take(most / 4).collect();
+    let (sqlstate, text) = (sqlstate.to_owned().into(), text.into());
+    Outcome::Trouble(Trouble { code, sqlstate, message: "".into(), text })
+}

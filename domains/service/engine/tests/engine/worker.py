@@ -1,0 +1,71 @@
+# A worker that speaks lines: counts, or does what the body says instead.
+import json, os, signal, sys, time
+
+def say(frame):
+    sys.stdout.write(json.dumps(frame) + "\n")
+    sys.stdout.flush()
+
+def hear():
+    line = sys.stdin.readline()
+    if not line:
+        os._exit(0)
+    return json.loads(line)
+
+def ask(turn, *operations):
+    say({"ask": {"turn": turn, "operations": [{"do": one} for one in operations]}})
+    return hear()["answer"]["results"]
+
+ADD = "UPDATE counter SET value = value + 1 WHERE name = 'n' RETURNING value"
+
+def serve(turn, body):
+    if body == "never":
+        return
+    (counted,) = ask(turn, {"sql": {"text": ADD}})
+    value = counted["rows"]["rows"][0][0]
+    if body == "exit":
+        sys.stderr.write("these are my last words\n")
+        sys.stderr.flush()
+        os._exit(3)
+    if body == "signal":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if body == "loop":
+        while True:
+            time.sleep(1)
+    if body == "nonsense":
+        sys.stdout.write("nonsense\n")
+        sys.stdout.flush()
+        time.sleep(60)
+    if body == "closes":
+        os.close(1)
+        time.sleep(60)
+    if body == "floods":
+        while True:
+            sys.stderr.write("x" * 4096)
+    if body == "aborts":
+        say({"ask": {"turn": turn, "operations": [{"do": {"abort": {"text": "no money"}}}]}})
+        return
+    if body == "mistakes":
+        results = ask(turn, {"sql": {"text": "SELECT nothing"}},
+                      {"sql": {"text": "INSERT INTO counter VALUES ('n', 1)"}},
+                      {"sql": {"text": "UPDATE tsugi_epoch SET run = 1"}})
+        value = " ".join(str(one["trouble"]["code"]) for one in results)
+    if body == "many":
+        say({"ask": {"turn": turn, "operations": [{"slot": 1, "do": {"sql": {"text":
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10003)"
+            " SELECT i FROM n"}}}]}})
+        first = hear()["answer"]["results"][0]["rows"]
+        say({"ask": {"turn": turn, "operations": [{"slot": 1, "do": {"more": {"rows": 9}}}]}})
+        rest = hear()["answer"]["results"][0]["rows"]
+        value = "%d %s %d %s" % (len(first["rows"]), first["rest"], len(rest["rows"]),
+                                 rest.get("rest", "none"))
+    pid = " %d" % os.getpid() if body == "who" else ""
+    say({"done": {"turn": turn, "replies": [{"parameters": [str(value) + pid]}]}})
+
+say({"hello": {"versions": {"lowest": 1, "highest": 1}, "pid": os.getpid(), "runs": "command"}})
+hear()["welcome"]
+say({"ready": {}})
+while True:
+    frame = hear()
+    if "leave" in frame:
+        os._exit(0)
+    serve(frame["begin"]["turn"], frame["begin"]["calls"][0]["parameters"][0])
