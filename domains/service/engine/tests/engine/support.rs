@@ -20,7 +20,8 @@ use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
 use tsugi_service_rules::worker::pool;
 use tsugi_store::suite;
 use tsugi_store::{
-    Begun, Call, Id, Key, Look, Op, Portion, Purged, Sqlite, Store, Stored, Trouble, Value,
+    Begun, Call, Id, Key, Look, Op, OpenRefused, Portion, Purged, Sqlite, Store, Stored, Trouble,
+    Value,
 };
 use tsugi_vocabulary::{Epoch, Span};
 
@@ -125,6 +126,7 @@ impl Store for Watched {
 }
 
 /// Counts: adds one and gives back what it is then. What the body says may hold it or end it.
+#[derive(Default)]
 pub struct Counter {
     pub gates: Arc<Gates>,
     pub runs: AtomicUsize,
@@ -177,7 +179,11 @@ pub fn workers(start: usize) -> pool::Settings {
 
 impl Stand {
     pub fn new() -> Self {
-        let folder = TempDir::new_in("/dev/shm").expect("a folder in memory");
+        Self::in_folder(TempDir::new_in("/dev/shm").expect("a folder in memory"))
+    }
+
+    /// A store with its number at 0.
+    pub fn in_folder(folder: TempDir) -> Self {
         struct Founded<'a>(&'a Path);
         impl suite::Stand for Founded<'_> {
             fn open(
@@ -193,8 +199,7 @@ impl Stand {
         }
         drop(suite::founded(&mut Founded(folder.path())));
         let gates = Arc::new(Gates::default());
-        let (runs, asked) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let program = Counter { gates: gates.clone(), runs, asked };
+        let program = Counter { gates: gates.clone(), ..Counter::default() };
         let (program, counts) = (Arc::new(program), Arc::default());
         Self { folder, gates, counts, program, epoch: 10 }
     }
@@ -216,37 +221,57 @@ impl Stand {
         change: impl FnOnce(&mut Settings),
     ) -> (Engine, Receiver<Fatal>) {
         self.epoch += 1;
-        let store = Sqlite::open(self.folder.path(), &suite::claim(self.epoch, 1)).expect("opens");
-        let reads = Box::new(store.reader().expect("it opens"));
+        let store = opened(self.folder.path(), self.epoch);
         let (counts, gates) = (self.counts.clone(), self.gates.clone());
-        let watched = Watched { store, counts, gates };
-        let service = Service {
-            number: SERVICE,
-            name: "counter".into(),
-            workers,
-            equality: Arc::new(SameBytes),
-            nursery,
-        };
-        let mut settings = Settings::alone(Epoch { incarnation: 1, counter: self.epoch });
-        change(&mut settings);
-        let (said, last) = channel();
-        let word = Box::new(move |fatal| -> Infallible {
-            eprintln!("last word: {fatal}");
-            said.send(fatal).expect("the test waits for it");
-            loop {
-                std::thread::park();
-            }
-        });
-        let engine = Engine::start(Box::new(watched), reads, vec![service], settings, word);
-        (engine.expect("it starts"), last)
+        start(Watched { store, counts, gates }, self.epoch, (workers, nursery), change)
     }
 
-    /// What the number is in the store, by an engine that runs nothing.
+    /// What the number is in the store, past any engine.
     pub fn value(&self) -> i64 {
         let path = self.folder.path().join("store.db");
         let reader = rusqlite::Connection::open(path).expect("it opens");
         reader.query_row("SELECT value FROM counter", [], |row| row.get(0)).expect("it is there")
     }
+}
+
+/// A store. A process that another test has just forked may have its lock until it is another
+/// program.
+pub fn opened(folder: &Path, epoch: u64) -> Sqlite {
+    loop {
+        match Sqlite::open(folder, &suite::claim(epoch, 1)) {
+            Err(OpenRefused::InUse(_)) => std::thread::yield_now(),
+            opened => return opened.expect("it opens"),
+        }
+    }
+}
+
+/// An engine on a store that is open.
+pub fn start(
+    watched: Watched,
+    epoch: u64,
+    (workers, nursery): (pool::Settings, Box<dyn Nursery>),
+    change: impl FnOnce(&mut Settings),
+) -> (Engine, Receiver<Fatal>) {
+    let reads = Box::new(watched.store.reader().expect("it opens"));
+    let service = Service {
+        number: SERVICE,
+        name: "counter".into(),
+        workers,
+        equality: Arc::new(SameBytes),
+        nursery,
+    };
+    let mut settings = Settings::alone(Epoch { incarnation: 1, counter: epoch });
+    change(&mut settings);
+    let (said, last) = channel();
+    let word = Box::new(move |fatal| -> Infallible {
+        eprintln!("last word: {fatal}");
+        said.send(fatal).expect("the test waits for it");
+        loop {
+            std::thread::park();
+        }
+    });
+    let engine = Engine::start(Box::new(watched), reads, vec![service], settings, word);
+    (engine.expect("it starts"), last)
 }
 
 pub fn life(incarnation: u64) -> Life {

@@ -13,7 +13,7 @@ use crate::support::{Stand, call, text, workers};
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine/worker.py");
 
-fn python() -> Package {
+pub fn python() -> Package {
     let mut package = Package::of_lines(|| {
         let mut command = Command::new("python3");
         command.arg(PROGRAM).env_clear();

@@ -1,0 +1,245 @@
+//! An engine that is killed at any moment, under load, by SIGKILL: a process of its own, and a
+//! client that asks again with the same ids.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tsugi_service_engine::worker::Nursery;
+use tsugi_service_engine::worker::pipe::Processes;
+use tsugi_service_engine::worker::thread::Threads;
+use tsugi_service_engine::{Answer, Asked, Calls};
+use tsugi_service_rules::id::{CallId, Serial};
+use tsugi_vocabulary::Span;
+
+use crate::support::{Counter, Stand, Watched, life, opened, start, workers};
+use crate::workers::python;
+
+const FOLDER: &str = "TSUGI_ENGINE_OF_A_CHILD";
+const EPOCH: &str = "TSUGI_EPOCH_OF_A_CHILD";
+const NAME: &str = "killed::i16_whenever_an_engine_is_killed_each_call_is_applied_once";
+
+/// How often an engine is killed.
+fn rounds() -> u64 {
+    if std::env::var("TSUGI_FULL_COUNTS").is_ok_and(|full| full == "1") { 1_000 } else { 50 }
+}
+
+/// Calls that a client has open at once.
+const OPEN: usize = 24;
+/// Every so many rounds the program is a process, which takes longer to start.
+const PROCESSES: u64 = 10;
+
+/// One call: the life of its client, and its serial.
+type Of = (u64, u64);
+
+fn id((life_of, serial): Of) -> CallId {
+    CallId::Counted { life: life(life_of), serial: Serial::new(serial).unwrap() }
+}
+
+/// The engine: a line for a call, a line for its answer.
+fn engine(folder: &Path) {
+    let epoch: u64 = std::env::var(EPOCH).unwrap().parse().unwrap();
+    let store = opened(folder, epoch);
+    let watched = Watched { store, counts: Arc::default(), gates: Arc::default() };
+    let nursery: Box<dyn Nursery> = if epoch.is_multiple_of(PROCESSES) {
+        Box::new(Processes(python()))
+    } else {
+        Box::new(Threads(Arc::new(Counter::default())))
+    };
+    let (engine, _last) = start(watched, epoch, (workers(2), nursery), |_| {});
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (lines, mut read) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines() {
+            if lines.send(line.unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        while let Some(line) = read.recv().await {
+            tokio::task::spawn_local(one(engine.calls(), line));
+        }
+    });
+    engine.hand_over(Span::secs(5));
+}
+
+async fn one(calls: Calls, line: String) {
+    let mut words = line.split(' ');
+    let verb = words.next().unwrap();
+    let numbers: Vec<u64> = words.map(|word| word.parse().unwrap()).collect();
+    let of = (numbers[0], numbers[1]);
+    let answer = match verb {
+        "call" => {
+            let asked = Asked {
+                id: id(of),
+                lowest: Serial::FIRST,
+                service: "counter".to_owned(),
+                order: None,
+                body: b"a".as_slice().into(),
+                patience: None,
+            };
+            calls.call(asked).await
+        }
+        _ => calls.fetch(id(of)).await,
+    };
+    let told = match answer {
+        Answer::Reply(reply) => String::from_utf8(reply.body.clone()).unwrap(),
+        other => format!("{other:?}"),
+    };
+    let mut out = std::io::stdout().lock();
+    // What cannot be told is asked for again.
+    drop(writeln!(out, "told {} {} {told}", of.0, of.1).and_then(|()| out.flush()));
+}
+
+/// An engine in a process of its own.
+struct Process {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(folder: &Path, epoch: u64) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", NAME, "--nocapture"]);
+        command.env(FOLDER, folder).env(EPOCH, epoch.to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, input, output }
+    }
+
+    fn ask(&mut self, verb: &str, of: Of) {
+        // One that is dead is asked again by its successor.
+        drop(writeln!(self.input, "{verb} {} {}", of.0, of.1));
+    }
+
+    /// The next answer; none once it is dead.
+    fn told(&mut self) -> Option<(Of, String)> {
+        loop {
+            let mut line = String::new();
+            if self.output.read_line(&mut line).unwrap_or(0) == 0 || !line.ends_with('\n') {
+                return None;
+            }
+            // What the test's own frame prints stands before the first.
+            let Some((_, told)) = line.trim_end().split_once("told ") else { continue };
+            let mut words = told.splitn(3, ' ');
+            let mut number = || words.next().unwrap().parse().unwrap();
+            let of = (number(), number());
+            return Some((of, words.next().unwrap().to_owned()));
+        }
+    }
+}
+
+/// Numbers from a seed.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % most
+    }
+}
+
+#[derive(Default)]
+struct Client {
+    open: BTreeSet<Of>,
+    told: BTreeMap<Of, i64>,
+    /// How often an answer came that was known.
+    again: usize,
+}
+
+impl Client {
+    /// What was told once is told so for ever.
+    fn hear(&mut self, (of, told): (Of, String)) {
+        let value: i64 = told.parse().unwrap_or_else(|_| panic!("{of:?}: {told}"));
+        self.open.remove(&of);
+        if let Some(before) = self.told.insert(of, value) {
+            assert_eq!(before, value, "{of:?}");
+            self.again += 1;
+        }
+    }
+}
+
+/// One engine, which is killed after so many answers and a moment.
+fn round(process: &mut Process, client: &mut Client, epoch: u64, chance: &mut Chance) {
+    for of in client.open.clone() {
+        process.ask("call", of);
+    }
+    let mut serial = 0;
+    let answers = chance.below(60);
+    let mut heard = 0;
+    while heard < answers {
+        while client.open.len() < OPEN {
+            serial += 1;
+            client.open.insert((epoch, serial));
+            process.ask("call", (epoch, serial));
+            if chance.below(4) == 0 {
+                process.ask("call", (epoch, serial));
+            }
+        }
+        let told = process.told().expect("nothing but this test ends it");
+        client.hear(told);
+        heard += 1;
+    }
+    let until = Instant::now() + Duration::from_micros(chance.below(3_000));
+    while Instant::now() < until {
+        std::hint::spin_loop();
+    }
+    process.child.kill().unwrap();
+    // What it told before it died counts.
+    while let Some(told) = process.told() {
+        client.hear(told);
+    }
+    process.child.wait().unwrap();
+}
+
+#[test]
+fn i16_whenever_an_engine_is_killed_each_call_is_applied_once() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return engine(Path::new(&folder));
+    }
+    let stand = Stand::in_folder(TempDir::new().unwrap());
+    let folder = stand.folder.path();
+    let (mut client, mut chance) = (Client::default(), Chance(0x7375_6769));
+    let last = 100 + rounds();
+    for epoch in 100..last {
+        round(&mut Process::start(folder, epoch), &mut client, epoch, &mut chance);
+    }
+    let mut process = Process::start(folder, last);
+    for of in client.open.clone() {
+        process.ask("call", of);
+    }
+    while !client.open.is_empty() {
+        let told = process.told().unwrap();
+        client.hear(told);
+    }
+    let all = client.told.len();
+    let mut values: Vec<i64> = client.told.values().copied().collect();
+    values.sort_unstable();
+    let each_once: Vec<i64> = (1..=i64::try_from(all).unwrap()).collect();
+    assert_eq!(values, each_once, "every call has added one, once");
+    assert_eq!(stand.value(), i64::try_from(all).unwrap());
+    // The same bytes again, for each.
+    let (before, of_all) = (client.again, client.told.keys().copied().collect::<Vec<_>>());
+    for some in of_all.chunks(100) {
+        some.iter().for_each(|of| process.ask("fetch", *of));
+        for _ in some {
+            let told = process.told().unwrap();
+            client.hear(told);
+        }
+    }
+    assert_eq!(client.again - before, all);
+    assert!(all > 10 * usize::try_from(rounds()).unwrap(), "{all} calls");
+    process.child.kill().unwrap();
+    process.child.wait().unwrap();
+}
