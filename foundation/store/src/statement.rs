@@ -128,14 +128,8 @@ pub(crate) const CONFIRMED: &str = "/*tsugi*/ DELETE FROM tsugi_reply \
 
 pub(crate) const DROP_BODY: &str = "/*tsugi*/ DELETE FROM tsugi_body WHERE no = ?1";
 
-pub(crate) const BODY_OF_REPLY: &str =
-    "/*tsugi*/ SELECT kind, long_body FROM tsugi_reply WHERE client = ?1 AND serial = ?2";
-
 pub(crate) const BODY_OF_KEYED: &str =
     "/*tsugi*/ SELECT kind, long_body FROM tsugi_keyed WHERE key = ?1";
-
-pub(crate) const EMPTY_REPLY: &str = "/*tsugi*/ UPDATE tsugi_reply \
-    SET kind = 9, body = NULL, long_body = NULL WHERE client = ?1 AND serial = ?2";
 
 pub(crate) const BURY: &str = "/*tsugi*/ UPDATE tsugi_keyed SET kind = 9, service = NULL, \
     interface = NULL, digest = NULL, attempt = NULL, at = NULL, status = NULL, body = NULL, \

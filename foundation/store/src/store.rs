@@ -191,11 +191,13 @@ pub trait Store {
     /// It could not be read.
     fn find(&mut self, id: &Id) -> Result<Option<Stored>, Trouble>;
 
-    /// The client has this reply: it need not be kept. Whether there was one.
+    /// The client has this reply, and those of all its lower serials: they need not be kept, and
+    /// what was never carried out of them never will be. A key's leaves a tombstone. `at` is now,
+    /// for a client that is new, in milliseconds of Unix time. Of a key: whether there was a reply.
     ///
     /// # Errors
     /// The sitting is gone.
-    fn confirm(&mut self, id: &Id) -> Result<bool, Trouble>;
+    fn confirm(&mut self, id: &Id, at: i64) -> Result<bool, Trouble>;
 
     /// Takes a key out of the record by an operator's order: a later call with it is carried out.
     /// Whether there was one.

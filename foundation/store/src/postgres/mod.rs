@@ -190,8 +190,8 @@ impl Store for Postgres {
         self.found(id)
     }
 
-    fn confirm(&mut self, id: &Id) -> Result<bool, Trouble> {
-        self.alone(Isolation::Committed, |session| session.confirmed(id))
+    fn confirm(&mut self, id: &Id, at: i64) -> Result<bool, Trouble> {
+        self.alone(Isolation::Committed, |session| session.confirmed(id, at))
     }
 
     fn forget(&mut self, key: &Key) -> Result<bool, Trouble> {

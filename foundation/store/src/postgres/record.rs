@@ -6,7 +6,7 @@ use super::link::{Fault, int, int_or_none};
 use crate::reply::{Found, Rest, TOMBSTONE, is_over};
 use crate::statement as sql;
 use crate::store::Begun;
-use crate::{Call, Client, Id, Key, Reply, Row, Stored, Trouble, Value};
+use crate::{Call, Client, Id, Key, Reply, Row, Serial, Stored, Trouble, Value};
 
 /// What the rows say to a call.
 pub(super) enum Judged {
@@ -309,23 +309,45 @@ impl Postgres {
         found.map_or(Ok(None), Found::read)
     }
 
-    /// Takes a reply away that its client has.
-    pub(super) fn confirmed(&mut self, id: &Id) -> Result<bool, Trouble> {
-        let (read, empty, values) = match id {
-            Id::Key(key) => (sql::BODY_OF_KEYED, sql::BURY, vec![bytes(&key.0)]),
-            Id::Serial(serial) => {
-                let Some(client) = self.ours(sql::CLIENT, &who(serial.client()))?.pop() else {
+    /// Takes replies away that their client has, and keeps that they never come again.
+    pub(super) fn confirmed(&mut self, id: &Id, at: i64) -> Result<bool, Trouble> {
+        match id {
+            Id::Key(key) => self.key_confirmed(key),
+            Id::Serial(serial) => self.serials_confirmed(serial, at),
+        }
+    }
+
+    fn serials_confirmed(&mut self, serial: &Serial, at: i64) -> Result<bool, Trouble> {
+        let client = serial.client();
+        let no = match self.ours(sql::CLIENT, &who(client))?.pop() {
+            Some(row) => int(&row, 0)?,
+            None => {
+                let [identity, name, incarnation] = who(client);
+                let floor = self.ours(sql::FLOOR, &[identity.clone(), name.clone()])?.pop();
+                let floor = floor.map(|row| int(&row, 0)).transpose()?;
+                if floor.is_some_and(|floor| client.incarnation <= floor) {
                     return Ok(false);
-                };
-                let values = vec![int(&client, 0)?.into(), serial.serial().into()];
-                (sql::BODY_OF_REPLY, sql::EMPTY_REPLY, values)
+                }
+                let values = [identity, name, incarnation, at.into()];
+                let new = self.ours(sql::NEW_CLIENT, &values)?.pop();
+                // One that somebody else has made just now is there when it is looked for again.
+                int(&new.ok_or(Trouble::Again)?, 0)?
             }
         };
-        let Some(row) = self.ours(read, &values)?.pop() else { return Ok(false) };
+        let raised = [no.into(), serial.serial().into()];
+        self.ours(sql::RAISE_WATERMARK, &raised)?;
+        let dropped = [no.into(), serial.serial().saturating_add(1).into()];
+        self.ours(sql::DROP_CONFIRMED, &dropped)?;
+        Ok(true)
+    }
+
+    fn key_confirmed(&mut self, key: &Key) -> Result<bool, Trouble> {
+        let values = [bytes(&key.0)];
+        let Some(row) = self.ours(sql::BODY_OF_KEYED, &values)?.pop() else { return Ok(false) };
         if !is_over(int(&row, 0)?) {
             return Ok(false);
         }
-        self.ours(empty, &values)?;
+        self.ours(sql::BURY, &values)?;
         self.drop_body(int_or_none(&row, 1)?)?;
         Ok(true)
     }

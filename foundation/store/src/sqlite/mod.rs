@@ -362,8 +362,8 @@ impl Store for Sqlite {
         self.reader.find(id)
     }
 
-    fn confirm(&mut self, id: &Id) -> Result<bool, Trouble> {
-        Ok(self.seated(|desk| desk.confirmed(id))?.0)
+    fn confirm(&mut self, id: &Id, at: i64) -> Result<bool, Trouble> {
+        Ok(self.seated(|desk| desk.confirmed(id, at))?.0)
     }
 
     fn forget(&mut self, key: &Key) -> Result<bool, Trouble> {

@@ -132,7 +132,6 @@ pub(super) fn seen(connection: &Connection, id: &Id) -> rusqlite::Result<Result<
         let clients = count.query_row([], |row| row.get(0))?;
         return Ok(Ok(Seen { kept: Kept::Nothing, life: None, floor, clients }));
     };
-    // What stands on under the watermark only says that it was confirmed alone.
     let found = by_serial(connection, no, serial.serial())?;
     Ok(kept(found).map(|kept| Seen { kept, life: Some(life), floor, clients: 0 }))
 }
@@ -271,32 +270,41 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Takes a reply away that its client has. What is left says that the call was carried out.
-    pub(super) fn confirmed(&mut self, id: &Id) -> Result<bool, Trouble> {
-        let (read, empty, values) = match id {
-            Id::Key(key) => (sql::BODY_OF_KEYED, sql::BURY, vec![Value::Blob(key.0.to_vec())]),
-            Id::Serial(serial) => {
-                let Some(known) = self.ours(|connection| known(connection, serial.client()))?
-                else {
+    /// Takes replies away that their client has, and keeps that they never come again.
+    pub(super) fn confirmed(&mut self, id: &Id, at: i64) -> Result<bool, Trouble> {
+        match id {
+            Id::Key(key) => self.key_confirmed(key),
+            Id::Serial(serial) => self.serials_confirmed(serial, at),
+        }
+    }
+
+    fn serials_confirmed(&mut self, serial: &Serial, at: i64) -> Result<bool, Trouble> {
+        let client = serial.client();
+        let no = match self.ours(|connection| known(connection, client))? {
+            Some(known) => known.no,
+            None => {
+                let floor = self.ours(|connection| floor(connection, client))?;
+                if floor.is_some_and(|floor| client.incarnation <= floor) {
                     return Ok(false);
-                };
-                let values = vec![Value::Integer(known.no), Value::Integer(serial.serial())];
-                (sql::BODY_OF_REPLY, sql::EMPTY_REPLY, values)
+                }
+                self.new_client(client, at)?
             }
         };
-        let row: Option<(i64, Option<i64>)> = self.ours(|connection| {
-            let mut row = connection.prepare_cached(read)?;
-            let values = rusqlite::params_from_iter(&values);
-            row.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()
-        })?;
-        let Some((kind, body)) = row else { return Ok(false) };
-        if !is_over(kind) {
-            return Ok(false);
-        }
         self.ours(|connection| {
-            let values = rusqlite::params_from_iter(&values);
-            connection.prepare_cached(empty)?.execute(values)
+            let values = params![no, serial.serial()];
+            connection.prepare_cached(sql::RAISE_WATERMARK)?.execute(values)
         })?;
+        self.drop_confirmed(no, serial.serial().saturating_add(1))?;
+        Ok(true)
+    }
+
+    fn key_confirmed(&mut self, key: &Key) -> Result<bool, Trouble> {
+        let row: Option<(i64, Option<i64>)> = self.ours(|connection| {
+            let mut row = connection.prepare_cached(sql::BODY_OF_KEYED)?;
+            row.query_row([key.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })?;
+        let Some((_, body)) = row.filter(|(kind, _)| is_over(*kind)) else { return Ok(false) };
+        self.ours(|connection| connection.prepare_cached(sql::BURY)?.execute([key.0]))?;
         self.drop_body(body)?;
         Ok(true)
     }

@@ -60,21 +60,27 @@ pub(super) fn what_a_client_has_confirmed_is_expired(stand: &mut dyn Stand) {
     assert!((1..=3).all(|n| expired(&mut *store, n)), "the third was never carried out");
     assert_eq!(rows_of(&mut *store, "reply"), 2);
     assert!(matches!(store.begin(&call(serial(4, 4), 1)), Ok(Begun::Stored(_))));
-    // One alone, above one that is still open.
-    assert!(store.confirm(&serial(5, 4)).expect("it works"));
-    assert!(!store.confirm(&serial(5, 4)).expect("it works"), "it was confirmed");
-    assert!(!store.confirm(&serial(9, 4)).expect("it works"), "there is none");
+    // All up to one, with those that were never carried out.
+    counted(&mut *store, &call(serial(7, 4), 1), 10);
+    store.confirm(&serial(6, 4), 20).expect("it works");
     store.commit().expect("it works");
-    assert!(expired(&mut *store, 5));
+    assert!((1..=6).all(|n| expired(&mut *store, n)));
     assert_eq!(store.find(&serial(5, 4)).expect("it works"), None);
-    assert!(matches!(store.begin(&call(serial(4, 4), 1)), Ok(Begun::Stored(_))));
-    counted(&mut *store, &call(serial(6, 6), 1), 10);
-    assert!((1..=5).all(|n| expired(&mut *store, n)));
+    assert!(matches!(store.begin(&call(serial(7, 4), 1)), Ok(Begun::Stored(_))));
     assert_eq!(rows_of(&mut *store, "reply"), 1);
+    store.confirm(&serial(2, 1), 20).expect("it works");
+    store.commit().expect("it works");
+    assert!((1..=6).all(|n| expired(&mut *store, n)), "it only rises");
+    // A life that the store has never heard of is remembered by what it has confirmed.
+    store.confirm(&serial_of(2, 3, 1), 20).expect("it works");
+    store.commit().expect("it works");
+    let late = |n| call(serial_of(2, n, 1), 1);
+    assert!((1..=3).all(|n| matches!(store.begin(&late(n)), Ok(Begun::Expired))));
+    counted(&mut *store, &late(4), 20);
     drop(store);
     let mut store = stand.open(&claim(6, 60)).expect("it works");
-    assert!((1..=5).all(|n| expired(&mut *store, n)), "whoever opens it");
-    assert_eq!(value(&mut *store), 5);
+    assert!((1..=6).all(|n| expired(&mut *store, n)), "whoever opens it");
+    assert_eq!(value(&mut *store), 6);
 }
 
 pub(super) fn a_key_leaves_a_tombstone_until_it_is_forgotten(stand: &mut dyn Stand) {
@@ -83,8 +89,8 @@ pub(super) fn a_key_leaves_a_tombstone_until_it_is_forgotten(stand: &mut dyn Sta
     for n in [1, 2] {
         counted(&mut *store, &call(key(n), 1), 10);
     }
-    assert!(store.confirm(&key(1)).expect("it works"));
-    assert!(!store.confirm(&key(1)).expect("it works"));
+    assert!(store.confirm(&key(1), 20).expect("it works"));
+    assert!(!store.confirm(&key(1), 20).expect("it works"));
     store.commit().expect("it works");
     assert_eq!(purged(&mut *store, 11), 2, "the second, and the one of the founding");
     store.commit().expect("it works");

@@ -53,5 +53,5 @@ fn superseded(store: &mut dyn Store, found: Epoch) {
     assert_eq!(trouble(store.commit()), Trouble::Superseded { found });
     let portion = Portion { from: Cursor::Start, before: i64::MAX, rows: 9 };
     assert_eq!(trouble(store.purge(&portion)), Trouble::Superseded { found });
-    assert_eq!(trouble(store.confirm(&serial(1, 1))), Trouble::Superseded { found });
+    assert_eq!(trouble(store.confirm(&serial(1, 1), 1)), Trouble::Superseded { found });
 }

@@ -7,9 +7,8 @@ use super::*;
 /// What the record of one life of a client says.
 #[derive(Clone, Debug, Default)]
 struct Model {
-    /// Of each serial the content, the lowest it told, and what it was answered; nothing of what
-    /// was confirmed alone.
-    rows: BTreeMap<i64, (u8, i64, Option<Reply>)>,
+    /// Of each serial the content, the lowest it told, and what it was answered.
+    rows: BTreeMap<i64, (u8, i64, Reply)>,
     /// When its first reply was written, and what was taken away by age.
     client: Option<(i64, i64)>,
     /// Whether this life is over.
@@ -37,9 +36,8 @@ impl Model {
 
     fn says(&self, serial: i64, content: u8) -> Option<Begun<'static>> {
         match self.rows.get(&serial) {
-            Some((_, _, None)) => Some(Begun::Expired),
             Some((own, _, _)) if *own != content => Some(Begun::OtherContent),
-            Some((own, _, Some(reply))) => {
+            Some((own, _, reply)) => {
                 Some(Begun::Stored(Stored { content: Content([*own; 16]), reply: reply.clone() }))
             }
             None if self.over || serial <= self.watermark() => Some(Begun::Expired),
@@ -47,9 +45,8 @@ impl Model {
         }
     }
 
-    fn finished(&mut self, serial: i64, row: (u8, i64, Option<Reply>)) {
-        let at = row.2.as_ref().map_or(0, |reply| reply.at);
-        self.client.get_or_insert((at, 0));
+    fn finished(&mut self, serial: i64, row: (u8, i64, Reply)) {
+        self.client.get_or_insert((row.2.at, 0));
         self.rows.retain(|other, _| *other >= row.1);
         self.rows.insert(serial, row);
     }
@@ -137,7 +134,7 @@ impl Schedule<'_> {
         }
         for serial in 1..=14 {
             let id = serial_of(self.incarnation, serial, 1);
-            let kept = self.durable.rows.get(&serial).and_then(|row| row.2.clone());
+            let kept = self.durable.rows.get(&serial).map(|row| row.2.clone());
             let found = self.store.find(&id).expect("it works").map(|stored| stored.reply);
             assert_eq!(found, kept, "serial {serial}");
         }
@@ -152,10 +149,14 @@ impl Schedule<'_> {
     fn confirm(&mut self) {
         self.commit();
         let serial = 1 + self.chance.below(14);
-        let row = self.now.rows.get_mut(&serial);
-        let there = row.is_some_and(|row| row.2.take().is_some());
         let id = serial_of(self.incarnation, serial, 1);
-        assert_eq!(self.store.confirm(&id).expect("it works"), there);
+        self.clock += 1;
+        self.store.confirm(&id, self.clock).expect("it works");
+        if !self.now.over {
+            let client = self.now.client.get_or_insert((self.clock, 0));
+            client.1 = client.1.max(serial);
+            self.now.rows.retain(|other, _| *other > serial);
+        }
         self.commit();
     }
 
@@ -192,7 +193,7 @@ impl Schedule<'_> {
         let answer = reply(format!("{number:0>length$}"), clock);
         let finished = work.finish(&answer).expect("it works");
         self.now.number = number;
-        self.now.finished(serial, (content, lowest, Some(answer)));
+        self.now.finished(serial, (content, lowest, answer));
         self.times.insert(serial, clock);
         if sits(finished) {
             self.seats.insert(serial, content);

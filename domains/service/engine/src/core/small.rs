@@ -6,6 +6,7 @@ use tsugi_service_rules::id::{CallId, Serial};
 use tsugi_store::{Id, Trouble};
 
 use super::{Core, left};
+use crate::clock;
 use crate::core::hall::Todo;
 use crate::fatal::Fatal;
 use crate::names;
@@ -46,7 +47,7 @@ impl Core {
                         self.store.forget(key)?;
                     }
                     (Change::Confirm, _) => {
-                        self.store.confirm(&of)?;
+                        self.store.confirm(&of, clock::wall_ms())?;
                     }
                     (Change::Forget | Change::Resolve(_), _) => {}
                 }

@@ -4,12 +4,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tsugi_service_engine::worker::thread::Threads;
-use tsugi_service_engine::{Answer, Fatal, Refused};
-use tsugi_service_rules::refusal::Malformed;
+use tsugi_service_engine::{Answer, Fatal, Identity, Refused, names};
+use tsugi_service_rules::id::{CallId, Serial, Watermark};
+use tsugi_service_rules::refusal::{Expired, Malformed};
 use tsugi_store::Ending;
 use tsugi_vocabulary::Span;
 
-use crate::support::{Stand, asked, call, id, text, workers};
+use crate::support::{Stand, asked, call, id, life, text, workers};
 
 #[tokio::test]
 async fn a_call_is_carried_out_once_and_every_retry_gets_the_same_bytes() {
@@ -82,7 +83,7 @@ async fn a_duplicate_of_a_running_call_joins_it() {
     tokio::task::spawn_blocking(move || gates.reached("begin", 1)).await.unwrap();
     assert_eq!(calls.fetch(id(1)).await, Answer::Pending);
     assert_eq!(call(&calls, 1, "b").await, Answer::Refused(Refused::OtherBody));
-    let early = Malformed::AnsweredWhilePending { serial: tsugi_service_rules::id::Serial::new(1) };
+    let early = Malformed::AnsweredWhilePending { serial: Serial::new(1) };
     assert_eq!(calls.confirm(id(1)).await, Answer::Refused(Refused::Malformed(early)));
     stand.gates.open("begin");
     for told in both {
@@ -278,5 +279,59 @@ async fn a_move_waits_for_what_runs_and_then_rolls_it_back() {
     let (engine, _last) = stand.engine(1);
     let calls = engine.calls();
     assert_eq!(text(&call(&calls, 2, "hold").await), "2", "the next owner carries it out");
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn what_is_confirmed_is_expired_with_all_below_and_never_runs() {
+    let mut stand = Stand::new();
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    for serial in [1, 2, 4] {
+        call(&calls, serial, "a").await;
+    }
+    assert_eq!(calls.confirm(id(3)).await, Answer::Changed);
+    assert_eq!(calls.confirm(id(3)).await, Answer::Changed, "it is done already");
+    let expired = Answer::Refused(Refused::Expired(Expired::Watermark(Watermark(3))));
+    for serial in 1..=3 {
+        assert_eq!(call(&calls, serial, "a").await, expired, "{serial}");
+        assert_eq!(calls.fetch(id(serial)).await, expired, "{serial}");
+    }
+    assert_eq!(text(&calls.fetch(id(4)).await), "3");
+    // The lowest that a call tells confirms all below it.
+    assert_eq!(text(&calls.call(asked(id(5), 5, "a")).await), "4");
+    engine.hand_over(Span::secs(1));
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    let expired = Answer::Refused(Refused::Expired(Expired::Watermark(Watermark(4))));
+    for serial in 1..=4 {
+        assert_eq!(call(&calls, serial, "a").await, expired, "{serial}");
+    }
+    // What never came and was given up is not run when it does.
+    let given_up = CallId::Counted { life: life(2), serial: Serial::FIRST };
+    assert_eq!(calls.confirm(given_up).await, Answer::Changed);
+    let expired = Answer::Refused(Refused::Expired(Expired::Watermark(Watermark(1))));
+    assert_eq!(calls.call(asked(given_up, 1, "a")).await, expired);
+    assert_eq!((stand.runs(), stand.value()), (4, 4));
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn a_key_leaves_a_tombstone_until_it_is_forgotten() {
+    let mut stand = Stand::new();
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    let made_up = CallId::Keyed(names::key(&Identity("test".to_owned()), "order 7"));
+    let first = calls.call(asked(made_up, 1, "a")).await;
+    assert_eq!(text(&first), "1");
+    assert_eq!(calls.call(asked(made_up, 1, "a")).await, first);
+    let other = CallId::Keyed(names::key(&Identity("other".to_owned()), "order 7"));
+    assert_eq!(calls.fetch(other).await, Answer::Refused(Refused::NotFound), "another identity");
+    assert_eq!(calls.confirm(made_up).await, Answer::Changed);
+    let forgotten = Answer::Refused(Refused::Forgotten);
+    assert_eq!(calls.call(asked(made_up, 1, "a")).await, forgotten);
+    assert_eq!(calls.fetch(made_up).await, forgotten);
+    assert_eq!(calls.forget(made_up).await, Answer::Changed);
+    assert_eq!(text(&calls.call(asked(made_up, 1, "a")).await), "2", "an operator said so");
     engine.hand_over(Span::secs(1));
 }

@@ -108,8 +108,8 @@ impl Store for Watched {
         self.store.find(id)
     }
 
-    fn confirm(&mut self, id: &Id) -> Result<bool, Trouble> {
-        self.store.confirm(id)
+    fn confirm(&mut self, id: &Id, at: i64) -> Result<bool, Trouble> {
+        self.store.confirm(id, at)
     }
 
     fn forget(&mut self, key: &Key) -> Result<bool, Trouble> {
