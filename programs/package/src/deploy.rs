@@ -1,0 +1,378 @@
+//! Carries out what the rules of packages decide: files on the shelf here, rows by whoever has the
+//! store.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use tsugi_service_rules::package::{self, Data, Event, Examined as Verdict, Order, Row, State};
+
+use crate::archive::{self, Examined};
+use crate::digest::Digest;
+use crate::manifest::{MANIFEST, Manifest, Part, Role};
+use crate::refused::{Doing, Failed, Refused, Trouble};
+use crate::shelf::{Shelf, Step};
+
+/// What the store has of packages. Each call is durable when it returns.
+pub trait Rows {
+    /// Which row a package has.
+    ///
+    /// # Errors
+    /// The store does not tell.
+    fn row(&mut self, id: Digest) -> Result<Row, RowsFailed>;
+
+    /// Gives it a row.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    fn keep(&mut self, id: Digest, manifest: &Manifest) -> Result<(), RowsFailed>;
+
+    /// In one transaction: makes it current and the one before former, makes its files, and loads
+    /// their data from below the folder.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    fn make(&mut self, id: Digest, whole: Whole<'_>, data: Data) -> Result<(), RowsFailed>;
+
+    /// Takes its row away.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    fn delete(&mut self, id: Digest) -> Result<(), RowsFailed>;
+}
+
+/// A package on the shelf, whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole<'a> {
+    /// Its folder.
+    pub folder: &'a Path,
+    /// Its manifest.
+    pub manifest: &'a Manifest,
+}
+
+/// The store does not do what was asked; it says why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{says}")]
+pub struct RowsFailed {
+    /// What it says.
+    pub says: String,
+}
+
+/// What whoever deploys has to know.
+#[derive(Debug)]
+pub enum Told {
+    /// It is current already.
+    Current,
+    /// It is being deployed.
+    UnderWay,
+    /// It does not fit.
+    Unfit(Refused),
+    /// Its file is missing.
+    Missing,
+    /// Something could not be done; doing it again goes on from there.
+    Failed(Problem),
+    /// Workers of it are to be started, those of the one before end their calls and leave.
+    Replace,
+}
+
+/// What could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// On the shelf.
+    #[error(transparent)]
+    Shelf(#[from] Failed),
+    /// In the store.
+    #[error(transparent)]
+    Rows(#[from] RowsFailed),
+    /// The package's file changed while it was being deployed.
+    #[error(transparent)]
+    Changed(Refused),
+}
+
+/// Whether the next step may be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Go {
+    /// It may.
+    On,
+    /// The volume is not this node's any more, or its process ends: nothing more is touched.
+    Stop,
+}
+
+/// What is about to be done.
+#[derive(Clone, Copy, Debug)]
+pub enum Next<'a> {
+    /// A step on the shelf.
+    Step(&'a Step),
+    /// A call of the store.
+    Rows(Order),
+}
+
+/// A part that is refused although its hash is right: a module, an interface.
+pub type Fits<'a> = &'a dyn Fn(&Manifest, &Part, Role, &[u8]) -> Result<(), Refused>;
+
+/// Carries out what is ordered for packages.
+pub struct Deployment<'a> {
+    /// Where they lie.
+    pub shelf: &'a Shelf,
+    /// What the store has of them.
+    pub rows: &'a mut dyn Rows,
+    /// What is looked at in their parts.
+    pub fits: Fits<'a>,
+    /// Asked before every step and every call of the store.
+    pub go: &'a mut dyn FnMut(Next<'_>) -> Go,
+}
+
+/// One package that is being deployed, opened or taken away.
+struct Under {
+    id: Digest,
+    /// Where its file comes from.
+    source: Option<PathBuf>,
+    examined: Option<Examined>,
+    problem: Option<Problem>,
+    unfit: Option<Refused>,
+    told: Vec<Told>,
+}
+
+/// How something with a package ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Where it stands.
+    pub state: State,
+    /// What is to be told.
+    pub told: Vec<Told>,
+}
+
+/// It was stopped before it had ended: what is durable is found when the shelf is next opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+/// Why something with a package has no end.
+#[derive(Debug, thiserror::Error)]
+pub enum Unended {
+    /// Stopped.
+    #[error("stopped: the volume is not this node's any more")]
+    Stopped,
+    /// What is there cannot be found out.
+    #[error(transparent)]
+    Unknown(#[from] Problem),
+    /// The file is no package.
+    #[error(transparent)]
+    NoPackage(#[from] Trouble),
+}
+
+impl From<Stopped> for Unended {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl Deployment<'_> {
+    /// Deploys the package of a file: what was done of it before is gone on from.
+    ///
+    /// # Errors
+    /// The file's beginning is no package, or it is not known what there is of it.
+    pub fn deploy(&mut self, source: &Path) -> Result<(Digest, Ended), Unended> {
+        let (id, _) = archive::identify(source)?;
+        let (state, mut told) = {
+            let opened = self.open(id)?;
+            (opened.state, opened.told)
+        };
+        // It was current: its workers run already.
+        told.retain(|told| !matches!(told, Told::Replace));
+        let mut under = Under::of(id);
+        under.source = Some(source.to_owned());
+        let ended = self.run(state, Event::Deploy, under)?;
+        told.extend(ended.told);
+        Ok((id, Ended { state: ended.state, told }))
+    }
+
+    /// Finds out where a package stands when its store was opened, and cleans up what was broken
+    /// off.
+    ///
+    /// # Errors
+    /// It is not known what there is of it.
+    pub fn open(&mut self, id: Digest) -> Result<Ended, Unended> {
+        let row = self.rows.row(id).map_err(Problem::from)?;
+        let file = self.shelf.found(id).map_err(Problem::from)?;
+        let (state, orders) = package::at_open(file, row);
+        let mut under = Under::of(id);
+        for order in orders {
+            self.take(order, &mut under)?;
+        }
+        if let Some(problem) = under.problem {
+            return Err(problem.into());
+        }
+        Ok(Ended { state, told: under.told })
+    }
+
+    /// What else happens to a package that stands somewhere: another was made current, it is old.
+    ///
+    /// # Errors
+    /// It was stopped.
+    pub fn on(&mut self, id: Digest, state: State, event: Event) -> Result<Ended, Unended> {
+        Ok(self.run(state, event, Under::of(id))?)
+    }
+
+    fn run(&mut self, state: State, event: Event, mut under: Under) -> Result<Ended, Stopped> {
+        let (mut state, mut event) = (state, Some(event));
+        while let Some(now) = event.take() {
+            let (after, orders) = package::step(state, now);
+            state = after;
+            for order in orders {
+                event = self.take(order, &mut under)?.or(event);
+            }
+        }
+        // What failed where the table expects nothing to fail: a file that could not be deleted.
+        under.told.extend(under.problem.take().map(Told::Failed));
+        Ok(Ended { state, told: under.told })
+    }
+
+    /// Does what is ordered; what happened then.
+    fn take(&mut self, order: Order, under: &mut Under) -> Result<Option<Event>, Stopped> {
+        let done = match order {
+            Order::Copy => match under.source.clone() {
+                Some(source) => {
+                    self.steps(&self.shelf.copying(under.id, &source), Event::Copied)?
+                }
+                None => Err(missing(&self.shelf.staged(under.id))),
+            },
+            Order::Examine => self.examine(under),
+            Order::Name => match &under.examined {
+                Some(examined) => self.steps(&self.shelf.naming(examined), Event::Named)?,
+                None => Err(missing(&self.shelf.staged(under.id))),
+            },
+            Order::DeleteFile => match self.shelf.deleting(under.id) {
+                Ok(steps) => match self.steps(&steps, Event::Failed)? {
+                    Ok(_) => return Ok(None),
+                    Err(problem) => Err(problem),
+                },
+                Err(failed) => Err(failed.into()),
+            },
+            Order::Keep | Order::Make(_) | Order::DeleteRow => {
+                if (self.go)(Next::Rows(order)) == Go::Stop {
+                    return Err(Stopped);
+                }
+                match self.row(order, under) {
+                    Ok(None) => return Ok(None),
+                    Ok(Some(event)) => Ok(event),
+                    Err(problem) => Err(problem),
+                }
+            }
+            Order::Replace
+            | Order::TellCurrent
+            | Order::TellUnderWay
+            | Order::TellUnfit
+            | Order::TellMissing
+            | Order::TellFailed => {
+                under.tell(order);
+                return Ok(None);
+            }
+        };
+        Ok(Some(done.unwrap_or_else(|problem| {
+            // The first is the cause.
+            under.problem.get_or_insert(problem);
+            Event::Failed
+        })))
+    }
+
+    fn steps(&mut self, steps: &[Step], then: Event) -> Result<Result<Event, Problem>, Stopped> {
+        for step in steps {
+            if (self.go)(Next::Step(step)) == Go::Stop {
+                return Err(Stopped);
+            }
+            match step.take() {
+                Ok(()) => {}
+                Err(Trouble::Failed(failed)) => return Ok(Err(failed.into())),
+                Err(Trouble::Refused(refused)) => return Ok(Err(Problem::Changed(refused))),
+            }
+        }
+        Ok(Ok(then))
+    }
+
+    /// What lies on the shelf is examined, not what it was copied from.
+    fn examine(&self, under: &mut Under) -> Result<Event, Problem> {
+        let mut look = |manifest: &Manifest, part: &Part, role: Role, bytes: &[u8]| {
+            (self.fits)(manifest, part, role, bytes)
+        };
+        let expected = under.id;
+        let examined = match archive::examine(&self.shelf.staged(under.id), &mut look) {
+            Err(Trouble::Failed(failed)) => return Err(failed.into()),
+            Err(Trouble::Refused(refused)) => Err(refused),
+            Ok(examined) if examined.id != expected => {
+                Err(Refused::OtherPackage { expected, found: examined.id })
+            }
+            Ok(examined) => Ok(examined),
+        };
+        Ok(Event::Examined(match examined {
+            Ok(examined) => {
+                under.examined = Some(examined);
+                Verdict::Fits
+            }
+            Err(refused) => {
+                under.unfit = Some(refused);
+                Verdict::DoesNotFit
+            }
+        }))
+    }
+
+    fn row(&mut self, order: Order, under: &Under) -> Result<Option<Event>, Problem> {
+        if order == Order::DeleteRow {
+            self.rows.delete(under.id)?;
+            return Ok(None);
+        }
+        let folder = self.shelf.place(under.id);
+        let read;
+        let manifest = match &under.examined {
+            Some(examined) => &examined.manifest,
+            None => {
+                read = manifest_in(&folder, under.id)?;
+                &read
+            }
+        };
+        if let Order::Make(data) = order {
+            self.rows.make(under.id, Whole { folder: &folder, manifest }, data)?;
+            return Ok(Some(Event::Made));
+        }
+        self.rows.keep(under.id, manifest)?;
+        Ok(Some(Event::Kept))
+    }
+}
+
+fn missing(path: &Path) -> Problem {
+    Failed::at(Doing::Read, path)(std::io::ErrorKind::NotFound.into()).into()
+}
+
+/// The manifest of a package on the shelf, which must be the one of its id.
+fn manifest_in(folder: &Path, id: Digest) -> Result<Manifest, Problem> {
+    let path = folder.join(MANIFEST);
+    let text = std::fs::read(&path).map_err(Failed::at(Doing::Read, &path))?;
+    let found = Digest::of(&text);
+    if found != id {
+        return Err(Problem::Changed(Refused::OtherPackage { expected: id, found }));
+    }
+    Manifest::read(&text).map_err(Problem::Changed)
+}
+
+impl Under {
+    fn of(id: Digest) -> Self {
+        Self { id, source: None, examined: None, problem: None, unfit: None, told: Vec::new() }
+    }
+
+    fn tell(&mut self, order: Order) {
+        let told = match order {
+            Order::Replace => Some(Told::Replace),
+            Order::TellCurrent => Some(Told::Current),
+            Order::TellUnderWay => Some(Told::UnderWay),
+            Order::TellMissing => Some(Told::Missing),
+            Order::TellUnfit => self.unfit.take().map(Told::Unfit),
+            Order::TellFailed => self.problem.take().map(Told::Failed),
+            Order::Copy
+            | Order::Examine
+            | Order::Name
+            | Order::Keep
+            | Order::Make(_)
+            | Order::DeleteRow
+            | Order::DeleteFile => None,
+        };
+        self.told.extend(told);
+    }
+}

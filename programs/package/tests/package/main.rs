@@ -1,0 +1,73 @@
+//! Packages: what is written is read again, what is not as it says is refused, and a death after
+//! any step of a deployment leaves all or nothing.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod archives;
+mod deaths;
+mod hostile;
+mod manifests;
+mod shelves;
+mod volume;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tsugi_package::archive::{Content, Draft, Examined, examine};
+use tsugi_package::manifest::{
+    Data, FORMAT, File, Form, Manifest, Organization, PartPath, Presence, Program, Service,
+};
+use tsugi_package::{Refused, Trouble};
+
+fn path(text: &str) -> PartPath {
+    PartPath::new(text).unwrap()
+}
+
+/// A package with a library, a command, and data for a file.
+fn draft() -> Draft {
+    let library = Service {
+        name: "COUNT".to_owned(),
+        program: Program::Library(path("libraries/count.so")),
+        interface: None,
+    };
+    let command = Service {
+        name: "ECHO".to_owned(),
+        program: Program::Command(path("commands/echo")),
+        interface: None,
+    };
+    let manifest = Manifest {
+        format: FORMAT,
+        name: "srv01".to_owned(),
+        modules: vec![],
+        services: vec![library, command],
+        files: vec![File {
+            name: "APPFILE01".to_owned(),
+            organization: Organization::Indexed,
+            keys: vec!["RKEY".to_owned()],
+            presence: Presence::Required,
+        }],
+        data: vec![Data {
+            file: "APPFILE01".to_owned(),
+            part: path("data/APPFILE01"),
+            form: Form::Records,
+        }],
+        parts: vec![],
+    };
+    let contents = BTreeMap::from([
+        (path("libraries/count.so"), Content::Bytes(b"a library".to_vec())),
+        (path("commands/echo"), Content::Bytes(b"#!/bin/sh\ncat\n".to_vec())),
+        (path("data/APPFILE01"), Content::Bytes(vec![b' '; 1600])),
+    ]);
+    Draft { manifest, contents }
+}
+
+/// All of a package fits that is as its manifest says.
+fn examined(package: &Path) -> Result<Examined, Trouble> {
+    examine(package, &mut |_, _, _, _| Ok(()))
+}
+
+fn refused(package: &Path) -> Refused {
+    match examined(package) {
+        Err(Trouble::Refused(refused)) => refused,
+        other => panic!("{other:?}"),
+    }
+}
