@@ -12,6 +12,7 @@
 pub mod archive;
 pub mod deploy;
 pub mod digest;
+pub mod interface;
 pub mod limits;
 pub mod manifest;
 pub mod refused;

@@ -5,6 +5,7 @@
 mod archives;
 mod deaths;
 mod hostile;
+mod interfaces;
 mod manifests;
 mod shelves;
 mod volume;
