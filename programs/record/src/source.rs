@@ -4,7 +4,7 @@ mod clauses;
 mod lines;
 mod program;
 mod usage;
-mod words;
+pub mod words;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +49,12 @@ pub fn read(text: &str, form: Form, dialect: Dialect) -> Result<Interface, Refus
     }
     let tokens = words::tokens(&lines::lines(text, form));
     program::Program::new(text, &tokens, dialect).read()
+}
+
+/// Every word of a source, in its order; for who looks for more than an interface.
+#[must_use]
+pub fn words_of(text: &str, form: Form) -> Vec<words::Token> {
+    words::tokens(&lines::lines(text, form))
 }
 
 /// Where another procedure may be put into a source in free form that was read: its own entries

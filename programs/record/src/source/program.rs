@@ -71,15 +71,8 @@ impl<'a> Program<'a> {
         let at = self.find(0, &["PROGRAM-ID"])?;
         let name = self.tokens[at + 1..].iter().find(|token| token.what != What::Period)?;
         match &name.what {
-            // Its case counts where it is called. In fixed form the place is not known.
-            What::Word(word) => {
-                let written = name.end.checked_sub(word.len()).and_then(|from| {
-                    self.text
-                        .get(from..name.end)
-                        .filter(|written| written.eq_ignore_ascii_case(word))
-                });
-                Some(written.unwrap_or(word).to_owned())
-            }
+            // Its case counts where it is called.
+            What::Word(_) => name.written(self.text),
             What::Literal(text) => Some(text.clone()),
             What::Picture(_) | What::Period | What::Open => None,
         }

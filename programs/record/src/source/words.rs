@@ -6,7 +6,7 @@ use super::lines::Line;
 
 /// A word and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Token {
+pub struct Token {
     /// Where.
     pub at: Place,
     /// What.
@@ -17,7 +17,7 @@ pub(super) struct Token {
 
 /// What a word is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub enum What {
     /// A name, a reserved word, a number or a bracket, in upper case.
     Word(String),
     /// What stands behind PIC, in upper case.
@@ -31,7 +31,18 @@ pub(super) enum What {
 }
 
 impl Token {
+    /// The word as the source has it, its case kept. Of a source in fixed form the place is not
+    /// known, and it is in upper case.
+    #[must_use]
+    pub fn written(&self, text: &str) -> Option<String> {
+        let word = self.word()?;
+        let own = self.end.checked_sub(word.len()).and_then(|from| text.get(from..self.end));
+        let own = own.filter(|own| own.eq_ignore_ascii_case(word));
+        Some(own.unwrap_or(word).to_owned())
+    }
+
     /// The word, if it is one.
+    #[must_use]
     pub fn word(&self) -> Option<&str> {
         match &self.what {
             What::Word(word) => Some(word),
@@ -40,6 +51,7 @@ impl Token {
     }
 
     /// As it is shown to whoever wrote it.
+    #[must_use]
     pub fn shown(&self) -> String {
         match &self.what {
             What::Word(text) | What::Picture(text) | What::Literal(text) => text.clone(),
