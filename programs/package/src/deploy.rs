@@ -8,7 +8,8 @@ use tsugi_service_rules::package::{self, Data, Event, Examined as Verdict, Order
 
 use crate::archive::{self, Examined};
 use crate::digest::Digest;
-use crate::manifest::{MANIFEST, Manifest, Part, Role};
+use crate::fit;
+use crate::manifest::{MANIFEST, Manifest};
 use crate::refused::{Doing, Failed, Refused, Trouble};
 use crate::shelf::{Shelf, Step};
 
@@ -106,17 +107,12 @@ pub enum Next<'a> {
     Rows(Order),
 }
 
-/// A part that is refused although its hash is right: a module, an interface.
-pub type Fits<'a> = &'a dyn Fn(&Manifest, &Part, Role, &[u8]) -> Result<(), Refused>;
-
 /// Carries out what is ordered for packages.
 pub struct Deployment<'a> {
     /// Where they lie.
     pub shelf: &'a Shelf,
     /// What the store has of them.
     pub rows: &'a mut dyn Rows,
-    /// What is looked at in their parts.
-    pub fits: Fits<'a>,
     /// Asked before every step and every call of the store.
     pub go: &'a mut dyn FnMut(Next<'_>) -> Go,
 }
@@ -290,11 +286,8 @@ impl Deployment<'_> {
 
     /// What lies on the shelf is examined, not what it was copied from.
     fn examine(&self, under: &mut Under) -> Result<Event, Problem> {
-        let mut look = |manifest: &Manifest, part: &Part, role: Role, bytes: &[u8]| {
-            (self.fits)(manifest, part, role, bytes)
-        };
         let expected = under.id;
-        let examined = match archive::examine(&self.shelf.staged(under.id), &mut look) {
+        let examined = match fit::examine(&self.shelf.staged(under.id)) {
             Err(Trouble::Failed(failed)) => return Err(failed.into()),
             Err(Trouble::Refused(refused)) => Err(refused),
             Ok(examined) if examined.id != expected => {

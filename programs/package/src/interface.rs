@@ -48,6 +48,14 @@ pub struct Unfit {
     pub why: Why,
 }
 
+impl Unfit {
+    /// It is no text at all.
+    pub(crate) fn no_text() -> Self {
+        let why = Why::Unread { says: "it is not UTF-8".to_owned() };
+        Self { line: 0, item: None, described: None, why }
+    }
+}
+
 /// Why an interface is refused. Numbered for ever; the first that holds is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "refused", content = "detail", rename_all = "kebab-case")]

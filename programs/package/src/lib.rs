@@ -10,11 +10,16 @@
 //! all of it is durable, and a death after any step leaves all of it or nothing.
 
 pub mod archive;
+pub mod assembly;
 pub mod deploy;
+pub mod deployed;
 pub mod digest;
+pub mod fit;
+pub mod import;
 pub mod interface;
 pub mod limits;
 pub mod manifest;
+pub mod module;
 pub mod refused;
 pub mod shelf;
 

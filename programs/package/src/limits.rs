@@ -10,6 +10,8 @@ pub const PATH_MOST: usize = 100;
 pub const FOLDERS_MOST: usize = 4;
 /// The largest part that is a program, an interface or a source, in bytes; it is read whole.
 pub const PROGRAM_MOST: u64 = 64 << 20;
+/// All parts that are no data, in bytes.
+pub const PROGRAMS_MOST: u64 = 256 << 20;
 /// The largest part that is data, in bytes.
 pub const DATA_MOST: u64 = 4 << 30;
 /// The largest package, in bytes.

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::limits::MANIFEST_MOST;
 use crate::refused::{Measure, Refused};
 
+pub(crate) use check::is_name;
 pub use path::{PartPath, PathRefused};
 
 /// The format that is written and read.
@@ -58,6 +59,18 @@ pub struct Module {
     pub source: PartPath,
     /// What it was compiled as.
     pub dialect: Dialect,
+    /// What COMMIT and ROLLBACK do in it.
+    pub commits: Commits,
+}
+
+/// What COMMIT and ROLLBACK of a program do: a call is one unit of work, which its end commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Commits {
+    /// A source that has one is refused.
+    Refused,
+    /// They do nothing.
+    Nothing,
 }
 
 /// Which COBOL (`-std` of GnuCOBOL).
@@ -70,6 +83,28 @@ pub enum Dialect {
     Mf,
     /// `-std=ibm`.
     Ibm,
+}
+
+impl Dialect {
+    /// What it changes in a record.
+    #[must_use]
+    pub fn of_records(self) -> tsugi_record::dialect::Dialect {
+        match self {
+            Self::Default => tsugi_record::dialect::Dialect::DEFAULT,
+            Self::Mf => tsugi_record::dialect::Dialect::MF,
+            Self::Ibm => tsugi_record::dialect::Dialect::IBM,
+        }
+    }
+
+    /// The option of the compiler.
+    #[must_use]
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Default => "-std=default",
+            Self::Mf => "-std=mf",
+            Self::Ibm => "-std=ibm",
+        }
+    }
 }
 
 /// A service.

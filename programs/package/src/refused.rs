@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::digest::Digest;
+use crate::interface::Unfit;
 use crate::manifest::PathRefused;
+use crate::module::NoModule;
 
 /// Why a package is refused. Nothing of it was unpacked. Numbered for ever; the first that holds
 /// is told.
@@ -161,6 +163,44 @@ pub enum Refused {
         /// Its id.
         found: Digest,
     },
+    /// 23 A module is none of ours, or not the one that the manifest says.
+    #[error("23 {entry}: {why}")]
+    Module {
+        /// Its entry.
+        entry: String,
+        /// Why.
+        why: NoModule,
+    },
+    /// 24 The source of a module is none.
+    #[error("24 {entry}: {why:?}")]
+    Source {
+        /// The module's entry.
+        entry: String,
+        /// Why; none where it is no text.
+        why: Option<Box<tsugi_record::refused::Refused>>,
+    },
+    /// 25 An interface does not fit the source of its module.
+    #[error("25 {service}: {why}")]
+    Interface {
+        /// The service.
+        service: String,
+        /// Why.
+        why: Box<Unfit>,
+    },
+    /// 26 A service that is answered by COBOL has no interface, or another has one.
+    #[error("26 {service} has no interface and needs one, or has one and cannot")]
+    WithInterface {
+        /// The service.
+        service: String,
+    },
+    /// 27 A shared library is no library of services.
+    #[error("27 {service}: {why}")]
+    Library {
+        /// The service.
+        service: String,
+        /// Why.
+        why: NoModule,
+    },
 }
 
 /// What has a limit.
@@ -173,6 +213,8 @@ pub enum Measure {
     Parts,
     /// Bytes of a part.
     Part,
+    /// Bytes of all parts that are no data.
+    Programs,
     /// Bytes of all.
     Package,
     /// How many services, modules or files.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Manifest, PartPath, Program, Role};
-use crate::limits::{DATA_MOST, NAMED_MOST, PACKAGE_MOST, PARTS_MOST, PROGRAM_MOST};
+use crate::limits::{DATA_MOST, NAMED_MOST, PACKAGE_MOST, PARTS_MOST, PROGRAM_MOST, PROGRAMS_MOST};
 use crate::refused::{Measure, Named, Refused};
 
 /// The longest name of a package, a service, a module or a file, in bytes.
@@ -30,13 +30,15 @@ impl Manifest {
         for named in [self.modules.len(), self.services.len(), self.files.len(), self.data.len()] {
             over(Measure::Named, count(named), count(NAMED_MOST))?;
         }
+        let roles: BTreeMap<&PartPath, Role> =
+            self.uses().into_iter().map(|(path, role, _)| (path, role)).collect();
+        let mut programs: u64 = 0;
         for part in &self.parts {
-            let most = match self.role(&part.path) {
-                Some(Role::Data) => DATA_MOST,
-                _ => PROGRAM_MOST,
-            };
-            over(Measure::Part, part.bytes, most)?;
+            let data = roles.get(&part.path) == Some(&Role::Data);
+            over(Measure::Part, part.bytes, if data { DATA_MOST } else { PROGRAM_MOST })?;
+            programs = programs.saturating_add(if data { 0 } else { part.bytes });
         }
+        over(Measure::Programs, programs, PROGRAMS_MOST)?;
         let all = self.parts.iter().map(|part| part.bytes).fold(0, u64::saturating_add);
         over(Measure::Package, all, PACKAGE_MOST)
     }

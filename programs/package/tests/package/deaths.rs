@@ -40,7 +40,7 @@ fn a_deployment_that_dies_after_any_step_left_all_or_nothing_and_is_repeated() {
             match volume.deploy_while(&source, &mut dies(steps, death)) {
                 Ok((_, ended)) => {
                     assert_eq!(ended.state, State::Current);
-                    assert!(steps > 20, "{steps} steps are all of a deployment");
+                    assert!(steps > 15, "{steps} steps are all of a deployment");
                     break;
                 }
                 Err(Unended::Stopped) => {}

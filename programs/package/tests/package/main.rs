@@ -3,11 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod archives;
+mod belonging;
+mod compiled;
 mod deaths;
+mod deployments;
 mod hostile;
+mod imports;
 mod interfaces;
 mod manifests;
 mod shelves;
+mod sources;
 mod volume;
 
 use std::collections::BTreeMap;

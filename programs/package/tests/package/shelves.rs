@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use tsugi_package::Refused;
-use tsugi_package::deploy::{Deployment, Go, Next, Problem, Told, Unended};
+use tsugi_package::deploy::{Go, Next, Problem, Told, Unended};
 use tsugi_package::shelf::{Shelf, Step};
 use tsugi_service_rules::package::{File, State};
 
+use super::draft;
 use super::volume::{Volume, files};
 
 #[test]
@@ -36,22 +37,17 @@ fn a_package_is_deployed_once_and_told_current_by_the_other_node() {
 #[test]
 fn what_does_not_fit_is_told_before_anything_is_unpacked() {
     let mut volume = Volume::new();
-    let source = volume.source("one");
+    let source = volume.folder.path().join("unfit");
+    draft().write(&source).unwrap();
     let mut unpacked = 0;
-    let mut go = |next: Next<'_>| {
+    let done = volume.deploy_while(&source, &mut |next| {
         unpacked += usize::from(matches!(next, Next::Step(Step::Unpack { .. })));
         Go::On
-    };
-    let mut deployment = Deployment {
-        shelf: &volume.shelf,
-        rows: &mut volume.table,
-        fits: &|_, part, _, _| Err(Refused::Use { path: part.path.to_string() }),
-        go: &mut go,
-    };
-    let (id, ended) = deployment.deploy(&source).unwrap();
+    });
+    let (id, ended) = done.unwrap();
     assert_eq!(ended.state, State::Absent);
     let [Told::Unfit(why)] = ended.told.as_slice() else { panic!("{:?}", ended.told) };
-    assert_eq!(*why, Refused::Use { path: "commands/echo".to_owned() });
+    assert!(matches!(why, Refused::Library { service, .. } if service == "COUNT"), "{why:?}");
     assert_eq!(unpacked, 0);
     assert_eq!(volume.shelf.found(id).unwrap(), File::None);
     assert!(volume.shelf.ids().unwrap().is_empty());
@@ -88,7 +84,7 @@ fn what_changes_under_its_deployment_is_found_and_taken_away() {
         match ended.told.as_slice() {
             [Told::Unfit(_)] if unpacking == 0 => {}
             [Told::Failed(Problem::Changed(Refused::Hash { path, .. }))] if unpacking == 2 => {
-                assert_eq!(path, "data/APPFILE01");
+                assert_eq!(path, "commands/echo");
             }
             other => panic!("{other:?}"),
         }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tsugi_package::Digest;
 use tsugi_package::archive::{Content, Draft};
 use tsugi_package::deploy::{Deployment, Ended, Go, Next, Rows, RowsFailed, Unended, Whole};
-use tsugi_package::manifest::{MANIFEST, Manifest};
+use tsugi_package::manifest::{MANIFEST, Manifest, Program};
 use tsugi_package::shelf::{Shelf, Step};
 use tsugi_service_rules::package::{Data, File, Order, Row, State};
 
@@ -104,8 +104,12 @@ impl Volume {
     /// A package beside the volume, whose command says this.
     pub fn source(&self, says: &str) -> PathBuf {
         let mut draft: Draft = super::draft();
-        let command = Content::Bytes(format!("#!/bin/sh\necho {says}\n").into_bytes());
-        draft.contents.insert(path("commands/echo"), command);
+        draft.manifest.services[0].program = Program::Command(path("commands/count"));
+        draft.contents.remove(&path("libraries/count.so"));
+        for (part, says) in [("commands/echo", says), ("commands/count", "1")] {
+            let command = Content::Bytes(format!("#!/bin/sh\necho {says}\n").into_bytes());
+            draft.contents.insert(path(part), command);
+        }
         let to = self.folder.path().join(says);
         draft.write(&to).unwrap();
         to
@@ -124,7 +128,7 @@ impl Volume {
     }
 
     pub fn deployment<'a>(&'a mut self, go: &'a mut dyn FnMut(Next<'_>) -> Go) -> Deployment<'a> {
-        Deployment { shelf: &self.shelf, rows: &mut self.table, fits: &|_, _, _, _| Ok(()), go }
+        Deployment { shelf: &self.shelf, rows: &mut self.table, go }
     }
 
     /// Another process opens the store: where every package stands then. What is there of each is

@@ -1,0 +1,153 @@
+//! Puts what was imported together, as a package that can be written.
+
+use std::collections::BTreeMap;
+
+use crate::archive::{Content, Draft};
+use crate::import::Imported;
+use crate::interface;
+use crate::manifest::{Data, FORMAT, File, Form, Manifest, Module, PartPath, Program, Service};
+use crate::refused::{Named, Refused};
+
+/// What becomes a package.
+#[derive(Clone, Debug)]
+pub struct Assembly<'a> {
+    /// What people call it.
+    pub name: &'a str,
+    /// Its COBOL modules.
+    pub modules: &'a [Imported],
+    /// Its services.
+    pub services: &'a [Answered<'a>],
+    /// What is loaded when its files are made.
+    pub data: &'a [Loaded<'a>],
+}
+
+/// A service and what answers it.
+#[derive(Clone, Debug)]
+pub struct Answered<'a> {
+    /// What callers call it.
+    pub name: &'a str,
+    /// What answers it.
+    pub by: By<'a>,
+}
+
+/// What answers a service.
+#[derive(Clone, Debug)]
+pub enum By<'a> {
+    /// A COBOL module.
+    Cobol {
+        /// Its entry.
+        entry: &'a str,
+        /// Its interface, as it was edited.
+        interface: &'a str,
+    },
+    /// A shared library.
+    Library(Content),
+    /// A command.
+    Command(Content),
+}
+
+/// Data of a file.
+#[derive(Clone, Debug)]
+pub struct Loaded<'a> {
+    /// The file, by its name in the store.
+    pub file: &'a str,
+    /// How its records stand there.
+    pub form: Form,
+    /// The records.
+    pub content: Content,
+}
+
+impl Assembly<'_> {
+    /// The package. What it says of itself is checked when it is written.
+    ///
+    /// # Errors
+    /// A name that cannot be part of a path, an interface that does not fit its source, a file that
+    /// two modules declare otherwise.
+    pub fn draft(&self) -> Result<Draft, Refused> {
+        let mut contents = BTreeMap::new();
+        for imported in self.modules {
+            let Module { object, source, .. } = &imported.module;
+            contents.insert(object.clone(), Content::Bytes(imported.object.clone()));
+            contents.insert(source.clone(), Content::Bytes(imported.text.clone().into_bytes()));
+        }
+        let mut services = Vec::new();
+        for answered in self.services {
+            services.push(self.service(answered, &mut contents)?);
+        }
+        let mut data = Vec::new();
+        for loaded in self.data {
+            let part = path("data", loaded.file, "", Named::File)?;
+            contents.insert(part.clone(), loaded.content.clone());
+            data.push(Data { file: loaded.file.to_owned(), part, form: loaded.form });
+        }
+        let manifest = Manifest {
+            format: FORMAT,
+            name: self.name.to_owned(),
+            modules: self.modules.iter().map(|imported| imported.module.clone()).collect(),
+            services,
+            files: self.files()?,
+            data,
+            parts: Vec::new(),
+        };
+        Ok(Draft { manifest, contents })
+    }
+
+    fn service(
+        &self,
+        answered: &Answered<'_>,
+        contents: &mut BTreeMap<PartPath, Content>,
+    ) -> Result<Service, Refused> {
+        let name = answered.name;
+        let (program, interface) = match &answered.by {
+            By::Cobol { entry, interface } => {
+                let part = path("interfaces", name, ".toml", Named::Service)?;
+                self.fits(name, entry, interface)?;
+                let bytes = interface.as_bytes().to_vec();
+                contents.insert(part.clone(), Content::Bytes(bytes));
+                (Program::Cobol((*entry).to_owned()), Some(part))
+            }
+            By::Library(content) => {
+                let part = path("libraries", name, ".so", Named::Service)?;
+                contents.insert(part.clone(), content.clone());
+                (Program::Library(part), None)
+            }
+            By::Command(content) => {
+                let part = path("commands", name, "", Named::Service)?;
+                contents.insert(part.clone(), content.clone());
+                (Program::Command(part), None)
+            }
+        };
+        Ok(Service { name: name.to_owned(), program, interface })
+    }
+
+    fn fits(&self, service: &str, entry: &str, interface: &str) -> Result<(), Refused> {
+        let module = self.modules.iter().find(|imported| imported.module.entry == entry);
+        let Some(module) = module else {
+            let (by, name) = (service.to_owned(), entry.to_owned());
+            return Err(Refused::NoSuch { by, name });
+        };
+        let unfit = |why| Refused::Interface { service: service.to_owned(), why: Box::new(why) };
+        interface::read(interface, entry, &module.interface).map(|_| ()).map_err(unfit)
+    }
+
+    /// The files of all modules, each once.
+    fn files(&self) -> Result<Vec<File>, Refused> {
+        let mut out: Vec<File> = Vec::new();
+        for file in self.modules.iter().flat_map(|imported| &imported.files) {
+            match out.iter().find(|other| other.name == file.name) {
+                None => out.push(file.clone()),
+                Some(same) if same == file => {}
+                Some(_) => {
+                    return Err(Refused::Name { what: Named::File, name: file.name.clone() });
+                }
+            }
+        }
+        out.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(out)
+    }
+}
+
+fn path(folder: &str, name: &str, ending: &str, what: Named) -> Result<PartPath, Refused> {
+    let path = PartPath::new(&format!("{folder}/{name}{ending}"));
+    path.map_err(|_| Refused::Name { what, name: name.to_owned() })
+}

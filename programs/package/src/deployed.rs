@@ -1,0 +1,216 @@
+//! A package that was deployed, read again from the shelf: what its services run, with every hash
+//! looked at again, so that nothing runs that somebody has changed since.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File as OpenFile};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::archive::mode;
+use crate::digest::{Digest, Hashing};
+use crate::fit::Fitting;
+use crate::interface::Interface;
+use crate::limits::MANIFEST_MOST;
+use crate::manifest::{Data, File, MANIFEST, Manifest, Part, Presence, Program, Role};
+use crate::refused::{Doing, Failed, Measure, Refused, Trouble};
+use crate::shelf::Shelf;
+
+/// A package whose services can be run.
+#[derive(Clone, Debug)]
+pub struct Deployed {
+    /// Its id.
+    pub id: Digest,
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Its services, in the order of the manifest.
+    pub services: Vec<Ready>,
+}
+
+/// A service that can be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// What callers call it.
+    pub name: String,
+    /// What answers it.
+    pub program: Runs,
+    /// How its calls become records, where it is answered by COBOL.
+    pub interface: Option<Interface>,
+}
+
+/// What answers a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// An entry of a COBOL module.
+    Cobol {
+        /// The entry.
+        entry: String,
+        /// The module.
+        object: PathBuf,
+    },
+    /// A shared library.
+    Library(PathBuf),
+    /// A command.
+    Command(PathBuf),
+}
+
+impl Deployed {
+    /// Reads it again. Every part but data is hashed; data are, when they are opened.
+    ///
+    /// # Errors
+    /// Something is not as it was deployed, or cannot be read.
+    pub fn load(shelf: &Shelf, id: Digest) -> Result<Self, Trouble> {
+        let folder = shelf.place(id);
+        let text = plain(&folder, MANIFEST, 0o644, MANIFEST_MOST)?.1;
+        let found = Digest::of(&text);
+        if found != id {
+            return Err(Refused::OtherPackage { expected: id, found }.into());
+        }
+        let manifest = Manifest::read(&text)?;
+        nothing_else(&folder, &manifest)?;
+        let mut fitting = Fitting::default();
+        for part in &manifest.parts {
+            let Some(role) = manifest.role(&part.path) else { continue };
+            if role == Role::Data {
+                continue;
+            }
+            let bytes = same(&folder, part, role)?;
+            fitting.look(&manifest, part, role, &bytes)?;
+        }
+        let interfaces = fitting.interfaces(&manifest)?;
+        let services = manifest.services.iter().zip(interfaces).map(|(service, interface)| Ready {
+            name: service.name.clone(),
+            program: runs(&folder, &manifest, &service.program),
+            interface,
+        });
+        let services = services.collect();
+        Ok(Self { id, folder, manifest, services })
+    }
+
+    /// A service.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Ready> {
+        self.services.iter().find(|service| service.name == name)
+    }
+
+    /// Every COBOL module: its entry and where it lies.
+    pub fn modules(&self) -> impl Iterator<Item = (&str, PathBuf)> {
+        let object = |module: &crate::manifest::Module| self.folder.join(module.object.as_str());
+        self.manifest.modules.iter().map(move |module| (module.entry.as_str(), object(module)))
+    }
+
+    /// The files that have to be there before the first call and are not; `there` are those of the
+    /// store. A program would be told only by a status that it may not look at.
+    #[must_use]
+    pub fn missing(&self, there: &BTreeSet<String>) -> Vec<&File> {
+        let required = |file: &&File| match file.presence {
+            Presence::Required => !there.contains(&file.name),
+            Presence::Optional => false,
+        };
+        self.manifest.files.iter().filter(required).collect()
+    }
+
+    /// Opens data to be loaded, once they were hashed: what is read is what was hashed, as long as
+    /// nobody writes to the file meanwhile.
+    ///
+    /// # Errors
+    /// They are not as they were deployed, or cannot be read.
+    pub fn data(&self, data: &Data) -> Result<OpenFile, Trouble> {
+        let path = data.part.to_string();
+        let missing = || Refused::NotThere { path: path.clone() };
+        let part = self.manifest.part(&data.part).ok_or_else(missing)?;
+        let mut file = plain_file(&self.folder, &path, mode(Some(Role::Data)))?;
+        let at = self.folder.join(&path);
+        let (found, length) = Digest::of_all(&mut file).map_err(Failed::at(Doing::Read, &at))?;
+        is_listed(part, found, length)?;
+        file.seek(SeekFrom::Start(0)).map_err(Failed::at(Doing::Read, &at))?;
+        Ok(file)
+    }
+}
+
+fn runs(folder: &Path, manifest: &Manifest, program: &Program) -> Runs {
+    match program {
+        Program::Cobol(entry) => {
+            let object = manifest.module(entry).map(|module| module.object.as_str());
+            let object = folder.join(object.unwrap_or_default());
+            Runs::Cobol { entry: entry.clone(), object }
+        }
+        Program::Library(path) => Runs::Library(folder.join(path.as_str())),
+        Program::Command(path) => Runs::Command(folder.join(path.as_str())),
+    }
+}
+
+fn is_listed(part: &Part, found: Digest, length: u64) -> Result<(), Refused> {
+    let path = part.path.to_string();
+    if length != part.bytes {
+        return Err(Refused::Length { path, listed: part.bytes, found: length });
+    }
+    if found != part.sha256 {
+        return Err(Refused::Hash { path, listed: part.sha256, found });
+    }
+    Ok(())
+}
+
+/// The bytes of a part, which are those of the manifest.
+fn same(folder: &Path, part: &Part, role: Role) -> Result<Vec<u8>, Trouble> {
+    let (length, bytes) = plain(folder, part.path.as_str(), mode(Some(role)), part.bytes)?;
+    is_listed(part, Digest::of(&bytes), length)?;
+    Ok(bytes)
+}
+
+/// A file's length and its bytes, at most so many and one.
+fn plain(folder: &Path, path: &str, mode: u32, most: u64) -> Result<(u64, Vec<u8>), Trouble> {
+    let file = plain_file(folder, path, mode)?;
+    let at = folder.join(path);
+    let mut bytes = Vec::new();
+    let mut through = Hashing::new(file.take(most.saturating_add(1)));
+    through.read_to_end(&mut bytes).map_err(Failed::at(Doing::Read, &at))?;
+    let (_, length) = through.told();
+    if path == MANIFEST && length > most {
+        return Err(Refused::TooLarge { what: Measure::Manifest, found: length, most }.into());
+    }
+    Ok((length, bytes))
+}
+
+/// Opens a file that is one, and may be used as it was deployed; no link is followed to it.
+fn plain_file(folder: &Path, path: &str, mode: u32) -> Result<OpenFile, Trouble> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let at = folder.join(path);
+    let found = match fs::symlink_metadata(&at) {
+        Ok(found) => found,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Refused::NotThere { path: path.to_owned() }.into());
+        }
+        Err(error) => return Err(Failed::at(Doing::Read, &at)(error).into()),
+    };
+    if !found.is_file() {
+        let letter = if found.is_symlink() { '2' } else { '5' };
+        return Err(Refused::Kind { path: path.to_owned(), found: letter }.into());
+    }
+    if found.permissions().mode() & 0o7777 != mode {
+        return Err(Refused::Header { path: path.to_owned() }.into());
+    }
+    Ok(OpenFile::open(&at).map_err(Failed::at(Doing::Read, &at))?)
+}
+
+/// Nothing lies in the folder that the manifest does not list, and no folder is a link.
+fn nothing_else(folder: &Path, manifest: &Manifest) -> Result<(), Trouble> {
+    let mut open = vec![String::new()];
+    while let Some(inside) = open.pop() {
+        let at = folder.join(&inside);
+        for entry in fs::read_dir(&at).map_err(Failed::at(Doing::Read, &at))? {
+            let entry = entry.map_err(Failed::at(Doing::Read, &at))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = if inside.is_empty() { name } else { format!("{inside}/{name}") };
+            let kind = entry.file_type().map_err(Failed::at(Doing::Read, &at))?;
+            let parts = || manifest.parts.iter().map(|part| &part.path);
+            if kind.is_dir() && parts().any(|part| part.folders().any(|above| above == path)) {
+                open.push(path);
+            } else if path != MANIFEST && !parts().any(|part| part.as_str() == path) {
+                return Err(Refused::NotListed { path }.into());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! Imports a program from its COBOL source: it is compiled by us, what goes past the file handler
+//! is refused by its line, and what it does outside of the store is listed.
+
+mod cobc;
+mod files;
+mod look;
+mod probe;
+mod words;
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use tsugi_record::field::Place;
+use tsugi_record::probe::Differs;
+use tsugi_record::source::{self, Form};
+
+use crate::digest::Digest;
+use crate::manifest::{Commits, Dialect, File, Module, PartPath};
+use crate::module::{NoModule, Object, seal, symbol};
+use crate::refused::Failed;
+
+pub use cobc::Phase;
+pub use look::{Bypass, Effect, Finding, Seen};
+
+/// What is imported, and how.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The source. Its name without the ending is the program's where the source does not name it.
+    pub source: &'a Path,
+    /// How its lines are written.
+    pub form: Form,
+    /// What it is compiled as.
+    pub dialect: Dialect,
+    /// Where copybooks are looked for, beside the folder of the source.
+    pub copybooks: &'a [PathBuf],
+    /// What COMMIT and ROLLBACK do.
+    pub commits: Commits,
+    /// Entries of other modules of the same package, and whether they have files.
+    pub others: &'a [Other],
+    /// Whether the compiler is asked where it has put the items of the parameters.
+    pub proof: Proof,
+    /// Folders in which programs are looked for, as in PATH.
+    pub path: &'a OsStr,
+    /// So long one run of the compiler, or of what it has made, may take; whole seconds, at least
+    /// one.
+    pub limit: Duration,
+}
+
+/// How long a run of the compiler may take where nobody says otherwise.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Another module of the package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// What it is called by.
+    pub entry: String,
+    /// Whether it declares files.
+    pub files: Declares,
+}
+
+/// Whether a module declares files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Declares {
+    /// It does.
+    Files,
+    /// It does not.
+    None,
+}
+
+/// Whether the layouts are proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By a program that is compiled and run: what it has of the source is its data division.
+    Probed,
+    /// No.
+    None,
+}
+
+/// A program that was imported.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// What the manifest says of it.
+    pub module: Module,
+    /// The source, copybooks in it.
+    pub text: String,
+    /// The shared object.
+    pub object: Vec<u8>,
+    /// What it is called with.
+    pub interface: source::Interface,
+    /// The files that it works with.
+    pub files: Vec<File>,
+    /// What it does outside of the store, as far as a source says.
+    pub effects: Vec<Seen>,
+    /// What the compiler said though it compiled.
+    pub warnings: String,
+}
+
+/// Why a program is not imported. Numbered for ever; the first that holds is told.
+#[derive(Debug, Serialize, thiserror::Error)]
+#[serde(tag = "refused", content = "detail", rename_all = "kebab-case")]
+pub enum NotImported {
+    /// 1 There is no compiler: `cobc` is not installed.
+    #[error("1 cobc is not installed")]
+    NoCompiler,
+    /// 2 The compiler is one whose modules are not known; only [`cobc::VERSION`] is.
+    #[error("2 cobc says {found:?}; modules of GnuCOBOL {} are known", cobc::VERSION)]
+    Compiler {
+        /// What it says of itself.
+        found: String,
+    },
+    /// 3 The name of the source, or what it calls itself, cannot be an entry.
+    #[error("3 {name:?} cannot be the name of an entry")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// 4 The compiler refuses the source.
+    #[error("4 cobc does not {phase:?}:\n{says}")]
+    Refused {
+        /// What it was doing.
+        phase: Phase,
+        /// What it says, the first [`cobc::SAYS_MOST`] bytes.
+        says: String,
+    },
+    /// 5 It takes too long.
+    #[error("5 it takes too long: {phase:?}")]
+    TooLong {
+        /// What.
+        phase: Phase,
+    },
+    /// 6 Its interface is not understood.
+    #[error("6 {0:?}")]
+    Interface(tsugi_record::refused::Refused),
+    /// 7 It goes past the file handler.
+    #[error("7 it goes past the file handler: {0:?}")]
+    Bypasses(Vec<Finding>),
+    /// 8 The compiler has put an item elsewhere.
+    #[error("8 {0:?}")]
+    Layout(Box<Differs>),
+    /// 9 What was compiled is no module of ours.
+    #[error("9 {0}")]
+    Module(NoModule),
+    /// 10 One file is declared in two ways.
+    #[error("10 {file} is declared otherwise at {at:?}")]
+    File {
+        /// Its name in the store.
+        file: String,
+        /// The second place.
+        at: Place,
+    },
+    /// A call of the system failed.
+    #[serde(skip)]
+    #[error(transparent)]
+    Failed(#[from] Failed),
+}
+
+/// Imports a program.
+///
+/// # Errors
+/// Why it is not. Nothing is left behind.
+pub fn import(request: &Request<'_>) -> Result<Imported, NotImported> {
+    let stem = stem(request.source)?;
+    let compiler = cobc::Compiler::find(request)?;
+    let text = compiler.expand(request.source, &stem)?;
+    let words = source::words_of(&text, Form::Free);
+    let seen = look::look(&text, &words, request);
+    let (bypasses, effects) = look::parted(seen);
+    if !bypasses.is_empty() {
+        return Err(NotImported::Bypasses(bypasses));
+    }
+    let interface = source::read(&text, Form::Free, request.dialect.of_records())
+        .map_err(NotImported::Interface)?;
+    let files = files::declared(&text, &words, request.dialect)?;
+    let entry = interface.program.clone().unwrap_or_else(|| stem.clone());
+    let module = module_of(&entry, request)?;
+    let sealed = seal(&module, Digest::of(text.as_bytes()));
+    let (object, warnings) = compiler.compile(&text, &stem, sealed)?;
+    let read = Object::read(&object).map_err(NotImported::Module)?;
+    read.reaches_only_the_handler(&entry).map_err(NotImported::Module)?;
+    read.is_sealed(&module, Digest::of(text.as_bytes())).map_err(NotImported::Module)?;
+    match request.proof {
+        Proof::Probed => probe::prove(&compiler, &text, &interface, &stem)?,
+        Proof::None => {}
+    }
+    Ok(Imported { module, text, object, interface, files, effects, warnings })
+}
+
+/// What the source is called without its ending.
+fn stem(source: &Path) -> Result<String, NotImported> {
+    let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    if crate::manifest::is_name(&name) { Ok(name) } else { Err(NotImported::Name { name }) }
+}
+
+fn module_of(entry: &str, request: &Request<'_>) -> Result<Module, NotImported> {
+    let no_name = || NotImported::Name { name: entry.to_owned() };
+    if !crate::manifest::is_name(entry) {
+        return Err(no_name());
+    }
+    // By this name the run-time system looks for it where another module calls it.
+    let file = symbol(entry);
+    let path = |folder: &str, ending: &str| {
+        PartPath::new(&format!("{folder}/{file}.{ending}")).map_err(|_| no_name())
+    };
+    Ok(Module {
+        entry: entry.to_owned(),
+        object: path("modules", "so")?,
+        source: path("sources", "cbl")?,
+        dialect: request.dialect,
+        commits: request.commits,
+    })
+}
+
+/// Names of a set, for those that look words up.
+type Names = BTreeSet<String>;

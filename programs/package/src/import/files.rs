@@ -1,0 +1,245 @@
+//! The files that a source declares: SELECT … ASSIGN, organization and keys as they are written.
+
+use tsugi_record::field::Place;
+use tsugi_record::source::words::{Token, What};
+
+use super::{Names, NotImported};
+use crate::manifest::{Dialect, File, Organization, Presence};
+
+/// A file of a source.
+pub(super) struct Selected {
+    /// Where.
+    pub at: Place,
+    /// What the source calls it.
+    pub name: String,
+    /// What it is outside of the program.
+    pub assigned: Assigned,
+    organization: Organization,
+    keys: Vec<String>,
+    presence: Presence,
+}
+
+/// What a file is outside of its program.
+pub(super) enum Assigned {
+    /// It has this name.
+    Name(String),
+    /// An item has its name.
+    Item(String),
+    /// It is a device.
+    Device(String),
+}
+
+/// Devices that are no files.
+const DEVICES: [&str; 7] =
+    ["KEYBOARD", "DISPLAY", "PRINTER", "PRINTER-1", "PRINT", "CARD-PUNCH", "CARD-READER"];
+/// What a file lies on, which says nothing of its name.
+const MEDIA: [&str; 6] = ["DISK", "DISC", "TAPE", "CASSETTE", "MAGNETIC-TAPE", "RANDOM"];
+
+/// The files that a program works with, one for each name outside of it.
+pub(super) fn declared(
+    text: &str,
+    words: &[Token],
+    dialect: Dialect,
+) -> Result<Vec<File>, NotImported> {
+    let mut out: Vec<File> = Vec::new();
+    for selected in selected(text, words, dialect) {
+        let Assigned::Name(name) = selected.assigned else { continue };
+        if !crate::manifest::is_name(&name) {
+            return Err(NotImported::Name { name });
+        }
+        let Selected { organization, keys, presence, at, .. } = selected;
+        let file = File { name, organization, keys, presence };
+        match out.iter().find(|other| other.name == file.name) {
+            None => out.push(file),
+            Some(same) if *same == file => {}
+            Some(_) => return Err(NotImported::File { file: file.name, at }),
+        }
+    }
+    Ok(out)
+}
+
+/// Whether a source declares no file.
+pub(super) fn selected_none(words: &[Token]) -> bool {
+    selects(words).next().is_none()
+}
+
+/// Every file that is no work file of SORT.
+pub(super) fn selected(text: &str, words: &[Token], dialect: Dialect) -> Vec<Selected> {
+    let items = items(words);
+    let sorts = sorts(words);
+    let read = |entry| read(text, entry, &items, dialect);
+    let all = selects(words).filter_map(read);
+    all.filter(|selected| !sorts.contains(&selected.name)).collect()
+}
+
+/// The words of each SELECT, up to its period.
+fn selects(words: &[Token]) -> impl Iterator<Item = &[Token]> {
+    let mut control = false;
+    let begins = move |(at, token): (usize, &Token)| {
+        match token.word() {
+            Some("FILE-CONTROL") => control = true,
+            Some("DATA" | "PROCEDURE" | "I-O-CONTROL") => control = false,
+            Some("SELECT") if control => return Some(at),
+            _ => {}
+        }
+        None
+    };
+    words.iter().enumerate().filter_map(begins).map(|at| {
+        let rest = &words[at + 1..];
+        let end = rest.iter().position(|token| token.what == What::Period);
+        &rest[..end.unwrap_or(rest.len())]
+    })
+}
+
+/// The files of SD.
+fn sorts(words: &[Token]) -> Names {
+    let two = words.windows(2).filter(|two| two[0].word() == Some("SD"));
+    two.map(|two| two[1].shown()).collect()
+}
+
+/// The names of items: what stands behind a level.
+fn items(words: &[Token]) -> Names {
+    let mut out = Names::new();
+    for three in words.windows(3) {
+        let level = three[1].word().and_then(|word| word.parse::<u8>().ok());
+        let begins = three[0].what == What::Period;
+        if begins && level.is_some_and(|level| matches!(level, 1..=49 | 77)) {
+            out.extend(three[2].word().map(str::to_owned));
+        }
+    }
+    out
+}
+
+fn read(text: &str, entry: &[Token], items: &Names, dialect: Dialect) -> Option<Selected> {
+    let optional = entry.first().and_then(Token::word) == Some("OPTIONAL");
+    let entry = if optional { &entry[1..] } else { entry };
+    let (name, rest) = entry.split_first()?;
+    let clauses = Clauses { text, entry: rest };
+    let presence = if optional { Presence::Optional } else { Presence::Required };
+    Some(Selected {
+        at: name.at.clone(),
+        name: name.shown(),
+        assigned: clauses.assigned(&name.shown(), items, dialect),
+        organization: clauses.organization(),
+        keys: clauses.keys(),
+        presence,
+    })
+}
+
+struct Clauses<'a> {
+    text: &'a str,
+    entry: &'a [Token],
+}
+
+impl Clauses<'_> {
+    fn word(&self, at: usize) -> Option<&str> {
+        self.entry.get(at).and_then(Token::word)
+    }
+
+    fn find(&self, word: &str) -> Option<usize> {
+        self.entry.iter().position(|token| token.word() == Some(word))
+    }
+
+    fn assigned(&self, own: &str, items: &Names, dialect: Dialect) -> Assigned {
+        let Some(assign) = self.find("ASSIGN") else { return Assigned::Name(own.to_owned()) };
+        let mut at = assign + 1;
+        let (mut external, mut dynamic, mut device) = (false, false, None);
+        loop {
+            match self.word(at) {
+                Some("TO" | "USING" | "FILE" | "IS") => {}
+                Some("EXTERNAL") => external = true,
+                Some("DYNAMIC") => dynamic = true,
+                Some("LINE") if self.word(at + 1) == Some("ADVANCING") => at += 1,
+                Some(word) if MEDIA.contains(&word) => {}
+                Some(word) if DEVICES.contains(&word) => device = Some(word.to_owned()),
+                _ => break,
+            }
+            at += 1;
+        }
+        match (self.entry.get(at), device) {
+            (Some(Token { what: What::Literal(name), .. }), _) => Assigned::Name(name.clone()),
+            (_, Some(device)) => Assigned::Device(device),
+            (Some(token), None) if token.word().is_some_and(|word| !is_clause(word)) => {
+                let word = token.shown();
+                if !external && (dynamic || items.contains(&word)) {
+                    return Assigned::Item(word);
+                }
+                let written = token.written(self.text).unwrap_or(word);
+                // The compiler takes what is behind the last hyphen: UT-S-ORDERS.
+                let outside = external || dialect == Dialect::Ibm;
+                let last = written.rsplit('-').next().filter(|_| outside).map(str::to_owned);
+                // What is no item is made one that has the name in upper case.
+                Assigned::Name(last.unwrap_or_else(|| written.to_ascii_uppercase()))
+            }
+            _ => Assigned::Name(own.to_owned()),
+        }
+    }
+
+    fn organization(&self) -> Organization {
+        let has = |word| self.find(word).is_some();
+        let lines =
+            |two: &[Token]| two[0].word() == Some("LINE") && two[1].word() == Some("SEQUENTIAL");
+        if self.entry.windows(2).any(lines) {
+            Organization::LineSequential
+        } else if has("INDEXED") {
+            Organization::Indexed
+        } else if self.entry.windows(2).any(|two| {
+            // RELATIVE alone; not that of RELATIVE KEY.
+            two[0].word() == Some("RELATIVE") && two[1].word() != Some("KEY")
+        }) || self.word(self.entry.len().wrapping_sub(1)) == Some("RELATIVE")
+        {
+            Organization::Relative
+        } else {
+            Organization::Sequential
+        }
+    }
+
+    /// The primary key, then the alternate ones.
+    fn keys(&self) -> Vec<String> {
+        let (mut primary, mut alternate) = (Vec::new(), Vec::new());
+        for (at, token) in self.entry.iter().enumerate() {
+            if token.word() != Some("RECORD") {
+                continue;
+            }
+            let mut next = at + 1;
+            let mut keyed = false;
+            while let Some("KEY" | "IS") = self.word(next) {
+                keyed |= self.word(next) == Some("KEY");
+                next += 1;
+            }
+            let Some(name) = self.word(next).filter(|name| keyed && !is_clause(name)) else {
+                continue;
+            };
+            let before = at.checked_sub(1).and_then(|before| self.word(before));
+            let keys = if before == Some("ALTERNATE") { &mut alternate } else { &mut primary };
+            keys.push(name.to_owned());
+        }
+        primary.extend(alternate);
+        primary
+    }
+}
+
+/// Words that begin another clause of SELECT.
+fn is_clause(word: &str) -> bool {
+    matches!(
+        word,
+        "ORGANIZATION"
+            | "ORGANISATION"
+            | "ACCESS"
+            | "FILE"
+            | "STATUS"
+            | "RECORD"
+            | "ALTERNATE"
+            | "RELATIVE"
+            | "INDEXED"
+            | "SEQUENTIAL"
+            | "LINE"
+            | "LOCK"
+            | "SHARING"
+            | "RESERVE"
+            | "PADDING"
+            | "COLLATING"
+            | "MODE"
+            | "IS"
+    )
+}

@@ -1,0 +1,177 @@
+//! Parts that do not belong together, though every hash is right.
+
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use tsugi_package::archive::{Content, Draft};
+use tsugi_package::fit::examine;
+use tsugi_package::import::import;
+use tsugi_package::interface::Why;
+use tsugi_package::manifest::{Commits, Dialect, Program, Service};
+use tsugi_package::module::NoModule;
+use tsugi_package::refused::Named;
+use tsugi_package::{Refused, Trouble};
+
+use super::compiled::{counting, edited, elsewhere, report, request, sources, written};
+use super::path;
+
+fn package(draft: &Draft) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("srv01");
+    draft.write(&to).unwrap();
+    (folder, to)
+}
+
+fn unfit(draft: &Draft) -> Refused {
+    let (_folder, to) = package(draft);
+    match examine(&to) {
+        Err(Trouble::Refused(refused)) => refused,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn put(draft: &mut Draft, part: &str, bytes: &[u8]) {
+    let known = draft.contents.insert(path(part), Content::Bytes(bytes.to_vec()));
+    assert!(known.is_some(), "{part}");
+}
+
+const MODULE: &str = "modules/CBLAPP01.so";
+const SOURCE: &str = "sources/CBLAPP01.cbl";
+const INTERFACE: &str = "interfaces/CBLAPP01.toml";
+
+#[test]
+fn the_package_of_the_report_fits() {
+    let module = counting();
+    let interface = edited(&module);
+    let draft = report(&[module], &interface);
+    let (_folder, to) = package(&draft);
+    let examined = examine(&to).unwrap();
+    let parts: Vec<_> = examined.manifest.parts.iter().map(|part| part.path.as_str()).collect();
+    assert_eq!(parts, ["data/APPFILE01", INTERFACE, MODULE, SOURCE]);
+}
+
+#[test]
+fn a_module_of_another_source_or_of_other_options_is_refused() {
+    let module = counting();
+    let draft = report(std::slice::from_ref(&module), &edited(&module));
+    // The same program with another parameter: every name in the module is right.
+    let text = fs::read_to_string(sources().join("CBLAPP01.cbl")).unwrap();
+    let other = text.replace("LK-COUNTER PIC 9(10)", "LK-COUNTER PIC 9(12)");
+    let other = import(&request(&written("CBLAPP01.cbl", &other).path)).unwrap();
+    let mut changed = draft.clone();
+    put(&mut changed, MODULE, &other.object);
+    let sealed = |found: Refused| {
+        let Refused::Module { entry, why: NoModule::OtherSource { found } } = found else {
+            panic!("{found:?}")
+        };
+        assert_eq!(entry, "CBLAPP01");
+        found
+    };
+    assert_eq!(sealed(unfit(&changed)).len(), 64);
+    // Its source is changed and not compiled.
+    let mut changed = draft.clone();
+    put(&mut changed, SOURCE, other.text.as_bytes());
+    sealed(unfit(&changed));
+    // The manifest says other options.
+    let mut changed = draft.clone();
+    changed.manifest.modules[0].dialect = Dialect::Ibm;
+    sealed(unfit(&changed));
+    let mut changed = draft.clone();
+    changed.manifest.modules[0].commits = Commits::Nothing;
+    sealed(unfit(&changed));
+    // With all three changed it is another package, whose interface is not this one.
+    let mut changed = draft.clone();
+    put(&mut changed, MODULE, &other.object);
+    put(&mut changed, SOURCE, other.text.as_bytes());
+    let Refused::Interface { service, why } = unfit(&changed) else { panic!("it fits") };
+    assert_eq!((service.as_str(), why.item.as_deref()), ("CBLAPP01", Some("LK-COUNTER")));
+    let (expected, found) = ("9(12)".to_owned(), "9(10)".to_owned());
+    assert_eq!(why.why, Why::Differs { expected, found });
+}
+
+#[test]
+fn a_module_that_was_ready_made_is_refused() {
+    let module = counting();
+    let draft = report(std::slice::from_ref(&module), &edited(&module));
+    let text = fs::read_to_string(sources().join("CBLAPP01.cbl")).unwrap();
+    let mut changed = draft.clone();
+    put(&mut changed, MODULE, &elsewhere("CBLAPP01", &text, &[]));
+    let found = unfit(&changed);
+    assert!(
+        matches!(found, Refused::Module { why: NoModule::WithoutHandler { .. }, .. }),
+        "{found:?}"
+    );
+    put(&mut changed, MODULE, b"a module");
+    let found = unfit(&changed);
+    assert!(matches!(found, Refused::Module { why: NoModule::NoObject { .. }, .. }), "{found:?}");
+    // Another entry of the same module.
+    let mut changed = draft;
+    changed.manifest.modules[0].entry = "CBLAPP02".to_owned();
+    changed.manifest.services[0].program = Program::Cobol("CBLAPP02".to_owned());
+    let found = unfit(&changed);
+    let why = NoModule::NoEntry { entry: "CBLAPP02".to_owned() };
+    assert_eq!(found, Refused::Module { entry: "CBLAPP02".to_owned(), why });
+}
+
+#[test]
+fn an_interface_or_a_source_that_is_none_is_refused() {
+    let module = counting();
+    let draft = report(std::slice::from_ref(&module), &edited(&module));
+    for (text, line) in [(&b"\xff\xfe"[..], 0), (b"format = 1\nentry = ", 2), (b"", 1)] {
+        let mut changed = draft.clone();
+        put(&mut changed, INTERFACE, text);
+        let Refused::Interface { why, .. } = unfit(&changed) else { panic!("it fits") };
+        assert!(matches!(why.why, Why::Unread { .. }), "{why:?}");
+        assert_eq!(why.line, line, "{why:?}");
+    }
+    let mut changed = draft.clone();
+    put(&mut changed, SOURCE, b"\xff\xfe");
+    assert!(matches!(unfit(&changed), Refused::Module { .. } | Refused::Source { .. }));
+}
+
+#[test]
+fn an_interface_goes_with_cobol_and_with_nothing_else() {
+    let module = counting();
+    let mut draft = report(std::slice::from_ref(&module), &edited(&module));
+    draft.manifest.services.push(Service {
+        name: "ECHO".to_owned(),
+        program: Program::Command(path("commands/echo")),
+        interface: Some(path(INTERFACE)),
+    });
+    draft.contents.insert(path("commands/echo"), Content::Bytes(b"#!/bin/sh\n".to_vec()));
+    assert_eq!(unfit(&draft), Refused::WithInterface { service: "ECHO".to_owned() });
+    draft.manifest.services[1].interface = None;
+    let (_folder, to) = package(&draft);
+    examine(&to).unwrap();
+    draft.manifest.services[0].interface = None;
+    draft.contents.remove(&path(INTERFACE));
+    assert_eq!(unfit(&draft), Refused::WithInterface { service: "CBLAPP01".to_owned() });
+}
+
+#[test]
+fn what_cannot_be_put_together_is_refused_before_it_is_written() {
+    use tsugi_package::assembly::{Answered, Assembly, By};
+    use tsugi_package::manifest::Organization;
+    let module = counting();
+    let interface = edited(&module);
+    let draft = |modules: &[_], name: &str, entry: &str, interface: &str| {
+        let by = By::Cobol { entry, interface };
+        let services = &[Answered { name, by }];
+        Assembly { name: "srv01", modules, services, data: &[] }.draft().unwrap_err()
+    };
+    let found = draft(std::slice::from_ref(&module), "CBLAPP01", "CBLAPP02", &interface);
+    let (by, name) = ("CBLAPP01".to_owned(), "CBLAPP02".to_owned());
+    assert_eq!(found, Refused::NoSuch { by, name });
+    let found = draft(std::slice::from_ref(&module), "../CBLAPP01", "CBLAPP01", &interface);
+    let name = "../CBLAPP01".to_owned();
+    assert_eq!(found, Refused::Name { what: Named::Service, name });
+    let found = draft(std::slice::from_ref(&module), "CBLAPP01", "CBLAPP01", "nothing");
+    assert!(matches!(found, Refused::Interface { .. }), "{found:?}");
+    // Two modules that do not agree on a file.
+    let mut other = module.clone();
+    other.files[0].organization = Organization::Relative;
+    let found = draft(&[module, other], "CBLAPP01", "CBLAPP01", &interface);
+    let name = "APPFILE01".to_owned();
+    assert_eq!(found, Refused::Name { what: Named::File, name });
+}

@@ -1,0 +1,215 @@
+//! What is found in sources: lines that are refused, what reaches beyond the store, and files.
+
+use tsugi_package::import::{Bypass, Declares, Effect, NotImported, Other, Request, import};
+use tsugi_package::manifest::{Commits, File, Organization, Presence};
+
+use super::compiled::{imported, program, request, written};
+
+const FILES: &str = " SELECT F1 ASSIGN TO \"ONE\" ORGANIZATION SEQUENTIAL.
+ SELECT F2 ASSIGN TO \"TWO\" ORGANIZATION SEQUENTIAL.
+ SELECT S1 ASSIGN TO \"WORK\".
+DATA DIVISION.
+FILE SECTION.
+FD F1.
+01 R1 PIC X(10).
+FD F2.
+01 R2 PIC X(10).
+SD S1.
+01 RS PIC X(10).
+WORKING-STORAGE SECTION.
+01 WN PIC X(20).";
+/// The line of the first statement behind them.
+const FIRST: u32 = 20;
+
+/// What is refused, with its lines counted from the first statement.
+fn refused(statements: &str, change: impl FnOnce(&mut Request<'_>)) -> Vec<(u32, Bypass)> {
+    let source = written("P1.cbl", &program(FILES, statements));
+    let mut request = request(&source.path);
+    change(&mut request);
+    match import(&request) {
+        Err(NotImported::Bypasses(found)) => {
+            found.into_iter().map(|found| (found.at.line - FIRST, found.what)).collect()
+        }
+        Ok(_) => Vec::new(),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn what_goes_past_the_file_handler_is_refused_each_by_its_line() {
+    let found = refused(
+        " SORT S1 ON ASCENDING KEY RS USING F1 GIVING F2.
+ DELETE FILE F1.
+ OPEN I-O F1
+ UNLOCK F1
+ IF WN = SPACES COMMIT ELSE
+   ROLLBACK
+ END-IF.
+ CANCEL \"ELSEWHERE\".
+ CANCEL WN.
+ CANCEL \"P1\".
+ CALL \"CBL_DELETE_FILE\" USING WN.
+ CALL 'cbl_open_file' USING WN.
+ CALL \"SYSTEM\" USING WN.
+ CALL \"EXTFH\" USING WN WN.
+ MERGE S1 ON ASCENDING KEY RS
+   USING F1 F2 OUTPUT PROCEDURE IS OUT-1.
+ GOBACK.
+OUT-1.
+ EXIT.",
+        |_| {},
+    );
+    let calls = |name: &str| Bypass::CallsFiles { name: name.to_owned() };
+    let cancels = |target: &str| Bypass::Cancels { target: target.to_owned() };
+    let expected = [
+        (0, Bypass::SortsFiles { verb: "SORT".to_owned() }),
+        (1, Bypass::DeletesFile),
+        (3, Bypass::Unlocks),
+        (4, Bypass::Commits),
+        (5, Bypass::RollsBack),
+        (7, cancels("ELSEWHERE")),
+        (8, cancels("WN")),
+        (9, cancels("P1")),
+        (10, calls("CBL_DELETE_FILE")),
+        (11, calls("cbl_open_file")),
+        (12, Bypass::CallsSystem { name: "SYSTEM".to_owned() }),
+        (13, calls("EXTFH")),
+        (14, Bypass::SortsFiles { verb: "MERGE".to_owned() }),
+    ];
+    assert_eq!(found, expected);
+    let sql = refused(" EXEC SQL\n  UPDATE T SET A = 1\n END-EXEC.\n GOBACK.", |_| {});
+    assert_eq!(sql, [(0, Bypass::Embeds { language: "SQL".to_owned() })]);
+}
+
+#[test]
+fn what_only_looks_like_it_is_not_refused() {
+    let statements = " OPEN INPUT F1
+ READ F1 AT END CONTINUE END-READ
+ CLOSE F1
+ SORT S1 ON ASCENDING KEY RS INPUT PROCEDURE IN-1 OUTPUT PROCEDURE OUT-1
+ DISPLAY \"DELETE FILE F1. COMMIT\"
+ MOVE \"SORT S1 USING F1\" TO WN *> ROLLBACK
+ CALL \"WITHOUT\" USING WN
+ CANCEL \"WITHOUT\"
+ GOBACK.
+IN-1.
+ RELEASE RS FROM WN.
+OUT-1.
+ RETURN S1 AT END CONTINUE.";
+    let without = Other { entry: "WITHOUT".to_owned(), files: Declares::None };
+    let with = Other { entry: "WITHOUT".to_owned(), files: Declares::Files };
+    let others = [without];
+    let source = written("P1.cbl", &program(FILES, statements));
+    let mut asked = request(&source.path);
+    asked.others = &others;
+    let imported = import(&asked).unwrap();
+    assert_eq!(imported.effects, []);
+    let others = [with];
+    asked.others = &others;
+    let Err(NotImported::Bypasses(found)) = import(&asked) else { panic!("it has files") };
+    assert_eq!(found[0].what, Bypass::Cancels { target: "WITHOUT".to_owned() });
+}
+
+#[test]
+fn a_commit_does_nothing_where_the_package_says_so() {
+    let source = written("P1.cbl", &program(FILES, " COMMIT.\n ROLLBACK.\n GOBACK."));
+    let mut asked = request(&source.path);
+    asked.commits = Commits::Nothing;
+    let imported = import(&asked).unwrap();
+    assert_eq!(imported.module.commits, Commits::Nothing);
+    let seen: Vec<_> = imported.effects.iter().map(|seen| (seen.at.line, &seen.what)).collect();
+    let nothing = |verb: &str| Effect::DoesNothing { verb: verb.to_owned() };
+    let expected = [(FIRST, &nothing("COMMIT")), (FIRST + 1, &nothing("ROLLBACK"))];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn what_reaches_beyond_the_store_is_listed_with_its_lines() {
+    let files = " SELECT FK ASSIGN TO KEYBOARD ORGANIZATION LINE SEQUENTIAL.
+ SELECT FI ASSIGN TO DYNAMIC WN.
+DATA DIVISION.
+FILE SECTION.
+FD FK.
+01 RK PIC X(10).
+FD FI.
+01 RI PIC X(10).
+WORKING-STORAGE SECTION.
+01 WN PIC X(20).";
+    let statements = " ACCEPT WN FROM DATE.
+ ACCEPT WN FROM ENVIRONMENT \"HOME\".
+ ACCEPT WN.
+ DISPLAY WN.
+ DISPLAY WN UPON CONSOLE.
+ DISPLAY \"A\" UPON ENVIRONMENT-NAME.
+ CALL \"gethostname\" USING WN BY VALUE 20.
+ CALL WN.
+ CALL \"CBL_OC_NANOSLEEP\" USING WN.
+ CALL STATIC \"puts\" USING WN.
+ IF WN = SPACES STOP RUN.
+ GOBACK.";
+    let imported = imported(&program(files, statements)).unwrap();
+    let seen: Vec<(u32, Effect)> =
+        imported.effects.into_iter().map(|seen| (seen.at.line, seen.what)).collect();
+    let text = str::to_owned;
+    let expected = [
+        (6, Effect::Device { file: text("FK"), device: text("KEYBOARD") }),
+        (7, Effect::FileByItem { file: text("FI"), item: text("WN") }),
+        (17, Effect::Accepts { from: text("DATE") }),
+        (18, Effect::Accepts { from: text("ENVIRONMENT") }),
+        (19, Effect::Accepts { from: text("TERMINAL") }),
+        (22, Effect::Displays { upon: text("ENVIRONMENT-NAME") }),
+        (23, Effect::Calls { name: text("gethostname") }),
+        (24, Effect::CallsByItem { item: text("WN") }),
+        (25, Effect::CallsFunction { name: text("CBL_OC_NANOSLEEP") }),
+        (26, Effect::Calls { name: text("puts") }),
+        (27, Effect::Stops),
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(imported.files, []);
+}
+
+#[test]
+fn files_are_declared_as_they_are_written() {
+    let files = " SELECT F1 ASSIGN TO EXTERNAL UT-S-App1 ORGANIZATION IS INDEXED
+   ACCESS IS DYNAMIC RECORD KEY IS K1 ALTERNATE RECORD KEY K2 WITH DUPLICATES
+   FILE STATUS IS WN LOCK MODE IS AUTOMATIC.
+ SELECT OPTIONAL F2 ASSIGN TO DISK \"TWO\" RELATIVE RELATIVE KEY IS WK.
+ SELECT F3 ASSIGN three ORGANIZATION LINE SEQUENTIAL.
+ SELECT F4 ASSIGN TO \"FOUR\".
+ SELECT F5 ASSIGN TO \"TWO\" ORGANIZATION RECORD SEQUENTIAL.
+DATA DIVISION.
+FILE SECTION.
+FD F1.
+01 R1. 05 K1 PIC X(10). 05 K2 PIC X(2).
+FD F2.
+01 R2 PIC X(10).
+FD F3.
+01 R3 PIC X(10).
+FD F4.
+01 R4 PIC X(10).
+FD F5.
+01 R5 PIC X(10).
+WORKING-STORAGE SECTION.
+01 WN PIC X(2).
+01 WK PIC 9(4).";
+    let Err(NotImported::File { file, at }) = imported(&program(files, " GOBACK.")) else {
+        panic!("F2 and F5 are one file")
+    };
+    assert_eq!((file.as_str(), at.line), ("TWO", 12));
+    let files = files.replace("F5 ASSIGN TO \"TWO\"", "F5 ASSIGN TO \"FIVE\"");
+    let imported = imported(&program(&files, " GOBACK.")).unwrap();
+    let file = |name: &str, organization, keys: &[&str], presence| File {
+        name: name.to_owned(),
+        organization,
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        presence,
+    };
+    let expected = [
+        file("App1", Organization::Indexed, &["K1", "K2"], Presence::Required),
+        file("TWO", Organization::Relative, &[], Presence::Optional),
+        file("THREE", Organization::LineSequential, &[], Presence::Required),
+        file("FOUR", Organization::Sequential, &[], Presence::Required),
+        file("FIVE", Organization::Sequential, &[], Presence::Required),
+    ];
+    assert_eq!(imported.files, expected);
+}
