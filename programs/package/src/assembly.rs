@@ -68,7 +68,7 @@ impl Assembly<'_> {
         for imported in self.modules {
             let Module { object, source, .. } = &imported.module;
             contents.insert(object.clone(), Content::Bytes(imported.object.clone()));
-            contents.insert(source.clone(), Content::Bytes(imported.text.clone().into_bytes()));
+            contents.insert(source.clone(), Content::Bytes(imported.source.clone()));
         }
         let mut services = Vec::new();
         for answered in self.services {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use tsugi_record::code_page::{CodePage, Wave};
 use tsugi_record::source::{self, Form};
 
 use crate::archive::{self, Examined};
@@ -50,8 +51,10 @@ impl Fitting {
     }
 
     fn keep(&mut self, manifest: &Manifest, part: &Part, bytes: &[u8]) -> Result<(), Refused> {
-        if let Ok(text) = std::str::from_utf8(bytes) {
-            self.texts.insert(part.path.clone(), text.to_owned());
+        let module = manifest.modules.iter().find(|module| module.source == part.path);
+        let page = module.map_or(CodePage::Utf8, |module| module.code_page);
+        if let Ok(text) = page.decode(bytes, Wave::Microsoft) {
+            self.texts.insert(part.path.clone(), text);
             return Ok(());
         }
         let by = manifest.uses().into_iter().find(|(path, ..)| **path == part.path);

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
+use tsugi_record::code_page::{CodePage, Wave};
 use tsugi_record::field::Place;
 use tsugi_record::probe::Differs;
 use tsugi_record::source::{self, Form};
@@ -32,6 +33,8 @@ pub struct Request<'a> {
     pub source: &'a Path,
     /// How its lines are written.
     pub form: Form,
+    /// How it and its copybooks are written in bytes.
+    pub code_page: CodePage,
     /// What it is compiled as.
     pub dialect: Dialect,
     /// Where copybooks are looked for, beside the folder of the source.
@@ -84,8 +87,8 @@ pub enum Proof {
 pub struct Imported {
     /// What the manifest says of it.
     pub module: Module,
-    /// The source, copybooks in it.
-    pub text: String,
+    /// The source, copybooks in it, in its own code page.
+    pub source: Vec<u8>,
     /// The shared object.
     pub object: Vec<u8>,
     /// What it is called with.
@@ -151,6 +154,14 @@ pub enum NotImported {
         /// The second place.
         at: Place,
     },
+    /// 11 The source is not written in its code page.
+    #[error("11 {at:?} is not {page:?}")]
+    CodePage {
+        /// The code page.
+        page: CodePage,
+        /// The first line that is not.
+        at: Place,
+    },
     /// A call of the system failed.
     #[serde(skip)]
     #[error(transparent)]
@@ -164,7 +175,8 @@ pub enum NotImported {
 pub fn import(request: &Request<'_>) -> Result<Imported, NotImported> {
     let stem = stem(request.source)?;
     let compiler = cobc::Compiler::find(request)?;
-    let text = compiler.expand(request.source, &stem)?;
+    let expanded = compiler.expand(request.source, &stem)?;
+    let text = text_of(&expanded, request.code_page)?;
     let words = source::words_of(&text, Form::Free);
     let seen = look::look(&text, &words, request);
     let (bypasses, effects) = look::parted(seen);
@@ -176,16 +188,35 @@ pub fn import(request: &Request<'_>) -> Result<Imported, NotImported> {
     let files = files::declared(&text, &words, request.dialect)?;
     let entry = interface.program.clone().unwrap_or_else(|| stem.clone());
     let module = module_of(&entry, request)?;
-    let sealed = seal(&module, Digest::of(text.as_bytes()));
-    let (object, warnings) = compiler.compile(&text, &stem, sealed)?;
+    let hash = Digest::of(&expanded);
+    let (object, warnings) = compiler.compile(&expanded, &stem, seal(&module, hash))?;
     let read = Object::read(&object).map_err(NotImported::Module)?;
     read.reaches_only_the_handler(&entry).map_err(NotImported::Module)?;
-    read.is_sealed(&module, Digest::of(text.as_bytes())).map_err(NotImported::Module)?;
+    read.is_sealed(&module, hash).map_err(NotImported::Module)?;
     match request.proof {
         Proof::Probed => probe::prove(&compiler, &text, &interface, &stem)?,
         Proof::None => {}
     }
-    Ok(Imported { module, text, object, interface, files, effects, warnings })
+    Ok(Imported { module, source: expanded, object, interface, files, effects, warnings })
+}
+
+/// The text of an expanded source; what is none is told by its line.
+fn text_of(expanded: &[u8], page: CodePage) -> Result<String, NotImported> {
+    let decode = |bytes: &[u8]| page.decode(bytes, Wave::Microsoft);
+    if let Ok(text) = decode(expanded) {
+        return Ok(text);
+    }
+    let (mut file, mut number) = (String::new(), 0);
+    for line in expanded.split(|byte| *byte == b'\n') {
+        let lossy = String::from_utf8_lossy(line);
+        let mark = lossy.strip_prefix("#line ").and_then(|rest| rest.split_once(' '));
+        match mark.map(|(at, name)| (at.parse::<u32>(), name)) {
+            Some((Ok(at), name)) => (file, number) = (name.trim_matches('"').to_owned(), at),
+            _ if decode(line).is_err() => break,
+            _ => number += 1,
+        }
+    }
+    Err(NotImported::CodePage { page, at: Place { file, line: number } })
 }
 
 /// What the source is called without its ending.
@@ -208,6 +239,7 @@ fn module_of(entry: &str, request: &Request<'_>) -> Result<Module, NotImported> 
         entry: entry.to_owned(),
         object: path("modules", "so")?,
         source: path("sources", "cbl")?,
+        code_page: request.code_page,
         dialect: request.dialect,
         commits: request.commits,
     })

@@ -5,6 +5,7 @@ mod check;
 mod path;
 
 use serde::{Deserialize, Serialize};
+use tsugi_record::code_page::CodePage;
 
 use crate::digest::Digest;
 use crate::limits::MANIFEST_MOST;
@@ -57,6 +58,8 @@ pub struct Module {
     pub object: PartPath,
     /// What it was compiled from, copybooks in it.
     pub source: PartPath,
+    /// How its source is written in bytes, as it was given to the compiler.
+    pub code_page: CodePage,
     /// What it was compiled as.
     pub dialect: Dialect,
     /// What COMMIT and ROLLBACK do in it.

@@ -76,7 +76,7 @@ impl<'a> Compiler<'a> {
 
     /// The source with its copybooks in it, in free form; its lines are marked with where they
     /// come from, by names that do not depend on where the source lies.
-    pub fn expand(&self, source: &Path, stem: &str) -> Result<String, NotImported> {
+    pub fn expand(&self, source: &Path, stem: &str) -> Result<Vec<u8>, NotImported> {
         let length = fs::metadata(source).map_err(Failed::at(Doing::Read, source))?.len();
         if length > u64::try_from(SOURCE_MAX).unwrap_or(u64::MAX) {
             let says = format!("{length} bytes, at most {SOURCE_MAX}");
@@ -101,24 +101,18 @@ impl<'a> Compiler<'a> {
             return Err(NotImported::Refused { phase: Phase::Expand, says: said.errors });
         }
         let bytes = read_at_most(&to, u64::try_from(SOURCE_MAX).unwrap_or(u64::MAX))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-            let says = format!("line {line} of the expanded source is not UTF-8");
-            NotImported::Refused { phase: Phase::Expand, says }
-        })?;
-        Ok(without_folders(&text))
+        Ok(without_folders(&bytes))
     }
 
     /// Compiles an expanded source as a module with a seal: its bytes, and what the compiler said.
     pub fn compile(
         &self,
-        text: &str,
+        expanded: &[u8],
         stem: &str,
         seal: Digest,
     ) -> Result<(Vec<u8>, String), NotImported> {
         let (from, to) = (format!("{stem}.cbl"), format!("{stem}.so"));
-        self.put(&from, text)?;
+        self.put(&from, expanded)?;
         let options = [
             "-m".into(),
             "-free".into(),
@@ -146,8 +140,11 @@ impl<'a> Compiler<'a> {
         (name, program): (&str, &str),
     ) -> Result<Said, NotImported> {
         let program_file = format!("{name}.cbl");
-        self.put("tsugi-probe.cbl", driver)?;
-        self.put(&program_file, program)?;
+        // Its literals say nothing of places: what the code page does not have stays as it is.
+        let page = self.request.code_page;
+        let program = page.encode(program).unwrap_or_else(|_| program.as_bytes().to_vec());
+        self.put("tsugi-probe.cbl", driver.as_bytes())?;
+        self.put(&program_file, &program)?;
         let dialect: Dialect = self.request.dialect;
         let options = [
             "-x".into(),
@@ -171,9 +168,9 @@ impl<'a> Compiler<'a> {
         Ok(said)
     }
 
-    fn put(&self, name: &str, text: &str) -> Result<(), Failed> {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Failed> {
         let path = self.folder.path().join(name);
-        fs::write(&path, text).map_err(Failed::at(Doing::Write, &path))
+        fs::write(&path, bytes).map_err(Failed::at(Doing::Write, &path))
     }
 
     /// Runs something for a limited time, with nothing of our environment but where programs are:
@@ -226,16 +223,20 @@ fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, Failed> {
     }
 }
 
-/// Marks of lines without the folders of this machine: the same source gives the same text.
-fn without_folders(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        match line.strip_prefix("#line ").and_then(|rest| rest.split_once(" \"")) {
-            Some((number, file)) => {
-                let file = file.rsplit('/').next().unwrap_or(file);
-                out.push_str(&format!("#line {number} \"{file}"));
+/// Marks of lines without the folders of this machine: the same source gives the same text. In no
+/// code page is `/` a part of another character.
+fn without_folders(expanded: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(expanded.len());
+    for line in expanded.split_inclusive(|byte| *byte == b'\n') {
+        let quote = line.iter().position(|byte| *byte == b'"');
+        match quote.filter(|_| line.starts_with(b"#line ")) {
+            Some(quote) => {
+                let (number, file) = line.split_at(quote + 1);
+                let from = file.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+                out.extend_from_slice(number);
+                out.extend_from_slice(&file[from..]);
             }
-            None => out.push_str(line),
+            None => out.extend_from_slice(line),
         }
     }
     out

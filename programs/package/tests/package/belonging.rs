@@ -71,7 +71,7 @@ fn a_module_of_another_source_or_of_other_options_is_refused() {
     assert_eq!(sealed(unfit(&changed)).len(), 64);
     // Its source is changed and not compiled.
     let mut changed = draft.clone();
-    put(&mut changed, SOURCE, other.text.as_bytes());
+    put(&mut changed, SOURCE, &other.source);
     sealed(unfit(&changed));
     // The manifest says other options.
     let mut changed = draft.clone();
@@ -83,7 +83,7 @@ fn a_module_of_another_source_or_of_other_options_is_refused() {
     // With all three changed it is another package, whose interface is not this one.
     let mut changed = draft.clone();
     put(&mut changed, MODULE, &other.object);
-    put(&mut changed, SOURCE, other.text.as_bytes());
+    put(&mut changed, SOURCE, &other.source);
     let Refused::Interface { service, why } = unfit(&changed) else { panic!("it fits") };
     assert_eq!((service.as_str(), why.item.as_deref()), ("CBLAPP01", Some("LK-COUNTER")));
     let (expected, found) = ("9(12)".to_owned(), "9(10)".to_owned());

@@ -28,6 +28,7 @@ pub fn request(source: &Path) -> Request<'_> {
     Request {
         source,
         form: Form::Free,
+        code_page: CodePage::ShiftJis,
         dialect: Dialect::Mf,
         copybooks: &[],
         commits: Commits::Refused,
@@ -44,7 +45,7 @@ pub struct Written {
     pub path: PathBuf,
 }
 
-pub fn written(name: &str, text: &str) -> Written {
+pub fn written(name: &str, text: impl AsRef<[u8]>) -> Written {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     fs::write(&path, text).unwrap();

@@ -160,7 +160,7 @@ fn data_that_somebody_has_changed_are_not_loaded() {
 fn a_package_whose_module_was_made_elsewhere_is_not_deployed() {
     let mut volume = Volume::new();
     let mut module = counting();
-    let text = module.text.clone();
+    let text = String::from_utf8(module.source.clone()).unwrap();
     module.object = super::compiled::elsewhere("CBLAPP01", &text, &[]);
     let source = volume.folder.path().join("srv01");
     report(std::slice::from_ref(&module), &edited(&module)).write(&source).unwrap();

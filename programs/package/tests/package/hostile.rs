@@ -277,6 +277,19 @@ fn a_manifest_that_contradicts_itself_is_refused() {
     }
 }
 
+/// A text may be as deep as it is long.
+#[test]
+fn a_manifest_without_an_end_of_its_depth_is_refused() {
+    for deep in ["[".repeat(500_000), "{a=".repeat(300_000), "a.".repeat(400_000)] {
+        let text = format!("format = 1\nname = {deep}");
+        let found = Manifest::read(text.as_bytes());
+        assert!(matches!(found, Err(Refused::Manifest { .. })), "{:?}", found.is_ok());
+        let header = format!("format = 1\n{deep}x = 1");
+        let found = Manifest::read(header.as_bytes());
+        assert!(matches!(found, Err(Refused::Manifest { .. })), "{:?}", found.is_ok());
+    }
+}
+
 #[test]
 fn a_path_that_is_both_a_part_and_a_folder_is_refused() {
     let mut manifest = Manifest::read(&entries()[0].bytes).unwrap();

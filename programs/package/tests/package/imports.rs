@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use tsugi_package::Digest;
 use tsugi_package::import::{Effect, NotImported, Phase, Proof, import};
+use tsugi_package::interface;
 use tsugi_package::manifest::{Dialect, File, Organization, Presence};
 use tsugi_package::module::{NoModule, Object, seal};
+use tsugi_record::Conversion;
+use tsugi_record::code_page::CodePage;
 use tsugi_record::refused::Why;
 use tsugi_record::source::Form;
 
@@ -31,10 +34,10 @@ fn the_counting_service_of_the_report_is_imported_unchanged() {
     let calls = Effect::Calls { name: "gethostname".to_owned() };
     assert_eq!(effects, [(26, calls), (36, accepts("DATE")), (37, accepts("TIME"))]);
     assert!(imported.warnings.contains("PROGRAM-ID header missing"), "{}", imported.warnings);
-    assert!(imported.text.starts_with("#line 1 \"CBLAPP01.cbl\"\n"), "{}", imported.text);
+    assert!(imported.source.starts_with(b"#line 1 \"CBLAPP01.cbl\"\n"));
     let object = Object::read(&imported.object).unwrap();
     object.reaches_only_the_handler("CBLAPP01").unwrap();
-    object.is_sealed(&imported.module, Digest::of(imported.text.as_bytes())).unwrap();
+    object.is_sealed(&imported.module, Digest::of(&imported.source)).unwrap();
     assert!(object.imports().iter().any(|name| name == "tsugi_file_handler"));
 }
 
@@ -43,8 +46,8 @@ fn the_same_source_gives_the_same_text_wherever_it_lies() {
     let text = fs::read_to_string(sources().join("CBLAPP01.cbl")).unwrap();
     let there = written("CBLAPP01.cbl", &text);
     let (one, two) = (counting(), import(&request(&there.path)).unwrap());
-    assert_eq!(one.text, two.text);
-    let hash = Digest::of(one.text.as_bytes());
+    assert_eq!(one.source, two.source);
+    let hash = Digest::of(&one.source);
     assert_eq!(seal(&one.module, hash), seal(&two.module, hash));
 }
 
@@ -82,6 +85,29 @@ fn every_dialect_and_a_name_in_quotes_are_proved_by_the_compiler() {
         assert_eq!(imported.module.object.as_str(), "modules/address__check.so");
         assert_eq!(imported.module.dialect, dialect);
         assert_eq!(imported.files, []);
+    }
+}
+
+/// Names and texts in Japanese: the compiler gets the bytes that somebody has typed.
+#[test]
+fn a_source_in_shift_jis_or_euc_keeps_its_bytes_and_its_names() {
+    let text = "IDENTIFICATION DIVISION.\nPROGRAM-ID. P1.\nDATA DIVISION.\nLINKAGE SECTION.\n\
+                01 LK-A.\n 05 \u{9867}\u{5ba2}\u{540d} PIC X(20).\n 05 LK-B PIC N(4).\n\
+                PROCEDURE DIVISION USING LK-A.\n MOVE \"\u{8868}\u{793a}\" TO LK-A. GOBACK.\n";
+    for page in [CodePage::ShiftJis, CodePage::EucJp, CodePage::Utf8] {
+        let source = written("P1.cbl", page.encode(text).unwrap());
+        let mut asked = request(&source.path);
+        asked.code_page = page;
+        asked.proof = Proof::Probed;
+        let imported = import(&asked).unwrap();
+        let literal = page.encode("\u{8868}\u{793a}").unwrap();
+        assert!(imported.source.windows(literal.len()).any(|bytes| bytes == literal), "{page:?}");
+        let written = interface::written("P1", &imported.interface, &Conversion::of(page));
+        assert!(written.contains("json = \"\u{9867}\u{5ba2}\u{540d}\""), "{written}");
+        let other = if page == CodePage::Utf8 { CodePage::EucJp } else { CodePage::Utf8 };
+        asked.code_page = other;
+        let Err(NotImported::CodePage { page, at }) = import(&asked) else { panic!("{other:?}") };
+        assert_eq!((page, at.file.as_str(), at.line), (other, "P1.cbl", 6));
     }
 }
 

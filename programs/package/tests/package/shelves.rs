@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use tsugi_package::Refused;
+use tsugi_package::archive::identify;
 use tsugi_package::deploy::{Go, Next, Problem, Told, Unended};
 use tsugi_package::shelf::{Shelf, Step};
 use tsugi_service_rules::package::{File, State};
@@ -90,6 +91,26 @@ fn what_changes_under_its_deployment_is_found_and_taken_away() {
         }
         assert_eq!(volume.shelf.found(id).unwrap(), File::None);
     }
+}
+
+/// Another package takes the place of the file behind our back.
+#[test]
+fn a_file_that_is_exchanged_before_it_is_copied_is_not_deployed_as_the_other() {
+    let mut volume = Volume::new();
+    let (source, other) = (volume.source("one"), volume.source("two"));
+    let done = volume.deploy_while(&source, &mut |next| {
+        if let Next::Step(Step::Copy { from, .. }) = next {
+            fs::copy(&other, from).unwrap();
+        }
+        Go::On
+    });
+    let (id, ended) = done.unwrap();
+    let [Told::Unfit(Refused::OtherPackage { expected, found })] = ended.told.as_slice() else {
+        panic!("{:?}", ended.told)
+    };
+    assert_eq!(*expected, id);
+    assert_eq!(*found, identify(&other).unwrap().0);
+    assert!(volume.shelf.ids().unwrap().is_empty());
 }
 
 #[test]
