@@ -7,6 +7,7 @@ use serde::Serialize;
 use tsugi_service_rules::package::{self, Data, Event, Examined as Verdict, Order, Row, State};
 
 use crate::archive::{self, Examined};
+use crate::deployed::Deployed;
 use crate::digest::Digest;
 use crate::fit;
 use crate::manifest::{MANIFEST, Manifest};
@@ -117,6 +118,21 @@ pub struct Deployment<'a> {
     pub go: &'a mut dyn FnMut(Next<'_>) -> Go,
 }
 
+/// Whether the files of a package were put back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PutBack {
+    Yes,
+    No,
+}
+
+/// Whether the store has a row of a package that stands there.
+fn has_a_row(state: State) -> bool {
+    match state {
+        State::Kept | State::Making(_) | State::Current | State::Former => true,
+        State::Absent | State::Copying | State::Staged | State::Naming | State::Keeping => false,
+    }
+}
+
 /// One package that is being deployed, opened or taken away.
 struct Under {
     id: Digest,
@@ -162,23 +178,49 @@ impl From<Stopped> for Unended {
 }
 
 impl Deployment<'_> {
-    /// Deploys the package of a file: what was done of it before is gone on from.
+    /// Deploys the package of a file: what was done of it before is gone on from. What a row names
+    /// and is not on the shelf any more, or not as it was deployed, is put back first.
     ///
     /// # Errors
     /// The file's beginning is no package, or it is not known what there is of it.
     pub fn deploy(&mut self, source: &Path) -> Result<(Digest, Ended), Unended> {
         let (id, _) = archive::identify(source)?;
-        let (state, mut told) = {
-            let opened = self.open(id)?;
-            (opened.state, opened.told)
-        };
-        // It was current: its workers run already.
-        told.retain(|told| !matches!(told, Told::Replace));
+        let state = self.open(id)?.state;
         let mut under = Under::of(id);
         under.source = Some(source.to_owned());
-        let ended = self.run(state, Event::Deploy, under)?;
-        told.extend(ended.told);
-        Ok((id, Ended { state: ended.state, told }))
+        if has_a_row(state) && self.is_lost(id)? {
+            if self.put_back(&mut under)? == PutBack::No {
+                return Ok((id, Ended { state, told: under.told }));
+            }
+            // Its workers may run what somebody has changed, or none could be started.
+            under.told.extend((state == State::Current).then_some(Told::Replace));
+        }
+        Ok((id, self.run(state, Event::Deploy, under)?))
+    }
+
+    /// Whether a package that has a row is not on the shelf as it was deployed.
+    fn is_lost(&self, id: Digest) -> Result<bool, Problem> {
+        match Deployed::load(self.shelf, id) {
+            Ok(_) => Ok(false),
+            Err(Trouble::Refused(_)) => Ok(true),
+            Err(Trouble::Failed(failed)) => Err(failed.into()),
+        }
+    }
+
+    /// Puts the files of a package back to which its row belongs; the row stays as it is.
+    fn put_back(&mut self, under: &mut Under) -> Result<PutBack, Stopped> {
+        for order in [Order::DeleteFile, Order::Copy, Order::Examine, Order::Name] {
+            match self.take(order, under)? {
+                None | Some(Event::Copied | Event::Examined(Verdict::Fits) | Event::Named) => {}
+                Some(_) => {
+                    self.take(Order::DeleteFile, under)?;
+                    under.tell(Order::TellUnfit);
+                    under.tell(Order::TellFailed);
+                    return Ok(PutBack::No);
+                }
+            }
+        }
+        Ok(PutBack::Yes)
     }
 
     /// Finds out where a package stands when its store was opened, and cleans up what was broken

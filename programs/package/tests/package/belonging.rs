@@ -58,7 +58,7 @@ fn a_module_of_another_source_or_of_other_options_is_refused() {
     // The same program with another parameter: every name in the module is right.
     let text = fs::read_to_string(sources().join("CBLAPP01.cbl")).unwrap();
     let other = text.replace("LK-COUNTER PIC 9(10)", "LK-COUNTER PIC 9(12)");
-    let other = import(&request(&written("CBLAPP01.cbl", &other).path)).unwrap();
+    let other = import(&request(&written("CBLAPP01.cbl", other).path)).unwrap();
     let mut changed = draft.clone();
     put(&mut changed, MODULE, &other.object);
     let sealed = |found: Refused| {

@@ -6,9 +6,10 @@ use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
-use tsugi_package::deploy::Told;
+use tsugi_package::deploy::{Go, Next, Told, Unended};
 use tsugi_package::deployed::{Deployed, Runs};
 use tsugi_package::module::NoModule;
+use tsugi_package::shelf::Step;
 use tsugi_package::{Digest, Refused, Trouble};
 use tsugi_record::parameters::Direction;
 use tsugi_service_rules::package::State;
@@ -66,6 +67,65 @@ fn a_declared_file_that_is_missing_is_known_before_the_first_call() {
     let missing = deployed.missing(&BTreeSet::new());
     assert_eq!(missing.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["APPFILE01"]);
     assert!(deployed.missing(&BTreeSet::from(["APPFILE01".to_owned()])).is_empty());
+}
+
+/// What was lost or changed is put back by deploying the same file again: no row is written, and no
+/// data are loaded.
+#[test]
+fn what_was_lost_or_changed_on_the_shelf_is_put_back() {
+    let (mut volume, id) = deployed();
+    let source = volume.folder.path().join("srv01");
+    let place = volume.shelf.place(id);
+    let changes: [fn(&std::path::Path); 3] = [
+        |place| fs::remove_dir_all(place).unwrap(),
+        |place| fs::write(place.join("modules/CBLAPP01.so"), "x").unwrap(),
+        |place| fs::write(place.join("modules/EVIL.so"), "x").unwrap(),
+    ];
+    for change in changes {
+        change(&place);
+        // Dying anywhere on the way leaves what can be put back again.
+        for steps in 0.. {
+            let mut left: usize = steps;
+            let done = volume.deploy_while(&source, &mut |next| {
+                assert!(!matches!(next, Next::Rows(_)), "no row is written");
+                let go = if left == 0 { Go::Stop } else { Go::On };
+                left = left.saturating_sub(1);
+                go
+            });
+            match done {
+                Ok((_, ended)) => {
+                    assert_eq!(ended.state, State::Current);
+                    let told = ended.told.as_slice();
+                    // Stopped after the rename it is whole already.
+                    let known = matches!(told, [Told::Replace, Told::Current] | [Told::Current]);
+                    assert!(known, "{told:?}");
+                    break;
+                }
+                Err(Unended::Stopped) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+        Deployed::load(&volume.shelf, id).unwrap();
+        assert_eq!(volume.reopen()[&id], State::Current);
+    }
+    assert_eq!(volume.table.loaded[&id], 1);
+    // Without the file it stays as it is, and is told.
+    fs::remove_dir_all(&place).unwrap();
+    let (_, ended) = volume
+        .deploy_while(&source, &mut |next| {
+            if let Next::Step(Step::Copy { from, .. }) = next {
+                fs::write(from, "nothing").unwrap();
+            }
+            Go::On
+        })
+        .unwrap();
+    assert_eq!(ended.state, State::Current);
+    assert!(
+        matches!(ended.told.as_slice(), [Told::Unfit(Refused::NoManifest)]),
+        "{:?}",
+        ended.told
+    );
+    assert!(volume.shelf.ids().unwrap().is_empty());
 }
 
 /// Changes what lies on the shelf and tells why it is not run.

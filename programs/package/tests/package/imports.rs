@@ -44,7 +44,7 @@ fn the_counting_service_of_the_report_is_imported_unchanged() {
 #[test]
 fn the_same_source_gives_the_same_text_wherever_it_lies() {
     let text = fs::read_to_string(sources().join("CBLAPP01.cbl")).unwrap();
-    let there = written("CBLAPP01.cbl", &text);
+    let there = written("CBLAPP01.cbl", text);
     let (one, two) = (counting(), import(&request(&there.path)).unwrap());
     assert_eq!(one.source, two.source);
     let hash = Digest::of(&one.source);
@@ -54,7 +54,7 @@ fn the_same_source_gives_the_same_text_wherever_it_lies() {
 /// The compiler is asked where it has put every item, tables and redefinitions included.
 #[test]
 fn copybooks_are_found_in_folders_and_items_keep_their_places() {
-    let order = written("ORDER.cbl", &fs::read_to_string(sources().join("ORDER.cbl")).unwrap());
+    let order = written("ORDER.cbl", fs::read_to_string(sources().join("ORDER.cbl")).unwrap());
     let mut asked = request(&order.path);
     asked.form = Form::Fixed;
     asked.proof = Proof::Probed;

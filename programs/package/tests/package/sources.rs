@@ -23,7 +23,7 @@ const FIRST: u32 = 20;
 
 /// What is refused, with its lines counted from the first statement.
 fn refused(statements: &str, change: impl FnOnce(&mut Request<'_>)) -> Vec<(u32, Bypass)> {
-    let source = written("P1.cbl", &program(FILES, statements));
+    let source = written("P1.cbl", program(FILES, statements));
     let mut request = request(&source.path);
     change(&mut request);
     match import(&request) {
@@ -99,7 +99,7 @@ OUT-1.
     let without = Other { entry: "WITHOUT".to_owned(), files: Declares::None };
     let with = Other { entry: "WITHOUT".to_owned(), files: Declares::Files };
     let others = [without];
-    let source = written("P1.cbl", &program(FILES, statements));
+    let source = written("P1.cbl", program(FILES, statements));
     let mut asked = request(&source.path);
     asked.others = &others;
     let imported = import(&asked).unwrap();
@@ -112,7 +112,7 @@ OUT-1.
 
 #[test]
 fn a_commit_does_nothing_where_the_package_says_so() {
-    let source = written("P1.cbl", &program(FILES, " COMMIT.\n ROLLBACK.\n GOBACK."));
+    let source = written("P1.cbl", program(FILES, " COMMIT.\n ROLLBACK.\n GOBACK."));
     let mut asked = request(&source.path);
     asked.commits = Commits::Nothing;
     let imported = import(&asked).unwrap();
