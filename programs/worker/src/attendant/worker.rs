@@ -56,7 +56,8 @@ enum Stage {
     Greeted,
     Welcomed,
     Ready,
-    Killed,
+    /// It was killed, or has said what nobody says.
+    Unheard,
 }
 
 /// The engine's ends of a worker's pipes, and where their talk stands. When it is dropped, the
@@ -199,7 +200,7 @@ impl Worker {
 
     /// Reads once what has come, without waiting.
     pub fn fill(&mut self) -> Filled {
-        if self.stage == Stage::Killed {
+        if self.stage == Stage::Unheard {
             return Filled::Closed;
         }
         loop {
@@ -226,22 +227,22 @@ impl Worker {
     /// # Errors
     /// It said what nobody says; from then on nothing is taken.
     pub fn frame(&mut self) -> Result<Option<Frame<'_>>, Broke> {
-        if self.stage == Stage::Killed {
+        if self.stage == Stage::Unheard {
             return Ok(None);
         }
         let Self { decoder, turns, stage, .. } = self;
-        let Some(frame) = decoder.frame()? else { return Ok(None) };
+        // What comes after something wrong is not looked at.
+        let before = std::mem::replace(stage, Stage::Unheard);
+        let Some(frame) = decoder.frame()? else {
+            *stage = before;
+            return Ok(None);
+        };
         let kind = frame.kind();
-        let next = match (*stage, kind) {
+        let next = match (before, kind) {
             (Stage::Silent, Kind::Hello) => Stage::Greeted,
             (Stage::Welcomed, Kind::Ready) => Stage::Ready,
-            (Stage::Ready, Kind::Ask | Kind::Done) | (_, Kind::Failed) => *stage,
-            (
-                Stage::Silent | Stage::Greeted | Stage::Welcomed | Stage::Ready | Stage::Killed,
-                _,
-            ) => {
-                return Err(Broke::Order(kind));
-            }
+            (Stage::Ready, Kind::Ask | Kind::Done) | (_, Kind::Failed) => before,
+            (_, _) => return Err(Broke::Order(kind)),
         };
         turns.take(&frame)?;
         *stage = next;
@@ -250,7 +251,7 @@ impl Worker {
 
     /// From now on nothing that it says is taken, also not what has come already.
     pub(super) fn silence(&mut self) {
-        self.stage = Stage::Killed;
+        self.stage = Stage::Unheard;
         self.out.clear();
         self.written = 0;
     }

@@ -65,7 +65,7 @@ impl<'c> Host<'c> {
         whole.saturating_sub(self.begun.at.elapsed())
     }
 
-    /// Asks for an operation and waits; lends what came of it. One that passes a limit is not
+    /// Asks for an operation that is answered, and waits; lends what came of it. One that passes a limit is not
     /// sent: what came of it is [`Code::TooLarge`].
     pub fn ask<T>(
         &mut self,

@@ -52,6 +52,34 @@ fn what_is_of_another_turn_ends_the_call_and_its_worker() {
 }
 
 #[test]
+fn what_comes_after_something_wrong_is_not_looked_at() {
+    let mut engine = Engine::new();
+    let turns = "turn = begin()['turn']; done(turn + 1, 'x'); done(turn, 'y'); signal.pause()";
+    let order = "begin(); say({'ready': {}}); done(1, 'y'); signal.pause()";
+    let line = "begin(); os.write(1, b'nonsense\\n'); done(1, 'y'); signal.pause()";
+    for text in [turns, order, line] {
+        let mut talk = engine.ready(&python(text));
+        talk.begin(0, "", PATIENCE);
+        let until = std::time::Instant::now() + PATIENCE;
+        let first = loop {
+            let mut polled = [PollFd::new(talk.worker.hears(), PollFlags::POLLIN)];
+            poll(&mut polled, PollTimeout::try_from(PATIENCE).unwrap()).unwrap();
+            talk.worker.fill();
+            match talk.worker.frame() {
+                Ok(None) => assert!(std::time::Instant::now() < until, "{text}"),
+                Ok(Some(frame)) => panic!("{text}: {frame:?}"),
+                Err(broke) => break broke,
+            }
+        };
+        // The rest has come by now, or comes while it is looked for.
+        engine.pass(Duration::from_millis(50));
+        assert_eq!(talk.worker.fill(), Filled::Closed, "{text}: {first:?}");
+        assert_eq!(talk.worker.frame(), Ok(None), "{text}: {first:?}");
+        engine.kill(&mut talk);
+    }
+}
+
+#[test]
 fn a_library_that_writes_into_its_own_frames_ends_its_call() {
     let mut engine = Engine::new();
     let made = engine.compiled(&room().join("tests/worker/faults.c"), &[]);
