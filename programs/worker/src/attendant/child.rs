@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -15,7 +15,7 @@ use tsugi_host::enclosed::{Enclosed, Fold, Left, Order};
 use tsugi_host::request::HowEnded;
 
 use super::tail::Tail;
-use super::{End, How, Notice, Number, ring};
+use super::{End, How, Notice, Number, Tell};
 
 /// How much of one child's output is taken at a time, in bytes.
 const CHUNK: usize = 64 * 1024;
@@ -73,8 +73,7 @@ pub struct Nursery {
     fold: Fold,
     said: Receiver<Word>,
     wake: Arc<EventFd>,
-    tell: Sender<Notice>,
-    bell: Arc<EventFd>,
+    tell: Tell,
     children: Vec<Child>,
     again: Duration,
     chunk: Vec<u8>,
@@ -88,13 +87,9 @@ enum Goes {
 }
 
 impl Nursery {
-    pub fn new(
-        fold: Fold,
-        (said, wake): (Receiver<Word>, Arc<EventFd>),
-        (tell, bell): (Sender<Notice>, Arc<EventFd>),
-    ) -> Self {
+    pub fn new(fold: Fold, (said, wake): (Receiver<Word>, Arc<EventFd>), tell: Tell) -> Self {
         let (children, again, chunk) = (Vec::new(), AGAIN.0, vec![0; CHUNK]);
-        Self { fold, said, wake, tell, bell, children, again, chunk }
+        Self { fold, said, wake, tell, children, again, chunk }
     }
 
     /// Attends until it is told to end.
@@ -140,8 +135,8 @@ impl Nursery {
             }
             Err(why) => {
                 let end = End { how: How::NotStarted(why), last: Vec::new() };
-                self.say(Notice::Ended(number, end));
-                self.say(Notice::Swept(number));
+                (self.tell)(Notice::Ended(number, end));
+                (self.tell)(Notice::Swept(number));
             }
         }
     }
@@ -171,7 +166,7 @@ impl Nursery {
             }
             left == Left::Something
         });
-        seen.into_iter().for_each(|notice| self.say(notice));
+        seen.into_iter().for_each(|notice| (self.tell)(notice));
     }
 
     fn wait(&mut self) {
@@ -196,12 +191,6 @@ impl Nursery {
             // Descriptors of ours that cannot be waited for: ends would be waited for for ever.
             Err(_) => std::process::abort(),
         }
-    }
-
-    fn say(&self, notice: Notice) {
-        // Without an engine nobody wants to know.
-        self.tell.send(notice).ok();
-        ring(&self.bell);
     }
 }
 

@@ -64,50 +64,80 @@ pub enum Notice {
     Swept(Number),
 }
 
-/// Starts workers and holds them. When it is dropped, all are killed and waited for.
+/// Who is told of notices, on the attendant's thread; it does not wait there.
+pub type Tell = Box<dyn Fn(Notice) + Send>;
+
+/// Notices for who waits for descriptors: they are kept until they are asked for.
 #[derive(Debug)]
-pub struct Attendant {
-    words: Sender<Word>,
-    wake: Arc<EventFd>,
-    notices: Receiver<Notice>,
+pub struct Notices {
+    kept: Receiver<Notice>,
     bell: Arc<EventFd>,
-    kill_by: KillBy,
-    host_name: HostName,
-    thread: Option<JoinHandle<()>>,
 }
 
 /// Can be read from while there are notices.
-impl AsFd for Attendant {
+impl AsFd for Notices {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.bell.as_fd()
     }
 }
 
+impl Notices {
+    /// None yet, and who is to be told of them.
+    ///
+    /// # Errors
+    /// There is no further descriptor.
+    pub fn kept() -> io::Result<(Self, Tell)> {
+        let (keep, kept) = channel();
+        let bell = bell()?;
+        let rung = Arc::clone(&bell);
+        let tell = move |notice| {
+            // Who does not want to know any more has dropped the other end.
+            keep.send(notice).ok();
+            ring(&rung);
+        };
+        Ok((Self { kept, bell }, Box::new(tell)))
+    }
+
+    /// Those that came since the last time.
+    pub fn take(&self) -> Vec<Notice> {
+        self.bell.read().ok();
+        self.kept.try_iter().collect()
+    }
+}
+
+/// Starts workers and holds them. When it is dropped, all are killed and waited for.
+#[derive(Debug)]
+pub struct Attendant {
+    words: Sender<Word>,
+    wake: Arc<EventFd>,
+    kill_by: KillBy,
+    host_name: HostName,
+    thread: Option<JoinHandle<()>>,
+}
+
 impl Attendant {
     /// Makes the place for the workers' folders and control groups, and begins to attend. What an
-    /// earlier life has left in `dir` is removed; `name` is this engine's alone on this machine.
+    /// earlier life has left in `dir` is ended and removed; `name` is this engine's alone on this
+    /// machine.
     ///
     /// # Errors
     /// The folder cannot be made, or the thread not started.
-    pub fn begin(name: &str, dir: PathBuf) -> io::Result<Self> {
-        Self::over(Fold::claim(name, dir)?)
+    pub fn begin(name: &str, dir: PathBuf, tell: Tell) -> io::Result<Self> {
+        Self::over(Fold::claim(name, dir)?, tell)
     }
 
     /// The same over a place that was made.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn over(fold: Fold) -> io::Result<Self> {
+    pub fn over(fold: Fold, tell: Tell) -> io::Result<Self> {
         let (kill_by, host_name) = (fold.kill_by(), fold.host_name());
-        let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
-        let wake = Arc::new(EventFd::from_flags(flags)?);
-        let bell = Arc::new(EventFd::from_flags(flags)?);
+        let wake = bell()?;
         let (words, said) = channel();
-        let (tell, notices) = channel();
-        let nursery = Nursery::new(fold, (said, Arc::clone(&wake)), (tell, Arc::clone(&bell)));
+        let nursery = Nursery::new(fold, (said, Arc::clone(&wake)), tell);
         let thread = thread::Builder::new().name("attendant".to_owned());
         let thread = Some(thread.spawn(move || nursery.attend())?);
-        Ok(Self { words, wake, notices, bell, kill_by, host_name, thread })
+        Ok(Self { words, wake, kill_by, host_name, thread })
     }
 
     /// How what a worker has started is found when it is killed.
@@ -150,12 +180,6 @@ impl Attendant {
         self.say(Word::Kill(worker.number()));
     }
 
-    /// What was seen since the last time.
-    pub fn notices(&self) -> Vec<Notice> {
-        nix::unistd::read(&self.bell, &mut [0; 8]).ok();
-        self.notices.try_iter().collect()
-    }
-
     fn say(&self, word: Word) {
         if self.words.send(word).is_err() {
             // All that the thread had started was killed with it. Who holds the store would wait
@@ -187,6 +211,11 @@ fn order(spawn: &Spawn, (input, output, errors): (OwnedFd, OwnedFd, OwnedFd)) ->
         limits: spawn.limits,
         host_name: spawn.environment.node.clone(),
     }
+}
+
+fn bell() -> io::Result<Arc<EventFd>> {
+    let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+    Ok(Arc::new(EventFd::from_flags(flags)?))
 }
 
 /// A bell that rings already needs no more.

@@ -65,8 +65,8 @@ impl<'c> Host<'c> {
         whole.saturating_sub(self.begun.at.elapsed())
     }
 
-    /// Asks for an operation that is answered, and waits; lends what came of it. One that passes a limit is not
-    /// sent: what came of it is [`Code::TooLarge`].
+    /// Asks for an operation that is answered, and waits; lends what came of it. One that passes a
+    /// limit is not sent: what came of it is [`Code::TooLarge`].
     pub fn ask<T>(
         &mut self,
         slot: u16,

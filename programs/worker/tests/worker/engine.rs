@@ -16,7 +16,9 @@ use tsugi_frames::{
     Reply, Rest, Rows, Service, Trouble, Turn, Value, Versions, Welcome,
 };
 use tsugi_host::enclosed::Fold;
-use tsugi_worker::{Attendant, Broke, End, Filled, Flushed, How, Notice, Number, Spawn, Worker};
+use tsugi_worker::{
+    Attendant, Broke, End, Filled, Flushed, How, Notice, Notices, Number, Spawn, Worker,
+};
 
 /// How long anything may take that is not meant to take long.
 pub const PATIENCE: Duration = Duration::from_secs(8);
@@ -57,6 +59,7 @@ pub enum Why {
 /// An engine with its workers.
 pub struct Engine {
     pub attendant: Attendant,
+    notices: Notices,
     pub dir: TempDir,
     pub printed: BTreeMap<Number, Vec<u8>>,
     seen: Vec<Notice>,
@@ -109,8 +112,9 @@ impl Engine {
     }
 
     fn made(fold: Fold, dir: TempDir) -> Self {
-        let attendant = Attendant::over(fold).expect("a thread");
-        Self { attendant, dir, printed: BTreeMap::new(), seen: Vec::new(), last: 0 }
+        let (notices, tell) = Notices::kept().expect("a bell");
+        let attendant = Attendant::over(fold, tell).expect("a thread");
+        Self { attendant, notices, dir, printed: BTreeMap::new(), seen: Vec::new(), last: 0 }
     }
 
     /// Lets this much time pass, or less.
@@ -281,12 +285,12 @@ impl Engine {
 
     /// Waits for the attendant or one of these.
     fn wait(&mut self, polled: &[PollFd<'_>], until: Instant) {
-        let bell = self.attendant.as_fd();
+        let bell = self.notices.as_fd();
         let mut all = polled.to_vec();
         all.push(PollFd::new(bell, PollFlags::POLLIN));
         let left = until.saturating_duration_since(Instant::now());
         poll(&mut all, PollTimeout::try_from(left).expect("it fits")).ok();
-        for notice in self.attendant.notices() {
+        for notice in self.notices.take() {
             if let Notice::Printed(number, bytes) = &notice {
                 self.printed.entry(*number).or_default().extend(bytes);
             }
