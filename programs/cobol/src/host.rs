@@ -58,11 +58,12 @@ pub trait Host {
     /// The statement alone is undone.
     fn sql(&mut self, text: &str, parameters: &[Value<'_>]) -> Result<u64, Trouble<'static>>;
 
-    /// The next row of the last statement.
+    /// The next row of the last statement, which has so many columns.
     ///
     /// # Errors
-    /// What the store says; no further row is one too.
-    fn row(&mut self) -> Result<Vec<Value<'static>>, Trouble<'static>>;
+    /// What the store says; no further row is one too. With another number of columns the row is
+    /// still the next one.
+    fn row(&mut self, columns: usize) -> Result<Vec<Value<'static>>, Trouble<'static>>;
 
     /// Calls another service in the same unit of work.
     ///

@@ -237,15 +237,11 @@ extern "C" fn TSUGISQL() -> c_int {
 #[unsafe(no_mangle)]
 extern "C" fn TSUGIROW() -> c_int {
     called(c"TSUGIROW", |called, host| {
-        let columns = called.count() - 1;
+        let columns = usize::try_from(called.count() - 1).unwrap_or_default();
         let put = |row: Vec<Value<'_>>| {
-            if usize::try_from(columns) != Ok(row.len()) {
-                let text = format!("{} columns, and {columns} parameters for them", row.len());
-                return Err(trouble(Code::Mistaken, text));
-            }
             (2..).zip(&row).try_for_each(|(number, value)| called.put(number, value)).map(|()| 0)
         };
-        called.tell(host.row().and_then(put));
+        called.tell(host.row(columns).and_then(put));
     })
 }
 

@@ -16,10 +16,11 @@
 //! Modules are compiled with `-fcallfh=tsugi_file_handler` all the same: nothing else has that
 //! name, so that elsewhere such a module cannot be loaded and does not write beside the store.
 //!
-//! A binary that is to run modules has a build script of one line:
+//! A binary that is to run modules depends on this room itself, and has a build script of this:
 //!
 //! ```text
-//! println!("cargo::rustc-link-arg-bins=-Wl,--dynamic-list={}", env!("DEP_TSUGI_COBOL_LIST"));
+//! let list = std::env::var("DEP_TSUGI_COBOL_LIST").expect("tsugi-cobol is a dependency");
+//! println!("cargo::rustc-link-arg-bins=-Wl,--dynamic-list={list}");
 //! ```
 //!
 //! **Invariant:** no module is loaded in a process where one of the names does not lead here.

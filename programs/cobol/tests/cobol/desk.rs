@@ -175,7 +175,10 @@ impl Host for Desk {
         Ok(self.tables.changes())
     }
 
-    fn row(&mut self) -> Result<Vec<Value<'static>>, Trouble<'static>> {
+    fn row(&mut self, columns: usize) -> Result<Vec<Value<'static>>, Trouble<'static>> {
+        if self.rows.last().is_some_and(|row| row.len() != columns) {
+            return Err(trouble(Code::Mistaken, "another number of columns"));
+        }
         self.rows.pop().ok_or_else(|| trouble(Code::NoRow, ""))
     }
 
