@@ -120,9 +120,9 @@ impl Found {
         Ok(if self.kind == STARTED { Kept::Started(meant) } else { Kept::Unknown(meant) })
     }
 
-    /// The reply, or nothing where only a tombstone is left.
+    /// The reply, or nothing where there is none: not yet, or not any more.
     pub(crate) fn read(self) -> Result<Option<Stored>, Trouble> {
-        if self.kind == TOMBSTONE {
+        if matches!(self.kind, TOMBSTONE | STARTED | UNKNOWN) {
             return Ok(None);
         }
         let Some(ending) = Ending::read(self.kind) else {

@@ -122,6 +122,40 @@ pub(crate) const NEW_KEYED: &str = "/*tsugi*/ INSERT INTO tsugi_keyed (key, kind
     interface, digest, attempt, at, status, body, long_body) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
+/// Keeps that a call is about to act outside the store, or that it was interrupted.
+pub(crate) const START_REPLY: &str = "/*tsugi*/ INSERT INTO tsugi_reply (client, serial, kind, \
+    lowest, service, interface, digest, attempt, at, status) \
+    VALUES (?1, ?2, 1, ?3, 0, ?4, ?5, 0, ?6, 0)";
+
+pub(crate) const START_KEYED: &str = "/*tsugi*/ INSERT INTO tsugi_keyed (key, kind, service, \
+    interface, digest, attempt, at, status) VALUES (?1, 1, 0, ?2, ?3, 0, ?4, 0)";
+
+pub(crate) const INTERRUPT_REPLY: &str = "/*tsugi*/ UPDATE tsugi_reply SET kind = 6 \
+    WHERE client = ?1 AND serial = ?2 AND kind = 1";
+
+pub(crate) const INTERRUPT_KEYED: &str =
+    "/*tsugi*/ UPDATE tsugi_keyed SET kind = 6 WHERE key = ?1 AND kind = 1";
+
+/// When a store is opened no run is left that could still be at what was started.
+pub(crate) const INTERRUPT_REPLIES: &str =
+    "/*tsugi*/ UPDATE tsugi_reply SET kind = 6 WHERE kind = 1";
+
+pub(crate) const INTERRUPT_KEYS: &str = "/*tsugi*/ UPDATE tsugi_keyed SET kind = 6 WHERE kind = 1";
+
+/// What stands under an id, whether it is a reply or not: kind and content.
+pub(crate) const OPEN_REPLY: &str =
+    "/*tsugi*/ SELECT kind, digest FROM tsugi_reply WHERE client = ?1 AND serial = ?2";
+
+pub(crate) const OPEN_KEYED: &str = "/*tsugi*/ SELECT kind, digest FROM tsugi_keyed \
+    WHERE key = ?1 AND kind IN (1, 6)";
+
+/// Takes away what stands under an id without being a reply, of this kind.
+pub(crate) const DROP_OPEN_REPLY: &str = "/*tsugi*/ DELETE FROM tsugi_reply \
+    WHERE client = ?1 AND serial = ?2 AND kind = ?3";
+
+pub(crate) const DROP_OPEN_KEYED: &str =
+    "/*tsugi*/ DELETE FROM tsugi_keyed WHERE key = ?1 AND kind = ?2";
+
 /// What a reply's own *lowest* confirms; nothing higher that only memory knows.
 pub(crate) const CONFIRMED: &str = "/*tsugi*/ DELETE FROM tsugi_reply \
     WHERE client = ?1 AND serial < ?2 AND kind NOT IN (1, 6) RETURNING long_body";

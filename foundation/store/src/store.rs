@@ -30,6 +30,8 @@ pub enum Begun<'a> {
     Forgotten,
     /// Another node of the group carries it out just now.
     Running,
+    /// It acts outside the store and was interrupted: nobody knows.
+    Unknown,
 }
 
 impl fmt::Debug for Begun<'_> {
@@ -42,6 +44,7 @@ impl fmt::Debug for Begun<'_> {
             Self::Expired => f.write_str("Expired"),
             Self::Forgotten => f.write_str("Forgotten"),
             Self::Running => f.write_str("Running"),
+            Self::Unknown => f.write_str("Unknown"),
         }
     }
 }
@@ -198,6 +201,27 @@ pub trait Store {
     /// # Errors
     /// The sitting is gone.
     fn confirm(&mut self, id: &Id, at: i64) -> Result<bool, Trouble>;
+
+    /// Keeps that a call is about to act outside the store, in a commit before its program runs.
+    /// Its unit of work begins as a new one and puts its reply in the place of that. False: there
+    /// is something under its id, or it has expired, and nothing was kept.
+    ///
+    /// # Errors
+    /// The sitting is gone.
+    fn start(&mut self, call: &Call, interface: i64, at: i64) -> Result<bool, Trouble>;
+
+    /// Keeps that a call which was started is unknown. Whether it was started.
+    ///
+    /// # Errors
+    /// The sitting is gone.
+    fn interrupted(&mut self, id: &Id) -> Result<bool, Trouble>;
+
+    /// Somebody has decided what an unknown call counts as: this reply, or none, and then it may
+    /// be carried out. Whether it was unknown.
+    ///
+    /// # Errors
+    /// The sitting is gone.
+    fn resolve(&mut self, id: &Id, reply: Option<&Reply>) -> Result<bool, Trouble>;
 
     /// Takes a key out of the record by an operator's order: a later call with it is carried out.
     /// Whether there was one.

@@ -48,6 +48,15 @@ pub enum Answer {
     Refused(Refusal),
 }
 
+/// What an unknown call counts as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    /// Carried out or refused, with this reply.
+    Answered(Box<Reply>),
+    /// Not carried out: the next arrival runs it.
+    NotCarriedOut,
+}
+
 /// A service as the front knows it.
 pub(crate) type Known = (ServiceNumber, Arc<str>, Arc<dyn Equality>);
 
@@ -121,6 +130,13 @@ impl Calls {
         self.ask(Event::Forgotten(id, caller), id, caller, None).await
     }
 
+    /// An operator, or a program that resolves calls, says what an unknown call counts as.
+    pub async fn resolve(&self, id: CallId, said: Resolved) -> Answer {
+        let caller = self.caller();
+        let letter = |waiter| Letter::Resolve(id, caller, said, waiter);
+        self.send(letter, id, caller, None).await
+    }
+
     fn caller(&self) -> Caller {
         Caller(self.callers.fetch_add(1, Ordering::Relaxed))
     }
@@ -132,10 +148,20 @@ impl Calls {
         caller: Caller,
         body: Option<(Arrival, Arc<[u8]>)>,
     ) -> Answer {
+        self.send(|waiter| Letter::Ask(caller, event, waiter), id, caller, body).await
+    }
+
+    async fn send(
+        &self,
+        letter: impl FnOnce(Waiter) -> Letter,
+        id: CallId,
+        caller: Caller,
+        body: Option<(Arrival, Arc<[u8]>)>,
+    ) -> Answer {
         let (tell, told) = oneshot::channel();
         let waiter = Waiter { id, body, tell };
         let mut patience = Patience { inbox: &self.inbox, of: Some((id, caller)) };
-        if self.inbox.put(Letter::Ask(caller, event, waiter)).is_err() {
+        if self.inbox.put(letter(waiter)).is_err() {
             patience.of = None;
             return Answer::Refused(Refusal::NotOpenHere);
         }

@@ -28,7 +28,7 @@ use tsugi_service_rules::worker::pool::Worker;
 use tsugi_store::{Store, Trouble};
 use tsugi_vocabulary::Span;
 
-use crate::calls::Answer;
+use crate::calls::{Answer, Resolved};
 use crate::clock;
 use crate::fatal::{Fatal, LastWord};
 use crate::inbox::Inbox;
@@ -45,6 +45,8 @@ pub(crate) enum Letter {
     Gone(CallId, Caller),
     /// Something is heard of a worker.
     Heard(ServiceNumber, Worker, Heard),
+    /// An operator says what an unknown call counts as.
+    Resolve(CallId, Caller, Resolved, Waiter),
     /// A service is closed for this reason, or open again.
     Open(ServiceNumber, Result<(), Refusal>),
     /// The group is going to another node; running calls have so long.
@@ -105,7 +107,7 @@ impl Core {
     /// Does what can be done with the store now.
     fn advance(&mut self) -> Result<Found, Fatal> {
         match self.hall.sitting.state() {
-            State::Closed if !self.hall.small.is_empty() => {
+            State::Closed if self.hall.has_small() => {
                 self.write_small()?;
                 return Ok(Found::Work);
             }

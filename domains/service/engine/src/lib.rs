@@ -19,7 +19,7 @@ mod open;
 mod service;
 pub mod worker;
 
-pub use calls::{Answer, Asked, Calls};
+pub use calls::{Answer, Asked, Calls, Resolved};
 pub use fatal::{EXIT, Fatal, LastWord};
 pub use names::Identity;
 pub use open::{Engine, Reads, Settings};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
-use tsugi_service_rules::ground::{Effects, ServiceNumber};
+use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::{limits, sitting};
 use tsugi_store::{Id, Reader, Seen, Store, Trouble};
 use tsugi_vocabulary::{Epoch, Moment, Span};
@@ -79,7 +79,7 @@ impl Engine {
     /// Starts one on a store that is open and claimed. `last_word` is called where it cannot go on.
     ///
     /// # Errors
-    /// No thread could be started, or a service acts outside the store, which nothing keeps yet.
+    /// No thread could be started.
     pub fn start(
         store: Box<dyn Store + Send>,
         reads: Box<dyn Reads>,
@@ -87,9 +87,6 @@ impl Engine {
         settings: Settings,
         last_word: LastWord,
     ) -> std::io::Result<Self> {
-        if services.iter().any(|service| service.effects() == Effects::Outside) {
-            return Err(std::io::Error::other("a service acts outside the store"));
-        }
         let inbox = Arc::new(Inbox::new());
         let known = services.iter().map(|service| {
             let known = (service.number, service.name.clone(), service.equality.clone());

@@ -139,11 +139,12 @@ pub enum Event {
     Ended(Run, Work, u64),
     /// The answer of the call that had the turn is inserted.
     Inserted(Run),
-    /// A statement has failed: one of the program, or one of the writer itself.
+    /// A statement has failed: one of the program, or one of the writer itself; or a commit of
+    /// which the store says that nothing is durable.
     Failed(Left),
     /// The commit has returned.
     Committed,
-    /// The commit has failed, however.
+    /// The commit has failed, and what is durable is not known.
     CommitFailed,
     /// The store is to be handed over: what has ended is committed, the turn is rolled back.
     Close,

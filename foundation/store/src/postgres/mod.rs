@@ -19,7 +19,7 @@ use tsugi_vocabulary::Epoch;
 use crate::claim::{column, number};
 use crate::statement::EPOCH;
 use crate::store::{Begun, Call, Cursor, Finished, Look, Portion, Purged, Store};
-use crate::{Claim, Id, Key, Stored, Trouble, Value};
+use crate::{Claim, Id, Key, Reply, SqlError, Stored, Trouble, Value};
 use link::{Fault, Link, int};
 use record::{Claimed, Judged};
 use unit::Unit;
@@ -194,6 +194,18 @@ impl Store for Postgres {
         self.alone(Isolation::Committed, |session| session.confirmed(id, at))
     }
 
+    fn start(&mut self, _: &Call, _: i64, _: i64) -> Result<bool, Trouble> {
+        Err(not_here())
+    }
+
+    fn interrupted(&mut self, _: &Id) -> Result<bool, Trouble> {
+        Err(not_here())
+    }
+
+    fn resolve(&mut self, _: &Id, _: Option<&Reply>) -> Result<bool, Trouble> {
+        Err(not_here())
+    }
+
     fn forget(&mut self, key: &Key) -> Result<bool, Trouble> {
         self.alone(Isolation::Committed, |session| session.forgotten(key))
     }
@@ -217,6 +229,12 @@ impl Store for Postgres {
         self.wait_until_gone(ENDED_SESSION, &session)?;
         self.found(&look.id)
     }
+}
+
+/// Calls that act outside the store are not carried out on PostgreSQL yet.
+fn not_here() -> Trouble {
+    let text = "calls that act outside the store are not carried out on PostgreSQL".to_owned();
+    Trouble::Refused(SqlError { code: "0A000".to_owned(), text })
 }
 
 /// The session that had a commit, as long as it is there; asked to end.

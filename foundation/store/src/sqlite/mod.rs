@@ -6,6 +6,7 @@
 mod checkpoint;
 mod fault;
 mod open;
+mod outside;
 mod permit;
 mod purge;
 mod reader;
@@ -28,7 +29,7 @@ pub use reader::Reader;
 use crate::claim::{column, number};
 use crate::statement::EPOCH;
 use crate::store::{Begun, Call, Look, Portion, Purged, Seat, Store};
-use crate::{Claim, Content, Id, Key, SqlError, Stored, Trouble};
+use crate::{Claim, Content, Id, Key, Reply, SqlError, Stored, Trouble};
 use permit::{Permit, Whose};
 use record::Verdict;
 use unit::Unit;
@@ -311,6 +312,12 @@ impl Store for Sqlite {
                 self.plain(unit::SAVEPOINT)?;
                 return Ok(Begun::New(Box::new(Unit::new(self, call.clone(), client))));
             }
+            Verdict::Started(client) => {
+                self.plain(unit::SAVEPOINT)?;
+                let unit = Unit::new(self, call.clone(), client).started();
+                return Ok(Begun::New(Box::new(unit)));
+            }
+            Verdict::Unknown => Begun::Unknown,
             Verdict::Stored(stored) => Begun::Stored(stored),
             Verdict::Seated(seat) => Begun::Seated(seat),
             Verdict::OtherContent => Begun::OtherContent,
@@ -364,6 +371,18 @@ impl Store for Sqlite {
 
     fn confirm(&mut self, id: &Id, at: i64) -> Result<bool, Trouble> {
         Ok(self.seated(|desk| desk.confirmed(id, at))?.0)
+    }
+
+    fn start(&mut self, call: &Call, interface: i64, at: i64) -> Result<bool, Trouble> {
+        Ok(self.seated(|desk| desk.kept_start(call, interface, at))?.0)
+    }
+
+    fn interrupted(&mut self, id: &Id) -> Result<bool, Trouble> {
+        Ok(self.seated(|desk| desk.kept_interrupted(id))?.0)
+    }
+
+    fn resolve(&mut self, id: &Id, reply: Option<&Reply>) -> Result<bool, Trouble> {
+        Ok(self.seated(|desk| desk.resolved(id, reply))?.0)
     }
 
     fn forget(&mut self, key: &Key) -> Result<bool, Trouble> {

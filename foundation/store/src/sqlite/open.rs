@@ -18,7 +18,7 @@ use super::permit::{Permit, Whose};
 use super::{BEGIN, COMMIT, Faults, Reader, Sqlite, State};
 use crate::claim::{column, number};
 use crate::migrate::{Dialect, due};
-use crate::statement::{CLAIM, STEP_DONE, STEPS};
+use crate::statement::{CLAIM, INTERRUPT_KEYS, INTERRUPT_REPLIES, STEP_DONE, STEPS};
 use crate::{Claim, OpenRefused};
 
 pub(super) const FILE: &str = "store.db";
@@ -185,6 +185,10 @@ fn claimed(
     });
     if raised.map_err(told)? != 1 {
         return Err(failed(path, &"the epoch was not raised"));
+    }
+    // No run of whoever had it is left: what was started and has no end is unknown.
+    for text in [INTERRUPT_REPLIES, INTERRUPT_KEYS] {
+        run(text)?;
     }
     run(COMMIT)
 }

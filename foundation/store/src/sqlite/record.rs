@@ -15,6 +15,9 @@ use crate::{
 pub(super) enum Verdict {
     /// It was never carried out. Its client's number, where it has one.
     New(Option<i64>),
+    /// That it acts outside is kept, and it may begin. Its client's number, where it has one.
+    Started(Option<i64>),
+    Unknown,
     Stored(Stored),
     Seated(Seat),
     OtherContent,
@@ -50,12 +53,12 @@ pub(super) fn row_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Resul
 }
 
 /// A client as its row stands.
-struct Known {
-    no: i64,
+pub(super) struct Known {
+    pub(super) no: i64,
     watermark: i64,
 }
 
-fn known(connection: &Connection, client: &Client) -> rusqlite::Result<Option<Known>> {
+pub(super) fn known(connection: &Connection, client: &Client) -> rusqlite::Result<Option<Known>> {
     let mut row = connection.prepare_cached(sql::CLIENT)?;
     let values = params![client.identity, client.name, client.incarnation];
     let read = |row: &rusqlite::Row<'_>| {
@@ -142,8 +145,15 @@ fn floor(connection: &Connection, client: &Client) -> rusqlite::Result<Option<i6
     floor.query_row(values, |row| row.get(0)).optional()
 }
 
-fn judged(stored: Stored, content: Content) -> Verdict {
-    if stored.content == content { Verdict::Stored(stored) } else { Verdict::OtherContent }
+/// What a row says to a call of this content; `gone` where its reply is no longer kept.
+fn judged(kept: Kept, content: Content, client: Option<i64>, gone: Verdict) -> Verdict {
+    match kept {
+        Kept::Final(stored) if stored.content == content => Verdict::Stored(stored),
+        Kept::Started(meant) if meant.content == content => Verdict::Started(client),
+        Kept::Unknown(meant) if meant.content == content => Verdict::Unknown,
+        Kept::Final(_) | Kept::Started(_) | Kept::Unknown(_) => Verdict::OtherContent,
+        Kept::Tombstone | Kept::Nothing => gone,
+    }
 }
 
 impl Sqlite {
@@ -154,8 +164,8 @@ impl Sqlite {
                 let Some(found) = self.ours(|connection| by_key(connection, key))? else {
                     return Ok(Verdict::New(None));
                 };
-                let stored = self.readable(found)?;
-                Ok(stored.map_or(Verdict::Forgotten, |stored| judged(stored, call.content)))
+                let kept = self.readable(found)?;
+                Ok(judged(kept, call.content, None, Verdict::Forgotten))
             }
             Id::Serial(serial) => self.verdict_on_serial(serial, call.content),
         }
@@ -171,16 +181,16 @@ impl Sqlite {
         let row = self.ours(|connection| by_serial(connection, known.no, serial.serial()))?;
         match row {
             Some(found) => {
-                let stored = self.readable(found)?;
-                Ok(stored.map_or(Verdict::Expired, |stored| judged(stored, content)))
+                let kept = self.readable(found)?;
+                Ok(judged(kept, content, Some(known.no), Verdict::Expired))
             }
             None if serial.serial() <= known.watermark => Ok(Verdict::Expired),
             None => Ok(Verdict::New(Some(known.no))),
         }
     }
 
-    fn readable(&mut self, found: Found) -> Result<Option<Stored>, Trouble> {
-        found.read().inspect_err(|unreadable| {
+    fn readable(&mut self, found: Found) -> Result<Kept, Trouble> {
+        found.kept().inspect_err(|unreadable| {
             self.state = State::Broken(unreadable.to_string());
         })
     }
@@ -244,7 +254,7 @@ impl Sqlite {
         Ok(())
     }
 
-    fn new_client(&mut self, client: &Client, at: i64) -> Result<i64, Trouble> {
+    pub(super) fn new_client(&mut self, client: &Client, at: i64) -> Result<i64, Trouble> {
         self.ours(|connection| {
             let mut new = connection.prepare_cached(sql::NEW_CLIENT)?;
             let values = params![client.identity, client.name, client.incarnation, at];

@@ -15,7 +15,16 @@ pub(super) struct Unit<'a> {
     desk: &'a mut Sqlite,
     call: Call,
     client: Option<i64>,
+    /// Whether its reply takes the place of the row that says that it was started.
+    begins: Begins,
     ended: bool,
+}
+
+/// What is under the id of a unit when it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begins {
+    New,
+    Started,
 }
 
 struct Inner<'a> {
@@ -25,7 +34,13 @@ struct Inner<'a> {
 
 impl<'a> Unit<'a> {
     pub(super) fn new(desk: &'a mut Sqlite, call: Call, client: Option<i64>) -> Self {
-        Self { desk, call, client, ended: false }
+        Self { desk, call, client, begins: Begins::New, ended: false }
+    }
+
+    /// That it would begin is kept, because it acts outside.
+    pub(super) fn started(mut self) -> Self {
+        self.begins = Begins::Started;
+        self
     }
 }
 
@@ -116,6 +131,9 @@ impl Work for Unit<'_> {
     fn finish(mut self: Box<Self>, reply: &Reply) -> Result<Finished, Trouble> {
         self.desk.standing()?;
         let (call, client) = (self.call.clone(), self.client);
+        if self.begins == Begins::Started {
+            self.desk.drop_started(&call.id)?;
+        }
         self.desk.write_reply((&call, client), reply)?;
         self.desk.release()?;
         self.ended = true;

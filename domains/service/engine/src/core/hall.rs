@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tsugi_service_rules::call::{
-    self, Alone, Attempt, Caller, Change, Event, Interruption, Order, Table, Work,
+    self, Alone, Attempt, Caller, Change, Event, Interruption, Order, Resolution, Table, Work,
 };
 use tsugi_service_rules::ground::{self, Ground, ServiceNumber};
 use tsugi_service_rules::id::{CallId, InterfaceNumber};
@@ -13,11 +13,12 @@ use tsugi_service_rules::sitting::{self, Run, Sitting};
 use tsugi_service_rules::stored::{self, Stored};
 use tsugi_service_rules::worker::{life, pool};
 use tsugi_store::Reply;
+use tsugi_vocabulary::Moment;
 
 use super::pools::{Desk, Ended, Word};
 use super::small::Small;
 use super::{Letter, Waiter, earliest};
-use crate::calls::Answer;
+use crate::calls::{Answer, Resolved};
 use crate::clock;
 use crate::fatal::Fatal;
 use crate::inbox::Inbox;
@@ -72,6 +73,8 @@ pub(super) struct Hall {
     pub(super) rolled_back: Option<Run>,
     pub(super) kept: Option<Kept>,
     pub(super) small: VecDeque<Small>,
+    /// Before this moment nothing small is written again.
+    pub(super) small_after: Moment,
     /// Nothing is pending any more, and the group moves.
     pub(super) drained: bool,
     /// Nothing is open in the store any more, and nothing will be.
@@ -116,6 +119,7 @@ impl Hall {
             rolled_back: None,
             kept: None,
             small: VecDeque::new(),
+            small_after: Moment(0),
             drained: false,
             closed: false,
             fatal: None,
@@ -130,7 +134,7 @@ impl Hall {
         }
         self.hear_links();
         let now = clock::now();
-        let due = |at: Option<tsugi_vocabulary::Moment>| at.is_some_and(|at| at <= now);
+        let due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
         if due(self.table.wake_at()) {
             self.todo.push_back(Todo::Table(Event::Woken));
         }
@@ -161,6 +165,19 @@ impl Hall {
                 }
                 self.todo.push_back(Todo::Table(Event::Woken));
             }
+            Letter::Resolve(id, caller, said, waiter) => {
+                let said = match said {
+                    Resolved::NotCarriedOut => Resolution::NotCarriedOut,
+                    Resolved::Answered(reply) => {
+                        let ending = super::seen::read(reply.ending);
+                        let bytes = self.number(*reply);
+                        Resolution::Answered(stored::Reply { ending, bytes })
+                    }
+                };
+                self.asking.insert((id, caller));
+                self.callers.insert(caller, waiter);
+                self.todo.push_back(Todo::Table(Event::Resolved(id, caller, said)));
+            }
             Letter::Move(grace) => self.todo.push_back(Todo::Table(Event::MoveBegan(grace))),
         }
     }
@@ -190,7 +207,7 @@ impl Hall {
             if room && let Some(run) = desk.held.pop_front() {
                 let give = pool::Event::Give(run, pool::Origin::Queue);
                 self.todo.push_back(Todo::Pool(*number, give));
-            } else if room && self.table.is_wanted(*number) {
+            } else if room && !desk.starting && self.table.is_wanted(*number) {
                 self.todo.push_back(Todo::Table(Event::Room(*number)));
             }
         }
@@ -203,6 +220,11 @@ impl Hall {
         orders
     }
 
+    /// Whether something small is to be written now.
+    pub(super) fn has_small(&self) -> bool {
+        !self.small.is_empty() && self.small_after <= clock::now()
+    }
+
     /// Whether the sitting wants to be woken now.
     pub(super) fn is_due(&self) -> bool {
         self.sitting.wake_at().is_some_and(|at| at <= clock::now())
@@ -211,7 +233,8 @@ impl Hall {
     /// Waits for a letter, a worker or a timer.
     pub(super) fn wait(&self) {
         let pools = self.desks.values().filter_map(|desk| desk.pool.wake_at());
-        let own = [self.table.wake_at(), self.sitting.wake_at()];
+        let small = (!self.small.is_empty()).then_some(self.small_after);
+        let own = [self.table.wake_at(), self.sitting.wake_at(), small];
         let until = earliest(own.into_iter().flatten().chain(pools));
         let speaks = |desk: &Desk, worker| !desk.ended.contains(worker);
         let links = self
@@ -283,10 +306,14 @@ impl Hall {
             }
             Order::Answer(caller, _, answer) => self.answer(caller, answer),
             Order::Decode(caller, id, interface) => self.decode(caller, id, interface),
-            // No service that acts outside the store is taken in.
-            Order::Start { id, .. } | Order::KeepUnknown(id) => {
-                self.fail(Fatal::Impossible(format!("{id} acts outside the store")));
+            Order::Start { id, attempt, content } => {
+                let service = self.table.asks(id).map(|asks| asks.service);
+                if let Some(desk) = service.and_then(|number| self.desks.get_mut(&number)) {
+                    desk.starting = true;
+                }
+                self.small.push_back(Small::Start(id, attempt, content));
             }
+            Order::KeepUnknown(id) => self.small.push_back(Small::Unknown(id)),
             Order::Run(id, attempt, alone) => self.run(id, attempt, alone),
             Order::Keep { reply, work, .. } => self.kept = Some(Kept { reply, work }),
             Order::GiveUp(id, attempt) => self.give_up(id, attempt),

@@ -26,6 +26,8 @@ pub(super) struct Desk {
     pub(super) links: BTreeMap<Worker, Box<dyn Link>>,
     /// Those that have ended: what somebody else says over their way is not theirs.
     pub(super) ended: BTreeSet<Worker>,
+    /// That a call will act outside the store is being made durable: it will need room.
+    pub(super) starting: bool,
     /// Runs that are to be given to a worker.
     pub(super) held: VecDeque<Run>,
 }
@@ -62,6 +64,7 @@ impl Desk {
             call_ms: u32::try_from(call).unwrap_or(u32::MAX),
             links: BTreeMap::new(),
             ended: BTreeSet::new(),
+            starting: false,
             held: VecDeque::new(),
         }
     }
@@ -180,6 +183,13 @@ impl Hall {
                 let words = format!("{why:?}, {exit:?}");
                 if let Some(ground) = self.grounds.get_mut(&service) {
                     ground.open = Err(pool::refusal(why, words));
+                }
+                // What was started and has no worker has none any more.
+                let desk = self.desks.get_mut(&service);
+                let held: Vec<Run> =
+                    desk.map(|desk| desk.held.drain(..).collect()).unwrap_or_default();
+                for run in held {
+                    self.interrupt(run, Interruption::NotAtFault);
                 }
                 let woken = tsugi_service_rules::call::Event::Woken;
                 self.todo.push_back(Todo::Table(woken));

@@ -60,7 +60,7 @@ fn content(meant: Meant) -> Content {
     Content { interface, digest: meant.content.0 }
 }
 
-fn read(ending: store::Ending) -> Ending {
+pub(super) fn read(ending: store::Ending) -> Ending {
     match ending {
         store::Ending::Done => Ending::Done,
         store::Ending::Refused => Ending::Refused,

@@ -1,18 +1,27 @@
 //! What is written beside the calls, while no sitting is open: what is confirmed, forgotten,
-//! started, unknown. What waits is one commit.
+//! resolved, started, unknown. What waits is one commit.
 
-use tsugi_service_rules::call::{Caller, Change, Event};
-use tsugi_service_rules::id::{CallId, Serial};
-use tsugi_store::{Id, Trouble};
+use tsugi_service_rules::call::{Attempt, Caller, Change, Event, Interruption, Resolution};
+use tsugi_service_rules::id::{CallId, Content, Serial};
+use tsugi_service_rules::sitting::Left;
+use tsugi_store::{self as store, Id, Trouble};
+use tsugi_vocabulary::Span;
 
+use super::hall::Todo;
 use super::{Core, left};
 use crate::clock;
-use crate::core::hall::Todo;
 use crate::fatal::Fatal;
 use crate::names;
 
+/// How long is waited before what the store did not take is written again.
+const PAUSE: Span = Span::millis(100);
+
 /// Something small that is written.
 pub(super) enum Small {
+    /// A call will act outside the store.
+    Start(CallId, Attempt, Content),
+    /// A call that acts outside the store was interrupted.
+    Unknown(CallId),
     /// What is kept is changed.
     Change(CallId, Caller, Change),
 }
@@ -20,39 +29,106 @@ pub(super) enum Small {
 impl Core {
     /// Writes all that waits, as one commit, and tells what is durable.
     pub(super) fn write_small(&mut self) -> Result<(), Fatal> {
-        let mut events = Vec::new();
-        for small in std::mem::take(&mut self.hall.small) {
+        let all: Vec<Small> = self.hall.small.drain(..).collect();
+        let mut kept = Vec::with_capacity(all.len());
+        for small in &all {
             match self.write_one(small) {
-                Ok(event) => events.push(event),
-                Err(trouble) => {
-                    left(trouble)?;
-                    return Err(Fatal::Broken("what is kept could not be changed".to_owned()));
-                }
+                Ok(written) => kept.push(written),
+                Err(trouble) => return self.not_written(all, trouble),
             }
         }
         if let Err(trouble) = self.store.commit() {
-            left(trouble)?;
-            return Err(Fatal::Broken("what is kept could not be changed".to_owned()));
+            return self.not_written(all, trouble);
         }
-        self.hall.todo.extend(events.into_iter().map(Todo::Table));
+        for (small, written) in all.iter().zip(kept) {
+            self.hall.on_written(small, written);
+        }
         self.hall.settle()
     }
 
-    fn write_one(&mut self, small: Small) -> Result<Event, Trouble> {
-        match small {
-            Small::Change(id, caller, change) => {
-                let of = names::stored(id, Serial::FIRST);
-                match (change, &of) {
-                    (Change::Forget, Id::Key(key)) => {
-                        self.store.forget(key)?;
-                    }
-                    (Change::Confirm, _) => {
-                        self.store.confirm(&of, clock::wall_ms())?;
-                    }
-                    (Change::Forget | Change::Resolve(_), _) => {}
+    /// Nothing of it is kept. What has not begun is told so, the rest is written a little later.
+    fn not_written(&mut self, all: Vec<Small>, trouble: Trouble) -> Result<(), Fatal> {
+        let why = trouble.to_string();
+        let left = left(trouble)?;
+        self.abandon()?;
+        for small in all {
+            match (small, left) {
+                (Small::Start(id, attempt, _), _) => {
+                    self.hall.start_over(id);
+                    let why = match left {
+                        Left::Full => Interruption::StoreFull(why.clone()),
+                        Left::Savepoint | Left::Nothing => Interruption::SittingGone,
+                    };
+                    self.hall.todo.push_back(Todo::Table(Event::Interrupted(id, attempt, why)));
                 }
-                Ok(Event::Kept(id, caller, change))
+                (later, _) => self.hall.small.push_back(later),
             }
+        }
+        self.hall.small_after = clock::now() + PAUSE;
+        self.hall.settle()
+    }
+
+    /// Whether there was what is written about.
+    fn write_one(&mut self, small: &Small) -> Result<bool, Trouble> {
+        let at = clock::wall_ms();
+        match small {
+            Small::Start(id, _, content) => {
+                let lowest = self.hall.table.asks(*id).map_or(Serial::FIRST, |asks| asks.lowest);
+                let of = names::stored(*id, lowest);
+                let call = store::Call { id: of, content: store::Content(content.digest) };
+                self.store.start(&call, i64::from(content.interface.0), at)
+            }
+            Small::Unknown(id) => self.store.interrupted(&names::stored(*id, Serial::FIRST)),
+            Small::Change(id, _, change) => {
+                let of = names::stored(*id, Serial::FIRST);
+                match (change, &of) {
+                    (Change::Forget, Id::Key(key)) => self.store.forget(key),
+                    // Only a key is forgotten.
+                    (Change::Forget, Id::Serial(_)) => Ok(false),
+                    (Change::Confirm, _) => self.store.confirm(&of, at),
+                    (Change::Resolve(Resolution::NotCarriedOut), _) => {
+                        self.store.resolve(&of, None)
+                    }
+                    (Change::Resolve(Resolution::Answered(reply)), _) => {
+                        let bytes = self.hall.replies.get(&reply.bytes).cloned();
+                        self.store.resolve(&of, bytes.as_deref())
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl super::hall::Hall {
+    /// It is durable, or there was nothing that it could be written about.
+    fn on_written(&mut self, small: &Small, written: bool) {
+        match small {
+            Small::Start(id, attempt, _) => {
+                self.start_over(*id);
+                if written {
+                    self.todo.push_back(Todo::Table(Event::StartKept(*id)));
+                } else if let Some((stored, row)) = self.seen(*id) {
+                    let taken = Event::Taken(*id, *attempt, stored, row);
+                    self.todo.push_back(Todo::Table(taken));
+                }
+            }
+            Small::Unknown(id) => self.todo.push_back(Todo::Table(Event::UnknownKept(*id))),
+            Small::Change(id, caller, change) => {
+                self.todo.push_back(Todo::Table(Event::Kept(*id, *caller, *change)));
+                if let Change::Resolve(Resolution::Answered(reply)) = change {
+                    self.replies.remove(&reply.bytes);
+                }
+            }
+        }
+    }
+
+    /// That a call will act outside is not being made durable any more.
+    fn start_over(&mut self, id: CallId) {
+        let service = self.table.asks(id).map(|asks| asks.service);
+        match service.and_then(|number| self.desks.get_mut(&number)) {
+            Some(desk) => desk.starting = false,
+            // It has left the table meanwhile: whoever is starting says so again.
+            None => self.desks.values_mut().for_each(|desk| desk.starting = false),
         }
     }
 }

@@ -4,5 +4,6 @@
 
 mod calls;
 mod killed;
+mod outside;
 mod support;
 mod workers;

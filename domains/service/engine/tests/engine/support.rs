@@ -20,8 +20,8 @@ use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
 use tsugi_service_rules::worker::pool;
 use tsugi_store::suite;
 use tsugi_store::{
-    Begun, Call, Id, Key, Look, Op, OpenRefused, Portion, Purged, Sqlite, Store, Stored, Trouble,
-    Value,
+    Begun, Call, Id, Key, Look, Op, OpenRefused, Portion, Purged, Reply, Sqlite, Store, Stored,
+    Trouble, Value,
 };
 use tsugi_vocabulary::{Epoch, Span};
 
@@ -110,6 +110,18 @@ impl Store for Watched {
 
     fn confirm(&mut self, id: &Id, at: i64) -> Result<bool, Trouble> {
         self.store.confirm(id, at)
+    }
+
+    fn start(&mut self, call: &Call, interface: i64, at: i64) -> Result<bool, Trouble> {
+        self.store.start(call, interface, at)
+    }
+
+    fn interrupted(&mut self, id: &Id) -> Result<bool, Trouble> {
+        self.store.interrupted(id)
+    }
+
+    fn resolve(&mut self, id: &Id, reply: Option<&Reply>) -> Result<bool, Trouble> {
+        self.store.resolve(id, reply)
     }
 
     fn forget(&mut self, key: &Key) -> Result<bool, Trouble> {

@@ -37,11 +37,14 @@ impl Sitting {
             }
             (State::Collecting { .. }, Left::Nothing) => self.lose(Vec::new(), None, out),
             (State::Collecting { .. }, Left::Full) => self.full(None, out),
-            // A commit that fails is told as such; where nothing is open nothing is lost.
-            (
-                State::Closed | State::Committing | State::Over,
-                Left::Savepoint | Left::Full | Left::Nothing,
-            ) => {}
+            // A commit of which the store knows that nothing is durable; one of which nobody
+            // does is told as such.
+            (State::Committing, Left::Full) => self.full(None, out),
+            (State::Committing, Left::Savepoint | Left::Nothing) => {
+                self.lose(Vec::new(), None, out);
+            }
+            // Where nothing is open nothing is lost.
+            (State::Closed | State::Over, Left::Savepoint | Left::Full | Left::Nothing) => {}
         }
     }
 
