@@ -108,7 +108,8 @@ pub enum Next<'a> {
     Rows(Order),
 }
 
-/// Carries out what is ordered for packages.
+/// Carries out what is ordered for packages, one after the other: whoever has the store has the
+/// shelf beside it, and nobody else writes there.
 pub struct Deployment<'a> {
     /// Where they lie.
     pub shelf: &'a Shelf,

@@ -233,6 +233,8 @@ pub enum Named {
     Service,
     /// A file.
     File,
+    /// The file that data are loaded into: there are data for it twice.
+    Data,
 }
 
 /// A call of the system that failed. What was there before is still there.

@@ -106,12 +106,12 @@ impl Shelf {
         read().map_err(Failed::at(Doing::Read, &self.folder))
     }
 
-    /// Copies the file of a package, under a name that is not final.
+    /// Copies the file of a package, under a name that is not final. What was left of an earlier
+    /// try is taken away before, by [`Shelf::deleting`].
     #[must_use]
     pub fn copying(&self, id: Digest, source: &Path) -> Vec<Step> {
         let coming = self.place_of(id, COMING);
         vec![
-            Step::Clear(coming.clone()),
             Step::MakeFolder(coming.clone()),
             Step::Copy { from: source.to_owned(), to: coming.join(PACKAGE) },
             Step::Sync(coming),

@@ -143,7 +143,8 @@ impl<'a> Compiler<'a> {
         // Its literals say nothing of places: what the code page does not have stays as it is.
         let page = self.request.code_page;
         let program = page.encode(program).unwrap_or_else(|_| program.as_bytes().to_vec());
-        self.put("tsugi-probe.cbl", driver.as_bytes())?;
+        // No source can have that name.
+        self.put("+driver.cbl", driver.as_bytes())?;
         self.put(&program_file, &program)?;
         let dialect: Dialect = self.request.dialect;
         let options = [
@@ -152,8 +153,8 @@ impl<'a> Compiler<'a> {
             "-w".into(),
             dialect.option().into(),
             "-o".into(),
-            PathBuf::from("tsugi-probe"),
-            "tsugi-probe.cbl".into(),
+            PathBuf::from("+driver"),
+            "+driver.cbl".into(),
             program_file.into(),
         ];
         let said = self.run(&self.path, &options, self.folder.path())?;
@@ -162,7 +163,7 @@ impl<'a> Compiler<'a> {
             let phase = Phase::CompileProbe;
             return Err(NotImported::Refused { phase, says: said.errors });
         }
-        let probe = self.folder.path().join("tsugi-probe");
+        let probe = self.folder.path().join("+driver");
         let said = self.run(&probe, &[], self.folder.path())?;
         over(&said, Phase::RunProbe)?;
         Ok(said)

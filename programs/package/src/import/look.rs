@@ -96,6 +96,8 @@ pub enum Effect {
         /// Where.
         upon: String,
     },
+    /// The environment is changed: for later calls of the same worker as well.
+    SetsEnvironment,
     /// A file is a device.
     Device {
         /// The file as the source calls it.
@@ -255,6 +257,9 @@ impl Look<'_> {
                 let log = ["CONSOLE", "SYSOUT", "SYSERR", "STDOUT", "STDERR", "SYSLIST", "CRT"];
                 let elsewhere = !log.contains(&upon.as_str());
                 elsewhere.then_some(Found::Effect(Effect::Displays { upon }))
+            }
+            "SET" if rest.first().and_then(Token::word) == Some("ENVIRONMENT") => {
+                Some(Found::Effect(Effect::SetsEnvironment))
             }
             "STOP" if rest.first().and_then(Token::word) == Some("RUN") => {
                 Some(Found::Effect(Effect::Stops))

@@ -73,8 +73,9 @@ impl Manifest {
         let services = self.services.iter().map(|service| (Named::Service, &service.name));
         let files = self.files.iter().map(|file| (Named::File, &file.name));
         let mut seen: Vec<(Named, &str)> = Vec::new();
+        let data = self.data.iter().map(|data| (Named::Data, &data.file));
         let package = std::iter::once((Named::Package, &self.name));
-        for (what, name) in package.chain(modules).chain(services).chain(files) {
+        for (what, name) in package.chain(modules).chain(services).chain(files).chain(data) {
             if !is_name(name) || seen.contains(&(what, name)) {
                 return Err(Refused::Name { what, name: name.clone() });
             }

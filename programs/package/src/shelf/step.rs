@@ -71,7 +71,10 @@ impl Step {
                 _ => Ok(()),
             },
             Self::MakeFolder(folder) => {
-                Ok(fs::create_dir(folder).map_err(Failed::at(Doing::MakeFolder, folder))?)
+                // Workers have a user of their own, and read what is in it.
+                let mode = fs::Permissions::from_mode(0o755);
+                let made = fs::create_dir(folder).and_then(|()| fs::set_permissions(folder, mode));
+                Ok(made.map_err(Failed::at(Doing::MakeFolder, folder))?)
             }
             Self::Copy { from, to } => copy(from, to),
             Self::Unpack { from, at, part, mode, to } => unpack((from, *at), part, (to, *mode)),

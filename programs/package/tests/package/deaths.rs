@@ -91,7 +91,12 @@ fn an_old_package_that_is_taken_away_is_never_half_there() {
             let (one, two) = (volume.source("one"), volume.source("two"));
             let (first, _) = volume.deploy(&one).unwrap();
             volume.deploy(&two).unwrap();
-            let mut go = dies(steps, death);
+            let (mut death, place) = (dies(steps, death), volume.shelf.place(first));
+            let mut go = |next: Next<'_>| {
+                let emptied = matches!(next, Next::Step(Step::Clear(path)) if *path == place);
+                assert!(!emptied, "it is emptied under its final name");
+                death(next)
+            };
             let done = volume.deployment(&mut go).on(first, State::Former, Event::Old);
             let states = volume.reopen();
             let state = states.get(&first).copied().unwrap_or_default();
@@ -101,7 +106,7 @@ fn an_old_package_that_is_taken_away_is_never_half_there() {
                 break;
             }
             let expected = if steps == 0 { State::Former } else { State::Absent };
-            assert_eq!(state, expected, "{death:?} {steps}");
+            assert_eq!(state, expected, "{steps}");
         }
     }
 }

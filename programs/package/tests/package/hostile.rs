@@ -302,6 +302,10 @@ fn a_path_that_is_both_a_part_and_a_folder_is_refused() {
     assert_eq!(manifest.check(), Err(Refused::Order { path: named("commands/echo") }));
     manifest.parts[0] = manifest.parts[1].clone();
     assert_eq!(manifest.check(), Err(Refused::SamePath { path: named("commands/echo") }));
+    let mut manifest = Manifest::read(&entries()[0].bytes).unwrap();
+    manifest.data.push(manifest.data[0].clone());
+    let name = named("APPFILE01");
+    assert_eq!(manifest.check(), Err(Refused::Name { what: Named::Data, name }));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use tsugi_package::Digest;
@@ -11,11 +12,12 @@ use tsugi_package::interface;
 use tsugi_package::manifest::{Dialect, File, Organization, Presence};
 use tsugi_package::module::{NoModule, Object, seal};
 use tsugi_record::Conversion;
-use tsugi_record::code_page::CodePage;
+use tsugi_record::code_page::{CodePage, Wave};
 use tsugi_record::refused::Why;
 use tsugi_record::source::Form;
 
 use super::compiled::{counting, elsewhere, imported, program, request, sources, written};
+use super::interfaces::golden;
 
 #[test]
 fn the_counting_service_of_the_report_is_imported_unchanged() {
@@ -35,6 +37,9 @@ fn the_counting_service_of_the_report_is_imported_unchanged() {
     assert_eq!(effects, [(26, calls), (36, accepts("DATE")), (37, accepts("TIME"))]);
     assert!(imported.warnings.contains("PROGRAM-ID header missing"), "{}", imported.warnings);
     assert!(imported.source.starts_with(b"#line 1 \"CBLAPP01.cbl\"\n"));
+    let conversion = Conversion::of(CodePage::ShiftJis);
+    let interface = interface::written("CBLAPP01", &imported.interface, &conversion);
+    golden("CBLAPP01.toml", &interface);
     let object = Object::read(&imported.object).unwrap();
     object.reaches_only_the_handler("CBLAPP01").unwrap();
     object.is_sealed(&imported.module, Digest::of(&imported.source)).unwrap();
@@ -86,6 +91,49 @@ fn every_dialect_and_a_name_in_quotes_are_proved_by_the_compiler() {
         assert_eq!(imported.module.dialect, dialect);
         assert_eq!(imported.files, []);
     }
+}
+
+/// What is compiled is the expanded source: a literal that goes on in the next line, what stands
+/// behind column 72, a copybook with other names and a text in Shift_JIS stay what they are.
+#[test]
+fn what_was_imported_does_what_its_source_does() {
+    let text = "       IDENTIFICATION DIVISION.
+       PROGRAM-ID. P1.
+       DATA DIVISION.
+       WORKING-STORAGE SECTION.
+           COPY PIECE REPLACING ==:X:== BY ==WN==.
+       PROCEDURE DIVISION.
+           MOVE \"A LITERAL THAT GOES ON IN THE NEXT LINE, WITH SPACES     BEHIND\"
+           TO WN-TEXT.
+           DISPLAY \"[\" WN-TEXT \"]\".                                      COMMENT
+           DISPLAY \"CONTINUED HERE AND ON THE FOLLOWING LINE, UP TO ITS
+      -    \"OWN END\".
+           DISPLAY \"\u{8868}\u{793a}\" WN-NUMBER.
+           GOBACK.
+";
+    let text = text.replace("SPACES     BEHIND", "ONE");
+    let source = written("P1.cbl", CodePage::ShiftJis.encode(&text).unwrap());
+    let folder = source.path.parent().unwrap().to_owned();
+    let piece = "       01 :X:-TEXT PIC X(60).\n       01 :X:-NUMBER PIC 9(3) VALUE 42.\n";
+    fs::write(folder.join("PIECE.cpy"), piece).unwrap();
+    let mut asked = request(&source.path);
+    asked.form = Form::Fixed;
+    let imported = import(&asked).unwrap();
+    let run = |folder: &std::path::Path| {
+        let mut command = Command::new("cobcrun");
+        let run = command.arg("P1").env("COB_LIBRARY_PATH", folder).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        run.stdout
+    };
+    let mut plain = Command::new("cobc");
+    plain.args(["-m", "-fixed", "-std=mf", "-w", "P1.cbl"]).current_dir(&folder);
+    assert!(plain.status().unwrap().success());
+    let expected = run(&folder);
+    let ours = tempfile::tempdir().unwrap();
+    fs::write(ours.path().join("P1.so"), &imported.object).unwrap();
+    assert_eq!(run(ours.path()), expected);
+    let expected = CodePage::ShiftJis.decode(&expected, Wave::Microsoft).unwrap();
+    assert!(expected.contains("\u{8868}\u{793a}042"), "{expected}");
 }
 
 /// Names and texts in Japanese: the compiler gets the bytes that somebody has typed.

@@ -22,7 +22,10 @@ fn a_package_is_deployed_once_and_told_current_by_the_other_node() {
     assert_eq!(fs::read(&command).unwrap(), b"#!/bin/sh\necho one\n");
     assert_eq!(fs::metadata(&command).unwrap().permissions().mode() & 0o7777, 0o755);
     let data = volume.shelf.place(id).join("data/APPFILE01");
-    assert_eq!(fs::metadata(data).unwrap().permissions().mode() & 0o7777, 0o644);
+    assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o7777, 0o644);
+    for folder in [volume.shelf.place(id), data.parent().unwrap().to_owned()] {
+        assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o7777, 0o755);
+    }
     // The other node has the volume now: nothing is written again.
     let mut steps = 0;
     let again = volume.deploy_while(&source, &mut |_| {

@@ -145,6 +145,7 @@ WORKING-STORAGE SECTION.
  CALL WN.
  CALL \"CBL_OC_NANOSLEEP\" USING WN.
  CALL STATIC \"puts\" USING WN.
+ SET ENVIRONMENT \"DD_X\" TO WN.
  IF WN = SPACES STOP RUN.
  GOBACK.";
     let imported = imported(&program(files, statements)).unwrap();
@@ -162,7 +163,8 @@ WORKING-STORAGE SECTION.
         (24, Effect::CallsByItem { item: text("WN") }),
         (25, Effect::CallsFunction { name: text("CBL_OC_NANOSLEEP") }),
         (26, Effect::Calls { name: text("puts") }),
-        (27, Effect::Stops),
+        (27, Effect::SetsEnvironment),
+        (28, Effect::Stops),
     ];
     assert_eq!(seen, expected);
     assert_eq!(imported.files, []);
