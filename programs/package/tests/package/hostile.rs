@@ -277,6 +277,39 @@ fn a_manifest_that_contradicts_itself_is_refused() {
     }
 }
 
+#[test]
+fn more_than_a_package_holds_is_refused() {
+    let whole = Manifest::read(&entries()[0].bytes).unwrap();
+    let refused = |change: &dyn Fn(&mut Manifest)| {
+        let mut manifest = whole.clone();
+        change(&mut manifest);
+        match manifest.check() {
+            Err(Refused::TooLarge { what, found, most }) => (what, found, most),
+            other => panic!("{other:?}"),
+        }
+    };
+    let parts = refused(&|manifest| manifest.parts = vec![manifest.parts[0].clone(); 1001]);
+    assert_eq!(parts, (Measure::Parts, 1001, 1000));
+    let services = refused(&|manifest| {
+        manifest.services = vec![manifest.services[0].clone(); 201];
+    });
+    assert_eq!(services, (Measure::Named, 201, 200));
+    let programs = refused(&|manifest| {
+        manifest.parts = vec![manifest.parts[0].clone(); 5];
+        manifest.parts.iter_mut().for_each(|part| part.bytes = 64 << 20);
+    });
+    assert_eq!(programs, (Measure::Programs, 5 * (64 << 20), 256 << 20));
+    let data = refused(&|manifest| manifest.parts[1].bytes = (4 << 30) + 1);
+    assert_eq!(data, (Measure::Part, (4 << 30) + 1, 4 << 30));
+    let package = refused(&|manifest| {
+        manifest.parts = vec![manifest.parts[1].clone(); 3];
+        manifest.parts.iter_mut().for_each(|part| part.bytes = 4 << 30);
+    });
+    assert_eq!(package, (Measure::Package, 12 << 30, 8 << 30));
+    let none = refused(&|manifest| manifest.parts[1].bytes = u64::MAX);
+    assert_eq!(none.0, Measure::Part);
+}
+
 /// A text may be as deep as it is long.
 #[test]
 fn a_manifest_without_an_end_of_its_depth_is_refused() {

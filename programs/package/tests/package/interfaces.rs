@@ -118,6 +118,12 @@ fn what_is_not_as_the_source_says_is_refused_with_the_item_and_its_lines() {
     assert!(matches!(place.why, Why::Differs { .. }), "{place:?}");
     let times = order("OCCURS 1 TO 20", "OCCURS 1 TO 30");
     assert_eq!(times.item.as_deref(), Some("LK-LINE"));
+    let whole = order("place = \"0+382\"", "place = \"0+383\"");
+    assert_eq!(whole.item.as_deref(), Some("LK-BODY"));
+    let (expected, found) = ("0+382".to_owned(), "0+383".to_owned());
+    assert_eq!(whole.why, Why::Differs { expected, found });
+    let total = order("edited, 10 characters", "X(10)");
+    assert_eq!(total.item.as_deref(), Some("LK-TOTAL"));
     let name = order("item = \"LK-BODY\"", "item = \"LK-BODIES\"");
     assert_eq!((name.item.as_deref(), name.why), (Some("LK-BODIES"), Why::Unknown));
     let field = order("item = \"LK-DAY\"", "item = \"LK-DATE\"");
@@ -202,4 +208,25 @@ fn a_text_that_cannot_be_read_is_refused_with_its_line() {
     let chosen = order("chosen = []", "chosen = [\"LK-DAY-PART\"]");
     let name = "LK-DAY-PART".to_owned();
     assert_eq!(chosen.why, Why::Improper(Improper::NotChosen { name }));
+}
+
+/// Whoever edits a text breaks it in ways that nobody thinks of.
+#[test]
+fn a_text_with_any_byte_changed_is_read_or_refused() {
+    let (text, source) = (written("ORDER", "ORDER1"), source("ORDER"));
+    let mut fits = 0;
+    for at in 0..text.len() {
+        for byte in [b'"', b'[', b'\n', b'x', b'='] {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = byte;
+            let changed = String::from_utf8(bytes).unwrap();
+            if let Ok(read) = interface::read(&changed, "ORDER1", &source) {
+                fits += 1;
+                // What it is was not changed, only how it is called.
+                let layouts = read.parameters.list().iter().map(|one| one.layout.bytes());
+                assert_eq!(layouts.collect::<Vec<_>>(), [37, 382, 10], "byte {at}");
+            }
+        }
+    }
+    assert!(fits > text.len() / 4, "{fits} of {}", text.len());
 }
