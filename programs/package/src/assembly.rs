@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::archive::{Content, Draft};
-use crate::import::Imported;
+use crate::import::{Effect, Imported, Seen};
 use crate::interface;
 use crate::manifest::{Data, FORMAT, File, Form, Manifest, Module, PartPath, Program, Service};
 use crate::refused::{Named, Refused};
@@ -83,7 +83,7 @@ impl Assembly<'_> {
         let manifest = Manifest {
             format: FORMAT,
             name: self.name.to_owned(),
-            modules: self.modules.iter().map(|imported| imported.module.clone()).collect(),
+            modules: self.modules.iter().map(|imported| self.with_needs(imported)).collect(),
             services,
             files: self.files()?,
             data,
@@ -130,13 +130,36 @@ impl Assembly<'_> {
         interface::read(interface, entry, &module.interface).map(|_| ()).map_err(unfit)
     }
 
+    /// A module that needs all that it and what it calls need. One that calls by an item may call
+    /// every other.
+    fn with_needs(&self, imported: &Imported) -> Module {
+        let mut reached: Vec<&Imported> = vec![imported];
+        let mut at = 0;
+        while let Some(caller) = reached.get(at).copied() {
+            at += 1;
+            let by_item = |seen: &Seen| matches!(seen.what, Effect::CallsByItem { .. });
+            let any = caller.effects.iter().any(by_item);
+            for other in self.modules {
+                let known = reached.iter().any(|one| one.module.entry == other.module.entry);
+                if !known && (any || caller.calls.contains(&other.module.entry)) {
+                    reached.push(other);
+                }
+            }
+        }
+        let mut needs: Vec<String> =
+            reached.iter().flat_map(|one| one.module.needs.clone()).collect();
+        needs.sort_unstable();
+        needs.dedup();
+        Module { needs, ..imported.module.clone() }
+    }
+
     /// The files of all modules, each once.
     fn files(&self) -> Result<Vec<File>, Refused> {
         let mut out: Vec<File> = Vec::new();
         for file in self.modules.iter().flat_map(|imported| &imported.files) {
             match out.iter().find(|other| other.name == file.name) {
                 None => out.push(file.clone()),
-                Some(same) if same == file => {}
+                Some(same) if same.agrees(file) => {}
                 Some(_) => {
                     return Err(Refused::Name { what: Named::File, name: file.name.clone() });
                 }

@@ -11,7 +11,7 @@ use crate::digest::{Digest, Hashing};
 use crate::fit::Fitting;
 use crate::interface::Interface;
 use crate::limits::MANIFEST_MOST;
-use crate::manifest::{Data, File, MANIFEST, Manifest, Part, Presence, Program, Role};
+use crate::manifest::{Data, MANIFEST, Manifest, Part, Program, Role};
 use crate::refused::{Doing, Failed, Measure, Refused, Trouble};
 use crate::shelf::Shelf;
 
@@ -100,15 +100,17 @@ impl Deployed {
         self.manifest.modules.iter().map(move |module| (module.entry.as_str(), object(module)))
     }
 
-    /// The files that have to be there before the first call and are not; `there` are those of the
-    /// store. A program would be told only by a status that it may not look at.
+    /// The files that have to be there before a service is called and are not; `there` are those of
+    /// the store. Its program would be told only by a status that it may not look at.
     #[must_use]
-    pub fn missing(&self, there: &BTreeSet<String>) -> Vec<&File> {
-        let required = |file: &&File| match file.presence {
-            Presence::Required => !there.contains(&file.name),
-            Presence::Optional => false,
+    pub fn missing(&self, service: &str, there: &BTreeSet<String>) -> Vec<&str> {
+        let service = self.manifest.services.iter().find(|one| one.name == service);
+        let module = match service.map(|service| &service.program) {
+            Some(Program::Cobol(entry)) => self.manifest.module(entry),
+            Some(Program::Library(_) | Program::Command(_)) | None => None,
         };
-        self.manifest.files.iter().filter(required).collect()
+        let needs = module.map_or(&[][..], |module| &module.needs);
+        needs.iter().filter(|name| !there.contains(*name)).map(String::as_str).collect()
     }
 
     /// Opens data to be loaded, once they were hashed: what is read is what was hashed, as long as

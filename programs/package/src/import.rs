@@ -29,8 +29,11 @@ pub use look::{Bypass, Effect, Finding, Seen};
 /// What is imported, and how.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
-    /// The source. Its name without the ending is the program's where the source does not name it.
+    /// The source.
     pub source: &'a Path,
+    /// What the program is called by where the source does not name it; the name of the source
+    /// without its ending if nothing is said. Its case counts.
+    pub name: Option<&'a str>,
     /// How its lines are written.
     pub form: Form,
     /// How it and its copybooks are written in bytes.
@@ -95,6 +98,8 @@ pub struct Imported {
     pub interface: source::Interface,
     /// The files that it works with.
     pub files: Vec<File>,
+    /// The programs that it calls by name.
+    pub calls: Vec<String>,
     /// What it does outside of the store, as far as a source says.
     pub effects: Vec<Seen>,
     /// What the compiler said though it compiled.
@@ -173,7 +178,7 @@ pub enum NotImported {
 /// # Errors
 /// Why it is not. Nothing is left behind.
 pub fn import(request: &Request<'_>) -> Result<Imported, NotImported> {
-    let stem = stem(request.source)?;
+    let stem = request.name.map_or_else(|| stem(request.source), named)?;
     let compiler = cobc::Compiler::find(request)?;
     let expanded = compiler.expand(request.source, &stem)?;
     let text = text_of(&expanded, request.code_page)?;
@@ -185,9 +190,10 @@ pub fn import(request: &Request<'_>) -> Result<Imported, NotImported> {
     }
     let interface = source::read(&text, Form::Free, request.dialect.of_records())
         .map_err(NotImported::Interface)?;
-    let files = files::declared(&text, &words, request.dialect)?;
+    let (files, needs) = files::declared(&text, &words, request.dialect)?;
     let entry = interface.program.clone().unwrap_or_else(|| stem.clone());
-    let module = module_of(&entry, request)?;
+    let module = Module { needs, ..module_of(&entry, request)? };
+    let calls = look::called(&words);
     let hash = Digest::of(&expanded);
     let (object, warnings) = compiler.compile(&expanded, &stem, seal(&module, hash))?;
     let read = Object::read(&object).map_err(NotImported::Module)?;
@@ -197,7 +203,7 @@ pub fn import(request: &Request<'_>) -> Result<Imported, NotImported> {
         Proof::Probed => probe::prove(&compiler, &text, &interface, &stem)?,
         Proof::None => {}
     }
-    Ok(Imported { module, source: expanded, object, interface, files, effects, warnings })
+    Ok(Imported { module, source: expanded, object, interface, files, calls, effects, warnings })
 }
 
 /// The text of an expanded source; what is none is told by its line.
@@ -221,7 +227,11 @@ fn text_of(expanded: &[u8], page: CodePage) -> Result<String, NotImported> {
 
 /// What the source is called without its ending.
 fn stem(source: &Path) -> Result<String, NotImported> {
-    let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    named(&source.file_stem().unwrap_or_default().to_string_lossy())
+}
+
+fn named(name: &str) -> Result<String, NotImported> {
+    let name = name.to_owned();
     if crate::manifest::is_name(&name) { Ok(name) } else { Err(NotImported::Name { name }) }
 }
 
@@ -242,6 +252,7 @@ fn module_of(entry: &str, request: &Request<'_>) -> Result<Module, NotImported> 
         code_page: request.code_page,
         dialect: request.dialect,
         commits: request.commits,
+        needs: Vec::new(),
     })
 }
 

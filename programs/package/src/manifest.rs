@@ -64,6 +64,10 @@ pub struct Module {
     pub dialect: Dialect,
     /// What COMMIT and ROLLBACK do in it.
     pub commits: Commits,
+    /// Files that have to be there before it is called: it, or what it calls, opens them and does
+    /// not make them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
 }
 
 /// What COMMIT and ROLLBACK of a program do: a call is one unit of work, which its end commits.
@@ -146,8 +150,15 @@ pub struct File {
     /// Names of its keys as the source has them, the primary first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
-    /// Whether it may be missing (SELECT OPTIONAL).
-    pub presence: Presence,
+}
+
+impl File {
+    /// Whether two declarations can be of one file: names of keys are a program's own.
+    #[must_use]
+    pub fn agrees(&self, other: &Self) -> bool {
+        let same = |file: &Self| (file.organization, file.keys.len());
+        self.name == other.name && same(self) == same(other)
+    }
 }
 
 /// ORGANIZATION of a file.
@@ -162,16 +173,6 @@ pub enum Organization {
     Sequential,
     /// LINE SEQUENTIAL.
     LineSequential,
-}
-
-/// Whether a file has to be there before the first call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Presence {
-    /// A call of its service is refused without it.
-    Required,
-    /// The program asks for it.
-    Optional,
 }
 
 /// Data that are loaded when their file is made.

@@ -4,7 +4,7 @@ use tsugi_record::field::Place;
 use tsugi_record::source::words::{Token, What};
 
 use super::{Names, NotImported};
-use crate::manifest::{Dialect, File, Organization, Presence};
+use crate::manifest::{Dialect, File, Organization};
 
 /// A file of a source.
 pub(super) struct Selected {
@@ -17,6 +17,17 @@ pub(super) struct Selected {
     organization: Organization,
     keys: Vec<String>,
     presence: Presence,
+}
+
+/// Whether a file has to be there when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    /// An OPEN fails without it.
+    Required,
+    /// SELECT OPTIONAL: the program asks for it.
+    Optional,
+    /// The program makes it: OPEN OUTPUT.
+    Made,
 }
 
 /// What a file is outside of its program.
@@ -35,27 +46,31 @@ const DEVICES: [&str; 7] =
 /// What a file lies on, which says nothing of its name.
 const MEDIA: [&str; 6] = ["DISK", "DISC", "TAPE", "CASSETTE", "MAGNETIC-TAPE", "RANDOM"];
 
-/// The files that a program works with, one for each name outside of it.
+/// The files that a program works with, one for each name outside of it, and the names of those
+/// that have to be there.
 pub(super) fn declared(
     text: &str,
     words: &[Token],
     dialect: Dialect,
-) -> Result<Vec<File>, NotImported> {
-    let mut out: Vec<File> = Vec::new();
+) -> Result<(Vec<File>, Vec<String>), NotImported> {
+    let (mut out, mut needs): (Vec<File>, Vec<String>) = (Vec::new(), Vec::new());
     for selected in selected(text, words, dialect) {
         let Assigned::Name(name) = selected.assigned else { continue };
         if !crate::manifest::is_name(&name) {
             return Err(NotImported::Name { name });
         }
         let Selected { organization, keys, presence, at, .. } = selected;
-        let file = File { name, organization, keys, presence };
+        if presence == Presence::Required && !needs.contains(&name) {
+            needs.push(name.clone());
+        }
+        let file = File { name, organization, keys };
         match out.iter().find(|other| other.name == file.name) {
             None => out.push(file),
-            Some(same) if *same == file => {}
+            Some(same) if same.agrees(&file) => {}
             Some(_) => return Err(NotImported::File { file: file.name, at }),
         }
     }
-    Ok(out)
+    Ok((out, needs))
 }
 
 /// Whether a source declares no file.
@@ -66,10 +81,38 @@ pub(super) fn selected_none(words: &[Token]) -> bool {
 /// Every file that is no work file of SORT.
 pub(super) fn selected(text: &str, words: &[Token], dialect: Dialect) -> Vec<Selected> {
     let items = items(words);
-    let sorts = sorts(words);
+    let (sorts, made) = (sorts(words), made(words));
     let read = |entry| read(text, entry, &items, dialect);
     let all = selects(words).filter_map(read);
-    all.filter(|selected| !sorts.contains(&selected.name)).collect()
+    let all = all.filter(|selected| !sorts.contains(&selected.name));
+    all.map(|selected| match selected.presence {
+        Presence::Required if made.contains(&selected.name) => {
+            Selected { presence: Presence::Made, ..selected }
+        }
+        _ => selected,
+    })
+    .collect()
+}
+
+/// The files that a program makes somewhere: OPEN OUTPUT.
+fn made(words: &[Token]) -> Names {
+    let mut out = Names::new();
+    for (at, token) in words.iter().enumerate() {
+        if token.word() != Some("OPEN") {
+            continue;
+        }
+        let mut output = false;
+        for word in words[at + 1..].iter().map_while(Token::word) {
+            match word {
+                "OUTPUT" => output = true,
+                "INPUT" | "I-O" | "EXTEND" => output = false,
+                word if super::words::is_verb(word) => break,
+                word if output => drop(out.insert(word.to_owned())),
+                _ => {}
+            }
+        }
+    }
+    out
 }
 
 /// The words of each SELECT, up to its period.

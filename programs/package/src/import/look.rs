@@ -171,6 +171,21 @@ pub(super) fn look(text: &str, words: &[Token], request: &Request<'_>) -> Vec<(P
     out
 }
 
+/// The names of all programs that are called by name.
+pub(super) fn called(words: &[Token]) -> Vec<String> {
+    let mut out = Vec::new();
+    for (at, token) in words.iter().enumerate() {
+        if token.word() == Some("CALL") {
+            let name = words[at + 1..].iter().take(2).find_map(|token| match &token.what {
+                What::Literal(name) => Some(name.trim_end().to_owned()),
+                _ => None,
+            });
+            out.extend(name.filter(|name| !out.contains(name)));
+        }
+    }
+    out
+}
+
 /// The part of a program that words stand in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {

@@ -110,6 +110,13 @@ impl Manifest {
                 return Err(Refused::NoSuch { by, name });
             }
         }
+        for module in &self.modules {
+            let missing = |name: &&String| !self.files.iter().any(|file| file.name == **name);
+            if let Some(name) = module.needs.iter().find(missing) {
+                let (by, name) = (module.entry.clone(), name.clone());
+                return Err(Refused::NoSuch { by, name });
+            }
+        }
         for data in &self.data {
             if !self.files.iter().any(|file| file.name == data.file) {
                 let (by, name) = (data.part.to_string(), data.file.clone());

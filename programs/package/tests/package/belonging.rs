@@ -13,7 +13,9 @@ use tsugi_package::module::NoModule;
 use tsugi_package::refused::Named;
 use tsugi_package::{Refused, Trouble};
 
-use super::compiled::{counting, edited, elsewhere, report, request, sources, written};
+use super::compiled::{
+    counting, edited, elsewhere, imported, program, report, request, sources, written,
+};
 use super::path;
 
 fn package(draft: &Draft) -> (TempDir, PathBuf) {
@@ -49,6 +51,13 @@ fn the_package_of_the_report_fits() {
     let examined = examine(&to).unwrap();
     let parts: Vec<_> = examined.manifest.parts.iter().map(|part| part.path.as_str()).collect();
     assert_eq!(parts, ["data/APPFILE01", INTERFACE, MODULE, SOURCE]);
+    // A module cannot need a file that the package does not declare.
+    let mut changed = draft;
+    changed.manifest.modules[0].needs.push("APPFILE02".to_owned());
+    let found = changed.write(&to);
+    let (by, name) = ("CBLAPP01".to_owned(), "APPFILE02".to_owned());
+    let Err(Trouble::Refused(found)) = found else { panic!("{found:?}") };
+    assert_eq!(found, Refused::NoSuch { by, name });
 }
 
 #[test]
@@ -147,6 +156,37 @@ fn an_interface_goes_with_cobol_and_with_nothing_else() {
     draft.manifest.services[0].interface = None;
     draft.contents.remove(&path(INTERFACE));
     assert_eq!(unfit(&draft), Refused::WithInterface { service: "CBLAPP01".to_owned() });
+}
+
+/// Two programs call the keys of one file by their own names; one calls the other.
+#[test]
+fn a_module_needs_what_those_need_that_it_calls() {
+    use tsugi_package::assembly::{Answered, Assembly, By};
+    let caller = |statement: &str| {
+        let files = "DATA DIVISION.\nWORKING-STORAGE SECTION.\n01 WN PIC X(8).";
+        imported(&program(files, &format!(" {statement}.\n GOBACK."))).unwrap()
+    };
+    let counts = counting();
+    let makes = import(&request(&sources().join("INITFILE1.cbl"))).unwrap();
+    let mut renamed = makes.clone();
+    renamed.files[0].keys = vec!["OTHER-KEY".to_owned()];
+    for (statement, needs) in [
+        ("CALL \"CBLAPP01\"", &["APPFILE01"][..]),
+        ("CALL WN", &["APPFILE01"]),
+        ("CALL \"INITFILE1\"", &[]),
+        ("CALL \"ELSEWHERE\"", &[]),
+    ] {
+        let modules = [caller(statement), counts.clone(), renamed.clone()];
+        let interface = edited(&modules[0]);
+        let by = By::Cobol { entry: "P1", interface: &interface };
+        let services = &[Answered { name: "P1", by }];
+        let assembly = Assembly { name: "srv01", modules: &modules, services, data: &[] };
+        let manifest = assembly.draft().unwrap().manifest;
+        assert_eq!(manifest.modules[0].needs, needs, "{statement}");
+        assert_eq!(manifest.modules[1].needs, ["APPFILE01"]);
+        assert!(manifest.modules[2].needs.is_empty());
+        assert_eq!(manifest.files.len(), 1);
+    }
 }
 
 #[test]

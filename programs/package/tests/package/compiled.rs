@@ -27,6 +27,7 @@ pub fn sources() -> PathBuf {
 pub fn request(source: &Path) -> Request<'_> {
     Request {
         source,
+        name: None,
         form: Form::Free,
         code_page: CodePage::ShiftJis,
         dialect: Dialect::Mf,

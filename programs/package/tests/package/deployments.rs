@@ -64,9 +64,10 @@ fn the_service_of_the_report_is_deployed_once_and_run_by_both_nodes() {
 fn a_declared_file_that_is_missing_is_known_before_the_first_call() {
     let (volume, id) = deployed();
     let deployed = Deployed::load(&volume.shelf, id).unwrap();
-    let missing = deployed.missing(&BTreeSet::new());
-    assert_eq!(missing.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["APPFILE01"]);
-    assert!(deployed.missing(&BTreeSet::from(["APPFILE01".to_owned()])).is_empty());
+    assert_eq!(deployed.missing("CBLAPP01", &BTreeSet::new()), ["APPFILE01"]);
+    let there = BTreeSet::from(["APPFILE01".to_owned()]);
+    assert!(deployed.missing("CBLAPP01", &there).is_empty());
+    assert!(deployed.missing("CBLAPP02", &BTreeSet::new()).is_empty());
 }
 
 /// What was lost or changed is put back by deploying the same file again: no row is written, and no

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tsugi_package::Digest;
 use tsugi_package::import::{Effect, NotImported, Phase, Proof, import};
 use tsugi_package::interface;
-use tsugi_package::manifest::{Dialect, File, Organization, Presence};
+use tsugi_package::manifest::{Dialect, File, Organization};
 use tsugi_package::module::{NoModule, Object, seal};
 use tsugi_record::Conversion;
 use tsugi_record::code_page::{CodePage, Wave};
@@ -27,9 +27,9 @@ fn the_counting_service_of_the_report_is_imported_unchanged() {
         name: "APPFILE01".to_owned(),
         organization: Organization::Indexed,
         keys: vec!["RKEY".to_owned()],
-        presence: Presence::Required,
     };
     assert_eq!(imported.files, [file]);
+    assert_eq!(imported.module.needs, ["APPFILE01"]);
     let effects: Vec<_> =
         imported.effects.iter().map(|seen| (seen.at.line, seen.what.clone())).collect();
     let accepts = |from: &str| Effect::Accepts { from: from.to_owned() };
@@ -44,6 +44,37 @@ fn the_counting_service_of_the_report_is_imported_unchanged() {
     object.reaches_only_the_handler("CBLAPP01").unwrap();
     object.is_sealed(&imported.module, Digest::of(&imported.source)).unwrap();
     assert!(object.imports().iter().any(|name| name == "tsugi_file_handler"));
+}
+
+/// The report's other program makes the file: it does not need it.
+#[test]
+fn the_program_that_makes_the_file_of_the_report_needs_none() {
+    let imported = import(&request(&sources().join("INITFILE1.cbl"))).unwrap();
+    assert_eq!(imported.files[0].name, "APPFILE01");
+    assert!(imported.module.needs.is_empty());
+    assert!(imported.interface.parameters.is_empty());
+    assert_eq!(imported.effects.len(), 1);
+    assert_eq!(imported.effects[0].what, Effect::Stops);
+    let conversion = Conversion::of(CodePage::ShiftJis);
+    let text = interface::written("INITFILE1", &imported.interface, &conversion);
+    let read = interface::read(&text, "INITFILE1", &imported.interface).unwrap();
+    assert!(read.parameters.records(b"{}").unwrap().is_empty());
+}
+
+/// The report's file has its name in lower case, and its callers ask for CBLAPP01.
+#[test]
+fn a_program_without_a_name_gets_that_of_its_file_or_the_one_that_is_asked_for() {
+    let text = fs::read_to_string(sources().join("CBLAPP01.cbl")).unwrap();
+    let source = written("cblapp01.cbl", text);
+    let mut asked = request(&source.path);
+    assert_eq!(import(&asked).unwrap().module.entry, "cblapp01");
+    asked.name = Some("CBLAPP01");
+    asked.proof = Proof::Probed;
+    let imported = import(&asked).unwrap();
+    assert_eq!(imported.module.entry, "CBLAPP01");
+    assert!(Object::read(&imported.object).unwrap().has("CBLAPP01"));
+    asked.name = Some("../CBLAPP01");
+    assert!(matches!(import(&asked), Err(NotImported::Name { .. })));
 }
 
 #[test]
@@ -75,7 +106,7 @@ fn copybooks_are_found_in_folders_and_items_keep_their_places() {
     let tsugi_record::field::Kind::Group(fields) = &head.kind else { panic!("{head:?}") };
     assert_eq!((fields[0].at.file.as_str(), fields[0].at.line), ("CUSTOMER.cpy", 1));
     assert_eq!(imported.files[0].organization, Organization::Relative);
-    assert_eq!(imported.files[0].presence, Presence::Optional);
+    assert!(imported.module.needs.is_empty(), "it is OPTIONAL");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::path::Path;
 
 use tsugi_package::archive::{Content, Draft, Examined, examine};
 use tsugi_package::manifest::{
-    Data, FORMAT, File, Form, Manifest, Organization, PartPath, Presence, Program, Service,
+    Data, FORMAT, File, Form, Manifest, Organization, PartPath, Program, Service,
 };
 use tsugi_package::{Refused, Trouble};
 
@@ -49,7 +49,6 @@ fn draft() -> Draft {
             name: "APPFILE01".to_owned(),
             organization: Organization::Indexed,
             keys: vec!["RKEY".to_owned()],
-            presence: Presence::Required,
         }],
         data: vec![Data {
             file: "APPFILE01".to_owned(),

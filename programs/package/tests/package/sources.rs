@@ -1,7 +1,7 @@
 //! What is found in sources: lines that are refused, what reaches beyond the store, and files.
 
 use tsugi_package::import::{Bypass, Declares, Effect, NotImported, Other, Request, import};
-use tsugi_package::manifest::{Commits, File, Organization, Presence};
+use tsugi_package::manifest::{Commits, File, Organization};
 
 use super::compiled::{imported, program, request, written};
 
@@ -199,19 +199,23 @@ WORKING-STORAGE SECTION.
     };
     assert_eq!((file.as_str(), at.line), ("TWO", 12));
     let files = files.replace("F5 ASSIGN TO \"TWO\"", "F5 ASSIGN TO \"FIVE\"");
-    let imported = imported(&program(&files, " GOBACK.")).unwrap();
-    let file = |name: &str, organization, keys: &[&str], presence| File {
+    let imported = imported(&program(
+        &files,
+        " OPEN INPUT F1 F4 OUTPUT F3 EXTEND F1. OPEN OUTPUT F5.\n GOBACK.",
+    ))
+    .unwrap();
+    let file = |name: &str, organization, keys: &[&str]| File {
         name: name.to_owned(),
         organization,
         keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-        presence,
     };
     let expected = [
-        file("App1", Organization::Indexed, &["K1", "K2"], Presence::Required),
-        file("TWO", Organization::Relative, &[], Presence::Optional),
-        file("THREE", Organization::LineSequential, &[], Presence::Required),
-        file("FOUR", Organization::Sequential, &[], Presence::Required),
-        file("FIVE", Organization::Sequential, &[], Presence::Required),
+        file("App1", Organization::Indexed, &["K1", "K2"]),
+        file("TWO", Organization::Relative, &[]),
+        file("THREE", Organization::LineSequential, &[]),
+        file("FOUR", Organization::Sequential, &[]),
+        file("FIVE", Organization::Sequential, &[]),
     ];
     assert_eq!(imported.files, expected);
+    assert_eq!(imported.module.needs, ["App1", "FOUR"]);
 }
