@@ -37,6 +37,10 @@ pub struct Package {
     pub encoding: Encoding,
     /// How much of everything fits.
     pub limits: Limits,
+    /// The group that the engine serves.
+    pub group: String,
+    /// The node that it runs on.
+    pub node: String,
     /// What its programs are compiled for.
     pub code_page: String,
     /// The time zone of the cluster.
@@ -50,11 +54,16 @@ pub struct Package {
 }
 
 impl Package {
-    /// A command that says one line of JSON a frame.
+    /// A command that says one line of JSON a frame, for a group on a node.
     #[must_use]
-    pub fn of_lines(command: impl Fn() -> Command + Send + 'static) -> Self {
+    pub fn of_lines(
+        (group, node): (&str, &str),
+        command: impl Fn() -> Command + Send + 'static,
+    ) -> Self {
         Self {
             command: Box::new(command),
+            group: group.to_owned(),
+            node: node.to_owned(),
             encoding: Encoding::Lines,
             limits: Limits::DEFAULT,
             code_page: "utf-8".to_owned(),

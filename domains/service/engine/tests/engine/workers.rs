@@ -14,7 +14,7 @@ use crate::support::{Stand, call, text, workers};
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine/worker.py");
 
 pub fn python() -> Package {
-    let mut package = Package::of_lines(|| {
+    let mut package = Package::of_lines(("pay", "node1"), || {
         let mut command = Command::new("python3");
         command.arg(PROGRAM).env_clear();
         command
@@ -107,7 +107,7 @@ async fn a_worker_is_replaced_after_so_many_calls() {
 #[tokio::test]
 async fn a_program_that_never_starts_is_given_up_with_its_reason() {
     let mut stand = Stand::new();
-    let package = Package::of_lines(|| {
+    let package = Package::of_lines(("pay", "node1"), || {
         let mut command = Command::new("python3");
         command.args(["-c", "import sys; sys.exit(7)"]);
         command
@@ -124,7 +124,7 @@ async fn a_program_that_never_starts_is_given_up_with_its_reason() {
 async fn a_program_of_another_version_is_not_deployed() {
     let mut stand = Stand::new();
     let said = r#"{"hello":{"versions":{"lowest":9,"highest":9},"pid":1,"runs":"command"}}"#;
-    let package = Package::of_lines(move || {
+    let package = Package::of_lines(("pay", "node1"), move || {
         let mut command = Command::new("python3");
         command.args(["-c", &format!("import time; print('{said}', flush=True); time.sleep(60)")]);
         command

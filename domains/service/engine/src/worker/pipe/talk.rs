@@ -17,7 +17,7 @@ use crate::worker::{Answered, Asked, Begin, Heard, Said, Waits};
 pub(super) struct Talk {
     encoding: Encoding,
     limits: Limits,
-    welcome: (String, String),
+    welcome: Welcome<'static>,
     content_type: String,
     log: Log,
     turns: Turns,
@@ -54,7 +54,7 @@ impl Talk {
         Self {
             encoding: package.encoding,
             limits: package.limits,
-            welcome: (package.code_page.clone(), package.time_zone.clone()),
+            welcome: welcome(package),
             content_type: package.content_type.clone(),
             log: package.log.clone(),
             turns: Turns::default(),
@@ -85,15 +85,7 @@ impl Talk {
         match frame {
             Frame::Hello(_) => {
                 heard.push(Heard::Hello(None));
-                let (code_page, time_zone) = self.welcome.clone();
-                let welcome = Frame::Welcome(Welcome {
-                    versions: Versions::CURRENT,
-                    limits: self.limits,
-                    code_page: code_page.into(),
-                    time_zone: time_zone.into(),
-                    services: vec![],
-                    files: vec![],
-                });
+                let welcome = Frame::Welcome(self.welcome.clone());
                 self.say(&welcome, out);
             }
             Frame::Ready(_) => heard.push(Heard::Ready),
@@ -261,13 +253,28 @@ impl Talk {
     }
 }
 
+fn welcome(package: &Package) -> Welcome<'static> {
+    Welcome {
+        versions: Versions::CURRENT,
+        limits: package.limits,
+        group: package.group.clone().into(),
+        node: package.node.clone().into(),
+        code_page: package.code_page.clone().into(),
+        time_zone: package.time_zone.clone().into(),
+        services: vec![],
+        files: vec![],
+    }
+}
+
 fn failure(failed: &Failed<'_>) -> Heard {
     let class = match failed.class {
         Failing::Abort => Class::Abort,
         Failing::StopRun => Class::StopRun,
         Failing::Overrun => Class::Overrun,
         Failing::Panic | Failing::Signal => Class::Crash,
-        Failing::RunTimeError | Failing::Start | Failing::Interposition => Class::RunTimeError,
+        Failing::RunTimeError | Failing::Start | Failing::Interposition | Failing::Forbidden => {
+            Class::RunTimeError
+        }
     };
     Heard::Failed(Turn(failed.turn.0), class, failed.text.to_string())
 }
