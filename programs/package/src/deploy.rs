@@ -208,20 +208,33 @@ impl Deployment<'_> {
         }
     }
 
-    /// Puts the files of a package back to which its row belongs; the row stays as it is.
+    /// Puts the files of a package back to which its row belongs; the row stays as it is, and so
+    /// does what lies there until the new files are known to be right.
     fn put_back(&mut self, under: &mut Under) -> Result<PutBack, Stopped> {
-        for order in [Order::DeleteFile, Order::Copy, Order::Examine, Order::Name] {
-            match self.take(order, under)? {
-                None | Some(Event::Copied | Event::Examined(Verdict::Fits) | Event::Named) => {}
-                Some(_) => {
-                    self.take(Order::DeleteFile, under)?;
-                    under.tell(Order::TellUnfit);
-                    under.tell(Order::TellFailed);
-                    return Ok(PutBack::No);
-                }
+        let id = under.id;
+        let done = self.all(&self.shelf.clearing(id), under)?
+            && self.take(Order::Copy, under)? == Some(Event::Copied)
+            && self.take(Order::Examine, under)? == Some(Event::Examined(Verdict::Fits))
+            && match self.shelf.setting_aside(id) {
+                Ok(steps) => self.all(&steps, under)?,
+                Err(failed) => under.failed(failed.into()),
             }
+            && self.take(Order::Name, under)? == Some(Event::Named);
+        self.all(&self.shelf.clearing(id), under)?;
+        if done {
+            return Ok(PutBack::Yes);
         }
-        Ok(PutBack::Yes)
+        under.tell(Order::TellUnfit);
+        under.tell(Order::TellFailed);
+        Ok(PutBack::No)
+    }
+
+    /// Takes steps; whether all were taken.
+    fn all(&mut self, steps: &[Step], under: &mut Under) -> Result<bool, Stopped> {
+        Ok(match self.steps(steps, Event::Failed)? {
+            Ok(_) => true,
+            Err(problem) => under.failed(problem),
+        })
     }
 
     /// Finds out where a package stands when its store was opened, and cleans up what was broken
@@ -391,6 +404,12 @@ fn manifest_in(folder: &Path, id: Digest) -> Result<Manifest, Problem> {
 impl Under {
     fn of(id: Digest) -> Self {
         Self { id, source: None, examined: None, problem: None, unfit: None, told: Vec::new() }
+    }
+
+    /// Keeps what could not be done; the first is the cause.
+    fn failed(&mut self, problem: Problem) -> bool {
+        self.problem.get_or_insert(problem);
+        false
     }
 
     fn tell(&mut self, order: Order) {

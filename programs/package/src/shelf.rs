@@ -155,16 +155,34 @@ impl Shelf {
     /// # Errors
     /// It cannot be found out where it lies.
     pub fn deleting(&self, id: Digest) -> Result<Vec<Step>, Failed> {
-        let going = self.place_of(id, GOING);
-        let mut steps = Vec::new();
-        if self.found(id)? == File::Whole {
-            steps.push(Step::Clear(going.clone()));
-            steps.push(Step::Rename { from: self.place(id), to: going.clone() });
-            steps.push(Step::Sync(self.folder.clone()));
-        }
-        steps.push(Step::Clear(going));
-        steps.push(Step::Clear(self.place_of(id, COMING)));
-        steps.push(Step::Sync(self.folder.clone()));
+        let mut steps = self.setting_aside(id)?;
+        steps.extend(self.clearing(id));
         Ok(steps)
+    }
+
+    /// Takes the final name from a package that has it.
+    ///
+    /// # Errors
+    /// It cannot be found out whether it does.
+    pub fn setting_aside(&self, id: Digest) -> Result<Vec<Step>, Failed> {
+        let going = self.place_of(id, GOING);
+        Ok(match self.found(id)? {
+            File::Whole => vec![
+                Step::Clear(going.clone()),
+                Step::Rename { from: self.place(id), to: going },
+                Step::Sync(self.folder.clone()),
+            ],
+            File::None | File::Staged => Vec::new(),
+        })
+    }
+
+    /// Takes away what lies there of a package under names that are not final.
+    #[must_use]
+    pub fn clearing(&self, id: Digest) -> Vec<Step> {
+        vec![
+            Step::Clear(self.place_of(id, GOING)),
+            Step::Clear(self.place_of(id, COMING)),
+            Step::Sync(self.folder.clone()),
+        ]
     }
 }

@@ -110,23 +110,23 @@ fn what_was_lost_or_changed_on_the_shelf_is_put_back() {
         assert_eq!(volume.reopen()[&id], State::Current);
     }
     assert_eq!(volume.table.loaded[&id], 1);
-    // Without the file it stays as it is, and is told.
-    fs::remove_dir_all(&place).unwrap();
-    let (_, ended) = volume
-        .deploy_while(&source, &mut |next| {
-            if let Next::Step(Step::Copy { from, .. }) = next {
-                fs::write(from, "nothing").unwrap();
-            }
-            Go::On
-        })
-        .unwrap();
+    // Without a right file what lies there stays, and is told.
+    fs::write(place.join("modules/EVIL.so"), "x").unwrap();
+    let done = volume.deploy_while(&source, &mut |next| {
+        if let Next::Step(Step::Copy { from, .. }) = next {
+            fs::write(from, "nothing").unwrap();
+        }
+        Go::On
+    });
+    let (_, ended) = done.unwrap();
     assert_eq!(ended.state, State::Current);
-    assert!(
-        matches!(ended.told.as_slice(), [Told::Unfit(Refused::NoManifest)]),
-        "{:?}",
-        ended.told
-    );
-    assert!(volume.shelf.ids().unwrap().is_empty());
+    let told = ended.told.as_slice();
+    assert!(matches!(told, [Told::Unfit(Refused::NoManifest)]), "{told:?}");
+    assert!(place.join("modules/CBLAPP01.so").exists());
+    fs::remove_file(place.join("modules/EVIL.so")).unwrap();
+    Deployed::load(&volume.shelf, id).unwrap();
+    let names = fs::read_dir(place.parent().unwrap()).unwrap().count();
+    assert_eq!(names, 1, "something is left on the shelf");
 }
 
 /// Changes what lies on the shelf and tells why it is not run.
