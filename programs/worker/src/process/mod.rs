@@ -1,6 +1,7 @@
 //! The life of a worker, from inside.
 #![expect(unsafe_code, reason = "a signal does again what it does by default")]
 
+pub mod cobol;
 pub mod host;
 pub mod library;
 pub mod link;
@@ -18,9 +19,11 @@ use std::process::ExitCode;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{dup2_stdin, dup2_stdout};
+use tsugi_cobol::UnitOfWork;
 use tsugi_frames::limits::TEXT;
 use tsugi_frames::{Class, Done, Failed, Frame, Hello, Ready, TooLarge, Turn, Versions, Wrong};
 
+use cobol::Modules;
 use host::Host;
 use library::SharedLibrary;
 use link::{Link, Over};
@@ -35,6 +38,16 @@ pub type Kinds = (&'static str, fn(&[String]) -> Result<Box<dyn Kind>, Unopened>
 pub const LIBRARY: Kinds = ("library", |words| match words {
     [path] => Ok(Box::new(SharedLibrary::new(path.into()))),
     _ => Err(Unopened::start("a library is named by one path")),
+});
+
+/// Modules of GnuCOBOL: `cobol FOLDER`, or `cobol FOLDER ignore` where COMMIT and ROLLBACK do
+/// nothing.
+pub const COBOL: Kinds = ("cobol", |words| match words {
+    [folder] => Ok(Box::new(Modules::new(folder.into(), UnitOfWork::Refuse))),
+    [folder, word] if word == "ignore" => {
+        Ok(Box::new(Modules::new(folder.into(), UnitOfWork::Ignore)))
+    }
+    _ => Err(Unopened::start("modules are named by one folder")),
 });
 
 /// The whole life of a worker: it talks frames over its standard input and output, which its
