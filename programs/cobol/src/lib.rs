@@ -37,7 +37,6 @@ mod number;
 mod runtime;
 mod source;
 mod stage;
-mod streams;
 
 pub use ending::{Ending, Forbidden};
 pub use files::StaysOpen;
@@ -46,4 +45,3 @@ pub use libcob::VERSION;
 pub use runtime::{PARAMETERS_MAX, Program, Refused, Returned, Runtime, Settings, leave};
 pub use source::{HANDLER, Module, ModuleRefused, OPTIONS};
 pub use stage::{Ends, UnitOfWork};
-pub use streams::{Pipes, apart};

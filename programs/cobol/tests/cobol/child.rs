@@ -1,7 +1,7 @@
 //! The process in which programs run: this executable again, with a plan of what to do.
 
 use std::fs::{File, read_to_string, write};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
@@ -182,12 +182,6 @@ fn child() {
     let mut last = said.try_clone().unwrap();
     let mut desk = Desk::new(said);
     let settings = settings(&plan);
-    if plan.contains("apart\n") {
-        let mut pipes = tsugi_cobol::apart().unwrap();
-        let mut asked = String::new();
-        pipes.from_engine.read_to_string(&mut asked).unwrap();
-        writeln!(pipes.to_engine, "frames for {asked}").unwrap();
-    }
     let ends = move |ending: &Ending| {
         let failed = ending.failed(Turn(1));
         writeln!(last, "ended {:?} {} {}", failed.class, failed.code, failed.text).unwrap();

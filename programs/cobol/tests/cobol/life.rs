@@ -143,17 +143,6 @@ fn gethostname_is_the_name_of_the_node() {
 }
 
 #[test]
-fn frames_are_moved_away_from_what_programs_read_and_write() {
-    let mut bench = Bench::new();
-    bench.compile("LIFE", &source("    accept A\n    display \"shown \" A"));
-    bench.input("the engine").line("apart").load("LIFE");
-    let came = bench.call(&[b"0123456789"]).run();
-    assert_eq!(came.shown, "frames for the engine\n");
-    assert!(came.errors.contains("shown  "), "{came:?}");
-    assert_eq!(came.returned()[0].1[0], b"          ", "{came:?}");
-}
-
-#[test]
 fn a_program_that_has_forked_is_heard_once() {
     let came = ran("    call \"fork\" returning W\n    \
          if W not = 0 call \"wait\" using by value 0 end-if\n    \

@@ -296,3 +296,16 @@ fn a_module_that_was_compiled_elsewhere_is_refused_at_the_start() {
     let Came::Failed(Class::Start, 0, text) = talk.end() else { panic!("it has started") };
     assert!(text.contains("it imports cob_open"), "{text}");
 }
+
+#[test]
+fn accept_meets_the_end_of_a_file_and_display_is_not_among_the_frames() {
+    let source = "identification division.\nprogram-id. SHOWS.\ndata division.\n\
+                  linkage section.\n01 A pic x(4).\nprocedure division using A.\n    \
+                  move \"old\" to A.\n    accept A.\n    display \"not a frame\".\n    goback.\n";
+    let folder = TempDir::new().unwrap();
+    compile(&folder, "SHOWS", source);
+    let mut talk = Talk::with(&folder, &[("SHOWS", &[4])]);
+    assert_eq!(talk.call(0, &[b"1234"]), Came::Done(0, vec![b"    ".to_vec()]));
+    // A frame that was read whole: nothing else was written between.
+    assert_eq!(talk.call(0, &[b"1234"]), Came::Done(0, vec![b"    ".to_vec()]));
+}
