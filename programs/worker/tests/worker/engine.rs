@@ -21,7 +21,7 @@ use tsugi_worker::{
 };
 
 /// How long anything may take that is not meant to take long.
-pub const PATIENCE: Duration = Duration::from_secs(8);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The hash of the interface that the counter in C was written for.
 pub fn interface() -> Hash {
@@ -255,7 +255,7 @@ impl Engine {
                 Filled::Taken => {}
                 Filled::Closed => {
                     // Who ends closes too; which it was is known a moment later.
-                    let patience = Instant::now() + Duration::from_secs(1);
+                    let patience = Instant::now() + Duration::from_secs(2);
                     while Instant::now() < patience && !self.has_ended(number) {
                         self.wait(&[], patience);
                     }
