@@ -24,7 +24,7 @@ mod process;
 pub use attendant::spawn::{Environment, Spawn};
 pub use attendant::tail::{KEPT_LINES, Tail};
 pub use attendant::worker::{Broke, Filled, Flushed, Worker};
-pub use attendant::{Attendant, End, How, Notice, Notices, Number, Tell};
+pub use attendant::{Attendant, End, How, Notice, Notices, Number, Printed, Streams, Tell};
 pub use process::cobol::Modules;
 pub use process::host::Host;
 pub use process::library::SharedLibrary;

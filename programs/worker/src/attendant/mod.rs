@@ -9,11 +9,12 @@ pub mod spawn;
 pub mod tail;
 pub mod worker;
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
@@ -105,6 +106,28 @@ impl Notices {
     }
 }
 
+/// How much a worker has printed in the call that it has.
+#[derive(Clone, Debug, Default)]
+pub struct Printed(Arc<AtomicU64>);
+
+impl Printed {
+    /// A call begins: it may print as much as one may.
+    pub fn begin(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The engine's ends of a worker's pipes. Who reads or writes them never waits.
+#[derive(Debug)]
+pub struct Streams {
+    /// What the worker says.
+    pub from: File,
+    /// What it is told.
+    pub to: File,
+    /// What it has printed, which is begun anew with each call.
+    pub printed: Printed,
+}
+
 /// Starts workers and holds them. When it is dropped, all are killed and waited for.
 #[derive(Debug)]
 pub struct Attendant {
@@ -152,32 +175,46 @@ impl Attendant {
         self.host_name
     }
 
-    /// Has a worker started, and gives the ends of its pipes at once. Whether it runs shows: it
-    /// says hello, or its end is told, also of one that could not be started.
+    /// Has a worker started, and gives its talk at once. Whether it runs shows: it says hello, or
+    /// its end is told, also of one that could not be started.
     ///
     /// # Errors
     /// There are no pipes; nothing is started and nothing will be told.
     pub fn bear(&self, number: Number, spawn: &Spawn) -> io::Result<Worker> {
+        Ok(Worker::new(number, self.hold(number, spawn)?, spawn.encoding))
+    }
+
+    /// The same for an engine that speaks frames itself: the ends of the worker's pipes. What such
+    /// a worker says after [`Self::end`] is the engine's not to believe.
+    ///
+    /// # Errors
+    /// There are no pipes; nothing is started and nothing will be told.
+    pub fn hold(&self, number: Number, spawn: &Spawn) -> io::Result<Streams> {
         let (input, to) = pipe2(OFlag::O_CLOEXEC)?;
         let (from, output) = pipe2(OFlag::O_CLOEXEC)?;
         let (reads, errors) = pipe2(OFlag::O_CLOEXEC)?;
-        let printed = Arc::new(AtomicU64::new(0));
-        let worker = Worker::new(number, (from, to), spawn.encoding, Arc::clone(&printed))?;
+        let (from, to) = (worker::unwaiting(from)?, worker::unwaiting(to)?);
+        let printed = Printed::default();
         let birth = Birth {
             number,
             order: order(spawn, (input, output, errors)),
             reads: worker::unwaiting(reads)?,
             most: spawn.output_most,
-            printed,
+            printed: Arc::clone(&printed.0),
         };
         self.say(Word::Bear(Box::new(birth)));
-        Ok(worker)
+        Ok(Streams { from, to, printed })
     }
 
     /// Kills a worker and all that it started. From now on nothing that it says is taken.
     pub fn kill(&self, worker: &mut Worker) {
         worker.silence();
-        self.say(Word::Kill(worker.number()));
+        self.end(worker.number());
+    }
+
+    /// Kills a worker of which the engine has the pipes, and all that it started.
+    pub fn end(&self, number: Number) {
+        self.say(Word::Kill(number));
     }
 
     fn say(&self, word: Word) {

@@ -3,13 +3,11 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tsugi_frames::{Decoder, Encoding, Frame, Kind, Limits, Side, Turn, Turns, Wrong};
 
-use super::Number;
+use super::{Number, Printed, Streams};
 
 /// Why a worker is not listened to any more; what it deserves is the engine's to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,21 +72,17 @@ pub struct Worker {
     stage: Stage,
     out: Vec<u8>,
     written: usize,
-    printed: Arc<AtomicU64>,
+    printed: Printed,
 }
 
 impl Worker {
-    pub(super) fn new(
-        number: Number,
-        (from, to): (OwnedFd, OwnedFd),
-        encoding: Encoding,
-        printed: Arc<AtomicU64>,
-    ) -> io::Result<Self> {
+    pub(super) fn new(number: Number, streams: Streams, encoding: Encoding) -> Self {
+        let Streams { from, to, printed } = streams;
         let limits = Limits::DEFAULT;
-        Ok(Self {
+        Self {
             number,
-            from: unwaiting(from)?,
-            to: unwaiting(to)?,
+            from,
+            to,
             encoding,
             decoder: Decoder::new(encoding, Side::Worker, limits),
             limits,
@@ -97,7 +91,7 @@ impl Worker {
             out: Vec::new(),
             written: 0,
             printed,
-        })
+        }
     }
 
     /// Which one it is.
@@ -174,7 +168,7 @@ impl Worker {
                 self.limits = welcome.limits;
                 self.stage = Stage::Welcomed;
             }
-            Frame::Begin(_) => self.printed.store(0, Ordering::Relaxed),
+            Frame::Begin(_) => self.printed.begin(),
             _ => {}
         }
         Ok(())

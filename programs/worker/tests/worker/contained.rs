@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tsugi_frames::Hash;
 use tsugi_host::enclosed::HostName;
-use tsugi_worker::How;
+use tsugi_worker::{How, Number};
 
 use crate::engine::{Engine, PATIENCE};
 use crate::programs::{command, library, python, room};
@@ -132,4 +135,29 @@ fn workers_end_with_their_attendant() {
     drop(attendant);
     assert!(!fs::exists(format!("/proc/{pid}")).unwrap(), "it has ended and was waited for");
     assert!(!dir.path().join("run").exists());
+}
+
+#[test]
+fn an_engine_that_speaks_frames_itself_has_the_pipes_and_is_told_the_same() {
+    let mut engine = Engine::new();
+    let number = Number(1_000);
+    let spawn =
+        python("hello(); print('said', file=sys.stderr, flush=True); hear(); signal.pause()");
+    let mut streams = engine.attendant.hold(number, &spawn).expect("pipes");
+    let mut said = Vec::new();
+    while !said.ends_with(b"\n") {
+        let mut polled = [PollFd::new(streams.from.as_fd(), PollFlags::POLLIN)];
+        poll(&mut polled, PollTimeout::try_from(PATIENCE).unwrap()).unwrap();
+        let mut piece = [0; 256];
+        let length = streams.from.read(&mut piece).expect("it says hello");
+        assert!(length > 0, "it has not ended");
+        said.extend(&piece[..length]);
+    }
+    assert!(said.starts_with(b"{\"hello\""), "{}", String::from_utf8_lossy(&said));
+    streams.to.write_all(b"{}\n").expect("it hears");
+    streams.printed.begin();
+    engine.attendant.end(number);
+    let end = engine.swept(number);
+    assert!(matches!(end.how, How::Signalled(9)), "{end:?}");
+    assert_eq!(fs::read_dir(engine.path("run")).unwrap().count(), 0);
 }
