@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use rusqlite::config::DbConfig;
@@ -24,6 +24,11 @@ use crate::{Claim, OpenRefused};
 pub(super) const FILE: &str = "store.db";
 const LOG: &str = "store.db-wal";
 const LOCK: &str = "engine.lock";
+
+/// A process that an engine has just forked has its lock until it is another program: so long a
+/// lock that is held is asked for again, and so often.
+const FORKED: Duration = Duration::from_millis(100);
+const AGAIN: Duration = Duration::from_millis(1);
 
 /// What every setting must be, read back after it was set. An error of the disk must be an error
 /// and not a signal, so nothing is mapped; the log is copied by a thread of its own.
@@ -96,10 +101,16 @@ fn alone(folder: &Path, faults: &Faults) -> Result<File, OpenRefused> {
     let path = folder.join(LOCK);
     let open = || OpenOptions::new().write(true).create(true).truncate(false).open(&path);
     let file = faults.system(open).map_err(|error| failed(&path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenRefused::InUse(folder.display().to_string())),
-        Err(TryLockError::Error(error)) => Err(failed(&path, &error)),
+    let until = Instant::now() + FORKED;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(AGAIN),
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenRefused::InUse(folder.display().to_string()));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(&path, &error)),
+        }
     }
 }
 
