@@ -34,6 +34,7 @@ use crate::fatal::{Fatal, LastWord};
 use crate::inbox::Inbox;
 use crate::open::{Reads, Settings};
 use crate::service::Service;
+use crate::watch::Watch;
 use crate::worker::Heard;
 use hall::{Hall, Todo};
 
@@ -76,13 +77,13 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(
-        store: Box<dyn Store + Send>,
+        (store, watch): (Box<dyn Store + Send>, Watch),
         reads: Box<dyn Reads>,
         services: Vec<Service>,
         settings: Settings,
         inbox: Arc<Inbox<Letter>>,
     ) -> Self {
-        Self { store, hall: Hall::new(reads, services, settings, inbox) }
+        Self { store, hall: Hall::new((reads, watch), services, settings, inbox) }
     }
 
     /// Runs until the store is handed over, or until it cannot go on.

@@ -17,11 +17,13 @@ mod inbox;
 pub mod names;
 mod open;
 mod service;
+mod watch;
 pub mod worker;
 
 pub use calls::{Answer, Asked, Calls, Resolved};
 pub use fatal::{EXIT, Fatal, LastWord};
 pub use names::Identity;
-pub use open::{Engine, Reads, Settings};
+pub use open::{Engine, Opened, Reads, Settings};
 pub use service::{Equality, SameBytes, Service};
 pub use tsugi_service_rules::refusal::Refusal as Refused;
+pub use watch::Halt;

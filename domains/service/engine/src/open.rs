@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::{limits, sitting};
-use tsugi_store::{Id, Reader, Seen, Store, Trouble};
+use tsugi_store::{Id, Reader, Seen, Sqlite, Store, Trouble};
 use tsugi_vocabulary::{Epoch, Moment, Span};
 
 use crate::calls::Calls;
@@ -16,6 +16,7 @@ use crate::core::{Core, Letter};
 use crate::fatal::LastWord;
 use crate::inbox::Inbox;
 use crate::service::Service;
+use crate::watch::{Halt, Watch};
 
 /// Reads what the store has, beside its writer.
 pub trait Reads: Send {
@@ -29,6 +30,27 @@ pub trait Reads: Send {
 impl Reads for Reader {
     fn seen(&mut self, id: &Id) -> Result<Seen, Trouble> {
         Self::seen(self, id)
+    }
+}
+
+/// A store that is open and claimed, as an engine needs it.
+pub struct Opened {
+    /// Its writer.
+    pub store: Box<dyn Store + Send>,
+    /// What reads beside it.
+    pub reads: Box<dyn Reads>,
+    /// What ends a statement of the writer, from another thread.
+    pub halt: Halt,
+}
+
+impl Opened {
+    /// On SQLite.
+    ///
+    /// # Errors
+    /// What reads beside the writer could not be opened.
+    pub fn sqlite(store: Sqlite) -> Result<Self, Trouble> {
+        let (reads, interrupt) = (Box::new(store.reader()?), store.interrupt());
+        Ok(Self { store: Box::new(store), reads, halt: Box::new(move || interrupt.now()) })
     }
 }
 
@@ -81,12 +103,13 @@ impl Engine {
     /// # Errors
     /// No thread could be started.
     pub fn start(
-        store: Box<dyn Store + Send>,
-        reads: Box<dyn Reads>,
+        opened: Opened,
         services: Vec<Service>,
         settings: Settings,
         last_word: LastWord,
     ) -> std::io::Result<Self> {
+        let Opened { store, reads, halt } = opened;
+        let watch = Watch::start(halt)?;
         let inbox = Arc::new(Inbox::new());
         let known = services.iter().map(|service| {
             let known = (service.number, service.name.clone(), service.equality.clone());
@@ -97,7 +120,7 @@ impl Engine {
             services: Arc::new(known.collect::<BTreeMap<_, _>>()),
             callers: Arc::new(AtomicU64::new(1)),
         };
-        let core = Core::new(store, reads, services, settings, inbox);
+        let core = Core::new((store, watch), reads, services, settings, inbox);
         let thread = std::thread::Builder::new().name("calls".to_owned());
         let core = thread.spawn(move || core.run(last_word))?;
         Ok(Self { calls, core })

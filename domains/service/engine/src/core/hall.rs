@@ -24,6 +24,7 @@ use crate::fatal::Fatal;
 use crate::inbox::Inbox;
 use crate::open::{Reads, Settings};
 use crate::service::Service;
+use crate::watch::Watch;
 
 /// What is to be told to which part of the rules next.
 pub(super) enum Todo {
@@ -51,6 +52,7 @@ pub(super) struct Hall {
     pub(super) inbox: Arc<Inbox<Letter>>,
     pub(super) settings: Settings,
     pub(super) reads: Box<dyn Reads>,
+    pub(super) watch: Watch,
     pub(super) table: Table,
     pub(super) sitting: Sitting,
     pub(super) desks: BTreeMap<ServiceNumber, Desk>,
@@ -84,7 +86,7 @@ pub(super) struct Hall {
 
 impl Hall {
     pub(super) fn new(
-        reads: Box<dyn Reads>,
+        (reads, watch): (Box<dyn Reads>, Watch),
         services: Vec<Service>,
         settings: Settings,
         inbox: Arc<Inbox<Letter>>,
@@ -101,6 +103,7 @@ impl Hall {
         Self {
             inbox,
             reads,
+            watch,
             table: Table::new(settings.calls),
             sitting: Sitting::new(settings.sitting),
             settings,
@@ -469,6 +472,7 @@ impl Hall {
         }
         // Dropped, their waiters are told that nothing is open here.
         drop(self.inbox.close());
+        self.watch.close();
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Desk {
     nursery: Box<dyn Nursery>,
     pub(super) pool: Pool,
     /// How long a call may take, in milliseconds.
-    call_ms: u32,
+    pub(super) call_ms: u32,
     pub(super) links: BTreeMap<Worker, Box<dyn Link>>,
     /// Those that have ended: what somebody else says over their way is not theirs.
     pub(super) ended: BTreeSet<Worker>,

@@ -6,6 +6,7 @@ use tsugi_service_rules::stored::Reply;
 use tsugi_service_rules::worker::life::{Abnormal, Class};
 use tsugi_service_rules::worker::pool;
 use tsugi_store::{Begun, Call, Content, Finished, Trouble, Work};
+use tsugi_vocabulary::Span;
 
 use super::hall::{Hall, Todo};
 use super::pools::{Ended, Word};
@@ -98,24 +99,26 @@ impl Hall {
             }
             let word = self.runs.get_mut(&run).and_then(|going| going.mail.pop_front());
             match word {
-                Some(Word::Operate(worker, turn, asked)) => match operate(&mut *work, asked) {
-                    Ok(Operated::Answers(answers)) if answers.is_empty() => {}
-                    Ok(Operated::Answers(answers)) => {
-                        let service = self.runs.get(&run).map(|going| going.service);
-                        let desk = service.and_then(|number| self.desks.get_mut(&number));
-                        let link = desk.and_then(|desk| desk.links.get_mut(&worker));
-                        if let Some(link) = link {
-                            link.answer(turn, answers);
+                Some(Word::Operate(worker, turn, asked)) => {
+                    match self.operate(run, &mut *work, asked) {
+                        Ok(Operated::Answers(answers)) if answers.is_empty() => {}
+                        Ok(Operated::Answers(answers)) => {
+                            let service = self.runs.get(&run).map(|going| going.service);
+                            let desk = service.and_then(|number| self.desks.get_mut(&number));
+                            let link = desk.and_then(|desk| desk.links.get_mut(&worker));
+                            if let Some(link) = link {
+                                link.answer(turn, answers);
+                            }
                         }
+                        Ok(Operated::Failed(why)) => {
+                            let ended = self.failed(run, &why);
+                            return self.end(run, work, ended);
+                        }
+                        Err(trouble) => return self.lost(trouble),
                     }
-                    Ok(Operated::Failed(why)) => {
-                        let ended = self.failed(run, &why);
-                        return self.end(run, work, ended);
-                    }
-                    Err(trouble) => return self.lost(trouble),
-                },
+                }
                 Some(Word::End(asked, ended)) => {
-                    let ended = match operate(&mut *work, asked) {
+                    let ended = match self.operate(run, &mut *work, asked) {
                         Ok(Operated::Answers(_)) => ended,
                         Ok(Operated::Failed(why)) => self.failed(run, &why),
                         Err(trouble) => return self.lost(trouble),
@@ -125,6 +128,22 @@ impl Hall {
                 None => self.wait(),
             }
         }
+    }
+
+    /// Carries out operations. None takes longer than the call may, or than calls that have ended
+    /// wait for it.
+    fn operate(&self, run: Run, work: &mut dyn Work, all: Vec<Asked>) -> Result<Operated, Trouble> {
+        if all.is_empty() {
+            return Ok(Operated::Answers(Vec::new()));
+        }
+        let desk = self.runs.get(&run).and_then(|going| self.desks.get(&going.service));
+        let may = Span::millis(desk.map_or(0, |desk| u64::from(desk.call_ms)));
+        let longest = clock::now() + may;
+        let until = self.sitting.wake_at().map_or(longest, |hold| hold.min(longest));
+        self.watch.begins(until);
+        let done = operate(work, all);
+        self.watch.ends();
+        done
     }
 
     /// What the program did not wait for was refused. It may count on it, so its worker is not used

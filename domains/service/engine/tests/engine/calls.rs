@@ -335,3 +335,20 @@ async fn a_key_leaves_a_tombstone_until_it_is_forgotten() {
     assert_eq!(text(&calls.call(asked(made_up, 1, "a")).await), "2", "an operator said so");
     engine.hand_over(Span::secs(1));
 }
+
+#[tokio::test]
+async fn a_statement_without_end_costs_its_sitting_and_ends_its_call() {
+    let mut stand = Stand::new();
+    let mut settings = workers(1);
+    settings.limits.call = Span::millis(200);
+    let nursery = Box::new(Threads(stand.program.clone()));
+    let (engine, _last) = stand.engine_with(settings, nursery, |_| {});
+    let calls = engine.calls();
+    let first = call(&calls, 1, "endless").await;
+    let Answer::Reply(reply) = &first else { panic!("{first:?}") };
+    assert_eq!(reply.ending, Ending::Abnormal, "{}", text(&first));
+    assert_eq!(call(&calls, 1, "endless").await, first, "it is final");
+    assert_eq!(text(&call(&calls, 2, "a").await), "1", "the engine goes on");
+    assert_eq!(stand.value(), 1);
+    engine.hand_over(Span::secs(1));
+}

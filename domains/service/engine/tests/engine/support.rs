@@ -13,7 +13,7 @@ use tsugi_service_engine::worker::Begin;
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
 use tsugi_service_engine::worker::{Nursery, Said};
 use tsugi_service_engine::{
-    Answer, Asked, Calls, Engine, Fatal, Identity, SameBytes, Service, Settings, names,
+    Answer, Asked, Calls, Engine, Fatal, Identity, Opened, SameBytes, Service, Settings, names,
 };
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
@@ -160,6 +160,11 @@ impl Program for Counter {
                 self.gates.pass("hold");
                 desk.run(suite::add(0))?.map_err(Undo::Failed)?;
             }
+            "endless" => {
+                let text = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                    SELECT count(*) FROM n";
+                desk.run(Op::sql(text, vec![]))?.map_err(Undo::Failed)?;
+            }
             "mistake" => {
                 let wrong = desk.run(Op::sql("SELECT nothing", vec![]))?;
                 assert!(wrong.is_err(), "it means nothing");
@@ -265,6 +270,9 @@ pub fn start(
     change: impl FnOnce(&mut Settings),
 ) -> (Engine, Receiver<Fatal>) {
     let reads = Box::new(watched.store.reader().expect("it opens"));
+    let interrupt = watched.store.interrupt();
+    let halt = Box::new(move || interrupt.now());
+    let opened = Opened { store: Box::new(watched), reads, halt };
     let service = Service {
         number: SERVICE,
         name: "counter".into(),
@@ -282,7 +290,7 @@ pub fn start(
             std::thread::park();
         }
     });
-    let engine = Engine::start(Box::new(watched), reads, vec![service], settings, word);
+    let engine = Engine::start(opened, vec![service], settings, word);
     (engine.expect("it starts"), last)
 }
 

@@ -1,0 +1,92 @@
+//! Ends a statement that does not end by itself: the core waits for it and cannot.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use tsugi_vocabulary::{Moment, Span};
+
+use crate::clock;
+
+/// Ends what the store runs just now; where it runs nothing, nothing happens.
+pub type Halt = Box<dyn Fn() + Send>;
+
+/// How long until a statement that still runs is ended again.
+const AGAIN: Span = Span::millis(10);
+
+/// What is watched.
+#[derive(Debug, Default)]
+struct Watched {
+    /// Until when the statement may take that runs just now.
+    until: Option<Moment>,
+    /// When the watch looks again; none while it sleeps.
+    looks: Option<Moment>,
+    ended: Ended,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Ended {
+    #[default]
+    No,
+    Yes,
+}
+
+/// Watches over the statements of one store.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch(Arc<(Mutex<Watched>, Condvar)>);
+
+impl Watch {
+    /// A watch that ends statements so, in a thread of its own.
+    pub(crate) fn start(halt: Halt) -> std::io::Result<Self> {
+        let watch = Self::default();
+        let own = watch.clone();
+        std::thread::Builder::new().name("watch".to_owned()).spawn(move || own.run(&halt))?;
+        Ok(watch)
+    }
+
+    /// A statement begins that may take until then.
+    pub(crate) fn begins(&self, until: Moment) {
+        let (watched, moved) = &*self.0;
+        let mut watched = watched.lock().expect("nobody dies with the lock");
+        watched.until = Some(until);
+        // One that looks earlier sees it then.
+        if watched.looks.is_none_or(|looks| looks > until) {
+            moved.notify_one();
+        }
+    }
+
+    /// It has ended.
+    pub(crate) fn ends(&self) {
+        self.0.0.lock().expect("nobody dies with the lock").until = None;
+    }
+
+    /// Nothing is watched any more.
+    pub(crate) fn close(&self) {
+        let (watched, moved) = &*self.0;
+        watched.lock().expect("nobody dies with the lock").ended = Ended::Yes;
+        moved.notify_one();
+    }
+
+    fn run(&self, halt: &Halt) {
+        let (watched, moved) = &*self.0;
+        let mut watched = watched.lock().expect("nobody dies with the lock");
+        while watched.ended == Ended::No {
+            let now = clock::now();
+            let looks = match watched.until {
+                Some(until) if until <= now => {
+                    halt();
+                    Some(now + AGAIN)
+                }
+                until => until,
+            };
+            watched.looks = looks;
+            watched = match looks {
+                None => moved.wait(watched).expect("nobody dies with the lock"),
+                Some(at) => {
+                    let rest = Duration::from_nanos(at.since(now).0);
+                    let waited = moved.wait_timeout(watched, rest);
+                    waited.expect("nobody dies with the lock").0
+                }
+            };
+        }
+    }
+}
