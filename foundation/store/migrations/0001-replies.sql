@@ -17,19 +17,17 @@ CREATE TABLE tsugi_epoch (
 
 CREATE TABLE tsugi_client (
     no {NUMBER} PRIMARY KEY,
-    identity {BLOB} NOT NULL,
-    name TEXT NOT NULL,
+    who {BLOB} NOT NULL,
     incarnation {INT} NOT NULL,
     watermark {INT} NOT NULL,
     at {INT} NOT NULL
 ) {PLAIN};
-CREATE UNIQUE INDEX tsugi_client_who ON tsugi_client (identity, name, incarnation);
+CREATE UNIQUE INDEX tsugi_client_who ON tsugi_client (who, incarnation);
 
 CREATE TABLE tsugi_client_floor (
-    identity {BLOB} NOT NULL,
-    name TEXT NOT NULL,
+    who {BLOB} NOT NULL,
     incarnation {INT} NOT NULL,
-    PRIMARY KEY (identity, name)
+    PRIMARY KEY (who)
 ) {KEYED};
 
 CREATE TABLE tsugi_reply (

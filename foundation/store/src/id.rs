@@ -6,12 +6,11 @@
 use std::fmt;
 
 /// Who calls: a name under an authenticated identity, in one life of the client.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Client {
-    /// SHA-256 of the canonical identity.
-    pub identity: [u8; 32],
-    /// The name that the client gives itself.
-    pub name: String,
+    /// The first 16 bytes of a digest over its identity and the name that it gives itself: the
+    /// store knows neither.
+    pub digest: [u8; 16],
     /// The life of the client; only rises.
     pub incarnation: i64,
 }
@@ -43,9 +42,6 @@ pub enum IdRefused {
     /// A client counts from 1.
     #[error("a serial and the lowest one without an answer are 1 or more")]
     Zero,
-    /// One of the back ends keeps no such text.
-    #[error("a client's name has no character 0")]
-    Name,
     /// What is called now has no answer yet.
     #[error("the lowest serial without an answer, {lowest}, is above the call's own, {serial}")]
     LowestAbove {
@@ -66,9 +62,6 @@ impl Serial {
     /// # Errors
     /// Numbers that no client counts.
     pub fn new(client: Client, serial: i64, lowest: i64) -> Result<Self, IdRefused> {
-        if client.name.contains('\0') {
-            return Err(IdRefused::Name);
-        }
         if serial < 1 || lowest < 1 {
             return Err(IdRefused::Zero);
         }
@@ -123,13 +116,11 @@ mod tests {
 
     #[test]
     fn what_no_client_counts_is_no_id() {
-        let client =
-            |name: &str| Client { identity: [1; 32], name: name.to_owned(), incarnation: 1 };
-        let made = |name, serial, lowest| Serial::new(client(name), serial, lowest).map(drop);
-        assert_eq!(made("a", 2, 2), Ok(()));
-        assert_eq!(made("a", 0, 0), Err(IdRefused::Zero));
-        assert_eq!(made("a", 1, 0), Err(IdRefused::Zero));
-        assert_eq!(made("a", 1, 2), Err(IdRefused::LowestAbove { serial: 1, lowest: 2 }));
-        assert_eq!(made("a\0", 1, 1), Err(IdRefused::Name));
+        let client = Client { digest: [1; 16], incarnation: 1 };
+        let made = |serial, lowest| Serial::new(client, serial, lowest).map(drop);
+        assert_eq!(made(2, 2), Ok(()));
+        assert_eq!(made(0, 0), Err(IdRefused::Zero));
+        assert_eq!(made(1, 0), Err(IdRefused::Zero));
+        assert_eq!(made(1, 2), Err(IdRefused::LowestAbove { serial: 1, lowest: 2 }));
     }
 }

@@ -26,22 +26,22 @@ pub(crate) const STEP_DONE: &str =
 /// tells a lowest is not among those that it confirms, so the highest is always there.
 pub(crate) const CLIENT: &str = "/*tsugi*/ SELECT no, watermark, \
     (SELECT max(lowest) FROM tsugi_reply WHERE client = no) FROM tsugi_client \
-    WHERE identity = ?1 AND name = ?2 AND incarnation = ?3";
+    WHERE who = ?1 AND incarnation = ?2";
 
 /// As [`CLIENT`], with the highest serial that is there.
 pub(crate) const CLIENT_SEEN: &str = "/*tsugi*/ SELECT no, watermark, \
     (SELECT max(lowest) FROM tsugi_reply WHERE client = no), \
     (SELECT max(serial) FROM tsugi_reply WHERE client = no) FROM tsugi_client \
-    WHERE identity = ?1 AND name = ?2 AND incarnation = ?3";
+    WHERE who = ?1 AND incarnation = ?2";
 
 pub(crate) const CLIENTS: &str = "/*tsugi*/ SELECT count(*) FROM tsugi_client";
 
 pub(crate) const FLOOR: &str = "/*tsugi*/ SELECT incarnation FROM tsugi_client_floor \
-    WHERE identity = ?1 AND name = ?2";
+    WHERE who = ?1";
 
 pub(crate) const NEW_CLIENT: &str = "/*tsugi*/ INSERT INTO tsugi_client \
-    (identity, name, incarnation, watermark, at) VALUES (?1, ?2, ?3, 0, ?4) \
-    ON CONFLICT (identity, name, incarnation) DO NOTHING RETURNING no";
+    (who, incarnation, watermark, at) VALUES (?1, ?2, 0, ?3) \
+    ON CONFLICT (who, incarnation) DO NOTHING RETURNING no";
 
 pub(crate) const REPLY: &str = "/*tsugi*/ SELECT r.kind, r.service, r.interface, r.digest, \
     r.attempt, r.at, r.status, r.body, b.content_type, b.data \
@@ -58,12 +58,12 @@ pub(crate) const KEYED: &str = "/*tsugi*/ SELECT r.kind, r.service, r.interface,
 #[cfg(feature = "pg")]
 pub(crate) const JUDGE_SERIAL: &str = "/*tsugi*/ SELECT e.incarnation, e.counter, e.run, \
     c.no, c.watermark, (SELECT max(l.lowest) FROM tsugi_reply l WHERE l.client = c.no), \
-    (SELECT count(*) FROM tsugi_reply o WHERE o.client = c.no AND o.serial < ?7), \
-    (SELECT f.incarnation FROM tsugi_client_floor f WHERE f.identity = ?3 AND f.name = ?4), \
+    (SELECT count(*) FROM tsugi_reply o WHERE o.client = c.no AND o.serial < ?6), \
+    (SELECT f.incarnation FROM tsugi_client_floor f WHERE f.who = ?3), \
     r.kind, r.service, r.interface, r.digest, r.attempt, r.at, r.status, r.body, \
     b.content_type, b.data FROM tsugi_epoch e \
-    LEFT JOIN tsugi_client c ON c.identity = ?3 AND c.name = ?4 AND c.incarnation = ?5 \
-    LEFT JOIN tsugi_reply r ON r.client = c.no AND r.serial = ?6 \
+    LEFT JOIN tsugi_client c ON c.who = ?3 AND c.incarnation = ?4 \
+    LEFT JOIN tsugi_reply r ON r.client = c.no AND r.serial = ?5 \
     LEFT JOIN tsugi_body b ON b.no = r.long_body WHERE e.grp = ?1 AND e.member = ?2";
 
 #[cfg(feature = "pg")]
@@ -183,12 +183,12 @@ pub(crate) const RAISE_WATERMARK: &str =
 pub(crate) const WALK_KEYS: &str = "/*tsugi*/ SELECT key, kind, at, long_body FROM tsugi_keyed \
     WHERE key > ?1 ORDER BY key LIMIT ?2";
 
-pub(crate) const WALK_CLIENTS: &str = "/*tsugi*/ SELECT no, at, identity, name, incarnation, \
+pub(crate) const WALK_CLIENTS: &str = "/*tsugi*/ SELECT no, at, who, incarnation, \
     CASE WHEN EXISTS (SELECT 1 FROM tsugi_reply WHERE client = no) THEN 1 ELSE 0 END \
     FROM tsugi_client WHERE no > ?1 ORDER BY no LIMIT ?2";
 
 pub(crate) const RAISE_FLOOR: &str = "/*tsugi*/ INSERT INTO tsugi_client_floor \
-    (identity, name, incarnation) VALUES (?1, ?2, ?3) ON CONFLICT (identity, name) \
+    (who, incarnation) VALUES (?1, ?2) ON CONFLICT (who) \
     DO UPDATE SET incarnation = excluded.incarnation \
     WHERE tsugi_client_floor.incarnation < excluded.incarnation";
 

@@ -52,13 +52,8 @@ pub(crate) fn stored(id: CallId, lowest: Serial) -> store::Id {
     match id {
         CallId::Keyed(key) => store::Id::Key(store::Key(key.0)),
         CallId::Counted { life, serial } => {
-            let mut identity = [0; 32];
-            identity[..16].copy_from_slice(&life.client.0);
-            let client = store::Client {
-                identity,
-                name: String::new(),
-                incarnation: column(life.incarnation.0),
-            };
+            let incarnation = column(life.incarnation.0);
+            let client = store::Client { digest: life.client.0, incarnation };
             let (serial, lowest) = (column(serial.get()), column(lowest.get()));
             let counted = store::Serial::new(client, serial, lowest.min(serial));
             store::Id::Serial(counted.expect("a serial is 1 or more, and its lowest not above"))

@@ -74,10 +74,10 @@ impl Postgres {
         for row in self.ours(sql::WALK_CLIENTS, &values)? {
             let no = int(&row, 0)?;
             next = Cursor::Clients(no);
-            if int(&row, 5)? != 0 || int(&row, 1)? >= portion.before {
+            if int(&row, 4)? != 0 || int(&row, 1)? >= portion.before {
                 continue;
             }
-            self.ours(sql::RAISE_FLOOR, &row[2..5])?;
+            self.ours(sql::RAISE_FLOOR, &row[2..4])?;
             self.ours(sql::DROP_CLIENT, &[no.into()])?;
             gone += 1;
         }

@@ -63,8 +63,8 @@ pub(super) fn bytes(bytes: &[u8]) -> Value {
     Value::Blob(bytes.to_vec())
 }
 
-fn who(client: &Client) -> [Value; 3] {
-    [bytes(&client.identity), client.name.as_str().into(), client.incarnation.into()]
+fn who(client: &Client) -> [Value; 2] {
+    [bytes(&client.digest), client.incarnation.into()]
 }
 
 /// After a program has run in the session a statement of ours that means nothing is its doing: it
@@ -224,8 +224,8 @@ impl Postgres {
 
     /// Gives a client its number. Its first calls wait for each other here.
     fn new_client(&mut self, client: &Client) -> Result<Result<i64, Claimed>, Trouble> {
-        let [identity, name, incarnation] = who(client);
-        let values = [identity, name, incarnation, Value::Integer(0)];
+        let [who, incarnation] = who(client);
+        let values = [who, incarnation, Value::Integer(0)];
         match self.ask(sql::NEW_CLIENT, &values) {
             Ok(answer) => {
                 answer.rows.first().map_or(Ok(Err(Claimed::Nothing)), |row| Ok(Ok(int(row, 0)?)))
@@ -322,13 +322,13 @@ impl Postgres {
         let no = match self.ours(sql::CLIENT, &who(client))?.pop() {
             Some(row) => int(&row, 0)?,
             None => {
-                let [identity, name, incarnation] = who(client);
-                let floor = self.ours(sql::FLOOR, &[identity.clone(), name.clone()])?.pop();
+                let [who, incarnation] = who(client);
+                let floor = self.ours(sql::FLOOR, std::slice::from_ref(&who))?.pop();
                 let floor = floor.map(|row| int(&row, 0)).transpose()?;
                 if floor.is_some_and(|floor| client.incarnation <= floor) {
                     return Ok(false);
                 }
-                let values = [identity, name, incarnation, at.into()];
+                let values = [who, incarnation, at.into()];
                 let new = self.ours(sql::NEW_CLIENT, &values)?.pop();
                 // One that somebody else has made just now is there when it is looked for again.
                 int(&new.ok_or(Trouble::Again)?, 0)?

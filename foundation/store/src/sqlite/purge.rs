@@ -20,8 +20,7 @@ struct ReplyRow {
 struct ClientRow {
     no: i64,
     at: i64,
-    identity: Vec<u8>,
-    name: String,
+    who: Vec<u8>,
     incarnation: i64,
     used: bool,
 }
@@ -105,10 +104,9 @@ impl Sqlite {
                 Ok(ClientRow {
                     no: row.get(0)?,
                     at: row.get(1)?,
-                    identity: row.get(2)?,
-                    name: row.get(3)?,
-                    incarnation: row.get(4)?,
-                    used: row.get::<_, i64>(5)? != 0,
+                    who: row.get(2)?,
+                    incarnation: row.get(3)?,
+                    used: row.get::<_, i64>(4)? != 0,
                 })
             };
             walk.query_map(params![after, portion.rows], read)?.collect()
@@ -116,7 +114,7 @@ impl Sqlite {
         let mut gone = 0;
         for row in rows.iter().filter(|row| !row.used && row.at < portion.before) {
             self.ours(|connection| {
-                let floor = params![row.identity, row.name, row.incarnation];
+                let floor = params![row.who, row.incarnation];
                 connection.prepare_cached(sql::RAISE_FLOOR)?.execute(floor)?;
                 connection.prepare_cached(sql::DROP_CLIENT)?.execute([row.no])
             })?;

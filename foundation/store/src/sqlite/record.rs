@@ -60,7 +60,7 @@ pub(super) struct Known {
 
 pub(super) fn known(connection: &Connection, client: &Client) -> rusqlite::Result<Option<Known>> {
     let mut row = connection.prepare_cached(sql::CLIENT)?;
-    let values = params![client.identity, client.name, client.incarnation];
+    let values = params![client.digest, client.incarnation];
     let read = |row: &rusqlite::Row<'_>| {
         let (watermark, lowest): (i64, Option<i64>) = (row.get(1)?, row.get(2)?);
         Ok(Known { no: row.get(0)?, watermark: watermark.max(lowest.unwrap_or(1) - 1) })
@@ -123,7 +123,7 @@ pub(super) fn seen(connection: &Connection, id: &Id) -> rusqlite::Result<Result<
     };
     let (client, floor) = (serial.client(), floor(connection, serial.client())?);
     let mut row = connection.prepare_cached(sql::CLIENT_SEEN)?;
-    let values = params![client.identity, client.name, client.incarnation];
+    let values = params![client.digest, client.incarnation];
     let read = |row: &rusqlite::Row<'_>| {
         let (lowest, highest): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
         let watermark = row.get::<_, i64>(1)?.max(lowest.unwrap_or(1) - 1);
@@ -141,8 +141,7 @@ pub(super) fn seen(connection: &Connection, id: &Id) -> rusqlite::Result<Result<
 
 fn floor(connection: &Connection, client: &Client) -> rusqlite::Result<Option<i64>> {
     let mut floor = connection.prepare_cached(sql::FLOOR)?;
-    let values = params![client.identity, client.name];
-    floor.query_row(values, |row| row.get(0)).optional()
+    floor.query_row([client.digest], |row| row.get(0)).optional()
 }
 
 /// What a row says to a call of this content; `gone` where its reply is no longer kept.
@@ -257,7 +256,7 @@ impl Sqlite {
     pub(super) fn new_client(&mut self, client: &Client, at: i64) -> Result<i64, Trouble> {
         self.ours(|connection| {
             let mut new = connection.prepare_cached(sql::NEW_CLIENT)?;
-            let values = params![client.identity, client.name, client.incarnation, at];
+            let values = params![client.digest, client.incarnation, at];
             new.query_row(values, |row| row.get(0))
         })
     }

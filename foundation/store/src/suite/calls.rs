@@ -41,7 +41,7 @@ pub(super) fn an_id_has_one_content(stand: &mut dyn Stand) {
     }
     // What one client counts says nothing of another's.
     let mut other = client(1);
-    other.identity = [8; 32];
+    other.digest = [8; 16];
     let other = Id::Serial(Serial::new(other, 1, 1).expect("it works"));
     assert!(matches!(store.begin(&call(other, 2)), Ok(Begun::New(_))));
     store.abandon().expect("it works");

@@ -69,7 +69,7 @@ pub fn claim(counter: u64, run: i64) -> Claim {
 /// The suite's client in one of its lives.
 #[must_use]
 pub fn client(incarnation: i64) -> Client {
-    Client { identity: [7; 32], name: "caller".to_owned(), incarnation }
+    Client { digest: [7; 16], incarnation }
 }
 
 /// A call that its client counts.

@@ -1,11 +1,12 @@
 //! What becomes of calls.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tsugi_service_engine::worker::thread::Threads;
-use tsugi_service_engine::{Answer, Fatal, Identity, Refused, names};
-use tsugi_service_rules::id::{CallId, Serial, Watermark};
+use tsugi_service_engine::{Answer, Equality, Fatal, Identity, Refused, names};
+use tsugi_service_rules::id::{CallId, Content, InterfaceNumber, Serial, Watermark};
 use tsugi_service_rules::refusal::{Expired, Malformed};
 use tsugi_store::Ending;
 use tsugi_vocabulary::Span;
@@ -350,5 +351,45 @@ async fn a_statement_without_end_costs_its_sitting_and_ends_its_call() {
     assert_eq!(call(&calls, 1, "endless").await, first, "it is final");
     assert_eq!(text(&call(&calls, 2, "a").await), "1", "the engine goes on");
     assert_eq!(stand.value(), 1);
+    engine.hand_over(Span::secs(1));
+}
+
+/// By its first interface a body is its bytes, by the second its letters without their case.
+struct Interface(u32);
+
+impl Equality for Interface {
+    fn content(
+        &self,
+        service: &str,
+        body: &[u8],
+        former: Option<InterfaceNumber>,
+    ) -> Result<Content, Refused> {
+        let interface = former.unwrap_or(InterfaceNumber(self.0));
+        let canonical = match interface.0 {
+            1 => body.to_vec(),
+            _ => body.to_ascii_lowercase(),
+        };
+        Ok(names::content(service, interface, &canonical))
+    }
+}
+
+#[tokio::test]
+async fn a_retry_is_compared_by_what_it_says_and_by_the_interface_of_what_is_kept() {
+    let mut stand = Stand::new();
+    stand.equality = Arc::new(Interface(1));
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    let first = call(&calls, 1, "A").await;
+    assert_eq!(call(&calls, 1, "a").await, Answer::Refused(Refused::OtherBody));
+    engine.hand_over(Span::secs(1));
+    stand.equality = Arc::new(Interface(2));
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    assert_eq!(call(&calls, 1, "A").await, first, "decoded by the former interface it is the same");
+    assert_eq!(call(&calls, 1, "a").await, Answer::Refused(Refused::OtherBody));
+    let second = call(&calls, 2, "A").await;
+    assert_eq!(text(&second), "2");
+    assert_eq!(call(&calls, 2, "a").await, second, "other bytes that say the same");
+    assert_eq!(stand.runs(), 2);
     engine.hand_over(Span::secs(1));
 }

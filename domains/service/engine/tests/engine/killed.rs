@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tsugi_service_engine::worker::Nursery;
 use tsugi_service_engine::worker::pipe::Processes;
 use tsugi_service_engine::worker::thread::Threads;
-use tsugi_service_engine::{Answer, Asked, Calls};
+use tsugi_service_engine::{Answer, Asked, Calls, SameBytes};
 use tsugi_service_rules::id::{CallId, Serial};
 use tsugi_vocabulary::Span;
 
@@ -50,7 +50,7 @@ fn engine(folder: &Path) {
     } else {
         Box::new(Threads(Arc::new(Counter::default())))
     };
-    let (engine, _last) = start(watched, epoch, (workers(2), nursery), |_| {});
+    let (engine, _last) = start(watched, epoch, (workers(2), nursery, Arc::new(SameBytes)), |_| {});
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (lines, mut read) = tokio::sync::mpsc::unbounded_channel();
     std::thread::spawn(move || {

@@ -13,7 +13,8 @@ use tsugi_service_engine::worker::Begin;
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
 use tsugi_service_engine::worker::{Nursery, Said};
 use tsugi_service_engine::{
-    Answer, Asked, Calls, Engine, Fatal, Identity, Opened, SameBytes, Service, Settings, names,
+    Answer, Asked, Calls, Engine, Equality, Fatal, Identity, Opened, SameBytes, Service, Settings,
+    names,
 };
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
@@ -181,6 +182,7 @@ pub struct Stand {
     pub gates: Arc<Gates>,
     pub counts: Arc<Counts>,
     pub program: Arc<Counter>,
+    pub equality: Arc<dyn Equality>,
     epoch: u64,
 }
 
@@ -218,7 +220,8 @@ impl Stand {
         let gates = Arc::new(Gates::default());
         let program = Counter { gates: gates.clone(), ..Counter::default() };
         let (program, counts) = (Arc::new(program), Arc::default());
-        Self { folder, gates, counts, program, epoch: 10 }
+        let equality = Arc::new(SameBytes);
+        Self { folder, gates, counts, program, equality, epoch: 10 }
     }
 
     pub fn runs(&self) -> usize {
@@ -240,7 +243,8 @@ impl Stand {
         self.epoch += 1;
         let store = opened(self.folder.path(), self.epoch);
         let (counts, gates) = (self.counts.clone(), self.gates.clone());
-        start(Watched { store, counts, gates }, self.epoch, (workers, nursery), change)
+        let program = (workers, nursery, self.equality.clone());
+        start(Watched { store, counts, gates }, self.epoch, program, change)
     }
 
     /// What the number is in the store, past any engine.
@@ -266,20 +270,14 @@ pub fn opened(folder: &Path, epoch: u64) -> Sqlite {
 pub fn start(
     watched: Watched,
     epoch: u64,
-    (workers, nursery): (pool::Settings, Box<dyn Nursery>),
+    (workers, nursery, equality): (pool::Settings, Box<dyn Nursery>, Arc<dyn Equality>),
     change: impl FnOnce(&mut Settings),
 ) -> (Engine, Receiver<Fatal>) {
     let reads = Box::new(watched.store.reader().expect("it opens"));
     let interrupt = watched.store.interrupt();
     let halt = Box::new(move || interrupt.now());
     let opened = Opened { store: Box::new(watched), reads, halt };
-    let service = Service {
-        number: SERVICE,
-        name: "counter".into(),
-        workers,
-        equality: Arc::new(SameBytes),
-        nursery,
-    };
+    let service = Service { number: SERVICE, name: "counter".into(), workers, equality, nursery };
     let mut settings = Settings::alone(Epoch { incarnation: 1, counter: epoch });
     change(&mut settings);
     let (said, last) = channel();
