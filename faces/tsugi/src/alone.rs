@@ -59,6 +59,11 @@ pub fn run(words: &[OsString], build: Build) -> Option<ExitCode> {
     let out = |asked| Out { language: crate::asked_language(words, asked), form: Form::Text };
     match word.to_str()? {
         "sample" => Some(tsugi_counter::run(&parsed::<Sample>(words)?.sample)),
+        // The process of a user's program.
+        "worker" => {
+            let words = rest.iter().map(|word| word.to_string_lossy().into_owned());
+            Some(tsugi_worker::run(words, &[tsugi_worker::LIBRARY]))
+        }
         "guardian" if rest.is_empty() => Some(daemon::guardian().into()),
         "agent" if rest.first()? == "--" => {
             Some(daemon::agent(&rest[1..], &out(None), build).into())

@@ -28,6 +28,8 @@ mod proc;
 mod sample;
 #[path = "cli/schema.rs"]
 mod schema;
+#[path = "cli/worker.rs"]
+mod worker;
 
 use std::path::Path;
 use std::process::{Command, Output};
