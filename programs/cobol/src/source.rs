@@ -4,12 +4,8 @@ use object::elf::FileHeader64;
 use object::read::elf::{ElfFile, FileHeader as _};
 use object::{Endianness, Object, ObjectSymbol};
 use thiserror::Error;
-
-/// The file handler that modules are compiled for: `cobc -fcallfh=tsugi_file_handler`.
-pub const HANDLER: &str = "tsugi_file_handler";
-
-/// How cobc is told to make a module: with the handler, and so that an error tells its line.
-pub const OPTIONS: [&str; 3] = ["-m", "-fcallfh=tsugi_file_handler", "-fsource-location"];
+use tsugi_record::module::symbol;
+pub use tsugi_record::module::{HANDLER, OPTIONS};
 
 /// Where a module goes that opens files without a handler.
 const DIRECT: [&str; 7] = [
@@ -44,6 +40,9 @@ pub enum ModuleRefused {
     /// It would open files without our handler.
     #[error("it imports {0}: it was compiled without the file handler; deploy its source")]
     WithoutHandler(String),
+    /// It does not have the entry that it is to be called by.
+    #[error("it has no entry {0}")]
+    NoEntry(String),
 }
 
 impl Module {
@@ -68,10 +67,10 @@ impl Module {
         Ok(Self { imports, exports })
     }
 
-    /// Whether it exports a name.
+    /// Whether it has an entry, by the name that its source gives it.
     #[must_use]
     pub fn has(&self, entry: &str) -> bool {
-        self.exports.iter().any(|name| name == entry)
+        self.exports.contains(&symbol(entry))
     }
 
     /// The names that it takes from elsewhere: what it can reach beside the store.

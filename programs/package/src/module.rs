@@ -6,12 +6,11 @@ use object::read::elf::{ElfFile, FileHeader as _};
 use object::{Endianness, Object as _, ObjectSymbol as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use tsugi_record::module::OPTIONS;
+pub use tsugi_record::module::{HANDLER, symbol};
 
 use crate::digest::Digest;
 use crate::manifest::Module;
-
-/// The file handler that modules are compiled for.
-pub const HANDLER: &str = "tsugi_file_handler";
 
 /// What a library of services exports.
 pub const LIBRARY_ENTRY: &str = "tsugi_service_at";
@@ -193,25 +192,6 @@ impl Object {
     }
 }
 
-/// What an entry is called in its module, and in the name of the module's file: letters, digits and
-/// `_` as they are, `__` for `-`, other bytes as two digits behind `_`, and `_` before a digit that
-/// it begins with.
-#[must_use]
-pub fn symbol(entry: &str) -> String {
-    let mut out = String::new();
-    if entry.starts_with(|first: char| first.is_ascii_digit()) {
-        out.push('_');
-    }
-    for byte in entry.bytes() {
-        match byte {
-            b'-' => out.push_str("__"),
-            b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => out.push(char::from(byte)),
-            other => out.push_str(&format!("_{other:02X}")),
-        }
-    }
-    out
-}
-
 /// What is put into a module when it is compiled, as its build id: the hash of all that it is made
 /// of. It tells a module of another source or of other options; it is no signature.
 #[must_use]
@@ -220,7 +200,7 @@ pub fn seal(module: &Module, source: Digest) -> Digest {
         entry: &module.entry,
         dialect: module.dialect,
         commits: module.commits,
-        handler: HANDLER,
+        compiled: OPTIONS,
     });
     let options = options.expect("these are values that TOML has");
     let mut hash = Sha256::new();
@@ -236,5 +216,5 @@ struct Options<'a> {
     entry: &'a str,
     dialect: crate::manifest::Dialect,
     commits: crate::manifest::Commits,
-    handler: &'a str,
+    compiled: [&'a str; OPTIONS.len()],
 }

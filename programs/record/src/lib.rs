@@ -22,6 +22,7 @@ pub mod entry;
 pub mod field;
 pub mod json;
 pub mod layout;
+pub mod module;
 mod number;
 pub mod parameters;
 pub mod picture;

@@ -28,6 +28,15 @@ fn names_that_a_module_takes_and_gives_are_seen() {
 }
 
 #[test]
+fn an_entry_is_seen_by_the_name_that_its_source_gives_it() {
+    let bench = Bench::new();
+    let source = SOURCE.replace("program-id. SEEN", "program-id. \"seen-too\"");
+    bench.compile_with("SEEN", &source, &["-m", "-free", "-o", "SEEN.so"]);
+    let module = Module::read(&fs::read(bench.folder().join("SEEN.so")).unwrap()).unwrap();
+    assert!(module.has("seen-too") && !module.has("SEEN"));
+}
+
+#[test]
 fn a_module_of_another_handler_or_none_and_what_is_no_module_are_refused() {
     let direct = module(&["-m", "-free"]).check();
     assert_eq!(direct, Err(ModuleRefused::WithoutHandler("cob_open".to_owned())));

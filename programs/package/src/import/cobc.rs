@@ -6,16 +6,17 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use serde::Serialize;
 use tempfile::TempDir;
+use tsugi_record::module::OPTIONS;
 use tsugi_record::source::{Form, SOURCE_MAX};
 
-use super::{NotImported, Request};
+use super::{LIMIT, NotImported, Request};
 use crate::digest::Digest;
 use crate::limits::PROGRAM_MOST;
 use crate::manifest::Dialect;
-use crate::module::HANDLER;
 use crate::refused::{Doing, Failed};
 
 /// The release of GnuCOBOL whose modules are known.
@@ -29,6 +30,8 @@ const OVER: [i32; 2] = [124, 137];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
+    /// Tell its version.
+    Identify,
     /// Put its copybooks into it.
     Expand,
     /// Compile it.
@@ -63,7 +66,11 @@ impl<'a> Compiler<'a> {
         let folder = tempfile::Builder::new().prefix("tsugi-import").tempdir();
         let folder = folder.map_err(Failed::at(Doing::MakeFolder, &std::env::temp_dir()))?;
         let compiler = Self { request, folder, path };
-        let said = compiler.run(&compiler.path, &["--version".into()], compiler.folder.path())?;
+        // It is no part of a source's time: a limit that is meant for one does not end it.
+        let limit = request.limit.max(LIMIT);
+        let at = compiler.folder.path();
+        let said = compiler.run_for(limit, &compiler.path, &["--version".into()], at)?;
+        over(&said, Phase::Identify)?;
         let first = said.printed.lines().next().unwrap_or_default();
         let known = first.split_whitespace().any(|word| {
             word == VERSION || word.strip_prefix(VERSION).is_some_and(|rest| rest.starts_with('.'))
@@ -113,17 +120,16 @@ impl<'a> Compiler<'a> {
     ) -> Result<(Vec<u8>, String), NotImported> {
         let (from, to) = (format!("{stem}.cbl"), format!("{stem}.so"));
         self.put(&from, expanded)?;
-        let options = [
-            "-m".into(),
+        let mut options = OPTIONS.map(PathBuf::from).to_vec();
+        options.extend([
             "-free".into(),
             self.request.dialect.option().into(),
-            format!("-fcallfh={HANDLER}").into(),
             "-Q".into(),
             format!("-Wl,--build-id=0x{seal}").into(),
             "-o".into(),
             PathBuf::from(&to),
             from.into(),
-        ];
+        ]);
         let said = self.run(&self.path, &options, self.folder.path())?;
         over(&said, Phase::Compile)?;
         if !said.status.success() {
@@ -174,13 +180,24 @@ impl<'a> Compiler<'a> {
         fs::write(&path, bytes).map_err(Failed::at(Doing::Write, &path))
     }
 
+    /// Runs something for as long as one run for a source may take.
+    fn run(&self, what: &Path, options: &[PathBuf], at: &Path) -> Result<Said, NotImported> {
+        self.run_for(self.request.limit, what, options, at)
+    }
+
     /// Runs something for a limited time, with nothing of our environment but where programs are:
     /// what is set there for the compiler by somebody would be options that nobody sees.
-    fn run(&self, what: &Path, options: &[PathBuf], at: &Path) -> Result<Said, NotImported> {
+    fn run_for(
+        &self,
+        limit: Duration,
+        what: &Path,
+        options: &[PathBuf],
+        at: &Path,
+    ) -> Result<Said, NotImported> {
         let (out, errors) = (self.folder.path().join("out"), self.folder.path().join("errors"));
         let made = |path: &Path| fs::File::create(path).map_err(Failed::at(Doing::Write, path));
         let timeout = in_path("timeout", self.request.path).unwrap_or_else(|| "timeout".into());
-        let seconds = self.request.limit.as_secs().max(1).to_string();
+        let seconds = limit.as_secs().max(1).to_string();
         let mut command = Command::new(&timeout);
         command.args(["--kill-after=5", seconds.as_str()]).arg(what).args(options);
         command.current_dir(at).stdin(Stdio::null()).stdout(made(&out)?).stderr(made(&errors)?);

@@ -259,7 +259,8 @@ fn without_the_compiler_or_with_another_one_nothing_is_imported() {
 
 #[test]
 fn a_compiler_that_does_not_end_is_ended() {
-    let script = "#!/bin/sh\ncase $1 in --version) echo 'cobc (GnuCOBOL) 3.1.2.0';; \
+    // That it is slow to say what it is does not count.
+    let script = "#!/bin/sh\ncase $1 in --version) sleep 2; echo 'cobc (GnuCOBOL) 3.1.2.0';; \
                   *) exec sleep 1000;; esac\n";
     let (_folder, path) = instead(script);
     let source = sources().join("CBLAPP01.cbl");
@@ -268,6 +269,26 @@ fn a_compiler_that_does_not_end_is_ended() {
     asked.limit = Duration::from_secs(1);
     let found = import(&asked);
     assert!(matches!(found, Err(NotImported::TooLong { phase: Phase::Expand })), "{found:?}");
+    // What `timeout` answers when it has ended a run.
+    let (_folder, path) = instead("#!/bin/sh\nexit 124\n");
+    asked.path = &path;
+    let found = import(&asked);
+    assert!(matches!(found, Err(NotImported::TooLong { phase: Phase::Identify })), "{found:?}");
+}
+
+/// What is deployed is compiled as what runs it expects: an error names the line of the source.
+#[test]
+fn a_run_time_error_of_an_imported_module_tells_its_line() {
+    let text = program("DATA DIVISION.", " DISPLAY \"BEGUN\".\n CALL \"NOWHERE\".\n GOBACK.");
+    let line = text.lines().position(|line| line.contains("NOWHERE")).unwrap() + 1;
+    let imported = imported(&text).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("P1.so"), &imported.object).unwrap();
+    let mut command = Command::new("cobcrun");
+    let said = command.arg("P1").env("COB_LIBRARY_PATH", folder.path()).output().unwrap();
+    let errors = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(errors.contains(&format!("P1.cbl:{line}: ")), "{errors}");
+    assert!(errors.contains("'NOWHERE' not found"), "{errors}");
 }
 
 /// Whoever sets options for the compiler in the environment does not change a module.
