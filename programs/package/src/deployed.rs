@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File as OpenFile};
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::archive::mode;
@@ -177,23 +178,28 @@ fn plain(folder: &Path, path: &str, mode: u32, most: u64) -> Result<(u64, Vec<u8
 
 /// Opens a file that is one, and may be used as it was deployed; no link is followed to it.
 fn plain_file(folder: &Path, path: &str, mode: u32) -> Result<OpenFile, Trouble> {
-    use std::os::unix::fs::PermissionsExt as _;
     let at = folder.join(path);
-    let found = match fs::symlink_metadata(&at) {
-        Ok(found) => found,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+    let mut options = OpenFile::options();
+    // What is looked at is what was opened, and opening a pipe waits for nobody.
+    options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let kind = |found| Refused::Kind { path: path.to_owned(), found };
+    let file = match options.open(&at) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(Refused::NotThere { path: path.to_owned() }.into());
         }
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Err(kind('2').into()),
         Err(error) => return Err(Failed::at(Doing::Read, &at)(error).into()),
     };
+    let found = file.metadata().map_err(Failed::at(Doing::Read, &at))?;
     if !found.is_file() {
-        let letter = if found.is_symlink() { '2' } else { '5' };
-        return Err(Refused::Kind { path: path.to_owned(), found: letter }.into());
+        let letter = if found.file_type().is_fifo() { '6' } else { '5' };
+        return Err(kind(letter).into());
     }
     if found.permissions().mode() & 0o7777 != mode {
         return Err(Refused::Header { path: path.to_owned() }.into());
     }
-    Ok(OpenFile::open(&at).map_err(Failed::at(Doing::Read, &at))?)
+    Ok(file)
 }
 
 /// Nothing lies in the folder that the manifest does not list, and no folder is a link.

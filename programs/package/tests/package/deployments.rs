@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
+use std::process::Command;
 
 use tsugi_package::deploy::{Go, Next, Told, Unended};
 use tsugi_package::deployed::{Deployed, Runs};
@@ -170,6 +171,12 @@ fn a_program_that_somebody_has_changed_is_not_run() {
         symlink(place.parent().unwrap().join("elsewhere"), at).unwrap();
     });
     assert_eq!(link, Refused::Kind { path: path(module), found: '2' });
+    // Opened without a limit it would wait for somebody who writes to it.
+    let pipe = why(|place| {
+        fs::remove_file(place.join(module)).unwrap();
+        assert!(Command::new("mkfifo").arg(place.join(module)).status().unwrap().success());
+    });
+    assert_eq!(pipe, Refused::Kind { path: path(module), found: '6' });
     let linked = why(|place| {
         let elsewhere = place.parent().unwrap().join("elsewhere");
         fs::rename(place.join("modules"), &elsewhere).unwrap();
