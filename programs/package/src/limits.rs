@@ -8,8 +8,11 @@ pub const PARTS_MOST: usize = 1000;
 pub const PATH_MOST: usize = 100;
 /// The most folders above a part.
 pub const FOLDERS_MOST: usize = 4;
-/// The largest part that is a program, an interface or a source, in bytes; it is read whole.
+/// The largest part that is a program, in bytes; it is read whole.
 pub const PROGRAM_MOST: u64 = 64 << 20;
+/// The largest part that is a source or an interface, in bytes: it is held and parsed whole. A
+/// longer source is not imported either.
+pub const TEXT_MOST: u64 = tsugi_record::source::SOURCE_MAX as u64;
 /// All parts that are no data, in bytes.
 pub const PROGRAMS_MOST: u64 = 256 << 20;
 /// The largest part that is data, in bytes.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Manifest, PartPath, Program, Role};
-use crate::limits::{DATA_MOST, NAMED_MOST, PACKAGE_MOST, PARTS_MOST, PROGRAM_MOST, PROGRAMS_MOST};
+use crate::limits::{
+    DATA_MOST, NAMED_MOST, PACKAGE_MOST, PARTS_MOST, PROGRAM_MOST, PROGRAMS_MOST, TEXT_MOST,
+};
 use crate::refused::{Measure, Named, Refused};
 
 /// The longest name of a package, a service, a module or a file, in bytes.
@@ -34,8 +36,14 @@ impl Manifest {
             self.uses().into_iter().map(|(path, role, _)| (path, role)).collect();
         let mut programs: u64 = 0;
         for part in &self.parts {
-            let data = roles.get(&part.path) == Some(&Role::Data);
-            over(Measure::Part, part.bytes, if data { DATA_MOST } else { PROGRAM_MOST })?;
+            let role = roles.get(&part.path);
+            let data = role == Some(&Role::Data);
+            let most = match role {
+                Some(Role::Data) => DATA_MOST,
+                Some(Role::Source | Role::Interface) => TEXT_MOST,
+                Some(Role::Module | Role::Library | Role::Command) | None => PROGRAM_MOST,
+            };
+            over(Measure::Part, part.bytes, most)?;
             programs = programs.saturating_add(if data { 0 } else { part.bytes });
         }
         over(Measure::Programs, programs, PROGRAMS_MOST)?;

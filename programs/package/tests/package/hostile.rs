@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use tar::{EntryType, Header};
 use tempfile::TempDir;
-use tsugi_package::manifest::{MANIFEST, Manifest, PathRefused};
+use tsugi_package::manifest::{
+    Commits, Dialect, MANIFEST, Manifest, Module, Part, PartPath, PathRefused,
+};
 use tsugi_package::refused::{Measure, Named};
 use tsugi_package::{Digest, Refused};
+use tsugi_record::code_page::CodePage;
 
 use super::{draft, examined, refused};
 
@@ -290,6 +293,22 @@ fn more_than_a_package_holds_is_refused() {
     };
     let parts = refused(&|manifest| manifest.parts = vec![manifest.parts[0].clone(); 1001]);
     assert_eq!(parts, (Measure::Parts, 1001, 1000));
+    // What is parsed whole is as long as the longest source.
+    let source = refused(&|manifest| {
+        let source = PartPath::new("sources/P1.cbl").unwrap();
+        let bytes = (16 << 20) + 1;
+        manifest.parts.push(Part { path: source.clone(), bytes, sha256: Digest::of(b"") });
+        manifest.modules.push(Module {
+            entry: "P1".to_owned(),
+            object: PartPath::new("modules/P1.so").unwrap(),
+            source,
+            code_page: CodePage::Utf8,
+            dialect: Dialect::Mf,
+            commits: Commits::Refused,
+            needs: Vec::new(),
+        });
+    });
+    assert_eq!(source, (Measure::Part, (16 << 20) + 1, 16 << 20));
     let services = refused(&|manifest| {
         manifest.services = vec![manifest.services[0].clone(); 201];
     });
