@@ -42,6 +42,6 @@ pub use ending::{Ending, Forbidden};
 pub use files::StaysOpen;
 pub use host::{Host, Info, Listed};
 pub use libcob::VERSION;
-pub use runtime::{PARAMETERS_MAX, Program, Refused, Returned, Runtime, Settings, leave};
+pub use runtime::{Opened, PARAMETERS_MAX, Program, Refused, Returned, Runtime, Settings, leave};
 pub use source::{HANDLER, Module, ModuleRefused, OPTIONS};
 pub use stage::{Ends, UnitOfWork};

@@ -140,11 +140,8 @@ type OfFile = unsafe extern "C" fn(*mut File, *mut Field);
 pub struct Libcob {
     // SAFETY: as above.
     pub init: unsafe extern "C" fn(c_int, *mut *mut c_char),
-    pub resolve: unsafe extern "C" fn(*const c_char) -> *mut c_void,
-    pub resolve_error: unsafe extern "C" fn() -> *const c_char,
     // SAFETY: as above.
     pub error_proc: unsafe extern "C" fn(*const c_void, *const c_void) -> c_int,
-    pub call: unsafe extern "C" fn(*const c_char, c_int, *mut *mut c_void) -> c_int,
     pub global: unsafe extern "C" fn() -> *mut Global,
     pub set_exception: unsafe extern "C" fn(c_int),
     // SAFETY: as above.
@@ -199,10 +196,7 @@ impl Libcob {
         }
         Ok(Self {
             init: function!("cob_init"),
-            resolve: function!("cob_resolve"),
-            resolve_error: function!("cob_resolve_error"),
             error_proc: function!("cob_sys_error_proc"),
-            call: function!("cob_call"),
             global: function!("cob_get_global_ptr"),
             set_exception: function!("cob_set_exception"),
             get_int: function!("cob_get_int"),

@@ -1,15 +1,16 @@
 //! libcob in a process: set up once, then called.
 #![expect(unsafe_code, reason = "libcob is set up and called")]
 
+mod entry;
+mod opened;
 mod parameters;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::{env, fs, io, ptr};
+use std::{env, io, ptr};
 
-use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use thiserror::Error;
 use tsugi_record::code_page::CodePage;
 
@@ -17,11 +18,13 @@ use crate::ending::Ending;
 use crate::files::StaysOpen;
 use crate::host::Host;
 use crate::libcob::{LIBRARY, Libcob, Unusable, VERSION};
-use crate::source::{Module, ModuleRefused};
+use crate::source::ModuleRefused;
 use crate::stage::{self, Ends, Stage, UnitOfWork};
+use entry::Entry;
+pub use opened::Opened;
 use parameters::Guarded;
 
-/// The most parameters of a program. libcob hands more than 149 over wrongly.
+/// The most parameters of a program. libcob itself hands more than 149 over wrongly.
 pub const PARAMETERS_MAX: usize = 128;
 
 /// What is said once in the life of a worker.
@@ -75,20 +78,12 @@ pub enum Refused {
     /// The loader does not take it, as where a name is missing.
     #[error("{0}")]
     Load(String),
-    /// It has no such entry.
-    #[error("{entry}: {why}")]
-    Entry {
-        /// What was looked for.
-        entry: String,
-        /// What libcob says.
-        why: String,
-    },
 }
 
 /// A program that can be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    entry: CString,
+    entry: Entry,
 }
 
 /// What a program gives back.
@@ -159,32 +154,12 @@ impl Runtime {
         Ok(Self { here: PhantomData })
     }
 
-    /// Loads a module and finds an entry of it.
+    /// Loads a module and finds an entry of it: of this module, whatever else has the name.
     ///
     /// # Errors
     /// What is wrong with the module.
-    pub fn load(&mut self, path: &Path, entry: &str) -> Result<Program, Refused> {
-        let bytes =
-            fs::read(path).map_err(|why| Refused::Unreadable { path: path.to_owned(), why })?;
-        let checked = Module::read(&bytes).and_then(|module| module.check());
-        checked.map_err(|why| Refused::Module { path: path.to_owned(), why })?;
-        // SAFETY: a module has no initializers of its own; it is never closed, so that what is
-        // found in it stays.
-        let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) };
-        let library = library.map_err(|error| Refused::Load(error.to_string()))?;
-        std::mem::forget(library);
-        let refused = |why: String| Refused::Entry { entry: entry.to_owned(), why };
-        let name = CString::new(entry).map_err(|_| refused("it has a zero in it".to_owned()))?;
-        let (resolve, resolve_error) = functions(|libcob| (libcob.resolve, libcob.resolve_error));
-        // SAFETY: libcob is set up, the name ends with a zero, and so does what libcob says.
-        unsafe {
-            if resolve(name.as_ptr()).is_null() {
-                return Err(refused(
-                    CStr::from_ptr(resolve_error()).to_string_lossy().into_owned(),
-                ));
-            }
-        }
-        Ok(Program { entry: name })
+    pub fn load(&mut self, opened: Opened, entry: &str) -> Result<Program, Refused> {
+        Ok(Program { entry: opened.load(entry)? })
     }
 
     /// Runs a program once. Where it does not return, neither does this: what `ends` says follows.
@@ -199,13 +174,20 @@ impl Runtime {
     ) -> Returned {
         assert!(parameters.len() <= PARAMETERS_MAX, "{} parameters", parameters.len());
         let mut guarded: Vec<_> = parameters.iter().map(|one| Guarded::new(one)).collect();
-        let mut places: Vec<*mut c_void> = guarded.iter_mut().map(Guarded::place).collect();
-        let count = c_int::try_from(places.len()).unwrap_or(c_int::MAX);
-        let call = functions(|libcob| libcob.call);
+        let mut places = [ptr::null_mut(); PARAMETERS_MAX];
+        for (place, one) in places.iter_mut().zip(&mut guarded) {
+            *place = one.place();
+        }
+        let count = c_int::try_from(guarded.len()).unwrap_or(c_int::MAX);
+        let global = functions(|libcob| libcob.global);
         let return_code = stage::lend(host, || {
-            // SAFETY: libcob is set up on this thread, the name ends with a zero, and the
-            // parameters live until it returns.
-            unsafe { call(program.entry.as_ptr(), count, places.as_mut_ptr()) }
+            // SAFETY: libcob is set up on this thread, so it has its global; it is told what
+            // `cob_call` would tell it. The parameters live until the program returns.
+            unsafe {
+                (*global()).exception = 0;
+                (*global()).parameters = count;
+                program.entry.call(&places)
+            }
         });
         flush();
         if let Some(at) = guarded.iter().position(|one| !one.is_intact()) {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use tempfile::TempDir;
-use tsugi_cobol::{Ending, OPTIONS, Runtime, Settings, UnitOfWork};
+use tsugi_cobol::{Ending, OPTIONS, Opened, Runtime, Settings, UnitOfWork};
 use tsugi_files::definition::Definition;
 use tsugi_files::spoken;
 use tsugi_frames::Turn;
@@ -212,7 +212,7 @@ fn child() {
             "load" => {
                 let (module, entry) = rest.split_once(' ').unwrap();
                 let module = settings.modules.join(module);
-                match runtime.load(&module, entry) {
+                match Opened::open(&module).and_then(|opened| runtime.load(opened, entry)) {
                     Ok(loaded) => program = Some(loaded),
                     Err(refused) => desk.say(&format!("refused {refused}")),
                 }

@@ -82,6 +82,49 @@ fn accept_reads_the_end_of_the_input_and_display_is_shown_line_by_line() {
     assert_eq!(came.only(), "ended StopRun 0 STOP RUN 0");
 }
 
+/// libcob would find the C library's function first, and call it with the record.
+#[test]
+fn an_entry_is_the_modules_own_whatever_else_has_its_name() {
+    for name in ["getpid", "a-b", "1ST"] {
+        let mut bench = Bench::new();
+        let text = source("    move \"own\" to A\n    move 7 to return-code");
+        let text = text.replace("program-id. LIFE", &format!("program-id. \"{name}\""));
+        bench.compile("LIFE", &text);
+        bench.line(&format!("load LIFE.so {name}")).call(&[b"0123456789"]);
+        let came = bench.run();
+        assert_eq!(came.returned(), [(7, vec![b"own       ".to_vec()])], "{name} {came:?}");
+    }
+}
+
+/// A module without the entry has none, though the C library has.
+#[test]
+fn an_entry_of_another_library_is_none_of_the_module() {
+    let mut bench = Bench::new();
+    bench.compile("LIFE", &source("    continue"));
+    let came = bench.line("load LIFE.so getpid").run();
+    assert!(came.only().ends_with("LIFE.so: it has no entry getpid"), "{came:?}");
+}
+
+/// What is loaded is what was examined: the same descriptor, and no other file by its number.
+#[test]
+fn a_module_is_a_plain_file_and_two_are_two() {
+    let mut bench = Bench::new();
+    for name in ["LIFE", "OTHER"] {
+        let text = source(&format!("    move \"{name}\" to A"));
+        bench.compile(name, &text.replace("program-id. LIFE", &format!("program-id. {name}")));
+    }
+    std::os::unix::fs::symlink("LIFE.so", bench.folder().join("LINK.so")).unwrap();
+    let fifo = Command::new("mkfifo").arg(bench.folder().join("FIFO.so")).status();
+    assert!(fifo.unwrap().success());
+    bench.line("load LINK.so LIFE").line("load FIFO.so LIFE");
+    bench.load("LIFE").call(&[b"0123456789"]).load("OTHER").call(&[b"0123456789"]);
+    let came = bench.run();
+    assert!(came.said[0].contains("LINK.so: Too many levels of symbolic links"), "{came:?}");
+    assert!(came.said[1].ends_with("FIFO.so: it is no plain file"), "{came:?}");
+    let values: Vec<_> = came.returned().into_iter().map(|(_, mut p)| p.remove(0)).collect();
+    assert_eq!(values, [b"LIFE      ".to_vec(), b"OTHER     ".to_vec()]);
+}
+
 #[test]
 fn the_time_zone_is_the_clusters_and_the_environment_is_not_the_nodes() {
     let came = ran("    accept A from environment \"TZ\"\n    display A\n    \
@@ -106,7 +149,7 @@ fn what_cannot_be_loaded_is_refused_with_what_is_missing() {
     bench.compile("LIFE", &source("    continue"));
     bench.line("load LIFE.so NOENTRY").line("load GONE.so GONE");
     let said = bench.run().said;
-    assert!(said[0].starts_with("refused NOENTRY: "), "{said:?}");
+    assert!(said[0].ends_with("LIFE.so: it has no entry NOENTRY"), "{said:?}");
     assert!(said[1].contains("GONE.so: No such file"), "{said:?}");
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
-use tsugi_cobol::{Ending, Info, Listed, Refused as NotRun, Runtime, Settings, UnitOfWork};
+use tsugi_cobol::{Ending, Info, Listed, Opened, Refused as NotRun, Runtime, Settings, UnitOfWork};
 use tsugi_files::open::Opening;
 use tsugi_files::operation::{Answer, Operation as OnRecords};
 use tsugi_files::spoken::{self, Request, Unheard};
@@ -28,24 +28,28 @@ use super::rows::{Cursor, Refused, Slots};
 pub struct Modules {
     folder: PathBuf,
     unit_of_work: UnitOfWork,
+    /// What the engine is told of them, looked at once; or why they cannot be read.
+    hashes: Result<BTreeMap<PathBuf, Hash>, String>,
 }
 
 impl Modules {
     /// Those of this folder, and what COMMIT and ROLLBACK do in them.
     #[must_use]
-    pub const fn new(folder: PathBuf, unit_of_work: UnitOfWork) -> Self {
-        Self { folder, unit_of_work }
+    pub fn new(folder: PathBuf, unit_of_work: UnitOfWork) -> Self {
+        let hashes = hashes(&folder);
+        Self { folder, unit_of_work, hashes }
     }
 
-    /// The hashes of its modules, in the order of their names.
-    fn hashes(&self) -> io::Result<Vec<Hash>> {
-        let mut paths: Vec<PathBuf> = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            paths.push(entry?.path());
+    /// Opens a module, which is the one that the engine was told of.
+    fn opened(&self, module: &str) -> Result<Opened, Unopened> {
+        let path = place(&self.folder, module)?;
+        let told = self.hashes.as_ref().map_err(Unopened::start)?;
+        let opened = Opened::open(&path).map_err(|why| unopened(&why))?;
+        if told.get(&path) == Some(&hash(&opened)) {
+            return Ok(opened);
         }
-        paths.retain(|path| path.extension().is_some_and(|end| end == "so"));
-        paths.sort();
-        paths.iter().map(|path| Ok(Hash(Sha256::digest(fs::read(path)?).into()))).collect()
+        let says = format!("{}: it was changed since the worker has told its hash", path.display());
+        Err(Unopened::start(says))
     }
 
     fn settings(&self, welcome: &Welcome<'_>) -> Result<Settings, Unopened> {
@@ -67,6 +71,24 @@ impl Modules {
     }
 }
 
+/// The modules of a folder with their hashes, in the order of their names.
+fn hashes(folder: &Path) -> Result<BTreeMap<PathBuf, Hash>, String> {
+    let unread = |why: io::Error| format!("{}: {why}", folder.display());
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        if path.extension().is_some_and(|end| end == "so") {
+            let opened = Opened::open(&path).map_err(|why| why.to_string())?;
+            all.insert(path, hash(&opened));
+        }
+    }
+    Ok(all)
+}
+
+fn hash(opened: &Opened) -> Hash {
+    Hash(Sha256::digest(opened.bytes()).into())
+}
+
 fn unopened(why: &NotRun) -> Unopened {
     let class = match why {
         NotRun::Name(_) => Class::Interposition,
@@ -84,8 +106,8 @@ fn place(folder: &Path, module: &str) -> Result<PathBuf, Unopened> {
 
 impl Kind for Modules {
     fn introduction(&self) -> Introduction {
-        // A folder that cannot be read is told by name when it is opened.
-        let modules = self.hashes().unwrap_or_default();
+        // Where one cannot be read, none is told of and none is opened.
+        let modules = self.hashes.iter().flat_map(BTreeMap::values).copied().collect();
         Introduction { runs: Runs::Cobol, libcob: tsugi_cobol::VERSION.to_owned(), modules }
     }
 
@@ -94,6 +116,7 @@ impl Kind for Modules {
         welcome: &Welcome<'_>,
         last_word: LastWord,
     ) -> Result<Box<dyn Program>, Unopened> {
+        self.hashes.as_ref().map_err(Unopened::start)?;
         let settings = self.settings(welcome)?;
         let ends = move |ending: &Ending| {
             let failed = ending.failed(Turn::NONE);
@@ -102,8 +125,8 @@ impl Kind for Modules {
         let mut runtime = Runtime::open(&settings, Rc::new(ends)).map_err(|why| unopened(&why))?;
         let mut services = BTreeMap::new();
         for service in &welcome.services {
-            let path = place(&self.folder, &service.module)?;
-            let program = runtime.load(&path, &service.entry).map_err(|why| unopened(&why))?;
+            let opened = self.opened(&service.module)?;
+            let program = runtime.load(opened, &service.entry).map_err(|why| unopened(&why))?;
             let lengths = service.parameters.clone();
             services.insert(service.index, Callable { program, lengths });
         }
@@ -266,5 +289,46 @@ impl tsugi_cobol::Host for Asks<'_, '_> {
 
     fn left_ms(&mut self) -> u64 {
         u64::try_from(self.host.left().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn told(modules: &Modules) -> usize {
+        modules.introduction().modules.len()
+    }
+
+    #[test]
+    fn what_is_loaded_is_what_the_engine_was_told_of() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("A.so"), "one").expect("written");
+        let modules = Modules::new(folder.path().to_owned(), UnitOfWork::Refuse);
+        assert_eq!(told(&modules), 1);
+        let opened = modules.opened("modules/A.so").expect("it is the same");
+        assert_eq!(opened.bytes(), b"one");
+        fs::write(at("A.so"), "two").expect("written");
+        fs::write(at("B.so"), "new").expect("written");
+        for name in ["A.so", "B.so"] {
+            let why = modules.opened(name).expect_err("it was not told of");
+            assert!(why.text.contains(&format!("{name}: it was changed")), "{why:?}");
+        }
+    }
+
+    #[test]
+    fn where_one_module_cannot_be_read_none_is_opened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("A.so"), "one").expect("written");
+        symlink("A.so", folder.path().join("LINK.so")).expect("a link");
+        for folder in [folder.path().to_owned(), folder.path().join("nowhere")] {
+            let modules = Modules::new(folder, UnitOfWork::Refuse);
+            assert_eq!(told(&modules), 0);
+            let why = modules.opened("A.so").expect_err("it cannot be vouched for");
+            assert!(why.text.contains("LINK.so: ") || why.text.contains("nowhere: "), "{why:?}");
+        }
     }
 }

@@ -309,3 +309,15 @@ fn accept_meets_the_end_of_a_file_and_display_is_not_among_the_frames() {
     // A frame that was read whole: nothing else was written between.
     assert_eq!(talk.call(0, &[b"1234"]), Came::Done(0, vec![b"    ".to_vec()]));
 }
+
+/// What the engine is told of its modules is all of them or nothing, and then nothing runs.
+#[test]
+fn a_folder_with_a_module_that_cannot_be_read_is_refused_at_the_start() {
+    let folder = TempDir::new().unwrap();
+    let source = "identification division.\nprogram-id. FINE.\nprocedure division.\n    goback.\n";
+    compile(&folder, "FINE", source);
+    std::os::unix::fs::symlink("FINE.so", folder.path().join("LINK.so")).unwrap();
+    let mut talk = Talk::with(&folder, &[("FINE", &[])]);
+    let Came::Failed(Class::Start, 0, text) = talk.end() else { panic!("it has started") };
+    assert!(text.contains("LINK.so: "), "{text}");
+}
