@@ -254,7 +254,8 @@ pub fn leave(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-fn flush() {
+/// Writes what DISPLAY has left in memory, as a line that is not ended.
+pub fn flush() {
     // SAFETY: null is every stream.
     unsafe { libc::fflush(ptr::null_mut()) };
 }

@@ -15,7 +15,7 @@ use crate::ending::{Ending, Forbidden};
 use crate::files::Files;
 use crate::host::Host;
 use crate::libcob::Libcob;
-use crate::runtime::leave;
+use crate::runtime::{flush, leave};
 
 /// Says to the engine how a program has ended, and ends the process: it runs nothing of what is
 /// registered for the end of one, because libcob would go on there.
@@ -113,6 +113,8 @@ fn said(panic: &(dyn Any + Send)) -> String {
 /// The program has ended without returning.
 pub fn end(ending: &Ending) -> ! {
     leave_if_forked();
+    // What follows may end the process at once, and it is told to have ended after this.
+    flush();
     match ENDS.get() {
         Some(ends) => match ends(ending) {},
         None => process::abort(),

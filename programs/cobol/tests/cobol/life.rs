@@ -82,6 +82,17 @@ fn accept_reads_the_end_of_the_input_and_display_is_shown_line_by_line() {
     assert_eq!(came.only(), "ended StopRun 0 STOP RUN 0");
 }
 
+/// The last word may end the process at once.
+#[test]
+fn what_was_shown_without_the_end_of_its_line_is_shown_before_the_last_word() {
+    let mut bench = Bench::new();
+    let statements = "    display \"no end\" with no advancing\n    stop run";
+    bench.compile("LIFE", &source(statements));
+    let came = bench.line("at once").load("LIFE").call(&[b"0123456789"]).run();
+    assert_eq!((came.shown.as_str(), came.code), ("no end", None), "{came:?}");
+    assert_eq!(came.only(), "ended StopRun 0 STOP RUN 0");
+}
+
 /// libcob would find the C library's function first, and call it with the record.
 #[test]
 fn an_entry_is_the_modules_own_whatever_else_has_its_name() {
