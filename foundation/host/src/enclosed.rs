@@ -8,29 +8,32 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, sethostname};
+use nix::unistd::{Pid, geteuid, getresuid, sethostname};
 
 use crate::cgroup::{self, Tree, claim};
 use crate::hands::launch::{Launch, Prepare, become_user};
 use crate::hands::programs::limit;
 use crate::process::{self, MARK};
 use crate::request::{HowEnded, KillBy, Limits, ProgramId};
-use crate::sys;
+use crate::{rights, sys};
 
 /// The part of a tree in which all processes of a fold are.
 const PART: &str = "w";
 /// `CAP_SYS_ADMIN`, by which a process may have a name of the machine of its own.
 const MAY_NAME: u32 = 21;
+/// Of the place: its processes go through it to their own folders, and do not look into it.
+const MODE: u32 = 0o711;
 /// How much sooner than others these are ended when memory runs out, of 1000.
 const EXPENDABLE: &str = "500";
 
@@ -47,16 +50,16 @@ pub enum HostName {
     Machine,
 }
 
-/// Whose rights a process has.
+/// Whose rights a process has. It has no capabilities in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum User {
     /// Those of its starter, which is not root.
     Same,
     /// Those of another user and group, and of no further group. Only root can give them.
     Other {
-        /// The user's number; not root's.
+        /// The user's number; not root's, and not the one that changes nothing ([`u32::MAX`]).
         uid: u32,
-        /// The group's number.
+        /// The group's number, with the same exceptions.
         gid: u32,
     },
 }
@@ -111,15 +114,18 @@ pub struct Fold {
 impl Fold {
     /// Makes the place: a control group if this process may, and `dir`, which its processes must
     /// be able to reach. What an earlier life left there is ended and removed. No other process may
-    /// have the same `name` on this machine.
+    /// have the same `name` on this machine, and nobody else may write to what is above `dir`.
     ///
     /// # Errors
-    /// The folder cannot be made, or what an earlier life left running does not end.
+    /// The folder cannot be made, or is there and is a link, another user's or one that others may
+    /// write to: all in it would be removed. Or what an earlier life left running does not end.
     pub fn claim(name: &str, dir: PathBuf) -> io::Result<Self> {
+        // Without a slash at its end, behind which a link would be followed.
+        let dir: PathBuf = dir.components().collect();
+        own(&dir)?;
         let tree = Tree::claim(&format!("{}{name}", claim::PREFIX));
         let mark = format!("{name}.");
         end_all(&mark)?;
-        DirBuilder::new().recursive(true).mode(0o711).create(&dir)?;
         for entry in fs::read_dir(&dir)? {
             fs::remove_dir_all(entry?.path()).ok();
         }
@@ -154,13 +160,7 @@ impl Fold {
     /// # Errors
     /// Why it does not run.
     pub fn start(&mut self, order: Order) -> Result<Enclosed, NotStarted> {
-        let root = nix::unistd::geteuid().is_root();
-        let rights = NotStarted::at("choose its user");
-        match order.user {
-            User::Same if root => return Err(rights(io::ErrorKind::PermissionDenied.into())),
-            User::Other { uid: 0, .. } => return Err(rights(io::ErrorKind::InvalidInput.into())),
-            User::Same | User::Other { .. } => {}
-        }
+        allowed(order.user).map_err(NotStarted::at("choose its user"))?;
         self.serial += 1;
         let dir = self.folder(order.user).map_err(NotStarted::at("make its folder"))?;
         let started = self.launch(order, &dir);
@@ -176,8 +176,10 @@ impl Fold {
     fn folder(&self, user: User) -> io::Result<PathBuf> {
         let dir = self.dir.join(self.serial.to_string());
         DirBuilder::new().mode(0o700).create(&dir)?;
+        let held = open_folder(&dir)?;
+        held.set_permissions(Permissions::from_mode(0o700))?;
         if let User::Other { uid, gid } = user {
-            chown(&dir, Some(uid), Some(gid))?;
+            fchown(&held, Some(uid), Some(gid))?;
         }
         Ok(dir)
     }
@@ -223,6 +225,48 @@ impl Drop for Fold {
             cgroup::remove(tree.path());
         }
         fs::remove_dir(&self.dir).ok();
+    }
+}
+
+/// Makes the folder, or takes the one that is there if nobody else can have made anything in it.
+fn own(dir: &Path) -> io::Result<()> {
+    if let Some(above) = dir.parent() {
+        DirBuilder::new().recursive(true).mode(0o711).create(above)?;
+    }
+    match DirBuilder::new().mode(MODE).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made?,
+    }
+    let held = open_folder(dir)?;
+    let found = held.metadata()?;
+    if found.uid() != geteuid().as_raw() || found.mode() & 0o022 != 0 {
+        let why = "it belongs to another user, or others may write to it";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    // Whatever was masked when it was made.
+    held.set_permissions(Permissions::from_mode(MODE))
+}
+
+/// The folder itself and not where a link leads.
+fn open_folder(dir: &Path) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    Ok(open(dir, flags, Mode::empty())?.into())
+}
+
+/// Whether a process may have these rights: never those of root, nor a number by which the kernel
+/// leaves the user as it is.
+fn allowed(user: User) -> io::Result<()> {
+    const NOBODYS: [u32; 2] = [0, u32::MAX];
+    match user {
+        User::Same => {
+            let own = getresuid()?;
+            let root = [own.real, own.effective, own.saved].iter().any(|uid| uid.is_root());
+            if root { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
+        }
+        User::Other { uid, gid } if NOBODYS.contains(&uid) || NOBODYS.contains(&gid) => {
+            Err(io::ErrorKind::InvalidInput.into())
+        }
+        User::Other { .. } => Ok(()),
     }
 }
 
@@ -272,6 +316,8 @@ fn prepare(user: User, limits: Limits, host_name: Option<String>) -> Prepare {
             become_user(uid, gid)?;
         }
         nix::sys::prctl::set_no_new_privs()?;
+        // Also what a starter that is not root was lent, and would hand on by `exec`.
+        rights::keep_only(&[])?;
         sys::die_with_parent(parent)
     })
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 use tsugi_host::enclosed::{Enclosed, Fold, HostName, Left, NotStarted, Order, User};
 use tsugi_host::request::{HowEnded, KillBy, Limits};
 
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn folds() -> Vec<(TempDir, Fold)> {
     let make = |kind: &str| {
@@ -91,7 +92,8 @@ fn runs(pid: &str) -> bool {
 fn a_process_has_what_it_is_given_and_nothing_of_its_starter() {
     for (dir, mut fold) in folds() {
         let text = "env; echo; id -u; id -G; uname -n; pwd; ulimit -n; umask
-            grep -E 'NoNewPrivs|CapEff|CapPrm' /proc/self/status; ls /proc/self/fd; echo e >&2";
+            grep -E 'NoNewPrivs|Cap(Eff|Prm|Inh|Amb)' /proc/self/status
+            ls /proc/self/fd; echo e >&2";
         let (order, [output, errors]) = script(text);
         let mut enclosed = fold.start(order).unwrap();
         let (output, errors) = (read(output), read(errors));
@@ -105,7 +107,10 @@ fn a_process_has_what_it_is_given_and_nothing_of_its_starter() {
         let lines: Vec<_> = rest.lines().collect();
         if geteuid().is_root() {
             assert_eq!(lines[..2], ["61235", "61235"], "no group is left of root's");
-            assert!(lines[6..9].contains(&"CapEff:\t0000000000000000"));
+        }
+        for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
+            let none = format!("{set}:\t0000000000000000");
+            assert!(lines[6..11].contains(&none.as_str()), "{lines:?}");
         }
         if fold.host_name() == HostName::Given {
             assert_eq!(lines[2], "node7");
@@ -113,7 +118,7 @@ fn a_process_has_what_it_is_given_and_nothing_of_its_starter() {
         assert_eq!(lines[3..6], [own.to_str().unwrap(), "77", "0077"]);
         assert!(lines.contains(&"NoNewPrivs:\t1"));
         // The fourth is the directory that `ls` reads.
-        assert_eq!(lines[9..], ["0", "1", "2", "3"], "no stream of its starter is open in it");
+        assert_eq!(lines[11..], ["0", "1", "2", "3"], "no stream of its starter is open in it");
         swept(&mut enclosed);
         assert!(!own.exists(), "its folder goes with it");
     }
@@ -182,9 +187,11 @@ fn what_does_not_run_is_told_by_name_and_leaves_nothing() {
 #[test]
 fn nothing_runs_with_the_rights_of_root() {
     for (_dir, mut fold) in folds() {
-        let (mut order, _ends) = script("");
-        order.user = User::Other { uid: 0, gid: 0 };
-        assert_eq!(fold.start(order).unwrap_err().step, "choose its user");
+        for (uid, gid) in [(0, 0), (0, 9), (9, 0), (u32::MAX, 9), (9, u32::MAX)] {
+            let (mut order, _ends) = script("");
+            order.user = User::Other { uid, gid };
+            assert_eq!(fold.start(order).unwrap_err().step, "choose its user", "{uid} {gid}");
+        }
         if geteuid().is_root() {
             let (mut order, _ends) = script("");
             order.user = User::Same;
@@ -194,12 +201,79 @@ fn nothing_runs_with_the_rights_of_root() {
 }
 
 #[test]
+fn what_its_starter_was_lent_goes_to_no_process() {
+    if !geteuid().is_root() {
+        // Nobody else can lend.
+        return;
+    }
+    // The first test again, by a starter that is not root and has a right all the same.
+    let lent = ["--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"];
+    let said = Command::new("setpriv")
+        .args(["--reuid=61236", "--regid=61236", "--clear-groups"])
+        .args(lent)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "a_process_has_what_it_is_given_and_nothing_of_its_starter"])
+        .current_dir("/")
+        .output()
+        .expect("setpriv is part of util-linux");
+    let told = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success() && told.contains("1 passed"), "{said:?}");
+}
+
+#[test]
+fn a_place_that_is_another_ones_is_not_claimed_and_nothing_in_it_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let claim = |kind: &str, path: &str| {
+        let name = format!("enclosed-{kind}-{}", std::process::id());
+        Fold::claim(&name, dir.path().join(path)).map(drop)
+    };
+    let make = |name: &str, mode: u32| {
+        let made = dir.path().join(name);
+        fs::create_dir(&made).unwrap();
+        fs::write(made.join("kept"), "").unwrap();
+        fs::set_permissions(&made, Permissions::from_mode(mode)).unwrap();
+        made
+    };
+    let aim = make("aim", 0o755);
+    symlink(&aim, dir.path().join("link")).unwrap();
+    claim("link", "link").unwrap_err();
+    claim("slash", "link/").unwrap_err();
+    assert!(aim.join("kept").exists());
+    for mode in [0o775, 0o757, 0o1777] {
+        let open = make(&format!("{mode:o}"), mode);
+        let why = claim("open", &format!("{mode:o}")).unwrap_err();
+        assert_eq!(why.kind(), std::io::ErrorKind::PermissionDenied);
+        assert!(open.join("kept").exists());
+    }
+    if geteuid().is_root() {
+        let other = make("other", 0o755);
+        chown(&other, Some(61_235), Some(61_235)).unwrap();
+        claim("other", "other").unwrap_err();
+        assert!(other.join("kept").exists());
+    }
+}
+
+#[test]
+fn the_place_can_be_gone_through_whatever_its_starter_masks() {
+    let dir = tempfile::tempdir().unwrap();
+    // As a mask of 077 leaves it.
+    let place = dir.path().join("run");
+    fs::create_dir(&place).unwrap();
+    fs::set_permissions(&place, Permissions::from_mode(0o700)).unwrap();
+    let name = format!("enclosed-masked-{}", std::process::id());
+    let _fold = Fold::claim(&name, place.clone()).unwrap();
+    assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o7777, 0o711);
+}
+
+#[test]
 fn a_new_life_removes_what_an_earlier_one_has_left() {
     let dir = tempfile::tempdir().unwrap();
     let left = dir.path().join("run/17/deep");
     fs::create_dir_all(&left).unwrap();
+    let run = dir.path().join("run");
+    fs::set_permissions(&run, Permissions::from_mode(0o755)).unwrap();
     let name = format!("enclosed-left-{}", std::process::id());
-    let fold = Fold::claim(&name, dir.path().join("run")).unwrap();
+    let fold = Fold::claim(&name, run).unwrap();
     assert!(!left.exists());
     let mode = fs::metadata(dir.path().join("run")).unwrap().permissions().mode();
     assert_eq!(mode & 0o022, 0, "nobody else makes anything there");

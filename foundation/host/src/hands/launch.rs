@@ -162,8 +162,10 @@ pub fn place(descriptor: RawFd, number: RawFd) -> io::Result<()> {
 /// Becomes another user for good: groups, group, user, and no way to gain rights by `exec`.
 ///
 /// # Errors
-/// The right to it is missing.
+/// The right to it is missing, or a number is the one by which the kernel changes nothing.
 pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
+    let other = |id: u32| if id == u32::MAX { Err(Errno::EINVAL) } else { Ok(id) };
+    let (uid, gid) = (other(uid)?, other(gid)?);
     // SAFETY: an empty list of groups needs no memory; the others take integers. The raw calls
     // change this thread only, which in a fresh child is the whole process.
     unsafe {
@@ -232,6 +234,14 @@ mod tests {
         let launch = Launch { cgroup, ..silent(argv, prepare) };
         let born = launch.start().unwrap_err().raw_os_error();
         assert_eq!((born, moved), (Some(libc::ENODEV), Some(libc::ENODEV)));
+    }
+
+    #[test]
+    fn a_number_that_changes_nothing_makes_nobody_another_user() {
+        for (uid, gid) in [(u32::MAX, u32::MAX), (u32::MAX, 9), (9, u32::MAX)] {
+            let refused = become_user(uid, gid).unwrap_err().raw_os_error();
+            assert_eq!(refused, Some(libc::EINVAL), "{uid} {gid}");
+        }
     }
 
     #[test]
