@@ -131,8 +131,8 @@ impl Worker {
         self.out.len() - self.written
     }
 
-    /// Says something and writes as much as there is room for. A *begin* also sets what may be
-    /// printed back to all of it.
+    /// Says something and writes as much as there is room for. With the first moment of a call,
+    /// which is a *begin* or the end of the call before it, it may again print all that one may.
     ///
     /// # Errors
     /// It was not said: it passes a limit, or is not to be said now ([`Wrong`]). Nothing has
@@ -158,18 +158,18 @@ impl Worker {
         }
         let before = self.out.len();
         self.encoding.write(frame, &self.limits, &mut self.out)?;
+        let under_way = self.turns.under_way();
         if let Err(wrong) = self.turns.take(frame) {
             self.out.truncate(before);
             return Err(wrong);
         }
-        match frame {
-            Frame::Welcome(welcome) => {
-                self.decoder.adopt(welcome.limits)?;
-                self.limits = welcome.limits;
-                self.stage = Stage::Welcomed;
-            }
-            Frame::Begin(_) => self.printed.begin(),
-            _ => {}
+        if self.turns.under_way() != under_way {
+            self.printed.begin();
+        }
+        if let Frame::Welcome(welcome) = frame {
+            self.decoder.adopt(welcome.limits)?;
+            self.limits = welcome.limits;
+            self.stage = Stage::Welcomed;
         }
         Ok(())
     }
@@ -224,7 +224,7 @@ impl Worker {
         if self.stage == Stage::Unheard {
             return Ok(None);
         }
-        let Self { decoder, turns, stage, .. } = self;
+        let Self { decoder, turns, stage, printed, .. } = self;
         // What comes after something wrong is not looked at.
         let before = std::mem::replace(stage, Stage::Unheard);
         let Some(frame) = decoder.frame()? else {
@@ -238,7 +238,12 @@ impl Worker {
             (Stage::Ready, Kind::Ask | Kind::Done) | (_, Kind::Failed) => before,
             (_, _) => return Err(Broke::Order(kind)),
         };
+        let under_way = turns.under_way();
         turns.take(&frame)?;
+        // What is printed between two calls is counted to the first.
+        if !matches!(turns.under_way(), now if now == under_way || now == Turn::NONE) {
+            printed.begin();
+        }
         *stage = next;
         Ok(Some(frame))
     }

@@ -71,6 +71,8 @@ pub struct Link {
     out: Vec<u8>,
     /// The turn whose program runs.
     running: Rc<Cell<Turn>>,
+    /// Which process talks over them.
+    process: u32,
 }
 
 /// Says that the program of the call under way has failed, and ends the process: for a program
@@ -127,6 +129,7 @@ impl Link {
             standing: Standing::Stays,
             out: Vec::new(),
             running: Rc::new(Cell::new(Turn::NONE)),
+            process: std::process::id(),
         }
     }
 
@@ -136,11 +139,21 @@ impl Link {
         &self.limits
     }
 
+    /// A program that has forked is two, and only the first may talk: the other ends here,
+    /// unheard, and without what is registered for its exit.
+    pub(super) fn leave_if_forked(&self) {
+        if std::process::id() != self.process {
+            // SAFETY: ends this process at once, and nothing of it is used any more.
+            unsafe { libc::_exit(1) }
+        }
+    }
+
     /// Says something; waits until there is room for it in the pipe.
     ///
     /// # Errors
     /// It passes a limit and was not said ([`Wrong::TooLarge`]), or nobody hears it.
     pub fn say(&mut self, frame: &Frame<'_>) -> Result<(), Over> {
+        self.leave_if_forked();
         self.out.clear();
         Encoding::Binary.write(frame, &self.limits, &mut self.out)?;
         self.turns.take(frame)?;
@@ -232,6 +245,7 @@ impl Link {
 
     /// Takes one frame, by what it is and not by when it comes.
     fn take<T>(&mut self, mut answered: impl FnMut(Answer<'_>) -> T) -> Result<Came<T>, Over> {
+        self.leave_if_forked();
         loop {
             if let Some(frame) = self.decoder.frame()? {
                 self.turns.take(&frame)?;

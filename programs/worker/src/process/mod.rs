@@ -1,5 +1,5 @@
 //! The life of a worker, from inside.
-#![expect(unsafe_code, reason = "a signal does again what it does by default")]
+#![expect(unsafe_code, reason = "signals, and the output of C, are the process's")]
 
 pub mod cobol;
 pub mod host;
@@ -107,6 +107,9 @@ pub fn serve(kind: Box<dyn Kind>, link: &mut Link) -> Result<(), Over> {
         let mut host = Host::new(link, &welcome, &begun);
         let ended = program.call(&mut host);
         let operations = host.unsent();
+        // Before anything is flushed: what stood in the buffer is the first one's to print.
+        link.leave_if_forked();
+        flush();
         link.runs(Turn::NONE);
         let turn = begun.turn;
         match ended {
@@ -121,6 +124,29 @@ pub fn serve(kind: Box<dyn Kind>, link: &mut Link) -> Result<(), Over> {
     }
     program.leave();
     Ok(())
+}
+
+/// What C prints to.
+fn printed() -> *mut libc::FILE {
+    // SAFETY: the type is the C library's.
+    unsafe extern "C" {
+        static stdout: *mut libc::FILE;
+    }
+    // SAFETY: it is the C library's, set before anything of ours runs.
+    unsafe { stdout }
+}
+
+/// What is printed is seen by the line, as on a terminal: also the last one before a crash.
+fn print_by_lines() {
+    // SAFETY: nothing was printed yet, and the buffer is the library's own.
+    unsafe { libc::setvbuf(printed(), std::ptr::null_mut(), libc::_IOLBF, 0) };
+}
+
+/// What a call has printed is out before its end is told, also half a line. Only what it prints
+/// to: a stream of the program's own may be held by a thread that waits.
+fn flush() {
+    // SAFETY: the stream is open as long as the process is.
+    unsafe { libc::fflush(printed()) };
 }
 
 /// Tells the end of a call in order; what is too large for that was not one.
@@ -167,6 +193,7 @@ fn streams() -> io::Result<(File, File)> {
     let (from, to) = (high(given(0))?, high(given(1))?);
     dup2_stdin(File::open("/dev/null")?)?;
     dup2_stdout(given(2))?;
+    print_by_lines();
     // Without an engine a worker has nothing more to do, not even to say so.
     // SAFETY: SIG_DFL is no function of ours that could be called at a bad time.
     unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;

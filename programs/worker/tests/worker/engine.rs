@@ -222,6 +222,21 @@ impl Engine {
         }
     }
 
+    /// What a worker was told to have printed.
+    pub fn told(&self, talk: &Talk) -> String {
+        let told = self.printed.get(&talk.worker.number());
+        String::from_utf8_lossy(told.map_or(&[], Vec::as_slice)).into_owned()
+    }
+
+    /// Waits until that is so many bytes.
+    pub fn until_told(&mut self, talk: &Talk, length: usize) {
+        let until = Instant::now() + PATIENCE;
+        while self.told(talk).len() < length {
+            assert!(Instant::now() < until, "it has printed {:?}", self.told(talk));
+            self.wait(&[], until);
+        }
+    }
+
     /// Goes on until `take` says how it came, or the worker ends it.
     fn until(
         &mut self,

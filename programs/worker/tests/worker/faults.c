@@ -55,6 +55,10 @@ static int32_t leave_running(tsugi_out *reply) {
   return say(reply, line);
 }
 
+static void fill(long bytes) {
+  for (long each = 1; each <= bytes; each++) putchar(each % 100 ? 'x' : '\n');
+}
+
 static int32_t where(tsugi_out *reply) {
   char name[128], zone[16], line[512];
   time_t then = 0;
@@ -89,8 +93,26 @@ static int32_t call(const tsugi_host *host, void *state, tsugi_in body, tsugi_ou
     for (;;) printf("a line of many\n"), fprintf(stderr, "and another\n");
   if (!strcmp(word, "print")) {
     printf("printed\n");
-    fflush(stdout);
     fprintf(stderr, "and said\n");
+  }
+  if (!strcmp(word, "half")) printf("half a line");
+  if (!strcmp(word, "fill")) fill(number);
+  /* Until it is let go, then the same once more, and for ever. */
+  if (!strcmp(word, "hold")) {
+    fill(number);
+    while (access("go", F_OK)) usleep(1000);
+    fill(number);
+    for (;;) pause();
+  }
+  if (!strcmp(word, "print-segv")) {
+    printf("the last line\n");
+    *(volatile int *)(size_t)number = 1;
+  }
+  if (!strcmp(word, "fork-return") || !strcmp(word, "fork-log")) {
+    printf("once");
+    pid_t forked = fork();
+    if (forked) waitpid(forked, NULL, 0);
+    else if (!strcmp(word, "fork-log")) log_line(host, "of the second");
   }
   if (!strcmp(word, "fork")) return leave_running(reply);
   if (!strcmp(word, "fork-exit")) {

@@ -91,16 +91,68 @@ fn a_flood_ends_the_call_and_only_its_last_lines_are_kept() {
 #[test]
 fn what_is_printed_goes_to_the_log_of_the_worker_and_not_into_its_answer() {
     let mut engine = Engine::new();
-    let mut spawn = spawn(&engine);
-    spawn.output_most = 20;
+    let spawn = spawn(&engine);
     let mut talk = ready(&mut engine, &spawn);
     for number in 1..=5 {
-        // All five together are more than one call may print.
         assert_eq!(engine.call(&mut talk, "print").reply(), number.to_string());
     }
     engine.kill(&mut talk);
-    let told = String::from_utf8_lossy(&engine.printed[&talk.worker.number()]).into_owned();
-    assert_eq!(told, "printed\nand said\n".repeat(5));
+    assert_eq!(engine.told(&talk), "printed\nand said\n".repeat(5));
+}
+
+#[test]
+fn what_calls_print_is_counted_for_each_and_all_of_them_is_no_flood() {
+    let mut engine = Engine::new();
+    let mut spawn = spawn(&engine);
+    spawn.output_most = 20_000;
+    let mut talk = ready(&mut engine, &spawn);
+    // All together are more than one call may print and a pipe holds.
+    for number in 1..=6 {
+        assert_eq!(engine.call(&mut talk, "fill 20000").reply(), number.to_string());
+        engine.until_told(&talk, 20_000 * number);
+    }
+    engine.kill(&mut talk);
+}
+
+#[test]
+fn a_call_that_is_begun_ahead_gives_the_one_before_it_no_more_to_print() {
+    let mut engine = Engine::new();
+    let mut spawn = spawn(&engine);
+    spawn.output_most = 1;
+    let mut talk = ready(&mut engine, &spawn);
+    let first = talk.begin(0, "hold 60000", LONG);
+    engine.until_told(&talk, 60_000);
+    talk.begin(0, "count", LONG);
+    let folder = engine.path("run").join(talk.worker.number().0.to_string());
+    fs::write(folder.join("go"), "").unwrap();
+    let (why, _) = engine.answered(&mut talk, first, LONG).gone();
+    assert_eq!(why, Why::Flood);
+}
+
+#[test]
+fn what_is_printed_is_told_with_its_call_and_before_a_crash() {
+    let mut engine = Engine::new();
+    let spawn = spawn(&engine);
+    let mut talk = ready(&mut engine, &spawn);
+    engine.call(&mut talk, "half").reply();
+    // The worker goes on, and has nothing that would make it print.
+    engine.until_told(&talk, "half a line".len());
+    let (_, end) = engine.call(&mut talk, "print-segv").gone();
+    assert_eq!(end.last, ["half a linethe last line"]);
+}
+
+#[test]
+fn a_library_that_forks_and_returns_twice_is_heard_once() {
+    let mut engine = Engine::new();
+    let spawn = spawn(&engine);
+    for body in ["fork-return", "fork-log"] {
+        let mut talk = ready(&mut engine, &spawn);
+        assert_eq!(engine.call(&mut talk, body).reply(), "1");
+        assert_eq!(engine.call(&mut talk, body).reply(), "2", "nothing was said between");
+        assert!(talk.memory.log.is_empty(), "{body}: {:?}", talk.memory.log);
+        engine.kill(&mut talk);
+        assert_eq!(engine.told(&talk), "onceonce", "{body}");
+    }
 }
 
 #[test]
