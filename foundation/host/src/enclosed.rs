@@ -6,20 +6,21 @@
 //! these too; where there are no control groups it is known by process group, descent and a mark
 //! in its environment, as the hands know theirs.
 
+mod folder;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, geteuid, getresuid, sethostname};
+use nix::unistd::{Pid, getresuid, sethostname};
 
 use crate::cgroup::{self, Tree, claim};
 use crate::hands::launch::{Launch, Prepare, become_user};
@@ -32,8 +33,6 @@ use crate::{rights, sys};
 const PART: &str = "w";
 /// `CAP_SYS_ADMIN`, by which a process may have a name of the machine of its own.
 const MAY_NAME: u32 = 21;
-/// Of the place: its processes go through it to their own folders, and do not look into it.
-const MODE: u32 = 0o711;
 /// How much sooner than others these are ended when memory runs out, of 1000.
 const EXPENDABLE: &str = "500";
 
@@ -122,13 +121,12 @@ impl Fold {
     pub fn claim(name: &str, dir: PathBuf) -> io::Result<Self> {
         // Without a slash at its end, behind which a link would be followed.
         let dir: PathBuf = dir.components().collect();
-        own(&dir)?;
+        let place = folder::place(&dir)?;
         let tree = Tree::claim(&format!("{}{name}", claim::PREFIX));
         let mark = format!("{name}.");
         end_all(&mark)?;
-        for entry in fs::read_dir(&dir)? {
-            fs::remove_dir_all(entry?.path()).ok();
-        }
+        // What cannot be removed is in nobody's way: a start takes no folder that is there.
+        folder::empty(&place).ok();
         let host_name = if may_name() { HostName::Given } else { HostName::Machine };
         Ok(Self { tree, dir, mark, host_name, serial: 0 })
     }
@@ -161,11 +159,11 @@ impl Fold {
     /// Why it does not run.
     pub fn start(&mut self, order: Order) -> Result<Enclosed, NotStarted> {
         allowed(order.user).map_err(NotStarted::at("choose its user"))?;
-        self.serial += 1;
-        let dir = self.folder(order.user).map_err(NotStarted::at("make its folder"))?;
+        let dir = self.next();
+        folder::private(&dir, order.user).map_err(NotStarted::at("make its folder"))?;
         let started = self.launch(order, &dir);
         if started.is_err() {
-            fs::remove_dir_all(&dir).ok();
+            fs::remove_dir(&dir).ok();
             if let Some(tree) = &self.tree {
                 cgroup::remove(&tree.path().join(part(self.serial)));
             }
@@ -173,15 +171,15 @@ impl Fold {
         started
     }
 
-    fn folder(&self, user: User) -> io::Result<PathBuf> {
-        let dir = self.dir.join(self.serial.to_string());
-        DirBuilder::new().mode(0o700).create(&dir)?;
-        let held = open_folder(&dir)?;
-        held.set_permissions(Permissions::from_mode(0o700))?;
-        if let User::Other { uid, gid } = user {
-            fchown(&held, Some(uid), Some(gid))?;
+    /// Counts on to a folder that is not there.
+    fn next(&mut self) -> PathBuf {
+        loop {
+            self.serial += 1;
+            let dir = self.dir.join(self.serial.to_string());
+            if fs::symlink_metadata(&dir).is_err() {
+                return dir;
+            }
         }
-        Ok(dir)
     }
 
     fn launch(&self, order: Order, dir: &Path) -> Result<Enclosed, NotStarted> {
@@ -215,7 +213,7 @@ impl Fold {
         let id = process::identify(pid).ok_or_else(gone)?;
         let handle = sys::pidfd_open(pid).map_err(NotStarted::at("hold its process"))?;
         let (tree, serial, dir) = (self.tree.clone(), self.serial, dir.to_owned());
-        Ok(Enclosed { id, handle, tree, serial, mark, dir, how: None })
+        Ok(Enclosed { id, handle, tree, serial, mark, dir, how: None, removal: None })
     }
 }
 
@@ -226,31 +224,6 @@ impl Drop for Fold {
         }
         fs::remove_dir(&self.dir).ok();
     }
-}
-
-/// Makes the folder, or takes the one that is there if nobody else can have made anything in it.
-fn own(dir: &Path) -> io::Result<()> {
-    if let Some(above) = dir.parent() {
-        DirBuilder::new().recursive(true).mode(0o711).create(above)?;
-    }
-    match DirBuilder::new().mode(MODE).create(dir) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => made?,
-    }
-    let held = open_folder(dir)?;
-    let found = held.metadata()?;
-    if found.uid() != geteuid().as_raw() || found.mode() & 0o022 != 0 {
-        let why = "it belongs to another user, or others may write to it";
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    }
-    // Whatever was masked when it was made.
-    held.set_permissions(Permissions::from_mode(MODE))
-}
-
-/// The folder itself and not where a link leads.
-fn open_folder(dir: &Path) -> io::Result<File> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    Ok(open(dir, flags, Mode::empty())?.into())
 }
 
 /// Whether a process may have these rights: never those of root, nor a number by which the kernel
@@ -327,8 +300,11 @@ fn prepare(user: User, limits: Limits, host_name: Option<String>) -> Prepare {
 pub enum Left {
     /// Nothing, and its folder is removed.
     Nothing,
-    /// Something that was killed and has not gone yet.
+    /// Something that was killed and has not gone yet, or a folder that is being removed.
     Something,
+    /// Nothing that runs. Its folder could not be removed, for this reason; the next claim of the
+    /// place tries again.
+    Folder(io::ErrorKind),
 }
 
 /// A process that was started.
@@ -341,6 +317,7 @@ pub struct Enclosed {
     mark: String,
     dir: PathBuf,
     how: Option<HowEnded>,
+    removal: Option<JoinHandle<io::Result<()>>>,
 }
 
 /// Can be read from when the process has ended.
@@ -387,8 +364,17 @@ impl Enclosed {
         }
     }
 
-    /// Kills what is left of it, and once it has ended and nothing is left removes its folder.
+    /// Kills what is left of it, and once it has ended and nothing is left removes its folder: by
+    /// a thread of its own if there is something in it, as that may be more than is removed in the
+    /// time that others have.
     pub fn sweep(&mut self) -> Left {
+        if let Some(removal) = self.removal.take_if(|removal| removal.is_finished()) {
+            let removed = removal.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+            return removed.map_or_else(|error| Left::Folder(error.kind()), |()| Left::Nothing);
+        }
+        if self.removal.is_some() {
+            return Left::Something;
+        }
         let empty = match &self.tree {
             Some(tree) => tree.is_empty(&part(self.serial)),
             None => process::members(&[self.id], &self.mark).is_empty(),
@@ -400,8 +386,17 @@ impl Enclosed {
         if let Some(tree) = &self.tree {
             cgroup::remove(&tree.path().join(part(self.serial)));
         }
-        // What cannot be removed is tried again by the next life's claim.
-        fs::remove_dir_all(&self.dir).ok();
-        Left::Nothing
+        match fs::remove_dir(&self.dir) {
+            Ok(()) => Left::Nothing,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Left::Nothing,
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                let dir = self.dir.clone();
+                let thread = thread::Builder::new().name("sweep".to_owned());
+                // Where there is no thread now, there is one the next time.
+                self.removal = thread.spawn(move || folder::remove(&dir)).ok();
+                Left::Something
+            }
+            Err(error) => Left::Folder(error.kind()),
+        }
     }
 }

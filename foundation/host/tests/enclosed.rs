@@ -266,6 +266,38 @@ fn the_place_can_be_gone_through_whatever_its_starter_masks() {
 }
 
 #[test]
+fn a_full_folder_is_removed_beside_who_sweeps_and_one_that_stays_is_told() {
+    for (_dir, mut fold) in folds() {
+        let text = "i=0; while [ $i -lt 300 ]; do : > f$i; i=$((i+1)); done; mkdir -p a/b";
+        let (order, _ends) = script(text);
+        let mut enclosed = fold.start(order).unwrap();
+        ended(&mut enclosed);
+        let own = enclosed.folder().to_owned();
+        let first = enclosed.sweep();
+        if fold.kill_by() == KillBy::Descent {
+            // No process is left that could be why.
+            assert_eq!(first, Left::Something, "who sweeps does not remove it all himself");
+        }
+        swept(&mut enclosed);
+        assert!(!own.exists());
+        let (order, _ends) = script("");
+        let mut enclosed = fold.start(order).unwrap();
+        ended(&mut enclosed);
+        let own = enclosed.folder().to_owned();
+        fs::remove_dir(&own).unwrap();
+        fs::write(&own, "no folder").unwrap();
+        let until = Instant::now() + PATIENCE;
+        let mut left = enclosed.sweep();
+        while left == Left::Something {
+            assert!(Instant::now() < until, "something is left");
+            left = enclosed.sweep();
+        }
+        assert_eq!(left, Left::Folder(std::io::ErrorKind::NotADirectory));
+        fs::remove_file(&own).unwrap();
+    }
+}
+
+#[test]
 fn a_new_life_removes_what_an_earlier_one_has_left() {
     let dir = tempfile::tempdir().unwrap();
     let left = dir.path().join("run/17/deep");

@@ -161,7 +161,11 @@ impl Nursery {
                 }
                 Stands::Ended => child.enclosed.sweep(),
             };
-            if left == Left::Nothing {
+            if let Left::Folder(why) = left {
+                let folder = child.enclosed.folder().to_owned();
+                seen.push(Notice::FolderStays(child.number, folder, why));
+            }
+            if left != Left::Something {
                 seen.push(Notice::Swept(child.number));
             }
             left == Left::Something

@@ -61,7 +61,11 @@ pub enum Notice {
     Flood(Number),
     /// A worker's process has ended. What it started may still run: that is killed now.
     Ended(Number, End),
-    /// Nothing is left of a worker's process, of what it started, and of its folder.
+    /// A worker's folder could not be removed, for this reason; the next life of the engine tries
+    /// again. Told before it is swept.
+    FolderStays(Number, PathBuf, io::ErrorKind),
+    /// Nothing is left of a worker's process, of what it started, and of its folder, but for a
+    /// folder that stays.
     Swept(Number),
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tsugi_frames::Hash;
-use tsugi_host::enclosed::HostName;
+use tsugi_host::enclosed::{HostName, User};
 use tsugi_worker::{How, Number};
 
 use crate::engine::{Engine, PATIENCE};
@@ -90,10 +92,45 @@ fn it_writes_into_its_own_folder_and_not_into_what_is_roots() {
 
 #[test]
 fn a_worker_of_one_service_cannot_reach_the_folder_of_another_user() {
-    let engine = Engine::new();
-    let run = fs::metadata(engine.path("run")).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::mode(&run.permissions());
-    assert_eq!(mode & 0o777, 0o711, "it can be gone through and not looked into");
+    let mut engine = Engine::new();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(&engine.path("run")), 0o711, "it can be gone through and not looked into");
+    let text = "turn = begin()['turn']\n\
+        open('own', 'w').write('x'); os.chmod('own', 0o666)\n\
+        told = []\n\
+        def attempt(what):\n\
+        \x20   try: what(); told.append('done')\n\
+        \x20   except PermissionError: told.append('refused')\n\
+        for place in sys.argv[1:]:\n\
+        \x20   attempt(lambda: os.listdir(place)); attempt(lambda: open(place + '/own'))\n\
+        \x20   attempt(lambda: open(place + '/new', 'w'))\n\
+        attempt(lambda: os.listdir('..')); attempt(lambda: open('../new', 'w'))\n\
+        done(turn, ' '.join(told)); hear()";
+    let mut first = engine.ready(&python(text));
+    let told = engine.call(&mut first, "").reply();
+    let own = engine.path("run/1");
+    assert_eq!(mode(&own), 0o700);
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    assert_eq!(told, "refused refused", "the place is not a worker's");
+    let mut spawn = python(text);
+    spawn.user = User::Other { uid: 61_237, gid: 61_237 };
+    spawn.argv.push(own.to_str().unwrap().to_owned());
+    let mut second = engine.ready(&spawn);
+    assert_eq!(engine.call(&mut second, "").reply(), "refused ".repeat(5).trim());
+}
+
+#[test]
+fn a_folder_that_cannot_be_removed_is_told_and_keeps_no_place_for_a_worker() {
+    let mut engine = Engine::new();
+    let mut talk = engine.ready(&python("begin(); hear()"));
+    let own = engine.path("run/1");
+    fs::rename(&own, engine.path("run/elsewhere")).unwrap();
+    fs::write(&own, "no folder").unwrap();
+    engine.kill(&mut talk);
+    let stays = engine.stays();
+    assert_eq!(stays, [(talk.worker.number(), own, ErrorKind::NotADirectory)]);
 }
 
 #[test]

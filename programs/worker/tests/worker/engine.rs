@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -220,6 +221,15 @@ impl Engine {
             assert!(Instant::now() < until, "{number:?} is not swept");
             self.wait(&[], until);
         }
+    }
+
+    /// The folders that were told to stay.
+    pub fn stays(&self) -> Vec<(Number, PathBuf, ErrorKind)> {
+        let stays = self.seen.iter().filter_map(|notice| match notice {
+            Notice::FolderStays(number, folder, why) => Some((*number, folder.clone(), *why)),
+            _ => None,
+        });
+        stays.collect()
     }
 
     /// What a worker was told to have printed.
