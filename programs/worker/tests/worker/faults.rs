@@ -1,11 +1,11 @@
 //! Programs that end in every way in which a program can: one call ends, and nothing else.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tsugi_frames::{Class, Hash};
 use tsugi_host::request::KillBy;
-use tsugi_worker::{End, How, KEPT_LINES, Spawn};
+use tsugi_worker::{End, Filled, How, KEPT_LINES, Spawn};
 
 use crate::engine::{Came, Engine, Talk, Why};
 use crate::programs::{counter_py, library, python, room};
@@ -180,9 +180,13 @@ fn what_a_program_has_forked_ends_with_its_worker_however_it_hides() {
 
 /// Whether a process is there and not only its end.
 pub fn runs(pid: &str) -> bool {
+    !matches!(state(pid), None | Some('Z' | 'X'))
+}
+
+/// What the kernel says that a process does.
+fn state(pid: &str) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-    !matches!(state, None | Some('Z' | 'X'))
+    stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
 }
 
 #[test]
@@ -203,12 +207,21 @@ fn a_program_that_breaks_runs_nothing_more_and_waits_to_be_killed() {
     for library in [library(&made), library(&crate::programs::counter_rs())] {
         let mut talk = engine.ready(&library);
         talk.memory.counters.insert("a".to_owned(), 0);
-        let turns = [talk.begin(0, "break it", LONG), talk.begin(0, "add a", LONG)];
-        let (class, _, _) = engine.answered(&mut talk, turns[0], LONG).failed();
+        let turn = talk.begin(0, "break it", LONG);
+        talk.begin(0, "add a", LONG);
+        let (class, _, _) = engine.answered(&mut talk, turn, LONG).failed();
         assert_eq!(class, Class::Panic);
-        let came = engine.answered(&mut talk, turns[1], Duration::from_millis(200));
-        assert_eq!(came.gone().0, Why::Late, "the call that was begun ahead is not run");
-        assert_eq!(talk.memory.counters["a"], 0);
+        // It sleeps where it reads: to the end of its stream, or for an answer to what it asked.
+        let pid = talk.hello.as_ref().expect("it has said hello").0.to_string();
+        let until = Instant::now() + LONG;
+        while state(&pid) != Some('S') {
+            assert!(Instant::now() < until, "{:?}", state(&pid));
+            engine.pass(Duration::from_millis(1));
+        }
+        assert_eq!(talk.worker.fill(), Filled::Taken);
+        let said = talk.worker.frame();
+        assert_eq!(said, Ok(None), "the call that was begun ahead is not run");
+        engine.kill(&mut talk);
     }
 }
 
