@@ -10,15 +10,17 @@ pub mod program;
 mod rows;
 mod table;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::FromRawFd;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::parent_id;
 use std::process::ExitCode;
 
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::prctl::set_dumpable;
 use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::unistd::{dup2_stdin, dup2_stdout};
+use nix::unistd::{dup2_stdin, dup2_stdout, geteuid};
 use tsugi_cobol::UnitOfWork;
 use tsugi_frames::limits::TEXT;
 use tsugi_frames::{Class, Done, Failed, Frame, Hello, Ready, TooLarge, Turn, Versions, Wrong};
@@ -55,7 +57,7 @@ pub const COBOL: Kinds = ("cobol", |words| match words {
 #[must_use]
 pub fn run(words: impl Iterator<Item = String>, kinds: &[Kinds]) -> ExitCode {
     let words: Vec<String> = words.collect();
-    let mut link = match streams() {
+    let mut link = match hide().and_then(|()| streams()) {
         Ok((from, to)) => Link::new(from, to),
         Err(error) => {
             eprintln!("the worker cannot take its streams: {error}");
@@ -183,6 +185,18 @@ fn wait(link: &mut Link) -> Over {
         Ok(()) => Over::Closed,
         Err(error) => Over::Failed(error),
     }
+}
+
+/// Other workers of the same user read neither its memory nor its streams. What a starter of the
+/// same user has started, it finds by what it reads of it: from that one nothing is hidden.
+fn hide() -> io::Result<()> {
+    let status = fs::read_to_string(format!("/proc/{}/status", parent_id())).unwrap_or_default();
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let effective = users.and_then(|users| users.split_whitespace().nth(1)?.parse::<u32>().ok());
+    if effective == Some(geteuid().as_raw()) {
+        return Ok(());
+    }
+    Ok(set_dumpable(false)?)
 }
 
 /// Takes the frames' streams out of the program's sight: it reads nothing, prints to where its

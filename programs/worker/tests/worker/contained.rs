@@ -122,6 +122,30 @@ fn a_worker_of_one_service_cannot_reach_the_folder_of_another_user() {
 }
 
 #[test]
+fn a_worker_with_a_library_is_not_read_by_another_of_the_same_user() {
+    if !nix::unistd::geteuid().is_root() {
+        // Its starter is of the same user, and has to find what it starts.
+        return;
+    }
+    let mut engine = Engine::new();
+    let made = engine.compiled(&room().join("tests/worker/faults.c"), &[]);
+    let mut held =
+        engine.serving(&library(&made), &[("FAULTS", Hash([0; 32]))]).expect("it gets ready");
+    let (pid, _) = held.hello.as_ref().expect("it has said hello");
+    let text = "turn = begin()['turn']\n\
+        told = []\n\
+        for name in sys.argv[1:]:\n\
+        \x20   try: (os.listdir if name.endswith('fd') else open)(name); told.append('read')\n\
+        \x20   except PermissionError: told.append('refused')\n\
+        done(turn, ' '.join(told)); hear()";
+    let mut spawn = python(text);
+    spawn.argv.extend(["mem", "environ", "fd"].map(|what| format!("/proc/{pid}/{what}")));
+    let mut other = engine.ready(&spawn);
+    assert_eq!(engine.call(&mut other, "").reply(), "refused refused refused");
+    assert_eq!(engine.call(&mut held, "count").reply(), "1");
+}
+
+#[test]
 fn a_folder_that_cannot_be_removed_is_told_and_keeps_no_place_for_a_worker() {
     let mut engine = Engine::new();
     let mut talk = engine.ready(&python("begin(); hear()"));
