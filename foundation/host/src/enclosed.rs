@@ -5,6 +5,10 @@
 //! process is born in a control group below that of its starter, so whoever kills the group kills
 //! these too; where there are no control groups it is known by process group, descent and a mark
 //! in its environment, as the hands know theirs.
+//!
+//! What is not kept apart: processes of one user can signal each other, and read each other where
+//! they do not hide themselves. With [`User::Same`] that includes the starter. And the kill by the
+//! kernel when the starter ends is the process's own to take back.
 
 mod folder;
 
@@ -153,7 +157,8 @@ impl Fold {
     }
 
     /// Starts a process and waits until it runs its program, or for half a second. It is killed
-    /// when the thread that calls this ends.
+    /// when the thread that calls this ends, unless it has asked the kernel not to: then by the
+    /// kill of its starter's control group, or the next claim of the place.
     ///
     /// # Errors
     /// Why it does not run.

@@ -14,9 +14,13 @@
 //! own, they answer the agent alone, and a start takes its turn behind those of other groups. The
 //! mechanics are the same code (`foundation/host/src/enclosed.rs`).
 //!
-//! **Invariant:** whatever a program does ends at most its own call and process. **Invariant:**
-//! what a worker says after it was killed is not believed, and half a frame never. **Invariant:** a
-//! worker is swept when its process has ended and none that it started is left.
+//! **Invariant:** whatever a program does to its own process ends at most its own call. Workers of
+//! one user are not kept from each other: one can kill the others, and read those that are
+//! commands; where the engine has that user too, it can kill the engine
+//! (`docs/decisions/0033-an-engine-starts-its-workers-itself.md`).
+//! **Invariant:** what a worker says after it was killed is not believed, and half a frame never.
+//! **Invariant:** a worker is swept when its process has ended and none that it started is left
+//! that the group's control group, or without one the search for it, finds.
 
 mod attendant;
 mod process;
