@@ -86,6 +86,9 @@ impl Calls {
     /// Asks for a call to be carried out, once, and waits for its reply. Dropped, its caller is
     /// gone and the call runs on: its reply is for the retry.
     pub async fn call(&self, asked: Asked) -> Answer {
+        if let Err(refusal) = asked.id.admitted() {
+            return Answer::Refused(refusal);
+        }
         let Some((service, name, equality)) = self.services.get(&asked.service) else {
             return Answer::Refused(Refusal::NoSuchService { service: asked.service });
         };
@@ -158,6 +161,9 @@ impl Calls {
         caller: Caller,
         body: Option<(Arrival, Arc<[u8]>)>,
     ) -> Answer {
+        if let Err(refusal) = id.admitted() {
+            return Answer::Refused(refusal);
+        }
         let (tell, told) = oneshot::channel();
         let waiter = Waiter { id, body, tell };
         let mut patience = Patience { inbox: &self.inbox, of: Some((id, caller)) };

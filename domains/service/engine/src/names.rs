@@ -42,9 +42,9 @@ pub fn content(service: &str, interface: InterfaceNumber, canonical: &[u8]) -> C
     Content { interface, digest }
 }
 
-/// A number as a column has it. What counts calls is never that large.
+/// A number as a column has it: two numbers never share one.
 fn column(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+    i64::try_from(number).expect("an id is admitted before the store is asked about it")
 }
 
 /// An id as the store has it, with the lowest serial that its client has no answer to.

@@ -26,8 +26,10 @@ pub struct Begin {
     pub turn: Turn,
     /// Of which service.
     pub service: Arc<str>,
-    /// Its id, as text.
+    /// All of its id, as text of at most 64 bytes.
     pub id: String,
+    /// Its client, as text: what the ids of all its calls begin with.
+    pub client: String,
     /// The epoch of the group, as one number that only rises.
     pub epoch: u64,
     /// Which attempt this is, from 1.

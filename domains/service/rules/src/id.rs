@@ -9,6 +9,11 @@ use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 
+use crate::refusal::{Malformed, Refusal};
+
+/// The highest serial, and the highest life of a client: a store's column holds no more.
+pub const HIGHEST: u64 = i64::MAX as u64;
+
 /// Who calls: a digest over the authenticated identity and the name that it gave itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Client(pub [u8; 16]);
@@ -152,8 +157,56 @@ impl CallId {
             Self::Keyed(_) => None,
         }
     }
+
+    /// Whether a store can tell it from every other id; asked before anything else is.
+    ///
+    /// # Errors
+    /// [`Malformed::Id`] where a number is above [`HIGHEST`].
+    pub const fn admitted(self) -> Result<(), Refusal> {
+        match self {
+            Self::Counted { life, serial }
+                if life.incarnation.0 > HIGHEST || serial.get() > HIGHEST =>
+            {
+                Err(Refusal::Malformed(Malformed::Id))
+            }
+            Self::Counted { .. } | Self::Keyed(_) => Ok(()),
+        }
+    }
+
+    /// All of it, as text of at most 64 bytes: programs give it to partners as the key of what they
+    /// ask, so no two ids have the same. Digests are in hexadecimal digits, numbers in base 36.
+    #[must_use]
+    pub fn whole(self) -> String {
+        match self {
+            Self::Counted { life, serial } => {
+                let (incarnation, serial) = (base_36(life.incarnation.0), base_36(serial.get()));
+                format!("{}.{incarnation}.{serial}", self.client())
+            }
+            Self::Keyed(_) => self.client(),
+        }
+    }
+
+    /// The part of [`CallId::whole`] that all calls of its client have; under a key, all of it.
+    #[must_use]
+    pub fn client(self) -> String {
+        match self {
+            Self::Counted { life, .. } => format!("c{:032x}", u128::from_be_bytes(life.client.0)),
+            Self::Keyed(key) => format!("k{:032x}", u128::from_be_bytes(key.0)),
+        }
+    }
 }
 
+/// A number of 64 bits in at most 13 digits.
+fn base_36(mut number: u64) -> String {
+    let mut digits = Vec::with_capacity(13);
+    while number > 0 || digits.is_empty() {
+        digits.push(b"0123456789abcdefghijklmnopqrstuvwxyz"[(number % 36) as usize]);
+        number /= 36;
+    }
+    digits.iter().rev().map(|digit| char::from(*digit)).collect()
+}
+
+/// In short, for people: ids that differ may look the same ([`CallId::whole`]).
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (prefix, digest) = match self {
@@ -193,5 +246,40 @@ mod tests {
         let id = CallId::Counted { life, serial: Serial::FIRST };
         assert_eq!(id.to_string(), "cabababab.7.1");
         assert_eq!(CallId::Keyed(Key([1; 16])).to_string(), "k01010101");
+    }
+
+    #[test]
+    fn ids_that_differ_in_any_byte_are_whole_texts_that_differ_and_the_largest_fits() {
+        let counted = |client: [u8; 16], incarnation, serial| CallId::Counted {
+            life: Life { client: Client(client), incarnation: Incarnation(incarnation) },
+            serial: Serial::new(serial).unwrap(),
+        };
+        let mut other = [0xab; 16];
+        other[15] = 0xac;
+        let ids = [
+            counted([0xab; 16], 7, 36),
+            counted(other, 7, 36),
+            counted([0xab; 16], 36, 7),
+            CallId::Keyed(Key([0xab; 16])),
+            CallId::Keyed(Key(other)),
+        ];
+        let texts: std::collections::BTreeSet<_> = ids.iter().map(|id| id.whole()).collect();
+        assert_eq!(texts.len(), ids.len(), "{texts:?}");
+        assert_eq!(ids[0].whole(), "cabababababababababababababababab.7.10");
+        let largest = counted([0xff; 16], u64::MAX, u64::MAX).whole();
+        assert_eq!(largest, format!("c{}.3w5e11264sgsf.3w5e11264sgsf", "f".repeat(32)));
+        assert!(largest.len() <= 64);
+    }
+
+    #[test]
+    fn a_number_that_no_column_holds_is_malformed() {
+        let counted = |incarnation, serial| CallId::Counted {
+            life: Life { client: Client([1; 16]), incarnation: Incarnation(incarnation) },
+            serial: Serial::new(serial).unwrap(),
+        };
+        assert_eq!(counted(HIGHEST, HIGHEST).admitted(), Ok(()));
+        let malformed = Err(Refusal::Malformed(Malformed::Id));
+        assert_eq!(counted(HIGHEST + 1, 1).admitted(), malformed);
+        assert_eq!(counted(1, HIGHEST + 1).admitted(), malformed);
     }
 }

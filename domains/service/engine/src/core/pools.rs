@@ -246,7 +246,8 @@ impl Hall {
         let begin = Begin {
             turn,
             service: desk.name.clone(),
-            id: run.0.to_string(),
+            id: run.0.whole(),
+            client: run.0.client(),
             epoch,
             attempt: run.1.number,
             left_ms: desk.call_ms,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tsugi_service_engine::worker::thread::Threads;
-use tsugi_service_engine::{Answer, Equality, Fatal, Identity, Refused, names};
+use tsugi_service_engine::{Answer, Equality, Fatal, Identity, Refused, Resolved, names};
 use tsugi_service_rules::id::{CallId, Content, InterfaceNumber, Serial, Watermark};
 use tsugi_service_rules::refusal::{Expired, Malformed};
 use tsugi_store::Ending;
@@ -314,6 +314,31 @@ async fn what_is_confirmed_is_expired_with_all_below_and_never_runs() {
     let expired = Answer::Refused(Refused::Expired(Expired::Watermark(Watermark(1))));
     assert_eq!(calls.call(asked(given_up, 1, "a")).await, expired);
     assert_eq!((stand.runs(), stand.value()), (4, 4));
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn a_number_that_would_share_the_row_of_another_is_malformed() {
+    let mut stand = Stand::new();
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    let most = i64::MAX as u64;
+    let of = |incarnation, serial| CallId::Counted {
+        life: life(incarnation),
+        serial: Serial::new(serial).unwrap(),
+    };
+    let malformed = Answer::Refused(Refused::Malformed(Malformed::Id));
+    for id in [of(1, most + 1), of(1, u64::MAX), of(most + 1, 1), of(u64::MAX, 1)] {
+        let lowest = id.counted().unwrap().1.get();
+        assert_eq!(calls.call(asked(id, lowest, "a")).await, malformed, "{id:?}");
+        assert_eq!(calls.fetch(id).await, malformed);
+        assert_eq!(calls.confirm(id).await, malformed);
+        assert_eq!(calls.forget(id).await, malformed);
+        assert_eq!(calls.resolve(id, Resolved::NotCarriedOut).await, malformed);
+    }
+    // The largest that there are have rows of their own.
+    assert_eq!(text(&calls.call(asked(of(1, most), most, "a")).await), "1");
+    assert_eq!(text(&calls.call(asked(of(most, most), most, "a")).await), "2");
     engine.hand_over(Span::secs(1));
 }
 

@@ -172,7 +172,7 @@ impl Talk {
             service: 0,
             id: begin.id.as_str().into(),
             parent: "".into(),
-            client: begin.id.split('.').next().unwrap_or_default().into(),
+            client: begin.client.as_str().into(),
             epoch: begin.epoch,
             attempt: begin.attempt,
             left_ms: begin.left_ms,
@@ -325,4 +325,48 @@ fn trouble(code: Code, sqlstate: &str, text: &str) -> Outcome<'static> {
     let text: String = text.chars().take(most / 4).collect();
     let (sqlstate, text) = (sqlstate.to_owned().into(), text.into());
     Outcome::Trouble(Trouble { code, sqlstate, message: "".into(), text })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use tsugi_frames::{Hello, Runs};
+    use tsugi_service_rules::id::{CallId, Client, Incarnation, Life, Serial};
+
+    use super::*;
+
+    #[test]
+    fn a_call_of_the_largest_id_is_begun() {
+        let package = Package::of_lines(("pay", "node1"), || Command::new("true"));
+        let (mut talk, mut heard, mut out) = (Talk::new(&package), Vec::new(), Vec::new());
+        let hello = Hello {
+            versions: Versions::CURRENT,
+            pid: 1,
+            runs: Runs::Program,
+            libcob: "".into(),
+            can: 0,
+            modules: Vec::new(),
+        };
+        talk.take(&Frame::Hello(hello), &mut heard, &mut out);
+        talk.take(&Frame::Ready(tsugi_frames::Ready {}), &mut heard, &mut out);
+        assert_eq!(heard, [Heard::Hello(None), Heard::Ready]);
+        let life = Life { client: Client([0xff; 16]), incarnation: Incarnation(u64::MAX) };
+        let id = CallId::Counted { life, serial: Serial::new(u64::MAX).expect("it is not 0") };
+        let begin = Begin {
+            turn: Turn(1),
+            service: "counter".into(),
+            id: id.whole(),
+            client: id.client(),
+            epoch: u64::MAX,
+            attempt: 1,
+            left_ms: 1,
+            body: b"a".as_slice().into(),
+        };
+        out.clear();
+        talk.begin(&begin, &mut out);
+        let line = String::from_utf8(out).expect("it is text");
+        assert!(line.contains(&format!(r#""id":"{}""#, id.whole())), "{line}");
+        assert!(line.contains(&format!(r#""client":"c{}""#, "f".repeat(32))), "{line}");
+    }
 }
