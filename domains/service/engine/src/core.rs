@@ -15,7 +15,9 @@ mod seen;
 mod small;
 mod turn;
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -69,10 +71,20 @@ enum Found {
     Nothing,
 }
 
+/// Whose turn it is where both wait and no sitting is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// What is written beside the calls.
+    Small,
+    /// A call that has spoken.
+    Spoken,
+}
+
 /// The store, and all that goes on beside it.
 pub(crate) struct Core {
     store: Box<dyn Store + Send>,
     hall: Hall,
+    next: Next,
 }
 
 impl Core {
@@ -83,13 +95,19 @@ impl Core {
         settings: Settings,
         inbox: Arc<Inbox<Letter>>,
     ) -> Self {
-        Self { store, hall: Hall::new((reads, watch), services, settings, inbox) }
+        Self {
+            store,
+            hall: Hall::new((reads, watch), services, settings, inbox),
+            next: Next::Small,
+        }
     }
 
     /// Runs until the store is handed over, or until it cannot go on.
     pub(crate) fn run(mut self, last_word: LastWord) {
         // Nothing is dropped before the last word: nobody is told anything, and it does not return.
-        let Ok(()) = self.work().map_err(last_word);
+        let work = catch_unwind(AssertUnwindSafe(|| self.work()));
+        let ended = work.unwrap_or_else(|panic| Err(Fatal::Impossible(panic_text(&*panic))));
+        let Ok(()) = ended.map_err(last_word);
         self.hall.leave();
     }
 
@@ -108,8 +126,9 @@ impl Core {
     /// Does what can be done with the store now.
     fn advance(&mut self) -> Result<Found, Fatal> {
         match self.hall.sitting.state() {
-            State::Closed if self.hall.has_small() => {
+            State::Closed if self.hall.has_small() && self.may_write_small() => {
                 self.write_small()?;
+                self.next = Next::Spoken;
                 return Ok(Found::Work);
             }
             State::Closed if self.hall.drained => {
@@ -138,12 +157,18 @@ impl Core {
         match orders.first() {
             Some(Order::Begin | Order::Open(_)) => {
                 if let Some(run) = spoken {
+                    self.next = Next::Small;
                     self.turn(run)?;
                 }
             }
             Some(_) | None => self.carry(orders)?,
         }
         Ok(if work { Found::Work } else { Found::Nothing })
+    }
+
+    /// What is small and who has spoken take turns: neither waits for the other for ever.
+    fn may_write_small(&self) -> bool {
+        self.next == Next::Small || self.hall.spoken.is_empty()
     }
 
     /// Carries out what a sitting orders while no unit of work is open.
@@ -206,6 +231,13 @@ impl Core {
     fn abandon(&mut self) -> Result<(), Fatal> {
         self.store.abandon().or_else(|trouble| left(trouble).map(drop))
     }
+}
+
+/// What a panic says.
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let known = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = known.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic".to_owned())
 }
 
 /// What a trouble has left of a sitting, unless the process ends by it.

@@ -50,6 +50,8 @@ pub(super) struct Kept {
 
 pub(super) struct Hall {
     pub(super) inbox: Arc<Inbox<Letter>>,
+    /// Taken out of the inbox and not read yet.
+    letters: VecDeque<Letter>,
     pub(super) settings: Settings,
     pub(super) reads: Box<dyn Reads>,
     pub(super) watch: Watch,
@@ -102,6 +104,7 @@ impl Hall {
         let todo = desks.keys().map(|number| Todo::Pool(*number, pool::Event::Woken)).collect();
         Self {
             inbox,
+            letters: VecDeque::new(),
             reads,
             watch,
             table: Table::new(settings.calls),
@@ -131,7 +134,10 @@ impl Hall {
 
     /// Takes what has come and what time has brought, and does what follows.
     pub(super) fn look(&mut self) -> Result<(), Fatal> {
-        for letter in self.inbox.take() {
+        self.letters.extend(self.inbox.take());
+        // One that is not read yet is kept, whatever becomes of those before it: dropped, its
+        // caller would be told something.
+        while let Some(letter) = self.letters.pop_front() {
             self.read(letter);
             self.settle()?;
         }
@@ -415,8 +421,10 @@ impl Hall {
     }
 
     fn answer(&mut self, caller: Caller, answer: call::Answer) {
-        let Some(waiter) = self.callers.remove(&caller) else { return };
-        self.asking.remove(&(waiter.id, caller));
+        if !self.callers.contains_key(&caller) {
+            return;
+        }
+        // Until it is known that it may be told, its caller is kept: dropped, it would be told.
         let answer = match answer {
             call::Answer::Reply(reply) => {
                 let Some(bytes) = self.replies.get(&reply.bytes) else {
@@ -432,6 +440,8 @@ impl Hall {
             call::Answer::Changed => Answer::Changed,
             call::Answer::Refused(refusal) => Answer::Refused(refusal),
         };
+        let Some(waiter) = self.callers.remove(&caller) else { return };
+        self.asking.remove(&(waiter.id, caller));
         // Who does not listen any more has not lost anything: the reply is for its retry.
         drop(waiter.tell.send(answer));
     }

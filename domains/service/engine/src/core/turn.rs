@@ -54,7 +54,7 @@ impl Core {
     }
 
     fn taken(&mut self, run: Run) -> Result<Turned, Fatal> {
-        let Self { store, hall } = self;
+        let Self { store, hall, .. } = self;
         hall.spoken.retain(|spoken| *spoken != run);
         let Some(asks) = hall.table.asks(run.0) else {
             return Err(Fatal::Impossible(format!("{} has the writer and is not pending", run.0)));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -9,15 +10,17 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tsugi_service_engine::worker::Begin;
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
-use tsugi_service_engine::worker::{Nursery, Said};
+use tsugi_service_engine::worker::{
+    Answered, Begin, Ear, Heard, Link, Nursery, Said, Turn, Waits, Wants,
+};
 use tsugi_service_engine::{
     Answer, Asked, Calls, Engine, Equality, Fatal, Identity, Opened, SameBytes, Service, Settings,
     names,
 };
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
+use tsugi_service_rules::worker::life::Exit;
 use tsugi_service_rules::worker::pool;
 use tsugi_store::suite;
 use tsugi_store::{
@@ -71,8 +74,12 @@ pub struct Counts {
     pub commits: AtomicUsize,
     /// The commit of this number fails.
     pub failing: AtomicUsize,
+    /// The commit of this number panics.
+    pub panicking: AtomicUsize,
     /// No room is found by this many commits from then on.
     pub full: AtomicUsize,
+    /// What it was asked for, in order.
+    pub log: Mutex<Vec<&'static str>>,
 }
 
 /// A store that is watched. Its commits pass the gate `commit`.
@@ -85,12 +92,14 @@ pub struct Watched {
 impl Store for Watched {
     fn begin(&mut self, call: &Call) -> Result<Begun<'_>, Trouble> {
         self.counts.begins.fetch_add(1, Ordering::SeqCst);
+        self.counts.log.lock().unwrap().push("begin");
         self.store.begin(call)
     }
 
     fn commit(&mut self) -> Result<(), Trouble> {
         self.gates.pass("commit");
         let now = self.counts.commits.fetch_add(1, Ordering::SeqCst) + 1;
+        assert!(now != self.counts.panicking.load(Ordering::SeqCst), "told to panic");
         if now == self.counts.failing.load(Ordering::SeqCst) {
             return Err(Trouble::Broken("told to fail".to_owned()));
         }
@@ -110,6 +119,8 @@ impl Store for Watched {
     }
 
     fn confirm(&mut self, id: &Id, at: i64) -> Result<bool, Trouble> {
+        self.counts.log.lock().unwrap().push("confirm");
+        self.gates.pass("confirm");
         self.store.confirm(id, at)
     }
 
@@ -174,6 +185,82 @@ impl Program for Counter {
         }
         Ok(Said { content_type: "text/plain".to_owned(), body: value.to_string().into() })
     }
+}
+
+/// Workers whose words the test says: and what they were told.
+#[derive(Clone, Default)]
+pub struct Puppets(Arc<(Mutex<Cast>, Condvar)>);
+
+#[derive(Default)]
+struct Cast {
+    begun: Vec<(Ear, Begin)>,
+}
+
+/// One that does nothing by itself.
+struct Puppet {
+    all: Puppets,
+    ear: Ear,
+}
+
+impl Puppets {
+    /// What was begun first and not taken yet, by whom.
+    pub fn begun(&self) -> (Ear, Begin) {
+        let (cast, moved) = &*self.0;
+        let mut cast = cast.lock().unwrap();
+        while cast.begun.is_empty() {
+            cast = moved.wait(cast).unwrap();
+        }
+        cast.begun.remove(0)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Cast)) {
+        change(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_all();
+    }
+}
+
+impl Nursery for Puppets {
+    fn bear(&mut self, ear: Ear) -> Result<Box<dyn Link>, String> {
+        ear.hear(Heard::Hello(None));
+        ear.hear(Heard::Ready);
+        Ok(Box::new(Puppet { all: self.clone(), ear }))
+    }
+}
+
+impl Link for Puppet {
+    fn begin(&mut self, begin: &Begin) {
+        self.all.change(|cast| cast.begun.push((self.ear.clone(), begin.clone())));
+    }
+
+    fn answer(&mut self, _: Turn, _: Vec<Answered>) {}
+
+    fn leave(&mut self) {
+        self.ear.hear(Heard::Ended(Exit::Code(0), String::new()));
+    }
+
+    fn kill(&mut self) {
+        self.ear.hear(Heard::Ended(Exit::Signal(9), String::new()));
+    }
+
+    fn sweep(&mut self) {
+        self.ear.hear(Heard::Swept);
+    }
+
+    fn descriptors<'a>(&'a self, _: &mut Vec<(BorrowedFd<'a>, Wants)>) {}
+
+    fn hear(&mut self, _: &mut Vec<Heard>) {}
+}
+
+/// An operation that counts, in the call of this turn.
+pub fn counts(begin: &Begin) -> Heard {
+    let op = tsugi_service_engine::worker::Asked::Store(suite::add(1), Waits::Yes);
+    Heard::Asked(begin.turn, vec![op])
+}
+
+/// The good end of a call.
+pub fn done(begin: &Begin) -> Heard {
+    let said = Said { content_type: "text/plain".to_owned(), body: b"done".to_vec() };
+    Heard::Done(begin.turn, Vec::new(), said)
 }
 
 /// An engine on a store of its own.

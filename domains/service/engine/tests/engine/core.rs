@@ -1,0 +1,66 @@
+//! The one thread: how it ends where it cannot go on, and whose turn it is.
+
+use std::sync::atomic::Ordering;
+
+use tokio::task::{JoinHandle, spawn_blocking, yield_now};
+use tsugi_service_engine::{Answer, Calls, Fatal};
+use tsugi_service_rules::id::{CallId, Serial};
+use tsugi_vocabulary::Span;
+
+use crate::support::{Puppets, Stand, call, counts, done, id, life, text, workers};
+
+/// Asks for a call; the engine has its letter.
+async fn ask(calls: &Calls, serial: u64) -> JoinHandle<Answer> {
+    let calls = calls.clone();
+    let told = tokio::spawn(async move { call(&calls, serial, "a").await });
+    yield_now().await;
+    told
+}
+
+#[tokio::test]
+async fn a_panic_of_the_core_is_its_last_word_and_nobody_is_told_anything() {
+    let mut stand = Stand::new();
+    let (engine, last) = stand.engine(1);
+    let calls = engine.calls();
+    assert_eq!(text(&call(&calls, 1, "a").await), "1");
+    let panicking = stand.counts.commits.load(Ordering::SeqCst) + 1;
+    stand.counts.panicking.store(panicking, Ordering::SeqCst);
+    let told = ask(&calls, 2).await;
+    let word = spawn_blocking(move || last.recv().expect("its last word")).await.unwrap();
+    assert_eq!(word, Fatal::Impossible("told to panic".to_owned()));
+    let again = ask(&calls, 1).await;
+    tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+    assert!(!told.is_finished() && !again.is_finished());
+    drop(engine);
+}
+
+#[tokio::test]
+async fn what_is_small_and_who_has_spoken_take_turns() {
+    let mut stand = Stand::new();
+    let puppets = Puppets::default();
+    let (engine, _last) = stand.engine_with(workers(1), Box::new(puppets.clone()), |_| {});
+    let calls = engine.calls();
+    let told = ask(&calls, 1).await;
+    let (ear, begin) = spawn_blocking(move || puppets.begun()).await.unwrap();
+    let confirm = |incarnation: u64| {
+        let calls = calls.clone();
+        let id = CallId::Counted { life: life(incarnation), serial: Serial::FIRST };
+        tokio::spawn(async move { calls.confirm(id).await })
+    };
+    // While one is written another comes, and a worker speaks.
+    stand.gates.shut("confirm");
+    let first = confirm(2);
+    let gates = stand.gates.clone();
+    spawn_blocking(move || gates.reached("confirm", 1)).await.unwrap();
+    let second = confirm(3);
+    yield_now().await;
+    ear.hear(counts(&begin));
+    ear.hear(done(&begin));
+    stand.gates.open("confirm");
+    assert_eq!(first.await.unwrap(), Answer::Changed);
+    assert_eq!(second.await.unwrap(), Answer::Changed);
+    assert_eq!(text(&told.await.unwrap()), "done");
+    assert_eq!(*stand.counts.log.lock().unwrap(), ["confirm", "begin", "confirm"]);
+    assert_eq!(text(&calls.fetch(id(1)).await), "done");
+    engine.hand_over(Span::secs(1));
+}
