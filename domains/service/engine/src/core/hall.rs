@@ -169,7 +169,10 @@ impl Hall {
             }
             Letter::Heard(service, worker, heard) => self.read_heard(service, worker, heard),
             Letter::Open(service, open) => {
-                if let Some(ground) = self.grounds.get_mut(&service) {
+                // One whose workers were given up stays closed for that reason.
+                let desk = self.desks.get(&service);
+                let serves = desk.is_some_and(|desk| desk.pool.posture() == pool::Posture::Serving);
+                if let Some(ground) = self.grounds.get_mut(&service).filter(|_| serves) {
                     ground.open = open;
                 }
                 self.todo.push_back(Todo::Table(Event::Woken));

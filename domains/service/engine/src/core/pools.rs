@@ -266,8 +266,10 @@ impl Hall {
             going.mail.clear();
         }
         going.mail.push_back(word);
+        let service = going.service;
         if self.turn != Some(run) && !self.spoken.contains(&run) {
             self.spoken.push_back(run);
+            self.todo.push_back(Todo::Pool(service, pool::Event::Waits(run)));
         }
     }
 }

@@ -87,6 +87,9 @@ impl Hall {
 
     fn in_turn(&mut self, run: Run, mut work: Box<dyn Work + '_>) -> Result<Turned, Fatal> {
         self.turn = Some(run);
+        if let Some(going) = self.runs.get(&run) {
+            self.todo.push_back(Todo::Pool(going.service, pool::Event::Goes(run)));
+        }
         loop {
             self.look()?;
             if self.rolled_back == Some(run) {

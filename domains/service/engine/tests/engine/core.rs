@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use tokio::task::{JoinHandle, spawn_blocking, yield_now};
 use tsugi_service_engine::{Answer, Calls, Fatal};
 use tsugi_service_rules::id::{CallId, Serial};
+use tsugi_store::Ending;
 use tsugi_vocabulary::Span;
 
 use crate::support::{Puppets, Stand, call, counts, done, id, life, text, workers};
@@ -62,5 +63,35 @@ async fn what_is_small_and_who_has_spoken_take_turns() {
     assert_eq!(text(&told.await.unwrap()), "done");
     assert_eq!(*stand.counts.log.lock().unwrap(), ["confirm", "begin", "confirm"]);
     assert_eq!(text(&calls.fetch(id(1)).await), "done");
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn a_call_that_loops_takes_nothing_of_the_time_of_those_that_wait_for_the_writer() {
+    let mut stand = Stand::new();
+    let puppets = Puppets::default();
+    let mut settings = workers(3);
+    settings.limits.call = Span::millis(700);
+    let (engine, _last) = stand.engine_with(settings, Box::new(puppets.clone()), |settings| {
+        settings.sitting.calls = 1;
+    });
+    let calls = engine.calls();
+    let mut all = Vec::new();
+    for serial in 1..=3 {
+        let told = ask(&calls, serial).await;
+        let puppets = puppets.clone();
+        let (ear, begin) = spawn_blocking(move || puppets.begun()).await.unwrap();
+        ear.hear(counts(&begin));
+        all.push((told, ear, begin));
+    }
+    let (waits, ear, begin) = all.pop().unwrap();
+    for (loops, ..) in all {
+        let Answer::Reply(ended) = loops.await.unwrap() else { panic!("no reply") };
+        assert_eq!(ended.ending, Ending::TimeLimit);
+    }
+    // It has waited for twice the time that a call may take, and has its own left.
+    ear.hear(done(&begin));
+    assert_eq!(text(&waits.await.unwrap()), "done");
+    assert_eq!(stand.value(), 1);
     engine.hand_over(Span::secs(1));
 }

@@ -149,13 +149,41 @@ pub enum Why {
     Left,
 }
 
+/// How long a call may still take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// Until then.
+    Goes(Moment),
+    /// So long, once it does not wait for the writer of the store any more: another has that, and
+    /// is ended by a limit of its own.
+    Stands(Span),
+}
+
 /// The call that a worker has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnderWay {
     /// Which.
     pub turn: Turn,
-    /// Until when it may take.
-    pub deadline: Moment,
+    /// How long it may take.
+    pub clock: Clock,
+}
+
+impl UnderWay {
+    /// It waits for the writer.
+    const fn stands(self, now: Moment) -> Self {
+        match self.clock {
+            Clock::Goes(until) => Self { clock: Clock::Stands(until.since(now)), ..self },
+            Clock::Stands(_) => self,
+        }
+    }
+
+    /// It has the writer.
+    fn goes(self, now: Moment) -> Self {
+        match self.clock {
+            Clock::Goes(_) => self,
+            Clock::Stands(rest) => Self { clock: Clock::Goes(now + rest), ..self },
+        }
+    }
 }
 
 /// Where a worker stands.
@@ -204,6 +232,10 @@ pub enum Event {
     Given(Turn),
     /// It asks for operations of this call.
     Asked(Turn),
+    /// This call has asked and waits for the writer of the store.
+    Waits(Turn),
+    /// This call has the writer.
+    Goes(Turn),
     /// It says that this call is done.
     Done(Turn),
     /// It says that this call has failed; before it is ready, that it cannot start.
@@ -318,7 +350,7 @@ impl Life {
             State::Starting { .. } => self.starting(event, out),
             State::Ready => self.ready(now, event, out),
             State::Busy(has) => self.busy(now, has, event, out),
-            State::Leaving { has: Some(has), since } => self.leaving((has, since), event, out),
+            State::Leaving { has: Some(has), since } => self.leaving(now, (has, since), event, out),
             State::Leaving { has: None, .. } => self.leaving_empty(event, out),
             State::Killed { why } => self.killed(why, event, out),
             State::Gone { .. } => Self::gone(event, out),
@@ -341,12 +373,18 @@ impl Life {
     fn limit(&self) -> Option<(Moment, Event)> {
         match self.state {
             State::Starting { since } => Some((since + self.limits.start, Event::StartLimit)),
-            State::Busy(has) => Some((has.deadline, Event::TimeLimit)),
+            State::Busy(has) => match has.clock {
+                Clock::Goes(until) => Some((until, Event::TimeLimit)),
+                Clock::Stands(_) => None,
+            },
             State::Leaving { has, since } => {
                 let retire = (since + self.limits.retire, Event::RetireLimit);
-                match has {
-                    Some(has) if has.deadline <= retire.0 => Some((has.deadline, Event::TimeLimit)),
-                    Some(_) | None => Some(retire),
+                match has.map(|has| has.clock) {
+                    Some(Clock::Goes(until)) if until <= retire.0 => {
+                        Some((until, Event::TimeLimit))
+                    }
+                    Some(Clock::Stands(_)) => None,
+                    Some(Clock::Goes(_)) | None => Some(retire),
                 }
             }
             State::Ready | State::Killed { .. } | State::Gone { .. } => None,

@@ -112,6 +112,10 @@ pub enum Event {
     Of(Worker, life::Event),
     /// A call is to be run.
     Give(Run, Origin),
+    /// A call waits for the writer of the store, for no fault of its own: its clock stands.
+    Waits(Run),
+    /// A call has the writer: its clock goes on.
+    Goes(Run),
     /// What a call did is durable, or it has no end that could still be undone.
     Settled(Run),
     /// The engine has undone a call, under way or done and not durable; it has its own end.
@@ -204,6 +208,8 @@ impl Pool {
         match event {
             Event::Of(worker, event) => self.on_worker(now, worker, event, out),
             Event::Give(run, from) => self.on_give(now, (run, from), out),
+            Event::Waits(run) => self.on_clock(now, run, life::Event::Waits, out),
+            Event::Goes(run) => self.on_clock(now, run, life::Event::Goes, out),
             Event::Settled(run) => self.on_settled(run),
             Event::Undone(run) => self.on_undone(now, run, out),
             Event::Swept(worker) => self.on_swept(worker, out),

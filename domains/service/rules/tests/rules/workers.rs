@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use tsugi_service_rules::worker::life::{
-    Abnormal, Class, Difference, Event, Exit, Life, Limits, Memory, Order, State, Turn, UnderWay,
-    Why,
+    Abnormal, Class, Clock, Difference, Event, Exit, Life, Limits, Memory, Order, State, Turn,
+    UnderWay, Why,
 };
 use tsugi_vocabulary::{Moment, Span};
 
@@ -26,7 +26,7 @@ const STATES: [&str; 8] = [
     "gone",
 ];
 
-const EVENTS: [(&str, Event); 21] = [
+const EVENTS: [(&str, Event); 23] = [
     ("says hello and fits", Event::Hello(None)),
     ("says hello and does not", Event::Hello(Some(Difference::Version))),
     ("is ready", Event::Ready),
@@ -34,6 +34,8 @@ const EVENTS: [(&str, Event); 21] = [
     ("is given a call", Event::Given(Turn(8))),
     ("asks", Event::Asked(HAS)),
     ("asks for a former call", Event::Asked(FORMER)),
+    ("waits for the writer", Event::Waits(HAS)),
+    ("has the writer", Event::Goes(HAS)),
     ("is done", Event::Done(HAS)),
     ("is done with a former call", Event::Done(FORMER)),
     ("refuses", Event::Failed(HAS, Class::Abort)),
@@ -77,6 +79,9 @@ fn state_word(state: State) -> String {
     match state {
         State::Starting { .. } => "starting".to_owned(),
         State::Ready => "ready".to_owned(),
+        State::Busy(UnderWay { turn, clock: Clock::Stands(_) }) => {
+            format!("busy with {}, stands", turn.0)
+        }
         State::Busy(UnderWay { turn, .. }) => format!("busy with {}", turn.0),
         State::Leaving { has: Some(UnderWay { turn, .. }), .. } => {
             format!("leaving with {}", turn.0)
@@ -147,6 +152,24 @@ fn a_limit_is_asked_for_and_comes_when_it_is_over() {
     }
 }
 
+#[test]
+fn the_clock_of_a_call_stands_while_it_waits_for_the_writer() {
+    let limits = Limits::default();
+    for state in ["busy", "leaving with a call"] {
+        let mut life = worker(state);
+        let second = |n| NOW + Span::secs(n);
+        life.step(second(1), Event::Waits(FORMER), &mut Vec::new());
+        assert_eq!(life.wake_at(), Some(NOW + limits.call), "{state}: of a call that is over");
+        life.step(second(1), Event::Waits(HAS), &mut Vec::new());
+        life.step(second(2), Event::Waits(HAS), &mut Vec::new());
+        assert_eq!((life.wake_at(), life.due(second(1_000))), (None, None), "{state}");
+        life.step(second(2), Event::Goes(HAS), &mut Vec::new());
+        let until = second(1) + limits.call;
+        assert_eq!(life.wake_at(), Some(until), "{state}: it stood for a second");
+        assert_eq!(life.due(until), Some(Event::TimeLimit), "{state}");
+    }
+}
+
 /// What holds of one step, whatever the table says.
 fn sound(before: State, event: Event, life: &Life, out: &[Order]) {
     let has = match before {
@@ -212,6 +235,8 @@ fn some_event(chance: &mut Chance, turn: Turn) -> Event {
         | Event::Flood
         | Event::Retire
         | Event::RetireLimit
+        | Event::Waits(_)
+        | Event::Goes(_)
         | Event::Memory => event,
     }
 }

@@ -11,6 +11,10 @@ impl Life {
             Event::StartLimit | Event::RetireLimit => {}
             Event::Given(_) => out.push(Order::Broken),
             Event::Asked(turn) if is_of(has, turn) => out.push(Order::Operate(has.turn)),
+            Event::Waits(turn) if turn == has.turn => self.state = State::Busy(has.stands(now)),
+            Event::Goes(turn) if turn == has.turn => self.state = State::Busy(has.goes(now)),
+            // Of a call that is over.
+            Event::Waits(_) | Event::Goes(_) => {}
             Event::Done(turn) if is_of(has, turn) => {
                 self.state = State::Ready;
                 out.push(Order::Keep(has.turn));
@@ -49,6 +53,7 @@ impl Life {
     /// It ends what it has and gets no more.
     pub(super) fn leaving(
         &mut self,
+        now: Moment,
         (has, since): (UnderWay, Moment),
         event: Event,
         out: &mut Vec<Order>,
@@ -57,6 +62,13 @@ impl Life {
             Event::StartLimit | Event::Retire => {}
             Event::Given(_) => out.push(Order::Broken),
             Event::Asked(turn) if is_of(has, turn) => out.push(Order::Operate(has.turn)),
+            Event::Waits(turn) if turn == has.turn => {
+                self.state = State::Leaving { has: Some(has.stands(now)), since };
+            }
+            Event::Goes(turn) if turn == has.turn => {
+                self.state = State::Leaving { has: Some(has.goes(now)), since };
+            }
+            Event::Waits(_) | Event::Goes(_) => {}
             Event::Done(turn) if is_of(has, turn) => {
                 self.state = State::Leaving { has: None, since };
                 out.push(Order::Keep(has.turn));

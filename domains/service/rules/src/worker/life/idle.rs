@@ -2,13 +2,18 @@
 
 use tsugi_vocabulary::Moment;
 
-use super::{Event, Life, Order, State, UnderWay, Why};
+use super::{Clock, Event, Life, Order, State, UnderWay, Why};
 use crate::mutant::mutant;
 
 impl Life {
     pub(super) fn starting(&mut self, event: Event, out: &mut Vec<Order>) {
         match event {
-            Event::Hello(None) | Event::TimeLimit | Event::Undone(_) | Event::RetireLimit => {}
+            Event::Hello(None)
+            | Event::TimeLimit
+            | Event::Undone(_)
+            | Event::RetireLimit
+            | Event::Waits(_)
+            | Event::Goes(_) => {}
             Event::Hello(Some(difference)) => self.kill(Why::Mismatch(difference), out),
             Event::Ready => self.state = State::Ready,
             Event::StartLimit => self.kill(Why::SlowStart, out),
@@ -25,7 +30,11 @@ impl Life {
 
     pub(super) fn ready(&mut self, now: Moment, event: Event, out: &mut Vec<Order>) {
         match event {
-            Event::StartLimit | Event::TimeLimit | Event::RetireLimit => {}
+            Event::StartLimit
+            | Event::TimeLimit
+            | Event::RetireLimit
+            | Event::Waits(_)
+            | Event::Goes(_) => {}
             Event::Hello(_)
             | Event::Ready
             | Event::Asked(_)
@@ -33,7 +42,8 @@ impl Life {
             | Event::Failed(..)
             | Event::Wrong => self.kill(Why::BrokeProtocol, out),
             Event::Given(turn) => {
-                self.state = State::Busy(UnderWay { turn, deadline: now + self.limits.call });
+                let clock = Clock::Goes(now + self.limits.call);
+                self.state = State::Busy(UnderWay { turn, clock });
                 out.push(Order::Begin(turn));
             }
             Event::Closed => self.kill(Why::Closed, out),
@@ -52,7 +62,11 @@ impl Life {
     /// It was told to leave and has nothing: it has only to end.
     pub(super) fn leaving_empty(&mut self, event: Event, out: &mut Vec<Order>) {
         match event {
-            Event::StartLimit | Event::TimeLimit | Event::Retire => {}
+            Event::StartLimit
+            | Event::TimeLimit
+            | Event::Retire
+            | Event::Waits(_)
+            | Event::Goes(_) => {}
             Event::Given(_) => out.push(Order::Broken),
             Event::Hello(_)
             | Event::Ready
@@ -85,6 +99,8 @@ impl Life {
             | Event::TimeLimit
             | Event::Flood
             | Event::Undone(_)
+            | Event::Waits(_)
+            | Event::Goes(_)
             | Event::Retire
             | Event::RetireLimit
             | Event::Memory => {}
@@ -102,6 +118,8 @@ impl Life {
             | Event::TimeLimit
             | Event::Flood
             | Event::Undone(_)
+            | Event::Waits(_)
+            | Event::Goes(_)
             | Event::Retire
             | Event::RetireLimit
             | Event::Memory => {}

@@ -40,6 +40,21 @@ impl Pool {
         self.live(now, worker, life::Event::Given(turn), out);
     }
 
+    /// The worker that has a call is told of its clock; a call that is over has none.
+    pub(super) fn on_clock(
+        &mut self,
+        now: Moment,
+        run: Run,
+        event: fn(Turn) -> life::Event,
+        out: &mut Vec<Order>,
+    ) {
+        let of = |place: &Place| place.call.filter(|(_, has)| *has == run).map(|(turn, _)| turn);
+        let has = self.places.iter().find_map(|(worker, place)| Some((*worker, of(place)?)));
+        if let Some((worker, turn)) = has {
+            self.live(now, worker, event(turn), out);
+        }
+    }
+
     pub(super) fn on_settled(&mut self, run: Run) {
         for place in self.places.values_mut() {
             place.unsettled.remove(&run);
