@@ -8,6 +8,13 @@
 //! Invariant: nothing is told before its commit has returned. Invariant: after a commit that failed
 //! nothing is told any more and the process ends ([`Fatal`]). Invariant: nobody decides here: what
 //! becomes of a call, a sitting and a worker stands in `tsugi-service-rules`.
+//!
+//! Not built: nobody purges the store, keeps the retention of replies or makes checkpoints here.
+//! What a worker says is held without a limit of bytes or frames for its run, and what it does not
+//! read is kept without one. While a disk stays full, what is to be changed is tried again without
+//! end, so [`Engine::hand_over`] does not return. A call that acts outside the store and is told
+//! that its group moves before its start is durable may still be kept as started: the next owner
+//! takes it for unknown.
 
 mod calls;
 mod clock;

@@ -20,6 +20,13 @@ ADD = "UPDATE counter SET value = value + 1 WHERE name = 'n' RETURNING value"
 def serve(turn, body):
     if body == "never":
         return
+    log = {"do": {"log": {"level": 1, "text": "a line"}}}
+    if body == "logs":
+        # No operation but these: it is done without having asked the store.
+        say({"ask": {"turn": turn, "operations": [log]}})
+        say({"done": {"turn": turn, "operations": [log],
+                      "replies": [{"parameters": ["logged"]}]}})
+        return
     (counted,) = ask(turn, {"sql": {"text": ADD}})
     value = counted["rows"]["rows"][0][0]
     if body == "exit":

@@ -1,6 +1,8 @@
 //! Workers that are processes: what one of them does ends one call, never the engine.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tsugi_service_engine::worker::pipe::{Package, Processes};
@@ -82,6 +84,23 @@ async fn whatever_a_worker_does_one_call_ends_and_the_engine_goes_on() {
     assert!(text(&call(&calls, 8, "aborts").await).contains("no money"));
     assert_eq!(stand.value(), 0, "nothing of them is kept");
     assert_eq!(text(&call(&calls, 9, "a").await), "1");
+    engine.hand_over(Span::secs(2));
+}
+
+#[tokio::test]
+async fn lines_of_the_log_end_no_call_and_need_no_writer() {
+    let mut stand = Stand::new();
+    let lines = Arc::new(AtomicUsize::new(0));
+    let mut package = python();
+    let counted = lines.clone();
+    package.log = Arc::new(move |_, line| {
+        assert_eq!(line, "a line");
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let engine = engine(&mut stand, workers(1), package);
+    let calls = engine.calls();
+    assert_eq!(text(&call(&calls, 1, "logs").await), "logged");
+    assert_eq!(lines.load(Ordering::SeqCst), 2);
     engine.hand_over(Span::secs(2));
 }
 

@@ -91,7 +91,13 @@ impl Talk {
             Frame::Ready(_) => heard.push(Heard::Ready),
             Frame::Ask(ask) => self.on_ask(ask.turn, &ask.operations, heard),
             Frame::Done(done) => {
-                let asked = done.operations.iter().map(|asked| self.operation(asked)).collect();
+                let mut asked = Vec::with_capacity(done.operations.len());
+                for operation in &done.operations {
+                    match &operation.operation {
+                        Operation::Log { level, text } => (self.log)(*level, text),
+                        _ => asked.push(self.operation(operation)),
+                    }
+                }
                 let first = done.replies.first().and_then(|reply| reply.parameters.first());
                 let body = first.map(|bytes| bytes.to_vec()).unwrap_or_default();
                 let said = Said { content_type: self.content_type.clone(), body };
@@ -127,7 +133,10 @@ impl Talk {
             }
             asked.push(self.operation(operation));
         }
-        heard.push(Heard::Asked(Turn(turn.0), asked));
+        // A line of the log needs no writer.
+        if !asked.is_empty() || operations.is_empty() {
+            heard.push(Heard::Asked(Turn(turn.0), asked));
+        }
     }
 
     /// What an operation means. What is waited for is answered in this order.
