@@ -126,14 +126,15 @@ fn ask_disk_of(dir: &Path) {
 /// # Errors
 /// It is still there.
 pub fn detach(dir: &Path) -> Result<(), Failure> {
-    match nix::mount::umount2(dir, MntFlags::UMOUNT_NOFOLLOW) {
+    let unmount = |flags: MntFlags| nix::mount::umount2(dir, flags | MntFlags::UMOUNT_NOFOLLOW);
+    let (step, unmounted) = match unmount(MntFlags::empty()) {
+        Err(Errno::EBUSY) => ("detach", unmount(MntFlags::MNT_DETACH)),
+        other => ("unmount", other),
+    };
+    match unmounted {
+        // Somebody else may be at it too, as guardian and hands are where a lease runs out.
         Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
-        Err(Errno::EBUSY) => {
-            let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
-            nix::mount::umount2(dir, flags)
-                .map_err(|error| Failure::system("detach", &error.into()))?;
-        }
-        Err(error) => return Err(Failure::system("unmount", &error.into())),
+        Err(error) => return Err(Failure::system(step, &error.into())),
     }
     verify_gone(dir)
 }
@@ -149,6 +150,8 @@ fn verify_gone(dir: &Path) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use nix::mount::{MsFlags, mount};
+
     use super::*;
 
     #[test]
@@ -156,6 +159,38 @@ mod tests {
         for dir in ["/", "/tmp", "/proc", "/no-such-place"] {
             assert!(!is_own_file_system(Path::new(dir)).unwrap_or(false), "{dir}");
         }
+    }
+
+    #[test]
+    fn what_two_detach_at_once_is_gone_for_both() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path();
+        std::thread::scope(|scope| {
+            let own = scope.spawn(|| {
+                // What is mounted here is seen by this thread and its own only.
+                nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+                let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
+                mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+                for _ in 0..500 {
+                    let no_flags = MsFlags::empty();
+                    mount(Some("t"), dir, Some("tmpfs"), no_flags, None::<&str>).unwrap();
+                    let _in_use = File::create(dir.join("busy")).unwrap();
+                    let both = std::sync::Barrier::new(2);
+                    let take_away = || {
+                        both.wait();
+                        detach(dir)
+                    };
+                    std::thread::scope(|scope| {
+                        let other = scope.spawn(take_away);
+                        assert_eq!((take_away(), other.join().unwrap()), (Ok(()), Ok(())));
+                    });
+                }
+            });
+            own.join().unwrap();
+        });
     }
 
     #[test]
