@@ -4,22 +4,8 @@ use object::elf::FileHeader64;
 use object::read::elf::{ElfFile, FileHeader as _};
 use object::{Endianness, Object, ObjectSymbol};
 use thiserror::Error;
-use tsugi_record::module::symbol;
+use tsugi_record::module::{Foreign, foreign, symbol};
 pub use tsugi_record::module::{HANDLER, OPTIONS};
-
-/// Where a module goes that opens files without a handler.
-const DIRECT: [&str; 7] = [
-    "cob_open",
-    "cob_read",
-    "cob_read_next",
-    "cob_write",
-    "cob_rewrite",
-    "cob_delete",
-    "cob_start",
-];
-
-/// What every module of GnuCOBOL calls first.
-const ENTERED: &str = "cob_module_global_enter";
 
 /// A module as it lies in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,18 +70,12 @@ impl Module {
     /// # Errors
     /// The first name that says otherwise.
     pub fn check(&self) -> Result<(), ModuleRefused> {
-        let takes = |name: &str| self.imports.iter().any(|import| import == name);
-        if !takes(ENTERED) {
-            return Err(ModuleRefused::NotCobol);
-        }
-        let without = |name: &str| Err(ModuleRefused::WithoutHandler(name.to_owned()));
-        if let Some(direct) = DIRECT.into_iter().find(|name| takes(name)) {
-            return without(direct);
-        }
-        // A handler of somebody else.
-        match self.imports.iter().find(|name| name.starts_with("cob_extfh_")) {
-            Some(handled) if !takes(HANDLER) => without(handled),
-            Some(_) | None => Ok(()),
+        match foreign(&self.imports) {
+            None => Ok(()),
+            Some(Foreign::NotCobol) => Err(ModuleRefused::NotCobol),
+            Some(Foreign::Direct(name) | Foreign::OtherHandler(name)) => {
+                Err(ModuleRefused::WithoutHandler(name.to_owned()))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use object::read::elf::{ElfFile, FileHeader as _};
 use object::{Endianness, Object as _, ObjectSymbol as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use tsugi_record::module::OPTIONS;
+use tsugi_record::module::{ENTERED, Foreign, OPTIONS, foreign};
 pub use tsugi_record::module::{HANDLER, symbol};
 
 use crate::digest::Digest;
@@ -14,21 +14,6 @@ use crate::manifest::Module;
 
 /// What a library of services exports.
 pub const LIBRARY_ENTRY: &str = "tsugi_service_at";
-
-/// What every module of GnuCOBOL calls first.
-const ENTERED: &str = "cob_module_global_enter";
-
-/// What opens, reads and writes files without the handler. (`cob_close` is in every module that has
-/// files: it closes them at CANCEL.)
-const DIRECT: [&str; 7] = [
-    "cob_open",
-    "cob_read",
-    "cob_read_next",
-    "cob_write",
-    "cob_rewrite",
-    "cob_delete",
-    "cob_start",
-];
 
 /// What a program compiled by us needs only for what a source is refused for.
 const BYPASSES: [&str; 25] = [
@@ -158,15 +143,15 @@ impl Object {
     /// # Errors
     /// Why it is not.
     pub fn reaches_only_the_handler(&self, entry: &str) -> Result<(), NoModule> {
-        if !self.needs(ENTERED) {
-            return Err(NoModule::NotCobol);
-        }
-        if let Some(name) = DIRECT.iter().find(|name| self.needs(name)) {
-            return Err(NoModule::WithoutHandler { name: (*name).to_owned() });
-        }
-        let handled = self.imports.iter().find(|name| name.starts_with("cob_extfh_"));
-        if let Some(name) = handled.filter(|_| !self.needs(HANDLER)) {
-            return Err(NoModule::OtherHandler { name: name.clone() });
+        match foreign(&self.imports) {
+            None => {}
+            Some(Foreign::NotCobol) => return Err(NoModule::NotCobol),
+            Some(Foreign::Direct(name)) => {
+                return Err(NoModule::WithoutHandler { name: name.to_owned() });
+            }
+            Some(Foreign::OtherHandler(name)) => {
+                return Err(NoModule::OtherHandler { name: name.to_owned() });
+            }
         }
         if let Some(name) = BYPASSES.iter().find(|name| self.needs(name)) {
             return Err(NoModule::Bypass { name: (*name).to_owned() });

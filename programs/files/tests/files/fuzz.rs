@@ -17,7 +17,8 @@ use super::chance::Chance;
 use super::memory::Memory;
 use super::schedule::Kind;
 
-const RELATIONS: [Relation; 7] = [
+/// Every relation that START may name.
+pub const RELATIONS: [Relation; 7] = [
     Relation::Equal,
     Relation::Greater,
     Relation::AtLeast,

@@ -10,15 +10,7 @@ use tsugi_files::spoken::{self, Request, Unheard};
 use tsugi_files::status::Status;
 use tsugi_frames::{FileOperation, limits};
 
-const RELATIONS: [Relation; 7] = [
-    Relation::Equal,
-    Relation::Greater,
-    Relation::AtLeast,
-    Relation::Less,
-    Relation::AtMost,
-    Relation::First,
-    Relation::Last,
-];
+use super::fuzz::RELATIONS;
 
 fn keyed() -> Vec<Operation<'static>> {
     let wanted = Wanted::Key { number: 2, value: b"12" };
