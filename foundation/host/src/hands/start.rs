@@ -78,10 +78,10 @@ pub fn start(mut config: HandsConfig) -> Result<Desk, StartFailure> {
     };
     let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
     let bell = EventFd::from_flags(flags).map_err(|error| failed("make a bell")(error.into()))?;
+    let reset = Reset::of(&config.fence);
     let with = |netlink| {
         let (tree, node_mark) = (tree.clone(), mark.clone());
-        let (beside, reset, lost) = (slow::beside, Reset::of(&config.fence), None);
-        Means { tree, netlink, table, node_mark, beside, reset, lost }
+        Means { tree, netlink, table, node_mark, beside: slow::beside, reset, lost: None }
     };
     let slow = Slow::new(powers, with(None), Arc::new(bell));
     let means = with(Netlink::open().ok());

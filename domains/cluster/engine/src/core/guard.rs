@@ -30,12 +30,13 @@ impl Armory {
         (group, epoch, deadline): (GroupName, Epoch, Moment),
         (spec, fence, allowed): (&GroupSpec, FencePolicy, Span),
     ) {
-        let same = self.told.insert(group.clone(), fence) == Some(fence);
+        let same = self.told.get(&group) == Some(&fence);
         if same && self.armed.get(&group) == Some(&epoch) {
             let of = group.clone();
             self.extensions.insert(of, Extension { group, epoch, deadline });
             return;
         }
+        self.told.insert(group.clone(), fence);
         let arm = Arm {
             group,
             epoch,
