@@ -35,3 +35,4 @@ pub use process::library::SharedLibrary;
 pub use process::link::{LastWord, Link, Over};
 pub use process::program::{Ended, Introduction, Kind, Program, Unopened};
 pub use process::{COBOL, Kinds, LIBRARY, run, serve};
+pub use tsugi_cobol::UnitOfWork;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
+use tsugi_cobol::UnitOfWork;
 use tsugi_frames::Encoding;
 use tsugi_host::enclosed::User;
 use tsugi_host::request::Limits;
@@ -75,6 +76,23 @@ impl Spawn {
         environment: Environment,
     ) -> Self {
         worker.extend(["library".to_owned(), path.to_string_lossy().into_owned()]);
+        Self { encoding: Encoding::Binary, ..Self::command(worker, user, environment) }
+    }
+
+    /// Modules of COBOL, those of a folder: `worker` as for [`Self::library`]. Only the worker of
+    /// a package that declares it has COMMIT and ROLLBACK do nothing; else they end their call.
+    #[must_use]
+    pub fn cobol(
+        mut worker: Vec<String>,
+        (folder, unit_of_work): (&Path, UnitOfWork),
+        user: User,
+        environment: Environment,
+    ) -> Self {
+        worker.extend(["cobol".to_owned(), folder.to_string_lossy().into_owned()]);
+        match unit_of_work {
+            UnitOfWork::Refuse => {}
+            UnitOfWork::Ignore => worker.push("ignore".to_owned()),
+        }
         Self { encoding: Encoding::Binary, ..Self::command(worker, user, environment) }
     }
 

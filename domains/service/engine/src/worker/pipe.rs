@@ -1,96 +1,63 @@
 //! Workers in processes of their own, spoken to in frames over a pipe each way.
 //!
-//! A process is started in a group of its own and killed with it. What has left that group is not
-//! found here: containment is whoever gives the command's.
+//! The attendant of the engine starts, holds and ends them (the [`Ward`]); what one of them says
+//! is read here, by the core. Nothing here waits.
 
-mod process;
+mod log;
+mod package;
 mod talk;
+mod ward;
 
+use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::process::{ChildStdin, ChildStdout, Command};
-use std::sync::Arc;
 use std::time::Duration;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tsugi_frames::{Decoder, Encoding, Limits, Side};
 use tsugi_service_rules::worker::life::Turn;
+use tsugi_worker::{Number, Printed, Streams};
 
 use super::{Answered, Begin, Ear, Heard, Link, Nursery, Wants};
-use process::Process;
+pub use log::{Line, Log};
+pub use package::{Bodies, Package, Records, Whole};
 use talk::Talk;
+pub use ward::Ward;
 
 /// How much is read at once before other workers are heard.
 const AT_ONCE: usize = 64;
 /// A process that has closed its stream and ends does so within this time; one that does not is
 /// told to have closed it.
-const ENDING: Duration = Duration::from_millis(50);
+const ENDING: Duration = Duration::from_millis(300);
 
-/// Takes what a program logs: level and line.
-pub type Log = Arc<dyn Fn(u8, &str) + Send + Sync>;
-
-/// What the workers of a package are.
-pub struct Package {
-    /// The command of a worker, without its streams.
-    pub command: Box<dyn Fn() -> Command + Send>,
-    /// How its frames are written.
-    pub encoding: Encoding,
-    /// How much of everything fits.
-    pub limits: Limits,
-    /// The group that the engine serves.
-    pub group: String,
-    /// The node that it runs on.
-    pub node: String,
-    /// What its programs are compiled for.
-    pub code_page: String,
-    /// The time zone of the cluster.
-    pub time_zone: String,
-    /// What the body of a reply is.
-    pub content_type: String,
-    /// Bytes that a worker may write to its error output in one call.
-    pub output: u64,
-    /// Takes what a program logs: level and line.
-    pub log: Log,
+/// Bears the processes of one package, in the ward of their engine.
+pub struct Processes {
+    ward: Ward,
+    package: Package,
 }
 
-impl Package {
-    /// A command that says one line of JSON a frame, for a group on a node.
+impl Processes {
+    /// Those of this package.
     #[must_use]
-    pub fn of_lines(
-        (group, node): (&str, &str),
-        command: impl Fn() -> Command + Send + 'static,
-    ) -> Self {
-        Self {
-            command: Box::new(command),
-            group: group.to_owned(),
-            node: node.to_owned(),
-            encoding: Encoding::Lines,
-            limits: Limits::DEFAULT,
-            code_page: "utf-8".to_owned(),
-            time_zone: "UTC".to_owned(),
-            content_type: "application/json".to_owned(),
-            output: 1 << 20,
-            log: Arc::new(|_, _| {}),
-        }
+    pub const fn new(ward: Ward, package: Package) -> Self {
+        Self { ward, package }
     }
 }
 
-/// Bears the processes of one package.
-pub struct Processes(pub Package);
-
 impl Nursery for Processes {
     fn bear(&mut self, ear: Ear) -> Result<Box<dyn Link>, String> {
-        let Self(package) = self;
-        let told = |error: std::io::Error| error.to_string();
-        let (process, input, output) =
-            Process::start((package.command)(), package.output, ear.clone()).map_err(told)?;
-        never_wait(output.as_fd()).map_err(told)?;
-        never_wait(input.as_fd()).map_err(told)?;
+        let Self { ward, package } = self;
+        let whose = (ear.clone(), package.log.clone());
+        let held = ward.hold(&package.spawn, whose).map_err(|error| error.to_string())?;
+        let (number, Streams { from, to, printed }) = held;
         Ok(Box::new(Pipes {
-            process,
-            input: Some(input),
-            output: Some(output),
-            decoder: Decoder::new(package.encoding, Side::Worker, package.limits),
+            ward: ward.clone(),
+            number,
+            printed,
+            input: Some(to),
+            output: Some(from),
+            encoding: package.spawn.encoding,
+            limits: package.limits,
+            decoder: Decoder::new(package.spawn.encoding, Side::Worker, package.limits),
             out: Vec::new(),
             talk: Talk::new(package),
             ear,
@@ -98,17 +65,18 @@ impl Nursery for Processes {
     }
 }
 
-fn never_wait(fd: BorrowedFd<'_>) -> std::io::Result<()> {
-    fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok(())
-}
-
 /// The way to one process.
 struct Pipes {
-    process: Process,
-    /// None once it has closed it, or was told to leave and everything is said.
-    input: Option<ChildStdin>,
-    output: Option<ChildStdout>,
+    ward: Ward,
+    number: Number,
+    /// What it has printed in the call that it has.
+    printed: Printed,
+    /// None once it has closed it.
+    input: Option<File>,
+    /// None once it has closed it, has said something wrong, or was killed.
+    output: Option<File>,
+    encoding: Encoding,
+    limits: Limits,
     decoder: Decoder,
     /// What there was no room for yet.
     out: Vec<u8>,
@@ -125,11 +93,11 @@ impl Pipes {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // It does not read any more: its end is heard.
-                Err(_) => {
-                    self.input = None;
-                    self.out.clear();
-                }
+                Err(_) => self.input = None,
             }
+        }
+        if self.input.is_none() {
+            self.out.clear();
         }
     }
 
@@ -164,19 +132,25 @@ impl Pipes {
                 Ok(None) => return,
                 Err(wrong) => {
                     heard.push(talk::wrong(&wrong));
-                    // Nothing after it is read.
-                    self.output = None;
-                    return;
+                    return self.silence();
                 }
             }
         }
+    }
+
+    /// Nothing more of it is taken, also not what stands in its pipe or was read.
+    fn silence(&mut self) {
+        self.output = None;
+        self.decoder = Decoder::new(self.encoding, Side::Worker, self.limits);
     }
 }
 
 impl Link for Pipes {
     fn begin(&mut self, begin: &Begin) {
-        self.process.begin();
-        self.talk.begin(begin, &mut self.out);
+        self.printed.begin();
+        if let Err(failed) = self.talk.begin(begin, &mut self.out) {
+            self.ear.hear(failed);
+        }
         self.send();
     }
 
@@ -191,12 +165,12 @@ impl Link for Pipes {
     }
 
     fn kill(&mut self) {
-        self.process.kill();
+        self.silence();
+        self.ward.end(self.number);
     }
 
     fn sweep(&mut self) {
-        // Its group was killed when it had ended, before its number could be another's.
-        self.ear.hear(Heard::Swept);
+        // Its attendant does, whenever a process has ended, and tells it.
     }
 
     fn descriptors<'a>(&'a self, all: &mut Vec<(BorrowedFd<'a>, Wants)>) {
@@ -215,5 +189,32 @@ impl Link for Pipes {
             }
         }
         self.send();
+    }
+}
+
+/// Whoever forgets a worker without an end of it has it killed.
+impl Drop for Pipes {
+    fn drop(&mut self) {
+        self.ward.end(self.number);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use tsugi_worker::{Environment, Spawn};
+
+    use super::Package;
+
+    /// A command that does nothing.
+    pub fn package() -> Package {
+        let environment = Environment {
+            group: "pay".to_owned(),
+            node: "node1".to_owned(),
+            time_zone: "UTC".to_owned(),
+            locale: "C.UTF-8".to_owned(),
+            code_page: "utf-8".to_owned(),
+        };
+        let user = tsugi_host::enclosed::User::Same;
+        Package::new(Spawn::command(vec!["true".to_owned()], user, environment), "text/plain")
     }
 }

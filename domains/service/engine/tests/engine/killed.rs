@@ -16,8 +16,8 @@ use tsugi_service_engine::{Answer, Asked, Calls, SameBytes};
 use tsugi_service_rules::id::{CallId, Serial};
 use tsugi_vocabulary::Span;
 
+use crate::programs::{python, ward};
 use crate::support::{Counter, Stand, Watched, life, opened, start, workers};
-use crate::workers::python;
 
 const FOLDER: &str = "TSUGI_ENGINE_OF_A_CHILD";
 const EPOCH: &str = "TSUGI_EPOCH_OF_A_CHILD";
@@ -46,7 +46,7 @@ fn engine(folder: &Path) {
     let store = opened(folder, epoch);
     let watched = Watched { store, counts: Arc::default(), gates: Arc::default() };
     let nursery: Box<dyn Nursery> = if epoch.is_multiple_of(PROCESSES) {
-        Box::new(Processes(python()))
+        Box::new(Processes::new(ward(folder), python()))
     } else {
         Box::new(Threads(Arc::new(Counter::default())))
     };

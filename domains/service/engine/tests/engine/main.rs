@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod calls;
+mod contained;
 mod core;
 mod killed;
 mod outside;
+mod programs;
 mod support;
 mod workers;

@@ -35,7 +35,10 @@ def serve(turn, body):
         os._exit(3)
     if body == "signal":
         os.kill(os.getpid(), signal.SIGSEGV)
-    if body == "loop":
+    if body == "stays":
+        say({"ask": {"turn": turn, "operations": [
+            {"do": {"log": {"level": 1, "text": "in the middle"}}}]}})
+    if body in ("loop", "stays"):
         while True:
             time.sleep(1)
     if body == "nonsense":

@@ -1,8 +1,5 @@
 //! Workers that are processes: what one of them does ends one call, never the engine.
 
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tsugi_service_engine::worker::pipe::{Package, Processes};
@@ -11,23 +8,12 @@ use tsugi_service_rules::worker::pool;
 use tsugi_store::Ending;
 use tsugi_vocabulary::Span;
 
-use crate::support::{SERVICE, Stand, call, text, workers};
-
-const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine/worker.py");
-
-pub fn python() -> Package {
-    let mut package = Package::of_lines(("pay", "node1"), || {
-        let mut command = Command::new("python3");
-        command.arg(PROGRAM).env_clear();
-        command
-    });
-    package.content_type = "text/plain".to_owned();
-    package.output = 64 << 10;
-    package
-}
+use crate::programs::{Lines, command, python, ward};
+use crate::support::{SERVICE, Stand, call, id, text, workers};
 
 fn engine(stand: &mut Stand, settings: pool::Settings, package: Package) -> Engine {
-    stand.engine_with(settings, Box::new(Processes(package)), |_| {}).0
+    let processes = Processes::new(ward(stand.folder.path()), package);
+    stand.engine_with(settings, Box::new(processes), |_| {}).0
 }
 
 #[tokio::test]
@@ -90,17 +76,13 @@ async fn whatever_a_worker_does_one_call_ends_and_the_engine_goes_on() {
 #[tokio::test]
 async fn lines_of_the_log_end_no_call_and_need_no_writer() {
     let mut stand = Stand::new();
-    let lines = Arc::new(AtomicUsize::new(0));
-    let mut package = python();
-    let counted = lines.clone();
-    package.log = Arc::new(move |_, line| {
-        assert_eq!(line, "a line");
-        counted.fetch_add(1, Ordering::SeqCst);
-    });
+    let lines = Lines::default();
+    let package = lines.of(python());
     let engine = engine(&mut stand, workers(1), package);
     let calls = engine.calls();
     assert_eq!(text(&call(&calls, 1, "logs").await), "logged");
-    assert_eq!(lines.load(Ordering::SeqCst), 2);
+    let line = format!("{} 1 a line", id(1).whole());
+    assert_eq!(lines.all(), [line.clone(), line]);
     engine.hand_over(Span::secs(2));
 }
 
@@ -126,11 +108,7 @@ async fn a_worker_is_replaced_after_so_many_calls() {
 #[tokio::test]
 async fn a_program_that_never_starts_is_given_up_with_its_reason() {
     let mut stand = Stand::new();
-    let package = Package::of_lines(("pay", "node1"), || {
-        let mut command = Command::new("python3");
-        command.args(["-c", "import sys; sys.exit(7)"]);
-        command
-    });
+    let package = command(&["python3", "-c", "import sys; sys.exit(7)"]);
     let engine = engine(&mut stand, workers(1), package);
     let calls = engine.calls();
     let told = tokio::time::timeout(Duration::from_secs(20), call(&calls, 1, "a")).await.unwrap();
@@ -146,11 +124,8 @@ async fn a_program_that_never_starts_is_given_up_with_its_reason() {
 async fn a_program_of_another_version_is_not_deployed() {
     let mut stand = Stand::new();
     let said = r#"{"hello":{"versions":{"lowest":9,"highest":9},"pid":1,"runs":"command"}}"#;
-    let package = Package::of_lines(("pay", "node1"), move || {
-        let mut command = Command::new("python3");
-        command.args(["-c", &format!("import time; print('{said}', flush=True); time.sleep(60)")]);
-        command
-    });
+    let program = format!("import time; print('{said}', flush=True); time.sleep(60)");
+    let package = command(&["python3", "-c", &program]);
     let engine = engine(&mut stand, workers(1), package);
     let calls = engine.calls();
     let told = tokio::time::timeout(Duration::from_secs(20), call(&calls, 1, "a")).await.unwrap();

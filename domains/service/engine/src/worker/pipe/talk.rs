@@ -1,25 +1,30 @@
 //! What is said in frames, as the engine means it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use tsugi_frames::{
-    Answer, Begin as Told, Call, Class as Failing, Code, Encoding, Failed, Frame, Grid, Leave,
-    Limits, Operation, Outcome, Rest, Rows, Trouble, Turn as Number, Turns, Value, Versions,
-    Welcome, Wrong,
+    Answer, Begin as Told, Bytes, Call, Class as Failing, Code, Done, Encoding, Failed, Frame,
+    Grid, Leave, Limits, Operation, Outcome, Rest, Rows, Trouble, Turn as Number, Turns, Value,
+    Versions, Welcome, Wrong,
 };
 use tsugi_service_rules::worker::life::{Class, Difference, Turn};
 use tsugi_store::{self as store, Op, SqlError};
 
-use super::{Log, Package};
-use crate::worker::{Answered, Asked, Begin, Heard, Said, Waits};
+use super::{Bodies, Line, Log, Package};
+use crate::worker::{Answered, Asked, Begin, Heard, Waits};
 
 /// The talk with one worker.
 pub(super) struct Talk {
     encoding: Encoding,
     limits: Limits,
     welcome: Welcome<'static>,
-    content_type: String,
+    /// The index of the service that is called.
+    called: u16,
+    bodies: Arc<dyn Bodies>,
     log: Log,
+    /// The id of the call under way.
+    call: String,
     turns: Turns,
     /// The turn whose program has asked to be undone: what the worker says of its end is known.
     aborted: Option<Number>,
@@ -52,11 +57,13 @@ pub(super) fn wrong(wrong: &Wrong) -> Heard {
 impl Talk {
     pub(super) fn new(package: &Package) -> Self {
         Self {
-            encoding: package.encoding,
+            encoding: package.spawn.encoding,
             limits: package.limits,
             welcome: welcome(package),
-            content_type: package.content_type.clone(),
+            called: package.called,
+            bodies: package.bodies.clone(),
             log: package.log.clone(),
+            call: String::new(),
             turns: Turns::default(),
             aborted: None,
             texts: BTreeMap::new(),
@@ -65,10 +72,14 @@ impl Talk {
         }
     }
 
-    /// Writes a frame. One that passes a limit is never written, so its worker waits until its
-    /// time limit.
-    fn say(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> bool {
-        self.encoding.write(frame, &self.limits, out).is_ok() && self.turns.take(frame).is_ok()
+    /// Writes a frame.
+    ///
+    /// # Errors
+    /// It passes a limit, or is not to be said now; nothing is written.
+    fn say(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), Wrong> {
+        let before = out.len();
+        self.encoding.write(frame, &self.limits, out)?;
+        self.turns.take(frame).inspect_err(|_| out.truncate(before))
     }
 
     /// Takes a frame of the worker.
@@ -86,29 +97,44 @@ impl Talk {
             Frame::Hello(_) => {
                 heard.push(Heard::Hello(None));
                 let welcome = Frame::Welcome(self.welcome.clone());
-                self.say(&welcome, out);
+                // One that cannot be said is refused where a package is made, and is no welcome:
+                // its worker is slow to start.
+                drop(self.say(&welcome, out));
             }
             Frame::Ready(_) => heard.push(Heard::Ready),
             Frame::Ask(ask) => self.on_ask(ask.turn, &ask.operations, heard),
-            Frame::Done(done) => {
-                let mut asked = Vec::with_capacity(done.operations.len());
-                for operation in &done.operations {
-                    match &operation.operation {
-                        Operation::Log { level, text } => (self.log)(*level, text),
-                        _ => asked.push(self.operation(operation)),
-                    }
-                }
-                let first = done.replies.first().and_then(|reply| reply.parameters.first());
-                let body = first.map(|bytes| bytes.to_vec()).unwrap_or_default();
-                let said = Said { content_type: self.content_type.clone(), body };
-                self.asked.clear();
-                self.rest.clear();
-                heard.push(Heard::Done(Turn(done.turn.0), asked, said));
-            }
+            Frame::Done(done) => heard.push(self.done(done)),
             Frame::Failed(failed) => heard.push(failure(failed)),
             // Not said by a worker: the decoder gives none.
             Frame::Welcome(_) | Frame::Begin(_) | Frame::Answer(_) | Frame::Leave(_) => {}
         }
+    }
+
+    /// The end of a call in order, as it is said.
+    fn done(&mut self, done: &Done<'_>) -> Heard {
+        let mut asked = Vec::with_capacity(done.operations.len());
+        for operation in &done.operations {
+            match &operation.operation {
+                Operation::Log { level, text } => self.log(*level, text),
+                _ => asked.push(self.operation(operation)),
+            }
+        }
+        self.asked.clear();
+        self.rest.clear();
+        let turn = Turn(done.turn.0);
+        let said = match &done.replies[..] {
+            [reply] => self.bodies.said(reply),
+            more => Err(format!("{} replies, not one", more.len())),
+        };
+        match said {
+            Ok(said) => Heard::Done(turn, asked, said),
+            Err(why) => Heard::Failed(turn, Class::Overrun, why),
+        }
+    }
+
+    /// A line of the log, which is no effect of its call.
+    fn log(&self, level: u8, text: &str) {
+        (self.log)(Line::Said { call: &self.call, level, text });
     }
 
     fn on_ask(
@@ -128,7 +154,7 @@ impl Talk {
                 return;
             }
             if let Operation::Log { level, text } = &operation.operation {
-                (self.log)(*level, text);
+                self.log(*level, text);
                 continue;
             }
             asked.push(self.operation(operation));
@@ -176,9 +202,15 @@ impl Talk {
         }
     }
 
-    pub(super) fn begin(&mut self, begin: &Begin, out: &mut Vec<u8>) {
+    /// Begins a call.
+    ///
+    /// # Errors
+    /// It cannot be given to the program: what is heard of it instead.
+    pub(super) fn begin(&mut self, begin: &Begin, out: &mut Vec<u8>) -> Result<(), Heard> {
+        let failed = |why: String| Heard::Failed(begin.turn, Class::RunTimeError, why);
+        let parameters = self.bodies.parameters(&begin.body).map_err(failed)?;
         let call = Call {
-            service: 0,
+            service: self.called,
             id: begin.id.as_str().into(),
             parent: "".into(),
             client: begin.client.as_str().into(),
@@ -186,19 +218,22 @@ impl Talk {
             attempt: begin.attempt,
             left_ms: begin.left_ms,
             catalogue: 0,
-            parameters: vec![begin.body.to_vec().into()],
+            parameters: parameters.into_iter().map(Bytes::from).collect(),
         };
         self.asked.clear();
-        self.say(&Frame::Begin(Told { turn: Number(begin.turn.0), calls: vec![call] }), out);
+        self.call.clone_from(&begin.id);
+        let begun = Frame::Begin(Told { turn: Number(begin.turn.0), calls: vec![call] });
+        self.say(&begun, out).map_err(|wrong| failed(wrong.to_string()))
     }
 
     pub(super) fn answer(&mut self, turn: Turn, answers: Vec<Answered>, out: &mut Vec<u8>) {
         let results = answers.into_iter().map(|answered| self.result(answered)).collect();
-        self.say(&Frame::Answer(Answer { turn: Number(turn.0), results }), out);
+        // One that passes a limit is not written: its worker waits until its time limit.
+        drop(self.say(&Frame::Answer(Answer { turn: Number(turn.0), results }), out));
     }
 
     pub(super) fn leave(&mut self, out: &mut Vec<u8>) {
-        self.say(&Frame::Leave(Leave {}), out);
+        drop(self.say(&Frame::Leave(Leave {}), out));
     }
 
     fn result(&mut self, answered: Answered) -> Outcome<'static> {
@@ -263,15 +298,16 @@ impl Talk {
 }
 
 fn welcome(package: &Package) -> Welcome<'static> {
+    let own = &package.spawn.environment;
     Welcome {
         versions: Versions::CURRENT,
         limits: package.limits,
-        group: package.group.clone().into(),
-        node: package.node.clone().into(),
-        code_page: package.code_page.clone().into(),
-        time_zone: package.time_zone.clone().into(),
-        services: vec![],
-        files: vec![],
+        group: own.group.clone().into(),
+        node: own.node.clone().into(),
+        code_page: own.code_page.clone().into(),
+        time_zone: own.time_zone.clone().into(),
+        services: package.services.clone(),
+        files: package.files.clone(),
     }
 }
 
@@ -338,8 +374,6 @@ fn trouble(code: Code, sqlstate: &str, text: &str) -> Outcome<'static> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use tsugi_frames::{Hello, Runs};
     use tsugi_service_rules::id::{CallId, Client, Incarnation, Life, Serial};
 
@@ -347,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_call_of_the_largest_id_is_begun() {
-        let package = Package::of_lines(("pay", "node1"), || Command::new("true"));
+        let package = crate::worker::pipe::tests::package();
         let (mut talk, mut heard, mut out) = (Talk::new(&package), Vec::new(), Vec::new());
         let hello = Hello {
             versions: Versions::CURRENT,
@@ -373,7 +407,7 @@ mod tests {
             body: b"a".as_slice().into(),
         };
         out.clear();
-        talk.begin(&begin, &mut out);
+        talk.begin(&begin, &mut out).expect("it fits");
         let line = String::from_utf8(out).expect("it is text");
         assert!(line.contains(&format!(r#""id":"{}""#, id.whole())), "{line}");
         assert!(line.contains(&format!(r#""client":"c{}""#, "f".repeat(32))), "{line}");
