@@ -11,10 +11,7 @@
 //!
 //! Not built: nobody purges the store, keeps the retention of replies or makes checkpoints here.
 //! What a worker says is held without a limit of bytes or frames for its run, and what it does not
-//! read is kept without one. While a disk stays full, what is to be changed is tried again without
-//! end, so [`Engine::hand_over`] does not return. A call that acts outside the store and is told
-//! that its group moves before its start is durable may still be kept as started: the next owner
-//! takes it for unknown.
+//! read is kept without one.
 
 mod calls;
 mod clock;

@@ -137,11 +137,17 @@ impl Engine {
         drop(self.calls.inbox.put(Letter::Open(service, open)));
     }
 
+    /// The group is going to another node: from here on nothing is taken, and who asks is told so.
+    /// [`Engine::hand_over`] waits for the end of it; this grace counts then.
+    pub fn begin_move(&self, grace: Span) {
+        drop(self.calls.inbox.put(Letter::Move(grace)));
+    }
+
     /// The group is going to another node: takes no more calls, gives those that run so long, rolls
     /// back what has not ended by then, commits what has, and hands the store over. Returns when
     /// that is done: the store is closed, and nothing is told any more.
     pub fn hand_over(self, grace: Span) {
-        drop(self.calls.inbox.put(Letter::Move(grace)));
+        self.begin_move(grace);
         // One that met the end of its process has said so by its last word.
         drop(self.core.join());
     }

@@ -67,6 +67,7 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ("order-ignored", "calls of one order key run one after the other"),
     ("contention-for-ever", "contention ends some time"),
     ("queue-without-end", "what waits is bounded"),
+    ("written-after-move", "what was told to come again elsewhere is not begun here"),
     ("purged-without-watermark", "what was deleted for its age never runs again"),
 ];
 
@@ -271,6 +272,9 @@ pub enum Order {
     Clear(CallId),
     /// Change what is kept: [`Event::Kept`].
     Change(CallId, Caller, Change),
+    /// Nothing that was ordered to be kept of this call and is not written yet is written any
+    /// more: that it starts, that it is unknown, a change. Who wanted it comes again elsewhere.
+    LeaveUnwritten(CallId),
     /// Nothing is pending any more: the store may be handed over.
     Drained,
     /// The last moment has passed: the process ends and tells nothing.

@@ -85,6 +85,7 @@ fn unfounded(event: &Event, order: &Order, told: &mut BTreeSet<Caller>) -> Optio
         | Order::KeepUnknown(_)
         | Order::Clear(_)
         | Order::Change(..)
+        | Order::LeaveUnwritten(_)
         | Order::Drained
         | Order::End => None,
     }

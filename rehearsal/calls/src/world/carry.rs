@@ -41,6 +41,11 @@ impl World {
             Order::Change(id, caller, change) => {
                 self.engines[e].small.push_back(Small::Change(id, caller, change));
             }
+            Order::LeaveUnwritten(id) => {
+                self.engines[e].small.retain(|small| match small {
+                    Small::Start(of, ..) | Small::Unknown(of) | Small::Change(of, ..) => *of != id,
+                });
+            }
             Order::Drained => self.on_drained(e),
             Order::End => self.end_process(e),
         }

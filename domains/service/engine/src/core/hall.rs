@@ -342,6 +342,7 @@ impl Hall {
                 }
             }
             Order::Change(id, caller, change) => self.change(id, caller, change),
+            Order::LeaveUnwritten(id) => self.leave_unwritten(id),
             Order::Drained => self.drained = true,
             Order::End => self.fail(Fatal::LastMoment),
         }

@@ -122,6 +122,21 @@ impl super::hall::Hall {
         }
     }
 
+    /// What waits to be written of a call is not written any more.
+    pub(super) fn leave_unwritten(&mut self, id: CallId) {
+        let replies = &mut self.replies;
+        self.small.retain(|small| match small {
+            Small::Start(of, ..) | Small::Unknown(of) => *of != id,
+            Small::Change(of, _, change) => {
+                if let (Change::Resolve(Resolution::Answered(reply)), true) = (change, *of == id) {
+                    replies.remove(&reply.bytes);
+                }
+                *of != id
+            }
+        });
+        self.start_over(id);
+    }
+
     /// That a call will act outside is not being made durable any more.
     fn start_over(&mut self, id: CallId) {
         let service = self.table.asks(id).map(|asks| asks.service);

@@ -11,7 +11,7 @@ use tsugi_service_rules::worker::pool;
 use tsugi_store::{Ending, suite};
 use tsugi_vocabulary::Span;
 
-use crate::support::{Stand, asked, call, id, text, workers};
+use crate::support::{Puppets, Stand, asked, call, done, id, text, workers};
 
 /// An engine whose service acts outside the store.
 fn outside(stand: &mut Stand) -> Engine {
@@ -68,6 +68,78 @@ async fn what_acts_outside_is_kept_as_started_before_it_runs_and_is_unknown_afte
     assert_eq!(stand.runs(), runs, "it is never run again by itself");
     assert_eq!(calls.resolve(id(3), Resolved::NotCarriedOut).await, Answer::Changed);
     assert_eq!(text(&call(&calls, 3, "a").await), "2");
+    engine.hand_over(Span::secs(1));
+}
+
+/// An engine whose service acts outside the store; the test says the words of its workers.
+fn outside_by_puppets(stand: &mut Stand, start: usize) -> (Engine, Puppets) {
+    let puppets = Puppets::default();
+    let settings = pool::Settings { effects: Effects::Outside, ..workers(start) };
+    (stand.engine_with(settings, Box::new(puppets.clone()), |_| {}).0, puppets)
+}
+
+#[tokio::test]
+async fn what_was_told_to_come_again_elsewhere_before_it_was_started_is_not_kept_as_started() {
+    let mut stand = Stand::new();
+    let (engine, _puppets) = outside_by_puppets(&mut stand, 2);
+    let calls = engine.calls();
+    stand.gates.shut("commit");
+    let first = asks(&calls, 1, "a");
+    reached(&stand, "commit", 1).await;
+    // While the first is made durable a second comes, and the group begins to move.
+    let second = asks(&calls, 2, "a");
+    tokio::task::yield_now().await;
+    engine.begin_move(Span::ZERO);
+    stand.gates.open("commit");
+    tokio::task::spawn_blocking(move || engine.hand_over(Span::ZERO)).await.unwrap();
+    let moving = Answer::Refused(Refused::Moving);
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (moving.clone(), moving));
+    assert_eq!(kinds(&stand), [1]);
+    let engine = outside(&mut stand);
+    let calls = engine.calls();
+    assert_eq!(call(&calls, 1, "a").await, Answer::Refused(Refused::Unknown));
+    assert_eq!(text(&call(&calls, 2, "a").await), "1");
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn i29_a_store_that_stays_full_is_let_go_at_the_end_of_the_grace() {
+    let mut stand = Stand::new();
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    assert_eq!(text(&call(&calls, 1, "a").await), "1");
+    stand.counts.full.store(usize::MAX, Ordering::SeqCst);
+    let confirmed = tokio::spawn(async move { calls.confirm(id(1)).await });
+    tokio::task::yield_now().await;
+    let over = tokio::task::spawn_blocking(move || engine.hand_over(Span::millis(20)));
+    let over = tokio::time::timeout(Duration::from_secs(10), over).await;
+    over.expect("it returns").unwrap();
+    assert_eq!(confirmed.await.unwrap(), Answer::Refused(Refused::Moving));
+    stand.counts.full.store(0, Ordering::SeqCst);
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    assert_eq!(text(&calls.fetch(id(1)).await), "1", "what was told is not lost");
+    assert_eq!(calls.confirm(id(1)).await, Answer::Changed);
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn i29_what_acted_outside_and_finds_no_room_for_its_end_is_unknown_to_the_next_owner() {
+    let mut stand = Stand::new();
+    let (engine, puppets) = outside_by_puppets(&mut stand, 1);
+    let told = asks(&engine.calls(), 1, "a");
+    let (ear, begin) = tokio::task::spawn_blocking(move || puppets.begun()).await.unwrap();
+    stand.counts.full.store(usize::MAX, Ordering::SeqCst);
+    ear.hear(done(&begin));
+    let over = tokio::task::spawn_blocking(move || engine.hand_over(Span::millis(20)));
+    let over = tokio::time::timeout(Duration::from_secs(10), over).await;
+    over.expect("it returns").unwrap();
+    assert_eq!(told.await.unwrap(), Answer::Refused(Refused::Moving));
+    stand.counts.full.store(0, Ordering::SeqCst);
+    let engine = outside(&mut stand);
+    assert_eq!(kinds(&stand), [6]);
+    let calls = engine.calls();
+    assert_eq!(call(&calls, 1, "a").await, Answer::Refused(Refused::Unknown));
     engine.hand_over(Span::secs(1));
 }
 

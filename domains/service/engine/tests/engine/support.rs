@@ -213,6 +213,11 @@ impl Puppets {
         cast.begun.remove(0)
     }
 
+    /// How many were begun and not taken.
+    pub fn many(&self) -> usize {
+        self.0.0.lock().unwrap().begun.len()
+    }
+
     fn change(&self, change: impl FnOnce(&mut Cast)) {
         change(&mut self.0.0.lock().unwrap());
         self.0.1.notify_all();

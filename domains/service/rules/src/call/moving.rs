@@ -19,22 +19,39 @@ impl Table {
         }
     }
 
-    /// What has not ended is rolled back; what has is made durable first.
+    /// What has not ended is rolled back; what has is made durable first. What is not written by
+    /// now may never be, and the store is let go: a disk that stays full keeps no group here.
     pub(super) fn on_grace_over(&mut self, out: &mut Vec<Order>) {
         let open = |stage| match stage {
-            Stage::Queued | Stage::Starting | Stage::Running => true,
-            Stage::Ended(_) | Stage::InDoubt | Stage::Losing => false,
+            Stage::Queued | Stage::Starting | Stage::Running | Stage::Losing => true,
+            Stage::Ended(_) | Stage::InDoubt => false,
         };
         for id in self.in_stage(open) {
             let Some(call) = self.pending.get(&id) else { continue };
-            if call.stage == Stage::Running {
-                out.push(match call.effects {
-                    Effects::Store => Order::RollBack(id, call.attempt),
-                    // Its row says that it was started: the next owner takes it for unknown.
-                    Effects::Outside => Order::Kill(id, call.attempt),
-                });
+            match (call.stage, call.effects) {
+                (Stage::Running, Effects::Store) => out.push(Order::RollBack(id, call.attempt)),
+                // Its row says that it was started: the next owner takes it for unknown.
+                (Stage::Running, Effects::Outside) => out.push(Order::Kill(id, call.attempt)),
+                // So does that of one whose worker is gone. One that has not begun has no row, and
+                // is to have none: it was told to come again.
+                (Stage::Starting | Stage::Losing, _) => self.leave(id, out),
+                (Stage::Queued | Stage::Ended(_) | Stage::InDoubt, _) => {}
             }
             self.remove_refused(id, &Refusal::Moving, out);
+        }
+        for (id, caller) in std::mem::take(&mut self.changing) {
+            self.leave(id, out);
+            out.push(refused(caller, id, Refusal::Moving));
+            // Whoever asks for it is told what is there.
+            if self.sought.contains_key(&id) {
+                out.push(Order::Find(id));
+            }
+        }
+    }
+
+    fn leave(&self, id: CallId, out: &mut Vec<Order>) {
+        if !mutant("written-after-move") {
+            out.push(Order::LeaveUnwritten(id));
         }
     }
 

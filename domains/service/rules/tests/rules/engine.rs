@@ -245,6 +245,7 @@ impl Engine {
             call::Order::Decode(..)
             | call::Order::Clear(_)
             | call::Order::Change(..)
+            | call::Order::LeaveUnwritten(_)
             | call::Order::End => panic!("nothing has asked for {order:?}"),
         }
     }

@@ -322,6 +322,7 @@ impl Scene {
             Order::KeepUnknown(_) => "keep unknown".to_owned(),
             Order::Clear(_) => "look what is there".to_owned(),
             Order::Change(_, _, change) => format!("change {change:?}"),
+            Order::LeaveUnwritten(_) => "leave it unwritten".to_owned(),
             Order::Drained => "drained".to_owned(),
             Order::End => "end".to_owned(),
         }

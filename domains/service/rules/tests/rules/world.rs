@@ -313,8 +313,16 @@ impl World {
                 assert!(!other, "{id}: two changes at once");
                 self.changes.push((id, caller, change));
             }
+            Order::LeaveUnwritten(id) => {
+                self.starts.retain(|(of, ..)| *of != id);
+                self.taken.retain(|(of, _)| *of != id);
+                self.losing.retain(|of| *of != id);
+                self.changes.retain(|(of, ..)| *of != id);
+            }
             Order::Drained => {
                 assert!(!self.drained, "said twice to be drained");
+                let unwritten = self.starts.len() + self.losing.len() + self.changes.len();
+                assert_eq!(unwritten, 0, "drained, and something would be written");
                 assert!(self.runs.is_empty() && self.inserted.is_empty(), "drained, and it runs");
                 self.drained = true;
             }
