@@ -79,6 +79,23 @@ fn outside_by_puppets(stand: &mut Stand, start: usize) -> (Engine, Puppets) {
 }
 
 #[tokio::test]
+async fn a_worker_is_told_to_act_outside_after_the_commit_that_says_so() {
+    let mut stand = Stand::new();
+    let (engine, puppets) = outside_by_puppets(&mut stand, 1);
+    stand.gates.shut("commit");
+    let told = asks(&engine.calls(), 1, "a");
+    reached(&stand, "commit", 1).await;
+    assert_eq!((puppets.many(), kinds(&stand)), (0, vec![]), "it is told before it is durable");
+    stand.gates.open("commit");
+    let (ear, begin) = tokio::task::spawn_blocking(move || puppets.begun()).await.unwrap();
+    assert_eq!(kinds(&stand), [1]);
+    ear.hear(done(&begin));
+    assert_eq!(text(&told.await.unwrap()), "done");
+    assert_eq!(kinds(&stand), [2]);
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
 async fn what_was_told_to_come_again_elsewhere_before_it_was_started_is_not_kept_as_started() {
     let mut stand = Stand::new();
     let (engine, _puppets) = outside_by_puppets(&mut stand, 2);
