@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -274,11 +275,12 @@ fn the_log_is_copied_beside_the_writer_and_begins_anew() {
     drop(suite::founded(&mut stand));
     let mut store = stand.sqlite(5);
     let checkpoints = store.checkpoints().unwrap();
-    let mut longest = 0;
+    let (logged, mut longest) = (store.logged(), 0);
     for n in 1..=40 {
         suite::counted(&mut store, &suite::call(suite::serial(n, 1), 1), n);
         let done = checkpoints.run().unwrap();
         assert_eq!(done.pages, done.copied);
+        assert_eq!(logged.load(Ordering::Relaxed), u64::try_from(done.pages).unwrap());
         longest = longest.max(log(stand.0.path()));
     }
     assert!(longest < 200_000, "{longest}");

@@ -16,7 +16,9 @@ mod unit;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, params};
 use tsugi_vocabulary::Epoch;
 
@@ -50,6 +52,8 @@ pub struct Sqlite {
     faults: Faults,
     claim: Claim,
     state: State,
+    /// How many pages the log had after the last commit.
+    logged: Arc<AtomicU64>,
     folder: PathBuf,
     /// Held for the life of the engine: a second one is refused.
     _lock: File,
@@ -102,6 +106,24 @@ impl Sqlite {
     /// [`Trouble::Away`]: the file cannot be opened.
     pub fn checkpoints(&self) -> Result<Checkpoints, Trouble> {
         Checkpoints::open(&self.folder)
+    }
+
+    /// How many pages the log had after the last commit of this writer, for whoever copies it; 0
+    /// before the first. It falls where the log has begun anew.
+    #[must_use]
+    pub fn logged(&self) -> Arc<AtomicU64> {
+        self.logged.clone()
+    }
+
+    /// Counts the pages of the log at every commit.
+    fn count_logged(connection: &mut Connection) -> rusqlite::Result<Arc<AtomicU64>> {
+        let logged = Arc::new(AtomicU64::new(0));
+        let counted = logged.clone();
+        connection.wal_hook(Some(move |_: &mut Wal, pages| {
+            counted.store(u64::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        Ok(logged)
     }
 
     /// The folder of the store.

@@ -74,12 +74,14 @@ impl Sqlite {
             .authorizer(Some(move |context: AuthContext<'_>| asked.answer(&context.action)));
         hooked.map_err(|error| failed(&path, &error))?;
         settle(&connection, &path, &faults)?;
+        // A setting would take it away again.
+        let logged = Self::count_logged(&mut connection).map_err(|error| failed(&path, &error))?;
         claimed(&connection, claim, (&path, &faults))?;
         // The names of new files must outlive a power loss, too.
         faults.system(|| File::open(folder)?.sync_all()).map_err(io)?;
         let reader = Reader::open(folder).map_err(|trouble| failed(&path, &trouble))?;
         let (claim, folder, state) = (claim.clone(), PathBuf::from(folder), State::Closed);
-        Ok(Self { connection, reader, permit, faults, claim, state, folder, _lock: lock })
+        Ok(Self { connection, reader, permit, faults, claim, state, logged, folder, _lock: lock })
     }
 }
 
