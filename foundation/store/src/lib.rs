@@ -4,7 +4,7 @@
 //! work*: all that one call does in the store; it commits or is gone. *Sitting*: the units that
 //! the one writer of SQLite commits together. *Reply*: what a call was answered, kept with its
 //! effects. *Watermark*: at or under it a serial that is not stored has expired. *Tombstone*: that
-//! a key was used.
+//! a key was used. *File*: records in the order of their keys ([`file`]).
 //!
 //! Invariant: a reply and the effects of its unit of work are there together or not at all.
 //! Invariant: a call id has one content and is carried out once; the store itself is the judge.
@@ -12,6 +12,7 @@
 //! Invariant: after a failed commit or sync nothing is told any more by that [`Store`].
 
 mod claim;
+pub mod file;
 mod id;
 mod migrate;
 mod op;

@@ -196,6 +196,133 @@ pub(crate) const RAISE_FLOOR: &str = "/*tsugi*/ INSERT INTO tsugi_client_floor \
 
 pub(crate) const DROP_CLIENT: &str = "/*tsugi*/ DELETE FROM tsugi_client WHERE no = ?1";
 
+/// What is known of a file of records.
+pub(crate) const FILE: &str = "/*tsugi*/ SELECT no, name, kind, shortest, longest, keys, \
+    generation, most, records FROM tsugi_file WHERE name = ?1";
+
+pub(crate) const FILES: &str = "/*tsugi*/ SELECT no, name, kind, shortest, longest, keys, \
+    generation, most, records FROM tsugi_file";
+
+/// Gives nothing back where the name is there.
+pub(crate) const NEW_FILE: &str = "/*tsugi*/ INSERT INTO tsugi_file \
+    (name, kind, shortest, longest, keys, generation, most, records, at) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8) ON CONFLICT DO NOTHING RETURNING no";
+
+pub(crate) const RENEW_FILE: &str = "/*tsugi*/ UPDATE tsugi_file SET kind = ?2, shortest = ?3, \
+    longest = ?4, keys = ?5, generation = ?6, records = 0, at = ?7 WHERE no = ?1";
+
+pub(crate) const DROP_FILE: &str = "/*tsugi*/ DELETE FROM tsugi_file WHERE no = ?1";
+
+pub(crate) const LIMIT_FILE: &str = "/*tsugi*/ UPDATE tsugi_file SET most = ?2, \
+    records = (SELECT count(*) FROM tsugi_record WHERE generation = ?3) WHERE no = ?1";
+
+/// Only of a file that may have so many records and no more: of all others nobody counts.
+pub(crate) const COUNT_RECORD: &str =
+    "/*tsugi*/ UPDATE tsugi_file SET records = records + ?2 WHERE no = ?1";
+
+pub(crate) const COUNTED: &str = "/*tsugi*/ SELECT most, records FROM tsugi_file WHERE no = ?1";
+
+pub(crate) const NEW_GENERATION: &str =
+    "/*tsugi*/ INSERT INTO tsugi_generation (over) VALUES (0) RETURNING no";
+
+pub(crate) const GENERATION_OVER: &str =
+    "/*tsugi*/ UPDATE tsugi_generation SET over = 1 WHERE no = ?1";
+
+pub(crate) const GARBAGE: &str =
+    "/*tsugi*/ SELECT no FROM tsugi_generation WHERE over = 1 ORDER BY no LIMIT 1";
+
+pub(crate) const SWEEP_RECORDS: &str = "/*tsugi*/ DELETE FROM tsugi_record WHERE \
+    generation = ?1 AND key IN (SELECT key FROM tsugi_record WHERE generation = ?1 \
+    ORDER BY key LIMIT ?2) RETURNING generation";
+
+pub(crate) const SWEEP_ENTRIES: &str = "/*tsugi*/ DELETE FROM tsugi_entry WHERE \
+    generation = ?1 AND (number, key, place) IN (SELECT number, key, place FROM tsugi_entry \
+    WHERE generation = ?1 ORDER BY number, key, place LIMIT ?2) RETURNING place";
+
+pub(crate) const DROP_GENERATION: &str = "/*tsugi*/ DELETE FROM tsugi_generation WHERE no = ?1";
+
+pub(crate) const RECORD: &str =
+    "/*tsugi*/ SELECT key, record FROM tsugi_record WHERE generation = ?1 AND key = ?2";
+
+pub(crate) const RECORD_FIRST: &str = "/*tsugi*/ SELECT key, record FROM tsugi_record \
+    WHERE generation = ?1 ORDER BY key LIMIT 1";
+
+pub(crate) const RECORD_LAST: &str = "/*tsugi*/ SELECT key, record FROM tsugi_record \
+    WHERE generation = ?1 ORDER BY key DESC LIMIT 1";
+
+pub(crate) const RECORD_AT_LEAST: &str = "/*tsugi*/ SELECT key, record FROM tsugi_record \
+    WHERE generation = ?1 AND key >= ?2 ORDER BY key LIMIT 1";
+
+pub(crate) const RECORD_ABOVE: &str = "/*tsugi*/ SELECT key, record FROM tsugi_record \
+    WHERE generation = ?1 AND key > ?2 ORDER BY key LIMIT 1";
+
+pub(crate) const RECORD_BELOW: &str = "/*tsugi*/ SELECT key, record FROM tsugi_record \
+    WHERE generation = ?1 AND key < ?2 ORDER BY key DESC LIMIT 1";
+
+pub(crate) const RECORD_AT_MOST: &str = "/*tsugi*/ SELECT key, record FROM tsugi_record \
+    WHERE generation = ?1 AND key <= ?2 ORDER BY key DESC LIMIT 1";
+
+pub(crate) const PUT_RECORD: &str = "/*tsugi*/ INSERT INTO tsugi_record \
+    (generation, key, record) VALUES (?1, ?2, ?3) \
+    ON CONFLICT (generation, key) DO UPDATE SET record = excluded.record";
+
+pub(crate) const DROP_RECORD: &str =
+    "/*tsugi*/ DELETE FROM tsugi_record WHERE generation = ?1 AND key = ?2 RETURNING generation";
+
+pub(crate) const ENTRY_OF: &str = "/*tsugi*/ SELECT key, place, record FROM tsugi_entry \
+    WHERE generation = ?1 AND number = ?2 AND record = ?3";
+
+pub(crate) const ENTRY_FIRST: &str = "/*tsugi*/ SELECT key, place, record FROM tsugi_entry \
+    WHERE generation = ?1 AND number = ?2 ORDER BY key, place LIMIT 1";
+
+pub(crate) const ENTRY_LAST: &str = "/*tsugi*/ SELECT key, place, record FROM tsugi_entry \
+    WHERE generation = ?1 AND number = ?2 ORDER BY key DESC, place DESC LIMIT 1";
+
+pub(crate) const ENTRY_AT_LEAST: &str = "/*tsugi*/ SELECT key, place, record FROM tsugi_entry \
+    WHERE generation = ?1 AND number = ?2 AND (key, place) >= (?3, ?4) \
+    ORDER BY key, place LIMIT 1";
+
+pub(crate) const ENTRY_ABOVE: &str = "/*tsugi*/ SELECT key, place, record FROM tsugi_entry \
+    WHERE generation = ?1 AND number = ?2 AND (key, place) > (?3, ?4) \
+    ORDER BY key, place LIMIT 1";
+
+pub(crate) const ENTRY_BELOW: &str = "/*tsugi*/ SELECT key, place, record FROM tsugi_entry \
+    WHERE generation = ?1 AND number = ?2 AND (key, place) < (?3, ?4) \
+    ORDER BY key DESC, place DESC LIMIT 1";
+
+pub(crate) const ENTRY_AT_MOST: &str = "/*tsugi*/ SELECT key, place, record FROM tsugi_entry \
+    WHERE generation = ?1 AND number = ?2 AND (key, place) <= (?3, ?4) \
+    ORDER BY key DESC, place DESC LIMIT 1";
+
+/// Gives nothing back where the place, or the record, is there.
+pub(crate) const PUT_ENTRY: &str = "/*tsugi*/ INSERT INTO tsugi_entry \
+    (generation, number, key, place, record) VALUES (?1, ?2, ?3, ?4, ?5) \
+    ON CONFLICT DO NOTHING RETURNING place";
+
+pub(crate) const DROP_ENTRY: &str = "/*tsugi*/ DELETE FROM tsugi_entry \
+    WHERE generation = ?1 AND number = ?2 AND key = ?3 AND place = ?4";
+
+/// What finds one row of a file.
+#[cfg(any(test, feature = "suite"))]
+pub(crate) const LOOK_UPS: [(&str, usize); 16] = [
+    (FILE, 1),
+    (RECORD, 2),
+    (RECORD_FIRST, 1),
+    (RECORD_LAST, 1),
+    (RECORD_AT_LEAST, 2),
+    (RECORD_ABOVE, 2),
+    (RECORD_BELOW, 2),
+    (RECORD_AT_MOST, 2),
+    (ENTRY_OF, 3),
+    (ENTRY_FIRST, 2),
+    (ENTRY_LAST, 2),
+    (ENTRY_AT_LEAST, 4),
+    (ENTRY_ABOVE, 4),
+    (ENTRY_BELOW, 4),
+    (ENTRY_AT_MOST, 4),
+    (GARBAGE, 0),
+];
+
 /// `text` with the parameters as PostgreSQL counts them: `?1` is `$1`, but not in a literal, a
 /// quoted name or a comment.
 #[must_use]

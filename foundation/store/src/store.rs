@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::file::OnFiles;
 use crate::{Content, Id, Key, Op, Outcome, Reply, Stored, Trouble};
 
 /// A call that is to become a unit of work.
@@ -50,7 +51,7 @@ impl fmt::Debug for Begun<'_> {
 }
 
 /// One unit of work. Dropped without [`Work::finish`] it is rolled back.
-pub trait Work {
+pub trait Work: OnFiles {
     /// Runs operations in order, each to its end, up to the first that is refused.
     ///
     /// # Errors
@@ -80,7 +81,7 @@ pub trait Work {
 
 /// A unit within a unit. Dropped without [`Nested::keep`] it is rolled back, and the outer one
 /// goes on without it.
-pub trait Nested {
+pub trait Nested: OnFiles {
     /// As [`Work::run`].
     ///
     /// # Errors
@@ -93,7 +94,8 @@ pub trait Nested {
     /// As [`Work::nested`].
     fn nested(&mut self) -> Result<Box<dyn Nested + '_>, Trouble>;
 
-    /// Makes its effects part of the outer unit.
+    /// Makes its effects part of the outer unit; of one that stands aside, of the sitting, or
+    /// durable where the store has none.
     ///
     /// # Errors
     /// The outer unit is gone, too.
@@ -174,6 +176,12 @@ pub trait Store {
     /// # Errors
     /// Nothing was begun; what else is gone says the [`Trouble`].
     fn begin(&mut self, call: &Call) -> Result<Begun<'_>, Trouble>;
+
+    /// Begins a unit of work that is of no call: what an operator does with the files of the store.
+    ///
+    /// # Errors
+    /// Nothing was begun; what else is gone says the [`Trouble`].
+    fn aside(&mut self) -> Result<Box<dyn Nested + '_>, Trouble>;
 
     /// Makes everything finished so far durable. When it returns, its calls may be answered.
     ///

@@ -18,11 +18,11 @@ use tsugi_vocabulary::Epoch;
 
 use crate::claim::{column, number};
 use crate::statement::EPOCH;
-use crate::store::{Begun, Call, Cursor, Finished, Look, Portion, Purged, Store};
+use crate::store::{Begun, Call, Cursor, Finished, Look, Nested, Portion, Purged, Store};
 use crate::{Claim, Id, Key, Reply, SqlError, Stored, Trouble, Value};
 use link::{Fault, Link, int};
 use record::{Claimed, Judged};
-use unit::Unit;
+use unit::{Aside, Unit};
 
 /// A session. It belongs to one thread, which waits for the server.
 pub struct Postgres {
@@ -132,15 +132,19 @@ impl Postgres {
         isolation: Isolation,
         what: impl FnOnce(&mut Self) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
-        self.start(isolation)?;
-        let values = [self.claim.group.as_str().into(), self.claim.member.as_str().into()];
-        let done = self
-            .ours(EPOCH, &values)
-            .and_then(|rows| self.owns(rows.first().map(Vec::as_slice)))
-            .and_then(|()| what(self));
-        let done = done.inspect_err(|_| self.roll_back())?;
+        self.owned(isolation)?;
+        let done = what(self).inspect_err(|_| self.roll_back())?;
         self.commit_now(None)?;
         Ok(done)
+    }
+
+    /// Begins a transaction under an epoch that is still ours.
+    fn owned(&mut self, isolation: Isolation) -> Result<(), Trouble> {
+        self.start(isolation)?;
+        let values = [self.claim.group.as_str().into(), self.claim.member.as_str().into()];
+        let owns =
+            self.ours(EPOCH, &values).and_then(|rows| self.owns(rows.first().map(Vec::as_slice)));
+        owns.inspect_err(|_| self.roll_back())
     }
 
     /// Looks, claims the call's row, and looks again: while the row is claimed nobody else carries
@@ -176,6 +180,11 @@ impl Store for Postgres {
             Ok(place) => Ok(Begun::New(Box::new(Unit::new(self, call.clone(), place)))),
             Err(said) => Ok(said),
         }
+    }
+
+    fn aside(&mut self) -> Result<Box<dyn Nested + '_>, Trouble> {
+        self.owned(Isolation::Serializable)?;
+        Ok(Box::new(Aside::new(self)))
     }
 
     fn commit(&mut self) -> Result<(), Trouble> {

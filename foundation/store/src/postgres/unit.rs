@@ -4,6 +4,7 @@
 use super::link::Fault;
 use super::record::Place;
 use super::{Isolation, Postgres};
+use crate::file::{OnFile, OnFiles};
 use crate::op::{of_the_record, waits_for_the_commit};
 use crate::store::{Call, Finished, Nested, Work};
 use crate::{LARGEST_OUTCOME, Op, Outcome, Reply, Row, SqlError, Trouble, Value};
@@ -26,6 +27,18 @@ pub(super) struct Unit<'a> {
 struct Inner<'a> {
     session: &'a mut Postgres,
     ended: bool,
+}
+
+/// A unit that is of no call: a transaction of its own.
+pub(super) struct Aside<'a> {
+    session: &'a mut Postgres,
+    ended: bool,
+}
+
+impl<'a> Aside<'a> {
+    pub(super) fn new(session: &'a mut Postgres) -> Self {
+        Self { session, ended: false }
+    }
 }
 
 impl<'a> Unit<'a> {
@@ -128,6 +141,11 @@ impl Postgres {
         Ok(out)
     }
 
+    fn asked_of_files(&mut self, what: &OnFile) -> Result<Vec<Row>, Trouble> {
+        self.stands()?;
+        self.ours(what.text, &what.values)
+    }
+
     fn nest(&mut self) -> Result<Box<dyn Nested + '_>, Trouble> {
         self.stands()?;
         self.save();
@@ -176,6 +194,24 @@ fn is_escaped(text: &str) -> bool {
     text.to_ascii_lowercase().contains("u&\"")
 }
 
+impl OnFiles for Unit<'_> {
+    fn on_file(&mut self, what: &OnFile) -> Result<Vec<Row>, Trouble> {
+        self.session.asked_of_files(what)
+    }
+}
+
+impl OnFiles for Inner<'_> {
+    fn on_file(&mut self, what: &OnFile) -> Result<Vec<Row>, Trouble> {
+        self.session.asked_of_files(what)
+    }
+}
+
+impl OnFiles for Aside<'_> {
+    fn on_file(&mut self, what: &OnFile) -> Result<Vec<Row>, Trouble> {
+        self.session.asked_of_files(what)
+    }
+}
+
 impl Work for Unit<'_> {
     fn run(&mut self, ops: &[Op]) -> Result<Vec<Outcome>, Trouble> {
         self.session.run_all(ops)
@@ -214,6 +250,30 @@ impl Nested for Inner<'_> {
         self.session.first(RELEASE);
         self.ended = true;
         Ok(())
+    }
+}
+
+impl Nested for Aside<'_> {
+    fn run(&mut self, ops: &[Op]) -> Result<Vec<Outcome>, Trouble> {
+        self.session.run_all(ops)
+    }
+
+    fn nested(&mut self) -> Result<Box<dyn Nested + '_>, Trouble> {
+        self.session.nest()
+    }
+
+    fn keep(mut self: Box<Self>) -> Result<(), Trouble> {
+        self.session.stands()?;
+        self.ended = true;
+        self.session.commit_now(None)
+    }
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.session.roll_back();
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub use reader::Reader;
 
 use crate::claim::{column, number};
 use crate::statement::EPOCH;
-use crate::store::{Begun, Call, Look, Portion, Purged, Seat, Store};
+use crate::store::{Begun, Call, Look, Nested, Portion, Purged, Seat, Store};
 use crate::{Claim, Content, Id, Key, Reply, SqlError, Stored, Trouble};
 use permit::{Permit, Whose};
 use record::Verdict;
@@ -352,6 +352,11 @@ impl Store for Sqlite {
             self.state = State::Closed;
         }
         Ok(begun)
+    }
+
+    fn aside(&mut self) -> Result<Box<dyn Nested + '_>, Trouble> {
+        self.sit()?;
+        self.nest()
     }
 
     fn commit(&mut self) -> Result<(), Trouble> {

@@ -3,8 +3,12 @@
 use super::permit::Whose;
 use super::reader::{Unable, operate};
 use super::{Sqlite, State};
+use rusqlite::params_from_iter;
+
+use super::record::row_of;
+use crate::file::{OnFile, OnFiles};
 use crate::store::{Call, Finished, Nested, Work};
-use crate::{Op, Outcome, Reply, SqlError, Trouble};
+use crate::{Op, Outcome, Reply, Row, SqlError, Trouble};
 
 /// One name for all: SQLite means the innermost.
 pub(super) const SAVEPOINT: &str = "/*tsugi*/ SAVEPOINT u";
@@ -83,7 +87,22 @@ impl Sqlite {
         Err(trouble)
     }
 
-    fn nest(&mut self) -> Result<Box<dyn Nested + '_>, Trouble> {
+    /// A statement of ours on files. It fails only with the sitting, so it needs no savepoint.
+    fn asked_of_files(&mut self, what: &OnFile) -> Result<Vec<Row>, Trouble> {
+        self.standing()?;
+        self.ours(|connection| {
+            let mut statement = connection.prepare_cached(what.text)?;
+            let columns = statement.column_count();
+            let mut found = statement.query(params_from_iter(&what.values))?;
+            let mut rows = Vec::new();
+            while let Some(row) = found.next()? {
+                rows.push(row_of(row, columns)?);
+            }
+            Ok(rows)
+        })
+    }
+
+    pub(super) fn nest(&mut self) -> Result<Box<dyn Nested + '_>, Trouble> {
         self.standing()?;
         self.plain(SAVEPOINT)?;
         Ok(Box::new(Inner { desk: self, ended: false }))
@@ -111,6 +130,18 @@ impl Sqlite {
         if matches!(self.state, State::Open(_)) {
             drop(self.take_back());
         }
+    }
+}
+
+impl OnFiles for Unit<'_> {
+    fn on_file(&mut self, what: &OnFile) -> Result<Vec<Row>, Trouble> {
+        self.desk.asked_of_files(what)
+    }
+}
+
+impl OnFiles for Inner<'_> {
+    fn on_file(&mut self, what: &OnFile) -> Result<Vec<Row>, Trouble> {
+        self.desk.asked_of_files(what)
     }
 }
 

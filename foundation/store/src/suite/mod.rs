@@ -2,6 +2,7 @@
 
 mod calls;
 mod epochs;
+mod files;
 mod model;
 mod units;
 
@@ -12,6 +13,7 @@ use crate::{
     Claim, Client, Content, Ending, Id, Key, Op, OpenRefused, Reply, Serial, Stored, Trouble, Value,
 };
 
+pub use files::{filled, look_ups};
 pub use model::schedules;
 
 /// A back end on its test stand: one store, which has no tables yet.
@@ -47,6 +49,13 @@ pub fn all<S: Stand>(stand: impl Fn() -> S) {
     units::an_abnormal_end_is_stored_without_effects(&mut stand());
     units::a_program_writes_neither_the_record_nor_the_transaction(&mut stand());
     units::values_come_back_as_they_were(&mut stand());
+    files::a_file_is_made_once_and_goes_with_its_records(&mut stand());
+    files::records_come_and_go_with_their_unit_of_work(&mut stand());
+    files::a_program_reads_files_by_no_statement_that_changes_them(&mut stand());
+    files::the_longest_keys_and_records_come_back(&mut stand());
+    files::a_file_has_no_more_records_than_it_may(&mut stand());
+    files::an_entry_has_one_place_and_a_record_one_entry(&mut stand());
+    files::look_ups_find_what_a_model_finds(&mut stand());
     epochs::i15_an_older_epoch_is_refused_and_a_newer_one_goes_on(&mut stand());
     epochs::i15_a_unit_of_work_of_an_older_epoch_is_refused(&mut stand());
     epochs::i15_an_older_run_of_the_same_epoch_is_refused(&mut stand());

@@ -34,6 +34,26 @@ fn i3_the_store_on_postgresql_passes_the_suite() {
 }
 
 #[test]
+fn each_look_up_in_a_file_walks_an_index_and_sorts_nothing() {
+    let server = Server::new();
+    let mut stand = server.database();
+    let mut store = suite::founded(&mut stand);
+    suite::filled(&mut *store, 3_000);
+    stand.ask("ANALYZE");
+    for (text, count) in suite::look_ups().into_iter().filter(|(_, count)| *count > 0) {
+        let values = ["NULL"].repeat(count).join(", ");
+        let plan = stand.ask(&format!(
+            "SET plan_cache_mode = force_generic_plan; PREPARE one AS {}; \
+             EXPLAIN EXECUTE one ({values})",
+            tsugi_store::dollars(text)
+        ));
+        let walks = plan.contains("Index Cond") || plan.contains("Index Scan");
+        let sifts = plan.contains("Sort") || plan.contains("Filter") || plan.contains("Seq");
+        assert!(walks && !sifts, "{text}\n{plan}");
+    }
+}
+
+#[test]
 fn i15_no_session_of_an_older_run_is_left_when_the_next_begins() {
     let server = Server::new();
     let mut stand = server.database();

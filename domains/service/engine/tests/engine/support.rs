@@ -24,8 +24,8 @@ use tsugi_service_rules::worker::life::Exit;
 use tsugi_service_rules::worker::pool;
 use tsugi_store::suite;
 use tsugi_store::{
-    Begun, Call, Id, Key, Look, Op, OpenRefused, Portion, Purged, Reply, Sqlite, Store, Stored,
-    Trouble, Value,
+    Begun, Call, Id, Key, Look, Nested, Op, OpenRefused, Portion, Purged, Reply, Sqlite, Store,
+    Stored, Trouble, Value,
 };
 use tsugi_vocabulary::{Epoch, Span};
 
@@ -94,6 +94,10 @@ impl Store for Watched {
         self.counts.begins.fetch_add(1, Ordering::SeqCst);
         self.counts.log.lock().unwrap().push("begin");
         self.store.begin(call)
+    }
+
+    fn aside(&mut self) -> Result<Box<dyn Nested + '_>, Trouble> {
+        self.store.aside()
     }
 
     fn commit(&mut self) -> Result<(), Trouble> {
