@@ -16,6 +16,7 @@ pub mod file;
 mod id;
 mod migrate;
 mod op;
+mod package;
 #[cfg(feature = "pg")]
 mod postgres;
 mod reply;
@@ -30,6 +31,7 @@ mod trouble;
 pub use claim::Claim;
 pub use id::{Client, Content, Id, IdRefused, Key, Serial};
 pub use op::{LARGEST_OUTCOME, Op, Outcome, Row, Value};
+pub use package::{Package, Stands};
 #[cfg(feature = "pg")]
 pub use postgres::Postgres;
 pub use reply::{Ending, Reply, Stored};

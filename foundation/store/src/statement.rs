@@ -34,6 +34,22 @@ pub(crate) const CLIENT_SEEN: &str = "/*tsugi*/ SELECT no, watermark, \
     (SELECT max(serial) FROM tsugi_reply WHERE client = no) FROM tsugi_client \
     WHERE who = ?1 AND incarnation = ?2";
 
+pub(crate) const PACKAGES: &str =
+    "/*tsugi*/ SELECT id, name, stands, at FROM tsugi_package ORDER BY name, at, id";
+
+pub(crate) const KEEP_PACKAGE: &str = "/*tsugi*/ INSERT INTO tsugi_package \
+    (id, name, stands, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING";
+
+/// The current one of the same name is former from now on.
+pub(crate) const REPLACE_PACKAGE: &str = "/*tsugi*/ UPDATE tsugi_package \
+    SET stands = ?3, at = ?4 WHERE stands = ?2 AND id <> ?1 \
+    AND name = (SELECT name FROM tsugi_package WHERE id = ?1)";
+
+pub(crate) const MAKE_PACKAGE: &str =
+    "/*tsugi*/ UPDATE tsugi_package SET stands = ?2, at = ?3 WHERE id = ?1";
+
+pub(crate) const DELETE_PACKAGE: &str = "/*tsugi*/ DELETE FROM tsugi_package WHERE id = ?1";
+
 pub(crate) const CLIENTS: &str = "/*tsugi*/ SELECT count(*) FROM tsugi_client";
 
 pub(crate) const FLOOR: &str = "/*tsugi*/ SELECT incarnation FROM tsugi_client_floor \

@@ -91,15 +91,17 @@ fn a_store_of_another_group_or_a_later_build_is_refused_unchanged() {
     foreign.group = "billing".parse().unwrap();
     let refused = Sqlite::open(stand.0.path(), &foreign).map(drop);
     assert_eq!(refused, Err(OpenRefused::Foreign("orders".to_owned())));
-    let later = "INSERT INTO tsugi_step (number, hash, at) VALUES (99, x'00', 0)";
-    stand.behind().execute(later, []).unwrap();
+    let highest = "SELECT max(number) FROM tsugi_step";
+    let known: i64 = stand.behind().query_row(highest, [], |row| row.get(0)).unwrap();
+    let later = "INSERT INTO tsugi_step (number, hash, at) VALUES (?1, x'00', 0)";
+    stand.behind().execute(later, [known + 1]).unwrap();
     let refused = Sqlite::open(stand.0.path(), &suite::claim(6, 1)).map(drop);
-    assert_eq!(refused, Err(OpenRefused::TooNew { found: 99, known: 2 }));
+    assert_eq!(refused, Err(OpenRefused::TooNew { found: known + 1, known }));
     let epoch: i64 =
         stand.behind().query_row("SELECT counter FROM tsugi_epoch", [], |row| row.get(0)).unwrap();
     assert_eq!(epoch, 5, "who is refused has changed nothing");
-    let other = "DELETE FROM tsugi_step WHERE number = 99; UPDATE tsugi_step SET hash = x'00'";
-    stand.behind().execute_batch(other).unwrap();
+    stand.behind().execute("DELETE FROM tsugi_step WHERE number > ?1", [known]).unwrap();
+    stand.behind().execute("UPDATE tsugi_step SET hash = x'00'", []).unwrap();
     let refused = Sqlite::open(stand.0.path(), &suite::claim(6, 1)).map(drop);
     assert_eq!(refused, Err(OpenRefused::OtherStep(1)));
 }

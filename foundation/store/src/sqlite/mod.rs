@@ -7,6 +7,7 @@ mod checkpoint;
 mod fault;
 mod open;
 mod outside;
+mod packages;
 mod permit;
 mod purge;
 mod reader;

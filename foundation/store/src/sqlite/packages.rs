@@ -1,0 +1,94 @@
+//! The rows of packages. They are changed while no sitting is open: each change is a commit of its
+//! own, durable when it returns.
+
+use rusqlite::params;
+
+use super::{Sqlite, State};
+use crate::package::{Package, Stands};
+use crate::statement as sql;
+use crate::store::{Nested, Store as _};
+use crate::{SqlError, Trouble};
+
+impl Sqlite {
+    /// All packages that have a row, by name, the oldest first.
+    ///
+    /// # Errors
+    /// They cannot be read, or a row is not one of ours.
+    pub fn packages(&mut self) -> Result<Vec<Package>, Trouble> {
+        self.standing()?;
+        let rows: Vec<([u8; 32], String, i64, i64)> = self.ours(|connection| {
+            let mut all = connection.prepare_cached(sql::PACKAGES)?;
+            let rows =
+                all.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+            rows.collect()
+        })?;
+        let read = |(id, name, column, at)| match Stands::read(column) {
+            Some(stands) => Ok(Package { id, name, stands, at }),
+            None => Err(self.broken(format!("a package stands at {column}"))),
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Gives a package a row, unless it has one. `at` is now, in milliseconds of Unix time.
+    ///
+    /// # Errors
+    /// Nothing was changed; with [`Trouble::Broken`] that is not known.
+    pub fn keep_package(&mut self, id: &[u8; 32], name: &str, at: i64) -> Result<(), Trouble> {
+        self.alone(|desk| {
+            let kept = Stands::Kept.column();
+            desk.changed(sql::KEEP_PACKAGE, params![id, name, kept, at]).map(drop)
+        })
+    }
+
+    /// Makes a package current, and the one of its name that was current former; `with` is what is
+    /// made with it, in the same commit.
+    ///
+    /// # Errors
+    /// As [`Sqlite::keep_package`]; what `with` says; [`Trouble::Refused`] where it has no row.
+    pub fn make_package_current(
+        &mut self,
+        id: &[u8; 32],
+        at: i64,
+        with: impl FnOnce(&mut dyn Nested) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        self.alone(|desk| {
+            let (current, former) = (Stands::Current.column(), Stands::Former.column());
+            desk.changed(sql::REPLACE_PACKAGE, params![id, current, former, at])?;
+            if desk.changed(sql::MAKE_PACKAGE, params![id, current, at])? != 1 {
+                let text = "the package has no row".to_owned();
+                return Err(Trouble::Refused(SqlError { code: "0".to_owned(), text }));
+            }
+            let mut unit = desk.nest()?;
+            with(&mut *unit)?;
+            unit.keep()
+        })
+    }
+
+    /// Takes the row of a package away, if it has one.
+    ///
+    /// # Errors
+    /// As [`Sqlite::keep_package`].
+    pub fn delete_package(&mut self, id: &[u8; 32]) -> Result<(), Trouble> {
+        self.alone(|desk| desk.changed(sql::DELETE_PACKAGE, params![id]).map(drop))
+    }
+
+    fn changed(&mut self, text: &str, values: impl rusqlite::Params) -> Result<usize, Trouble> {
+        self.ours(|connection| connection.prepare_cached(text)?.execute(values))
+    }
+
+    /// Does something in a commit of its own.
+    fn alone(
+        &mut self,
+        what: impl FnOnce(&mut Self) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        self.standing()?;
+        if !matches!(self.state, State::Closed) {
+            return Err(Trouble::Again);
+        }
+        self.sit()?;
+        match what(self) {
+            Ok(()) => self.commit(),
+            Err(trouble) => self.abandon().and(Err(trouble)),
+        }
+    }
+}
