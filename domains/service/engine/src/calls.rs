@@ -15,6 +15,7 @@ use tsugi_vocabulary::Span;
 
 use crate::clock;
 use crate::core::{Letter, Waiter};
+use crate::figures::Figures;
 use crate::inbox::Inbox;
 use crate::service::Equality;
 
@@ -138,6 +139,19 @@ impl Calls {
         let caller = self.caller();
         let letter = |waiter| Letter::Resolve(id, caller, said, waiter);
         self.send(letter, id, caller, None).await
+    }
+
+    /// How things stand; none where nothing is open here any more.
+    pub async fn figures(&self) -> Option<Figures> {
+        let (tell, told) = oneshot::channel();
+        self.inbox.put(Letter::Figures(tell)).ok()?;
+        told.await.ok()
+    }
+
+    /// Closes a service for this reason, or opens it again. One whose workers were given up stays
+    /// closed for that.
+    pub fn set_open(&self, service: ServiceNumber, open: Result<(), Refusal>) {
+        drop(self.inbox.put(Letter::Open(service, open)));
     }
 
     fn caller(&self) -> Caller {

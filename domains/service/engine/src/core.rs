@@ -9,6 +9,7 @@
 //! A unit of work borrows the store, so what goes on beside it while its call has the turn (calls
 //! that arrive, workers that speak, timers) stands in the *hall*, which has no store.
 
+mod figures;
 mod hall;
 mod pools;
 mod seen;
@@ -33,6 +34,7 @@ use tsugi_vocabulary::Span;
 use crate::calls::{Answer, Resolved};
 use crate::clock;
 use crate::fatal::{Fatal, LastWord};
+use crate::figures::Figures;
 use crate::inbox::Inbox;
 use crate::open::{Reads, Settings};
 use crate::service::Service;
@@ -52,6 +54,8 @@ pub(crate) enum Letter {
     Resolve(CallId, Caller, Resolved, Waiter),
     /// A service is closed for this reason, or open again.
     Open(ServiceNumber, Result<(), Refusal>),
+    /// Somebody wants to know how things stand.
+    Figures(oneshot::Sender<Figures>),
     /// The group is going to another node; running calls have so long.
     Move(Span),
 }

@@ -17,6 +17,7 @@ mod calls;
 mod clock;
 mod core;
 mod fatal;
+mod figures;
 mod inbox;
 pub mod names;
 mod open;
@@ -26,6 +27,7 @@ pub mod worker;
 
 pub use calls::{Answer, Asked, Calls, Resolved};
 pub use fatal::{EXIT, Fatal, LastWord};
+pub use figures::{Figures, OfService};
 pub use names::Identity;
 pub use open::{Engine, Opened, Reads, Settings};
 pub use service::{Equality, SameBytes, Service};

@@ -66,6 +66,9 @@ pub struct Settings {
     /// Until when it may answer, in nanoseconds of the clock of leases. Whoever renews the lease
     /// raises it.
     pub last: Arc<AtomicU64>,
+    /// Services that cannot run, and why: nothing is started for them until they are opened
+    /// ([`Calls::set_open`]). What is stored of them is told.
+    pub closed: BTreeMap<ServiceNumber, crate::Refused>,
 }
 
 impl Settings {
@@ -77,6 +80,7 @@ impl Settings {
             sitting: sitting::Limits::default(),
             epoch,
             last: Arc::new(AtomicU64::new(u64::MAX)),
+            closed: BTreeMap::new(),
         }
     }
 
@@ -130,11 +134,6 @@ impl Engine {
     #[must_use]
     pub fn calls(&self) -> Calls {
         self.calls.clone()
-    }
-
-    /// Closes a service for this reason, or opens it again.
-    pub fn set_open(&self, service: ServiceNumber, open: Result<(), crate::Refused>) {
-        drop(self.calls.inbox.put(Letter::Open(service, open)));
     }
 
     /// The group is going to another node: from here on nothing is taken, and who asks is told so.

@@ -441,6 +441,12 @@ impl Table {
         self.pending.len()
     }
 
+    /// How many of them are of this service.
+    #[must_use]
+    pub fn pending_of(&self, service: ServiceNumber) -> usize {
+        self.pending.values().filter(|call| call.service == service).count()
+    }
+
     /// After its last moment an engine knows nothing: another may have carried on.
     fn look_at_last_moment(&mut self, ground: &Ground<'_>, out: &mut Vec<Order>) {
         if self.is_late(ground) && self.posture != Posture::Silent {

@@ -95,13 +95,14 @@ impl Hall {
     ) -> Self {
         let ground = |service: &Service| ground::Service {
             effects: service.effects(),
-            open: Ok(()),
+            open: settings.closed.get(&service.number).cloned().map_or(Ok(()), Err),
             wait: tsugi_vocabulary::Span::ZERO,
         };
-        let grounds = services.iter().map(|s| (s.number, ground(s))).collect();
+        let grounds: BTreeMap<_, _> = services.iter().map(|s| (s.number, ground(s))).collect();
         let desks: BTreeMap<_, _> =
             services.into_iter().map(|service| (service.number, Desk::new(service))).collect();
-        let todo = desks.keys().map(|number| Todo::Pool(*number, pool::Event::Woken)).collect();
+        let todo = desks.keys().filter(|number| !settings.closed.contains_key(number));
+        let todo = todo.map(|number| Todo::Pool(*number, pool::Event::Woken)).collect();
         Self {
             inbox,
             letters: VecDeque::new(),
@@ -147,12 +148,18 @@ impl Hall {
         if due(self.table.wake_at()) {
             self.todo.push_back(Todo::Table(Event::Woken));
         }
-        for (number, desk) in &self.desks {
-            if due(desk.pool.wake_at()) {
-                self.todo.push_back(Todo::Pool(*number, pool::Event::Woken));
-            }
-        }
+        let pools = self.pools().filter(|(_, at)| due(Some(*at)));
+        let woken: Vec<Todo> =
+            pools.map(|(number, _)| Todo::Pool(number, pool::Event::Woken)).collect();
+        self.todo.extend(woken);
         self.settle()
+    }
+
+    /// Which pools want to be woken, and when. Nothing is started for a service that cannot run.
+    fn pools(&self) -> impl Iterator<Item = (ServiceNumber, Moment)> + '_ {
+        let may = |number| !self.settings.closed.contains_key(number);
+        let open = self.desks.iter().filter(move |(number, _)| may(*number));
+        open.filter_map(|(number, desk)| Some((*number, desk.pool.wake_at()?)))
     }
 
     fn read(&mut self, letter: Letter) {
@@ -172,11 +179,17 @@ impl Hall {
                 // One whose workers were given up stays closed for that reason.
                 let desk = self.desks.get(&service);
                 let serves = desk.is_some_and(|desk| desk.pool.posture() == pool::Posture::Serving);
+                if open.is_ok() {
+                    self.settings.closed.remove(&service);
+                    self.todo.push_back(Todo::Pool(service, pool::Event::Woken));
+                }
                 if let Some(ground) = self.grounds.get_mut(&service).filter(|_| serves) {
                     ground.open = open;
                 }
                 self.todo.push_back(Todo::Table(Event::Woken));
             }
+            // Who does not want to know any more has gone.
+            Letter::Figures(tell) => drop(tell.send(self.figures())),
             Letter::Resolve(id, caller, said, waiter) => {
                 let said = match said {
                     Resolved::NotCarriedOut => Resolution::NotCarriedOut,
@@ -244,7 +257,7 @@ impl Hall {
 
     /// Waits for a letter, a worker or a timer.
     pub(super) fn wait(&self) {
-        let pools = self.desks.values().filter_map(|desk| desk.pool.wake_at());
+        let pools = self.pools().map(|(_, at)| at);
         let small = (!self.small.is_empty()).then_some(self.small_after);
         let own = [self.table.wake_at(), self.sitting.wake_at(), small];
         let until = earliest(own.into_iter().flatten().chain(pools));

@@ -3,12 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use tokio::task::{JoinHandle, spawn_blocking, yield_now};
-use tsugi_service_engine::{Answer, Calls, Fatal};
+use tsugi_service_engine::worker::thread::Threads;
+use tsugi_service_engine::{Answer, Calls, Fatal, Refused, Settings};
 use tsugi_service_rules::id::{CallId, Serial};
 use tsugi_store::Ending;
 use tsugi_vocabulary::Span;
 
-use crate::support::{Puppets, Stand, call, counts, done, id, life, text, workers};
+use crate::support::{Puppets, SERVICE, Stand, call, counts, done, id, life, text, workers};
 
 /// Asks for a call; the engine has its letter.
 async fn ask(calls: &Calls, serial: u64) -> JoinHandle<Answer> {
@@ -94,4 +95,28 @@ async fn a_call_that_loops_takes_nothing_of_the_time_of_those_that_wait_for_the_
     assert_eq!(text(&waits.await.unwrap()), "done");
     assert_eq!(stand.value(), 1);
     engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_run_starts_nothing_and_tells_what_it_has() {
+    let mut stand = Stand::new();
+    let (engine, _last) = stand.engine(1);
+    let first = call(&engine.calls(), 1, "a").await;
+    engine.hand_over(Span::secs(1));
+    let why = Refused::NotDeployed { why: "its module is gone".to_owned() };
+    let (closed, nursery) = (why.clone(), Box::new(Threads(stand.program.clone())));
+    let change = move |settings: &mut Settings| drop(settings.closed.insert(SERVICE, closed));
+    let (engine, _last) = stand.engine_with(workers(1), nursery, change);
+    let calls = engine.calls();
+    assert_eq!(call(&calls, 1, "a").await, first);
+    assert_eq!(call(&calls, 2, "a").await, Answer::Refused(why.clone()));
+    let of = calls.figures().await.unwrap().services.remove(0);
+    assert_eq!((of.open, of.ready, of.starting), (Err(why), 0, 0));
+    calls.set_open(SERVICE, Ok(()));
+    assert_eq!(text(&call(&calls, 2, "a").await), "2");
+    let figures = calls.figures().await.unwrap();
+    let of = &figures.services[0];
+    assert_eq!((figures.pending, &*of.name, of.open.is_ok(), of.ready), (0, "counter", true, 1));
+    engine.hand_over(Span::secs(1));
+    assert_eq!(calls.figures().await, None);
 }

@@ -114,7 +114,7 @@ async fn a_program_that_never_starts_is_given_up_with_its_reason() {
     let told = tokio::time::timeout(Duration::from_secs(20), call(&calls, 1, "a")).await.unwrap();
     let Answer::Refused(Refused::NoWorker { why }) = told else { panic!("{told:?}") };
     assert!(why.contains("EndedAtStart") && why.contains("Code(7)"), "{why}");
-    engine.set_open(SERVICE, Ok(()));
+    calls.set_open(SERVICE, Ok(()));
     let told = tokio::time::timeout(Duration::from_secs(5), call(&calls, 1, "a")).await.unwrap();
     assert_eq!(told, Answer::Refused(Refused::NoWorker { why }), "it has no workers for that");
     engine.hand_over(Span::secs(2));
