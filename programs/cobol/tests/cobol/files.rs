@@ -140,8 +140,9 @@ const DRIVER: &str = "
 #[test]
 fn the_reports_program_gives_the_same_under_gnucobol_and_here() {
     let options = |more: &'static str| vec!["-m", "-free", "-std=mf", more];
-    let source = include_str!("CBLAPP01.cbl");
-    let init = include_str!("INITFILE1.cbl").replace("STOP RUN", "GOBACK");
+    let source = include_str!("../../../../samples/report/CBLAPP01.cbl");
+    let init =
+        include_str!("../../../../samples/report/INITFILE1.cbl").replace("STOP RUN", "GOBACK");
 
     let plain = Bench::new();
     plain.compile_with("CBLAPP01", source, &options("-O0"));

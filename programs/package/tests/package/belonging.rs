@@ -14,7 +14,7 @@ use tsugi_package::refused::Named;
 use tsugi_package::{Refused, Trouble};
 
 use super::compiled::{
-    counting, edited, elsewhere, imported, program, report, request, sources, written,
+    counting, edited, elsewhere, imported, of_report, program, report, request, written,
 };
 use super::path;
 
@@ -65,7 +65,7 @@ fn a_module_of_another_source_or_of_other_options_is_refused() {
     let module = counting();
     let draft = report(std::slice::from_ref(&module), &edited(&module));
     // The same program with another parameter: every name in the module is right.
-    let text = fs::read_to_string(sources().join("CBLAPP01.cbl")).unwrap();
+    let text = fs::read_to_string(of_report("CBLAPP01.cbl")).unwrap();
     let other = text.replace("LK-COUNTER PIC 9(10)", "LK-COUNTER PIC 9(12)");
     let other = import(&request(&written("CBLAPP01.cbl", other).path)).unwrap();
     let mut changed = draft.clone();
@@ -103,7 +103,7 @@ fn a_module_of_another_source_or_of_other_options_is_refused() {
 fn a_module_that_was_ready_made_is_refused() {
     let module = counting();
     let draft = report(std::slice::from_ref(&module), &edited(&module));
-    let text = fs::read_to_string(sources().join("CBLAPP01.cbl")).unwrap();
+    let text = fs::read_to_string(of_report("CBLAPP01.cbl")).unwrap();
     let mut changed = draft.clone();
     put(&mut changed, MODULE, &elsewhere("CBLAPP01", &text, &[]));
     let found = unfit(&changed);
@@ -167,7 +167,7 @@ fn a_module_needs_what_those_need_that_it_calls() {
         imported(&program(files, &format!(" {statement}.\n GOBACK."))).unwrap()
     };
     let counts = counting();
-    let makes = import(&request(&sources().join("INITFILE1.cbl"))).unwrap();
+    let makes = import(&request(&of_report("INITFILE1.cbl"))).unwrap();
     let mut renamed = makes.clone();
     renamed.files[0].keys = vec!["OTHER-KEY".to_owned()];
     for (statement, needs) in [

@@ -23,6 +23,11 @@ pub fn sources() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/package/sources")
 }
 
+/// A source of the report.
+pub fn of_report(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../samples/report").join(name)
+}
+
 /// How a source of the report is imported.
 pub fn request(source: &Path) -> Request<'_> {
     Request {
@@ -69,7 +74,7 @@ pub fn imported(text: &str) -> Result<Imported, NotImported> {
 
 /// The report's service.
 pub fn counting() -> Imported {
-    import(&request(&sources().join("CBLAPP01.cbl"))).unwrap()
+    import(&request(&of_report("CBLAPP01.cbl"))).unwrap()
 }
 
 /// Its interface as the report's engineers edited it.
@@ -82,7 +87,7 @@ pub fn edited(imported: &Imported) -> String {
 /// A package of the report: one service, its file and one record.
 pub fn report(modules: &[Imported], interface: &str) -> Draft {
     let by = By::Cobol { entry: "CBLAPP01", interface };
-    let content = Content::Bytes(b"      0000000000".to_vec());
+    let content = Content::Bytes(fs::read(of_report("APPFILE01.dat")).unwrap());
     let assembly = Assembly {
         name: "srv01",
         modules,

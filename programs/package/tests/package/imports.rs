@@ -16,7 +16,9 @@ use tsugi_record::code_page::{CodePage, Wave};
 use tsugi_record::refused::Why;
 use tsugi_record::source::Form;
 
-use super::compiled::{counting, elsewhere, imported, program, request, sources, written};
+use super::compiled::{
+    counting, elsewhere, imported, of_report, program, request, sources, written,
+};
 use super::interfaces::golden;
 
 #[test]
@@ -34,7 +36,7 @@ fn the_counting_service_of_the_report_is_imported_unchanged() {
         imported.effects.iter().map(|seen| (seen.at.line, seen.what.clone())).collect();
     let accepts = |from: &str| Effect::Accepts { from: from.to_owned() };
     let calls = Effect::Calls { name: "gethostname".to_owned() };
-    assert_eq!(effects, [(26, calls), (36, accepts("DATE")), (37, accepts("TIME"))]);
+    assert_eq!(effects, [(25, calls), (35, accepts("DATE")), (36, accepts("TIME"))]);
     assert!(imported.warnings.contains("PROGRAM-ID header missing"), "{}", imported.warnings);
     assert!(imported.source.starts_with(b"#line 1 \"CBLAPP01.cbl\"\n"));
     let conversion = Conversion::of(CodePage::ShiftJis);
@@ -49,7 +51,7 @@ fn the_counting_service_of_the_report_is_imported_unchanged() {
 /// The report's other program makes the file: it does not need it.
 #[test]
 fn the_program_that_makes_the_file_of_the_report_needs_none() {
-    let imported = import(&request(&sources().join("INITFILE1.cbl"))).unwrap();
+    let imported = import(&request(&of_report("INITFILE1.cbl"))).unwrap();
     assert_eq!(imported.files[0].name, "APPFILE01");
     assert!(imported.module.needs.is_empty());
     assert!(imported.interface.parameters.is_empty());
@@ -64,7 +66,7 @@ fn the_program_that_makes_the_file_of_the_report_needs_none() {
 /// The report's file has its name in lower case, and its callers ask for CBLAPP01.
 #[test]
 fn a_program_without_a_name_gets_that_of_its_file_or_the_one_that_is_asked_for() {
-    let text = fs::read_to_string(sources().join("CBLAPP01.cbl")).unwrap();
+    let text = fs::read_to_string(of_report("CBLAPP01.cbl")).unwrap();
     let source = written("cblapp01.cbl", text);
     let mut asked = request(&source.path);
     assert_eq!(import(&asked).unwrap().module.entry, "cblapp01");
@@ -79,7 +81,7 @@ fn a_program_without_a_name_gets_that_of_its_file_or_the_one_that_is_asked_for()
 
 #[test]
 fn the_same_source_gives_the_same_text_wherever_it_lies() {
-    let text = fs::read_to_string(sources().join("CBLAPP01.cbl")).unwrap();
+    let text = fs::read_to_string(of_report("CBLAPP01.cbl")).unwrap();
     let there = written("CBLAPP01.cbl", text);
     let (one, two) = (counting(), import(&request(&there.path)).unwrap());
     assert_eq!(one.source, two.source);
@@ -246,7 +248,7 @@ fn instead(script: &str) -> (tempfile::TempDir, std::ffi::OsString) {
 
 #[test]
 fn without_the_compiler_or_with_another_one_nothing_is_imported() {
-    let source = sources().join("CBLAPP01.cbl");
+    let source = of_report("CBLAPP01.cbl");
     let mut asked = request(&source);
     let nowhere = tempfile::tempdir().unwrap();
     asked.path = nowhere.path().as_os_str();
@@ -263,7 +265,7 @@ fn a_compiler_that_does_not_end_is_ended() {
     let script = "#!/bin/sh\ncase $1 in --version) sleep 2; echo 'cobc (GnuCOBOL) 3.1.2.0';; \
                   *) exec sleep 1000;; esac\n";
     let (_folder, path) = instead(script);
-    let source = sources().join("CBLAPP01.cbl");
+    let source = of_report("CBLAPP01.cbl");
     let mut asked = request(&source);
     asked.path = &path;
     asked.limit = Duration::from_secs(1);
@@ -297,7 +299,7 @@ fn the_compiler_sees_nothing_of_our_environment() {
     let script = "#!/bin/sh\ncase $1 in --version) echo 'cobc (GnuCOBOL) 3.1.2.0';; \
          *) env | cut -d= -f1 | sort >&2; exit 1;; esac\n";
     let (_folder, path) = instead(script);
-    let source = sources().join("CBLAPP01.cbl");
+    let source = of_report("CBLAPP01.cbl");
     let mut asked = request(&source);
     asked.path = &path;
     let Err(NotImported::Refused { says, .. }) = import(&asked) else { panic!("exit 1") };
@@ -307,7 +309,7 @@ fn the_compiler_sees_nothing_of_our_environment() {
 
 #[test]
 fn a_module_that_was_made_elsewhere_is_refused_by_what_it_needs() {
-    let text = fs::read_to_string(sources().join("CBLAPP01.cbl")).unwrap();
+    let text = fs::read_to_string(of_report("CBLAPP01.cbl")).unwrap();
     let check = |bytes: &[u8], entry: &str| {
         Object::read(bytes).and_then(|object| object.reaches_only_the_handler(entry))
     };

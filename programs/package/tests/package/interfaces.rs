@@ -9,6 +9,8 @@ use tsugi_record::dialect::Dialect;
 use tsugi_record::parameters::{Direction, Improper};
 use tsugi_record::source::{self, Form};
 
+use super::compiled::of_report;
+
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/package").join(name)
 }
@@ -21,7 +23,12 @@ fn text(name: &str) -> String {
 fn source(name: &str) -> source::Interface {
     let form = if name == "ORDER" { Form::Fixed } else { Form::Free };
     let copied = text("sources/CUSTOMER.cpy");
-    let text = text(&format!("sources/{name}.cbl")).replace("COPY CUSTOMER.", &copied);
+    let text = match name {
+        "CBLAPP01" | "CBLAPP02" => {
+            std::fs::read_to_string(of_report(&format!("{name}.cbl"))).unwrap()
+        }
+        name => text(&format!("sources/{name}.cbl")).replace("COPY CUSTOMER.", &copied),
+    };
     source::read(&text, form, Dialect::MF).unwrap()
 }
 
@@ -73,6 +80,26 @@ fn the_counting_service_answers_by_the_names_that_were_edited() {
     let expected = r#"{"lk_datetime":"","lk_pgmname":"","host name":"host2","counter":339}"#;
     assert_eq!(answer, expected);
     assert!(read.parameters.records(br#"{"counter":1}"#).is_err());
+}
+
+/// The two services that the report deploys, as they lie in the samples.
+#[test]
+fn the_samples_interfaces_are_the_made_ones_with_every_direction_edited_to_out() {
+    for (service, file) in [("CBLAPP01", "APPFILE01"), ("CBLAPP02", "APPFILE02")] {
+        let kept = std::fs::read_to_string(of_report(&format!("{service}.toml"))).unwrap();
+        let made = written(service, service);
+        assert_ne!(kept, made);
+        assert_eq!(kept, made.replace("direction = \"io\"", "direction = \"out\""));
+        let read = interface::read(&kept, service, &source(service)).unwrap();
+        let all = read.parameters.list();
+        assert!(all.iter().all(|parameter| parameter.direction == Direction::Out), "{service}");
+        let data = std::fs::read(of_report(&format!("{file}.dat"))).unwrap();
+        assert_eq!(data, b"      0000000000");
+    }
+    let of = |name: &str| std::fs::read_to_string(of_report(name)).unwrap();
+    let second =
+        of("CBLAPP01.cbl").replace("CBLAPP01", "CBLAPP02").replace("APPFILE01", "APPFILE02");
+    assert_eq!(of("CBLAPP02.cbl"), second, "the same content under another name");
 }
 
 #[test]

@@ -236,8 +236,8 @@ fn said_again(said: &FileOperation<'_>) -> FileOperation<'static> {
     serde_json::from_str(json).unwrap()
 }
 
-const REPORT: &str = include_str!("../../../cobol/tests/cobol/CBLAPP01.cbl");
-const INIT: &str = include_str!("../../../cobol/tests/cobol/INITFILE1.cbl");
+const REPORT: &str = include_str!("../../../../samples/report/CBLAPP01.cbl");
+const INIT: &str = include_str!("../../../../samples/report/INITFILE1.cbl");
 
 #[test]
 fn the_reports_program_counts_in_a_worker() {
