@@ -1,6 +1,7 @@
 //! What a caller hands to a program and is answered: the program's parameters as one JSON object.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -74,6 +75,8 @@ impl Direction {
 pub struct Parameters {
     list: Vec<Parameter>,
     conversion: Conversion,
+    /// The record of each as nobody has filled it, made once.
+    initial: Vec<Arc<[u8]>>,
 }
 
 /// Why parameters cannot be handed over. Numbered for ever.
@@ -144,7 +147,8 @@ impl Parameters {
         if let Some(name) = left.first() {
             return Err(Improper::NotChosen { name: (*name).to_owned() });
         }
-        Ok(Self { list, conversion })
+        let initial = list.iter().map(|one| initial(&one.layout, &conversion).into()).collect();
+        Ok(Self { list, conversion, initial })
     }
 
     /// The parameters.
@@ -159,6 +163,14 @@ impl Parameters {
     /// # Errors
     /// The body is no JSON object, or the first value that does not fit.
     pub fn records(&self, body: &[u8]) -> Result<Vec<Vec<u8>>, DoesNotFit> {
+        Ok(self.given(body)?.iter().map(|record| record.to_vec()).collect())
+    }
+
+    /// The same, to be shared: what only the program fills is the same bytes for every body.
+    ///
+    /// # Errors
+    /// As for [`Parameters::records`].
+    pub fn given(&self, body: &[u8]) -> Result<Vec<Arc<[u8]>>, DoesNotFit> {
         let body = Json::read(body)?;
         let Json::Object(members) = &body else {
             let why = Misfit::Kind { expected: Shape::Object, found: body.shape() };
@@ -174,20 +186,23 @@ impl Parameters {
             };
             return Err(DoesNotFit::new(why).within(name));
         }
-        self.list.iter().map(|parameter| self.record(parameter, &given)).collect()
+        let each = self.list.iter().zip(&self.initial);
+        each.map(|(parameter, initial)| self.record(parameter, initial, &given)).collect()
     }
 
     fn record(
         &self,
         parameter: &Parameter,
+        initial: &Arc<[u8]>,
         given: &BTreeMap<&str, &Json>,
-    ) -> Result<Vec<u8>, DoesNotFit> {
+    ) -> Result<Arc<[u8]>, DoesNotFit> {
         let layout = &parameter.layout;
         let may_be_missing = !parameter.direction.is_given() || self.conversion.fills_up();
         match given.get(parameter.json.as_str()) {
             Some(value) => encode(layout, value, &self.conversion)
+                .map(Arc::from)
                 .map_err(|error| error.within(&parameter.json)),
-            None if may_be_missing => Ok(initial(layout, &self.conversion)),
+            None if may_be_missing => Ok(initial.clone()),
             None => Err(DoesNotFit::new(Misfit::Missing).within(&parameter.json)),
         }
     }
@@ -196,7 +211,7 @@ impl Parameters {
     ///
     /// # Errors
     /// The first item whose bytes are no value of it, or a record that is not there.
-    pub fn answer(&self, records: &[Vec<u8>]) -> Result<String, DoesNotFit> {
+    pub fn answer(&self, records: &[impl AsRef<[u8]>]) -> Result<String, DoesNotFit> {
         let mut members = Vec::new();
         for (at, parameter) in self.list.iter().enumerate() {
             if parameter.direction.is_answered() {
@@ -209,11 +224,22 @@ impl Parameters {
         Ok(Json::Object(members).written(NameOrder::Record))
     }
 
+    /// How many bytes of the records of a body are its own: those of what its caller fills.
+    #[must_use]
+    pub fn own_bytes(&self) -> u64 {
+        let given = self.list.iter().filter(|parameter| parameter.direction.is_given());
+        given.map(|parameter| u64::from(parameter.layout.bytes())).sum()
+    }
+
     /// What the records of a body say to a program of this name.
     ///
     /// # Errors
     /// As for [`Parameters::answer`]; never for records that [`Parameters::records`] has made.
-    pub fn content(&self, service: &str, records: &[Vec<u8>]) -> Result<Content, DoesNotFit> {
+    pub fn content(
+        &self,
+        service: &str,
+        records: &[impl AsRef<[u8]>],
+    ) -> Result<Content, DoesNotFit> {
         let mut values = BTreeMap::new();
         for (at, parameter) in self.list.iter().enumerate() {
             if parameter.direction.is_given() {
@@ -240,8 +266,8 @@ impl Parameters {
     }
 }
 
-fn record_at(records: &[Vec<u8>], at: usize) -> Result<&[u8], DoesNotFit> {
-    records.get(at).map(Vec::as_slice).ok_or_else(|| DoesNotFit::new(Misfit::Missing))
+fn record_at(records: &[impl AsRef<[u8]>], at: usize) -> Result<&[u8], DoesNotFit> {
+    records.get(at).map(AsRef::as_ref).ok_or_else(|| DoesNotFit::new(Misfit::Missing))
 }
 
 /// Takes what is chosen in an item from what is left to be found.

@@ -14,10 +14,10 @@ use tsugi_store::Reply;
 use tsugi_vocabulary::Span;
 
 use crate::clock;
-use crate::core::{Letter, Waiter};
+use crate::core::{Body, Letter, Waiter};
 use crate::figures::Figures;
 use crate::inbox::Inbox;
-use crate::service::Equality;
+use crate::service::{Interface, Read};
 
 /// A call, as its door has read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub enum Resolved {
 }
 
 /// A service as the front knows it.
-pub(crate) type Known = (ServiceNumber, Arc<str>, Arc<dyn Equality>);
+pub(crate) type Known = (ServiceNumber, Arc<str>, Arc<dyn Interface>);
 
 /// What doors call. It may be cloned, and outlives its engine: then nothing is open here.
 #[derive(Clone)]
@@ -90,11 +90,11 @@ impl Calls {
         if let Err(refusal) = asked.id.admitted() {
             return Answer::Refused(refusal);
         }
-        let Some((service, name, equality)) = self.services.get(&asked.service) else {
+        let Some((service, name, interface)) = self.services.get(&asked.service) else {
             return Answer::Refused(Refusal::NoSuchService { service: asked.service });
         };
-        let content = match equality.content(name, &asked.body, None) {
-            Ok(content) => content,
+        let Read { content, given, size } = match interface.read(name, &asked.body) {
+            Ok(read) => read,
             Err(refusal) => return Answer::Refused(refusal),
         };
         let caller = self.caller();
@@ -108,12 +108,12 @@ impl Calls {
             service: *service,
             order: asked.order,
             lowest: asked.lowest,
-            size: asked.body.len() as u64,
+            size,
             caller,
             deadline,
         };
-        let body = Some((arrival, asked.body));
-        self.ask(Event::Arrived(arrival), asked.id, caller, body).await
+        let body = Body { arrival, said: asked.body, given };
+        self.ask(Event::Arrived(arrival), asked.id, caller, Some(body)).await
     }
 
     /// The reply of a call, where there is one.
@@ -158,13 +158,7 @@ impl Calls {
         Caller(self.callers.fetch_add(1, Ordering::Relaxed))
     }
 
-    async fn ask(
-        &self,
-        event: Event,
-        id: CallId,
-        caller: Caller,
-        body: Option<(Arrival, Arc<[u8]>)>,
-    ) -> Answer {
+    async fn ask(&self, event: Event, id: CallId, caller: Caller, body: Option<Body>) -> Answer {
         self.send(|waiter| Letter::Ask(caller, event, waiter), id, caller, body).await
     }
 
@@ -173,7 +167,7 @@ impl Calls {
         letter: impl FnOnce(Waiter) -> Letter,
         id: CallId,
         caller: Caller,
-        body: Option<(Arrival, Arc<[u8]>)>,
+        body: Option<Body>,
     ) -> Answer {
         if let Err(refusal) = id.admitted() {
             return Answer::Refused(refusal);

@@ -39,7 +39,7 @@ use crate::inbox::Inbox;
 use crate::open::{Reads, Settings};
 use crate::service::Service;
 use crate::watch::Watch;
-use crate::worker::Heard;
+use crate::worker::{Given, Heard};
 use hall::{Hall, Todo};
 
 /// What the core is told.
@@ -64,8 +64,18 @@ pub(crate) enum Letter {
 pub(crate) struct Waiter {
     pub(crate) id: CallId,
     /// What it has called, where it has called something.
-    pub(crate) body: Option<(Arrival, Arc<[u8]>)>,
+    pub(crate) body: Option<Body>,
     pub(crate) tell: oneshot::Sender<Answer>,
+}
+
+/// A call of somebody who waits for its answer.
+pub(crate) struct Body {
+    /// As it has arrived last.
+    pub(crate) arrival: Arrival,
+    /// As its caller has said it: it may have to be read by a former interface.
+    pub(crate) said: Arc<[u8]>,
+    /// What its program is given.
+    pub(crate) given: Given,
 }
 
 /// Whether there was something to do.

@@ -116,7 +116,7 @@ impl Engine {
         let watch = Watch::start(halt)?;
         let inbox = Arc::new(Inbox::new());
         let known = services.iter().map(|service| {
-            let known = (service.number, service.name.clone(), service.equality.clone());
+            let known = (service.number, service.name.clone(), service.interface.clone());
             (service.name.to_string(), known)
         });
         let calls = Calls {

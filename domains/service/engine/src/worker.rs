@@ -36,8 +36,38 @@ pub struct Begin {
     pub attempt: u32,
     /// How many milliseconds it may take.
     pub left_ms: u32,
-    /// Its body.
-    pub body: Arc<[u8]>,
+    /// What its program is given.
+    pub given: Given,
+}
+
+/// What a program is given: the bytes of each of its parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given(Arc<[Arc<[u8]>]>);
+
+impl Given {
+    /// A body, as it is.
+    #[must_use]
+    pub fn body(body: Arc<[u8]>) -> Self {
+        Self(Arc::new([body]))
+    }
+
+    /// Its parameters, in the order in which it is called with them.
+    #[must_use]
+    pub const fn parameters(&self) -> &Arc<[Arc<[u8]>]> {
+        &self.0
+    }
+
+    /// The first of them: a body that is given as it is. Empty where there is none.
+    #[must_use]
+    pub fn first(&self) -> &[u8] {
+        self.0.first().map(AsRef::as_ref).unwrap_or_default()
+    }
+}
+
+impl FromIterator<Arc<[u8]>> for Given {
+    fn from_iter<T: IntoIterator<Item = Arc<[u8]>>>(parameters: T) -> Self {
+        Self(parameters.into_iter().collect())
+    }
 }
 
 /// Whether the program waits for what comes of an operation.
@@ -75,6 +105,15 @@ pub enum Answered {
 
 /// What a program gives back.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gave {
+    /// A body, of which it is known what it is.
+    Body(Said),
+    /// Its parameters, as it has left them.
+    Parameters(Vec<Vec<u8>>),
+}
+
+/// What a caller is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     /// What the body is.
     pub content_type: String,
@@ -92,7 +131,7 @@ pub enum Heard {
     /// It asks for operations of this call; answered in their order, where they are waited for.
     Asked(Turn, Vec<Asked>),
     /// This call has ended in order, after these operations, for which nobody waits.
-    Done(Turn, Vec<Asked>, Said),
+    Done(Turn, Vec<Asked>, Gave),
     /// This call has failed, with what is known of it; before it is ready, that it cannot start.
     Failed(Turn, Class, String),
     /// It has said what nobody says.

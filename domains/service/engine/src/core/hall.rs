@@ -15,7 +15,7 @@ use tsugi_service_rules::worker::{life, pool};
 use tsugi_store::Reply;
 use tsugi_vocabulary::Moment;
 
-use super::pools::{Desk, Ended, Word};
+use super::pools::{Desk, Ended, Over, Word};
 use super::small::Small;
 use super::{Letter, Waiter, earliest};
 use crate::calls::{Answer, Resolved};
@@ -25,6 +25,7 @@ use crate::inbox::Inbox;
 use crate::open::{Reads, Settings};
 use crate::service::Service;
 use crate::watch::Watch;
+use crate::worker::Given;
 
 /// What is to be told to which part of the rules next.
 pub(super) enum Todo {
@@ -65,7 +66,7 @@ pub(super) struct Hall {
     /// Who asks for which call.
     asking: BTreeSet<(CallId, Caller)>,
     /// Of calls that are pending.
-    pub(super) bodies: HashMap<CallId, Arc<[u8]>>,
+    pub(super) bodies: HashMap<CallId, Given>,
     pub(super) replies: HashMap<u64, Arc<Reply>>,
     next_reply: u64,
     pub(super) runs: BTreeMap<Run, Going>,
@@ -310,9 +311,9 @@ impl Hall {
         let content = self.table.asks(id).map(|asks| asks.content);
         let asking = self.asking.range((id, Caller(0))..=(id, Caller(u64::MAX)));
         let bodies = asking.filter_map(|(_, caller)| self.callers.get(caller)?.body.as_ref());
-        let same = bodies.filter(|(arrival, _)| Some(arrival.content) == content);
-        if let Some(body) = same.map(|(_, body)| body.clone()).next() {
-            self.bodies.insert(id, body);
+        let mut same = bodies.filter(|body| Some(body.arrival.content) == content);
+        if let Some(given) = same.next().map(|body| body.given.clone()) {
+            self.bodies.insert(id, given);
         }
     }
 
@@ -387,7 +388,7 @@ impl Hall {
         self.runs.insert(run, going);
         let failed = life::Abnormal::Failed(life::Class::RunTimeError);
         let ended = Ended::abnormal(failed, "it has lost its sitting twice");
-        self.say(run, Word::End(Vec::new(), ended));
+        self.say(run, Word::End(Vec::new(), Over::Ended(ended)));
     }
 
     /// A run is over and nothing of it is left.
@@ -467,13 +468,14 @@ impl Hall {
     /// is not decoded for.
     fn decode(&mut self, caller: Caller, id: CallId, interface: InterfaceNumber) {
         let Some(waiter) = self.callers.get(&caller) else { return };
-        let Some((arrival, body)) = waiter.body.clone() else { return };
-        let Some(desk) = self.desks.get(&arrival.service) else { return };
-        let refusal = match desk.equality.content(&desk.name, &body, Some(interface)) {
+        let Some(body) = &waiter.body else { return };
+        let Some(desk) = self.desks.get(&body.arrival.service) else { return };
+        let refusal = match desk.interface.former(&desk.name, &body.said, interface) {
             Ok(content) if content.interface == interface => {
-                let arrival = call::Arrival { content, ..arrival };
-                if let Some(waiter) = self.callers.get_mut(&caller) {
-                    waiter.body = Some((arrival, body));
+                let arrival = call::Arrival { content, ..body.arrival };
+                let waiter = self.callers.get_mut(&caller);
+                if let Some(body) = waiter.and_then(|waiter| waiter.body.as_mut()) {
+                    body.arrival = arrival;
                 }
                 return self.todo.push_back(Todo::Table(Event::Arrived(arrival)));
             }

@@ -12,13 +12,13 @@ use tsugi_service_rules::worker::pool::{self, Order, Pool, Worker};
 
 use super::hall::{Hall, Todo};
 use crate::fatal::Fatal;
-use crate::service::{Equality, Service};
-use crate::worker::{Asked, Begin, Ear, Heard, Link, Nursery, Said};
+use crate::service::{Interface, Service};
+use crate::worker::{Asked, Begin, Ear, Gave, Heard, Link, Nursery, Said};
 
 /// The workers of a service.
 pub(super) struct Desk {
     pub(super) name: Arc<str>,
-    pub(super) equality: Arc<dyn Equality>,
+    pub(super) interface: Arc<dyn Interface>,
     nursery: Box<dyn Nursery>,
     pub(super) pool: Pool,
     /// How long a call may take, in milliseconds.
@@ -37,7 +37,15 @@ pub(super) enum Word {
     /// Its program asks for operations.
     Operate(Worker, Turn, Vec<Asked>),
     /// It has ended, after these operations.
-    End(Vec<Asked>, Ended),
+    End(Vec<Asked>, Over),
+}
+
+/// How a run is over.
+pub(super) enum Over {
+    /// Its program has given this back; whether that is an answer is for the interface to say.
+    Gave(Gave),
+    /// Not in order.
+    Ended(Ended),
 }
 
 /// How a run has ended, and what its caller is told.
@@ -49,7 +57,7 @@ pub(super) struct Ended {
 /// What comes with an event of a worker.
 pub(super) enum Words {
     Asked(Vec<Asked>),
-    Done(Vec<Asked>, Said),
+    Done(Vec<Asked>, Gave),
     Text(String),
 }
 
@@ -58,7 +66,7 @@ impl Desk {
         let call = service.workers.limits.call.as_millis();
         Self {
             name: service.name,
-            equality: service.equality,
+            interface: service.interface,
             nursery: service.nursery,
             pool: Pool::new(service.workers),
             call_ms: u32::try_from(call).unwrap_or(u32::MAX),
@@ -121,8 +129,8 @@ impl Hall {
             Heard::Hello(difference) => (life::Event::Hello(difference), None),
             Heard::Ready => (life::Event::Ready, None),
             Heard::Asked(turn, asked) => (life::Event::Asked(turn), Some(Words::Asked(asked))),
-            Heard::Done(turn, asked, said) => {
-                (life::Event::Done(turn), Some(Words::Done(asked, said)))
+            Heard::Done(turn, asked, gave) => {
+                (life::Event::Done(turn), Some(Words::Done(asked, gave)))
             }
             Heard::Failed(turn, class, text) => {
                 (life::Event::Failed(turn, class), Some(Words::Text(text)))
@@ -164,8 +172,8 @@ impl Hall {
                 }
             }
             Order::Keep(_, run) => {
-                if let Some(Words::Done(asked, said)) = words.take() {
-                    self.say(run, Word::End(asked, Ended { ending: Ending::Done, said }));
+                if let Some(Words::Done(asked, gave)) = words.take() {
+                    self.say(run, Word::End(asked, Over::Gave(gave)));
                 }
             }
             Order::Abnormal(run, why) => {
@@ -173,7 +181,8 @@ impl Hall {
                     Some(Words::Text(text)) => text,
                     Some(Words::Asked(_) | Words::Done(..)) | None => String::new(),
                 };
-                self.say(run, Word::End(Vec::new(), Ended::abnormal(why, &text)));
+                let ended = Ended::abnormal(why, &text);
+                self.say(run, Word::End(Vec::new(), Over::Ended(ended)));
             }
             Order::Again(run) => self.interrupt(run, Interruption::NotAtFault),
             Order::Leave(worker) => self.with_link(service, worker, |link| link.leave()),
@@ -238,7 +247,7 @@ impl Hall {
     }
 
     fn begin(&mut self, service: ServiceNumber, (worker, turn): (Worker, Turn), run: Run) {
-        let Some(body) = self.bodies.get(&run.0).cloned() else {
+        let Some(given) = self.bodies.get(&run.0).cloned() else {
             return self.fail(Fatal::Impossible(format!("{} has no body", run.0)));
         };
         let epoch = self.settings.epoch.counter;
@@ -251,7 +260,7 @@ impl Hall {
             epoch,
             attempt: run.1.number,
             left_ms: desk.call_ms,
-            body,
+            given,
         };
         if let Some(link) = desk.links.get_mut(&worker) {
             link.begin(&begin);
@@ -261,7 +270,7 @@ impl Hall {
     /// Takes a word of a run; its first waits for the writer.
     pub(super) fn say(&mut self, run: Run, word: Word) {
         let Some(going) = self.runs.get_mut(&run) else { return };
-        if matches!(&word, Word::End(_, ended) if ended.ending != Ending::Done) {
+        if matches!(&word, Word::End(_, Over::Ended(_))) {
             // Nothing of it is kept: what it has asked for need not be carried out.
             going.mail.clear();
         }

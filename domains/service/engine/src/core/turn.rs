@@ -2,14 +2,14 @@
 
 use tsugi_service_rules::call::{Event, Work as Effects};
 use tsugi_service_rules::sitting::{self, EpochRead, Left, Order, Run, State};
-use tsugi_service_rules::stored::Reply;
+use tsugi_service_rules::stored::{Ending, Reply};
 use tsugi_service_rules::worker::life::{Abnormal, Class};
 use tsugi_service_rules::worker::pool;
 use tsugi_store::{Begun, Call, Content, Finished, Trouble, Work};
 use tsugi_vocabulary::Span;
 
 use super::hall::{Hall, Todo};
-use super::pools::{Ended, Word};
+use super::pools::{Ended, Over, Word};
 use super::seen::written;
 use super::{Core, left};
 use crate::clock;
@@ -120,9 +120,9 @@ impl Hall {
                         Err(trouble) => return self.lost(trouble),
                     }
                 }
-                Some(Word::End(asked, ended)) => {
+                Some(Word::End(asked, over)) => {
                     let ended = match self.operate(run, &mut *work, asked) {
-                        Ok(Operated::Answers(_)) => ended,
+                        Ok(Operated::Answers(_)) => self.ended(run, over),
                         Ok(Operated::Failed(why)) => self.failed(run, &why),
                         Err(trouble) => return self.lost(trouble),
                     };
@@ -147,6 +147,23 @@ impl Hall {
         let done = operate(work, all);
         self.watch.ends();
         done
+    }
+
+    /// The reply of a run, made of what its program gave back before it is stored. What is no
+    /// answer is not told in part: nothing of the call is kept.
+    fn ended(&mut self, run: Run, over: Over) -> Ended {
+        let gave = match over {
+            Over::Gave(gave) => gave,
+            Over::Ended(ended) => return ended,
+        };
+        let desk = self.runs.get(&run).and_then(|going| self.desks.get(&going.service));
+        let Some(interface) = desk.map(|desk| desk.interface.clone()) else {
+            return self.failed(run, "its service is not there any more");
+        };
+        match interface.reply(gave) {
+            Ok(said) => Ended { ending: Ending::Done, said },
+            Err(none) => self.failed(run, &none.to_string()),
+        }
     }
 
     /// What the program did not wait for was refused. It may count on it, so its worker is not used
@@ -235,8 +252,6 @@ fn operate(work: &mut dyn Work, all: Vec<Asked>) -> Result<Operated, Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use tsugi_service_rules::stored::Ending;
-
     use super::*;
 
     #[test]

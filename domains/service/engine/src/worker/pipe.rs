@@ -19,7 +19,7 @@ use tsugi_worker::{Number, Printed, Streams};
 
 use super::{Answered, Begin, Ear, Heard, Link, Nursery, Wants};
 pub use log::{Line, Log};
-pub use package::{Bodies, Package, Records, Whole};
+pub use package::Package;
 use talk::Talk;
 pub use ward::Ward;
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use tsugi_service_rules::worker::life::{Class, Exit};
 use tsugi_store::{Op, Outcome};
 
-use super::{Answered, Asked, Begin, Ear, Heard, Link, Nursery, Said, Turn, Waits, Wants};
+use super::{Answered, Asked, Begin, Ear, Gave, Heard, Link, Nursery, Said, Turn, Waits, Wants};
 
 /// A program that runs in this process.
 pub trait Program: Send + Sync + 'static {
@@ -123,7 +123,7 @@ fn work(program: &dyn Program, mouth: &Mouth, told: &Receiver<Told>) -> Result<(
         let mut desk = Desk { turn, mouth, answers: told };
         let run = std::panic::AssertUnwindSafe(|| program.run(&begin, &mut desk));
         mouth.say(match std::panic::catch_unwind(run) {
-            Ok(Ok(said)) => Heard::Done(turn, Vec::new(), said),
+            Ok(Ok(said)) => Heard::Done(turn, Vec::new(), Gave::Body(said)),
             Ok(Err(Undo::Refused(why))) => Heard::Failed(turn, Class::Abort, why),
             Ok(Err(Undo::Failed(why))) => Heard::Failed(turn, Class::RunTimeError, why),
             Ok(Err(Undo::Left)) => return Err(Undo::Left),

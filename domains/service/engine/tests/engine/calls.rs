@@ -5,7 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tsugi_service_engine::worker::thread::Threads;
-use tsugi_service_engine::{Answer, Equality, Fatal, Identity, Refused, Resolved, names};
+use tsugi_service_engine::worker::{Gave, Given, Said};
+use tsugi_service_engine::{
+    Answer, Fatal, Identity, Interface, NoReply, Read, Refused, Resolved, SameBytes, names,
+};
 use tsugi_service_rules::id::{CallId, Content, InterfaceNumber, Serial, Watermark};
 use tsugi_service_rules::refusal::{Expired, Malformed};
 use tsugi_store::Ending;
@@ -380,34 +383,42 @@ async fn a_statement_without_end_costs_its_sitting_and_ends_its_call() {
 }
 
 /// By its first interface a body is its bytes, by the second its letters without their case.
-struct Interface(u32);
+struct Cases(u32);
 
-impl Equality for Interface {
-    fn content(
+impl Interface for Cases {
+    fn read(&self, service: &str, body: &Arc<[u8]>) -> Result<Read, Refused> {
+        let content = self.former(service, body, InterfaceNumber(self.0))?;
+        Ok(Read { content, given: Given::body(body.clone()), size: body.len() as u64 })
+    }
+
+    fn former(
         &self,
         service: &str,
         body: &[u8],
-        former: Option<InterfaceNumber>,
+        interface: InterfaceNumber,
     ) -> Result<Content, Refused> {
-        let interface = former.unwrap_or(InterfaceNumber(self.0));
         let canonical = match interface.0 {
             1 => body.to_vec(),
             _ => body.to_ascii_lowercase(),
         };
         Ok(names::content(service, interface, &canonical))
     }
+
+    fn reply(&self, gave: Gave) -> Result<Said, NoReply> {
+        SameBytes.reply(gave)
+    }
 }
 
 #[tokio::test]
 async fn a_retry_is_compared_by_what_it_says_and_by_the_interface_of_what_is_kept() {
     let mut stand = Stand::new();
-    stand.equality = Arc::new(Interface(1));
+    stand.interface = Arc::new(Cases(1));
     let (engine, _last) = stand.engine(1);
     let calls = engine.calls();
     let first = call(&calls, 1, "A").await;
     assert_eq!(call(&calls, 1, "a").await, Answer::Refused(Refused::OtherBody));
     engine.hand_over(Span::secs(1));
-    stand.equality = Arc::new(Interface(2));
+    stand.interface = Arc::new(Cases(2));
     let (engine, _last) = stand.engine(1);
     let calls = engine.calls();
     assert_eq!(call(&calls, 1, "A").await, first, "decoded by the former interface it is the same");

@@ -8,5 +8,6 @@ mod core;
 mod killed;
 mod outside;
 mod programs;
+mod records;
 mod support;
 mod workers;

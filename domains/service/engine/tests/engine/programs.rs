@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex};
 use tsugi_cobol::OPTIONS;
 use tsugi_frames::{Hash, Service};
 use tsugi_host::enclosed::User;
-use tsugi_service_engine::worker::pipe::{Line, Package, Records, Ward};
+use tsugi_service_engine::worker::pipe::{Line, Package, Ward};
+use tsugi_service_engine::worker::{Gave, Said};
+use tsugi_service_engine::{Interface, NoReply, Read, Refused, SameBytes};
+use tsugi_service_rules::id::{Content, InterfaceNumber};
 use tsugi_worker::{Environment, Spawn, UnitOfWork};
 
 /// The ward of an engine whose store is in this folder.
@@ -107,8 +110,33 @@ pub fn cobol(folder: &Path, source: &str, (name, parameters): (&str, &[u32])) ->
     let spawn = Spawn::cobol(worker(), held, user(), environment());
     Package {
         services: vec![service(name, &format!("modules/{name}.so"), parameters)],
-        bodies: Arc::new(Records { lengths: parameters.to_vec() }),
+        content_type: None,
         ..Package::new(spawn, "text/plain")
+    }
+}
+
+/// The body is the records of all parameters, one behind the other, each of so many bytes.
+pub struct Cut(pub &'static [u32]);
+
+impl Interface for Cut {
+    fn read(&self, service: &str, body: &Arc<[u8]>) -> Result<Read, Refused> {
+        let mut rest = &body[..];
+        let cut = self.0.iter().map(|&length| {
+            let (one, behind) = rest.split_at(usize::try_from(length).expect("it is small"));
+            rest = behind;
+            Arc::from(one)
+        });
+        let given = cut.collect();
+        Ok(Read { given, ..SameBytes.read(service, body)? })
+    }
+
+    fn former(&self, service: &str, body: &[u8], of: InterfaceNumber) -> Result<Content, Refused> {
+        SameBytes.former(service, body, of)
+    }
+
+    fn reply(&self, gave: Gave) -> Result<Said, NoReply> {
+        let Gave::Parameters(all) = gave else { panic!("a module gives its parameters back") };
+        Ok(Said { content_type: "application/octet-stream".to_owned(), body: all.concat() })
     }
 }
 

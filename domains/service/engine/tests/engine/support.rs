@@ -12,10 +12,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
 use tsugi_service_engine::worker::{
-    Answered, Begin, Ear, Heard, Link, Nursery, Said, Turn, Waits, Wants,
+    Answered, Begin, Ear, Gave, Heard, Link, Nursery, Said, Turn, Waits, Wants,
 };
 use tsugi_service_engine::{
-    Answer, Asked, Calls, Engine, Equality, Fatal, Identity, Opened, SameBytes, Service, Settings,
+    Answer, Asked, Calls, Engine, Fatal, Identity, Interface, Opened, SameBytes, Service, Settings,
     names,
 };
 use tsugi_service_rules::ground::ServiceNumber;
@@ -164,7 +164,7 @@ pub struct Counter {
 impl Program for Counter {
     fn run(&self, call: &Begin, desk: &mut Desk<'_>) -> Result<Said, Undo> {
         self.runs.fetch_add(1, Ordering::SeqCst);
-        let body = String::from_utf8_lossy(&call.body).into_owned();
+        let body = String::from_utf8_lossy(call.given.first()).into_owned();
         self.gates.pass(if body == "hold at 3" { "late" } else { "begin" });
         self.asked.fetch_add(1, Ordering::SeqCst);
         let outcome = desk.run(suite::add(1))?.map_err(Undo::Failed)?;
@@ -269,7 +269,7 @@ pub fn counts(begin: &Begin) -> Heard {
 /// The good end of a call.
 pub fn done(begin: &Begin) -> Heard {
     let said = Said { content_type: "text/plain".to_owned(), body: b"done".to_vec() };
-    Heard::Done(begin.turn, Vec::new(), said)
+    Heard::Done(begin.turn, Vec::new(), Gave::Body(said))
 }
 
 /// An engine on a store of its own.
@@ -278,7 +278,7 @@ pub struct Stand {
     pub gates: Arc<Gates>,
     pub counts: Arc<Counts>,
     pub program: Arc<Counter>,
-    pub equality: Arc<dyn Equality>,
+    pub interface: Arc<dyn Interface>,
     epoch: u64,
 }
 
@@ -316,8 +316,8 @@ impl Stand {
         let gates = Arc::new(Gates::default());
         let program = Counter { gates: gates.clone(), ..Counter::default() };
         let (program, counts) = (Arc::new(program), Arc::default());
-        let equality = Arc::new(SameBytes);
-        Self { folder, gates, counts, program, equality, epoch: 10 }
+        let interface = Arc::new(SameBytes);
+        Self { folder, gates, counts, program, interface, epoch: 10 }
     }
 
     pub fn runs(&self) -> usize {
@@ -339,7 +339,7 @@ impl Stand {
         self.epoch += 1;
         let store = opened(self.folder.path(), self.epoch);
         let (counts, gates) = (self.counts.clone(), self.gates.clone());
-        let program = (workers, nursery, self.equality.clone());
+        let program = (workers, nursery, self.interface.clone());
         start(Watched { store, counts, gates }, self.epoch, program, change)
     }
 
@@ -366,14 +366,14 @@ pub fn opened(folder: &Path, epoch: u64) -> Sqlite {
 pub fn start(
     watched: Watched,
     epoch: u64,
-    (workers, nursery, equality): (pool::Settings, Box<dyn Nursery>, Arc<dyn Equality>),
+    (workers, nursery, interface): (pool::Settings, Box<dyn Nursery>, Arc<dyn Interface>),
     change: impl FnOnce(&mut Settings),
 ) -> (Engine, Receiver<Fatal>) {
     let reads = Box::new(watched.store.reader().expect("it opens"));
     let interrupt = watched.store.interrupt();
     let halt = Box::new(move || interrupt.now());
     let opened = Opened { store: Box::new(watched), reads, halt };
-    let service = Service { number: SERVICE, name: "counter".into(), workers, equality, nursery };
+    let service = Service { number: SERVICE, name: "counter".into(), workers, interface, nursery };
     let mut settings = Settings::alone(Epoch { incarnation: 1, counter: epoch });
     change(&mut settings);
     let (said, last) = channel();

@@ -1,18 +1,17 @@
 //! What is said in frames, as the engine means it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use tsugi_frames::{
-    Answer, Begin as Told, Bytes, Call, Class as Failing, Code, Done, Encoding, Failed, Frame,
-    Grid, Leave, Limits, Operation, Outcome, Rest, Rows, Trouble, Turn as Number, Turns, Value,
-    Versions, Welcome, Wrong,
+    Answer, Begin as Told, Call, Class as Failing, Code, Done, Encoding, Failed, Frame, Grid,
+    Leave, Limits, Operation, Outcome, Rest, Rows, Trouble, Turn as Number, Turns, Value, Versions,
+    Welcome, Wrong,
 };
 use tsugi_service_rules::worker::life::{Class, Difference, Turn};
 use tsugi_store::{self as store, Op, SqlError};
 
-use super::{Bodies, Line, Log, Package};
-use crate::worker::{Answered, Asked, Begin, Heard, Waits};
+use super::{Line, Log, Package};
+use crate::worker::{Answered, Asked, Begin, Gave, Heard, Said, Waits};
 
 /// The talk with one worker.
 pub(super) struct Talk {
@@ -21,7 +20,7 @@ pub(super) struct Talk {
     welcome: Welcome<'static>,
     /// The index of the service that is called.
     called: u16,
-    bodies: Arc<dyn Bodies>,
+    content_type: Option<String>,
     log: Log,
     /// The id of the call under way.
     call: String,
@@ -61,7 +60,7 @@ impl Talk {
             limits: package.limits,
             welcome: welcome(package),
             called: package.called,
-            bodies: package.bodies.clone(),
+            content_type: package.content_type.clone(),
             log: package.log.clone(),
             call: String::new(),
             turns: Turns::default(),
@@ -122,14 +121,19 @@ impl Talk {
         self.asked.clear();
         self.rest.clear();
         let turn = Turn(done.turn.0);
-        let said = match &done.replies[..] {
-            [reply] => self.bodies.said(reply),
-            more => Err(format!("{} replies, not one", more.len())),
+        let [reply] = &done.replies[..] else {
+            let why = format!("{} replies, not one", done.replies.len());
+            return Heard::Failed(turn, Class::Overrun, why);
         };
-        match said {
-            Ok(said) => Heard::Done(turn, asked, said),
-            Err(why) => Heard::Failed(turn, Class::Overrun, why),
-        }
+        let mut all = reply.parameters.iter().map(|bytes| bytes.to_vec());
+        let gave = match &self.content_type {
+            None => Gave::Parameters(all.collect()),
+            Some(content_type) => {
+                let body = all.next().unwrap_or_default();
+                Gave::Body(Said { content_type: content_type.clone(), body })
+            }
+        };
+        Heard::Done(turn, asked, gave)
     }
 
     /// A line of the log, which is no effect of its call.
@@ -208,7 +212,6 @@ impl Talk {
     /// It cannot be given to the program: what is heard of it instead.
     pub(super) fn begin(&mut self, begin: &Begin, out: &mut Vec<u8>) -> Result<(), Heard> {
         let failed = |why: String| Heard::Failed(begin.turn, Class::RunTimeError, why);
-        let parameters = self.bodies.parameters(&begin.body).map_err(failed)?;
         let call = Call {
             service: self.called,
             id: begin.id.as_str().into(),
@@ -218,7 +221,7 @@ impl Talk {
             attempt: begin.attempt,
             left_ms: begin.left_ms,
             catalogue: 0,
-            parameters: parameters.into_iter().map(Bytes::from).collect(),
+            parameters: begin.given.parameters().iter().map(|one| one.to_vec().into()).collect(),
         };
         self.asked.clear();
         self.call.clone_from(&begin.id);
@@ -378,6 +381,7 @@ mod tests {
     use tsugi_service_rules::id::{CallId, Client, Incarnation, Life, Serial};
 
     use super::*;
+    use crate::worker::Given;
 
     #[test]
     fn a_call_of_the_largest_id_is_begun() {
@@ -404,7 +408,7 @@ mod tests {
             epoch: u64::MAX,
             attempt: 1,
             left_ms: 1,
-            body: b"a".as_slice().into(),
+            given: Given::body(b"a".as_slice().into()),
         };
         out.clear();
         talk.begin(&begin, &mut out).expect("it fits");

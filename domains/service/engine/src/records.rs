@@ -1,0 +1,103 @@
+//! The interface of a program that is called with records: JSON outside, bytes inside.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tsugi_record::parameters::Parameters;
+use tsugi_record::unfit::{DoesNotFit, Misfit};
+use tsugi_service_rules::id::{Content, InterfaceNumber};
+use tsugi_service_rules::refusal::Refusal;
+
+use crate::service::{Interface, NoReply, Read};
+use crate::worker::{Gave, Said};
+
+/// What a body of a reply is.
+const JSON: &str = "application/json";
+
+/// Bodies and replies are JSON objects, with a member for each parameter of the program.
+///
+/// Two bodies say the same where the program is handed the same values for what its caller fills:
+/// the order of names, `1` and `1.0`, an item that is not there and its spaces or zeros make no
+/// difference, where the interface takes them at all.
+#[derive(Clone, Debug)]
+pub struct Records {
+    number: InterfaceNumber,
+    now: Parameters,
+    former: BTreeMap<InterfaceNumber, Parameters>,
+}
+
+impl Records {
+    /// The interface of now, by the number under which the store knows it, and former ones: the
+    /// bodies of calls that are kept were read by them.
+    #[must_use]
+    pub fn new(
+        (number, now): (InterfaceNumber, Parameters),
+        former: BTreeMap<InterfaceNumber, Parameters>,
+    ) -> Self {
+        Self { number, now, former }
+    }
+}
+
+impl Interface for Records {
+    fn read(&self, service: &str, body: &Arc<[u8]>) -> Result<Read, Refusal> {
+        let records = self.now.given(body).map_err(unfit)?;
+        let content = content(&self.now, service, (self.number, &records))?;
+        // What only the program fills is the same bytes for all: it takes no room for this body.
+        let size = self.now.own_bytes().max(body.len() as u64);
+        Ok(Read { content, given: records.into_iter().collect(), size })
+    }
+
+    fn former(
+        &self,
+        service: &str,
+        body: &[u8],
+        interface: InterfaceNumber,
+    ) -> Result<Content, Refusal> {
+        let of = if interface == self.number { Some(&self.now) } else { None };
+        // Of what nobody can read any more nobody can say that it is the same.
+        let of = of.or_else(|| self.former.get(&interface)).ok_or(Refusal::OtherBody)?;
+        // Nor is it the same where that interface would not have taken it.
+        let records = of.given(body).map_err(|_| Refusal::OtherBody)?;
+        content(of, service, (interface, &records))
+    }
+
+    fn reply(&self, gave: Gave) -> Result<Said, NoReply> {
+        let records = match gave {
+            Gave::Parameters(records) => records,
+            Gave::Body(said) => {
+                let why = format!("{} in place of records", said.content_type);
+                return Err(NoReply { field: String::new(), why });
+            }
+        };
+        let body = self.now.answer(&records).map_err(|unfit| {
+            let why = why(&unfit.why);
+            NoReply { field: unfit.path, why }
+        })?;
+        Ok(Said { content_type: JSON.to_owned(), body: body.into_bytes() })
+    }
+}
+
+fn content(
+    parameters: &Parameters,
+    service: &str,
+    (interface, records): (InterfaceNumber, &[Arc<[u8]>]),
+) -> Result<Content, Refusal> {
+    let digest = parameters.content(service, records).map_err(unfit)?.0;
+    Ok(Content { interface, digest })
+}
+
+fn unfit(unfit: DoesNotFit) -> Refusal {
+    match unfit.why {
+        Misfit::Large { bytes, most } => {
+            Refusal::TooLarge { size: bytes as u64, most: most as u64 }
+        }
+        misfit => Refusal::DoesNotFit { field: unfit.path, why: why(&misfit) },
+    }
+}
+
+/// The word of a misfit and what belongs to it, as JSON: sentences are made of it by whoever
+/// speaks with people.
+fn why(misfit: &impl Serialize) -> String {
+    serde_json::to_string(misfit).unwrap_or_default()
+}
