@@ -9,9 +9,11 @@
 //! A unit of work borrows the store, so what goes on beside it while its call has the turn (calls
 //! that arrive, workers that speak, timers) stands in the *hall*, which has no store.
 
+mod copies;
 mod figures;
 mod hall;
 mod pools;
+mod purge;
 mod seen;
 mod small;
 mod turn;
@@ -36,10 +38,11 @@ use crate::clock;
 use crate::fatal::{Fatal, LastWord};
 use crate::figures::Figures;
 use crate::inbox::Inbox;
-use crate::open::{Reads, Settings};
+use crate::open::{Log, Reads, Settings};
 use crate::service::Service;
 use crate::watch::Watch;
 use crate::worker::{Given, Heard};
+use copies::Copies;
 use hall::{Hall, Todo};
 
 /// What the core is told.
@@ -56,6 +59,8 @@ pub(crate) enum Letter {
     Open(ServiceNumber, Result<(), Refusal>),
     /// Somebody wants to know how things stand.
     Figures(oneshot::Sender<Figures>),
+    /// The log of the store is copied as far as that goes beside its writer.
+    Copied(Result<(), Trouble>),
     /// The group is going to another node; running calls have so long.
     Move(Span),
 }
@@ -94,26 +99,34 @@ enum Next {
     Spoken,
 }
 
+/// What was done last where both wait: a portion of the purge, or a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    Call,
+    Portion,
+}
+
 /// The store, and all that goes on beside it.
 pub(crate) struct Core {
     store: Box<dyn Store + Send>,
     hall: Hall,
     next: Next,
+    last: Last,
 }
 
 impl Core {
     pub(crate) fn new(
         (store, watch): (Box<dyn Store + Send>, Watch),
-        reads: Box<dyn Reads>,
+        (reads, log): (Box<dyn Reads>, Option<Log>),
         services: Vec<Service>,
         settings: Settings,
         inbox: Arc<Inbox<Letter>>,
-    ) -> Self {
-        Self {
-            store,
-            hall: Hall::new((reads, watch), services, settings, inbox),
-            next: Next::Small,
-        }
+    ) -> std::io::Result<Self> {
+        let pages = settings.upkeep.log;
+        let copies = log.map(|log| Copies::start(log, pages, inbox.clone())).transpose()?;
+        let mut hall = Hall::new((reads, watch), services, settings, inbox);
+        hall.copies = copies;
+        Ok(Self { store, hall, next: Next::Small, last: Last::Call })
     }
 
     /// Runs until the store is handed over, or until it cannot go on.
@@ -150,6 +163,16 @@ impl Core {
                 self.carry(orders)?;
                 return Ok(Found::Work);
             }
+            State::Closed if self.hall.copies.as_ref().is_some_and(Copies::is_due) => {
+                if let Some(copies) = &mut self.hall.copies {
+                    copies.finish()?;
+                }
+                return Ok(Found::Work);
+            }
+            State::Closed if self.may_purge() => {
+                self.purge()?;
+                return Ok(Found::Work);
+            }
             State::Closed | State::Collecting { .. } => {}
             State::Opening { .. }
             | State::Turn { .. }
@@ -171,7 +194,7 @@ impl Core {
         match orders.first() {
             Some(Order::Begin | Order::Open(_)) => {
                 if let Some(run) = spoken {
-                    self.next = Next::Small;
+                    (self.next, self.last) = (Next::Small, Last::Call);
                     self.turn(run)?;
                 }
             }
@@ -230,7 +253,9 @@ impl Core {
     }
 
     fn commit(&mut self) -> Result<Vec<Order>, Fatal> {
-        let event = match self.store.commit() {
+        let committed = self.store.commit();
+        self.hall.look_at_log();
+        let event = match committed {
             Ok(()) => sitting::Event::Committed,
             Err(trouble) => {
                 let left = left(trouble)?;

@@ -9,9 +9,8 @@
 //! nothing is told any more and the process ends ([`Fatal`]). Invariant: nobody decides here: what
 //! becomes of a call, a sitting and a worker stands in `tsugi-service-rules`.
 //!
-//! Not built: nobody purges the store, keeps the retention of replies or makes checkpoints here.
-//! What a worker says is held without a limit of bytes or frames for its run, and what it does not
-//! read is kept without one.
+//! Not built: what a worker says is held without a limit of bytes or frames for its run, and what
+//! it does not read is kept without one.
 
 mod calls;
 mod clock;
@@ -30,7 +29,7 @@ pub use calls::{Answer, Asked, Calls, Resolved};
 pub use fatal::{EXIT, Fatal, LastWord};
 pub use figures::{Figures, OfService};
 pub use names::Identity;
-pub use open::{Engine, Opened, Reads, Settings};
+pub use open::{Engine, Log, Opened, Reads, Settings, Upkeep};
 pub use records::Records;
 pub use service::{Interface, NoReply, Read, SameBytes, Service};
 pub use tsugi_service_rules::refusal::Refusal as Refused;

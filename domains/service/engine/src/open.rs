@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::{limits, sitting};
-use tsugi_store::{Id, Reader, Seen, Sqlite, Store, Trouble};
+use tsugi_store::{Checkpoints, Id, Reader, Seen, Sqlite, Store, Trouble};
 use tsugi_vocabulary::{Epoch, Moment, Span};
 
 use crate::calls::Calls;
@@ -41,6 +41,48 @@ pub struct Opened {
     pub reads: Box<dyn Reads>,
     /// What ends a statement of the writer, from another thread.
     pub halt: Halt,
+    /// Its log, where somebody has to copy that into its file.
+    pub log: Option<Log>,
+}
+
+/// The log of a store on a volume.
+pub struct Log {
+    /// How many pages it had after the last commit.
+    pub logged: Arc<AtomicU64>,
+    /// What copies it while the writer writes.
+    pub beside: Checkpoints,
+    /// What copies it while the writer does not.
+    pub between: Checkpoints,
+}
+
+impl Log {
+    /// That of a store on SQLite.
+    ///
+    /// # Errors
+    /// Its file could not be opened again.
+    pub fn of(store: &Sqlite) -> Result<Self, Trouble> {
+        let (beside, between) = (store.checkpoints()?, store.checkpoints()?);
+        Ok(Self { logged: store.logged(), beside, between })
+    }
+}
+
+/// How a store is kept in order beside its calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Upkeep {
+    /// How long a reply is kept that nobody has confirmed. Whoever asks for it later is told that
+    /// it has expired; of a key a tombstone stays.
+    pub replies: Span,
+    /// How long after a walk through all that is kept the next begins.
+    pub every: Span,
+    /// How many pages the log may grow by until it is copied.
+    pub log: u64,
+}
+
+impl Default for Upkeep {
+    fn default() -> Self {
+        let hour = 3_600;
+        Self { replies: Span::secs(7 * 24 * hour), every: Span::secs(hour), log: 2_048 }
+    }
 }
 
 impl Opened {
@@ -50,7 +92,8 @@ impl Opened {
     /// What reads beside the writer could not be opened.
     pub fn sqlite(store: Sqlite) -> Result<Self, Trouble> {
         let (reads, interrupt) = (Box::new(store.reader()?), store.interrupt());
-        Ok(Self { store: Box::new(store), reads, halt: Box::new(move || interrupt.now()) })
+        let (log, halt) = (Some(Log::of(&store)?), Box::new(move || interrupt.now()));
+        Ok(Self { store: Box::new(store), reads, halt, log })
     }
 }
 
@@ -61,6 +104,8 @@ pub struct Settings {
     pub calls: limits::Limits,
     /// How much one sitting takes, and how long.
     pub sitting: sitting::Limits,
+    /// How its store is kept in order.
+    pub upkeep: Upkeep,
     /// The epoch of the group: programs are told it.
     pub epoch: Epoch,
     /// Until when it may answer, in nanoseconds of the clock of leases. Whoever renews the lease
@@ -78,6 +123,7 @@ impl Settings {
         Self {
             calls: limits::Limits::default(),
             sitting: sitting::Limits::default(),
+            upkeep: Upkeep::default(),
             epoch,
             last: Arc::new(AtomicU64::new(u64::MAX)),
             closed: BTreeMap::new(),
@@ -112,7 +158,7 @@ impl Engine {
         settings: Settings,
         last_word: LastWord,
     ) -> std::io::Result<Self> {
-        let Opened { store, reads, halt } = opened;
+        let Opened { store, reads, halt, log } = opened;
         let watch = Watch::start(halt)?;
         let inbox = Arc::new(Inbox::new());
         let known = services.iter().map(|service| {
@@ -124,7 +170,7 @@ impl Engine {
             services: Arc::new(known.collect::<BTreeMap<_, _>>()),
             callers: Arc::new(AtomicU64::new(1)),
         };
-        let core = Core::new((store, watch), reads, services, settings, inbox);
+        let core = Core::new((store, watch), (reads, log), services, settings, inbox)?;
         let thread = std::thread::Builder::new().name("calls".to_owned());
         let core = thread.spawn(move || core.run(last_word))?;
         Ok(Self { calls, core })

@@ -15,7 +15,9 @@ use tsugi_service_rules::worker::{life, pool};
 use tsugi_store::Reply;
 use tsugi_vocabulary::Moment;
 
+use super::copies::Copies;
 use super::pools::{Desk, Ended, Over, Word};
+use super::purge::Purge;
 use super::small::Small;
 use super::{Letter, Waiter, earliest};
 use crate::calls::{Answer, Resolved};
@@ -80,6 +82,9 @@ pub(super) struct Hall {
     pub(super) small: VecDeque<Small>,
     /// Before this moment nothing small is written again.
     pub(super) small_after: Moment,
+    /// None of a store that keeps its log by itself.
+    pub(super) copies: Option<Copies>,
+    pub(super) purge: Purge,
     /// Nothing is pending any more, and the group moves.
     pub(super) drained: bool,
     /// Nothing is open in the store any more, and nothing will be.
@@ -111,6 +116,8 @@ impl Hall {
             watch,
             table: Table::new(settings.calls),
             sitting: Sitting::new(settings.sitting),
+            copies: None,
+            purge: Purge::new(clock::now(), settings.upkeep),
             settings,
             desks,
             grounds,
@@ -204,6 +211,12 @@ impl Hall {
                 self.callers.insert(caller, waiter);
                 self.todo.push_back(Todo::Table(Event::Resolved(id, caller, said)));
             }
+            Letter::Copied(copied) => {
+                let told = self.copies.as_mut().map(|copies| copies.copied(copied));
+                if let Some(Err(fatal)) = told {
+                    self.fail(fatal);
+                }
+            }
             Letter::Move(grace) => self.todo.push_back(Todo::Table(Event::MoveBegan(grace))),
         }
     }
@@ -246,6 +259,13 @@ impl Hall {
         orders
     }
 
+    /// Something was written, or found no room.
+    pub(super) fn look_at_log(&mut self) {
+        if let Some(copies) = &mut self.copies {
+            copies.look();
+        }
+    }
+
     /// Whether something small is to be written now.
     pub(super) fn has_small(&self) -> bool {
         !self.small.is_empty() && self.small_after <= clock::now()
@@ -260,7 +280,7 @@ impl Hall {
     pub(super) fn wait(&self) {
         let pools = self.pools().map(|(_, at)| at);
         let small = (!self.small.is_empty()).then_some(self.small_after);
-        let own = [self.table.wake_at(), self.sitting.wake_at(), small];
+        let own = [self.table.wake_at(), self.sitting.wake_at(), small, self.purge_at()];
         let until = earliest(own.into_iter().flatten().chain(pools));
         let speaks = |desk: &Desk, worker| !desk.ended.contains(worker);
         let links = self
@@ -502,6 +522,9 @@ impl Hall {
         // Dropped, their waiters are told that nothing is open here.
         drop(self.inbox.close());
         self.watch.close();
+        if let Some(copies) = &mut self.copies {
+            copies.close();
+        }
     }
 }
 

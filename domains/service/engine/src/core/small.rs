@@ -37,7 +37,9 @@ impl Core {
                 Err(trouble) => return self.not_written(all, trouble),
             }
         }
-        if let Err(trouble) = self.store.commit() {
+        let committed = self.store.commit();
+        self.hall.look_at_log();
+        if let Err(trouble) = committed {
             return self.not_written(all, trouble);
         }
         for (small, written) in all.iter().zip(kept) {

@@ -10,4 +10,5 @@ mod outside;
 mod programs;
 mod records;
 mod support;
+mod upkeep;
 mod workers;

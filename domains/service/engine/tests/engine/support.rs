@@ -15,8 +15,8 @@ use tsugi_service_engine::worker::{
     Answered, Begin, Ear, Gave, Heard, Link, Nursery, Said, Turn, Waits, Wants,
 };
 use tsugi_service_engine::{
-    Answer, Asked, Calls, Engine, Fatal, Identity, Interface, Opened, SameBytes, Service, Settings,
-    names,
+    Answer, Asked, Calls, Engine, Fatal, Identity, Interface, Log, Opened, SameBytes, Service,
+    Settings, names,
 };
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
@@ -145,6 +145,8 @@ impl Store for Watched {
     }
 
     fn purge(&mut self, portion: &Portion) -> Result<Purged, Trouble> {
+        self.counts.log.lock().unwrap().push("purge");
+        self.gates.pass("purge");
         self.store.purge(portion)
     }
 
@@ -372,7 +374,8 @@ pub fn start(
     let reads = Box::new(watched.store.reader().expect("it opens"));
     let interrupt = watched.store.interrupt();
     let halt = Box::new(move || interrupt.now());
-    let opened = Opened { store: Box::new(watched), reads, halt };
+    let log = Some(Log::of(&watched.store).expect("it opens"));
+    let opened = Opened { store: Box::new(watched), reads, halt, log };
     let service = Service { number: SERVICE, name: "counter".into(), workers, interface, nursery };
     let mut settings = Settings::alone(Epoch { incarnation: 1, counter: epoch });
     change(&mut settings);
