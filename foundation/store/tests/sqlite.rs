@@ -290,6 +290,35 @@ fn a_reader_sees_what_is_committed_and_writes_nothing() {
 }
 
 #[test]
+fn a_view_sees_one_moment_and_writes_nothing() {
+    let mut stand = Folder::new();
+    drop(suite::founded(&mut stand));
+    let mut store = stand.sqlite(5);
+    let reader = store.readers().open().unwrap();
+    let value = Op::sql("SELECT value FROM counter", vec![]);
+    let sees = || reader.view(&value).unwrap().rows[0][0].clone();
+    assert_eq!(sees(), Value::Integer(0));
+    suite::counted(&mut store, &suite::call(suite::serial(1, 1), 1), 1);
+    assert_eq!(sees(), Value::Integer(0), "it is the same moment");
+    reader.release().unwrap();
+    reader.release().unwrap();
+    assert_eq!(sees(), Value::Integer(1));
+    for text in ["UPDATE counter SET value = 9", "WITH n AS (SELECT 1) DELETE FROM counter"] {
+        let Err(Trouble::Refused(error)) = reader.view(&Op::sql(text, vec![])) else {
+            panic!("{text} is carried out")
+        };
+        assert_eq!(error.text, "a service that only reads may not write");
+    }
+    for text in ["COMMIT", "/*tsugi*/ COMMIT", "DROP TABLE counter"] {
+        let done = reader.view(&Op::sql(text, vec![]));
+        assert!(matches!(done, Err(Trouble::Refused(_))), "{text}");
+    }
+    let define = Op::Define { text: "CREATE TABLE other (n BIGINT)".to_owned() };
+    assert!(matches!(reader.view(&define), Err(Trouble::Refused(_))));
+    assert_eq!(sees(), Value::Integer(1), "the view goes on");
+}
+
+#[test]
 fn the_log_is_copied_beside_the_writer_and_begins_anew() {
     let mut stand = Folder::new();
     drop(suite::founded(&mut stand));

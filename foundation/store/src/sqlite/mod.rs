@@ -27,7 +27,7 @@ pub use checkpoint::{Checkpointed, Checkpoints};
 pub use fault::Faults;
 #[cfg(any(test, feature = "suite"))]
 pub use fault::{Moment, Plan};
-pub use reader::Reader;
+pub use reader::{Reader, Readers};
 
 use crate::claim::{column, number};
 use crate::statement::EPOCH;
@@ -99,6 +99,12 @@ impl Sqlite {
     /// [`Trouble::Away`]: the file cannot be opened.
     pub fn reader(&self) -> Result<Reader, Trouble> {
         Reader::open(&self.folder)
+    }
+
+    /// What opens readers later, for other threads.
+    #[must_use]
+    pub fn readers(&self) -> Readers {
+        Readers::of(&self.folder)
     }
 
     /// What copies committed pages from the log into the file, for another thread.

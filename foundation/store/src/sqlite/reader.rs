@@ -1,7 +1,8 @@
 //! Reading beside the writer: stored replies, and services that only read. What is seen is
 //! committed, and so durable: the log is synced before a reader is shown its end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::hooks::AuthContext;
@@ -10,14 +11,33 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, params_from_iter};
 use super::open::FILE;
 use super::permit::{Permit, Whose};
 use super::record::{find, row_of, seen};
-use super::refused;
+use super::{Interrupt, refused};
 use crate::op::{of_the_record, waits_for_the_commit};
 use crate::{Id, LARGEST_OUTCOME, Op, Outcome, Row, Seen, SqlError, Stored, Trouble, Value};
+
+/// Opens further readers of one store.
+#[derive(Clone, Debug)]
+pub struct Readers(PathBuf);
+
+impl Readers {
+    pub(super) fn of(folder: &Path) -> Self {
+        Self(folder.to_owned())
+    }
+
+    /// A reader of its own, for another thread.
+    ///
+    /// # Errors
+    /// [`Trouble::Away`]: the file cannot be opened.
+    pub fn open(&self) -> Result<Reader, Trouble> {
+        Reader::open(&self.0)
+    }
+}
 
 /// A connection that only reads. It belongs to one thread.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
+    permit: Arc<Permit>,
 }
 
 impl Reader {
@@ -30,14 +50,49 @@ impl Reader {
                     "PRAGMA cache_size = -4096; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; \
                  PRAGMA query_only = 1; PRAGMA trusted_schema = 0;",
                 )?;
-                // It never opens a transaction: one that stays open would keep the log from ending.
-                let permit = Permit::new(Whose::Program);
-                let answer = move |context: AuthContext<'_>| permit.answer(&context.action);
+                // No program opens a transaction: one that stays open keeps the log from ending.
+                let permit = Arc::new(Permit::new(Whose::Program));
+                let asked = permit.clone();
+                let answer = move |context: AuthContext<'_>| asked.answer(&context.action);
                 reader.authorizer(Some(answer))?;
-                Ok(reader)
+                Ok((reader, permit))
             });
-        let connection = opened.map_err(|error| Trouble::Away(error.to_string()))?;
-        Ok(Self { connection })
+        let (connection, permit) = opened.map_err(|error| Trouble::Away(error.to_string()))?;
+        Ok(Self { connection, permit })
+    }
+
+    /// What ends a statement that does not end by itself, from another thread.
+    #[must_use]
+    pub fn interrupt(&self) -> Interrupt {
+        Interrupt(self.connection.get_interrupt_handle())
+    }
+
+    /// Runs an operation that reads. All from the first to [`Reader::release`] see the store as it
+    /// was then; meanwhile its log does not end.
+    ///
+    /// # Errors
+    /// [`Trouble::Refused`]: it writes, means nothing or was interrupted. All else: it could not
+    /// be read.
+    pub fn view(&self, op: &Op) -> Result<Outcome, Trouble> {
+        if self.connection.is_autocommit() {
+            self.ours(VIEW)?;
+        }
+        self.read(op)
+    }
+
+    /// Ends what [`Reader::view`] has begun.
+    ///
+    /// # Errors
+    /// It cannot be ended: the reader is not used any more.
+    pub fn release(&self) -> Result<(), Trouble> {
+        if self.connection.is_autocommit() { Ok(()) } else { self.ours(RELEASE) }
+    }
+
+    fn ours(&self, text: &str) -> Result<(), Trouble> {
+        self.permit.set(Whose::Ours);
+        let done = self.connection.execute_batch(text);
+        self.permit.set(Whose::Program);
+        done.map_err(|error| unread(&error))
     }
 
     /// The durable reply of a call, where there is one.
@@ -66,9 +121,15 @@ impl Reader {
     /// # Errors
     /// It was refused: it writes, or means nothing.
     pub fn query(&self, text: &str, values: &[Value]) -> Result<Vec<Row>, Trouble> {
-        let op = Op::sql(text, values);
-        let done = operate(&self.connection, &op);
-        done.map(|outcome| outcome.rows).map_err(|unable| match &unable {
+        self.read(&Op::sql(text, values)).map(|outcome| outcome.rows)
+    }
+
+    fn read(&self, op: &Op) -> Result<Outcome, Trouble> {
+        let done = match op {
+            Op::Sql { text, .. } => self.reads_only(text).and_then(|()| self.operate(op)),
+            Op::Define { .. } => Err(Unable::Refused(WRITES)),
+        };
+        done.map_err(|unable| match &unable {
             Unable::Sql(error) => match error.sqlite_error_code() {
                 Some(
                     ErrorCode::SystemIoFailure
@@ -83,7 +144,26 @@ impl Reader {
             Unable::Refused(_) => Trouble::Refused(unable.told()),
         })
     }
+
+    fn operate(&self, op: &Op) -> Result<Outcome, Unable> {
+        operate(&self.connection, op)
+    }
+
+    /// What writes is refused by that name, before anything of it is run.
+    fn reads_only(&self, text: &str) -> Result<(), Unable> {
+        if text.trim_start().starts_with(crate::statement::OURS) {
+            return Ok(());
+        }
+        let reads = self.connection.prepare_cached(text)?.readonly();
+        if reads { Ok(()) } else { Err(Unable::Refused(WRITES)) }
+    }
 }
+
+const VIEW: &str = "/*tsugi*/ BEGIN";
+const RELEASE: &str = "/*tsugi*/ ROLLBACK";
+
+/// Why a statement is refused where only reading is done.
+const WRITES: &str = "a service that only reads may not write";
 
 /// What it means that nothing could be read.
 fn unread(error: &rusqlite::Error) -> Trouble {
