@@ -1,7 +1,7 @@
 //! Ids and contents out of what a door has authenticated and read, and as the store has them.
 
 use sha2::{Digest as _, Sha256};
-use tsugi_service_rules::id::{CallId, Client, Content, InterfaceNumber, Key, Serial};
+use tsugi_service_rules::id::{CallId, Client, Content, InterfaceNumber, Key, OrderKey, Serial};
 use tsugi_store as store;
 
 /// Who calls, as its door has proved it: a certificate's name, the name of a token's file.
@@ -32,6 +32,12 @@ pub fn client(identity: &Identity, name: &str) -> Client {
 #[must_use]
 pub fn key(identity: &Identity, key: &str) -> Key {
     Key(digest([b"key".as_slice(), identity.0.as_bytes(), key.as_bytes()]))
+}
+
+/// What calls are kept in order by, where a caller says it by this text.
+#[must_use]
+pub fn order(text: &str) -> OrderKey {
+    OrderKey(digest([b"order".as_slice(), text.as_bytes()]))
 }
 
 /// What a call of a service asks: `canonical` are its values in the one form that the interface

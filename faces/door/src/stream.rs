@@ -1,0 +1,102 @@
+//! What a connection reads and writes by: it sees what comes, and sends nothing that is late.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::lines::Line;
+
+/// How much of what nobody reads is taken in before a connection is closed, in bytes: who sends
+/// more is cut, and may not hear why.
+const DRAINED_MOST: usize = 4 << 20;
+
+/// A connection's bytes, under TLS where there is TLS.
+pub(crate) struct Stream {
+    tcp: TcpStream,
+    line: Arc<Line>,
+    /// How much was drained; none while it is not closing.
+    drained: Option<usize>,
+}
+
+impl Stream {
+    pub(crate) fn new(tcp: TcpStream, line: Arc<Line>) -> Self {
+        Self { tcp, line, drained: None }
+    }
+
+    /// Closed with something unread, a socket is reset, and what was said last is lost with it.
+    fn drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut scrap = [0; 4096];
+        loop {
+            let mut read = ReadBuf::new(&mut scrap);
+            ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut read))?;
+            let many = self.drained.unwrap_or(0) + read.filled().len();
+            if read.filled().is_empty() || many > DRAINED_MOST {
+                return Poll::Ready(Ok(()));
+            }
+            self.drained = Some(many);
+        }
+    }
+
+    fn may_send(&self) -> io::Result<()> {
+        if self.line.is_late() {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, crate::lines::Late));
+        }
+        Ok(())
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.line.on_bytes();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.may_send()?;
+        Pin::new(&mut self.tcp).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.may_send()?;
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.line.on_leaving();
+        if self.drained.is_none() {
+            ready!(Pin::new(&mut self.tcp).poll_shutdown(cx))?;
+            self.drained = Some(0);
+        }
+        if self.line.lingers() { self.drain(cx) } else { Poll::Ready(Ok(())) }
+    }
+}

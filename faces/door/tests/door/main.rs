@@ -1,0 +1,7 @@
+//! A door before a real engine on SQLite, over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails by it says where")]
+
+mod calls;
+mod limits;
+mod support;
