@@ -64,7 +64,7 @@ pub struct Counter {
 impl Program for Counter {
     fn run(&self, call: &Begin, desk: &mut Desk<'_>) -> Result<Said, Undo> {
         self.runs.fetch_add(1, Ordering::SeqCst);
-        let body = String::from_utf8_lossy(&call.body).into_owned();
+        let body = String::from_utf8_lossy(call.given.first()).into_owned();
         match body.as_str() {
             "\"panic\"" => panic!("as it was told to"),
             "\"refuse\"" => return Err(Undo::Refused("no".to_owned())),
@@ -128,7 +128,7 @@ impl Stand {
             number: ServiceNumber(3),
             name: "counter".into(),
             workers,
-            equality: Arc::new(SameBytes),
+            interface: Arc::new(SameBytes),
             nursery: Box::new(Threads(self.program.clone())),
         };
         let mut settings = OfEngine::alone(Epoch { incarnation: 1, counter: self.epoch });
