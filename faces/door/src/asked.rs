@@ -7,6 +7,7 @@ use tsugi_service_engine::{Identity, names};
 use tsugi_service_rules::id::{CallId, Incarnation, Life, OrderKey, Serial};
 use tsugi_service_rules::refusal::{Malformed, Refusal};
 
+use crate::grpc::Id;
 use crate::told::Told;
 
 const KEY: &str = "idempotency-key";
@@ -57,7 +58,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Digits and nothing else: no sign, no blank.
-fn number(text: &str) -> Option<u64> {
+pub(crate) fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
@@ -123,8 +124,36 @@ pub(crate) fn patience(
 pub(crate) fn order(headers: &HeaderMap) -> Result<Option<OrderKey>, Told> {
     match only(headers, ORDER, TEXT_FORM)? {
         None => Ok(None),
-        Some(text) if is_text(text) => Ok(Some(names::order(text))),
-        Some(_) => Err(Told::Header(ORDER, TEXT_FORM)),
+        Some(text) => order_of(text).map(Some),
+    }
+}
+
+/// What calls of this text are kept in order by.
+pub(crate) fn order_of(text: &str) -> Result<OrderKey, Told> {
+    if is_text(text) { Ok(names::order(text)) } else { Err(Told::Header(ORDER, TEXT_FORM)) }
+}
+
+/// The id that a word of gRPC names.
+pub(crate) fn id_of_word(id: &Id, identity: &Identity) -> Result<CallId, Told> {
+    let malformed = Told::Refused(Refusal::Malformed(Malformed::Id));
+    match id {
+        Id::Key(key) if is_text(key) => Ok(CallId::Keyed(names::key(identity, key))),
+        Id::Counted(counted) if is_name(&counted.client) => {
+            let serial = Serial::new(counted.serial).ok_or(malformed)?;
+            let client = names::client(identity, &counted.client);
+            let life = Life { client, incarnation: Incarnation(counted.incarnation) };
+            Ok(CallId::Counted { life, serial })
+        }
+        Id::Key(_) | Id::Counted(_) => Err(malformed),
+    }
+}
+
+/// The lowest serial without an answer, as a word of gRPC tells it: a key has none.
+pub(crate) fn lowest_of(id: &Id, lowest: u64) -> Result<Serial, Told> {
+    match (id, Serial::new(lowest)) {
+        (Id::Key(_), None) => Ok(Serial::FIRST),
+        (Id::Counted(_), Some(lowest)) => Ok(lowest),
+        (Id::Key(_), Some(_)) | (Id::Counted(_), None) => Err(Told::WithoutId),
     }
 }
 

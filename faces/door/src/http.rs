@@ -5,19 +5,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use tsugi_service_engine::{Answer, Asked, Identity};
 use tsugi_service_rules::id::{CallId, OrderKey, Serial};
-use tsugi_service_rules::refusal::{Full as WhatIsFull, Malformed, Refusal};
+use tsugi_service_rules::refusal::{Full, Malformed, Refusal};
 use tsugi_store::{Ending, Reply};
 
 use crate::asked;
+use crate::grpc;
 use crate::lines::{Answering, Late, Line};
 use crate::openapi;
+use crate::payload::Payload;
 use crate::settings::Shared;
 use crate::sign::Open;
 use crate::told::{self, Told};
@@ -66,16 +68,16 @@ enum Page {
 }
 
 /// What the head of a call says.
-struct Read {
-    id: CallId,
-    lowest: Serial,
-    patience: Duration,
-    order: Option<OrderKey>,
-    open: Arc<Open>,
+pub(crate) struct Read {
+    pub(crate) id: CallId,
+    pub(crate) lowest: Serial,
+    pub(crate) patience: Duration,
+    pub(crate) order: Option<OrderKey>,
+    pub(crate) open: Arc<Open>,
 }
 
 /// What becomes of a request.
-enum Outcome {
+pub(crate) enum Outcome {
     Reply(Arc<Open>, Arc<Reply>),
     /// What was asked to be changed is changed.
     Changed,
@@ -94,11 +96,19 @@ impl Guest {
     pub(crate) async fn serve(
         self: Arc<Self>,
         request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Late> {
+    ) -> Result<Response<Payload>, Late> {
         let answering = self.line.on_request();
         let (head, body) = request.into_parts();
         let language = head.headers.get(header::ACCEPT_LANGUAGE);
         let language = told::language(language.and_then(|value| value.to_str().ok()));
+        if head.version == Version::HTTP_2 {
+            self.line.speaks_http_2();
+        }
+        if grpc::is_grpc(&head) {
+            let response = grpc::serve(&self, &head, body, language).await;
+            drop::<Answering>(answering);
+            return response;
+        }
         let outcome = match self.carry_out(&head, body).await {
             Ok(outcome) => outcome?,
             Err(told) => Outcome::Told(told),
@@ -161,9 +171,13 @@ impl Guest {
         if matches!(page, Page::Ready) {
             return Ok((page, Identity(String::new())));
         }
-        let authorization = head.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
-        let who = self.proved.caller(authorization, &self.shared.tokens())?;
-        Ok((page, who))
+        Ok((page, self.who(&head.headers)?))
+    }
+
+    /// Who asks.
+    pub(crate) fn who(&self, headers: &HeaderMap) -> Result<Identity, Told> {
+        let authorization = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        self.proved.caller(authorization, &self.shared.tokens())
     }
 
     fn read_call(&self, who: &Identity, headers: &HeaderMap) -> Result<Read, Told> {
@@ -175,7 +189,7 @@ impl Guest {
         Ok(Read { id, lowest, patience, order, open: self.open()? })
     }
 
-    fn open(&self) -> Result<Arc<Open>, Told> {
+    pub(crate) fn open(&self) -> Result<Arc<Open>, Told> {
         self.shared.sign.now().ok_or(Told::Refused(Refusal::NotOpenHere))
     }
 
@@ -206,11 +220,21 @@ impl Guest {
                 return Err(told);
             }
         };
+        let body = self.body(body, read.open.body_most).await?;
+        Ok(self.ask(read, service, body).await)
+    }
+
+    /// Asks the engine, as long as the caller waits.
+    pub(crate) async fn ask(
+        &self,
+        read: Read,
+        service: String,
+        body: Arc<[u8]>,
+    ) -> Result<Outcome, Late> {
         let Read { id, lowest, patience, order, open } = read;
-        let body = self.body(body, open.body_most).await?;
         let asked = Asked { id, lowest, service, order, body, patience: Some(patience) };
         let answer = tokio::time::timeout(patience + BEYOND_PATIENCE, open.calls.call(asked));
-        Ok(self.answered(&open, answer.await.unwrap_or(Answer::Pending)))
+        self.answered(&open, answer.await.unwrap_or(Answer::Pending))
     }
 
     /// A body that nobody will use: a short one is read all the same, so that the connection goes
@@ -224,7 +248,7 @@ impl Guest {
     }
 
     /// All of a body, of so many bytes at most. Room for it is taken before it is read.
-    async fn body(&self, body: Incoming, most: u64) -> Result<Arc<[u8]>, Told> {
+    pub(crate) async fn body(&self, body: Incoming, most: u64) -> Result<Arc<[u8]>, Told> {
         let refuse = |told: Told| {
             self.line.linger();
             Err(told)
@@ -234,7 +258,7 @@ impl Guest {
             return refuse(Told::Refused(Refusal::TooLarge { size, most }));
         }
         let Some(_room) = self.shared.room.take(told.unwrap_or(most)) else {
-            return refuse(Told::Refused(Refusal::Full(WhatIsFull::Bytes)));
+            return refuse(Told::Refused(Refusal::Full(Full::Bytes)));
         };
         let span = self.shared.limits.body;
         match tokio::time::timeout(span, collected(body, most)).await {
@@ -248,7 +272,7 @@ impl Guest {
     }
 
     /// What an engine has answered, unless it is too late to tell it.
-    fn answered(&self, open: &Arc<Open>, answer: Answer) -> Result<Outcome, Late> {
+    pub(crate) fn answered(&self, open: &Arc<Open>, answer: Answer) -> Result<Outcome, Late> {
         self.line.bind(&open.last)?;
         Ok(match answer {
             Answer::Reply(reply) => Outcome::Reply(open.clone(), reply),
@@ -329,32 +353,41 @@ impl Room {
     }
 
     fn take(&self, bytes: u64) -> Option<Taken<'_>> {
+        self.take_away(bytes).then_some(Taken(self, bytes))
+    }
+
+    /// Whether there was as much room; it is taken now.
+    pub(crate) fn take_away(&self, bytes: u64) -> bool {
         let less = |left: u64| left.checked_sub(bytes);
-        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        taken.ok().map(|_| Taken(self, bytes))
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    /// It is free again.
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_add(self.1, Ordering::Relaxed);
+        self.0.give_back(self.1);
     }
 }
 
-fn empty(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
+fn empty(status: StatusCode) -> Response<Payload> {
+    let mut response = Response::new(Payload::Whole(None));
     *response.status_mut() = status;
     response
 }
 
-fn whole(status: StatusCode, kind: HeaderValue, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
+fn whole(status: StatusCode, kind: HeaderValue, body: Bytes) -> Response<Payload> {
+    let mut response = Response::new(Payload::Whole(Some(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
 
-fn headed(mut response: Response<Full<Bytes>>, line: &told::Line) -> Response<Full<Bytes>> {
+fn headed(mut response: Response<Payload>, line: &told::Line) -> Response<Payload> {
     let headers = response.headers_mut();
     if let Some(seconds) = line.again.after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -372,7 +405,7 @@ fn headed(mut response: Response<Full<Bytes>>, line: &told::Line) -> Response<Fu
 }
 
 /// A reply as it is kept.
-fn replied(open: &Open, reply: &Arc<Reply>, shared: &Shared) -> Response<Full<Bytes>> {
+fn replied(open: &Open, reply: &Arc<Reply>, shared: &Shared) -> Response<Payload> {
     let body = if reply.body.len() <= COPIED_MOST {
         Bytes::copy_from_slice(&reply.body)
     } else {

@@ -1,4 +1,4 @@
-//! Where callers of services come in: HTTP and JSON.
+//! Where callers of services come in: HTTP/JSON and gRPC on one port.
 //!
 //! A [`Door`] stands at a listener that was bound before, also while nothing is open behind it: a
 //! node that stands by refuses calls at once. Its [`Sign`] says what is open: the engine's calls
@@ -12,9 +12,11 @@
 
 mod asked;
 mod door;
+mod grpc;
 mod http;
 mod lines;
 mod openapi;
+mod payload;
 mod settings;
 mod sign;
 mod stream;

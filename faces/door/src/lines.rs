@@ -45,6 +45,7 @@ pub(crate) struct Line {
     task: OnceLock<AbortHandle>,
     last: OnceLock<Last>,
     lingers: AtomicBool,
+    http_2: AtomicBool,
 }
 
 impl Line {
@@ -70,7 +71,9 @@ impl Line {
     /// Something of the other end has come.
     pub(crate) fn on_bytes(&self) {
         if self.phase().0 == Phase::Idle {
-            self.set(Phase::Head);
+            // What comes between the requests of HTTP/2 is seldom a head.
+            let framed = self.http_2.load(Ordering::Relaxed);
+            self.set(if framed { Phase::Idle } else { Phase::Head });
         }
     }
 
@@ -119,6 +122,11 @@ impl Line {
     /// Whether what is to be said may be said no more.
     pub(crate) fn is_late(&self) -> bool {
         self.last.get().is_some_and(Last::has_passed)
+    }
+
+    /// Its requests come as frames, among others.
+    pub(crate) fn speaks_http_2(&self) {
+        self.http_2.store(true, Ordering::Relaxed);
     }
 
     /// The other end sends something that nobody will read: what it is told must reach it first.
@@ -209,6 +217,7 @@ impl Lines {
             task: OnceLock::new(),
             last: OnceLock::new(),
             lingers: AtomicBool::new(false),
+            http_2: AtomicBool::new(false),
         };
         line.set(Phase::Head);
         let line = Arc::new(line);

@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use tsugi_messages::{self as messages, Language, Message, phrase};
-use tsugi_service_rules::refusal::{Malformed, Refusal, Retry};
+use tsugi_service_rules::refusal::{GrpcCode, Malformed, Refusal, Retry};
 
 /// What a caller is told instead of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +81,8 @@ impl Again {
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) status: StatusCode,
+    /// Its code in gRPC.
+    pub(crate) grpc: u16,
     /// One word for programs; never changes.
     pub(crate) word: &'static str,
     pub(crate) again: Again,
@@ -88,9 +90,26 @@ pub(crate) struct Line {
 }
 
 impl Told {
+    /// Its code in gRPC.
+    fn grpc(&self) -> u16 {
+        const INTERNAL: u16 = 13;
+        const UNIMPLEMENTED: u16 = 12;
+        const UNAUTHENTICATED: u16 = 16;
+        match self {
+            Self::Refused(refusal) => refusal.grpc().map_or(INTERNAL, |code| code as u16),
+            Self::Pending | Self::SlowBody(_) => GrpcCode::DeadlineExceeded as u16,
+            Self::WithoutId | Self::Header(..) | Self::NotJson => GrpcCode::InvalidArgument as u16,
+            Self::Nobody | Self::WrongToken => UNAUTHENTICATED,
+            Self::NoPage | Self::OtherMethod(_) => UNIMPLEMENTED,
+        }
+    }
+
     /// Its line of the table.
     pub(crate) fn line(&self, node: &str) -> Line {
-        let of = |status, word, again, message| Line { status, word, again, message };
+        let of = |status, word, again, message| {
+            let grpc = self.grpc();
+            Line { status, grpc, word, again, message }
+        };
         let never = Again::Never;
         match self {
             Self::Pending => {
@@ -174,6 +193,16 @@ fn message(refusal: &Refusal, node: &str) -> Message {
 }
 
 impl Line {
+    /// What happened, what that means, what to do.
+    pub(crate) fn detail(&self, language: Language) -> String {
+        let between = match language {
+            Language::Ja => "。",
+            Language::En => ". ",
+        };
+        let (text, system) = (self.message.text(language), self.message.system(language));
+        format!("{text}{between}{system} {}", self.message.operator(language))
+    }
+
     /// As problem details of RFC 9457.
     pub(crate) fn problem(&self, language: Language) -> Vec<u8> {
         let title = match self.status {
@@ -185,21 +214,11 @@ impl Line {
             | StatusCode::REQUEST_TIMEOUT => phrase::problem_request(),
             _ => phrase::problem_refused(),
         };
-        let texts = [
-            self.message.text(language),
-            self.message.system(language),
-            self.message.operator(language),
-        ];
-        let between = match language {
-            Language::Ja => "。",
-            Language::En => ". ",
-        };
-        let detail = format!("{}{between}{} {}", texts[0], texts[1], texts[2]);
         let problem = serde_json::json!({
             "type": format!("urn:tsugi:refusal:{}", self.word),
             "title": title.text(language),
             "status": self.status.as_u16(),
-            "detail": detail,
+            "detail": self.detail(language),
             "id": self.message.id(),
             "retry": self.again.word(),
         });

@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails by it says where")]
 
 mod calls;
+mod grpc;
 mod limits;
 mod support;
+mod who;

@@ -1,13 +1,14 @@
 //! An engine whose program can be held, a door before it, and a caller who sends what he likes.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use rustls::{ClientConnection, StreamOwned};
 use tempfile::TempDir;
 use tsugi_door::{Deployed, Door, Open, Order, Settings};
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
@@ -226,19 +227,59 @@ impl Came {
     }
 }
 
+/// What a caller's bytes travel by.
+pub enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Read for Stream {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(to),
+            Self::Tls(stream) => stream.read(to),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(from),
+            Self::Tls(stream) => stream.write(from),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
 /// A connection of a caller.
-pub struct Caller(BufReader<TcpStream>);
+pub struct Caller(BufReader<Stream>);
 
 impl Caller {
     pub fn new(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("it is let in");
         stream.set_nodelay(true).expect("it is a socket");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("it is a socket");
+        Self::over(Stream::Plain(stream))
+    }
+
+    pub fn over(stream: Stream) -> Self {
         Self(BufReader::new(stream))
     }
 
+    pub fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.0.get_mut().write_all(bytes.as_ref())?;
+        self.0.get_mut().flush()
+    }
+
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        self.0.get_mut().write_all(bytes.as_ref()).expect("it is taken");
+        self.try_write(bytes).expect("it is taken");
     }
 
     /// The next answer; none where the connection ends instead.
@@ -259,6 +300,14 @@ impl Caller {
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).expect("the body comes");
         Some(Came { status: status.expect("a status"), headers, body })
+    }
+
+    /// All that still comes.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // One that is cut says no more either.
+        self.0.read_to_end(&mut rest).ok();
+        rest
     }
 
     /// Whether the other end has ended the connection; waits for it.
