@@ -3,6 +3,7 @@
 
 mod deadline;
 mod false_server;
+mod java;
 mod many;
 mod once;
 mod takeover;
