@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{Method, Request};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -27,6 +27,7 @@ const TOO_SHORT: Duration = Duration::from_millis(1);
 pub(crate) struct Way {
     pub(crate) settings: Settings,
     addresses: Addresses,
+    language: Option<HeaderValue>,
     idle: Mutex<Vec<(usize, Connection)>>,
     room: Semaphore,
 }
@@ -80,7 +81,9 @@ impl Way {
     pub(crate) fn of(settings: Settings) -> Option<Self> {
         let addresses = Addresses::of(settings.addresses.clone())?;
         let room = Semaphore::new(settings.at_once.clamp(1, Semaphore::MAX_PERMITS));
-        Some(Self { settings, addresses, idle: Mutex::new(Vec::new()), room })
+        // One that cannot be sent is not asked for.
+        let language = settings.language.as_deref().and_then(|l| HeaderValue::try_from(l).ok());
+        Some(Self { settings, addresses, language, idle: Mutex::new(Vec::new()), room })
     }
 
     /// Asks until there is an answer or the deadline is there. `heads` are written anew for each
@@ -187,7 +190,10 @@ impl Way {
         let patience = self.settings.silence.min(deadline.saturating_duration_since(began));
         let until = deadline.min(began + self.settings.silence + self.settings.grace);
         let bearer = connection.bearer().cloned();
-        let request = asked.write(self.host(place), bearer, patience);
+        let mut request = asked.write(self.host(place), bearer, patience);
+        if let Some(language) = &self.language {
+            request.headers_mut().insert(ACCEPT_LANGUAGE, language.clone());
+        }
         let answer = connection.ask(request, self.settings.largest_answer);
         match timeout_at(until, answer).await {
             Ok(Ok(came)) => {

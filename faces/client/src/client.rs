@@ -328,7 +328,9 @@ impl Ending {
         match self {
             Self::Replied(reply) => Ok(reply),
             Self::Ended(reply) => Err(Failure::Ended(Box::new(reply))),
-            Self::Refused(problem) => Err(Failure::Refused(Box::new(problem))),
+            Self::Refused(problem) => {
+                Err(Failure::Refused(Box::new(problem), Box::new(known.course)))
+            }
             Self::NotKnown(why) => Err(Failure::NotKnown(Box::new(not_known(call, known, why)))),
         }
     }

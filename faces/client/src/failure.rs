@@ -11,7 +11,7 @@ use crate::tries::Course;
 pub enum Failure {
     /// It was refused, and nothing of it was carried out by any try.
     #[error("refused: {} {} {}", .0.status, .0.id, .0.title)]
-    Refused(Box<Problem>),
+    Refused(Box<Problem>, Box<Course>),
     /// Its program ended abnormally and nothing that it did stayed; kept like a reply, which this
     /// is.
     #[error("its program ended abnormally")]

@@ -15,6 +15,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// Who asks.
     pub identity: Identity,
+    /// The language of what is told instead of a reply, as `Accept-Language` has it.
+    pub language: Option<String>,
     /// How long a new connection may take.
     pub dial: Duration,
     /// How long one try waits: so long a service is told that its caller waits, and it answers
@@ -53,6 +55,7 @@ impl Settings {
             addresses,
             tls: None,
             identity: Identity::Unnamed,
+            language: None,
             dial: Duration::from_secs(1),
             silence: Duration::from_secs(1),
             grace: Duration::from_millis(500),

@@ -2,12 +2,17 @@
 
 #[path = "cli/agent.rs"]
 mod agent;
+#[path = "cli/call.rs"]
+mod call;
 #[path = "cli/config_item.rs"]
 mod config_item;
 #[path = "cli/drill.rs"]
 mod drill;
 #[path = "cli/ending.rs"]
 mod ending;
+#[path = "../../client/tests/client/false_server.rs"]
+#[expect(dead_code, reason = "the client's own tests use more of it")]
+mod false_server;
 #[path = "cli/listing.rs"]
 mod listing;
 #[path = "cli/metrics.rs"]

@@ -82,7 +82,7 @@ async fn a_refusal_is_told_with_its_details_and_nothing_was_carried_out() {
     assert_eq!(group.once_each(), 0);
     let (group, result, _) =
         one([Does::Refuses(503, "same-id"), Does::Refuses(422, "never")]).await;
-    let Err(Failure::Refused(problem)) = result else { panic!("{result:?}") };
+    let Err(Failure::Refused(problem, _)) = result else { panic!("{result:?}") };
     assert_eq!((problem.status, problem.id.as_str()), (422, "T-422"));
     assert_eq!((problem.title.as_str(), problem.detail.as_str()), ("refused", "do otherwise"));
     assert_eq!(group.once_each(), 0);
@@ -149,7 +149,7 @@ async fn a_key_is_one_call_and_no_serial() {
     client.confirm(&CallId::Keyed(key), late()).await.unwrap();
     let other = CallId::Keyed(Key::new("order/18").unwrap());
     let unknown = client.fetch(&other, late()).await;
-    assert!(matches!(unknown, Err(Failure::Refused(problem)) if problem.status == 404));
+    assert!(matches!(unknown, Err(Failure::Refused(problem, _)) if problem.status == 404));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The commands and their options, as they are typed. Their help stands in the catalogue, under
 //! `help_` and the words of the command, and under `arg_` and the name of the option.
 
+mod call;
 mod change;
 mod drill;
 mod group;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use tsugi_wire::control::How;
 
+pub use call::Call;
 pub use change::{Changing, Gentle, Lasting};
 pub use drill::{Drill, Level};
 pub use group::Group;
@@ -94,6 +96,7 @@ pub enum Command {
     #[command(subcommand)]
     Proc(Proc),
     Stretch(Stretch),
+    Call(Call),
     Init {
         #[arg(default_value = CONFIG_FILE, hide_default_value = true)]
         file: PathBuf,

@@ -1,5 +1,6 @@
 //! Carries out one command: asks the agent, prints the answer, and says how it ended.
 
+mod call;
 mod change;
 mod config;
 mod doctor;
@@ -55,6 +56,7 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Node(node) => change::node(&agents, out, node),
         Command::Proc(asked) => proc::proc(&agents, out, asked),
         Command::Stretch(asked) => change::stretch(&agents, out, asked),
+        Command::Call(asked) => call::call(out, asked),
         Command::Init { file, gentle } => change::init(&agents, out, (file, gentle)),
         Command::Plan { file } => config::plan(&agents, out, file),
         Command::Apply { file, confirm_within, unverified, lasting } => {
@@ -62,15 +64,7 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
             config::apply(&agents, out, (file, confirm_within.as_deref(), verify), lasting)
         }
         Command::Confirm { gentle } => change::confirm(&agents, out, gentle),
-        Command::Config(Config::Validate { file }) => config::validate(out, file),
-        Command::Config(Config::Diff { file }) => config::diff(&agents, out, file),
-        Command::Config(Config::Set { key, value, on }) => {
-            config::edit(out, &on.file, (key, config::Edit::Set(value)), on.how())
-        }
-        Command::Config(Config::Unset { key, on }) => {
-            config::edit(out, &on.file, (key, config::Edit::Unset), on.how())
-        }
-        Command::Config(Config::Show) => config::show(&agents, out),
+        Command::Config(asked) => config(&agents, out, asked),
         Command::Backup { file } => read::backup(&agents, out, file),
         Command::Restore { file, data_dir, changing } => {
             offline::restore(out, (file, data_dir.as_deref()), changing, build.protocol)
@@ -95,6 +89,20 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Guardian(_) => daemon::guardian(),
         Command::Hands(raw) => daemon::hands(&raw.words, out),
         Command::Sample(_) => Exit::Failed,
+    }
+}
+
+fn config(agents: &Agents, out: &Out, asked: &Config) -> Exit {
+    match asked {
+        Config::Validate { file } => config::validate(out, file),
+        Config::Diff { file } => config::diff(agents, out, file),
+        Config::Set { key, value, on } => {
+            config::edit(out, &on.file, (key, config::Edit::Set(value)), on.how())
+        }
+        Config::Unset { key, on } => {
+            config::edit(out, &on.file, (key, config::Edit::Unset), on.how())
+        }
+        Config::Show => config::show(agents, out),
     }
 }
 
