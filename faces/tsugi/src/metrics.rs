@@ -79,8 +79,13 @@ impl Exporter {
     }
 }
 
+/// Prints the figures, or serves them at an address.
+pub fn metrics(agents: &Agents, out: &Out, listen: Option<SocketAddr>) -> Exit {
+    listen.map_or_else(|| print(agents, out), |at| serve(agents, out, at))
+}
+
 /// Prints the metrics once.
-pub fn print(agents: &Agents, out: &Out) -> Exit {
+fn print(agents: &Agents, out: &Out) -> Exit {
     let exporter = Exporter::new(agents);
     if let Err(silence) = exporter.look() {
         return silence.tell(out, ("tsugi metrics", &Request::Status));
@@ -90,7 +95,7 @@ pub fn print(agents: &Agents, out: &Out) -> Exit {
 }
 
 /// Answers at `at` until it is told to end.
-pub fn serve(agents: &Agents, out: &Out, at: SocketAddr) -> Exit {
+fn serve(agents: &Agents, out: &Out, at: SocketAddr) -> Exit {
     match pages::serve(Arc::new(Exporter::new(agents)), at, |at| {
         out.tell(&messages::metrics_served(at));
     }) {

@@ -33,6 +33,8 @@ mod proc;
 mod sample;
 #[path = "cli/schema.rs"]
 mod schema;
+#[path = "cli/service.rs"]
+mod service;
 #[path = "cli/worker.rs"]
 mod worker;
 

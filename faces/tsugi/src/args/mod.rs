@@ -9,6 +9,7 @@ mod monitor;
 mod node;
 mod ocf;
 mod proc;
+mod service;
 mod trial;
 
 use std::ffi::OsString;
@@ -26,6 +27,7 @@ pub use monitor::{Monitor, Patience};
 pub use node::{Node, RecoverMajority, Run};
 pub use ocf::Ocf;
 pub use proc::{Load, Proc};
+pub use service::{Import, Service};
 pub use trial::{Trial, Up};
 
 /// Where the one configuration file is.
@@ -95,6 +97,8 @@ pub enum Command {
     Node(Node),
     #[command(subcommand)]
     Proc(Proc),
+    #[command(subcommand)]
+    Service(Service),
     Stretch(Stretch),
     Call(Call),
     Init {

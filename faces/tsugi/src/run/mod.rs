@@ -13,6 +13,7 @@ mod parity;
 mod proc;
 mod read;
 mod rehearsal;
+mod service;
 mod test_plan;
 mod typed_name;
 mod wait;
@@ -55,6 +56,7 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         }
         Command::Node(node) => change::node(&agents, out, node),
         Command::Proc(asked) => proc::proc(&agents, out, asked),
+        Command::Service(asked) => service::service(out, asked),
         Command::Stretch(asked) => change::stretch(&agents, out, asked),
         Command::Call(asked) => call::call(out, asked),
         Command::Init { file, gentle } => change::init(&agents, out, (file, gentle)),
@@ -72,8 +74,7 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Audit(Audit::List { most }) => read::audit(&agents, out, *most),
         Command::Audit(Audit::Verify) => read::verify(&agents, out),
         Command::Compat(Compat::Install { directory }) => old_name::install(out, directory),
-        Command::Metrics { listen: None } => metrics::print(&agents, out),
-        Command::Metrics { listen: Some(at) } => metrics::serve(&agents, out, *at),
+        Command::Metrics { listen } => metrics::metrics(&agents, out, *listen),
         Command::Monitor(asked) => monitor::monitor(&agents, out, asked),
         Command::Listen { at, run } => offline::listen(out, *at, run),
         Command::Ocf(asked) => ocf::ocf(out, asked),

@@ -1,0 +1,50 @@
+//! `tsugi service …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub enum Service {
+    Import(Import),
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    #[arg(long)]
+    pub command: bool,
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    #[arg(long, value_name = "NAME", conflicts_with = "command")]
+    pub entry: Option<String>,
+    #[arg(long, value_name = "SOURCE", conflicts_with = "command")]
+    pub with: Vec<PathBuf>,
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub copybooks: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    pub interface: Option<PathBuf>,
+    #[arg(long, value_name = "FILE=PATH", conflicts_with = "command")]
+    pub data: Vec<String>,
+    #[arg(long, requires = "data")]
+    pub lines: bool,
+    #[arg(long, value_name = "FORM", default_value = "fixed", hide_default_value = true)]
+    #[arg(value_parser = ["fixed", "free"])]
+    pub form: String,
+    #[arg(long, value_name = "COBOL", default_value = "mf", hide_default_value = true)]
+    #[arg(value_parser = ["mf", "ibm", "default"])]
+    pub dialect: String,
+    #[arg(long, value_name = "PAGE", default_value = "shift-jis", hide_default_value = true)]
+    #[arg(value_parser = ["shift-jis", "euc-jp", "utf-8", "ascii"])]
+    pub code_page: String,
+    #[arg(long, value_name = "WHAT", default_value = "refused", hide_default_value = true)]
+    #[arg(value_parser = ["refused", "nothing"])]
+    pub commits: String,
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}

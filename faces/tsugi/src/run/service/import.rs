@@ -1,0 +1,300 @@
+//! `service import`: a source becomes a package, and an interface that people edit.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tsugi_messages::{self as messages, Message, phrase};
+use tsugi_package::archive::{Content, Draft};
+use tsugi_package::assembly::{Answered, Assembly, By, Loaded};
+use tsugi_package::import::{self as compiled, Declares, Imported, Other, Proof, Request, Seen};
+use tsugi_package::interface;
+use tsugi_package::manifest::{Form as DataForm, Manifest, Program};
+use tsugi_package::refused::{Doing, Failed};
+use tsugi_record::Conversion;
+use tsugi_record::source::Form as Lines;
+
+use super::refused::{No, of_effect};
+use crate::args::Import;
+use crate::exit::Exit;
+use crate::out::{Observed, Out, Schema};
+
+const SCHEMA: Schema = Schema::first("tsugi.package");
+/// What a package's file is called by default, behind its name.
+const ENDING: &str = "tsugi";
+
+/// Where an interface is, and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edited {
+    /// It was there, and was used.
+    Found,
+    /// It was not, and is written.
+    Missing,
+}
+
+/// What is to be a package.
+struct Made {
+    draft: Draft,
+    interface: Option<(PathBuf, String, Edited)>,
+    effects: Vec<Seen>,
+    warnings: String,
+}
+
+/// A value whose words clap has compared.
+fn of<T: DeserializeOwned>(word: &str) -> T {
+    serde_json::from_value(json!(word)).expect("only these words are taken")
+}
+
+/// Carries it out.
+pub(super) fn import(out: &Out, asked: &Import) -> Exit {
+    match made(out, asked).and_then(|made| written(out, asked, made)) {
+        Ok(()) => Exit::Done,
+        Err(no) => no.tell(out, &asked.source),
+    }
+}
+
+fn made(out: &Out, asked: &Import) -> Result<Made, No> {
+    let source = &asked.source;
+    let opened = fs::File::open(source).and_then(|file| file.metadata());
+    if let Err(why) = opened {
+        return Err(No::failed(&failed(Doing::Read, source, why)));
+    }
+    let stem = source.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+    if asked.command {
+        return native(asked, stem, By::Command);
+    }
+    if source.extension().is_some_and(|ending| ending == "so") {
+        return native(asked, stem.strip_prefix("lib").unwrap_or(stem), By::Library);
+    }
+    cobol(out, asked)
+}
+
+fn failed(doing: Doing, path: &Path, why: io::Error) -> Failed {
+    Failed { doing, path: path.to_owned(), why }
+}
+
+/// A library or a command: its bodies are given and answered as they are.
+fn native<'a>(asked: &Import, stem: &str, by: impl Fn(Content) -> By<'a>) -> Result<Made, No> {
+    let service = asked.service.as_deref().unwrap_or(stem);
+    let services = [Answered { name: service, by: by(Content::File(asked.source.clone())) }];
+    let name = asked.name.as_deref().unwrap_or(service);
+    let assembly = Assembly { name, modules: &[], services: &services, data: &[] };
+    let draft = assembly.draft().map_err(|refused| No::refused(&asked.source, &refused))?;
+    Ok(Made { draft, interface: None, effects: Vec::new(), warnings: String::new() })
+}
+
+fn cobol(out: &Out, asked: &Import) -> Result<Made, No> {
+    let mut modules: Vec<Imported> = Vec::new();
+    let mut others: Vec<Other> = Vec::new();
+    // Those that are called come first: what may be said of them is known when they are cancelled.
+    for source in asked.with.iter().chain([&asked.source]) {
+        let entry = asked.entry.as_deref().filter(|_| *source == asked.source);
+        let imported = compile(asked, (source, entry), &others)
+            .map_err(|why| No::import(out, source, &why))?;
+        let files = if imported.files.is_empty() { Declares::None } else { Declares::Files };
+        others.push(Other { entry: imported.module.entry.clone(), files });
+        modules.push(imported);
+    }
+    let main = modules.last().expect("the source is one of them");
+    let entry = main.module.entry.clone();
+    let service = asked.service.as_deref().unwrap_or(&entry);
+    let (path, text, edited) = edited(asked, service, main)?;
+    let data = loaded(asked)?;
+    let data: Vec<_> = data
+        .iter()
+        .map(|(file, path)| Loaded {
+            file,
+            form: if asked.lines { DataForm::Lines } else { DataForm::Records },
+            content: Content::File(path.clone()),
+        })
+        .collect();
+    let by = By::Cobol { entry: &entry, interface: &text };
+    let services = [Answered { name: service, by }];
+    let name = asked.name.as_deref().unwrap_or(service);
+    let assembly = Assembly { name, modules: &modules, services: &services, data: &data };
+    let draft = assembly.draft().map_err(|refused| No::refused(&path, &refused))?;
+    let warnings: Vec<_> = modules.iter().map(|one| one.warnings.trim()).collect();
+    let warnings = warnings.join("\n");
+    let effects = modules.iter().flat_map(|one| one.effects.clone()).collect();
+    Ok(Made { draft, interface: Some((path, text, edited)), effects, warnings })
+}
+
+fn compile(
+    asked: &Import,
+    (source, name): (&Path, Option<&str>),
+    others: &[Other],
+) -> Result<Imported, compiled::NotImported> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    compiled::import(&Request {
+        source,
+        name,
+        form: of::<Lines>(&asked.form),
+        code_page: of(&asked.code_page),
+        dialect: of(&asked.dialect),
+        copybooks: &asked.copybooks,
+        commits: of(&asked.commits),
+        others,
+        proof: Proof::Probed,
+        path: &path,
+        limit: compiled::LIMIT,
+    })
+}
+
+/// The interface of a service: as it was edited, or as it is made from the source.
+fn edited(asked: &Import, service: &str, main: &Imported) -> Result<(PathBuf, String, Edited), No> {
+    let beside = asked.out.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let path = asked.interface.clone().unwrap_or_else(|| beside.join(format!("{service}.toml")));
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok((path, text, Edited::Found)),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {
+            let conversion = Conversion::of(of(&asked.code_page));
+            let text = interface::written(&main.module.entry, &main.interface, &conversion);
+            Ok((path, text, Edited::Missing))
+        }
+        Err(why) => Err(No::failed(&failed(Doing::Read, &path, why))),
+    }
+}
+
+/// What `--data` says.
+fn loaded(asked: &Import) -> Result<Vec<(String, PathBuf)>, No> {
+    let one = |given: &String| match given.split_once('=') {
+        Some((file, path)) if !file.is_empty() && !path.is_empty() => {
+            Ok((file.to_owned(), PathBuf::from(path)))
+        }
+        _ => Err(No::whole(messages::data_wrongly_named(given))),
+    };
+    asked.data.iter().map(one).collect()
+}
+
+/// Writes interface and package, unless that is only to be shown. An interface without its package
+/// is what the next import uses; a package is there whole or not at all.
+fn written(out: &Out, asked: &Import, made: Made) -> Result<(), No> {
+    let manifest = &made.draft.manifest;
+    let default = PathBuf::from(format!("{}.{ENDING}", manifest.name));
+    let to = asked.out.clone().unwrap_or(default);
+    let (id, message) = if asked.dry_run {
+        (None, messages::package_would_be_made(to.display()))
+    } else {
+        if let Some((path, text, Edited::Missing)) = &made.interface {
+            anew(path, text).map_err(|why| No::failed(&failed(Doing::Write, path, why)))?;
+        }
+        let written = made.draft.write(&to).map_err(|trouble| No::package(&to, &trouble))?;
+        (Some(written.id), messages::package_made(to.display(), written.id))
+    };
+    show(out, (&made, &to), (id.map(|id| id.to_string()), &message), asked.dry_run);
+    Ok(())
+}
+
+/// Writes a file that is not there: what somebody has edited meanwhile is not written over.
+fn anew(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::File::create_new(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn show(
+    out: &Out,
+    (made, to): (&Made, &Path),
+    (id, message): (Option<String>, &Message),
+    dry: bool,
+) {
+    let manifest = &made.draft.manifest;
+    let service = |service: &tsugi_package::manifest::Service| {
+        let program = match &service.program {
+            Program::Cobol(entry) => format!("cobol:{entry}"),
+            Program::Library(_) => "library".to_owned(),
+            Program::Command(_) => "command".to_owned(),
+        };
+        json!({"name": service.name, "program": program})
+    };
+    let file = |file: &tsugi_package::manifest::File| {
+        json!({
+            "name": file.name,
+            "organization": file.organization,
+            "keys": file.keys,
+            "needed": needed(manifest, &file.name),
+        })
+    };
+    let data = |data: &tsugi_package::manifest::Data| json!({"file": data.file, "bytes": bytes(&made.draft, data)});
+    let effect = |seen: &Seen| {
+        json!({
+            "file": seen.at.file,
+            "line": seen.at.line,
+            "text": of_effect(&seen.what).text(out.language),
+        })
+    };
+    let interface = made.interface.as_ref().map(|(path, _, edited)| {
+        let was = match edited {
+            Edited::Found => "edited",
+            Edited::Missing => "made",
+        };
+        json!({"path": path.display().to_string(), "is": was})
+    });
+    let content = json!({
+        "name": manifest.name,
+        "path": to.display().to_string(),
+        "id": id,
+        "dry_run": dry,
+        "interface": interface,
+        "services": manifest.services.iter().map(service).collect::<Vec<_>>(),
+        "files": manifest.files.iter().map(file).collect::<Vec<_>>(),
+        "data": manifest.data.iter().map(data).collect::<Vec<_>>(),
+        "effects": made.effects.iter().map(effect).collect::<Vec<_>>(),
+        "warnings": made.warnings,
+        "message": message.to_json(out.language),
+    });
+    out.show(SCHEMA, &Observed::here(), &content, || lines(out, made, message, dry));
+}
+
+fn needed(manifest: &Manifest, file: &str) -> bool {
+    manifest.modules.iter().any(|module| module.needs.iter().any(|need| need == file))
+}
+
+fn bytes(draft: &Draft, data: &tsugi_package::manifest::Data) -> u64 {
+    match draft.contents.get(&data.part) {
+        Some(Content::Bytes(bytes)) => bytes.len() as u64,
+        Some(Content::File(path)) => fs::metadata(path).map_or(0, |data| data.len()),
+        None => 0,
+    }
+}
+
+fn lines(out: &Out, made: &Made, message: &Message, dry: bool) -> Vec<String> {
+    let manifest = &made.draft.manifest;
+    let mut phrases = Vec::new();
+    for service in &manifest.services {
+        phrases.push(match &service.program {
+            Program::Cobol(entry) => phrase::package_service_by_cobol(&service.name, entry),
+            Program::Library(_) => phrase::package_service_by_library(&service.name),
+            Program::Command(_) => phrase::package_service_by_command(&service.name),
+        });
+    }
+    if let Some((path, _, edited)) = &made.interface {
+        let path = path.display();
+        phrases.push(match (edited, dry) {
+            (Edited::Found, _) => phrase::package_interface_edited(path),
+            (Edited::Missing, false) => phrase::package_interface_written(path),
+            (Edited::Missing, true) => phrase::package_interface_would_be_written(path),
+        });
+    }
+    for file in &manifest.files {
+        phrases.push(match needed(manifest, &file.name) {
+            true => phrase::package_file_needed(&file.name),
+            false => phrase::package_file_made(&file.name),
+        });
+    }
+    for data in &manifest.data {
+        phrases.push(phrase::package_data(&data.file, bytes(&made.draft, data)));
+    }
+    for seen in &made.effects {
+        let what = of_effect(&seen.what).text(out.language);
+        phrases.push(phrase::package_effect(&seen.at.file, seen.at.line, what));
+    }
+    for line in made.warnings.lines().filter(|line| !line.is_empty()) {
+        phrases.push(phrase::package_compiler_said(line));
+    }
+    let said = phrases.iter().map(|phrase| phrase.text(out.language));
+    said.chain([message.line(out.language)]).collect()
+}

@@ -1,0 +1,190 @@
+//! Packages by command: made of a source, with the interface that people edit.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::agent::nobody;
+use crate::schema::check;
+use crate::{Ran, tsugi, tsugi_ja};
+
+fn sample(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../samples/report").join(name);
+    path.display().to_string()
+}
+
+/// A folder, and what is in it as words of a command.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(TempDir::new().expect("a folder"))
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn word(&self, name: &str) -> String {
+        self.at(name).display().to_string()
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        fs::write(self.at(name), text).expect("written");
+        self.word(name)
+    }
+
+    fn import(&self, words: &[&str]) -> Ran {
+        let all = [&["service", "import"], words].concat();
+        tsugi(nobody().path(), &all)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let all = fs::read_dir(self.0.path()).expect("it is there");
+        let mut names: Vec<_> =
+            all.map(|one| one.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// What a tar shows of a package.
+fn parts(package: &Path) -> Vec<String> {
+    let listed = Command::new("tar").arg("tf").arg(package).output().expect("tar is there");
+    assert!(listed.status.success(), "{listed:?}");
+    String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_reports_service_is_imported_edited_and_imported_again() {
+    let place = Place::new();
+    let (source, out) = (sample("CBLAPP01.cbl"), place.word("srv01.tsugi"));
+    let data = format!("APPFILE01={}", sample("APPFILE01.dat"));
+    let words = [&*source, "--name", "srv01", "--data", &data, "--out", &out];
+    let ran = place.import(&words);
+    ran.ended(0, "TSUG20315-I").ended(0, "service CBLAPP01: COBOL program CBLAPP01");
+    ran.ended(0, "file APPFILE01: it has to be there before the first call");
+    ran.ended(0, "CBLAPP01.cbl:25: outside of the store: calls gethostname");
+    ran.ended(0, "data of file APPFILE01: 16 bytes");
+    assert_eq!(place.names(), ["CBLAPP01.toml", "srv01.tsugi"]);
+    let made = fs::read_to_string(place.at("CBLAPP01.toml")).unwrap();
+    assert_eq!(made.matches("direction = \"io\"").count(), 4);
+    let first = parts(&place.at("srv01.tsugi"));
+    let expected = [
+        "manifest.toml",
+        "data/APPFILE01",
+        "interfaces/CBLAPP01.toml",
+        "modules/CBLAPP01.so",
+        "sources/CBLAPP01.cbl",
+    ];
+    assert_eq!(first, expected);
+
+    // By hand, as the report says; what was edited is used and not written over.
+    let edited = made.replace("direction = \"io\"", "direction = \"out\"");
+    assert_eq!(edited, fs::read_to_string(sample("CBLAPP01.toml")).unwrap());
+    fs::write(place.at("CBLAPP01.toml"), &edited).unwrap();
+    place.import(&words).ended(0, "was used as it is");
+    assert_eq!(fs::read_to_string(place.at("CBLAPP01.toml")).unwrap(), edited);
+    let kept = sample("CBLAPP01.toml");
+    let json = place.import(&[&words[..], &["--interface", &kept, "--json"]].concat());
+    assert_eq!((json.code, check(&json.out).as_str()), (0, "tsugi.package"), "{json:?}");
+    let value: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(value["services"][0]["program"], "cobol:CBLAPP01");
+    assert_eq!(value["interface"]["is"], "edited");
+    assert_eq!(value["files"][0]["needed"], true);
+    assert_eq!(value["effects"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_dry_run_compiles_and_compares_and_writes_nothing() {
+    let place = Place::new();
+    let (source, out) = (sample("CBLAPP01.cbl"), place.word("srv01.tsugi"));
+    let words = [&*source, "--out", &out, "--dry-run"];
+    place.import(&words).ended(0, "TSUG20316-I").ended(0, "CBLAPP01.toml is not there yet");
+    assert!(place.names().is_empty());
+    let json = place.import(&[&words[..], &["--json"]].concat());
+    assert_eq!(check(&json.out), "tsugi.package");
+    let wrong = place.file("WRONG.cbl", "       IDENTIFICATION DIVISION.\n       PROGRAM-IT.\n");
+    place.import(&[&wrong, "--dry-run"]).ended(3, "TSUG20306-E");
+}
+
+#[test]
+fn each_line_that_is_refused_is_told_with_its_number_in_both_languages() {
+    let place = Place::new();
+    let head = "       IDENTIFICATION DIVISION.\n       PROGRAM-ID. P1.\n";
+    let sorts = format!(
+        "{head}       PROCEDURE DIVISION.\n           CALL \"SYSTEM\" USING \"ls\".\n\
+         \x20          COMMIT.\n           GOBACK.\n"
+    );
+    let index = format!(
+        "{head}       DATA DIVISION.\n       LINKAGE SECTION.\n       01 A USAGE INDEX.\n\
+         \x20      PROCEDURE DIVISION USING A.\n           GOBACK.\n"
+    );
+    let broken = format!("{head}       PROCEDURE DIVISION.\n           MOVE NOTHING TO NOWHERE.\n");
+    for (name, text, id, said) in [
+        ("SORTS.cbl", &sorts, "TSUG20307-E", "SORTS.cbl:4: CALL \"SYSTEM\" runs commands"),
+        ("SORTS.cbl", &sorts, "TSUG20307-E", "SORTS.cbl:5: COMMIT; it could not"),
+        ("INDEX.cbl", &index, "TSUG20306-E", "INDEX.cbl:5: its parameters cannot"),
+        ("BROKEN.cbl", &broken, "TSUG20304-E", "BROKEN.cbl:4: cobc refuses it"),
+    ] {
+        let source = place.file(name, text);
+        place.import(&[&source]).ended(3, id).ended(3, said);
+        let words = ["service", "import", &source];
+        let ja = tsugi_ja(nobody().path(), &words);
+        ja.ended(3, id);
+        assert!(!ja.err.contains("could not") && !ja.err.contains("cannot be"), "{}", ja.err);
+        let json = place.import(&[&source, "--json"]);
+        assert_eq!((json.code, check(&json.out).as_str()), (3, "tsugi.validation"));
+    }
+    let json = place.import(&[&place.word("SORTS.cbl"), "--json"]);
+    let value: Value = serde_json::from_str(&json.out).unwrap();
+    let lines: Vec<_> = value["problems"].as_array().unwrap().iter().map(|p| &p["line"]).collect();
+    assert_eq!(lines, [4, 5]);
+    assert_eq!(place.names(), ["BROKEN.cbl", "INDEX.cbl", "SORTS.cbl"], "nothing was made");
+}
+
+#[test]
+fn an_interface_that_was_edited_wrongly_is_refused_at_its_line() {
+    let place = Place::new();
+    let edited = fs::read_to_string(sample("CBLAPP01.toml")).unwrap();
+    let wrong = edited.replace("is = \"9(10)\"", "is = \"9(9)\"");
+    let line = wrong.lines().position(|line| line.contains("9(9)")).unwrap() + 1;
+    let (toml, out) = (place.file("I.toml", &wrong), place.word("p.tsugi"));
+    let ran = place.import(&[&sample("CBLAPP01.cbl"), "--interface", &toml, "--out", &out]);
+    ran.ended(3, "TSUG20314-E").ended(3, &format!("I.toml:{line}: ")).ended(3, "LK-COUNTER");
+    assert_eq!(place.names(), ["I.toml"]);
+}
+
+#[test]
+fn without_a_compiler_it_is_said_what_to_install() {
+    let place = Place::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tsugi"));
+    command.args(["--lang", "en", "service", "import", &sample("CBLAPP01.cbl")]);
+    let ran = command.env("PATH", "/nonexistent").current_dir(place.0.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert_eq!(ran.status.code(), Some(4), "{said}");
+    assert!(said.contains("TSUG20301-E") && said.contains("cobc is not installed"), "{said}");
+    let help = tsugi(nobody().path(), &["message", "TSUG20301-E"]);
+    help.ended(0, "gnucobol3");
+    place.import(&["/no/such/source.cbl"]).ended(4, "TSUG20312-E");
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn a_command_and_a_library_are_packages_too() {
+    let place = Place::new();
+    let script = place.file("pay.py", "#!/usr/bin/env python3\nprint('no')\n");
+    let out = place.word("pay.tsugi");
+    let ran = place.import(&[&script, "--command", "--service", "PAY", "--out", &out]);
+    ran.ended(0, "service PAY: command");
+    assert_eq!(parts(&place.at("pay.tsugi")), ["manifest.toml", "commands/PAY"]);
+    // What is no shared object is found when it is deployed; its name is enough to make it.
+    let again = fs::read(place.at("pay.tsugi")).unwrap();
+    place.import(&[&script, "--command", "--service", "PAY", "--out", &out]).ended(0, "PAY");
+    assert_eq!(fs::read(place.at("pay.tsugi")).unwrap(), again, "equal contents, equal bytes");
+    place.import(&[&script, "--command", "--service", "../PAY"]).ended(3, "TSUG20313-E");
+    place.import(&[&sample("CBLAPP01.cbl"), "--data", "APPFILE01"]).ended(3, "TSUG20317-E");
+}
