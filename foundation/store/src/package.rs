@@ -7,6 +7,8 @@ pub struct Package {
     pub id: [u8; 32],
     /// What people call it. Of one name one package at most is current.
     pub name: String,
+    /// What callers call its services: known also where its files are not as they were.
+    pub services: Vec<String>,
     /// Where it stands.
     pub stands: Stands,
     /// Since when, in milliseconds of Unix time.

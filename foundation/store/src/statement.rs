@@ -35,10 +35,10 @@ pub(crate) const CLIENT_SEEN: &str = "/*tsugi*/ SELECT no, watermark, \
     WHERE who = ?1 AND incarnation = ?2";
 
 pub(crate) const PACKAGES: &str =
-    "/*tsugi*/ SELECT id, name, stands, at FROM tsugi_package ORDER BY name, at, id";
+    "/*tsugi*/ SELECT id, name, services, stands, at FROM tsugi_package ORDER BY name, at, id";
 
 pub(crate) const KEEP_PACKAGE: &str = "/*tsugi*/ INSERT INTO tsugi_package \
-    (id, name, stands, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING";
+    (id, name, services, stands, at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO NOTHING";
 
 /// The current one of the same name is former from now on.
 pub(crate) const REPLACE_PACKAGE: &str = "/*tsugi*/ UPDATE tsugi_package \

@@ -13,6 +13,15 @@ fn sqlite(folder: &TempDir, epoch: u64) -> Sqlite {
     Sqlite::open(folder.path(), &suite::claim(epoch, 1)).unwrap()
 }
 
+fn package(id: [u8; 32], name: &str, stands: Stands, at: i64) -> Package {
+    let services = vec!["ONE".to_owned(), "TWO".to_owned()];
+    Package { id, name: name.to_owned(), services, stands, at }
+}
+
+fn keep(store: &mut Sqlite, id: [u8; 32], name: &str) {
+    store.keep_package(&package(id, name, Stands::Kept, 7)).unwrap();
+}
+
 fn stands(store: &mut Sqlite) -> Vec<([u8; 32], Stands)> {
     store.packages().unwrap().into_iter().map(|package| (package.id, package.stands)).collect()
 }
@@ -23,17 +32,17 @@ fn of_one_name_one_package_is_current_and_the_one_before_it_former() {
     let mut store = sqlite(&folder, 1);
     assert_eq!(store.packages().unwrap(), []);
     for (id, name) in [(FIRST, "srv"), (SECOND, "srv"), (OTHER, "other")] {
-        store.keep_package(&id, name, 7).unwrap();
+        keep(&mut store, id, name);
     }
     // A row is not written over by a second one.
-    store.keep_package(&FIRST, "srv", 8).unwrap();
+    keep(&mut store, FIRST, "another");
     for id in [FIRST, OTHER, SECOND] {
         store.make_package_current(&id, 9, |_| Ok(())).unwrap();
     }
     drop(store);
     let mut store = sqlite(&folder, 2);
     let all = store.packages().unwrap();
-    let of = |id, name: &str, stands| Package { id, name: name.to_owned(), stands, at: 9 };
+    let of = |id, name, stands| package(id, name, stands, 9);
     let expected = [
         of(OTHER, "other", Stands::Current),
         of(FIRST, "srv", Stands::Former),
@@ -49,7 +58,7 @@ fn what_is_made_with_a_package_is_there_with_it_or_neither_is() {
     let folder = TempDir::new().unwrap();
     let mut store = sqlite(&folder, 1);
     for id in [FIRST, SECOND] {
-        store.keep_package(&id, "srv", 7).unwrap();
+        keep(&mut store, id, "srv");
     }
     let table = Op::Define { text: "CREATE TABLE app (n INTEGER)".to_owned() };
     let row = |n| Op::sql("INSERT INTO app VALUES (?1)", [Value::Integer(n)]);

@@ -9,6 +9,9 @@ use crate::statement as sql;
 use crate::store::{Nested, Store as _};
 use crate::{SqlError, Trouble};
 
+/// A row as it stands in the table.
+type Row = ([u8; 32], String, String, i64, i64);
+
 impl Sqlite {
     /// All packages that have a row, by name, the oldest first.
     ///
@@ -16,27 +19,32 @@ impl Sqlite {
     /// They cannot be read, or a row is not one of ours.
     pub fn packages(&mut self) -> Result<Vec<Package>, Trouble> {
         self.standing()?;
-        let rows: Vec<([u8; 32], String, i64, i64)> = self.ours(|connection| {
+        let rows: Vec<Row> = self.ours(|connection| {
             let mut all = connection.prepare_cached(sql::PACKAGES)?;
-            let rows =
-                all.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+            let rows = all.query_map([], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            })?;
             rows.collect()
         })?;
-        let read = |(id, name, column, at)| match Stands::read(column) {
-            Some(stands) => Ok(Package { id, name, stands, at }),
+        let read = |(id, name, services, column, at): Row| match Stands::read(column) {
+            Some(stands) => {
+                let services = services.lines().map(str::to_owned).collect();
+                Ok(Package { id, name, services, stands, at })
+            }
             None => Err(self.broken(format!("a package stands at {column}"))),
         };
         rows.into_iter().map(read).collect()
     }
 
-    /// Gives a package a row, unless it has one. `at` is now, in milliseconds of Unix time.
+    /// Gives a package a row, unless it has one; it is kept, whatever it says of where it stands.
     ///
     /// # Errors
     /// Nothing was changed; with [`Trouble::Broken`] that is not known.
-    pub fn keep_package(&mut self, id: &[u8; 32], name: &str, at: i64) -> Result<(), Trouble> {
+    pub fn keep_package(&mut self, package: &Package) -> Result<(), Trouble> {
+        let Package { id, name, services, at, .. } = package;
+        let (services, kept) = (services.join("\n"), Stands::Kept.column());
         self.alone(|desk| {
-            let kept = Stands::Kept.column();
-            desk.changed(sql::KEEP_PACKAGE, params![id, name, kept, at]).map(drop)
+            desk.changed(sql::KEEP_PACKAGE, params![id, name, services, kept, at]).map(drop)
         })
     }
 
