@@ -8,6 +8,14 @@ use std::ops::Deref;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bytes<'a>(pub Cow<'a, [u8]>);
 
+impl Bytes<'_> {
+    /// The same, of nobody else.
+    #[must_use]
+    pub fn into_owned(self) -> Bytes<'static> {
+        Bytes(Cow::Owned(self.0.into_owned()))
+    }
+}
+
 impl Deref for Bytes<'_> {
     type Target = [u8];
 

@@ -231,6 +231,16 @@ pub struct Record<'a> {
     pub record: Bytes<'a>,
 }
 
+impl FileResult<'_> {
+    /// The same with bytes of its own.
+    #[must_use]
+    pub fn into_owned(self) -> FileResult<'static> {
+        let own = |one: Record<'_>| Record { number: one.number, record: one.record.into_owned() };
+        let records = self.records.into_iter().map(own).collect();
+        FileResult { status: self.status, number: self.number, records }
+    }
+}
+
 impl FileOperation<'_> {
     /// Its number.
     #[must_use]
@@ -245,6 +255,38 @@ impl FileOperation<'_> {
             Self::Delete { .. } => Number::FileDelete,
             Self::Open { .. } => Number::FileOpen,
             Self::Remove {} => Number::FileRemove,
+        }
+    }
+
+    /// The same with bytes of its own.
+    #[must_use]
+    pub fn into_owned(self) -> FileOperation<'static> {
+        match self {
+            Self::Read { key, value } => FileOperation::Read { key, value: value.into_owned() },
+            Self::Next { records, stand, edge, largest } => {
+                FileOperation::Next { records, stand, edge, largest }
+            }
+            Self::Previous { records, stand, edge, largest } => {
+                FileOperation::Previous { records, stand, edge, largest }
+            }
+            Self::Start { key, relation, value } => {
+                FileOperation::Start { key, relation, value: value.into_owned() }
+            }
+            Self::Write { placing, place, record } => {
+                let (place, record) = (place.into_owned(), record.into_owned());
+                FileOperation::Write { placing, place, record }
+            }
+            Self::Rewrite { meant, place, record } => {
+                let (place, record) = (place.into_owned(), record.into_owned());
+                FileOperation::Rewrite { meant, place, record }
+            }
+            Self::Delete { meant, place } => {
+                FileOperation::Delete { meant, place: place.into_owned() }
+            }
+            Self::Open { file, mode, access, optional, shape } => {
+                FileOperation::Open { file, mode, access, optional, shape }
+            }
+            Self::Remove {} => FileOperation::Remove {},
         }
     }
 

@@ -17,6 +17,7 @@ mod clock;
 mod core;
 mod fatal;
 mod figures;
+pub mod files;
 mod inbox;
 pub mod names;
 mod open;

@@ -10,6 +10,7 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
+use tsugi_frames::FileResult;
 use tsugi_service_rules::ground::ServiceNumber;
 pub use tsugi_service_rules::worker::life::Turn;
 use tsugi_service_rules::worker::life::{Class, Difference, Exit};
@@ -17,6 +18,7 @@ pub use tsugi_service_rules::worker::pool::Worker;
 use tsugi_store::{Op, Outcome, SqlError};
 
 use crate::core::Letter;
+use crate::files::{Asking, Files};
 use crate::inbox::Inbox;
 
 /// A call as its worker is told it. Its id, its epoch and its attempt are its keys for partners.
@@ -84,6 +86,8 @@ pub enum Waits {
 pub enum Asked {
     /// An operation on the store, in the call's unit of work.
     Store(Op, Waits),
+    /// An operation on a file, in the call's unit of work.
+    File(Asking, Waits),
     /// It cannot be carried out for this reason; the worker is told its code.
     Refused(u16, Waits),
     /// The link answers it by itself; here it only keeps its place.
@@ -95,6 +99,8 @@ pub enum Asked {
 pub enum Answered {
     /// It was carried out.
     Done(Outcome),
+    /// What came of an operation on a file; also what a program is told as a failure.
+    File(FileResult<'static>),
     /// The store refused it; the unit of work stands without it.
     Refused(SqlError),
     /// It was not carried out, by this code of the program interface.
@@ -177,6 +183,11 @@ pub enum Wants {
 
 /// Who bears the workers of one service.
 pub trait Nursery: Send {
+    /// The files that its programs may open. Workers name one by its index.
+    fn files(&self) -> Files {
+        Files::default()
+    }
+
     /// Starts one. What it says comes over the link, or by its ear.
     ///
     /// # Errors

@@ -63,6 +63,24 @@ fn written(byte: u8) -> u8 {
     WRITTEN.into_iter().find(|(_, meant)| *meant == byte).map_or(byte, |(written, _)| written)
 }
 
+/// Who keeps the file of a program.
+pub trait Behind {
+    /// OPEN.
+    fn open(&mut self, mode: Mode) -> Opening;
+    /// DELETE FILE.
+    fn delete_file(&mut self) -> Status;
+    /// Anything that needs the records.
+    fn answer(&mut self, operation: &Operation<'_>) -> Answer;
+}
+
+/// The program's fields.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    area: Vec<u8>,
+    number: u32,
+    depending: u32,
+}
+
 /// The program, its fields and its file.
 pub struct Program<S> {
     pub declared: Declared,
@@ -71,9 +89,7 @@ pub struct Program<S> {
     pub records: S,
     pub presence: Presence,
     pub known: Known,
-    area: Vec<u8>,
-    number: u32,
-    depending: u32,
+    fields: Fields,
 }
 
 impl<S: Generations> Program<S> {
@@ -85,128 +101,168 @@ impl<S: Generations> Program<S> {
             recreate: Recreate::Refused,
             others: Others::Share,
         };
-        let area = Vec::new();
-        Self {
-            declared,
-            front,
-            cursor: None,
-            records,
-            presence: Presence::Missing,
-            known,
-            area,
-            number: 0,
-            depending: 0,
-        }
+        let (presence, fields) = (Presence::Missing, Fields::default());
+        Self { declared, front, cursor: None, records, presence, known, fields }
     }
 
     /// Carries a line out.
     pub fn run(&mut self, line: &Line) -> Shown {
-        let size = self.declared.definition.lengths().max as usize;
-        self.area = line.record.bytes().map(meant).collect();
-        self.area.resize(size, b' ');
-        (self.number, self.depending) = (line.number, line.depending);
-        let status = self.carry_out(line);
-        let record = self.area.iter().map(|byte| char::from(written(*byte))).collect();
-        let status = status.characters().to_owned();
-        Shown { status, number: self.number, depending: self.depending, record }
+        let Self { declared, front, cursor, records, presence, known, fields } = self;
+        let mut here = Here { declared, cursor, records, presence, known };
+        run(declared, front, fields, line, &mut here)
     }
+}
 
-    fn carry_out(&mut self, line: &Line) -> Status {
-        let bytes = self.area.clone();
-        let depending = match self.declared.depending {
-            Depending::Yes => Some(i64::from(self.depending)),
-            Depending::No => None,
-        };
-        let area = Area { bytes: &bytes, depending, number: u64::from(self.number) };
-        let indexed = self.declared.select.organization == Organization::Indexed;
-        let value = |number: usize| {
-            let key = self.declared.definition.keys().get(number);
-            key.map(|key| key.value(&bytes)).unwrap_or_default()
-        };
-        let (value, primary) = (value(line.key), value(0));
-        let wanted = |number, value| match indexed {
-            true => Wanted::Key { number, value },
-            false => Wanted::Number(area.number),
-        };
-        let verb = match line.order {
-            Order::OpenInput => Verb::Open(Mode::Input),
-            Order::OpenOutput => Verb::Open(Mode::Output),
-            Order::OpenBoth => Verb::Open(Mode::InputOutput),
-            Order::OpenExtend => Verb::Open(Mode::Extend),
-            Order::Close => Verb::Close(Closing::Plain),
-            Order::CloseLock => Verb::Close(Closing::Lock),
-            Order::CloseNoRewind => Verb::Close(Closing::NoRewind),
-            Order::CloseUnit => Verb::Close(Closing::Unit),
-            Order::Next => Verb::Step(Direction::Next),
-            Order::Previous => Verb::Step(Direction::Previous),
-            Order::Read => Verb::Read(wanted(line.key, &value)),
-            Order::Start(relation, length) => {
-                let size = match length {
-                    Length::Whole => None,
-                    Length::Leading => Some(i64::from(line.length)),
-                };
-                Verb::Start(relation, wanted(line.key, &value), size)
-            }
-            Order::Write => Verb::Write(area),
-            Order::Rewrite => Verb::Rewrite(area),
-            Order::Delete => Verb::Delete(wanted(0, &primary)),
-            Order::Unlock => Verb::Unlock,
-            Order::DeleteFile => Verb::DeleteFile,
-        };
-        match self.front.verb(verb) {
-            Next::Answered(status) => status,
-            Next::Open(mode) => self.open(mode),
-            Next::DeleteFile => {
-                let status = delete_file(self.named());
-                if status == Status::Done {
-                    self.records.renew();
-                    self.presence = Presence::Missing;
-                }
-                status
-            }
-            Next::Ask(operation) => self.ask(&operation),
-        }
-    }
+/// The engine's half, over records that are here.
+struct Here<'a, S> {
+    declared: &'a Declared,
+    cursor: &'a mut Option<Cursor>,
+    records: &'a mut S,
+    presence: &'a mut Presence,
+    known: &'a Known,
+}
 
+impl<S> Here<'_, S> {
     fn named(&self) -> Named {
-        Named::In(Known { presence: self.presence, ..self.known })
+        Named::In(Known { presence: *self.presence, ..*self.known })
     }
+}
 
-    fn open(&mut self, mode: Mode) -> Status {
+impl<S: Generations> Behind for Here<'_, S> {
+    fn open(&mut self, mode: Mode) -> Opening {
         let organization = self.declared.select.organization;
         let opening = open(organization, mode, self.declared.optional, self.named());
         if let Opening::Done(_, opened) = opening {
             match opened {
                 Opened::Made => {
                     self.records.renew();
-                    self.presence = Presence::Fits;
+                    *self.presence = Presence::Fits;
                 }
                 Opened::Kept | Opened::Absent => {}
             }
-            self.cursor = None;
+            *self.cursor = None;
         }
-        self.front.opened(mode, opening)
+        opening
     }
 
-    fn ask(&mut self, operation: &Operation<'_>) -> Status {
+    fn delete_file(&mut self) -> Status {
+        let status = delete_file(self.named());
+        if status == Status::Done {
+            self.records.renew();
+            *self.presence = Presence::Missing;
+        }
+        status
+    }
+
+    fn answer(&mut self, operation: &Operation<'_>) -> Answer {
         let definition = &self.declared.definition;
         let cursor = self.cursor.get_or_insert_with(|| Cursor::new(definition));
         let terms = Terms { definition, read_duplicates: ReadDuplicates::Untold };
-        let answer = cursor.answer(terms, &mut self.records, operation).expect("an answer");
-        self.front.answered(operation, &answer);
-        self.fill(&answer);
-        answer.status
+        cursor.answer(terms, self.records, operation).expect("an answer")
     }
+}
 
-    /// Puts what was answered into the program's fields.
-    fn fill(&mut self, answer: &Answer) {
+/// Carries a line out over whoever keeps the file.
+pub fn run(
+    declared: &Declared,
+    front: &mut Front,
+    fields: &mut Fields,
+    line: &Line,
+    behind: &mut dyn Behind,
+) -> Shown {
+    let size = declared.definition.lengths().max as usize;
+    fields.area = line.record.bytes().map(meant).collect();
+    fields.area.resize(size, b' ');
+    (fields.number, fields.depending) = (line.number, line.depending);
+    let status = carry_out(declared, front, fields, line, behind);
+    let record = fields.area.iter().map(|byte| char::from(written(*byte))).collect();
+    let status = status.characters().to_owned();
+    Shown { status, number: fields.number, depending: fields.depending, record }
+}
+
+fn carry_out(
+    declared: &Declared,
+    front: &mut Front,
+    fields: &mut Fields,
+    line: &Line,
+    behind: &mut dyn Behind,
+) -> Status {
+    let bytes = fields.area.clone();
+    let depending = match declared.depending {
+        Depending::Yes => Some(i64::from(fields.depending)),
+        Depending::No => None,
+    };
+    let area = Area { bytes: &bytes, depending, number: u64::from(fields.number) };
+    let value = |number: usize| {
+        let key = declared.definition.keys().get(number);
+        key.map(|key| key.value(&bytes)).unwrap_or_default()
+    };
+    let (value, primary) = (value(line.key), value(0));
+    match front.verb(verb(declared, line, area, (&value, &primary))) {
+        Next::Answered(status) => status,
+        Next::Open(mode) => {
+            let opening = behind.open(mode);
+            front.opened(mode, opening)
+        }
+        Next::DeleteFile => behind.delete_file(),
+        Next::Ask(operation) => {
+            let answer = behind.answer(&operation);
+            front.answered(&operation, &answer);
+            fields.fill(declared, &answer);
+            answer.status
+        }
+    }
+}
+
+/// What a line means, with the values of the key it goes by and of the primary one.
+fn verb<'a>(
+    declared: &Declared,
+    line: &Line,
+    area: Area<'a>,
+    (value, primary): (&'a [u8], &'a [u8]),
+) -> Verb<'a> {
+    let indexed = declared.select.organization == Organization::Indexed;
+    let wanted = |number, value| match indexed {
+        true => Wanted::Key { number, value },
+        false => Wanted::Number(area.number),
+    };
+    match line.order {
+        Order::OpenInput => Verb::Open(Mode::Input),
+        Order::OpenOutput => Verb::Open(Mode::Output),
+        Order::OpenBoth => Verb::Open(Mode::InputOutput),
+        Order::OpenExtend => Verb::Open(Mode::Extend),
+        Order::Close => Verb::Close(Closing::Plain),
+        Order::CloseLock => Verb::Close(Closing::Lock),
+        Order::CloseNoRewind => Verb::Close(Closing::NoRewind),
+        Order::CloseUnit => Verb::Close(Closing::Unit),
+        Order::Next => Verb::Step(Direction::Next),
+        Order::Previous => Verb::Step(Direction::Previous),
+        Order::Read => Verb::Read(wanted(line.key, value)),
+        Order::Start(relation, length) => {
+            let size = match length {
+                Length::Whole => None,
+                Length::Leading => Some(i64::from(line.length)),
+            };
+            Verb::Start(relation, wanted(line.key, value), size)
+        }
+        Order::Write => Verb::Write(area),
+        Order::Rewrite => Verb::Rewrite(area),
+        Order::Delete => Verb::Delete(wanted(0, primary)),
+        Order::Unlock => Verb::Unlock,
+        Order::DeleteFile => Verb::DeleteFile,
+    }
+}
+
+impl Fields {
+    /// Puts what was answered into them.
+    fn fill(&mut self, declared: &Declared, answer: &Answer) {
         if let Some(record) = &answer.record {
-            if self.declared.select.organization == Organization::LineSequential {
+            if declared.select.organization == Organization::LineSequential {
                 self.area.fill(b' ');
             }
             self.area[..record.len()].copy_from_slice(record);
             let read = matches!(answer.status, Status::Done | Status::Duplicate);
-            if read && self.declared.depending == Depending::Yes {
+            if read && declared.depending == Depending::Yes {
                 self.depending = u32::try_from(record.len()).expect("a length");
             }
         }

@@ -235,10 +235,18 @@ fn operate(work: &mut dyn Work, all: Vec<Asked>) -> Result<Operated, Trouble> {
                 Err(Trouble::Refused(error)) => (Answered::Refused(error), waits),
                 Err(trouble) => return Err(trouble),
             },
+            Asked::File(asking, waits) => match asking.carry_out(work)? {
+                Ok(result) => (Answered::File(result), waits),
+                Err(why) => return Ok(Operated::Failed(why)),
+            },
         };
         match (waits, answer) {
             (Waits::Yes, answer) => answers.push(answer),
             (Waits::No, Answered::Done(_) | Answered::Own) => {}
+            (Waits::No, Answered::File(result)) if result.status < 10 => {}
+            (Waits::No, Answered::File(result)) => {
+                return Ok(Operated::Failed(format!("file status {:02}", result.status)));
+            }
             (Waits::No, Answered::Refused(error)) => {
                 return Ok(Operated::Failed(error.to_string()));
             }

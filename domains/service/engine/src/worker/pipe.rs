@@ -17,6 +17,8 @@ use tsugi_frames::{Decoder, Encoding, Limits, Side};
 use tsugi_service_rules::worker::life::Turn;
 use tsugi_worker::{Number, Printed, Streams};
 
+use crate::files::Files;
+
 use super::{Answered, Begin, Ear, Heard, Link, Nursery, Wants};
 pub use log::{Line, Log};
 pub use package::Package;
@@ -44,6 +46,10 @@ impl Processes {
 }
 
 impl Nursery for Processes {
+    fn files(&self) -> Files {
+        self.package.files.clone()
+    }
+
     fn bear(&mut self, ear: Ear) -> Result<Box<dyn Link>, String> {
         let Self { ward, package } = self;
         let whose = (ear.clone(), package.log.clone());

@@ -6,13 +6,20 @@ use std::os::fd::BorrowedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use tsugi_frames::{FileOperation, FileResult};
 use tsugi_service_rules::worker::life::{Class, Exit};
 use tsugi_store::{Op, Outcome};
 
 use super::{Answered, Asked, Begin, Ear, Gave, Heard, Link, Nursery, Said, Turn, Waits, Wants};
+use crate::files::{Files, Opens};
 
 /// A program that runs in this process.
 pub trait Program: Send + Sync + 'static {
+    /// The files that it may open.
+    fn files(&self) -> Files {
+        Files::default()
+    }
+
     /// Carries out a call. What it asks of the desk stands in the call's unit of work.
     ///
     /// # Errors
@@ -36,6 +43,7 @@ pub struct Desk<'a> {
     turn: Turn,
     mouth: &'a Mouth,
     answers: &'a Receiver<Told>,
+    opens: &'a Opens,
 }
 
 /// By what a thread is heard, until it was killed or has ended: after its end nothing is heard of
@@ -71,16 +79,37 @@ impl Desk<'_> {
     /// # Errors
     /// [`Undo::Left`].
     pub fn run(&mut self, op: Op) -> Result<Result<Outcome, String>, Undo> {
-        self.mouth.say(Heard::Asked(self.turn, vec![Asked::Store(op, Waits::Yes)]))?;
+        Ok(match self.ask(Asked::Store(op, Waits::Yes))? {
+            Some(Answered::Done(outcome)) => Ok(outcome),
+            Some(Answered::Refused(error)) => Err(error.to_string()),
+            Some(Answered::Code(code)) => Err(format!("code {code}")),
+            Some(Answered::File(_) | Answered::Own) | None => Err("no answer".to_owned()),
+        })
+    }
+
+    /// Carries out an operation on a file: the slot is this thread's number for an open.
+    ///
+    /// # Errors
+    /// [`Undo::Left`].
+    pub fn file(
+        &mut self,
+        slot: u16,
+        operation: FileOperation<'static>,
+    ) -> Result<FileResult<'static>, Undo> {
+        let asking = self.opens.ask(self.turn, slot, operation);
+        match self.ask(Asked::File(asking, Waits::Yes))? {
+            Some(Answered::File(result)) => Ok(result),
+            // An operation on a file is answered by nothing else.
+            Some(_) | None => Err(Undo::Left),
+        }
+    }
+
+    fn ask(&mut self, asked: Asked) -> Result<Option<Answered>, Undo> {
+        self.mouth.say(Heard::Asked(self.turn, vec![asked]))?;
         loop {
             match self.answers.recv() {
                 Ok(Told::Answer(turn, answers)) if turn == self.turn => {
-                    return Ok(match answers.into_iter().next() {
-                        Some(Answered::Done(outcome)) => Ok(outcome),
-                        Some(Answered::Refused(error)) => Err(error.to_string()),
-                        Some(Answered::Code(code)) => Err(format!("code {code}")),
-                        Some(Answered::Own) | None => Err("no answer".to_owned()),
-                    });
+                    return Ok(answers.into_iter().next());
                 }
                 // What was of a call that was given up.
                 Ok(Told::Answer(..)) => {}
@@ -94,6 +123,10 @@ impl Desk<'_> {
 pub struct Threads<P>(pub Arc<P>);
 
 impl<P: Program> Nursery for Threads<P> {
+    fn files(&self) -> Files {
+        self.0.files()
+    }
+
     fn bear(&mut self, ear: Ear) -> Result<Box<dyn Link>, String> {
         let (tell, told) = channel();
         let mouth = Mouth(Arc::new(Mutex::new(Some(ear.clone()))));
@@ -111,6 +144,7 @@ impl<P: Program> Nursery for Threads<P> {
 
 /// The life of a program's thread, until it is told to leave or was killed.
 fn work(program: &dyn Program, mouth: &Mouth, told: &Receiver<Told>) -> Result<(), Undo> {
+    let opens = Opens::new(program.files());
     mouth.say(Heard::Hello(None))?;
     mouth.say(Heard::Ready)?;
     loop {
@@ -120,7 +154,7 @@ fn work(program: &dyn Program, mouth: &Mouth, told: &Receiver<Told>) -> Result<(
             Ok(Told::Leave) | Err(_) => return Ok(()),
         };
         let turn = begin.turn;
-        let mut desk = Desk { turn, mouth, answers: told };
+        let mut desk = Desk { turn, mouth, answers: told, opens: &opens };
         let run = std::panic::AssertUnwindSafe(|| program.run(&begin, &mut desk));
         mouth.say(match std::panic::catch_unwind(run) {
             Ok(Ok(said)) => Heard::Done(turn, Vec::new(), Gave::Body(said)),

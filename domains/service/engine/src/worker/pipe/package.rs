@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tsugi_frames::{File, Limits, Service};
+use tsugi_frames::{Limits, Service};
 use tsugi_worker::Spawn;
 
 use super::log::Log;
+use crate::files::Files;
 
 /// What the workers of one service are: a shared library, modules of COBOL or a command, by what
 /// is started.
@@ -20,7 +21,7 @@ pub struct Package {
     /// The index of the one that is called.
     pub called: u16,
     /// The files that they may open.
-    pub files: Vec<File<'static>>,
+    pub files: Files,
     /// What the body of a reply is; none where its parameters are records that an interface makes
     /// a reply of.
     pub content_type: Option<String>,
@@ -38,7 +39,7 @@ impl Package {
             limits: Limits::DEFAULT,
             services: Vec::new(),
             called: 0,
-            files: Vec::new(),
+            files: Files::default(),
             content_type: Some(content_type.to_owned()),
             log: Arc::new(|_| {}),
         }

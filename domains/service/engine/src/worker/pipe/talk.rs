@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use tsugi_files::spoken::shape;
 use tsugi_frames::{
-    Answer, Begin as Told, Call, Class as Failing, Code, Done, Encoding, Failed, Frame, Grid,
-    Leave, Limits, Operation, Outcome, Rest, Rows, Trouble, Turn as Number, Turns, Value, Versions,
-    Welcome, Wrong,
+    Answer, Begin as Told, Call, Class as Failing, Code, Done, Encoding, Failed, File, Frame, Grid,
+    Leave, Limits, Operation, Outcome, Rest, Rows, Shape, Trouble, Turn as Number, Turns, Value,
+    Versions, Welcome, Wrong,
 };
 use tsugi_service_rules::worker::life::{Class, Difference, Turn};
 use tsugi_store::{self as store, Op, SqlError};
 
 use super::{Line, Log, Package};
+use crate::files::Opens;
 use crate::worker::{Answered, Asked, Begin, Gave, Heard, Said, Waits};
 
 /// The talk with one worker.
@@ -25,6 +27,8 @@ pub(super) struct Talk {
     /// The id of the call under way.
     call: String,
     turns: Turns,
+    /// The files that it has open.
+    opens: Opens,
     /// The turn whose program has asked to be undone: what the worker says of its end is known.
     aborted: Option<Number>,
     /// The texts of statements that are kept, by their slots.
@@ -41,6 +45,8 @@ enum Slot {
     Sql(u16),
     /// So many further rows of a slot.
     More(u16, u32),
+    /// An operation on a file.
+    File,
     /// Not carried out.
     Refused,
 }
@@ -64,6 +70,7 @@ impl Talk {
             log: package.log.clone(),
             call: String::new(),
             turns: Turns::default(),
+            opens: Opens::new(package.files.clone()),
             aborted: None,
             texts: BTreeMap::new(),
             rest: BTreeMap::new(),
@@ -115,7 +122,7 @@ impl Talk {
         for operation in &done.operations {
             match &operation.operation {
                 Operation::Log { level, text } => self.log(*level, text),
-                _ => asked.push(self.operation(operation)),
+                _ => asked.push(self.operation(done.turn, operation)),
             }
         }
         self.asked.clear();
@@ -161,7 +168,7 @@ impl Talk {
                 self.log(*level, text);
                 continue;
             }
-            asked.push(self.operation(operation));
+            asked.push(self.operation(turn, operation));
         }
         // A line of the log needs no writer.
         if !asked.is_empty() || operations.is_empty() {
@@ -170,7 +177,7 @@ impl Talk {
     }
 
     /// What an operation means. What is waited for is answered in this order.
-    fn operation(&mut self, asked: &tsugi_frames::Asked<'_>) -> Asked {
+    fn operation(&mut self, turn: Number, asked: &tsugi_frames::Asked<'_>) -> Asked {
         let waits = if asked.is_answered() { Waits::Yes } else { Waits::No };
         let refused = asked.operation.refused();
         let (slot, meant) = match (&asked.operation, refused) {
@@ -184,6 +191,11 @@ impl Talk {
                 None => (Slot::Refused, Asked::Refused(Code::Mistaken.number(), waits)),
             },
             (Operation::More { rows }, None) => (Slot::More(asked.slot, *rows), Asked::Own(waits)),
+            (Operation::File(operation), None) => {
+                let operation = operation.clone().into_owned();
+                let asking = self.opens.ask(Turn(turn.0), asked.slot, operation);
+                (Slot::File, Asked::File(asking, waits))
+            }
             (_, None) => {
                 let code = Code::NotInThisVersion.number();
                 (Slot::Refused, Asked::Refused(code, waits))
@@ -255,7 +267,19 @@ impl Talk {
             (Answered::Code(number), _) => {
                 trouble(Code::of(number).unwrap_or(Code::NotAllowed), "", "")
             }
-            (Answered::Done(_) | Answered::Own, _) => trouble(Code::Store, "", ""),
+            (Answered::File(result), Slot::File) => self.file(result),
+            (Answered::Done(_) | Answered::File(_) | Answered::Own, _) => {
+                trouble(Code::Store, "", "")
+            }
+        }
+    }
+
+    /// A record that is longer than what is spoken of can be told to no worker.
+    fn file(&self, result: tsugi_frames::FileResult<'static>) -> Outcome<'static> {
+        let most = usize::try_from(self.limits.record).unwrap_or(usize::MAX);
+        match result.records.iter().all(|one| one.record.len() <= most) {
+            true => Outcome::File(result),
+            false => trouble(Code::TooLarge, "", ""),
         }
     }
 
@@ -301,6 +325,11 @@ impl Talk {
 }
 
 fn welcome(package: &Package) -> Welcome<'static> {
+    let listed = package.files.all().iter().zip(0..).map(|(file, index)| {
+        let Shape { organization, shortest, longest, keys } = shape(&file.definition);
+        let name = file.name.to_string().into();
+        File { index, name, organization, shortest, longest, keys }
+    });
     let own = &package.spawn.environment;
     Welcome {
         versions: Versions::CURRENT,
@@ -310,7 +339,7 @@ fn welcome(package: &Package) -> Welcome<'static> {
         code_page: own.code_page.clone().into(),
         time_zone: own.time_zone.clone().into(),
         services: package.services.clone(),
-        files: package.files.clone(),
+        files: listed.collect(),
     }
 }
 

@@ -1,0 +1,9 @@
+//! Files of COBOL programs in the unit of work of their call: the statements that the room of files
+//! is held to GnuCOBOL by, through an engine on SQLite.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[expect(dead_code, reason = "what only the tests of that room use")]
+mod model;
+mod schedules;
+mod support;
