@@ -12,6 +12,7 @@
 mod copies;
 mod figures;
 mod hall;
+mod needed;
 mod pools;
 mod purge;
 mod seen;
@@ -139,6 +140,8 @@ impl Core {
     }
 
     fn work(&mut self) -> Result<(), Fatal> {
+        // Before anything that was asked is read.
+        self.look_for_files()?;
         loop {
             self.hall.look()?;
             if self.hall.closed {
@@ -156,6 +159,10 @@ impl Core {
             State::Closed if self.hall.has_small() && self.may_write_small() => {
                 self.write_small()?;
                 self.next = Next::Spoken;
+                return Ok(Found::Work);
+            }
+            State::Closed if self.hall.may_lack() => {
+                self.look_for_files()?;
                 return Ok(Found::Work);
             }
             State::Closed if self.hall.drained => {
@@ -256,7 +263,13 @@ impl Core {
         let committed = self.store.commit();
         self.hall.look_at_log();
         let event = match committed {
-            Ok(()) => sitting::Event::Committed,
+            Ok(()) => {
+                // Before anybody is told, so that the next call finds what this one has left.
+                if self.hall.may_lack() {
+                    self.look_for_files()?;
+                }
+                sitting::Event::Committed
+            }
             Err(trouble) => {
                 let left = left(trouble)?;
                 self.abandon()?;

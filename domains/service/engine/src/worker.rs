@@ -94,6 +94,16 @@ pub enum Asked {
     Own(Waits),
 }
 
+impl Asked {
+    /// Whether there may be another file, or one less, when it was carried out.
+    pub(crate) fn may_make_files(&self) -> bool {
+        match self {
+            Self::File(asking, _) => asking.may_make_files(),
+            Self::Store(..) | Self::Refused(..) | Self::Own(_) => false,
+        }
+    }
+}
+
 /// What came of an operation that is waited for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answered {

@@ -16,6 +16,7 @@ use tsugi_store::Reply;
 use tsugi_vocabulary::Moment;
 
 use super::copies::Copies;
+use super::needed::Lacking;
 use super::pools::{Desk, Ended, Over, Word};
 use super::purge::Purge;
 use super::small::Small;
@@ -85,6 +86,8 @@ pub(super) struct Hall {
     /// None of a store that keeps its log by itself.
     pub(super) copies: Option<Copies>,
     pub(super) purge: Purge,
+    /// Files that services need.
+    pub(super) lacking: Lacking,
     /// Nothing is pending any more, and the group moves.
     pub(super) drained: bool,
     /// Nothing is open in the store any more, and nothing will be.
@@ -135,6 +138,7 @@ impl Hall {
             kept: None,
             small: VecDeque::new(),
             small_after: Moment(0),
+            lacking: Lacking::default(),
             drained: false,
             closed: false,
             fatal: None,
@@ -194,6 +198,7 @@ impl Hall {
                 if let Some(ground) = self.grounds.get_mut(&service).filter(|_| serves) {
                     ground.open = open;
                 }
+                self.lacking.at = Some(clock::now());
                 self.todo.push_back(Todo::Table(Event::Woken));
             }
             // Who does not want to know any more has gone.
@@ -280,7 +285,8 @@ impl Hall {
     pub(super) fn wait(&self) {
         let pools = self.pools().map(|(_, at)| at);
         let small = (!self.small.is_empty()).then_some(self.small_after);
-        let own = [self.table.wake_at(), self.sitting.wake_at(), small, self.purge_at()];
+        let lacking = self.lacking.at;
+        let own = [self.table.wake_at(), self.sitting.wake_at(), small, self.purge_at(), lacking];
         let until = earliest(own.into_iter().flatten().chain(pools));
         let speaks = |desk: &Desk, worker| !desk.ended.contains(worker);
         let links = self

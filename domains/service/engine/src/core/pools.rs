@@ -12,6 +12,7 @@ use tsugi_service_rules::worker::pool::{self, Order, Pool, Worker};
 
 use super::hall::{Hall, Todo};
 use crate::fatal::Fatal;
+use crate::files::Files;
 use crate::service::{Interface, Service};
 use crate::worker::{Asked, Begin, Ear, Gave, Heard, Link, Nursery, Said};
 
@@ -20,6 +21,7 @@ pub(super) struct Desk {
     pub(super) name: Arc<str>,
     pub(super) interface: Arc<dyn Interface>,
     nursery: Box<dyn Nursery>,
+    pub(super) files: Files,
     pub(super) pool: Pool,
     /// How long a call may take, in milliseconds.
     pub(super) call_ms: u32,
@@ -67,6 +69,7 @@ impl Desk {
         Self {
             name: service.name,
             interface: service.interface,
+            files: service.nursery.files(),
             nursery: service.nursery,
             pool: Pool::new(service.workers),
             call_ms: u32::try_from(call).unwrap_or(u32::MAX),

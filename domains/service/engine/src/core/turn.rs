@@ -135,7 +135,12 @@ impl Hall {
 
     /// Carries out operations. None takes longer than the call may, or than calls that have ended
     /// wait for it.
-    fn operate(&self, run: Run, work: &mut dyn Work, all: Vec<Asked>) -> Result<Operated, Trouble> {
+    fn operate(
+        &mut self,
+        run: Run,
+        work: &mut dyn Work,
+        all: Vec<Asked>,
+    ) -> Result<Operated, Trouble> {
         if all.is_empty() {
             return Ok(Operated::Answers(Vec::new()));
         }
@@ -143,6 +148,9 @@ impl Hall {
         let may = Span::millis(desk.map_or(0, |desk| u64::from(desk.call_ms)));
         let longest = clock::now() + may;
         let until = self.sitting.wake_at().map_or(longest, |hold| hold.min(longest));
+        if all.iter().any(Asked::may_make_files) {
+            self.lacking.at = Some(clock::now());
+        }
         self.watch.begins(until);
         let done = operate(work, all);
         self.watch.ends();

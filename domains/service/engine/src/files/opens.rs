@@ -10,7 +10,7 @@ use tsugi_files::open::{Known, Mode, Named, Opened, Opening, Others, Presence, d
 use tsugi_files::operation::{Failure, Operation};
 use tsugi_files::spoken::{Request, answer_said, opening_said, operation_heard, status_said};
 use tsugi_files::status::Status;
-use tsugi_frames::{FileOperation, FileResult};
+use tsugi_frames::{FileOperation, FileResult, Mode as Said, Optional as SaidOptional};
 use tsugi_store::file::{File, Was};
 use tsugi_store::{Trouble, Work, file};
 
@@ -107,6 +107,18 @@ impl fmt::Debug for Opens {
 }
 
 impl Asking {
+    /// Whether there may be another file, or one less, when it was carried out.
+    pub(crate) fn may_make_files(&self) -> bool {
+        match &self.operation {
+            FileOperation::Open { mode, optional, .. } => match (mode, optional) {
+                (Said::Output, _) | (Said::InputOutput | Said::Extend, SaidOptional::Yes) => true,
+                (Said::Input, _) | (Said::InputOutput | Said::Extend, SaidOptional::No) => false,
+            },
+            FileOperation::Remove {} => true,
+            _ => false,
+        }
+    }
+
     /// Carries it out in the call's unit of work. The inner error is why the call is ended.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod calls;
+mod killed;
 #[expect(dead_code, reason = "what only the tests of that room use")]
 mod model;
 mod schedules;
