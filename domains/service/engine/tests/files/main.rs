@@ -4,8 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod calls;
+mod cobol;
 mod killed;
 #[expect(dead_code, reason = "what only the tests of that room use")]
 mod model;
+#[expect(dead_code, reason = "what only the tests of engines use")]
+#[path = "../engine/programs.rs"]
+mod programs;
 mod schedules;
 mod support;

@@ -14,9 +14,9 @@ use tsugi_files::status::Status;
 use tsugi_frames::{FileOperation, FileResult};
 use tsugi_service_engine::files::{Declared, Files};
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
-use tsugi_service_engine::worker::{Begin, Said};
+use tsugi_service_engine::worker::{Begin, Nursery, Said};
 use tsugi_service_engine::{
-    Asked, Calls, Engine, Fatal, Identity, Opened, SameBytes, Service, Settings, names,
+    Asked, Calls, Engine, Fatal, Identity, Interface, Opened, SameBytes, Service, Settings, names,
 };
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
@@ -125,6 +125,12 @@ impl Stand {
         engine(opened(self.folder.path(), self.epoch), self.epoch, program)
     }
 
+    /// A higher epoch than any before.
+    pub const fn next_epoch(&mut self) -> u64 {
+        self.epoch += 1;
+        self.epoch
+    }
+
     /// The store alone.
     pub fn store(&mut self) -> Sqlite {
         self.epoch += 1;
@@ -143,12 +149,19 @@ pub fn opened(folder: &Path, epoch: u64) -> Sqlite {
     }
 }
 
-/// An engine on a store that is open.
+/// An engine on a store that is open, whose program is a function.
 pub fn engine(store: Sqlite, epoch: u64, program: Function) -> (Engine, Receiver<Fatal>) {
+    engine_of(store, epoch, (Box::new(Threads(Arc::new(program))), Arc::new(SameBytes)))
+}
+
+/// An engine on a store that is open.
+pub fn engine_of(
+    store: Sqlite,
+    epoch: u64,
+    (nursery, interface): (Box<dyn Nursery>, Arc<dyn Interface>),
+) -> (Engine, Receiver<Fatal>) {
     let mut workers = pool::Settings { start: 1, spare: 0, most: 2, ..pool::Settings::default() };
     workers.limits.call = Span::secs(60);
-    let nursery = Box::new(Threads(Arc::new(program)));
-    let interface = Arc::new(SameBytes);
     let service = Service { number: SERVICE, name: "files".into(), workers, interface, nursery };
     let settings = Settings::alone(Epoch { incarnation: 1, counter: epoch });
     let (tell, told) = channel();
