@@ -17,6 +17,7 @@ mod pools;
 mod purge;
 mod seen;
 mod small;
+mod sweep;
 mod turn;
 
 use std::any::Any;
@@ -163,6 +164,10 @@ impl Core {
             }
             State::Closed if self.hall.may_lack() => {
                 self.look_for_files()?;
+                return Ok(Found::Work);
+            }
+            State::Closed if self.hall.may_sweep() && !self.hall.drained => {
+                self.sweep()?;
                 return Ok(Found::Work);
             }
             State::Closed if self.hall.drained => {

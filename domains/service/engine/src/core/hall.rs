@@ -88,6 +88,9 @@ pub(super) struct Hall {
     pub(super) purge: Purge,
     /// Files that services need.
     pub(super) lacking: Lacking,
+    /// Rows of files that are over are taken away from this moment on. At first that is now: a
+    /// former engine may have left some.
+    pub(super) sweep_at: Option<Moment>,
     /// Nothing is pending any more, and the group moves.
     pub(super) drained: bool,
     /// Nothing is open in the store any more, and nothing will be.
@@ -139,6 +142,7 @@ impl Hall {
             small: VecDeque::new(),
             small_after: Moment(0),
             lacking: Lacking::default(),
+            sweep_at: Some(Moment(0)),
             drained: false,
             closed: false,
             fatal: None,
@@ -285,9 +289,9 @@ impl Hall {
     pub(super) fn wait(&self) {
         let pools = self.pools().map(|(_, at)| at);
         let small = (!self.small.is_empty()).then_some(self.small_after);
-        let lacking = self.lacking.at;
-        let own = [self.table.wake_at(), self.sitting.wake_at(), small, self.purge_at(), lacking];
-        let until = earliest(own.into_iter().flatten().chain(pools));
+        let store = [self.purge_at(), self.lacking.at, self.sweep_at];
+        let own = [self.table.wake_at(), self.sitting.wake_at(), small];
+        let until = earliest(own.into_iter().chain(store).flatten().chain(pools));
         let speaks = |desk: &Desk, worker| !desk.ended.contains(worker);
         let links = self
             .desks

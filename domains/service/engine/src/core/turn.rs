@@ -150,6 +150,7 @@ impl Hall {
         let until = self.sitting.wake_at().map_or(longest, |hold| hold.min(longest));
         if all.iter().any(Asked::may_make_files) {
             self.lacking.at = Some(clock::now());
+            self.sweep_at.get_or_insert_with(clock::now);
         }
         self.watch.begins(until);
         let done = operate(work, all);

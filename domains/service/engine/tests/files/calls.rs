@@ -1,6 +1,7 @@
 //! What a call leaves in its files, and what is refused.
 
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use tsugi_files::definition::{Access, Organization};
 use tsugi_files::front::Front;
@@ -262,4 +263,39 @@ fn what_no_worker_asks_that_keeps_to_the_rules_ends_the_call_by_name() {
     }
     engine.hand_over(Span::secs(5));
     assert_eq!(count(&mut stand, "F"), None, "nothing of them is left");
+}
+
+#[test]
+fn what_a_file_had_before_it_was_made_anew_is_swept_away() {
+    let mut stand = Stand::new();
+    let declared = sequential();
+    let (access, optional) = (declared.select.access, declared.optional);
+    let program = move |_: &Begin, desk: &mut Desk<'_>| {
+        let mode = Mode::Output;
+        let open = Request { file: 0, mode, access, optional, differs: None }.said();
+        desk.file(SLOT, open)?;
+        for _ in 0..300 {
+            let write = Operation::Write { record: b"12345678", placing: Placing::Append };
+            desk.file(SLOT, operation_said(&write).into_owned())?;
+        }
+        Ok(said("written"))
+    };
+    let files = one("F", &sequential());
+    let (engine, _last) = stand.engine(Function { files, run: Box::new(program) });
+    for serial in 1..=4 {
+        assert_eq!(told(&call(&engine.calls(), serial, "on")), "written");
+    }
+    let path = stand.folder.path().join("store.db");
+    let reader = rusqlite::Connection::open(path).unwrap();
+    let count = |table: &str| -> i64 {
+        let text = format!("SELECT count(*) FROM tsugi_{table}");
+        reader.query_row(&text, [], |row| row.get(0)).unwrap()
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    while count("record") > 300 || count("generation") > 1 {
+        assert!(Instant::now() < end, "{} records are left", count("record"));
+        std::thread::yield_now();
+    }
+    engine.hand_over(Span::secs(5));
+    assert_eq!(self::count(&mut stand, "F"), Some(300));
 }
