@@ -7,10 +7,9 @@
 //!
 //! Invariant: nothing is told before its commit has returned. Invariant: after a commit that failed
 //! nothing is told any more and the process ends ([`Fatal`]). Invariant: nobody decides here: what
-//! becomes of a call, a sitting and a worker stands in `tsugi-service-rules`.
-//!
-//! Not built: what a worker says is held without a limit of bytes or frames for its run, and what
-//! it does not read is kept without one.
+//! becomes of a call, a sitting and a worker stands in `tsugi-service-rules`. Invariant: whatever
+//! a program in a process does, what is held of it has a limit and what it has started ends with it
+//! ([`worker::pipe`]).
 
 mod calls;
 mod clock;

@@ -9,13 +9,14 @@ pub mod thread;
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tsugi_frames::FileResult;
 use tsugi_service_rules::ground::ServiceNumber;
 pub use tsugi_service_rules::worker::life::Turn;
 use tsugi_service_rules::worker::life::{Class, Difference, Exit};
 pub use tsugi_service_rules::worker::pool::Worker;
-use tsugi_store::{Op, Outcome, SqlError};
+use tsugi_store::{Op, Outcome, Row, SqlError, Value};
 
 use crate::core::Letter;
 use crate::files::{Asking, Files};
@@ -104,6 +105,60 @@ impl Asked {
     }
 }
 
+/// Operations that a worker has asked for together. Until they are dropped they count to what is
+/// held of it.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// In their order.
+    pub operations: Vec<Asked>,
+    weight: Option<Arc<Weight>>,
+}
+
+/// Two say the same by their operations.
+impl PartialEq for Batch {
+    fn eq(&self, other: &Self) -> bool {
+        self.operations == other.operations
+    }
+}
+
+/// What nobody weighs: its worker holds itself back.
+impl From<Vec<Asked>> for Batch {
+    fn from(operations: Vec<Asked>) -> Self {
+        Self { operations, weight: None }
+    }
+}
+
+impl Batch {
+    /// They count so many bytes to what is held, until they are dropped.
+    fn weigh(&mut self, held: &Arc<AtomicUsize>, bytes: usize) {
+        held.fetch_add(bytes, Ordering::Relaxed);
+        self.weight = Some(Arc::new(Weight { held: held.clone(), bytes }));
+    }
+}
+
+/// How much memory a row of values takes, in bytes, about.
+pub(crate) fn held(row: &[Value]) -> usize {
+    let more = |value: &Value| match value {
+        Value::Text(text) => text.len(),
+        Value::Blob(bytes) => bytes.len(),
+        Value::Null | Value::Integer(_) | Value::Real(_) => 0,
+    };
+    size_of::<Row>() + size_of_val(row) + row.iter().map(more).sum::<usize>()
+}
+
+/// Counts to what is held of a worker for as long as it is there.
+#[derive(Debug)]
+struct Weight {
+    held: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Drop for Weight {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 /// What came of an operation that is waited for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answered {
@@ -145,9 +200,9 @@ pub enum Heard {
     /// Its program is loaded.
     Ready,
     /// It asks for operations of this call; answered in their order, where they are waited for.
-    Asked(Turn, Vec<Asked>),
+    Asked(Turn, Batch),
     /// This call has ended in order, after these operations, for which nobody waits.
-    Done(Turn, Vec<Asked>, Gave),
+    Done(Turn, Batch, Gave),
     /// This call has failed, with what is known of it; before it is ready, that it cannot start.
     Failed(Turn, Class, String),
     /// It has said what nobody says.
@@ -180,6 +235,28 @@ pub trait Link: Send {
     fn descriptors<'a>(&'a self, all: &mut Vec<(BorrowedFd<'a>, Wants)>);
     /// Takes what has come over the descriptor, and sends what was kept.
     fn hear(&mut self, heard: &mut Vec<Heard>);
+
+    /// Whether something that it has said is not heard yet. What cannot be heard has none.
+    fn unheard(&self) -> Unheard {
+        Unheard::Nothing
+    }
+
+    /// Whether it can be told an answer. While it does not read what it was told, nothing that it
+    /// asks for is carried out.
+    fn takes_answers(&self) -> bool {
+        true
+    }
+}
+
+/// What a worker has said and its engine has not heard, which no descriptor tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unheard {
+    /// Nothing, or a descriptor tells.
+    Nothing,
+    /// Something that can be heard now.
+    Ready,
+    /// Perhaps something: it is not listened to while so much of it is held.
+    Held,
 }
 
 /// What is waited for at a descriptor.

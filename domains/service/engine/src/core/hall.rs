@@ -28,7 +28,7 @@ use crate::inbox::Inbox;
 use crate::open::{Reads, Settings};
 use crate::service::Service;
 use crate::watch::Watch;
-use crate::worker::Given;
+use crate::worker::{Batch, Given};
 
 /// What is to be told to which part of the rules next.
 pub(super) enum Todo {
@@ -287,6 +287,9 @@ impl Hall {
 
     /// Waits for a letter, a worker or a timer.
     pub(super) fn wait(&self) {
+        if self.can_hear() {
+            return;
+        }
         let pools = self.pools().map(|(_, at)| at);
         let small = (!self.small.is_empty()).then_some(self.small_after);
         let store = [self.purge_at(), self.lacking.at, self.sweep_at];
@@ -418,7 +421,7 @@ impl Hall {
         self.runs.insert(run, going);
         let failed = life::Abnormal::Failed(life::Class::RunTimeError);
         let ended = Ended::abnormal(failed, "it has lost its sitting twice");
-        self.say(run, Word::End(Vec::new(), Over::Ended(ended)));
+        self.say(run, Word::End(Batch::default(), Over::Ended(ended)));
     }
 
     /// A run is over and nothing of it is left.

@@ -14,7 +14,7 @@ use super::hall::{Hall, Todo};
 use crate::fatal::Fatal;
 use crate::files::Files;
 use crate::service::{Interface, Service};
-use crate::worker::{Asked, Begin, Ear, Gave, Heard, Link, Nursery, Said};
+use crate::worker::{Batch, Begin, Ear, Gave, Heard, Link, Nursery, Said, Unheard};
 
 /// The workers of a service.
 pub(super) struct Desk {
@@ -28,6 +28,10 @@ pub(super) struct Desk {
     pub(super) links: BTreeMap<Worker, Box<dyn Link>>,
     /// Those that have ended: what somebody else says over their way is not theirs.
     pub(super) ended: BTreeSet<Worker>,
+    /// What is told of those that have ended before all was heard that they had said.
+    late: BTreeMap<Worker, Vec<Heard>>,
+    /// What was last said of a worker that went wrong: why births are given up.
+    wrong: String,
     /// That a call will act outside the store is being made durable: it will need room.
     pub(super) starting: bool,
     /// Runs that are to be given to a worker.
@@ -37,9 +41,9 @@ pub(super) struct Desk {
 /// What is said of a run.
 pub(super) enum Word {
     /// Its program asks for operations.
-    Operate(Worker, Turn, Vec<Asked>),
+    Operate(Worker, Turn, Batch),
     /// It has ended, after these operations.
-    End(Vec<Asked>, Over),
+    End(Batch, Over),
 }
 
 /// How a run is over.
@@ -58,8 +62,8 @@ pub(super) struct Ended {
 
 /// What comes with an event of a worker.
 pub(super) enum Words {
-    Asked(Vec<Asked>),
-    Done(Vec<Asked>, Gave),
+    Asked(Batch),
+    Done(Batch, Gave),
     Text(String),
 }
 
@@ -75,6 +79,8 @@ impl Desk {
             call_ms: u32::try_from(call).unwrap_or(u32::MAX),
             links: BTreeMap::new(),
             ended: BTreeSet::new(),
+            late: BTreeMap::new(),
+            wrong: String::new(),
             starting: false,
             held: VecDeque::new(),
         }
@@ -90,6 +96,11 @@ impl Ended {
             Said { content_type: "application/json".to_owned(), body: known.to_string().into() };
         Self { ending: why.ending(), said }
     }
+}
+
+/// Whether a worker has said what is not heard yet.
+fn says_more(links: &BTreeMap<Worker, Box<dyn Link>>, worker: Worker) -> bool {
+    links.get(&worker).is_some_and(|link| link.unheard() != Unheard::Nothing)
 }
 
 impl Hall {
@@ -109,14 +120,64 @@ impl Hall {
         for (number, worker, heard) in all {
             self.hear(number, worker, heard);
         }
+        self.hear_late();
     }
 
-    /// Reads a letter about a worker. What it said before its end counts first.
+    /// Hears of the ends of those of whom everything is heard by now that they had said.
+    fn hear_late(&mut self) {
+        let mut all = Vec::new();
+        for (number, desk) in &mut self.desks {
+            let links = &desk.links;
+            let heard = |worker: &Worker| !says_more(links, *worker);
+            let whole: Vec<Worker> = desk.late.keys().copied().filter(heard).collect();
+            for worker in whole {
+                let late = desk.late.remove(&worker).unwrap_or_default();
+                all.extend(late.into_iter().map(|heard| (*number, worker, heard)));
+            }
+        }
+        for (number, worker, heard) in all {
+            self.hear(number, worker, heard);
+        }
+    }
+
+    /// Reads a letter about a worker. What it said before its end counts first, also what it is
+    /// not listened to for now.
     pub(super) fn read_heard(&mut self, service: ServiceNumber, worker: Worker, heard: Heard) {
         if matches!(heard, Heard::Ended(..)) {
             self.hear_links();
         }
-        self.hear(service, worker, heard);
+        let Some(desk) = self.desks.get_mut(&service) else { return };
+        let ended = matches!(heard, Heard::Ended(..)) && says_more(&desk.links, worker);
+        if ended || desk.late.contains_key(&worker) {
+            desk.late.entry(worker).or_default().push(heard);
+        } else {
+            self.hear(service, worker, heard);
+        }
+    }
+
+    /// Whether a worker can be heard now of whom no descriptor tells it.
+    pub(super) fn can_hear(&self) -> bool {
+        let mut links = self
+            .desks
+            .values()
+            .flat_map(|desk| desk.links.iter().filter(|(worker, _)| !desk.ended.contains(worker)));
+        links.any(|(_, link)| link.unheard() == Unheard::Ready)
+            || self
+                .desks
+                .values()
+                .any(|desk| desk.late.keys().any(|worker| !says_more(&desk.links, *worker)))
+    }
+
+    /// Whether the worker of a call reads its answers.
+    pub(super) fn takes_answers(&self, run: Run) -> bool {
+        let Some(Word::Operate(worker, ..)) =
+            self.runs.get(&run).and_then(|going| going.mail.front())
+        else {
+            return true;
+        };
+        let desk = self.runs.get(&run).and_then(|going| self.desks.get(&going.service));
+        let link = desk.and_then(|desk| desk.links.get(worker));
+        link.is_none_or(|link| link.takes_answers())
     }
 
     /// Tells a pool what is heard of one of its workers.
@@ -126,6 +187,14 @@ impl Hall {
             Heard::Swept => drop(desk.ended.remove(&worker)),
             _ if desk.ended.contains(&worker) => return,
             Heard::Ended(..) => drop(desk.ended.insert(worker)),
+            _ => {}
+        }
+        match &heard {
+            Heard::Failed(_, _, text) | Heard::Wrong(text) | Heard::Ended(_, text)
+                if !text.is_empty() =>
+            {
+                desk.wrong.clone_from(text);
+            }
             _ => {}
         }
         let (event, words) = match heard {
@@ -185,14 +254,15 @@ impl Hall {
                     Some(Words::Asked(_) | Words::Done(..)) | None => String::new(),
                 };
                 let ended = Ended::abnormal(why, &text);
-                self.say(run, Word::End(Vec::new(), Over::Ended(ended)));
+                self.say(run, Word::End(Batch::default(), Over::Ended(ended)));
             }
             Order::Again(run) => self.interrupt(run, Interruption::NotAtFault),
             Order::Leave(worker) => self.with_link(service, worker, |link| link.leave()),
             Order::Kill(worker, _) => self.with_link(service, worker, |link| link.kill()),
             Order::Sweep(worker) => self.sweep(service, worker),
             Order::GiveUp(why, exit) => {
-                let words = format!("{why:?}, {exit:?}");
+                let said = self.desks.get(&service).map_or("", |desk| desk.wrong.as_str());
+                let words = format!("{why:?}, {exit:?}: {said}");
                 if let Some(ground) = self.grounds.get_mut(&service) {
                     ground.open = Err(pool::refusal(why, words));
                 }

@@ -1,5 +1,6 @@
 //! A call has the writer: its unit of work is open, and what its program asks for is done in it.
 
+use tsugi_frames::{Code, Limits};
 use tsugi_service_rules::call::{Event, Work as Effects};
 use tsugi_service_rules::sitting::{self, EpochRead, Left, Order, Run, State};
 use tsugi_service_rules::stored::{Ending, Reply};
@@ -15,7 +16,11 @@ use super::{Core, left};
 use crate::clock;
 use crate::fatal::Fatal;
 use crate::names;
-use crate::worker::{Answered, Asked, Waits};
+use crate::worker::{self, Answered, Asked, Batch, Waits};
+
+/// How many bytes of answers there may be before no further operation of one *ask* is carried
+/// out; the one that passes it may be as large as a store lets it be.
+const ANSWERS_MOST: usize = Limits::DEFAULT.answer as usize;
 
 /// How a turn ended.
 struct Turned {
@@ -100,7 +105,10 @@ impl Hall {
                 let orders = self.step_sitting(sitting::Event::Woken);
                 return Ok(Turned { orders, sitting: Whole::Stands });
             }
-            let word = self.runs.get_mut(&run).and_then(|going| going.mail.pop_front());
+            let word = match self.takes_answers(run) {
+                true => self.runs.get_mut(&run).and_then(|going| going.mail.pop_front()),
+                false => None,
+            };
             match word {
                 Some(Word::Operate(worker, turn, asked)) => {
                     match self.operate(run, &mut *work, asked) {
@@ -135,20 +143,15 @@ impl Hall {
 
     /// Carries out operations. None takes longer than the call may, or than calls that have ended
     /// wait for it.
-    fn operate(
-        &mut self,
-        run: Run,
-        work: &mut dyn Work,
-        all: Vec<Asked>,
-    ) -> Result<Operated, Trouble> {
-        if all.is_empty() {
+    fn operate(&mut self, run: Run, work: &mut dyn Work, all: Batch) -> Result<Operated, Trouble> {
+        if all.operations.is_empty() {
             return Ok(Operated::Answers(Vec::new()));
         }
         let desk = self.runs.get(&run).and_then(|going| self.desks.get(&going.service));
         let may = Span::millis(desk.map_or(0, |desk| u64::from(desk.call_ms)));
         let longest = clock::now() + may;
         let until = self.sitting.wake_at().map_or(longest, |hold| hold.min(longest));
-        if all.iter().any(Asked::may_make_files) {
+        if all.operations.iter().any(Asked::may_make_files) {
             self.lacking.at = Some(clock::now());
             self.sweep_at.get_or_insert_with(clock::now);
         }
@@ -232,10 +235,27 @@ impl Hall {
     }
 }
 
-/// Carries out operations in their order; all that are waited for are answered.
-fn operate(work: &mut dyn Work, all: Vec<Asked>) -> Result<Operated, Trouble> {
-    let mut answers = Vec::with_capacity(all.len());
-    for asked in all {
+/// How much memory an answer takes, in bytes, about.
+fn held(answer: &Answered) -> usize {
+    match answer {
+        Answered::Done(outcome) => outcome.rows.iter().map(|row| worker::held(row)).sum(),
+        Answered::File(result) => result.records.iter().map(|one| one.record.len()).sum(),
+        Answered::Refused(_) | Answered::Code(_) | Answered::Own => 0,
+    }
+}
+
+/// Carries out operations in their order; all that are waited for are answered. Once the answers
+/// have become too large, what is waited for is refused instead of being carried out.
+fn operate(work: &mut dyn Work, all: Batch) -> Result<Operated, Trouble> {
+    let mut answers = Vec::with_capacity(all.operations.len());
+    let mut size = 0;
+    for asked in all.operations {
+        let asked = match asked {
+            Asked::Store(_, Waits::Yes) | Asked::File(_, Waits::Yes) if size > ANSWERS_MOST => {
+                Asked::Refused(Code::TooLarge.number(), Waits::Yes)
+            }
+            asked => asked,
+        };
         let (answer, waits) = match asked {
             Asked::Refused(code, waits) => (Answered::Code(code), waits),
             Asked::Own(waits) => (Answered::Own, waits),
@@ -250,7 +270,10 @@ fn operate(work: &mut dyn Work, all: Vec<Asked>) -> Result<Operated, Trouble> {
             },
         };
         match (waits, answer) {
-            (Waits::Yes, answer) => answers.push(answer),
+            (Waits::Yes, answer) => {
+                size += held(&answer);
+                answers.push(answer);
+            }
             (Waits::No, Answered::Done(_) | Answered::Own) => {}
             (Waits::No, Answered::File(result)) if result.status < 10 => {}
             (Waits::No, Answered::File(result)) => {

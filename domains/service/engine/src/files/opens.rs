@@ -107,6 +107,16 @@ impl fmt::Debug for Opens {
 }
 
 impl Asking {
+    /// How many bytes of a program it bears.
+    pub(crate) fn size(&self) -> usize {
+        match &self.operation {
+            FileOperation::Write { record, .. } | FileOperation::Rewrite { record, .. } => {
+                record.len()
+            }
+            _ => 0,
+        }
+    }
+
     /// Whether there may be another file, or one less, when it was carried out.
     pub(crate) fn may_make_files(&self) -> bool {
         match &self.operation {

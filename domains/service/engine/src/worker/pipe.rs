@@ -2,25 +2,33 @@
 //!
 //! The attendant of the engine starts, holds and ends them (the [`Ward`]); what one of them says
 //! is read here, by the core. Nothing here waits.
+//!
+//! Invariant: what is held of one worker has a limit, whatever it does. While more of what it has
+//! asked for is not carried out, or of what it was told is not read, it is not listened to: it
+//! waits for room in its pipe, and its time limit goes on as far as its call is not kept waiting.
 
 mod log;
+mod out;
 mod package;
 mod talk;
 mod ward;
 
 use std::fs::File;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tsugi_frames::{Decoder, Encoding, Limits, Side};
 use tsugi_service_rules::worker::life::Turn;
+use tsugi_store::Op;
 use tsugi_worker::{Number, Printed, Streams};
 
+use super::{Answered, Asked, Batch, Begin, Ear, Heard, Link, Nursery, Unheard, Wants, held};
 use crate::files::Files;
-
-use super::{Answered, Begin, Ear, Heard, Link, Nursery, Wants};
 pub use log::{Line, Log};
+use out::Out;
 pub use package::Package;
 use talk::Talk;
 pub use ward::Ward;
@@ -30,6 +38,11 @@ const AT_ONCE: usize = 64;
 /// A process that has closed its stream and ends does so within this time; one that does not is
 /// told to have closed it.
 const ENDING: Duration = Duration::from_millis(300);
+/// How many bytes of what a worker has asked for may wait to be carried out; the frame that passes
+/// it is the last that is read.
+const HELD_MOST: usize = 1 << 20;
+/// What an operation takes beside its text and its values, in bytes.
+const EACH: usize = 2 * size_of::<Asked>();
 
 /// Bears the processes of one package, in the ward of their engine.
 pub struct Processes {
@@ -59,12 +72,13 @@ impl Nursery for Processes {
             ward: ward.clone(),
             number,
             printed,
-            input: Some(to),
+            out: Out::new(to),
             output: Some(from),
             encoding: package.spawn.encoding,
             limits: package.limits,
             decoder: Decoder::new(package.spawn.encoding, Side::Worker, package.limits),
-            out: Vec::new(),
+            held: Arc::default(),
+            unread: Unheard::Nothing,
             talk: Talk::new(package),
             ear,
         }))
@@ -77,34 +91,25 @@ struct Pipes {
     number: Number,
     /// What it has printed in the call that it has.
     printed: Printed,
-    /// None once it has closed it.
-    input: Option<File>,
+    /// What it is told.
+    out: Out,
     /// None once it has closed it, has said something wrong, or was killed.
     output: Option<File>,
     encoding: Encoding,
     limits: Limits,
     decoder: Decoder,
-    /// What there was no room for yet.
-    out: Vec<u8>,
+    /// Bytes of what it has asked for and is not carried out.
+    held: Arc<AtomicUsize>,
+    /// Whether what was read may have something that was not looked at.
+    unread: Unheard,
     talk: Talk,
     ear: Ear,
 }
 
 impl Pipes {
-    /// Sends what there is room for.
-    fn send(&mut self) {
-        while let (Some(input), false) = (&mut self.input, self.out.is_empty()) {
-            match input.write(&self.out) {
-                Ok(sent) => drop(self.out.drain(..sent)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // It does not read any more: its end is heard.
-                Err(_) => self.input = None,
-            }
-        }
-        if self.input.is_none() {
-            self.out.clear();
-        }
+    /// Whether so much of it is held that it is not listened to.
+    fn is_over(&self) -> bool {
+        self.held.load(Ordering::Relaxed) >= HELD_MOST || !self.takes_answers()
     }
 
     /// Reads what has come; whether there may be more.
@@ -130,15 +135,31 @@ impl Pipes {
         }
     }
 
-    /// Understands what has been read.
+    /// Understands what has been read, as long as not too much is held.
     fn understand(&mut self, heard: &mut Vec<Heard>) {
         loop {
+            if self.is_over() {
+                self.unread = Unheard::Held;
+                return;
+            }
+            self.unread = Unheard::Nothing;
+            let (pending, known) = (self.decoder.pending(), heard.len());
             match self.decoder.frame() {
-                Ok(Some(frame)) => self.talk.take(&frame, heard, &mut self.out),
+                Ok(Some(frame)) => self.talk.take(&frame, heard, self.out.room()),
                 Ok(None) => return,
                 Err(wrong) => {
                     heard.push(talk::wrong(&wrong));
                     return self.silence();
+                }
+            }
+            let length = pending - self.decoder.pending();
+            if matches!(heard[known..], [.., Heard::Wrong(_)]) {
+                return self.silence();
+            }
+            for heard in &mut heard[known..] {
+                if let Heard::Asked(_, batch) | Heard::Done(_, batch, _) = heard {
+                    let bytes = length.max(taken(batch));
+                    batch.weigh(&self.held, bytes);
                 }
             }
         }
@@ -147,6 +168,7 @@ impl Pipes {
     /// Nothing more of it is taken, also not what stands in its pipe or was read.
     fn silence(&mut self) {
         self.output = None;
+        self.unread = Unheard::Nothing;
         self.decoder = Decoder::new(self.encoding, Side::Worker, self.limits);
     }
 }
@@ -154,20 +176,20 @@ impl Pipes {
 impl Link for Pipes {
     fn begin(&mut self, begin: &Begin) {
         self.printed.begin();
-        if let Err(failed) = self.talk.begin(begin, &mut self.out) {
+        if let Err(failed) = self.talk.begin(begin, self.out.room()) {
             self.ear.hear(failed);
         }
-        self.send();
+        self.out.send();
     }
 
     fn answer(&mut self, turn: Turn, answers: Vec<Answered>) {
-        self.talk.answer(turn, answers, &mut self.out);
-        self.send();
+        self.talk.answer(turn, answers, self.out.room());
+        self.out.send();
     }
 
     fn leave(&mut self) {
-        self.talk.leave(&mut self.out);
-        self.send();
+        self.talk.leave(self.out.room());
+        self.out.send();
     }
 
     fn kill(&mut self) {
@@ -180,22 +202,47 @@ impl Link for Pipes {
     }
 
     fn descriptors<'a>(&'a self, all: &mut Vec<(BorrowedFd<'a>, Wants)>) {
-        all.extend(self.output.iter().map(|output| (output.as_fd(), Wants::Words)));
-        let full = self.input.iter().filter(|_| !self.out.is_empty());
-        all.extend(full.map(|input| (input.as_fd(), Wants::Room)));
+        let output = self.output.iter().filter(|_| self.unread == Unheard::Nothing);
+        all.extend(output.map(|output| (output.as_fd(), Wants::Words)));
+        all.extend(self.out.waits().map(|input| (input, Wants::Room)));
     }
 
     fn hear(&mut self, heard: &mut Vec<Heard>) {
-        self.send();
+        self.out.send();
+        // What was read before comes first.
+        self.understand(heard);
         for _ in 0..AT_ONCE {
-            let more = self.receive();
-            self.understand(heard);
-            if !more {
+            if self.unread != Unheard::Nothing || !self.receive() {
                 break;
             }
+            self.understand(heard);
         }
-        self.send();
+        self.out.send();
     }
+
+    fn unheard(&self) -> Unheard {
+        match self.unread {
+            Unheard::Held if !self.is_over() => Unheard::Ready,
+            unread => unread,
+        }
+    }
+
+    fn takes_answers(&self) -> bool {
+        self.out.unsent() < usize::try_from(self.limits.frame).unwrap_or(usize::MAX)
+    }
+}
+
+/// How much memory operations take, in bytes, about; of those with small values more than they
+/// came as.
+fn taken(batch: &Batch) -> usize {
+    let values = |asked: &Asked| match asked {
+        Asked::Store(Op::Sql { text, rows }, _) => {
+            text.len() + rows.iter().map(|row| held(row)).sum::<usize>()
+        }
+        Asked::File(asking, _) => asking.size(),
+        Asked::Store(Op::Define { .. }, _) | Asked::Refused(..) | Asked::Own(_) => 0,
+    };
+    batch.operations.iter().map(|asked| EACH + values(asked)).sum()
 }
 
 /// Whoever forgets a worker without an end of it has it killed.

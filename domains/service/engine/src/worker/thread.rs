@@ -10,7 +10,9 @@ use tsugi_frames::{FileOperation, FileResult};
 use tsugi_service_rules::worker::life::{Class, Exit};
 use tsugi_store::{Op, Outcome};
 
-use super::{Answered, Asked, Begin, Ear, Gave, Heard, Link, Nursery, Said, Turn, Waits, Wants};
+use super::{
+    Answered, Asked, Batch, Begin, Ear, Gave, Heard, Link, Nursery, Said, Turn, Waits, Wants,
+};
 use crate::files::{Files, Opens};
 
 /// A program that runs in this process.
@@ -105,7 +107,7 @@ impl Desk<'_> {
     }
 
     fn ask(&mut self, asked: Asked) -> Result<Option<Answered>, Undo> {
-        self.mouth.say(Heard::Asked(self.turn, vec![asked]))?;
+        self.mouth.say(Heard::Asked(self.turn, vec![asked].into()))?;
         loop {
             match self.answers.recv() {
                 Ok(Told::Answer(turn, answers)) if turn == self.turn => {
@@ -157,7 +159,7 @@ fn work(program: &dyn Program, mouth: &Mouth, told: &Receiver<Told>) -> Result<(
         let mut desk = Desk { turn, mouth, answers: told, opens: &opens };
         let run = std::panic::AssertUnwindSafe(|| program.run(&begin, &mut desk));
         mouth.say(match std::panic::catch_unwind(run) {
-            Ok(Ok(said)) => Heard::Done(turn, Vec::new(), Gave::Body(said)),
+            Ok(Ok(said)) => Heard::Done(turn, Batch::default(), Gave::Body(said)),
             Ok(Err(Undo::Refused(why))) => Heard::Failed(turn, Class::Abort, why),
             Ok(Err(Undo::Failed(why))) => Heard::Failed(turn, Class::RunTimeError, why),
             Ok(Err(Undo::Left)) => return Err(Undo::Left),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tsugi_host::enclosed::Fold;
 use tsugi_service_engine::worker::pipe::{Package, Processes, Ward};
-use tsugi_service_engine::{Answer, Calls, Engine};
+use tsugi_service_engine::{Answer, Calls, Engine, Refused};
 use tsugi_store::Ending;
 use tsugi_vocabulary::Span;
 use tsugi_worker::Attendant;
@@ -218,6 +218,18 @@ async fn whatever_a_module_does_one_call_ends_and_what_it_remembers_goes_with_it
         assert_eq!(stand.value(), value, "{way} has no effect");
     }
     assert_eq!(text(&call(&calls, serial + 1, "count     0000").await), "count     0001");
+    engine.hand_over(Span::secs(2));
+}
+
+#[tokio::test]
+async fn a_module_that_is_not_there_is_told_by_its_name_before_the_first_call() {
+    let mut stand = Stand::new();
+    let mut package = ways(&mut stand);
+    package.services[0].module = "modules/NOWHERE.so".into();
+    let engine = engine(&mut stand, package, Span::secs(30));
+    let told = call(&engine.calls(), 1, "count     0000").await;
+    let Answer::Refused(Refused::NotDeployed { why }) = told else { panic!("{told:?}") };
+    assert!(why.contains("NOWHERE.so"), "{why}");
     engine.hand_over(Span::secs(2));
 }
 

@@ -5,6 +5,7 @@
 mod calls;
 mod contained;
 mod core;
+mod held;
 mod killed;
 mod outside;
 mod programs;

@@ -151,6 +151,7 @@ impl Lines {
         let log = move |line: Line<'_>| {
             let text = match line {
                 Line::Said { call, level, text } => format!("{call} {level} {text}"),
+                Line::Dropped { call, lines } => format!("{call} {lines} dropped"),
                 Line::Printed(bytes) => format!("printed {}", String::from_utf8_lossy(bytes)),
                 Line::FolderStays(folder, why) => format!("stays {} {why}", folder.display()),
             };

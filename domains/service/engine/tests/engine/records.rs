@@ -86,7 +86,7 @@ fn played(puppets: &Puppets, gives: &[&[u8]]) -> Vec<Vec<u8>> {
     let (ear, begin) = puppets.begun();
     ear.hear(counts(&begin));
     let gave = Gave::Parameters(gives.iter().map(|one| one.to_vec()).collect());
-    ear.hear(Heard::Done(begin.turn, Vec::new(), gave));
+    ear.hear(Heard::Done(begin.turn, Vec::new().into(), gave));
     begin.given.parameters().iter().map(|one| one.to_vec()).collect()
 }
 

@@ -265,13 +265,13 @@ impl Link for Puppet {
 /// An operation that counts, in the call of this turn.
 pub fn counts(begin: &Begin) -> Heard {
     let op = tsugi_service_engine::worker::Asked::Store(suite::add(1), Waits::Yes);
-    Heard::Asked(begin.turn, vec![op])
+    Heard::Asked(begin.turn, vec![op].into())
 }
 
 /// The good end of a call.
 pub fn done(begin: &Begin) -> Heard {
     let said = Said { content_type: "text/plain".to_owned(), body: b"done".to_vec() };
-    Heard::Done(begin.turn, Vec::new(), Gave::Body(said))
+    Heard::Done(begin.turn, Vec::new().into(), Gave::Body(said))
 }
 
 /// An engine on a store of its own.

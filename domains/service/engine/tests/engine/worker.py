@@ -17,8 +17,42 @@ def ask(turn, *operations):
 
 ADD = "UPDATE counter SET value = value + 1 WHERE name = 'n' RETURNING value"
 
+def unread(turn, *operations):
+    """Asks for what nobody waits for."""
+    say({"ask": {"turn": turn, "operations": [{"waits": "no", "do": one} for one in operations]}})
+
+def large(length):
+    return {"sql": {"text": "SELECT ?1", "rows": [["x" * length]]}}
+
 def serve(turn, body):
     if body == "never":
+        return
+    if body == "asks":
+        while True:
+            unread(turn, large(400_000))
+    if body == "deaf":
+        while True:
+            say({"ask": {"turn": turn, "operations": [
+                {"do": {"sql": {"text": "SELECT hex(zeroblob(1000000))"}}}]}})
+    if body == "leaves":
+        # More than is held of it, then the end of its call and its own: in its pipe by now.
+        unread(turn, large(600_000))
+        unread(turn, large(600_000))
+        unread(turn, {"sql": {"text": ADD}})
+        say({"done": {"turn": turn, "replies": [{"parameters": ["left"]}]}})
+        os._exit(0)
+    if body == "talks":
+        lines = [{"do": {"log": {"level": 1, "text": "line %d" % n}}} for n in range(250)]
+        lines[7]["do"]["log"]["text"] = "x" * 5000
+        say({"ask": {"turn": turn, "operations": lines}})
+        say({"done": {"turn": turn, "replies": [{"parameters": ["talked"]}]}})
+        return
+    if body == "large":
+        one = {"sql": {"text": "SELECT hex(zeroblob(1000000))"}}
+        results = ask(turn, one, one, one, one, {"sql": {"text": ADD}}, {"sql": {"text": ADD}})
+        told = " ".join("rows" if "rows" in one else str(one["trouble"]["code"])
+                        for one in results)
+        say({"done": {"turn": turn, "replies": [{"parameters": [told]}]}})
         return
     log = {"do": {"log": {"level": 1, "text": "a line"}}}
     if body == "logs":

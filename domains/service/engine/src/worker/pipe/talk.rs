@@ -5,15 +5,22 @@ use std::collections::{BTreeMap, VecDeque};
 use tsugi_files::spoken::shape;
 use tsugi_frames::{
     Answer, Begin as Told, Call, Class as Failing, Code, Done, Encoding, Failed, File, Frame, Grid,
-    Leave, Limits, Operation, Outcome, Rest, Rows, Shape, Trouble, Turn as Number, Turns, Value,
-    Versions, Welcome, Wrong,
+    Kind, Leave, Limits, Number as Asks, Operation, Outcome, Rest, Rows, Shape, Trouble,
+    Turn as Number, Turns, Value, Versions, Welcome, Wrong,
 };
 use tsugi_service_rules::worker::life::{Class, Difference, Turn};
 use tsugi_store::{self as store, Op, SqlError};
 
-use super::{Line, Log, Package};
+use super::Package;
+use super::log::Lines;
 use crate::files::Opens;
-use crate::worker::{Answered, Asked, Begin, Gave, Heard, Said, Waits};
+use crate::worker::{self, Answered, Asked, Begin, Gave, Heard, Said, Waits};
+
+/// How many bytes of statements are kept for a worker: a process of ours keeps 64.
+const TEXTS_MOST: usize = 64 * Limits::DEFAULT.sql_text as usize;
+/// How much memory the rows may take that did not fit into their answers; one operation of a store
+/// brings less.
+const REST_MOST: usize = 64 << 20;
 
 /// The talk with one worker.
 pub(super) struct Talk {
@@ -23,9 +30,8 @@ pub(super) struct Talk {
     /// The index of the service that is called.
     called: u16,
     content_type: Option<String>,
-    log: Log,
-    /// The id of the call under way.
-    call: String,
+    lines: Lines,
+    stage: Stage,
     turns: Turns,
     /// The files that it has open.
     opens: Opens,
@@ -37,6 +43,14 @@ pub(super) struct Talk {
     rest: BTreeMap<u16, VecDeque<store::Row>>,
     /// What is answered next.
     asked: VecDeque<Slot>,
+}
+
+/// How far the talk has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Silent,
+    Greeted,
+    Ready,
 }
 
 /// An operation that is waited for.
@@ -67,8 +81,8 @@ impl Talk {
             welcome: welcome(package),
             called: package.called,
             content_type: package.content_type.clone(),
-            log: package.log.clone(),
-            call: String::new(),
+            lines: Lines::new(package.log.clone(), package.limits.log_lines),
+            stage: Stage::Silent,
             turns: Turns::default(),
             opens: Opens::new(package.files.clone()),
             aborted: None,
@@ -96,9 +110,16 @@ impl Talk {
             self.aborted = None;
             return;
         }
+        let next = match (self.stage, frame.kind()) {
+            (Stage::Silent, Kind::Hello) => Stage::Greeted,
+            (Stage::Greeted, Kind::Ready) => Stage::Ready,
+            (Stage::Ready, Kind::Ask | Kind::Done) | (_, Kind::Failed) => self.stage,
+            (_, kind) => return heard.push(Heard::Wrong(format!("{kind:?} now"))),
+        };
         if let Err(wrong) = self.turns.take(frame) {
             return heard.push(Heard::Wrong(wrong.to_string()));
         }
+        self.stage = next;
         match frame {
             Frame::Hello(_) => {
                 heard.push(Heard::Hello(None));
@@ -110,7 +131,10 @@ impl Talk {
             Frame::Ready(_) => heard.push(Heard::Ready),
             Frame::Ask(ask) => self.on_ask(ask.turn, &ask.operations, heard),
             Frame::Done(done) => heard.push(self.done(done)),
-            Frame::Failed(failed) => heard.push(failure(failed)),
+            Frame::Failed(failed) => {
+                self.lines.end();
+                heard.push(failure(failed));
+            }
             // Not said by a worker: the decoder gives none.
             Frame::Welcome(_) | Frame::Begin(_) | Frame::Answer(_) | Frame::Leave(_) => {}
         }
@@ -120,11 +144,11 @@ impl Talk {
     fn done(&mut self, done: &Done<'_>) -> Heard {
         let mut asked = Vec::with_capacity(done.operations.len());
         for operation in &done.operations {
-            match &operation.operation {
-                Operation::Log { level, text } => self.log(*level, text),
-                _ => asked.push(self.operation(done.turn, operation)),
+            if !self.is_log(&operation.operation) {
+                asked.push(self.operation(done.turn, operation));
             }
         }
+        self.lines.end();
         self.asked.clear();
         self.rest.clear();
         let turn = Turn(done.turn.0);
@@ -140,12 +164,18 @@ impl Talk {
                 Gave::Body(Said { content_type: content_type.clone(), body })
             }
         };
-        Heard::Done(turn, asked, gave)
+        Heard::Done(turn, asked.into(), gave)
     }
 
-    /// A line of the log, which is no effect of its call.
-    fn log(&self, level: u8, text: &str) {
-        (self.log)(Line::Said { call: &self.call, level, text });
+    /// Takes a line of the log, which is no effect of its call and never ends it; whether it is
+    /// one.
+    fn is_log(&mut self, operation: &Operation<'_>) -> bool {
+        match operation {
+            Operation::Log { level, text } => self.lines.line(*level, text),
+            Operation::TooLarge(Asks::Log, _) => self.lines.too_large(),
+            _ => return false,
+        }
+        true
     }
 
     fn on_ask(
@@ -162,17 +192,15 @@ impl Talk {
                 heard.push(failure(&failed));
                 drop(self.turns.take(&Frame::Failed(failed)));
                 self.aborted = Some(turn);
-                return;
+                return self.lines.end();
             }
-            if let Operation::Log { level, text } = &operation.operation {
-                self.log(*level, text);
-                continue;
+            if !self.is_log(&operation.operation) {
+                asked.push(self.operation(turn, operation));
             }
-            asked.push(self.operation(turn, operation));
         }
         // A line of the log needs no writer.
         if !asked.is_empty() || operations.is_empty() {
-            heard.push(Heard::Asked(Turn(turn.0), asked));
+            heard.push(Heard::Asked(Turn(turn.0), asked.into()));
         }
     }
 
@@ -183,12 +211,12 @@ impl Talk {
         let (slot, meant) = match (&asked.operation, refused) {
             (_, Some(code)) => (Slot::Refused, Asked::Refused(code.number(), waits)),
             (Operation::Sql { text, rows }, None) => match self.text(asked.slot, text) {
-                Some(text) => {
+                Ok(text) => {
                     self.rest.remove(&asked.slot);
                     let rows = rows.rows().map(|row| row.iter().map(given).collect()).collect();
                     (Slot::Sql(asked.slot), Asked::Store(Op::Sql { text, rows }, waits))
                 }
-                None => (Slot::Refused, Asked::Refused(Code::Mistaken.number(), waits)),
+                Err(code) => (Slot::Refused, Asked::Refused(code.number(), waits)),
             },
             (Operation::More { rows }, None) => (Slot::More(asked.slot, *rows), Asked::Own(waits)),
             (Operation::File(operation), None) => {
@@ -208,14 +236,19 @@ impl Talk {
     }
 
     /// The text of a statement, or the one that is kept in its slot.
-    fn text(&mut self, slot: u16, text: &str) -> Option<String> {
-        if slot > 0 && !text.is_empty() {
+    fn text(&mut self, slot: u16, text: &str) -> Result<String, Code> {
+        if text.is_empty() {
+            return self.texts.get(&slot).cloned().ok_or(Code::Mistaken);
+        }
+        if slot > 0 {
+            self.texts.remove(&slot);
+            let kept: usize = self.texts.values().map(String::len).sum();
+            if kept + text.len() > TEXTS_MOST {
+                return Err(Code::TooLarge);
+            }
             self.texts.insert(slot, text.to_owned());
         }
-        match text {
-            "" => self.texts.get(&slot).cloned(),
-            text => Some(text.to_owned()),
-        }
+        Ok(text.to_owned())
     }
 
     /// Begins a call.
@@ -236,14 +269,22 @@ impl Talk {
             parameters: begin.given.parameters().iter().map(|one| one.to_vec().into()).collect(),
         };
         self.asked.clear();
-        self.call.clone_from(&begin.id);
+        self.rest.clear();
+        self.lines.begin(&begin.id);
         let begun = Frame::Begin(Told { turn: Number(begin.turn.0), calls: vec![call] });
         self.say(&begun, out).map_err(|wrong| failed(wrong.to_string()))
     }
 
     pub(super) fn answer(&mut self, turn: Turn, answers: Vec<Answered>, out: &mut Vec<u8>) {
-        let results = answers.into_iter().map(|answered| self.result(answered)).collect();
-        // One that passes a limit is not written: its worker waits until its time limit.
+        let mut left = usize::try_from(self.limits.answer).unwrap_or(usize::MAX);
+        let result = |answered| self.result(answered, &mut left);
+        let results: Vec<_> = answers.into_iter().map(result).collect();
+        let many = results.len();
+        if self.say(&Frame::Answer(Answer { turn: Number(turn.0), results }), out).is_ok() {
+            return;
+        }
+        // As lines some texts are longer than their limit foresees.
+        let results = (0..many).map(|_| trouble(Code::TooLarge, "", "")).collect();
         drop(self.say(&Frame::Answer(Answer { turn: Number(turn.0), results }), out));
     }
 
@@ -251,17 +292,18 @@ impl Talk {
         drop(self.say(&Frame::Leave(Leave {}), out));
     }
 
-    fn result(&mut self, answered: Answered) -> Outcome<'static> {
+    /// What is answered, and takes its bytes of those that are left for one answer.
+    fn result(&mut self, answered: Answered, left: &mut usize) -> Outcome<'static> {
         let slot = self.asked.pop_front().unwrap_or(Slot::Refused);
         match (answered, slot) {
             (Answered::Done(outcome), Slot::Sql(slot)) => {
                 let most = usize::try_from(self.limits.rows).unwrap_or(usize::MAX);
-                self.rows(outcome.changed, outcome.rows.into(), (slot, most))
+                self.rows(outcome.changed, outcome.rows.into(), (slot, most), left)
             }
             (Answered::Own, Slot::More(slot, most)) => {
                 let most = most.min(self.limits.rows);
                 let rows = self.rest.remove(&slot).unwrap_or_default();
-                self.rows(0, rows, (slot, usize::try_from(most).unwrap_or(usize::MAX)))
+                self.rows(0, rows, (slot, usize::try_from(most).unwrap_or(usize::MAX)), left)
             }
             (Answered::Refused(error), _) => trouble(code(&error), &error.code, &error.text),
             (Answered::Code(number), _) => {
@@ -283,23 +325,34 @@ impl Talk {
         }
     }
 
+    /// Keeps rows for a slot, unless too much is kept.
+    fn keep(&mut self, slot: u16, rows: VecDeque<store::Row>) -> bool {
+        let kept: usize = self.rest.values().map(held).sum();
+        let fits = kept + held(&rows) <= REST_MOST;
+        if fits {
+            self.rest.insert(slot, rows);
+        }
+        fits
+    }
+
     /// As many rows as fit; the rest is kept for its slot.
     fn rows(
         &mut self,
         changed: u64,
         mut rows: VecDeque<store::Row>,
         (slot, most): (u16, usize),
+        left: &mut usize,
     ) -> Outcome<'static> {
-        let bytes = usize::try_from(self.limits.answer).unwrap_or(usize::MAX);
         let columns = rows.front().map_or(0, Vec::len);
         let most = most.min(tsugi_frames::limits::VALUES as usize / columns.max(1));
         let (mut values, mut taken, mut size) = (Vec::new(), 0, 0);
         while let Some(row) = rows.front() {
             let row: Vec<Value<'static>> = row.iter().map(brought).collect();
-            size += row.iter().map(Value::size).sum::<usize>();
-            if taken >= most || (taken > 0 && size > bytes) {
+            let with: usize = size + row.iter().map(Value::size).sum::<usize>();
+            if taken >= most || with > *left {
                 break;
             }
+            size = with;
             values.extend(row);
             taken += 1;
             rows.pop_front();
@@ -307,12 +360,13 @@ impl Talk {
         let rest = match rows.is_empty() {
             true => Rest::None,
             // What is of no slot cannot be asked for again.
-            false if slot == 0 => return trouble(Code::TooLarge, "", ""),
+            false if slot == 0 || taken == 0 => return trouble(Code::TooLarge, "", ""),
             false => Rest::More,
         };
-        if rest == Rest::More {
-            self.rest.insert(slot, rows);
+        if rest == Rest::More && !self.keep(slot, rows) {
+            return trouble(Code::TooLarge, "", "");
         }
+        *left -= size;
         let grid = match u16::try_from(columns) {
             Ok(columns) => Grid::new(columns, values),
             Err(_) => Err(Wrong::Shape),
@@ -322,6 +376,11 @@ impl Talk {
             Err(_) => trouble(Code::TooLarge, "", ""),
         }
     }
+}
+
+/// How much memory rows take, in bytes, about.
+fn held(rows: &VecDeque<store::Row>) -> usize {
+    rows.iter().map(|row| worker::held(row)).sum()
 }
 
 fn welcome(package: &Package) -> Welcome<'static> {
@@ -412,21 +471,79 @@ mod tests {
     use super::*;
     use crate::worker::Given;
 
-    #[test]
-    fn a_call_of_the_largest_id_is_begun() {
+    /// A talk that has come so far that calls are begun.
+    fn talk() -> Talk {
         let package = crate::worker::pipe::tests::package();
         let (mut talk, mut heard, mut out) = (Talk::new(&package), Vec::new(), Vec::new());
-        let hello = Hello {
+        talk.take(&hello(), &mut heard, &mut out);
+        talk.take(&Frame::Ready(tsugi_frames::Ready {}), &mut heard, &mut out);
+        assert_eq!(heard, [Heard::Hello(None), Heard::Ready]);
+        talk
+    }
+
+    fn hello() -> Frame<'static> {
+        Frame::Hello(Hello {
             versions: Versions::CURRENT,
             pid: 1,
             runs: Runs::Program,
             libcob: "".into(),
             can: 0,
             modules: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn what_is_said_before_its_time_is_wrong_and_nothing_is_answered() {
+        let package = crate::worker::pipe::tests::package();
+        let ready = Frame::Ready(tsugi_frames::Ready {});
+        for frames in [[hello(), hello()], [ready.clone(), hello()]] {
+            let (mut talk, mut heard, mut out) = (Talk::new(&package), Vec::new(), Vec::new());
+            for frame in &frames {
+                talk.take(frame, &mut heard, &mut out);
+            }
+            let wrong = heard.iter().filter(|heard| matches!(heard, Heard::Wrong(_))).count();
+            assert_eq!(wrong, 1, "{heard:?}");
+            let lines = String::from_utf8(out).expect("it is text");
+            assert_eq!(lines.matches("welcome").count(), 1, "{lines}");
+        }
+    }
+
+    #[test]
+    fn statements_are_kept_up_to_a_limit_and_one_that_is_kept_again_takes_its_place() {
+        let mut talk = talk();
+        let text = "x".repeat(64 * 1024);
+        for slot in 1..=64 {
+            assert_eq!(talk.text(slot, &text), Ok(text.clone()));
+        }
+        assert_eq!(talk.text(65, "select"), Err(Code::TooLarge));
+        assert_eq!(talk.text(65, ""), Err(Code::Mistaken), "it was not kept");
+        assert_eq!(talk.text(64, "select"), Ok("select".to_owned()));
+        assert_eq!(talk.text(64, ""), Ok("select".to_owned()));
+        assert_eq!(talk.text(65, "select 1"), Ok("select 1".to_owned()), "there is room again");
+    }
+
+    #[test]
+    fn the_answers_of_one_question_share_one_limit() {
+        let mut talk = talk();
+        let rows = |many: usize| {
+            Answered::Done(store::Outcome {
+                changed: 0,
+                rows: vec![vec![store::Value::Text("x".repeat(1 << 20))]; many],
+            })
         };
-        talk.take(&Frame::Hello(hello), &mut heard, &mut out);
-        talk.take(&Frame::Ready(tsugi_frames::Ready {}), &mut heard, &mut out);
-        assert_eq!(heard, [Heard::Hello(None), Heard::Ready]);
+        let mut left = talk.limits.answer as usize;
+        for (slot, many, fits) in [(0, 2, true), (0, 3, false), (7, 3, true), (8, 1, false)] {
+            talk.asked.push_back(Slot::Sql(slot));
+            let result = talk.result(rows(many), &mut left);
+            assert_eq!(matches!(result, Outcome::Rows(_)), fits, "{slot}: {many}");
+        }
+        assert_eq!(talk.rest.get(&7).map(VecDeque::len), Some(2), "asked for again by their slot");
+        assert_eq!(talk.rest.len(), 1);
+    }
+
+    #[test]
+    fn a_call_of_the_largest_id_is_begun() {
+        let (mut talk, mut out) = (talk(), Vec::new());
         let life = Life { client: Client([0xff; 16]), incarnation: Incarnation(u64::MAX) };
         let id = CallId::Counted { life, serial: Serial::new(u64::MAX).expect("it is not 0") };
         let begin = Begin {
@@ -439,7 +556,6 @@ mod tests {
             left_ms: 1,
             given: Given::body(b"a".as_slice().into()),
         };
-        out.clear();
         talk.begin(&begin, &mut out).expect("it fits");
         let line = String::from_utf8(out).expect("it is text");
         assert!(line.contains(&format!(r#""id":"{}""#, id.whole())), "{line}");
