@@ -37,7 +37,7 @@ fn engine(stand: &mut Stand, package: Package, limit: Span) -> Engine {
 }
 
 /// The processes whose own folder is in this one.
-fn processes(folder: &Path) -> Vec<i32> {
+fn processes_in(folder: &Path) -> Vec<i32> {
     let home = format!("HOME={}/workers/", folder.display());
     let all = fs::read_dir("/proc").expect("it is there").flatten();
     let held = |pid: &i32| {
@@ -88,7 +88,7 @@ async fn a_library_counts_in_the_store_and_its_reply_is_kept() {
     }
     assert_eq!(stand.value(), 5);
     engine.hand_over(Span::secs(2));
-    assert!(processes(stand.folder.path()).is_empty(), "nothing of it is left");
+    assert!(processes_in(stand.folder.path()).is_empty(), "nothing of it is left");
     assert!(!stand.folder.path().join("workers").exists());
 }
 
@@ -117,10 +117,10 @@ async fn what_a_program_has_started_and_hidden_ends_with_its_worker() {
     let engine = engine(&mut stand, package, Span::secs(30));
     let calls = engine.calls();
     let hidden: i32 = text(&call(&calls, 1, "fork").await).parse().unwrap();
-    assert!(processes(stand.folder.path()).contains(&hidden), "it outlives its call");
+    assert!(processes_in(stand.folder.path()).contains(&hidden), "it outlives its call");
     ends(&calls, (2, "exit 0"), (Ending::Abnormal, r#"{"ended":{"code":0}}"#)).await;
     let folder = stand.folder.path().to_owned();
-    until("what it has hidden goes on", || !processes(&folder).contains(&hidden)).await;
+    until("what it has hidden goes on", || !processes_in(&folder).contains(&hidden)).await;
     assert_eq!(text(&call(&calls, 3, "count").await), "1");
     engine.hand_over(Span::secs(2));
 }
@@ -144,7 +144,7 @@ async fn killed(stand: &mut Stand, package: Package, (middle, plain): (&'static 
         || lines.all().iter().any(|line| line.trim_end().ends_with("in the middle"));
     until("it is never in the middle", in_the_middle).await;
     let folder = stand.folder.path().to_owned();
-    processes(&folder).into_iter().for_each(kill);
+    processes_in(&folder).into_iter().for_each(kill);
     let told = running.await.unwrap();
     let Answer::Reply(reply) = &told else { panic!("{told:?}") };
     assert_eq!(reply.ending, Ending::Abnormal);
@@ -233,6 +233,53 @@ async fn a_module_that_is_not_there_is_told_by_its_name_before_the_first_call() 
     engine.hand_over(Span::secs(2));
 }
 
+#[tokio::test]
+async fn a_call_that_was_turned_out_runs_again_in_a_worker_that_knows_nothing_of_it() {
+    let mut stand = Stand::new();
+    let folder = stand.folder.path().to_owned();
+    let processes = Processes::new(ward(&folder), python());
+    let (engine, _last) = stand.engine_with(workers(3), Box::new(processes), |settings| {
+        settings.sitting.gather = Span::secs(1);
+    });
+    let calls = engine.calls();
+    let ask = |serial: u64, body: String| {
+        let calls = calls.clone();
+        tokio::spawn(async move { text(&call(&calls, serial, &body).await) })
+    };
+    // Both have spoken before the next sitting begins: the second of it holds up the first.
+    let turned = format!("turned {}", folder.join("go").display());
+    let both = [ask(2, turned.clone()), ask(3, turned)];
+    stand.gates.shut("commit");
+    let first = ask(1, "a".to_owned());
+    let gates = stand.gates.clone();
+    tokio::task::spawn_blocking(move || gates.reached("commit", 1)).await.unwrap();
+    fs::write(folder.join("go"), "").unwrap();
+    let asked = || -> Vec<String> {
+        let own = fs::read_dir(folder.join("workers")).expect("it is there").flatten();
+        let pid = |own: fs::DirEntry| fs::read_to_string(own.path().join("asked")).ok();
+        own.filter_map(pid).filter(|pid| !pid.is_empty()).collect()
+    };
+    until("they have not asked", || asked().len() == 2).await;
+    let before = asked();
+    stand.gates.open("commit");
+    assert_eq!(first.await.unwrap(), "1");
+    let mut told = Vec::new();
+    for one in both {
+        told.push(one.await.unwrap());
+    }
+    told.sort();
+    let words: Vec<Vec<&str>> = told.iter().map(|told| told.split(' ').collect()).collect();
+    assert_eq!((words[0][0], words[0][1]), ("2", "1"));
+    assert_eq!((words[1][0], words[1][1]), ("3", "2"), "it ran twice and has added once");
+    assert!(before.iter().any(|pid| pid == words[0][2]), "{told:?} of {before:?}");
+    let discarded = before.iter().find(|pid| *pid != words[0][2]).unwrap();
+    assert_ne!(words[1][2], discarded, "what was undone is remembered there");
+    assert_eq!(stand.value(), 3);
+    let discarded = discarded.parse().unwrap();
+    until("it was not discarded", || !processes_in(&folder).contains(&discarded)).await;
+    engine.hand_over(Span::secs(2));
+}
+
 const FOLDER: &str = "TSUGI_CONTAINED_FOLDER";
 const NAME: &str =
     "contained::an_engine_that_is_not_root_and_has_no_control_groups_holds_its_workers";
@@ -258,14 +305,14 @@ async fn an_engine_that_is_not_root_and_has_no_control_groups_holds_its_workers(
     let place = folder.join("workers");
     let name = format!("engine-test-d{}", std::process::id());
     let held = Ward::with(|tell| Attendant::over(Fold::claim(&name, place)?.by_descent(), tell));
-    let processes_of = Processes::new(held.unwrap(), package);
-    let engine = stand.engine_with(workers(1), Box::new(processes_of), |_| {}).0;
+    let own = Processes::new(held.unwrap(), package);
+    let engine = stand.engine_with(workers(1), Box::new(own), |_| {}).0;
     let calls = engine.calls();
     let hidden: i32 = text(&call(&calls, 1, "fork").await).parse().unwrap();
-    assert!(processes(&folder).contains(&hidden));
+    assert!(processes_in(&folder).contains(&hidden));
     ends(&calls, (2, "exit 4"), (Ending::Abnormal, r#"{"ended":{"code":4}}"#)).await;
-    until("what it has hidden goes on", || !processes(&folder).contains(&hidden)).await;
+    until("what it has hidden goes on", || !processes_in(&folder).contains(&hidden)).await;
     assert_eq!(text(&call(&calls, 3, "count").await), "1");
     engine.hand_over(Span::secs(2));
-    assert!(processes(&folder).is_empty());
+    assert!(processes_in(&folder).is_empty());
 }

@@ -24,7 +24,22 @@ def unread(turn, *operations):
 def large(length):
     return {"sql": {"text": "SELECT ?1", "rows": [["x" * length]]}}
 
-def serve(turn, body):
+def turned(turn, go, attempt):
+    """Counts; the first time not before it may, and as the third without end."""
+    while attempt == 1 and not os.path.exists(go):
+        time.sleep(0.001)
+    say({"ask": {"turn": turn, "operations": [{"do": {"sql": {"text": ADD}}}]}})
+    with open("asked", "w") as asked:
+        asked.write(str(os.getpid()))
+    value = hear()["answer"]["results"][0]["rows"]["rows"][0][0]
+    while attempt == 1 and value == 3:
+        time.sleep(1)
+    told = "%d %d %d" % (value, attempt, os.getpid())
+    say({"done": {"turn": turn, "replies": [{"parameters": [told]}]}})
+
+def serve(turn, body, attempt):
+    if body.startswith("turned "):
+        return turned(turn, body.split(" ")[1], attempt)
     if body == "never":
         return
     if body == "asks":
@@ -112,4 +127,5 @@ while True:
     frame = hear()
     if "leave" in frame:
         os._exit(0)
-    serve(frame["begin"]["turn"], frame["begin"]["calls"][0]["parameters"][0])
+    call = frame["begin"]["calls"][0]
+    serve(frame["begin"]["turn"], call["parameters"][0], call["attempt"])
