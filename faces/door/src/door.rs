@@ -172,9 +172,12 @@ impl Post {
         loop {
             match listener.accept().await {
                 Ok((tcp, from)) => self.let_in(tcp, from),
-                // What of one connection went wrong is over; what the process lacks may come back.
+                // What of one connection went wrong is over; what the process lacks is made or comes.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(_) => tokio::time::sleep(REST).await,
+                Err(_) => {
+                    self.lines.make_room();
+                    tokio::time::sleep(REST).await;
+                }
             }
         }
     }

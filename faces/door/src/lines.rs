@@ -172,6 +172,22 @@ struct All {
     lines: BTreeMap<u64, Arc<Line>>,
 }
 
+impl All {
+    /// Cuts the one that has been idle for longest; whether there was one.
+    fn cut_idlest(&mut self) -> bool {
+        let idle = self.lines.iter().filter(|(_, line)| line.phase().0 == Phase::Idle);
+        let Some((number, line)) = idle.min_by_key(|(_, line)| line.phase().1) else {
+            return false;
+        };
+        if let Some(task) = line.task.get() {
+            task.abort();
+        }
+        let number = *number;
+        self.lines.remove(&number);
+        true
+    }
+}
+
 /// The place of a connection among all; it is given back by its end.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -199,14 +215,8 @@ impl Lines {
     /// is cut for it; where none is idle, there is no place.
     pub(crate) fn take(self: &Arc<Self>) -> Option<Place> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.lines.len() >= self.most {
-            let idle = all.lines.iter().filter(|(_, line)| line.phase().0 == Phase::Idle);
-            let (number, line) = idle.min_by_key(|(_, line)| line.phase().1)?;
-            let number = *number;
-            if let Some(task) = line.task.get() {
-                task.abort();
-            }
-            all.lines.remove(&number);
+        if all.lines.len() >= self.most && !all.cut_idlest() {
+            return None;
         }
         let line = Line {
             began: self.began,
@@ -225,6 +235,11 @@ impl Lines {
         all.next += 1;
         all.lines.insert(number, line.clone());
         Some(Place { line, number, of: self.clone() })
+    }
+
+    /// The process has no room for another: the one that has been idle for longest is cut.
+    pub(crate) fn make_room(&self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).cut_idlest();
     }
 
     /// How many there are.

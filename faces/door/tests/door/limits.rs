@@ -1,6 +1,9 @@
 //! What a door takes, and what it does with those who take too long.
 
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::support::{Caller, Stand, get, keyed};
 
@@ -165,4 +168,43 @@ fn a_door_that_is_closed_without_grace_cuts_who_waits() {
     door.close(Duration::ZERO);
     assert!(waits.is_ended());
     stand.program.gate.open();
+}
+
+/// What this process has of memory, in bytes.
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
+    let pages = pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
+    pages.expect("a number") * 4096
+}
+
+#[test]
+fn idle_connections_are_held_cheaply_and_do_not_stand_in_the_way() {
+    let full = std::env::var_os("TSUGI_FULL_COUNTS").is_some();
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("Linux has it");
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("as many as it may have");
+    // Both ends are in this process, beside other tests.
+    let may = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(700) / 2;
+    let many = if full { may.min(10_000) } else { 300 };
+    let mut stand = Stand::new();
+    let (_engine, door) = stand.door_with(|settings| settings.limits.connections = many + 1);
+    let mut caller = Caller::new(door.address());
+    assert_eq!(caller.ask(keyed("first", "1")).status, 200);
+    let before = resident();
+    let mut idle = Vec::new();
+    for _ in 0..many {
+        let mut stream = std::net::TcpStream::connect(door.address()).expect("it is let in");
+        stream.write_all(get("/ready").as_bytes()).expect("it is taken");
+        let mut answer = [0; 512];
+        assert!(stream.read(&mut answer).expect("an answer") > 0);
+        idle.push(stream);
+    }
+    assert_eq!(door.connections(), many + 1);
+    let each = resident().saturating_sub(before) / many;
+    assert!(each < 48 << 10, "{each} bytes each");
+    assert_eq!(caller.ask(keyed("last", "1")).status, 200);
+    drop(idle);
+    while door.connections() > 1 {
+        std::thread::yield_now();
+    }
+    assert_eq!(caller.ask(keyed("last", "1")).status, 200);
 }

@@ -5,5 +5,6 @@
 mod calls;
 mod grpc;
 mod limits;
+mod openapi;
 mod support;
 mod who;
