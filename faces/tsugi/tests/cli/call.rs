@@ -59,21 +59,21 @@ fn each_end_of_a_call_has_its_exit_code_and_its_message() {
         tsugi(here.path(), words)
     };
     let refused = asked(vec![Does::Refuses(422, "never")], &words);
-    refused.ended(3, "TSUG20301-E").ended(3, "T-422 do otherwise");
-    asked(vec![Does::Refuses(404, "never")], &words).ended(4, "TSUG20301-E");
-    asked(vec![Does::Refuses(401, "never")], &words).ended(8, "TSUG20301-E");
-    asked(vec![Does::Refuses(410, "never")], &words).ended(4, "TSUG20305-E");
+    refused.ended(3, "TSUG20501-E").ended(3, "T-422 do otherwise");
+    asked(vec![Does::Refuses(404, "never")], &words).ended(4, "TSUG20501-E");
+    asked(vec![Does::Refuses(401, "never")], &words).ended(8, "TSUG20501-E");
+    asked(vec![Does::Refuses(410, "never")], &words).ended(4, "TSUG20505-E");
     let ended = ["call", "counter", "--at", &at, "--id", "ends"];
-    asked(vec![Does::EndsAbnormally], &ended).ended(1, "TSUG20302-E").ended(1, "T-500 it ended");
+    asked(vec![Does::EndsAbnormally], &ended).ended(1, "TSUG20502-E").ended(1, "T-500 it ended");
     // More of them than tries within the deadline.
     let lost = ["call", "counter", "--at", &at, "--id", "lost", "--deadline", "300ms"];
     let lost = asked(vec![Does::LosesTheAnswer; 500], &lost);
-    lost.ended(5, "TSUG20303-W").ended(5, "call id lost");
+    lost.ended(5, "TSUG20503-W").ended(5, "call id lost");
     let nobody_listens = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let silent = nobody_listens.local_addr().expect("it is bound").to_string();
     drop(nobody_listens);
     let words = ["call", "counter", "--at", &silent, "--deadline", "200ms"];
-    tsugi(here.path(), &words).ended(7, "TSUG20304-E").ended(7, "refused");
+    tsugi(here.path(), &words).ended(7, "TSUG20504-E").ended(7, "refused");
     tsugi_ja(here.path(), &words).ended(7, "受け取る相手がいません");
 }
 
@@ -121,8 +121,8 @@ fn what_is_typed_wrong_sends_nothing() {
         (&["call", "counter", "--at", &at, "--id", "a b"], "--id cannot be a b"),
         (&["call", "counter", "--at", &at, "--deadline", "soon"], "--deadline cannot be soon"),
         (&["call", "counter", "--at", &at, "--order", "a\nb"], "cannot be"),
-        (&["call", "counter", "--at", &at, "--token-file", "/no/file"], "TSUG20306-E"),
-        (&["call", "counter", "--at", &at, "--ca", "/no/file"], "TSUG20306-E"),
+        (&["call", "counter", "--at", &at, "--token-file", "/no/file"], "TSUG20506-E"),
+        (&["call", "counter", "--at", &at, "--ca", "/no/file"], "TSUG20506-E"),
     ] {
         tsugi(here.path(), words).ended(2, said);
     }

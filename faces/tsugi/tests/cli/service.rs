@@ -44,8 +44,9 @@ impl Place {
 
     fn names(&self) -> Vec<String> {
         let all = fs::read_dir(self.0.path()).expect("it is there");
-        let mut names: Vec<_> =
-            all.map(|one| one.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<_> = all
+            .map(|one| one.expect("it is there").file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }
