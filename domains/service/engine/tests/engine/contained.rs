@@ -37,7 +37,7 @@ fn engine(stand: &mut Stand, package: Package, limit: Span) -> Engine {
 }
 
 /// The processes whose own folder is in this one.
-fn processes_in(folder: &Path) -> Vec<i32> {
+pub fn processes_in(folder: &Path) -> Vec<i32> {
     let home = format!("HOME={}/workers/", folder.display());
     let all = fs::read_dir("/proc").expect("it is there").flatten();
     let held = |pid: &i32| {

@@ -5,6 +5,7 @@
 mod calls;
 mod contained;
 mod core;
+mod counting;
 mod held;
 mod killed;
 mod outside;

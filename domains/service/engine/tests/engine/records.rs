@@ -18,7 +18,7 @@ use tsugi_vocabulary::Span;
 use super::support::{Puppets, Stand, call, counts, text, workers};
 
 /// The service of the verification report.
-const COUNTING: &str = include_str!("../../../../../samples/report/CBLAPP01.cbl");
+pub const COUNTING: &str = include_str!("../../../../../samples/report/CBLAPP01.cbl");
 
 /// A parameter of each direction, with an item of every usage in the one that is given.
 const EVERY: &str = "LINKAGE SECTION.
@@ -64,7 +64,7 @@ fn shift_jis() -> Conversion {
     Conversion::of(CodePage::ShiftJis)
 }
 
-fn counting() -> Parameters {
+pub fn counting() -> Parameters {
     parameters(COUNTING, &[Direction::Out; 4], shift_jis())
 }
 
@@ -73,7 +73,7 @@ fn every(conversion: Conversion) -> Parameters {
     parameters(EVERY, &directions, conversion)
 }
 
-fn records(parameters: Parameters) -> Records {
+pub fn records(parameters: Parameters) -> Records {
     Records::new((InterfaceNumber(1), parameters), BTreeMap::new())
 }
 

@@ -1,0 +1,145 @@
+//! The program of the verification report, unchanged: it counts on, whatever kills its worker.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tsugi_files::definition::{Definition, Duplicates, Key, Lengths, Organization, Part};
+use tsugi_service_engine::files::{Declared, Files, shape};
+use tsugi_service_engine::worker::pipe::{Package, Processes};
+use tsugi_service_engine::{Answer, Calls, Engine};
+use tsugi_store::{Ending, Store as _, file};
+use tsugi_vocabulary::Span;
+
+use crate::contained::processes_in;
+use crate::programs::{cobol, ward};
+use crate::records::{COUNTING, counting, records};
+use crate::support::{Stand, call, opened, text, workers};
+
+const NAME: &str = "APPFILE01";
+/// The key of its one record.
+const KEY: &[u8] = b"      ";
+/// Date and time, program, host, counter.
+const PARAMETERS: [u32; 4] = [20, 10, 20, 10];
+
+fn appfile() -> Definition {
+    let parts = vec![Part { offset: 0, length: 6 }];
+    let key = Key { parts, duplicates: Duplicates::Refused, suppressed: None };
+    let lengths = Lengths { min: 16, max: 16 };
+    Definition::new(Organization::Indexed, lengths, vec![key]).unwrap()
+}
+
+/// The file with its one record, as INITFILE1 makes it.
+fn initialized(stand: &Stand) {
+    let mut store = opened(stand.folder.path(), 9);
+    let mut aside = store.aside().unwrap();
+    let mut files = file::Files::of(&mut *aside);
+    files.make(NAME, &shape(&appfile()), 1).unwrap();
+    let file = files.find(NAME).unwrap().unwrap();
+    files.records(&file).put(KEY, b"      0000000000").unwrap();
+    aside.keep().unwrap();
+    store.commit().unwrap();
+}
+
+/// What the record says, past any engine.
+fn counted(stand: &Stand) -> u64 {
+    let mut store = opened(stand.folder.path(), 100);
+    let mut aside = store.aside().unwrap();
+    let mut files = file::Files::of(&mut *aside);
+    let file = files.find(NAME).unwrap().unwrap();
+    let record = files.records(&file).record(KEY).unwrap().unwrap();
+    std::str::from_utf8(&record[6..]).unwrap().parse().unwrap()
+}
+
+fn engine(stand: &mut Stand, package: &Package) -> Engine {
+    let own = Processes::new(ward(stand.folder.path()), package.clone());
+    stand.engine_with(workers(1), Box::new(own), |_| {}).0
+}
+
+/// How many calls came to which end.
+#[derive(Debug, Default)]
+struct Came {
+    done: u64,
+    killed: u64,
+}
+
+impl Came {
+    /// A call that was done has the next number, and one that was killed has taken none.
+    fn takes(&mut self, told: &Answer) {
+        let Answer::Reply(reply) = told else { panic!("{told:?}") };
+        let said = text(told);
+        if reply.ending == Ending::Done {
+            assert!(said.ends_with(&format!(r#""lk_counter":{}}}"#, self.done)), "{said}");
+            assert!(said.contains(r#""lk_pgmname":"CBLAPP01""#), "{said}");
+            self.done += 1;
+        } else {
+            assert_eq!(reply.ending, Ending::Abnormal, "{said}");
+            assert!(said.contains(r#"{"ended":{"signal":9}}"#), "{said}");
+            self.killed += 1;
+        }
+    }
+}
+
+/// A call whose worker is killed after so many microseconds; held until then, or not.
+async fn killed(calls: &Calls, serial: u64, (stand, after): (&Stand, u64)) -> Answer {
+    let all = processes_in(stand.folder.path());
+    let each = |signal| {
+        for pid in &all {
+            // It may have ended as it was told.
+            kill(Pid::from_raw(*pid), signal).ok();
+        }
+    };
+    let held = after.is_multiple_of(2);
+    if held {
+        each(Signal::SIGSTOP);
+    }
+    let told = tokio::spawn({
+        let calls = calls.clone();
+        async move { call(&calls, serial, "{}").await }
+    });
+    tokio::task::yield_now().await;
+    let until = Instant::now() + Duration::from_micros(if held { 5_000 } else { after });
+    while Instant::now() < until {
+        std::hint::spin_loop();
+    }
+    each(Signal::SIGKILL);
+    told.await.unwrap()
+}
+
+#[tokio::test]
+async fn mf_10_the_reports_program_counts_on_whatever_kills_its_worker() {
+    let mut stand = Stand::new();
+    initialized(&stand);
+    stand.interface = Arc::new(records(counting()));
+    let package = cobol(stand.folder.path(), COUNTING, ("CBLAPP01", &PARAMETERS));
+    let files = Files::new([Declared::new(NAME, appfile())]);
+    let package = Package { files, content_type: None, ..package };
+    let running = engine(&mut stand, &package);
+    let calls = running.calls();
+    let full = std::env::var("TSUGI_FULL_COUNTS").is_ok_and(|full| full == "1");
+    let (least, most) = if full { (1_000, 10_000) } else { (8, 200) };
+    let (mut came, mut all) = (Came::default(), Vec::new());
+    while came.killed < least {
+        let serial = all.len() as u64 + 1;
+        assert!(serial < most, "none of them is met in its call: {came:?}");
+        let told = match serial % 2 {
+            1 => call(&calls, serial, "{}").await,
+            _ => killed(&calls, serial, (&stand, serial * 37 % 3_000)).await,
+        };
+        came.takes(&told);
+        all.push(told);
+    }
+    let last = all.len() as u64 + 1;
+    let told = call(&calls, last, "{}").await;
+    came.takes(&told);
+    all.push(told);
+    running.hand_over(Span::secs(2));
+    let running = engine(&mut stand, &package);
+    let calls = running.calls();
+    for (serial, told) in (1..).zip(&all) {
+        assert_eq!(call(&calls, serial, "{}").await, *told, "the next engine tells the same");
+    }
+    running.hand_over(Span::secs(2));
+    assert_eq!(counted(&stand), came.done, "each has counted once");
+}
