@@ -35,9 +35,9 @@ pub use ward::Ward;
 
 /// How much is read at once before other workers are heard.
 const AT_ONCE: usize = 64;
-/// A process that has closed its stream and ends does so within this time; one that does not is
-/// told to have closed it.
-const ENDING: Duration = Duration::from_millis(300);
+/// A process that has closed its stream and ends is seen to within this time, also on a machine
+/// that is busy; one that does not is told to have closed it.
+const ENDING: Duration = Duration::from_secs(1);
 /// How many bytes of what a worker has asked for may wait to be carried out; the frame that passes
 /// it is the last that is read.
 const HELD_MOST: usize = 1 << 20;

@@ -45,7 +45,7 @@ async fn whatever_a_worker_does_one_call_ends_and_the_engine_goes_on() {
     let mut stand = Stand::new();
     let mut settings = workers(1);
     settings.spare = 1;
-    settings.limits.call = Span::millis(700);
+    settings.limits.call = Span::millis(1500);
     let engine = engine(&mut stand, settings, python());
     let calls = engine.calls();
     let ends = [
