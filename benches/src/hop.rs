@@ -83,6 +83,14 @@ pub fn run() -> Vec<Figure> {
     figures
 }
 
+/// The best of some rounds without a worker: what SQLite does if one sync is for all that wait.
+pub fn in_process(callers: usize) -> Figure {
+    let name = "SQLite, one sync for all";
+    let rounds = (0..5).map(|_| measure(name, Reach::Function, callers));
+    let best = rounds.max_by(|a, b| a.per_s.total_cmp(&b.per_s));
+    best.expect("there was a round")
+}
+
 /// What this program does as a worker.
 pub fn work() -> ExitCode {
     worker::work();

@@ -1,5 +1,6 @@
 //! `bench`: speed against the limit of this machine, measured in the same run.
 
+mod calls;
 mod counter;
 mod hop;
 mod ledger;
@@ -18,7 +19,7 @@ use serde::Serialize;
 struct Asked {
     /// `plan`: a plan of 200 groups on three nodes. `counter`: durable calls of the sample.
     /// `ledger`: commits through three voters. `hop`: calls through a worker process, by the ways
-    /// that may lead to it.
+    /// that may lead to it. `calls`: durable calls over HTTP, beside limits, targets and peers.
     name: String,
     /// Measure the peers beside it where they can run.
     #[arg(long)]
@@ -68,20 +69,28 @@ impl Figure {
 fn peers(name: &str) -> &'static str {
     match name {
         "ledger" => "etcd: not run (this bench brings no other ledger with it)",
+        "calls" => "its peers are run without being asked for",
         _ => "peers: not run (this measure has no peer that does the same)",
     }
 }
 
 fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    match words.next().as_deref() {
+        Some(calls::ENGINE) => return calls::serve(words),
+        Some(calls::WORKER) => return tsugi_worker::run(words, &[tsugi_worker::LIBRARY]),
+        _ => {}
+    }
     let asked = Asked::parse();
     let figures = match asked.name.as_str() {
+        "calls" => calls::run(),
         "plan" => plan::run(),
         "counter" => counter::run(),
         "ledger" => ledger::run(),
         "hop" => hop::run(),
         hop::WORKER => return hop::work(),
         other => {
-            eprintln!("there is no bench {other:?}: say plan, counter, ledger or hop");
+            eprintln!("there is no bench {other:?}: say plan, counter, ledger, hop or calls");
             return ExitCode::from(2);
         }
     };
