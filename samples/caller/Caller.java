@@ -335,8 +335,10 @@ public final class Caller {
     }
 
     private void tell(HttpResponse<byte[]> answer, int tries) {
-        System.out.println("{\"id\":\"" + id() + "\",\"tries\":" + tries + ",\"reply\":"
-            + text(answer) + "}");
+        // Its program may have refused the call: that is its answer, and is kept like any other.
+        String ending = answer.headers().firstValue("Tsugi-Final").orElse("done");
+        System.out.println("{\"id\":\"" + id() + "\",\"tries\":" + tries + ",\"ending\":\""
+            + ending + "\",\"reply\":" + text(answer) + "}");
         System.out.flush();
     }
 

@@ -17,6 +17,10 @@ pub struct Reply {
     pub body: Bytes,
     /// The type of its body, as the service names it.
     pub content_type: Option<String>,
+    /// How its program ended, where it did not in order: `refused` where it has refused the call
+    /// itself, `abnormal-end`, `time-limit`. Nothing that it did stayed then, and the answer is
+    /// kept like any reply.
+    pub ending: Option<String>,
     /// The node that told it.
     pub node: Option<String>,
     /// The epoch under which it was told.

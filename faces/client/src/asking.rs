@@ -295,6 +295,7 @@ fn reply(came: Option<Came>) -> Reply {
     let came = came.expect("what has replied has come");
     Reply {
         content_type: text(&came.heads, "content-type"),
+        ending: text(&came.heads, "tsugi-final"),
         node: text(&came.heads, "tsugi-node"),
         epoch: text(&came.heads, "tsugi-epoch").and_then(|epoch| epoch.parse().ok()),
         body: came.body,

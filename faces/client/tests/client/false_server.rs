@@ -38,6 +38,8 @@ pub enum Does {
     Refuses(u16, &'static str),
     /// Carries the call out; its program ends abnormally.
     EndsAbnormally,
+    /// Carries the call out; its program refuses it.
+    ItsProgramRefuses,
 }
 
 /// What is kept, as in a store that all its servers share.
@@ -76,8 +78,19 @@ pub struct Stored {
     pub asked: String,
     /// The reply.
     pub reply: String,
-    /// Whether its program ended abnormally.
-    pub abnormal: bool,
+    /// How its program ended.
+    pub ended: Ended,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// In order.
+    Done,
+    /// By refusing its call.
+    Refused,
+    /// Abnormally.
+    Abnormal,
 }
 
 /// Servers that share one store.
@@ -191,7 +204,8 @@ impl Group {
                     answer(page(202, kind, "{\"id\":\"T-202\",\"retry\":\"same-id\"}"))?;
                 }
                 Does::Refuses(status, retry) => answer(refusal(status, retry))?,
-                Does::EndsAbnormally => answer(self.kept().end(&heard))?,
+                Does::EndsAbnormally => answer(self.kept().call(&heard, Ended::Abnormal))?,
+                Does::ItsProgramRefuses => answer(self.kept().call(&heard, Ended::Refused))?,
             }
         }
     }
@@ -253,15 +267,11 @@ impl Kept {
                 Some(stored) => replied(stored),
                 None => refusal(404, "never"),
             },
-            _ => self.call(heard, false),
+            _ => self.call(heard, Ended::Done),
         }
     }
 
-    fn end(&mut self, heard: &Heard) -> String {
-        self.call(heard, true)
-    }
-
-    fn call(&mut self, heard: &Heard, abnormal: bool) -> String {
+    fn call(&mut self, heard: &Heard, ended: Ended) -> String {
         let id = match self.id(heard) {
             Ok(id) => id,
             Err(refused) => return refused,
@@ -275,7 +285,7 @@ impl Kept {
         *self.runs.entry(id.clone()).or_default() += 1;
         self.count += 1;
         let reply = format!("{{\"counter\":{},\"id\":\"{id}\"}}", self.count);
-        let stored = Stored { asked: heard.body.clone(), reply, abnormal };
+        let stored = Stored { asked: heard.body.clone(), reply, ended };
         let answer = replied(&stored);
         self.replies.insert(id, stored);
         answer
@@ -316,15 +326,12 @@ impl Kept {
 }
 
 fn replied(stored: &Stored) -> String {
-    match stored.abnormal {
-        false => {
-            let heads = "content-type: application/json\r\ntsugi-node: n1\r\ntsugi-epoch: 7\r\n";
-            page(200, heads, &stored.reply)
-        }
-        true => {
-            let heads = "content-type: application/problem+json\r\ntsugi-final: abnormal-end\r\n";
-            page(500, heads, "{\"id\":\"T-500\",\"title\":\"it ended\",\"retry\":\"never\"}")
-        }
+    let heads = "content-type: application/json\r\ntsugi-node: n1\r\ntsugi-epoch: 7\r\n";
+    let marked = |word: &str| format!("{heads}tsugi-final: {word}\r\n");
+    match stored.ended {
+        Ended::Done => page(200, heads, &stored.reply),
+        Ended::Refused => page(200, &marked("refused"), "{\"refused\":\"no such account\"}"),
+        Ended::Abnormal => page(500, &marked("abnormal-end"), "{\"ended\":{\"code\":3}}"),
     }
 }
 

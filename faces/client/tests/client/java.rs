@@ -100,11 +100,16 @@ fn mf_10_a_caller_in_java_has_each_of_its_calls_carried_out_once() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(ids(&output).len(), 40);
     assert_eq!(group.once_each(), 40);
+    one.then([Does::ItsProgramRefuses]);
+    other.then([Does::ItsProgramRefuses]);
+    let refused = run(caller(&[&one, &other], &folder.path().join("state"), &["--calls", "1"]));
+    let line = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(line.contains("\"ending\":\"refused\",\"reply\":{\"refused\":"), "{refused:?}");
     one.then([Does::EndsAbnormally]);
     other.then([Does::EndsAbnormally]);
     let ended = run(caller(&[&one, &other], &folder.path().join("state"), &["--calls", "1"]));
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert_eq!(group.once_each(), 41);
+    assert_eq!(group.once_each(), 42);
 }
 
 #[test]

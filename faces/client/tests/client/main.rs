@@ -1,11 +1,12 @@
-//! The client against a server that loses answers, resets, is silent, duplicates and moves: each
-//! call is carried out once.
+//! The client against a server that loses answers, resets, is silent, duplicates and moves, and
+//! against a real door: each call is carried out once.
 
 mod deadline;
 mod false_server;
 mod java;
 mod many;
 mod once;
+mod real;
 mod takeover;
 mod tls;
 

@@ -104,7 +104,8 @@ async fn a_refusal_after_a_lost_answer_is_not_told_as_nothing_carried_out() {
 async fn an_abnormal_end_is_final_and_is_not_asked_again() {
     let (group, result, _) = one([Does::EndsAbnormally]).await;
     let Err(Failure::Ended(reply)) = result else { panic!("{result:?}") };
-    assert!(std::str::from_utf8(&reply.body).unwrap().contains("T-500"));
+    assert_eq!(std::str::from_utf8(&reply.body), Ok("{\"ended\":{\"code\":3}}"));
+    assert_eq!(reply.ending.as_deref(), Some("abnormal-end"));
     assert_eq!((group.once_each(), group.kept().heard.len()), (1, 1));
 }
 
@@ -112,10 +113,14 @@ async fn an_abnormal_end_is_final_and_is_not_asked_again() {
 async fn a_reply_tells_who_answered() {
     let group = Group::default();
     let server = group.server([]);
-    let reply = client(&[&server]).call(&request(), late()).await.unwrap();
+    let client = client(&[&server]);
+    let reply = client.call(&request(), late()).await.unwrap();
     assert_eq!((reply.node.as_deref(), reply.epoch), (Some("n1"), Some(7)));
     assert_eq!(reply.content_type.as_deref(), Some("application/json"));
-    assert_eq!(reply.course.waited_for, None);
+    assert_eq!((reply.course.waited_for, reply.ending), (None, None));
+    server.then([Does::ItsProgramRefuses]);
+    let refused = client.call(&request(), late()).await.unwrap();
+    assert_eq!(refused.ending.as_deref(), Some("refused"));
 }
 
 #[tokio::test]

@@ -128,6 +128,10 @@ fn tell(out: &Out, service: &str, id: &str, result: &Result<Reply, Failure>) -> 
                 let met = shown::met(waited_for).text(out.language);
                 out.say(&phrase::call_took(reply.course.tries, took, met));
             }
+            if shown::refused_itself(reply) {
+                out.tell(&messages::call_was_refused(service, shown::ended(reply)));
+                return Exit::Refused;
+            }
             Exit::Done
         }
         Err(Failure::Ended(reply)) => {

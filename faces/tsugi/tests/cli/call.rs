@@ -64,7 +64,12 @@ fn each_end_of_a_call_has_its_exit_code_and_its_message() {
     asked(vec![Does::Refuses(401, "never")], &words).ended(8, "TSUG20501-E");
     asked(vec![Does::Refuses(410, "never")], &words).ended(4, "TSUG20505-E");
     let ended = ["call", "counter", "--at", &at, "--id", "ends"];
-    asked(vec![Does::EndsAbnormally], &ended).ended(1, "TSUG20502-E").ended(1, "T-500 it ended");
+    asked(vec![Does::EndsAbnormally], &ended)
+        .ended(1, "TSUG20502-E")
+        .ended(1, "{\"ended\":{\"code\":3}}");
+    let refuses = ["call", "counter", "--at", &at, "--id", "refuses"];
+    let refused = asked(vec![Does::ItsProgramRefuses], &refuses);
+    refused.ended(3, "TSUG20501-E").ended(3, "no such account");
     // More of them than tries within the deadline.
     let lost = ["call", "counter", "--at", &at, "--id", "lost", "--deadline", "300ms"];
     let lost = asked(vec![Does::LosesTheAnswer; 500], &lost);
@@ -95,7 +100,7 @@ fn for_programs_every_end_is_one_object() {
     server.then([Does::EndsAbnormally]);
     let words = ["--json", "call", "counter", "--at", &at, "--id", "j"];
     let ended = json(&tsugi(here.path(), &words).ended(1, "").out);
-    assert_eq!((&ended["outcome"], &ended["reply"]["id"]), (&"ended".into(), &"T-500".into()));
+    assert_eq!((&ended["outcome"], &ended["reply"]["ended"]["code"]), (&"ended".into(), &3.into()));
     server.then(vec![Does::LosesTheAnswer; 500]);
     let words = ["--json", "call", "counter", "--at", &at, "--id", "l", "--deadline", "200ms"];
     let lost = json(&tsugi(here.path(), &words).ended(5, "").out);

@@ -55,6 +55,7 @@ pub(super) fn show(out: &Out, (service, id): (&str, &str), result: &Result<Reply
 
 fn json(out: &Out, (service, id): (&str, &str), result: &Result<Reply, Failure>) {
     let (outcome, may_be_done, reply, problem, course) = match result {
+        Ok(reply) if refused_itself(reply) => ("refused", false, Some(reply), None, &reply.course),
         Ok(reply) => ("replied", true, Some(reply), None, &reply.course),
         Err(Failure::Ended(reply)) => ("ended", false, Some(&**reply), None, &reply.course),
         Err(Failure::Refused(problem, course)) => {
@@ -86,6 +87,11 @@ fn json(out: &Out, (service, id): (&str, &str), result: &Result<Reply, Failure>)
         node.clone_into(&mut observed.by);
     }
     out.json(Schema::first("tsugi.call"), &observed, &shown);
+}
+
+/// Whether its program has refused the call.
+pub(super) fn refused_itself(reply: &Reply) -> bool {
+    reply.ending.is_some()
 }
 
 /// The body as JSON where it is, else as text.
@@ -139,10 +145,7 @@ fn inner(problem: &Problem) -> &str {
     if problem.detail.is_empty() { &problem.title } else { &problem.detail }
 }
 
-/// What is kept of an abnormal end.
+/// What is kept of an end that is none in order.
 pub(super) fn ended(reply: &Reply) -> String {
-    match serde_json::from_slice::<Problem>(&reply.body) {
-        Ok(problem) => words(&problem),
-        Err(_) => String::from_utf8_lossy(&reply.body).trim().to_owned(),
-    }
+    String::from_utf8_lossy(&reply.body).trim().to_owned()
 }
