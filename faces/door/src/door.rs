@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::bell::Bell;
 use crate::http::Guest;
 use crate::lines::{Lines, Place, Spans};
 use crate::settings::{Loopback, Settings, Shared, Transport};
@@ -29,6 +30,11 @@ const LOOK_LEAST: Duration = Duration::from_millis(20);
 /// How often connections are looked at, at least.
 const LOOK_MOST: Duration = Duration::from_secs(1);
 
+/// What a stream of HTTP/2 may send before it is read, in bytes.
+const STREAM_WINDOW: u32 = 64 << 10;
+/// What a connection of HTTP/2 may send before it is read, in bytes.
+const CONNECTION_WINDOW: u32 = 256 << 10;
+
 /// Why a door could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenRefused {
@@ -40,7 +46,7 @@ pub enum OpenRefused {
     System(#[from] io::Error),
 }
 
-/// A door that stands. Dropped, it is closed at once.
+/// A door that stands. Dropped, it is closed at once, and waited for.
 #[derive(Debug)]
 pub struct Door {
     address: SocketAddr,
@@ -55,6 +61,7 @@ pub struct Door {
 struct Post {
     shared: Arc<Shared>,
     lines: Arc<Lines>,
+    bell: Arc<Bell>,
     transport: Transport,
     loopback: Loopback,
     closing: watch::Receiver<Option<Instant>>,
@@ -78,6 +85,7 @@ impl Door {
         let post = Post {
             shared: shared.clone(),
             lines: lines.clone(),
+            bell: Arc::default(),
             transport: settings.transport.clone(),
             loopback: settings.loopback,
             closing: is_closing,
@@ -85,9 +93,13 @@ impl Door {
         };
         let mut door = Self { address, shared, lines, closing, threads: Vec::new() };
         for number in 0..settings.threads.max(1) {
-            let (listener, post) = (listener.try_clone()?, post.clone());
+            let (listener, post) = (listener.try_clone()?, post.of_own_thread());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let thread = std::thread::Builder::new().name(format!("door-{number}"));
+            let listener = {
+                let _within = runtime.enter();
+                TcpListener::from_std(listener)?
+            };
             let work = move || runtime.block_on(post.stand(listener));
             door.threads.push(thread.spawn(work)?);
         }
@@ -145,14 +157,24 @@ fn http(settings: &Settings) -> auto::Builder<TokioExecutor> {
     builder.http1().header_read_timeout(None).max_buf_size(head).half_close(false);
     let list = u32::try_from(head).unwrap_or(u32::MAX);
     let streams = settings.limits.streams;
-    builder.http2().max_header_list_size(list).max_concurrent_streams(streams);
+    builder
+        .http2()
+        .max_header_list_size(list)
+        .max_concurrent_streams(streams)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
     builder
 }
 
 impl Post {
-    async fn stand(self, listener: Bound) {
-        let Ok(listener) = TcpListener::from_std(listener) else { return };
+    /// With a bell that no other thread hears.
+    fn of_own_thread(&self) -> Self {
+        Self { bell: Arc::default(), ..self.clone() }
+    }
+
+    async fn stand(self, listener: TcpListener) {
         let watching = tokio::spawn(self.clone().watch());
+        let hearing = tokio::spawn(self.bell.clone().hear());
         let mut closing = self.closing.clone();
         tokio::select! {
             () = self.accept(&listener) => {}
@@ -166,13 +188,14 @@ impl Post {
             self.lines.cut_all();
         }
         watching.abort();
+        hearing.abort();
     }
 
     async fn accept(&self, listener: &TcpListener) {
         loop {
             match listener.accept().await {
                 Ok((tcp, from)) => self.let_in(tcp, from),
-                // What of one connection went wrong is over; what the process lacks is made or comes.
+                // What of one connection went wrong is over.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(_) => {
                     self.lines.make_room();
@@ -215,8 +238,8 @@ impl Post {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let line = place.line.clone();
-        let guest = Guest { shared: self.shared.clone(), line: line.clone(), proved };
-        let guest = Arc::new(guest);
+        let (shared, bell) = (self.shared.clone(), self.bell.clone());
+        let guest = Arc::new(Guest { shared, line: line.clone(), bell, proved });
         let service = service_fn(|request| guest.clone().serve(request));
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
         let mut told = false;

@@ -160,8 +160,8 @@ impl Asker {
             Err(told) => return Ok(Err(told)),
         };
         let answer = match rpc {
-            Rpc::Confirm => open.calls.confirm(named).await,
-            Rpc::Call | Rpc::Fetch => open.calls.fetch(named).await,
+            Rpc::Confirm => self.guest.bell.waits(open.calls.confirm(named)).await,
+            Rpc::Call | Rpc::Fetch => self.guest.bell.waits(open.calls.fetch(named)).await,
         };
         let changed = matches!(answer, Answer::Changed);
         let outcome = told_apart(self.guest.answered(&open, answer)?);

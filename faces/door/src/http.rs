@@ -16,6 +16,7 @@ use tsugi_service_rules::refusal::{Full, Malformed, Refusal};
 use tsugi_store::{Ending, Reply};
 
 use crate::asked;
+use crate::bell::Bell;
 use crate::grpc;
 use crate::lines::{Answering, Late, Line};
 use crate::openapi;
@@ -46,6 +47,7 @@ const COPIED_MOST: usize = 4096;
 pub(crate) struct Guest {
     pub(crate) shared: Arc<Shared>,
     pub(crate) line: Arc<Line>,
+    pub(crate) bell: Arc<Bell>,
     pub(crate) proved: Proved,
 }
 
@@ -149,12 +151,12 @@ impl Guest {
             Page::Fetch(id) => {
                 let id = asked::id_of_text(&id, &who)?;
                 let open = self.open()?;
-                Ok(self.answered(&open, open.calls.fetch(id).await))
+                Ok(self.answered(&open, self.bell.waits(open.calls.fetch(id)).await))
             }
             Page::Confirm(id) => {
                 let id = asked::id_of_text(&id, &who)?;
                 let open = self.open()?;
-                Ok(self.answered(&open, open.calls.confirm(id).await))
+                Ok(self.answered(&open, self.bell.waits(open.calls.confirm(id)).await))
             }
             Page::OpenApi => {
                 let open = self.shared.sign.now();
@@ -233,7 +235,8 @@ impl Guest {
     ) -> Result<Outcome, Late> {
         let Read { id, lowest, patience, order, open } = read;
         let asked = Asked { id, lowest, service, order, body, patience: Some(patience) };
-        let answer = tokio::time::timeout(patience + BEYOND_PATIENCE, open.calls.call(asked));
+        let answer = self.bell.waits(open.calls.call(asked));
+        let answer = tokio::time::timeout(patience + BEYOND_PATIENCE, answer);
         self.answered(&open, answer.await.unwrap_or(Answer::Pending))
     }
 

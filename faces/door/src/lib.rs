@@ -11,6 +11,7 @@
 //! Invariant: a door knows no call by itself; an answer comes from the engine or is a refusal.
 
 mod asked;
+mod bell;
 mod door;
 mod grpc;
 mod http;

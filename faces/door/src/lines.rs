@@ -77,6 +77,13 @@ impl Line {
         }
     }
 
+    /// The other end reads what it was told.
+    pub(crate) fn on_sent(&self) {
+        if self.phase().0 == Phase::Idle {
+            self.set(Phase::Idle);
+        }
+    }
+
     /// It ends for the door: the other end may read what was said last, and no more.
     pub(crate) fn on_leaving(&self) {
         if self.phase().0 != Phase::Leaving {

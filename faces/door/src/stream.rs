@@ -71,7 +71,9 @@ impl AsyncWrite for Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.may_send()?;
-        Pin::new(&mut self.tcp).poll_write(cx, buf)
+        let sent = ready!(Pin::new(&mut self.tcp).poll_write(cx, buf))?;
+        self.line.on_sent();
+        Poll::Ready(Ok(sent))
     }
 
     fn poll_write_vectored(
@@ -80,7 +82,9 @@ impl AsyncWrite for Stream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.may_send()?;
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs)
+        let sent = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs))?;
+        self.line.on_sent();
+        Poll::Ready(Ok(sent))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -86,6 +86,20 @@ fn a_call_that_is_still_running_when_patience_ends_is_pending_and_runs_on() {
 }
 
 #[test]
+fn an_engine_that_says_nothing_keeps_nobody_beyond_his_patience() {
+    let mut stand = Stand::new();
+    stand.program.birth.shut();
+    let (_engine, door) = stand.door();
+    stand.program.birth.reached(1);
+    let mut caller = Caller::new(door.address());
+    let request = call("Idempotency-Key: a\r\nTsugi-Patience: 10\r\n", "1");
+    assert_eq!(caller.ask(&request).problem().0, 202);
+    stand.program.birth.open();
+    assert_eq!(caller.ask(keyed("a", "1")).status, 200);
+    assert_eq!((stand.runs(), stand.value()), (1, 1));
+}
+
+#[test]
 fn a_caller_who_goes_away_loses_nothing() {
     let mut stand = Stand::new();
     let (_engine, door) = stand.door();

@@ -59,6 +59,22 @@ fn who_is_slow_is_cut() {
 }
 
 #[test]
+fn who_does_not_read_what_he_is_told_is_cut() {
+    let mut stand = Stand::new();
+    let (_engine, door) =
+        stand.door_with(|settings| settings.limits.idle = Duration::from_millis(200));
+    let mut caller = Caller::new(door.address());
+    let long = keyed("a", "\"long\"");
+    assert_eq!(caller.ask(&long).body.len(), 100_000 + r#"{"count":1,"more":""}"#.len());
+    // More than all buffers between the two hold.
+    caller.write(long.repeat(400));
+    while door.connections() > 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(stand.runs(), 1);
+}
+
+#[test]
 fn a_call_may_take_longer_than_a_slow_caller() {
     let mut stand = Stand::new();
     let (_engine, door) = stand.door_with(|settings| {

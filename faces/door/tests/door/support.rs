@@ -12,7 +12,7 @@ use rustls::{ClientConnection, StreamOwned};
 use tempfile::TempDir;
 use tsugi_door::{Deployed, Door, Open, Order, Settings};
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
-use tsugi_service_engine::worker::{Begin, Said};
+use tsugi_service_engine::worker::{Begin, Ear, Link, Nursery, Said};
 use tsugi_service_engine::{Engine, Opened, SameBytes, Service, Settings as OfEngine};
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::worker::pool;
@@ -59,6 +59,8 @@ impl Gate {
 #[derive(Default)]
 pub struct Counter {
     pub gate: Gate,
+    /// Where the engine's own thread waits while a worker is born.
+    pub birth: Gate,
     pub runs: AtomicUsize,
 }
 
@@ -77,6 +79,16 @@ impl Program for Counter {
         let long = "x".repeat(if body == "\"long\"" { 100_000 } else { 0 });
         let body = format!("{{\"count\":{value},\"more\":\"{long}\"}}");
         Ok(Said { content_type: "application/json".to_owned(), body: body.into() })
+    }
+}
+
+/// Bears threads that run the counter.
+struct Born(Threads<Counter>, Arc<Counter>);
+
+impl Nursery for Born {
+    fn bear(&mut self, ear: Ear) -> Result<Box<dyn Link>, String> {
+        self.1.birth.pass();
+        self.0.bear(ear)
     }
 }
 
@@ -130,7 +142,7 @@ impl Stand {
             name: "counter".into(),
             workers,
             interface: Arc::new(SameBytes),
-            nursery: Box::new(Threads(self.program.clone())),
+            nursery: Box::new(Born(Threads(self.program.clone()), self.program.clone())),
         };
         let mut settings = OfEngine::alone(Epoch { incarnation: 1, counter: self.epoch });
         change(&mut settings);
