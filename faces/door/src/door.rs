@@ -217,19 +217,17 @@ impl Post {
 
     async fn receive(self, tcp: TcpStream, from: SocketAddr, place: Place) {
         let stream = Stream::new(tcp, place.line.clone());
-        match (&self.transport, self.loopback) {
-            (Transport::Tls(config), _) => {
-                if let Some((stream, proved)) = tls::proved(config, stream).await {
-                    self.carry(stream, proved, &place).await;
-                }
+        if let Transport::Tls(config) = &self.transport {
+            if let Some((stream, proved)) = tls::proved(config, stream).await {
+                self.carry(stream, proved, &place).await;
             }
-            (_, Loopback::Known) if from.ip().to_canonical().is_loopback() => {
-                self.carry(stream, Proved::Loopback, &place).await;
-            }
-            (_, Loopback::Known | Loopback::Unknown) => {
-                self.carry(stream, Proved::Nothing, &place).await;
-            }
+            return;
         }
+        let proved = match self.loopback {
+            Loopback::Known if from.ip().to_canonical().is_loopback() => Proved::Loopback,
+            Loopback::Known | Loopback::Unknown => Proved::Nothing,
+        };
+        self.carry(stream, proved, &place).await;
     }
 
     /// Answers the requests of a connection until it ends.

@@ -18,7 +18,7 @@ use tsugi_service_rules::refusal::{Malformed, Refusal};
 
 use self::words::{CallId, CallReply, CallRequest, Came, Confirmed};
 use crate::asked;
-use crate::http::{Guest, Outcome, Read, final_end};
+use crate::http::{self, Guest, Outcome, Read, final_end};
 use crate::lines::Late;
 use crate::payload::Payload;
 use crate::told::{self, Told};
@@ -100,7 +100,7 @@ impl Asker {
     fn reply(&self, id: Option<CallId>, outcome: Result<Outcome, Told>) -> CallReply {
         let came = match outcome {
             Ok(Outcome::Reply(open, reply)) => Came::Reply(words::Reply {
-                status: u32::try_from(reply.status).unwrap_or_default(),
+                status: u32::from(http::status(&reply).as_u16()),
                 content_type: reply.content_type.clone(),
                 body: reply.body.clone(),
                 node: self.guest.shared.node.clone(),

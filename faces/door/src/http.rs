@@ -420,8 +420,7 @@ fn replied(open: &Open, reply: &Arc<Reply>, shared: &Shared) -> Response<Payload
         other => HeaderValue::from_str(other)
             .unwrap_or(HeaderValue::from_static("application/octet-stream")),
     };
-    let status = u16::try_from(reply.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
-    let mut response = whole(status.unwrap_or(StatusCode::OK), kind, body);
+    let mut response = whole(status(reply), kind, body);
     let headers = response.headers_mut();
     headers.insert(NODE, shared.node_header.clone());
     headers.insert(EPOCH, open.epoch_header.clone());
@@ -429,6 +428,16 @@ fn replied(open: &Open, reply: &Arc<Reply>, shared: &Shared) -> Response<Payload
         headers.insert(FINAL, HeaderValue::from_static(end));
     }
     response
+}
+
+/// The status of a reply. An end that is none of its program's is 500, whatever it was: what stands
+/// between would take a 504 for its own, and ask again.
+pub(crate) fn status(reply: &Reply) -> StatusCode {
+    let kept = || u16::try_from(reply.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
+    match reply.ending {
+        Ending::Done | Ending::Refused => kept().unwrap_or(StatusCode::OK),
+        Ending::Abnormal | Ending::TimeLimit => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }
 
 /// The word of an end that is none of the program's own good ones.

@@ -64,7 +64,7 @@ fn call(service: &Deployed) -> Value {
     });
     let ended = json!({
         "description": "abnormal-end",
-        "headers": { "Tsugi-Final": { "schema": { "enum": ["abnormal-end"] } } },
+        "headers": { "Tsugi-Final": { "schema": { "enum": ["abnormal-end", "time-limit"] } } },
         "content": { "application/json": {} },
     });
     let mut answers = responses(("200", reply));

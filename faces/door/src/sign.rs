@@ -46,6 +46,11 @@ pub(crate) struct Last {
 }
 
 impl Last {
+    /// At this moment, which may be moved; answers end so long before it.
+    pub(crate) fn new(moment: Arc<AtomicU64>, guard: Span) -> Self {
+        Self { moment, guard }
+    }
+
     /// Whether it is too late to send.
     pub(crate) fn has_passed(&self) -> bool {
         let last = self.moment.load(Ordering::SeqCst).saturating_sub(self.guard.0);
@@ -90,7 +95,7 @@ impl Open {
             calls,
             epoch: settings.epoch,
             epoch_header: HeaderValue::from(settings.epoch.counter),
-            last: Last { moment: settings.last.clone(), guard: settings.calls.guard },
+            last: Last::new(settings.last.clone(), settings.calls.guard),
             body_most: settings.calls.body,
             services: services.into(),
         }

@@ -104,3 +104,41 @@ impl AsyncWrite for Stream {
         if self.line.lingers() { self.drain(cx) } else { Poll::Ready(Ok(())) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tsugi_vocabulary::Span;
+
+    use super::*;
+    use crate::lines::Lines;
+    use crate::sign::Last;
+
+    #[tokio::test]
+    async fn what_was_taken_in_time_and_could_not_be_sent_by_then_is_not_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("it is bound");
+        let mut caller = TcpStream::connect(address).await.expect("it is let in");
+        let (tcp, _) = listener.accept().await.expect("it has come");
+        let place = Arc::new(Lines::new(1)).take().expect("it is the first");
+        let mut stream = Stream::new(tcp, place.line.clone());
+        stream.write_all(b"a").await.expect("no engine has said anything");
+        let moment = Arc::new(AtomicU64::new(u64::MAX));
+        let last = Last::new(moment.clone(), Span::millis(2));
+        place.line.bind(&last).expect("it is in time");
+        stream.write_all(b"b").await.expect("it is in time");
+        moment.store(1, Ordering::SeqCst);
+        stream.write_all(b"c").await.expect_err("it is late");
+        place.line.bind(&last).expect_err("it is late");
+        moment.store(u64::MAX, Ordering::SeqCst);
+        let other = Last::new(Arc::new(AtomicU64::new(u64::MAX)), Span::millis(2));
+        place.line.bind(&other).expect_err("it is another engine's");
+        drop(stream);
+        let mut heard = String::new();
+        caller.read_to_string(&mut heard).await.expect("it ends");
+        assert_eq!(heard, "ab");
+    }
+}

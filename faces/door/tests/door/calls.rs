@@ -71,6 +71,21 @@ fn an_end_that_is_no_reply_is_stored_and_told_in_the_same_bytes() {
 }
 
 #[test]
+fn a_call_that_took_too_long_has_ended_for_good() {
+    let mut stand = Stand::new();
+    stand.limit = Span::millis(50);
+    let (_engine, door) = stand.door();
+    stand.program.gate.shut();
+    let mut caller = Caller::new(door.address());
+    let ended = caller.ask(keyed("a", "\"hold\""));
+    assert_eq!((ended.status, ended.header("tsugi-final")), (500, Some("time-limit")));
+    stand.program.gate.open();
+    let again = caller.ask(keyed("a", "\"hold\""));
+    assert_eq!((again.status, &again.body), (500, &ended.body));
+    assert_eq!((stand.runs(), stand.value()), (1, 0));
+}
+
+#[test]
 fn a_call_that_is_still_running_when_patience_ends_is_pending_and_runs_on() {
     let mut stand = Stand::new();
     let (_engine, door) = stand.door();

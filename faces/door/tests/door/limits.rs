@@ -216,7 +216,7 @@ fn idle_connections_are_held_cheaply_and_do_not_stand_in_the_way() {
     }
     assert_eq!(door.connections(), many + 1);
     let each = resident().saturating_sub(before) / many;
-    assert!(each < 48 << 10, "{each} bytes each");
+    assert!(each < 40 << 10, "{each} bytes each");
     assert_eq!(caller.ask(keyed("last", "1")).status, 200);
     drop(idle);
     while door.connections() > 1 {

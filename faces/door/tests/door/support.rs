@@ -97,6 +97,8 @@ pub struct Stand {
     pub folder: TempDir,
     pub program: Arc<Counter>,
     pub epoch: u64,
+    /// How long a call may take.
+    pub limit: Span,
 }
 
 struct Founded<'a>(&'a Path);
@@ -127,7 +129,7 @@ impl Stand {
     pub fn new() -> Self {
         let folder = TempDir::new_in("/dev/shm").expect("a folder in memory");
         drop(suite::founded(&mut Founded(folder.path())));
-        Self { folder, program: Arc::default(), epoch: 10 }
+        Self { folder, program: Arc::default(), epoch: 10, limit: Span::secs(30) }
     }
 
     /// The next engine on the store.
@@ -136,7 +138,7 @@ impl Stand {
         let opened = Opened::sqlite(opened(self.folder.path(), self.epoch)).expect("it opens");
         let mut workers = pool::Settings { start: 2, spare: 0, ..pool::Settings::default() };
         workers.most = 4;
-        workers.limits.call = Span::secs(30);
+        workers.limits.call = self.limit;
         let service = Service {
             number: ServiceNumber(3),
             name: "counter".into(),
