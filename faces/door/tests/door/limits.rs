@@ -224,3 +224,41 @@ fn idle_connections_are_held_cheaply_and_do_not_stand_in_the_way() {
     }
     assert_eq!(caller.ask(keyed("last", "1")).status, 200);
 }
+
+#[test]
+fn a_door_of_several_threads_is_one_door() {
+    let mut stand = Stand::new();
+    let (_engine, door) = stand.door_with(|settings| settings.threads = 3);
+    let address = door.address();
+    let ask = move |n: usize| {
+        std::thread::spawn(move || {
+            let mut caller = Caller::new(address);
+            for call in 0..20 {
+                assert_eq!(caller.ask(keyed(&format!("{n}-{call}"), "1")).status, 200);
+            }
+            caller
+        })
+    };
+    let callers: Vec<_> = (0..12).map(ask).collect();
+    let callers: Vec<_> = callers.into_iter().map(|one| one.join().expect("it ends")).collect();
+    assert_eq!((door.connections(), stand.value()), (12, 240));
+    door.close(Duration::from_secs(20));
+    assert!(callers.into_iter().all(|mut caller| caller.is_ended()));
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn a_body_that_breaks_off_is_no_call() {
+    let mut stand = Stand::new();
+    let (_engine, door) = stand.door();
+    let mut caller = Caller::new(door.address());
+    caller.write(keyed("a", "\"abc\"").strip_suffix("c\"").unwrap());
+    caller.leave();
+    let mut caller = Caller::new(door.address());
+    caller.write(keyed("a", "").replace("Content-Length: 0", "Transfer-Encoding: chunked"));
+    caller.write("nonsense\r\n");
+    assert_eq!(caller.read().expect("an answer").problem().1, "TSUG20104-E");
+    assert!(caller.is_ended());
+    let other = Caller::new(door.address()).ask(keyed("a", "2"));
+    assert_eq!((other.status, stand.runs()), (200, 1), "the id is still free");
+}
