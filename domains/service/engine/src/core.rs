@@ -12,9 +12,11 @@
 mod copies;
 mod figures;
 mod hall;
+mod lector;
 mod needed;
 mod pools;
 mod purge;
+mod reading;
 mod seen;
 mod small;
 mod sweep;
@@ -40,12 +42,16 @@ use crate::clock;
 use crate::fatal::{Fatal, LastWord};
 use crate::figures::Figures;
 use crate::inbox::Inbox;
-use crate::open::{Log, Reads, Settings};
+use crate::open::{Beside, Settings};
 use crate::service::Service;
 use crate::watch::Watch;
 use crate::worker::{Given, Heard};
 use copies::Copies;
 use hall::{Hall, Todo};
+use lector::Looked;
+pub use lector::Looks;
+pub use reading::Opens;
+use reading::Readings;
 
 /// What the core is told.
 pub(crate) enum Letter {
@@ -61,6 +67,8 @@ pub(crate) enum Letter {
     Open(ServiceNumber, Result<(), Refusal>),
     /// Somebody wants to know how things stand.
     Figures(oneshot::Sender<Figures>),
+    /// Something was read for a call that only reads.
+    Looked(Looked),
     /// The log of the store is copied as far as that goes beside its writer.
     Copied(Result<(), Trouble>),
     /// The group is going to another node; running calls have so long.
@@ -119,14 +127,15 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(
         (store, watch): (Box<dyn Store + Send>, Watch),
-        (reads, log): (Box<dyn Reads>, Option<Log>),
+        Beside { reads, opens, log }: Beside,
         services: Vec<Service>,
         settings: Settings,
         inbox: Arc<Inbox<Letter>>,
     ) -> std::io::Result<Self> {
         let pages = settings.upkeep.log;
         let copies = log.map(|log| Copies::start(log, pages, inbox.clone())).transpose()?;
-        let mut hall = Hall::new((reads, watch), services, settings, inbox);
+        let readings = Readings::new(opens);
+        let mut hall = Hall::new((reads, readings, watch), services, settings, inbox);
         hall.copies = copies;
         Ok(Self { store, hall, next: Next::Small, last: Last::Call })
     }
@@ -170,14 +179,15 @@ impl Core {
                 self.sweep()?;
                 return Ok(Found::Work);
             }
-            State::Closed if self.hall.drained => {
+            State::Closed if self.hall.drained && self.hall.readings.are_over() => {
                 let orders = self.hall.step_sitting(sitting::Event::Close);
                 self.carry(orders)?;
                 return Ok(Found::Work);
             }
-            State::Closed if self.hall.copies.as_ref().is_some_and(Copies::is_due) => {
+            State::Closed if self.hall.is_copy_due() => {
+                let read = self.hall.readings.open();
                 if let Some(copies) = &mut self.hall.copies {
-                    copies.finish()?;
+                    copies.finish(read)?;
                 }
                 return Ok(Found::Work);
             }

@@ -12,7 +12,7 @@ use tsugi_store::{Checkpoints, Id, Reader, Seen, Sqlite, Store, Trouble};
 use tsugi_vocabulary::{Epoch, Moment, Span};
 
 use crate::calls::Calls;
-use crate::core::{Core, Letter};
+use crate::core::{Core, Letter, Opens};
 use crate::fatal::LastWord;
 use crate::inbox::Inbox;
 use crate::service::Service;
@@ -37,12 +37,33 @@ impl Reads for Reader {
 pub struct Opened {
     /// Its writer.
     pub store: Box<dyn Store + Send>,
-    /// What reads beside it.
-    pub reads: Box<dyn Reads>,
+    /// What works beside it.
+    pub beside: Beside,
     /// What ends a statement of the writer, from another thread.
     pub halt: Halt,
+}
+
+/// What works on a store beside its writer.
+pub struct Beside {
+    /// What reads for the core.
+    pub reads: Box<dyn Reads>,
+    /// What opens readers for services that only read; without it they run as any other.
+    pub opens: Option<Opens>,
     /// Its log, where somebody has to copy that into its file.
     pub log: Option<Log>,
+}
+
+impl Beside {
+    /// A store on SQLite.
+    ///
+    /// # Errors
+    /// Its file could not be opened again.
+    pub fn of(store: &Sqlite) -> Result<Self, Trouble> {
+        let readers = store.readers();
+        let opens: Opens = Box::new(move || Ok(Box::new(readers.open()?)));
+        let reads = Box::new(store.reader()?);
+        Ok(Self { reads, opens: Some(opens), log: Some(Log::of(store)?) })
+    }
 }
 
 /// The log of a store on a volume.
@@ -91,9 +112,8 @@ impl Opened {
     /// # Errors
     /// What reads beside the writer could not be opened.
     pub fn sqlite(store: Sqlite) -> Result<Self, Trouble> {
-        let (reads, interrupt) = (Box::new(store.reader()?), store.interrupt());
-        let (log, halt) = (Some(Log::of(&store)?), Box::new(move || interrupt.now()));
-        Ok(Self { store: Box::new(store), reads, halt, log })
+        let (beside, interrupt) = (Beside::of(&store)?, store.interrupt());
+        Ok(Self { store: Box::new(store), beside, halt: Box::new(move || interrupt.now()) })
     }
 }
 
@@ -158,7 +178,7 @@ impl Engine {
         settings: Settings,
         last_word: LastWord,
     ) -> std::io::Result<Self> {
-        let Opened { store, reads, halt, log } = opened;
+        let Opened { store, beside, halt } = opened;
         let watch = Watch::start(halt)?;
         let inbox = Arc::new(Inbox::new());
         let known = services.iter().map(|service| {
@@ -170,7 +190,7 @@ impl Engine {
             services: Arc::new(known.collect::<BTreeMap<_, _>>()),
             callers: Arc::new(AtomicU64::new(1)),
         };
-        let core = Core::new((store, watch), (reads, log), services, settings, inbox)?;
+        let core = Core::new((store, watch), beside, services, settings, inbox)?;
         let thread = std::thread::Builder::new().name("calls".to_owned());
         let core = thread.spawn(move || core.run(last_word))?;
         Ok(Self { calls, core })

@@ -19,6 +19,9 @@ pub enum Effects {
     /// In the store only: a call that was interrupted left nothing and is run again.
     #[default]
     Store,
+    /// Nowhere: it only reads the store. Its calls are in no table, nothing of them is kept, and a
+    /// retry reads again.
+    None,
     /// Outside of it too: that a call begins is durable before its program runs, and one that was
     /// interrupted is unknown.
     Outside,

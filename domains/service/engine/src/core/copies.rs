@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use tsugi_store::{Checkpointed, Checkpoints, Trouble};
 
 use super::Letter;
+use super::hall::Hall;
 use crate::fatal::Fatal;
 use crate::inbox::Inbox;
 use crate::open::Log;
@@ -19,6 +20,9 @@ use crate::open::Log;
 const ROUNDS: usize = 3;
 /// So many pages are little enough for the writer to wait for: one MiB, some milliseconds.
 const REST: u64 = 256;
+
+/// A log that is so many times as long as it may grow is far too long.
+const LONG: u64 = 4;
 
 /// What the thread is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,14 @@ pub(super) struct Copies {
     most: u64,
     /// How many it had when it was copied last.
     at: u64,
+    held: Held,
+}
+
+/// Whether a log that is far too long is held back by who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    No,
+    Yes,
 }
 
 impl Copies {
@@ -60,8 +72,8 @@ impl Copies {
         let (own, count) = (task.clone(), logged.clone());
         let thread = std::thread::Builder::new().name("log".to_owned());
         let thread = thread.spawn(move || run(&own, &beside, &count, &inbox))?;
-        let (stage, at) = (Stage::None, 0);
-        Ok(Self { logged, between, task, thread: Some(thread), stage, most, at })
+        let (thread, stage, held) = (Some(thread), Stage::None, Held::No);
+        Ok(Self { logged, between, task, thread, stage, most, at: 0, held })
     }
 
     /// Something was committed, or found no room: looks whether the log is long.
@@ -86,14 +98,24 @@ impl Copies {
         Ok(())
     }
 
-    /// Whether the rest is to be copied before the next sitting.
-    pub(super) fn is_due(&self) -> bool {
-        self.stage == Stage::Rest
+    /// Whether the rest is to be copied before the next sitting, where so many calls read.
+    pub(super) fn is_due(&self, read: usize) -> bool {
+        self.stage == Stage::Rest || (self.held == Held::Yes && read == 0)
     }
 
-    /// Copies the rest. Nobody writes meanwhile.
-    pub(super) fn finish(&mut self) -> Result<(), Fatal> {
+    /// Whether no further call may begin to read: those that overlap without end would hold the
+    /// log back for ever. It is so until those that do have ended.
+    pub(super) fn is_held(&self) -> bool {
+        self.held == Held::Yes
+    }
+
+    /// Copies the rest, where so many calls read. Nobody writes meanwhile.
+    pub(super) fn finish(&mut self, read: usize) -> Result<(), Fatal> {
         let done = self.between.run();
+        let back = matches!(done, Ok(Checkpointed { pages, copied }) if copied < pages);
+        let long = self.logged.load(Ordering::Relaxed) >= self.most.saturating_mul(LONG);
+        // Whoever else reads is not ours to wait for.
+        self.held = if back && long && read > 0 { Held::Yes } else { Held::No };
         self.over(done.map(drop))
     }
 
@@ -121,6 +143,21 @@ impl Copies {
         let (told, moved) = &*self.task;
         *told.lock().expect("nobody dies with the lock") = task;
         moved.notify_one();
+    }
+}
+
+impl Hall {
+    /// Something was written, or found no room.
+    pub(super) fn look_at_log(&mut self) {
+        if let Some(copies) = &mut self.copies {
+            copies.look();
+        }
+    }
+
+    /// Whether the rest of the log is to be copied before the next sitting.
+    pub(super) fn is_copy_due(&self) -> bool {
+        let read = self.readings.open();
+        self.copies.as_ref().is_some_and(|copies| copies.is_due(read))
     }
 }
 
@@ -210,11 +247,11 @@ mod tests {
         // The writer was faster, so the log goes on.
         let longer = count(2);
         copies.copied(Ok(())).expect("there is a rest");
-        assert!(copies.is_due());
+        assert!(copies.is_due(0));
         let longest = count(3);
         assert!(longest > longer, "{longest} {longer}");
-        copies.finish().expect("it is copied");
-        assert!(!copies.is_due());
+        copies.finish(0).expect("it is copied");
+        assert!(!copies.is_due(0));
         let anew = count(4);
         assert!(anew < longest, "{anew} {longest}");
         copies.close();
@@ -227,7 +264,7 @@ mod tests {
         let log = Log::of(&store).expect("it opens");
         let mut copies = Copies::start(log, 1, Arc::new(Inbox::new())).expect("it starts");
         assert_eq!(copies.copied(Err(Trouble::Full)), Ok(()));
-        assert!(!copies.is_due());
+        assert!(!copies.is_due(0));
         let broken = copies.copied(Err(Trouble::Broken("no sync".to_owned())));
         assert!(matches!(broken, Err(Fatal::Broken(_))), "{broken:?}");
         copies.close();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tsugi_service_rules::call::{
     self, Alone, Attempt, Caller, Change, Event, Interruption, Order, Resolution, Table, Work,
 };
-use tsugi_service_rules::ground::{self, Ground, ServiceNumber};
+use tsugi_service_rules::ground::{self, Effects, Ground, ServiceNumber};
 use tsugi_service_rules::id::{CallId, InterfaceNumber};
 use tsugi_service_rules::refusal::Refusal;
 use tsugi_service_rules::sitting::{self, Run, Sitting};
@@ -19,6 +19,7 @@ use super::copies::Copies;
 use super::needed::Lacking;
 use super::pools::{Desk, Ended, Over, Word};
 use super::purge::Purge;
+use super::reading::Readings;
 use super::small::Small;
 use super::{Letter, Waiter, earliest};
 use crate::calls::{Answer, Resolved};
@@ -83,6 +84,7 @@ pub(super) struct Hall {
     pub(super) small: VecDeque<Small>,
     /// Before this moment nothing small is written again.
     pub(super) small_after: Moment,
+    pub(super) readings: Readings,
     /// None of a store that keeps its log by itself.
     pub(super) copies: Option<Copies>,
     pub(super) purge: Purge,
@@ -100,13 +102,13 @@ pub(super) struct Hall {
 
 impl Hall {
     pub(super) fn new(
-        (reads, watch): (Box<dyn Reads>, Watch),
+        (reads, readings, watch): (Box<dyn Reads>, Readings, Watch),
         services: Vec<Service>,
         settings: Settings,
         inbox: Arc<Inbox<Letter>>,
     ) -> Self {
         let ground = |service: &Service| ground::Service {
-            effects: service.effects(),
+            effects: readings.effects(service.effects()),
             open: settings.closed.get(&service.number).cloned().map_or(Ok(()), Err),
             wait: tsugi_vocabulary::Span::ZERO,
         };
@@ -122,6 +124,7 @@ impl Hall {
             watch,
             table: Table::new(settings.calls),
             sitting: Sitting::new(settings.sitting),
+            readings,
             copies: None,
             purge: Purge::new(clock::now(), settings.upkeep),
             settings,
@@ -164,6 +167,9 @@ impl Hall {
         if due(self.table.wake_at()) {
             self.todo.push_back(Todo::Table(Event::Woken));
         }
+        if due(self.readings.wake_at()) {
+            self.wake_readings();
+        }
         let pools = self.pools().filter(|(_, at)| due(Some(*at)));
         let woken: Vec<Todo> =
             pools.map(|(number, _)| Todo::Pool(number, pool::Event::Woken)).collect();
@@ -180,14 +186,17 @@ impl Hall {
 
     fn read(&mut self, letter: Letter) {
         match letter {
+            Letter::Ask(_, Event::Arrived(arrival), waiter) if self.only_reads(arrival.service) => {
+                self.read_call(arrival, waiter);
+            }
             Letter::Ask(caller, event, waiter) => {
-                self.asking.insert((waiter.id, caller));
-                self.callers.insert(caller, waiter);
+                self.wait_for(caller, waiter);
                 self.todo.push_back(Todo::Table(event));
             }
             Letter::Gone(id, caller) => {
                 self.asking.remove(&(id, caller));
                 self.callers.remove(&caller);
+                self.reader_gone(id, caller);
                 self.todo.push_back(Todo::Table(Event::CallerGone(id, caller)));
             }
             Letter::Heard(service, worker, heard) => self.read_heard(service, worker, heard),
@@ -203,6 +212,7 @@ impl Hall {
                     ground.open = open;
                 }
                 self.lacking.at = Some(clock::now());
+                self.refuse_readings_of(service);
                 self.todo.push_back(Todo::Table(Event::Woken));
             }
             // Who does not want to know any more has gone.
@@ -216,18 +226,27 @@ impl Hall {
                         Resolution::Answered(stored::Reply { ending, bytes })
                     }
                 };
-                self.asking.insert((id, caller));
-                self.callers.insert(caller, waiter);
+                self.wait_for(caller, waiter);
                 self.todo.push_back(Todo::Table(Event::Resolved(id, caller, said)));
             }
+            Letter::Looked(looked) => self.looked(looked),
             Letter::Copied(copied) => {
                 let told = self.copies.as_mut().map(|copies| copies.copied(copied));
                 if let Some(Err(fatal)) = told {
                     self.fail(fatal);
                 }
             }
-            Letter::Move(grace) => self.todo.push_back(Todo::Table(Event::MoveBegan(grace))),
+            Letter::Move(grace) => {
+                self.move_readings(grace);
+                self.todo.push_back(Todo::Table(Event::MoveBegan(grace)));
+            }
         }
+    }
+
+    /// Somebody waits for an answer.
+    pub(super) fn wait_for(&mut self, caller: Caller, waiter: Waiter) {
+        self.asking.insert((waiter.id, caller));
+        self.callers.insert(caller, waiter);
     }
 
     /// Does everything that follows from what has happened, without the store.
@@ -250,8 +269,10 @@ impl Hall {
 
     /// Gives calls to workers that have room.
     fn find_room(&mut self) -> bool {
+        let held = self.copies.as_ref().is_some_and(Copies::is_held);
         for (number, desk) in &mut self.desks {
-            let room = desk.pool.has_room(pool::Origin::Queue);
+            let reads = self.grounds.get(number).is_some_and(|of| of.effects == Effects::None);
+            let room = desk.pool.has_room(pool::Origin::Queue) && !(reads && held);
             if room && let Some(run) = desk.held.pop_front() {
                 let give = pool::Event::Give(run, pool::Origin::Queue);
                 self.todo.push_back(Todo::Pool(*number, give));
@@ -266,13 +287,6 @@ impl Hall {
         let mut orders = Vec::new();
         self.sitting.step(clock::now(), event, &mut orders);
         orders
-    }
-
-    /// Something was written, or found no room.
-    pub(super) fn look_at_log(&mut self) {
-        if let Some(copies) = &mut self.copies {
-            copies.look();
-        }
     }
 
     /// Whether something small is to be written now.
@@ -292,7 +306,7 @@ impl Hall {
         }
         let pools = self.pools().map(|(_, at)| at);
         let small = (!self.small.is_empty()).then_some(self.small_after);
-        let store = [self.purge_at(), self.lacking.at, self.sweep_at];
+        let store = [self.purge_at(), self.lacking.at, self.sweep_at, self.readings.wake_at()];
         let own = [self.table.wake_at(), self.sitting.wake_at(), small];
         let until = earliest(own.into_iter().chain(store).flatten().chain(pools));
         let speaks = |desk: &Desk, worker| !desk.ended.contains(worker);
@@ -426,6 +440,9 @@ impl Hall {
 
     /// A run is over and nothing of it is left.
     pub(super) fn interrupt(&mut self, run: Run, why: Interruption) {
+        if self.readings.has(run) {
+            return self.read_again(run);
+        }
         self.drop_run(run);
         self.todo.push_back(Todo::Table(Event::Interrupted(run.0, run.1, why)));
     }
@@ -471,7 +488,7 @@ impl Hall {
         Ok(())
     }
 
-    fn answer(&mut self, caller: Caller, answer: call::Answer) {
+    pub(super) fn answer(&mut self, caller: Caller, answer: call::Answer) {
         if !self.callers.contains_key(&caller) {
             return;
         }
@@ -535,6 +552,7 @@ impl Hall {
         // Dropped, their waiters are told that nothing is open here.
         drop(self.inbox.close());
         self.watch.close();
+        self.readings.close();
         if let Some(copies) = &mut self.copies {
             copies.close();
         }

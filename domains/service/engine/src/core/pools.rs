@@ -283,7 +283,7 @@ impl Hall {
         }
     }
 
-    fn with_link(
+    pub(super) fn with_link(
         &mut self,
         service: ServiceNumber,
         worker: Worker,
@@ -320,7 +320,8 @@ impl Hall {
     }
 
     fn begin(&mut self, service: ServiceNumber, (worker, turn): (Worker, Turn), run: Run) {
-        let Some(given) = self.bodies.get(&run.0).cloned() else {
+        let reads = self.readings.begin(run);
+        let Some(given) = reads.or_else(|| self.bodies.get(&run.0).cloned()) else {
             return self.fail(Fatal::Impossible(format!("{} has no body", run.0)));
         };
         let epoch = self.settings.epoch.counter;
@@ -342,6 +343,9 @@ impl Hall {
 
     /// Takes a word of a run; its first waits for the writer.
     pub(super) fn say(&mut self, run: Run, word: Word) {
+        if self.readings.has(run) {
+            return self.reading_says(run, word);
+        }
         let Some(going) = self.runs.get_mut(&run) else { return };
         if matches!(&word, Word::End(_, Over::Ended(_))) {
             // Nothing of it is kept: what it has asked for need not be carried out.

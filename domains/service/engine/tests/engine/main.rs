@@ -10,6 +10,7 @@ mod held;
 mod killed;
 mod outside;
 mod programs;
+mod reading;
 mod records;
 mod support;
 mod upkeep;

@@ -15,7 +15,7 @@ use tsugi_service_engine::worker::{
     Answered, Begin, Ear, Gave, Heard, Link, Nursery, Said, Turn, Waits, Wants,
 };
 use tsugi_service_engine::{
-    Answer, Asked, Calls, Engine, Fatal, Identity, Interface, Log, Opened, SameBytes, Service,
+    Answer, Asked, Beside, Calls, Engine, Fatal, Identity, Interface, Opened, SameBytes, Service,
     Settings, names,
 };
 use tsugi_service_rules::ground::ServiceNumber;
@@ -345,6 +345,20 @@ impl Stand {
         start(Watched { store, counts, gates }, self.epoch, program, change)
     }
 
+    /// The next engine on the store, with one worker that counts, and further services.
+    pub fn engine_beside(
+        &mut self,
+        more: Vec<Service>,
+        change: impl FnOnce(&mut Settings),
+    ) -> (Engine, Receiver<Fatal>) {
+        self.epoch += 1;
+        let store = opened(self.folder.path(), self.epoch);
+        let (counts, gates) = (self.counts.clone(), self.gates.clone());
+        let nursery: Box<dyn Nursery> = Box::new(Threads(self.program.clone()));
+        let program = (workers(1), nursery, self.interface.clone());
+        start_beside(Watched { store, counts, gates }, self.epoch, (program, more), change)
+    }
+
     /// What the number is in the store, past any engine.
     pub fn value(&self) -> i64 {
         let path = self.folder.path().join("store.db");
@@ -364,19 +378,41 @@ pub fn opened(folder: &Path, epoch: u64) -> Sqlite {
     }
 }
 
+/// What the service that counts is made of.
+pub type Counting = (pool::Settings, Box<dyn Nursery>, Arc<dyn Interface>);
+
+/// The service that counts.
+fn counter(
+    workers: pool::Settings,
+    nursery: Box<dyn Nursery>,
+    interface: Arc<dyn Interface>,
+) -> Service {
+    Service { number: SERVICE, name: "counter".into(), workers, interface, nursery }
+}
+
 /// An engine on a store that is open.
 pub fn start(
     watched: Watched,
     epoch: u64,
-    (workers, nursery, interface): (pool::Settings, Box<dyn Nursery>, Arc<dyn Interface>),
+    program: Counting,
     change: impl FnOnce(&mut Settings),
 ) -> (Engine, Receiver<Fatal>) {
-    let reads = Box::new(watched.store.reader().expect("it opens"));
+    start_beside(watched, epoch, (program, Vec::new()), change)
+}
+
+/// An engine on a store that is open, with further services.
+pub fn start_beside(
+    watched: Watched,
+    epoch: u64,
+    ((workers, nursery, interface), more): (Counting, Vec<Service>),
+    change: impl FnOnce(&mut Settings),
+) -> (Engine, Receiver<Fatal>) {
     let interrupt = watched.store.interrupt();
     let halt = Box::new(move || interrupt.now());
-    let log = Some(Log::of(&watched.store).expect("it opens"));
-    let opened = Opened { store: Box::new(watched), reads, halt, log };
-    let service = Service { number: SERVICE, name: "counter".into(), workers, interface, nursery };
+    let beside = Beside::of(&watched.store).expect("it opens");
+    let opened = Opened { store: Box::new(watched), beside, halt };
+    let mut services = vec![counter(workers, nursery, interface)];
+    services.extend(more);
     let mut settings = Settings::alone(Epoch { incarnation: 1, counter: epoch });
     change(&mut settings);
     let (said, last) = channel();
@@ -387,7 +423,7 @@ pub fn start(
             std::thread::park();
         }
     });
-    let engine = Engine::start(opened, vec![service], settings, word);
+    let engine = Engine::start(opened, services, settings, word);
     (engine.expect("it starts"), last)
 }
 

@@ -65,8 +65,9 @@ impl Table {
         Ok(service.effects)
     }
 
-    /// Whether a call of a service that only reads may wait, beside so many others of it. It is
-    /// never in this table: nothing of it is kept, and a retry reads again.
+    /// Whether a call of a service that only reads may wait, beside so many others of it, where
+    /// all such calls have bodies of so many bytes. It is never in this table: nothing of it is
+    /// kept, and a retry reads again.
     ///
     /// # Errors
     /// The first refusal that holds, in the order of every admission. A store that takes nothing
@@ -76,7 +77,7 @@ impl Table {
         ground: &Ground<'_>,
         (service, size): (ServiceNumber, u64),
         deadline: Option<Moment>,
-        waiting: usize,
+        (waiting, bytes): (usize, u64),
     ) -> Result<(), Refusal> {
         self.before_decoding(ground, service, size)?;
         if self.posture != Posture::Open {
@@ -86,6 +87,9 @@ impl Table {
         service.open.clone()?;
         if waiting >= self.limits.queue {
             return Err(Refusal::Full(Full::Queue));
+        }
+        if bytes.saturating_add(size) > self.limits.bytes {
+            return Err(Refusal::Full(Full::Bytes));
         }
         in_time(ground, service, deadline)
     }
@@ -109,7 +113,7 @@ impl Table {
         let place = self.next_place;
         self.next_place += 1;
         let alone = match effects {
-            Effects::Store => Alone::No,
+            Effects::Store | Effects::None => Alone::No,
             Effects::Outside => Alone::Yes,
         };
         let call = Pending {

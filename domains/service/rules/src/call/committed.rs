@@ -59,7 +59,10 @@ impl Table {
                 self.remove_refused(id, &Refusal::Busy(Busy::Elsewhere), out);
             }
             (Stored::Started(_) | Stored::Unknown(_), Effects::Outside) => self.lose(id, out),
-            (Stored::Nothing | Stored::Started(_) | Stored::Unknown(_), Effects::Store) => {
+            (
+                Stored::Nothing | Stored::Started(_) | Stored::Unknown(_),
+                Effects::Store | Effects::None,
+            ) => {
                 self.run_again(id, out);
             }
         }

@@ -26,7 +26,7 @@ impl Table {
             (Effects::Outside, _) if mutant("unknown-runs-again") => self.run_again(id, out),
             // Also what was not at fault: its program may have begun, and its worker is gone.
             (Effects::Outside, _) => self.lose(id, out),
-            (Effects::Store, _) => self.again(id, why, out),
+            (Effects::Store | Effects::None, _) => self.again(id, why, out),
         }
     }
 

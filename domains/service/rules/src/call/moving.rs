@@ -29,7 +29,9 @@ impl Table {
         for id in self.in_stage(open) {
             let Some(call) = self.pending.get(&id) else { continue };
             match (call.stage, call.effects) {
-                (Stage::Running, Effects::Store) => out.push(Order::RollBack(id, call.attempt)),
+                (Stage::Running, Effects::Store | Effects::None) => {
+                    out.push(Order::RollBack(id, call.attempt));
+                }
                 // Its row says that it was started: the next owner takes it for unknown.
                 (Stage::Running, Effects::Outside) => out.push(Order::Kill(id, call.attempt)),
                 // So does that of one whose worker is gone. One that has not begun has no row, and

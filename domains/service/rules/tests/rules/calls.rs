@@ -515,7 +515,7 @@ fn a_retry_after_a_new_interface_is_the_same_call() {
 
 #[test]
 fn a_service_that_only_reads_is_admitted_like_others_and_reads_a_full_store() {
-    let limits = Limits { body: 100, queue: 2, ..Limits::default() };
+    let limits = Limits { body: 100, queue: 2, bytes: 150, ..Limits::default() };
     let mut world = World::new(limits);
     let number = |world: &World, size, deadline, waiting| {
         let ground = Ground {
@@ -524,7 +524,8 @@ fn a_service_that_only_reads_is_admitted_like_others_and_reads_a_full_store() {
             services: &world.services,
             store: &world.standing,
         };
-        let refusal = world.table.may_read(&ground, (PAY, size), deadline, waiting);
+        let held = (waiting, 50);
+        let refusal = world.table.may_read(&ground, (PAY, size), deadline, held);
         refusal.err().map(|refusal| refusal.number())
     };
     let late = Some(world.now);
