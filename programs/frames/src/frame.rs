@@ -382,13 +382,17 @@ pub struct Hello<'a> {
     /// Which libcob, or nothing.
     #[serde(default)]
     pub libcob: Cow<'a, str>,
-    /// What it can do beyond this version: a bit each, none has a meaning yet.
+    /// What it can do beyond this version, a bit each: [`CAN_AHEAD`].
     #[serde(default)]
     pub can: u64,
     /// The hashes of its modules.
     #[serde(default, deserialize_with = "few::list")]
     pub modules: Vec<Hash>,
 }
+
+/// A worker that says so takes calls that are begun while it has another, also in place of an
+/// answer that it waits for: it keeps them until the one under way is over.
+pub const CAN_AHEAD: u64 = 1;
 
 /// What a worker runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -35,9 +35,9 @@ pub use file::{
     Shape, Stand,
 };
 pub use frame::{
-    Answer, Ask, Begin, Call, Class, Done, Duplicates, Failed, File, Frame, Hash, Hello, Key, Kind,
-    Leave, Open, Organization, Outcome, Part, Ready, Reply, Rest, Rows, Runs, Service, Side,
-    Trouble, Welcome,
+    Answer, Ask, Begin, CAN_AHEAD, Call, Class, Done, Duplicates, Failed, File, Frame, Hash, Hello,
+    Key, Kind, Leave, Open, Organization, Outcome, Part, Ready, Reply, Rest, Rows, Runs, Service,
+    Side, Trouble, Welcome,
 };
 pub use limits::Limits;
 pub use operation::{Asked, Number, Operation, Standing, Waits};

@@ -223,6 +223,16 @@ pub enum Heard {
 pub trait Link: Send {
     /// Tells it to begin a call.
     fn begin(&mut self, begin: &Begin);
+    /// Whether a call of so many bytes may be begun ahead: its worker takes such calls, and there
+    /// is room for it beside the answer that it waits for.
+    fn takes_ahead(&self, bytes: u64) -> bool {
+        let _ = bytes;
+        false
+    }
+    /// Tells it to begin a call once the one under way is over; that goes with the next answer.
+    fn begin_ahead(&mut self, begin: &Begin) {
+        self.begin(begin);
+    }
     /// Tells it what came of the operations of its call.
     fn answer(&mut self, turn: Turn, answers: Vec<Answered>);
     /// Tells it to end what it has and to leave.

@@ -428,6 +428,14 @@ impl Table {
         self.posture == Posture::Open && self.next_of(service).is_some()
     }
 
+    /// The bytes that are held for the call that a worker of a service would be given; none if
+    /// none would be.
+    #[must_use]
+    pub fn wanted(&self, service: ServiceNumber) -> Option<u64> {
+        let next = self.next_of(service).filter(|_| self.posture == Posture::Open)?;
+        self.pending.get(&next).map(|call| call.size)
+    }
+
     /// The lowest pending serial of a client: a watermark that is written for the age of rows
     /// stays under it.
     #[must_use]

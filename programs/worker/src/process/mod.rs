@@ -23,7 +23,9 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{dup2_stdin, dup2_stdout, geteuid};
 use tsugi_cobol::UnitOfWork;
 use tsugi_frames::limits::TEXT;
-use tsugi_frames::{Class, Done, Failed, Frame, Hello, Ready, TooLarge, Turn, Versions, Wrong};
+use tsugi_frames::{
+    CAN_AHEAD, Class, Done, Failed, Frame, Hello, Ready, TooLarge, Turn, Versions, Wrong,
+};
 
 use cobol::Modules;
 use host::Host;
@@ -94,7 +96,7 @@ pub fn serve(kind: Box<dyn Kind>, link: &mut Link) -> Result<(), Over> {
         pid: std::process::id(),
         runs: said.runs,
         libcob: said.libcob.into(),
-        can: 0,
+        can: CAN_AHEAD,
         modules: said.modules,
     }))?;
     let welcome = link.welcome()?;

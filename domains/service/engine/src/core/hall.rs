@@ -321,7 +321,7 @@ impl Hall {
         self.inbox.wait(&fds, until);
     }
 
-    fn tell_table(&mut self, event: Event) {
+    pub(super) fn tell_table(&mut self, event: Event) {
         let mut orders = Vec::new();
         let ground = Ground {
             now: clock::now(),

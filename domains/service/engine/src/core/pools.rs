@@ -237,7 +237,12 @@ impl Hall {
     fn carry_pool(&mut self, service: ServiceNumber, order: Order, words: &mut Option<Words>) {
         match order {
             Order::Bear(worker) => self.bear(service, worker),
-            Order::Begin(worker, turn, run) => self.begin(service, (worker, turn), run),
+            Order::Begin(worker, turn, run) => {
+                self.begin(service, (worker, turn), run, |link, begin| link.begin(begin));
+            }
+            Order::BeginAhead(worker, turn, run) => {
+                self.begin(service, (worker, turn), run, |link, begin| link.begin_ahead(begin));
+            }
             Order::Operate(worker, turn, run) => {
                 if let Some(Words::Asked(asked)) = words.take() {
                     self.say(run, Word::Operate(worker, turn, asked));
@@ -319,7 +324,34 @@ impl Hall {
         }
     }
 
-    fn begin(&mut self, service: ServiceNumber, (worker, turn): (Worker, Turn), run: Run) {
+    /// Begins the next call of a service in a worker whose call has the writer, where no other is
+    /// free: it goes with the answer to that, and its worker goes on to it without being waited
+    /// for.
+    pub(super) fn begin_ahead(&mut self, service: ServiceNumber, worker: Worker) {
+        let Some(desk) = self.desks.get(&service) else { return };
+        let room = desk.pool.has_room(pool::Origin::Queue);
+        if room || desk.starting || !desk.held.is_empty() || desk.pool.ahead(worker) != Some(0) {
+            return;
+        }
+        let link = desk.links.get(&worker);
+        let fits = |bytes| link.is_some_and(|link| link.takes_ahead(bytes));
+        if !self.table.wanted(service).is_some_and(fits) {
+            return;
+        }
+        self.tell_table(tsugi_service_rules::call::Event::Room(service));
+        let run = self.desks.get_mut(&service).and_then(|desk| desk.held.pop_front());
+        if let Some(run) = run {
+            self.tell_pool(service, pool::Event::Ahead(run, worker), None);
+        }
+    }
+
+    fn begin(
+        &mut self,
+        service: ServiceNumber,
+        (worker, turn): (Worker, Turn),
+        run: Run,
+        tell: fn(&mut dyn Link, &Begin),
+    ) {
         let reads = self.readings.begin(run);
         let Some(given) = reads.or_else(|| self.bodies.get(&run.0).cloned()) else {
             return self.fail(Fatal::Impossible(format!("{} has no body", run.0)));
@@ -337,7 +369,7 @@ impl Hall {
             given,
         };
         if let Some(link) = desk.links.get_mut(&worker) {
-            link.begin(&begin);
+            tell(&mut **link, &begin);
         }
     }
 

@@ -115,10 +115,9 @@ impl Hall {
                         Ok(Operated::Answers(answers)) if answers.is_empty() => {}
                         Ok(Operated::Answers(answers)) => {
                             let service = self.runs.get(&run).map(|going| going.service);
-                            let desk = service.and_then(|number| self.desks.get_mut(&number));
-                            let link = desk.and_then(|desk| desk.links.get_mut(&worker));
-                            if let Some(link) = link {
-                                link.answer(turn, answers);
+                            if let Some(service) = service {
+                                self.begin_ahead(service, worker);
+                                self.with_link(service, worker, |link| link.answer(turn, answers));
                             }
                         }
                         Ok(Operated::Failed(why)) => {

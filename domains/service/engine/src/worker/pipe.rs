@@ -33,6 +33,8 @@ pub use package::Package;
 use talk::Talk;
 pub use ward::Ward;
 
+/// A call of more bytes is not begun ahead: a pipe has room for twice as many.
+const AHEAD_MOST: u64 = 32 << 10;
 /// How much is read at once before other workers are heard.
 const AT_ONCE: usize = 64;
 /// A process that has closed its stream and ends is seen to within this time, also on a machine
@@ -79,6 +81,7 @@ impl Nursery for Processes {
             decoder: Decoder::new(package.spawn.encoding, Side::Worker, package.limits),
             held: Arc::default(),
             unread: Unheard::Nothing,
+            ahead: Vec::new(),
             talk: Talk::new(package),
             ear,
         }))
@@ -102,6 +105,8 @@ struct Pipes {
     held: Arc<AtomicUsize>,
     /// Whether what was read may have something that was not looked at.
     unread: Unheard,
+    /// What begins a call ahead and goes with the next answer.
+    ahead: Vec<u8>,
     talk: Talk,
     ear: Ear,
 }
@@ -145,7 +150,14 @@ impl Pipes {
             self.unread = Unheard::Nothing;
             let (pending, known) = (self.decoder.pending(), heard.len());
             match self.decoder.frame() {
-                Ok(Some(frame)) => self.talk.take(&frame, heard, self.out.room()),
+                Ok(Some(frame)) => {
+                    let before = self.talk.under_way();
+                    self.talk.take(&frame, heard, self.out.room());
+                    // What is printed between two calls is counted to the first.
+                    if ![before, tsugi_frames::Turn::NONE].contains(&self.talk.under_way()) {
+                        self.printed.begin();
+                    }
+                }
                 Ok(None) => return,
                 Err(wrong) => {
                     heard.push(talk::wrong(&wrong));
@@ -182,8 +194,18 @@ impl Link for Pipes {
         self.out.send();
     }
 
+    fn takes_ahead(&self, bytes: u64) -> bool {
+        self.talk.takes_ahead() && self.out.unsent() == 0 && bytes <= AHEAD_MOST
+    }
+
+    fn begin_ahead(&mut self, begin: &Begin) {
+        self.talk.begin_ahead(begin, &mut self.ahead);
+    }
+
     fn answer(&mut self, turn: Turn, answers: Vec<Answered>) {
         self.talk.answer(turn, answers, self.out.room());
+        // In one write, and behind the answer: who waits for that never waits for room.
+        self.out.room().append(&mut self.ahead);
         self.out.send();
     }
 
@@ -256,7 +278,10 @@ impl Drop for Pipes {
 pub(super) mod tests {
     use tsugi_worker::{Environment, Spawn};
 
-    use super::Package;
+    use tsugi_frames::{Frame, Turn as Number};
+
+    use super::{Begin, Package, Talk, Turn};
+    use crate::worker::Given;
 
     /// A command that does nothing.
     pub fn package() -> Package {
@@ -269,5 +294,45 @@ pub(super) mod tests {
         };
         let user = tsugi_host::enclosed::User::Same;
         Package::new(Spawn::command(vec!["true".to_owned()], user, environment), "text/plain")
+    }
+
+    #[test]
+    fn what_is_begun_ahead_leaves_the_call_under_way_as_it_is() {
+        let (mut talk, mut heard, mut out) = (Talk::new(&package()), Vec::new(), Vec::new());
+        let hello = tsugi_frames::Hello {
+            versions: tsugi_frames::Versions::CURRENT,
+            pid: 1,
+            runs: tsugi_frames::Runs::Program,
+            libcob: "".into(),
+            can: tsugi_frames::CAN_AHEAD,
+            modules: Vec::new(),
+        };
+        assert!(!talk.takes_ahead(), "it has not said that it does");
+        talk.take(&Frame::Hello(hello), &mut heard, &mut out);
+        talk.take(&Frame::Ready(tsugi_frames::Ready {}), &mut heard, &mut out);
+        let begin = |turn: u64| Begin {
+            turn: Turn(turn),
+            service: "counter".into(),
+            id: format!("c/{turn}"),
+            client: "c".to_owned(),
+            epoch: 1,
+            attempt: 1,
+            left_ms: 1,
+            given: Given::body(b"a".as_slice().into()),
+        };
+        assert_eq!(talk.begin(&begin(1), &mut out), Ok(()));
+        let ask = tsugi_frames::Ask { turn: Number(1), operations: vec![] };
+        talk.take(&Frame::Ask(ask), &mut heard, &mut out);
+        assert!(talk.takes_ahead());
+        let mut ahead = Vec::new();
+        talk.begin_ahead(&begin(2), &mut ahead);
+        assert!(!ahead.is_empty() && !talk.takes_ahead());
+        assert_eq!(talk.under_way(), Number(1));
+        let replies = vec![tsugi_frames::Reply { return_code: 0, parameters: vec![] }];
+        let done =
+            tsugi_frames::Done { turn: Number(1), operations: vec![], replies, open: vec![] };
+        talk.take(&Frame::Done(done), &mut heard, &mut out);
+        assert_eq!(talk.under_way(), Number(2));
+        assert!(talk.takes_ahead());
     }
 }

@@ -239,6 +239,10 @@ impl Nursery for Puppets {
 }
 
 impl Link for Puppet {
+    fn takes_ahead(&self, _: u64) -> bool {
+        true
+    }
+
     fn begin(&mut self, begin: &Begin) {
         self.all.change(|cast| cast.begun.push((self.ear.clone(), begin.clone())));
     }

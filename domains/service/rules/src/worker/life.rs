@@ -230,6 +230,8 @@ pub enum Event {
     StartLimit,
     /// A call is given to it.
     Given(Turn),
+    /// It has gone on to this call, which was begun in it ahead: the one before is over.
+    Follows(Turn),
     /// It asks for operations of this call.
     Asked(Turn),
     /// This call has asked and waits for the writer of the store.
@@ -351,7 +353,7 @@ impl Life {
             State::Ready => self.ready(now, event, out),
             State::Busy(has) => self.busy(now, has, event, out),
             State::Leaving { has: Some(has), since } => self.leaving(now, (has, since), event, out),
-            State::Leaving { has: None, .. } => self.leaving_empty(event, out),
+            State::Leaving { has: None, since } => self.leaving_empty((now, since), event, out),
             State::Killed { why } => self.killed(why, event, out),
             State::Gone { .. } => Self::gone(event, out),
         }

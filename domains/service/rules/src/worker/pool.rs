@@ -1,7 +1,8 @@
 //! The workers of one generation of a service: one package, as many processes as are wanted.
 //!
 //! A worker that was killed is replaced at once, and so is one that leaves: a spare one stands
-//! ready, because a program takes milliseconds to load. Births that fail one after the other are
+//! ready, because a program takes milliseconds to load. A call may be begun in a worker that has one:
+//! it goes on to that without waiting, and where it is killed that one runs again elsewhere. Births that fail one after the other are
 //! further and further apart, and are given up with the last reason.
 //!
 //! Invariants: a call that was given to a worker has one end, or is given to another; a place is
@@ -11,7 +12,7 @@
 mod call;
 mod population;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use tsugi_vocabulary::{Moment, Span};
 
@@ -19,6 +20,7 @@ use super::life::{self, Abnormal, Exit, Life, Limits, Memory, State, Turn, Why};
 use crate::call::Attempt;
 use crate::ground::Effects;
 use crate::id::CallId;
+use crate::mutant::mutant;
 use crate::refusal::Refusal;
 
 /// The pause after the first birth that failed; it doubles with each further one.
@@ -28,12 +30,17 @@ pub const PAUSE_MOST: Span = Span::secs(5);
 /// So many births that fail one after the other, without one good call between, are given up.
 pub const FAILURES_MOST: u32 = 5;
 
+/// So many calls may be begun in a worker beside the one that it has. Frames carry as many.
+pub const AHEAD_MOST: usize = 8;
+
 /// Faults that can be planted in a pool, and the promise that each breaks.
 pub const MUTANTS: &[(&str, &str)] = &[
     ("place-reused-unswept", "a place is free once nothing of its process is left"),
     ("outside-told-while-it-runs", "an end outside the store is told once nothing runs"),
     ("never-given-up", "births that fail are given up some time"),
     ("never-recycled", "a worker is replaced after so many calls"),
+    ("ahead-of-outside", "what acts outside the store is begun when it has its worker"),
+    ("ahead-lost", "what was begun ahead and had no turn runs again elsewhere"),
     ("spare-taken", "a worker is left for services that are called by others"),
 ];
 
@@ -112,6 +119,8 @@ pub enum Event {
     Of(Worker, life::Event),
     /// A call is to be run.
     Give(Run, Origin),
+    /// A call is to be begun ahead in a worker that has one.
+    Ahead(Run, Worker),
     /// A call waits for the writer of the store, for no fault of its own: its clock stands.
     Waits(Run),
     /// A call has the writer: its clock goes on.
@@ -137,6 +146,8 @@ pub enum Order {
     Bear(Worker),
     /// Write a call to a worker's stream.
     Begin(Worker, Turn, Run),
+    /// Write a call to a worker's stream that it begins once what it has is done.
+    BeginAhead(Worker, Turn, Run),
     /// Carry out what a worker asks for in its call, and answer.
     Operate(Worker, Turn, Run),
     /// Put the call's last operations and its answer into its savepoint.
@@ -165,6 +176,8 @@ struct Place {
     life: Life,
     /// The call that it has.
     call: Option<(Turn, Run)>,
+    /// The calls that were begun in it ahead, the next first.
+    ahead: VecDeque<(Turn, Run)>,
     /// The calls that it has done and that are not durable.
     unsettled: BTreeMap<Run, Turn>,
     /// How many calls it has done.
@@ -208,6 +221,7 @@ impl Pool {
         match event {
             Event::Of(worker, event) => self.on_worker(now, worker, event, out),
             Event::Give(run, from) => self.on_give(now, (run, from), out),
+            Event::Ahead(run, worker) => self.on_ahead(run, worker, out),
             Event::Waits(run) => self.on_clock(now, run, life::Event::Waits, out),
             Event::Goes(run) => self.on_clock(now, run, life::Event::Goes, out),
             Event::Settled(run) => self.on_settled(run),
@@ -235,6 +249,20 @@ impl Pool {
     #[must_use]
     pub fn has_room(&self, from: Origin) -> bool {
         self.free(from).is_some()
+    }
+
+    /// How many calls are begun ahead in a worker; none if no further one can be.
+    #[must_use]
+    pub fn ahead(&self, worker: Worker) -> Option<usize> {
+        let place = self.places.get(&worker)?;
+        let ahead = place.ahead.len();
+        let outside = self.settings.effects == Effects::Outside && !mutant("ahead-of-outside");
+        let busy = matches!(place.life.state(), State::Busy(_));
+        // What it has and what is ahead of it: then it is replaced.
+        let rest = self.settings.recycle.saturating_sub(place.done);
+        let worn = self.settings.recycle > 0 && u64::from(rest) <= ahead as u64 + 1;
+        let may = self.posture == Posture::Serving && busy && !outside && !worn;
+        (may && ahead < AHEAD_MOST).then_some(ahead)
     }
 
     /// When it wants to be woken next.

@@ -474,7 +474,7 @@ impl Engine {
             }
             Order::GiveUp(why, _) => panic!("given up for {why:?}"),
             Order::Broken(worker) => panic!("{worker:?} is broken"),
-            Order::Operate(..) | Order::Leave(_) | Order::Drained => {}
+            Order::Operate(..) | Order::Leave(_) | Order::Drained | Order::BeginAhead(..) => {}
         }
     }
 

@@ -1,13 +1,14 @@
 //! Pools of workers: what a pool says of itself, and walks over processes that do as they like.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tsugi_service_rules::call::Attempt;
 use tsugi_service_rules::ground::Effects;
 use tsugi_service_rules::refusal::Refusal;
 use tsugi_service_rules::worker::life::{self, Class, Difference, Exit, Memory, State, Turn, Why};
 use tsugi_service_rules::worker::pool::{
-    Event, FAILURES_MOST, Order, Origin, PAUSE_MOST, Pool, Posture, Run, Settings, Worker, refusal,
+    AHEAD_MOST, Event, FAILURES_MOST, Order, Origin, PAUSE_MOST, Pool, Posture, Run, Settings,
+    Worker, refusal,
 };
 use tsugi_vocabulary::{Moment, Span};
 
@@ -29,6 +30,8 @@ fn run(number: u64) -> Run {
 struct Process {
     /// The call that was written to it last, until it has said that it is done.
     began: Option<(Turn, Run)>,
+    /// The calls that were written to it ahead.
+    ahead: VecDeque<(Turn, Run)>,
     /// Turns that it had before.
     former: Vec<Turn>,
     /// Every call that it has run.
@@ -102,6 +105,13 @@ impl World {
                 assert!(former.is_none(), "{worker:?} is born twice");
             }
             Order::Begin(worker, turn, run) => self.begin(event, worker, (turn, run)),
+            Order::BeginAhead(worker, turn, run) => {
+                assert_eq!(self.settings.effects, Effects::Store, "{run:?} is begun ahead");
+                let process = self.processes.get_mut(&worker).unwrap();
+                assert!(!process.killed && !process.ended && process.began.is_some());
+                process.ahead.push_back((turn, run));
+                assert!(process.ahead.len() <= AHEAD_MOST, "{worker:?} has too many");
+            }
             Order::Operate(worker, turn, run) => {
                 assert_eq!(self.processes[&worker].began, Some((turn, run)));
             }
@@ -114,6 +124,7 @@ impl World {
                 assert!(!process.killed, "{run:?} is believed of a killed worker");
                 self.end(run);
                 self.kept.insert(run);
+                self.go_on(worker);
             }
             Order::Abnormal(run, _) => {
                 self.end(run);
@@ -172,12 +183,37 @@ impl World {
 
     /// No process is at this call any more.
     fn forget(&mut self, run: Run) {
-        for process in self.processes.values_mut() {
+        let mut free = Vec::new();
+        for (worker, process) in &mut self.processes {
+            process.ahead.retain(|(_, has)| *has != run);
             if let Some((turn, _)) = process.began.filter(|(_, has)| *has == run) {
                 process.former.push(turn);
                 process.began = None;
+                free.push(*worker);
             }
         }
+        for worker in free {
+            self.go_on(worker);
+        }
+    }
+
+    /// A process that has ended a call goes on to the next that was written to it.
+    fn go_on(&mut self, worker: Worker) {
+        let process = self.processes.get_mut(&worker).unwrap();
+        if process.killed || process.ended {
+            return;
+        }
+        process.began = process.ahead.pop_front();
+        process.ran.extend(process.began.map(|(_, run)| run));
+    }
+
+    /// Begins a call ahead in a worker.
+    fn give_ahead(&mut self, worker: Worker) -> Run {
+        self.next += 1;
+        let run = run(self.next);
+        self.open.insert(run);
+        self.step(Event::Ahead(run, worker));
+        run
     }
 
     fn give(&mut self, origin: Origin) -> Run {
@@ -247,6 +283,49 @@ fn a_worker_whose_former_call_was_undone_takes_the_next_with_it_which_is_not_at_
     let out = world.step(Event::Undone(first));
     let killed = Order::Kill(worker, Why::Undone);
     assert_eq!(out[..2], [Order::Again(second), killed], "{out:?}");
+}
+
+#[test]
+fn a_worker_goes_on_to_what_was_begun_in_it_ahead() {
+    let mut world = World::new(settings());
+    world.ready();
+    let first = world.give(Origin::Queue);
+    let (worker, _) = world.at(first);
+    let ahead: Vec<Run> = (0..AHEAD_MOST).map(|_| world.give_ahead(worker)).collect();
+    assert_eq!(world.pool.ahead(worker), None, "there is no room for more");
+    let more = world.give_ahead(worker);
+    assert!(!world.open.contains(&more), "it is begun elsewhere");
+    world.done(first);
+    let now = |world: &World| world.pool.workers().find(|(of, _)| *of == worker).unwrap().1;
+    let State::Busy(has) = now(&world) else { panic!("{:?}", now(&world)) };
+    assert_eq!(world.at(ahead[0]), (worker, has.turn));
+    // The clock of a call goes from where the one before has ended.
+    world.now += Span::secs(2);
+    world.done(ahead[0]);
+    world.now += Span::secs(2);
+    let out = world.step(Event::Woken);
+    assert_eq!(out, [], "none of them took too long");
+    let out = world.says(worker, life::Event::Closed);
+    let again = |run: &Run| out.contains(&Order::Again(*run));
+    assert!(matches!(out[0], Order::Abnormal(run, _) if run == ahead[1]), "{out:?}");
+    assert!(ahead[2..].iter().all(again), "what had no turn is not at fault: {out:?}");
+    assert!(world.open.is_empty());
+}
+
+#[test]
+fn a_worker_that_is_to_be_replaced_gets_no_more_ahead_than_it_may_do() {
+    let mut world = World::new(Settings { recycle: 3, ..settings() });
+    world.ready();
+    let first = world.give(Origin::Queue);
+    let (worker, _) = world.at(first);
+    let second = world.give_ahead(worker);
+    assert_eq!(world.pool.ahead(worker), Some(1));
+    let third = world.give_ahead(worker);
+    assert_eq!(world.pool.ahead(worker), None);
+    world.done(first);
+    world.done(second);
+    let out = world.done(third);
+    assert!(out.contains(&Order::Leave(worker)), "{out:?}");
 }
 
 #[test]
@@ -440,6 +519,16 @@ impl Walk {
 
     fn step(&mut self) {
         match self.chance.below(14) {
+            0 if self.chance.one_in(2) => {
+                let has = |(worker, process): (&Worker, &Process)| {
+                    process.began.filter(|_| !process.ended).map(|_| *worker)
+                };
+                let busy: Vec<Worker> = self.world.processes.iter().filter_map(has).collect();
+                if !busy.is_empty() {
+                    let worker = self.chance.pick(&busy);
+                    self.world.give_ahead(worker);
+                }
+            }
             0..3 => {
                 let origin = self.chance.pick(&[Origin::Queue, Origin::Service]);
                 self.world.give(origin);

@@ -26,12 +26,13 @@ const STATES: [&str; 8] = [
     "gone",
 ];
 
-const EVENTS: [(&str, Event); 23] = [
+const EVENTS: [(&str, Event); 24] = [
     ("says hello and fits", Event::Hello(None)),
     ("says hello and does not", Event::Hello(Some(Difference::Version))),
     ("is ready", Event::Ready),
     ("the limit of its start", Event::StartLimit),
     ("is given a call", Event::Given(Turn(8))),
+    ("goes on to one begun ahead", Event::Follows(Turn(8))),
     ("asks", Event::Asked(HAS)),
     ("asks for a former call", Event::Asked(FORMER)),
     ("waits for the writer", Event::Waits(HAS)),
@@ -225,6 +226,7 @@ fn some_event(chance: &mut Chance, turn: Turn) -> Event {
         Event::Failed(..) => Event::Failed(of, class),
         Event::Undone(_) => Event::Undone(of),
         Event::Given(_) => Event::Given(Turn(turn.0 + 1)),
+        Event::Follows(_) => Event::Follows(Turn(turn.0 + 1)),
         Event::Hello(_)
         | Event::Ready
         | Event::StartLimit
@@ -254,12 +256,12 @@ pub fn walk(seed: u64) {
             (State::Busy(has), 0) => Event::Done(has.turn),
             _ => some_event(&mut chance, turn),
         };
-        let takes = life.state() == State::Ready;
-        if let Event::Given(of) = event {
-            if !takes {
-                continue;
-            }
-            turn = of;
+        let free = matches!(life.state(), State::Ready | State::Leaving { has: None, .. });
+        match event {
+            Event::Given(of) if life.state() == State::Ready => turn = of,
+            Event::Follows(of) if free => turn = of,
+            Event::Given(_) | Event::Follows(_) => continue,
+            _ => {}
         }
         let before = life.state();
         let mut out = Vec::new();

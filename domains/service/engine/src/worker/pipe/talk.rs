@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tsugi_files::spoken::shape;
 use tsugi_frames::{
-    Answer, Begin as Told, Call, Class as Failing, Code, Done, Encoding, Failed, File, Frame, Grid,
-    Kind, Leave, Limits, Number as Asks, Operation, Outcome, Rest, Rows, Shape, Trouble,
-    Turn as Number, Turns, Value, Versions, Welcome, Wrong,
+    Answer, Begin as Told, CAN_AHEAD, Call, Class as Failing, Code, Done, Encoding, Failed, File,
+    Frame, Grid, Kind, Leave, Limits, Number as Asks, Operation, Outcome, Rest, Rows, Shape,
+    Trouble, Turn as Number, Turns, Value, Versions, Welcome, Wrong,
 };
 use tsugi_service_rules::worker::life::{Class, Difference, Turn};
 use tsugi_store::{self as store, Op, SqlError};
@@ -32,6 +32,10 @@ pub(super) struct Talk {
     content_type: Option<String>,
     lines: Lines,
     stage: Stage,
+    /// Whether the worker takes calls that are begun ahead.
+    ahead: Ahead,
+    /// What was begun ahead: its id, or why its program cannot be given it.
+    next: Option<Result<String, Heard>>,
     turns: Turns,
     /// The files that it has open.
     opens: Opens,
@@ -51,6 +55,13 @@ enum Stage {
     Silent,
     Greeted,
     Ready,
+}
+
+/// Whether a worker takes calls that are begun ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ahead {
+    No,
+    Yes,
 }
 
 /// An operation that is waited for.
@@ -83,6 +94,8 @@ impl Talk {
             content_type: package.content_type.clone(),
             lines: Lines::new(package.log.clone(), package.limits.log_lines),
             stage: Stage::Silent,
+            ahead: Ahead::No,
+            next: None,
             turns: Turns::default(),
             opens: Opens::new(package.files.clone()),
             aborted: None,
@@ -121,7 +134,10 @@ impl Talk {
         }
         self.stage = next;
         match frame {
-            Frame::Hello(_) => {
+            Frame::Hello(hello) => {
+                if hello.can & CAN_AHEAD != 0 {
+                    self.ahead = Ahead::Yes;
+                }
                 heard.push(Heard::Hello(None));
                 let welcome = Frame::Welcome(self.welcome.clone());
                 // One that cannot be said is refused where a package is made, and is no welcome:
@@ -130,10 +146,14 @@ impl Talk {
             }
             Frame::Ready(_) => heard.push(Heard::Ready),
             Frame::Ask(ask) => self.on_ask(ask.turn, &ask.operations, heard),
-            Frame::Done(done) => heard.push(self.done(done)),
+            Frame::Done(done) => {
+                heard.push(self.done(done));
+                self.go_on(heard);
+            }
             Frame::Failed(failed) => {
                 self.lines.end();
                 heard.push(failure(failed));
+                self.go_on(heard);
             }
             // Not said by a worker: the decoder gives none.
             Frame::Welcome(_) | Frame::Begin(_) | Frame::Answer(_) | Frame::Leave(_) => {}
@@ -167,6 +187,33 @@ impl Talk {
         Heard::Done(turn, asked.into(), gave)
     }
 
+    /// A call is over: its worker goes on to what was begun ahead.
+    fn go_on(&mut self, heard: &mut Vec<Heard>) {
+        let Some(next) = self.next.take() else { return };
+        self.asked.clear();
+        self.rest.clear();
+        match next {
+            Ok(call) => self.lines.begin(&call),
+            Err(failed) => heard.push(failed),
+        }
+    }
+
+    /// Whether its worker takes calls that are begun ahead, and has none.
+    pub(super) fn takes_ahead(&self) -> bool {
+        self.ahead == Ahead::Yes && self.next.is_none()
+    }
+
+    /// The turn that its worker speaks of.
+    pub(super) fn under_way(&self) -> Number {
+        self.turns.under_way()
+    }
+
+    /// Begins a call ahead. What its program cannot be given is heard when its turn comes.
+    pub(super) fn begin_ahead(&mut self, begin: &Begin, out: &mut Vec<u8>) {
+        let said = self.say_begin(begin, out);
+        self.next = Some(said.map(|()| begin.id.clone()));
+    }
+
     /// Takes a line of the log, which is no effect of its call and never ends it; whether it is
     /// one.
     fn is_log(&mut self, operation: &Operation<'_>) -> bool {
@@ -192,7 +239,8 @@ impl Talk {
                 heard.push(failure(&failed));
                 drop(self.turns.take(&Frame::Failed(failed)));
                 self.aborted = Some(turn);
-                return self.lines.end();
+                self.lines.end();
+                return self.go_on(heard);
             }
             if !self.is_log(&operation.operation) {
                 asked.push(self.operation(turn, operation));
@@ -256,6 +304,13 @@ impl Talk {
     /// # Errors
     /// It cannot be given to the program: what is heard of it instead.
     pub(super) fn begin(&mut self, begin: &Begin, out: &mut Vec<u8>) -> Result<(), Heard> {
+        self.asked.clear();
+        self.rest.clear();
+        self.lines.begin(&begin.id);
+        self.say_begin(begin, out)
+    }
+
+    fn say_begin(&mut self, begin: &Begin, out: &mut Vec<u8>) -> Result<(), Heard> {
         let failed = |why: String| Heard::Failed(begin.turn, Class::RunTimeError, why);
         let call = Call {
             service: self.called,
@@ -268,9 +323,6 @@ impl Talk {
             catalogue: 0,
             parameters: begin.given.parameters().iter().map(|one| one.to_vec().into()).collect(),
         };
-        self.asked.clear();
-        self.rest.clear();
-        self.lines.begin(&begin.id);
         let begun = Frame::Begin(Told { turn: Number(begin.turn.0), calls: vec![call] });
         self.say(&begun, out).map_err(|wrong| failed(wrong.to_string()))
     }

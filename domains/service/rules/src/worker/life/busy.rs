@@ -9,7 +9,7 @@ impl Life {
     pub(super) fn busy(&mut self, now: Moment, has: UnderWay, event: Event, out: &mut Vec<Order>) {
         match event {
             Event::StartLimit | Event::RetireLimit => {}
-            Event::Given(_) => out.push(Order::Broken),
+            Event::Given(_) | Event::Follows(_) => out.push(Order::Broken),
             Event::Asked(turn) if is_of(has, turn) => out.push(Order::Operate(has.turn)),
             Event::Waits(turn) if turn == has.turn => self.state = State::Busy(has.stands(now)),
             Event::Goes(turn) if turn == has.turn => self.state = State::Busy(has.goes(now)),
@@ -60,7 +60,7 @@ impl Life {
     ) {
         match event {
             Event::StartLimit | Event::Retire => {}
-            Event::Given(_) => out.push(Order::Broken),
+            Event::Given(_) | Event::Follows(_) => out.push(Order::Broken),
             Event::Asked(turn) if is_of(has, turn) => out.push(Order::Operate(has.turn)),
             Event::Waits(turn) if turn == has.turn => {
                 self.state = State::Leaving { has: Some(has.stands(now)), since };

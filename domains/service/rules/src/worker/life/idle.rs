@@ -2,7 +2,7 @@
 
 use tsugi_vocabulary::Moment;
 
-use super::{Clock, Event, Life, Order, State, UnderWay, Why};
+use super::{Clock, Event, Life, Order, State, Turn, UnderWay, Why};
 use crate::mutant::mutant;
 
 impl Life {
@@ -17,7 +17,7 @@ impl Life {
             Event::Hello(Some(difference)) => self.kill(Why::Mismatch(difference), out),
             Event::Ready => self.state = State::Ready,
             Event::StartLimit => self.kill(Why::SlowStart, out),
-            Event::Given(_) => out.push(Order::Broken),
+            Event::Given(_) | Event::Follows(_) => out.push(Order::Broken),
             Event::Asked(_) | Event::Done(_) | Event::Wrong => self.kill(Why::BrokeProtocol, out),
             Event::Failed(_, class) => self.kill(Why::CannotStart(class), out),
             Event::Closed => self.kill(Why::Closed, out),
@@ -42,10 +42,10 @@ impl Life {
             | Event::Failed(..)
             | Event::Wrong => self.kill(Why::BrokeProtocol, out),
             Event::Given(turn) => {
-                let clock = Clock::Goes(now + self.limits.call);
-                self.state = State::Busy(UnderWay { turn, clock });
+                self.state = State::Busy(self.follows(now, turn));
                 out.push(Order::Begin(turn));
             }
+            Event::Follows(turn) => self.state = State::Busy(self.follows(now, turn)),
             Event::Closed => self.kill(Why::Closed, out),
             Event::Ended(exit) => self.state = State::Gone { why: Why::EndedIdle, exit },
             Event::Flood => self.kill(Why::Flood, out),
@@ -59,8 +59,18 @@ impl Life {
         }
     }
 
-    /// It was told to leave and has nothing: it has only to end.
-    pub(super) fn leaving_empty(&mut self, event: Event, out: &mut Vec<Order>) {
+    /// Its clock goes from here on.
+    fn follows(&self, now: Moment, turn: Turn) -> UnderWay {
+        UnderWay { turn, clock: Clock::Goes(now + self.limits.call) }
+    }
+
+    /// It was told to leave and has nothing: it has only to end, and what was begun in it ahead.
+    pub(super) fn leaving_empty(
+        &mut self,
+        (now, since): (Moment, Moment),
+        event: Event,
+        out: &mut Vec<Order>,
+    ) {
         match event {
             Event::StartLimit
             | Event::TimeLimit
@@ -68,6 +78,10 @@ impl Life {
             | Event::Waits(_)
             | Event::Goes(_) => {}
             Event::Given(_) => out.push(Order::Broken),
+            Event::Follows(turn) => {
+                let has = Some(self.follows(now, turn));
+                self.state = State::Leaving { has, since };
+            }
             Event::Hello(_)
             | Event::Ready
             | Event::Asked(_)
@@ -104,7 +118,7 @@ impl Life {
             | Event::Retire
             | Event::RetireLimit
             | Event::Memory => {}
-            Event::Given(_) => out.push(Order::Broken),
+            Event::Given(_) | Event::Follows(_) => out.push(Order::Broken),
             Event::Ended(exit) => self.state = State::Gone { why, exit },
         }
     }
@@ -126,6 +140,7 @@ impl Life {
             Event::Hello(_)
             | Event::Ready
             | Event::Given(_)
+            | Event::Follows(_)
             | Event::Asked(_)
             | Event::Done(_)
             | Event::Failed(..)

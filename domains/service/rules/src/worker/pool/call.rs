@@ -40,6 +40,35 @@ impl Pool {
         self.live(now, worker, life::Event::Given(turn), out);
     }
 
+    /// What cannot be begun ahead any more is begun elsewhere.
+    pub(super) fn on_ahead(&mut self, run: Run, worker: Worker, out: &mut Vec<Order>) {
+        if self.ahead(worker).is_none() {
+            return out.push(Order::Again(run));
+        }
+        let Some(place) = self.places.get_mut(&worker) else { return };
+        self.next_turn += 1;
+        let turn = Turn(self.next_turn);
+        place.ahead.push_back((turn, run));
+        out.push(Order::BeginAhead(worker, turn, run));
+    }
+
+    /// What was begun ahead in a worker that is free now, or that is not used any more.
+    pub(super) fn go_on(&mut self, now: Moment, worker: Worker, out: &mut Vec<Order>) {
+        let Some(place) = self.places.get_mut(&worker) else { return };
+        match place.life.state() {
+            State::Ready | State::Leaving { has: None, .. } => {
+                let Some((turn, run)) = place.ahead.pop_front() else { return };
+                place.call = Some((turn, run));
+                self.live(now, worker, life::Event::Follows(turn), out);
+            }
+            State::Killed { .. } | State::Gone { .. } if mutant("ahead-lost") => {}
+            State::Killed { .. } | State::Gone { .. } => {
+                out.extend(place.ahead.drain(..).map(|(_, run)| Order::Again(run)));
+            }
+            State::Starting { .. } | State::Busy(_) | State::Leaving { has: Some(_), .. } => {}
+        }
+    }
+
     /// The worker that has a call is told of its clock; a call that is over has none.
     pub(super) fn on_clock(
         &mut self,
@@ -63,15 +92,19 @@ impl Pool {
 
     /// Its worker remembers what never was.
     pub(super) fn on_undone(&mut self, now: Moment, run: Run, out: &mut Vec<Order>) {
-        let of = |place: &Place| match place.call {
-            Some((turn, has)) if has == run => Some(turn),
-            Some(_) | None => place.unsettled.get(&run).copied(),
+        let of = |place: &Place| {
+            let mut begun = place.call.iter().chain(&place.ahead);
+            let begun = begun.find(|(_, has)| *has == run).map(|(turn, _)| *turn);
+            begun.or_else(|| place.unsettled.get(&run).copied())
         };
         for place in self.places.values_mut() {
             place.held = place.held.filter(|(held, _)| *held != run);
         }
         let ran = self.places.iter().find_map(|(worker, place)| Some((*worker, of(place)?)));
         let Some((worker, turn)) = ran else { return };
+        if let Some(place) = self.places.get_mut(&worker) {
+            place.ahead.retain(|(_, has)| *has != run);
+        }
         self.live(now, worker, life::Event::Undone(turn), out);
         if let Some(place) = self.places.get_mut(&worker) {
             place.unsettled.remove(&run);

@@ -1,6 +1,6 @@
 //! How many processes a pool has: births, deaths, and when no more are tried.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use tsugi_vocabulary::{Moment, Span};
 
@@ -35,6 +35,7 @@ impl Pool {
             let place = Place {
                 life: Life::new(now, self.settings.limits, self.settings.memory),
                 call: None,
+                ahead: VecDeque::new(),
                 unsettled: BTreeMap::new(),
                 done: 0,
                 round: self.failures,
@@ -82,6 +83,7 @@ impl Pool {
         for order in orders {
             self.of_call(worker, order, out);
         }
+        self.go_on(now, worker, out);
         let Some(place) = self.places.get_mut(&worker) else { return };
         match place.life.state() {
             State::Gone { why, exit } if !was_gone => {

@@ -1,0 +1,73 @@
+//! Calls that are begun in a worker while it has another.
+
+use tokio::task::{JoinHandle, spawn_blocking, yield_now};
+use tsugi_service_engine::worker::{Begin, Ear, Heard};
+use tsugi_service_engine::{Answer, Calls};
+use tsugi_service_rules::worker::life::Exit;
+use tsugi_store::Ending;
+use tsugi_vocabulary::Span;
+
+use crate::support::{Puppets, Stand, call, counts, done, text, workers};
+
+async fn ask(calls: &Calls, serial: u64) -> JoinHandle<Answer> {
+    let calls = calls.clone();
+    let told = tokio::spawn(async move { call(&calls, serial, "a").await });
+    yield_now().await;
+    told
+}
+
+async fn begun(puppets: &Puppets) -> (Ear, Begin) {
+    let puppets = puppets.clone();
+    spawn_blocking(move || puppets.begun()).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_next_call_is_begun_with_the_answer_to_the_one_that_has_the_writer() {
+    let mut stand = Stand::new();
+    let puppets = Puppets::default();
+    let (engine, _last) = stand.engine_with(workers(1), Box::new(puppets.clone()), |_| {});
+    let calls = engine.calls();
+    let (first, second, third) = (ask(&calls, 1).await, ask(&calls, 2).await, ask(&calls, 3).await);
+    let (ear, begin) = begun(&puppets).await;
+    ear.hear(counts(&begin));
+    // It is begun although the first is not done, in the same worker, and no further one is.
+    let (same, ahead) = begun(&puppets).await;
+    assert_eq!((same.worker(), ahead.attempt), (ear.worker(), 1));
+    assert!(ahead.turn > begin.turn);
+    assert_eq!(puppets.many(), 0);
+    ear.hear(done(&begin));
+    ear.hear(counts(&ahead));
+    let (_, last) = begun(&puppets).await;
+    ear.hear(done(&ahead));
+    ear.hear(counts(&last));
+    ear.hear(done(&last));
+    for told in [first, second, third] {
+        assert_eq!(text(&told.await.unwrap()), "done");
+    }
+    assert_eq!(stand.value(), 3);
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn what_was_begun_ahead_in_a_worker_that_ends_runs_again_elsewhere() {
+    let mut stand = Stand::new();
+    let puppets = Puppets::default();
+    let (engine, _last) = stand.engine_with(workers(1), Box::new(puppets.clone()), |_| {});
+    let calls = engine.calls();
+    let (first, second) = (ask(&calls, 1).await, ask(&calls, 2).await);
+    let (ear, begin) = begun(&puppets).await;
+    ear.hear(counts(&begin));
+    let (same, _) = begun(&puppets).await;
+    assert_eq!(same.worker(), ear.worker());
+    ear.hear(Heard::Ended(Exit::Signal(11), "a signal".to_owned()));
+    let Answer::Reply(ended) = first.await.unwrap() else { panic!("no reply") };
+    assert_eq!(ended.ending, Ending::Abnormal);
+    let (other, again) = begun(&puppets).await;
+    assert_ne!(other.worker(), ear.worker());
+    assert_eq!(again.attempt, 2);
+    other.hear(counts(&again));
+    other.hear(done(&again));
+    assert_eq!(text(&second.await.unwrap()), "done");
+    assert_eq!(stand.value(), 1, "of the first nothing is kept");
+    engine.hand_over(Span::secs(1));
+}
