@@ -1,12 +1,14 @@
 //! Calls that are begun in a worker while it has another.
 
 use tokio::task::{JoinHandle, spawn_blocking, yield_now};
+use tsugi_service_engine::worker::pipe::Processes;
 use tsugi_service_engine::worker::{Begin, Ear, Heard};
 use tsugi_service_engine::{Answer, Calls};
 use tsugi_service_rules::worker::life::Exit;
 use tsugi_store::Ending;
 use tsugi_vocabulary::Span;
 
+use crate::programs::{library, ward};
 use crate::support::{Puppets, Stand, call, counts, done, text, workers};
 
 async fn ask(calls: &Calls, serial: u64) -> JoinHandle<Answer> {
@@ -70,4 +72,37 @@ async fn what_was_begun_ahead_in_a_worker_that_ends_runs_again_elsewhere() {
     assert_eq!(text(&second.await.unwrap()), "done");
     assert_eq!(stand.value(), 1, "of the first nothing is kept");
     engine.hand_over(Span::secs(1));
+}
+
+/// The C library that counts, in a process of its own.
+pub fn counting(stand: &Stand) -> Processes {
+    let source = "../../../programs/program/tests/program/counter.c";
+    let mut package = library(stand.folder.path(), source, "COUNTER");
+    package.services[0].layout.0[..8]
+        .copy_from_slice(&[0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
+    Processes::new(ward(stand.folder.path()), package)
+}
+
+#[tokio::test]
+async fn a_library_goes_on_from_call_to_call_and_each_is_carried_out_once() {
+    let mut stand = Stand::new();
+    let processes = Box::new(counting(&stand));
+    let (engine, _last) = stand.engine_with(workers(1), processes, |_| {});
+    let calls = engine.calls();
+    let many = 60;
+    let mut told = Vec::new();
+    for serial in 1..=many {
+        let calls = calls.clone();
+        told.push(tokio::spawn(async move { call(&calls, serial, "add n").await }));
+    }
+    let mut values = Vec::new();
+    for told in told {
+        let Answer::Reply(reply) = told.await.unwrap() else { panic!("no reply") };
+        assert_eq!(reply.attempt, 1, "{reply:?}");
+        values.push(String::from_utf8_lossy(&reply.body).parse::<u64>().unwrap());
+    }
+    values.sort_unstable();
+    assert_eq!(values, (1..=many).collect::<Vec<_>>());
+    assert_eq!(stand.value(), 60);
+    engine.hand_over(Span::secs(2));
 }
