@@ -58,6 +58,8 @@ pub mod definition;
 pub mod front;
 pub mod open;
 pub mod operation;
+pub mod outside;
 pub mod records;
 pub mod spoken;
 pub mod status;
+pub mod unload;

@@ -7,6 +7,7 @@ mod gnucobol;
 mod golden;
 mod memory;
 mod oracle;
+mod outside;
 mod program;
 mod schedule;
 mod script;
