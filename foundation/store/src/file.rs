@@ -349,6 +349,16 @@ impl Records<'_> {
         Ok(())
     }
 
+    /// How many records there are. It walks through all of them.
+    ///
+    /// # Errors
+    /// The unit of work is gone.
+    pub fn count(&mut self) -> Result<u64, Trouble> {
+        let row = self.files.ask(sql::RECORDS, vec![self.generation.into()])?.into_iter().next();
+        let count = Columns(row.unwrap_or_default().into_iter()).int()?;
+        u64::try_from(count).map_err(|_| misread(Some(count.into())))
+    }
+
     /// Whether the file has as many records as it may.
     ///
     /// # Errors

@@ -318,6 +318,9 @@ pub(crate) const PUT_ENTRY: &str = "/*tsugi*/ INSERT INTO tsugi_entry \
 pub(crate) const DROP_ENTRY: &str = "/*tsugi*/ DELETE FROM tsugi_entry \
     WHERE generation = ?1 AND number = ?2 AND key = ?3 AND place = ?4";
 
+pub(crate) const RECORDS: &str =
+    "/*tsugi*/ SELECT count(*) FROM tsugi_record WHERE generation = ?1";
+
 /// What finds one row of a file.
 #[cfg(any(test, feature = "suite"))]
 pub(crate) const LOOK_UPS: [(&str, usize); 16] = [

@@ -4,6 +4,7 @@
 //! the order of their keys. A worker names an open file by a slot; what a slot means is kept for
 //! the life of the worker ([`Opens`]), where it stands for one call only.
 
+pub mod moving;
 mod opens;
 mod records;
 

@@ -71,7 +71,9 @@ pub(super) fn a_file_is_made_once_and_goes_with_its_records(stand: &mut dyn Stan
     assert_eq!(renewed.shape, shape(3));
     assert_ne!(renewed.generation, file.generation);
     assert_eq!(with(&mut *store, &renewed, |records| records.seek(Seek::First)), None);
+    assert_eq!(with(&mut *store, &renewed, |records| records.count()), 0);
     with(&mut *store, &renewed, |records| records.put(b"a", b"two"));
+    assert_eq!(with(&mut *store, &renewed, |records| records.count()), 1);
     assert_eq!((rows_of(&mut *store, "record"), rows_of(&mut *store, "entry")), (7, 5));
     let mut portions = 0;
     while kept(&mut *store, |mut files| files.sweep(2)) == Was::There {

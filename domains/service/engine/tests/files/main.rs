@@ -8,6 +8,7 @@ mod cobol;
 mod killed;
 #[expect(dead_code, reason = "what only the tests of that room use")]
 mod model;
+mod moving;
 #[expect(dead_code, reason = "what only the tests of engines use")]
 #[path = "../engine/programs.rs"]
 mod programs;
