@@ -306,7 +306,9 @@ impl Hall {
         }
         let pools = self.pools().map(|(_, at)| at);
         let small = (!self.small.is_empty()).then_some(self.small_after);
-        let store = [self.purge_at(), self.lacking.at, self.sweep_at, self.readings.wake_at()];
+        // Of files nothing is done while a call has the writer.
+        let files = [self.lacking.at, self.sweep_at].map(|at| at.filter(|_| self.turn.is_none()));
+        let store = [self.purge_at(), files[0], files[1], self.readings.wake_at()];
         let own = [self.table.wake_at(), self.sitting.wake_at(), small];
         let until = earliest(own.into_iter().chain(store).flatten().chain(pools));
         let speaks = |desk: &Desk, worker| !desk.ended.contains(worker);
