@@ -36,7 +36,9 @@ pub use package::{Package, Stands};
 pub use postgres::Postgres;
 pub use reply::{Ending, Reply, Stored};
 pub use seen::{Kept, LifeSeen, Meant, Seen};
-pub use sqlite::{Checkpointed, Checkpoints, Faults, Interrupt, Reader, Readers, Sqlite};
+pub use sqlite::{
+    Checkpointed, Checkpoints, Faults, Interrupt, Known, Looked, Reader, Readers, Sqlite,
+};
 #[cfg(any(test, feature = "suite"))]
 pub use sqlite::{Moment, Plan};
 pub use statement::dollars;

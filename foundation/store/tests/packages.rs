@@ -80,3 +80,22 @@ fn what_is_made_with_a_package_is_there_with_it_or_neither_is() {
     assert!(matches!(unknown, Err(Trouble::Refused(_))), "{unknown:?}");
     assert_eq!(reader.query("SELECT n FROM app", &[]).unwrap(), [[Value::Integer(1)]]);
 }
+
+#[test]
+fn who_only_looks_is_told_whose_store_it_is_and_which_packages_it_has() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(Sqlite::look(folder.path()).unwrap(), None, "there is none yet");
+    let mut store = sqlite(&folder, 7);
+    keep(&mut store, FIRST, "srv");
+    store.make_package_current(&FIRST, 9, |_| Ok(())).unwrap();
+    for open in [true, false] {
+        let looked = Sqlite::look(folder.path()).unwrap().unwrap();
+        assert_eq!((looked.group.as_str(), looked.epoch), ("orders", suite::claim(7, 1).epoch));
+        let all: Vec<_> = looked.packages.iter().map(|one| (one.id, one.stands, one.at)).collect();
+        assert_eq!(all, [(FIRST, Stands::Current, 9)], "open: {open}");
+        if open {
+            drop(std::mem::replace(&mut store, sqlite(&TempDir::new().unwrap(), 1)));
+        }
+    }
+    assert_eq!(sqlite(&folder, 7).packages().unwrap().len(), 1, "nothing was changed");
+}

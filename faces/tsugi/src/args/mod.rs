@@ -27,7 +27,7 @@ pub use monitor::{Monitor, Patience};
 pub use node::{Node, RecoverMajority, Run};
 pub use ocf::Ocf;
 pub use proc::{Load, Proc};
-pub use service::{Import, Service};
+pub use service::{Deploy, Import, Packages, Service};
 pub use trial::{Trial, Up};
 
 /// Where the one configuration file is.

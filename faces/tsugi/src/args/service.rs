@@ -3,10 +3,33 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use tsugi_vocabulary::GroupName;
 
 #[derive(Debug, Subcommand)]
 pub enum Service {
     Import(Import),
+    Deploy(Deploy),
+    Packages(Packages),
+}
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    #[arg(value_name = "PACKAGE")]
+    pub package: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    pub volume: Option<PathBuf>,
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<GroupName>,
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Packages {
+    #[arg(long, value_name = "DIR")]
+    pub volume: Option<PathBuf>,
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<GroupName>,
 }
 
 #[derive(Debug, Args)]

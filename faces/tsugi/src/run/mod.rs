@@ -56,7 +56,7 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         }
         Command::Node(node) => change::node(&agents, out, node),
         Command::Proc(asked) => proc::proc(&agents, out, asked),
-        Command::Service(asked) => service::service(out, asked),
+        Command::Service(asked) => service::service(&agents, out, asked),
         Command::Stretch(asked) => change::stretch(&agents, out, asked),
         Command::Call(asked) => call::call(out, asked),
         Command::Init { file, gentle } => change::init(&agents, out, (file, gentle)),

@@ -189,3 +189,107 @@ fn a_command_and_a_library_are_packages_too() {
     place.import(&[&script, "--command", "--service", "../PAY"]).ended(3, "TSUG20313-E");
     place.import(&[&sample("CBLAPP01.cbl"), "--data", "APPFILE01"]).ended(3, "TSUG20317-E");
 }
+
+/// A package of one command, imported.
+fn package(place: &Place, says: &str) -> String {
+    let script = place.file(says, &format!("#!/bin/sh\necho {says}\n"));
+    let out = place.word(&format!("{says}.tsugi"));
+    let words = [&*script, "--command", "--service", "SAY", "--name", "srv01", "--out", &out];
+    place.import(&words).ended(0, "TSUG20315-I");
+    out
+}
+
+fn service(words: &[&str]) -> Ran {
+    tsugi(nobody().path(), &[&["service"], words].concat())
+}
+
+#[test]
+fn mf_13_a_package_is_deployed_on_a_volume_once_and_every_node_finds_it_there() {
+    let place = Place::new();
+    let (first, second) = (package(&place, "one"), package(&place, "two"));
+    fs::create_dir(place.at("u01")).unwrap();
+    let volume = place.word("u01");
+    service(&["deploy", &first, "--volume", &volume]).ended(3, "TSUG20404-E");
+    assert_eq!(fs::read_dir(place.at("u01")).unwrap().count(), 0, "nothing was touched");
+
+    let words = ["deploy", &first, "--volume", &volume, "--group", "ESSRV01"];
+    let dry = service(&[&words[..], &["--dry-run"]].concat());
+    dry.ended(0, "TSUG20411-I").ended(0, "copies it to the shelf");
+    dry.ended(0, "makes it the current package of srv01");
+    assert_eq!(fs::read_dir(place.at("u01")).unwrap().count(), 0, "nothing was touched");
+    service(&words).ended(0, "TSUG20409-I");
+    service(&words).ended(0, "TSUG20410-I");
+
+    // From now on the store knows its group.
+    let words = ["deploy", &second, "--volume", &volume];
+    let dry = service(&[&words[..], &["--dry-run", "--json"]].concat());
+    assert_eq!(check(&dry.out), "tsugi.deployment");
+    let value: Value = serde_json::from_str(&dry.out).unwrap();
+    let steps = value["steps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step.as_str().unwrap().contains("is kept to return to")));
+    let json = service(&[&words[..], &["--json"]].concat());
+    assert_eq!((json.code, check(&json.out).as_str()), (0, "tsugi.deployment"));
+    let other = ["deploy", &second, "--volume", &volume, "--group", "ESSRV02"];
+    service(&other).ended(3, "TSUG20405-E").ended(3, "ESSRV01, not of ESSRV02");
+
+    // As another node sees it, which has the volume now.
+    let moved = place.at("u01-elsewhere");
+    fs::rename(place.at("u01"), &moved).unwrap();
+    let there = moved.display().to_string();
+    let listed = service(&["packages", "--volume", &there]);
+    listed.ended(0, " current: SAY").ended(0, " former: SAY");
+    let json = service(&["packages", "--volume", &there, "--json"]);
+    assert_eq!(check(&json.out), "tsugi.packages");
+    let value: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(
+        (&value["group"], value["packages"].as_array().unwrap().len()),
+        (&"ESSRV01".into(), 2)
+    );
+    // What somebody has changed since is told, and deploying it again puts it back.
+    let id = value["packages"].as_array().unwrap().iter().find(|one| one["stands"] == "current");
+    let id = id.unwrap()["id"].as_str().unwrap().to_owned();
+    let program = moved.join("packages").join(id).join("commands/SAY");
+    fs::write(&program, "changed").unwrap();
+    service(&["packages", "--volume", &there]).ended(6, "is not as it was deployed");
+    service(&["deploy", &second, "--volume", &there]).ended(0, "TSUG20410-I");
+    assert!(fs::read_to_string(&program).unwrap().contains("echo two"));
+    service(&["packages", "--volume", &there]).ended(0, "current");
+}
+
+#[test]
+fn what_cannot_be_deployed_is_refused_and_changes_nothing() {
+    let place = Place::new();
+    let package = package(&place, "one");
+    service(&["deploy", &package]).ended(3, "TSUG20402-E");
+    service(&["deploy", &package, "--volume", "/no/such/volume"]).ended(4, "TSUG20403-E");
+    service(&["deploy", &package, "--group", "ESSRV01"]).ended(3, "TSUG20412-E");
+    fs::create_dir(place.at("u01")).unwrap();
+    let volume = place.word("u01");
+    let on = ["--volume", &volume, "--group", "ESSRV01"];
+    let no = place.file("no.tsugi", "no package");
+    service(&[&["deploy", &no][..], &on].concat()).ended(3, "TSUG20313-E");
+    let mut torn = fs::read(&package).unwrap();
+    let at = torn.windows(8).position(|bytes| bytes == b"echo one").unwrap();
+    torn[at + 5] = b'X';
+    fs::write(place.at("torn.tsugi"), torn).unwrap();
+    let torn = place.word("torn.tsugi");
+    let ran = service(&[&["deploy", &torn][..], &on].concat());
+    ran.ended(3, "TSUG20313-E").ended(3, "commands/SAY has the hash");
+    let data = format!("APPFILE01={}", sample("APPFILE01.dat"));
+    let (source, with) = (sample("CBLAPP01.cbl"), place.word("data.tsugi"));
+    let kept = sample("CBLAPP01.toml");
+    place.import(&[&source, "--data", &data, "--interface", &kept, "--out", &with]).ended(0, "");
+    service(&[&["deploy", &with][..], &on].concat()).ended(3, "TSUG20401-E");
+    assert_eq!(fs::read_dir(place.at("u01")).unwrap().count(), 0, "nothing was touched");
+    service(&["packages", "--volume", &volume]).ended(0, "there is no package on");
+
+    service(&[&["deploy", &package][..], &on].concat()).ended(0, "TSUG20409-I");
+    // As an engine has it.
+    let lock = fs::File::open(place.at("u01/store/engine.lock")).unwrap();
+    lock.try_lock().unwrap();
+    let ran = service(&["deploy", &package, "--volume", &volume]);
+    ran.ended(3, "TSUG20406-E").ended(3, "next: tsugi group stop ESSRV01");
+    service(&["packages", "--volume", &volume]).ended(0, "current");
+    drop(lock);
+    service(&["deploy", &package, "--volume", &volume]).ended(0, "TSUG20410-I");
+}

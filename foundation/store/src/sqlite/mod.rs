@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod fault;
+mod looked;
 mod open;
 mod outside;
 mod packages;
@@ -27,6 +28,7 @@ pub use checkpoint::{Checkpointed, Checkpoints};
 pub use fault::Faults;
 #[cfg(any(test, feature = "suite"))]
 pub use fault::{Moment, Plan};
+pub use looked::{Known, Looked};
 pub use reader::{Reader, Readers};
 
 use crate::claim::{column, number};

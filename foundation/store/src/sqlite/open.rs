@@ -85,7 +85,7 @@ impl Sqlite {
     }
 }
 
-fn failed(place: &Path, what: &dyn std::fmt::Display) -> OpenRefused {
+pub(super) fn failed(place: &Path, what: &dyn std::fmt::Display) -> OpenRefused {
     OpenRefused::Failed { place: place.display().to_string(), what: what.to_string() }
 }
 
@@ -217,7 +217,7 @@ fn steps_done(connection: &Connection) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> 
 }
 
 /// Whose rows there are, and under which epoch. A volume has those of one group.
-fn epochs(connection: &Connection) -> rusqlite::Result<Vec<(String, String, Epoch)>> {
+pub(super) fn epochs(connection: &Connection) -> rusqlite::Result<Vec<(String, String, Epoch)>> {
     let text = "SELECT grp, member, incarnation, counter FROM tsugi_epoch";
     let mut rows = connection.prepare(text)?;
     let rows = rows.query_map([], |row| {

@@ -1,0 +1,139 @@
+//! A deploy on the real store, stopped before each of its steps.
+
+use std::collections::BTreeMap;
+
+use tempfile::TempDir;
+use tsugi_package::archive::Content;
+use tsugi_package::assembly::{Answered, Assembly, By};
+use tsugi_package::deployed::Deployed;
+use tsugi_store::Stands;
+
+use super::*;
+
+/// A volume with a store and a shelf, and packages to deploy on it.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(TempDir::new().expect("a folder"))
+    }
+
+    fn volume(&self) -> PathBuf {
+        self.0.path().join("volume")
+    }
+
+    /// A package of one command, which says this.
+    fn package(&self, says: &str) -> (PathBuf, Digest) {
+        let text = format!("#!/bin/sh\necho {says}\n").into_bytes();
+        let services = [Answered { name: "SAY", by: By::Command(Content::Bytes(text)) }];
+        let assembly = Assembly { name: "srv01", modules: &[], services: &services, data: &[] };
+        let to = self.0.path().join(format!("{says}.tsugi"));
+        let written = assembly.draft().expect("a draft").write(&to).expect("written");
+        (to, written.id)
+    }
+
+    fn open(&self) -> (Shelf, Sqlite) {
+        std::fs::create_dir_all(self.volume()).expect("made");
+        let looked = Sqlite::look(&rows::store(&self.volume())).expect("it can be read");
+        let group = "ESSRV01".parse().expect("a name");
+        let opened = loop {
+            // A process that another test has just forked has its lock until it is another program.
+            match rows::open(&self.volume(), (looked.as_ref(), &group)) {
+                Err(OpenRefused::InUse(_)) => std::thread::yield_now(),
+                opened => break opened.expect("it opens"),
+            }
+        };
+        (Shelf::open(&rows::shelf(&self.volume())).expect("a shelf"), opened)
+    }
+
+    /// Deploys, stopped before the step of this number; whether it came to its end.
+    fn deploy(&self, package: &Path, mut steps: usize) -> bool {
+        let (shelf, mut store) = self.open();
+        let mut go = |_: Next<'_>| match steps.checked_sub(1) {
+            Some(left) => {
+                steps = left;
+                Go::On
+            }
+            None => Go::Stop,
+        };
+        match deployed((&shelf, &mut store), package, &mut go) {
+            Ok((_, ended)) => {
+                let failed = ended.told.iter().any(|told| matches!(told, Told::Failed(_)));
+                assert!(!failed, "{ended:?}");
+                true
+            }
+            Err(Unended::Stopped) => false,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// Which packages there are, as the next run finds them once what was broken off is cleared.
+    fn found(&self) -> BTreeMap<Digest, Stands> {
+        let (shelf, mut store) = self.open();
+        let mut all = shelf.ids().expect("it can be read");
+        all.extend(store.packages().expect("rows").into_iter().map(|known| Digest(known.id)));
+        for id in all {
+            let mut rows = InStore(&mut store);
+            let go = &mut |_: Next<'_>| Go::On;
+            Deployment { shelf: &shelf, rows: &mut rows, go }.open(id).expect("it is cleared");
+        }
+        let rows = store.packages().expect("rows");
+        let known: BTreeMap<_, _> =
+            rows.into_iter().map(|known| (Digest(known.id), known.stands)).collect();
+        for id in known.keys() {
+            Deployed::load(&shelf, *id).expect("what has a row is whole");
+        }
+        let shelved = shelf.ids().expect("it can be read");
+        assert_eq!(shelved, known.keys().copied().collect::<Vec<_>>(), "nothing else is left");
+        known
+    }
+}
+
+#[test]
+fn after_a_death_before_any_step_there_is_all_of_a_package_or_nothing() {
+    let place = Place::new();
+    let ((first, one), (second, two)) = (place.package("one"), place.package("two"));
+    assert!(place.deploy(&first, usize::MAX));
+    let mut steps = 0;
+    let (mut nothing, mut kept) = (0, 0);
+    loop {
+        let ended = place.deploy(&second, steps);
+        let found = place.found();
+        match (found.get(&one), found.get(&two)) {
+            (Some(Stands::Current), None) => nothing += 1,
+            (Some(Stands::Current), Some(Stands::Kept)) => kept += 1,
+            (Some(Stands::Former), Some(Stands::Current)) if ended => break,
+            other => panic!("{other:?} after {steps} steps"),
+        }
+        assert!(!ended, "it has ended and is not current");
+        // Begun anew, as an operator does who finds it not done.
+        let (shelf, mut store) = place.open();
+        let mut rows = InStore(&mut store);
+        let go = &mut |_: Next<'_>| Go::On;
+        let mut deployment = Deployment { shelf: &shelf, rows: &mut rows, go };
+        if found.contains_key(&two) {
+            deployment.on(two, State::Kept, Event::Old).expect("it is taken away");
+        }
+        steps += 1;
+    }
+    assert!(nothing > 8 && kept > 0, "{nothing} steps without a trace, {kept} with a row");
+    assert_eq!(place.found().len(), 2);
+}
+
+#[test]
+fn a_deploy_goes_back_to_a_former_package_and_keeps_three_of_them() {
+    let place = Place::new();
+    let all: Vec<_> = ["a", "b", "c", "d", "e"].map(|says| place.package(says)).into();
+    for (file, _) in &all {
+        assert!(place.deploy(file, usize::MAX));
+    }
+    let stands = |found: &BTreeMap<Digest, Stands>, at: usize| found.get(&all[at].1).copied();
+    let found = place.found();
+    assert_eq!(stands(&found, 0), None, "it is too old");
+    assert_eq!(stands(&found, 4), Some(Stands::Current));
+    assert_eq!(found.values().filter(|stands| **stands == Stands::Former).count(), 3);
+    assert!(place.deploy(&all[3].0, usize::MAX));
+    let found = place.found();
+    assert_eq!(stands(&found, 3), Some(Stands::Current));
+    assert_eq!(stands(&found, 4), Some(Stands::Former));
+}
