@@ -3,6 +3,7 @@
 
 mod arm;
 mod clp;
+pub mod mf;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -29,6 +30,10 @@ pub enum Now {
     Command(Vec<String>),
     /// Print the node that a group is on (`clpgrp -n`), as `tsugi group list` shows it.
     OwnerOf(String),
+    /// Make the package of a mapping that was edited (`imtkmake -generate`), of this service.
+    Generate(String),
+    /// Deploy this package for the region that `.mfdeploy` of the folder above names (`mfdepinst`).
+    Install(String),
     /// Suspend or take up these monitors, or all if none is named (`clpmonctrl`).
     Monitors(Turn, Vec<String>),
 }
@@ -68,7 +73,19 @@ pub enum Misuse {
 }
 
 /// All of them.
-pub const ALL: [OldName; 8] = [
+pub const ALL: [OldName; 12] = [
+    OldName {
+        name: "casstart",
+        usage: "casstart /rNAME [/w[SECONDS]] [/s:c|/s:w]",
+        now: mf::start,
+    },
+    OldName { name: "casstop", usage: "casstop /rNAME [/f] [/w]", now: mf::stop },
+    OldName {
+        name: "imtkmake",
+        usage: "imtkmake -defmap src=FILE service=NAME | -generate service=NAME",
+        now: mf::make,
+    },
+    OldName { name: "mfdepinst", usage: "mfdepinst PACKAGE", now: mf::deploy },
     OldName {
         name: "clpgrp",
         usage: "clpgrp -s|-t|-m|-n GROUP [-h NODE] [-a NODE]",
@@ -161,6 +178,8 @@ impl Now {
                 quoted.fold("tsugi".to_owned(), |line, word| format!("{line} {word}"))
             }
             Self::OwnerOf(_) => "tsugi group list".to_owned(),
+            Self::Generate(service) => format!("tsugi service import … --name {service}"),
+            Self::Install(package) => format!("tsugi service deploy {package} --group …"),
             Self::Monitors(turn, names) => {
                 let names = if names.is_empty() { "…".to_owned() } else { names.join(" ") };
                 format!("tsugi monitor {} {names}", turn.word())

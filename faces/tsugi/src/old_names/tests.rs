@@ -165,7 +165,7 @@ fn every_name_is_installed_once_and_what_stands_there_is_left_alone() {
     let program = Path::new("/usr/bin/tsugi");
     for _twice in 0..2 {
         let places = install(dir.path(), program).unwrap();
-        assert_eq!(places.len(), 14);
+        assert_eq!(places.len(), 18);
         assert!(places.contains(&dir.path().join("ARMLoadC")));
         for place in places {
             assert_eq!(place.read_link().unwrap(), program);
@@ -176,4 +176,47 @@ fn every_name_is_installed_once_and_what_stands_there_is_left_alone() {
     let refused = install(other.path(), program);
     assert!(matches!(refused, Err(NotInstalled::Taken(at)) if at == other.path().join("clpstat")));
     assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 1, "none was installed");
+}
+
+#[test]
+fn old_words_of_regions_start_and_stop_this_one_alone() {
+    let cases = [
+        ("casstart /rESSRV01", "group start ESSRV01 --reason \"casstart /rESSRV01\""),
+        (
+            "casstart -r ESSRV01 -w",
+            "group start ESSRV01 --wait=15s --reason \"casstart /rESSRV01\"",
+        ),
+        (
+            "casstart /RESSRV01 /W30 /S:C",
+            "group start ESSRV01 --fresh --wait=30s --reason \"casstart /rESSRV01\"",
+        ),
+        (
+            "casstart /rESSRV01 /s:w",
+            "group start ESSRV01 --inherit --reason \"casstart /rESSRV01\"",
+        ),
+        ("casstop -f -rESSRV010", "group stop ESSRV010 --reason \"casstop /rESSRV010\""),
+        ("casstop /rESSRV01 /w", "group stop ESSRV01 --wait --reason \"casstop /rESSRV01\""),
+    ];
+    for (old, new) in cases {
+        assert_eq!(now(old), Ok(format!("tsugi {new}")), "{old}");
+    }
+    assert_eq!(now("casstart /w"), Err(Misuse::Missing("/r NAME")));
+    assert_eq!(now("casstart /rESSRV01 /x"), Err(Misuse::Word("/x".to_owned())));
+    assert_eq!(now("casstop ESSRV01"), Err(Misuse::Word("ESSRV01".to_owned())));
+}
+
+#[test]
+fn old_words_of_packages_name_mapping_and_package_after_the_service() {
+    let made = "tsugi service import cblapp01.cbl --name srv01 --entry CBLAPP01 \
+                --interface srv01.toml --out srv01.car";
+    let old = "imtkmake -defmap src=cblapp01.cbl service=srv01 type=ejb";
+    assert_eq!(now(old), Ok(made.to_owned()));
+    let generated = now("imtkmake -generate service=srv01 type=ejb");
+    assert_eq!(generated, Ok("tsugi service import … --name srv01".to_owned()));
+    assert_eq!(now("imtkmake -defmap service=srv01"), Err(Misuse::Missing("src=FILE")));
+    assert_eq!(now("imtkmake service=srv01"), Err(Misuse::Missing("-defmap|-generate")));
+    assert_eq!(now("mfdepinst -x"), Err(Misuse::Word("-x".to_owned())));
+    let told = mf::told("MFDS=localhost\n MFUS_SERVER = ESSRV01\nMFUS_LISTENER=Web Services\n");
+    let (host, server) = (Some("localhost".to_owned()), Some("ESSRV01".to_owned()));
+    assert_eq!(told, mf::Where { host, server });
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -9,11 +10,11 @@ use tsugi_messages::{self as messages, phrase};
 use tsugi_wire::control::report::Status;
 use tsugi_wire::control::{Reply, Request};
 
-use super::{monitor, read};
-use crate::args::{Changing, Monitor};
+use super::{monitor, read, service};
+use crate::args::{Changing, Deploy, Monitor};
 use crate::ask::Agents;
 use crate::exit::Exit;
-use crate::old_names::{self, NotInstalled, Now, OldName, Turn};
+use crate::old_names::{self, NotInstalled, Now, OldName, Turn, mf};
 use crate::out::Out;
 
 /// Says what the command is now; what is left to do are the new words, if it is not done here.
@@ -36,6 +37,15 @@ pub fn old_name(out: &Out, old: &OldName, words: &[OsString]) -> ControlFlow<Exi
             out.say(&is_now);
             ControlFlow::Break(owner_of(out, &group))
         }
+        Now::Install(package) => ControlFlow::Break(install_package(out, old, &package)),
+        Now::Generate(service) => match generated(out, &service) {
+            Ok(words) => {
+                out.say(&phrase::old_name_now(old.name, Now::Command(words.clone()).spelled()));
+                let program = ["tsugi".to_owned()].into_iter();
+                ControlFlow::Continue(program.chain(words).map(OsString::from).collect())
+            }
+            Err(exit) => ControlFlow::Break(exit),
+        },
         Now::Command(words) => {
             out.say(&is_now);
             let program = OsString::from("tsugi");
@@ -44,6 +54,70 @@ pub fn old_name(out: &Out, old: &OldName, words: &[OsString]) -> ControlFlow<Exi
             )
         }
     }
+}
+
+/// The command that makes the package of a mapping: its source is beside it, whatever the case of
+/// its name.
+fn generated(out: &Out, service: &str) -> Result<Vec<String>, Exit> {
+    let mapping = format!("{service}.toml");
+    let failed = |why: &dyn std::fmt::Display| {
+        out.tell(&messages::package_not_made(&mapping, why));
+        Exit::NotFound
+    };
+    let text = fs::read_to_string(&mapping).map_err(|why| failed(&why))?;
+    let quoted =
+        |line: &str| Some(line.strip_prefix("entry = ")?.trim().trim_matches('"').to_owned());
+    let entry = text.lines().find_map(quoted).unwrap_or_default();
+    let is_source = |path: &PathBuf| {
+        let part = |of: Option<&std::ffi::OsStr>| of.map(|one| one.to_string_lossy().into_owned());
+        let ends = part(path.extension()).unwrap_or_default().to_ascii_lowercase();
+        let named = part(path.file_stem()).unwrap_or_default();
+        ["cbl", "cob"].contains(&ends.as_str()) && named.eq_ignore_ascii_case(&entry)
+    };
+    let all = fs::read_dir(".").map_err(|why| failed(&why))?;
+    let mut all: Vec<_> = all.flatten().map(|one| PathBuf::from(one.file_name())).collect();
+    all.sort();
+    match all.into_iter().find(is_source) {
+        Some(source) => Ok(mf::import(&source.to_string_lossy(), service)),
+        None => Err(failed(&std::io::Error::from(std::io::ErrorKind::NotFound))),
+    }
+}
+
+/// Deploys a package for the region that `.mfdeploy` of the folder above names, and writes what
+/// came of it to `deploy.txt`.
+fn install_package(out: &Out, old: &OldName, package: &str) -> Exit {
+    let place = Path::new("..").join(".mfdeploy");
+    let text = match fs::read_to_string(&place) {
+        Ok(text) => text,
+        Err(why) => {
+            out.tell(&messages::package_not_made(place.display(), why));
+            return Exit::NotFound;
+        }
+    };
+    let mf::Where { host, server } = mf::told(&text);
+    // The directory of another machine is not asked: its agent has the group's volume.
+    if let Some(host) = host.filter(|host| !["localhost", "127.0.0.1"].contains(&host.as_str())) {
+        out.tell(&messages::usage_wrong(format!("MFDS={host}"), old.usage));
+        return Exit::Usage;
+    }
+    let Some(group) = server.and_then(|server| server.parse().ok()) else {
+        let detail = phrase::usage_missing("MFUS_SERVER").text(out.language);
+        out.tell(&messages::usage_wrong(detail, old.usage));
+        return Exit::Usage;
+    };
+    let words = ["service", "deploy", package, "--group"].map(str::to_owned);
+    let now = Now::Command(words.into_iter().chain([format!("{group}")]).collect());
+    out.say(&phrase::old_name_now(old.name, now.spelled()));
+    let asked =
+        Deploy { package: package.into(), volume: None, group: Some(group), dry_run: false };
+    let named = std::env::var_os("TSUGI_RUN_DIR").map(PathBuf::from);
+    let (exit, told) = service::deployed(&Agents::find(named.as_deref()), out, &asked);
+    let lines: String = told.iter().map(|told| format!("{}\n", told.line(out.language))).collect();
+    if let Err(why) = fs::write("deploy.txt", lines) {
+        out.tell(&messages::package_not_made("deploy.txt", why));
+        return if exit == Exit::Done { Exit::PartFailed } else { exit };
+    }
+    exit
 }
 
 /// Prints the node that runs a group, and nothing else.

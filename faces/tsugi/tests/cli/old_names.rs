@@ -17,7 +17,7 @@ fn installed() -> (tempfile::TempDir, impl Fn(&str) -> PathBuf) {
     let dir = nobody();
     let place = dir.path().to_owned();
     let ran = tsugi(dir.path(), &["compat", "install", place.to_str().expect("a path")]);
-    assert_eq!((ran.code, ran.out.lines().count()), (0, 14), "{ran:#?}");
+    assert_eq!((ran.code, ran.out.lines().count()), (0, 18), "{ran:#?}");
     (dir, move |name| place.join(name))
 }
 
@@ -176,4 +176,72 @@ fn what_stands_at_an_old_name_already_is_not_replaced() {
     let ran = tsugi(dir.path(), &["compat", "install", dir.path().to_str().expect("a path")]);
     ran.ended(3, "TSUG10558-E");
     assert!(!dir.path().join("clpgrp").exists(), "all or none");
+}
+
+/// As the report's engineers did: the mapping, by hand `out`, the package, and its installation for
+/// the region that `.mfdeploy` of the folder above names.
+#[test]
+fn mf_16_a_package_is_made_by_an_edited_mapping_and_installed_from_one_file() {
+    let (dir, place) = installed();
+    let (volume, deploy) = (dir.path().join("u01"), dir.path().join("deploy"));
+    let srv01 = deploy.join("srv01");
+    for folder in [&volume, &deploy, &srv01] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let sample = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../samples/report");
+    std::fs::copy(sample.join("CBLAPP01.cbl"), srv01.join("cblapp01.cbl")).unwrap();
+    let text = format!(
+        "[cluster]\nname = \"a\"\n[node.n1]\naddress = \"10.0.0.1\"\n[group.ESSRV01]\n\
+         [[group.ESSRV01.resource]]\nname = \"disk\"\nkind = \"volume\"\nmount = \"{}\"\n\
+         source = \"/dev/u01\"\n",
+        volume.display()
+    );
+    let head = report::ConfigHead {
+        version: 1,
+        hash: "ab".repeat(32),
+        unconfirmed_within_ms: None,
+        unconfirmed_since: None,
+        undone_at: None,
+        language: None,
+    };
+    let agent = Agent::that_says(Reply::Config(report::Config { head, text }));
+    let run = |name: &str, words: &[&str]| {
+        let mut command = std::process::Command::new(place(name));
+        command.args(words).env_clear().env("TSUGI_RUN_DIR", agent.run_dir());
+        let ended = command.env("LANG", "en_US.UTF-8").current_dir(&srv01).output().unwrap();
+        let said = [ended.stdout, ended.stderr].concat();
+        (ended.status.code(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let made = run("imtkmake", &["-defmap", "src=cblapp01.cbl", "service=srv01", "type=ejb"]);
+    assert!(
+        made.0 == Some(0) && made.1.contains("imtkmake is now: tsugi service import"),
+        "{made:?}"
+    );
+    let mapping = std::fs::read_to_string(srv01.join("srv01.toml")).unwrap();
+    assert_eq!(mapping.matches("direction = \"io\"").count(), 4);
+    let edited = mapping.replace("direction = \"io\"", "direction = \"out\"");
+    std::fs::write(srv01.join("srv01.toml"), edited).unwrap();
+    let made = run("imtkmake", &["-generate", "service=srv01", "type=ejb"]);
+    assert!(made.0 == Some(0) && made.1.contains("was used as it is"), "{made:?}");
+
+    let ran = run("mfdepinst", &["srv01.car"]);
+    assert!(ran.0 == Some(4) && ran.1.contains(".mfdeploy"), "{ran:?}");
+    let mfdeploy = deploy.join(".mfdeploy");
+    std::fs::write(&mfdeploy, "MFDS=elsewhere\nMFUS_SERVER=ESSRV01\n").unwrap();
+    let ran = run("mfdepinst", &["srv01.car"]);
+    assert!(ran.0 == Some(2) && ran.1.contains("MFDS=elsewhere"), "{ran:?}");
+    assert!(!srv01.join("deploy.txt").exists());
+    let text = "MFDS=localhost\nMFUS_SERVER=ESSRV01\nMFUS_LISTENER=Web Services\n";
+    std::fs::write(&mfdeploy, text).unwrap();
+    let ran = run("mfdepinst", &["srv01.car"]);
+    assert_eq!(ran.0, Some(0), "{ran:?}");
+    assert!(ran.1.contains("tsugi service deploy srv01.car --group ESSRV01"), "{ran:?}");
+    let told = std::fs::read_to_string(srv01.join("deploy.txt")).unwrap();
+    assert!(told.starts_with("TSUG20409-I") && told.contains("ESSRV01"), "{told}");
+    let listed = tsugi(agent.run_dir(), &["service", "packages", "--group", "ESSRV01"]);
+    listed.ended(0, " current: CBLAPP01");
+    std::fs::write(srv01.join("srv01.car"), "no package").unwrap();
+    assert_eq!(run("mfdepinst", &["srv01.car"]).0, Some(3));
+    let told = std::fs::read_to_string(srv01.join("deploy.txt")).unwrap();
+    assert!(told.starts_with("TSUG20313-E"), "{told}");
 }

@@ -40,15 +40,20 @@ struct Done {
     steps: Vec<Phrase>,
 }
 
-/// Carries it out.
-pub(super) fn deploy(agents: &Agents, out: &Out, asked: &Deploy) -> Exit {
+/// Carries it out; what is told of it is given back as well.
+pub(super) fn deploy(agents: &Agents, out: &Out, asked: &Deploy) -> (Exit, Vec<Message>) {
     let done = look(agents, asked).and_then(|found| {
         let done = if asked.dry_run { would(&found) } else { does(&found) }?;
         Ok((found, done))
     });
     match done {
-        Ok((found, done)) => show(out, &found, (&done, asked.dry_run)),
-        Err(no) => no.tell(out, &asked.package),
+        Ok((found, done)) => {
+            (show(out, &found, (&done, asked.dry_run)), vec![done.message.clone()])
+        }
+        Err(no) => {
+            let told = no.problems.iter().map(|(_, message)| message.clone()).collect();
+            (no.tell(out, &asked.package), told)
+        }
     }
 }
 
