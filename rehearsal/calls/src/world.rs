@@ -380,6 +380,7 @@ fn of_event(event: &Event) -> (&'static str, Vec<CallId>) {
         Event::Forgotten(id, _) => ("forgotten", vec![*id]),
         Event::Resolved(id, ..) => ("resolved", vec![*id]),
         Event::Found(id, ..) => ("found", vec![*id]),
+        Event::NotAsked(id, _) => ("not asked", vec![*id]),
         Event::StartKept(id) => ("start kept", vec![*id]),
         Event::Taken(id, ..) => ("taken", vec![*id]),
         Event::Ended(id, ..) => ("ended", vec![*id]),

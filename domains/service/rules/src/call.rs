@@ -165,6 +165,8 @@ pub enum Event {
     Resolved(CallId, Caller, Resolution),
     /// What the store has under an id that was asked for, and of its client.
     Found(CallId, Stored, ClientRow),
+    /// The store could not be asked about an id, for this reason. Nothing is known of it.
+    NotAsked(CallId, String),
     /// A worker of a service can take a call.
     Room(ServiceNumber),
     /// It is durable that the call will act outside the store.
@@ -367,6 +369,7 @@ impl Table {
             Event::Forgotten(id, caller) => self.on_forgotten(id, caller, out),
             Event::Resolved(id, caller, said) => self.on_resolved(id, caller, said, out),
             Event::Found(id, stored, row) => self.on_found(ground, (id, stored, row), out),
+            Event::NotAsked(id, why) => self.on_not_asked(id, &why, out),
             Event::Room(service) => self.on_room(ground, service, out),
             Event::StartKept(id) => self.on_start_kept(id, out),
             Event::Taken(id, attempt, stored, row) => {
@@ -478,6 +481,7 @@ impl Table {
             | Event::Forgotten(id, caller)
             | Event::Resolved(id, caller, _) => (*id, *caller),
             Event::Found(..)
+            | Event::NotAsked(..)
             | Event::Room(_)
             | Event::StartKept(_)
             | Event::Taken(..)

@@ -101,6 +101,7 @@ fn is_durable(event: &Event, id: CallId) -> bool {
         | Event::Confirmed(..)
         | Event::Forgotten(..)
         | Event::Resolved(..)
+        | Event::NotAsked(..)
         | Event::Room(_)
         | Event::StartKept(_)
         | Event::Ended(..)

@@ -37,6 +37,20 @@ impl Table {
         }
     }
 
+    /// Whoever asked comes again: without the store's word nobody is run, and nobody is told.
+    pub(super) fn on_not_asked(&mut self, id: CallId, why: &str, out: &mut Vec<Order>) {
+        // What is being changed asks again afterwards.
+        if self.changing.contains_key(&id) {
+            return;
+        }
+        let refusal = Refusal::StoreAway { why: why.to_owned() };
+        for seeker in self.sought.remove(&id).unwrap_or_default() {
+            self.seeking -= 1;
+            self.bytes = self.bytes.saturating_sub(seeker.size());
+            out.push(refused(seeker.caller(), id, refusal.clone()));
+        }
+    }
+
     /// What a life under the floor has is not remembered: nothing of it is fresh. Nor is one that
     /// the store does not have: whoever was refused for want of room there would be let in next.
     fn learn(&mut self, id: CallId, row: &ClientRow) {

@@ -265,6 +265,12 @@ impl Pool {
         (may && ahead < AHEAD_MOST).then_some(ahead)
     }
 
+    /// How many calls can be given to workers now, one after the other.
+    #[must_use]
+    pub fn room(&self, from: Origin) -> usize {
+        self.places_free(from)
+    }
+
     /// When it wants to be woken next.
     #[must_use]
     pub fn wake_at(&self) -> Option<Moment> {

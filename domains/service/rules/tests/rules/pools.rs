@@ -349,7 +349,9 @@ fn one_worker_is_left_for_services_that_are_called_by_others() {
 pub fn left_for_others() {
     let mut world = World::new(settings());
     world.ready();
+    assert_eq!((world.pool.room(Origin::Queue), world.pool.room(Origin::Service)), (2, 3));
     world.give(Origin::Queue);
+    assert_eq!((world.pool.room(Origin::Queue), world.pool.room(Origin::Service)), (1, 2));
     world.give(Origin::Queue);
     assert!(!world.pool.has_room(Origin::Queue) && world.pool.has_room(Origin::Service));
     let nested = world.give(Origin::Service);

@@ -216,6 +216,7 @@ impl World {
             Event::Forgotten(id, _) => ("forgotten", *id),
             Event::Resolved(id, ..) => ("resolved", *id),
             Event::Found(id, ..) => ("found", *id),
+            Event::NotAsked(id, _) => ("not asked", *id),
             Event::StartKept(id) => ("start kept", *id),
             Event::Taken(id, ..) => ("taken", *id),
             Event::Ended(id, ..) => ("ended", *id),

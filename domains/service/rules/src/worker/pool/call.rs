@@ -11,19 +11,26 @@ impl Pool {
     /// A worker that can take a call. One is left for services that are called by others: their
     /// callers hold the writer, and would wait for whoever waits for it.
     pub(super) fn free(&self, from: Origin) -> Option<Worker> {
-        if self.posture != Posture::Serving {
-            return None;
-        }
-        let busy = |place: &&Place| matches!(place.life.state(), State::Busy(_));
-        let all = match from {
-            Origin::Queue if !mutant("spare-taken") => self.settings.start.max(1),
-            Origin::Queue | Origin::Service => usize::MAX,
-        };
-        if self.places.values().filter(busy).count() >= all {
+        if self.places_free(from) == 0 {
             return None;
         }
         let ready = |(_, place): &(&Worker, &Place)| place.life.state() == State::Ready;
         self.places.iter().find(ready).map(|(worker, _)| *worker)
+    }
+
+    /// How many workers can take a call.
+    pub(super) fn places_free(&self, from: Origin) -> usize {
+        if self.posture != Posture::Serving {
+            return 0;
+        }
+        let busy = |place: &&Place| matches!(place.life.state(), State::Busy(_));
+        let ready = |place: &&Place| place.life.state() == State::Ready;
+        let all = match from {
+            Origin::Queue if !mutant("spare-taken") => self.settings.start.max(1),
+            Origin::Queue | Origin::Service => usize::MAX,
+        };
+        let left = all.saturating_sub(self.places.values().filter(busy).count());
+        left.min(self.places.values().filter(ready).count())
     }
 
     pub(super) fn on_give(
