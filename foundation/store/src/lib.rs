@@ -33,7 +33,7 @@ pub use id::{Client, Content, Id, IdRefused, Key, Serial};
 pub use op::{LARGEST_OUTCOME, Op, Outcome, Row, Value};
 pub use package::{Package, Stands};
 #[cfg(feature = "pg")]
-pub use postgres::Postgres;
+pub use postgres::{Cancel, Postgres};
 pub use reply::{Ending, Reply, Stored};
 pub use seen::{Kept, LifeSeen, Meant, Seen};
 pub use sqlite::{

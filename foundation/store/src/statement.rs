@@ -69,12 +69,14 @@ pub(crate) const KEYED: &str = "/*tsugi*/ SELECT r.kind, r.service, r.interface,
     FROM tsugi_keyed r LEFT JOIN tsugi_body b ON b.no = r.long_body WHERE r.key = ?1";
 
 /// All that is committed of a call of a client: epoch, client, what it has confirmed by its highest
-/// *lowest*, how many rows the call itself confirms, the client's floor, the reply. One statement,
+/// *lowest*, how many rows the call itself confirms (-1 of a client without a first reply), the
+/// client's floor, the reply. One statement,
 /// so that all is of one moment.
 #[cfg(feature = "pg")]
 pub(crate) const JUDGE_SERIAL: &str = "/*tsugi*/ SELECT e.incarnation, e.counter, e.run, \
     c.no, c.watermark, (SELECT max(l.lowest) FROM tsugi_reply l WHERE l.client = c.no), \
-    (SELECT count(*) FROM tsugi_reply o WHERE o.client = c.no AND o.serial < ?6), \
+    CASE WHEN c.at < 0 THEN -1 \
+    ELSE (SELECT count(*) FROM tsugi_reply o WHERE o.client = c.no AND o.serial < ?6) END, \
     (SELECT f.incarnation FROM tsugi_client_floor f WHERE f.who = ?3), \
     r.kind, r.service, r.interface, r.digest, r.attempt, r.at, r.status, r.body, \
     b.content_type, b.data FROM tsugi_epoch e \
@@ -82,11 +84,32 @@ pub(crate) const JUDGE_SERIAL: &str = "/*tsugi*/ SELECT e.incarnation, e.counter
     LEFT JOIN tsugi_reply r ON r.client = c.no AND r.serial = ?5 \
     LEFT JOIN tsugi_body b ON b.no = r.long_body WHERE e.grp = ?1 AND e.member = ?2";
 
+/// All that is committed under a serial and of its client, of one moment; the highest serial that
+/// is there among it.
+#[cfg(feature = "pg")]
+pub(crate) const SEEN_SERIAL: &str = "/*tsugi*/ SELECT c.no, c.watermark, \
+    (SELECT max(l.lowest) FROM tsugi_reply l WHERE l.client = c.no), \
+    (SELECT max(h.serial) FROM tsugi_reply h WHERE h.client = c.no), f.incarnation, \
+    r.kind, r.service, r.interface, r.digest, r.attempt, r.at, r.status, r.body, \
+    b.content_type, b.data FROM (SELECT 1) one \
+    LEFT JOIN tsugi_client c ON c.who = ?1 AND c.incarnation = ?2 \
+    LEFT JOIN tsugi_client_floor f ON f.who = ?1 \
+    LEFT JOIN tsugi_reply r ON r.client = c.no AND r.serial = ?3 \
+    LEFT JOIN tsugi_body b ON b.no = r.long_body";
+
 #[cfg(feature = "pg")]
 pub(crate) const JUDGE_KEY: &str = "/*tsugi*/ SELECT e.incarnation, e.counter, e.run, \
     r.kind, r.service, r.interface, r.digest, r.attempt, r.at, r.status, r.body, \
     b.content_type, b.data FROM tsugi_epoch e LEFT JOIN tsugi_keyed r ON r.key = ?3 \
     LEFT JOIN tsugi_body b ON b.no = r.long_body WHERE e.grp = ?1 AND e.member = ?2";
+
+/// Gives a client its number, in a commit of its own: its first calls do not wait for each other.
+/// When it was made is negative until it is known when its first reply was written.
+#[cfg(feature = "pg")]
+pub(crate) const FOUND_CLIENT: &str = "/*tsugi*/ INSERT INTO tsugi_client \
+    (who, incarnation, watermark, at) \
+    VALUES (?1, ?2, 0, -(extract(epoch FROM clock_timestamp()) * 1000)::bigint) \
+    ON CONFLICT (who, incarnation) DO NOTHING RETURNING no";
 
 /// Claims a call's row, under an epoch that is still ours and for a client that is still there.
 #[cfg(feature = "pg")]
@@ -125,7 +148,8 @@ pub(crate) const DROP_CONFIRMED: &str = "/*tsugi*/ WITH gone AS (DELETE FROM tsu
     DELETE FROM tsugi_body WHERE no IN (SELECT long_body FROM gone)";
 
 #[cfg(feature = "pg")]
-pub(crate) const FIRST_CALL: &str = "/*tsugi*/ UPDATE tsugi_client SET at = ?2 WHERE no = ?1";
+pub(crate) const FIRST_CALL: &str = "/*tsugi*/ UPDATE tsugi_client SET at = ?2 \
+    WHERE no = ?1 AND at < 0";
 
 pub(crate) const NEW_BODY: &str =
     "/*tsugi*/ INSERT INTO tsugi_body (content_type, data) VALUES (?1, ?2) RETURNING no";

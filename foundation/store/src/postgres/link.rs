@@ -180,7 +180,9 @@ impl Postgres {
         let known = former.as_ref().map(|link| link.backend);
         // Given back, so that it is cleaned when it is taken.
         drop(former);
-        self.unit = Some(self.taken(known)?);
+        let link = self.taken(known)?;
+        self.cancel.points_at(Some(link.object.cancel_token()));
+        self.unit = Some(link);
         Ok(())
     }
 
@@ -210,6 +212,7 @@ impl Postgres {
     /// Ends the connection of the unit of work: one that saw an error is not used again.
     pub(super) fn cut(&mut self) {
         self.before.clear();
+        self.cancel.points_at(None);
         let link = self.unit.take();
         self.end(link);
     }

@@ -6,10 +6,12 @@
 //! was when that began, and what is read there of rows that all calls write would make every two
 //! calls fail that meet.
 
+mod cancel;
 mod link;
 mod open;
 mod purge;
 mod record;
+mod seen;
 mod unit;
 mod value;
 
@@ -20,6 +22,7 @@ use crate::claim::{column, number};
 use crate::statement::EPOCH;
 use crate::store::{Begun, Call, Cursor, Finished, Look, Nested, Portion, Purged, Store};
 use crate::{Claim, Id, Key, Reply, SqlError, Stored, Trouble, Value};
+pub use cancel::Cancel;
 use link::{Fault, Link, int};
 use record::{Claimed, Judged};
 use unit::{Aside, Unit};
@@ -28,6 +31,8 @@ use unit::{Aside, Unit};
 pub struct Postgres {
     /// Where the unit of work stands.
     unit: Option<Link>,
+    /// What ends its statement from another thread.
+    cancel: Cancel,
     /// What is sent there with the next statement.
     before: String,
     /// Where is looked at what is committed.
@@ -63,6 +68,12 @@ impl Isolation {
 }
 
 impl Postgres {
+    /// What ends a statement of this session's unit of work, from another thread.
+    #[must_use]
+    pub fn canceller(&self) -> Cancel {
+        self.cancel.clone()
+    }
+
     fn standing(&self) -> Result<(), Trouble> {
         self.superseded.map_or(Ok(()), |found| Err(Trouble::Superseded { found }))
     }
@@ -155,6 +166,7 @@ impl Postgres {
             Judged::Open(client) => client,
             Judged::Said(said) => return Ok(Err(said)),
         };
+        let client = self.client_of(call, client)?;
         self.start(Isolation::Serializable)?;
         let claimed = self.claim_row(call, client);
         let again = match claimed {

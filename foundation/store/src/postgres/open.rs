@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use tokio_postgres::{Config, NoTls};
 use tsugi_vocabulary::Epoch;
 
-use super::Postgres;
 use super::link::int;
+use super::{Cancel, Postgres};
 use crate::claim::{column, number};
 use crate::migrate::{Dialect, due};
 use crate::statement::{CLAIM, EPOCH, STEP_DONE, STEPS};
@@ -76,9 +76,10 @@ impl Postgres {
         let runtime = runtime.map_err(|error| refused(&error))?;
         let pool = Pool::builder(manager).max_size(2).build().map_err(|error| refused(&error))?;
         let claim = claim.clone();
-        let (before, superseded) = (String::new(), None);
+        let (before, superseded, cancel) = (String::new(), None, Cancel::default());
+        let (unit, beside) = (None, None);
         let mut session =
-            Self { unit: None, before, beside: None, pool, claim, name, superseded, runtime };
+            Self { unit, cancel, before, beside, pool, claim, name, superseded, runtime };
         session.take_clean().map_err(|trouble| match trouble {
             Trouble::ReadOnly => {
                 setting("default_transaction_read_only, or pg_is_in_recovery", "on".into(), "off")

@@ -74,7 +74,7 @@ impl Postgres {
         for row in self.ours(sql::WALK_CLIENTS, &values)? {
             let no = int(&row, 0)?;
             next = Cursor::Clients(no);
-            if int(&row, 4)? != 0 || int(&row, 1)? >= portion.before {
+            if int(&row, 4)? != 0 || int(&row, 1)?.abs() >= portion.before {
                 continue;
             }
             self.ours(sql::RAISE_FLOOR, &row[2..4])?;

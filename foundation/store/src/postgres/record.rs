@@ -19,8 +19,7 @@ pub(super) enum Judged {
 /// A client as its row stands.
 pub(super) struct Known {
     no: i64,
-    /// How many rows the call confirms.
-    confirmed: i64,
+    is: Standing,
 }
 
 /// Where a call's row stands.
@@ -39,7 +38,7 @@ enum Of {
 /// What a call means to its client's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// Its row is made with this call.
+    /// It has no reply yet.
     New,
     /// Nothing of it is confirmed by this call.
     Known,
@@ -63,7 +62,7 @@ pub(super) fn bytes(bytes: &[u8]) -> Value {
     Value::Blob(bytes.to_vec())
 }
 
-fn who(client: &Client) -> [Value; 2] {
+pub(super) fn who(client: &Client) -> [Value; 2] {
     [bytes(&client.digest), client.incarnation.into()]
 }
 
@@ -86,7 +85,7 @@ fn said(call: &Call, stored: Option<Stored>) -> Begun<'static> {
     }
 }
 
-fn found(row: &[Value]) -> Result<Found, Trouble> {
+pub(super) fn found(row: &[Value]) -> Result<Found, Trouble> {
     let kind = int(row, 0)?;
     if kind == TOMBSTONE {
         return Ok(Found { kind, rest: None });
@@ -163,15 +162,18 @@ impl Postgres {
         let open = match int_or_none(&row, 3)? {
             Some(no) => {
                 let over = serial.serial() <= int(&row, 4)? || is_confirmed(&call.id, &row)?;
-                let confirmed = int(&row, 6)?;
-                (!over).then_some(Some(Known { no, confirmed }))
+                let is = match int(&row, 6)? {
+                    ..0 => Standing::New,
+                    0 => Standing::Known,
+                    1.. => Standing::Confirming,
+                };
+                (!over).then_some(Some(Known { no, is }))
             }
-            None => {
-                let floor = int_or_none(&row, 7)?;
-                floor.is_none_or(|floor| serial.client().incarnation > floor).then_some(None)
-            }
+            None => Some(None),
         };
-        Ok(open.map_or(Judged::Said(Begun::Expired), Judged::Open))
+        // Also of a client whose row is there: it may have been made anew just now.
+        let lives = int_or_none(&row, 7)?.is_none_or(|floor| serial.client().incarnation > floor);
+        Ok(open.filter(|_| lives).map_or(Judged::Said(Begun::Expired), Judged::Open))
     }
 
     /// Inserts a call's row, which nobody sees before the commit, and which everybody waits for
@@ -196,13 +198,8 @@ impl Postgres {
                 (sql::CLAIM_KEY, Of::Key(key.0))
             }
             Id::Serial(serial) => {
-                let (client, client_is) = match client {
-                    Some(Known { no, confirmed: 0 }) => (no, Standing::Known),
-                    Some(Known { no, .. }) => (no, Standing::Confirming),
-                    None => match self.new_client(serial.client())? {
-                        Ok(no) => (no, Standing::New),
-                        Err(claimed) => return Ok(claimed),
-                    },
+                let Some(Known { no: client, is: client_is }) = client else {
+                    return Ok(Claimed::Nothing);
                 };
                 let (serial, lowest) = (serial.serial(), serial.lowest());
                 values.extend([client.into(), serial.into(), lowest.into()]);
@@ -222,16 +219,17 @@ impl Postgres {
         }
     }
 
-    /// Gives a client its number. Its first calls wait for each other here.
-    fn new_client(&mut self, client: &Client) -> Result<Result<i64, Claimed>, Trouble> {
-        let [who, incarnation] = who(client);
-        let values = [who, incarnation, Value::Integer(0)];
-        match self.ask(sql::NEW_CLIENT, &values) {
-            Ok(answer) => {
-                answer.rows.first().map_or(Ok(Err(Claimed::Nothing)), |row| Ok(Ok(int(row, 0)?)))
-            }
-            Err(Fault::Locked) => Ok(Err(Claimed::Running)),
-            Err(fault) => Err(self.ended(fault)),
+    /// The client of a call, which is given its number where it has none yet.
+    pub(super) fn client_of(
+        &mut self,
+        call: &Call,
+        known: Option<Known>,
+    ) -> Result<Option<Known>, Trouble> {
+        let (Id::Serial(serial), None) = (&call.id, &known) else { return Ok(known) };
+        match self.read(sql::FOUND_CLIENT, &who(serial.client()))?.pop() {
+            Some(row) => Ok(Some(Known { no: int(&row, 0)?, is: Standing::New })),
+            // Somebody else was faster.
+            None => Err(Trouble::Again),
         }
     }
 
@@ -262,11 +260,7 @@ impl Postgres {
                 values.push(bytes(&key));
                 sql::FILL_KEYED
             }
-            Of::Serial { client, serial, client_is, .. } => {
-                if client_is == Standing::New {
-                    let values = [client.into(), reply.at.into()];
-                    self.ours(sql::FIRST_CALL, &values).map_err(blamed)?;
-                }
+            Of::Serial { client, serial, .. } => {
                 values.extend([client.into(), serial.into()]);
                 sql::FILL_REPLY
             }
@@ -288,13 +282,17 @@ impl Postgres {
         Err(Trouble::Gone(why.to_owned()))
     }
 
-    /// Takes away what the client has confirmed with a call that is committed. What this misses
-    /// counts as gone, and goes with the next. Not in the unit of work: two of one client would
-    /// meet over the same rows.
-    pub(super) fn drop_confirmed(&mut self, place: &Place) {
-        if let Of::Serial { client, lowest, client_is: Standing::Confirming, .. } = place.of {
-            drop(self.read(sql::DROP_CONFIRMED, &[client.into(), lowest.into()]));
-        }
+    /// Does to a client's rows what follows from a call that is committed: takes away what it has
+    /// confirmed by it, or writes down when its first reply was written. What this misses counts
+    /// as gone, and goes with the next. Not in the unit of work: two of one client would meet over
+    /// the same rows.
+    pub(super) fn follow(&mut self, place: &Place, at: i64) {
+        let Of::Serial { client, lowest, client_is, .. } = place.of else { return };
+        drop(match client_is {
+            Standing::New => self.read(sql::FIRST_CALL, &[client.into(), at.into()]),
+            Standing::Confirming => self.read(sql::DROP_CONFIRMED, &[client.into(), lowest.into()]),
+            Standing::Known => return,
+        });
     }
 
     pub(super) fn drop_body(&mut self, body: Option<i64>) -> Result<(), Trouble> {
@@ -334,6 +332,7 @@ impl Postgres {
                 int(&new.ok_or(Trouble::Again)?, 0)?
             }
         };
+        self.ours(sql::FIRST_CALL, &[no.into(), at.into()])?;
         let raised = [no.into(), serial.serial().into()];
         self.ours(sql::RAISE_WATERMARK, &raised)?;
         let dropped = [no.into(), serial.serial().saturating_add(1).into()];

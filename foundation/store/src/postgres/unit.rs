@@ -231,7 +231,7 @@ impl Work for Unit<'_> {
         self.session.fill(&self.place, reply)?;
         self.ended = true;
         self.session.commit_now(Some(&self.call.id))?;
-        self.session.drop_confirmed(&self.place);
+        self.session.follow(&self.place, reply.at);
         Ok(Finished::Committed)
     }
 }

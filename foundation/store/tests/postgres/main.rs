@@ -5,6 +5,7 @@
 
 mod lost;
 mod server;
+mod way;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -7,24 +7,32 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, User, geteuid};
+use nix::unistd::{User, geteuid};
 use tempfile::TempDir;
 use tsugi_store::{Claim, OpenRefused, Postgres};
 
 const BIN: &str = "/usr/lib/postgresql/15/bin";
 const USER: &str = "postgres";
 
+/// Runs a program and ends it, and all that it has in a folder, when its own input ends: with the
+/// process that has started it, however that ends.
+const KEPT: &str = r#"trap "" TERM INT HUP; folder="$1"; shift; exec 3<&0; "$@" </dev/null & pid=$!
+    cat <&3 >/dev/null; kill -QUIT $pid; wait $pid; rm -rf "$folder""#;
+
 pub struct Server {
     pub folder: TempDir,
-    process: Child,
+    keeper: Child,
     databases: AtomicU32,
 }
 
-/// A program of the server. It refuses to be root.
-fn program(name: &str) -> Command {
+fn path(name: &str) -> String {
     let path = format!("{BIN}/{name}");
     assert!(Path::new(&path).exists(), "{path}: install postgresql-15");
+    path
+}
+
+/// A program as the server's user: it refuses to be root.
+fn program(path: &str) -> Command {
     let mut command = Command::new(path);
     if geteuid().is_root() {
         let user = user();
@@ -47,22 +55,25 @@ impl Server {
             chown(folder.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
         }
         let data = folder.path().join("data");
-        let mut initdb = program("initdb");
+        let mut initdb = program(&path("initdb"));
         initdb.args(["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust"]);
         initdb.args(["--username", USER, "--pgdata"]).arg(&data);
         let made = initdb.output().expect("it runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let mut postgres = program("postgres");
-        postgres.arg("-D").arg(&data).arg("-k").arg(folder.path());
-        postgres.args(["-c", "listen_addresses="]).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = postgres.spawn().expect("it starts");
-        let server = Self { folder, process, databases: AtomicU32::new(0) };
+        let keeper = started(folder.path());
+        let server = Self { folder, keeper, databases: AtomicU32::new(0) };
+        server.answers();
+        server
+    }
+
+    /// Waits until it answers.
+    pub fn answers(&self) {
+        let server = self;
         let begun = Instant::now();
         while !server.psql("postgres", "SELECT 1").status.success() {
             assert!(begun.elapsed() < Duration::from_secs(60), "the server answers");
             std::thread::sleep(Duration::from_millis(50));
         }
-        server
     }
 
     pub fn psql(&self, database: &str, text: &str) -> std::process::Output {
@@ -80,12 +91,20 @@ impl Server {
     }
 }
 
+/// Starts a server on what is in a folder.
+fn started(folder: &Path) -> Child {
+    let mut keeper = program("/bin/sh");
+    keeper.args(["-c", KEPT, "sh"]).arg(folder).arg(path("postgres"));
+    keeper.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
+    keeper.args(["-c", "listen_addresses="]).stdin(Stdio::piped());
+    keeper.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts")
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
-        let pid = Pid::from_raw(i32::try_from(self.process.id()).expect("a pid"));
-        let asked = kill(pid, Signal::SIGQUIT);
-        let ended = self.process.wait();
-        assert!(std::thread::panicking() || (asked.is_ok() && ended.is_ok()));
+        drop(self.keeper.stdin.take());
+        let ended = self.keeper.wait();
+        assert!(std::thread::panicking() || ended.is_ok());
     }
 }
 
@@ -103,6 +122,7 @@ impl Database<'_> {
         Postgres::open(&self.address(self.server.folder.path()), claim)
     }
 
+    #[allow(dead_code, reason = "not every room that has this server needs one")]
     pub fn another(&self, claim: &Claim) -> Postgres {
         let address = self.address(self.server.folder.path());
         Postgres::another(&address, claim).expect("it opens")

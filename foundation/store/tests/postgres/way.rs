@@ -1,0 +1,84 @@
+//! A way to the server that loses things.
+
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+const SOCKET: &str = ".s.PGSQL.5432";
+
+/// What becomes of a message to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It gets there, and so does its answer.
+    Carried,
+    /// It is lost, with the connection.
+    Lost,
+    /// It gets there, and its answer is lost, with the connection.
+    Unanswered,
+    /// It gets there, and the process that has it is killed at once.
+    Killed,
+}
+
+pub type Judge = dyn Fn(&[u8]) -> Fate + Send + Sync;
+
+/// A folder with a socket that leads to the server; each message is judged.
+pub fn way(server: &Path, judge: Arc<Judge>) -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    let listener = UnixListener::bind(folder.path().join(SOCKET)).expect("a socket");
+    let server: PathBuf = server.join(SOCKET);
+    std::thread::spawn(move || {
+        while let Ok((client, _)) = listener.accept() {
+            let Ok(to) = UnixStream::connect(&server) else { continue };
+            let (back, out) = (to.try_clone().unwrap(), client.try_clone().unwrap());
+            let (process, judge) = (Arc::new(AtomicI32::new(0)), judge.clone());
+            let known = process.clone();
+            std::thread::spawn(move || answered(back, out, &known));
+            std::thread::spawn(move || carried(client, to, &*judge, &process));
+        }
+    });
+    folder
+}
+
+/// Carries answers; the first ones tell which process gives them.
+fn answered(mut server: UnixStream, mut client: UnixStream, process: &AtomicI32) {
+    let mut bytes = [0; 65536];
+    while let Ok(length @ 1..) = server.read(&mut bytes) {
+        let key = bytes[..length].windows(9).find(|part| part.starts_with(b"K\0\0\0\x0c"));
+        if let (0, Some(key)) = (process.load(Ordering::SeqCst), key) {
+            let pid = i32::from_be_bytes([key[5], key[6], key[7], key[8]]);
+            process.store(pid, Ordering::SeqCst);
+        }
+        if client.write_all(&bytes[..length]).is_err() {
+            break;
+        }
+    }
+    drop(client.shutdown(Shutdown::Both));
+}
+
+fn carried(mut client: UnixStream, mut server: UnixStream, judge: &Judge, process: &AtomicI32) {
+    let mut bytes = [0; 65536];
+    while let Ok(length @ 1..) = client.read(&mut bytes) {
+        let fate = judge(&bytes[..length]);
+        if fate != Fate::Carried {
+            drop(client.shutdown(Shutdown::Both));
+        }
+        if fate != Fate::Lost {
+            drop(server.write_all(&bytes[..length]));
+        }
+        if fate == Fate::Killed {
+            let process = Pid::from_raw(process.load(Ordering::SeqCst));
+            kill(process, Signal::SIGKILL).expect("it is the server's");
+        }
+        if fate != Fate::Carried {
+            break;
+        }
+    }
+    drop(server.shutdown(Shutdown::Both));
+}
