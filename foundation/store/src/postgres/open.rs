@@ -173,15 +173,21 @@ impl Postgres {
     }
 }
 
-/// How the sessions of a group's member are named, and those of one run of it. The server cuts
-/// names at 63 bytes, so the member is a hash.
+/// How the sessions of a group's member are named, and those of one run of it: a run is one of its
+/// epoch, and the next epoch may count from the same number. The server cuts names at 63 bytes, so
+/// member and epoch are hashes.
 fn names(claim: &Claim) -> (String, String) {
-    let mut who = Sha256::new();
-    who.update(claim.group.as_str().as_bytes());
-    who.update([0]);
-    who.update(claim.member.as_bytes());
-    let who: String = who.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    (format!("tsugi:{who}:"), format!("tsugi:{who}:{:016x}", claim.run))
+    let who = short([claim.group.as_str().as_bytes(), &[0], claim.member.as_bytes()]);
+    let Epoch { incarnation, counter } = claim.epoch;
+    let epoch = short([&incarnation.to_be_bytes()[..], &counter.to_be_bytes()]);
+    (format!("tsugi:{who}:"), format!("tsugi:{who}:{epoch}:{:016x}", claim.run))
+}
+
+/// The first 8 bytes of a hash, as text.
+fn short<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    parts.into_iter().for_each(|part| hash.update(part));
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What was said, where somebody said something: before a store is open none is broken.

@@ -13,6 +13,7 @@ use tsugi_store::{Claim, OpenRefused, Postgres};
 
 const BIN: &str = "/usr/lib/postgresql/15/bin";
 const USER: &str = "postgres";
+const MEMORY: &str = "/dev/shm";
 
 /// Runs a program and ends it, and all that it has in a folder, when its own input ends: with the
 /// process that has started it, however that ends.
@@ -48,7 +49,17 @@ fn user() -> User {
 
 impl Server {
     pub fn new() -> Self {
-        let folder = TempDir::new().expect("a folder");
+        Self::on(|_| {})
+    }
+
+    /// One that follows another, and takes no writes.
+    pub fn standby() -> Self {
+        Self::on(|data| std::fs::write(data.join("standby.signal"), "").expect("it is written"))
+    }
+
+    fn on(change: impl FnOnce(&Path)) -> Self {
+        // In memory: what is tried here are ends of processes, not of power.
+        let folder = TempDir::new_in(MEMORY).or_else(|_| TempDir::new()).expect("a folder");
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
         if geteuid().is_root() {
             let user = user();
@@ -60,6 +71,7 @@ impl Server {
         initdb.args(["--username", USER, "--pgdata"]).arg(&data);
         let made = initdb.output().expect("it runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        change(&data);
         let keeper = started(folder.path());
         let server = Self { folder, keeper, databases: AtomicU32::new(0) };
         server.answers();
@@ -96,7 +108,7 @@ fn started(folder: &Path) -> Child {
     let mut keeper = program("/bin/sh");
     keeper.args(["-c", KEPT, "sh"]).arg(folder).arg(path("postgres"));
     keeper.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
-    keeper.args(["-c", "listen_addresses="]).stdin(Stdio::piped());
+    keeper.args(["-c", "listen_addresses=", "-c", "max_wal_size=64MB"]).stdin(Stdio::piped());
     keeper.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts")
 }
 
@@ -122,7 +134,6 @@ impl Database<'_> {
         Postgres::open(&self.address(self.server.folder.path()), claim)
     }
 
-    #[allow(dead_code, reason = "not every room that has this server needs one")]
     pub fn another(&self, claim: &Claim) -> Postgres {
         let address = self.address(self.server.folder.path());
         Postgres::another(&address, claim).expect("it opens")
