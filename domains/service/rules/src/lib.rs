@@ -27,4 +27,5 @@ pub mod package;
 pub mod refusal;
 pub mod sitting;
 pub mod stored;
+pub mod width;
 pub mod worker;

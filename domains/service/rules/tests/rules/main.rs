@@ -18,5 +18,6 @@ mod table;
 mod together;
 mod told;
 mod walks;
+mod width;
 mod workers;
 mod world;
