@@ -14,6 +14,7 @@ mod figures;
 mod hall;
 mod lector;
 mod needed;
+mod parallel;
 mod pools;
 mod purge;
 mod reading;
@@ -47,9 +48,11 @@ use crate::service::Service;
 use crate::watch::Watch;
 use crate::worker::{Given, Heard};
 use copies::Copies;
-use hall::{Hall, Todo};
+use hall::{Hall, Todo, Way};
 use lector::Looked;
 pub use lector::Looks;
+pub use parallel::Session;
+pub(crate) use parallel::{Parallel, Said};
 pub use reading::Opens;
 use reading::Readings;
 
@@ -71,6 +74,8 @@ pub(crate) enum Letter {
     Looked(Looked),
     /// The log of the store is copied as far as that goes beside its writer.
     Copied(Result<(), Trouble>),
+    /// A session, or who else is at the store in a thread of its own, has done its errand.
+    Said(Said),
     /// The group is going to another node; running calls have so long.
     Move(Span),
 }
@@ -134,8 +139,8 @@ impl Core {
     ) -> std::io::Result<Self> {
         let pages = settings.upkeep.log;
         let copies = log.map(|log| Copies::start(log, pages, inbox.clone())).transpose()?;
-        let readings = Readings::new(opens);
-        let mut hall = Hall::new((reads, readings, watch), services, settings, inbox);
+        let beside = (Way::Beside(reads), Readings::new(opens), watch);
+        let mut hall = Hall::new(beside, services, settings, inbox);
         hall.copies = copies;
         Ok(Self { store, hall, next: Next::Small, last: Last::Call })
     }

@@ -26,11 +26,11 @@ mod watch;
 pub mod worker;
 
 pub use calls::{Answer, Asked, Calls, Resolved};
-pub use core::{Looks, Opens};
+pub use core::{Looks, Opens, Session};
 pub use fatal::{EXIT, Fatal, LastWord};
 pub use figures::{Figures, OfService};
 pub use names::Identity;
-pub use open::{Beside, Engine, Log, Opened, Reads, Settings, Upkeep};
+pub use open::{Beside, Engine, Log, Opened, Reads, Sessions, Settings, Upkeep};
 pub use records::Records;
 pub use service::{Interface, NoReply, Read, SameBytes, Service};
 pub use tsugi_service_rules::refusal::Refusal as Refused;

@@ -8,11 +8,13 @@ use std::thread::JoinHandle;
 
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::{limits, sitting};
-use tsugi_store::{Checkpoints, Id, Reader, Seen, Sqlite, Store, Trouble};
+use tsugi_store::{
+    Checkpoints, Claim, Id, OpenRefused, Postgres, Reader, Seen, Sqlite, Store, Trouble,
+};
 use tsugi_vocabulary::{Epoch, Moment, Span};
 
 use crate::calls::Calls;
-use crate::core::{Core, Letter, Opens};
+use crate::core::{Core, Letter, Opens, Parallel, Session};
 use crate::fatal::LastWord;
 use crate::inbox::Inbox;
 use crate::service::Service;
@@ -117,6 +119,50 @@ impl Opened {
     }
 }
 
+impl Reads for Postgres {
+    fn seen(&mut self, id: &Id) -> Result<Seen, Trouble> {
+        Self::seen(self, id)
+    }
+}
+
+impl Session for Postgres {
+    fn halt(&self) -> Halt {
+        let cancel = self.canceller();
+        Box::new(move || cancel.now())
+    }
+}
+
+/// A store whose units of work stand beside each other, open and claimed: by its sessions.
+pub struct Sessions {
+    /// As many units of work as stand beside each other.
+    pub units: Vec<Box<dyn Session>>,
+    /// What reads beside them and writes what is small; at least one.
+    pub clerks: Vec<Box<dyn Session>>,
+    /// What looks whether the store is there.
+    pub lookout: Box<dyn Session>,
+}
+
+/// How many clerks an engine has.
+const CLERKS: usize = 2;
+
+impl Sessions {
+    /// On PostgreSQL, with so many units of work beside each other; each session is up to two
+    /// connections. It waits for the server, and not where tasks are driven: there it panics.
+    ///
+    /// # Errors
+    /// It is not ours to write, the server cannot keep what a store promises, or sessions of an
+    /// older run do not end.
+    pub fn postgres(server: &str, claim: &Claim, units: usize) -> Result<Self, OpenRefused> {
+        let another = || -> Result<Box<dyn Session>, OpenRefused> {
+            Ok(Box::new(Postgres::another(server, claim)?))
+        };
+        let lookout = Box::new(Postgres::open(server, claim)?);
+        let units = (0..units.max(1)).map(|_| another()).collect::<Result<_, _>>()?;
+        let clerks = (0..CLERKS).map(|_| another()).collect::<Result<_, _>>()?;
+        Ok(Self { units, clerks, lookout })
+    }
+}
+
 /// What an engine is told beside its store and its services.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -180,20 +226,29 @@ impl Engine {
     ) -> std::io::Result<Self> {
         let Opened { store, beside, halt } = opened;
         let watch = Watch::start(halt)?;
-        let inbox = Arc::new(Inbox::new());
-        let known = services.iter().map(|service| {
-            let known = (service.number, service.name.clone(), service.interface.clone());
-            (service.name.to_string(), known)
-        });
-        let calls = Calls {
-            inbox: inbox.clone(),
-            services: Arc::new(known.collect::<BTreeMap<_, _>>()),
-            callers: Arc::new(AtomicU64::new(1)),
-        };
+        let (calls, inbox) = front(&services);
         let core = Core::new((store, watch), beside, services, settings, inbox)?;
+        Self::with(calls, move || core.run(last_word))
+    }
+
+    /// Starts one on a store whose units of work stand beside each other.
+    ///
+    /// # Errors
+    /// No thread could be started.
+    pub fn on_sessions(
+        sessions: Sessions,
+        services: Vec<Service>,
+        settings: Settings,
+        last_word: LastWord,
+    ) -> std::io::Result<Self> {
+        let (calls, inbox) = front(&services);
+        let core = Parallel::new(sessions, services, settings, inbox)?;
+        Self::with(calls, move || core.run(last_word))
+    }
+
+    fn with(calls: Calls, core: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
         let thread = std::thread::Builder::new().name("calls".to_owned());
-        let core = thread.spawn(move || core.run(last_word))?;
-        Ok(Self { calls, core })
+        Ok(Self { calls, core: thread.spawn(core)? })
     }
 
     /// What doors call.
@@ -216,4 +271,19 @@ impl Engine {
         // One that met the end of its process has said so by its last word.
         drop(self.core.join());
     }
+}
+
+/// What doors call of an engine with these services, and where its letters go.
+fn front(services: &[Service]) -> (Calls, Arc<Inbox<Letter>>) {
+    let inbox = Arc::new(Inbox::new());
+    let known = services.iter().map(|service| {
+        let known = (service.number, service.name.clone(), service.interface.clone());
+        (service.name.to_string(), known)
+    });
+    let calls = Calls {
+        inbox: inbox.clone(),
+        services: Arc::new(known.collect::<BTreeMap<_, _>>()),
+        callers: Arc::new(AtomicU64::new(1)),
+    };
+    (calls, inbox)
 }

@@ -17,6 +17,7 @@ use tsugi_vocabulary::Moment;
 
 use super::copies::Copies;
 use super::needed::Lacking;
+use super::parallel::Sent;
 use super::pools::{Desk, Ended, Over, Word};
 use super::purge::Purge;
 use super::reading::Readings;
@@ -35,6 +36,14 @@ use crate::worker::{Batch, Given};
 pub(super) enum Todo {
     Table(Event),
     Pool(ServiceNumber, pool::Event),
+}
+
+/// How the store is asked, and what a run of a call begins with.
+pub(super) enum Way {
+    /// Beside its one writer, by the thread that writes: at once. A run begins with its program.
+    Beside(Box<dyn Reads>),
+    /// By sessions in threads of their own, which answer by letters. A run begins with its row.
+    Sessions(Sent),
 }
 
 /// A run of a call that is not durable yet.
@@ -58,7 +67,7 @@ pub(super) struct Hall {
     /// Taken out of the inbox and not read yet.
     letters: VecDeque<Letter>,
     pub(super) settings: Settings,
-    pub(super) reads: Box<dyn Reads>,
+    pub(super) way: Way,
     pub(super) watch: Watch,
     pub(super) table: Table,
     pub(super) sitting: Sitting,
@@ -102,7 +111,7 @@ pub(super) struct Hall {
 
 impl Hall {
     pub(super) fn new(
-        (reads, readings, watch): (Box<dyn Reads>, Readings, Watch),
+        (way, readings, watch): (Way, Readings, Watch),
         services: Vec<Service>,
         settings: Settings,
         inbox: Arc<Inbox<Letter>>,
@@ -120,7 +129,7 @@ impl Hall {
         Self {
             inbox,
             letters: VecDeque::new(),
-            reads,
+            way,
             watch,
             table: Table::new(settings.calls),
             sitting: Sitting::new(settings.sitting),
@@ -200,6 +209,11 @@ impl Hall {
                 self.todo.push_back(Todo::Table(Event::CallerGone(id, caller)));
             }
             Letter::Heard(service, worker, heard) => self.read_heard(service, worker, heard),
+            Letter::Said(said) => {
+                if let Way::Sessions(sent) = &mut self.way {
+                    sent.said.push_back(said);
+                }
+            }
             Letter::Open(service, open) => {
                 // One whose workers were given up stays closed for that reason.
                 let desk = self.desks.get(&service);
@@ -273,10 +287,17 @@ impl Hall {
         for (number, desk) in &mut self.desks {
             let reads = self.grounds.get(number).is_some_and(|of| of.effects == Effects::None);
             let room = desk.pool.has_room(pool::Origin::Queue) && !(reads && held);
+            let begins = match &self.way {
+                Way::Beside(_) => true,
+                Way::Sessions(sent) => {
+                    let beside = self.runs.values().filter(|run| run.service == *number).count();
+                    sent.takes(*number, desk.pool.room(pool::Origin::Queue), beside)
+                }
+            };
             if room && let Some(run) = desk.held.pop_front() {
                 let give = pool::Event::Give(run, pool::Origin::Queue);
                 self.todo.push_back(Todo::Pool(*number, give));
-            } else if room && !desk.starting && self.table.is_wanted(*number) {
+            } else if room && begins && !desk.starting && self.table.is_wanted(*number) {
                 self.todo.push_back(Todo::Table(Event::Room(*number)));
             }
         }
@@ -306,9 +327,17 @@ impl Hall {
         }
         let pools = self.pools().map(|(_, at)| at);
         let small = (!self.small.is_empty()).then_some(self.small_after);
-        // Of files nothing is done while a call has the writer.
-        let files = [self.lacking.at, self.sweep_at].map(|at| at.filter(|_| self.turn.is_none()));
-        let store = [self.purge_at(), files[0], files[1], self.readings.wake_at()];
+        let readings = self.readings.wake_at();
+        let store = match &self.way {
+            // Of files nothing is done while a call has the writer.
+            Way::Beside(_) => {
+                let files = [self.lacking.at, self.sweep_at];
+                let [lacking, sweep] = files.map(|at| at.filter(|_| self.turn.is_none()));
+                [self.purge_at(), lacking, sweep, readings]
+            }
+            // Of a store with sessions nobody here takes anything away.
+            Way::Sessions(_) => [None; 4],
+        };
         let own = [self.table.wake_at(), self.sitting.wake_at(), small];
         let until = earliest(own.into_iter().chain(store).flatten().chain(pools));
         let speaks = |desk: &Desk, worker| !desk.ended.contains(worker);
@@ -374,11 +403,14 @@ impl Hall {
 
     fn carry(&mut self, order: Order) {
         match order {
-            Order::Find(id) => {
-                if let Some((stored, row)) = self.seen(id) {
-                    self.todo.push_back(Todo::Table(Event::Found(id, stored, row)));
+            Order::Find(id) => match &mut self.way {
+                Way::Beside(_) => {
+                    if let Some((stored, row)) = self.seen(id) {
+                        self.todo.push_back(Todo::Table(Event::Found(id, stored, row)));
+                    }
                 }
-            }
+                Way::Sessions(sent) => sent.finds.push_back(id),
+            },
             Order::Answer(caller, _, answer) => self.answer(caller, answer),
             Order::Decode(caller, id, interface) => self.decode(caller, id, interface),
             Order::Start { id, attempt, content } => {
@@ -399,11 +431,15 @@ impl Hall {
                     self.rolled_back = Some(run);
                 }
             }
-            Order::Clear(id) => {
-                if let Some((stored, _)) = self.seen(id) {
-                    self.todo.push_back(Todo::Table(Event::Cleared(id, stored)));
+            Order::Clear(id) => match &self.way {
+                Way::Beside(_) => {
+                    if let Some((stored, _)) = self.seen(id) {
+                        self.todo.push_back(Todo::Table(Event::Cleared(id, stored)));
+                    }
                 }
-            }
+                // The session that had the commit is at it.
+                Way::Sessions(_) => {}
+            },
             Order::Change(id, caller, change) => self.change(id, caller, change),
             Order::LeaveUnwritten(id) => self.leave_unwritten(id),
             Order::Drained => self.drained = true,
@@ -424,6 +460,9 @@ impl Hall {
         let (run, service) = ((id, attempt), asks.service);
         let going = Going { service, alone, mail: VecDeque::new(), reply: None };
         self.runs.insert(run, going);
+        if let Way::Sessions(sent) = &mut self.way {
+            return sent.begins(service, run);
+        }
         if let Some(desk) = self.desks.get_mut(&service) {
             // What was started waits for a worker; what was not has one, by the rules.
             desk.held.push_back(run);
@@ -580,6 +619,7 @@ fn about(event: &Event) -> (Option<CallId>, Option<u64>, Vec<CallId>) {
         | Event::Confirmed(..)
         | Event::Forgotten(..)
         | Event::Resolved(..)
+        | Event::NotAsked(..)
         | Event::Room(_)
         | Event::StartKept(_)
         | Event::Ended(..)

@@ -10,7 +10,7 @@ use tsugi_service_rules::stored::Ending;
 use tsugi_service_rules::worker::life::{self, Abnormal, Exit, Turn};
 use tsugi_service_rules::worker::pool::{self, Order, Pool, Worker};
 
-use super::hall::{Hall, Todo};
+use super::hall::{Hall, Todo, Way};
 use crate::fatal::Fatal;
 use crate::files::Files;
 use crate::service::{Interface, Service};
@@ -387,7 +387,10 @@ impl Hall {
         let service = going.service;
         if self.turn != Some(run) && !self.spoken.contains(&run) {
             self.spoken.push_back(run);
-            self.todo.push_back(Todo::Pool(service, pool::Event::Waits(run)));
+            // A session of its own is waited for by nobody.
+            if let Way::Beside(_) = &self.way {
+                self.todo.push_back(Todo::Pool(service, pool::Event::Waits(run)));
+            }
         }
     }
 }

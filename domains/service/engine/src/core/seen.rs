@@ -4,7 +4,7 @@ use tsugi_service_rules::id::{CallId, Content, Incarnation, InterfaceNumber, Ser
 use tsugi_service_rules::stored::{ClientRow, Ending, LifeRow, Reply, Stored};
 use tsugi_store::{self as store, Kept, Meant, Seen, Trouble};
 
-use super::hall::Hall;
+use super::hall::{Hall, Way};
 use crate::fatal::Fatal;
 use crate::names;
 
@@ -16,8 +16,12 @@ impl Hall {
     pub(super) fn seen(&mut self, id: CallId) -> Option<(Stored, ClientRow)> {
         let of = names::stored(id, Serial::FIRST);
         let mut tries = 0;
+        let Way::Beside(reads) = &mut self.way else {
+            self.fail(Fatal::Impossible("a session is asked as if it answered at once".to_owned()));
+            return None;
+        };
         let seen = loop {
-            match self.reads.seen(&of) {
+            match reads.seen(&of) {
                 Err(Trouble::Again) if tries < TRIES => tries += 1,
                 Ok(seen) => break seen,
                 // Without it nobody can say what may be run.
@@ -27,6 +31,11 @@ impl Hall {
                 }
             }
         };
+        Some(self.taken_in(id, seen))
+    }
+
+    /// What a store has said, with a number for the bytes of a reply.
+    pub(super) fn taken_in(&mut self, id: CallId, seen: Seen) -> (Stored, ClientRow) {
         let row = row(&seen);
         let stored = match seen.kept {
             Kept::Nothing => Stored::Nothing,
@@ -41,7 +50,7 @@ impl Hall {
                 Stored::Final(content, Reply { ending, bytes })
             }
         };
-        Some((stored, row))
+        (stored, row)
     }
 }
 

@@ -1,10 +1,12 @@
 //! What is written beside the calls, while no sitting is open: what is confirmed, forgotten,
 //! resolved, started, unknown. What waits is one commit.
 
+use std::sync::Arc;
+
 use tsugi_service_rules::call::{Attempt, Caller, Change, Event, Interruption, Resolution};
 use tsugi_service_rules::id::{CallId, Content, Serial};
 use tsugi_service_rules::sitting::Left;
-use tsugi_store::{self as store, Id, Trouble};
+use tsugi_store::{self as store, Id, Store, Trouble};
 use tsugi_vocabulary::Span;
 
 use super::hall::Todo;
@@ -14,16 +16,45 @@ use crate::fatal::Fatal;
 use crate::names;
 
 /// How long is waited before what the store did not take is written again.
-const PAUSE: Span = Span::millis(100);
+pub(super) const PAUSE: Span = Span::millis(100);
 
 /// Something small that is written.
-pub(super) enum Small {
+pub(crate) enum Small {
     /// A call will act outside the store.
     Start(CallId, Attempt, Content),
     /// A call that acts outside the store was interrupted.
     Unknown(CallId),
     /// What is kept is changed.
     Change(CallId, Caller, Change),
+}
+
+/// Writes one small thing. Whether there was what is written about.
+pub(super) fn write(
+    store: &mut dyn Store,
+    small: &Small,
+    lowest: Serial,
+    bytes: Option<&store::Reply>,
+) -> Result<bool, Trouble> {
+    let at = clock::wall_ms();
+    match small {
+        Small::Start(id, _, content) => {
+            let of = names::stored(*id, lowest);
+            let call = store::Call { id: of, content: store::Content(content.digest) };
+            store.start(&call, i64::from(content.interface.0), at)
+        }
+        Small::Unknown(id) => store.interrupted(&names::stored(*id, Serial::FIRST)),
+        Small::Change(id, _, change) => {
+            let of = names::stored(*id, Serial::FIRST);
+            match (change, &of) {
+                (Change::Forget, Id::Key(key)) => store.forget(key),
+                // Only a key is forgotten.
+                (Change::Forget, Id::Serial(_)) => Ok(false),
+                (Change::Confirm, _) => store.confirm(&of, at),
+                (Change::Resolve(Resolution::NotCarriedOut), _) => store.resolve(&of, None),
+                (Change::Resolve(Resolution::Answered(_)), _) => store.resolve(&of, bytes),
+            }
+        }
+    }
 }
 
 impl Core {
@@ -72,38 +103,27 @@ impl Core {
 
     /// Whether there was what is written about.
     fn write_one(&mut self, small: &Small) -> Result<bool, Trouble> {
-        let at = clock::wall_ms();
-        match small {
-            Small::Start(id, _, content) => {
-                let lowest = self.hall.table.asks(*id).map_or(Serial::FIRST, |asks| asks.lowest);
-                let of = names::stored(*id, lowest);
-                let call = store::Call { id: of, content: store::Content(content.digest) };
-                self.store.start(&call, i64::from(content.interface.0), at)
-            }
-            Small::Unknown(id) => self.store.interrupted(&names::stored(*id, Serial::FIRST)),
-            Small::Change(id, _, change) => {
-                let of = names::stored(*id, Serial::FIRST);
-                match (change, &of) {
-                    (Change::Forget, Id::Key(key)) => self.store.forget(key),
-                    // Only a key is forgotten.
-                    (Change::Forget, Id::Serial(_)) => Ok(false),
-                    (Change::Confirm, _) => self.store.confirm(&of, at),
-                    (Change::Resolve(Resolution::NotCarriedOut), _) => {
-                        self.store.resolve(&of, None)
-                    }
-                    (Change::Resolve(Resolution::Answered(reply)), _) => {
-                        let bytes = self.hall.replies.get(&reply.bytes).cloned();
-                        self.store.resolve(&of, bytes.as_deref())
-                    }
-                }
-            }
-        }
+        let (lowest, bytes) = self.hall.beside(small);
+        write(&mut *self.store, small, lowest, bytes.as_deref())
     }
 }
 
 impl super::hall::Hall {
+    /// What is written with something small: the lowest serial of its call, the bytes of a reply.
+    pub(super) fn beside(&self, small: &Small) -> (Serial, Option<Arc<store::Reply>>) {
+        match small {
+            Small::Start(id, ..) => {
+                (self.table.asks(*id).map_or(Serial::FIRST, |asks| asks.lowest), None)
+            }
+            Small::Change(_, _, Change::Resolve(Resolution::Answered(reply))) => {
+                (Serial::FIRST, self.replies.get(&reply.bytes).cloned())
+            }
+            Small::Change(..) | Small::Unknown(_) => (Serial::FIRST, None),
+        }
+    }
+
     /// It is durable, or there was nothing that it could be written about.
-    fn on_written(&mut self, small: &Small, written: bool) {
+    pub(super) fn on_written(&mut self, small: &Small, written: bool) {
         match small {
             Small::Start(id, attempt, _) => {
                 self.start_over(*id);
@@ -140,7 +160,7 @@ impl super::hall::Hall {
     }
 
     /// That a call will act outside is not being made durable any more.
-    fn start_over(&mut self, id: CallId) {
+    pub(super) fn start_over(&mut self, id: CallId) {
         let service = self.table.asks(id).map(|asks| asks.service);
         match service.and_then(|number| self.desks.get_mut(&number)) {
             Some(desk) => desk.starting = false,

@@ -40,7 +40,7 @@ enum Whole {
 }
 
 /// What came of operations.
-enum Operated {
+pub(crate) enum Operated {
     Answers(Vec<Answered>),
     /// One that nobody waits for has failed, for this reason: that ends the call.
     Failed(String),
@@ -162,7 +162,7 @@ impl Hall {
 
     /// The reply of a run, made of what its program gave back before it is stored. What is no
     /// answer is not told in part: nothing of the call is kept.
-    fn ended(&mut self, run: Run, over: Over) -> Ended {
+    pub(super) fn ended(&mut self, run: Run, over: Over) -> Ended {
         let gave = match over {
             Over::Gave(gave) => gave,
             Over::Ended(ended) => return ended,
@@ -179,7 +179,7 @@ impl Hall {
 
     /// What the program did not wait for was refused. It may count on it, so its worker is not used
     /// any more.
-    fn failed(&mut self, run: Run, why: &str) -> Ended {
+    pub(super) fn failed(&mut self, run: Run, why: &str) -> Ended {
         if let Some(going) = self.runs.get(&run) {
             self.todo.push_back(Todo::Pool(going.service, pool::Event::Undone(run)));
         }
@@ -193,10 +193,32 @@ impl Hall {
         mut work: Box<dyn Work + '_>,
         ended: Ended,
     ) -> Result<Turned, Fatal> {
+        let (reply, kept) = self.stored(run, ended)?;
+        let length = reply.body.len() as u64;
+        let orders = self.step_sitting(sitting::Event::Ended(run, kept, length));
+        if orders.iter().any(|order| matches!(order, Order::RollBackTo(_)))
+            && let Err(trouble) = work.undo()
+        {
+            return self.lost(trouble);
+        }
+        match work.finish(&reply) {
+            Ok(Finished::InSitting(_) | Finished::Committed) => {
+                let orders = self.step_sitting(sitting::Event::Inserted(run));
+                Ok(Turned { orders, sitting: Whole::Stands })
+            }
+            Err(trouble) => self.lost(trouble),
+        }
+    }
+
+    /// What is stored of a call that has ended, and whether what it did is kept with it.
+    pub(super) fn stored(
+        &mut self,
+        run: Run,
+        ended: Ended,
+    ) -> Result<(tsugi_store::Reply, Effects), Fatal> {
         let Ended { ending, said } = ended;
         let service = self.runs.get(&run).map_or(0, |going| i64::from(going.service.0));
         let interface = self.table.asks(run.0).map_or(0, |asks| asks.content.interface.0);
-        let length = said.body.len() as u64;
         let reply = tsugi_store::Reply {
             ending: written(ending),
             service,
@@ -218,19 +240,7 @@ impl Hall {
         let Some(kept) = self.kept.take().filter(|kept| kept.reply == said) else {
             return Err(Fatal::Impossible(format!("{} has ended and is not kept", run.0)));
         };
-        let orders = self.step_sitting(sitting::Event::Ended(run, kept.work, length));
-        if orders.iter().any(|order| matches!(order, Order::RollBackTo(_)))
-            && let Err(trouble) = work.undo()
-        {
-            return self.lost(trouble);
-        }
-        match work.finish(&reply) {
-            Ok(Finished::InSitting(_) | Finished::Committed) => {
-                let orders = self.step_sitting(sitting::Event::Inserted(run));
-                Ok(Turned { orders, sitting: Whole::Stands })
-            }
-            Err(trouble) => self.lost(trouble),
-        }
+        Ok((reply, kept.work))
     }
 }
 
@@ -245,7 +255,7 @@ fn held(answer: &Answered) -> usize {
 
 /// Carries out operations in their order; all that are waited for are answered. Once the answers
 /// have become too large, what is waited for is refused instead of being carried out.
-fn operate(work: &mut dyn Work, all: Batch) -> Result<Operated, Trouble> {
+pub(super) fn operate(work: &mut dyn Work, all: Batch) -> Result<Operated, Trouble> {
     let mut answers = Vec::with_capacity(all.operations.len());
     let mut size = 0;
     for asked in all.operations {

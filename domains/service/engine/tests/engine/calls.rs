@@ -16,9 +16,20 @@ use tsugi_vocabulary::Span;
 
 use crate::support::{Stand, asked, call, id, life, text, workers};
 
-#[tokio::test]
-async fn a_call_is_carried_out_once_and_every_retry_gets_the_same_bytes() {
-    let mut stand = Stand::new();
+on_both! {
+    a_call_is_carried_out_once_and_every_retry_gets_the_same_bytes,
+    a_duplicate_of_a_running_call_joins_it,
+    an_end_that_is_not_in_order_is_stored_and_leaves_no_effects,
+    what_cannot_be_taken_is_refused_by_its_name,
+    a_move_waits_for_what_runs_and_then_rolls_it_back,
+    what_is_confirmed_is_expired_with_all_below_and_never_runs,
+    a_number_that_would_share_the_row_of_another_is_malformed,
+    a_key_leaves_a_tombstone_until_it_is_forgotten,
+    a_statement_without_end_costs_its_sitting_and_ends_its_call,
+    a_retry_is_compared_by_what_it_says_and_by_the_interface_of_what_is_kept,
+}
+
+async fn a_call_is_carried_out_once_and_every_retry_gets_the_same_bytes(mut stand: Stand) {
     let (engine, _last) = stand.engine(1);
     let calls = engine.calls();
     let first = call(&calls, 1, "a").await;
@@ -71,9 +82,7 @@ async fn what_is_not_durable_is_not_told_and_a_duplicate_joins() {
     engine.hand_over(Span::secs(1));
 }
 
-#[tokio::test]
-async fn a_duplicate_of_a_running_call_joins_it() {
-    let mut stand = Stand::new();
+async fn a_duplicate_of_a_running_call_joins_it(mut stand: Stand) {
     let (engine, _last) = stand.engine(2);
     let calls = engine.calls();
     stand.gates.shut("begin");
@@ -190,9 +199,7 @@ async fn who_holds_up_calls_that_have_ended_is_turned_out_and_runs_again_alone()
     engine.hand_over(Span::secs(1));
 }
 
-#[tokio::test]
-async fn an_end_that_is_not_in_order_is_stored_and_leaves_no_effects() {
-    let mut stand = Stand::new();
+async fn an_end_that_is_not_in_order_is_stored_and_leaves_no_effects(mut stand: Stand) {
     let (engine, _last) = stand.engine(1);
     let calls = engine.calls();
     for (serial, body, ending, status) in
@@ -210,9 +217,7 @@ async fn an_end_that_is_not_in_order_is_stored_and_leaves_no_effects() {
     engine.hand_over(Span::secs(1));
 }
 
-#[tokio::test]
-async fn what_cannot_be_taken_is_refused_by_its_name() {
-    let mut stand = Stand::new();
+async fn what_cannot_be_taken_is_refused_by_its_name(mut stand: Stand) {
     let nursery = Box::new(Threads(stand.program.clone()));
     let (engine, _last) = stand.engine_with(workers(1), nursery, |settings| {
         settings.calls.body = 8;
@@ -256,9 +261,7 @@ async fn what_cannot_be_taken_is_refused_by_its_name() {
     engine.hand_over(Span::secs(1));
 }
 
-#[tokio::test]
-async fn a_move_waits_for_what_runs_and_then_rolls_it_back() {
-    let mut stand = Stand::new();
+async fn a_move_waits_for_what_runs_and_then_rolls_it_back(mut stand: Stand) {
     let (engine, _last) = stand.engine(1);
     let calls = engine.calls();
     assert_eq!(text(&call(&calls, 1, "a").await), "1");
@@ -286,9 +289,7 @@ async fn a_move_waits_for_what_runs_and_then_rolls_it_back() {
     engine.hand_over(Span::secs(1));
 }
 
-#[tokio::test]
-async fn what_is_confirmed_is_expired_with_all_below_and_never_runs() {
-    let mut stand = Stand::new();
+async fn what_is_confirmed_is_expired_with_all_below_and_never_runs(mut stand: Stand) {
     let (engine, _last) = stand.engine(1);
     let calls = engine.calls();
     for serial in [1, 2, 4] {
@@ -320,9 +321,7 @@ async fn what_is_confirmed_is_expired_with_all_below_and_never_runs() {
     engine.hand_over(Span::secs(1));
 }
 
-#[tokio::test]
-async fn a_number_that_would_share_the_row_of_another_is_malformed() {
-    let mut stand = Stand::new();
+async fn a_number_that_would_share_the_row_of_another_is_malformed(mut stand: Stand) {
     let (engine, _last) = stand.engine(1);
     let calls = engine.calls();
     let most = i64::MAX as u64;
@@ -345,9 +344,7 @@ async fn a_number_that_would_share_the_row_of_another_is_malformed() {
     engine.hand_over(Span::secs(1));
 }
 
-#[tokio::test]
-async fn a_key_leaves_a_tombstone_until_it_is_forgotten() {
-    let mut stand = Stand::new();
+async fn a_key_leaves_a_tombstone_until_it_is_forgotten(mut stand: Stand) {
     let (engine, _last) = stand.engine(1);
     let calls = engine.calls();
     let made_up = CallId::Keyed(names::key(&Identity("test".to_owned()), "order 7"));
@@ -365,9 +362,7 @@ async fn a_key_leaves_a_tombstone_until_it_is_forgotten() {
     engine.hand_over(Span::secs(1));
 }
 
-#[tokio::test]
-async fn a_statement_without_end_costs_its_sitting_and_ends_its_call() {
-    let mut stand = Stand::new();
+async fn a_statement_without_end_costs_its_sitting_and_ends_its_call(mut stand: Stand) {
     let mut settings = workers(1);
     settings.limits.call = Span::millis(200);
     let nursery = Box::new(Threads(stand.program.clone()));
@@ -375,7 +370,9 @@ async fn a_statement_without_end_costs_its_sitting_and_ends_its_call() {
     let calls = engine.calls();
     let first = call(&calls, 1, "endless").await;
     let Answer::Reply(reply) = &first else { panic!("{first:?}") };
-    assert_eq!(reply.ending, Ending::Abnormal, "{}", text(&first));
+    // Where nobody else waits for the writer, its own time is over first.
+    let ending = if stand.database.is_some() { Ending::TimeLimit } else { Ending::Abnormal };
+    assert_eq!(reply.ending, ending, "{}", text(&first));
     assert_eq!(call(&calls, 1, "endless").await, first, "it is final");
     assert_eq!(text(&call(&calls, 2, "a").await), "1", "the engine goes on");
     assert_eq!(stand.value(), 1);
@@ -409,9 +406,9 @@ impl Interface for Cases {
     }
 }
 
-#[tokio::test]
-async fn a_retry_is_compared_by_what_it_says_and_by_the_interface_of_what_is_kept() {
-    let mut stand = Stand::new();
+async fn a_retry_is_compared_by_what_it_says_and_by_the_interface_of_what_is_kept(
+    mut stand: Stand,
+) {
     stand.interface = Arc::new(Cases(1));
     let (engine, _last) = stand.engine(1);
     let calls = engine.calls();

@@ -12,16 +12,21 @@ use tempfile::TempDir;
 use tsugi_service_engine::worker::Nursery;
 use tsugi_service_engine::worker::pipe::Processes;
 use tsugi_service_engine::worker::thread::Threads;
-use tsugi_service_engine::{Answer, Asked, Calls, SameBytes};
+use tsugi_service_engine::{Answer, Asked, Calls, Refused, SameBytes, Sessions};
 use tsugi_service_rules::id::{CallId, Serial};
+use tsugi_store::suite;
 use tsugi_vocabulary::Span;
 
 use crate::programs::{python, ward};
-use crate::support::{Counter, Stand, Watched, life, opened, start, workers};
+use crate::support::{Counter, Runs, Stand, Watched, in_parallel, life, opened, start, workers};
 
 const FOLDER: &str = "TSUGI_ENGINE_OF_A_CHILD";
 const EPOCH: &str = "TSUGI_EPOCH_OF_A_CHILD";
-const NAME: &str = "killed::i16_whenever_an_engine_is_killed_each_call_is_applied_once";
+/// Where its store is, if not in the folder.
+const SERVER: &str = "TSUGI_SERVER_OF_A_CHILD";
+const ON_SQLITE: &str = "killed::i16_whenever_an_engine_is_killed_each_call_is_applied_once";
+const ON_POSTGRES: &str =
+    "killed::i16_whenever_an_engine_on_a_server_is_killed_each_call_is_applied_once";
 
 /// How often an engine is killed.
 fn rounds() -> u64 {
@@ -43,14 +48,23 @@ fn id((life_of, serial): Of) -> CallId {
 /// The engine: a line for a call, a line for its answer.
 fn engine(folder: &Path) {
     let epoch: u64 = std::env::var(EPOCH).unwrap().parse().unwrap();
-    let store = opened(folder, epoch);
-    let watched = Watched { store, counts: Arc::default(), gates: Arc::default() };
     let nursery: Box<dyn Nursery> = if epoch.is_multiple_of(PROCESSES) {
         Box::new(Processes::new(ward(folder), python()))
     } else {
         Box::new(Threads(Arc::new(Counter::default())))
     };
-    let (engine, _last) = start(watched, epoch, (workers(2), nursery, Arc::new(SameBytes)), |_| {});
+    let runs: Runs = (workers(2), nursery, Arc::new(SameBytes));
+    let (engine, _last) = match std::env::var(SERVER) {
+        Ok(server) => {
+            let sessions = Sessions::postgres(&server, &suite::claim(epoch, 1), 2);
+            in_parallel(sessions.unwrap(), epoch, runs, |_| {})
+        }
+        Err(_) => {
+            let store = opened(folder, epoch);
+            let watched = Watched { store, counts: Arc::default(), gates: Arc::default() };
+            start(watched, epoch, runs, |_| {})
+        }
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (lines, mut read) = tokio::sync::mpsc::unbounded_channel();
     std::thread::spawn(move || {
@@ -90,12 +104,17 @@ async fn one(calls: Calls, line: String) {
     };
     let told = match answer {
         Answer::Reply(reply) => String::from_utf8(reply.body.clone()).unwrap(),
+        // It met others, of which some may be of the engine before.
+        Answer::Refused(Refused::Busy(_)) => AGAIN.to_owned(),
         other => format!("{other:?}"),
     };
     let mut out = std::io::stdout().lock();
     // What cannot be told is asked for again.
     drop(writeln!(out, "told {} {} {told}", of.0, of.1).and_then(|()| out.flush()));
 }
+
+/// What is to be asked again.
+const AGAIN: &str = "again";
 
 /// An engine in a process of its own.
 struct Process {
@@ -105,10 +124,18 @@ struct Process {
 }
 
 impl Process {
-    fn start(folder: &Path, epoch: u64) -> Self {
+    fn start(stand: &Stand, epoch: u64) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", NAME, "--nocapture"]);
-        command.env(FOLDER, folder).env(EPOCH, epoch.to_string());
+        let folder = stand.folder.path();
+        command.env(FOLDER, folder).env(EPOCH, epoch.to_string()).arg("--exact");
+        match &stand.database {
+            Some(database) => {
+                let server = database.address(database.server.folder.path());
+                command.env(SERVER, server).arg(ON_POSTGRES)
+            }
+            None => command.arg(ON_SQLITE),
+        };
+        command.arg("--nocapture");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let input = child.stdin.take().unwrap();
@@ -160,7 +187,10 @@ struct Client {
 
 impl Client {
     /// What was told once is told so for ever.
-    fn hear(&mut self, (of, told): (Of, String)) {
+    fn hear(&mut self, process: &mut Process, (of, told): (Of, String)) {
+        if told == AGAIN {
+            return process.ask("call", of);
+        }
         let value: i64 = told.parse().unwrap_or_else(|_| panic!("{of:?}: {told}"));
         self.open.remove(&of);
         if let Some(before) = self.told.insert(of, value) {
@@ -188,7 +218,7 @@ fn round(process: &mut Process, client: &mut Client, epoch: u64, chance: &mut Ch
             }
         }
         let told = process.told().expect("nothing but this test ends it");
-        client.hear(told);
+        client.hear(process, told);
         heard += 1;
     }
     let until = Instant::now() + Duration::from_micros(chance.below(3_000));
@@ -198,7 +228,7 @@ fn round(process: &mut Process, client: &mut Client, epoch: u64, chance: &mut Ch
     process.child.kill().unwrap();
     // What it told before it died counts.
     while let Some(told) = process.told() {
-        client.hear(told);
+        client.hear(process, told);
     }
     process.child.wait().unwrap();
 }
@@ -208,20 +238,30 @@ fn i16_whenever_an_engine_is_killed_each_call_is_applied_once() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return engine(Path::new(&folder));
     }
-    let stand = Stand::in_folder(TempDir::new().unwrap());
-    let folder = stand.folder.path();
+    killed(&Stand::in_folder(TempDir::new().unwrap()));
+}
+
+#[test]
+fn i16_whenever_an_engine_on_a_server_is_killed_each_call_is_applied_once() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return engine(Path::new(&folder));
+    }
+    killed(&Stand::on_postgres());
+}
+
+fn killed(stand: &Stand) {
     let (mut client, mut chance) = (Client::default(), Chance(0x7375_6769));
     let last = 100 + rounds();
     for epoch in 100..last {
-        round(&mut Process::start(folder, epoch), &mut client, epoch, &mut chance);
+        round(&mut Process::start(stand, epoch), &mut client, epoch, &mut chance);
     }
-    let mut process = Process::start(folder, last);
+    let mut process = Process::start(stand, last);
     for of in client.open.clone() {
         process.ask("call", of);
     }
     while !client.open.is_empty() {
         let told = process.told().unwrap();
-        client.hear(told);
+        client.hear(&mut process, told);
     }
     let all = client.told.len();
     let mut values: Vec<i64> = client.told.values().copied().collect();
@@ -235,7 +275,7 @@ fn i16_whenever_an_engine_is_killed_each_call_is_applied_once() {
         some.iter().for_each(|of| process.ask("fetch", *of));
         for _ in some {
             let told = process.told().unwrap();
-            client.hear(told);
+            client.hear(&mut process, told);
         }
     }
     assert_eq!(client.again - before, all);

@@ -1,9 +1,12 @@
-//! The engine on SQLite: calls come in, run once, and are told once they are durable.
+//! The engine on SQLite and on PostgreSQL: calls come in, run once, and are told once they are
+//! durable.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod ahead;
 mod alone;
+#[macro_use]
+mod both;
 mod calls;
 mod contained;
 mod core;
@@ -11,9 +14,16 @@ mod counting;
 mod held;
 mod killed;
 mod outside;
+mod parallel;
+mod parallel_lost;
 mod programs;
 mod reading;
 mod records;
+#[allow(dead_code, reason = "its own room uses more of it")]
+#[path = "../../../../../foundation/store/tests/postgres/server.rs"]
+mod server;
 mod support;
 mod upkeep;
+#[path = "../../../../../foundation/store/tests/postgres/way.rs"]
+mod way;
 mod workers;

@@ -13,6 +13,12 @@ use tsugi_vocabulary::Span;
 
 use crate::support::{Puppets, Stand, asked, call, done, id, text, workers};
 
+on_both! {
+    calls_of_one_order_key_run_one_after_the_other,
+    a_caller_that_is_gone_leaves_its_call_and_its_answer_for_the_retry,
+    nothing_is_told_after_the_last_moment,
+}
+
 /// An engine whose service acts outside the store.
 fn outside(stand: &mut Stand) -> Engine {
     let settings = pool::Settings { effects: Effects::Outside, ..workers(1) };
@@ -183,9 +189,7 @@ async fn an_unknown_call_is_answered_as_somebody_has_decided() {
     engine.hand_over(Span::secs(1));
 }
 
-#[tokio::test]
-async fn calls_of_one_order_key_run_one_after_the_other() {
-    let mut stand = Stand::new();
+async fn calls_of_one_order_key_run_one_after_the_other(mut stand: Stand) {
     let (engine, _last) = stand.engine(3);
     let calls = engine.calls();
     stand.gates.shut("begin");
@@ -209,7 +213,9 @@ async fn calls_of_one_order_key_run_one_after_the_other() {
     let (first, second) = (first.await.unwrap(), second.await.unwrap());
     assert!(first.parse::<i64>().unwrap() < second.parse().unwrap(), "{first} {second}");
     other.await.unwrap();
-    assert_eq!((stand.runs(), stand.value()), (3, 3));
+    // Two that meet on one number beside each other are run again by one of them.
+    assert!(stand.runs() == 3 || stand.database.is_some(), "{}", stand.runs());
+    assert_eq!(stand.value(), 3);
     engine.hand_over(Span::secs(1));
 }
 
@@ -232,9 +238,7 @@ async fn i29_a_full_disk_refuses_the_calls_of_a_sitting_and_the_engine_goes_on()
     engine.hand_over(Span::secs(1));
 }
 
-#[tokio::test]
-async fn a_caller_that_is_gone_leaves_its_call_and_its_answer_for_the_retry() {
-    let mut stand = Stand::new();
+async fn a_caller_that_is_gone_leaves_its_call_and_its_answer_for_the_retry(mut stand: Stand) {
     let (engine, _last) = stand.engine(1);
     let calls = engine.calls();
     stand.gates.shut("begin");
@@ -249,9 +253,7 @@ async fn a_caller_that_is_gone_leaves_its_call_and_its_answer_for_the_retry() {
     engine.hand_over(Span::secs(1));
 }
 
-#[tokio::test]
-async fn nothing_is_told_after_the_last_moment() {
-    let mut stand = Stand::new();
+async fn nothing_is_told_after_the_last_moment(mut stand: Stand) {
     let nursery = Box::new(Threads(stand.program.clone()));
     let mut lease = None;
     let (engine, last) =

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -15,8 +15,8 @@ use tsugi_service_engine::worker::{
     Answered, Begin, Ear, Gave, Heard, Link, Nursery, Said, Turn, Waits, Wants,
 };
 use tsugi_service_engine::{
-    Answer, Asked, Beside, Calls, Engine, Fatal, Identity, Interface, Opened, SameBytes, Service,
-    Settings, names,
+    Answer, Asked, Beside, Calls, Engine, Fatal, Identity, Interface, LastWord, Opened, SameBytes,
+    Service, Sessions, Settings, names,
 };
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
@@ -28,6 +28,8 @@ use tsugi_store::{
     Stored, Trouble, Value,
 };
 use tsugi_vocabulary::{Epoch, Span};
+
+use crate::server::{Database, Server};
 
 /// Gates by name, open until one is shut.
 #[derive(Default)]
@@ -285,7 +287,32 @@ pub struct Stand {
     pub counts: Arc<Counts>,
     pub program: Arc<Counter>,
     pub interface: Arc<dyn Interface>,
-    epoch: u64,
+    /// Where its store is, if not in the folder.
+    pub database: Option<Database<'static>>,
+    pub epoch: u64,
+}
+
+/// In a thread of its own: what waits for a server does not do so where tasks are driven.
+pub fn apart<T: Send>(what: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(what).join().expect("it does not panic"))
+}
+
+/// One for all tests that do not harm it.
+static SERVER: LazyLock<Server> = LazyLock::new(Server::new);
+
+impl suite::Stand for Database<'_> {
+    fn open(&mut self, claim: &tsugi_store::Claim) -> Result<Box<dyn Store>, OpenRefused> {
+        Ok(Box::new(self.session(claim)?))
+    }
+
+    fn bytes(&self) -> &'static str {
+        "BYTEA"
+    }
+
+    fn taken_over(&mut self, claim: &tsugi_store::Claim) {
+        let (counter, run) = (claim.epoch.counter, claim.run);
+        self.ask(&format!("UPDATE tsugi_epoch SET counter = {counter}, run = {run}"));
+    }
 }
 
 pub const SERVICE: ServiceNumber = ServiceNumber(3);
@@ -301,6 +328,16 @@ pub fn workers(start: usize) -> pool::Settings {
 impl Stand {
     pub fn new() -> Self {
         Self::in_folder(TempDir::new_in("/dev/shm").expect("a folder in memory"))
+    }
+
+    /// A store on a server, with its number at 0.
+    pub fn on_postgres() -> Self {
+        Self::in_database(SERVER.database())
+    }
+
+    pub fn in_database(mut database: Database<'static>) -> Self {
+        apart(|| drop(suite::founded(&mut database)));
+        Self::of(TempDir::new().expect("a folder"), Some(database))
     }
 
     /// A store with its number at 0.
@@ -319,11 +356,15 @@ impl Stand {
             fn taken_over(&mut self, _: &tsugi_store::Claim) {}
         }
         drop(suite::founded(&mut Founded(folder.path())));
+        Self::of(folder, None)
+    }
+
+    fn of(folder: TempDir, database: Option<Database<'static>>) -> Self {
         let gates = Arc::new(Gates::default());
         let program = Counter { gates: gates.clone(), ..Counter::default() };
         let (program, counts) = (Arc::new(program), Arc::default());
         let interface = Arc::new(SameBytes);
-        Self { folder, gates, counts, program, interface, epoch: 10 }
+        Self { folder, gates, counts, program, interface, database, epoch: 10 }
     }
 
     pub fn runs(&self) -> usize {
@@ -343,6 +384,13 @@ impl Stand {
         change: impl FnOnce(&mut Settings),
     ) -> (Engine, Receiver<Fatal>) {
         self.epoch += 1;
+        if let Some(database) = &self.database {
+            let claim = suite::claim(self.epoch, 1);
+            let address = database.address(database.server.folder.path());
+            let sessions = apart(|| Sessions::postgres(&address, &claim, workers.start));
+            let program = (workers, nursery, self.interface.clone());
+            return in_parallel(sessions.expect("it opens"), self.epoch, program, change);
+        }
         let store = opened(self.folder.path(), self.epoch);
         let (counts, gates) = (self.counts.clone(), self.gates.clone());
         let program = (workers, nursery, self.interface.clone());
@@ -365,6 +413,12 @@ impl Stand {
 
     /// What the number is in the store, past any engine.
     pub fn value(&self) -> i64 {
+        if let Some(database) = &self.database {
+            return database
+                .ask("SELECT value FROM counter WHERE name = 'n'")
+                .parse()
+                .expect("a number");
+        }
         let path = self.folder.path().join("store.db");
         let reader = rusqlite::Connection::open(path).expect("it opens");
         reader.query_row("SELECT value FROM counter", [], |row| row.get(0)).expect("it is there")
@@ -382,8 +436,9 @@ pub fn opened(folder: &Path, epoch: u64) -> Sqlite {
     }
 }
 
-/// What the service that counts is made of.
-pub type Counting = (pool::Settings, Box<dyn Nursery>, Arc<dyn Interface>);
+/// What the service that counts is made of: its workers, who bears them, and what its callers say
+/// and are told.
+pub type Runs = (pool::Settings, Box<dyn Nursery>, Arc<dyn Interface>);
 
 /// The service that counts.
 fn counter(
@@ -398,7 +453,7 @@ fn counter(
 pub fn start(
     watched: Watched,
     epoch: u64,
-    program: Counting,
+    program: Runs,
     change: impl FnOnce(&mut Settings),
 ) -> (Engine, Receiver<Fatal>) {
     start_beside(watched, epoch, (program, Vec::new()), change)
@@ -408,13 +463,33 @@ pub fn start(
 pub fn start_beside(
     watched: Watched,
     epoch: u64,
-    ((workers, nursery, interface), more): (Counting, Vec<Service>),
+    (program, more): (Runs, Vec<Service>),
     change: impl FnOnce(&mut Settings),
 ) -> (Engine, Receiver<Fatal>) {
     let interrupt = watched.store.interrupt();
     let halt = Box::new(move || interrupt.now());
     let beside = Beside::of(&watched.store).expect("it opens");
     let opened = Opened { store: Box::new(watched), beside, halt };
+    let (services, settings, word, last) = parts(epoch, (program, more), change);
+    (Engine::start(opened, services, settings, word).expect("it starts"), last)
+}
+
+/// An engine on the sessions of a store.
+pub fn in_parallel(
+    sessions: Sessions,
+    epoch: u64,
+    runs: Runs,
+    change: impl FnOnce(&mut Settings),
+) -> (Engine, Receiver<Fatal>) {
+    let (services, settings, word, last) = parts(epoch, (runs, Vec::new()), change);
+    (Engine::on_sessions(sessions, services, settings, word).expect("it starts"), last)
+}
+
+fn parts(
+    epoch: u64,
+    ((workers, nursery, interface), more): (Runs, Vec<Service>),
+    change: impl FnOnce(&mut Settings),
+) -> (Vec<Service>, Settings, LastWord, Receiver<Fatal>) {
     let mut services = vec![counter(workers, nursery, interface)];
     services.extend(more);
     let mut settings = Settings::alone(Epoch { incarnation: 1, counter: epoch });
@@ -427,8 +502,7 @@ pub fn start_beside(
             std::thread::park();
         }
     });
-    let engine = Engine::start(opened, services, settings, word);
-    (engine.expect("it starts"), last)
+    (services, settings, word, last)
 }
 
 pub fn life(incarnation: u64) -> Life {

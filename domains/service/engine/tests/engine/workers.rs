@@ -11,14 +11,20 @@ use tsugi_vocabulary::Span;
 use crate::programs::{Lines, command, python, ward};
 use crate::support::{SERVICE, Stand, call, id, text, workers};
 
+on_both! {
+    a_process_counts_and_reads_more_rows_than_fit,
+    whatever_a_worker_does_one_call_ends_and_the_engine_goes_on,
+    lines_of_the_log_end_no_call_and_need_no_writer,
+    a_worker_is_replaced_after_so_many_calls,
+    a_program_that_never_starts_is_given_up_with_its_reason,
+}
+
 fn engine(stand: &mut Stand, settings: pool::Settings, package: Package) -> Engine {
     let processes = Processes::new(ward(stand.folder.path()), package);
     stand.engine_with(settings, Box::new(processes), |_| {}).0
 }
 
-#[tokio::test]
-async fn a_process_counts_and_reads_more_rows_than_fit() {
-    let mut stand = Stand::new();
+async fn a_process_counts_and_reads_more_rows_than_fit(mut stand: Stand) {
     let engine = engine(&mut stand, workers(1), python());
     let calls = engine.calls();
     let all: Vec<_> = (1..=20)
@@ -40,9 +46,7 @@ async fn a_process_counts_and_reads_more_rows_than_fit() {
     engine.hand_over(Span::secs(2));
 }
 
-#[tokio::test]
-async fn whatever_a_worker_does_one_call_ends_and_the_engine_goes_on() {
-    let mut stand = Stand::new();
+async fn whatever_a_worker_does_one_call_ends_and_the_engine_goes_on(mut stand: Stand) {
     let mut settings = workers(1);
     settings.spare = 1;
     settings.limits.call = Span::millis(1500);
@@ -73,9 +77,7 @@ async fn whatever_a_worker_does_one_call_ends_and_the_engine_goes_on() {
     engine.hand_over(Span::secs(2));
 }
 
-#[tokio::test]
-async fn lines_of_the_log_end_no_call_and_need_no_writer() {
-    let mut stand = Stand::new();
+async fn lines_of_the_log_end_no_call_and_need_no_writer(mut stand: Stand) {
     let lines = Lines::default();
     let package = lines.of(python());
     let engine = engine(&mut stand, workers(1), package);
@@ -86,9 +88,7 @@ async fn lines_of_the_log_end_no_call_and_need_no_writer() {
     engine.hand_over(Span::secs(2));
 }
 
-#[tokio::test]
-async fn a_worker_is_replaced_after_so_many_calls() {
-    let mut stand = Stand::new();
+async fn a_worker_is_replaced_after_so_many_calls(mut stand: Stand) {
     let settings = pool::Settings { recycle: 3, ..workers(1) };
     let engine = engine(&mut stand, settings, python());
     let calls = engine.calls();
@@ -105,9 +105,7 @@ async fn a_worker_is_replaced_after_so_many_calls() {
     engine.hand_over(Span::secs(2));
 }
 
-#[tokio::test]
-async fn a_program_that_never_starts_is_given_up_with_its_reason() {
-    let mut stand = Stand::new();
+async fn a_program_that_never_starts_is_given_up_with_its_reason(mut stand: Stand) {
     let package = command(&["python3", "-c", "import sys; sys.exit(7)"]);
     let engine = engine(&mut stand, workers(1), package);
     let calls = engine.calls();

@@ -1,0 +1,309 @@
+//! The unit of work of a call that runs, from its row to its commit, as the core drives it.
+
+use std::collections::BTreeSet;
+
+use tsugi_service_rules::call::{Event, Interruption};
+use tsugi_service_rules::sitting::Run;
+use tsugi_service_rules::stored::{ClientRow, Ending, Stored};
+use tsugi_service_rules::worker::life::Turn;
+use tsugi_service_rules::worker::pool::{self, Worker};
+use tsugi_store::{Call, Content, Seen, Trouble};
+
+use super::super::Found;
+use super::super::hall::{Going, Todo};
+use super::super::pools::{self, Over};
+use super::super::turn::Operated;
+use super::Parallel;
+use super::session::{Errand, Word};
+use crate::fatal::Fatal;
+use crate::names;
+use crate::worker::Batch;
+
+/// The unit of work of a session.
+pub(super) struct Unit {
+    pub(super) run: Run,
+    stand: Stand,
+}
+
+/// Where a unit of work stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    /// Its row is being claimed.
+    Opening,
+    /// It is open, and nothing is asked of it.
+    Open,
+    /// Operations are carried out; who waits for what comes of them.
+    Operating(Option<(Worker, Turn)>),
+    /// Its reply is put beside its effects and committed, or its commit is looked for.
+    Ending,
+    /// Its run is over, and it is being taken back.
+    Leaving,
+}
+
+impl Parallel {
+    /// Gives sessions to who needs one, and work to those that have some.
+    pub(super) fn serve_all(&mut self) -> Result<Found, Fatal> {
+        let mut found = Found::Nothing;
+        let spoken = std::mem::take(&mut self.hall.spoken);
+        let has: BTreeSet<Run> =
+            self.seats.iter().filter_map(|seat| Some(seat.unit.as_ref()?.run)).collect();
+        for run in spoken.into_iter().filter(|run| !has.contains(run)) {
+            self.sent().opens(run);
+        }
+        for at in 0..self.seats.len() {
+            let served = match &self.seats[at].unit {
+                Some(_) => self.serve(at)?,
+                None => self.open(at),
+            };
+            if served == Found::Work {
+                found = Found::Work;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Gives a free session to the next run that needs one.
+    fn open(&mut self, at: usize) -> Found {
+        while let Some(run) = self.sent().opening.pop_front() {
+            let asks = self.hall.table.asks(run.0);
+            let Some(asks) = asks.filter(|_| self.hall.runs.contains_key(&run)) else {
+                self.sent().has_begun(run);
+                continue;
+            };
+            let id = names::stored(run.0, asks.lowest);
+            let call = Call { id, content: Content(asks.content.digest) };
+            self.seats[at].send(Errand::Open(run, call));
+            self.seats[at].unit = Some(Unit { run, stand: Stand::Opening });
+            self.sent().free -= 1;
+            return Found::Work;
+        }
+        Found::Nothing
+    }
+
+    /// Does what can be done with a unit of work now.
+    fn serve(&mut self, at: usize) -> Result<Found, Fatal> {
+        let Some(Unit { run, stand }) = &self.seats[at].unit else { return Ok(Found::Nothing) };
+        let (run, stand) = (*run, *stand);
+        let Some(going) = self.hall.runs.get(&run) else {
+            return Ok(self.give_up(at, stand));
+        };
+        match stand {
+            Stand::Operating(_) if is_ended_badly(going) => self.halt(at),
+            Stand::Open if !self.hall.takes_answers(run) => {}
+            Stand::Open => {
+                let going = self.hall.runs.get_mut(&run);
+                return match going.and_then(|going| going.mail.pop_front()) {
+                    Some(word) => self.say(at, run, word).map(|()| Found::Work),
+                    None => Ok(Found::Nothing),
+                };
+            }
+            Stand::Opening | Stand::Operating(_) | Stand::Ending | Stand::Leaving => {}
+        }
+        Ok(Found::Nothing)
+    }
+
+    /// The run of a unit is over: it is taken back.
+    fn give_up(&mut self, at: usize, stand: Stand) -> Found {
+        match stand {
+            // What is being committed has its end by that.
+            Stand::Leaving | Stand::Ending => return Found::Nothing,
+            Stand::Opening | Stand::Operating(_) => self.halt(at),
+            Stand::Open => {}
+        }
+        self.stands(at, Stand::Leaving);
+        self.seats[at].send(Errand::RollBack);
+        Found::Work
+    }
+
+    /// Ends the statement under way.
+    fn halt(&mut self, at: usize) {
+        self.breaker.halt(at, self.seats[at].last());
+    }
+
+    fn stands(&mut self, at: usize, stand: Stand) {
+        if let Some(unit) = &mut self.seats[at].unit {
+            unit.stand = stand;
+        }
+    }
+
+    /// Carries out a word of a run.
+    fn say(&mut self, at: usize, run: Run, word: pools::Word) -> Result<(), Fatal> {
+        match word {
+            pools::Word::Operate(worker, turn, asked) => {
+                self.stands(at, Stand::Operating(Some((worker, turn))));
+                self.seats[at].send(Errand::Operate(asked));
+            }
+            pools::Word::End(asked, over) if !asked.operations.is_empty() => {
+                if let Some(going) = self.hall.runs.get_mut(&run) {
+                    going.mail.push_front(pools::Word::End(Batch::default(), over));
+                }
+                self.stands(at, Stand::Operating(None));
+                self.seats[at].send(Errand::Operate(asked));
+            }
+            pools::Word::End(_, over) => {
+                let ended = self.hall.ended(run, over);
+                let (reply, effects) = self.hall.stored(run, ended)?;
+                self.stands(at, Stand::Ending);
+                self.seats[at].send(Errand::Finish(effects, Box::new(reply)));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a session has said of its unit of work.
+    pub(super) fn hear_unit(&mut self, at: usize, run: Run, word: Word) -> Result<(), Fatal> {
+        let stand = self.seats[at].unit.as_ref().map(|unit| unit.stand);
+        self.sent().has_begun(run);
+        match word {
+            Word::Opened | Word::Operated(_) | Word::InDoubt if stand == Some(Stand::Leaving) => {}
+            Word::Opened => self.opened(at, run),
+            Word::Operated(operated) => self.operated(at, run, operated),
+            Word::InDoubt => self.hall.todo.push_back(Todo::Table(Event::InDoubt(run.0))),
+            // It was ended because its run is over.
+            Word::Lost(Trouble::Away(_) | Trouble::Again) if stand == Some(Stand::Leaving) => {
+                self.free(at);
+            }
+            Word::Lost(trouble) => {
+                self.free(at);
+                self.lost(run, trouble)?;
+            }
+            Word::Taken(seen) => {
+                self.free(at);
+                self.taken(run, Some(seen));
+            }
+            Word::Running => {
+                self.free(at);
+                self.taken(run, None);
+            }
+            Word::Kept => {
+                self.free(at);
+                if let Some(service) = self.hall.runs.get(&run).map(|going| going.service) {
+                    self.sent().kept(service);
+                }
+                self.hall.on_kept(&[run]);
+            }
+            Word::Cleared(seen) => {
+                self.free(at);
+                self.cleared(run, seen);
+            }
+            Word::RolledBack => self.free(at),
+        }
+        Ok(())
+    }
+
+    fn free(&mut self, at: usize) {
+        self.seats[at].unit = None;
+        self.sent().free += 1;
+    }
+
+    /// Its row is claimed: its program begins, unless it has something to say already.
+    fn opened(&mut self, at: usize, run: Run) {
+        self.stands(at, Stand::Open);
+        let Some(going) = self.hall.runs.get(&run).filter(|going| going.mail.is_empty()) else {
+            return;
+        };
+        let service = going.service;
+        if let Some(desk) = self.hall.desks.get_mut(&service) {
+            desk.held.push_back(run);
+        }
+    }
+
+    fn operated(&mut self, at: usize, run: Run, operated: Operated) {
+        let to = match self.seats[at].unit.as_ref().map(|unit| unit.stand) {
+            Some(Stand::Operating(to)) => to,
+            Some(Stand::Opening | Stand::Open | Stand::Ending | Stand::Leaving) | None => None,
+        };
+        self.stands(at, Stand::Open);
+        match operated {
+            Operated::Answers(answers) => {
+                let service = self.hall.runs.get(&run).map(|going| going.service);
+                let desk = service.and_then(|number| self.hall.desks.get_mut(&number));
+                if let (Some(desk), Some((worker, turn)), false) = (desk, to, answers.is_empty())
+                    && let Some(link) = desk.links.get_mut(&worker)
+                {
+                    link.answer(turn, answers);
+                }
+            }
+            Operated::Failed(why) => {
+                let ended = self.hall.failed(run, &why);
+                if let Some(going) = self.hall.runs.get_mut(&run) {
+                    let known = going.mail.pop_back().filter(is_bad_end);
+                    going.mail.clear();
+                    // What its worker has said of its end by itself goes before.
+                    let ended = pools::Word::End(Batch::default(), Over::Ended(ended));
+                    going.mail.push_back(known.unwrap_or(ended));
+                }
+            }
+        }
+    }
+
+    /// The store says something else than when it was asked before: that counts.
+    fn taken(&mut self, run: Run, seen: Option<Seen>) {
+        if !self.hall.runs.contains_key(&run) {
+            return;
+        }
+        let (stored, row) = match seen {
+            Some(seen) => self.hall.taken_in(run.0, seen),
+            // Somebody has claimed it who may yet leave nothing.
+            None => (Stored::Nothing, ClientRow { life: None, floor: None, clients: 0 }),
+        };
+        self.hall.drop_run(run);
+        self.hall.todo.push_back(Todo::Table(Event::Taken(run.0, run.1, stored, row)));
+    }
+
+    /// What a commit has left of which nothing came back.
+    fn cleared(&mut self, run: Run, seen: Seen) {
+        let (stored, _) = self.hall.taken_in(run.0, seen);
+        if let Stored::Final(..) = stored
+            && let Some(going) = self.hall.runs.remove(&run)
+        {
+            going.reply.and_then(|number| self.hall.replies.remove(&number));
+            self.hall.todo.push_back(Todo::Pool(going.service, pool::Event::Settled(run)));
+        } else {
+            self.hall.drop_run(run);
+        }
+        self.hall.todo.push_back(Todo::Table(Event::Cleared(run.0, stored)));
+    }
+
+    /// Nothing of a unit of work is left.
+    fn lost(&mut self, run: Run, trouble: Trouble) -> Result<(), Fatal> {
+        let why = match &trouble {
+            Trouble::Gone(_) => Interruption::SittingGoneInTurn,
+            Trouble::Full | Trouble::Refused(_) => Interruption::StoreFull(trouble.to_string()),
+            // Where the store is away for longer, whoever waits for it is told so.
+            Trouble::Again
+            | Trouble::Away(_)
+            | Trouble::ReadOnly
+            | Trouble::Unknown(_)
+            | Trouble::Superseded { .. }
+            | Trouble::Broken(_) => Interruption::Contended,
+        };
+        // Its statement was ended for the end that it has: that is kept by another unit.
+        let ended = self.hall.runs.get(&run).is_some_and(is_ended_badly);
+        let halted = ended && matches!(trouble, Trouble::Away(_));
+        let met = trouble == Trouble::Again;
+        if !halted {
+            self.troubled(trouble)?;
+        }
+        if halted {
+            self.sent().opens(run);
+        } else if let Some(service) = self.hall.runs.get(&run).map(|going| going.service) {
+            if met {
+                let all = self.hall.runs.values();
+                let beside = all.filter(|going| going.service == service).count();
+                self.sent().met(service, beside);
+            }
+            self.hall.interrupt(run, why);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a run has an end by which nothing of its effects is kept.
+fn is_ended_badly(going: &Going) -> bool {
+    going.mail.front().is_some_and(is_bad_end)
+}
+
+fn is_bad_end(word: &pools::Word) -> bool {
+    matches!(word, pools::Word::End(_, Over::Ended(ended)) if ended.ending != Ending::Done)
+}
