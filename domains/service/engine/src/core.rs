@@ -22,6 +22,7 @@ mod seen;
 mod small;
 mod sweep;
 mod turn;
+mod way;
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -48,13 +49,14 @@ use crate::service::Service;
 use crate::watch::Watch;
 use crate::worker::{Given, Heard};
 use copies::Copies;
-use hall::{Hall, Todo, Way};
+use hall::{Hall, Todo};
 use lector::Looked;
 pub use lector::Looks;
 pub use parallel::Session;
 pub(crate) use parallel::{Parallel, Said};
 pub use reading::Opens;
 use reading::Readings;
+use way::Way;
 
 /// What the core is told.
 pub(crate) enum Letter {

@@ -3,7 +3,8 @@
 //! A door gives a call to [`Calls`] and waits. One thread, the *core*, drives the rules' table of
 //! calls, the sitting of the one writer of the store, and the pools of workers; it alone writes the
 //! store. A worker runs a program and asks for operations, which stand in the call's unit of work;
-//! its reply is put beside them, many calls are one commit, and only then anybody is told.
+//! its reply is put beside them, many calls are one commit, and only then anybody is told. On
+//! PostgreSQL each call that runs has a session of its own, and each is a commit ([`Sessions`]).
 //!
 //! Invariant: nothing is told before its commit has returned. Invariant: after a commit that failed
 //! nothing is told any more and the process ends ([`Fatal`]). Invariant: nobody decides here: what

@@ -17,17 +17,17 @@ use tsugi_vocabulary::Moment;
 
 use super::copies::Copies;
 use super::needed::Lacking;
-use super::parallel::Sent;
 use super::pools::{Desk, Ended, Over, Word};
 use super::purge::Purge;
 use super::reading::Readings;
 use super::small::Small;
+use super::way::Way;
 use super::{Letter, Waiter, earliest};
 use crate::calls::{Answer, Resolved};
 use crate::clock;
 use crate::fatal::Fatal;
 use crate::inbox::Inbox;
-use crate::open::{Reads, Settings};
+use crate::open::Settings;
 use crate::service::Service;
 use crate::watch::Watch;
 use crate::worker::{Batch, Given};
@@ -36,14 +36,6 @@ use crate::worker::{Batch, Given};
 pub(super) enum Todo {
     Table(Event),
     Pool(ServiceNumber, pool::Event),
-}
-
-/// How the store is asked, and what a run of a call begins with.
-pub(super) enum Way {
-    /// Beside its one writer, by the thread that writes: at once. A run begins with its program.
-    Beside(Box<dyn Reads>),
-    /// By sessions in threads of their own, which answer by letters. A run begins with its row.
-    Sessions(Sent),
 }
 
 /// A run of a call that is not durable yet.
@@ -287,13 +279,8 @@ impl Hall {
         for (number, desk) in &mut self.desks {
             let reads = self.grounds.get(number).is_some_and(|of| of.effects == Effects::None);
             let room = desk.pool.has_room(pool::Origin::Queue) && !(reads && held);
-            let begins = match &self.way {
-                Way::Beside(_) => true,
-                Way::Sessions(sent) => {
-                    let beside = self.runs.values().filter(|run| run.service == *number).count();
-                    sent.takes(*number, desk.pool.room(pool::Origin::Queue), beside)
-                }
-            };
+            let beside = || self.runs.values().filter(|run| run.service == *number).count();
+            let begins = self.way.takes(*number, desk.pool.room(pool::Origin::Queue), beside);
             if room && let Some(run) = desk.held.pop_front() {
                 let give = pool::Event::Give(run, pool::Origin::Queue);
                 self.todo.push_back(Todo::Pool(*number, give));

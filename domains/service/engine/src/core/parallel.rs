@@ -26,9 +26,10 @@ use tsugi_service_rules::refusal::Refusal;
 use tsugi_store::Trouble;
 use tsugi_vocabulary::{Moment, Span};
 
-use super::hall::{Hall, Todo, Way};
+use super::hall::{Hall, Todo};
 use super::reading::Readings;
 use super::small::Small;
+use super::way::Way;
 use super::{Found, Letter, panic_text};
 use crate::clock;
 use crate::fatal::{Fatal, LastWord};

@@ -10,7 +10,8 @@ use tsugi_service_rules::stored::Ending;
 use tsugi_service_rules::worker::life::{self, Abnormal, Exit, Turn};
 use tsugi_service_rules::worker::pool::{self, Order, Pool, Worker};
 
-use super::hall::{Hall, Todo, Way};
+use super::hall::{Hall, Todo};
+use super::way::Way;
 use crate::fatal::Fatal;
 use crate::files::Files;
 use crate::service::{Interface, Service};

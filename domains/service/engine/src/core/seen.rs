@@ -4,7 +4,8 @@ use tsugi_service_rules::id::{CallId, Content, Incarnation, InterfaceNumber, Ser
 use tsugi_service_rules::stored::{ClientRow, Ending, LifeRow, Reply, Stored};
 use tsugi_store::{self as store, Kept, Meant, Seen, Trouble};
 
-use super::hall::{Hall, Way};
+use super::hall::Hall;
+use super::way::Way;
 use crate::fatal::Fatal;
 use crate::names;
 

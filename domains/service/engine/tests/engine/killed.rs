@@ -201,12 +201,17 @@ impl Client {
 }
 
 /// One engine, which is killed after so many answers and a moment.
-fn round(process: &mut Process, client: &mut Client, epoch: u64, chance: &mut Chance) {
+fn round(
+    process: &mut Process,
+    client: &mut Client,
+    (epoch, most): (u64, u64),
+    chance: &mut Chance,
+) {
     for of in client.open.clone() {
         process.ask("call", of);
     }
     let mut serial = 0;
-    let answers = chance.below(60);
+    let answers = chance.below(most);
     let mut heard = 0;
     while heard < answers {
         while client.open.len() < OPEN {
@@ -250,10 +255,12 @@ fn i16_whenever_an_engine_on_a_server_is_killed_each_call_is_applied_once() {
 }
 
 fn killed(stand: &Stand) {
+    // On a server what meets is run again, and an engine has more to open.
+    let most = if stand.database.is_some() { 16 } else { 60 };
     let (mut client, mut chance) = (Client::default(), Chance(0x7375_6769));
     let last = 100 + rounds();
     for epoch in 100..last {
-        round(&mut Process::start(stand, epoch), &mut client, epoch, &mut chance);
+        round(&mut Process::start(stand, epoch), &mut client, (epoch, most), &mut chance);
     }
     let mut process = Process::start(stand, last);
     for of in client.open.clone() {
@@ -279,7 +286,8 @@ fn killed(stand: &Stand) {
         }
     }
     assert_eq!(client.again - before, all);
-    assert!(all > 10 * usize::try_from(rounds()).unwrap(), "{all} calls");
+    let least = usize::try_from(rounds() * most / 6).unwrap();
+    assert!(all > least, "{all} calls");
     process.child.kill().unwrap();
     process.child.wait().unwrap();
 }

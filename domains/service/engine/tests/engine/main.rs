@@ -19,7 +19,7 @@ mod parallel_lost;
 mod programs;
 mod reading;
 mod records;
-#[allow(dead_code, reason = "its own room uses more of it")]
+#[expect(dead_code, reason = "its own room uses more of it")]
 #[path = "../../../../../foundation/store/tests/postgres/server.rs"]
 mod server;
 mod support;

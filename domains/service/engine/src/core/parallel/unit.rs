@@ -165,7 +165,7 @@ impl Parallel {
             }
             Word::Lost(trouble) => {
                 self.free(at);
-                self.lost(run, trouble)?;
+                self.lost(run, trouble, stand)?;
             }
             Word::Taken(seen) => {
                 self.free(at);
@@ -266,7 +266,7 @@ impl Parallel {
     }
 
     /// Nothing of a unit of work is left.
-    fn lost(&mut self, run: Run, trouble: Trouble) -> Result<(), Fatal> {
+    fn lost(&mut self, run: Run, trouble: Trouble, stand: Option<Stand>) -> Result<(), Fatal> {
         let why = match &trouble {
             Trouble::Gone(_) => Interruption::SittingGoneInTurn,
             Trouble::Full | Trouble::Refused(_) => Interruption::StoreFull(trouble.to_string()),
@@ -280,7 +280,8 @@ impl Parallel {
         };
         // Its statement was ended for the end that it has: that is kept by another unit.
         let ended = self.hall.runs.get(&run).is_some_and(is_ended_badly);
-        let halted = ended && matches!(trouble, Trouble::Away(_));
+        let operated = matches!(stand, Some(Stand::Operating(_)));
+        let halted = ended && operated && matches!(trouble, Trouble::Away(_));
         let met = trouble == Trouble::Again;
         if !halted {
             self.troubled(trouble)?;
