@@ -32,7 +32,7 @@ pub fn become_program(at: SocketAddr, run: &[OsString]) -> io::Error {
 fn try_become(at: SocketAddr, run: &[OsString]) -> io::Result<()> {
     let (program, words) =
         run.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-    keep(listening(at)?)?;
+    keep(listening(at, Address::Anywhere)?)?;
     leave_behind_the_others()?;
     let mut command = Command::new(program);
     // Names of a former start would be one for a socket that has another, or too many.
@@ -40,11 +40,27 @@ fn try_become(at: SocketAddr, run: &[OsString]) -> io::Result<()> {
     Err(command.env("LISTEN_PID", std::process::id().to_string()).exec())
 }
 
-fn listening(at: SocketAddr) -> io::Result<OwnedFd> {
+/// Where an address is that is listened at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// On this machine now, or there is no socket.
+    Here,
+    /// On this machine or not: it may come later.
+    Anywhere,
+}
+
+/// A socket that listens. Two processes never listen at one address: what is passed over are only
+/// connections that are ending.
+///
+/// # Errors
+/// The port is in use, or the address is not here and has to be.
+pub fn listening(at: SocketAddr, address: Address) -> io::Result<OwnedFd> {
     let family = if at.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
-    setsockopt(&fd, sockopt::IpFreebind, &true)?;
+    if address == Address::Anywhere {
+        setsockopt(&fd, sockopt::IpFreebind, &true)?;
+    }
     bind(fd.as_raw_fd(), &SockaddrStorage::from(at))?;
     listen(&fd, Backlog::new(WAITING)?)?;
     Ok(fd)
@@ -122,8 +138,11 @@ echo became the program"#;
         // 192.0.2.0/24 is set aside for documents: no machine holds it.
         for absent in ["192.0.2.77:7901", "[2001:db8::77]:7901"] {
             let at: SocketAddr = absent.parse().unwrap();
-            let first = listening(at).unwrap();
-            assert_eq!(listening(at).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+            let first = listening(at, Address::Anywhere).unwrap();
+            assert_eq!(
+                listening(at, Address::Anywhere).unwrap_err().kind(),
+                io::ErrorKind::AddrInUse
+            );
             drop(first);
         }
     }

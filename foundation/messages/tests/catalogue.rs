@@ -112,6 +112,7 @@ fn the_area_of_a_message_is_the_first_digit_of_its_number() {
     let files = [
         ("1", include_str!("../catalogue/cluster.toml")),
         ("2", include_str!("../catalogue/calls.toml")),
+        ("2", include_str!("../catalogue/serve.toml")),
         ("7", include_str!("../catalogue/security.toml")),
         ("8", include_str!("../catalogue/store.toml")),
         ("9", include_str!("../catalogue/internal.toml")),

@@ -186,6 +186,30 @@ impl CallId {
         }
     }
 
+    /// Reads what [`CallId::whole`] has written.
+    #[must_use]
+    pub fn read(whole: &str) -> Option<Self> {
+        let mut parts = whole.split('.');
+        let digest = |text: &str| {
+            let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            digits.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(u128::to_be_bytes)
+        };
+        let number = |text: Option<&str>| {
+            let text = text.filter(|text| text.bytes().all(|byte| byte.is_ascii_alphanumeric()))?;
+            u64::from_str_radix(text, 36).ok()
+        };
+        let who = parts.next()?;
+        let id = if let Some(text) = who.strip_prefix('k') {
+            Self::Keyed(Key(digest(text)?))
+        } else {
+            let client = Client(digest(who.strip_prefix('c')?)?);
+            let incarnation = Incarnation(number(parts.next())?);
+            let serial = Serial::new(number(parts.next())?)?;
+            Self::Counted { life: Life { client, incarnation }, serial }
+        };
+        (parts.next().is_none() && id.whole() == whole).then_some(id)
+    }
+
     /// The part of [`CallId::whole`] that all calls of its client have; under a key, all of it.
     #[must_use]
     pub fn client(self) -> String {
@@ -246,6 +270,36 @@ mod tests {
         let id = CallId::Counted { life, serial: Serial::FIRST };
         assert_eq!(id.to_string(), "cabababab.7.1");
         assert_eq!(CallId::Keyed(Key([1; 16])).to_string(), "k01010101");
+    }
+
+    #[test]
+    fn an_id_is_read_from_its_whole_text_and_from_no_other() {
+        let life = Life { client: Client([0xab; 16]), incarnation: Incarnation(7) };
+        let counted = CallId::Counted { life, serial: Serial::new(1_000).unwrap() };
+        for id in [counted, CallId::Keyed(Key([1; 16]))] {
+            assert_eq!(CallId::read(&id.whole()), Some(id));
+        }
+        let whole = counted.whole();
+        let digest = &whole[..33];
+        let other = [
+            "",
+            "k",
+            "c",
+            "k01",
+            "k+1010101010101010101010101010101",
+            digest,
+            &format!("{digest}.7"),
+            &format!("{digest}.7.0"),
+            &format!("{digest}.07.rs"),
+            &format!("{digest}.7.rs.1"),
+            &format!("{digest}.7.+rs"),
+            &format!("{digest}.7.RS"),
+            &whole.to_uppercase(),
+            &format!("k{}.7.rs", &digest[1..]),
+        ];
+        for text in other {
+            assert_eq!(CallId::read(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,120 @@
+//! How a daemon is started. A group's line of the cluster's configuration says it, so it is the
+//! same on every node.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser};
+
+/// A daemon that is started with its group.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "tsugi serve")]
+pub struct Whole {
+    /// The group's volume.
+    #[arg(long, value_name = "DIR")]
+    pub volume: PathBuf,
+    /// The epoch of the ownership.
+    #[arg(
+        long,
+        env = "TSUGI_EPOCH",
+        hide_env = true,
+        default_value = "e0.0",
+        hide_default_value = true
+    )]
+    pub epoch: String,
+    /// Listen at an address that is not on this node yet.
+    #[arg(long)]
+    pub freebind: bool,
+    /// Seconds to wait for another process to leave the address.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, hide_default_value = true)]
+    pub patience: f64,
+    /// The local socket at which it is asked; on its volume where none is said.
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+    /// What any daemon is told.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// A daemon that stands by.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "tsugi serve standby")]
+pub struct Standby {
+    /// The local socket at which a volume is handed over.
+    #[arg(long, value_name = "PATH")]
+    pub control: PathBuf,
+    /// What any daemon is told.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What hands a volume over.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "tsugi serve activate")]
+pub struct Activate {
+    /// The local socket of the daemon that stands by.
+    #[arg(long, value_name = "PATH")]
+    pub control: PathBuf,
+    /// The group's volume.
+    #[arg(long, value_name = "DIR")]
+    pub volume: PathBuf,
+    /// The epoch of the ownership.
+    #[arg(long, env = "TSUGI_EPOCH", hide_env = true)]
+    pub epoch: String,
+}
+
+/// What a daemon is told in any case.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// The group.
+    #[arg(long, env = "TSUGI_GROUP", hide_env = true)]
+    pub group: String,
+    /// The name of this node.
+    #[arg(long, env = "TSUGI_NODE", hide_env = true)]
+    pub node: String,
+    /// Where callers come in.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// The folder of its log; `log` on its volume where none is said.
+    #[arg(long, value_name = "DIR")]
+    pub log: Option<PathBuf>,
+    /// A folder for its workers, of which all is removed.
+    #[arg(long, value_name = "DIR")]
+    pub workers: Option<PathBuf>,
+    /// The user of its workers, where it is root itself.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Workers of each service.
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true)]
+    pub start: usize,
+    /// Milliseconds that a call may take.
+    #[arg(long, value_name = "MS", default_value_t = 3_000, hide_default_value = true)]
+    pub call_limit: u64,
+    /// Milliseconds that running calls have before a move rolls them back.
+    #[arg(long, value_name = "MS", default_value_t = 3_000, hide_default_value = true)]
+    pub grace: u64,
+    /// The time zone of its programs.
+    #[arg(long, value_name = "TZ", default_value = "UTC", hide_default_value = true)]
+    pub time_zone: String,
+    /// The locale of its programs.
+    #[arg(long, value_name = "NAME", default_value = "C.UTF-8", hide_default_value = true)]
+    pub locale: String,
+    /// What its programs are compiled for.
+    #[arg(long, value_name = "NAME", default_value = "utf-8", hide_default_value = true)]
+    pub code_page: String,
+    /// A file of names and SHA-256 of tokens, of those who may call.
+    #[arg(long, value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
+    /// A certificate and what has signed it.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub key: Option<PathBuf>,
+    /// Who signs the certificates of callers.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub authorities: Option<PathBuf>,
+    /// Speak plain HTTP where others reach it.
+    #[arg(long, conflicts_with = "certificate")]
+    pub plain: bool,
+}

@@ -1,0 +1,52 @@
+//! Where a daemon runs and for whom: what it is told once, at its start.
+
+use std::path::{Path, PathBuf};
+
+use tsugi_host::enclosed::User;
+use tsugi_service_rules::worker::pool;
+use tsugi_vocabulary::{Epoch, GroupName, NodeName, Span};
+use tsugi_worker::Environment;
+
+/// What is the same for every volume that this process serves.
+#[derive(Clone, Debug)]
+pub struct Around {
+    /// The group.
+    pub group: GroupName,
+    /// This node.
+    pub node: NodeName,
+    /// What its programs are told of where they run.
+    pub environment: Environment,
+    /// Whose rights its programs have.
+    pub user: User,
+    /// The command line of a worker, without the words that say what it holds.
+    pub worker: Vec<String>,
+    /// Where its workers have their private folders; all in it is removed.
+    pub workers: PathBuf,
+    /// What the workers of a service are to be like.
+    pub pool: pool::Settings,
+    /// How long running calls have before a move rolls them back.
+    pub grace: Span,
+}
+
+/// One ownership of a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The volume.
+    pub volume: PathBuf,
+    /// The ownership.
+    pub epoch: Epoch,
+}
+
+impl Hold {
+    /// Where its store is.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        store(&self.volume)
+    }
+}
+
+/// Where the store of a volume is.
+#[must_use]
+pub fn store(volume: &Path) -> PathBuf {
+    volume.join("store")
+}

@@ -1,0 +1,361 @@
+//! The local socket at which a daemon is asked: a line of JSON there, a line back.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tsugi_service_engine::{Answer, Calls, Identity, Refused, Resolved, names};
+use tsugi_service_rules::ground::Effects;
+use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
+
+use crate::around::{Around, Hold};
+use crate::group::Group;
+use crate::log::Log;
+use crate::services::{self, Found};
+
+/// The longest line that is read, in bytes.
+const LINE_MOST: u64 = 64 << 10;
+/// How long somebody may take to say his line.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a daemon is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Asked {
+    /// How things stand.
+    Status {},
+    /// Take no new calls of a service.
+    Block {
+        /// Which.
+        service: String,
+        /// Who wants that.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Take them again.
+    Open {
+        /// Of which service.
+        service: String,
+    },
+    /// An unknown call was not carried out: the next arrival runs it.
+    Resolve {
+        /// Which.
+        call: Which,
+    },
+    /// A key is free again.
+    Forget {
+        /// Which.
+        call: Which,
+    },
+}
+
+/// A call, as a person names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// What its program is told of it, or `key:TEXT` or `NAME:INCARNATION.SERIAL` as its caller
+    /// says it.
+    pub id: String,
+    /// Who has called, where it is said as callers say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+}
+
+/// What a daemon answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "told", rename_all = "kebab-case")]
+pub enum Told {
+    /// How things stand.
+    Status(Status),
+    /// It is done, durably where that is meant to outlive the daemon.
+    Done,
+    /// There is no such service.
+    NoSuchService,
+    /// It was not understood: this cannot be read.
+    NotUnderstood {
+        /// What.
+        what: String,
+    },
+    /// It was refused.
+    Refused {
+        /// The refusal's number.
+        number: u16,
+        /// Its word.
+        word: String,
+    },
+    /// Nothing is open here.
+    NotOpen,
+}
+
+/// How a daemon stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The group.
+    pub group: String,
+    /// The node.
+    pub node: String,
+    /// The epoch of the hold.
+    pub epoch: String,
+    /// The volume.
+    pub volume: PathBuf,
+    /// Calls that have no answer yet.
+    pub pending: usize,
+    /// Lines that its log has not taken.
+    pub log_lost: u64,
+    /// Its services.
+    pub services: Vec<OfService>,
+}
+
+/// How a service stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfService {
+    /// What callers call it.
+    pub name: String,
+    /// What people call its package.
+    pub package: String,
+    /// The id of its package.
+    pub id: String,
+    /// Where it acts: `store` or `outside`.
+    pub effects: String,
+    /// What keeps it from taking calls: the word of a refusal, and what is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+    /// Its calls that have no answer yet.
+    pub pending: usize,
+    /// Its workers.
+    pub workers: Workers,
+}
+
+/// Why a service takes no calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The word of the refusal.
+    pub word: String,
+    /// What is known of it.
+    pub why: String,
+    /// Who wants that, where somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// The workers of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workers {
+    /// Those that have nothing to do.
+    pub ready: usize,
+    /// Those that have a call.
+    pub busy: usize,
+    /// Those that are not ready yet.
+    pub starting: usize,
+    /// Those that are ending.
+    pub ending: usize,
+}
+
+/// What answers at the socket.
+#[derive(Clone)]
+pub struct Desk {
+    around: Around,
+    hold: Hold,
+    calls: Calls,
+    found: Arc<[Found]>,
+    log: Log,
+    /// Why services cannot run, whoever blocks or opens them.
+    closed: Arc<Mutex<std::collections::BTreeMap<String, Refused>>>,
+}
+
+/// Where the socket is, where nothing else is said.
+#[must_use]
+pub fn on_volume(volume: &Path) -> PathBuf {
+    volume.join("serve.sock")
+}
+
+/// Listens at a path; what a former life left there goes. Only the daemon's own user may ask.
+///
+/// # Errors
+/// The path is too long, or its folder not there.
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers whoever asks, until it is dropped.
+pub async fn serve(listener: UnixListener, desk: Desk) {
+    loop {
+        // What goes wrong with one is over with it.
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let desk = desk.clone();
+        tokio::spawn(async move {
+            // Who does not say his line in time, or does not read, has asked nothing.
+            drop(tokio::time::timeout(PATIENCE, one(stream, &desk)).await);
+        });
+    }
+}
+
+async fn one(stream: UnixStream, desk: &Desk) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(LINE_MOST)).read_line(&mut line).await?;
+    let told = match serde_json::from_str::<Asked>(&line) {
+        Ok(asked) => desk.answer(asked).await,
+        Err(why) => Told::NotUnderstood { what: why.to_string() },
+    };
+    let mut line = serde_json::to_vec(&told)?;
+    line.push(b'\n');
+    write.write_all(&line).await
+}
+
+impl Desk {
+    /// The desk of a group that is open.
+    #[must_use]
+    pub fn new(around: &Around, hold: &Hold, (group, log): (&Group, &Log)) -> Self {
+        let closed = group.found.iter().filter_map(|found| {
+            let refused = group.settings.closed.get(&services::number(&found.name))?;
+            Some((found.name.to_string(), refused.clone()))
+        });
+        Self {
+            around: around.clone(),
+            hold: hold.clone(),
+            calls: group.calls(),
+            found: group.found.clone().into(),
+            log: log.clone(),
+            closed: Arc::new(Mutex::new(closed.collect())),
+        }
+    }
+
+    /// Does what is asked.
+    pub async fn answer(&self, asked: Asked) -> Told {
+        match asked {
+            Asked::Status {} => self.status().await.map_or(Told::NotOpen, Told::Status),
+            Asked::Block { service, by, reason } => {
+                self.set(&service, Err(Refused::Blocked { by, reason }))
+            }
+            Asked::Open { service } => {
+                let closed = self.closed.lock().expect("nobody dies with the lock");
+                let open = closed.get(&service).cloned().map_or(Ok(()), Err);
+                drop(closed);
+                self.set(&service, open)
+            }
+            Asked::Resolve { call } => match id(&call) {
+                Some(id) => told(self.calls.resolve(id, Resolved::NotCarriedOut).await),
+                None => Told::NotUnderstood { what: call.id },
+            },
+            Asked::Forget { call } => match id(&call) {
+                Some(id) => told(self.calls.forget(id).await),
+                None => Told::NotUnderstood { what: call.id },
+            },
+        }
+    }
+
+    fn set(&self, service: &str, open: Result<(), Refused>) -> Told {
+        if !self.found.iter().any(|found| &*found.name == service) {
+            return Told::NoSuchService;
+        }
+        self.calls.set_open(services::number(service), open);
+        Told::Done
+    }
+
+    async fn status(&self) -> Option<Status> {
+        let figures = self.calls.figures().await?;
+        let of = |found: &Found| {
+            let number = services::number(&found.name);
+            let of = figures.services.iter().find(|of| of.number == number)?;
+            Some(OfService {
+                name: found.name.to_string(),
+                package: found.of.clone(),
+                id: found.package.to_string(),
+                effects: match of.effects {
+                    Effects::Store => "store".to_owned(),
+                    Effects::Outside => "outside".to_owned(),
+                },
+                closed: of.open.as_ref().err().map(closed),
+                pending: of.pending,
+                workers: Workers {
+                    ready: of.ready,
+                    busy: of.busy,
+                    starting: of.starting,
+                    ending: of.ending,
+                },
+            })
+        };
+        Some(Status {
+            group: self.around.group.to_string(),
+            node: self.around.node.to_string(),
+            epoch: self.hold.epoch.to_string(),
+            volume: self.hold.volume.clone(),
+            pending: figures.pending,
+            log_lost: self.log.lost(),
+            services: self.found.iter().filter_map(of).collect(),
+        })
+    }
+}
+
+fn closed(refused: &Refused) -> Closed {
+    let (why, by) = match refused {
+        Refused::Blocked { by, reason } => (reason.clone(), Some(by.clone())),
+        Refused::NotDeployed { why } | Refused::NoWorker { why } | Refused::StoreAway { why } => {
+            (why.clone(), None)
+        }
+        other => (format!("{other:?}"), None),
+    };
+    Closed { word: refused.word().to_owned(), why, by }
+}
+
+/// The call that somebody names.
+fn id(which: &Which) -> Option<CallId> {
+    if let Some(id) = CallId::read(&which.id) {
+        return Some(id);
+    }
+    let identity = Identity(which.identity.clone()?);
+    let (kind, rest) = which.id.split_once(':')?;
+    if kind == "key" {
+        return Some(CallId::Keyed(names::key(&identity, rest)));
+    }
+    let (incarnation, serial) = rest.split_once('.')?;
+    let life = Life {
+        client: names::client(&identity, kind),
+        incarnation: Incarnation(incarnation.parse().ok()?),
+    };
+    Some(CallId::Counted { life, serial: Serial::new(serial.parse().ok()?)? })
+}
+
+fn told(answer: Answer) -> Told {
+    match answer {
+        Answer::Changed => Told::Done,
+        Answer::Refused(refused) => {
+            Told::Refused { number: refused.number(), word: refused.word().to_owned() }
+        }
+        // Nobody is told either of what was asked here.
+        Answer::Reply(_) | Answer::Pending => Told::NotOpen,
+    }
+}
+
+/// Asks the daemon at a path, and waits so long for its answer.
+///
+/// # Errors
+/// Nobody answers there.
+pub fn ask(path: &Path, asked: &Asked, patience: Duration) -> io::Result<Told> {
+    use std::io::{BufRead as _, Write as _};
+    let mut stream = std::os::unix::net::UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    let mut line = serde_json::to_vec(asked)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut answer = String::new();
+    io::BufReader::new(stream).read_line(&mut answer)?;
+    Ok(serde_json::from_str(&answer)?)
+}

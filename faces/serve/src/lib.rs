@@ -1,0 +1,55 @@
+//! The daemon of a group's calls: its store, its services, their workers and its door, in one
+//! process.
+//!
+//! Words: a *hold* is one ownership of a volume, under one epoch. A *group* is open while its store
+//! is claimed and its engine runs. A *life* is one run of the daemon; its log is on the volume.
+//!
+//! Invariant: nothing of a volume is touched before its store is claimed under the epoch of the
+//! hold, but the log. Invariant: a service that cannot run is closed under its name, and the others
+//! go on. Invariant: after the last word of an engine the process ends, and nothing is told.
+
+pub mod args;
+pub mod around;
+pub mod control;
+pub mod epoch;
+pub mod group;
+pub mod log;
+pub mod services;
+pub mod shelf;
+mod start;
+pub mod whole;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tsugi_messages::{self as messages, Language, Message};
+
+pub use around::{Around, Hold};
+pub use group::{Group, NotOpened};
+pub use log::Log;
+
+/// The code of a command that was not understood.
+const USAGE: u8 = 2;
+
+/// Runs what the words behind `tsugi serve` call for until it is told to stop.
+#[must_use]
+pub fn run(words: &[OsString], language: Language) -> ExitCode {
+    match parsed::<args::Whole>(words) {
+        Ok(whole) => whole::serve(&whole, language),
+        Err(why) => {
+            eprintln!("{}", why.line(language));
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn parsed<P: Parser>(words: &[OsString]) -> Result<P, Box<Message>> {
+    // The first is the name of the program.
+    let words = std::iter::once(OsString::from("tsugi serve")).chain(words.iter().cloned());
+    P::try_parse_from(words).map_err(|error| {
+        let text = error.to_string();
+        let lines: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).collect();
+        Box::new(messages::serve_option_unusable("tsugi serve", lines.join(" ")))
+    })
+}

@@ -1,0 +1,157 @@
+//! The log of a life: what the daemon and its programs say. The log of the life before it is kept
+//! beside it, unchanged, on the group's volume: the node that took over shows what the former owner
+//! wrote. It is no record: a power loss may take its last lines.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use tsugi_messages::{self as messages, Language, Message};
+
+/// The log of the life under way.
+pub const NAME: &str = "console.log";
+/// The log of the life before it.
+pub const FORMER: &str = "console.bak";
+/// How much of one life is kept, in bytes.
+pub const MOST: u64 = 64 << 20;
+
+/// The open log. Writing to it never fails the work that it tells of: what it does not take is
+/// counted.
+#[derive(Clone, Debug)]
+pub struct Log {
+    held: Arc<Mutex<Held>>,
+    language: Language,
+}
+
+#[derive(Debug)]
+struct Held {
+    file: File,
+    /// Bytes that may still be written.
+    left: u64,
+    /// Lines that were not.
+    lost: u64,
+}
+
+/// What the log of a life begins with.
+#[derive(Clone, Debug)]
+pub struct Beginning<'a> {
+    /// The folder, which is made if its own is there.
+    pub folder: &'a Path,
+    /// How much is kept, in bytes.
+    pub most: u64,
+    /// The language of what the daemon says.
+    pub language: Language,
+}
+
+impl Log {
+    /// Begins a log. Killed at any point, the former log is whole under one of the names.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written.
+    pub fn begin(beginning: &Beginning<'_>) -> io::Result<Self> {
+        let folder = beginning.folder;
+        let (path, former) = (folder.join(NAME), folder.join(FORMER));
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        match fs::rename(&path, &former) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
+        File::open(folder)?.sync_all()?;
+        let held = Held { file, left: beginning.most, lost: 0 };
+        Ok(Self { held: Arc::new(Mutex::new(held)), language: beginning.language })
+    }
+
+    /// Adds what the daemon says, and says it to whoever supervises it.
+    pub fn tell(&self, message: &Message) {
+        let line = message.line(self.language);
+        eprintln!("{line}");
+        self.note(&line);
+    }
+
+    /// Adds lines, each with the time.
+    pub fn note(&self, text: &str) {
+        let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
+        let mut held = self.held.lock().expect("nobody dies with the lock");
+        for line in text.lines() {
+            held.add(&format!("{now} {line}\n"), self.language);
+        }
+    }
+
+    /// How many lines it has not taken: it was full, or the disk was.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.held.lock().expect("nobody dies with the lock").lost
+    }
+}
+
+impl Held {
+    fn add(&mut self, line: &str, language: Language) {
+        let length = line.len() as u64;
+        if self.left == 0 || length > self.left {
+            if self.left > 0 {
+                self.left = 0;
+                // Its own line is beyond what is kept: who reads the end sees that it is none.
+                let full = messages::console_log_full(NAME).line(language);
+                self.file.write_all(format!("{full}\n").as_bytes()).ok();
+            }
+            self.lost += 1;
+            return;
+        }
+        match self.file.write_all(line.as_bytes()) {
+            Ok(()) => self.left -= length,
+            Err(_) => self.lost += 1,
+        }
+    }
+}
+
+/// Where the log of a group is that has a folder for it, and none else: on its volume.
+#[must_use]
+pub fn folder(volume: &Path, said: Option<&Path>) -> PathBuf {
+    said.map_or_else(|| volume.join("log"), Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(folder: &Path, most: u64) -> Log {
+        Log::begin(&Beginning { folder, most, language: Language::En }).expect("a log")
+    }
+
+    #[test]
+    fn mf_14_a_life_keeps_the_former_log_unchanged_under_its_other_name() {
+        let volume = tempfile::tempdir().expect("a folder");
+        let dir = folder(volume.path(), None);
+        let read = |name: &str| fs::read_to_string(dir.join(name)).expect("it is there");
+        let first = begin(&dir, MOST);
+        assert!(!dir.join(FORMER).exists(), "there was none before");
+        first.note("338 n1 counter");
+        let was = read(NAME);
+        assert!(was.ends_with(" 338 n1 counter\n"), "{was}");
+        let second = begin(&dir, MOST);
+        assert_eq!((read(FORMER), read(NAME)), (was.clone(), String::new()));
+        // Whoever still writes to the former one is dead; what it has is what it wrote.
+        second.note("339 n2 counter");
+        assert_eq!(read(FORMER), was);
+    }
+
+    #[test]
+    fn a_log_that_is_full_says_so_once_and_takes_no_more() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let log = begin(dir.path(), 200);
+        for n in 0..20 {
+            log.note(&format!("line {n:05}"));
+        }
+        let text = fs::read_to_string(dir.path().join(NAME)).expect("it is there");
+        let full = text.lines().filter(|line| line.starts_with("TSUG")).count();
+        assert_eq!((full, text.lines().last().map(|l| l.starts_with("TSUG"))), (1, Some(true)));
+        let kept = text.lines().filter(|line| line.contains(" line ")).count() as u64;
+        assert!((3..=5).contains(&kept), "{text}");
+        assert_eq!(log.lost(), 20 - kept);
+    }
+}

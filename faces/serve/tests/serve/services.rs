@@ -1,0 +1,125 @@
+//! What runs and what does not, and what a daemon says of it.
+
+use std::fs;
+use std::process::Stdio;
+
+use tsugi_serve::control::{Asked, Told, Workers};
+use tsugi_serve::log;
+
+use crate::daemon::{Caller, Daemon, own_address};
+use crate::volume::Volume;
+
+#[test]
+fn a_package_that_was_changed_is_closed_by_name_and_the_others_go_on() {
+    let volume = Volume::new();
+    let damaged = volume.deploy("srv02", &["ECHO"]);
+    let part = volume.part(damaged, "libraries/ECHO.so");
+    let mut bytes = fs::read(&part).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&part, bytes).unwrap();
+    let daemon = Daemon::ready(&volume, own_address(), "e1.1");
+    let mut caller = Caller::connect(daemon.address).unwrap();
+    let refused = caller.call("ECHO", 1, "hello").unwrap();
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.body.contains("TSUG20119"), "{refused:?}");
+    assert_eq!(caller.call("COUNTER", 2, "add a").unwrap().body, "1");
+    let absent = caller.call("NOBODY", 3, "hello").unwrap();
+    assert_eq!(absent.status, 404, "{absent:?}");
+    let status = daemon.status();
+    let of = |name: &str| status.services.iter().find(|of| of.name == name).unwrap();
+    let closed = of("ECHO").closed.clone().expect("it is closed");
+    assert_eq!(closed.word, "not-deployed");
+    assert!(closed.why.contains("libraries/ECHO.so"), "{closed:?}");
+    let nobody = Workers { ready: 0, busy: 0, starting: 0, ending: 0 };
+    assert_eq!((of("ECHO").workers, of("ECHO").id.clone()), (nobody, damaged.to_string()));
+    assert!(of("COUNTER").closed.is_none() && of("COUNTER").workers.ready > 0);
+    let console = fs::read_to_string(volume.path().join("log").join(log::NAME)).unwrap();
+    assert!(console.contains("TSUG20302-E"), "{console}");
+    // Who opens it does not make it run.
+    assert_eq!(daemon.ask(&Asked::Open { service: "ECHO".to_owned() }), Told::Done);
+    assert_eq!(caller.call("ECHO", 1, "hello").unwrap().status, 503);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_service_is_blocked_and_opened_by_an_operator() {
+    let volume = Volume::new();
+    let daemon = Daemon::ready(&volume, own_address(), "e1.1");
+    let mut caller = Caller::connect(daemon.address).unwrap();
+    let first = caller.call("COUNTER", 1, "add a").unwrap();
+    let service = || "COUNTER".to_owned();
+    let (by, reason) = ("ops".to_owned(), "month's end".to_owned());
+    let block = Asked::Block { service: service(), by, reason };
+    assert_eq!(daemon.ask(&block), Told::Done);
+    let refused = caller.call("COUNTER", 2, "add a").unwrap();
+    assert!(refused.status == 503 && refused.body.contains("TSUG20118"), "{refused:?}");
+    assert_eq!(caller.call("COUNTER", 1, "add a").unwrap().body, first.body, "it is stored");
+    let closed = daemon.status().services[0].closed.clone().unwrap();
+    assert_eq!((closed.by.as_deref(), &*closed.why), (Some("ops"), "month's end"));
+    assert_eq!(daemon.ask(&Asked::Open { service: service() }), Told::Done);
+    assert_eq!(caller.call("COUNTER", 2, "add a").unwrap().body, "2");
+    let no = daemon.ask(&Asked::Open { service: "NOBODY".to_owned() });
+    assert_eq!(no, Told::NoSuchService);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_stop_is_a_hand_over_and_the_next_life_keeps_the_log_of_the_one_before() {
+    let volume = Volume::new();
+    let address = own_address();
+    let daemon = Daemon::ready(&volume, address, "e1.1");
+    let mut caller = Caller::connect(address).unwrap();
+    let first = caller.call("COUNTER", 1, "add a").unwrap();
+    assert!(first.head.contains("tsugi-node: n1"), "{first:?}");
+    assert_eq!(daemon.stop(), Some(0));
+    let folder = volume.path().join("log");
+    let was = fs::read_to_string(folder.join(log::NAME)).unwrap();
+    assert!(was.contains("a is 1, 1 changed"), "what its program has logged: {was}");
+    assert!(was.lines().last().unwrap().contains("TSUG20309-I"), "{was}");
+    let daemon = Daemon::ready(&volume, address, "e1.2");
+    assert_eq!(fs::read_to_string(folder.join(log::FORMER)).unwrap(), was);
+    let mut caller = Caller::connect(address).unwrap();
+    assert_eq!(caller.call("COUNTER", 1, "add a").unwrap().body, first.body);
+    assert_eq!(volume.value(), 1);
+    drop(daemon);
+}
+
+#[test]
+fn an_older_epoch_is_refused_and_leaves_the_volume_as_it_is() {
+    let volume = Volume::new();
+    drop(Daemon::ready(&volume, own_address(), "e1.7"));
+    let mut command = Daemon::start(&volume, own_address(), "e1.6");
+    let ended = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("TSUG20304-E") && said.contains("e1.7"), "{said}");
+    assert!(ended.stdout.is_empty(), "it was never ready");
+    let daemon = Daemon::ready(&volume, own_address(), "e1.7");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn mf_11_an_address_that_is_not_here_is_refused_with_a_clear_message() {
+    let volume = Volume::new();
+    // 192.0.2.0/24 is set aside for documents: no machine holds it.
+    let mut command = Daemon::start(&volume, "192.0.2.77:7902".parse().unwrap(), "e1.1");
+    let ended = command.args(["--plain"]).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("TSUG20310-E") && said.contains("192.0.2.77:7902"), "{said}");
+    assert!(!volume.path().join("log").exists(), "nothing was touched");
+}
+
+#[test]
+fn the_daemon_of_a_group_is_small() {
+    let volume = Volume::new();
+    let daemon = Daemon::ready(&volume, own_address(), "e1.1");
+    let mut callers: Vec<Caller> =
+        (0..64).map(|_| Caller::connect(daemon.address).unwrap()).collect();
+    for (serial, caller) in (1..).zip(&mut callers) {
+        assert_eq!(caller.call("COUNTER", serial, "add a").unwrap().status, 200);
+    }
+    let memory = daemon.memory();
+    assert!(memory < 100 << 10, "{memory} KB");
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -1,0 +1,127 @@
+//! A group's volume with packages: a counter in C, deployed as a person would have it deployed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+use tsugi_package::Digest;
+use tsugi_package::archive::{Content, Draft};
+use tsugi_package::manifest::{FORMAT, Manifest, PartPath, Program, Service};
+use tsugi_serve::{around, shelf};
+use tsugi_store::{Claim, Op, Sqlite};
+use tsugi_vocabulary::{Epoch, GroupName, NodeName};
+
+/// The group of all tests.
+pub const GROUP: &str = "pay";
+
+pub struct Volume {
+    pub folder: TempDir,
+}
+
+fn path(text: &str) -> PartPath {
+    PartPath::new(text).unwrap()
+}
+
+/// The counter as a library, compiled once for all tests.
+fn library() -> Vec<u8> {
+    static BYTES: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    BYTES.get_or_init(compiled).clone()
+}
+
+fn compiled() -> Vec<u8> {
+    let folder = TempDir::new().unwrap();
+    let (from, to) = (folder.path().join("counter.c"), folder.path().join("counter.so"));
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = here.join("../../programs/program/tests/program/counter.c");
+    // It is deployed without an interface, so it may name none.
+    let source = fs::read_to_string(source).unwrap().replace("\"0123456789abcdef\"", "NULL");
+    fs::write(&from, source).unwrap();
+    let done = Command::new("cc")
+        .args(["-std=gnu99", "-O1", "-fPIC", "-shared", "-I"])
+        .arg(here.join("../../programs/program/include"))
+        .arg("-o")
+        .arg(&to)
+        .arg(&from)
+        .output()
+        .expect("a compiler of C");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    fs::read(to).unwrap()
+}
+
+impl Volume {
+    /// One on which the counter is deployed, and has its table.
+    pub fn new() -> Self {
+        let volume = Self { folder: TempDir::new_in("/dev/shm").unwrap() };
+        volume.deploy("srv01", &["COUNTER"]);
+        volume.with_store(|store| {
+            let define = |text: &str| Op::Define { text: text.to_owned() };
+            let ops = [
+                define("CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL)"),
+                Op::sql("INSERT INTO counter VALUES ('a', 0)", []),
+            ];
+            let current = store.packages().unwrap()[0].id;
+            store.make_package_current(&current, 1, |unit| unit.run(&ops).map(drop)).unwrap();
+        });
+        volume
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn with_store(&self, what: impl FnOnce(&mut Sqlite)) {
+        let claim = Claim {
+            group: GroupName::new(GROUP).unwrap(),
+            member: String::new(),
+            epoch: Epoch { incarnation: 1, counter: 0 },
+            run: 1,
+            node: NodeName::new("n0").unwrap(),
+            at: 1,
+        };
+        what(&mut Sqlite::open(&around::store(self.path()), &claim).unwrap());
+    }
+
+    /// Deploys a package whose services are all the counter.
+    pub fn deploy(&self, name: &str, services: &[&str]) -> Digest {
+        let part = |service: &str| path(&format!("libraries/{service}.so"));
+        let service = |name: &&str| Service {
+            name: (*name).to_owned(),
+            program: Program::Library(part(name)),
+            interface: None,
+        };
+        let manifest = Manifest {
+            format: FORMAT,
+            name: name.to_owned(),
+            modules: vec![],
+            services: services.iter().map(service).collect(),
+            files: vec![],
+            data: vec![],
+            parts: vec![],
+        };
+        let content = |name: &&str| (part(name), Content::Bytes(library()));
+        let contents: BTreeMap<_, _> = services.iter().map(content).collect();
+        let source = self.path().join(format!("{name}.tar"));
+        Draft { manifest, contents }.write(&source).unwrap();
+        let mut id = None;
+        self.with_store(|store| {
+            let shelf = shelf::open(self.path(), store).unwrap();
+            id = Some(shelf::deploy(&shelf, store, &source).unwrap().0);
+        });
+        id.unwrap()
+    }
+
+    /// Where a part of a package lies.
+    pub fn part(&self, id: Digest, part: &str) -> PathBuf {
+        shelf::folder(self.path()).join(id.to_string()).join(part)
+    }
+
+    /// What the counter stands at, past any engine.
+    pub fn value(&self) -> u64 {
+        let path = around::store(self.path()).join("store.db");
+        let reader = rusqlite::Connection::open(path).unwrap();
+        let text = "SELECT value FROM counter WHERE name = 'a'";
+        reader.query_row(text, [], |row| row.get(0)).unwrap()
+    }
+}
