@@ -33,7 +33,7 @@ pub struct Whole {
     pub control: Option<PathBuf>,
     /// What any daemon is told.
     #[command(flatten)]
-    pub common: Common,
+    pub daemon: OfDaemon,
 }
 
 /// A daemon that stands by.
@@ -45,7 +45,7 @@ pub struct Standby {
     pub control: PathBuf,
     /// What any daemon is told.
     #[command(flatten)]
-    pub common: Common,
+    pub daemon: OfDaemon,
 }
 
 /// What hands a volume over.
@@ -65,7 +65,7 @@ pub struct Activate {
 
 /// What a daemon is told in any case.
 #[derive(Clone, Debug, Args)]
-pub struct Common {
+pub struct OfDaemon {
     /// The group.
     #[arg(long, env = "TSUGI_GROUP", hide_env = true)]
     pub group: String,

@@ -209,13 +209,17 @@ async fn one(stream: UnixStream, desk: &Desk) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read.take(LINE_MOST)).read_line(&mut line).await?;
-    let told = match serde_json::from_str::<Asked>(&line) {
-        Ok(asked) => desk.answer(asked).await,
-        Err(why) => Told::NotUnderstood { what: why.to_string() },
-    };
-    let mut line = serde_json::to_vec(&told)?;
-    line.push(b'\n');
-    write.write_all(&line).await
+    write.write_all(&desk.told(&line).await.line()).await
+}
+
+impl Told {
+    /// As it is said: a line.
+    #[must_use]
+    pub fn line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).expect("it has only what JSON has");
+        line.push(b'\n');
+        line
+    }
 }
 
 impl Desk {
@@ -233,6 +237,14 @@ impl Desk {
             found: group.found.clone().into(),
             log: log.clone(),
             closed: Arc::new(Mutex::new(closed.collect())),
+        }
+    }
+
+    /// Does what a line asks.
+    pub async fn told(&self, line: &str) -> Told {
+        match serde_json::from_str::<Asked>(line) {
+            Ok(asked) => self.answer(asked).await,
+            Err(why) => Told::NotUnderstood { what: why.to_string() },
         }
     }
 

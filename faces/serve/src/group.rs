@@ -68,16 +68,16 @@ impl NotOpened {
     }
 }
 
-impl Group {
-    /// Opens the store of a volume under an epoch, and starts the services that are deployed on it.
+/// A store that is claimed under the epoch of a hold: whoever is refused has changed nothing.
+#[derive(Debug)]
+pub struct Claimed(Sqlite);
+
+impl Claimed {
+    /// Claims the store of a volume.
     ///
     /// # Errors
-    /// The store is another's, or cannot be trusted or read.
-    pub fn open(
-        around: &Around,
-        hold: &Hold,
-        (ward, log): (&Ward, &Log),
-    ) -> Result<Self, NotOpened> {
+    /// It is another's, or cannot be trusted.
+    pub fn claim(around: &Around, hold: &Hold) -> Result<Self, NotOpened> {
         let claim = Claim {
             group: around.group.clone(),
             member: String::new(),
@@ -86,7 +86,20 @@ impl Group {
             node: around.node.clone(),
             at: shelf::wall_ms(),
         };
-        let mut store = Sqlite::open(&hold.store(), &claim)?;
+        Ok(Self(Sqlite::open(&hold.store(), &claim)?))
+    }
+}
+
+impl Group {
+    /// Starts the services that are deployed on a volume whose store is claimed.
+    ///
+    /// # Errors
+    /// What is deployed there cannot be read.
+    pub fn open(
+        Claimed(mut store): Claimed,
+        (around, hold): (&Around, &Hold),
+        (ward, log): (&Ward, &Log),
+    ) -> Result<Self, NotOpened> {
         let shelf = shelf::open(&hold.volume, &mut store)?;
         let found = services::find(&mut store, &shelf)?;
         let made = services::make(&found, around, (ward, log));

@@ -5,7 +5,7 @@
 //! is claimed and its engine runs. A *life* is one run of the daemon; its log is on the volume.
 //!
 //! Invariant: nothing of a volume is touched before its store is claimed under the epoch of the
-//! hold, but the log. Invariant: a service that cannot run is closed under its name, and the others
+//! hold. Invariant: a service that cannot run is closed under its name, and the others
 //! go on. Invariant: after the last word of an engine the process ends, and nothing is told.
 
 pub mod args;
@@ -16,6 +16,7 @@ pub mod group;
 pub mod log;
 pub mod services;
 pub mod shelf;
+pub mod standby;
 mod start;
 pub mod whole;
 
@@ -26,7 +27,7 @@ use clap::Parser;
 use tsugi_messages::{self as messages, Language, Message};
 
 pub use around::{Around, Hold};
-pub use group::{Group, NotOpened};
+pub use group::{Claimed, Group, NotOpened};
 pub use log::Log;
 
 /// The code of a command that was not understood.
@@ -35,11 +36,27 @@ const USAGE: u8 = 2;
 /// Runs what the words behind `tsugi serve` call for until it is told to stop.
 #[must_use]
 pub fn run(words: &[OsString], language: Language) -> ExitCode {
-    match parsed::<args::Whole>(words) {
-        Ok(whole) => whole::serve(&whole, language),
+    let first = words.first().and_then(|word| word.to_str());
+    let run = match first {
+        Some("standby") => parsed(&words[1..]).map(|args| standby::stand_by(&args, language)),
+        Some("activate") => parsed(&words[1..]).map(|args| standby::activate(&args, language)),
+        _ => parsed(words).map(|whole| whole::serve(&whole, language)),
+    };
+    run.unwrap_or_else(|why| {
+        eprintln!("{}", why.line(language));
+        ExitCode::from(USAGE)
+    })
+}
+
+/// Carries something out to its end, and says why it failed.
+fn block_on(what: impl Future<Output = Result<(), Box<Message>>>, language: Language) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|why| Box::new(messages::internal_failure("tsugi serve", why)));
+    match runtime.and_then(|runtime| runtime.block_on(what)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("{}", why.line(language));
-            ExitCode::from(USAGE)
+            ExitCode::FAILURE
         }
     }
 }

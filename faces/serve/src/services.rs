@@ -7,14 +7,16 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use tsugi_frames::{Hash, Service as Held};
 use tsugi_package::deployed::{Deployed, Ready, Runs};
+use tsugi_package::manifest::Commits;
 use tsugi_package::shelf::Shelf;
 use tsugi_package::{Digest, Trouble as Unloaded};
 use tsugi_service_engine::worker::pipe::{Line, Package, Processes, Ward};
 use tsugi_service_engine::worker::{Ear, Link, Nursery};
-use tsugi_service_engine::{Refused, SameBytes, Service};
+use tsugi_service_engine::{Interface, Records, Refused, SameBytes, Service};
 use tsugi_service_rules::ground::ServiceNumber;
+use tsugi_service_rules::id::InterfaceNumber;
 use tsugi_store::{self as store, Sqlite, Stands, Trouble};
-use tsugi_worker::Spawn;
+use tsugi_worker::{Spawn, UnitOfWork};
 
 use crate::around::Around;
 use crate::log::Log;
@@ -29,7 +31,18 @@ pub struct Found {
     /// What people call that package.
     pub of: String,
     /// What answers it, or why nothing does.
-    pub runs: Result<Ready, String>,
+    pub runs: Result<Runner, String>,
+}
+
+/// What answers a service.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    /// Its program, and how its calls become records.
+    pub ready: Ready,
+    /// What its interface is known as in the store: of its text alone.
+    pub interface: InterfaceNumber,
+    /// What COMMIT and ROLLBACK of its modules do.
+    pub commits: Commits,
 }
 
 /// What an engine is started with.
@@ -44,8 +57,12 @@ pub struct Made {
 /// deployment.
 #[must_use]
 pub fn number(name: &str) -> ServiceNumber {
-    let hash: [u8; 32] = Sha256::digest(name.as_bytes()).into();
-    ServiceNumber(u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) >> 1)
+    ServiceNumber(first_bits(&Sha256::digest(name.as_bytes()).into()))
+}
+
+/// The first 31 bits of a hash: every column has room for them.
+fn first_bits(hash: &[u8; 32]) -> u32 {
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) >> 1
 }
 
 /// What is current on a volume, each package with the services that it has.
@@ -70,8 +87,7 @@ fn of(package: &store::Package, shelf: &Shelf) -> Vec<Found> {
     match Deployed::load(shelf, id) {
         Ok(deployed) => {
             let one = |ready: &Ready| {
-                let runs = fits(&deployed, ready).map(|()| ready.clone());
-                found(&ready.name, runs)
+                found(&ready.name, fits(&deployed, ready).map(|()| runner(&deployed, ready)))
             };
             deployed.services.iter().map(one).collect()
         }
@@ -82,6 +98,19 @@ fn of(package: &store::Package, shelf: &Shelf) -> Vec<Found> {
             };
             package.services.iter().map(|name| found(name, Err(why.clone()))).collect()
         }
+    }
+}
+
+fn runner(deployed: &Deployed, ready: &Ready) -> Runner {
+    let manifest = &deployed.manifest;
+    let service = manifest.services.iter().find(|service| service.name == ready.name);
+    let part = service.and_then(|service| manifest.part(service.interface.as_ref()?));
+    let number = part.map_or(1, |part| first_bits(&part.sha256.0));
+    let refused = manifest.modules.iter().any(|module| module.commits == Commits::Refused);
+    Runner {
+        ready: ready.clone(),
+        interface: InterfaceNumber(number),
+        commits: if refused { Commits::Refused } else { Commits::Nothing },
     }
 }
 
@@ -118,8 +147,9 @@ pub fn make(all: &[Found], around: &Around, (ward, log): (&Ward, &Log)) -> Made 
         if made.services.iter().any(|service| service.number == number) {
             continue;
         }
-        let nursery = found.runs.clone().and_then(|ready| package(&ready, around, log));
-        let nursery: Box<dyn Nursery> = match nursery {
+        let interface = interface(found);
+        let nursery = found.runs.as_ref().map_err(Clone::clone);
+        let nursery: Box<dyn Nursery> = match nursery.and_then(|one| package(one, around, log)) {
             Ok(package) => Box::new(Processes::new(ward.clone(), package)),
             Err(why) => {
                 made.closed.insert(number, Refused::NotDeployed { why: why.clone() });
@@ -130,7 +160,7 @@ pub fn make(all: &[Found], around: &Around, (ward, log): (&Ward, &Log)) -> Made 
             number,
             name: found.name.clone(),
             workers: around.pool,
-            equality: Arc::new(SameBytes),
+            interface,
             nursery,
         });
     }
@@ -146,28 +176,56 @@ impl Nursery for Barren {
     }
 }
 
+/// What the callers of a service say and are told.
+fn interface(found: &Found) -> Arc<dyn Interface> {
+    let of = found.runs.as_ref().ok();
+    match of.and_then(|one| Some((one.interface, one.ready.interface.as_ref()?))) {
+        Some((number, interface)) => {
+            let now = (number, interface.parameters.clone());
+            Arc::new(Records::new(now, BTreeMap::new()))
+        }
+        None => Arc::new(SameBytes),
+    }
+}
+
 /// What the workers of a service are.
-fn package(ready: &Ready, around: &Around, log: &Log) -> Result<Package, String> {
-    let environment = around.environment.clone();
-    let held = |parameters: Vec<u32>| Held {
+fn package(runner: &Runner, around: &Around, log: &Log) -> Result<Package, String> {
+    let (ready, environment) = (&runner.ready, around.environment.clone());
+    let held = |module: String, entry: &str, parameters: Vec<u32>| Held {
         index: 0,
         name: ready.name.clone().into(),
-        module: "".into(),
-        entry: ready.name.clone().into(),
+        module: module.into(),
+        entry: entry.to_owned().into(),
         parameters,
         layout: Hash([0; 32]),
     };
+    let native = || vec![held(String::new(), &ready.name, vec![0])];
     let package = match &ready.program {
         Runs::Library(path) => {
             let spawn = Spawn::library(around.worker.clone(), path, around.user, environment);
-            Package { services: vec![held(vec![0])], ..Package::new(spawn, CONTENT) }
+            Package { services: native(), ..Package::new(spawn, CONTENT) }
         }
         Runs::Command(path) => {
             let argv = vec![path.to_string_lossy().into_owned()];
             let spawn = Spawn::command(argv, around.user, environment);
-            Package { services: vec![held(vec![0])], ..Package::new(spawn, CONTENT) }
+            Package { services: native(), ..Package::new(spawn, CONTENT) }
         }
-        Runs::Cobol { entry, .. } => return Err(format!("{entry} is COBOL")),
+        Runs::Cobol { entry, object } => {
+            let (Some(folder), Some(interface)) = (object.parent(), &ready.interface) else {
+                return Err(format!("{entry} has no interface"));
+            };
+            let list = interface.parameters.list();
+            let lengths = list.iter().map(|parameter| parameter.layout.bytes()).collect();
+            let works = match runner.commits {
+                Commits::Refused => UnitOfWork::Refuse,
+                Commits::Nothing => UnitOfWork::Ignore,
+            };
+            let worker = around.worker.clone();
+            let spawn = Spawn::cobol(worker, (folder, works), around.user, environment);
+            let module = object.to_string_lossy().into_owned();
+            let services = vec![held(module, entry, lengths)];
+            Package { services, content_type: None, ..Package::new(spawn, CONTENT) }
+        }
     };
     let (log, name) = (log.clone(), ready.name.clone());
     Ok(Package { log: Arc::new(move |line| note(&log, &name, line)), ..package })
@@ -209,7 +267,9 @@ mod tests {
     fn found(name: &str, of: &str) -> Found {
         let program = Runs::Library("x.so".into());
         let ready = Ready { name: name.to_owned(), program, interface: None };
-        Found { name: name.into(), package: Digest([0; 32]), of: of.to_owned(), runs: Ok(ready) }
+        let (interface, commits) = (InterfaceNumber(1), Commits::Refused);
+        let runs = Ok(Runner { ready, interface, commits });
+        Found { name: name.into(), package: Digest([0; 32]), of: of.to_owned(), runs }
     }
 
     #[test]

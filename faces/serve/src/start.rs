@@ -16,7 +16,7 @@ use tsugi_service_rules::worker::{life, pool};
 use tsugi_vocabulary::{GroupName, NodeName, Span};
 use tsugi_worker::Environment;
 
-use crate::args::Common;
+use crate::args::OfDaemon;
 use crate::around::Around;
 
 /// How often an address that another process has is asked for.
@@ -32,29 +32,29 @@ fn unusable(option: &str, why: impl std::fmt::Display) -> Box<Message> {
 ///
 /// # Errors
 /// An option that cannot be used.
-pub fn around(common: &Common) -> Result<Around, Box<Message>> {
-    let group = GroupName::new(&common.group).map_err(|why| unusable("--group", why))?;
-    let node = NodeName::new(&common.node).map_err(|why| unusable("--node", why))?;
+pub fn around(daemon: &OfDaemon) -> Result<Around, Box<Message>> {
+    let group = GroupName::new(&daemon.group).map_err(|why| unusable("--group", why))?;
+    let node = NodeName::new(&daemon.node).map_err(|why| unusable("--node", why))?;
     let own = std::env::current_exe().map_err(|why| unusable("tsugi serve", why))?;
-    let limits = life::Limits { call: Span::millis(common.call_limit), ..life::Limits::default() };
-    let start = common.start.max(1);
+    let limits = life::Limits { call: Span::millis(daemon.call_limit), ..life::Limits::default() };
+    let start = daemon.start.max(1);
     let pool = pool::Settings { start, most: start + 3, limits, ..pool::Settings::default() };
     let environment = Environment {
         group: group.to_string(),
         node: node.to_string(),
-        time_zone: common.time_zone.clone(),
-        locale: common.locale.clone(),
-        code_page: common.code_page.clone(),
+        time_zone: daemon.time_zone.clone(),
+        locale: daemon.locale.clone(),
+        code_page: daemon.code_page.clone(),
     };
     Ok(Around {
-        user: user(common.user.as_deref())?,
+        user: user(daemon.user.as_deref())?,
         worker: vec![own.to_string_lossy().into_owned(), "worker".to_owned()],
-        workers: workers(common.workers.as_deref(), &group),
+        workers: workers(daemon.workers.as_deref(), &group),
         environment,
         group,
         node,
         pool,
-        grace: Span::millis(common.grace),
+        grace: Span::millis(daemon.grace),
     })
 }
 
@@ -85,19 +85,19 @@ fn workers(said: Option<&Path>, group: &GroupName) -> PathBuf {
 ///
 /// # Errors
 /// A file that cannot be read or used.
-pub fn door(common: &Common, node: &NodeName) -> Result<OfDoor, Box<Message>> {
+pub fn door(daemon: &OfDaemon, node: &NodeName) -> Result<OfDoor, Box<Message>> {
     let mut settings = OfDoor::on_loopback(node.clone());
-    if let Some(file) = &common.tokens {
+    if let Some(file) = &daemon.tokens {
         let text = std::fs::read_to_string(file).map_err(|why| unusable("--tokens", why))?;
         settings.tokens = Tokens::read(&text).map_err(|why| unusable("--tokens", why))?;
     }
-    if common.plain {
+    if daemon.plain {
         settings.transport = Transport::PlainAnywhere;
     }
-    if let (Some(certificate), Some(key)) = (&common.certificate, &common.key) {
+    if let (Some(certificate), Some(key)) = (&daemon.certificate, &daemon.key) {
         let chain = certificates(certificate).map_err(|why| unusable("--certificate", why))?;
         let key = PrivateKeyDer::from_pem_file(key).map_err(|why| unusable("--key", why))?;
-        let signs = common.authorities.as_deref().map(certificates).transpose();
+        let signs = daemon.authorities.as_deref().map(certificates).transpose();
         let signs = signs.map_err(|why| unusable("--authorities", why))?.unwrap_or_default();
         let config = tsugi_door::tls(chain, key, &signs);
         settings.transport = Transport::Tls(config.map_err(|why| unusable("--certificate", why))?);

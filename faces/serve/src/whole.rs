@@ -15,9 +15,9 @@ use tsugi_service_engine::worker::pipe::Ward;
 use crate::args::Whole;
 use crate::around::{Around, Hold};
 use crate::control::{self, Desk};
-use crate::group::Group;
+use crate::group::{Claimed, Group, NotOpened};
 use crate::log::{self, Beginning, Log};
-use crate::{epoch, start};
+use crate::{block_on, epoch, start};
 
 /// The line by which it says on its standard output that calls are answered.
 pub const READY: &str = "ready";
@@ -43,37 +43,27 @@ impl Signals {
 /// Serves until SIGTERM or SIGINT.
 #[must_use]
 pub fn serve(whole: &Whole, language: Language) -> ExitCode {
-    let said = |message: &Message| {
-        eprintln!("{}", message.line(language));
-        ExitCode::FAILURE
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(why) => return said(&messages::internal_failure("tsugi serve", why)),
-    };
-    match runtime.block_on(run(whole, language)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => said(&message),
-    }
+    block_on(run(whole, language), language)
 }
 
 async fn run(whole: &Whole, language: Language) -> Result<(), Box<Message>> {
     let system = |why: std::io::Error| Box::new(messages::internal_failure("tsugi serve", why));
     let mut signals = Signals::watch().map_err(system)?;
-    let around = start::around(&whole.common)?;
-    let of_door = start::door(&whole.common, &around.node)?;
+    let around = start::around(&whole.daemon)?;
+    let of_door = start::door(&whole.daemon, &around.node)?;
     let epoch = epoch::read(&whole.epoch)
         .map_err(|why| Box::new(messages::serve_option_unusable("--epoch", why)))?;
     let hold = Hold { volume: whole.volume.clone(), epoch };
     // First of all: until here another process may answer at this address.
     let listener = listener(whole, &around)?;
-    let log = begin_log(&around, &hold, (whole.common.log.as_deref(), language))?;
+    let not_opened = |why: NotOpened| Box::new(why.message(&around, &hold));
+    let claimed = Claimed::claim(&around, &hold).map_err(not_opened)?;
+    let log = begin_log(&around, &hold, (whole.daemon.log.as_deref(), language))?;
     let ward = ward(&around)?;
-    let opened = Group::open(&around, &hold, (&ward, &log));
-    let group = opened.map_err(|why| Box::new(why.message(&around, &hold)))?;
+    let opened = Group::open(claimed, (&around, &hold), (&ward, &log));
+    let group = opened.map_err(not_opened)?;
     let door = Door::open(listener, &of_door)
-        .map_err(|why| cannot_listen(&around, &whole.common.listen, &why))?;
+        .map_err(|why| cannot_listen(&around, &whole.daemon.listen, &why))?;
     door.sign().open(open(&group));
     let control = whole.control.clone().unwrap_or_else(|| control::on_volume(&hold.volume));
     let desk = Desk::new(&around, &hold, (&group, &log));
@@ -99,7 +89,7 @@ pub(crate) fn ready() {
 fn listener(whole: &Whole, around: &Around) -> Result<std::net::TcpListener, Box<Message>> {
     let address = if whole.freebind { Address::Anywhere } else { Address::Here };
     let patience = Duration::try_from_secs_f64(whole.patience).unwrap_or_default();
-    let at = whole.common.listen;
+    let at = whole.daemon.listen;
     start::listen(at, address, patience).map_err(|why| cannot_listen(around, &at, &why))
 }
 

@@ -62,8 +62,9 @@ pub fn run(words: &[OsString], build: Build) -> Option<ExitCode> {
         // The process of a user's program.
         "worker" => {
             let words = rest.iter().map(|word| word.to_string_lossy().into_owned());
-            Some(tsugi_worker::run(words, &[tsugi_worker::LIBRARY]))
+            Some(tsugi_worker::run(words, &[tsugi_worker::COBOL, tsugi_worker::LIBRARY]))
         }
+        "serve" => Some(tsugi_serve::run(rest, out(None).language)),
         "guardian" if rest.is_empty() => Some(daemon::guardian().into()),
         "agent" if rest.first()? == "--" => {
             Some(daemon::agent(&rest[1..], &out(None), build).into())

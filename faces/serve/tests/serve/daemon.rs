@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tsugi_serve::control::{self, Asked, Status, Told};
@@ -23,6 +23,24 @@ pub struct Daemon {
     child: Child,
     pub address: SocketAddr,
     control: PathBuf,
+}
+
+/// Tells a process to stop.
+pub fn terminate(child: &Child) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+}
+
+/// How a process ended that is about to.
+pub fn ended(child: &mut Child) -> ExitStatus {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(begun.elapsed() < BOUND, "it does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// The command of a daemon.
@@ -63,16 +81,8 @@ impl Daemon {
 
     /// Tells it to stop, and gives its code.
     pub fn stop(mut self) -> Option<i32> {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(begun.elapsed() < BOUND, "it does not stop");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        terminate(&self.child);
+        ended(&mut self.child).code()
     }
 
     pub fn ask(&self, asked: &Asked) -> Told {

@@ -4,4 +4,5 @@
 mod daemon;
 mod killed;
 mod services;
+mod standby;
 mod volume;

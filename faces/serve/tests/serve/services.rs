@@ -88,12 +88,15 @@ fn a_stop_is_a_hand_over_and_the_next_life_keeps_the_log_of_the_one_before() {
 fn an_older_epoch_is_refused_and_leaves_the_volume_as_it_is() {
     let volume = Volume::new();
     drop(Daemon::ready(&volume, own_address(), "e1.7"));
+    let console = volume.path().join("log").join(log::NAME);
+    let was = fs::read(&console).unwrap();
     let mut command = Daemon::start(&volume, own_address(), "e1.6");
     let ended = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{said}");
     assert!(said.contains("TSUG20304-E") && said.contains("e1.7"), "{said}");
     assert!(ended.stdout.is_empty(), "it was never ready");
+    assert_eq!(fs::read(&console).unwrap(), was, "the owner's log stays under its name");
     let daemon = Daemon::ready(&volume, own_address(), "e1.7");
     assert_eq!(daemon.stop(), Some(0));
 }

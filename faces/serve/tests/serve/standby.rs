@@ -1,0 +1,123 @@
+//! A daemon that stands by, and what hands it a volume.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+use tsugi_serve::control::{self, Asked, Told};
+
+use crate::daemon::{
+    BOUND, Caller, call_until_answered, command, ended, own_address, terminate, workers,
+};
+use crate::volume::{GROUP, Volume};
+
+/// A process of a warm standby; killed when it is dropped.
+struct Part(Child);
+
+impl Part {
+    /// One that has said that it is ready.
+    fn ready(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        Self(child)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _killed = self.0.kill();
+        let _gone = self.0.wait();
+    }
+}
+
+struct Place {
+    folder: TempDir,
+    address: SocketAddr,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: TempDir::new_in("/dev/shm").unwrap(), address: own_address() }
+    }
+
+    fn control(&self) -> PathBuf {
+        self.folder.path().join("standby.sock")
+    }
+
+    fn stand_by(&self) -> Part {
+        let mut command = command(&["standby", "--group", GROUP, "--node", "n1"]);
+        command.arg("--control").arg(self.control());
+        command.arg("--workers").arg(workers(self.folder.path()));
+        command.args(["--listen", &self.address.to_string()]);
+        Part::ready(command)
+    }
+
+    fn activate(&self, volume: &Volume, epoch: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tsugi-serve"));
+        command.args(["activate", "--epoch", epoch]).env("LANG", "C.UTF-8");
+        command.arg("--control").arg(self.control()).arg("--volume").arg(volume.path());
+        command
+    }
+
+    fn refused(&self) -> bool {
+        let answer = Caller::connect(self.address).unwrap().call("COUNTER", 99, "add a").unwrap();
+        answer.status == 503 && answer.body.contains("TSUG20107")
+    }
+}
+
+#[test]
+fn a_volume_is_served_while_it_is_handed_over_and_callers_are_refused_at_once_else() {
+    let (place, volume) = (Place::new(), Volume::new());
+    let standby = place.stand_by();
+    assert!(place.refused(), "it listens, and nothing is open");
+    let status = control::ask(&place.control(), &Asked::Status {}, BOUND).unwrap();
+    assert_eq!(status, Told::NotOpen);
+    let mut first = Part::ready(place.activate(&volume, "e1.4"));
+    let answer = call_until_answered(place.address, 1, "add a");
+    assert_eq!((answer.status, &*answer.body), (200, "1"));
+    let status = control::ask(&place.control(), &Asked::Status {}, BOUND).unwrap();
+    assert!(matches!(status, Told::Status(status) if status.epoch == "e1.4"));
+    terminate(&first.0);
+    assert_eq!(ended(&mut first.0).code(), Some(0), "it was given back");
+    assert!(place.refused(), "between two owners");
+    let older = place.activate(&volume, "e1.3").output().unwrap();
+    let said = String::from_utf8_lossy(&older.stderr).into_owned();
+    assert_eq!(older.status.code(), Some(1), "{said}");
+    assert!(said.contains("TSUG20304") && older.stdout.is_empty(), "{said}");
+    let second = Part::ready(place.activate(&volume, "e1.5"));
+    assert_eq!(call_until_answered(place.address, 1, "add a").body, answer.body);
+    assert_eq!(call_until_answered(place.address, 2, "add a").body, "2");
+    drop((second, standby));
+    assert_eq!(volume.value(), 2);
+}
+
+#[test]
+fn who_is_killed_with_the_volume_takes_every_answer_with_him() {
+    let (place, volume) = (Place::new(), Volume::new());
+    let mut standby = place.stand_by();
+    let mut owner = Part::ready(place.activate(&volume, "e1.4"));
+    let mut caller = Caller::connect(place.address).unwrap();
+    assert_eq!(caller.call("COUNTER", 1, "add a").unwrap().body, "1");
+    owner.0.kill().unwrap();
+    assert_eq!(ended(&mut standby.0).code(), Some(70));
+    assert!(caller.call("COUNTER", 2, "add a").is_err(), "nobody is told anything");
+    // The next one is started, and serves who has the volume then.
+    let _next = place.stand_by();
+    let _owner = Part::ready(place.activate(&volume, "e1.5"));
+    assert_eq!(call_until_answered(place.address, 1, "add a").body, "1");
+    assert_eq!(call_until_answered(place.address, 2, "add a").body, "2");
+}
+
+#[test]
+fn a_volume_that_is_held_is_handed_over_to_nobody_else() {
+    let (place, volume) = (Place::new(), Volume::new());
+    let _standby = place.stand_by();
+    let _owner = Part::ready(place.activate(&volume, "e1.4"));
+    let second = place.activate(&volume, "e1.5").output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert_eq!(call_until_answered(place.address, 1, "add a").body, "1");
+}
