@@ -244,6 +244,7 @@ fn note(log: &Log, service: &str, line: Line<'_>) {
                 log.note(&format!("{service} {line}"));
             }
         }
+        Line::Dropped { call, lines } => log.note(&format!("{service} {call} -{lines}")),
         Line::FolderStays(folder, why) => {
             log.note(&format!("{service} {}: {why}", folder.display()));
         }

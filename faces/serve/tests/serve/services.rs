@@ -34,7 +34,7 @@ fn a_package_that_was_changed_is_closed_by_name_and_the_others_go_on() {
     assert_eq!((of("ECHO").workers, of("ECHO").id.clone()), (nobody, damaged.to_string()));
     assert!(of("COUNTER").closed.is_none() && of("COUNTER").workers.ready > 0);
     let console = fs::read_to_string(volume.path().join("log").join(log::NAME)).unwrap();
-    assert!(console.contains("TSUG20302-E"), "{console}");
+    assert!(console.contains("TSUG20602-E"), "{console}");
     // Who opens it does not make it run.
     assert_eq!(daemon.ask(&Asked::Open { service: "ECHO".to_owned() }), Told::Done);
     assert_eq!(caller.call("ECHO", 1, "hello").unwrap().status, 503);
@@ -75,7 +75,7 @@ fn a_stop_is_a_hand_over_and_the_next_life_keeps_the_log_of_the_one_before() {
     let folder = volume.path().join("log");
     let was = fs::read_to_string(folder.join(log::NAME)).unwrap();
     assert!(was.contains("a is 1, 1 changed"), "what its program has logged: {was}");
-    assert!(was.lines().last().unwrap().contains("TSUG20309-I"), "{was}");
+    assert!(was.lines().last().unwrap().contains("TSUG20609-I"), "{was}");
     let daemon = Daemon::ready(&volume, address, "e1.2");
     assert_eq!(fs::read_to_string(folder.join(log::FORMER)).unwrap(), was);
     let mut caller = Caller::connect(address).unwrap();
@@ -94,7 +94,7 @@ fn an_older_epoch_is_refused_and_leaves_the_volume_as_it_is() {
     let ended = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains("TSUG20304-E") && said.contains("e1.7"), "{said}");
+    assert!(said.contains("TSUG20604-E") && said.contains("e1.7"), "{said}");
     assert!(ended.stdout.is_empty(), "it was never ready");
     assert_eq!(fs::read(&console).unwrap(), was, "the owner's log stays under its name");
     let daemon = Daemon::ready(&volume, own_address(), "e1.7");
@@ -109,7 +109,7 @@ fn mf_11_an_address_that_is_not_here_is_refused_with_a_clear_message() {
     let ended = command.args(["--plain"]).output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains("TSUG20310-E") && said.contains("192.0.2.77:7902"), "{said}");
+    assert!(said.contains("TSUG20610-E") && said.contains("192.0.2.77:7902"), "{said}");
     assert!(!volume.path().join("log").exists(), "nothing was touched");
 }
 

@@ -87,7 +87,7 @@ fn a_volume_is_served_while_it_is_handed_over_and_callers_are_refused_at_once_el
     let older = place.activate(&volume, "e1.3").output().unwrap();
     let said = String::from_utf8_lossy(&older.stderr).into_owned();
     assert_eq!(older.status.code(), Some(1), "{said}");
-    assert!(said.contains("TSUG20304") && older.stdout.is_empty(), "{said}");
+    assert!(said.contains("TSUG20604") && older.stdout.is_empty(), "{said}");
     let second = Part::ready(place.activate(&volume, "e1.5"));
     assert_eq!(call_until_answered(place.address, 1, "add a").body, answer.body);
     assert_eq!(call_until_answered(place.address, 2, "add a").body, "2");
