@@ -87,7 +87,10 @@ pub fn counting(stand: &Stand) -> Processes {
 async fn a_library_goes_on_from_call_to_call_and_each_is_carried_out_once() {
     let mut stand = Stand::new();
     let processes = Box::new(counting(&stand));
-    let (engine, _last) = stand.engine_with(workers(1), processes, |_| {});
+    let (engine, _last) = stand.engine_with(workers(1), processes, |settings| {
+        // On a machine that is busy none is turned out.
+        settings.sitting.hold = Span::secs(10);
+    });
     let calls = engine.calls();
     let many = 60;
     let mut told = Vec::new();

@@ -351,3 +351,22 @@ fn calls_that_were_handed_out_are_waited_for_as_long_as_a_commit_takes() {
         assert!(last < now);
     }
 }
+
+#[test]
+fn a_sitting_takes_no_call_that_it_would_turn_out_at_once() {
+    use Event::{Began, Ended, Inserted, Spoken};
+    let orders = |after: Span| {
+        let mut sitting = Sitting::new(Limits::default());
+        let mut out = Vec::new();
+        let events = [Spoken(run(1), Alone::No), Began(EpochRead::Own)];
+        for event in [events.as_slice(), &[Ended(run(1), Work::Kept, 1), Inserted(run(1))]].concat()
+        {
+            sitting.step(BEFORE, event, &mut out);
+        }
+        out.clear();
+        sitting.step(BEFORE + after, Spoken(run(2), Alone::No), &mut out);
+        out
+    };
+    assert_eq!(orders(Span::micros(9_999)), [Order::Open(run(2))]);
+    assert_eq!(orders(Span::millis(10)), [Order::Commit]);
+}
