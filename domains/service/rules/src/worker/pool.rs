@@ -1,9 +1,10 @@
 //! The workers of one generation of a service: one package, as many processes as are wanted.
 //!
 //! A worker that was killed is replaced at once, and so is one that leaves: a spare one stands
-//! ready, because a program takes milliseconds to load. A call may be begun in a worker that has one:
-//! it goes on to that without waiting, and where it is killed that one runs again elsewhere. Births that fail one after the other are
-//! further and further apart, and are given up with the last reason.
+//! ready, because a program takes milliseconds to load. A call may be begun in a worker that has
+//! one: it goes on to that without waiting, and where it is killed that one runs again elsewhere.
+//! Births that fail one after the other are further and further apart, and are given up with the
+//! last reason.
 //!
 //! Invariants: a call that was given to a worker has one end, or is given to another; a place is
 //! free again only when the process in it has ended and all that it left behind with it; of a

@@ -293,18 +293,14 @@ fn a_worker_goes_on_to_what_was_begun_in_it_ahead() {
     let (worker, _) = world.at(first);
     let ahead: Vec<Run> = (0..AHEAD_MOST).map(|_| world.give_ahead(worker)).collect();
     assert_eq!(world.pool.ahead(worker), None, "there is no room for more");
-    let more = world.give_ahead(worker);
-    assert!(!world.open.contains(&more), "it is begun elsewhere");
+    world.give_ahead(worker);
     world.done(first);
-    let now = |world: &World| world.pool.workers().find(|(of, _)| *of == worker).unwrap().1;
-    let State::Busy(has) = now(&world) else { panic!("{:?}", now(&world)) };
-    assert_eq!(world.at(ahead[0]), (worker, has.turn));
+    assert_eq!(world.at(ahead[0]).0, worker);
     // The clock of a call goes from where the one before has ended.
     world.now += Span::secs(2);
     world.done(ahead[0]);
     world.now += Span::secs(2);
-    let out = world.step(Event::Woken);
-    assert_eq!(out, [], "none of them took too long");
+    assert_eq!(world.step(Event::Woken), [], "none of them took too long");
     let out = world.says(worker, life::Event::Closed);
     let again = |run: &Run| out.contains(&Order::Again(*run));
     assert!(matches!(out[0], Order::Abnormal(run, _) if run == ahead[1]), "{out:?}");
