@@ -292,6 +292,7 @@ impl Desk {
                 effects: match of.effects {
                     Effects::Store => "store".to_owned(),
                     Effects::Outside => "outside".to_owned(),
+                    Effects::None => "none".to_owned(),
                 },
                 closed: of.open.as_ref().err().map(closed),
                 pending: of.pending,
