@@ -9,6 +9,7 @@
 //! A unit of work borrows the store, so what goes on beside it while its call has the turn (calls
 //! that arrive, workers that speak, timers) stands in the *hall*, which has no store.
 
+mod callers;
 mod copies;
 mod figures;
 mod hall;

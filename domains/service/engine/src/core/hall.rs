@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tsugi_service_rules::call::{
-    self, Alone, Attempt, Caller, Change, Event, Interruption, Order, Resolution, Table, Work,
+    Alone, Attempt, Caller, Change, Event, Interruption, Order, Resolution, Table, Work,
 };
 use tsugi_service_rules::ground::{self, Effects, Ground, ServiceNumber};
-use tsugi_service_rules::id::{CallId, InterfaceNumber};
+use tsugi_service_rules::id::CallId;
 use tsugi_service_rules::refusal::Refusal;
 use tsugi_service_rules::sitting::{self, Run, Sitting};
 use tsugi_service_rules::stored::{self, Stored};
@@ -23,7 +23,7 @@ use super::reading::Readings;
 use super::small::Small;
 use super::way::Way;
 use super::{Letter, Waiter, earliest};
-use crate::calls::{Answer, Resolved};
+use crate::calls::Resolved;
 use crate::clock;
 use crate::fatal::Fatal;
 use crate::inbox::Inbox;
@@ -67,13 +67,13 @@ pub(super) struct Hall {
     pub(super) grounds: BTreeMap<ServiceNumber, ground::Service>,
     pub(super) store: Result<(), Refusal>,
     pub(super) todo: VecDeque<Todo>,
-    callers: BTreeMap<Caller, Waiter>,
+    pub(super) callers: BTreeMap<Caller, Waiter>,
     /// Who asks for which call.
-    asking: BTreeSet<(CallId, Caller)>,
+    pub(super) asking: BTreeSet<(CallId, Caller)>,
     /// Of calls that are pending.
     pub(super) bodies: HashMap<CallId, Given>,
     pub(super) replies: HashMap<u64, Arc<Reply>>,
-    next_reply: u64,
+    pub(super) next_reply: u64,
     pub(super) runs: BTreeMap<Run, Going>,
     /// Whose first words wait for the writer, the oldest first.
     pub(super) spoken: VecDeque<Run>,
@@ -247,12 +247,6 @@ impl Hall {
                 self.todo.push_back(Todo::Table(Event::MoveBegan(grace)));
             }
         }
-    }
-
-    /// Somebody waits for an answer.
-    pub(super) fn wait_for(&mut self, caller: Caller, waiter: Waiter) {
-        self.asking.insert((waiter.id, caller));
-        self.callers.insert(caller, waiter);
     }
 
     /// Does everything that follows from what has happened, without the store.
@@ -514,62 +508,6 @@ impl Hall {
             self.todo.push_back(Todo::Table(Event::Taken(run.0, run.1, stored, row)));
         }
         Ok(())
-    }
-
-    pub(super) fn answer(&mut self, caller: Caller, answer: call::Answer) {
-        if !self.callers.contains_key(&caller) {
-            return;
-        }
-        // Until it is known that it may be told, its caller is kept: dropped, it would be told.
-        let answer = match answer {
-            call::Answer::Reply(reply) => {
-                let Some(bytes) = self.replies.get(&reply.bytes) else {
-                    return self.fail(Fatal::Impossible("a reply has no bytes".to_owned()));
-                };
-                // The last look: between the decision and here the process may have stood still.
-                if clock::now() + self.settings.calls.guard >= self.settings.last_moment() {
-                    return self.fail(Fatal::LastMoment);
-                }
-                Answer::Reply(bytes.clone())
-            }
-            call::Answer::Pending => Answer::Pending,
-            call::Answer::Changed => Answer::Changed,
-            call::Answer::Refused(refusal) => Answer::Refused(refusal),
-        };
-        let Some(waiter) = self.callers.remove(&caller) else { return };
-        self.asking.remove(&(waiter.id, caller));
-        // Who does not listen any more has not lost anything: the reply is for its retry.
-        drop(waiter.tell.send(answer));
-    }
-
-    /// By a former interface the body of a caller may say what is kept. One that is gone meanwhile
-    /// is not decoded for.
-    fn decode(&mut self, caller: Caller, id: CallId, interface: InterfaceNumber) {
-        let Some(waiter) = self.callers.get(&caller) else { return };
-        let Some(body) = &waiter.body else { return };
-        let Some(desk) = self.desks.get(&body.arrival.service) else { return };
-        let refusal = match desk.interface.former(&desk.name, &body.said, interface) {
-            Ok(content) if content.interface == interface => {
-                let arrival = call::Arrival { content, ..body.arrival };
-                let waiter = self.callers.get_mut(&caller);
-                if let Some(body) = waiter.and_then(|waiter| waiter.body.as_mut()) {
-                    body.arrival = arrival;
-                }
-                return self.todo.push_back(Todo::Table(Event::Arrived(arrival)));
-            }
-            // Nobody can say any more whether it is the same: then it is not.
-            Ok(_) => Refusal::OtherBody,
-            Err(refusal) => refusal,
-        };
-        self.answer(caller, call::Answer::Refused(refusal));
-        self.todo.push_back(Todo::Table(Event::CallerGone(id, caller)));
-    }
-
-    /// Gives the bytes of a reply a number.
-    pub(super) fn number(&mut self, reply: Reply) -> u64 {
-        self.next_reply += 1;
-        self.replies.insert(self.next_reply, Arc::new(reply));
-        self.next_reply
     }
 
     /// The store is handed over: ends the workers and sends whoever still asks elsewhere.

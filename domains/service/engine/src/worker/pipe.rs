@@ -11,6 +11,7 @@ mod log;
 mod out;
 mod package;
 mod talk;
+mod values;
 mod ward;
 
 use std::fs::File;

@@ -281,8 +281,7 @@ fn a_worker_whose_former_call_was_undone_takes_the_next_with_it_which_is_not_at_
     let second = world.give(Origin::Queue);
     assert_eq!(world.at(second).0, worker);
     let out = world.step(Event::Undone(first));
-    let killed = Order::Kill(worker, Why::Undone);
-    assert_eq!(out[..2], [Order::Again(second), killed], "{out:?}");
+    assert_eq!(out[..2], [Order::Again(second), Order::Kill(worker, Why::Undone)], "{out:?}");
 }
 
 #[test]
@@ -368,7 +367,6 @@ pub fn worn() {
     let third = world.give(Origin::Queue);
     assert_ne!(world.at(third).0, worker);
 }
-
 #[test]
 fn a_worker_is_replaced_after_so_many_calls() {
     worn();

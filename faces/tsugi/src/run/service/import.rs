@@ -218,7 +218,10 @@ fn show(
             "needed": needed(manifest, &file.name),
         })
     };
-    let data = |data: &tsugi_package::manifest::Data| json!({"file": data.file, "bytes": bytes(&made.draft, data)});
+    let data = |data: &tsugi_package::manifest::Data| {
+        let bytes = bytes(&made.draft, data);
+        json!({"file": data.file, "bytes": bytes})
+    };
     let effect = |seen: &Seen| {
         json!({
             "file": seen.at.file,
