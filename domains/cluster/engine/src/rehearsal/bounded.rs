@@ -78,6 +78,9 @@ impl Running {
     /// Waits until it prints this line; it must not end before.
     pub(super) fn until_line(&mut self, line: &str, until: Instant) -> Result<(), Wrong> {
         loop {
+            if self.ended.is_some() {
+                self.read_rest();
+            }
             let lines = String::from_utf8_lossy(&self.kept).into_owned();
             if lines.split_inclusive('\n').any(|l| l.strip_suffix('\n') == Some(line)) {
                 return Ok(());
@@ -97,9 +100,7 @@ impl Running {
         if self.flooded {
             return Err(Wrong::Failed(FLOODED.to_owned()));
         }
-        // Whoever it left behind may hold its output open; who has not is read to the end.
-        let after = Instant::now() + AFTER_END;
-        while let Ok(More::Yes) = self.next(after) {}
+        self.read_rest();
         match self.ended.as_deref() {
             Some("exit 0") | None => Ok(String::from_utf8_lossy(&self.kept).into_owned()),
             Some(ended) => Err(Wrong::Failed(self.told(ended))),
@@ -114,7 +115,17 @@ impl Running {
     /// How it has ended, if it has.
     pub(super) fn has_ended(&mut self) -> Option<String> {
         while self.next(Instant::now()).is_ok() {}
+        if self.ended.is_some() {
+            self.read_rest();
+        }
         self.ended.as_ref().map(|ended| self.told(ended))
+    }
+
+    /// Reads what it had printed by its end, of which its end may be heard before. Whoever it left
+    /// behind may hold its output open; who has not is read to the end.
+    fn read_rest(&mut self) {
+        let after = Instant::now() + AFTER_END;
+        while let Ok(More::Yes) = self.next(after) {}
     }
 
     /// Asks it to end, and kills it with all it started when it does not.
@@ -188,4 +199,30 @@ fn listen(mut output: PipeReader, tell: &Sender<News>) {
         tell.send(if all > FLOOD { News::Flooded } else { printed }).ok();
     }
     tell.send(News::Closed).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program whose end is heard before what it had printed.
+    fn heard_late() -> Running {
+        let (tell, news) = channel();
+        tell.send(News::Ended(Ok(ExitStatus::from_raw(3 << 8)))).expect("somebody listens");
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            tell.send(News::Printed(b"ready\nno licence\n".to_vec())).expect("somebody listens");
+            tell.send(News::Closed).expect("somebody listens");
+        });
+        Running { pid: Pid::from_raw(0), news, kept: Vec::new(), ended: None, flooded: false }
+    }
+
+    #[test]
+    fn what_a_program_printed_is_told_though_its_end_is_heard_first() {
+        assert_eq!(heard_late().has_ended().as_deref(), Some("exit 3: no licence"));
+        let until = Instant::now() + Duration::from_secs(10);
+        let told = Err(Wrong::Failed("exit 3: no licence".to_owned()));
+        assert_eq!(heard_late().until_line("steady", until), told);
+        assert_eq!(heard_late().until_line("ready", until), Ok(()));
+    }
 }
