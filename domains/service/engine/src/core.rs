@@ -166,7 +166,7 @@ impl Core {
                 return Ok(());
             }
             if self.advance()? == Found::Nothing {
-                self.hall.wait();
+                self.hall.wait(None);
             }
         }
     }
@@ -336,5 +336,6 @@ fn earliest(
     all: impl Iterator<Item = tsugi_vocabulary::Moment>,
 ) -> Option<tsugi_vocabulary::Moment> {
     let now = clock::now();
-    all.min().map(|at| if at <= now { now + PAST } else { at })
+    // Each by itself: one in the past must not hold up another that is near.
+    all.map(|at| if at <= now { now + PAST } else { at }).min()
 }

@@ -14,6 +14,7 @@ use tsugi_store::{
 use tsugi_vocabulary::{Epoch, Moment, Span};
 
 use crate::calls::Calls;
+use crate::clock;
 use crate::core::{Core, Letter, Opens, Parallel, Session};
 use crate::fatal::LastWord;
 use crate::inbox::Inbox;
@@ -204,6 +205,8 @@ impl Settings {
 /// A running engine.
 pub struct Engine {
     calls: Calls,
+    /// Over the statements of its one writer, where it has one.
+    watch: Option<Watch>,
     core: JoinHandle<()>,
 }
 
@@ -227,8 +230,8 @@ impl Engine {
         let Opened { store, beside, halt } = opened;
         let watch = Watch::start(halt)?;
         let (calls, inbox) = front(&services);
-        let core = Core::new((store, watch), beside, services, settings, inbox)?;
-        Self::with(calls, move || core.run(last_word))
+        let core = Core::new((store, watch.clone()), beside, services, settings, inbox)?;
+        Self::with((calls, Some(watch)), move || core.run(last_word))
     }
 
     /// Starts one on a store whose units of work stand beside each other.
@@ -243,12 +246,15 @@ impl Engine {
     ) -> std::io::Result<Self> {
         let (calls, inbox) = front(&services);
         let core = Parallel::new(sessions, services, settings, inbox)?;
-        Self::with(calls, move || core.run(last_word))
+        Self::with((calls, None), move || core.run(last_word))
     }
 
-    fn with(calls: Calls, core: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
+    fn with(
+        (calls, watch): (Calls, Option<Watch>),
+        core: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<Self> {
         let thread = std::thread::Builder::new().name("calls".to_owned());
-        Ok(Self { calls, core: thread.spawn(core)? })
+        Ok(Self { calls, watch, core: thread.spawn(core)? })
     }
 
     /// What doors call.
@@ -260,6 +266,11 @@ impl Engine {
     /// The group is going to another node: from here on nothing is taken, and who asks is told so.
     /// [`Engine::hand_over`] waits for the end of it; this grace counts then.
     pub fn begin_move(&self, grace: Span) {
+        // A statement that runs on is no reason to be here for longer: the core hears no letter
+        // while it waits for one.
+        if let Some(watch) = &self.watch {
+            watch.caps(clock::now() + grace);
+        }
         drop(self.calls.inbox.put(Letter::Move(grace)));
     }
 

@@ -18,6 +18,8 @@ const AGAIN: Span = Span::millis(10);
 struct Watched {
     /// Until when the statement may take that runs just now.
     until: Option<Moment>,
+    /// No statement may take longer than until then: the group moves.
+    last: Option<Moment>,
     /// When the watch looks again; none while it sleeps.
     looks: Option<Moment>,
     ended: Ended,
@@ -47,11 +49,21 @@ impl Watch {
     pub(crate) fn begins(&self, until: Moment) {
         let (watched, moved) = &*self.0;
         let mut watched = watched.lock().expect("nobody dies with the lock");
+        let until = watched.last.map_or(until, |last| until.min(last));
         watched.until = Some(until);
         // One that looks earlier sees it then.
         if watched.looks.is_none_or(|looks| looks > until) {
             moved.notify_one();
         }
+    }
+
+    /// Neither the statement that runs nor any after it takes longer than until then.
+    pub(crate) fn caps(&self, last: Moment) {
+        let (watched, moved) = &*self.0;
+        let mut watched = watched.lock().expect("nobody dies with the lock");
+        watched.last = Some(last);
+        watched.until = watched.until.map(|until| until.min(last));
+        moved.notify_one();
     }
 
     /// It has ended.

@@ -68,7 +68,7 @@ pub(super) fn who(client: &Client) -> [Value; 2] {
 
 /// After a program has run in the session a statement of ours that means nothing is its doing: it
 /// costs the unit of work, and not the engine.
-fn blamed(trouble: Trouble) -> Trouble {
+pub(super) fn blamed(trouble: Trouble) -> Trouble {
     match trouble {
         Trouble::Broken(why) => Trouble::Gone(why),
         other => other,

@@ -2,7 +2,7 @@
 //! has the same call waits before its program runs.
 
 use super::link::Fault;
-use super::record::Place;
+use super::record::{Place, blamed};
 use super::{Isolation, Postgres};
 use crate::file::{OnFile, OnFiles};
 use crate::op::{of_the_record, waits_for_the_commit};
@@ -168,7 +168,7 @@ fn permitted(text: &str) -> Result<(), Fault> {
     if !reads && !["INSERT", "UPDATE", "DELETE", "WITH"].contains(&word.as_str()) {
         return Err(Fault::said("a program may not do that"));
     }
-    if !reads && (of_the_record(text) || is_escaped(text)) {
+    if is_escaped(text) || (!reads && of_the_record(text)) {
         return Err(Fault::said("a program may not write the record"));
     }
     let lower = text.to_ascii_lowercase();
@@ -196,13 +196,13 @@ fn is_escaped(text: &str) -> bool {
 
 impl OnFiles for Unit<'_> {
     fn on_file(&mut self, what: &OnFile) -> Result<Vec<Row>, Trouble> {
-        self.session.asked_of_files(what)
+        self.session.asked_of_files(what).map_err(blamed)
     }
 }
 
 impl OnFiles for Inner<'_> {
     fn on_file(&mut self, what: &OnFile) -> Result<Vec<Row>, Trouble> {
-        self.session.asked_of_files(what)
+        self.session.asked_of_files(what).map_err(blamed)
     }
 }
 

@@ -163,6 +163,7 @@ impl Hall {
             self.settle()?;
         }
         self.hear_links();
+        self.read_on();
         let now = clock::now();
         let due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
         if due(self.table.wake_at()) {
@@ -215,7 +216,8 @@ impl Hall {
                     self.todo.push_back(Todo::Pool(service, pool::Event::Woken));
                 }
                 if let Some(ground) = self.grounds.get_mut(&service).filter(|_| serves) {
-                    ground.open = open;
+                    let lacks = self.lacking.closed.get(&service).cloned();
+                    ground.open = open.and_then(|()| lacks.map_or(Ok(()), Err));
                 }
                 self.lacking.at = Some(clock::now());
                 self.refuse_readings_of(service);
@@ -302,7 +304,7 @@ impl Hall {
     }
 
     /// Waits for a letter, a worker or a timer.
-    pub(super) fn wait(&self) {
+    pub(super) fn wait(&self, also: Option<Moment>) {
         if self.can_hear() {
             return;
         }
@@ -320,7 +322,8 @@ impl Hall {
             Way::Sessions(_) => [None; 4],
         };
         let own = [self.table.wake_at(), self.sitting.wake_at(), small];
-        let until = earliest(own.into_iter().chain(store).flatten().chain(pools));
+        let own = own.into_iter().chain(store).chain([also]);
+        let until = earliest(own.flatten().chain(pools));
         let speaks = |desk: &Desk, worker| !desk.ended.contains(worker);
         let links = self
             .desks
@@ -444,9 +447,17 @@ impl Hall {
         if let Way::Sessions(sent) = &mut self.way {
             return sent.begins(service, run);
         }
-        if let Some(desk) = self.desks.get_mut(&service) {
-            // What was started waits for a worker; what was not has one, by the rules.
-            desk.held.push_back(run);
+        self.hold(service, run);
+    }
+
+    /// What was started waits for a worker; what was not has one, by the rules. Of workers that
+    /// were given up meanwhile nobody will ever ask for it.
+    pub(super) fn hold(&mut self, service: ServiceNumber, run: Run) {
+        match self.desks.get_mut(&service) {
+            Some(desk) if desk.pool.posture() == pool::Posture::Serving => {
+                desk.held.push_back(run);
+            }
+            Some(_) | None => self.interrupt(run, Interruption::NotAtFault),
         }
     }
 

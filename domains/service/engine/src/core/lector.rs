@@ -15,6 +15,7 @@ use tsugi_vocabulary::Moment;
 
 use super::Letter;
 use super::pools::Over;
+use super::turn::{bounded, held};
 use crate::inbox::Inbox;
 use crate::watch::{Halt, Watch};
 use crate::worker::{Answered, Asked, Batch, Waits};
@@ -163,7 +164,9 @@ impl Reading {
 
     fn read(&mut self, all: Batch, until: Moment) -> Came {
         let mut answers = Vec::with_capacity(all.operations.len());
+        let mut size = 0;
         for asked in all.operations {
+            let asked = bounded(asked, size);
             let (answer, waits) = match asked {
                 Asked::Refused(code, waits) => (Answered::Code(code), waits),
                 Asked::Own(waits) => (Answered::Own, waits),
@@ -176,7 +179,10 @@ impl Reading {
                 },
             };
             match (waits, answer) {
-                (Waits::Yes, answer) => answers.push(answer),
+                (Waits::Yes, answer) => {
+                    size += held(&answer);
+                    answers.push(answer);
+                }
                 (Waits::No, Answered::Done(_) | Answered::File(_) | Answered::Own) => {}
                 (Waits::No, Answered::Refused(error)) => return Came::Failed(error.to_string()),
                 (Waits::No, Answered::Code(code)) => return Came::Failed(format!("code {code}")),
@@ -186,10 +192,11 @@ impl Reading {
     }
 
     fn view(&mut self, op: &Op, until: Moment) -> Result<Outcome, Trouble> {
+        self.watch.begins(until);
+        // Looked at behind that: whoever closes sets it first, and ends what has begun.
         if self.closing.load(Ordering::SeqCst) {
             return Err(Trouble::Away("the store is handed over".to_owned()));
         }
-        self.watch.begins(until);
         let seen = self.looks.view(op);
         // Whoever closes ends all that is read.
         if !self.closing.load(Ordering::SeqCst) {

@@ -24,7 +24,7 @@ pub(super) struct Lacking {
     /// Files were made or taken away: it is looked from this moment on.
     pub(super) at: Option<Moment>,
     /// Services that are closed, and what their callers are told.
-    closed: BTreeMap<ServiceNumber, Refusal>,
+    pub(super) closed: BTreeMap<ServiceNumber, Refusal>,
 }
 
 impl Core {

@@ -106,7 +106,7 @@ impl Parallel {
             if self.hall.closed {
                 return Ok(());
             }
-            self.hall.wait();
+            self.hall.wait(self.leaves);
         }
     }
 

@@ -218,11 +218,30 @@ impl Hall {
         self.read_next(run);
     }
 
+    /// Goes on with the calls whose workers read their answers again.
+    pub(super) fn read_on(&mut self) {
+        let waits = |reading: &Reading| {
+            !reading.mail.is_empty() && matches!(reading.by, By::None | By::Has(_))
+        };
+        let waiting = self.readings.all.iter().filter(|(_, reading)| waits(reading));
+        let runs: Vec<Run> = waiting.map(|(run, _)| *run).collect();
+        for run in runs {
+            self.read_next(run);
+        }
+    }
+
     /// Gives the next word of a call to its lector, or tells its caller.
     fn read_next(&mut self, run: Run) {
         let Some(reading) = self.readings.all.get_mut(&run) else { return };
         if let By::Reads(_) | By::Line = reading.by {
             return;
+        }
+        if let Some(Word::Operate(worker, ..)) = reading.mail.front() {
+            let desk = self.desks.get(&reading.arrival.service);
+            // It reads no answers: nothing more is carried out for it until it does.
+            if desk.and_then(|desk| desk.links.get(worker)).is_some_and(|l| !l.takes_answers()) {
+                return;
+            }
         }
         let Some(word) = reading.mail.pop_front() else { return };
         let (asked, then) = match word {
@@ -237,8 +256,13 @@ impl Hall {
             By::Has(lector) => Some(lector),
             By::None | By::Line | By::Reads(_) => self.some_lector(),
         };
-        let Some(reading) = self.readings.all.get_mut(&run) else { return };
+        if lector.is_none() && self.readings.lectors.is_empty() {
+            // Nobody will ever call it out of a line.
+            let why = "nothing that reads could be opened".to_owned();
+            return self.refuse_reading(run, Refusal::StoreAway { why });
+        }
         let Some(lector) = lector else {
+            let Some(reading) = self.readings.all.get_mut(&run) else { return };
             reading.mail.push_front(match then {
                 Then::Answer(worker, turn) => Word::Operate(worker, turn, asked),
                 Then::End(over) => Word::End(asked, over),
@@ -247,6 +271,7 @@ impl Hall {
             self.readings.line.push_back(run);
             return self.todo.push_back(Todo::Pool(service, pool::Event::Waits(run)));
         };
+        let Some(reading) = self.readings.all.get_mut(&run) else { return };
         reading.by = By::Reads(lector);
         let may = self.desks.get(&service).map_or(0, |desk| u64::from(desk.call_ms));
         let until = clock::now() + Span::millis(may);

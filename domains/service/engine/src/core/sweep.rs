@@ -37,6 +37,7 @@ impl Core {
             file::Was::There => {
                 unit.keep()?;
                 self.store.commit()?;
+                self.hall.look_at_log();
             }
             file::Was::Missing => {
                 drop(unit);

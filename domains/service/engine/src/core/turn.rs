@@ -135,7 +135,7 @@ impl Hall {
                     };
                     return self.end(run, work, ended);
                 }
-                None => self.wait(),
+                None => self.wait(None),
             }
         }
     }
@@ -244,8 +244,19 @@ impl Hall {
     }
 }
 
+/// What is carried out where the answers before it take so many bytes: behind too many of them
+/// nothing that is waited for.
+pub(super) fn bounded(asked: Asked, size: usize) -> Asked {
+    match asked {
+        Asked::Store(_, Waits::Yes) | Asked::File(_, Waits::Yes) if size > ANSWERS_MOST => {
+            Asked::Refused(Code::TooLarge.number(), Waits::Yes)
+        }
+        asked => asked,
+    }
+}
+
 /// How much memory an answer takes, in bytes, about.
-fn held(answer: &Answered) -> usize {
+pub(super) fn held(answer: &Answered) -> usize {
     match answer {
         Answered::Done(outcome) => outcome.rows.iter().map(|row| worker::held(row)).sum(),
         Answered::File(result) => result.records.iter().map(|one| one.record.len()).sum(),
@@ -259,12 +270,7 @@ pub(super) fn operate(work: &mut dyn Work, all: Batch) -> Result<Operated, Troub
     let mut answers = Vec::with_capacity(all.operations.len());
     let mut size = 0;
     for asked in all.operations {
-        let asked = match asked {
-            Asked::Store(_, Waits::Yes) | Asked::File(_, Waits::Yes) if size > ANSWERS_MOST => {
-                Asked::Refused(Code::TooLarge.number(), Waits::Yes)
-            }
-            asked => asked,
-        };
+        let asked = bounded(asked, size);
         let (answer, waits) = match asked {
             Asked::Refused(code, waits) => (Answered::Code(code), waits),
             Asked::Own(waits) => (Answered::Own, waits),

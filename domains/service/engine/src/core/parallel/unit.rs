@@ -203,9 +203,7 @@ impl Parallel {
             return;
         };
         let service = going.service;
-        if let Some(desk) = self.hall.desks.get_mut(&service) {
-            desk.held.push_back(run);
-        }
+        self.hall.hold(service, run);
     }
 
     fn operated(&mut self, at: usize, run: Run, operated: Operated) {
