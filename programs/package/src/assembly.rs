@@ -157,9 +157,11 @@ impl Assembly<'_> {
     fn files(&self) -> Result<Vec<File>, Refused> {
         let mut out: Vec<File> = Vec::new();
         for file in self.modules.iter().flat_map(|imported| &imported.files) {
-            match out.iter().find(|other| other.name == file.name) {
+            match out.iter_mut().find(|other| other.name == file.name) {
                 None => out.push(file.clone()),
-                Some(same) if same.agrees(file) => {}
+                Some(same) if same.agrees(file) => {
+                    same.shortest = same.shortest.min(file.shortest);
+                }
                 Some(_) => {
                     return Err(Refused::Name { what: Named::File, name: file.name.clone() });
                 }

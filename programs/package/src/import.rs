@@ -139,7 +139,7 @@ pub enum NotImported {
         /// What.
         phase: Phase,
     },
-    /// 6 Its interface is not understood.
+    /// 6 Its interface, or a record of its files, is not understood.
     #[error("6 {0:?}")]
     Interface(tsugi_record::refused::Refused),
     /// 7 It goes past the file handler.
@@ -166,6 +166,16 @@ pub enum NotImported {
         page: CodePage,
         /// The first line that is not.
         at: Place,
+    },
+    /// 12 What SELECT and FD say of a file is not understood, or makes no file.
+    #[error("12 {file} at {at:?}: {says}")]
+    Records {
+        /// The program's name of it.
+        file: String,
+        /// Its SELECT.
+        at: Place,
+        /// What: an item, a clause, or what is wrong with the whole.
+        says: String,
     },
     /// A call of the system failed.
     #[serde(skip)]

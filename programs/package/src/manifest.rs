@@ -2,6 +2,7 @@
 //! its length and hash.
 
 mod check;
+mod file;
 mod path;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use crate::limits::MANIFEST_MOST;
 use crate::refused::{Measure, Refused};
 
 pub(crate) use check::is_name;
+pub use file::{Duplicates, Key, Piece};
 pub use path::{PartPath, PathRefused};
 
 /// The format that is written and read.
@@ -147,18 +149,13 @@ pub struct File {
     pub name: String,
     /// ORGANIZATION.
     pub organization: Organization,
-    /// Names of its keys as the source has them, the primary first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub keys: Vec<String>,
-}
-
-impl File {
-    /// Whether two declarations can be of one file: names of keys are a program's own.
-    #[must_use]
-    pub fn agrees(&self, other: &Self) -> bool {
-        let same = |file: &Self| (file.organization, file.keys.len());
-        self.name == other.name && same(self) == same(other)
-    }
+    /// Bytes of its shortest record.
+    pub shortest: u32,
+    /// Bytes of its longest record.
+    pub longest: u32,
+    /// Its keys, the primary first.
+    #[serde(default, rename = "key", skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Key>,
 }
 
 /// ORGANIZATION of a file.

@@ -201,6 +201,14 @@ pub enum Refused {
         /// Why.
         why: NoModule,
     },
+    /// 28 There can be no such file, or its data are no records of it.
+    #[error("28 the file {name}: {why}")]
+    File {
+        /// The file.
+        name: String,
+        /// Why.
+        why: String,
+    },
 }
 
 /// What has a limit.

@@ -1,6 +1,7 @@
 //! Reads the interface of a program from its source: what a caller hands to it, in which order.
 
 mod clauses;
+mod files;
 mod lines;
 mod program;
 mod usage;
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::dialect::Dialect;
 use crate::field::{Layout, Place};
 use crate::refused::{Refused, Why};
+
+pub use files::Described;
 
 /// How the lines of a source are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +58,19 @@ pub fn read(text: &str, form: Form, dialect: Dialect) -> Result<Interface, Refus
 #[must_use]
 pub fn words_of(text: &str, form: Form) -> Vec<words::Token> {
     words::tokens(&lines::lines(text, form))
+}
+
+/// What a source says of the records of a file, by the name of its SELECT in upper case; none where
+/// it has no FD. Of other files nothing has to be understood.
+///
+/// # Errors
+/// The first place of it that is not understood or not supported, and why.
+pub fn file(
+    words: &[words::Token],
+    name: &str,
+    dialect: Dialect,
+) -> Result<Option<Described>, Refused> {
+    files::described(words, name, dialect)
 }
 
 /// Where another procedure may be put into a source in free form that was read: its own entries

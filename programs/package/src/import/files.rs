@@ -1,10 +1,15 @@
 //! The files that a source declares: SELECT … ASSIGN, organization and keys as they are written.
 
+mod keys;
+
 use tsugi_record::field::Place;
+use tsugi_record::source;
 use tsugi_record::source::words::{Token, What};
 
 use super::{Names, NotImported};
 use crate::manifest::{Dialect, File, Organization};
+
+use keys::Said;
 
 /// A file of a source.
 pub(super) struct Selected {
@@ -15,7 +20,7 @@ pub(super) struct Selected {
     /// What it is outside of the program.
     pub assigned: Assigned,
     organization: Organization,
-    keys: Vec<String>,
+    keys: Vec<Said>,
     presence: Presence,
 }
 
@@ -55,22 +60,53 @@ pub(super) fn declared(
 ) -> Result<(Vec<File>, Vec<String>), NotImported> {
     let (mut out, mut needs): (Vec<File>, Vec<String>) = (Vec::new(), Vec::new());
     for selected in selected(text, words, dialect) {
-        let Assigned::Name(name) = selected.assigned else { continue };
+        let Assigned::Name(name) = &selected.assigned else { continue };
+        let (name, at) = (name.clone(), selected.at.clone());
         if !crate::manifest::is_name(&name) {
             return Err(NotImported::Name { name });
         }
-        let Selected { organization, keys, presence, at, .. } = selected;
-        if presence == Presence::Required && !needs.contains(&name) {
+        if selected.presence == Presence::Required && !needs.contains(&name) {
             needs.push(name.clone());
         }
-        let file = File { name, organization, keys };
-        match out.iter().find(|other| other.name == file.name) {
+        let file = described(name, &selected, (words, dialect))?;
+        match out.iter_mut().find(|other| other.name == file.name) {
             None => out.push(file),
-            Some(same) if same.agrees(&file) => {}
+            Some(same) if same.agrees(&file) => same.shortest = same.shortest.min(file.shortest),
             Some(_) => return Err(NotImported::File { file: file.name, at }),
         }
     }
     Ok((out, needs))
+}
+
+/// A file with its records and keys, as FD has them.
+fn described(
+    name: String,
+    selected: &Selected,
+    (words, dialect): (&[Token], Dialect),
+) -> Result<File, NotImported> {
+    let of_file = |says: String| {
+        let (file, at) = (selected.name.clone(), selected.at.clone());
+        NotImported::Records { file, at, says }
+    };
+    let described = source::file(words, &selected.name, dialect.of_records())
+        .map_err(NotImported::Interface)?
+        .ok_or_else(|| of_file("FD".to_owned()))?;
+    let organization = selected.organization;
+    let shortest = match organization {
+        // Lines have lost their trailing spaces.
+        Organization::LineSequential => 0,
+        _ => described.shortest,
+    };
+    let keys = match organization {
+        Organization::Indexed => selected.keys.iter().map(|key| key.placed(&described)).collect(),
+        _ => Ok(Vec::new()),
+    };
+    let keys = keys.map_err(of_file)?;
+    let file = File { name, organization, shortest, longest: described.longest, keys };
+    match file.definition() {
+        Ok(_) => Ok(file),
+        Err(flaw) => Err(of_file(format!("{flaw:?}"))),
+    }
 }
 
 /// Whether a source declares no file.
@@ -164,7 +200,7 @@ fn read(text: &str, entry: &[Token], items: &Names, dialect: Dialect) -> Option<
         name: name.shown(),
         assigned: clauses.assigned(&name.shown(), items, dialect),
         organization: clauses.organization(),
-        keys: clauses.keys(),
+        keys: keys::said(rest),
         presence,
     })
 }
@@ -235,30 +271,6 @@ impl Clauses<'_> {
         } else {
             Organization::Sequential
         }
-    }
-
-    /// The primary key, then the alternate ones.
-    fn keys(&self) -> Vec<String> {
-        let (mut primary, mut alternate) = (Vec::new(), Vec::new());
-        for (at, token) in self.entry.iter().enumerate() {
-            if token.word() != Some("RECORD") {
-                continue;
-            }
-            let mut next = at + 1;
-            let mut keyed = false;
-            while let Some("KEY" | "IS") = self.word(next) {
-                keyed |= self.word(next) == Some("KEY");
-                next += 1;
-            }
-            let Some(name) = self.word(next).filter(|name| keyed && !is_clause(name)) else {
-                continue;
-            };
-            let before = at.checked_sub(1).and_then(|before| self.word(before));
-            let keys = if before == Some("ALTERNATE") { &mut alternate } else { &mut primary };
-            keys.push(name.to_owned());
-        }
-        primary.extend(alternate);
-        primary
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Manifest, PartPath, Program, Role};
+use super::{Form, Manifest, PartPath, Program, Role};
 use crate::limits::{
     DATA_MOST, NAMED_MOST, PACKAGE_MOST, PARTS_MOST, PROGRAM_MOST, PROGRAMS_MOST, TEXT_MOST,
 };
@@ -21,7 +21,8 @@ impl Manifest {
         self.paths()?;
         self.names()?;
         self.parts_are_used()?;
-        self.names_are_there()
+        self.names_are_there()?;
+        self.files_can_be()
     }
 
     fn sizes(&self) -> Result<(), Refused> {
@@ -129,6 +130,25 @@ impl Manifest {
             if !self.files.iter().any(|file| file.name == data.file) {
                 let (by, name) = (data.part.to_string(), data.file.clone());
                 return Err(Refused::NoSuch { by, name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Each file is one that a store can have, and its data are records of it.
+    fn files_can_be(&self) -> Result<(), Refused> {
+        for file in &self.files {
+            file.definition().map_err(|flaw| Refused::File {
+                name: file.name.clone(),
+                why: format!("{flaw:?}"),
+            })?;
+        }
+        for data in &self.data {
+            let file = self.files.iter().find(|file| file.name == data.file);
+            let (Some(file), Some(part)) = (file, self.part(&data.part)) else { continue };
+            if data.form == Form::Records && !part.bytes.is_multiple_of(file.longest.into()) {
+                let why = format!("{}: {} % {}", data.part, part.bytes, file.longest);
+                return Err(Refused::File { name: file.name.clone(), why });
             }
         }
         Ok(())

@@ -169,7 +169,7 @@ fn a_module_needs_what_those_need_that_it_calls() {
     let counts = counting();
     let makes = import(&request(&of_report("INITFILE1.cbl"))).unwrap();
     let mut renamed = makes.clone();
-    renamed.files[0].keys = vec!["OTHER-KEY".to_owned()];
+    renamed.files[0].keys[0].name = "OTHER-KEY".to_owned();
     for (statement, needs) in [
         ("CALL \"CBLAPP01\"", &["APPFILE01"][..]),
         ("CALL WN", &["APPFILE01"]),

@@ -270,7 +270,7 @@ fn a_manifest_that_contradicts_itself_is_refused() {
         ("format = 1", "format = 1\nnew = 2", 2),
         ("format = 1", "", 0),
         ("name = \"srv01\"", "name = \"srv01", 2),
-        ("bytes = 14", "bytes = -14", 28),
+        ("bytes = 14", "bytes = -14", 36),
         ("organization = \"indexed\"", "organization = \"heap\"", 18),
     ] {
         match why_of_text(from, to) {

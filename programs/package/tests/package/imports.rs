@@ -28,7 +28,9 @@ fn the_counting_service_of_the_report_is_imported_unchanged() {
     let file = File {
         name: "APPFILE01".to_owned(),
         organization: Organization::Indexed,
-        keys: vec!["RKEY".to_owned()],
+        shortest: 16,
+        longest: 16,
+        keys: vec![super::key("RKEY", 0, 6)],
     };
     assert_eq!(imported.files, [file]);
     assert_eq!(imported.module.needs, ["APPFILE01"]);

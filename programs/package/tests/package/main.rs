@@ -20,12 +20,19 @@ use std::path::Path;
 
 use tsugi_package::archive::{Content, Draft, Examined, examine};
 use tsugi_package::manifest::{
-    Data, FORMAT, File, Form, Manifest, Organization, PartPath, Program, Service,
+    Data, Duplicates, FORMAT, File, Form, Key, Manifest, Organization, PartPath, Piece, Program,
+    Service,
 };
 use tsugi_package::{Refused, Trouble};
 
 fn path(text: &str) -> PartPath {
     PartPath::new(text).unwrap()
+}
+
+/// A key of one part.
+fn key(name: &str, offset: u32, length: u32) -> Key {
+    let parts = vec![Piece { offset, length }];
+    Key { name: name.to_owned(), duplicates: Duplicates::Refused, suppressed: None, parts }
 }
 
 /// A package with a library, a command, and data for a file.
@@ -48,7 +55,9 @@ fn draft() -> Draft {
         files: vec![File {
             name: "APPFILE01".to_owned(),
             organization: Organization::Indexed,
-            keys: vec!["RKEY".to_owned()],
+            shortest: 16,
+            longest: 16,
+            keys: vec![key("RKEY", 0, 6)],
         }],
         data: vec![Data {
             file: "APPFILE01".to_owned(),

@@ -1,7 +1,7 @@
 //! What is found in sources: lines that are refused, what reaches beyond the store, and files.
 
 use tsugi_package::import::{Bypass, Declares, Effect, NotImported, Other, Request, import};
-use tsugi_package::manifest::{Commits, File, Organization};
+use tsugi_package::manifest::{Commits, Duplicates, File, Key, Organization, Piece};
 
 use super::compiled::{imported, program, request, written};
 
@@ -204,18 +204,99 @@ WORKING-STORAGE SECTION.
         " OPEN INPUT F1 F4 OUTPUT F3 EXTEND F1. OPEN OUTPUT F5.\n GOBACK.",
     ))
     .unwrap();
-    let file = |name: &str, organization, keys: &[&str]| File {
+    let file = |name: &str, organization, (shortest, longest), keys: &[Key]| File {
         name: name.to_owned(),
         organization,
-        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        shortest,
+        longest,
+        keys: keys.to_vec(),
     };
+    let second = Key { duplicates: Duplicates::Allowed, ..super::key("K2", 10, 2) };
+    let of_both = [super::key("K1", 0, 10), second];
     let expected = [
-        file("App1", Organization::Indexed, &["K1", "K2"]),
-        file("TWO", Organization::Relative, &[]),
-        file("THREE", Organization::LineSequential, &[]),
-        file("FOUR", Organization::Sequential, &[]),
-        file("FIVE", Organization::Sequential, &[]),
+        file("App1", Organization::Indexed, (12, 12), &of_both),
+        file("TWO", Organization::Relative, (10, 10), &[]),
+        file("THREE", Organization::LineSequential, (0, 10), &[]),
+        file("FOUR", Organization::Sequential, (10, 10), &[]),
+        file("FIVE", Organization::Sequential, (10, 10), &[]),
     ];
     assert_eq!(imported.files, expected);
     assert_eq!(imported.module.needs, ["App1", "FOUR"]);
+}
+
+/// What the compiler makes of the same lines is `record_min`, `record_max`, `offset` and
+/// `tf_suppress` in the C that `cobc -C` writes.
+#[test]
+fn records_and_keys_are_where_the_compiler_has_them() {
+    let files = " SELECT A ASSIGN \"A\" ORGANIZATION INDEXED ACCESS DYNAMIC
+   RECORD KEY IS K1 OF RA
+   ALTERNATE RECORD KEY IS K2 WITH DUPLICATES
+   ALTERNATE RECORD KEY K3 = K3A K3B
+   ALTERNATE RECORD KEY K4 SUPPRESS WHEN SPACES.
+ SELECT C ASSIGN \"C\" SEQUENTIAL.
+ SELECT E ASSIGN \"E\" SEQUENTIAL.
+ SELECT F ASSIGN \"F\" SEQUENTIAL.
+ SELECT G ASSIGN \"G\" ORGANIZATION RELATIVE.
+ SELECT H ASSIGN \"H\" SEQUENTIAL.
+ SELECT K ASSIGN \"K\" SEQUENTIAL.
+DATA DIVISION.
+FILE SECTION.
+FD A.
+01 RA. 05 K1 PIC X(6). 05 K2 PIC 9(4) COMP. 05 K3A PIC X(3). 05 FILLER PIC X.
+  05 K3B PIC X(2). 05 K4 PIC X(5).
+01 RA2. 05 K1 PIC X(2). 05 FILLER PIC X(48).
+FD C.
+01 RC PIC X(80).
+01 RC2 PIC X(20).
+FD E RECORD CONTAINS 5 TO 30 CHARACTERS.
+01 RE PIC X(30).
+FD F RECORD IS VARYING IN SIZE FROM 3 TO 40 DEPENDING ON N.
+01 XF PIC X(40).
+FD G.
+01 RG. 05 GN PIC 9(2). 05 GT PIC X(3) OCCURS 1 TO 9 DEPENDING GN.
+FD H RECORD VARYING DEPENDING ON N.
+01 XH PIC X(40).
+01 RH2 PIC X(7).
+FD K RECORD CONTAINS 40 BLOCK CONTAINS 0 RECORDS LABEL RECORD STANDARD.
+01 RK PIC X(20).
+WORKING-STORAGE SECTION.
+01 N PIC 9(4).";
+    let imported = imported(&program(files, " GOBACK.")).unwrap();
+    let lengths: Vec<_> = imported
+        .files
+        .iter()
+        .map(|file| (file.name.as_str(), file.shortest, file.longest))
+        .collect();
+    let expected = [
+        ("A", 19, 50),
+        ("C", 20, 80),
+        ("E", 5, 30),
+        ("F", 3, 40),
+        ("G", 5, 29),
+        ("H", 7, 40),
+        ("K", 20, 40),
+    ];
+    assert_eq!(lengths, expected);
+    let keys = &imported.files[0].keys;
+    let parts = vec![Piece { offset: 8, length: 3 }, Piece { offset: 12, length: 2 }];
+    let expected = [
+        super::key("K1", 0, 6),
+        Key { duplicates: Duplicates::Allowed, ..super::key("K2", 6, 2) },
+        Key { parts, ..super::key("K3", 0, 0) },
+        Key { suppressed: Some(b' '), ..super::key("K4", 14, 5) },
+    ];
+    assert_eq!(keys[..], expected);
+}
+
+#[test]
+fn a_file_whose_records_make_none_is_refused_at_its_select() {
+    let files = " SELECT A ASSIGN \"A\" ORGANIZATION INDEXED RECORD KEY K1
+   ALTERNATE RECORD KEY K2 SUPPRESS WHEN \"AB\".
+DATA DIVISION.
+FILE SECTION.
+FD A.
+01 RA. 05 K1 PIC X(6). 05 K2 PIC X(4).";
+    let refused = imported(&program(files, " GOBACK."));
+    let Err(NotImported::Records { file, at, says }) = refused else { panic!("{refused:?}") };
+    assert_eq!((file.as_str(), at.line, says.as_str()), ("A", 6, "SUPPRESS WHEN AB"));
 }

@@ -21,7 +21,7 @@ pub(super) struct Program<'a> {
 }
 
 /// Whole numbers that the source has given names (level 78, CONSTANT).
-type Constants = BTreeMap<String, u32>;
+pub(super) type Constants = BTreeMap<String, u32>;
 
 impl<'a> Program<'a> {
     /// Of a source and all words of it.
@@ -61,10 +61,7 @@ impl<'a> Program<'a> {
     }
 
     fn find(&self, from: usize, words: &[&str]) -> Option<usize> {
-        let found = self.tokens[from..].windows(words.len()).position(|window| {
-            window.iter().zip(words).all(|(token, word)| token.word() == Some(*word))
-        });
-        found.map(|at| from + at)
+        find(self.tokens, from, words)
     }
 
     fn program_id(&self) -> Option<String> {
@@ -92,12 +89,20 @@ impl<'a> Program<'a> {
     }
 }
 
+/// Where these words stand, one behind the other.
+pub(super) fn find(tokens: &[Token], from: usize, words: &[&str]) -> Option<usize> {
+    let found = tokens[from..].windows(words.len()).position(|window| {
+        window.iter().zip(words).all(|(token, word)| token.word() == Some(*word))
+    });
+    found.map(|at| from + at)
+}
+
 fn nowhere() -> Place {
     Place { file: String::new(), line: 0 }
 }
 
 /// Level 78 and `01 … CONSTANT AS …` with a whole number, wherever they stand.
-fn constants(data: &[Token]) -> Constants {
+pub(super) fn constants(data: &[Token]) -> Constants {
     let mut out = Constants::new();
     for window in data.split(|token| token.what == What::Period) {
         let words: Vec<&str> = window.iter().filter_map(Token::word).collect();
@@ -144,7 +149,12 @@ fn entries(tokens: &[Token], constants: &Constants) -> Result<Vec<Entry>, Refuse
     Ok(out)
 }
 
-fn entry(out: &mut Vec<Entry>, part: &[Token], constants: &Constants) -> Result<(), Refused> {
+/// Reads an entry, behind those before it.
+pub(super) fn entry(
+    out: &mut Vec<Entry>,
+    part: &[Token],
+    constants: &Constants,
+) -> Result<(), Refused> {
     let Some((first, rest)) = part.split_first() else { return Ok(()) };
     let level = first.word().and_then(|word| word.parse::<u8>().ok());
     let level = level.filter(|level| matches!(level, 1..=49 | 66 | 77 | 78 | 88));

@@ -214,7 +214,7 @@ fn show(
         json!({
             "name": file.name,
             "organization": file.organization,
-            "keys": file.keys,
+            "keys": file.keys.iter().map(|key| &key.name).collect::<Vec<_>>(),
             "needed": needed(manifest, &file.name),
         })
     };

@@ -110,6 +110,10 @@ impl No {
                 let message = messages::file_declared_twice(&at.file, at.line, file);
                 Self::one(Exit::Refused, at.line, message)
             }
+            NotImported::Records { file, at, says } => {
+                let message = messages::file_records_refused(&at.file, at.line, file, says);
+                Self::one(Exit::Refused, at.line, message)
+            }
             NotImported::CodePage { page, at } => {
                 let page = word(page);
                 let message = messages::source_code_page(&at.file, at.line, page);
