@@ -12,6 +12,7 @@ pub mod args;
 pub mod around;
 pub mod control;
 pub mod epoch;
+pub mod files;
 pub mod group;
 pub mod log;
 pub mod services;

@@ -1,7 +1,7 @@
 //! The services of a volume: what is deployed there, looked at again before anything of it runs.
 //! One that cannot run is closed under its name, and the others go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -10,6 +10,7 @@ use tsugi_package::deployed::{Deployed, Ready, Runs};
 use tsugi_package::manifest::Commits;
 use tsugi_package::shelf::Shelf;
 use tsugi_package::{Digest, Trouble as Unloaded};
+use tsugi_service_engine::files::Files;
 use tsugi_service_engine::worker::pipe::{Line, Package, Processes, Ward};
 use tsugi_service_engine::worker::{Ear, Link, Nursery};
 use tsugi_service_engine::{Interface, Records, Refused, SameBytes, Service};
@@ -19,6 +20,7 @@ use tsugi_store::{self as store, Sqlite, Stands, Trouble};
 use tsugi_worker::{Spawn, UnitOfWork};
 
 use crate::around::Around;
+use crate::files;
 use crate::log::Log;
 
 /// A service of the volume.
@@ -43,6 +45,8 @@ pub struct Runner {
     pub interface: InterfaceNumber,
     /// What COMMIT and ROLLBACK of its modules do.
     pub commits: Commits,
+    /// What its modules may open, and which of it has to be there.
+    pub files: Files,
 }
 
 /// What an engine is started with.
@@ -86,9 +90,7 @@ fn of(package: &store::Package, shelf: &Shelf) -> Vec<Found> {
         |name: &str, runs| Found { name: name.into(), package: id, of: package.name.clone(), runs };
     match Deployed::load(shelf, id) {
         Ok(deployed) => {
-            let one = |ready: &Ready| {
-                found(&ready.name, fits(&deployed, ready).map(|()| runner(&deployed, ready)))
-            };
+            let one = |ready: &Ready| found(&ready.name, runner(&deployed, ready));
             deployed.services.iter().map(one).collect()
         }
         Err(unloaded) => {
@@ -101,26 +103,18 @@ fn of(package: &store::Package, shelf: &Shelf) -> Vec<Found> {
     }
 }
 
-fn runner(deployed: &Deployed, ready: &Ready) -> Runner {
+fn runner(deployed: &Deployed, ready: &Ready) -> Result<Runner, String> {
     let manifest = &deployed.manifest;
     let service = manifest.services.iter().find(|service| service.name == ready.name);
     let part = service.and_then(|service| manifest.part(service.interface.as_ref()?));
     let number = part.map_or(1, |part| first_bits(&part.sha256.0));
     let refused = manifest.modules.iter().any(|module| module.commits == Commits::Refused);
-    Runner {
+    Ok(Runner {
         ready: ready.clone(),
         interface: InterfaceNumber(number),
         commits: if refused { Commits::Refused } else { Commits::Nothing },
-    }
-}
-
-/// Whether all that a service needs is there.
-fn fits(deployed: &Deployed, ready: &Ready) -> Result<(), String> {
-    let missing = deployed.missing(&ready.name, &BTreeSet::new());
-    if let Some(file) = missing.first() {
-        return Err(format!("file {file} is not in the store"));
-    }
-    Ok(())
+        files: files::declared(deployed, &ready.name)?,
+    })
 }
 
 /// Of two services of one name, or of one number, none is run: nobody could say which was meant.
@@ -224,7 +218,8 @@ fn package(runner: &Runner, around: &Around, log: &Log) -> Result<Package, Strin
             let spawn = Spawn::cobol(worker, (folder, works), around.user, environment);
             let module = object.to_string_lossy().into_owned();
             let services = vec![held(module, entry, lengths)];
-            Package { services, content_type: None, ..Package::new(spawn, CONTENT) }
+            let files = runner.files.clone();
+            Package { services, files, content_type: None, ..Package::new(spawn, CONTENT) }
         }
     };
     let (log, name) = (log.clone(), ready.name.clone());
@@ -269,7 +264,7 @@ mod tests {
         let program = Runs::Library("x.so".into());
         let ready = Ready { name: name.to_owned(), program, interface: None };
         let (interface, commits) = (InterfaceNumber(1), Commits::Refused);
-        let runs = Ok(Runner { ready, interface, commits });
+        let runs = Ok(Runner { ready, interface, commits, files: Files::default() });
         Found { name: name.into(), package: Digest([0; 32]), of: of.to_owned(), runs }
     }
 

@@ -9,7 +9,9 @@ use tsugi_package::manifest::Manifest;
 use tsugi_package::shelf::Shelf;
 use tsugi_package::{Digest, Failed};
 use tsugi_service_rules::package::{Data, Row};
-use tsugi_store::{Package, Sqlite, Stands, Trouble};
+use tsugi_store::{Nested, Package, Sqlite, Stands, Trouble};
+
+use crate::files;
 
 /// Where the packages of a volume lie.
 #[must_use]
@@ -49,12 +51,11 @@ impl Rows for InStore<'_> {
         self.0.keep_package(&package).map_err(|trouble| failed(&trouble))
     }
 
-    fn make(&mut self, id: Digest, whole: Whole<'_>, _data: Data) -> Result<(), RowsFailed> {
-        if let Some(file) = whole.manifest.files.first() {
-            return Err(RowsFailed { says: format!("file {}: there are none yet", file.name) });
-        }
-        let made = self.0.make_package_current(&id.0, wall_ms(), |_| Ok(()));
-        made.map_err(|trouble| failed(&trouble))
+    fn make(&mut self, id: Digest, whole: Whole<'_>, data: Data) -> Result<(), RowsFailed> {
+        let at = wall_ms();
+        let with = |unit: &mut dyn Nested| files::make(unit, &whole, (data, at));
+        let made = self.0.make_package_current(&id.0, at, with);
+        made.map_err(|not_made| RowsFailed { says: not_made.to_string() })
     }
 
     fn delete(&mut self, id: Digest) -> Result<(), RowsFailed> {

@@ -6,6 +6,8 @@ mod agent;
 mod call;
 #[path = "cli/config_item.rs"]
 mod config_item;
+#[path = "cli/counting.rs"]
+mod counting;
 #[path = "cli/drill.rs"]
 mod drill;
 #[path = "cli/ending.rs"]

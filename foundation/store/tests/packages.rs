@@ -37,7 +37,7 @@ fn of_one_name_one_package_is_current_and_the_one_before_it_former() {
     // A row is not written over by a second one.
     keep(&mut store, FIRST, "another");
     for id in [FIRST, OTHER, SECOND] {
-        store.make_package_current(&id, 9, |_| Ok(())).unwrap();
+        store.make_package_current(&id, 9, |_| Ok::<_, Trouble>(())).unwrap();
     }
     drop(store);
     let mut store = sqlite(&folder, 2);
@@ -87,7 +87,7 @@ fn who_only_looks_is_told_whose_store_it_is_and_which_packages_it_has() {
     assert_eq!(Sqlite::look(folder.path()).unwrap(), None, "there is none yet");
     let mut store = sqlite(&folder, 7);
     keep(&mut store, FIRST, "srv");
-    store.make_package_current(&FIRST, 9, |_| Ok(())).unwrap();
+    store.make_package_current(&FIRST, 9, |_| Ok::<_, Trouble>(())).unwrap();
     for open in [true, false] {
         let looked = Sqlite::look(folder.path()).unwrap().unwrap();
         assert_eq!((looked.group.as_str(), looked.epoch), ("orders", suite::claim(7, 1).epoch));

@@ -1,16 +1,17 @@
 //! Carries out what the rules of packages decide: files on the shelf here, rows by whoever has the
 //! store.
 
+use std::fs::File as OpenFile;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use tsugi_service_rules::package::{self, Data, Event, Examined as Verdict, Order, Row, State};
 
 use crate::archive::{self, Examined};
-use crate::deployed::Deployed;
+use crate::deployed::{self, Deployed};
 use crate::digest::Digest;
 use crate::fit;
-use crate::manifest::{MANIFEST, Manifest};
+use crate::manifest::{Data as Loads, MANIFEST, Manifest};
 use crate::refused::{Doing, Failed, Refused, Trouble};
 use crate::shelf::{Shelf, Step};
 
@@ -28,8 +29,8 @@ pub trait Rows {
     /// The store does not take it.
     fn keep(&mut self, id: Digest, manifest: &Manifest) -> Result<(), RowsFailed>;
 
-    /// In one transaction: makes it current and the one before former, makes its files, and loads
-    /// their data from below the folder.
+    /// In one transaction: makes it current and the one before former, and makes those of its files
+    /// that it has data for and that are not there, with their records.
     ///
     /// # Errors
     /// The store does not take it.
@@ -49,6 +50,16 @@ pub struct Whole<'a> {
     pub folder: &'a Path,
     /// Its manifest.
     pub manifest: &'a Manifest,
+}
+
+impl Whole<'_> {
+    /// Opens data to be loaded, as [`Deployed::data`] does.
+    ///
+    /// # Errors
+    /// They are not as they were deployed, or cannot be read.
+    pub fn data(&self, data: &Loads) -> Result<OpenFile, Trouble> {
+        deployed::data(self.folder, self.manifest, data)
+    }
 }
 
 /// The store does not do what was asked; it says why.

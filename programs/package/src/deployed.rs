@@ -1,7 +1,6 @@
 //! A package that was deployed, read again from the shelf: what its services run, with every hash
 //! looked at again, so that nothing runs that somebody has changed since.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File as OpenFile};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -101,17 +100,16 @@ impl Deployed {
         self.manifest.modules.iter().map(move |module| (module.entry.as_str(), object(module)))
     }
 
-    /// The files that have to be there before a service is called and are not; `there` are those of
-    /// the store. Its program would be told only by a status that it may not look at.
+    /// The files that have to be there before a service is called. Without one its program would be
+    /// told only by a status that it may not look at.
     #[must_use]
-    pub fn missing(&self, service: &str, there: &BTreeSet<String>) -> Vec<&str> {
+    pub fn needs(&self, service: &str) -> &[String] {
         let service = self.manifest.services.iter().find(|one| one.name == service);
         let module = match service.map(|service| &service.program) {
             Some(Program::Cobol(entry)) => self.manifest.module(entry),
             Some(Program::Library(_) | Program::Command(_)) | None => None,
         };
-        let needs = module.map_or(&[][..], |module| &module.needs);
-        needs.iter().filter(|name| !there.contains(*name)).map(String::as_str).collect()
+        module.map_or(&[][..], |module| &module.needs)
     }
 
     /// Opens data to be loaded, once they were hashed: what is read is what was hashed, as long as
@@ -120,16 +118,21 @@ impl Deployed {
     /// # Errors
     /// They are not as they were deployed, or cannot be read.
     pub fn data(&self, data: &Data) -> Result<OpenFile, Trouble> {
-        let path = data.part.to_string();
-        let missing = || Refused::NotThere { path: path.clone() };
-        let part = self.manifest.part(&data.part).ok_or_else(missing)?;
-        let mut file = plain_file(&self.folder, &path, mode(Some(Role::Data)))?;
-        let at = self.folder.join(&path);
-        let (found, length) = Digest::of_all(&mut file).map_err(Failed::at(Doing::Read, &at))?;
-        is_listed(part, found, length)?;
-        file.seek(SeekFrom::Start(0)).map_err(Failed::at(Doing::Read, &at))?;
-        Ok(file)
+        self::data(&self.folder, &self.manifest, data)
     }
+}
+
+/// Opens data of a package in this folder, once they were hashed.
+pub(crate) fn data(folder: &Path, manifest: &Manifest, data: &Data) -> Result<OpenFile, Trouble> {
+    let path = data.part.to_string();
+    let missing = || Refused::NotThere { path: path.clone() };
+    let part = manifest.part(&data.part).ok_or_else(missing)?;
+    let mut file = plain_file(folder, &path, mode(Some(Role::Data)))?;
+    let at = folder.join(&path);
+    let (found, length) = Digest::of_all(&mut file).map_err(Failed::at(Doing::Read, &at))?;
+    is_listed(part, found, length)?;
+    file.seek(SeekFrom::Start(0)).map_err(Failed::at(Doing::Read, &at))?;
+    Ok(file)
 }
 
 fn runs(folder: &Path, manifest: &Manifest, program: &Program) -> Runs {

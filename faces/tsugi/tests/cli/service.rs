@@ -275,11 +275,13 @@ fn what_cannot_be_deployed_is_refused_and_changes_nothing() {
     let torn = place.word("torn.tsugi");
     let ran = service(&[&["deploy", &torn][..], &on].concat());
     ran.ended(3, "TSUG20313-E").ended(3, "commands/SAY has the hash");
-    let data = format!("APPFILE01={}", sample("APPFILE01.dat"));
+    // Data that are no records of their file make no package.
+    let data = format!("APPFILE01={}", place.file("data", "      000000000"));
     let (source, with) = (sample("CBLAPP01.cbl"), place.word("data.tsugi"));
     let kept = sample("CBLAPP01.toml");
-    place.import(&[&source, "--data", &data, "--interface", &kept, "--out", &with]).ended(0, "");
-    service(&[&["deploy", &with][..], &on].concat()).ended(3, "TSUG20401-E");
+    let words = [&*source, "--data", &data, "--interface", &kept, "--out", &with];
+    place.import(&words).ended(3, "TSUG20313-E").ended(3, "the file APPFILE01: data/APPFILE01");
+    assert!(!place.at("data.tsugi").exists());
     assert_eq!(fs::read_dir(place.at("u01")).unwrap().count(), 0, "nothing was touched");
     service(&["packages", "--volume", &volume]).ended(0, "there is no package on");
 

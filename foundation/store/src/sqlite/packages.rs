@@ -53,22 +53,22 @@ impl Sqlite {
     ///
     /// # Errors
     /// As [`Sqlite::keep_package`]; what `with` says; [`Trouble::Refused`] where it has no row.
-    pub fn make_package_current(
+    pub fn make_package_current<E: From<Trouble>>(
         &mut self,
         id: &[u8; 32],
         at: i64,
-        with: impl FnOnce(&mut dyn Nested) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
+        with: impl FnOnce(&mut dyn Nested) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.alone(|desk| {
             let (current, former) = (Stands::Current.column(), Stands::Former.column());
             desk.changed(sql::REPLACE_PACKAGE, params![id, current, former, at])?;
             if desk.changed(sql::MAKE_PACKAGE, params![id, current, at])? != 1 {
                 let text = "the package has no row".to_owned();
-                return Err(Trouble::Refused(SqlError { code: "0".to_owned(), text }));
+                return Err(Trouble::Refused(SqlError { code: "0".to_owned(), text }).into());
             }
             let mut unit = desk.nest()?;
             with(&mut *unit)?;
-            unit.keep()
+            Ok(unit.keep()?)
         })
     }
 
@@ -85,18 +85,21 @@ impl Sqlite {
     }
 
     /// Does something in a commit of its own.
-    fn alone(
+    fn alone<E: From<Trouble>>(
         &mut self,
-        what: impl FnOnce(&mut Self) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
+        what: impl FnOnce(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.standing()?;
         if !matches!(self.state, State::Closed) {
-            return Err(Trouble::Again);
+            return Err(Trouble::Again.into());
         }
         self.sit()?;
         match what(self) {
-            Ok(()) => self.commit(),
-            Err(trouble) => self.abandon().and(Err(trouble)),
+            Ok(()) => Ok(self.commit()?),
+            Err(why) => {
+                self.abandon()?;
+                Err(why)
+            }
         }
     }
 }

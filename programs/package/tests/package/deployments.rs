@@ -1,6 +1,5 @@
 //! From the report's source to what the other node runs, and what is refused there.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -62,13 +61,11 @@ fn the_service_of_the_report_is_deployed_once_and_run_by_both_nodes() {
 
 /// The report's program goes on with NULs in its counter when its file is not there.
 #[test]
-fn a_declared_file_that_is_missing_is_known_before_the_first_call() {
+fn a_file_that_has_to_be_there_is_known_before_the_first_call() {
     let (volume, id) = deployed();
     let deployed = Deployed::load(&volume.shelf, id).unwrap();
-    assert_eq!(deployed.missing("CBLAPP01", &BTreeSet::new()), ["APPFILE01"]);
-    let there = BTreeSet::from(["APPFILE01".to_owned()]);
-    assert!(deployed.missing("CBLAPP01", &there).is_empty());
-    assert!(deployed.missing("CBLAPP02", &BTreeSet::new()).is_empty());
+    assert_eq!(deployed.needs("CBLAPP01"), ["APPFILE01"]);
+    assert!(deployed.needs("CBLAPP02").is_empty());
 }
 
 /// What was lost or changed is put back by deploying the same file again: no row is written, and no

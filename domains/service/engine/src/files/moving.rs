@@ -9,7 +9,7 @@ use tsugi_files::operation::{Failure, Operation, Placing};
 use tsugi_files::outside::{Cut, Form, Misshapen, More, Piece, Written};
 use tsugi_files::records::number_of;
 use tsugi_files::status::Status;
-use tsugi_store::file::{self, File, Seek};
+use tsugi_store::file::{self, File, OnFiles, Seek};
 use tsugi_store::{Store, Trouble};
 
 use super::{InStore, TooLong, Unkept, definition, fits, shape};
@@ -109,7 +109,6 @@ pub fn import(
     (form, from): (Form, &mut dyn Read),
     at: i64,
 ) -> Result<u64, Unmoved> {
-    fits(definition)?;
     let done = imported(store, (name, existing), definition, (form, from), at);
     ended(store, done)
 }
@@ -122,7 +121,25 @@ fn imported(
     at: i64,
 ) -> Result<u64, Unmoved> {
     let mut unit = store.aside()?;
-    let mut files = file::Files::of(&mut *unit);
+    let count = make(&mut *unit, (name, existing), definition, (form, from), at)?;
+    unit.keep()?;
+    Ok(count)
+}
+
+/// Makes a file out of one that is outside, in a unit of work that is kept or given up with it. How
+/// many records it has.
+///
+/// # Errors
+/// The unit of work is to be given up.
+pub fn make(
+    unit: &mut dyn OnFiles,
+    (name, existing): (&str, Existing),
+    definition: &Definition,
+    (form, from): (Form, &mut dyn Read),
+    at: i64,
+) -> Result<u64, Unmoved> {
+    fits(definition)?;
+    let mut files = file::Files::of(unit);
     match (files.find(name)?, existing) {
         (Some(_), Existing::Refused) => return Err(Unmoved::There(name.to_owned())),
         (Some(file), Existing::Replaced) => drop(files.renew(&file, &shape(definition), at)?),
@@ -148,9 +165,7 @@ fn imported(
             break;
         }
     }
-    let count = into.count;
-    unit.keep()?;
-    Ok(count)
+    Ok(into.count)
 }
 
 /// Commits what was done, or gives it up.

@@ -8,12 +8,13 @@ use tsugi_package::deploy::{Deployment, Ended, Go, Next, Told, Unended};
 use tsugi_package::manifest::Manifest;
 use tsugi_package::shelf::Shelf;
 use tsugi_package::{Digest, archive, fit};
+use tsugi_serve::shelf::InStore;
 use tsugi_service_rules::package::{self, Data, Event, Order, State};
 use tsugi_store::{Looked, OpenRefused, Sqlite};
 use tsugi_vocabulary::GroupName;
 
 use super::refused::No;
-use super::rows::{self, InStore};
+use super::rows;
 use super::volume;
 use crate::args::Deploy;
 use crate::ask::Agents;
@@ -63,9 +64,6 @@ fn look<'a>(agents: &Agents, asked: &'a Deploy) -> Result<Asked<'a>, No> {
     let unfit = |trouble| No::package(file, &trouble);
     let (id, _) = archive::identify(file).map_err(unfit)?;
     let manifest = fit::examine(file).map_err(unfit)?.manifest;
-    if let Some(data) = manifest.data.first() {
-        return Err(No::whole(messages::package_data_not_taken(file.display(), &data.file)));
-    }
     let (volume, group, looked) = volume::find(agents, (&asked.volume, &asked.group))?;
     let Some(group) = group else {
         return Err(No::whole(messages::volume_without_group(volume.display())));

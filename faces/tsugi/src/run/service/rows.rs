@@ -1,14 +1,11 @@
-//! The rows of packages in a group's store that no engine has open.
+//! The store of a group that no engine has open, and what its rows say of packages.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tsugi_package::Digest;
-use tsugi_package::deploy::{Rows, RowsFailed, Whole};
-use tsugi_package::manifest::Manifest;
-use tsugi_service_rules::package::{Data, Row};
-use tsugi_store::{Claim, Looked, OpenRefused, Package, Sqlite, Stands, Trouble};
+use tsugi_service_rules::package::Row;
+use tsugi_store::{Claim, Looked, OpenRefused, Sqlite, Stands};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
 /// Where the store of a volume is.
@@ -65,36 +62,5 @@ pub(super) fn row(stands: Option<Stands>) -> Row {
         Some(Stands::Kept) => Row::Kept,
         Some(Stands::Current) => Row::Current,
         Some(Stands::Former) => Row::Former,
-    }
-}
-
-/// The rows of packages in a store.
-pub(super) struct InStore<'a>(pub &'a mut Sqlite);
-
-fn failed(trouble: &Trouble) -> RowsFailed {
-    RowsFailed { says: trouble.to_string() }
-}
-
-impl Rows for InStore<'_> {
-    fn row(&mut self, id: Digest) -> Result<Row, RowsFailed> {
-        let all = self.0.packages().map_err(|trouble| failed(&trouble))?;
-        Ok(row(all.into_iter().find(|package| package.id == id.0).map(|package| package.stands)))
-    }
-
-    fn keep(&mut self, id: Digest, manifest: &Manifest) -> Result<(), RowsFailed> {
-        let services = manifest.services.iter().map(|service| service.name.clone()).collect();
-        let name = manifest.name.clone();
-        let (stands, at) = (Stands::Kept, wall_ms());
-        let package = Package { id: id.0, name, services, stands, at };
-        self.0.keep_package(&package).map_err(|trouble| failed(&trouble))
-    }
-
-    fn make(&mut self, id: Digest, _: Whole<'_>, _: Data) -> Result<(), RowsFailed> {
-        let made = self.0.make_package_current(&id.0, wall_ms(), |_| Ok(()));
-        made.map_err(|trouble| failed(&trouble))
-    }
-
-    fn delete(&mut self, id: Digest) -> Result<(), RowsFailed> {
-        self.0.delete_package(&id.0).map_err(|trouble| failed(&trouble))
     }
 }

@@ -6,7 +6,9 @@ use tempfile::TempDir;
 use tsugi_package::archive::Content;
 use tsugi_package::assembly::{Answered, Assembly, By};
 use tsugi_package::deployed::Deployed;
-use tsugi_store::Stands;
+use tsugi_package::manifest::{Data as Loads, File, Form, Organization, PartPath};
+use tsugi_store::file::Files;
+use tsugi_store::{Stands, Store as _};
 
 use super::*;
 
@@ -22,14 +24,30 @@ impl Place {
         self.0.path().join("volume")
     }
 
-    /// A package of one command, which says this.
+    /// A package of one command, which says this, and of a file with this name and one record.
     fn package(&self, says: &str) -> (PathBuf, Digest) {
         let text = format!("#!/bin/sh\necho {says}\n").into_bytes();
         let services = [Answered { name: "SAY", by: By::Command(Content::Bytes(text)) }];
         let assembly = Assembly { name: "srv01", modules: &[], services: &services, data: &[] };
         let to = self.0.path().join(format!("{says}.tsugi"));
-        let written = assembly.draft().expect("a draft").write(&to).expect("written");
-        (to, written.id)
+        let mut draft = assembly.draft().expect("a draft");
+        let part = PartPath::new(&format!("data/{says}")).expect("a path");
+        let (organization, form) = (Organization::Sequential, Form::Records);
+        let name = || says.to_owned();
+        let (shortest, longest, keys) = (3, 3, Vec::new());
+        draft.manifest.files = vec![File { name: name(), organization, shortest, longest, keys }];
+        draft.manifest.data = vec![Loads { file: name(), part: part.clone(), form }];
+        draft.contents.insert(part, Content::Bytes(b"abc".to_vec()));
+        (to.clone(), draft.write(&to).expect("written").id)
+    }
+
+    /// How many records a file of the store has, if it is there.
+    fn records(&self, name: &str) -> Option<u64> {
+        let (_, mut store) = self.open();
+        let mut unit = store.aside().expect("a unit of work");
+        let mut files = Files::of(&mut *unit);
+        let file = files.find(name).expect("it can be read")?;
+        Some(files.records(&file).count().expect("it can be read"))
     }
 
     fn open(&self) -> (Shelf, Sqlite) {
@@ -99,6 +117,8 @@ fn after_a_death_before_any_step_there_is_all_of_a_package_or_nothing() {
     loop {
         let ended = place.deploy(&second, steps);
         let found = place.found();
+        let made = found.get(&two) == Some(&Stands::Current);
+        assert_eq!(place.records("two"), made.then_some(1), "a file comes with its package");
         match (found.get(&one), found.get(&two)) {
             (Some(Stands::Current), None) => nothing += 1,
             (Some(Stands::Current), Some(Stands::Kept)) => kept += 1,

@@ -1,0 +1,269 @@
+//! The report's service as people have it: its source imported, the package deployed with the
+//! record of its file, and called over HTTP at a daemon that is killed again and again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::agent::nobody;
+use crate::{Ran, tsugi};
+
+/// How long anything may take before it counts as hanging.
+const BOUND: Duration = Duration::from_secs(30);
+/// Callers at once.
+const CALLERS: u64 = 4;
+
+fn rounds() -> u64 {
+    if std::env::var("TSUGI_FULL_COUNTS").is_ok_and(|full| full == "1") { 100 } else { 4 }
+}
+
+fn sample(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../samples/report").join(name);
+    path.display().to_string()
+}
+
+fn service(words: &[&str]) -> Ran {
+    tsugi(nobody().path(), &[&["service"], words].concat())
+}
+
+/// A group's volume, and packages beside it.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let folder = TempDir::new_in("/dev/shm").expect("a folder");
+        // The users of workers go through it.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).expect("ours");
+        fs::create_dir(folder.path().join("u01")).expect("made");
+        Self(folder)
+    }
+
+    fn word(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    /// Imports the report's program with its interface and these words.
+    fn import(&self, to: &str, words: &[&str]) -> String {
+        let (source, kept, out) = (sample("CBLAPP01.cbl"), sample("CBLAPP01.toml"), self.word(to));
+        let all = ["import", &source, "--name", "srv01", "--interface", &kept, "--out", &out];
+        service(&[&all[..], words].concat()).ended(0, "TSUG20315-I");
+        out
+    }
+
+    fn deploy(&self, package: &str) -> Ran {
+        service(&["deploy", package, "--volume", &self.word("u01"), "--group", "ESSRV01"])
+    }
+
+    /// A daemon that answers calls at an address.
+    fn serve(&self, at: SocketAddr, epoch: u64) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tsugi"));
+        command.args(["serve", "--group", "ESSRV01", "--node", "host2", "--patience", "10"]);
+        command.args(["--epoch", &format!("e1.{epoch}"), "--volume", &self.word("u01")]);
+        command.args(["--workers", &self.word("workers"), "--listen", &at.to_string()]);
+        if nix::unistd::geteuid().is_root() {
+            command.args(["--user", "nobody"]);
+        }
+        command.env_clear().env("LANG", "C.UTF-8").env("PATH", "/usr/bin:/bin");
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut line = String::new();
+        let out = child.stdout.take().expect("it is piped");
+        BufReader::new(out).read_line(&mut line).expect("it says something");
+        assert_eq!(line, "ready\n");
+        Daemon(child)
+    }
+}
+
+/// A daemon; killed when it is dropped.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _killed = self.0.kill();
+        let _gone = self.0.wait();
+    }
+}
+
+impl Daemon {
+    /// Ends it in order.
+    fn stop(mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.0.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it runs");
+        assert!(self.0.wait().expect("it ends").success());
+    }
+}
+
+fn own_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.9.4.13:0").expect("a port");
+    listener.local_addr().expect("it has one")
+}
+
+/// One call: its status and its body.
+fn call(to: SocketAddr, serial: u64) -> std::io::Result<(u16, String)> {
+    let cut = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+    let stream = TcpStream::connect_timeout(&to, BOUND)?;
+    stream.set_read_timeout(Some(BOUND))?;
+    let mut stream = BufReader::new(stream);
+    let request = format!(
+        "POST /call/CBLAPP01 HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
+         Tsugi-Client: web\r\nTsugi-Call: 1.{serial}\r\nTsugi-Lowest: 1\r\n\
+         Content-Length: 2\r\n\r\n{{}}"
+    );
+    stream.get_mut().write_all(request.as_bytes())?;
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut head)? == 0 {
+            return Err(cut());
+        }
+    }
+    let head = head.to_ascii_lowercase();
+    let status = head.split(' ').nth(1).and_then(|text| text.parse().ok()).ok_or_else(cut)?;
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.and_then(|text| text.trim().parse().ok()).unwrap_or(0)];
+    stream.read_exact(&mut body)?;
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// Calls with the same id until somebody answers.
+fn answered(to: SocketAddr, serial: u64) -> String {
+    let begun = Instant::now();
+    loop {
+        assert!(begun.elapsed() < BOUND, "nobody answers");
+        match call(to, serial) {
+            Ok((200, body)) => return body,
+            // It runs, or whoever answers is about to open.
+            Ok((202 | 503, _)) | Err(_) => thread::sleep(Duration::from_millis(2)),
+            Ok(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+fn counter(body: &str) -> u64 {
+    let said: Value = serde_json::from_str(body).expect("it is JSON");
+    assert_eq!(said["lk_pgmname"], "CBLAPP01", "{body}");
+    said["lk_counter"].as_u64().unwrap_or_else(|| panic!("{body}"))
+}
+
+/// Callers that call until they are told to end, each call with an id of its own.
+struct Callers {
+    next: Arc<AtomicU64>,
+    last: Arc<AtomicU64>,
+    told: Arc<Mutex<BTreeMap<u64, String>>>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Callers {
+    fn start(at: SocketAddr) -> Self {
+        let (next, last) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicU64::new(u64::MAX)));
+        let told: Arc<Mutex<BTreeMap<u64, String>>> = Arc::default();
+        let one = |_| {
+            let (next, last, told) = (next.clone(), last.clone(), told.clone());
+            thread::spawn(move || {
+                while next.load(Ordering::SeqCst) < last.load(Ordering::SeqCst) {
+                    let serial = next.fetch_add(1, Ordering::SeqCst);
+                    let body = answered(at, serial);
+                    told.lock().expect("nobody has panicked").insert(serial, body);
+                }
+            })
+        };
+        let threads = (0..CALLERS).map(one).collect();
+        Self { next, last, told, threads }
+    }
+
+    fn have_called(&self, many: u64) {
+        let begun = Instant::now();
+        while self.next.load(Ordering::SeqCst) < many {
+            assert!(begun.elapsed() < BOUND, "nobody is answered");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn end(self) -> BTreeMap<u64, String> {
+        self.last.store(0, Ordering::SeqCst);
+        self.threads.into_iter().for_each(|one| one.join().expect("it was answered"));
+        self.told.lock().expect("nobody has panicked").clone()
+    }
+}
+
+#[test]
+fn mf_17_the_reports_service_counts_once_for_each_call_however_its_daemon_is_killed() {
+    let place = Place::new();
+    let data = format!("APPFILE01={}", sample("APPFILE01.dat"));
+    let package = place.import("srv01.tsugi", &["--dialect", "mf", "--data", &data]);
+    place.deploy(&package).ended(0, "TSUG20409-I");
+    let at = own_address();
+    let callers = Callers::start(at);
+    for round in 1..=rounds() {
+        let daemon = place.serve(at, round);
+        callers.have_called(20 * round);
+        drop(daemon);
+    }
+    let daemon = place.serve(at, rounds() + 1);
+    let told = callers.end();
+    let many = told.len() as u64;
+    assert!(many >= 20 * rounds() - CALLERS, "{many} calls");
+    let mut numbers: Vec<u64> = told.values().map(|body| counter(body)).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..many).collect::<Vec<_>>(), "each has counted once");
+    for (serial, body) in &told {
+        assert_eq!(answered(at, *serial), *body, "what was told once is told again");
+    }
+    assert_eq!(counter(&answered(at, u64::from(u32::MAX))), many, "and does not count");
+    daemon.stop();
+}
+
+#[test]
+fn mf_13_a_file_is_loaded_with_its_first_package_and_stays_with_the_next() {
+    let place = Place::new();
+    let data = format!("APPFILE01={}", sample("APPFILE01.dat"));
+    let at = own_address();
+    // Without its file no call is taken.
+    let without = place.import("without.tsugi", &["--dialect", "mf"]);
+    place.deploy(&without).ended(0, "TSUG20409-I");
+    let daemon = place.serve(at, 1);
+    let (status, said) = call(at, 1).expect("it answers");
+    assert!(status == 503 && said.contains("missing files: APPFILE01"), "{status} {said}");
+    daemon.stop();
+
+    let first = place.import("first.tsugi", &["--dialect", "mf", "--data", &data]);
+    place.deploy(&first).ended(0, "TSUG20409-I");
+    let daemon = place.serve(at, 2);
+    let bodies: Vec<_> = (1..=3).map(|serial| answered(at, serial)).collect();
+    assert_eq!(bodies.iter().map(|body| counter(body)).collect::<Vec<_>>(), [0, 1, 2]);
+    daemon.stop();
+
+    // Another package of that name, with data too: what was counted stays.
+    let second = place.import("second.tsugi", &["--dialect", "default", "--data", &data]);
+    place.deploy(&second).ended(0, "TSUG20409-I");
+    place.deploy(&second).ended(0, "TSUG20410-I");
+    let daemon = place.serve(at, 3);
+    assert_eq!(answered(at, 3), bodies[2]);
+    assert_eq!(counter(&answered(at, 4)), 3);
+    daemon.stop();
+
+    // One whose programs could not open the file is not deployed, and the other goes on.
+    let longer = place.0.path().join("CBLAPP01.cbl");
+    let source = fs::read_to_string(sample("CBLAPP01.cbl")).expect("it is there");
+    fs::write(&longer, source.replace("05 RKEY PIC X(6)", "05 RKEY PIC X(8)")).expect("written");
+    let (longer, kept, out) = (&path(&longer), sample("CBLAPP01.toml"), place.word("other.tsugi"));
+    let words = ["import", longer, "--name", "srv01", "--interface", &kept, "--out", &out];
+    service(&words).ended(0, "TSUG20315-I");
+    place.deploy(&out).ended(3, "TSUG20408-E").ended(3, "file APPFILE01 of the store has another");
+    let daemon = place.serve(at, 4);
+    assert_eq!(counter(&answered(at, 5)), 4);
+    daemon.stop();
+}
+
+fn path(path: &Path) -> String {
+    path.display().to_string()
+}
