@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser};
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Parser};
 
 /// A daemon that is started with its group.
 #[derive(Clone, Debug, Parser)]
@@ -117,4 +117,48 @@ pub struct OfDaemon {
     /// Speak plain HTTP where others reach it.
     #[arg(long, conflicts_with = "certificate")]
     pub plain: bool,
+}
+
+const STANDBY: &str = "standby";
+const ACTIVATE: &str = "activate";
+
+/// Which part of a daemon somebody starts.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// All of it.
+    Whole(Whole),
+    /// What stands by.
+    Standby(Standby),
+    /// What hands a volume over.
+    Activate(Activate),
+}
+
+// By hand: what one part requires is not required of another.
+impl FromArgMatches for Role {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        match matches.subcommand() {
+            Some((STANDBY, of)) => Standby::from_arg_matches(of).map(Self::Standby),
+            Some((ACTIVATE, of)) => Activate::from_arg_matches(of).map(Self::Activate),
+            _ => Whole::from_arg_matches(matches).map(Self::Whole),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Role {
+    fn augment_args(command: Command) -> Command {
+        Whole::augment_args(command)
+            .subcommand(Standby::augment_args(Command::new(STANDBY)))
+            .subcommand(Activate::augment_args(Command::new(ACTIVATE)))
+            .subcommand_negates_reqs(true)
+            .args_conflicts_with_subcommands(true)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
 }

@@ -1,6 +1,7 @@
 //! The local socket at which a daemon is asked: a line of JSON there, a line back.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -18,6 +19,10 @@ use crate::group::Group;
 use crate::log::Log;
 use crate::services::{self, Found};
 
+/// The name of a socket on a volume.
+const NAME: &str = "serve.sock";
+/// The flag of a socket that is listened at, in the kernel's list.
+const LISTENS: &str = "00010000";
 /// The longest line that is read, in bytes.
 const LINE_MOST: u64 = 64 << 10;
 /// How long somebody may take to say his line.
@@ -104,6 +109,8 @@ pub struct Status {
     pub epoch: String,
     /// The volume.
     pub volume: PathBuf,
+    /// Where callers come in.
+    pub listens: SocketAddr,
     /// Calls that have no answer yet.
     pub pending: usize,
     /// Lines that its log has not taken.
@@ -165,6 +172,7 @@ pub struct Desk {
     calls: Calls,
     found: Arc<[Found]>,
     log: Log,
+    listens: SocketAddr,
     /// Why services cannot run, whoever blocks or opens them.
     closed: Arc<Mutex<std::collections::BTreeMap<String, Refused>>>,
 }
@@ -172,7 +180,30 @@ pub struct Desk {
 /// Where the socket is, where nothing else is said.
 #[must_use]
 pub fn on_volume(volume: &Path) -> PathBuf {
-    volume.join("serve.sock")
+    volume.join(NAME)
+}
+
+/// The sockets of all daemons of this machine that are where nothing else is said, as the kernel
+/// lists them: also those of other users, who may not be asked.
+///
+/// # Errors
+/// The kernel does not list them.
+pub fn here() -> io::Result<Vec<PathBuf>> {
+    std::fs::read_to_string("/proc/net/unix").map(|list| listening(&list))
+}
+
+/// Those of a list of the kernel that are listened at, under the name of a daemon's.
+fn listening(list: &str) -> Vec<PathBuf> {
+    let path = |line: &str| {
+        let (before, _) = line.split_once('/')?;
+        let listens = before.split_whitespace().nth(3) == Some(LISTENS);
+        let path = Path::new(line.get(before.len()..)?);
+        // Without a blank before it it is the name of another kind of socket.
+        let is_path = before.ends_with(' ') && path.file_name() == Some(NAME.as_ref());
+        (listens && is_path).then(|| path.to_path_buf())
+    };
+    let all: std::collections::BTreeSet<PathBuf> = list.lines().filter_map(path).collect();
+    all.into_iter().collect()
 }
 
 /// Listens at a path; what a former life left there goes. Only the daemon's own user may ask.
@@ -225,7 +256,8 @@ impl Told {
 impl Desk {
     /// The desk of a group that is open.
     #[must_use]
-    pub fn new(around: &Around, hold: &Hold, (group, log): (&Group, &Log)) -> Self {
+    pub fn new(around: &Around, hold: &Hold, of: (&Group, &Log, SocketAddr)) -> Self {
+        let (group, log, listens) = of;
         let closed = group.found.iter().filter_map(|found| {
             let refused = group.settings.closed.get(&services::number(&found.name))?;
             Some((found.name.to_string(), refused.clone()))
@@ -236,6 +268,7 @@ impl Desk {
             calls: group.calls(),
             found: group.found.clone().into(),
             log: log.clone(),
+            listens,
             closed: Arc::new(Mutex::new(closed.collect())),
         }
     }
@@ -309,6 +342,7 @@ impl Desk {
             node: self.around.node.to_string(),
             epoch: self.hold.epoch.to_string(),
             volume: self.hold.volume.clone(),
+            listens: self.listens,
             pending: figures.pending,
             log_lost: self.log.lost(),
             services: self.found.iter().filter_map(of).collect(),
@@ -371,4 +405,24 @@ pub fn ask(path: &Path, asked: &Asked, patience: Duration) -> io::Result<Told> {
     let mut answer = String::new();
     io::BufReader::new(stream).read_line(&mut answer)?;
     Ok(serde_json::from_str(&answer)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn daemons_are_found_where_they_listen_and_nothing_else_is() {
+        let list = "\
+Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 20631 /u01/serve.sock
+0000000000000000: 00000003 00000000 00000000 0001 03 20633 /u01/serve.sock
+0000000000000000: 00000002 00000000 00010000 0001 01   211 /my disk/serve.sock
+0000000000000000: 00000002 00000000 00010000 0001 01 20640 @/u02/serve.sock
+0000000000000000: 00000002 00000000 00010000 0001 01 20641 /u03/control.sock
+0000000000000000: 00000002 00000000 00010000 0001 01 20642
+";
+        let found = listening(list);
+        assert_eq!(found, [Path::new("/my disk/serve.sock"), Path::new("/u01/serve.sock")]);
+    }
 }

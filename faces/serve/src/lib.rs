@@ -24,9 +24,10 @@ pub mod whole;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Args as _, FromArgMatches as _};
 use tsugi_messages::{self as messages, Language, Message};
 
+pub use args::Role;
 pub use around::{Around, Hold};
 pub use group::{Claimed, Group, NotOpened};
 pub use log::Log;
@@ -37,16 +38,36 @@ const USAGE: u8 = 2;
 /// Runs what the words behind `tsugi serve` call for until it is told to stop.
 #[must_use]
 pub fn run(words: &[OsString], language: Language) -> ExitCode {
-    let first = words.first().and_then(|word| word.to_str());
-    let run = match first {
-        Some("standby") => parsed(&words[1..]).map(|args| standby::stand_by(&args, language)),
-        Some("activate") => parsed(&words[1..]).map(|args| standby::activate(&args, language)),
-        _ => parsed(words).map(|whole| whole::serve(&whole, language)),
-    };
-    run.unwrap_or_else(|why| {
-        eprintln!("{}", why.line(language));
-        ExitCode::from(USAGE)
-    })
+    match read(words) {
+        Ok(role) => role.play(language),
+        Err(why) => {
+            eprintln!("{}", complaint(&why).line(language));
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+/// What the words behind `tsugi serve` call for.
+///
+/// # Errors
+/// They call for nothing, or for help.
+pub fn read(words: &[OsString]) -> Result<Role, clap::Error> {
+    // The first is the name of the program.
+    let words = std::iter::once(OsString::from("tsugi serve")).chain(words.iter().cloned());
+    let command = Role::augment_args(clap::Command::new("tsugi serve"));
+    command.try_get_matches_from(words).and_then(|matches| Role::from_arg_matches(&matches))
+}
+
+impl Role {
+    /// Plays it until it is told to stop.
+    #[must_use]
+    pub fn play(&self, language: Language) -> ExitCode {
+        match self {
+            Self::Whole(whole) => whole::serve(whole, language),
+            Self::Standby(args) => standby::stand_by(args, language),
+            Self::Activate(args) => standby::activate(args, language),
+        }
+    }
 }
 
 /// Carries something out to its end, and says why it failed.
@@ -62,12 +83,8 @@ fn block_on(what: impl Future<Output = Result<(), Box<Message>>>, language: Lang
     }
 }
 
-fn parsed<P: Parser>(words: &[OsString]) -> Result<P, Box<Message>> {
-    // The first is the name of the program.
-    let words = std::iter::once(OsString::from("tsugi serve")).chain(words.iter().cloned());
-    P::try_parse_from(words).map_err(|error| {
-        let text = error.to_string();
-        let lines: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).collect();
-        Box::new(messages::serve_option_unusable("tsugi serve", lines.join(" ")))
-    })
+fn complaint(error: &clap::Error) -> Message {
+    let text = error.to_string();
+    let lines: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).collect();
+    messages::serve_option_unusable("tsugi serve", lines.join(" "))
 }

@@ -172,7 +172,7 @@ impl Stand {
         }
         match self.open((volume, text)) {
             Ok((group, hold, log)) => {
-                let desk = Desk::new(&self.around, &hold, (&group, &log));
+                let desk = Desk::new(&self.around, &hold, (&group, &log, self.door.address()));
                 let mut now = Held { group, desk, log, master: write };
                 // Before anything is answered: who has gone by now is never told of.
                 if say(&mut now.master, OPENED).await.is_err() {

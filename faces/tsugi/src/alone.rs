@@ -64,7 +64,7 @@ pub fn run(words: &[OsString], build: Build) -> Option<ExitCode> {
             let words = rest.iter().map(|word| word.to_string_lossy().into_owned());
             Some(tsugi_worker::run(words, &[tsugi_worker::COBOL, tsugi_worker::LIBRARY]))
         }
-        "serve" => Some(tsugi_serve::run(rest, out(None).language)),
+        "serve" => Some(tsugi_serve::read(rest).ok()?.play(out(None).language)),
         "guardian" if rest.is_empty() => Some(daemon::guardian().into()),
         "agent" if rest.first()? == "--" => {
             Some(daemon::agent(&rest[1..], &out(None), build).into())
@@ -125,6 +125,10 @@ mod tests {
             "tsugi node run --lang fr",
             "tsugi node list",
             "tsugi sample",
+            "tsugi serve",
+            "tsugi serve --help",
+            "tsugi serve standby --volume /v",
+            "tsugi serve activate --contol /s --volume /v --epoch e1.1",
         ] {
             assert!(run(&words(line), build).is_none(), "{line}");
         }

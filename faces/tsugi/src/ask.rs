@@ -199,7 +199,7 @@ impl Silence {
 }
 
 /// The user who asks.
-fn person() -> String {
+pub fn person() -> String {
     let uid = nix::unistd::Uid::current();
     let known = nix::unistd::User::from_uid(uid).ok().flatten();
     known.map_or_else(|| format!("uid {uid}"), |user| user.name)

@@ -32,9 +32,10 @@ pub fn help_key(words: &[String]) -> String {
     key("help", words, "")
 }
 
-/// The keys under which the help of an option is looked for, the narrower first.
-pub fn arg_keys(words: &[String], arg: &str) -> [String; 2] {
-    [key("arg", words, arg), key("arg", &[], arg)]
+/// The keys under which the help of an option is looked for, the narrower first: that of the
+/// command, those of the families that it is of, that of all commands.
+pub fn arg_keys(words: &[String], arg: &str) -> impl Iterator<Item = String> {
+    (0..=words.len()).rev().map(move |many| key("arg", words.get(..many).unwrap_or_default(), arg))
 }
 
 fn speak(command: Command, words: &[String], language: Language) -> Command {
@@ -71,7 +72,7 @@ fn speak(command: Command, words: &[String], language: Language) -> Command {
 
 fn explain(arg: Arg, words: &[String], language: Language) -> Arg {
     let id = arg.get_id().as_str().to_owned();
-    let found = arg_keys(words, &id).iter().find_map(|key| text(key, language));
+    let found = arg_keys(words, &id).find_map(|key| text(&key, language));
     let heading = match arg.is_positional() {
         true => phrase::heading_arguments(),
         false => phrase::heading_options(),
@@ -128,6 +129,7 @@ fn shown(arg: &Arg) -> String {
         }
         (Some(long), Some(value)) if takes && arg.is_required_set() => format!("--{long} {value}"),
         (Some(long), Some(value)) if takes => format!("[--{long} {value}]"),
+        (Some(long), _) if arg.is_required_set() => format!("--{long}"),
         (Some(long), _) => format!("[--{long}]"),
         (None, value) => {
             let value = value.unwrap_or_else(|| arg.get_id().as_str().to_uppercase());

@@ -55,6 +55,9 @@ pub fn start(build: Build) -> ExitCode {
     if let Command::Sample(sample) = &cli.command {
         return tsugi_counter::run(sample);
     }
+    if let Command::Serve(role) = &cli.command {
+        return role.play(language);
+    }
     let out = Out { language, form: run::form(cli.global.json) };
     if let Err(unknown) = Language::here(cli.global.lang.as_deref(), None) {
         let detail = messages::phrase::unknown_language(unknown.asked).text(language);

@@ -27,6 +27,8 @@ mod offline;
 mod old_names;
 #[path = "cli/online.rs"]
 mod online;
+#[path = "cli/operate.rs"]
+mod operate;
 #[path = "cli/parity.rs"]
 mod parity;
 #[path = "cli/proc.rs"]

@@ -10,7 +10,7 @@ use crate::tree::{Tree, is_test};
 const RULE: &str = "catalogue";
 const FOLDER: &str = "foundation/messages/catalogue/";
 /// Where the options of the command line are fields.
-const ARGUMENTS: &str = "faces/tsugi/src/args/";
+const ARGUMENTS: [&str; 2] = ["faces/tsugi/src/args/", "faces/serve/src/args.rs"];
 /// Every number that was ever given to a message, with its key; a line is only added.
 const NUMBERS: &str = "foundation/messages/numbers.txt";
 const DICTIONARY: &str = "variables.toml";
@@ -96,11 +96,11 @@ fn is_argument(tree: &Tree, key: &str) -> bool {
         if let Some(first) = variant.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        let hidden = tree.rust().filter(|(path, _)| path.starts_with(ARGUMENTS));
+        let hidden = tree.rust().filter(|(path, _)| has_arguments(path));
         return hidden.into_iter().any(|(_, source)| source.shipped(&variant).next().is_some());
     }
     let Some(name) = key.strip_prefix("arg_") else { return false };
-    let arguments = tree.rust().filter(|(path, _)| path.starts_with(ARGUMENTS));
+    let arguments = tree.rust().filter(|(path, _)| has_arguments(path));
     let tails = name.char_indices().filter(|(_, c)| *c == '_').map(|(at, _)| at + 1);
     let fields: Vec<_> = std::iter::once(0).chain(tails).filter_map(|at| name.get(at..)).collect();
     let is_field = |source: &Source, field: &str| {
@@ -109,6 +109,10 @@ fn is_argument(tree: &Tree, key: &str) -> bool {
         source.shipped(field).any(ends)
     };
     arguments.into_iter().any(|(_, source)| fields.iter().any(|field| is_field(source, field)))
+}
+
+fn has_arguments(path: &str) -> bool {
+    ARGUMENTS.iter().any(|place| path.starts_with(place))
 }
 
 /// A call of its function that ships: `messages::key(`, or `key(` where the crate is imported;

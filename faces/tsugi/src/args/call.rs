@@ -11,7 +11,7 @@ pub struct Call {
     pub fields: Vec<String>,
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     pub body: Option<String>,
-    #[arg(long, value_name = "ADDRESS:PORT", required = true)]
+    #[arg(long, value_name = "ADDRESS:PORT")]
     #[arg(env = "TSUGI_CALL_AT", hide_env = true, value_delimiter = ',')]
     pub at: Vec<String>,
     #[arg(long, value_name = "TEXT")]

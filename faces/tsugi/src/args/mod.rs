@@ -27,7 +27,7 @@ pub use monitor::{Monitor, Patience};
 pub use node::{Node, RecoverMajority, Run};
 pub use ocf::Ocf;
 pub use proc::{Load, Proc};
-pub use service::{Deploy, Import, Packages, Service};
+pub use service::{Deploy, Import, OfCall, Packages, Running, Service};
 pub use trial::{Trial, Up};
 
 /// Where the one configuration file is.
@@ -99,6 +99,7 @@ pub enum Command {
     Proc(Proc),
     #[command(subcommand)]
     Service(Service),
+    Serve(tsugi_serve::Role),
     Stretch(Stretch),
     Call(Call),
     Init {

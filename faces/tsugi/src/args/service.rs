@@ -10,6 +10,52 @@ pub enum Service {
     Import(Import),
     Deploy(Deploy),
     Packages(Packages),
+    Status(Running),
+    Block {
+        service: String,
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        at: Running,
+    },
+    Open {
+        service: String,
+        #[command(flatten)]
+        at: Running,
+    },
+    Resolve {
+        #[command(flatten)]
+        call: OfCall,
+        #[arg(long, required = true)]
+        not_carried_out: bool,
+        #[command(flatten)]
+        at: Running,
+    },
+    Forget {
+        #[command(flatten)]
+        call: OfCall,
+        #[command(flatten)]
+        at: Running,
+    },
+}
+
+/// Which daemon is asked; without a word the one of this machine.
+#[derive(Debug, Default, Args)]
+pub struct Running {
+    #[arg(long, value_name = "DIR")]
+    pub volume: Option<PathBuf>,
+    #[arg(long, value_name = "GROUP", conflicts_with = "volume")]
+    pub group: Option<GroupName>,
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["volume", "group"])]
+    pub control: Option<PathBuf>,
+}
+
+/// Which call is meant.
+#[derive(Debug, Args)]
+pub struct OfCall {
+    pub id: String,
+    #[arg(long, value_name = "NAME")]
+    pub identity: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -13,7 +13,9 @@ use tsugi_client::{
 use tsugi_messages::{self as messages, Phrase, phrase};
 
 use super::change::{random_id, time};
+use super::service;
 use crate::args::Call;
+use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::Out;
 
@@ -30,8 +32,8 @@ struct Named {
 }
 
 /// Calls, prints the reply, and ends as the call did.
-pub fn call(out: &Out, asked: &Call) -> Exit {
-    let prepared = match prepare(out, asked) {
+pub fn call(agents: &Agents, out: &Out, asked: &Call) -> Exit {
+    let prepared = match prepare(agents, out, asked) {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };
@@ -58,16 +60,19 @@ pub fn call(out: &Out, asked: &Call) -> Exit {
 type Prepared = (Client, Request, Named, Instant);
 
 /// Everything that can be wrong before anything is sent.
-fn prepare(out: &Out, asked: &Call) -> Result<Prepared, Exit> {
+fn prepare(agents: &Agents, out: &Out, asked: &Call) -> Result<Prepared, Exit> {
     let deadline = time(out, "--deadline", Some(&asked.deadline))?.unwrap_or_default();
     let deadline = Instant::now() + deadline.to_std();
     let body = body::of(asked).map_err(|detail| usage(out, &detail))?;
     let wrong = |value: &str, option: &str| usage(out, &phrase::usage_value(value, option));
     let read = |text: &String| Address::read(text).map_err(|_| wrong(text, "--at"));
-    let addresses = asked.at.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let mut addresses = asked.at.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let key = asked.id.clone().unwrap_or_else(random_id);
     let key = Key::new(key.clone()).map_err(|_| wrong(&key, "--id"))?;
     let named = Named { key, made_up: asked.id.is_none() };
+    if addresses.is_empty() {
+        addresses.push(here(agents, out)?);
+    }
     let settings = Settings {
         tls: tls(out, asked)?,
         identity: asked.token_file.clone().map_or(Identity::Unnamed, Identity::TokenFile),
@@ -85,6 +90,13 @@ fn prepare(out: &Out, asked: &Call) -> Result<Prepared, Exit> {
     let order = asked.order.clone();
     let request = Request { order, ..Request::json(asked.service.as_str(), body) };
     Ok((client, request, named, deadline))
+}
+
+/// Where the one daemon of this machine is called.
+fn here(agents: &Agents, out: &Out) -> Result<Address, Exit> {
+    let listens = service::listens_here(agents, out)?;
+    let unusable = |_| usage(out, &phrase::usage_value(listens, "--at"));
+    Address::read(&listens.to_string()).map_err(unusable)
 }
 
 fn usage(out: &Out, detail: &Phrase) -> Exit {

@@ -58,7 +58,7 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Proc(asked) => proc::proc(&agents, out, asked),
         Command::Service(asked) => service::service(&agents, out, asked),
         Command::Stretch(asked) => change::stretch(&agents, out, asked),
-        Command::Call(asked) => call::call(out, asked),
+        Command::Call(asked) => call::call(&agents, out, asked),
         Command::Init { file, gentle } => change::init(&agents, out, (file, gentle)),
         Command::Plan { file } => config::plan(&agents, out, file),
         Command::Apply { file, confirm_within, unverified, lasting } => {
@@ -89,7 +89,8 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Agent(raw) => daemon::agent(&raw.words, out, build),
         Command::Guardian(_) => daemon::guardian(),
         Command::Hands(raw) => daemon::hands(&raw.words, out),
-        Command::Sample(_) => Exit::Failed,
+        // What ends by a code of its own was played before.
+        Command::Sample(_) | Command::Serve(_) => Exit::Failed,
     }
 }
 

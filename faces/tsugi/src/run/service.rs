@@ -1,15 +1,20 @@
-//! `service …`: packages of the programs that answer calls.
+//! `service …`: packages of the programs that answer calls, and the daemon that runs them.
 
+mod change;
 mod deploy;
 mod import;
 mod packages;
 mod refused;
 mod rows;
+mod running;
+mod status;
 mod volume;
+
+use std::net::SocketAddr;
 
 use tsugi_messages::Message;
 
-use crate::args::{Deploy, Service};
+use crate::args::{Deploy, Running, Service};
 use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::out::Out;
@@ -20,7 +25,19 @@ pub fn service(agents: &Agents, out: &Out, asked: &Service) -> Exit {
         Service::Import(asked) => import::import(out, asked),
         Service::Deploy(asked) => deploy::deploy(agents, out, asked).0,
         Service::Packages(asked) => packages::packages(agents, out, asked),
+        Service::Status(at) => status::status(agents, out, at),
+        Service::Block { service, reason, at } => change::block(agents, out, (service, reason), at),
+        Service::Open { service, at } => change::open(agents, out, service, at),
+        Service::Resolve { call, not_carried_out: _, at } => change::resolve(agents, out, call, at),
+        Service::Forget { call, at } => change::forget(agents, out, call, at),
     }
+}
+
+/// Where the one daemon of this machine is called.
+pub fn listens_here(agents: &Agents, out: &Out) -> Result<SocketAddr, Exit> {
+    let status = running::find(agents, &Running::default());
+    let status = status.and_then(|path| running::status(&path));
+    status.map(|status| status.listens).map_err(|no| running::tell(out, &no))
 }
 
 /// Deploys a package; how that ended, and what was told of it.

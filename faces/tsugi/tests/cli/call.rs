@@ -115,8 +115,7 @@ fn what_is_typed_wrong_sends_nothing() {
     let server = group.server([]);
     let at = server.at();
     for (words, said) in [
-        (&["call", "counter"][..], "--at"),
-        (&["call", "--at", &at], "SERVICE"),
+        (&["call", "--at", &at][..], "SERVICE"),
         (&["call", "counter", "k", "--at", &at], "\"k\" is neither NAME=VALUE nor NAME:=JSON"),
         (&["call", "counter", "k=1", "k=2", "--at", &at], "\"k\" is given twice"),
         (&["call", "counter", "k:=}", "--at", &at], "is no JSON"),

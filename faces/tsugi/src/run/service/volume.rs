@@ -47,7 +47,7 @@ fn looked(volume: &Path) -> Result<Option<Looked>, No> {
 }
 
 /// Where the one volume of a group is mounted.
-fn of_group(agents: &Agents, group: &GroupName) -> Result<PathBuf, No> {
+pub(super) fn of_group(agents: &Agents, group: &GroupName) -> Result<PathBuf, No> {
     let none = || No::whole(messages::group_volume_unknown(group));
     let answer = agents.ask(&Request::ConfigShow).map_err(|_| none())?;
     let Reply::Config(applied) = answer.reply else { return Err(none()) };
