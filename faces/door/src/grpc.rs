@@ -109,7 +109,7 @@ impl Asker {
             }),
             Ok(Outcome::Changed | Outcome::Page(_)) => Came::Reply(words::Reply::default()),
             Ok(Outcome::Told(told)) | Err(told) => {
-                let line = told.line(&self.guest.shared.node);
+                let line = told.line(&self.guest.shared.node, self.language);
                 Came::Problem(words::Problem {
                     word: line.word.to_owned(),
                     status: u32::from(line.status.as_u16()),
@@ -244,7 +244,7 @@ fn status(line: &told::Line, language: Language) -> HeaderMap {
 
 fn refused(guest: &Guest, told: &Told, language: Language) -> Response<Payload> {
     let mut response = answer(Payload::Whole(None));
-    let line = told.line(&guest.shared.node);
+    let line = told.line(&guest.shared.node, language);
     response.headers_mut().extend(status(&line, language));
     response
 }

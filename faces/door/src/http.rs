@@ -122,7 +122,7 @@ impl Guest {
             Outcome::Changed => empty(StatusCode::NO_CONTENT),
             Outcome::Page(page) => whole(StatusCode::OK, JSON, page),
             Outcome::Told(told) => {
-                let line = told.line(&shared.node);
+                let line = told.line(&shared.node, language);
                 let problem = whole(line.status, PROBLEM, line.problem(language).into());
                 headed(problem, &line)
             }

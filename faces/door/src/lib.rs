@@ -12,6 +12,7 @@
 
 mod asked;
 mod bell;
+mod cause;
 mod door;
 mod grpc;
 mod http;

@@ -4,6 +4,8 @@ use hyper::StatusCode;
 use tsugi_messages::{self as messages, Language, Message, phrase};
 use tsugi_service_rules::refusal::{GrpcCode, Malformed, Refusal, Retry};
 
+use crate::cause;
+
 /// What a caller is told instead of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
@@ -105,7 +107,7 @@ impl Told {
     }
 
     /// Its line of the table.
-    pub(crate) fn line(&self, node: &str) -> Line {
+    pub(crate) fn line(&self, node: &str, language: Language) -> Line {
         let of = |status, word, again, message| {
             let grpc = self.grpc();
             Line { status, grpc, word, again, message }
@@ -118,7 +120,7 @@ impl Told {
             Self::Refused(refusal) => {
                 let status = refusal.http().and_then(|code| StatusCode::from_u16(code).ok());
                 let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                of(status, refusal.word(), Again::of(refusal), message(refusal, node))
+                of(status, refusal.word(), Again::of(refusal), message(refusal, node, language))
             }
             Self::WithoutId => {
                 of(StatusCode::BAD_REQUEST, "without-id", never, messages::call_without_id())
@@ -154,7 +156,7 @@ impl Told {
 }
 
 /// The message of a refusal of the rules.
-fn message(refusal: &Refusal, node: &str) -> Message {
+fn message(refusal: &Refusal, node: &str, language: Language) -> Message {
     match refusal {
         Refusal::Malformed(malformed) => match malformed {
             Malformed::Id => messages::call_id_unreadable(),
@@ -178,9 +180,9 @@ fn message(refusal: &Refusal, node: &str) -> Message {
         Refusal::Busy(_) => messages::call_busy(),
         Refusal::Moving => messages::group_is_moving(node),
         Refusal::Blocked { by, reason } => messages::service_blocked(by, reason),
-        Refusal::NotDeployed { why } => messages::service_not_deployed(why),
+        Refusal::NotDeployed { why } => messages::service_not_deployed(cause::words(why, language)),
         Refusal::StoreAway { why } => messages::store_takes_nothing(why),
-        Refusal::NoWorker { why } => messages::service_without_worker(why),
+        Refusal::NoWorker { why } => messages::service_without_worker(cause::words(why, language)),
         Refusal::WindowFull { lowest, most } => messages::call_window_full(lowest.get(), *most),
         Refusal::TooManyClients { most } => messages::store_clients_full(*most),
         Refusal::Full(_) => messages::calls_full(),
@@ -256,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_problem_names_its_message_and_its_retry_in_both_languages() {
-        let line = Told::Refused(Refusal::NotOpenHere).line("alpha");
+        let line = Told::Refused(Refusal::NotOpenHere).line("alpha", Language::En);
         assert_eq!((line.status.as_u16(), line.again), (503, Again::Elsewhere(1)));
         let read = |language| -> serde_json::Value {
             serde_json::from_slice(&line.problem(language)).expect("it is JSON")

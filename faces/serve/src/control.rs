@@ -353,9 +353,8 @@ impl Desk {
 fn closed(refused: &Refused) -> Closed {
     let (why, by) = match refused {
         Refused::Blocked { by, reason } => (reason.clone(), Some(by.clone())),
-        Refused::NotDeployed { why } | Refused::NoWorker { why } | Refused::StoreAway { why } => {
-            (why.clone(), None)
-        }
+        Refused::NotDeployed { why } | Refused::NoWorker { why } => (why.to_string(), None),
+        Refused::StoreAway { why } => (why.clone(), None),
         other => (format!("{other:?}"), None),
     };
     Closed { word: refused.word().to_owned(), why, by }

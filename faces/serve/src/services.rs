@@ -146,7 +146,7 @@ pub fn make(all: &[Found], around: &Around, (ward, log): (&Ward, &Log)) -> Made 
         let nursery: Box<dyn Nursery> = match nursery.and_then(|one| package(one, around, log)) {
             Ok(package) => Box::new(Processes::new(ward.clone(), package)),
             Err(why) => {
-                made.closed.insert(number, Refused::NotDeployed { why: why.clone() });
+                made.closed.insert(number, Refused::NotDeployed { why: why.clone().into() });
                 Box::new(Barren(why))
             }
         };

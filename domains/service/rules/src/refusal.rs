@@ -4,10 +4,59 @@
 //! moving still tells what it has. It does not beat [`Refusal::TooLarge`] and
 //! [`Refusal::DoesNotFit`]: without its content nobody knows whether a call is the same.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::Moment;
 
 use crate::id::{Incarnation, Serial, Watermark};
+use crate::worker::life::{Exit, Why};
+
+/// Why nobody answers the calls of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// What whoever has looked at it says.
+    Found(String),
+    /// Its workers were given up.
+    GivenUp {
+        /// Why the last of them is none any more.
+        why: Why,
+        /// How its process has ended.
+        exit: Exit,
+        /// Its own last words; empty where it had none.
+        said: String,
+    },
+}
+
+impl From<String> for Cause {
+    fn from(found: String) -> Self {
+        Self::Found(found)
+    }
+}
+
+impl From<&str> for Cause {
+    fn from(found: &str) -> Self {
+        Self::Found(found.to_owned())
+    }
+}
+
+/// In words of programs; sentences are made of it by whoever speaks with people.
+impl fmt::Display for Cause {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Found(found) => to.write_str(found),
+            Self::GivenUp { why, exit, said } => {
+                write!(to, "{}", why.word())?;
+                match exit {
+                    Exit::Code(code) => write!(to, ", code {code}")?,
+                    Exit::Signal(signal) => write!(to, ", signal {signal}")?,
+                }
+                if said.is_empty() { Ok(()) } else { write!(to, ": {said}") }
+            }
+        }
+    }
+}
 
 /// Why a call was refused. Nothing of it was carried out by the attempt that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +111,7 @@ pub enum Refusal {
     /// 14 The service has no package that can run.
     NotDeployed {
         /// Why.
-        why: String,
+        why: Cause,
     },
     /// 15 The store takes nothing: full, read-only, or gone.
     StoreAway {
@@ -72,7 +121,7 @@ pub enum Refusal {
     /// 16 The service's workers were given up.
     NoWorker {
         /// Why.
-        why: String,
+        why: Cause,
     },
     /// 17 Too many calls of the client are unconfirmed or pending.
     WindowFull {

@@ -94,7 +94,7 @@ impl Talk {
     fn trailers(&self, idle: bool) -> Option<HeaderMap> {
         match self.end.as_ref()? {
             End::Told(told) => {
-                let line = told.line(&self.asker.guest.shared.node);
+                let line = told.line(&self.asker.guest.shared.node, self.asker.language);
                 Some(status(&line, self.asker.language))
             }
             End::Said => idle.then(good),

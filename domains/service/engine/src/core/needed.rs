@@ -68,7 +68,7 @@ impl Core {
             }
             if !missing.is_empty() {
                 let why = format!("missing files: {}", missing.join(", "));
-                lacking.insert(*number, Refusal::NotDeployed { why });
+                lacking.insert(*number, Refusal::NotDeployed { why: why.into() });
             }
         }
         Ok(lacking)

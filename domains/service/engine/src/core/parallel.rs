@@ -84,7 +84,7 @@ impl Parallel {
         let mut hall =
             Hall::new((way, Readings::new(None), Watch::default()), services, settings, inbox);
         for ground in hall.grounds.values_mut().filter(|of| of.effects == Effects::Outside) {
-            let why = "it acts outside the store, and the store is PostgreSQL".to_owned();
+            let why = "it acts outside the store, and the store is PostgreSQL".into();
             ground.open = Err(Refusal::NotDeployed { why });
         }
         Ok(Self { hall, seats, clerks, lookout, breaker, leaves: None, left })

@@ -267,10 +267,9 @@ impl Hall {
             Order::Kill(worker, _) => self.with_link(service, worker, |link| link.kill()),
             Order::Sweep(worker) => self.sweep(service, worker),
             Order::GiveUp(why, exit) => {
-                let said = self.desks.get(&service).map_or("", |desk| desk.wrong.as_str());
-                let words = format!("{why:?}, {exit:?}: {said}");
+                let said = self.desks.get(&service).map(|desk| desk.wrong.trim().to_owned());
                 if let Some(ground) = self.grounds.get_mut(&service) {
-                    ground.open = Err(pool::refusal(why, words));
+                    ground.open = Err(pool::refusal(why, exit, said.unwrap_or_default()));
                 }
                 // What was started and has no worker has none any more.
                 let desk = self.desks.get_mut(&service);
@@ -309,7 +308,8 @@ impl Hall {
                 desk.links.insert(worker, link);
             }
             // A process that could not be started is one that has ended.
-            Err(_) => {
+            Err(why) => {
+                desk.wrong = why;
                 let ended = pool::Event::Of(worker, life::Event::Ended(Exit::Code(-1)));
                 self.todo.push_back(Todo::Pool(service, ended));
             }

@@ -103,7 +103,7 @@ async fn a_service_that_cannot_run_starts_nothing_and_tells_what_it_has() {
     let (engine, _last) = stand.engine(1);
     let first = call(&engine.calls(), 1, "a").await;
     engine.hand_over(Span::secs(1));
-    let why = Refused::NotDeployed { why: "its module is gone".to_owned() };
+    let why = Refused::NotDeployed { why: "its module is gone".into() };
     let (closed, nursery) = (why.clone(), Box::new(Threads(stand.program.clone())));
     let change = move |settings: &mut Settings| drop(settings.closed.insert(SERVICE, closed));
     let (engine, _last) = stand.engine_with(workers(1), nursery, change);

@@ -158,7 +158,7 @@ fn a_service_takes_no_call_while_a_file_that_it_needs_is_missing() {
     let mut stand = Stand::new();
     let needed = |name: &str| Declared::new(name, indexed().definition);
     let files = Files::new([needed("F").made_by_programs(), needed("STOCK"), needed("PRICE")]);
-    let refused = Refused::NotDeployed { why: "missing files: STOCK, PRICE".to_owned() };
+    let refused = Refused::NotDeployed { why: "missing files: STOCK, PRICE".into() };
     let (engine, _last) = stand.engine(lettered(files.clone()));
     assert_eq!(call(&engine.calls(), 1, "ok"), Answer::Refused(refused));
     engine.hand_over(Span::secs(5));
@@ -186,7 +186,7 @@ fn a_service_that_takes_its_own_file_away_is_closed_until_there_is_one_again() {
     let files = Files::new([Declared::new("F", indexed().definition)]);
     let (engine, _last) = stand.engine(lettered(files));
     assert_eq!(told(&call(&engine.calls(), 2, "dib")), "00 35 35 ", "not in its own call");
-    let refused = Refused::NotDeployed { why: "missing files: F".to_owned() };
+    let refused = Refused::NotDeployed { why: "missing files: F".into() };
     let again = call(&engine.calls(), 3, "o");
     assert_eq!(again, Answer::Refused(refused));
     // What it had answered it still tells.

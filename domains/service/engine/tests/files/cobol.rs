@@ -61,7 +61,7 @@ fn mf_17_the_reports_program_counts_in_the_stores_file() {
     let body = " ".repeat(60);
     let package = Package { files, ..package };
     let engine = start(&mut stand, package.clone());
-    let refused = Refused::NotDeployed { why: "missing files: APPFILE01".to_owned() };
+    let refused = Refused::NotDeployed { why: "missing files: APPFILE01".into() };
     assert_eq!(call(&engine.calls(), 1, &body), Answer::Refused(refused));
     engine.hand_over(Span::secs(5));
     initialized(&mut stand);

@@ -149,6 +149,29 @@ pub enum Why {
     Left,
 }
 
+impl Why {
+    /// One word for programs; never changes.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Mismatch(_) => "mismatch",
+            Self::SlowStart => "slow-start",
+            Self::CannotStart(_) => "cannot-start",
+            Self::EndedAtStart => "ended-at-start",
+            Self::BrokeProtocol => "broke-protocol",
+            Self::Closed => "closed",
+            Self::Flood => "flood",
+            Self::Memory => "memory",
+            Self::NotWanted => "not-wanted",
+            Self::EndedIdle => "ended-idle",
+            Self::RetireLimit => "retire-limit",
+            Self::WithCall(_) => "with-call",
+            Self::Undone => "undone",
+            Self::Left => "left",
+        }
+    }
+}
+
 /// How long a call may still take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {

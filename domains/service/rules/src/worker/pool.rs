@@ -22,7 +22,7 @@ use crate::call::Attempt;
 use crate::ground::Effects;
 use crate::id::CallId;
 use crate::mutant::mutant;
-use crate::refusal::Refusal;
+use crate::refusal::{Cause, Refusal};
 
 /// The pause after the first birth that failed; it doubles with each further one.
 pub const PAUSE_FIRST: Span = Span::millis(100);
@@ -281,11 +281,13 @@ impl Pool {
     }
 }
 
-/// The refusal of the calls of a service whose pool was given up; the words are the engine's.
+/// The refusal of the calls of a service whose pool was given up, with the last words of its last
+/// worker.
 #[must_use]
-pub fn refusal(given_up: Why, words: String) -> Refusal {
+pub fn refusal(given_up: Why, exit: Exit, said: String) -> Refusal {
+    let why = Cause::GivenUp { why: given_up, exit, said };
     match given_up {
-        Why::Mismatch(_) | Why::CannotStart(_) => Refusal::NotDeployed { why: words },
+        Why::Mismatch(_) | Why::CannotStart(_) => Refusal::NotDeployed { why },
         Why::SlowStart
         | Why::EndedAtStart
         | Why::BrokeProtocol
@@ -297,6 +299,6 @@ pub fn refusal(given_up: Why, words: String) -> Refusal {
         | Why::RetireLimit
         | Why::WithCall(_)
         | Why::Undone
-        | Why::Left => Refusal::NoWorker { why: words },
+        | Why::Left => Refusal::NoWorker { why },
     }
 }

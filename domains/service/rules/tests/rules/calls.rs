@@ -119,7 +119,7 @@ fn the_refusal_is_the_first_that_holds() {
     world.store.kept.insert(counted(1, 9), (content(1), done(1)));
     let moving = |world: &mut World| world.step(Event::MoveBegan(Span::secs(9)));
     let blocked = Refusal::Blocked { by: "a".to_owned(), reason: "b".to_owned() };
-    let given_up = Refusal::NoWorker { why: "exit 1".to_owned() };
+    let given_up = Refusal::NoWorker { why: "exit 1".into() };
     world.services.get_mut(&PAY).unwrap().open = Err(blocked);
     world.standing = Err(Refusal::StoreAway { why: "full".to_owned() });
     assert_eq!(again(&mut world, &arrival), Some(1));

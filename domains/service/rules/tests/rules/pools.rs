@@ -464,7 +464,7 @@ fn a_worker_that_leaves_as_it_was_told_is_no_failure() {
 
 #[test]
 fn what_cannot_be_loaded_is_not_deployed_and_what_fails_has_no_worker() {
-    let why = |why| refusal(why, "the last words".to_owned());
+    let why = |why| refusal(why, Exit::Code(1), String::new());
     let other = why(Why::Mismatch(Difference::Hash));
     assert!(matches!(other, Refusal::NotDeployed { .. }), "{other:?}");
     assert!(matches!(why(Why::EndedIdle), Refusal::NoWorker { .. }));
