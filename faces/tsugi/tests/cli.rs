@@ -15,6 +15,8 @@ mod ending;
 #[path = "../../client/tests/client/false_server.rs"]
 #[expect(dead_code, reason = "the client's own tests use more of it")]
 mod false_server;
+#[path = "cli/file.rs"]
+mod file;
 #[path = "cli/listing.rs"]
 mod listing;
 #[path = "cli/metrics.rs"]

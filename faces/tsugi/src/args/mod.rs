@@ -4,6 +4,7 @@
 mod call;
 mod change;
 mod drill;
+mod file;
 mod group;
 mod monitor;
 mod node;
@@ -22,6 +23,7 @@ use tsugi_wire::control::How;
 pub use call::Call;
 pub use change::{Changing, Gentle, Lasting};
 pub use drill::{Drill, Level};
+pub use file::{CheckFiles, File, ListFiles};
 pub use group::Group;
 pub use monitor::{Monitor, Patience};
 pub use node::{Node, RecoverMajority, Run};
@@ -100,6 +102,8 @@ pub enum Command {
     #[command(subcommand)]
     Service(Service),
     Serve(tsugi_serve::Role),
+    #[command(subcommand)]
+    File(File),
     Stretch(Stretch),
     Call(Call),
     Init {

@@ -5,6 +5,7 @@ mod change;
 mod config;
 mod doctor;
 mod drill;
+mod file;
 mod monitor;
 mod ocf;
 mod offline;
@@ -57,6 +58,7 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Node(node) => change::node(&agents, out, node),
         Command::Proc(asked) => proc::proc(&agents, out, asked),
         Command::Service(asked) => service::service(&agents, out, asked),
+        Command::File(asked) => file::file(&agents, out, asked),
         Command::Stretch(asked) => change::stretch(&agents, out, asked),
         Command::Call(asked) => call::call(&agents, out, asked),
         Command::Init { file, gentle } => change::init(&agents, out, (file, gentle)),

@@ -4,11 +4,11 @@ mod change;
 mod deploy;
 mod import;
 mod packages;
-mod refused;
-mod rows;
+pub(super) mod refused;
+pub(super) mod rows;
 mod running;
 mod status;
-mod volume;
+pub(super) mod volume;
 
 use std::net::SocketAddr;
 

@@ -17,7 +17,7 @@ use crate::out::{Form, Observed, Out, Schema};
 const KNOWN: &str = "GnuCOBOL 3.1.2";
 
 /// Why there is no package: a message for each line that it is about.
-pub(super) struct No {
+pub(in crate::run) struct No {
     pub exit: Exit,
     /// Lines of the source or of its interface; 0 where it is about the whole.
     pub problems: Vec<(u32, Message)>,

@@ -20,7 +20,7 @@ pub(super) fn shelf(volume: &Path) -> PathBuf {
 
 /// Opens the store of a volume under the ownership that it has seen last: who deploys takes nothing
 /// over. A store that is new is of this group.
-pub(super) fn open(
+pub(in crate::run) fn open(
     volume: &Path,
     (looked, group): (Option<&Looked>, &GroupName),
 ) -> Result<Sqlite, OpenRefused> {

@@ -15,10 +15,10 @@ use crate::ask::Agents;
 use crate::exit::Exit;
 
 /// The volume, the group whose work it keeps, and what its store says.
-pub(super) type Found = (PathBuf, Option<GroupName>, Option<Looked>);
+pub(in crate::run) type Found = (PathBuf, Option<GroupName>, Option<Looked>);
 
 /// Finds it: a folder that is named, or the volume of a group of the applied configuration.
-pub(super) fn find(
+pub(in crate::run) fn find(
     agents: &Agents,
     (volume, group): (&Option<PathBuf>, &Option<GroupName>),
 ) -> Result<Found, No> {

@@ -1,0 +1,173 @@
+//! Files of COBOL programs by command, in a store that the test has made.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tsugi_files::definition::{Definition, Duplicates, Key, Lengths, Organization, Part};
+use tsugi_files::outside::{Form, Written};
+use tsugi_service_engine::files::moving::{Existing, import};
+use tsugi_store::{Claim, Sqlite, Store as _, file};
+use tsugi_vocabulary::Epoch;
+
+use crate::agent::nobody;
+use crate::schema::check;
+use crate::{Ran, tsugi, tsugi_ja};
+
+/// Number, region (several may have one), and a mark that only one may have.
+const SALES: [&str; 3] = ["0001ea11 one", "0002ea22 two", "0003we33 three"];
+
+/// A volume with a store, and a folder for what comes out of it.
+struct Place(TempDir);
+
+impl Place {
+    /// With the files LOG and SALES.
+    fn new() -> Self {
+        let place = Self(TempDir::new().expect("a folder"));
+        fs::create_dir(place.at("u01")).expect("made");
+        let mut store = place.store();
+        let mut put = |name: &str, definition: &Definition, form, bytes: &[u8]| {
+            let mut from = bytes;
+            let from = (form, &mut from as &mut dyn std::io::Read);
+            import(&mut store, (name, Existing::Refused), definition, from, 1).expect("it fits");
+        };
+        put("LOG", &log(), Form::Lines, b"first\nsecond\n");
+        put("SALES", &sales(), Form::Varying, &varying(&SALES));
+        drop(store);
+        place.unlocked();
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn word(&self, name: &str) -> String {
+        self.at(name).display().to_string()
+    }
+
+    fn store(&self) -> Sqlite {
+        let claim = Claim {
+            group: "ESSRV01".parse().expect("a name"),
+            member: String::new(),
+            epoch: Epoch { incarnation: 0, counter: 7 },
+            run: 1,
+            node: "n1".parse().expect("a name"),
+            at: 1,
+        };
+        Sqlite::open(&self.at("u01/store"), &claim).expect("it opens")
+    }
+
+    /// Comes back once nobody has the store: what another test has just started holds what was
+    /// open here until it is another program.
+    fn unlocked(&self) {
+        let lock = fs::File::open(self.at("u01/store/engine.lock")).expect("it is there");
+        while lock.try_lock().is_err() {
+            std::thread::yield_now();
+        }
+        lock.unlock().expect("it was locked");
+    }
+
+    fn file(&self, words: &[&str]) -> Ran {
+        let volume = self.word("u01");
+        tsugi(nobody().path(), &[&["file"], words, &["--volume", &volume]].concat())
+    }
+}
+
+fn key(offset: u32, length: u32, duplicates: Duplicates) -> Key {
+    Key { parts: vec![Part { offset, length }], duplicates, suppressed: None }
+}
+
+fn sales() -> Definition {
+    let keys = vec![
+        key(0, 4, Duplicates::Refused),
+        key(4, 2, Duplicates::Allowed),
+        key(6, 2, Duplicates::Refused),
+    ];
+    Definition::new(Organization::Indexed, Lengths { min: 8, max: 16 }, keys).expect("a file")
+}
+
+fn log() -> Definition {
+    let lengths = Lengths { min: 8, max: 8 };
+    Definition::new(Organization::Sequential, lengths, Vec::new()).expect("a file")
+}
+
+fn varying(records: &[&str]) -> Vec<u8> {
+    let (mut written, mut bytes) = (Written::new(Form::Varying), Vec::new());
+    for (number, record) in (1..).zip(records) {
+        written.add(number, record.as_bytes(), &mut bytes).expect("it has a place");
+    }
+    bytes
+}
+
+#[test]
+fn the_files_of_a_store_are_listed_with_what_they_are() {
+    let place = Place::new();
+    let listed = place.file(&["list"]);
+    listed.ended(0, "LOG: sequential, records of 8 bytes, 2 of them");
+    listed.ended(0, "SALES: indexed, records of 8-16 bytes, 3 of them, keys 1+4, 5+2 with dup");
+    let json = place.file(&["list", "--json"]);
+    assert_eq!((json.code, check(&json.out).as_str()), (0, "tsugi.files"), "{json:?}");
+    let value: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(value["group"], "ESSRV01");
+    let sales = &value["files"][1];
+    assert_eq!((&sales["name"], &sales["records"]), (&"SALES".into(), &3.into()));
+    assert_eq!(sales["keys"][1]["duplicates"], true);
+    assert_eq!(sales["keys"][2]["parts"][0]["offset"], 6);
+    // Nothing was taken over: who owned the store owns it still.
+    drop(place.store());
+}
+
+#[test]
+fn what_contradicts_itself_in_a_file_is_found_and_told() {
+    let place = Place::new();
+    place.file(&["check"]).ended(0, "SALES: 3 records, nothing is wrong").ended(0, "TSUG20804-I");
+    let json = place.file(&["check", "SALES", "--json"]);
+    assert_eq!((json.code, check(&json.out).as_str()), (0, "tsugi.checked"), "{json:?}");
+    place.file(&["check", "NO"]).ended(4, "TSUG20802-E");
+
+    let mut store = place.store();
+    let mut unit = store.aside().unwrap();
+    let mut files = file::Files::of(&mut *unit);
+    let found = files.find("SALES").unwrap().unwrap();
+    let mut rows = files.records(&found);
+    let own = rows.entry_of(2, b"0002").unwrap().unwrap();
+    rows.remove_entry(2, &own).unwrap();
+    unit.keep().unwrap();
+    store.commit().unwrap();
+    drop(store);
+    place.unlocked();
+    let ran = place.file(&["check"]);
+    ran.ended(6, "SALES: 1 findings").ended(6, "alternate key 2 of record \"0002\"");
+    ran.ended(6, "TSUG20805-E").ended(6, "LOG: 2 records, nothing is wrong");
+    place.file(&["check", "LOG"]).ended(0, "TSUG20804-I");
+    let json = place.file(&["check", "--json"]);
+    assert_eq!((json.code, check(&json.out).as_str()), (6, "tsugi.checked"), "{json:?}");
+    let value: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(
+        (&value["sound"], &value["files"][1]["findings"][0]["key"]),
+        (&false.into(), &2.into())
+    );
+}
+
+#[test]
+fn a_store_that_is_in_use_or_not_there_is_refused_by_name() {
+    let place = Place::new();
+    let lock = fs::File::open(place.at("u01/store/engine.lock")).unwrap();
+    lock.try_lock().unwrap();
+    for words in [&["list"][..], &["check"]] {
+        let ran = place.file(words);
+        ran.ended(3, "TSUG20406-E").ended(3, "next: tsugi group stop ESSRV01");
+    }
+    lock.unlock().unwrap();
+    place.file(&["list"]).ended(0, "LOG");
+    let ran = tsugi(nobody().path(), &["file", "list", "--volume", "/no/such/volume"]);
+    ran.ended(4, "TSUG20403-E");
+    fs::create_dir(place.at("u02")).unwrap();
+    let empty = place.word("u02");
+    let words = ["file", "check", "--volume", &empty];
+    tsugi(nobody().path(), &words).ended(4, "TSUG20801-E");
+    tsugi_ja(nobody().path(), &words).ended(4, "ストアがありません");
+    assert_eq!(fs::read_dir(place.at("u02")).unwrap().count(), 0, "nothing was made");
+}
