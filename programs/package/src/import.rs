@@ -7,6 +7,8 @@ mod look;
 mod probe;
 mod words;
 
+pub mod alone;
+
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

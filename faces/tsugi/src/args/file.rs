@@ -8,6 +8,8 @@ use clap::{Args, Subcommand};
 pub enum File {
     List(ListFiles),
     Check(CheckFiles),
+    Export(ExportFile),
+    Import(ImportFile),
 }
 
 #[derive(Debug, Args)]
@@ -22,4 +24,32 @@ pub struct CheckFiles {
     pub name: Option<String>,
     #[arg(long, value_name = "DIR")]
     pub volume: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportFile {
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[arg(long, value_name = "DIR")]
+    pub volume: PathBuf,
+    #[arg(long, value_name = "PATH")]
+    pub to: PathBuf,
+    #[arg(long, value_name = "FORM")]
+    #[arg(value_parser = ["sequential", "line-sequential", "relative", "indexed"])]
+    pub form: String,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportFile {
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[arg(long, value_name = "DIR")]
+    pub volume: PathBuf,
+    #[arg(long, value_name = "PATH")]
+    pub from: PathBuf,
+    #[arg(long, value_name = "FORM")]
+    #[arg(value_parser = ["sequential", "line-sequential", "relative", "indexed"])]
+    pub form: String,
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
 }

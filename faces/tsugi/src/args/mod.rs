@@ -23,7 +23,7 @@ use tsugi_wire::control::How;
 pub use call::Call;
 pub use change::{Changing, Gentle, Lasting};
 pub use drill::{Drill, Level};
-pub use file::{CheckFiles, File, ListFiles};
+pub use file::{CheckFiles, ExportFile, File, ImportFile, ListFiles};
 pub use group::Group;
 pub use monitor::{Monitor, Patience};
 pub use node::{Node, RecoverMajority, Run};

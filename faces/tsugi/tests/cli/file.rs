@@ -171,3 +171,50 @@ fn a_store_that_is_in_use_or_not_there_is_refused_by_name() {
     tsugi_ja(nobody().path(), &words).ended(4, "ストアがありません");
     assert_eq!(fs::read_dir(place.at("u02")).unwrap().count(), 0, "nothing was made");
 }
+
+#[test]
+fn records_go_out_and_come_in_again_in_each_form() {
+    let place = Place::new();
+    for (name, form) in [
+        ("SALES", "sequential"),
+        ("SALES", "line-sequential"),
+        ("SALES", "relative"),
+        ("LOG", "sequential"),
+        ("SALES", "indexed"),
+    ] {
+        let out = place.word(&format!("{name}.{form}"));
+        let words = ["export", name, "--to", &out, "--form", form];
+        place.file(&words).ended(0, "TSUG20806-I");
+        place.file(&words).ended(3, "TSUG20813-E");
+        let words = ["import", name, "--from", &out, "--form", form];
+        place.file(&[&words[..], &["--dry-run"]].concat()).ended(0, "TSUG20808-I");
+        let json = place.file(&[&words[..], &["--json"]].concat());
+        assert_eq!((json.code, check(&json.out).as_str()), (0, "tsugi.moved"), "{json:?}");
+        place.file(&["check"]).ended(0, "SALES: 3 records").ended(0, "LOG: 2 records");
+    }
+    let lines = fs::read_to_string(place.at("SALES.line-sequential")).unwrap();
+    assert_eq!(lines.lines().collect::<Vec<_>>(), SALES);
+    let words = ["export", "LOG", "--to", &place.word("no"), "--form", "indexed"];
+    place.file(&words).ended(3, "TSUG20812-E");
+    assert!(!place.at("no").exists());
+}
+
+#[test]
+fn an_import_says_beforehand_which_keys_clash_and_changes_nothing() {
+    let place = Place::new();
+    let clashing = [SALES[0], "0001no44 again", "0005no11 mark", "0006no66"];
+    fs::write(place.at("in"), varying(&clashing)).unwrap();
+    let from = place.word("in");
+    let words = ["import", "SALES", "--from", &from, "--form", "sequential"];
+    let dry = place.file(&[&words[..], &["--dry-run"]].concat());
+    dry.ended(3, "record 2: value \"0001\" of key 0").ended(3, "record 3: value \"11\" of key 2");
+    dry.ended(3, "only 2 records");
+    let json = place.file(&[&words[..], &["--dry-run", "--json"]].concat());
+    assert_eq!((json.code, check(&json.out).as_str()), (3, "tsugi.moved"), "{json:?}");
+    place.file(&words).ended(3, "TSUG20810-E").ended(3, "record 2 of");
+    fs::write(place.at("in"), varying(&["0001ea11 far too long a record"])).unwrap();
+    place.file(&words).ended(3, "TSUG20811-E").ended(3, "not 8 to 16");
+    place.file(&["list"]).ended(0, "3 of them");
+    let words = ["import", "SALES", "--from", "/no/such", "--form", "indexed"];
+    place.file(&words).ended(4, "TSUG20814-E");
+}

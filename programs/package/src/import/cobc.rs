@@ -40,6 +40,8 @@ pub enum Phase {
     CompileProbe,
     /// Run that.
     RunProbe,
+    /// Run a program that was made here.
+    RunProgram,
 }
 
 /// The compiler, with a folder for what it makes, which goes with this.
@@ -69,7 +71,7 @@ impl<'a> Compiler<'a> {
         // It is no part of a source's time: a limit that is meant for one does not end it.
         let limit = request.limit.max(LIMIT);
         let at = compiler.folder.path();
-        let said = compiler.run_for(limit, &compiler.path, &["--version".into()], at)?;
+        let said = compiler.run_for(limit, &compiler.path, &["--version".into()], (at, &[]))?;
         over(&said, Phase::Identify)?;
         let first = said.printed.lines().next().unwrap_or_default();
         let known = first.split_whitespace().any(|word| {
@@ -180,9 +182,29 @@ impl<'a> Compiler<'a> {
         fs::write(&path, bytes).map_err(Failed::at(Doing::Write, &path))
     }
 
+    /// Compiles a program of ours in a folder and runs it there, with variables of the environment.
+    pub fn run_alone(
+        &self,
+        (name, text): (&str, &str),
+        (folder, variables): (&Path, &[(&str, &str)]),
+        limit: Duration,
+    ) -> Result<Said, NotImported> {
+        let (from, program) = (format!("{name}.cbl"), self.folder.path().join(name));
+        self.put(&from, text.as_bytes())?;
+        let options = ["-x".into(), "-free".into(), "-o".into(), program.clone(), from.into()];
+        let said = self.run(&self.path, &options, self.folder.path())?;
+        over(&said, Phase::Compile)?;
+        if !said.status.success() {
+            return Err(NotImported::Refused { phase: Phase::Compile, says: said.errors });
+        }
+        let said = self.run_for(limit, &program, &[], (folder, variables))?;
+        over(&said, Phase::RunProgram)?;
+        Ok(said)
+    }
+
     /// Runs something for as long as one run for a source may take.
     fn run(&self, what: &Path, options: &[PathBuf], at: &Path) -> Result<Said, NotImported> {
-        self.run_for(self.request.limit, what, options, at)
+        self.run_for(self.request.limit, what, options, (at, &[]))
     }
 
     /// Runs something for a limited time, with nothing of our environment but where programs are:
@@ -192,7 +214,7 @@ impl<'a> Compiler<'a> {
         limit: Duration,
         what: &Path,
         options: &[PathBuf],
-        at: &Path,
+        (at, variables): (&Path, &[(&str, &str)]),
     ) -> Result<Said, NotImported> {
         let (out, errors) = (self.folder.path().join("out"), self.folder.path().join("errors"));
         let made = |path: &Path| fs::File::create(path).map_err(Failed::at(Doing::Write, path));
@@ -203,6 +225,7 @@ impl<'a> Compiler<'a> {
         command.current_dir(at).stdin(Stdio::null()).stdout(made(&out)?).stderr(made(&errors)?);
         command.env_clear().env("LC_ALL", "C.UTF-8").env("TMPDIR", self.folder.path());
         command.env("HOME", self.folder.path()).env("PATH", self.request.path);
+        command.envs(variables.iter().copied());
         let status = command.status().map_err(Failed::at(Doing::Start, &timeout))?;
         let said = |path: &Path, most: u64| -> Result<String, Failed> {
             let mut bytes = Vec::new();

@@ -109,8 +109,49 @@ pub fn import(
     (form, from): (Form, &mut dyn Read),
     at: i64,
 ) -> Result<u64, Unmoved> {
-    let done = imported(store, (name, existing), definition, (form, from), at);
+    let mut ends = Clashing::Ends;
+    let done = imported(store, (name, existing), definition, (form, from), (at, &mut ends));
     ended(store, done)
+}
+
+/// A record that another one keeps out: the value of one of its keys is there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clash {
+    /// Which record, from 1.
+    pub record: u64,
+    /// Which key, from 0.
+    pub key: usize,
+    /// The value.
+    pub value: Vec<u8>,
+}
+
+/// What [`import`] in place of a file would do; nothing is changed. How many records would go in,
+/// and the first [`FINDINGS`] of those that clash.
+///
+/// # Errors
+/// What would end the import beside keys.
+pub fn rehearse(
+    store: &mut dyn Store,
+    name: &str,
+    definition: &Definition,
+    (form, from): (Form, &mut dyn Read),
+) -> Result<(u64, Vec<Clash>), Unmoved> {
+    let mut gathered = Clashing::Gathered(Vec::new());
+    let named = (name, Existing::Replaced);
+    let done = imported(store, named, definition, (form, from), (0, &mut gathered));
+    store.abandon()?;
+    match gathered {
+        Clashing::Gathered(clashes) => Ok((done?, clashes)),
+        Clashing::Ends => Ok((done?, Vec::new())),
+    }
+}
+
+/// What becomes of a record whose key is there already.
+enum Clashing {
+    /// It ends the import.
+    Ends,
+    /// It is told, and left out.
+    Gathered(Vec<Clash>),
 }
 
 fn imported(
@@ -118,10 +159,11 @@ fn imported(
     (name, existing): (&str, Existing),
     definition: &Definition,
     (form, from): (Form, &mut dyn Read),
-    at: i64,
+    (at, clashing): (i64, &mut Clashing),
 ) -> Result<u64, Unmoved> {
     let mut unit = store.aside()?;
-    let count = make(&mut *unit, (name, existing), definition, (form, from), at)?;
+    let file = (name, existing);
+    let count = filled(&mut *unit, file, definition, (form, from), (at, clashing))?;
     unit.keep()?;
     Ok(count)
 }
@@ -138,6 +180,16 @@ pub fn make(
     (form, from): (Form, &mut dyn Read),
     at: i64,
 ) -> Result<u64, Unmoved> {
+    filled(unit, (name, existing), definition, (form, from), (at, &mut Clashing::Ends))
+}
+
+fn filled(
+    unit: &mut dyn OnFiles,
+    (name, existing): (&str, Existing),
+    definition: &Definition,
+    (form, from): (Form, &mut dyn Read),
+    (at, clashing): (i64, &mut Clashing),
+) -> Result<u64, Unmoved> {
     fits(definition)?;
     let mut files = file::Files::of(unit);
     match (files.find(name)?, existing) {
@@ -152,6 +204,7 @@ pub fn make(
         cursor: Cursor::new(definition),
         records: InStore(files.records(&file)),
         count: 0,
+        clashing,
     };
     let (mut cut, mut bytes) = (Cut::new(form), vec![0; AT_ONCE]);
     loop {
@@ -189,6 +242,7 @@ struct Filling<'a> {
     cursor: Cursor,
     records: InStore<'a>,
     count: u64,
+    clashing: &'a mut Clashing,
 }
 
 impl Filling<'_> {
@@ -215,11 +269,40 @@ impl Filling<'_> {
                 return Err(Unmoved::Length(number, record.len(), lengths.min, lengths.max));
             }
         };
+        if status == Status::Exists && matches!(self.clashing, Clashing::Gathered(_)) {
+            return self.told(number, &record);
+        }
         if !status.is_done() {
             return Err(Unmoved::Status { record: number, status });
         }
         self.count += 1;
         Ok(())
+    }
+
+    /// Adds a record that is left out to those that are told, by its first key that is there.
+    fn told(&mut self, number: u64, record: &[u8]) -> Result<(), Unmoved> {
+        for (place, key) in (0..).zip(self.definition.keys()) {
+            let value = key.value(record);
+            let rows = &mut self.records.0;
+            let is_there = match (place, key.duplicates) {
+                (0, _) => rows.record(&value)?.is_some(),
+                (_, Duplicates::Allowed) => false,
+                (_, Duplicates::Refused) => {
+                    let first = rows.seek_entry(place, Seek::AtLeast((&value, 0)))?;
+                    key.is_indexed(&value) && first.is_some_and(|entry| entry.key == value)
+                }
+            };
+            if is_there {
+                if let Clashing::Gathered(all) = &mut *self.clashing
+                    && all.len() < FINDINGS
+                {
+                    let key = usize::try_from(place).unwrap_or(0);
+                    all.push(Clash { record: number, key, value });
+                }
+                return Ok(());
+            }
+        }
+        Err(Unmoved::Damaged)
     }
 }
 

@@ -187,6 +187,7 @@ fn of_phase(phase: Phase) -> Phrase {
         Phase::Compile => phrase::phase_compile(),
         Phase::CompileProbe => phrase::phase_compile_probe(),
         Phase::RunProbe => phrase::phase_run_probe(),
+        Phase::RunProgram => phrase::phase_run_program(),
     }
 }
 

@@ -50,7 +50,7 @@ fn run() -> i64 {
 }
 
 /// Now, in milliseconds of Unix time; only written down.
-fn wall_ms() -> i64 {
+pub(in crate::run) fn wall_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
