@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -171,8 +172,9 @@ pub struct Desk {
     hold: Hold,
     calls: Calls,
     found: Arc<[Found]>,
-    log: Log,
     listens: SocketAddr,
+    /// Lines that its log has not taken; the log itself ends with the hold.
+    lost: Arc<AtomicU64>,
     /// Why services cannot run, whoever blocks or opens them.
     closed: Arc<Mutex<std::collections::BTreeMap<String, Refused>>>,
 }
@@ -267,13 +269,13 @@ impl Desk {
             hold: hold.clone(),
             calls: group.calls(),
             found: group.found.clone().into(),
-            log: log.clone(),
             listens,
+            lost: log.lost.clone(),
             closed: Arc::new(Mutex::new(closed.collect())),
         }
     }
 
-    /// Does what a line asks.
+    /// Does what a line asks. It takes as long as the disk does.
     pub async fn told(&self, line: &str) -> Told {
         match serde_json::from_str::<Asked>(line) {
             Ok(asked) => self.answer(asked).await,
@@ -344,7 +346,7 @@ impl Desk {
             volume: self.hold.volume.clone(),
             listens: self.listens,
             pending: figures.pending,
-            log_lost: self.log.lost(),
+            log_lost: self.lost.load(Ordering::Relaxed),
             services: self.found.iter().filter_map(of).collect(),
         })
     }

@@ -13,6 +13,7 @@ pub mod around;
 pub mod control;
 pub mod epoch;
 pub mod files;
+mod giver;
 pub mod group;
 pub mod log;
 pub mod services;

@@ -5,6 +5,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tsugi_messages::{self as messages, Language, Message};
@@ -21,6 +22,8 @@ pub const MOST: u64 = 64 << 20;
 #[derive(Clone, Debug)]
 pub struct Log {
     held: Arc<Mutex<Held>>,
+    /// Lines that were not written: to be read while a line waits for the disk.
+    pub(crate) lost: Arc<AtomicU64>,
     language: Language,
 }
 
@@ -29,8 +32,6 @@ struct Held {
     file: File,
     /// Bytes that may still be written.
     left: u64,
-    /// Lines that were not.
-    lost: u64,
 }
 
 /// What the log of a life begins with.
@@ -62,8 +63,9 @@ impl Log {
         }
         let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
         File::open(folder)?.sync_all()?;
-        let held = Held { file, left: beginning.most, lost: 0 };
-        Ok(Self { held: Arc::new(Mutex::new(held)), language: beginning.language })
+        let held = Held { file, left: beginning.most };
+        let (held, lost) = (Arc::new(Mutex::new(held)), Arc::default());
+        Ok(Self { held, lost, language: beginning.language })
     }
 
     /// Adds what the daemon says, and says it to whoever supervises it.
@@ -78,19 +80,21 @@ impl Log {
         let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
         let mut held = self.held.lock().expect("nobody dies with the lock");
         for line in text.lines() {
-            held.add(&format!("{now} {line}\n"), self.language);
+            if held.add(&format!("{now} {line}\n"), self.language).is_err() {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
     /// How many lines it has not taken: it was full, or the disk was.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.held.lock().expect("nobody dies with the lock").lost
+        self.lost.load(Ordering::Relaxed)
     }
 }
 
 impl Held {
-    fn add(&mut self, line: &str, language: Language) {
+    fn add(&mut self, line: &str, language: Language) -> io::Result<()> {
         let length = line.len() as u64;
         if self.left == 0 || length > self.left {
             if self.left > 0 {
@@ -99,13 +103,11 @@ impl Held {
                 let full = messages::console_log_full(NAME).line(language);
                 self.file.write_all(format!("{full}\n").as_bytes()).ok();
             }
-            self.lost += 1;
-            return;
+            return Err(ErrorKind::StorageFull.into());
         }
-        match self.file.write_all(line.as_bytes()) {
-            Ok(()) => self.left -= length,
-            Err(_) => self.lost += 1,
-        }
+        self.file.write_all(line.as_bytes())?;
+        self.left -= length;
+        Ok(())
     }
 }
 

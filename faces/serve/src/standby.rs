@@ -7,22 +7,22 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tsugi_door::Door;
 use tsugi_host::listen::Address;
 use tsugi_messages::{self as messages, Language, Message};
-use tsugi_service_engine::EXIT;
 use tsugi_service_engine::worker::pipe::Ward;
 
 use crate::args::{Activate, Standby};
 use crate::around::{Around, Hold};
 use crate::control::{self, Desk, Told};
+use crate::giver::{self, CLOSE, CLOSED, Giver};
 use crate::group::{Claimed, Group, NotOpened};
 use crate::log::Log;
 use crate::whole::{Signals, begin_log, cannot_listen, open, ready, ward};
@@ -30,22 +30,23 @@ use crate::{block_on, epoch, start};
 
 const OPEN: &str = "open";
 const OPENED: &str = "opened";
-const CLOSE: &str = "close";
-const CLOSED: &str = "closed";
-/// The longest line, in bytes.
-const LINE_MOST: u64 = 64 << 10;
-/// How long whoever connects may take to say what he wants.
+/// How long whoever connects may take to say what he wants, and then to hear it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the address may be another process's, and how long the daemon is waited for.
 const WAIT: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// What a daemon that stands by hears.
-enum Heard {
-    /// Somebody has connected and said this.
-    Line(String, BufReader<OwnedReadHalf>, OwnedWriteHalf),
-    /// Whoever has given the volume says this; nothing once he is gone.
-    Word(String),
+/// What somebody who has connected says, and his connection.
+type Said = (String, BufReader<OwnedReadHalf>, OwnedWriteHalf);
+
+/// Where the volume is.
+enum Volume {
+    /// Not here.
+    Away,
+    /// Handed over.
+    Held(Held),
+    /// On its way back.
+    Leaving(Leaving),
 }
 
 /// A volume that was handed over.
@@ -53,7 +54,14 @@ struct Held {
     group: Group,
     desk: Desk,
     log: Log,
-    master: OwnedWriteHalf,
+    giver: Giver,
+}
+
+/// A volume that is being closed.
+struct Leaving {
+    closed: JoinHandle<()>,
+    desk: Desk,
+    giver: Giver,
 }
 
 /// What stands by.
@@ -63,7 +71,7 @@ struct Stand {
     ward: Ward,
     log: Option<PathBuf>,
     language: Language,
-    tell: mpsc::Sender<Heard>,
+    tell: mpsc::Sender<Said>,
 }
 
 /// Stands by until SIGTERM or SIGINT.
@@ -85,39 +93,59 @@ async fn run(args: &Standby, language: Language) -> Result<(), Box<Message>> {
     let door = Door::open(listener, &of_door).map_err(|why| cannot_listen(&around, &at, &why))?;
     let control = control::listen(&args.control)
         .map_err(|why| Box::new(messages::serve_option_unusable("--control", why)))?;
-    let (tell, mut heard) = mpsc::channel(16);
+    let (tell, mut said) = mpsc::channel(16);
     let log = args.daemon.log.clone();
-    let mut stand = Stand { around, door, ward, log, language, tell };
-    let mut held: Option<Held> = None;
+    let stand = Stand { around, door, ward, log, language, tell };
+    let mut volume = Volume::Away;
     ready();
     loop {
-        let heard = tokio::select! {
+        tokio::select! {
             () = signals.told() => break,
             accepted = control.accept() => {
                 stand.listen_to(accepted.ok().map(|(stream, _)| stream));
-                continue;
             }
-            Some(heard) = heard.recv() => heard,
-        };
-        held = match (heard, held) {
-            (Heard::Line(line, read, write), held) => stand.asked(line, (read, write), held).await,
-            (Heard::Word(word), Some(held)) if word == CLOSE => stand.close(held).await,
-            (Heard::Word(_), Some(held)) => cut(&held),
-            (Heard::Word(_), None) => None,
-        };
+            Some(said) = said.recv() => volume = stand.asked(said, volume).await,
+            () = volume.goes_on() => volume = stand.go_on(volume),
+        }
     }
-    if let Some(held) = held {
-        stand.close(held).await;
+    if let Volume::Held(held) = volume {
+        volume = stand.close(held);
+    }
+    if let Volume::Leaving(_) = volume {
+        volume.goes_on().await;
     }
     Ok(())
 }
 
-/// Whoever gave the volume has gone: whether it may still be written is not known. Nothing more is
-/// written or told, and the process ends; the group that it is of starts the next one.
-fn cut(held: &Held) -> Option<Held> {
-    held.group.settings.last.store(0, Ordering::SeqCst);
-    held.log.tell(&messages::serve_owner_gone());
-    std::process::exit(EXIT)
+impl Volume {
+    /// Waits until it is to go back, or has.
+    async fn goes_on(&mut self) {
+        match self {
+            Self::Away => std::future::pending().await,
+            Self::Held(held) => held.giver.wants_it_back().await,
+            Self::Leaving(leaving) => leaving.end().await,
+        }
+    }
+
+    /// Who answers for it.
+    fn desk(&self) -> Option<&Desk> {
+        match self {
+            Self::Away => None,
+            Self::Held(held) => Some(&held.desk),
+            Self::Leaving(leaving) => Some(&leaving.desk),
+        }
+    }
+}
+
+impl Leaving {
+    /// Waits until everything of it is closed, and says so.
+    async fn end(&mut self) {
+        match (&mut self.closed).await {
+            Ok(()) => self.giver.say_closed(),
+            // What is closed and what is not nobody knows.
+            Err(_) => self.giver.cut(),
+        }
+    }
 }
 
 impl Stand {
@@ -129,65 +157,71 @@ impl Stand {
             let (read, write) = stream.into_split();
             let mut read = BufReader::new(read);
             if let Ok(line) = tokio::time::timeout(PATIENCE, line(&mut read)).await {
-                drop(tell.send(Heard::Line(line, read, write)).await);
-            }
-        });
-    }
-
-    /// Hears whoever has given the volume, until he is gone.
-    fn listen_on(&self, mut read: BufReader<OwnedReadHalf>) {
-        let tell = self.tell.clone();
-        tokio::spawn(async move {
-            loop {
-                let word = line(&mut read).await;
-                let gone = word.is_empty();
-                if tell.send(Heard::Word(word)).await.is_err() || gone {
-                    return;
-                }
+                drop(tell.send((line, read, write)).await);
             }
         });
     }
 
     /// Somebody asks how things stand, or hands a volume over.
-    async fn asked(
-        &mut self,
-        line: String,
-        (read, mut write): (BufReader<OwnedReadHalf>, OwnedWriteHalf),
-        held: Option<Held>,
-    ) -> Option<Held> {
+    async fn asked(&self, (line, read, mut write): Said, volume: Volume) -> Volume {
         let words: Vec<&str> = line.split('\t').collect();
-        let [OPEN, volume, text] = words.as_slice() else {
-            let told = match &held {
-                Some(held) => held.desk.told(&line).await,
-                None => Told::NotOpen,
+        let [OPEN, at, text] = words.as_slice() else {
+            let desk = volume.desk().cloned();
+            // Its core may be waiting for the disk: nothing else waits with it.
+            let answer = async move {
+                let told = match desk {
+                    Some(desk) => desk.told(&line).await,
+                    None => Told::NotOpen,
+                };
+                write.write_all(&told.line()).await
             };
             // Who does not read has asked nothing.
-            drop(write.write_all(&told.line()).await);
-            return held;
+            tokio::spawn(async { drop(tokio::time::timeout(PATIENCE, answer).await) });
+            return volume;
         };
-        if held.is_some() {
+        let Volume::Away = volume else {
             // It is another's until it is given back.
             drop(say(&mut write, "held").await);
-            return held;
+            return volume;
+        };
+        match Giver::hear(read, write) {
+            Ok(giver) => self.take(giver, (at, text)),
+            // He is told by the end of his connection.
+            Err(why) => {
+                let why = messages::internal_failure("tsugi serve", why);
+                eprintln!("{}", why.line(self.language));
+                Volume::Away
+            }
         }
-        match self.open((volume, text)) {
+    }
+
+    /// Opens what is handed over.
+    fn take(&self, mut giver: Giver, volume: (&str, &str)) -> Volume {
+        match self.open(volume) {
             Ok((group, hold, log)) => {
                 let desk = Desk::new(&self.around, &hold, (&group, &log, self.door.address()));
-                let mut now = Held { group, desk, log, master: write };
-                // Before anything is answered: who has gone by now is never told of.
-                if say(&mut now.master, OPENED).await.is_err() {
-                    return cut(&now);
+                giver.stands_for(&group.settings.last, &log);
+                // Who hears that it is open may call. Who has gone by now has ended the process.
+                self.door.sign().open(open(&group));
+                if giver.say(OPENED).is_err() {
+                    giver.cut();
                 }
-                self.listen_on(read);
-                self.door.sign().open(open(&now.group));
-                Some(now)
+                Volume::Held(Held { group, desk, log, giver })
             }
             Err(message) => {
                 let line = message.line(self.language);
                 eprintln!("{line}");
-                drop(say(&mut write, &line).await);
-                None
+                giver.refuse(&line);
+                Volume::Away
             }
+        }
+    }
+
+    /// What was waited for has come.
+    fn go_on(&self, volume: Volume) -> Volume {
+        match volume {
+            Volume::Held(held) => self.close(held),
+            Volume::Away | Volume::Leaving(_) => Volume::Away,
         }
     }
 
@@ -207,24 +241,22 @@ impl Stand {
     }
 
     /// Gives the volume back.
-    async fn close(&mut self, held: Held) -> Option<Held> {
-        let Held { group, log, mut master, .. } = held;
+    fn close(&self, held: Held) -> Volume {
+        let Held { group, desk, log, giver } = held;
         let (around, sign) = (self.around.clone(), self.door.sign());
-        let ended = tokio::task::spawn_blocking(move || group.hand_over(&around)).await;
-        sign.close();
-        log.tell(&messages::serve_ended(&self.around.group, &self.around.node));
-        if ended.is_ok() {
-            // Everything of the volume is closed by now.
-            drop(say(&mut master, CLOSED).await);
-        }
-        None
+        let closed = tokio::task::spawn_blocking(move || {
+            group.hand_over(&around);
+            sign.close();
+            log.tell(&messages::serve_ended(&around.group, &around.node));
+        });
+        Volume::Leaving(Leaving { closed, desk, giver })
     }
 }
 
 /// A line without its end; empty where there is none any more.
 async fn line(from: &mut BufReader<OwnedReadHalf>) -> String {
     let mut line = String::new();
-    match from.take(LINE_MOST).read_line(&mut line).await {
+    match from.take(giver::LINE_MOST).read_line(&mut line).await {
         Ok(_) if line.ends_with('\n') => line.trim_end().to_owned(),
         Ok(_) | Err(_) => String::new(),
     }

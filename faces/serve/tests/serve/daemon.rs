@@ -136,6 +136,11 @@ impl Caller {
         Ok(Self(BufReader::new(stream)))
     }
 
+    /// Waits so long for what comes next.
+    pub fn wait_at_most(&self, most: Duration) {
+        self.0.get_ref().set_read_timeout(Some(most)).unwrap();
+    }
+
     /// Calls a service with the serial of a client.
     pub fn call(&mut self, service: &str, serial: u64, body: &str) -> std::io::Result<Answer> {
         let length = body.len();

@@ -1,9 +1,11 @@
 //! A daemon that stands by, and what hands it a volume.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tsugi_serve::control::{self, Asked, Told};
@@ -53,6 +55,8 @@ impl Place {
         command.arg("--control").arg(self.control());
         command.arg("--workers").arg(workers(self.folder.path()));
         command.args(["--listen", &self.address.to_string()]);
+        // What hangs in these tests does so for longer than they wait.
+        command.args(["--call-limit", "120000", "--grace", "120000"]);
         Part::ready(command)
     }
 
@@ -120,4 +124,75 @@ fn a_volume_that_is_held_is_handed_over_to_nobody_else() {
     let second = place.activate(&volume, "e1.5").output().unwrap();
     assert_eq!(second.status.code(), Some(1));
     assert_eq!(call_until_answered(place.address, 1, "add a").body, "1");
+}
+
+/// Calls what never ends, and waits until it runs.
+fn hang(place: &Place) {
+    let to = place.address;
+    std::thread::spawn(move || Caller::connect(to).unwrap().call("COUNTER", 7, "add slow"));
+    let begun = Instant::now();
+    let quick = |serial| {
+        assert!(begun.elapsed() < BOUND, "it has an end");
+        let mut caller = Caller::connect(to).unwrap();
+        caller.wait_at_most(Duration::from_millis(200));
+        caller.call("COUNTER", serial, "add a").is_ok()
+    };
+    assert!((100..).find(|serial| !quick(*serial)).is_some());
+}
+
+/// An owner who says what he likes.
+fn says(owner: &mut BufReader<UnixStream>, said: &str) -> String {
+    owner.get_mut().write_all(said.as_bytes()).unwrap();
+    let mut line = String::new();
+    owner.read_line(&mut line).unwrap();
+    line
+}
+
+fn owner(place: &Place, volume: &Volume, epoch: &str) -> BufReader<UnixStream> {
+    let mut owner = BufReader::new(UnixStream::connect(place.control()).unwrap());
+    let order = format!("open\t{}\t{epoch}\n", volume.path().display());
+    assert_eq!(says(&mut owner, &order), "opened\n");
+    owner
+}
+
+#[test]
+fn who_is_killed_while_his_volume_is_closed_ends_all_at_once() {
+    let (place, volume) = (Place::new(), Volume::new());
+    volume.hang_on_slow();
+    let mut standby = place.stand_by();
+    let mut owner = owner(&place, &volume, "e1.4");
+    hang(&place);
+    owner.get_mut().write_all(b"close\n").unwrap();
+    drop(owner);
+    assert_eq!(ended(&mut standby.0).code(), Some(70));
+}
+
+#[test]
+fn who_is_killed_while_somebody_asks_of_a_disk_that_hangs_ends_all_at_once() {
+    let (place, volume) = (Place::new(), Volume::new());
+    volume.hang_on_slow();
+    let mut standby = place.stand_by();
+    let mut owner = Part::ready(place.activate(&volume, "e1.4"));
+    hang(&place);
+    let asked = control::ask(&place.control(), &Asked::Status {}, BOUND);
+    assert!(asked.is_err(), "it has an end without an answer: {asked:?}");
+    let control = place.control();
+    std::thread::spawn(move || control::ask(&control, &Asked::Status {}, BOUND));
+    owner.0.kill().unwrap();
+    assert_eq!(ended(&mut standby.0).code(), Some(70));
+}
+
+#[test]
+fn what_a_former_owner_says_late_is_not_taken_for_the_next_ones() {
+    let (place, volume) = (Place::new(), Volume::new());
+    let mut standby = place.stand_by();
+    let mut former = owner(&place, &volume, "e1.4");
+    assert_eq!(says(&mut former, "close\n"), "closed\n");
+    let _owner = Part::ready(place.activate(&volume, "e1.5"));
+    former.get_mut().write_all(b"close\n").unwrap();
+    drop(former);
+    assert_eq!(call_until_answered(place.address, 1, "add a").body, "1");
+    let status = control::ask(&place.control(), &Asked::Status {}, BOUND).unwrap();
+    assert!(matches!(status, Told::Status(status) if status.epoch == "e1.5"));
+    assert!(standby.0.try_wait().unwrap().is_none());
 }

@@ -117,6 +117,19 @@ impl Volume {
         shelf::folder(self.path()).join(id.to_string()).join(part)
     }
 
+    /// From now on a call that counts the counter `slow` has no end, and the core with it: as if
+    /// the disk did not answer any more.
+    pub fn hang_on_slow(&self) {
+        let path = around::store(self.path()).join("store.db");
+        let store = rusqlite::Connection::open(path).unwrap();
+        let text = "INSERT INTO counter VALUES ('slow', 0);
+            CREATE VIEW endless AS
+                WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n;
+            CREATE TRIGGER slow AFTER UPDATE ON counter WHEN NEW.name = 'slow'
+            BEGIN SELECT count(*) FROM endless; END;";
+        store.execute_batch(text).unwrap();
+    }
+
     /// What the counter stands at, past any engine.
     pub fn value(&self) -> u64 {
         let path = around::store(self.path()).join("store.db");
