@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tsugi_door::{Loopback, Settings as OfDoor, Transport};
 use tsugi_service_engine::{Answer, Calls, Identity, Refused, Resolved, names};
 use tsugi_service_rules::ground::Effects;
 use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
@@ -112,6 +113,10 @@ pub struct Status {
     pub volume: PathBuf,
     /// Where callers come in.
     pub listens: SocketAddr,
+    /// How the bytes of its callers travel: `tls`, `plain-on-loopback` or `plain-anywhere`.
+    pub transport: String,
+    /// Whether who comes from this machine is known without more: `known` or `unknown`.
+    pub loopback: String,
     /// Calls that have no answer yet.
     pub pending: usize,
     /// Lines that its log has not taken.
@@ -173,6 +178,8 @@ pub struct Desk {
     calls: Calls,
     found: Arc<[Found]>,
     listens: SocketAddr,
+    /// How bytes travel and who is known without more, by their words.
+    door: (&'static str, &'static str),
     /// Lines that its log has not taken; the log itself ends with the hold.
     lost: Arc<AtomicU64>,
     /// Why services cannot run, whoever blocks or opens them.
@@ -258,8 +265,8 @@ impl Told {
 impl Desk {
     /// The desk of a group that is open.
     #[must_use]
-    pub fn new(around: &Around, hold: &Hold, of: (&Group, &Log, SocketAddr)) -> Self {
-        let (group, log, listens) = of;
+    pub fn new(around: &Around, hold: &Hold, of: (&Group, &Log, (SocketAddr, &OfDoor))) -> Self {
+        let (group, log, (listens, door)) = of;
         let closed = group.found.iter().filter_map(|found| {
             let refused = group.settings.closed.get(&services::number(&found.name))?;
             Some((found.name.to_string(), refused.clone()))
@@ -270,6 +277,7 @@ impl Desk {
             calls: group.calls(),
             found: group.found.clone().into(),
             listens,
+            door: (transport(door), loopback(door)),
             lost: log.lost.clone(),
             closed: Arc::new(Mutex::new(closed.collect())),
         }
@@ -345,10 +353,28 @@ impl Desk {
             epoch: self.hold.epoch.to_string(),
             volume: self.hold.volume.clone(),
             listens: self.listens,
+            transport: self.door.0.to_owned(),
+            loopback: self.door.1.to_owned(),
             pending: figures.pending,
             log_lost: self.lost.load(Ordering::Relaxed),
             services: self.found.iter().filter_map(of).collect(),
         })
+    }
+}
+
+fn transport(door: &OfDoor) -> &'static str {
+    match door.transport {
+        Transport::Tls(_) => "tls",
+        Transport::PlainOnLoopback => "plain-on-loopback",
+        Transport::PlainAnywhere => "plain-anywhere",
+    }
+}
+
+fn loopback(door: &OfDoor) -> &'static str {
+    match (&door.transport, door.loopback) {
+        // By TLS everybody proves who he is.
+        (Transport::Tls(_), _) | (_, Loopback::Unknown) => "unknown",
+        (Transport::PlainOnLoopback | Transport::PlainAnywhere, Loopback::Known) => "known",
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tsugi_door::Door;
+use tsugi_door::{Door, Settings as OfDoor};
 use tsugi_host::listen::Address;
 use tsugi_messages::{self as messages, Language, Message};
 use tsugi_service_engine::worker::pipe::Ward;
@@ -68,6 +68,7 @@ struct Leaving {
 struct Stand {
     around: Around,
     door: Door,
+    of_door: OfDoor,
     ward: Ward,
     log: Option<PathBuf>,
     language: Language,
@@ -95,7 +96,7 @@ async fn run(args: &Standby, language: Language) -> Result<(), Box<Message>> {
         .map_err(|why| Box::new(messages::serve_option_unusable("--control", why)))?;
     let (tell, mut said) = mpsc::channel(16);
     let log = args.daemon.log.clone();
-    let stand = Stand { around, door, ward, log, language, tell };
+    let stand = Stand { around, door, of_door, ward, log, language, tell };
     let mut volume = Volume::Away;
     ready();
     loop {
@@ -199,7 +200,8 @@ impl Stand {
     fn take(&self, mut giver: Giver, volume: (&str, &str)) -> Volume {
         match self.open(volume) {
             Ok((group, hold, log)) => {
-                let desk = Desk::new(&self.around, &hold, (&group, &log, self.door.address()));
+                let door = (self.door.address(), &self.of_door);
+                let desk = Desk::new(&self.around, &hold, (&group, &log, door));
                 giver.stands_for(&group.settings.last, &log);
                 // Who hears that it is open may call. Who has gone by now has ended the process.
                 self.door.sign().open(open(&group));

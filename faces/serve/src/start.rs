@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::{User as Known, geteuid};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tsugi_door::{Settings as OfDoor, Tokens, Transport};
+use tsugi_door::{Loopback, Settings as OfDoor, Tokens, Transport};
 use tsugi_host::enclosed::User;
 use tsugi_host::listen::{Address, listening};
 use tsugi_messages::{self as messages, Message};
@@ -93,6 +93,10 @@ pub fn door(daemon: &OfDaemon, node: &NodeName) -> Result<OfDoor, Box<Message>> 
     }
     if daemon.plain {
         settings.transport = Transport::PlainAnywhere;
+    }
+    if daemon.plain || daemon.tokens.is_some() {
+        // Who comes from this machine may be a proxy for anybody.
+        settings.loopback = Loopback::Unknown;
     }
     if let (Some(certificate), Some(key)) = (&daemon.certificate, &daemon.key) {
         let chain = certificates(certificate).map_err(|why| unusable("--certificate", why))?;

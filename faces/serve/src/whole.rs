@@ -66,7 +66,8 @@ async fn run(whole: &Whole, language: Language) -> Result<(), Box<Message>> {
         .map_err(|why| cannot_listen(&around, &whole.daemon.listen, &why))?;
     door.sign().open(open(&group));
     let control = whole.control.clone().unwrap_or_else(|| control::on_volume(&hold.volume));
-    let desk = Desk::new(&around, &hold, (&group, &log, door.address()));
+    let behind = (door.address(), &of_door);
+    let desk = Desk::new(&around, &hold, (&group, &log, behind));
     let control = control::listen(&control)
         .map_err(|why| Box::new(messages::serve_option_unusable("--control", why)))?;
     let asked = tokio::spawn(control::serve(control, desk.clone()));

@@ -66,7 +66,11 @@ impl Daemon {
 
     /// One that answers calls.
     pub fn ready(volume: &Volume, address: SocketAddr, epoch: &str) -> Self {
-        let mut command = Self::start(volume, address, epoch);
+        Self::of(Self::start(volume, address, epoch), address, volume)
+    }
+
+    /// The one of a command, which answers calls.
+    pub fn of(mut command: Command, address: SocketAddr, volume: &Volume) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -126,3 +126,36 @@ fn the_daemon_of_a_group_is_small() {
     assert!(memory < 100 << 10, "{memory} KB");
     assert_eq!(daemon.stop(), Some(0));
 }
+
+#[test]
+fn who_comes_from_this_machine_is_known_only_where_nobody_else_comes_in() {
+    let volume = Volume::new();
+    let door = |daemon: &Daemon| {
+        let status = daemon.status();
+        (status.transport, status.loopback)
+    };
+    let daemon = Daemon::ready(&volume, own_address(), "e1.1");
+    assert_eq!(door(&daemon), ("plain-on-loopback".to_owned(), "known".to_owned()));
+    assert_eq!(daemon.stop(), Some(0));
+    let tokens = volume.path().join("tokens");
+    // The SHA-256 of `secret`.
+    let hash = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    fs::write(&tokens, format!("ann {hash}\n")).unwrap();
+    let tokens = ["--tokens", tokens.to_str().unwrap()];
+    for (transport, words) in [
+        ("plain-on-loopback", &tokens[..]),
+        ("plain-anywhere", &[&tokens[..], &["--plain"]].concat()),
+        ("plain-anywhere", &["--plain"]),
+    ] {
+        let address = own_address();
+        let mut command = Daemon::start(&volume, address, "e1.2");
+        command.args(words);
+        let daemon = Daemon::of(command, address, &volume);
+        assert_eq!(door(&daemon), (transport.to_owned(), "unknown".to_owned()), "{words:?}");
+        let mut caller = Caller::connect(daemon.address).unwrap();
+        let refused = caller.call("COUNTER", 1, "add a").unwrap();
+        assert_eq!(refused.status, 401, "{refused:?}");
+        assert_eq!(daemon.stop(), Some(0));
+    }
+    assert_eq!(volume.value(), 0);
+}
