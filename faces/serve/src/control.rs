@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -215,14 +215,14 @@ fn listening(list: &str) -> Vec<PathBuf> {
     all.into_iter().collect()
 }
 
-/// Listens at a path; what a former life left there goes. Only the daemon's own user may ask.
+/// Listens at a path; the socket that a former life left there goes, and nothing else. Only the daemon's own user may ask.
 ///
 /// # Errors
-/// The path is too long, or its folder not there.
+/// The path is too long, its folder not there, or something else is there.
 pub fn listen(path: &Path) -> io::Result<UnixListener> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+    let there = std::fs::symlink_metadata(path);
+    if there.is_ok_and(|there| there.file_type().is_socket()) {
+        std::fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;

@@ -14,6 +14,8 @@ use tsugi_messages::{self as messages, Language, Message};
 pub const NAME: &str = "console.log";
 /// The log of the life before it.
 pub const FORMER: &str = "console.bak";
+/// The log of a start that has opened nothing yet, or never did.
+pub const START: &str = "console.start";
 /// How much of one life is kept, in bytes.
 pub const MOST: u64 = 64 << 20;
 
@@ -25,6 +27,7 @@ pub struct Log {
     /// Lines that were not written: to be read while a line waits for the disk.
     pub(crate) lost: Arc<AtomicU64>,
     language: Language,
+    folder: PathBuf,
 }
 
 #[derive(Debug)]
@@ -46,26 +49,41 @@ pub struct Beginning<'a> {
 }
 
 impl Log {
-    /// Begins a log. Killed at any point, the former log is whole under one of the names.
+    /// Begins the log of a start. That of a former start that opened nothing goes.
     ///
     /// # Errors
     /// The folder cannot be made or written.
     pub fn begin(beginning: &Beginning<'_>) -> io::Result<Self> {
         let folder = beginning.folder;
-        let (path, former) = (folder.join(NAME), folder.join(FORMER));
         match fs::create_dir(folder) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        match fs::rename(&path, &former) {
+        let path = folder.join(START);
+        match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
         let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
-        File::open(folder)?.sync_all()?;
         let held = Held { file, left: beginning.most };
         let (held, lost) = (Arc::new(Mutex::new(held)), Arc::default());
-        Ok(Self { held, lost, language: beginning.language })
+        let folder = folder.to_path_buf();
+        Ok(Self { held, lost, language: beginning.language, folder })
+    }
+
+    /// The start is a life: from now on this is its log, and that of the life before is the former
+    /// one. Killed at any point, the log of the life before is whole under one of the names.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn take_its_name(&self) -> io::Result<()> {
+        let path = self.folder.join(NAME);
+        match fs::rename(&path, self.folder.join(FORMER)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        fs::rename(self.folder.join(START), path)?;
+        File::open(&self.folder)?.sync_all()
     }
 
     /// Adds what the daemon says, and says it to whoever supervises it.
@@ -122,7 +140,10 @@ mod tests {
     use super::*;
 
     fn begin(folder: &Path, most: u64) -> Log {
-        Log::begin(&Beginning { folder, most, language: Language::En }).expect("a log")
+        let log = Log::begin(&Beginning { folder, most, language: Language::En });
+        let log = log.expect("a log");
+        log.take_its_name().expect("it is a life");
+        log
     }
 
     #[test]
@@ -140,6 +161,23 @@ mod tests {
         // Whoever still writes to the former one is dead; what it has is what it wrote.
         second.note("339 n2 counter");
         assert_eq!(read(FORMER), was);
+    }
+
+    #[test]
+    fn a_start_that_opens_nothing_leaves_both_logs_as_they_are() {
+        let dir = tempfile::tempdir().expect("a folder");
+        begin(dir.path(), MOST).note("first");
+        begin(dir.path(), MOST).note("second");
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).expect("it is there");
+        let was = (read(FORMER), read(NAME));
+        let beginning = Beginning { folder: dir.path(), most: MOST, language: Language::En };
+        for said in ["third", "fourth"] {
+            Log::begin(&beginning).expect("a log").note(said);
+            assert!(read(START).contains(said));
+        }
+        assert_eq!((read(FORMER), read(NAME)), was);
+        begin(dir.path(), MOST);
+        assert_eq!(read(FORMER), was.1);
     }
 
     #[test]

@@ -237,6 +237,10 @@ impl Stand {
         let log = begin_log(around, &hold, (self.log.as_deref(), self.language))?;
         let group = Group::open(claimed, (around, &hold), (&self.ward, &log));
         let group = group.map_err(not_opened)?;
+        if let Err(why) = log.take_its_name() {
+            group.hand_over(around);
+            return Err(not_opened(NotOpened::System(why)));
+        }
         let (name, node, at) = (&self.around.group, &self.around.node, self.door.address());
         log.tell(&messages::serve_opened(name, node, hold.epoch, at));
         Ok((group, hold, log))

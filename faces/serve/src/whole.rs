@@ -58,18 +58,20 @@ async fn run(whole: &Whole, language: Language) -> Result<(), Box<Message>> {
     let listener = listener(whole, &around)?;
     let not_opened = |why: NotOpened| Box::new(why.message(&around, &hold));
     let claimed = Claimed::claim(&around, &hold).map_err(not_opened)?;
+    // Before anything is answered, and before the former log goes.
+    let control = whole.control.clone().unwrap_or_else(|| control::on_volume(&hold.volume));
+    let control = control::listen(&control)
+        .map_err(|why| Box::new(messages::serve_option_unusable("--control", why)))?;
     let log = begin_log(&around, &hold, (whole.daemon.log.as_deref(), language))?;
     let ward = ward(&around)?;
     let opened = Group::open(claimed, (&around, &hold), (&ward, &log));
     let group = opened.map_err(not_opened)?;
+    log.take_its_name().map_err(|why| not_opened(NotOpened::System(why)))?;
     let door = Door::open(listener, &of_door)
         .map_err(|why| cannot_listen(&around, &whole.daemon.listen, &why))?;
     door.sign().open(open(&group));
-    let control = whole.control.clone().unwrap_or_else(|| control::on_volume(&hold.volume));
     let behind = (door.address(), &of_door);
     let desk = Desk::new(&around, &hold, (&group, &log, behind));
-    let control = control::listen(&control)
-        .map_err(|why| Box::new(messages::serve_option_unusable("--control", why)))?;
     let asked = tokio::spawn(control::serve(control, desk.clone()));
     let (name, node, at) = (&around.group, &around.node, door.address());
     log.tell(&messages::serve_opened(name, node, hold.epoch, at));

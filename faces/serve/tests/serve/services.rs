@@ -159,3 +159,19 @@ fn who_comes_from_this_machine_is_known_only_where_nobody_else_comes_in() {
     }
     assert_eq!(volume.value(), 0);
 }
+
+#[test]
+fn a_socket_that_cannot_be_made_is_refused_before_anything_is_answered() {
+    let volume = Volume::new();
+    let (file, long) = (volume.path().join("notes"), volume.path().join("n".repeat(120)));
+    fs::write(&file, "mine").unwrap();
+    for path in [&file, &long] {
+        let mut command = Daemon::start(&volume, own_address(), "e1.1");
+        let ended = command.arg("--control").arg(path).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(said.contains("--control") && !said.contains("TSUG20601"), "{said}");
+        assert!(!volume.path().join("log").exists(), "no log was begun");
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+}
