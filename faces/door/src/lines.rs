@@ -46,6 +46,7 @@ pub(crate) struct Line {
     last: OnceLock<Last>,
     lingers: AtomicBool,
     http_2: AtomicBool,
+    has_asked: AtomicBool,
 }
 
 impl Line {
@@ -94,6 +95,7 @@ impl Line {
     /// A request's head is whole.
     pub(crate) fn on_request(self: &Arc<Self>) -> Answering {
         self.answering.fetch_add(1, Ordering::Relaxed);
+        self.has_asked.store(true, Ordering::Relaxed);
         self.set(Phase::Busy);
         Answering(self.clone())
     }
@@ -129,6 +131,11 @@ impl Line {
     /// Whether what is to be said may be said no more.
     pub(crate) fn is_late(&self) -> bool {
         self.last.get().is_some_and(Last::has_passed)
+    }
+
+    /// Whether a head of it was whole.
+    fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Relaxed)
     }
 
     /// Its requests come as frames, among others.
@@ -182,8 +189,13 @@ struct All {
 impl All {
     /// Cuts the one that has been idle for longest; whether there was one.
     fn cut_idlest(&mut self) -> bool {
-        let idle = self.lines.iter().filter(|(_, line)| line.phase().0 == Phase::Idle);
-        let Some((number, line)) = idle.min_by_key(|(_, line)| line.phase().1) else {
+        self.cut_oldest(|line| line.phase().0 == Phase::Idle)
+    }
+
+    /// Cuts, of these, the one that has waited for longest; whether there was one.
+    fn cut_oldest(&mut self, of: impl Fn(&Line) -> bool) -> bool {
+        let those = self.lines.iter().filter(|(_, line)| of(line));
+        let Some((number, line)) = those.min_by_key(|(_, line)| line.phase().1) else {
             return false;
         };
         if let Some(task) = line.task.get() {
@@ -235,6 +247,7 @@ impl Lines {
             last: OnceLock::new(),
             lingers: AtomicBool::new(false),
             http_2: AtomicBool::new(false),
+            has_asked: AtomicBool::new(false),
         };
         line.set(Phase::Head);
         let line = Arc::new(line);
@@ -244,9 +257,13 @@ impl Lines {
         Some(Place { line, number, of: self.clone() })
     }
 
-    /// The process has no room for another: the one that has been idle for longest is cut.
+    /// The process has no room for another: the one that has been idle for longest is cut; where
+    /// none is idle, the one that has waited for its first head for longest.
     pub(crate) fn make_room(&self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).cut_idlest();
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.cut_idlest() {
+            all.cut_oldest(|line| line.phase().0 == Phase::Head && !line.has_asked());
+        }
     }
 
     /// How many there are.
@@ -319,6 +336,24 @@ mod tests {
         assert_eq!(lines.count(), 2, "the place that was given up was counted once");
         drop((first, third));
         assert_eq!(lines.count(), 0);
+    }
+
+    #[test]
+    fn where_no_descriptor_is_left_who_has_asked_nothing_for_longest_gives_way() {
+        let lines = Arc::new(Lines::new(4));
+        let (asked, silent) = (lines.take().unwrap(), lines.take().unwrap());
+        let idle = lines.take().unwrap();
+        // One is at its second head, one at its first, one idle.
+        drop(asked.line.on_request());
+        asked.line.on_bytes();
+        drop(idle.line.on_request());
+        let is_there = |place: &Place| lines.all.lock().unwrap().lines.contains_key(&place.number);
+        lines.make_room();
+        assert_eq!([&asked, &silent, &idle].map(is_there), [true, true, false]);
+        lines.make_room();
+        assert_eq!([&asked, &silent, &idle].map(is_there), [true, false, false]);
+        lines.make_room();
+        assert!(is_there(&asked), "it has asked before, and asks again");
     }
 
     #[test]

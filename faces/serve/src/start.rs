@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{User as Known, geteuid};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -21,6 +22,8 @@ use crate::around::Around;
 
 /// How often an address that another process has is asked for.
 const AGAIN: Duration = Duration::from_millis(5);
+/// Descriptors that are kept for all that is no caller's connection.
+const RESERVE: u64 = 256;
 /// Where the daemon of a group has its workers, where nothing else is said.
 const WORKERS: &str = "tsugi-serve";
 
@@ -87,6 +90,8 @@ fn workers(said: Option<&Path>, group: &GroupName) -> PathBuf {
 /// A file that cannot be read or used.
 pub fn door(daemon: &OfDaemon, node: &NodeName) -> Result<OfDoor, Box<Message>> {
     let mut settings = OfDoor::on_loopback(node.clone());
+    let most = connections().map_err(|why| messages::internal_failure("tsugi serve", why))?;
+    settings.limits.connections = settings.limits.connections.min(most);
     if let Some(file) = &daemon.tokens {
         let text = std::fs::read_to_string(file).map_err(|why| unusable("--tokens", why))?;
         settings.tokens = Tokens::read(&text).map_err(|why| unusable("--tokens", why))?;
@@ -107,6 +112,14 @@ pub fn door(daemon: &OfDaemon, node: &NodeName) -> Result<OfDoor, Box<Message>> 
         settings.transport = Transport::Tls(config.map_err(|why| unusable("--certificate", why))?);
     }
     Ok(settings)
+}
+
+/// How many connections there may be, once the process has as many descriptors as it may have.
+fn connections() -> io::Result<usize> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+    let most = most - RESERVE.min(most / 2);
+    Ok(usize::try_from(most).unwrap_or(usize::MAX))
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, rustls_pki_types::pem::Error> {

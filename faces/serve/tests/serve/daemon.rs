@@ -100,6 +100,15 @@ impl Daemon {
         }
     }
 
+    /// The descriptors that it has, and how many it may have.
+    pub fn descriptors(&self) -> (usize, usize) {
+        let of = |what: &str| format!("/proc/{}/{what}", self.child.id());
+        let limits = std::fs::read_to_string(of("limits")).unwrap();
+        let most = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        let most = most.split_whitespace().next().unwrap().parse().unwrap();
+        (std::fs::read_dir(of("fd")).unwrap().count(), most)
+    }
+
     /// Kilobytes that are its own and resident.
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -175,3 +175,26 @@ fn a_socket_that_cannot_be_made_is_refused_before_anything_is_answered() {
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
 }
+
+#[test]
+fn a_daemon_takes_all_descriptors_it_may_have_and_keeps_some_for_itself() {
+    let volume = Volume::new();
+    let address = own_address();
+    let command = Daemon::start(&volume, address, "e1.1");
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -Sn 100 && ulimit -Hn 700 && exec \"$0\" \"$@\""]);
+    limited.arg(command.get_program()).args(command.get_args()).env("LANG", "C.UTF-8");
+    let daemon = Daemon::of(limited, address, &volume);
+    // Each is idle once it was answered: beyond the number, the one idle longest gives way.
+    let mut callers = Vec::new();
+    for serial in 1..=500 {
+        let mut caller = Caller::connect(address).unwrap();
+        assert_eq!(caller.call("NOBODY", serial, "x").unwrap().status, 404);
+        callers.push(caller);
+    }
+    let (now, most) = daemon.descriptors();
+    assert_eq!(most, 700);
+    assert!((444..600).contains(&now), "{now}");
+    assert_eq!(callers[499].call("COUNTER", 501, "add a").unwrap().body, "1");
+    assert_eq!(daemon.stop(), Some(0));
+}
