@@ -215,7 +215,8 @@ fn listening(list: &str) -> Vec<PathBuf> {
     all.into_iter().collect()
 }
 
-/// Listens at a path; the socket that a former life left there goes, and nothing else. Only the daemon's own user may ask.
+/// Listens at a path; the socket that a former life left there goes, and nothing else.
+/// Only the daemon's own user may ask.
 ///
 /// # Errors
 /// The path is too long, its folder not there, or something else is there.
