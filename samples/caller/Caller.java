@@ -7,7 +7,10 @@
 //
 // * An id is a client's name, an incarnation and a serial. The state file names the call that is
 //   under way before it is sent for the first time, on the disk; so after a restart the same call
-//   is asked again under the same id, and no id is ever used for two.
+//   is asked again under the same id, and no id is ever used for two: who asks for something else
+//   meanwhile is told so, and nothing is sent.
+// * A call that an earlier run may have sent is over when its answer is there, and not by a
+//   refusal: that says nothing of the earlier try.
 // * Every try of a call has the same id and the same body. The service carries an id out once and
 //   answers every other try from what it kept.
 // * Each call tells the lowest serial without an answer. This program calls one after the other,
@@ -29,8 +32,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
@@ -50,6 +56,11 @@ public final class Caller {
     /** What stands in the head of an answer. */
     enum Marks { PLAIN, FINAL, SAME_ID, ELSEWHERE, NEVER }
 
+    /** What follows a call that is over. */
+    enum Then { ANOTHER, NOTHING }
+
+    /** What stands in the state where the next call was not sent by anybody. */
+    private static final String NONE = "none";
     private static final Duration SHORTEST = Duration.ofMillis(10);
     private static final Duration LONGEST = Duration.ofMillis(250);
     private static final Pattern RETRY = Pattern.compile("\"retry\"\\s*:\\s*\"([a-z-]+)\"");
@@ -66,6 +77,8 @@ public final class Caller {
     private int at = 0;
     private long incarnation;
     private long serial;
+    /** Whether an earlier run may have sent the call that comes next. */
+    private boolean sentBefore = false;
 
     private Caller(Map<String, String> words) throws IOException {
         addresses = List.of(needed(words, "at").split(","));
@@ -95,7 +108,7 @@ public final class Caller {
         long calls = Long.parseLong(needed(words, "calls"));
         Caller caller = new Caller(words);
         for (long done = 0; done < calls; done++) {
-            Ending ending = caller.call();
+            Ending ending = caller.call(done + 1 < calls ? Then.ANOTHER : Then.NOTHING);
             switch (ending) {
                 case REPLIED -> { }
                 case NOT_KNOWN -> System.exit(5);
@@ -172,9 +185,10 @@ public final class Caller {
 
     // One call, until its end is known or its deadline is there.
 
-    private Ending call() throws IOException, InterruptedException {
+    private Ending call(Then then) throws IOException, InterruptedException {
         long deadline = System.nanoTime() + patience.toNanos();
-        boolean mayBeDone = false;
+        boolean mayBeDone = sentBefore;
+        sentBefore = false;
         int failed = 0;
         for (int tries = 1; ; tries++) {
             long left = deadline - System.nanoTime();
@@ -200,12 +214,12 @@ public final class Caller {
             switch (next.step()) {
                 case REPLIED -> {
                     tell(answer, tries);
-                    answered();
+                    answered(then);
                     return Ending.REPLIED;
                 }
                 case ENDED, GONE, REFUSED -> {
                     note("call " + id() + " ended: " + text(answer));
-                    answered();
+                    answered(Then.NOTHING);
                     return switch (next.step()) {
                         case ENDED -> Ending.ENDED;
                         case GONE -> Ending.GONE;
@@ -290,33 +304,54 @@ public final class Caller {
         Path folder = state.toAbsolutePath().getParent();
         // What is beside the state was never in its place: the state itself is what counts.
         if (Files.exists(state)) {
-            Matcher kept = Pattern.compile("caller 1\\nincarnation (\\d+)\\nserial (\\d+)\\n")
-                .matcher(Files.readString(state));
+            Matcher kept = Pattern.compile("caller 2\\nincarnation (\\d+)\\nserial (\\d+)\\n"
+                + "asks (none|[0-9a-f]{64})\\n").matcher(Files.readString(state));
             if (!kept.matches()) {
                 System.err.println(state + " is no state of a caller");
                 System.exit(2);
             }
             incarnation = Long.parseLong(kept.group(1));
             serial = Long.parseLong(kept.group(2));
+            sentBefore = !kept.group(3).equals(NONE);
+            if (!sentBefore) {
+                keep(asks());
+            } else if (!kept.group(3).equals(asks())) {
+                System.err.println("call " + incarnation + "." + serial + " of " + state
+                    + " is not known yet, and was begun with another --client, --service or"
+                    + " --body: nothing was sent; run again with those");
+                System.exit(2);
+            }
             note("goes on with " + id());
         } else {
             Files.createDirectories(folder);
             // Above all that a file that was lost may have had.
             incarnation = System.currentTimeMillis();
             serial = 1;
-            keep();
+            keep(asks());
         }
     }
 
-    /** The call has its answer: the next one is under way, before it is sent. */
-    private void answered() throws IOException {
+    /** The call is over: another one is under way, before it is sent. */
+    private void answered(Then then) throws IOException {
         serial++;
-        keep();
+        keep(then == Then.ANOTHER ? asks() : NONE);
     }
 
-    private void keep() throws IOException {
+    /** What this run asks for, and as whom. */
+    private String asks() {
+        String all = client + "\n" + service + "\n" + body;
+        try {
+            MessageDigest hash = MessageDigest.getInstance("SHA-256");
+            return HexFormat.of().formatHex(hash.digest(all.getBytes(StandardCharsets.UTF_8)));
+        } catch (NoSuchAlgorithmException missing) {
+            throw new IllegalStateException(missing);
+        }
+    }
+
+    private void keep(String asks) throws IOException {
         Path beside = state.resolveSibling(state.getFileName() + ".new");
-        String text = "caller 1\nincarnation " + incarnation + "\nserial " + serial + "\n";
+        String text = "caller 2\nincarnation " + incarnation + "\nserial " + serial + "\nasks "
+            + asks + "\n";
         try (FileChannel file = FileChannel.open(beside, StandardOpenOption.CREATE,
                 StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
             file.write(ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));

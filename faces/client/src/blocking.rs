@@ -9,6 +9,7 @@ use crate::answer::Reply;
 use crate::client::Request;
 use crate::failure::{Failure, NotKnown};
 use crate::id::{CallId, Key};
+use crate::retry::SoFar;
 
 /// A client whose calls block their thread; many threads may use one. It has a thread of its own
 /// for its connections.
@@ -43,7 +44,7 @@ impl Client {
     /// [`Failure`], by the deadline at the latest.
     pub fn call_keyed(
         &self,
-        key: Key,
+        key: (Key, SoFar),
         request: &Request,
         deadline: Instant,
     ) -> Result<Reply, Failure> {

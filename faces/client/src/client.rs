@@ -106,19 +106,20 @@ impl Client {
         self.held(call, SoFar::NotDone, Course::default()).ask(deadline).await
     }
 
-    /// Calls a service under a key that was made up for this one call.
+    /// Calls a service under a key. `so_far` says what an earlier asking may have done: only whoever
+    /// has made the key up just now knows that it is nothing.
     ///
     /// # Errors
     /// [`Failure`], by the deadline at the latest.
     pub async fn call_keyed(
         &self,
-        key: Key,
+        (key, so_far): (Key, SoFar),
         request: &Request,
         deadline: Instant,
     ) -> Result<Reply, Failure> {
         request.written()?;
         let call = Call { id: CallId::Keyed(key), request: request.clone(), lowest: 0 };
-        self.held(call, SoFar::NotDone, Course::default()).ask(deadline).await
+        self.held(call, so_far, Course::default()).ask(deadline).await
     }
 
     /// Asks again for a call whose end is not known, under its id, also one of a former life.

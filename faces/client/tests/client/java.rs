@@ -148,3 +148,35 @@ fn a_caller_in_java_that_was_killed_goes_on_with_the_call_that_was_under_way() {
     assert!(ids(&found)[0].ends_with(".8"), "{found:?}");
     assert_eq!(group.once_each(), 8);
 }
+
+#[test]
+fn a_caller_in_java_takes_no_refusal_for_the_end_of_a_call_of_an_earlier_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let group = Group::default();
+    let first = group.server(vec![Does::LosesTheAnswer; 300]);
+    let lost = run(caller(&[&first], &state, &["--calls", "1", "--deadline-ms", "300"]));
+    assert_eq!(lost.status.code(), Some(5), "{lost:?}");
+    drop(first);
+    let server = group.server([]);
+    for status in [401, 404, 422] {
+        server.then([Does::Refuses(status, "never")]);
+        let refused = run(caller(&[&server], &state, &["--calls", "1"]));
+        assert_eq!(refused.status.code(), Some(5), "{refused:?}");
+    }
+    let heard = group.kept().heard.len();
+    let words = ["--calls", "1", "--body", "{\"by\":2}"];
+    let other = run(caller(&[&server], &state, &words));
+    assert_eq!(other.status.code(), Some(2), "{other:?}");
+    assert!(String::from_utf8_lossy(&other.stderr).contains("another --client"), "{other:?}");
+    assert_eq!(group.kept().heard.len(), heard, "nothing was sent");
+    let found = run(caller(&[&server], &state, &["--calls", "1"]));
+    assert!(ids(&found)[0].ends_with(".1"), "{found:?}");
+    assert_eq!(group.once_each(), 1);
+    // Nothing is under way now: the next may ask for anything, and may be refused.
+    server.then([Does::Refuses(422, "never")]);
+    let refused = run(caller(&[&server], &state, &words));
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(ids(&run(caller(&[&server], &state, &words)))[0].ends_with(".3"));
+    assert_eq!(group.once_each(), 2);
+}

@@ -142,7 +142,8 @@ async fn a_key_is_one_call_and_no_serial() {
     let client = client(&[&server]);
     let key = Key::new("order/17").unwrap();
     for _ in 0..3 {
-        let reply = client.call_keyed(key.clone(), &request(), late()).await.unwrap();
+        let reply =
+            client.call_keyed((key.clone(), SoFar::NotDone), &request(), late()).await.unwrap();
         assert_eq!(counter(&reply.body), 1);
     }
     assert_eq!((group.once_each(), client.lowest()), (1, 1));
@@ -155,6 +156,22 @@ async fn a_key_is_one_call_and_no_serial() {
     let other = CallId::Keyed(Key::new("order/18").unwrap());
     let unknown = client.fetch(&other, late()).await;
     assert!(matches!(unknown, Err(Failure::Refused(problem, _)) if problem.status == 404));
+}
+
+#[tokio::test]
+async fn of_a_key_that_was_asked_before_a_refusal_does_not_say_that_nothing_was_done() {
+    let group = Group::default();
+    let server = group.server([]);
+    let client = client(&[&server]);
+    for status in [401, 404, 413, 422] {
+        server.then([Does::Refuses(status, "never"), Does::Refuses(status, "never")]);
+        let key = Key::new("order/17").unwrap();
+        let again = client.call_keyed((key.clone(), SoFar::MayBeDone), &request(), late()).await;
+        let Err(Failure::NotKnown(not_known)) = again else { panic!("{again:?}") };
+        assert_eq!(not_known.so_far, SoFar::MayBeDone);
+        let first = client.call_keyed((key, SoFar::NotDone), &request(), late()).await;
+        assert!(matches!(first, Err(Failure::Refused(..))), "{first:?}");
+    }
 }
 
 #[tokio::test]

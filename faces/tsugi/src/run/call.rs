@@ -45,7 +45,9 @@ pub fn call(agents: &Agents, out: &Out, asked: &Call) -> Exit {
             return Exit::Failed;
         }
     };
-    let result = client.call_keyed(named.key.clone(), &request, deadline);
+    // An id that was given may have been asked before, and carried out.
+    let so_far = if named.made_up { SoFar::NotDone } else { SoFar::MayBeDone };
+    let result = client.call_keyed((named.key.clone(), so_far), &request, deadline);
     let id = named.key.as_str();
     shown::show(out, (&asked.service, id), &result);
     let exit = tell(out, &asked.service, id, &result);

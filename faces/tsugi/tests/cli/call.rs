@@ -53,7 +53,7 @@ fn each_end_of_a_call_has_its_exit_code_and_its_message() {
     let group = Group::default();
     let server = group.server([]);
     let at = server.at();
-    let words = ["call", "counter", "--at", &at, "--id", "k", "--deadline", "500ms"];
+    let words = ["call", "counter", "--at", &at, "--deadline", "500ms"];
     let asked = |does: Vec<Does>, words: &[&str]| {
         server.then(does);
         tsugi(here.path(), words)
@@ -63,6 +63,12 @@ fn each_end_of_a_call_has_its_exit_code_and_its_message() {
     asked(vec![Does::Refuses(404, "never")], &words).ended(4, "TSUG20501-E");
     asked(vec![Does::Refuses(401, "never")], &words).ended(8, "TSUG20501-E");
     asked(vec![Does::Refuses(410, "never")], &words).ended(4, "TSUG20505-E");
+    // Under an id that was given an earlier call may have been carried out.
+    let again = ["call", "counter", "--at", &at, "--id", "k", "--deadline", "500ms"];
+    for status in [401, 404, 413, 422] {
+        let again = asked(vec![Does::Refuses(status, "never")], &again);
+        again.ended(5, "TSUG20503-W").ended(5, &format!("T-{status} do otherwise"));
+    }
     let ended = ["call", "counter", "--at", &at, "--id", "ends"];
     asked(vec![Does::EndsAbnormally], &ended)
         .ended(1, "TSUG20502-E")
@@ -94,6 +100,7 @@ fn for_programs_every_end_is_one_object() {
     assert_eq!((&replied["reply"]["counter"], &replied["tries"]), (&1.into(), &2.into()));
     assert_eq!((&replied["observed_by"], &replied["epoch"]), (&"n1".into(), &7.into()));
     assert_eq!(replied["waited_for"]["status"], 202);
+    let words = ["--json", "call", "counter", "--at", &at];
     let refused = json(&tsugi(here.path(), &words).ended(3, "").out);
     assert_eq!((&refused["outcome"], &refused["may_be_done"]), (&"refused".into(), &false.into()));
     assert_eq!((&refused["problem"]["id"], &refused["reply"]), (&"T-422".into(), &Value::Null));
