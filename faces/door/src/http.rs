@@ -430,14 +430,10 @@ fn replied(open: &Open, reply: &Arc<Reply>, shared: &Shared) -> Response<Payload
     response
 }
 
-/// The status of a reply. An end that is none of its program's is 500, whatever it was: what stands
-/// between would take a 504 for its own, and ask again.
+/// The status of a reply, as the rules had it when it was kept.
 pub(crate) fn status(reply: &Reply) -> StatusCode {
-    let kept = || u16::try_from(reply.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
-    match reply.ending {
-        Ending::Done | Ending::Refused => kept().unwrap_or(StatusCode::OK),
-        Ending::Abnormal | Ending::TimeLimit => StatusCode::INTERNAL_SERVER_ERROR,
-    }
+    let kept = u16::try_from(reply.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
+    kept.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// The word of an end that is none of the program's own good ones.

@@ -23,13 +23,13 @@ pub enum Ending {
 
 impl Ending {
     /// Its HTTP status. A refusal by the program is an answer like any other: its envelope says
-    /// that it is one.
+    /// that it is one. An end that is none of its program's is 500, whatever it was: what stands
+    /// between a caller and the service would take a 504 for its own, and ask again.
     #[must_use]
     pub const fn http(self) -> u16 {
         match self {
             Self::Done | Self::Refused => 200,
-            Self::Abnormal => 500,
-            Self::TimeLimit => 504,
+            Self::Abnormal | Self::TimeLimit => 500,
         }
     }
 }
