@@ -125,8 +125,14 @@ impl Asker {
 
     /// One message in, one out.
     async fn unary(&self, rpc: Rpc, body: Incoming) -> Result<Result<Bytes, Told>, Late> {
-        let most = self.guest.shared.sign.now().map_or(0, |open| open.body_most) + BESIDE;
-        let body = match self.guest.body(body, most + PREFIX as u64).await {
+        let body = match self.guest.open() {
+            Ok(open) => self.guest.body(body, open.body_most + BESIDE + PREFIX as u64).await,
+            Err(told) => {
+                self.guest.unread(body).await;
+                Err(told)
+            }
+        };
+        let body = match body {
             Ok(body) => body,
             Err(told) => return Ok(Err(told)),
         };

@@ -242,7 +242,7 @@ impl Guest {
 
     /// A body that nobody will use: a short one is read all the same, so that the connection goes
     /// on; after a long one it ends.
-    async fn unread(&self, mut body: Incoming) {
+    pub(crate) async fn unread(&self, mut body: Incoming) {
         let short = body.size_hint().exact().is_some_and(|size| size <= UNREAD_MOST);
         let all = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
         if !short || tokio::time::timeout(self.shared.limits.body, all).await.is_err() {

@@ -165,10 +165,12 @@ impl Talk {
         let malformed = || Told::Refused(Refusal::Malformed(Malformed::Body));
         let Some(prefix) = self.heard.get(..PREFIX) else { return Ok(None) };
         let size = length(prefix).ok_or_else(malformed)?;
-        let shared = &self.asker.guest.shared;
-        let most = shared.sign.now().map_or(0, |open| open.body_most) + BESIDE;
+        let open = self.asker.guest.open();
+        let most = open.as_ref().map_or(0, |open| open.body_most) + BESIDE;
         if size > most {
-            return Err(Told::Refused(Refusal::TooLarge { size, most }));
+            // Where nothing is open, it is no matter of its size.
+            let too_large = |_| Told::Refused(Refusal::TooLarge { size, most });
+            return Err(open.map_or_else(|told| told, too_large));
         }
         let whole = PREFIX + usize::try_from(size).unwrap_or(usize::MAX);
         if self.heard.len() < whole {

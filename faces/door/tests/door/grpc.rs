@@ -218,6 +218,15 @@ fn what_is_told_instead_of_a_reply_is_a_status_with_its_message() {
         assert_eq!(status.code(), Code::Unavailable);
         assert_eq!(status.metadata().get("tsugi-retry").unwrap(), "elsewhere");
         assert!(status.message().contains("alpha"), "{status:?}");
+        // Whatever it is that nothing can take here.
+        let large = client.request(client.key("a"), &"x".repeat(100_000));
+        let status = client.unary("Call", large.clone()).await.expect_err("nothing is open");
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert_eq!(status.metadata().get("tsugi-retry").unwrap(), "elsewhere");
+        let mut came = client.stream(futures_util::stream::iter([large])).await;
+        let status = came.message().await.expect_err("nothing is open");
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert_eq!(status.metadata().get("tsugi-retry").unwrap(), "elsewhere");
     });
     assert_eq!(stand.runs(), 0);
 }
