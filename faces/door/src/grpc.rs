@@ -18,7 +18,7 @@ use tsugi_service_rules::refusal::{Malformed, Refusal};
 
 use self::words::{CallId, CallReply, CallRequest, Came, Confirmed};
 use crate::asked;
-use crate::http::{self, Guest, Outcome, Read, final_end};
+use crate::http::{self, COPIED_MOST, Guest, Outcome, Read, final_end};
 use crate::lines::Late;
 use crate::payload::Payload;
 use crate::told::{self, Told};
@@ -166,8 +166,8 @@ impl Asker {
             Err(told) => return Ok(Err(told)),
         };
         let answer = match rpc {
-            Rpc::Confirm => self.guest.bell.waits(open.calls.confirm(named)).await,
-            Rpc::Call | Rpc::Fetch => self.guest.bell.waits(open.calls.fetch(named)).await,
+            Rpc::Confirm => self.guest.in_time(open.calls.confirm(named)).await,
+            Rpc::Call | Rpc::Fetch => self.guest.in_time(open.calls.fetch(named)).await,
         };
         let changed = matches!(answer, Answer::Changed);
         let outcome = told_apart(self.guest.answered(&open, answer)?);
@@ -212,8 +212,12 @@ pub(crate) async fn serve(
         "/tsugi.Calls/Confirm" => Rpc::Confirm,
         _ => return Ok(refused(guest, &Told::NoPage, language)),
     };
-    Ok(match asker.unary(rpc, body).await? {
-        Ok(message) => answer(Payload::Trailed(Some(message), Some(good()))),
+    let payload = |message: Bytes| match message.len() {
+        ..=COPIED_MOST => Ok(Payload::Trailed(Some(message), Some(good()))),
+        long => Ok(Payload::Pieces(message, guest.unsent(long)?, Some(good()))),
+    };
+    Ok(match asker.unary(rpc, body).await?.and_then(payload) {
+        Ok(payload) => answer(payload),
         Err(told) => refused(guest, &told, language),
     })
 }

@@ -18,7 +18,7 @@ use tsugi_store::{Ending, Reply};
 use crate::asked;
 use crate::bell::Bell;
 use crate::grpc;
-use crate::lines::{Answering, Late, Line};
+use crate::lines::{Answering, Late, Line, Unsent};
 use crate::openapi;
 use crate::payload::Payload;
 use crate::settings::Shared;
@@ -40,7 +40,7 @@ const BEYOND_PATIENCE: Duration = Duration::from_millis(500);
 const UNREAD_MOST: u64 = 64 << 10;
 
 /// The longest body that is copied into its answer: for more, the stored one is shared.
-const COPIED_MOST: usize = 4096;
+pub(crate) const COPIED_MOST: usize = 4096;
 
 /// What a connection brings to each of its requests.
 #[derive(Debug)]
@@ -117,16 +117,17 @@ impl Guest {
         };
         drop::<Answering>(answering);
         let shared = &self.shared;
-        let mut response = match outcome {
-            Outcome::Reply(open, reply) => replied(&open, &reply, shared),
-            Outcome::Changed => empty(StatusCode::NO_CONTENT),
-            Outcome::Page(page) => whole(StatusCode::OK, JSON, page),
-            Outcome::Told(told) => {
-                let line = told.line(&shared.node, language);
-                let problem = whole(line.status, PROBLEM, line.problem(language).into());
-                headed(problem, &line)
-            }
+        let response = match outcome {
+            Outcome::Reply(open, reply) => self.replied(&open, &reply),
+            Outcome::Changed => Ok(empty(StatusCode::NO_CONTENT)),
+            Outcome::Page(page) => Ok(whole(StatusCode::OK, JSON, page)),
+            Outcome::Told(told) => Err(told),
         };
+        let mut response = response.unwrap_or_else(|told| {
+            let line = told.line(&shared.node, language);
+            let problem = whole(line.status, PROBLEM, line.problem(language).into());
+            headed(problem, &line)
+        });
         if self.line.lingers() && head.version < Version::HTTP_2 {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
@@ -151,12 +152,12 @@ impl Guest {
             Page::Fetch(id) => {
                 let id = asked::id_of_text(&id, &who)?;
                 let open = self.open()?;
-                Ok(self.answered(&open, self.bell.waits(open.calls.fetch(id)).await))
+                Ok(self.answered(&open, self.in_time(open.calls.fetch(id)).await))
             }
             Page::Confirm(id) => {
                 let id = asked::id_of_text(&id, &who)?;
                 let open = self.open()?;
-                Ok(self.answered(&open, self.bell.waits(open.calls.confirm(id)).await))
+                Ok(self.answered(&open, self.in_time(open.calls.confirm(id)).await))
             }
             Page::OpenApi => {
                 let open = self.shared.sign.now();
@@ -238,6 +239,36 @@ impl Guest {
         let answer = self.bell.waits(open.calls.call(asked));
         let answer = tokio::time::timeout(patience + BEYOND_PATIENCE, answer);
         self.answered(&open, answer.await.unwrap_or(Answer::Pending))
+    }
+
+    /// What an engine says of a call that was made, as long as a caller waits who does not say.
+    pub(crate) async fn in_time(&self, answer: impl Future<Output = Answer>) -> Answer {
+        let most = self.shared.limits.patience + BEYOND_PATIENCE;
+        let answer = tokio::time::timeout(most, self.bell.waits(answer)).await;
+        answer.unwrap_or(Answer::Pending)
+    }
+
+    /// A reply as it is kept; pending while its connection has too many that nobody has taken.
+    fn replied(&self, open: &Open, reply: &Arc<Reply>) -> Result<Response<Payload>, Told> {
+        let body = if reply.body.len() <= COPIED_MOST {
+            Bytes::copy_from_slice(&reply.body)
+        } else {
+            Bytes::from_owner(Kept(reply.clone()))
+        };
+        let payload = match self.line.is_framed() && body.len() > COPIED_MOST {
+            true => {
+                let unsent = self.unsent(body.len())?;
+                Payload::Pieces(body, unsent, None)
+            }
+            false => Payload::Whole(Some(body)),
+        };
+        Ok(replied(open, reply, &self.shared, payload))
+    }
+
+    /// Room on its connection for a long reply. The call may have been carried out by now: to
+    /// refuse it would say that it was not.
+    pub(crate) fn unsent(&self, bytes: usize) -> Result<Unsent, Told> {
+        self.line.unsent(bytes, self.shared.limits.unsent).ok_or(Told::Pending)
     }
 
     /// A body that nobody will use: a short one is read all the same, so that the connection goes
@@ -407,20 +438,17 @@ fn headed(mut response: Response<Payload>, line: &told::Line) -> Response<Payloa
     response
 }
 
-/// A reply as it is kept.
-fn replied(open: &Open, reply: &Arc<Reply>, shared: &Shared) -> Response<Payload> {
-    let body = if reply.body.len() <= COPIED_MOST {
-        Bytes::copy_from_slice(&reply.body)
-    } else {
-        Bytes::from_owner(Kept(reply.clone()))
-    };
+/// A reply with its heads.
+fn replied(open: &Open, reply: &Reply, shared: &Shared, body: Payload) -> Response<Payload> {
     let kind = match reply.content_type.as_str() {
         "application/json" => JSON,
         // A program's own word may be none that a header can have.
         other => HeaderValue::from_str(other)
             .unwrap_or(HeaderValue::from_static("application/octet-stream")),
     };
-    let mut response = whole(status(reply), kind, body);
+    let mut response = Response::new(body);
+    *response.status_mut() = status(reply);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     let headers = response.headers_mut();
     headers.insert(NODE, shared.node_header.clone());
     headers.insert(EPOCH, open.epoch_header.clone());

@@ -40,6 +40,8 @@ pub(crate) struct Line {
     state: AtomicU64,
     /// Requests that are being answered: more than one on a connection of HTTP/2.
     answering: AtomicU32,
+    /// Bytes of replies that its other end has not taken yet.
+    unsent: AtomicU64,
     ending: AtomicBool,
     waker: OnceLock<Waker>,
     task: OnceLock<AbortHandle>,
@@ -71,18 +73,42 @@ impl Line {
 
     /// Something of the other end has come.
     pub(crate) fn on_bytes(&self) {
-        if self.phase().0 == Phase::Idle {
-            // What comes between the requests of HTTP/2 is seldom a head.
-            let framed = self.http_2.load(Ordering::Relaxed);
-            self.set(if framed { Phase::Idle } else { Phase::Head });
+        // Between the requests of HTTP/2 comes what is no head, and what nobody has to ask for.
+        if self.phase().0 == Phase::Idle && !self.is_framed() {
+            self.set(Phase::Head);
         }
     }
 
-    /// The other end reads what it was told.
+    /// Something has gone to the other end.
     pub(crate) fn on_sent(&self) {
+        // On HTTP/2 it may be a word about the connection, by which no reply gets on.
+        if !self.is_framed() {
+            self.on_taken();
+        }
+    }
+
+    /// The other end takes what it was told.
+    fn on_taken(&self) {
         if self.phase().0 == Phase::Idle {
             self.set(Phase::Idle);
         }
+    }
+
+    /// Whether its requests come as frames, among others.
+    pub(crate) fn is_framed(&self) -> bool {
+        self.http_2.load(Ordering::Relaxed)
+    }
+
+    /// Room for so many bytes of a reply among those that are not taken yet: one reply may always
+    /// be told, more only while they are no more than `most` together.
+    pub(crate) fn unsent(self: &Arc<Self>, bytes: usize, most: u64) -> Option<Unsent> {
+        let bytes = bytes as u64;
+        let more = |held: u64| {
+            let all = held.saturating_add(bytes);
+            (held == 0 || all <= most).then_some(all)
+        };
+        let held = self.unsent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        held.is_ok().then(|| Unsent { of: self.clone(), bytes })
     }
 
     /// It ends for the door: the other end may read what was said last, and no more.
@@ -170,6 +196,29 @@ impl Drop for Answering {
     }
 }
 
+/// Bytes of a reply that its caller has not taken yet, as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Unsent {
+    of: Arc<Line>,
+    bytes: u64,
+}
+
+impl Unsent {
+    /// So many of them, by themselves.
+    pub(crate) fn part(&mut self, bytes: usize) -> Self {
+        let bytes = self.bytes.min(bytes as u64);
+        self.bytes -= bytes;
+        Self { of: self.of.clone(), bytes }
+    }
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        self.of.unsent.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.of.on_taken();
+    }
+}
+
 /// All connections of a door.
 #[derive(Debug)]
 pub(crate) struct Lines {
@@ -241,6 +290,7 @@ impl Lines {
             began: self.began,
             state: AtomicU64::new(0),
             answering: AtomicU32::new(0),
+            unsent: AtomicU64::new(0),
             ending: AtomicBool::new(false),
             waker: OnceLock::new(),
             task: OnceLock::new(),
@@ -354,6 +404,29 @@ mod tests {
         assert_eq!([&asked, &silent, &idle].map(is_there), [true, false, false]);
         lines.make_room();
         assert!(is_there(&asked), "it has asked before, and asks again");
+    }
+
+    #[test]
+    fn on_http_2_only_what_is_taken_counts_as_reading() {
+        let lines = Arc::new(Lines::new(1));
+        let place = lines.take().unwrap();
+        place.line.speaks_http_2();
+        drop(place.line.on_request());
+        let long_ago = Phase::Idle as u64;
+        place.line.state.store(long_ago, Ordering::Relaxed);
+        let mut unsent = place.line.unsent(100, 150).expect("the first");
+        std::thread::sleep(Duration::from_millis(2));
+        place.line.on_bytes();
+        place.line.on_sent();
+        assert_eq!(place.line.phase(), (Phase::Idle, 0));
+        assert!(place.line.unsent(60, 150).is_none());
+        let part = unsent.part(20);
+        drop(part);
+        assert_eq!(place.line.phase().0, Phase::Idle);
+        assert!(place.line.phase().1 > 0, "it was taken just now");
+        let other = place.line.unsent(60, 150).expect("there is room");
+        drop((unsent, other));
+        assert!(place.line.unsent(1_000, 150).is_some(), "one may always be told");
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Limits {
     pub patience_most: Duration,
     /// Requests at once on a connection of HTTP/2.
     pub streams: u32,
+    /// Bytes of replies that a connection has been told and has not taken; one reply may be larger.
+    pub unsent: u64,
 }
 
 impl Default for Limits {
@@ -49,7 +51,8 @@ impl Default for Limits {
             leaving: Duration::from_secs(2),
             patience: Duration::from_secs(30),
             patience_most: Duration::from_secs(3_600),
-            streams: 1_024,
+            streams: 128,
+            unsent: 32 << 20,
         }
     }
 }

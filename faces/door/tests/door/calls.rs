@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tsugi_vocabulary::Span;
 
@@ -104,11 +105,15 @@ fn a_call_that_is_still_running_when_patience_ends_is_pending_and_runs_on() {
 fn an_engine_that_says_nothing_keeps_nobody_beyond_his_patience() {
     let mut stand = Stand::new();
     stand.program.birth.shut();
-    let (_engine, door) = stand.door();
+    let patience = Duration::from_millis(10);
+    let (_engine, door) = stand.door_with(|settings| settings.limits.patience = patience);
     stand.program.birth.reached(1);
     let mut caller = Caller::new(door.address());
     let request = call("Idempotency-Key: a\r\nTsugi-Patience: 10\r\n", "1");
     assert_eq!(caller.ask(&request).problem().0, 202);
+    // Nor who asks for what was, and cannot say how long he waits.
+    assert_eq!(caller.ask(get("/call/key:b")).problem().0, 202);
+    assert_eq!(caller.ask(post("/call/key:b/confirm")).problem().0, 202);
     stand.program.birth.open();
     assert_eq!(caller.ask(keyed("a", "1")).status, 200);
     assert_eq!((stand.runs(), stand.value()), (1, 1));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails by it says where")]
 
 mod calls;
+mod framed;
 mod grpc;
 mod limits;
 mod openapi;
