@@ -202,7 +202,12 @@ public final class Caller {
             try {
                 Duration wait = min(oneTry, Duration.ofNanos(left));
                 answer = http.send(request(wait), HttpResponse.BodyHandlers.ofByteArray());
-                next = next(answer.statusCode(), marks(answer), mayBeDone);
+                Marks marks = marks(answer);
+                // Only a store ends a call, and says under which epoch; else it is a page of
+                // something else at this address.
+                boolean ends = answer.statusCode() == 200 || marks == Marks.FINAL;
+                next = ends && !ofAStore(answer) ? new Next(Step.NEXT, true)
+                    : next(answer.statusCode(), marks, mayBeDone);
             } catch (java.net.ConnectException | java.net.http.HttpConnectTimeoutException error) {
                 note(addresses.get(at) + ": no connection (" + error + ")");
                 next = new Next(Step.NEXT, mayBeDone);
@@ -271,6 +276,10 @@ public final class Caller {
             request.header("Authorization", "Bearer " + Files.readAllLines(token).get(0).trim());
         }
         return request.POST(HttpRequest.BodyPublishers.ofString(body)).build();
+    }
+
+    private static boolean ofAStore(HttpResponse<byte[]> answer) {
+        return answer.headers().firstValue("Tsugi-Epoch").orElse("").matches("\\d+");
     }
 
     private static Marks marks(HttpResponse<byte[]> answer) {

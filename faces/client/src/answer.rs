@@ -87,6 +87,11 @@ pub(crate) fn text(heads: &HeaderMap, name: &str) -> Option<String> {
     heads.get(name)?.to_str().ok().map(str::to_owned)
 }
 
+/// The epoch of the store that has answered, where one has.
+pub(crate) fn epoch(heads: &HeaderMap) -> Option<u64> {
+    text(heads, "tsugi-epoch")?.parse().ok()
+}
+
 /// The seconds of `Retry-After`; a date is not looked at.
 pub(crate) fn retry_after(heads: &HeaderMap) -> Option<std::time::Duration> {
     let seconds: u32 = text(heads, "retry-after")?.trim().parse().ok()?;

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::address::Addresses;
-use crate::answer::{Problem, Reply, marks, retry_after, text};
+use crate::answer::{Problem, Reply, epoch, marks, retry_after, text};
 use crate::connection::{Came, Connection, Trouble};
 use crate::failure::Why;
 use crate::pause::{Pauses, chance};
@@ -279,6 +279,10 @@ impl Tried {
 
     fn answered(came: Came, kind: Kind) -> Self {
         let (marks, problem) = marks(&came.heads, &came.body);
+        if kind != Kind::Change && ends(came.status, marks) && epoch(&came.heads).is_none() {
+            // A page of something else at this address: nothing here has answered the call.
+            return Self { met: Met::NotUnderstood, came: Some(came), problem, error: None };
+        }
         let any = kind == Kind::Change && (200..300).contains(&came.status) && came.status != 202;
         let (status, marks) = if any { (200, Marks::Plain) } else { (came.status, marks) };
         Self { met: Met::Answer { status, marks }, came: Some(came), problem, error: None }
@@ -291,13 +295,18 @@ impl Tried {
     }
 }
 
+/// Whether an answer like this ends a call. Only a store gives one, and says under which epoch.
+const fn ends(status: u16, marks: Marks) -> bool {
+    status == 200 || matches!(marks, Marks::Final)
+}
+
 fn reply(came: Option<Came>) -> Reply {
     let came = came.expect("what has replied has come");
     Reply {
         content_type: text(&came.heads, "content-type"),
         ending: text(&came.heads, "tsugi-final"),
         node: text(&came.heads, "tsugi-node"),
-        epoch: text(&came.heads, "tsugi-epoch").and_then(|epoch| epoch.parse().ok()),
+        epoch: epoch(&came.heads),
         body: came.body,
         course: Course::default(),
     }

@@ -106,8 +106,8 @@ impl Client {
         self.held(call, SoFar::NotDone, Course::default()).ask(deadline).await
     }
 
-    /// Calls a service under a key. `so_far` says what an earlier asking may have done: only whoever
-    /// has made the key up just now knows that it is nothing.
+    /// Calls a service under a key, and says what an earlier asking may have done: only whoever has
+    /// made the key up just now knows that it is nothing.
     ///
     /// # Errors
     /// [`Failure`], by the deadline at the latest.

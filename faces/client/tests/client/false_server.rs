@@ -32,6 +32,8 @@ pub enum Does {
     MeetsItTwice,
     /// Answers this status without details, before anything is done.
     Says(u16),
+    /// Answers like one that has carried it out, of this status, and is none that has a store.
+    Feigns(u16),
     /// Carries the call out and answers that it is pending.
     SaysPending,
     /// Refuses by problem details, before anything is done.
@@ -198,6 +200,10 @@ impl Group {
                     answer(self.kept().answer(&heard))?;
                 }
                 Does::Says(status) => answer(page(status, "", "go away"))?,
+                Does::Feigns(status) => {
+                    let heads = "content-type: application/json\r\ntsugi-final: done\r\n";
+                    answer(page(status, heads, "{\"counter\":99}"))?;
+                }
                 Does::SaysPending => {
                     self.kept().answer(&heard);
                     let kind = "content-type: application/problem+json\r\nretry-after: 0\r\n";

@@ -85,6 +85,8 @@ fn mf_10_a_caller_in_java_has_each_of_its_calls_carried_out_once() {
         Does::SaysPending,
         Does::AnswersAndHangsUp,
         Does::Says(503),
+        Does::Says(200),
+        Does::Feigns(500),
         Does::Refuses(503, "elsewhere"),
     ]);
     let other = group.server([
@@ -92,6 +94,7 @@ fn mf_10_a_caller_in_java_has_each_of_its_calls_carried_out_once() {
         Does::ResetsBefore,
         Does::Babbles,
         Does::Says(500),
+        Does::Feigns(200),
         Does::IsSilent,
         Does::Refuses(429, "same-id"),
         Does::LosesTheAnswer,

@@ -39,6 +39,9 @@ async fn a_call_that_was_not_taken_in_is_asked_again() {
         Does::ResetsBefore,
         Does::IsSilent,
         Does::Babbles,
+        Does::Says(200),
+        Does::Feigns(200),
+        Does::Feigns(500),
         Does::Says(500),
         Does::Says(502),
         Does::Says(503),
@@ -181,7 +184,7 @@ async fn what_is_kept_is_asked_for_through_the_same_troubles() {
     let client = client(&[&server]);
     client.call(&request(), late()).await.unwrap();
     let id: CallId = "teller:3.1".parse().unwrap();
-    server.then([Does::ResetsBefore, Does::IsSilent, Does::Says(503)]);
+    server.then([Does::ResetsBefore, Does::IsSilent, Does::Says(503), Does::Says(200)]);
     assert_eq!(counter(&client.fetch(&id, late()).await.unwrap().body), 1);
     server.then([Does::Says(502), Does::LosesTheAnswer]);
     client.confirm(&id, late()).await.unwrap();
