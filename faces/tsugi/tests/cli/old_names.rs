@@ -1,6 +1,6 @@
 //! Called by the names that runbooks use.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tsugi_messages as messages;
 use tsugi_wire::control::listing::{PartRow, StatusWord};
@@ -178,18 +178,8 @@ fn what_stands_at_an_old_name_already_is_not_replaced() {
     assert!(!dir.path().join("clpgrp").exists(), "all or none");
 }
 
-/// As the report's engineers did: the mapping, by hand `out`, the package, and its installation for
-/// the region that `.mfdeploy` of the folder above names.
-#[test]
-fn mf_16_a_package_is_made_by_an_edited_mapping_and_installed_from_one_file() {
-    let (dir, place) = installed();
-    let (volume, deploy) = (dir.path().join("u01"), dir.path().join("deploy"));
-    let srv01 = deploy.join("srv01");
-    for folder in [&volume, &deploy, &srv01] {
-        std::fs::create_dir(folder).unwrap();
-    }
-    let sample = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../samples/report");
-    std::fs::copy(sample.join("CBLAPP01.cbl"), srv01.join("cblapp01.cbl")).unwrap();
+/// A configuration of one group, whose volume belongs here.
+fn applied(volume: &Path) -> report::Config {
     let text = format!(
         "[cluster]\nname = \"a\"\n[node.n1]\naddress = \"10.0.0.1\"\n[group.ESSRV01]\n\
          [[group.ESSRV01.resource]]\nname = \"disk\"\nkind = \"volume\"\nmount = \"{}\"\n\
@@ -204,14 +194,43 @@ fn mf_16_a_package_is_made_by_an_edited_mapping_and_installed_from_one_file() {
         undone_at: None,
         language: None,
     };
-    let agent = Agent::that_says(Reply::Config(report::Config { head, text }));
-    let run = |name: &str, words: &[&str]| {
-        let mut command = std::process::Command::new(place(name));
-        command.args(words).env_clear().env("TSUGI_RUN_DIR", agent.run_dir());
+    report::Config { head, text }
+}
+
+/// A program that is run as where this volume is mounted: for this one process it is.
+fn mounted(volume: &Path, program: &Path, words: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new("/usr/bin/unshare");
+    let script = "PATH=/usr/bin:/bin:/usr/sbin:/sbin; mount --bind \"$0\" \"$0\" && exec \"$@\"";
+    command.args(["--map-root-user", "--mount", "/bin/sh", "-c", script]);
+    command.arg(volume).arg(program).args(words);
+    command
+}
+
+/// As the report's engineers did: the mapping, by hand `out`, the package, and its installation for
+/// the region that `.mfdeploy` of the folder above names.
+#[test]
+fn mf_16_a_package_is_made_by_an_edited_mapping_and_installed_from_one_file() {
+    let (dir, place) = installed();
+    let (volume, deploy) = (dir.path().join("u01"), dir.path().join("deploy"));
+    let srv01 = deploy.join("srv01");
+    for folder in [&volume, &deploy, &srv01] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let sample = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../samples/report");
+    std::fs::copy(sample.join("CBLAPP01.cbl"), srv01.join("cblapp01.cbl")).unwrap();
+    let agent = Agent::that_says(Reply::Config(applied(&volume)));
+    let end = |mut command: std::process::Command| {
+        command.env_clear().env("TSUGI_RUN_DIR", agent.run_dir());
         let ended = command.env("LANG", "en_US.UTF-8").current_dir(&srv01).output().unwrap();
         let said = [ended.stdout, ended.stderr].concat();
         (ended.status.code(), String::from_utf8_lossy(&said).into_owned())
     };
+    let run = |name: &str, words: &[&str]| {
+        let mut command = std::process::Command::new(place(name));
+        command.args(words);
+        end(command)
+    };
+    let with_volume = |program: &Path, words: &[&str]| end(mounted(&volume, program, words));
     let made = run("imtkmake", &["-defmap", "src=cblapp01.cbl", "service=srv01", "type=ejb"]);
     assert!(
         made.0 == Some(0) && made.1.contains("imtkmake is now: tsugi service import"),
@@ -234,12 +253,16 @@ fn mf_16_a_package_is_made_by_an_edited_mapping_and_installed_from_one_file() {
     let text = "MFDS=localhost\nMFUS_SERVER=ESSRV01\nMFUS_LISTENER=Web Services\n";
     std::fs::write(&mfdeploy, text).unwrap();
     let ran = run("mfdepinst", &["srv01.car"]);
+    assert!(ran.0 == Some(4) && ran.1.contains("TSUG20413-E"), "{ran:?}");
+    assert_eq!(std::fs::read_dir(&volume).unwrap().count(), 0, "nothing is made beside the volume");
+    let ran = with_volume(&place("mfdepinst"), &["srv01.car"]);
     assert_eq!(ran.0, Some(0), "{ran:?}");
     assert!(ran.1.contains("tsugi service deploy srv01.car --group ESSRV01"), "{ran:?}");
     let told = std::fs::read_to_string(srv01.join("deploy.txt")).unwrap();
     assert!(told.starts_with("TSUG20409-I") && told.contains("ESSRV01"), "{told}");
-    let listed = tsugi(agent.run_dir(), &["service", "packages", "--group", "ESSRV01"]);
-    listed.ended(0, " current: CBLAPP01");
+    let listing = ["service", "packages", "--group", "ESSRV01"];
+    let listed = with_volume(Path::new(env!("CARGO_BIN_EXE_tsugi")), &listing);
+    assert!(listed.0 == Some(0) && listed.1.contains(" current: CBLAPP01"), "{listed:?}");
     std::fs::write(srv01.join("srv01.car"), "no package").unwrap();
     assert_eq!(run("mfdepinst", &["srv01.car"]).0, Some(3));
     let told = std::fs::read_to_string(srv01.join("deploy.txt")).unwrap();
