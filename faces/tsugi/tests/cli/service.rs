@@ -295,3 +295,32 @@ fn what_cannot_be_deployed_is_refused_and_changes_nothing() {
     drop(lock);
     service(&["deploy", &package, "--volume", &volume]).ended(0, "TSUG20410-I");
 }
+
+#[test]
+fn a_service_that_another_current_package_has_is_refused_and_keeps_running() {
+    let place = Place::new();
+    let first = package(&place, "one");
+    fs::create_dir(place.at("u01")).unwrap();
+    let volume = place.word("u01");
+    let on = ["--volume", &volume, "--group", "ESSRV01"];
+    service(&[&["deploy", &first][..], &on].concat()).ended(0, "TSUG20409-I");
+    let (script, out) = (place.file("two", "#!/bin/sh\n"), place.word("two.tsugi"));
+    let import = |of: &str| {
+        let words = [&*script, "--command", "--service", of, "--name", "srv02", "--out", &out];
+        place.import(&words).ended(0, "TSUG20315-I");
+    };
+    import("SAY");
+    for also in [&["--dry-run"][..], &[]] {
+        let ran = service(&[&["deploy", &out][..], &on, also].concat());
+        ran.ended(3, "TSUG20414-E").ended(3, "service SAY of package srv01");
+    }
+    let listed = service(&["packages", "--volume", &volume, "--json"]);
+    let value: Value = serde_json::from_str(&listed.out).unwrap();
+    let all = value["packages"].as_array().unwrap();
+    assert_eq!((all.len(), &all[0]["stands"]), (1, &"current".into()));
+    // By another name it is no other's; and one's own services are those that are replaced.
+    import("TELL");
+    service(&[&["deploy", &out][..], &on].concat()).ended(0, "TSUG20409-I");
+    let again = package(&place, "again");
+    service(&[&["deploy", &again][..], &on].concat()).ended(0, "TSUG20409-I");
+}

@@ -31,6 +31,8 @@ pub struct Known {
     pub id: [u8; 32],
     /// What people call it.
     pub name: String,
+    /// The services that it has.
+    pub services: Vec<String>,
     /// Where it stands.
     pub stands: Stands,
     /// Since when, in milliseconds of Unix time.
@@ -76,7 +78,10 @@ fn packages(connection: &Connection) -> rusqlite::Result<Vec<Known>> {
         let column = row.get("stands")?;
         let stands = Stands::read(column);
         let stands = stands.ok_or(rusqlite::Error::IntegralValueOutOfRange(0, column))?;
-        Ok(Known { id: row.get("id")?, name: row.get("name")?, stands, at: row.get("at")? })
+        let services: String = row.get("services")?;
+        let services = services.lines().map(str::to_owned).collect();
+        let (id, name, at) = (row.get("id")?, row.get("name")?, row.get("at")?);
+        Ok(Known { id, name, services, stands, at })
     })?;
     rows.collect()
 }

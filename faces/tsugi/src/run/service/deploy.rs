@@ -1,5 +1,6 @@
 //! `service deploy`: a package becomes what the services of a group run.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -8,9 +9,10 @@ use tsugi_package::deploy::{Deployment, Ended, Go, Next, Told, Unended};
 use tsugi_package::manifest::Manifest;
 use tsugi_package::shelf::Shelf;
 use tsugi_package::{Digest, archive, fit};
+use tsugi_serve::services::number;
 use tsugi_serve::shelf::InStore;
 use tsugi_service_rules::package::{self, Data, Event, Order, State};
-use tsugi_store::{Looked, OpenRefused, Sqlite};
+use tsugi_store::{Known, Looked, OpenRefused, Sqlite, Stands};
 use tsugi_vocabulary::GroupName;
 
 use super::refused::No;
@@ -68,7 +70,26 @@ fn look<'a>(agents: &Agents, asked: &'a Deploy) -> Result<Asked<'a>, No> {
     let Some(group) = group else {
         return Err(No::whole(messages::volume_without_group(volume.display())));
     };
+    let known = looked.iter().flat_map(|looked| &looked.packages);
+    if let Some(message) = taken(&manifest, known) {
+        return Err(No::whole(message));
+    }
     Ok(Asked { file, id, manifest, volume, group, looked })
+}
+
+/// Whose service one of the package is already, by its name or by what the store knows it by. Were
+/// both current, neither of them would run.
+fn taken<'a>(manifest: &Manifest, mut known: impl Iterator<Item = &'a Known>) -> Option<Message> {
+    let numbered = |name: &String| (number(name), name.clone());
+    let own: BTreeMap<_, _> =
+        manifest.services.iter().map(|service| numbered(&service.name)).collect();
+    known.find_map(|known| {
+        let stays = known.stands == Stands::Current && known.name != manifest.name;
+        let theirs = known.services.iter().filter(|_| stays);
+        let (service, same) =
+            theirs.filter_map(|same| Some((own.get(&number(same))?, same))).next()?;
+        Some(messages::service_of_another_package(service, same, &known.name, Digest(known.id)))
+    })
 }
 
 /// What a deployment would do, by the rules that it is done by.
@@ -82,7 +103,7 @@ fn would(asked: &Asked<'_>) -> Result<Done, No> {
     let known = asked.looked.iter().flat_map(|looked| &looked.packages);
     let stands = known.clone().find(|known| known.id == asked.id.0).map(|known| known.stands);
     let current = known
-        .filter(|known| known.stands == tsugi_store::Stands::Current)
+        .filter(|known| known.stands == Stands::Current)
         .find(|known| known.name == asked.manifest.name && known.id != asked.id.0);
     let (mut state, mut orders) = package::at_open(file, rows::row(stands));
     let mut event = Some(Event::Deploy);
@@ -96,7 +117,7 @@ fn would(asked: &Asked<'_>) -> Result<Done, No> {
     let replaced = current.map(|known| Digest(known.id));
     let steps = orders.iter().filter_map(|order| step(asked, *order, replaced)).collect();
     let message = match state {
-        State::Current if stands == Some(tsugi_store::Stands::Current) => {
+        State::Current if stands == Some(Stands::Current) => {
             messages::package_is_current(&asked.manifest.name, asked.id)
         }
         _ => messages::package_would_be_deployed(&asked.manifest.name, asked.id),
@@ -181,7 +202,7 @@ fn deployed(
 /// Former packages that have too many newer ones of their name. One that cannot be told is kept.
 fn too_old(store: &mut Sqlite) -> Vec<Digest> {
     let mut all = store.packages().unwrap_or_default();
-    all.retain(|known| known.stands == tsugi_store::Stands::Former);
+    all.retain(|known| known.stands == Stands::Former);
     all.sort_by_key(|known| std::cmp::Reverse(known.at));
     let newer = |at: usize| all[..at].iter().filter(|other| other.name == all[at].name).count();
     let none = tsugi_vocabulary::Span::ZERO;

@@ -1,14 +1,12 @@
 //! A deploy on the real store, stopped before each of its steps.
 
-use std::collections::BTreeMap;
-
 use tempfile::TempDir;
 use tsugi_package::archive::Content;
 use tsugi_package::assembly::{Answered, Assembly, By};
 use tsugi_package::deployed::Deployed;
 use tsugi_package::manifest::{Data as Loads, File, Form, Organization, PartPath};
+use tsugi_store::Store as _;
 use tsugi_store::file::Files;
-use tsugi_store::{Stands, Store as _};
 
 use super::*;
 
