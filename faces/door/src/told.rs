@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use tsugi_messages::{self as messages, Language, Message, phrase};
-use tsugi_service_rules::refusal::{GrpcCode, Malformed, Refusal, Retry};
+use tsugi_service_rules::refusal::{Busy, GrpcCode, Malformed, Refusal, Retry};
 
 use crate::cause;
 
@@ -72,7 +72,8 @@ impl Again {
                 | Refusal::NotDeployed { .. }
                 | Refusal::StoreAway { .. }
                 | Refusal::NoWorker { .. }
-                | Refusal::TooManyClients { .. } => Self::SameId(10),
+                | Refusal::TooManyClients { .. }
+                | Refusal::Busy(Busy::NotComparable) => Self::SameId(10),
                 _ => Self::SameId(1),
             },
         }
@@ -177,6 +178,7 @@ fn message(refusal: &Refusal, node: &str, language: Language) -> Message {
         Refusal::OtherBody => messages::call_of_other_content(),
         Refusal::Unknown => messages::call_unknown(),
         Refusal::Forgotten => messages::call_forgotten(),
+        Refusal::Busy(Busy::NotComparable) => messages::call_not_comparable(),
         Refusal::Busy(_) => messages::call_busy(),
         Refusal::Moving => messages::group_is_moving(node),
         Refusal::Blocked { by, reason } => messages::service_blocked(by, reason),

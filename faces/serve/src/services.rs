@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tsugi_frames::{Hash, Service as Held};
-use tsugi_package::deployed::{Deployed, Ready, Runs};
+use tsugi_package::deployed::{self, Deployed, Ready, Runs};
+use tsugi_package::interface::Interface;
 use tsugi_package::manifest::Commits;
 use tsugi_package::shelf::Shelf;
 use tsugi_package::{Digest, Trouble as Unloaded};
 use tsugi_service_engine::files::Files;
 use tsugi_service_engine::worker::pipe::{Line, Package, Processes, Ward};
 use tsugi_service_engine::worker::{Ear, Link, Nursery};
-use tsugi_service_engine::{Interface, Records, Refused, SameBytes, Service};
+use tsugi_service_engine::{Interface as Spoken, Records, Refused, SameBytes, Service};
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::InterfaceNumber;
 use tsugi_store::{self as store, Sqlite, Stands, Trouble};
@@ -34,15 +35,20 @@ pub struct Found {
     pub of: String,
     /// What answers it, or why nothing does.
     pub runs: Result<Runner, String>,
+    /// How its bodies are read, also where nothing answers it: none as they are.
+    pub reads: Option<(InterfaceNumber, Interface)>,
+    /// How bodies were read that may be kept.
+    pub former: Reads,
 }
+
+/// Interfaces, each as it is known in the store.
+pub type Reads = BTreeMap<InterfaceNumber, Interface>;
 
 /// What answers a service.
 #[derive(Clone, Debug)]
 pub struct Runner {
     /// Its program, and how its calls become records.
     pub ready: Ready,
-    /// What its interface is known as in the store: of its text alone.
-    pub interface: InterfaceNumber,
     /// What COMMIT and ROLLBACK of its modules do.
     pub commits: Commits,
     /// What its modules may open, and which of it has to be there.
@@ -75,19 +81,42 @@ fn first_bits(hash: &[u8; 32]) -> u32 {
 /// The rows cannot be read.
 pub fn find(store: &mut Sqlite, shelf: &Shelf) -> Result<Vec<Found>, Trouble> {
     let mut all = Vec::new();
+    let mut former: BTreeMap<String, Reads> = BTreeMap::new();
     for package in store.packages()? {
+        let read = read(&package, shelf);
         if package.stands == Stands::Current {
-            all.extend(of(&package, shelf));
+            all.extend(of(&package, (shelf, &read)));
         }
+        for (service, (number, interface)) in read {
+            former.entry(service).or_default().insert(number, interface);
+        }
+    }
+    for found in &mut all {
+        found.former = former.get(&*found.name).cloned().unwrap_or_default();
     }
     close_what_is_there_twice(&mut all);
     Ok(all)
 }
 
-fn of(package: &store::Package, shelf: &Shelf) -> Vec<Found> {
+/// How the bodies of a package's services are read. What cannot be told is not known: a body that
+/// is kept of it is then compared with none.
+fn read(package: &store::Package, shelf: &Shelf) -> BTreeMap<String, (InterfaceNumber, Interface)> {
+    let all = deployed::interfaces(shelf, Digest(package.id)).unwrap_or_default();
+    // Of its text alone: the same on every node, and by every version of this program.
+    let numbered = |hash: Digest| InterfaceNumber(first_bits(&hash.0));
+    all.into_iter().map(|(name, hash, read)| (name, (numbered(hash), read))).collect()
+}
+
+fn of(
+    package: &store::Package,
+    (shelf, read): (&Shelf, &BTreeMap<String, (InterfaceNumber, Interface)>),
+) -> Vec<Found> {
     let id = Digest(package.id);
-    let found =
-        |name: &str, runs| Found { name: name.into(), package: id, of: package.name.clone(), runs };
+    let found = |name: &str, runs| {
+        let reads = read.get(name).cloned();
+        let (name, of) = (name.into(), package.name.clone());
+        Found { name, package: id, of, runs, reads, former: Reads::new() }
+    };
     match Deployed::load(shelf, id) {
         Ok(deployed) => {
             let one = |ready: &Ready| found(&ready.name, runner(&deployed, ready));
@@ -105,13 +134,9 @@ fn of(package: &store::Package, shelf: &Shelf) -> Vec<Found> {
 
 fn runner(deployed: &Deployed, ready: &Ready) -> Result<Runner, String> {
     let manifest = &deployed.manifest;
-    let service = manifest.services.iter().find(|service| service.name == ready.name);
-    let part = service.and_then(|service| manifest.part(service.interface.as_ref()?));
-    let number = part.map_or(1, |part| first_bits(&part.sha256.0));
     let refused = manifest.modules.iter().any(|module| module.commits == Commits::Refused);
     Ok(Runner {
         ready: ready.clone(),
-        interface: InterfaceNumber(number),
         commits: if refused { Commits::Refused } else { Commits::Nothing },
         files: files::declared(deployed, &ready.name)?,
     })
@@ -171,12 +196,12 @@ impl Nursery for Barren {
 }
 
 /// What the callers of a service say and are told.
-fn interface(found: &Found) -> Arc<dyn Interface> {
-    let of = found.runs.as_ref().ok();
-    match of.and_then(|one| Some((one.interface, one.ready.interface.as_ref()?))) {
-        Some((number, interface)) => {
-            let now = (number, interface.parameters.clone());
-            Arc::new(Records::new(now, BTreeMap::new()))
+fn interface(found: &Found) -> Arc<dyn Spoken> {
+    match &found.reads {
+        Some((number, now)) => {
+            let former = found.former.iter();
+            let former = former.map(|(number, read)| (*number, read.parameters.clone()));
+            Arc::new(Records::new((*number, now.parameters.clone()), former.collect()))
         }
         None => Arc::new(SameBytes),
     }
@@ -258,14 +283,29 @@ const fn letter(level: u8) -> char {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::path::Path;
+
+    use tsugi_package::assembly::{Answered, Assembly, By};
+    use tsugi_package::import::{Imported, LIMIT, Proof, Request, import};
+    use tsugi_package::manifest::Dialect;
+    use tsugi_record::Conversion;
+    use tsugi_record::code_page::CodePage;
+    use tsugi_record::source::Form;
+    use tsugi_service_rules::refusal::Busy;
+    use tsugi_store::Claim;
+    use tsugi_vocabulary::Epoch;
+
     use super::*;
+    use crate::shelf;
 
     fn found(name: &str, of: &str) -> Found {
         let program = Runs::Library("x.so".into());
         let ready = Ready { name: name.to_owned(), program, interface: None };
-        let (interface, commits) = (InterfaceNumber(1), Commits::Refused);
-        let runs = Ok(Runner { ready, interface, commits, files: Files::default() });
-        Found { name: name.into(), package: Digest([0; 32]), of: of.to_owned(), runs }
+        let runs = Ok(Runner { ready, commits: Commits::Refused, files: Files::default() });
+        let (name, package, of) = (name.into(), Digest([0; 32]), of.to_owned());
+        Found { name, package, of, runs, reads: None, former: Reads::new() }
     }
 
     #[test]
@@ -283,5 +323,76 @@ mod tests {
         assert_eq!(open, [false, true, false]);
         let why = all[0].runs.as_ref().expect_err("it is closed");
         assert!(why.contains("ONE (a), ONE (b)"), "{why}");
+    }
+
+    const SOURCE: &str = "IDENTIFICATION DIVISION.\nPROGRAM-ID. P1.\nDATA DIVISION.\n\
+        LINKAGE SECTION.\n01 A PIC X(4).\nPROCEDURE DIVISION USING A.\nGOBACK.\n";
+
+    fn compiled(folder: &Path) -> Imported {
+        let source = folder.join("P1.cbl");
+        fs::write(&source, SOURCE).unwrap();
+        import(&Request {
+            source: &source,
+            name: None,
+            form: Form::Free,
+            code_page: CodePage::Utf8,
+            dialect: Dialect::Mf,
+            copybooks: &[],
+            commits: Commits::Refused,
+            others: &[],
+            proof: Proof::None,
+            path: OsStr::new("/usr/bin:/bin"),
+            limit: LIMIT,
+        })
+        .unwrap()
+    }
+
+    /// What a call was kept by is known after another interface was deployed, and also where the
+    /// package of now is damaged; what nobody knows any more is told to be that.
+    #[test]
+    fn a_retry_is_compared_by_the_interface_of_a_former_package_whatever_runs_now() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let claim = Claim {
+            group: "pay".parse().unwrap(),
+            member: String::new(),
+            epoch: Epoch { incarnation: 1, counter: 0 },
+            run: 1,
+            node: "n1".parse().unwrap(),
+            at: 1,
+        };
+        let mut store = Sqlite::open(&folder.path().join("store"), &claim).unwrap();
+        let shelf = shelf::open(folder.path(), &mut store).unwrap();
+        let modules = [compiled(folder.path())];
+        let conversion = Conversion::of(CodePage::Utf8);
+        let text = tsugi_package::interface::written("P1", &modules[0].interface, &conversion);
+        let mut deploy = |text: &str| {
+            let by = By::Cobol { entry: "P1", interface: text };
+            let services = [Answered { name: "ONE", by }];
+            let (name, data) = ("srv01", &[]);
+            let assembly = Assembly { name, modules: &modules, services: &services, data };
+            let to = folder.path().join("package");
+            let id = assembly.draft().unwrap().write(&to).unwrap().id;
+            shelf::deploy(&shelf, &mut store, &to).unwrap();
+            (id, find(&mut store, &shelf).unwrap())
+        };
+        let body: Arc<[u8]> = (*br#"{"a":"x"}"#).into();
+        let (_, found) = deploy(&text);
+        let kept = interface(&found[0]).read("ONE", &body).unwrap().content;
+        assert!(found[0].runs.is_ok(), "{found:?}");
+
+        let (id, found) = deploy(&format!("# Read by auditors.\n{text}"));
+        let again = |found: &Found, by| interface(found).former("ONE", &body, by);
+        assert_ne!(interface(&found[0]).read("ONE", &body).unwrap().content, kept);
+        assert_eq!(again(&found[0], kept.interface), Ok(kept));
+
+        let broken = |part: &str| fs::write(shelf.place(id).join(part), "broken").unwrap();
+        broken("modules/P1.so");
+        let found = find(&mut store, &shelf).unwrap();
+        assert!(found[0].runs.is_err(), "{found:?}");
+        assert_eq!(again(&found[0], kept.interface), Ok(kept));
+        broken("manifest.toml");
+        let found = find(&mut store, &shelf).unwrap();
+        let unread = Err(Refused::Busy(Busy::NotComparable));
+        assert_eq!(again(&found[0], kept.interface), unread);
     }
 }

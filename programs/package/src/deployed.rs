@@ -135,6 +135,34 @@ pub(crate) fn data(folder: &Path, manifest: &Manifest, data: &Data) -> Result<Op
     Ok(file)
 }
 
+/// The interface of every service of a package that has one, with the hash of its text, whatever
+/// has become of its programs: bodies are read by it that were given while they ran.
+///
+/// # Errors
+/// What says it is not as it was deployed, or cannot be read.
+pub fn interfaces(shelf: &Shelf, id: Digest) -> Result<Vec<(String, Digest, Interface)>, Trouble> {
+    let folder = shelf.place(id);
+    let text = plain(&folder, MANIFEST, 0o644, MANIFEST_MOST)?.1;
+    let found = Digest::of(&text);
+    if found != id {
+        return Err(Refused::OtherPackage { expected: id, found }.into());
+    }
+    let manifest = Manifest::read(&text)?;
+    let mut fitting = Fitting::default();
+    for part in &manifest.parts {
+        let Some(role @ (Role::Source | Role::Interface)) = manifest.role(&part.path) else {
+            continue;
+        };
+        fitting.look(&manifest, part, role, &same(&folder, part, role)?)?;
+    }
+    let interfaces = fitting.interfaces(&manifest)?;
+    let each = manifest.services.iter().zip(interfaces).filter_map(|(service, interface)| {
+        let part = manifest.part(service.interface.as_ref()?)?;
+        Some((service.name.clone(), part.sha256, interface?))
+    });
+    Ok(each.collect())
+}
+
 fn runs(folder: &Path, manifest: &Manifest, program: &Program) -> Runs {
     match program {
         Program::Cobol(entry) => {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tsugi_record::parameters::Parameters;
 use tsugi_record::unfit::{DoesNotFit, Misfit};
 use tsugi_service_rules::id::{Content, InterfaceNumber};
-use tsugi_service_rules::refusal::Refusal;
+use tsugi_service_rules::refusal::{Busy, Refusal};
 
 use crate::service::{Interface, NoReply, Read};
 use crate::worker::{Gave, Said};
@@ -55,9 +55,10 @@ impl Interface for Records {
         interface: InterfaceNumber,
     ) -> Result<Content, Refusal> {
         let of = if interface == self.number { Some(&self.now) } else { None };
-        // Of what nobody can read any more nobody can say that it is the same.
-        let of = of.or_else(|| self.former.get(&interface)).ok_or(Refusal::OtherBody)?;
-        // Nor is it the same where that interface would not have taken it.
+        // Of what nobody can read any more nobody can say that it is the same, nor that it is not.
+        let unread = Refusal::Busy(Busy::NotComparable);
+        let of = of.or_else(|| self.former.get(&interface)).ok_or(unread)?;
+        // It is not the same where that interface would not have taken it.
         let records = of.given(body).map_err(|_| Refusal::OtherBody)?;
         content(of, service, (interface, &records))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tsugi_service_rules::ground::{Effects, ServiceNumber};
 use tsugi_service_rules::id::{Content, InterfaceNumber};
-use tsugi_service_rules::refusal::Refusal;
+use tsugi_service_rules::refusal::{Busy, Refusal};
 use tsugi_service_rules::worker::pool;
 
 use crate::names;
@@ -71,8 +71,11 @@ impl Interface for SameBytes {
         Ok(Read { content, given: Given::body(body.clone()), size: body.len() as u64 })
     }
 
-    fn former(&self, service: &str, body: &[u8], _: InterfaceNumber) -> Result<Content, Refusal> {
-        Ok(names::content(service, InterfaceNumber(1), body))
+    fn former(&self, service: &str, body: &[u8], of: InterfaceNumber) -> Result<Content, Refusal> {
+        match of {
+            InterfaceNumber(1) => Ok(names::content(service, of, body)),
+            _ => Err(Refusal::Busy(Busy::NotComparable)),
+        }
     }
 
     fn reply(&self, gave: Gave) -> Result<Said, NoReply> {

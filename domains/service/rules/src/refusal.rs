@@ -97,7 +97,8 @@ pub enum Refusal {
     /// 10 It was carried out; its answer is no longer kept.
     Forgotten,
     /// 11 It is being carried out and cannot be waited for: by another node, too often at once,
-    /// or contended again and again.
+    /// or contended again and again. Or it may have been, and nobody can say now whether it is the
+    /// same: of none of these it is told that nothing was done.
     Busy(Busy),
     /// 12 The group is going to another node.
     Moving,
@@ -199,6 +200,9 @@ pub enum Busy {
     Joined,
     /// It met others again and again.
     Contended,
+    /// A body is kept under its id that was read by an interface which is not known here any more.
+    /// Nobody can say whether they are the same until that is known again.
+    NotComparable,
 }
 
 /// What is full.

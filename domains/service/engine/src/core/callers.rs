@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tsugi_service_rules::call::{self, Caller, Event};
 use tsugi_service_rules::id::{CallId, InterfaceNumber};
-use tsugi_service_rules::refusal::Refusal;
+use tsugi_service_rules::refusal::{Busy, Refusal};
 use tsugi_store::Reply;
 
 use super::Waiter;
@@ -61,8 +61,8 @@ impl Hall {
                 }
                 return self.todo.push_back(Todo::Table(Event::Arrived(arrival)));
             }
-            // Nobody can say any more whether it is the same: then it is not.
-            Ok(_) => Refusal::OtherBody,
+            // Nobody can say any more whether it is the same.
+            Ok(_) => Refusal::Busy(Busy::NotComparable),
             Err(refusal) => refusal,
         };
         self.answer(caller, call::Answer::Refused(refusal));

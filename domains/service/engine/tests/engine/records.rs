@@ -10,8 +10,9 @@ use tsugi_record::dialect::Dialect;
 use tsugi_record::parameters::{Direction, Parameter, Parameters};
 use tsugi_record::source::{self, Form};
 use tsugi_service_engine::worker::{Gave, Heard, Said};
-use tsugi_service_engine::{Answer, Engine, Fatal, Interface, Records, Refused};
+use tsugi_service_engine::{Answer, Engine, Fatal, Interface, Records, Refused, SameBytes};
 use tsugi_service_rules::id::InterfaceNumber;
+use tsugi_service_rules::refusal::Busy;
 use tsugi_store::Ending;
 use tsugi_vocabulary::Span;
 
@@ -182,7 +183,9 @@ fn a_former_interface_says_what_a_body_said_to_it() {
     assert_ne!(by(&body.replace("\"told\":1", "\"told\":2"), 1), Ok(said));
     assert_eq!(by(ASKED, 1), Err(Refused::OtherBody), "it was not taken by that one");
     assert_eq!(by(ASKED, 2), Ok(read(&later, ASKED).unwrap().content));
-    assert_eq!(by(ASKED, 3), Err(Refused::OtherBody), "nobody knows it");
+    let unread = Err(Refused::Busy(Busy::NotComparable));
+    assert_eq!(by(ASKED, 3), unread, "nobody knows it, so that nobody may say it is another");
+    assert_eq!(SameBytes.former("orders", b"{}", InterfaceNumber(3)), unread);
 }
 
 #[test]
