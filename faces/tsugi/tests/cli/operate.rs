@@ -124,7 +124,7 @@ fn a_service_is_blocked_and_opened_by_command() {
     daemon.call("SAY", "k1").ended(0, "\"at\"");
     let block = ["block", "SAY", "--reason", "month's end"];
     daemon.service(&block).ended(0, "TSUG20708-I");
-    daemon.call("SAY", "k2").ended(7, "TSUG20118").ended(7, "month's end");
+    daemon.call("SAY", "k2").ended(5, "TSUG20118").ended(5, "month's end");
     daemon.service(&["status"]).ended(0, "blocked by").ended(0, "month's end");
     let json = daemon.service(&["status", "--json"]);
     assert_eq!(check(&json.out), "tsugi.services");
@@ -174,7 +174,7 @@ fn a_service_that_never_starts_is_closed_by_its_own_last_words() {
         assert!(begun.elapsed() < std::time::Duration::from_secs(30), "it is not given up");
     }
     daemon.service(&["status"]).ended(6, "no-worker").ended(6, "no table of rates");
-    daemon.call("DIES", "k1").ended(7, "TSUG20121").ended(7, "no table of rates");
+    daemon.call("DIES", "k1").ended(5, "TSUG20121").ended(5, "no table of rates");
     daemon.call("SAY", "k1").ended(0, "\"at\"");
 }
 
