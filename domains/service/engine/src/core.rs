@@ -15,6 +15,7 @@ mod figures;
 mod hall;
 mod lector;
 mod needed;
+mod operated;
 mod parallel;
 mod pools;
 mod purge;

@@ -14,11 +14,12 @@ use tsugi_store::{Op, Outcome, Reader, Trouble};
 use tsugi_vocabulary::Moment;
 
 use super::Letter;
+use super::operated::{CarriesOut, Operated, operate};
 use super::pools::Over;
-use super::turn::{bounded, held};
+use crate::files::Asking;
 use crate::inbox::Inbox;
 use crate::watch::{Halt, Watch};
-use crate::worker::{Answered, Asked, Batch, Waits};
+use crate::worker::{Answered, Batch};
 
 /// Reads for calls of services that only read.
 pub trait Looks: Send {
@@ -83,16 +84,8 @@ pub(crate) struct Looked {
     pub(super) by: usize,
     pub(super) run: Run,
     pub(super) then: Then,
-    pub(super) came: Came,
-}
-
-/// What came of operations that only read.
-pub(super) enum Came {
-    Answers(Vec<Answered>),
-    /// One that nobody waits for was refused, for this reason: that ends the call.
-    Failed(String),
-    /// It could not be read, for this reason.
-    Unread(String),
+    /// Or why it could not be read.
+    pub(super) came: Result<Operated, Trouble>,
 }
 
 /// A thread that reads.
@@ -151,7 +144,7 @@ impl Reading {
         while let Ok(errand) = told.recv() {
             match errand {
                 Errand::Read(Read { run, asked, then, until }) => {
-                    let came = self.read(asked, until);
+                    let came = operate(&mut Until(&mut self, until), asked);
                     let looked = Looked { by: self.by, run, then, came };
                     // An engine that has ended hears nothing, and needs nothing.
                     drop(self.inbox.put(Letter::Looked(looked)));
@@ -160,35 +153,6 @@ impl Reading {
                 Errand::Release => drop(self.looks.release()),
             }
         }
-    }
-
-    fn read(&mut self, all: Batch, until: Moment) -> Came {
-        let mut answers = Vec::with_capacity(all.operations.len());
-        let mut size = 0;
-        for asked in all.operations {
-            let asked = bounded(asked, size);
-            let (answer, waits) = match asked {
-                Asked::Refused(code, waits) => (Answered::Code(code), waits),
-                Asked::Own(waits) => (Answered::Own, waits),
-                // A file is opened by a unit of work.
-                Asked::File(_, waits) => (Answered::Code(Code::NotAllowed.number()), waits),
-                Asked::Store(op, waits) => match self.view(&op, until) {
-                    Ok(outcome) => (Answered::Done(outcome), waits),
-                    Err(Trouble::Refused(error)) => (Answered::Refused(error), waits),
-                    Err(trouble) => return Came::Unread(trouble.to_string()),
-                },
-            };
-            match (waits, answer) {
-                (Waits::Yes, answer) => {
-                    size += held(&answer);
-                    answers.push(answer);
-                }
-                (Waits::No, Answered::Done(_) | Answered::File(_) | Answered::Own) => {}
-                (Waits::No, Answered::Refused(error)) => return Came::Failed(error.to_string()),
-                (Waits::No, Answered::Code(code)) => return Came::Failed(format!("code {code}")),
-            }
-        }
-        Came::Answers(answers)
     }
 
     fn view(&mut self, op: &Op, until: Moment) -> Result<Outcome, Trouble> {
@@ -203,5 +167,20 @@ impl Reading {
             self.watch.ends();
         }
         seen
+    }
+}
+
+/// What is read until then at the latest.
+struct Until<'a>(&'a mut Reading, Moment);
+
+impl CarriesOut for Until<'_> {
+    fn store(&mut self, op: Op) -> Result<Outcome, Trouble> {
+        let Self(reading, until) = self;
+        reading.view(&op, *until)
+    }
+
+    /// A file is opened by a unit of work.
+    fn file(&mut self, _: Asking) -> Result<Result<Answered, String>, Trouble> {
+        Ok(Ok(Answered::Code(Code::NotAllowed.number())))
     }
 }

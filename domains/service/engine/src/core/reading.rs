@@ -16,7 +16,8 @@ use tsugi_vocabulary::{Moment, Span};
 
 use super::Waiter;
 use super::hall::{Hall, Todo};
-use super::lector::{Came, Errand, Lector, Looked, Looks, Read, Then};
+use super::lector::{Errand, Lector, Looked, Looks, Read, Then};
+use super::operated::Operated;
 use super::pools::{Ended, Over, Word};
 use crate::clock;
 use crate::worker::Given;
@@ -307,21 +308,22 @@ impl Hall {
         self.read_line();
     }
 
-    fn on_looked(&mut self, run: Run, then: Then, came: Came) {
+    fn on_looked(&mut self, run: Run, then: Then, came: Result<Operated, Trouble>) {
         match (came, then) {
-            (Came::Answers(answers), Then::Answer(worker, turn)) => {
+            (Ok(Operated::Answers(answers)), Then::Answer(worker, turn)) => {
                 let service = self.readings.all.get(&run).map(|r| r.arrival.service);
                 if let Some(service) = service.filter(|_| !answers.is_empty()) {
                     self.with_link(service, worker, |link| link.answer(turn, answers));
                 }
                 self.read_next(run);
             }
-            (Came::Answers(_), Then::End(over)) => self.end_reading(run, over),
-            (Came::Failed(why), _) => {
+            (Ok(Operated::Answers(_)), Then::End(over)) => self.end_reading(run, over),
+            (Ok(Operated::Failed(why)), _) => {
                 let ended = self.failed_reading(run, &why);
                 self.end_reading(run, Over::Ended(ended));
             }
-            (Came::Unread(why), _) => {
+            (Err(trouble), _) => {
+                let why = trouble.to_string();
                 self.refuse_reading(run, Refusal::StoreAway { why });
             }
         }

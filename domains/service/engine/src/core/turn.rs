@@ -1,6 +1,5 @@
 //! A call has the writer: its unit of work is open, and what its program asks for is done in it.
 
-use tsugi_frames::{Code, Limits};
 use tsugi_service_rules::call::{Event, Work as Effects};
 use tsugi_service_rules::sitting::{self, EpochRead, Left, Order, Run, State};
 use tsugi_service_rules::stored::{Ending, Reply};
@@ -10,17 +9,14 @@ use tsugi_store::{Begun, Call, Content, Finished, Trouble, Work};
 use tsugi_vocabulary::Span;
 
 use super::hall::{Hall, Todo};
+use super::operated::{Operated, operate};
 use super::pools::{Ended, Over, Word};
 use super::seen::written;
 use super::{Core, left};
 use crate::clock;
 use crate::fatal::Fatal;
 use crate::names;
-use crate::worker::{self, Answered, Asked, Batch, Waits};
-
-/// How many bytes of answers there may be before no further operation of one *ask* is carried
-/// out; the one that passes it may be as large as a store lets it be.
-const ANSWERS_MOST: usize = Limits::DEFAULT.answer as usize;
+use crate::worker::{Asked, Batch};
 
 /// How a turn ended.
 struct Turned {
@@ -37,13 +33,6 @@ enum Whole {
     Stands,
     /// The store has ended it, and is told that this is known.
     Gone,
-}
-
-/// What came of operations.
-pub(crate) enum Operated {
-    Answers(Vec<Answered>),
-    /// One that nobody waits for has failed, for this reason: that ends the call.
-    Failed(String),
 }
 
 impl Core {
@@ -242,67 +231,6 @@ impl Hall {
         };
         Ok((reply, kept.work))
     }
-}
-
-/// What is carried out where the answers before it take so many bytes: behind too many of them
-/// nothing that is waited for.
-pub(super) fn bounded(asked: Asked, size: usize) -> Asked {
-    match asked {
-        Asked::Store(_, Waits::Yes) | Asked::File(_, Waits::Yes) if size > ANSWERS_MOST => {
-            Asked::Refused(Code::TooLarge.number(), Waits::Yes)
-        }
-        asked => asked,
-    }
-}
-
-/// How much memory an answer takes, in bytes, about.
-pub(super) fn held(answer: &Answered) -> usize {
-    match answer {
-        Answered::Done(outcome) => outcome.rows.iter().map(|row| worker::held(row)).sum(),
-        Answered::File(result) => result.records.iter().map(|one| one.record.len()).sum(),
-        Answered::Refused(_) | Answered::Code(_) | Answered::Own => 0,
-    }
-}
-
-/// Carries out operations in their order; all that are waited for are answered. Once the answers
-/// have become too large, what is waited for is refused instead of being carried out.
-pub(super) fn operate(work: &mut dyn Work, all: Batch) -> Result<Operated, Trouble> {
-    let mut answers = Vec::with_capacity(all.operations.len());
-    let mut size = 0;
-    for asked in all.operations {
-        let asked = bounded(asked, size);
-        let (answer, waits) = match asked {
-            Asked::Refused(code, waits) => (Answered::Code(code), waits),
-            Asked::Own(waits) => (Answered::Own, waits),
-            Asked::Store(op, waits) => match work.run(&[op]) {
-                Ok(mut outcomes) => (Answered::Done(outcomes.pop().unwrap_or_default()), waits),
-                Err(Trouble::Refused(error)) => (Answered::Refused(error), waits),
-                Err(trouble) => return Err(trouble),
-            },
-            Asked::File(asking, waits) => match asking.carry_out(work)? {
-                Ok(result) => (Answered::File(result), waits),
-                Err(why) => return Ok(Operated::Failed(why)),
-            },
-        };
-        match (waits, answer) {
-            (Waits::Yes, answer) => {
-                size += held(&answer);
-                answers.push(answer);
-            }
-            (Waits::No, Answered::Done(_) | Answered::Own) => {}
-            (Waits::No, Answered::File(result)) if result.status < 10 => {}
-            (Waits::No, Answered::File(result)) => {
-                return Ok(Operated::Failed(format!("file status {:02}", result.status)));
-            }
-            (Waits::No, Answered::Refused(error)) => {
-                return Ok(Operated::Failed(error.to_string()));
-            }
-            (Waits::No, Answered::Code(code)) => {
-                return Ok(Operated::Failed(format!("code {code}")));
-            }
-        }
-    }
-    Ok(Operated::Answers(answers))
 }
 
 #[cfg(test)]

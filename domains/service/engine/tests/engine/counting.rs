@@ -5,52 +5,16 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tsugi_files::definition::{Definition, Duplicates, Key, Lengths, Organization, Part};
-use tsugi_service_engine::files::{Declared, Files, shape};
 use tsugi_service_engine::worker::pipe::{Package, Processes};
 use tsugi_service_engine::{Answer, Calls, Engine};
-use tsugi_store::{Ending, Store as _, file};
+use tsugi_store::Ending;
 use tsugi_vocabulary::Span;
 
+use crate::appfile::{PARAMETERS, counted, declared, initialize};
 use crate::contained::processes_in;
 use crate::programs::{cobol, ward};
 use crate::records::{COUNTING, counting, records};
 use crate::support::{Stand, call, opened, text, workers};
-
-const NAME: &str = "APPFILE01";
-/// The key of its one record.
-const KEY: &[u8] = b"      ";
-/// Date and time, program, host, counter.
-const PARAMETERS: [u32; 4] = [20, 10, 20, 10];
-
-fn appfile() -> Definition {
-    let parts = vec![Part { offset: 0, length: 6 }];
-    let key = Key { parts, duplicates: Duplicates::Refused, suppressed: None };
-    let lengths = Lengths { min: 16, max: 16 };
-    Definition::new(Organization::Indexed, lengths, vec![key]).unwrap()
-}
-
-/// The file with its one record, as INITFILE1 makes it.
-fn initialized(stand: &Stand) {
-    let mut store = opened(stand.folder.path(), 9);
-    let mut aside = store.aside().unwrap();
-    let mut files = file::Files::of(&mut *aside);
-    files.make(NAME, &shape(&appfile()), 1).unwrap();
-    let file = files.find(NAME).unwrap().unwrap();
-    files.records(&file).put(KEY, b"      0000000000").unwrap();
-    aside.keep().unwrap();
-    store.commit().unwrap();
-}
-
-/// What the record says, past any engine.
-fn counted(stand: &Stand) -> u64 {
-    let mut store = opened(stand.folder.path(), 100);
-    let mut aside = store.aside().unwrap();
-    let mut files = file::Files::of(&mut *aside);
-    let file = files.find(NAME).unwrap().unwrap();
-    let record = files.records(&file).record(KEY).unwrap().unwrap();
-    std::str::from_utf8(&record[6..]).unwrap().parse().unwrap()
-}
 
 fn engine(stand: &mut Stand, package: &Package) -> Engine {
     let own = Processes::new(ward(stand.folder.path()), package.clone());
@@ -110,11 +74,10 @@ async fn killed(calls: &Calls, serial: u64, (stand, after): (&Stand, u64)) -> An
 #[tokio::test]
 async fn mf_10_the_reports_program_counts_on_whatever_kills_its_worker() {
     let mut stand = Stand::new();
-    initialized(&stand);
+    initialize(&mut opened(stand.folder.path(), 9));
     stand.interface = Arc::new(records(counting()));
     let package = cobol(stand.folder.path(), COUNTING, ("CBLAPP01", &PARAMETERS));
-    let files = Files::new([Declared::new(NAME, appfile())]);
-    let package = Package { files, content_type: None, ..package };
+    let package = Package { files: declared(), content_type: None, ..package };
     let running = engine(&mut stand, &package);
     let calls = running.calls();
     let full = std::env::var("TSUGI_FULL_COUNTS").is_ok_and(|full| full == "1");
@@ -141,5 +104,6 @@ async fn mf_10_the_reports_program_counts_on_whatever_kills_its_worker() {
         assert_eq!(call(&calls, serial, "{}").await, *told, "the next engine tells the same");
     }
     running.hand_over(Span::secs(2));
-    assert_eq!(counted(&stand), came.done, "each has counted once");
+    let mut store = opened(stand.folder.path(), 100);
+    assert_eq!(counted(&mut store), came.done, "each has counted once");
 }

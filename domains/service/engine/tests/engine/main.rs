@@ -5,6 +5,7 @@
 
 mod ahead;
 mod alone;
+mod appfile;
 #[macro_use]
 mod both;
 mod calls;

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../engine/appfile.rs"]
+mod appfile;
 mod calls;
 mod cobol;
 mod killed;

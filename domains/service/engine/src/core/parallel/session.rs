@@ -10,8 +10,8 @@ use tsugi_service_rules::id::CallId;
 use tsugi_service_rules::sitting::Run;
 use tsugi_store::{Begun, Call, Look, Reply, Seen, Store, Trouble, Work};
 
+use super::super::operated::{Operated, operate};
 use super::super::small::Small;
-use super::super::turn::{Operated, operate};
 use super::super::{Letter, panic_text};
 use super::unit::Unit;
 use crate::inbox::Inbox;

@@ -11,8 +11,8 @@ use tsugi_store::{Call, Content, Seen, Trouble};
 
 use super::super::Found;
 use super::super::hall::{Going, Todo};
+use super::super::operated::Operated;
 use super::super::pools::{self, Over};
-use super::super::turn::Operated;
 use super::Parallel;
 use super::session::{Errand, Word};
 use crate::fatal::Fatal;
