@@ -431,12 +431,14 @@ impl Table {
         self.posture == Posture::Open && self.next_of(service).is_some()
     }
 
-    /// The bytes that are held for the call that a worker of a service would be given; none if
-    /// none would be.
+    /// The bytes that are held for the call that may be begun ahead in a worker of a service; none
+    /// if none may. One whose run was interrupted is begun where nothing is before it: an end that
+    /// could be another's would never be its own.
     #[must_use]
-    pub fn wanted(&self, service: ServiceNumber) -> Option<u64> {
+    pub fn wanted_ahead(&self, service: ServiceNumber) -> Option<u64> {
         let next = self.next_of(service).filter(|_| self.posture == Posture::Open)?;
-        self.pending.get(&next).map(|call| call.size)
+        let call = self.pending.get(&next)?;
+        (call.attempt.number == 0).then_some(call.size)
     }
 
     /// The lowest pending serial of a client: a watermark that is written for the age of rows

@@ -336,7 +336,7 @@ impl Hall {
         }
         let link = desk.links.get(&worker);
         let fits = |bytes| link.is_some_and(|link| link.takes_ahead(bytes));
-        if !self.table.wanted(service).is_some_and(fits) {
+        if !self.table.wanted_ahead(service).is_some_and(fits) {
             return;
         }
         self.tell_table(tsugi_service_rules::call::Event::Room(service));

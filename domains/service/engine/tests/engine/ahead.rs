@@ -74,6 +74,33 @@ async fn what_was_begun_ahead_in_a_worker_that_ends_runs_again_elsewhere() {
     engine.hand_over(Span::secs(1));
 }
 
+#[tokio::test]
+async fn what_is_heard_of_a_worker_is_no_end_of_a_call_that_was_begun_ahead_and_is_silent() {
+    let late = [Heard::Flood, Heard::Memory, Heard::Ended(Exit::Code(3), "late".to_owned())];
+    for (n, heard) in (1..).zip(late) {
+        let mut stand = Stand::new();
+        let puppets = Puppets::default();
+        let (engine, _last) = stand.engine_with(workers(1), Box::new(puppets.clone()), |_| {});
+        let calls = engine.calls();
+        let (first, second) = (ask(&calls, 2 * n).await, ask(&calls, 2 * n + 1).await);
+        let (ear, begin) = begun(&puppets).await;
+        ear.hear(counts(&begin));
+        let (same, _) = begun(&puppets).await;
+        assert_eq!(same.worker(), ear.worker());
+        ear.hear(done(&begin));
+        assert_eq!(text(&first.await.unwrap()), "done");
+        ear.hear(heard.clone());
+        let (other, again) = begun(&puppets).await;
+        assert_ne!(other.worker(), ear.worker());
+        assert_eq!(again.attempt, 2, "{heard:?}");
+        other.hear(counts(&again));
+        other.hear(done(&again));
+        assert_eq!(text(&second.await.unwrap()), "done", "{heard:?}");
+        assert_eq!(stand.value(), 2);
+        engine.hand_over(Span::secs(1));
+    }
+}
+
 /// The C library that counts, in a process of its own.
 pub fn counting(stand: &Stand) -> Processes {
     let source = "../../../programs/program/tests/program/counter.c";

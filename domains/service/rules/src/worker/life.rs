@@ -11,7 +11,7 @@
 //! What a program keeps in its memory does not roll back, so a worker is killed after every undo:
 //! of the call that it has, and of one that it has ended and that was not durable yet. The next
 //! call is begun the moment one is done, before that one is stored; it is not at fault when it goes
-//! with its worker.
+//! with its worker, nor when its worker ends before anything was said of it.
 //!
 //! Invariants: a call is believed to be done only while its worker is busy with it or leaves with
 //! it; a worker is gone only once its process has ended; every abnormal end has a cause.
@@ -22,6 +22,7 @@ mod idle;
 use serde::{Deserialize, Serialize};
 use tsugi_vocabulary::{Moment, Span};
 
+use crate::mutant::mutant;
 use crate::stored::Ending;
 
 /// Faults that can be planted in a worker, and the promise that each breaks.
@@ -29,6 +30,7 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ("kept-after-undo", "a worker whose call was undone is not used any more"),
     ("late-done-believed", "what a killed worker says is not believed"),
     ("late-frame-taken", "a frame is of the call under way"),
+    ("silent-blamed", "what was begun ahead has no end by what may be of the call before it"),
 ];
 
 /// One call given to one worker; only rises. Frames carry it as a type of their own: rules use only
@@ -182,6 +184,16 @@ pub enum Clock {
     Stands(Span),
 }
 
+/// Whether it is known that the program of a call has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Began {
+    /// Its worker had nothing else to do, or has said something of it since.
+    Known,
+    /// It was begun ahead and nothing was said of it: an end of its worker, or what it wrote, may
+    /// be of the call before.
+    Silent,
+}
+
 /// The call that a worker has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnderWay {
@@ -189,9 +201,16 @@ pub struct UnderWay {
     pub turn: Turn,
     /// How long it may take.
     pub clock: Clock,
+    /// Whether what is heard of its worker is surely its own.
+    pub began: Began,
 }
 
 impl UnderWay {
+    /// Something was said of it.
+    const fn spoke(self) -> Self {
+        Self { began: Began::Known, ..self }
+    }
+
     /// It waits for the writer.
     const fn stands(self, now: Moment) -> Self {
         match self.clock {
@@ -419,6 +438,18 @@ impl Life {
     fn kill(&mut self, why: Why, out: &mut Vec<Order>) {
         self.state = State::Killed { why };
         out.push(Order::Kill(why));
+    }
+
+    /// Something ends the worker that does not say of which call it is. One that was begun ahead
+    /// and is silent is not at fault.
+    fn kill_in(&mut self, has: UnderWay, (abnormal, why): (Abnormal, Why), out: &mut Vec<Order>) {
+        match has.began {
+            Began::Silent if !mutant("silent-blamed") => {
+                out.push(Order::Again(has.turn));
+                self.kill(why, out);
+            }
+            Began::Silent | Began::Known => self.kill_with(has, abnormal, out),
+        }
     }
 
     /// The call ends abnormally, and its worker with it.

@@ -461,6 +461,18 @@ fn a_worker_is_wanted_while_a_call_could_be_given_to_it() {
 }
 
 #[test]
+fn what_ran_in_vain_is_wanted_and_not_begun_ahead_again() {
+    let mut world = world();
+    let arrival = world.arrival(counted(1, 1), content(1), PAY);
+    send_as(&mut world, arrival);
+    assert_eq!(world.table.wanted_ahead(PAY), Some(arrival.size));
+    let attempt = run(&mut world, counted(1, 1));
+    world.step(Event::Interrupted(counted(1, 1), attempt, Interruption::NotAtFault));
+    assert!(world.table.is_wanted(PAY));
+    assert_eq!(world.table.wanted_ahead(PAY), None);
+}
+
+#[test]
 fn what_cannot_be_decoded_is_refused_for_what_goes_before_that() {
     let mut world = World::new(Limits { body: 100, ..Limits::default() });
     let number = |world: &World, service, size| {

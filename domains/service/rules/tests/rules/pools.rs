@@ -1,5 +1,7 @@
 //! Pools of workers: what a pool says of itself, and walks over processes that do as they like.
 
+mod ahead;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tsugi_service_rules::call::Attempt;
@@ -282,29 +284,6 @@ fn a_worker_whose_former_call_was_undone_takes_the_next_with_it_which_is_not_at_
     assert_eq!(world.at(second).0, worker);
     let out = world.step(Event::Undone(first));
     assert_eq!(out[..2], [Order::Again(second), Order::Kill(worker, Why::Undone)], "{out:?}");
-}
-
-#[test]
-fn a_worker_goes_on_to_what_was_begun_in_it_ahead() {
-    let mut world = World::new(settings());
-    world.ready();
-    let first = world.give(Origin::Queue);
-    let (worker, _) = world.at(first);
-    let ahead: Vec<Run> = (0..AHEAD_MOST).map(|_| world.give_ahead(worker)).collect();
-    assert_eq!(world.pool.ahead(worker), None, "there is no room for more");
-    world.give_ahead(worker);
-    world.done(first);
-    assert_eq!(world.at(ahead[0]).0, worker);
-    // The clock of a call goes from where the one before has ended.
-    world.now += Span::secs(2);
-    world.done(ahead[0]);
-    world.now += Span::secs(2);
-    assert_eq!(world.step(Event::Woken), [], "none of them took too long");
-    let out = world.says(worker, life::Event::Closed);
-    let again = |run: &Run| out.contains(&Order::Again(*run));
-    assert!(matches!(out[0], Order::Abnormal(run, _) if run == ahead[1]), "{out:?}");
-    assert!(ahead[2..].iter().all(again), "what had no turn is not at fault: {out:?}");
-    assert!(world.open.is_empty());
 }
 
 #[test]

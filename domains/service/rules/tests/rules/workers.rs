@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use tsugi_service_rules::worker::life::{
-    Abnormal, Class, Clock, Difference, Event, Exit, Life, Limits, Memory, Order, State, Turn,
-    UnderWay, Why,
+    Abnormal, Began, Class, Clock, Difference, Event, Exit, Life, Limits, Memory, Order, State,
+    Turn, UnderWay, Why,
 };
 use tsugi_vocabulary::{Moment, Span};
 
@@ -15,12 +15,14 @@ const NOW: Moment = Moment(100_000_000_000);
 const HAS: Turn = Turn(7);
 const FORMER: Turn = Turn(6);
 
-const STATES: [&str; 8] = [
+const STATES: [&str; 10] = [
     "starting",
     "ready",
     "busy",
     "busy, its program holds nothing",
+    "busy with one begun ahead",
     "leaving with a call",
+    "leaving with one begun ahead",
     "leaving",
     "killed",
     "gone",
@@ -62,12 +64,15 @@ fn after(memory: Memory, events: &[Event]) -> Life {
 }
 
 fn worker(state: &str) -> Life {
-    use Event::{Closed, Ended, Given, Ready, Retire};
+    use Event::{Closed, Done, Ended, Follows, Given, Ready, Retire};
+    let ahead = [Ready, Given(FORMER), Done(FORMER), Follows(HAS), Retire];
     match state {
         "starting" => after(Memory::Kept, &[]),
         "ready" => after(Memory::Kept, &[Ready]),
         "busy" => after(Memory::Kept, &[Ready, Given(HAS)]),
         "busy, its program holds nothing" => after(Memory::None, &[Ready, Given(HAS)]),
+        "busy with one begun ahead" => after(Memory::Kept, &ahead[..4]),
+        "leaving with one begun ahead" => after(Memory::Kept, &ahead),
         "leaving with a call" => after(Memory::Kept, &[Ready, Given(HAS), Retire]),
         "leaving" => after(Memory::Kept, &[Ready, Retire]),
         "killed" => after(Memory::Kept, &[Ready, Closed]),
@@ -80,8 +85,14 @@ fn state_word(state: State) -> String {
     match state {
         State::Starting { .. } => "starting".to_owned(),
         State::Ready => "ready".to_owned(),
-        State::Busy(UnderWay { turn, clock: Clock::Stands(_) }) => {
+        State::Busy(UnderWay { turn, clock: Clock::Stands(_), .. }) => {
             format!("busy with {}, stands", turn.0)
+        }
+        State::Busy(UnderWay { turn, began: Began::Silent, .. }) => {
+            format!("busy with {}, silent", turn.0)
+        }
+        State::Leaving { has: Some(UnderWay { turn, began: Began::Silent, .. }), .. } => {
+            format!("leaving with {}, silent", turn.0)
         }
         State::Busy(UnderWay { turn, .. }) => format!("busy with {}", turn.0),
         State::Leaving { has: Some(UnderWay { turn, .. }), .. } => {
@@ -181,6 +192,15 @@ fn sound(before: State, event: Event, life: &Life, out: &[Order]) {
         | State::Killed { .. }
         | State::Gone { .. } => None,
     };
+    let silent = match before {
+        State::Busy(has) | State::Leaving { has: Some(has), .. } => has.began == Began::Silent,
+        _ => false,
+    };
+    let own = |turn| match event {
+        Event::Failed(of, _) => of == turn,
+        Event::TimeLimit => true,
+        _ => false,
+    };
     let step = format!("{before:?} at {event:?}: {out:?}");
     for order in out {
         match order {
@@ -189,9 +209,11 @@ fn sound(before: State, event: Event, life: &Life, out: &[Order]) {
                 assert_eq!(event, Event::Done(*turn), "{step}");
             }
             Order::Operate(turn) => assert_eq!(event, Event::Asked(*turn), "{step}"),
-            Order::Abnormal(turn, _) | Order::Again(turn) => {
+            Order::Abnormal(turn, _) => {
                 assert_eq!(has, Some(*turn), "{step}");
+                assert!(!silent || own(*turn), "{step}: it may be of the call before");
             }
+            Order::Again(turn) => assert_eq!(has, Some(*turn), "{step}"),
             Order::Kill(_) => assert!(matches!(life.state(), State::Killed { .. }), "{step}"),
             Order::Begin(turn) => {
                 assert_eq!((before, event), (State::Ready, Event::Given(*turn)), "{step}");
@@ -253,6 +275,7 @@ pub fn walk(seed: u64) {
         let event = match (life.state(), hurry) {
             (State::Starting { .. }, 0) => Event::Ready,
             (State::Ready, 0) => Event::Given(Turn(turn.0 + 1)),
+            (State::Ready, 1) => Event::Follows(Turn(turn.0 + 1)),
             (State::Busy(has), 0) => Event::Done(has.turn),
             _ => some_event(&mut chance, turn),
         };

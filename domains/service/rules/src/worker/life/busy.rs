@@ -2,7 +2,7 @@
 
 use tsugi_vocabulary::Moment;
 
-use super::{Abnormal, Class, Event, Exit, Life, Memory, Order, State, Turn, UnderWay, Why};
+use super::{Abnormal, Began, Class, Event, Exit, Life, Memory, Order, State, Turn, UnderWay, Why};
 use crate::mutant::mutant;
 
 impl Life {
@@ -10,7 +10,10 @@ impl Life {
         match event {
             Event::StartLimit | Event::RetireLimit => {}
             Event::Given(_) | Event::Follows(_) => out.push(Order::Broken),
-            Event::Asked(turn) if is_of(has, turn) => out.push(Order::Operate(has.turn)),
+            Event::Asked(turn) if is_of(has, turn) => {
+                self.state = State::Busy(has.spoke());
+                out.push(Order::Operate(has.turn));
+            }
             Event::Waits(turn) if turn == has.turn => self.state = State::Busy(has.stands(now)),
             Event::Goes(turn) if turn == has.turn => self.state = State::Busy(has.goes(now)),
             // Of a call that is over.
@@ -33,8 +36,11 @@ impl Life {
                 out.push(Order::Leave);
             }
             Event::Ended(exit) => {
-                let abnormal = Abnormal::Ended(exit);
-                self.end_with(has, (Why::WithCall(abnormal), exit), out);
+                let why = match has.began {
+                    Began::Known => Why::WithCall(Abnormal::Ended(exit)),
+                    Began::Silent => Why::EndedIdle,
+                };
+                self.end_with(has, (why, exit), out);
             }
             Event::Undone(turn) => self.undone(has, turn, out),
             Event::Hello(_)
@@ -42,11 +48,13 @@ impl Life {
             | Event::Asked(_)
             | Event::Done(_)
             | Event::Failed(..)
-            | Event::Wrong => self.kill_with(has, Abnormal::BrokeProtocol, out),
-            Event::Closed => self.kill_with(has, Abnormal::Closed, out),
+            | Event::Wrong => {
+                self.kill_in(has, (Abnormal::BrokeProtocol, Why::BrokeProtocol), out);
+            }
+            Event::Closed => self.kill_in(has, (Abnormal::Closed, Why::Closed), out),
             Event::TimeLimit => self.kill_with(has, Abnormal::TimeLimit, out),
-            Event::Flood => self.kill_with(has, Abnormal::Flood, out),
-            Event::Memory => self.kill_with(has, Abnormal::Memory, out),
+            Event::Flood => self.kill_in(has, (Abnormal::Flood, Why::Flood), out),
+            Event::Memory => self.kill_in(has, (Abnormal::Memory, Why::Memory), out),
         }
     }
 
@@ -61,7 +69,10 @@ impl Life {
         match event {
             Event::StartLimit | Event::Retire => {}
             Event::Given(_) | Event::Follows(_) => out.push(Order::Broken),
-            Event::Asked(turn) if is_of(has, turn) => out.push(Order::Operate(has.turn)),
+            Event::Asked(turn) if is_of(has, turn) => {
+                self.state = State::Leaving { has: Some(has.spoke()), since };
+                out.push(Order::Operate(has.turn));
+            }
             Event::Waits(turn) if turn == has.turn => {
                 self.state = State::Leaving { has: Some(has.stands(now)), since };
             }
@@ -83,18 +94,25 @@ impl Life {
             | Event::Asked(_)
             | Event::Done(_)
             | Event::Failed(..)
-            | Event::Wrong => self.kill_with(has, Abnormal::BrokeProtocol, out),
-            Event::Closed => self.kill_with(has, Abnormal::Closed, out),
+            | Event::Wrong => {
+                self.kill_in(has, (Abnormal::BrokeProtocol, Why::BrokeProtocol), out);
+            }
+            Event::Closed => self.kill_in(has, (Abnormal::Closed, Why::Closed), out),
             Event::TimeLimit => self.kill_with(has, Abnormal::TimeLimit, out),
-            Event::Flood => self.kill_with(has, Abnormal::Flood, out),
-            Event::RetireLimit => self.kill_with(has, Abnormal::RetireLimit, out),
-            Event::Memory => self.kill_with(has, Abnormal::Memory, out),
+            Event::Flood => self.kill_in(has, (Abnormal::Flood, Why::Flood), out),
+            Event::RetireLimit => {
+                self.kill_in(has, (Abnormal::RetireLimit, Why::RetireLimit), out);
+            }
+            Event::Memory => self.kill_in(has, (Abnormal::Memory, Why::Memory), out),
         }
     }
 
     /// Its process is gone in the call.
     fn end_with(&mut self, has: UnderWay, (why, exit): (Why, Exit), out: &mut Vec<Order>) {
-        out.push(Order::Abnormal(has.turn, Abnormal::Ended(exit)));
+        out.push(match has.began {
+            Began::Silent if !mutant("silent-blamed") => Order::Again(has.turn),
+            Began::Silent | Began::Known => Order::Abnormal(has.turn, Abnormal::Ended(exit)),
+        });
         self.state = State::Gone { why, exit };
     }
 

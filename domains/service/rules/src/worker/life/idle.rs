@@ -2,7 +2,7 @@
 
 use tsugi_vocabulary::Moment;
 
-use super::{Clock, Event, Life, Order, State, Turn, UnderWay, Why};
+use super::{Began, Clock, Event, Life, Order, State, Turn, UnderWay, Why};
 use crate::mutant::mutant;
 
 impl Life {
@@ -42,10 +42,10 @@ impl Life {
             | Event::Failed(..)
             | Event::Wrong => self.kill(Why::BrokeProtocol, out),
             Event::Given(turn) => {
-                self.state = State::Busy(self.follows(now, turn));
+                self.state = State::Busy(self.has(now, turn, Began::Known));
                 out.push(Order::Begin(turn));
             }
-            Event::Follows(turn) => self.state = State::Busy(self.follows(now, turn)),
+            Event::Follows(turn) => self.state = State::Busy(self.has(now, turn, Began::Silent)),
             Event::Closed => self.kill(Why::Closed, out),
             Event::Ended(exit) => self.state = State::Gone { why: Why::EndedIdle, exit },
             Event::Flood => self.kill(Why::Flood, out),
@@ -60,8 +60,8 @@ impl Life {
     }
 
     /// Its clock goes from here on.
-    fn follows(&self, now: Moment, turn: Turn) -> UnderWay {
-        UnderWay { turn, clock: Clock::Goes(now + self.limits.call) }
+    fn has(&self, now: Moment, turn: Turn, began: Began) -> UnderWay {
+        UnderWay { turn, clock: Clock::Goes(now + self.limits.call), began }
     }
 
     /// It was told to leave and has nothing: it has only to end, and what was begun in it ahead.
@@ -79,7 +79,7 @@ impl Life {
             | Event::Goes(_) => {}
             Event::Given(_) => out.push(Order::Broken),
             Event::Follows(turn) => {
-                let has = Some(self.follows(now, turn));
+                let has = Some(self.has(now, turn, Began::Silent));
                 self.state = State::Leaving { has, since };
             }
             Event::Hello(_)
