@@ -210,6 +210,11 @@ impl Unsent {
         self.bytes -= bytes;
         Self { of: self.of.clone(), bytes }
     }
+
+    /// Takes those of another reply of the same connection to these.
+    pub(crate) fn join(&mut self, mut other: Self) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
 }
 
 impl Drop for Unsent {

@@ -4,17 +4,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use futures_util::stream::{FuturesUnordered, Stream as _};
 use hyper::HeaderMap;
 use hyper::body::{Body as _, Frame, Incoming};
 use prost::Message as _;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 use tsugi_service_rules::refusal::{Full, Malformed, Refusal};
 
-use super::words::{CallReply, CallRequest};
+use super::words::{CallId, CallReply, CallRequest};
 use super::{Asker, BESIDE, PREFIX, good, length, put, status};
-use crate::http::Room;
-use crate::lines::Late;
+use crate::http::{Outcome, Room};
+use crate::lines::{Late, Unsent};
 use crate::told::Told;
 
 /// Calls of a stream that run at once; while there are as many, no more of it is read.
@@ -22,7 +22,50 @@ const AT_ONCE: usize = 256;
 /// How much is said at once.
 const SAID_MOST: usize = 64 << 10;
 
-type Running = Pin<Box<dyn Future<Output = Result<CallReply, Late>> + Send>>;
+/// What a reply has of the memory of a door beside its body, in bytes.
+const AROUND: usize = 256;
+
+/// What came of a call, until it is said.
+struct Ready {
+    reply: CallReply,
+    /// Its room; none of a word that takes the place of a reply for which there was no room.
+    unsent: Option<Unsent>,
+}
+
+/// What is said at once. Its room is given back once its caller has taken all of it.
+struct Said {
+    bytes: Bytes,
+    _unsent: Option<Unsent>,
+}
+
+impl AsRef<[u8]> for Said {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Replies that are put together to be said.
+#[derive(Default)]
+struct Saying {
+    bytes: BytesMut,
+    unsent: Option<Unsent>,
+}
+
+impl Saying {
+    fn put(&mut self, ready: Ready) {
+        put(&ready.reply, &mut self.bytes);
+        match (&mut self.unsent, ready.unsent) {
+            (Some(all), Some(more)) => all.join(more),
+            (all @ None, more) => *all = more,
+            (Some(_), None) => {}
+        }
+    }
+
+    fn frame(self) -> Frame<Bytes> {
+        let said = Said { bytes: self.bytes.freeze(), _unsent: self.unsent };
+        Frame::data(Bytes::from_owner(said))
+    }
+}
 
 /// Why a stream ends.
 enum End {
@@ -37,7 +80,9 @@ pub(crate) struct Talk {
     asker: Asker,
     incoming: Incoming,
     heard: BytesMut,
-    running: FuturesUnordered<Running>,
+    /// Each goes on by itself: what has come of it takes its room although nobody reads, and what
+    /// finds none is not kept.
+    running: JoinSet<Result<Ready, Late>>,
     /// Of a message that has begun: how much of the door's room it has, and until when it may come.
     coming: Option<(u64, Pin<Box<Sleep>>)>,
     end: Option<End>,
@@ -56,7 +101,7 @@ impl Talk {
             asker,
             incoming,
             heard: BytesMut::new(),
-            running: FuturesUnordered::new(),
+            running: JoinSet::new(),
             coming: None,
             end: None,
             over: false,
@@ -70,14 +115,14 @@ impl Talk {
         if self.over {
             return Poll::Ready(None);
         }
-        let mut said = BytesMut::new();
+        let mut said = Saying::default();
         loop {
             let idle = match self.answers(cx, &mut said) {
                 Ok(idle) => idle,
                 Err(late) => return Poll::Ready(Some(Err(late))),
             };
-            if !said.is_empty() {
-                return Poll::Ready(Some(Ok(Frame::data(said.freeze()))));
+            if !said.bytes.is_empty() {
+                return Poll::Ready(Some(Ok(said.frame())));
             }
             if let Some(trailers) = self.trailers(idle) {
                 self.over = true;
@@ -102,10 +147,11 @@ impl Talk {
     }
 
     /// Says what is ready; whether nothing runs any more.
-    fn answers(&mut self, cx: &mut Context<'_>, said: &mut BytesMut) -> Result<bool, Late> {
-        while said.len() < SAID_MOST {
-            match Pin::new(&mut self.running).poll_next(cx) {
-                Poll::Ready(Some(reply)) => put(&reply?, said),
+    fn answers(&mut self, cx: &mut Context<'_>, said: &mut Saying) -> Result<bool, Late> {
+        while said.bytes.len() < SAID_MOST {
+            match self.running.poll_join_next(cx) {
+                Poll::Ready(Some(Ok(ready))) => said.put(ready?),
+                Poll::Ready(Some(Err(ended))) => std::panic::resume_unwind(ended.into_panic()),
                 Poll::Ready(None) => return Ok(true),
                 Poll::Pending => return Ok(false),
             }
@@ -192,11 +238,24 @@ impl Talk {
     fn begin(&mut self, asked: CallRequest) {
         let asker = self.asker.clone();
         let answering = asker.guest.line.on_request();
-        self.running.push(Box::pin(async move {
+        self.running.spawn(async move {
             let id = asked.id.clone();
             let outcome = asker.call(asked).await?;
             drop(answering);
-            Ok(asker.reply(id, outcome))
-        }));
+            Ok(ready(&asker, id, outcome))
+        });
+    }
+}
+
+/// What came of a call, with its room; *pending* where there is none, as for any other caller who
+/// does not take what he is told.
+fn ready(asker: &Asker, id: Option<CallId>, outcome: Result<Outcome, Told>) -> Ready {
+    let long = match &outcome {
+        Ok(Outcome::Reply(_, reply)) => reply.body.len(),
+        Ok(Outcome::Changed | Outcome::Page(_) | Outcome::Told(_)) | Err(_) => 0,
+    };
+    match asker.guest.unsent(AROUND + long) {
+        Ok(unsent) => Ready { reply: asker.reply(id, outcome), unsent: Some(unsent) },
+        Err(pending) => Ready { reply: asker.reply(id, Err(pending)), unsent: None },
     }
 }

@@ -8,7 +8,7 @@ use prost_reflect::{
 };
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tsugi_door::Door;
 
@@ -66,8 +66,20 @@ struct Client {
 
 impl Client {
     async fn new(door: &Door) -> Self {
-        let address = format!("http://{}", door.address());
-        let channel = Channel::from_shared(address).expect("an address").connect().await;
+        Self::of(Self::at(door)).await
+    }
+
+    /// One that is sent less than a long reply before it reads.
+    async fn narrow(door: &Door) -> Self {
+        Self::of(Self::at(door).initial_stream_window_size(1 << 10)).await
+    }
+
+    fn at(door: &Door) -> Endpoint {
+        Channel::from_shared(format!("http://{}", door.address())).expect("an address")
+    }
+
+    async fn of(endpoint: Endpoint) -> Self {
+        let channel = endpoint.connect().await;
         Self { grpc: Grpc::new(channel.expect("it is let in")), pool: pool() }
     }
 
@@ -292,4 +304,60 @@ fn a_stream_that_is_cut_loses_nothing() {
         }
     });
     assert_eq!((stand.runs(), stand.value()), (2, 2));
+}
+
+#[test]
+fn of_a_stream_that_nobody_reads_no_more_is_held_than_a_connection_may_have() {
+    let mut stand = Stand::new();
+    let (_engine, door) = stand.door_with(|settings| settings.limits.unsent = 350_000);
+    let many = 40;
+    run(async {
+        let mut client = Client::narrow(&door).await;
+        let long = |n: u64| client.request(client.counted("till", n), "\"long\"");
+        let all: Vec<_> = (1..=many).map(long).collect();
+        let mut came = client.stream(futures_util::stream::iter(all.clone())).await;
+        while stand.runs() < 40 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        // By another connection: whoever was carried out before it has been told.
+        let last = Client::new(&door).await.unary("Call", all[39].clone()).await;
+        assert!(body(&last.expect("a reply")).len() > 100_000);
+        let mut pending = Vec::new();
+        for _ in 0..many {
+            let reply = came.message().await.expect("it goes on").expect("an answer");
+            if reply.has_field_by_name("problem") {
+                assert_eq!(field(&reply, "problem.retry"), Value::String("same-id".to_owned()));
+                let Value::U64(serial) = field(&reply, "id.counted.serial") else { panic!() };
+                pending.push(serial);
+            }
+        }
+        assert!(came.message().await.expect("a good end").is_none());
+        // Three have room, and what is on its way to the caller.
+        assert!((20..=37).contains(&pending.len()), "{pending:?}");
+        for serial in pending {
+            let reply = client.unary("Fetch", client.counted("till", serial)).await;
+            assert!(body(&reply.expect("it is kept")).len() > 100_000);
+        }
+    });
+    assert_eq!((stand.runs(), stand.value()), (40, 40));
+}
+
+#[test]
+fn who_does_not_read_his_stream_is_cut() {
+    let mut stand = Stand::new();
+    let idle = Duration::from_millis(300);
+    let (_engine, door) = stand.door_with(|settings| settings.limits.idle = idle);
+    run(async {
+        let mut client = Client::narrow(&door).await;
+        let long = (1..=3).map(|n| client.request(client.counted("till", n), "\"long\""));
+        let long: Vec<_> = long.collect();
+        let said = futures_util::stream::iter(long);
+        let said = futures_util::StreamExt::chain(said, futures_util::stream::pending());
+        let mut came = client.stream(said).await;
+        while door.connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(came.message().await.is_err(), "it was cut");
+    });
+    assert_eq!(stand.value(), 3);
 }
