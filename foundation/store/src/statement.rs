@@ -222,6 +222,15 @@ pub(crate) const DROP_REPLY: &str =
 pub(crate) const RAISE_WATERMARK: &str =
     "/*tsugi*/ UPDATE tsugi_client SET watermark = ?2 WHERE no = ?1 AND watermark < ?2";
 
+/// A client was heard, by what leaves no reply that says so.
+pub(crate) const HEARD: &str =
+    "/*tsugi*/ UPDATE tsugi_client SET at = ?2 WHERE no = ?1 AND at < ?2";
+
+/// As [`HEARD`], when the call came whose row is being taken away.
+pub(crate) const HEARD_BY: &str = "/*tsugi*/ UPDATE tsugi_client SET at = r.at \
+    FROM tsugi_reply r WHERE r.client = ?1 AND r.serial = ?2 AND tsugi_client.no = ?1 \
+    AND tsugi_client.at < r.at";
+
 pub(crate) const WALK_KEYS: &str = "/*tsugi*/ SELECT key, kind, at, long_body FROM tsugi_keyed \
     WHERE key > ?1 ORDER BY key LIMIT ?2";
 
@@ -455,6 +464,8 @@ mod tests {
         WALK_CLIENTS,
         DROP_REPLY,
         RAISE_WATERMARK,
+        HEARD,
+        HEARD_BY,
         RAISE_FLOOR,
         DROP_CLIENT,
     ];

@@ -332,7 +332,8 @@ impl Postgres {
                 int(&new.ok_or(Trouble::Again)?, 0)?
             }
         };
-        self.ours(sql::FIRST_CALL, &[no.into(), at.into()])?;
+        // What is confirmed leaves no reply by whose age the client would be known to live.
+        self.ours(sql::HEARD, &[no.into(), at.into()])?;
         let raised = [no.into(), serial.serial().into()];
         self.ours(sql::RAISE_WATERMARK, &raised)?;
         let dropped = [no.into(), serial.serial().saturating_add(1).into()];

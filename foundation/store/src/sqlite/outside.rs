@@ -74,6 +74,13 @@ impl Sqlite {
     /// What an unknown call counts as from now on.
     pub(super) fn resolved(&mut self, id: &Id, reply: Option<&Reply>) -> Result<bool, Trouble> {
         let Some((client, content)) = self.unknown(id)? else { return Ok(false) };
+        if let (Id::Serial(serial), Some(no)) = (id, client) {
+            // Its row may be the only one that says that the client lives.
+            self.ours(|connection| {
+                let values = params![no, serial.serial()];
+                connection.prepare_cached(sql::HEARD_BY)?.execute(values)
+            })?;
+        }
         self.drop_open(id, UNKNOWN)?;
         if let Some(reply) = reply {
             let call = Call { id: id.clone(), content };

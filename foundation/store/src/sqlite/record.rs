@@ -300,6 +300,8 @@ impl Sqlite {
             }
         };
         self.ours(|connection| {
+            // What is confirmed leaves no reply by whose age the client would be known to live.
+            connection.prepare_cached(sql::HEARD)?.execute(params![no, at])?;
             let values = params![no, serial.serial()];
             connection.prepare_cached(sql::RAISE_WATERMARK)?.execute(values)
         })?;

@@ -147,6 +147,22 @@ pub(super) fn a_clients_life_that_is_over_stays_over(stand: &mut dyn Stand) {
     assert_eq!(value(&mut *store), 3);
 }
 
+pub(super) fn a_client_that_was_heard_lives_on(stand: &mut dyn Stand) {
+    let mut store = founded(stand);
+    counted(&mut *store, &call(serial(1, 1), 1), 100);
+    // By a confirm, which leaves no reply that would say so.
+    store.confirm(&serial(1, 1), 300).expect("it works");
+    store.confirm(&serial(1, 1), 250).expect("it works");
+    store.commit().expect("it works");
+    purged(&mut *store, 280);
+    store.commit().expect("it works");
+    assert_eq!(rows_of(&mut *store, "client"), 1);
+    assert!(matches!(store.begin(&call(serial(1, 1), 1)), Ok(Begun::Expired)));
+    store.abandon().expect("it works");
+    counted(&mut *store, &call(serial(2, 2), 1), 310);
+    assert_eq!(value(&mut *store), 2);
+}
+
 pub(super) fn bodies_of_every_length_come_back_and_go_with_their_replies(stand: &mut dyn Stand) {
     let mut store = founded(stand);
     let lengths = [0, 1, 511, 512, 513, 4096, 1 << 20];

@@ -39,6 +39,7 @@ pub fn all<S: Stand>(stand: impl Fn() -> S) {
     calls::a_key_leaves_a_tombstone_until_it_is_forgotten(&mut stand());
     calls::what_is_too_old_goes_and_the_watermark_is_over_it(&mut stand());
     calls::a_clients_life_that_is_over_stays_over(&mut stand());
+    calls::a_client_that_was_heard_lives_on(&mut stand());
     calls::bodies_of_every_length_come_back_and_go_with_their_replies(&mut stand());
     units::effects_and_reply_are_there_together_or_not_at_all(&mut stand());
     units::a_sitting_is_given_up_as_a_whole(&mut stand());

@@ -158,7 +158,7 @@ impl Schedule<'_> {
         self.store.confirm(&id, self.clock).expect("it works");
         if !self.now.over {
             let client = self.now.client.get_or_insert((self.clock, 0));
-            client.1 = client.1.max(serial);
+            *client = (client.0.max(self.clock), client.1.max(serial));
             self.now.rows.retain(|other, _| *other > serial);
         }
         self.commit();
