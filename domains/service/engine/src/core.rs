@@ -30,6 +30,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 use tsugi_service_rules::call::{Arrival, Caller, Event, Interruption};
@@ -78,6 +79,8 @@ pub(crate) enum Letter {
     Looked(Looked),
     /// The log of the store is copied as far as that goes beside its writer.
     Copied(Result<(), Trouble>),
+    /// A thread beside the core has met what nothing leads to, and does its errands no more.
+    Panicked(String),
     /// A session, or who else is at the store in a thread of its own, has done its errand.
     Said(Said),
     /// The group is going to another node; running calls have so long.
@@ -307,6 +310,21 @@ impl Core {
     fn abandon(&mut self) -> Result<(), Fatal> {
         self.store.abandon().or_else(|trouble| left(trouble).map(drop))
     }
+}
+
+/// Starts a thread beside the core. A panic of it is heard: whoever waits for what it was to do
+/// would wait for ever.
+fn beside(
+    name: String,
+    inbox: Arc<Inbox<Letter>>,
+    work: impl FnOnce(&Inbox<Letter>) + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name).spawn(move || {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(&inbox))) {
+            // An engine that has ended hears nothing, and needs nothing.
+            drop(inbox.put(Letter::Panicked(panic_text(&*panic))));
+        }
+    })
 }
 
 /// What a panic says.

@@ -70,8 +70,8 @@ impl Copies {
         let Log { logged, beside, between } = log;
         let task = Arc::new((Mutex::new(Task::Sleep), Condvar::new()));
         let (own, count) = (task.clone(), logged.clone());
-        let thread = std::thread::Builder::new().name("log".to_owned());
-        let thread = thread.spawn(move || run(&own, &beside, &count, &inbox))?;
+        let work = move |inbox: &Inbox<Letter>| run(&own, &beside, &count, inbox);
+        let thread = super::beside("log".to_owned(), inbox, work)?;
         let (thread, stage, held) = (Some(thread), Stage::None, Held::No);
         Ok(Self { logged, between, task, thread, stage, most, at: 0, held })
     }
@@ -268,5 +268,29 @@ mod tests {
         let broken = copies.copied(Err(Trouble::Broken("no sync".to_owned())));
         assert!(matches!(broken, Err(Fatal::Broken(_))), "{broken:?}");
         copies.close();
+    }
+
+    #[test]
+    fn a_panic_of_the_thread_that_copies_is_heard() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let store = Sqlite::open(folder.path(), &suite::claim(5, 1)).expect("it opens");
+        let inbox = Arc::new(Inbox::new());
+        let log = Log::of(&store).expect("it opens");
+        let copies = Copies::start(log, 1, inbox.clone()).expect("it starts");
+        let (task, moved) = &*copies.task;
+        // Somebody dies with the lock: nobody says what is to be done any more.
+        let dies = || {
+            let _held = task.lock();
+            panic!("as it was told to");
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(dies)).is_err());
+        moved.notify_one();
+        let heard = loop {
+            inbox.wait(&[], None);
+            if let Some(letter) = inbox.take().pop() {
+                break letter;
+            }
+        };
+        assert!(matches!(heard, Letter::Panicked(_)));
     }
 }

@@ -244,6 +244,7 @@ impl Hall {
                     self.fail(fatal);
                 }
             }
+            Letter::Panicked(what) => self.fail(Fatal::Impossible(what)),
             Letter::Move(grace) => {
                 self.move_readings(grace);
                 self.todo.push_back(Todo::Table(Event::MoveBegan(grace)));

@@ -105,9 +105,9 @@ impl Lector {
         let watch = Watch::start(looks.halt())?;
         let closing = Arc::new(AtomicBool::new(false));
         let (errands, told) = channel();
-        let own = Reading { by, looks, watch: watch.clone(), closing: closing.clone(), inbox };
-        let thread = std::thread::Builder::new().name(format!("lector-{by}"));
-        let thread = Some(thread.spawn(move || own.work(&told))?);
+        let own = Reading { by, looks, watch: watch.clone(), closing: closing.clone() };
+        let work = move |inbox: &Inbox<Letter>| own.work(&told, inbox);
+        let thread = Some(super::beside(format!("lector-{by}"), inbox, work)?);
         Ok(Self { errands: Some(errands), watch, closing, thread })
     }
 
@@ -136,18 +136,17 @@ struct Reading {
     looks: Box<dyn Looks>,
     watch: Watch,
     closing: Arc<AtomicBool>,
-    inbox: Arc<Inbox<Letter>>,
 }
 
 impl Reading {
-    fn work(mut self, told: &Receiver<Errand>) {
+    fn work(mut self, told: &Receiver<Errand>, inbox: &Inbox<Letter>) {
         while let Ok(errand) = told.recv() {
             match errand {
                 Errand::Read(Read { run, asked, then, until }) => {
                     let came = operate(&mut Until(&mut self, until), asked);
                     let looked = Looked { by: self.by, run, then, came };
                     // An engine that has ended hears nothing, and needs nothing.
-                    drop(self.inbox.put(Letter::Looked(looked)));
+                    drop(inbox.put(Letter::Looked(looked)));
                 }
                 // What it is not released from is told by what it reads next.
                 Errand::Release => drop(self.looks.release()),

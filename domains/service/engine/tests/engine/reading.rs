@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
 use tsugi_service_engine::worker::{Begin, Said};
-use tsugi_service_engine::{Answer, Asked, Calls, Engine, Refused, SameBytes, Service, Upkeep};
+use tsugi_service_engine::{
+    Answer, Asked, Beside, Calls, Engine, Fatal, Halt, Looks, Opened, Refused, SameBytes, Service,
+    Upkeep,
+};
 use tsugi_service_rules::ground::{Effects, ServiceNumber};
 use tsugi_service_rules::worker::pool;
-use tsugi_store::{Ending, Op, Value, suite};
+use tsugi_store::{Ending, Op, Outcome, Trouble, Value, suite};
 use tsugi_vocabulary::Span;
 
-use crate::support::{Gates, Stand, asked, call, id, text, workers};
+use crate::support::{Gates, Stand, asked, call, id, opened, start_opened, text, workers};
 
 /// Tells the number. What the body says may hold it or let it do something else.
 struct Look {
@@ -50,17 +53,21 @@ impl Program for Look {
     }
 }
 
-fn engine(stand: &mut Stand, limit: Span, upkeep: Upkeep) -> (Engine, Arc<Look>) {
-    let look = Arc::new(Look { gates: stand.gates.clone(), runs: AtomicUsize::new(0) });
+fn looking(look: Arc<Look>, limit: Span) -> Service {
     let mut workers = pool::Settings { effects: Effects::None, ..workers(3) };
     workers.limits.call = limit;
-    let service = Service {
+    Service {
         number: ServiceNumber(4),
         name: "look".into(),
         workers,
         interface: Arc::new(SameBytes),
-        nursery: Box::new(Threads(look.clone())),
-    };
+        nursery: Box::new(Threads(look)),
+    }
+}
+
+fn engine(stand: &mut Stand, limit: Span, upkeep: Upkeep) -> (Engine, Arc<Look>) {
+    let look = Arc::new(Look { gates: stand.gates.clone(), runs: AtomicUsize::new(0) });
+    let service = looking(look.clone(), limit);
     let change = |settings: &mut tsugi_service_engine::Settings| settings.upkeep = upkeep;
     (stand.engine_beside(vec![service], change).0, look)
 }
@@ -181,4 +188,42 @@ async fn who_reads_does_not_keep_the_log_from_beginning_anew_for_ever() {
     // Each call takes two pages, and one copy may have come before the view was given back.
     assert!(log() < longest + 4_120 * 60, "it has begun anew: {longest}, {}", log());
     engine.hand_over(Span::secs(1));
+}
+
+/// Reads nothing any more.
+struct Broken;
+
+impl Looks for Broken {
+    fn view(&mut self, _: &Op) -> Result<Outcome, Trouble> {
+        panic!("as it was told to")
+    }
+
+    fn release(&mut self) -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    fn halt(&self) -> Halt {
+        Box::new(|| ())
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_who_reads_ends_the_process_and_nobody_waits_for_ever() {
+    let stand = Stand::new();
+    let store = opened(stand.folder.path(), 9);
+    let interrupt = store.interrupt();
+    let beside = Beside {
+        opens: Some(Box::new(|| Ok(Box::new(Broken)))),
+        ..Beside::of(&store).expect("it opens")
+    };
+    let halt = Box::new(move || interrupt.now());
+    let opened = Opened { store: Box::new(store), beside, halt };
+    let gates = stand.gates.clone();
+    let look = Arc::new(Look { gates, runs: AtomicUsize::new(0) });
+    let service = looking(look, Span::secs(30));
+    let (engine, last) = start_opened(opened, 9, vec![service]);
+    let told = ask(&engine.calls(), 1, "a");
+    let last = tokio::task::spawn_blocking(move || last.recv()).await.unwrap().unwrap();
+    assert_eq!(last, Fatal::Impossible("as it was told to".to_owned()));
+    assert!(!told.is_finished(), "nothing is told after it");
 }

@@ -474,6 +474,18 @@ pub fn start_beside(
     (Engine::start(opened, services, settings, word).expect("it starts"), last)
 }
 
+/// An engine with these services, on a store as it is opened.
+pub fn start_opened(
+    opened: Opened,
+    epoch: u64,
+    services: Vec<Service>,
+) -> (Engine, Receiver<Fatal>) {
+    let counter = Box::new(Threads(Arc::new(Counter::default())));
+    let runs: Runs = (workers(1), counter, Arc::new(SameBytes));
+    let (services, settings, word, last) = parts(epoch, (runs, services), |_| {});
+    (Engine::start(opened, services, settings, word).expect("it starts"), last)
+}
+
 /// An engine on the sessions of a store.
 pub fn in_parallel(
     sessions: Sessions,
