@@ -11,6 +11,7 @@
 //! Invariant: no unit of work is committed under an epoch lower than one that the store has seen.
 //! Invariant: after a failed commit or sync nothing is told any more by that [`Store`].
 
+mod block;
 mod claim;
 pub mod file;
 mod id;
@@ -28,6 +29,7 @@ mod store;
 pub mod suite;
 mod trouble;
 
+pub use block::Block;
 pub use claim::Claim;
 pub use id::{Client, Content, Id, IdRefused, Key, Serial};
 pub use op::{LARGEST_OUTCOME, Op, Outcome, Row, Value};

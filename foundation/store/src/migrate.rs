@@ -13,10 +13,11 @@ pub(crate) struct Step {
 }
 
 /// All that this build knows, from 1 without a gap. What was released is never edited.
-pub(crate) const KNOWN: [Step; 3] = [
+pub(crate) const KNOWN: [Step; 4] = [
     Step { number: 1, text: include_str!("../migrations/0001-replies.sql") },
     Step { number: 2, text: include_str!("../migrations/0002-files.sql") },
     Step { number: 3, text: include_str!("../migrations/0003-packages.sql") },
+    Step { number: 4, text: include_str!("../migrations/0004-blocks.sql") },
 ];
 
 /// Which words a back end has for what both mean.
@@ -28,7 +29,7 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    fn words(self) -> [(&'static str, &'static str); 6] {
+    fn words(self) -> [(&'static str, &'static str); 7] {
         match self {
             Self::Sqlite => [
                 ("{INT}", "INTEGER"),
@@ -37,6 +38,7 @@ impl Dialect {
                 ("{PLAIN}", "STRICT"),
                 ("{KEYED}", "WITHOUT ROWID, STRICT"),
                 ("{HOT}", ""),
+                ("{LITE}", ""),
             ],
             #[cfg(any(test, feature = "pg"))]
             Self::Postgres => [
@@ -46,6 +48,7 @@ impl Dialect {
                 ("{PLAIN}", ""),
                 ("{KEYED}", ""),
                 ("{HOT}", "WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02)"),
+                ("{LITE}", "-- "),
             ],
         }
     }

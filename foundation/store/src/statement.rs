@@ -50,7 +50,24 @@ pub(crate) const MAKE_PACKAGE: &str =
 
 pub(crate) const DELETE_PACKAGE: &str = "/*tsugi*/ DELETE FROM tsugi_package WHERE id = ?1";
 
+#[cfg(feature = "pg")]
 pub(crate) const CLIENTS: &str = "/*tsugi*/ SELECT count(*) FROM tsugi_client";
+
+/// How many clients there are, kept by who makes one or takes one away: a count of all would be
+/// one for each client that is new.
+pub(crate) const CLIENTS_KEPT: &str = "/*tsugi*/ SELECT number FROM tsugi_clients WHERE one = 1";
+
+pub(crate) const COUNT_CLIENT: &str =
+    "/*tsugi*/ UPDATE tsugi_clients SET number = number + ?1 WHERE one = 1";
+
+pub(crate) const BLOCKS: &str = "/*tsugi*/ SELECT service, who, why, at FROM tsugi_block";
+
+pub(crate) const KEEP_BLOCK: &str = "/*tsugi*/ INSERT INTO tsugi_block (service, who, why, at) \
+    VALUES (?1, ?2, ?3, ?4) ON CONFLICT (service) DO UPDATE SET who = excluded.who, \
+    why = excluded.why, at = excluded.at RETURNING service";
+
+pub(crate) const DROP_BLOCK: &str =
+    "/*tsugi*/ DELETE FROM tsugi_block WHERE service = ?1 RETURNING service";
 
 pub(crate) const FLOOR: &str = "/*tsugi*/ SELECT incarnation FROM tsugi_client_floor \
     WHERE who = ?1";
@@ -431,14 +448,18 @@ mod tests {
         }
     }
 
-    /// What stands on the way of a call, of a portion of the purge, and of an open. Only how many
-    /// clients there are is counted, where one is new.
+    /// What stands on the way of a call, of a portion of the purge, and of an open. What is walked
+    /// at an open beside it has a row for each service or package, and none for a reply.
     const SOUGHT: &[&str] = &[
         EPOCH,
         CLIENT,
         CLIENT_SEEN,
         FLOOR,
         NEW_CLIENT,
+        CLIENTS_KEPT,
+        COUNT_CLIENT,
+        KEEP_BLOCK,
+        DROP_BLOCK,
         REPLY,
         KEYED,
         NEW_BODY,

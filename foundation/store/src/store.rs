@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::file::OnFiles;
-use crate::{Content, Id, Key, Op, Outcome, Reply, Stored, Trouble};
+use crate::{Block, Content, Id, Key, Op, Outcome, Reply, Stored, Trouble};
 
 /// A call that is to become a unit of work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,6 +237,19 @@ pub trait Store {
     /// # Errors
     /// The sitting is gone.
     fn forget(&mut self, key: &Key) -> Result<bool, Trouble>;
+
+    /// Keeps that a service takes no calls, by its number, or that it takes them again: for the
+    /// engines that come. Whether that changes what is kept.
+    ///
+    /// # Errors
+    /// The sitting is gone.
+    fn block(&mut self, service: i64, block: Option<&Block>) -> Result<bool, Trouble>;
+
+    /// All services that take no calls, by their numbers.
+    ///
+    /// # Errors
+    /// It could not be read.
+    fn blocks(&mut self) -> Result<Vec<(i64, Block)>, Trouble>;
 
     /// Takes away what is too old, and raises the watermark over it in the same transaction.
     ///

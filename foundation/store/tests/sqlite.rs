@@ -73,6 +73,37 @@ fn each_look_up_in_a_file_walks_an_index_and_sorts_nothing() {
     }
 }
 
+/// A sitting that is given up takes its clients with it, and a purge takes away what is silent.
+#[test]
+fn how_many_clients_there_are_is_kept_with_them() {
+    let stand = Folder::new();
+    let mut store = stand.sqlite(5);
+    let unheard = suite::serial_of(99, 1, 1);
+    let kept = |store: &Sqlite| store.reader().unwrap().seen(&unheard).unwrap().clients;
+    let counted = || -> u64 {
+        let text = "SELECT count(*) FROM tsugi_client";
+        stand.behind().query_row(text, [], |row| row.get(0)).unwrap()
+    };
+    for life in 1..=5 {
+        let mut work = suite::begun(&mut store, &suite::call(suite::serial_of(life, 1, 1), 1));
+        work.run(&[Op::sql("SELECT 1", vec![])]).unwrap();
+        work.finish(&suite::reply("a", 10 * life)).unwrap();
+        match life {
+            5 => store.abandon().unwrap(),
+            _ => store.commit().unwrap(),
+        }
+    }
+    store.confirm(&suite::serial_of(7, 3, 1), 100).unwrap();
+    store.commit().unwrap();
+    assert_eq!((kept(&store), counted()), (5, 5));
+    assert!(suite::purged(&mut store, 25) > 0);
+    store.abandon().unwrap();
+    assert_eq!((kept(&store), counted()), (5, 5));
+    suite::purged(&mut store, 25);
+    store.commit().unwrap();
+    assert_eq!((kept(&store), counted()), (3, 3));
+}
+
 #[test]
 fn a_second_engine_is_refused_while_the_first_one_lives() {
     let stand = Folder::new();

@@ -6,6 +6,7 @@
 //! was when that began, and what is read there of rows that all calls write would make every two
 //! calls fail that meet.
 
+mod blocks;
 mod cancel;
 mod link;
 mod open;
@@ -21,7 +22,7 @@ use tsugi_vocabulary::Epoch;
 use crate::claim::{column, number};
 use crate::statement::EPOCH;
 use crate::store::{Begun, Call, Cursor, Finished, Look, Nested, Portion, Purged, Store};
-use crate::{Claim, Id, Key, Reply, SqlError, Stored, Trouble, Value};
+use crate::{Block, Claim, Id, Key, Reply, SqlError, Stored, Trouble, Value};
 pub use cancel::Cancel;
 use link::{Fault, Link, int};
 use record::{Claimed, Judged};
@@ -229,6 +230,14 @@ impl Store for Postgres {
 
     fn forget(&mut self, key: &Key) -> Result<bool, Trouble> {
         self.alone(Isolation::Committed, |session| session.forgotten(key))
+    }
+
+    fn block(&mut self, service: i64, block: Option<&Block>) -> Result<bool, Trouble> {
+        self.alone(Isolation::Committed, |session| session.blocked(service, block))
+    }
+
+    fn blocks(&mut self) -> Result<Vec<(i64, Block)>, Trouble> {
+        self.all_blocked()
     }
 
     fn purge(&mut self, portion: &Portion) -> Result<Purged, Trouble> {

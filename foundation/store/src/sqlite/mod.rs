@@ -3,6 +3,7 @@
 //! Each unit stands in a savepoint of the one transaction that is the sitting. Nothing of it is
 //! told before the caller's [`Store::commit`] has returned, which is one sync for all.
 
+mod blocks;
 mod checkpoint;
 mod fault;
 mod looked;
@@ -34,7 +35,7 @@ pub use reader::{Reader, Readers};
 use crate::claim::{column, number};
 use crate::statement::EPOCH;
 use crate::store::{Begun, Call, Look, Nested, Portion, Purged, Seat, Store};
-use crate::{Claim, Content, Id, Key, Reply, SqlError, Stored, Trouble};
+use crate::{Block, Claim, Content, Id, Key, Reply, SqlError, Stored, Trouble};
 use permit::{Permit, Whose};
 use record::Verdict;
 use unit::Unit;
@@ -423,6 +424,15 @@ impl Store for Sqlite {
 
     fn forget(&mut self, key: &Key) -> Result<bool, Trouble> {
         Ok(self.seated(|desk| desk.forgotten(key))?.0)
+    }
+
+    fn block(&mut self, service: i64, block: Option<&Block>) -> Result<bool, Trouble> {
+        Ok(self.seated(|desk| desk.blocked(service, block))?.0)
+    }
+
+    fn blocks(&mut self) -> Result<Vec<(i64, Block)>, Trouble> {
+        self.standing()?;
+        self.all_blocked()
     }
 
     fn purge(&mut self, portion: &Portion) -> Result<Purged, Trouble> {

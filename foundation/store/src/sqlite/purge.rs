@@ -116,7 +116,8 @@ impl Sqlite {
             self.ours(|connection| {
                 let floor = params![row.who, row.incarnation];
                 connection.prepare_cached(sql::RAISE_FLOOR)?.execute(floor)?;
-                connection.prepare_cached(sql::DROP_CLIENT)?.execute([row.no])
+                connection.prepare_cached(sql::DROP_CLIENT)?.execute([row.no])?;
+                connection.prepare_cached(sql::COUNT_CLIENT)?.execute([-1])
             })?;
             gone += 1;
         }

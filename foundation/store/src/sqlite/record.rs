@@ -131,7 +131,7 @@ pub(super) fn seen(connection: &Connection, id: &Id) -> rusqlite::Result<Result<
         Ok((row.get::<_, i64>(0)?, LifeSeen { watermark, highest }))
     };
     let Some((no, life)) = row.query_row(values, read).optional()? else {
-        let mut count = connection.prepare_cached(sql::CLIENTS)?;
+        let mut count = connection.prepare_cached(sql::CLIENTS_KEPT)?;
         let clients = count.query_row([], |row| row.get(0))?;
         return Ok(Ok(Seen { kept: Kept::Nothing, life: None, floor, clients }));
     };
@@ -257,7 +257,9 @@ impl Sqlite {
         self.ours(|connection| {
             let mut new = connection.prepare_cached(sql::NEW_CLIENT)?;
             let values = params![client.digest, client.incarnation, at];
-            new.query_row(values, |row| row.get(0))
+            let no = new.query_row(values, |row| row.get(0))?;
+            connection.prepare_cached(sql::COUNT_CLIENT)?.execute([1])?;
+            Ok(no)
         })
     }
 

@@ -163,6 +163,27 @@ pub(super) fn a_client_that_was_heard_lives_on(stand: &mut dyn Stand) {
     assert_eq!(value(&mut *store), 2);
 }
 
+pub(super) fn a_service_is_blocked_until_it_is_opened_whoever_opens_the_store(
+    stand: &mut dyn Stand,
+) {
+    let mut store = founded(stand);
+    let block = |why: &str| Block { who: "tanaka".to_owned(), why: why.to_owned(), at: 7 };
+    assert_eq!(store.blocks(), Ok(vec![]));
+    for (service, why) in [(3, "month end"), (4, "repair"), (3, "year end")] {
+        assert!(store.block(service, Some(&block(why))).expect("it works"));
+        store.commit().expect("it works");
+    }
+    drop(store);
+    let mut store = stand.open(&claim(6, 60)).expect("it works");
+    let mut all = store.blocks().expect("it works");
+    all.sort_by_key(|(service, _)| *service);
+    assert_eq!(all, [(3, block("year end")), (4, block("repair"))]);
+    assert!(store.block(3, None).expect("it works"));
+    assert!(!store.block(5, None).expect("it works"), "nothing kept it closed");
+    store.commit().expect("it works");
+    assert_eq!(store.blocks(), Ok(vec![(4, block("repair"))]));
+}
+
 pub(super) fn bodies_of_every_length_come_back_and_go_with_their_replies(stand: &mut dyn Stand) {
     let mut store = founded(stand);
     let lengths = [0, 1, 511, 512, 513, 4096, 1 << 20];

@@ -10,7 +10,8 @@ use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
 use crate::store::{Begun, Call, Cursor, Finished, Portion, Store, Work};
 use crate::{
-    Claim, Client, Content, Ending, Id, Key, Op, OpenRefused, Reply, Serial, Stored, Trouble, Value,
+    Block, Claim, Client, Content, Ending, Id, Key, Op, OpenRefused, Reply, Serial, Stored,
+    Trouble, Value,
 };
 
 pub use files::{filled, look_ups};
@@ -41,6 +42,7 @@ pub fn all<S: Stand>(stand: impl Fn() -> S) {
     calls::a_clients_life_that_is_over_stays_over(&mut stand());
     calls::a_client_that_was_heard_lives_on(&mut stand());
     calls::bodies_of_every_length_come_back_and_go_with_their_replies(&mut stand());
+    calls::a_service_is_blocked_until_it_is_opened_whoever_opens_the_store(&mut stand());
     units::effects_and_reply_are_there_together_or_not_at_all(&mut stand());
     units::a_sitting_is_given_up_as_a_whole(&mut stand());
     units::nested_units_end_by_themselves(&mut stand());
