@@ -5,6 +5,7 @@
 //! reply says whether a call of it was lost or carried out twice; of one hot number every value
 //! comes back once. At the end the store's sums are compared with what was answered.
 
+mod cost;
 mod engine;
 mod load;
 mod nothing;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{Figure, hop, limits};
+use cost::Used;
 use engine::Running;
 use load::{Load, Loaded, Work};
 
@@ -23,6 +25,13 @@ pub use engine::{ENGINE, WORKER, serve};
 const SPAN: Duration = Duration::from_secs(3);
 /// How many call at once.
 const MANY: usize = 64;
+
+/// Whether the peers are measured, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peers {
+    Beside,
+    Left,
+}
 
 /// What this machine can do, measured in this run.
 pub struct Limits {
@@ -33,7 +42,7 @@ pub struct Limits {
 }
 
 /// Measures the limits, tsugi and the peers, and tells the targets beside.
-pub fn run() -> Vec<Figure> {
+pub fn run(peers: Peers) -> Vec<Figure> {
     let folder = engine::folder();
     let (mut figures, limits) = limits_here(folder.path());
     let running = Running::start(folder.path());
@@ -44,7 +53,9 @@ pub fn run() -> Vec<Figure> {
     engine::check(folder.path(), answered);
     targets::tell(&tsugi.figures, resident, &limits);
     figures.extend(tsugi.figures);
-    figures.extend(peers::run());
+    if peers == Peers::Beside {
+        figures.extend(peers::run());
+    }
     figures
 }
 
@@ -72,18 +83,25 @@ struct Tsugi {
 }
 
 fn tsugi(running: &Running, limits: &Limits) -> Tsugi {
-    let load = |clients| Load { to: running.address(), clients, span: SPAN };
-    let beside = |loaded: &Loaded, name: &str, clients, limit_per_s| Figure {
+    let load = |name, clients, work: &Work| {
+        let before = Used::now(running.process());
+        let loaded = Load { to: running.address(), clients, span: SPAN }.run(work);
+        let cost = Used::now(running.process()).since(&before, loaded.times.len());
+        cost::tell(name, &cost);
+        (loaded, cost::whole(&cost))
+    };
+    let beside = |(loaded, cpu_us): &(Loaded, f64), name: &str, clients, limit_per_s| Figure {
         limit_per_s,
+        cpu_us: *cpu_us,
         ..loaded.figure(name, clients)
     };
-    let many = load(MANY).run(&Work::OwnKeys { life: 1 });
-    let one = load(1).run(&Work::OwnKeys { life: 2 });
-    let hot = load(MANY).run(&Work::HotKey { life: 3 });
-    hot.every_value_once();
-    let last = Arc::new(many.last.clone());
-    let stored = load(MANY).run(&Work::Stored { life: 1, last });
-    let answered = [&many, &one, &hot].map(|loaded| loaded.times.len() as u64).iter().sum();
+    let many = load(targets::MANY, MANY, &Work::OwnKeys { life: 1 });
+    let one = load(targets::ONE, 1, &Work::OwnKeys { life: 2 });
+    let hot = load(targets::HOT, MANY, &Work::HotKey { life: 3 });
+    hot.0.every_value_once();
+    let last = Arc::new(many.0.last.clone());
+    let stored = load(targets::STORED, MANY, &Work::Stored { life: 1, last });
+    let answered = [&many, &one, &hot].map(|(loaded, _)| loaded.times.len() as u64).iter().sum();
     let syncs = 1e3 / limits.sync_p50_ms.max(f64::EPSILON);
     let figures = vec![
         beside(&many, targets::MANY, MANY, limits.sqlite),

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use calls::Peers;
 use clap::Parser;
 use serde::Serialize;
 
@@ -24,6 +25,9 @@ struct Asked {
     /// Measure the peers beside it where they can run.
     #[arg(long)]
     peers: bool,
+    /// Of `calls`: leave the peers out.
+    #[arg(long)]
+    alone: bool,
     /// Write the figures as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -83,7 +87,7 @@ fn main() -> ExitCode {
     }
     let asked = Asked::parse();
     let figures = match asked.name.as_str() {
-        "calls" => calls::run(),
+        "calls" => calls::run(if asked.alone { Peers::Left } else { Peers::Beside }),
         "plan" => plan::run(),
         "counter" => counter::run(),
         "ledger" => ledger::run(),

@@ -130,6 +130,11 @@ impl Running {
         self.at
     }
 
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        self.process.id()
+    }
+
     /// How many megabytes of it are in memory.
     pub fn resident_mb(&self) -> f64 {
         let status = format!("/proc/{}/status", self.process.id());
