@@ -43,6 +43,7 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ("ahead-of-outside", "what acts outside the store is begun when it has its worker"),
     ("ahead-lost", "what was begun ahead and had no turn runs again elsewhere"),
     ("spare-taken", "a worker is left for services that are called by others"),
+    ("next-before-durable", "what a worker has done is durable before its next call, where asked"),
 ];
 
 /// One run of one call.
@@ -51,6 +52,18 @@ pub type Run = (CallId, Attempt);
 /// One process; never given out twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Worker(pub u64);
+
+/// When a worker that has done a call is free for its next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Free {
+    /// Once it is done: the one writer of the store takes calls in their order, so that what is
+    /// lost is never followed by something kept.
+    #[default]
+    Done,
+    /// Once what it has done is durable, or over: units of work stand beside each other, and the
+    /// next one could be kept without the one that its worker remembers.
+    Settled,
+}
 
 /// What a pool is to be like.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +83,8 @@ pub struct Settings {
     pub memory: Memory,
     /// Where its program acts.
     pub effects: Effects,
+    /// When a worker is free for its next call.
+    pub free: Free,
 }
 
 impl Default for Settings {
@@ -82,6 +97,7 @@ impl Default for Settings {
             limits: Limits::default(),
             memory: Memory::Kept,
             effects: Effects::Store,
+            free: Free::Done,
         }
     }
 }

@@ -7,6 +7,7 @@ mod calls;
 mod chance;
 mod engine;
 mod epochs;
+mod free;
 mod mutants;
 mod nested;
 mod packages;

@@ -7,7 +7,7 @@ use tsugi_service_rules::worker::{life, pool};
 use tsugi_service_rules::{call, epoch, package, sitting};
 
 use crate::walks::walks;
-use crate::{epochs, packages, pools, sittings, workers};
+use crate::{epochs, free, packages, pools, sittings, workers};
 
 /// Plants one fault after the other; each must be found, and nothing while none is planted.
 fn found(mutants: &[(&'static str, &str)], look: fn()) {
@@ -41,6 +41,7 @@ fn every_fault_planted_in_a_pool_is_found() {
         pools::worn();
         pools::births_fail();
         pools::left_for_others();
+        free::once_settled();
         (0..200).for_each(pools::walk);
     });
 }

@@ -2,7 +2,7 @@
 
 use tsugi_vocabulary::Moment;
 
-use super::{Order, Origin, Place, Pool, Posture, Run, Worker};
+use super::{Free, Order, Origin, Place, Pool, Posture, Run, Worker};
 use crate::ground::Effects;
 use crate::mutant::mutant;
 use crate::worker::life::{self, Abnormal, State, Turn};
@@ -14,8 +14,16 @@ impl Pool {
         if self.places_free(from) == 0 {
             return None;
         }
-        let ready = |(_, place): &(&Worker, &Place)| place.life.state() == State::Ready;
-        self.places.iter().find(ready).map(|(worker, _)| *worker)
+        self.places.iter().find(|(_, place)| self.is_free(place)).map(|(worker, _)| *worker)
+    }
+
+    /// Whether a worker has nothing to do, and nothing that its next call would have to wait for.
+    fn is_free(&self, place: &Place) -> bool {
+        let free = match self.settings.free {
+            Free::Settled if !mutant("next-before-durable") => place.unsettled.is_empty(),
+            Free::Settled | Free::Done => true,
+        };
+        place.life.state() == State::Ready && free
     }
 
     /// How many workers can take a call.
@@ -23,8 +31,16 @@ impl Pool {
         if self.posture != Posture::Serving {
             return 0;
         }
-        let busy = |place: &&Place| matches!(place.life.state(), State::Busy(_));
-        let ready = |place: &&Place| place.life.state() == State::Ready;
+        let ready = |place: &&Place| self.is_free(place);
+        let busy = |place: &&Place| match place.life.state() {
+            State::Busy(_) => true,
+            // It waits for what it has done.
+            State::Ready => !self.is_free(place),
+            State::Starting { .. }
+            | State::Leaving { .. }
+            | State::Killed { .. }
+            | State::Gone { .. } => false,
+        };
         let all = match from {
             Origin::Queue if !mutant("spare-taken") => self.settings.start.max(1),
             Origin::Queue | Origin::Service => usize::MAX,
