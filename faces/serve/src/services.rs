@@ -17,7 +17,7 @@ use tsugi_service_engine::worker::{Ear, Link, Nursery};
 use tsugi_service_engine::{Interface as Spoken, Records, Refused, SameBytes, Service};
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::InterfaceNumber;
-use tsugi_store::{self as store, Sqlite, Stands, Trouble};
+use tsugi_store::{self as store, Packages, Stands, Trouble};
 use tsugi_worker::{Spawn, UnitOfWork};
 
 use crate::around::Around;
@@ -79,7 +79,7 @@ fn first_bits(hash: &[u8; 32]) -> u32 {
 ///
 /// # Errors
 /// The rows cannot be read.
-pub fn find(store: &mut Sqlite, shelf: &Shelf) -> Result<Vec<Found>, Trouble> {
+pub fn find(store: &mut impl Packages, shelf: &Shelf) -> Result<Vec<Found>, Trouble> {
     let mut all = Vec::new();
     let mut former: BTreeMap<String, Reads> = BTreeMap::new();
     for package in store.packages()? {
@@ -294,7 +294,7 @@ mod tests {
     use tsugi_record::code_page::CodePage;
     use tsugi_record::source::Form;
     use tsugi_service_rules::refusal::Busy;
-    use tsugi_store::Claim;
+    use tsugi_store::{Claim, Sqlite};
     use tsugi_vocabulary::Epoch;
 
     use super::*;

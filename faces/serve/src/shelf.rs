@@ -9,7 +9,7 @@ use tsugi_package::manifest::Manifest;
 use tsugi_package::shelf::Shelf;
 use tsugi_package::{Digest, Failed};
 use tsugi_service_rules::package::{Data, Row};
-use tsugi_store::{Nested, Package, Sqlite, Stands, Trouble};
+use tsugi_store::{Nested, Package, Packages, Stands, Trouble};
 
 use crate::files;
 
@@ -20,7 +20,7 @@ pub fn folder(volume: &Path) -> PathBuf {
 }
 
 /// The rows of packages in a store that no engine has open.
-pub struct InStore<'a>(pub &'a mut Sqlite);
+pub struct InStore<'a, S>(pub &'a mut S);
 
 /// Now, in milliseconds of Unix time; only written down.
 pub(crate) fn wall_ms() -> i64 {
@@ -32,7 +32,7 @@ fn failed(trouble: &Trouble) -> RowsFailed {
     RowsFailed { says: trouble.to_string() }
 }
 
-impl Rows for InStore<'_> {
+impl<S: Packages> Rows for InStore<'_, S> {
     fn row(&mut self, id: Digest) -> Result<Row, RowsFailed> {
         let all = self.0.packages().map_err(|trouble| failed(&trouble))?;
         let one = all.into_iter().find(|package| package.id == id.0);
@@ -67,7 +67,7 @@ impl Rows for InStore<'_> {
 ///
 /// # Errors
 /// It is not known what is there.
-pub fn open(volume: &Path, store: &mut Sqlite) -> Result<Shelf, Problem> {
+pub fn open(volume: &Path, store: &mut impl Packages) -> Result<Shelf, Problem> {
     let shelf = Shelf::open(&folder(volume))?;
     let mut ids = shelf.ids()?;
     let rows = store.packages().map_err(|trouble| failed(&trouble))?;
@@ -94,7 +94,7 @@ pub fn open(volume: &Path, store: &mut Sqlite) -> Result<Shelf, Problem> {
 /// The file is no package, or it is not known what there is of it.
 pub fn deploy(
     shelf: &Shelf,
-    store: &mut Sqlite,
+    store: &mut impl Packages,
     source: &Path,
 ) -> Result<(Digest, Ended), Unended> {
     let mut rows = InStore(store);

@@ -33,9 +33,9 @@ pub use block::Block;
 pub use claim::Claim;
 pub use id::{Client, Content, Id, IdRefused, Key, Serial};
 pub use op::{LARGEST_OUTCOME, Op, Outcome, Row, Value};
-pub use package::{Package, Stands};
+pub use package::{Package, Packages, Stands};
 #[cfg(feature = "pg")]
-pub use postgres::{Cancel, Postgres};
+pub use postgres::{Asynchronous, Cancel, Failover, Opening, Postgres, PostgresReader};
 pub use reply::{Ending, Reply, Stored};
 pub use seen::{Kept, LifeSeen, Meant, Seen};
 pub use sqlite::{
@@ -44,5 +44,7 @@ pub use sqlite::{
 #[cfg(any(test, feature = "suite"))]
 pub use sqlite::{Moment, Plan};
 pub use statement::dollars;
-pub use store::{Begun, Call, Cursor, Finished, Look, Nested, Portion, Purged, Seat, Store, Work};
+pub use store::{
+    Begun, Call, Change, Cursor, Finished, Look, Nested, Portion, Purged, Seat, Store, Work,
+};
 pub use trouble::{OpenRefused, SqlError, Trouble};

@@ -13,11 +13,12 @@ pub(crate) struct Step {
 }
 
 /// All that this build knows, from 1 without a gap. What was released is never edited.
-pub(crate) const KNOWN: [Step; 4] = [
+pub(crate) const KNOWN: [Step; 5] = [
     Step { number: 1, text: include_str!("../migrations/0001-replies.sql") },
     Step { number: 2, text: include_str!("../migrations/0002-files.sql") },
     Step { number: 3, text: include_str!("../migrations/0003-packages.sql") },
     Step { number: 4, text: include_str!("../migrations/0004-blocks.sql") },
+    Step { number: 5, text: include_str!("../migrations/0005-members.sql") },
 ];
 
 /// Which words a back end has for what both mean.

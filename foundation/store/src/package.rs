@@ -1,5 +1,41 @@
 //! The rows of packages: which ones the store knows, and which its services run.
 
+use crate::Trouble;
+use crate::store::Nested;
+
+/// The rows of packages in a store. Each change is a commit of its own, durable when it returns.
+pub trait Packages {
+    /// All packages that have a row, by name, the oldest first.
+    ///
+    /// # Errors
+    /// They cannot be read, or a row is not one of ours.
+    fn packages(&mut self) -> Result<Vec<Package>, Trouble>;
+
+    /// Gives a package a row, unless it has one; it is kept, whatever it says of where it stands.
+    ///
+    /// # Errors
+    /// Nothing was changed; with [`Trouble::Broken`] that is not known.
+    fn keep_package(&mut self, package: &Package) -> Result<(), Trouble>;
+
+    /// Makes a package current, and the one of its name that was current former; `with` is what is
+    /// made with it, in the same commit.
+    ///
+    /// # Errors
+    /// As [`Packages::keep_package`]; what `with` says; [`Trouble::Refused`] where it has no row.
+    fn make_package_current<E: From<Trouble>>(
+        &mut self,
+        id: &[u8; 32],
+        at: i64,
+        with: impl FnOnce(&mut dyn Nested) -> Result<(), E>,
+    ) -> Result<(), E>;
+
+    /// Takes the row of a package away, if it has one.
+    ///
+    /// # Errors
+    /// As [`Packages::keep_package`].
+    fn delete_package(&mut self, id: &[u8; 32]) -> Result<(), Trouble>;
+}
+
 /// A package that has a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {

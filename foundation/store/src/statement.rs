@@ -87,8 +87,8 @@ pub(crate) const KEYED: &str = "/*tsugi*/ SELECT r.kind, r.service, r.interface,
 
 /// All that is committed of a call of a client: epoch, client, what it has confirmed by its highest
 /// *lowest*, how many rows the call itself confirms (-1 of a client without a first reply), the
-/// client's floor, the reply. One statement,
-/// so that all is of one moment.
+/// client's floor, the reply, and where its row stands. One statement, so that all is of one
+/// moment.
 #[cfg(feature = "pg")]
 pub(crate) const JUDGE_SERIAL: &str = "/*tsugi*/ SELECT e.incarnation, e.counter, e.run, \
     c.no, c.watermark, (SELECT max(l.lowest) FROM tsugi_reply l WHERE l.client = c.no), \
@@ -96,7 +96,7 @@ pub(crate) const JUDGE_SERIAL: &str = "/*tsugi*/ SELECT e.incarnation, e.counter
     ELSE (SELECT count(*) FROM tsugi_reply o WHERE o.client = c.no AND o.serial < ?6) END, \
     (SELECT f.incarnation FROM tsugi_client_floor f WHERE f.who = ?3), \
     r.kind, r.service, r.interface, r.digest, r.attempt, r.at, r.status, r.body, \
-    b.content_type, b.data FROM tsugi_epoch e \
+    b.content_type, b.data, r.ctid::text FROM tsugi_epoch e \
     LEFT JOIN tsugi_client c ON c.who = ?3 AND c.incarnation = ?4 \
     LEFT JOIN tsugi_reply r ON r.client = c.no AND r.serial = ?5 \
     LEFT JOIN tsugi_body b ON b.no = r.long_body WHERE e.grp = ?1 AND e.member = ?2";
@@ -117,7 +117,7 @@ pub(crate) const SEEN_SERIAL: &str = "/*tsugi*/ SELECT c.no, c.watermark, \
 #[cfg(feature = "pg")]
 pub(crate) const JUDGE_KEY: &str = "/*tsugi*/ SELECT e.incarnation, e.counter, e.run, \
     r.kind, r.service, r.interface, r.digest, r.attempt, r.at, r.status, r.body, \
-    b.content_type, b.data FROM tsugi_epoch e LEFT JOIN tsugi_keyed r ON r.key = ?3 \
+    b.content_type, b.data, r.ctid::text FROM tsugi_epoch e LEFT JOIN tsugi_keyed r ON r.key = ?3 \
     LEFT JOIN tsugi_body b ON b.no = r.long_body WHERE e.grp = ?1 AND e.member = ?2";
 
 /// Gives a client its number, in a commit of its own: its first calls do not wait for each other.

@@ -118,12 +118,25 @@ pub enum Finished {
 /// What to look for after a commit of which nothing came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// The call.
+    /// The call that it was of, or the one of which something was changed.
     pub id: Id,
     /// The process of the database that had the commit.
     pub session: i64,
     /// When that process began, in microseconds of Unix time: numbers of processes come again.
     pub began: i64,
+    /// What says that it was committed, where it was no unit of work: a reply says so for itself,
+    /// but that something was taken away may be somebody else's doing.
+    pub change: Option<Change>,
+}
+
+/// A change as it is marked beside what it changes: by the session that makes it, and by its
+/// number there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The session.
+    pub session: String,
+    /// Its number, from 1.
+    pub number: i64,
 }
 
 /// Where a walk through all kept replies is.
@@ -262,4 +275,15 @@ pub trait Store {
     /// # Errors
     /// It is still not known.
     fn look(&mut self, look: &Look) -> Result<Option<Stored>, Trouble>;
+
+    /// Whether a change was committed of whose commit nothing came back ([`Store::confirm`],
+    /// [`Store::start`], [`Store::interrupted`], [`Store::resolve`], [`Store::forget`]), once
+    /// nobody can change that any more. Made again without asking, it could meet what somebody has
+    /// kept since.
+    ///
+    /// # Errors
+    /// It is still not known, or there is no such commit: a store with sittings has none.
+    fn committed(&mut self, _: &Look) -> Result<bool, Trouble> {
+        Err(Trouble::Gone("no commit of this store is in doubt".to_owned()))
+    }
 }

@@ -81,6 +81,16 @@ pub enum OpenRefused {
     /// A step was carried out with another text than this build's.
     #[error("step {0} of the store's format is another one than this build's")]
     OtherStep(i64),
+    /// Another member has it open by another version: neither would know what the other means.
+    #[error("{member} has the store open by version {found}, this is {own}")]
+    OtherVersion {
+        /// Who: group and member.
+        member: String,
+        /// By which version.
+        found: String,
+        /// That of this build.
+        own: String,
+    },
     /// A setting that safety rests on is not as it must be.
     #[error("{name} is {found}, not {needed}")]
     Setting {

@@ -3,7 +3,7 @@
 
 use tempfile::TempDir;
 use tsugi_store::suite;
-use tsugi_store::{Op, Package, Sqlite, Stands, Trouble, Value};
+use tsugi_store::{Op, Package, Packages, Sqlite, Stands, Trouble, Value};
 
 const FIRST: [u8; 32] = [1; 32];
 const SECOND: [u8; 32] = [2; 32];

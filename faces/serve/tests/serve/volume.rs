@@ -10,7 +10,7 @@ use tsugi_package::Digest;
 use tsugi_package::archive::{Content, Draft};
 use tsugi_package::manifest::{FORMAT, Manifest, PartPath, Program, Service};
 use tsugi_serve::{around, shelf};
-use tsugi_store::{Claim, Op, Sqlite};
+use tsugi_store::{Claim, Op, Packages as _, Sqlite};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
 /// The group of all tests.

@@ -11,6 +11,7 @@ use tokio_postgres::error::SqlState;
 use super::Postgres;
 use super::value::{fits, row_of};
 use crate::statement::dollars;
+use crate::store::Change;
 use crate::{Id, LARGEST_OUTCOME, Look, Row, SqlError, Trouble, Value};
 
 /// How long sessions that were asked to end are waited for.
@@ -53,6 +54,8 @@ pub(super) enum Fault {
     Locked,
     /// The server, or the way to it.
     Away(String),
+    /// The statement was ended from another thread, or by its time.
+    Halted(String),
     Full,
     ReadOnly,
     /// All else that the server, or we, have against the statement.
@@ -66,8 +69,9 @@ pub(super) struct Answer {
 }
 
 impl Link {
-    pub(super) fn look(&self, id: &Id) -> Look {
-        Look { id: id.clone(), session: self.backend.pid, began: self.backend.began }
+    pub(super) fn look(&self, id: &Id, change: Option<Change>) -> Look {
+        let Backend { pid: session, began, .. } = self.backend;
+        Look { id: id.clone(), session, began, change }
     }
 
     async fn backend(&self) -> Result<Backend, Trouble> {
@@ -131,6 +135,9 @@ impl Fault {
             return Self::ReadOnly;
         }
         let text = said.message().to_owned();
+        if *code == SqlState::QUERY_CANCELED {
+            return Self::Halted(text);
+        }
         // The connection, what the server has too little of, the operator who ends it, the system,
         // the server itself.
         if ["08", "53", "57", "58", "XX"].iter().any(|class| code.code().starts_with(class)) {
@@ -147,7 +154,7 @@ impl Fault {
     pub(super) fn of_ours(self) -> Trouble {
         match self {
             Self::Again | Self::Locked => Trouble::Again,
-            Self::Away(why) => Trouble::Away(why),
+            Self::Away(why) | Self::Halted(why) => Trouble::Away(why),
             Self::Full => Trouble::Full,
             Self::ReadOnly => Trouble::ReadOnly,
             // Our statements are fixed: when one means nothing, the tables are not ours.

@@ -10,22 +10,31 @@ mod blocks;
 mod cancel;
 mod link;
 mod open;
+mod outside;
+mod packages;
 mod purge;
+mod reader;
 mod record;
 mod seen;
+mod standing;
 mod unit;
 mod value;
+mod words;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::runtime::Runtime;
 use tsugi_vocabulary::Epoch;
 
 use crate::claim::{column, number};
 use crate::statement::EPOCH;
-use crate::store::{Begun, Call, Cursor, Finished, Look, Nested, Portion, Purged, Store};
-use crate::{Block, Claim, Id, Key, Reply, SqlError, Stored, Trouble, Value};
+use crate::store::{Begun, Call, Change, Cursor, Finished, Look, Nested, Portion, Purged, Store};
+use crate::{Block, Claim, Id, Key, Reply, Stored, Trouble, Value};
 pub use cancel::Cancel;
 use link::{Fault, Link, int};
+pub use reader::PostgresReader;
 use record::{Claimed, Judged};
+pub use standing::{Asynchronous, Failover, Opening};
 use unit::{Aside, Unit};
 
 /// A session. It belongs to one thread, which waits for the server.
@@ -42,9 +51,39 @@ pub struct Postgres {
     claim: Claim,
     /// How the sessions of this run are named.
     name: String,
+    changes: Changes,
+    opening: Opening,
     superseded: Option<Epoch>,
     /// Runs the connections while the thread waits. The last to go.
     runtime: Runtime,
+}
+
+/// What is there when a call's row is claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    /// That it acts outside of the store.
+    Started,
+}
+
+/// The changes that a session makes beside units of work.
+#[derive(Clone, Debug)]
+struct Changes {
+    /// What no other session of any run is called.
+    session: String,
+    /// The number of the last one.
+    last: i64,
+    /// The last one of which it is known that it is committed: nobody looks for it any more.
+    committed: i64,
+}
+
+impl Changes {
+    /// Those of a session that is new, of a run of this name.
+    fn of(run: &str) -> Self {
+        static SESSIONS: AtomicU64 = AtomicU64::new(1);
+        let number = SESSIONS.fetch_add(1, Ordering::Relaxed);
+        Self { session: format!("{run}:{number}"), last: 0, committed: 0 }
+    }
 }
 
 /// How far a transaction of ours is apart from others.
@@ -116,20 +155,21 @@ impl Postgres {
 
     /// Commits. Every statement before was answered without an error, or this is not called: a
     /// commit that the server makes a rollback would be told as one that was done.
-    fn commit_now(&mut self, id: Option<&Id>) -> Result<(), Trouble> {
-        let look = match (&self.unit, id) {
-            (Some(link), Some(id)) => Some(link.look(id)),
-            (Some(_), None) => None,
-            (None, _) => return Err(Trouble::Gone("the session has ended".to_owned())),
+    fn commit_now(&mut self, of: Option<(&Id, Option<Change>)>) -> Result<(), Trouble> {
+        let Some(link) = &self.unit else {
+            return Err(Trouble::Gone("the session has ended".to_owned()));
         };
+        let look = of.map(|(id, change)| link.look(id, change));
         match self.try_plain("COMMIT") {
             Ok(()) => Ok(()),
             Err(fault) => {
                 self.cut();
                 Err(match (fault, look) {
                     (Fault::Again | Fault::Locked, _) => Trouble::Again,
-                    (Fault::Away(_), Some(look)) => Trouble::Unknown(Box::new(look)),
-                    (Fault::Away(why), None) => Trouble::Away(why),
+                    (Fault::Away(_) | Fault::Halted(_), Some(look)) => {
+                        Trouble::Unknown(Box::new(look))
+                    }
+                    (Fault::Away(why) | Fault::Halted(why), None) => Trouble::Away(why),
                     (Fault::Full, _) => Trouble::Full,
                     (Fault::ReadOnly, _) => Trouble::ReadOnly,
                     (Fault::Said(error), _) => Trouble::Gone(error.to_string()),
@@ -150,6 +190,33 @@ impl Postgres {
         Ok(done)
     }
 
+    /// A transaction that changes what is kept of a call. Its number stands beside the change:
+    /// where its commit is not answered, that says what became of it. The server's own number of it
+    /// does not: after a crash another transaction may have that.
+    fn changing<T>(
+        &mut self,
+        id: &Id,
+        what: impl FnOnce(&mut Self) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        self.start(Isolation::Committed)?;
+        self.changes.last += 1;
+        let Changes { session, last: number, committed } = self.changes.clone();
+        let values = [
+            self.claim.group.as_str().into(),
+            self.claim.member.as_str().into(),
+            session.as_str().into(),
+            number.into(),
+            committed.into(),
+        ];
+        let owns = self
+            .ours(words::EPOCH_AND_CHANGE, &values)
+            .and_then(|rows| self.owns(rows.first().map(Vec::as_slice)));
+        let done = owns.and_then(|()| what(self)).inspect_err(|_| self.roll_back())?;
+        self.commit_now(Some((id, Some(Change { session, number }))))?;
+        self.changes.committed = number;
+        Ok(done)
+    }
+
     /// Begins a transaction under an epoch that is still ours.
     fn owned(&mut self, isolation: Isolation) -> Result<(), Trouble> {
         self.start(isolation)?;
@@ -163,20 +230,27 @@ impl Postgres {
     /// the call out, and what somebody has carried out before is seen, also where its row was
     /// taken away again.
     fn judged(&mut self, call: &Call) -> Result<Result<record::Place, Begun<'static>>, Trouble> {
-        let client = match self.judge(call)? {
-            Judged::Open(client) => client,
+        let judged = self.judge(call)?;
+        let (claimed, before) = match judged {
             Judged::Said(said) => return Ok(Err(said)),
+            Judged::Open(client) => {
+                let client = self.client_of(call, client)?;
+                self.start(Isolation::Serializable)?;
+                (self.claim_row(call, client), Before::Nothing)
+            }
+            Judged::Started(started) => {
+                self.start(Isolation::Serializable)?;
+                (self.claim_started(call, started), Before::Started)
+            }
         };
-        let client = self.client_of(call, client)?;
-        self.start(Isolation::Serializable)?;
-        let claimed = self.claim_row(call, client);
         let again = match claimed {
             Ok(Claimed::Running) => Ok(Err(Begun::Running)),
             Err(trouble) => Err(trouble),
-            Ok(claimed) => self.judge(call).and_then(|judged| match (judged, claimed) {
-                (Judged::Said(said), _) => Ok(Err(said)),
-                (Judged::Open(_), Claimed::Ours(place)) => Ok(Ok(place)),
-                (Judged::Open(_), _) => Err(Trouble::Again),
+            Ok(claimed) => self.judge(call).and_then(|judged| match (judged, claimed, before) {
+                (Judged::Said(said), _, _) => Ok(Err(said)),
+                (Judged::Open(_), Claimed::Ours(place), Before::Nothing)
+                | (Judged::Started(_), Claimed::Ours(place), Before::Started) => Ok(Ok(place)),
+                (Judged::Open(_) | Judged::Started(_), _, _) => Err(Trouble::Again),
             }),
         };
         if !matches!(again, Ok(Ok(_))) {
@@ -213,23 +287,24 @@ impl Store for Postgres {
     }
 
     fn confirm(&mut self, id: &Id, at: i64) -> Result<bool, Trouble> {
-        self.alone(Isolation::Committed, |session| session.confirmed(id, at))
+        self.changing(id, |session| session.confirmed(id, at))
     }
 
-    fn start(&mut self, _: &Call, _: i64, _: i64) -> Result<bool, Trouble> {
-        Err(not_here())
+    fn start(&mut self, call: &Call, interface: i64, at: i64) -> Result<bool, Trouble> {
+        self.standing()?;
+        self.kept_start(call, interface, at)
     }
 
-    fn interrupted(&mut self, _: &Id) -> Result<bool, Trouble> {
-        Err(not_here())
+    fn interrupted(&mut self, id: &Id) -> Result<bool, Trouble> {
+        self.changing(id, |session| session.kept_interrupted(id))
     }
 
-    fn resolve(&mut self, _: &Id, _: Option<&Reply>) -> Result<bool, Trouble> {
-        Err(not_here())
+    fn resolve(&mut self, id: &Id, reply: Option<&Reply>) -> Result<bool, Trouble> {
+        self.changing(id, |session| session.resolved(id, reply))
     }
 
     fn forget(&mut self, key: &Key) -> Result<bool, Trouble> {
-        self.alone(Isolation::Committed, |session| session.forgotten(key))
+        self.changing(&Id::Key(*key), |session| session.forgotten(key))
     }
 
     fn block(&mut self, service: i64, block: Option<&Block>) -> Result<bool, Trouble> {
@@ -259,12 +334,16 @@ impl Store for Postgres {
         self.wait_until_gone(ENDED_SESSION, &session)?;
         self.found(&look.id)
     }
-}
 
-/// Calls that act outside the store are not carried out on PostgreSQL yet.
-fn not_here() -> Trouble {
-    let text = "calls that act outside the store are not carried out on PostgreSQL".to_owned();
-    Trouble::Refused(SqlError { code: "0A000".to_owned(), text })
+    fn committed(&mut self, look: &Look) -> Result<bool, Trouble> {
+        let session = [Value::Integer(look.session), Value::Integer(look.began)];
+        self.wait_until_gone(ENDED_SESSION, &session)?;
+        let Some(Change { session, number }) = &look.change else {
+            return Err(Trouble::Gone("a change without its number".to_owned()));
+        };
+        let values = [session.as_str().into(), (*number).into()];
+        self.read(words::CHANGED, &values).map(|rows| !rows.is_empty())
+    }
 }
 
 /// The session that had a commit, as long as it is there; asked to end.

@@ -9,7 +9,8 @@ use tokio_postgres::{Config, NoTls};
 use tsugi_vocabulary::Epoch;
 
 use super::link::int;
-use super::{Cancel, Postgres};
+use super::standing::Unfit;
+use super::{Cancel, Changes, Opening, Postgres};
 use crate::claim::{column, number};
 use crate::migrate::{Dialect, due};
 use crate::statement::{CLAIM, EPOCH, STEP_DONE, STEPS};
@@ -32,6 +33,9 @@ const OTHERS: &str = "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activit
     WHERE datname = current_database() AND starts_with(application_name, ?1) \
     AND application_name <> ?2";
 
+/// Since this step it is written down who has a store open.
+const MEMBERS: i64 = 4;
+
 impl Postgres {
     /// Opens a store on a server, makes its tables where there are none, claims it, and waits
     /// until every session of an older run is gone.
@@ -40,12 +44,13 @@ impl Postgres {
     /// It is not ours to write, the server cannot keep what a store promises, or sessions of an
     /// older run do not end.
     pub fn open(server: &str, claim: &Claim) -> Result<Self, OpenRefused> {
-        let mut session = Self::unclaimed(server, claim)?;
+        let mut session = Self::unclaimed(server, claim, Cancel::default())?;
         session.claimed(server)?;
         let (all, own) = names(claim);
         let values = [Value::Text(all), Value::Text(own)];
         let gone = session.wait_until_gone(OTHERS, &values);
-        gone.map_err(|trouble| failed(server, &words(trouble)))?;
+        let unknown = gone.and_then(|()| session.former_are_unknown(&names(claim).0));
+        unknown.map_err(|trouble| failed(server, &words(trouble)))?;
         Ok(session)
     }
 
@@ -54,10 +59,19 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::open`].
     pub fn another(server: &str, claim: &Claim) -> Result<Self, OpenRefused> {
-        Self::unclaimed(server, claim)
+        Self::unclaimed(server, claim, Cancel::default())
     }
 
-    fn unclaimed(server: &str, claim: &Claim) -> Result<Self, OpenRefused> {
+    /// A further session of the same run, whose statements are ended by this.
+    pub(super) fn halted_by(
+        server: &str,
+        claim: &Claim,
+        cancel: Cancel,
+    ) -> Result<Self, OpenRefused> {
+        Self::unclaimed(server, claim, cancel)
+    }
+
+    fn unclaimed(server: &str, claim: &Claim, cancel: Cancel) -> Result<Self, OpenRefused> {
         let refused = |what: &dyn std::fmt::Display| failed(server, &what.to_string());
         let mut config: Config =
             server.parse().map_err(|error: tokio_postgres::Error| refused(&error))?;
@@ -76,10 +90,19 @@ impl Postgres {
         let runtime = runtime.map_err(|error| refused(&error))?;
         let pool = Pool::builder(manager).max_size(2).build().map_err(|error| refused(&error))?;
         let claim = claim.clone();
-        let (before, superseded, cancel) = (String::new(), None, Cancel::default());
-        let (unit, beside) = (None, None);
-        let mut session =
-            Self { unit, cancel, before, beside, pool, claim, name, superseded, runtime };
+        let mut session = Self {
+            unit: None,
+            cancel,
+            before: String::new(),
+            beside: None,
+            pool,
+            claim,
+            changes: Changes::of(&name),
+            opening: Opening::First,
+            name,
+            superseded: None,
+            runtime,
+        };
         session.take_clean().map_err(|trouble| match trouble {
             Trouble::ReadOnly => {
                 setting("default_transaction_read_only, or pg_is_in_recovery", "on".into(), "off")
@@ -140,6 +163,13 @@ impl Postgres {
             }
             self.refuse_older(server)?;
         }
+        // Before a step is made, which another version would not know.
+        if done.iter().any(|(number, _)| *number >= MEMBERS) {
+            self.look_at_members().map_err(|unfit| match unfit {
+                Unfit::Refused(refused) => refused,
+                Unfit::Trouble(trouble) => refused(trouble),
+            })?;
+        }
         let claim = self.claim.clone();
         for step in due(&done)? {
             self.plain(&step.text(Dialect::Postgres)).map_err(refused)?;
@@ -157,6 +187,7 @@ impl Postgres {
         ];
         self.ours(CLAIM, &values).map_err(refused)?;
         self.refuse_older(server)?;
+        self.is_member(&names(&claim).0).map_err(refused)?;
         self.commit_now(None).map_err(refused)
     }
 

@@ -1,9 +1,9 @@
 //! What is too old on PostgreSQL, taken away in portions. The watermark rises in the same
 //! transaction: what is no longer stored must never look as if it had not been carried out.
 
-use super::Postgres;
 use super::link::{int, int_or_none};
 use super::record::bytes;
+use super::{Postgres, words};
 use crate::reply::is_over;
 use crate::statement as sql;
 use crate::store::{Cursor, Portion};
@@ -28,21 +28,13 @@ impl Postgres {
         (client, serial): (i64, i64),
         portion: &Portion,
     ) -> Result<(usize, Cursor), Trouble> {
-        let values = [client.into(), serial.into(), portion.rows.into()];
-        let (mut gone, mut next) = (0, Cursor::KeysStart);
-        for row in self.ours(sql::WALK_REPLIES, &values)? {
-            let (client, serial) = (int(&row, 0)?, int(&row, 1)?);
-            next = Cursor::Replies(client, serial);
-            if int(&row, 3)? >= portion.before || matches!(int(&row, 2)?, 1 | 6) {
-                continue;
-            }
-            let place = [client.into(), serial.into()];
-            self.ours(sql::RAISE_WATERMARK, &place)?;
-            self.ours(sql::DROP_REPLY, &place)?;
-            self.drop_body(int_or_none(&row, 4)?)?;
-            gone += 1;
-        }
-        Ok((gone, next))
+        let (rows, before) = (portion.rows.into(), portion.before.into());
+        let values = [client.into(), serial.into(), rows, before];
+        let Some(row) = self.ours(words::PURGE_REPLIES, &values)?.pop() else {
+            return Ok((0, Cursor::KeysStart));
+        };
+        let gone = usize::try_from(int(&row, 0)?).unwrap_or(0);
+        Ok((gone, Cursor::Replies(int(&row, 1)?, int(&row, 2)?)))
     }
 
     fn purge_keys(&mut self, after: &[u8], portion: &Portion) -> Result<(usize, Cursor), Trouble> {

@@ -1,25 +1,35 @@
 //! The rows of clients and replies on PostgreSQL: what they say to a call, how its row is claimed
 //! before its program runs, and filled when it has run.
 
-use super::Postgres;
 use super::link::{Fault, int, int_or_none};
-use crate::reply::{Found, Rest, TOMBSTONE, is_over};
+use super::{Postgres, words};
+use crate::reply::{Found, Rest, STARTED, TOMBSTONE, UNKNOWN, is_over};
 use crate::statement as sql;
 use crate::store::Begun;
-use crate::{Call, Client, Id, Key, Reply, Row, Serial, Stored, Trouble, Value};
+use crate::{Call, Client, Id, Kept, Key, Reply, Row, Serial, Stored, Trouble, Value};
 
 /// What the rows say to a call.
 pub(super) enum Judged {
     /// Nothing. Its client, where it has a row.
     Open(Option<Known>),
+    /// That this run has started it, to act outside of the store.
+    Started(Started),
     /// All but that it may be carried out.
     Said(Begun<'static>),
 }
 
 /// A client as its row stands.
 pub(super) struct Known {
-    no: i64,
+    pub(super) no: i64,
     is: Standing,
+}
+
+/// A call that was started by this run.
+pub(super) struct Started {
+    /// Its client; none of a key.
+    pub(super) client: Option<Known>,
+    /// Its row.
+    pub(super) row: String,
 }
 
 /// Where a call's row stands.
@@ -57,6 +67,8 @@ pub(super) enum Claimed {
 /// Where in an answer a reply's row begins: after epoch and client, and after the epoch alone.
 const REPLY_OF_SERIAL: usize = 8;
 const REPLY_OF_KEY: usize = 3;
+/// Where in a reply's row it is said where that stands.
+const ROW: usize = 10;
 
 pub(super) fn bytes(bytes: &[u8]) -> Value {
     Value::Blob(bytes.to_vec())
@@ -121,15 +133,31 @@ fn reply_in(id: &Id, row: &[Value]) -> Result<Option<Found>, Trouble> {
     };
     match row.get(from) {
         None | Some(Value::Null) => Ok(None),
-        Some(_) if is_confirmed(id, row)? => Ok(None),
+        Some(kind) if !is_open(kind) && is_confirmed(id, row)? => Ok(None),
         Some(_) => found(&row[from..]).map(Some),
     }
+}
+
+/// Whether a row of this kind has no reply that a client could have confirmed.
+pub(super) fn is_open(kind: &Value) -> bool {
+    matches!(kind, Value::Integer(STARTED | UNKNOWN))
 }
 
 /// Whether a call is below the highest *lowest* that its client has told.
 fn is_confirmed(id: &Id, row: &[Value]) -> Result<bool, Trouble> {
     let Id::Serial(serial) = id else { return Ok(false) };
     Ok(int_or_none(row, 5)?.is_some_and(|lowest| serial.serial() < lowest))
+}
+
+/// The client in an answer about a serial, where it has a row.
+fn known_in(row: &[Value]) -> Result<Option<Known>, Trouble> {
+    let Some(no) = int_or_none(row, 3)? else { return Ok(None) };
+    let is = match int(row, 6)? {
+        ..0 => Standing::New,
+        0 => Standing::Known,
+        1.. => Standing::Confirming,
+    };
+    Ok(Some(Known { no, is }))
 }
 
 impl Postgres {
@@ -156,24 +184,46 @@ impl Postgres {
         self.owns(row.as_deref())?;
         let row = row.unwrap_or_default();
         if let Some(found) = reply_in(&call.id, &row)? {
-            return Ok(Judged::Said(said(call, found.read()?)));
+            return self.judged_by(call, &row, found);
         }
         let Id::Serial(serial) = &call.id else { return Ok(Judged::Open(None)) };
-        let open = match int_or_none(&row, 3)? {
-            Some(no) => {
+        let open = match known_in(&row)? {
+            Some(known) => {
                 let over = serial.serial() <= int(&row, 4)? || is_confirmed(&call.id, &row)?;
-                let is = match int(&row, 6)? {
-                    ..0 => Standing::New,
-                    0 => Standing::Known,
-                    1.. => Standing::Confirming,
-                };
-                (!over).then_some(Some(Known { no, is }))
+                (!over).then_some(Some(known))
             }
             None => Some(None),
         };
         // Also of a client whose row is there: it may have been made anew just now.
         let lives = int_or_none(&row, 7)?.is_none_or(|floor| serial.client().incarnation > floor);
         Ok(open.filter(|_| lives).map_or(Judged::Said(Begun::Expired), Judged::Open))
+    }
+
+    /// What a row that is there says to a call.
+    fn judged_by(&self, call: &Call, row: &[Value], found: Found) -> Result<Judged, Trouble> {
+        let holder = found.rest.as_ref().and_then(|rest| rest.short.clone());
+        Ok(match found.kept()? {
+            Kept::Final(stored) => Judged::Said(said(call, Some(stored))),
+            Kept::Tombstone | Kept::Nothing => Judged::Said(said(call, None)),
+            Kept::Started(meant) | Kept::Unknown(meant) if meant.content != call.content => {
+                Judged::Said(Begun::OtherContent)
+            }
+            Kept::Unknown(_) => Judged::Said(Begun::Unknown),
+            // Another member is at it.
+            Kept::Started(_) if holder.as_deref() != Some(self.name.as_bytes()) => {
+                Judged::Said(Begun::Running)
+            }
+            Kept::Started(_) => {
+                let (client, from) = match &call.id {
+                    Id::Serial(_) => (known_in(row)?, REPLY_OF_SERIAL),
+                    Id::Key(_) => (None, REPLY_OF_KEY),
+                };
+                let Some(Value::Text(row)) = row.get(from + ROW) else {
+                    return Err(Trouble::Broken("a row stands nowhere".to_owned()));
+                };
+                Judged::Started(Started { client, row: row.clone() })
+            }
+        })
     }
 
     /// Inserts a call's row, which nobody sees before the commit, and which everybody waits for
@@ -183,15 +233,8 @@ impl Postgres {
         call: &Call,
         client: Option<Known>,
     ) -> Result<Claimed, Trouble> {
-        let own = self.claim.clone();
-        let mut values = vec![
-            own.group.as_str().into(),
-            own.member.as_str().into(),
-            crate::claim::column(own.epoch.incarnation).into(),
-            crate::claim::column(own.epoch.counter).into(),
-            own.run.into(),
-            bytes(&call.content.0),
-        ];
+        let mut values = self.epoch_values();
+        values.push(bytes(&call.content.0));
         let (text, of) = match &call.id {
             Id::Key(key) => {
                 values.push(bytes(&key.0));
@@ -206,7 +249,46 @@ impl Postgres {
                 (sql::CLAIM_REPLY, Of::Serial { client, serial, lowest, client_is })
             }
         };
-        match self.ask(text, &values) {
+        self.claimed_by(text, &values, of)
+    }
+
+    /// Claims the row of a call that was started: its reply takes the place of that.
+    pub(super) fn claim_started(
+        &mut self,
+        call: &Call,
+        Started { client, row }: Started,
+    ) -> Result<Claimed, Trouble> {
+        let mut values = self.epoch_values();
+        values.push(Value::Text(row));
+        let (text, of) = match (&call.id, client) {
+            (Id::Key(key), _) => {
+                values.push(bytes(&key.0));
+                (words::CLAIM_STARTED_KEYED, Of::Key(key.0))
+            }
+            (Id::Serial(serial), Some(Known { no: client, is: client_is })) => {
+                let (serial, lowest) = (serial.serial(), serial.lowest());
+                values.extend([client.into(), serial.into(), lowest.into()]);
+                (words::CLAIM_STARTED_REPLY, Of::Serial { client, serial, lowest, client_is })
+            }
+            (Id::Serial(_), None) => return Ok(Claimed::Nothing),
+        };
+        self.claimed_by(text, &values, of)
+    }
+
+    /// Our epoch, as statements ask for it first.
+    fn epoch_values(&self) -> Vec<Value> {
+        let own = &self.claim;
+        vec![
+            own.group.as_str().into(),
+            own.member.as_str().into(),
+            crate::claim::column(own.epoch.incarnation).into(),
+            crate::claim::column(own.epoch.counter).into(),
+            own.run.into(),
+        ]
+    }
+
+    fn claimed_by(&mut self, text: &str, values: &[Value], of: Of) -> Result<Claimed, Trouble> {
+        match self.ask(text, values) {
             Ok(answer) => match answer.rows.into_iter().flatten().next() {
                 Some(Value::Text(row)) => {
                     self.save();
@@ -235,26 +317,8 @@ impl Postgres {
 
     /// Puts the reply into the row that was claimed.
     pub(super) fn fill(&mut self, place: &Place, reply: &Reply) -> Result<(), Trouble> {
-        let (mut body, mut long) = (Value::Null, Value::Null);
-        if reply.is_short() {
-            body = bytes(&reply.body);
-        } else {
-            let values = [reply.content_type.as_str().into(), bytes(&reply.body)];
-            let rows = self.ours(sql::NEW_BODY, &values).map_err(blamed)?;
-            long = int(rows.first().unwrap_or(&Row::new()), 0)?.into();
-        }
-        let ending = Value::Integer(reply.ending as i64);
-        let mut values = vec![
-            ending,
-            reply.service.into(),
-            reply.interface.into(),
-            reply.attempt.into(),
-            reply.at.into(),
-            reply.status.into(),
-            body,
-            long,
-            place.row.as_str().into(),
-        ];
+        let mut values = self.reply_values(reply).map_err(blamed)?;
+        values.push(place.row.as_str().into());
         let text = match place.of {
             Of::Key(key) => {
                 values.push(bytes(&key));
@@ -280,6 +344,28 @@ impl Postgres {
         };
         self.cut();
         Err(Trouble::Gone(why.to_owned()))
+    }
+
+    /// A reply as its row has it, with its body put where that belongs.
+    pub(super) fn reply_values(&mut self, reply: &Reply) -> Result<Vec<Value>, Trouble> {
+        let (mut body, mut long) = (Value::Null, Value::Null);
+        if reply.is_short() {
+            body = bytes(&reply.body);
+        } else {
+            let values = [reply.content_type.as_str().into(), bytes(&reply.body)];
+            let rows = self.ours(sql::NEW_BODY, &values)?;
+            long = int(rows.first().unwrap_or(&Row::new()), 0)?.into();
+        }
+        Ok(vec![
+            Value::Integer(reply.ending as i64),
+            reply.service.into(),
+            reply.interface.into(),
+            reply.attempt.into(),
+            reply.at.into(),
+            reply.status.into(),
+            body,
+            long,
+        ])
     }
 
     /// Does to a client's rows what follows from a call that is committed: takes away what it has
@@ -332,10 +418,7 @@ impl Postgres {
                 int(&new.ok_or(Trouble::Again)?, 0)?
             }
         };
-        // What is confirmed leaves no reply by whose age the client would be known to live.
-        self.ours(sql::HEARD, &[no.into(), at.into()])?;
-        let raised = [no.into(), serial.serial().into()];
-        self.ours(sql::RAISE_WATERMARK, &raised)?;
+        self.ours(words::HEARD, &[no.into(), at.into(), serial.serial().into()])?;
         let dropped = [no.into(), serial.serial().saturating_add(1).into()];
         self.ours(sql::DROP_CONFIRMED, &dropped)?;
         Ok(true)
@@ -343,7 +426,7 @@ impl Postgres {
 
     fn key_confirmed(&mut self, key: &Key) -> Result<bool, Trouble> {
         let values = [bytes(&key.0)];
-        let Some(row) = self.ours(sql::BODY_OF_KEYED, &values)?.pop() else { return Ok(false) };
+        let Some(row) = self.ours(words::HELD_KEY, &values)?.pop() else { return Ok(false) };
         if !is_over(int(&row, 0)?) {
             return Ok(false);
         }
@@ -355,7 +438,7 @@ impl Postgres {
     /// Takes a key out of the record.
     pub(super) fn forgotten(&mut self, key: &Key) -> Result<bool, Trouble> {
         let values = [bytes(&key.0)];
-        let Some(row) = self.ours(sql::BODY_OF_KEYED, &values)?.pop() else { return Ok(false) };
+        let Some(row) = self.ours(words::HELD_KEY, &values)?.pop() else { return Ok(false) };
         let kind = int(&row, 0)?;
         if kind != TOMBSTONE && !is_over(kind) {
             return Ok(false);

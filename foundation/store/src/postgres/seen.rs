@@ -2,9 +2,9 @@
 
 use super::Postgres;
 use super::link::{int, int_or_none};
-use super::record::{bytes, found, who};
+use super::record::{bytes, found, is_open, who};
 use crate::statement as sql;
-use crate::{Id, Kept, LifeSeen, Seen, Serial, Trouble};
+use crate::{Id, Kept, LifeSeen, Seen, Serial, Trouble, Value};
 
 /// Where the reply's row begins in an answer of [`sql::SEEN_SERIAL`].
 const REPLY: usize = 5;
@@ -43,11 +43,11 @@ impl Postgres {
         let told = int_or_none(&row, 2)?.map_or(0, |lowest| lowest - 1);
         let watermark = int(&row, 1)?.max(told);
         let highest = int_or_none(&row, 3)?.unwrap_or(0).max(watermark);
-        let kept = match int_or_none(&row, REPLY)? {
+        let kept = match row.get(REPLY) {
+            None | Some(Value::Null) => Kept::Nothing,
             // What its client has confirmed goes after the commit that says so.
-            Some(_) if serial.serial() <= told => Kept::Nothing,
+            Some(kind) if !is_open(kind) && serial.serial() <= told => Kept::Nothing,
             Some(_) => found(&row[REPLY..])?.kept()?,
-            None => Kept::Nothing,
         };
         Ok(Seen { kept, life: Some(LifeSeen { watermark, highest }), floor, clients: 0 })
     }

@@ -12,6 +12,12 @@ use crate::{LARGEST_OUTCOME, Op, Outcome, Reply, Row, SqlError, Trouble, Value};
 /// What is said of an operation that gives back more than [`LARGEST_OUTCOME`].
 pub(super) const TOO_MUCH: &str = "a statement gives back too much";
 
+/// Why a statement is refused where only reading is done.
+const WRITES: &str = "a service that only reads may not write";
+
+/// The code of a statement that was ended.
+const HALTED: &str = "57014";
+
 /// One name for all: PostgreSQL means the innermost.
 const SAVEPOINT: &str = "SAVEPOINT u";
 const TAKE_BACK: &str = "ROLLBACK TO SAVEPOINT u";
@@ -70,11 +76,33 @@ impl Postgres {
             // The server takes writes, or there would be no connection: this transaction does not.
             Err(Fault::ReadOnly) => {
                 self.roll_back();
-                let text = "a service that reads may not write".to_owned();
+                let text = WRITES.to_owned();
                 Err(Trouble::Refused(SqlError { code: "0".to_owned(), text }))
             }
             Err(fault) => Err(self.ended(fault)),
         }
+    }
+
+    /// Runs an operation in a transaction that reads.
+    pub(super) fn read_only(&mut self, op: &Op) -> Result<Outcome, Trouble> {
+        self.stands()?;
+        self.save();
+        let done = match op {
+            Op::Sql { .. } => self.operate(op),
+            Op::Define { .. } => Err(Fault::ReadOnly),
+        };
+        let error = match done {
+            Ok(outcome) => {
+                self.first(RELEASE);
+                return Ok(outcome);
+            }
+            Err(Fault::Said(error)) => error,
+            Err(Fault::Halted(text)) => SqlError { code: HALTED.to_owned(), text },
+            Err(Fault::ReadOnly) => SqlError { code: "0".to_owned(), text: WRITES.to_owned() },
+            Err(fault) => return Err(self.ended(fault)),
+        };
+        self.take_back()?;
+        Err(Trouble::Refused(error))
     }
 
     /// Begins what can be taken back.
@@ -146,7 +174,7 @@ impl Postgres {
         self.ours(what.text, &what.values)
     }
 
-    fn nest(&mut self) -> Result<Box<dyn Nested + '_>, Trouble> {
+    pub(super) fn nest(&mut self) -> Result<Box<dyn Nested + '_>, Trouble> {
         self.stands()?;
         self.save();
         Ok(Box::new(Inner { session: self, ended: false }))
@@ -230,7 +258,7 @@ impl Work for Unit<'_> {
         self.session.stands()?;
         self.session.fill(&self.place, reply)?;
         self.ended = true;
-        self.session.commit_now(Some(&self.call.id))?;
+        self.session.commit_now(Some((&self.call.id, None)))?;
         self.session.follow(&self.place, reply.at);
         Ok(Finished::Committed)
     }

@@ -4,7 +4,7 @@
 use rusqlite::params;
 
 use super::{Sqlite, State};
-use crate::package::{Package, Stands};
+use crate::package::{Package, Packages, Stands};
 use crate::statement as sql;
 use crate::store::{Nested, Store as _};
 use crate::{SqlError, Trouble};
@@ -12,12 +12,8 @@ use crate::{SqlError, Trouble};
 /// A row as it stands in the table.
 type Row = ([u8; 32], String, String, i64, i64);
 
-impl Sqlite {
-    /// All packages that have a row, by name, the oldest first.
-    ///
-    /// # Errors
-    /// They cannot be read, or a row is not one of ours.
-    pub fn packages(&mut self) -> Result<Vec<Package>, Trouble> {
+impl Packages for Sqlite {
+    fn packages(&mut self) -> Result<Vec<Package>, Trouble> {
         self.standing()?;
         let rows: Vec<Row> = self.ours(|connection| {
             let mut all = connection.prepare_cached(sql::PACKAGES)?;
@@ -36,11 +32,7 @@ impl Sqlite {
         rows.into_iter().map(read).collect()
     }
 
-    /// Gives a package a row, unless it has one; it is kept, whatever it says of where it stands.
-    ///
-    /// # Errors
-    /// Nothing was changed; with [`Trouble::Broken`] that is not known.
-    pub fn keep_package(&mut self, package: &Package) -> Result<(), Trouble> {
+    fn keep_package(&mut self, package: &Package) -> Result<(), Trouble> {
         let Package { id, name, services, at, .. } = package;
         let (services, kept) = (services.join("\n"), Stands::Kept.column());
         self.alone(|desk| {
@@ -48,12 +40,7 @@ impl Sqlite {
         })
     }
 
-    /// Makes a package current, and the one of its name that was current former; `with` is what is
-    /// made with it, in the same commit.
-    ///
-    /// # Errors
-    /// As [`Sqlite::keep_package`]; what `with` says; [`Trouble::Refused`] where it has no row.
-    pub fn make_package_current<E: From<Trouble>>(
+    fn make_package_current<E: From<Trouble>>(
         &mut self,
         id: &[u8; 32],
         at: i64,
@@ -72,14 +59,12 @@ impl Sqlite {
         })
     }
 
-    /// Takes the row of a package away, if it has one.
-    ///
-    /// # Errors
-    /// As [`Sqlite::keep_package`].
-    pub fn delete_package(&mut self, id: &[u8; 32]) -> Result<(), Trouble> {
+    fn delete_package(&mut self, id: &[u8; 32]) -> Result<(), Trouble> {
         self.alone(|desk| desk.changed(sql::DELETE_PACKAGE, params![id]).map(drop))
     }
+}
 
+impl Sqlite {
     fn changed(&mut self, text: &str, values: impl rusqlite::Params) -> Result<usize, Trouble> {
         self.ours(|connection| connection.prepare_cached(text)?.execute(values))
     }

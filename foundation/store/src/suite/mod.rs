@@ -4,6 +4,7 @@ mod calls;
 mod epochs;
 mod files;
 mod model;
+mod outside;
 mod units;
 
 use tsugi_vocabulary::{Epoch, GroupName, NodeName};
@@ -52,6 +53,8 @@ pub fn all<S: Stand>(stand: impl Fn() -> S) {
     units::an_abnormal_end_is_stored_without_effects(&mut stand());
     units::a_program_writes_neither_the_record_nor_the_transaction(&mut stand());
     units::values_come_back_as_they_were(&mut stand());
+    outside::what_was_started_is_carried_out_once(&mut stand());
+    outside::what_was_interrupted_is_unknown_until_somebody_decides(&mut stand());
     files::a_file_is_made_once_and_goes_with_its_records(&mut stand());
     files::records_come_and_go_with_their_unit_of_work(&mut stand());
     files::a_program_reads_files_by_no_statement_that_changes_them(&mut stand());

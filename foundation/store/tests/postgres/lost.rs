@@ -168,8 +168,26 @@ fn engine(address: &str, life: i64) -> BTreeMap<i64, Reply> {
     }
     let portion = Portion { from: Cursor::Start, before: 0, rows: 9 };
     there(|| store.purge(&portion));
-    there(|| store.confirm(&id(life, CALLS), 9));
+    changed(&mut store, |store| store.confirm(&id(life, CALLS), 9));
     told
+}
+
+/// As an engine does it: a change of whose commit nothing came back is looked for, and is made
+/// again only where it was not made.
+fn changed(
+    store: &mut Postgres,
+    what: impl Fn(&mut Postgres) -> Result<bool, Trouble>,
+) -> Option<bool> {
+    loop {
+        match what(store) {
+            Ok(changed) => return Some(changed),
+            Err(Trouble::Unknown(look)) if there(|| store.committed(&look)) => return None,
+            Err(Trouble::Unknown(_) | Trouble::Again | Trouble::Away(_)) => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
 }
 
 /// Whether the message was met when everything was said.
@@ -245,4 +263,75 @@ fn i3_what_is_carried_out_and_confirmed_between_look_and_claim_is_not_run_again(
     assert!(matches!(late.begin(&call), Ok(Begun::Expired)), "it was carried out");
     assert_eq!(value(&mut late), 3);
     assert_eq!(stand.ask("SELECT string_agg(serial::text, ' ') FROM tsugi_reply"), "3");
+}
+
+/// A way on which the next commit meets this.
+fn commits_meet(server: &Server, next: &Arc<Mutex<Fate>>) -> tempfile::TempDir {
+    let judge = next.clone();
+    way(
+        server.folder.path(),
+        Arc::new(move |bytes: &[u8]| {
+            if bytes.windows(7).any(|seven| seven == b"COMMIT\0") {
+                std::mem::replace(&mut *judge.lock().unwrap(), Fate::Carried)
+            } else {
+                Fate::Carried
+            }
+        }),
+    )
+}
+
+#[test]
+fn i3_a_key_whose_forgetting_has_no_answer_is_not_forgotten_again_with_a_newer_reply() {
+    let server = Server::new();
+    let mut stand = server.database();
+    drop(suite::founded(&mut stand));
+    let next = Arc::new(Mutex::new(Fate::Carried));
+    let way = commits_meet(&server, &next);
+    let claim = suite::claim(5, 51);
+    let mut store = Postgres::open(&stand.address(way.path()), &claim).unwrap();
+    let mut other = stand.another(&claim);
+    let (id, tsugi_store::Key(key)) = (suite::key(7), tsugi_store::Key([7; 16]));
+    let call = suite::call(id.clone(), 1);
+    for (round, fate) in [Fate::Unanswered, Fate::Lost, Fate::Killed].into_iter().enumerate() {
+        let first = done(&mut store, &call);
+        *next.lock().unwrap() = fate;
+        let look = match store.forget(&tsugi_store::Key(key)) {
+            Err(Trouble::Unknown(look)) => look,
+            told => panic!("{fate:?}: {told:?}"),
+        };
+        // Whoever hears of the key now finds it free, or used, and never both.
+        let second = done(&mut other, &call);
+        let forgotten = there(|| store.committed(&look));
+        assert_eq!(forgotten, first != second, "{round}: {fate:?}");
+        assert!(forgotten || fate != Fate::Unanswered, "{fate:?}");
+        assert!(!forgotten || fate != Fate::Lost, "{fate:?}");
+        assert_eq!(done(&mut store, &call), second, "{fate:?}: the newer one is kept");
+        if !forgotten {
+            assert_eq!(
+                changed(&mut store, |store| store.forget(&tsugi_store::Key(key))),
+                Some(true)
+            );
+        } else {
+            assert!(other.forget(&tsugi_store::Key(key)).unwrap());
+        }
+    }
+}
+
+#[test]
+fn what_was_started_is_kept_once_whatever_becomes_of_its_commit() {
+    let server = Server::new();
+    let mut stand = server.database();
+    drop(suite::founded(&mut stand));
+    let next = Arc::new(Mutex::new(Fate::Carried));
+    let way = commits_meet(&server, &next);
+    let mut store = Postgres::open(&stand.address(way.path()), &suite::claim(5, 51)).unwrap();
+    for (n, fate) in [(1, Fate::Unanswered), (2, Fate::Lost), (3, Fate::Carried)] {
+        let call = suite::call(suite::serial(n, 1), 1);
+        *next.lock().unwrap() = fate;
+        let answered = changed(&mut store, |store| store.start(&call, 1, 10));
+        assert_eq!(answered.is_none(), fate == Fate::Unanswered, "{fate:?}");
+        assert!(!there(|| store.start(&call, 1, 10)), "it is started");
+        done(&mut store, &call);
+        assert_eq!(value(&mut store), n);
+    }
 }

@@ -388,3 +388,84 @@ fn a_standby_is_refused_by_its_name() {
         other => panic!("{other:?}"),
     }
 }
+
+/// An engine of another member of the group.
+fn member(name: &str, counter: u64) -> Claim {
+    Claim { member: name.to_owned(), ..suite::claim(counter, 50) }
+}
+
+#[test]
+fn what_another_member_has_started_is_his_and_is_not_unknown_by_somebodys_opening() {
+    let server = Server::new();
+    let mut stand = server.database();
+    drop(suite::founded(&mut stand));
+    let mut one = stand.session(&member("one", 5)).unwrap();
+    let call = suite::call(suite::serial(1, 1), 1);
+    assert!(one.start(&call, 1, 10).unwrap());
+    let mut two = stand.session(&member("two", 5)).unwrap();
+    assert!(matches!(two.begin(&call), Ok(Begun::Running)), "another is at it");
+    assert!(!two.start(&call, 1, 10).unwrap());
+    assert!(!two.interrupted(&call.id).unwrap(), "it is not his");
+    suite::counted(&mut one, &call, 20);
+    assert!(matches!(two.begin(&call), Ok(Begun::Stored(_))));
+    // A member that starts again was interrupted; nobody else was.
+    let (left, other) = (suite::call(suite::key(1), 1), suite::call(suite::key(2), 1));
+    assert!(one.start(&left, 1, 10).unwrap() && two.start(&other, 1, 10).unwrap());
+    drop(one);
+    let mut one = stand.session(&member("one", 6)).unwrap();
+    assert!(matches!(one.begin(&left), Ok(Begun::Unknown)));
+    assert!(matches!(one.begin(&other), Ok(Begun::Running)));
+    suite::counted(&mut two, &other, 20);
+}
+
+#[test]
+fn units_that_act_outside_and_have_nothing_in_common_do_not_fail_each_other() {
+    let server = Server::new();
+    let mut stand = server.database();
+    drop(suite::founded(&mut stand));
+    let claim = suite::claim(5, 51);
+    let mut all = vec![stand.session(&claim).unwrap()];
+    all.extend((1..4).map(|_| stand.another(&claim)));
+    for round in 0..5 {
+        let calls: Vec<_> = (1..=4)
+            .map(|n| suite::call(suite::serial_of(n, round + 1, 1), 1))
+            .chain((1..=4_u8).map(|n| suite::call(suite::key(n * 16 + round as u8), 1)))
+            .collect();
+        for calls in calls.chunks(4) {
+            for (session, call) in all.iter_mut().zip(calls) {
+                assert!(session.start(call, 1, 10).unwrap());
+            }
+            let works: Vec<_> =
+                all.iter_mut().zip(calls).map(|(all, call)| suite::begun(all, call)).collect();
+            for work in works {
+                work.finish(&suite::reply("done", 20)).expect("it met nobody");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_lives_as_long_as_it_is_heard_of() {
+    let server = Server::new();
+    let mut stand = server.database();
+    let mut store = suite::founded(&mut stand);
+    suite::counted(&mut *store, &suite::call(suite::serial(1, 1), 1), 10);
+    store.confirm(&suite::serial(1, 1), 500).unwrap();
+    assert_eq!(suite::rows_of(&mut *store, "reply"), 0);
+    // It was made long ago, has nothing, and was heard of just now.
+    assert_eq!(suite::purged(&mut *store, 400), 1, "the key of the founding");
+    suite::counted(&mut *store, &suite::call(suite::serial(2, 1), 1), 600);
+    // Its last answer goes for its age, and its life is no older than that.
+    suite::counted(&mut *store, &suite::call(suite::serial(3, 1), 1), 700);
+    assert_eq!(suite::purged(&mut *store, 650), 1);
+    assert!(matches!(store.begin(&suite::call(suite::serial(3, 1), 1)), Ok(Begun::Stored(_))));
+    assert_eq!(suite::purged(&mut *store, 701), 2, "the answer and the client");
+    let late = suite::call(suite::serial(4, 1), 1);
+    assert!(matches!(store.begin(&late), Ok(Begun::Expired)), "its life is over");
+    // One that is about to act outside was heard of, too.
+    let outside = suite::call(suite::serial_of(2, 1, 1), 1);
+    assert!(store.start(&outside, 1, 800).unwrap());
+    assert!(store.resolve(&outside.id, None).is_ok_and(|was| !was));
+    assert_eq!(suite::purged(&mut *store, 9_000), 0, "what is started stays, and its client");
+    suite::counted(&mut *store, &outside, 900);
+}

@@ -12,7 +12,7 @@ use tsugi_package::{Digest, archive, fit};
 use tsugi_serve::services::number;
 use tsugi_serve::shelf::InStore;
 use tsugi_service_rules::package::{self, Data, Event, Order, State};
-use tsugi_store::{Known, Looked, OpenRefused, Sqlite, Stands};
+use tsugi_store::{Known, Looked, OpenRefused, Packages as _, Sqlite, Stands};
 use tsugi_vocabulary::GroupName;
 
 use super::refused::No;

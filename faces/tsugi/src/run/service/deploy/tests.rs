@@ -5,8 +5,8 @@ use tsugi_package::archive::Content;
 use tsugi_package::assembly::{Answered, Assembly, By};
 use tsugi_package::deployed::Deployed;
 use tsugi_package::manifest::{Data as Loads, File, Form, Organization, PartPath};
-use tsugi_store::Store as _;
 use tsugi_store::file::Files;
+use tsugi_store::{Packages as _, Store as _};
 
 use super::*;
 
