@@ -219,6 +219,10 @@ pub(crate) const DROP_OPEN_KEYED: &str =
 pub(crate) const CONFIRMED: &str = "/*tsugi*/ DELETE FROM tsugi_reply \
     WHERE client = ?1 AND serial < ?2 AND kind NOT IN (1, 6) RETURNING long_body";
 
+/// As [`CONFIRMED`], where no reply has a body of its own row.
+pub(crate) const CONFIRMED_SHORT: &str = "/*tsugi*/ DELETE FROM tsugi_reply \
+    WHERE client = ?1 AND serial < ?2 AND kind NOT IN (1, 6)";
+
 pub(crate) const DROP_BODY: &str = "/*tsugi*/ DELETE FROM tsugi_body WHERE no = ?1";
 
 pub(crate) const BODY_OF_KEYED: &str =

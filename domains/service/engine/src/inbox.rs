@@ -15,6 +15,17 @@ use crate::worker::Wants;
 /// No wait is longer, in nanoseconds.
 const LONGEST: u64 = 60_000_000_000;
 
+/// What is known of descriptors since they were heard last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Polled {
+    /// One of them is ready.
+    Ready,
+    /// None of them was.
+    Quiet,
+    /// Nobody has looked.
+    No,
+}
+
 /// Letters of one kind, to one reader.
 #[derive(Debug)]
 pub(crate) struct Inbox<T> {
@@ -60,12 +71,12 @@ impl<T> Inbox<T> {
     }
 
     /// Waits until a letter is there, a descriptor is ready or the moment has come.
-    pub(crate) fn wait(&self, fds: &[(BorrowedFd<'_>, Wants)], until: Option<Moment>) {
+    pub(crate) fn wait(&self, fds: &[(BorrowedFd<'_>, Wants)], until: Option<Moment>) -> Polled {
         self.waits.store(true, Ordering::SeqCst);
         let some = |letters: &Option<Vec<T>>| letters.as_ref().is_none_or(|all| !all.is_empty());
         if some(&self.letters.lock().expect("no writer dies with the lock")) {
             self.waits.store(false, Ordering::SeqCst);
-            return;
+            return Polled::No;
         }
         let rest = until.map_or(Span(LONGEST), |until| until.since(clock::now()));
         let rest = i64::try_from(rest.0.min(LONGEST)).unwrap_or(0);
@@ -78,9 +89,18 @@ impl<T> Inbox<T> {
             PollFd::new(*fd, flags)
         }));
         // One that was interrupted looks again, as one does whose time has come.
-        ppoll(&mut all, Some(TimeSpec::nanoseconds(rest)), None).ok();
+        let polled = ppoll(&mut all, Some(TimeSpec::nanoseconds(rest)), None);
         self.waits.store(false, Ordering::SeqCst);
-        self.bell.read().ok();
+        let mut ready = all.iter().map(|fd| fd.any().unwrap_or(true));
+        // Rung after this look, it ends the next wait.
+        if ready.next() == Some(true) {
+            self.bell.read().ok();
+        }
+        match polled {
+            Ok(_) if ready.any(|ready| ready) => Polled::Ready,
+            Ok(_) => Polled::Quiet,
+            Err(_) => Polled::No,
+        }
     }
 }
 

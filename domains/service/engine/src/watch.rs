@@ -12,6 +12,8 @@ pub type Halt = Box<dyn Fn() + Send>;
 
 /// How long until a statement that still runs is ended again.
 const AGAIN: Span = Span::millis(10);
+/// How long the watch is awake after a statement: the next that begins in it need not wake it.
+const AWAKE: Span = Span::millis(10);
 
 /// What is watched.
 #[derive(Debug, Default)]
@@ -22,7 +24,16 @@ struct Watched {
     last: Option<Moment>,
     /// When the watch looks again; none while it sleeps.
     looks: Option<Moment>,
+    /// Whether a statement has begun since it looked last.
+    begun: Begun,
     ended: Ended,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Begun {
+    #[default]
+    No,
+    Yes,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +61,7 @@ impl Watch {
         let (watched, moved) = &*self.0;
         let mut watched = watched.lock().expect("nobody dies with the lock");
         let until = watched.last.map_or(until, |last| until.min(last));
-        watched.until = Some(until);
+        (watched.until, watched.begun) = (Some(until), Begun::Yes);
         // One that looks earlier sees it then.
         if watched.looks.is_none_or(|looks| looks > until) {
             moved.notify_one();
@@ -83,11 +94,13 @@ impl Watch {
         let mut watched = watched.lock().expect("nobody dies with the lock");
         while watched.ended == Ended::No {
             let now = clock::now();
+            let begun = std::mem::take(&mut watched.begun);
             let looks = match watched.until {
                 Some(until) if until <= now => {
                     halt();
                     Some(now + AGAIN)
                 }
+                None if begun == Begun::Yes => Some(now + AWAKE),
                 until => until,
             };
             watched.looks = looks;

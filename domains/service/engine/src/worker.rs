@@ -246,6 +246,12 @@ pub trait Link: Send {
     /// Takes what has come over the descriptor, and sends what was kept.
     fn hear(&mut self, heard: &mut Vec<Heard>);
 
+    /// Whether it is worth asking for its words before a wait says that there are some: it has a
+    /// call, or something is kept for it or of it.
+    fn may_speak(&self) -> bool {
+        false
+    }
+
     /// Whether something that it has said is not heard yet. What cannot be heard has none.
     fn unheard(&self) -> Unheard {
         Unheard::Nothing

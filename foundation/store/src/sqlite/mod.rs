@@ -5,6 +5,7 @@
 
 mod blocks;
 mod checkpoint;
+mod clients;
 mod fault;
 mod looked;
 mod open;
@@ -36,6 +37,7 @@ use crate::claim::{column, number};
 use crate::statement::EPOCH;
 use crate::store::{Begun, Call, Look, Nested, Portion, Purged, Seat, Store};
 use crate::{Block, Claim, Content, Id, Key, Reply, SqlError, Stored, Trouble};
+use clients::Clients;
 use permit::{Permit, Whose};
 use record::Verdict;
 use unit::Unit;
@@ -52,6 +54,7 @@ const INTERRUPTS: usize = 1_000;
 pub struct Sqlite {
     connection: Connection,
     reader: Reader,
+    clients: Clients,
     permit: Arc<Permit>,
     faults: Faults,
     claim: Claim,
@@ -101,7 +104,7 @@ impl Sqlite {
     /// # Errors
     /// [`Trouble::Away`]: the file cannot be opened.
     pub fn reader(&self) -> Result<Reader, Trouble> {
-        Reader::open(&self.folder)
+        Ok(Reader::open(&self.folder)?.knowing(self.clients.clone()))
     }
 
     /// What opens readers later, for other threads.
@@ -212,6 +215,7 @@ impl Sqlite {
 
     /// Takes the transaction back, if there is one.
     fn roll_back(&mut self) -> Result<(), Trouble> {
+        self.clients.rolled_back();
         if self.connection.is_autocommit() {
             return Ok(());
         }
@@ -380,6 +384,7 @@ impl Store for Sqlite {
         match done {
             Ok(()) if self.connection.is_autocommit() => {
                 self.state = State::Closed;
+                self.clients.committed();
                 Ok(())
             }
             Ok(()) => Err(self.broken("a commit has left its transaction open".to_owned())),

@@ -14,6 +14,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use tsugi_vocabulary::Epoch;
 
+use super::clients::Clients;
 use super::permit::{Permit, Whose};
 use super::{BEGIN, COMMIT, Faults, Reader, Sqlite, State};
 use crate::claim::{column, number};
@@ -24,6 +25,10 @@ use crate::{Claim, OpenRefused};
 pub(super) const FILE: &str = "store.db";
 const LOG: &str = "store.db-wal";
 const LOCK: &str = "engine.lock";
+
+/// A statement has one plan, whatever its values are. Otherwise SQLite makes those anew, at every
+/// run, whose plan another value might change.
+pub(super) const STEADY: DbConfig = DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
 
 /// A process that an engine has just forked has its lock until it is another program: so long a
 /// lock that is held is asked for again, and so often.
@@ -81,7 +86,19 @@ impl Sqlite {
         faults.system(|| File::open(folder)?.sync_all()).map_err(io)?;
         let reader = Reader::open(folder).map_err(|trouble| failed(&path, &trouble))?;
         let (claim, folder, state) = (claim.clone(), PathBuf::from(folder), State::Closed);
-        Ok(Self { connection, reader, permit, faults, claim, state, logged, folder, _lock: lock })
+        let clients = Clients::default();
+        Ok(Self {
+            connection,
+            reader,
+            clients,
+            permit,
+            faults,
+            claim,
+            state,
+            logged,
+            folder,
+            _lock: lock,
+        })
     }
 }
 
@@ -143,6 +160,7 @@ fn settle(connection: &Connection, path: &Path, faults: &Faults) -> Result<(), O
     // A planned move does not wait for the log to be copied.
     let config = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     connection.set_db_config(config, true).map_err(told)?;
+    connection.set_db_config(STEADY, true).map_err(told)?;
     for (name, value, needed) in SETTINGS {
         let found = faults.around(connection, |connection| {
             connection.execute_batch(&format!("PRAGMA {name} = {value}"))?;
@@ -237,4 +255,28 @@ fn refuse(claim: &Claim, seen: &[(String, String, Epoch)]) -> Result<(), OpenRef
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::{statement, suite};
+
+    #[test]
+    fn a_statement_keeps_its_plan_whatever_its_values_are() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let store = Sqlite::open(folder.path(), &suite::claim(5, 1)).expect("it opens");
+        let reader = Connection::open(folder.path().join(FILE)).expect("it is there");
+        reader.set_db_config(STEADY, true).expect("it takes this setting");
+        for connection in [&store.connection, &reader] {
+            let mut reply = connection.prepare(statement::REPLY).expect("it is right");
+            for n in 0..3 {
+                let found = reply.query_row([n, n], |_| Ok(())).optional();
+                assert_eq!(found, Ok(None));
+            }
+            assert_eq!(reply.get_status(StatementStatus::RePrepare), 0);
+        }
+    }
 }

@@ -17,6 +17,7 @@ impl Sqlite {
         at: i64,
     ) -> Result<bool, Trouble> {
         let Verdict::New(client) = self.verdict(call)? else { return Ok(false) };
+        self.clients.forget_of(&call.id);
         match &call.id {
             Id::Key(key) => self.ours(|connection| {
                 let values = params![key.0, interface, call.content.0, at];
@@ -39,6 +40,7 @@ impl Sqlite {
 
     /// Keeps that a call which was started is unknown.
     pub(super) fn kept_interrupted(&mut self, id: &Id) -> Result<bool, Trouble> {
+        self.clients.forget_of(id);
         let changed = match id {
             Id::Key(key) => self.ours(|connection| {
                 connection.prepare_cached(sql::INTERRUPT_KEYED)?.execute([key.0])
@@ -58,6 +60,7 @@ impl Sqlite {
     }
 
     fn drop_open(&mut self, id: &Id, kind: i64) -> Result<bool, Trouble> {
+        self.clients.forget_of(id);
         let gone = match id {
             Id::Key(key) => self.ours(|connection| {
                 connection.prepare_cached(sql::DROP_OPEN_KEYED)?.execute(params![key.0, kind])

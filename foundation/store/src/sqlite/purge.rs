@@ -63,6 +63,7 @@ impl Sqlite {
             if row.at >= portion.before || matches!(row.kind, 1 | 6) {
                 continue;
             }
+            self.clients.touch(row.client);
             self.ours(|connection| {
                 let raised = params![row.client, row.serial];
                 connection.prepare_cached(sql::RAISE_WATERMARK)?.execute(raised)?;
@@ -113,6 +114,8 @@ impl Sqlite {
         })?;
         let mut gone = 0;
         for row in rows.iter().filter(|row| !row.used && row.at < portion.before) {
+            // Also what is known of its other lives.
+            self.clients.forget_all();
             self.ours(|connection| {
                 let floor = params![row.who, row.incarnation];
                 connection.prepare_cached(sql::RAISE_FLOOR)?.execute(floor)?;

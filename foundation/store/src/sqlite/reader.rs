@@ -8,7 +8,8 @@ use std::time::Duration;
 use rusqlite::hooks::AuthContext;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, params_from_iter};
 
-use super::open::FILE;
+use super::clients::Clients;
+use super::open::{FILE, STEADY};
 use super::permit::{Permit, Whose};
 use super::record::{find, row_of, seen};
 use super::{Interrupt, refused};
@@ -38,6 +39,8 @@ impl Readers {
 pub struct Reader {
     connection: Connection,
     permit: Arc<Permit>,
+    /// What is known beside the file; nobody of a reader that the writer does not know.
+    clients: Option<Clients>,
 }
 
 impl Reader {
@@ -46,6 +49,7 @@ impl Reader {
         let opened =
             Connection::open_with_flags(folder.join(FILE), flags).and_then(|mut reader| {
                 reader.busy_timeout(Duration::from_millis(50))?;
+                reader.set_db_config(STEADY, true)?;
                 reader.execute_batch(
                     "PRAGMA cache_size = -4096; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; \
                  PRAGMA query_only = 1; PRAGMA trusted_schema = 0;",
@@ -58,7 +62,12 @@ impl Reader {
                 Ok((reader, permit))
             });
         let (connection, permit) = opened.map_err(|error| Trouble::Away(error.to_string()))?;
-        Ok(Self { connection, permit })
+        Ok(Self { connection, permit, clients: None })
+    }
+
+    /// With what is known of clients beside the file.
+    pub(super) fn knowing(self, clients: Clients) -> Self {
+        Self { clients: Some(clients), ..self }
     }
 
     /// What ends a statement that does not end by itself, from another thread.
@@ -113,7 +122,18 @@ impl Reader {
     /// # Errors
     /// It could not be read.
     pub fn seen(&self, id: &Id) -> Result<Seen, Trouble> {
-        seen(&self.connection, id).map_err(|error| unread(&error))?
+        let known = match (&self.clients, id) {
+            (Some(clients), Id::Serial(serial)) => match clients.seen(serial) {
+                Ok(seen) => return Ok(seen),
+                Err(commits) => Some((clients, serial, commits)),
+            },
+            (None, _) | (Some(_), Id::Key(_)) => None,
+        };
+        let (seen, no) = seen(&self.connection, id).map_err(|error| unread(&error))??;
+        if let (Some((clients, serial, commits)), Some(no)) = (known, no) {
+            clients.learn(serial, no, &seen, commits);
+        }
+        Ok(seen)
     }
 
     /// Runs a statement that reads.

@@ -3,6 +3,7 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
+use super::clients::Confirms;
 use super::{Sqlite, State};
 use crate::reply::{Found, Rest, TOMBSTONE, is_over};
 use crate::statement as sql;
@@ -110,13 +111,17 @@ pub(super) fn find(connection: &Connection, id: &Id) -> rusqlite::Result<Option<
     }
 }
 
-/// What is kept under an id and of its client; the inner error is of a row that means nothing.
-pub(super) fn seen(connection: &Connection, id: &Id) -> rusqlite::Result<Result<Seen, Trouble>> {
+/// What is kept under an id and of its client, and the number of that; the inner error is of a row
+/// that means nothing.
+pub(super) fn seen(
+    connection: &Connection,
+    id: &Id,
+) -> rusqlite::Result<Result<(Seen, Option<i64>), Trouble>> {
     let kept = |found: Option<Found>| found.map_or(Ok(Kept::Nothing), Found::kept);
     let serial = match id {
         Id::Key(key) => {
             let found = by_key(connection, key)?;
-            let of = |kept| Seen { kept, life: None, floor: None, clients: 0 };
+            let of = |kept| (Seen { kept, life: None, floor: None, clients: 0 }, None);
             return Ok(kept(found).map(of));
         }
         Id::Serial(serial) => serial,
@@ -133,10 +138,11 @@ pub(super) fn seen(connection: &Connection, id: &Id) -> rusqlite::Result<Result<
     let Some((no, life)) = row.query_row(values, read).optional()? else {
         let mut count = connection.prepare_cached(sql::CLIENTS_KEPT)?;
         let clients = count.query_row([], |row| row.get(0))?;
-        return Ok(Ok(Seen { kept: Kept::Nothing, life: None, floor, clients }));
+        return Ok(Ok((Seen { kept: Kept::Nothing, life: None, floor, clients }, None)));
     };
     let found = by_serial(connection, no, serial.serial())?;
-    Ok(kept(found).map(|kept| Seen { kept, life: Some(life), floor, clients: 0 }))
+    let of = |kept| (Seen { kept, life: Some(life), floor, clients: 0 }, Some(no));
+    Ok(kept(found).map(of))
 }
 
 fn floor(connection: &Connection, client: &Client) -> rusqlite::Result<Option<i64>> {
@@ -172,6 +178,11 @@ impl Sqlite {
 
     fn verdict_on_serial(&mut self, serial: &Serial, content: Content) -> Result<Verdict, Trouble> {
         let client = serial.client();
+        if let Some(standing) = self.clients.in_sitting(client)
+            && standing.is_new(serial.serial())
+        {
+            return Ok(Verdict::New(Some(standing.no)));
+        }
         let Some(known) = self.ours(|connection| known(connection, client))? else {
             let floor = self.ours(|connection| floor(connection, client))?;
             let over = floor.is_some_and(|floor| client.incarnation <= floor);
@@ -247,7 +258,16 @@ impl Sqlite {
                         long,
                     ])
                 })?;
-                self.drop_confirmed(no, serial.lowest())?
+                let before = self.clients.in_sitting(serial.client());
+                let confirms = before.as_ref().map(|standing| standing.confirms(serial.lowest()));
+                let gone = match confirms.unwrap_or(Confirms::All) {
+                    Confirms::Nothing => 0,
+                    Confirms::Short => self.drop_short(no, serial.lowest())?,
+                    Confirms::All => self.drop_confirmed(no, serial.lowest())?,
+                };
+                let stored = Stored { content: call.content, reply: reply.clone() };
+                self.clients.replied(before, serial, stored);
+                gone
             }
         };
         Ok(())
@@ -260,6 +280,13 @@ impl Sqlite {
             let no = new.query_row(values, |row| row.get(0))?;
             connection.prepare_cached(sql::COUNT_CLIENT)?.execute([1])?;
             Ok(no)
+        })
+    }
+
+    /// As [`Self::drop_confirmed`], of replies whose bodies stand in their own rows.
+    fn drop_short(&mut self, client: i64, lowest: i64) -> Result<usize, Trouble> {
+        self.ours(|connection| {
+            connection.prepare_cached(sql::CONFIRMED_SHORT)?.execute(params![client, lowest])
         })
     }
 
@@ -301,6 +328,7 @@ impl Sqlite {
                 self.new_client(client, at)?
             }
         };
+        self.clients.forget(client);
         self.ours(|connection| {
             // What is confirmed leaves no reply by whose age the client would be known to live.
             connection.prepare_cached(sql::HEARD)?.execute(params![no, at])?;

@@ -17,7 +17,7 @@ use tsugi_vocabulary::Moment;
 
 use super::copies::Copies;
 use super::needed::Lacking;
-use super::pools::{Desk, Ended, Over, Word};
+use super::pools::{Desk, Ended, Over, Whom, Word};
 use super::purge::Purge;
 use super::reading::Readings;
 use super::small::Small;
@@ -26,7 +26,7 @@ use super::{Letter, Waiter, earliest};
 use crate::calls::Resolved;
 use crate::clock;
 use crate::fatal::Fatal;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Polled};
 use crate::open::Settings;
 use crate::service::Service;
 use crate::watch::Watch;
@@ -58,6 +58,8 @@ pub(super) struct Hall {
     pub(super) inbox: Arc<Inbox<Letter>>,
     /// Taken out of the inbox and not read yet.
     letters: VecDeque<Letter>,
+    /// What the last wait has seen of the workers' pipes, until they are heard.
+    polled: Polled,
     pub(super) settings: Settings,
     pub(super) way: Way,
     pub(super) watch: Watch,
@@ -121,6 +123,7 @@ impl Hall {
         Self {
             inbox,
             letters: VecDeque::new(),
+            polled: Polled::No,
             way,
             watch,
             table: Table::new(settings.calls),
@@ -162,7 +165,12 @@ impl Hall {
             self.read(letter);
             self.settle()?;
         }
-        self.hear_links();
+        // Between two waits only those are asked who have a call; of all others a wait tells.
+        match std::mem::replace(&mut self.polled, Polled::No) {
+            Polled::Ready => self.hear_links(Whom::All),
+            Polled::No => self.hear_links(Whom::Busy),
+            Polled::Quiet => self.hear_late(),
+        }
         self.read_on();
         let now = clock::now();
         let due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
@@ -305,7 +313,7 @@ impl Hall {
     }
 
     /// Waits for a letter, a worker or a timer.
-    pub(super) fn wait(&self, also: Option<Moment>) {
+    pub(super) fn wait(&mut self, also: Option<Moment>) {
         if self.can_hear() {
             return;
         }
@@ -334,7 +342,7 @@ impl Hall {
         for (_, link) in links {
             link.descriptors(&mut fds);
         }
-        self.inbox.wait(&fds, until);
+        self.polled = self.inbox.wait(&fds, until);
     }
 
     pub(super) fn tell_table(&mut self, event: Event) {

@@ -39,6 +39,15 @@ pub(super) struct Desk {
     pub(super) held: VecDeque<Run>,
 }
 
+/// Which workers are heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whom {
+    /// All of them.
+    All,
+    /// Those that have a call, or something that was read and not heard.
+    Busy,
+}
+
 /// What is said of a run.
 pub(super) enum Word {
     /// Its program asks for operations.
@@ -106,16 +115,17 @@ fn says_more(links: &BTreeMap<Worker, Box<dyn Link>>, worker: Worker) -> bool {
 
 impl Hall {
     /// Hears what has come over descriptors.
-    pub(super) fn hear_links(&mut self) {
-        let mut all = Vec::new();
+    pub(super) fn hear_links(&mut self, whom: Whom) {
+        let (mut all, mut heard) = (Vec::new(), Vec::new());
         for (number, desk) in &mut self.desks {
             let ended = &desk.ended;
             for (worker, link) in
                 desk.links.iter_mut().filter(|(worker, _)| !ended.contains(worker))
             {
-                let mut heard = Vec::new();
-                link.hear(&mut heard);
-                all.extend(heard.into_iter().map(|heard| (*number, *worker, heard)));
+                if whom == Whom::All || link.may_speak() {
+                    link.hear(&mut heard);
+                    all.extend(heard.drain(..).map(|heard| (*number, *worker, heard)));
+                }
             }
         }
         for (number, worker, heard) in all {
@@ -125,7 +135,7 @@ impl Hall {
     }
 
     /// Hears of the ends of those of whom everything is heard by now that they had said.
-    fn hear_late(&mut self) {
+    pub(super) fn hear_late(&mut self) {
         let mut all = Vec::new();
         for (number, desk) in &mut self.desks {
             let links = &desk.links;
@@ -145,7 +155,7 @@ impl Hall {
     /// not listened to for now.
     pub(super) fn read_heard(&mut self, service: ServiceNumber, worker: Worker, heard: Heard) {
         if matches!(heard, Heard::Ended(..)) {
-            self.hear_links();
+            self.hear_links(Whom::All);
         }
         let Some(desk) = self.desks.get_mut(&service) else { return };
         let ended = matches!(heard, Heard::Ended(..)) && says_more(&desk.links, worker);

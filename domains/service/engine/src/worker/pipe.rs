@@ -121,7 +121,9 @@ impl Pipes {
     /// Reads what has come; whether there may be more.
     fn receive(&mut self) -> bool {
         let Some(output) = &mut self.output else { return false };
-        match output.read(self.decoder.room()) {
+        let room = self.decoder.room();
+        let most = room.len();
+        match output.read(room) {
             Ok(0) => {
                 self.output = None;
                 let ear = self.ear.clone();
@@ -135,7 +137,8 @@ impl Pipes {
             }
             Ok(length) => {
                 self.decoder.filled(length);
-                true
+                // A pipe gives all that it has.
+                length == most
             }
             Err(error) => error.kind() == ErrorKind::Interrupted,
         }
@@ -235,12 +238,18 @@ impl Link for Pipes {
         // What was read before comes first.
         self.understand(heard);
         for _ in 0..AT_ONCE {
-            if self.unread != Unheard::Nothing || !self.receive() {
+            let more = self.unread == Unheard::Nothing && self.receive();
+            self.understand(heard);
+            if !more {
                 break;
             }
-            self.understand(heard);
         }
         self.out.send();
+    }
+
+    fn may_speak(&self) -> bool {
+        let call = self.talk.under_way() != tsugi_frames::Turn::NONE;
+        call || self.unread != Unheard::Nothing || self.out.unsent() > 0
     }
 
     fn unheard(&self) -> Unheard {
