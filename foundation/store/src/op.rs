@@ -29,6 +29,14 @@ pub enum Op {
         /// The parameters of each run.
         rows: Vec<Row>,
     },
+    /// The same of a service that only reads, which stands in the unit of one that writes: what
+    /// changes anything is refused.
+    Read {
+        /// One statement.
+        text: String,
+        /// The parameters of each run.
+        rows: Vec<Row>,
+    },
     /// A statement that makes, alters or drops a table, an index or a view: what a deploy asks.
     Define {
         /// One statement.

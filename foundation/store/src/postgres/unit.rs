@@ -22,6 +22,7 @@ const HALTED: &str = "57014";
 const SAVEPOINT: &str = "SAVEPOINT u";
 const TAKE_BACK: &str = "ROLLBACK TO SAVEPOINT u";
 const RELEASE: &str = "RELEASE SAVEPOINT u";
+const READ_ONLY: &str = "SET TRANSACTION READ ONLY";
 
 pub(super) struct Unit<'a> {
     session: &'a mut Postgres,
@@ -76,8 +77,7 @@ impl Postgres {
             // The server takes writes, or there would be no connection: this transaction does not.
             Err(Fault::ReadOnly) => {
                 self.roll_back();
-                let text = WRITES.to_owned();
-                Err(Trouble::Refused(SqlError { code: "0".to_owned(), text }))
+                Err(Trouble::Refused(writes()))
             }
             Err(fault) => Err(self.ended(fault)),
         }
@@ -130,6 +130,10 @@ impl Postgres {
     fn run_one(&mut self, op: &Op) -> Result<Outcome, Trouble> {
         self.stands()?;
         self.save();
+        if let Op::Read { .. } = op {
+            // Until that savepoint ends.
+            self.first(READ_ONLY);
+        }
         match self.operate(op) {
             Ok(outcome) => {
                 self.first(RELEASE);
@@ -139,6 +143,11 @@ impl Postgres {
                 self.take_back()?;
                 Err(Trouble::Refused(error))
             }
+            // The server takes writes, or there would be no unit: this operation may not.
+            Err(Fault::ReadOnly) if matches!(op, Op::Read { .. }) => {
+                self.take_back()?;
+                Err(Trouble::Refused(writes()))
+            }
             Err(fault) => Err(self.ended(fault)),
         }
     }
@@ -146,7 +155,7 @@ impl Postgres {
     fn operate(&mut self, op: &Op) -> Result<Outcome, Fault> {
         let once = [Row::new()];
         let (text, rows) = match op {
-            Op::Sql { text, rows } => {
+            Op::Sql { text, rows } | Op::Read { text, rows } => {
                 permitted(text)?;
                 (text, rows.as_slice())
             }
@@ -179,6 +188,11 @@ impl Postgres {
         self.save();
         Ok(Box::new(Inner { session: self, ended: false }))
     }
+}
+
+/// That a service that only reads has changed something.
+fn writes() -> SqlError {
+    SqlError { code: "0".to_owned(), text: "a service that reads may not write".to_owned() }
 }
 
 /// The first word of a statement.

@@ -146,7 +146,9 @@ impl Reader {
 
     fn read(&self, op: &Op) -> Result<Outcome, Trouble> {
         let done = match op {
-            Op::Sql { text, .. } => self.reads_only(text).and_then(|()| self.operate(op)),
+            Op::Sql { text, .. } | Op::Read { text, .. } => {
+                self.reads_only(text).and_then(|()| self.operate(op))
+            }
             Op::Define { .. } => Err(Unable::Refused(WRITES)),
         };
         done.map_err(|unable| match &unable {
@@ -222,7 +224,7 @@ const ONCE: &[Row] = &[Vec::new()];
 /// Runs one operation to its end.
 pub(super) fn operate(connection: &Connection, op: &Op) -> Result<Outcome, Unable> {
     let (text, rows) = match op {
-        Op::Sql { text, rows } => (text, rows.as_slice()),
+        Op::Sql { text, rows } | Op::Read { text, rows } => (text, rows.as_slice()),
         Op::Define { text } => {
             if waits_for_the_commit(text) {
                 return Err(Unable::Refused("a constraint may not wait for the commit"));
@@ -239,6 +241,13 @@ pub(super) fn operate(connection: &Connection, op: &Op) -> Result<Outcome, Unabl
     // A definition is not kept: whoever is given a kept statement is not asked for again.
     match op {
         Op::Sql { .. } => run(connection, &mut *connection.prepare_cached(text)?, rows),
+        Op::Read { .. } => {
+            let mut statement = connection.prepare_cached(text)?;
+            match statement.readonly() {
+                true => run(connection, &mut statement, rows),
+                false => Err(Unable::Refused(WRITES)),
+            }
+        }
         Op::Define { .. } => run(connection, &mut connection.prepare(text)?, rows),
     }
 }

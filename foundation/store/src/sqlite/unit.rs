@@ -56,7 +56,7 @@ impl Sqlite {
 
     fn run_one(&mut self, op: &Op) -> Result<Outcome, Trouble> {
         let whose = match op {
-            Op::Sql { .. } => Whose::Program,
+            Op::Sql { .. } | Op::Read { .. } => Whose::Program,
             Op::Define { .. } => Whose::Definition,
         };
         // Each operation is whole or not at all, however many rows it has.

@@ -47,6 +47,7 @@ pub fn all<S: Stand>(stand: impl Fn() -> S) {
     units::effects_and_reply_are_there_together_or_not_at_all(&mut stand());
     units::a_sitting_is_given_up_as_a_whole(&mut stand());
     units::nested_units_end_by_themselves(&mut stand());
+    units::what_only_reads_changes_nothing_in_a_unit_that_writes(&mut stand());
     units::a_refused_operation_leaves_the_unit_without_it(&mut stand());
     units::what_is_taken_back_is_all_of_the_unit(&mut stand());
     units::an_operation_gives_back_so_much_and_no_more(&mut stand());

@@ -73,6 +73,26 @@ pub(super) fn nested_units_end_by_themselves(stand: &mut dyn Stand) {
     assert_eq!(value(&mut *store), 10_101);
 }
 
+pub(super) fn what_only_reads_changes_nothing_in_a_unit_that_writes(stand: &mut dyn Stand) {
+    let mut store = founded(stand);
+    let mut work = begun(&mut *store, &call(serial(1, 1), 1));
+    work.run(&[add(1)]).expect("it works");
+    let mut inner = work.nested().expect("it works");
+    let read = |text: &str| Op::Read { text: text.to_owned(), rows: vec![Vec::new()] };
+    let seen = inner.run(&[read("SELECT value FROM counter WHERE name = 'n'")]);
+    let seen = seen.expect("it works");
+    assert_eq!(seen[0].rows, [[Value::Integer(1)]], "what is not committed, too");
+    for text in ["UPDATE counter SET value = 9", "DELETE FROM counter"] {
+        let told = trouble(inner.run(&[read(text)]));
+        assert!(matches!(told, Trouble::Refused(_)), "{text}: {told:?}");
+    }
+    inner.keep().expect("it works");
+    assert_eq!(added(&mut *work, 1), 2, "and the unit around it writes on");
+    work.finish(&reply("", 1)).expect("it works");
+    store.commit().expect("it works");
+    assert_eq!(value(&mut *store), 2);
+}
+
 pub(super) fn a_refused_operation_leaves_the_unit_without_it(stand: &mut dyn Stand) {
     let mut store = founded(stand);
     let mut work = begun(&mut *store, &call(serial(1, 1), 1));
