@@ -190,7 +190,11 @@ fn message(refusal: &Refusal, node: &str, language: Language) -> Message {
         Refusal::Full(_) => messages::calls_full(),
         Refusal::TooLate { .. } => messages::call_too_late(),
         Refusal::Decided => messages::call_decided(),
-        Refusal::Cycle { .. } | Refusal::TooDeep { .. } | Refusal::HoldsWriter => {
+        Refusal::Cycle { .. }
+        | Refusal::TooDeep { .. }
+        | Refusal::HoldsWriter
+        | Refusal::OnlyReads { .. }
+        | Refusal::ActsOutside { .. } => {
             messages::call_refused_to_program(refusal.word())
         }
     }

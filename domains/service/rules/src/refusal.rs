@@ -157,6 +157,18 @@ pub enum Refusal {
     HoldsWriter,
     /// 24 An operator's decision on a call that is not open: it has its end already.
     Decided,
+    /// 25 To a program: it, or one that waits for it, only reads and would call a service that
+    /// writes.
+    OnlyReads {
+        /// Which.
+        service: String,
+    },
+    /// 26 To a program: it would call a service that acts outside the store, of which has to be
+    /// known for good that it has begun.
+    ActsOutside {
+        /// Which.
+        service: String,
+    },
 }
 
 /// What of a call contradicts itself.
@@ -287,6 +299,8 @@ impl Refusal {
             Self::TooDeep { .. } => 22,
             Self::HoldsWriter => 23,
             Self::Decided => 24,
+            Self::OnlyReads { .. } => 25,
+            Self::ActsOutside { .. } => 26,
         }
     }
 
@@ -318,6 +332,8 @@ impl Refusal {
             Self::TooDeep { .. } => "too-deep",
             Self::HoldsWriter => "holds-writer",
             Self::Decided => "decided",
+            Self::OnlyReads { .. } => "only-reads",
+            Self::ActsOutside { .. } => "acts-outside",
         }
     }
 
@@ -341,7 +357,11 @@ impl Refusal {
             | Self::Full(_) => Some(503),
             Self::WindowFull { .. } => Some(429),
             Self::TooLate { .. } => Some(504),
-            Self::Cycle { .. } | Self::TooDeep { .. } | Self::HoldsWriter => None,
+            Self::Cycle { .. }
+            | Self::TooDeep { .. }
+            | Self::HoldsWriter
+            | Self::OnlyReads { .. }
+            | Self::ActsOutside { .. } => None,
         }
     }
 
@@ -366,7 +386,11 @@ impl Refusal {
             | Self::StoreAway { .. }
             | Self::NoWorker { .. } => Some(GrpcCode::Unavailable),
             Self::TooLate { .. } => Some(GrpcCode::DeadlineExceeded),
-            Self::Cycle { .. } | Self::TooDeep { .. } | Self::HoldsWriter => None,
+            Self::Cycle { .. }
+            | Self::TooDeep { .. }
+            | Self::HoldsWriter
+            | Self::OnlyReads { .. }
+            | Self::ActsOutside { .. } => None,
         }
     }
 
@@ -396,6 +420,8 @@ impl Refusal {
             | Self::Cycle { .. }
             | Self::TooDeep { .. }
             | Self::HoldsWriter
+            | Self::OnlyReads { .. }
+            | Self::ActsOutside { .. }
             | Self::Decided => Retry::No,
         }
     }

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tsugi_vocabulary::{Moment, Span};
 
-use super::life::{self, Abnormal, Exit, Life, Limits, Memory, State, Turn, Why};
+use super::life::{self, Abnormal, Clock, Exit, Life, Limits, Memory, State, Turn, Why};
 use crate::call::Attempt;
 use crate::ground::Effects;
 use crate::id::CallId;
@@ -109,6 +109,18 @@ pub enum Origin {
     Queue,
     /// Another service's, which waits for it and holds the writer.
     Service,
+}
+
+/// What a service that calls another can count on. It holds the writer: a worker that has a call
+/// may wait for that very writer, and is not counted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prospect {
+    /// A worker has nothing to do.
+    Ready,
+    /// One is being born, or will be.
+    Coming,
+    /// All have calls, or none is born any more.
+    None,
 }
 
 /// Whether a pool serves.
@@ -286,6 +298,41 @@ impl Pool {
     #[must_use]
     pub fn room(&self, from: Origin) -> usize {
         self.places_free(from)
+    }
+
+    /// Whether there is a worker for a call that another service makes, or will be.
+    #[must_use]
+    pub fn prospect(&self) -> Prospect {
+        let starting = |place: &Place| matches!(place.life.state(), State::Starting { .. });
+        if self.has_room(Origin::Service) {
+            Prospect::Ready
+        } else if self.is_short() || self.serves() && self.places.values().any(starting) {
+            Prospect::Coming
+        } else {
+            Prospect::None
+        }
+    }
+
+    fn serves(&self) -> bool {
+        self.posture == Posture::Serving
+    }
+
+    /// Which worker has a call.
+    #[must_use]
+    pub fn worker(&self, run: Run) -> Option<Worker> {
+        let has = |place: &Place| place.call.is_some_and(|(_, has)| has == run);
+        self.places.iter().find(|(_, place)| has(place)).map(|(worker, _)| *worker)
+    }
+
+    /// Until when a call may take that a worker has; none while its clock stands.
+    #[must_use]
+    pub fn until(&self, run: Run) -> Option<Moment> {
+        let mut places = self.places.values();
+        let place = places.find(|place| place.call.is_some_and(|(_, has)| has == run))?;
+        match place.life.under_way()?.clock {
+            Clock::Goes(until) => Some(until),
+            Clock::Stands(_) => None,
+        }
     }
 
     /// When it wants to be woken next.

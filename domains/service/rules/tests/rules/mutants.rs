@@ -4,10 +4,10 @@ use std::panic::catch_unwind;
 
 use tsugi_service_rules::mutant::plant;
 use tsugi_service_rules::worker::{life, pool};
-use tsugi_service_rules::{call, epoch, package, sitting};
+use tsugi_service_rules::{call, epoch, nested as chain, package, sitting};
 
 use crate::walks::walks;
-use crate::{epochs, free, packages, pools, sittings, workers};
+use crate::{epochs, free, nested, packages, pools, sittings, workers};
 
 /// Plants one fault after the other; each must be found, and nothing while none is planted.
 fn found(mutants: &[(&'static str, &str)], look: fn()) {
@@ -43,6 +43,17 @@ fn every_fault_planted_in_a_pool_is_found() {
         pools::left_for_others();
         free::once_settled();
         (0..200).for_each(pools::walk);
+    });
+}
+
+#[test]
+fn every_fault_planted_in_services_that_call_services_is_found() {
+    found(chain::MUTANTS, || {
+        nested::cycles();
+        nested::depths();
+        nested::stores();
+        nested::readers();
+        nested::ends();
     });
 }
 

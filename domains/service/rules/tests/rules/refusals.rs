@@ -37,6 +37,8 @@ fn all() -> Vec<Refusal> {
         Refusal::TooDeep { most: 8 },
         Refusal::HoldsWriter,
         Refusal::Decided,
+        Refusal::OnlyReads { service: "pay".to_owned() },
+        Refusal::ActsOutside { service: "pay".to_owned() },
     ]
 }
 
@@ -59,7 +61,7 @@ fn every_refusal_is_told_as_the_table_says() {
 #[test]
 fn numbers_follow_each_other_in_the_order_of_precedence() {
     let numbers: Vec<u16> = all().iter().map(Refusal::number).collect();
-    let expected: Vec<u16> = (1..=24).collect();
+    let expected: Vec<u16> = (1..=26).collect();
     assert_eq!(numbers, expected);
 }
 

@@ -10,7 +10,7 @@ use crate::worker::life::{self, Exit, Life, State, Why};
 
 impl Pool {
     /// Whether fewer processes live than are wanted.
-    fn is_short(&self) -> bool {
+    pub(super) fn is_short(&self) -> bool {
         let lives = |place: &&Place| match place.life.state() {
             State::Starting { .. } | State::Ready | State::Busy(_) => true,
             State::Leaving { .. } | State::Killed { .. } | State::Gone { .. } => false,
