@@ -15,6 +15,7 @@ mod figures;
 mod hall;
 mod lector;
 mod needed;
+mod nested;
 mod operated;
 mod parallel;
 mod pools;
@@ -25,6 +26,7 @@ mod small;
 mod sweep;
 mod turn;
 mod way;
+mod within;
 
 use std::any::Any;
 use std::collections::VecDeque;

@@ -40,6 +40,13 @@ pub fn order(text: &str) -> OrderKey {
     OrderKey(digest([b"order".as_slice(), text.as_bytes()]))
 }
 
+/// The id of the call that another makes as its so-manieth, the same whenever that one runs.
+#[must_use]
+pub fn child(parent: &str, ordinal: u32) -> CallId {
+    let ordinal = ordinal.to_be_bytes();
+    CallId::Keyed(Key(digest([b"child".as_slice(), parent.as_bytes(), &ordinal])))
+}
+
 /// What a call of a service asks: `canonical` are its values in the one form that the interface
 /// has for them.
 #[must_use]
@@ -70,6 +77,13 @@ pub(crate) fn stored(id: CallId, lowest: Serial) -> store::Id {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_that_another_makes_has_the_same_id_whenever_that_runs() {
+        assert_eq!(child("c1.1.1", 1), child("c1.1.1", 1));
+        assert_ne!(child("c1.1.1", 1), child("c1.1.1", 2));
+        assert_ne!(child("c1.1.1", 1), child("c1.1.11", 1));
+    }
 
     #[test]
     fn the_same_name_under_another_identity_is_another_client() {

@@ -63,9 +63,26 @@ impl Interface for Records {
         content(of, service, (interface, &records))
     }
 
+    fn called(&self, records: &[Vec<u8>]) -> Result<(), Refusal> {
+        let list = self.now.list();
+        if list.len() != records.len() {
+            let why = format!("{} parameters, not {}", records.len(), list.len());
+            return Err(Refusal::DoesNotFit { field: String::new(), why });
+        }
+        let lengths = list.iter().map(|parameter| parameter.layout.bytes() as usize);
+        let mut unfit = list.iter().zip(lengths).zip(records);
+        match unfit.find(|((_, length), record)| *length != record.len()) {
+            None => Ok(()),
+            Some(((parameter, length), record)) => {
+                let why = format!("{} bytes, not {length}", record.len());
+                Err(Refusal::DoesNotFit { field: parameter.json.clone(), why })
+            }
+        }
+    }
+
     fn reply(&self, gave: Gave) -> Result<Said, NoReply> {
         let records = match gave {
-            Gave::Parameters(records) => records,
+            Gave::Parameters(returned) => returned.records,
             Gave::Body(said) => {
                 let why = format!("{} in place of records", said.content_type);
                 return Err(NoReply { field: String::new(), why });

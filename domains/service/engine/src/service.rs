@@ -32,6 +32,21 @@ pub trait Interface: Send + Sync {
         interface: InterfaceNumber,
     ) -> Result<Content, Refusal>;
 
+    /// Whether its program can be given these records by another program, which calls it as its
+    /// own language does: each parameter as the program takes it.
+    ///
+    /// # Errors
+    /// It takes others.
+    fn called(&self, records: &[Vec<u8>]) -> Result<(), Refusal> {
+        match records {
+            [_] => Ok(()),
+            more => {
+                let why = format!("{} parameters, not one", more.len());
+                Err(Refusal::DoesNotFit { field: String::new(), why })
+            }
+        }
+    }
+
     /// What the caller is told of what the program gave back.
     ///
     /// # Errors
@@ -83,7 +98,7 @@ impl Interface for SameBytes {
             Gave::Body(said) => Ok(said),
             Gave::Parameters(all) => Err(NoReply {
                 field: String::new(),
-                why: format!("{} parameters, and nothing says what they are", all.len()),
+                why: format!("{} parameters, and nothing says what they are", all.records.len()),
             }),
         }
     }

@@ -31,6 +31,8 @@ pub struct Begin {
     pub service: Arc<str>,
     /// All of its id, as text of at most 64 bytes.
     pub id: String,
+    /// The id of the call that has called it, as text; empty for a client's.
+    pub parent: String,
     /// Its client, as text: what the ids of all its calls begin with.
     pub client: String,
     /// The epoch of the group, as one number that only rises.
@@ -89,6 +91,10 @@ pub enum Asked {
     Store(Op, Waits),
     /// An operation on a file, in the call's unit of work.
     File(Asking, Waits),
+    /// Another service, in a unit of work within the call's.
+    Call(Calling, Waits),
+    /// A service that is not called, for this reason.
+    NotCalled(NotCalled, Waits),
     /// It cannot be carried out for this reason; the worker is told its code.
     Refused(u16, Waits),
     /// The link answers it by itself; here it only keeps its place.
@@ -100,9 +106,51 @@ impl Asked {
     pub(crate) fn may_make_files(&self) -> bool {
         match self {
             Self::File(asking, _) => asking.may_make_files(),
+            // What another service makes is asked for by its own worker.
+            Self::Call(..) | Self::NotCalled(..) => false,
             Self::Store(..) | Self::Refused(..) | Self::Own(_) => false,
         }
     }
+}
+
+/// A service that a program calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calling {
+    /// Its name; of another group's, with that group's before it: `group/service`.
+    pub service: String,
+    /// What its program is given, each parameter as that takes it.
+    pub records: Vec<Vec<u8>>,
+}
+
+impl Calling {
+    /// How many bytes of a program it bears.
+    pub(crate) fn size(&self) -> usize {
+        self.service.len() + self.records.iter().map(Vec::len).sum::<usize>()
+    }
+}
+
+/// What a program gives back to one that has called it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Returned {
+    /// Its parameters, as it has left them; a reply as it is.
+    pub records: Vec<Vec<u8>>,
+    /// RETURN-CODE: of programs that have one.
+    pub return_code: i32,
+}
+
+impl From<Vec<Vec<u8>>> for Returned {
+    fn from(records: Vec<Vec<u8>>) -> Self {
+        Self { records, return_code: 0 }
+    }
+}
+
+/// Why a service that a program calls has not answered; nothing of what it did is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotCalled {
+    /// The code of the program interface.
+    pub code: u16,
+    /// In words of programs: the word of a refusal, or how it has ended, and what belongs to it.
+    pub text: String,
 }
 
 /// Operations that a worker has asked for together. Until they are dropped they count to what is
@@ -168,6 +216,10 @@ pub enum Answered {
     File(FileResult<'static>),
     /// The store refused it; the unit of work stands without it.
     Refused(SqlError),
+    /// What a service that was called gives back.
+    Reply(Returned),
+    /// It was not called, or has failed.
+    NotCalled(NotCalled),
     /// It was not carried out, by this code of the program interface.
     Code(u16),
     /// The link knows it.
@@ -180,7 +232,7 @@ pub enum Gave {
     /// A body, of which it is known what it is.
     Body(Said),
     /// Its parameters, as it has left them.
-    Parameters(Vec<Vec<u8>>),
+    Parameters(Returned),
 }
 
 /// What a caller is told.
@@ -250,6 +302,11 @@ pub trait Link: Send {
     /// call, or something is kept for it or of it.
     fn may_speak(&self) -> bool {
         false
+    }
+
+    /// The longest record that it can be told, in bytes.
+    fn record_most(&self) -> usize {
+        usize::MAX
     }
 
     /// Whether something that it has said is not heard yet. What cannot be heard has none.

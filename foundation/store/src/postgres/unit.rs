@@ -88,7 +88,7 @@ impl Postgres {
         self.stands()?;
         self.save();
         let done = match op {
-            Op::Sql { .. } => self.operate(op),
+            Op::Sql { .. } | Op::Read { .. } => self.operate(op),
             Op::Define { .. } => Err(Fault::ReadOnly),
         };
         let error = match done {
@@ -98,7 +98,7 @@ impl Postgres {
             }
             Err(Fault::Said(error)) => error,
             Err(Fault::Halted(text)) => SqlError { code: HALTED.to_owned(), text },
-            Err(Fault::ReadOnly) => SqlError { code: "0".to_owned(), text: WRITES.to_owned() },
+            Err(Fault::ReadOnly) => writes(),
             Err(fault) => return Err(self.ended(fault)),
         };
         self.take_back()?;
@@ -192,7 +192,7 @@ impl Postgres {
 
 /// That a service that only reads has changed something.
 fn writes() -> SqlError {
-    SqlError { code: "0".to_owned(), text: "a service that reads may not write".to_owned() }
+    SqlError { code: "0".to_owned(), text: WRITES.to_owned() }
 }
 
 /// The first word of a statement.

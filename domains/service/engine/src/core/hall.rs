@@ -17,6 +17,7 @@ use tsugi_vocabulary::Moment;
 
 use super::copies::Copies;
 use super::needed::Lacking;
+use super::nested::Nested;
 use super::pools::{Desk, Ended, Over, Whom, Word};
 use super::purge::Purge;
 use super::reading::Readings;
@@ -88,6 +89,7 @@ pub(super) struct Hall {
     /// Before this moment nothing small is written again.
     pub(super) small_after: Moment,
     pub(super) readings: Readings,
+    pub(super) nested: Nested,
     /// None of a store that keeps its log by itself.
     pub(super) copies: Option<Copies>,
     pub(super) purge: Purge,
@@ -129,6 +131,7 @@ impl Hall {
             table: Table::new(settings.calls),
             sitting: Sitting::new(settings.sitting),
             readings,
+            nested: Nested::default(),
             copies: None,
             purge: Purge::new(clock::now(), settings.upkeep),
             settings,
@@ -485,6 +488,9 @@ impl Hall {
         if self.readings.has(run) {
             return self.read_again(run);
         }
+        if self.nested.has(run) {
+            return self.nested.again(run);
+        }
         self.drop_run(run);
         self.todo.push_back(Todo::Table(Event::Interrupted(run.0, run.1, why)));
     }
@@ -492,6 +498,7 @@ impl Hall {
     /// Forgets a run; its worker remembers what never was.
     pub(super) fn drop_run(&mut self, run: Run) {
         let Some(going) = self.runs.remove(&run) else { return };
+        self.undo_within(run);
         self.spoken.retain(|spoken| *spoken != run);
         if let Some(number) = going.reply {
             self.replies.remove(&number);
@@ -511,6 +518,7 @@ impl Hall {
             let Some(going) = self.runs.remove(run) else { continue };
             numbers.extend(going.reply);
             self.todo.push_back(Todo::Pool(going.service, pool::Event::Settled(*run)));
+            self.settle_within(*run);
         }
         self.tell_table(Event::Committed(ids));
         for number in numbers {

@@ -1,7 +1,7 @@
 //! Operations of a program, carried out in their order, wherever that is.
 
 use tsugi_frames::{Code, Limits};
-use tsugi_store::{Op, Outcome, Trouble, Work};
+use tsugi_store::{Op, Outcome, Trouble};
 
 use crate::files::Asking;
 use crate::worker::{self, Answered, Asked, Batch, Waits};
@@ -27,14 +27,34 @@ pub(super) trait CarriesOut {
     fn file(&mut self, asking: Asking) -> Result<Result<Answered, String>, Trouble>;
 }
 
-/// In the unit of work of a call.
-impl CarriesOut for dyn Work + '_ {
-    fn store(&mut self, op: Op) -> Result<Outcome, Trouble> {
-        Ok(self.run(&[op])?.pop().unwrap_or_default())
+/// What came of operations so far.
+#[derive(Default)]
+pub(super) struct SoFar {
+    all: Vec<Answered>,
+    size: usize,
+}
+
+impl SoFar {
+    /// How many bytes the answers take, about.
+    pub(super) const fn size(&self) -> usize {
+        self.size
     }
 
-    fn file(&mut self, asking: Asking) -> Result<Result<Answered, String>, Trouble> {
-        Ok(asking.carry_out(self)?.map(Answered::File))
+    /// Takes what came of an operation. Why the call ends by it, where it does.
+    pub(super) fn take(&mut self, answer: Answered, waits: Waits) -> Option<String> {
+        match waits {
+            Waits::Yes => {
+                self.size += held(&answer);
+                self.all.push(answer);
+                None
+            }
+            Waits::No => failure(&answer),
+        }
+    }
+
+    /// All that came, or why the call ends by it.
+    pub(super) fn end(self, failed: Option<String>) -> Operated {
+        failed.map_or(Operated::Answers(self.all), Operated::Failed)
     }
 }
 
@@ -44,11 +64,23 @@ pub(super) fn operate(
     place: &mut (impl CarriesOut + ?Sized),
     all: Batch,
 ) -> Result<Operated, Trouble> {
-    let mut answers = Vec::with_capacity(all.operations.len());
-    let mut size = 0;
-    for asked in all.operations {
-        let (answer, waits) = match bounded(asked, size) {
+    let mut answers = SoFar::default();
+    let failed = operate_in(place, all.operations, &mut answers)?;
+    Ok(answers.end(failed))
+}
+
+/// The same behind what came so far. Why the call ends by it, where it does.
+pub(super) fn operate_in(
+    place: &mut (impl CarriesOut + ?Sized),
+    all: Vec<Asked>,
+    answers: &mut SoFar,
+) -> Result<Option<String>, Trouble> {
+    for asked in all {
+        let (answer, waits) = match bounded(asked, answers.size) {
             Asked::Refused(code, waits) => (Answered::Code(code), waits),
+            Asked::NotCalled(not, waits) => (Answered::NotCalled(not), waits),
+            // Nobody is called from here: it is the core that has a service called.
+            Asked::Call(_, waits) => (Answered::Code(Code::NotAllowed.number()), waits),
             Asked::Own(waits) => (Answered::Own, waits),
             Asked::Store(op, waits) => match place.store(op) {
                 Ok(outcome) => (Answered::Done(outcome), waits),
@@ -57,29 +89,23 @@ pub(super) fn operate(
             },
             Asked::File(asking, waits) => match place.file(asking)? {
                 Ok(answer) => (answer, waits),
-                Err(why) => return Ok(Operated::Failed(why)),
+                Err(why) => return Ok(Some(why)),
             },
         };
-        match waits {
-            Waits::Yes => {
-                size += held(&answer);
-                answers.push(answer);
-            }
-            Waits::No => {
-                if let Some(why) = failure(&answer) {
-                    return Ok(Operated::Failed(why));
-                }
-            }
+        if let Some(why) = answers.take(answer, waits) {
+            return Ok(Some(why));
         }
     }
-    Ok(Operated::Answers(answers))
+    Ok(None)
 }
 
 /// What is carried out where the answers before it take so many bytes: behind too many of them
 /// nothing that is waited for.
-fn bounded(asked: Asked, size: usize) -> Asked {
+pub(super) fn bounded(asked: Asked, size: usize) -> Asked {
     match asked {
-        Asked::Store(_, Waits::Yes) | Asked::File(_, Waits::Yes) if size > ANSWERS_MOST => {
+        Asked::Store(_, Waits::Yes) | Asked::File(_, Waits::Yes) | Asked::Call(_, Waits::Yes)
+            if size > ANSWERS_MOST =>
+        {
             Asked::Refused(Code::TooLarge.number(), Waits::Yes)
         }
         asked => asked,
@@ -91,17 +117,19 @@ fn held(answer: &Answered) -> usize {
     match answer {
         Answered::Done(outcome) => outcome.rows.iter().map(|row| worker::held(row)).sum(),
         Answered::File(result) => result.records.iter().map(|one| one.record.len()).sum(),
-        Answered::Refused(_) | Answered::Code(_) | Answered::Own => 0,
+        Answered::Reply(returned) => returned.records.iter().map(Vec::len).sum(),
+        Answered::Refused(_) | Answered::NotCalled(_) | Answered::Code(_) | Answered::Own => 0,
     }
 }
 
 /// Why an answer that nobody waits for ends the call.
 fn failure(answer: &Answered) -> Option<String> {
     match answer {
-        Answered::Done(_) | Answered::Own => None,
+        Answered::Done(_) | Answered::Reply(_) | Answered::Own => None,
         Answered::File(result) if result.status < 10 => None,
         Answered::File(result) => Some(format!("file status {:02}", result.status)),
         Answered::Refused(error) => Some(error.to_string()),
+        Answered::NotCalled(not) => Some(not.text.clone()),
         Answered::Code(code) => Some(format!("code {code}")),
     }
 }
@@ -121,7 +149,7 @@ mod tests {
                 Op::Sql { text, .. } if &*text == "bad" => {
                     Err(Trouble::Refused(SqlError { code: "1".into(), text: "no".into() }))
                 }
-                Op::Sql { .. } | Op::Define { .. } => {
+                Op::Sql { .. } | Op::Read { .. } | Op::Define { .. } => {
                     let rows = vec![vec![tsugi_store::Value::Blob(vec![0; self.0])]];
                     Ok(Outcome { rows, ..Outcome::default() })
                 }

@@ -363,20 +363,28 @@ impl Hall {
         run: Run,
         tell: fn(&mut dyn Link, &Begin),
     ) {
+        let nested = self.nested.begun(run);
         let reads = self.readings.begin(run);
-        let Some(given) = reads.or_else(|| self.bodies.get(&run.0).cloned()) else {
+        let body = reads.or_else(|| self.bodies.get(&run.0).cloned());
+        let Some(given) = nested.as_ref().map(|nested| nested.given.clone()).or(body) else {
             return self.fail(Fatal::Impossible(format!("{} has no body", run.0)));
         };
         let epoch = self.settings.epoch.counter;
         let Some(desk) = self.desks.get_mut(&service) else { return };
+        let left = nested.as_ref().map_or(u32::MAX, |nested| nested.left_ms);
+        let (parent, client) = match nested {
+            Some(nested) => (nested.parent, nested.client),
+            None => (String::new(), run.0.client()),
+        };
         let begin = Begin {
             turn,
             service: desk.name.clone(),
             id: run.0.whole(),
-            client: run.0.client(),
+            parent,
+            client,
             epoch,
             attempt: run.1.number,
-            left_ms: desk.call_ms,
+            left_ms: desk.call_ms.min(left),
             given,
         };
         if let Some(link) = desk.links.get_mut(&worker) {
@@ -388,6 +396,9 @@ impl Hall {
     pub(super) fn say(&mut self, run: Run, word: Word) {
         if self.readings.has(run) {
             return self.reading_says(run, word);
+        }
+        if self.nested.has(run) {
+            return self.nested.say(run, word);
         }
         let Some(going) = self.runs.get_mut(&run) else { return };
         if matches!(&word, Word::End(_, Over::Ended(_))) {

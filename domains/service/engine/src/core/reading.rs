@@ -211,6 +211,8 @@ impl Hall {
 
     /// A worker has said something of a call that only reads.
     pub(super) fn reading_says(&mut self, run: Run, word: Word) {
+        let Some(service) = self.readings.all.get(&run).map(|r| r.arrival.service) else { return };
+        let word = self.calls_nobody(service, word);
         let Some(reading) = self.readings.all.get_mut(&run) else { return };
         if matches!(&word, Word::End(_, Over::Ended(_))) {
             reading.mail.clear();

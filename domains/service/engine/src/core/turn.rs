@@ -9,9 +9,11 @@ use tsugi_store::{Begun, Call, Content, Finished, Trouble, Work};
 use tsugi_vocabulary::Span;
 
 use super::hall::{Hall, Todo};
-use super::operated::{Operated, operate};
+use super::nested::{Chain, Stopped};
+use super::operated::{Operated, SoFar, bounded, operate_in};
 use super::pools::{Ended, Over, Word};
 use super::seen::written;
+use super::within::Unit;
 use super::{Core, left};
 use crate::clock;
 use crate::fatal::Fatal;
@@ -84,6 +86,7 @@ impl Hall {
         if let Some(going) = self.runs.get(&run) {
             self.todo.push_back(Todo::Pool(going.service, pool::Event::Goes(run)));
         }
+        let mut chain = self.chain(run);
         loop {
             self.look()?;
             if self.rolled_back == Some(run) {
@@ -100,7 +103,7 @@ impl Hall {
             };
             match word {
                 Some(Word::Operate(worker, turn, asked)) => {
-                    match self.operate(run, &mut *work, asked) {
+                    match self.operate(&mut chain, &mut Unit::of(&mut *work), asked) {
                         Ok(Operated::Answers(answers)) if answers.is_empty() => {}
                         Ok(Operated::Answers(answers)) => {
                             let service = self.runs.get(&run).map(|going| going.service);
@@ -113,14 +116,19 @@ impl Hall {
                             let ended = self.failed(run, &why);
                             return self.end(run, work, ended);
                         }
-                        Err(trouble) => return self.lost(trouble),
+                        Err(Stopped::Over) => {}
+                        Err(Stopped::Lost(trouble)) => return self.lost(trouble),
+                        Err(Stopped::Fatal(fatal)) => return Err(fatal),
                     }
                 }
                 Some(Word::End(asked, over)) => {
-                    let ended = match self.operate(run, &mut *work, asked) {
+                    let ended = match self.operate(&mut chain, &mut Unit::of(&mut *work), asked) {
                         Ok(Operated::Answers(_)) => self.ended(run, over),
                         Ok(Operated::Failed(why)) => self.failed(run, &why),
-                        Err(trouble) => return self.lost(trouble),
+                        // It was rolled back, or is turned out: that is looked at next.
+                        Err(Stopped::Over) => continue,
+                        Err(Stopped::Lost(trouble)) => return self.lost(trouble),
+                        Err(Stopped::Fatal(fatal)) => return Err(fatal),
                     };
                     return self.end(run, work, ended);
                 }
@@ -129,24 +137,61 @@ impl Hall {
         }
     }
 
-    /// Carries out operations. None takes longer than the call may, or than calls that have ended
-    /// wait for it.
-    fn operate(&mut self, run: Run, work: &mut dyn Work, all: Batch) -> Result<Operated, Trouble> {
-        if all.operations.is_empty() {
-            return Ok(Operated::Answers(Vec::new()));
+    /// Carries out what the last service of a chain asks for, in its order; what calls another
+    /// service has that run meanwhile.
+    pub(super) fn operate(
+        &mut self,
+        chain: &mut Chain,
+        unit: &mut Unit<'_, '_>,
+        mut all: Batch,
+    ) -> Result<Operated, Stopped> {
+        let (mut answers, mut before) = (SoFar::default(), Vec::new());
+        for asked in std::mem::take(&mut all.operations) {
+            let (calling, waits) = match bounded(asked, answers.size()) {
+                Asked::Call(calling, waits) => (calling, waits),
+                asked => {
+                    before.push(asked);
+                    continue;
+                }
+            };
+            let failed = self.operate_timed(chain, unit, (&mut before, &mut answers))?;
+            if let Some(why) = failed {
+                return Ok(Operated::Failed(why));
+            }
+            let answer = self.call_within(chain, unit, calling)?;
+            if let Some(why) = answers.take(answer, waits) {
+                return Ok(Operated::Failed(why));
+            }
         }
-        let desk = self.runs.get(&run).and_then(|going| self.desks.get(&going.service));
+        let failed = self.operate_timed(chain, unit, (&mut before, &mut answers))?;
+        Ok(answers.end(failed))
+    }
+
+    /// Carries out operations of the store. None takes longer than the call may, or than calls that
+    /// have ended wait for it.
+    fn operate_timed(
+        &mut self,
+        chain: &Chain,
+        unit: &mut Unit<'_, '_>,
+        (asked, answers): (&mut Vec<Asked>, &mut SoFar),
+    ) -> Result<Option<String>, Stopped> {
+        if asked.is_empty() {
+            return Ok(None);
+        }
+        let asked = std::mem::take(asked);
+        let desk = self.desks.get(&chain.last().service);
         let may = Span::millis(desk.map_or(0, |desk| u64::from(desk.call_ms)));
         let longest = clock::now() + may;
         let until = self.sitting.wake_at().map_or(longest, |hold| hold.min(longest));
-        if all.operations.iter().any(Asked::may_make_files) {
+        if asked.iter().any(Asked::may_make_files) {
             self.lacking.at = Some(clock::now());
             self.sweep_at.get_or_insert_with(clock::now);
         }
+        unit.knows(self.nested.ended());
         self.watch.begins(until);
-        let done = operate(work, all);
+        let done = operate_in(unit, asked, answers);
         self.watch.ends();
-        done
+        done.map_err(Stopped::Lost)
     }
 
     /// The reply of a run, made of what its program gave back before it is stored. What is no
@@ -185,10 +230,11 @@ impl Hall {
         let (reply, kept) = self.stored(run, ended)?;
         let length = reply.body.len() as u64;
         let orders = self.step_sitting(sitting::Event::Ended(run, kept, length));
-        if orders.iter().any(|order| matches!(order, Order::RollBackTo(_)))
-            && let Err(trouble) = work.undo()
-        {
-            return self.lost(trouble);
+        if orders.iter().any(|order| matches!(order, Order::RollBackTo(_))) {
+            self.undo_within(run);
+            if let Err(trouble) = work.undo() {
+                return self.lost(trouble);
+            }
         }
         match work.finish(&reply) {
             Ok(Finished::InSitting(_) | Finished::Committed) => {

@@ -11,8 +11,8 @@ use tsugi_files::operation::{Failure, Operation};
 use tsugi_files::spoken::{Request, answer_said, opening_said, operation_heard, status_said};
 use tsugi_files::status::Status;
 use tsugi_frames::{FileOperation, FileResult, Mode as Said, Optional as SaidOptional};
-use tsugi_store::file::{File, Was};
-use tsugi_store::{Trouble, Work, file};
+use tsugi_store::file::{File, OnFiles, Was};
+use tsugi_store::{Trouble, file};
 
 use super::{Declared, Files, InStore, Unkept, definition, fits, shape};
 use crate::clock;
@@ -37,6 +37,9 @@ struct Table {
     /// The call that the following was found in. In another one it is looked for again: it is
     /// another unit of work.
     turn: Turn,
+    /// How many calls of other services had ended in that unit of work: they may have made files,
+    /// or taken some away.
+    nested: u64,
     /// What the store has under the names, by their index.
     there: BTreeMap<u16, Option<File>>,
 }
@@ -79,7 +82,7 @@ impl Opens {
     #[must_use]
     pub fn new(files: Files) -> Self {
         let (slots, there) = (BTreeMap::new(), BTreeMap::new());
-        Self(Arc::new(Mutex::new(Table { files, slots, turn: Turn(0), there })))
+        Self(Arc::new(Mutex::new(Table { files, slots, turn: Turn(0), nested: 0, there })))
     }
 
     /// What the worker asks for in this call, of this slot.
@@ -129,16 +132,19 @@ impl Asking {
         }
     }
 
-    /// Carries it out in the call's unit of work. The inner error is why the call is ended.
+    /// Carries it out in the call's unit of work, in which so many calls of other services have
+    /// ended: they may have made files, or taken some away. The inner error is why the call is
+    /// ended.
     ///
     /// # Errors
     /// The unit of work is gone.
     pub fn carry_out(
         &self,
-        work: &mut dyn Work,
+        work: &mut dyn OnFiles,
+        nested: u64,
     ) -> Result<Result<FileResult<'static>, String>, Trouble> {
         let mut table = self.opens.table();
-        table.begin(self.turn);
+        table.begin((self.turn, nested));
         match table.answer(work, self.slot, &self.operation) {
             Ok(result) => Ok(Ok(result)),
             Err(Unanswered::Trouble(trouble)) => Err(trouble),
@@ -152,7 +158,11 @@ impl Asking {
 
 impl Table {
     /// Positions end with the call.
-    fn begin(&mut self, turn: Turn) {
+    fn begin(&mut self, (turn, nested): (Turn, u64)) {
+        if self.nested != nested {
+            self.nested = nested;
+            self.there.clear();
+        }
         if self.turn == turn {
             return;
         }
@@ -174,7 +184,7 @@ impl Table {
 
     fn answer(
         &mut self,
-        work: &mut dyn Work,
+        work: &mut dyn OnFiles,
         slot: u16,
         operation: &FileOperation<'_>,
     ) -> Result<FileResult<'static>, Unanswered> {
@@ -195,7 +205,7 @@ impl Table {
     }
 
     /// What the store has under the name of a file.
-    fn there(&mut self, work: &mut dyn Work, index: u16) -> Result<Option<File>, Unanswered> {
+    fn there(&mut self, work: &mut dyn OnFiles, index: u16) -> Result<Option<File>, Unanswered> {
         if let Some(there) = self.there.get(&index) {
             return Ok(there.clone());
         }
@@ -208,7 +218,7 @@ impl Table {
     /// What is known of a file, to a program that says this of it.
     fn known(
         &mut self,
-        work: &mut dyn Work,
+        work: &mut dyn OnFiles,
         index: u16,
         program: &Definition,
     ) -> Result<(Named, Option<File>), Unanswered> {
@@ -224,7 +234,7 @@ impl Table {
 
     fn open(
         &mut self,
-        work: &mut dyn Work,
+        work: &mut dyn OnFiles,
         slot: u16,
         request: Request,
     ) -> Result<Opening, Unanswered> {
@@ -250,7 +260,7 @@ impl Table {
     /// Makes a file, or makes it anew.
     fn make(
         &mut self,
-        work: &mut dyn Work,
+        work: &mut dyn OnFiles,
         (index, name): (u16, &str),
         there: Option<File>,
         definition: &Definition,
@@ -270,7 +280,7 @@ impl Table {
         Ok(())
     }
 
-    fn remove(&mut self, work: &mut dyn Work, index: u16) -> Result<Status, Unanswered> {
+    fn remove(&mut self, work: &mut dyn OnFiles, index: u16) -> Result<Status, Unanswered> {
         let program = self.declared(index)?.definition;
         let (named, there) = self.known(work, index, &program)?;
         let status = delete_file(named);
@@ -283,7 +293,7 @@ impl Table {
 
     fn operate(
         &mut self,
-        work: &mut dyn Work,
+        work: &mut dyn OnFiles,
         number: u16,
         said: &FileOperation<'_>,
     ) -> Result<FileResult<'static>, Unanswered> {

@@ -259,6 +259,10 @@ impl Link for Pipes {
         }
     }
 
+    fn record_most(&self) -> usize {
+        usize::try_from(self.limits.record).unwrap_or(usize::MAX)
+    }
+
     fn takes_answers(&self) -> bool {
         self.out.unsent() < usize::try_from(self.limits.frame).unwrap_or(usize::MAX)
     }
@@ -268,10 +272,12 @@ impl Link for Pipes {
 /// came as.
 fn taken(batch: &Batch) -> usize {
     let values = |asked: &Asked| match asked {
-        Asked::Store(Op::Sql { text, rows }, _) => {
+        Asked::Store(Op::Sql { text, rows } | Op::Read { text, rows }, _) => {
             text.len() + rows.iter().map(|row| held(row)).sum::<usize>()
         }
         Asked::File(asking, _) => asking.size(),
+        Asked::Call(calling, _) => calling.size(),
+        Asked::NotCalled(not, _) => not.text.len(),
         Asked::Store(Op::Define { .. }, _) | Asked::Refused(..) | Asked::Own(_) => 0,
     };
     batch.operations.iter().map(|asked| EACH + values(asked)).sum()
@@ -324,6 +330,7 @@ pub(super) mod tests {
             turn: Turn(turn),
             service: "counter".into(),
             id: format!("c/{turn}"),
+            parent: String::new(),
             client: "c".to_owned(),
             epoch: 1,
             attempt: 1,

@@ -11,7 +11,8 @@ use tsugi_service_rules::worker::life::{Class, Exit};
 use tsugi_store::{Op, Outcome};
 
 use super::{
-    Answered, Asked, Batch, Begin, Ear, Gave, Heard, Link, Nursery, Said, Turn, Waits, Wants,
+    Answered, Asked, Batch, Begin, Calling, Ear, Gave, Heard, Link, NotCalled, Nursery, Returned,
+    Said, Turn, Waits, Wants,
 };
 use crate::files::{Files, Opens};
 
@@ -85,8 +86,28 @@ impl Desk<'_> {
             Some(Answered::Done(outcome)) => Ok(outcome),
             Some(Answered::Refused(error)) => Err(error.to_string()),
             Some(Answered::Code(code)) => Err(format!("code {code}")),
-            Some(Answered::File(_) | Answered::Own) | None => Err("no answer".to_owned()),
+            Some(_) | None => Err("no answer".to_owned()),
         })
+    }
+
+    /// Calls another service in a unit of work within the call's; the inner error is why it has
+    /// not answered, after which the call may go on.
+    ///
+    /// # Errors
+    /// [`Undo::Left`].
+    pub fn call(
+        &mut self,
+        service: &str,
+        records: Vec<Vec<u8>>,
+    ) -> Result<Result<Returned, NotCalled>, Undo> {
+        let calling = Calling { service: service.to_owned(), records };
+        match self.ask(Asked::Call(calling, Waits::Yes))? {
+            Some(Answered::Reply(returned)) => Ok(Ok(returned)),
+            Some(Answered::NotCalled(not)) => Ok(Err(not)),
+            Some(Answered::Code(code)) => Ok(Err(NotCalled { code, text: String::new() })),
+            // A call is answered by nothing else.
+            Some(_) | None => Err(Undo::Left),
+        }
     }
 
     /// Carries out an operation on a file: the slot is this thread's number for an open.

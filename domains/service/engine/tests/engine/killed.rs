@@ -9,16 +9,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tsugi_service_engine::worker::Nursery;
 use tsugi_service_engine::worker::pipe::Processes;
-use tsugi_service_engine::worker::thread::Threads;
-use tsugi_service_engine::{Answer, Asked, Calls, Refused, SameBytes, Sessions};
+use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
+use tsugi_service_engine::worker::{Begin, Nursery, Said};
+use tsugi_service_engine::{Answer, Asked, Calls, Refused, SameBytes, Service, Sessions};
+use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::{CallId, Serial};
+use tsugi_service_rules::worker::pool;
 use tsugi_store::suite;
 use tsugi_vocabulary::Span;
 
 use crate::programs::{python, ward};
-use crate::support::{Counter, Runs, Stand, Watched, in_parallel, life, opened, start, workers};
+use crate::support::{
+    Counter, Runs, Stand, Watched, in_parallel, life, opened, start_beside, workers,
+};
 
 const FOLDER: &str = "TSUGI_ENGINE_OF_A_CHILD";
 const EPOCH: &str = "TSUGI_EPOCH_OF_A_CHILD";
@@ -27,6 +31,11 @@ const SERVER: &str = "TSUGI_SERVER_OF_A_CHILD";
 const ON_SQLITE: &str = "killed::i16_whenever_an_engine_is_killed_each_call_is_applied_once";
 const ON_POSTGRES: &str =
     "killed::i16_whenever_an_engine_on_a_server_is_killed_each_call_is_applied_once";
+
+/// Whether the service that is called has another one count.
+const CALLS: &str = "TSUGI_CALLS_OF_A_CHILD";
+const NESTED: &str =
+    "killed::whenever_an_engine_is_killed_a_call_is_applied_once_with_whom_it_calls";
 
 /// How often an engine is killed.
 fn rounds() -> u64 {
@@ -45,10 +54,39 @@ fn id((life_of, serial): Of) -> CallId {
     CallId::Counted { life: life(life_of), serial: Serial::new(serial).unwrap() }
 }
 
+/// Has another service count, and tells what that has told it.
+struct Caller;
+
+impl Program for Caller {
+    fn run(&self, call: &Begin, desk: &mut Desk<'_>) -> Result<Said, Undo> {
+        desk.run(suite::add(1))?.map_err(Undo::Failed)?;
+        let told = desk.call("adds", vec![call.given.first().to_vec()])?;
+        let told = told.map_err(|not| Undo::Failed(format!("{not:?}")))?;
+        // Of the two it has added one itself.
+        let value: i64 = String::from_utf8_lossy(&told.records[0]).parse().expect("a number");
+        let body = (value / 2).to_string().into();
+        Ok(Said { content_type: "text/plain".to_owned(), body })
+    }
+}
+
+/// The service that is called by that one.
+fn adds() -> Service {
+    Service {
+        number: ServiceNumber(9),
+        name: "adds".into(),
+        workers: pool::Settings { spare: 1, ..workers(1) },
+        interface: Arc::new(SameBytes),
+        nursery: Box::new(Threads(Arc::new(Counter::default()))),
+    }
+}
+
 /// The engine: a line for a call, a line for its answer.
 fn engine(folder: &Path) {
     let epoch: u64 = std::env::var(EPOCH).unwrap().parse().unwrap();
-    let nursery: Box<dyn Nursery> = if epoch.is_multiple_of(PROCESSES) {
+    let calls = std::env::var_os(CALLS).is_some();
+    let nursery: Box<dyn Nursery> = if calls {
+        Box::new(Threads(Arc::new(Caller)))
+    } else if epoch.is_multiple_of(PROCESSES) {
         Box::new(Processes::new(ward(folder), python()))
     } else {
         Box::new(Threads(Arc::new(Counter::default())))
@@ -62,7 +100,8 @@ fn engine(folder: &Path) {
         Err(_) => {
             let store = opened(folder, epoch);
             let watched = Watched { store, counts: Arc::default(), gates: Arc::default() };
-            start(watched, epoch, runs, |_| {})
+            let more = if calls { vec![adds()] } else { Vec::new() };
+            start_beside(watched, epoch, (runs, more), |_| {})
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -124,17 +163,21 @@ struct Process {
 }
 
 impl Process {
-    fn start(stand: &Stand, epoch: u64) -> Self {
+    fn start((stand, of): (&Stand, &str), epoch: u64) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         let folder = stand.folder.path();
         command.env(FOLDER, folder).env(EPOCH, epoch.to_string()).arg("--exact");
         match &stand.database {
             Some(database) => {
                 let server = database.address(database.server.folder.path());
-                command.env(SERVER, server).arg(ON_POSTGRES)
+                command.env(SERVER, server)
             }
-            None => command.arg(ON_SQLITE),
+            None => &mut command,
         };
+        if of == NESTED {
+            command.env(CALLS, "1");
+        }
+        command.arg(of);
         command.arg("--nocapture");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
@@ -243,7 +286,15 @@ fn i16_whenever_an_engine_is_killed_each_call_is_applied_once() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return engine(Path::new(&folder));
     }
-    killed(&Stand::in_folder(TempDir::new().unwrap()));
+    assert_eq!(killed(&Stand::in_folder(TempDir::new().unwrap()), ON_SQLITE), 1);
+}
+
+#[test]
+fn whenever_an_engine_is_killed_a_call_is_applied_once_with_whom_it_calls() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return engine(Path::new(&folder));
+    }
+    assert_eq!(killed(&Stand::in_folder(TempDir::new().unwrap()), NESTED), 2);
 }
 
 #[test]
@@ -251,18 +302,19 @@ fn i16_whenever_an_engine_on_a_server_is_killed_each_call_is_applied_once() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return engine(Path::new(&folder));
     }
-    killed(&Stand::on_postgres());
+    assert_eq!(killed(&Stand::on_postgres(), ON_POSTGRES), 1);
 }
 
-fn killed(stand: &Stand) {
+/// How much each call has added.
+fn killed(stand: &Stand, of: &str) -> i64 {
     // On a server what meets is run again, and an engine has more to open.
     let most = if stand.database.is_some() { 16 } else { 60 };
     let (mut client, mut chance) = (Client::default(), Chance(0x7375_6769));
     let last = 100 + rounds();
     for epoch in 100..last {
-        round(&mut Process::start(stand, epoch), &mut client, (epoch, most), &mut chance);
+        round(&mut Process::start((stand, of), epoch), &mut client, (epoch, most), &mut chance);
     }
-    let mut process = Process::start(stand, last);
+    let mut process = Process::start((stand, of), last);
     for of in client.open.clone() {
         process.ask("call", of);
     }
@@ -275,7 +327,8 @@ fn killed(stand: &Stand) {
     values.sort_unstable();
     let each_once: Vec<i64> = (1..=i64::try_from(all).unwrap()).collect();
     assert_eq!(values, each_once, "every call has added one, once");
-    assert_eq!(stand.value(), i64::try_from(all).unwrap());
+    let (value, calls) = (stand.value(), i64::try_from(all).unwrap());
+    assert_eq!(value % calls, 0, "{value} of {calls} calls");
     // The same bytes again, for each.
     let (before, of_all) = (client.again, client.told.keys().copied().collect::<Vec<_>>());
     for some in of_all.chunks(100) {
@@ -290,4 +343,5 @@ fn killed(stand: &Stand) {
     assert!(all > least, "{all} calls");
     process.child.kill().unwrap();
     process.child.wait().unwrap();
+    value / calls
 }

@@ -14,6 +14,7 @@ mod core;
 mod counting;
 mod held;
 mod killed;
+mod nested;
 mod outside;
 mod parallel;
 mod parallel_lost;
@@ -23,6 +24,7 @@ mod records;
 #[expect(dead_code, reason = "its own room uses more of it")]
 #[path = "../../../../../foundation/store/tests/postgres/server.rs"]
 mod server;
+mod spelled;
 mod support;
 mod upkeep;
 #[path = "../../../../../foundation/store/tests/postgres/way.rs"]

@@ -93,6 +93,13 @@ pub fn library(folder: &Path, source: &str, name: &str) -> Package {
     Package { services: vec![service(name, "", &[0])], ..Package::new(spawn, "text/plain") }
 }
 
+/// A library in Rust that cargo has built with the tests.
+pub fn rust(example: &str, name: &str) -> Package {
+    let at = Path::new(&worker()[0]).with_file_name(format!("lib{example}.so"));
+    let spawn = Spawn::library(worker(), &at, user(), environment());
+    Package { services: vec![service(name, "", &[0])], ..Package::new(spawn, "text/plain") }
+}
+
 /// One module of COBOL, compiled into a folder of its own: its program and its parameters.
 pub fn cobol(folder: &Path, source: &str, (name, parameters): (&str, &[u32])) -> Package {
     let modules = folder.join("modules");
@@ -134,9 +141,13 @@ impl Interface for Cut {
         SameBytes.former(service, body, of)
     }
 
+    fn called(&self, _: &[Vec<u8>]) -> Result<(), Refused> {
+        Ok(())
+    }
+
     fn reply(&self, gave: Gave) -> Result<Said, NoReply> {
         let Gave::Parameters(all) = gave else { panic!("a module gives its parameters back") };
-        Ok(Said { content_type: "application/octet-stream".to_owned(), body: all.concat() })
+        Ok(Said { content_type: "application/octet-stream".to_owned(), body: all.records.concat() })
     }
 }
 

@@ -86,7 +86,7 @@ fn read(of: &Records, body: &str) -> Result<tsugi_service_engine::Read, Refused>
 fn played(puppets: &Puppets, gives: &[&[u8]]) -> Vec<Vec<u8>> {
     let (ear, begin) = puppets.begun();
     ear.hear(counts(&begin));
-    let gave = Gave::Parameters(gives.iter().map(|one| one.to_vec()).collect());
+    let gave = Gave::Parameters(gives.iter().map(|one| one.to_vec()).collect::<Vec<_>>().into());
     ear.hear(Heard::Done(begin.turn, Vec::new().into(), gave));
     begin.given.parameters().iter().map(|one| one.to_vec()).collect()
 }
@@ -195,7 +195,7 @@ fn every_usage_is_handed_over_and_told_as_the_program_has_it() {
     let given: Vec<_> = read.given.parameters().iter().map(|one| one.to_vec()).collect();
     assert_eq!(given, [GIVEN.to_vec(), b"\x00\x00\x00\x15\x0c".to_vec(), b"0000000000".to_vec()]);
     let left = [GIVEN, b"\x00\x00\x12\x34\x5d", b"0000000042"];
-    let gave = Gave::Parameters(left.iter().map(|one| one.to_vec()).collect());
+    let gave = Gave::Parameters(left.iter().map(|one| one.to_vec()).collect::<Vec<_>>().into());
     let said = records.reply(gave).unwrap();
     let expected = r#"{"kept":{"sum_of":-123.45},"told":42}"#;
     assert_eq!(String::from_utf8(said.body).unwrap(), expected, "what is only given is not told");
@@ -305,8 +305,8 @@ fn what_comes_in_another_form_is_no_answer() {
     let records = records(counting());
     let said = Said { content_type: "text/plain".to_owned(), body: Vec::new() };
     assert!(records.reply(Gave::Body(said.clone())).is_err());
-    assert!(records.reply(Gave::Parameters(vec![Vec::new()])).is_err());
+    assert!(records.reply(Gave::Parameters(vec![Vec::new()].into())).is_err());
     let same = tsugi_service_engine::SameBytes;
     assert_eq!(same.reply(Gave::Body(said.clone())), Ok(said));
-    assert!(same.reply(Gave::Parameters(Vec::new())).is_err());
+    assert!(same.reply(Gave::Parameters(Vec::new().into())).is_err());
 }

@@ -24,8 +24,8 @@ use tsugi_service_rules::worker::life::Exit;
 use tsugi_service_rules::worker::pool;
 use tsugi_store::suite;
 use tsugi_store::{
-    Begun, Call, Id, Key, Look, Nested, Op, OpenRefused, Portion, Purged, Reply, Sqlite, Store,
-    Stored, Trouble, Value,
+    Begun, Block, Call, Id, Key, Look, Nested, Op, OpenRefused, Portion, Purged, Reply, Sqlite,
+    Store, Stored, Trouble, Value,
 };
 use tsugi_vocabulary::{Epoch, Span};
 
@@ -144,6 +144,14 @@ impl Store for Watched {
 
     fn forget(&mut self, key: &Key) -> Result<bool, Trouble> {
         self.store.forget(key)
+    }
+
+    fn block(&mut self, service: i64, block: Option<&Block>) -> Result<bool, Trouble> {
+        self.store.block(service, block)
+    }
+
+    fn blocks(&mut self) -> Result<Vec<(i64, Block)>, Trouble> {
+        self.store.blocks()
     }
 
     fn purge(&mut self, portion: &Portion) -> Result<Purged, Trouble> {

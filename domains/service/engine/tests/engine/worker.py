@@ -128,4 +128,4 @@ while True:
     if "leave" in frame:
         os._exit(0)
     call = frame["begin"]["calls"][0]
-    serve(frame["begin"]["turn"], call["parameters"][0], call["attempt"])
+    serve(frame["begin"]["turn"], call["parameters"][0].strip(), call["attempt"])

@@ -12,6 +12,7 @@ use tsugi_store::{Begun, Call, Look, Reply, Seen, Store, Trouble, Work};
 
 use super::super::operated::{Operated, operate};
 use super::super::small::Small;
+use super::super::within;
 use super::super::{Letter, panic_text};
 use super::unit::Unit;
 use crate::inbox::Inbox;
@@ -284,7 +285,9 @@ fn at_work(
 ) -> Then {
     while let Ok((errand, what)) = errands.recv() {
         let done = match what {
-            Errand::Operate(asked) => pulse.during(errand, || operate(&mut *work, asked)),
+            Errand::Operate(asked) => {
+                pulse.during(errand, || operate(&mut within::Unit::of(&mut *work), asked))
+            }
             Errand::Finish(effects, reply) => {
                 return pulse.during(errand, || finished(work, effects, &reply));
             }

@@ -128,6 +128,11 @@ impl Parallel {
 
     /// Carries out a word of a run.
     fn say(&mut self, at: usize, run: Run, word: pools::Word) -> Result<(), Fatal> {
+        let service = self.hall.runs.get(&run).map(|going| going.service);
+        let word = match service {
+            Some(service) => self.hall.calls_nobody(service, word),
+            None => word,
+        };
         match word {
             pools::Word::Operate(worker, turn, asked) => {
                 self.stands(at, Stand::Operating(Some((worker, turn))));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tsugi_files::spoken::shape;
 use tsugi_frames::{
     Answer, Begin as Told, CAN_AHEAD, Call, Class as Failing, Code, Done, Encoding, Failed, File,
-    Frame, Grid, Kind, Leave, Limits, Number as Asks, Operation, Outcome, Rest, Rows, Shape,
+    Frame, Grid, Kind, Leave, Limits, Number as Asks, Operation, Outcome, Reply, Rest, Rows, Shape,
     Turn as Number, Turns, Value, Versions, Welcome, Wrong,
 };
 use tsugi_service_rules::worker::life::{Class, Difference, Turn};
@@ -15,7 +15,7 @@ use super::Package;
 use super::log::Lines;
 use super::values::{brought, code, given, trouble};
 use crate::files::Opens;
-use crate::worker::{self, Answered, Asked, Begin, Gave, Heard, Said, Waits};
+use crate::worker::{self, Answered, Asked, Begin, Calling, Gave, Heard, Returned, Said, Waits};
 
 /// How many bytes of statements are kept for a worker: a process of ours keeps 64.
 const TEXTS_MOST: usize = 64 * Limits::DEFAULT.sql_text as usize;
@@ -73,6 +73,8 @@ enum Slot {
     More(u16, u32),
     /// An operation on a file.
     File,
+    /// A service that is called.
+    Call,
     /// Not carried out.
     Refused,
 }
@@ -179,7 +181,10 @@ impl Talk {
         };
         let mut all = reply.parameters.iter().map(|bytes| bytes.to_vec());
         let gave = match &self.content_type {
-            None => Gave::Parameters(all.collect()),
+            None => {
+                let (records, return_code) = (all.collect(), reply.return_code);
+                Gave::Parameters(Returned { records, return_code })
+            }
             Some(content_type) => {
                 let body = all.next().unwrap_or_default();
                 Gave::Body(Said { content_type: content_type.clone(), body })
@@ -273,6 +278,11 @@ impl Talk {
                 let asking = self.opens.ask(Turn(turn.0), asked.slot, operation);
                 (Slot::File, Asked::File(asking, waits))
             }
+            (Operation::Call { service, body }, None) => {
+                let records = body.iter().map(|one| one.to_vec()).collect();
+                let calling = Calling { service: service.to_string(), records };
+                (Slot::Call, Asked::Call(calling, waits))
+            }
             (_, None) => {
                 let code = Code::NotInThisVersion.number();
                 (Slot::Refused, Asked::Refused(code, waits))
@@ -316,7 +326,7 @@ impl Talk {
         let call = Call {
             service: self.called,
             id: begin.id.as_str().into(),
-            parent: "".into(),
+            parent: begin.parent.as_str().into(),
             client: begin.client.as_str().into(),
             epoch: begin.epoch,
             attempt: begin.attempt,
@@ -363,7 +373,14 @@ impl Talk {
                 trouble(Code::of(number).unwrap_or(Code::NotAllowed), "", "")
             }
             (Answered::File(result), Slot::File) => self.file(result),
-            (Answered::Done(_) | Answered::File(_) | Answered::Own, _) => {
+            (Answered::Reply(Returned { records, return_code }), Slot::Call) => {
+                let parameters = records.into_iter().map(Into::into).collect();
+                Outcome::Reply(Reply { return_code, parameters })
+            }
+            (Answered::NotCalled(not), _) => {
+                trouble(Code::of(not.code).unwrap_or(Code::CalleeFailed), "", &not.text)
+            }
+            (Answered::Done(_) | Answered::File(_) | Answered::Reply(_) | Answered::Own, _) => {
                 trouble(Code::Store, "", "")
             }
         }
@@ -555,6 +572,7 @@ mod tests {
             turn: Turn(1),
             service: "counter".into(),
             id: id.whole(),
+            parent: String::new(),
             client: id.client(),
             epoch: u64::MAX,
             attempt: 1,
