@@ -73,6 +73,49 @@ fn each_look_up_in_a_file_walks_an_index_and_sorts_nothing() {
     }
 }
 
+/// How many bytes this thread has read from files so far.
+fn read_so_far() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
+    line.parse().unwrap()
+}
+
+/// A store with so many replies, as an engine that was killed leaves it: its last commits in the
+/// log. How many bytes the next open reads.
+fn read_by_an_open(replies: u32) -> u64 {
+    let stand = Folder::new();
+    let mut store = stand.sqlite(5);
+    let first = suite::call(suite::serial(1, 1), 1);
+    suite::begun(&mut store, &first).finish(&suite::reply("a", 1)).unwrap();
+    store.commit().unwrap();
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?1) \
+        INSERT INTO tsugi_reply SELECT 1 + i / 1000, 10 + i % 1000, 2, 1, 3, 1, zeroblob(16), 1, \
+        10, 200, zeroblob(200), NULL FROM n";
+    stand.behind().execute(fill, [replies]).unwrap();
+    store.checkpoints().unwrap().run().unwrap();
+    for n in 2..10 {
+        let call = suite::call(suite::serial(n, 1), 1);
+        suite::begun(&mut store, &call).finish(&suite::reply("a", n)).unwrap();
+        store.commit().unwrap();
+    }
+    let after = Folder::new();
+    for file in ["store.db", "store.db-wal"] {
+        std::fs::copy(stand.0.path().join(file), after.0.path().join(file)).unwrap();
+    }
+    let before = read_so_far();
+    let next = after.sqlite(6);
+    let read = read_so_far() - before;
+    drop(next);
+    read
+}
+
+#[test]
+fn an_open_reads_no_more_where_more_replies_are_stored() {
+    let (few, many) = (read_by_an_open(1_000), read_by_an_open(60_000));
+    // Pages of 4 KiB: a tree of many rows is a level or two higher.
+    assert!(many < few + 16 * 4_096, "{few} bytes of few, {many} of many");
+}
+
 /// A sitting that is given up takes its clients with it, and a purge takes away what is silent.
 #[test]
 fn how_many_clients_there_are_is_kept_with_them() {

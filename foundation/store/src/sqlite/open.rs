@@ -67,8 +67,8 @@ impl Sqlite {
         let io = |error: std::io::Error| failed(folder, &error);
         faults.system(|| make(folder)).map_err(io)?;
         let lock = alone(folder, &faults)?;
-        for file in [LOG, FILE] {
-            faults.system(|| make_durable(&folder.join(file))).map_err(io)?;
+        for (file, cache) in [(LOG, Cache::Dropped), (FILE, Cache::Kept)] {
+            faults.system(|| make_durable(&folder.join(file), cache)).map_err(io)?;
         }
         faults.system(|| File::open(folder)?.sync_all()).map_err(io)?;
         let permit = Arc::new(Permit::new(Whose::Ours));
@@ -133,17 +133,30 @@ fn alone(folder: &Path, faults: &Faults) -> Result<File, OpenRefused> {
     }
 }
 
+/// Whether what the machine remembers of a file is read from the disk again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cache {
+    /// It is: what a sync that failed has left there looks as if it were on the disk.
+    Dropped,
+    /// It is not. Only a copy of the log writes the file. One whose sync failed has not been told
+    /// to the log, which has all of its pages still: they are read from there, and copied again.
+    /// Of a file with ten million replies it would take seconds.
+    Kept,
+}
+
 /// Has what a former engine wrote on the disk before anything rests on it. One that was killed
 /// between its write and its sync leaves whole transactions in the cache; SQLite would take them
-/// for committed, their calls would be answered, and a power loss would take them back. What a
-/// sync that failed has left there is dropped, so that the disk itself is read.
-fn make_durable(path: &Path) -> std::io::Result<()> {
+/// for committed, their calls would be answered, and a power loss would take them back.
+fn make_durable(path: &Path, cache: Cache) -> std::io::Result<()> {
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         file => file?,
     };
     file.sync_data()?;
-    Ok(posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?)
+    match cache {
+        Cache::Dropped => Ok(posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?),
+        Cache::Kept => Ok(()),
+    }
 }
 
 fn connect(path: &Path) -> Result<Connection, OpenRefused> {
