@@ -26,6 +26,8 @@ const PIPE: u64 = 64 * 1024;
 const AFTER_END: usize = 256 * 1024;
 /// How soon it is looked again whether a killed process is gone, at first and at last.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(200));
+/// How often it is looked how much memory children hold.
+const MEMORY_EVERY: Duration = Duration::from_millis(250);
 /// How long it is waited, when the attendant ends, until nothing is left of any child.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
@@ -37,6 +39,8 @@ pub struct Birth {
     pub reads: File,
     /// How much it may print in a call.
     pub most: u64,
+    /// How much memory it may hold.
+    pub memory: u64,
     /// How much it has, in this call.
     pub printed: Arc<AtomicU64>,
 }
@@ -65,6 +69,8 @@ struct Child {
     reads: Option<File>,
     tail: Tail,
     most: u64,
+    /// How much memory it may hold; none once it was told to hold more.
+    memory: Option<u64>,
     printed: Arc<AtomicU64>,
 }
 
@@ -76,6 +82,8 @@ pub struct Nursery {
     tell: Tell,
     children: Vec<Child>,
     again: Duration,
+    /// When it is looked next how much memory they hold.
+    weighs: Instant,
     chunk: Vec<u8>,
 }
 
@@ -89,7 +97,8 @@ enum Goes {
 impl Nursery {
     pub fn new(fold: Fold, (said, wake): (Receiver<Word>, Arc<EventFd>), tell: Tell) -> Self {
         let (children, again, chunk) = (Vec::new(), AGAIN.0, vec![0; CHUNK]);
-        Self { fold, said, wake, tell, children, again, chunk }
+        let weighs = Instant::now() + MEMORY_EVERY;
+        Self { fold, said, wake, tell, children, again, weighs, chunk }
     }
 
     /// Attends until it is told to end.
@@ -126,12 +135,21 @@ impl Nursery {
     }
 
     fn bear(&mut self, birth: Birth) {
-        let Birth { number, order, reads, most, printed } = birth;
+        let Birth { number, order, reads, most, memory, printed } = birth;
         match self.fold.start(order) {
             Ok(enclosed) => {
                 let (reads, tail, stands) = (Some(reads), Tail::default(), Stands::Runs);
-                let most = most.saturating_add(PIPE);
-                self.children.push(Child { number, enclosed, stands, reads, tail, most, printed });
+                let (most, memory) = (most.saturating_add(PIPE), Some(memory));
+                self.children.push(Child {
+                    number,
+                    enclosed,
+                    stands,
+                    reads,
+                    tail,
+                    most,
+                    memory,
+                    printed,
+                });
             }
             Err(why) => {
                 let end = End { how: How::NotStarted(why), last: Vec::new() };
@@ -144,8 +162,16 @@ impl Nursery {
     /// Takes what is printed, and tells who has ended and of whom nothing is left.
     fn look(&mut self) {
         let mut seen = Vec::new();
+        let now = Instant::now();
+        let weighs = now >= self.weighs;
+        if weighs {
+            self.weighs = now + MEMORY_EVERY;
+        }
         self.children.retain_mut(|child| {
             child.read(CHUNK, &mut self.chunk, &mut seen);
+            if weighs {
+                child.weigh(&mut seen);
+            }
             if child.stands != Stands::Ended
                 && let Some(how) = child.enclosed.ended()
             {
@@ -175,21 +201,26 @@ impl Nursery {
 
     fn wait(&mut self) {
         let mut polled = vec![PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
-        let mut ending = false;
+        let (mut ending, mut runs) = (false, false);
         for child in &self.children {
             if child.stands != Stands::Ended {
                 polled.push(PollFd::new(child.enclosed.as_fd(), PollFlags::POLLIN));
             }
             // Nothing tells when the last of several has gone.
             ending |= child.stands != Stands::Runs;
+            runs |= child.stands == Stands::Runs && child.memory.is_some();
             let reads = child.reads.iter();
             polled.extend(reads.map(|reads| PollFd::new(reads.as_fd(), PollFlags::POLLIN)));
         }
-        let mut limit = PollTimeout::NONE;
+        let weighs = runs.then(|| self.weighs.saturating_duration_since(Instant::now()));
+        let swept = ending.then_some(self.again);
         if ending {
-            limit = PollTimeout::try_from(self.again).unwrap_or(PollTimeout::MAX);
             self.again = (self.again * 2).min(AGAIN.1);
         }
+        // A moment later than it is: one that is cut to whole milliseconds would come before it.
+        let limit = weighs.into_iter().chain(swept).min().map_or(PollTimeout::NONE, |limit| {
+            PollTimeout::try_from(limit + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+        });
         match poll(&mut polled, limit) {
             Ok(_) | Err(Errno::EINTR) => {}
             // Descriptors of ours that cannot be waited for: ends would be waited for for ever.
@@ -203,6 +234,16 @@ impl Child {
         if self.stands == Stands::Runs {
             self.stands = Stands::Killed;
             self.enclosed.kill();
+        }
+    }
+
+    /// Tells once that it holds more memory than it may.
+    fn weigh(&mut self, seen: &mut Vec<Notice>) {
+        let Some(most) = self.memory.filter(|_| self.stands == Stands::Runs) else { return };
+        // One that has just ended holds none.
+        if held(self.enclosed.id().pid).is_some_and(|held| held > most) {
+            self.memory = None;
+            seen.push(Notice::Memory(self.number));
         }
     }
 
@@ -250,4 +291,12 @@ impl Child {
             seen.push(Notice::Flood(self.number));
         }
     }
+}
+
+/// How much memory of a process is there, in bytes.
+fn held(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1_024)
 }

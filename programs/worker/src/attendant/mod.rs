@@ -59,6 +59,8 @@ pub enum Notice {
     Printed(Number, Vec<u8>),
     /// A worker has printed more in this call than it may. Told once a call.
     Flood(Number),
+    /// A worker's process holds more memory than it may. Told once.
+    Memory(Number),
     /// A worker's process has ended. What it started may still run: that is killed now.
     Ended(Number, End),
     /// A worker's folder could not be removed, for this reason; the next life of the engine tries
@@ -204,6 +206,7 @@ impl Attendant {
             order: order(spawn, (input, output, errors)),
             reads: worker::unwaiting(reads)?,
             most: spawn.output_most,
+            memory: spawn.memory_most,
             printed: Arc::clone(&printed.0),
         };
         self.say(Word::Bear(Box::new(birth)));

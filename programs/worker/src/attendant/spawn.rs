@@ -15,6 +15,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const OPEN_FILES: u64 = 256;
 /// How much a process may write to its output in one call, in bytes, where nothing else is said.
 const OUTPUT_MOST: u64 = 1 << 20;
+/// How much memory a process may hold, in bytes, where nothing else is said.
+const MEMORY_MOST: u64 = 1 << 30;
 
 /// What every worker of a group is told of where it runs: the same on each of its nodes, but for
 /// the node's own name.
@@ -50,6 +52,9 @@ pub struct Spawn {
     /// How much it may write to its output in one call, in bytes; beyond that, and what a pipe
     /// holds, it floods.
     pub output_most: u64,
+    /// How much memory it may hold, in bytes: what of it is there, not what it has asked for.
+    /// It is looked at a few times a second, while it runs.
+    pub memory_most: u64,
 }
 
 impl Spawn {
@@ -63,7 +68,8 @@ impl Spawn {
             core_bytes: Some(0),
         };
         let (encoding, more, output_most) = (Encoding::Lines, BTreeMap::new(), OUTPUT_MOST);
-        Self { argv, encoding, user, limits, environment, more, output_most }
+        let memory_most = MEMORY_MOST;
+        Self { argv, encoding, user, limits, environment, more, output_most, memory_most }
     }
 
     /// A shared library: `worker` is the command line of a process that holds one, without the

@@ -111,6 +111,19 @@ async fn whatever_a_library_does_one_call_ends_by_its_name() {
 }
 
 #[tokio::test]
+async fn a_call_whose_worker_holds_too_much_memory_ends_by_that_name() {
+    let mut stand = Stand::new();
+    let mut package = library(stand.folder.path(), FAULTS, "FAULTS");
+    package.spawn.memory_most = 256 << 20;
+    let engine = engine(&mut stand, package, Span::secs(30));
+    let calls = engine.calls();
+    assert_eq!(text(&call(&calls, 1, "take 1000000").await), "1", "it may hold so much");
+    ends(&calls, (2, "keep 400000000"), (Ending::Abnormal, r#""abnormal":"memory""#)).await;
+    assert_eq!(text(&call(&calls, 3, "count").await), "1", "in a new worker");
+    engine.hand_over(Span::secs(2));
+}
+
+#[tokio::test]
 async fn what_a_program_has_started_and_hidden_ends_with_its_worker() {
     let mut stand = Stand::new();
     let package = library(stand.folder.path(), FAULTS, "FAULTS");

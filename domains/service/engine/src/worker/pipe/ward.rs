@@ -101,6 +101,7 @@ impl All {
     fn tell(&self, notice: Notice) {
         let (Notice::Printed(number, _)
         | Notice::Flood(number)
+        | Notice::Memory(number)
         | Notice::Ended(number, _)
         | Notice::FolderStays(number, ..)
         | Notice::Swept(number)) = notice;
@@ -108,6 +109,7 @@ impl All {
         match notice {
             Notice::Printed(_, bytes) => log(Line::Printed(&bytes)),
             Notice::Flood(_) => ear.hear(Heard::Flood),
+            Notice::Memory(_) => ear.hear(Heard::Memory),
             Notice::Ended(_, end) => {
                 let (exit, last) = ended(&end);
                 ear.hear(Heard::Ended(exit, last));
