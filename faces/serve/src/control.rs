@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,11 +15,13 @@ use tsugi_door::{Loopback, Settings as OfDoor, Transport};
 use tsugi_service_engine::{Answer, Calls, Identity, Refused, Resolved, names};
 use tsugi_service_rules::ground::Effects;
 use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
+use tsugi_store::{Block, Ending, Reply};
 
 use crate::around::{Around, Hold};
 use crate::group::Group;
 use crate::log::Log;
 use crate::services::{self, Found};
+use crate::shelf;
 
 /// The name of a socket on a volume.
 const NAME: &str = "serve.sock";
@@ -36,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub enum Asked {
     /// How things stand.
     Status {},
-    /// Take no new calls of a service.
+    /// Take no new calls of a service, whatever daemon has the volume.
     Block {
         /// Which.
         service: String,
@@ -50,10 +52,13 @@ pub enum Asked {
         /// Of which service.
         service: String,
     },
-    /// An unknown call was not carried out: the next arrival runs it.
+    /// An unknown call was carried out, or was not: then the next arrival runs it.
     Resolve {
         /// Which.
         call: Which,
+        /// What its caller is told, and every retry: JSON. None where it was not carried out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Option<String>,
     },
     /// A key is free again.
     Forget {
@@ -182,8 +187,6 @@ pub struct Desk {
     door: (&'static str, &'static str),
     /// Lines that its log has not taken; the log itself ends with the hold.
     lost: Arc<AtomicU64>,
-    /// Why services cannot run, whoever blocks or opens them.
-    closed: Arc<Mutex<std::collections::BTreeMap<String, Refused>>>,
 }
 
 /// Where the socket is, where nothing else is said.
@@ -268,10 +271,6 @@ impl Desk {
     #[must_use]
     pub fn new(around: &Around, hold: &Hold, of: (&Group, &Log, (SocketAddr, &OfDoor))) -> Self {
         let (group, log, (listens, door)) = of;
-        let closed = group.found.iter().filter_map(|found| {
-            let refused = group.settings.closed.get(&services::number(&found.name))?;
-            Some((found.name.to_string(), refused.clone()))
-        });
         Self {
             around: around.clone(),
             hold: hold.clone(),
@@ -280,7 +279,6 @@ impl Desk {
             listens,
             door: (transport(door), loopback(door)),
             lost: log.lost.clone(),
-            closed: Arc::new(Mutex::new(closed.collect())),
         }
     }
 
@@ -297,17 +295,15 @@ impl Desk {
         match asked {
             Asked::Status {} => self.status().await.map_or(Told::NotOpen, Told::Status),
             Asked::Block { service, by, reason } => {
-                self.set(&service, Err(Refused::Blocked { by, reason }))
+                let block = Block { who: by, why: reason, at: shelf::wall_ms() };
+                self.block(&service, Some(block)).await
             }
-            Asked::Open { service } => {
-                let closed = self.closed.lock().expect("nobody dies with the lock");
-                let open = closed.get(&service).cloned().map_or(Ok(()), Err);
-                drop(closed);
-                self.set(&service, open)
-            }
-            Asked::Resolve { call } => match id(&call) {
-                Some(id) => told(self.calls.resolve(id, Resolved::NotCarriedOut).await),
-                None => Told::NotUnderstood { what: call.id },
+            Asked::Open { service } => self.block(&service, None).await,
+            Asked::Resolve { call, reply } => match (id(&call), reply.map(carried_out)) {
+                (Some(id), None) => told(self.calls.resolve(id, Resolved::NotCarriedOut).await),
+                (Some(id), Some(Ok(reply))) => told(self.calls.resolve(id, reply).await),
+                (_, Some(Err(what))) => Told::NotUnderstood { what },
+                (None, _) => Told::NotUnderstood { what: call.id },
             },
             Asked::Forget { call } => match id(&call) {
                 Some(id) => told(self.calls.forget(id).await),
@@ -316,12 +312,11 @@ impl Desk {
         }
     }
 
-    fn set(&self, service: &str, open: Result<(), Refused>) -> Told {
+    async fn block(&self, service: &str, block: Option<Block>) -> Told {
         if !self.found.iter().any(|found| &*found.name == service) {
             return Told::NoSuchService;
         }
-        self.calls.set_open(services::number(service), open);
-        Told::Done
+        told(self.calls.block(services::number(service), block).await)
     }
 
     async fn status(&self) -> Option<Status> {
@@ -405,6 +400,24 @@ fn id(which: &Which) -> Option<CallId> {
         incarnation: Incarnation(incarnation.parse().ok()?),
     };
     Some(CallId::Counted { life, serial: Serial::new(serial.parse().ok()?)? })
+}
+
+/// That a call was carried out, with this reply; what cannot be read of it.
+fn carried_out(body: String) -> Result<Resolved, String> {
+    serde_json::from_str::<serde::de::IgnoredAny>(&body).map_err(|why| why.to_string())?;
+    let reply = Reply {
+        ending: Ending::Done,
+        service: 0,
+        // The engine knows which interface its call was read by.
+        interface: 0,
+        // No run of its program has said so.
+        attempt: 0,
+        at: shelf::wall_ms(),
+        status: 200,
+        content_type: "application/json".to_owned(),
+        body: body.into_bytes(),
+    };
+    Ok(Resolved::Answered(Box::new(reply)))
 }
 
 fn told(answer: Answer) -> Told {

@@ -10,7 +10,7 @@ use tsugi_service_rules::call::{Arrival, Caller, Event};
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::{CallId, OrderKey, Serial};
 use tsugi_service_rules::refusal::Refusal;
-use tsugi_store::Reply;
+use tsugi_store::{Block, Reply};
 use tsugi_vocabulary::Span;
 
 use crate::clock;
@@ -148,8 +148,19 @@ impl Calls {
         told.await.ok()
     }
 
-    /// Closes a service for this reason, or opens it again. One whose workers were given up stays
-    /// closed for that.
+    /// An operator blocks a service: it takes no calls until he opens it again, by any engine of
+    /// its store. Or he opens it; what else closes it stays. It is told once that is durable; from
+    /// an engine that is handing its store over, not at all.
+    pub async fn block(&self, service: ServiceNumber, block: Option<Block>) -> Answer {
+        let (tell, told) = oneshot::channel();
+        if self.inbox.put(Letter::Block(service, block, tell)).is_err() {
+            return Answer::Refused(Refusal::NotOpenHere);
+        }
+        told.await.unwrap_or(Answer::Refused(Refusal::NotOpenHere))
+    }
+
+    /// A service cannot run for this reason, or can again. What an operator has blocked stays so,
+    /// as does one whose workers were given up.
     pub fn set_open(&self, service: ServiceNumber, open: Result<(), Refusal>) {
         drop(self.inbox.put(Letter::Open(service, open)));
     }

@@ -9,6 +9,7 @@
 //! A unit of work borrows the store, so what goes on beside it while its call has the turn (calls
 //! that arrive, workers that speak, timers) stands in the *hall*, which has no store.
 
+mod block;
 mod callers;
 mod copies;
 mod figures;
@@ -21,6 +22,7 @@ mod parallel;
 mod pools;
 mod purge;
 mod reading;
+mod resolve;
 mod seen;
 mod small;
 mod sweep;
@@ -41,7 +43,7 @@ use tsugi_service_rules::id::CallId;
 use tsugi_service_rules::refusal::Refusal;
 use tsugi_service_rules::sitting::{self, Left, Near, Order, State};
 use tsugi_service_rules::worker::pool::Worker;
-use tsugi_store::{Store, Trouble};
+use tsugi_store::{Block, Store, Trouble};
 use tsugi_vocabulary::Span;
 
 use crate::calls::{Answer, Resolved};
@@ -73,8 +75,10 @@ pub(crate) enum Letter {
     Heard(ServiceNumber, Worker, Heard),
     /// An operator says what an unknown call counts as.
     Resolve(CallId, Caller, Resolved, Waiter),
-    /// A service is closed for this reason, or open again.
+    /// A service cannot run for this reason, or can again.
     Open(ServiceNumber, Result<(), Refusal>),
+    /// An operator blocks a service, or opens it.
+    Block(ServiceNumber, Option<Block>, oneshot::Sender<Answer>),
     /// Somebody wants to know how things stand.
     Figures(oneshot::Sender<Figures>),
     /// Something was read for a call that only reads.
@@ -140,16 +144,17 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(
-        (store, watch): (Box<dyn Store + Send>, Watch),
+        (mut store, watch): (Box<dyn Store + Send>, Watch),
         Beside { reads, opens, log }: Beside,
         services: Vec<Service>,
         settings: Settings,
         inbox: Arc<Inbox<Letter>>,
     ) -> std::io::Result<Self> {
+        let blocked = block::kept(store.blocks().map_err(std::io::Error::other)?);
         let pages = settings.upkeep.log;
         let copies = log.map(|log| Copies::start(log, pages, inbox.clone())).transpose()?;
         let beside = (Way::Beside(reads), Readings::new(opens), watch);
-        let mut hall = Hall::new(beside, services, settings, inbox);
+        let mut hall = Hall::new(beside, (services, blocked), settings, inbox);
         hall.copies = copies;
         Ok(Self { store, hall, next: Next::Small, last: Last::Call })
     }

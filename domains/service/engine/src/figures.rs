@@ -11,6 +11,8 @@ use crate::Refused;
 pub struct Figures {
     /// Calls that have no answer yet.
     pub pending: usize,
+    /// Replies that are held for whoever is being told.
+    pub held: usize,
     /// Its services, by number.
     pub services: Vec<OfService>,
 }

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::{limits, sitting};
 use tsugi_store::{
-    Checkpoints, Claim, Id, OpenRefused, Postgres, Reader, Seen, Sqlite, Store, Trouble,
+    Block, Checkpoints, Claim, Id, OpenRefused, Postgres, Reader, Seen, Sqlite, Store, Trouble,
 };
 use tsugi_vocabulary::{Epoch, Moment, Span};
 
@@ -141,6 +141,8 @@ pub struct Sessions {
     pub clerks: Vec<Box<dyn Session>>,
     /// What looks whether the store is there.
     pub lookout: Box<dyn Session>,
+    /// The services that operators have blocked, by their numbers.
+    pub blocks: Vec<(i64, Block)>,
 }
 
 /// How many clerks an engine has.
@@ -157,10 +159,15 @@ impl Sessions {
         let another = || -> Result<Box<dyn Session>, OpenRefused> {
             Ok(Box::new(Postgres::another(server, claim)?))
         };
-        let lookout = Box::new(Postgres::open(server, claim)?);
+        let mut lookout = Box::new(Postgres::open(server, claim)?);
+        let unread = |trouble: Trouble| OpenRefused::Failed {
+            place: "tsugi_block".to_owned(),
+            what: trouble.to_string(),
+        };
+        let blocks = lookout.blocks().map_err(unread)?;
         let units = (0..units.max(1)).map(|_| another()).collect::<Result<_, _>>()?;
         let clerks = (0..CLERKS).map(|_| another()).collect::<Result<_, _>>()?;
-        Ok(Self { units, clerks, lookout })
+        Ok(Self { units, clerks, lookout, blocks })
     }
 }
 
@@ -220,7 +227,7 @@ impl Engine {
     /// Starts one on a store that is open and claimed. `last_word` is called where it cannot go on.
     ///
     /// # Errors
-    /// No thread could be started.
+    /// No thread could be started, or what operators have blocked could not be read.
     pub fn start(
         opened: Opened,
         services: Vec<Service>,

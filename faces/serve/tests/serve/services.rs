@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use tsugi_serve::control::{Asked, Told, Workers};
+use tsugi_serve::control::{Asked, Told, Which, Workers};
 use tsugi_serve::log;
 
 use crate::daemon::{Caller, Daemon, own_address};
@@ -56,10 +56,44 @@ fn a_service_is_blocked_and_opened_by_an_operator() {
     assert_eq!(caller.call("COUNTER", 1, "add a").unwrap().body, first.body, "it is stored");
     let closed = daemon.status().services[0].closed.clone().unwrap();
     assert_eq!((closed.by.as_deref(), &*closed.why), (Some("ops"), "month's end"));
+    // It outlives the daemon, also one that is killed.
+    daemon.kill();
+    let daemon = Daemon::ready(&volume, own_address(), "e1.2");
+    let mut caller = Caller::connect(daemon.address).unwrap();
+    assert_eq!(caller.call("COUNTER", 2, "add a").unwrap().status, 503);
+    assert_eq!(daemon.status().services[0].closed, Some(closed));
     assert_eq!(daemon.ask(&Asked::Open { service: service() }), Told::Done);
     assert_eq!(caller.call("COUNTER", 2, "add a").unwrap().body, "2");
     let no = daemon.ask(&Asked::Open { service: "NOBODY".to_owned() });
     assert_eq!(no, Told::NoSuchService);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn an_operator_says_what_a_call_of_unknown_outcome_was_answered() {
+    let volume = Volume::new();
+    for serial in [5, 6] {
+        volume.leave_unknown(serial, "add a");
+    }
+    let daemon = Daemon::ready(&volume, own_address(), "e1.1");
+    let mut caller = Caller::connect(daemon.address).unwrap();
+    let unknown = caller.call("COUNTER", 5, "add a").unwrap();
+    assert!(unknown.body.contains("TSUG20114"), "{unknown:?}");
+    let decide = |serial: u64, reply: Option<&str>| {
+        let (id, identity) = (format!("test:1.{serial}"), Some("loopback".to_owned()));
+        let reply = reply.map(str::to_owned);
+        daemon.ask(&Asked::Resolve { call: Which { id, identity }, reply })
+    };
+    let unread = decide(5, Some("17 and"));
+    assert!(matches!(unread, Told::NotUnderstood { .. }), "{unread:?}");
+    assert_eq!(decide(5, Some("17")), Told::Done);
+    assert_eq!(decide(6, None), Told::Done);
+    let said = caller.call("COUNTER", 5, "add a").unwrap();
+    assert_eq!((said.status, &*said.body), (200, "17"), "{said:?}");
+    assert_eq!(caller.call("COUNTER", 5, "add b").unwrap().status, 422, "another call");
+    assert_eq!(caller.call("COUNTER", 6, "add a").unwrap().body, "1", "it is carried out");
+    let again = decide(5, Some("18"));
+    assert!(matches!(&again, Told::Refused { word, .. } if word == "decided"), "{again:?}");
     assert_eq!(daemon.stop(), Some(0));
 }
 

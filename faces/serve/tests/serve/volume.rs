@@ -10,7 +10,8 @@ use tsugi_package::Digest;
 use tsugi_package::archive::{Content, Draft};
 use tsugi_package::manifest::{FORMAT, Manifest, PartPath, Program, Service};
 use tsugi_serve::{around, shelf};
-use tsugi_store::{Claim, Op, Packages as _, Sqlite};
+use tsugi_service_engine::{Identity, Interface as _, SameBytes, names};
+use tsugi_store::{Call, Claim, Client, Id, Op, Packages as _, Serial, Sqlite, Store as _};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
 /// The group of all tests.
@@ -110,6 +111,21 @@ impl Volume {
             id = Some(shelf::deploy(&shelf, store, &source).unwrap().0);
         });
         id.unwrap()
+    }
+
+    /// Leaves a call of this serial behind that was about to act outside and has no end: of
+    /// nobody's client `test`, as it is called from this machine.
+    pub fn leave_unknown(&self, serial: i64, body: &str) {
+        let identity = Identity("loopback".to_owned());
+        let client = Client { digest: names::client(&identity, "test").0, incarnation: 1 };
+        let read = SameBytes.read("COUNTER", &body.as_bytes().into()).unwrap();
+        let id = Id::Serial(Serial::new(client, serial, 1).unwrap());
+        self.with_store(|store| {
+            let content = tsugi_store::Content(read.content.digest);
+            let interface = i64::from(read.content.interface.0);
+            assert!(store.start(&Call { id, content }, interface, 1).unwrap());
+            store.commit().unwrap();
+        });
     }
 
     /// Where a part of a package lies.

@@ -26,8 +26,8 @@ pub enum Service {
     Resolve {
         #[command(flatten)]
         call: OfCall,
-        #[arg(long, required = true)]
-        not_carried_out: bool,
+        #[command(flatten)]
+        as_what: AsWhat,
         #[command(flatten)]
         at: Running,
     },
@@ -56,6 +56,16 @@ pub struct OfCall {
     pub id: String,
     #[arg(long, value_name = "NAME")]
     pub identity: Option<String>,
+}
+
+/// What a call of unknown outcome counts as.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct AsWhat {
+    #[arg(long)]
+    pub not_carried_out: bool,
+    #[arg(long, value_name = "JSON")]
+    pub carried_out: Option<String>,
 }
 
 #[derive(Debug, Args)]

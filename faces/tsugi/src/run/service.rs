@@ -28,7 +28,9 @@ pub fn service(agents: &Agents, out: &Out, asked: &Service) -> Exit {
         Service::Status(at) => status::status(agents, out, at),
         Service::Block { service, reason, at } => change::block(agents, out, (service, reason), at),
         Service::Open { service, at } => change::open(agents, out, service, at),
-        Service::Resolve { call, not_carried_out: _, at } => change::resolve(agents, out, call, at),
+        Service::Resolve { call, as_what, at } => {
+            change::resolve(agents, out, (call, as_what.carried_out.as_deref()), at)
+        }
         Service::Forget { call, at } => change::forget(agents, out, call, at),
     }
 }

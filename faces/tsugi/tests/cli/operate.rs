@@ -163,7 +163,15 @@ fn what_came_of_a_call_is_forgotten_by_command_and_a_call_that_has_its_end_keeps
     forget("k1").ended(2, "ID cannot be k1");
     daemon.service(&["forget", "key:k1"]).ended(2, "--identity");
     let unsaid = ["resolve", "key:k1", "--identity", "loopback"];
-    daemon.service(&unsaid).ended(2, "--not-carried-out is missing");
+    daemon.service(&unsaid).ended(2, "--not-carried-out");
+    let answered = |reply: &str| {
+        let words = ["resolve", "key:k1", "--identity", "loopback", "--carried-out", reply];
+        daemon.service(&words)
+    };
+    answered("{\"paid\":7}").ended(3, "TSUG20713-E").ended(3, "the call has its end already");
+    answered("{paid").ended(2, "{paid");
+    let both = ["resolve", "key:k1", "--not-carried-out", "--carried-out", "7"];
+    daemon.service(&both).ended(2, "--carried-out");
 }
 
 #[test]

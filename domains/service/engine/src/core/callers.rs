@@ -21,6 +21,7 @@ impl Hall {
     }
 
     pub(super) fn answer(&mut self, caller: Caller, answer: call::Answer) {
+        self.has_resolved(caller);
         if !self.callers.contains_key(&caller) {
             return;
         }

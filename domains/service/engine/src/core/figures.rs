@@ -10,7 +10,8 @@ use crate::figures::{Figures, OfService};
 impl Hall {
     pub(super) fn figures(&self) -> Figures {
         let services = self.desks.iter().filter_map(|(number, desk)| self.of(*number, desk));
-        Figures { pending: self.table.pending(), services: services.collect() }
+        let (pending, held) = (self.table.pending(), self.replies.len());
+        Figures { pending, held, services: services.collect() }
     }
 
     fn of(&self, number: ServiceNumber, desk: &Desk) -> Option<OfService> {

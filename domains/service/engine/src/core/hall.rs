@@ -15,16 +15,17 @@ use tsugi_service_rules::worker::{life, pool};
 use tsugi_store::Reply;
 use tsugi_vocabulary::Moment;
 
+use super::block::Blocked;
 use super::copies::Copies;
 use super::needed::Lacking;
 use super::nested::Nested;
 use super::pools::{Desk, Ended, Over, Whom, Word};
 use super::purge::Purge;
 use super::reading::Readings;
+use super::resolve::Resolving;
 use super::small::Small;
 use super::way::Way;
 use super::{Letter, Waiter, earliest};
-use crate::calls::Resolved;
 use crate::clock;
 use crate::fatal::Fatal;
 use crate::inbox::{Inbox, Polled};
@@ -93,6 +94,9 @@ pub(super) struct Hall {
     /// None of a store that keeps its log by itself.
     pub(super) copies: Option<Copies>,
     pub(super) purge: Purge,
+    /// Services that operators have blocked.
+    pub(super) blocked: Blocked,
+    pub(super) resolving: Resolving,
     /// Files that services need.
     pub(super) lacking: Lacking,
     /// Rows of files that are over are taken away from this moment on. At first that is now: a
@@ -108,13 +112,16 @@ pub(super) struct Hall {
 impl Hall {
     pub(super) fn new(
         (way, readings, watch): (Way, Readings, Watch),
-        services: Vec<Service>,
+        (services, blocked): (Vec<Service>, Blocked),
         settings: Settings,
         inbox: Arc<Inbox<Letter>>,
     ) -> Self {
+        let closed = |number: &ServiceNumber| {
+            settings.closed.get(number).or_else(|| blocked.get(number)).cloned()
+        };
         let ground = |service: &Service| ground::Service {
             effects: readings.effects(service.effects()),
-            open: settings.closed.get(&service.number).cloned().map_or(Ok(()), Err),
+            open: closed(&service.number).map_or(Ok(()), Err),
             wait: tsugi_vocabulary::Span::ZERO,
         };
         let grounds: BTreeMap<_, _> = services.iter().map(|s| (s.number, ground(s))).collect();
@@ -151,6 +158,8 @@ impl Hall {
             kept: None,
             small: VecDeque::new(),
             small_after: Moment(0),
+            blocked,
+            resolving: Resolving::new(),
             lacking: Lacking::default(),
             sweep_at: Some(Moment(0)),
             drained: false,
@@ -218,36 +227,11 @@ impl Hall {
                     sent.said.push_back(said);
                 }
             }
-            Letter::Open(service, open) => {
-                // One whose workers were given up stays closed for that reason.
-                let desk = self.desks.get(&service);
-                let serves = desk.is_some_and(|desk| desk.pool.posture() == pool::Posture::Serving);
-                if open.is_ok() {
-                    self.settings.closed.remove(&service);
-                    self.todo.push_back(Todo::Pool(service, pool::Event::Woken));
-                }
-                if let Some(ground) = self.grounds.get_mut(&service).filter(|_| serves) {
-                    let lacks = self.lacking.closed.get(&service).cloned();
-                    ground.open = open.and_then(|()| lacks.map_or(Ok(()), Err));
-                }
-                self.lacking.at = Some(clock::now());
-                self.refuse_readings_of(service);
-                self.todo.push_back(Todo::Table(Event::Woken));
-            }
+            Letter::Open(service, open) => self.open(service, open),
+            Letter::Block(service, block, tell) => self.block(service, block, tell),
             // Who does not want to know any more has gone.
             Letter::Figures(tell) => drop(tell.send(self.figures())),
-            Letter::Resolve(id, caller, said, waiter) => {
-                let said = match said {
-                    Resolved::NotCarriedOut => Resolution::NotCarriedOut,
-                    Resolved::Answered(reply) => {
-                        let ending = super::seen::read(reply.ending);
-                        let bytes = self.number(*reply);
-                        Resolution::Answered(stored::Reply { ending, bytes })
-                    }
-                };
-                self.wait_for(caller, waiter);
-                self.todo.push_back(Todo::Table(Event::Resolved(id, caller, said)));
-            }
+            Letter::Resolve(id, caller, said, waiter) => self.resolve(id, caller, said, waiter),
             Letter::Looked(looked) => self.looked(looked),
             Letter::Copied(copied) => {
                 let told = self.copies.as_mut().map(|copies| copies.copied(copied));
@@ -350,6 +334,7 @@ impl Hall {
 
     pub(super) fn tell_table(&mut self, event: Event) {
         let mut orders = Vec::new();
+        self.is_of_its_calls_interface(&event);
         let ground = Ground {
             now: clock::now(),
             last: self.settings.last_moment(),

@@ -26,6 +26,7 @@ use tsugi_service_rules::refusal::Refusal;
 use tsugi_store::Trouble;
 use tsugi_vocabulary::{Moment, Span};
 
+use super::block;
 use super::hall::{Hall, Todo};
 use super::reading::Readings;
 use super::small::Small;
@@ -81,6 +82,7 @@ impl Parallel {
         let clerks = Clerks::start(sessions.clerks, &tell)?;
         let lookout = Lookout::start(sessions.lookout, tell)?;
         let way = Way::Sessions(Sent::of(seats.len()));
+        let services = (services, block::kept(sessions.blocks));
         let mut hall =
             Hall::new((way, Readings::new(None), Watch::default()), services, settings, inbox);
         for ground in hall.grounds.values_mut().filter(|of| of.effects == Effects::Outside) {
@@ -153,7 +155,7 @@ impl Parallel {
                 let why = self.troubled(trouble)?;
                 self.hall.todo.push_back(Todo::Table(Event::NotAsked(id, why)));
             }
-            Said::Written(small, Ok(written)) => self.hall.on_written(&small, written),
+            Said::Written(small, Ok(written)) => self.hall.on_written(small, written),
             Said::Written(small, Err(trouble)) => self.not_written(small, trouble)?,
             Said::Away(why) => {
                 self.hall.store = Err(Refusal::StoreAway { why });
@@ -199,7 +201,7 @@ impl Parallel {
             }
             // A group that moves leaves unwritten what is not written.
             _ if self.hall.table.posture() != Posture::Open => {}
-            later @ (Small::Unknown(_) | Small::Change(..)) => {
+            later @ (Small::Unknown(_) | Small::Change(..) | Small::Block(..)) => {
                 self.hall.small.push_back(later);
                 self.hall.small_after = clock::now() + super::small::PAUSE;
             }

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use tsugi_service_rules::call::{Attempt, Caller, Change, Event, Interruption, Resolution};
+use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::{CallId, Content, Serial};
 use tsugi_service_rules::sitting::Left;
 use tsugi_store::{self as store, Id, Store, Trouble};
@@ -11,6 +13,7 @@ use tsugi_vocabulary::Span;
 
 use super::hall::Todo;
 use super::{Core, left};
+use crate::calls::Answer;
 use crate::clock;
 use crate::fatal::Fatal;
 use crate::names;
@@ -26,6 +29,8 @@ pub(crate) enum Small {
     Unknown(CallId),
     /// What is kept is changed.
     Change(CallId, Caller, Change),
+    /// A service is blocked, or not any more; who is told.
+    Block(ServiceNumber, Option<store::Block>, oneshot::Sender<Answer>),
 }
 
 /// Writes one small thing. Whether there was what is written about.
@@ -43,6 +48,7 @@ pub(super) fn write(
             store.start(&call, i64::from(content.interface.0), at)
         }
         Small::Unknown(id) => store.interrupted(&names::stored(*id, Serial::FIRST)),
+        Small::Block(service, block, _) => store.block(i64::from(service.0), block.as_ref()),
         Small::Change(id, _, change) => {
             let of = names::stored(*id, Serial::FIRST);
             match (change, &of) {
@@ -73,7 +79,7 @@ impl Core {
         if let Err(trouble) = committed {
             return self.not_written(all, trouble);
         }
-        for (small, written) in all.iter().zip(kept) {
+        for (small, written) in all.into_iter().zip(kept) {
             self.hall.on_written(small, written);
         }
         self.hall.settle()
@@ -118,29 +124,31 @@ impl super::hall::Hall {
             Small::Change(_, _, Change::Resolve(Resolution::Answered(reply))) => {
                 (Serial::FIRST, self.replies.get(&reply.bytes).cloned())
             }
-            Small::Change(..) | Small::Unknown(_) => (Serial::FIRST, None),
+            Small::Change(..) | Small::Unknown(_) | Small::Block(..) => (Serial::FIRST, None),
         }
     }
 
     /// It is durable, or there was nothing that it could be written about.
-    pub(super) fn on_written(&mut self, small: &Small, written: bool) {
+    pub(super) fn on_written(&mut self, small: Small, written: bool) {
         match small {
             Small::Start(id, attempt, _) => {
-                self.start_over(*id);
+                self.start_over(id);
                 if written {
-                    self.todo.push_back(Todo::Table(Event::StartKept(*id)));
-                } else if let Some((stored, row)) = self.seen(*id) {
-                    let taken = Event::Taken(*id, *attempt, stored, row);
+                    self.todo.push_back(Todo::Table(Event::StartKept(id)));
+                } else if let Some((stored, row)) = self.seen(id) {
+                    let taken = Event::Taken(id, attempt, stored, row);
                     self.todo.push_back(Todo::Table(taken));
                 }
             }
-            Small::Unknown(id) => self.todo.push_back(Todo::Table(Event::UnknownKept(*id))),
+            Small::Unknown(id) => self.todo.push_back(Todo::Table(Event::UnknownKept(id))),
             Small::Change(id, caller, change) => {
-                self.todo.push_back(Todo::Table(Event::Kept(*id, *caller, *change)));
+                self.todo.push_back(Todo::Table(Event::Kept(id, caller, change)));
                 if let Change::Resolve(Resolution::Answered(reply)) = change {
                     self.replies.remove(&reply.bytes);
                 }
             }
+            // Who has gone meanwhile has it as he wanted.
+            Small::Block(_, _, tell) => drop(tell.send(Answer::Changed)),
         }
     }
 
@@ -149,6 +157,7 @@ impl super::hall::Hall {
         let replies = &mut self.replies;
         self.small.retain(|small| match small {
             Small::Start(of, ..) | Small::Unknown(of) => *of != id,
+            Small::Block(..) => true,
             Small::Change(of, _, change) => {
                 if let (Change::Resolve(Resolution::Answered(reply)), true) = (change, *of == id) {
                     replies.remove(&reply.bytes);

@@ -6,7 +6,7 @@ use tokio::task::{JoinHandle, spawn_blocking, yield_now};
 use tsugi_service_engine::worker::thread::Threads;
 use tsugi_service_engine::{Answer, Calls, Fatal, Refused, Settings};
 use tsugi_service_rules::id::{CallId, Serial};
-use tsugi_store::Ending;
+use tsugi_store::{Block, Ending};
 use tsugi_vocabulary::Span;
 
 use crate::support::{Puppets, SERVICE, Stand, call, counts, done, id, life, text, workers};
@@ -120,3 +120,32 @@ async fn a_service_that_cannot_run_starts_nothing_and_tells_what_it_has() {
     engine.hand_over(Span::secs(1));
     assert_eq!(calls.figures().await, None);
 }
+
+async fn what_an_operator_has_blocked_stays_so_until_he_opens_it(mut stand: Stand) {
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    assert_eq!(text(&call(&calls, 1, "a").await), "1");
+    let block = Block { who: "tanaka".to_owned(), why: "month end".to_owned(), at: 7 };
+    let refused = Refused::Blocked { by: "tanaka".to_owned(), reason: "month end".to_owned() };
+    assert_eq!(calls.block(SERVICE, Some(block)).await, Answer::Changed);
+    assert_eq!(call(&calls, 2, "a").await, Answer::Refused(refused.clone()));
+    engine.hand_over(Span::secs(1));
+    let (engine, _last) = stand.engine(1);
+    let calls = engine.calls();
+    assert_eq!(text(&call(&calls, 1, "a").await), "1", "what is stored is told");
+    // That it could run is no word of the operator's.
+    calls.set_open(SERVICE, Ok(()));
+    assert_eq!(call(&calls, 2, "a").await, Answer::Refused(refused.clone()));
+    let of = calls.figures().await.unwrap().services.remove(0);
+    assert_eq!(of.open, Err(refused));
+    assert_eq!(calls.block(SERVICE, None).await, Answer::Changed);
+    assert_eq!(text(&call(&calls, 2, "a").await), "2");
+    engine.hand_over(Span::secs(1));
+    let (engine, _last) = stand.engine(1);
+    assert_eq!(text(&call(&engine.calls(), 3, "a").await), "3");
+    engine.hand_over(Span::secs(1));
+    let nobody = calls.block(SERVICE, None).await;
+    assert_eq!(nobody, Answer::Refused(Refused::NotOpenHere));
+}
+
+on_both!(what_an_operator_has_blocked_stays_so_until_he_opens_it);

@@ -180,11 +180,14 @@ async fn an_unknown_call_is_answered_as_somebody_has_decided() {
     stand.gates.open("begin");
     let engine = outside(&mut stand);
     let calls = engine.calls();
-    let said = Box::new(suite::reply("17", 5));
+    let said = Box::new(tsugi_store::Reply { interface: 9, ..suite::reply("17", 5) });
     assert_eq!(calls.resolve(id(1), Resolved::Answered(said.clone())).await, Answer::Changed);
-    assert_eq!(text(&call(&calls, 1, "a").await), "17");
+    let told = call(&calls, 1, "a").await;
+    let Answer::Reply(told) = &told else { panic!("{told:?}") };
+    assert_eq!((&*told.body, told.interface), (&b"17"[..], 1), "of the call's own interface");
     let again = calls.resolve(id(1), Resolved::Answered(said)).await;
     assert_eq!(again, Answer::Refused(Refused::Decided));
+    assert_eq!(calls.figures().await.unwrap().held, 0, "what was refused is not held");
     assert_eq!((stand.runs(), stand.value()), (1, 0));
     engine.hand_over(Span::secs(1));
 }

@@ -47,10 +47,26 @@ pub(super) fn open(agents: &Agents, out: &Out, service: &str, at: &Running) -> E
     )
 }
 
-/// Says of a call of unknown outcome that it was not carried out.
-pub(super) fn resolve(agents: &Agents, out: &Out, call: &OfCall, at: &Running) -> Exit {
-    let asked = |call| Asked::Resolve { call };
-    of_call(agents, out, (call, at), (asked, messages::call_was_resolved))
+/// Says of a call of unknown outcome that it was carried out, with this reply, or that it was not.
+pub(super) fn resolve(
+    agents: &Agents,
+    out: &Out,
+    (call, reply): (&OfCall, Option<&str>),
+    at: &Running,
+) -> Exit {
+    let done = match reply {
+        None => messages::call_was_resolved,
+        Some(reply) if serde_json::from_str::<serde_json::Value>(reply).is_ok() => {
+            messages::call_was_answered
+        }
+        Some(reply) => {
+            let detail = phrase::usage_value(reply, "JSON").text(out.language);
+            out.tell(&messages::usage_wrong(detail, HELP));
+            return Exit::Usage;
+        }
+    };
+    let reply = reply.map(str::to_owned);
+    of_call(agents, out, (call, at), (|call| Asked::Resolve { call, reply }, done))
 }
 
 /// Frees a key.
@@ -63,7 +79,7 @@ fn of_call(
     agents: &Agents,
     out: &Out,
     (call, at): (&OfCall, &Running),
-    (asked, done): (fn(Which) -> Asked, Word),
+    (asked, done): (impl FnOnce(Which) -> Asked, Word),
 ) -> Exit {
     // As its caller says it, it is a call of that caller.
     if CallId::read(&call.id).is_none() && call.identity.is_none() {
