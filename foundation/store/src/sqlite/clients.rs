@@ -179,9 +179,9 @@ impl Clients {
         if !known.touched.insert(no) {
             return;
         }
-        known.sitting.retain(
-            |_, change| !matches!(change, Change::Stands(standing) if standing.no == no),
-        );
+        known
+            .sitting
+            .retain(|_, change| !matches!(change, Change::Stands(standing) if standing.no == no));
     }
 
     /// The sitting is durable.

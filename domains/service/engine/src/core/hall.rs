@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tsugi_service_rules::call::{
-    Alone, Attempt, Caller, Change, Event, Interruption, Order, Resolution, Table, Work,
+    Alone, Attempt, Caller, Change, Event, Interruption, Order, Table, Work,
 };
 use tsugi_service_rules::ground::{self, Effects, Ground, ServiceNumber};
 use tsugi_service_rules::id::CallId;
