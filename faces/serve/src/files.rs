@@ -11,7 +11,7 @@ use tsugi_service_engine::files::moving::{self, Existing, Unmoved};
 use tsugi_service_engine::files::{Declared, Files, TooLong, definition, fits};
 use tsugi_service_rules::package::Data;
 use tsugi_store::file::Files as Stored;
-use tsugi_store::{Nested, Trouble};
+use tsugi_store::{Nested, Op, Trouble};
 
 /// Why the files of a package were not made; nothing of it was.
 #[derive(Debug, thiserror::Error)]
@@ -35,10 +35,20 @@ pub enum NotMade {
     /// They are no records of it.
     #[error("data of file {0}: {1}")]
     Unmoved(String, Unmoved),
+    /// The statements that make tables are not as they were packed, or cannot be read.
+    #[error("tables: {0}")]
+    Tables(Unread),
+    /// One of them is not taken; this is how it begins.
+    #[error("tables: {0}: {1}")]
+    Statement(String, Trouble),
 }
 
-/// Makes the files that a package has data for and the store has not, with their records, in the
-/// commit that makes it current. One that is there stays as it is.
+/// So many characters of a statement are told.
+const TOLD: usize = 60;
+
+/// Makes the tables of a package, and the files that it has data for and the store has not, with
+/// their records, in the commit that makes it current. A file that is there stays as it is; what a
+/// statement does to a table that is there, it says itself.
 ///
 /// # Errors
 /// The commit is to be given up.
@@ -47,6 +57,11 @@ pub fn make(
     whole: &Whole<'_>,
     (loads, at): (Data, i64),
 ) -> Result<(), NotMade> {
+    for text in whole.tables().map_err(NotMade::Tables)? {
+        let begins: String = text.chars().take(TOLD).collect();
+        let made = unit.run(&[Op::Define { text }]);
+        made.map_err(|why| NotMade::Statement(begins.replace('\n', " "), why))?;
+    }
     for file in &whole.manifest.files {
         let name = || file.name.clone();
         let own = file.definition().map_err(|flaw| NotMade::Flaw(name(), flaw))?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use tsugi_frames::{Hash, Service as Held};
 use tsugi_package::deployed::{self, Deployed, Ready, Runs};
-use tsugi_package::interface::Interface;
+use tsugi_package::interface::{Handed, Interface};
 use tsugi_package::manifest::Commits;
 use tsugi_package::shelf::Shelf;
 use tsugi_package::{Digest, Trouble as Unloaded};
@@ -53,6 +53,9 @@ pub struct Runner {
     pub commits: Commits,
     /// What its modules may open, and which of it has to be there.
     pub files: Files,
+    /// The hash of its interface; zeros where it has none. A library may say for which it was
+    /// written.
+    pub layout: Hash,
 }
 
 /// What an engine is started with.
@@ -139,6 +142,7 @@ fn runner(deployed: &Deployed, ready: &Ready) -> Result<Runner, String> {
         ready: ready.clone(),
         commits: if refused { Commits::Refused } else { Commits::Nothing },
         files: files::declared(deployed, &ready.name)?,
+        layout: Hash(deployed.interface(&ready.name).map_or([0; 32], |digest| digest.0)),
     })
 }
 
@@ -201,7 +205,11 @@ fn interface(found: &Found) -> Arc<dyn Spoken> {
         Some((number, now)) => {
             let former = found.former.iter();
             let former = former.map(|(number, read)| (*number, read.parameters.clone()));
-            Arc::new(Records::new((*number, now.parameters.clone()), former.collect()))
+            let records = Records::new((*number, now.parameters.clone()), former.collect());
+            match now.handed {
+                Handed::Apart => Arc::new(records),
+                Handed::Together => Arc::new(records.together()),
+            }
         }
         None => Arc::new(SameBytes),
     }
@@ -218,23 +226,29 @@ fn package(runner: &Runner, around: &Around, log: &Log) -> Result<Package, Strin
         parameters,
         layout: Hash([0; 32]),
     };
-    let native = || vec![held(String::new(), &ready.name, vec![0])];
+    let native = |spawn| {
+        let content = Package::new(spawn, CONTENT);
+        let record = ready.interface.as_ref().map_or(0, |of| of.lengths().iter().sum());
+        let layout = runner.layout;
+        let held = held(String::new(), &ready.name, vec![record]);
+        let services = vec![Held { layout, ..held }];
+        match &ready.interface {
+            Some(_) => Package { services, content_type: None, ..content },
+            None => Package { services, ..content },
+        }
+    };
     let package = match &ready.program {
         Runs::Library(path) => {
-            let spawn = Spawn::library(around.worker.clone(), path, around.user, environment);
-            Package { services: native(), ..Package::new(spawn, CONTENT) }
+            native(Spawn::library(around.worker.clone(), path, around.user, environment))
         }
         Runs::Command(path) => {
             let argv = vec![path.to_string_lossy().into_owned()];
-            let spawn = Spawn::command(argv, around.user, environment);
-            Package { services: native(), ..Package::new(spawn, CONTENT) }
+            native(Spawn::command(argv, around.user, environment))
         }
         Runs::Cobol { entry, object } => {
             let (Some(folder), Some(interface)) = (object.parent(), &ready.interface) else {
                 return Err(format!("{entry} has no interface"));
             };
-            let list = interface.parameters.list();
-            let lengths = list.iter().map(|parameter| parameter.layout.bytes()).collect();
             let works = match runner.commits {
                 Commits::Refused => UnitOfWork::Refuse,
                 Commits::Nothing => UnitOfWork::Ignore,
@@ -242,7 +256,7 @@ fn package(runner: &Runner, around: &Around, log: &Log) -> Result<Package, Strin
             let worker = around.worker.clone();
             let spawn = Spawn::cobol(worker, (folder, works), around.user, environment);
             let module = object.to_string_lossy().into_owned();
-            let services = vec![held(module, entry, lengths)];
+            let services = vec![held(module, entry, interface.lengths())];
             let files = runner.files.clone();
             Package { services, files, content_type: None, ..Package::new(spawn, CONTENT) }
         }
@@ -303,7 +317,8 @@ mod tests {
     fn found(name: &str, of: &str) -> Found {
         let program = Runs::Library("x.so".into());
         let ready = Ready { name: name.to_owned(), program, interface: None };
-        let runs = Ok(Runner { ready, commits: Commits::Refused, files: Files::default() });
+        let (commits, files, layout) = (Commits::Refused, Files::default(), Hash([0; 32]));
+        let runs = Ok(Runner { ready, commits, files, layout });
         let (name, package, of) = (name.into(), Digest([0; 32]), of.to_owned());
         Found { name, package, of, runs, reads: None, former: Reads::new() }
     }
@@ -369,7 +384,8 @@ mod tests {
             let by = By::Cobol { entry: "P1", interface: text };
             let services = [Answered { name: "ONE", by }];
             let (name, data) = ("srv01", &[]);
-            let assembly = Assembly { name, modules: &modules, services: &services, data };
+            let (modules, services) = (&modules, &services);
+            let assembly = Assembly { name, modules, services, data, tables: None };
             let to = folder.path().join("package");
             let id = assembly.draft().unwrap().write(&to).unwrap().id;
             shelf::deploy(&shelf, &mut store, &to).unwrap();

@@ -32,9 +32,15 @@ fn header(path: &str, bytes: u64, role: Option<Role>) -> Header {
 pub(crate) fn mode(role: Option<Role>) -> u32 {
     match role {
         Some(Role::Command) => 0o755,
-        Some(Role::Module | Role::Source | Role::Interface | Role::Library | Role::Data) | None => {
-            0o644
-        }
+        Some(
+            Role::Module
+            | Role::Source
+            | Role::Interface
+            | Role::Library
+            | Role::Data
+            | Role::Tables,
+        )
+        | None => 0o644,
     }
 }
 

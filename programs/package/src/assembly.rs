@@ -19,6 +19,8 @@ pub struct Assembly<'a> {
     pub services: &'a [Answered<'a>],
     /// What is loaded when its files are made.
     pub data: &'a [Loaded<'a>],
+    /// The statements that make its tables, where it has any.
+    pub tables: Option<Content>,
 }
 
 /// A service and what answers it.
@@ -41,9 +43,18 @@ pub enum By<'a> {
         interface: &'a str,
     },
     /// A shared library.
-    Library(Content),
+    Library(Native<'a>),
     /// A command.
-    Command(Content),
+    Command(Native<'a>),
+}
+
+/// A program that no source of ours describes.
+#[derive(Clone, Debug)]
+pub struct Native<'a> {
+    /// The program.
+    pub content: Content,
+    /// Its interface, written by hand. Without one bodies are handed over as they are.
+    pub interface: Option<&'a str>,
 }
 
 /// Data of a file.
@@ -80,9 +91,15 @@ impl Assembly<'_> {
             contents.insert(part.clone(), loaded.content.clone());
             data.push(Data { file: loaded.file.to_owned(), part, form: loaded.form });
         }
+        let tables = self.tables.as_ref().map(|content| {
+            let part = path("tables", self.name, ".sql", Named::Package)?;
+            contents.insert(part.clone(), content.clone());
+            Ok(part)
+        });
         let manifest = Manifest {
             format: FORMAT,
             name: self.name.to_owned(),
+            tables: tables.transpose()?,
             modules: self.modules.iter().map(|imported| self.with_needs(imported)).collect(),
             services,
             files: self.files()?,
@@ -106,15 +123,15 @@ impl Assembly<'_> {
                 contents.insert(part.clone(), Content::Bytes(bytes));
                 (Program::Cobol((*entry).to_owned()), Some(part))
             }
-            By::Library(content) => {
+            By::Library(native) => {
                 let part = path("libraries", name, ".so", Named::Service)?;
-                contents.insert(part.clone(), content.clone());
-                (Program::Library(part), None)
+                contents.insert(part.clone(), native.content.clone());
+                (Program::Library(part), by_hand(name, native, contents)?)
             }
-            By::Command(content) => {
+            By::Command(native) => {
                 let part = path("commands", name, "", Named::Service)?;
-                contents.insert(part.clone(), content.clone());
-                (Program::Command(part), None)
+                contents.insert(part.clone(), native.content.clone());
+                (Program::Command(part), by_hand(name, native, contents)?)
             }
         };
         Ok(Service { name: name.to_owned(), program, interface })
@@ -170,6 +187,20 @@ impl Assembly<'_> {
         out.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(out)
     }
+}
+
+/// Puts the interface of a native program into the package, if it has one.
+fn by_hand(
+    service: &str,
+    native: &Native<'_>,
+    contents: &mut BTreeMap<PartPath, Content>,
+) -> Result<Option<PartPath>, Refused> {
+    let Some(text) = native.interface else { return Ok(None) };
+    let part = path("interfaces", service, ".toml", Named::Service)?;
+    let unfit = |why| Refused::Interface { service: service.to_owned(), why: Box::new(why) };
+    interface::own(text, service).map_err(unfit)?;
+    contents.insert(part.clone(), Content::Bytes(text.as_bytes().to_vec()));
+    Ok(Some(part))
 }
 
 fn path(folder: &str, name: &str, ending: &str, what: Named) -> Result<PartPath, Refused> {

@@ -60,6 +60,14 @@ impl Whole<'_> {
     pub fn data(&self, data: &Loads) -> Result<OpenFile, Trouble> {
         deployed::data(self.folder, self.manifest, data)
     }
+
+    /// The statements that make its tables; none where it has none.
+    ///
+    /// # Errors
+    /// They are not as they were deployed, or cannot be read.
+    pub fn tables(&self) -> Result<Vec<String>, Trouble> {
+        deployed::tables(self.folder, self.manifest)
+    }
 }
 
 /// The store does not do what was asked; it says why.

@@ -35,7 +35,7 @@ pub struct Ready {
     pub name: String,
     /// What answers it.
     pub program: Runs,
-    /// How its calls become records, where it is answered by COBOL.
+    /// How its calls become records; none where bodies are handed over as they are.
     pub interface: Option<Interface>,
 }
 
@@ -94,6 +94,13 @@ impl Deployed {
         self.services.iter().find(|service| service.name == name)
     }
 
+    /// The hash of a service's interface; none where it has none.
+    #[must_use]
+    pub fn interface(&self, service: &str) -> Option<Digest> {
+        let service = self.manifest.services.iter().find(|one| one.name == service)?;
+        self.manifest.part(service.interface.as_ref()?).map(|part| part.sha256)
+    }
+
     /// Every COBOL module: its entry and where it lies.
     pub fn modules(&self) -> impl Iterator<Item = (&str, PathBuf)> {
         let object = |module: &crate::manifest::Module| self.folder.join(module.object.as_str());
@@ -133,6 +140,17 @@ pub(crate) fn data(folder: &Path, manifest: &Manifest, data: &Data) -> Result<Op
     is_listed(part, found, length)?;
     file.seek(SeekFrom::Start(0)).map_err(Failed::at(Doing::Read, &at))?;
     Ok(file)
+}
+
+/// The statements of a package in this folder that make its tables, once they were hashed.
+pub(crate) fn tables(folder: &Path, manifest: &Manifest) -> Result<Vec<String>, Trouble> {
+    let Some(path) = &manifest.tables else { return Ok(Vec::new()) };
+    let missing = || Refused::NotThere { path: path.to_string() };
+    let part = manifest.part(path).ok_or_else(missing)?;
+    let bytes = same(folder, part, Role::Tables)?;
+    let text = String::from_utf8(bytes).ok();
+    let all = text.and_then(|text| crate::tables::statements(&text));
+    all.ok_or_else(|| Refused::Tables { path: path.to_string() }.into())
 }
 
 /// The interface of every service of a package that has one, with the hash of its text, whatever

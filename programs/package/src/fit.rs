@@ -46,6 +46,7 @@ impl Fitting {
             Role::Module => module(manifest, part, bytes),
             Role::Library => library(manifest, part, bytes),
             Role::Source | Role::Interface => self.keep(manifest, part, bytes),
+            Role::Tables => tables(part, bytes),
             Role::Command | Role::Data => Ok(()),
         }
     }
@@ -87,9 +88,10 @@ impl Fitting {
         service: &Service,
         sources: &BTreeMap<&str, source::Interface>,
     ) -> Result<Option<Interface>, Refused> {
+        let name = service.name.clone();
         match (&service.program, &service.interface) {
             (Program::Cobol(entry), Some(path)) => {
-                let name = || service.name.clone();
+                let name = || name.clone();
                 let source = sources
                     .get(entry.as_str())
                     .ok_or_else(|| Refused::NoSuch { by: name(), name: entry.clone() })?;
@@ -98,9 +100,12 @@ impl Fitting {
                 Ok(Some(read.map_err(unfit)?))
             }
             (Program::Library(_) | Program::Command(_), None) => Ok(None),
-            (Program::Cobol(_), None) | (Program::Library(_) | Program::Command(_), Some(_)) => {
-                Err(Refused::WithInterface { service: service.name.clone() })
+            (Program::Library(_) | Program::Command(_), Some(path)) => {
+                let service = service.name.clone();
+                let unfit = |why| Refused::Interface { service, why: Box::new(why) };
+                Ok(Some(interface::own(self.text(path)?, &name).map_err(unfit)?))
             }
+            (Program::Cobol(_), None) => Err(Refused::WithInterface { service: name.clone() }),
         }
     }
 
@@ -121,6 +126,16 @@ fn module(manifest: &Manifest, part: &Part, bytes: &[u8]) -> Result<(), Refused>
         object.is_sealed(module, source.sha256).map_err(refused)?;
     }
     Ok(())
+}
+
+fn tables(part: &Part, bytes: &[u8]) -> Result<(), Refused> {
+    let path = || part.path.to_string();
+    let text = std::str::from_utf8(bytes).map_err(|_| Refused::Tables { path: path() })?;
+    // A statement that does not end would be none, and nobody would miss it.
+    match crate::tables::statements(text) {
+        Some(_) => Ok(()),
+        None => Err(Refused::Tables { path: path() }),
+    }
 }
 
 fn library(manifest: &Manifest, part: &Part, bytes: &[u8]) -> Result<(), Refused> {

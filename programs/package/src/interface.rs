@@ -1,17 +1,21 @@
 //! An interface: what a service's callers hand to its program and are answered, as a text that
-//! people edit. It says everything that the source says, so that it cannot be used with another.
+//! people edit. Of a COBOL program it says everything that the source says, so that it cannot be
+//! used with another; of any other program it is the one that says it.
 //!
-//! What may be changed: names in JSON, directions, and how records become JSON.
+//! What may be changed: names in JSON, directions, and how records become JSON. An interface of no
+//! source is written by hand, all of it.
 
 mod compare;
 mod is;
+mod own;
 mod write;
 
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use tsugi_record::Conversion;
+use tsugi_record::code_page::CodePage;
 use tsugi_record::field::Place;
-use tsugi_record::parameters::{Direction, Improper, Parameters};
+use tsugi_record::parameters::{Direction, Improper, Parameter, Parameters};
 use tsugi_record::source;
 
 use crate::manifest::line_of;
@@ -32,6 +36,35 @@ pub struct Interface {
     pub entry: String,
     /// What it is called with.
     pub parameters: Parameters,
+    /// How it gets and gives them.
+    pub handed: Handed,
+}
+
+impl Interface {
+    /// Bytes of the record of each parameter.
+    #[must_use]
+    pub fn lengths(&self) -> Vec<u32> {
+        self.parameters.list().iter().map(|parameter| parameter.layout.bytes()).collect()
+    }
+}
+
+/// How the records of a call are handed to its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handed {
+    /// Each for itself: COBOL is called with several.
+    Apart,
+    /// One behind the other, as the members of a structure of bytes: a shared library and a
+    /// command have one body.
+    Together,
+}
+
+/// Who has said what an interface says of its items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Author {
+    /// A source; the interface only repeats it.
+    Source,
+    /// Whoever wrote the interface.
+    Hand,
 }
 
 /// Why an interface is refused, and where.
@@ -123,7 +156,8 @@ pub enum Why {
 struct Text {
     format: u32,
     entry: Spanned<String>,
-    conversion: Conversion,
+    #[serde(default)]
+    conversion: Option<Conversion>,
     #[serde(default, rename = "parameter")]
     parameters: Vec<ParameterText>,
 }
@@ -133,7 +167,8 @@ struct Text {
 struct ParameterText {
     item: Spanned<String>,
     is: Spanned<String>,
-    place: Spanned<String>,
+    #[serde(default)]
+    place: Option<Spanned<String>>,
     json: Spanned<String>,
     direction: Direction,
     #[serde(default)]
@@ -145,7 +180,8 @@ struct ParameterText {
 struct FieldText {
     item: Spanned<String>,
     is: Spanned<String>,
-    place: Spanned<String>,
+    #[serde(default)]
+    place: Option<Spanned<String>>,
     json: Spanned<String>,
 }
 
@@ -155,7 +191,43 @@ struct FieldText {
 /// # Errors
 /// The first line that cannot be read, or that does not agree with the source.
 pub fn read(text: &str, entry: &str, source: &source::Interface) -> Result<Interface, Unfit> {
-    let whole = |why| Unfit { line: 0, item: None, described: None, why };
+    let read = text_of(text, entry)?;
+    let missing = Why::Unread { says: "missing field `conversion`".to_owned() };
+    let conversion = read.conversion.ok_or_else(|| whole(missing))?;
+    let list = compare::parameters(text, (&read.parameters, Author::Source), source)?;
+    made(entry, (list, conversion), Handed::Apart)
+}
+
+/// Reads an interface that was written by hand, of a program without a COBOL source. Its items are
+/// described in the words of one: `X(20)`, `S9(7)V9(2) COMP-3`, `9(4) COMP-5 OCCURS 3`, `group`.
+/// Binary numbers have 1, 2, 4 or 8 bytes by their digits. Where `place` is said it has to be where
+/// the item stands.
+///
+/// # Errors
+/// The first line that cannot be read.
+pub fn own(text: &str, entry: &str) -> Result<Interface, Unfit> {
+    let read = text_of(text, entry)?;
+    let source = own::source(text, &read)?;
+    let list = compare::parameters(text, (&read.parameters, Author::Hand), &source)?;
+    let conversion = read.conversion.unwrap_or_else(|| Conversion::of(CodePage::Utf8));
+    made(entry, (list, conversion), Handed::Together)
+}
+
+fn whole(why: Why) -> Unfit {
+    Unfit { line: 0, item: None, described: None, why }
+}
+
+fn made(
+    entry: &str,
+    (list, conversion): (Vec<Parameter>, Conversion),
+    handed: Handed,
+) -> Result<Interface, Unfit> {
+    let parameters = Parameters::new(list, conversion).map_err(|why| whole(Why::Improper(why)))?;
+    Ok(Interface { entry: entry.to_owned(), parameters, handed })
+}
+
+/// The text as it is, of the program that is called by `entry`.
+fn text_of(text: &str, entry: &str) -> Result<Text, Unfit> {
     if text.len() > BYTES_MOST {
         return Err(whole(Why::Long));
     }
@@ -179,8 +251,5 @@ pub fn read(text: &str, entry: &str, source: &source::Interface) -> Result<Inter
         let (expected, found) = (entry.to_owned(), read.entry.into_inner());
         return Err(Unfit { line, ..whole(Why::Entry { expected, found }) });
     }
-    let list = compare::parameters(text, &read.parameters, source)?;
-    let parameters =
-        Parameters::new(list, read.conversion).map_err(|why| whole(Why::Improper(why)))?;
-    Ok(Interface { entry: entry.to_owned(), parameters })
+    Ok(read)
 }

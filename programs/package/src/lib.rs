@@ -22,6 +22,7 @@ pub mod manifest;
 pub mod module;
 pub mod refused;
 pub mod shelf;
+pub mod tables;
 
 pub use digest::Digest;
 pub use manifest::Manifest;

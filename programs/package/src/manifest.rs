@@ -33,6 +33,10 @@ pub struct Manifest {
     pub format: u32,
     /// What people call the package.
     pub name: String,
+    /// The statements that make the tables of its programs, where they have any. They are run
+    /// each time the package becomes current, so they say `if not exists`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<PartPath>,
     /// COBOL modules.
     #[serde(default, rename = "module", skip_serializing_if = "Vec::is_empty")]
     pub modules: Vec<Module>,
@@ -221,6 +225,8 @@ pub enum Role {
     Command,
     /// Data.
     Data,
+    /// Statements that make tables.
+    Tables,
 }
 
 impl Manifest {
@@ -287,6 +293,7 @@ impl Manifest {
             out.extend(service.interface.iter().map(|path| (path, Role::Interface, name)));
         }
         out.extend(self.data.iter().map(|data| (&data.part, Role::Data, data.file.as_str())));
+        out.extend(self.tables.iter().map(|path| (path, Role::Tables, self.name.as_str())));
         out
     }
 

@@ -179,7 +179,7 @@ pub enum Refused {
         /// Why; none where it is no text.
         why: Option<Box<tsugi_record::refused::Refused>>,
     },
-    /// 25 An interface does not fit the source of its module.
+    /// 25 An interface does not fit the source of its module, or one of no source is none.
     #[error("25 {service}: {why}")]
     Interface {
         /// The service.
@@ -187,8 +187,8 @@ pub enum Refused {
         /// Why.
         why: Box<Unfit>,
     },
-    /// 26 A service that is answered by COBOL has no interface, or another has one.
-    #[error("26 {service} has no interface and needs one, or has one and cannot")]
+    /// 26 A service that is answered by COBOL has no interface.
+    #[error("26 {service} has no interface and needs one")]
     WithInterface {
         /// The service.
         service: String,
@@ -208,6 +208,12 @@ pub enum Refused {
         name: String,
         /// Why.
         why: String,
+    },
+    /// 29 The statements that make tables are none: each ends with a semicolon at a line's end.
+    #[error("29 {path} is not UTF-8, or its last statement does not end")]
+    Tables {
+        /// The part.
+        path: String,
     },
 }
 

@@ -10,7 +10,7 @@ use tsugi_service_rules::id::{Content, InterfaceNumber};
 use tsugi_service_rules::refusal::{Busy, Refusal};
 
 use crate::service::{Interface, NoReply, Read};
-use crate::worker::{Gave, Said};
+use crate::worker::{Gave, Given, Said};
 
 /// What a body of a reply is.
 const JSON: &str = "application/json";
@@ -24,7 +24,17 @@ const JSON: &str = "application/json";
 pub struct Records {
     number: InterfaceNumber,
     now: Parameters,
+    handed: Handed,
     former: BTreeMap<InterfaceNumber, Parameters>,
+}
+
+/// How a program is given the records of its parameters, and gives them back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handed {
+    /// Each for itself.
+    Apart,
+    /// As one record: one behind the other.
+    Together,
 }
 
 impl Records {
@@ -35,7 +45,37 @@ impl Records {
         (number, now): (InterfaceNumber, Parameters),
         former: BTreeMap<InterfaceNumber, Parameters>,
     ) -> Self {
-        Self { number, now, former }
+        Self { number, now, handed: Handed::Apart, former }
+    }
+
+    /// The same for a program that has one body: its parameters are one record.
+    #[must_use]
+    pub fn together(self) -> Self {
+        Self { handed: Handed::Together, ..self }
+    }
+
+    /// The records of what a program gave back.
+    fn apart(&self, gave: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, NoReply> {
+        if self.handed == Handed::Apart {
+            return Ok(gave);
+        }
+        let lengths = self.now.list().iter().map(|one| one.layout.bytes());
+        let lengths: Vec<_> =
+            lengths.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)).collect();
+        let found: usize = gave.iter().map(Vec::len).sum();
+        let expected: usize = lengths.iter().sum();
+        let ([record], true) = (&gave[..], found == expected) else {
+            let why = format!("a record of {found} bytes in place of {expected}");
+            return Err(NoReply { field: String::new(), why });
+        };
+        let mut rest = &record[..];
+        let mut records = Vec::with_capacity(lengths.len());
+        for length in lengths {
+            let (one, behind) = rest.split_at(length);
+            records.push(one.to_vec());
+            rest = behind;
+        }
+        Ok(records)
     }
 }
 
@@ -45,7 +85,11 @@ impl Interface for Records {
         let content = content(&self.now, service, (self.number, &records))?;
         // What only the program fills is the same bytes for all: it takes no room for this body.
         let size = self.now.own_bytes().max(body.len() as u64);
-        Ok(Read { content, given: records.into_iter().collect(), size })
+        let given = match self.handed {
+            Handed::Apart => records.into_iter().collect(),
+            Handed::Together => Given::body(records.concat().into()),
+        };
+        Ok(Read { content, given, size })
     }
 
     fn former(
@@ -82,7 +126,7 @@ impl Interface for Records {
 
     fn reply(&self, gave: Gave) -> Result<Said, NoReply> {
         let records = match gave {
-            Gave::Parameters(returned) => returned.records,
+            Gave::Parameters(returned) => self.apart(returned.records)?,
             Gave::Body(said) => {
                 let why = format!("{} in place of records", said.content_type);
                 return Err(NoReply { field: String::new(), why });

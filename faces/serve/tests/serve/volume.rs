@@ -93,6 +93,7 @@ impl Volume {
             interface: None,
         };
         let manifest = Manifest {
+            tables: None,
             format: FORMAT,
             name: name.to_owned(),
             modules: vec![],

@@ -104,12 +104,14 @@ pub struct Import {
     pub with: Vec<PathBuf>,
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     pub copybooks: Vec<PathBuf>,
-    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    #[arg(long, value_name = "FILE")]
     pub interface: Option<PathBuf>,
     #[arg(long, value_name = "FILE=PATH", conflicts_with = "command")]
     pub data: Vec<String>,
     #[arg(long, requires = "data")]
     pub lines: bool,
+    #[arg(long, value_name = "FILE")]
+    pub tables: Option<PathBuf>,
     #[arg(long, value_name = "FORM", default_value = "fixed", hide_default_value = true)]
     #[arg(value_parser = ["fixed", "free"])]
     pub form: String,

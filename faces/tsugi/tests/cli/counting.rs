@@ -61,6 +61,18 @@ impl Place {
         out
     }
 
+    /// Imports the same service as a shared library, with the same interface.
+    fn import_library(&self, to: &str) -> String {
+        let (library, out) = (self.word("libCBLAPP01.so"), self.word(to));
+        fs::write(&library, include_bytes!(concat!(env!("OUT_DIR"), "/libCBLAPP01.so")))
+            .expect("written");
+        let (kept, tables) = (sample("CBLAPP01.toml"), sample("native/cblapp01.sql"));
+        let words = ["import", &library, "--name", "srv01", "--interface", &kept];
+        let ran = service(&[&words[..], &["--tables", &tables, "--out", &out]].concat());
+        ran.ended(0, "TSUG20315-I").ended(0, "statements that make tables: ");
+        out
+    }
+
     fn deploy(&self, package: &str) -> Ran {
         service(&["deploy", package, "--volume", &self.word("u01"), "--group", "ESSRV01"])
     }
@@ -268,4 +280,42 @@ fn mf_13_a_file_is_loaded_with_its_first_package_and_stays_with_the_next() {
 
 fn path(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// What an answer says, its moment only by its shape.
+fn comparable(body: &str) -> Value {
+    let mut said: Value = serde_json::from_str(body).expect("it is JSON");
+    let at = said["lk_datetime"].as_str().expect("it is a text");
+    let shape = at.chars().map(|one| if one.is_ascii_digit() { '9' } else { one });
+    said["lk_datetime"] = shape.collect::<String>().into();
+    said
+}
+
+#[test]
+fn the_reports_service_as_a_shared_library_answers_what_the_cobol_program_answers() {
+    let (cobol, library) = (Place::new(), Place::new());
+    let data = format!("APPFILE01={}", sample("APPFILE01.dat"));
+    let package = cobol.import("srv01.tsugi", &["--dialect", "mf", "--data", &data]);
+    cobol.deploy(&package).ended(0, "TSUG20409-I");
+    let package = library.import_library("srv01.tsugi");
+    library.deploy(&package).ended(0, "TSUG20409-I");
+    let (at_cobol, at_library) = (own_address(), own_address());
+    let daemons = [cobol.serve(at_cobol, 1), library.serve(at_library, 1)];
+    for serial in 1..=3 {
+        let (one, other) = (answered(at_cobol, serial), answered(at_library, serial));
+        assert_eq!(comparable(&one), comparable(&other));
+        assert_eq!(
+            (counter(&other), comparable(&other)["lk_hostname"].as_str()),
+            (serial - 1, Some("host2"),)
+        );
+        assert_eq!(answered(at_library, serial), other, "a retry is told the same bytes");
+    }
+    // A body that the interface does not have is refused by both alike.
+    drop(daemons);
+    // Its number stays where the package becomes current again, and the tables are made again.
+    library.deploy(&cobol.import("again.tsugi", &["--dialect", "mf", "--data", &data]));
+    library.deploy(&package).ended(0, "TSUG20409-I");
+    let daemon = library.serve(at_library, 2);
+    assert_eq!(counter(&answered(at_library, 4)), 3);
+    daemon.stop();
 }

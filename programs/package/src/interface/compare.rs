@@ -8,13 +8,13 @@ use tsugi_record::parameters::Parameter;
 use tsugi_record::source;
 
 use super::is::{is, place};
-use super::{FieldText, NAME_MOST, ParameterText, Unfit, Why};
+use super::{Author, FieldText, NAME_MOST, ParameterText, Unfit, Why};
 use crate::manifest::line_of;
 
 /// The parameters of a source, with the names and directions of an interface.
 pub(super) fn parameters(
     text: &str,
-    written: &[ParameterText],
+    (written, author): (&[ParameterText], Author),
     source: &source::Interface,
 ) -> Result<Vec<Parameter>, Unfit> {
     let mut out = Vec::new();
@@ -25,13 +25,14 @@ pub(super) fn parameters(
         let Some(parameter) = left.next() else {
             return Err(ends_before(text, &name, &layout.root));
         };
-        let at = At { text, item: &name, source: &layout.root.at };
+        let at = At { text, item: &name, source: &layout.root.at, author };
         at.same_item(&parameter.item, source.parameters.iter().map(|other| name_of(&other.root)))?;
-        at.same(&parameter.is, &is(&layout.root))?;
-        at.same(&parameter.place, &place(&layout.root))?;
+        at.described(&parameter.is, &is(&layout.root))?;
+        at.placed((&parameter.item, parameter.place.as_ref()), &place(&layout.root))?;
         at.name(&parameter.json)?;
         let line = line_of(text, parameter.item.span().start);
-        let mut items = Items { text, line, known: known(&layout.root), rest: &parameter.fields };
+        let known = known(&layout.root);
+        let mut items = Items { text, line, author, known, rest: &parameter.fields };
         items.fields(&mut layout.root, "")?;
         if let Some(field) = items.rest.first() {
             return Err(surplus(text, &field.item));
@@ -89,6 +90,7 @@ struct Items<'a> {
     text: &'a str,
     /// Where their parameter begins.
     line: usize,
+    author: Author,
     known: Vec<String>,
     rest: &'a [FieldText],
 }
@@ -118,10 +120,10 @@ impl Items<'_> {
                 let why = Why::Missing { expected: item.clone() };
                 return Err(Unfit { line, item: Some(item), described, why });
             };
-            let at = At { text: self.text, item: &item, source: &field.at };
+            let at = At { text: self.text, item: &item, source: &field.at, author: self.author };
             at.same_item(&written.item, self.known.iter().cloned())?;
-            at.same(&written.is, &is(field))?;
-            at.same(&written.place, &place(field))?;
+            at.described(&written.is, &is(field))?;
+            at.placed((&written.item, written.place.as_ref()), &place(field))?;
             at.name(&written.json)?;
             let json = written.json.get_ref().clone();
             if !names.insert(json.clone()) {
@@ -140,6 +142,7 @@ struct At<'a> {
     text: &'a str,
     item: &'a str,
     source: &'a Place,
+    author: Author,
 }
 
 impl At<'_> {
@@ -165,6 +168,29 @@ impl At<'_> {
             return Err(self.refuse(written, Why::Missing { expected }));
         }
         Err(surplus(self.text, written))
+    }
+
+    /// Who has said it himself has said it in his own words.
+    fn described(&self, written: &Spanned<String>, expected: &str) -> Result<(), Unfit> {
+        match self.author {
+            Author::Source => self.same(written, expected),
+            Author::Hand => Ok(()),
+        }
+    }
+
+    fn placed(
+        &self,
+        (item, written): (&Spanned<String>, Option<&Spanned<String>>),
+        expected: &str,
+    ) -> Result<(), Unfit> {
+        match (written, self.author) {
+            (Some(written), _) => self.same(written, expected),
+            (None, Author::Hand) => Ok(()),
+            (None, Author::Source) => {
+                let (expected, found) = (expected.to_owned(), String::new());
+                Err(self.refuse(item, Why::Differs { expected, found }))
+            }
+        }
     }
 
     fn same(&self, written: &Spanned<String>, expected: &str) -> Result<(), Unfit> {

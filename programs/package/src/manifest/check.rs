@@ -41,7 +41,7 @@ impl Manifest {
             let data = role == Some(&Role::Data);
             let most = match role {
                 Some(Role::Data) => DATA_MOST,
-                Some(Role::Source | Role::Interface) => TEXT_MOST,
+                Some(Role::Source | Role::Interface | Role::Tables) => TEXT_MOST,
                 Some(Role::Module | Role::Library | Role::Command) | None => PROGRAM_MOST,
             };
             over(Measure::Part, part.bytes, most)?;

@@ -140,7 +140,7 @@ fn an_interface_or_a_source_that_is_none_is_refused() {
 }
 
 #[test]
-fn an_interface_goes_with_cobol_and_with_nothing_else() {
+fn cobol_has_an_interface_and_others_may_have_one() {
     let module = counting();
     let mut draft = report(std::slice::from_ref(&module), &edited(&module));
     draft.manifest.services.push(Service {
@@ -149,7 +149,10 @@ fn an_interface_goes_with_cobol_and_with_nothing_else() {
         interface: Some(path(INTERFACE)),
     });
     draft.contents.insert(path("commands/echo"), Content::Bytes(b"#!/bin/sh\n".to_vec()));
-    assert_eq!(unfit(&draft), Refused::WithInterface { service: "ECHO".to_owned() });
+    // It is about another program.
+    let Refused::Interface { service, why } = unfit(&draft) else { panic!("it fits") };
+    let (expected, found) = ("ECHO".to_owned(), "CBLAPP01".to_owned());
+    assert_eq!((service.as_str(), why.why), ("ECHO", Why::Entry { expected, found }));
     draft.manifest.services[1].interface = None;
     let (_folder, to) = package(&draft);
     examine(&to).unwrap();
@@ -180,7 +183,8 @@ fn a_module_needs_what_those_need_that_it_calls() {
         let interface = edited(&modules[0]);
         let by = By::Cobol { entry: "P1", interface: &interface };
         let services = &[Answered { name: "P1", by }];
-        let assembly = Assembly { name: "srv01", modules: &modules, services, data: &[] };
+        let assembly =
+            Assembly { name: "srv01", modules: &modules, services, data: &[], tables: None };
         let manifest = assembly.draft().unwrap().manifest;
         assert_eq!(manifest.modules[0].needs, needs, "{statement}");
         assert_eq!(manifest.modules[1].needs, ["APPFILE01"]);
@@ -198,7 +202,7 @@ fn what_cannot_be_put_together_is_refused_before_it_is_written() {
     let draft = |modules: &[_], name: &str, entry: &str, interface: &str| {
         let by = By::Cobol { entry, interface };
         let services = &[Answered { name, by }];
-        Assembly { name: "srv01", modules, services, data: &[] }.draft().unwrap_err()
+        Assembly { name: "srv01", modules, services, data: &[], tables: None }.draft().unwrap_err()
     };
     let found = draft(std::slice::from_ref(&module), "CBLAPP01", "CBLAPP02", &interface);
     let (by, name) = ("CBLAPP01".to_owned(), "CBLAPP02".to_owned());

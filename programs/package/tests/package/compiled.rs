@@ -93,6 +93,7 @@ pub fn report(modules: &[Imported], interface: &str) -> Draft {
         modules,
         services: &[Answered { name: "CBLAPP01", by }],
         data: &[Loaded { file: "APPFILE01", form: DataForm::Records, content }],
+        tables: None,
     };
     assembly.draft().unwrap()
 }

@@ -257,3 +257,87 @@ fn a_text_with_any_byte_changed_is_read_or_refused() {
     }
     assert!(fits > text.len() / 4, "{fits} of {}", text.len());
 }
+
+const BY_HAND: &str = r#"
+format = 1
+entry = "PAY"
+
+[[parameter]]
+item = "ORDER"
+is = "group"
+json = "order"
+direction = "in"
+fields = [
+  { item = "NUMBER-OF", is = "9(4) COMP-5", json = "number" },
+  { item = "LINE", is = "group OCCURS 2", json = "lines" },
+  { item = "LINE.PRICE", is = "S9(5)V99 COMP-3", place = "2+4", json = "price" },
+  { item = "LINE.WHAT", is = "XXX", json = "what" },
+]
+
+[[parameter]]
+item = "TOTAL"
+is = "S9(7)V99 SIGN TRAILING SEPARATE"
+json = "total"
+direction = "out"
+"#;
+
+/// The items of a program of any language are described as a source of COBOL would, and have the
+/// same bytes.
+#[test]
+fn an_interface_that_is_written_by_hand_says_where_every_item_stands() {
+    let own = interface::own(BY_HAND, "PAY").unwrap();
+    assert_eq!(own.handed, interface::Handed::Together);
+    let lengths: Vec<_> =
+        own.parameters.list().iter().map(|parameter| parameter.layout.bytes()).collect();
+    assert_eq!(lengths, [16, 10]);
+    let body = br#"{"order":{"number":258,"lines":[{"price":1.5,"what":"ab"},
+        {"price":-2,"what":"c"}]}}"#;
+    let records = own.parameters.records(body).unwrap();
+    assert_eq!(&records[0][..2], 258_u16.to_ne_bytes());
+    assert_eq!(&records[0][2..], b"\x00\x00\x15\x0cab \x00\x00\x20\x0dc  ");
+    assert_eq!(records[1], b"000000000+");
+    let answer = own.parameters.answer(&[&records[0][..], b"000012345-"]).unwrap();
+    assert_eq!(answer, r#"{"total":-123.45}"#);
+}
+
+#[test]
+fn what_no_item_is_described_by_is_refused_with_its_line() {
+    for (from, to, line) in [
+        ("\"S9(5)V99 COMP-3\"", "\"S9(5)V99 COMP-3. 01 X\"", 13),
+        ("\"S9(5)V99 COMP-3\"", "\"S9(5)V99 COMP, all of its bytes\"", 13),
+        ("\"S9(5)V99 COMP-3\"", "\"S9(5)V99 COMP-7\"", 13),
+        ("\"S9(5)V99 COMP-3\"", "\"edited, 7 characters\"", 13),
+        ("\"S9(5)V99 COMP-3\"", "\"group\"", 13),
+        ("place = \"2+4\"", "place = \"3+4\"", 13),
+        ("LINE.PRICE", "LINE.PRI CE", 13),
+        ("LINE.PRICE", "LINE.FILLER", 13),
+        ("LINE.PRICE", "LINES.PRICE", 13),
+        ("json = \"what\"", "json = \"price\"", 14),
+    ] {
+        let text = BY_HAND.replace(from, to);
+        assert_ne!(text, BY_HAND);
+        let unfit = interface::own(&text, "PAY").unwrap_err();
+        assert_eq!(unfit.line, line, "{to}: {unfit:?}");
+    }
+    let deep = BY_HAND.replace("LINE.WHAT", &format!("LINE{}", ".A".repeat(60)));
+    assert!(matches!(interface::own(&deep, "PAY").unwrap_err().why, Why::Unread { .. }));
+    let other = interface::own(BY_HAND, "PAID").unwrap_err();
+    assert!(matches!(other.why, Why::Entry { .. }), "{other:?}");
+}
+
+/// A group with no item of its own must not swallow what stands behind it.
+#[test]
+fn a_source_needs_the_places_that_an_interface_by_hand_may_leave_out() {
+    let text = written("CBLAPP01", "CBLAPP01");
+    let without = text.replacen("place = \"0+20\"\n", "", 1);
+    assert_ne!(text, without);
+    let unfit = interface::read(&without, "CBLAPP01", &source("CBLAPP01")).unwrap_err();
+    let (expected, found) = ("0+20".to_owned(), String::new());
+    assert_eq!(unfit.why, Why::Differs { expected, found });
+    let own = interface::own(&without, "CBLAPP01").unwrap();
+    let read = interface::read(&text, "CBLAPP01", &source("CBLAPP01")).unwrap();
+    let bytes = |all: &interface::Interface| {
+        all.parameters.list().iter().map(|one| one.layout.bytes()).collect::<Vec<_>>()
+    };
+    assert_eq!(bytes(&own), bytes(&read));
+}

@@ -50,6 +50,7 @@ fn draft() -> Draft {
     let manifest = Manifest {
         format: FORMAT,
         name: "srv01".to_owned(),
+        tables: None,
         modules: vec![],
         services: vec![library, command],
         files: vec![File {

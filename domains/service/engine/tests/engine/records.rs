@@ -106,6 +106,27 @@ fn with(records: Records) -> Played {
     Played { stand, puppets, engine, _last: last }
 }
 
+/// As a shared library has it, which has one body.
+#[tokio::test]
+async fn a_program_with_one_body_is_given_its_records_one_behind_the_other() {
+    let Played { stand, puppets, engine, _last } = with(records(counting()).together());
+    let calls = engine.calls();
+    let program = std::thread::spawn(move || {
+        let left = b"06/08/03 13:09:25.66CBLAPP01  host2\0              0000000339";
+        [&left[..], &left[1..]].map(|left| played(&puppets, &[left]))
+    });
+    let first = call(&calls, 1, "{}").await;
+    let body = text(&first);
+    assert!(body.ends_with(r#""lk_hostname":"host2","lk_counter":339}"#), "{body}");
+    // A record of another length is none, and nothing of its call stays.
+    let second = call(&calls, 2, "{}").await;
+    assert!(text(&second).contains("a record of 59 bytes in place of 60"), "{second:?}");
+    let record = [&[b' '; 50][..], b"0000000000"].concat();
+    assert_eq!(program.join().unwrap(), [[record.clone()], [record]]);
+    assert_eq!(stand.value(), 1);
+    engine.hand_over(Span::secs(1));
+}
+
 #[tokio::test]
 async fn the_reports_program_is_given_four_records_and_its_caller_json() {
     let Played { stand, puppets, engine, _last } = with(records(counting()));

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tsugi_messages::{self as messages, Message, phrase};
 use tsugi_package::archive::{Content, Draft};
-use tsugi_package::assembly::{Answered, Assembly, By, Loaded};
+use tsugi_package::assembly::{Answered, Assembly, By, Loaded, Native};
 use tsugi_package::import::{self as compiled, Declares, Imported, Other, Proof, Request, Seen};
 use tsugi_package::interface;
 use tsugi_package::manifest::{Form as DataForm, Manifest, Program};
@@ -33,6 +33,13 @@ enum Edited {
     Found,
     /// It was not, and is written.
     Missing,
+}
+
+/// How a program runs that nobody compiles here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runs {
+    Library,
+    Command,
 }
 
 /// What is to be a package.
@@ -64,10 +71,10 @@ fn made(out: &Out, asked: &Import) -> Result<Made, No> {
     }
     let stem = source.file_stem().and_then(OsStr::to_str).unwrap_or_default();
     if asked.command {
-        return native(asked, stem, By::Command);
+        return native(asked, stem, Runs::Command);
     }
     if source.extension().is_some_and(|ending| ending == "so") {
-        return native(asked, stem.strip_prefix("lib").unwrap_or(stem), By::Library);
+        return native(asked, stem.strip_prefix("lib").unwrap_or(stem), Runs::Library);
     }
     cobol(out, asked)
 }
@@ -76,14 +83,34 @@ fn failed(doing: Doing, path: &Path, why: io::Error) -> Failed {
     Failed { doing, path: path.to_owned(), why }
 }
 
-/// A library or a command: its bodies are given and answered as they are.
-fn native<'a>(asked: &Import, stem: &str, by: impl Fn(Content) -> By<'a>) -> Result<Made, No> {
+/// A library or a command. Without an interface its bodies are given and answered as they are;
+/// nothing but its author says what they are.
+fn native(asked: &Import, stem: &str, runs: Runs) -> Result<Made, No> {
     let service = asked.service.as_deref().unwrap_or(stem);
-    let services = [Answered { name: service, by: by(Content::File(asked.source.clone())) }];
+    let read = |path: &PathBuf| match fs::read_to_string(path) {
+        Ok(text) => Ok((path.clone(), text, Edited::Found)),
+        Err(why) => Err(No::failed(&failed(Doing::Read, path, why))),
+    };
+    let edited = asked.interface.as_ref().map(read).transpose()?;
+    let content = Content::File(asked.source.clone());
+    let interface = edited.as_ref().map(|(_, text, _)| text.as_str());
+    let native = Native { content, interface };
+    let by = match runs {
+        Runs::Library => By::Library(native),
+        Runs::Command => By::Command(native),
+    };
+    let services = [Answered { name: service, by }];
     let name = asked.name.as_deref().unwrap_or(service);
-    let assembly = Assembly { name, modules: &[], services: &services, data: &[] };
-    let draft = assembly.draft().map_err(|refused| No::refused(&asked.source, &refused))?;
-    Ok(Made { draft, interface: None, effects: Vec::new(), warnings: String::new() })
+    let tables = tables(asked);
+    let assembly = Assembly { name, modules: &[], services: &services, data: &[], tables };
+    let at = asked.interface.as_ref().unwrap_or(&asked.source);
+    let draft = assembly.draft().map_err(|refused| No::refused(at, &refused))?;
+    Ok(Made { draft, interface: edited, effects: Vec::new(), warnings: String::new() })
+}
+
+/// What `--tables` says.
+fn tables(asked: &Import) -> Option<Content> {
+    asked.tables.clone().map(Content::File)
 }
 
 fn cobol(out: &Out, asked: &Import) -> Result<Made, No> {
@@ -114,7 +141,8 @@ fn cobol(out: &Out, asked: &Import) -> Result<Made, No> {
     let by = By::Cobol { entry: &entry, interface: &text };
     let services = [Answered { name: service, by }];
     let name = asked.name.as_deref().unwrap_or(service);
-    let assembly = Assembly { name, modules: &modules, services: &services, data: &data };
+    let (of_source, services, tables) = (&modules, &services, tables(asked));
+    let assembly = Assembly { name, modules: of_source, services, data: &data, tables };
     let draft = assembly.draft().map_err(|refused| No::refused(&path, &refused))?;
     let warnings: Vec<_> = modules.iter().map(|one| one.warnings.trim()).collect();
     let warnings = warnings.join("\n");
@@ -222,6 +250,7 @@ fn show(
         let bytes = bytes(&made.draft, data);
         json!({"file": data.file, "bytes": bytes})
     };
+    let tables = statements(&made.draft);
     let effect = |seen: &Seen| {
         json!({
             "file": seen.at.file,
@@ -245,6 +274,7 @@ fn show(
         "services": manifest.services.iter().map(service).collect::<Vec<_>>(),
         "files": manifest.files.iter().map(file).collect::<Vec<_>>(),
         "data": manifest.data.iter().map(data).collect::<Vec<_>>(),
+        "tables": tables.as_ref().map(|(path, bytes)| json!({"path": path, "bytes": bytes})),
         "effects": made.effects.iter().map(effect).collect::<Vec<_>>(),
         "warnings": made.warnings,
         "message": message.to_json(out.language),
@@ -257,11 +287,21 @@ fn needed(manifest: &Manifest, file: &str) -> bool {
 }
 
 fn bytes(draft: &Draft, data: &tsugi_package::manifest::Data) -> u64 {
-    match draft.contents.get(&data.part) {
+    length(draft.contents.get(&data.part))
+}
+
+fn length(content: Option<&Content>) -> u64 {
+    match content {
         Some(Content::Bytes(bytes)) => bytes.len() as u64,
         Some(Content::File(path)) => fs::metadata(path).map_or(0, |data| data.len()),
         None => 0,
     }
+}
+
+/// Where the statements are that make its tables, and their length.
+fn statements(draft: &Draft) -> Option<(String, u64)> {
+    let part = draft.manifest.tables.as_ref()?;
+    Some((part.to_string(), length(draft.contents.get(part))))
 }
 
 fn lines(out: &Out, made: &Made, message: &Message, dry: bool) -> Vec<String> {
@@ -290,6 +330,9 @@ fn lines(out: &Out, made: &Made, message: &Message, dry: bool) -> Vec<String> {
     }
     for data in &manifest.data {
         phrases.push(phrase::package_data(&data.file, bytes(&made.draft, data)));
+    }
+    if let Some((_, bytes)) = statements(&made.draft) {
+        phrases.push(phrase::package_tables(bytes));
     }
     for seen in &made.effects {
         let what = of_effect(&seen.what).text(out.language);

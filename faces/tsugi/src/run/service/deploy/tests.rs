@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 use tsugi_package::archive::Content;
-use tsugi_package::assembly::{Answered, Assembly, By};
+use tsugi_package::assembly::{Answered, Assembly, By, Native};
 use tsugi_package::deployed::Deployed;
 use tsugi_package::manifest::{Data as Loads, File, Form, Organization, PartPath};
 use tsugi_store::file::Files;
@@ -25,8 +25,12 @@ impl Place {
     /// A package of one command, which says this, and of a file with this name and one record.
     fn package(&self, says: &str) -> (PathBuf, Digest) {
         let text = format!("#!/bin/sh\necho {says}\n").into_bytes();
-        let services = [Answered { name: "SAY", by: By::Command(Content::Bytes(text)) }];
-        let assembly = Assembly { name: "srv01", modules: &[], services: &services, data: &[] };
+        let services = [Answered {
+            name: "SAY",
+            by: By::Command(Native { content: Content::Bytes(text), interface: None }),
+        }];
+        let assembly =
+            Assembly { name: "srv01", modules: &[], services: &services, data: &[], tables: None };
         let to = self.0.path().join(format!("{says}.tsugi"));
         let mut draft = assembly.draft().expect("a draft");
         let part = PartPath::new(&format!("data/{says}")).expect("a path");
