@@ -43,6 +43,9 @@ pub struct Standby {
     /// The local socket at which a volume is handed over.
     #[arg(long, value_name = "PATH")]
     pub control: PathBuf,
+    /// Listen only while the volume is here: for nodes that share the addresses of one machine.
+    #[arg(long)]
+    pub listen_late: bool,
     /// What any daemon is told.
     #[command(flatten)]
     pub daemon: OfDaemon,

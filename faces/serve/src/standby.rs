@@ -5,6 +5,7 @@
 //! it, a stop or the kill at a lease's end, ends that connection, and with it all answers.
 
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tsugi_door::{Door, Settings as OfDoor};
+use tsugi_door::{Door, Settings as OfDoor, Sign};
 use tsugi_host::listen::Address;
 use tsugi_messages::{self as messages, Language, Message};
 use tsugi_service_engine::worker::pipe::Ward;
@@ -25,7 +26,7 @@ use crate::control::{self, Desk, Told};
 use crate::giver::{self, CLOSE, CLOSED, Giver};
 use crate::group::{Claimed, Group, NotOpened};
 use crate::log::Log;
-use crate::whole::{Signals, begin_log, cannot_listen, open, ready, ward};
+use crate::whole::{LAST_ANSWERS, Signals, begin_log, cannot_listen, open, ready, ward};
 use crate::{block_on, epoch, start};
 
 const OPEN: &str = "open";
@@ -52,6 +53,7 @@ enum Volume {
 /// A volume that was handed over.
 struct Held {
     group: Group,
+    way: Way,
     desk: Desk,
     log: Log,
     giver: Giver,
@@ -64,10 +66,26 @@ struct Leaving {
     giver: Giver,
 }
 
+/// Where callers come in.
+enum Entrance {
+    /// It listens all the time: what is not open is told at once.
+    Standing(Door),
+    /// It listens while the volume is here. Of the nodes of one machine only one may.
+    Late(SocketAddr),
+}
+
+/// Where callers come in to a volume that is here.
+struct Way {
+    at: SocketAddr,
+    sign: Sign,
+    /// The door, where it was opened for this volume alone.
+    own: Option<Door>,
+}
+
 /// What stands by.
 struct Stand {
     around: Around,
-    door: Door,
+    entrance: Entrance,
     of_door: OfDoor,
     ward: Ward,
     log: Option<PathBuf>,
@@ -87,16 +105,22 @@ async fn run(args: &Standby, language: Language) -> Result<(), Box<Message>> {
     let around = start::around(&args.daemon)?;
     let of_door = start::door(&args.daemon, &around.node)?;
     let at = args.daemon.listen;
-    let listener = start::listen(at, Address::Anywhere, WAIT)
-        .map_err(|why| cannot_listen(&around, &at, &why))?;
+    // First of all: until here another process may answer at this address.
+    let listener = match args.listen_late {
+        true => None,
+        false => Some(listening(&around, at)?),
+    };
     let ward = ward(&around)?;
     // Nothing is open behind it: who calls is refused at once and tries the next owner.
-    let door = Door::open(listener, &of_door).map_err(|why| cannot_listen(&around, &at, &why))?;
+    let entrance = match listener {
+        Some(listener) => Entrance::Standing(door(&around, listener, &of_door)?),
+        None => Entrance::Late(at),
+    };
     let control = control::listen(&args.control)
         .map_err(|why| Box::new(messages::serve_option_unusable("--control", why)))?;
     let (tell, mut said) = mpsc::channel(16);
     let log = args.daemon.log.clone();
-    let stand = Stand { around, door, of_door, ward, log, language, tell };
+    let stand = Stand { around, entrance, of_door, ward, log, language, tell };
     let mut volume = Volume::Away;
     ready();
     loop {
@@ -198,17 +222,18 @@ impl Stand {
 
     /// Opens what is handed over.
     fn take(&self, mut giver: Giver, volume: (&str, &str)) -> Volume {
-        match self.open(volume) {
-            Ok((group, hold, log)) => {
-                let door = (self.door.address(), &self.of_door);
-                let desk = Desk::new(&self.around, &hold, (&group, &log, door));
+        match self.enter().and_then(|way| Ok((self.open(volume)?, way))) {
+            Ok(((group, hold, log), way)) => {
+                let (at, around) = (way.at, &self.around);
+                let desk = Desk::new(around, &hold, (&group, &log, (at, &self.of_door)));
+                log.tell(&messages::serve_opened(&around.group, &around.node, hold.epoch, at));
                 giver.stands_for(&group.settings.last, &log);
                 // Who hears that it is open may call. Who has gone by now has ended the process.
-                self.door.sign().open(open(&group));
+                way.sign.open(open(&group));
                 if giver.say(OPENED).is_err() {
                     giver.cut();
                 }
-                Volume::Held(Held { group, desk, log, giver })
+                Volume::Held(Held { group, way, desk, log, giver })
             }
             Err(message) => {
                 let line = message.line(self.language);
@@ -241,22 +266,48 @@ impl Stand {
             group.hand_over(around);
             return Err(not_opened(NotOpened::System(why)));
         }
-        let (name, node, at) = (&self.around.group, &self.around.node, self.door.address());
-        log.tell(&messages::serve_opened(name, node, hold.epoch, at));
         Ok((group, hold, log))
+    }
+
+    /// Where callers of a volume come in. Nothing of the volume is touched before that is there:
+    /// whoever answers at the address may have it still.
+    fn enter(&self) -> Result<Way, Box<Message>> {
+        match &self.entrance {
+            Entrance::Standing(door) => {
+                Ok(Way { at: door.address(), sign: door.sign(), own: None })
+            }
+            Entrance::Late(at) => {
+                let listener = listening(&self.around, *at)?;
+                let door = door(&self.around, listener, &self.of_door)?;
+                Ok(Way { at: door.address(), sign: door.sign(), own: Some(door) })
+            }
+        }
     }
 
     /// Gives the volume back.
     fn close(&self, held: Held) -> Volume {
-        let Held { group, desk, log, giver } = held;
-        let (around, sign) = (self.around.clone(), self.door.sign());
+        let Held { group, way, desk, log, giver } = held;
+        let around = self.around.clone();
         let closed = tokio::task::spawn_blocking(move || {
             group.hand_over(&around);
-            sign.close();
+            way.sign.close();
+            if let Some(door) = way.own {
+                door.close(LAST_ANSWERS);
+            }
             log.tell(&messages::serve_ended(&around.group, &around.node));
         });
         Volume::Leaving(Leaving { closed, desk, giver })
     }
+}
+
+fn listening(around: &Around, at: SocketAddr) -> Result<TcpListener, Box<Message>> {
+    let listener = start::listen(at, Address::Anywhere, WAIT);
+    listener.map_err(|why| cannot_listen(around, &at, &why))
+}
+
+fn door(around: &Around, listener: TcpListener, of_door: &OfDoor) -> Result<Door, Box<Message>> {
+    let at = listener.local_addr().map_err(|why| messages::internal_failure("tsugi serve", why))?;
+    Door::open(listener, of_door).map_err(|why| cannot_listen(around, &at, &why))
 }
 
 /// A line without its end; empty where there is none any more.

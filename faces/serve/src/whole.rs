@@ -22,7 +22,7 @@ use crate::{block_on, epoch, start};
 /// The line by which it says on its standard output that calls are answered.
 pub const READY: &str = "ready";
 /// How long a door that is closed sends what was answered.
-const LAST_ANSWERS: Duration = Duration::from_millis(200);
+pub(crate) const LAST_ANSWERS: Duration = Duration::from_millis(200);
 
 /// The signals that end a daemon in order.
 pub(crate) struct Signals(Signal, Signal);

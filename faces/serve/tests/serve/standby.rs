@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -51,19 +51,28 @@ impl Place {
     }
 
     fn stand_by(&self) -> Part {
+        Part::ready(self.standby(&self.control()))
+    }
+
+    fn standby(&self, control: &Path) -> Command {
         let mut command = command(&["standby", "--group", GROUP, "--node", "n1"]);
-        command.arg("--control").arg(self.control());
-        command.arg("--workers").arg(workers(self.folder.path()));
+        command.arg("--control").arg(control);
+        let workers = workers(self.folder.path()).join(control.file_name().unwrap());
+        command.arg("--workers").arg(workers);
         command.args(["--listen", &self.address.to_string()]);
         // What hangs in these tests does so for longer than they wait.
         command.args(["--call-limit", "120000", "--grace", "120000"]);
-        Part::ready(command)
+        command
     }
 
     fn activate(&self, volume: &Volume, epoch: &str) -> Command {
+        Self::activate_at(&self.control(), volume, epoch)
+    }
+
+    fn activate_at(control: &Path, volume: &Volume, epoch: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tsugi-serve"));
         command.args(["activate", "--epoch", epoch]).env("LANG", "C.UTF-8");
-        command.arg("--control").arg(self.control()).arg("--volume").arg(volume.path());
+        command.arg("--control").arg(control).arg("--volume").arg(volume.path());
         command
     }
 
@@ -97,6 +106,31 @@ fn a_volume_is_served_while_it_is_handed_over_and_callers_are_refused_at_once_el
     assert_eq!(call_until_answered(place.address, 2, "add a").body, "2");
     drop((second, standby));
     assert_eq!(volume.value(), 2);
+}
+
+/// As on the nodes of a trial, which share the addresses of one machine.
+#[test]
+fn of_two_that_listen_late_only_who_has_the_volume_is_there() {
+    let (place, volume) = (Place::new(), Volume::new());
+    let late = |control: &Path| {
+        std::fs::create_dir_all(workers(place.folder.path())).unwrap();
+        let mut command = place.standby(control);
+        command.arg("--listen-late");
+        Part::ready(command)
+    };
+    let (one, other) = (place.control(), place.folder.path().join("other.sock"));
+    let _standbys = [late(&one), late(&other)];
+    assert!(Caller::connect(place.address).is_err(), "nobody listens");
+    for (round, control) in [&one, &other, &one].into_iter().enumerate() {
+        let epoch = format!("e1.{}", round + 1);
+        let mut owner = Part::ready(Place::activate_at(control, &volume, &epoch));
+        let serial = u64::try_from(round).unwrap() + 1;
+        let answer = call_until_answered(place.address, serial, "add a");
+        assert_eq!(answer.body, serial.to_string());
+        terminate(&owner.0);
+        assert_eq!(ended(&mut owner.0).code(), Some(0), "it was given back");
+        assert!(Caller::connect(place.address).is_err(), "nobody listens any more");
+    }
 }
 
 #[test]
