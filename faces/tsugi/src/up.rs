@@ -1,6 +1,8 @@
 //! `tsugi up`: a whole cluster on one machine, to try it.
 
+mod calls;
 mod place;
+mod service;
 mod trial;
 mod watch;
 

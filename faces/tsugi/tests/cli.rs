@@ -41,6 +41,8 @@ mod sample;
 mod schema;
 #[path = "cli/service.rs"]
 mod service;
+#[path = "cli/up.rs"]
+mod up;
 #[path = "cli/worker.rs"]
 mod worker;
 

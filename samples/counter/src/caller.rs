@@ -18,8 +18,7 @@ use std::os::fd::AsFd;
 
 use crate::{CounterError, Doing};
 pub use line::Answered;
-pub use tally::Summary;
-use tally::Tally;
+pub use tally::{Summary, Tally};
 
 /// How long a new connection may take.
 const CONNECT: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! Runs a trial: founds the cluster, starts the nodes, calls the counter and tells about it.
+//! Runs a trial: founds the cluster, starts the nodes, calls the service and tells about it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,11 +12,13 @@ use nix::sys::signal::Signal;
 use tsugi_cluster_engine::agent::{self, Founding};
 use tsugi_cluster_engine::config;
 use tsugi_cluster_rules::record::AuditRecord;
-use tsugi_counter::caller::{Answered, Caller, Summary};
+use tsugi_counter::caller::{Answered, Summary};
 use tsugi_messages::{self as messages, phrase};
 use tsugi_vocabulary::{Generation, NodeName};
 
-use super::place::{GROUP, NODES, Place};
+use super::calls::Caller;
+use super::place::{GROUP, Gate, NODES, Place};
+use super::service::{self, Program};
 use super::trial::{self, Asked, Frozen};
 use crate::args::Up;
 use crate::exit::Exit;
@@ -49,11 +51,14 @@ fn attempt(place: &mut Place, up: &Up, out: &Out) -> Result<Exit, Exit> {
         return Err(Exit::Usage);
     }
     sweep(place, out);
-    let mut nodes = found(place, out).map_err(|why| {
+    let failed = |why| {
         out.tell(&messages::internal_failure("tsugi up", why));
         Exit::Failed
-    })?;
-    let exit = watch(place, &mut nodes, (run_for, lose_after), out);
+    };
+    let began = Instant::now();
+    let Founded { mut nodes, program, gate: _open } = found(place, out).map_err(failed)?;
+    let times = Times { began, run_for, lose_after };
+    let exit = watch(place, &mut nodes, (&times, program), out);
     for node in NODES {
         trial::signal_all(place, node, Signal::SIGKILL);
     }
@@ -61,7 +66,14 @@ fn attempt(place: &mut Place, up: &Up, out: &Out) -> Result<Exit, Exit> {
         // It was killed a moment ago.
         let _status = child.wait();
     }
-    Ok(exit)
+    exit.map_err(failed)
+}
+
+/// When what happens, counted from when the cluster was there to be called.
+struct Times {
+    began: Instant,
+    run_for: Option<Duration>,
+    lose_after: Option<Duration>,
 }
 
 fn time(text: Option<&str>, option: &str, out: &Out) -> Result<Option<Duration>, Exit> {
@@ -84,10 +96,47 @@ fn sweep(place: &Place, out: &Out) {
     }
 }
 
-fn found(place: &mut Place, out: &Out) -> Result<BTreeMap<&'static str, Child>, String> {
+/// The nodes of a trial, once what they are to run is on their volume.
+struct Founded {
+    nodes: BTreeMap<&'static str, Child>,
+    program: Program,
+    /// As long as it is there, it is open for everybody.
+    gate: Gate,
+}
+
+fn found(place: &mut Place, out: &Out) -> Result<Founded, String> {
     out.say(&phrase::up_begins());
     place.furnish().map_err(|e| e.to_string())?;
     out.say(&phrase::up_directory(place.dir().display()));
+    let place = &*place;
+    let mut gate = place.close().map_err(|e| e.to_string())?;
+    // The compiler runs while keys are made and the nodes agree. The group's daemon stands by
+    // meanwhile: one that had the volume would be in the way of the package.
+    let (nodes, program) = std::thread::scope(|scope| {
+        let deployed = scope.spawn(|| service::deploy(place, out));
+        let nodes = identities(place).and_then(|()| begun(place, out))?;
+        let program = deployed.join().map_err(|_| "deploy".to_owned())??;
+        Ok::<_, String>((nodes, program))
+    })?;
+    gate.open().map_err(|e| e.to_string())?;
+    let (at, volume) = (place.service(), place.volume());
+    out.say(&phrase::up_group_starts(GROUP, NODES[0], at, volume.display(), program.word()));
+    Ok(Founded { nodes, program, gate })
+}
+
+/// Starts the nodes.
+fn begun(place: &Place, out: &Out) -> Result<BTreeMap<&'static str, Child>, String> {
+    let mut nodes = BTreeMap::new();
+    for node in NODES {
+        let child = trial::begin(place, node).map_err(|e: io::Error| e.to_string())?;
+        nodes.insert(node, child);
+        out.say(&phrase::up_agent_started(node, place.address(node)));
+    }
+    Ok(nodes)
+}
+
+/// Makes the configuration, and the identities of the nodes.
+fn identities(place: &Place) -> Result<(), String> {
     let exe = std::env::current_exe().map_err(|e| e.to_string())?;
     let text = place.config(&exe);
     fs::write(place.dir().join("tsugi.toml"), &text).map_err(|e| e.to_string())?;
@@ -102,15 +151,7 @@ fn found(place: &mut Place, out: &Out) -> Result<BTreeMap<&'static str, Child>, 
         identity.found_beside(&data.join("pki"), &name(node), now).map_err(|e| e.to_string())?;
         founding.for_joiner().write(&data).map_err(|e| e.to_string())?;
     }
-    let mut nodes = BTreeMap::new();
-    for node in NODES {
-        let child = trial::begin(place, node).map_err(|e: io::Error| e.to_string())?;
-        nodes.insert(node, child);
-        out.say(&phrase::up_agent_started(node, place.address(node)));
-    }
-    let (service, volume) = (place.service(), place.volume());
-    out.say(&phrase::up_group_starts(GROUP, NODES[0], service, volume.display()));
-    Ok(nodes)
+    Ok(())
 }
 
 /// The first line of the trial's audit.
@@ -133,21 +174,21 @@ fn founder() -> AuditRecord {
 fn watch(
     place: &Place,
     nodes: &mut BTreeMap<&'static str, Child>,
-    (run_for, lose_after): (Option<Duration>, Option<Duration>),
+    (times, program): (&Times, Program),
     out: &Out,
-) -> Exit {
-    let began = Instant::now();
+) -> Result<Exit, String> {
+    let called = Instant::now();
     let over = Arc::new(AtomicBool::new(false));
     end_on_signal(&over);
     let last = Arc::new(std::sync::Mutex::new(None::<Answered>));
     let helper = {
         let (over, last, out) = (Arc::clone(&over), Arc::clone(&last), out.clone());
         move |owner: &dyn Fn() -> Option<String>| {
-            let mut lose_at = lose_after.map(|t| began + t);
+            let mut lose_at = times.lose_after.map(|t| called + t);
             let mut frozen = BTreeMap::new();
             while !over.load(Ordering::Relaxed) {
                 std::thread::sleep(LOOK);
-                if run_for.is_some_and(|t| began.elapsed() >= t) {
+                if times.run_for.is_some_and(|t| called.elapsed() >= t) {
                     over.store(true, Ordering::Relaxed);
                 }
                 let due = lose_at.is_some_and(|at| at <= Instant::now());
@@ -164,8 +205,8 @@ fn watch(
         }
     };
     let client = format!("up-{}", std::process::id());
-    let mut caller = Caller::new(place.service(), &client, RATE);
-    let mut told = Told { began, answered: None, first: true };
+    let caller = Caller { to: place.service(), name: &client, rate: RATE, program };
+    let mut told = Told { began: times.began, answered: None, first: true };
     let summary = std::thread::scope(|scope| {
         let owner_of = Arc::clone(&last);
         scope.spawn(move || {
@@ -185,7 +226,7 @@ fn watch(
         over.store(true, Ordering::Relaxed);
         summary
     });
-    sum_up(&summary, out)
+    Ok(sum_up(&summary.map_err(|why| why.to_string())?, out))
 }
 
 /// Prints the last line, and says whether every number followed.

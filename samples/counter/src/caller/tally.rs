@@ -30,8 +30,9 @@ impl fmt::Display for Summary {
     }
 }
 
+/// What was answered so far.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub struct Tally {
     number_of: BTreeMap<u64, u64>,
     call_of: BTreeMap<u64, u64>,
     doubled: u64,
@@ -41,7 +42,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn note(&mut self, answered: &Answered) {
+    /// Notes an answer, also one that came before.
+    pub fn note(&mut self, answered: &Answered) {
         let now = Instant::now();
         if let Some(last) = self.last.replace(now) {
             self.longest = self.longest.max(now - last);
@@ -53,7 +55,9 @@ impl Tally {
         self.doubled += u64::from(second_number || second_call);
     }
 
-    pub(super) fn summary(&self, unanswered: u64) -> Summary {
+    /// What there is to say, with so many calls that have no answer.
+    #[must_use]
+    pub fn summary(&self, unanswered: u64) -> Summary {
         let span = match (self.call_of.first_key_value(), self.call_of.last_key_value()) {
             (Some((first, _)), Some((last, _))) => last - first + 1,
             (None, _) | (_, None) => 0,
