@@ -10,7 +10,7 @@ use tsugi_service_rules::id::{Content, InterfaceNumber};
 use tsugi_service_rules::refusal::{Busy, Refusal};
 
 use crate::service::{Interface, NoReply, Read};
-use crate::worker::{Gave, Given, Said};
+use crate::worker::{Gave, Given, Returned, Said};
 
 /// What a body of a reply is.
 const JSON: &str = "application/json";
@@ -54,6 +54,14 @@ impl Records {
         Self { handed: Handed::Together, ..self }
     }
 
+    /// These records as its program takes them.
+    fn handed(&self, records: impl Iterator<Item = Arc<[u8]>>) -> Given {
+        match self.handed {
+            Handed::Apart => records.collect(),
+            Handed::Together => Given::body(records.collect::<Vec<_>>().concat().into()),
+        }
+    }
+
     /// The records of what a program gave back.
     fn apart(&self, gave: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, NoReply> {
         if self.handed == Handed::Apart {
@@ -85,10 +93,7 @@ impl Interface for Records {
         let content = content(&self.now, service, (self.number, &records))?;
         // What only the program fills is the same bytes for all: it takes no room for this body.
         let size = self.now.own_bytes().max(body.len() as u64);
-        let given = match self.handed {
-            Handed::Apart => records.into_iter().collect(),
-            Handed::Together => Given::body(records.concat().into()),
-        };
+        let given = self.handed(records.into_iter());
         Ok(Read { content, given, size })
     }
 
@@ -107,21 +112,25 @@ impl Interface for Records {
         content(of, service, (interface, &records))
     }
 
-    fn called(&self, records: &[Vec<u8>]) -> Result<(), Refusal> {
+    fn called(&self, records: Vec<Vec<u8>>) -> Result<Given, Refusal> {
         let list = self.now.list();
         if list.len() != records.len() {
             let why = format!("{} parameters, not {}", records.len(), list.len());
             return Err(Refusal::DoesNotFit { field: String::new(), why });
         }
         let lengths = list.iter().map(|parameter| parameter.layout.bytes() as usize);
-        let mut unfit = list.iter().zip(lengths).zip(records);
+        let mut unfit = list.iter().zip(lengths).zip(&records);
         match unfit.find(|((_, length), record)| *length != record.len()) {
-            None => Ok(()),
+            None => Ok(self.handed(records.into_iter().map(Arc::from))),
             Some(((parameter, length), record)) => {
                 let why = format!("{} bytes, not {length}", record.len());
                 Err(Refusal::DoesNotFit { field: parameter.json.clone(), why })
             }
         }
+    }
+
+    fn returned(&self, returned: Returned) -> Result<Returned, NoReply> {
+        Ok(Returned { records: self.apart(returned.records)?, ..returned })
     }
 
     fn reply(&self, gave: Gave) -> Result<Said, NoReply> {

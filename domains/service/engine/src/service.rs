@@ -8,7 +8,7 @@ use tsugi_service_rules::refusal::{Busy, Refusal};
 use tsugi_service_rules::worker::pool;
 
 use crate::names;
-use crate::worker::{Gave, Given, Nursery, Said};
+use crate::worker::{Gave, Given, Nursery, Returned, Said};
 
 /// What callers of a service say and are told, and what its program is given for it and gives back.
 ///
@@ -32,19 +32,28 @@ pub trait Interface: Send + Sync {
         interface: InterfaceNumber,
     ) -> Result<Content, Refusal>;
 
-    /// Whether its program can be given these records by another program, which calls it as its
-    /// own language does: each parameter as the program takes it.
+    /// What its program is given for these records of another program, which calls it as its own
+    /// language does: a record for each parameter.
     ///
     /// # Errors
     /// It takes others.
-    fn called(&self, records: &[Vec<u8>]) -> Result<(), Refusal> {
-        match records {
-            [_] => Ok(()),
+    fn called(&self, records: Vec<Vec<u8>>) -> Result<Given, Refusal> {
+        match records.len() {
+            1 => Ok(records.into_iter().map(Arc::from).collect()),
             more => {
-                let why = format!("{} parameters, not one", more.len());
+                let why = format!("{more} parameters, not one");
                 Err(Refusal::DoesNotFit { field: String::new(), why })
             }
         }
+    }
+
+    /// What another program that has called it is told of what the program gave back: a record for
+    /// each parameter again.
+    ///
+    /// # Errors
+    /// It is no answer by this interface; the nested call has ended abnormally.
+    fn returned(&self, returned: Returned) -> Result<Returned, NoReply> {
+        Ok(returned)
     }
 
     /// What the caller is told of what the program gave back.

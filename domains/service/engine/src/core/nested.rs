@@ -30,6 +30,7 @@ use super::within::Unit;
 use crate::clock;
 use crate::fatal::Fatal;
 use crate::names;
+use crate::service::NoReply;
 use crate::worker::{Answered, Asked, Batch, Calling, Gave, Given, NotCalled, Returned};
 
 /// The entries of nested calls are none of the table's, and none of readings.
@@ -258,8 +259,7 @@ impl Hall {
             store: &self.store,
         };
         ground.open(*service)?;
-        desk.interface.called(&records)?;
-        let given = records.into_iter().map(Arc::from).collect();
+        let given = desk.interface.called(records)?;
         Ok(Chosen { service: *service, name: desk.name.clone(), effects, given })
     }
 }
@@ -287,6 +287,10 @@ impl Hall {
         chain.0.push(self.link(run, chosen.service));
         let ran = self.turn_within(chain, &mut Unit::nested(&mut *inner, chosen.effects));
         chain.0.pop();
+        let ran = match ran {
+            Ok(Ran::Reply(returned)) => Ok(self.returned(chosen.service, returned)),
+            ran => ran,
+        };
         let ran = match ran {
             Ok(Ran::Reply(returned)) if returned.records.iter().any(|one| one.len() > most) => {
                 Ok(Ran::Not(Came::TooLarge, format!("a reply of more than {most} bytes")))
@@ -320,6 +324,15 @@ impl Hall {
         }
         ended?;
         ran
+    }
+
+    /// What a service gave back, as its caller takes it.
+    fn returned(&self, service: ServiceNumber, returned: Returned) -> Ran {
+        let Some(desk) = self.desks.get(&service) else { return Ran::Reply(returned) };
+        match desk.interface.returned(returned) {
+            Ok(returned) => Ran::Reply(returned),
+            Err(NoReply { why, .. }) => Ran::Not(Came::Ended(Ending::Abnormal), why),
+        }
     }
 
     /// Until when whoever waits for the last of a chain may.

@@ -10,7 +10,7 @@ use tsugi_cobol::OPTIONS;
 use tsugi_frames::{Hash, Service};
 use tsugi_host::enclosed::User;
 use tsugi_service_engine::worker::pipe::{Line, Package, Ward};
-use tsugi_service_engine::worker::{Gave, Said};
+use tsugi_service_engine::worker::{Gave, Given, Said};
 use tsugi_service_engine::{Interface, NoReply, Read, Refused, SameBytes};
 use tsugi_service_rules::id::{Content, InterfaceNumber};
 use tsugi_worker::{Environment, Spawn, UnitOfWork};
@@ -141,8 +141,8 @@ impl Interface for Cut {
         SameBytes.former(service, body, of)
     }
 
-    fn called(&self, _: &[Vec<u8>]) -> Result<(), Refused> {
-        Ok(())
+    fn called(&self, records: Vec<Vec<u8>>) -> Result<Given, Refused> {
+        Ok(records.into_iter().map(Arc::from).collect())
     }
 
     fn reply(&self, gave: Gave) -> Result<Said, NoReply> {

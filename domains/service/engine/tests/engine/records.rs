@@ -127,6 +127,28 @@ async fn a_program_with_one_body_is_given_its_records_one_behind_the_other() {
     engine.hand_over(Span::secs(1));
 }
 
+/// Another program calls both with a record for each parameter, and is told so many again.
+#[test]
+fn a_program_with_one_body_is_called_by_another_like_one_with_four_parameters() {
+    let four: Vec<_> = [20, 10, 20, 10].map(|length| vec![b'1'; length]).into();
+    let (apart, together) = (records(counting()), records(counting()).together());
+    let given = |of: &Records| of.called(four.clone()).unwrap().parameters().len();
+    assert_eq!([given(&apart), given(&together)], [4, 1]);
+    assert_eq!(together.called(four.clone()).unwrap().first(), [b'1'; 60]);
+    let told = |of: &Records, left: Vec<Vec<u8>>| of.returned(left.into());
+    assert_eq!(told(&apart, four.clone()), Ok(four.clone().into()));
+    assert_eq!(told(&together, vec![four.concat()]), Ok(four.clone().into()));
+    let short = told(&together, vec![vec![b'1'; 59]]).unwrap_err();
+    assert_eq!(short.why, "a record of 59 bytes in place of 60");
+    let short = [&four[..3], &[vec![b'1'; 9]]].concat();
+    for of in [apart, together] {
+        let Err(Refused::DoesNotFit { field, .. }) = of.called(short.clone()) else {
+            panic!("it fits")
+        };
+        assert_eq!(field, "lk_counter");
+    }
+}
+
 #[tokio::test]
 async fn the_reports_program_is_given_four_records_and_its_caller_json() {
     let Played { stand, puppets, engine, _last } = with(records(counting()));
