@@ -10,11 +10,12 @@
        01  ADD-ONE                PIC X(80) VALUE
            "update counter set value = value + 1 where name = 'n'".
        LINKAGE SECTION.
-       01  CALLED                 PIC X(8).
+       01  SERVICE-NAME           PIC X(8).
        01  BODY                   PIC X(20).
        01  CODE-TOLD              PIC XX.
        01  TEXT-TOLD              PIC X(80).
-       PROCEDURE DIVISION USING CALLED BODY CODE-TOLD TEXT-TOLD.
+       PROCEDURE DIVISION USING SERVICE-NAME BODY CODE-TOLD
+                                TEXT-TOLD.
        MAIN.
            CALL "TSUGISQL" USING TSUGI-RESULT ADD-ONE
            IF NOT TSUGI-DONE
@@ -22,7 +23,7 @@
                GOBACK
            END-IF
       *>   The reply stands in BODY.
-           CALL "TSUGICALL" USING TSUGI-RESULT CALLED BODY
+           CALL "TSUGICALL" USING TSUGI-RESULT SERVICE-NAME BODY
            MOVE TSUGI-CODE TO CODE-TOLD
            IF TSUGI-DONE
                MOVE BODY TO TEXT-TOLD

@@ -146,6 +146,9 @@ impl Hall {
         mut all: Batch,
     ) -> Result<Operated, Stopped> {
         let (mut answers, mut before) = (SoFar::default(), Vec::new());
+        if !all.operations.iter().any(|asked| matches!(asked, Asked::Call(..))) {
+            before = std::mem::take(&mut all.operations);
+        }
         for asked in std::mem::take(&mut all.operations) {
             let (calling, waits) = match bounded(asked, answers.size()) {
                 Asked::Call(calling, waits) => (calling, waits),

@@ -47,6 +47,14 @@ impl Actor {
                     Err(not) => format!("{} {}", not.code, not.text),
                 }
             }
+            "app" => {
+                let records = crate::appfile::PARAMETERS.map(|length| vec![b' '; length as usize]);
+                match desk.call("srv01", records.to_vec())? {
+                    Ok(returned) => format!("[{}]", returned.return_code),
+                    Err(not) => format!("{} {}", not.code, not.text),
+                }
+            }
+            "long" => "x".repeat(rest.parse().expect("a number")),
             "chain" => {
                 let next = rest.parse::<u32>().expect("a number") + 1;
                 call(desk, &format!("s{next}"), &format!("add;chain {next}"))?
@@ -427,5 +435,22 @@ async fn a_call_that_is_turned_out_calls_again_in_other_workers() {
     let threads = cast.threads("b");
     assert_eq!(threads.len(), 3);
     assert_ne!(threads[1], threads[2], "its worker remembers what never was");
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn on_postgresql_a_program_that_calls_is_told_that_it_cannot_and_goes_on() {
+    let mut stand = Stand::on_postgres();
+    let (engine, _cast) = two(&mut stand);
+    let calls = engine.calls();
+    let told = told(&calls, "a", 1, "add;call b add;call a add;call nobody x;call o/b x;add").await;
+    let all = [
+        "1 74 not-in-this-version: b",
+        r#"62 cycle: {"service":"a"}"#,
+        r#"60 no-such-service: {"service":"nobody"}"#,
+        r#"60 store-away: {"why":"no way to another group's store"} 2"#,
+    ];
+    assert_eq!(told, all.join(" "));
+    assert_eq!(stand.value(), 2);
     engine.hand_over(Span::secs(1));
 }

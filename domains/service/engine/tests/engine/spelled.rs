@@ -7,10 +7,12 @@ use tsugi_service_engine::worker::pipe::{Package, Processes, Ward};
 use tsugi_service_engine::{Asked, Calls, Engine, Interface, SameBytes, Service};
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::worker::pool;
-
-use crate::programs::{Cut, cobol, command, library, python, rust, ward};
-use crate::support::{Stand, asked, id, text, workers};
 use tsugi_vocabulary::Span;
+
+use crate::appfile::{PARAMETERS, counted, declared, initialize};
+use crate::programs::{Cut, cobol, command, library, python, rust, ward};
+use crate::records::{COUNTING, counting, records};
+use crate::support::{Stand, asked, id, opened, text, workers};
 
 const CALLER_C: &str = "../../../programs/program/examples/caller.c";
 const CALLER_COBOL: &str = include_str!("../../../../../programs/cobol/samples/CALLER.cbl");
@@ -126,9 +128,52 @@ async fn a_module_that_is_called_remembers_nothing_of_a_caller_that_was_undone()
     assert_eq!(stand.value(), 2, "its rows go with its caller");
     assert_eq!(ask(3, "ways count").await, "[0001]", "and so does its WORKING-STORAGE");
     let stop = ask(4, "ways count;ways stop;ways count").await;
-    assert_eq!(stop, r#"[0002] 61 abnormal {"failed":"stop-run"} [0001]"#);
+    assert_eq!(stop, r#"[0002] 61 abnormal {"failed":"stop-run"}: STOP RUN 7 [0001]"#);
     assert_eq!(stand.value(), 5);
     let unfit = ask(5, "call ways count").await;
     assert!(unfit.starts_with("61 ") || unfit.starts_with("60 "), "{unfit}");
+    engine.hand_over(Span::secs(2));
+}
+
+#[tokio::test]
+async fn files_of_a_module_that_is_called_are_part_of_its_callers_call() {
+    let mut stand = Stand::new();
+    initialize(&mut opened(stand.folder.path(), 9));
+    let ward = ward(stand.folder.path());
+    let package = cobol(stand.folder.path(), COUNTING, ("CBLAPP01", &PARAMETERS));
+    let package = Package { files: declared(), ..package };
+    let interface = Arc::new(records(counting()));
+    let mut more = vec![service(9, "srv01", &ward, (package, interface))];
+    more.push(crate::nested::actor(&stand, 10, "a"));
+    let engine = engine(&mut stand, more);
+    let calls = engine.calls();
+    let ask = async |service: &str, serial: u64, body: &str| {
+        let asked = Asked { service: service.to_owned(), ..asked(id(serial), 1, body) };
+        text(&calls.call(asked).await)
+    };
+    assert!(ask("srv01", 1, "{}").await.ends_with(r#""lk_counter":0}"#));
+    assert_eq!(ask("a", 2, "add;app;app").await, "1 [0] [0]");
+    assert!(ask("a", 3, "add;app;refuse").await.contains("no"));
+    let next = ask("srv01", 4, "{}").await;
+    assert!(next.ends_with(r#""lk_counter":3}"#), "{next}: the file went back with its caller");
+    let unfit = ask("a", 5, "call srv01 x").await;
+    assert!(unfit.starts_with("60 does-not-fit"), "{unfit}");
+    engine.hand_over(Span::secs(2));
+    assert_eq!(stand.value(), 1);
+    assert_eq!(counted(&mut opened(stand.folder.path(), 100)), 4);
+}
+
+#[tokio::test]
+async fn a_reply_that_its_caller_cannot_be_told_is_undone() {
+    let mut stand = Stand::new();
+    let ward = ward(stand.folder.path());
+    let caller = command(&["python3", &example("caller.py")]);
+    let mut more = vec![service(9, "in-py", &ward, (caller, Arc::new(SameBytes)))];
+    more.push(crate::nested::actor(&stand, 10, "a"));
+    let engine = engine(&mut stand, more);
+    let calls = engine.calls();
+    let told = has_called(&calls, 1, "in-py", ("a", "add;long 2000000")).await;
+    assert_eq!(told, "34 a reply of more than 1048576 bytes");
+    assert_eq!(stand.value(), 1, "its own is kept");
     engine.hand_over(Span::secs(2));
 }

@@ -412,10 +412,16 @@ impl Stand {
         change: impl FnOnce(&mut Settings),
     ) -> (Engine, Receiver<Fatal>) {
         self.epoch += 1;
-        let store = opened(self.folder.path(), self.epoch);
-        let (counts, gates) = (self.counts.clone(), self.gates.clone());
         let nursery: Box<dyn Nursery> = Box::new(Threads(self.program.clone()));
         let program = (workers(1), nursery, self.interface.clone());
+        if let Some(database) = &self.database {
+            let claim = suite::claim(self.epoch, 1);
+            let address = database.address(database.server.folder.path());
+            let sessions = apart(|| Sessions::postgres(&address, &claim, 2)).expect("it opens");
+            return in_parallel_beside(sessions, self.epoch, (program, more), change);
+        }
+        let store = opened(self.folder.path(), self.epoch);
+        let (counts, gates) = (self.counts.clone(), self.gates.clone());
         start_beside(Watched { store, counts, gates }, self.epoch, (program, more), change)
     }
 
@@ -501,7 +507,17 @@ pub fn in_parallel(
     runs: Runs,
     change: impl FnOnce(&mut Settings),
 ) -> (Engine, Receiver<Fatal>) {
-    let (services, settings, word, last) = parts(epoch, (runs, Vec::new()), change);
+    in_parallel_beside(sessions, epoch, (runs, Vec::new()), change)
+}
+
+/// An engine on the sessions of a store, with further services.
+pub fn in_parallel_beside(
+    sessions: Sessions,
+    epoch: u64,
+    (runs, more): (Runs, Vec<Service>),
+    change: impl FnOnce(&mut Settings),
+) -> (Engine, Receiver<Fatal>) {
+    let (services, settings, word, last) = parts(epoch, (runs, more), change);
     (Engine::on_sessions(sessions, services, settings, word).expect("it starts"), last)
 }
 
