@@ -42,6 +42,24 @@ fn a_package_that_was_changed_is_closed_by_name_and_the_others_go_on() {
 }
 
 #[test]
+fn a_deployed_service_calls_another_one_of_its_group() {
+    let volume = Volume::new();
+    volume.deploy("srv02", &["ECHO"]);
+    let daemon = Daemon::ready(&volume, own_address(), "e1.1");
+    let mut caller = Caller::connect(daemon.address).unwrap();
+    assert_eq!(caller.call("COUNTER", 1, "call ECHO").unwrap().body, "hello");
+    let cycle = caller.call("COUNTER", 2, "call COUNTER").unwrap();
+    assert!(cycle.body.contains("62 cycle"), "{cycle:?}");
+    let (by, reason) = ("ops".to_owned(), "month's end".to_owned());
+    let block = Asked::Block { service: "ECHO".to_owned(), by, reason };
+    assert_eq!(daemon.ask(&block), Told::Done);
+    let blocked = caller.call("COUNTER", 3, "call ECHO").unwrap();
+    assert!(blocked.body.contains("60 blocked"), "{blocked:?}");
+    assert_eq!(caller.call("COUNTER", 4, "add a").unwrap().body, "1", "and it goes on");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
 fn a_service_is_blocked_and_opened_by_an_operator() {
     let volume = Volume::new();
     let daemon = Daemon::ready(&volume, own_address(), "e1.1");
