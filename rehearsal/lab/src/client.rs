@@ -1,8 +1,11 @@
-//! The client: a call every 10 ms whatever the earlier ones do, each over a connection of its own
-//! with 500 ms to answer. It lives in a network namespace of its own and keeps its notes in memory.
+//! The client: a call every 10 ms whatever the earlier ones do, with 500 ms to answer. The sample
+//! is called over a connection of its own each time, a service by the client that its users have.
+//! It lives in a network namespace of its own and keeps its notes in memory.
 
 mod committer;
 mod flight;
+mod java;
+mod teller;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
@@ -23,15 +26,18 @@ use crate::badlink::{PortId, Segment, Wire, in_namespace};
 use crate::kernel::{self, now};
 use committer::Committer;
 use flight::{Flight, Step};
+use java::JavaCaller;
+pub use java::unlike as unlike_in_java;
+use teller::Teller;
 
 /// The first client's place on the switch; others follow.
 pub const HOST: usize = 200;
+/// What the client of the report had as the last part of its address; other clients follow.
+const REPORTED: usize = 12;
 const EVERY: Duration = Duration::from_millis(10);
 const LIMIT: Duration = Duration::from_millis(500);
 /// After a pause of its own longer than this the client does not catch up: it never bursts.
 const OWN_PAUSE: Duration = Duration::from_millis(200);
-/// How long a call takes that takes its time.
-const TAKES: Duration = Duration::from_millis(150);
 /// How many unanswered calls are asked again at the same time.
 const AGAIN_AT_ONCE: usize = 16;
 
@@ -57,8 +63,10 @@ pub enum CallEnd {
     Answered {
         /// The number.
         number: u64,
-        /// The node.
+        /// The node that carried it out.
         node: String,
+        /// The node that told it, where that is said.
+        told_by: Option<String>,
     },
     /// No answer; the word says why.
     Failed(String),
@@ -72,6 +80,8 @@ type Noted = Arc<Mutex<Vec<Call>>>;
 pub enum Speaks {
     /// Calls of the sample, each on a connection of its own.
     Calls,
+    /// Calls of the service of this name.
+    Service(&'static str),
     /// Rows that it commits.
     Rows,
 }
@@ -81,7 +91,7 @@ impl Speaks {
     #[must_use]
     pub fn every(self) -> Duration {
         match self {
-            Self::Calls => EVERY,
+            Self::Calls | Self::Service(_) => EVERY,
             Self::Rows => EVERY * 2,
         }
     }
@@ -95,48 +105,18 @@ pub struct Client {
     calls: Noted,
     asks: Sender<Ask>,
     namespace: File,
+    to: SocketAddr,
+    java: Mutex<Option<JavaCaller>>,
 }
 
-/// How the calls are: all are carried out and answered at once, or of three one is carried out
-/// late and one is answered late, so that a fault finds some of each kind under way.
+/// How a service is called: at an even pace, or besides by callers who call again as soon as they
+/// are answered, so that a fault finds calls under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// At once.
-    Quick,
-    /// Some take their time.
-    Mixed,
-}
-
-/// How a single call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// Carried out and answered at once.
-    AtOnce,
-    /// Carried out late.
-    Late,
-    /// Carried out at once, answered late.
-    Told,
-}
-
-impl Pace {
-    /// How the call of this number is while calls are mixed.
-    #[must_use]
-    pub fn of(serial: u64) -> Self {
-        match serial % 3 {
-            0 => Self::AtOnce,
-            1 => Self::Late,
-            _ => Self::Told,
-        }
-    }
-
-    /// What is added to the call.
-    fn words(self) -> String {
-        match self {
-            Self::AtOnce => String::new(),
-            Self::Late => format!(" before {}", TAKES.as_millis()),
-            Self::Told => format!(" after {}", TAKES.as_millis()),
-        }
-    }
+    /// At an even pace.
+    Even,
+    /// By those too.
+    Pressed,
 }
 
 enum Ask {
@@ -166,24 +146,19 @@ impl Client {
         let (noted, wire) = (Arc::clone(&calls), wire.clone());
         let name = format!("lab{}", now().as_nanos());
         thread::Builder::new().name("tsl-client".into()).spawn(move || {
-            let made = move_in(&wire, number).and_then(|namespace| match speaks {
-                Speaks::Calls => Ok((Some(Caller::new(to, name, Arc::clone(&noted))?), namespace)),
-                Speaks::Rows => Ok((None, namespace)),
-            });
+            let made = move_in(&wire, number)
+                .and_then(|namespace| Ok((Running::new((speaks, to), name, noted)?, namespace)));
             match made {
-                Ok((caller, namespace)) => {
+                Ok((running, namespace)) => {
                     let _listening = ready.send(Ok(namespace));
-                    match caller {
-                        Some(mut caller) => caller.run(&asked),
-                        None => Committer::new(to, noted).run(&asked),
-                    }
+                    running.run(&asked);
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
         })?;
         let namespace =
             is_ready.recv().map_err(|_| Trouble::Failed("the client died".into()))??;
-        Ok(Self { speaks, calls, asks, namespace })
+        Ok(Self { speaks, calls, asks, namespace, to, java: Mutex::new(None) })
     }
 
     /// What is wrong with what must have been kept of everything that was ever answered.
@@ -197,6 +172,44 @@ impl Client {
     /// New calls are so from now on.
     pub fn set_work(&self, work: Work) {
         let _gone = self.asks.send(Ask::Work(work));
+    }
+
+    /// The caller in Java calls as well from now on, and has been answered.
+    ///
+    /// # Errors
+    /// No JDK, no service to be called, or nobody answers.
+    pub fn start_java(&self) -> Result<(), Trouble> {
+        let Speaks::Service(service) = self.speaks else {
+            return Err(Trouble::Failed("the Java caller calls a service".into()));
+        };
+        let (namespace, noted) = (self.namespace(), Arc::clone(&self.calls));
+        let caller = JavaCaller::start(java::Task { to: self.to, service, namespace, noted })?;
+        *self.java() = Some(caller);
+        let end = now() + java::LIMIT;
+        while !self.calls().iter().any(|call| call.serial >= java::SERIALS) {
+            if now() >= end {
+                return Err(Trouble::Failed("the Java caller is not answered".into()));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Kills it, if it calls, and has it bring the call to its end that it was killed in.
+    ///
+    /// # Errors
+    /// That call has no end.
+    pub fn end_java(&self) -> Result<(), Trouble> {
+        let caller = self.java().take();
+        caller.map_or(Ok(()), JavaCaller::end)
+    }
+
+    fn java(&self) -> MutexGuard<'_, Option<JavaCaller>> {
+        self.java.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn namespace(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.namespace.as_raw_fd()))
     }
 
     /// The client's machine takes an address that is not its own.
@@ -216,9 +229,8 @@ impl Client {
     }
 
     fn ip(&self, script: String) -> Result<(), Trouble> {
-        let namespace = PathBuf::from(format!("/proc/self/fd/{}", self.namespace.as_raw_fd()));
         let run = move || crate::ip_batch(&script).map_err(io::Error::other);
-        Ok(in_namespace(&namespace, run)?)
+        Ok(in_namespace(&self.namespace(), run)?)
     }
 
     /// The finished tries.
@@ -256,6 +268,14 @@ impl Client {
                 asked.clear();
             }
             thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(caller) = self.java().take() {
+            caller.kill();
         }
     }
 }
@@ -299,9 +319,41 @@ fn move_in(wire: &Wire, number: usize) -> Result<File, Trouble> {
     wire.plug(id, Segment::Data, kernel::open_tap("eth0")?)?;
     crate::ip_batch(&format!(
         "link set lo up\nlink set eth0 address 02:77:00:00:00:{host:02x}\nlink set eth0 up\n\
-         addr add 10.77.1.{host}/24 dev eth0\naddr add fd77:1::{host}/64 dev eth0 nodad\n",
+         addr add 10.77.1.{host}/24 dev eth0\naddr add fd77:1::{host}/64 dev eth0 nodad\n\
+         addr add 10.0.0.{}/24 dev eth0\n",
+        REPORTED + number
     ))?;
     Ok(File::open("/proc/thread-self/ns/net")?)
+}
+
+/// What calls.
+enum Running {
+    Calls(Caller),
+    Service(Teller),
+    Rows(Committer),
+}
+
+impl Running {
+    fn new(
+        (speaks, to): (Speaks, SocketAddr),
+        name: String,
+        noted: Noted,
+    ) -> Result<Self, Trouble> {
+        Ok(match speaks {
+            Speaks::Calls => Self::Calls(Caller::new(to, name, noted)?),
+            Speaks::Service(program) => Self::Service(Teller::new((to, program), &name, noted)?),
+            Speaks::Rows => Self::Rows(Committer::new(to, noted)),
+        })
+    }
+
+    fn run(self, asked: &Receiver<Ask>) {
+        match self {
+            Self::Calls(mut caller) => caller.run(asked),
+            Self::Rows(mut committer) => committer.run(asked),
+            // Whoever asks it hears that it has ended.
+            Self::Service(teller) => drop(teller.run(asked)),
+        }
+    }
 }
 
 struct Caller {
@@ -317,7 +369,6 @@ struct Caller {
     again: VecDeque<u64>,
     /// Whether a call that failed again is to be asked once more.
     persists: bool,
-    work: Work,
     out_again: usize,
 }
 
@@ -336,7 +387,6 @@ impl Caller {
             serial: 0,
             again,
             persists: false,
-            work: Work::Quick,
             out_again: 0,
         })
     }
@@ -347,7 +397,8 @@ impl Caller {
         loop {
             loop {
                 match asked.try_recv() {
-                    Ok(Ask::Work(work)) => self.work = work,
+                    // The sample is called at an even pace.
+                    Ok(Ask::Work(_)) => {}
                     // The numbers themselves tell.
                     Ok(Ask::Kept(answer)) => drop(answer.send(Vec::new())),
                     Ok(Ask::Again(serials)) => {
@@ -388,11 +439,7 @@ impl Caller {
     fn start(&mut self, serial: u64, time: Duration, again: bool) {
         self.key += 1;
         self.out_again += usize::from(again);
-        let pace = match self.work {
-            Work::Mixed if !again => Pace::of(serial),
-            Work::Mixed | Work::Quick => Pace::AtOnce,
-        };
-        let flight = Flight::begin(self.to, (serial, pace), time, again);
+        let flight = Flight::begin(self.to, serial, time, again);
         match flight {
             Ok(flight) => {
                 let event = EpollEvent::new(EpollFlags::EPOLLOUT, self.key);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::Trouble;
 use crate::kernel::now;
 use crate::pattern::Pattern;
-use crate::product::{GROUP, first_cause};
+use crate::product::first_cause;
 use crate::stage::Stage;
 
 /// How long after the cluster is whole a node may still learn what the fault was: what a silence
@@ -69,6 +69,7 @@ fn cause(injected: &Injected) -> Option<String> {
     let Injected { pattern, node, link, stepped, .. } = injected;
     Some(match pattern {
         Pattern::Move
+        | Pattern::Package
         | Pattern::DrillMove
         | Pattern::PgMove
         | Pattern::PairMove
@@ -217,8 +218,8 @@ pub fn recorded(stage: &Stage, pattern: Pattern) -> Option<String> {
         let text = stage.product.answer(host, words).unwrap_or_default();
         serde_json::from_str::<Value>(&text).unwrap_or_default()
     };
-    let story = &asked(&["--json", "explain", GROUP])["story"];
-    let history = asked(&["--json", "history", GROUP]);
+    let story = &asked(&["--json", "explain", stage.group()])["story"];
+    let history = asked(&["--json", "history", stage.group()]);
     missing(story, &history, kept_off)
         .map(|what| format!("the record of the takeover has no {what}: {story}"))
 }
@@ -300,9 +301,11 @@ pub fn foretold(stage: &Stage, pattern: Pattern, owner: usize) -> Result<Option<
     let (group, hosts) = (stage.group(), &stage.site.hosts);
     let (name, next) = (&hosts[owner].name, &hosts[(owner + 1) % hosts.len()].name);
     let suppose: &[&str] = match pattern {
-        Pattern::Move | Pattern::PgMove | Pattern::PairMove | Pattern::FullMove => {
-            &["move", group, next]
-        }
+        Pattern::Move
+        | Pattern::Package
+        | Pattern::PgMove
+        | Pattern::PairMove
+        | Pattern::FullMove => &["move", group, next],
         Pattern::Drain => &["drain", name],
         Pattern::Power
         | Pattern::PowerLeader
@@ -377,6 +380,7 @@ fn read_outlook(text: &str, group: &str) -> Result<String, Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::product::GROUP;
 
     #[test]
     fn the_target_is_read_from_an_outlook() {

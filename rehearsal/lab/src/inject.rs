@@ -23,7 +23,7 @@ const VOTES_AGAIN: Duration = Duration::from_secs(1);
 /// How long what was replaced may take to be there again.
 const LIMIT: Duration = Duration::from_secs(9);
 /// What serves the callers of a group.
-const SAMPLE: &[Part] = &[Part::Sample];
+const SERVER: &[Part] = &[Part::Server];
 
 /// What must be put right after the fault.
 pub enum Repair {
@@ -77,11 +77,11 @@ pub fn inject(
 ) -> Result<Fault, Trouble> {
     let mut refused = None;
     let (at, repair) = match injected.pattern {
-        Pattern::Move | Pattern::PgMove | Pattern::PairMove | Pattern::FullMove => {
-            let at = now();
-            refused = move_away(stage, owner).err().map(|trouble| trouble.to_string());
-            (at, Repair::Nothing)
-        }
+        Pattern::Move
+        | Pattern::Package
+        | Pattern::PgMove
+        | Pattern::PairMove
+        | Pattern::FullMove => (move_away(stage, owner, &mut refused), Repair::Nothing),
         Pattern::DrillMove | Pattern::DrillIsolate => {
             (drilled::drill(stage, injected.pattern, (owner, &mut refused))?, Repair::Nothing)
         }
@@ -107,7 +107,7 @@ pub fn inject(
         Pattern::OneLink => cut(stage, owner, &[stage.link_of_address()]),
         Pattern::OneWay => one_way(stage, owner, number),
         Pattern::Freeze => (stage.site.hosts[owner].freeze()?, Repair::Nothing),
-        Pattern::ProcessKill | Pattern::FullKill => hit(stage, owner, SAMPLE, Signal::SIGKILL)?,
+        Pattern::ProcessKill | Pattern::FullKill => hit(stage, owner, SERVER, Signal::SIGKILL)?,
         Pattern::AgentLost => hit(stage, owner, &[Part::Agent], Signal::SIGKILL)?,
         Pattern::GuardianLost => hit(stage, owner, &[Part::Guardian], Signal::SIGKILL)?,
         Pattern::AgentStop => hit(stage, owner, &[Part::Agent], Signal::SIGSTOP)?,
@@ -119,7 +119,7 @@ pub fn inject(
             stage.boot_and_start()?;
             (at, Repair::Nothing)
         }
-        Pattern::Hung => hit(stage, owner, SAMPLE, Signal::SIGSTOP)?,
+        Pattern::Hung => hit(stage, owner, SERVER, Signal::SIGSTOP)?,
         Pattern::ClockStep => {
             let at = now();
             move_wall(&stage.site.hosts[owner], injected.stepped)?;
@@ -142,10 +142,12 @@ pub fn inject(
 
 /// Moves the group to the next node: named, because a group that never fails back does not go home
 /// unnamed.
-fn move_away(stage: &Stage, owner: usize) -> Result<(), Trouble> {
-    let hosts = &stage.site.hosts;
+fn move_away(stage: &Stage, owner: usize, refused: &mut Option<String>) -> Duration {
+    let (at, hosts) = (now(), &stage.site.hosts);
     let next = &hosts[(owner + 1) % hosts.len()].name;
-    stage.product.move_group(&hosts[owner], (stage.group(), next))
+    let moved = stage.product.move_group(&hosts[owner], (stage.group(), next));
+    *refused = moved.err().map(|trouble| trouble.to_string());
+    at
 }
 
 /// Ends a host in an orderly way, as its own power button does.

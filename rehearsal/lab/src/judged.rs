@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use crate::address_log::AddressLog;
 use crate::badlink::{Claim, ClaimKind};
-use crate::client::{Call, CallEnd, Pace};
+use crate::client::{Call, CallEnd, unlike_in_java};
 use crate::drilled;
 use crate::host::LOG;
 use crate::kernel::now;
 use crate::outage::Outage;
 use crate::overlap;
 use crate::pattern::{After, Pattern};
-use crate::product::{self, Part, Served, Shape, Status};
-use crate::repetition::Before;
+use crate::product::{self, Served, Shape, Status};
+use crate::repetition::{self, Before};
 use crate::stage::Stage;
 use crate::warm;
 
@@ -161,7 +161,7 @@ pub fn same_epoch(group: &str, before: &Status, after: &Status) -> Option<String
 /// The program is the one that ran before, by its number and by when it began.
 fn same_program(stage: &Stage, before: &Before) -> Option<String> {
     let host = &stage.site.hosts[before.owner];
-    let now = stage.product.processes_of(host, Part::Sample, stage.served());
+    let now = repetition::programs(stage, host);
     (now != before.programs).then(|| format!("{:?} ran, now it is {now:?}", before.programs))
 }
 
@@ -202,28 +202,42 @@ pub fn promised(pattern: Pattern, seen: &Outage) -> Option<String> {
     }
 }
 
+/// What is not as it must be of the calls themselves, apart from their numbers.
+#[must_use]
+pub fn of_calls(pattern: Pattern, calls: &[Call], of: (&str, Duration)) -> Vec<String> {
+    let under_way = pattern.has_work().then(|| carried_out_once(pattern, calls, of));
+    let in_java = pattern.has_java().then(|| unlike_in_java(calls, of));
+    [under_way, in_java].into_iter().flatten().flatten().collect()
+}
+
 /// What became of the calls that were under way at the fault. That each was carried out once is
 /// seen from the numbers; here it is seen that there were such calls of both kinds: one that the
-/// old owner had carried out is answered by the stored reply, which names that node, and one that
-/// it had not is carried out by another.
+/// old owner had carried out and whose answer was lost, told by another node from what was stored,
+/// and one that met the fault and was carried out by another. A volume that is handed over by its
+/// owner takes answers along only that were told.
 #[must_use]
-pub fn carried_out_once(calls: &[Call], old: &str, fault: Duration) -> Option<String> {
-    let under_way = |call: &&Call| {
-        let failed = |c: &Call| !c.again && matches!(c.end, CallEnd::Failed(_));
-        call.again
-            && call.until > fault
-            && calls.iter().any(|c| c.serial == call.serial && failed(c))
+fn carried_out_once(
+    pattern: Pattern,
+    calls: &[Call],
+    (old, fault): (&str, Duration),
+) -> Option<String> {
+    let told = |call: &&Call| match &call.end {
+        CallEnd::Answered { node, told_by: Some(by), .. } => node == old && by != old,
+        CallEnd::Answered { .. } | CallEnd::Failed(_) => false,
     };
-    let count = |pace: Pace, by_old: bool| {
-        let by = |call: &&Call| match &call.end {
-            CallEnd::Answered { node, .. } => (node == old) == by_old,
-            CallEnd::Failed(_) => false,
-        };
-        let of_it = calls.iter().filter(|call| Pace::of(call.serial) == pace);
-        of_it.filter(under_way).filter(by).count()
+    let met_it = |call: &&Call| {
+        let failed = |c: &Call| matches!(c.end, CallEnd::Failed(_)) && c.until > fault;
+        calls.iter().any(|c| c.serial == call.serial && failed(c))
     };
-    let (stored, anew) = (count(Pace::Told, true), count(Pace::Late, false));
-    (stored == 0 || anew == 0).then(|| {
+    let by_another = |call: &&Call| match &call.end {
+        CallEnd::Answered { node, .. } => node != old,
+        CallEnd::Failed(_) => false,
+    };
+    let after = || calls.iter().filter(|call| call.until > fault);
+    let stored = after().filter(told).count();
+    let anew = after().filter(by_another).filter(met_it).count();
+    let wants_stored = pattern == Pattern::RunningLinks;
+    ((wants_stored && stored == 0) || anew == 0).then(|| {
         format!("no call of each kind was under way: {stored} carried out before, {anew} after")
     })
 }
@@ -284,11 +298,11 @@ pub fn stale(calls: &[Call], old: &str, fault: Duration) -> usize {
 mod tests {
     use super::*;
     use crate::address_log::Change;
-    use crate::product::{GROUP, GroupStatus, Shape};
+    use crate::product::{GROUP, GroupStatus, Serves, Shape};
 
     fn answered(from: u64, until: u64, node: &str) -> Call {
         let ms = Duration::from_millis;
-        let end = CallEnd::Answered { number: 7, node: node.into() };
+        let end = CallEnd::Answered { number: 7, node: node.into(), told_by: None };
         Call { serial: until, from: ms(from), until: ms(until), end, again: false }
     }
 
@@ -306,7 +320,7 @@ mod tests {
     fn the_address_of_each_group_is_held_once_whichever_is_rehearsed() {
         let ms = Duration::from_millis;
         for shape in [Shape::Mutual, Shape::Database] {
-            let groups = Served::of(shape);
+            let groups = Served::of(shape, Serves::Report);
             assert_eq!(groups.len(), 2);
             for address in groups.iter().map(Served::called) {
                 let mut log = AddressLog::default();
@@ -369,18 +383,20 @@ mod tests {
 
     #[test]
     fn a_fault_that_found_no_call_under_way_rehearsed_nothing() {
-        let ms = Duration::from_millis;
-        let failed = |serial| {
-            let end = CallEnd::Failed("reset".into());
-            Call { serial, from: ms(1), until: ms(6), end, again: false }
+        use Pattern::{RunningLinks, RunningMonitor};
+        let fault = Duration::from_millis(5);
+        let told_by = |serial, node: &str, by: &str| {
+            let end = CallEnd::Answered { number: 7, node: node.into(), told_by: Some(by.into()) };
+            Call { serial, end, ..answered(1, 20, node) }
         };
-        let again = |serial, node| Call { serial, again: true, ..answered(1, 20, node) };
-        let (late, told) = (4, 5);
-        let calls = [failed(late), failed(told), again(late, "n2"), again(told, "n1")];
-        assert_eq!(carried_out_once(&calls, "n1", ms(5)), None);
-        assert!(carried_out_once(&calls[..3], "n1", ms(5)).is_some());
-        let twice = [failed(late), failed(told), again(late, "n2"), again(told, "n2")];
-        assert!(carried_out_once(&twice, "n1", ms(5)).is_some(), "no stored reply");
+        let met = |serial| Call { serial, end: CallEnd::Failed("x".into()), ..answered(1, 20, "") };
+        let both = [met(4), told_by(4, "n2", "n2"), met(5), told_by(5, "n1", "n2")];
+        assert_eq!(carried_out_once(RunningLinks, &both, ("n1", fault)), None);
+        assert!(carried_out_once(RunningLinks, &both[..2], ("n1", fault)).is_some());
+        assert_eq!(carried_out_once(RunningMonitor, &both[..2], ("n1", fault)), None);
+        assert!(carried_out_once(RunningMonitor, &both[2..], ("n1", fault)).is_some());
+        let unhurt = [told_by(4, "n2", "n2"), told_by(5, "n1", "n2")];
+        assert!(carried_out_once(RunningLinks, &unhurt, ("n1", fault)).is_some(), "none met it");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod logs;
 mod many_groups;
 mod outage;
 mod overlap;
+mod packages;
 mod paired;
 mod pairs;
 mod pattern;
@@ -126,7 +127,8 @@ fn main() -> ExitCode {
         What::Idle(args) => idle::run(&args),
         What::ManyGroups(args) => many_groups::run(&args),
         What::Stand { timing, shape } => {
-            let plan = product::Plan { profile: timing, shape, ..product::Plan::default() };
+            let serves = product::Serves::Report;
+            let plan = product::Plan { profile: timing, shape, serves, ..product::Plan::default() };
             stage::Stage::stand(plan).map(|()| ExitCode::SUCCESS)
         }
         What::Faults(args) => faults::run(&args),

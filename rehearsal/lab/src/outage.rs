@@ -149,7 +149,7 @@ const AT_ODDS: usize = 4;
 fn tell(call: &Call) -> String {
     let (serial, from, until) = (call.serial, call.from, call.until);
     match &call.end {
-        CallEnd::Answered { number, node } => {
+        CallEnd::Answered { number, node, .. } => {
             format!("call {serial} from {from:?} to {until:?}: {number} by {node}")
         }
         CallEnd::Failed(why) => format!("call {serial} from {from:?} to {until:?}: {why}"),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn answered(serial: u64, until: u64, number: u64) -> Call {
-        let end = CallEnd::Answered { number, node: "n1".into() };
+        let end = CallEnd::Answered { number, node: "n1".into(), told_by: None };
         Call { serial, from: ms(until - 1), until: ms(until), end, again: false }
     }
 

@@ -11,6 +11,9 @@ pub enum Pattern {
     /// The owner loses its power (pattern 2).
     // statement: CL-01, CL-42, MF-09, MF-10
     Power,
+    /// The same, and the package was deployed once, on the volume (pattern 8).
+    // statement: MF-13
+    Package,
     /// Both data links of the owner are cut; the management network stays (pattern 3).
     BothLinks,
     /// The program is killed.
@@ -129,8 +132,9 @@ pub struct Limit {
 }
 
 /// All of them, in the order in which they are run: those of one cluster one after the other.
-pub const ALL: [Pattern; 43] = [
+pub const ALL: [Pattern; 44] = [
     Pattern::Move,
+    Pattern::Package,
     Pattern::Power,
     Pattern::BothLinks,
     Pattern::ProcessKill,
@@ -181,6 +185,7 @@ impl Pattern {
     pub fn name(self) -> &'static str {
         match self {
             Self::Move => "1-move",
+            Self::Package => "8-package",
             Self::Power => "2-power",
             Self::BothLinks => "3-both-links",
             Self::ProcessKill => "process-kill",
@@ -256,6 +261,7 @@ impl Pattern {
             | Self::PairBothPower => Shape::Pair,
             Self::FullMove | Self::FullPower | Self::FullIsolated | Self::FullKill => Shape::Full,
             Self::Move
+            | Self::Package
             | Self::Power
             | Self::BothLinks
             | Self::ProcessKill
@@ -272,8 +278,8 @@ impl Pattern {
             | Self::GuardianAgentStop
             | Self::Rejoin
             | Self::Drain
-            | Self::DrillMove
-            | Self::DrillIsolate => Shape::Plain,
+            | Self::DrillMove => Shape::Plain,
+            Self::DrillIsolate => Shape::Alone,
         }
     }
 
@@ -282,6 +288,7 @@ impl Pattern {
     pub fn after(self) -> After {
         match self {
             Self::Move
+            | Self::Package
             | Self::Power
             | Self::BothLinks
             | Self::Shutdown
@@ -339,6 +346,12 @@ impl Pattern {
         matches!(self, Self::RunningLinks | Self::RunningMonitor)
     }
 
+    /// Whether the caller in Java calls in it too.
+    #[must_use]
+    pub fn has_java(self) -> bool {
+        self == Self::RunningLinks
+    }
+
     /// What is promised of the outage.
     #[must_use]
     pub fn limit(self, profile: Profile) -> Option<Limit> {
@@ -346,6 +359,7 @@ impl Pattern {
         match self {
             // There and back: the longer of two moves.
             Self::Move
+            | Self::Package
             | Self::Shutdown
             | Self::Drain
             | Self::DrillMove
@@ -403,9 +417,12 @@ impl Pattern {
     #[must_use]
     pub fn reported(self) -> &'static str {
         match self {
-            Self::Move | Self::Power | Self::BothLinks | Self::Monitor | Self::Log => {
-                "no time given"
-            }
+            Self::Move
+            | Self::Package
+            | Self::Power
+            | Self::BothLinks
+            | Self::Monitor
+            | Self::Log => "no time given",
             Self::RunningLinks | Self::RunningMonitor => "96,500 ms, 1 lost",
             Self::Warm => "could not be done",
             Self::Mutual => "47,400-49,400 ms",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::Trouble;
 use crate::expected;
 use crate::pattern::{ALL, Pattern};
-use crate::product::{Plan, Profile};
+use crate::product::{Plan, Profile, Serves};
 use crate::repetition::{self, Repetition};
 use crate::report::{self, Row, Series, ms};
 use crate::stage::Stage;
@@ -66,7 +66,7 @@ fn in_one_cluster(
     rows: &mut Vec<Row>,
 ) -> Result<bool, Trouble> {
     let shape = patterns.first().map(|pattern| pattern.shape()).unwrap_or_default();
-    let plan = Plan { profile: args.timing, shape, ..Plan::default() };
+    let plan = Plan { profile: args.timing, shape, serves: Serves::Report, ..Plan::default() };
     let mut stage = Stage::set(plan, args.seed)?;
     println!(
         "timing {}, {}, first in service after {:.0} ms",

@@ -7,6 +7,7 @@ mod config;
 mod fence;
 mod full;
 mod postgres;
+mod report;
 mod served;
 mod shim;
 mod status;
@@ -21,16 +22,19 @@ use crate::kernel::now;
 use crate::site::{self, Site};
 pub use binary::Build;
 pub use clock::move_wall;
-pub use config::{Plan, Planted, Profile, Shape, small_address};
+pub use config::{Plan, Planted, Profile, Serves, Shape, small_address};
 pub use fence::{DeviceTests, ask_by_hand};
 pub use full::misplaced;
 pub use postgres::fill as fill_database;
+pub use report::{TOKEN, fill_first, fill_second};
 pub use served::{GROUP, Program, Served};
 pub use status::{GroupStatus, Status};
 
 const PROGRAM: &str = "/run/bin/tsugi";
 const NEWER: &str = "/run/bin/tsugi-next";
 const CONFIG: &str = "/etc/tsugi/tsugi.toml";
+/// The roles that belong to groups.
+const OF_GROUPS: [&str; 3] = ["sample", "serve", "worker"];
 const COMMAND: Duration = Duration::from_secs(10);
 
 /// A part of a node that can be hit by itself.
@@ -42,8 +46,10 @@ pub enum Part {
     Guardian,
     /// The parent of both.
     Hands,
-    /// The sample of the group.
+    /// The program of the group.
     Sample,
+    /// What answers its callers: that, or what it has handed the volume to.
+    Server,
     /// The service beside the group that its monitor asks for.
     Beside,
 }
@@ -67,6 +73,7 @@ impl Product {
     pub fn new(plan: Plan) -> Result<Self, Trouble> {
         let newer = match plan.shape {
             Shape::Plain
+            | Shape::Alone
             | Shape::Mutual
             | Shape::Warm
             | Shape::Database
@@ -104,6 +111,9 @@ impl Product {
         let text = self.plan.text(site.hosts.len());
         for host in &mut site.hosts {
             host.write(CONFIG, &text)?;
+            if self.plan.serves == Serves::Report {
+                host.write(report::CALLERS, report::CALLER)?;
+            }
             if self.plan.shape == Shape::Database {
                 postgres::install(host)?;
             }
@@ -178,7 +188,7 @@ impl Product {
     /// # Errors
     /// When the host has no power.
     pub fn start_beside(&self, host: &Host) -> Result<(), Trouble> {
-        for at in Served::of(self.plan.shape).into_iter().filter_map(|served| served.beside) {
+        for at in self.plan.served().into_iter().filter_map(|served| served.beside) {
             let at = at.to_string();
             if self.beside(host, &at).is_empty() {
                 let line = format!("setsid /run/bin/lab beside {at} </dev/null >/dev/null 2>&1 &");
@@ -198,11 +208,8 @@ impl Product {
     pub fn processes_of(&self, host: &Host, part: Part, served: &Served) -> Vec<Process> {
         match part {
             Part::Agent | Part::Guardian | Part::Hands => self.processes(host, part),
-            Part::Sample => {
-                let own = served.is_of();
-                let all = host.processes().into_iter();
-                all.filter(|process| own(&process.argv)).collect()
-            }
+            Part::Sample => those(host, served.is_of()),
+            Part::Server => those(host, served.answers()),
             Part::Beside => {
                 served.beside.map_or_else(Vec::new, |at| self.beside(host, &at.to_string()))
             }
@@ -309,7 +316,7 @@ impl Product {
             Part::Agent => "agent",
             Part::Guardian => "guardian",
             Part::Hands => "node",
-            Part::Sample => "sample",
+            Part::Sample | Part::Server => "sample",
             Part::Beside => "beside",
         };
         let ours = |name: &String| {
@@ -350,9 +357,11 @@ impl Product {
     /// The programs that stand by on a host, whoever has the group.
     #[must_use]
     pub fn standing_by(&self, host: &Host) -> Vec<Process> {
-        let mut all = self.processes(host, Part::Sample);
-        all.retain(|process| process.argv.get(2).is_some_and(|side| side == "standby"));
-        all
+        let stands_by = |argv: &[String]| {
+            argv.get(1).is_some_and(|role| role == "sample" || role == "serve")
+                && argv.get(2).is_some_and(|side| side == "standby")
+        };
+        those(host, stands_by)
     }
 
     /// Every process of the product itself, not of its groups.
@@ -360,10 +369,15 @@ impl Product {
     pub fn daemons(&self, host: &Host) -> Vec<Process> {
         let is_it = |process: &Process| {
             process.argv.first().is_some_and(|name| name.ends_with("tsugi"))
-                && process.argv.get(1).is_some_and(|first| first != "sample")
+                && process.argv.get(1).is_some_and(|first| !OF_GROUPS.contains(&first.as_str()))
         };
         host.processes().into_iter().filter(is_it).collect()
     }
+}
+
+/// The processes of a host with such a command line.
+fn those(host: &Host, are: impl Fn(&[String]) -> bool) -> Vec<Process> {
+    host.processes().into_iter().filter(|process| are(&process.argv)).collect()
 }
 
 /// Runs a command of the product in a host.

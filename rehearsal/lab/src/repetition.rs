@@ -4,16 +4,19 @@
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::Trouble;
 use crate::client::Work;
 use crate::expected::{self, Injected};
 use crate::fenced;
-use crate::host::{LOG, Process};
+use crate::host::{Host, LOG, Process};
 use crate::inject::{Fault, inject, repair};
 use crate::judged;
 use crate::kernel::{now, set_real_time};
 use crate::logs;
 use crate::outage::{BEFORE, Outage};
+use crate::packages;
 use crate::paired;
 use crate::pattern::{After, Pattern};
 use crate::product::{Part, Status};
@@ -126,6 +129,8 @@ struct Struck {
     foretold: Option<String>,
     /// What the owner had logged.
     log: String,
+    /// What was deployed.
+    packages: Value,
     /// What was not as it must be even before.
     unready: Option<String>,
     fault: Fault,
@@ -137,12 +142,19 @@ fn strike(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Struck, 
     let injected = planned(stage, pattern, (owner, number));
     let foretold = expected::foretold(stage, pattern, owner)?;
     if pattern.has_work() {
-        stage.client().set_work(Work::Mixed);
+        stage.client().set_work(Work::Pressed);
+    }
+    if pattern.has_java() {
+        stage.client().start_java()?;
     }
     // Longer than any call takes.
     let pause = 200 + stage.draw.below(400);
     thread::sleep(Duration::from_millis(pause));
     let log = logs::read(stage, owner);
+    let packages = match pattern {
+        Pattern::Package => packages::listed(stage, owner)?,
+        _ => Value::Null,
+    };
     let unready = match pattern {
         Pattern::Warm => warm::not_bound(stage, owner),
         Pattern::FencedPower | Pattern::FencedIsolated => fenced::untested(stage, owner)?,
@@ -151,16 +163,15 @@ fn strike(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Struck, 
     set_real_time(20)?;
     let fault = inject(stage, &injected, owner, number);
     set_real_time(0)?;
-    Ok(Struck { before, injected, foretold, log, unready, fault: fault? })
+    Ok(Struck { before, injected, foretold, log, packages, unready, fault: fault? })
 }
 
 fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition, Trouble> {
     let begun = now();
     let struck = strike(stage, pattern, number)?;
-    let Struck { before, injected, foretold, log, unready, fault } = struck;
+    let Struck { before, injected, foretold, log, packages, unready, fault } = struck;
     let (owner, old) = (before.owner, injected.node.clone());
-    let mut wrong: Vec<String> = fault.refused.into_iter().collect();
-    wrong.extend(unready);
+    let mut wrong: Vec<String> = fault.refused.into_iter().chain(unready).collect();
     if wrong.is_empty() && !comes_back(stage, pattern, &old, fault.at) {
         wrong.push(format!("was not answered as it must be ({:?})", pattern.after()));
     }
@@ -173,7 +184,7 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
     }
     let seen_until = now();
     wrong.extend(before_repair(stage, pattern, (&before, fault.at))?);
-    stage.client().set_work(Work::Quick);
+    stage.client().set_work(Work::Even);
     let since = fault.at.saturating_sub(BEFORE);
     let seen = Outage::of(&stage.client().calls_since(since), fault.at, seen_until, 0);
     repair(stage, owner, fault.repair)?;
@@ -181,8 +192,10 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
     if let Ok(after) = &whole {
         wrong.extend(judged::afterwards(stage, pattern, (&before, after), foretold.as_deref()));
         let lost = (pattern == Pattern::PgPower).then_some(old.as_str());
+        wrong.extend(packages::unlike(stage, &packages, (owner, after)));
         wrong.extend(judged::untouched(stage, (&before.status, after), (since, lost)));
     }
+    wrong.extend(stage.client().end_java().err().map(|trouble| trouble.to_string()));
     let open = stage.client().settle(since, SETTLE);
     let calls = stage.client().calls_since(since);
     let all = Outage::of(&calls, fault.at, now(), open.len());
@@ -193,12 +206,10 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
     wrong.extend(expected::recorded(stage, pattern));
     wrong.extend(judged::promised(pattern, &seen));
     wrong.extend(judged::announced(stage, pattern, fault.at, &old));
-    if pattern.has_work() {
-        wrong.extend(judged::carried_out_once(&calls, &old, fault.at));
-    }
+    wrong.extend(judged::of_calls(pattern, &calls, (&old, fault.at)));
     wrong.extend(stage.client().kept());
     if pattern == Pattern::Log {
-        wrong.extend(logs::kept(stage, &log, &old, &calls));
+        wrong.extend(logs::kept(stage, &log, &old));
     }
     let (held_twice, by) = judged::held_twice(stage, since);
     wrong.extend(by);
@@ -269,15 +280,28 @@ fn prepare(stage: &mut Stage, pattern: Pattern) -> Result<Before, Trouble> {
         thread::sleep(BEFORE + Duration::from_millis(500));
     }
     let host = &stage.site.hosts[owner];
-    let programs = stage.product.processes_of(host, Part::Sample, stage.served());
+    let programs = programs(stage, host);
     let said = host.read(LOG).map_or(0, |log| log.len());
     let standing_by = warm::standing_by(stage);
     Ok(Before { owner, status, programs, said, standing_by })
 }
 
+/// The program of the group on a host, and what answers its callers.
+pub fn programs(stage: &Stage, host: &Host) -> Vec<Process> {
+    let both = [Part::Sample, Part::Server];
+    let mut all: Vec<Process> = Vec::new();
+    for process in both.map(|part| stage.product.processes_of(host, part, stage.served())).concat()
+    {
+        if !all.contains(&process) {
+            all.push(process);
+        }
+    }
+    all
+}
+
 /// Lets a frozen host go on and measures how long anything of the old epoch stays.
 fn wake(stage: &mut Stage, at: usize, frozen: Duration) -> Result<Duration, Trouble> {
-    let old = stage.product.processes(&stage.site.hosts[at], Part::Sample);
+    let old = programs(stage, &stage.site.hosts[at]);
     set_real_time(20)?;
     let woken = stage.site.hosts[at].thaw(frozen);
     let gone = woken.map(|woken| until_gone(stage, at, &old, woken) - woken);

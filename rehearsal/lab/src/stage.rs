@@ -12,7 +12,7 @@ use crate::fence::Device;
 use crate::host::{Host, LEDGER, LOG, MORE};
 use crate::kernel::now;
 use crate::outage::BEFORE;
-use crate::product::{self, GROUP, Part, Plan, Product, Program, Served, Shape, Status};
+use crate::product::{self, Part, Plan, Product, Program, Served, Shape, Status};
 use crate::site::{Holds, SharedVolume, Site};
 
 /// How long a cluster may take to be whole again.
@@ -25,6 +25,8 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 const A_GROUP: Duration = Duration::from_millis(100);
 /// How large a volume with a number is.
 const VOLUME_MIB: usize = 48;
+/// And one with the store and the packages of a service.
+const SERVICE_MIB: usize = 96;
 /// And the disk of a ledger.
 const LEDGER_MIB: usize = 96;
 /// And the smallest xfs that there is.
@@ -62,12 +64,13 @@ impl Stage {
     /// What failed.
     pub fn set(plan: Plan, seed: u64) -> Result<Self, Trouble> {
         let product = Product::new(plan)?;
-        let served = Served::of(product.plan.shape);
+        let served = product.plan.served();
         let hosts = product.plan.shape.hosts();
         let mut site = Site::build(hosts, &product.programs()?, &volumes(&product.plan, &served))?;
         let device = match product.plan.shape {
             Shape::Fenced => Some(Device::start(site.hosts.iter().map(Host::plug).collect())?),
             Shape::Plain
+            | Shape::Alone
             | Shape::Wide
             | Shape::Mutual
             | Shape::Warm
@@ -105,7 +108,7 @@ impl Stage {
     /// When no host boots. That the cluster is not founded is only said.
     pub fn stand(plan: Plan) -> Result<(), Trouble> {
         let product = Product::new(plan)?;
-        let shared = volumes(&product.plan, &Served::of(product.plan.shape));
+        let shared = volumes(&product.plan, &product.plan.served());
         let mut site = Site::build(product.plan.shape.hosts(), &product.programs()?, &shared)?;
         site.boot_all()?;
         match product.found(&mut site) {
@@ -394,8 +397,10 @@ fn volumes(plan: &Plan, served: &[Served]) -> Vec<SharedVolume> {
     let volume = |served: &Served| {
         let name = served.volume();
         match served.program {
-            Program::Counter | Program::Warm => {
-                SharedVolume { name, mib: VOLUME_MIB, holds: Holds::Files(fill) }
+            Program::Counter => SharedVolume { name, mib: VOLUME_MIB, holds: Holds::Files(fill) },
+            Program::Report => {
+                let fill = [product::fill_first, product::fill_second][served.number()];
+                SharedVolume { name, mib: SERVICE_MIB, holds: Holds::Files(fill) }
             }
             Program::Postgres(_) => {
                 let holds = Holds::Files(product::fill_database);
@@ -430,7 +435,7 @@ pub fn show_logs(site: &Site) {
     for host in &site.hosts {
         let log = host.read(LOG).unwrap_or_else(|trouble| trouble.to_string());
         let from = log.lines().count().saturating_sub(25);
-        eprintln!("--- {} (volume mounted: {})", host.name, host.has_volume(GROUP));
+        eprintln!("--- {} (volumes mounted: {:?})", host.name, host.mounted());
         for line in log.lines().skip(from) {
             eprintln!("    {line}");
         }

@@ -73,7 +73,7 @@ impl Committer {
         let end = match self.try_commit(serial) {
             Ok(node) => {
                 self.answered.insert(serial);
-                CallEnd::Answered { number: serial, node }
+                CallEnd::Answered { number: serial, node, told_by: None }
             }
             Err(error) => {
                 self.connection = None;

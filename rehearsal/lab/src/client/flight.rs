@@ -11,13 +11,12 @@ use nix::sys::socket::{
     setsockopt, socket, sockopt,
 };
 
-use super::{CallEnd, Pace};
+use super::CallEnd;
 
 pub(super) struct Flight {
     pub(super) serial: u64,
     pub(super) from: Duration,
     pub(super) again: bool,
-    pace: Pace,
     socket: OwnedFd,
     asked: bool,
 }
@@ -36,7 +35,7 @@ impl Flight {
     /// Starts connecting.
     pub(super) fn begin(
         to: SocketAddr,
-        (serial, pace): (u64, Pace),
+        serial: u64,
         from: Duration,
         again: bool,
     ) -> io::Result<Self> {
@@ -50,7 +49,7 @@ impl Flight {
             Ok(()) | Err(Errno::EINPROGRESS) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(Self { serial, from, again, pace, socket, asked: false })
+        Ok(Self { serial, from, again, socket, asked: false })
     }
 
     pub(super) fn socket(&self) -> &OwnedFd {
@@ -71,7 +70,7 @@ impl Flight {
             if error != 0 {
                 return Err(Errno::from_raw(error));
             }
-            let line = format!("CALL {client} {}{}\n", self.serial, self.pace.words());
+            let line = format!("CALL {client} {}\n", self.serial);
             send(self.socket.as_raw_fd(), line.as_bytes(), MsgFlags::MSG_NOSIGNAL)?;
             self.asked = true;
             return Ok(Step::Asked);
@@ -87,7 +86,9 @@ fn read(answer: &[u8]) -> CallEnd {
     let text = String::from_utf8_lossy(answer);
     let mut words = text.split_whitespace();
     match (words.next().and_then(|word| word.parse().ok()), words.next()) {
-        (Some(number), Some(node)) => CallEnd::Answered { number, node: node.into() },
+        (Some(number), Some(node)) => {
+            CallEnd::Answered { number, node: node.into(), told_by: None }
+        }
         (None, _) if answer.is_empty() => CallEnd::Failed("closed".into()),
         (_, _) => CallEnd::Failed(format!("answered {:?}", text.trim())),
     }

@@ -376,6 +376,13 @@ impl Host {
         found.ok_or_else(none)?.1.set_writes(writes)
     }
 
+    /// The shared volumes that are mounted.
+    #[must_use]
+    pub fn mounted(&self) -> Vec<&str> {
+        let names = self.volumes.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| self.has_volume(name)).collect()
+    }
+
     /// Whether the shared volume of this name is mounted.
     #[must_use]
     pub fn has_volume(&self, name: &str) -> bool {

@@ -262,6 +262,7 @@ pub fn kinds(shape: Shape) -> Vec<(Kind, Kind)> {
             either.flat_map(|kind| [(*kind, Kind::Device), (Kind::Device, *kind)]).collect()
         }
         Shape::Plain
+        | Shape::Alone
         | Shape::Wide
         | Shape::Mutual
         | Shape::Warm

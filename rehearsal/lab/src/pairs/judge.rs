@@ -292,7 +292,7 @@ mod tests {
     }
 
     fn answered(from: u64, until: u64) -> Call {
-        let end = CallEnd::Answered { number: 7, node: "n1".into() };
+        let end = CallEnd::Answered { number: 7, node: "n1".into(), told_by: None };
         Call { serial: from, from: ms(from), until: ms(until), end, again: false }
     }
 

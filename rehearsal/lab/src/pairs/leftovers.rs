@@ -323,7 +323,7 @@ fn is_of_the_host(argv: &[String], here: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::product::Shape;
+    use crate::product::{Serves, Shape};
 
     #[test]
     fn a_process_is_accounted_for_by_its_place_and_by_who_owns_the_group() {
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn what_a_group_has_on_its_owner_is_known_by_name() {
-        let served = &Served::of(Shape::Wide)[0];
+        let served = &Served::of(Shape::Wide, Serves::Counter)[0];
         for (what, name) in [
             (What::Mount, "/var/lib/counter ext4"),
             (What::Address, "eth0 10.77.1.100/24"),

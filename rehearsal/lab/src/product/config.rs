@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::fence::{self, DeviceTests};
 use super::full;
 use super::postgres;
+use super::report;
 use super::served::{Program, Served};
 use crate::drilled::COPY;
 use crate::host::{Host, LEDGER, LINKS, data, device};
@@ -37,8 +38,11 @@ pub enum Shape {
     /// One group: an address, a volume, the sample.
     #[default]
     Plain,
-    /// The same called over IPv6, with a second address, a monitor and no restart in place; the
-    /// clock on the wall of each host can be moved, and the sample keeps a log on the volume.
+    /// The same, and what answers is started with the group: a drill beside the group starts what
+    /// is the group's own, and what stands by is not.
+    Alone,
+    /// As the plain one, called over IPv6, with a second address, a monitor and no restart in
+    /// place; the clock on the wall of each host can be moved, and a log is kept on the volume.
     Wide,
     /// Two groups on two nodes that stand by for each other; the third node only has a vote.
     Mutual,
@@ -61,6 +65,7 @@ impl Shape {
     pub fn word(self) -> &'static str {
         match self {
             Self::Plain => "one address and a volume",
+            Self::Alone => "a daemon that starts with its group",
             Self::Wide => "called over IPv6, monitored",
             Self::Mutual => "two groups that stand by for each other",
             Self::Warm => "a program that stands by on every node",
@@ -77,6 +82,7 @@ impl Shape {
         match self {
             Self::Pair => 2,
             Self::Plain
+            | Self::Alone
             | Self::Wide
             | Self::Mutual
             | Self::Warm
@@ -85,6 +91,31 @@ impl Shape {
             | Self::Full => 3,
         }
     }
+}
+
+/// What serves the callers of a rehearsal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Serves {
+    /// The sample counter: where the cluster alone is rehearsed, and a fault is planted in what is
+    /// served.
+    #[default]
+    Counter,
+    /// The services of the verification report, by their daemons.
+    Report,
+}
+
+/// Where the addresses of groups are put.
+pub(super) const LINKS_OF_ADDRESSES: [&str; 2] = ["eth0", "eth1"];
+
+/// What a group's configuration says of failures.
+#[derive(Clone, Debug)]
+pub(super) struct Policy {
+    /// The nodes that may run it.
+    pub(super) prefer: Vec<String>,
+    /// How often it is restarted in place.
+    pub(super) restarts: i64,
+    /// What has to be known of a former owner.
+    pub(super) proof: &'static str,
 }
 
 /// A fault that is planted in the system, to see that it is caught.
@@ -103,6 +134,8 @@ pub struct Plan {
     pub profile: Profile,
     /// What there is.
     pub shape: Shape,
+    /// What is called.
+    pub serves: Serves,
     /// What is made wrong on purpose.
     pub planted: Option<Planted>,
     /// How many more groups there are, each one address and one process.
@@ -130,7 +163,7 @@ impl Plan {
                 add(&mut text, &fence::device(&format!("n{index}"), self.device_tests));
             }
         }
-        for served in Served::of(self.shape) {
+        for served in self.served() {
             self.add_served(&mut text, &served, hosts);
         }
         for number in 0..self.more_groups {
@@ -139,16 +172,33 @@ impl Plan {
         text
     }
 
+    /// The groups that clients call.
+    #[must_use]
+    pub fn served(&self) -> Vec<Served> {
+        Served::of(self.shape, self.serves)
+    }
+
     fn add_served(&self, text: &mut String, served: &Served, hosts: usize) {
-        let prefer: Vec<String> =
-            served.prefer(hosts).iter().map(|name| format!("{name:?}")).collect();
-        let (group, prefer) = (served.group, prefer.join(", "));
-        let (device, data) = (device(served.volume()), data(served.volume()));
+        let policy = self.policy(served, hosts);
+        match served.program {
+            Program::Report => add(text, &report::text(served, &policy)),
+            Program::Counter => add(text, &(head(served, &policy) + &self.counter(served))),
+            Program::Postgres(way) => {
+                add(text, &(head(served, &policy) + &postgres::resource(served, way)));
+            }
+        }
+        if self.shape == Shape::Full {
+            add(text, &full::resources(served));
+        }
+    }
+
+    fn policy(&self, served: &Served, hosts: usize) -> Policy {
         let restarts = if served.beside.is_some() { 0 } else { 1000 };
         let proof = match self.shape {
             // What a volume asks for if nothing is said: that its owner is off for certain.
             Shape::Fenced => "confirmed",
             Shape::Plain
+            | Shape::Alone
             | Shape::Wide
             | Shape::Mutual
             | Shape::Warm
@@ -156,40 +206,7 @@ impl Plan {
             | Shape::Pair
             | Shape::Full => "self",
         };
-        add(
-            text,
-            &format!(
-                r#"
-[group.{group}]
-prefer = [{prefer}]
-failback = "never"
-restarts = {restarts}
-takeovers = 1000
-within = "1s"
-fence = "{proof}"
-{}
-[[group.{group}.resource]]
-name = "volume"
-kind = "volume"
-source = "{device}"
-mount = "{data}"
-copy = ["/bin/echo", "{COPY}"]
-drop = ["/bin/rm", "-f", "{COPY}"]
-"#,
-                addresses(served),
-            ),
-        );
-        add(
-            text,
-            &match served.program {
-                Program::Counter => self.counter(served),
-                Program::Warm => warm(served),
-                Program::Postgres(way) => postgres::resource(served, way),
-            },
-        );
-        if self.shape == Shape::Full {
-            add(text, &full::resources(served));
-        }
+        Policy { prefer: served.prefer(hosts), restarts, proof }
     }
 
     fn counter(&self, served: &Served) -> String {
@@ -214,28 +231,31 @@ run = ["/run/bin/tsugi", "sample", "counter", "--freebind",
     }
 }
 
-/// Two groups: a parallel one whose program listens on every node before the address is there, and
-/// the one that moves, whose program hands that one the volume.
-fn warm(served: &Served) -> String {
-    let (group, at, data) = (served.group, served.at(), data(served.volume()));
+/// A group and what each has: its addresses and its volume.
+fn head(served: &Served, policy: &Policy) -> String {
+    let Policy { prefer, restarts, proof } = policy;
+    let prefer: Vec<String> = prefer.iter().map(|name| format!("{name:?}")).collect();
+    let (group, prefer) = (served.group, prefer.join(", "));
+    let (device, data) = (device(served.volume()), data(served.volume()));
     format!(
         r#"
+[group.{group}]
+prefer = [{prefer}]
+failback = "never"
+restarts = {restarts}
+takeovers = 1000
+within = "1s"
+fence = "{proof}"
+{}
 [[group.{group}.resource]]
-name = "program"
-kind = "process"
-after = ["volume"]
-ready = "ready"
-run = ["/run/bin/tsugi", "sample", "activate", "--control", "/tmp/standby", "--volume", "{data}"]
-
-[group.standby]
-mode = "parallel"
-
-[[group.standby.resource]]
-name = "program"
-kind = "process"
-ready = "ready"
-run = ["/run/bin/tsugi", "sample", "standby", "--listen", "{at}", "--control", "/tmp/standby"]
-"#
+name = "volume"
+kind = "volume"
+source = "{device}"
+mount = "{data}"
+copy = ["/bin/echo", "{COPY}"]
+drop = ["/bin/rm", "-f", "{COPY}"]
+"#,
+        addresses(served),
     )
 }
 
