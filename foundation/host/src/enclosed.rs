@@ -30,6 +30,7 @@ use crate::cgroup::{self, Tree, claim};
 use crate::hands::launch::{Launch, Prepare, become_user};
 use crate::hands::programs::limit;
 use crate::process::{self, MARK};
+use crate::remains::marked;
 use crate::request::{HowEnded, KillBy, Limits, ProgramId};
 use crate::{rights, sys};
 
@@ -127,8 +128,10 @@ impl Fold {
         let dir: PathBuf = dir.components().collect();
         let place = folder::place(&dir)?;
         let tree = Tree::claim(&format!("{}{name}", claim::PREFIX));
-        let mark = format!("{name}.");
-        end_all(&mark)?;
+        let own = std::env::var(MARK).unwrap_or_default();
+        end_all(&own, name)?;
+        // It begins as that of its starter: who looks for those of the starter finds these too.
+        let mark = format!("{own}{name}.");
         // What cannot be removed is in nobody's way: a start takes no folder that is there.
         folder::empty(&place).ok();
         let host_name = if may_name() { HostName::Given } else { HostName::Machine };
@@ -248,11 +251,12 @@ fn allowed(user: User) -> io::Result<()> {
     }
 }
 
-/// Ends every process whose mark begins so, of an earlier life that was killed itself: those that
-/// had left its children's process groups outlived it.
-fn end_all(mark: &str) -> io::Result<()> {
+/// Ends every process of this place, of an earlier life of its starter that was killed itself:
+/// those that had left its children's process groups outlived it.
+fn end_all(own: &str, name: &str) -> io::Result<()> {
     for _ in 0..END_TRIES {
-        let left = process::members(&[], mark);
+        let marked = marked(|mark| is_of_place(mark, (own, name)));
+        let left = process::members(&marked, &format!("{own}{name}."));
         if left.is_empty() {
             return Ok(());
         }
@@ -262,6 +266,16 @@ fn end_all(mark: &str) -> io::Result<()> {
         std::thread::sleep(END_AGAIN);
     }
     Err(io::ErrorKind::ResourceBusy.into())
+}
+
+/// Whether a mark is of this place, in whichever life of its starter: of the starter's mark the
+/// last word counts its programs, so it is another one in each life.
+fn is_of_place(mark: &str, (own, name): (&str, &str)) -> bool {
+    let words =
+        |text: &str| -> Vec<String> { text.split_terminator('.').map(str::to_owned).collect() };
+    let (mark, own) = (words(mark), words(own));
+    let same = own.len().saturating_sub(1);
+    mark.get(..same) == own.get(..same) && mark.get(own.len()).is_some_and(|word| word == name)
 }
 
 /// Where a process is below its tree.

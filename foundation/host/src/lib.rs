@@ -30,6 +30,7 @@ pub mod netlink;
 mod output;
 mod packet;
 mod process;
+pub mod remains;
 pub mod request;
 pub mod reservation;
 pub mod rights;

@@ -18,7 +18,7 @@ use tsugi_vocabulary::Span;
 
 use crate::fence::Fence;
 
-pub use client::{Hands, SOCKET};
+pub use self::{client::Hands, client::SOCKET, start::node_mark};
 
 /// How the hands of a node are set up.
 #[derive(Clone, Debug)]

@@ -146,8 +146,10 @@ fn take_signals() -> io::Result<SignalFd> {
     Ok(SignalFd::with_flags(&wanted, flags)?)
 }
 
-/// Different for each node of one machine, the same for each life of one node.
-fn node_mark(run_dir: &Path) -> String {
+/// What the control groups and the marks of a node's processes are called by: different for each
+/// node of one machine, the same for each life of one node, and for whoever names its run
+/// directory in the same namespace of processes.
+pub fn node_mark(run_dir: &Path) -> String {
     let path = run_dir.canonicalize().unwrap_or_else(|_| PathBuf::from(run_dir));
     let sum = table::sum(path.as_os_str().as_encoded_bytes().iter().copied());
     let space = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
