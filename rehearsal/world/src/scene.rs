@@ -204,6 +204,7 @@ impl Scene {
             stop_budget: None,
             drill_every: None,
             rehearsing: Rehearsing::default(),
+            entitled: None,
             takeover: Takeover::default(),
             fence: group.fence,
             resources: resources(number),

@@ -2,6 +2,7 @@
 //! came of it. Nothing is changed; what to make of it is decided in the rules.
 
 mod content;
+mod entitlement;
 mod exchange;
 mod look;
 mod looks;
@@ -59,6 +60,7 @@ pub fn message(gap: &Gap, (here, other): (&NodeName, &NodeName)) -> Message {
         Wrong::Masked => messages::parity_unit_masked(group, here, item),
         Wrong::Enabled(by) => messages::parity_unit_enabled(group, here, item, by),
         Wrong::Active => messages::parity_unit_active(group, here, item),
+        Wrong::NotEntitled(why) => messages::parity_not_entitled(group, here, item, why),
         Wrong::NotOfGroup => messages::parity_not_of_group(group, here, item),
         Wrong::NotCompared(silent) => messages::parity_not_compared(group, silent),
         Wrong::OtherConfig => messages::parity_other_version(group, here),

@@ -4,7 +4,7 @@
 //! ended. What it was to do stands in a file ([`brief`]) from before it begins until everything is
 //! taken away again, so that the agent after a death knows what was left.
 
-mod bounded;
+pub(crate) mod bounded;
 pub mod brief;
 mod copies;
 mod inside;

@@ -97,6 +97,8 @@ pub enum Item {
     Version,
     /// The rules of the time zone.
     Zone,
+    /// Whether programs of the group may run there, as this command says.
+    Entitlement(Vec<String>),
 }
 
 impl Item {
@@ -130,6 +132,7 @@ impl Item {
             Self::SelfFence => "self-fence:node".to_owned(),
             Self::Version => "version:tsugi".to_owned(),
             Self::Zone => "zone:localtime".to_owned(),
+            Self::Entitlement(run) => format!("entitlement:{}", run.join(" ")),
         }
     }
 
@@ -149,6 +152,7 @@ impl Item {
             | Self::Link(_)
             | Self::Reach(_)
             | Self::OwnUnit(_)
+            | Self::Entitlement(_)
             | Self::Certificate => true,
             Self::File(_)
             | Self::Limit(_)
@@ -219,6 +223,11 @@ pub enum Fact {
     },
     /// A unit of the group that runs, though the group does not run here.
     Active,
+    /// What is asked whether programs may run there says that they may not.
+    NotEntitled {
+        /// How it said so.
+        why: String,
+    },
 }
 
 /// What one node has.
@@ -279,6 +288,8 @@ pub enum Wrong {
     Enabled(String),
     /// The unit runs there, though the group does not.
     Active,
+    /// Its programs may not run there.
+    NotEntitled(String),
     /// Its clock is so many milliseconds ahead of the clock that it was compared with, or behind.
     Apart(i64),
     /// It is otherwise on another node.

@@ -153,6 +153,10 @@ pub struct GroupSpec {
     /// changes nothing of a running group.
     #[serde(default, skip_serializing_if = "Rehearsing::is_nothing")]
     pub rehearsing: Rehearsing,
+    /// What says whether its programs may run on a node: absolute path and arguments, run as the
+    /// agent's own user; ends with 0 where they may. It stands beside the resources as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entitled: Option<Vec<String>>,
     /// Whether what the cluster decides for it by itself is carried out.
     #[serde(default, skip_serializing_if = "Takeover::is_automatic")]
     pub takeover: Takeover,

@@ -19,7 +19,7 @@ use super::page::{Given, Page, meant_or_all};
 use super::problem::Wrong;
 use super::{resource, value, whole};
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "prefer",
     "prefer_by",
     "prefer_every",
@@ -37,6 +37,7 @@ const KEYS: [&str; 21] = [
     ON_ISOLATION,
     "stop_budget",
     "drill_every",
+    "entitled",
     "takeover",
     "fence",
     "services",
@@ -119,6 +120,7 @@ fn read(
             .has("drill_every")
             .then(|| page.span_of_time("drill_every", Span::secs(90 * 24 * 3600))),
         rehearsing,
+        entitled: page.has("entitled").then(|| page.command("entitled")).flatten(),
         takeover: takeover(page).unwrap_or(by_cluster),
         fence: fence(page, &resources),
         services: services(page),

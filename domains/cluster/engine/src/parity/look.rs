@@ -16,6 +16,7 @@ use tsugi_host::discipline::Discipline;
 use tsugi_vocabulary::NodeName;
 
 use super::content::{Hashes, content, program, rights, text, there};
+use super::entitlement;
 use super::machine::{Account, Device, Machine, Own};
 use super::unit_names::names;
 use crate::config::hex;
@@ -110,6 +111,7 @@ fn bounded(fact: Fact) -> Fact {
         | Fact::Active
         | Fact::Lasts { .. } => fact,
         Fact::Enabled { by } => Fact::Enabled { by: short(by) },
+        Fact::NotEntitled { why } => Fact::NotEntitled { why: short(why) },
     }
 }
 
@@ -171,6 +173,7 @@ impl Eyes<'_> {
             }
             Item::SelfFence => Ok(there(&self.own.self_fence)),
             Item::Version => Ok(there(&self.own.version)),
+            Item::Entitlement(run) => Ok(entitlement::ask(&self.machine.root, run)),
             Item::Zone => content(self.hashes, &self.machine.at("/etc/localtime")),
         };
         found.unwrap_or_else(|error| match error.kind() {

@@ -16,6 +16,7 @@ use super::*;
 use crate::config;
 
 mod plants;
+mod regions;
 
 const DAY_MS: u64 = 24 * 3_600_000;
 const AT: Wall = Wall(1_795_237_119_123);

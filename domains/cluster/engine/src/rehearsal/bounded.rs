@@ -23,7 +23,7 @@ const AFTER_END: Duration = Duration::from_millis(200);
 
 /// Why a program did not do what it was run for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wrong {
+pub(crate) enum Wrong {
     /// It could not be started, or it ended otherwise than with 0.
     Failed(String),
     /// It did not end in time.
@@ -49,7 +49,7 @@ pub(super) struct Running {
 }
 
 /// Runs a program to its end, which must be 0 and come by then; the last that it printed.
-pub(super) fn run(command: Command, until: Instant) -> Result<String, Wrong> {
+pub(crate) fn run(command: Command, until: Instant) -> Result<String, Wrong> {
     let mut running = Running::start(command)?;
     let outcome = running.until_end(until);
     running.kill();

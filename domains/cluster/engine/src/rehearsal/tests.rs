@@ -56,6 +56,7 @@ fn rehearse(command: &str) -> Rehearse {
         stop_budget: None,
         drill_every: None,
         rehearsing: Rehearsing::default(),
+        entitled: None,
         prefer_by: Default::default(),
         services: [].into(),
         takeover: Takeover::default(),

@@ -27,8 +27,9 @@ fn what_nodes_say_of_what_they_have_in_version_1_is_kept_with_every_fact() {
     let by = "/etc/systemd/system/multi-user.target.wants/pay.service".to_owned();
     let of_units = vec![Fact::Masked, Fact::Enabled { by }];
     let of_running_units = vec![Fact::Active];
+    let of_licences = vec![Fact::NotEntitled { why: "exit 3: no licence".to_owned() }];
     every!(
-        [facts.clone(), of_units.clone(), of_running_units.clone()].concat(),
+        [facts.clone(), of_units.clone(), of_running_units.clone(), of_licences.clone()].concat(),
         Fact::Missing,
         Fact::NotExecutable,
         Fact::Unreadable { .. },
@@ -43,6 +44,7 @@ fn what_nodes_say_of_what_they_have_in_version_1_is_kept_with_every_fact() {
         Fact::Masked,
         Fact::Enabled { .. },
         Fact::Active,
+        Fact::NotEntitled { .. },
     );
     let inventory = |facts: Vec<Fact>| {
         let facts: BTreeMap<String, Fact> = facts
@@ -63,6 +65,8 @@ fn what_nodes_say_of_what_they_have_in_version_1_is_kept_with_every_fact() {
     keeps("parity-has-of-units", &Say::Has { inventory: inventory(of_units), took_ms: 0 });
     let running = inventory(of_running_units);
     keeps("parity-has-of-running-units", &Say::Has { inventory: running, took_ms: 0 });
+    let unentitled = inventory(of_licences);
+    keeps("parity-has-of-licences", &Say::Has { inventory: unentitled, took_ms: 0 });
     let inventory = inventory(facts);
     keeps("parity-look", &Ask::Look);
     keeps("parity-look-for", &Ask::LookFor { text: "[cluster]\n".to_owned() });

@@ -31,6 +31,7 @@ fn group() -> GroupSpec {
         drill_every: None,
         prefer_by: Default::default(),
         rehearsing: Rehearsing::default(),
+        entitled: None,
         takeover: Takeover::default(),
         fence: FencePolicy::SelfFence,
         resources: vec![ResourceSpec {

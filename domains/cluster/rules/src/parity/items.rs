@@ -33,6 +33,10 @@ pub fn items(spec: &ClusterSpec, group: &GroupSpec, me: &NodeName) -> BTreeSet<I
     if let PreferBy::Script(script) = &group.prefer_by {
         command(&script.run, &None, &mut items);
     }
+    if let Some(run) = &group.entitled {
+        command(run, &None, &mut items);
+        items.insert(Item::Entitlement(run.clone()));
+    }
     for run in group.services.values() {
         command(run, &None, &mut items);
     }

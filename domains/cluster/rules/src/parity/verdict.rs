@@ -74,6 +74,7 @@ pub fn could(gaps: &[Gap]) -> Could {
         | Wrong::Masked
         | Wrong::Enabled(_)
         | Wrong::Active
+        | Wrong::NotEntitled(_)
         | Wrong::NotOfGroup
         | Wrong::Differs { .. } => false,
     };
@@ -261,6 +262,7 @@ fn short(fact: &Fact) -> Option<Wrong> {
         Fact::Masked => Some(Wrong::Masked),
         Fact::Enabled { by } => Some(Wrong::Enabled(by.clone())),
         Fact::Active => Some(Wrong::Active),
+        Fact::NotEntitled { why } => Some(Wrong::NotEntitled(why.clone())),
         Fact::There { .. } | Fact::Free { .. } | Fact::Lasts { .. } => None,
     }
 }
@@ -297,6 +299,7 @@ fn shown(fact: &Fact) -> String {
         Fact::Masked => "masked".to_owned(),
         Fact::Enabled { by } => format!("enabled by {by}"),
         Fact::Active => "active".to_owned(),
+        Fact::NotEntitled { why } => why.clone(),
     }
 }
 

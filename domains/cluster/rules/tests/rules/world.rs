@@ -261,6 +261,7 @@ pub fn group_spec(text: &str) -> GroupSpec {
         stop_budget: None,
         drill_every: None,
         rehearsing: Rehearsing::default(),
+        entitled: None,
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: vec![resource("app", process())],

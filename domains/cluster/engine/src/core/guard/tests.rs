@@ -46,6 +46,7 @@ fn spec() -> GroupSpec {
         drill_every: None,
         prefer_by: Default::default(),
         rehearsing: Rehearsing::default(),
+        entitled: None,
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: Vec::new(),

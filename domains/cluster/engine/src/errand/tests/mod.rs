@@ -301,6 +301,7 @@ fn group_of(resources: Vec<ResourceSpec>) -> GroupSpec {
         drill_every: None,
         prefer_by: Default::default(),
         rehearsing: Rehearsing::default(),
+        entitled: None,
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources,

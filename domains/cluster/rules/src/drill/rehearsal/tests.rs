@@ -205,6 +205,7 @@ fn spec(kind: ResourceKind) -> GroupSpec {
         stop_budget: None,
         drill_every: None,
         rehearsing: Rehearsing::default(),
+        entitled: None,
         prefer_by: Default::default(),
         services: [].into(),
         takeover: Takeover::default(),

@@ -480,6 +480,7 @@ fn group_spec() -> GroupSpec {
         drill_every: None,
         prefer_by: Default::default(),
         rehearsing: Rehearsing::default(),
+        entitled: None,
         takeover: Takeover::default(),
         fence: FencePolicy::Lease,
         resources: vec![one("vip", vip, &[]), one("server", server, &["vip"])],

@@ -90,6 +90,7 @@ fn spec() -> GroupSpec {
         drill_every: None,
         prefer_by: Default::default(),
         rehearsing: Rehearsing::default(),
+        entitled: None,
         takeover: Takeover::default(),
         fence: FencePolicy::Confirmed,
         resources: vec![
