@@ -78,6 +78,9 @@ pub struct OfDaemon {
     /// Where callers come in.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
+    /// What the directory of its node calls that listener.
+    #[arg(long, value_name = "NAME", default_value = "Web Services", hide_default_value = true)]
+    pub listener: String,
     /// The folder of its log; `log` on its volume where none is said.
     #[arg(long, value_name = "DIR")]
     pub log: Option<PathBuf>,

@@ -10,6 +10,8 @@ mod help;
 mod metrics;
 mod old_names;
 mod out;
+mod pages;
+mod region;
 mod render;
 mod run;
 mod up;

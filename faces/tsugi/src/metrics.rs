@@ -18,6 +18,7 @@ use tsugi_wire::control::{Answer, Reply, Request};
 use crate::ask::{Agents, Silence};
 use crate::exit::Exit;
 use crate::out::Out;
+use crate::pages::NotServed;
 use lines::Kept;
 
 /// How many takeovers are asked about for one page at most: after the loss of a node with many
@@ -96,12 +97,12 @@ fn print(agents: &Agents, out: &Out) -> Exit {
 
 /// Answers at `at` until it is told to end.
 fn serve(agents: &Agents, out: &Out, at: SocketAddr) -> Exit {
-    match pages::serve(Arc::new(Exporter::new(agents)), at, |at| {
-        out.tell(&messages::metrics_served(at));
-    }) {
+    let exporter = Exporter::new(agents);
+    let page = Arc::new(move |path: &str| pages::at(&exporter, path));
+    match crate::pages::serve(page, &[at], |at| out.tell(&messages::metrics_served(at))) {
         Ok(()) => Exit::Done,
-        Err(error) => {
-            out.tell(&messages::metrics_not_served(at, error));
+        Err(NotServed { at, why }) => {
+            out.tell(&messages::metrics_not_served(at, why));
             Exit::Failed
         }
     }

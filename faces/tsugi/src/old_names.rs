@@ -34,8 +34,61 @@ pub enum Now {
     Generate(String),
     /// Deploy this package for the region that `.mfdeploy` of the folder above names (`mfdepinst`).
     Install(String),
+    /// Start this region (`casstart`).
+    Start {
+        /// The region.
+        region: String,
+        /// How.
+        how: Starting,
+        /// For how many seconds it is waited until it is ready, if it is.
+        wait: Option<String>,
+        /// Why, as the audit keeps it.
+        reason: String,
+        /// The directory that has to know it, if one is named.
+        at: Option<String>,
+    },
+    /// Stop this region (`casstop`).
+    Stop {
+        /// The region.
+        region: String,
+        /// How.
+        how: Stopping,
+        /// Why, as the audit keeps it.
+        reason: String,
+        /// The directory that has to know it, if one is named.
+        at: Option<String>,
+    },
+    /// Print the regions of a directory, or one, as scripts search it (`mdump`).
+    Dump {
+        /// Whose directory.
+        host: String,
+        /// The region; the names of all if none is said.
+        region: Option<String>,
+    },
     /// Suspend or take up these monitors, or all if none is named (`clpmonctrl`).
     Monitors(Turn, Vec<String>),
+}
+
+/// How a region is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starting {
+    /// As the cluster would.
+    AsUsual,
+    /// Cold: it inherits nothing.
+    Cold,
+    /// Warm: it goes on with what a former run has left.
+    Warm,
+}
+
+/// How a region is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopping {
+    /// In order; nobody waits for it.
+    Ordered,
+    /// In order, and by force where that takes too long.
+    Waited,
+    /// By force.
+    Forced,
 }
 
 /// What becomes of a monitor.
@@ -73,13 +126,14 @@ pub enum Misuse {
 }
 
 /// All of them.
-pub const ALL: [OldName; 12] = [
+pub const ALL: [OldName; 13] = [
     OldName {
         name: "casstart",
-        usage: "casstart /rNAME [/w[SECONDS]] [/s:c|/s:w]",
+        usage: "casstart /rNAME [/w[SECONDS]] [/s:c|/s:w] [/m HOST:PORT]",
         now: mf::start,
     },
-    OldName { name: "casstop", usage: "casstop /rNAME [/f] [/w]", now: mf::stop },
+    OldName { name: "casstop", usage: "casstop /rNAME [/f] [/w] [/m HOST:PORT]", now: mf::stop },
+    OldName { name: "mdump", usage: "mdump [HOST[:PORT] [REGION]]", now: mf::dump },
     OldName {
         name: "imtkmake",
         usage: "imtkmake -defmap src=FILE service=NAME | -generate service=NAME",
@@ -180,6 +234,29 @@ impl Now {
             Self::OwnerOf(_) => "tsugi group list".to_owned(),
             Self::Generate(service) => format!("tsugi service import … --name {service}"),
             Self::Install(package) => format!("tsugi service deploy {package} --group …"),
+            Self::Start { region, how, wait, reason, .. } => {
+                let how = match how {
+                    Starting::AsUsual => "",
+                    Starting::Cold => " --fresh",
+                    Starting::Warm => " --inherit",
+                };
+                let wait = wait.as_ref().map(|wait| format!(" --wait={wait}s")).unwrap_or_default();
+                format!("tsugi group start {region}{how}{wait} --reason \"{reason}\"")
+            }
+            Self::Stop { region, how, reason, .. } => {
+                let how = match how {
+                    Stopping::Ordered => ["group stop", ""],
+                    Stopping::Waited => ["region stop", ""],
+                    Stopping::Forced => ["region stop", " --force"],
+                };
+                format!("tsugi {} {region}{} --reason \"{reason}\"", how[0], how[1])
+            }
+            Self::Dump { host, region } => {
+                let at =
+                    if mf::is_this_machine(host) { String::new() } else { format!(" --at {host}") };
+                let region = region.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+                format!("tsugi region list{region}{at}")
+            }
             Self::Monitors(turn, names) => {
                 let names = if names.is_empty() { "…".to_owned() } else { names.join(" ") };
                 format!("tsugi monitor {} {names}", turn.word())

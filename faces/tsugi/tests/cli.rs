@@ -35,6 +35,8 @@ mod operate;
 mod parity;
 #[path = "cli/proc.rs"]
 mod proc;
+#[path = "cli/regions.rs"]
+mod regions;
 #[path = "cli/sample.rs"]
 mod sample;
 #[path = "cli/schema.rs"]

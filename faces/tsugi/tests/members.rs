@@ -23,6 +23,8 @@ mod manager;
 mod monitors;
 #[path = "members/ocf.rs"]
 mod ocf;
+#[path = "members/regions.rs"]
+mod regions;
 #[path = "members/scripts.rs"]
 mod scripts;
 #[path = "members/shared_disk.rs"]

@@ -250,3 +250,88 @@ fn a_daemon_takes_all_descriptors_it_may_have_and_keeps_some_for_itself() {
     assert_eq!(callers[499].call("COUNTER", 501, "add a").unwrap().body, "1");
     assert_eq!(daemon.stop(), Some(0));
 }
+
+#[test]
+fn mf_15_the_repository_of_a_region_has_one_opener_and_a_second_is_refused_by_name() {
+    let volume = Volume::new();
+    let first = Daemon::ready(&volume, own_address(), "e1.1");
+    let mut caller = Caller::connect(first.address).unwrap();
+    assert_eq!(caller.call("COUNTER", 1, "add a").unwrap().body, "1");
+    // Also one that is entitled by a later epoch waits for the end of who has it open.
+    for epoch in ["e1.1", "e1.2"] {
+        let ended = Daemon::start(&volume, own_address(), epoch).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(said.contains("TSUG20605-E") && said.contains("group pay"), "{said}");
+        assert!(said.contains(&volume.path().display().to_string()), "{said}");
+        assert!(ended.stdout.is_empty(), "it was never ready");
+    }
+    assert_eq!(caller.call("COUNTER", 2, "add a").unwrap().body, "2", "the first goes on");
+    assert_eq!(first.stop(), Some(0));
+    let next = Daemon::ready(&volume, own_address(), "e1.2");
+    assert_eq!(next.stop(), Some(0), "there is nobody else now");
+}
+
+/// A process with this mark; ended when dropped.
+struct Marked(std::process::Child);
+
+impl Marked {
+    fn start(mark: &str) -> Self {
+        let mut command = std::process::Command::new("/bin/sleep");
+        Self(command.arg("1000").env("TSUGI_MARK", mark).spawn().unwrap())
+    }
+
+    fn runs(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Marked {
+    fn drop(&mut self) {
+        let _killed = self.0.kill();
+        let _gone = self.0.wait();
+    }
+}
+
+#[test]
+fn mf_03_a_start_ends_what_a_former_life_has_left_and_nothing_of_a_region_whose_name_begins_so() {
+    let volume = Volume::new();
+    let folder = crate::daemon::workers(volume.path());
+    let own = tsugi_package::Digest::of(folder.as_os_str().as_encoded_bytes()).to_string();
+    let place = |group: &str| format!("serve-{group}-{}", &own[..8]);
+    let mut left =
+        [1, 3].map(|life| Marked::start(&format!("7-ab.pay.p{life}.{}.9.", place("pay"))));
+    let mut others = [
+        format!("7-ab.pay0.p3.{}.9.", place("pay0")),
+        format!("7-ab.pa.p3.{}.9.", place("pa")),
+        // The same region on another node of this machine, and a program of its own.
+        format!("7-abc.pay.p3.{}.9.", place("pay")),
+        "7-ab.pay.p2.".to_owned(),
+    ]
+    .map(|mark| Marked::start(&mark));
+    fs::create_dir_all(folder.join("9")).unwrap();
+    fs::write(folder.join("9/core"), "what a worker has left").unwrap();
+    let mut command = Daemon::start(&volume, own_address(), "e1.1");
+    // As its node starts it the fourth time: the number is of the life, the rest is the region's.
+    command.env("TSUGI_MARK", "7-ab.pay.p4.");
+    let daemon = Daemon::of(command, own_address(), &volume);
+    assert!(left.iter_mut().all(|one| !one.runs()), "what was left is ended");
+    assert!(others.iter_mut().all(Marked::runs), "and nobody else is");
+    assert!(!folder.join("9/core").exists(), "its folder is new");
+    // Its own workers are known by the mark of the node that has started it.
+    let marks = tsugi_marks("7-ab.pay.p4.serve-pay-");
+    assert!(!marks.is_empty(), "whoever kills the group finds them");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// Processes whose mark begins so.
+fn tsugi_marks(mark: &str) -> Vec<u32> {
+    let wanted = format!("TSUGI_MARK={mark}").into_bytes();
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let pids = all.filter_map(|one| one.file_name().to_str()?.parse().ok());
+    let has = |pid: &u32| {
+        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|word| word.starts_with(&wanted))
+    };
+    pids.filter(has).collect()
+}

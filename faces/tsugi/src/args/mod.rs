@@ -10,6 +10,7 @@ mod monitor;
 mod node;
 mod ocf;
 mod proc;
+mod region;
 mod service;
 mod trial;
 
@@ -29,6 +30,7 @@ pub use monitor::{Monitor, Patience};
 pub use node::{Node, RecoverMajority, Run};
 pub use ocf::Ocf;
 pub use proc::{Load, Proc};
+pub use region::{Region, StopRegion};
 pub use service::{Deploy, Import, OfCall, Packages, Running, Service};
 pub use trial::{Trial, Up};
 
@@ -102,6 +104,8 @@ pub enum Command {
     #[command(subcommand)]
     Service(Service),
     Serve(tsugi_serve::Role),
+    #[command(subcommand)]
+    Region(Region),
     #[command(subcommand)]
     File(File),
     Stretch(Stretch),

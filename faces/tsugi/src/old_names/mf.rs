@@ -1,10 +1,10 @@
-//! Micro Focus Enterprise Server: `casstart`, `casstop`, `imtkmake`, `mfdepinst` (the verification
-//! report's scripts; `casstart` and `casstop` as their manual has them). Options begin with `/` or
-//! `-`, and a region is a group here.
+//! Micro Focus Enterprise Server: `casstart`, `casstop`, `mdump`, `imtkmake`, `mfdepinst` (the
+//! verification report's scripts; `casstart` and `casstop` as their manual has them). Options begin
+//! with `/` or `-`, and a region is a group here.
 
 use std::path::Path;
 
-use super::{Misuse, Now};
+use super::{Misuse, Now, Starting, Stopping};
 
 /// Why the command was given, as the audit keeps it.
 fn reason(name: &str, region: &str) -> [String; 2] {
@@ -17,9 +17,9 @@ fn option(word: &str) -> Option<&str> {
 }
 
 /// The value of an option that stands right behind its letter or is the next word.
-fn value<'a>(
-    rest: &'a str,
-    words: &mut std::slice::Iter<'a, String>,
+fn value(
+    rest: &str,
+    words: &mut std::slice::Iter<'_, String>,
     what: &'static str,
 ) -> Result<String, Misuse> {
     match rest {
@@ -28,17 +28,18 @@ fn value<'a>(
     }
 }
 
-/// `casstart /rNAME [/w[SECONDS]] [/s:c|/s:w]`. Without `/w` it does not wait, and says so.
+/// `casstart /rNAME [/w[SECONDS]] [/s:c|/s:w] [/m HOST:PORT]`. Without `/w` it does not wait, and
+/// says so.
 pub(super) fn start(words: &[String]) -> Result<Now, Misuse> {
-    let (mut region, mut wait, mut how) = (None, None, None);
+    let (mut region, mut wait, mut how, mut at) = (None, None, Starting::AsUsual, None);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let asked = option(word).ok_or_else(|| Misuse::Word(word.clone()))?;
         let small = asked.to_ascii_lowercase();
         let seconds = small.strip_prefix('w').map(|rest| rest.trim_start_matches(':'));
         match (small.as_str(), seconds) {
-            ("s:c", _) => how = Some("--fresh"),
-            ("s:w", _) => how = Some("--inherit"),
+            ("s:c", _) => how = Starting::Cold,
+            ("s:w", _) => how = Starting::Warm,
             (_, Some("")) => wait = Some("15".to_owned()),
             (_, Some(given)) if given.bytes().all(|byte| byte.is_ascii_digit()) => {
                 wait = Some(given.to_owned());
@@ -46,37 +47,55 @@ pub(super) fn start(words: &[String]) -> Result<Now, Misuse> {
             _ if small.starts_with('r') => {
                 region = Some(value(&asked[1..], &mut words, "/r NAME")?);
             }
+            _ if small.starts_with('m') => at = Some(directory(asked, &mut words)?),
             _ => return Err(Misuse::Word(word.clone())),
         }
     }
     let region = region.ok_or(Misuse::Missing("/r NAME"))?;
-    let mut now = vec!["group".to_owned(), "start".to_owned(), region.clone()];
-    now.extend(how.map(str::to_owned));
-    now.extend(wait.map(|seconds| format!("--wait={seconds}s")));
-    now.extend(reason("casstart", &region));
-    Ok(Now::Command(now))
+    let [_, reason] = reason("casstart", &region);
+    Ok(Now::Start { region, how, wait, reason, at })
 }
 
-/// `casstop /rNAME [/f] [/w]`: this region alone. What does not end in its time is killed anyway.
+/// `/m HOST:PORT`, `/mHOST:PORT`, `/m:HOST:PORT`: the directory that has to know the region.
+fn directory(asked: &str, words: &mut std::slice::Iter<'_, String>) -> Result<String, Misuse> {
+    let rest = asked[1..].trim_start_matches(':');
+    value(rest, words, "/m HOST:PORT")
+}
+
+/// `casstop /rNAME [/f] [/w] [/m HOST:PORT]`: this region alone. Without `/w` and `/f` it does not
+/// wait, and says so; with `/w` it is forced after 60 seconds, with `/f` at once.
 pub(super) fn stop(words: &[String]) -> Result<Now, Misuse> {
-    let (mut region, mut wait) = (None, None);
+    let (mut region, mut how, mut at) = (None, Stopping::Ordered, None);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let asked = option(word).ok_or_else(|| Misuse::Word(word.clone()))?;
         match asked.to_ascii_lowercase().as_str() {
-            "f" | "force" => {}
-            "w" => wait = Some("--wait".to_owned()),
+            "f" | "force" => how = Stopping::Forced,
+            "w" if how == Stopping::Ordered => how = Stopping::Waited,
+            "w" => {}
             small if small.starts_with('r') => {
                 region = Some(value(&asked[1..], &mut words, "/r NAME")?);
             }
+            small if small.starts_with('m') => at = Some(directory(asked, &mut words)?),
             _ => return Err(Misuse::Word(word.clone())),
         }
     }
     let region = region.ok_or(Misuse::Missing("/r NAME"))?;
-    let mut now = vec!["group".to_owned(), "stop".to_owned(), region.clone()];
-    now.extend(wait);
-    now.extend(reason("casstop", &region));
-    Ok(Now::Command(now))
+    let [_, reason] = reason("casstop", &region);
+    Ok(Now::Stop { region, how, reason, at })
+}
+
+/// `mdump [HOST[:PORT]] [REGION]`: the names of the regions that a directory has, or one of them.
+pub(super) fn dump(words: &[String]) -> Result<Now, Misuse> {
+    if let Some(other) = words.iter().find(|word| option(word).is_some()) {
+        return Err(Misuse::Word(other.clone()));
+    }
+    match words {
+        [] => Ok(Now::Dump { host: "localhost".to_owned(), region: None }),
+        [host] => Ok(Now::Dump { host: host.clone(), region: None }),
+        [host, region] => Ok(Now::Dump { host: host.clone(), region: Some(region.clone()) }),
+        [.., other] => Err(Misuse::Word(other.clone())),
+    }
 }
 
 /// `imtkmake -defmap src=FILE service=NAME [type=ejb]`: the mapping, every parameter `io`, and with
@@ -139,6 +158,12 @@ pub struct Where {
     pub host: Option<String>,
     /// The region.
     pub server: Option<String>,
+}
+
+/// Whether a host that a script names is the machine itself: by name, as `uname -n` tells it, too.
+pub fn is_this_machine(host: &str) -> bool {
+    let own = || nix::unistd::gethostname().is_ok_and(|own| own == *host);
+    ["localhost", "127.0.0.1", "::1"].contains(&host) || own()
 }
 
 /// Reads `.mfdeploy`: `MFDS=`, `MFUS_SERVER=`, `MFUS_LISTENER=`, a line each.

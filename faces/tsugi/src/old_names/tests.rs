@@ -165,7 +165,7 @@ fn every_name_is_installed_once_and_what_stands_there_is_left_alone() {
     let program = Path::new("/usr/bin/tsugi");
     for _twice in 0..2 {
         let places = install(dir.path(), program).unwrap();
-        assert_eq!(places.len(), 18);
+        assert_eq!(places.len(), 19);
         assert!(places.contains(&dir.path().join("ARMLoadC")));
         for place in places {
             assert_eq!(place.read_link().unwrap(), program);
@@ -194,14 +194,29 @@ fn old_words_of_regions_start_and_stop_this_one_alone() {
             "casstart /rESSRV01 /s:w",
             "group start ESSRV01 --inherit --reason \"casstart /rESSRV01\"",
         ),
-        ("casstop -f -rESSRV010", "group stop ESSRV010 --reason \"casstop /rESSRV010\""),
-        ("casstop /rESSRV01 /w", "group stop ESSRV01 --wait --reason \"casstop /rESSRV01\""),
+        (
+            "casstart /rESSRV01 /m host2:10086",
+            "group start ESSRV01 --reason \"casstart /rESSRV01\"",
+        ),
+        ("casstop -rESSRV010", "group stop ESSRV010 --reason \"casstop /rESSRV010\""),
+        ("casstop -f -rESSRV010", "region stop ESSRV010 --force --reason \"casstop /rESSRV010\""),
+        (
+            "casstop /force /w /rESSRV01",
+            "region stop ESSRV01 --force --reason \"casstop /rESSRV01\"",
+        ),
+        ("casstop /rESSRV01 /w", "region stop ESSRV01 --reason \"casstop /rESSRV01\""),
+        ("mdump", "region list"),
+        ("mdump localhost ESSRV01", "region list ESSRV01"),
+        ("mdump host2:10086 ESSRV01", "region list ESSRV01 --at host2:10086"),
     ];
     for (old, new) in cases {
         assert_eq!(now(old), Ok(format!("tsugi {new}")), "{old}");
     }
     assert_eq!(now("casstart /w"), Err(Misuse::Missing("/r NAME")));
     assert_eq!(now("casstart /rESSRV01 /x"), Err(Misuse::Word("/x".to_owned())));
+    assert_eq!(now("casstart /rESSRV01 /m"), Err(Misuse::Missing("/m HOST:PORT")));
+    assert_eq!(now("mdump a b c"), Err(Misuse::Word("c".to_owned())));
+    assert_eq!(now("mdump -x"), Err(Misuse::Word("-x".to_owned())));
     assert_eq!(now("casstop ESSRV01"), Err(Misuse::Word("ESSRV01".to_owned())));
 }
 

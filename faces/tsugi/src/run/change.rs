@@ -11,7 +11,7 @@ use tsugi_wire::control::{ALL_GROUPS, Change, How, Operation, Reply, Request, St
 
 use super::wait::{self, Waited};
 use super::{config, read, typed_name};
-use crate::args::{Gentle, Group, Lasting, Node, Stretch};
+use crate::args::{Changing, Gentle, Group, Lasting, Node, Stretch};
 use crate::ask::Agents;
 use crate::exit::Exit;
 use crate::old_names;
@@ -133,12 +133,45 @@ fn token(out: &Out, file: &Path) -> Result<String, Exit> {
 
 /// Sends a change and tells what came of it.
 pub(super) fn send(agents: &Agents, out: &Out, what: Operation, lasting: &Lasting) -> Exit {
-    let changing = &lasting.changing;
-    let words = typed();
     let wait = match time(out, "--wait", lasting.wait.as_deref()) {
         Ok(wait) => wait,
         Err(exit) => return exit,
     };
+    match (ordered(agents, out, what, &lasting.changing), wait) {
+        (Ok(Some((done, observed))), None) => {
+            show_done(out, &done, &observed);
+            waits(out, &done)
+        }
+        (Ok(Some((done, _))), Some(wait)) => {
+            wait::until_done(agents, out, &Waited { done, words: &typed() }, wait)
+        }
+        (Ok(None), _) => Exit::Done,
+        (Err(exit), _) => exit,
+    }
+}
+
+/// Sends a change and says that it is recorded; none if it was only looked at.
+pub(super) fn order(
+    agents: &Agents,
+    out: &Out,
+    what: Operation,
+    changing: &Changing,
+) -> Result<Option<Done>, Exit> {
+    let done = ordered(agents, out, what, changing)?.map(|(done, _)| done);
+    if let Some(done) = &done {
+        out.say_text(&out.line(&done.what));
+    }
+    Ok(done)
+}
+
+/// Sends a change; none if it was only looked at, which is shown.
+fn ordered(
+    agents: &Agents,
+    out: &Out,
+    what: Operation,
+    changing: &Changing,
+) -> Result<Option<(Done, Observed)>, Exit> {
+    let words = typed();
     let change = Change {
         command: random_id(),
         words: words.clone(),
@@ -148,23 +181,16 @@ pub(super) fn send(agents: &Agents, out: &Out, what: Operation, lasting: &Lastin
         how: if changing.dry_run { How::DryRun } else { How::ForReal },
         what,
     };
-    match read::ask(agents, out, (&Request::Change(change), &words)) {
-        Ok((Reply::Done(done), observed)) => match wait {
-            None => {
-                show_done(out, &done, &observed);
-                waits(out, &done)
-            }
-            Some(wait) => wait::until_done(agents, out, &Waited { done, words: &words }, wait),
-        },
-        Ok((Reply::Outlook(outlook), observed)) => {
+    match read::ask(agents, out, (&Request::Change(change), &words))? {
+        (Reply::Done(done), observed) => Ok(Some((done, observed))),
+        (Reply::Outlook(outlook), observed) => {
             let _differs = read::show_outlook(out, &outlook, &observed);
             if out.form == Form::Text {
                 eprintln!("{}", messages::dry_run_changed_nothing(&words).line(out.language));
             }
-            Exit::Done
+            Ok(None)
         }
-        Ok(_) => read::strange(out, &words),
-        Err(exit) => exit,
+        (_, _) => Err(read::strange(out, &words)),
     }
 }
 

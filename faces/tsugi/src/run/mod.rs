@@ -13,6 +13,7 @@ mod old_name;
 mod parity;
 mod proc;
 mod read;
+mod region;
 mod rehearsal;
 mod service;
 mod test_plan;
@@ -58,6 +59,7 @@ pub fn run(cli: &Cli, out: &Out, build: Build) -> Exit {
         Command::Node(node) => change::node(&agents, out, node),
         Command::Proc(asked) => proc::proc(&agents, out, asked),
         Command::Service(asked) => service::service(&agents, out, asked),
+        Command::Region(asked) => region::region(&agents, out, asked),
         Command::File(asked) => file::file(&agents, out, asked),
         Command::Stretch(asked) => change::stretch(&agents, out, asked),
         Command::Call(asked) => call::call(&agents, out, asked),

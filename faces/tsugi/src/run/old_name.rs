@@ -1,5 +1,7 @@
 //! Commands that are called by the names of old runbooks.
 
+mod region;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -36,6 +38,19 @@ pub fn old_name(out: &Out, old: &OldName, words: &[OsString]) -> ControlFlow<Exi
         Now::OwnerOf(group) => {
             out.say(&is_now);
             ControlFlow::Break(owner_of(out, &group))
+        }
+        Now::Start { region, how, wait, reason, at } => {
+            out.say(&is_now);
+            let asked = region::Started { region: &region, how, wait: wait.as_deref(), reason };
+            ControlFlow::Break(region::start(out, asked, at.as_deref()))
+        }
+        Now::Stop { region, how, reason, at } => {
+            out.say(&is_now);
+            ControlFlow::Break(region::stop(out, (&region, how, reason), at.as_deref()))
+        }
+        Now::Dump { host, region } => {
+            out.say(&is_now);
+            ControlFlow::Break(region::dump(out, (&host, region.as_deref())))
         }
         Now::Install(package) => ControlFlow::Break(install_package(out, old, &package)),
         Now::Generate(service) => match generated(out, &service) {

@@ -17,7 +17,7 @@ fn installed() -> (tempfile::TempDir, impl Fn(&str) -> PathBuf) {
     let dir = nobody();
     let place = dir.path().to_owned();
     let ran = tsugi(dir.path(), &["compat", "install", place.to_str().expect("a path")]);
-    assert_eq!((ran.code, ran.out.lines().count()), (0, 18), "{ran:#?}");
+    assert_eq!((ran.code, ran.out.lines().count()), (0, 19), "{ran:#?}");
     (dir, move |name| place.join(name))
 }
 
