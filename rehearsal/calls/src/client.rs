@@ -59,6 +59,8 @@ impl Habit {
 pub(crate) struct Request {
     pub(crate) client: usize,
     pub(crate) ask: Ask,
+    /// When.
+    pub(crate) sent: u64,
 }
 
 /// What is asked for.
@@ -90,6 +92,8 @@ pub(crate) struct Caring {
     /// What it gave up by its own fault: no answer is owed.
     pub(crate) spoiled: BTreeSet<CallId>,
     pub(crate) confirms: Vec<CallId>,
+    /// What it did that others do not, for the count of it.
+    pub(crate) acts: Vec<&'static str>,
 }
 
 /// What a body says by an interface.
@@ -115,6 +119,7 @@ impl Caring {
             answered: BTreeSet::new(),
             spoiled: BTreeSet::new(),
             confirms: Vec::new(),
+            acts: Vec::new(),
         }
     }
 
@@ -149,6 +154,7 @@ impl Caring {
             return None;
         }
         if self.habit == Habit::Reborn && self.next > 5 && self.open.is_empty() {
+            self.acts.push("began a new life");
             (self.incarnation, self.next) = (self.incarnation + 1, 1);
             self.answered.clear();
         }
@@ -168,12 +174,19 @@ impl Caring {
         let open = self.open.get_mut(&id)?;
         open.tries += 1;
         let open = *open;
+        if open.tries > 1 {
+            self.acts.push("asked again");
+        }
+        if self.habit == Habit::Unconfirming {
+            self.acts.push("never confirms");
+        }
         if open.tries > 2 && chance.happens(100) {
             return Some(Ask::Answer(id));
         }
         let own = id.counted().map_or(1, |(_, serial)| serial.get());
         let (mut lowest, mut body, mut of) = (lowest.min(own), open.body, id);
         if self.habit == Habit::Early && chance.happens(150) {
+            self.acts.push("confirmed early");
             // Below are some that it has no answer to.
             lowest = own;
             let under = |other: &&CallId| other.counted().is_some_and(|(_, s)| s.get() < own);
@@ -181,10 +194,12 @@ impl Caring {
             self.spoiled.extend(spoiled);
         }
         if self.habit == Habit::Confused && chance.happens(150) {
+            self.acts.push("sent another body");
             body += 1 << 19;
             self.spoiled.insert(id);
         }
         if self.habit == Habit::Confused && chance.happens(100) {
+            self.acts.push("came from a former life");
             of = self.id(self.incarnation - 1, own);
         }
         let lowest = Serial::new(lowest).unwrap_or(Serial::FIRST);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::fault::KINDS;
+use crate::fault::{KINDS, Kind};
+use crate::step::{Loss, STEPS};
 
 /// From so many calls on, everything must have been met.
 pub const FROM_CALLS: u64 = 1_000_000;
@@ -50,12 +51,31 @@ const CELLS: &[(&str, &str)] = &[
     ("starting", "start kept"),
 ];
 
-/// What was never met: cells of the table of calls, and kinds of faults.
+/// What clients do, each as they should not or as they may.
+const CLIENTS: &[&str] = &[
+    "asked again",
+    "began a new life",
+    "came a minute late",
+    "came from a former life",
+    "confirmed",
+    "confirmed early",
+    "never confirms",
+    "sent another body",
+    "sent once",
+    "sent thrice",
+];
+
+/// What was never met: cells of the table of calls, kinds of faults, acts of clients, and steps of
+/// a call at which no engine was ended.
 #[must_use]
 pub fn missing(
     met: &BTreeMap<(&'static str, &'static str), u64>,
 ) -> Vec<(&'static str, &'static str)> {
     let faults = KINDS.iter().map(|kind| ("fault", kind.name()));
-    let all = CELLS.iter().copied().chain(faults);
+    let clients = CLIENTS.iter().map(|act| ("client", *act));
+    let ended =
+        |loss| STEPS.iter().map(move |step| (Kind::AtStep(*step, loss).name(), step.name()));
+    let ended = ended(Loss::Process).chain(ended(Loss::Power));
+    let all = CELLS.iter().copied().chain(faults).chain(clients).chain(ended);
     all.filter(|cell| !met.contains_key(cell)).collect()
 }

@@ -2,6 +2,9 @@
 
 use tsugi_world::Chance;
 
+use crate::step::{Loss, STEPS, Step};
+use crate::store;
+
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -27,9 +30,11 @@ pub enum Kind {
     LateOpen,
     /// The server ends all its sessions.
     SessionsEnd,
+    /// The engine ends so the next time that it has taken this step of a call.
+    AtStep(Step, Loss),
 }
 
-/// All of them.
+/// All of them but those at a step.
 pub const KINDS: &[Kind] = &[
     Kind::Kill,
     Kind::Power,
@@ -60,6 +65,8 @@ impl Kind {
             Self::Interface => "interface",
             Self::LateOpen => "late-open",
             Self::SessionsEnd => "sessions-end",
+            Self::AtStep(_, Loss::Process) => "killed at",
+            Self::AtStep(_, Loss::Power) => "power lost at",
         }
     }
 }
@@ -75,14 +82,24 @@ pub struct Fault {
     pub length: u64,
 }
 
-/// Draws what goes wrong under a seed.
+/// A step of a call on this kind of store, and how the engine ends there.
+fn at_step(store: store::Kind, chance: &mut Chance) -> Kind {
+    let all: Vec<Step> = STEPS.iter().copied().filter(|step| step.is_of(store)).collect();
+    let step = chance.pick(&all).copied().unwrap_or(Step::Commit);
+    Kind::AtStep(step, if chance.happens(500) { Loss::Process } else { Loss::Power })
+}
+
+/// Draws what goes wrong under a seed, whose store is of this kind.
 #[must_use]
-pub fn draw(seed: u64) -> Vec<Fault> {
+pub(crate) fn draw(seed: u64, store: store::Kind) -> Vec<Fault> {
     let mut chance = Chance::new(seed, 4);
     let count = chance.below(12);
     let mut faults: Vec<Fault> = Vec::new();
     for _ in 0..count {
-        let kind = chance.pick(KINDS).copied().unwrap_or(Kind::Kill);
+        let kind = match chance.happens(250) {
+            true => at_step(store, &mut chance),
+            false => chance.pick(KINDS).copied().unwrap_or(Kind::Kill),
+        };
         // Most while calls are under way.
         let span = if chance.happens(700) { 4_000 } else { 18_000 };
         let at = (1_000 + chance.below(span)) * super::world::MS;

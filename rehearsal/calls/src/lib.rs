@@ -6,7 +6,8 @@
 //! without their engine and a commit's answer may not come back. Engines are killed, stand still
 //! and wake late, are moved with a grace or by force. Programs refuse, end abnormally, hang, and
 //! speak after they were given up. Clients retry, send thrice, come minutes late, confirm early or
-//! never, and come back in lives that are over.
+//! never, and come back in lives that are over. An engine dies at whichever step of a call a seed
+//! names ([`step`]): after each there is a series that has seen it.
 //!
 //! Entry: [`run::series`]. What must hold is in `promises`, which knows nothing of the rules.
 
@@ -19,6 +20,7 @@ mod promises;
 mod queue;
 mod rows;
 pub mod run;
+pub mod step;
 mod store;
 mod world;
 

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 
 use tsugi_service_rules::call::{Answer, Resolution};
+use tsugi_service_rules::epoch::Owner;
 use tsugi_service_rules::id::{CallId, Content, Life, Watermark};
 use tsugi_service_rules::refusal::Refusal;
 use tsugi_service_rules::stored::{Ending, Reply, Stored};
+use tsugi_vocabulary::Epoch;
 
 use crate::client::body_of;
 use crate::rows::{Rows, Write};
@@ -32,6 +34,8 @@ pub(crate) struct Promises {
     /// Answers that were ever durable.
     answers: BTreeMap<CallId, (Content, Reply)>,
     watermarks: BTreeMap<Life, Watermark>,
+    /// The newest epoch in which the store was open.
+    newest: Option<Epoch>,
     pub(crate) broken: Option<(&'static str, String)>,
 }
 
@@ -39,6 +43,14 @@ impl Promises {
     /// The first that breaks counts; nothing after it is trusted.
     pub(crate) fn breaks(&mut self, promise: &'static str, what: String) {
         self.broken.get_or_insert((promise, what));
+    }
+
+    /// An engine takes calls.
+    pub(crate) fn opens(&mut self, owner: Owner) {
+        if self.newest.is_some_and(|newest| newest > owner.epoch) {
+            self.breaks("epoch_only_rises", format!("{owner:?} opens after {:?}", self.newest));
+        }
+        self.newest = self.newest.max(Some(owner.epoch));
     }
 
     /// A unit of work is durable.

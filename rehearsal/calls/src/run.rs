@@ -20,14 +20,13 @@ impl Run {
     /// What a seed stands for. Odd seeds have their store on a volume, even ones on a server.
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
-        Self { seed, faults: draw(seed) }
+        Self { seed, faults: draw(seed, kind_of(seed)) }
     }
 
     /// Plays it to its end: what broke, and what was met.
     #[must_use]
     pub fn play(&self) -> (Option<Violation>, Counts) {
-        let kind = if self.seed % 2 == 1 { Kind::Volume } else { Kind::Server };
-        World::new(self.seed, kind, &self.faults).play()
+        World::new(self.seed, kind_of(self.seed), &self.faults).play()
     }
 
     /// The run with the fewest faults that was found to break the same promise.
@@ -46,6 +45,11 @@ impl Run {
         }
         run
     }
+}
+
+/// Where the store of a seed is.
+const fn kind_of(seed: u64) -> Kind {
+    if seed % 2 == 1 { Kind::Volume } else { Kind::Server }
 }
 
 /// What came of many seeds.
@@ -114,6 +118,8 @@ pub fn find(name: &'static str, budget: u64) -> Option<(u64, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::step::{Loss, STEPS, Step};
+    use crate::{coverage, fault};
 
     #[test]
     fn a_few_seeds_keep_every_promise() {
@@ -132,6 +138,52 @@ mod tests {
         plant("");
         assert_eq!(broken, run_again(&run), "another promise than before");
         assert!(less.faults.len() <= run.faults.len());
+    }
+
+    /// Seeds that may pass until a step was taken under the faults of the seed.
+    const SEEDS: u64 = 200;
+
+    /// The first seed in which an engine ended so, after nothing else had gone wrong if that is
+    /// how the step is come to.
+    fn ended_at(step: Step, loss: Loss) -> Option<u64> {
+        let cell = (fault::Kind::AtStep(step, loss).name(), step.name());
+        for seed in (1..=SEEDS).filter(|seed| step.is_of(kind_of(*seed))) {
+            let at = fault::Fault { kind: fault::Kind::AtStep(step, loss), at: 1, length: 1 };
+            let mut run = Run::of_seed(seed);
+            run.faults.retain(|fault| !matches!(fault.kind, fault::Kind::AtStep(..)));
+            run.faults.insert(0, at);
+            let (broken, counts) = run.play();
+            assert_eq!(broken, None, "seed {seed}: {cell:?}");
+            if counts.met.contains_key(&cell) {
+                return Some(seed);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn i16_an_engine_may_end_at_each_step_of_a_call_and_every_promise_is_kept() {
+        plant("");
+        let mut never = Vec::new();
+        for step in STEPS {
+            for loss in [Loss::Process, Loss::Power] {
+                if ended_at(*step, loss).is_none() {
+                    never.push((step.name(), loss));
+                }
+            }
+        }
+        assert_eq!(never, [], "no engine was ended there");
+    }
+
+    #[test]
+    fn a_series_that_never_ends_an_engine_at_some_step_is_not_enough() {
+        let total = series(1, 2_000);
+        let mut met = total.counts.met;
+        let cell = ("killed at", Step::Insert.name());
+        met.insert(cell, 1);
+        assert!(!coverage::missing(&met).contains(&cell));
+        met.remove(&cell);
+        assert!(coverage::missing(&met).contains(&cell));
     }
 
     fn run_again(run: &Run) -> Option<&'static str> {

@@ -46,6 +46,8 @@ pub(crate) struct Store {
     /// The sessions of a server.
     pub(crate) sessions: BTreeMap<u64, Session>,
     next_session: u64,
+    /// A claim that readers see and nobody has synced, as a planted fault leaves it.
+    claimed: Vec<Write>,
 }
 
 impl Store {
@@ -56,6 +58,7 @@ impl Store {
 
     /// What is written is made durable, and only then seen; says what that was.
     pub(crate) fn sync(&mut self) -> Result<Vec<Write>, String> {
+        self.settle()?;
         let seen = std::mem::take(&mut self.seen);
         let all: Vec<Write> = std::mem::take(&mut self.suffix).into_iter().flatten().collect();
         for write in &all {
@@ -76,6 +79,7 @@ impl Store {
     /// The power is lost; so many of the commits that are written are left.
     pub(crate) fn lose_power(&mut self, left: usize) -> Result<Vec<Write>, String> {
         self.suffix.truncate(left);
+        self.claimed.clear();
         self.seen = true;
         let all = self.sync()?;
         self.rows = self.durable.clone();
@@ -101,8 +105,20 @@ impl Store {
         Ok(Vec::new())
     }
 
+    /// Writes whose the store is, and does not sync it.
+    pub(crate) fn claim_unsynced(&mut self, unit: &[Write]) -> Result<(), String> {
+        self.claimed.extend(unit);
+        unit.iter().try_for_each(|write| self.rows.apply(*write))
+    }
+
+    fn settle(&mut self) -> Result<(), String> {
+        let claimed = std::mem::take(&mut self.claimed);
+        claimed.into_iter().try_for_each(|write| self.durable.apply(write))
+    }
+
     /// Writes and syncs at once.
     pub(crate) fn commit(&mut self, unit: &[Write]) -> Result<(), String> {
+        self.settle()?;
         for write in unit {
             self.durable.apply(*write)?;
             self.rows.apply(*write)?;

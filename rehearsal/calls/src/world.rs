@@ -23,6 +23,7 @@ use crate::engine::{Engine, Life, Todo};
 use crate::fault::Fault;
 use crate::promises::{Promises, Violation};
 use crate::queue::Queue;
+use crate::step::{Loss, Step};
 use crate::store::{Kind, Store};
 
 /// Nanoseconds in a microsecond, a millisecond, a second.
@@ -90,6 +91,10 @@ pub(crate) struct World {
     pub(crate) lease_until: u64,
     pub(crate) sync_fails: bool,
     pub(crate) full: bool,
+    /// The step at which the engine ends next, and how.
+    pub(crate) armed: Option<(Step, Loss)>,
+    /// When the last of what lies somewhere comes.
+    pub(crate) last_late: u64,
     pub(crate) counts: Counts,
 }
 
@@ -135,6 +140,8 @@ impl World {
             lease_until: 0,
             sync_fails: false,
             full: false,
+            armed: None,
+            last_late: 0,
             counts: Counts::default(),
         };
         for (number, habit) in HABITS.iter().enumerate() {
@@ -170,7 +177,11 @@ impl World {
     }
 
     fn is_over(&self) -> bool {
-        self.clients.iter().all(|c| !c.habit.is_careful() || (c.open.is_empty() && c.left == 0))
+        self.now > self.last_late
+            && self
+                .clients
+                .iter()
+                .all(|c| !c.habit.is_careful() || (c.open.is_empty() && c.left == 0))
     }
 
     fn end(&mut self) {
@@ -250,6 +261,9 @@ impl World {
 
     /// Whatever an engine has to do now.
     pub(crate) fn go_on(&mut self, e: usize) {
+        if self.engines[e].life == Life::Dead {
+            return;
+        }
         loop {
             while let Some(todo) = self.engines[e].todo.pop_front() {
                 match todo {
@@ -296,8 +310,9 @@ impl World {
             self.handed_over(e);
         }
         for order in out {
+            let step = Step::of_table(&order);
             self.carry(e, order);
-            if self.engines[e].life == Life::Dead {
+            if self.passes_or_dead(e, step) {
                 return;
             }
         }

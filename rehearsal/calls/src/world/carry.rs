@@ -12,6 +12,7 @@ use super::{FAULTS_END, MS, US, World};
 use crate::client::{MAIL, PAY, content};
 use crate::engine::{Kept, Life, Program, Small, Todo, limits};
 use crate::rows::Write;
+use crate::step::Step;
 use crate::store::Kind;
 
 /// Workers of a service.
@@ -239,6 +240,7 @@ impl World {
         }
         let reply = self.reply(ending);
         self.engines[e].todo.push_back(Todo::Table(Event::Ended(id, attempt, reply)));
+        self.passes(e, Step::Work);
     }
 
     fn reply(&mut self, ending: Ending) -> Reply {
@@ -332,7 +334,7 @@ impl World {
             if !self.is_own(e) {
                 return self.end_process(e);
             }
-            let (write, event) = match small {
+            let (write, event, step) = match small {
                 Small::Start(id, attempt, content) => {
                     let stored = self.store.rows.stored(id);
                     if stored != Stored::Nothing || self.store.rows.is_over(id) {
@@ -342,16 +344,20 @@ impl World {
                         self.engines[e].todo.push_back(Todo::Table(taken));
                         continue;
                     }
-                    (Write::Start(id, content), Event::StartKept(id))
+                    (Write::Start(id, content), Event::StartKept(id), Step::Started)
                 }
-                Small::Unknown(id) => (Write::Unknown(id), Event::UnknownKept(id)),
+                Small::Unknown(id) => (Write::Unknown(id), Event::UnknownKept(id), Step::Unknown),
                 Small::Change(id, caller, change) => {
-                    (Write::Change(id, change), Event::Kept(id, caller, change))
+                    (Write::Change(id, change), Event::Kept(id, caller, change), Step::Changed)
                 }
             };
             self.commit(&[write]);
             let after = self.work.between(40, 400) * US;
             self.table_soon(e, after, event);
+            self.passes(e, step);
+            if self.engines[e].life == Life::Dead {
+                return;
+            }
         }
     }
 
@@ -410,7 +416,7 @@ impl World {
         };
         let caller = Caller(self.fresh());
         let ask = crate::client::Ask::Answer(id);
-        let request = crate::client::Request { client: usize::MAX, ask };
+        let request = crate::client::Request { client: usize::MAX, ask, sent: self.now };
         let engine = &mut self.engines[e];
         engine.requests.insert(caller, (request, None));
         if engine.table.posture() == Posture::Silent {

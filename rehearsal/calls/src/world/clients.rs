@@ -8,6 +8,10 @@ use tsugi_vocabulary::Moment;
 use super::{Ev, FAULTS_END, MS, SEC, US, World};
 use crate::client::{Ask, Habit, Request, content};
 use crate::engine::{Life, Todo};
+use crate::step::Step;
+
+/// What is under way for longer counts as late.
+const LATE: u64 = 60 * SEC;
 
 impl World {
     /// A client has time: it begins a call, and asks again for what it has no answer to.
@@ -20,9 +24,13 @@ impl World {
         for id in open {
             let Some(ask) = self.clients[number].ask(id, &mut self.wire) else { continue };
             let times = if self.clients[number].habit == Habit::Tripled { 3 } else { 1 };
+            self.note_client(if times == 3 { "sent thrice" } else { "sent once" });
             for _ in 0..times {
-                self.send(Request { client: number, ask });
+                self.send(Request { client: number, ask, sent: self.now });
             }
+        }
+        for act in std::mem::take(&mut self.clients[number].acts) {
+            self.note_client(act);
         }
         self.confirm(number);
         let client = &self.clients[number];
@@ -41,9 +49,14 @@ impl World {
         for id in std::mem::take(&mut client.confirms) {
             let below = id.counted().is_none_or(|(_, s)| lowest.is_none_or(|lowest| s < lowest));
             if below && self.wire.happens(300) {
-                self.send(Request { client: number, ask: Ask::Confirm(id) });
+                self.note_client("confirmed");
+                self.send(Request { client: number, ask: Ask::Confirm(id), sent: self.now });
             }
         }
+    }
+
+    fn note_client(&mut self, act: &'static str) {
+        *self.counts.met.entry(("client", act)).or_default() += 1;
     }
 
     fn send(&mut self, request: Request) {
@@ -53,7 +66,9 @@ impl World {
         }
         if bad && self.wire.happens(30) {
             // It lies somewhere for minutes.
-            self.queue.put(self.now + self.wire.between(1, 100) * SEC, Ev::Send(request));
+            let at = self.now + self.wire.between(1, 100) * SEC;
+            self.last_late = self.last_late.max(at);
+            self.queue.put(at, Ev::Send(request));
         }
     }
 
@@ -74,6 +89,9 @@ impl World {
         let engine = &mut self.engines[e];
         if engine.life != Life::Open {
             return;
+        }
+        if self.now - request.sent >= LATE {
+            *self.counts.met.entry(("client", "came a minute late")).or_default() += 1;
         }
         let (event, arrival) = match request.ask {
             Ask::Call { id, body, service, order, lowest } => {
@@ -99,6 +117,7 @@ impl World {
             self.table_soon(e, after, Event::CallerGone(id, caller));
             self.queue.put(self.now + after, Ev::CallerGone(e, caller));
         }
+        self.passes(e, Step::Arrive);
     }
 
     /// A client reads what it is told, unless that is lost on the way.

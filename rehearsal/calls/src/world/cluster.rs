@@ -8,6 +8,7 @@ use tsugi_vocabulary::{Epoch, Span};
 use super::{Ev, FAULTS_END, MS, World};
 use crate::engine::{Life, Todo};
 use crate::fault::{Fault, Kind as Wrong};
+use crate::step::{Loss, Step};
 use crate::store::Kind;
 
 /// How long an engine may answer without hearing of its lease again.
@@ -68,6 +69,35 @@ impl World {
         }
     }
 
+    /// An engine has taken a step of a call: if it is to end there, it does.
+    pub(super) fn passes(&mut self, e: usize, step: Step) {
+        let Some((_, loss)) = self.armed.filter(|(of, _)| *of == step) else { return };
+        let engine = &self.engines[e];
+        let own = e == self.owner && engine.owner.epoch.counter == self.epoch;
+        if !own || self.cut || engine.life == Life::Dead || self.now >= FAULTS_END {
+            return;
+        }
+        self.armed = None;
+        let cell = (Wrong::AtStep(step, loss).name(), step.name());
+        *self.counts.met.entry(cell).or_default() += 1;
+        match loss {
+            Loss::Process => self.end_process(e),
+            Loss::Power => {
+                self.cut = true;
+                self.end_process(e);
+                self.lose_power();
+            }
+        }
+    }
+
+    /// As [`Self::passes`], where it is a step of a call; whether the engine has ended.
+    pub(super) fn passes_or_dead(&mut self, e: usize, step: Option<Step>) -> bool {
+        if let Some(step) = step {
+            self.passes(e, step);
+        }
+        self.engines[e].life == Life::Dead
+    }
+
     /// The store goes to the other node once nothing is open here.
     pub(super) fn hand_over(&mut self, e: usize) {
         let engine = &mut self.engines[e];
@@ -87,9 +117,11 @@ impl World {
     }
 
     pub(super) fn fault(&mut self, fault: Fault) {
-        let cell = ("fault", fault.kind.name());
-        *self.counts.met.entry(cell).or_default() += 1;
+        if !matches!(fault.kind, Wrong::AtStep(..)) {
+            *self.counts.met.entry(("fault", fault.kind.name())).or_default() += 1;
+        }
         match fault.kind {
+            Wrong::AtStep(step, loss) => self.armed = Some((step, loss)),
             Wrong::SyncFails => self.sync_fails = true,
             Wrong::Full => {
                 self.full = !self.full;

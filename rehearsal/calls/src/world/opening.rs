@@ -2,11 +2,13 @@
 
 use tsugi_service_rules::epoch::fence::{Event, Fence, Order};
 use tsugi_service_rules::epoch::{Opening, Owner, at_open, compare};
+use tsugi_service_rules::mutant::mutant;
 use tsugi_vocabulary::Moment;
 
 use super::{US, World};
 use crate::engine::{Engine, Life, Todo};
 use crate::rows::Write;
+use crate::step::Step;
 use crate::store::Kind;
 
 impl World {
@@ -45,6 +47,8 @@ impl World {
                 self.counts.claims += 1;
                 self.claim(&[Write::Claim(owner), Write::Open]);
                 self.engines[e].life = Life::Open;
+                self.promises.opens(owner);
+                self.passes(e, Step::Raise);
             }
             Opening::Refuse | Opening::Broken => self.end_process(e),
         }
@@ -52,7 +56,11 @@ impl World {
 
     /// Whose the store is only rises.
     fn claim(&mut self, unit: &[Write]) {
-        match self.store.commit(unit) {
+        let claimed = match mutant("epoch-not-durable") {
+            true => self.store.claim_unsynced(unit),
+            false => self.store.commit(unit),
+        };
+        match claimed {
             Ok(()) => self.promises.wrote(unit, &self.store.durable),
             Err(what) => self.promises.breaks("epoch_only_rises", what),
         }
@@ -72,6 +80,7 @@ impl World {
     }
 
     fn carry_fence(&mut self, e: usize, order: Order) {
+        let step = Step::of_fence(&order);
         let event = match order {
             Order::Look => Event::Looked(Ok(())),
             Order::Name => Event::Named,
@@ -90,6 +99,7 @@ impl World {
         };
         let after = self.work.between(200, 3_000) * US;
         self.soon(e, after, Todo::Fence(event));
+        self.passes_or_dead(e, step);
     }
 
     /// Only now: a session of a former run could else still be at what it has started.
@@ -100,6 +110,7 @@ impl World {
         }
         self.counts.claims += 1;
         self.opened = Some(owner);
+        self.promises.opens(owner);
         self.commit(&[Write::Open]);
         self.engines[e].life = Life::Open;
     }

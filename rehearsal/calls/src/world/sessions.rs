@@ -10,6 +10,7 @@ use tsugi_service_rules::stored::Stored;
 use super::{Ev, FAULTS_END, MS, US, World};
 use crate::engine::{Kept, Todo};
 use crate::rows::Write;
+use crate::step::Step;
 
 impl World {
     pub(super) fn begin_session(&mut self, e: usize, run: Run) {
@@ -55,6 +56,7 @@ impl World {
             return self.interrupt(e, run, Interruption::Contended);
         }
         self.queue.put(self.now + program.takes, Ev::Ends(e, run));
+        self.passes(e, Step::Claim);
     }
 
     /// The commit is on its way.
@@ -78,6 +80,7 @@ impl World {
         if mutant("ack-before-fsync") {
             self.table_soon(e, 10 * US, Event::Committed(vec![run.0]));
         }
+        self.passes(e, Step::Commit);
     }
 
     /// A commit has come to the server.
@@ -95,6 +98,7 @@ impl World {
             return self.promises.breaks("epoch_is_own", what);
         }
         self.commit(&session.writes);
+        self.passes(e, Step::Durable);
         self.engines[e].free(session.of);
         let after = self.work.between(50, 500) * US;
         self.table_soon(e, after, Event::Committed(vec![id]));

@@ -7,16 +7,18 @@ use tsugi_service_rules::stored::Stored;
 use tsugi_vocabulary::Moment;
 
 use super::{Ev, FAULTS_END, MS, US, World};
-use crate::engine::{Life, Todo, Transaction};
+use crate::engine::{Todo, Transaction};
 use crate::rows::Write;
+use crate::step::Step;
 
 impl World {
     pub(super) fn tell_writer(&mut self, e: usize, event: sitting::Event) {
         let mut out = Vec::new();
         self.engines[e].writer.step(Moment(self.now), event, &mut out);
         for order in out {
+            let step = Step::of_writer(&order);
             self.carry_writer(e, order);
-            if self.engines[e].life == Life::Dead {
+            if self.passes_or_dead(e, step) {
                 return;
             }
         }
@@ -115,7 +117,7 @@ impl World {
             self.promises.breaks("alone", format!("{} has the turn beside {beside}", run.0));
         }
         self.queue.put(self.now + program.takes, Ev::Ends(e, run));
-        if self.now < FAULTS_END && self.luck.happens(40) {
+        if self.now < FAULTS_END && self.luck.happens(if self.full { 400 } else { 40 }) {
             self.statement_fails(e);
         }
     }
@@ -124,7 +126,7 @@ impl World {
     fn statement_fails(&mut self, e: usize) {
         let left = match self.luck.below(4) {
             0 => Left::Nothing,
-            1 if self.full => Left::Full,
+            1..=2 if self.full => Left::Full,
             _ => Left::Savepoint,
         };
         if left == Left::Nothing {
@@ -136,7 +138,8 @@ impl World {
 
     fn insert(&mut self, e: usize, run: Run) {
         let Some(kept) = self.engines[e].kept.get(&run).copied() else { return };
-        if !self.store.rows.takes(run.0, kept.content) {
+        let fails = self.now < FAULTS_END && self.luck.happens(10);
+        if fails || !self.store.rows.takes(run.0, kept.content) {
             return self.writer_soon(e, 5, sitting::Event::Failed(Left::Savepoint));
         }
         let write = Write::Final(run.0, kept.content, kept.reply, kept.lowest);
@@ -164,7 +167,12 @@ impl World {
     fn not_inserted(&mut self, e: usize, run: Run) {
         let (id, attempt) = run;
         let stored = self.store.rows.stored(id);
-        if stored == Stored::Nothing && !self.store.rows.is_over(id) {
+        let is_left = match stored {
+            Stored::Nothing => !self.store.rows.is_over(id),
+            Stored::Started(_) => true,
+            Stored::Unknown(_) | Stored::Final(..) | Stored::Tombstone => false,
+        };
+        if is_left {
             return self.interrupt(e, run, Interruption::Contended);
         }
         let row = self.store.rows.row(id);
@@ -219,9 +227,15 @@ impl World {
                 let left = self.luck.below(self.store.unsynced() as u64 + 1);
                 self.store.tear(usize::try_from(left).unwrap_or(0));
             }
+            if mutant("fsync-retried") {
+                // Again, and now it says that all is well.
+                self.sync();
+                return self.engines[e].todo.push_back(Todo::Writer(sitting::Event::Committed));
+            }
             return self.engines[e].todo.push_back(Todo::Writer(sitting::Event::CommitFailed));
         }
         self.sync();
+        self.passes(e, Step::Durable);
         if !mutant("ack-before-fsync") {
             self.engines[e].todo.push_back(Todo::Writer(sitting::Event::Committed));
         }
