@@ -514,7 +514,13 @@ impl Hall {
     /// An answer that could not be inserted: what the store has counts.
     pub(super) fn not_inserted(&mut self, run: Run) -> Result<(), Fatal> {
         let Some((stored, row)) = self.seen(run.0) else { return self.settle() };
-        if stored == Stored::Nothing && row.expired(run.0).is_none() {
+        let is_left = match stored {
+            Stored::Nothing => row.expired(run.0).is_none(),
+            // Its own: nobody else has this store.
+            Stored::Started(_) => true,
+            Stored::Unknown(_) | Stored::Final(..) | Stored::Tombstone => false,
+        };
+        if is_left {
             self.interrupt(run, Interruption::Contended);
         } else {
             self.drop_run(run);
