@@ -213,7 +213,8 @@ async fn a_caller_that_is_undone_leaves_nothing_of_whom_it_called_and_no_worker_
 async fn a_callee_that_fails_is_undone_alone_and_its_caller_is_told_how_and_goes_on() {
     let mut stand = Stand::new();
     let mut cast = Cast::new().with(&stand, "a", |_| {});
-    cast = cast.with(&stand, "b", |settings| settings.limits.call = Span::millis(300));
+    cast = cast.with(&stand, "b", |_| {});
+    cast = cast.with(&stand, "late", |settings| settings.limits.call = Span::millis(300));
     let engine = cast.start(&mut stand);
     let calls = engine.calls();
     let ends = told(&calls, "a", 1, "add;call b add,refuse;add").await;
@@ -221,7 +222,7 @@ async fn a_callee_that_fails_is_undone_alone_and_its_caller_is_told_how_and_goes
     let ends = told(&calls, "a", 2, "add;call b add,panic;add").await;
     assert_eq!(ends, r#"3 61 abnormal {"failed":"crash"}: it panicked 4"#);
     stand.gates.shut("endless");
-    let ends = told(&calls, "a", 3, "add;call b add,pass endless;add").await;
+    let ends = told(&calls, "a", 3, "add;call late add,pass endless;add").await;
     assert_eq!(ends, "5 61 time-limit 6");
     stand.gates.open("endless");
     assert_eq!(stand.value(), 6);
