@@ -38,6 +38,8 @@ const EVERY: Duration = Duration::from_millis(10);
 const LIMIT: Duration = Duration::from_millis(500);
 /// After a pause of its own longer than this the client does not catch up: it never bursts.
 const OWN_PAUSE: Duration = Duration::from_millis(200);
+/// Of how many calls without an answer it is told what they met.
+const TOLD: usize = 4;
 /// How many unanswered calls are asked again at the same time.
 const AGAIN_AT_ONCE: usize = 16;
 
@@ -247,6 +249,29 @@ impl Client {
     /// Forgets what ended before `before`.
     pub fn forget(&self, before: Duration) {
         self.calls().retain(|call| call.until >= before);
+    }
+
+    /// What the last try of some of these calls met, which have no answer.
+    #[must_use]
+    pub fn told_last(&self, open: &[u64]) -> Option<String> {
+        let calls = self.calls();
+        let last = |serial: &u64| {
+            let of_it = calls.iter().filter(|call| call.serial == *serial);
+            let tries = of_it.clone().count();
+            (*serial, tries, of_it.last().map(|call| (call.from, call.until, call.end.clone())))
+        };
+        let told: Vec<_> = open.iter().take(TOLD).map(last).collect();
+        (!told.is_empty()).then(|| format!("{} calls have no answer: {told:?}", open.len()))
+    }
+
+    /// The same, and when it began: what was started until then is settled, and all that was
+    /// carried out before the last of it is noted as well, where several are carried out at a time.
+    #[must_use]
+    pub fn settle_all(&self, since: Duration, limit: Duration) -> (Vec<u64>, Duration) {
+        let begun = now();
+        let open = self.settle(since, limit);
+        let _later = self.settle(since, limit);
+        (open, begun)
     }
 
     /// Asks every call again that was started since `since` and never answered, under its own

@@ -88,7 +88,8 @@ fn cause(injected: &Injected) -> Option<String> {
             format!("all data links of {node} went down")
         }
         Pattern::ProcessKill | Pattern::FullKill => {
-            format!("program on {node} was killed (signal 9)")
+            // The daemon was, which stands by in a group of its own; what handed it the volume ends.
+            format!("program on {node} ended by itself")
         }
         Pattern::Shutdown => format!("{node} was shut down in order"),
         Pattern::Isolated | Pattern::FullIsolated => format!("{node} was cut off on every network"),

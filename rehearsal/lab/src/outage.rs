@@ -52,7 +52,7 @@ impl Outage {
         }
         let longest = longest_gap(&answers, end);
         let after = longest.after.map(|at| answers[at]);
-        let (lost, doubled) = numbers(&seen, since);
+        let (lost, doubled) = numbers(&seen, (since, end));
         Self {
             gap: longest.gap,
             from_to: (
@@ -118,12 +118,12 @@ impl<'a> Given<'a> {
     }
 }
 
-/// How many numbers were lost and doubled among the calls begun since `since`, later tries of the
-/// same calls included. Numbers of other calls, as of one that was asked again after an earlier
+/// How many numbers were lost and doubled among the calls begun since `since` and until `end`, later
+/// tries of the same calls included. Numbers of other calls, as of one that was asked again after an earlier
 /// fault, fill no gap of their own but are not missing either.
-fn numbers(calls: &[&Call], since: Duration) -> (u64, u64) {
-    let begun: BTreeSet<u64> =
-        calls.iter().filter(|c| !c.again && c.from >= since).map(|c| c.serial).collect();
+fn numbers(calls: &[&Call], (since, end): (Duration, Duration)) -> (u64, u64) {
+    let own = |call: &&&Call| !call.again && call.from >= since && call.from <= end;
+    let begun: BTreeSet<u64> = calls.iter().filter(own).map(|call| call.serial).collect();
     let Given { call_of, number_of, at_odds } = Given::of(calls.iter().copied());
     let doubled: BTreeSet<u64> = at_odds.iter().map(|(_, number, _)| *number).collect();
     let own = || begun.iter().filter_map(|serial| number_of.get(serial).map(|(number, _)| number));
@@ -207,6 +207,13 @@ mod tests {
         let calls = [old, answered(30, 5000, 338), answered(31, 5010, 339)];
         let outage = Outage::of(&calls, ms(5000), ms(5100), 0);
         assert_eq!((outage.lost, outage.doubled), (0, 0));
+    }
+
+    #[test]
+    fn a_number_that_a_later_call_was_given_is_not_looked_for() {
+        let calls = [answered(1, 5000, 7), answered(2, 5010, 8), answered(4, 5201, 10)];
+        assert_eq!(Outage::of(&calls, ms(5000), ms(5100), 0).lost, 0, "9 is under way");
+        assert_eq!(Outage::of(&calls, ms(5000), ms(5200), 0).lost, 1);
     }
 
     #[test]

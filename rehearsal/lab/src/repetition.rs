@@ -196,9 +196,10 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
         wrong.extend(judged::untouched(stage, (&before.status, after), (since, lost)));
     }
     wrong.extend(stage.client().end_java().err().map(|trouble| trouble.to_string()));
-    let open = stage.client().settle(since, SETTLE);
+    let (open, settled) = stage.client().settle_all(since, SETTLE);
+    wrong.extend(stage.client().told_last(&open));
     let calls = stage.client().calls_since(since);
-    let all = Outage::of(&calls, fault.at, now(), open.len());
+    let all = Outage::of(&calls, fault.at, settled, open.len());
     let stalls = stage.site.recorder.since(since);
     let took = now() - begun;
     let told = whole.as_ref().map(|_| expected::ask(stage, &injected)).unwrap_or_default();

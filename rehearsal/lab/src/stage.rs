@@ -23,6 +23,8 @@ const FIRST_LINK: u32 = 2;
 const LAST_LOOK: Duration = Duration::from_secs(1);
 /// And how much longer for each group.
 const A_GROUP: Duration = Duration::from_millis(100);
+/// So many of the last calls are told where they are not as they must be.
+const TOLD: usize = 6;
 /// How large a volume with a number is.
 const VOLUME_MIB: usize = 48;
 /// And one with the store and the packages of a service.
@@ -149,7 +151,11 @@ impl Stage {
                     }
                     last = format!("the owner is not the one holder of the address: {status:?}");
                 }
-                Ok(status) => last = format!("client answered steadily: {steady}; {status:?}"),
+                Ok(status) => {
+                    let told =
+                        self.client().calls().iter().rev().take(TOLD).cloned().collect::<Vec<_>>();
+                    last = format!("client answered steadily: {steady}; {told:?}; {status:?}");
+                }
                 Err(trouble) => last = trouble.to_string(),
             }
         }
