@@ -33,6 +33,8 @@ const OPEN: &str = "open";
 const OPENED: &str = "opened";
 /// How long whoever connects may take to say what he wants, and then to hear it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the last of a worker may take to be gone before its volume is given back.
+const LAST_WORKERS: Duration = Duration::from_secs(2);
 /// How long the address may be another process's, and how long the daemon is waited for.
 const WAIT: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(5);
@@ -287,7 +289,7 @@ impl Stand {
     /// Gives the volume back.
     fn close(&self, held: Held) -> Volume {
         let Held { group, way, desk, log, giver } = held;
-        let around = self.around.clone();
+        let (around, ward) = (self.around.clone(), self.ward.clone());
         let closed = tokio::task::spawn_blocking(move || {
             group.hand_over(&around);
             way.sign.close();
@@ -295,6 +297,9 @@ impl Stand {
                 door.close(LAST_ANSWERS);
             }
             log.tell(&messages::serve_ended(&around.group, &around.node));
+            drop(log);
+            // What workers run and say lies on the volume: whoever unmounts it finds it in use.
+            let _some_left = ward.is_empty_within(LAST_WORKERS);
         });
         Volume::Leaving(Leaving { closed, desk, giver })
     }

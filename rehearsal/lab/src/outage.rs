@@ -118,9 +118,9 @@ impl<'a> Given<'a> {
     }
 }
 
-/// How many numbers were lost and doubled among the calls begun since `since` and until `end`, later
-/// tries of the same calls included. Numbers of other calls, as of one that was asked again after an earlier
-/// fault, fill no gap of their own but are not missing either.
+/// How many numbers were lost and doubled among the calls begun since `since` and until `end`,
+/// later tries of the same calls included. Numbers of other calls, as of one that was asked again
+/// after an earlier fault, fill no gap of their own but are not missing either.
 fn numbers(calls: &[&Call], (since, end): (Duration, Duration)) -> (u64, u64) {
     let own = |call: &&&Call| !call.again && call.from >= since && call.from <= end;
     let begun: BTreeSet<u64> = calls.iter().filter(own).map(|call| call.serial).collect();

@@ -109,6 +109,34 @@ fn a_volume_is_served_while_it_is_handed_over_and_callers_are_refused_at_once_el
 }
 
 /// As on the nodes of a trial, which share the addresses of one machine.
+/// The processes of this machine that have something of a folder open or mapped.
+fn users_of(folder: &Path) -> Vec<PathBuf> {
+    let text = folder.display().to_string();
+    let uses = |process: &PathBuf| {
+        let maps = std::fs::read_to_string(process.join("maps")).unwrap_or_default();
+        let open = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        let mut open = open.filter_map(|one| std::fs::read_link(one.path()).ok());
+        maps.contains(&text) || open.any(|to| to.starts_with(folder))
+    };
+    let all = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    all.filter(uses).collect()
+}
+
+#[test]
+fn a_volume_that_was_given_back_is_in_use_by_nobody() {
+    let (place, volume) = (Place::new(), Volume::new());
+    let standby = place.stand_by();
+    for round in 1..=8 {
+        let mut owner = Part::ready(place.activate(&volume, &format!("e1.{round}")));
+        assert_eq!(call_until_answered(place.address, round, "add a").status, 200);
+        assert!(!users_of(volume.path()).is_empty(), "its store, its log and its workers");
+        terminate(&owner.0);
+        assert_eq!(ended(&mut owner.0).code(), Some(0));
+        assert_eq!(users_of(volume.path()), Vec::<PathBuf>::new(), "round {round}");
+    }
+    drop(standby);
+}
+
 #[test]
 fn of_two_that_listen_late_only_who_has_the_volume_is_there() {
     let (place, volume) = (Place::new(), Volume::new());

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use tsugi_service_rules::worker::life::Exit;
 use tsugi_worker::{Attendant, End, How, Notice, Number, Spawn, Streams, Tell};
@@ -26,7 +27,11 @@ struct Held {
 
 /// Whose the processes are that were started and are not swept.
 #[derive(Debug, Default)]
-struct All(Mutex<BTreeMap<Number, Whose>>);
+struct All {
+    held: Mutex<BTreeMap<Number, Whose>>,
+    /// One of them was swept.
+    fewer: Condvar,
+}
 
 /// Whose a process is.
 #[derive(Clone)]
@@ -86,6 +91,16 @@ impl Ward {
         }
     }
 
+    /// Waits until of no process anything is left, for so long at most; whether that is so. Until
+    /// then what it ran may be open, and with that the volume where it lies.
+    #[must_use]
+    pub fn is_empty_within(&self, limit: Duration) -> bool {
+        let All { held, fewer } = &*self.0.all;
+        let all = held.lock().expect("nobody dies with the lock");
+        let waited = fewer.wait_timeout_while(all, limit, |all| !all.is_empty());
+        !waited.expect("nobody dies with the lock").1.timed_out()
+    }
+
     /// Kills a process and all that it started. It is heard to have ended, then that it is swept.
     pub(super) fn end(&self, number: Number) {
         self.0.attendant.end(number);
@@ -94,7 +109,7 @@ impl Ward {
 
 impl All {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Number, Whose>> {
-        self.0.lock().expect("nobody dies with the lock")
+        self.held.lock().expect("nobody dies with the lock")
     }
 
     /// On the attendant's thread.
@@ -116,8 +131,11 @@ impl All {
             }
             Notice::FolderStays(_, folder, why) => log(Line::FolderStays(&folder, why)),
             Notice::Swept(_) => {
-                self.lock().remove(&number);
+                let whose = self.lock().remove(&number);
                 ear.hear(Heard::Swept);
+                // Its log may be a file of the volume: first that, then whoever waits.
+                drop((log, whose));
+                self.fewer.notify_all();
             }
         }
     }
