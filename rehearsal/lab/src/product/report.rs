@@ -145,8 +145,9 @@ fn ask_more(resource: &mut Table, served: &Served) {
         ("check".to_owned(), check),
     ])));
     for monitor in listed.iter_mut().filter_map(Value::as_table_mut) {
-        for key in ["every", "limit"] {
-            monitor.insert(key.into(), Value::String("300ms".into()));
+        // Addresses come beside the program, and the door is asked at one.
+        for (key, value) in [("every", "300ms"), ("limit", "300ms"), ("delay", "1s")] {
+            monitor.insert(key.into(), Value::String(value.into()));
         }
     }
 }
