@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tsugi_client::{Left, Marks, Met, Next, Place, SoFar, Wants, next};
 
 use crate::false_server::{Does, Group, Server};
@@ -14,18 +15,46 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/caller/Caller.java")
 }
 
-/// The caller, launched from its source; it may be slow to start and is quick then.
-fn caller(servers: &[&Server], state: &Path, words: &[&str]) -> Command {
-    let at: Vec<_> = servers.iter().map(|server| server.at()).collect();
+/// The caller compiled, which starts many times as quickly as from its source, and its state.
+struct Java(TempDir);
+
+impl Java {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut compiler = Command::new("javac");
+        compiler.args(["-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-proc:none", "-d"]);
+        let made = run(compiler.arg(folder.path()), &[&source()]);
+        assert!(made.status.success(), "{made:?}");
+        Self(folder)
+    }
+
+    /// A caller of these servers, which goes on from where the one before has ended.
+    fn caller(&self, servers: &[&Server], words: &[&str]) -> Command {
+        let mut command = java();
+        command.arg("-cp").arg(self.0.path()).arg("Caller");
+        asks(&mut command, servers, &self.0.path().join("state"), words);
+        command
+    }
+
+    fn run(&self, servers: &[&Server], words: &[&str]) -> Output {
+        run(&mut self.caller(servers, words), &[])
+    }
+}
+
+fn java() -> Command {
     let mut command = Command::new("java");
-    command.args(["-XX:TieredStopAtLevel=1", "-Xshare:auto"]).arg(source());
-    command.args(["--service", "counter", "--at", &at.join(",")]);
-    command.arg("--state").arg(state).args(["--try-ms", "200"]).args(words);
+    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
     command
 }
 
-fn run(mut command: Command) -> Output {
-    command.output().expect("a JDK is installed (default-jdk-headless)")
+fn asks(command: &mut Command, servers: &[&Server], state: &Path, words: &[&str]) {
+    let at: Vec<_> = servers.iter().map(|server| server.at()).collect();
+    command.args(["--service", "counter", "--at", &at.join(",")]);
+    command.arg("--state").arg(state).args(["--try-ms", "200"]).args(words);
+}
+
+fn run(command: &mut Command, files: &[&Path]) -> Output {
+    command.args(files).output().expect("a JDK is installed (default-jdk-headless)")
 }
 
 /// The ids of the answers, in order.
@@ -42,8 +71,10 @@ fn ids(output: &Output) -> Vec<String> {
 #[test]
 fn the_table_in_java_is_the_table_in_rust() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = caller(&[], folder.path(), &["--table", "all"]);
-    let output = command.output().expect("a JDK is installed (default-jdk-headless)");
+    // From its source, as its first lines say.
+    let mut command = java();
+    asks(command.arg(source()), &[], folder.path(), &["--table", "all"]);
+    let output = run(&mut command, &[]);
     let mut wanted = String::new();
     let all = [
         ("PLAIN", Marks::Plain),
@@ -75,7 +106,7 @@ fn the_table_in_java_is_the_table_in_rust() {
 
 #[test]
 fn mf_10_a_caller_in_java_has_each_of_its_calls_carried_out_once() {
-    let folder = tempfile::tempdir().unwrap();
+    let java = Java::new();
     let group = Group::default();
     let one = group.server([
         Does::Answers,
@@ -99,31 +130,30 @@ fn mf_10_a_caller_in_java_has_each_of_its_calls_carried_out_once() {
         Does::Refuses(429, "same-id"),
         Does::LosesTheAnswer,
     ]);
-    let output = run(caller(&[&one, &other], &folder.path().join("state"), &["--calls", "40"]));
+    let output = java.run(&[&one, &other], &["--calls", "40"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(ids(&output).len(), 40);
     assert_eq!(group.once_each(), 40);
     one.then([Does::ItsProgramRefuses]);
     other.then([Does::ItsProgramRefuses]);
-    let refused = run(caller(&[&one, &other], &folder.path().join("state"), &["--calls", "1"]));
+    let refused = java.run(&[&one, &other], &["--calls", "1"]);
     let line = String::from_utf8_lossy(&refused.stdout).into_owned();
     assert!(line.contains("\"ending\":\"refused\",\"reply\":{\"refused\":"), "{refused:?}");
     one.then([Does::EndsAbnormally]);
     other.then([Does::EndsAbnormally]);
-    let ended = run(caller(&[&one, &other], &folder.path().join("state"), &["--calls", "1"]));
+    let ended = java.run(&[&one, &other], &["--calls", "1"]);
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert_eq!(group.once_each(), 42);
 }
 
 #[test]
 fn a_caller_in_java_that_was_killed_goes_on_with_the_call_that_was_under_way() {
-    let folder = tempfile::tempdir().unwrap();
-    let state = folder.path().join("state");
+    let java = Java::new();
     let group = Group::default();
     // The answer of the fifth call never comes while the first process lives.
     let script = [vec![Does::Answers; 4], vec![Does::IsSilentAfterwards; 200]].concat();
     let first = group.server(script);
-    let mut command = caller(&[&first], &state, &["--calls", "100", "--deadline-ms", "600000"]);
+    let mut command = java.caller(&[&first], &["--calls", "100", "--deadline-ms", "600000"]);
     let mut running =
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a JDK is installed");
     while group.kept().runs.len() < 5 {
@@ -133,7 +163,7 @@ fn a_caller_in_java_that_was_killed_goes_on_with_the_call_that_was_under_way() {
     running.wait().expect("it was killed");
     first.dies();
     let second = group.server([]);
-    let output = run(caller(&[&second], &state, &["--calls", "3"]));
+    let output = java.run(&[&second], &["--calls", "3"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let serials: Vec<_> = ids(&output)
         .iter()
@@ -143,43 +173,41 @@ fn a_caller_in_java_that_was_killed_goes_on_with_the_call_that_was_under_way() {
     assert_eq!(group.once_each(), 7);
     // At a deadline it says so, and asks the same again the next time.
     second.then(vec![Does::LosesTheAnswer; 300]);
-    let lost = run(caller(&[&second], &state, &["--calls", "1", "--deadline-ms", "300"]));
+    let lost = java.run(&[&second], &["--calls", "1", "--deadline-ms", "300"]);
     assert_eq!(lost.status.code(), Some(5), "{lost:?}");
     drop(second);
     let third = group.server([]);
-    let found = run(caller(&[&third], &state, &["--calls", "1"]));
+    let found = java.run(&[&third], &["--calls", "1"]);
     assert!(ids(&found)[0].ends_with(".8"), "{found:?}");
     assert_eq!(group.once_each(), 8);
 }
 
 #[test]
 fn a_caller_in_java_takes_no_refusal_for_the_end_of_a_call_of_an_earlier_run() {
-    let folder = tempfile::tempdir().unwrap();
-    let state = folder.path().join("state");
+    let java = Java::new();
     let group = Group::default();
     let first = group.server(vec![Does::LosesTheAnswer; 300]);
-    let lost = run(caller(&[&first], &state, &["--calls", "1", "--deadline-ms", "300"]));
+    let lost = java.run(&[&first], &["--calls", "1", "--deadline-ms", "300"]);
     assert_eq!(lost.status.code(), Some(5), "{lost:?}");
     drop(first);
     let server = group.server([]);
-    for status in [401, 404, 422] {
-        server.then([Does::Refuses(status, "never")]);
-        let refused = run(caller(&[&server], &state, &["--calls", "1"]));
-        assert_eq!(refused.status.code(), Some(5), "{refused:?}");
-    }
+    // Which of them is all one: the table says it of each.
+    server.then([Does::Refuses(404, "never")]);
+    let refused = java.run(&[&server], &["--calls", "1"]);
+    assert_eq!(refused.status.code(), Some(5), "{refused:?}");
     let heard = group.kept().heard.len();
     let words = ["--calls", "1", "--body", "{\"by\":2}"];
-    let other = run(caller(&[&server], &state, &words));
+    let other = java.run(&[&server], &words);
     assert_eq!(other.status.code(), Some(2), "{other:?}");
     assert!(String::from_utf8_lossy(&other.stderr).contains("another --client"), "{other:?}");
     assert_eq!(group.kept().heard.len(), heard, "nothing was sent");
-    let found = run(caller(&[&server], &state, &["--calls", "1"]));
+    let found = java.run(&[&server], &["--calls", "1"]);
     assert!(ids(&found)[0].ends_with(".1"), "{found:?}");
     assert_eq!(group.once_each(), 1);
     // Nothing is under way now: the next may ask for anything, and may be refused.
     server.then([Does::Refuses(422, "never")]);
-    let refused = run(caller(&[&server], &state, &words));
+    let refused = java.run(&[&server], &words);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    assert!(ids(&run(caller(&[&server], &state, &words)))[0].ends_with(".3"));
+    assert!(ids(&java.run(&[&server], &words))[0].ends_with(".3"));
     assert_eq!(group.once_each(), 2);
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use tsugi_service_engine::worker::{Begin, Said};
 use tsugi_service_engine::{Engine, Opened, SameBytes, Service, Settings as OfEngine};
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::worker::pool;
-use tsugi_store::{OpenRefused, Sqlite, Store, Value, suite};
+use tsugi_store::{OpenRefused, Sqlite, Value, suite};
 use tsugi_vocabulary::{Epoch, Span};
 
 use crate::{client_with, late};
@@ -53,20 +52,6 @@ impl Program for Counter {
     }
 }
 
-struct Founded<'a>(&'a Path);
-
-impl suite::Stand for Founded<'_> {
-    fn open(&mut self, claim: &tsugi_store::Claim) -> Result<Box<dyn Store>, OpenRefused> {
-        Ok(Box::new(Sqlite::open(self.0, claim)?))
-    }
-
-    fn bytes(&self) -> &'static str {
-        "BLOB"
-    }
-
-    fn taken_over(&mut self, _: &tsugi_store::Claim) {}
-}
-
 /// A store, and the doors of two nodes, of which one at most is open.
 struct Group {
     folder: TempDir,
@@ -78,7 +63,7 @@ struct Group {
 impl Group {
     fn new() -> Self {
         let folder = TempDir::new_in("/dev/shm").expect("a folder in memory");
-        drop(suite::founded(&mut Founded(folder.path())));
+        suite::founded_in(folder.path());
         let door = |node: &str| {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
             let settings = OfDoor::on_loopback(node.parse().expect("a name"));

@@ -16,7 +16,7 @@ use tsugi_service_engine::worker::{Begin, Ear, Link, Nursery, Said};
 use tsugi_service_engine::{Engine, Opened, SameBytes, Service, Settings as OfEngine};
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::worker::pool;
-use tsugi_store::{OpenRefused, Sqlite, Store, Value, suite};
+use tsugi_store::{OpenRefused, Sqlite, Value, suite};
 use tsugi_vocabulary::{Epoch, Span};
 
 /// Where programs wait until they are let go.
@@ -101,20 +101,6 @@ pub struct Stand {
     pub limit: Span,
 }
 
-struct Founded<'a>(&'a Path);
-
-impl suite::Stand for Founded<'_> {
-    fn open(&mut self, claim: &tsugi_store::Claim) -> Result<Box<dyn Store>, OpenRefused> {
-        Ok(Box::new(Sqlite::open(self.0, claim)?))
-    }
-
-    fn bytes(&self) -> &'static str {
-        "BLOB"
-    }
-
-    fn taken_over(&mut self, _: &tsugi_store::Claim) {}
-}
-
 fn opened(folder: &Path, epoch: u64) -> Sqlite {
     loop {
         match Sqlite::open(folder, &suite::claim(epoch, 1)) {
@@ -128,7 +114,7 @@ impl Stand {
     /// A store with its number at 0.
     pub fn new() -> Self {
         let folder = TempDir::new_in("/dev/shm").expect("a folder in memory");
-        drop(suite::founded(&mut Founded(folder.path())));
+        suite::founded_in(folder.path());
         Self { folder, program: Arc::default(), epoch: 10, limit: Span::secs(30) }
     }
 

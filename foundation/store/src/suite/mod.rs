@@ -7,11 +7,13 @@ mod model;
 mod outside;
 mod units;
 
+use std::path::Path;
+
 use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
 use crate::store::{Begun, Call, Cursor, Finished, Portion, Store, Work};
 use crate::{
-    Block, Claim, Client, Content, Ending, Id, Key, Op, OpenRefused, Reply, Serial, Stored,
+    Block, Claim, Client, Content, Ending, Id, Key, Op, OpenRefused, Reply, Serial, Sqlite, Stored,
     Trouble, Value,
 };
 
@@ -67,6 +69,26 @@ pub fn all<S: Stand>(stand: impl Fn() -> S) {
     epochs::i15_a_unit_of_work_of_an_older_epoch_is_refused(&mut stand());
     epochs::i15_an_older_run_of_the_same_epoch_is_refused(&mut stand());
     model::schedules(&mut stand(), 1, 30);
+}
+
+/// A store on a volume, whose files are in a folder.
+struct InFolder<'a>(&'a Path);
+
+impl Stand for InFolder<'_> {
+    fn open(&mut self, claim: &Claim) -> Result<Box<dyn Store>, OpenRefused> {
+        Ok(Box::new(Sqlite::open(self.0, claim)?))
+    }
+
+    fn bytes(&self) -> &'static str {
+        "BLOB"
+    }
+
+    fn taken_over(&mut self, _: &Claim) {}
+}
+
+/// Founds a store in a folder, as [`founded`] does, and closes it.
+pub fn founded_in(folder: &Path) {
+    drop(founded(&mut InFolder(folder)));
 }
 
 /// An engine of the suite's group.
