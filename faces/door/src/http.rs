@@ -342,9 +342,11 @@ fn page(method: &Method, path: &str) -> Result<Page, Told> {
     found.map_err(Told::OtherMethod)
 }
 
-/// The body of a call is JSON.
+/// The body of a call is JSON, and nothing else besides.
 fn is_json(headers: &HeaderMap) -> Result<(), Told> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    let kind = kinds.next().filter(|_| kinds.next().is_none());
+    let kind = kind.and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Told::NotJson) }
 }

@@ -1,5 +1,7 @@
 //! What a caller is told instead of a reply: one table of status, message and retry.
 
+use std::borrow::Cow;
+
 use hyper::StatusCode;
 use tsugi_messages::{self as messages, Language, Message, phrase};
 use tsugi_service_rules::refusal::{Busy, GrpcCode, Malformed, Refusal, Retry};
@@ -156,6 +158,22 @@ impl Told {
     }
 }
 
+/// How much of what a caller has said is told back to it, in bytes.
+const SHOWN_MOST: usize = 300;
+
+/// The begin of what a caller has said. All of it may be as long as a body, and by gRPC it is told
+/// in a header: one that is too long ends the connection with all its other calls.
+fn shown(said: &str) -> Cow<'_, str> {
+    if said.len() <= SHOWN_MOST {
+        return Cow::Borrowed(said);
+    }
+    let mut end = SHOWN_MOST;
+    while !said.is_char_boundary(end) {
+        end -= 1;
+    }
+    Cow::Owned(format!("{}…", said.get(..end).unwrap_or_default()))
+}
+
 /// The message of a refusal of the rules.
 fn message(refusal: &Refusal, node: &str, language: Language) -> Message {
     match refusal {
@@ -170,10 +188,12 @@ fn message(refusal: &Refusal, node: &str, language: Language) -> Message {
             }
         },
         Refusal::NotOpenHere => messages::store_not_open_here(node),
-        Refusal::NoSuchService { service } => messages::service_not_there(service),
+        Refusal::NoSuchService { service } => messages::service_not_there(shown(service)),
         Refusal::NotFound => messages::call_not_there(),
         Refusal::TooLarge { size, most } => messages::call_body_too_large(size, *most),
-        Refusal::DoesNotFit { field, why } => messages::call_value_does_not_fit(field, why),
+        Refusal::DoesNotFit { field, why } => {
+            messages::call_value_does_not_fit(shown(field), shown(why))
+        }
         Refusal::Expired(_) => messages::call_expired(),
         Refusal::OtherBody => messages::call_of_other_content(),
         Refusal::Unknown => messages::call_unknown(),
@@ -260,6 +280,18 @@ mod tests {
         assert_eq!(language(Some("en-GB, ja;q=0.9")), Language::En);
         assert_eq!(language(Some("fr, ja-JP;q=0.5, en;q=0.4")), Language::Ja);
         assert_eq!(language(Some("ja;q=x,,;q=1")), Language::En, "nonsense weighs nothing");
+    }
+
+    #[test]
+    fn what_a_caller_has_said_is_told_back_only_in_part() {
+        let long = "値".repeat(1 << 20);
+        let told = |refusal| Told::Refused(refusal).line("alpha", Language::En);
+        let service = told(Refusal::NoSuchService { service: long.clone() });
+        let value = told(Refusal::DoesNotFit { field: long.clone(), why: long });
+        for line in [service, value] {
+            let detail = line.detail(Language::En);
+            assert!(detail.len() < 1_000 && detail.contains("値…"), "{}", detail.len());
+        }
     }
 
     #[test]

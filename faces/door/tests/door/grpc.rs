@@ -217,6 +217,9 @@ fn what_is_told_instead_of_a_reply_is_a_status_with_its_message() {
         other.set_field_by_name("service", Value::String("other".to_owned()));
         assert_eq!(refused("Call", other).await, never(Code::NotFound, "TSUG20108-E"));
         assert_eq!(refused("Fetch", words.key("z")).await, never(Code::NotFound, "TSUG20109-E"));
+        let mut long = words.request(words.key("a"), "1");
+        long.set_field_by_name("service", Value::String("値".repeat(100_000)));
+        assert_eq!(refused("Call", long).await, never(Code::NotFound, "TSUG20108-E"));
         let large = words.request(words.key("a"), &"x".repeat(2 << 20));
         assert_eq!(refused("Call", large).await, never(Code::ResourceExhausted, "TSUG20110-E"));
         assert_eq!(refused("Nothing", words.key("z")).await.0, Code::Unimplemented);
@@ -316,8 +319,8 @@ fn of_a_stream_that_nobody_reads_no_more_is_held_than_a_connection_may_have() {
         let long = |n: u64| client.request(client.counted("till", n), "\"long\"");
         let all: Vec<_> = (1..=many).map(long).collect();
         let mut came = client.stream(futures_util::stream::iter(all.clone())).await;
-        while stand.runs() < 40 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+        while stand.value() < 40 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         // By another connection: whoever was carried out before it has been told.
         let last = Client::new(&door).await.unary("Call", all[39].clone()).await;
@@ -339,7 +342,7 @@ fn of_a_stream_that_nobody_reads_no_more_is_held_than_a_connection_may_have() {
             assert!(body(&reply.expect("it is kept")).len() > 100_000);
         }
     });
-    assert_eq!((stand.runs(), stand.value()), (40, 40));
+    assert_eq!(stand.value(), 40);
 }
 
 #[test]
