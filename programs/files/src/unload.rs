@@ -4,7 +4,9 @@
 //! do. So a program is made for each file, compiled by cobc and run by cobcrun. It is told its two
 //! files by [`INDEXED`] and [`SEQUENTIAL`]; the sequential one is in the form
 //! [`Varying`](crate::outside::Form::Varying). It ends with 0, or with 1 after a line that says
-//! which statement had which file status.
+//! which statement had which file status. On the way out it also writes, for each alternate key
+//! whose values may be there twice, the primary keys of the records in the order of that key: in
+//! which order records of one value are read is nowhere else.
 
 use crate::definition::{Definition, Duplicates, Key, Organization};
 
@@ -12,6 +14,8 @@ use crate::definition::{Definition, Duplicates, Key, Organization};
 pub const INDEXED: &str = "TSUGI_INDEXED";
 /// The one that names the sequential file.
 pub const SEQUENTIAL: &str = "TSUGI_SEQUENTIAL";
+/// The one that names, with the number of an alternate key behind it, the file of its order.
+pub const ORDER: &str = "TSUGI_ORDER";
 /// What the program is called, and so its module.
 pub const NAME: &str = "TSUGIMOVE";
 /// The longest record of a sequential file: two bytes say its length.
@@ -24,6 +28,12 @@ pub enum Way {
     Out,
     /// Into an indexed file, which is made anew.
     In,
+}
+
+/// The alternate keys of which several records may have one value, by their numbers from 1.
+pub fn ordered(definition: &Definition) -> impl Iterator<Item = usize> {
+    let keys = definition.keys().iter().enumerate().skip(1);
+    keys.filter(|(_, key)| key.duplicates == Duplicates::Allowed).map(|(number, _)| number)
 }
 
 /// The program for a file, in free form. `None`: the file is not indexed, or its records are too
@@ -44,7 +54,18 @@ pub fn source(definition: &Definition, way: Way) -> Option<String> {
         text += &select(number, key);
     }
     text += "    file status F-STATUS.\n    select G assign to dynamic G-NAME organization \
-             sequential file status G-STATUS.\ndata division.\nfile section.\n";
+             sequential file status G-STATUS.\n";
+    let orders: Vec<usize> = match way {
+        Way::Out => ordered(definition).collect(),
+        Way::In => Vec::new(),
+    };
+    for number in &orders {
+        text += &format!(
+            "    select O{number} assign to dynamic O{number}-NAME organization sequential \
+             file status G-STATUS.\n"
+        );
+    }
+    text += "data division.\nfile section.\n";
     text += &format!("fd F record is varying in size from {min} to {max} depending on F-LEN.\n");
     text += &format!("01 F-REC pic x({max}).\n");
     for (number, key) in definition.keys().iter().enumerate() {
@@ -52,9 +73,19 @@ pub fn source(definition: &Definition, way: Way) -> Option<String> {
     }
     text += &format!("fd G record is varying in size from 1 to {max} depending on G-LEN.\n");
     text += &format!("01 G-REC pic x({max}).\n");
+    let primary = definition.keys().first().map_or(&[][..], |key| &key.parts);
+    for number in &orders {
+        text += &format!("fd O{number}.\n01 O{number}-REC.\n");
+        for (place, part) in primary.iter().enumerate() {
+            text += &format!("   05 O{number}-P{place} pic x({}).\n", part.length);
+        }
+    }
     text += "working-storage section.\n01 F-NAME pic x(4096).\n01 G-NAME pic x(4096).\n\
              01 F-STATUS pic xx.\n01 G-STATUS pic xx.\n01 F-LEN pic 9(9) comp-5.\n\
              01 G-LEN pic 9(9) comp-5.\n";
+    for number in &orders {
+        text += &format!("01 O{number}-NAME pic x(4096).\n");
+    }
     text += &format!(
         "procedure division.\n    accept F-NAME from environment \"{INDEXED}\"\n    \
          accept G-NAME from environment \"{SEQUENTIAL}\"\n"
@@ -63,8 +94,43 @@ pub fn source(definition: &Definition, way: Way) -> Option<String> {
         Way::Out => OUT,
         Way::In => IN,
     };
+    for number in orders {
+        text += &in_order(number, primary.len());
+    }
+    text += match way {
+        Way::Out => "    close F\n    goback.\n",
+        Way::In => "",
+    };
     text += FAILED;
     Some(text)
+}
+
+/// Writes the primary keys in the order of an alternate key.
+fn in_order(number: usize, parts: usize) -> String {
+    let mut text = format!(
+        "    accept O{number}-NAME from environment \"{ORDER}{number}\"\n    \
+         open output O{number}\n    \
+         if G-STATUS not = \"00\" display \"OPEN OUTPUT \" G-STATUS upon syserr perform failed \
+         end-if\n    \
+         move low-values to F-REC\n    start F key is not less than K{number}\n    \
+         if F-STATUS = \"00\" read F next end-if\n    \
+         perform until F-STATUS = \"10\" or F-STATUS = \"23\"\n        \
+         if F-STATUS(1:1) not = \"0\" display \"READ \" F-STATUS upon syserr perform failed \
+         end-if\n"
+    );
+    for place in 0..parts {
+        let name = if parts == 1 { "K0".to_owned() } else { format!("K0-{place}") };
+        text += &format!("        move {name} to O{number}-P{place}\n");
+    }
+    text += &format!(
+        "        write O{number}-REC\n        \
+         if G-STATUS not = \"00\" display \"WRITE \" G-STATUS upon syserr perform failed \
+         end-if\n        \
+         read F next\n    end-perform\n    close O{number}\n    \
+         if G-STATUS not = \"00\" display \"CLOSE \" G-STATUS upon syserr perform failed \
+         end-if\n"
+    );
+    text
 }
 
 /// What SELECT says of a key.
@@ -120,9 +186,8 @@ const OUT: &str = "    open input F
         if G-STATUS not = \"00\" display \"WRITE \" G-STATUS upon syserr perform failed end-if
         read F next
     end-perform
-    close F G
+    close G
     if G-STATUS not = \"00\" display \"CLOSE \" G-STATUS upon syserr perform failed end-if
-    goback.
 ";
 
 const IN: &str = "    open input G

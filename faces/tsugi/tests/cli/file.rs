@@ -1,6 +1,7 @@
 //! Files of COBOL programs by command, in a store that the test has made.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -72,6 +73,21 @@ impl Place {
     fn file(&self, words: &[&str]) -> Ran {
         let volume = self.word("u01");
         tsugi(nobody().path(), &[&["file"], words, &["--volume", &volume]].concat())
+    }
+}
+
+impl Place {
+    /// Compiles a program in free form and runs it here.
+    fn make(&self, name: &str, text: &str) {
+        let source = self.at(&format!("{name}.cbl"));
+        fs::write(&source, text).expect("written");
+        let mut compiler = std::process::Command::new("cobc");
+        compiler.args(["-x", "-free", "-w", "-o"]).arg(self.at(name)).arg(&source);
+        let made = compiler.current_dir(self.0.path()).output().expect("cobc is installed");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let ran = std::process::Command::new(self.at(name)).current_dir(self.0.path()).output();
+        let ran = ran.expect("it runs");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     }
 }
 
@@ -192,11 +208,67 @@ fn records_go_out_and_come_in_again_in_each_form() {
         assert_eq!((json.code, check(&json.out).as_str()), (0, "tsugi.moved"), "{json:?}");
         place.file(&["check"]).ended(0, "SALES: 3 records").ended(0, "LOG: 2 records");
     }
+    // They are made as any file of a person is, and not for their maker's eyes alone.
+    let mode = |path: &str| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let usual = place.word("usual");
+    fs::write(&usual, "").unwrap();
+    assert_eq!(mode(&place.word("LOG.sequential")), mode(&usual));
+    assert_eq!(mode(&place.word("SALES.indexed")), mode(&usual));
     let lines = fs::read_to_string(place.at("SALES.line-sequential")).unwrap();
     assert_eq!(lines.lines().collect::<Vec<_>>(), SALES);
     let words = ["export", "LOG", "--to", &place.word("no"), "--form", "indexed"];
     place.file(&words).ended(3, "TSUG20812-E");
     assert!(!place.at("no").exists());
+}
+
+/// Writes an indexed file whose records of one region came in this order.
+const REGIONS: &str = "identification division.
+program-id. REGIONS.
+environment division.
+input-output section.
+file-control.
+    select F assign to \"SOLD\" organization indexed access dynamic record key K
+    alternate record key R with duplicates alternate record key M.
+data division.
+file section.
+fd F record is varying in size from 8 to 16 depending on L.
+01 F-REC.
+   05 K pic x(4).
+   05 R pic x(2).
+   05 M pic x(2).
+   05 filler pic x(8).
+working-storage section.
+01 L pic 9(9) comp-5 value 8.
+procedure division.
+    open output F
+    move \"0003ea33\" to F-REC write F-REC
+    move \"0001ea11\" to F-REC write F-REC
+    move \"0004we44\" to F-REC write F-REC
+    move \"0002ea22\" to F-REC write F-REC
+    move \"0000we00\" to F-REC write F-REC
+    close F
+    goback.
+";
+
+#[test]
+fn records_of_one_alternate_key_come_in_in_the_order_in_which_the_source_has_them() {
+    let place = Place::new();
+    place.make("REGIONS", REGIONS);
+    let words = ["import", "SALES", "--from", &place.word("SOLD"), "--form", "indexed"];
+    place.file(&words).ended(0, "TSUG20807-I");
+    place.file(&["check"]).ended(0, "SALES: 5 records, nothing is wrong");
+    let mut store = place.store();
+    let mut unit = store.aside().unwrap();
+    let mut files = file::Files::of(&mut *unit);
+    let found = files.find("SALES").unwrap().unwrap();
+    let mut rows = files.records(&found);
+    let mut all = Vec::new();
+    let mut next = rows.seek_entry(1, file::Seek::First).unwrap();
+    while let Some(entry) = next {
+        next = rows.seek_entry(1, file::Seek::Above((&entry.key, entry.place))).unwrap();
+        all.push(String::from_utf8(entry.of).unwrap());
+    }
+    assert_eq!(all, ["0003", "0001", "0002", "0004", "0000"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use tsugi_files::definition::{Access, Definition, Organization};
 use tsugi_files::outside::{Cut, Form, Misshapen, More, Piece, What, Written};
-use tsugi_files::unload::{INDEXED, NAME, SEQUENTIAL, Way, source};
+use tsugi_files::unload::{INDEXED, NAME, ORDER, SEQUENTIAL, Way, ordered, source};
 
 use super::chance::Chance;
 use super::schedule::Kind;
@@ -172,7 +172,14 @@ fn an_indexed_file_of_gnucobol_goes_out_and_in_by_a_program_of_its_own() {
     let bytes = written(Form::Varying, &pieces).expect("it has a place");
     fs::write(folder.path().join("IN"), bytes).expect("it is written");
     let into = source(&indexed(), Way::In).expect("it is indexed");
-    let files = |name| [(INDEXED, "INDEX"), (SEQUENTIAL, name)];
+    let numbers: Vec<usize> = ordered(&indexed()).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    let order = |number: &usize| (format!("{ORDER}{number}"), format!("ORDER{number}"));
+    let orders: Vec<(String, String)> = numbers.iter().map(order).collect();
+    let files = |name| {
+        let orders = orders.iter().map(|(variable, file)| (variable.as_str(), file.as_str()));
+        [(INDEXED, "INDEX"), (SEQUENTIAL, name)].into_iter().chain(orders).collect::<Vec<_>>()
+    };
     let (code, said) = run(folder.path(), NAME, &into, &files("IN"));
     assert_eq!(code, 0, "{into}\n{said}");
     let out = source(&indexed(), Way::Out).expect("it is indexed");
@@ -180,6 +187,10 @@ fn an_indexed_file_of_gnucobol_goes_out_and_in_by_a_program_of_its_own() {
     assert_eq!(code, 0, "{said}");
     let bytes = fs::read(folder.path().join("OUT")).expect("it was written");
     assert_eq!(cut(Form::Varying, &bytes, 64), Ok(pieces));
+    for (_, file) in &orders {
+        let primaries = fs::read(folder.path().join(file)).expect("it was written");
+        assert_eq!(String::from_utf8_lossy(&primaries), "kalakb", "{file}");
+    }
     // A file that is not there is told, and so is a key that is there twice.
     let (code, said) = run(folder.path(), NAME, &out, &[(INDEXED, "NO"), (SEQUENTIAL, "OUT")]);
     assert_eq!((code, said.trim()), (1, "OPEN INPUT 35"));

@@ -114,6 +114,67 @@ pub fn import(
     ended(store, done)
 }
 
+/// In which order the records of one value of an alternate key are read: its number, and the
+/// primary keys of the file's records in the order of that key, each as long as it is.
+pub type InOrder<'a> = (usize, &'a mut dyn Read);
+
+/// As [`import`], of an indexed file of which it is told in which order records of one value are
+/// read. Those that it is not told of are read before, in the order of the primary key.
+///
+/// # Errors
+/// Nothing was changed.
+pub fn import_in_order(
+    store: &mut dyn Store,
+    named: (&str, Existing),
+    definition: &Definition,
+    (from, orders): (&mut dyn Read, &mut [InOrder<'_>]),
+    at: i64,
+) -> Result<u64, Unmoved> {
+    let mut all = || {
+        let mut unit = store.aside()?;
+        let count = make(&mut *unit, named, definition, (Form::Varying, from), at)?;
+        let last = i64::try_from(count).map_err(|_| Unmoved::Damaged)?;
+        for (number, order) in &mut *orders {
+            in_order(&mut *unit, (named.0, last), definition, (*number, order))?;
+        }
+        unit.keep()?;
+        Ok(count)
+    };
+    let done = all();
+    ended(store, done)
+}
+
+/// Gives the entries of an alternate key new places behind all that they can have.
+fn in_order(
+    unit: &mut dyn OnFiles,
+    (name, mut place): (&str, i64),
+    definition: &Definition,
+    (number, order): (usize, &mut dyn Read),
+) -> Result<(), Unmoved> {
+    let number = i64::try_from(number).map_err(|_| Unmoved::Damaged)?;
+    let primary = definition.keys().first().ok_or(Unmoved::Damaged)?;
+    let length = primary.parts.iter().map(|part| part.length).sum();
+    let mut files = file::Files::of(unit);
+    let file = files.find(name)?.ok_or(Unmoved::Damaged)?;
+    let mut rows = files.records(&file);
+    let (mut cut, mut bytes) = (Cut::new(Form::Fixed(length)), vec![0; AT_ONCE]);
+    loop {
+        let read = order.read(&mut bytes)?;
+        let more = if read == 0 { More::None } else { More::Perhaps };
+        cut.give(bytes.get(..read).unwrap_or_default());
+        while let Some(piece) = cut.next(more)? {
+            // What the source does not keep under this key has no entry of it.
+            let Some(entry) = rows.entry_of(number, &piece.record)? else { continue };
+            place += 1;
+            rows.remove_entry(number, &entry)?;
+            rows.put_entry(number, &file::Entry { place, ..entry })?;
+        }
+        if more == More::None {
+            return Ok(());
+        }
+    }
+}
+
 /// A record that another one keeps out: the value of one of its keys is there already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clash {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufReader, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -185,14 +186,26 @@ fn exported(opened: &mut Opened, is: &Definition, asked: &Moving) -> Result<u64,
         let path = made.path().join(RECORDS);
         let mut to = fs::File::create_new(&path).map_err(|why| outside(asked, &why))?;
         let count = written(opened, asked, Form::Varying, &mut to)?;
-        run(asked, (is, Way::In), made.path())?;
+        run(asked, (is, Way::In), made.path(), &[])?;
         placed(asked, made.path()).map_err(|why| outside(asked, &why))?;
         return Ok(count);
     }
-    let mut to = NamedTempFile::new_in(beside).map_err(|why| outside(asked, &why))?;
+    let mut to = new_file(beside).map_err(|why| outside(asked, &why))?;
     let count = written(opened, asked, form(asked, is), to.as_file_mut())?;
     to.persist_noclobber(&asked.outside).map_err(|why| outside(asked, &why.error))?;
+    synced(beside).map_err(|why| outside(asked, &why))?;
     Ok(count)
+}
+
+/// A new file that whoever may read may whom the mask of this process lets, as any other that a
+/// person makes.
+fn new_file(beside: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(beside)
+}
+
+/// Makes the names in a folder durable.
+fn synced(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
 }
 
 fn written(opened: &mut Opened, asked: &Moving, form: Form, to: &mut fs::File) -> Result<u64, No> {
@@ -220,7 +233,7 @@ fn placed(asked: &Moving, from: &Path) -> io::Result<()> {
         let to = with_ending(&asked.outside, &ending);
         TempPath::try_from_path(from)?.persist_noclobber(to).map_err(|why| why.error)?;
     }
-    Ok(())
+    synced(folder(&asked.outside))
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {
@@ -230,11 +243,18 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// Compiles and runs the program that moves an indexed file.
-fn run(asked: &Moving, (is, way): (&Definition, Way), folder: &Path) -> Result<(), No> {
+fn run(
+    asked: &Moving,
+    (is, way): (&Definition, Way),
+    folder: &Path,
+    orders: &[(String, String)],
+) -> Result<(), No> {
     let text = unload::source(is, way)
         .ok_or_else(|| No::whole(messages::file_not_indexed(&asked.name)))?;
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-    let variables = [(unload::INDEXED, INDEX), (unload::SEQUENTIAL, RECORDS)];
+    let files = [(unload::INDEXED, INDEX), (unload::SEQUENTIAL, RECORDS)];
+    let orders = orders.iter().map(|(variable, file)| (variable.as_str(), file.as_str()));
+    let variables: Vec<(&str, &str)> = files.into_iter().chain(orders).collect();
     let program = Alone {
         name: unload::NAME,
         text: &text,
@@ -268,8 +288,43 @@ fn imported(opened: &mut Opened, is: &Definition, asked: &Moving) -> Result<Done
         let linked = std::os::unix::fs::symlink(with_ending(&from, &ending), link);
         linked.map_err(|why| outside(asked, &why))?;
     }
-    run(asked, (&longer(is), Way::Out), made.path())?;
-    filled(opened, is, asked, (Form::Varying, &made.path().join(RECORDS)))
+    let numbers: Vec<usize> = unload::ordered(is).collect();
+    let names = |number: &usize| (format!("{}{number}", unload::ORDER), order_file(*number));
+    let orders: Vec<(String, String)> = numbers.iter().map(names).collect();
+    run(asked, (&longer(is), Way::Out), made.path(), &orders)?;
+    let records = made.path().join(RECORDS);
+    if asked.dry_run {
+        return filled(opened, is, asked, (Form::Varying, &records));
+    }
+    in_order(opened, is, asked, (&records, &numbers))
+}
+
+/// What the file with the order of an alternate key is called.
+fn order_file(number: usize) -> String {
+    format!("ORDER{number}")
+}
+
+/// Makes the file of records, and of files beside them with the orders of its alternate keys.
+fn in_order(
+    opened: &mut Opened,
+    is: &Definition,
+    asked: &Moving,
+    (records, numbers): (&Path, &[usize]),
+) -> Result<Done, No> {
+    let read = |path: &Path| fs::File::open(path).map(BufReader::new);
+    let mut from = read(records).map_err(|why| outside(asked, &why))?;
+    let beside = numbers.iter().map(|number| read(&folder(records).join(order_file(*number))));
+    let mut beside = beside.collect::<io::Result<Vec<_>>>().map_err(|why| outside(asked, &why))?;
+    let mut orders: Vec<moving::InOrder<'_>> = Vec::with_capacity(beside.len());
+    for (number, order) in numbers.iter().zip(&mut beside) {
+        orders.push((*number, order));
+    }
+    let named = (asked.name.as_str(), Existing::Replaced);
+    let from: (&mut dyn io::Read, _) = (&mut from, orders.as_mut_slice());
+    let moved = moving::import_in_order(&mut opened.store, named, is, from, rows::wall_ms());
+    let records = moved.map_err(|why| not_moved(opened, asked, &why))?;
+    let message = messages::file_imported(&asked.name, records, asked.outside.display());
+    Ok(Done { records, clashes: Vec::new(), message })
 }
 
 /// The file with room for one byte more: the run-time system cuts a record that is too long, and
