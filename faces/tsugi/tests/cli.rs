@@ -2,6 +2,8 @@
 
 #[path = "cli/agent.rs"]
 mod agent;
+#[path = "cli/bad.rs"]
+mod bad;
 #[path = "cli/call.rs"]
 mod call;
 #[path = "cli/config_item.rs"]

@@ -13,6 +13,9 @@ use crate::volume::{GROUP, Volume};
 /// How long anything may take before it counts as hanging.
 pub const BOUND: Duration = Duration::from_secs(30);
 
+/// Calls in a life of the client.
+const LIFE: u64 = 1_000;
+
 /// A port of this machine that nobody else asks for.
 pub fn own_address() -> SocketAddr {
     TcpListener::bind("127.9.4.11:0").unwrap().local_addr().unwrap()
@@ -109,12 +112,46 @@ impl Daemon {
         (std::fs::read_dir(of("fd")).unwrap().count(), most)
     }
 
+    /// Stops it where it is, or lets it go on.
+    pub fn stands_still(&self, still: bool) {
+        stand_still(i32::try_from(self.child.id()).unwrap(), still);
+    }
+
+    /// Stops all that it has started, or lets them go on.
+    pub fn workers_stand_still(&self, still: bool) {
+        let mut all = started_by(i32::try_from(self.child.id()).unwrap());
+        assert!(!all.is_empty(), "it has workers");
+        while let Some(pid) = all.pop() {
+            stand_still(pid, still);
+            all.extend(started_by(pid));
+        }
+    }
+
     /// Kilobytes that are its own and resident.
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
+}
+
+fn stand_still(pid: i32, still: bool) {
+    use nix::sys::signal::Signal;
+    let signal = if still { Signal::SIGSTOP } else { Signal::SIGCONT };
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
+}
+
+/// The processes that one has started.
+fn started_by(pid: i32) -> Vec<i32> {
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().parse().ok();
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| number(entry.unwrap()));
+    let is = |of: &i32| {
+        // One that has just ended is nobody's.
+        let stat = std::fs::read_to_string(format!("/proc/{of}/stat")).unwrap_or_default();
+        let after = stat.rsplit(')').next().unwrap_or_default();
+        after.split_whitespace().nth(1) == Some(&pid.to_string())
+    };
+    all.filter(is).collect()
 }
 
 impl Drop for Daemon {
@@ -157,16 +194,24 @@ impl Caller {
     /// Calls a service with the serial of a client.
     pub fn call(&mut self, service: &str, serial: u64, body: &str) -> std::io::Result<Answer> {
         let length = body.len();
+        // Nothing is confirmed, so that all can be asked for again: a life has so many serials.
+        let (life, serial) = (serial.div_ceil(LIFE), (serial - 1) % LIFE + 1);
         let request = format!(
             "POST /call/{service} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
-             Tsugi-Client: test\r\nTsugi-Call: 1.{serial}\r\nTsugi-Lowest: 1\r\n\
+             Tsugi-Client: test\r\nTsugi-Call: {life}.{serial}\r\nTsugi-Lowest: 1\r\n\
              Content-Length: {length}\r\n\r\n{body}"
         );
         self.0.get_mut().write_all(request.as_bytes())?;
         self.answer()
     }
 
-    fn answer(&mut self) -> std::io::Result<Answer> {
+    /// Sends bytes as they are.
+    pub fn say(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.get_mut().write_all(bytes)
+    }
+
+    /// The next answer.
+    pub fn answer(&mut self) -> std::io::Result<Answer> {
         let cut = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {

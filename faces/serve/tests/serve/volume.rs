@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tempfile::TempDir;
 use tsugi_package::Digest;
 use tsugi_package::archive::{Content, Draft};
@@ -18,7 +19,19 @@ use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 pub const GROUP: &str = "pay";
 
 pub struct Volume {
+    /// Let go of before its folder is taken away.
+    _disk: Option<Disk>,
     pub folder: TempDir,
+}
+
+/// A small file system that is mounted.
+struct Disk(PathBuf);
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // It goes with the view of this thread at the latest.
+        umount2(&self.0, MntFlags::MNT_DETACH).ok();
+    }
 }
 
 fn path(text: &str) -> PartPath {
@@ -54,7 +67,26 @@ fn compiled() -> Vec<u8> {
 impl Volume {
     /// One on which the counter is deployed, and has its table.
     pub fn new() -> Self {
-        let volume = Self { folder: TempDir::new_in("/dev/shm").unwrap() };
+        Self::founded(None, TempDir::new_in("/dev/shm").unwrap())
+    }
+
+    /// One on a small file system of its own, which only this thread and what it starts see. Root
+    /// alone can make it.
+    pub fn on_small_disk() -> Option<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            return None;
+        }
+        let none: Option<&str> = None;
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        mount(none, "/", none, MsFlags::MS_PRIVATE | MsFlags::MS_REC, none).unwrap();
+        let folder = TempDir::new_in("/dev/shm").unwrap();
+        let size = Some("size=16m,mode=755");
+        mount(Some("small"), folder.path(), Some("tmpfs"), MsFlags::empty(), size).unwrap();
+        Some(Self::founded(Some(Disk(folder.path().to_owned())), folder))
+    }
+
+    fn founded(disk: Option<Disk>, folder: TempDir) -> Self {
+        let volume = Self { _disk: disk, folder };
         volume.deploy("srv01", &["COUNTER"]);
         volume.with_store(|store| {
             let define = |text: &str| Op::Define { text: text.to_owned() };
@@ -66,6 +98,30 @@ impl Volume {
             store.make_package_current(&current, 1, |unit| unit.run(&ops).map(drop)).unwrap();
         });
         volume
+    }
+
+    /// Leaves no room on it; the file that has taken it.
+    pub fn fill(&self) -> PathBuf {
+        use std::io::Write as _;
+        let path = self.path().join("rest");
+        let mut file = fs::File::create(&path).unwrap();
+        for piece in [1 << 16, 1 << 12, 1] {
+            while file.write(&vec![b'x'; piece]).is_ok() {}
+        }
+        path
+    }
+
+    /// Whether anybody may write on its file system.
+    pub fn may_be_written(&self, may: bool) {
+        let only = if may { MsFlags::empty() } else { MsFlags::MS_RDONLY };
+        let none: Option<&str> = None;
+        mount(none, self.path(), none, MsFlags::MS_REMOUNT | only, none).unwrap();
+    }
+
+    /// Its store, past any engine.
+    pub fn behind(&self) -> rusqlite::Connection {
+        let store = rusqlite::Connection::open(around::store(self.path()).join("store.db"));
+        store.unwrap()
     }
 
     pub fn path(&self) -> &Path {

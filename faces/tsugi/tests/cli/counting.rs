@@ -21,11 +21,13 @@ use crate::{Ran, tsugi};
 
 /// How long anything may take before it counts as hanging.
 const BOUND: Duration = Duration::from_secs(30);
+/// Calls in a life of the client.
+const LIFE: u64 = 1_000;
 /// Callers at once.
 const CALLERS: u64 = 4;
 
 fn rounds() -> u64 {
-    if std::env::var("TSUGI_FULL_COUNTS").is_ok_and(|full| full == "1") { 100 } else { 4 }
+    if std::env::var("TSUGI_FULL_COUNTS").is_ok_and(|full| full == "1") { 1_000 } else { 4 }
 }
 
 fn sample(name: &str) -> String {
@@ -120,16 +122,28 @@ fn own_address() -> SocketAddr {
     listener.local_addr().expect("it has one")
 }
 
-/// One call: its status and its body.
+/// One call of the report's service: its status and its body.
 fn call(to: SocketAddr, serial: u64) -> std::io::Result<(u16, String)> {
+    call_of(to, ("CBLAPP01", serial), "{}")
+}
+
+/// One call: its status and its body.
+fn call_of(
+    to: SocketAddr,
+    (service, serial): (&str, u64),
+    body: &str,
+) -> std::io::Result<(u16, String)> {
     let cut = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
     let stream = TcpStream::connect_timeout(&to, BOUND)?;
     stream.set_read_timeout(Some(BOUND))?;
     let mut stream = BufReader::new(stream);
+    let length = body.len();
+    // Nothing is confirmed, so that all can be asked for again: a life has so many serials.
+    let (life, serial) = (serial.div_ceil(LIFE), (serial - 1) % LIFE + 1);
     let request = format!(
-        "POST /call/CBLAPP01 HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
-         Tsugi-Client: web\r\nTsugi-Call: 1.{serial}\r\nTsugi-Lowest: 1\r\n\
-         Content-Length: 2\r\n\r\n{{}}"
+        "POST /call/{service} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
+         Tsugi-Client: web\r\nTsugi-Call: {life}.{serial}\r\nTsugi-Lowest: 1\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
     );
     stream.get_mut().write_all(request.as_bytes())?;
     let mut head = String::new();
@@ -218,6 +232,8 @@ fn mf_17_the_reports_service_counts_once_for_each_call_however_its_daemon_is_kil
     for round in 1..=rounds() {
         let daemon = place.serve(at, round);
         callers.have_called(20 * round);
+        // Within a call and its commit, each round somewhere else.
+        thread::sleep(Duration::from_micros(round.wrapping_mul(0x9E37_79B9) % 5_000));
         drop(daemon);
     }
     let daemon = place.serve(at, rounds() + 1);
@@ -275,6 +291,64 @@ fn mf_13_a_file_is_loaded_with_its_first_package_and_stays_with_the_next() {
     place.deploy(&out).ended(3, "TSUG20408-E").ended(3, "file APPFILE01 of the store has another");
     let daemon = place.serve(at, 4);
     assert_eq!(counter(&answered(at, 5)), 4);
+    daemon.stop();
+}
+
+/// What a caller may say, and what becomes of a quantity of four digits and a name of eight bytes.
+const ORDERS: &str = "       IDENTIFICATION DIVISION.
+       PROGRAM-ID. ORDERS.
+       DATA DIVISION.
+       LINKAGE SECTION.
+       01 LK-QTY PIC 9(4).
+       01 LK-NAME PIC X(8).
+       PROCEDURE DIVISION USING LK-QTY LK-NAME.
+           ADD 1 TO LK-QTY.
+           GOBACK.
+";
+
+#[test]
+fn a_body_that_does_not_fit_is_refused_with_its_field_and_its_id_stays_free() {
+    let place = Place::new();
+    let (source, out) = (place.word("ORDERS.cbl"), place.word("orders.tsugi"));
+    fs::write(&source, ORDERS).expect("written");
+    service(&["import", &source, "--name", "orders", "--out", &out]).ended(0, "TSUG20315-I");
+    place.deploy(&out).ended(0, "TSUG20409-I");
+    let at = own_address();
+    let daemon = place.serve(at, 1);
+    let (deep, nines) = ("[".repeat(100_000), "9".repeat(100_000));
+    let digits = format!("{{\"lk_qty\":{nines},\"lk_name\":\"a\"}}");
+    let field = format!("{{\"lk_qty\":1,\"lk_name\":\"a\",\"{nines}\":1}}");
+    for (body, says) in [
+        ("", "not-json"),
+        ("{", "not-json"),
+        ("[]", "object"),
+        ("null", "object"),
+        (&*deep, "TSUG20111-E"),
+        (&*digits, "lk_qty"),
+        (&*field, "999"),
+        ("{\"lk_qty\":1}", "lk_name"),
+        ("{\"lk_name\":\"a\"}", "lk_qty"),
+        ("{\"lk_qty\":\"x\",\"lk_name\":\"a\"}", "lk_qty"),
+        ("{\"lk_qty\":true,\"lk_name\":\"a\"}", "lk_qty"),
+        ("{\"lk_qty\":[1],\"lk_name\":\"a\"}", "lk_qty"),
+        ("{\"lk_qty\":12345,\"lk_name\":\"a\"}", "lk_qty"),
+        ("{\"lk_qty\":-1,\"lk_name\":\"a\"}", "lk_qty"),
+        ("{\"lk_qty\":1.5,\"lk_name\":\"a\"}", "lk_qty"),
+        ("{\"lk_qty\":1e400,\"lk_name\":\"a\"}", "TSUG20111-E"),
+        ("{\"lk_qty\":1,\"lk_name\":\"123456789\"}", "lk_name"),
+        ("{\"lk_qty\":1,\"lk_name\":5}", "lk_name"),
+        ("{\"lk_qty\":1,\"lk_name\":\"a\",\"more\":1}", "more"),
+        ("{\"lk_qty\":1,\"lk_qty\":1,\"lk_name\":\"a\"}", "lk_qty"),
+    ] {
+        let (status, said) = call_of(at, ("ORDERS", 1), body).expect("it is answered");
+        let short = body.get(..60).unwrap_or(body);
+        assert!(status == 422 && said.contains("TSUG20111-E"), "{short}: {status} {said:.300}");
+        assert!(said.contains(says), "{short}: {said:.300}");
+        assert!(said.len() < 4_096, "{short}: an answer of {} bytes", said.len());
+    }
+    let good = "{\"lk_name\":\"a\",\"lk_qty\":1}";
+    let (status, said) = call_of(at, ("ORDERS", 1), good).expect("it is answered");
+    assert!(status == 200 && said.contains("\"lk_qty\":2"), "{status} {said}");
     daemon.stop();
 }
 

@@ -17,27 +17,27 @@ fn sample(name: &str) -> String {
 }
 
 /// A folder, and what is in it as words of a command.
-struct Place(TempDir);
+pub struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(TempDir::new().expect("a folder"))
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub fn at(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn word(&self, name: &str) -> String {
+    pub fn word(&self, name: &str) -> String {
         self.at(name).display().to_string()
     }
 
-    fn file(&self, name: &str, text: &str) -> String {
+    pub fn file(&self, name: &str, text: &str) -> String {
         fs::write(self.at(name), text).expect("written");
         self.word(name)
     }
 
-    fn import(&self, words: &[&str]) -> Ran {
+    pub fn import(&self, words: &[&str]) -> Ran {
         let all = [&["service", "import"], words].concat();
         tsugi(nobody().path(), &all)
     }
@@ -191,7 +191,7 @@ fn a_command_and_a_library_are_packages_too() {
 }
 
 /// A package of one command, imported.
-fn package(place: &Place, says: &str) -> String {
+pub fn package(place: &Place, says: &str) -> String {
     let script = place.file(says, &format!("#!/bin/sh\necho {says}\n"));
     let out = place.word(&format!("{says}.tsugi"));
     let words = [&*script, "--command", "--service", "SAY", "--name", "srv01", "--out", &out];
@@ -199,7 +199,7 @@ fn package(place: &Place, says: &str) -> String {
     out
 }
 
-fn service(words: &[&str]) -> Ran {
+pub fn service(words: &[&str]) -> Ran {
     tsugi(nobody().path(), &[&["service"], words].concat())
 }
 

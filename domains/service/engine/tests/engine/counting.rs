@@ -7,6 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tsugi_service_engine::worker::pipe::{Package, Processes};
 use tsugi_service_engine::{Answer, Calls, Engine};
+use tsugi_service_rules::id::{CallId, Serial};
 use tsugi_store::Ending;
 use tsugi_vocabulary::Span;
 
@@ -14,11 +15,20 @@ use crate::appfile::{PARAMETERS, counted, declared, initialize};
 use crate::contained::processes_in;
 use crate::programs::{cobol, ward};
 use crate::records::{COUNTING, counting, records};
-use crate::support::{Stand, call, opened, text, workers};
+use crate::support::{Stand, asked, life, opened, text, workers};
 
 fn engine(stand: &mut Stand, package: &Package) -> Engine {
     let own = Processes::new(ward(stand.folder.path()), package.clone());
     stand.engine_with(workers(1), Box::new(own), |_| {}).0
+}
+
+/// Calls in a life of the client: nothing is confirmed, and a life has so many serials.
+const LIFE: u64 = 1_000;
+
+async fn call(calls: &Calls, number: u64, body: &str) -> Answer {
+    let serial = Serial::new((number - 1) % LIFE + 1).unwrap();
+    let id = CallId::Counted { life: life(number.div_ceil(LIFE)), serial };
+    calls.call(asked(id, 1, body)).await
 }
 
 /// How many calls came to which end.

@@ -175,10 +175,13 @@ pub fn engine_of(
     (engine.unwrap(), told)
 }
 
+/// Calls in a life of the client: nothing is confirmed, and a life has so many serials.
+const LIFE: u64 = 1_000;
+
 pub fn id(serial: u64) -> CallId {
     let client = names::client(&Identity("test".to_owned()), "caller");
-    let life = Life { client, incarnation: Incarnation(1) };
-    CallId::Counted { life, serial: Serial::new(serial).unwrap() }
+    let life = Life { client, incarnation: Incarnation(serial.div_ceil(LIFE)) };
+    CallId::Counted { life, serial: Serial::new((serial - 1) % LIFE + 1).unwrap() }
 }
 
 pub fn asked(serial: u64, body: &str) -> Asked {
