@@ -4,12 +4,13 @@
 # What the other one does is part of this call; where it fails it is undone alone, and this one goes
 # on.
 #
-# As counter.sh beside it, it takes lines as tsugi writes them, and words of letters and digits.
+# As counter.sh beside it, it takes lines as tsugi writes them, and words of letters, digits and
+# hyphens.
 set -eu
 
 # What stands behind a member in the line that was heard.
 number() { printf '%s\n' "$line" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
-texts() { printf '%s\n' "$line" | sed -n 's/.*"parameters":\["\([A-Za-z0-9 ]*\)"\].*/\1/p'; }
+texts() { printf '%s\n' "$line" | sed -n 's/.*"parameters":\["\([A-Za-z0-9 -]*\)"\].*/\1/p'; }
 
 run() {
   turn=$(number turn)
