@@ -54,12 +54,11 @@ pub(super) fn resolve(
     (call, reply): (&OfCall, Option<&str>),
     at: &Running,
 ) -> Exit {
-    let done = match reply {
+    let read = reply.map(|reply| (reply, serde_json::from_str::<serde_json::Value>(reply)));
+    let done: Word = match read {
         None => messages::call_was_resolved,
-        Some(reply) if serde_json::from_str::<serde_json::Value>(reply).is_ok() => {
-            messages::call_was_answered
-        }
-        Some(reply) => {
+        Some((_, Ok(_))) => messages::call_was_answered,
+        Some((reply, Err(_))) => {
             let detail = phrase::usage_value(reply, "JSON").text(out.language);
             out.tell(&messages::usage_wrong(detail, HELP));
             return Exit::Usage;
