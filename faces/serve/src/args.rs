@@ -96,6 +96,9 @@ pub struct OfDaemon {
     /// Milliseconds that a call may take.
     #[arg(long, value_name = "MS", default_value_t = 3_000, hide_default_value = true)]
     pub call_limit: u64,
+    /// MiB of memory that a worker may hold.
+    #[arg(long, value_name = "MIB", default_value_t = 1_024, hide_default_value = true)]
+    pub memory_limit: u64,
     /// Milliseconds that running calls have before a move rolls them back.
     #[arg(long, value_name = "MS", default_value_t = 3_000, hide_default_value = true)]
     pub grace: u64,

@@ -24,6 +24,8 @@ pub struct Around {
     pub workers: PathBuf,
     /// What the workers of a service are to be like.
     pub pool: pool::Settings,
+    /// How much memory one of them may hold, in bytes.
+    pub memory: u64,
     /// How long running calls have before a move rolls them back.
     pub grace: Span,
 }

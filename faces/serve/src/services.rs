@@ -261,6 +261,8 @@ fn package(runner: &Runner, around: &Around, log: &Log) -> Result<Package, Strin
             Package { services, files, content_type: None, ..Package::new(spawn, CONTENT) }
         }
     };
+    let spawn = Spawn { memory_most: around.memory, ..package.spawn.clone() };
+    let package = Package { spawn, ..package };
     let (log, name) = (log.clone(), ready.name.clone());
     Ok(Package { log: Arc::new(move |line| note(&log, &name, line)), ..package })
 }

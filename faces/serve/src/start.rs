@@ -57,6 +57,7 @@ pub fn around(daemon: &OfDaemon) -> Result<Around, Box<Message>> {
         group,
         node,
         pool,
+        memory: daemon.memory_limit.saturating_mul(1 << 20),
         grace: Span::millis(daemon.grace),
     })
 }

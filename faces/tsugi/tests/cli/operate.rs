@@ -209,5 +209,7 @@ fn a_daemon_that_is_started_wrongly_is_told_as_any_command_is() {
     tsugi_ja(here.path(), &wrong).ended(2, "「--volume」のことですか");
     tsugi(here.path(), &["serve", "standby"]).ended(2, "--control <PATH>");
     let help = tsugi(here.path(), &["serve", "standby", "--help"]);
-    help.ended(0, "The socket at which a volume is handed over").ended(0, "--call-limit <MS>");
+    help.ended(0, "The socket at which a volume is handed over")
+        .ended(0, "--call-limit <MS>")
+        .ended(0, "--memory-limit <MIB>");
 }
