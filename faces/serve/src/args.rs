@@ -96,9 +96,15 @@ pub struct OfDaemon {
     /// Milliseconds that a call may take.
     #[arg(long, value_name = "MS", default_value_t = 3_000, hide_default_value = true)]
     pub call_limit: u64,
-    /// MiB of memory that a worker may hold.
+    /// Calls of each service that wait to be run.
+    #[arg(long, value_name = "N", default_value_t = 1_024, hide_default_value = true)]
+    pub queue: usize,
+    /// Bytes of one body.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, hide_default_value = true)]
+    pub body: u64,
+    /// Memory that a worker may hold, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 1_024, hide_default_value = true)]
-    pub memory_limit: u64,
+    pub memory: u64,
     /// Milliseconds that running calls have before a move rolls them back.
     #[arg(long, value_name = "MS", default_value_t = 3_000, hide_default_value = true)]
     pub grace: u64,

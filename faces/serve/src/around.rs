@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tsugi_host::enclosed::User;
+use tsugi_service_rules::limits;
 use tsugi_service_rules::worker::pool;
 use tsugi_vocabulary::{Epoch, GroupName, NodeName, Span};
 use tsugi_worker::Environment;
@@ -22,10 +23,12 @@ pub struct Around {
     pub worker: Vec<String>,
     /// Where its workers have their private folders; all in it is removed.
     pub workers: PathBuf,
-    /// What the workers of a service are to be like.
+    /// What the workers of a service are to be like, where its package says nothing else.
     pub pool: pool::Settings,
-    /// How much memory one of them may hold, in bytes.
-    pub memory: u64,
+    /// Memory that a worker may hold, in MiB, where its package says nothing else.
+    pub memory_mib: u64,
+    /// How much its engine holds at once.
+    pub calls: limits::Limits,
     /// How long running calls have before a move rolls them back.
     pub grace: Span,
 }

@@ -20,7 +20,7 @@ use tsugi_store::{Block, Ending, Reply};
 use crate::around::{Around, Hold};
 use crate::group::Group;
 use crate::log::Log;
-use crate::services::{self, Found};
+use crate::services::{self, Found, Quota};
 use crate::shelf;
 
 /// The name of a socket on a volume.
@@ -148,6 +148,23 @@ pub struct OfService {
     pub pending: usize,
     /// Its workers.
     pub workers: Workers,
+    /// How much it may use.
+    pub limits: Limits,
+}
+
+/// How much a service may use, and its callers with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Calls at a time.
+    pub workers: usize,
+    /// Milliseconds of a call.
+    pub call_ms: u64,
+    /// Memory that a worker may hold, in MiB.
+    pub memory_mib: u64,
+    /// Calls that wait to be run.
+    pub queue: usize,
+    /// Bytes of one body.
+    pub body: u64,
 }
 
 /// Why a service takes no calls.
@@ -324,6 +341,8 @@ impl Desk {
         let of = |found: &Found| {
             let number = services::number(&found.name);
             let of = figures.services.iter().find(|of| of.number == number)?;
+            let Quota { workers, call_ms, memory_mib } = Quota::of(found.quotas(), &self.around);
+            let (queue, body) = (self.around.calls.queue, self.around.calls.body);
             Some(OfService {
                 name: found.name.to_string(),
                 package: found.of.clone(),
@@ -341,6 +360,7 @@ impl Desk {
                     starting: of.starting,
                     ending: of.ending,
                 },
+                limits: Limits { workers, call_ms, memory_mib, queue, body },
             })
         };
         Some(Status {

@@ -103,7 +103,8 @@ impl Group {
         let shelf = shelf::open(&hold.volume, &mut store)?;
         let found = services::find(&mut store, &shelf)?;
         let made = services::make(&found, around, (ward, log));
-        let settings = Settings { closed: made.closed.clone(), ..Settings::alone(hold.epoch) };
+        let (calls, closed) = (around.calls, made.closed.clone());
+        let settings = Settings { calls, closed, ..Settings::alone(hold.epoch) };
         say(&found, &made.closed, log);
         let told = (log.clone(), around.clone(), hold.clone());
         let word = Box::new(move |fatal| end(&fatal, &told));

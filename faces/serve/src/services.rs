@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use tsugi_frames::{Hash, Service as Held};
 use tsugi_package::deployed::{self, Deployed, Ready, Runs};
 use tsugi_package::interface::{Handed, Interface};
-use tsugi_package::manifest::Commits;
+use tsugi_package::manifest::{Commits, Quotas};
 use tsugi_package::shelf::Shelf;
 use tsugi_package::{Digest, Trouble as Unloaded};
 use tsugi_service_engine::files::Files;
@@ -17,7 +17,9 @@ use tsugi_service_engine::worker::{Ear, Link, Nursery};
 use tsugi_service_engine::{Interface as Spoken, Records, Refused, SameBytes, Service};
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::InterfaceNumber;
+use tsugi_service_rules::worker::{life, pool};
 use tsugi_store::{self as store, Packages, Stands, Trouble};
+use tsugi_vocabulary::Span;
 use tsugi_worker::{Spawn, UnitOfWork};
 
 use crate::around::Around;
@@ -43,6 +45,14 @@ pub struct Found {
 
 /// Interfaces, each as it is known in the store.
 pub type Reads = BTreeMap<InterfaceNumber, Interface>;
+
+impl Found {
+    /// What its package says of how much it may use, as far as it can be told.
+    #[must_use]
+    pub fn quotas(&self) -> Quotas {
+        self.runs.as_ref().map(|runner| runner.ready.quotas).unwrap_or_default()
+    }
+}
 
 /// What answers a service.
 #[derive(Clone, Debug)]
@@ -182,12 +192,42 @@ pub fn make(all: &[Found], around: &Around, (ward, log): (&Ward, &Log)) -> Made 
         made.services.push(Service {
             number,
             name: found.name.clone(),
-            workers: around.pool,
+            workers: Quota::of(found.quotas(), around).pool(around),
             interface,
             nursery,
         });
     }
     made
+}
+
+/// How much a service may use: what its package says, else what its group does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Calls at a time.
+    pub workers: usize,
+    /// Milliseconds of a call.
+    pub call_ms: u64,
+    /// Memory that a worker may hold, in MiB.
+    pub memory_mib: u64,
+}
+
+impl Quota {
+    /// That of a service whose package says so much.
+    #[must_use]
+    pub fn of(said: Quotas, around: &Around) -> Self {
+        let workers = said.workers.and_then(|workers| usize::try_from(workers).ok());
+        Self {
+            workers: workers.unwrap_or(around.pool.start),
+            call_ms: said.call_ms.unwrap_or(around.pool.limits.call.as_millis()),
+            memory_mib: said.memory_mib.unwrap_or(around.memory_mib),
+        }
+    }
+
+    fn pool(self, around: &Around) -> pool::Settings {
+        let limits = life::Limits { call: Span::millis(self.call_ms), ..around.pool.limits };
+        let most = around.pool.most - around.pool.start + self.workers;
+        pool::Settings { start: self.workers, most, limits, ..around.pool }
+    }
 }
 
 /// Bears nobody: for a service that cannot run.
@@ -261,10 +301,10 @@ fn package(runner: &Runner, around: &Around, log: &Log) -> Result<Package, Strin
             Package { services, files, content_type: None, ..Package::new(spawn, CONTENT) }
         }
     };
-    let spawn = Spawn { memory_most: around.memory, ..package.spawn.clone() };
-    let package = Package { spawn, ..package };
     let (log, name) = (log.clone(), ready.name.clone());
-    Ok(Package { log: Arc::new(move |line| note(&log, &name, line)), ..package })
+    let memory_most = Quota::of(ready.quotas, around).memory_mib << 20;
+    let spawn = Spawn { memory_most, ..package.spawn };
+    Ok(Package { spawn, log: Arc::new(move |line| note(&log, &name, line)), ..package })
 }
 
 /// What a native program gives back, as the door requires it of a body: JSON.
@@ -318,7 +358,8 @@ mod tests {
 
     fn found(name: &str, of: &str) -> Found {
         let program = Runs::Library("x.so".into());
-        let ready = Ready { name: name.to_owned(), program, interface: None };
+        let ready =
+            Ready { name: name.to_owned(), program, interface: None, quotas: Quotas::default() };
         let (commits, files, layout) = (Commits::Refused, Files::default(), Hash([0; 32]));
         let runs = Ok(Runner { ready, commits, files, layout });
         let (name, package, of) = (name.into(), Digest([0; 32]), of.to_owned());
@@ -384,7 +425,7 @@ mod tests {
         let text = tsugi_package::interface::written("P1", &modules[0].interface, &conversion);
         let mut deploy = |text: &str| {
             let by = By::Cobol { entry: "P1", interface: text };
-            let services = [Answered { name: "ONE", by }];
+            let services = [Answered { name: "ONE", by, quotas: Quotas::default() }];
             let (name, data) = ("srv01", &[]);
             let (modules, services) = (&modules, &services);
             let assembly = Assembly { name, modules, services, data, tables: None };

@@ -13,6 +13,7 @@ use tsugi_door::{Loopback, Settings as OfDoor, Tokens, Transport};
 use tsugi_host::enclosed::User;
 use tsugi_host::listen::{Address, listening};
 use tsugi_messages::{self as messages, Message};
+use tsugi_service_rules::limits;
 use tsugi_service_rules::worker::{life, pool};
 use tsugi_vocabulary::{GroupName, NodeName, Span};
 use tsugi_worker::Environment;
@@ -57,7 +58,8 @@ pub fn around(daemon: &OfDaemon) -> Result<Around, Box<Message>> {
         group,
         node,
         pool,
-        memory: daemon.memory_limit.saturating_mul(1 << 20),
+        memory_mib: daemon.memory,
+        calls: limits::Limits { queue: daemon.queue, body: daemon.body, ..Default::default() },
         grace: Span::millis(daemon.grace),
     })
 }

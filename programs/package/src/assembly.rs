@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::archive::{Content, Draft};
 use crate::import::{Effect, Imported, Seen};
 use crate::interface;
-use crate::manifest::{Data, FORMAT, File, Form, Manifest, Module, PartPath, Program, Service};
+use crate::manifest::{
+    Data, FORMAT, File, Form, Manifest, Module, PartPath, Program, Quotas, Service,
+};
 use crate::refused::{Named, Refused};
 
 /// What becomes a package.
@@ -30,6 +32,8 @@ pub struct Answered<'a> {
     pub name: &'a str,
     /// What answers it.
     pub by: By<'a>,
+    /// How much it may use.
+    pub quotas: Quotas,
 }
 
 /// What answers a service.
@@ -134,7 +138,8 @@ impl Assembly<'_> {
                 (Program::Command(part), by_hand(name, native, contents)?)
             }
         };
-        Ok(Service { name: name.to_owned(), program, interface })
+        let quotas = answered.quotas;
+        Ok(Service { name: name.to_owned(), program, interface, quotas })
     }
 
     fn fits(&self, service: &str, entry: &str, interface: &str) -> Result<(), Refused> {

@@ -11,7 +11,7 @@ use crate::digest::{Digest, Hashing};
 use crate::fit::Fitting;
 use crate::interface::Interface;
 use crate::limits::MANIFEST_MOST;
-use crate::manifest::{Data, MANIFEST, Manifest, Part, Program, Role};
+use crate::manifest::{Data, MANIFEST, Manifest, Part, Program, Quotas, Role};
 use crate::refused::{Doing, Failed, Measure, Refused, Trouble};
 use crate::shelf::Shelf;
 
@@ -37,6 +37,8 @@ pub struct Ready {
     pub program: Runs,
     /// How its calls become records; none where bodies are handed over as they are.
     pub interface: Option<Interface>,
+    /// How much it may use.
+    pub quotas: Quotas,
 }
 
 /// What answers a service.
@@ -83,6 +85,7 @@ impl Deployed {
             name: service.name.clone(),
             program: runs(&folder, &manifest, &service.program),
             interface,
+            quotas: service.quotas,
         });
         let services = services.collect();
         Ok(Self { id, folder, manifest, services })

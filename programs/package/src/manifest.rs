@@ -4,6 +4,7 @@
 mod check;
 mod file;
 mod path;
+pub mod quotas;
 
 use serde::{Deserialize, Serialize};
 use tsugi_record::code_page::CodePage;
@@ -15,6 +16,7 @@ use crate::refused::{Measure, Refused};
 pub(crate) use check::is_name;
 pub use file::{Duplicates, Key, Piece};
 pub use path::{PartPath, PathRefused};
+pub use quotas::Quotas;
 
 /// The format that is written and read.
 pub const FORMAT: u32 = 1;
@@ -131,6 +133,9 @@ pub struct Service {
     /// How its calls become records. Without one a body is handed over as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<PartPath>,
+    /// How much it may use.
+    #[serde(default, skip_serializing_if = "Quotas::are_none")]
+    pub quotas: Quotas,
 }
 
 /// What answers a service.

@@ -215,6 +215,16 @@ pub enum Refused {
         /// The part.
         path: String,
     },
+    /// 30 A service cannot have so much, or so little.
+    #[error("30 {service}: {quota} cannot be {found}")]
+    Quota {
+        /// The service.
+        service: String,
+        /// Of what.
+        quota: String,
+        /// What the manifest says.
+        found: u64,
+    },
 }
 
 /// What has a limit.

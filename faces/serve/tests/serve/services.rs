@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::Stdio;
 
-use tsugi_serve::control::{Asked, Told, Which, Workers};
+use tsugi_package::manifest::Quotas;
+use tsugi_serve::control::{Asked, Limits, Told, Which, Workers};
 use tsugi_serve::log;
 
 use crate::daemon::{Caller, Daemon, own_address};
@@ -334,4 +335,29 @@ fn tsugi_marks(mark: &str) -> Vec<u32> {
         environ.split(|byte| *byte == 0).any(|word| word.starts_with(&wanted))
     };
     pids.filter(has).collect()
+}
+
+#[test]
+fn a_service_may_use_what_its_package_says_and_else_what_its_group_does() {
+    let volume = Volume::new();
+    let quotas = Quotas { workers: Some(2), call_ms: Some(400), memory_mib: Some(128) };
+    volume.deploy_within("srv01", &["COUNTER"], quotas);
+    volume.deploy("srv02", &["ECHO"]);
+    let address = own_address();
+    let mut command = Daemon::start(&volume, address, "e1.1");
+    command.args(["--queue", "7", "--body", "100", "--memory", "256", "--call-limit", "5000"]);
+    let daemon = Daemon::of(command, address, &volume);
+    let status = daemon.status();
+    let of = |name: &str| status.services.iter().find(|of| of.name == name).unwrap().limits;
+    let own = Limits { workers: 2, call_ms: 400, memory_mib: 128, queue: 7, body: 100 };
+    assert_eq!(of("COUNTER"), own);
+    let groups = Limits { workers: 1, call_ms: 5_000, memory_mib: 256, ..own };
+    assert_eq!(of("ECHO"), groups);
+    let mut caller = Caller::connect(address).unwrap();
+    // Its program is told how long it has.
+    let left: u64 = caller.call("COUNTER", 1, "left").unwrap().body.parse().unwrap();
+    assert!(left <= 400, "{left}");
+    let long = caller.call("COUNTER", 2, &format!("add {}", "a".repeat(100))).unwrap();
+    assert_eq!(long.status, 413, "{long:?}");
+    assert_eq!(daemon.stop(), Some(0));
 }

@@ -9,7 +9,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tempfile::TempDir;
 use tsugi_package::Digest;
 use tsugi_package::archive::{Content, Draft};
-use tsugi_package::manifest::{FORMAT, Manifest, PartPath, Program, Service};
+use tsugi_package::manifest::{FORMAT, Manifest, PartPath, Program, Quotas, Service};
 use tsugi_serve::{around, shelf};
 use tsugi_service_engine::{Identity, Interface as _, SameBytes, names};
 use tsugi_store::{Call, Claim, Client, Id, Op, Packages as _, Serial, Sqlite, Store as _};
@@ -142,11 +142,17 @@ impl Volume {
 
     /// Deploys a package whose services are all the counter.
     pub fn deploy(&self, name: &str, services: &[&str]) -> Digest {
+        self.deploy_within(name, services, Quotas::default())
+    }
+
+    /// The same with so much to use.
+    pub fn deploy_within(&self, name: &str, services: &[&str], quotas: Quotas) -> Digest {
         let part = |service: &str| path(&format!("libraries/{service}.so"));
         let service = |name: &&str| Service {
             name: (*name).to_owned(),
             program: Program::Library(part(name)),
             interface: None,
+            quotas,
         };
         let manifest = Manifest {
             tables: None,

@@ -112,6 +112,12 @@ pub struct Import {
     pub lines: bool,
     #[arg(long, value_name = "FILE")]
     pub tables: Option<PathBuf>,
+    #[arg(long, value_name = "N")]
+    pub workers: Option<u64>,
+    #[arg(long, value_name = "MS")]
+    pub call_limit: Option<u64>,
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<u64>,
     #[arg(long, value_name = "FORM", default_value = "fixed", hide_default_value = true)]
     #[arg(value_parser = ["fixed", "free"])]
     pub form: String,

@@ -211,5 +211,5 @@ fn a_daemon_that_is_started_wrongly_is_told_as_any_command_is() {
     let help = tsugi(here.path(), &["serve", "standby", "--help"]);
     help.ended(0, "The socket at which a volume is handed over")
         .ended(0, "--call-limit <MS>")
-        .ended(0, "--memory-limit <MIB>");
+        .ended(0, "--memory <MIB>");
 }

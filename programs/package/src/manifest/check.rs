@@ -112,6 +112,10 @@ impl Manifest {
 
     fn names_are_there(&self) -> Result<(), Refused> {
         for service in &self.services {
+            if let Some((quota, found)) = service.quotas.wrong() {
+                let service = service.name.clone();
+                return Err(Refused::Quota { service, quota: quota.to_owned(), found });
+            }
             if let Program::Cobol(entry) = &service.program
                 && self.module(entry).is_none()
             {

@@ -8,7 +8,7 @@ use tsugi_package::archive::{Content, Draft};
 use tsugi_package::fit::examine;
 use tsugi_package::import::import;
 use tsugi_package::interface::Why;
-use tsugi_package::manifest::{Commits, Dialect, Program, Service};
+use tsugi_package::manifest::{Commits, Dialect, Program, Quotas, Service};
 use tsugi_package::module::NoModule;
 use tsugi_package::refused::Named;
 use tsugi_package::{Refused, Trouble};
@@ -147,6 +147,7 @@ fn cobol_has_an_interface_and_others_may_have_one() {
         name: "ECHO".to_owned(),
         program: Program::Command(path("commands/echo")),
         interface: Some(path(INTERFACE)),
+        quotas: Quotas::default(),
     });
     draft.contents.insert(path("commands/echo"), Content::Bytes(b"#!/bin/sh\n".to_vec()));
     // It is about another program.
@@ -159,6 +160,32 @@ fn cobol_has_an_interface_and_others_may_have_one() {
     draft.manifest.services[0].interface = None;
     draft.contents.remove(&path(INTERFACE));
     assert_eq!(unfit(&draft), Refused::WithInterface { service: "CBLAPP01".to_owned() });
+}
+
+#[test]
+fn a_service_cannot_have_more_than_there_is_or_nothing() {
+    let (module, quotas) = (counting(), Quotas::default());
+    let draft = report(std::slice::from_ref(&module), &edited(&module));
+    assert!(!draft.manifest.written().contains("quotas"), "what is not said is not written");
+    for (quotas, quota, found) in [
+        (Quotas { workers: Some(0), ..quotas }, "workers", 0),
+        (Quotas { workers: Some(65), ..quotas }, "workers", 65),
+        (Quotas { call_ms: Some(0), ..quotas }, "call_ms", 0),
+        (Quotas { memory_mib: Some(15), ..quotas }, "memory_mib", 15),
+    ] {
+        let mut draft = draft.clone();
+        draft.manifest.services[0].quotas = quotas;
+        let folder = tempfile::tempdir().unwrap();
+        let refused = draft.write(&folder.path().join("srv01")).unwrap_err();
+        let (service, quota) = ("CBLAPP01".to_owned(), quota.to_owned());
+        let expected = Refused::Quota { service, quota, found };
+        assert!(matches!(&refused, Trouble::Refused(why) if *why == expected), "{refused:?}");
+    }
+    let mut draft = draft;
+    draft.manifest.services[0].quotas = Quotas { workers: Some(2), call_ms: Some(9), ..quotas };
+    let (_folder, to) = package(&draft);
+    let read = examine(&to).unwrap().manifest.services[0].quotas;
+    assert_eq!(read, draft.manifest.services[0].quotas);
 }
 
 /// Two programs call the keys of one file by their own names; one calls the other.
@@ -182,7 +209,7 @@ fn a_module_needs_what_those_need_that_it_calls() {
         let modules = [caller(statement), counts.clone(), renamed.clone()];
         let interface = edited(&modules[0]);
         let by = By::Cobol { entry: "P1", interface: &interface };
-        let services = &[Answered { name: "P1", by }];
+        let services = &[Answered { name: "P1", by, quotas: Quotas::default() }];
         let assembly =
             Assembly { name: "srv01", modules: &modules, services, data: &[], tables: None };
         let manifest = assembly.draft().unwrap().manifest;
@@ -201,7 +228,7 @@ fn what_cannot_be_put_together_is_refused_before_it_is_written() {
     let interface = edited(&module);
     let draft = |modules: &[_], name: &str, entry: &str, interface: &str| {
         let by = By::Cobol { entry, interface };
-        let services = &[Answered { name, by }];
+        let services = &[Answered { name, by, quotas: Quotas::default() }];
         Assembly { name: "srv01", modules, services, data: &[], tables: None }.draft().unwrap_err()
     };
     let found = draft(std::slice::from_ref(&module), "CBLAPP01", "CBLAPP02", &interface);

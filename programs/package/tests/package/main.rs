@@ -21,7 +21,7 @@ use std::path::Path;
 use tsugi_package::archive::{Content, Draft, Examined, examine};
 use tsugi_package::manifest::{
     Data, Duplicates, FORMAT, File, Form, Key, Manifest, Organization, PartPath, Piece, Program,
-    Service,
+    Quotas, Service,
 };
 use tsugi_package::{Refused, Trouble};
 
@@ -41,11 +41,13 @@ fn draft() -> Draft {
         name: "COUNT".to_owned(),
         program: Program::Library(path("libraries/count.so")),
         interface: None,
+        quotas: Quotas::default(),
     };
     let command = Service {
         name: "ECHO".to_owned(),
         program: Program::Command(path("commands/echo")),
         interface: None,
+        quotas: Quotas::default(),
     };
     let manifest = Manifest {
         format: FORMAT,

@@ -12,7 +12,7 @@ use tsugi_package::archive::{Content, Draft};
 use tsugi_package::assembly::{Answered, Assembly, By, Loaded, Native};
 use tsugi_package::import::{self as compiled, Declares, Imported, Other, Proof, Request, Seen};
 use tsugi_package::interface;
-use tsugi_package::manifest::{Form as DataForm, Manifest, Program};
+use tsugi_package::manifest::{Form as DataForm, Manifest, Program, Quotas};
 use tsugi_package::refused::{Doing, Failed};
 use tsugi_record::Conversion;
 use tsugi_record::source::Form as Lines;
@@ -99,13 +99,19 @@ fn native(asked: &Import, stem: &str, runs: Runs) -> Result<Made, No> {
         Runs::Library => By::Library(native),
         Runs::Command => By::Command(native),
     };
-    let services = [Answered { name: service, by }];
+    let services = [Answered { name: service, by, quotas: quotas(asked) }];
     let name = asked.name.as_deref().unwrap_or(service);
     let tables = tables(asked);
     let assembly = Assembly { name, modules: &[], services: &services, data: &[], tables };
     let at = asked.interface.as_ref().unwrap_or(&asked.source);
     let draft = assembly.draft().map_err(|refused| No::refused(at, &refused))?;
     Ok(Made { draft, interface: edited, effects: Vec::new(), warnings: String::new() })
+}
+
+/// How much the service may use.
+const fn quotas(asked: &Import) -> Quotas {
+    let Import { workers, call_limit, memory, .. } = asked;
+    Quotas { workers: *workers, call_ms: *call_limit, memory_mib: *memory }
 }
 
 /// What `--tables` says.
@@ -139,7 +145,7 @@ fn cobol(out: &Out, asked: &Import) -> Result<Made, No> {
         })
         .collect();
     let by = By::Cobol { entry: &entry, interface: &text };
-    let services = [Answered { name: service, by }];
+    let services = [Answered { name: service, by, quotas: quotas(asked) }];
     let name = asked.name.as_deref().unwrap_or(service);
     let (of_source, services, tables) = (&modules, &services, tables(asked));
     let assembly = Assembly { name, modules: of_source, services, data: &data, tables };
@@ -236,7 +242,7 @@ fn show(
             Program::Library(_) => "library".to_owned(),
             Program::Command(_) => "command".to_owned(),
         };
-        json!({"name": service.name, "program": program})
+        json!({"name": service.name, "program": program, "quotas": service.quotas})
     };
     let file = |file: &tsugi_package::manifest::File| {
         json!({

@@ -1,7 +1,7 @@
 //! `service status`: how the daemon of a group's calls stands.
 
 use tsugi_messages::{Column, Phrase, Table, phrase};
-use tsugi_serve::control::{Closed, OfService, Status};
+use tsugi_serve::control::{Closed, Limits, OfService, Status};
 
 use super::running;
 use crate::args::Running;
@@ -37,6 +37,12 @@ fn lines(out: &Out, status: &Status) -> Vec<String> {
         return lines;
     }
     lines.extend(table(out, &status.services));
+    let limits = |of: &OfService| {
+        let Limits { workers, call_ms, memory_mib, queue, body } = of.limits;
+        let (workers, queue) = (count(workers), count(queue));
+        phrase::service_may_use(&of.name, workers, call_ms, memory_mib, queue, body)
+    };
+    lines.extend(status.services.iter().map(|of| limits(of).text(out.language)));
     lines.extend(status.services.iter().filter_map(|of| {
         let closed = of.closed.as_ref()?;
         Some(why(&of.name, closed).text(out.language))

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 use tsugi_package::archive::Content;
 use tsugi_package::assembly::{Answered, Assembly, By, Native};
 use tsugi_package::deployed::Deployed;
-use tsugi_package::manifest::{Data as Loads, File, Form, Organization, PartPath};
+use tsugi_package::manifest::{Data as Loads, File, Form, Organization, PartPath, Quotas};
 use tsugi_store::file::Files;
 use tsugi_store::{Packages as _, Store as _};
 
@@ -28,6 +28,7 @@ impl Place {
         let services = [Answered {
             name: "SAY",
             by: By::Command(Native { content: Content::Bytes(text), interface: None }),
+            quotas: Quotas::default(),
         }];
         let assembly =
             Assembly { name: "srv01", modules: &[], services: &services, data: &[], tables: None };
