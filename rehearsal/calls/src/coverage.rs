@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::fault::{KINDS, Kind};
-use crate::step::{Loss, STEPS};
+use crate::fault::{ENDED_AT, KINDS};
+use crate::step::STEPS;
 
 /// From so many calls on, everything must have been met.
 pub const FROM_CALLS: u64 = 1_000_000;
@@ -73,9 +73,7 @@ pub fn missing(
 ) -> Vec<(&'static str, &'static str)> {
     let faults = KINDS.iter().map(|kind| ("fault", kind.name()));
     let clients = CLIENTS.iter().map(|act| ("client", *act));
-    let ended =
-        |loss| STEPS.iter().map(move |step| (Kind::AtStep(*step, loss).name(), step.name()));
-    let ended = ended(Loss::Process).chain(ended(Loss::Power));
+    let ended = STEPS.iter().map(|step| (ENDED_AT, step.name()));
     let all = CELLS.iter().copied().chain(faults).chain(clients).chain(ended);
     all.filter(|cell| !met.contains_key(cell)).collect()
 }

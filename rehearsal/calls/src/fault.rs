@@ -2,7 +2,7 @@
 
 use tsugi_world::Chance;
 
-use crate::step::{Loss, STEPS, Step};
+use crate::step::{Loss, RARE, STEPS, Step};
 use crate::store;
 
 /// What goes wrong.
@@ -82,9 +82,13 @@ pub struct Fault {
     pub length: u64,
 }
 
+/// How the end of an engine at a step is counted, whichever way it ended.
+pub const ENDED_AT: &str = "ended at";
+
 /// A step of a call on this kind of store, and how the engine ends there.
 fn at_step(store: store::Kind, chance: &mut Chance) -> Kind {
-    let all: Vec<Step> = STEPS.iter().copied().filter(|step| step.is_of(store)).collect();
+    let of = if chance.happens(500) { RARE } else { STEPS };
+    let all: Vec<Step> = of.iter().copied().filter(|step| step.is_of(store)).collect();
     let step = chance.pick(&all).copied().unwrap_or(Step::Commit);
     Kind::AtStep(step, if chance.happens(500) { Loss::Process } else { Loss::Power })
 }
@@ -96,13 +100,17 @@ pub(crate) fn draw(seed: u64, store: store::Kind) -> Vec<Fault> {
     let count = chance.below(12);
     let mut faults: Vec<Fault> = Vec::new();
     for _ in 0..count {
-        let kind = match chance.happens(250) {
+        let kind = match chance.happens(350) {
             true => at_step(store, &mut chance),
             false => chance.pick(KINDS).copied().unwrap_or(Kind::Kill),
         };
         // Most while calls are under way.
         let span = if chance.happens(700) { 4_000 } else { 18_000 };
-        let at = (1_000 + chance.below(span)) * super::world::MS;
+        // A step is waited for from the begin.
+        let at = match kind {
+            Kind::AtStep(..) => 0,
+            _ => (1_000 + chance.below(span)) * super::world::MS,
+        };
         let length = chance.between(5, 3_000) * super::world::MS;
         faults.push(Fault { kind, at, length });
     }

@@ -179,7 +179,7 @@ mod tests {
     fn a_series_that_never_ends_an_engine_at_some_step_is_not_enough() {
         let total = series(1, 2_000);
         let mut met = total.counts.met;
-        let cell = ("killed at", Step::Insert.name());
+        let cell = (fault::ENDED_AT, Step::Insert.name());
         met.insert(cell, 1);
         assert!(!coverage::missing(&met).contains(&cell));
         met.remove(&cell);

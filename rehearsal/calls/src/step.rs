@@ -127,6 +127,19 @@ pub const STEPS: &[Step] = &[
     Step::LeaveUnwritten,
 ];
 
+/// Those that few calls come to: they are waited for as often as all together.
+pub const RARE: &[Step] = &[
+    Step::Decode,
+    Step::Drop,
+    Step::Full,
+    Step::GiveUp,
+    Step::Gone,
+    Step::Kill,
+    Step::LeaveUnwritten,
+    Step::NotInserted,
+    Step::TurnOut,
+];
+
 /// How an engine ends at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {

@@ -91,8 +91,8 @@ pub(crate) struct World {
     pub(crate) lease_until: u64,
     pub(crate) sync_fails: bool,
     pub(crate) full: bool,
-    /// The step at which the engine ends next, and how.
-    pub(crate) armed: Option<(Step, Loss)>,
+    /// The steps at which the engine ends next, and how.
+    pub(crate) armed: Vec<(Step, Loss)>,
     /// When the last of what lies somewhere comes.
     pub(crate) last_late: u64,
     pub(crate) counts: Counts,
@@ -140,7 +140,7 @@ impl World {
             lease_until: 0,
             sync_fails: false,
             full: false,
-            armed: None,
+            armed: Vec::new(),
             last_late: 0,
             counts: Counts::default(),
         };

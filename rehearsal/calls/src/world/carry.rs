@@ -5,6 +5,7 @@ use tsugi_service_rules::call::{
 };
 use tsugi_service_rules::id::{CallId, Serial};
 use tsugi_service_rules::mutant::mutant;
+use tsugi_service_rules::refusal::{Busy, Refusal};
 use tsugi_service_rules::sitting::{self, Run, State};
 use tsugi_service_rules::stored::{Ending, Reply, Stored};
 
@@ -386,6 +387,10 @@ impl World {
                 let what = format!("{id} is told after the store was handed over");
                 self.promises.breaks("no_answer_after_last_moment", what);
             }
+        }
+        if *answer == Answer::Refused(Refusal::Busy(Busy::Contended)) {
+            // Its runs have ended; who comes again begins anew.
+            self.engines[e].contended.remove(&id);
         }
         let body = arrival.map(|arrival| crate::client::body_of(arrival.content));
         self.promises.told((id, body), answer, &self.store.durable);

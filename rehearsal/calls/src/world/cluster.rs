@@ -7,7 +7,7 @@ use tsugi_vocabulary::{Epoch, Span};
 
 use super::{Ev, FAULTS_END, MS, World};
 use crate::engine::{Life, Todo};
-use crate::fault::{Fault, Kind as Wrong};
+use crate::fault::{ENDED_AT, Fault, Kind as Wrong};
 use crate::step::{Loss, Step};
 use crate::store::Kind;
 
@@ -71,15 +71,16 @@ impl World {
 
     /// An engine has taken a step of a call: if it is to end there, it does.
     pub(super) fn passes(&mut self, e: usize, step: Step) {
-        let Some((_, loss)) = self.armed.filter(|(of, _)| *of == step) else { return };
+        let Some(at) = self.armed.iter().position(|(of, _)| *of == step) else { return };
         let engine = &self.engines[e];
         let own = e == self.owner && engine.owner.epoch.counter == self.epoch;
         if !own || self.cut || engine.life == Life::Dead || self.now >= FAULTS_END {
             return;
         }
-        self.armed = None;
-        let cell = (Wrong::AtStep(step, loss).name(), step.name());
-        *self.counts.met.entry(cell).or_default() += 1;
+        let (_, loss) = self.armed.swap_remove(at);
+        for how in [Wrong::AtStep(step, loss).name(), ENDED_AT] {
+            *self.counts.met.entry((how, step.name())).or_default() += 1;
+        }
         match loss {
             Loss::Process => self.end_process(e),
             Loss::Power => {
@@ -121,7 +122,7 @@ impl World {
             *self.counts.met.entry(("fault", fault.kind.name())).or_default() += 1;
         }
         match fault.kind {
-            Wrong::AtStep(step, loss) => self.armed = Some((step, loss)),
+            Wrong::AtStep(step, loss) => self.armed.push((step, loss)),
             Wrong::SyncFails => self.sync_fails = true,
             Wrong::Full => {
                 self.full = !self.full;

@@ -1,12 +1,13 @@
 //! What a writer orders is carried out on the volume.
 
-use tsugi_service_rules::call::{Event, Interruption};
+use tsugi_service_rules::call::{Alone, Event, Interruption};
 use tsugi_service_rules::mutant::mutant;
 use tsugi_service_rules::sitting::{self, EpochRead, Left, Near, Order, Run, State};
 use tsugi_service_rules::stored::Stored;
 use tsugi_vocabulary::Moment;
 
 use super::{Ev, FAULTS_END, MS, US, World};
+use crate::client::PAY;
 use crate::engine::{Todo, Transaction};
 use crate::rows::Write;
 use crate::step::Step;
@@ -113,11 +114,14 @@ impl World {
             transaction.savepoints += 1;
         }
         let Some(program) = engine.programs.get(&run).copied() else { return };
-        if beside > 0 && program.alone == tsugi_service_rules::call::Alone::Yes {
+        if beside > 0 && program.alone == Alone::Yes {
             self.promises.breaks("alone", format!("{} has the turn beside {beside}", run.0));
         }
         self.queue.put(self.now + program.takes, Ev::Ends(e, run));
-        if self.now < FAULTS_END && self.luck.happens(if self.full { 400 } else { 40 }) {
+        // What has failed once is likely to fail again.
+        let again = program.alone == Alone::Yes && program.service == PAY;
+        let often = if self.full || again { 400 } else { 40 };
+        if self.now < FAULTS_END && self.luck.happens(often) {
             self.statement_fails(e);
         }
     }
