@@ -480,6 +480,7 @@ mod tests {
         DROP_OPEN_REPLY,
         DROP_OPEN_KEYED,
         CONFIRMED,
+        CONFIRMED_SHORT,
         DROP_BODY,
         BODY_OF_KEYED,
         BURY,

@@ -1,4 +1,4 @@
-//! What is known of clients without asking the file: where each stands, and its last reply. Nearly
+//! What is known of clients without asking the file: how far each has come, and its last reply. Nearly
 //! every call is the next one of a client that has just called, or its last one again.
 //!
 //! Invariant: what stands here is what the file says. One writer changes rows of clients, and says
@@ -13,9 +13,9 @@ use crate::{Client, Id, Kept, LifeSeen, Seen, Serial, Stored};
 /// So many are known, a few MiB; beyond that all are forgotten, and known again as they call.
 const MOST: usize = 16_384;
 
-/// Where a client stands.
+/// How far a client has come.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(super) struct Reached {
     /// Its number.
     pub(super) no: i64,
     watermark: i64,
@@ -45,14 +45,14 @@ pub(super) enum Confirms {
 /// What a sitting has made of a client.
 #[derive(Debug)]
 enum Change {
-    Stands(Standing),
+    Reached(Reached),
     /// The file knows.
     Forgotten,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    durable: HashMap<Client, Standing>,
+    durable: HashMap<Client, Reached>,
     sitting: HashMap<Client, Change>,
     /// Numbers of clients that a sitting has changed otherwise.
     touched: BTreeSet<i64>,
@@ -76,11 +76,17 @@ enum Reach {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Clients(Arc<Mutex<Known>>);
 
-impl Standing {
+impl Reached {
     /// As a reader has found it.
     pub(super) fn found(no: i64, life: LifeSeen, floor: Option<i64>) -> Self {
         let LifeSeen { watermark, highest } = life;
         Self { no, watermark, highest, floor, oldest: 0, long: highest, last: None }
+    }
+
+    /// Of a client that calls for the first time.
+    pub(super) fn new(no: i64, floor: Option<i64>) -> Self {
+        let life = LifeSeen { watermark: 0, highest: 0 };
+        Self { oldest: 1, ..Self::found(no, life, floor) }
     }
 
     /// Whether this serial is one that was never kept, and above the watermark.
@@ -128,26 +134,31 @@ impl Clients {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where a client stands in the sitting that is open.
-    pub(super) fn in_sitting(&self, client: &Client) -> Option<Standing> {
+    /// How far a client has come in the sitting that is open.
+    pub(super) fn in_sitting(&self, client: &Client) -> Option<Reached> {
         let known = self.known();
         match known.sitting.get(client) {
-            Some(Change::Stands(standing)) => Some(standing.clone()),
+            Some(Change::Reached(reached)) => Some(reached.clone()),
             Some(Change::Forgotten) => None,
             None if known.reach == Reach::All => None,
             None => {
-                let standing = known.durable.get(client)?;
-                (!known.touched.contains(&standing.no)).then(|| standing.clone())
+                let reached = known.durable.get(client)?;
+                (!known.touched.contains(&reached.no)).then(|| reached.clone())
             }
         }
     }
 
-    /// A reply is written in the sitting, of a client that stood so before it.
-    pub(super) fn replied(&self, before: Option<Standing>, serial: &Serial, stored: Stored) {
+    /// As the file says in the sitting that is open.
+    pub(super) fn reached(&self, client: &Client, reached: Reached) {
+        self.known().sitting.insert(*client, Change::Reached(reached));
+    }
+
+    /// A reply is written in the sitting, of a client that was so far before it.
+    pub(super) fn replied(&self, before: Option<Reached>, serial: &Serial, stored: Stored) {
         let change = match before {
-            Some(mut standing) => {
-                standing.replied(serial, stored);
-                Change::Stands(standing)
+            Some(mut reached) => {
+                reached.replied(serial, stored);
+                Change::Reached(reached)
             }
             None => Change::Forgotten,
         };
@@ -181,7 +192,7 @@ impl Clients {
         }
         known
             .sitting
-            .retain(|_, change| !matches!(change, Change::Stands(standing) if standing.no == no));
+            .retain(|_, change| !matches!(change, Change::Reached(reached) if reached.no == no));
     }
 
     /// The sitting is durable.
@@ -194,7 +205,7 @@ impl Clients {
         }
         for (client, change) in sitting.drain() {
             match change {
-                Change::Stands(standing) => drop(durable.insert(client, standing)),
+                Change::Reached(reached) => drop(durable.insert(client, reached)),
                 Change::Forgotten => drop(durable.remove(&client)),
             }
         }
@@ -202,7 +213,7 @@ impl Clients {
             durable.clear();
         }
         if !touched.is_empty() {
-            durable.retain(|_, standing| !touched.contains(&standing.no));
+            durable.retain(|_, reached| !touched.contains(&reached.no));
             touched.clear();
         }
     }
@@ -219,14 +230,14 @@ impl Clients {
     /// to say with what the file says.
     pub(super) fn seen(&self, serial: &Serial) -> Result<Seen, u64> {
         let known = self.known();
-        let standing = known.durable.get(serial.client());
-        let of = |standing: &Standing| {
-            let (watermark, highest) = (standing.watermark, standing.highest);
+        let reached = known.durable.get(serial.client());
+        let of = |reached: &Reached| {
+            let (watermark, highest) = (reached.watermark, reached.highest);
             let life = Some(LifeSeen { watermark, highest });
-            let kept = standing.kept(serial.serial())?;
-            Some(Seen { kept, life, floor: standing.floor, clients: 0 })
+            let kept = reached.kept(serial.serial())?;
+            Some(Seen { kept, life, floor: reached.floor, clients: 0 })
         };
-        standing.and_then(of).ok_or(known.commits)
+        reached.and_then(of).ok_or(known.commits)
     }
 
     /// What a reader has found after so many commits. What it found under the serial is the
@@ -237,14 +248,14 @@ impl Clients {
         if known.durable.len() >= MOST {
             known.durable.clear();
         }
-        let mut standing = Standing::found(no, life, seen.floor);
+        let mut reached = Reached::found(no, life, seen.floor);
         if let Kept::Final(stored) = &seen.kept
             && serial.serial() == life.highest
             && stored.reply.is_short()
         {
-            standing.last = Some(Arc::new(stored.clone()));
+            reached.last = Some(Arc::new(stored.clone()));
         }
-        known.durable.insert(*serial.client(), standing);
+        known.durable.insert(*serial.client(), reached);
     }
 }
 
@@ -289,12 +300,12 @@ mod tests {
         let kept = |serial: &Serial| clients.seen(serial).map(|seen| seen.kept);
         assert_eq!(kept(&six), Ok(Kept::Nothing));
         let before = clients.in_sitting(&CLIENT);
-        assert!(before.as_ref().is_some_and(|standing| standing.is_new(6)));
+        assert!(before.as_ref().is_some_and(|reached| reached.is_new(6)));
         clients.replied(before, &six, stored(1));
-        assert!(clients.in_sitting(&CLIENT).is_some_and(|standing| !standing.is_new(6)));
+        assert!(clients.in_sitting(&CLIENT).is_some_and(|reached| !reached.is_new(6)));
         assert_eq!(kept(&six), Ok(Kept::Nothing), "it is not durable");
         clients.rolled_back();
-        assert!(clients.in_sitting(&CLIENT).is_some_and(|standing| standing.is_new(6)));
+        assert!(clients.in_sitting(&CLIENT).is_some_and(|reached| reached.is_new(6)));
         clients.replied(clients.in_sitting(&CLIENT), &six, stored(1));
         clients.committed();
         assert_eq!(kept(&six), Ok(Kept::Final(stored(1))));
@@ -342,11 +353,27 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_calls_for_the_first_time_confirms_nothing() {
+        let clients = Clients::default();
+        clients.reached(&CLIENT, Reached::new(11, Some(0)));
+        let confirms = |lowest| {
+            let reached = clients.in_sitting(&CLIENT).expect("it is known");
+            reached.confirms(lowest)
+        };
+        assert_eq!(confirms(1), Confirms::Nothing);
+        clients.replied(clients.in_sitting(&CLIENT), &serial(1, 1), stored(1));
+        assert_eq!(confirms(2), Confirms::Short);
+        clients.committed();
+        let seen = clients.seen(&serial(2, 2)).expect("it is known");
+        assert_eq!((seen.kept, seen.floor), (Kept::Nothing, Some(0)));
+    }
+
+    #[test]
     fn bodies_of_their_own_rows_are_taken_away_and_nothing_is_looked_for_twice() {
         let clients = clients();
         let answer = |own: i64, lowest: i64, body: usize| {
             let before = clients.in_sitting(&CLIENT);
-            let confirms = before.as_ref().map(|standing| standing.confirms(lowest));
+            let confirms = before.as_ref().map(|reached| reached.confirms(lowest));
             clients.replied(before, &serial(own, lowest), stored(body));
             confirms
         };

@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
-use super::clients::Confirms;
+use super::clients::{Confirms, Reached};
 use super::{Sqlite, State};
 use crate::reply::{Found, Rest, TOMBSTONE, is_over};
 use crate::statement as sql;
@@ -56,17 +56,12 @@ pub(super) fn row_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Resul
 /// A client as its row stands.
 pub(super) struct Known {
     pub(super) no: i64,
-    watermark: i64,
 }
 
 pub(super) fn known(connection: &Connection, client: &Client) -> rusqlite::Result<Option<Known>> {
     let mut row = connection.prepare_cached(sql::CLIENT)?;
     let values = params![client.digest, client.incarnation];
-    let read = |row: &rusqlite::Row<'_>| {
-        let (watermark, lowest): (i64, Option<i64>) = (row.get(1)?, row.get(2)?);
-        Ok(Known { no: row.get(0)?, watermark: watermark.max(lowest.unwrap_or(1) - 1) })
-    };
-    row.query_row(values, read).optional()
+    row.query_row(values, |row| Ok(Known { no: row.get(0)? })).optional()
 }
 
 fn found(row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
@@ -127,15 +122,7 @@ pub(super) fn seen(
         Id::Serial(serial) => serial,
     };
     let (client, floor) = (serial.client(), floor(connection, serial.client())?);
-    let mut row = connection.prepare_cached(sql::CLIENT_SEEN)?;
-    let values = params![client.digest, client.incarnation];
-    let read = |row: &rusqlite::Row<'_>| {
-        let (lowest, highest): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
-        let watermark = row.get::<_, i64>(1)?.max(lowest.unwrap_or(1) - 1);
-        let highest = watermark.max(highest.unwrap_or(0));
-        Ok((row.get::<_, i64>(0)?, LifeSeen { watermark, highest }))
-    };
-    let Some((no, life)) = row.query_row(values, read).optional()? else {
+    let Some((no, life)) = life(connection, client)? else {
         let mut count = connection.prepare_cached(sql::CLIENTS_KEPT)?;
         let clients = count.query_row([], |row| row.get(0))?;
         return Ok(Ok((Seen { kept: Kept::Nothing, life: None, floor, clients }, None)));
@@ -143,6 +130,19 @@ pub(super) fn seen(
     let found = by_serial(connection, no, serial.serial())?;
     let of = |kept| (Seen { kept, life: Some(life), floor, clients: 0 }, Some(no));
     Ok(kept(found).map(of))
+}
+
+/// A life of a client, by its number.
+fn life(connection: &Connection, client: &Client) -> rusqlite::Result<Option<(i64, LifeSeen)>> {
+    let mut row = connection.prepare_cached(sql::CLIENT_SEEN)?;
+    let values = params![client.digest, client.incarnation];
+    let read = |row: &rusqlite::Row<'_>| {
+        let (lowest, highest): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+        let watermark = row.get::<_, i64>(1)?.max(lowest.unwrap_or(1) - 1);
+        let highest = watermark.max(highest.unwrap_or(0));
+        Ok((row.get(0)?, LifeSeen { watermark, highest }))
+    };
+    row.query_row(values, read).optional()
 }
 
 fn floor(connection: &Connection, client: &Client) -> rusqlite::Result<Option<i64>> {
@@ -178,24 +178,25 @@ impl Sqlite {
 
     fn verdict_on_serial(&mut self, serial: &Serial, content: Content) -> Result<Verdict, Trouble> {
         let client = serial.client();
-        if let Some(standing) = self.clients.in_sitting(client)
-            && standing.is_new(serial.serial())
+        if let Some(reached) = self.clients.in_sitting(client)
+            && reached.is_new(serial.serial())
         {
-            return Ok(Verdict::New(Some(standing.no)));
+            return Ok(Verdict::New(Some(reached.no)));
         }
-        let Some(known) = self.ours(|connection| known(connection, client))? else {
-            let floor = self.ours(|connection| floor(connection, client))?;
+        let floor = self.ours(|connection| floor(connection, client))?;
+        let Some((no, life)) = self.ours(|connection| life(connection, client))? else {
             let over = floor.is_some_and(|floor| client.incarnation <= floor);
             return Ok(if over { Verdict::Expired } else { Verdict::New(None) });
         };
-        let row = self.ours(|connection| by_serial(connection, known.no, serial.serial()))?;
+        self.clients.reached(client, Reached::found(no, life, floor));
+        let row = self.ours(|connection| by_serial(connection, no, serial.serial()))?;
         match row {
             Some(found) => {
                 let kept = self.readable(found)?;
-                Ok(judged(kept, content, Some(known.no), Verdict::Expired))
+                Ok(judged(kept, content, Some(no), Verdict::Expired))
             }
-            None if serial.serial() <= known.watermark => Ok(Verdict::Expired),
-            None => Ok(Verdict::New(Some(known.no))),
+            None if serial.serial() <= life.watermark => Ok(Verdict::Expired),
+            None => Ok(Verdict::New(Some(no))),
         }
     }
 
@@ -240,7 +241,7 @@ impl Sqlite {
             Id::Serial(serial) => {
                 let no = match client {
                     Some(no) => no,
-                    None => self.new_client(serial.client(), reply.at)?,
+                    None => self.known_from_now(serial.client(), reply.at)?,
                 };
                 self.ours(|connection| {
                     connection.prepare_cached(sql::NEW_REPLY)?.execute(params![
@@ -259,7 +260,7 @@ impl Sqlite {
                     ])
                 })?;
                 let before = self.clients.in_sitting(serial.client());
-                let confirms = before.as_ref().map(|standing| standing.confirms(serial.lowest()));
+                let confirms = before.as_ref().map(|reached| reached.confirms(serial.lowest()));
                 let gone = match confirms.unwrap_or(Confirms::All) {
                     Confirms::Nothing => 0,
                     Confirms::Short => self.drop_short(no, serial.lowest())?,
@@ -271,6 +272,14 @@ impl Sqlite {
             }
         };
         Ok(())
+    }
+
+    /// Gives a client a number that calls for the first time, and knows it from now on.
+    fn known_from_now(&mut self, client: &Client, at: i64) -> Result<i64, Trouble> {
+        let floor = self.ours(|connection| floor(connection, client))?;
+        let no = self.new_client(client, at)?;
+        self.clients.reached(client, Reached::new(no, floor));
+        Ok(no)
     }
 
     pub(super) fn new_client(&mut self, client: &Client, at: i64) -> Result<i64, Trouble> {
