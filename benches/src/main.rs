@@ -28,6 +28,9 @@ struct Asked {
     /// Of `calls`: leave the peers out.
     #[arg(long)]
     alone: bool,
+    /// Of `calls`: how many replies are stored where many are; 0 leaves that out.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
     /// Write the figures as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -82,12 +85,17 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some(calls::ENGINE) => return calls::serve(words),
-        Some(calls::WORKER) => return tsugi_worker::run(words, &[tsugi_worker::LIBRARY]),
+        Some(calls::WORKER) => {
+            return tsugi_worker::run(words, &[tsugi_worker::COBOL, tsugi_worker::LIBRARY]);
+        }
         _ => {}
     }
     let asked = Asked::parse();
     let figures = match asked.name.as_str() {
-        "calls" => calls::run(if asked.alone { Peers::Left } else { Peers::Beside }),
+        "calls" => {
+            let peers = if asked.alone { Peers::Left } else { Peers::Beside };
+            calls::run(calls::Asked { peers, rows: asked.rows })
+        }
         "plan" => plan::run(),
         "counter" => counter::run(),
         "ledger" => ledger::run(),

@@ -75,9 +75,9 @@ pub fn whole(lines: &[Line]) -> f64 {
 
 /// Says what a call of this measurement costs whom.
 pub fn tell(name: &str, lines: &[Line]) {
-    let each = lines.iter().map(|line| {
-        format!("{} {:.1} us ({:.2} switches)", line.name, line.cpu_us, line.switches)
-    });
+    let each = lines
+        .iter()
+        .map(|line| format!("{} {:.1} us ({:.2} switches)", line.name, line.cpu_us, line.switches));
     println!("{name}: {}", each.collect::<Vec<_>>().join(", "));
 }
 

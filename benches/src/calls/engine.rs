@@ -1,5 +1,5 @@
-//! The engine in a process of its own, with its door and a worker that holds a shared library; and
-//! what its store says in the end.
+//! The engine in a process of its own, with its door and workers; and what its store says in the
+//! end.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -7,21 +7,16 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
-use tsugi_door::{Deployed, Door, Open, Order, Settings as OfDoor};
-use tsugi_frames::{Hash, Service as Named};
-use tsugi_host::enclosed::User;
-use tsugi_service_engine::worker::pipe::{Package, Processes, Ward};
-use tsugi_service_engine::{Engine, Opened, SameBytes, Service, Settings};
-use tsugi_service_rules::ground::ServiceNumber;
-use tsugi_service_rules::worker::pool;
+use tsugi_door::{Door, Open, Settings as OfDoor};
+use tsugi_service_engine::{Engine, Opened, Sessions, Settings, Upkeep};
 use tsugi_store::{Claim, Sqlite};
 use tsugi_vocabulary::{Epoch, Span};
-use tsugi_worker::{Environment, Spawn};
+
+use super::programs::{self, Program};
 
 /// The name under which this program is the engine.
 pub const ENGINE: &str = "calls-engine";
@@ -33,21 +28,49 @@ pub const KEYS_EACH: u64 = 1_000;
 pub const HOT: u64 = 0;
 /// How many clients and lives have numbers.
 const CLIENTS: u64 = 64;
-const LIVES: u64 = 2;
-/// Whose rights the worker has where this is run by root.
-const NOBODY: u32 = 61_236;
+const LIVES: u64 = 3;
+/// The word of an engine that walks through all that is kept without a rest.
+const PURGING: &str = "purging";
 
 /// The number that this call of a client counts.
 pub const fn key(life: u64, client: usize, serial: u64) -> u64 {
     ((life - 1) * CLIENTS + client as u64) * KEYS_EACH + serial % KEYS_EACH + 1
 }
 
-/// A folder on the disk with a store in which all numbers are 0, and the library.
-pub fn folder() -> TempDir {
+/// All numbers that are counted.
+pub const fn keys() -> std::ops::RangeInclusive<u64> {
+    HOT..=LIVES * CLIENTS * KEYS_EACH
+}
+
+/// What an engine is started with.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    /// Where its programs are, and its store where it is on SQLite.
+    pub folder: &'a Path,
+    pub program: Program,
+    pub upkeep: Upkept,
+    /// The server of its store, and how many calls it carries out at once; else it is on SQLite.
+    pub server: Option<(&'a str, usize)>,
+}
+
+/// Whether what is too old is taken away meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upkept {
+    /// By the settings that come with it.
+    Seldom,
+    /// A walk begins as soon as the last has ended.
+    Always,
+}
+
+/// A folder on the disk with a store in which all numbers are 0, and its program.
+pub fn folder(program: Program) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let mode = fs::Permissions::from_mode(0o711);
-    fs::set_permissions(folder.path(), mode).expect("it is ours");
-    drop(opened(folder.path(), 1));
+    let_in(folder.path());
+    let mut store = opened(folder.path());
+    if program == Program::Cobol {
+        programs::make_file(&mut store);
+    }
+    drop(store);
     let mut store = connect(folder.path());
     let made = store.execute_batch(
         "create table counter (key text primary key, value integer not null) without rowid, strict",
@@ -56,54 +79,55 @@ pub fn folder() -> TempDir {
     let filled = store.transaction().expect("the disk works");
     {
         let mut insert = filled.prepare("insert into counter values (?1, 0)").expect("it is right");
-        for key in HOT..=LIVES * CLIENTS * KEYS_EACH {
+        for key in keys() {
             insert.execute([key.to_string()]).expect("each key once");
         }
     }
     filled.commit().expect("the disk works");
-    compile(folder.path());
+    program.make(folder.path());
     folder
+}
+
+/// Workers have another user.
+pub fn let_in(folder: &Path) {
+    let mode = fs::Permissions::from_mode(0o711);
+    fs::set_permissions(folder, mode).expect("it is ours");
 }
 
 fn connect(folder: &Path) -> Connection {
     Connection::open(folder.join("store.db")).expect("the directory is ours")
 }
 
-/// The sum of all numbers is what was answered: none was lost and none counted twice.
-pub fn check(folder: &Path, answered: u64) {
-    let sum: i64 = connect(folder)
-        .query_row("select sum(value) from counter", [], |row| row.get(0))
-        .expect("it is there");
-    assert_eq!(u64::try_from(sum), Ok(answered), "calls were lost or doubled");
+/// What was counted is what was answered: nothing was lost and nothing counted twice.
+pub fn check(folder: &Path, program: Program, answered: u64) {
+    let counted = match program {
+        Program::Library => {
+            let sum: i64 = connect(folder)
+                .query_row("select sum(value) from counter", [], |row| row.get(0))
+                .expect("it is there");
+            u64::try_from(sum).expect("they count up")
+        }
+        Program::Cobol => programs::counted_in_file(&mut opened(folder)),
+    };
+    assert_eq!(counted, answered, "calls were lost or doubled");
 }
 
-fn compile(folder: &Path) {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let done = Command::new("cc")
-        .args(["-std=gnu99", "-O2", "-fPIC", "-shared", "-I"])
-        .arg(here.join("../programs/program/include"))
-        .arg("-o")
-        .arg(folder.join("counter.so"))
-        .arg(here.join("src/calls/counter.c"))
-        .output()
-        .expect("a compiler of C");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-}
+const EPOCH: Epoch = Epoch { incarnation: 1, counter: 1 };
 
-fn epoch(counter: u64) -> Epoch {
-    Epoch { incarnation: 1, counter }
-}
-
-fn opened(folder: &Path, counter: u64) -> Sqlite {
-    let claim = Claim {
+/// The claim of all engines here: one after the other, never two at once.
+pub fn claim() -> Claim {
+    Claim {
         group: "bench".parse().expect("a name"),
         member: String::new(),
-        epoch: epoch(counter),
+        epoch: EPOCH,
         run: 1,
         node: "here".parse().expect("a name"),
         at: 0,
-    };
-    Sqlite::open(folder, &claim).expect("it opens")
+    }
+}
+
+pub fn opened(folder: &Path) -> Sqlite {
+    Sqlite::open(folder, &claim()).expect("it opens")
 }
 
 /// The engine as it runs.
@@ -114,11 +138,16 @@ pub struct Running {
 
 impl Running {
     /// Starts it; it listens when this returns.
-    pub fn start(folder: &Path) -> Self {
+    pub fn start(plan: &Plan<'_>) -> Self {
         let this = std::env::current_exe().expect("a program has a path");
         let mut command = Command::new(this);
-        command.arg(ENGINE).arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().expect("it starts");
+        let upkeep = if plan.upkeep == Upkept::Always { PURGING } else { "" };
+        command.arg(ENGINE).arg(plan.folder).args([plan.program.word(), upkeep]);
+        if let Some((server, workers)) = plan.server {
+            command.args([server, &workers.to_string()]);
+        }
+        let mut process =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         let out = process.stdout.take().expect("it is piped");
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line).expect("it tells its address");
@@ -150,75 +179,45 @@ impl Running {
         let ended = self.process.wait().expect("it was started here");
         assert!(ended.success(), "the engine ended with {ended}");
     }
+
+    /// Kills it.
+    pub fn kill(mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it was started here");
+    }
 }
 
 /// What this program does as the engine: serves until nobody holds its standard input.
 pub fn serve(mut words: impl Iterator<Item = String>) -> ExitCode {
     let folder = words.next().expect("a folder");
     let folder = Path::new(&folder);
-    let settings = Settings::alone(epoch(2));
-    let opened = Opened::sqlite(opened(folder, 2)).expect("it opens");
+    let program = Program::of(&words.next().expect("a program"));
+    let mut settings = Settings::alone(EPOCH);
+    if words.next().as_deref() == Some(PURGING) {
+        settings.upkeep = Upkeep { every: Span::millis(1), ..Upkeep::default() };
+    }
     let word = Box::new(|fatal| {
         eprintln!("the engine ends: {fatal}");
         std::process::exit(1)
     });
-    let engine = Engine::start(opened, vec![service(folder)], settings.clone(), word);
+    let engine = if let (Some(server), Some(workers)) = (words.next(), words.next()) {
+        let workers = workers.parse().expect("a number");
+        let sessions = Sessions::postgres(&server, &claim(), workers).expect("it opens");
+        let services = vec![program.service(folder, workers)];
+        Engine::on_sessions(sessions, services, settings.clone(), word)
+    } else {
+        let opened = Opened::sqlite(opened(folder)).expect("it opens");
+        Engine::start(opened, vec![program.service(folder, 1)], settings.clone(), word)
+    };
     let engine = engine.expect("it starts");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
     let door = Door::open(listener, &OfDoor::on_loopback("here".parse().expect("a name")));
     let door = door.expect("it opens");
-    door.sign().open(Open::new(engine.calls(), &settings, vec![deployed()]));
+    door.sign().open(Open::new(engine.calls(), &settings, vec![program.deployed()]));
     println!("{}", door.address());
     let mut rest = Vec::new();
     std::io::stdin().read_to_end(&mut rest).expect("it is read to its end");
     door.close(Duration::from_secs(1));
     engine.hand_over(Span::secs(5));
     ExitCode::SUCCESS
-}
-
-fn deployed() -> Deployed {
-    Deployed {
-        name: "counter".to_owned(),
-        summary: String::new(),
-        body: serde_json::json!({ "type": "integer" }),
-        reply: serde_json::json!({ "type": "integer" }),
-        order: Order::None,
-    }
-}
-
-fn service(folder: &Path) -> Service {
-    let ward = Ward::claim(&format!("bench-{}", std::process::id()), folder.join("workers"));
-    let mut workers = pool::Settings { recycle: 0, ..pool::Settings::default() };
-    workers.limits.call = Span::secs(30);
-    Service {
-        number: ServiceNumber(1),
-        name: "counter".into(),
-        workers,
-        interface: Arc::new(SameBytes),
-        nursery: Box::new(Processes::new(ward.expect("a place"), package(folder))),
-    }
-}
-
-fn package(folder: &Path) -> Package {
-    let this = std::env::current_exe().expect("a program has a path");
-    let worker = vec![this.to_string_lossy().into_owned(), WORKER.to_owned()];
-    let root = nix::unistd::geteuid().is_root();
-    let user = if root { User::Other { uid: NOBODY, gid: NOBODY } } else { User::Same };
-    let environment = Environment {
-        group: "bench".to_owned(),
-        node: "here".to_owned(),
-        time_zone: "UTC".to_owned(),
-        locale: "C.UTF-8".to_owned(),
-        code_page: "utf-8".to_owned(),
-    };
-    let spawn = Spawn::library(worker, &folder.join("counter.so"), user, environment);
-    let counter = Named {
-        index: 0,
-        name: "counter".into(),
-        module: "".into(),
-        entry: "counter".into(),
-        parameters: vec![0],
-        layout: Hash([0; 32]),
-    };
-    Package { services: vec![counter], ..Package::new(spawn, "application/json") }
 }

@@ -31,6 +31,8 @@ pub enum Work {
     OwnKeys { life: u64 },
     /// All count one number.
     HotKey { life: u64 },
+    /// All call the program of the report, which counts one number.
+    Report { life: u64 },
     /// Each asks again for its last call, which is answered as before.
     Stored { life: u64, last: Arc<Vec<Last>> },
 }
@@ -91,12 +93,12 @@ impl Loaded {
         Figure::of(name, clients, self.times.clone(), self.span)
     }
 
-    /// Every value from 1 on came back once.
-    pub fn every_value_once(&self) {
+    /// Every value from this one on came back once.
+    pub fn every_value_once(&self, first: u64) {
         let mut values = self.values.clone();
         values.sort_unstable();
         assert_eq!(values.len(), self.times.len(), "an answer without a value");
-        let wrong = values.iter().zip(1_u64..).find(|(value, wanted)| **value != *wanted);
+        let wrong = values.iter().zip(first..).find(|(value, wanted)| **value != *wanted);
         assert_eq!(wrong, None, "a value was lost or told twice");
     }
 }
@@ -127,10 +129,12 @@ async fn client(to: SocketAddr, number: usize, work: Work, until: Instant) -> Cl
 fn request(number: usize, serial: u64, work: &Work) -> Vec<u8> {
     let (life, key) = match work {
         Work::Nothing => return b"GET / HTTP/1.1\r\nHost: here\r\n\r\n".to_vec(),
-        Work::OwnKeys { life } | Work::Stored { life, .. } => (life, key(*life, number, serial)),
-        Work::HotKey { life } => (life, HOT),
+        Work::OwnKeys { life } | Work::Stored { life, .. } => {
+            (life, key(*life, number, serial).to_string())
+        }
+        Work::HotKey { life } => (life, HOT.to_string()),
+        Work::Report { life } => (life, "{}".to_owned()),
     };
-    let key = key.to_string();
     format!(
         "POST /call/counter HTTP/1.1\r\nHost: here\r\nTsugi-Client: c{number}\r\n\
          Tsugi-Call: {life}.{serial}\r\nTsugi-Lowest: {serial}\r\nTsugi-Patience: 10000\r\n\
@@ -191,6 +195,10 @@ fn check(client: &mut Client, serial: u64, reply: &[u8], work: &Work) {
             assert_eq!(value(), wanted, "client {} serial {serial}", client.number);
         }
         Work::HotKey { .. } => client.values.push(value()),
+        Work::Report { .. } => {
+            let reply: serde_json::Value = serde_json::from_slice(reply).expect("it is JSON");
+            client.values.push(reply["lk_counter"].as_u64().expect("a number"));
+        }
         Work::Stored { last, .. } => {
             assert_eq!(reply, last[client.number].reply, "another reply than before");
         }
@@ -214,20 +222,21 @@ mod tests {
 
     #[test]
     fn every_value_of_the_hot_number_comes_back_once() {
-        hot(vec![2, 3, 1]).every_value_once();
-        hot(vec![]).every_value_once();
+        hot(vec![2, 3, 1]).every_value_once(1);
+        hot(vec![2, 0, 1]).every_value_once(0);
+        hot(vec![]).every_value_once(1);
     }
 
     #[test]
     #[should_panic(expected = "lost or told twice")]
     fn a_value_that_was_told_twice_is_found() {
-        hot(vec![1, 2, 2]).every_value_once();
+        hot(vec![1, 2, 2]).every_value_once(1);
     }
 
     #[test]
     #[should_panic(expected = "lost or told twice")]
     fn a_value_that_was_lost_is_found() {
-        hot(vec![1, 2, 4]).every_value_once();
+        hot(vec![1, 2, 4]).every_value_once(1);
     }
 
     #[test]

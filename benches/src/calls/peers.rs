@@ -19,25 +19,28 @@ const SPAN: Duration = Duration::from_secs(3);
 /// How many numbers there are.
 const KEYS: u32 = 10_000;
 
-/// Every peer that is here; of the others it is said why they were not run.
-pub fn run() -> Vec<Figure> {
+/// Every peer that is here, and what is measured on the server of one of them; of the others it is
+/// said why they were not run.
+pub fn run(on_server: impl FnOnce(&Server) -> Vec<Figure>) -> Vec<Figure> {
     println!("NATS JetStream, sync always: not run (needs a nats-server of 2.10 or later)");
     println!("Restate, DBOS: not run (not on this machine)");
     if !Path::new(BIN).join("pgbench").exists() {
-        println!("PostgreSQL: not run (no {BIN}/pgbench)");
+        println!("PostgreSQL, and tsugi on it: not run (no {BIN}/pgbench)");
         return Vec::new();
     }
     let server = Server::start();
     let of = |name, clients, keys| server.measure(name, clients, keys);
-    vec![
+    let mut figures = vec![
         of("PostgreSQL, own keys", 16, KEYS),
         of("PostgreSQL, own keys", 64, KEYS),
         of("PostgreSQL, one hot row", 64, 1),
-    ]
+    ];
+    figures.extend(on_server(&server));
+    figures
 }
 
 /// A server of its own, with the settings that come with it: each commit waits for the disk.
-struct Server {
+pub struct Server {
     folder: TempDir,
     process: Child,
 }
@@ -78,6 +81,28 @@ impl Server {
     fn number(&self, query: &str) -> u64 {
         let said = run_to_its_end(&mut self.psql(query));
         said.trim().parse().expect("a number")
+    }
+
+    /// How the store reaches it.
+    pub fn address(&self) -> String {
+        format!("host={} user=bench dbname=postgres", self.folder.path().display())
+    }
+
+    /// A table of numbers that are 0, as the counter's library has it, and no others.
+    pub fn make_counter(&self, keys: std::ops::RangeInclusive<u64>) {
+        run_to_its_end(&mut self.psql(&format!(
+            "drop table if exists counter; \
+             create table counter (key text primary key, value bigint not null); \
+             insert into counter select key::text, 0 from generate_series({}, {}) as key; \
+             analyze counter",
+            keys.start(),
+            keys.end()
+        )));
+    }
+
+    /// The sum of those numbers.
+    pub fn counted(&self) -> u64 {
+        self.number("select sum(value) from counter")
     }
 
     fn measure(&self, name: &str, clients: usize, keys: u32) -> Figure {
