@@ -214,9 +214,7 @@ fn message(refusal: &Refusal, node: &str, language: Language) -> Message {
         | Refusal::TooDeep { .. }
         | Refusal::HoldsWriter
         | Refusal::OnlyReads { .. }
-        | Refusal::ActsOutside { .. } => {
-            messages::call_refused_to_program(refusal.word())
-        }
+        | Refusal::ActsOutside { .. } => messages::call_refused_to_program(refusal.word()),
     }
 }
 

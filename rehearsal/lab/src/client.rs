@@ -256,9 +256,13 @@ impl Client {
     pub fn told_last(&self, open: &[u64]) -> Option<String> {
         let calls = self.calls();
         let last = |serial: &u64| {
-            let of_it = calls.iter().filter(|call| call.serial == *serial);
+            let mut of_it = calls.iter().filter(|call| call.serial == *serial);
             let tries = of_it.clone().count();
-            (*serial, tries, of_it.last().map(|call| (call.from, call.until, call.end.clone())))
+            (
+                *serial,
+                tries,
+                of_it.next_back().map(|call| (call.from, call.until, call.end.clone())),
+            )
         };
         let told: Vec<_> = open.iter().take(TOLD).map(last).collect();
         (!told.is_empty()).then(|| format!("{} calls have no answer: {told:?}", open.len()))
