@@ -88,7 +88,7 @@ fn cause(injected: &Injected) -> Option<String> {
             format!("all data links of {node} went down")
         }
         Pattern::ProcessKill | Pattern::FullKill => {
-            // The daemon was, which stands by in a group of its own; what handed it the volume ends.
+            // The daemon was, in a group of its own; what had handed it the volume ends.
             format!("program on {node} ended by itself")
         }
         Pattern::Shutdown => format!("{node} was shut down in order"),
