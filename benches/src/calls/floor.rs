@@ -1,5 +1,5 @@
-//! What the store's statements are worth on PostgreSQL without an engine: clients of the store, each
-//! in a thread with a session of its own, carry out the same unit of work.
+//! What the store's statements are worth on PostgreSQL without an engine: clients of the store,
+//! each in a thread with a session of its own, carry out the same unit of work.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! What is known of clients without asking the file: how far each has come, and its last reply. Nearly
-//! every call is the next one of a client that has just called, or its last one again.
+//! What is known of clients without asking the file: how far each has come, and its last reply.
+//! Nearly every call is the next one of a client that has just called, or its last one again.
 //!
 //! Invariant: what stands here is what the file says. One writer changes rows of clients, and says
 //! here whose; what a sitting has changed counts for that sitting alone until it is durable. Who
