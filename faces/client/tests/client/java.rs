@@ -136,12 +136,13 @@ fn mf_10_a_caller_in_java_has_each_of_its_calls_carried_out_once() {
     assert_eq!(group.once_each(), 40);
     one.then([Does::ItsProgramRefuses]);
     other.then([Does::ItsProgramRefuses]);
-    let refused = java.run(&[&one, &other], &["--calls", "1"]);
+    let patient = ["--calls", "1", "--try-ms", "10000"];
+    let refused = java.run(&[&one, &other], &patient);
     let line = String::from_utf8_lossy(&refused.stdout).into_owned();
     assert!(line.contains("\"ending\":\"refused\",\"reply\":{\"refused\":"), "{refused:?}");
     one.then([Does::EndsAbnormally]);
     other.then([Does::EndsAbnormally]);
-    let ended = java.run(&[&one, &other], &["--calls", "1"]);
+    let ended = java.run(&[&one, &other], &patient);
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert_eq!(group.once_each(), 42);
 }
