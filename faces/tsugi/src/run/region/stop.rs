@@ -13,7 +13,7 @@ use tsugi_cluster_engine::config;
 use tsugi_cluster_rules::spec::{ProcessHow, ResourceKind};
 use tsugi_host::hands::node_mark;
 use tsugi_host::remains::{self, Killed, Remain};
-use tsugi_messages::{self as messages, phrase};
+use tsugi_messages::{self as messages, Message, phrase};
 use tsugi_vocabulary::GroupName;
 use tsugi_wire::control::{Operation, Reply, Request};
 
@@ -28,7 +28,7 @@ use crate::run::change;
 /// How often it is looked whether the region has stopped.
 const AGAIN: Duration = Duration::from_millis(250);
 /// How long what was killed may take to be gone, and the stop to come to its end then.
-const LAST: Duration = Duration::from_secs(10);
+const LAST: Duration = Duration::from_secs(30);
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,24 +148,38 @@ fn finish(agents: &Agents, out: &Out, (asked, of): (&StopRegion, &Of)) -> Exit {
     let (stopped, mut killed) = forced(agents, &of.name, left);
     killed.left = left();
     report(out, (asked, stopped), &killed);
-    if killed.refused {
-        out.tell(&messages::region_kill_refused(person(), &of.name));
-        return Exit::NotPermitted;
+    let came = Came { stopped, refused: killed.refused, left: killed.left.len() };
+    let (exit, message) = ending(&of.name, came, of.within.max(LAST));
+    if exit == Exit::Done {
+        out.say_text(&message.line(out.language));
+    } else {
+        out.tell(&message);
     }
-    match (stopped, killed.left.len()) {
-        (true, 0) => {
-            out.say_text(&messages::region_ended(&of.name).line(out.language));
-            Exit::Done
+    exit
+}
+
+/// What came of a stop.
+#[derive(Clone, Copy, Debug)]
+struct Came {
+    /// Whether the region has stopped.
+    stopped: bool,
+    /// Whether this person may not kill what is left.
+    refused: bool,
+    /// How many processes are left.
+    left: usize,
+}
+
+/// How the command ends by what came of the stop, after so long, and what is said.
+fn ending(name: &GroupName, came: Came, waited: Duration) -> (Exit, Message) {
+    match came {
+        Came { refused: true, .. } => {
+            (Exit::NotPermitted, messages::region_kill_refused(person(), name))
         }
-        (false, 0) => {
-            let waited = of.within.max(LAST).as_secs();
-            out.tell(&messages::region_does_not_end(&of.name, waited));
-            Exit::StillRunning
+        Came { stopped: true, left: 0, .. } => (Exit::Done, messages::region_ended(name)),
+        Came { stopped: false, left: 0, .. } => {
+            (Exit::StillRunning, messages::region_does_not_end(name, waited.as_secs()))
         }
-        (_, many) => {
-            out.tell(&messages::region_survives(&of.name, many));
-            Exit::Failed
-        }
+        Came { left, .. } => (Exit::Failed, messages::region_survives(name, left)),
     }
 }
 
@@ -232,4 +246,30 @@ fn report(out: &Out, (asked, stopped): (&StopRegion, bool), killed: &Killed) {
         let left = report.left.iter().map(|one| phrase::region_left(one.pid, &one.command));
         gone.chain(left).map(|line| line.text(out.language)).collect()
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mf_04_a_stop_is_done_only_when_the_region_has_stopped_and_nothing_of_it_is_left() {
+        let name = "ESSRV01".parse().unwrap();
+        let said = |stopped, refused, left| {
+            let came = Came { stopped, refused, left };
+            let (exit, message) = ending(&name, came, Duration::from_secs(60));
+            (exit, message.line(tsugi_messages::Language::En))
+        };
+        for (came, exit, told) in [
+            ((true, false, 0), Exit::Done, "TSUG20906-I"),
+            ((true, false, 2), Exit::Failed, "2 processes of region ESSRV01 are still there"),
+            ((false, false, 1), Exit::Failed, "TSUG20907-E"),
+            ((false, false, 0), Exit::StillRunning, "has not stopped within 60 s"),
+            ((false, true, 3), Exit::NotPermitted, "TSUG20914-E"),
+        ] {
+            let (ended, line) = said(came.0, came.1, came.2);
+            assert_eq!(ended, exit, "{came:?}");
+            assert!(line.contains(told), "{line}");
+        }
+    }
 }
