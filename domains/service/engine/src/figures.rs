@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tsugi_service_rules::ground::{Effects, ServiceNumber};
 
 use crate::Refused;
+pub use tsugi_store::{Asynchronous, Failover};
 
 /// How an engine stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Figures {
     pub held: usize,
     /// Its services, by number.
     pub services: Vec<OfService>,
+    /// What becomes of committed work when its database fails over to another server.
+    pub failover: Failover,
 }
 
 /// How a service stands.

@@ -29,7 +29,7 @@ pub mod worker;
 pub use calls::{Answer, Asked, Calls, Resolved};
 pub use core::{Looks, Opens, Session};
 pub use fatal::{EXIT, Fatal, LastWord};
-pub use figures::{Figures, OfService};
+pub use figures::{Asynchronous, Failover, Figures, OfService};
 pub use names::Identity;
 pub use open::{Beside, Engine, Log, Opened, Reads, Sessions, Settings, Upkeep};
 pub use records::Records;

@@ -9,13 +9,14 @@ use std::thread::JoinHandle;
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::{limits, sitting};
 use tsugi_store::{
-    Block, Checkpoints, Claim, Id, OpenRefused, Postgres, Reader, Seen, Sqlite, Store, Trouble,
+    Block, Checkpoints, Claim, Failover, Id, Op, OpenRefused, Outcome, Postgres, PostgresReader,
+    Reader, Seen, Sqlite, Store, Trouble,
 };
 use tsugi_vocabulary::{Epoch, Moment, Span};
 
 use crate::calls::Calls;
 use crate::clock;
-use crate::core::{Core, Letter, Opens, Parallel, Session};
+use crate::core::{Core, Letter, Looks, Opens, Parallel, Session};
 use crate::fatal::LastWord;
 use crate::inbox::Inbox;
 use crate::service::Service;
@@ -131,6 +132,26 @@ impl Session for Postgres {
         let cancel = self.canceller();
         Box::new(move || cancel.now())
     }
+
+    fn failover(&mut self) -> Result<Failover, Trouble> {
+        Self::failover(self)
+    }
+}
+
+impl Looks for PostgresReader {
+    fn view(&mut self, op: &Op) -> Result<Outcome, Trouble> {
+        Self::view(self, op)
+    }
+
+    fn release(&mut self) -> Result<(), Trouble> {
+        Self::release(self);
+        Ok(())
+    }
+
+    fn halt(&self) -> Halt {
+        let cancel = self.interrupt();
+        Box::new(move || cancel.now())
+    }
 }
 
 /// A store whose units of work stand beside each other, open and claimed: by its sessions.
@@ -143,6 +164,8 @@ pub struct Sessions {
     pub lookout: Box<dyn Session>,
     /// The services that operators have blocked, by their numbers.
     pub blocks: Vec<(i64, Block)>,
+    /// What opens readers for services that only read; without it they run as any other.
+    pub opens: Option<Opens>,
 }
 
 /// How many clerks an engine has.
@@ -156,18 +179,42 @@ impl Sessions {
     /// It is not ours to write, the server cannot keep what a store promises, or sessions of an
     /// older run do not end.
     pub fn postgres(server: &str, claim: &Claim, units: usize) -> Result<Self, OpenRefused> {
+        Self::beside(Postgres::open(server, claim)?, (server, claim), units)
+    }
+
+    /// Beside a first session that has claimed the store.
+    ///
+    /// # Errors
+    /// As [`Sessions::postgres`].
+    pub fn beside(
+        mut first: Postgres,
+        (server, claim): (&str, &Claim),
+        units: usize,
+    ) -> Result<Self, OpenRefused> {
         let another = || -> Result<Box<dyn Session>, OpenRefused> {
             Ok(Box::new(Postgres::another(server, claim)?))
         };
-        let mut lookout = Box::new(Postgres::open(server, claim)?);
         let unread = |trouble: Trouble| OpenRefused::Failed {
             place: "tsugi_block".to_owned(),
             what: trouble.to_string(),
         };
-        let blocks = lookout.blocks().map_err(unread)?;
-        let units = (0..units.max(1)).map(|_| another()).collect::<Result<_, _>>()?;
-        let clerks = (0..CLERKS).map(|_| another()).collect::<Result<_, _>>()?;
-        Ok(Self { units, clerks, lookout, blocks })
+        let blocks = first.blocks().map_err(unread)?;
+        // All at once: each has its own connections to wait for.
+        let all: Result<Vec<_>, OpenRefused> = std::thread::scope(|scope| {
+            let opening: Vec<_> =
+                (0..units.max(1) + CLERKS).map(|_| scope.spawn(another)).collect();
+            let opened = opening.into_iter().map(|one| match one.join() {
+                Ok(opened) => opened,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            opened.collect()
+        });
+        let mut units = all?;
+        let clerks = units.split_off(units.len() - CLERKS);
+        let (server, claim) = (server.to_owned(), claim.clone());
+        let opens: Opens = Box::new(move || Ok(Box::new(PostgresReader::new(&server, &claim))));
+        let lookout = Box::new(first);
+        Ok(Self { units, clerks, lookout, blocks, opens: Some(opens) })
     }
 }
 

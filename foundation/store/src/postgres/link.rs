@@ -16,7 +16,9 @@ use crate::{Id, LARGEST_OUTCOME, Look, Row, SqlError, Trouble, Value};
 
 /// How long sessions that were asked to end are waited for.
 const GONE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(20);
+/// How long until they are looked for again, at first and at most.
+const FIRST: Duration = Duration::from_millis(1);
+const MOST: Duration = Duration::from_millis(20);
 
 /// How many prepared statements a connection keeps. The cache itself has no end.
 const PREPARED: usize = 256;
@@ -305,7 +307,7 @@ impl Postgres {
 
     /// Asks until no session is listed any more.
     pub(super) fn wait_until_gone(&mut self, text: &str, values: &[Value]) -> Result<(), Trouble> {
-        let begun = Instant::now();
+        let (begun, mut pause) = (Instant::now(), FIRST);
         loop {
             let left = self.read(text, values)?;
             if left.is_empty() {
@@ -315,7 +317,8 @@ impl Postgres {
                 let pids: Vec<_> = left.iter().filter_map(|row| int(row, 0).ok()).collect();
                 return Err(Trouble::Away(format!("sessions {pids:?} do not end")));
             }
-            self.runtime.block_on(async { tokio::time::sleep(PAUSE).await });
+            self.runtime.block_on(async { tokio::time::sleep(pause).await });
+            pause = (pause * 2).min(MOST);
         }
     }
 }

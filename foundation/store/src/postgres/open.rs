@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use sha2::{Digest as _, Sha256};
+use tokio_postgres::config::Host;
 use tokio_postgres::{Config, NoTls};
 use tsugi_vocabulary::Epoch;
 
@@ -34,7 +35,7 @@ const OTHERS: &str = "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activit
     AND application_name <> ?2";
 
 /// Since this step it is written down who has a store open.
-const MEMBERS: i64 = 4;
+const MEMBERS: i64 = 5;
 
 impl Postgres {
     /// Opens a store on a server, makes its tables where there are none, claims it, and waits
@@ -230,7 +231,30 @@ fn words(trouble: Trouble) -> String {
 }
 
 fn failed(server: &str, what: &str) -> OpenRefused {
-    OpenRefused::Failed { place: server.to_owned(), what: what.to_owned() }
+    OpenRefused::Failed { place: shown(server), what: what.to_owned() }
+}
+
+/// A server as it may be shown: without the password that may be among the words that name it.
+fn shown(server: &str) -> String {
+    let Ok(config) = server.parse::<Config>() else { return "PostgreSQL".to_owned() };
+    let host = |host: &Host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    };
+    let hosts: Vec<String> = config.get_hosts().iter().map(host).collect();
+    format!("{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_shown_without_its_password() {
+        let server = "host=db1,db2 user=tsugi password='se cret' dbname=pay";
+        assert_eq!(shown(server), "db1,db2/pay");
+        assert_eq!(shown("password"), "PostgreSQL");
+    }
 }
 
 fn setting(name: &str, found: String, needed: &str) -> OpenRefused {

@@ -11,7 +11,8 @@ impl Hall {
     pub(super) fn figures(&self) -> Figures {
         let services = self.desks.iter().filter_map(|(number, desk)| self.of(*number, desk));
         let (pending, held) = (self.table.pending(), self.replies.len());
-        Figures { pending, held, services: services.collect() }
+        let services = services.collect();
+        Figures { pending, held, services, failover: self.failover }
     }
 
     fn of(&self, number: ServiceNumber, desk: &Desk) -> Option<OfService> {

@@ -12,7 +12,7 @@ use tsugi_service_rules::refusal::Refusal;
 use tsugi_service_rules::sitting::{self, Run, Sitting};
 use tsugi_service_rules::stored::{self, Stored};
 use tsugi_service_rules::worker::{life, pool};
-use tsugi_store::Reply;
+use tsugi_store::{Failover, Reply};
 use tsugi_vocabulary::Moment;
 
 use super::block::Blocked;
@@ -102,6 +102,8 @@ pub(super) struct Hall {
     /// Rows of files that are over are taken away from this moment on. At first that is now: a
     /// former engine may have left some.
     pub(super) sweep_at: Option<Moment>,
+    /// What a failover of the database would cost, as far as is known.
+    pub(super) failover: Failover,
     /// Nothing is pending any more, and the group moves.
     pub(super) drained: bool,
     /// Nothing is open in the store any more, and nothing will be.
@@ -162,6 +164,7 @@ impl Hall {
             resolving: Resolving::new(),
             lacking: Lacking::default(),
             sweep_at: Some(Moment(0)),
+            failover: Failover::Kept,
             drained: false,
             closed: false,
             fatal: None,
@@ -314,8 +317,8 @@ impl Hall {
                 let [lacking, sweep] = files.map(|at| at.filter(|_| self.turn.is_none()));
                 [self.purge_at(), lacking, sweep, readings]
             }
-            // Of a store with sessions nobody here takes anything away.
-            Way::Sessions(_) => [None; 4],
+            // What else is looked after there is waited for by who gives it to clerks.
+            Way::Sessions(_) => [None, None, None, readings],
         };
         let own = [self.table.wake_at(), self.sitting.wake_at(), small];
         let own = own.into_iter().chain(store).chain([also]);

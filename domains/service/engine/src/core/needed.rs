@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tsugi_service_rules::call::Event;
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::refusal::Refusal;
-use tsugi_store::{Trouble, file};
+use tsugi_store::{Store, Trouble, file};
 use tsugi_vocabulary::{Moment, Span};
 
 use super::hall::{Hall, Todo};
@@ -16,7 +16,7 @@ use crate::fatal::Fatal;
 use crate::files::Needed;
 
 /// How long is waited before a store that could not be looked into is looked into again.
-const PAUSE: Span = Span::millis(100);
+pub(super) const PAUSE: Span = Span::millis(100);
 
 /// When the store is looked into for files, and which services lack one.
 #[derive(Default)]
@@ -35,7 +35,7 @@ impl Core {
         if needed.is_empty() {
             return Ok(());
         }
-        let lacking = match self.missing(&needed) {
+        let lacking = match missing(&mut *self.store, &needed) {
             Ok(lacking) => lacking,
             Err(trouble) => {
                 let why = trouble.to_string();
@@ -51,33 +51,33 @@ impl Core {
         self.hall.lack(lacking);
         Ok(())
     }
+}
 
-    /// What the callers of each service that lacks a file are told.
-    fn missing(
-        &mut self,
-        needed: &[(ServiceNumber, Vec<Arc<str>>)],
-    ) -> Result<BTreeMap<ServiceNumber, Refusal>, Trouble> {
-        let mut unit = self.store.aside()?;
-        let mut lacking = BTreeMap::new();
-        for (number, names) in needed {
-            let mut missing = Vec::new();
-            for name in names {
-                if file::Files::of(&mut *unit).find(name)?.is_none() {
-                    missing.push(&**name);
-                }
-            }
-            if !missing.is_empty() {
-                let why = format!("missing files: {}", missing.join(", "));
-                lacking.insert(*number, Refusal::NotDeployed { why: why.into() });
+/// What the callers of each service that lacks a file are told.
+pub(super) fn missing(
+    store: &mut (impl Store + ?Sized),
+    needed: &[(ServiceNumber, Vec<Arc<str>>)],
+) -> Result<BTreeMap<ServiceNumber, Refusal>, Trouble> {
+    let mut unit = store.aside()?;
+    let mut lacking = BTreeMap::new();
+    for (number, names) in needed {
+        let mut missing = Vec::new();
+        for name in names {
+            if file::Files::of(&mut *unit).find(name)?.is_none() {
+                missing.push(&**name);
             }
         }
-        Ok(lacking)
+        if !missing.is_empty() {
+            let why = format!("missing files: {}", missing.join(", "));
+            lacking.insert(*number, Refusal::NotDeployed { why: why.into() });
+        }
     }
+    Ok(lacking)
 }
 
 impl Hall {
     /// Which files each service needs before its first call.
-    fn needed(&self) -> Vec<(ServiceNumber, Vec<Arc<str>>)> {
+    pub(super) fn needed(&self) -> Vec<(ServiceNumber, Vec<Arc<str>>)> {
         let of = |(number, desk): (&ServiceNumber, &super::pools::Desk)| {
             let all = desk.files.all().iter().filter(|file| file.needed == Needed::Before);
             let names: Vec<Arc<str>> = all.map(|file| file.name.clone()).collect();
@@ -87,7 +87,7 @@ impl Hall {
     }
 
     /// Only what lacked files is opened again; what somebody else has closed stays so.
-    fn lack(&mut self, lacking: BTreeMap<ServiceNumber, Refusal>) {
+    pub(super) fn lack(&mut self, lacking: BTreeMap<ServiceNumber, Refusal>) {
         let before = std::mem::replace(&mut self.lacking.closed, lacking);
         for (number, told) in before {
             if let Some(ground) = self.grounds.get_mut(&number)

@@ -10,6 +10,7 @@
 //! once nobody can change that any more.
 
 mod breaker;
+mod chores;
 mod clerk;
 mod sent;
 mod session;
@@ -20,10 +21,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use tsugi_service_rules::call::{Event, Posture};
-use tsugi_service_rules::ground::Effects;
+use tsugi_service_rules::call::{Attempt, Event, Interruption, Posture};
+use tsugi_service_rules::id::CallId;
 use tsugi_service_rules::refusal::Refusal;
-use tsugi_store::Trouble;
+use tsugi_service_rules::worker::pool::Free;
+use tsugi_store::{Look, Seen, Trouble};
 use tsugi_vocabulary::{Moment, Span};
 
 use super::block;
@@ -39,6 +41,7 @@ use crate::open::{Sessions, Settings};
 use crate::service::Service;
 use crate::watch::Watch;
 use breaker::Breaker;
+use chores::Chores;
 use clerk::{Clerks, Lookout};
 pub(super) use sent::Sent;
 pub(crate) use session::Said;
@@ -53,7 +56,13 @@ const LEAVING: Span = Span::secs(2);
 pub(crate) struct Parallel {
     hall: Hall,
     seats: Vec<Seat>,
+    /// The sessions of clerks who are not at work yet.
+    starting: Vec<Box<dyn Session>>,
+    tell: Option<Tell>,
     clerks: Clerks,
+    chores: Chores,
+    /// What is small whose commits had no answer, and when they are looked for.
+    doubts: Vec<(Small, Box<Look>)>,
     lookout: Lookout,
     breaker: Breaker,
     /// Until when what is at the store is waited for; none while the group does not move.
@@ -67,10 +76,13 @@ impl Parallel {
     /// A thread could not be started.
     pub(crate) fn new(
         sessions: Sessions,
-        services: Vec<Service>,
+        mut services: Vec<Service>,
         settings: Settings,
         inbox: Arc<Inbox<Letter>>,
     ) -> std::io::Result<Self> {
+        for service in &mut services {
+            service.workers.free = Free::Settled;
+        }
         let (held, left) = channel();
         let tell = Tell::new(inbox.clone(), held);
         let halts = sessions.units.iter().map(|session| session.halt()).collect();
@@ -79,17 +91,23 @@ impl Parallel {
         let seats = seats.collect::<std::io::Result<Vec<_>>>()?;
         let pulses = seats.iter().map(Seat::pulse).collect();
         let breaker = Breaker::start(halts, pulses)?;
-        let clerks = Clerks::start(sessions.clerks, &tell)?;
-        let lookout = Lookout::start(sessions.lookout, tell)?;
+        let lookout = Lookout::start(sessions.lookout, tell.clone())?;
         let way = Way::Sessions(Sent::of(seats.len()));
         let services = (services, block::kept(sessions.blocks));
-        let mut hall =
-            Hall::new((way, Readings::new(None), Watch::default()), services, settings, inbox);
-        for ground in hall.grounds.values_mut().filter(|of| of.effects == Effects::Outside) {
-            let why = "it acts outside the store, and the store is PostgreSQL".into();
-            ground.open = Err(Refusal::NotDeployed { why });
-        }
-        Ok(Self { hall, seats, clerks, lookout, breaker, leaves: None, left })
+        let beside = (way, Readings::new(sessions.opens), Watch::default());
+        Ok(Self {
+            hall: Hall::new(beside, services, settings, inbox),
+            seats,
+            starting: sessions.clerks,
+            tell: Some(tell),
+            clerks: Clerks::new(),
+            chores: Chores::new(),
+            doubts: Vec::new(),
+            lookout,
+            breaker,
+            leaves: None,
+            left,
+        })
     }
 
     /// Runs until the store is handed over, or until it cannot go on.
@@ -102,13 +120,23 @@ impl Parallel {
     }
 
     fn work(&mut self) -> Result<(), Fatal> {
+        let mut clerks = std::mem::take(&mut self.starting);
+        if let Some(first) = clerks.first_mut() {
+            self.look_first(&mut **first)?;
+        }
+        if let Some(tell) = self.tell.take() {
+            let started = self.clerks.start(clerks, &tell);
+            started.map_err(|why| Fatal::Impossible(format!("a clerk: {why}")))?;
+        }
         loop {
             self.hall.look()?;
             while self.advance()? == Found::Work {}
             if self.hall.closed {
                 return Ok(());
             }
-            self.hall.wait(self.leaves);
+            let doubts = (!self.doubts.is_empty()).then_some(self.hall.small_after);
+            let also = [self.leaves, doubts, self.looks_after_at()];
+            self.hall.wait(also.into_iter().flatten().min());
         }
     }
 
@@ -129,7 +157,12 @@ impl Parallel {
                 self.clerks.write(small, lowest, bytes);
             }
         }
-        if self.serve_all()? == Found::Work {
+        if !self.doubts.is_empty() && self.hall.small_after <= clock::now() {
+            for (small, look) in std::mem::take(&mut self.doubts) {
+                self.clerks.clear(small, look);
+            }
+        }
+        if self.serve_all()? == Found::Work || self.look_after() == Found::Work {
             found = Found::Work;
         }
         self.close_when_empty();
@@ -144,6 +177,10 @@ impl Parallel {
         }
     }
 
+    fn is_there(&self) -> bool {
+        matches!(&self.hall.way, Way::Sessions(sent) if sent.is_there())
+    }
+
     fn hear(&mut self, said: Said) -> Result<(), Fatal> {
         match said {
             Said::Unit(seat, run, word) => self.hear_unit(seat, run, word)?,
@@ -156,8 +193,19 @@ impl Parallel {
                 self.hall.todo.push_back(Todo::Table(Event::NotAsked(id, why)));
             }
             Said::Written(small, Ok(written)) => self.hall.on_written(small, written),
+            Said::Written(small, Err(Trouble::Unknown(look))) => {
+                self.doubts.push((small, look));
+                self.hall.small_after = clock::now() + super::small::PAUSE;
+                self.pause();
+            }
             Said::Written(small, Err(trouble)) => self.not_written(small, trouble)?,
+            Said::Unwritten(small) => {
+                self.not_written(small, Trouble::Gone("its commit was lost".to_owned()))?;
+            }
+            Said::NotStarted(id, attempt, seen) => self.not_started((id, attempt), seen)?,
+            Said::LookedAfter(done) => self.looked_after(done)?,
             Said::Away(why) => {
+                self.tell_made();
                 self.hall.store = Err(Refusal::StoreAway { why });
                 self.hall.todo.push_back(Todo::Table(Event::Woken));
             }
@@ -177,9 +225,7 @@ impl Parallel {
             Trouble::Superseded { found } => Err(Fatal::Superseded(found)),
             Trouble::Broken(why) => Err(Fatal::Broken(why)),
             Trouble::Away(_) | Trouble::ReadOnly => {
-                if self.sent().pause() == Found::Work {
-                    self.lookout.look();
-                }
+                self.pause();
                 Ok(why)
             }
             Trouble::Again
@@ -190,13 +236,41 @@ impl Parallel {
         }
     }
 
+    /// Nothing begins until the lookout has looked.
+    fn pause(&mut self) {
+        if self.sent().pause() == Found::Work {
+            self.lookout.look();
+        }
+    }
+
+    /// Something is under the id of a call that was to be started: that counts.
+    fn not_started(
+        &mut self,
+        (id, attempt): (CallId, Attempt),
+        seen: Result<Seen, Trouble>,
+    ) -> Result<(), Fatal> {
+        self.hall.start_over(id);
+        let event = match seen {
+            Ok(seen) => {
+                let (stored, row) = self.hall.taken_in(id, seen);
+                Event::Taken(id, attempt, stored, row)
+            }
+            Err(trouble) => {
+                let why = self.troubled(trouble)?;
+                Event::Interrupted(id, attempt, Interruption::StoreFull(why))
+            }
+        };
+        self.hall.todo.push_back(Todo::Table(event));
+        Ok(())
+    }
+
     /// Nothing of it is kept. What it says stays so: it is written a little later.
     fn not_written(&mut self, small: Small, trouble: Trouble) -> Result<(), Fatal> {
         let why = self.troubled(trouble)?;
         match small {
             Small::Start(id, attempt, _) => {
                 self.hall.start_over(id);
-                let why = tsugi_service_rules::call::Interruption::StoreFull(why);
+                let why = Interruption::StoreFull(why);
                 self.hall.todo.push_back(Todo::Table(Event::Interrupted(id, attempt, why)));
             }
             // A group that moves leaves unwritten what is not written.
@@ -219,7 +293,8 @@ impl Parallel {
             Posture::Open | Posture::Closed | Posture::Silent => return,
         };
         let until = *self.leaves.get_or_insert(until);
-        let empty = self.hall.drained && self.seats.iter().all(Seat::is_free);
+        let free = self.seats.iter().all(Seat::is_free) && self.hall.readings.are_over();
+        let empty = self.hall.drained && free;
         if empty || now >= until {
             self.hall.closed = true;
             self.hall.todo.push_back(Todo::Table(Event::Closed));

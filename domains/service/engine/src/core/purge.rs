@@ -22,7 +22,7 @@ const MANY: i64 = 1_024;
 const REST: u64 = 9;
 const REST_LEAST: Span = Span::millis(1);
 /// How long is waited after one that failed.
-const PAUSE: Span = Span::secs(1);
+pub(super) const PAUSE: Span = Span::secs(1);
 
 /// A walk through all that is kept.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +45,13 @@ impl Purge {
         self.at
     }
 
+    /// The next portion is due then: the last one has failed.
+    pub(super) const fn later(&mut self, at: Moment) {
+        self.at = at;
+    }
+
     /// The next portion of the walk; the first says what is too old.
-    fn portion(&mut self, wall_ms: i64) -> Portion {
+    pub(super) fn portion(&mut self, wall_ms: i64) -> Portion {
         if self.from == Cursor::Start {
             let kept = i64::try_from(self.upkeep.replies.as_millis()).unwrap_or(i64::MAX);
             self.before = wall_ms.saturating_sub(kept);
@@ -55,7 +60,7 @@ impl Purge {
     }
 
     /// A portion is done, after so long without its commit, and with it after so long.
-    fn done(&mut self, now: Moment, next: Cursor, (looked, took): (Span, Span)) {
+    pub(super) fn done(&mut self, now: Moment, next: Cursor, (looked, took): (Span, Span)) {
         if looked > LONG {
             self.rows = (self.rows / 2).max(FEW);
         } else if looked < Span(LONG.0 / 4) {
@@ -103,7 +108,7 @@ impl Core {
             Err(trouble) => {
                 let _ = left(trouble)?;
                 self.abandon()?;
-                self.hall.purge.at = now + PAUSE;
+                self.hall.purge.later(now + PAUSE);
             }
         }
         self.hall.look_at_log();

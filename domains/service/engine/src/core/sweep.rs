@@ -1,6 +1,6 @@
 //! The rows of files that were made anew or taken away: swept in portions, beside the calls.
 
-use tsugi_store::{Trouble, file};
+use tsugi_store::{Store, Trouble, file};
 use tsugi_vocabulary::{Moment, Span};
 
 use super::hall::Hall;
@@ -18,33 +18,44 @@ const LATER: Span = Span::secs(1);
 impl Core {
     /// Takes a portion of what is over away, as one commit.
     pub(super) fn sweep(&mut self) -> Result<(), Fatal> {
-        self.hall.sweep_at = match self.swept() {
-            Ok(file::Was::There) => Some(clock::now() + PAUSE),
-            Ok(file::Was::Missing) => None,
+        let swept = swept(&mut *self.store);
+        self.hall.look_at_log();
+        let was = match swept {
+            Ok(was) => Some(was),
             Err(trouble) => {
                 left(trouble)?;
                 self.abandon()?;
-                Some(clock::now() + LATER)
+                None
             }
         };
+        self.hall.sweep_at = next(clock::now(), was);
         Ok(())
     }
+}
 
-    fn swept(&mut self) -> Result<file::Was, Trouble> {
-        let mut unit = self.store.aside()?;
-        let was = file::Files::of(&mut *unit).sweep(ROWS)?;
-        match was {
-            file::Was::There => {
-                unit.keep()?;
-                self.store.commit()?;
-                self.hall.look_at_log();
-            }
-            file::Was::Missing => {
-                drop(unit);
-                self.store.abandon()?;
-            }
+/// Takes a portion away. Whether there was one.
+pub(super) fn swept(store: &mut (impl Store + ?Sized)) -> Result<file::Was, Trouble> {
+    let mut unit = store.aside()?;
+    let was = file::Files::of(&mut *unit).sweep(ROWS)?;
+    match was {
+        file::Was::There => {
+            unit.keep()?;
+            store.commit()?;
         }
-        Ok(was)
+        file::Was::Missing => {
+            drop(unit);
+            store.abandon()?;
+        }
+    }
+    Ok(was)
+}
+
+/// When the next portion is due, after this one; none was taken where the store took nothing.
+pub(super) fn next(now: Moment, was: Option<file::Was>) -> Option<Moment> {
+    match was {
+        Some(file::Was::There) => Some(now + PAUSE),
+        Some(file::Was::Missing) => None,
+        None => Some(now + LATER),
     }
 }
 

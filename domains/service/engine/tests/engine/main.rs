@@ -8,6 +8,7 @@ mod alone;
 mod appfile;
 #[macro_use]
 mod both;
+mod beside;
 mod calls;
 mod contained;
 mod core;

@@ -17,15 +17,22 @@ on_both! {
     calls_of_one_order_key_run_one_after_the_other,
     a_caller_that_is_gone_leaves_its_call_and_its_answer_for_the_retry,
     nothing_is_told_after_the_last_moment,
+    what_acts_outside_is_kept_before_it_runs_and_is_unknown_after_an_interruption,
+    an_unknown_call_is_answered_as_somebody_has_decided,
 }
 
 /// An engine whose service acts outside the store.
-fn outside(stand: &mut Stand) -> Engine {
+pub fn outside(stand: &mut Stand) -> Engine {
     let settings = pool::Settings { effects: Effects::Outside, ..workers(1) };
     stand.engine_with(settings, Box::new(Threads(stand.program.clone())), |_| {}).0
 }
 
-fn kinds(stand: &Stand) -> Vec<i64> {
+pub fn kinds(stand: &Stand) -> Vec<i64> {
+    if let Some(database) = &stand.database {
+        let kinds = "SELECT string_agg(kind::text, ' ' ORDER BY serial) FROM tsugi_reply";
+        let kinds = database.ask(kinds);
+        return kinds.split_whitespace().map(|kind| kind.parse().unwrap()).collect();
+    }
     let path = stand.folder.path().join("store.db");
     let reader = rusqlite::Connection::open(path).expect("it opens");
     let mut kinds = reader.prepare("SELECT kind FROM tsugi_reply ORDER BY serial").unwrap();
@@ -42,10 +49,9 @@ fn asks(calls: &Calls, serial: u64, body: &'static str) -> tokio::task::JoinHand
     tokio::spawn(async move { call(&calls, serial, body).await })
 }
 
-#[tokio::test]
-async fn what_acts_outside_is_kept_as_started_before_it_runs_and_is_unknown_after_an_interruption()
-{
-    let mut stand = Stand::new();
+async fn what_acts_outside_is_kept_before_it_runs_and_is_unknown_after_an_interruption(
+    mut stand: Stand,
+) {
     let engine = outside(&mut stand);
     let calls = engine.calls();
     assert_eq!(text(&call(&calls, 1, "a").await), "1");
@@ -166,9 +172,7 @@ async fn i29_what_acted_outside_and_finds_no_room_for_its_end_is_unknown_to_the_
     engine.hand_over(Span::secs(1));
 }
 
-#[tokio::test]
-async fn an_unknown_call_is_answered_as_somebody_has_decided() {
-    let mut stand = Stand::new();
+async fn an_unknown_call_is_answered_as_somebody_has_decided(mut stand: Stand) {
     let engine = outside(&mut stand);
     let calls = engine.calls();
     stand.gates.shut("begin");

@@ -11,10 +11,8 @@ use tsugi_service_engine::worker::Begin;
 use tsugi_service_engine::worker::Said;
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
 use tsugi_service_engine::{Answer, Calls, Engine, Fatal, Refused, SameBytes, Sessions};
-use tsugi_service_rules::ground::Effects;
 use tsugi_service_rules::id::{CallId, Serial};
 use tsugi_service_rules::refusal::Busy;
-use tsugi_service_rules::worker::pool;
 use tsugi_store::{Claim, Op, Value, suite};
 use tsugi_vocabulary::Span;
 
@@ -262,16 +260,4 @@ async fn a_move_rolls_back_what_runs_and_leaves_no_session() {
     while database.ask(sessions) != "0" {}
     assert_eq!(stand.value(), 0);
     stand.gates.open("hold");
-}
-
-#[tokio::test]
-async fn what_acts_outside_the_store_is_refused_here() {
-    let mut stand = Stand::on_postgres();
-    let settings = pool::Settings { effects: Effects::Outside, ..workers(1) };
-    let nursery = Box::new(Threads(stand.program.clone()));
-    let (engine, _last) = stand.engine_with(settings, nursery, |_| {});
-    let told = call(&engine.calls(), 1, "a").await;
-    assert!(matches!(told, Answer::Refused(Refused::NotDeployed { .. })), "{told:?}");
-    assert_eq!(stand.runs(), 0);
-    engine.hand_over(Span::secs(1));
 }

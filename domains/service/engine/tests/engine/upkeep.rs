@@ -35,9 +35,11 @@ async fn gone(calls: &Calls, id: CallId) -> Answer {
     tokio::time::timeout(Duration::from_secs(10), asks).await.expect("it goes")
 }
 
-#[tokio::test]
-async fn what_is_too_old_goes_and_is_never_carried_out_again() {
-    let mut stand = Stand::new();
+on_both! {
+    what_is_too_old_goes_and_is_never_carried_out_again,
+}
+
+async fn what_is_too_old_goes_and_is_never_carried_out_again(mut stand: Stand) {
     let keyed = CallId::Keyed(names::key(&Identity("test".to_owned()), "once"));
     let asks = |keyed| asked(keyed, 1, "a");
     let before = engine(&mut stand, 1, never());

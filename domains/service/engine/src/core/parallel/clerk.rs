@@ -6,9 +6,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use tsugi_service_rules::id::{CallId, Serial};
-use tsugi_store::{Id, Key, Reply, Trouble};
+use tsugi_store::{Id, Key, Look, Reply, Trouble};
 
 use super::super::small::{Small, write};
+use super::chores::{self, Chore};
 use super::session::{Said, Session, Tell};
 use crate::names;
 
@@ -22,6 +23,8 @@ const TRIES: usize = 3;
 enum Errand {
     See(CallId),
     Write(Small, Serial, Option<Arc<Reply>>),
+    Clear(Small, Box<Look>),
+    LookAfter(Chore),
 }
 
 /// Errands in their order; none once nobody gives any.
@@ -31,14 +34,32 @@ type Errands = Arc<(Mutex<Option<VecDeque<Errand>>>, Condvar)>;
 pub(super) struct Clerks(Errands);
 
 impl Clerks {
-    pub(super) fn start(sessions: Vec<Box<dyn Session>>, tell: &Tell) -> std::io::Result<Self> {
-        let all: Errands = Arc::new((Mutex::new(Some(VecDeque::new())), Condvar::new()));
+    /// None, who are given errands all the same.
+    pub(super) fn new() -> Self {
+        Self(Arc::new((Mutex::new(Some(VecDeque::new())), Condvar::new())))
+    }
+
+    pub(super) fn start(
+        &self,
+        sessions: Vec<Box<dyn Session>>,
+        tell: &Tell,
+    ) -> std::io::Result<()> {
         for (number, session) in sessions.into_iter().enumerate() {
-            let own = all.clone();
+            let own = self.0.clone();
             tell.clone()
                 .thread(format!("clerk-{number}"), move |tell| serve(session, &own, tell))?;
         }
-        Ok(Self(all))
+        Ok(())
+    }
+
+    /// Something small was written, and its commit had no answer: what became of it.
+    pub(super) fn clear(&self, small: Small, look: Box<Look>) {
+        self.give(Errand::Clear(small, look));
+    }
+
+    /// Something is looked after.
+    pub(super) fn look_after(&self, chore: Chore) {
+        self.give(Errand::LookAfter(chore));
     }
 
     /// What the store has under an id, and of its client.
@@ -85,18 +106,32 @@ fn serve(mut session: Box<dyn Session>, errands: &Errands, tell: &Tell) {
                 Said::Seen(id, tried(|| session.seen(&of)))
             }
             Errand::Write(small, lowest, bytes) => {
-                let written = tried(|| {
-                    let done = write(&mut *session, &small, lowest, bytes.as_deref())?;
-                    session.commit().map(|()| done)
-                });
-                Said::Written(small, written)
+                let written = tried(|| write(&mut *session, &small, lowest, bytes.as_deref()));
+                match (&small, &written) {
+                    // What the store has instead counts.
+                    (Small::Start(id, attempt, _), Ok(false)) => {
+                        let of = names::stored(*id, Serial::FIRST);
+                        Said::NotStarted(*id, *attempt, tried(|| session.seen(&of)))
+                    }
+                    _ => Said::Written(small, written),
+                }
             }
+            Errand::Clear(small, look) => match tried(|| session.committed(&look)) {
+                Ok(true) => Said::Written(small, Ok(true)),
+                Ok(false) => Said::Unwritten(small),
+                Err(Trouble::Superseded { found }) => {
+                    Said::Written(small, Err(Trouble::Superseded { found }))
+                }
+                Err(_) => Said::Written(small, Err(Trouble::Unknown(look))),
+            },
+            Errand::LookAfter(chore) => chores::carry_out(&mut *session, chore).into(),
         });
     }
 }
 
-/// What is written here may be written twice: it says how things are to be.
-fn tried<T>(mut what: impl FnMut() -> Result<T, Trouble>) -> Result<T, Trouble> {
+/// Of what met others, or a connection that is no longer one, nothing is left. A change whose
+/// commit had no answer is not made again: it is looked for.
+pub(super) fn tried<T>(mut what: impl FnMut() -> Result<T, Trouble>) -> Result<T, Trouble> {
     let mut tries = 1;
     loop {
         match what() {

@@ -103,6 +103,11 @@ impl Sent {
         }
     }
 
+    /// Whether the store is there, as far as is known.
+    pub(super) fn is_there(&self) -> bool {
+        self.there == There::Yes
+    }
+
     pub(super) fn resume(&mut self) {
         self.there = There::Yes;
     }

@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use tsugi_service_rules::call::Work as Effects;
+use tsugi_service_rules::call::{Attempt, Work as Effects};
 use tsugi_service_rules::id::CallId;
 use tsugi_service_rules::sitting::Run;
-use tsugi_store::{Begun, Call, Look, Reply, Seen, Store, Trouble, Work};
+use tsugi_store::{Begun, Call, Failover, Look, Reply, Seen, Store, Trouble, Work};
 
 use super::super::operated::{Operated, operate};
 use super::super::small::Small;
 use super::super::within;
 use super::super::{Letter, panic_text};
+use super::chores::Done;
 use super::unit::Unit;
 use crate::inbox::Inbox;
 use crate::open::Reads;
@@ -24,6 +25,12 @@ use crate::worker::Batch;
 pub trait Session: Store + Reads {
     /// What ends a statement of its unit of work, from another thread.
     fn halt(&self) -> Halt;
+
+    /// What becomes of committed work when its database fails over to another server.
+    ///
+    /// # Errors
+    /// It could not be asked.
+    fn failover(&mut self) -> Result<Failover, Trouble>;
 }
 
 /// How often a row that met others is claimed again before its call is told to begin anew: no
@@ -75,6 +82,12 @@ pub(crate) enum Said {
     Seen(CallId, Result<Seen, Trouble>),
     /// Whether there was what something small was written about.
     Written(Small, Result<bool, Trouble>),
+    /// Something small whose commit had no answer is not there.
+    Unwritten(Small),
+    /// That a run begins was not kept: this is what the store has.
+    NotStarted(CallId, Attempt, Result<Seen, Trouble>),
+    /// Something was looked after.
+    LookedAfter(Done),
     /// The store is away, for this reason.
     Away(String),
     /// The store is there.

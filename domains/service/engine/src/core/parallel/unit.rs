@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tsugi_service_rules::call::{Event, Interruption};
+use tsugi_service_rules::ground;
 use tsugi_service_rules::sitting::Run;
 use tsugi_service_rules::stored::{ClientRow, Ending, Stored};
 use tsugi_service_rules::worker::life::Turn;
@@ -13,11 +14,13 @@ use super::super::Found;
 use super::super::hall::{Going, Todo};
 use super::super::operated::Operated;
 use super::super::pools::{self, Over};
+use super::super::way::Way;
 use super::Parallel;
 use super::session::{Errand, Word};
+use crate::clock;
 use crate::fatal::Fatal;
 use crate::names;
-use crate::worker::Batch;
+use crate::worker::{Asked, Batch};
 
 /// The unit of work of a session.
 pub(super) struct Unit {
@@ -64,7 +67,7 @@ impl Parallel {
 
     /// Gives a free session to the next run that needs one.
     fn open(&mut self, at: usize) -> Found {
-        while let Some(run) = self.sent().opening.pop_front() {
+        while let Some(run) = self.next_to_open() {
             let asks = self.hall.table.asks(run.0);
             let Some(asks) = asks.filter(|_| self.hall.runs.contains_key(&run)) else {
                 self.sent().has_begun(run);
@@ -78,6 +81,21 @@ impl Parallel {
             return Found::Work;
         }
         Found::Nothing
+    }
+
+    /// The next run that may have a session now. One that acts outside the store and whose program
+    /// has not begun waits for a store that is away: whatever ended it would make it unknown.
+    fn next_to_open(&mut self) -> Option<Run> {
+        let there = self.is_there();
+        let may = |run: &Run| there || !self.acts_outside(*run);
+        let Way::Sessions(sent) = &self.hall.way else { return None };
+        let at = sent.opening.iter().position(may)?;
+        self.sent().opening.remove(at)
+    }
+
+    fn acts_outside(&self, run: Run) -> bool {
+        let of = self.hall.runs.get(&run).and_then(|going| self.hall.grounds.get(&going.service));
+        of.is_some_and(|ground| ground.effects == ground::Effects::Outside)
     }
 
     /// Does what can be done with a unit of work now.
@@ -135,10 +153,12 @@ impl Parallel {
         };
         match word {
             pools::Word::Operate(worker, turn, asked) => {
+                self.may_make_files(run, &asked);
                 self.stands(at, Stand::Operating(Some((worker, turn))));
                 self.seats[at].send(Errand::Operate(asked));
             }
             pools::Word::End(asked, over) if !asked.operations.is_empty() => {
+                self.may_make_files(run, &asked);
                 if let Some(going) = self.hall.runs.get_mut(&run) {
                     going.mail.push_front(pools::Word::End(Batch::default(), over));
                 }
@@ -153,6 +173,13 @@ impl Parallel {
             }
         }
         Ok(())
+    }
+
+    fn may_make_files(&mut self, run: Run, asked: &Batch) {
+        if asked.operations.iter().any(Asked::may_make_files) {
+            self.chores.makes(run);
+            self.hall.sweep_at.get_or_insert_with(clock::now);
+        }
     }
 
     /// What a session has said of its unit of work.
@@ -185,7 +212,7 @@ impl Parallel {
                 if let Some(service) = self.hall.runs.get(&run).map(|going| going.service) {
                     self.sent().kept(service);
                 }
-                self.hall.on_kept(&[run]);
+                self.is_kept(run);
             }
             Word::Cleared(seen) => {
                 self.free(at);
@@ -245,6 +272,10 @@ impl Parallel {
         if !self.hall.runs.contains_key(&run) {
             return;
         }
+        if seen.is_none() && self.acts_outside(run) {
+            // Its row is its own: somebody holds the table. That it begins is durable.
+            return self.sent().opens(run);
+        }
         let (stored, row) = match seen {
             Some(seen) => self.hall.taken_in(run.0, seen),
             // Somebody has claimed it who may yet leave nothing.
@@ -257,6 +288,9 @@ impl Parallel {
     /// What a commit has left of which nothing came back.
     fn cleared(&mut self, run: Run, seen: Seen) {
         let (stored, _) = self.hall.taken_in(run.0, seen);
+        if self.chores.has_made(run) {
+            self.hall.lacking.at = Some(clock::now());
+        }
         if let Stored::Final(..) = stored
             && let Some(going) = self.hall.runs.remove(&run)
         {
@@ -289,6 +323,13 @@ impl Parallel {
         if !halted {
             self.troubled(trouble)?;
         }
+        let outside = self.acts_outside(run) && stand == Some(Stand::Opening);
+        if outside && self.hall.runs.get(&run).is_some_and(|going| going.mail.is_empty()) {
+            // Its program has not begun, and that it would is durable.
+            self.sent().opens(run);
+            return Ok(());
+        }
+        self.chores.has_made(run);
         if halted {
             self.sent().opens(run);
         } else if let Some(service) = self.hall.runs.get(&run).map(|going| going.service) {
