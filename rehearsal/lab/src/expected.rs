@@ -96,12 +96,12 @@ fn cause(injected: &Injected) -> Option<String> {
         Pattern::OneLink => format!("link {link} of {node} went down"),
         Pattern::OneWay => "(one-way loss)".into(),
         Pattern::Freeze => format!("{node} froze for"),
-        Pattern::Hung => format!("program on {node} was alive but hung"),
+        Pattern::Hung => format!("program/door on {node} was alive but hung"),
         // To the millisecond it depends on when the clocks were looked at.
         Pattern::ClockStep => format!("the clock of {node} stepped by {}", first_digit(*stepped)),
         Pattern::Drain => format!("{node} is being drained"),
         Pattern::Monitor | Pattern::Log | Pattern::RunningMonitor | Pattern::Mutual => {
-            format!("the monitor of program on {node} reported a failure")
+            format!("the monitor of program/beside on {node} reported a failure")
         }
         Pattern::AllPower
         | Pattern::AgentStop

@@ -113,16 +113,21 @@ pub fn untouched(
         lost.is_some() && owner == lost
     };
     for (served, client) in stage.others().filter(|(served, _)| !was_there(served.group)) {
-        let failed = |call: &Call| matches!(call.end, CallEnd::Failed(_)) && call.from >= since;
-        let failed = client.calls_since(since).into_iter().filter(failed).count();
+        let why = |call: Call| match call.end {
+            CallEnd::Failed(why) if call.from >= since => Some(why),
+            CallEnd::Failed(_) | CallEnd::Answered { .. } => None,
+        };
+        let failed: Vec<_> = client.calls_since(since).into_iter().filter_map(why).collect();
         let moved = served.addresses.iter().any(|address| {
             let shared = stage.site.wire.instruments();
             shared.addresses.of(*address).iter().any(|holding| holding.from >= since)
         });
         let epoch = same_epoch(served.group, before, after);
-        if failed > 0 || moved || epoch.is_some() {
-            let group = served.group;
-            wrong.push(format!("{group} was hit too: {failed} calls, moved {moved}, {epoch:?}"));
+        if !failed.is_empty() || moved || epoch.is_some() {
+            let (group, calls, first) = (served.group, failed.len(), failed.first());
+            wrong.push(format!(
+                "{group} was hit too: {calls} calls ({first:?}), moved {moved}, {epoch:?}"
+            ));
         }
     }
     wrong
@@ -143,11 +148,14 @@ fn stays(pattern: Pattern) -> bool {
     )
 }
 
-/// A new agent says which groups it took over as they ran: the newer one, and the former again.
+/// A new agent says which groups it took over as they ran: the newer one, and the former again, on
+/// each node that runs any.
 fn not_told_twice(stage: &Stage, before: &Before) -> Option<String> {
+    let everywhere = stage.served().stands_by();
+    let wanted = 2 * if everywhere { stage.site.hosts.len() } else { 1 };
     let log = stage.site.hosts[before.owner].read(LOG).unwrap_or_default();
     let told = log.get(before.said..).unwrap_or_default().matches(TAKEN_ON).count();
-    (told != 2).then(|| format!("{TAKEN_ON} was said {told} times"))
+    (told != wanted).then(|| format!("{TAKEN_ON} was said {told} times"))
 }
 
 /// What the group is, if it was given out anew between the two.
