@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use crate::Trouble;
 use crate::expected;
+use crate::outage::BEFORE;
 use crate::pattern::{ALL, Pattern};
 use crate::product::{Plan, Profile, Serves};
 use crate::repetition::{self, Repetition};
@@ -75,6 +77,9 @@ fn in_one_cluster(
         ms(stage.first_service)
     );
     println!("{}", report::heading());
+    // What is looked at of a fault begins so long before it: not with groups that are starting.
+    stage.wait_whole()?;
+    thread::sleep(BEFORE);
     let mut good = true;
     for pattern in patterns {
         let series = series(&mut stage, *pattern, args)?;
