@@ -19,7 +19,7 @@ use tsugi_record::source::{self, Form};
 use tsugi_service_engine::files::{Declared, Files, shape};
 use tsugi_service_engine::worker::pipe::{Package, Processes, Ward};
 use tsugi_service_engine::{Interface, Records, SameBytes, Service};
-use tsugi_service_rules::ground::ServiceNumber;
+use tsugi_service_rules::ground::{Effects, ServiceNumber};
 use tsugi_service_rules::id::InterfaceNumber;
 use tsugi_service_rules::worker::pool;
 use tsugi_store::{Sqlite, Store as _, file};
@@ -109,6 +109,7 @@ impl Program {
             summary: String::new(),
             body: serde_json::json!({ "type": kind }),
             reply: serde_json::json!({ "type": kind }),
+            effects: Effects::Store,
             order: Order::None,
         }
     }

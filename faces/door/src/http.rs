@@ -235,6 +235,7 @@ impl Guest {
         body: Arc<[u8]>,
     ) -> Result<Outcome, Late> {
         let Read { id, lowest, patience, order, open } = read;
+        let order = order.filter(|_| open.keeps_order(&service));
         let asked = Asked { id, lowest, service, order, body, patience: Some(patience) };
         let answer = self.bell.waits(open.calls.call(asked));
         let answer = tokio::time::timeout(patience + BEYOND_PATIENCE, answer);

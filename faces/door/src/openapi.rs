@@ -1,6 +1,7 @@
 //! The interfaces of the deployed services as OpenAPI 3.1.
 
 use serde_json::{Map, Value, json};
+use tsugi_service_rules::ground::Effects;
 
 use crate::sign::{Deployed, Order};
 
@@ -72,6 +73,7 @@ fn call(service: &Deployed) -> Value {
     json!({
         "operationId": service.name,
         "summary": service.summary,
+        "x-tsugi-effects": acts(service.effects),
         "parameters": parameters,
         "requestBody": {
             "required": true,
@@ -79,6 +81,16 @@ fn call(service: &Deployed) -> Value {
         },
         "responses": answers,
     })
+}
+
+/// Where a service acts: a call of what acts outside may have an outcome that nobody knows, and one
+/// that only reads is answered anew each time.
+const fn acts(effects: Effects) -> &'static str {
+    match effects {
+        Effects::Store => "store",
+        Effects::Outside => "outside",
+        Effects::None => "reads",
+    }
 }
 
 fn fetch() -> Value {

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use hyper::header::HeaderValue;
 use nix::time::{ClockId, clock_gettime};
 use tsugi_service_engine::{Calls, Settings};
+use tsugi_service_rules::ground::Effects;
 use tsugi_vocabulary::{Epoch, Span};
 
 use crate::lines::Lines;
@@ -23,6 +24,8 @@ pub struct Deployed {
     pub body: serde_json::Value,
     /// A JSON Schema of its reply.
     pub reply: serde_json::Value,
+    /// Where it acts.
+    pub effects: Effects,
     /// Whether its calls say by what they are kept in order.
     pub order: Order,
 }
@@ -99,6 +102,12 @@ impl Open {
             body_most: settings.calls.body,
             services: services.into(),
         }
+    }
+
+    /// Whether calls of a service are kept in order by what they say.
+    pub(crate) fn keeps_order(&self, service: &str) -> bool {
+        let asks = |of: &Deployed| of.name == service && of.order == Order::Told;
+        self.services.iter().any(asks)
     }
 }
 

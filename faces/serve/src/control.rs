@@ -139,8 +139,10 @@ pub struct OfService {
     pub package: String,
     /// The id of its package.
     pub id: String,
-    /// Where it acts: `store` or `outside`.
+    /// Where it acts: `store`, `outside` or `reads`, as in its manifest.
     pub effects: String,
+    /// Whether its calls are kept in order: `none` or `told`, as in its manifest.
+    pub order: String,
     /// What keeps it from taking calls: the word of a refusal, and what is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
@@ -350,8 +352,9 @@ impl Desk {
                 effects: match of.effects {
                     Effects::Store => "store".to_owned(),
                     Effects::Outside => "outside".to_owned(),
-                    Effects::None => "none".to_owned(),
+                    Effects::None => "reads".to_owned(),
                 },
+                order: found.acts.1.word().to_owned(),
                 closed: of.open.as_ref().err().map(closed),
                 pending: of.pending,
                 workers: Workers {

@@ -8,14 +8,14 @@ use sha2::{Digest as _, Sha256};
 use tsugi_frames::{Hash, Service as Held};
 use tsugi_package::deployed::{self, Deployed, Ready, Runs};
 use tsugi_package::interface::{Handed, Interface};
-use tsugi_package::manifest::{Commits, Quotas};
+use tsugi_package::manifest::{Commits, Effects, Manifest, Order, Quotas};
 use tsugi_package::shelf::Shelf;
 use tsugi_package::{Digest, Trouble as Unloaded};
 use tsugi_service_engine::files::Files;
 use tsugi_service_engine::worker::pipe::{Line, Package, Processes, Ward};
 use tsugi_service_engine::worker::{Ear, Link, Nursery};
 use tsugi_service_engine::{Interface as Spoken, Records, Refused, SameBytes, Service};
-use tsugi_service_rules::ground::ServiceNumber;
+use tsugi_service_rules::ground::{self, ServiceNumber};
 use tsugi_service_rules::id::InterfaceNumber;
 use tsugi_service_rules::worker::{life, pool};
 use tsugi_store::{self as store, Packages, Stands, Trouble};
@@ -35,6 +35,9 @@ pub struct Found {
     pub package: Digest,
     /// What people call that package.
     pub of: String,
+    /// Where it acts, and whether its calls are kept in order; of a package that cannot be read,
+    /// what is usual.
+    pub acts: (Effects, Order),
     /// What answers it, or why nothing does.
     pub runs: Result<Runner, String>,
     /// How its bodies are read, also where nothing answers it: none as they are.
@@ -95,8 +98,11 @@ fn first_bits(hash: &[u8; 32]) -> u32 {
 pub fn find(store: &mut impl Packages, shelf: &Shelf) -> Result<Vec<Found>, Trouble> {
     let mut all = Vec::new();
     let mut former: BTreeMap<String, Reads> = BTreeMap::new();
+    let mut before: Vec<Manifest> = Vec::new();
     for package in store.packages()? {
         let read = read(&package, shelf);
+        let ran = package.stands == Stands::Former;
+        before.extend(ran.then(|| deployed::manifest(shelf, Digest(package.id)).ok()).flatten());
         if package.stands == Stands::Current {
             all.extend(of(&package, (shelf, &read)));
         }
@@ -108,6 +114,7 @@ pub fn find(store: &mut impl Packages, shelf: &Shelf) -> Result<Vec<Found>, Trou
         found.former = former.get(&*found.name).cloned().unwrap_or_default();
     }
     close_what_is_there_twice(&mut all);
+    close_what_reads_now(&mut all, &before);
     Ok(all)
 }
 
@@ -125,14 +132,17 @@ fn of(
     (shelf, read): (&Shelf, &BTreeMap<String, (InterfaceNumber, Interface)>),
 ) -> Vec<Found> {
     let id = Digest(package.id);
-    let found = |name: &str, runs| {
+    let found = |name: &str, acts, runs| {
         let reads = read.get(name).cloned();
         let (name, of) = (name.into(), package.name.clone());
-        Found { name, package: id, of, runs, reads, former: Reads::new() }
+        Found { name, package: id, of, acts, runs, reads, former: Reads::new() }
     };
     match Deployed::load(shelf, id) {
         Ok(deployed) => {
-            let one = |ready: &Ready| found(&ready.name, runner(&deployed, ready));
+            let one = |ready: &Ready| {
+                let acts = (ready.effects, ready.order);
+                found(&ready.name, acts, runner(&deployed, ready))
+            };
             deployed.services.iter().map(one).collect()
         }
         Err(unloaded) => {
@@ -140,7 +150,9 @@ fn of(
                 Unloaded::Refused(refused) => refused.to_string(),
                 Unloaded::Failed(failed) => failed.to_string(),
             };
-            package.services.iter().map(|name| found(name, Err(why.clone()))).collect()
+            let usual = (Effects::default(), Order::default());
+            let one = |name: &String| found(name, usual, Err(why.clone()));
+            package.services.iter().map(one).collect()
         }
     }
 }
@@ -171,6 +183,26 @@ fn close_what_is_there_twice(all: &mut [Found]) {
     }
 }
 
+/// What only reads looks nothing up of what is kept. Where a package before acted under its name, a
+/// retry of that one's calls would be told something else, and one of unknown outcome an answer.
+fn close_what_reads_now(all: &mut [Found], before: &[Manifest]) {
+    for found in all.iter_mut().filter(|found| found.acts.0 == Effects::Reads) {
+        let why = before.iter().find_map(|before| before.acted(&found.name));
+        if let Some(why) = why.filter(|_| found.runs.is_ok()) {
+            found.runs = Err(why.to_string());
+        }
+    }
+}
+
+/// Where a service acts, in the words of the rules.
+pub(crate) const fn effects(said: Effects) -> ground::Effects {
+    match said {
+        Effects::Store => ground::Effects::Store,
+        Effects::Outside => ground::Effects::Outside,
+        Effects::Reads => ground::Effects::None,
+    }
+}
+
 /// Makes the services of an engine; their workers are held by the ward.
 #[must_use]
 pub fn make(all: &[Found], around: &Around, (ward, log): (&Ward, &Log)) -> Made {
@@ -192,7 +224,10 @@ pub fn make(all: &[Found], around: &Around, (ward, log): (&Ward, &Log)) -> Made 
         made.services.push(Service {
             number,
             name: found.name.clone(),
-            workers: Quota::of(found.quotas(), around).pool(around),
+            workers: pool::Settings {
+                effects: effects(found.acts.0),
+                ..Quota::of(found.quotas(), around).pool(around)
+            },
             interface,
             nursery,
         });
@@ -358,12 +393,13 @@ mod tests {
 
     fn found(name: &str, of: &str) -> Found {
         let program = Runs::Library("x.so".into());
+        let (effects, order, quotas) = Default::default();
         let ready =
-            Ready { name: name.to_owned(), program, interface: None, quotas: Quotas::default() };
+            Ready { name: name.to_owned(), program, interface: None, effects, order, quotas };
         let (commits, files, layout) = (Commits::Refused, Files::default(), Hash([0; 32]));
         let runs = Ok(Runner { ready, commits, files, layout });
         let (name, package, of) = (name.into(), Digest([0; 32]), of.to_owned());
-        Found { name, package, of, runs, reads: None, former: Reads::new() }
+        Found { name, package, of, acts: (effects, order), runs, reads: None, former: Reads::new() }
     }
 
     #[test]
@@ -425,7 +461,8 @@ mod tests {
         let text = tsugi_package::interface::written("P1", &modules[0].interface, &conversion);
         let mut deploy = |text: &str| {
             let by = By::Cobol { entry: "P1", interface: text };
-            let services = [Answered { name: "ONE", by, quotas: Quotas::default() }];
+            let (effects, order, quotas) = Default::default();
+            let services = [Answered { name: "ONE", by, effects, order, quotas }];
             let (name, data) = ("srv01", &[]);
             let (modules, services) = (&modules, &services);
             let assembly = Assembly { name, modules, services, data, tables: None };

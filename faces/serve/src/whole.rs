@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tsugi_door::{Deployed, Door, Open, Order};
 use tsugi_host::listen::Address;
 use tsugi_messages::{self as messages, Language, Message};
+use tsugi_package::manifest::Order as Asks;
 use tsugi_service_engine::worker::pipe::Ward;
 
 use crate::args::Whole;
@@ -17,7 +18,7 @@ use crate::around::{Around, Hold};
 use crate::control::{self, Desk};
 use crate::group::{Claimed, Group, NotOpened};
 use crate::log::{self, Beginning, Log};
-use crate::{block_on, epoch, start};
+use crate::{block_on, epoch, services, start};
 
 /// The line by which it says on its standard output that calls are answered.
 pub const READY: &str = "ready";
@@ -134,10 +135,14 @@ pub(crate) fn open(group: &Group) -> Open {
         summary: found.of.clone(),
         body: any.clone(),
         reply: any.clone(),
-        order: Order::None,
+        effects: services::effects(found.acts.0),
+        order: match found.acts.1 {
+            Asks::None => Order::None,
+            Asks::Told => Order::Told,
+        },
     };
-    let services = group.found.iter().map(deployed).collect();
-    Open::new(group.calls(), &group.settings, services)
+    let all = group.found.iter().map(deployed).collect();
+    Open::new(group.calls(), &group.settings, all)
 }
 
 /// Hands the store over; who waits is told what became of his call as long as the door stands.

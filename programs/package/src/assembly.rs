@@ -6,7 +6,8 @@ use crate::archive::{Content, Draft};
 use crate::import::{Effect, Imported, Seen};
 use crate::interface;
 use crate::manifest::{
-    Data, FORMAT, File, Form, Manifest, Module, PartPath, Program, Quotas, Service,
+    Data, Effects as Acts, FORMAT, File, Form, Manifest, Module, Order, PartPath, Program, Quotas,
+    Service,
 };
 use crate::refused::{Named, Refused};
 
@@ -32,6 +33,10 @@ pub struct Answered<'a> {
     pub name: &'a str,
     /// What answers it.
     pub by: By<'a>,
+    /// Where it acts.
+    pub effects: Acts,
+    /// Whether its calls are kept in order.
+    pub order: Order,
     /// How much it may use.
     pub quotas: Quotas,
 }
@@ -138,8 +143,8 @@ impl Assembly<'_> {
                 (Program::Command(part), by_hand(name, native, contents)?)
             }
         };
-        let quotas = answered.quotas;
-        Ok(Service { name: name.to_owned(), program, interface, quotas })
+        let Answered { effects, order, quotas, .. } = *answered;
+        Ok(Service { name: name.to_owned(), program, interface, effects, order, quotas })
     }
 
     fn fits(&self, service: &str, entry: &str, interface: &str) -> Result<(), Refused> {

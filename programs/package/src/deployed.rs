@@ -11,7 +11,7 @@ use crate::digest::{Digest, Hashing};
 use crate::fit::Fitting;
 use crate::interface::Interface;
 use crate::limits::MANIFEST_MOST;
-use crate::manifest::{Data, MANIFEST, Manifest, Part, Program, Quotas, Role};
+use crate::manifest::{Data, Effects, MANIFEST, Manifest, Order, Part, Program, Quotas, Role};
 use crate::refused::{Doing, Failed, Measure, Refused, Trouble};
 use crate::shelf::Shelf;
 
@@ -37,6 +37,10 @@ pub struct Ready {
     pub program: Runs,
     /// How its calls become records; none where bodies are handed over as they are.
     pub interface: Option<Interface>,
+    /// Where it acts.
+    pub effects: Effects,
+    /// Whether its calls are kept in order.
+    pub order: Order,
     /// How much it may use.
     pub quotas: Quotas,
 }
@@ -64,12 +68,7 @@ impl Deployed {
     /// Something is not as it was deployed, or cannot be read.
     pub fn load(shelf: &Shelf, id: Digest) -> Result<Self, Trouble> {
         let folder = shelf.place(id);
-        let text = plain(&folder, MANIFEST, 0o644, MANIFEST_MOST)?.1;
-        let found = Digest::of(&text);
-        if found != id {
-            return Err(Refused::OtherPackage { expected: id, found }.into());
-        }
-        let manifest = Manifest::read(&text)?;
+        let manifest = manifest(shelf, id)?;
         nothing_else(&folder, &manifest)?;
         let mut fitting = Fitting::default();
         for part in &manifest.parts {
@@ -85,6 +84,8 @@ impl Deployed {
             name: service.name.clone(),
             program: runs(&folder, &manifest, &service.program),
             interface,
+            effects: service.effects,
+            order: service.order,
             quotas: service.quotas,
         });
         let services = services.collect();
@@ -156,6 +157,19 @@ pub(crate) fn tables(folder: &Path, manifest: &Manifest) -> Result<Vec<String>, 
     all.ok_or_else(|| Refused::Tables { path: path.to_string() }.into())
 }
 
+/// What a package says of itself, whatever has become of its parts.
+///
+/// # Errors
+/// It is not as it was deployed, or cannot be read.
+pub fn manifest(shelf: &Shelf, id: Digest) -> Result<Manifest, Trouble> {
+    let text = plain(&shelf.place(id), MANIFEST, 0o644, MANIFEST_MOST)?.1;
+    let found = Digest::of(&text);
+    if found != id {
+        return Err(Refused::OtherPackage { expected: id, found }.into());
+    }
+    Ok(Manifest::read(&text)?)
+}
+
 /// The interface of every service of a package that has one, with the hash of its text, whatever
 /// has become of its programs: bodies are read by it that were given while they ran.
 ///
@@ -163,12 +177,7 @@ pub(crate) fn tables(folder: &Path, manifest: &Manifest) -> Result<Vec<String>, 
 /// What says it is not as it was deployed, or cannot be read.
 pub fn interfaces(shelf: &Shelf, id: Digest) -> Result<Vec<(String, Digest, Interface)>, Trouble> {
     let folder = shelf.place(id);
-    let text = plain(&folder, MANIFEST, 0o644, MANIFEST_MOST)?.1;
-    let found = Digest::of(&text);
-    if found != id {
-        return Err(Refused::OtherPackage { expected: id, found }.into());
-    }
-    let manifest = Manifest::read(&text)?;
+    let manifest = manifest(shelf, id)?;
     let mut fitting = Fitting::default();
     for part in &manifest.parts {
         let Some(role @ (Role::Source | Role::Interface)) = manifest.role(&part.path) else {

@@ -1,6 +1,7 @@
 //! What a package says of itself: its services, their modules, files and data, and every part with
 //! its length and hash.
 
+pub mod acts;
 mod check;
 mod file;
 mod path;
@@ -13,6 +14,7 @@ use crate::digest::Digest;
 use crate::limits::MANIFEST_MOST;
 use crate::refused::{Measure, Refused};
 
+pub use acts::{Effects, Order};
 pub(crate) use check::is_name;
 pub use file::{Duplicates, Key, Piece};
 pub use path::{PartPath, PathRefused};
@@ -133,6 +135,12 @@ pub struct Service {
     /// How its calls become records. Without one a body is handed over as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<PartPath>,
+    /// Where it acts.
+    #[serde(default, skip_serializing_if = "Effects::are_usual")]
+    pub effects: Effects,
+    /// Whether its calls are kept in order.
+    #[serde(default, skip_serializing_if = "Order::is_usual")]
+    pub order: Order,
     /// How much it may use.
     #[serde(default, skip_serializing_if = "Quotas::are_none")]
     pub quotas: Quotas,
@@ -279,6 +287,22 @@ impl Manifest {
     #[must_use]
     pub fn module(&self, entry: &str) -> Option<&Module> {
         self.modules.iter().find(|module| module.entry == entry)
+    }
+
+    /// The first service that only reads here, and did not in a package before: what is kept of
+    /// its calls would be told to nobody.
+    #[must_use]
+    pub fn now_reads(&self, before: &Self) -> Option<Refused> {
+        let mut reads = self.services.iter().filter(|now| now.effects == Effects::Reads);
+        reads.find_map(|now| before.acted(&now.name))
+    }
+
+    /// Why a service of this name may not only read after this package: it acts here.
+    #[must_use]
+    pub fn acted(&self, name: &str) -> Option<Refused> {
+        let acts = |of: &&Service| of.name == name && of.effects != Effects::Reads;
+        let service = self.services.iter().find(acts)?.name.clone();
+        Some(Refused::NowReads { service, package: self.name.clone() })
     }
 
     /// What each part is used as, and by what, in the order of the manifest.

@@ -225,6 +225,21 @@ pub enum Refused {
         /// What the manifest says.
         found: u64,
     },
+    /// 31 A service only reads, and its calls are to be kept in order: they run beside each other.
+    #[error("31 {service}: it only reads, and calls that only read are in no order")]
+    OrderOfReads {
+        /// The service.
+        service: String,
+    },
+    /// 32 A service only reads, and did not in a package before: replies and calls of unknown
+    /// outcome that are kept of that one would be told to nobody who calls again.
+    #[error("32 {service} only reads, and did not in the package {package}: give it another name")]
+    NowReads {
+        /// The service.
+        service: String,
+        /// What the package before is called.
+        package: String,
+    },
 }
 
 /// What has a limit.

@@ -11,7 +11,7 @@ use tsugi_door::{Deployed, Door, Open, Order, Settings as OfDoor};
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
 use tsugi_service_engine::worker::{Begin, Said};
 use tsugi_service_engine::{Engine, Opened, SameBytes, Service, Settings as OfEngine};
-use tsugi_service_rules::ground::ServiceNumber;
+use tsugi_service_rules::ground::{Effects, ServiceNumber};
 use tsugi_service_rules::worker::pool;
 use tsugi_store::{OpenRefused, Sqlite, Value, suite};
 use tsugi_vocabulary::{Epoch, Span};
@@ -102,6 +102,7 @@ impl Group {
             summary: String::new(),
             body: any.clone(),
             reply: any,
+            effects: Effects::Store,
             order: Order::None,
         };
         self.doors[node].sign().open(Open::new(engine.calls(), &settings, vec![deployed]));

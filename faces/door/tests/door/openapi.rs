@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use tsugi_door::{Deployed, Open, Order};
+use tsugi_service_rules::ground::Effects;
 
 use crate::support::{Caller, Stand, door_with, get, keyed};
 
@@ -70,14 +71,18 @@ fn checked(document: &Value) -> BTreeSet<String> {
 fn the_document_has_each_deployed_service_with_its_interface() {
     let mut stand = Stand::new();
     let (engine, _) = stand.engine(|_| {});
-    let deployed = |name: &str, order| Deployed {
+    let deployed = |name: &str, effects, order| Deployed {
         name: name.to_owned(),
         summary: "Counts.".to_owned(),
         body: json!({ "type": "object", "properties": { "by": { "type": "integer" } } }),
         reply: json!({ "type": "object", "required": ["count"] }),
+        effects,
         order,
     };
-    let services = vec![deployed("counter", Order::None), deployed("a b/c", Order::Told)];
+    let services = vec![
+        deployed("counter", Effects::Store, Order::None),
+        deployed("a b/c", Effects::Outside, Order::Told),
+    ];
     let settings = tsugi_service_engine::Settings::alone(Default::default());
     let door = door_with(|_| {});
     let mut caller = Caller::new(door.address());
@@ -94,6 +99,8 @@ fn the_document_has_each_deployed_service_with_its_interface() {
     assert_eq!(body["properties"]["by"]["type"], "integer");
     let reply = &counter["responses"]["200"]["content"]["application/json"]["schema"];
     assert_eq!(reply["required"][0], "count");
+    assert_eq!(counter["x-tsugi-effects"], "store");
+    assert_eq!(document["paths"]["/call/a%20b%2Fc"]["post"]["x-tsugi-effects"], "outside");
     let many = |path: &str| document["paths"][path]["post"]["parameters"].as_array().map(Vec::len);
     assert_eq!(many("/call/a%20b%2Fc"), many("/call/counter").map(|many| many + 1));
 }

@@ -14,7 +14,7 @@ use tsugi_door::{Deployed, Door, Open, Order, Settings};
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
 use tsugi_service_engine::worker::{Begin, Ear, Link, Nursery, Said};
 use tsugi_service_engine::{Engine, Opened, SameBytes, Service, Settings as OfEngine};
-use tsugi_service_rules::ground::ServiceNumber;
+use tsugi_service_rules::ground::{Effects, ServiceNumber};
 use tsugi_service_rules::worker::pool;
 use tsugi_store::{OpenRefused, Sqlite, Value, suite};
 use tsugi_vocabulary::{Epoch, Span};
@@ -176,6 +176,7 @@ pub fn deployed() -> Deployed {
         summary: String::new(),
         body: serde_json::json!({ "type": "string" }),
         reply: serde_json::json!({ "type": "object" }),
+        effects: Effects::Store,
         order: Order::None,
     }
 }

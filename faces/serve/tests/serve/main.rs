@@ -1,6 +1,7 @@
 //! A daemon as a process of its own, on a volume with packages, called over its door.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod acts;
 mod bad;
 mod daemon;
 mod killed;

@@ -9,7 +9,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tempfile::TempDir;
 use tsugi_package::Digest;
 use tsugi_package::archive::{Content, Draft};
-use tsugi_package::manifest::{FORMAT, Manifest, PartPath, Program, Quotas, Service};
+use tsugi_package::manifest::{
+    Effects, FORMAT, Manifest, Order, PartPath, Program, Quotas, Service,
+};
 use tsugi_serve::{around, shelf};
 use tsugi_service_engine::{Identity, Interface as _, SameBytes, names};
 use tsugi_store::{Call, Claim, Client, Id, Op, Packages as _, Serial, Sqlite, Store as _};
@@ -34,7 +36,23 @@ impl Drop for Disk {
     }
 }
 
-fn path(text: &str) -> PartPath {
+/// Where the command of [`Volume::deploy_command`] lies in its package.
+pub const COMMAND: &str = "commands/one";
+
+fn manifest(name: &str, services: Vec<Service>) -> Manifest {
+    Manifest {
+        tables: None,
+        format: FORMAT,
+        name: name.to_owned(),
+        modules: vec![],
+        services,
+        files: vec![],
+        data: vec![],
+        parts: vec![],
+    }
+}
+
+pub fn path(text: &str) -> PartPath {
     PartPath::new(text).unwrap()
 }
 
@@ -128,11 +146,14 @@ impl Volume {
         self.folder.path()
     }
 
+    /// Between two daemons, under the ownership that the store has seen last.
     fn with_store(&self, what: impl FnOnce(&mut Sqlite)) {
+        let looked = Sqlite::look(&around::store(self.path())).unwrap();
+        let none = Epoch { incarnation: 1, counter: 0 };
         let claim = Claim {
             group: GroupName::new(GROUP).unwrap(),
             member: String::new(),
-            epoch: Epoch { incarnation: 1, counter: 0 },
+            epoch: looked.map_or(none, |looked| looked.epoch),
             run: 1,
             node: NodeName::new("n0").unwrap(),
             at: 1,
@@ -152,22 +173,26 @@ impl Volume {
             name: (*name).to_owned(),
             program: Program::Library(part(name)),
             interface: None,
+            effects: Effects::Store,
+            order: Order::None,
             quotas,
         };
-        let manifest = Manifest {
-            tables: None,
-            format: FORMAT,
-            name: name.to_owned(),
-            modules: vec![],
-            services: services.iter().map(service).collect(),
-            files: vec![],
-            data: vec![],
-            parts: vec![],
-        };
+        let manifest = manifest(name, services.iter().map(service).collect());
         let content = |name: &&str| (part(name), Content::Bytes(library()));
         let contents: BTreeMap<_, _> = services.iter().map(content).collect();
-        let source = self.path().join(format!("{name}.tar"));
-        Draft { manifest, contents }.write(&source).unwrap();
+        self.deploy_draft(&Draft { manifest, contents })
+    }
+
+    /// Deploys a package of one service, a command of this text, that is as its manifest says.
+    pub fn deploy_command(&self, name: &str, says: Service, text: &str) -> Digest {
+        let content = Content::Bytes(text.as_bytes().to_vec());
+        let contents = BTreeMap::from([(path(COMMAND), content)]);
+        self.deploy_draft(&Draft { manifest: manifest(name, vec![says]), contents })
+    }
+
+    fn deploy_draft(&self, draft: &Draft) -> Digest {
+        let source = self.path().join(format!("{}.tar", draft.manifest.name));
+        draft.write(&source).unwrap();
         let mut id = None;
         self.with_store(|store| {
             let shelf = shelf::open(self.path(), store).unwrap();

@@ -112,6 +112,12 @@ pub struct Import {
     pub lines: bool,
     #[arg(long, value_name = "FILE")]
     pub tables: Option<PathBuf>,
+    #[arg(long, value_name = "WHERE", default_value = "store", hide_default_value = true)]
+    #[arg(value_parser = ["store", "outside", "reads"])]
+    pub effects: String,
+    #[arg(long, value_name = "HOW", default_value = "none", hide_default_value = true)]
+    #[arg(value_parser = ["none", "told"])]
+    pub order: String,
     #[arg(long, value_name = "N")]
     pub workers: Option<u64>,
     #[arg(long, value_name = "MS")]

@@ -297,6 +297,44 @@ fn what_cannot_be_deployed_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn a_package_says_where_its_service_acts_and_what_has_acted_does_not_only_read_later() {
+    let place = Place::new();
+    let (script, out) = (place.file("say", "#!/bin/sh\n"), place.word("say.tsugi"));
+    let words = [&*script, "--command", "--service", "SAY", "--name", "srv01", "--out", &out];
+    let import = |says: &[&str]| place.import(&[&words[..], says].concat());
+    import(&["--effects", "sometimes"]).ended(2, "outside");
+    import(&["--order", "by-name"]).ended(2, "told");
+    import(&["--effects", "reads", "--order", "told"]).ended(3, "TSUG20313-E").ended(3, "31 SAY");
+    assert!(!place.at("say.tsugi").exists());
+    let outside = ["--effects", "outside", "--order", "told"];
+    import(&outside).ended(0, "acts outside").ended(0, "calls of one Tsugi-Order");
+    let json = import(&[&outside[..], &["--json"]].concat());
+    assert_eq!((json.code, check(&json.out).as_str()), (0, "tsugi.package"), "{json:?}");
+    let value: Value = serde_json::from_str(&json.out).unwrap();
+    let says = &value["services"][0];
+    assert_eq!((&says["effects"], &says["order"]), (&"outside".into(), &"told".into()));
+
+    fs::create_dir(place.at("u01")).unwrap();
+    let volume = place.word("u01");
+    let deploy = ["deploy", &out, "--volume", &volume, "--group", "ESSRV01"];
+    service(&deploy).ended(0, "TSUG20409-I");
+    service(&["packages", "--volume", &volume]).ended(0, "SAY (outside)");
+    let json = service(&["packages", "--volume", &volume, "--json"]);
+    assert_eq!(check(&json.out), "tsugi.packages");
+    let value: Value = serde_json::from_str(&json.out).unwrap();
+    let expected = serde_json::json!([{"name": "SAY", "effects": "outside", "order": "told"}]);
+    assert_eq!(value["packages"][0]["acts"], expected);
+    // Its replies and its calls of unknown outcome are kept, and what reads looks at none of them.
+    import(&["--effects", "reads"]).ended(0, "TSUG20315-I");
+    for also in [&["--dry-run"][..], &[]] {
+        service(&[&deploy[..], also].concat()).ended(3, "TSUG20313-E").ended(3, "32 SAY");
+    }
+    service(&["packages", "--volume", &volume]).ended(0, "SAY (outside)");
+    import(&["--effects", "store"]).ended(0, "TSUG20315-I");
+    service(&deploy).ended(0, "TSUG20409-I");
+}
+
+#[test]
 fn a_service_that_another_current_package_has_is_refused_and_keeps_running() {
     let place = Place::new();
     let first = package(&place, "one");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Form, Manifest, PartPath, Program, Role};
+use super::{Effects, Form, Manifest, Order, PartPath, Program, Role};
 use crate::limits::{
     DATA_MOST, NAMED_MOST, PACKAGE_MOST, PARTS_MOST, PROGRAM_MOST, PROGRAMS_MOST, TEXT_MOST,
 };
@@ -115,6 +115,9 @@ impl Manifest {
             if let Some((quota, found)) = service.quotas.wrong() {
                 let service = service.name.clone();
                 return Err(Refused::Quota { service, quota: quota.to_owned(), found });
+            }
+            if (service.effects, service.order) == (Effects::Reads, Order::Told) {
+                return Err(Refused::OrderOfReads { service: service.name.clone() });
             }
             if let Program::Cobol(entry) = &service.program
                 && self.module(entry).is_none()

@@ -8,7 +8,9 @@ use tsugi_package::archive::{Content, Draft};
 use tsugi_package::fit::examine;
 use tsugi_package::import::import;
 use tsugi_package::interface::Why;
-use tsugi_package::manifest::{Commits, Dialect, Program, Quotas, Service};
+use tsugi_package::manifest::{
+    Commits, Dialect, Effects, Manifest, Order, Program, Quotas, Service,
+};
 use tsugi_package::module::NoModule;
 use tsugi_package::refused::Named;
 use tsugi_package::{Refused, Trouble};
@@ -147,6 +149,8 @@ fn cobol_has_an_interface_and_others_may_have_one() {
         name: "ECHO".to_owned(),
         program: Program::Command(path("commands/echo")),
         interface: Some(path(INTERFACE)),
+        effects: Effects::Store,
+        order: Order::None,
         quotas: Quotas::default(),
     });
     draft.contents.insert(path("commands/echo"), Content::Bytes(b"#!/bin/sh\n".to_vec()));
@@ -188,6 +192,58 @@ fn a_service_cannot_have_more_than_there_is_or_nothing() {
     assert_eq!(read, draft.manifest.services[0].quotas);
 }
 
+#[test]
+fn where_a_service_acts_and_its_order_stand_in_its_manifest() {
+    let module = counting();
+    let draft = report(std::slice::from_ref(&module), &edited(&module));
+    // What was written before anybody could say it is read as what is usual.
+    let usual = draft.manifest.written();
+    assert!(!usual.contains("effects") && !usual.contains("order"), "{usual}");
+    let (_folder, to) = package(&draft);
+    let read = &examine(&to).unwrap().manifest.services[0];
+    assert_eq!((read.effects, read.order), (Effects::Store, Order::None));
+    for (effects, order) in [
+        (Effects::Outside, Order::None),
+        (Effects::Outside, Order::Told),
+        (Effects::Store, Order::Told),
+        (Effects::Reads, Order::None),
+    ] {
+        let mut draft = draft.clone();
+        (draft.manifest.services[0].effects, draft.manifest.services[0].order) = (effects, order);
+        let (_folder, to) = package(&draft);
+        let read = examine(&to).unwrap().manifest.services[0].clone();
+        assert_eq!((read.effects, read.order), (effects, order));
+    }
+    let mut draft = draft;
+    draft.manifest.services[0].effects = Effects::Reads;
+    draft.manifest.services[0].order = Order::Told;
+    let folder = tempfile::tempdir().unwrap();
+    let refused = draft.write(&folder.path().join("srv01")).unwrap_err();
+    let expected = Refused::OrderOfReads { service: "CBLAPP01".to_owned() };
+    assert!(matches!(&refused, Trouble::Refused(why) if *why == expected), "{refused:?}");
+}
+
+#[test]
+fn a_manifest_with_another_word_is_refused_at_its_line_with_the_word() {
+    let module = counting();
+    let mut draft = report(std::slice::from_ref(&module), &edited(&module));
+    draft.manifest.services[0].effects = Effects::Outside;
+    draft.manifest.services[0].order = Order::Told;
+    let written = draft.manifest.written();
+    for (says, other, why) in [
+        ("effects = \"outside\"", "effects = \"sometimes\"", "unknown variant `sometimes`"),
+        ("order = \"told\"", "order = \"by-name\"", "unknown variant `by-name`"),
+        ("order = \"told\"", "order = true", "wanted string"),
+    ] {
+        assert!(written.contains(says), "{written}");
+        let line = written.lines().position(|line| line == says).unwrap() + 1;
+        let refused = Manifest::read(written.replace(says, other).as_bytes()).unwrap_err();
+        let Refused::Manifest { line: at, says } = &refused else { panic!("{refused:?}") };
+        assert_eq!(*at, line, "{refused:?}");
+        assert!(says.contains(why), "{refused:?}");
+    }
+}
+
 /// Two programs call the keys of one file by their own names; one calls the other.
 #[test]
 fn a_module_needs_what_those_need_that_it_calls() {
@@ -209,7 +265,8 @@ fn a_module_needs_what_those_need_that_it_calls() {
         let modules = [caller(statement), counts.clone(), renamed.clone()];
         let interface = edited(&modules[0]);
         let by = By::Cobol { entry: "P1", interface: &interface };
-        let services = &[Answered { name: "P1", by, quotas: Quotas::default() }];
+        let (effects, order, quotas) = Default::default();
+        let services = &[Answered { name: "P1", by, effects, order, quotas }];
         let assembly =
             Assembly { name: "srv01", modules: &modules, services, data: &[], tables: None };
         let manifest = assembly.draft().unwrap().manifest;
@@ -228,7 +285,8 @@ fn what_cannot_be_put_together_is_refused_before_it_is_written() {
     let interface = edited(&module);
     let draft = |modules: &[_], name: &str, entry: &str, interface: &str| {
         let by = By::Cobol { entry, interface };
-        let services = &[Answered { name, by, quotas: Quotas::default() }];
+        let (effects, order, quotas) = Default::default();
+        let services = &[Answered { name, by, effects, order, quotas }];
         Assembly { name: "srv01", modules, services, data: &[], tables: None }.draft().unwrap_err()
     };
     let found = draft(std::slice::from_ref(&module), "CBLAPP01", "CBLAPP02", &interface);

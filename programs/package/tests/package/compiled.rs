@@ -11,7 +11,7 @@ use tsugi_package::archive::{Content, Draft};
 use tsugi_package::assembly::{Answered, Assembly, By, Loaded};
 use tsugi_package::import::{Imported, NotImported, Proof, Request, import};
 use tsugi_package::interface;
-use tsugi_package::manifest::{Commits, Dialect, Form as DataForm, Quotas};
+use tsugi_package::manifest::{Commits, Dialect, Form as DataForm};
 use tsugi_record::Conversion;
 use tsugi_record::code_page::CodePage;
 use tsugi_record::source::Form;
@@ -88,10 +88,11 @@ pub fn edited(imported: &Imported) -> String {
 pub fn report(modules: &[Imported], interface: &str) -> Draft {
     let by = By::Cobol { entry: "CBLAPP01", interface };
     let content = Content::Bytes(fs::read(of_report("APPFILE01.dat")).unwrap());
+    let (effects, order, quotas) = Default::default();
     let assembly = Assembly {
         name: "srv01",
         modules,
-        services: &[Answered { name: "CBLAPP01", by, quotas: Quotas::default() }],
+        services: &[Answered { name: "CBLAPP01", by, effects, order, quotas }],
         data: &[Loaded { file: "APPFILE01", form: DataForm::Records, content }],
         tables: None,
     };

@@ -20,8 +20,8 @@ use std::path::Path;
 
 use tsugi_package::archive::{Content, Draft, Examined, examine};
 use tsugi_package::manifest::{
-    Data, Duplicates, FORMAT, File, Form, Key, Manifest, Organization, PartPath, Piece, Program,
-    Quotas, Service,
+    Data, Duplicates, Effects, FORMAT, File, Form, Key, Manifest, Order, Organization, PartPath,
+    Piece, Program, Quotas, Service,
 };
 use tsugi_package::{Refused, Trouble};
 
@@ -41,12 +41,16 @@ fn draft() -> Draft {
         name: "COUNT".to_owned(),
         program: Program::Library(path("libraries/count.so")),
         interface: None,
+        effects: Effects::Store,
+        order: Order::None,
         quotas: Quotas::default(),
     };
     let command = Service {
         name: "ECHO".to_owned(),
         program: Program::Command(path("commands/echo")),
         interface: None,
+        effects: Effects::Store,
+        order: Order::None,
         quotas: Quotas::default(),
     };
     let manifest = Manifest {

@@ -8,7 +8,7 @@ use tsugi_messages::{self as messages, Message, Phrase, phrase};
 use tsugi_package::deploy::{Deployment, Ended, Go, Next, Told, Unended};
 use tsugi_package::manifest::Manifest;
 use tsugi_package::shelf::Shelf;
-use tsugi_package::{Digest, archive, fit};
+use tsugi_package::{Digest, Refused, archive, deployed, fit};
 use tsugi_serve::services::number;
 use tsugi_serve::shelf::InStore;
 use tsugi_service_rules::package::{self, Data, Event, Order, State};
@@ -74,7 +74,21 @@ fn look<'a>(agents: &Agents, asked: &'a Deploy) -> Result<Asked<'a>, No> {
     if let Some(message) = taken(&manifest, known) {
         return Err(No::whole(message));
     }
+    let all = looked.iter().flat_map(|looked| &looked.packages);
+    let ran: Vec<_> =
+        all.filter(|known| known.stands != Stands::Kept && known.id != id.0).collect();
+    if let Some(refused) = now_reads(&manifest, &rows::shelf(&volume), &ran) {
+        return Err(unfit(refused.into()));
+    }
     Ok(Asked { file, id, manifest, volume, group, looked })
+}
+
+/// Why a service may not only read from now on: a package that has run acted under its name. What
+/// cannot be read of one says nothing; the daemon that has the volume looks again.
+fn now_reads(manifest: &Manifest, folder: &Path, ran: &[&Known]) -> Option<Refused> {
+    let shelf = folder.is_dir().then(|| Shelf::open(folder).ok()).flatten()?;
+    let before = ran.iter().filter_map(|known| deployed::manifest(&shelf, Digest(known.id)).ok());
+    before.into_iter().find_map(|before| manifest.now_reads(&before))
 }
 
 /// Whose service one of the package is already, by its name or by what the store knows it by. Were

@@ -12,7 +12,7 @@ use tsugi_package::archive::{Content, Draft};
 use tsugi_package::assembly::{Answered, Assembly, By, Loaded, Native};
 use tsugi_package::import::{self as compiled, Declares, Imported, Other, Proof, Request, Seen};
 use tsugi_package::interface;
-use tsugi_package::manifest::{Form as DataForm, Manifest, Program, Quotas};
+use tsugi_package::manifest::{Effects, Form as DataForm, Manifest, Order, Program, Quotas};
 use tsugi_package::refused::{Doing, Failed};
 use tsugi_record::Conversion;
 use tsugi_record::source::Form as Lines;
@@ -99,13 +99,19 @@ fn native(asked: &Import, stem: &str, runs: Runs) -> Result<Made, No> {
         Runs::Library => By::Library(native),
         Runs::Command => By::Command(native),
     };
-    let services = [Answered { name: service, by, quotas: quotas(asked) }];
+    let services = [answered(asked, service, by)];
     let name = asked.name.as_deref().unwrap_or(service);
     let tables = tables(asked);
     let assembly = Assembly { name, modules: &[], services: &services, data: &[], tables };
     let at = asked.interface.as_ref().unwrap_or(&asked.source);
     let draft = assembly.draft().map_err(|refused| No::refused(at, &refused))?;
     Ok(Made { draft, interface: edited, effects: Vec::new(), warnings: String::new() })
+}
+
+/// A service as it was asked for.
+fn answered<'a>(asked: &Import, name: &'a str, by: By<'a>) -> Answered<'a> {
+    let (effects, order) = (of(&asked.effects), of(&asked.order));
+    Answered { name, by, effects, order, quotas: quotas(asked) }
 }
 
 /// How much the service may use.
@@ -145,7 +151,7 @@ fn cobol(out: &Out, asked: &Import) -> Result<Made, No> {
         })
         .collect();
     let by = By::Cobol { entry: &entry, interface: &text };
-    let services = [Answered { name: service, by, quotas: quotas(asked) }];
+    let services = [answered(asked, service, by)];
     let name = asked.name.as_deref().unwrap_or(service);
     let (of_source, services, tables) = (&modules, &services, tables(asked));
     let assembly = Assembly { name, modules: of_source, services, data: &data, tables };
@@ -242,7 +248,13 @@ fn show(
             Program::Library(_) => "library".to_owned(),
             Program::Command(_) => "command".to_owned(),
         };
-        json!({"name": service.name, "program": program, "quotas": service.quotas})
+        json!({
+            "name": service.name,
+            "program": program,
+            "effects": service.effects,
+            "order": service.order,
+            "quotas": service.quotas,
+        })
     };
     let file = |file: &tsugi_package::manifest::File| {
         json!({
@@ -318,6 +330,15 @@ fn lines(out: &Out, made: &Made, message: &Message, dry: bool) -> Vec<String> {
             Program::Cobol(entry) => phrase::package_service_by_cobol(&service.name, entry),
             Program::Library(_) => phrase::package_service_by_library(&service.name),
             Program::Command(_) => phrase::package_service_by_command(&service.name),
+        });
+        phrases.extend(match service.effects {
+            Effects::Store => None,
+            Effects::Outside => Some(phrase::package_service_outside(&service.name)),
+            Effects::Reads => Some(phrase::package_service_reads(&service.name)),
+        });
+        phrases.extend(match service.order {
+            Order::None => None,
+            Order::Told => Some(phrase::service_keeps_order(&service.name)),
         });
     }
     if let Some((path, _, edited)) = &made.interface {

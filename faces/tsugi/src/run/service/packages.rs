@@ -1,13 +1,15 @@
 //! `service packages`: what a volume has of packages.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tsugi_messages::{Phrase, phrase};
 use tsugi_package::Digest;
-use tsugi_package::deployed::Deployed;
+use tsugi_package::deployed::{Deployed, Ready};
+use tsugi_package::manifest::Effects;
 use tsugi_package::shelf::Shelf;
 use tsugi_store::{Known, Stands};
 
 use super::rows;
+use super::status::effects;
 use super::volume;
 use crate::args::Packages;
 use crate::ask::Agents;
@@ -36,6 +38,7 @@ pub(super) fn packages(agents: &Agents, out: &Out, asked: &Packages) -> Exit {
             "id": Digest(known.id).to_string(),
             "stands": word(known.stands),
             "services": services,
+            "acts": loaded.as_ref().map(acts).unwrap_or_default(),
             "problem": loaded.as_ref().err(),
         })
     };
@@ -50,7 +53,9 @@ pub(super) fn packages(agents: &Agents, out: &Out, asked: &Packages) -> Exit {
             let (name, id) = (&known.name, Digest(known.id));
             let stands = of(known.stands).text(out.language);
             lines.push(match loaded {
-                Ok(deployed) => phrase::packages_line(name, id, stands, names(deployed).join(", ")),
+                Ok(deployed) => {
+                    phrase::packages_line(name, id, stands, shown(out, deployed).join(", "))
+                }
                 Err(why) => phrase::packages_line_wrong(name, id, stands, why),
             });
         }
@@ -64,6 +69,23 @@ pub(super) fn packages(agents: &Agents, out: &Out, asked: &Packages) -> Exit {
 
 fn names(deployed: &Deployed) -> Vec<String> {
     deployed.services.iter().map(|service| service.name.clone()).collect()
+}
+
+/// Where each of its services acts, and whether their calls are kept in order.
+fn acts(deployed: &Deployed) -> Vec<Value> {
+    let one = |of: &Ready| json!({"name": of.name, "effects": of.effects, "order": of.order});
+    deployed.services.iter().map(one).collect()
+}
+
+/// Its services, each that does not act as most do with where it does.
+fn shown(out: &Out, deployed: &Deployed) -> Vec<String> {
+    let one = |of: &Ready| match of.effects {
+        Effects::Store => of.name.clone(),
+        Effects::Outside | Effects::Reads => {
+            format!("{} ({})", of.name, effects(of.effects.word()).text(out.language))
+        }
+    };
+    deployed.services.iter().map(one).collect()
 }
 
 const fn word(stands: Stands) -> &'static str {

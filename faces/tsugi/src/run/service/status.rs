@@ -43,6 +43,8 @@ fn lines(out: &Out, status: &Status) -> Vec<String> {
         phrase::service_may_use(&of.name, workers, call_ms, memory_mib, queue, body)
     };
     lines.extend(status.services.iter().map(|of| limits(of).text(out.language)));
+    let told = status.services.iter().filter(|of| of.order == "told");
+    lines.extend(told.map(|of| phrase::service_keeps_order(&of.name).text(out.language)));
     lines.extend(status.services.iter().filter_map(|of| {
         let closed = of.closed.as_ref()?;
         Some(why(&of.name, closed).text(out.language))
@@ -89,10 +91,11 @@ fn state(closed: Option<&Closed>) -> Phrase {
     }
 }
 
-fn effects(word: &str) -> Phrase {
+/// Where a service acts, by the word of its manifest.
+pub(super) fn effects(word: &str) -> Phrase {
     match word {
         "outside" => phrase::effects_outside(),
-        "none" => phrase::effects_none(),
+        "reads" => phrase::effects_reads(),
         _ => phrase::effects_store(),
     }
 }

@@ -4,7 +4,9 @@ use tempfile::TempDir;
 use tsugi_package::archive::Content;
 use tsugi_package::assembly::{Answered, Assembly, By, Native};
 use tsugi_package::deployed::Deployed;
-use tsugi_package::manifest::{Data as Loads, File, Form, Organization, PartPath, Quotas};
+use tsugi_package::manifest::{
+    Data as Loads, Effects, File, Form, Order as Asks, Organization, PartPath, Quotas,
+};
 use tsugi_store::file::Files;
 use tsugi_store::{Packages as _, Store as _};
 
@@ -28,6 +30,8 @@ impl Place {
         let services = [Answered {
             name: "SAY",
             by: By::Command(Native { content: Content::Bytes(text), interface: None }),
+            effects: Effects::Store,
+            order: Asks::None,
             quotas: Quotas::default(),
         }];
         let assembly =
