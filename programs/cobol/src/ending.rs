@@ -43,8 +43,6 @@ pub enum Forbidden {
     UnitOfWork(&'static str),
     /// A routine of the runtime system that reaches beside the store.
     Routine(&'static str),
-    /// WRITE … ADVANCING: a line of the store has no paper.
-    Advancing,
     /// LINAGE.
     Linage,
 }
@@ -54,7 +52,6 @@ impl fmt::Display for Forbidden {
         match self {
             Self::UnitOfWork(statement) => f.write_str(statement),
             Self::Routine(name) => write!(f, "CALL \"{name}\""),
-            Self::Advancing => f.write_str("WRITE ADVANCING"),
             Self::Linage => f.write_str("LINAGE"),
         }
     }

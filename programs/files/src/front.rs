@@ -5,6 +5,7 @@ use crate::open::{Mode, Opened, Opening};
 use crate::operation::{
     Answer, Deleted, Direction, Edge, Operation, Placing, Relation, Replaced, Stand, Wanted,
 };
+use crate::print::{Advancing, Control, Feed, Owed};
 use crate::status::Status;
 
 /// What a program says of a file in SELECT and FD.
@@ -59,6 +60,8 @@ pub enum Verb<'a> {
     Start(Relation, Wanted<'a>, Option<i64>),
     /// WRITE.
     Write(Area<'a>),
+    /// WRITE … ADVANCING.
+    Print(Area<'a>, Advancing),
     /// REWRITE.
     Rewrite(Area<'a>),
     /// DELETE; of an indexed file by the value of its primary key in the record area.
@@ -111,6 +114,8 @@ struct Open {
     last_verb: LastVerb,
     /// How long the record read or written last was.
     length: usize,
+    /// What CLOSE would write, and is there already.
+    owed: Owed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +178,8 @@ impl Front {
                     Opened::Absent => Position::AbsentUnread,
                 };
                 let last_verb = LastVerb::Other;
-                self.state = State::Open(Open { mode, position, last_verb, length: 0 });
+                let owed = Owed::Nothing;
+                self.state = State::Open(Open { mode, position, last_verb, length: 0, owed });
                 status
             }
         }
@@ -238,7 +244,7 @@ impl Front {
 const fn not_open(verb: Verb<'_>) -> Status {
     match verb {
         Verb::Step(_) | Verb::Read(_) | Verb::Start(..) => Status::NotForReading,
-        Verb::Write(_) => Status::NotForWriting,
+        Verb::Write(_) | Verb::Print(..) => Status::NotForWriting,
         Verb::Rewrite(_) | Verb::Delete(_) => Status::NotForChanging,
         Verb::Open(_) | Verb::DeleteFile => Status::AlreadyOpen,
         Verb::Close(_) | Verb::Unlock => Status::NotOpen,
@@ -255,18 +261,20 @@ const fn is_allowed(mode: Mode, access: Access, verb: Verb<'_>) -> bool {
             Mode::Input | Mode::InputOutput,
             Access::Sequential | Access::Dynamic,
         ) => true,
-        (Verb::Write(_), Mode::Output, _) => true,
-        (Verb::Write(_), Mode::Extend, Access::Sequential) => true,
-        (Verb::Write(_), Mode::InputOutput, Access::Random | Access::Dynamic) => true,
+        (Verb::Write(_) | Verb::Print(..), Mode::Output, _) => true,
+        (Verb::Write(_) | Verb::Print(..), Mode::Extend, Access::Sequential) => true,
+        (Verb::Write(_) | Verb::Print(..), Mode::InputOutput, Access::Random | Access::Dynamic) => {
+            true
+        }
         (Verb::Rewrite(_) | Verb::Delete(_), Mode::InputOutput, _) => true,
         (Verb::Step(_), Mode::Output | Mode::Extend, _)
         | (Verb::Read(_), Mode::Output | Mode::Extend, _)
         | (Verb::Read(_), _, Access::Sequential)
         | (Verb::Start(..), Mode::Output | Mode::Extend, _)
         | (Verb::Start(..), _, Access::Random)
-        | (Verb::Write(_), Mode::Input, _)
-        | (Verb::Write(_), Mode::Extend, Access::Random | Access::Dynamic)
-        | (Verb::Write(_), Mode::InputOutput, Access::Sequential)
+        | (Verb::Write(_) | Verb::Print(..), Mode::Input, _)
+        | (Verb::Write(_) | Verb::Print(..), Mode::Extend, Access::Random | Access::Dynamic)
+        | (Verb::Write(_) | Verb::Print(..), Mode::InputOutput, Access::Sequential)
         | (Verb::Rewrite(_) | Verb::Delete(_), Mode::Input | Mode::Output | Mode::Extend, _)
         | (Verb::Open(_) | Verb::DeleteFile | Verb::Close(_) | Verb::Unlock, _, _) => false,
     }
@@ -282,7 +290,8 @@ impl Open {
             Verb::Step(direction) => self.step(select, direction),
             Verb::Read(wanted) => self.read(wanted),
             Verb::Start(relation, wanted, size) => self.start(relation, wanted, size),
-            Verb::Write(area) => self.write(select, area),
+            Verb::Write(area) => self.write(select, area, None),
+            Verb::Print(area, advancing) => self.write(select, area, Some(advancing)),
             Verb::Rewrite(area) => self.rewrite(select, area, read_before),
             Verb::Delete(wanted) => delete(select, wanted, read_before),
             Verb::Open(_) | Verb::Close(_) | Verb::Unlock | Verb::DeleteFile => Err(not_open(verb)),
@@ -347,12 +356,19 @@ impl Open {
         Ok(Operation::Start { relation, wanted })
     }
 
-    fn write<'a>(&mut self, select: &Select, area: Area<'a>) -> Result<Operation<'a>, Status> {
+    fn write<'a>(
+        &mut self,
+        select: &Select,
+        area: Area<'a>,
+        advancing: Option<Advancing>,
+    ) -> Result<Operation<'a>, Status> {
         let record = of_length(select.lengths, area)?;
         self.length = record.len();
         let placing = match (select.organization, select.access, self.mode) {
-            (Organization::LineSequential | Organization::Sequential, _, _)
-            | (Organization::Relative, Access::Sequential, _) => Placing::Append,
+            (Organization::LineSequential | Organization::Sequential, _, _) => {
+                self.printed(select.organization, advancing)
+            }
+            (Organization::Relative, Access::Sequential, _) => Placing::Append,
             (Organization::Relative, Access::Random | Access::Dynamic, _) => {
                 Placing::Number(area.number)
             }
@@ -367,6 +383,23 @@ impl Open {
             (Organization::Indexed, Access::Random | Access::Dynamic, _) => Placing::ByKey,
         };
         Ok(Operation::Write { record, placing })
+    }
+
+    /// How a record is written behind the last. Without ADVANCING a line is ended behind it, and
+    /// a record without lines has nothing around it; what is owed to CLOSE stays so there.
+    const fn printed(self, organization: Organization, advancing: Option<Advancing>) -> Placing {
+        let lines = match organization {
+            Organization::LineSequential => Some(Advancing::Before(Feed::Lines(1))),
+            Organization::Sequential | Organization::Relative | Organization::Indexed => None,
+        };
+        let advancing = match (advancing, lines, self.owed) {
+            // As it is written where nothing is said.
+            (Some(Advancing::Before(Feed::Lines(1))) | None, Some(_), Owed::Nothing)
+            | (None, None, Owed::Nothing) => return Placing::Append,
+            (Some(advancing), _, _) | (None, Some(advancing), Owed::LineFeed) => advancing,
+            (None, None, Owed::LineFeed) => Advancing::After(Feed::Nothing),
+        };
+        Placing::Printed(Control { advancing, owed: self.owed })
     }
 
     fn rewrite<'a>(
@@ -407,6 +440,14 @@ impl Open {
             Operation::Start { .. } => {
                 let edge = if answer.status == Status::Done { Edge::Inside } else { Edge::End };
                 self.position = Position::At(Stand::Started, edge);
+            }
+            Operation::Write { placing: Placing::Printed(control), .. } => {
+                if answer.status.is_done() {
+                    self.owed = match control.advancing {
+                        Advancing::Before(_) => Owed::Nothing,
+                        Advancing::After(_) => Owed::LineFeed,
+                    };
+                }
             }
             Operation::Write { .. } | Operation::Rewrite { .. } | Operation::Delete(_) => {}
         }

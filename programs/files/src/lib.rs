@@ -29,6 +29,8 @@
 //!   greatest length.
 //! - OPEN OUTPUT of a missing file is 05 where it is line sequential and OPTIONAL, else 00.
 //! - UNLOCK is 00 also of a closed file.
+//! - WRITE … ADVANCING writes line feeds, form feeds and carriage returns into the file, and READ
+//!   cuts what is there: `tests/files/print.rs` compares answers and bytes.
 //!
 //! # On purpose otherwise
 //!
@@ -51,7 +53,11 @@
 //! - REWRITE of a relative record gives it its new length (there it keeps the old one).
 //! - OPEN EXTEND of a relative file goes on behind the last record (there behind the greatest
 //!   number ever written).
-//! - A line feed or carriage return in a line is read back (there it ends the line, or is gone).
+//! - A line feed or carriage return in a line is read back (there it ends the line, or is gone),
+//!   unless the line is printed: by ADVANCING other than one line, or in a line begun so.
+//! - A sequential file of records of several lengths is read as it was written, whatever was
+//!   printed around its records (there a control is taken for a length, and READ writes beside its
+//!   area).
 
 pub mod answers;
 pub mod definition;
@@ -59,6 +65,7 @@ pub mod front;
 pub mod open;
 pub mod operation;
 pub mod outside;
+pub mod print;
 pub mod records;
 pub mod spoken;
 pub mod status;

@@ -3,6 +3,7 @@
 //! Here it is decided on. As bytes it is in `programs/frames/src/file.rs`; [`crate::spoken`] makes
 //! the one of the other.
 
+use crate::print::Control;
 use crate::status::Status;
 
 /// Which way a file is read.
@@ -84,6 +85,8 @@ pub enum Placing {
     Number(u64),
     /// Behind the last one.
     Append,
+    /// Sequential and line sequential: behind the last byte, with a print control.
+    Printed(Control),
 }
 
 /// Which record is rewritten.

@@ -195,6 +195,12 @@ impl Written {
         Self { form, number: 1 }
     }
 
+    /// Adds bytes that are in this form already, as what was printed is.
+    pub fn add_raw(&mut self, number: u64, bytes: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(bytes);
+        self.number = number.saturating_add(1);
+    }
+
     /// Adds a record. Of a relative file its number is greater than that of the one before; other
     /// forms have no place for one.
     ///

@@ -13,6 +13,7 @@ use crate::open::{Mode, Opened, Opening, Optional};
 use crate::operation::{
     Answer, Deleted, Direction, Edge, Operation, Placing, Relation, Replaced, Stand, Wanted,
 };
+use crate::print::Control;
 use crate::status::Status;
 
 /// A name on either side, by the same table.
@@ -47,6 +48,8 @@ same! {
 pub enum Unheard {
     /// The number of a record is eight bytes.
     Number,
+    /// A print control is four bytes.
+    Control,
     /// It is carried out by whoever keeps the files, not on the records of one.
     OfTheFile,
     /// There is no such status.
@@ -206,6 +209,9 @@ pub fn operation_said<'a>(operation: &Operation<'a>) -> FileOperation<'a> {
                 Placing::ByKey => (SaidPlacing::ByKey, Bytes::default()),
                 Placing::Number(number) => (SaidPlacing::ByNumber, eight(number)),
                 Placing::Append => (SaidPlacing::Append, Bytes::default()),
+                Placing::Printed(control) => {
+                    (SaidPlacing::Printed, control.bytes().to_vec().into())
+                }
             };
             FileOperation::Write { placing, place, record: record.into() }
         }
@@ -260,6 +266,9 @@ pub fn operation_heard<'a>(
                 SaidPlacing::ByKey => Placing::ByKey,
                 SaidPlacing::ByNumber => Placing::Number(number(place)?),
                 SaidPlacing::Append => Placing::Append,
+                SaidPlacing::Printed => {
+                    Placing::Printed(Control::of(place).ok_or(Unheard::Control)?)
+                }
             };
             Operation::Write { record, placing }
         }

@@ -130,12 +130,20 @@ pub enum Placing {
     ByNumber,
     /// Behind the last one.
     Append,
+    /// Behind the last byte, with the print control in `place`.
+    Printed,
 }
 
 impl Placing {
     /// All of them; a placing's number is its place.
-    pub const ALL: [Self; 5] =
-        [Self::AscendingFromEmpty, Self::Ascending, Self::ByKey, Self::ByNumber, Self::Append];
+    pub const ALL: [Self; 6] = [
+        Self::AscendingFromEmpty,
+        Self::Ascending,
+        Self::ByKey,
+        Self::ByNumber,
+        Self::Append,
+        Self::Printed,
+    ];
 }
 
 /// Which record is changed or taken away.

@@ -10,6 +10,7 @@ use tsugi_files::definition::{
 use tsugi_files::front::{Area, Closing, Select, Verb};
 use tsugi_files::open::{Mode, Optional};
 use tsugi_files::operation::{Answer, Direction, Relation, Wanted};
+use tsugi_files::print::{Advancing, Feed};
 use tsugi_files::status::Status;
 
 use crate::ending::Forbidden;
@@ -19,10 +20,16 @@ use crate::stage::{self, Stage};
 
 /// READ PREVIOUS.
 const PREVIOUS: c_int = 1 << 1;
-/// WRITE BEFORE ADVANCING 1 LINE, as a line is written where nothing is said.
-const ONE_LINE: c_int = 0x0020_0000 | 0x0001_0000 | 1;
-/// What WRITE says of lines, pages and channels.
-const ADVANCING: c_int = 0x0037_ffff;
+/// How many lines WRITE … ADVANCING says.
+const COUNT: c_int = 0xffff;
+/// WRITE … ADVANCING LINES; a number that is too large for its place makes it another.
+const LINES: c_int = 0x0001_0000;
+/// WRITE … ADVANCING PAGE, and channels, which go to a page as well.
+const PAGE: c_int = 0x0002_0000;
+/// WRITE AFTER ADVANCING.
+const AFTER: c_int = 0x0010_0000;
+/// WRITE BEFORE ADVANCING.
+const BEFORE: c_int = 0x0020_0000;
 
 /// What libcob takes the statuses of a tens digit for: the places of its exceptions.
 const EXCEPTIONS: [c_int; 10] = [0, 30, 35, 38, 37, 39, 33, 29, 29, 34];
@@ -423,14 +430,32 @@ pub fn write(
     stage::on((), |stage, host| {
         let seen = seen(at);
         beside!(stage seen write(record, options, status, end_of_page));
-        let advancing = options & ADVANCING;
-        if advancing != 0 && advancing != ONE_LINE {
-            stage::refuse(Forbidden::Advancing);
-        }
         let area = stage.written(&seen, record);
-        let answer = stage.files.verb(host, seen.address(), Verb::Write(area));
+        let verb = match advancing(options) {
+            Some(advancing) => Verb::Print(area, advancing),
+            None => Verb::Write(area),
+        };
+        let answer = stage.files.verb(host, seen.address(), verb);
         stage.answered(seen, status, &answer);
     });
+}
+
+/// What WRITE says of lines and pages, bit by bit as libcob looks at it.
+fn advancing(options: c_int) -> Option<Advancing> {
+    let feed = if options & LINES != 0 {
+        Feed::Lines(u16::try_from(options & COUNT).unwrap_or(u16::MAX))
+    } else if options & PAGE != 0 {
+        Feed::Page
+    } else {
+        Feed::Nothing
+    };
+    if options & AFTER != 0 {
+        Some(Advancing::After(feed))
+    } else if options & BEFORE != 0 {
+        Some(Advancing::Before(feed))
+    } else {
+        None
+    }
 }
 
 /// REWRITE.

@@ -102,9 +102,15 @@ fn routines_that_reach_beside_the_store_are_refused_by_name() {
 }
 
 #[test]
-fn paper_is_refused_where_it_is_written_on() {
-    let came = ran("    open output G.\n    write GR from \"a\" after advancing page.");
-    assert_eq!(came.only(), "ended Forbidden 0 WRITE ADVANCING");
+fn lines_of_a_page_are_refused_where_they_are_counted() {
+    let mut bench = Bench::new();
+    let counted = source("    open output G.").replace("fd G.", "fd G linage is 60 lines.");
+    bench.compile_with("BESIDE", &counted, &OURS);
+    let lines = Lengths { min: 0, max: 4 };
+    let lines = Definition::new(Organization::LineSequential, lines, vec![]).unwrap();
+    bench.file("OUT", &lines);
+    let came = bench.load("BESIDE").call(&[&[b' '; 20]]).run();
+    assert_eq!(came.only(), "ended Forbidden 0 LINAGE");
 }
 
 #[test]

@@ -119,6 +119,95 @@ fn line_sequential_files_answer_as_the_tables() {
     compared(line.optional());
 }
 
+/// Prints in each way there is, then shows what is read of it.
+const PRINTS: &str = "
+identification division.
+program-id. PRINTS.
+environment division.
+configuration section.
+special-names.
+    C01 is TOP-OF-FORM.
+input-output section.
+file-control.
+    select F assign to \"lines.prt\" organization line sequential file status S.
+    select G assign to \"records.prt\" organization sequential file status S.
+    select A assign to line advancing file \"after.prt\" organization line sequential
+        file status S.
+data division.
+file section.
+fd F.
+01 R pic x(20).
+fd G.
+01 GR pic x(20).
+fd A.
+01 AR pic x(20).
+working-storage section.
+01 S pic xx.
+01 N pic 9(5) value 3.
+procedure division.
+main.
+    open output F G A.
+    write R from \"plain\".
+    write R from \"title\" after advancing page.
+    write R from \"three lines\" after advancing N lines.
+    write R from \"ended\" before advancing 1 line.
+    move 0 to N.
+    write R from \"under\" before advancing N lines.
+    write R from \"   ____\" before advancing 1 line.
+    write R from \"channel\" after advancing TOP-OF-FORM.
+    move 99999 to N.
+    write R from \"many\" before advancing N lines.
+    write R from \"last\" before advancing page.
+    write GR from \"first\" after advancing 2 lines.
+    write GR from \"plain\".
+    write GR from \"page\" before advancing page.
+    write GR from \"last\" after advancing 1 line.
+    write AR from \"after\".
+    write AR from \"and after\".
+    close F G A.
+    open extend F G A.
+    write R from \"on the same line\".
+    write GR from \"behind\" before advancing 1 line.
+    write AR from \"extended\".
+    close F G A.
+    open input F G A.
+    perform until S(1:1) = \"1\"
+        read F
+        inspect R replacing all x\"0C\" by \"@\"
+        display \"F \" S \" \" R
+    end-perform.
+    move spaces to S.
+    perform until S(1:1) = \"1\"
+        move spaces to GR
+        read G
+        inspect GR replacing all x\"0C\" by \"@\" all x\"0A\" by \"~\"
+        display \"G \" S \" \" GR
+    end-perform.
+    move spaces to S.
+    perform until S(1:1) = \"1\"
+        read A
+        display \"A \" S \" \" AR
+    end-perform.
+    close F G A.
+    goback.
+";
+
+#[test]
+fn what_is_printed_is_read_as_under_gnucobol() {
+    let of = |organization, min| {
+        Definition::new(organization, Lengths { min, max: 20 }, vec![]).unwrap()
+    };
+    let files = [
+        ("lines.prt", of(Organization::LineSequential, 0)),
+        ("records.prt", of(Organization::Sequential, 20)),
+        ("after.prt", of(Organization::LineSequential, 0)),
+    ];
+    let (ours, theirs) = both("PRINTS", PRINTS, &files);
+    assert_eq!(ours, theirs);
+    assert!(theirs.contains("F 00 under   ____"), "{theirs}");
+    assert!(theirs.contains("F 00 @channel") && theirs.contains("G 04 "), "{theirs}");
+}
+
 /// Calls the report's program three times and shows what it gives.
 const DRIVER: &str = "
        identification division.

@@ -57,9 +57,10 @@ impl<R: Records> File<'_, R> {
             Operation::Write { record, placing } => match placing {
                 Placing::Number(number) => self.write(number, record),
                 Placing::Append => self.append(record),
-                Placing::AscendingFromEmpty | Placing::Ascending | Placing::ByKey => {
-                    Err(Failure::Malformed(Malformed::Organization))
-                }
+                Placing::AscendingFromEmpty
+                | Placing::Ascending
+                | Placing::ByKey
+                | Placing::Printed(_) => Err(Failure::Malformed(Malformed::Organization)),
             },
             Operation::Rewrite { record, replaced } => match replaced {
                 Replaced::Number(number) => self.rewrite(number, record),

@@ -1,7 +1,10 @@
 //! Sequential and line sequential files: records by ordinal.
 
+mod printed;
+
 use crate::definition::{Definition, Organization};
 use crate::operation::{Answer, Direction, Failure, Malformed, Operation, Placing, Replaced};
+use crate::print::{End, Line, Printed};
 use crate::records::{Held, Records, Seek, number_key, number_of};
 use crate::status::Status;
 
@@ -33,6 +36,9 @@ impl<R: Records> File<'_, R> {
         match *operation {
             Operation::Step { direction: Direction::Next, .. } => self.next(),
             Operation::Write { record, placing: Placing::Append } => self.append(record),
+            Operation::Write { record, placing: Placing::Printed(control) } => {
+                self.print(record, control)
+            }
             Operation::Rewrite { record, replaced: Replaced::LastRead } => self.rewrite(record),
             Operation::Step { direction: Direction::Previous, .. }
             | Operation::Read(_)
@@ -45,11 +51,16 @@ impl<R: Records> File<'_, R> {
 
     fn next(&mut self) -> Result<Answer, Failure<R::Error>> {
         let from = number_key(self.cursor.next);
-        let Some(Held { key, mut record }) = self.records.seek(Seek::AtLeast(&from))? else {
+        let Some(Held { key, record }) = self.records.seek(Seek::AtLeast(&from))? else {
             return Ok(Answer::of(Status::AtEnd));
         };
         let ordinal = number_of(&key).ok_or(Failure::Inconsistent)?;
         let lengths = self.definition.lengths();
+        let read = match self.definition.organization() {
+            Organization::LineSequential => Line::of(record).ok_or(Failure::Inconsistent)?.read(),
+            _ => Some(Printed::of(record, lengths.max).ok_or(Failure::Inconsistent)?.record),
+        };
+        let Some(mut record) = read else { return Ok(Answer::of(Status::AtEnd)) };
         // What was imported may be of any length: what does not fit the area is dropped.
         record.truncate(lengths.max as usize);
         self.cursor.next = ordinal.saturating_add(1);
@@ -66,7 +77,12 @@ impl<R: Records> File<'_, R> {
 
     fn append(&mut self, record: &[u8]) -> Result<Answer, Failure<R::Error>> {
         let last = match self.records.seek(Seek::Last)? {
-            Some(held) => number_of(&held.key).ok_or(Failure::Inconsistent)?,
+            Some(held) => {
+                if self.is_begun(&held.record)? {
+                    return self.go_on(record);
+                }
+                number_of(&held.key).ok_or(Failure::Inconsistent)?
+            }
             None => 0,
         };
         let ordinal = last.checked_add(1);
@@ -88,7 +104,19 @@ impl<R: Records> File<'_, R> {
         if record.len() != length {
             return Ok(Answer::of(Status::WrongLength));
         }
-        self.records.put(&number_key(ordinal), record)?;
+        let key = number_key(ordinal);
+        let max = self.definition.lengths().max;
+        let held = self.records.record(&key)?.unwrap_or_default();
+        let record = record.to_vec();
+        let row = match self.definition.organization() {
+            Organization::LineSequential => Line::new(record, End::Ended).row(max),
+            Organization::Sequential | Organization::Indexed | Organization::Relative => {
+                // What was printed around it stays.
+                let held = Printed::of(held, max).ok_or(Failure::Inconsistent)?;
+                Printed { record, ..held }.row(max)
+            }
+        };
+        self.records.put(&key, &row)?;
         Ok(Answer::of(Status::Done))
     }
 }

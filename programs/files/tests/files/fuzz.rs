@@ -10,6 +10,7 @@ use tsugi_files::operation::{
     Answer, Deleted, Direction, Edge, Failure, Malformed, Operation, Placing, Relation, Replaced,
     Stand, Wanted,
 };
+use tsugi_files::print::{Advancing, Control, Feed, Owed};
 use tsugi_files::records::{Entry, Records};
 use tsugi_files::status::Status;
 
@@ -58,7 +59,11 @@ fn operation<'a>(chance: &mut Chance, bytes: &'a [u8]) -> Operation<'a> {
         2 => Operation::Start { relation: chance.of(&RELATIONS), wanted: wanted(chance, bytes) },
         3 => {
             let ascending = [Placing::AscendingFromEmpty, Placing::Ascending];
-            let other = [Placing::ByKey, Placing::Number(number), Placing::Append];
+            let feed = chance.of(&[Feed::Lines(0), Feed::Lines(2), Feed::Page, Feed::Nothing]);
+            let advancing = chance.of(&[Advancing::Before(feed), Advancing::After(feed)]);
+            let owed = chance.of(&[Owed::Nothing, Owed::LineFeed]);
+            let printed = Placing::Printed(Control { advancing, owed });
+            let other = [Placing::ByKey, Placing::Number(number), Placing::Append, printed];
             let placing = if chance.one_in(4) { chance.of(&ascending) } else { chance.of(&other) };
             Operation::Write { record: bytes, placing }
         }

@@ -8,6 +8,7 @@ mod golden;
 mod memory;
 mod oracle;
 mod outside;
+mod print;
 mod program;
 mod schedule;
 mod script;

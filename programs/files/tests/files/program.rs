@@ -10,6 +10,7 @@ use tsugi_files::open::{
     open,
 };
 use tsugi_files::operation::{Answer, Direction, Operation, Wanted};
+use tsugi_files::print::{Advancing, Feed};
 use tsugi_files::records::Records;
 use tsugi_files::status::Status;
 
@@ -226,6 +227,7 @@ fn verb<'a>(
         true => Wanted::Key { number, value },
         false => Wanted::Number(area.number),
     };
+    let lines = Feed::Lines(u16::try_from(line.length).expect("a few lines"));
     match line.order {
         Order::OpenInput => Verb::Open(Mode::Input),
         Order::OpenOutput => Verb::Open(Mode::Output),
@@ -246,6 +248,10 @@ fn verb<'a>(
             Verb::Start(relation, wanted(line.key, value), size)
         }
         Order::Write => Verb::Write(area),
+        Order::Before => Verb::Print(area, Advancing::Before(lines)),
+        Order::After => Verb::Print(area, Advancing::After(lines)),
+        Order::BeforePage => Verb::Print(area, Advancing::Before(Feed::Page)),
+        Order::AfterPage => Verb::Print(area, Advancing::After(Feed::Page)),
         Order::Rewrite => Verb::Rewrite(area),
         Order::Delete => Verb::Delete(wanted(0, primary)),
         Order::Unlock => Verb::Unlock,

@@ -249,6 +249,10 @@ fn compiles(kind: Kind, order: Order) -> bool {
         | Order::CloseNoRewind
         | Order::CloseUnit
         | Order::Write
+        | Order::Before
+        | Order::After
+        | Order::BeforePage
+        | Order::AfterPage
         | Order::Unlock
         | Order::DeleteFile => true,
     }

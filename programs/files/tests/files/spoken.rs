@@ -6,6 +6,7 @@ use tsugi_files::open::{Mode, Opened, Opening, Optional};
 use tsugi_files::operation::{
     Answer, Deleted, Direction, Edge, Operation, Placing, Relation, Replaced, Stand, Wanted,
 };
+use tsugi_files::print::{Advancing, Control, Feed, Owed};
 use tsugi_files::spoken::{self, Request, Unheard};
 use tsugi_files::status::Status;
 use tsugi_frames::{FileOperation, limits};
@@ -36,6 +37,12 @@ fn keyed() -> Vec<Operation<'static>> {
     all
 }
 
+const LINES: Feed = Feed::Lines(0x1234);
+
+const fn printed(advancing: Advancing, owed: Owed) -> Placing {
+    Placing::Printed(Control { advancing, owed })
+}
+
 fn numbered() -> Vec<Operation<'static>> {
     let wanted = Wanted::Number(u64::MAX);
     vec![
@@ -43,6 +50,18 @@ fn numbered() -> Vec<Operation<'static>> {
         Operation::Start { relation: Relation::AtMost, wanted: Wanted::Number(0) },
         Operation::Write { record: b"", placing: Placing::Number(7) },
         Operation::Write { record: b"1", placing: Placing::Append },
+        Operation::Write {
+            record: b"2",
+            placing: printed(Advancing::Before(Feed::Page), Owed::Nothing),
+        },
+        Operation::Write {
+            record: b"3",
+            placing: printed(Advancing::After(LINES), Owed::LineFeed),
+        },
+        Operation::Write {
+            record: b"4",
+            placing: printed(Advancing::After(Feed::Nothing), Owed::Nothing),
+        },
         Operation::Rewrite { record: b"2", replaced: Replaced::Number(8) },
         Operation::Delete(Deleted::Number(9)),
     ]

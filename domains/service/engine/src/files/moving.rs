@@ -7,6 +7,7 @@ use tsugi_files::answers::{Cursor, ReadDuplicates, Terms};
 use tsugi_files::definition::{Definition, Duplicates, Flaw, Organization};
 use tsugi_files::operation::{Failure, Operation, Placing};
 use tsugi_files::outside::{Cut, Form, Misshapen, More, Piece, Written};
+use tsugi_files::print::outside::{self as printed, Out};
 use tsugi_files::records::number_of;
 use tsugi_files::status::Status;
 use tsugi_store::file::{self, File, OnFiles, Seek};
@@ -306,9 +307,26 @@ struct Filling<'a> {
     clashing: &'a mut Clashing,
 }
 
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Put {
+    /// It is in the file.
+    In,
+    /// Another one keeps it out, and that is told.
+    Told,
+}
+
 impl Filling<'_> {
     fn put(&mut self, piece: Piece) -> Result<(), Unmoved> {
         let Piece { number, mut record } = piece;
+        let lines = self.definition.organization() == Organization::LineSequential;
+        if lines && self.form == Form::Lines && printed::is_printed(&record) {
+            for (record, placing) in printed::parts(&record) {
+                self.write(number, record, placing)?;
+            }
+            self.count += 1;
+            return Ok(());
+        }
         let lengths = self.definition.lengths();
         if self.form == Form::Lines && record.len() < lengths.min as usize {
             // A line has lost its trailing spaces.
@@ -320,8 +338,17 @@ impl Filling<'_> {
             (Organization::Relative, _)
             | (Organization::Sequential | Organization::LineSequential, _) => Placing::Append,
         };
+        if self.write(number, &record, placing)? == Put::In {
+            self.count += 1;
+        }
+        Ok(())
+    }
+
+    /// Writes a record as a program would.
+    fn write(&mut self, number: u64, record: &[u8], placing: Placing) -> Result<Put, Unmoved> {
+        let lengths = self.definition.lengths();
         let terms = Terms { definition: self.definition, read_duplicates: ReadDuplicates::Untold };
-        let write = Operation::Write { record: &record, placing };
+        let write = Operation::Write { record, placing };
         let status = match self.cursor.answer(terms, &mut self.records, &write) {
             Ok(answer) => answer.status,
             Err(Failure::Store(unkept)) => return Err(unkept.into()),
@@ -331,13 +358,12 @@ impl Filling<'_> {
             }
         };
         if status == Status::Exists && matches!(self.clashing, Clashing::Gathered(_)) {
-            return self.told(number, &record);
+            return self.told(number, record).map(|()| Put::Told);
         }
         if !status.is_done() {
             return Err(Unmoved::Status { record: number, status });
         }
-        self.count += 1;
-        Ok(())
+        Ok(Put::In)
     }
 
     /// Adds a record that is left out to those that are told, by its first key that is there.
@@ -389,7 +415,8 @@ fn exported(
     let mut unit = store.aside()?;
     let mut files = file::Files::of(&mut *unit);
     let file = files.find(name)?.ok_or_else(|| Unmoved::Missing(name.to_owned()))?;
-    let organization = definition(&file).map_err(Unmoved::Flaw)?.organization();
+    let definition = definition(&file).map_err(Unmoved::Flaw)?;
+    let organization = definition.organization();
     let mut records = files.records(&file);
     let (mut written, mut bytes, mut count) = (Written::new(form), Vec::new(), 0);
     let mut next = records.seek(Seek::First)?;
@@ -404,13 +431,13 @@ fn exported(
             _ => Some(count + 1),
         };
         next = records.seek(Seek::Above(&held.key))?;
-        let mut record = held.record;
-        if let (Organization::LineSequential, Form::Fixed(length)) = (organization, form)
-            && record.len() < length as usize
-        {
-            record.resize(length as usize, b' ');
+        let number = number.ok_or(Unmoved::Damaged)?;
+        match printed::out(&definition, form, held.record).ok_or(Unmoved::Damaged)? {
+            Out::Record(record) => written.add(number, &record, &mut bytes)?,
+            // Only the last piece may be shorter than a record.
+            Out::Piece(piece) if next.is_some() => written.add(number, &piece, &mut bytes)?,
+            Out::Piece(raw) | Out::Raw(raw) => written.add_raw(number, &raw, &mut bytes),
         }
-        written.add(number.ok_or(Unmoved::Damaged)?, &record, &mut bytes)?;
         count += 1;
         if bytes.len() >= AT_ONCE {
             to.write_all(&bytes)?;
@@ -506,7 +533,7 @@ fn walked(
             Some(value) => *value == held.key,
             None => number_of(&held.key).is_some_and(|number| number > 0),
         };
-        if !own || held.record.len() > definition.lengths().max as usize {
+        if !own || !printed::is_row(definition, &held.record) {
             found.push(Finding::Record(held.key.clone()));
         }
         for (number, key) in (0..).zip(definition.keys()).skip(1) {

@@ -127,6 +127,34 @@ fn what_cannot_be_moved_changes_nothing_and_is_told_by_its_record() {
 }
 
 #[test]
+fn what_was_printed_goes_in_and_out_byte_for_byte() {
+    let mut store = Stand::new().store();
+    let lines = Kind::of(Organization::LineSequential, Access::Sequential).declared().definition;
+    let printed = b"\x0ctitle678\n\none\r_______\n\n\x0cpage two\n".as_slice();
+    assert_eq!(put(&mut store, &lines, (Form::Lines, printed)).unwrap(), 5);
+    assert_eq!(got(&mut store, Form::Lines).unwrap(), printed);
+    assert_eq!(check(&mut store, "F").unwrap(), (5, vec![]));
+    // What READ gives of a line is a record elsewhere: no carriage return, whole.
+    let fixed = got(&mut store, Form::Varying).unwrap();
+    assert!(fixed.ends_with(b"\0\x09\0\0\x0cpage two"), "{fixed:?}");
+    // A piece between two controls is a record of the program.
+    let long = b"\x0cnine bytes\n".as_slice();
+    let told = put(&mut store, &lines, (Form::Lines, long)).unwrap_err();
+    assert_eq!(told.to_string(), "record 1 has 10 bytes, not 0 to 8");
+    assert_eq!(got(&mut store, Form::Lines).unwrap(), printed);
+    // A row that was marked otherwise is found.
+    let mut unit = store.aside().unwrap();
+    let mut files = file::Files::of(&mut *unit);
+    let file = files.find("F").unwrap().unwrap();
+    files.records(&file).put(&1_u64.to_be_bytes(), b"titleX ").unwrap();
+    unit.keep().unwrap();
+    store.commit().unwrap();
+    let found = check(&mut store, "F").unwrap().1;
+    assert_eq!(found, [Finding::Record(1_u64.to_be_bytes().to_vec())]);
+    assert!(matches!(got(&mut store, Form::Lines), Err(Unmoved::Damaged)));
+}
+
+#[test]
 fn files_are_listed_with_their_records() {
     let mut store = Stand::new().store();
     assert_eq!(list(&mut store).unwrap(), []);

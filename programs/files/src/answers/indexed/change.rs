@@ -28,7 +28,7 @@ impl<R: Records> File<'_, R> {
             Placing::AscendingFromEmpty => (last, Status::OutOfOrder),
             Placing::Ascending => (last, Status::Exists),
             Placing::ByKey => (None, Status::Exists),
-            Placing::Number(_) | Placing::Append => {
+            Placing::Number(_) | Placing::Append | Placing::Printed(_) => {
                 return Err(Failure::Malformed(Malformed::Organization));
             }
         };

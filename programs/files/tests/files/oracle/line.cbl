@@ -17,6 +17,10 @@ copy "script.cpy".
         when "CK" close F with lock
         when "RN" read F next
         when "WR" write R
+        when "WB" write R before advancing L-LEN lines
+        when "WA" write R after advancing L-LEN lines
+        when "WP" write R before advancing page
+        when "WQ" write R after advancing page
         when "CN" close F no rewind
         when "CU" close F unit
         when "UN" unlock F
