@@ -245,6 +245,10 @@ fn shown(server: &str) -> String {
     format!("{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default())
 }
 
+fn setting(name: &str, found: String, needed: &str) -> OpenRefused {
+    OpenRefused::Setting { name: name.to_owned(), found, needed: needed.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,8 +259,4 @@ mod tests {
         assert_eq!(shown(server), "db1,db2/pay");
         assert_eq!(shown("password"), "PostgreSQL");
     }
-}
-
-fn setting(name: &str, found: String, needed: &str) -> OpenRefused {
-    OpenRefused::Setting { name: name.to_owned(), found, needed: needed.to_owned() }
 }

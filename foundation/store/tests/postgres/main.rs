@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod lost;
+mod members;
 mod server;
 mod way;
 
