@@ -90,6 +90,19 @@ pub struct OfDaemon {
     /// The user of its workers, where it is root itself.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+    /// The PostgreSQL that keeps the store, as its library names it, without a password; the volume
+    /// keeps it where none is said.
+    #[arg(long, value_name = "CONNECTION")]
+    pub postgres: Option<String>,
+    /// A file of its password, which nobody else can read.
+    #[arg(long, value_name = "FILE", requires = "postgres")]
+    pub password_file: Option<PathBuf>,
+    /// Which member of the group this is, where several have one store open.
+    #[arg(long, value_name = "NAME", requires = "postgres")]
+    pub member: Option<String>,
+    /// Calls at a time that the store is asked for.
+    #[arg(long, value_name = "N", default_value_t = 8, hide_default_value = true)]
+    pub sessions: usize,
     /// Workers of each service.
     #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true)]
     pub start: usize,

@@ -31,6 +31,25 @@ pub struct Around {
     pub calls: limits::Limits,
     /// How long running calls have before a move rolls them back.
     pub grace: Span,
+    /// The database that keeps the store, where the volume does not.
+    pub database: Option<Database>,
+}
+
+/// A database that several members of a group share.
+#[derive(Clone)]
+pub struct Database {
+    /// The server, with its password.
+    pub server: String,
+    /// Which member this is; empty where the group has one.
+    pub member: String,
+    /// Calls at a time that it is asked for.
+    pub sessions: usize,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("member", &self.member).finish_non_exhaustive()
+    }
 }
 
 /// One ownership of a volume.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tsugi_door::{Loopback, Settings as OfDoor, Transport};
-use tsugi_service_engine::{Answer, Calls, Identity, Refused, Resolved, names};
+use tsugi_service_engine::{Answer, Calls, Failover, Identity, Refused, Resolved, names};
 use tsugi_service_rules::ground::Effects;
 use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
 use tsugi_store::{Block, Ending, Reply};
@@ -122,6 +122,9 @@ pub struct Status {
     pub transport: String,
     /// Whether who comes from this machine is known without more: `known` or `unknown`.
     pub loopback: String,
+    /// Why a failover of its database may lose what was committed last, where it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover_may_lose: Option<String>,
     /// Calls that have no answer yet.
     pub pending: usize,
     /// Lines that its log has not taken.
@@ -374,6 +377,10 @@ impl Desk {
             listens: self.listens,
             transport: self.door.0.to_owned(),
             loopback: self.door.1.to_owned(),
+            failover_may_lose: match figures.failover {
+                Failover::Kept => None,
+                Failover::MayLose(why) => Some(why.to_string()),
+            },
             pending: figures.pending,
             log_lost: self.lost.load(Ordering::Relaxed),
             services: self.found.iter().filter_map(of).collect(),

@@ -8,15 +8,21 @@ use std::io::{self, Read as _};
 
 use tsugi_messages::{self as messages, Message};
 use tsugi_package::deploy::Problem;
+use tsugi_package::shelf::Shelf;
 use tsugi_service_engine::worker::pipe::Ward;
-use tsugi_service_engine::{Calls, EXIT, Engine, Fatal, Opened, Refused, Settings};
+use tsugi_service_engine::{
+    Calls, EXIT, Engine, Fatal, LastWord, Opened, Refused, Sessions, Settings,
+};
 use tsugi_service_rules::ground::ServiceNumber;
-use tsugi_store::{Claim, OpenRefused, Sqlite, Trouble};
+use tsugi_store::{Claim, Failover, OpenRefused, Opening, Packages, Postgres, Sqlite, Trouble};
 
-use crate::around::{Around, Hold};
+use crate::around::{Around, Database, Hold};
 use crate::log::Log;
-use crate::services::{self, Found};
+use crate::services::{self, Found, Made};
 use crate::shelf;
+
+/// The version that says what it opens.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A group that is open here.
 #[derive(Debug)]
@@ -26,6 +32,8 @@ pub struct Group {
     pub found: Vec<Found>,
     /// What its engine was started with.
     pub settings: Settings,
+    /// Its volume, where its store does not hold that.
+    _volume: Option<File>,
 }
 
 /// Why a group was not opened. Nothing of it is held any more.
@@ -60,6 +68,9 @@ impl NotOpened {
             Self::Store(OpenRefused::Superseded { found, own }) => {
                 messages::serve_superseded(group, path, own, found)
             }
+            Self::Store(OpenRefused::OtherVersion { member, found, own }) => {
+                messages::serve_other_version(group, member, found, own)
+            }
             Self::Store(OpenRefused::InUse(_)) => messages::serve_store_in_use(group, path),
             Self::Store(_) | Self::Rows(_) | Self::Shelf(_) | Self::System(_) => {
                 messages::serve_not_opened(group, path, self)
@@ -69,48 +80,114 @@ impl NotOpened {
 }
 
 /// A store that is claimed under the epoch of a hold: whoever is refused has changed nothing.
-#[derive(Debug)]
-pub struct Claimed(Sqlite);
+pub enum Claimed {
+    /// On the volume.
+    Volume(Sqlite),
+    /// On a server, who has it claimed, and the volume, which is taken.
+    Server(OnServer, Claim, File),
+}
+
+/// A session that waits for its server, also when it is closed: never where tasks are driven.
+pub struct OnServer(Option<Box<Postgres>>);
+
+impl Drop for OnServer {
+    fn drop(&mut self) {
+        let session = self.0.take();
+        apart(move || drop(session));
+    }
+}
+
+/// In a thread of its own: what waits for a server does not do so where tasks are driven.
+fn apart<T: Send>(what: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| match scope.spawn(what).join() {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
 
 impl Claimed {
-    /// Claims the store of a volume.
+    /// Claims the store of a group.
     ///
     /// # Errors
     /// It is another's, or cannot be trusted.
     pub fn claim(around: &Around, hold: &Hold) -> Result<Self, NotOpened> {
+        let member = around.database.as_ref().map(|of| of.member.clone());
         let claim = Claim {
             group: around.group.clone(),
-            member: String::new(),
+            member: member.unwrap_or_default(),
             epoch: hold.epoch,
             run: run()?,
             node: around.node.clone(),
             at: shelf::wall_ms(),
         };
-        Ok(Self(Sqlite::open(&hold.store(), &claim)?))
+        Ok(match &around.database {
+            None => Self::Volume(Sqlite::open(&hold.store(), &claim)?),
+            Some(of) => {
+                let in_use = || OpenRefused::InUse(hold.volume.display().to_string());
+                let volume = shelf::take(&hold.volume)?.ok_or_else(in_use)?;
+                let opened = apart(|| Postgres::open(&of.server, &claim))?;
+                Self::Server(OnServer(Some(Box::new(opened))), claim, volume)
+            }
+        })
     }
 }
 
 impl Group {
-    /// Starts the services that are deployed on a volume whose store is claimed.
+    /// Starts the services that are deployed for a group whose store is claimed.
     ///
     /// # Errors
-    /// What is deployed there cannot be read.
+    /// What is deployed cannot be read.
     pub fn open(
-        Claimed(mut store): Claimed,
+        claimed: Claimed,
+        (around, hold): (&Around, &Hold),
+        of: (&Ward, &Log),
+    ) -> Result<Self, NotOpened> {
+        match (claimed, &around.database) {
+            (Claimed::Volume(store), _) => Self::on_volume(store, (around, hold), of),
+            (Claimed::Server(mut store, claim, volume), Some(database)) => {
+                let store = store.0.take().ok_or_else(unnamed)?;
+                let opened = apart(|| {
+                    let claimed = (*store, &claim, database);
+                    Self::on_server(claimed, (around, hold), of)
+                })?;
+                Ok(Self { _volume: Some(volume), ..opened })
+            }
+            (Claimed::Server(..), None) => Err(unnamed()),
+        }
+    }
+
+    fn on_volume(
+        mut store: Sqlite,
         (around, hold): (&Around, &Hold),
         (ward, log): (&Ward, &Log),
     ) -> Result<Self, NotOpened> {
         let shelf = shelf::open(&hold.volume, &mut store)?;
-        let found = services::find(&mut store, &shelf)?;
-        let made = services::make(&found, around, (ward, log));
-        let (calls, closed) = (around.calls, made.closed.clone());
-        let settings = Settings { calls, closed, ..Settings::alone(hold.epoch) };
-        say(&found, &made.closed, log);
-        let told = (log.clone(), around.clone(), hold.clone());
-        let word = Box::new(move |fatal| end(&fatal, &told));
+        let (found, made, settings) = start((&mut store, &shelf), (around, hold), (ward, log))?;
+        let word = last_word(around, hold, log);
         let opened = Opened::sqlite(store)?;
         let engine = Engine::start(opened, made.services, settings.clone(), word)?;
-        Ok(Self { engine, found, settings })
+        Ok(Self { engine, found, settings, _volume: None })
+    }
+
+    fn on_server(
+        (mut store, claim, database): (Postgres, &Claim, &Database),
+        (around, hold): (&Around, &Hold),
+        (ward, log): (&Ward, &Log),
+    ) -> Result<Self, NotOpened> {
+        let group = &around.group;
+        log.tell(&match store.opening() {
+            Opening::First => messages::serve_first_member(group, VERSION),
+            Opening::Joined => messages::serve_joined_members(group, VERSION),
+        });
+        if let Failover::MayLose(why) = store.failover()? {
+            log.tell(&messages::serve_failover_may_lose(group, why));
+        }
+        let shelf = shelf::join(&hold.volume, &mut store)?;
+        let (found, made, settings) = start((&mut store, &shelf), (around, hold), (ward, log))?;
+        let word = last_word(around, hold, log);
+        let sessions = Sessions::beside(store, (&database.server, claim), database.sessions)?;
+        let engine = Engine::on_sessions(sessions, made.services, settings.clone(), word)?;
+        Ok(Self { engine, found, settings, _volume: None })
     }
 
     /// What doors call.
@@ -123,6 +200,30 @@ impl Group {
     pub fn hand_over(self, around: &Around) {
         self.engine.hand_over(around.grace);
     }
+}
+
+/// A store is claimed where none was named: nothing leads here.
+fn unnamed() -> NotOpened {
+    NotOpened::Shelf("a server that nobody has named".to_owned())
+}
+
+/// What is deployed, as its engine is started with it.
+fn start(
+    (store, shelf): (&mut impl Packages, &Shelf),
+    (around, hold): (&Around, &Hold),
+    (ward, log): (&Ward, &Log),
+) -> Result<(Vec<Found>, Made, Settings), NotOpened> {
+    let found = services::find(store, shelf)?;
+    let made = services::make(&found, around, (ward, log));
+    let (calls, closed) = (around.calls, made.closed.clone());
+    let settings = Settings { calls, closed, ..Settings::alone(hold.epoch) };
+    say(&found, &made.closed, log);
+    Ok((found, made, settings))
+}
+
+fn last_word(around: &Around, hold: &Hold, log: &Log) -> LastWord {
+    let told = (log.clone(), around.clone(), hold.clone());
+    Box::new(move |fatal| end(&fatal, &told))
 }
 
 /// Says what runs and what does not.

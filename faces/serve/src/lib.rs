@@ -32,6 +32,7 @@ pub use args::Role;
 pub use around::{Around, Hold};
 pub use group::{Claimed, Group, NotOpened};
 pub use log::Log;
+pub use start::server_of;
 
 /// The code of a command that was not understood.
 const USAGE: u8 = 2;

@@ -1,6 +1,8 @@
 //! The packages of a group's volume: the rows that its store has of them, and what is carried out
 //! on its shelf between two engines.
 
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -86,6 +88,42 @@ pub fn open(volume: &Path, store: &mut impl Packages) -> Result<Shelf, Problem> 
         }
     }
     Ok(shelf)
+}
+
+/// Opens a member's shelf, where the store is shared: what others have is not looked for here, and
+/// nothing is done about a row. What lies here and has no row is cleared.
+///
+/// # Errors
+/// It is not known what is there.
+pub fn join(volume: &Path, store: &mut impl Packages) -> Result<Shelf, Problem> {
+    let shelf = Shelf::open(&folder(volume))?;
+    let rows = store.packages().map_err(|trouble| failed(&trouble))?;
+    for id in shelf.ids()? {
+        if rows.iter().any(|package| package.id == id.0) {
+            continue;
+        }
+        let mut rows = InStore(store);
+        let mut deployment = Deployment { shelf: &shelf, rows: &mut rows, go: &mut |_| Go::On };
+        match deployment.open(id) {
+            Err(Unended::Unknown(problem)) => return Err(problem),
+            Ok(Ended { .. }) | Err(Unended::Stopped | Unended::NoPackage(_)) => {}
+        }
+    }
+    Ok(shelf)
+}
+
+/// Takes a volume whose store is elsewhere and cannot hold it: for a member that is open, or for a
+/// deploy. None where somebody has it; it is given back when what is returned is dropped.
+///
+/// # Errors
+/// There is no such folder.
+pub fn take(volume: &Path) -> io::Result<Option<File>> {
+    let folder = File::open(volume)?;
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(why)) => Err(why),
+    }
 }
 
 /// Deploys the package of a file on the shelf of a store that no engine has open.

@@ -19,7 +19,7 @@ use tsugi_vocabulary::{GroupName, NodeName, Span};
 use tsugi_worker::Environment;
 
 use crate::args::OfDaemon;
-use crate::around::Around;
+use crate::around::{Around, Database};
 
 /// How often an address that another process has is asked for.
 const AGAIN: Duration = Duration::from_millis(5);
@@ -61,7 +61,48 @@ pub fn around(daemon: &OfDaemon) -> Result<Around, Box<Message>> {
         memory_mib: daemon.memory,
         calls: limits::Limits { queue: daemon.queue, body: daemon.body, ..Default::default() },
         grace: Span::millis(daemon.grace),
+        database: database(daemon)?,
     })
+}
+
+/// The database that keeps the store, where one is said.
+fn database(daemon: &OfDaemon) -> Result<Option<Database>, Box<Message>> {
+    let Some(server) = &daemon.postgres else { return Ok(None) };
+    let server = server_of(server, daemon.password_file.as_deref())?;
+    let member = daemon.member.as_deref().map(NodeName::new).transpose();
+    let member = member.map_err(|why| unusable("--member", why))?;
+    let member = member.map(|member| member.to_string()).unwrap_or_default();
+    Ok(Some(Database { server, member, sessions: daemon.sessions.clamp(1, 64) }))
+}
+
+/// A server as its library takes it, with its password.
+///
+/// # Errors
+/// Words that hold a password, or a file of one that others can read.
+pub fn server_of(server: &str, password_file: Option<&Path>) -> Result<String, Box<Message>> {
+    if server.to_ascii_lowercase().contains("password") || server.contains("://") {
+        // Who sees the command line would know it.
+        return Err(unusable("--postgres", "password: --password-file"));
+    }
+    let Some(file) = password_file else { return Ok(server.to_owned()) };
+    let password = password(file).map_err(|why| unusable("--password-file", why))?;
+    let quoted = password.replace('\\', "\\\\").replace('\'', "\\'");
+    Ok(format!("{server} password='{quoted}'"))
+}
+
+/// The first line of a file that is its owner's alone: this process's user.
+fn password(file: &Path) -> io::Result<String> {
+    use std::io::Read as _;
+    use std::os::unix::fs::MetadataExt as _;
+    let mut open = std::fs::File::open(file)?;
+    let meta = open.metadata()?;
+    if !meta.is_file() || meta.mode() & 0o077 != 0 || meta.uid() != geteuid().as_raw() {
+        let what = format!("{}: mode {:o}, uid {}", file.display(), meta.mode(), meta.uid());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+    }
+    let mut text = String::new();
+    open.read_to_string(&mut text)?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 /// Whose rights the workers have. Root names somebody: there is no default.

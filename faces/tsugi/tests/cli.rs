@@ -21,6 +21,8 @@ mod false_server;
 mod file;
 #[path = "cli/listing.rs"]
 mod listing;
+#[path = "cli/members.rs"]
+mod members;
 #[path = "cli/metrics.rs"]
 mod metrics;
 #[path = "cli/ocf.rs"]
@@ -43,6 +45,9 @@ mod regions;
 mod sample;
 #[path = "cli/schema.rs"]
 mod schema;
+#[expect(clippy::unwrap_used, dead_code, reason = "its own room uses more of it")]
+#[path = "../../../foundation/store/tests/postgres/server.rs"]
+mod server;
 #[path = "cli/service.rs"]
 mod service;
 #[path = "cli/up.rs"]

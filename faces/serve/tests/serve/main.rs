@@ -5,6 +5,10 @@ mod acts;
 mod bad;
 mod daemon;
 mod killed;
+mod members;
+#[expect(dead_code, reason = "its own room uses more of it")]
+#[path = "../../../../foundation/store/tests/postgres/server.rs"]
+mod server;
 mod services;
 mod standby;
 mod volume;

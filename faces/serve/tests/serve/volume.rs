@@ -14,7 +14,7 @@ use tsugi_package::manifest::{
 };
 use tsugi_serve::{around, shelf};
 use tsugi_service_engine::{Identity, Interface as _, SameBytes, names};
-use tsugi_store::{Call, Claim, Client, Id, Op, Packages as _, Serial, Sqlite, Store as _};
+use tsugi_store::{Call, Claim, Client, Id, Op, Packages, Serial, Sqlite, Store as _};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
 /// The group of all tests.
@@ -161,6 +161,11 @@ impl Volume {
         what(&mut Sqlite::open(&around::store(self.path()), &claim).unwrap());
     }
 
+    /// One with nothing on it.
+    pub fn bare() -> Self {
+        Self { _disk: None, folder: TempDir::new_in("/dev/shm").unwrap() }
+    }
+
     /// Deploys a package whose services are all the counter.
     pub fn deploy(&self, name: &str, services: &[&str]) -> Digest {
         self.deploy_within(name, services, Quotas::default())
@@ -168,6 +173,18 @@ impl Volume {
 
     /// The same with so much to use.
     pub fn deploy_within(&self, name: &str, services: &[&str], quotas: Quotas) -> Digest {
+        let mut id = None;
+        self.with_store(|store| id = Some(self.deploy_in(store, name, (services, quotas))));
+        id.unwrap()
+    }
+
+    /// Deploys it on this volume's shelf, with its row in a store.
+    pub fn deploy_in(
+        &self,
+        store: &mut impl Packages,
+        name: &str,
+        (services, quotas): (&[&str], Quotas),
+    ) -> Digest {
         let part = |service: &str| path(&format!("libraries/{service}.so"));
         let service = |name: &&str| Service {
             name: (*name).to_owned(),
@@ -180,25 +197,24 @@ impl Volume {
         let manifest = manifest(name, services.iter().map(service).collect());
         let content = |name: &&str| (part(name), Content::Bytes(library()));
         let contents: BTreeMap<_, _> = services.iter().map(content).collect();
-        self.deploy_draft(&Draft { manifest, contents })
+        self.put_in(store, &Draft { manifest, contents })
     }
 
     /// Deploys a package of one service, a command of this text, that is as its manifest says.
     pub fn deploy_command(&self, name: &str, says: Service, text: &str) -> Digest {
         let content = Content::Bytes(text.as_bytes().to_vec());
         let contents = BTreeMap::from([(path(COMMAND), content)]);
-        self.deploy_draft(&Draft { manifest: manifest(name, vec![says]), contents })
+        let draft = Draft { manifest: manifest(name, vec![says]), contents };
+        let mut id = None;
+        self.with_store(|store| id = Some(self.put_in(store, &draft)));
+        id.unwrap()
     }
 
-    fn deploy_draft(&self, draft: &Draft) -> Digest {
+    fn put_in(&self, store: &mut impl Packages, draft: &Draft) -> Digest {
         let source = self.path().join(format!("{}.tar", draft.manifest.name));
         draft.write(&source).unwrap();
-        let mut id = None;
-        self.with_store(|store| {
-            let shelf = shelf::open(self.path(), store).unwrap();
-            id = Some(shelf::deploy(&shelf, store, &source).unwrap().0);
-        });
-        id.unwrap()
+        let shelf = shelf::open(self.path(), store).unwrap();
+        shelf::deploy(&shelf, store, &source).unwrap().0
     }
 
     /// Leaves a call of this serial behind that was about to act outside and has no end: of

@@ -76,6 +76,10 @@ pub struct Deploy {
     pub volume: Option<PathBuf>,
     #[arg(long, value_name = "GROUP")]
     pub group: Option<GroupName>,
+    #[arg(long, value_name = "CONNECTION", requires = "group", conflicts_with = "dry_run")]
+    pub postgres: Option<String>,
+    #[arg(long, value_name = "FILE", requires = "postgres")]
+    pub password_file: Option<PathBuf>,
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }

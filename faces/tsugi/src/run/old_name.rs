@@ -123,8 +123,14 @@ fn install_package(out: &Out, old: &OldName, package: &str) -> Exit {
     let words = ["service", "deploy", package, "--group"].map(str::to_owned);
     let now = Now::Command(words.into_iter().chain([format!("{group}")]).collect());
     out.say(&phrase::old_name_now(old.name, now.spelled()));
-    let asked =
-        Deploy { package: package.into(), volume: None, group: Some(group), dry_run: false };
+    let asked = Deploy {
+        package: package.into(),
+        volume: None,
+        group: Some(group),
+        postgres: None,
+        password_file: None,
+        dry_run: false,
+    };
     let named = std::env::var_os("TSUGI_RUN_DIR").map(PathBuf::from);
     let (exit, told) = service::deployed(&Agents::find(named.as_deref()), out, &asked);
     let lines: String = told.iter().map(|told| format!("{}\n", told.line(out.language))).collect();

@@ -10,9 +10,9 @@ use tsugi_package::manifest::Manifest;
 use tsugi_package::shelf::Shelf;
 use tsugi_package::{Digest, Refused, archive, deployed, fit};
 use tsugi_serve::services::number;
-use tsugi_serve::shelf::InStore;
+use tsugi_serve::shelf::{self, InStore};
 use tsugi_service_rules::package::{self, Data, Event, Order, State};
-use tsugi_store::{Known, Looked, OpenRefused, Packages as _, Sqlite, Stands};
+use tsugi_store::{Known, Looked, OpenRefused, Opening, Package, Packages, Stands};
 use tsugi_vocabulary::GroupName;
 
 use super::refused::No;
@@ -33,6 +33,8 @@ struct Asked<'a> {
     volume: PathBuf,
     group: GroupName,
     looked: Option<Looked>,
+    /// The server that keeps the store, with its password, where the volume does not.
+    server: Option<String>,
 }
 
 /// What a deployment has come to.
@@ -63,6 +65,10 @@ pub(super) fn deploy(agents: &Agents, out: &Out, asked: &Deploy) -> (Exit, Vec<M
 /// Looks at the package, all of it, and at the store, before anything is touched.
 fn look<'a>(agents: &Agents, asked: &'a Deploy) -> Result<Asked<'a>, No> {
     let file = asked.package.as_path();
+    let server = asked.postgres.as_deref();
+    let server =
+        server.map(|server| tsugi_serve::server_of(server, asked.password_file.as_deref()));
+    let server = server.transpose().map_err(|message| No::whole(*message))?;
     let unfit = |trouble| No::package(file, &trouble);
     let (id, _) = archive::identify(file).map_err(unfit)?;
     let manifest = fit::examine(file).map_err(unfit)?.manifest;
@@ -80,7 +86,7 @@ fn look<'a>(agents: &Agents, asked: &'a Deploy) -> Result<Asked<'a>, No> {
     if let Some(refused) = now_reads(&manifest, &rows::shelf(&volume), &ran) {
         return Err(unfit(refused.into()));
     }
-    Ok(Asked { file, id, manifest, volume, group, looked })
+    Ok(Asked { file, id, manifest, volume, group, looked, server })
 }
 
 /// Why a service may not only read from now on: a package that has run acted under its name. What
@@ -186,10 +192,44 @@ fn step(asked: &Asked<'_>, order: Order, replaced: Option<Digest>) -> Option<Phr
 
 /// Deploys it. A death at any point leaves all of it or nothing: the next one goes on from there.
 fn does(asked: &Asked<'_>) -> Result<Done, No> {
+    if let Some(server) = &asked.server {
+        return does_beside(asked, server);
+    }
     let opened = rows::open(&asked.volume, (asked.looked.as_ref(), &asked.group));
-    let mut store = opened.map_err(|why| not_opened(asked, &why))?;
+    carry_out(asked, &mut opened.map_err(|why| not_opened(asked, &why))?)
+}
+
+/// Deploys it on a member's folder, and for the group once: no member runs then. What is current is
+/// put into a further member's folder whoever runs: no row is changed by that.
+fn does_beside(asked: &Asked<'_>, server: &str) -> Result<Done, No> {
+    let in_use = || not_opened(asked, &OpenRefused::InUse(asked.volume.display().to_string()));
+    let unknown = |why: &dyn std::fmt::Display| {
+        No::whole(messages::store_not_opened(asked.volume.display(), why))
+    };
+    let taken_here = shelf::take(&asked.volume).map_err(|why| unknown(&why))?;
+    let _volume = taken_here.ok_or_else(in_use)?;
+    let mut store = rows::join(server, &asked.group).map_err(|why| not_opened(asked, &why))?;
+    let all = store.packages().map_err(|why| unknown(&why))?;
+    let current = |package: &Package| package.stands == Stands::Current;
+    let again = all.iter().any(|package| package.id == asked.id.0 && current(package));
+    if store.opening() == Opening::Joined && !again {
+        return Err(in_use());
+    }
+    let known: Vec<Known> = all.into_iter().map(known).collect();
+    if let Some(message) = taken(&asked.manifest, known.iter()) {
+        return Err(No::whole(message));
+    }
+    carry_out(asked, &mut store)
+}
+
+fn known(package: Package) -> Known {
+    let Package { id, name, services, stands, at } = package;
+    Known { id, name, services, stands, at }
+}
+
+fn carry_out(asked: &Asked<'_>, store: &mut impl Packages) -> Result<Done, No> {
     let shelf = Shelf::open(&rows::shelf(&asked.volume)).map_err(|failed| No::failed(&failed))?;
-    let ended = deployed((&shelf, &mut store), asked.file, &mut |_| Go::On);
+    let ended = deployed((&shelf, store), asked.file, &mut |_| Go::On);
     let ended = match ended {
         Ok((_, ended)) => ended,
         Err(Unended::NoPackage(trouble)) => return Err(No::package(asked.file, &trouble)),
@@ -200,7 +240,7 @@ fn does(asked: &Asked<'_>) -> Result<Done, No> {
 
 /// Deploys a package and takes those away that are too old, asked before every step.
 fn deployed(
-    (shelf, store): (&Shelf, &mut Sqlite),
+    (shelf, store): (&Shelf, &mut impl Packages),
     file: &Path,
     go: &mut dyn FnMut(Next<'_>) -> Go,
 ) -> Result<(Digest, Ended), Unended> {
@@ -214,7 +254,7 @@ fn deployed(
 }
 
 /// Former packages that have too many newer ones of their name. One that cannot be told is kept.
-fn too_old(store: &mut Sqlite) -> Vec<Digest> {
+fn too_old(store: &mut impl Packages) -> Vec<Digest> {
     let mut all = store.packages().unwrap_or_default();
     all.retain(|known| known.stands == Stands::Former);
     all.sort_by_key(|known| std::cmp::Reverse(known.at));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tsugi_service_rules::package::Row;
-use tsugi_store::{Claim, Looked, OpenRefused, Sqlite, Stands};
+use tsugi_store::{Claim, Looked, OpenRefused, Postgres, Sqlite, Stands};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
 /// Where the store of a volume is.
@@ -24,18 +24,32 @@ pub(in crate::run) fn open(
     volume: &Path,
     (looked, group): (Option<&Looked>, &GroupName),
 ) -> Result<Sqlite, OpenRefused> {
-    let none = Epoch { incarnation: 0, counter: 0 };
+    let member = looked.map(|looked| looked.member.clone()).unwrap_or_default();
+    let claim = claim(group, member);
+    let epoch = looked.map_or(claim.epoch, |looked| looked.epoch);
+    Sqlite::open(&store(volume), &Claim { epoch, ..claim })
+}
+
+/// Opens the store of a group on a server beside its members, as one that answers no calls. No
+/// member has its name.
+pub(super) fn join(server: &str, group: &GroupName) -> Result<Postgres, OpenRefused> {
+    Postgres::open(server, &claim(group, DEPLOYS.to_owned()))
+}
+
+/// What whoever deploys is called among members.
+const DEPLOYS: &str = "(deploy)";
+
+fn claim(group: &GroupName, member: String) -> Claim {
     let host = nix::unistd::gethostname().ok().and_then(|host| host.into_string().ok());
     let node: Option<NodeName> = host.and_then(|host| host.parse().ok());
-    let claim = Claim {
+    Claim {
         group: group.clone(),
-        member: looked.map(|looked| looked.member.clone()).unwrap_or_default(),
-        epoch: looked.map_or(none, |looked| looked.epoch),
+        member,
+        epoch: Epoch { incarnation: 0, counter: 0 },
         run: run(),
         node: node.unwrap_or_else(|| "localhost".parse().expect("it is a name")),
         at: wall_ms(),
-    };
-    Sqlite::open(&store(volume), &claim)
+    }
 }
 
 /// 63 bits that another run does not have.

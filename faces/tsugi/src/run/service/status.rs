@@ -28,6 +28,9 @@ fn lines(out: &Out, status: &Status) -> Vec<String> {
         phrase::services_answer(group, node, epoch, listens).text(out.language),
         phrase::services_on(status.volume.display(), count(*pending)).text(out.language),
     ];
+    if let Some(why) = &status.failover_may_lose {
+        lines.push(phrase::services_failover_may_lose(why).text(out.language));
+    }
     if status.log_lost > 0 {
         lines.push(phrase::services_log_lost(status.log_lost).text(out.language));
     }

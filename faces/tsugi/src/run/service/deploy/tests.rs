@@ -8,7 +8,7 @@ use tsugi_package::manifest::{
     Data as Loads, Effects, File, Form, Order as Asks, Organization, PartPath, Quotas,
 };
 use tsugi_store::file::Files;
-use tsugi_store::{Packages as _, Store as _};
+use tsugi_store::{Sqlite, Store as _};
 
 use super::*;
 
