@@ -46,8 +46,10 @@ pub(super) enum Assigned {
 }
 
 /// Devices that are no files.
-const DEVICES: [&str; 7] =
-    ["KEYBOARD", "DISPLAY", "PRINTER", "PRINTER-1", "PRINT", "CARD-PUNCH", "CARD-READER"];
+const DEVICES: [&str; 4] = ["KEYBOARD", "DISPLAY", "CARD-PUNCH", "CARD-READER"];
+/// Printers, and the file of lines that the compiler makes of one that has no name of its own.
+const PRINTERS: [(&str, &str); 3] =
+    [("PRINTER", "PRINTER"), ("PRINTER-1", "PRINTER-1"), ("PRINT", "LPT1")];
 /// What a file lies on, which says nothing of its name.
 const MEDIA: [&str; 6] = ["DISK", "DISC", "TAPE", "CASSETTE", "MAGNETIC-TAPE", "RANDOM"];
 
@@ -223,6 +225,7 @@ impl Clauses<'_> {
         let Some(assign) = self.find("ASSIGN") else { return Assigned::Name(own.to_owned()) };
         let mut at = assign + 1;
         let (mut external, mut dynamic, mut device) = (false, false, None);
+        let mut printer = None;
         loop {
             match self.word(at) {
                 Some("TO" | "USING" | "FILE" | "IS") => {}
@@ -231,6 +234,7 @@ impl Clauses<'_> {
                 Some("LINE") if self.word(at + 1) == Some("ADVANCING") => at += 1,
                 Some(word) if MEDIA.contains(&word) => {}
                 Some(word) if DEVICES.contains(&word) => device = Some(word.to_owned()),
+                Some(word) if printed(word).is_some() => printer = printed(word),
                 _ => break,
             }
             at += 1;
@@ -250,15 +254,28 @@ impl Clauses<'_> {
                 // What is no item is made one that has the name in upper case.
                 Assigned::Name(last.unwrap_or_else(|| written.to_ascii_uppercase()))
             }
-            _ => Assigned::Name(own.to_owned()),
+            _ => Assigned::Name(printer.unwrap_or(own).to_owned()),
         }
+    }
+
+    /// Whether a printer has no name of its own: then its file is one of lines.
+    fn is_printer(&self) -> bool {
+        let Some(assign) = self.find("ASSIGN") else { return false };
+        let mut rest = self.entry.iter().skip(assign + 1);
+        let printer = rest.position(|token| token.word().is_some_and(|it| printed(it).is_some()));
+        let next = rest.next();
+        printer.is_some_and(|at| at <= 1)
+            && next.is_none_or(|next| next.word().is_some_and(is_clause))
     }
 
     fn organization(&self) -> Organization {
         let has = |word| self.find(word).is_some();
         let lines =
             |two: &[Token]| two[0].word() == Some("LINE") && two[1].word() == Some("SEQUENTIAL");
-        if self.entry.windows(2).any(lines) {
+        let advancing =
+            |two: &[Token]| two[0].word() == Some("LINE") && two[1].word() == Some("ADVANCING");
+        let is_lines = self.entry.windows(2).any(|two| lines(two) || advancing(two));
+        if is_lines || self.is_printer() {
             Organization::LineSequential
         } else if has("INDEXED") {
             Organization::Indexed
@@ -272,6 +289,11 @@ impl Clauses<'_> {
             Organization::Sequential
         }
     }
+}
+
+/// The file of a printer.
+fn printed(word: &str) -> Option<&'static str> {
+    PRINTERS.into_iter().find(|(printer, _)| *printer == word).map(|(_, name)| name)
 }
 
 /// Words that begin another clause of SELECT.

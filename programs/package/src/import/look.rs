@@ -56,6 +56,8 @@ pub enum Bypass {
         /// The language.
         language: String,
     },
+    /// 10 LINAGE: pages of lines are counted in the run-time system.
+    CountsLines,
 }
 
 /// A line that reaches beyond the store.
@@ -163,6 +165,7 @@ pub(super) fn look(text: &str, words: &[Token], request: &Request<'_>) -> Vec<(P
             ("EXEC" | "EXECUTE", _) => Some(Found::Bypass(Bypass::Embeds {
                 language: statement.first().map(Token::shown).unwrap_or_default(),
             })),
+            ("LINAGE", Part::Data) => Some(Found::Bypass(Bypass::CountsLines)),
             (_, Part::Data) => None,
             (word, Part::Procedure) => look.statement(word, &statement),
         };

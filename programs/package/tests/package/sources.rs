@@ -82,6 +82,52 @@ OUT-1.
 }
 
 #[test]
+fn pages_that_the_run_time_system_counts_are_refused_where_they_are_declared() {
+    let lines = " SELECT F1 ASSIGN TO \"ONE\" ORGANIZATION LINE SEQUENTIAL.
+DATA DIVISION.
+FILE SECTION.
+FD F1
+  LINAGE IS 60 LINES WITH FOOTING AT 55.
+01 R1 PIC X(10).";
+    let statements = " OPEN OUTPUT F1.\n WRITE R1 AFTER ADVANCING 2 LINES.\n GOBACK.";
+    let Err(NotImported::Bypasses(found)) = super::compiled::imported(&program(lines, statements))
+    else {
+        panic!("it is refused")
+    };
+    let found: Vec<_> = found.into_iter().map(|found| (found.at.line, found.what)).collect();
+    assert_eq!(found, [(10, Bypass::CountsLines)]);
+    let without = lines.replace("\n  LINAGE IS 60 LINES WITH FOOTING AT 55", "");
+    let imported = super::compiled::imported(&program(&without, statements)).unwrap();
+    assert_eq!(imported.files.len(), 1);
+}
+
+#[test]
+fn a_printer_without_a_name_is_a_file_of_lines() {
+    let lines = " SELECT F1 ASSIGN TO PRINTER.
+ SELECT F2 ASSIGN TO PRINTER \"TWO\".
+ SELECT F3 ASSIGN TO LINE ADVANCING FILE \"THREE\".
+DATA DIVISION.
+FILE SECTION.
+FD F1.
+01 R1 PIC X(10).
+FD F2.
+01 R2 PIC X(10).
+FD F3.
+01 R3 PIC X(10).";
+    let statements = " OPEN OUTPUT F1 F2 F3.\n WRITE R1 AFTER ADVANCING PAGE.\n GOBACK.";
+    let imported = super::compiled::imported(&program(lines, statements)).unwrap();
+    let files: Vec<_> =
+        imported.files.iter().map(|file| (file.name.as_str(), file.organization)).collect();
+    let expected = [
+        ("PRINTER", Organization::LineSequential),
+        ("TWO", Organization::Sequential),
+        ("THREE", Organization::LineSequential),
+    ];
+    assert_eq!(files, expected);
+    assert_eq!(imported.effects, []);
+}
+
+#[test]
 fn what_only_looks_like_it_is_not_refused() {
     let statements = " OPEN INPUT F1
  READ F1 AT END CONTINUE END-READ

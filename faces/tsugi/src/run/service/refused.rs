@@ -202,6 +202,7 @@ fn of_bypass(bypass: &Bypass) -> Phrase {
         Bypass::CallsFiles { name } => phrase::bypass_calls_files(name),
         Bypass::CallsSystem { name } => phrase::bypass_calls_system(name),
         Bypass::Embeds { language } => phrase::bypass_embeds(language),
+        Bypass::CountsLines => phrase::bypass_counts_lines(),
     }
 }
 
