@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tsugi_package::manifest::Quotas;
 use tsugi_serve::control::{Asked, Limits, Told, Which, Workers};
@@ -9,6 +11,9 @@ use tsugi_serve::log;
 
 use crate::daemon::{Caller, Daemon, own_address};
 use crate::volume::Volume;
+
+/// How long a worker may take to be born on a busy machine.
+const BORN: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_package_that_was_changed_is_closed_by_name_and_the_others_go_on() {
@@ -320,8 +325,12 @@ fn mf_03_a_start_ends_what_a_former_life_has_left_and_nothing_of_a_region_whose_
     assert!(others.iter_mut().all(Marked::runs), "and nobody else is");
     assert!(!folder.join("9/core").exists(), "its folder is new");
     // Its own workers are known by the mark of the node that has started it.
-    let marks = tsugi_marks("7-ab.pay.p4.serve-pay-");
-    assert!(!marks.is_empty(), "whoever kills the group finds them");
+    // It is ready before they are: they are waited for.
+    let end = Instant::now() + BORN;
+    while tsugi_marks("7-ab.pay.p4.serve-pay-").is_empty() {
+        assert!(Instant::now() < end, "whoever kills the group does not find them");
+        thread::sleep(Duration::from_millis(5));
+    }
     assert_eq!(daemon.stop(), Some(0));
 }
 
