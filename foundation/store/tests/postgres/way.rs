@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -37,17 +37,28 @@ pub fn way(server: &Path, judge: Arc<Judge>) -> TempDir {
         while let Ok((client, _)) = listener.accept() {
             let Ok(to) = UnixStream::connect(&server) else { continue };
             let (back, out) = (to.try_clone().unwrap(), client.try_clone().unwrap());
-            let (process, judge) = (Arc::new(AtomicI32::new(0)), judge.clone());
-            let known = process.clone();
+            let (here, judge) = (Arc::new(Here::default()), judge.clone());
+            let known = here.clone();
             std::thread::spawn(move || answered(back, out, &known));
-            std::thread::spawn(move || carried(client, to, &*judge, &process));
+            std::thread::spawn(move || carried(client, to, &*judge, &here));
         }
     });
     folder
 }
 
+/// What both directions of one connection know.
+#[derive(Default)]
+struct Here {
+    /// The process that answers.
+    process: AtomicI32,
+    /// Whether the next answer is lost: the server has done by then what it was asked for, and
+    /// nobody can end it before.
+    loses: AtomicBool,
+}
+
 /// Carries answers; the first ones tell which process gives them.
-fn answered(mut server: UnixStream, mut client: UnixStream, process: &AtomicI32) {
+fn answered(mut server: UnixStream, mut client: UnixStream, here: &Here) {
+    let process = &here.process;
     let mut bytes = [0; 65536];
     while let Ok(length @ 1..) = server.read(&mut bytes) {
         let key = bytes[..length].windows(9).find(|part| part.starts_with(b"K\0\0\0\x0c"));
@@ -55,17 +66,23 @@ fn answered(mut server: UnixStream, mut client: UnixStream, process: &AtomicI32)
             let pid = i32::from_be_bytes([key[5], key[6], key[7], key[8]]);
             process.store(pid, Ordering::SeqCst);
         }
-        if client.write_all(&bytes[..length]).is_err() {
+        if here.loses.load(Ordering::SeqCst) || client.write_all(&bytes[..length]).is_err() {
             break;
         }
     }
     drop(client.shutdown(Shutdown::Both));
+    drop(server.shutdown(Shutdown::Both));
 }
 
-fn carried(mut client: UnixStream, mut server: UnixStream, judge: &Judge, process: &AtomicI32) {
+fn carried(mut client: UnixStream, mut server: UnixStream, judge: &Judge, here: &Here) {
     let mut bytes = [0; 65536];
     while let Ok(length @ 1..) = client.read(&mut bytes) {
         let fate = judge(&bytes[..length]);
+        if fate == Fate::Unanswered {
+            here.loses.store(true, Ordering::SeqCst);
+            drop(server.write_all(&bytes[..length]));
+            return;
+        }
         if fate != Fate::Carried {
             drop(client.shutdown(Shutdown::Both));
         }
@@ -73,7 +90,7 @@ fn carried(mut client: UnixStream, mut server: UnixStream, judge: &Judge, proces
             drop(server.write_all(&bytes[..length]));
         }
         if fate == Fate::Killed {
-            let process = Pid::from_raw(process.load(Ordering::SeqCst));
+            let process = Pid::from_raw(here.process.load(Ordering::SeqCst));
             kill(process, Signal::SIGKILL).expect("it is the server's");
         }
         if fate != Fate::Carried {
