@@ -197,6 +197,18 @@ impl Client {
         Ok(())
     }
 
+    /// Waits, for a bounded time, until the Java caller has found who answers after this fault: a
+    /// try of it that is met by silence lasts a second.
+    pub fn await_java(&self, of: (&str, Duration)) {
+        let end = now() + java::FINDS;
+        while self.java().is_some() && now() < end {
+            if java::unlike(&self.calls(), of).is_none() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Kills it, if it calls, and has it bring the call to its end that it was killed in.
     ///
     /// # Errors

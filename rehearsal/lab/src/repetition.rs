@@ -195,6 +195,7 @@ fn once(stage: &mut Stage, pattern: Pattern, number: usize) -> Result<Repetition
         wrong.extend(packages::unlike(stage, &packages, (owner, after)));
         wrong.extend(judged::untouched(stage, (&before.status, after), (since, lost)));
     }
+    stage.client().await_java((&old, fault.at));
     wrong.extend(stage.client().end_java().err().map(|trouble| trouble.to_string()));
     let (open, settled) = stage.client().settle_all(since, SETTLE);
     wrong.extend(stage.client().told_last(&open));

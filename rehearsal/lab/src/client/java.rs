@@ -27,6 +27,9 @@ pub(super) const SERIALS: u64 = 1 << 48;
 /// How long it may take to be answered for the first time, and to end at last.
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
 
+/// How long after a fault it may take to be answered by another.
+pub(super) const FINDS: Duration = Duration::from_secs(5);
+
 /// Where and what it calls, in which network, and where its answers are noted.
 pub(super) struct Task {
     pub(super) to: SocketAddr,
