@@ -25,7 +25,6 @@ use tsugi_vocabulary::Moment;
 use super::hall::{Hall, Todo};
 use super::operated::Operated;
 use super::pools::{Ended, Over, Word};
-
 use super::within::Unit;
 use crate::clock;
 use crate::fatal::Fatal;
@@ -143,6 +142,13 @@ impl Nested {
             client: client.clone(),
             left_ms: u32::try_from(left).unwrap_or(u32::MAX),
         })
+    }
+
+    /// What a service did last for those of a chain: its worker remembers that.
+    fn former(&self, chain: &Chain, service: ServiceNumber) -> Option<Run> {
+        let kept = chain.0.iter().rev().filter_map(|link| self.kept.get(&link.run));
+        let mut kept = kept.flat_map(|kept| kept.iter().rev());
+        kept.find(|(did, _)| *did == service).map(|(_, run)| *run)
     }
 
     /// Takes a word of a nested call.
@@ -288,13 +294,7 @@ impl Hall {
         let ran = self.turn_within(chain, &mut Unit::nested(&mut *inner, chosen.effects));
         chain.0.pop();
         let ran = match ran {
-            Ok(Ran::Reply(returned)) => Ok(self.returned(chosen.service, returned)),
-            ran => ran,
-        };
-        let ran = match ran {
-            Ok(Ran::Reply(returned)) if returned.records.iter().any(|one| one.len() > most) => {
-                Ok(Ran::Not(Came::TooLarge, format!("a reply of more than {most} bytes")))
-            }
+            Ok(Ran::Reply(returned)) => Ok(self.returned(chosen.service, returned, most)),
             ran => ran,
         };
         let kept = match &ran {
@@ -326,10 +326,13 @@ impl Hall {
         ran
     }
 
-    /// What a service gave back, as its caller takes it.
-    fn returned(&self, service: ServiceNumber, returned: Returned) -> Ran {
+    /// What a service gave back, as its caller takes it: records of so many bytes at the most.
+    fn returned(&self, service: ServiceNumber, returned: Returned, most: usize) -> Ran {
         let Some(desk) = self.desks.get(&service) else { return Ran::Reply(returned) };
         match desk.interface.returned(returned) {
+            Ok(returned) if returned.records.iter().any(|one| one.len() > most) => {
+                Ran::Not(Came::TooLarge, format!("a reply of more than {most} bytes"))
+            }
             Ok(returned) => Ran::Reply(returned),
             Err(NoReply { why, .. }) => Ran::Not(Came::Ended(Ending::Abnormal), why),
         }
@@ -371,7 +374,8 @@ impl Hall {
             }
             match self.nested.all.get(&run).map(|within| within.stage) {
                 Some(Stage::Waits) => {
-                    if let Some(refusal) = self.place_within(service, run) {
+                    let former = self.nested.former(chain, service);
+                    if let Some(refusal) = self.place_within(service, run, former) {
                         let text = said(&refusal);
                         return Ok(Ran::Not(Came::NotBegun(refusal), text));
                     }
@@ -390,14 +394,21 @@ impl Hall {
     }
 
     /// Gives a nested call to a worker; or waits for one, where one comes.
-    fn place_within(&mut self, service: ServiceNumber, run: Run) -> Option<Refusal> {
+    fn place_within(
+        &mut self,
+        service: ServiceNumber,
+        run: Run,
+        former: Option<Run>,
+    ) -> Option<Refusal> {
         let prospect = self.desks.get(&service).map_or(Prospect::None, |d| d.pool.prospect());
         match prospect {
             Prospect::Ready => {
                 if let Some(within) = self.nested.all.get_mut(&run) {
                     within.stage = Stage::Given;
                 }
-                self.tell_pool(service, pool::Event::Give(run, Origin::Service), None);
+                let give = pool::Event::Give(run, Origin::Service);
+                let give = former.map_or(give, |former| pool::Event::Follow(run, former));
+                self.tell_pool(service, give, None);
                 None
             }
             Prospect::Coming => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use tsugi_service_engine::files::Files;
 use tsugi_service_engine::worker::thread::{Desk, Program, Threads, Undo};
 use tsugi_service_engine::worker::{Begin, Said};
 use tsugi_service_engine::{Answer, Asked, Calls, Engine, Refused, SameBytes, Service};
@@ -96,6 +97,14 @@ fn call(desk: &mut Desk<'_>, name: &str, body: &str) -> Result<String, Undo> {
 }
 
 impl Program for Actor {
+    /// The first worker is not ready before its gate is passed.
+    fn files(&self) -> Files {
+        if std::thread::current().name() == Some("program-1") {
+            self.gates.pass("first");
+        }
+        Files::default()
+    }
+
     fn run(&self, begin: &Begin, desk: &mut Desk<'_>) -> Result<Said, Undo> {
         let name = std::thread::current().name().unwrap_or_default().to_owned();
         self.threads.lock().unwrap().push(name);
@@ -187,6 +196,33 @@ async fn a_caller_and_whom_it_calls_commit_together() {
     assert_eq!(stand.value(), 4);
     assert_eq!(stand.counts.begins.load(Ordering::SeqCst), 1, "one row, one unit of work");
     assert_eq!(told(&calls, "a", 2, "call b add;call b add").await, "[5] [6]");
+    engine.hand_over(Span::secs(1));
+}
+
+#[tokio::test]
+async fn who_calls_a_service_again_finds_the_worker_that_remembers_the_first_time() {
+    let mut stand = Stand::new();
+    stand.gates.shut("first");
+    stand.gates.shut("between");
+    let (engine, cast) = two(&mut stand);
+    let calls = engine.calls();
+    let asks = calls.clone();
+    let body = "call b add;call b chain 8;pass between;call b add;call b panic;call b add";
+    let asking = tokio::spawn(async move { told(&asks, "a", 1, body).await });
+    reached(&stand, "between", 1).await;
+    stand.gates.open("first");
+    loop {
+        let figures = calls.figures().await.expect("it serves");
+        if figures.services.iter().any(|of| &*of.name == "b" && of.ready == 2) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    stand.gates.open("between");
+    assert!(asking.await.unwrap().starts_with("[1] "));
+    let threads = cast.threads("b");
+    assert_eq!(threads[..4], ["program-2", "program-2", "program-2", "program-2"]);
+    assert_eq!(threads[4], "program-1", "who remembered is gone, and another one takes its place");
     engine.hand_over(Span::secs(1));
 }
 

@@ -43,6 +43,7 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ("ahead-of-outside", "what acts outside the store is begun when it has its worker"),
     ("ahead-lost", "what was begun ahead and had no turn runs again elsewhere"),
     ("spare-taken", "a worker is left for services that are called by others"),
+    ("follows-anyone", "who calls a service again finds the worker that remembers its first call"),
     ("next-before-durable", "what a worker has done is durable before its next call, where asked"),
 ];
 
@@ -148,6 +149,9 @@ pub enum Event {
     Of(Worker, life::Event),
     /// A call is to be run.
     Give(Run, Origin),
+    /// A call that another service makes is to be run, by the worker that has done this one for the
+    /// same caller where that is free: to whoever calls a module again it remembers the first time.
+    Follow(Run, Run),
     /// A call is to be begun ahead in a worker that has one.
     Ahead(Run, Worker),
     /// A call waits for the writer of the store, for no fault of its own: its clock stands.
@@ -250,6 +254,7 @@ impl Pool {
         match event {
             Event::Of(worker, event) => self.on_worker(now, worker, event, out),
             Event::Give(run, from) => self.on_give(now, (run, from), out),
+            Event::Follow(run, former) => self.on_follow(now, (run, former), out),
             Event::Ahead(run, worker) => self.on_ahead(run, worker, out),
             Event::Waits(run) => self.on_clock(now, run, life::Event::Waits, out),
             Event::Goes(run) => self.on_clock(now, run, life::Event::Goes, out),

@@ -42,6 +42,7 @@ fn every_fault_planted_in_a_pool_is_found() {
         pools::births_fail();
         pools::left_for_others();
         free::once_settled();
+        nested::again();
         (0..200).for_each(pools::walk);
     });
 }

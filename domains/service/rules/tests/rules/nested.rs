@@ -167,3 +167,24 @@ fn who_calls_another_service_waits_for_a_worker_only_where_one_is_born() {
     }
     assert_eq!(world.0.prospect(), Prospect::None, "births were given up");
 }
+
+#[test]
+fn who_calls_again_finds_the_worker_that_remembers_where_it_is_free() {
+    again();
+}
+
+pub fn again() {
+    let mut world = World::new(Settings { start: 1, spare: 1, ..Settings::default() });
+    let both: Vec<Worker> = world.0.workers().map(|(worker, _)| worker).collect();
+    let [one, second] = both[..] else { panic!("{both:?}") };
+    world.step(Event::Of(second, life::Event::Ready));
+    let first = world.give(1, Origin::Service);
+    let turn = life::Turn(1);
+    world.step(Event::Of(second, life::Event::Done(turn)));
+    world.step(Event::Of(one, life::Event::Ready));
+    let run = |number| (counted(1, number), Attempt { entry: number, number: 1 });
+    let begun = world.step(Event::Follow(run(2), first));
+    assert!(matches!(begun[..], [Order::Begin(worker, ..)] if worker == second), "{begun:?}");
+    let begun = world.step(Event::Follow(run(3), first));
+    assert!(matches!(begun[..], [Order::Begin(worker, ..)] if worker != second), "{begun:?}");
+}

@@ -56,6 +56,28 @@ impl Pool {
         out: &mut Vec<Order>,
     ) {
         let Some(worker) = self.free(from) else { return out.push(Order::Again(run)) };
+        self.begin(now, worker, run, out);
+    }
+
+    /// The worker that remembers a caller's former call has its next one, where it is free.
+    pub(super) fn on_follow(
+        &mut self,
+        now: Moment,
+        (run, former): (Run, Run),
+        out: &mut Vec<Order>,
+    ) {
+        let remembers = |place: &Place| place.unsettled.contains_key(&former);
+        let mut places = self.places.iter();
+        let free = |place: &Place| place.life.state() == State::Ready && remembers(place);
+        match places.find(|(_, place)| free(place)).map(|(worker, _)| *worker) {
+            Some(worker) if self.posture == Posture::Serving && !mutant("follows-anyone") => {
+                self.begin(now, worker, run, out);
+            }
+            Some(_) | None => self.on_give(now, (run, Origin::Service), out),
+        }
+    }
+
+    fn begin(&mut self, now: Moment, worker: Worker, run: Run, out: &mut Vec<Order>) {
         let Some(place) = self.places.get_mut(&worker) else { return };
         self.next_turn += 1;
         let turn = Turn(self.next_turn);
