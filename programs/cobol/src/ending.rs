@@ -43,8 +43,6 @@ pub enum Forbidden {
     UnitOfWork(&'static str),
     /// A routine of the runtime system that reaches beside the store.
     Routine(&'static str),
-    /// LINAGE.
-    Linage,
 }
 
 impl fmt::Display for Forbidden {
@@ -52,7 +50,6 @@ impl fmt::Display for Forbidden {
         match self {
             Self::UnitOfWork(statement) => f.write_str(statement),
             Self::Routine(name) => write!(f, "CALL \"{name}\""),
-            Self::Linage => f.write_str("LINAGE"),
         }
     }
 }

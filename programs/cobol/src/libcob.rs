@@ -61,7 +61,7 @@ pub struct File {
     pub depending: *mut Field,
     pub keys: *mut Key,
     pub file: *mut c_void,
-    pub linage: *mut c_void,
+    pub linage: *mut Linage,
     pub collating: *const u8,
     pub external: *mut c_void,
     pub shortest: usize,
@@ -87,6 +87,22 @@ pub struct File {
     pub advancing: u8,
     pub current_key: i16,
     pub mapped_key: i16,
+}
+
+/// LINAGE of a file: its items, which are null where FD does not say them, and the page as it was
+/// taken last.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Linage {
+    pub lines: *mut Field,
+    pub counter: *mut Field,
+    pub footing: *mut Field,
+    pub top: *mut Field,
+    pub bottom: *mut Field,
+    pub page_lines: c_int,
+    pub page_footing: c_int,
+    pub page_top: c_int,
+    pub page_bottom: c_int,
 }
 
 /// What libcob knows of the run, as far as it is used.

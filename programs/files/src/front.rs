@@ -394,7 +394,14 @@ impl Open {
         };
         let advancing = match (advancing, lines, self.owed) {
             // As it is written where nothing is said.
-            (Some(Advancing::Before(Feed::Lines(1))) | None, Some(_), Owed::Nothing)
+            (
+                Some(
+                    Advancing::Before(Feed::Lines(1)) | Advancing::Counted { before: 0, behind: 1 },
+                )
+                | None,
+                Some(_),
+                Owed::Nothing,
+            )
             | (None, None, Owed::Nothing) => return Placing::Append,
             (Some(advancing), _, _) | (None, Some(advancing), Owed::LineFeed) => advancing,
             (None, None, Owed::LineFeed) => Advancing::After(Feed::Nothing),
@@ -444,7 +451,7 @@ impl Open {
             Operation::Write { placing: Placing::Printed(control), .. } => {
                 if answer.status.is_done() {
                     self.owed = match control.advancing {
-                        Advancing::Before(_) => Owed::Nothing,
+                        Advancing::Before(_) | Advancing::Counted { .. } => Owed::Nothing,
                         Advancing::After(_) => Owed::LineFeed,
                     };
                 }

@@ -13,6 +13,7 @@
 //!   four bytes each, least significant first, and what is written before and behind it.
 
 pub mod outside;
+pub mod page;
 
 /// How far the paper goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,14 @@ pub enum Advancing {
     Before(Feed),
     /// AFTER: the feed, then the record; the line is ended at CLOSE.
     After(Feed),
+    /// Of a file with LINAGE, what [`page`] has counted: line feeds before the record, and behind
+    /// it with its own. Nothing is owed to CLOSE.
+    Counted {
+        /// Before it.
+        before: u16,
+        /// Behind it.
+        behind: u16,
+    },
 }
 
 /// What CLOSE would write. It is written at once, because nobody tells of a CLOSE, and taken back
@@ -62,11 +71,15 @@ pub enum End {
     Open,
 }
 
+fn line_feeds(count: u16) -> Vec<u8> {
+    vec![b'\n'; count.into()]
+}
+
 impl Feed {
     fn bytes(self) -> Vec<u8> {
         match self {
             Self::Lines(0) => b"\r".to_vec(),
-            Self::Lines(lines) => vec![b'\n'; lines.into()],
+            Self::Lines(lines) => line_feeds(lines),
             Self::Page => b"\x0c".to_vec(),
             Self::Nothing => Vec::new(),
         }
@@ -80,18 +93,23 @@ impl Advancing {
         match self {
             Self::Before(feed) => (Vec::new(), feed.bytes()),
             Self::After(feed) => (feed.bytes(), b"\n".to_vec()),
+            Self::Counted { before, behind } => (line_feeds(before), line_feeds(behind)),
         }
     }
 }
 
 impl Control {
     /// As four bytes: BEFORE 0 or AFTER 1, and 2 more where a line feed is taken back; lines 0,
-    /// page 1, nothing 2; how many lines, least significant byte first.
+    /// page 1, nothing 2; how many lines, least significant byte first. What is counted is as five:
+    /// 4, and two bytes each of how many line feeds before and behind.
     #[must_use]
-    pub const fn bytes(self) -> [u8; 4] {
+    pub fn bytes(self) -> Vec<u8> {
         let (side, feed) = match self.advancing {
             Advancing::Before(feed) => (0, feed),
             Advancing::After(feed) => (1, feed),
+            Advancing::Counted { before, behind } => {
+                return [&[4], &before.to_le_bytes()[..], &behind.to_le_bytes()].concat();
+            }
         };
         let side = match self.owed {
             Owed::Nothing => side,
@@ -103,14 +121,23 @@ impl Control {
             Feed::Nothing => (2, 0),
         };
         let [low, high] = lines.to_le_bytes();
-        [side, kind, low, high]
+        vec![side, kind, low, high]
     }
 
     /// What such bytes say, if they say anything.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Option<Self> {
-        let &[side, kind, low, high] = bytes else { return None };
-        let feed = match (kind, u16::from_le_bytes([low, high])) {
+        let (side, kind, lines) = match *bytes {
+            [side, kind, low, high] => (side, kind, u16::from_le_bytes([low, high])),
+            [4, low, high, behind_low, behind_high] => {
+                let before = u16::from_le_bytes([low, high]);
+                let behind = u16::from_le_bytes([behind_low, behind_high]);
+                let advancing = Advancing::Counted { before, behind };
+                return Some(Self { advancing, owed: Owed::Nothing });
+            }
+            _ => return None,
+        };
+        let feed = match (kind, lines) {
             (0, lines) => Feed::Lines(lines),
             (1, 0) => Feed::Page,
             (2, 0) => Feed::Nothing,

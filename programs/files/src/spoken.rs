@@ -48,7 +48,7 @@ same! {
 pub enum Unheard {
     /// The number of a record is eight bytes.
     Number,
-    /// A print control is four bytes.
+    /// A print control is four bytes or five.
     Control,
     /// It is carried out by whoever keeps the files, not on the records of one.
     OfTheFile,
@@ -209,9 +209,7 @@ pub fn operation_said<'a>(operation: &Operation<'a>) -> FileOperation<'a> {
                 Placing::ByKey => (SaidPlacing::ByKey, Bytes::default()),
                 Placing::Number(number) => (SaidPlacing::ByNumber, eight(number)),
                 Placing::Append => (SaidPlacing::Append, Bytes::default()),
-                Placing::Printed(control) => {
-                    (SaidPlacing::Printed, control.bytes().to_vec().into())
-                }
+                Placing::Printed(control) => (SaidPlacing::Printed, control.bytes().into()),
             };
             FileOperation::Write { placing, place, record: record.into() }
         }

@@ -56,13 +56,15 @@ pub enum Status {
     NotForWriting,
     /// `49`: not open for changing.
     NotForChanging,
+    /// `57`: LINAGE says what is no page.
+    NoPage,
     /// `61`: another open of the file excludes this one.
     Excluded,
 }
 
 impl Status {
     /// All of them, in the order of their characters.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Done,
         Self::Duplicate,
         Self::Short,
@@ -88,6 +90,7 @@ impl Status {
         Self::NotForReading,
         Self::NotForWriting,
         Self::NotForChanging,
+        Self::NoPage,
         Self::Excluded,
     ];
 
@@ -120,6 +123,7 @@ impl Status {
             Self::NotForReading => "47",
             Self::NotForWriting => "48",
             Self::NotForChanging => "49",
+            Self::NoPage => "57",
             Self::Excluded => "61",
         }
     }

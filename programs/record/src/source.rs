@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 use crate::field::{Layout, Place};
 use crate::refused::{Refused, Why};
 
-pub use files::Described;
+pub use files::{Described, Pages};
 
 /// How the lines of a source are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! A statement about a file: what libcob has of it is read, asked about, and told the answer.
 #![expect(unsafe_code, reason = "structures of libcob")]
 
+mod page;
+
 use std::ffi::{c_int, c_uint};
 use std::slice;
 
@@ -13,7 +15,6 @@ use tsugi_files::operation::{Answer, Direction, Relation, Wanted};
 use tsugi_files::print::{Advancing, Feed};
 use tsugi_files::status::Status;
 
-use crate::ending::Forbidden;
 use crate::files::{Afterwards, Declared};
 use crate::libcob::{Field, File, Key, feature, kind};
 use crate::stage::{self, Stage};
@@ -44,7 +45,7 @@ struct Seen<'a> {
 /// The file that a function was called with.
 fn seen<'a>(at: *mut File) -> Seen<'a> {
     // SAFETY: whoever calls gives a file that lives until the function returns, and nothing is
-    // written to it but by `told`, which uses the pointer after the last look.
+    // written to it but by `told` and `put_place`, which use the pointer after the last look.
     Seen { at, file: unsafe { &*at } }
 }
 
@@ -299,9 +300,6 @@ pub fn open(at: *mut File, mode: c_int, sharing: c_int, status: *mut Field) {
     stage::on((), |stage, host| {
         let seen = seen(at);
         beside!(stage seen open(mode, sharing, status));
-        if seen.file.features & feature::LINAGE != 0 {
-            stage::refuse(Forbidden::Linage);
-        }
         let opened = match mode {
             2 => Mode::Output,
             3 => Mode::InputOutput,
@@ -310,13 +308,19 @@ pub fn open(at: *mut File, mode: c_int, sharing: c_int, status: *mut Field) {
         };
         let was_open = stage.files.definition(seen.address()).is_some();
         let came = stage.files.open(host, seen.address(), seen.declared(), opened);
+        // What is not there has no pages.
+        let came = match came {
+            Status::OptionalMissing if opened == Mode::Input => came,
+            came if came.is_done() => stage.page_opened(&seen).unwrap_or(came),
+            came => came,
+        };
         let mode = u8::try_from(mode).unwrap_or_default();
         // SAFETY: libcob's own file; it looks at these where a USE procedure is for a mode.
         unsafe {
             if !was_open {
                 (*at).last_open = mode;
             }
-            if came.is_done() {
+            if came.is_done() || came == Status::NoPage {
                 (*at).open = mode;
             }
         }
@@ -431,6 +435,10 @@ pub fn write(
         let seen = seen(at);
         beside!(stage seen write(record, options, status, end_of_page));
         let area = stage.written(&seen, record);
+        if let Some(place) = stage.place(&seen) {
+            stage.counted(host, &seen, (area, place, options), (status, end_of_page));
+            return;
+        }
         let verb = match advancing(options) {
             Some(advancing) => Verb::Print(area, advancing),
             None => Verb::Write(area),

@@ -4,7 +4,7 @@ use std::fs;
 use std::mem::{offset_of, size_of};
 use std::process::Command;
 
-use super::{Attributes, Field, File, Global, Key};
+use super::{Attributes, Field, File, Global, Key, Linage};
 
 /// Names of ours with theirs, and the places of ours.
 macro_rules! places {
@@ -54,6 +54,11 @@ fn every_member_is_where_the_header_has_it() {
             needs_top "flag_needs_top" version "file_version" advancing "flag_line_adv"
             current_key "curkey" mapped_key "mapkey"
         }
+        Linage "cob_linage" {
+            lines "linage" counter "linage_ctr" footing "latfoot" top "lattop" bottom "latbot"
+            page_lines "lin_lines" page_footing "lin_foot" page_top "lin_top"
+            page_bottom "lin_bot"
+        }
         Global "cob_global" {
             error_file "cob_error_file" exception "cob_exception_code"
             parameters "cob_call_params"
@@ -76,8 +81,9 @@ fn every_member_is_where_the_header_has_it() {
 
 #[test]
 fn every_number_is_that_of_the_header() {
-    let numbers: [(&str, usize); 27] = [
+    let numbers: [(&str, usize); 28] = [
         ("COB_EC_I_O_AT_END", 30),
+        ("COB_EC_I_O_EOP", 31),
         ("COB_EC_I_O_INVALID_KEY", 35),
         ("COB_EC_I_O_PERMANENT_ERROR", 38),
         ("COB_EC_I_O_LOGIC_ERROR", 37),

@@ -102,18 +102,6 @@ fn routines_that_reach_beside_the_store_are_refused_by_name() {
 }
 
 #[test]
-fn lines_of_a_page_are_refused_where_they_are_counted() {
-    let mut bench = Bench::new();
-    let counted = source("    open output G.").replace("fd G.", "fd G linage is 60 lines.");
-    bench.compile_with("BESIDE", &counted, &OURS);
-    let lines = Lengths { min: 0, max: 4 };
-    let lines = Definition::new(Organization::LineSequential, lines, vec![]).unwrap();
-    bench.file("OUT", &lines);
-    let came = bench.load("BESIDE").call(&[&[b' '; 20]]).run();
-    assert_eq!(came.only(), "ended Forbidden 0 LINAGE");
-}
-
-#[test]
 fn a_module_without_the_handler_is_refused_by_the_name_that_it_imports() {
     let came = bench(FILLED, &["-m", "-free"]).load("BESIDE").run();
     assert!(came.only().contains("it imports cob_open: it was compiled without"), "{came:?}");

@@ -327,7 +327,7 @@ fn an_error_without_a_file_status_ends_the_call_with_the_files_name() {
 }
 
 /// Runs a source as a program of GnuCOBOL with real files, and here: what each shows.
-fn both(name: &str, source: &str, files: &[(&str, Definition)]) -> (String, String) {
+pub fn both(name: &str, source: &str, files: &[(&str, Definition)]) -> (String, String) {
     let plain = Bench::new();
     plain.compile_with(name, source, &["-m", "-free"]);
     let ended = Command::new("cobcrun").arg(name).current_dir(plain.folder()).output().unwrap();

@@ -9,3 +9,4 @@ mod interface;
 mod life;
 mod model;
 mod module;
+mod pages;

@@ -5,6 +5,8 @@
 pub mod chance;
 #[path = "../../../files/tests/files/memory.rs"]
 pub mod memory;
+#[path = "../../../files/tests/files/paged.rs"]
+pub mod paged;
 #[path = "../../../files/tests/files/program.rs"]
 pub mod program;
 #[path = "../../../files/tests/files/schedule.rs"]

@@ -8,6 +8,8 @@ mod golden;
 mod memory;
 mod oracle;
 mod outside;
+mod page;
+mod paged;
 mod print;
 mod program;
 mod schedule;

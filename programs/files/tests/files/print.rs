@@ -71,7 +71,7 @@ fn form(definition: &Definition) -> Form {
 }
 
 /// The bytes that leave the store.
-fn exported(definition: &Definition, records: &Memory) -> Vec<u8> {
+pub fn exported(definition: &Definition, records: &Memory) -> Vec<u8> {
     let form = form(definition);
     let (mut written, mut bytes) = (Written::new(form), Vec::new());
     for (number, held) in (1..).zip(records.content().0) {
@@ -194,8 +194,15 @@ fn a_full_file_takes_nothing_of_what_is_printed() {
 
 #[test]
 fn bytes_that_are_no_control_and_no_row_are_refused() {
-    let controls: [&[u8]; 6] =
-        [b"", b"\0\0\0", b"\x04\0\0\0", b"\0\x03\0\0", b"\0\x01\x01\0", b"\0\0\0\0\0"];
+    let controls: [&[u8]; 7] = [
+        b"",
+        b"\0\0\0",
+        b"\x04\0\0\0",
+        b"\0\x03\0\0",
+        b"\0\x01\x01\0",
+        b"\0\0\0\0\0",
+        b"\x04\0\0\0\0\0",
+    ];
     for bytes in controls {
         assert_eq!(Control::of(bytes), None, "{bytes:?}");
     }
@@ -216,5 +223,8 @@ fn bytes_that_are_no_control_and_no_row_are_refused() {
     let advancing = Advancing::After(Feed::Lines(7));
     let control = Control { advancing, owed: Owed::LineFeed };
     assert_eq!(Control::of(&control.bytes()), Some(control));
+    let advancing = Advancing::Counted { before: 0x0102, behind: 0x0304 };
+    let counted = Control { advancing, owed: Owed::Nothing };
+    assert_eq!(Control::of(&counted.bytes()), Some(counted));
     assert_ne!(Placing::Printed(control), Placing::Append);
 }

@@ -112,6 +112,17 @@ impl<S: Generations> Program<S> {
         let mut here = Here { declared, cursor, records, presence, known };
         run(declared, front, fields, line, &mut here)
     }
+
+    /// Writes a line's record with what was counted around it.
+    pub fn print(&mut self, line: &Line, around: Advancing) -> Shown {
+        let Self { declared, front, cursor, records, presence, known, fields } = self;
+        let mut here = Here { declared, cursor, records, presence, known };
+        fields.of(declared, line);
+        let bytes = fields.area.clone();
+        let area = Area { bytes: &bytes, depending: None, number: 0 };
+        let status = asked(declared, front, fields, Verb::Print(area, around), &mut here);
+        fields.shown(status)
+    }
 }
 
 /// The engine's half, over records that are here.
@@ -171,14 +182,9 @@ pub fn run(
     line: &Line,
     behind: &mut dyn Behind,
 ) -> Shown {
-    let size = declared.definition.lengths().max as usize;
-    fields.area = line.record.bytes().map(meant).collect();
-    fields.area.resize(size, b' ');
-    (fields.number, fields.depending) = (line.number, line.depending);
+    fields.of(declared, line);
     let status = carry_out(declared, front, fields, line, behind);
-    let record = fields.area.iter().map(|byte| char::from(written(*byte))).collect();
-    let status = status.characters().to_owned();
-    Shown { status, number: fields.number, depending: fields.depending, record }
+    fields.shown(status)
 }
 
 fn carry_out(
@@ -199,7 +205,17 @@ fn carry_out(
         key.map(|key| key.value(&bytes)).unwrap_or_default()
     };
     let (value, primary) = (value(line.key), value(0));
-    match front.verb(verb(declared, line, area, (&value, &primary))) {
+    asked(declared, front, fields, verb(declared, line, area, (&value, &primary)), behind)
+}
+
+fn asked(
+    declared: &Declared,
+    front: &mut Front,
+    fields: &mut Fields,
+    verb: Verb<'_>,
+    behind: &mut dyn Behind,
+) -> Status {
+    match front.verb(verb) {
         Next::Answered(status) => status,
         Next::Open(mode) => {
             let opening = behind.open(mode);
@@ -260,6 +276,20 @@ fn verb<'a>(
 }
 
 impl Fields {
+    /// As a line of the script has them.
+    fn of(&mut self, declared: &Declared, line: &Line) {
+        let size = declared.definition.lengths().max as usize;
+        self.area = line.record.bytes().map(meant).collect();
+        self.area.resize(size, b' ');
+        (self.number, self.depending) = (line.number, line.depending);
+    }
+
+    fn shown(&self, status: Status) -> Shown {
+        let record = self.area.iter().map(|byte| char::from(written(*byte))).collect();
+        let status = status.characters().to_owned();
+        Shown { status, number: self.number, depending: self.depending, record }
+    }
+
     /// Puts what was answered into them.
     fn fill(&mut self, declared: &Declared, answer: &Answer) {
         if let Some(record) = &answer.record {

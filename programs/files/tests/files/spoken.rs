@@ -62,6 +62,10 @@ fn numbered() -> Vec<Operation<'static>> {
             record: b"4",
             placing: printed(Advancing::After(Feed::Nothing), Owed::Nothing),
         },
+        Operation::Write {
+            record: b"5",
+            placing: printed(Advancing::Counted { before: 0, behind: 0x102 }, Owed::Nothing),
+        },
         Operation::Rewrite { record: b"2", replaced: Replaced::Number(8) },
         Operation::Delete(Deleted::Number(9)),
     ]

@@ -3,8 +3,8 @@
 mod keys;
 
 use tsugi_record::field::Place;
-use tsugi_record::source;
 use tsugi_record::source::words::{Token, What};
+use tsugi_record::source::{self, Pages};
 
 use super::{Names, NotImported};
 use crate::manifest::{Dialect, File, Organization};
@@ -93,7 +93,10 @@ fn described(
     let described = source::file(words, &selected.name, dialect.of_records())
         .map_err(NotImported::Interface)?
         .ok_or_else(|| of_file("FD".to_owned()))?;
-    let organization = selected.organization;
+    let organization = match described.pages {
+        Pages::Counted => Organization::LineSequential,
+        Pages::Uncounted => selected.organization,
+    };
     let shortest = match organization {
         // Lines have lost their trailing spaces.
         Organization::LineSequential => 0,

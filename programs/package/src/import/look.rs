@@ -19,7 +19,8 @@ pub struct Finding {
     pub what: Bypass,
 }
 
-/// What goes past the file handler with GnuCOBOL 3.1.2, or ends a unit of work. Numbered for ever.
+/// What goes past the file handler with GnuCOBOL 3.1.2, or ends a unit of work. Numbered for ever;
+/// 10 was LINAGE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "refused", content = "detail", rename_all = "kebab-case")]
 pub enum Bypass {
@@ -56,8 +57,6 @@ pub enum Bypass {
         /// The language.
         language: String,
     },
-    /// 10 LINAGE: pages of lines are counted in the run-time system.
-    CountsLines,
 }
 
 /// A line that reaches beyond the store.
@@ -165,7 +164,6 @@ pub(super) fn look(text: &str, words: &[Token], request: &Request<'_>) -> Vec<(P
             ("EXEC" | "EXECUTE", _) => Some(Found::Bypass(Bypass::Embeds {
                 language: statement.first().map(Token::shown).unwrap_or_default(),
             })),
-            ("LINAGE", Part::Data) => Some(Found::Bypass(Bypass::CountsLines)),
             (_, Part::Data) => None,
             (word, Part::Procedure) => look.statement(word, &statement),
         };

@@ -82,23 +82,42 @@ OUT-1.
 }
 
 #[test]
-fn pages_that_the_run_time_system_counts_are_refused_where_they_are_declared() {
+fn a_file_of_pages_is_one_of_lines_whatever_is_selected() {
     let lines = " SELECT F1 ASSIGN TO \"ONE\" ORGANIZATION LINE SEQUENTIAL.
+ SELECT F2 ASSIGN TO \"TWO\" ORGANIZATION SEQUENTIAL.
+ SELECT F3 ASSIGN TO \"THREE\".
+ SELECT F4 ASSIGN TO \"FOUR\".
 DATA DIVISION.
 FILE SECTION.
 FD F1
   LINAGE IS 60 LINES WITH FOOTING AT 55.
-01 R1 PIC X(10).";
-    let statements = " OPEN OUTPUT F1.\n WRITE R1 AFTER ADVANCING 2 LINES.\n GOBACK.";
-    let Err(NotImported::Bypasses(found)) = super::compiled::imported(&program(lines, statements))
-    else {
-        panic!("it is refused")
-    };
-    let found: Vec<_> = found.into_iter().map(|found| (found.at.line, found.what)).collect();
-    assert_eq!(found, [(10, Bypass::CountsLines)]);
-    let without = lines.replace("\n  LINAGE IS 60 LINES WITH FOOTING AT 55", "");
-    let imported = super::compiled::imported(&program(&without, statements)).unwrap();
-    assert_eq!(imported.files.len(), 1);
+01 R1 PIC X(10).
+FD F2 LINAGE W1 LINES AT TOP 2 LINES AT BOTTOM 3.
+01 R2 PIC X(10).
+FD F3 RECORD CONTAINS 10 CHARACTERS LINAGE 5.
+01 R3 PIC X(10).
+FD F4.
+01 R4 PIC X(10).
+WORKING-STORAGE SECTION.
+01 W1 PIC 99 VALUE 50.";
+    let statements = " OPEN OUTPUT F1 F2 F3 F4.
+ WRITE R1 AFTER ADVANCING 2 LINES END-OF-PAGE DISPLAY LINAGE-COUNTER IN F1 END-WRITE.
+ GOBACK.";
+    let imported = super::compiled::imported(&program(lines, statements)).unwrap();
+    let files: Vec<_> = imported
+        .files
+        .iter()
+        .map(|file| (file.name.as_str(), file.organization, file.shortest, file.longest))
+        .collect();
+    let lines = Organization::LineSequential;
+    let expected = [
+        ("ONE", lines, 0, 10),
+        ("TWO", lines, 0, 10),
+        ("THREE", lines, 0, 10),
+        ("FOUR", Organization::Sequential, 10, 10),
+    ];
+    assert_eq!(files, expected);
+    assert_eq!(imported.effects, []);
 }
 
 #[test]

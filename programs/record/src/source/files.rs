@@ -21,6 +21,17 @@ pub struct Described {
     pub longest: u32,
     /// Its records; all begin at its first byte.
     pub records: Vec<Layout>,
+    /// Whether its lines are counted on pages.
+    pub pages: Pages,
+}
+
+/// Whether FD says LINAGE: the compiler makes such a file one of lines, whatever SELECT says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pages {
+    /// It does.
+    Counted,
+    /// It does not.
+    Uncounted,
 }
 
 impl Described {
@@ -83,12 +94,13 @@ pub(super) fn described(
         }
         if begins {
             let own = first.word() == Some("FD") && part.get(1).and_then(Token::word) == Some(name);
-            said = own.then(|| (first.at.clone(), lengths(&part[2..], &constants)));
+            let said_of = || (first.at.clone(), lengths(&part[2..], &constants), pages(&part[2..]));
+            said = own.then(said_of);
         } else if said.is_some() {
             entry(&mut entries, part, &constants)?;
         }
     }
-    let Some((at, said)) = said else { return Ok(None) };
+    let Some((at, said, pages)) = said else { return Ok(None) };
     let records = records(&entries, dialect)?;
     let own = records.iter().map(|record| bytes_least(&record.root)).min();
     let longest = records.iter().map(Layout::bytes).max();
@@ -97,7 +109,13 @@ pub(super) fn described(
         shortest: said.shortest.or(own).unwrap_or(0),
         longest: longest.max(said.longest).unwrap_or(0),
         records,
+        pages,
     }))
+}
+
+fn pages(clauses: &[Token]) -> Pages {
+    let counted = clauses.iter().any(|token| token.word() == Some("LINAGE"));
+    if counted { Pages::Counted } else { Pages::Uncounted }
 }
 
 fn records(entries: &[Entry], dialect: Dialect) -> Result<Vec<Layout>, Refused> {

@@ -202,7 +202,6 @@ fn of_bypass(bypass: &Bypass) -> Phrase {
         Bypass::CallsFiles { name } => phrase::bypass_calls_files(name),
         Bypass::CallsSystem { name } => phrase::bypass_calls_system(name),
         Bypass::Embeds { language } => phrase::bypass_embeds(language),
-        Bypass::CountsLines => phrase::bypass_counts_lines(),
     }
 }
 
