@@ -46,6 +46,10 @@ pub struct Standby {
     /// Listen only while the volume is here: for nodes that share the addresses of one machine.
     #[arg(long)]
     pub listen_late: bool,
+    /// A folder on this node for copies of the group's packages, of which all else is removed: its
+    /// workers are started by them before the volume comes.
+    #[arg(long, value_name = "DIR")]
+    pub copies: Option<PathBuf>,
     /// What any daemon is told.
     #[command(flatten)]
     pub daemon: OfDaemon,

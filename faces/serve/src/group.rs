@@ -18,6 +18,7 @@ use tsugi_store::{Claim, Failover, OpenRefused, Opening, Packages, Postgres, Sql
 
 use crate::around::{Around, Database, Hold};
 use crate::log::Log;
+use crate::reserve::Reserve;
 use crate::services::{self, Found, Made};
 use crate::shelf;
 
@@ -132,6 +133,17 @@ impl Claimed {
     }
 }
 
+/// What a group is opened with beside its store.
+#[derive(Clone, Copy)]
+pub struct Staff<'a> {
+    /// Holds its workers.
+    pub ward: &'a Ward,
+    /// The log of its life.
+    pub log: &'a Log,
+    /// Its workers that were started before its volume came.
+    pub reserve: &'a Reserve,
+}
+
 impl Group {
     /// Starts the services that are deployed for a group whose store is claimed.
     ///
@@ -140,15 +152,15 @@ impl Group {
     pub fn open(
         claimed: Claimed,
         (around, hold): (&Around, &Hold),
-        of: (&Ward, &Log),
+        staff: Staff<'_>,
     ) -> Result<Self, NotOpened> {
         match (claimed, &around.database) {
-            (Claimed::Volume(store), _) => Self::on_volume(store, (around, hold), of),
+            (Claimed::Volume(store), _) => Self::on_volume(store, (around, hold), staff),
             (Claimed::Server(mut store, claim, volume), Some(database)) => {
                 let store = store.0.take().ok_or_else(unnamed)?;
                 let opened = apart(|| {
                     let claimed = (*store, &claim, database);
-                    Self::on_server(claimed, (around, hold), of)
+                    Self::on_server(claimed, (around, hold), staff)
                 })?;
                 Ok(Self { _volume: Some(volume), ..opened })
             }
@@ -159,11 +171,11 @@ impl Group {
     fn on_volume(
         mut store: Sqlite,
         (around, hold): (&Around, &Hold),
-        (ward, log): (&Ward, &Log),
+        staff: Staff<'_>,
     ) -> Result<Self, NotOpened> {
         let shelf = shelf::open(&hold.volume, &mut store)?;
-        let (found, made, settings) = start((&mut store, &shelf), (around, hold), (ward, log))?;
-        let word = last_word(around, hold, log);
+        let (found, made, settings) = start((&mut store, &shelf), (around, hold), staff)?;
+        let word = last_word(around, hold, staff.log);
         let opened = Opened::sqlite(store)?;
         let engine = Engine::start(opened, made.services, settings.clone(), word)?;
         Ok(Self { engine, found, settings, _volume: None })
@@ -172,9 +184,9 @@ impl Group {
     fn on_server(
         (mut store, claim, database): (Postgres, &Claim, &Database),
         (around, hold): (&Around, &Hold),
-        (ward, log): (&Ward, &Log),
+        staff: Staff<'_>,
     ) -> Result<Self, NotOpened> {
-        let group = &around.group;
+        let (group, log) = (&around.group, staff.log);
         log.tell(&match store.opening() {
             Opening::First => messages::serve_first_member(group, VERSION),
             Opening::Joined => messages::serve_joined_members(group, VERSION),
@@ -183,8 +195,8 @@ impl Group {
             log.tell(&messages::serve_failover_may_lose(group, why));
         }
         let shelf = shelf::join(&hold.volume, &mut store)?;
-        let (found, made, settings) = start((&mut store, &shelf), (around, hold), (ward, log))?;
-        let word = last_word(around, hold, log);
+        let (found, made, settings) = start((&mut store, &shelf), (around, hold), staff)?;
+        let word = last_word(around, hold, staff.log);
         let sessions = Sessions::beside(store, (&database.server, claim), database.sessions)?;
         let engine = Engine::on_sessions(sessions, made.services, settings.clone(), word)?;
         Ok(Self { engine, found, settings, _volume: None })
@@ -211,13 +223,14 @@ fn unnamed() -> NotOpened {
 fn start(
     (store, shelf): (&mut impl Packages, &Shelf),
     (around, hold): (&Around, &Hold),
-    (ward, log): (&Ward, &Log),
+    staff: Staff<'_>,
 ) -> Result<(Vec<Found>, Made, Settings), NotOpened> {
     let found = services::find(store, shelf)?;
-    let made = services::make(&found, around, (ward, log));
+    let made = services::make(&found, around, staff);
     let (calls, closed) = (around.calls, made.closed.clone());
     let settings = Settings { calls, closed, ..Settings::alone(hold.epoch) };
-    say(&found, &made.closed, log);
+    say(&found, &made.closed, staff.log);
+    staff.reserve.opened(&found, shelf);
     Ok((found, made, settings))
 }
 

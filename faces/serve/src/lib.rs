@@ -16,6 +16,7 @@ pub mod files;
 mod giver;
 pub mod group;
 pub mod log;
+pub mod reserve;
 pub mod services;
 pub mod shelf;
 pub mod standby;

@@ -12,7 +12,7 @@ use tsugi_package::manifest::{Commits, Effects, Manifest, Order, Quotas};
 use tsugi_package::shelf::Shelf;
 use tsugi_package::{Digest, Trouble as Unloaded};
 use tsugi_service_engine::files::Files;
-use tsugi_service_engine::worker::pipe::{Line, Package, Processes, Ward};
+use tsugi_service_engine::worker::pipe::{Line, Package, Processes};
 use tsugi_service_engine::worker::{Ear, Link, Nursery};
 use tsugi_service_engine::{Interface as Spoken, Records, Refused, SameBytes, Service};
 use tsugi_service_rules::ground::{self, ServiceNumber};
@@ -24,6 +24,7 @@ use tsugi_worker::{Spawn, UnitOfWork};
 
 use crate::around::Around;
 use crate::files;
+use crate::group::Staff;
 use crate::log::Log;
 
 /// A service of the volume.
@@ -157,7 +158,7 @@ fn of(
     }
 }
 
-fn runner(deployed: &Deployed, ready: &Ready) -> Result<Runner, String> {
+pub(crate) fn runner(deployed: &Deployed, ready: &Ready) -> Result<Runner, String> {
     let manifest = &deployed.manifest;
     let refused = manifest.modules.iter().any(|module| module.commits == Commits::Refused);
     Ok(Runner {
@@ -205,7 +206,7 @@ pub(crate) const fn effects(said: Effects) -> ground::Effects {
 
 /// Makes the services of an engine; their workers are held by the ward.
 #[must_use]
-pub fn make(all: &[Found], around: &Around, (ward, log): (&Ward, &Log)) -> Made {
+pub fn make(all: &[Found], around: &Around, staff: Staff<'_>) -> Made {
     let mut made = Made { services: Vec::new(), closed: BTreeMap::new() };
     for found in all {
         let number = number(&found.name);
@@ -214,8 +215,12 @@ pub fn make(all: &[Found], around: &Around, (ward, log): (&Ward, &Log)) -> Made 
         }
         let interface = interface(found);
         let nursery = found.runs.as_ref().map_err(Clone::clone);
-        let nursery: Box<dyn Nursery> = match nursery.and_then(|one| package(one, around, log)) {
-            Ok(package) => Box::new(Processes::new(ward.clone(), package)),
+        let logged = |one| package(one, around).map(|package| logged(package, found, staff.log));
+        let nursery: Box<dyn Nursery> = match nursery.and_then(logged) {
+            Ok(package) => {
+                let early = staff.reserve.take(found);
+                Box::new(Processes::new(staff.ward.clone(), package).after(early))
+            }
             Err(why) => {
                 made.closed.insert(number, Refused::NotDeployed { why: why.clone().into() });
                 Box::new(Barren(why))
@@ -258,7 +263,7 @@ impl Quota {
         }
     }
 
-    fn pool(self, around: &Around) -> pool::Settings {
+    pub(crate) fn pool(self, around: &Around) -> pool::Settings {
         let limits = life::Limits { call: Span::millis(self.call_ms), ..around.pool.limits };
         let most = around.pool.most - around.pool.start + self.workers;
         pool::Settings { start: self.workers, most, limits, ..around.pool }
@@ -291,7 +296,7 @@ fn interface(found: &Found) -> Arc<dyn Spoken> {
 }
 
 /// What the workers of a service are.
-fn package(runner: &Runner, around: &Around, log: &Log) -> Result<Package, String> {
+pub(crate) fn package(runner: &Runner, around: &Around) -> Result<Package, String> {
     let (ready, environment) = (&runner.ready, around.environment.clone());
     let held = |module: String, entry: &str, parameters: Vec<u32>| Held {
         index: 0,
@@ -336,10 +341,15 @@ fn package(runner: &Runner, around: &Around, log: &Log) -> Result<Package, Strin
             Package { services, files, content_type: None, ..Package::new(spawn, CONTENT) }
         }
     };
-    let (log, name) = (log.clone(), ready.name.clone());
     let memory_most = Quota::of(ready.quotas, around).memory_mib << 20;
     let spawn = Spawn { memory_most, ..package.spawn };
-    Ok(Package { spawn, log: Arc::new(move |line| note(&log, &name, line)), ..package })
+    Ok(Package { spawn, ..package })
+}
+
+/// The same, its lines in this log.
+fn logged(package: Package, found: &Found, log: &Log) -> Package {
+    let (log, name) = (log.clone(), found.name.clone());
+    Package { log: Arc::new(move |line| note(&log, &name, line)), ..package }
 }
 
 /// What a native program gives back, as the door requires it of a body: JSON.

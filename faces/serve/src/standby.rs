@@ -24,8 +24,9 @@ use crate::args::{Activate, Standby};
 use crate::around::{Around, Hold};
 use crate::control::{self, Desk, Told};
 use crate::giver::{self, CLOSE, CLOSED, Giver};
-use crate::group::{Claimed, Group, NotOpened};
+use crate::group::{Claimed, Group, NotOpened, Staff};
 use crate::log::Log;
+use crate::reserve::Reserve;
 use crate::whole::{LAST_ANSWERS, Signals, begin_log, cannot_listen, open, ready, ward};
 use crate::{block_on, epoch, start};
 
@@ -90,6 +91,7 @@ struct Stand {
     entrance: Entrance,
     of_door: OfDoor,
     ward: Ward,
+    reserve: Reserve,
     log: Option<PathBuf>,
     language: Language,
     tell: mpsc::Sender<Said>,
@@ -113,6 +115,7 @@ async fn run(args: &Standby, language: Language) -> Result<(), Box<Message>> {
         false => Some(listening(&around, at)?),
     };
     let ward = ward(&around)?;
+    let reserve = Reserve::begin(&around, &ward, (args.copies.as_deref(), language));
     // Nothing is open behind it: who calls is refused at once and tries the next owner.
     let entrance = match listener {
         Some(listener) => Entrance::Standing(door(&around, listener, &of_door)?),
@@ -122,7 +125,7 @@ async fn run(args: &Standby, language: Language) -> Result<(), Box<Message>> {
         .map_err(|why| Box::new(messages::serve_option_unusable("--control", why)))?;
     let (tell, mut said) = mpsc::channel(16);
     let log = args.daemon.log.clone();
-    let stand = Stand { around, entrance, of_door, ward, log, language, tell };
+    let stand = Stand { around, entrance, of_door, ward, reserve, log, language, tell };
     let mut volume = Volume::Away;
     ready();
     loop {
@@ -224,6 +227,8 @@ impl Stand {
 
     /// Opens what is handed over.
     fn take(&self, mut giver: Giver, volume: (&str, &str)) -> Volume {
+        // What a takeover waits for comes first.
+        self.reserve.opens();
         match self.enter().and_then(|way| Ok((self.open(volume)?, way))) {
             Ok(((group, hold, log), way)) => {
                 let (at, around) = (way.at, &self.around);
@@ -240,7 +245,10 @@ impl Stand {
             Err(message) => {
                 let line = message.line(self.language);
                 eprintln!("{line}");
+                // What is copied of it has come to its end before it goes.
+                self.reserve.leaves();
                 giver.refuse(&line);
+                self.reserve.is_away();
                 Volume::Away
             }
         }
@@ -250,7 +258,11 @@ impl Stand {
     fn go_on(&self, volume: Volume) -> Volume {
         match volume {
             Volume::Held(held) => self.close(held),
-            Volume::Away | Volume::Leaving(_) => Volume::Away,
+            Volume::Away => Volume::Away,
+            Volume::Leaving(_) => {
+                self.reserve.is_away();
+                Volume::Away
+            }
         }
     }
 
@@ -262,7 +274,8 @@ impl Stand {
         let not_opened = |why: NotOpened| Box::new(why.message(around, &hold));
         let claimed = Claimed::claim(around, &hold).map_err(not_opened)?;
         let log = begin_log(around, &hold, (self.log.as_deref(), self.language))?;
-        let group = Group::open(claimed, (around, &hold), (&self.ward, &log));
+        let staff = Staff { ward: &self.ward, log: &log, reserve: &self.reserve };
+        let group = Group::open(claimed, (around, &hold), staff);
         let group = group.map_err(not_opened)?;
         if let Err(why) = log.take_its_name() {
             group.hand_over(around);
@@ -290,7 +303,9 @@ impl Stand {
     fn close(&self, held: Held) -> Volume {
         let Held { group, way, desk, log, giver } = held;
         let (around, ward) = (self.around.clone(), self.ward.clone());
+        let reserve = self.reserve.clone();
         let closed = tokio::task::spawn_blocking(move || {
+            reserve.leaves();
             group.hand_over(&around);
             way.sign.close();
             if let Some(door) = way.own {

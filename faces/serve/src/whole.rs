@@ -16,8 +16,9 @@ use tsugi_service_engine::worker::pipe::Ward;
 use crate::args::Whole;
 use crate::around::{Around, Hold};
 use crate::control::{self, Desk};
-use crate::group::{Claimed, Group, NotOpened};
+use crate::group::{Claimed, Group, NotOpened, Staff};
 use crate::log::{self, Beginning, Log};
+use crate::reserve::Reserve;
 use crate::{block_on, epoch, services, start};
 
 /// The line by which it says on its standard output that calls are answered.
@@ -65,7 +66,9 @@ async fn run(whole: &Whole, language: Language) -> Result<(), Box<Message>> {
         .map_err(|why| Box::new(messages::serve_option_unusable("--control", why)))?;
     let log = begin_log(&around, &hold, (whole.daemon.log.as_deref(), language))?;
     let ward = ward(&around)?;
-    let opened = Group::open(claimed, (&around, &hold), (&ward, &log));
+    // It is started with its group: nothing could be started earlier.
+    let staff = Staff { ward: &ward, log: &log, reserve: &Reserve::none() };
+    let opened = Group::open(claimed, (&around, &hold), staff);
     let group = opened.map_err(not_opened)?;
     log.take_its_name().map_err(|why| not_opened(NotOpened::System(why)))?;
     let door = Door::open(listener, &of_door)

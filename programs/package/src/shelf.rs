@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 use tsugi_service_rules::package::File;
 
 use crate::archive::{Examined, mode};
+use crate::deployed::Deployed;
 use crate::digest::Digest;
-use crate::manifest::{MANIFEST, PACKAGE};
+use crate::manifest::{MANIFEST, PACKAGE, Role};
 use crate::refused::{Doing, Failed};
 
 pub use step::Step;
@@ -146,6 +147,42 @@ impl Shelf {
         steps.extend(folders.iter().rev().map(|folder| Step::Sync(coming.join(folder))));
         steps.push(Step::Sync(coming.clone()));
         steps.push(Step::Rename { from: coming, to: self.place(examined.id) });
+        steps.push(Step::Sync(self.folder.clone()));
+        steps
+    }
+
+    /// Copies a package that lies on another shelf and was read again there: all that its services
+    /// run, without its data, which are its volume's. Each part is hashed once more on its way.
+    #[must_use]
+    pub fn taking(&self, deployed: &Deployed) -> Vec<Step> {
+        let Deployed { id, folder, manifest, .. } = deployed;
+        let coming = self.place_of(*id, COMING);
+        let mut steps = vec![Step::MakeFolder(coming.clone())];
+        let mut folders: Vec<&str> = Vec::new();
+        for part in &manifest.parts {
+            let Some(role) = manifest.role(&part.path).filter(|role| *role != Role::Data) else {
+                continue;
+            };
+            for inside in part.path.folders() {
+                if !folders.contains(&inside) {
+                    folders.push(inside);
+                    steps.push(Step::MakeFolder(coming.join(inside)));
+                }
+            }
+            steps.push(Step::Unpack {
+                from: folder.join(part.path.as_str()),
+                at: 0,
+                part: part.clone(),
+                mode: mode(Some(role)),
+                to: coming.join(part.path.as_str()),
+            });
+        }
+        // Its hash is the package's id: who reads it again looks at that.
+        let (from, to) = (folder.join(MANIFEST), coming.join(MANIFEST));
+        steps.push(Step::Copy { from, to });
+        steps.extend(folders.iter().rev().map(|folder| Step::Sync(coming.join(folder))));
+        steps.push(Step::Sync(coming.clone()));
+        steps.push(Step::Rename { from: coming, to: self.place(*id) });
         steps.push(Step::Sync(self.folder.clone()));
         steps
     }

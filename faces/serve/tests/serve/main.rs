@@ -6,6 +6,7 @@ mod bad;
 mod daemon;
 mod killed;
 mod members;
+mod ready;
 #[expect(dead_code, reason = "its own room uses more of it")]
 #[path = "../../../../foundation/store/tests/postgres/server.rs"]
 mod server;

@@ -16,11 +16,11 @@ use crate::daemon::{
 use crate::volume::{GROUP, Volume};
 
 /// A process of a warm standby; killed when it is dropped.
-struct Part(Child);
+pub struct Part(pub Child);
 
 impl Part {
     /// One that has said that it is ready.
-    fn ready(mut command: Command) -> Self {
+    pub fn ready(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -36,17 +36,17 @@ impl Drop for Part {
     }
 }
 
-struct Place {
-    folder: TempDir,
-    address: SocketAddr,
+pub struct Place {
+    pub folder: TempDir,
+    pub address: SocketAddr,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { folder: TempDir::new_in("/dev/shm").unwrap(), address: own_address() }
     }
 
-    fn control(&self) -> PathBuf {
+    pub fn control(&self) -> PathBuf {
         self.folder.path().join("standby.sock")
     }
 
@@ -54,7 +54,7 @@ impl Place {
         Part::ready(self.standby(&self.control()))
     }
 
-    fn standby(&self, control: &Path) -> Command {
+    pub fn standby(&self, control: &Path) -> Command {
         let mut command = command(&["standby", "--group", GROUP, "--node", "n1"]);
         command.arg("--control").arg(control);
         let workers = workers(self.folder.path()).join(control.file_name().unwrap());
@@ -65,7 +65,7 @@ impl Place {
         command
     }
 
-    fn activate(&self, volume: &Volume, epoch: &str) -> Command {
+    pub fn activate(&self, volume: &Volume, epoch: &str) -> Command {
         Self::activate_at(&self.control(), volume, epoch)
     }
 
@@ -110,7 +110,7 @@ fn a_volume_is_served_while_it_is_handed_over_and_callers_are_refused_at_once_el
 
 /// As on the nodes of a trial, which share the addresses of one machine.
 /// The processes of this machine that have something of a folder open or mapped.
-fn users_of(folder: &Path) -> Vec<PathBuf> {
+pub fn users_of(folder: &Path) -> Vec<PathBuf> {
     let text = folder.display().to_string();
     let uses = |process: &PathBuf| {
         let maps = std::fs::read_to_string(process.join("maps")).unwrap_or_default();

@@ -7,6 +7,7 @@
 //! asked for is not carried out, or of what it was told is not read, it is not listened to: it
 //! waits for room in its pipe, and its time limit goes on as far as its call is not kept waiting.
 
+mod early;
 mod log;
 mod out;
 mod package;
@@ -24,10 +25,11 @@ use std::time::Duration;
 use tsugi_frames::{Decoder, Encoding, Limits, Side};
 use tsugi_service_rules::worker::life::Turn;
 use tsugi_store::Op;
-use tsugi_worker::{Number, Printed, Streams};
+use tsugi_worker::{Number, Printed};
 
 use super::{Answered, Asked, Batch, Begin, Ear, Heard, Link, Nursery, Unheard, Wants, held};
 use crate::files::Files;
+pub use early::{Bell, Early, Loads};
 pub use log::{Line, Log};
 use out::Out;
 pub use package::Package;
@@ -51,13 +53,22 @@ const EACH: usize = 2 * size_of::<Asked>();
 pub struct Processes {
     ward: Ward,
     package: Package,
+    /// Those that were started before: they are taken first.
+    early: Vec<Early>,
 }
 
 impl Processes {
     /// Those of this package.
     #[must_use]
     pub const fn new(ward: Ward, package: Package) -> Self {
-        Self { ward, package }
+        Self { ward, package, early: Vec::new() }
+    }
+
+    /// Has some that were started before, of the same package: they run the very same bytes, with
+    /// the same rights and limits.
+    #[must_use]
+    pub fn after(self, early: Vec<Early>) -> Self {
+        Self { early, ..self }
     }
 }
 
@@ -67,25 +78,17 @@ impl Nursery for Processes {
     }
 
     fn bear(&mut self, ear: Ear) -> Result<Box<dyn Link>, String> {
-        let Self { ward, package } = self;
+        let Self { ward, package, early } = self;
         let whose = (ear.clone(), package.log.clone());
+        // One that has ended meanwhile is forgotten.
+        while let Some(mut early) = early.pop() {
+            if early.hear() != Loads::Never && ward.takes(early.number(), whose.clone()) {
+                return Ok(early.link(package, ear));
+            }
+        }
         let held = ward.hold(&package.spawn, whose).map_err(|error| error.to_string())?;
-        let (number, Streams { from, to, printed }) = held;
-        Ok(Box::new(Pipes {
-            ward: ward.clone(),
-            number,
-            printed,
-            out: Out::new(to),
-            output: Some(from),
-            encoding: package.spawn.encoding,
-            limits: package.limits,
-            decoder: Decoder::new(package.spawn.encoding, Side::Worker, package.limits),
-            held: Arc::default(),
-            unread: Unheard::Nothing,
-            ahead: Vec::new(),
-            talk: Talk::new(package),
-            ear,
-        }))
+        let born = Early::of(ward, held, package);
+        Ok(born.link(package, ear))
     }
 }
 
@@ -109,6 +112,8 @@ struct Pipes {
     /// What begins a call ahead and goes with the next answer.
     ahead: Vec<u8>,
     talk: Talk,
+    /// What was heard of it before there was an engine, in its order.
+    heard_early: Vec<Heard>,
     ear: Ear,
 }
 
@@ -234,6 +239,7 @@ impl Link for Pipes {
     }
 
     fn hear(&mut self, heard: &mut Vec<Heard>) {
+        heard.append(&mut self.heard_early);
         self.out.send();
         // What was read before comes first.
         self.understand(heard);
@@ -249,11 +255,13 @@ impl Link for Pipes {
 
     fn may_speak(&self) -> bool {
         let call = self.talk.under_way() != tsugi_frames::Turn::NONE;
-        call || self.unread != Unheard::Nothing || self.out.unsent() > 0
+        let early = !self.heard_early.is_empty();
+        call || early || self.unread != Unheard::Nothing || self.out.unsent() > 0
     }
 
     fn unheard(&self) -> Unheard {
         match self.unread {
+            _ if !self.heard_early.is_empty() => Unheard::Ready,
             Unheard::Held if !self.is_over() => Unheard::Ready,
             unread => unread,
         }

@@ -108,6 +108,11 @@ impl Talk {
         }
     }
 
+    /// What its worker logs is for this package's log from now on: before its first call.
+    pub(super) fn logs_to(&mut self, package: &Package) {
+        self.lines = Lines::new(package.log.clone(), package.limits.log_lines);
+    }
+
     /// Writes a frame.
     ///
     /// # Errors

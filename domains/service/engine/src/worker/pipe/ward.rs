@@ -33,16 +33,27 @@ struct All {
     fewer: Condvar,
 }
 
+/// Is told, on the attendant's thread, that a process has ended that was started early.
+pub type Bell = Arc<dyn Fn() + Send + Sync>;
+
 /// Whose a process is.
 #[derive(Clone)]
-struct Whose {
-    ear: Ear,
-    log: Log,
+enum Whose {
+    /// An engine's worker.
+    Worker(Ear, Log),
+    /// Nobody's yet: it was started before there is an engine.
+    Early(Bell, Log),
+    /// Nobody's, and it has ended or is no good.
+    Over,
 }
 
 impl std::fmt::Debug for Whose {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.ear.fmt(f)
+        match self {
+            Self::Worker(ear, _) => ear.fmt(f),
+            Self::Early(..) => f.write_str("Early"),
+            Self::Over => f.write_str("Over"),
+        }
     }
 }
 
@@ -79,9 +90,42 @@ impl Ward {
         spawn: &Spawn,
         (ear, log): (Ear, Log),
     ) -> io::Result<(Number, Streams)> {
+        self.hold_for(spawn, Whose::Worker(ear, log))
+    }
+
+    /// Has a process started that is nobody's yet. What it prints is for this log.
+    ///
+    /// # Errors
+    /// There are no pipes; nothing is started.
+    pub(super) fn hold_early(
+        &self,
+        spawn: &Spawn,
+        (bell, log): (Bell, Log),
+    ) -> io::Result<(Number, Streams)> {
+        self.hold_for(spawn, Whose::Early(bell, log))
+    }
+
+    /// Gives a process that was nobody's to a worker of an engine; whether it still runs. From
+    /// here on what is seen of it goes to that ear.
+    pub(super) fn takes(&self, number: Number, (ear, log): (Ear, Log)) -> bool {
+        match self.0.all.lock().get_mut(&number) {
+            Some(whose @ Whose::Early(..)) => {
+                *whose = Whose::Worker(ear, log);
+                true
+            }
+            Some(Whose::Worker(..) | Whose::Over) | None => false,
+        }
+    }
+
+    /// Whether a process is nobody's and still runs.
+    pub(super) fn is_early(&self, number: Number) -> bool {
+        matches!(self.0.all.lock().get(&number), Some(Whose::Early(..)))
+    }
+
+    fn hold_for(&self, spawn: &Spawn, whose: Whose) -> io::Result<(Number, Streams)> {
         let Held { attendant, all, last } = &*self.0;
         let number = Number(last.fetch_add(1, Ordering::Relaxed) + 1);
-        all.lock().insert(number, Whose { ear, log });
+        all.lock().insert(number, whose);
         match attendant.hold(number, spawn) {
             Ok(streams) => Ok((number, streams)),
             Err(error) => {
@@ -91,13 +135,16 @@ impl Ward {
         }
     }
 
-    /// Waits until of no process anything is left, for so long at most; whether that is so. Until
-    /// then what it ran may be open, and with that the volume where it lies.
+    /// Waits until of no engine's process anything is left, for so long at most; whether that is
+    /// so. Until then what it ran may be open, and with that the volume where it lies. One that is
+    /// nobody's has nothing of a volume.
     #[must_use]
     pub fn is_empty_within(&self, limit: Duration) -> bool {
         let All { held, fewer } = &*self.0.all;
         let all = held.lock().expect("nobody dies with the lock");
-        let waited = fewer.wait_timeout_while(all, limit, |all| !all.is_empty());
+        let is_worker = |whose: &Whose| matches!(whose, Whose::Worker(..));
+        let some = |all: &mut BTreeMap<Number, Whose>| all.values().any(is_worker);
+        let waited = fewer.wait_timeout_while(all, limit, some);
         !waited.expect("nobody dies with the lock").1.timed_out()
     }
 
@@ -120,7 +167,13 @@ impl All {
         | Notice::Ended(number, _)
         | Notice::FolderStays(number, ..)
         | Notice::Swept(number)) = notice;
-        let Some(Whose { ear, log }) = self.lock().get(&number).cloned() else { return };
+        let whose = self.lock().get(&number).cloned();
+        let (ear, log) = match whose {
+            Some(Whose::Worker(ear, log)) => (ear, log),
+            Some(Whose::Early(bell, log)) => return self.tell_early(notice, &(bell, log)),
+            Some(Whose::Over) => return self.tell_over(&notice),
+            None => return,
+        };
         match notice {
             Notice::Printed(_, bytes) => log(Line::Printed(&bytes)),
             Notice::Flood(_) => ear.hear(Heard::Flood),
@@ -137,6 +190,39 @@ impl All {
                 drop((log, whose));
                 self.fewer.notify_all();
             }
+        }
+    }
+
+    /// Something is seen of a process that was nobody's when it was looked up.
+    fn tell_early(&self, notice: Notice, (bell, log): &(Bell, Log)) {
+        match notice {
+            Notice::Printed(_, bytes) => log(Line::Printed(&bytes)),
+            Notice::FolderStays(_, folder, why) => log(Line::FolderStays(&folder, why)),
+            Notice::Flood(number)
+            | Notice::Memory(number)
+            | Notice::Ended(number, _)
+            | Notice::Swept(number) => {
+                let mut all = self.lock();
+                match all.get_mut(&number) {
+                    Some(whose @ Whose::Early(..)) => *whose = Whose::Over,
+                    // An engine has taken it between: it hears this.
+                    Some(Whose::Worker(..)) => {
+                        drop(all);
+                        return self.tell(notice);
+                    }
+                    Some(Whose::Over) | None => {}
+                }
+                drop(all);
+                bell();
+            }
+        }
+    }
+
+    /// Something is seen of one that is over: until it is swept its number stays its own.
+    fn tell_over(&self, notice: &Notice) {
+        if let Notice::Swept(number) = notice {
+            self.lock().remove(number);
+            self.fewer.notify_all();
         }
     }
 }
