@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tsugi_door::{Loopback, Settings as OfDoor, Transport};
-use tsugi_service_engine::{Answer, Calls, Failover, Identity, Refused, Resolved, names};
+use tsugi_service_engine::{Answer, Calls, Failover, Identity, Inquiry, Refused, Resolved, names};
 use tsugi_service_rules::ground::Effects;
 use tsugi_service_rules::id::{CallId, Incarnation, Life, Serial};
 use tsugi_store::{Block, Ending, Reply};
+use tsugi_vocabulary::Span;
 
 use crate::around::{Around, Hold};
 use crate::group::Group;
@@ -27,6 +28,8 @@ use crate::shelf;
 const NAME: &str = "serve.sock";
 /// The flag of a socket that is listened at, in the kernel's list.
 const LISTENS: &str = "00010000";
+/// How many unknown calls of a service are shown.
+const UNKNOWN_SHOWN: usize = 16;
 /// The longest line that is read, in bytes.
 const LINE_MOST: u64 = 64 << 10;
 /// How long somebody may take to say his line.
@@ -149,12 +152,40 @@ pub struct OfService {
     /// What keeps it from taking calls: the word of a refusal, and what is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
+    /// The service that says what became of its unknown calls, where its package names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolve: Option<String>,
+    /// Its unknown calls, where that one is asked about them: those of the lowest ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Unknown>,
+    /// How many there are of them, as far as they are looked at.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unknown_calls: usize,
     /// Its calls that have no answer yet.
     pub pending: usize,
     /// Its workers.
     pub workers: Workers,
     /// How much it may use.
     pub limits: Limits,
+}
+
+/// Whether a count says nothing.
+const fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
+/// An unknown call about which a service is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// Its id, as its program is told it: what `service resolve` takes.
+    pub call: String,
+    /// How often that service was asked.
+    pub asked: u32,
+    /// In how many milliseconds it is asked again; none while it is being asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_ms: Option<u64>,
+    /// What it has said last, in words of programs.
+    pub said: String,
 }
 
 /// How much a service may use, and its callers with it.
@@ -348,6 +379,7 @@ impl Desk {
             let of = figures.services.iter().find(|of| of.number == number)?;
             let Quota { workers, call_ms, memory_mib } = Quota::of(found.quotas(), &self.around);
             let (queue, body) = (self.around.calls.queue, self.around.calls.body);
+            let inquiries = self.calls.inquiries(number);
             Some(OfService {
                 name: found.name.to_string(),
                 package: found.of.clone(),
@@ -359,6 +391,9 @@ impl Desk {
                 },
                 order: found.acts.1.word().to_owned(),
                 closed: of.open.as_ref().err().map(closed),
+                resolve: found.resolve.clone(),
+                unknown: inquiries.iter().take(UNKNOWN_SHOWN).map(unknown).collect(),
+                unknown_calls: inquiries.len(),
                 pending: of.pending,
                 workers: Workers {
                     ready: of.ready,
@@ -401,6 +436,15 @@ fn loopback(door: &OfDoor) -> &'static str {
         // By TLS everybody proves who he is.
         (Transport::Tls(_), _) | (_, Loopback::Unknown) => "unknown",
         (Transport::PlainOnLoopback | Transport::PlainAnywhere, Loopback::Known) => "known",
+    }
+}
+
+fn unknown(inquiry: &Inquiry) -> Unknown {
+    Unknown {
+        call: inquiry.id.whole(),
+        asked: inquiry.state.asked(),
+        again_ms: inquiry.again_in().map(Span::as_millis),
+        said: inquiry.said.clone(),
     }
 }
 

@@ -228,7 +228,8 @@ fn start(
     let found = services::find(store, shelf)?;
     let made = services::make(&found, around, staff);
     let (calls, closed) = (around.calls, made.closed.clone());
-    let settings = Settings { calls, closed, ..Settings::alone(hold.epoch) };
+    let resolvers = services::resolvers(&found);
+    let settings = Settings { calls, closed, resolvers, ..Settings::alone(hold.epoch) };
     say(&found, &made.closed, staff.log);
     staff.reserve.opened(&found, shelf);
     Ok((found, made, settings))

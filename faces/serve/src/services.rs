@@ -39,6 +39,8 @@ pub struct Found {
     /// Where it acts, and whether its calls are kept in order; of a package that cannot be read,
     /// what is usual.
     pub acts: (Effects, Order),
+    /// The service that says what became of its unknown calls, where its package names one.
+    pub resolve: Option<String>,
     /// What answers it, or why nothing does.
     pub runs: Result<Runner, String>,
     /// How its bodies are read, also where nothing answers it: none as they are.
@@ -136,13 +138,14 @@ fn of(
     let found = |name: &str, acts, runs| {
         let reads = read.get(name).cloned();
         let (name, of) = (name.into(), package.name.clone());
-        Found { name, package: id, of, acts, runs, reads, former: Reads::new() }
+        Found { name, package: id, of, acts, resolve: None, runs, reads, former: Reads::new() }
     };
     match Deployed::load(shelf, id) {
         Ok(deployed) => {
             let one = |ready: &Ready| {
                 let acts = (ready.effects, ready.order);
-                found(&ready.name, acts, runner(&deployed, ready))
+                let resolve = deployed.resolver(&ready.name).map(str::to_owned);
+                Found { resolve, ..found(&ready.name, acts, runner(&deployed, ready)) }
             };
             deployed.services.iter().map(one).collect()
         }
@@ -238,6 +241,13 @@ pub fn make(all: &[Found], around: &Around, staff: Staff<'_>) -> Made {
         });
     }
     made
+}
+
+/// The services that name one that says what became of their unknown calls.
+#[must_use]
+pub fn resolvers(all: &[Found]) -> BTreeMap<ServiceNumber, Arc<str>> {
+    let named = |found: &Found| Some((number(&found.name), Arc::from(found.resolve.as_deref()?)));
+    all.iter().filter_map(named).collect()
 }
 
 /// How much a service may use: what its package says, else what its group does.
@@ -409,7 +419,8 @@ mod tests {
         let (commits, files, layout) = (Commits::Refused, Files::default(), Hash([0; 32]));
         let runs = Ok(Runner { ready, commits, files, layout });
         let (name, package, of) = (name.into(), Digest([0; 32]), of.to_owned());
-        Found { name, package, of, acts: (effects, order), runs, reads: None, former: Reads::new() }
+        let (acts, resolve) = ((effects, order), None);
+        Found { name, package, of, acts, resolve, runs, reads: None, former: Reads::new() }
     }
 
     #[test]

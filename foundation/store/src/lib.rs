@@ -21,6 +21,7 @@ mod package;
 #[cfg(feature = "pg")]
 mod postgres;
 mod reply;
+mod request;
 mod seen;
 mod sqlite;
 mod statement;
@@ -37,6 +38,7 @@ pub use package::{Package, Packages, Stands};
 #[cfg(feature = "pg")]
 pub use postgres::{Asynchronous, Cancel, Failover, Opening, Postgres, PostgresReader};
 pub use reply::{Ending, Reply, Stored};
+pub use request::Request;
 pub use seen::{Kept, LifeSeen, Meant, Seen};
 pub use sqlite::{
     Checkpointed, Checkpoints, Faults, Interrupt, Known, Looked, Reader, Readers, Sqlite,

@@ -181,11 +181,12 @@ pub(crate) const NEW_KEYED: &str = "/*tsugi*/ INSERT INTO tsugi_keyed (key, kind
 
 /// Keeps that a call is about to act outside the store, or that it was interrupted.
 pub(crate) const START_REPLY: &str = "/*tsugi*/ INSERT INTO tsugi_reply (client, serial, kind, \
-    lowest, service, interface, digest, attempt, at, status) \
-    VALUES (?1, ?2, 1, ?3, 0, ?4, ?5, 0, ?6, 0)";
+    lowest, service, interface, digest, attempt, at, status, epoch, asked) \
+    VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10)";
 
 pub(crate) const START_KEYED: &str = "/*tsugi*/ INSERT INTO tsugi_keyed (key, kind, service, \
-    interface, digest, attempt, at, status) VALUES (?1, 1, 0, ?2, ?3, 0, ?4, 0)";
+    interface, digest, attempt, at, status, epoch, asked) \
+    VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8)";
 
 pub(crate) const INTERRUPT_REPLY: &str = "/*tsugi*/ UPDATE tsugi_reply SET kind = 6 \
     WHERE client = ?1 AND serial = ?2 AND kind = 1";
@@ -207,6 +208,23 @@ pub(crate) const OPEN_REPLY: &str =
 
 pub(crate) const OPEN_KEYED: &str = "/*tsugi*/ SELECT kind, digest FROM tsugi_keyed \
     WHERE key = ?1 AND kind IN (1, 6)";
+
+/// Calls of a service of which nobody knows. In the words of the index, or every
+/// stored reply would be looked at. What was started before its request was kept is an operator's.
+pub(crate) const UNKNOWN_REPLIES: &str = "/*tsugi*/ SELECT c.who, c.incarnation, r.serial, r.at \
+    FROM tsugi_reply r JOIN tsugi_client c ON c.no = r.client \
+    WHERE r.kind IN (1, 6) AND r.kind = 6 AND r.service = ?1 AND r.asked IS NOT NULL LIMIT ?2";
+
+pub(crate) const UNKNOWN_KEYS: &str = "/*tsugi*/ SELECT key, at FROM tsugi_keyed \
+    WHERE kind IN (1, 6) AND kind = 6 AND service = ?1 AND asked IS NOT NULL LIMIT ?2";
+
+/// What a call of which nobody knows asks: service, interface, epoch, attempt, moment, body.
+pub(crate) const ASKED_REPLY: &str = "/*tsugi*/ SELECT service, interface, epoch, attempt, at, \
+    asked FROM tsugi_reply WHERE client = (SELECT no FROM tsugi_client WHERE who = ?1 \
+    AND incarnation = ?2) AND serial = ?3 AND kind = 6 AND asked IS NOT NULL";
+
+pub(crate) const ASKED_KEYED: &str = "/*tsugi*/ SELECT service, interface, epoch, attempt, at, \
+    asked FROM tsugi_keyed WHERE key = ?1 AND kind = 6 AND asked IS NOT NULL";
 
 /// Takes away what stands under an id without being a reply, of this kind.
 pub(crate) const DROP_OPEN_REPLY: &str = "/*tsugi*/ DELETE FROM tsugi_reply \
@@ -477,6 +495,10 @@ mod tests {
         INTERRUPT_KEYS,
         OPEN_REPLY,
         OPEN_KEYED,
+        UNKNOWN_REPLIES,
+        UNKNOWN_KEYS,
+        ASKED_REPLY,
+        ASKED_KEYED,
         DROP_OPEN_REPLY,
         DROP_OPEN_KEYED,
         CONFIRMED,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::file::OnFiles;
-use crate::{Block, Content, Id, Key, Op, Outcome, Reply, Stored, Trouble};
+use crate::{Block, Content, Id, Key, Op, Outcome, Reply, Request, Stored, Trouble};
 
 /// A call that is to become a unit of work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,11 +225,25 @@ pub trait Store {
 
     /// Keeps that a call is about to act outside the store, in a commit before its program runs.
     /// Its unit of work begins as a new one and puts its reply in the place of that. False: there
-    /// is something under its id, or it has expired, and nothing was kept.
+    /// is something under its id, or it has expired, and nothing was kept. What it asks is kept
+    /// with it until it is known what became of it.
     ///
     /// # Errors
     /// The sitting is gone.
-    fn start(&mut self, call: &Call, interface: i64, at: i64) -> Result<bool, Trouble>;
+    fn start(&mut self, call: &Call, request: &Request) -> Result<bool, Trouble>;
+
+    /// The calls of a service that are unknown and whose requests are kept, at most so many; the
+    /// oldest of these first.
+    ///
+    /// # Errors
+    /// It could not be read.
+    fn unknown(&mut self, service: i64, most: i64) -> Result<Vec<Id>, Trouble>;
+
+    /// What a call asks that is unknown; none where it is not, or nothing was kept.
+    ///
+    /// # Errors
+    /// It could not be read.
+    fn asked(&mut self, id: &Id) -> Result<Option<Request>, Trouble>;
 
     /// Keeps that a call which was started is unknown. Whether it was started.
     ///

@@ -90,7 +90,7 @@ fn read_by_an_open(replies: u32) -> u64 {
     store.commit().unwrap();
     let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?1) \
         INSERT INTO tsugi_reply SELECT 1 + i / 1000, 10 + i % 1000, 2, 1, 3, 1, zeroblob(16), 1, \
-        10, 200, zeroblob(200), NULL FROM n";
+        10, 200, zeroblob(200), NULL, NULL, NULL FROM n";
     stand.behind().execute(fill, [replies]).unwrap();
     store.checkpoints().unwrap().run().unwrap();
     for n in 2..10 {

@@ -144,7 +144,8 @@ impl Assembly<'_> {
             }
         };
         let Answered { effects, order, quotas, .. } = *answered;
-        Ok(Service { name: name.to_owned(), program, interface, effects, order, quotas })
+        let (name, resolve) = (name.to_owned(), None);
+        Ok(Service { name, program, interface, effects, order, resolve, quotas })
     }
 
     fn fits(&self, service: &str, entry: &str, interface: &str) -> Result<(), Refused> {

@@ -123,6 +123,13 @@ impl Deployed {
         module.map_or(&[][..], |module| &module.needs)
     }
 
+    /// The service that says what became of the unknown calls of this one, where one is named.
+    #[must_use]
+    pub fn resolver(&self, service: &str) -> Option<&str> {
+        let service = self.manifest.services.iter().find(|one| one.name == service)?;
+        service.resolve.as_deref()
+    }
+
     /// Opens data to be loaded, once they were hashed: what is read is what was hashed, as long as
     /// nobody writes to the file meanwhile.
     ///

@@ -141,6 +141,10 @@ pub struct Service {
     /// Whether its calls are kept in order.
     #[serde(default, skip_serializing_if = "Order::is_usual")]
     pub order: Order,
+    /// The service of its group that says what became of its unknown calls: it only reads. Without
+    /// one an operator does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolve: Option<String>,
     /// How much it may use.
     #[serde(default, skip_serializing_if = "Quotas::are_none")]
     pub quotas: Quotas,

@@ -240,6 +240,17 @@ pub enum Refused {
         /// What the package before is called.
         package: String,
     },
+    /// 33 A service names who says what became of its unknown calls, and has none, or that one does
+    /// not only read: it would be carried out again and again.
+    #[error(
+        "33 {service}: not {resolver}: only what acts outside names one, and one that only reads"
+    )]
+    Resolver {
+        /// The service.
+        service: String,
+        /// Whom it names.
+        resolver: String,
+    },
 }
 
 /// What has a limit.

@@ -1,22 +1,24 @@
 //! The front of an engine: what a door calls.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tsugi_service_rules::call::{Arrival, Caller, Event};
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::{CallId, OrderKey, Serial};
+use tsugi_service_rules::inquiry;
 use tsugi_service_rules::refusal::Refusal;
-use tsugi_store::{Block, Reply};
+use tsugi_store::{Block, Reply, Request};
 use tsugi_vocabulary::Span;
 
 use crate::clock;
-use crate::core::{Body, Letter, Waiter};
+use crate::core::{Body, Keys, Letter, Listing, Waiter};
 use crate::figures::Figures;
 use crate::inbox::Inbox;
+use crate::inquirer::{Inquiries, Inquiry};
 use crate::service::{Interface, Read};
 
 /// A call, as its door has read it.
@@ -67,6 +69,8 @@ pub struct Calls {
     pub(crate) inbox: Arc<Inbox<Letter>>,
     pub(crate) services: Arc<BTreeMap<String, Known>>,
     pub(crate) callers: Arc<AtomicU64>,
+    /// Of services that name a resolver.
+    pub(crate) inquiries: Arc<Mutex<Inquiries>>,
 }
 
 /// Tells the core that a caller is gone, unless it was answered.
@@ -112,7 +116,7 @@ impl Calls {
             caller,
             deadline,
         };
-        let body = Body { arrival, said: asked.body, given };
+        let body = Body { arrival, said: asked.body, given, keys: None };
         self.ask(Event::Arrived(arrival), asked.id, caller, Some(body)).await
     }
 
@@ -139,6 +143,52 @@ impl Calls {
         let caller = self.caller();
         let letter = |waiter| Letter::Resolve(id, caller, said, waiter);
         self.send(letter, id, caller, None).await
+    }
+
+    /// The unknown calls of a service that names a resolver, as far as they are looked at, and what
+    /// that has said of them; none where it names none.
+    #[must_use]
+    pub fn inquiries(&self, service: ServiceNumber) -> Vec<Inquiry> {
+        let all = self.inquiries.lock().expect("nobody dies with the lock");
+        all.get(&service).cloned().unwrap_or_default()
+    }
+
+    /// Tells somebody whenever the unknown calls have changed, for as long as the engine is there.
+    pub(crate) fn tells(&self, tells: watch::Sender<()>) {
+        drop(self.inbox.put(Letter::Inquirer(tells)));
+    }
+
+    /// The unknown calls of a service; none where the store could not be asked.
+    pub(crate) async fn unknown(&self, service: ServiceNumber) -> Option<Vec<CallId>> {
+        let (tell, told) = oneshot::channel();
+        self.inbox.put(Letter::List(Listing::Unknown(service, tell))).ok()?;
+        told.await.ok()
+    }
+
+    /// What an unknown call asks, unless it is decided; none where the store could not be asked.
+    pub(crate) async fn request(&self, id: CallId) -> Option<Option<Request>> {
+        let (tell, told) = oneshot::channel();
+        self.inbox.put(Letter::List(Listing::Request(id, tell))).ok()?;
+        told.await.ok()
+    }
+
+    /// Asks a resolver about an unknown call, with that call's body and keys.
+    pub(crate) async fn inquire(&self, id: CallId, resolver: &str, of: &Request) -> Answer {
+        let Some((service, name, interface)) = self.services.get(resolver) else {
+            return Answer::Refused(Refusal::NoSuchService { service: resolver.to_owned() });
+        };
+        let said: Arc<[u8]> = of.body.as_slice().into();
+        let Read { content, given, size } = match interface.read(name, &said) {
+            Ok(read) => read,
+            Err(refusal) => return Answer::Refused(refusal),
+        };
+        let (caller, deadline) = (self.caller(), Some(clock::now() + inquiry::LONGEST));
+        let (service, order, lowest) = (*service, None, Serial::FIRST);
+        let arrival = Arrival { id, content, service, order, lowest, size, caller, deadline };
+        let epoch = u64::try_from(of.epoch).unwrap_or(0);
+        let keys = Keys { epoch, attempt: u32::try_from(of.attempt).unwrap_or(0) };
+        let body = Body { arrival, said, given, keys: Some(keys) };
+        self.send(|waiter| Letter::Inquire(arrival, waiter), id, caller, Some(body)).await
     }
 
     /// How things stand; none where nothing is open here any more.

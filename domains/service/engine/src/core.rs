@@ -14,6 +14,7 @@ mod callers;
 mod copies;
 mod figures;
 mod hall;
+mod inquiry;
 mod lector;
 mod needed;
 mod nested;
@@ -36,7 +37,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tsugi_service_rules::call::{Arrival, Caller, Event, Interruption};
 use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::id::CallId;
@@ -57,6 +58,7 @@ use crate::watch::Watch;
 use crate::worker::{Given, Heard};
 use copies::Copies;
 use hall::{Hall, Todo};
+pub(crate) use inquiry::{Keys, Listing};
 use lector::Looked;
 pub use lector::Looks;
 pub use parallel::Session;
@@ -75,6 +77,12 @@ pub(crate) enum Letter {
     Heard(ServiceNumber, Worker, Heard),
     /// An operator says what an unknown call counts as.
     Resolve(CallId, Caller, Resolved, Waiter),
+    /// Somebody asks about unknown calls: he is told whenever they have changed.
+    Inquirer(watch::Sender<()>),
+    /// Somebody wants to know what is unknown, or what such a call asks.
+    List(Listing),
+    /// A resolver is to say what became of an unknown call.
+    Inquire(Arrival, Waiter),
     /// A service cannot run for this reason, or can again.
     Open(ServiceNumber, Result<(), Refusal>),
     /// An operator blocks a service, or opens it.
@@ -109,6 +117,8 @@ pub(crate) struct Body {
     pub(crate) said: Arc<[u8]>,
     /// What its program is given.
     pub(crate) given: Given,
+    /// What its program is told as its keys; none for those of its own run.
+    pub(crate) keys: Option<Keys>,
 }
 
 /// Whether there was something to do.

@@ -1,7 +1,9 @@
 //! Ids and contents out of what a door has authenticated and read, and as the store has them.
 
 use sha2::{Digest as _, Sha256};
-use tsugi_service_rules::id::{CallId, Client, Content, InterfaceNumber, Key, OrderKey, Serial};
+use tsugi_service_rules::id::{
+    CallId, Client, Content, Incarnation, InterfaceNumber, Key, Life, OrderKey, Serial,
+};
 use tsugi_store as store;
 
 /// Who calls, as its door has proved it: a certificate's name, the name of a token's file.
@@ -70,6 +72,20 @@ pub(crate) fn stored(id: CallId, lowest: Serial) -> store::Id {
             let (serial, lowest) = (column(serial.get()), column(lowest.get()));
             let counted = store::Serial::new(client, serial, lowest.min(serial));
             store::Id::Serial(counted.expect("a serial is 1 or more, and its lowest not above"))
+        }
+    }
+}
+
+/// An id that the store has; none of a call that nobody could have admitted.
+pub(crate) fn read(id: &store::Id) -> Option<CallId> {
+    match id {
+        store::Id::Key(key) => Some(CallId::Keyed(Key(key.0))),
+        store::Id::Serial(serial) => {
+            let store::Client { digest, incarnation } = *serial.client();
+            let incarnation = Incarnation(u64::try_from(incarnation).ok()?);
+            let life = Life { client: Client(digest), incarnation };
+            let serial = Serial::new(u64::try_from(serial.serial()).ok()?)?;
+            Some(CallId::Counted { life, serial })
         }
     }
 }

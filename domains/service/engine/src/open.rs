@@ -10,7 +10,7 @@ use tsugi_service_rules::ground::ServiceNumber;
 use tsugi_service_rules::{limits, sitting};
 use tsugi_store::{
     Block, Checkpoints, Claim, Failover, Id, Op, OpenRefused, Outcome, Postgres, PostgresReader,
-    Reader, Seen, Sqlite, Store, Trouble,
+    Reader, Request, Seen, Sqlite, Store, Trouble,
 };
 use tsugi_vocabulary::{Epoch, Moment, Span};
 
@@ -19,6 +19,7 @@ use crate::clock;
 use crate::core::{Core, Letter, Looks, Opens, Parallel, Session};
 use crate::fatal::LastWord;
 use crate::inbox::Inbox;
+use crate::inquirer;
 use crate::service::Service;
 use crate::watch::{Halt, Watch};
 
@@ -29,11 +30,31 @@ pub trait Reads: Send {
     /// # Errors
     /// It could not be read.
     fn seen(&mut self, id: &Id) -> Result<Seen, Trouble>;
+
+    /// Calls of a service that are unknown ([`Store::unknown`]).
+    ///
+    /// # Errors
+    /// It could not be read.
+    fn unknown_of(&mut self, service: i64, most: i64) -> Result<Vec<Id>, Trouble>;
+
+    /// What an unknown call asks ([`Store::asked`]).
+    ///
+    /// # Errors
+    /// It could not be read.
+    fn asked_of(&mut self, id: &Id) -> Result<Option<Request>, Trouble>;
 }
 
 impl Reads for Reader {
     fn seen(&mut self, id: &Id) -> Result<Seen, Trouble> {
         Self::seen(self, id)
+    }
+
+    fn unknown_of(&mut self, service: i64, most: i64) -> Result<Vec<Id>, Trouble> {
+        self.unknown(service, most)
+    }
+
+    fn asked_of(&mut self, id: &Id) -> Result<Option<Request>, Trouble> {
+        self.asked(id)
     }
 }
 
@@ -124,6 +145,14 @@ impl Opened {
 impl Reads for Postgres {
     fn seen(&mut self, id: &Id) -> Result<Seen, Trouble> {
         Self::seen(self, id)
+    }
+
+    fn unknown_of(&mut self, service: i64, most: i64) -> Result<Vec<Id>, Trouble> {
+        self.unknown(service, most)
+    }
+
+    fn asked_of(&mut self, id: &Id) -> Result<Option<Request>, Trouble> {
+        self.asked(id)
     }
 }
 
@@ -235,6 +264,9 @@ pub struct Settings {
     /// Services that cannot run, and why: nothing is started for them until they are opened
     /// ([`Calls::set_open`]). What is stored of them is told.
     pub closed: BTreeMap<ServiceNumber, crate::Refused>,
+    /// Services that name one that decides about their unknown calls: its name. It only reads, and
+    /// is asked again after an interruption.
+    pub resolvers: BTreeMap<ServiceNumber, Arc<str>>,
 }
 
 impl Settings {
@@ -248,6 +280,7 @@ impl Settings {
             epoch,
             last: Arc::new(AtomicU64::new(u64::MAX)),
             closed: BTreeMap::new(),
+            resolvers: BTreeMap::new(),
         }
     }
 
@@ -262,6 +295,8 @@ pub struct Engine {
     /// Over the statements of its one writer, where it has one.
     watch: Option<Watch>,
     core: JoinHandle<()>,
+    /// Who asks about unknown calls, where a service names somebody to ask.
+    inquirer: Option<JoinHandle<()>>,
 }
 
 impl fmt::Debug for Engine {
@@ -284,8 +319,9 @@ impl Engine {
         let Opened { store, beside, halt } = opened;
         let watch = Watch::start(halt)?;
         let (calls, inbox) = front(&services);
+        let resolvers = settings.resolvers.clone();
         let core = Core::new((store, watch.clone()), beside, services, settings, inbox)?;
-        Self::with((calls, Some(watch)), move || core.run(last_word))
+        Self::with((calls, Some(watch)), resolvers, move || core.run(last_word))
     }
 
     /// Starts one on a store whose units of work stand beside each other.
@@ -299,16 +335,19 @@ impl Engine {
         last_word: LastWord,
     ) -> std::io::Result<Self> {
         let (calls, inbox) = front(&services);
+        let resolvers = settings.resolvers.clone();
         let core = Parallel::new(sessions, services, settings, inbox)?;
-        Self::with((calls, None), move || core.run(last_word))
+        Self::with((calls, None), resolvers, move || core.run(last_word))
     }
 
     fn with(
         (calls, watch): (Calls, Option<Watch>),
+        resolvers: BTreeMap<ServiceNumber, Arc<str>>,
         core: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<Self> {
+        let inquirer = inquirer::start(&calls, resolvers)?;
         let thread = std::thread::Builder::new().name("calls".to_owned());
-        Ok(Self { calls, watch, core: thread.spawn(core)? })
+        Ok(Self { calls, watch, core: thread.spawn(core)?, inquirer })
     }
 
     /// What doors call.
@@ -335,6 +374,10 @@ impl Engine {
         self.begin_move(grace);
         // One that met the end of its process has said so by its last word.
         drop(self.core.join());
+        // It has heard by now that nobody tells it anything any more.
+        if let Some(inquirer) = self.inquirer {
+            drop(inquirer.join());
+        }
     }
 }
 
@@ -349,6 +392,7 @@ fn front(services: &[Service]) -> (Calls, Arc<Inbox<Letter>>) {
         inbox: inbox.clone(),
         services: Arc::new(known.collect::<BTreeMap<_, _>>()),
         callers: Arc::new(AtomicU64::new(1)),
+        inquiries: Arc::default(),
     };
     (calls, inbox)
 }

@@ -20,6 +20,7 @@ pub mod check;
 pub mod epoch;
 pub mod ground;
 pub mod id;
+pub mod inquiry;
 pub mod limits;
 pub mod mutant;
 pub mod nested;

@@ -66,20 +66,49 @@ while :; do
 done
 "#;
 
+/// Says what stands in a file, and leaves beside it what it was asked with. Its words are those of
+/// a partner: an answer, or why there is none.
+const RESOLVER: &str = r#"#!/bin/sh
+set -eu
+printf '{"hello":{"versions":{"lowest":1,"highest":1},"pid":%s,"runs":"command"}}\n' "$$"
+read -r line
+printf '{"ready":{}}\n'
+while read -r line; do
+  case $line in
+  '{"leave":'*) exit 0 ;;
+  '{"begin":'*) ;;
+  *) continue ;;
+  esac
+  printf '%s\n' "$line" >>'@SAYS@.asked'
+  turn=$(printf '%s\n' "$line" | sed -n 's/.*"turn":\([0-9]*\).*/\1/p')
+  says=$(cat '@SAYS@')
+  case $says in
+  [0-9]*) printf '{"done":{"turn":%s,"replies":[{"parameters":["%s"]}]}}\n' "$turn" "$says" ;;
+  *) printf '{"failed":{"turn":%s,"class":"abort","code":1,"text":"%s"}}\n' "$turn" "$says" ;;
+  esac
+done
+"#;
+
 /// A volume with the service, and what it has left outside.
 struct Place {
     volume: Volume,
     left: PathBuf,
     gate: PathBuf,
+    /// Whom its package names for unknown calls.
+    asks: Option<&'static str>,
 }
 
 impl Place {
     fn new(effects: Effects, order: Order) -> Self {
+        Self::naming(None, effects, order)
+    }
+
+    fn naming(asks: Option<&'static str>, effects: Effects, order: Order) -> Self {
         let volume = Volume::new();
         let (left, gate) = (volume.path().join("left"), volume.path().join("gate"));
         fs::write(&left, "").unwrap();
         fs::set_permissions(&left, fs::Permissions::from_mode(0o666)).unwrap();
-        let place = Self { volume, left, gate };
+        let place = Self { volume, left, gate, asks };
         place.deploy(effects, order);
         place
     }
@@ -88,10 +117,27 @@ impl Place {
         let quotas = Quotas { workers: Some(3), call_ms: Some(60_000), memory_mib: None };
         let program = Program::Command(path(COMMAND));
         let name = "PAY".to_owned();
-        let says = Service { name, program, interface: None, effects, order, quotas };
+        let asks = self.asks.map(str::to_owned).filter(|_| effects == Effects::Outside);
+        let (interface, resolve) = (None, asks);
+        let says = Service { name, program, interface, effects, order, resolve, quotas };
         let text = SCRIPT.replace("@LEFT@", self.left.to_str().unwrap());
         let text = text.replace("@GATE@", self.gate.to_str().unwrap());
         self.volume.deploy_command("srv02", says, &text);
+    }
+
+    /// Deploys the command that says what became of unknown calls, as a package of its own.
+    fn deploy_resolver(&self) {
+        let (name, program) = ("ASKPAY".to_owned(), Program::Command(path(COMMAND)));
+        let (effects, order, resolve) = (Effects::Reads, Order::None, None);
+        let (interface, quotas) = (None, Quotas::default());
+        let says = Service { name, program, interface, effects, order, resolve, quotas };
+        let text = RESOLVER.replace("@SAYS@", self.says().to_str().unwrap());
+        self.volume.deploy_command("srv03", says, &text);
+    }
+
+    /// What that says: a line each for the id and the body of a call, and the answer.
+    fn says(&self) -> PathBuf {
+        self.volume.path().join("says")
     }
 
     fn ready(&self, epoch: &str) -> Daemon {
@@ -277,5 +323,64 @@ fn a_service_that_has_acted_does_not_become_one_that_only_reads() {
     let daemon = place.ready("e1.3");
     assert_eq!(calls(&daemon, 1, "write").join().unwrap().unwrap().body, "1");
     assert_eq!(place.volume.value(), 1);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn an_unknown_call_is_decided_by_the_service_that_its_package_names() {
+    let place = Place::naming(Some("ASKPAY"), Effects::Outside, Order::None);
+    place.deploy_resolver();
+    let says = |words: &str| {
+        let new = place.volume.path().join("new");
+        fs::write(&new, words).unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::rename(&new, place.says()).unwrap();
+    };
+    let asked = place.volume.path().join("says.asked");
+    fs::write(&asked, "").unwrap();
+    fs::set_permissions(&asked, fs::Permissions::from_mode(0o666)).unwrap();
+    says("no line to the bank");
+    let daemon = place.ready("e1.1");
+    assert_eq!(pay(&daemon).resolve.as_deref(), Some("ASKPAY"));
+    let held = [calls(&daemon, 1, "hold 1"), calls(&daemon, 2, "hold 2")];
+    place.begun(2);
+    daemon.kill();
+    assert!(held.into_iter().all(|held| held.join().unwrap().is_none()), "nobody was told");
+    place.open_gate();
+
+    let daemon = place.ready("e1.2");
+    let since = Instant::now();
+    let told = |of: &OfService| of.unknown.iter().filter(|one| !one.said.is_empty()).count();
+    while told(&pay(&daemon)) < 2 {
+        assert!(since.elapsed() < BOUND, "{:?}", pay(&daemon));
+        thread::sleep(Duration::from_millis(5));
+    }
+    let shown = pay(&daemon);
+    assert_eq!(shown.unknown_calls, 2);
+    for one in &shown.unknown {
+        assert_eq!((one.said.as_str(), one.asked > 0), ("no line to the bank", true), "{one:?}");
+        assert!(one.again_ms.is_none_or(|ms| ms <= 60_000), "{one:?}");
+    }
+    let lines = fs::read_to_string(&asked).unwrap();
+    let first = lines.lines().find(|line| line.contains("hold 1")).expect("it was asked");
+    assert!(first.contains(r#""attempt":1"#) && first.contains(&shown.unknown[0].call), "{first}");
+    let mut caller = Caller::connect(daemon.address).unwrap();
+    let unknown = caller.call("PAY", 1, "hold 1").unwrap();
+    assert!(unknown.body.contains("TSUG20114"), "{unknown:?}");
+
+    // The first is an operator's; the line to the bank comes back for the second.
+    assert_eq!(resolve(&daemon, 1, Some("99")), Told::Done);
+    says("17");
+    while pay(&daemon).unknown_calls > 0 {
+        assert!(since.elapsed() < BOUND, "{:?}", pay(&daemon));
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(caller.call("PAY", 1, "hold 1").unwrap().body, "99");
+    assert_eq!(caller.call("PAY", 2, "hold 2").unwrap().body, "17");
+    daemon.kill();
+    let daemon = place.ready("e1.3");
+    let mut caller = Caller::connect(daemon.address).unwrap();
+    assert_eq!(caller.call("PAY", 2, "hold 2").unwrap().body, "17", "it is kept");
+    assert_eq!(place.left().len(), 2, "none of them has run again");
     assert_eq!(daemon.stop(), Some(0));
 }

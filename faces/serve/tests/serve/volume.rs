@@ -14,7 +14,7 @@ use tsugi_package::manifest::{
 };
 use tsugi_serve::{around, shelf};
 use tsugi_service_engine::{Identity, Interface as _, SameBytes, names};
-use tsugi_store::{Call, Claim, Client, Id, Op, Packages, Serial, Sqlite, Store as _};
+use tsugi_store::{Call, Claim, Client, Id, Op, Packages, Request, Serial, Sqlite, Store as _};
 use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
 /// The group of all tests.
@@ -192,6 +192,7 @@ impl Volume {
             interface: None,
             effects: Effects::Store,
             order: Order::None,
+            resolve: None,
             quotas,
         };
         let manifest = manifest(name, services.iter().map(service).collect());
@@ -227,7 +228,9 @@ impl Volume {
         self.with_store(|store| {
             let content = tsugi_store::Content(read.content.digest);
             let interface = i64::from(read.content.interface.0);
-            assert!(store.start(&Call { id, content }, interface, 1).unwrap());
+            let (service, epoch, attempt, at, body) = (0, 1, 1, 1, Vec::new());
+            let request = Request { service, interface, epoch, attempt, at, body };
+            assert!(store.start(&Call { id, content }, &request).unwrap());
             store.commit().unwrap();
         });
     }

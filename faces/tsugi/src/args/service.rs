@@ -119,6 +119,8 @@ pub struct Import {
     #[arg(long, value_name = "WHERE", default_value = "store", hide_default_value = true)]
     #[arg(value_parser = ["store", "outside", "reads"])]
     pub effects: String,
+    #[arg(long, value_name = "SERVICE")]
+    pub resolve: Option<String>,
     #[arg(long, value_name = "HOW", default_value = "none", hide_default_value = true)]
     #[arg(value_parser = ["none", "told"])]
     pub order: String,

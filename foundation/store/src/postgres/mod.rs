@@ -29,7 +29,7 @@ use tsugi_vocabulary::Epoch;
 use crate::claim::{column, number};
 use crate::statement::EPOCH;
 use crate::store::{Begun, Call, Change, Cursor, Finished, Look, Nested, Portion, Purged, Store};
-use crate::{Block, Claim, Id, Key, Reply, Stored, Trouble, Value};
+use crate::{Block, Claim, Id, Key, Reply, Request, Stored, Trouble, Value};
 pub use cancel::Cancel;
 use link::{Fault, Link, int};
 pub use reader::PostgresReader;
@@ -290,9 +290,19 @@ impl Store for Postgres {
         self.changing(id, |session| session.confirmed(id, at))
     }
 
-    fn start(&mut self, call: &Call, interface: i64, at: i64) -> Result<bool, Trouble> {
+    fn start(&mut self, call: &Call, request: &Request) -> Result<bool, Trouble> {
         self.standing()?;
-        self.kept_start(call, interface, at)
+        self.kept_start(call, request)
+    }
+
+    fn unknown(&mut self, service: i64, most: i64) -> Result<Vec<Id>, Trouble> {
+        self.standing()?;
+        self.all_unknown(service, most)
+    }
+
+    fn asked(&mut self, id: &Id) -> Result<Option<Request>, Trouble> {
+        self.standing()?;
+        self.asked_of(id)
     }
 
     fn interrupted(&mut self, id: &Id) -> Result<bool, Trouble> {

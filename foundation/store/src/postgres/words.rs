@@ -60,23 +60,26 @@ pub(super) const PURGE_REPLIES: &str = "/*tsugi*/ WITH walk AS (SELECT client, s
 pub(super) const START_REPLY: &str = "/*tsugi*/ WITH c AS (UPDATE tsugi_client \
     SET at = greatest(abs(at), ?6::bigint) WHERE no = ?1 RETURNING no) \
     INSERT INTO tsugi_reply (client, serial, kind, \
-    lowest, service, interface, digest, attempt, at, status, body) \
-    SELECT c.no, ?2::bigint, 1, ?3::bigint, 0, ?4::bigint, ?5::bytea, 0, ?6::bigint, 0, ?7::bytea \
-    FROM c ON CONFLICT DO NOTHING RETURNING serial";
+    lowest, service, interface, digest, attempt, at, status, body, epoch, asked) \
+    SELECT c.no, ?2::bigint, 1, ?3::bigint, ?8::bigint, ?4::bigint, ?5::bytea, ?9::bigint, \
+    ?6::bigint, 0, ?7::bytea, ?10::bigint, ?11::bytea FROM c \
+    ON CONFLICT DO NOTHING RETURNING serial";
 
 pub(super) const START_KEYED: &str = "/*tsugi*/ INSERT INTO tsugi_keyed (key, kind, service, \
-    interface, digest, attempt, at, status, body) VALUES (?1, 1, 0, ?2, ?3, 0, ?4, 0, ?5) \
+    interface, digest, attempt, at, status, body, epoch, asked) \
+    VALUES (?1, 1, ?6, ?2, ?3, ?7, ?4, 0, ?5, ?8, ?9) \
     ON CONFLICT DO NOTHING RETURNING kind";
 
 /// Claims the row of a call that was started, by its place: what is looked for in an index counts
 /// as read, and meets every call that writes beside it.
 pub(super) const CLAIM_STARTED_REPLY: &str = "/*tsugi*/ UPDATE tsugi_reply SET kind = 2, \
-    body = NULL, lowest = ?9 WHERE ctid = ?6::text::tid AND client = ?7 AND serial = ?8 \
-    AND kind = 1 AND EXISTS (SELECT 1 FROM tsugi_epoch e WHERE e.grp = ?1 AND e.member = ?2 \
+    body = NULL, asked = NULL, lowest = ?9 \
+    WHERE ctid = ?6::text::tid AND client = ?7 AND serial = ?8 AND kind = 1 \
+    AND EXISTS (SELECT 1 FROM tsugi_epoch e WHERE e.grp = ?1 AND e.member = ?2 \
     AND e.incarnation = ?3 AND e.counter = ?4 AND e.run = ?5) RETURNING ctid::text";
 
 pub(super) const CLAIM_STARTED_KEYED: &str = "/*tsugi*/ UPDATE tsugi_keyed SET kind = 2, \
-    body = NULL WHERE ctid = ?6::text::tid AND key = ?7 AND kind = 1 \
+    body = NULL, asked = NULL WHERE ctid = ?6::text::tid AND key = ?7 AND kind = 1 \
     AND EXISTS (SELECT 1 FROM tsugi_epoch e WHERE e.grp = ?1 AND e.member = ?2 \
     AND e.incarnation = ?3 AND e.counter = ?4 AND e.run = ?5) RETURNING ctid::text";
 
@@ -106,13 +109,13 @@ pub(super) const DROP_UNKNOWN_KEYED: &str =
 
 /// Puts a reply in the place of an unknown call.
 pub(super) const ANSWER_UNKNOWN_REPLY: &str = "/*tsugi*/ UPDATE tsugi_reply SET kind = ?1, \
-    service = ?2, interface = ?3, attempt = ?4, at = ?5, status = ?6, body = ?7, long_body = ?8 \
-    WHERE client = (SELECT no FROM tsugi_client WHERE who = ?9 AND incarnation = ?10) \
+    service = ?2, interface = ?3, attempt = ?4, at = ?5, status = ?6, body = ?7, long_body = ?8, \
+    asked = NULL WHERE client = (SELECT no FROM tsugi_client WHERE who = ?9 AND incarnation = ?10) \
     AND serial = ?11 AND kind = 6 RETURNING serial";
 
 pub(super) const ANSWER_UNKNOWN_KEYED: &str = "/*tsugi*/ UPDATE tsugi_keyed SET kind = ?1, \
-    service = ?2, interface = ?3, attempt = ?4, at = ?5, status = ?6, body = ?7, long_body = ?8 \
-    WHERE key = ?9 AND kind = 6 RETURNING kind";
+    service = ?2, interface = ?3, attempt = ?4, at = ?5, status = ?6, body = ?7, long_body = ?8, \
+    asked = NULL WHERE key = ?9 AND kind = 6 RETURNING kind";
 
 #[cfg(test)]
 mod tests {

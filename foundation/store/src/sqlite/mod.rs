@@ -36,7 +36,7 @@ pub use reader::{Reader, Readers};
 use crate::claim::{column, number};
 use crate::statement::EPOCH;
 use crate::store::{Begun, Call, Look, Nested, Portion, Purged, Seat, Store};
-use crate::{Block, Claim, Content, Id, Key, Reply, SqlError, Stored, Trouble};
+use crate::{Block, Claim, Content, Id, Key, Reply, Request, SqlError, Stored, Trouble};
 use clients::Clients;
 use permit::{Permit, Whose};
 use record::Verdict;
@@ -415,8 +415,18 @@ impl Store for Sqlite {
         Ok(self.seated(|desk| desk.confirmed(id, at))?.0)
     }
 
-    fn start(&mut self, call: &Call, interface: i64, at: i64) -> Result<bool, Trouble> {
-        Ok(self.seated(|desk| desk.kept_start(call, interface, at))?.0)
+    fn start(&mut self, call: &Call, request: &Request) -> Result<bool, Trouble> {
+        Ok(self.seated(|desk| desk.kept_start(call, request))?.0)
+    }
+
+    fn unknown(&mut self, service: i64, most: i64) -> Result<Vec<Id>, Trouble> {
+        self.standing()?;
+        self.reader.unknown(service, most)
+    }
+
+    fn asked(&mut self, id: &Id) -> Result<Option<Request>, Trouble> {
+        self.standing()?;
+        self.reader.asked(id)
     }
 
     fn interrupted(&mut self, id: &Id) -> Result<bool, Trouble> {

@@ -1,36 +1,36 @@
 //! Calls that act outside the store: started, unknown, resolved.
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Sqlite;
 use super::record::{Verdict, known};
 use crate::reply::{STARTED, UNKNOWN};
 use crate::statement as sql;
-use crate::{Call, Content, Id, Reply, Trouble};
+use crate::{Call, Client, Content, Id, Key, Reply, Request, Serial, Trouble};
 
 impl Sqlite {
     /// Keeps that a call is about to act outside, where nothing is under its id.
-    pub(super) fn kept_start(
-        &mut self,
-        call: &Call,
-        interface: i64,
-        at: i64,
-    ) -> Result<bool, Trouble> {
+    pub(super) fn kept_start(&mut self, call: &Call, request: &Request) -> Result<bool, Trouble> {
+        let Request { service, interface, epoch, attempt, at, body } = request;
         let Verdict::New(client) = self.verdict(call)? else { return Ok(false) };
         self.clients.forget_of(&call.id);
         match &call.id {
             Id::Key(key) => self.ours(|connection| {
-                let values = params![key.0, interface, call.content.0, at];
+                let content = call.content.0;
+                let values = params![key.0, service, interface, content, attempt, at, epoch, body];
                 connection.prepare_cached(sql::START_KEYED)?.execute(values)
             })?,
             Id::Serial(serial) => {
                 let no = match client {
                     Some(no) => no,
-                    None => self.new_client(serial.client(), at)?,
+                    None => self.new_client(serial.client(), *at)?,
                 };
                 self.ours(|connection| {
                     let (serial, lowest) = (serial.serial(), serial.lowest());
-                    let values = params![no, serial, lowest, interface, call.content.0, at];
+                    let content = call.content.0;
+                    let values = params![
+                        no, serial, lowest, service, interface, content, attempt, at, epoch, body
+                    ];
                     connection.prepare_cached(sql::START_REPLY)?.execute(values)
                 })?
             }
@@ -113,5 +113,48 @@ impl Sqlite {
         })?;
         let unknown = row.filter(|(kind, _)| *kind == UNKNOWN);
         Ok(unknown.map(|(_, content)| (client, Content(content))))
+    }
+}
+
+/// The unknown calls of a service, at most so many.
+pub(super) fn unknown(
+    connection: &Connection,
+    service: i64,
+    most: i64,
+) -> rusqlite::Result<Vec<Id>> {
+    let mut replies = connection.prepare_cached(sql::UNKNOWN_REPLIES)?;
+    let counted = replies.query_map([service, most], |row| {
+        let client = Client { digest: row.get(0)?, incarnation: row.get(1)? };
+        Ok((row.get(3)?, Serial::new(client, row.get(2)?, 1).ok().map(Id::Serial)))
+    })?;
+    let mut all: Vec<(i64, Option<Id>)> = counted.collect::<rusqlite::Result<_>>()?;
+    let mut keys = connection.prepare_cached(sql::UNKNOWN_KEYS)?;
+    let keyed =
+        keys.query_map([service, most], |row| Ok((row.get(1)?, Some(Id::Key(Key(row.get(0)?))))))?;
+    all.extend(keyed.collect::<rusqlite::Result<Vec<_>>>()?);
+    Ok(crate::request::oldest(all, most))
+}
+
+/// What an unknown call asks.
+pub(super) fn asked(connection: &Connection, id: &Id) -> rusqlite::Result<Option<Request>> {
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Request {
+            service: row.get(0)?,
+            interface: row.get(1)?,
+            epoch: row.get(2)?,
+            attempt: row.get(3)?,
+            at: row.get(4)?,
+            body: row.get(5)?,
+        })
+    };
+    match id {
+        Id::Key(key) => {
+            connection.prepare_cached(sql::ASKED_KEYED)?.query_row([key.0], read).optional()
+        }
+        Id::Serial(serial) => {
+            let Client { digest, incarnation } = serial.client();
+            let values = params![digest, incarnation, serial.serial()];
+            connection.prepare_cached(sql::ASKED_REPLY)?.query_row(values, read).optional()
+        }
     }
 }

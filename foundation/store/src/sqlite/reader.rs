@@ -12,9 +12,11 @@ use super::clients::Clients;
 use super::open::{FILE, STEADY};
 use super::permit::{Permit, Whose};
 use super::record::{find, row_of, seen};
-use super::{Interrupt, refused};
+use super::{Interrupt, outside, refused};
 use crate::op::{of_the_record, waits_for_the_commit};
-use crate::{Id, LARGEST_OUTCOME, Op, Outcome, Row, Seen, SqlError, Stored, Trouble, Value};
+use crate::{
+    Id, LARGEST_OUTCOME, Op, Outcome, Request, Row, Seen, SqlError, Stored, Trouble, Value,
+};
 
 /// Opens further readers of one store.
 #[derive(Clone, Debug)]
@@ -134,6 +136,22 @@ impl Reader {
             clients.learn(serial, no, &seen, commits);
         }
         Ok(seen)
+    }
+
+    /// The unknown calls of a service, at most so many ([`crate::Store::unknown`]).
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub fn unknown(&self, service: i64, most: i64) -> Result<Vec<Id>, Trouble> {
+        outside::unknown(&self.connection, service, most).map_err(|error| unread(&error))
+    }
+
+    /// What an unknown call asks ([`crate::Store::asked`]).
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub fn asked(&self, id: &Id) -> Result<Option<Request>, Trouble> {
+        outside::asked(&self.connection, id).map_err(|error| unread(&error))
     }
 
     /// Runs a statement that reads.

@@ -13,8 +13,8 @@ use tsugi_vocabulary::{Epoch, GroupName, NodeName};
 
 use crate::store::{Begun, Call, Cursor, Finished, Portion, Store, Work};
 use crate::{
-    Block, Claim, Client, Content, Ending, Id, Key, Op, OpenRefused, Reply, Serial, Sqlite, Stored,
-    Trouble, Value,
+    Block, Claim, Client, Content, Ending, Id, Key, Op, OpenRefused, Reply, Request, Serial,
+    Sqlite, Stored, Trouble, Value,
 };
 
 pub use files::{filled, look_ups};
@@ -132,6 +132,11 @@ pub fn key(key: u8) -> Id {
 #[must_use]
 pub fn call(id: Id, content: u8) -> Call {
     Call { id, content: Content([content; 16]) }
+}
+
+/// What a call asks that is about to act outside the store.
+pub fn request(at: i64) -> Request {
+    Request { service: 4, interface: 1, epoch: 5, attempt: 1, at, body: b"request".to_vec() }
 }
 
 /// An answer.

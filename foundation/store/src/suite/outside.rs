@@ -2,8 +2,13 @@
 
 use super::*;
 
+fn request_of(call: &Call) -> Request {
+    let body = vec![b'r'; 2_000 * usize::from(matches!(call.id, Id::Key(_))) + 1];
+    Request { service: 4, interface: 3, epoch: 5, attempt: 2, at: 100, body }
+}
+
 fn started(store: &mut dyn Store, call: &Call) -> bool {
-    let started = store.start(call, 3, 100).expect("it works");
+    let started = store.start(call, &request_of(call)).expect("it works");
     store.commit().expect("it commits");
     started
 }
@@ -78,11 +83,18 @@ pub(super) fn what_was_interrupted_is_unknown_until_somebody_decides(stand: &mut
         let other = Call { content: Content([9; 16]), ..call.clone() };
         assert!(matches!(store.begin(&other), Ok(Begun::OtherContent)), "{call:?}");
     }
+    assert_eq!(store.unknown(4, 9).expect("it works").len(), 2);
+    assert_eq!(store.unknown(4, 1).expect("it works").len(), 1, "no more than are asked for");
+    assert_eq!(store.unknown(3, 9).expect("it works"), [], "those of its service");
     let key = key_of(&keyed);
     assert!(!changed(&mut *store, |store| store.forget(&key)), "it is resolved first");
     assert!(!changed(&mut *store, |store| store.confirm(&keyed.id, 100)));
     for call in [&one, &keyed] {
+        let unknown = store.unknown(4, 9).expect("it works");
+        assert!(unknown.iter().any(|id| id.names_same(&call.id)), "{unknown:?}");
+        assert_eq!(store.asked(&call.id).expect("it works"), Some(request_of(call)));
         assert!(changed(&mut *store, |store| store.resolve(&call.id, None)));
+        assert_eq!(store.asked(&call.id).expect("it works"), None, "it is decided");
         assert!(!changed(&mut *store, |store| store.resolve(&call.id, None)), "it is decided");
         assert!(started(&mut *store, call), "it may be carried out");
         assert!(changed(&mut *store, |store| store.interrupted(&call.id)));
@@ -90,9 +102,11 @@ pub(super) fn what_was_interrupted_is_unknown_until_somebody_decides(stand: &mut
         let long = reply(vec![b'x'; 2_000], 100);
         assert!(changed(&mut *store, |store| store.resolve(&call.id, Some(&long))));
         assert!(!changed(&mut *store, |store| store.resolve(&call.id, Some(&long))));
+        assert_eq!(store.asked(&call.id).expect("it works"), None, "it has an answer");
         let stored = store.find(&call.id).expect("it works").expect("it has an answer");
         assert_eq!((stored.reply, stored.content), (long, call.content));
     }
+    assert_eq!(store.unknown(4, 9).expect("it works"), []);
     assert_eq!(rows_of(&mut *store, "body"), 2, "none is of nobody");
     assert_eq!(value(&mut *store), 0, "nothing was carried out");
 }

@@ -328,9 +328,9 @@ fn what_was_started_is_kept_once_whatever_becomes_of_its_commit() {
     for (n, fate) in [(1, Fate::Unanswered), (2, Fate::Lost), (3, Fate::Carried)] {
         let call = suite::call(suite::serial(n, 1), 1);
         *next.lock().unwrap() = fate;
-        let answered = changed(&mut store, |store| store.start(&call, 1, 10));
+        let answered = changed(&mut store, |store| store.start(&call, &suite::request(10)));
         assert_eq!(answered.is_none(), fate == Fate::Unanswered, "{fate:?}");
-        assert!(!there(|| store.start(&call, 1, 10)), "it is started");
+        assert!(!there(|| store.start(&call, &suite::request(10))), "it is started");
         done(&mut store, &call);
         assert_eq!(value(&mut store), n);
     }

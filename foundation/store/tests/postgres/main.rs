@@ -402,16 +402,19 @@ fn what_another_member_has_started_is_his_and_is_not_unknown_by_somebodys_openin
     drop(suite::founded(&mut stand));
     let mut one = stand.session(&member("one", 5)).unwrap();
     let call = suite::call(suite::serial(1, 1), 1);
-    assert!(one.start(&call, 1, 10).unwrap());
+    assert!(one.start(&call, &suite::request(10)).unwrap());
     let mut two = stand.session(&member("two", 5)).unwrap();
     assert!(matches!(two.begin(&call), Ok(Begun::Running)), "another is at it");
-    assert!(!two.start(&call, 1, 10).unwrap());
+    assert!(!two.start(&call, &suite::request(10)).unwrap());
     assert!(!two.interrupted(&call.id).unwrap(), "it is not his");
     suite::counted(&mut one, &call, 20);
     assert!(matches!(two.begin(&call), Ok(Begun::Stored(_))));
     // A member that starts again was interrupted; nobody else was.
     let (left, other) = (suite::call(suite::key(1), 1), suite::call(suite::key(2), 1));
-    assert!(one.start(&left, 1, 10).unwrap() && two.start(&other, 1, 10).unwrap());
+    assert!(
+        one.start(&left, &suite::request(10)).unwrap()
+            && two.start(&other, &suite::request(10)).unwrap()
+    );
     drop(one);
     let mut one = stand.session(&member("one", 6)).unwrap();
     assert!(matches!(one.begin(&left), Ok(Begun::Unknown)));
@@ -434,7 +437,7 @@ fn units_that_act_outside_and_have_nothing_in_common_do_not_fail_each_other() {
             .collect();
         for calls in calls.chunks(4) {
             for (session, call) in all.iter_mut().zip(calls) {
-                assert!(session.start(call, 1, 10).unwrap());
+                assert!(session.start(call, &suite::request(10)).unwrap());
             }
             let works: Vec<_> =
                 all.iter_mut().zip(calls).map(|(all, call)| suite::begun(all, call)).collect();
@@ -465,7 +468,7 @@ fn a_client_lives_as_long_as_it_is_heard_of() {
     assert!(matches!(store.begin(&late), Ok(Begun::Expired)), "its life is over");
     // One that is about to act outside was heard of, too.
     let outside = suite::call(suite::serial_of(2, 1, 1), 1);
-    assert!(store.start(&outside, 1, 800).unwrap());
+    assert!(store.start(&outside, &suite::request(800)).unwrap());
     assert!(store.resolve(&outside.id, None).is_ok_and(|was| !was));
     assert_eq!(suite::purged(&mut *store, 9_000), 0, "what is started stays, and its client");
     suite::counted(&mut *store, &outside, 900);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Effects, Form, Manifest, Order, PartPath, Program, Role};
+use super::{Effects, Form, Manifest, Order, PartPath, Program, Role, Service};
 use crate::limits::{
     DATA_MOST, NAMED_MOST, PACKAGE_MOST, PARTS_MOST, PROGRAM_MOST, PROGRAMS_MOST, TEXT_MOST,
 };
@@ -119,6 +119,7 @@ impl Manifest {
             if (service.effects, service.order) == (Effects::Reads, Order::Told) {
                 return Err(Refused::OrderOfReads { service: service.name.clone() });
             }
+            self.resolver_can_be(service)?;
             if let Program::Cobol(entry) = &service.program
                 && self.module(entry).is_none()
             {
@@ -140,6 +141,19 @@ impl Manifest {
             }
         }
         Ok(())
+    }
+
+    /// Only what acts outside the store has unknown calls, and only what reads may be asked again
+    /// and again. One of another package is looked at where both are known.
+    fn resolver_can_be(&self, service: &Service) -> Result<(), Refused> {
+        let Some(resolver) = &service.resolve else { return Ok(()) };
+        let known = self.services.iter().find(|one| one.name == *resolver);
+        let reads = known.is_none_or(|one| one.effects == Effects::Reads);
+        if service.effects == Effects::Outside && reads && is_name(resolver) {
+            return Ok(());
+        }
+        let (service, resolver) = (service.name.clone(), resolver.clone());
+        Err(Refused::Resolver { service, resolver })
     }
 
     /// Each file is one that a store can have, and its data are records of it.

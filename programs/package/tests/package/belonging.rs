@@ -151,6 +151,7 @@ fn cobol_has_an_interface_and_others_may_have_one() {
         interface: Some(path(INTERFACE)),
         effects: Effects::Store,
         order: Order::None,
+        resolve: None,
         quotas: Quotas::default(),
     });
     draft.contents.insert(path("commands/echo"), Content::Bytes(b"#!/bin/sh\n".to_vec()));
@@ -221,6 +222,33 @@ fn where_a_service_acts_and_its_order_stand_in_its_manifest() {
     let refused = draft.write(&folder.path().join("srv01")).unwrap_err();
     let expected = Refused::OrderOfReads { service: "CBLAPP01".to_owned() };
     assert!(matches!(&refused, Trouble::Refused(why) if *why == expected), "{refused:?}");
+}
+
+#[test]
+fn only_what_acts_outside_names_who_says_what_became_of_its_calls_and_that_one_only_reads() {
+    let module = counting();
+    let draft = report(std::slice::from_ref(&module), &edited(&module));
+    let naming = |effects, resolver: &str| {
+        let mut draft = draft.clone();
+        draft.manifest.services[0].effects = effects;
+        draft.manifest.services[0].resolve = Some(resolver.to_owned());
+        draft
+    };
+    let (_folder, to) = package(&naming(Effects::Outside, "ASKS"));
+    let read = examine(&to).unwrap().manifest.services[0].clone();
+    assert_eq!(read.resolve.as_deref(), Some("ASKS"), "of another package");
+    for (effects, resolver) in [
+        (Effects::Store, "ASKS"),
+        (Effects::Reads, "ASKS"),
+        (Effects::Outside, "CBLAPP01"),
+        (Effects::Outside, "no name"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = naming(effects, resolver).write(&folder.path().join("srv01")).unwrap_err();
+        let (service, resolver) = ("CBLAPP01".to_owned(), resolver.to_owned());
+        let expected = Refused::Resolver { service, resolver };
+        assert!(matches!(&refused, Trouble::Refused(why) if *why == expected), "{refused:?}");
+    }
 }
 
 #[test]

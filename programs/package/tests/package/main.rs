@@ -43,6 +43,7 @@ fn draft() -> Draft {
         interface: None,
         effects: Effects::Store,
         order: Order::None,
+        resolve: None,
         quotas: Quotas::default(),
     };
     let command = Service {
@@ -51,6 +52,7 @@ fn draft() -> Draft {
         interface: None,
         effects: Effects::Store,
         order: Order::None,
+        resolve: None,
         quotas: Quotas::default(),
     };
     let manifest = Manifest {

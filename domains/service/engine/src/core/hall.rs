@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tsugi_service_rules::call::{
     Alone, Attempt, Caller, Change, Event, Interruption, Order, Table, Work,
 };
@@ -76,6 +77,10 @@ pub(super) struct Hall {
     pub(super) asking: BTreeSet<(CallId, Caller)>,
     /// Of calls that are pending.
     pub(super) bodies: HashMap<CallId, Given>,
+    /// What those have said that act outside the store: it is kept with their start.
+    pub(super) said: HashMap<CallId, Arc<[u8]>>,
+    /// Whoever asks about unknown calls; none where nobody does.
+    pub(super) inquirer: Option<watch::Sender<()>>,
     pub(super) replies: HashMap<u64, Arc<Reply>>,
     pub(super) next_reply: u64,
     pub(super) runs: BTreeMap<Run, Going>,
@@ -151,6 +156,8 @@ impl Hall {
             callers: BTreeMap::new(),
             asking: BTreeSet::new(),
             bodies: HashMap::new(),
+            said: HashMap::new(),
+            inquirer: None,
             replies: HashMap::new(),
             next_reply: 0,
             runs: BTreeMap::new(),
@@ -236,6 +243,9 @@ impl Hall {
             Letter::Figures(tell) => drop(tell.send(self.figures())),
             Letter::Resolve(id, caller, said, waiter) => self.resolve(id, caller, said, waiter),
             Letter::Looked(looked) => self.looked(looked),
+            Letter::Inquirer(tells) => self.inquirer = Some(tells),
+            Letter::List(listing) => self.list(listing),
+            Letter::Inquire(arrival, waiter) => self.inquire(arrival, waiter),
             Letter::Copied(copied) => {
                 let told = self.copies.as_mut().map(|copies| copies.copied(copied));
                 if let Some(Err(fatal)) = told {
@@ -361,6 +371,7 @@ impl Hall {
         if self.bodies.len() > self.table.pending() {
             let table = &self.table;
             self.bodies.retain(|id, _| table.stage(*id).is_some());
+            self.said.retain(|id, _| table.stage(*id).is_some());
         }
     }
 
@@ -374,14 +385,20 @@ impl Hall {
         let asking = self.asking.range((id, Caller(0))..=(id, Caller(u64::MAX)));
         let bodies = asking.filter_map(|(_, caller)| self.callers.get(caller)?.body.as_ref());
         let mut same = bodies.filter(|body| Some(body.arrival.content) == content);
-        if let Some(given) = same.next().map(|body| body.given.clone()) {
-            self.bodies.insert(id, given);
+        let Some(body) = same.next() else { return };
+        let (given, said) = (body.given.clone(), body.said.clone());
+        let service = self.table.asks(id).map(|asks| asks.service);
+        let ground = service.and_then(|number| self.grounds.get(&number));
+        if ground.is_some_and(|ground| ground.effects == Effects::Outside) {
+            self.said.insert(id, said);
         }
+        self.bodies.insert(id, given);
     }
 
     fn forget_body(&mut self, id: CallId) {
         if self.table.stage(id).is_none() {
             self.bodies.remove(&id);
+            self.said.remove(&id);
         }
     }
 
@@ -402,7 +419,8 @@ impl Hall {
                 if let Some(desk) = service.and_then(|number| self.desks.get_mut(&number)) {
                     desk.starting = true;
                 }
-                self.small.push_back(Small::Start(id, attempt, content));
+                let starts = self.starts(id, attempt, content);
+                self.small.push_back(Small::Start(id, attempt, Box::new(starts)));
             }
             Order::KeepUnknown(id) => self.small.push_back(Small::Unknown(id)),
             Order::Run(id, attempt, alone) => self.run(id, attempt, alone),

@@ -151,6 +151,9 @@ impl Parallel {
         while let Some(id) = self.sent().finds.pop_front() {
             self.clerks.see(id);
         }
+        while let Some(listing) = self.sent().listings.pop_front() {
+            self.clerks.list(listing);
+        }
         if self.hall.has_small() {
             for small in std::mem::take(&mut self.hall.small) {
                 let (lowest, bytes) = self.hall.beside(&small);

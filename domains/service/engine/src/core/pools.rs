@@ -11,6 +11,7 @@ use tsugi_service_rules::worker::life::{self, Abnormal, Exit, Turn};
 use tsugi_service_rules::worker::pool::{self, Order, Pool, Worker};
 
 use super::hall::{Hall, Todo};
+use super::inquiry::Keys;
 use super::way::Way;
 use crate::fatal::Fatal;
 use crate::files::Files;
@@ -369,7 +370,8 @@ impl Hall {
         let Some(given) = nested.as_ref().map(|nested| nested.given.clone()).or(body) else {
             return self.fail(Fatal::Impossible(format!("{} has no body", run.0)));
         };
-        let epoch = self.settings.epoch.counter;
+        let own = Keys { epoch: self.settings.epoch.counter, attempt: run.1.number };
+        let Keys { epoch, attempt } = self.readings.keys(run).unwrap_or(own);
         let Some(desk) = self.desks.get_mut(&service) else { return };
         let left = nested.as_ref().map_or(u32::MAX, |nested| nested.left_ms);
         let (parent, client) = match nested {
@@ -383,7 +385,7 @@ impl Hall {
             parent,
             client,
             epoch,
-            attempt: run.1.number,
+            attempt,
             left_ms: desk.call_ms.min(left),
             given,
         };

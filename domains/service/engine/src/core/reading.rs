@@ -16,6 +16,7 @@ use tsugi_vocabulary::{Moment, Span};
 
 use super::Waiter;
 use super::hall::{Hall, Todo};
+use super::inquiry::Keys;
 use super::lector::{Errand, Lector, Looked, Looks, Read, Then};
 use super::operated::Operated;
 use super::pools::{Ended, Over, Word};
@@ -54,6 +55,8 @@ enum By {
 struct Reading {
     arrival: Arrival,
     given: Given,
+    /// Of the unknown call that it is asked about.
+    keys: Option<Keys>,
     /// None once it is gone, or was told that it is pending.
     caller: Option<Caller>,
     begun: Begun,
@@ -103,6 +106,11 @@ impl Readings {
         let reading = self.all.get_mut(&run)?;
         reading.begun = Begun::Yes;
         Some(reading.given.clone())
+    }
+
+    /// What the program of such a call is told as its keys, where they are another call's.
+    pub(super) fn keys(&self, run: Run) -> Option<Keys> {
+        self.all.get(&run)?.keys
     }
 
     pub(super) fn has(&self, run: Run) -> bool {
@@ -181,6 +189,7 @@ impl Hall {
         let of = (arrival.service, arrival.size);
         let may = self.table.may_read(&ground, of, arrival.deadline, held);
         let given = waiter.body.as_ref().map(|body| body.given.clone());
+        let keys = waiter.body.as_ref().and_then(|body| body.keys);
         self.wait_for(arrival.caller, waiter);
         let (Ok(()), Some(given)) = (&may, given) else {
             let refusal = may.err().unwrap_or(Refusal::NotOpenHere);
@@ -190,7 +199,8 @@ impl Hall {
         let entry = ENTRIES | self.readings.next;
         let run = (arrival.id, Attempt { entry, number: 1 });
         let (caller, mail) = (Some(arrival.caller), VecDeque::new());
-        let reading = Reading { arrival, given, caller, begun: Begun::No, by: By::None, mail };
+        let (begun, by) = (Begun::No, By::None);
+        let reading = Reading { arrival, given, keys, caller, begun, by, mail };
         self.readings.bytes += arrival.size;
         self.readings.all.insert(run, reading);
         if let Some(desk) = self.desks.get_mut(&arrival.service) {

@@ -24,13 +24,19 @@ pub(super) const PAUSE: Span = Span::millis(100);
 /// Something small that is written.
 pub(crate) enum Small {
     /// A call will act outside the store.
-    Start(CallId, Attempt, Content),
+    Start(CallId, Attempt, Box<Starts>),
     /// A call that acts outside the store was interrupted.
     Unknown(CallId),
     /// What is kept is changed.
     Change(CallId, Caller, Change),
     /// A service is blocked, or not any more; who is told.
     Block(ServiceNumber, Option<store::Block>, oneshot::Sender<Answer>),
+}
+
+/// What is written with a call that will act outside the store.
+pub(crate) struct Starts {
+    pub(crate) content: Content,
+    pub(crate) request: store::Request,
 }
 
 /// Writes one small thing. Whether there was what is written about.
@@ -42,10 +48,10 @@ pub(super) fn write(
 ) -> Result<bool, Trouble> {
     let at = clock::wall_ms();
     match small {
-        Small::Start(id, _, content) => {
+        Small::Start(id, _, starts) => {
             let of = names::stored(*id, lowest);
-            let call = store::Call { id: of, content: store::Content(content.digest) };
-            store.start(&call, i64::from(content.interface.0), at)
+            let call = store::Call { id: of, content: store::Content(starts.content.digest) };
+            store.start(&call, &store::Request { at, ..starts.request.clone() })
         }
         Small::Unknown(id) => store.interrupted(&names::stored(*id, Serial::FIRST)),
         Small::Block(service, block, _) => store.block(i64::from(service.0), block.as_ref()),
@@ -140,9 +146,15 @@ impl super::hall::Hall {
                     self.todo.push_back(Todo::Table(taken));
                 }
             }
-            Small::Unknown(id) => self.todo.push_back(Todo::Table(Event::UnknownKept(id))),
+            Small::Unknown(id) => {
+                self.todo.push_back(Todo::Table(Event::UnknownKept(id)));
+                self.unknown_have_changed();
+            }
             Small::Change(id, caller, change) => {
                 self.todo.push_back(Todo::Table(Event::Kept(id, caller, change)));
+                if let Change::Resolve(_) = change {
+                    self.unknown_have_changed();
+                }
                 if let Change::Resolve(Resolution::Answered(reply)) = change {
                     self.replies.remove(&reply.bytes);
                 }

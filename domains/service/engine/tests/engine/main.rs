@@ -22,6 +22,7 @@ mod parallel_lost;
 mod programs;
 mod reading;
 mod records;
+mod resolvers;
 #[expect(dead_code, reason = "its own room uses more of it")]
 #[path = "../../../../../foundation/store/tests/postgres/server.rs"]
 mod server;

@@ -24,8 +24,8 @@ use tsugi_service_rules::worker::life::Exit;
 use tsugi_service_rules::worker::pool;
 use tsugi_store::suite;
 use tsugi_store::{
-    Begun, Block, Call, Id, Key, Look, Nested, Op, OpenRefused, Portion, Purged, Reply, Sqlite,
-    Store, Stored, Trouble, Value,
+    Begun, Block, Call, Id, Key, Look, Nested, Op, OpenRefused, Portion, Purged, Reply, Request,
+    Sqlite, Store, Stored, Trouble, Value,
 };
 use tsugi_vocabulary::{Epoch, Span};
 
@@ -130,8 +130,16 @@ impl Store for Watched {
         self.store.confirm(id, at)
     }
 
-    fn start(&mut self, call: &Call, interface: i64, at: i64) -> Result<bool, Trouble> {
-        self.store.start(call, interface, at)
+    fn start(&mut self, call: &Call, request: &Request) -> Result<bool, Trouble> {
+        self.store.start(call, request)
+    }
+
+    fn unknown(&mut self, service: i64, most: i64) -> Result<Vec<Id>, Trouble> {
+        self.store.unknown(service, most)
+    }
+
+    fn asked(&mut self, id: &Id) -> Result<Option<Request>, Trouble> {
+        self.store.asked(id)
     }
 
     fn interrupted(&mut self, id: &Id) -> Result<bool, Trouble> {

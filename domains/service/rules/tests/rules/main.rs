@@ -8,6 +8,7 @@ mod chance;
 mod engine;
 mod epochs;
 mod free;
+mod inquiries;
 mod mutants;
 mod nested;
 mod packages;

@@ -57,7 +57,14 @@ fn of<T: DeserializeOwned>(word: &str) -> T {
 
 /// Carries it out.
 pub(super) fn import(out: &Out, asked: &Import) -> Exit {
-    match made(out, asked).and_then(|made| written(out, asked, made)) {
+    let resolved = |mut made: Made| {
+        // An import makes one service.
+        for service in &mut made.draft.manifest.services {
+            service.resolve.clone_from(&asked.resolve);
+        }
+        made
+    };
+    match made(out, asked).map(resolved).and_then(|made| written(out, asked, made)) {
         Ok(()) => Exit::Done,
         Err(no) => no.tell(out, &asked.source),
     }
@@ -253,6 +260,7 @@ fn show(
             "program": program,
             "effects": service.effects,
             "order": service.order,
+            "resolve": service.resolve,
             "quotas": service.quotas,
         })
     };
@@ -336,6 +344,8 @@ fn lines(out: &Out, made: &Made, message: &Message, dry: bool) -> Vec<String> {
             Effects::Outside => Some(phrase::package_service_outside(&service.name)),
             Effects::Reads => Some(phrase::package_service_reads(&service.name)),
         });
+        let resolver = service.resolve.as_ref();
+        phrases.extend(resolver.map(|by| phrase::service_resolved_by(&service.name, by)));
         phrases.extend(match service.order {
             Order::None => None,
             Order::Told => Some(phrase::service_keeps_order(&service.name)),

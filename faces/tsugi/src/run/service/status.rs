@@ -1,7 +1,7 @@
 //! `service status`: how the daemon of a group's calls stands.
 
 use tsugi_messages::{Column, Phrase, Table, phrase};
-use tsugi_serve::control::{Closed, Limits, OfService, Status};
+use tsugi_serve::control::{Closed, Limits, OfService, Status, Unknown};
 
 use super::running;
 use crate::args::Running;
@@ -48,6 +48,23 @@ fn lines(out: &Out, status: &Status) -> Vec<String> {
     lines.extend(status.services.iter().map(|of| limits(of).text(out.language)));
     let told = status.services.iter().filter(|of| of.order == "told");
     lines.extend(told.map(|of| phrase::service_keeps_order(&of.name).text(out.language)));
+    for of in &status.services {
+        let resolver = of.resolve.as_ref();
+        let by = resolver.map(|by| phrase::service_resolved_by(&of.name, by));
+        lines.extend(by.map(|phrase| phrase.text(out.language)));
+        if of.unknown_calls > 0 {
+            let many = phrase::service_unknown_calls(&of.name, count(of.unknown_calls));
+            lines.push(many.text(out.language));
+        }
+        let asked = |one: &Unknown| match (one.again_ms, one.asked) {
+            (Some(ms), _) if !one.said.is_empty() => {
+                let (call, asked) = (&one.call, u64::from(one.asked));
+                phrase::unknown_call_asked_again(call, asked, ms, &one.said)
+            }
+            (_, asked) => phrase::unknown_call_is_asked(&one.call, u64::from(asked)),
+        };
+        lines.extend(of.unknown.iter().map(|one| asked(one).text(out.language)));
+    }
     lines.extend(status.services.iter().filter_map(|of| {
         let closed = of.closed.as_ref()?;
         Some(why(&of.name, closed).text(out.language))

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tsugi_service_rules::id::{CallId, Serial};
 use tsugi_store::{Id, Key, Look, Reply, Trouble};
 
+use super::super::Listing;
 use super::super::small::{Small, write};
 use super::chores::{self, Chore};
 use super::session::{Said, Session, Tell};
@@ -25,6 +26,7 @@ enum Errand {
     Write(Small, Serial, Option<Arc<Reply>>),
     Clear(Small, Box<Look>),
     LookAfter(Chore),
+    List(Listing),
 }
 
 /// Errands in their order; none once nobody gives any.
@@ -60,6 +62,11 @@ impl Clerks {
     /// Something is looked after.
     pub(super) fn look_after(&self, chore: Chore) {
         self.give(Errand::LookAfter(chore));
+    }
+
+    /// What is unknown, or what such a call asks.
+    pub(super) fn list(&self, listing: Listing) {
+        self.give(Errand::List(listing));
     }
 
     /// What the store has under an id, and of its client.
@@ -101,6 +108,10 @@ fn next(errands: &Errands) -> Option<Errand> {
 fn serve(mut session: Box<dyn Session>, errands: &Errands, tell: &Tell) {
     while let Some(errand) = next(errands) {
         tell.say(match errand {
+            Errand::List(listing) => {
+                listing.tell(&mut *session);
+                continue;
+            }
             Errand::See(id) => {
                 let of = names::stored(id, Serial::FIRST);
                 Said::Seen(id, tried(|| session.seen(&of)))

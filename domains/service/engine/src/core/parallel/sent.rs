@@ -7,7 +7,7 @@ use tsugi_service_rules::id::CallId;
 use tsugi_service_rules::sitting::Run;
 use tsugi_service_rules::width::Width;
 
-use super::super::Found;
+use super::super::{Found, Listing};
 use super::session::Said;
 
 /// Whether the store is there, as far as is known.
@@ -24,6 +24,8 @@ pub(in crate::core) struct Sent {
     pub(in crate::core) said: VecDeque<Said>,
     /// The ids that the store is to be asked about.
     pub(in crate::core) finds: VecDeque<CallId>,
+    /// What is to be told of unknown calls.
+    pub(in crate::core) listings: VecDeque<Listing>,
     /// Runs that have no session yet.
     pub(super) opening: VecDeque<Run>,
     /// Runs whose row is not claimed yet: each will need a worker.
@@ -41,6 +43,7 @@ impl Sent {
         Self {
             said: VecDeque::new(),
             finds: VecDeque::new(),
+            listings: VecDeque::new(),
             opening: VecDeque::new(),
             begun: BTreeMap::new(),
             free: sessions,
