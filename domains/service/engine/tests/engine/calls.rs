@@ -241,23 +241,25 @@ async fn what_cannot_be_taken_is_refused_by_its_name(mut stand: Stand) {
     });
     let gates = stand.gates.clone();
     tokio::task::spawn_blocking(move || gates.reached("begin", 1)).await.unwrap();
-    // One waits, the next finds the queue full, and the one that waits loses patience.
-    let mut waits = asked(id(2), 1, "a");
-    waits.patience = Some(Duration::from_millis(40));
+    // One waits, the next finds the queue full, and one that waits with it loses patience. Who is
+    // to be seen waiting is patient: another store answers only when it can.
     let waits = tokio::spawn({
         let calls = calls.clone();
-        async move { calls.call(waits).await }
+        async move { call(&calls, 2, "a").await }
     });
     while calls.fetch(id(2)).await != Answer::Pending {
         tokio::task::yield_now().await;
     }
     let full = call(&calls, 3, "a").await;
     assert!(matches!(full, Answer::Refused(Refused::Full(_))), "{full:?}");
-    let late = waits.await.unwrap();
+    let mut late = asked(id(2), 1, "a");
+    late.patience = Some(Duration::from_millis(40));
+    let late = calls.call(late).await;
     assert!(matches!(late, Answer::Refused(Refused::TooLate { .. })), "{late:?}");
     stand.gates.open("begin");
     assert_eq!(text(&running.await.unwrap()), "1");
-    assert_eq!(stand.value(), 1);
+    assert_eq!(text(&waits.await.unwrap()), "2", "its own patience had no end");
+    assert_eq!(stand.value(), 2);
     engine.hand_over(Span::secs(1));
 }
 
