@@ -404,6 +404,7 @@ fn of_event(event: &Event) -> (&'static str, Vec<CallId>) {
         Event::Cleared(id, _) => ("cleared", vec![*id]),
         Event::UnknownKept(id) => ("unknown kept", vec![*id]),
         Event::Kept(id, ..) => ("kept", vec![*id]),
+        Event::NotKept(id, ..) => ("not kept", vec![*id]),
         Event::CallerGone(id, _) => ("caller gone", vec![*id]),
         Event::Committed(ids) => ("committed", ids.clone()),
         Event::Room(_) | Event::Purged(..) | Event::MoveBegan(_) | Event::Closed | Event::Woken => {

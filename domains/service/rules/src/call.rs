@@ -189,6 +189,8 @@ pub enum Event {
     UnknownKept(CallId),
     /// A change of what is kept that was ordered for a caller is durable.
     Kept(CallId, Caller, Change),
+    /// A change that was ordered for a caller was not written, for this reason: the store is full.
+    NotKept(CallId, Caller, String),
     /// Rows were deleted for their age, and this watermark written; of a life that is over for
     /// good the highest that there is.
     Purged(CallId, Watermark),
@@ -382,6 +384,7 @@ impl Table {
             Event::Cleared(id, stored) => self.on_cleared(id, stored, out),
             Event::UnknownKept(id) => self.end_unknown(id, out),
             Event::Kept(id, caller, change) => self.on_kept(id, caller, change, out),
+            Event::NotKept(id, caller, why) => self.on_not_kept(id, caller, why, out),
             Event::Purged(id, watermark) => self.on_purged(id, watermark),
             Event::CallerGone(id, caller) => self.on_caller_gone(id, caller),
             Event::MoveBegan(grace) => self.on_move_began(ground, grace, out),
@@ -494,6 +497,7 @@ impl Table {
             | Event::Cleared(..)
             | Event::UnknownKept(_)
             | Event::Kept(..)
+            | Event::NotKept(..)
             | Event::Purged(..)
             | Event::CallerGone(..)
             | Event::MoveBegan(_)

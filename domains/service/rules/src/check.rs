@@ -109,6 +109,7 @@ fn is_durable(event: &Event, id: CallId) -> bool {
         | Event::InDoubt(_)
         | Event::UnknownKept(_)
         | Event::Kept(..)
+        | Event::NotKept(..)
         | Event::Purged(..)
         | Event::CallerGone(..)
         | Event::MoveBegan(_)

@@ -590,6 +590,7 @@ fn about(event: &Event) -> (Option<CallId>, Option<u64>, Vec<CallId>) {
         | Event::Ended(..)
         | Event::InDoubt(_)
         | Event::Kept(..)
+        | Event::NotKept(..)
         | Event::Purged(..)
         | Event::CallerGone(..)
         | Event::MoveBegan(_)

@@ -269,8 +269,13 @@ impl Parallel {
 
     /// Nothing of it is kept. What it says stays so: it is written a little later.
     fn not_written(&mut self, small: Small, trouble: Trouble) -> Result<(), Fatal> {
+        let full = matches!(trouble, Trouble::Full);
         let why = self.troubled(trouble)?;
         match small {
+            // A disk that is full may be so for long: whoever waits for it is told.
+            Small::Change(id, caller, _) if full => {
+                self.hall.todo.push_back(Todo::Table(Event::NotKept(id, caller, why)));
+            }
             Small::Start(id, attempt, _) => {
                 self.hall.start_over(id);
                 let why = Interruption::StoreFull(why);

@@ -106,6 +106,11 @@ impl Core {
                     };
                     self.hall.todo.push_back(Todo::Table(Event::Interrupted(id, attempt, why)));
                 }
+                // A disk that is full may be so for long: whoever waits for it is told.
+                (Small::Change(id, caller, _), Left::Full) => {
+                    let why = why.clone();
+                    self.hall.todo.push_back(Todo::Table(Event::NotKept(id, caller, why)));
+                }
                 (later, _) => self.hall.small.push_back(later),
             }
         }

@@ -319,7 +319,19 @@ async fn what_is_confirmed_is_expired_with_all_below_and_never_runs(mut stand: S
     assert_eq!(calls.confirm(given_up).await, Answer::Changed);
     let expired = Answer::Refused(Refused::Expired(Expired::Watermark(Watermark(1))));
     assert_eq!(calls.call(asked(given_up, 1, "a")).await, expired);
-    assert_eq!((stand.runs(), stand.value()), (4, 4));
+    // One that could not have come yet would end the life of its client: it is refused by name.
+    for (life, last) in [(life(1), 5), (life(3), 0)] {
+        let most = 1_024;
+        let counted = |serial| CallId::Counted { life, serial: Serial::new(serial).unwrap() };
+        let lowest = Serial::new(last + 1).unwrap();
+        let beyond = Answer::Refused(Refused::WindowFull { lowest, most });
+        for serial in [i64::MAX as u64, last + 1 + most] {
+            assert_eq!(calls.confirm(counted(serial)).await, beyond, "{serial}");
+        }
+        assert_eq!(text(&calls.call(asked(counted(last + 1), last + 1, "a")).await).len(), 1);
+        assert_eq!(calls.confirm(counted(last + most)).await, Answer::Changed);
+    }
+    assert_eq!((stand.runs(), stand.value()), (6, 6));
     engine.hand_over(Span::secs(1));
 }
 

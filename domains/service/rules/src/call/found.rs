@@ -173,6 +173,21 @@ impl Table {
         });
     }
 
+    /// A confirm of what never came is of a serial that could have come: one far above all that is
+    /// known of its client would end that client's life.
+    fn within_window(&self, id: CallId, row: &ClientRow) -> Result<(), Refusal> {
+        let Some((life, serial)) = id.counted() else { return Ok(()) };
+        let stored = row.life.map_or(0, |life| life.highest.max(life.watermark.0));
+        let known = stored.max(self.remembered.watermark(life).0);
+        let most = self.limits.window;
+        match Serial::new(known.saturating_add(1)) {
+            Some(lowest) if serial.get().saturating_sub(lowest.get()) >= most => {
+                Err(Refusal::WindowFull { lowest, most })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// What is to be changed; nothing where it is as wanted already.
     fn verdict(
         &self,
@@ -185,6 +200,7 @@ impl Table {
             (Change::Confirm, Stored::Nothing) if row.expired(id).is_some() => Ok(None),
             // What never came is not to be run any more when it does.
             (Change::Confirm, Stored::Nothing) if id.counted().is_some() => {
+                self.within_window(id, row)?;
                 let (most, another) = (self.limits.clients, Clients::with(id, row));
                 match another.filter(|Clients(there)| *there >= most) {
                     Some(_) => Err(Refusal::TooManyClients { most }),

@@ -94,6 +94,25 @@ impl Table {
         out.push(Order::Answer(caller, id, Answer::Changed));
     }
 
+    /// Nothing is changed. Whoever wanted it is told so: a store that is full may be so for long.
+    pub(super) fn on_not_kept(
+        &mut self,
+        id: CallId,
+        caller: Caller,
+        why: String,
+        out: &mut Vec<Order>,
+    ) {
+        // Whose store was handed over meanwhile has been told so.
+        if self.changing.get(&id) != Some(&caller) {
+            return;
+        }
+        self.changing.remove(&id);
+        if self.sought.contains_key(&id) {
+            out.push(Order::Find(id));
+        }
+        out.push(refused(caller, id, Refusal::StoreAway { why }));
+    }
+
     /// Rows were deleted for their age.
     pub(super) fn on_purged(&mut self, id: CallId, watermark: Watermark) {
         if let Some((life, _)) = id.counted() {

@@ -12,12 +12,12 @@ use tsugi_vocabulary::{Moment, Span};
 
 use crate::world::{MAIL, PAY, Read, World, content, content_by, counted, keyed, life, serial};
 
-fn world() -> World {
+pub fn world() -> World {
     World::new(Limits::default())
 }
 
 /// Sends one call and has the store answer what it is asked.
-fn send(world: &mut World, id: CallId, of: u8) -> Caller {
+pub fn send(world: &mut World, id: CallId, of: u8) -> Caller {
     let arrival = world.arrival(id, content(of), PAY);
     send_as(world, arrival);
     arrival.caller
@@ -34,7 +34,7 @@ fn send_as(world: &mut World, arrival: Arrival) -> Vec<Order> {
     orders
 }
 
-fn refusal(orders: &[Order]) -> Option<Refusal> {
+pub fn refusal(orders: &[Order]) -> Option<Refusal> {
     orders.iter().find_map(|order| match order {
         Order::Answer(_, _, Answer::Refused(refusal)) => Some(refusal.clone()),
         _ => None,
@@ -45,7 +45,7 @@ fn refused(world: &mut World, arrival: Arrival) -> Option<Refusal> {
     refusal(&send_as(world, arrival))
 }
 
-fn run(world: &mut World, id: CallId) -> Attempt {
+pub fn run(world: &mut World, id: CallId) -> Attempt {
     world.step(Event::Room(PAY));
     world.runs[&id].attempt
 }
@@ -341,7 +341,7 @@ fn what_acts_outside_begins_after_it_is_durable_that_it_will() {
 }
 
 /// What a confirm comes back with, after the store was asked and has changed what it keeps.
-fn confirm(world: &mut World, id: CallId) -> Vec<Order> {
+pub fn confirm(world: &mut World, id: CallId) -> Vec<Order> {
     let caller = world.caller(None);
     world.step(Event::Confirmed(id, caller));
     let mut orders = std::mem::take(&mut world.orders);

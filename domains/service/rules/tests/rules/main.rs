@@ -5,6 +5,7 @@
 mod away;
 mod calls;
 mod chance;
+mod confirms;
 mod engine;
 mod epochs;
 mod free;

@@ -225,6 +225,7 @@ impl World {
             Event::Cleared(id, _) => ("cleared", *id),
             Event::UnknownKept(id) => ("unknown kept", *id),
             Event::Kept(id, ..) => ("kept", *id),
+            Event::NotKept(id, ..) => ("not kept", *id),
             Event::CallerGone(id, _) => ("caller gone", *id),
             Event::Committed(ids) => {
                 for id in ids {
